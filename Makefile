@@ -1,0 +1,104 @@
+# grpcprof needs gcc or clang, nghttp2, zlib, and nothing else.
+#   make && make install DESTDIR=/tmp/x prefix=/usr CFLAGS=-O3
+# CFLAGS, CPPFLAGS and LDFLAGS are yours; what the program needs is apart.
+
+prefix  = /usr/local
+bindir  = $(prefix)/bin
+mandir  = $(prefix)/share/man/man1
+compdir = $(prefix)/share/bash-completion/completions
+
+ifeq ($(origin CC),default)
+CC = gcc
+endif
+CFLAGS  = -O2 -g
+INSTALL = install
+
+# Tables for unwinding, because the profiler's stacks come from backtrace().
+NEED   = -std=gnu11 -fasynchronous-unwind-tables -pthread
+WARN   = -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes
+LIBS   = -lnghttp2 -lz -lm -lpthread
+PROBED = @.build/probed
+FLAGS  = $(WARN) $(CPPFLAGS) $(CFLAGS) $(NEED) $(PROBED)
+ASAN   = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
+         -fno-sanitize-recover=all
+TSAN   = -O1 -g -fno-omit-frame-pointer -fsanitize=thread
+SRC    = grpcprof.c grpcprof.h
+DEPS   = $(SRC) .build/probed .build/flags
+
+all: grpcprof ## build ./grpcprof (the default)
+
+grpcprof: $(DEPS)
+	$(CC) $(FLAGS) $(LDFLAGS) -o $@ grpcprof.c $(LIBS)
+
+demo: grpcprof ## the whole job on a real run: serve, load, profile, report
+	@bash tests/demo.sh
+
+test: ## run the tests; T=NAME runs those whose name has NAME in it
+	@sh tests/setup.sh test || echo 'going on without: some checks will SKIP'
+	@CC='$(CC)' bash test.sh '$(T)'
+
+soak: .build/grpcprof-asan ## ten minutes of load, profile and report, ASan
+	@bash tests/soak.sh
+
+bench: grpcprof ## CPU per call of serve and load, beside h2load's
+	@sh tests/setup.sh test || :
+	@bash tests/bench.sh
+
+asan: .build/grpcprof-asan ## build .build/grpcprof-asan
+tsan: .build/grpcprof-tsan ## build .build/grpcprof-tsan
+
+install: grpcprof .build/grpcprof.1 .build/grpcprof.bash ## DESTDIR=, prefix=
+	$(INSTALL) -d '$(DESTDIR)$(bindir)' '$(DESTDIR)$(mandir)' \
+	  '$(DESTDIR)$(compdir)'
+	$(INSTALL) -m 755 grpcprof '$(DESTDIR)$(bindir)/grpcprof'
+	$(INSTALL) -m 644 .build/grpcprof.1 '$(DESTDIR)$(mandir)/grpcprof.1'
+	$(INSTALL) -m 644 .build/grpcprof.bash '$(DESTDIR)$(compdir)/grpcprof'
+
+uninstall: ## remove what install placed
+	rm -f '$(DESTDIR)$(bindir)/grpcprof' '$(DESTDIR)$(mandir)/grpcprof.1' \
+	  '$(DESTDIR)$(compdir)/grpcprof'
+
+clean: ## remove everything that was built
+	rm -rf .build grpcprof
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1	/p' Makefile | expand -t 12
+
+# What installation made from the program's own option tables.
+.build/grpcprof.1: grpcprof
+	./grpcprof help --man >$@.tmp && mv $@.tmp $@
+.build/grpcprof.bash: grpcprof
+	./grpcprof help --bash >$@.tmp && mv $@.tmp $@
+
+# What the tests build.  unit.c includes grpcprof.c and calls its static parts.
+.build/grpcprof-asan: $(DEPS)
+	$(CC) $(FLAGS) $(ASAN) $(LDFLAGS) -o $@ grpcprof.c $(LIBS)
+.build/grpcprof-tsan: $(DEPS)
+	$(CC) $(FLAGS) $(TSAN) $(LDFLAGS) -o $@ grpcprof.c $(LIBS)
+UNIT = $(wildcard tests/unit*.[ch])
+.build/unit: $(UNIT) $(DEPS)
+	$(CC) $(FLAGS) -Wno-missing-prototypes $(LDFLAGS) -o $@ tests/unit.c $(LIBS)
+.build/unit-asan: $(UNIT) $(DEPS)
+	$(CC) $(FLAGS) $(ASAN) -Wno-missing-prototypes $(LDFLAGS) -o $@ \
+	  tests/unit.c $(LIBS)
+.build/werror-gcc.o .build/werror-clang.o: .build/werror-%.o: $(DEPS)
+	$* $(WARN) -Werror -O2 -g $(NEED) $(PROBED) -c -o $@ grpcprof.c
+.build/lib.o: $(DEPS)
+	$(CC) $(FLAGS) -Wno-unused -DGRPCPROF_LIBRARY -c -o $@ grpcprof.c
+
+# Set-up, then what this nghttp2 can do, found out by compiling and linking.
+NGHTTP2_H = $(wildcard /usr/include/nghttp2/nghttp2ver.h)
+.build/probed: tests/probe.sh tests/setup.sh $(NGHTTP2_H)
+	@mkdir -p .build
+	@CC='$(CC)' sh tests/setup.sh build
+	@CC='$(CC)' FLAGS='$(CPPFLAGS) $(LDFLAGS)' sh tests/probe.sh >$@.tmp
+	@mv $@.tmp $@
+
+# Changes only when the flags do, so that other flags mean another build.
+.build/flags: FORCE
+	@mkdir -p .build
+	@echo '$(CC) $(FLAGS) $(LDFLAGS)' | cmp -s - $@ || \
+	  echo '$(CC) $(FLAGS) $(LDFLAGS)' >$@
+FORCE:
+
+.PHONY: all demo test soak bench asan tsan install uninstall clean help FORCE

@@ -1,0 +1,14264 @@
+/* grpcprof -- where the CPU of a gRPC service goes under load, per call.
+ *
+ *   grpcprof serve --profile 30s     Greeter on 127.0.0.1:50051, samples itself
+ *   grpcprof load -c 100 -n 50       100 clients x 50 requests
+ *   grpcprof report profile.pb       what the profile says, and how sure it is
+ *
+ * HOW TO READ IT.  Bottom-up.  There are no function prototypes in this file,
+ * so a section can only call what is above it and the compiler keeps the
+ * layers honest.  For the short version read the banners; for one feature,
+ * find its cmd_ function in the last section and read backwards from there.
+ *
+ *  1  LIMITS   every tunable and hard cap, each with its reason
+ *  2  MEM      growable buffer, arena, hash index; every allocation
+ *  3  TXT      strict numbers, durations, UTF-8, percent codec
+ *  4  SYS      clocks, whole files, threads, usable CPUs
+ *  5  JS       JSON writer
+ *  6  PB       protobuf wire: bounded reader, sticky-error writer
+ *  7  GZ       gzip, both ways, bounded output
+ *  8  HDR      latency histogram, fixed memory, mergeable
+ *  9  ELF      address -> mapping and function
+ * 10  SMP      sampler: the only code that runs in a signal handler
+ * 11  PP       profile.proto model: read, build, write
+ * 12  REC      recorder: windows as differences of one table
+ * 13  VIEW     a profile by function: flat, cum, folded stacks
+ * 14  ANL      categories, shares with intervals, trust, verdict
+ * 15  SVG      flame graph: one self-contained picture
+ * 16  NET      addresses, sockets, event loop, timers, wake-ups
+ * 17  H2       one HTTP/2 connection over nghttp2; no gRPC in here
+ * 18  RPC      gRPC on H2, both ends: framing, status, deadlines
+ * 19  SVC      the services: Greeter
+ * 20  API      what grpcprof.h promises
+ * 21  LOAD     load generator
+ * 22  OUT      writers of what ANL, VIEW and LOAD found
+ * 23  CLI      option tables, help, the commands, main
+ *
+ * CONVENTIONS
+ *
+ *   Errors   int functions return 0 or a negative enum gp_err.  The place that
+ *            fails fills struct gp_why once; callers pass it up untouched.
+ *            Only section CLI prints or exits.
+ *   Memory   x_init/x_fini for a struct the caller holds, x_new/x_free for
+ *            one on the heap.  fini and free accept all-zero and NULL.
+ *            A pointer field says "owned" or "borrowed" beside it.
+ *   Cleanup  zero the locals, one label, out:, undo in reverse order.
+ *   Units    live in the name: _ns, _bytes, _hz.  Time is CLOCK_MONOTONIC
+ *            int64_t nanoseconds except where a format wants otherwise.
+ *   Input    bytes from a socket, file or /proc are hostile: checked, never
+ *            asserted.  assert() is for mistakes in this file.
+ *   Threads  one event loop per thread; the sampler's ring is the only state
+ *            that a signal handler shares; each banner says what runs where.
+ *
+ * SPECS    [H2] RFC 9113   [GRPC] grpc/doc/PROTOCOL-HTTP2.md   [ELF] gABI
+ *          [PB] protobuf.dev/programming-guides/encoding
+ *          [PP] google/pprof proto/profile.proto   [HDR] HdrHistogram
+ *
+ * TESTS    make test   every unit and end-to-end test, plain and under
+ *                      ASan+UBSan, and the rules above that a machine checks
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include "grpcprof.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <elf.h>
+#include <errno.h>
+#include <execinfo.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <math.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <nghttp2/nghttp2.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <time.h>
+#include <ucontext.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#ifdef GRPCPROF_LIBRARY         /* the report's sections serve only the CLI */
+#pragma GCC diagnostic ignored "-Wunused-function"
+#endif
+
+/* ================================= 1 LIMITS =================================
+ * for     every tunable and hard cap, each with its reason and its end
+ * uses    nothing
+ * owns    nothing
+ * spec    none
+ * prefix  none
+ * runs    nowhere: constants only
+ */
+
+enum {
+    /* An arena's first block suits one call or one small profile; blocks
+     * double up to the last size, so that 1 GiB takes about 20 of them. */
+    ARENA_FIRST_BYTES = 4096,
+    ARENA_MOST_BYTES  = 64 << 20,
+
+    /* zlib is asked for this much at a time: 64 KiB is past the point where
+     * larger steps inflate faster. */
+    GZ_STEP_BYTES = 65536,
+
+    /* Build ids are 20 bytes (SHA-1) or 16; a longer one is left out. */
+    ELF_BUILD_ID_BYTES = 32,
+
+    /* Frames of a sample: our own stacks stay under 30; a deeper one keeps its
+     * leaf end and is counted as truncated.  backtrace() sees besides them the
+     * handler's own frames, at most SMP_OWN. */
+    SMP_DEPTH = 128,
+    SMP_OWN = 6,
+
+    /* The greatest rate: a sample costs some 50 us at most, so that 10,000 a
+     * second would already take half of the CPU that they measure. */
+    SMP_MOST_HZ = 10000,
+
+    /* The ring holds what arrives in this time at the greatest rate on every
+     * CPU; but never more slots than SMP_MOST_SLOTS, 36 MB.  The drain thread
+     * empties it every REC_DRAIN_MS, or, at a fifth of that rate and below,
+     * every REC_SLICE_MS: it should use less CPU than what it measures.  A
+     * full ring loses samples, counted. */
+    SMP_RING_MS = 100,
+    SMP_MOST_SLOTS = 32768,
+    REC_DRAIN_MS = 20,
+
+    /* Labels (methods) that samples can carry; more stay unlabelled. */
+    SMP_LABELS = 1024,
+    SMP_LABEL_BYTES = 128,
+
+    /* CPU use is called busy or idle by slices of this length. */
+    REC_SLICE_MS = 100,
+
+    /* Different stacks of one recording, 64 MB of them; more are lost. */
+    REC_MOST_ROWS = 1 << 20,
+
+    /* Rows of one table of a profile, and location references of all samples:
+     * the largest real ones have 100,000 and 10 million.  A profile with more
+     * is refused, before it takes the machine's memory. */
+    PP_MOST_ROWS = 16 << 20,
+    PP_MOST_REFS = 256 << 20,
+
+    /* A profile inflates to at most this; the largest seen is 80 MB. */
+    PP_MOST_BYTES = 1 << 30,
+
+    /* Values of one option, and positional arguments: an error past it. */
+    CMD_LIST_MOST = 64,
+};
+
+/* Latencies past this count as this, and are counted as "over": no call may
+ * wait longer, since --timeout ends at 1 h. */
+#define HDR_MOST_NS INT64_C(3600000000000)
+
+enum {
+    /* Events taken from the kernel in one turn of a loop: a busy loop of a
+     * thousand connections needs few turns; more wait for the next turn. */
+    NET_EVENTS = 256,
+
+    /* Connections that the kernel keeps for us before accept; it lowers this
+     * to net.core.somaxconn.  Past it, clients retry by themselves. */
+    NET_BACKLOG = 4096,
+
+    /* Connections accepted in a turn, so that a storm of new ones does not
+     * hold up the calls of the old ones; the rest wait for the next turn. */
+    NET_ACCEPTS = 64,
+
+    /* One receive and one send take at most this much: about 900 small calls.
+     * The loop owns one buffer for each; connections own none. */
+    NET_IO_BYTES = 65536,
+
+    /* Past the send buffer's end: room for one whole HTTP/2 frame of 16 KiB,
+     * so that the buffer is looked at before a frame and not inside it. */
+    NET_SLACK_BYTES = 32768,
+
+    /* Addresses tried for one host name; further ones are ignored. */
+    NET_ADDRS = 8,
+
+    /* First line of HTTP/1.1 that is waited for, to answer it in its own
+     * language; a longer one is closed without a word. */
+    H2_LINE_BYTES = 4096,
+
+    /* A server looks at the clock after each piece of input of this size
+     * (about 30 small calls), and sends when H2_SLICE_NS have passed, so that
+     * the first of many heavy calls does not wait for the last. */
+    H2_SLICE_BYTES = 2048,
+
+    /* Flow control.  A server's windows bound what a connection may have on
+     * its way; a message larger than the window still comes through, because
+     * bytes are given back as they are read.  A client that only measures
+     * opens its windows wide, so that no WINDOW_UPDATE is in the figures. */
+    H2_SERVER_STREAM_WINDOW = 256 << 10,
+    H2_SERVER_CONN_WINDOW   = 1 << 20,
+    H2_CLIENT_WINDOW        = (1 << 30) - 1,
+
+    /* A header list past its limit is answered RESOURCE_EXHAUSTED; past this
+     * many times the limit the stream is reset and nothing more is stored. */
+    H2_HARD_HEADERS = 4,
+
+    /* RST_STREAM frames taken at once and per second, where nghttp2 can count
+     * them (the answer to CVE-2023-44487); past it, it ends the connection.
+     * grpc-go with 50 ms deadlines honestly sends 1,800 a second. */
+    H2_RESET_BURST  = 10000,
+    H2_RESETS_A_SEC = 5000,
+
+    /* Defaults of struct gp_server_config. */
+    RPC_STREAMS       = 100,            /* calls at once, a connection */
+    RPC_MESSAGE_BYTES = 4 << 20,        /* as grpc-go, C-core and tonic */
+    RPC_HEADERS_BYTES = 16 << 10,
+    RPC_THREADS_MOST  = 256,            /* event loops; more: GP_EUSAGE */
+
+    /* Request bytes that a connection may have buffered in calls that are not
+     * complete, in whole messages of the largest size; past it the call that
+     * asks for more ends with RESOURCE_EXHAUSTED. */
+    RPC_BUFFERED_MESSAGES = 4,
+
+    /* grpc-message after percent-coding: the trailers stay well under the
+     * 8 KiB that clients may insist on; the rest of the text is cut. */
+    RPC_TEXT_BYTES = 4096,
+
+    /* Calls kept for reuse in each loop, and the largest buffer kept in one:
+     * 1,024 busy calls cost no allocation, and 64 MiB is the bound. */
+    RPC_POOL_CALLS = 1024,
+    RPC_KEEP_BYTES = 65536,
+
+    /* Descriptors left for files and for the debug endpoint when connections
+     * have taken the rest; the acceptor then waits. */
+    RPC_SPARE_FILES = 64,
+
+    /* load: bounds of the options; more is an error that names the option. */
+    LOAD_CLIENTS_MOST = 1000000,
+    LOAD_STREAMS_MOST = 100000,         /* calls in flight, a client */
+    LOAD_THREADS_MOST = 64,
+    LOAD_TARGETS_MOST = 64,
+
+    /* Threads when not asked for: more take CPU from a server on the same
+     * machine, and one thread drives 300,000 calls a second. */
+    LOAD_THREADS_AUTO = 4,
+
+    /* Connections being opened at a time, a thread: fewer than any backlog. */
+    LOAD_CONNECTING = 100,
+
+    /* Kinds of error told apart; further kinds are only counted. */
+    LOAD_ERRORS = 24,
+
+    /* Times in a row that a client's calls are sent again because the server
+     * said it had not processed them; past it they count as failed. */
+    LOAD_RESENDS = 20,
+
+    /* Samples that must lie beyond a percentile before it is printed: with
+     * fewer, the figure is the luck of a few calls. */
+    OUT_TAIL_SAMPLES = 10,
+};
+
+/* A listener without descriptors or room waits this long before it tries
+ * again, so that it does not spin (CVE-2023-4785). */
+#define RPC_ACCEPT_PAUSE_NS INT64_C(100000000)
+
+/* Preface, SETTINGS and their acknowledgement from a client, as nghttpd; then
+ * SETTINGS_TIMEOUT. */
+#define H2_HELLO_NS INT64_C(10000000000)
+
+/* Handler time between two sends of one connection. */
+#define H2_SLICE_NS INT64_C(200000)
+
+/* A peer that takes no bytes for this long is closed. */
+#define H2_STALL_NS INT64_C(30000000000)
+
+/* Between the notice of a shutdown and its final GOAWAY, when the PING that
+ * measures the round trip is not answered. */
+#define H2_NOTICE_NS INT64_C(1000000000)
+
+/* Between our last byte and close(): a close with unread input resets the
+ * connection, and the peer would lose the GOAWAY that says why. */
+#define H2_LINGER_NS INT64_C(1000000000)
+
+/* load: pause before the second attempt to reconnect; doubles up to the most.
+ * --connect-timeout bounds all attempts together. */
+#define LOAD_BACKOFF_NS      INT64_C(10000000)
+#define LOAD_BACKOFF_MOST_NS INT64_C(500000000)
+
+/* load: how often the stop flag is looked at, and progress told. */
+#define LOAD_TICK_NS     INT64_C(50000000)
+#define LOAD_PROGRESS_NS INT64_C(200000000)
+
+/* load: after an interrupt, calls in flight have this long to end. */
+#define LOAD_STOP_DRAIN_NS INT64_C(1000000000)
+
+enum {
+    /* Different thread names whose CPU time is kept apart; pools of servers
+     * have up to some hundred.  The rest is added up as "(others)". */
+    ANL_MOST_THREADS = 1024,
+
+    /* Methods whose calls are kept apart, as SMP_LABELS; more are left out of
+     * by_method, not out of the total. */
+    ANL_MOST_METHODS = 1024,
+
+    /* Fewer effective samples carry no verdict: at 300 a share of 10 % may be
+     * 7.1 to 13.9 %, which is as much as the rules below can bear. */
+    ANL_LEAST_SAMPLES = 300,
+
+    /* What a next command asks for: at 3,000 samples 10 % is 9.0 to 11.1 %. */
+    ANL_GOOD_SAMPLES = 3000,
+
+    /* Seconds of load that a next command asks for: shorter ones are mostly
+     * start and end, longer ones nobody waits for. */
+    ANL_LEAST_LOAD_S = 20,
+    ANL_MOST_LOAD_S = 600,
+
+    /* Rows of a table of the text report; --top changes it. */
+    OUT_ROWS = 20,
+
+    /* Names in the text report are cut to this many columns, so that a line
+     * stays near 100; the other formats have them whole. */
+    OUT_NAME_COLUMNS = 46,
+
+    /* Geometry of the flame graph: pixels at the width drawn without scripts.
+     * A row holds a 12 px line; 7.25 px is what the monospace fonts in use
+     * need for a character at that size (0.55 to 0.602 em). */
+    SVG_WIDTH = 1200,
+    SVG_MARGIN = 10,
+    SVG_ROW = 17,
+    SVG_HEAD = 62,
+    SVG_FOOT = 30,
+
+    /* Rows drawn; a deeper stack is cut at its leaf end, and that is said.
+     * The deepest real one seen has 125 rows, the tallest picture that browsers
+     * draw is 32,767 px. */
+    SVG_MOST_ROWS = 1024,
+
+    /* Frames narrower than this many millionths of the whole are left out:
+     * 0.01 % is an eighth of a pixel, and what inferno leaves out too. */
+    SVG_LEAST_PPM = 100,
+
+    /* Sample coordinates up to here are written as they are; larger totals are
+     * scaled down.  A float, which renderers use, is exact up to 2^24. */
+    SVG_MOST_UNITS = 10000000,
+};
+
+/* A verdict needs this share of whole, named stacks; profiler.md 7.3. */
+#define ANL_BROKEN_SHARE 0.20
+
+/* Below this many cores in use, waiting is what the process mostly does. */
+#define ANL_LOW_CORES 0.30
+
+/* Shorter busy time than this is no load to speak of. */
+#define ANL_LEAST_BUSY_NS 1e9
+
+/* A thread that uses this share of a core has no more to give. */
+#define ANL_FULL_CORE 0.90
+
+/* z of a two-sided 95 % interval. */
+#define ANL_Z 1.959963984540054
+
+/* As `go tool pprof` trims its tables by default: nodes below this share of
+ * the total by cum, edges below that share of it. */
+#define OUT_NODE_FRACTION 0.005
+#define OUT_EDGE_FRACTION 0.001
+
+/* ================================== 2 MEM ===================================
+ * for     bytes that grow, arenas, vectors, hash indexes
+ * uses    nothing
+ * owns    every allocation in the program: nobody else calls the allocator
+ * spec    none
+ * prefix  mem_
+ * runs    any thread, never in a signal handler; no object here is shared
+ *
+ * Invariant  len <= cap in every container; a failed growth leaves it as it
+ *            was.  A buf's error is sticky, so that a writer may ignore the
+ *            result of every call and look at err once, at the end.
+ * Does not   shrink, and does not free single objects of an arena.
+ */
+
+struct buf {
+    uint8_t *data;                      /* owned; NULL while cap == 0 */
+    size_t   len, cap;                  /* bytes; len <= cap */
+    int      err;                       /* first failure, sticky */
+};
+
+struct slice {                          /* bytes of somebody else */
+    const char *p;                      /* borrowed; may be NULL if n == 0 */
+    size_t      n;                      /* bytes */
+};
+
+struct arena {                          /* all zero is an empty arena */
+    struct arena_block *head;           /* owned; newest block first */
+    size_t used, cap;                   /* bytes of head; used <= cap */
+};
+
+struct arena_block {
+    struct arena_block *next;           /* owned */
+    _Alignas(16) uint8_t data[];
+};
+
+struct index {                          /* hash -> reference; all zero: empty */
+    uint64_t *slot;                     /* owned; hash's top half | ref + 1 */
+    uint32_t  mask, n;                  /* slots - 1; used, <= 3/4 of slots */
+};
+
+#define MEM_NONE UINT32_MAX             /* no reference */
+
+/* Number of allocations to allow before failing them all; tests sweep it. */
+static long mem_fuse = -1;
+
+/* True when the next allocation must fail; counts it otherwise. */
+static bool mem_fuse_blown(void)
+{
+    if (mem_fuse == 0)
+        return true;
+    mem_fuse -= mem_fuse > 0;
+    return false;
+}
+
+/* n zeroed bytes, owned by the caller until mem_free, or NULL. */
+static void *mem_zalloc(size_t n)
+{
+    return mem_fuse_blown() ? NULL : calloc(1, n ? n : 1);
+}
+
+/* Release p; NULL is fine. */
+static void mem_free(void *p)
+{
+    free(p);
+}
+
+/* Room for need elements of size bytes in the array p of *cap: p again, or a
+ * moved copy (the old one is gone), or NULL with p and *cap untouched. */
+static void *mem_grow(void *p, size_t *cap, size_t need, size_t size)
+{
+    if (need <= *cap)
+        return p;
+    size_t n = *cap + *cap / 2 + 8;
+    if (n < need)
+        n = need;
+    if (n > SIZE_MAX / 2 / size || mem_fuse_blown())
+        return NULL;
+    void *q = realloc(p, n * size);
+    if (q)
+        *cap = n;
+    return q;
+}
+
+/* Pointer to n writable bytes at b's end, or NULL after a failure; they count
+ * once the caller adds them to b->len. */
+static uint8_t *mem_reserve(struct buf *b, size_t n)
+{
+    if (b->err)
+        return NULL;
+    if (n > b->cap - b->len) {
+        if (n > SIZE_MAX / 4 - b->cap) {
+            b->err = GP_ENOMEM;
+            return NULL;
+        }
+        size_t want = b->len + n < 64 ? 64 : b->len + n;
+        uint8_t *p = mem_grow(b->data, &b->cap, want, 1);
+        if (!p) {
+            b->err = GP_ENOMEM;
+            return NULL;
+        }
+        b->data = p;
+    }
+    return b->data + b->len;
+}
+
+/* Append n bytes; nothing after a failure. */
+static void mem_put(struct buf *b, const void *src, size_t n)
+{
+    uint8_t *p = n ? mem_reserve(b, n) : NULL;
+    if (p) {
+        memcpy(p, src, n);
+        b->len += n;
+    }
+}
+
+/* Append one byte. */
+static void mem_put_byte(struct buf *b, uint8_t c)
+{
+    mem_put(b, &c, 1);
+}
+
+/* Release b and leave it all zero, ready for reuse.  A zero b is fine. */
+static void mem_fini(struct buf *b)
+{
+    free(b->data);
+    *b = (struct buf){0};
+}
+
+/* n bytes of a, 16-byte aligned, zeroed, or NULL; they live until
+ * mem_arena_fini(a). */
+static void *mem_arena_alloc(struct arena *a, size_t n)
+{
+    if (n > SIZE_MAX / 4)
+        return NULL;
+    n = (n + 15) & ~(size_t)15;
+    if (!a->head || n > a->cap - a->used) {
+        size_t cap = a->cap ? a->cap * 2 : ARENA_FIRST_BYTES;
+        cap = cap > ARENA_MOST_BYTES ? ARENA_MOST_BYTES : cap;
+        cap = cap < n ? n : cap;
+        struct arena_block *k = mem_zalloc(sizeof *k + cap);
+        if (!k)
+            return NULL;
+        k->next = a->head;
+        a->head = k;
+        a->cap = cap;
+        a->used = 0;
+    }
+    void *p = a->head->data + a->used;
+    a->used += n;
+    return p;
+}
+
+/* A NUL-terminated copy of n bytes in a, or NULL. */
+static char *mem_arena_dup(struct arena *a, const void *src, size_t n)
+{
+    char *p = mem_arena_alloc(a, n + 1);
+    if (p && n)
+        memcpy(p, src, n);
+    return p;
+}
+
+/* Release everything in a and leave it empty. */
+static void mem_arena_fini(struct arena *a)
+{
+    for (struct arena_block *k = a->head, *next; k; k = next) {
+        next = k->next;
+        free(k);
+    }
+    *a = (struct arena){0};
+}
+
+/* A 64-bit hash of n bytes, mixed well enough for tables of millions. */
+static uint64_t mem_hash(const void *src, size_t n)
+{
+    const uint8_t *p = src;
+    uint64_t h = 0x9e3779b97f4a7c15u ^ n, w;
+    for (; n >= 8; n -= 8, p += 8) {
+        memcpy(&w, p, 8);
+        h = (h ^ w) * 0xff51afd7ed558ccdu;
+        h ^= h >> 32;
+    }
+    if (n) {
+        w = 0;
+        memcpy(&w, p, n);
+        h = (h ^ w) * 0xff51afd7ed558ccdu;
+        h ^= h >> 32;
+    }
+    h *= 0xc4ceb9fe1a85ec53u;
+    return h ^ h >> 29;
+}
+
+/* The next reference stored under hash, or MEM_NONE.  *at is 0 at first and
+ * belongs to the walk.  The caller compares: hashes may collide. */
+static uint32_t mem_index_next(const struct index *x, uint64_t hash,
+                               uint32_t *at)
+{
+    if (!x->slot)
+        return MEM_NONE;
+    for (;;) {
+        uint64_t s = x->slot[((uint32_t)hash + *at) & x->mask];
+        if (!s)
+            return MEM_NONE;
+        ++*at;
+        if (s >> 32 == hash >> 32)
+            return (uint32_t)s - 1;
+    }
+}
+
+/* Double the slots of x; GP_ENOMEM leaves it as it was. */
+static int mem_index_double(struct index *x)
+{
+    uint64_t count = x->slot ? ((uint64_t)x->mask + 1) * 2 : 64;
+    if (count > UINT32_MAX)
+        return GP_ENOMEM;
+    /* A slot keeps half of the hash; the other half, which placed it, is in
+     * hash_low beside it. */
+    uint64_t *slot = mem_zalloc(count * 2 * sizeof *slot);
+    if (!slot)
+        return GP_ENOMEM;
+    uint32_t mask = (uint32_t)(count - 1);
+    for (uint64_t i = 0; x->slot && i <= x->mask; i++)
+        if (x->slot[i]) {
+            uint64_t low = x->slot[(uint64_t)x->mask + 1 + i];
+            uint32_t k = (uint32_t)low & mask;
+            while (slot[k])
+                k = (k + 1) & mask;
+            slot[k] = x->slot[i];
+            slot[count + k] = low;
+        }
+    free(x->slot);
+    x->slot = slot;
+    x->mask = mask;
+    return GP_OK;
+}
+
+/* Store ref, not MEM_NONE, under hash; the caller has seen it is not there. */
+static int mem_index_put(struct index *x, uint64_t hash, uint32_t ref)
+{
+    if (!x->slot || x->n >= (uint64_t)x->mask * 3 / 4)
+        if (mem_index_double(x))
+            return GP_ENOMEM;
+    uint32_t k = (uint32_t)hash & x->mask;
+    while (x->slot[k])
+        k = (k + 1) & x->mask;
+    x->slot[k] = (hash >> 32 << 32) | ((uint64_t)ref + 1);
+    x->slot[(uint64_t)x->mask + 1 + k] = (uint32_t)hash;
+    x->n++;
+    return GP_OK;
+}
+
+/* Release x and leave it empty. */
+static void mem_index_fini(struct index *x)
+{
+    free(x->slot);
+    *x = (struct index){0};
+}
+
+/* ================================== 3 TXT ===================================
+ * for     text in and out: strict numbers, durations, sizes, UTF-8, percent
+ *         codec, formatted appends, the one-line error
+ * uses    MEM
+ * owns    nothing
+ * spec    [GRPC] PROTOCOL-HTTP2.md, Status-Message; RFC 3629 (UTF-8)
+ * prefix  txt_
+ * runs    any thread
+ *
+ * Invariant  a number is all of its text: anything left over is an error.
+ * Does not   know locales; the decimal point is a dot.
+ */
+
+/* Fill *why, which may be NULL, with one line and return code. */
+__attribute__((format(printf, 3, 4)))
+static int txt_fail(struct gp_why *why, int code, const char *fmt, ...)
+{
+    if (why) {
+        va_list ap;
+        va_start(ap, fmt);
+        vsnprintf(why->text, sizeof why->text, fmt, ap);
+        va_end(ap);
+        for (char *p = why->text; *p; p++)      /* names may hold anything */
+            if ((unsigned char)*p < 0x20 || *p == 0x7f)
+                *p = '?';
+    }
+    return code;
+}
+
+/* Append formatted text to b. */
+__attribute__((format(printf, 2, 3)))
+static void txt_putf(struct buf *b, const char *fmt, ...)
+{
+    va_list ap, again;
+    va_start(ap, fmt);
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, fmt, ap);
+    uint8_t *p = n < 0 ? NULL : mem_reserve(b, (size_t)n + 1);
+    if (p) {
+        vsnprintf((char *)p, (size_t)n + 1, fmt, again);
+        b->len += (size_t)n;
+    }
+    va_end(again);
+    va_end(ap);
+}
+
+/* Append the NUL-terminated s. */
+static void txt_puts(struct buf *b, const char *s)
+{
+    mem_put(b, s, strlen(s));
+}
+
+/* The text of s as a slice, borrowed. */
+static struct slice txt_slice(const char *s)
+{
+    return (struct slice){ s, strlen(s) };
+}
+
+/* True when a and b hold the same bytes. */
+static bool txt_equal(struct slice a, struct slice b)
+{
+    return a.n == b.n && (a.n == 0 || !memcmp(a.p, b.p, a.n));
+}
+
+/* True when s begins with the NUL-terminated prefix. */
+static bool txt_starts(struct slice s, const char *prefix)
+{
+    size_t n = strlen(prefix);
+    return s.n >= n && !memcmp(s.p, prefix, n);
+}
+
+/* Append v in decimal with a comma between thousands: 5,000. */
+static void txt_put_commas(struct buf *b, uint64_t v)
+{
+    char digits[24];
+    int n = snprintf(digits, sizeof digits, "%" PRIu64, v);
+    for (int i = 0; i < n; i++) {
+        if (i && (n - i) % 3 == 0)
+            mem_put_byte(b, ',');
+        mem_put_byte(b, (uint8_t)digits[i]);
+    }
+}
+
+/* Read decimal digits, with `_` allowed between two of them, from *s into *v
+ * and move *s past them.  GP_EFORMAT: no digit; GP_ELIMIT: past 64 bits. */
+static int txt_scan_digits(const char **s, uint64_t *v)
+{
+    const char *p = *s;
+    uint64_t x = 0;
+    if (*p < '0' || *p > '9')
+        return GP_EFORMAT;
+    for (;; p++) {
+        if (*p == '_' && p[1] >= '0' && p[1] <= '9')
+            continue;
+        if (*p < '0' || *p > '9')
+            break;
+        uint64_t digit = (uint64_t)(*p - '0');
+        if (x > (UINT64_MAX - digit) / 10)
+            return GP_ELIMIT;
+        x = x * 10 + digit;
+    }
+    *s = p;
+    *v = x;
+    return GP_OK;
+}
+
+/* All of s as a whole number in [min, max]. */
+static int txt_number(const char *s, uint64_t min, uint64_t max, uint64_t *v)
+{
+    uint64_t x;
+    int e = txt_scan_digits(&s, &x);
+    if (e)
+        return e;
+    if (*s)
+        return GP_EFORMAT;
+    if (x < min || x > max)
+        return GP_ELIMIT;
+    *v = x;
+    return GP_OK;
+}
+
+/* All of s as a duration in ns: digits, perhaps a fraction, and one of us ms
+ * s m h.  At most 1,000 hours. */
+static int txt_duration(const char *s, int64_t *ns)
+{
+    static const struct { const char *name; uint64_t ns; } unit[] = {
+        { "us", 1000 }, { "ms", 1000000 }, { "s", 1000000000 },
+        { "m", 60000000000 }, { "h", 3600000000000 },
+    };
+    uint64_t whole, part = 0, scale = 1;
+    int e = txt_scan_digits(&s, &whole);
+    if (e)
+        return e;
+    if (*s == '.') {
+        const char *digit = ++s;
+        for (; *s >= '0' && *s <= '9' && s - digit < 9; s++, scale *= 10)
+            part = part * 10 + (uint64_t)(*s - '0');
+        if (s == digit)
+            return GP_EFORMAT;
+    }
+    for (size_t i = 0; i < sizeof unit / sizeof *unit; i++)
+        if (!strcmp(s, unit[i].name)) {
+            if (whole > 3600000000000000u / unit[i].ns)
+                return GP_ELIMIT;
+            *ns = (int64_t)(whole * unit[i].ns);
+            *ns += (int64_t)((double)part * (double)unit[i].ns /
+                             (double)scale);
+            return GP_OK;
+        }
+    return GP_EFORMAT;
+}
+
+/* All of s as a size in bytes: digits and perhaps K, M or G (powers of 2). */
+static int txt_size(const char *s, uint64_t min, uint64_t max, uint64_t *bytes)
+{
+    static const char unit[] = "KMG";
+    uint64_t x;
+    int e = txt_scan_digits(&s, &x);
+    if (e)
+        return e;
+    const char *u = *s ? strchr(unit, *s) : NULL;
+    if (*s && (!u || s[1]))
+        return GP_EFORMAT;
+    int shift = u ? 10 * (int)(u - unit + 1) : 0;
+    if (x > UINT64_MAX >> shift)
+        return GP_ELIMIT;
+    x <<= shift;
+    if (x < min || x > max)
+        return GP_ELIMIT;
+    *bytes = x;
+    return GP_OK;
+}
+
+/* Append a time for people: 3 significant digits and a unit, as in 1.23ms. */
+static void txt_put_time(struct buf *b, double ns)
+{
+    static const struct { double ns; const char *name; } unit[] = {
+        { 1e9, "s" }, { 1e6, "ms" }, { 1e3, "us" }, { 1, "ns" },
+    };
+    size_t i = 0;
+    while (i < 3 && fabs(ns) < unit[i].ns * 0.9995)
+        i++;
+    double v = ns / unit[i].ns, size = fabs(v);
+    txt_putf(b, "%.*f%s",
+             unit[i].ns > 1 ? (size < 9.995 ? 2 : size < 99.95 ? 1 : 0) : 0,
+             v, unit[i].name);
+}
+
+/* Append a size for people, as in 1.5 MB (powers of ten). */
+static void txt_put_bytes(struct buf *b, double bytes)
+{
+    static const char *const unit[] = { "B", "kB", "MB", "GB", "TB" };
+    size_t i = 0;
+    for (; i < 4 && bytes >= 999.5; i++)
+        bytes /= 1000;
+    txt_putf(b, "%.*f %s", i && bytes < 99.95 ? 1 : 0, bytes, unit[i]);
+}
+
+/* Length in bytes of the UTF-8 character at p, of n bytes left, n > 0; 0 when
+ * it is not valid: overlong, a surrogate, past U+10FFFF, or cut short. */
+static size_t txt_utf8(const char *p, size_t n)
+{
+    const uint8_t *s = (const uint8_t *)p;
+    if (s[0] < 0x80)
+        return 1;
+    size_t len = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
+    if (s[0] < 0xc2 || s[0] > 0xf4 || n < len)
+        return 0;
+    for (size_t i = 1; i < len; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
+        (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
+        return 0;
+    return len;
+}
+
+/* Append s as UTF-8 fit for one line of a terminal: a tab becomes a space,
+ * other control characters and bytes that are not UTF-8 U+FFFD. */
+static void txt_put_clean(struct buf *b, struct slice s)
+{
+    for (size_t i = 0; i < s.n; ) {
+        size_t n = txt_utf8(s.p + i, s.n - i);
+        uint8_t c = (uint8_t)s.p[i];
+        bool control = n == 1 ? c < 0x20 || c == 0x7f
+                              : n == 2 && c == 0xc2 &&
+                                (uint8_t)s.p[i + 1] < 0xa0;
+        if (c == '\t')
+            mem_put_byte(b, ' ');
+        else if (n == 0 || control)
+            mem_put(b, "\xef\xbf\xbd", 3);
+        else
+            mem_put(b, s.p + i, n);
+        i += n ? n : 1;
+    }
+}
+
+/* Append s as a grpc-message: printable ASCII but % as it is, the rest as %XX
+ * [GRPC]; never more than most bytes, cut between characters. */
+static void txt_put_percent(struct buf *b, struct slice s, size_t most)
+{
+    size_t begin = b->len;
+    for (size_t i = 0; i < s.n; ) {
+        size_t n = txt_utf8(s.p + i, s.n - i);
+        const char *from = n ? s.p + i : "\xef\xbf\xbd";
+        size_t count = n ? n : 3;
+        bool plain = count == 1 && *from >= 0x20 && *from <= 0x7e &&
+                     *from != '%';
+        if (b->len - begin + (plain ? 1 : 3 * count) > most)
+            return;
+        for (size_t k = 0; k < count; k++)
+            if (plain)
+                mem_put_byte(b, (uint8_t)from[k]);
+            else
+                txt_putf(b, "%%%02X", (uint8_t)from[k]);
+        i += n ? n : 1;
+    }
+}
+
+/* Value of the hexadecimal digit c, or -1. */
+static int txt_hex(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0'
+         : c >= 'a' && c <= 'f' ? c - 'a' + 10
+         : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* Append the grpc-message s decoded; a bad escape stays as it is [GRPC]. */
+static void txt_put_unpercent(struct buf *b, struct slice s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        int hi = s.p[i] == '%' && s.n - i > 2 ? txt_hex(s.p[i + 1]) : -1;
+        int lo = hi >= 0 ? txt_hex(s.p[i + 2]) : -1;
+        if (lo >= 0) {
+            mem_put_byte(b, (uint8_t)(hi << 4 | lo));
+            i += 2;
+        } else {
+            mem_put_byte(b, (uint8_t)s.p[i]);
+        }
+    }
+}
+
+/* Edits (insert, delete, replace, swap of neighbours) from a to b, to suggest
+ * a name for a mistyped one; words past 31 bytes are "far". */
+static unsigned txt_distance(const char *a, const char *b)
+{
+    unsigned d[32][32];
+    size_t na = strlen(a), nb = strlen(b);
+    if (na > 31 || nb > 31)
+        return 99;
+    for (size_t i = 0; i <= na; i++)
+        for (size_t j = 0; j <= nb; j++) {
+            if (!i || !j) {
+                d[i][j] = (unsigned)(i + j);
+                continue;
+            }
+            unsigned best = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+            best = d[i - 1][j] + 1 < best ? d[i - 1][j] + 1 : best;
+            best = d[i][j - 1] + 1 < best ? d[i][j - 1] + 1 : best;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
+                a[i - 2] == b[j - 1] && d[i - 2][j - 2] + 1 < best)
+                best = d[i - 2][j - 2] + 1;
+            d[i][j] = best;
+        }
+    return d[na][nb];
+}
+
+/* ================================== 4 SYS ===================================
+ * for     the system: clocks, files read whole, files replaced whole, named
+ *         threads, usable CPUs
+ * uses    MEM, TXT
+ * owns    the temporary file while sys_write_file runs
+ * spec    POSIX.1-2008; cgroups(7) for the CPU quota
+ * prefix  sys_
+ * runs    any thread
+ *
+ * Invariant  a file that sys_write_file replaces holds its old bytes or all of
+ *            the new ones, never a part, whatever fails.
+ */
+
+/* Clock id's time in ns. */
+static int64_t sys_clock_ns(clockid_t id)
+{
+    struct timespec t = {0};
+    clock_gettime(id, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* Monotonic time in ns, the time of everything here but calendars. */
+static int64_t sys_now_ns(void)
+{
+    return sys_clock_ns(CLOCK_MONOTONIC);
+}
+
+/* Read descriptor fd to its end, at most most bytes, onto b. */
+static int sys_read_fd(int fd, const char *name, size_t most, struct buf *b,
+                       struct gp_why *why)
+{
+    for (;;) {
+        uint8_t *p = mem_reserve(b, 65536);
+        if (!p)
+            return txt_fail(why, GP_ENOMEM, "%s: out of memory after %zu bytes",
+                            name, b->len);
+        ssize_t n = read(fd, p, 65536);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return txt_fail(why, GP_EIO, "%s: %s", name, strerror(errno));
+        if (n == 0)
+            return GP_OK;
+        b->len += (size_t)n;
+        if (b->len > most)
+            return txt_fail(why, GP_ELIMIT, "%s: larger than %zu bytes", name,
+                            most);
+    }
+}
+
+/* Read the file at path, "-" for standard input, onto b. */
+static int sys_read_file(const char *path, size_t most, struct buf *b,
+                         struct gp_why *why)
+{
+    struct stat st;
+    int e = GP_OK, fd = 0;
+    if (!strcmp(path, "-"))
+        return sys_read_fd(0, "standard input", most, b, why);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return txt_fail(why, GP_EIO, "%s: %s", path, strerror(errno));
+    if (fstat(fd, &st))
+        e = txt_fail(why, GP_EIO, "%s: %s", path, strerror(errno));
+    else if (S_ISDIR(st.st_mode))
+        e = txt_fail(why, GP_EIO, "%s: is a directory", path);
+    else
+        e = sys_read_fd(fd, path, most, b, why);
+    close(fd);
+    return e;
+}
+
+/* Write n bytes to fd, through interruptions; GP_EIO with errno set. */
+static int sys_write_fd(int fd, const void *src, size_t n)
+{
+    const uint8_t *p = src;
+    while (n) {
+        ssize_t k = write(fd, p, n);
+        if (k < 0 && errno == EINTR)
+            continue;
+        if (k < 0)
+            return GP_EIO;
+        p += k;
+        n -= (size_t)k;
+    }
+    return GP_OK;
+}
+
+/* Write path's directory, with its slash or "", into dir[size]. */
+static int sys_dirname(const char *path, char *dir, size_t size,
+                       struct gp_why *why)
+{
+    const char *slash = strrchr(path, '/');
+    size_t n = slash ? (size_t)(slash - path) + 1 : 0;
+    if (!*path || !path[n])
+        return txt_fail(why, GP_EIO, "'%s': not the name of a file", path);
+    if (n + 32 > size)
+        return txt_fail(why, GP_EIO, "%.80s...: name too long", path);
+    memcpy(dir, path, n);
+    dir[n] = 0;
+    return GP_OK;
+}
+
+/* Make a temporary file beside path; its name into tmp[size].  Returns the
+ * descriptor or a negative gp_err. */
+static int sys_temp_beside(const char *path, char *tmp, size_t size,
+                           struct gp_why *why)
+{
+    struct stat st;
+    int e = sys_dirname(path, tmp, size, why);
+    if (e)
+        return e;
+    if (!stat(path, &st) && !S_ISREG(st.st_mode))
+        return txt_fail(why, GP_EIO, "%s: is not a regular file", path);
+    size_t n = strlen(tmp);
+    snprintf(tmp + n, size - n, ".grpcprof-XXXXXX");
+    int fd = mkostemp(tmp, O_CLOEXEC);
+    if (fd < 0)
+        return txt_fail(why, GP_EIO, "%s: cannot write there: %s", path,
+                        strerror(errno));
+    return fd;
+}
+
+/* Check that sys_write_file(path) can begin: its directory takes new files. */
+static int sys_write_check(const char *path, struct gp_why *why)
+{
+    char tmp[PATH_MAX];
+    int fd = sys_temp_beside(path, tmp, sizeof tmp, why);
+    if (fd < 0)
+        return fd;
+    close(fd);
+    unlink(tmp);
+    return GP_OK;
+}
+
+/* Replace the file at path by n bytes: written beside it, synced, renamed.
+ * A symbolic link keeps pointing: its target is what is replaced. */
+static int sys_write_file(const char *path, const void *src, size_t n,
+                          struct gp_why *why)
+{
+    char tmp[PATH_MAX], real[PATH_MAX];
+    const char *target = realpath(path, real) ? real : path;
+    mode_t mask = umask(0);
+    umask(mask);
+    int fd = sys_temp_beside(target, tmp, sizeof tmp, why);
+    if (fd < 0)
+        return fd;
+    bool ok = !sys_write_fd(fd, src, n) && !fchmod(fd, 0666 & ~mask) &&
+              !fsync(fd);
+    int saved = errno;
+    if (close(fd) && ok) {
+        saved = errno;
+        ok = false;
+    }
+    if (ok && rename(tmp, target)) {
+        saved = errno;
+        ok = false;
+    }
+    if (ok)
+        return GP_OK;
+    unlink(tmp);
+    return txt_fail(why, GP_EIO, "%s: not written, left as it was: %s", path,
+                    strerror(saved));
+}
+
+/* Start fn(arg) on a new thread called name (at most 15 bytes), with every
+ * signal but SIGPROF blocked; SIGPROF too when quiet, for threads that are
+ * not to be sampled. */
+static int sys_thread_start(pthread_t *t, const char *name, bool quiet,
+                            void *(*fn)(void *), void *arg, struct gp_why *why)
+{
+    sigset_t all, old;
+    sigfillset(&all);
+    if (!quiet)
+        sigdelset(&all, SIGPROF);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    int e = pthread_create(t, NULL, fn, arg);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (e)
+        return txt_fail(why, GP_EIO, "cannot start thread %s: %s", name,
+                        strerror(e));
+    pthread_setname_np(*t, name);
+    return GP_OK;
+}
+
+/* The CPU quota of this process's cgroup (v2, then v1) in whole CPUs, rounded
+ * up, or 0 when there is none. */
+static unsigned sys_quota_cpus(void)
+{
+    char text[128] = "";
+    double quota = -1, period = 0;
+    FILE *f = fopen("/sys/fs/cgroup/cpu.max", "re");
+    if (f) {
+        if (!fgets(text, sizeof text, f) ||
+            sscanf(text, "%lf %lf", &quota, &period) != 2)
+            quota = -1;
+        fclose(f);
+    } else if ((f = fopen("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "re"))) {
+        if (fscanf(f, "%lf", &quota) != 1)
+            quota = -1;
+        fclose(f);
+        period = 100000;
+    }
+    return quota > 0 && period > 0 ? (unsigned)ceil(quota / period) : 0;
+}
+
+/* CPUs that this process may use at once: affinity mask and cgroup quota. */
+static unsigned sys_cpus(void)
+{
+    cpu_set_t set;
+    unsigned n = 1, quota = sys_quota_cpus();
+    if (!sched_getaffinity(0, sizeof set, &set))
+        n = (unsigned)CPU_COUNT(&set);
+    if (quota && quota < n)
+        n = quota;
+    return n ? n : 1;
+}
+
+/* Raise the limit on open descriptors to what is allowed; returns it. */
+static uint64_t sys_raise_files(void)
+{
+    struct rlimit r;
+    if (getrlimit(RLIMIT_NOFILE, &r))
+        return 1024;
+    if (r.rlim_cur < r.rlim_max) {
+        struct rlimit up = { r.rlim_max, r.rlim_max };
+        if (!setrlimit(RLIMIT_NOFILE, &up))
+            r = up;
+    }
+    return r.rlim_cur;
+}
+
+/* =================================== 5 JS ===================================
+ * for     JSON text, written as it goes
+ * uses    MEM, TXT
+ * owns    nothing: a writer borrows its buf
+ * spec    RFC 8259
+ * prefix  js_
+ * runs    any thread
+ *
+ * Invariant  what is written is valid UTF-8 JSON whatever bytes the names
+ *            hold; a number that JSON cannot hold is null.
+ */
+
+struct js {
+    struct buf *b;                      /* borrowed */
+    unsigned    depth;                  /* open containers */
+    bool        more;                   /* a value stands before the next one */
+};
+
+/* Before a value: the comma and the new line that it needs. */
+static void js_next(struct js *j)
+{
+    if (j->more)
+        mem_put_byte(j->b, ',');
+    if (j->depth && j->more)
+        txt_putf(j->b, j->depth < 3 ? "\n%*s" : " ", (int)j->depth, "");
+    j->more = true;
+}
+
+/* A string value. */
+static void js_put_str(struct js *j, struct slice s)
+{
+    js_next(j);
+    mem_put_byte(j->b, '"');
+    for (size_t i = 0; i < s.n; ) {
+        size_t n = txt_utf8(s.p + i, s.n - i);
+        uint8_t c = (uint8_t)s.p[i];
+        if (n == 0)
+            txt_puts(j->b, "\\ufffd");
+        else if (c == '"' || c == '\\')
+            txt_putf(j->b, "\\%c", c);
+        else if (c < 0x20 || c == 0x7f)
+            txt_putf(j->b, "\\u%04x", c);
+        else
+            mem_put(j->b, s.p + i, n);
+        i += n ? n : 1;
+    }
+    mem_put_byte(j->b, '"');
+}
+
+/* A whole number. */
+static void js_put_int(struct js *j, int64_t v)
+{
+    js_next(j);
+    txt_putf(j->b, "%" PRId64, v);
+}
+
+/* A number with 6 significant digits; null when it is not finite. */
+static void js_put_num(struct js *j, double v)
+{
+    js_next(j);
+    if (isfinite(v))
+        txt_putf(j->b, "%.6g", v);
+    else
+        txt_puts(j->b, "null");
+}
+
+/* true, false. */
+static void js_put_bool(struct js *j, bool v)
+{
+    js_next(j);
+    txt_puts(j->b, v ? "true" : "false");
+}
+
+/* null: a value that is not known. */
+static void js_put_null(struct js *j)
+{
+    js_next(j);
+    txt_puts(j->b, "null");
+}
+
+/* A member's key; its value follows. */
+static void js_key(struct js *j, const char *key)
+{
+    js_put_str(j, txt_slice(key));
+    mem_put_byte(j->b, ':');
+    j->more = false;
+}
+
+/* Open an object '{' or an array '['. */
+static void js_open(struct js *j, char kind)
+{
+    js_next(j);
+    mem_put_byte(j->b, (uint8_t)kind);
+    j->depth++;
+    j->more = false;
+}
+
+/* Close what js_open opened: '}' or ']'. */
+static void js_close(struct js *j, char kind)
+{
+    assert(j->depth > 0);
+    mem_put_byte(j->b, (uint8_t)kind);
+    j->depth--;
+    j->more = true;
+}
+
+/* =================================== 6 PB ===================================
+ * for     protobuf wire format, both ways, no schema
+ * uses    MEM
+ * owns    nothing: a reader borrows its bytes, a writer borrows its buf
+ * spec    [PB] protobuf.dev/programming-guides/encoding
+ * prefix  pb_
+ * runs    any thread
+ *
+ *   tag = field << 3 | type      0 varint, 1 eight bytes, 2 length + bytes,
+ *                                5 four bytes; 3 and 4 (groups) are refused
+ *   08 96 01                     field 1: 150
+ *   12 07 74 65 73 74 69 6e 67   field 2: "testing"
+ *
+ * Invariant  input is hostile.  A length is compared with the bytes left and
+ *            never added to a pointer first: p + n may wrap, end - p may not.
+ */
+
+enum pb_type { PB_VARINT = 0, PB_FIXED64 = 1, PB_BYTES = 2, PB_FIXED32 = 5 };
+
+struct pb_in {
+    const uint8_t *p, *end;             /* borrowed; p <= end */
+};
+
+struct pb_field {
+    uint32_t     number;                /* 1.. */
+    enum pb_type type;
+    uint64_t     value;                 /* of a varint or a fixed one */
+    struct pb_in bytes;                 /* of PB_BYTES; borrowed */
+};
+
+/* Read one varint into *v.  GP_EFORMAT when the input ends inside it or it
+ * needs more than 64 bits ([PB]: at most ten bytes, the tenth 0 or 1). */
+static inline int pb_get_varint(struct pb_in *in, uint64_t *v)
+{
+    uint64_t x = 0;
+    for (int shift = 0; shift < 64; shift += 7) {
+        if (in->p == in->end)
+            return GP_EFORMAT;
+        uint8_t b = *in->p++;
+        if (shift == 63 && b > 1)
+            return GP_EFORMAT;
+        x |= (uint64_t)(b & 0x7f) << shift;
+        if (b < 0x80) {
+            *v = x;
+            return GP_OK;
+        }
+    }
+    return GP_EFORMAT;
+}
+
+/* Read n <= 8 bytes, least significant first, into *v. */
+static int pb_get_fixed(struct pb_in *in, size_t n, uint64_t *v)
+{
+    if ((size_t)(in->end - in->p) < n)
+        return GP_EFORMAT;
+    *v = 0;
+    for (size_t i = 0; i < n; i++)
+        *v |= (uint64_t)in->p[i] << (8 * i);
+    in->p += n;
+    return GP_OK;
+}
+
+/* Read the next field into *f: 1, 0 at the end, or GP_EFORMAT; in->p then
+ * stands at or after the fault. */
+static int pb_get_field(struct pb_in *in, struct pb_field *f)
+{
+    uint64_t tag;
+    if (in->p == in->end)
+        return 0;
+    if (pb_get_varint(in, &tag) || tag >> 3 == 0 || tag >> 3 > 0x1fffffff)
+        return GP_EFORMAT;
+    f->number = (uint32_t)(tag >> 3);
+    f->type = (enum pb_type)(tag & 7);
+    f->bytes = (struct pb_in){0};
+    int e = GP_EFORMAT;
+    if (f->type == PB_VARINT)
+        e = pb_get_varint(in, &f->value);
+    else if (f->type == PB_FIXED64)
+        e = pb_get_fixed(in, 8, &f->value);
+    else if (f->type == PB_FIXED32)
+        e = pb_get_fixed(in, 4, &f->value);
+    else if (f->type == PB_BYTES && !pb_get_varint(in, &f->value) &&
+             f->value <= (uint64_t)(in->end - in->p)) {
+        f->bytes = (struct pb_in){ in->p, in->p + f->value };
+        in->p += f->value;
+        e = GP_OK;
+    }
+    return e ? e : 1;
+}
+
+/* The next of a repeated integer's values, packed or not: 1, 0 at the end, or
+ * GP_EFORMAT.  Uses f up. */
+static int pb_next_int(struct pb_field *f, uint64_t *v)
+{
+    if (f->type == PB_VARINT) {
+        *v = f->value;
+        f->type = PB_BYTES;
+        return 1;
+    }
+    if (f->type != PB_BYTES)
+        return GP_EFORMAT;
+    if (f->bytes.p == f->bytes.end)
+        return 0;
+    return pb_get_varint(&f->bytes, v) ? GP_EFORMAT : 1;
+}
+
+/* Append v as a varint; errors stick to b. */
+static void pb_put_varint(struct buf *b, uint64_t v)
+{
+    uint8_t t[10];
+    size_t n = 0;
+    for (; v >= 0x80; v >>= 7)
+        t[n++] = (uint8_t)(v | 0x80);
+    t[n++] = (uint8_t)v;
+    mem_put(b, t, n);
+}
+
+/* Append field number as a varint; nothing when v is 0, the default. */
+static void pb_put_uint(struct buf *b, uint32_t number, uint64_t v)
+{
+    if (v) {
+        pb_put_varint(b, (uint64_t)number << 3 | PB_VARINT);
+        pb_put_varint(b, v);
+    }
+}
+
+/* Append field number as n bytes, even when n is 0. */
+static void pb_put_bytes(struct buf *b, uint32_t number, const void *p,
+                         size_t n)
+{
+    pb_put_varint(b, (uint64_t)number << 3 | PB_BYTES);
+    pb_put_varint(b, n);
+    mem_put(b, p, n);
+}
+
+/* Append field number as the message built in part, and empty part. */
+static void pb_put_message(struct buf *b, uint32_t number, struct buf *part)
+{
+    if (part->err)
+        b->err = part->err;
+    pb_put_bytes(b, number, part->data, part->len);
+    part->len = 0;
+}
+
+/* =================================== 7 GZ ===================================
+ * for     gzip files, both ways
+ * uses    MEM
+ * owns    the zlib streams while a call runs
+ * spec    RFC 1952 (several members may follow each other)
+ * prefix  gz_
+ * runs    any thread
+ *
+ * Invariant  inflating stops at the bound that the caller names: a small file
+ *            cannot become a large allocation.
+ */
+
+/* True when the n bytes at p begin as a gzip file does. */
+static bool gz_is(const uint8_t *p, size_t n)
+{
+    return n >= 2 && p[0] == 0x1f && p[1] == 0x8b;
+}
+
+/* Inflate the gzip members in src onto out, at most most bytes.  GP_EFORMAT
+ * for damaged or cut input, GP_ELIMIT past most; *at is then how far into src
+ * it came. */
+static int gz_inflate(const uint8_t *src, size_t n, size_t most,
+                      struct buf *out, size_t *at)
+{
+    z_stream z = {0};
+    size_t begin = out->len;
+    int e = GP_ENOMEM;
+    *at = 0;
+    if (inflateInit2(&z, 15 + 16) != Z_OK)
+        return e;
+    for (;;) {
+        uint8_t *p = mem_reserve(out, GZ_STEP_BYTES);
+        if (!p)
+            break;
+        size_t feed = n - *at > INT_MAX ? INT_MAX : n - *at;
+        z.next_in = (Bytef *)(uintptr_t)(src + *at);
+        z.avail_in = (uInt)feed;
+        z.next_out = p;
+        z.avail_out = GZ_STEP_BYTES;
+        int r = inflate(&z, Z_NO_FLUSH);    /* Z_BUF_ERROR: input cut short */
+        *at += feed - z.avail_in;
+        out->len += GZ_STEP_BYTES - z.avail_out;
+        e = out->len - begin > most ? GP_ELIMIT : GP_EFORMAT;
+        if (e == GP_ELIMIT || (r != Z_OK && r != Z_STREAM_END))
+            break;
+        if (r == Z_STREAM_END) {
+            e = *at == n ? GP_OK : GP_EFORMAT;
+            if (e == GP_OK || !gz_is(src + *at, n - *at) || inflateReset(&z))
+                break;
+        }
+    }
+    inflateEnd(&z);
+    return e;
+}
+
+/* Append n bytes of src to out as one gzip member, without name or time, so
+ * that equal input gives equal output. */
+static int gz_deflate(const void *src, size_t n, struct buf *out)
+{
+    z_stream z = {0};
+    if (n > UINT_MAX / 2)
+        return GP_ELIMIT;
+    if (deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, 15 + 16, 8,
+                     Z_DEFAULT_STRATEGY) != Z_OK)
+        return GP_ENOMEM;
+    uLong bound = deflateBound(&z, (uLong)n);
+    uint8_t *p = mem_reserve(out, bound);
+    int e = GP_ENOMEM;
+    if (p) {
+        z.next_in = (Bytef *)(uintptr_t)src;
+        z.avail_in = (uInt)n;
+        z.next_out = p;
+        z.avail_out = (uInt)bound;
+        if (deflate(&z, Z_FINISH) == Z_STREAM_END) {
+            out->len += bound - z.avail_out;
+            e = GP_OK;
+        }
+    }
+    deflateEnd(&z);
+    return e;
+}
+
+/* ================================== 8 HDR ===================================
+ * for     latency histogram: 1 ns to 1 h at 3 significant digits, fixed memory
+ * uses    MEM
+ * owns    struct hdr's counts
+ * spec    [HDR] HdrHistogram: bucket layout and "highest equivalent value"
+ * prefix  hdr_
+ * runs    any thread; a histogram has one writer, and is merged after the run
+ *
+ *   bucket k holds values below 2048 << k in steps of 1 << k; the lower half
+ *   of every bucket but the first is the bucket below, so index =
+ *   k * 1024 + (value >> k)       e.g. 3000 -> k = 1, 1024 + 1500 = 2524
+ *
+ * Invariant  n is the sum of the counts; min, max and sum are exact, and a
+ *            value past the range is counted at its end and in over.
+ */
+
+enum { HDR_HALF = 1024, HDR_BUCKETS = 32,
+       HDR_COUNTS = (HDR_BUCKETS + 1) * HDR_HALF };
+
+struct hdr {
+    uint64_t *count;                    /* owned, HDR_COUNTS; NULL: empty */
+    uint64_t  n, over;                  /* values; those past HDR_MOST_NS */
+    int64_t   min, max;                 /* ns; of no values: 0 */
+    double    sum;                      /* ns */
+};
+
+/* Make h ready; GP_ENOMEM. */
+static int hdr_init(struct hdr *h)
+{
+    *h = (struct hdr){ .count = mem_zalloc(HDR_COUNTS * sizeof *h->count) };
+    return h->count ? GP_OK : GP_ENOMEM;
+}
+
+/* Release h; a zero h is fine. */
+static void hdr_fini(struct hdr *h)
+{
+    mem_free(h->count);
+    *h = (struct hdr){0};
+}
+
+/* Index of the count for a value in [0, HDR_MOST_NS]. */
+static inline uint32_t hdr_index(int64_t ns)
+{
+    uint32_t k = 53u - (uint32_t)__builtin_clzll((uint64_t)ns | 2047);
+    return k * HDR_HALF + (uint32_t)((uint64_t)ns >> k);
+}
+
+/* Highest value that counts at index i, in ns. */
+static int64_t hdr_value(uint32_t i)
+{
+    if (i < 2 * HDR_HALF)
+        return (int64_t)i;
+    uint32_t k = i / HDR_HALF - 1;
+    return ((int64_t)(i - k * HDR_HALF + 1) << k) - 1;
+}
+
+/* Count one value. */
+static inline void hdr_add(struct hdr *h, int64_t ns)
+{
+    ns = ns < 0 ? 0 : ns;
+    int64_t in = ns > HDR_MOST_NS ? HDR_MOST_NS : ns;
+    h->count[hdr_index(in)]++;
+    h->over += in != ns;
+    h->min = h->n == 0 || ns < h->min ? ns : h->min;
+    h->max = ns > h->max ? ns : h->max;
+    h->sum += (double)ns;
+    h->n++;
+}
+
+/* Add all of from's values to h. */
+static void hdr_merge(struct hdr *h, const struct hdr *from)
+{
+    if (from->n == 0)
+        return;
+    for (uint32_t i = 0; i < HDR_COUNTS; i++)
+        h->count[i] += from->count[i];
+    h->min = h->n == 0 || from->min < h->min ? from->min : h->min;
+    h->max = from->max > h->max ? from->max : h->max;
+    h->sum += from->sum;
+    h->n += from->n;
+    h->over += from->over;
+}
+
+/* The value in ns that percent % of the values do not exceed, by the method
+ * of [HDR]; 0 of no values. */
+static int64_t hdr_percentile(const struct hdr *h, double percent)
+{
+    double rank = ceil(percent / 100 * (double)h->n - 1e-9);
+    uint64_t want = rank < 1 ? 1 : (uint64_t)rank, seen = 0;
+    for (uint32_t i = 0; h->n && i < HDR_COUNTS; i++) {
+        seen += h->count[i];
+        if (seen >= want) {
+            int64_t v = hdr_value(i);
+            return v > h->max ? h->max : v;
+        }
+    }
+    return h->max;
+}
+
+/* ================================== 9 ELF ===================================
+ * for     address -> mapping and function, from /proc/self/maps and the symbol
+ *         tables of the files mapped there
+ * uses    MEM, TXT, SYS
+ * owns    struct elf: the mapped files and everything found in them
+ * spec    [ELF] System V gABI; proc(5); vdso(7)
+ * prefix  elf_
+ * runs    any thread, after sampling; never in a signal handler
+ *
+ *   file offset = pc - mapping.start + mapping.offset
+ *   symbol value = file offset - p_offset + p_vaddr   of its PT_LOAD segment
+ *
+ * Names come from .symtab, .dynsym, and the separate debug file that the build
+ * id names (/usr/lib/debug/.build-id/ab/cdef.debug).
+ *
+ * Invariant  every offset and count in a file is checked against its size; a
+ *            pc outside every symbol's size gets no name, not a neighbour's.
+ * Does not   read 32-bit files, lines, or inlined calls.
+ */
+
+struct elf_symbol {
+    uint64_t start, limit;              /* values: as the file has them */
+    uint64_t reach;                     /* greatest limit up to this row */
+    const char *name;                   /* borrowed from the mapped file */
+    uint8_t rank;                       /* lower is the better alias */
+};
+
+struct elf_load {                       /* a PT_LOAD segment */
+    uint64_t offset, vaddr, filesz;
+};
+
+struct elf_image {                      /* a file's bytes */
+    const uint8_t *p;                   /* borrowed from mmap, or the vDSO */
+    size_t size;                        /* bytes */
+    bool mapped;                        /* munmap it */
+};
+
+struct elf_file {
+    const char *path;                   /* owned by elf's arena */
+    struct elf_image image, debug;      /* the file; its debug file */
+    struct elf_load *load;              /* owned; grows like all vectors */
+    struct elf_symbol *symbol;          /* owned; sorted by start */
+    size_t nload, load_cap, nsymbols, symbol_cap;
+    char build_id[2 * ELF_BUILD_ID_BYTES + 1];  /* hexadecimal, or "" */
+    bool tried;                         /* read already, with or without luck */
+};
+
+struct elf_map {
+    uint64_t start, limit, offset;      /* addresses; bytes into the file */
+    uint32_t file;                      /* row of elf.file */
+};
+
+struct elf {
+    struct arena arena;                 /* owned: paths */
+    struct elf_map  *map;               /* owned; executable ones, by start */
+    struct elf_file *file;              /* owned; row 0 is the program */
+    size_t nmaps, map_cap, nfiles, file_cap;
+};
+
+/* n bytes at offset of the image, or NULL when they are not all there. */
+static const void *elf_view(const struct elf_image *m, uint64_t offset,
+                            uint64_t n)
+{
+    return offset <= m->size && n <= m->size - offset ? m->p + offset : NULL;
+}
+
+/* The image's header when it is one that we read, or NULL. */
+static const Elf64_Ehdr *elf_header(const struct elf_image *m)
+{
+    const Elf64_Ehdr *h = elf_view(m, 0, sizeof *h);
+    static const uint16_t one = 1;
+    uint8_t order = *(const uint8_t *)&one ? ELFDATA2LSB : ELFDATA2MSB;
+    bool ok = h && !memcmp(h->e_ident, ELFMAG, SELFMAG) &&
+              h->e_ident[EI_CLASS] == ELFCLASS64 &&
+              h->e_ident[EI_DATA] == order &&
+              h->e_phentsize == sizeof(Elf64_Phdr) &&
+              h->e_phoff % 8 == 0 && h->e_shoff % 8 == 0;
+    return ok ? h : NULL;
+}
+
+/* Map the file at path; an image of size 0 when that fails. */
+static struct elf_image elf_open(const char *path)
+{
+    struct elf_image m = {0};
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return m;
+    if (!fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_size > 0) {
+        void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd,
+                       0);
+        if (p != MAP_FAILED)
+            m = (struct elf_image){ p, (size_t)st.st_size, true };
+    }
+    close(fd);
+    return m;
+}
+
+/* Undo elf_open. */
+static void elf_close(struct elf_image *m)
+{
+    if (m->mapped)
+        munmap((void *)(uintptr_t)m->p, m->size);
+    *m = (struct elf_image){0};
+}
+
+/* Take the build id from a note segment of n bytes at p, if one is there. */
+static void elf_read_note(struct elf_file *f, const uint8_t *p, uint64_t n)
+{
+    static const char hex[] = "0123456789abcdef";
+    while (n >= sizeof(Elf64_Nhdr)) {
+        Elf64_Nhdr h;
+        memcpy(&h, p, sizeof h);
+        uint64_t name = ((uint64_t)h.n_namesz + 3) & ~(uint64_t)3;
+        uint64_t desc = ((uint64_t)h.n_descsz + 3) & ~(uint64_t)3;
+        if (name + desc > n - sizeof h)
+            return;
+        const uint8_t *id = p + sizeof h + name;
+        if (h.n_type == NT_GNU_BUILD_ID && h.n_namesz == 4 &&
+            !memcmp(p + sizeof h, "GNU", 4) &&
+            h.n_descsz <= ELF_BUILD_ID_BYTES) {
+            for (uint32_t i = 0; i < h.n_descsz; i++) {
+                f->build_id[2 * i] = hex[id[i] >> 4];
+                f->build_id[2 * i + 1] = hex[id[i] & 15];
+            }
+            f->build_id[2 * h.n_descsz] = 0;
+            return;
+        }
+        p += sizeof h + name + desc;
+        n -= sizeof h + name + desc;
+    }
+}
+
+/* Read the segments of f's image: where code lies, and the build id. */
+static int elf_read_segments(struct elf_file *f)
+{
+    const Elf64_Ehdr *h = elf_header(&f->image);
+    const Elf64_Phdr *ph = h ? elf_view(&f->image, h->e_phoff,
+                                        h->e_phnum * sizeof *ph) : NULL;
+    for (int i = 0; ph && i < h->e_phnum; i++) {
+        const uint8_t *p = elf_view(&f->image, ph[i].p_offset, ph[i].p_filesz);
+        if (ph[i].p_type == PT_NOTE && p)
+            elf_read_note(f, p, ph[i].p_filesz);
+        if (ph[i].p_type != PT_LOAD)
+            continue;
+        struct elf_load *l = mem_grow(f->load, &f->load_cap, f->nload + 1,
+                                      sizeof *l);
+        if (!l)
+            return GP_ENOMEM;
+        f->load = l;
+        l[f->nload++] = (struct elf_load){ ph[i].p_offset, ph[i].p_vaddr,
+                                           ph[i].p_filesz };
+    }
+    return GP_OK;
+}
+
+/* How good a name is among aliases of one address: the fewer leading
+ * underscores the better (send before __send), then global before weak before
+ * local. */
+static uint8_t elf_rank(uint8_t binding, const char *name)
+{
+    uint8_t under = 0;
+    while (under < 15 && name[under] == '_')
+        under++;
+    return (uint8_t)(under * 4 + (binding == STB_GLOBAL ? 0 :
+                                  binding == STB_WEAK ? 1 : 2));
+}
+
+/* Add the functions of one symbol table, section s of image m, to f. */
+static int elf_read_table(struct elf_file *f, const struct elf_image *m,
+                          const Elf64_Shdr *s, const Elf64_Shdr *names)
+{
+    const Elf64_Sym *sym = elf_view(m, s->sh_offset, s->sh_size);
+    const char *text = elf_view(m, names->sh_offset, names->sh_size);
+    if (!sym || !text || !names->sh_size || s->sh_offset % 8 ||
+        text[names->sh_size - 1])
+        return GP_OK;
+    for (uint64_t i = 0; i < s->sh_size / sizeof *sym; i++) {
+        int type = ELF64_ST_TYPE(sym[i].st_info);
+        if ((type != STT_FUNC && type != STT_GNU_IFUNC) ||
+            sym[i].st_shndx == SHN_UNDEF || sym[i].st_size == 0 ||
+            sym[i].st_name >= names->sh_size || !text[sym[i].st_name] ||
+            sym[i].st_size > UINT64_MAX - sym[i].st_value)
+            continue;
+        struct elf_symbol *p = mem_grow(f->symbol, &f->symbol_cap,
+                                        f->nsymbols + 1, sizeof *p);
+        if (!p)
+            return GP_ENOMEM;
+        f->symbol = p;
+        p[f->nsymbols++] = (struct elf_symbol){
+            .start = sym[i].st_value,
+            .limit = sym[i].st_value + sym[i].st_size,
+            .name = text + sym[i].st_name,
+            .rank = elf_rank(ELF64_ST_BIND(sym[i].st_info),
+                             text + sym[i].st_name),
+        };
+    }
+    return GP_OK;
+}
+
+/* Add the functions of all symbol tables of image m to f. */
+static int elf_read_symbols(struct elf_file *f, const struct elf_image *m)
+{
+    const Elf64_Ehdr *h = elf_header(m);
+    const Elf64_Shdr *sh = h && h->e_shentsize == sizeof *sh ?
+        elf_view(m, h->e_shoff, h->e_shnum * sizeof *sh) : NULL;
+    for (int i = 0; sh && i < h->e_shnum; i++)
+        if ((sh[i].sh_type == SHT_SYMTAB || sh[i].sh_type == SHT_DYNSYM) &&
+            sh[i].sh_link < h->e_shnum) {
+            int e = elf_read_table(f, m, &sh[i], &sh[sh[i].sh_link]);
+            if (e)
+                return e;
+        }
+    return GP_OK;
+}
+
+/* Order symbols by start, then the best alias, then the name. */
+static int elf_by_start(const void *a, const void *b)
+{
+    const struct elf_symbol *x = a, *y = b;
+    if (x->start != y->start)
+        return x->start < y->start ? -1 : 1;
+    if (x->rank != y->rank)
+        return x->rank < y->rank ? -1 : 1;
+    return strcmp(x->name, y->name);
+}
+
+/* Read f's tables, once; whatever is missing leaves its symbols unnamed. */
+static int elf_load(struct elf_file *f)
+{
+    char path[PATH_MAX];
+    if (f->tried)
+        return GP_OK;
+    f->tried = true;
+    if (!f->image.p)
+        f->image = elf_open(f->path);
+    int e = elf_read_segments(f);
+    if (!e)
+        e = elf_read_symbols(f, &f->image);
+    if (!e && strlen(f->build_id) > 2) {
+        snprintf(path, sizeof path, "/usr/lib/debug/.build-id/%.2s/%s.debug",
+                 f->build_id, f->build_id + 2);
+        f->debug = elf_open(path);
+        e = elf_read_symbols(f, &f->debug);
+    }
+    if (f->nsymbols)
+        qsort(f->symbol, f->nsymbols, sizeof *f->symbol, elf_by_start);
+    uint64_t reach = 0;
+    for (size_t i = 0; i < f->nsymbols; i++) {
+        reach = f->symbol[i].limit > reach ? f->symbol[i].limit : reach;
+        f->symbol[i].reach = reach;
+    }
+    return e;
+}
+
+/* Row of the file at path, entered if new, or MEM_NONE. */
+static uint32_t elf_file_row(struct elf *m, const char *path)
+{
+    for (size_t i = 0; i < m->nfiles; i++)
+        if (!strcmp(m->file[i].path, path))
+            return (uint32_t)i;
+    char *copy = mem_arena_dup(&m->arena, path, strlen(path));
+    struct elf_file *f = copy ? mem_grow(m->file, &m->file_cap, m->nfiles + 1,
+                                         sizeof *f) : NULL;
+    if (!f)
+        return MEM_NONE;
+    m->file = f;
+    f[m->nfiles] = (struct elf_file){ .path = copy };
+    return (uint32_t)m->nfiles++;
+}
+
+/* Enter one line of /proc/self/maps when it is code from a file or the vDSO:
+ * "start-limit perms offset device inode   path". */
+static int elf_read_map(struct elf *m, char *line)
+{
+    struct elf_map k = {0};
+    char perms[8];
+    int path = 0;
+    line[strcspn(line, "\n")] = 0;
+    if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s %" SCNx64 " %*s %*s %n",
+               &k.start, &k.limit, perms, &k.offset, &path) != 4 ||
+        !path || perms[2] != 'x' || k.limit <= k.start)
+        return GP_OK;
+    const char *name = line + path;
+    bool vdso = !strcmp(name, "[vdso]");
+    if (*name != '/' && !vdso)
+        return GP_OK;
+    k.file = elf_file_row(m, name);
+    struct elf_map *p = mem_grow(m->map, &m->map_cap, m->nmaps + 1, sizeof *p);
+    if (!p || k.file == MEM_NONE)
+        return GP_ENOMEM;
+    m->map = p;
+    p[m->nmaps++] = k;
+    if (vdso)                           /* its file is the mapping itself */
+        m->file[k.file].image = (struct elf_image){
+            (const uint8_t *)(uintptr_t)k.start, k.limit - k.start, false };
+    return GP_OK;
+}
+
+/* Release m and the files it maps. */
+static void elf_fini(struct elf *m)
+{
+    for (size_t i = 0; i < m->nfiles; i++) {
+        elf_close(&m->file[i].image);
+        elf_close(&m->file[i].debug);
+        mem_free(m->file[i].load);
+        mem_free(m->file[i].symbol);
+    }
+    mem_free(m->map);
+    mem_free(m->file);
+    mem_arena_fini(&m->arena);
+    *m = (struct elf){0};
+}
+
+/* Read this process's mappings into m. */
+static int elf_init(struct elf *m, struct gp_why *why)
+{
+    char line[PATH_MAX + 128], program[PATH_MAX];
+    int e = GP_OK;
+    *m = (struct elf){0};
+    ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
+    program[n < 0 ? 0 : n] = 0;
+    FILE *f = fopen("/proc/self/maps", "re");
+    if (!f)
+        return txt_fail(why, GP_EIO, "/proc/self/maps: %s", strerror(errno));
+    if (elf_file_row(m, program) == MEM_NONE)
+        e = GP_ENOMEM;
+    else        /* a program replaced since it started is still open there */
+        m->file[0].image = elf_open("/proc/self/exe");
+    while (!e && fgets(line, sizeof line, f))
+        e = elf_read_map(m, line);
+    fclose(f);
+    if (e) {
+        txt_fail(why, e, "out of memory while reading /proc/self/maps");
+        elf_fini(m);
+    }
+    return e;
+}
+
+/* The mapping that holds pc, borrowed from m, or NULL. */
+static const struct elf_map *elf_find_map(const struct elf *m, uint64_t pc)
+{
+    size_t lo = 0, hi = m->nmaps;
+    while (lo < hi) {                   /* first mapping that starts past pc */
+        size_t mid = lo + (hi - lo) / 2;
+        if (m->map[mid].start <= pc)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo && pc < m->map[lo - 1].limit ? &m->map[lo - 1] : NULL;
+}
+
+/* Name of the function that holds pc, which lies in map k, or NULL.  Borrowed
+ * from m.  Reads the file's tables at its first use. */
+static const char *elf_find_name(struct elf *m, const struct elf_map *k,
+                                 uint64_t pc)
+{
+    struct elf_file *f = &m->file[k->file];
+    uint64_t offset = pc - k->start + k->offset, v = 0;
+    bool found = false;
+    if (elf_load(f))
+        return NULL;
+    for (size_t i = 0; i < f->nload && !found; i++)
+        if (offset >= f->load[i].offset &&
+            offset - f->load[i].offset < f->load[i].filesz) {
+            v = offset - f->load[i].offset + f->load[i].vaddr;
+            found = true;
+        }
+    size_t lo = 0, hi = found ? f->nsymbols : 0;
+    while (lo < hi) {                   /* first symbol that starts past v */
+        size_t mid = lo + (hi - lo) / 2;
+        if (f->symbol[mid].start <= v)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    const struct elf_symbol *best = NULL;
+    while (lo-- && f->symbol[lo].reach > v)
+        if (f->symbol[lo].limit > v &&
+            (!best || f->symbol[lo].start == best->start))
+            best = &f->symbol[lo];
+        else if (best)
+            break;
+    return best ? best->name : NULL;
+}
+
+/* ================================== 10 SMP ==================================
+ * for     the sampler: a clock that sends SIGPROF, a handler that stores one
+ *         stack, a ring that hands it over
+ * uses    MEM, TXT, SYS
+ * owns    the SIGPROF handler, the timers and the ring, all for the life of
+ *         the process: a late signal never finds them gone
+ * spec    setitimer(2), signal-safety(7), backtrace(3)
+ * prefix  smp_
+ * runs    the _sig functions in a signal handler on any thread; smp_drain on
+ *         one thread at a time; the rest anywhere but in a handler
+ *
+ * The handler may: read clocks, ask for its thread id, call backtrace() (which
+ * smp_start has warmed, so that it loads and allocates nothing more; glibc 2.35
+ * and libgcc 12 find unwind tables without a lock), write to the slot that it
+ * claimed, and use atomics.  Nothing else.
+ *
+ * The ring is a bounded queue of many producers and one consumer.  Slot i of N
+ * has a turn: i at first; a producer that owns ticket t may fill slot t % N
+ * when its turn is t, and sets it to t + 1; the consumer takes it at t + 1 and
+ * sets it to t + N.  So nobody waits: a full ring costs the sample, counted.
+ *
+ * Invariant  taken + lost == signals accepted.
+ * Does not   see threads that wait, or that block SIGPROF.
+ */
+
+struct smp_slot {
+    _Atomic uint64_t turn;              /* who may use the slot, see above */
+    int64_t  cpu_ns;                    /* CPU time of the thread so far */
+    uint32_t tid;                       /* kernel's thread id */
+    uint16_t depth;                     /* frames in pc, 1..SMP_DEPTH */
+    uint16_t label;                     /* smp_label of the thread */
+    bool     truncated, failed;         /* deeper than pc; only pc[0] known */
+    void    *pc[SMP_DEPTH + SMP_OWN];   /* leaf first; SMP_OWN: handler's */
+};
+
+static struct {
+    struct smp_slot *slot;              /* never freed; NULL before a start */
+    uint64_t count;                     /* slots, a power of 2 */
+    _Atomic uint64_t head;              /* next ticket */
+    uint64_t tail;                      /* next to take; the consumer's */
+    _Atomic uint64_t lost;              /* signals that found it full */
+    atomic_bool on;                     /* the handler stores samples */
+} smp_ring;
+
+/* What the thread works on, an id from smp_label_id; 0: nothing.  Initial-exec
+ * so that no access can allocate. */
+static _Thread_local volatile uint16_t smp_label
+    __attribute__((tls_model("initial-exec")));
+
+static struct {
+    pthread_mutex_t lock;               /* guards text and n */
+    char text[SMP_LABELS][SMP_LABEL_BYTES]; /* row 0 is "" */
+    uint16_t n;                         /* rows used beside row 0 */
+} smp_labels = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* Id of the label text, entered if new; 0 when the table is full or the text
+ * does not fit. */
+static uint16_t smp_label_id(const char *text)
+{
+    uint16_t id = 0;
+    pthread_mutex_lock(&smp_labels.lock);
+    for (uint16_t i = 1; i <= smp_labels.n && !id; i++)
+        if (!strcmp(smp_labels.text[i], text))
+            id = i;
+    if (!id && *text && smp_labels.n + 1 < SMP_LABELS &&
+        strlen(text) < SMP_LABEL_BYTES) {
+        id = ++smp_labels.n;
+        snprintf(smp_labels.text[id], SMP_LABEL_BYTES, "%s", text);
+    }
+    pthread_mutex_unlock(&smp_labels.lock);
+    return id;
+}
+
+/* Text of label id; "" for 0.  Lives as long as the process. */
+static const char *smp_label_text(uint16_t id)
+{
+    return smp_labels.text[id];
+}
+
+/* Claim the next free slot, or NULL after counting a lost sample. */
+static struct smp_slot *smp_claim_sig(uint64_t *ticket)
+{
+    uint64_t t = atomic_load_explicit(&smp_ring.head, memory_order_relaxed);
+    for (;;) {
+        struct smp_slot *s = &smp_ring.slot[t & (smp_ring.count - 1)];
+        uint64_t turn = atomic_load_explicit(&s->turn, memory_order_acquire);
+        if (turn == t) {
+            if (atomic_compare_exchange_weak(&smp_ring.head, &t, t + 1)) {
+                *ticket = t;
+                return s;
+            }
+        } else if (turn < t) {
+            atomic_fetch_add_explicit(&smp_ring.lost, 1, memory_order_relaxed);
+            return NULL;
+        } else {
+            t = atomic_load_explicit(&smp_ring.head, memory_order_relaxed);
+        }
+    }
+}
+
+/* The address that the signal interrupted. */
+static void *smp_context_pc_sig(const ucontext_t *u)
+{
+#if defined __x86_64__
+    return (void *)(uintptr_t)u->uc_mcontext.gregs[REG_RIP];
+#elif defined __aarch64__
+    return (void *)(uintptr_t)u->uc_mcontext.pc;
+#else
+#error "grpcprof runs on x86-64 and arm64"
+#endif
+}
+
+/* Store the interrupted stack in s, without the handler's own frames. */
+static void smp_unwind_sig(struct smp_slot *s, const ucontext_t *u)
+{
+    void *pc = smp_context_pc_sig(u);
+    int most = SMP_DEPTH + SMP_OWN;
+    int n = backtrace(s->pc, most), own = 0;
+    while (own < n && own < SMP_OWN && s->pc[own] != pc)
+        own++;
+    s->failed = own == n || s->pc[own] != pc;
+    s->truncated = !s->failed && n == most;
+    if (s->failed) {
+        s->pc[0] = pc;
+        s->depth = 1;
+        return;
+    }
+    n -= own;
+    n = n < SMP_DEPTH ? n : SMP_DEPTH;
+    memmove(s->pc, s->pc + own, (size_t)n * sizeof s->pc[0]);
+    while (n > 1 && !s->pc[n - 1])      /* some unwinders end with a zero */
+        n--;
+    s->depth = (uint16_t)n;
+}
+
+/* SIGPROF: store one sample.  Signals that another process or kill() sent are
+ * not the timer's and say nothing. */
+static void smp_signal_sig(int signo, siginfo_t *info, void *context)
+{
+    int saved = errno;
+    uint64_t ticket;
+    struct smp_slot *s;
+    (void)signo;
+    if (info->si_code > 0 && atomic_load(&smp_ring.on) &&
+        (s = smp_claim_sig(&ticket))) {
+        struct timespec t = {0};
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+        s->cpu_ns = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+        s->tid = (uint32_t)syscall(SYS_gettid);
+        s->label = smp_label;
+        smp_unwind_sig(s, context);
+        atomic_store_explicit(&s->turn, ticket + 1, memory_order_release);
+    }
+    errno = saved;
+}
+
+/* Hand every stored sample to fn, oldest of a thread first, and free its slot.
+ * One thread at a time.  Returns how many. */
+static uint64_t smp_drain(void (*fn)(const struct smp_slot *, void *),
+                          void *user)
+{
+    uint64_t begin = smp_ring.tail;
+    for (;; smp_ring.tail++) {
+        struct smp_slot *s =
+            &smp_ring.slot[smp_ring.tail & (smp_ring.count - 1)];
+        if (atomic_load_explicit(&s->turn, memory_order_acquire) !=
+            smp_ring.tail + 1)
+            return smp_ring.tail - begin;
+        fn(s, user);
+        atomic_store_explicit(&s->turn, smp_ring.tail + smp_ring.count,
+                              memory_order_release);
+    }
+}
+
+/* Ticks a second of the kernel, at which ITIMER_PROF is looked at. */
+static unsigned smp_tick_hz(void)
+{
+    struct timespec t;
+    if (clock_getres(CLOCK_MONOTONIC_COARSE, &t) || t.tv_nsec <= 0)
+        return 100;
+    return (unsigned)(1000000000 / t.tv_nsec);
+}
+
+/* Arm or, with hz 0, disarm the process's CPU timer. */
+static int smp_itimer_set(unsigned hz, struct gp_why *why)
+{
+    struct itimerval t = {0};
+    if (hz == 1)
+        t.it_interval.tv_sec = 1;
+    else if (hz)
+        t.it_interval.tv_usec = (suseconds_t)(1000000 / hz);
+    t.it_value = t.it_interval;
+    if (setitimer(ITIMER_PROF, &t, NULL))
+        return txt_fail(why, GP_EIO, "setitimer: %s", strerror(errno));
+    return GP_OK;
+}
+
+/* Samples a second of CPU time to expect of the process at hz: the timer can
+ * fire once a tick. */
+static unsigned smp_itimer_expect(unsigned hz)
+{
+    unsigned tick = smp_tick_hz();
+    return hz < tick ? hz : tick;
+}
+
+struct smp_engine {
+    const char *name;
+    int (*set)(unsigned hz, struct gp_why *why);    /* 0: off */
+    unsigned (*expect)(unsigned hz);
+};
+
+static const struct smp_engine smp_itimer = {
+    "itimer", smp_itimer_set, smp_itimer_expect
+};
+
+/* Map the ring, prefaulted: room for SMP_RING_MS at the greatest rate on every
+ * CPU. */
+static int smp_ring_init(struct gp_why *why)
+{
+    uint64_t want = (uint64_t)sys_cpus() * SMP_MOST_HZ * SMP_RING_MS / 1000;
+    uint64_t count = 256;
+    while (count < want && count < SMP_MOST_SLOTS)
+        count *= 2;
+    void *p = mmap(NULL, count * sizeof *smp_ring.slot,
+                   PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    if (p == MAP_FAILED)
+        return txt_fail(why, GP_ENOMEM, "no memory for the sampler's ring");
+    smp_ring.slot = p;
+    smp_ring.count = count;
+    for (uint64_t i = 0; i < count; i++)
+        atomic_init(&smp_ring.slot[i].turn, i);
+    return GP_OK;
+}
+
+/* Start to sample at hz by engine.  The handler stays for good. */
+static int smp_start(const struct smp_engine *engine, unsigned hz,
+                     struct gp_why *why)
+{
+    void *warm[4];
+    int e = GP_OK;
+    if (!smp_ring.slot && (e = smp_ring_init(why)))
+        return e;
+    (void)backtrace(warm, 4);           /* loads libgcc, which allocates */
+    struct sigaction act = { .sa_sigaction = smp_signal_sig,
+                             .sa_flags = SA_SIGINFO | SA_RESTART };
+    sigfillset(&act.sa_mask);
+    if (sigaction(SIGPROF, &act, NULL))
+        return txt_fail(why, GP_EIO, "sigaction: %s", strerror(errno));
+    atomic_store(&smp_ring.on, true);
+    if ((e = engine->set(hz, why)))
+        atomic_store(&smp_ring.on, false);
+    return e;
+}
+
+/* Stop engine; signals on their way are ignored. */
+static void smp_stop(const struct smp_engine *engine)
+{
+    engine->set(0, NULL);
+    atomic_store(&smp_ring.on, false);
+}
+
+/* Samples lost so far because the ring was full. */
+static uint64_t smp_lost(void)
+{
+    return atomic_load_explicit(&smp_ring.lost, memory_order_relaxed);
+}
+
+/* ================================== 11 PP ===================================
+ * for     profile.proto: read, check, build, write
+ * uses    MEM, TXT, PB, GZ
+ * owns    struct pp: everything in it lives until pp_fini
+ * spec    [PP] google/pprof proto/profile.proto
+ * prefix  pp_
+ * runs    any thread; a struct pp has one user at a time
+ *
+ *   Profile  1 sample_type*  2 sample*  3 mapping*  4 location*  5 function*
+ *            6 string*  9 time_nanos  10 duration_nanos  11 period_type
+ *            12 period  13 comment*  14 default_sample_type
+ *
+ * A profile is columns: sample i has the locations stack[stack_at[i]] up to
+ * stack[stack_at[i + 1]], leaf first, the values value[i * ntypes + t] and the
+ * labels label[label_at[i]] up to label[label_at[i + 1]].  Ids become indexes
+ * while reading, whatever their order in the file.
+ *
+ * Invariant  every index stored is in range or MEM_NONE; every slice points
+ *            into raw or into arena.
+ * Does not   know what a profile means; columns, folded marks and links other
+ *            than names are read as far as VIEW needs them.
+ */
+
+struct pp_type {                        /* "cpu" in "nanoseconds" */
+    struct slice type, unit;
+};
+
+struct pp_mapping {
+    uint64_t id, start, limit, offset;  /* addresses; bytes into the file */
+    struct slice file, build_id;        /* build id in hexadecimal */
+    bool has_functions, has_filenames, has_lines, has_inline;
+};
+
+struct pp_function {
+    uint64_t id;
+    struct slice name, system_name, file;
+    int64_t start_line;                 /* 0: not known */
+};
+
+struct pp_line {
+    uint32_t function;                  /* index, or MEM_NONE */
+    int64_t  line;                      /* 0: not known */
+};
+
+struct pp_location {
+    uint64_t id, address;
+    uint32_t mapping;                   /* index, or MEM_NONE */
+    uint32_t line, nlines;              /* into pp.line; innermost first */
+};
+
+struct pp_label {
+    struct slice key, str, unit;        /* str.p NULL: a number */
+    int64_t num;                        /* in unit, which may be empty */
+};
+
+struct pp {
+    struct buf raw;                     /* owned: the inflated file */
+    struct arena arena;                 /* owned: bytes that are not in raw */
+
+    struct pp_type *type;               /* owned */
+    size_t ntypes, type_cap;
+    struct slice default_type;          /* may be empty */
+
+    uint32_t *stack_at;                 /* owned, nsamples + 1 */
+    uint32_t *label_at;                 /* owned, nsamples + 1 */
+    int64_t  *value;                    /* owned, nsamples * ntypes */
+    size_t nsamples, stack_at_cap, label_at_cap, value_cap;
+    uint32_t *stack;                    /* owned: location indexes */
+    size_t nstack, stack_cap;
+    struct pp_label *label;             /* owned */
+    size_t nlabels, label_cap;
+
+    struct pp_mapping *mapping;         /* owned */
+    size_t nmappings, mapping_cap;
+    struct pp_location *location;       /* owned */
+    size_t nlocations, location_cap;
+    struct pp_line *line;               /* owned */
+    size_t nlines, line_cap;
+    struct pp_function *function;       /* owned */
+    size_t nfunctions, function_cap;
+    struct slice *comment;              /* owned */
+    size_t ncomments, comment_cap;
+
+    struct pp_type period_type;
+    int64_t period, time_ns, duration_ns;   /* 0: not known */
+    uint64_t repaired;                  /* defects mended while reading */
+};
+
+/* Release p and leave it empty. */
+static void pp_fini(struct pp *p)
+{
+    mem_fini(&p->raw);
+    mem_arena_fini(&p->arena);
+    mem_free(p->type);
+    mem_free(p->stack_at);
+    mem_free(p->label_at);
+    mem_free(p->value);
+    mem_free(p->stack);
+    mem_free(p->label);
+    mem_free(p->mapping);
+    mem_free(p->location);
+    mem_free(p->line);
+    mem_free(p->function);
+    mem_free(p->comment);
+    *p = (struct pp){0};
+}
+
+/* Append one zeroed element to the array *a of n elements: its address, or
+ * NULL after GP_ENOMEM or at PP_MOST_ROWS. */
+#define PP_ADD(a, n, cap) pp_add_row(&(a), &(n), &(cap), sizeof *(a))
+
+/* What PP_ADD does; array is the address of a pointer of any type, which is
+ * why it is read and written by memcpy. */
+static void *pp_add_row(void *array, size_t *n, size_t *cap, size_t size)
+{
+    void *old;
+    memcpy(&old, array, sizeof old);
+    void *p = *n < PP_MOST_ROWS ? mem_grow(old, cap, *n + 1, size) : NULL;
+    if (!p)
+        return NULL;
+    memcpy(array, &p, sizeof p);
+    return memset((char *)p + (*n)++ * size, 0, size);
+}
+
+/* Append a sample type to a profile being built. */
+static int pp_add_type(struct pp *p, struct slice type, struct slice unit)
+{
+    struct pp_type *t = PP_ADD(p->type, p->ntypes, p->type_cap);
+    if (!t)
+        return GP_ENOMEM;
+    *t = (struct pp_type){ type, unit };
+    return GP_OK;
+}
+
+/* Append a sample: n location indexes, leaf first, a value for each type, and
+ * nl labels; all are copied. */
+static int pp_add_sample(struct pp *p, const uint32_t *stack, size_t n,
+                         const int64_t *value, const struct pp_label *label,
+                         size_t nl)
+{
+    size_t rows = p->nsamples + 1, nt = p->ntypes;
+    if (rows > PP_MOST_ROWS || n > PP_MOST_REFS - p->nstack ||
+        nl > PP_MOST_ROWS - p->nlabels)
+        return GP_ELIMIT;
+    void *a = mem_grow(p->stack_at, &p->stack_at_cap, rows + 1, sizeof *stack);
+    p->stack_at = a ? a : p->stack_at;
+    void *b = mem_grow(p->label_at, &p->label_at_cap, rows + 1, sizeof *stack);
+    p->label_at = b ? b : p->label_at;
+    void *c = mem_grow(p->value, &p->value_cap, rows * nt, sizeof *value);
+    p->value = c ? c : p->value;
+    void *d = mem_grow(p->stack, &p->stack_cap, p->nstack + n, sizeof *stack);
+    p->stack = d ? d : p->stack;
+    void *e = mem_grow(p->label, &p->label_cap, p->nlabels + nl,
+                       sizeof *label);
+    p->label = e ? e : p->label;
+    if (!a || !b || !c || (!d && n) || (!e && nl))
+        return GP_ENOMEM;
+    if (p->nsamples == 0)
+        p->stack_at[0] = p->label_at[0] = 0;
+    if (n)
+        memcpy(p->stack + p->nstack, stack, n * sizeof *stack);
+    if (nl)
+        memcpy(p->label + p->nlabels, label, nl * sizeof *label);
+    memcpy(p->value + p->nsamples * nt, value, nt * sizeof *value);
+    p->nstack += n;
+    p->nlabels += nl;
+    p->nsamples = rows;
+    p->stack_at[rows] = (uint32_t)p->nstack;
+    p->label_at[rows] = (uint32_t)p->nlabels;
+    return GP_OK;
+}
+
+/* Append a comment, formatted into p's arena. */
+__attribute__((format(printf, 2, 3)))
+static int pp_add_comment(struct pp *p, const char *fmt, ...)
+{
+    char line[512];
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(line, sizeof line, fmt, ap);
+    va_end(ap);
+    n = n < 0 ? 0 : n < (int)sizeof line ? n : (int)sizeof line - 1;
+    char *copy = mem_arena_dup(&p->arena, line, (size_t)n);
+    struct slice *s = copy ? PP_ADD(p->comment, p->ncomments, p->comment_cap)
+                           : NULL;
+    if (s)
+        *s = (struct slice){ copy, (size_t)n };
+    return s ? GP_OK : GP_ENOMEM;
+}
+
+/* Value of the comment `key=value`, borrowed, or an empty slice. */
+static struct slice pp_comment(const struct pp *p, const char *key)
+{
+    size_t n = strlen(key);
+    for (size_t i = 0; i < p->ncomments; i++) {
+        struct slice c = p->comment[i];
+        if (txt_starts(c, key) && c.n > n && c.p[n] == '=')
+            return (struct slice){ c.p + n + 1, c.n - n - 1 };
+    }
+    return (struct slice){0};
+}
+
+/* ---- reading ---- */
+
+struct pp_ids {                         /* a table's ids, as they were read */
+    uint64_t *id;                       /* owned */
+    size_t n, cap;
+    bool sparse;                        /* not 1, 2, 3 ...: look in x */
+    struct index x;                     /* id -> row, once sealed */
+};
+
+struct pp_reader {
+    struct pp *p;                       /* borrowed */
+    const char *name;                   /* borrowed: the file, for errors */
+    struct slice *string;               /* owned: the string table */
+    size_t nstrings, string_cap;
+    struct pp_ids mapping, location, function;
+    struct gp_why *why;
+};
+
+/* Report a fault at byte at of the inflated profile. */
+static int pp_bad(struct pp_reader *r, const uint8_t *at, const char *what)
+{
+    return txt_fail(r->why, GP_EFORMAT, "%s: byte %zu of the profile: %s",
+                    r->name, (size_t)(at - r->p->raw.data), what);
+}
+
+/* Report that a table is full. */
+static int pp_full(struct pp_reader *r, const uint8_t *at)
+{
+    return txt_fail(r->why, GP_ELIMIT,
+                    "%s: byte %zu of the profile: too many rows, or out of "
+                    "memory", r->name, (size_t)(at - r->p->raw.data));
+}
+
+/* Note row's id; ids out of order make the table sparse. */
+static int pp_ids_add(struct pp_ids *t, uint64_t id)
+{
+    uint64_t *p = mem_grow(t->id, &t->cap, t->n + 1, sizeof *p);
+    if (!p)
+        return GP_ENOMEM;
+    t->id = p;
+    p[t->n++] = id;
+    t->sparse |= id != t->n;
+    return GP_OK;
+}
+
+/* Row of id, or MEM_NONE; id 0 means none. */
+static uint32_t pp_ids_find(const struct pp_ids *t, uint64_t id)
+{
+    if (!t->sparse)
+        return id && id <= t->n ? (uint32_t)(id - 1) : MEM_NONE;
+    uint64_t h = mem_hash(&id, sizeof id);
+    for (uint32_t at = 0, row;
+         (row = mem_index_next(&t->x, h, &at)) != MEM_NONE;)
+        if (t->id[row] == id)
+            return id ? row : MEM_NONE;
+    return MEM_NONE;
+}
+
+/* Make the table ready for pp_ids_find; counts duplicate and zero ids, of
+ * which the first holds, in *repaired. */
+static int pp_ids_seal(struct pp_ids *t, uint64_t *repaired)
+{
+    for (size_t i = 0; t->sparse && i < t->n; i++) {
+        if (t->id[i] == 0 || pp_ids_find(t, t->id[i]) != MEM_NONE)
+            ++*repaired;
+        else if (mem_index_put(&t->x, mem_hash(&t->id[i], 8), (uint32_t)i))
+            return GP_ENOMEM;
+    }
+    return GP_OK;
+}
+
+/* Release t. */
+static void pp_ids_fini(struct pp_ids *t)
+{
+    mem_free(t->id);
+    mem_index_fini(&t->x);
+}
+
+/* String number i; one that is not there is "" and counts as repaired. */
+static struct slice pp_string(struct pp_reader *r, uint64_t i)
+{
+    if (i < r->nstrings)
+        return r->string[i];
+    r->p->repaired++;
+    return (struct slice){ "", 0 };
+}
+
+/* Call fn for each of the message's fields, until it fails. */
+static int pp_walk(struct pp_reader *r, struct pb_in in,
+                   int (*fn)(struct pp_reader *, struct pb_field *, void *),
+                   void *to)
+{
+    struct pb_field f;
+    for (;;) {
+        const uint8_t *at = in.p;
+        int e = pb_get_field(&in, &f);
+        if (e == 0)
+            return GP_OK;
+        if (e < 0)
+            return pp_bad(r, at, at == r->p->raw.data ?
+                          "not a pprof profile" : "damaged or cut short");
+        if ((e = fn(r, &f, to)))
+            return e;
+    }
+}
+
+/* A field of ValueType. */
+static int pp_on_type(struct pp_reader *r, struct pb_field *f, void *to)
+{
+    struct pp_type *t = to;
+    if (f->number == 1 && f->type == PB_VARINT)
+        t->type = pp_string(r, f->value);
+    if (f->number == 2 && f->type == PB_VARINT)
+        t->unit = pp_string(r, f->value);
+    return GP_OK;
+}
+
+/* A field of Mapping. */
+static int pp_on_mapping(struct pp_reader *r, struct pb_field *f, void *to)
+{
+    struct pp_mapping *m = to;
+    if (f->type != PB_VARINT)
+        return GP_OK;
+    switch (f->number) {
+    case 1:  m->id = f->value; break;
+    case 2:  m->start = f->value; break;
+    case 3:  m->limit = f->value; break;
+    case 4:  m->offset = f->value; break;
+    case 5:  m->file = pp_string(r, f->value); break;
+    case 6:  m->build_id = pp_string(r, f->value); break;
+    case 7:  m->has_functions = f->value != 0; break;
+    case 8:  m->has_filenames = f->value != 0; break;
+    case 9:  m->has_lines = f->value != 0; break;
+    case 10: m->has_inline = f->value != 0; break;
+    }
+    return GP_OK;
+}
+
+/* A field of Function. */
+static int pp_on_function(struct pp_reader *r, struct pb_field *f, void *to)
+{
+    struct pp_function *n = to;
+    if (f->type != PB_VARINT)
+        return GP_OK;
+    switch (f->number) {
+    case 1: n->id = f->value; break;
+    case 2: n->name = pp_string(r, f->value); break;
+    case 3: n->system_name = pp_string(r, f->value); break;
+    case 4: n->file = pp_string(r, f->value); break;
+    case 5: n->start_line = (int64_t)f->value; break;
+    }
+    return GP_OK;
+}
+
+/* A field of Line. */
+static int pp_on_line(struct pp_reader *r, struct pb_field *f, void *to)
+{
+    struct pp_line *l = to;
+    if (f->number == 1 && f->type == PB_VARINT) {
+        l->function = pp_ids_find(&r->function, f->value);
+        r->p->repaired += l->function == MEM_NONE;
+    }
+    if (f->number == 2 && f->type == PB_VARINT)
+        l->line = (int64_t)f->value;
+    return GP_OK;
+}
+
+/* A field of Location. */
+static int pp_on_location(struct pp_reader *r, struct pb_field *f, void *to)
+{
+    struct pp_location *l = to;
+    struct pp *p = r->p;
+    if (f->number == 1 && f->type == PB_VARINT)
+        l->id = f->value;
+    if (f->number == 2 && f->type == PB_VARINT && f->value) {
+        l->mapping = pp_ids_find(&r->mapping, f->value);
+        p->repaired += l->mapping == MEM_NONE;
+    }
+    if (f->number == 3 && f->type == PB_VARINT)
+        l->address = f->value;
+    if (f->number != 4 || f->type != PB_BYTES)
+        return GP_OK;
+    struct pp_line *line = PP_ADD(p->line, p->nlines, p->line_cap);
+    if (!line)
+        return pp_full(r, f->bytes.p);
+    line->function = MEM_NONE;
+    l->nlines++;
+    return pp_walk(r, f->bytes, pp_on_line, line);
+}
+
+/* A field of Label. */
+static int pp_on_label(struct pp_reader *r, struct pb_field *f, void *to)
+{
+    struct pp_label *l = to;
+    if (f->type != PB_VARINT)
+        return GP_OK;
+    switch (f->number) {
+    case 1: l->key = pp_string(r, f->value); break;
+    case 2: l->str = pp_string(r, f->value); break;
+    case 3: l->num = (int64_t)f->value; break;
+    case 4: l->unit = pp_string(r, f->value); break;
+    }
+    return GP_OK;
+}
+
+struct pp_row {                         /* a sample while it is read */
+    uint32_t *stack;                    /* owned */
+    int64_t  *value;                    /* owned */
+    struct pp_label *label;             /* owned */
+    size_t n, cap, nvalues, value_cap, nlabels, label_cap;
+};
+
+/* A field of Sample, gathered in a row that is used again and again. */
+static int pp_on_sample(struct pp_reader *r, struct pb_field *f, void *to)
+{
+    struct pp_row *row = to;
+    uint64_t v;
+    int e = 0;
+    const uint8_t *at = f->bytes.p;
+    while (f->number == 1 && (e = pb_next_int(f, &v)) > 0) {
+        uint32_t *s = PP_ADD(row->stack, row->n, row->cap);
+        if (!s)
+            return pp_full(r, at);
+        *s = pp_ids_find(&r->location, v);
+        if (*s == MEM_NONE) {
+            row->n--;
+            r->p->repaired++;
+        }
+    }
+    while (f->number == 2 && (e = pb_next_int(f, &v)) > 0) {
+        int64_t *s = PP_ADD(row->value, row->nvalues, row->value_cap);
+        if (!s)
+            return pp_full(r, at);
+        *s = (int64_t)v;
+    }
+    if (f->number == 3 && f->type == PB_BYTES) {
+        struct pp_label *l = PP_ADD(row->label, row->nlabels, row->label_cap);
+        if (!l)
+            return pp_full(r, at);
+        return pp_walk(r, f->bytes, pp_on_label, l);
+    }
+    return e ? txt_fail(r->why, GP_EFORMAT, "%s: sample %zu is damaged",
+                        r->name, r->p->nsamples + 1) : GP_OK;
+}
+
+/* First pass: the strings, because others refer to them. */
+static int pp_pass_strings(struct pp_reader *r, struct pb_field *f, void *to)
+{
+    (void)to;
+    if (f->number != 6)
+        return GP_OK;
+    if (f->type != PB_BYTES)
+        return pp_bad(r, r->p->raw.data, "string_table is not text");
+    struct slice *s = PP_ADD(r->string, r->nstrings, r->string_cap);
+    if (!s)
+        return pp_full(r, f->bytes.p);
+    *s = (struct slice){ (const char *)f->bytes.p,
+                         (size_t)(f->bytes.end - f->bytes.p) };
+    if (r->nstrings == 1 && s->n)
+        return pp_bad(r, f->bytes.p, "string_table[0] is not empty");
+    return GP_OK;
+}
+
+/* Second pass: types, mappings, functions and the profile's own figures. */
+static int pp_pass_tables(struct pp_reader *r, struct pb_field *f, void *to)
+{
+    struct pp *p = r->p;
+    void *row = NULL;
+    int e;
+    (void)to;
+    if (f->type == PB_VARINT)
+        switch (f->number) {
+        case 9:  p->time_ns = (int64_t)f->value; return GP_OK;
+        case 10: p->duration_ns = (int64_t)f->value; return GP_OK;
+        case 12: p->period = (int64_t)f->value; return GP_OK;
+        case 14: p->default_type = pp_string(r, f->value); return GP_OK;
+        }
+    if (f->number == 13) {
+        uint64_t v;
+        while ((e = pb_next_int(f, &v)) > 0) {
+            struct slice *c = PP_ADD(p->comment, p->ncomments, p->comment_cap);
+            if (!c)
+                return pp_full(r, p->raw.data);
+            *c = pp_string(r, v);
+        }
+        return e ? pp_bad(r, f->bytes.p, "comment is damaged") : GP_OK;
+    }
+    if (f->type != PB_BYTES)
+        return GP_OK;
+    if (f->number == 11)
+        return pp_walk(r, f->bytes, pp_on_type, &p->period_type);
+    if (f->number == 1 && !(row = PP_ADD(p->type, p->ntypes, p->type_cap)))
+        return pp_full(r, f->bytes.p);
+    if (f->number == 1)
+        return pp_walk(r, f->bytes, pp_on_type, row);
+    if (f->number == 3) {
+        struct pp_mapping *m = PP_ADD(p->mapping, p->nmappings,
+                                      p->mapping_cap);
+        e = m ? pp_walk(r, f->bytes, pp_on_mapping, m) :
+                pp_full(r, f->bytes.p);
+        return e ? e : pp_ids_add(&r->mapping, m->id);
+    }
+    if (f->number == 5) {
+        struct pp_function *n = PP_ADD(p->function, p->nfunctions,
+                                       p->function_cap);
+        e = n ? pp_walk(r, f->bytes, pp_on_function, n) :
+                pp_full(r, f->bytes.p);
+        return e ? e : pp_ids_add(&r->function, n->id);
+    }
+    return GP_OK;
+}
+
+/* Third pass: locations, which refer to mappings and functions. */
+static int pp_pass_locations(struct pp_reader *r, struct pb_field *f, void *to)
+{
+    struct pp *p = r->p;
+    (void)to;
+    if (f->number != 4 || f->type != PB_BYTES)
+        return GP_OK;
+    struct pp_location *l = PP_ADD(p->location, p->nlocations,
+                                   p->location_cap);
+    if (!l)
+        return pp_full(r, f->bytes.p);
+    l->mapping = MEM_NONE;
+    l->line = (uint32_t)p->nlines;
+    int e = pp_walk(r, f->bytes, pp_on_location, l);
+    return e ? e : pp_ids_add(&r->location, l->id);
+}
+
+/* Fourth pass: samples, which refer to locations. */
+static int pp_pass_samples(struct pp_reader *r, struct pb_field *f, void *to)
+{
+    struct pp_row *row = to;
+    if (f->number != 2)
+        return GP_OK;
+    if (f->type != PB_BYTES)
+        return pp_bad(r, r->p->raw.data, "a sample is not a message");
+    row->n = row->nvalues = row->nlabels = 0;
+    int e = pp_walk(r, f->bytes, pp_on_sample, row);
+    if (e)
+        return e;
+    if (row->nvalues != r->p->ntypes)
+        return txt_fail(r->why, GP_EFORMAT, "%s: byte %zu of the profile: "
+                        "sample has %zu values for %zu types", r->name,
+                        (size_t)(f->bytes.p - r->p->raw.data), row->nvalues,
+                        r->p->ntypes);
+    e = pp_add_sample(r->p, row->stack, row->n, row->value, row->label,
+                      row->nlabels);
+    return e ? pp_full(r, f->bytes.p) : GP_OK;
+}
+
+/* The four passes over the inflated profile, and what must hold after. */
+static int pp_read_raw(struct pp_reader *r)
+{
+    struct pp *p = r->p;
+    struct pb_in all = { p->raw.data, p->raw.data + p->raw.len };
+    struct pp_row row = {0};
+    int e;
+    if ((e = pp_walk(r, all, pp_pass_strings, NULL)) ||
+        (e = pp_walk(r, all, pp_pass_tables, NULL)))
+        goto out;
+    if (p->ntypes == 0) {
+        e = txt_fail(r->why, GP_EFORMAT,
+                     "%s: not a pprof profile: it has no sample types",
+                     r->name);
+        goto out;
+    }
+    if (pp_ids_seal(&r->mapping, &p->repaired) ||
+        pp_ids_seal(&r->function, &p->repaired)) {
+        e = txt_fail(r->why, GP_ENOMEM, "%s: out of memory", r->name);
+        goto out;
+    }
+    if ((e = pp_walk(r, all, pp_pass_locations, NULL)))
+        goto out;
+    if (pp_ids_seal(&r->location, &p->repaired)) {
+        e = txt_fail(r->why, GP_ENOMEM, "%s: out of memory", r->name);
+        goto out;
+    }
+    e = pp_walk(r, all, pp_pass_samples, &row);
+out:
+    mem_free(row.stack);
+    mem_free(row.value);
+    mem_free(row.label);
+    return e;
+}
+
+/* Read the profile in file, gzip'd or not, whose bytes p takes over (file is
+ * left empty); name is for errors.  The inflated size is at most most.  After
+ * a failure p is empty. */
+static int pp_read(struct pp *p, struct buf *file, const char *name,
+                   size_t most, struct gp_why *why)
+{
+    struct pp_reader r = { .p = p, .name = name, .why = why };
+    struct buf in = *file;
+    size_t at = 0;
+    int e = GP_OK;
+    *p = (struct pp){0};
+    *file = (struct buf){0};
+    if (in.len == 0)
+        e = txt_fail(why, GP_EFORMAT, "%s: byte 0: is empty", name);
+    else if (gz_is(in.data, in.len))
+        e = gz_inflate(in.data, in.len, most, &p->raw, &at);
+    else {
+        p->raw = in;
+        in = (struct buf){0};
+    }
+    if (e == GP_ELIMIT)
+        txt_fail(why, e, "%s: inflates to more than %zu bytes", name, most);
+    else if (e && in.len)
+        txt_fail(why, e, "%s: byte %zu of %zu: gzip data is damaged or cut "
+                 "short", name, at, in.len);
+    else if (!e)
+        e = pp_read_raw(&r);
+    mem_fini(&in);
+    mem_free(r.string);
+    pp_ids_fini(&r.mapping);
+    pp_ids_fini(&r.location);
+    pp_ids_fini(&r.function);
+    if (e)
+        pp_fini(p);
+    return e;
+}
+
+/* ---- writing ---- */
+
+struct pp_writer {
+    const struct pp *p;                 /* borrowed */
+    struct buf out, part, sub;          /* owned: profile, message, packed */
+    struct slice *string;               /* owned: the table so far */
+    size_t nstrings, string_cap;
+    struct index x;                     /* text -> row of string */
+    int err;                            /* first failure, sticky */
+};
+
+/* Number of s in the string table, entered if new; "" is 0. */
+static uint64_t pp_intern(struct pp_writer *w, struct slice s)
+{
+    if (s.n == 0)
+        return 0;
+    uint64_t h = mem_hash(s.p, s.n);
+    for (uint32_t at = 0, i; (i = mem_index_next(&w->x, h, &at)) != MEM_NONE;)
+        if (txt_equal(w->string[i], s))
+            return i;
+    struct slice *row = PP_ADD(w->string, w->nstrings, w->string_cap);
+    if (!row || mem_index_put(&w->x, h, (uint32_t)w->nstrings - 1)) {
+        w->err = GP_ENOMEM;
+        return 0;
+    }
+    *row = s;
+    return w->nstrings - 1;
+}
+
+/* A ValueType as field number of the profile. */
+static void pp_write_type(struct pp_writer *w, uint32_t number,
+                          const struct pp_type *t)
+{
+    pb_put_uint(&w->part, 1, pp_intern(w, t->type));
+    pb_put_uint(&w->part, 2, pp_intern(w, t->unit));
+    pb_put_message(&w->out, number, &w->part);
+}
+
+/* Sample number i. */
+static void pp_write_sample(struct pp_writer *w, size_t i)
+{
+    const struct pp *p = w->p;
+    for (uint32_t k = p->stack_at[i]; k < p->stack_at[i + 1]; k++)
+        pb_put_varint(&w->sub, (uint64_t)p->stack[k] + 1);
+    pb_put_message(&w->part, 1, &w->sub);
+    for (size_t t = 0; t < p->ntypes; t++)
+        pb_put_varint(&w->sub, (uint64_t)p->value[i * p->ntypes + t]);
+    pb_put_message(&w->part, 2, &w->sub);
+    for (uint32_t k = p->label_at[i]; k < p->label_at[i + 1]; k++) {
+        const struct pp_label *l = &p->label[k];
+        pb_put_uint(&w->sub, 1, pp_intern(w, l->key));
+        pb_put_uint(&w->sub, 2, pp_intern(w, l->str));
+        pb_put_uint(&w->sub, 3, (uint64_t)l->num);
+        pb_put_uint(&w->sub, 4, pp_intern(w, l->unit));
+        pb_put_message(&w->part, 3, &w->sub);
+    }
+    pb_put_message(&w->out, 2, &w->part);
+}
+
+/* Mapping number i. */
+static void pp_write_mapping(struct pp_writer *w, size_t i)
+{
+    const struct pp_mapping *m = &w->p->mapping[i];
+    pb_put_uint(&w->part, 1, i + 1);
+    pb_put_uint(&w->part, 2, m->start);
+    pb_put_uint(&w->part, 3, m->limit);
+    pb_put_uint(&w->part, 4, m->offset);
+    pb_put_uint(&w->part, 5, pp_intern(w, m->file));
+    pb_put_uint(&w->part, 6, pp_intern(w, m->build_id));
+    pb_put_uint(&w->part, 7, m->has_functions);
+    pb_put_uint(&w->part, 8, m->has_filenames);
+    pb_put_uint(&w->part, 9, m->has_lines);
+    pb_put_uint(&w->part, 10, m->has_inline);
+    pb_put_message(&w->out, 3, &w->part);
+}
+
+/* Location number i with its lines. */
+static void pp_write_location(struct pp_writer *w, size_t i)
+{
+    const struct pp_location *l = &w->p->location[i];
+    pb_put_uint(&w->part, 1, i + 1);
+    if (l->mapping != MEM_NONE)
+        pb_put_uint(&w->part, 2, (uint64_t)l->mapping + 1);
+    pb_put_uint(&w->part, 3, l->address);
+    for (uint32_t k = l->line; k < l->line + l->nlines; k++) {
+        const struct pp_line *n = &w->p->line[k];
+        if (n->function != MEM_NONE)
+            pb_put_uint(&w->sub, 1, (uint64_t)n->function + 1);
+        pb_put_uint(&w->sub, 2, (uint64_t)n->line);
+        pb_put_message(&w->part, 4, &w->sub);
+    }
+    pb_put_message(&w->out, 4, &w->part);
+}
+
+/* Function number i. */
+static void pp_write_function(struct pp_writer *w, size_t i)
+{
+    const struct pp_function *n = &w->p->function[i];
+    pb_put_uint(&w->part, 1, i + 1);
+    pb_put_uint(&w->part, 2, pp_intern(w, n->name));
+    pb_put_uint(&w->part, 3, pp_intern(w, n->system_name));
+    pb_put_uint(&w->part, 4, pp_intern(w, n->file));
+    pb_put_uint(&w->part, 5, (uint64_t)n->start_line);
+    pb_put_message(&w->out, 5, &w->part);
+}
+
+/* Append p as a gzip'd pprof profile to out, ids 1..N in order, the strings
+ * last.  GP_ENOMEM leaves out as it was. */
+static int pp_write(const struct pp *p, struct buf *out)
+{
+    struct pp_writer w = { .p = p };
+    if (!PP_ADD(w.string, w.nstrings, w.string_cap))
+        return GP_ENOMEM;
+    w.string[0] = (struct slice){ "", 0 };
+    for (size_t i = 0; i < p->ntypes; i++)
+        pp_write_type(&w, 1, &p->type[i]);
+    for (size_t i = 0; i < p->nsamples; i++)
+        pp_write_sample(&w, i);
+    for (size_t i = 0; i < p->nmappings; i++)
+        pp_write_mapping(&w, i);
+    for (size_t i = 0; i < p->nlocations; i++)
+        pp_write_location(&w, i);
+    for (size_t i = 0; i < p->nfunctions; i++)
+        pp_write_function(&w, i);
+    pb_put_uint(&w.out, 9, (uint64_t)p->time_ns);
+    pb_put_uint(&w.out, 10, (uint64_t)p->duration_ns);
+    if (p->period_type.type.n)
+        pp_write_type(&w, 11, &p->period_type);
+    pb_put_uint(&w.out, 12, (uint64_t)p->period);
+    for (size_t i = 0; i < p->ncomments; i++)
+        pb_put_varint(&w.sub, pp_intern(&w, p->comment[i]));
+    if (p->ncomments)
+        pb_put_message(&w.out, 13, &w.sub);
+    pb_put_uint(&w.out, 14, pp_intern(&w, p->default_type));
+    for (size_t i = 0; i < w.nstrings; i++)
+        pb_put_bytes(&w.out, 6, w.string[i].p, w.string[i].n);
+    int e = w.err || w.out.err || w.part.err || w.sub.err ? GP_ENOMEM :
+            gz_deflate(w.out.data, w.out.len, out);
+    mem_fini(&w.out);
+    mem_fini(&w.part);
+    mem_fini(&w.sub);
+    mem_free(w.string);
+    mem_index_fini(&w.x);
+    return e;
+}
+
+/* ================================== 12 REC ==================================
+ * for     the recorder: samples from SMP into one cumulative table of stacks;
+ *         a profile is the difference of two marks
+ * uses    MEM, TXT, SYS, ELF, SMP, PP
+ * owns    rec_one, the drain thread, struct rec_mark
+ * spec    [PP]; proc(5) for threads and their names
+ * prefix  rec_
+ * runs    the drain thread takes samples at least every REC_SLICE_MS; marks
+ *         are taken on any thread, under the lock
+ *
+ * A sample counts one, and carries the CPU time that its thread used since the
+ * thread's last sample.  A mark charges what each thread used since to the
+ * frame [unsampled] (the drain thread: [profiler]), so that the times between
+ * two marks add up to the CPU time used, whatever the timer did.
+ *
+ * Invariant  rows are only added while the recorder runs, so that a mark is
+ *            their first n counts; the times in a row never go down.
+ * Does not   see the last moments of a thread that ends between two marks.
+ */
+
+/* Frames that are not addresses: their "pc" is below any code. */
+enum rec_pseudo { REC_LOST = 1, REC_TRUNCATED, REC_PROFILER, REC_UNSAMPLED,
+                  REC_PSEUDO_LIMIT };
+
+static const char *const rec_pseudo_name[REC_PSEUDO_LIMIT] = {
+    [REC_LOST] = "[lost samples]", [REC_TRUNCATED] = "[truncated]",
+    [REC_PROFILER] = "[profiler]", [REC_UNSAMPLED] = "[unsampled]",
+};
+
+struct rec_count {
+    uint64_t n;                         /* samples */
+    int64_t  cpu_ns;
+};
+
+struct rec_row {                        /* a stack of a thread at some work */
+    size_t   at;                        /* first pc in rec_one.pc */
+    uint32_t thread;                    /* row of rec_one.name */
+    uint16_t depth, label;              /* frames; smp_label */
+    struct rec_count sum;               /* since the recorder started */
+};
+
+struct rec_thread {
+    uint32_t tid, name;                 /* kernel's id; row of rec_one.name */
+    int64_t  cpu_ns;                    /* its CPU time already charged */
+};
+
+struct rec_totals {                     /* since the recorder started */
+    uint64_t samples, lost, truncated, failed;
+    int64_t  busy_wall_ns, busy_cpu_ns; /* of slices with CPU use, below */
+};
+
+static struct {
+    pthread_mutex_t lock;               /* guards all below */
+    pthread_cond_t  wake;               /* ends the drain thread's sleep */
+    pthread_t       drain;
+    unsigned        users, hz;          /* 0 users: not running */
+    const struct smp_engine *engine;
+    bool            stop;               /* the drain thread is to end */
+    long            drain_ns;           /* between two looks at the ring */
+    uint32_t        drain_tid;
+    struct rec_row *row;                /* owned */
+    size_t          nrows, row_cap;
+    struct index    row_index;          /* stack -> row */
+    uint64_t       *pc;                 /* owned: the rows' stacks */
+    size_t          npcs, pc_cap;
+    struct rec_thread *thread;          /* owned */
+    size_t          nthreads, thread_cap;
+    struct index    thread_index;       /* tid -> row */
+    struct slice   *name;               /* owned: thread names */
+    size_t          nnames, name_cap;
+    struct arena    arena;              /* the names' text */
+    struct rec_totals total;
+    int64_t         slice_wall_ns, slice_cpu_ns;    /* the slice's begin */
+} rec_one = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+struct rec_mark {                       /* the recorder at one moment */
+    struct rec_count *row;              /* owned, nrows */
+    size_t  nrows;
+    struct rec_totals total;
+    int64_t wall_ns, unix_ns, process_cpu_ns;
+    size_t  nthreads;                   /* threads alive */
+};
+
+/* Row of the thread name text, entered if new; MEM_NONE without memory. */
+static uint32_t rec_name_row(const char *text)
+{
+    struct slice s = txt_slice(text);
+    for (size_t i = 0; i < rec_one.nnames; i++)
+        if (txt_equal(rec_one.name[i], s))
+            return (uint32_t)i;
+    char *copy = mem_arena_dup(&rec_one.arena, s.p, s.n);
+    struct slice *row = copy ? PP_ADD(rec_one.name, rec_one.nnames,
+                                      rec_one.name_cap) : NULL;
+    if (!row)
+        return MEM_NONE;
+    *row = (struct slice){ copy, s.n };
+    return (uint32_t)rec_one.nnames - 1;
+}
+
+/* Name of thread tid as the kernel has it, entered; "?" when it has ended. */
+static uint32_t rec_read_name(uint32_t tid)
+{
+    char path[64], text[32] = "?";
+    snprintf(path, sizeof path, "/proc/self/task/%u/comm", tid);
+    FILE *f = fopen(path, "re");
+    if (f) {
+        if (!fgets(text, sizeof text, f))
+            text[0] = '?';
+        fclose(f);
+        text[strcspn(text, "\n")] = 0;
+    }
+    return rec_name_row(text);
+}
+
+/* The thread tid, entered with cpu_ns charged if new; NULL without memory.  A
+ * clock that went back means that tid names a new thread. */
+static struct rec_thread *rec_find_thread(uint32_t tid, int64_t now_cpu_ns,
+                                          int64_t charged_ns)
+{
+    uint64_t h = mem_hash(&tid, sizeof tid);
+    uint32_t at = 0, i;
+    while ((i = mem_index_next(&rec_one.thread_index, h, &at)) != MEM_NONE)
+        if (rec_one.thread[i].tid == tid) {
+            struct rec_thread *t = &rec_one.thread[i];
+            if (now_cpu_ns < t->cpu_ns) {
+                t->cpu_ns = 0;
+                t->name = rec_read_name(tid);
+            }
+            return t->name == MEM_NONE ? NULL : t;
+        }
+    uint32_t name = rec_read_name(tid);
+    struct rec_thread *t = name == MEM_NONE ? NULL :
+        PP_ADD(rec_one.thread, rec_one.nthreads, rec_one.thread_cap);
+    if (!t)
+        return NULL;
+    *t = (struct rec_thread){ tid, name, charged_ns };
+    if (mem_index_put(&rec_one.thread_index, h,
+                      (uint32_t)rec_one.nthreads - 1)) {
+        rec_one.nthreads--;
+        return NULL;
+    }
+    return t;
+}
+
+/* The row of a stack, entered if new; NULL without memory or at the cap. */
+static struct rec_row *rec_find_row(const uint64_t *pc, uint16_t depth,
+                                    uint32_t thread, uint16_t label)
+{
+    uint64_t h = mem_hash(pc, depth * sizeof *pc);
+    uint64_t key[2] = { h, (uint64_t)thread << 32 | label };
+    h = mem_hash(key, sizeof key);
+    uint32_t at = 0, i;
+    while ((i = mem_index_next(&rec_one.row_index, h, &at)) != MEM_NONE) {
+        struct rec_row *r = &rec_one.row[i];
+        if (r->thread == thread && r->label == label && r->depth == depth &&
+            !memcmp(rec_one.pc + r->at, pc, depth * sizeof *pc))
+            return r;
+    }
+    if (rec_one.nrows >= REC_MOST_ROWS)
+        return NULL;
+    uint64_t *p = mem_grow(rec_one.pc, &rec_one.pc_cap, rec_one.npcs + depth,
+                           sizeof *p);
+    if (!p)
+        return NULL;
+    rec_one.pc = p;
+    struct rec_row *r = PP_ADD(rec_one.row, rec_one.nrows, rec_one.row_cap);
+    if (!r)
+        return NULL;
+    if (mem_index_put(&rec_one.row_index, h, (uint32_t)rec_one.nrows - 1)) {
+        rec_one.nrows--;
+        return NULL;
+    }
+    memcpy(p + rec_one.npcs, pc, depth * sizeof *pc);
+    *r = (struct rec_row){ .at = rec_one.npcs, .thread = thread,
+                           .depth = depth, .label = label };
+    rec_one.npcs += depth;
+    return r;
+}
+
+/* Enter one sample; smp_drain's callback, under the lock.  What the table
+ * cannot take is lost, and counted so. */
+static void rec_on_sample(const struct smp_slot *s, void *user)
+{
+    uint64_t pc[SMP_DEPTH + 1];
+    uint16_t depth = s->depth;
+    (void)user;
+    for (uint16_t i = 0; i < depth; i++)    /* call sites: in the call */
+        pc[i] = (uint64_t)(uintptr_t)s->pc[i] - (i > 0);
+    if (s->truncated)
+        pc[depth++] = REC_TRUNCATED;
+    struct rec_thread *t = rec_find_thread(s->tid, s->cpu_ns, 0);
+    struct rec_row *r = t ? rec_find_row(pc, depth, t->name, s->label) : NULL;
+    rec_one.total.truncated += s->truncated;
+    rec_one.total.failed += s->failed;
+    if (!r) {
+        rec_one.total.lost++;
+        return;
+    }
+    rec_one.total.samples++;
+    r->sum.n++;
+    r->sum.cpu_ns += s->cpu_ns - t->cpu_ns;
+    t->cpu_ns = s->cpu_ns;
+}
+
+/* Charge what thread tid used since its last sample to [unsampled], or only
+ * note it as the begin when first. */
+static void rec_charge_thread(uint32_t tid, bool first)
+{
+    struct timespec ts;
+    clockid_t clock = (clockid_t)(~(uint32_t)tid << 3 | 6); /* its CPU time */
+    if (clock_gettime(clock, &ts))
+        return;                         /* it has ended */
+    int64_t now = (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+    struct rec_thread *t = rec_find_thread(tid, now, first ? now : 0);
+    uint64_t pc = tid == rec_one.drain_tid ? REC_PROFILER : REC_UNSAMPLED;
+    struct rec_row *r = t && now > t->cpu_ns ?
+        rec_find_row(&pc, 1, t->name, 0) : NULL;
+    if (r) {
+        r->sum.cpu_ns += now - t->cpu_ns;
+        t->cpu_ns = now;
+    }
+}
+
+/* rec_charge_thread for each thread of the process; returns how many. */
+static size_t rec_charge_all(bool first)
+{
+    DIR *d = opendir("/proc/self/task");
+    size_t n = 0;
+    for (struct dirent *e; d && (e = readdir(d));) {
+        uint64_t tid;
+        if (txt_number(e->d_name, 1, INT_MAX, &tid))
+            continue;
+        rec_charge_thread((uint32_t)tid, first);
+        n++;
+    }
+    if (d)
+        closedir(d);
+    return n;
+}
+
+/* Close a slice of REC_SLICE_MS: it was busy when the process used at least a
+ * tenth of a CPU in it. */
+static void rec_slice(void)
+{
+    int64_t wall = sys_now_ns();
+    int64_t cpu = sys_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+    int64_t dw = wall - rec_one.slice_wall_ns;
+    int64_t dc = cpu - rec_one.slice_cpu_ns;
+    if (dw < REC_SLICE_MS * 1000000)
+        return;
+    if (dc >= dw / 10) {
+        rec_one.total.busy_wall_ns += dw;
+        rec_one.total.busy_cpu_ns += dc;
+    }
+    rec_one.slice_wall_ns = wall;
+    rec_one.slice_cpu_ns = cpu;
+}
+
+/* The drain thread. */
+static void *rec_drain(void *arg)
+{
+    (void)arg;
+    pthread_mutex_lock(&rec_one.lock);
+    rec_one.drain_tid = (uint32_t)syscall(SYS_gettid);
+    while (!rec_one.stop) {
+        struct timespec until;
+        smp_drain(rec_on_sample, NULL);
+        rec_slice();
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_nsec += rec_one.drain_ns;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        pthread_cond_timedwait(&rec_one.wake, &rec_one.lock, &until);
+    }
+    pthread_mutex_unlock(&rec_one.lock);
+    return NULL;
+}
+
+/* Release the tables; the lock is held or nobody else is there. */
+static void rec_reset(void)
+{
+    mem_free(rec_one.row);
+    mem_free(rec_one.pc);
+    mem_free(rec_one.thread);
+    mem_free(rec_one.name);
+    mem_index_fini(&rec_one.row_index);
+    mem_index_fini(&rec_one.thread_index);
+    mem_arena_fini(&rec_one.arena);
+    rec_one.row = NULL;
+    rec_one.pc = NULL;
+    rec_one.thread = NULL;
+    rec_one.name = NULL;
+    rec_one.nrows = rec_one.row_cap = rec_one.npcs = rec_one.pc_cap = 0;
+    rec_one.nthreads = rec_one.thread_cap = 0;
+    rec_one.nnames = rec_one.name_cap = 0;
+    rec_one.total = (struct rec_totals){0};
+}
+
+/* Begin to record at hz; the lock is held and there is no user yet. */
+static int rec_begin(unsigned hz, struct gp_why *why)
+{
+    pthread_condattr_t attr;
+    int e;
+    rec_one.engine = &smp_itimer;
+    rec_one.hz = hz;
+    rec_one.stop = false;
+    rec_one.drain_ns = hz * 5 > SMP_MOST_HZ ? REC_DRAIN_MS * 1000000L :
+                                              REC_SLICE_MS * 1000000L;
+    rec_one.slice_wall_ns = sys_now_ns();
+    rec_one.slice_cpu_ns = sys_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&rec_one.wake, &attr);
+    pthread_condattr_destroy(&attr);
+    if ((e = smp_start(rec_one.engine, hz, why)))
+        goto out;
+    smp_drain(rec_on_sample, NULL);     /* late ones of an earlier run */
+    rec_reset();
+    rec_charge_all(true);
+    if ((e = sys_thread_start(&rec_one.drain, "profiler", true, rec_drain,
+                              NULL, why)))
+        smp_stop(rec_one.engine);
+out:
+    if (e)
+        pthread_cond_destroy(&rec_one.wake);
+    return e;
+}
+
+/* Become a user of the recorder, which starts with the first one.  GP_ESTATE
+ * when it runs at another rate. */
+static int rec_open(unsigned hz, struct gp_why *why)
+{
+    int e = GP_OK;
+    pthread_mutex_lock(&rec_one.lock);
+    if (rec_one.users && rec_one.hz != hz)
+        e = txt_fail(why, GP_ESTATE, "already profiling at %u Hz, cannot at "
+                     "%u Hz", rec_one.hz, hz);
+    else if (!rec_one.users)
+        e = rec_begin(hz, why);
+    rec_one.users += !e;
+    pthread_mutex_unlock(&rec_one.lock);
+    return e;
+}
+
+/* Stop being a user; the last one stops the recorder and frees its tables. */
+static void rec_close(void)
+{
+    pthread_mutex_lock(&rec_one.lock);
+    if (--rec_one.users == 0) {
+        smp_stop(rec_one.engine);
+        rec_one.stop = true;
+        pthread_cond_signal(&rec_one.wake);
+        pthread_mutex_unlock(&rec_one.lock);
+        pthread_join(rec_one.drain, NULL);
+        pthread_mutex_lock(&rec_one.lock);
+        pthread_cond_destroy(&rec_one.wake);
+        rec_reset();
+    }
+    pthread_mutex_unlock(&rec_one.lock);
+}
+
+/* Release m. */
+static void rec_mark_fini(struct rec_mark *m)
+{
+    mem_free(m->row);
+    *m = (struct rec_mark){0};
+}
+
+/* Note the recorder's state now in *m, owned by the caller; a user calls. */
+static int rec_mark(struct rec_mark *m, struct gp_why *why)
+{
+    pthread_mutex_lock(&rec_one.lock);
+    assert(rec_one.users > 0);
+    smp_drain(rec_on_sample, NULL);
+    size_t threads = rec_charge_all(false);
+    *m = (struct rec_mark){
+        .nrows = rec_one.nrows,
+        .total = rec_one.total,
+        .wall_ns = sys_now_ns(),
+        .unix_ns = sys_clock_ns(CLOCK_REALTIME),
+        .process_cpu_ns = sys_clock_ns(CLOCK_PROCESS_CPUTIME_ID),
+        .nthreads = threads,
+    };
+    m->total.lost += smp_lost();
+    m->row = mem_zalloc(m->nrows * sizeof *m->row);
+    for (size_t i = 0; m->row && i < m->nrows; i++)
+        m->row[i] = rec_one.row[i].sum;
+    pthread_mutex_unlock(&rec_one.lock);
+    return m->row ? GP_OK : txt_fail(why, GP_ENOMEM, "out of memory");
+}
+
+/* What was recorded since the mark m, into *state; a user calls. */
+static void rec_since(const struct rec_mark *m, struct gp_profiler_state *state)
+{
+    pthread_mutex_lock(&rec_one.lock);
+    *state = (struct gp_profiler_state){
+        .engine = rec_one.engine->name,
+        .hz_expected = rec_one.engine->expect(rec_one.hz),
+        .samples = rec_one.total.samples - m->total.samples,
+        .cpu_ns = sys_clock_ns(CLOCK_PROCESS_CPUTIME_ID) - m->process_cpu_ns,
+        .wall_ns = sys_now_ns() - m->wall_ns,
+    };
+    pthread_mutex_unlock(&rec_one.lock);
+}
+
+/* ---- a profile from two marks ---- */
+
+struct rec_build {
+    struct pp  *p;                      /* borrowed: being filled */
+    struct elf  elf;
+    struct index location, function;    /* address, name -> row of p */
+    uint32_t   *mapping;                /* owned: elf.map row -> row of p */
+    bool       *named;                  /* owned, by elf.map row: all are */
+};
+
+/* The function called name, entered if new; MEM_NONE without memory. */
+static uint32_t rec_build_function(struct rec_build *b, const char *name)
+{
+    struct slice s = txt_slice(name);
+    uint64_t h = mem_hash(s.p, s.n);
+    struct pp *p = b->p;
+    for (uint32_t at = 0, i;
+         (i = mem_index_next(&b->function, h, &at)) != MEM_NONE;)
+        if (txt_equal(p->function[i].name, s))
+            return i;
+    char *copy = mem_arena_dup(&p->arena, s.p, s.n);
+    struct pp_function *f = copy ? PP_ADD(p->function, p->nfunctions,
+                                          p->function_cap) : NULL;
+    if (!f || mem_index_put(&b->function, h, (uint32_t)p->nfunctions - 1))
+        return MEM_NONE;
+    f->name = f->system_name = (struct slice){ copy, s.n };
+    f->id = p->nfunctions;
+    return (uint32_t)p->nfunctions - 1;
+}
+
+/* Enter a mapping for map k of b->elf; MEM_NONE without memory. */
+static uint32_t rec_build_mapping(struct rec_build *b, size_t k)
+{
+    struct pp *p = b->p;
+    const struct elf_map *m = &b->elf.map[k];
+    const struct elf_file *f = &b->elf.file[m->file];
+    char *path = mem_arena_dup(&p->arena, f->path, strlen(f->path));
+    struct pp_mapping *row = path ?
+        PP_ADD(p->mapping, p->nmappings, p->mapping_cap) : NULL;
+    if (!row)
+        return MEM_NONE;
+    *row = (struct pp_mapping){
+        .id = p->nmappings, .start = m->start, .limit = m->limit,
+        .offset = m->offset, .file = txt_slice(path),
+    };
+    return (uint32_t)p->nmappings - 1;
+}
+
+/* Fill location l for pc: its mapping and, if it has one, its function. */
+static int rec_build_frame(struct rec_build *b, struct pp_location *l,
+                           uint64_t pc)
+{
+    struct pp *p = b->p;
+    const struct elf_map *m = NULL;
+    const char *name = NULL;
+    l->mapping = MEM_NONE;
+    l->line = (uint32_t)p->nlines;
+    if (pc < REC_PSEUDO_LIMIT) {
+        name = rec_pseudo_name[pc];
+    } else {
+        l->address = pc;
+        if ((m = elf_find_map(&b->elf, pc)))
+            name = elf_find_name(&b->elf, m, pc);
+    }
+    if (m) {
+        size_t k = (size_t)(m - b->elf.map);
+        if (b->mapping[k] == MEM_NONE)
+            b->mapping[k] = rec_build_mapping(b, k);
+        if ((l->mapping = b->mapping[k]) == MEM_NONE)
+            return GP_ENOMEM;
+        b->named[k] = b->named[k] && name;
+    }
+    if (!name)
+        return GP_OK;
+    struct pp_line *n = PP_ADD(p->line, p->nlines, p->line_cap);
+    if (!n || (n->function = rec_build_function(b, name)) == MEM_NONE)
+        return GP_ENOMEM;
+    l->nlines = 1;
+    return GP_OK;
+}
+
+/* The location of pc, entered if new; MEM_NONE without memory. */
+static uint32_t rec_build_location(struct rec_build *b, uint64_t pc)
+{
+    struct pp *p = b->p;
+    uint64_t h = mem_hash(&pc, sizeof pc);
+    for (uint32_t at = 0, i;
+         (i = mem_index_next(&b->location, h, &at)) != MEM_NONE;)
+        if (pc < REC_PSEUDO_LIMIT ?
+                !p->location[i].address && p->location[i].nlines &&
+                !strcmp(p->function[p->line[p->location[i].line].function]
+                            .name.p, rec_pseudo_name[pc])
+              : p->location[i].address == pc)
+            return i;
+    struct pp_location *l = PP_ADD(p->location, p->nlocations,
+                                   p->location_cap);
+    if (!l || rec_build_frame(b, l, pc) ||
+        mem_index_put(&b->location, h, (uint32_t)p->nlocations - 1))
+        return MEM_NONE;
+    l->id = p->nlocations;
+    return (uint32_t)p->nlocations - 1;
+}
+
+/* Enter row r's part of the window as a sample with labels. */
+static int rec_build_sample(struct rec_build *b, const struct rec_row *r,
+                            struct rec_count c)
+{
+    uint32_t stack[SMP_DEPTH + 1];
+    const char *method = smp_label_text(r->label);
+    struct slice thread = rec_one.name[r->thread];
+    char *copy = mem_arena_dup(&b->p->arena, thread.p, thread.n);
+    struct pp_label label[2] = {
+        { .key = txt_slice("thread"), .str = { copy, thread.n } },
+        { .key = txt_slice("grpc.method"), .str = txt_slice(method) },
+    };
+    for (uint16_t i = 0; i < r->depth; i++)
+        if ((stack[i] = rec_build_location(b, rec_one.pc[r->at + i])) ==
+            MEM_NONE)
+            return GP_ENOMEM;
+    int64_t value[2] = { (int64_t)c.n, c.cpu_ns };
+    return copy ? pp_add_sample(b->p, stack, r->depth, value, label,
+                                r->label ? 2 : 1) : GP_ENOMEM;
+}
+
+/* Enter all rows that grew between the marks, and [lost samples]. */
+static int rec_build_samples(struct rec_build *b, const struct rec_mark *from,
+                             const struct rec_mark *to)
+{
+    for (size_t i = 0; i < to->nrows; i++) {
+        struct rec_count c = to->row[i];
+        if (i < from->nrows) {
+            c.n -= from->row[i].n;
+            c.cpu_ns -= from->row[i].cpu_ns;
+        }
+        if ((c.n || c.cpu_ns) && rec_build_sample(b, &rec_one.row[i], c))
+            return GP_ENOMEM;
+    }
+    uint64_t lost = to->total.lost - from->total.lost;
+    if (lost) {
+        uint32_t at = rec_build_location(b, REC_LOST);
+        int64_t value[2] = { (int64_t)lost, 0 };
+        if (at == MEM_NONE || pp_add_sample(b->p, &at, 1, value, NULL, 0))
+            return GP_ENOMEM;
+    }
+    return GP_OK;
+}
+
+/* Enter the figures of the window as key=value comments. */
+static int rec_build_comments(struct pp *p, const struct rec_mark *from,
+                              const struct rec_mark *to)
+{
+    uint64_t samples = to->total.samples - from->total.samples;
+    double process = (double)(to->process_cpu_ns - from->process_cpu_ns);
+    int64_t cpu = 0;
+    for (size_t i = 0; i < p->nsamples; i++)
+        cpu += p->value[2 * i + 1];
+    return pp_add_comment(p, "tool=grpcprof %s", GP_VERSION) |
+        pp_add_comment(p, "engine=%s", rec_one.engine->name) |
+        pp_add_comment(p, "clock=cpu") |
+        pp_add_comment(p, "hz_asked=%u", rec_one.hz) |
+        pp_add_comment(p, "hz_delivered=%.1f",
+                       process > 0 ? (double)samples / process * 1e9 : 0.0) |
+        pp_add_comment(p, "samples=%" PRIu64, samples) |
+        pp_add_comment(p, "lost=%" PRIu64,
+                       to->total.lost - from->total.lost) |
+        pp_add_comment(p, "truncated=%" PRIu64,
+                       to->total.truncated - from->total.truncated) |
+        pp_add_comment(p, "unwind_failed=%" PRIu64,
+                       to->total.failed - from->total.failed) |
+        pp_add_comment(p, "cpu_ns=%" PRId64, cpu) |
+        pp_add_comment(p, "process_cpu_ns=%.0f", process) |
+        pp_add_comment(p, "coverage=%.4f",
+                       process > 0 ? (double)cpu / process : 1.0) |
+        pp_add_comment(p, "wall_ns=%" PRId64, to->wall_ns - from->wall_ns) |
+        pp_add_comment(p, "busy_wall_ns=%" PRId64,
+                       to->total.busy_wall_ns - from->total.busy_wall_ns) |
+        pp_add_comment(p, "busy_cpu_ns=%" PRId64,
+                       to->total.busy_cpu_ns - from->total.busy_cpu_ns) |
+        pp_add_comment(p, "cpus=%u", sys_cpus()) |
+        pp_add_comment(p, "threads=%zu", to->nthreads);
+}
+
+/* Everything of the profile but its release; the lock is held. */
+static int rec_build(struct rec_build *b, const struct rec_mark *from,
+                     const struct rec_mark *to)
+{
+    struct pp *p = b->p;
+    size_t n = b->elf.nmaps;
+    b->mapping = mem_zalloc(n * sizeof *b->mapping);
+    b->named = mem_zalloc(n * sizeof *b->named);
+    if (!b->mapping || !b->named)
+        return GP_ENOMEM;
+    for (size_t k = 0; k < n; k++) {
+        b->mapping[k] = MEM_NONE;
+        b->named[k] = true;
+    }
+    for (size_t k = 0; k < n; k++)      /* [PP]: mapping 1 is the program */
+        if (b->elf.map[k].file == 0 && p->nmappings == 0) {
+            if (elf_load(&b->elf.file[0]) ||
+                (b->mapping[k] = rec_build_mapping(b, k)) == MEM_NONE)
+                return GP_ENOMEM;
+        }
+    if (pp_add_type(p, txt_slice("samples"), txt_slice("count")) ||
+        pp_add_type(p, txt_slice("cpu"), txt_slice("nanoseconds")) ||
+        rec_build_samples(b, from, to) || rec_build_comments(p, from, to))
+        return GP_ENOMEM;
+    for (size_t k = 0; k < n; k++)
+        if (b->mapping[k] != MEM_NONE) {
+            struct pp_mapping *m = &p->mapping[b->mapping[k]];
+            const char *id = b->elf.file[b->elf.map[k].file].build_id;
+            char *copy = mem_arena_dup(&p->arena, id, strlen(id));
+            if (!copy)
+                return GP_ENOMEM;
+            m->build_id = txt_slice(copy);  /* known once the file is read */
+            m->has_functions = b->named[k];
+        }
+    p->period_type = p->type[1];
+    p->period = 1000000000 / rec_one.hz;
+    p->time_ns = from->unix_ns;
+    p->duration_ns = to->wall_ns - from->wall_ns;
+    return GP_OK;
+}
+
+/* Fill *p, empty, with the profile of what was recorded between two marks.  A
+ * user calls; p is the caller's, and empty after a failure. */
+static int rec_window(const struct rec_mark *from, const struct rec_mark *to,
+                      struct pp *p, struct gp_why *why)
+{
+    struct rec_build b = { .p = p };
+    *p = (struct pp){0};
+    int e = elf_init(&b.elf, why);
+    if (e)
+        return e;
+    pthread_mutex_lock(&rec_one.lock);
+    if (rec_build(&b, from, to)) {
+        e = txt_fail(why, GP_ENOMEM, "out of memory for the profile");
+        pp_fini(p);
+    }
+    pthread_mutex_unlock(&rec_one.lock);
+    mem_free(b.mapping);
+    mem_free(b.named);
+    mem_index_fini(&b.location);
+    mem_index_fini(&b.function);
+    elf_fini(&b.elf);
+    return e;
+}
+
+/* ================================= 13 VIEW ==================================
+ * for     one sample type of a profile as functions: self and total values,
+ *         sample counts, orders; call trees; folded stacks
+ * uses    MEM, TXT, PP
+ * owns    struct view, struct view_tree; names stay the profile's
+ * spec    [PP]; pprof's rules for recursion, inlined lines and default type
+ * prefix  view_
+ * runs    any thread; a view has one user at a time, its profile may have many
+ *
+ * A frame is a line of a location, innermost first, or the location itself
+ * when it has none.  Equal frames are one node.  Frames of location l are
+ * frame[frame_at[l]] up to frame[frame_at[l + 1]]:
+ *
+ *   location 7: line 0 add (inlined), line 1 main   frames  3 1
+ *   node 1 main, node 3 add
+ *
+ * Invariant  a node's cum has each sample at most once, however often the
+ *            function stands in its stack; the flats of all nodes and the
+ *            samples without a stack add up to net.
+ * Does not   allocate per sample, interpret names, or trim.
+ */
+
+enum view_names {
+    VIEW_APART,         /* a function is name and module; without a symbol
+                         * it is module+0xoffset */
+    VIEW_MERGED,        /* as VIEW_APART, but a function is its name alone */
+    VIEW_PPROF,         /* a function is its name alone; without a symbol it
+                         * is [module], as in pprof's tables */
+};
+
+struct view_sum {
+    int64_t value;                      /* in the unit of the sample type */
+    int64_t samples;                    /* how many samples it stands for */
+    int64_t exact;                      /* of value: without a sample */
+    double  squares;                    /* of the weights of those samples */
+};
+
+struct view_node {
+    struct slice name, file;            /* borrowed from view or profile */
+    int64_t  line;                      /* where it begins; 0: not known */
+    uint32_t module;                    /* row of pp.mapping, or MEM_NONE */
+    bool     symbol;                    /* false: the name is an address */
+    bool     inlined;                   /* somewhere not its outermost line */
+    struct view_sum flat, cum;
+};
+
+struct view {
+    const struct pp *pp;                /* borrowed */
+    size_t type, count_type;            /* rows of pp.type; the second, of
+                                         * samples/count, or SIZE_MAX */
+    enum view_names names;
+    struct arena arena;                 /* owned: names made here */
+    struct view_node *node;             /* owned */
+    size_t nnodes, node_cap;
+    uint32_t *frame;                    /* owned: nodes */
+    uint32_t *frame_at;                 /* owned: nlocations + 1 */
+    uint32_t *module;                   /* owned, by mapping: the first of
+                                         * the same file */
+    struct index by_name;               /* hash of name and module -> node */
+    struct view_sum total;              /* of absolute values, as in pprof */
+    int64_t net;                        /* of values with their signs */
+    int64_t counted;                    /* samples, weightless ones as well */
+    size_t  negative;                   /* rows below 0: a difference */
+};
+
+/* a + b, or the end of the range that it would pass. */
+static int64_t view_add(int64_t a, int64_t b)
+{
+    int64_t r;
+    if (__builtin_add_overflow(a, b, &r))
+        return b < 0 ? INT64_MIN : INT64_MAX;
+    return r;
+}
+
+/* |v|; INT64_MAX for the one value that has none. */
+static int64_t view_abs(int64_t v)
+{
+    return v >= 0 ? v : v == INT64_MIN ? INT64_MAX : -v;
+}
+
+/* The last component of a path, borrowed. */
+static struct slice view_base(struct slice path)
+{
+    size_t i = path.n;
+    while (i > 0 && path.p[i - 1] != '/')
+        i--;
+    return (struct slice){ path.n ? path.p + i : path.p, path.n - i };
+}
+
+/* The sample type called name, or by its number; NULL: the one that pprof
+ * would choose, default_sample_type or else the last. */
+static int view_find_type(const struct pp *pp, const char *name, size_t *type,
+                          struct gp_why *why)
+{
+    struct slice want = name ? txt_slice(name) : pp->default_type;
+    uint64_t i;
+    if (pp->ntypes == 0)
+        return txt_fail(why, GP_EFORMAT, "the profile has no sample type");
+    *type = pp->ntypes - 1;
+    for (size_t t = 0; t < pp->ntypes; t++)
+        if (want.n && txt_equal(pp->type[t].type, want)) {
+            *type = t;
+            return GP_OK;
+        }
+    if (!name)
+        return GP_OK;
+    if (!txt_number(name, 0, pp->ntypes - 1, &i)) {
+        *type = (size_t)i;
+        return GP_OK;
+    }
+    struct buf have = {0};
+    for (size_t t = 0; t < pp->ntypes; t++) {
+        txt_puts(&have, t ? ", " : "");
+        mem_put(&have, pp->type[t].type.p, pp->type[t].type.n);
+    }
+    txt_fail(why, GP_EUSAGE, "no sample type '%s'; there are: %.*s", name,
+             (int)(have.len > 150 ? 150 : have.len), (const char *)have.data);
+    mem_fini(&have);
+    return GP_EUSAGE;
+}
+
+/* Samples that row i with the weight w stands for: the count where the profile
+ * has one, else w in periods, else one. */
+static int64_t view_count(const struct view *v, size_t i, int64_t w)
+{
+    const struct pp *p = v->pp;
+    if (v->count_type != SIZE_MAX)
+        return view_abs(p->value[i * p->ntypes + v->count_type]);
+    if (p->period > 0 && txt_equal(p->period_type.unit, p->type[v->type].unit))
+        return view_abs(w) / p->period > 1 ? view_abs(w) / p->period : 1;
+    return 1;
+}
+
+/* Add the weight w of count samples to s.  A weight without a sample was read
+ * from a clock: it is exact, and adds nothing to the spread. */
+static inline void view_sum_add(struct view_sum *s, int64_t w, int64_t count)
+{
+    s->value = view_add(s->value, w);
+    s->samples = view_add(s->samples, count);
+    if (count > 0)
+        s->squares += (double)w * (double)w / (double)count;
+    else
+        s->exact = view_add(s->exact, w);
+}
+
+/* The number of equal samples that would be as uncertain as s: Kish's
+ * (sum w)^2 / sum w^2; 0 when there are none. */
+static double view_effective(const struct view_sum *s)
+{
+    double sampled = (double)s->value - (double)s->exact;
+    return s->squares > 0 ? sampled * sampled / s->squares : 0;
+}
+
+/* The node of name in module, entered if new; MEM_NONE without memory. */
+static uint32_t view_intern(struct view *v, struct slice name, uint32_t module)
+{
+    uint64_t h = mem_hash(name.p, name.n) ^
+                 (uint64_t)module * 0x9e3779b97f4a7c15u;
+    for (uint32_t at = 0, i;
+         (i = mem_index_next(&v->by_name, h, &at)) != MEM_NONE;)
+        if (v->node[i].module == module && txt_equal(v->node[i].name, name))
+            return i;
+    void *p = v->nnodes < MEM_NONE - 1 ?
+        mem_grow(v->node, &v->node_cap, v->nnodes + 1, sizeof *v->node) : NULL;
+    if (!p)
+        return MEM_NONE;
+    v->node = p;
+    v->node[v->nnodes] = (struct view_node){ .name = name, .module = module };
+    if (mem_index_put(&v->by_name, h, (uint32_t)v->nnodes))
+        return MEM_NONE;
+    return (uint32_t)v->nnodes++;
+}
+
+/* The node of a place without a symbol at l; MEM_NONE without memory. */
+static uint32_t view_intern_address(struct view *v,
+                                    const struct pp_location *l)
+{
+    static const struct slice none[] = { { "[unknown]", 9 },
+                                         { "<unknown>", 9 } };
+    bool pprof = v->names == VIEW_PPROF;
+    const struct pp_mapping *m = l->mapping == MEM_NONE ? NULL
+                                 : &v->pp->mapping[l->mapping];
+    if (!m || m->file.n == 0)
+        return view_intern(v, none[pprof], MEM_NONE);
+    struct slice base = view_base(m->file);
+    uint32_t module = v->module[l->mapping];
+    size_t room = base.n + 24;
+    char *text = mem_arena_alloc(&v->arena, room);
+    if (!text)
+        return MEM_NONE;
+    int n = pprof
+        ? snprintf(text, room, "[%.*s]", (int)base.n, base.p)
+        : snprintf(text, room, "%.*s+0x%" PRIx64, (int)base.n, base.p,
+                   l->address - m->start + m->offset);
+    return view_intern(v, (struct slice){ text, n > 0 ? (size_t)n : 0 },
+                       module);
+}
+
+/* The node of line of l, NULL when it has none; MEM_NONE without memory. */
+static uint32_t view_intern_line(struct view *v, const struct pp_location *l,
+                                 const struct pp_line *line)
+{
+    const struct pp_function *f = !line || line->function == MEM_NONE ? NULL
+                                  : &v->pp->function[line->function];
+    struct slice name = f ? f->name : (struct slice){0};
+    if (f && name.n == 0 && v->names != VIEW_PPROF)
+        name = f->system_name;
+    if (name.n == 0)
+        return view_intern_address(v, l);
+    bool apart = v->names == VIEW_APART && l->mapping != MEM_NONE;
+    uint32_t i = view_intern(v, name,
+                             apart ? v->module[l->mapping] : MEM_NONE);
+    if (i == MEM_NONE)
+        return i;
+    struct view_node *n = &v->node[i];
+    n->symbol = true;
+    if (n->file.n == 0) {
+        n->file = f->file;
+        n->line = f->start_line;
+    }
+    return i;
+}
+
+/* Fill v->module: mappings of one file are one module. */
+static int view_init_modules(struct view *v)
+{
+    const struct pp *p = v->pp;
+    struct index x = {0};
+    int e = GP_OK;
+    v->module = mem_zalloc(p->nmappings * sizeof *v->module);
+    if (!v->module)
+        return GP_ENOMEM;
+    for (uint32_t i = 0; i < p->nmappings && !e; i++) {
+        struct slice file = p->mapping[i].file;
+        uint64_t h = mem_hash(file.p, file.n);
+        uint32_t at = 0, k;
+        while ((k = mem_index_next(&x, h, &at)) != MEM_NONE)
+            if (txt_equal(p->mapping[k].file, file))
+                break;
+        v->module[i] = k == MEM_NONE ? i : k;
+        if (k == MEM_NONE)
+            e = mem_index_put(&x, h, i);
+    }
+    mem_index_fini(&x);
+    return e;
+}
+
+/* Fill v->frame and v->frame_at, and the nodes that they name. */
+static int view_init_frames(struct view *v)
+{
+    const struct pp *p = v->pp;
+    uint64_t n = 0;
+    for (size_t i = 0; i < p->nlocations; i++)
+        n += p->location[i].nlines ? p->location[i].nlines : 1;
+    if (n >= MEM_NONE)
+        return GP_ELIMIT;
+    v->frame = mem_zalloc(n * sizeof *v->frame);
+    v->frame_at = mem_zalloc((p->nlocations + 1) * sizeof *v->frame_at);
+    if (!v->frame || !v->frame_at)
+        return GP_ENOMEM;
+    uint32_t at = 0;
+    for (size_t i = 0; i < p->nlocations; i++) {
+        const struct pp_location *l = &p->location[i];
+        for (uint32_t k = 0; k < l->nlines || k == 0; k++) {
+            uint32_t node = view_intern_line(v, l, l->nlines ?
+                                             &p->line[l->line + k] : NULL);
+            if (node == MEM_NONE)
+                return GP_ENOMEM;
+            v->node[node].inlined |= k + 1 < l->nlines;
+            v->frame[at++] = node;
+        }
+        v->frame_at[i + 1] = at;
+    }
+    return GP_OK;
+}
+
+/* Add row i to the nodes of its stack.  stamp[node] == i + 1 when the row has
+ * been added to the node already. */
+static void view_add_sample(struct view *v, size_t i, uint32_t *stamp)
+{
+    const struct pp *p = v->pp;
+    int64_t w = p->value[i * p->ntypes + v->type];
+    int64_t count = view_count(v, i, w);
+    bool leaf = true;
+    if (w || v->count_type != SIZE_MAX)
+        v->counted = view_add(v->counted, count);
+    if (w == 0)
+        return;
+    v->negative += w < 0;
+    v->net = view_add(v->net, w);
+    view_sum_add(&v->total, view_abs(w), count);
+    for (uint32_t k = p->stack_at[i]; k < p->stack_at[i + 1]; k++) {
+        uint32_t l = p->stack[k];
+        for (uint32_t f = v->frame_at[l]; f < v->frame_at[l + 1]; f++) {
+            uint32_t n = v->frame[f];
+            if (leaf)
+                view_sum_add(&v->node[n].flat, w, count);
+            leaf = false;
+            if (stamp[n] != (uint32_t)i + 1)
+                view_sum_add(&v->node[n].cum, w, count);
+            stamp[n] = (uint32_t)i + 1;
+        }
+    }
+}
+
+/* Release v and leave it all zero. */
+static void view_fini(struct view *v)
+{
+    mem_arena_fini(&v->arena);
+    mem_free(v->node);
+    mem_free(v->frame);
+    mem_free(v->frame_at);
+    mem_free(v->module);
+    mem_index_fini(&v->by_name);
+    *v = (struct view){0};
+}
+
+/* Make v the view of one sample type of p (a row of p->type), which must
+ * outlive it.  On failure v is all zero. */
+static int view_init(struct view *v, const struct pp *p, size_t type,
+                     enum view_names names, struct gp_why *why)
+{
+    *v = (struct view){ .pp = p, .type = type, .names = names,
+                        .count_type = SIZE_MAX };
+    for (size_t t = 0; t < p->ntypes; t++)
+        if (txt_equal(p->type[t].type, txt_slice("samples")) &&
+            txt_equal(p->type[t].unit, txt_slice("count")))
+            v->count_type = t;
+    int e = view_init_modules(v);
+    if (!e)
+        e = view_init_frames(v);
+    uint32_t *stamp = e ? NULL : mem_zalloc(v->nnodes * sizeof *stamp);
+    if (!e && !stamp)
+        e = GP_ENOMEM;
+    for (size_t i = 0; i < p->nsamples && !e; i++)
+        view_add_sample(v, i, stamp);
+    mem_free(stamp);
+    if (e) {
+        view_fini(v);
+        txt_fail(why, e, e == GP_ENOMEM ? "out of memory" :
+                 "the profile has too many frames");
+    }
+    return e;
+}
+
+/* ---- orders ---- */
+
+enum view_by { VIEW_BY_NAME, VIEW_BY_FLAT, VIEW_BY_CUM };
+
+struct view_sort {                      /* what qsort_r hands through */
+    const struct view_node *node;       /* borrowed */
+    enum view_by by;
+};
+
+/* Order of two names: by bytes, the shorter first. */
+static int view_compare_names(struct slice a, struct slice b)
+{
+    size_t n = a.n < b.n ? a.n : b.n;
+    int r = n ? memcmp(a.p, b.p, n) : 0;
+    return r ? r : (a.n > b.n) - (a.n < b.n);
+}
+
+/* Order of two nodes, never 0 for different ones: by size down, as pprof does
+ * by absolute value, then by name, then by age. */
+static int view_compare(const void *a, const void *b, void *sort)
+{
+    const struct view_sort *s = sort;
+    uint32_t i, k;
+    memcpy(&i, a, sizeof i);
+    memcpy(&k, b, sizeof k);
+    const struct view_node *x = &s->node[i], *y = &s->node[k];
+    int64_t xf = view_abs(x->flat.value), yf = view_abs(y->flat.value);
+    int64_t xc = view_abs(x->cum.value), yc = view_abs(y->cum.value);
+    if (s->by == VIEW_BY_FLAT && xf != yf)
+        return xf < yf ? 1 : -1;
+    if (s->by == VIEW_BY_CUM && xc != yc)
+        return xc < yc ? 1 : -1;
+    int r = view_compare_names(x->name, y->name);
+    if (r || s->by == VIEW_BY_NAME)
+        return r ? r : (i > k) - (i < k);
+    if (xc != yc)
+        return xc < yc ? 1 : -1;
+    if (xf != yf)
+        return xf < yf ? 1 : -1;
+    return (i > k) - (i < k);
+}
+
+/* The nodes with a value (all of them by name) in order, *n of them; owned by
+ * the caller until mem_free; NULL without memory. */
+static uint32_t *view_order(const struct view *v, enum view_by by, size_t *n)
+{
+    uint32_t *order = mem_zalloc(v->nnodes * sizeof *order);
+    struct view_sort sort = { v->node, by };
+    *n = 0;
+    if (!order)
+        return NULL;
+    for (uint32_t i = 0; i < v->nnodes; i++)
+        if (by == VIEW_BY_NAME || v->node[i].cum.value ||
+            v->node[i].flat.value)
+            order[(*n)++] = i;
+    qsort_r(order, *n, sizeof *order, view_compare, &sort);
+    return order;
+}
+
+/* ---- call trees ---- */
+
+struct view_call {                      /* a node in its calling context */
+    uint32_t node;                      /* row of view.node; MEM_NONE: root */
+    uint32_t depth;                     /* the root's is 0 */
+    int64_t  start, self, total;        /* in the unit of the sample type; a
+                                         * child's start and total lie inside
+                                         * its parent's, its own come first */
+    int64_t  samples;                   /* of total */
+};
+
+struct view_tree {
+    const struct view *view;            /* borrowed */
+    struct view_call *call;             /* owned; call[0]: the root; then
+                                         * every call before those that it
+                                         * makes, siblings by name */
+    size_t n, cap;                      /* calls */
+    size_t pruned;                      /* calls left out: too small */
+    uint32_t depth;                     /* the greatest */
+};
+
+struct view_rows {                      /* samples as they are sorted */
+    uint32_t *frame;                    /* owned: ranks of names, root first */
+    size_t   *at;                       /* owned, by row: where its begin; the
+                                         * row after ends them */
+    uint32_t *row;                      /* owned: rows with a value */
+    size_t    n;                        /* of row */
+};
+
+/* Release t and leave it all zero. */
+static void view_tree_fini(struct view_tree *t)
+{
+    mem_free(t->call);
+    *t = (struct view_tree){0};
+}
+
+/* Order of two rows: by their stacks from the root, the shorter first. */
+static int view_compare_rows(const void *a, const void *b, void *rows)
+{
+    const struct view_rows *r = rows;
+    uint32_t i, k;
+    memcpy(&i, a, sizeof i);
+    memcpy(&k, b, sizeof k);
+    size_t x = r->at[i], y = r->at[k];
+    while (x < r->at[i + 1] && y < r->at[k + 1] && r->frame[x] == r->frame[y])
+        x++, y++;
+    if (x == r->at[i + 1] || y == r->at[k + 1])
+        return (x < r->at[i + 1]) - (y < r->at[k + 1]);
+    return r->frame[x] < r->frame[y] ? -1 : 1;
+}
+
+/* Fill r with the rows of v that have a value, above 0 when positive, sorted;
+ * rank[node] orders names. */
+static int view_rows_init(struct view_rows *r, const struct view *v,
+                          const uint32_t *rank, bool positive)
+{
+    const struct pp *p = v->pp;
+    size_t n = 0;
+    for (size_t k = 0; k < p->nstack; k++)
+        n += v->frame_at[p->stack[k] + 1] - v->frame_at[p->stack[k]];
+    r->frame = mem_zalloc(n * sizeof *r->frame);
+    r->at = mem_zalloc((p->nsamples + 1) * sizeof *r->at);
+    r->row = mem_zalloc(p->nsamples * sizeof *r->row);
+    if (!r->frame || !r->at || !r->row)
+        return GP_ENOMEM;
+    n = 0;
+    for (size_t i = 0; i < p->nsamples; i++) {
+        int64_t w = p->value[i * p->ntypes + v->type];
+        if (positive ? w > 0 : w != 0) {
+            r->row[r->n++] = (uint32_t)i;
+            for (uint32_t k = p->stack_at[i + 1]; k-- > p->stack_at[i];) {
+                uint32_t l = p->stack[k];
+                for (uint32_t f = v->frame_at[l + 1]; f-- > v->frame_at[l];)
+                    r->frame[n++] = rank[v->frame[f]];
+            }
+        }
+        r->at[i + 1] = n;
+    }
+    qsort_r(r->row, r->n, sizeof *r->row, view_compare_rows, r);
+    return GP_OK;
+}
+
+/* End the open calls below depth, path[d] being the one at depth d: their
+ * totals are what came since they began, at value and samples now.  A call
+ * under least is taken back with those that it made, which all stand after
+ * it. */
+static void view_tree_close(struct view_tree *t, uint32_t *path,
+                            uint32_t *open, uint32_t depth,
+                            const struct view_sum *now, int64_t least)
+{
+    for (; *open > depth; --*open) {
+        uint32_t i = path[*open - 1];
+        struct view_call *c = &t->call[i];
+        c->total = view_add(now->value, -c->start);
+        c->samples = view_add(now->samples, -c->samples);
+        if (c->total < least) {
+            t->pruned += t->n - i;
+            t->n = i;
+        } else if (c->depth > t->depth) {
+            t->depth = c->depth;
+        }
+    }
+}
+
+/* Open a call of node at depth; GP_ENOMEM leaves t as it was. */
+static int view_tree_open(struct view_tree *t, uint32_t node, uint32_t depth,
+                          const struct view_sum *now)
+{
+    void *p = t->n < MEM_NONE - 1 ?
+        mem_grow(t->call, &t->cap, t->n + 1, sizeof *t->call) : NULL;
+    if (!p)
+        return GP_ENOMEM;
+    t->call = p;
+    t->call[t->n++] = (struct view_call){
+        .node = node, .depth = depth, .start = now->value,
+        .samples = now->samples };
+    return GP_OK;
+}
+
+/* Build the calls of the sorted rows: what a row has in common with the one
+ * before stays open, the rest is closed and opened.  path has room for the
+ * deepest stack and the root. */
+static int view_tree_build(struct view_tree *t, const struct view_rows *r,
+                           const uint32_t *order, uint32_t *path,
+                           int64_t least)
+{
+    const struct view *v = t->view;
+    const struct pp *p = v->pp;
+    struct view_sum now = {0};
+    size_t before = 0;
+    uint32_t open = 1;
+    int e = view_tree_open(t, MEM_NONE, 0, &now);
+    path[0] = 0;
+    for (size_t k = 0; k < r->n && !e; k++) {
+        uint32_t i = r->row[k], same = 0;
+        size_t from = r->at[i], n = r->at[i + 1] - from;
+        while (same < n && same + 1 < open &&
+               r->frame[from + same] == r->frame[before + same])
+            same++;
+        view_tree_close(t, path, &open, same + 1, &now, least);
+        for (; open <= n && !e; open++) {
+            path[open] = (uint32_t)t->n;
+            e = view_tree_open(t, order[r->frame[from + open - 1]], open,
+                               &now);
+        }
+        int64_t w = p->value[i * p->ntypes + v->type];
+        if (!e)
+            t->call[path[n]].self = view_add(t->call[path[n]].self, w);
+        now.value = view_add(now.value, w);
+        now.samples = view_add(now.samples, view_count(v, i, w));
+        before = from;
+    }
+    if (!e)
+        view_tree_close(t, path, &open, 0, &now, INT64_MIN);
+    return e;
+}
+
+/* Make t the call tree of v, which must outlive it; on failure t is all zero.
+ * With least above 0 only rows above 0 count, and calls under least are left
+ * out. */
+static int view_tree_init(struct view_tree *t, const struct view *v,
+                          int64_t least, struct gp_why *why)
+{
+    struct view_rows r = {0};
+    size_t n, deepest = 0;
+    *t = (struct view_tree){ .view = v };
+    uint32_t *path = NULL, *rank = mem_zalloc(v->nnodes * sizeof *rank);
+    uint32_t *order = view_order(v, VIEW_BY_NAME, &n);
+    int e = rank && order ? GP_OK : GP_ENOMEM;
+    for (uint32_t i = 0; i < n && !e; i++)
+        rank[order[i]] = i;
+    if (!e)
+        e = view_rows_init(&r, v, rank, least > 0);
+    for (size_t i = 0; i < v->pp->nsamples && !e; i++)
+        if (r.at[i + 1] - r.at[i] > deepest)
+            deepest = r.at[i + 1] - r.at[i];
+    if (!e && !(path = mem_zalloc((deepest + 1) * sizeof *path)))
+        e = GP_ENOMEM;
+    if (!e)
+        e = view_tree_build(t, &r, order, path, least > 0 ? least : INT64_MIN);
+    mem_free(path);
+    mem_free(rank);
+    mem_free(order);
+    mem_free(r.frame);
+    mem_free(r.at);
+    mem_free(r.row);
+    if (e) {
+        view_tree_fini(t);
+        txt_fail(why, e, "out of memory");
+    }
+    return e;
+}
+
+/* name without the directories of its package, "github.com/a/b.f" to "b.f":
+ * up to the last slash before its arguments. */
+static struct slice view_short_name(struct slice name)
+{
+    size_t begin = 0;
+    for (size_t i = 0; i < name.n && !strchr("([<{ ", name.p[i]); i++)
+        if (name.p[i] == '/' && i + 1 < name.n)
+            begin = i + 1;
+    return (struct slice){ name.n ? name.p + begin : name.p, name.n - begin };
+}
+
+/* Append name as txt_put_clean does, but a tab, which stands in the names of
+ * Linux's modules ("virtnet_poll\t[virtio_net]"), as the character tab. */
+static void view_put_name(struct buf *b, struct slice name, char tab)
+{
+    for (const char *p; name.n; name.p = p, name.n--) {
+        p = memchr(name.p, '\t', name.n);
+        size_t n = p ? (size_t)(p - name.p) : name.n;
+        txt_put_clean(b, (struct slice){ name.p, n });
+        if (!p)
+            return;
+        mem_put_byte(b, (uint8_t)tab);
+        p++;
+        name.n -= n;
+    }
+}
+
+/* Append name as folded stacks can hold it: `;` and line ends would end it. */
+static void view_put_folded_name(struct buf *b, struct slice name)
+{
+    size_t begin = b->len;
+    view_put_name(b, name, ' ');
+    for (size_t i = begin; i < b->len; i++)
+        if (b->data[i] == ';')
+            b->data[i] = ':';
+}
+
+/* Append the folded stacks of t: `root;caller;leaf value` and a line end, each
+ * stack once, in the order of their names. */
+static int view_put_folded(const struct view_tree *t, struct buf *b)
+{
+    struct buf path = {0};
+    size_t *end = mem_zalloc(((size_t)t->depth + 1) * sizeof *end);
+    for (size_t i = 1; end && i < t->n; i++) {
+        const struct view_call *c = &t->call[i];
+        path.len = end[c->depth - 1];
+        if (c->depth > 1)
+            mem_put_byte(&path, ';');
+        view_put_folded_name(&path, t->view->node[c->node].name);
+        end[c->depth] = path.len;
+        if (c->self) {
+            mem_put(b, path.data, path.len);
+            txt_putf(b, " %" PRId64 "\n", c->self);
+        }
+    }
+    if (!end || path.err)
+        b->err = GP_ENOMEM;
+    mem_free(end);
+    mem_fini(&path);
+    return b->err;
+}
+
+/* ---- inlining, as pprof's tables tell it ---- */
+
+enum { VIEW_INLINED = 1, VIEW_CALLED = 2 };     /* both: in part */
+
+struct view_edge {
+    uint32_t from, to;                  /* nodes */
+    int64_t  value;                     /* each row once */
+    size_t   stamp;                     /* row + 1 that was added last */
+    bool     inlined;                   /* wherever it was seen */
+};
+
+struct view_edges {
+    struct view_edge *edge;             /* owned */
+    size_t n, cap;
+    struct index by_ends;
+};
+
+/* The edge between two nodes, entered if new; NULL without memory. */
+static struct view_edge *view_edge(struct view_edges *x, uint32_t from,
+                                   uint32_t to)
+{
+    uint64_t ends = (uint64_t)from << 32 | to;
+    uint64_t h = mem_hash(&ends, sizeof ends);
+    for (uint32_t at = 0, i;
+         (i = mem_index_next(&x->by_ends, h, &at)) != MEM_NONE;)
+        if (x->edge[i].from == from && x->edge[i].to == to)
+            return &x->edge[i];
+    void *p = mem_grow(x->edge, &x->cap, x->n + 1, sizeof *x->edge);
+    if (!p)
+        return NULL;
+    x->edge = p;
+    x->edge[x->n] = (struct view_edge){ .from = from, .to = to,
+                                        .inlined = true };
+    if (mem_index_put(&x->by_ends, h, (uint32_t)x->n))
+        return NULL;
+    return &x->edge[x->n++];
+}
+
+/* Add the edges of row i into nodes that are inlined somewhere, with nodes
+ * that are not in keep passed over. */
+static int view_add_edges(const struct view *v, size_t i, const bool *keep,
+                          struct view_edges *x)
+{
+    const struct pp *p = v->pp;
+    int64_t w = p->value[i * p->ntypes + v->type];
+    uint32_t parent = MEM_NONE;
+    for (uint32_t k = w ? p->stack_at[i + 1] : 0; k-- > p->stack_at[i];) {
+        uint32_t l = p->stack[k], last = v->frame_at[l + 1] - 1;
+        for (uint32_t f = last + 1; f-- > v->frame_at[l];) {
+            uint32_t n = v->frame[f];
+            if (!keep[n])
+                continue;
+            if (v->node[n].inlined && parent != MEM_NONE && parent != n) {
+                struct view_edge *e = view_edge(x, parent, n);
+                if (!e)
+                    return GP_ENOMEM;
+                if (e->stamp != i + 1) {
+                    e->stamp = i + 1;
+                    e->value = view_add(e->value, w);
+                    e->inlined &= f != last;
+                }
+            }
+            parent = n;
+        }
+    }
+    return GP_OK;
+}
+
+/* How each node in keep is entered, VIEW_INLINED or VIEW_CALLED or both, by
+ * edges of at least cutoff: bytes owned by the caller until mem_free, or NULL
+ * without memory. */
+static uint8_t *view_inlining(const struct view *v, const bool *keep,
+                              int64_t cutoff)
+{
+    struct view_edges x = {0};
+    uint8_t *how = mem_zalloc(v->nnodes);
+    bool any = false;
+    int e = how ? GP_OK : GP_ENOMEM;
+    for (size_t i = 0; i < v->nnodes; i++)
+        any |= v->node[i].inlined && keep[i];
+    for (size_t i = 0; any && i < v->pp->nsamples && !e; i++)
+        e = view_add_edges(v, i, keep, &x);
+    for (size_t i = 0; i < x.n && !e; i++)
+        if (view_abs(x.edge[i].value) >= cutoff)
+            how[x.edge[i].to] |= x.edge[i].inlined ? VIEW_INLINED
+                                                   : VIEW_CALLED;
+    mem_free(x.edge);
+    mem_index_fini(&x.by_ends);
+    if (e) {
+        mem_free(how);
+        how = NULL;
+    }
+    return how;
+}
+
+/* ================================== 14 ANL ==================================
+ * for     what a profile says and how sure that is: categories, intervals,
+ *         trust, utilisation, verdict, advice
+ * uses    MEM, TXT, PP, VIEW
+ * owns    struct anl and the texts in it
+ * spec    Wilson 1927 (intervals), Kish 1965 (effective number of samples)
+ * prefix  anl_
+ * runs    any thread
+ *
+ * A sample has one category: that of its first frame, from the leaf, that the
+ * tables below recognise.  Frames of a profiler's own signal handler are passed
+ * over; so are memory copies, which work for their caller; read() and write()
+ * are network only under a frame of network or protocol.  So shares add up to
+ * the whole.  Whether an application's frame stands above it is a second,
+ * independent question.
+ *
+ * Invariant  every share carries its samples and its interval; nothing that is
+ *            unknown is a number: it is NAN, and prints as unknown.
+ * Does not   print, and never infers waiting from a share of CPU time.
+ */
+
+/* ---- categories ---- */
+
+enum anl_category {
+    ANL_APPLICATION, ANL_NETWORK, ANL_SYSCALLS, ANL_PROTOCOL, ANL_MEMORY,
+    ANL_LOCKS, ANL_SERIAL, ANL_CRYPTO, ANL_COMPRESSION, ANL_TIME,
+    ANL_LIBRARIES, ANL_PROFILER, ANL_UNKNOWN,
+    ANL_CATEGORIES,
+    ANL_COPY = ANL_CATEGORIES,          /* of functions; no sample has it */
+};
+
+static const char *const anl_category_name[ANL_CATEGORIES + 1] = {
+    [ANL_APPLICATION] = "application",
+    [ANL_NETWORK]     = "network system calls",
+    [ANL_SYSCALLS]    = "other system calls",
+    [ANL_PROTOCOL]    = "HTTP/2 and gRPC protocol",
+    [ANL_MEMORY]      = "memory management",
+    [ANL_LOCKS]       = "atomics and locks",
+    [ANL_SERIAL]      = "serialisation",
+    [ANL_CRYPTO]      = "TLS and cryptography",
+    [ANL_COMPRESSION] = "compression",
+    [ANL_TIME]        = "reading the time",
+    [ANL_LIBRARIES]   = "runtime and libraries",
+    [ANL_PROFILER]    = "profiler",
+    [ANL_UNKNOWN]     = "unknown",
+    [ANL_COPY]        = "memory copy",
+};
+
+enum anl_flag {
+    ANL_HANDLER    = 1,     /* a profiler's signal handler: it and all that it
+                             * called did not run in the program's name */
+    ANL_TRAMPOLINE = 2,     /* between such a handler and what it stopped */
+    ANL_TRANSPARENT = 4,    /* works for its caller, whose category counts */
+    ANL_BY_CALLER  = 8,     /* network under network frames, else as it says */
+    ANL_ENTRY      = 16,    /* where threads begin: a stack down to it is
+                             * whole */
+    ANL_PSEUDO     = 32,    /* not a function: time without a stack */
+};
+
+/* Patterns match whole names.  `*` is any text, `.` is a dot or a slash (Java
+ * has both), all else itself.  The first row that matches decides. */
+struct anl_rule {
+    const char *name;
+    uint8_t category, flags;            /* enum anl_category, anl_flag */
+};
+
+/* Frames of grpcprof itself, by the prefixes of its sections. */
+static const struct anl_rule anl_rules_own[] = {
+    { "h2_*", ANL_PROTOCOL, 0 },    { "rpc_*", ANL_PROTOCOL, 0 },
+    { "hpack_*", ANL_PROTOCOL, 0 }, { "pb_*", ANL_SERIAL, 0 },
+    { "net_*", ANL_NETWORK, 0 },    { "svc_*", ANL_APPLICATION, 0 },
+    { "gz_*", ANL_COMPRESSION, 0 }, { "mem_*", ANL_MEMORY, 0 },
+    { "smp_on_*", ANL_PROFILER, ANL_HANDLER },
+    { "smp_*_sig", ANL_PROFILER, ANL_HANDLER },
+    { "smp_*", ANL_PROFILER, 0 },   { "rec_*", ANL_PROFILER, 0 },
+    { "pp_*", ANL_PROFILER, 0 },    { "elf_*", ANL_PROFILER, 0 },
+    { "svg_*", ANL_PROFILER, 0 },   { "view_*", ANL_PROFILER, 0 },
+    { "anl_*", ANL_PROFILER, 0 },
+    { "main", ANL_LIBRARIES, ANL_ENTRY },
+    { "sys_thread_*", ANL_LIBRARIES, ANL_ENTRY },
+    { "cmd_*", ANL_LIBRARIES, 0 },  { "gp_*", ANL_LIBRARIES, 0 },
+    { "job_*", ANL_LIBRARIES, 0 },  { "sys_*", ANL_LIBRARIES, 0 },
+    { "txt_*", ANL_LIBRARIES, 0 },  { "js_*", ANL_LIBRARIES, 0 },
+    { "hdr_*", ANL_LIBRARIES, 0 },  { "web_*", ANL_LIBRARIES, 0 },
+    { "load_*", ANL_APPLICATION, 0 },
+};
+
+/* Names that mean the same in whatever file they stand. */
+static const struct anl_rule anl_rules[] = {
+    /* time that has no stack, and where stacks begin */
+    { "[profiler]", ANL_PROFILER, ANL_PSEUDO },
+    { "[unsampled]", ANL_UNKNOWN, ANL_PSEUDO },
+    { "[lost samples]", ANL_UNKNOWN, ANL_PSEUDO },
+    { "[truncated]", ANL_UNKNOWN, ANL_PSEUDO },
+    { "runtime._LostExternalCode", ANL_UNKNOWN, ANL_PSEUDO },
+    { "runtime._ExternalCode", ANL_UNKNOWN, ANL_PSEUDO },
+    { "_start", ANL_LIBRARIES, ANL_ENTRY },
+    { "__libc_start_*", ANL_LIBRARIES, ANL_ENTRY },
+    { "start_thread", ANL_LIBRARIES, ANL_ENTRY },
+    { "clone", ANL_LIBRARIES, ANL_ENTRY },
+    { "clone3", ANL_LIBRARIES, ANL_ENTRY },
+    { "__clone*", ANL_LIBRARIES, ANL_ENTRY },
+    { "runtime.goexit*", ANL_LIBRARIES, ANL_ENTRY },
+    { "runtime.main", ANL_LIBRARIES, ANL_ENTRY },
+    { "runtime.mstart*", ANL_LIBRARIES, ANL_ENTRY },
+    { "runtime.mcall", ANL_LIBRARIES, ANL_ENTRY },
+    { "runtime.morestack*", ANL_LIBRARIES, ANL_ENTRY },
+    { "runtime.rt0_go*", ANL_LIBRARIES, ANL_ENTRY },
+    { "runtime.systemstack", ANL_LIBRARIES, ANL_ENTRY },
+    { "runtime._System", ANL_LIBRARIES, ANL_ENTRY },
+    { "runtime._GC", ANL_MEMORY, ANL_ENTRY },
+    { "java.lang.Thread.run*", ANL_LIBRARIES, ANL_ENTRY },
+    { "thread_native_entry*", ANL_LIBRARIES, ANL_ENTRY },
+    { "Py_RunMain", ANL_LIBRARIES, ANL_ENTRY },
+    { "(root)", ANL_LIBRARIES, ANL_ENTRY },
+    { "(program)", ANL_LIBRARIES, ANL_ENTRY },
+    { "(idle)", ANL_LIBRARIES, ANL_ENTRY },
+    { "std::rt::lang_start*", ANL_LIBRARIES, ANL_ENTRY },
+
+    /* profilers */
+    { "perf_signal_handler", ANL_PROFILER, ANL_HANDLER },
+    { "pprof::*", ANL_PROFILER, ANL_HANDLER },
+    { "<pprof::*", ANL_PROFILER, ANL_HANDLER },
+    { "backtrace::backtrace::*", ANL_PROFILER, ANL_HANDLER },
+    { "<backtrace::*", ANL_PROFILER, ANL_HANDLER },
+    { "ProfileData::Add*", ANL_PROFILER, ANL_HANDLER },
+    { "*CpuProfiler::prof_handler*", ANL_PROFILER, ANL_HANDLER },
+    { "*ProfileHandler::SignalHandler*", ANL_PROFILER, ANL_HANDLER },
+    { "runtime.sigprof*", ANL_PROFILER, ANL_HANDLER },
+    { "__restore", ANL_PROFILER, ANL_TRAMPOLINE },
+    { "__restore_rt", ANL_PROFILER, ANL_TRAMPOLINE },
+    { "__kernel_rt_sigreturn", ANL_PROFILER, ANL_TRAMPOLINE },
+    { "__pthread_sighandler", ANL_PROFILER, ANL_TRAMPOLINE },
+    { "killpg", ANL_PROFILER, ANL_TRAMPOLINE },
+    { "runtime.sigtramp*", ANL_PROFILER, ANL_TRAMPOLINE },
+    { "runtime.sighandler", ANL_PROFILER, ANL_TRAMPOLINE },
+    { "runtime.pprof.*", ANL_PROFILER, 0 },
+    { "backtrace", ANL_PROFILER, 0 },
+    { "__backtrace", ANL_PROFILER, 0 },
+    { "backtrace_helper", ANL_PROFILER, 0 },
+    { "_Unwind_Backtrace", ANL_PROFILER, 0 },
+    { "_Unwind_*", ANL_LIBRARIES, 0 },
+
+    /* copies */
+    { "memcpy*", ANL_COPY, ANL_TRANSPARENT },
+    { "memmove*", ANL_COPY, ANL_TRANSPARENT },
+    { "memset*", ANL_COPY, ANL_TRANSPARENT },
+    { "mempcpy*", ANL_COPY, ANL_TRANSPARENT },
+    { "__memcpy*", ANL_COPY, ANL_TRANSPARENT },
+    { "__memmove*", ANL_COPY, ANL_TRANSPARENT },
+    { "__memset*", ANL_COPY, ANL_TRANSPARENT },
+    { "__mempcpy*", ANL_COPY, ANL_TRANSPARENT },
+    { "runtime.memmove", ANL_COPY, ANL_TRANSPARENT },
+    { "runtime.duffcopy", ANL_COPY, ANL_TRANSPARENT },
+
+    /* protocol: before the network and the languages that it is written in */
+    { "nghttp2_*", ANL_PROTOCOL, 0 },
+    { "nghttp3_*", ANL_PROTOCOL, 0 },
+    { "h2::*", ANL_PROTOCOL, 0 },
+    { "<h2::*", ANL_PROTOCOL, 0 },
+    { "hyper::*", ANL_PROTOCOL, 0 },
+    { "<hyper::*", ANL_PROTOCOL, 0 },
+    { "hyper_util::*", ANL_PROTOCOL, 0 },
+    { "<hyper_util::*", ANL_PROTOCOL, 0 },
+    { "tonic::*", ANL_PROTOCOL, 0 },
+    { "<tonic::*", ANL_PROTOCOL, 0 },
+    { "tower*::*", ANL_PROTOCOL, 0 },
+    { "<tower*::*", ANL_PROTOCOL, 0 },
+    { "http::*", ANL_PROTOCOL, 0 },
+    { "<http::*", ANL_PROTOCOL, 0 },
+    { "grpc_core::*", ANL_PROTOCOL, 0 },
+    { "grpc::*", ANL_PROTOCOL, 0 },
+    { "grpc_*", ANL_PROTOCOL, 0 },
+    { "chttp2*", ANL_PROTOCOL, 0 },
+    { "_ZN9grpc_core*", ANL_PROTOCOL, 0 },
+    { "_ZNK9grpc_core*", ANL_PROTOCOL, 0 },
+    { "_ZN4grpc*", ANL_PROTOCOL, 0 },
+    { "golang.org/x/net/http2*", ANL_PROTOCOL, 0 },
+    { "vendor/golang.org/x/net/http*", ANL_PROTOCOL, 0 },
+    { "net/http.*", ANL_PROTOCOL, 0 },
+    { "net/textproto.*", ANL_PROTOCOL, 0 },
+    { "google.golang.org/grpc*", ANL_PROTOCOL, 0 },
+    { "connectrpc.com/connect*", ANL_PROTOCOL, 0 },
+    { "io.grpc.*", ANL_PROTOCOL, 0 },
+    { "io.netty.handler.codec.http*", ANL_PROTOCOL, 0 },
+
+    /* network */
+    { "internal/poll.*", ANL_NETWORK, 0 },
+    { "runtime.netpoll*", ANL_NETWORK, 0 },
+    { "runtime.epoll*", ANL_NETWORK, 0 },
+    { "runtime.kevent*", ANL_NETWORK, 0 },
+    { "internal/runtime/syscall.Epoll*", ANL_NETWORK, 0 },
+    { "runtime/internal/syscall.Epoll*", ANL_NETWORK, 0 },
+    { "internal/runtime/syscall.*", ANL_SYSCALLS, ANL_BY_CALLER },
+    { "runtime/internal/syscall.*", ANL_SYSCALLS, ANL_BY_CALLER },
+    { "internal/syscall*", ANL_SYSCALLS, ANL_BY_CALLER },
+    { "syscall.*", ANL_SYSCALLS, ANL_BY_CALLER },
+    { "net/*", ANL_LIBRARIES, 0 },
+    { "net.*", ANL_NETWORK, 0 },
+    { "mio::*", ANL_NETWORK, 0 },
+    { "<mio::*", ANL_NETWORK, 0 },
+    { "tokio::net::*", ANL_NETWORK, 0 },
+    { "<*TcpStream as *", ANL_NETWORK, 0 },
+    { "std::net::*", ANL_NETWORK, 0 },
+    { "sun.nio.ch.*", ANL_NETWORK, 0 },
+    { "java.net.*", ANL_NETWORK, 0 },
+    { "io.netty.channel.*", ANL_NETWORK, 0 },
+    { "io.netty.*", ANL_PROTOCOL, 0 },
+    { "uv__io_poll", ANL_NETWORK, 0 },
+    { "uv__read", ANL_NETWORK, 0 },
+    { "uv__write", ANL_NETWORK, 0 },
+    { "uv__stream_io", ANL_NETWORK, 0 },
+
+    /* memory */
+    { "operator new*", ANL_MEMORY, 0 },
+    { "operator delete*", ANL_MEMORY, 0 },
+    { "_Znwm*", ANL_MEMORY, 0 },
+    { "_Znam*", ANL_MEMORY, 0 },
+    { "_ZdlPv*", ANL_MEMORY, 0 },
+    { "_ZdaPv*", ANL_MEMORY, 0 },
+    { "je_*", ANL_MEMORY, 0 },
+    { "_rjem_*", ANL_MEMORY, 0 },
+    { "mi_*alloc*", ANL_MEMORY, 0 },
+    { "mi_free*", ANL_MEMORY, 0 },
+    { "_mi_*", ANL_MEMORY, 0 },
+    { "tcmalloc::*", ANL_MEMORY, 0 },
+    { "tc_*alloc*", ANL_MEMORY, 0 },
+    { "tc_free*", ANL_MEMORY, 0 },
+    { "tc_new*", ANL_MEMORY, 0 },
+    { "tc_delete*", ANL_MEMORY, 0 },
+    { "alloc::alloc::*", ANL_MEMORY, 0 },
+    { "alloc::raw_vec::*", ANL_MEMORY, 0 },
+    { "alloc::boxed::*", ANL_MEMORY, 0 },
+    { "__rust_*alloc*", ANL_MEMORY, 0 },
+    { "__rdl_*", ANL_MEMORY, 0 },
+    { "__rg_*", ANL_MEMORY, 0 },
+    { "runtime.mallocgc*", ANL_MEMORY, 0 },
+    { "runtime.newobject*", ANL_MEMORY, 0 },
+    { "runtime.makeslice*", ANL_MEMORY, 0 },
+    { "runtime.growslice*", ANL_MEMORY, 0 },
+    { "runtime.gc*", ANL_MEMORY, 0 },
+    { "runtime.(*gc*", ANL_MEMORY, 0 },
+    { "runtime.scan*", ANL_MEMORY, 0 },
+    { "runtime.greyobject*", ANL_MEMORY, 0 },
+    { "runtime.findObject*", ANL_MEMORY, 0 },
+    { "runtime.markroot*", ANL_MEMORY, 0 },
+    { "runtime.wbBuf*", ANL_MEMORY, 0 },
+    { "runtime.(*wbBuf*", ANL_MEMORY, 0 },
+    { "runtime.heapBits*", ANL_MEMORY, 0 },
+    { "runtime.(*mspan*", ANL_MEMORY, 0 },
+    { "runtime.(*mheap*", ANL_MEMORY, 0 },
+    { "runtime.(*mcache*", ANL_MEMORY, 0 },
+    { "runtime.(*mcentral*", ANL_MEMORY, 0 },
+    { "runtime.(*pageAlloc*", ANL_MEMORY, 0 },
+    { "runtime.(*sweepLocked*", ANL_MEMORY, 0 },
+    { "runtime.mheap*", ANL_MEMORY, 0 },
+    { "runtime.mcache*", ANL_MEMORY, 0 },
+    { "runtime.memclr*", ANL_MEMORY, 0 },
+    { "runtime.bgsweep*", ANL_MEMORY, 0 },
+    { "runtime.bgscavenge*", ANL_MEMORY, 0 },
+    { "runtime.sweepone*", ANL_MEMORY, 0 },
+    { "runtime.madvise*", ANL_MEMORY, 0 },
+    { "runtime.sys*Alloc*", ANL_MEMORY, 0 },
+    { "runtime.sysUnused*", ANL_MEMORY, 0 },
+    { "runtime.nextFreeFast*", ANL_MEMORY, 0 },
+    { "runtime.deductAssistCredit*", ANL_MEMORY, 0 },
+    { "G1*", ANL_MEMORY, 0 },
+    { "GCTaskThread*", ANL_MEMORY, 0 },
+    { "CollectedHeap*", ANL_MEMORY, 0 },
+    { "*::mem_allocate*", ANL_MEMORY, 0 },
+    { "_PyObject_Malloc*", ANL_MEMORY, 0 },
+    { "_PyObject_Free*", ANL_MEMORY, 0 },
+    { "PyObject_Malloc", ANL_MEMORY, 0 },
+    { "PyObject_Free", ANL_MEMORY, 0 },
+    { "PyMem_*", ANL_MEMORY, 0 },
+    { "gc_collect*", ANL_MEMORY, 0 },
+    { "(garbage collector)", ANL_MEMORY, 0 },
+    { "v8::internal::*Heap*", ANL_MEMORY, 0 },
+
+    /* atomics, locks, scheduling */
+    { "futex*", ANL_LOCKS, 0 },
+    { "__aarch64_*", ANL_LOCKS, 0 },
+    { "core::sync::atomic::*", ANL_LOCKS, 0 },
+    { "parking_lot*", ANL_LOCKS, 0 },
+    { "crossbeam*", ANL_LOCKS, 0 },
+    { "std::sync::*", ANL_LOCKS, 0 },
+    { "std::mutex*", ANL_LOCKS, 0 },
+    { "std::condition_variable*", ANL_LOCKS, 0 },
+    { "std::*atomic*", ANL_LOCKS, 0 },
+    { "absl::*Mutex*", ANL_LOCKS, 0 },
+    { "tokio::*", ANL_LOCKS, 0 },
+    { "<tokio::*", ANL_LOCKS, 0 },
+    { "runtime.futex*", ANL_LOCKS, 0 },
+    { "runtime.lock*", ANL_LOCKS, 0 },
+    { "runtime.unlock*", ANL_LOCKS, 0 },
+    { "runtime.sem*", ANL_LOCKS, 0 },
+    { "runtime.chan*", ANL_LOCKS, 0 },
+    { "runtime.selectgo*", ANL_LOCKS, 0 },
+    { "runtime.schedule", ANL_LOCKS, 0 },
+    { "runtime.find*unnable*", ANL_LOCKS, 0 },
+    { "runtime.stealWork", ANL_LOCKS, 0 },
+    { "runtime.runq*", ANL_LOCKS, 0 },
+    { "runtime.park*", ANL_LOCKS, 0 },
+    { "runtime.gopark*", ANL_LOCKS, 0 },
+    { "runtime.goready*", ANL_LOCKS, 0 },
+    { "runtime.ready*", ANL_LOCKS, 0 },
+    { "runtime.wakep*", ANL_LOCKS, 0 },
+    { "runtime.note*", ANL_LOCKS, 0 },
+    { "runtime.pthread_*", ANL_LOCKS, 0 },
+    { "runtime.mach_semaphore*", ANL_LOCKS, 0 },
+    { "runtime.usleep*", ANL_LOCKS, 0 },
+    { "runtime.procyield*", ANL_LOCKS, 0 },
+    { "runtime.osyield*", ANL_LOCKS, 0 },
+    { "sync.*", ANL_LOCKS, 0 },
+    { "internal/sync.*", ANL_LOCKS, 0 },
+    { "internal/runtime/atomic.*", ANL_LOCKS, 0 },
+    { "runtime/internal/atomic.*", ANL_LOCKS, 0 },
+    { "ObjectMonitor*", ANL_LOCKS, 0 },
+    { "Unsafe_Park*", ANL_LOCKS, 0 },
+    { "*.misc.Unsafe.park*", ANL_LOCKS, 0 },
+    { "java.util.concurrent.locks.*", ANL_LOCKS, 0 },
+    { "take_gil", ANL_LOCKS, 0 },
+    { "drop_gil", ANL_LOCKS, 0 },
+
+    /* serialisation, cryptography, compression, time */
+    { "prost::*", ANL_SERIAL, 0 },
+    { "<prost::*", ANL_SERIAL, 0 },
+    { "serde*::*", ANL_SERIAL, 0 },
+    { "<serde*::*", ANL_SERIAL, 0 },
+    { "upb_*", ANL_SERIAL, 0 },
+    { "_upb_*", ANL_SERIAL, 0 },
+    { "google::protobuf::*", ANL_SERIAL, 0 },
+    { "_ZN6google8protobuf*", ANL_SERIAL, 0 },
+    { "_ZNK6google8protobuf*", ANL_SERIAL, 0 },
+    { "google.golang.org/protobuf/*", ANL_SERIAL, 0 },
+    { "github.com/golang/protobuf/*", ANL_SERIAL, 0 },
+    { "github.com/gogo/protobuf/*", ANL_SERIAL, 0 },
+    { "encoding/*", ANL_SERIAL, 0 },
+    { "com.google.protobuf.*", ANL_SERIAL, 0 },
+    { "SSL_*", ANL_CRYPTO, 0 },
+    { "EVP_*", ANL_CRYPTO, 0 },
+    { "CRYPTO_*", ANL_CRYPTO, 0 },
+    { "bssl::*", ANL_CRYPTO, 0 },
+    { "aes_*", ANL_CRYPTO, 0 },
+    { "aesni_*", ANL_CRYPTO, 0 },
+    { "ring::*", ANL_CRYPTO, 0 },
+    { "rustls::*", ANL_CRYPTO, 0 },
+    { "<rustls::*", ANL_CRYPTO, 0 },
+    { "crypto/*", ANL_CRYPTO, 0 },
+    { "vendor/golang.org/x/crypto/*", ANL_CRYPTO, 0 },
+    { "golang.org/x/crypto/*", ANL_CRYPTO, 0 },
+    { "deflate*", ANL_COMPRESSION, 0 },
+    { "inflate*", ANL_COMPRESSION, 0 },
+    { "crc32*", ANL_COMPRESSION, 0 },
+    { "adler32*", ANL_COMPRESSION, 0 },
+    { "longest_match", ANL_COMPRESSION, 0 },
+    { "ZSTD_*", ANL_COMPRESSION, 0 },
+    { "LZ4_*", ANL_COMPRESSION, 0 },
+    { "Brotli*", ANL_COMPRESSION, 0 },
+    { "snappy::*", ANL_COMPRESSION, 0 },
+    { "flate2::*", ANL_COMPRESSION, 0 },
+    { "<flate2::*", ANL_COMPRESSION, 0 },
+    { "miniz_oxide::*", ANL_COMPRESSION, 0 },
+    { "compress/*", ANL_COMPRESSION, 0 },
+    { "hash/crc32.*", ANL_COMPRESSION, 0 },
+    { "hash/adler32.*", ANL_COMPRESSION, 0 },
+    { "github.com/klauspost/compress/*", ANL_COMPRESSION, 0 },
+    { "__vdso_*", ANL_TIME, 0 },
+    { "time.Now", ANL_TIME, 0 },
+    { "time.now", ANL_TIME, 0 },
+    { "time.Since", ANL_TIME, 0 },
+    { "time.runtimeNano", ANL_TIME, 0 },
+    { "runtime.nanotime*", ANL_TIME, 0 },
+    { "runtime.walltime*", ANL_TIME, 0 },
+
+    /* what is left of the languages' own code */
+    { "runtime.*", ANL_LIBRARIES, 0 },
+    { "indexbytebody", ANL_LIBRARIES, 0 },
+    { "memeqbody", ANL_LIBRARIES, 0 },
+    { "cmpbody", ANL_LIBRARIES, 0 },
+    { "countbody", ANL_LIBRARIES, 0 },
+    { "aeshashbody", ANL_LIBRARIES, 0 },
+    { "gogo", ANL_LIBRARIES, 0 },
+    { "internal/runtime/*", ANL_LIBRARIES, 0 },
+    { "std::*", ANL_LIBRARIES, 0 },
+    { "<std::*", ANL_LIBRARIES, 0 },
+    { "_ZNSt*", ANL_LIBRARIES, 0 },
+    { "_ZSt*", ANL_LIBRARIES, 0 },
+    { "core::*", ANL_LIBRARIES, 0 },
+    { "<core::*", ANL_LIBRARIES, 0 },
+    { "alloc::*", ANL_LIBRARIES, 0 },
+    { "<alloc::*", ANL_LIBRARIES, 0 },
+    { "absl::*", ANL_LIBRARIES, 0 },
+    { "java.*", ANL_LIBRARIES, 0 },
+    { "javax.*", ANL_LIBRARIES, 0 },
+    { "jdk.*", ANL_LIBRARIES, 0 },
+    { "sun.*", ANL_LIBRARIES, 0 },
+    { "com.sun.*", ANL_LIBRARIES, 0 },
+    { "kotlin.*", ANL_LIBRARIES, 0 },
+    { "scala.*", ANL_LIBRARIES, 0 },
+    { "_PyEval_*", ANL_LIBRARIES, 0 },
+    { "PyEval_*", ANL_LIBRARIES, 0 },
+    { "_Py*_*", ANL_LIBRARIES, 0 },
+    { "Py*_*", ANL_LIBRARIES, 0 },
+    { "v8::*", ANL_LIBRARIES, 0 },
+    { "Builtins_*", ANL_LIBRARIES, 0 },
+    { "node::*", ANL_LIBRARIES, 0 },
+    { "uv_*", ANL_LIBRARIES, 0 },
+};
+
+/* Names of libc, without the prefixes __GI_, __libc_ and __. */
+static const struct anl_rule anl_rules_libc[] = {
+    { "send", ANL_NETWORK, 0 }, { "sendto", ANL_NETWORK, 0 },
+    { "sendmsg", ANL_NETWORK, 0 }, { "sendmmsg", ANL_NETWORK, 0 },
+    { "sendfile*", ANL_NETWORK, 0 }, { "recv", ANL_NETWORK, 0 },
+    { "recvfrom", ANL_NETWORK, 0 }, { "recvmsg", ANL_NETWORK, 0 },
+    { "recvmmsg", ANL_NETWORK, 0 }, { "recv_chk", ANL_NETWORK, 0 },
+    { "recvfrom_chk", ANL_NETWORK, 0 }, { "accept", ANL_NETWORK, 0 },
+    { "accept4", ANL_NETWORK, 0 }, { "connect", ANL_NETWORK, 0 },
+    { "shutdown", ANL_NETWORK, 0 }, { "setsockopt", ANL_NETWORK, 0 },
+    { "getsockopt", ANL_NETWORK, 0 }, { "getsockname", ANL_NETWORK, 0 },
+    { "getpeername", ANL_NETWORK, 0 }, { "socket", ANL_NETWORK, 0 },
+    { "socketpair", ANL_NETWORK, 0 }, { "bind", ANL_NETWORK, 0 },
+    { "listen", ANL_NETWORK, 0 }, { "epoll_*", ANL_NETWORK, 0 },
+    { "poll", ANL_NETWORK, 0 }, { "ppoll", ANL_NETWORK, 0 },
+    { "poll_chk", ANL_NETWORK, 0 }, { "select", ANL_NETWORK, 0 },
+    { "pselect", ANL_NETWORK, 0 }, { "io_uring_*", ANL_NETWORK, 0 },
+    { "read", ANL_SYSCALLS, ANL_BY_CALLER },
+    { "write", ANL_SYSCALLS, ANL_BY_CALLER },
+    { "readv", ANL_SYSCALLS, ANL_BY_CALLER },
+    { "writev", ANL_SYSCALLS, ANL_BY_CALLER },
+    { "close", ANL_SYSCALLS, ANL_BY_CALLER },
+    { "syscall", ANL_SYSCALLS, ANL_BY_CALLER },
+    { "syscall_cancel*", ANL_SYSCALLS, ANL_BY_CALLER },
+    { "internal_syscall_cancel*", ANL_SYSCALLS, ANL_BY_CALLER },
+    { "open", ANL_SYSCALLS, 0 }, { "open64", ANL_SYSCALLS, 0 },
+    { "openat", ANL_SYSCALLS, 0 }, { "openat64", ANL_SYSCALLS, 0 },
+    { "fsync", ANL_SYSCALLS, 0 }, { "fdatasync", ANL_SYSCALLS, 0 },
+    { "pread*", ANL_SYSCALLS, 0 }, { "pwrite*", ANL_SYSCALLS, 0 },
+    { "lseek", ANL_SYSCALLS, 0 }, { "lseek64", ANL_SYSCALLS, 0 },
+    { "stat", ANL_SYSCALLS, 0 }, { "stat64", ANL_SYSCALLS, 0 },
+    { "fstat", ANL_SYSCALLS, 0 }, { "fstat64", ANL_SYSCALLS, 0 },
+    { "fstatat*", ANL_SYSCALLS, 0 }, { "newfstatat", ANL_SYSCALLS, 0 },
+    { "ioctl", ANL_SYSCALLS, 0 }, { "fcntl", ANL_SYSCALLS, 0 },
+    { "fcntl64", ANL_SYSCALLS, 0 }, { "nanosleep", ANL_SYSCALLS, 0 },
+    { "clock_nanosleep*", ANL_SYSCALLS, 0 }, { "getpid", ANL_SYSCALLS, 0 },
+    { "gettid", ANL_SYSCALLS, 0 }, { "kill", ANL_SYSCALLS, 0 },
+    { "tgkill", ANL_SYSCALLS, 0 }, { "sigprocmask", ANL_SYSCALLS, 0 },
+    { "pthread_sigmask", ANL_SYSCALLS, 0 }, { "pipe", ANL_SYSCALLS, 0 },
+    { "pipe2", ANL_SYSCALLS, 0 }, { "eventfd", ANL_SYSCALLS, 0 },
+    { "timerfd_*", ANL_SYSCALLS, 0 },
+    { "malloc", ANL_MEMORY, 0 }, { "malloc_*", ANL_MEMORY, 0 },
+    { "free", ANL_MEMORY, 0 }, { "cfree", ANL_MEMORY, 0 },
+    { "calloc", ANL_MEMORY, 0 }, { "realloc", ANL_MEMORY, 0 },
+    { "reallocarray", ANL_MEMORY, 0 }, { "*memalign*", ANL_MEMORY, 0 },
+    { "aligned_alloc", ANL_MEMORY, 0 }, { "_int_malloc", ANL_MEMORY, 0 },
+    { "_int_free*", ANL_MEMORY, 0 }, { "_int_realloc", ANL_MEMORY, 0 },
+    { "_int_memalign", ANL_MEMORY, 0 }, { "tcache_*", ANL_MEMORY, 0 },
+    { "unlink_chunk", ANL_MEMORY, 0 }, { "sysmalloc*", ANL_MEMORY, 0 },
+    { "systrim", ANL_MEMORY, 0 }, { "alloc_perturb", ANL_MEMORY, 0 },
+    { "arena_get*", ANL_MEMORY, 0 }, { "checked_request2size", ANL_MEMORY, 0 },
+    { "ptmalloc_*", ANL_MEMORY, 0 }, { "mmap", ANL_MEMORY, 0 },
+    { "mmap64", ANL_MEMORY, 0 }, { "munmap", ANL_MEMORY, 0 },
+    { "mremap", ANL_MEMORY, 0 }, { "madvise", ANL_MEMORY, 0 },
+    { "mprotect", ANL_MEMORY, 0 }, { "brk", ANL_MEMORY, 0 },
+    { "sbrk", ANL_MEMORY, 0 }, { "glibc_morecore", ANL_MEMORY, 0 },
+    { "morecore", ANL_MEMORY, 0 },
+    { "pthread_mutex_*", ANL_LOCKS, 0 }, { "pthread_rwlock_*", ANL_LOCKS, 0 },
+    { "pthread_cond_*", ANL_LOCKS, 0 }, { "pthread_spin_*", ANL_LOCKS, 0 },
+    { "pthread_once*", ANL_LOCKS, 0 }, { "lll_*", ANL_LOCKS, 0 },
+    { "futex*", ANL_LOCKS, 0 }, { "sched_yield", ANL_LOCKS, 0 },
+    { "cxa_guard_*", ANL_LOCKS, 0 }, { "sem_*", ANL_LOCKS, 0 },
+    { "new_sem_*", ANL_LOCKS, 0 },
+    { "clock_gettime", ANL_TIME, 0 }, { "clock_gettime64", ANL_TIME, 0 },
+    { "gettimeofday", ANL_TIME, 0 }, { "time", ANL_TIME, 0 },
+    { "strlen", ANL_COPY, ANL_TRANSPARENT },
+    { "strlen_*", ANL_COPY, ANL_TRANSPARENT },
+    { "bzero", ANL_COPY, ANL_TRANSPARENT },
+    { "bzero_*", ANL_COPY, ANL_TRANSPARENT },
+};
+
+/* Base names of mapped files: what their functions do, with a symbol or
+ * without one. */
+static const struct anl_rule anl_rules_module[] = {
+    { "libnghttp2.*", ANL_PROTOCOL, 0 },
+    { "libnghttp3.*", ANL_PROTOCOL, 0 },
+    { "libgrpc*.*", ANL_PROTOCOL, 0 },
+    { "cygrpc.*", ANL_PROTOCOL, 0 },
+    { "libcurl*.*", ANL_PROTOCOL, 0 },
+    { "libprotobuf*.*", ANL_SERIAL, 0 },
+    { "libupb.*", ANL_SERIAL, 0 },
+    { "libz.*", ANL_COMPRESSION, 0 },
+    { "libzstd.*", ANL_COMPRESSION, 0 },
+    { "libbrotli*.*", ANL_COMPRESSION, 0 },
+    { "liblz4.*", ANL_COMPRESSION, 0 },
+    { "liblzma.*", ANL_COMPRESSION, 0 },
+    { "libssl.*", ANL_CRYPTO, 0 },
+    { "libcrypto.*", ANL_CRYPTO, 0 },
+    { "libgnutls.*", ANL_CRYPTO, 0 },
+    { "libjemalloc.*", ANL_MEMORY, 0 },
+    { "libmimalloc.*", ANL_MEMORY, 0 },
+    { "libtcmalloc*.*", ANL_MEMORY, 0 },
+    { "[vdso]", ANL_TIME, 0 },
+    { "linux-vdso*", ANL_TIME, 0 },
+    { "[kernel*", ANL_SYSCALLS, 0 },
+    { "[guest.kernel*", ANL_SYSCALLS, 0 },
+    { "[vsyscall]", ANL_TIME, 0 },
+    { "libc.*", ANL_LIBRARIES, 0 },
+    { "libc-*", ANL_LIBRARIES, 0 },
+    { "libm.*", ANL_LIBRARIES, 0 },
+    { "libm-*", ANL_LIBRARIES, 0 },
+    { "libpthread*", ANL_LIBRARIES, 0 },
+    { "libgcc_s*", ANL_LIBRARIES, 0 },
+    { "libstdc++*", ANL_LIBRARIES, 0 },
+    { "libc++*", ANL_LIBRARIES, 0 },
+    { "ld-linux*", ANL_LIBRARIES, 0 },
+    { "ld-musl*", ANL_LIBRARIES, 0 },
+    { "ld-2.*", ANL_LIBRARIES, 0 },
+    { "libjvm.*", ANL_LIBRARIES, 0 },
+    { "libpython*", ANL_LIBRARIES, 0 },
+    { "libuv.*", ANL_LIBRARIES, 0 },
+};
+
+/* Names in the kernel that belong to its network part. */
+static const char *const anl_kernel_network[] = {
+    "tcp_*", "ip_*", "ip6_*", "inet*", "sock_*", "__sock*", "__sys_send*",
+    "__sys_recv*", "__netif*", "netif_*", "__dev_queue*", "skb_*", "__skb*",
+    "ep_*", "do_epoll*", "unix_stream*", "loopback_*", "nf_*",
+};
+
+/* Source files of languages whose names say nothing. */
+static const struct anl_rule anl_rules_file[] = {
+    { "*/grpc/*.py", ANL_PROTOCOL, 0 },
+    { "*/h2/*.py", ANL_PROTOCOL, 0 },
+    { "*/hpack/*.py", ANL_PROTOCOL, 0 },
+    { "*/google/protobuf/*.py", ANL_SERIAL, 0 },
+    { "*/json/*.py", ANL_SERIAL, 0 },
+    { "*/site-packages/*.py", ANL_LIBRARIES, 0 },
+    { "*/lib/python*/socket.py", ANL_NETWORK, 0 },
+    { "*/lib/python*/selectors.py", ANL_NETWORK, 0 },
+    { "*/lib/python*/ssl.py", ANL_CRYPTO, 0 },
+    { "*/lib/python*/threading.py", ANL_LOCKS, 0 },
+    { "*/lib/python*/asyncio/*.py", ANL_LOCKS, 0 },
+    { "*/lib/python*.py", ANL_LIBRARIES, 0 },
+    { "<frozen *", ANL_LIBRARIES, 0 },
+    { "node:net", ANL_NETWORK, 0 },
+    { "node:http*", ANL_PROTOCOL, 0 },
+    { "node:internal/http2*", ANL_PROTOCOL, 0 },
+    { "node:zlib", ANL_COMPRESSION, 0 },
+    { "node:*", ANL_LIBRARIES, 0 },
+    { "*/node_modules/@grpc/*", ANL_PROTOCOL, 0 },
+    { "*/node_modules/protobufjs/*", ANL_SERIAL, 0 },
+    { "*/node_modules/*", ANL_LIBRARIES, 0 },
+};
+
+/* Packages of Go's standard library that no rule above has taken. */
+static const char *const anl_go_standard[] = {
+    "archive", "bufio", "bytes", "cmp", "container", "context", "database",
+    "debug", "embed", "errors", "expvar", "flag", "fmt", "go", "hash", "html",
+    "image", "internal", "io", "iter", "log", "maps", "math", "mime", "os",
+    "path", "plugin", "reflect", "regexp", "slices", "sort", "strconv",
+    "strings", "structs", "testing", "text", "time", "type:", "unicode",
+    "unique", "unsafe", "vendor", "weak",
+};
+
+/* True when all of s matches pattern (struct anl_rule).  No recursion: after a
+ * mismatch only the last `*` can take one character more. */
+static bool anl_match(const char *pattern, struct slice s)
+{
+    size_t i = 0, back = 0;
+    const char *star = NULL;
+    while (i < s.n) {
+        if (*pattern == '*') {
+            star = ++pattern;
+            back = i;
+            if (!*star)
+                return true;
+        } else if (*pattern == s.p[i] || (*pattern == '.' && s.p[i] == '/')) {
+            pattern++;
+            i++;
+        } else if (star) {
+            pattern = star;
+            i = ++back;
+        } else {
+            return false;
+        }
+    }
+    while (*pattern == '*')
+        pattern++;
+    return !*pattern;
+}
+
+/* The first of n rules whose pattern matches s, or NULL. */
+static const struct anl_rule *anl_find(const struct anl_rule *r, size_t n,
+                                       struct slice s)
+{
+    for (size_t i = 0; i < n; i++)
+        if ((r[i].name[0] == '*' || (s.n && r[i].name[0] == s.p[0])) &&
+            anl_match(r[i].name, s))
+            return &r[i];
+    return NULL;
+}
+
+#define ANL_FIND(table, s) \
+    anl_find(table, sizeof (table) / sizeof *(table), s)
+
+/* name without what compilers and linkers append (.part.0, @@GLIBC_2.2.5) and
+ * without the place that pprof-rs puts in front ("file:line - name"). */
+static struct slice anl_bare_name(struct slice name)
+{
+    static const char *const tail[] = { ".part.", ".isra.", ".constprop.",
+                                        ".cold", ".lto_priv.", ".llvm.", "@" };
+    for (size_t i = 3; i < name.n; i++)
+        if (!memcmp(name.p + i - 3, " - ", 3)) {
+            name.p += i;
+            name.n -= i;
+            break;
+        }
+    for (size_t i = 1; i < name.n; i++)
+        for (size_t k = 0; k < sizeof tail / sizeof *tail; k++)
+            if (name.p[i] == tail[k][0] && txt_starts(
+                    (struct slice){ name.p + i, name.n - i }, tail[k]))
+                return (struct slice){ name.p, i };
+    return name;
+}
+
+/* name without the prefixes that libc gives its aliases. */
+static struct slice anl_libc_name(struct slice name)
+{
+    static const char *const head[] = { "__GI_", "__libc_", "__" };
+    for (size_t k = 0; k < sizeof head / sizeof *head; k++)
+        if (txt_starts(name, head[k])) {
+            name.p += strlen(head[k]);
+            name.n -= strlen(head[k]);
+        }
+    return name;
+}
+
+/* True when name is of a package of Go's standard library. */
+static bool anl_go_library(struct slice name)
+{
+    for (size_t k = 0; k < sizeof anl_go_standard / sizeof *anl_go_standard;
+         k++) {
+        size_t n = strlen(anl_go_standard[k]);
+        if (txt_starts(name, anl_go_standard[k]) && name.n > n &&
+            (name.p[n] == '.' || name.p[n] == '/' || name.p[n - 1] == ':'))
+            return true;
+    }
+    return false;
+}
+
+struct anl_class {
+    uint8_t category, flags;            /* enum anl_category, anl_flag */
+};
+
+enum { ANL_RULES = sizeof anl_rules / sizeof *anl_rules };
+
+struct anl_program {                    /* what classification must know */
+    const struct view *view;            /* borrowed */
+    uint32_t main;                      /* module of the program, MEM_NONE */
+    bool own, go, has_libc;             /* grpcprof's own; Go; libc mapped */
+    uint16_t first[256];                /* by a name's first byte: number + 1
+                                         * of the first of anl_rules to try */
+    uint16_t next[ANL_RULES];           /* by rule: the next one for the same
+                                         * byte, as a number + 1, or 0 */
+};
+
+/* The base name of a module's file; empty for MEM_NONE. */
+static struct slice anl_module(const struct view *v, uint32_t module)
+{
+    return module == MEM_NONE ? (struct slice){0}
+                              : view_base(v->pp->mapping[module].file);
+}
+
+/* Chain anl_rules by the byte that they begin with, so that a name is compared
+ * with a few of them only. */
+static void anl_chain_rules(struct anl_program *g)
+{
+    for (size_t i = ANL_RULES; i-- > 0;) {
+        uint8_t c = (uint8_t)anl_rules[i].name[0];
+        g->next[i] = g->first[c];
+        g->first[c] = (uint16_t)(i + 1);
+    }
+}
+
+/* As ANL_FIND(anl_rules, s), of the chains for s's first byte and for `*` the
+ * rule that stands first. */
+static const struct anl_rule *anl_find_chained(const struct anl_program *g,
+                                               struct slice s)
+{
+    size_t best = ANL_RULES;
+    const uint8_t start[] = { s.n ? (uint8_t)s.p[0] : (uint8_t)'*', '*' };
+    for (size_t k = 0; k < 2; k++)
+        for (size_t i = g->first[start[k]]; i && i - 1 < best;
+             i = g->next[i - 1])
+            if (anl_match(anl_rules[i - 1].name, s))
+                best = i - 1;
+    return best < ANL_RULES ? &anl_rules[best] : NULL;
+}
+
+/* What v's program is. */
+static struct anl_program anl_program(const struct view *v)
+{
+    struct anl_program g = { .view = v, .main = MEM_NONE };
+    anl_chain_rules(&g);
+    for (uint32_t i = 0; i < v->pp->nmappings; i++) {
+        struct slice base = view_base(v->pp->mapping[i].file);
+        bool library = base.n == 0 || base.p[0] == '[' ||
+                       anl_match("*.so*", base) || anl_match("ld-*", base);
+        if (!library && g.main == MEM_NONE)
+            g.main = v->module[i];
+        g.has_libc |= anl_match("libc.*", base) || anl_match("libc-*", base) ||
+                      anl_match("ld-musl*", base);
+    }
+    g.own = anl_match("grpcprof*", anl_module(v, g.main)) ||
+            anl_match("grpcprof*", pp_comment(v->pp, "tool"));
+    for (size_t i = 0; i < v->nnodes && !g.go; i++)
+        g.go = txt_equal(v->node[i].name, txt_slice("runtime.mcall")) ||
+               txt_equal(v->node[i].name, txt_slice("runtime.goexit")) ||
+               txt_equal(v->node[i].name, txt_slice("runtime.main")) ||
+               txt_equal(v->node[i].name, txt_slice("runtime.mallocgc"));
+    return g;
+}
+
+/* True when libc's names are libc's functions in module: in libc, in what is
+ * not the program, and in a program that is linked statically. */
+static bool anl_libc_counts(const struct anl_program *g, uint32_t module,
+                            struct slice name)
+{
+    return txt_starts(name, "__") || !g->has_libc ||
+           (module != MEM_NONE && module != g->main);
+}
+
+/* The class by module alone: of an address without a symbol, or of a symbol
+ * that no table has; named tells which. */
+static struct anl_class anl_class_module(const struct anl_program *g,
+                                         const struct view_node *n, bool named)
+{
+    const struct view *v = g->view;
+    struct slice base = anl_module(v, n->module);
+    const struct anl_rule *r = base.n ? ANL_FIND(anl_rules_module, base) : NULL;
+    if (r && r->category == ANL_SYSCALLS)
+        for (size_t i = 0; named && i < sizeof anl_kernel_network /
+                                        sizeof *anl_kernel_network; i++)
+            if (anl_match(anl_kernel_network[i], n->name))
+                return (struct anl_class){ ANL_NETWORK, 0 };
+    if (r)
+        return (struct anl_class){ r->category, r->flags };
+    if (!named)
+        return (struct anl_class){ ANL_UNKNOWN, 0 };
+    if (n->module != MEM_NONE && n->module != g->main && !g->go) {
+        struct slice path = v->pp->mapping[n->module].file;
+        if (anl_match("/lib*", path) || anl_match("/usr/lib*", path))
+            return (struct anl_class){ ANL_LIBRARIES, 0 };
+    }
+    return (struct anl_class){ ANL_APPLICATION, 0 };
+}
+
+/* The class of the function n. */
+static struct anl_class anl_classify(const struct anl_program *g,
+                                     const struct view_node *n)
+{
+    struct slice name = anl_bare_name(n->name);
+    const struct anl_rule *r = NULL;
+    if (!n->symbol)
+        return anl_class_module(g, n, false);
+    if (g->own && (n->module == g->main || n->module == MEM_NONE))
+        r = ANL_FIND(anl_rules_own, name);
+    if (!r)
+        r = anl_find_chained(g, name);
+    if (!r && !g->go && anl_libc_counts(g, n->module, name))
+        r = ANL_FIND(anl_rules_libc, anl_libc_name(name));
+    if (!r && !g->go && n->file.n)
+        r = ANL_FIND(anl_rules_file, n->file);
+    if (r)
+        return (struct anl_class){ r->category, r->flags };
+    if (g->go && anl_go_library(name))
+        return (struct anl_class){ ANL_LIBRARIES, 0 };
+    struct anl_class c = anl_class_module(g, n, true);
+    if (c.category == ANL_APPLICATION && txt_equal(name, txt_slice("main")))
+        c.flags = ANL_ENTRY;
+    return c;
+}
+
+/* The classes of all nodes of v, owned by the caller until mem_free, or NULL
+ * without memory; *main becomes the program's module, or MEM_NONE. */
+static struct anl_class *anl_classes(const struct view *v, uint32_t *main)
+{
+    struct anl_class *c = mem_zalloc(v->nnodes * sizeof *c);
+    struct anl_program g = anl_program(v);
+    *main = g.main;
+    for (size_t i = 0; c && i < v->nnodes; i++)
+        c[i] = anl_classify(&g, &v->node[i]);
+    return c;
+}
+
+/* ---- intervals ---- */
+
+struct anl_share {
+    double share;                       /* 0 to 1; NAN: of nothing */
+    double low, high;                   /* 95 %; NAN: no interval can be */
+    struct view_sum sum;                /* what it is the share of */
+};
+
+/* The Wilson 95 % interval of share p of n samples, n > 0 and not needed to be
+ * whole. */
+static void anl_wilson(double p, double n, double *low, double *high)
+{
+    double z2 = ANL_Z * ANL_Z, middle = p + z2 / (2 * n);
+    double half = ANL_Z * sqrt(p * (1 - p) / n + z2 / (4 * n * n));
+    *low = fmax(0, (middle - half) / (1 + z2 / n));
+    *high = fmin(1, (middle + half) / (1 + z2 / n));
+    if (p <= 0)
+        *low = 0;
+    if (p >= 1)
+        *high = 1;
+}
+
+/* The share of part in all with its interval.  The effective number is Kish's
+ * of all samples, or, where it is less (a part of heavy samples), that for this
+ * share: the number of equal samples whose share would vary as much,
+ * p (1 - p) (sum w)^2 / sum of (w (x - p))^2.  With equal weights both are the
+ * number of samples. */
+static struct anl_share anl_share(const struct view_sum *part,
+                                  const struct view_sum *all)
+{
+    struct anl_share s = { NAN, NAN, NAN, *part };
+    double n = view_effective(all), total = (double)all->value;
+    if (all->value <= 0)
+        return s;
+    double p = s.share = (double)part->value / total;
+    if (p < 0 || p > 1 || n <= 0)       /* a difference: no binomial */
+        return s;
+    double spread = (1 - 2 * p) * part->squares + p * p * all->squares;
+    if (p > 0 && p < 1 && spread > 0)
+        n = fmin(n, p * (1 - p) * total * total / spread);
+    anl_wilson(p, n, &s.low, &s.high);
+    return s;
+}
+
+/* ---- results ---- */
+
+struct anl_config {
+    const char *sample;                 /* sample type; NULL: pprof's choice */
+};
+
+struct anl_function {
+    uint32_t node;                      /* row of anl.view.node */
+    uint8_t  category;                  /* enum anl_category or ANL_COPY */
+    bool     application;               /* level; else system */
+    bool     resolved;                  /* its interval ends above the next
+                                         * one's begin */
+    struct anl_share flat, cum;
+    double   per_call_ns;               /* of flat; NAN: not known */
+};
+
+struct anl_finding {                    /* a category */
+    struct anl_share share;
+    double on_behalf;                   /* of it, with an application frame
+                                         * above; NAN when there is none */
+    uint32_t leader;                    /* the node that most of it is for, or
+                                         * MEM_NONE */
+    struct view_sum lead;               /* of the leader */
+};
+
+struct anl_thread {
+    struct slice name;                  /* borrowed from the profile */
+    double cpu_ns;
+    double cores;                       /* cpu_ns of the window; NAN */
+};
+
+struct anl_method {
+    struct slice path;                  /* "/pkg.Service/Method"; borrowed */
+    double calls;
+};
+
+struct anl_figures {                    /* comments; NAN: not there */
+    double hz_asked, hz_delivered, samples, lost, truncated, unwind_failed;
+    double cpu_ns, process_cpu_ns, coverage, wall_ns, cpus, threads;
+    double requests, work, busy_wall_ns, busy_cpu_ns;
+    struct slice tool, engine, clock;   /* empty: not there */
+};
+
+struct anl_trust {
+    double samples, effective;          /* counts */
+    double hz_asked, hz_delivered;      /* a second of CPU time; NAN */
+    double coverage;                    /* of the process's CPU time; NAN */
+    double lost, truncated, unwind_failed;      /* samples; NAN */
+    double truncated_share, lost_share; /* of the samples; NAN */
+    double unsymbolised;                /* share: leaf has no symbol */
+    double no_app_frame;                /* share: no application frame */
+    double broken;                      /* share of those whose stack neither
+                                         * reaches where threads begin nor
+                                         * shows what it worked for */
+    int64_t stripped;                   /* profilers' frames passed over */
+    bool tick_driven;                   /* the timer fires at kernel ticks */
+};
+
+struct anl_use {                        /* 1 is one core; NAN: not known */
+    double window, busy;                /* cores over the window, and over its
+                                         * busy time */
+    double busy_ns, wall_ns;            /* lengths of both */
+    double cpu_ns;                      /* of the process, or of the samples */
+    double cpus;                        /* it may use at once */
+};
+
+enum anl_kind {
+    ANL_WITHHELD, ANL_WAITING, ANL_V_SYSCALLS, ANL_V_PROTOCOL,
+    ANL_V_ALLOCATOR, ANL_V_CONTENTION, ANL_V_APPLICATION, ANL_MIXED,
+};
+
+static const char *const anl_kind_name[] = {
+    "withheld", "waiting", "syscalls", "protocol", "allocator", "contention",
+    "application", "mixed",
+};
+
+struct anl_verdict {
+    enum anl_kind kind;
+    const char *text;                   /* one paragraph */
+    const char *reason[8];              /* a sentence each */
+    size_t nreasons;
+    const char *next_command;           /* lines to type; NULL: none */
+};
+
+struct anl_advice {
+    const char *text;                   /* one sentence */
+    uint32_t node;                      /* function that it rests on */
+    struct anl_share share;             /* of that function */
+};
+
+struct anl {
+    const struct pp *pp;                /* borrowed */
+    struct view view;                   /* owned */
+    struct arena arena;                 /* owned: texts */
+    struct anl_class *class;            /* owned, by node */
+    struct anl_function *function;      /* owned, by flat down */
+    size_t nfunctions;
+    struct anl_finding finding[ANL_CATEGORIES];
+    uint8_t by_share[ANL_CATEGORIES];   /* rows of finding, by share down */
+    struct anl_share system, application, copy;
+    struct anl_thread *thread;          /* owned, by CPU time down */
+    size_t nthreads, thread_cap;
+    struct anl_method *method;          /* owned, as in the profile */
+    size_t nmethods, method_cap;
+    struct anl_figures comment;
+    struct anl_trust trust;
+    struct anl_use use;
+    struct anl_verdict verdict;
+    struct anl_advice advice[8];
+    size_t nadvice;
+    double ns_per_unit;                 /* of the type's values; NAN: no time */
+    double calls, cpu_ns_per_call;      /* NAN: not known */
+    bool cpu_profile;                   /* values are CPU time or samples */
+    uint32_t main;                      /* module of the program, or MEM_NONE */
+};
+
+/* Formatted text in a's arena; "" when memory is gone. */
+__attribute__((format(printf, 2, 3)))
+static const char *anl_text(struct anl *a, const char *fmt, ...)
+{
+    va_list ap, again;
+    va_start(ap, fmt);
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, fmt, ap);
+    char *p = n < 0 ? NULL : mem_arena_alloc(&a->arena, (size_t)n + 1);
+    if (p)
+        vsnprintf(p, (size_t)n + 1, fmt, again);
+    va_end(again);
+    va_end(ap);
+    return p ? p : "";
+}
+
+/* True when the intervals of x and y have a value in common, or are not
+ * known. */
+static bool anl_overlap(const struct anl_share *x, const struct anl_share *y)
+{
+    return !(x->low > y->high || y->low > x->high);
+}
+
+/* s for a sentence: at most 60 bytes of it, fit to print, in a's arena. */
+static const char *anl_word(struct anl *a, struct slice s)
+{
+    struct buf b = {0};
+    bool cut = s.n > 60;
+    view_put_name(&b, (struct slice){ s.p, cut ? 57 : s.n }, ' ');
+    const char *text = anl_text(a, "%.*s%s", (int)b.len,
+                                b.len ? (const char *)b.data : "",
+                                cut ? "..." : "");
+    mem_fini(&b);
+    return text;
+}
+
+/* The name of node for a sentence. */
+static const char *anl_name(struct anl *a, uint32_t node)
+{
+    return anl_word(a, a->view.node[node].name);
+}
+
+/* ---- figures of the run ---- */
+
+/* All of s as a finite number, or NAN. */
+static double anl_number(struct slice s)
+{
+    char text[64], *end;
+    if (s.n == 0 || s.n >= sizeof text)
+        return NAN;
+    memcpy(text, s.p, s.n);
+    text[s.n] = 0;
+    double v = strtod(text, &end);
+    return *end == 0 && isfinite(v) ? v : NAN;
+}
+
+/* Read the key=value comments that grpcprof writes. */
+static void anl_read_comments(struct anl *a)
+{
+    struct anl_figures *c = &a->comment;
+    const struct { const char *key; double *to; } figure[] = {
+        { "hz_asked", &c->hz_asked }, { "hz_delivered", &c->hz_delivered },
+        { "samples", &c->samples }, { "lost", &c->lost },
+        { "truncated", &c->truncated },
+        { "unwind_failed", &c->unwind_failed }, { "cpu_ns", &c->cpu_ns },
+        { "process_cpu_ns", &c->process_cpu_ns },
+        { "coverage", &c->coverage }, { "wall_ns", &c->wall_ns },
+        { "cpus", &c->cpus }, { "threads", &c->threads },
+        { "requests", &c->requests }, { "work", &c->work },
+        { "busy_wall_ns", &c->busy_wall_ns },
+        { "busy_cpu_ns", &c->busy_cpu_ns },
+    };
+    for (size_t i = 0; i < sizeof figure / sizeof *figure; i++) {
+        *figure[i].to = anl_number(pp_comment(a->pp, figure[i].key));
+        if (*figure[i].to < 0)
+            *figure[i].to = NAN;
+    }
+    c->tool = pp_comment(a->pp, "tool");
+    c->engine = pp_comment(a->pp, "engine");
+    c->clock = pp_comment(a->pp, "clock");
+}
+
+/* Read the comments requests./pkg.Service/Method=N. */
+static int anl_read_methods(struct anl *a)
+{
+    static const char prefix[] = "requests./";
+    for (size_t i = 0; i < a->pp->ncomments; i++) {
+        struct slice c = a->pp->comment[i];
+        const char *eq = c.n ? memrchr(c.p, '=', c.n) : NULL;
+        if (!txt_starts(c, prefix) || !eq || a->nmethods == ANL_MOST_METHODS)
+            continue;
+        size_t n = (size_t)(eq - c.p), skip = sizeof prefix - 2;
+        double calls = anl_number((struct slice){ eq + 1, c.n - n - 1 });
+        void *p = mem_grow(a->method, &a->method_cap, a->nmethods + 1,
+                           sizeof *a->method);
+        if (!p)
+            return GP_ENOMEM;
+        a->method = p;
+        a->method[a->nmethods++] = (struct anl_method){
+            { c.p + skip, n - skip }, calls };
+    }
+    return GP_OK;
+}
+
+/* Nanoseconds of one unit of time, or NAN for what is not one. */
+static double anl_unit_ns(struct slice unit)
+{
+    static const struct { const char *name; double ns; } known[] = {
+        { "nanoseconds", 1 }, { "nanosecond", 1 }, { "ns", 1 },
+        { "microseconds", 1e3 }, { "microsecond", 1e3 }, { "us", 1e3 },
+        { "milliseconds", 1e6 }, { "millisecond", 1e6 }, { "ms", 1e6 },
+        { "seconds", 1e9 }, { "second", 1e9 }, { "s", 1e9 },
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (txt_equal(unit, txt_slice(known[i].name)))
+            return known[i].ns;
+    return NAN;
+}
+
+/* How many ns of CPU time a unit of the type's values is: by its unit, or, for
+ * a count of samples, by the period.  Says whether it is CPU time at all. */
+static void anl_read_unit(struct anl *a)
+{
+    const struct pp *p = a->pp;
+    const struct pp_type *t = &p->type[a->view.type];
+    double period = (double)p->period * anl_unit_ns(p->period_type.unit);
+    bool samples = a->view.type == a->view.count_type;
+    bool wall = txt_equal(a->comment.clock, txt_slice("wall")) ||
+                txt_equal(p->period_type.type, txt_slice("wall"));
+    a->ns_per_unit = anl_unit_ns(t->unit);
+    if (samples && period > 0 &&
+        txt_equal(p->period_type.type, txt_slice("cpu")))
+        a->ns_per_unit = period;
+    a->cpu_profile = !wall && (samples ||
+                               txt_equal(t->type, txt_slice("cpu")) ||
+                               txt_equal(t->type, txt_slice("cycles")));
+}
+
+/* ---- one pass over the samples ---- */
+
+struct anl_pass {                       /* what a walk of a stack finds */
+    const struct anl_class *class;      /* borrowed */
+    uint32_t *frame;                    /* owned: nodes, leaf first */
+    size_t n, cap;                      /* frames */
+    struct view_sum *credit;            /* owned, two by node: samples whose
+                                         * category it decided, by what it is
+                                         * and by its caller */
+    struct view_sum sum[ANL_CATEGORIES], behalf[ANL_CATEGORIES];
+    struct view_sum unsymbolised, no_app, broken, truncated, copy;
+    struct index threads;               /* hash of name -> anl.thread */
+};
+
+/* Lay the stack of row i out in w->frame. */
+static int anl_stack(struct anl_pass *w, const struct view *v, size_t i)
+{
+    const struct pp *p = v->pp;
+    w->n = 0;
+    for (uint32_t k = p->stack_at[i]; k < p->stack_at[i + 1]; k++) {
+        uint32_t l = p->stack[k], from = v->frame_at[l];
+        uint32_t n = v->frame_at[l + 1] - from;
+        void *f = mem_grow(w->frame, &w->cap, w->n + n, sizeof *w->frame);
+        if (!f)
+            return GP_ENOMEM;
+        w->frame = f;
+        memcpy(w->frame + w->n, v->frame + from, n * sizeof *w->frame);
+        w->n += n;
+    }
+    return GP_OK;
+}
+
+/* How many frames at the leaf are a profiler's: its handler, what that called,
+ * and the trampoline below it. */
+static size_t anl_handler_frames(const struct anl_pass *w)
+{
+    size_t n = 0;
+    for (size_t k = 0; k < w->n; k++)
+        if (w->class[w->frame[k]].flags & ANL_HANDLER)
+            n = k + 1;
+    while (n && n < w->n && w->class[w->frame[n]].flags & ANL_TRAMPOLINE)
+        n++;
+    return n;
+}
+
+/* True when a frame from k on is of the network or of a protocol. */
+static bool anl_under_network(const struct anl_pass *w, size_t k)
+{
+    for (; k < w->n; k++) {
+        uint8_t c = w->class[w->frame[k]].category;
+        if (c == ANL_NETWORK || c == ANL_PROTOCOL)
+            return true;
+    }
+    return false;
+}
+
+/* The category of the stack in w from frame k on; *by becomes the frame that
+ * decided, *copied whether memory copies stood before it. */
+static enum anl_category anl_decide(const struct anl_pass *w, size_t k,
+                                    size_t *by, bool *copied)
+{
+    *by = k < w->n ? k : 0;
+    *copied = false;
+    for (; k < w->n; k++) {
+        struct anl_class c = w->class[w->frame[k]];
+        *copied |= c.category == ANL_COPY;
+        if (c.flags & (ANL_TRANSPARENT | ANL_TRAMPOLINE))
+            continue;
+        *by = k;
+        if (c.flags & ANL_BY_CALLER && anl_under_network(w, k + 1))
+            return ANL_NETWORK;
+        return (enum anl_category)c.category;
+    }
+    return *copied ? ANL_LIBRARIES : w->n ? ANL_PROFILER : ANL_UNKNOWN;
+}
+
+/* Add a weight of count samples, whose stack is in w. */
+static void anl_add_stack(struct anl *a, struct anl_pass *w, int64_t weight,
+                          int64_t count)
+{
+    size_t handler = anl_handler_frames(w), by;
+    bool copied, app = false, whole = false, pseudo = false;
+    enum anl_category c = anl_decide(w, handler, &by, &copied);
+    a->trust.stripped = view_add(a->trust.stripped,
+                                 (int64_t)handler * (count > 0 ? count : 0));
+    for (size_t k = handler; k < w->n; k++) {
+        struct anl_class f = w->class[w->frame[k]];
+        app |= f.category == ANL_APPLICATION;
+        whole |= (f.flags & ANL_ENTRY) || f.category == ANL_PROTOCOL ||
+                 f.category == ANL_NETWORK;
+        pseudo |= (f.flags & ANL_PSEUDO) != 0;
+    }
+    view_sum_add(&w->sum[c], weight, count);
+    if (w->n)
+        view_sum_add(&w->credit[2 * w->frame[by] +
+                                (c != w->class[w->frame[by]].category)],
+                     weight, count);
+    if (copied)
+        view_sum_add(&w->copy, weight, count);
+    if (w->n && !a->view.node[w->frame[handler < w->n ? handler : 0]].symbol)
+        view_sum_add(&w->unsymbolised, weight, count);
+    if (app)
+        view_sum_add(&w->behalf[c], weight, count);
+    else
+        view_sum_add(&w->no_app, weight, count);
+    if (!app && !whole && !pseudo)
+        view_sum_add(&w->broken, weight, count);
+    if (w->n && txt_equal(a->view.node[w->frame[w->n - 1]].name,
+                          txt_slice("[truncated]")))
+        view_sum_add(&w->truncated, weight, count);
+}
+
+/* The thread called name, entered if new; NULL without memory. */
+static struct anl_thread *anl_thread(struct anl *a, struct index *x,
+                                     struct slice name)
+{
+    if (a->nthreads == ANL_MOST_THREADS)
+        name = txt_slice("(others)");
+    uint64_t h = mem_hash(name.p, name.n);
+    for (uint32_t at = 0, i; (i = mem_index_next(x, h, &at)) != MEM_NONE;)
+        if (txt_equal(a->thread[i].name, name))
+            return &a->thread[i];
+    void *p = mem_grow(a->thread, &a->thread_cap, a->nthreads + 1,
+                       sizeof *a->thread);
+    if (!p)
+        return NULL;
+    a->thread = p;
+    a->thread[a->nthreads] = (struct anl_thread){ .name = name };
+    if (mem_index_put(x, h, (uint32_t)a->nthreads))
+        return NULL;
+    return &a->thread[a->nthreads++];
+}
+
+/* Add row i's weight to the thread that its label names. */
+static int anl_add_thread(struct anl *a, struct index *x, size_t i,
+                          int64_t weight)
+{
+    const struct pp *p = a->pp;
+    for (uint32_t k = p->label_at[i]; k < p->label_at[i + 1]; k++) {
+        const struct pp_label *l = &p->label[k];
+        if (!l->str.p || (!txt_equal(l->key, txt_slice("thread")) &&
+                          !txt_equal(l->key, txt_slice("thread_name"))))
+            continue;
+        struct anl_thread *t = anl_thread(a, x, l->str);
+        if (!t)
+            return GP_ENOMEM;
+        t->cpu_ns += (double)weight * a->ns_per_unit;
+        return GP_OK;
+    }
+    return GP_OK;
+}
+
+/* Order of two threads: by CPU time down, then by name. */
+static int anl_compare_threads(const void *x, const void *y)
+{
+    const struct anl_thread *a = x, *b = y;
+    if (a->cpu_ns != b->cpu_ns)
+        return a->cpu_ns < b->cpu_ns ? 1 : -1;
+    return view_compare_names(a->name, b->name);
+}
+
+/* Turn what the pass summed into shares. */
+static void anl_settle(struct anl *a, const struct anl_pass *w)
+{
+    const struct view_sum *all = &a->view.total;
+    for (size_t c = 0; c < ANL_CATEGORIES; c++) {
+        struct anl_finding *f = &a->finding[c];
+        f->share = anl_share(&w->sum[c], all);
+        f->on_behalf = w->sum[c].value ? (double)w->behalf[c].value /
+                                         (double)w->sum[c].value : NAN;
+        f->leader = MEM_NONE;
+        a->by_share[c] = (uint8_t)c;
+        for (size_t k = c; k > 0 && w->sum[a->by_share[k]].value >
+                                    w->sum[a->by_share[k - 1]].value; k--) {
+            uint8_t t = a->by_share[k];
+            a->by_share[k] = a->by_share[k - 1];
+            a->by_share[k - 1] = t;
+        }
+    }
+    for (size_t i = 0; i < 2 * a->view.nnodes; i++) {
+        uint8_t c = i % 2 ? ANL_NETWORK : a->class[i / 2].category;
+        if (c < ANL_CATEGORIES &&
+            w->credit[i].value > a->finding[c].lead.value) {
+            a->finding[c].leader = (uint32_t)(i / 2);
+            a->finding[c].lead = w->credit[i];
+        }
+    }
+    a->copy = anl_share(&w->copy, all);
+    a->trust.unsymbolised = anl_share(&w->unsymbolised, all).share;
+    a->trust.no_app_frame = anl_share(&w->no_app, all).share;
+    a->trust.broken = anl_share(&w->broken, all).share;
+    a->trust.truncated_share = anl_share(&w->truncated, all).share;
+}
+
+/* The pass: categories, trust and threads of all samples. */
+static int anl_run_samples(struct anl *a)
+{
+    const struct view *v = &a->view;
+    const struct pp *p = a->pp;
+    struct anl_pass w = { .class = a->class };
+    w.credit = mem_zalloc(2 * v->nnodes * sizeof *w.credit);
+    int e = w.credit ? GP_OK : GP_ENOMEM;
+    for (size_t i = 0; i < p->nsamples && !e; i++) {
+        int64_t weight = p->value[i * p->ntypes + v->type];
+        if (weight == 0)
+            continue;
+        if (!(e = anl_stack(&w, v, i))) {
+            anl_add_stack(a, &w, weight, view_count(v, i, weight));
+            e = anl_add_thread(a, &w.threads, i, weight);
+        }
+    }
+    if (!e)
+        anl_settle(a, &w);
+    if (a->nthreads)
+        qsort(a->thread, a->nthreads, sizeof *a->thread, anl_compare_threads);
+    mem_free(w.frame);
+    mem_free(w.credit);
+    mem_index_fini(&w.threads);
+    return e;
+}
+
+/* The table of functions with their shares, and the sums of both levels. */
+static int anl_run_functions(struct anl *a)
+{
+    const struct view *v = &a->view;
+    struct view_sum level[2] = {{0}};
+    uint32_t *order = view_order(v, VIEW_BY_FLAT, &a->nfunctions);
+    a->function = order ? mem_zalloc(a->nfunctions * sizeof *a->function)
+                        : NULL;
+    for (size_t i = 0; a->function && i < a->nfunctions; i++) {
+        const struct view_node *n = &v->node[order[i]];
+        struct anl_function *f = &a->function[i];
+        *f = (struct anl_function){
+            .node = order[i], .category = a->class[order[i]].category,
+            .flat = anl_share(&n->flat, &v->total),
+            .cum = anl_share(&n->cum, &v->total),
+            .resolved = true,
+            .per_call_ns = (double)n->flat.value * a->ns_per_unit / a->calls,
+        };
+        f->application = f->category == ANL_APPLICATION;
+        struct view_sum *s = &level[f->application];
+        s->value = view_add(s->value, n->flat.value);
+        s->samples = view_add(s->samples, n->flat.samples);
+        s->squares += n->flat.squares;
+        if (i)
+            f[-1].resolved = !anl_overlap(&f[-1].flat, &f->flat);
+    }
+    a->system = anl_share(&level[0], &v->total);
+    a->application = anl_share(&level[1], &v->total);
+    mem_free(order);
+    return a->function ? GP_OK : GP_ENOMEM;
+}
+
+/* ---- utilisation and trust ---- */
+
+/* x, or otherwise when x is not known. */
+static double anl_or(double x, double otherwise)
+{
+    return isnan(x) ? otherwise : x;
+}
+
+/* How much CPU the process and its threads used, over which time. */
+static void anl_run_use(struct anl *a)
+{
+    const struct anl_figures *c = &a->comment;
+    struct anl_use *u = &a->use;
+    double sampled = a->cpu_profile
+        ? (double)a->view.total.value * a->ns_per_unit : NAN;
+    double duration = a->pp->duration_ns > 0 ? (double)a->pp->duration_ns
+                                             : NAN;
+    u->wall_ns = anl_or(c->wall_ns, duration);
+    u->cpu_ns = anl_or(c->process_cpu_ns, sampled);
+    u->cpus = c->cpus;
+    u->window = u->wall_ns > 0 ? u->cpu_ns / u->wall_ns : NAN;
+    u->busy_ns = c->busy_wall_ns;
+    u->busy = c->busy_wall_ns > 0 ? c->busy_cpu_ns / c->busy_wall_ns : NAN;
+    for (size_t i = 0; i < a->nthreads; i++) {
+        struct anl_thread *t = &a->thread[i];
+        if (!a->cpu_profile)
+            t->cpu_ns = NAN;
+        t->cores = u->wall_ns > 0 ? t->cpu_ns / u->wall_ns : NAN;
+    }
+    a->cpu_ns_per_call = a->calls > 0 ? u->cpu_ns / a->calls : NAN;
+}
+
+/* How far the samples can be trusted. */
+static void anl_run_trust(struct anl *a)
+{
+    const struct anl_figures *c = &a->comment;
+    struct anl_trust *t = &a->trust;
+    double period = (double)a->pp->period *
+                    anl_unit_ns(a->pp->period_type.unit);
+    t->samples = (double)a->view.counted;
+    t->effective = view_effective(&a->view.total);
+    t->hz_asked = anl_or(c->hz_asked, period > 0 ? 1e9 / period : NAN);
+    t->hz_delivered = anl_or(c->hz_delivered, a->use.cpu_ns > 0 ?
+                             t->samples / a->use.cpu_ns * 1e9 : NAN);
+    t->coverage = c->coverage;
+    t->lost = c->lost;
+    t->truncated = c->truncated;
+    t->unwind_failed = c->unwind_failed;
+    double cut = t->truncated / t->samples;
+    if (t->samples > 0 && cut > t->truncated_share)
+        t->truncated_share = cut < 1 ? cut : 1;
+    t->lost_share = t->lost / (t->samples + t->lost);
+    t->tick_driven = txt_equal(c->engine, txt_slice("itimer")) ||
+                     txt_equal(c->engine, txt_slice("thread"));
+}
+
+/* ---- verdict ---- */
+
+/* Add a sentence to the verdict's reasons; what does not fit is left out. */
+static void anl_reason(struct anl *a, const char *text)
+{
+    struct anl_verdict *v = &a->verdict;
+    if (v->nreasons < sizeof v->reason / sizeof *v->reason)
+        v->reason[v->nreasons++] = text;
+}
+
+/* True when little CPU was used: no busy time to speak of, or little in it. */
+static bool anl_low_use(const struct anl_use *u)
+{
+    if (!(u->window < ANL_LOW_CORES))
+        return false;
+    return !(u->busy_ns >= ANL_LEAST_BUSY_NS) || u->busy < ANL_LOW_CORES;
+}
+
+/* Say why stacks cannot carry a verdict, as far as that is so. */
+static void anl_doubt_stacks(struct anl *a)
+{
+    const struct anl_trust *t = &a->trust;
+    if (t->unsymbolised > ANL_BROKEN_SHARE)
+        anl_reason(a, anl_text(a, "%.1f %% of it ran in code without a symbol,"
+                   " so that nobody can say what it did",
+                   100 * t->unsymbolised));
+    if (t->truncated_share > ANL_BROKEN_SHARE)
+        anl_reason(a, anl_text(a, "%.1f %% of the stacks are cut off",
+                   100 * t->truncated_share));
+    if (t->broken > ANL_BROKEN_SHARE)
+        anl_reason(a, anl_text(a, "%.1f %% of the stacks have no application "
+                   "frame and do not reach the start of a thread: the unwinder"
+                   " lost its way", 100 * t->broken));
+    if (t->lost_share > ANL_BROKEN_SHARE)
+        anl_reason(a, anl_text(a, "%.0f samples were lost beside %.0f taken",
+                   t->lost, t->samples));
+    if (t->coverage < 1 - ANL_BROKEN_SHARE)
+        anl_reason(a, anl_text(a, "the samples account for only %.1f %% of the"
+                   " CPU time used", 100 * t->coverage));
+}
+
+/* Say why samples are too few, with what their intervals look like. */
+static void anl_doubt_samples(struct anl *a)
+{
+    double n = a->trust.effective, low, high;
+    if (a->view.total.value <= 0) {
+        anl_reason(a, "the profile holds no samples");
+        return;
+    }
+    if (n >= ANL_LEAST_SAMPLES)
+        return;
+    anl_wilson(0.1, n, &low, &high);
+    anl_reason(a, anl_text(a, "%.0f samples are too few (%d are the least): "
+               "a share of 10 %% could be anything from %.1f to %.1f %%", n,
+               ANL_LEAST_SAMPLES, 100 * low, 100 * high));
+}
+
+/* Say what kind of profile cannot carry a verdict on CPU use. */
+static void anl_doubt_type(struct anl *a)
+{
+    const struct pp_type *t = &a->pp->type[a->view.type];
+    if (a->view.negative)
+        anl_reason(a, anl_text(a, "%zu values are negative: this is a "
+                   "difference of two profiles", a->view.negative));
+    if (a->cpu_profile)
+        return;
+    anl_reason(a, anl_text(a, "its values are %s, not CPU time",
+                           anl_word(a, t->type)));
+}
+
+/* The smallest of 1, 2, 3, 5 times a power of ten that is at least x. */
+static double anl_round_up(double x)
+{
+    static const double step[] = { 1, 2, 3, 5 };
+    for (double unit = 1; unit < 1e15; unit *= 10)
+        for (size_t i = 0; i < sizeof step / sizeof *step; i++)
+            if (step[i] * unit >= x)
+                return step[i] * unit;
+    return x;
+}
+
+/* The commands that would give samples enough, for a profile of grpcprof's own
+ * server; for others how long a window it takes, as a reason. */
+static void anl_advise_next(struct anl *a)
+{
+    const struct anl_use *u = &a->use;
+    double hz = anl_or(a->trust.hz_delivered, a->trust.hz_asked);
+    double asked = a->trust.hz_asked > 0 ? a->trust.hz_asked : 1000;
+    if (!(hz > 0) || hz < asked / 4)    /* too few to tell the rate by */
+        hz = asked;
+    double cpu_s = ANL_GOOD_SAMPLES / hz;
+    if (!txt_starts(a->comment.tool, "grpcprof")) {
+        if (u->window > 0 && a->cpu_profile)
+            anl_reason(a, anl_text(a, "at this use of the CPU %d samples take "
+                       "a window of %.0f s", ANL_GOOD_SAMPLES,
+                       ceil(cpu_s / u->window)));
+        return;
+    }
+    /* The load keeps about one core busy at the least; half of it may be the
+     * client's where both run on the same machine. */
+    double load_s = fmax(ANL_LEAST_LOAD_S, anl_round_up(ceil(cpu_s * 2)));
+    load_s = fmin(load_s, ANL_MOST_LOAD_S);
+    if (a->calls > 0 && a->cpu_ns_per_call > 0)
+        anl_reason(a, anl_text(a, "a call took %.1f us of CPU, so that %d "
+                   "samples at %.0f a second of CPU take %.0f calls",
+                   a->cpu_ns_per_call / 1e3, ANL_GOOD_SAMPLES, hz,
+                   anl_round_up(cpu_s * 1e9 / a->cpu_ns_per_call)));
+    const char *work = a->comment.work >= 0 && a->comment.work != 50000 ?
+        anl_text(a, " --work %.0f", a->comment.work) : "";
+    a->verdict.next_command = anl_text(a,
+        "grpcprof serve%s --profile %.0fs\n"
+        "grpcprof load -c 100 -d %.0fs", work, load_s + 10, load_s);
+}
+
+/* Put into the verdict that it is withheld, for the reasons there are. */
+static void anl_withhold(struct anl *a)
+{
+    struct anl_verdict *v = &a->verdict;
+    v->kind = ANL_WITHHELD;
+    v->text = "No verdict: what was sampled cannot carry one.";
+    if (a->cpu_profile && anl_low_use(&a->use))
+        anl_reason(a, anl_text(a, "the process used %.1f %% of one core; a "
+                   "CPU profile cannot show what it waited for",
+                   100 * a->use.window));
+    if (a->cpu_profile && a->trust.effective < ANL_LEAST_SAMPLES)
+        anl_advise_next(a);
+}
+
+/* Add what is known of single threads that have no more to give. */
+static void anl_reason_threads(struct anl *a)
+{
+    size_t full = 0, idle = 0;
+    for (size_t i = 0; i < a->nthreads; i++) {
+        full += a->thread[i].cores >= ANL_FULL_CORE;
+        idle += a->thread[i].cores < ANL_LOW_CORES;
+    }
+    if (full == 1 && idle + 1 == a->nthreads && a->use.cpus > 1)
+        anl_reason(a, anl_text(a, "one thread does it all: %s used %.1f %% "
+                   "of a core, no other more than %.0f %%",
+                   anl_word(a, a->thread[0].name),
+                   100 * a->thread[0].cores, 100 * ANL_LOW_CORES));
+    if (a->use.busy_ns >= ANL_LEAST_BUSY_NS &&
+        a->use.busy_ns < 0.8 * a->use.wall_ns)
+        anl_reason(a, anl_text(a, "it was busy in %.1f of %.1f s, and used "
+                   "%.2f cores then", a->use.busy_ns / 1e9,
+                   a->use.wall_ns / 1e9, a->use.busy));
+}
+
+/* Rules: what must be larger than which share, surely, for which verdict. */
+static const struct {
+    enum anl_kind kind;
+    uint8_t category[3];                /* summed; ANL_CATEGORIES: none */
+    double  least;                      /* share that the interval is above */
+    const char *text;
+} anl_verdicts[] = {
+    { ANL_V_APPLICATION, { ANL_APPLICATION, ANL_CATEGORIES, ANL_CATEGORIES },
+      0.50, "The application's own code takes most of the CPU time." },
+    { ANL_V_SYSCALLS, { ANL_NETWORK, ANL_SYSCALLS, ANL_CATEGORIES }, 0.50,
+      "System calls take most of the CPU time.  This says what the CPU did, "
+      "not that the process waits for input or output." },
+    { ANL_V_PROTOCOL, { ANL_PROTOCOL, ANL_SERIAL, ANL_COMPRESSION }, 0.40,
+      "The protocol (HTTP/2, gRPC, serialisation, compression) takes a large "
+      "part of the CPU time." },
+    { ANL_V_ALLOCATOR, { ANL_MEMORY, ANL_CATEGORIES, ANL_CATEGORIES }, 0.25,
+      "Memory management takes a large part of the CPU time." },
+    { ANL_V_CONTENTION, { ANL_LOCKS, ANL_CATEGORIES, ANL_CATEGORIES }, 0.15,
+      "Atomics, locks and scheduling take a large part of the CPU time." },
+};
+
+/* The share of up to three categories together. */
+static struct anl_share anl_together(const struct anl *a,
+                                     const uint8_t category[3])
+{
+    struct view_sum sum = {0};
+    for (size_t i = 0; i < 3; i++)
+        if (category[i] < ANL_CATEGORIES) {
+            const struct view_sum *s = &a->finding[category[i]].share.sum;
+            sum.value = view_add(sum.value, s->value);
+            sum.samples = view_add(sum.samples, s->samples);
+            sum.squares += s->squares;
+        }
+    return anl_share(&sum, &a->view.total);
+}
+
+/* Put into the verdict that no rule holds, and what comes nearest. */
+static void anl_judge_mixed(struct anl *a)
+{
+    const struct anl_finding *x = &a->finding[a->by_share[0]],
+                             *y = &a->finding[a->by_share[1]];
+    const char *xn = anl_category_name[a->by_share[0]],
+               *yn = anl_category_name[a->by_share[1]];
+    a->verdict.kind = ANL_MIXED;
+    a->verdict.text = x->share.low > 0.5
+        ? anl_text(a, "Most of the CPU time is one kind of work: %s.", xn)
+        : "Mixed: no single kind of work dominates the CPU time.";
+    if (!anl_overlap(&x->share, &y->share)) {
+        anl_reason(a, anl_text(a, "the most is %s with %.1f %% (95 %% "
+                   "interval %.1f to %.1f), then %s with %.1f %%", xn,
+                   100 * x->share.share, 100 * x->share.low,
+                   100 * x->share.high, yn, 100 * y->share.share));
+        return;
+    }
+    anl_reason(a, anl_text(a, "%s (%.1f %%) and %s (%.1f %%) cannot be told "
+               "apart at %.0f samples", xn, 100 * x->share.share, yn,
+               100 * y->share.share, a->trust.effective));
+    double gap = x->share.share - y->share.share;
+    double need = gap > 0.005 ? ANL_Z * ANL_Z *
+        (x->share.share + y->share.share) / (gap * gap) : NAN;
+    if (need > a->trust.effective && a->use.wall_ns > 0)
+        anl_reason(a, anl_text(a, "about %.0f samples would: a window of %.0f "
+                   "s under the same load", anl_round_up(need),
+                   anl_round_up(a->use.wall_ns / 1e9 * need /
+                                a->trust.effective)));
+}
+
+/* The verdict by the rules: of those that surely hold, the one with the
+ * greatest share. */
+static void anl_judge_rules(struct anl *a)
+{
+    struct anl_verdict *v = &a->verdict;
+    double most = 0;
+    v->kind = ANL_MIXED;
+    for (size_t i = 0; i < sizeof anl_verdicts / sizeof *anl_verdicts; i++) {
+        struct anl_share s = anl_together(a, anl_verdicts[i].category);
+        if (!(s.low > anl_verdicts[i].least))
+            continue;
+        if (s.share > most) {
+            most = s.share;
+            v->kind = anl_verdicts[i].kind;
+            v->text = anl_verdicts[i].text;
+        }
+        anl_reason(a, anl_text(a, "%s: %.1f %% of %.0f samples, 95 %% "
+                   "interval %.1f to %.1f, above the %.0f %% of the rule",
+                   anl_kind_name[anl_verdicts[i].kind], 100 * s.share,
+                   a->trust.effective, 100 * s.low, 100 * s.high,
+                   100 * anl_verdicts[i].least));
+    }
+    if (v->kind == ANL_MIXED)
+        anl_judge_mixed(a);
+}
+
+/* Reach the verdict, or say why there is none. */
+static void anl_judge(struct anl *a)
+{
+    struct anl_verdict *v = &a->verdict;
+    anl_doubt_type(a);
+    anl_doubt_samples(a);
+    anl_doubt_stacks(a);
+    if (v->nreasons) {
+        anl_withhold(a);
+        return;
+    }
+    if (anl_low_use(&a->use)) {
+        v->kind = ANL_WAITING;
+        v->text = anl_text(a, "Mostly waiting: %.1f %% of one core was used.  "
+            "A CPU profile cannot show what for: the network, a disk, locks, "
+            "timers, or work that did not come.  The shares are shares of a "
+            "small cost.", 100 * a->use.window);
+        anl_reason(a, anl_text(a, "%.2f s of CPU in %.1f s of time",
+                   a->use.cpu_ns / 1e9, a->use.wall_ns / 1e9));
+    } else {
+        anl_judge_rules(a);
+    }
+    if (isnan(a->use.window))
+        anl_reason(a, "the profile has no duration: how much of the time the "
+                   "CPU was used is not known, only the mix of what ran");
+    anl_reason_threads(a);
+}
+
+/* ---- advice ---- */
+
+/* What to do about a category whose interval is above a share. */
+static const struct {
+    uint8_t category;
+    double  least;
+    const char *text;
+} anl_advices[] = {
+    { ANL_NETWORK, 0.30, "make fewer system calls: more messages a call, "
+      "larger reads and writes, fewer wake-ups" },
+    { ANL_SYSCALLS, 0.20, "look at the system calls that are not network: "
+      "which are needed on every call?" },
+    { ANL_MEMORY, 0.15, "allocate less: reuse buffers, take a call's memory "
+      "from one arena, or try another allocator" },
+    { ANL_PROTOCOL, 0.40, "spread the cost of a call: larger messages or "
+      "streams instead of many small calls, and no new connections" },
+    { ANL_LOCKS, 0.10, "share less between threads: one counter, queue or "
+      "pool for each of them" },
+    { ANL_SERIAL, 0.15, "serialise less: smaller messages, fewer strings, "
+      "fields that are not read left out" },
+    { ANL_CRYPTO, 0.20, "see whether sessions are resumed and the cipher is "
+      "one that this CPU has instructions for" },
+    { ANL_COMPRESSION, 0.15, "compress less: a lower level, or not at all "
+      "where the network is not the limit" },
+    { ANL_TIME, 0.05, "read the clock less often: once a turn of the loop "
+      "instead of once a call" },
+    { ANL_PROFILER, 0.05, "sample less often (--hz): the profiler takes this "
+      "much itself" },
+};
+
+/* Add an advice on node, when there is room. */
+static void anl_advise(struct anl *a, uint32_t node, const struct view_sum *s,
+                       const char *text)
+{
+    if (a->nadvice == sizeof a->advice / sizeof *a->advice)
+        return;
+    a->advice[a->nadvice++] = (struct anl_advice){
+        text, node, anl_share(s, &a->view.total) };
+}
+
+/* Advise on the first application function, when its share is surely worth
+ * it, and name the next one when it may as well be that. */
+static void anl_advise_application(struct anl *a)
+{
+    const struct anl_function *first = NULL, *next = NULL;
+    for (size_t i = 0; i < a->nfunctions && !next; i++)
+        if (a->function[i].application)
+            *(first ? &next : &first) = &a->function[i];
+    if (!first || !(first->flat.low > 0.20))
+        return;
+    const char *name = anl_name(a, first->node);
+    const char *also = next && anl_overlap(&first->flat, &next->flat)
+        ? anl_text(a, " (or %s: which of them takes more is not resolved)",
+                   anl_name(a, next->node)) : "";
+    anl_advise(a, first->node, &first->flat.sum, anl_text(a,
+        "Optimise %s first%s: making it twice as fast saves at most %.0f %% "
+        "of the CPU time", name, also, 50 * first->flat.share));
+}
+
+/* Recommendations: only what the intervals carry, and none on top of a
+ * withheld verdict or for a process that mostly waits. */
+static void anl_run_advice(struct anl *a)
+{
+    if (a->verdict.kind == ANL_WITHHELD || a->verdict.kind == ANL_WAITING)
+        return;
+    anl_advise_application(a);
+    for (size_t i = 0; i < sizeof anl_advices / sizeof *anl_advices; i++) {
+        uint8_t c = anl_advices[i].category;
+        const struct anl_finding *f = &a->finding[c];
+        if (!(f->share.low > anl_advices[i].least) || f->leader == MEM_NONE)
+            continue;
+        anl_advise(a, f->leader, &f->lead, anl_text(a,
+            "%s, %.1f %% (%.1f to %.1f), mostly %s: %s", anl_category_name[c],
+            100 * f->share.share, 100 * f->share.low, 100 * f->share.high,
+            anl_name(a, f->leader), anl_advices[i].text));
+    }
+    if (a->copy.low > 0.10)
+        for (size_t i = 0; i < a->nfunctions; i++)
+            if (a->function[i].category == ANL_COPY) {
+                anl_advise(a, a->function[i].node, &a->function[i].flat.sum,
+                    anl_text(a, "memory copies, %.1f %% (%.1f to %.1f): hand "
+                    "buffers on instead of copying them",
+                    100 * a->copy.share, 100 * a->copy.low,
+                    100 * a->copy.high));
+                break;
+            }
+}
+
+/* Release a and leave it all zero. */
+static void anl_fini(struct anl *a)
+{
+    view_fini(&a->view);
+    mem_arena_fini(&a->arena);
+    mem_free(a->class);
+    mem_free(a->function);
+    mem_free(a->thread);
+    mem_free(a->method);
+    *a = (struct anl){0};
+}
+
+/* Analyse p, which must outlive a.  On failure a is all zero. */
+static int anl_run(const struct pp *p, const struct anl_config *config,
+                   struct anl *a, struct gp_why *why)
+{
+    size_t type = 0;
+    *a = (struct anl){ .pp = p };
+    int e = view_find_type(p, config->sample, &type, why);
+    if (!e)
+        e = view_init(&a->view, p, type, VIEW_APART, why);
+    if (e)
+        return e;
+    anl_read_comments(a);
+    anl_read_unit(a);
+    a->calls = a->comment.requests > 0 ? a->comment.requests : NAN;
+    a->class = anl_classes(&a->view, &a->main);
+    e = a->class ? anl_read_methods(a) : GP_ENOMEM;
+    if (!e)
+        e = anl_run_functions(a);
+    if (!e)
+        e = anl_run_samples(a);
+    if (e) {
+        anl_fini(a);
+        return txt_fail(why, e, "out of memory");
+    }
+    anl_run_use(a);
+    anl_run_trust(a);
+    anl_judge(a);
+    anl_run_advice(a);
+    return GP_OK;
+}
+
+/* ================================== 15 SVG ==================================
+ * for     flame graph: a profile in, one self-contained SVG out
+ * uses    MEM, TXT, PP, VIEW, ANL
+ * owns    struct svg while svg_write runs
+ * spec    SVG 1.1 and XML 1.0, CSS colour schemes, WAI-ARIA 1.2 (tree)
+ * prefix  svg_
+ * runs    any thread
+ *
+ * Frames are paths in whole units of the sample type, in an inner <svg> whose
+ * viewBox is all units by all rows: the picture needs no script.  They stand
+ * in groups by category and shade; the numbers that the script needs beside
+ * the path stand in <metadata>, as text, in the order of the paths:
+ *
+ *   <g class="c0 s1"><path d="M120 3h40v.94H120z"/></g>     x, row, width
+ *   <metadata id="n">all\nmain</metadata>                    names
+ *   <metadata id="d">1:12</metadata>                         name : samples
+ *
+ * Invariant  a child lies inside its parent; the same profile gives the same
+ *            bytes; names are only ever text, never markup or script.
+ * Does not   recurse: stacks come from files.
+ */
+
+struct svg_config {
+    const char *title;                  /* NULL: from the sample type */
+    const char *sample;                 /* sample type; NULL: pprof's choice */
+    unsigned    least_ppm;              /* narrowest frame; 0: SVG_LEAST_PPM */
+    bool        inverted;               /* the root at the top */
+};
+
+enum { SVG_SHADES = 3, SVG_GROUPS = ANL_CATEGORIES * SVG_SHADES };
+
+/* Light and dark fills; black and white text on them have a contrast of at
+ * least 4.5, also in the palest shade. */
+static const struct { const char *light, *dark; } svg_fill[ANL_CATEGORIES] = {
+    [ANL_APPLICATION] = { "#f5a95c", "#a35a12" },
+    [ANL_NETWORK] = { "#82b4e8", "#2a679f" },
+    [ANL_SYSCALLS] = { "#8ecbd6", "#2c6f7c" },
+    [ANL_PROTOCOL] = { "#bda0e6", "#6a4ba0" },
+    [ANL_MEMORY] = { "#ee9494", "#9e4242" },
+    [ANL_LOCKS] = { "#ecd05a", "#7d6a10" },
+    [ANL_SERIAL] = { "#e2a6da", "#8a4a83" },
+    [ANL_CRYPTO] = { "#8fd4ac", "#2a744a" },
+    [ANL_COMPRESSION] = { "#bad680", "#587520" },
+    [ANL_TIME] = { "#dcbc94", "#77562a" },
+    [ANL_LIBRARIES] = { "#c6cbd1", "#525860" },
+    [ANL_PROFILER] = { "#b0aaa2", "#66615a" },
+    [ANL_UNKNOWN] = { "#e4e4e4", "#424549" },
+};
+
+static const char *const svg_style[] = {
+    "text{font:12px Menlo,Consolas,'DejaVu Sans Mono',monospace;fill:#111}",
+    ".t{font-size:16px;font-weight:bold}.q{fill:#555}.bg{fill:#fff}",
+    "#t{pointer-events:none}#f path{cursor:pointer}",
+    ".j #f path{stroke:#fff;stroke-width:.6;vector-effect:non-scaling-stroke}",
+    ".j #f .n{stroke:none}#f .p{opacity:.5}svg{background:#fff}",
+    ".j #f .k{stroke:#000;stroke-width:2.5}",
+    "#f .h{fill:#f0f;fill-opacity:.75}.o{cursor:pointer}",
+    ".o rect{fill:#eee;stroke:#888}.o:focus rect{stroke:#06c;stroke-width:2}",
+    "#f:focus,.o:focus{outline:none}",
+    ".s1{fill-opacity:.86}.s2{fill-opacity:.72}",
+    "input{font:12px monospace;width:100%;box-sizing:border-box}",
+};
+
+static const char *const svg_style_dark[] = {
+    "@media(prefers-color-scheme:dark){text{fill:#f4f4f4}.q{fill:#bbb}",
+    ".bg{fill:#1c1d20}.j #f path{stroke:#1c1d20}.j #f .k{stroke:#fff}",
+    ".o rect{fill:#333}#f .h{fill:#b0b}",
+    "input{background:#333;color:#fff;border:1px solid #888}",
+    "svg{background:#1c1d20}input::placeholder{color:#ccc}",
+};
+
+/* Loaded once; draws the same frames for the window's width, and then zoom,
+ * search, keys.  `frame` is a path's record, `zoom` the frame that fills the
+ * width, `down` is true when the root is at the top. */
+static const char *const svg_script[] = {
+    "(function () {",
+    "'use strict';",
+    "var svg = document.currentScript.closest('svg');",
+    "var NS = svg.namespaceURI, XH = 'http://www.w3.org/1999/xhtml';",
+    "var M = 10, ROW = 17, CHAR = 7.25;",
+    "function $(id) { return svg.getElementById(id); }",
+    "function set(e, a) {",
+    "  for (var k in a) e.setAttribute(k, a[k]);",
+    "  return e;",
+    "}",
+    "function make(name, a, parent) {",
+    "  return parent.appendChild(set(document.createElementNS(NS, name), a));",
+    "}",
+    "",
+    "/* The frames: x and w in units of the whole, y a row, n samples. */",
+    "var meta = $('m').textContent.split(' '), units = +meta[0];",
+    "var value = meta[1] / units, ns = +meta[2], kish = +meta[3];",
+    "var rows = +meta[4], down = meta[5] === '1', unit = meta[6];",
+    "var names = $('n').textContent.split('\\n');",
+    "var data = $('d').textContent.split(' ');",
+    "var layer = $('f'), texts = $('t'), info = $('i');",
+    "var paths = layer.querySelectorAll('path');",
+    "var frames = Array.from(paths, function (e, i) {",
+    "  var d = e.getAttribute('d').match(/[\\d.]+/g), s = data[i].split(':');",
+    "  var y = +d[1];",
+    "  return e.frame = { e: e, x: +d[0], y: y, w: +d[2], name: names[+s[0]],",
+    "    n: +(s[1] || d[2]), depth: down ? y : rows - 1 - y };",
+    "});",
+    "frames.sort(function (a, b) { return a.x - b.x || a.depth - b.depth; });",
+    "var root = frames[0], zoom = root, current = root, pattern = '';",
+    "",
+    "function percent(x) {",
+    "  return (100 * x).toFixed(x < 0.001 ? 3 : 1) + ' %';",
+    "}",
+    "function three(x) { return String(+x.toPrecision(3)); }",
+    "function amount(v) {",
+    "  var steps = ns ? [1e9, 's', 1e6, 'ms', 1e3, 'us', 1, 'ns']",
+    "    : unit === 'bytes' ? [1e9, 'GB', 1e6, 'MB', 1e3, 'kB', 1, 'B']",
+    "    : [1, ' ' + unit];",
+    "  v *= ns || 1;",
+    "  for (var i = 0; i < steps.length - 2 && v < steps[i]; ) i += 2;",
+    "  return three(v / steps[i]) + steps[i + 1];",
+    "}",
+    "/* The Wilson 95 % interval of share p, as text. */",
+    "function interval(p) {",
+    "  var z = 3.8415, mid = p + z / 2 / kish, den = 1 + z / kish;",
+    "  var half = Math.sqrt(z * (p * (1 - p) / kish + z / 4 / kish / kish));",
+    "  return percent(Math.max(0, (mid - half) / den)) + ' to ' +",
+    "    percent(Math.min(1, (mid + half) / den));",
+    "}",
+    "function describe(f) {",
+    "  var p = f.w / units;",
+    "  return f.name + ': ' + amount(f.w * value) + ', ' +",
+    "    f.n.toLocaleString('en') + ' samples, ' + percent(p) +",
+    "    (kish > 0 && f !== root ? ' (95 %: ' + interval(p) + ')' : '') +",
+    "    (zoom !== root ? ', ' + percent(f.w / zoom.w) + ' of the part shown'",
+    "      : '');",
+    "}",
+    "",
+    "/* Text that fits: all, or without directories, or cut. */",
+    "function fit(name, chars) {",
+    "  if (name.length <= chars) return name;",
+    "  name = name.replace(/^[^([<{ ]*\\/(?=.)/, '');",
+    "  if (name.length <= chars) return name;",
+    "  return Array.from(name).slice(0, chars - 2).join('') + '..';",
+    "}",
+    "function width() { return svg.getBoundingClientRect().width - 2 * M; }",
+    "",
+    "/* Place everything for the width of the window and the zoom. */",
+    "function layout() {",
+    "  var W = Math.max(width(), 100), k = W / zoom.w;",
+    "  var x = 0, y = 62, list = [];",
+    "  set(find, W > 640 ? { x: W - 250 + M, y: 6, width: 250 }",
+    "    : { x: M, y: y - 14, width: Math.min(W, 250) });",
+    "  y += W > 640 ? 0 : 30;",
+    "  svg.querySelectorAll('.l').forEach(function (e) {",
+    "    var w = 30 + CHAR * e.textContent.length;",
+    "    if (x && x + w > W) { x = 0; y += 18; }",
+    "    set(e, { transform: 'translate(' + (M + x) + ',' + y + ')' });",
+    "    x += w;",
+    "  });",
+    "  var top = y + 14, H = rows * ROW;",
+    "  set($('v'), { y: top, width: W, height: H,",
+    "    viewBox: '0 0 ' + W + ' ' + rows });",
+    "  set(texts, { transform: 'translate(' + M + ',' + top + ')' });",
+    "  set(info, { y: top + H + 20 });",
+    "  set(reset, { transform: W > 640",
+    "    ? 'translate(' + (W - 350 + M) + ',8)'",
+    "    : 'translate(' + (W - 90 + M) + ',51)' });",
+    "  svg.setAttribute('height', top + H + 30);",
+    "  texts.textContent = '';",
+    "  frames.forEach(function (f) {",
+    "    var a = Math.max(0, (f.x - zoom.x) * k);",
+    "    var b = Math.min(W, (f.x + f.w - zoom.x) * k);",
+    "    var parent = f.depth < zoom.depth, chars = ~~((b - a - 6) / CHAR);",
+    "    f.shown = b - a > 0.05;",
+    "    f.e.style.display = f.shown ? '' : 'none';",
+    "    f.e.classList.toggle('p', parent);",
+    "    f.e.classList.toggle('n', b - a < 2);",
+    "    if (!f.shown) return;",
+    "    f.e.setAttribute('d', 'M' + a.toFixed(2) + ' ' + f.y + 'H' +",
+    "      b.toFixed(2) + 'v.94H' + a.toFixed(2) + 'z');",
+    "    if (chars > 2)",
+    "      list.push([a + 3, f.y * ROW + 12, fit(f.name, chars)]);",
+    "  });",
+    "  list.forEach(function (t) {",
+    "    make('text', { x: t[0].toFixed(1), y: t[1] }, texts)",
+    "      .textContent = t[2];",
+    "  });",
+    "  reset.style.display = zoom === root ? 'none' : '';",
+    "}",
+    "",
+    "/* What the page's address remembers: the zoom and the search. */",
+    "function remember() {",
+    "  var s = [];",
+    "  if (zoom !== root) s.push('z=' + zoom.depth + ',' + zoom.x);",
+    "  if (pattern) s.push('s=' + encodeURIComponent(pattern));",
+    "  try {",
+    "    history.replaceState(null, '', '#' + s.join('&'));",
+    "  } catch (e) { /* not allowed in some frames */ }",
+    "}",
+    "function recall() {",
+    "  location.hash.slice(1).split('&').forEach(function (s) {",
+    "    var v = s.slice(2), z = v.split(',');",
+    "    if (s[0] === 's') input.value = decodeURIComponent(v);",
+    "    frames.forEach(function (f) {",
+    "      if (s[0] === 'z' && f.depth === +z[0] && f.x === +z[1]) zoom = f;",
+    "    });",
+    "  });",
+    "}",
+    "function show(f) {",
+    "  current.e.classList.remove('k');",
+    "  current = f;",
+    "  info.textContent = describe(f);",
+    "  f.e.insertBefore(tip, null).textContent = info.textContent;",
+    "  layer.setAttribute('aria-activedescendant', f.e.id);",
+    "}",
+    "function enter(f) {",
+    "  zoom = f;",
+    "  layout();",
+    "  show(f);",
+    "  search(pattern);",
+    "}",
+    "",
+    "/* Mark the names that match; a sample counts once, however often. */",
+    "function search(s) {",
+    "  var re, end = -1, sum = 0, part = 0, n = 0;",
+    "  pattern = s;",
+    "  try {",
+    "    re = s && new RegExp(s, /[A-Z]/.test(s) ? '' : 'i');",
+    "  } catch (e) {",
+    "    info.textContent = 'Not a regular expression: ' + s;",
+    "    return;",
+    "  }",
+    "  frames.forEach(function (f) {",
+    "    var hit = !!re && re.test(f.name), to = f.x + f.w;",
+    "    f.e.classList.toggle('h', hit);",
+    "    if (!hit) return;",
+    "    n++;",
+    "    if (f.x < end) return;",
+    "    end = to;",
+    "    sum += f.w;",
+    "    part += Math.max(0, Math.min(to, zoom.x + zoom.w) -",
+    "      Math.max(f.x, zoom.x));",
+    "  });",
+    "  if (s)",
+    "    info.textContent = 'Matched: ' + percent(sum / units) + ' in ' + n +",
+    "      ' frames' + (zoom === root ? '' : ', ' +",
+    "      percent(part / zoom.w) + ' of the part shown');",
+    "  remember();",
+    "}",
+    "",
+    "/* Where a key leads to: towards the leaf, the root, or beside. */",
+    "function step(key) {",
+    "  var c = current, leaf = key === (down ? 'ArrowDown' : 'ArrowUp');",
+    "  var near = frames.filter(function (f) {",
+    "    if (!f.shown) return false;",
+    "    if (leaf || key === 'ArrowUp' || key === 'ArrowDown')",
+    "      return leaf",
+    "        ? f.depth === c.depth + 1 && f.x >= c.x && f.x < c.x + c.w",
+    "        : f.depth === c.depth - 1 && f.x <= c.x && f.x + f.w > c.x;",
+    "    return f.depth === c.depth && (key === 'ArrowLeft' ? f.x < c.x",
+    "      : f.x > c.x);",
+    "  });",
+    "  return key === 'ArrowLeft' ? near.pop() : near[0];",
+    "}",
+    "",
+    "var find = make('foreignObject', { height: 26 }, svg);",
+    "var input = find.appendChild(document.createElementNS(XH, 'input'));",
+    "set(input, { type: 'search', placeholder: 'Search: Ctrl-F, a regex',",
+    "  'aria-label': 'Search frames by regular expression' });",
+    "var reset = make('g', { class: 'o', role: 'button', tabindex: 0,",
+    "  'aria-label': 'Reset zoom' }, svg);",
+    "make('rect', { width: 90, height: 20, rx: 3 }, reset);",
+    "make('text', { x: 8, y: 14 }, reset).textContent = 'Reset zoom';",
+    "var tip = document.createElementNS(NS, 'title');",
+    "",
+    "frames.forEach(function (f, i) {",
+    "  set(f.e, { id: 'f' + i, role: 'treeitem', 'aria-level': f.depth + 1,",
+    "    'aria-label': describe(f) });",
+    "});",
+    "set(layer, { role: 'tree', tabindex: 0, 'aria-label': 'Call stacks' });",
+    "layer.addEventListener('mouseover', function (e) {",
+    "  if (e.target.frame) show(e.target.frame);",
+    "});",
+    "layer.addEventListener('click', function (e) {",
+    "  if (e.target.frame) enter(e.target.frame);",
+    "});",
+    "layer.addEventListener('keydown', function (e) {",
+    "  var f = /^Arrow/.test(e.key) ? step(e.key)",
+    "    : e.key === 'Home' ? root : null;",
+    "  if (e.key === 'Enter' || e.key === ' ') enter(current);",
+    "  else if (!f) return;",
+    "  else {",
+    "    show(f);",
+    "    f.e.classList.add('k');",
+    "  }",
+    "  e.preventDefault();",
+    "});",
+    "reset.addEventListener('click', function () { enter(root); });",
+    "reset.addEventListener('keydown', function (e) {",
+    "  if (e.key === 'Enter' || e.key === ' ') {",
+    "    e.preventDefault();",
+    "    enter(root);",
+    "    layer.focus();",
+    "  }",
+    "});",
+    "input.addEventListener('input', function () { search(input.value); });",
+    "addEventListener('keydown', function (e) {",
+    "  if (e.key === 'F3' || (e.key === 'f' && (e.ctrlKey || e.metaKey))) {",
+    "    e.preventDefault();",
+    "    input.focus();",
+    "    input.select();",
+    "  } else if (e.key === 'Escape') {",
+    "    if (pattern) search(input.value = '');",
+    "    else enter(root);",
+    "  }",
+    "});",
+    "addEventListener('resize', layout);",
+    "svg.removeAttribute('viewBox');",
+    "set(svg, { width: '100%', class: 'j' });",
+    "recall();",
+    "enter(zoom);",
+    "search(input.value);",
+    "})();",
+};
+
+struct svg {
+    struct view view;                   /* owned */
+    struct view_tree tree;              /* owned */
+    struct anl_class *class;            /* owned, by node */
+    uint32_t *name;                     /* owned, by node: number + 1 in the
+                                         * list of names, 0 not in it yet */
+    uint32_t *drawn;                    /* owned: calls, by group */
+    size_t    ndrawn, nnames;
+    size_t    group[SVG_GROUPS + 1];    /* group g: drawn[group[g]] up to
+                                         * drawn[group[g + 1]] */
+    uint32_t  rows;                     /* drawn */
+    uint64_t  units;                    /* width of the whole in the picture */
+    bool      down;                     /* the root is row 0 */
+};
+
+/* Append lines, each with its end. */
+static void svg_put_lines(struct buf *b, const char *const *line, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        txt_puts(b, line[i]);
+        mem_put_byte(b, '\n');
+    }
+}
+
+#define SVG_PUT_LINES(b, a) svg_put_lines(b, a, sizeof (a) / sizeof *(a))
+
+/* Append s as XML text or attribute: what XML cannot hold (control bytes,
+ * U+FFFE and U+FFFF, bytes that are not UTF-8) becomes U+FFFD. */
+static void svg_put_text(struct buf *b, struct slice s)
+{
+    for (size_t i = 0; i < s.n; ) {
+        size_t n = txt_utf8(s.p + i, s.n - i);
+        uint8_t c = (uint8_t)s.p[i];
+        bool never = n == 0 || (n == 1 && (c < 0x20 || c == 0x7f)) ||
+            (n == 2 && c == 0xc2 && (uint8_t)s.p[i + 1] < 0xa0) ||
+            (n == 3 && !memcmp(s.p + i, "\xef\xbf", 2) &&
+             (uint8_t)s.p[i + 2] >= 0xbe);
+        if (c == '\t')
+            mem_put_byte(b, ' ');
+        else if (never)
+            mem_put(b, "\xef\xbf\xbd", 3);
+        else if (c == '&')
+            txt_puts(b, "&amp;");
+        else if (c == '<')
+            txt_puts(b, "&lt;");
+        else if (c == '>')
+            txt_puts(b, "&gt;");
+        else if (c == '"')
+            txt_puts(b, "&quot;");
+        else
+            mem_put(b, s.p + i, n);
+        i += n ? n : 1;
+    }
+}
+
+/* The first bytes of s that make at most n characters. */
+static struct slice svg_cut(struct slice s, size_t n)
+{
+    size_t i = 0;
+    for (; i < s.n && n > 0; n--) {
+        size_t k = txt_utf8(s.p + i, s.n - i);
+        i += k ? k : 1;
+    }
+    return (struct slice){ s.p, i };
+}
+
+/* Append what of name fits in n >= 3 characters: all of it, or it without its
+ * directories, or the beginning of that and two dots. */
+static void svg_put_fitting(struct buf *b, struct slice name, size_t n)
+{
+    if (svg_cut(name, n).n < name.n)
+        name = view_short_name(name);
+    bool cut = svg_cut(name, n).n < name.n;
+    svg_put_text(b, cut ? svg_cut(name, n - 2) : name);
+    txt_puts(b, cut ? ".." : "");
+}
+
+/* Release everything in g and leave it all zero. */
+static void svg_fini(struct svg *g)
+{
+    view_tree_fini(&g->tree);
+    view_fini(&g->view);
+    mem_free(g->class);
+    mem_free(g->name);
+    mem_free(g->drawn);
+    *g = (struct svg){0};
+}
+
+/* v of the sample type's unit in units of the picture. */
+static uint64_t svg_units(const struct svg *g, int64_t v)
+{
+    int64_t all = g->tree.call[0].total;
+    if (v <= 0)
+        return 0;
+    if (v >= all)
+        return g->units;
+    if ((uint64_t)all == g->units)
+        return (uint64_t)v;
+    return (uint64_t)((double)v / (double)all * (double)g->units);
+}
+
+/* The group that call i is drawn in. */
+static size_t svg_group(const struct svg *g, uint32_t i)
+{
+    uint32_t node = g->tree.call[i].node;
+    if (node == MEM_NONE)
+        return ANL_UNKNOWN * SVG_SHADES;
+    struct slice name = g->view.node[node].name;
+    uint8_t c = g->class[node].category;
+    if (c >= ANL_CATEGORIES)
+        c = ANL_LIBRARIES;
+    return (size_t)c * SVG_SHADES + mem_hash(name.p, name.n) % SVG_SHADES;
+}
+
+/* Choose what is drawn: count the calls by group into g->group[group + 1], and
+ * find how many rows they need. */
+static void svg_place(struct svg *g)
+{
+    for (uint32_t i = 0; i < g->tree.n; i++) {
+        const struct view_call *c = &g->tree.call[i];
+        if (c->depth >= SVG_MOST_ROWS)
+            continue;
+        g->drawn[g->ndrawn++] = i;
+        g->group[svg_group(g, i) + 1]++;
+        g->rows = c->depth >= g->rows ? c->depth + 1 : g->rows;
+    }
+}
+
+/* Sort g->drawn by group; in a group parents stay first. */
+static int svg_sort(struct svg *g)
+{
+    size_t at[SVG_GROUPS];
+    uint32_t *sorted = mem_zalloc(g->ndrawn * sizeof *sorted);
+    if (!sorted)
+        return GP_ENOMEM;
+    for (size_t k = 0; k < SVG_GROUPS; k++) {
+        g->group[k + 1] += g->group[k];
+        at[k] = g->group[k];
+    }
+    for (size_t k = 0; k < g->ndrawn; k++)
+        sorted[at[svg_group(g, g->drawn[k])]++] = g->drawn[k];
+    mem_free(g->drawn);
+    g->drawn = sorted;
+    return GP_OK;
+}
+
+/* Build everything that is drawn from p.  On failure g is to be released. */
+static int svg_build(struct svg *g, const struct pp *p,
+                     const struct svg_config *config, struct gp_why *why)
+{
+    size_t type = 0;
+    int e = view_find_type(p, config->sample, &type, why);
+    if (!e)
+        e = view_init(&g->view, p, type, VIEW_APART, why);
+    if (e)
+        return e;
+    double least = ceil((double)g->view.total.value * config->least_ppm / 1e6);
+    e = view_tree_init(&g->tree, &g->view,
+                       least < 1 ? 1 : least < 9e18 ? (int64_t)least
+                                                    : INT64_MAX, why);
+    if (e)
+        return e;
+    int64_t all = g->tree.call[0].total;
+    if (all <= 0)
+        return txt_fail(why, GP_EFORMAT, "nothing to draw: the profile holds "
+                        "no samples above 0");
+    g->units = all > SVG_MOST_UNITS ? SVG_MOST_UNITS : (uint64_t)all;
+    g->down = config->inverted;
+    g->class = anl_classes(&g->view, &(uint32_t){0});
+    g->name = mem_zalloc(g->view.nnodes * sizeof *g->name);
+    g->drawn = mem_zalloc(g->tree.n * sizeof *g->drawn);
+    if (!g->class || !g->name || !g->drawn)
+        return txt_fail(why, GP_ENOMEM, "out of memory");
+    svg_place(g);
+    return svg_sort(g) ? txt_fail(why, GP_ENOMEM, "out of memory") : GP_OK;
+}
+
+/* The row of call i: 0 is the top one. */
+static uint32_t svg_row(const struct svg *g, uint32_t i)
+{
+    uint32_t depth = g->tree.call[i].depth;
+    return g->down ? depth : g->rows - 1 - depth;
+}
+
+/* The name of call i. */
+static struct slice svg_name(const struct svg *g, uint32_t i)
+{
+    uint32_t node = g->tree.call[i].node;
+    return node == MEM_NONE ? txt_slice("all") : g->view.node[node].name;
+}
+
+/* The left edge and the width of call i, in units: its parent's edges bound
+ * it.  A frame that is drawn is at least one unit wide. */
+static void svg_span(const struct svg *g, uint32_t i, uint64_t *x, uint64_t *w)
+{
+    const struct view_call *c = &g->tree.call[i];
+    *x = svg_units(g, c->start);
+    uint64_t end = svg_units(g, view_add(c->start, c->total));
+    if (*x >= g->units)
+        *x = g->units - 1;
+    *w = end > *x ? end - *x : 1;
+}
+
+/* Append a legend entry for each category that is drawn; returns the y of the
+ * last line. */
+static int svg_put_legend(const struct svg *g, struct buf *b)
+{
+    size_t x = 0;
+    int y = SVG_HEAD;
+    for (size_t c = 0; c < ANL_CATEGORIES; c++) {
+        size_t from = g->group[c * SVG_SHADES];
+        size_t n = g->group[(c + 1) * SVG_SHADES] - from;
+        size_t w = 30 + strlen(anl_category_name[c]) * 29 / 4;
+        if (n == 0 || (n == 1 && g->drawn[from] == 0))
+            continue;                   /* none, or the root alone */
+        if (x && x + w > SVG_WIDTH - 2 * SVG_MARGIN) {
+            x = 0;
+            y += 18;
+        }
+        txt_putf(b, "<g class=\"l\" transform=\"translate(%zu,%d)\">"
+                 "<rect class=\"c%zu\" y=\"-10\" width=\"12\" height=\"12\"/>"
+                 "<text x=\"17\">%s</text></g>\n", SVG_MARGIN + x, y, c,
+                 anl_category_name[c]);
+        x += w;
+    }
+    return y;
+}
+
+/* Append the paths of the frames, and their texts where they fit. */
+static void svg_put_frames(struct svg *g, struct buf *b, int top)
+{
+    int width = SVG_WIDTH - 2 * SVG_MARGIN;
+    txt_putf(b, "<svg id=\"v\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%u\" "
+             "viewBox=\"0 0 %" PRIu64 " %u\" preserveAspectRatio=\"none\">\n"
+             "<g id=\"f\">\n", SVG_MARGIN, top, width, g->rows * SVG_ROW,
+             g->units, g->rows);
+    for (size_t k = 0; k < SVG_GROUPS; k++) {
+        if (g->group[k] == g->group[k + 1])
+            continue;
+        txt_putf(b, "<g class=\"c%zu s%zu\">\n", k / SVG_SHADES,
+                 k % SVG_SHADES);
+        for (size_t j = g->group[k]; j < g->group[k + 1]; j++) {
+            uint64_t x, w;
+            svg_span(g, g->drawn[j], &x, &w);
+            txt_putf(b, "<path d=\"M%" PRIu64 " %uh%" PRIu64 "v.94H%" PRIu64
+                     "z\"/>\n", x, svg_row(g, g->drawn[j]), w, x);
+        }
+        txt_puts(b, "</g>\n");
+    }
+    txt_putf(b, "</g></svg>\n<g id=\"t\" transform=\"translate(%d,%d)\">\n",
+             SVG_MARGIN, top);
+    for (size_t j = 0; j < g->ndrawn; j++) {
+        uint64_t x, w;
+        svg_span(g, g->drawn[j], &x, &w);
+        double scale = (double)width / (double)g->units;
+        double chars = ((double)w * scale - 6) / 7.25;
+        if (chars < 3)
+            continue;
+        txt_putf(b, "<text x=\"%.1f\" y=\"%u\">", (double)x * scale + 3,
+                 svg_row(g, g->drawn[j]) * SVG_ROW + 12);
+        svg_put_fitting(b, svg_name(g, g->drawn[j]), (size_t)chars);
+        txt_puts(b, "</text>\n");
+    }
+    txt_puts(b, "</g>\n");
+}
+
+/* Append what the script reads beside the paths. */
+static void svg_put_data(struct svg *g, struct buf *b)
+{
+    const struct pp *p = g->view.pp;
+    const struct pp_type *t = &p->type[g->view.type];
+    double ns = anl_unit_ns(t->unit);
+    struct buf names = {0};
+    txt_putf(b, "<metadata id=\"m\">%" PRIu64 " %" PRId64 " %.9g %.9g %u %d ",
+             g->units, g->tree.call[0].total, isnan(ns) ? 0 : ns,
+             g->view.negative ? 0 : view_effective(&g->view.total), g->rows,
+             g->down);
+    svg_put_text(b, t->unit);
+    txt_puts(b, "</metadata>\n<metadata id=\"d\">");
+    for (size_t j = 0; j < g->ndrawn; j++) {
+        uint32_t i = g->drawn[j], node = g->tree.call[i].node;
+        uint64_t x, w, samples = (uint64_t)g->tree.call[i].samples;
+        uint32_t number = 0;
+        svg_span(g, i, &x, &w);
+        if (node != MEM_NONE && g->name[node] == 0) {
+            mem_put_byte(&names, '\n');
+            svg_put_text(&names, svg_name(g, i));
+            g->name[node] = (uint32_t)++g->nnames;
+        }
+        if (node != MEM_NONE)
+            number = g->name[node];
+        txt_putf(b, j ? " %u" : "%u", number);
+        if (samples != w)
+            txt_putf(b, ":%" PRIu64, samples);
+    }
+    txt_puts(b, "</metadata>\n<metadata id=\"n\">all");
+    mem_put(b, names.data, names.len);
+    txt_puts(b, "</metadata>\n");
+    b->err = b->err ? b->err : names.err;
+    mem_fini(&names);
+}
+
+/* Append the style sheet. */
+static void svg_put_style(struct buf *b)
+{
+    txt_puts(b, "<style>\n");
+    SVG_PUT_LINES(b, svg_style);
+    for (size_t c = 0; c < ANL_CATEGORIES; c++)
+        txt_putf(b, ".c%zu{fill:%s}", c, svg_fill[c].light);
+    txt_puts(b, "\n");
+    SVG_PUT_LINES(b, svg_style_dark);
+    for (size_t c = 0; c < ANL_CATEGORIES; c++)
+        txt_putf(b, ".c%zu{fill:%s}", c, svg_fill[c].dark);
+    txt_puts(b, "}\n</style>\n");
+}
+
+/* Append the line below the title: how much is drawn, and how much is not. */
+static void svg_put_summary(const struct svg *g, struct buf *b,
+                            unsigned least_ppm)
+{
+    const struct pp *p = g->view.pp;
+    const struct pp_type *t = &p->type[g->view.type];
+    double ns = anl_unit_ns(t->unit);
+    size_t pruned = g->tree.pruned + g->tree.n - g->ndrawn;
+    int64_t counted = g->view.counted;
+    txt_put_commas(b, (uint64_t)(counted > 0 ? counted : 0));
+    txt_puts(b, counted == 1 ? " sample, " : " samples, ");
+    if (isnan(ns)) {
+        txt_put_commas(b, (uint64_t)g->tree.call[0].total);
+        mem_put_byte(b, ' ');
+        svg_put_text(b, t->unit);
+    } else {
+        txt_put_time(b, (double)g->tree.call[0].total * ns);
+    }
+    if (p->duration_ns > 0) {
+        txt_puts(b, " in ");
+        txt_put_time(b, (double)p->duration_ns);
+    }
+    if (pruned) {
+        txt_puts(b, "; ");
+        txt_put_commas(b, pruned);
+        txt_putf(b, " frame%s under %g %% left out",
+                 pruned == 1 ? "" : "s", least_ppm / 1e4);
+    }
+}
+
+/* Append the head of the picture down to the legend; returns the top of the
+ * frames. */
+static int svg_put_head(const struct svg *g, struct buf *b,
+                        const struct svg_config *config)
+{
+    const struct pp_type *t = &g->view.pp->type[g->view.type];
+    struct buf title = {0}, legend = {0};
+    if (config->title) {
+        svg_put_text(&title, txt_slice(config->title));
+    } else {
+        txt_puts(&title, "Flame graph: ");
+        svg_put_text(&title, t->type);
+    }
+    int top = svg_put_legend(g, &legend) + 14;
+    int height = top + (int)g->rows * SVG_ROW + SVG_FOOT;
+    txt_putf(b, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" "
+             "height=\"%d\" viewBox=\"0 0 %d %d\" role=\"figure\" "
+             "aria-labelledby=\"h\">\n<title id=\"h\">", SVG_WIDTH, height,
+             SVG_WIDTH, height);
+    mem_put(b, title.data, title.len);
+    txt_puts(b, "</title>\n");
+    svg_put_style(b);
+    txt_putf(b, "<rect class=\"bg\" width=\"100%%\" height=\"100%%\"/>\n"
+             "<text class=\"t\" x=\"%d\" y=\"24\">", SVG_MARGIN);
+    mem_put(b, title.data, title.len);
+    txt_putf(b, "</text>\n<text class=\"q\" x=\"%d\" y=\"42\">", SVG_MARGIN);
+    svg_put_summary(g, b, config->least_ppm);
+    txt_puts(b, "</text>\n");
+    mem_put(b, legend.data, legend.len);
+    b->err = b->err ? b->err : title.err ? title.err : legend.err;
+    mem_fini(&title);
+    mem_fini(&legend);
+    return top;
+}
+
+/* Append the flame graph of p to b.  GP_EFORMAT when there is nothing to draw;
+ * b is then as it was. */
+static int svg_write(const struct pp *p, const struct svg_config *config,
+                     struct buf *b, struct gp_why *why)
+{
+    struct svg g = {0};
+    struct svg_config c = *config;
+    if (c.least_ppm == 0)
+        c.least_ppm = SVG_LEAST_PPM;
+    int e = svg_build(&g, p, &c, why);
+    if (!e) {
+        int top = svg_put_head(&g, b, &c);
+        svg_put_frames(&g, b, top);
+        txt_putf(b, "<text id=\"i\" x=\"%d\" y=\"%d\" role=\"status\"></text>"
+                 "\n", SVG_MARGIN, top + (int)g.rows * SVG_ROW + 20);
+        svg_put_data(&g, b);
+        txt_puts(b, "<script><![CDATA[\n");
+        SVG_PUT_LINES(b, svg_script);
+        txt_puts(b, "]]></script>\n</svg>\n");
+        if (b->err)
+            e = txt_fail(why, b->err, "out of memory");
+    }
+    svg_fini(&g);
+    return e;
+}
+
+/* ================================== 16 NET ==================================
+ * for     addresses, sockets, one event loop a thread: readiness, timers,
+ *         tasks from other threads
+ * uses    MEM, TXT, SYS
+ * owns    the loop's epoll and event descriptors and its buffers; sockets
+ *         belong to whoever asked for them
+ * spec    epoll(7), eventfd(2); gRPC naming for dns:/// and unix:
+ * prefix  net_
+ * runs    a loop belongs to one thread; only net_loop_post may be called by
+ *         others
+ *
+ * Invariant  an io that net_io_del has seen gets no event any more, also not
+ *            one that was already in the turn's batch; a timer fires at most
+ *            once for each time it is armed, and never early.
+ * Does not   block outside epoll_wait, except to look up a host name.
+ */
+
+struct net_io {                         /* a descriptor in a loop */
+    int      fd;                        /* owned by the user of the io */
+    uint32_t events;                    /* EPOLLIN, EPOLLOUT asked for */
+    void   (*on_event)(struct net_io *io, uint32_t events);
+    void    *arg;                       /* for on_event; borrowed */
+};
+
+struct net_timer {                      /* all zero: not armed */
+    int64_t  due_ns;                    /* monotonic */
+    size_t   at;                        /* place in the heap + 1; 0: none */
+    void   (*on_time)(struct net_timer *t);
+    void    *arg;                       /* for on_time; borrowed */
+};
+
+struct net_task {
+    void (*fn)(void *arg);
+    void  *arg;                         /* borrowed until fn has run */
+};
+
+struct net_tasks {
+    struct net_task *v;                 /* owned */
+    size_t           n, cap;            /* tasks; n <= cap */
+};
+
+struct net_loop {
+    int               epfd;             /* owned */
+    struct net_io     wake;             /* eventfd, owned */
+    int64_t           now_ns;           /* monotonic; read after each wait */
+    struct epoll_event event[NET_EVENTS];       /* this turn's batch */
+    int               nevent, at;       /* in event; the one being handled */
+    struct net_timer **heap;            /* owned; the timers are borrowed */
+    size_t            nheap, heap_cap;  /* timers; nheap <= heap_cap */
+    pthread_mutex_t   lock;             /* guards inbox */
+    struct net_tasks  inbox;            /* posted, not yet run */
+    struct net_tasks  turn;             /* being run; the loop's own */
+    atomic_bool       pending;          /* inbox is not empty */
+    atomic_bool       sleeping;         /* in epoll_wait, or about to be */
+    bool              stop;             /* set by the loop's own thread */
+    uint8_t          *in;               /* owned, NET_IO_BYTES */
+    uint8_t          *out;              /* owned, + NET_SLACK_BYTES */
+    uint64_t          bytes_in, bytes_out;      /* of all its sockets */
+};
+
+struct net_addr {
+    struct sockaddr_storage sa;
+    socklen_t len;                      /* bytes of sa */
+    char      text[160];                /* host:port, [v6]:port, unix:/path */
+};
+
+/* Add n to a counter that only this thread writes and others may read. */
+static inline void net_add(_Atomic uint64_t *counter, uint64_t n)
+{
+    uint64_t v = atomic_load_explicit(counter, memory_order_relaxed);
+    atomic_store_explicit(counter, v + n, memory_order_relaxed);
+}
+
+/* Value of a counter that another thread may be writing. */
+static inline uint64_t net_get(const _Atomic uint64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+/* Time now; also becomes the loop's. */
+static inline int64_t net_now(struct net_loop *l)
+{
+    return l->now_ns = sys_now_ns();
+}
+
+/* ---- addresses ---- */
+
+/* Fill a->text from a->sa. */
+static void net_addr_name(struct net_addr *a)
+{
+    char host[INET6_ADDRSTRLEN + 20] = "?", port[8] = "?";
+    const struct sockaddr *sa = (const struct sockaddr *)&a->sa;
+    if (a->sa.ss_family == AF_UNIX) {
+        const struct sockaddr_un *u = (const struct sockaddr_un *)&a->sa;
+        snprintf(a->text, sizeof a->text, "unix:%s", u->sun_path);
+        return;
+    }
+    getnameinfo(sa, a->len, host, sizeof host, port, sizeof port,
+                NI_NUMERICHOST | NI_NUMERICSERV);
+    snprintf(a->text, sizeof a->text,
+             a->sa.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+}
+
+/* Make a of the file name path; text is the address as the user wrote it. */
+static int net_addr_unix(const char *text, const char *path,
+                         struct net_addr *a, struct gp_why *why)
+{
+    struct sockaddr_un u = { .sun_family = AF_UNIX };
+    if (!strncmp(path, "//", 2))        /* unix:///path, as in gRPC naming */
+        path += 2;
+    if (!*path)
+        return txt_fail(why, GP_EUSAGE, "address '%s': no path after 'unix:'",
+                        text);
+    if (strlen(path) >= sizeof u.sun_path)
+        return txt_fail(why, GP_EUSAGE, "address '%.60s...': path longer than "
+                        "%zu bytes", text, sizeof u.sun_path - 1);
+    memcpy(u.sun_path, path, strlen(path) + 1);
+    *a = (struct net_addr){ .len = sizeof u };
+    memcpy(&a->sa, &u, sizeof u);
+    net_addr_name(a);
+    return GP_OK;
+}
+
+/* Copy the host of s, which ends before its port, into host[size] and point
+ * *port behind the colon.  "" is the loopback address.  NULL, or what is
+ * wrong with s. */
+static const char *net_addr_split(const char *s, char *host, size_t size,
+                                  const char **port)
+{
+    const char *colon = strrchr(s, ':'), *first = s, *end = colon;
+    if (*s == '[') {
+        first = s + 1;
+        end = strchr(s, ']');
+        if (!end || end[1] != ':')
+            return "write an IPv6 address as [::1]:50051";
+        colon = end + 1;
+    } else if (!colon && s[strspn(s, "0123456789")] == 0 && *s) {
+        end = first = s;                /* a bare port */
+        colon = s - 1;
+    } else if (!colon) {
+        return "no port; write HOST:PORT";
+    } else if (strchr(s, ':') != colon) {
+        return "write an IPv6 address as [::1]:50051";
+    }
+    size_t n = (size_t)(end - first);
+    *port = colon + 1;
+    if (n >= size)
+        return "host name too long";
+    memcpy(host, first, n);
+    host[n] = 0;
+    for (size_t i = 0; i < n; i++)
+        if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                    "0123456789.-_:%", host[i]))
+            return "a host name has letters, digits, '-' and '.'";
+    return NULL;
+}
+
+/* Look up host and port; at most NET_ADDRS addresses into a, *n of them.
+ * text is the address as the user wrote it. */
+static int net_addr_lookup(const char *text, const char *host, uint64_t port,
+                           struct net_addr *a, size_t *n, struct gp_why *why)
+{
+    struct addrinfo hint = { .ai_socktype = SOCK_STREAM,
+                             .ai_flags = AI_NUMERICSERV }, *list = NULL;
+    char digits[8];
+    snprintf(digits, sizeof digits, "%" PRIu64, port);
+    int e = getaddrinfo(*host ? host : "127.0.0.1", digits, &hint, &list);
+    if (e)
+        return txt_fail(why, GP_EIO, "address '%s': %s", text,
+                        e == EAI_SYSTEM ? strerror(errno) : gai_strerror(e));
+    *n = 0;
+    for (struct addrinfo *i = list; i && *n < NET_ADDRS; i = i->ai_next) {
+        if (i->ai_addrlen > sizeof a->sa)
+            continue;
+        a[*n] = (struct net_addr){ .len = i->ai_addrlen };
+        memcpy(&a[*n].sa, i->ai_addr, i->ai_addrlen);
+        net_addr_name(&a[(*n)++]);
+    }
+    freeaddrinfo(list);
+    return *n ? GP_OK : txt_fail(why, GP_EIO, "address '%s': no address", text);
+}
+
+/* Read an address to listen on, or with remote one to connect to, which may
+ * also be dns:///host:port or http://host:port and may not have port 0.  At
+ * most NET_ADDRS addresses into a, *n of them, n > 0. */
+static int net_addr_parse(const char *text, bool remote, struct net_addr *a,
+                          size_t *n, struct gp_why *why)
+{
+    char host[256], copy[512];
+    const char *s = text, *port = NULL;
+    if (strlen(text) >= sizeof copy)
+        return txt_fail(why, GP_EUSAGE, "address '%.60s...': too long", text);
+    if (!strncmp(s, "https://", 8))
+        return txt_fail(why, GP_EUSAGE, "address '%s': TLS is not supported; "
+                        "use http:// or put a proxy in front", text);
+    if (remote && (!strncmp(s, "http://", 7) || !strncmp(s, "dns:///", 7))) {
+        snprintf(copy, sizeof copy, "%s", s + 7);
+        size_t len = strlen(copy);
+        if (*s == 'h' && len && copy[len - 1] == '/')
+            copy[len - 1] = 0;
+        s = copy;
+    }
+    *n = 1;
+    if (!strncmp(s, "unix:", 5))
+        return net_addr_unix(text, s + 5, a, why);
+    const char *wrong = net_addr_split(s, host, sizeof host, &port);
+    if (wrong)
+        return txt_fail(why, GP_EUSAGE, "address '%s': %s", text, wrong);
+    uint64_t number;
+    if (txt_number(port, remote ? 1 : 0, 65535, &number))
+        return txt_fail(why, GP_EUSAGE, "address '%s': '%s' is not a port "
+                        "(%d to 65535)", text, port, remote ? 1 : 0);
+    return net_addr_lookup(text, host, number, a, n, why);
+}
+
+/* ---- sockets ---- */
+
+/* Switch an option of a socket on; what cannot be switched is left. */
+static void net_sock_set(int fd, int level, int option)
+{
+    int on = 1;
+    (void)setsockopt(fd, level, option, &on, sizeof on);
+}
+
+/* True when the socket file at a is left over: nobody listens there. */
+static bool net_unix_stale(const struct net_addr *a)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    int r = connect(fd, (const struct sockaddr *)&a->sa, a->len);
+    bool stale = r < 0 && errno == ECONNREFUSED;
+    close(fd);
+    return stale;
+}
+
+/* The error of bind or listen at a, number error, as one line. */
+static int net_listen_fail(const struct net_addr *a, int error,
+                           struct gp_why *why)
+{
+    const char *fix = "";
+    if (error == EADDRINUSE && a->sa.ss_family == AF_UNIX)
+        fix = "; another program listens there, choose another path with -l";
+    else if (error == EADDRINUSE)
+        fix = "; stop what listens there (ss -ltnp names it) or choose "
+              "another port with -l";
+    else if (error == EADDRNOTAVAIL)
+        fix = "; it is not an address of this machine";
+    else if (error == EACCES && a->sa.ss_family != AF_UNIX)
+        fix = "; ports below 1024 need root, choose a higher one with -l";
+    return txt_fail(why, GP_EIO, "cannot listen on %s: %s%s", a->text,
+                    strerror(error), fix);
+}
+
+/* A socket that listens on *a, owned by the caller, or a negative gp_err; *a
+ * becomes the address bound, which differs when the port was 0. */
+static int net_listen(struct net_addr *a, struct gp_why *why)
+{
+    const struct sockaddr *sa = (const struct sockaddr *)&a->sa;
+    const struct sockaddr_un *u = (const struct sockaddr_un *)&a->sa;
+    int fd = socket(a->sa.ss_family,
+                    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return net_listen_fail(a, errno, why);
+    bool local = a->sa.ss_family == AF_UNIX;
+    if (!local)
+        net_sock_set(fd, SOL_SOCKET, SO_REUSEADDR);
+    int r = bind(fd, sa, a->len);
+    if (r && errno == EADDRINUSE && local) {
+        r = net_unix_stale(a) && !unlink(u->sun_path) ? bind(fd, sa, a->len)
+                                                      : r;
+        errno = r ? EADDRINUSE : 0;
+    }
+    if (r || listen(fd, NET_BACKLOG)) {
+        int error = errno;
+        close(fd);
+        return net_listen_fail(a, error, why);
+    }
+    if (!local) {
+        a->len = sizeof a->sa;
+        (void)getsockname(fd, (struct sockaddr *)&a->sa, &a->len);
+        net_addr_name(a);
+    }
+    return fd;
+}
+
+/* A socket that is connecting to a, owned by the caller: it becomes writable
+ * when SO_ERROR says how that went.  -1 with errno when it cannot begin. */
+static int net_connect(const struct net_addr *a)
+{
+    int fd = socket(a->sa.ss_family,
+                    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    if (a->sa.ss_family != AF_UNIX)
+        net_sock_set(fd, IPPROTO_TCP, TCP_NODELAY);
+    if (!connect(fd, (const struct sockaddr *)&a->sa, a->len) ||
+        errno == EINPROGRESS || errno == EINTR)
+        return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+/* A connection from the listening socket fd, owned by the caller, or -1 with
+ * errno; EAGAIN when none waits. */
+static int net_accept(int fd)
+{
+    int c;
+    do
+        c = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    while (c < 0 && (errno == EINTR || errno == ECONNABORTED));
+    if (c >= 0)                         /* fails on a unix socket: no harm */
+        net_sock_set(c, IPPROTO_TCP, TCP_NODELAY);
+    return c;
+}
+
+/* ---- descriptors in a loop ---- */
+
+/* Watch io->fd for io->events; io stays where it is until net_io_del. */
+static int net_io_add(struct net_loop *l, struct net_io *io)
+{
+    struct epoll_event e = { .events = io->events, .data.ptr = io };
+    return epoll_ctl(l->epfd, EPOLL_CTL_ADD, io->fd, &e) ? GP_EIO : GP_OK;
+}
+
+/* Watch io for other events; no system call when they are the same. */
+static void net_io_want(struct net_loop *l, struct net_io *io, uint32_t events)
+{
+    struct epoll_event e = { .events = events, .data.ptr = io };
+    if (io->events != events)           /* cannot fail: io is registered */
+        (void)epoll_ctl(l->epfd, EPOLL_CTL_MOD, io->fd, &e);
+    io->events = events;
+}
+
+/* Stop watching io; before its descriptor is closed. */
+static void net_io_del(struct net_loop *l, struct net_io *io)
+{
+    (void)epoll_ctl(l->epfd, EPOLL_CTL_DEL, io->fd, NULL);
+    for (int i = l->at; i < l->nevent; i++)
+        if (l->event[i].data.ptr == io)
+            l->event[i].data.ptr = NULL;
+}
+
+/* ---- timers ---- */
+
+/* Put t at place i of the heap. */
+static void net_heap_set(struct net_loop *l, size_t i, struct net_timer *t)
+{
+    l->heap[i] = t;
+    t->at = i + 1;
+}
+
+/* Put t where it belongs, beginning at the free place i. */
+static void net_heap_place(struct net_loop *l, size_t i, struct net_timer *t)
+{
+    while (i > 0 && l->heap[(i - 1) / 2]->due_ns > t->due_ns) {
+        net_heap_set(l, i, l->heap[(i - 1) / 2]);
+        i = (i - 1) / 2;
+    }
+    for (size_t k; (k = 2 * i + 1) < l->nheap; i = k) {
+        if (k + 1 < l->nheap && l->heap[k + 1]->due_ns < l->heap[k]->due_ns)
+            k++;
+        if (l->heap[k]->due_ns >= t->due_ns)
+            break;
+        net_heap_set(l, i, l->heap[k]);
+    }
+    net_heap_set(l, i, t);
+}
+
+/* Disarm t; nothing when it is not armed. */
+static void net_timer_stop(struct net_loop *l, struct net_timer *t)
+{
+    if (!t->at)
+        return;
+    size_t i = t->at - 1;
+    struct net_timer *last = l->heap[--l->nheap];
+    t->at = 0;
+    if (last != t)
+        net_heap_place(l, i, last);
+}
+
+/* Call t->on_time at due_ns or soon after, once; moves an armed t.
+ * GP_ENOMEM, which an armed t cannot meet, leaves it not armed. */
+static int net_timer_arm(struct net_loop *l, struct net_timer *t,
+                         int64_t due_ns)
+{
+    size_t i = t->at ? t->at - 1 : l->nheap;
+    if (!t->at) {
+        void *p = mem_grow(l->heap, &l->heap_cap, l->nheap + 1,
+                           sizeof(struct net_timer *));
+        if (!p)
+            return GP_ENOMEM;
+        l->heap = p;
+        l->nheap++;
+    }
+    t->due_ns = due_ns;
+    net_heap_place(l, i, t);
+    return GP_OK;
+}
+
+/* Run the timers that are due. */
+static void net_timers_run(struct net_loop *l)
+{
+    while (l->nheap && l->heap[0]->due_ns <= l->now_ns) {
+        struct net_timer *t = l->heap[0];
+        net_timer_stop(l, t);
+        t->on_time(t);
+    }
+}
+
+/* Milliseconds until the first timer, rounded up: never early; -1 for ever. */
+static int net_timers_wait(struct net_loop *l)
+{
+    if (!l->nheap)
+        return -1;
+    int64_t left = l->heap[0]->due_ns - sys_now_ns();
+    if (left <= 0)
+        return 0;
+    left = (left + 999999) / 1000000;
+    return left > 60000 ? 60000 : (int)left;
+}
+
+/* ---- the loop ---- */
+
+/* Empty the event descriptor that woke the loop. */
+static void net_wake_event(struct net_io *io, uint32_t events)
+{
+    uint64_t n;
+    (void)events;
+    ssize_t r = read(io->fd, &n, sizeof n);
+    (void)r;                            /* EAGAIN and EINTR: next turn */
+}
+
+/* Release l, whose thread has ended; a zero l is fine. */
+static void net_loop_fini(struct net_loop *l)
+{
+    if (!l->in)
+        return;
+    if (l->wake.fd >= 0)
+        close(l->wake.fd);
+    if (l->epfd >= 0)
+        close(l->epfd);
+    pthread_mutex_destroy(&l->lock);
+    mem_free(l->heap);
+    mem_free(l->inbox.v);
+    mem_free(l->turn.v);
+    mem_free(l->in);
+    mem_free(l->out);
+    *l = (struct net_loop){0};
+}
+
+/* Make l ready.  It must not move afterwards. */
+static int net_loop_init(struct net_loop *l, struct gp_why *why)
+{
+    *l = (struct net_loop){ .epfd = -1, .wake = {
+        .fd = -1, .events = EPOLLIN, .on_event = net_wake_event } };
+    l->in = mem_zalloc(NET_IO_BYTES);
+    l->out = mem_zalloc(NET_IO_BYTES + NET_SLACK_BYTES);
+    if (!l->in || !l->out) {
+        mem_free(l->in);
+        mem_free(l->out);
+        l->in = l->out = NULL;
+        return txt_fail(why, GP_ENOMEM, "out of memory for an event loop");
+    }
+    pthread_mutex_init(&l->lock, NULL);
+    l->epfd = epoll_create1(EPOLL_CLOEXEC);
+    l->wake.fd = l->epfd < 0 ? -1 : eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (l->wake.fd < 0 || net_io_add(l, &l->wake)) {
+        int error = errno;
+        net_loop_fini(l);
+        return txt_fail(why, GP_EIO, "cannot make an event loop: %s",
+                        strerror(error));
+    }
+    net_now(l);
+    return GP_OK;
+}
+
+/* Have fn(arg) called on l's thread, in order; any thread.  One system call,
+ * and only when l sleeps.  GP_ENOMEM: it will not be called. */
+static int net_loop_post(struct net_loop *l, void (*fn)(void *arg), void *arg)
+{
+    pthread_mutex_lock(&l->lock);
+    struct net_task *v = mem_grow(l->inbox.v, &l->inbox.cap, l->inbox.n + 1,
+                                  sizeof *v);
+    if (v) {
+        l->inbox.v = v;
+        v[l->inbox.n++] = (struct net_task){ fn, arg };
+        atomic_store(&l->pending, true);
+    }
+    pthread_mutex_unlock(&l->lock);
+    /* Here pending, then sleeping; the loop does it the other way round, so
+     * that one of the two sees the other. */
+    if (v && atomic_exchange(&l->sleeping, false)) {
+        uint64_t one = 1;
+        while (write(l->wake.fd, &one, sizeof one) < 0 && errno == EINTR)
+            ;
+    }
+    return v ? GP_OK : GP_ENOMEM;
+}
+
+/* Run the tasks that were posted. */
+static void net_tasks_run(struct net_loop *l)
+{
+    if (!atomic_load(&l->pending))
+        return;
+    pthread_mutex_lock(&l->lock);
+    struct net_tasks t = l->inbox;
+    l->inbox = l->turn;
+    l->inbox.n = 0;
+    l->turn = t;
+    atomic_store(&l->pending, false);
+    pthread_mutex_unlock(&l->lock);
+    for (size_t i = 0; i < l->turn.n; i++)
+        l->turn.v[i].fn(l->turn.v[i].arg);
+}
+
+/* One turn: wait at most most_ms (-1: as long as it takes) for something to
+ * do, and do it. */
+static void net_loop_turn(struct net_loop *l, int most_ms)
+{
+    int ms = net_timers_wait(l);
+    ms = most_ms >= 0 && (ms < 0 || ms > most_ms) ? most_ms : ms;
+    atomic_store(&l->sleeping, true);
+    if (atomic_load(&l->pending))
+        ms = 0;
+    int n = epoll_wait(l->epfd, l->event, NET_EVENTS, ms);
+    atomic_store(&l->sleeping, false);
+    l->nevent = n < 0 ? 0 : n;          /* EINTR: SIGPROF, nothing to do */
+    net_now(l);
+    for (l->at = 0; l->at < l->nevent; l->at++) {
+        struct net_io *io = l->event[l->at].data.ptr;
+        if (io)
+            io->on_event(io, l->event[l->at].events);
+    }
+    l->nevent = 0;
+    net_tasks_run(l);
+    net_timers_run(l);
+}
+
+/* Turn until l->stop. */
+static void net_loop_run(struct net_loop *l)
+{
+    while (!l->stop)
+        net_loop_turn(l, -1);
+}
+
+/* ================================== 17 H2 ===================================
+ * for     one HTTP/2 connection, either role, over nghttp2; no gRPC in here
+ * uses    MEM, NET
+ * owns    the socket, the nghttp2 session and the bytes not yet sent
+ * spec    [H2] RFC 9113; RFC 9110 15.5.22 for the answer to HTTP/1.1
+ * prefix  h2_
+ * runs    on its loop's thread
+ *
+ *   one turn   recv() -> mem_recv -> callbacks, which only submit -> mem_send
+ *              until nothing is left -> one send()
+ *
+ *   server  PREFACE -> OPEN -> LINGER -> GONE     (LINE: it is HTTP/1.1)
+ *   client  CONNECTING -> OPEN -> GONE
+ *
+ * Invariant  on_lost is called once, when the connection stops to be of use,
+ *            with the session still there; then on_gone once, after which
+ *            nothing here touches the connection.  Neither is called inside
+ *            an nghttp2 callback, and no callback sends or receives.
+ * Does not   know what a header means, except where [H2] needs it.
+ */
+
+#define H2_NV(n, v) { (uint8_t *)(n), (uint8_t *)(v), sizeof(n) - 1,        \
+                      sizeof(v) - 1, NGHTTP2_NV_FLAG_NO_COPY_NAME |         \
+                                     NGHTTP2_NV_FLAG_NO_COPY_VALUE }
+
+/* [H2] 3.4: what a client sends first. */
+static const char h2_preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+enum { H2_PREFACE_BYTES = sizeof h2_preface - 1 };
+
+enum h2_state { H2_CONNECTING, H2_PREFACE, H2_LINE, H2_OPEN, H2_LINGER,
+                H2_GONE };
+
+enum h2_end {                           /* why a connection ended */
+    H2_ALIVE,                           /* it did not */
+    H2_END_EOF,                         /* the peer closed it */
+    H2_END_IO,                          /* the system said no: error */
+    H2_END_TIMEOUT,                     /* connect, settings or a stall */
+    H2_END_PROTOCOL,                    /* the peer broke HTTP/2 */
+    H2_END_DONE,                        /* after a GOAWAY, all answered */
+    H2_END_LOCAL,                       /* the owner closed it */
+};
+
+struct h2_conn;
+
+/* What the section above hears.  stream is what on_open returned, or what
+ * h2_request was given; no more calls for a stream after its on_close. */
+struct h2_up {
+    void *(*on_open)(struct h2_conn *c, int32_t id);    /* NULL: refuse */
+    void (*on_header)(struct h2_conn *c, void *stream, struct slice name,
+                      struct slice value);
+    void (*on_headers)(struct h2_conn *c, void *stream, bool over);
+    void (*on_data)(struct h2_conn *c, void *stream, const uint8_t *p,
+                    size_t n);
+    void (*on_end)(struct h2_conn *c, void *stream);    /* END_STREAM */
+    void (*on_close)(struct h2_conn *c, void *stream, uint32_t code,
+                     bool by_peer);     /* by_peer: RST_STREAM came in */
+    void (*on_ready)(struct h2_conn *c);        /* the peer's SETTINGS came */
+    void (*on_goaway)(struct h2_conn *c);       /* no new streams from now */
+    void (*on_lost)(struct h2_conn *c);
+    void (*on_gone)(struct h2_conn *c);         /* may release c */
+};
+
+struct h2_kit {                         /* shared by connections; read only */
+    nghttp2_session_callbacks *callbacks;       /* owned */
+    nghttp2_option *option;             /* owned */
+    const struct h2_up *up;             /* borrowed */
+    const char *http1;                  /* response to HTTP/1.1; borrowed */
+    bool     server;
+    uint32_t streams;                   /* the peer may have open at once */
+    uint32_t headers_bytes;             /* soft limit of a header list */
+    int32_t  stream_window, conn_window;        /* bytes */
+};
+
+struct h2_conn {                        /* all zero before h2_accept */
+    struct net_io    io;
+    struct net_loop *loop;              /* borrowed */
+    const struct h2_kit *kit;           /* borrowed */
+    nghttp2_session *session;           /* owned; NULL before and after use */
+    struct buf       rest;              /* to send; in LINE what came in */
+    size_t           rest_at;           /* bytes of rest already sent */
+    struct net_timer timer;             /* hello, notice or linger */
+    struct net_timer stall;             /* armed while rest is not empty */
+    enum h2_state    state;
+    enum h2_end      end;               /* to be acted on at the turn's end */
+    int              error;             /* errno of H2_END_IO */
+    uint32_t         goaway_code;       /* of the peer's GOAWAY */
+    int32_t          top_id;            /* highest stream the peer opened */
+    int32_t          reset_id;          /* stream of the last RST_STREAM in */
+    uint32_t         headers_bytes;     /* of the block being read */
+    uint8_t          matched;           /* bytes of the preface seen */
+    bool             busy;              /* inside nghttp2 */
+    bool             got_settings, got_ack;     /* the hello's two halves */
+    bool             ready;             /* both; timer disarmed */
+    bool             leaving;           /* shutdown notice sent */
+    bool             goaway;            /* a GOAWAY was received */
+};
+
+struct h2_body {                        /* what a stream sends */
+    const uint8_t *p;                   /* borrowed until the stream closes */
+    size_t n;                           /* bytes left */
+    const nghttp2_nv *trailer;          /* borrowed; NULL: END_STREAM */
+    size_t ntrailer;
+};
+
+/* ---- output ---- */
+
+/* Write n bytes, keep what the socket does not take.  True when it took all;
+ * otherwise EPOLLOUT is armed, or c->end says what is wrong. */
+static bool h2_write(struct h2_conn *c, const uint8_t *p, size_t n)
+{
+    ssize_t k;
+    do
+        k = send(c->io.fd, p, n, MSG_NOSIGNAL);
+    while (k < 0 && errno == EINTR);
+    if (k < 0 && errno != EAGAIN) {
+        c->error = errno;
+        c->end = H2_END_IO;
+        return false;
+    }
+    size_t sent = k < 0 ? 0 : (size_t)k;
+    c->loop->bytes_out += sent;
+    if (sent == n)
+        return true;
+    mem_put(&c->rest, p + sent, n - sent);
+    if (c->rest.err || (c->kit->server &&
+        net_timer_arm(c->loop, &c->stall, c->loop->now_ns + H2_STALL_NS))) {
+        c->error = ENOMEM;
+        c->end = H2_END_IO;
+    }
+    /* A server that cannot answer stops to listen, so that requests wait in
+     * the peer and not here.  A client goes on: two that wait for each other
+     * would wait for ever. */
+    net_io_want(c->loop, &c->io, EPOLLOUT | (c->kit->server ? 0u : EPOLLIN));
+    return false;
+}
+
+/* Send what is kept; true when nothing is left. */
+static bool h2_write_rest(struct h2_conn *c)
+{
+    size_t n = c->rest.len - c->rest_at;
+    ssize_t k;
+    do
+        k = send(c->io.fd, c->rest.data + c->rest_at, n, MSG_NOSIGNAL);
+    while (k < 0 && errno == EINTR);
+    if (k < 0 && errno != EAGAIN) {
+        c->error = errno;
+        c->end = H2_END_IO;
+        return false;
+    }
+    if (k > 0) {
+        c->loop->bytes_out += (size_t)k;
+        c->rest_at += (size_t)k;
+        if (c->stall.at)
+            net_timer_arm(c->loop, &c->stall, c->loop->now_ns + H2_STALL_NS);
+    }
+    if (c->rest_at < c->rest.len)
+        return false;
+    mem_fini(&c->rest);                 /* few connections ever need one */
+    c->rest_at = 0;
+    net_timer_stop(c->loop, &c->stall);
+    net_io_want(c->loop, &c->io, EPOLLIN);
+    return true;
+}
+
+/* Take what nghttp2 wants to send into the loop's buffer; returns bytes. */
+static size_t h2_collect(struct h2_conn *c)
+{
+    uint8_t *out = c->loop->out;
+    size_t at = 0;
+    while (at < NET_IO_BYTES) {
+        const uint8_t *p;
+        ssize_t n = nghttp2_session_mem_send(c->session, &p);
+        if (n == 0)
+            break;
+        if (n < 0 || (size_t)n > NET_IO_BYTES + NET_SLACK_BYTES - at) {
+            c->end = H2_END_PROTOCOL;
+            break;
+        }
+        memcpy(out + at, p, (size_t)n);
+        at += (size_t)n;
+    }
+    return at;
+}
+
+/* Send all that nghttp2 has, as far as the socket takes it. */
+static void h2_send(struct h2_conn *c)
+{
+    size_t n = NET_IO_BYTES;
+    bool was = c->busy;
+    c->busy = true;                     /* on_close may be called in here */
+    while (n >= NET_IO_BYTES && c->rest.len == 0) {
+        n = h2_collect(c);
+        if (n && !h2_write(c, c->loop->out, n))
+            break;
+    }
+    c->busy = was;
+}
+
+/* nghttp2 asks for at most length bytes of a stream's body.  Never more is
+ * given: the length is the flow-control window ([H2] 6.9). */
+static ssize_t h2_on_read(nghttp2_session *s, int32_t id, uint8_t *to,
+                          size_t length, uint32_t *flags,
+                          nghttp2_data_source *source, void *arg)
+{
+    struct h2_body *b = source->ptr;
+    size_t n = b->n < length ? b->n : length;
+    (void)arg;
+    memcpy(to, b->p, n);
+    b->p += n;
+    b->n -= n;
+    if (b->n)
+        return (ssize_t)n;
+    *flags |= NGHTTP2_DATA_FLAG_EOF;
+    if (b->trailer) {
+        *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+        if (nghttp2_submit_trailer(s, id, b->trailer, b->ntrailer))
+            return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    }
+    return (ssize_t)n;
+}
+
+/* ---- the end of a connection ---- */
+
+/* Release all of c and tell the owner, who may free it. */
+static void h2_release(struct h2_conn *c)
+{
+    net_timer_stop(c->loop, &c->timer);
+    net_timer_stop(c->loop, &c->stall);
+    nghttp2_session_del(c->session);
+    c->session = NULL;
+    mem_fini(&c->rest);
+    if (c->io.fd >= 0) {
+        net_io_del(c->loop, &c->io);
+        close(c->io.fd);
+    }
+    c->io.fd = -1;
+    c->state = H2_GONE;
+    c->kit->up->on_gone(c);
+}
+
+/* Act on c->end: tell the owner, and close.  A server first shuts its side
+ * down and reads on for a while, so that what it said last arrives. */
+static void h2_finish(struct h2_conn *c)
+{
+    bool first = c->state != H2_LINGER;
+    if (first)
+        c->kit->up->on_lost(c);
+    bool said = c->end != H2_END_EOF && c->end != H2_END_IO;
+    if (!first || !said || !c->kit->server || shutdown(c->io.fd, SHUT_WR) ||
+        net_timer_arm(c->loop, &c->timer, c->loop->now_ns + H2_LINGER_NS)) {
+        h2_release(c);
+        return;
+    }
+    nghttp2_session_del(c->session);
+    c->session = NULL;
+    mem_fini(&c->rest);
+    net_timer_stop(c->loop, &c->stall);
+    net_io_want(c->loop, &c->io, EPOLLIN);
+    c->state = H2_LINGER;
+    c->end = H2_ALIVE;
+}
+
+/* The end of a turn: send, and see whether the connection is over.  c may be
+ * gone afterwards. */
+static void h2_turn(struct h2_conn *c)
+{
+    if (c->session && !c->end)
+        h2_send(c);
+    if (c->session && !c->end && c->rest.len == 0 &&
+        !nghttp2_session_want_read(c->session) &&
+        !nghttp2_session_want_write(c->session))
+        c->end = H2_END_DONE;
+    if (c->end)
+        h2_finish(c);
+}
+
+/* Send what was submitted outside a callback; inside one it does nothing,
+ * because the turn does it.  c may be gone afterwards. */
+static void h2_kick(struct h2_conn *c)
+{
+    if (!c->busy && c->state != H2_GONE)
+        h2_turn(c);
+}
+
+/* Close c at once, outside callbacks, whatever its state; on_lost where it is
+ * still owed, and on_gone, are called before this returns. */
+static void h2_abort(struct h2_conn *c)
+{
+    assert(!c->busy);
+    if (c->state == H2_GONE)
+        return;
+    c->end = H2_END_LOCAL;
+    if (c->state != H2_LINGER)
+        c->kit->up->on_lost(c);
+    h2_release(c);
+}
+
+/* ---- input ---- */
+
+/* nghttp2 gave up with code r: say so to the peer, as far as that works. */
+static void h2_fatal(struct h2_conn *c, ssize_t r)
+{
+    bool flood = r == NGHTTP2_ERR_FLOODED;
+    if (r != NGHTTP2_ERR_NOMEM &&
+        !nghttp2_session_terminate_session(c->session, flood ?
+            NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_PROTOCOL_ERROR))
+        h2_send(c);
+    if (!c->end)
+        c->end = H2_END_PROTOCOL;
+}
+
+/* Give n bytes from the peer to nghttp2, in pieces, sending in between when
+ * the handlers take long. */
+static void h2_feed(struct h2_conn *c, const uint8_t *p, size_t n)
+{
+    int64_t sent_ns = c->loop->now_ns;
+    bool server = c->kit->server;
+    c->busy = true;
+    while (n && !c->end) {
+        size_t step = server && n > H2_SLICE_BYTES ? H2_SLICE_BYTES : n;
+        ssize_t r = nghttp2_session_mem_recv(c->session, p, step);
+        if (r < 0) {
+            h2_fatal(c, r);
+            break;
+        }
+        p += r;
+        n -= (size_t)r;
+        if (n && server && net_now(c->loop) - sent_ns >= H2_SLICE_NS) {
+            h2_send(c);
+            sent_ns = c->loop->now_ns;
+        }
+    }
+    c->busy = false;
+}
+
+/* Make c's session and submit its SETTINGS. */
+static int h2_start(struct h2_conn *c)
+{
+    const struct h2_kit *k = c->kit;
+    nghttp2_settings_entry e[3] = {
+        { NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, (uint32_t)k->stream_window },
+        { NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, k->headers_bytes },
+        { NGHTTP2_SETTINGS_ENABLE_PUSH, 0 },
+    };
+    if (k->server)
+        e[2] = (nghttp2_settings_entry){
+            NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, k->streams };
+    int r = k->server
+        ? nghttp2_session_server_new2(&c->session, k->callbacks, c, k->option)
+        : nghttp2_session_client_new2(&c->session, k->callbacks, c, k->option);
+    if (r || nghttp2_submit_settings(c->session, NGHTTP2_FLAG_NONE, e, 3) ||
+        nghttp2_session_set_local_window_size(c->session, NGHTTP2_FLAG_NONE, 0,
+                                              k->conn_window)) {
+        c->error = ENOMEM;
+        c->end = H2_END_IO;
+        return GP_ENOMEM;
+    }
+    c->state = H2_OPEN;
+    return GP_OK;
+}
+
+/* The first line is not HTTP/2's: n more bytes of it.  Once it is whole, a
+ * person with curl or a browser is told so; anything else is closed. */
+static void h2_line(struct h2_conn *c, const uint8_t *p, size_t n)
+{
+    struct buf *line = &c->rest;
+    mem_put(line, p, n);
+    bool text = !line->err && line->len && line->data[0] >= 'A' &&
+                line->data[0] <= 'Z';
+    bool whole = text && memchr(line->data, '\n', line->len);
+    if (text && !whole && line->len < H2_LINE_BYTES)
+        return;
+    bool http = whole && memmem(line->data, line->len, " HTTP/1.", 8);
+    mem_fini(line);
+    c->end = H2_END_PROTOCOL;
+    if (http && c->kit->http1)          /* short: fits any socket buffer */
+        (void)h2_write(c, (const uint8_t *)c->kit->http1,
+                       strlen(c->kit->http1));
+}
+
+/* n bytes from a client that has not yet sent the whole preface. */
+static void h2_greet(struct h2_conn *c, const uint8_t *p, size_t n)
+{
+    while (n && c->matched < H2_PREFACE_BYTES &&
+           *p == (uint8_t)h2_preface[c->matched]) {
+        c->matched++;
+        p++;
+        n--;
+    }
+    if (c->matched == H2_PREFACE_BYTES) {
+        if (h2_start(c))
+            return;
+        h2_feed(c, (const uint8_t *)h2_preface, H2_PREFACE_BYTES);
+        h2_feed(c, p, n);
+    } else if (n) {
+        mem_put(&c->rest, h2_preface, c->matched);
+        c->state = H2_LINE;
+        h2_line(c, p, n);
+    }
+}
+
+/* One recv(), never a second to see that nothing is left: epoll says so. */
+static void h2_receive(struct h2_conn *c)
+{
+    uint8_t *in = c->loop->in;
+    ssize_t n = recv(c->io.fd, in, NET_IO_BYTES, 0);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0) {
+        c->error = n < 0 ? errno : 0;
+        c->end = n < 0 ? H2_END_IO : H2_END_EOF;
+        return;
+    }
+    c->loop->bytes_in += (size_t)n;
+    net_now(c->loop);
+    if (c->state == H2_OPEN)
+        h2_feed(c, in, (size_t)n);
+    else if (c->state == H2_PREFACE)
+        h2_greet(c, in, (size_t)n);
+    else if (c->state == H2_LINE)
+        h2_line(c, in, (size_t)n);
+}
+
+/* The socket of a client is connected, or is not going to be. */
+static void h2_connected(struct h2_conn *c)
+{
+    int error = 0;
+    socklen_t n = sizeof error;
+    if (getsockopt(c->io.fd, SOL_SOCKET, SO_ERROR, &error, &n))
+        error = errno;
+    if (error) {
+        c->error = error;
+        c->end = H2_END_IO;
+        return;
+    }
+    net_io_want(c->loop, &c->io, EPOLLIN);
+    (void)h2_start(c);
+}
+
+/* The socket is ready. */
+static void h2_on_event(struct net_io *io, uint32_t events)
+{
+    struct h2_conn *c = io->arg;
+    if (c->state == H2_CONNECTING) {
+        h2_connected(c);
+    } else {
+        if ((events & EPOLLOUT) && c->rest.len)
+            (void)h2_write_rest(c);
+        if (!c->end && (events & EPOLLIN))
+            h2_receive(c);
+        else if (!c->end && (events & (EPOLLERR | EPOLLHUP)))
+            c->end = H2_END_EOF;
+    }
+    h2_turn(c);
+}
+
+/* ---- nghttp2's callbacks ---- */
+
+/* A frame's nine bytes were read.  HEADERS on a stream number that was passed
+ * over is an error of the connection ([H2] 5.1.1), which nghttp2 takes for a
+ * late frame of a closed stream and ignores. */
+static int h2_on_begin_frame(nghttp2_session *s, const nghttp2_frame_hd *hd,
+                             void *arg)
+{
+    struct h2_conn *c = arg;
+    if (hd->type != NGHTTP2_HEADERS || !c->kit->server)
+        return 0;
+    if (hd->stream_id > c->top_id)
+        c->top_id = hd->stream_id;
+    else if (!nghttp2_session_find_stream(s, hd->stream_id))
+        return nghttp2_session_terminate_session(s, NGHTTP2_PROTOCOL_ERROR) ?
+               NGHTTP2_ERR_CALLBACK_FAILURE : 0;
+    return 0;
+}
+
+/* A header block begins. */
+static int h2_on_begin_headers(nghttp2_session *s, const nghttp2_frame *f,
+                               void *arg)
+{
+    struct h2_conn *c = arg;
+    c->headers_bytes = 0;
+    if (f->headers.cat != NGHTTP2_HCAT_REQUEST)
+        return 0;
+    void *stream = c->kit->up->on_open(c, f->hd.stream_id);
+    if (!stream)
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    return nghttp2_session_set_stream_user_data(s, f->hd.stream_id, stream);
+}
+
+/* A header.  nghttp2 advertises the limit of a list but does not count
+ * ([H2] 6.5.2: name + value + 32 each). */
+static int h2_on_header(nghttp2_session *s, const nghttp2_frame *f,
+                        const uint8_t *name, size_t nlen, const uint8_t *value,
+                        size_t vlen, uint8_t flags, void *arg)
+{
+    struct h2_conn *c = arg;
+    uint32_t most = c->kit->headers_bytes;
+    size_t n = nlen + vlen + 32;
+    (void)flags;
+    if (n > most * (uint64_t)H2_HARD_HEADERS - c->headers_bytes)
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    c->headers_bytes += (uint32_t)n;
+    if (c->headers_bytes > most)
+        return 0;
+    void *stream = nghttp2_session_get_stream_user_data(s, f->hd.stream_id);
+    if (stream)
+        c->kit->up->on_header(c, stream,
+                              (struct slice){ (const char *)name, nlen },
+                              (struct slice){ (const char *)value, vlen });
+    return 0;
+}
+
+/* Bytes of a body; nghttp2 gives the window back by itself. */
+static int h2_on_data(nghttp2_session *s, uint8_t flags, int32_t id,
+                      const uint8_t *p, size_t n, void *arg)
+{
+    struct h2_conn *c = arg;
+    void *stream = nghttp2_session_get_stream_user_data(s, id);
+    (void)flags;
+    if (stream)
+        c->kit->up->on_data(c, stream, p, n);
+    return 0;
+}
+
+/* The peer's SETTINGS, or its acknowledgement of ours. */
+static void h2_on_settings(struct h2_conn *c, bool ack)
+{
+    bool hello = c->got_settings;
+    c->got_settings |= !ack;
+    c->got_ack |= ack;
+    if (!hello && c->got_settings)
+        c->kit->up->on_ready(c);
+    if (c->got_settings && (c->got_ack || !c->kit->server) && !c->ready) {
+        c->ready = true;
+        if (!c->leaving)
+            net_timer_stop(c->loop, &c->timer);
+    }
+}
+
+/* The last word of a graceful shutdown: streams up to the last one seen are
+ * served, later ones were not. */
+static void h2_goaway(struct h2_conn *c)
+{
+    (void)nghttp2_submit_goaway(c->session, NGHTTP2_FLAG_NONE,
+        nghttp2_session_get_last_proc_stream_id(c->session), NGHTTP2_NO_ERROR,
+        NULL, 0);
+}
+
+/* HEADERS or DATA came in whole. */
+static void h2_on_message_frame(struct h2_conn *c, const nghttp2_frame *f)
+{
+    nghttp2_session *s = c->session;
+    int32_t id = f->hd.stream_id;
+    void *stream = nghttp2_session_get_stream_user_data(s, id);
+    if (!stream)
+        return;
+    if (f->hd.type == NGHTTP2_HEADERS)
+        c->kit->up->on_headers(c, stream,
+                               c->headers_bytes > c->kit->headers_bytes);
+    if (!(f->hd.flags & NGHTTP2_FLAG_END_STREAM))
+        return;
+    c->kit->up->on_end(c, stream);
+    /* An answer before the end of the request: the rest is not wanted. */
+    if (!c->kit->server && nghttp2_session_get_stream_local_close(s, id) == 0)
+        (void)nghttp2_submit_rst_stream(s, NGHTTP2_FLAG_NONE, id,
+                                        NGHTTP2_NO_ERROR);
+}
+
+/* A frame came in whole. */
+static int h2_on_frame(nghttp2_session *s, const nghttp2_frame *f, void *arg)
+{
+    struct h2_conn *c = arg;
+    (void)s;
+    switch (f->hd.type) {
+    case NGHTTP2_HEADERS:
+    case NGHTTP2_DATA:
+        h2_on_message_frame(c, f);
+        break;
+    case NGHTTP2_RST_STREAM:
+        c->reset_id = f->hd.stream_id;  /* on_stream_close is next */
+        break;
+    case NGHTTP2_SETTINGS:
+        h2_on_settings(c, f->hd.flags & NGHTTP2_FLAG_ACK);
+        break;
+    case NGHTTP2_PING:
+        if ((f->hd.flags & NGHTTP2_FLAG_ACK) && c->leaving) {
+            net_timer_stop(c->loop, &c->timer);
+            h2_goaway(c);
+        }
+        break;
+    case NGHTTP2_GOAWAY:
+        c->goaway_code = f->goaway.error_code;
+        if (!c->goaway) {               /* a graceful end sends two */
+            c->goaway = true;
+            c->kit->up->on_goaway(c);
+        }
+        break;
+    default:
+        break;
+    }
+    return 0;
+}
+
+/* A frame went out.  A server that has ended a response before the request's
+ * end asks for no more of it ([H2] 8.1), after its last frame. */
+static int h2_on_sent(nghttp2_session *s, const nghttp2_frame *f, void *arg)
+{
+    const struct h2_conn *c = arg;
+    if (c->kit->server && (f->hd.flags & NGHTTP2_FLAG_END_STREAM) &&
+        (f->hd.type == NGHTTP2_HEADERS || f->hd.type == NGHTTP2_DATA) &&
+        nghttp2_session_get_stream_remote_close(s, f->hd.stream_id) == 0)
+        (void)nghttp2_submit_rst_stream(s, NGHTTP2_FLAG_NONE, f->hd.stream_id,
+                                        NGHTTP2_NO_ERROR);
+    return 0;
+}
+
+/* A stream is over.  Always 0: an error here leaks in nghttp2 before 1.56
+ * (CVE-2023-35945). */
+static int h2_on_close(nghttp2_session *s, int32_t id, uint32_t code,
+                       void *arg)
+{
+    struct h2_conn *c = arg;
+    void *stream = nghttp2_session_get_stream_user_data(s, id);
+    bool by_peer = c->reset_id == id;
+    if (stream) {
+        (void)nghttp2_session_set_stream_user_data(s, id, NULL);
+        c->kit->up->on_close(c, stream, code, by_peer);
+    }
+    return 0;
+}
+
+/* ---- opening and closing ---- */
+
+/* A timer of c ran out: the stall, or what c's state is waiting for. */
+static void h2_on_time(struct net_timer *t)
+{
+    struct h2_conn *c = t->arg;
+    if (t == &c->timer && c->state == H2_OPEN && c->leaving)
+        h2_goaway(c);
+    else if (t == &c->timer && c->state == H2_OPEN && c->kit->server)
+        (void)nghttp2_session_terminate_session(c->session,
+                                                NGHTTP2_SETTINGS_TIMEOUT);
+    else
+        c->end = H2_END_TIMEOUT;
+    h2_turn(c);
+}
+
+/* Take over the socket fd in state; GP_ENOMEM or GP_EIO close it, and c is as
+ * if it never was. */
+static int h2_open(struct h2_conn *c, const struct h2_kit *kit,
+                   struct net_loop *loop, int fd, enum h2_state state,
+                   int64_t timeout_ns)
+{
+    *c = (struct h2_conn){
+        .io = { .fd = fd, .on_event = h2_on_event, .arg = c,
+                .events = state == H2_CONNECTING ? EPOLLOUT : EPOLLIN },
+        .loop = loop, .kit = kit, .state = state,
+        .timer = { .on_time = h2_on_time, .arg = c },
+        .stall = { .on_time = h2_on_time, .arg = c },
+    };
+    int e = net_timer_arm(loop, &c->timer, loop->now_ns + timeout_ns);
+    if (!e && (e = net_io_add(loop, &c->io)))
+        net_timer_stop(loop, &c->timer);
+    if (e) {
+        close(fd);
+        c->io.fd = -1;
+        c->state = H2_GONE;
+    }
+    return e;
+}
+
+/* Serve the accepted socket fd, which c then owns.  On an error it is closed
+ * and on_gone is not called. */
+static int h2_accept(struct h2_conn *c, const struct h2_kit *kit,
+                     struct net_loop *loop, int fd)
+{
+    return h2_open(c, kit, loop, fd, H2_PREFACE, H2_HELLO_NS);
+}
+
+/* Connect to addr; on_ready, or on_lost, follows within timeout_ns.  On an
+ * error c->error has errno, and on_gone is not called. */
+static int h2_connect(struct h2_conn *c, const struct h2_kit *kit,
+                      struct net_loop *loop, const struct net_addr *addr,
+                      int64_t timeout_ns)
+{
+    int fd = net_connect(addr);
+    int error = fd < 0 ? errno : ENOMEM;
+    int e = fd < 0 ? GP_EIO
+                   : h2_open(c, kit, loop, fd, H2_CONNECTING, timeout_ns);
+    if (e) {
+        *c = (struct h2_conn){ .io.fd = -1, .kit = kit, .loop = loop,
+                               .state = H2_GONE, .error = error };
+    }
+    return e;
+}
+
+/* Begin to end a server's connection: GOAWAY that still lets requests in, and
+ * a PING; when its answer is here every request that had left the client has
+ * arrived, and the final GOAWAY names the last.  c may be gone afterwards. */
+static void h2_shutdown(struct h2_conn *c)
+{
+    if (c->leaving || c->state >= H2_LINGER)
+        return;
+    c->leaving = true;
+    if (c->state != H2_OPEN || net_timer_arm(c->loop, &c->timer,
+                                   c->loop->now_ns + H2_NOTICE_NS) ||
+        nghttp2_submit_shutdown_notice(c->session) ||
+        nghttp2_submit_ping(c->session, NGHTTP2_FLAG_NONE, NULL))
+        c->end = H2_END_DONE;
+    h2_kick(c);
+}
+
+/* Begin a request whose header list is nv and whose body is body; its id, or
+ * a negative gp_err: GP_ESTATE when the connection takes no more.  All three
+ * pointers are borrowed until on_close for stream, or h2_cancel. */
+static int32_t h2_request(struct h2_conn *c, const nghttp2_nv *nv, size_t n,
+                          struct h2_body *body, void *stream)
+{
+    nghttp2_data_provider d = { .source.ptr = body,
+                                .read_callback = h2_on_read };
+    int32_t id = nghttp2_submit_request(c->session, NULL, nv, n, &d, stream);
+    return id > 0 ? id : id == NGHTTP2_ERR_NOMEM ? GP_ENOMEM : GP_ESTATE;
+}
+
+/* Answer stream id with the header list nv and body, or without one when body
+ * is NULL: END_STREAM is then on the headers. */
+static int h2_respond(struct h2_conn *c, int32_t id, const nghttp2_nv *nv,
+                      size_t n, struct h2_body *body)
+{
+    nghttp2_data_provider d = { .source.ptr = body,
+                                .read_callback = h2_on_read };
+    return nghttp2_submit_response(c->session, id, nv, n, body ? &d : NULL) ?
+           GP_ENOMEM : GP_OK;
+}
+
+/* Forget stream id: RST_STREAM with code goes out, no callback comes any
+ * more.  Ahead of the stream's DATA, so that its body is not read again. */
+static void h2_cancel(struct h2_conn *c, int32_t id, uint32_t code)
+{
+    (void)nghttp2_session_set_stream_user_data(c->session, id, NULL);
+    (void)nghttp2_submit_rst_stream(c->session, NGHTTP2_FLAG_NONE, id, code);
+}
+
+/* Streams that the peer allows at once. */
+static uint32_t h2_peer_streams(const struct h2_conn *c)
+{
+    return nghttp2_session_get_remote_settings(c->session,
+        NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+}
+
+/* Release k, after the last connection that uses it; a zero k is fine. */
+static void h2_kit_fini(struct h2_kit *k)
+{
+    nghttp2_session_callbacks_del(k->callbacks);
+    nghttp2_option_del(k->option);
+    k->callbacks = NULL;
+    k->option = NULL;
+}
+
+/* nghttp2's options for k. */
+static void h2_kit_options(const struct h2_kit *k)
+{
+#ifdef HAVE_NGHTTP2_OPTION_SET_STREAM_RESET_RATE_LIMIT
+    nghttp2_option_set_stream_reset_rate_limit(k->option, H2_RESET_BURST,
+                                               H2_RESETS_A_SEC);
+#endif
+#ifdef HAVE_NGHTTP2_OPTION_SET_MAX_CONTINUATIONS
+    /* As many as the hard limit can fill (CVE-2024-28182), and a few. */
+    nghttp2_option_set_max_continuations(k->option,
+        (size_t)k->headers_bytes * H2_HARD_HEADERS / 16384 + 4);
+#endif
+    nghttp2_option_set_no_auto_window_update(k->option, 0);
+}
+
+/* Make k ready from its other fields, which the caller has set. */
+static int h2_kit_init(struct h2_kit *k)
+{
+    k->callbacks = NULL;
+    k->option = NULL;
+    if (nghttp2_session_callbacks_new(&k->callbacks) ||
+        nghttp2_option_new(&k->option)) {
+        h2_kit_fini(k);
+        return GP_ENOMEM;
+    }
+    nghttp2_session_callbacks *cb = k->callbacks;
+    nghttp2_session_callbacks_set_on_begin_frame_callback(cb,
+                                                          h2_on_begin_frame);
+    nghttp2_session_callbacks_set_on_begin_headers_callback(cb,
+                                                          h2_on_begin_headers);
+    nghttp2_session_callbacks_set_on_header_callback(cb, h2_on_header);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, h2_on_data);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(cb, h2_on_frame);
+    nghttp2_session_callbacks_set_on_frame_send_callback(cb, h2_on_sent);
+    nghttp2_session_callbacks_set_on_stream_close_callback(cb, h2_on_close);
+    h2_kit_options(k);
+    return GP_OK;
+}
+
+/* ================================== 18 RPC ==================================
+ * for     gRPC on HTTP/2, both ends: framing, status, deadlines, gzip; the
+ *         server's loops and methods; a client's calls
+ * uses    MEM, TXT, SYS, GZ, SMP, NET, H2
+ * owns    struct gp_server with its threads and sockets; a call from its
+ *         HEADERS until its stream closes
+ * spec    [GRPC] grpc/doc/PROTOCOL-HTTP2.md, statuscodes.md,
+ *         http-grpc-status-mapping.md, compression.md
+ * prefix  rpc_
+ * runs    a connection and its calls on their loop's thread; rpc_server_* on
+ *         any one thread that is not a loop's
+ *
+ *   message  flag(1) length(4, big endian) bytes
+ *            00 00 00 00 03 0a 01 41    not compressed, 3 bytes: field 1 "A"
+ *
+ * Invariant  a call is answered exactly once, whatever the client sends and
+ *            the handler does; what a call allocates goes with it.  A message
+ *            longer than the limit is refused when its length has been read.
+ * Does not   stream yet: one message each way.
+ *
+ * Where the documents disagree: two messages or none on a unary method are
+ * INTERNAL, as grpc-go and Java answer (statuscodes.md says UNIMPLEMENTED); an
+ * unknown grpc-encoding is an error only for a message that uses it.
+ */
+
+/* ---- both ends: framing, status, timeouts ---- */
+
+struct rpc_frame {                      /* messages cut out of DATA */
+    uint8_t  prefix[5];                 /* flag and length, as they came */
+    uint8_t  have;                      /* bytes of prefix */
+    uint32_t left;                      /* bytes of the message to come */
+    uint32_t size;                      /* bytes of the message */
+    uint32_t count;                     /* messages complete */
+};
+
+enum rpc_step {
+    RPC_MORE,                           /* the input is used up */
+    RPC_PREFIX,                         /* size and prefix[0] are known */
+    RPC_BYTES,                          /* some bytes of the message */
+    RPC_WHOLE,                          /* the message is complete */
+};
+
+/* Take the next step through *in, which moves.  After RPC_BYTES *part has the
+ * bytes, borrowed from in. */
+static enum rpc_step rpc_frame_next(struct rpc_frame *f, struct slice *in,
+                                    struct slice *part)
+{
+    if (f->have < sizeof f->prefix) {
+        while (in->n && f->have < sizeof f->prefix) {
+            f->prefix[f->have++] = (uint8_t)*in->p++;
+            in->n--;
+        }
+        if (f->have < sizeof f->prefix)
+            return RPC_MORE;
+        f->size = (uint32_t)f->prefix[1] << 24 | (uint32_t)f->prefix[2] << 16 |
+                  (uint32_t)f->prefix[3] << 8 | f->prefix[4];
+        f->left = f->size;
+        return RPC_PREFIX;
+    }
+    if (f->left == 0) {
+        f->have = 0;
+        f->count++;
+        return RPC_WHOLE;
+    }
+    size_t n = in->n < f->left ? in->n : f->left;
+    if (n == 0)
+        return RPC_MORE;
+    *part = (struct slice){ in->p, n };
+    in->p += n;
+    in->n -= n;
+    f->left -= (uint32_t)n;
+    return RPC_BYTES;
+}
+
+/* True when the bytes so far end inside a message. */
+static bool rpc_frame_cut(const struct rpc_frame *f)
+{
+    return f->have > 0;
+}
+
+/* Write the five bytes before an uncompressed message of n bytes. */
+static void rpc_frame_prefix(uint8_t *p, size_t n)
+{
+    p[0] = 0;
+    p[1] = (uint8_t)(n >> 24);
+    p[2] = (uint8_t)(n >> 16);
+    p[3] = (uint8_t)(n >> 8);
+    p[4] = (uint8_t)n;
+}
+
+/* grpc-timeout in ns: 1 to 8 digits and a unit; what does not fit becomes the
+ * most that does. */
+static int rpc_timeout(struct slice v, int64_t *ns)
+{
+    static const struct { char unit; int64_t ns; } unit[] = {
+        { 'n', 1 }, { 'u', 1000 }, { 'm', 1000000 }, { 'S', 1000000000 },
+        { 'M', 60000000000 }, { 'H', 3600000000000 },
+    };
+    int64_t x = 0, most = INT64_MAX / 2;        /* "now" can be added */
+    if (v.n < 2 || v.n > 9)
+        return GP_EFORMAT;
+    for (size_t i = 0; i < v.n - 1; i++) {
+        if (v.p[i] < '0' || v.p[i] > '9')
+            return GP_EFORMAT;
+        x = x * 10 + (v.p[i] - '0');
+    }
+    for (size_t i = 0; i < sizeof unit / sizeof *unit; i++)
+        if (v.p[v.n - 1] == unit[i].unit) {
+            *ns = x > most / unit[i].ns ? most : x * unit[i].ns;
+            return GP_OK;
+        }
+    return GP_EFORMAT;
+}
+
+/* ns as grpc-timeout: the finest unit that holds it in 8 digits, rounded up;
+ * text[12]. */
+static void rpc_timeout_text(int64_t ns, char *text)
+{
+    static const struct { char unit; int64_t ns; } unit[] = {
+        { 'n', 1 }, { 'u', 1000 }, { 'm', 1000000 }, { 'S', 1000000000 },
+        { 'M', 60000000000 }, { 'H', 3600000000000 },
+    };
+    size_t i = 0;
+    while (i < 5 && ns > 99999999 * unit[i].ns)
+        i++;
+    /* A coarser unit that is exact is shorter on the wire. */
+    while (i < 3 && ns % unit[i + 1].ns == 0)
+        i++;
+    int64_t x = (ns - 1) / unit[i].ns + 1;
+    snprintf(text, 12, "%d%c", (int)(x > 99999999 ? 99999999 : x),
+             unit[i].unit);
+}
+
+/* Name of a grpc status, or "?"; static. */
+static const char *rpc_status_name(int status)
+{
+    static const char *const name[] = {
+        "OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED",
+        "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED",
+        "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED",
+        "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE",
+        "DATA_LOSS", "UNAUTHENTICATED",
+    };
+    return status >= 0 && status < 17 ? name[status] : "?";
+}
+
+/* True when a content-type is gRPC's: application/grpc, and then its end, '+'
+ * or ';'.  *codec is what stands after '+', or empty; borrowed. */
+static bool rpc_content_type(struct slice v, struct slice *codec)
+{
+    static const char want[] = "application/grpc";
+    size_t n = sizeof want - 1;
+    *codec = (struct slice){0};
+    if (v.n < n || strncasecmp(v.p, want, n))
+        return false;
+    if (v.n == n || v.p[n] == ';')
+        return true;
+    if (v.p[n] != '+')
+        return false;
+    codec->p = v.p + n + 1;
+    while (n + 1 + codec->n < v.n && codec->p[codec->n] != ';')
+        codec->n++;
+    return true;
+}
+
+/* ---- server: its parts ---- */
+
+struct rpc_method {
+    char    *path;                      /* owned by the server's arena */
+    size_t   n;                         /* bytes of path */
+    void   (*on_message)(struct gp_call *call, struct gp_slice request,
+                         void *service);
+    void    *service;                   /* borrowed */
+    uint32_t index;                     /* place in the server's table */
+    uint16_t label;                     /* of its samples */
+};
+
+enum rpc_refusal {                      /* what is wrong with the headers */
+    RPC_FINE, RPC_NOT_POST, RPC_NOT_GRPC, RPC_NO_CODEC, RPC_BAD_TIMEOUT,
+};
+
+enum rpc_coding { RPC_IDENTITY, RPC_GZIP, RPC_UNKNOWN_CODING };
+
+struct gp_call {
+    struct rpc_conn  *conn;             /* borrowed; NULL in the pool */
+    struct gp_call   *prev, *next;      /* open calls of conn; next in pool */
+    const struct rpc_method *method;    /* NULL: no such method */
+    int64_t           deadline_ns;      /* monotonic; 0: none */
+    struct net_timer  timer;            /* armed while the request comes in */
+    struct rpc_frame  frame;
+    struct h2_body    body;             /* of the answer; points into out */
+    struct buf        request;          /* the message so far */
+    struct buf        plain;            /* it, inflated */
+    struct buf        out;              /* prefix and reply, or status text */
+    struct arena      arena;            /* for the handler */
+    int32_t           id;               /* of its stream */
+    enum rpc_coding   coding;           /* of compressed messages */
+    bool              post, grpc, codec;        /* as the headers must be */
+    bool              bad_timeout;
+    bool              begun;            /* the headers are complete */
+    bool              answered;
+};
+
+struct rpc_conn {
+    struct h2_conn   h2;                /* first */
+    struct rpc_loop *loop;              /* borrowed */
+    struct rpc_conn *prev, *next;       /* of loop */
+    struct gp_call  *calls;             /* open ones; owned */
+    size_t           buffered;          /* request bytes of open calls */
+};
+
+struct rpc_loop {
+    struct net_loop   net;
+    struct gp_server *server;           /* borrowed */
+    pthread_t         thread;
+    struct rpc_conn  *conns;            /* owned, until on_gone */
+    struct gp_call   *pool;             /* owned; linked by next */
+    size_t            npool;            /* at most RPC_POOL_CALLS */
+    _Atomic uint64_t *calls;            /* owned; completed, by method */
+    _Atomic uint64_t  refused;          /* calls that reached no method */
+    atomic_uint       nconns;           /* assigned and not gone */
+    bool              running;          /* thread is to be joined */
+    bool              draining;         /* new connections leave at once */
+};
+
+struct rpc_listener {
+    struct net_io     io;               /* owns its descriptor */
+    struct net_addr   addr;             /* bound */
+    struct net_timer  pause;            /* armed while it does not accept */
+    struct gp_server *server;           /* borrowed */
+    struct rpc_listener *next;          /* owned */
+};
+
+struct gp_server {
+    struct gp_server_config config;     /* with the defaults filled in */
+    struct h2_kit     kit;
+    struct arena      arena;            /* methods' paths and listeners */
+    struct rpc_method *method;          /* owned */
+    size_t            nmethod, method_cap;      /* methods */
+    struct index      by_path;          /* path -> method */
+    struct rpc_listener *listener;      /* in the arena */
+    struct rpc_loop  *loop;             /* owned, config.threads of them */
+    _Atomic uint64_t  cut;              /* calls ended by the drain */
+    atomic_uint       acks;             /* loops that have done their cutting */
+    bool              started;
+};
+
+/* Pieces of answers, all constant. */
+static const nghttp2_nv rpc_nv_200 = H2_NV(":status", "200");
+static const nghttp2_nv rpc_nv_type = H2_NV("content-type",
+                                            "application/grpc");
+static const nghttp2_nv rpc_nv_accept = H2_NV("grpc-accept-encoding",
+                                              "identity,gzip");
+static const nghttp2_nv rpc_nv_ok = H2_NV("grpc-status", "0");
+static const nghttp2_nv rpc_nv_text = H2_NV("content-type", "text/plain");
+static const nghttp2_nv rpc_nv_405 = H2_NV(":status", "405");
+static const nghttp2_nv rpc_nv_allow = H2_NV("allow", "POST");
+static const nghttp2_nv rpc_nv_415 = H2_NV(":status", "415");
+
+#define RPC_HELP "This port speaks gRPC: HTTP/2 POST requests with content-" \
+                 "type application/grpc.\nTry a gRPC client, such as " \
+                 "grpcurl or grpcprof load.\n"
+
+static const char rpc_help[] = RPC_HELP;
+
+/* RFC 9110 15.5.22: a 426 names what to change to. */
+static const char rpc_http1[] =
+    "HTTP/1.1 426 Upgrade Required\r\nUpgrade: h2c\r\n"
+    "Connection: Upgrade, close\r\nContent-Type: text/plain\r\n\r\n" RPC_HELP;
+
+/* ---- server: calls ---- */
+
+/* A call for stream id of c, or NULL. */
+static struct gp_call *rpc_call_open(struct rpc_conn *c, int32_t id)
+{
+    struct rpc_loop *l = c->loop;
+    struct gp_call *k = l->pool;
+    if (k) {
+        l->pool = k->next;
+        l->npool--;
+    } else if (!(k = mem_zalloc(sizeof *k))) {
+        return NULL;
+    }
+    k->conn = c;
+    k->id = id;
+    k->prev = NULL;
+    k->next = c->calls;
+    if (k->next)
+        k->next->prev = k;
+    c->calls = k;
+    return k;
+}
+
+/* Empty b for the next call; a large one is not kept. */
+static void rpc_buf_reset(struct buf *b)
+{
+    if (b->cap > RPC_KEEP_BYTES || b->err)
+        mem_fini(b);
+    b->len = 0;
+}
+
+/* Release k, which is in no list. */
+static void rpc_call_free(struct gp_call *k)
+{
+    mem_fini(&k->request);
+    mem_fini(&k->plain);
+    mem_fini(&k->out);
+    mem_arena_fini(&k->arena);
+    mem_free(k);
+}
+
+/* k's stream is closed: back to the pool. */
+static void rpc_call_close(struct gp_call *k)
+{
+    struct rpc_conn *c = k->conn;
+    struct rpc_loop *l = c->loop;
+    net_timer_stop(&l->net, &k->timer);
+    c->buffered -= k->request.len;
+    if (k->next)
+        k->next->prev = k->prev;
+    if (k->prev)
+        k->prev->next = k->next;
+    else
+        c->calls = k->next;
+    if (l->npool >= RPC_POOL_CALLS) {
+        rpc_call_free(k);
+        return;
+    }
+    rpc_buf_reset(&k->request);
+    rpc_buf_reset(&k->plain);
+    rpc_buf_reset(&k->out);
+    mem_arena_fini(&k->arena);
+    *k = (struct gp_call){ .next = l->pool, .request = k->request,
+                           .plain = k->plain, .out = k->out };
+    l->pool = k;
+    l->npool++;
+}
+
+/* The one moment at which k is answered; false when it already was. */
+static bool rpc_call_answer(struct gp_call *k)
+{
+    struct rpc_loop *l = k->conn->loop;
+    if (k->answered)
+        return false;
+    k->answered = true;
+    net_timer_stop(&l->net, &k->timer);
+    net_add(k->method ? &l->calls[k->method->index] : &l->refused, 1);
+    return true;
+}
+
+/* End k with a status other than OK and a text for people: [GRPC]
+ * Trailers-Only, one HEADERS frame.  Nothing when k is answered. */
+static void rpc_call_fail(struct gp_call *k, enum gp_status status,
+                          const char *text)
+{
+    static const char digits[17][3] = { "0", "1", "2", "3", "4", "5", "6", "7",
+        "8", "9", "10", "11", "12", "13", "14", "15", "16" };
+    if ((unsigned)status > 16 || status == GP_STATUS_OK)
+        status = GP_STATUS_UNKNOWN;
+    if (!rpc_call_answer(k))
+        return;
+    k->out.len = 0;
+    txt_put_percent(&k->out, txt_slice(text), RPC_TEXT_BYTES);
+    nghttp2_nv nv[5] = { rpc_nv_200, rpc_nv_type, rpc_nv_ok };
+    size_t n = 3;
+    nv[2].value = (uint8_t *)(uintptr_t)digits[status];
+    nv[2].valuelen = strlen(digits[status]);
+    if (k->out.len && !k->out.err) {
+        nv[n] = (nghttp2_nv)H2_NV("grpc-message", "");
+        nv[n].value = k->out.data;      /* lives until the stream closes */
+        nv[n++].valuelen = k->out.len;
+    }
+    if (status == GP_STATUS_UNIMPLEMENTED && k->coding == RPC_UNKNOWN_CODING)
+        nv[n++] = rpc_nv_accept;
+    if (h2_respond(&k->conn->h2, k->id, nv, n, NULL))
+        h2_cancel(&k->conn->h2, k->id, NGHTTP2_INTERNAL_ERROR);
+}
+
+/* Answer k, which is not gRPC, in plain HTTP. */
+static void rpc_call_http(struct gp_call *k, const nghttp2_nv *nv, size_t n)
+{
+    if (!rpc_call_answer(k))
+        return;
+    k->body = (struct h2_body){ (const uint8_t *)rpc_help,
+                                sizeof rpc_help - 1, NULL, 0 };
+    (void)h2_respond(&k->conn->h2, k->id, nv, n, &k->body);
+}
+
+/* The buffer to write k's reply into; its first five bytes are taken.
+ * Borrowed until rpc_call_send. */
+static struct buf *rpc_call_out(struct gp_call *k)
+{
+    k->out.len = 0;
+    mem_put(&k->out, "\0\0\0\0", 5);
+    return &k->out;
+}
+
+/* Answer k with OK and the message in rpc_call_out(k). */
+static void rpc_call_send(struct gp_call *k)
+{
+    static const nghttp2_nv head[2] = {
+        H2_NV(":status", "200"), H2_NV("content-type", "application/grpc") };
+    if (k->answered)
+        return;
+    if (k->out.err || k->out.len - 5 > UINT32_MAX) {
+        mem_fini(&k->out);
+        rpc_call_fail(k, GP_STATUS_RESOURCE_EXHAUSTED, "out of memory");
+        return;
+    }
+    (void)rpc_call_answer(k);
+    rpc_frame_prefix(k->out.data, k->out.len - 5);
+    k->body = (struct h2_body){ k->out.data, k->out.len, &rpc_nv_ok, 1 };
+    if (h2_respond(&k->conn->h2, k->id, head, 2, &k->body))
+        h2_cancel(&k->conn->h2, k->id, NGHTTP2_INTERNAL_ERROR);
+}
+
+/* Answer k with OK and a message, which is copied. */
+static void rpc_call_reply(struct gp_call *k, struct gp_slice message)
+{
+    if (k->answered)
+        return;
+    mem_put(rpc_call_out(k), message.data, message.len);
+    rpc_call_send(k);
+}
+
+/* n bytes that live as long as k, 16-byte aligned, or NULL. */
+static void *rpc_call_alloc(struct gp_call *k, size_t n)
+{
+    return mem_arena_alloc(&k->arena, n);
+}
+
+/* True when k's deadline has passed; answers k then. */
+static bool rpc_call_expired(struct gp_call *k)
+{
+    if (!k->deadline_ns || sys_now_ns() < k->deadline_ns)
+        return false;
+    rpc_call_fail(k, GP_STATUS_DEADLINE_EXCEEDED, "deadline exceeded");
+    return true;
+}
+
+/* The deadline of a call came before the end of its request. */
+static void rpc_call_on_time(struct net_timer *t)
+{
+    struct gp_call *k = t->arg;
+    struct rpc_conn *c = k->conn;
+    rpc_call_fail(k, GP_STATUS_DEADLINE_EXCEEDED,
+                  "deadline exceeded before the end of the request");
+    h2_kick(&c->h2);
+}
+
+/* k's whole message into *m, inflated where it is compressed; false: k has
+ * been failed. */
+static bool rpc_call_message(struct gp_call *k, struct gp_slice *m)
+{
+    size_t at = 0;
+    *m = (struct gp_slice){ k->request.data, k->request.len };
+    if (k->frame.prefix[0] == 0)
+        return true;
+    int e = gz_inflate(k->request.data, k->request.len,
+                       k->conn->loop->server->config.max_message, &k->plain,
+                       &at);
+    *m = (struct gp_slice){ k->plain.data, k->plain.len };
+    if (e == GP_ELIMIT)
+        rpc_call_fail(k, GP_STATUS_RESOURCE_EXHAUSTED,
+                      "message larger than the limit once inflated");
+    else if (e == GP_ENOMEM)
+        rpc_call_fail(k, GP_STATUS_RESOURCE_EXHAUSTED, "out of memory");
+    else if (e)
+        rpc_call_fail(k, GP_STATUS_INTERNAL, "the gzip message is damaged");
+    return !e;
+}
+
+/* Run k's handler on its message; its samples carry the method's label. */
+static void rpc_call_run(struct gp_call *k)
+{
+    const struct rpc_method *m = k->method;
+    struct gp_slice message;
+    if (rpc_call_expired(k) || !rpc_call_message(k, &message))
+        return;
+    uint16_t old = smp_label;
+    smp_label = m->label;
+    m->on_message(k, message, m->service);
+    smp_label = old;
+    if (!k->answered)
+        rpc_call_fail(k, GP_STATUS_INTERNAL, "the method did not answer");
+}
+
+/* The five bytes before a message are here: refuse what cannot be right. */
+static void rpc_call_check_prefix(struct gp_call *k)
+{
+    const struct gp_server *s = k->conn->loop->server;
+    uint8_t flag = k->frame.prefix[0];
+    if (k->frame.count)
+        rpc_call_fail(k, GP_STATUS_INTERNAL,
+                      "more than one message for a unary method");
+    else if (flag > 1)
+        rpc_call_fail(k, GP_STATUS_INTERNAL,
+                      "the message's flag byte is neither 0 nor 1");
+    else if (flag && k->coding == RPC_IDENTITY)
+        rpc_call_fail(k, GP_STATUS_INTERNAL,
+                      "compressed flag set, but grpc-encoding is identity");
+    else if (flag && k->coding == RPC_UNKNOWN_CODING)
+        rpc_call_fail(k, GP_STATUS_UNIMPLEMENTED,
+                      "grpc-encoding not supported; use identity or gzip");
+    else if (k->frame.size > s->config.max_message)
+        rpc_call_fail(k, GP_STATUS_RESOURCE_EXHAUSTED,
+                      "message larger than the limit");
+}
+
+/* Keep some bytes of k's message, within what its connection may buffer. */
+static void rpc_call_keep(struct gp_call *k, struct slice part)
+{
+    const struct gp_server *s = k->conn->loop->server;
+    size_t most = (size_t)s->config.max_message * RPC_BUFFERED_MESSAGES;
+    if (part.n > most - k->conn->buffered) {
+        rpc_call_fail(k, GP_STATUS_RESOURCE_EXHAUSTED,
+                      "too many request bytes buffered on this connection");
+        return;
+    }
+    size_t before = k->request.len;
+    mem_put(&k->request, part.p, part.n);
+    k->conn->buffered += k->request.len - before;
+    if (k->request.err)
+        rpc_call_fail(k, GP_STATUS_RESOURCE_EXHAUSTED, "out of memory");
+}
+
+/* ---- server: what H2 tells ---- */
+
+/* A request begins. */
+static void *rpc_on_open(struct h2_conn *h2, int32_t id)
+{
+    return rpc_call_open((struct rpc_conn *)h2, id);
+}
+
+/* One header of a request; those that nobody needs cost a switch. */
+static void rpc_on_header(struct h2_conn *h2, void *stream, struct slice name,
+                          struct slice value)
+{
+    struct gp_call *k = stream;
+    struct slice codec;
+    if (k->begun)                       /* trailers: gRPC requests have none */
+        return;
+    if (name.n == 5 && !memcmp(name.p, ":path", 5)) {
+        const struct gp_server *s = ((struct rpc_conn *)h2)->loop->server;
+        uint64_t hash = mem_hash(value.p, value.n);
+        uint32_t at = 0, i;
+        while ((i = mem_index_next(&s->by_path, hash, &at)) != MEM_NONE)
+            if (s->method[i].n == value.n &&
+                !memcmp(s->method[i].path, value.p, value.n))
+                k->method = &s->method[i];
+    } else if (name.n == 7 && !memcmp(name.p, ":method", 7)) {
+        k->post = value.n == 4 && !memcmp(value.p, "POST", 4);
+    } else if (name.n == 12 && !memcmp(name.p, "content-type", 12)) {
+        k->grpc = rpc_content_type(value, &codec);
+        k->codec = codec.n == 0 ||
+                   (codec.n == 5 && !strncasecmp(codec.p, "proto", 5));
+    } else if (name.n == 12 && !memcmp(name.p, "grpc-timeout", 12)) {
+        int64_t ns = 0;
+        k->bad_timeout = rpc_timeout(value, &ns) != GP_OK;
+        k->deadline_ns = ((struct rpc_conn *)h2)->loop->net.now_ns + ns;
+    } else if (name.n == 13 && !memcmp(name.p, "grpc-encoding", 13)) {
+        k->coding = txt_equal(value, txt_slice("identity")) ? RPC_IDENTITY
+                  : txt_equal(value, txt_slice("gzip")) ? RPC_GZIP
+                  : RPC_UNKNOWN_CODING;
+    }
+}
+
+/* The request's headers are complete: refuse what cannot be served.  The
+ * order is grpc-go's. */
+static void rpc_on_headers(struct h2_conn *h2, void *stream, bool over)
+{
+    struct gp_call *k = stream;
+    const nghttp2_nv no_post[3] = { rpc_nv_405, rpc_nv_text, rpc_nv_allow };
+    const nghttp2_nv no_grpc[2] = { rpc_nv_415, rpc_nv_text };
+    if (k->begun)
+        return;
+    k->begun = true;
+    if (over)
+        rpc_call_fail(k, GP_STATUS_RESOURCE_EXHAUSTED,
+                      "header list larger than the limit");
+    else if (!k->post)
+        rpc_call_http(k, no_post, 3);
+    else if (!k->grpc)
+        rpc_call_http(k, no_grpc, 2);
+    else if (!k->codec)
+        rpc_call_fail(k, GP_STATUS_INTERNAL,
+                      "content-subtype not supported; use proto");
+    else if (k->bad_timeout)
+        rpc_call_fail(k, GP_STATUS_INTERNAL, "malformed grpc-timeout");
+    else if (!k->method)
+        rpc_call_fail(k, GP_STATUS_UNIMPLEMENTED, "unknown service or method");
+    else if (k->deadline_ns && !rpc_call_expired(k)) {
+        k->timer.on_time = rpc_call_on_time;
+        k->timer.arg = k;
+        /* Without memory for it the deadline still holds before the run. */
+        (void)net_timer_arm(h2->loop, &k->timer, k->deadline_ns);
+    }
+}
+
+/* Bytes of a request. */
+static void rpc_on_data(struct h2_conn *h2, void *stream, const uint8_t *p,
+                        size_t n)
+{
+    struct gp_call *k = stream;
+    struct slice in = { (const char *)p, n }, part;
+    enum rpc_step step;
+    (void)h2;
+    while (!k->answered &&
+           (step = rpc_frame_next(&k->frame, &in, &part)) != RPC_MORE)
+        if (step == RPC_PREFIX)
+            rpc_call_check_prefix(k);
+        else if (step == RPC_BYTES)
+            rpc_call_keep(k, part);
+}
+
+/* A request is complete. */
+static void rpc_on_end(struct h2_conn *h2, void *stream)
+{
+    struct gp_call *k = stream;
+    struct slice none = {0}, part;
+    (void)h2;
+    if (k->answered)
+        return;
+    (void)rpc_frame_next(&k->frame, &none, &part);      /* an empty message */
+    if (rpc_frame_cut(&k->frame))
+        rpc_call_fail(k, GP_STATUS_INTERNAL,
+                      "the request ends inside a message");
+    else if (k->frame.count == 0)
+        rpc_call_fail(k, GP_STATUS_INTERNAL,
+                      "no message for a unary method");
+    else
+        rpc_call_run(k);
+}
+
+/* A request's stream is closed, answered or not. */
+static void rpc_on_close(struct h2_conn *h2, void *stream, uint32_t code,
+                         bool by_peer)
+{
+    (void)h2;
+    (void)code;
+    (void)by_peer;
+    rpc_call_close(stream);
+}
+
+/* A client's SETTINGS or GOAWAY: nothing to do. */
+static void rpc_on_note(struct h2_conn *h2)
+{
+    (void)h2;
+}
+
+/* A connection is of no more use: its calls end with it. */
+static void rpc_on_lost(struct h2_conn *h2)
+{
+    struct rpc_conn *c = (struct rpc_conn *)h2;
+    while (c->calls)
+        rpc_call_close(c->calls);
+}
+
+/* A connection's socket is closed. */
+static void rpc_on_gone(struct h2_conn *h2)
+{
+    struct rpc_conn *c = (struct rpc_conn *)h2;
+    struct rpc_loop *l = c->loop;
+    if (c->next)
+        c->next->prev = c->prev;
+    if (c->prev)
+        c->prev->next = c->next;
+    else
+        l->conns = c->next;
+    mem_free(c);
+    atomic_fetch_sub(&l->nconns, 1);
+}
+
+static const struct h2_up rpc_server_up = {
+    .on_open = rpc_on_open, .on_header = rpc_on_header,
+    .on_headers = rpc_on_headers, .on_data = rpc_on_data,
+    .on_end = rpc_on_end, .on_close = rpc_on_close,
+    .on_ready = rpc_on_note, .on_goaway = rpc_on_note,
+    .on_lost = rpc_on_lost, .on_gone = rpc_on_gone,
+};
+
+/* ---- server: connections ---- */
+
+/* Task: begin to serve the connection arg, whose loop this is. */
+static void rpc_conn_adopt(void *arg)
+{
+    struct rpc_conn *c = arg;
+    struct rpc_loop *l = c->loop;
+    if (h2_accept(&c->h2, &l->server->kit, &l->net, c->h2.io.fd)) {
+        mem_free(c);
+        atomic_fetch_sub(&l->nconns, 1);
+        return;
+    }
+    c->next = l->conns;
+    if (c->next)
+        c->next->prev = c;
+    l->conns = c;
+    if (l->draining)
+        h2_shutdown(&c->h2);
+}
+
+/* Give the accepted socket fd to the loop with the fewest connections. */
+static int rpc_server_assign(struct gp_server *s, int fd)
+{
+    struct rpc_loop *best = &s->loop[0];
+    for (unsigned i = 1; i < s->config.threads; i++)
+        if (atomic_load(&s->loop[i].nconns) < atomic_load(&best->nconns))
+            best = &s->loop[i];
+    struct rpc_conn *c = mem_zalloc(sizeof *c);
+    if (c) {
+        c->loop = best;
+        c->h2.io.fd = fd;
+        atomic_fetch_add(&best->nconns, 1);
+        if (best == &s->loop[0]) {
+            rpc_conn_adopt(c);
+            return GP_OK;
+        }
+        if (!net_loop_post(&best->net, rpc_conn_adopt, c))
+            return GP_OK;
+        atomic_fetch_sub(&best->nconns, 1);
+        mem_free(c);
+    }
+    close(fd);
+    return GP_ENOMEM;
+}
+
+/* Connections that have not gone. */
+static unsigned rpc_server_conns(const struct gp_server *s)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < s->config.threads; i++)
+        n += atomic_load(&s->loop[i].nconns);
+    return n;
+}
+
+/* Accept again after a pause. */
+static void rpc_listener_on_time(struct net_timer *t)
+{
+    struct rpc_listener *p = t->arg;
+    net_io_want(&p->server->loop[0].net, &p->io, EPOLLIN);
+}
+
+/* Connections wait: accept them.  Without room, descriptors or memory those
+ * that wait go on waiting, and this is tried again in a while. */
+static void rpc_listener_on_event(struct net_io *io, uint32_t events)
+{
+    struct rpc_listener *p = io->arg;
+    struct gp_server *s = p->server;
+    struct net_loop *net = &s->loop[0].net;
+    (void)events;
+    for (int i = 0; i < NET_ACCEPTS; i++) {
+        bool full = rpc_server_conns(s) >= s->config.max_connections;
+        int fd = full ? -1 : net_accept(io->fd);
+        if (fd < 0 && !full && errno == EAGAIN)
+            return;
+        if (fd >= 0 && !rpc_server_assign(s, fd))
+            continue;
+        if (!net_timer_arm(net, &p->pause, net->now_ns + RPC_ACCEPT_PAUSE_NS))
+            net_io_want(net, io, 0);
+        return;
+    }
+}
+
+/* Task: close the listeners; on loop 0. */
+static void rpc_server_deafen(void *arg)
+{
+    struct gp_server *s = arg;
+    for (struct rpc_listener *p = s->listener; p; p = p->next) {
+        if (p->io.fd < 0)
+            continue;
+        net_timer_stop(&s->loop[0].net, &p->pause);
+        net_io_del(&s->loop[0].net, &p->io);
+        close(p->io.fd);
+        p->io.fd = -1;
+    }
+}
+
+/* Task: every connection of a loop begins to leave. */
+static void rpc_loop_drain(void *arg)
+{
+    struct rpc_loop *l = arg;
+    l->draining = true;
+    for (struct rpc_conn *c = l->conns, *next; c; c = next) {
+        next = c->next;
+        h2_shutdown(&c->h2);
+    }
+}
+
+/* Task: close every connection of a loop, counting the calls cut off. */
+static void rpc_loop_cut(void *arg)
+{
+    struct rpc_loop *l = arg;
+    uint64_t n = 0;
+    while (l->conns) {
+        for (struct gp_call *k = l->conns->calls; k; k = k->next)
+            n++;
+        h2_abort(&l->conns->h2);
+    }
+    atomic_fetch_add(&l->server->cut, n);
+    atomic_fetch_add(&l->server->acks, 1);
+}
+
+/* Task: end a loop's thread. */
+static void rpc_loop_stop(void *arg)
+{
+    ((struct rpc_loop *)arg)->net.stop = true;
+}
+
+/* A loop's thread. */
+static void *rpc_loop_main(void *arg)
+{
+    struct rpc_loop *l = arg;
+    net_loop_run(&l->net);
+    return NULL;
+}
+
+/* ---- server: life ---- */
+
+/* Ask and wait for the end of the loops' threads. */
+static void rpc_server_join(struct gp_server *s)
+{
+    for (unsigned i = 0; s->loop && i < s->config.threads; i++) {
+        struct rpc_loop *l = &s->loop[i];
+        if (!l->running)
+            continue;
+        while (net_loop_post(&l->net, rpc_loop_stop, l))
+            sched_yield();              /* memory will come back */
+        pthread_join(l->thread, NULL);
+        l->running = false;
+    }
+}
+
+/* Release l, whose thread has ended. */
+static void rpc_loop_fini(struct rpc_loop *l)
+{
+    if (l->net.in)
+        net_tasks_run(&l->net);         /* connections not yet adopted */
+    while (l->conns)
+        h2_abort(&l->conns->h2);
+    for (struct gp_call *k; (k = l->pool); ) {
+        l->pool = k->next;
+        rpc_call_free(k);
+    }
+    mem_free(l->calls);
+    net_loop_fini(&l->net);
+}
+
+/* Stop at once and free s; NULL is fine. */
+static void rpc_server_free(struct gp_server *s)
+{
+    if (!s)
+        return;
+    rpc_server_join(s);
+    for (struct rpc_listener *p = s->listener; p; p = p->next) {
+        const struct sockaddr_un *u = (const struct sockaddr_un *)&p->addr.sa;
+        if (u->sun_family == AF_UNIX)
+            unlink(u->sun_path);
+    }
+    if (s->started)
+        rpc_server_deafen(s);
+    for (struct rpc_listener *p = s->listener; p; p = p->next)
+        if (p->io.fd >= 0)
+            close(p->io.fd);
+    for (unsigned i = 0; s->loop && i < s->config.threads; i++)
+        rpc_loop_fini(&s->loop[i]);
+    h2_kit_fini(&s->kit);
+    mem_free(s->loop);
+    mem_free(s->method);
+    mem_index_fini(&s->by_path);
+    mem_arena_fini(&s->arena);
+    mem_free(s);
+}
+
+/* Fill in the defaults of c; GP_EUSAGE when a value makes no sense. */
+static int rpc_config_check(struct gp_server_config *c, struct gp_why *why)
+{
+    struct rlimit files = { 1024, 1024 };
+    (void)getrlimit(RLIMIT_NOFILE, &files);
+    uint64_t most = files.rlim_cur > 2 * RPC_SPARE_FILES
+                  ? files.rlim_cur - RPC_SPARE_FILES : RPC_SPARE_FILES;
+    c->threads = c->threads ? c->threads : sys_cpus();
+    c->max_streams = c->max_streams ? c->max_streams : RPC_STREAMS;
+    c->max_message = c->max_message ? c->max_message : RPC_MESSAGE_BYTES;
+    c->max_headers = c->max_headers ? c->max_headers : RPC_HEADERS_BYTES;
+    if (!c->max_connections || c->max_connections > most)
+        c->max_connections = most > UINT32_MAX ? UINT32_MAX : (uint32_t)most;
+    if (c->threads > RPC_THREADS_MOST)
+        return txt_fail(why, GP_EUSAGE, "%u threads: at most %d", c->threads,
+                        RPC_THREADS_MOST);
+    if (c->max_headers > UINT32_MAX / H2_HARD_HEADERS)
+        return txt_fail(why, GP_EUSAGE, "headers of %u bytes: at most %u",
+                        c->max_headers, UINT32_MAX / H2_HARD_HEADERS);
+    return GP_OK;
+}
+
+/* A server without addresses or methods, owned by the caller. */
+static int rpc_server_new(struct gp_server **out,
+                          const struct gp_server_config *config,
+                          struct gp_why *why)
+{
+    struct gp_server *s = mem_zalloc(sizeof *s);
+    *out = NULL;
+    if (!s)
+        return txt_fail(why, GP_ENOMEM, "out of memory for a server");
+    s->config = config ? *config : (struct gp_server_config){0};
+    int e = rpc_config_check(&s->config, why);
+    if (e)
+        goto out;
+    s->kit = (struct h2_kit){
+        .up = &rpc_server_up, .http1 = rpc_http1, .server = true,
+        .streams = s->config.max_streams,
+        .headers_bytes = s->config.max_headers,
+        .stream_window = H2_SERVER_STREAM_WINDOW,
+        .conn_window = H2_SERVER_CONN_WINDOW };
+    s->loop = mem_zalloc(s->config.threads * sizeof *s->loop);
+    if (!s->loop || h2_kit_init(&s->kit)) {
+        e = txt_fail(why, GP_ENOMEM, "out of memory for a server");
+        goto out;
+    }
+    for (unsigned i = 0; !e && i < s->config.threads; i++) {
+        s->loop[i].server = s;
+        e = net_loop_init(&s->loop[i].net, why);
+    }
+out:
+    if (e)
+        rpc_server_free(s);
+    else
+        *out = s;
+    return e;
+}
+
+/* Add a method, whose path is copied; before the start. */
+static int rpc_server_add(struct gp_server *s, const struct gp_method *method,
+                          struct gp_why *why)
+{
+    const char *path = method->path;
+    size_t n = strlen(path);
+    if (s->started)
+        return txt_fail(why, GP_ESTATE, "method %s: the server has started",
+                        path);
+    if (*path != '/' || !strchr(path + 1, '/') || !method->on_message)
+        return txt_fail(why, GP_EUSAGE, "method '%s': the path must look like "
+                        "/package.Service/Method", path);
+    struct rpc_method *v = mem_grow(s->method, &s->method_cap, s->nmethod + 1,
+                                    sizeof *v);
+    if (v)
+        s->method = v;
+    char *copy = v ? mem_arena_dup(&s->arena, path, n) : NULL;
+    if (!copy || mem_index_put(&s->by_path, mem_hash(path, n),
+                               (uint32_t)s->nmethod))
+        return txt_fail(why, GP_ENOMEM, "out of memory for a method");
+    v[s->nmethod] = (struct rpc_method){
+        .path = copy, .n = n, .on_message = method->on_message,
+        .service = method->service, .index = (uint32_t)s->nmethod,
+        .label = smp_label_id(copy) };
+    s->nmethod++;
+    return GP_OK;
+}
+
+/* Listen on address; *bound, when not NULL, becomes the address bound, which
+ * lives as long as s.  Before the start. */
+static int rpc_server_listen(struct gp_server *s, const char *address,
+                             const char **bound, struct gp_why *why)
+{
+    struct net_addr a[NET_ADDRS];
+    size_t n;
+    if (s->started)
+        return txt_fail(why, GP_ESTATE, "cannot listen on %s: the server has "
+                        "started", address);
+    int e = net_addr_parse(address, false, a, &n, why);
+    if (e)
+        return e;
+    struct rpc_listener *p = mem_arena_alloc(&s->arena, sizeof *p);
+    if (!p)
+        return txt_fail(why, GP_ENOMEM, "out of memory for a listener");
+    int fd = net_listen(&a[0], why);
+    if (fd < 0)
+        return fd;
+    *p = (struct rpc_listener){
+        .io = { .fd = fd, .events = EPOLLIN, .arg = p,
+                .on_event = rpc_listener_on_event },
+        .addr = a[0], .pause = { .on_time = rpc_listener_on_time, .arg = p },
+        .server = s, .next = s->listener };
+    s->listener = p;
+    if (bound)
+        *bound = p->addr.text;
+    return GP_OK;
+}
+
+/* Start the event loops; on an error nothing runs. */
+static int rpc_server_start(struct gp_server *s, struct gp_why *why)
+{
+    int e = GP_OK;
+    if (s->started)
+        return txt_fail(why, GP_ESTATE, "the server has already started");
+    for (unsigned i = 0; i < s->config.threads; i++) {
+        s->loop[i].calls = mem_zalloc((s->nmethod + 1) *
+                                      sizeof *s->loop[i].calls);
+        if (!s->loop[i].calls)
+            return txt_fail(why, GP_ENOMEM, "out of memory for counters");
+    }
+    s->started = true;
+    for (struct rpc_listener *p = s->listener; p && !e; p = p->next)
+        if (net_io_add(&s->loop[0].net, &p->io))
+            e = txt_fail(why, GP_EIO, "cannot watch %s: %s", p->addr.text,
+                         strerror(errno));
+    for (unsigned i = 0; !e && i < s->config.threads; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "loop-%u", i % 1000);
+        e = sys_thread_start(&s->loop[i].thread, name, false, rpc_loop_main,
+                             &s->loop[i], why);
+        s->loop[i].running = !e;
+    }
+    if (e)
+        rpc_server_join(s);
+    return e;
+}
+
+/* Calls of method i completed since the start, and its path, which lives as
+ * long as s; false past the last method.  Any thread, after the start. */
+static bool rpc_server_method(const struct gp_server *s, size_t i,
+                              const char **path, uint64_t *calls)
+{
+    if (i >= s->nmethod)
+        return false;
+    *path = s->method[i].path;
+    *calls = 0;
+    for (unsigned k = 0; s->started && k < s->config.threads; k++)
+        *calls += net_get(&s->loop[k].calls[i]);
+    return true;
+}
+
+/* Calls completed since the start, on all methods; any thread. */
+static uint64_t rpc_server_calls(const struct gp_server *s)
+{
+    uint64_t sum = 0, n;
+    const char *path;
+    for (size_t i = 0; rpc_server_method(s, i, &path, &n); i++)
+        sum += n;
+    return sum;
+}
+
+/* Give task(loop) to each loop of s; how many took it. */
+static unsigned rpc_server_tell(struct gp_server *s, void (*task)(void *))
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < s->config.threads; i++)
+        n += !net_loop_post(&s->loop[i].net, task, &s->loop[i]);
+    return n;
+}
+
+/* Stop accepting, tell the clients, and wait at most grace_ns for the calls in
+ * flight; then close what is left.  Returns the calls that were cut off.  Looks
+ * every millisecond: this happens once in a server's life. */
+static uint64_t rpc_server_drain(struct gp_server *s, int64_t grace_ns)
+{
+    const struct timespec ms = { 0, 1000000 };
+    if (!s->started || !s->loop[0].running)
+        return 0;
+    int64_t until = sys_now_ns() + grace_ns;
+    (void)net_loop_post(&s->loop[0].net, rpc_server_deafen, s);
+    (void)rpc_server_tell(s, rpc_loop_drain);
+    while (rpc_server_conns(s) && sys_now_ns() < until)
+        nanosleep(&ms, NULL);
+    atomic_store(&s->acks, 0);
+    unsigned told = rpc_server_tell(s, rpc_loop_cut);
+    while (atomic_load(&s->acks) < told)        /* handlers do not block */
+        nanosleep(&ms, NULL);
+    return net_get(&s->cut);
+}
+
+/* ---- client ---- */
+
+enum rpc_kind {                         /* how a call ended */
+    RPC_OK,                             /* status 0 and one message */
+    RPC_STATUS,                         /* another grpc-status */
+    RPC_HTTP,                           /* no grpc-status: detail is :status */
+    RPC_RESET,                          /* RST_STREAM: detail is its code */
+    RPC_PROTOCOL,                       /* not what gRPC allows */
+    RPC_LOST,                           /* connection gone: an h2_end */
+    RPC_DEADLINE,                       /* our own deadline */
+};
+
+struct rpc_result {
+    enum rpc_kind kind;
+    int           status;               /* grpc status, 0..16, or mapped */
+    uint32_t      detail;               /* see rpc_kind */
+    const char   *text;                 /* more about it; borrowed */
+    bool          unseen;               /* not processed: may be sent again */
+};
+
+struct rpc_request {                    /* shared by calls; read only */
+    nghttp2_nv    nv[10];               /* point into text and constants */
+    size_t        n;                    /* headers in nv */
+    struct arena  text;                 /* of the headers' values */
+    struct buf    body;                 /* prefix and message */
+};
+
+struct rpc_chan;
+struct rpc_unary;
+
+struct rpc_chan_up {                    /* what the section above hears */
+    void (*on_ready)(struct rpc_chan *ch);
+    void (*on_done)(struct rpc_chan *ch, struct rpc_unary *u,
+                    const struct rpc_result *r);        /* u may start again */
+    void (*on_goaway)(struct rpc_chan *ch);     /* takes no new calls */
+    void (*on_lost)(struct rpc_chan *ch);       /* after on_done of all */
+    void (*on_gone)(struct rpc_chan *ch);       /* may release ch */
+};
+
+struct rpc_unary {                      /* one call, client's end */
+    struct rpc_chan  *chan;             /* borrowed; NULL: not in flight */
+    struct rpc_unary *prev, *next;      /* of chan */
+    struct h2_body    body;
+    struct rpc_frame  frame;
+    int32_t           id;               /* of its stream */
+    int16_t           http;             /* :status; 0: none yet */
+    int16_t           status;           /* grpc-status; -1: none yet */
+    bool              grpc;             /* content-type is gRPC's */
+    bool              ended;            /* END_STREAM came */
+    bool              bad;              /* a message that cannot be right */
+    bool              over;             /* too many headers */
+    char              text[64];         /* of grpc-message, as it came; cut */
+};
+
+struct rpc_chan {
+    struct h2_conn    h2;               /* first */
+    const struct rpc_chan_up *up;       /* borrowed */
+    void             *owner;            /* of up's; borrowed */
+    struct rpc_unary *calls;            /* in flight; borrowed */
+};
+
+/* The grpc status for a response without one ([GRPC] http mapping). */
+static int rpc_status_of_http(int http)
+{
+    switch (http) {
+    case 400: case 431: return GP_STATUS_INTERNAL;
+    case 401: return GP_STATUS_UNAUTHENTICATED;
+    case 403: return GP_STATUS_PERMISSION_DENIED;
+    case 404: return GP_STATUS_UNIMPLEMENTED;
+    case 429: case 502: case 503: case 504: return GP_STATUS_UNAVAILABLE;
+    default: return GP_STATUS_UNKNOWN;
+    }
+}
+
+/* The grpc status for an RST_STREAM's code ([GRPC] Errors). */
+static int rpc_status_of_reset(uint32_t code)
+{
+    switch (code) {
+    case NGHTTP2_REFUSED_STREAM: return GP_STATUS_UNAVAILABLE;
+    case NGHTTP2_CANCEL: return GP_STATUS_CANCELLED;
+    case NGHTTP2_ENHANCE_YOUR_CALM: return GP_STATUS_RESOURCE_EXHAUSTED;
+    case NGHTTP2_INADEQUATE_SECURITY: return GP_STATUS_PERMISSION_DENIED;
+    default: return GP_STATUS_INTERNAL;
+    }
+}
+
+/* Judge a response that came to its end. */
+static struct rpc_result rpc_unary_judge(const struct rpc_unary *u)
+{
+    struct rpc_result r = { .kind = RPC_PROTOCOL,
+                            .status = GP_STATUS_INTERNAL };
+    if (u->over) {
+        r.text = "more headers than the limit";
+    } else if (u->status > 0) {
+        r = (struct rpc_result){ RPC_STATUS, u->status, 0, u->text, false };
+    } else if (u->status < 0) {
+        r.kind = u->http == 200 && u->grpc ? RPC_PROTOCOL : RPC_HTTP;
+        r.status = rpc_status_of_http(u->http);
+        r.detail = (uint32_t)u->http;
+        r.text = u->http != 200 ? "no grpc-status"
+               : u->grpc ? "no grpc-status in the trailers"
+                         : "no grpc-status; content-type is not gRPC's";
+    } else if (u->bad || rpc_frame_cut(&u->frame)) {
+        r.text = u->bad ? "malformed message" : "cut message";
+    } else if (u->frame.count != 1) {
+        r.text = u->frame.count ? "more than one message" : "no message";
+    } else {
+        r = (struct rpc_result){ .kind = RPC_OK };
+    }
+    return r;
+}
+
+/* Take u out of its channel's list. */
+static void rpc_unary_unlink(struct rpc_unary *u)
+{
+    if (u->next)
+        u->next->prev = u->prev;
+    if (u->prev)
+        u->prev->next = u->next;
+    else
+        u->chan->calls = u->next;
+    u->chan = NULL;
+}
+
+/* One header of a response or of its trailers. */
+static void rpc_chan_on_header(struct h2_conn *h2, void *stream,
+                               struct slice name, struct slice value)
+{
+    struct rpc_unary *u = stream;
+    uint64_t n;
+    char digits[8] = "";
+    struct slice codec;
+    (void)h2;
+    if (value.n < sizeof digits && value.n)
+        memcpy(digits, value.p, value.n);
+    if (name.n == 7 && !memcmp(name.p, ":status", 7)) {
+        u->http = txt_number(digits, 100, 999, &n) ? 0 : (int16_t)n;
+        u->status = -1;                 /* a 1xx before is forgotten */
+    } else if (name.n == 11 && !memcmp(name.p, "grpc-status", 11)) {
+        u->status = txt_number(digits, 0, 16, &n) ? GP_STATUS_UNKNOWN
+                                                  : (int16_t)n;
+    } else if (name.n == 12 && !memcmp(name.p, "grpc-message", 12)) {
+        size_t k = value.n < sizeof u->text ? value.n : sizeof u->text - 1;
+        memcpy(u->text, value.p, k);
+        u->text[k] = 0;
+    } else if (name.n == 12 && !memcmp(name.p, "content-type", 12)) {
+        u->grpc = rpc_content_type(value, &codec);
+    }
+}
+
+/* A header block is complete. */
+static void rpc_chan_on_headers(struct h2_conn *h2, void *stream, bool over)
+{
+    (void)h2;
+    ((struct rpc_unary *)stream)->over |= over;
+}
+
+/* Bytes of a response: only their form is looked at, nothing is kept. */
+static void rpc_chan_on_data(struct h2_conn *h2, void *stream,
+                             const uint8_t *p, size_t n)
+{
+    struct rpc_unary *u = stream;
+    struct slice in = { (const char *)p, n }, part;
+    enum rpc_step step;
+    (void)h2;
+    while ((step = rpc_frame_next(&u->frame, &in, &part)) != RPC_MORE)
+        if (step == RPC_PREFIX && u->frame.prefix[0])
+            u->bad = true;              /* we asked for no compression */
+}
+
+/* A response came to its end; the call is over when the stream closes. */
+static void rpc_chan_on_end(struct h2_conn *h2, void *stream)
+{
+    struct rpc_unary *u = stream;
+    struct slice none = {0}, part;
+    (void)h2;
+    (void)rpc_frame_next(&u->frame, &none, &part);      /* an empty message */
+    u->ended = true;
+}
+
+/* A call's stream is closed. */
+static void rpc_chan_on_close(struct h2_conn *h2, void *stream, uint32_t code,
+                              bool by_peer)
+{
+    struct rpc_chan *ch = (struct rpc_chan *)h2;
+    struct rpc_unary *u = stream;
+    struct rpc_result r = { .kind = RPC_RESET, .detail = code,
+                            .status = rpc_status_of_reset(code),
+                            .text = nghttp2_http2_strerror(code) };
+    if (u->ended) {
+        r = rpc_unary_judge(u);
+    } else if (!by_peer && code == NGHTTP2_REFUSED_STREAM) {
+        /* Closed by a GOAWAY that names an earlier stream as the last. */
+        r.kind = RPC_LOST;
+        r.unseen = true;
+        r.text = "not processed before the server's GOAWAY";
+    } else if (!by_peer) {
+        r.kind = RPC_PROTOCOL;
+        r.status = GP_STATUS_INTERNAL;
+        r.text = "response that breaks HTTP/2";
+    }
+    rpc_unary_unlink(u);
+    ch->up->on_done(ch, u, &r);
+}
+
+/* The server's SETTINGS are here. */
+static void rpc_chan_on_ready(struct h2_conn *h2)
+{
+    struct rpc_chan *ch = (struct rpc_chan *)h2;
+    ch->up->on_ready(ch);
+}
+
+/* The server's GOAWAY is here. */
+static void rpc_chan_on_goaway(struct h2_conn *h2)
+{
+    struct rpc_chan *ch = (struct rpc_chan *)h2;
+    ch->up->on_goaway(ch);
+}
+
+/* The connection is of no more use: its calls end.  Those that never left
+ * may be sent again elsewhere. */
+static void rpc_chan_on_lost(struct h2_conn *h2)
+{
+    static const char *const text[] = {
+        [H2_END_EOF] = "the server closed the connection",
+        [H2_END_IO] = "connection lost",
+        [H2_END_TIMEOUT] = "connection timed out",
+        [H2_END_PROTOCOL] = "the server broke HTTP/2",
+        [H2_END_DONE] = "HTTP/2 ended the connection",
+        [H2_END_LOCAL] = "the client closed the connection",
+    };
+    struct rpc_chan *ch = (struct rpc_chan *)h2;
+    while (ch->calls) {
+        struct rpc_unary *u = ch->calls;
+        struct rpc_result r = { .kind = RPC_LOST,
+                                .status = GP_STATUS_UNAVAILABLE,
+                                .detail = (uint32_t)h2->end,
+                                .text = text[h2->end] };
+        if (h2->session) {
+            r.unseen = !nghttp2_session_find_stream(h2->session, u->id);
+            (void)nghttp2_session_set_stream_user_data(h2->session, u->id,
+                                                       NULL);
+        }
+        rpc_unary_unlink(u);
+        ch->up->on_done(ch, u, &r);
+    }
+    ch->up->on_lost(ch);
+}
+
+/* The connection's socket is closed. */
+static void rpc_chan_on_gone(struct h2_conn *h2)
+{
+    struct rpc_chan *ch = (struct rpc_chan *)h2;
+    ch->up->on_gone(ch);
+}
+
+static const struct h2_up rpc_client_up = {
+    .on_header = rpc_chan_on_header, .on_headers = rpc_chan_on_headers,
+    .on_data = rpc_chan_on_data, .on_end = rpc_chan_on_end,
+    .on_close = rpc_chan_on_close, .on_ready = rpc_chan_on_ready,
+    .on_goaway = rpc_chan_on_goaway, .on_lost = rpc_chan_on_lost,
+    .on_gone = rpc_chan_on_gone,
+};
+
+/* The kit for channels, to be made ready by h2_kit_init. */
+static struct h2_kit rpc_client_kit(void)
+{
+    return (struct h2_kit){
+        .up = &rpc_client_up, .headers_bytes = 4 * RPC_HEADERS_BYTES,
+        .stream_window = H2_CLIENT_WINDOW, .conn_window = H2_CLIENT_WINDOW };
+}
+
+/* Connect ch, which must not move until on_gone, to addr: on_ready or on_lost
+ * follows within timeout_ns.  On an error ch->h2.error has errno and nothing
+ * follows. */
+static int rpc_chan_open(struct rpc_chan *ch, const struct h2_kit *kit,
+                         struct net_loop *loop, const struct net_addr *addr,
+                         int64_t timeout_ns, const struct rpc_chan_up *up,
+                         void *owner)
+{
+    ch->up = up;
+    ch->owner = owner;
+    ch->calls = NULL;
+    return h2_connect(&ch->h2, kit, loop, addr, timeout_ns);
+}
+
+/* True while ch takes new calls. */
+static bool rpc_chan_usable(const struct rpc_chan *ch)
+{
+    return ch->h2.state == H2_OPEN && !ch->h2.goaway && !ch->h2.end;
+}
+
+/* Begin u on ch with request, both borrowed until on_done; the next h2_kick or
+ * the end of ch's turn sends it.  GP_ESTATE: ch takes no more calls. */
+static int rpc_chan_start(struct rpc_chan *ch, struct rpc_unary *u,
+                          const struct rpc_request *q)
+{
+    u->frame = (struct rpc_frame){0};
+    u->body = (struct h2_body){ q->body.data, q->body.len, NULL, 0 };
+    u->http = 0;
+    u->status = -1;
+    u->grpc = u->ended = u->bad = u->over = false;
+    u->text[0] = 0;
+    if (!rpc_chan_usable(ch))
+        return GP_ESTATE;
+    u->id = h2_request(&ch->h2, q->nv, q->n, &u->body, u);
+    if (u->id < 0)
+        return u->id;
+    u->chan = ch;
+    u->prev = NULL;
+    u->next = ch->calls;
+    if (u->next)
+        u->next->prev = u;
+    ch->calls = u;
+    return GP_OK;
+}
+
+/* Give u up: RST_STREAM(CANCEL), and no on_done. */
+static void rpc_chan_cancel(struct rpc_unary *u)
+{
+    h2_cancel(&u->chan->h2, u->id, NGHTTP2_CANCEL);
+    rpc_unary_unlink(u);
+}
+
+/* Add a header to q: name is static; value is copied.  GP_ENOMEM. */
+static int rpc_request_header(struct rpc_request *q, const char *name,
+                              const char *value)
+{
+    size_t n = strlen(value);
+    char *copy = mem_arena_dup(&q->text, value, n);
+    assert(q->n < sizeof q->nv / sizeof *q->nv);
+    if (!copy)
+        return GP_ENOMEM;
+    q->nv[q->n++] = (nghttp2_nv){
+        (uint8_t *)(uintptr_t)name, (uint8_t *)copy, strlen(name), n,
+        NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE };
+    return GP_OK;
+}
+
+/* Release q; a zero q is fine. */
+static void rpc_request_fini(struct rpc_request *q)
+{
+    mem_arena_fini(&q->text);
+    mem_fini(&q->body);
+    *q = (struct rpc_request){0};
+}
+
+/* Make q: a unary call of path at authority with message, all copied, in the
+ * order of [GRPC].  The timeout is the same text for every call, so that HPACK
+ * sends it as one byte; without content-length, which HPACK never indexes. */
+static int rpc_request_init(struct rpc_request *q, const char *path,
+                            const char *authority, int64_t timeout_ns,
+                            struct slice message)
+{
+    char timeout[12];
+    uint8_t prefix[5];
+    *q = (struct rpc_request){0};
+    rpc_timeout_text(timeout_ns, timeout);
+    rpc_frame_prefix(prefix, message.n);
+    mem_put(&q->body, prefix, sizeof prefix);
+    mem_put(&q->body, message.p, message.n);
+    int e = q->body.err;
+    e = e ? e : rpc_request_header(q, ":method", "POST");
+    e = e ? e : rpc_request_header(q, ":scheme", "http");
+    e = e ? e : rpc_request_header(q, ":path", path);
+    e = e ? e : rpc_request_header(q, ":authority", authority);
+    e = e ? e : rpc_request_header(q, "grpc-timeout", timeout);
+    e = e ? e : rpc_request_header(q, "te", "trailers");
+    e = e ? e : rpc_request_header(q, "content-type", "application/grpc");
+    e = e ? e : rpc_request_header(q, "user-agent",
+                                   "grpc-c-grpcprof/" GP_VERSION);
+    if (e)
+        rpc_request_fini(q);
+    return e;
+}
+
+/* ================================== 19 SVC ==================================
+ * for     the services that serve offers: helloworld.Greeter
+ * uses    MEM, TXT, PB, RPC
+ * owns    nothing: the caller holds struct svc_greeter
+ * spec    proto/helloworld.proto
+ * prefix  svc_
+ * runs    on the event loops, many at once
+ *
+ *   HelloRequest  0a 05 77 6f 72 6c 64       1: "world"
+ *   HelloReply    1: "Hello world! (request #1)"
+ *
+ * Invariant  each SayHello gets a number of its own, from 1, in no order that
+ *            clients may rely on.
+ */
+
+struct svc_greeter {
+    uint64_t         work;              /* iterations in each call */
+    _Atomic uint64_t count;             /* calls begun; shared by the loops */
+};
+
+/* The sum of i * i for i < n, modulo 2^64, computed the long way.
+ *
+ * The empty assembly after each addition is why: the compiler must have the
+ * sum in a register there, so that it can neither skip the loop nor turn it
+ * into n(n-1)(2n-1)/6 or vectors.  The alignment is why: the loop is five
+ * instructions, and costs 14 us per 50,000 when they lie in one cache line
+ * and 28 us when they straddle two. */
+__attribute__((noinline, aligned(64)))
+static uint64_t svc_work(uint64_t n)
+{
+    uint64_t sum = 0, i = 0;
+    if (n == 0)
+        return 0;
+    __asm__ volatile(".p2align 6" : "+r"(sum), "+r"(i), "+r"(n));
+    do {
+        sum += i * i;
+        __asm__ volatile("" : "+r"(sum));
+    } while (++i < n);
+    return sum;
+}
+
+/* The name in a HelloRequest, borrowed from it; "" when absent.  The last one
+ * counts, and unknown fields are skipped [PB]. */
+static int svc_hello_parse(struct gp_slice request, struct slice *name)
+{
+    const uint8_t *p = request.data;
+    struct pb_in in = { p, p ? p + request.len : p };
+    struct pb_field f;
+    int r;
+    *name = (struct slice){0};
+    while ((r = pb_get_field(&in, &f)) > 0)
+        if (f.number == 1 && f.type == PB_BYTES) {
+            name->p = (const char *)f.bytes.p;
+            name->n = (size_t)(f.bytes.end - f.bytes.p);
+        }
+    if (r < 0)
+        return r;
+    for (size_t i = 0, n; i < name->n; i += n)
+        if (!(n = txt_utf8(name->p + i, name->n - i)))
+            return GP_EFORMAT;
+    return GP_OK;
+}
+
+/* Decimal digits of v into text[20]; returns how many. */
+static size_t svc_digits(uint64_t v, char *text)
+{
+    char reversed[20];
+    size_t n = 0;
+    do
+        reversed[n++] = (char)('0' + v % 10);
+    while (v /= 10);
+    for (size_t i = 0; i < n; i++)
+        text[i] = reversed[n - 1 - i];
+    return n;
+}
+
+/* Answer SayHello. */
+static void svc_hello(struct gp_call *call, struct gp_slice request, void *arg)
+{
+    struct svc_greeter *g = arg;
+    struct slice name;
+    char number[20];
+    if (svc_hello_parse(request, &name)) {
+        rpc_call_fail(call, GP_STATUS_INTERNAL,
+                      "HelloRequest is not valid protobuf");
+        return;
+    }
+    uint64_t seq = atomic_fetch_add_explicit(&g->count, 1,
+                                             memory_order_relaxed) + 1;
+    /* The sum is used by nothing, in a way that the compiler cannot see. */
+    __asm__ volatile("" : : "r"(svc_work(g->work)));
+    size_t n = svc_digits(seq, number);
+    struct buf *out = rpc_call_out(call);
+    pb_put_varint(out, 1 << 3 | PB_BYTES);
+    pb_put_varint(out, name.n + n + sizeof "Hello ! (request #)" - 1);
+    mem_put(out, "Hello ", 6);
+    mem_put(out, name.p, name.n);
+    mem_put(out, "! (request #", 12);
+    mem_put(out, number, n);
+    mem_put_byte(out, ')');
+    rpc_call_send(call);
+}
+
+/* Offer helloworld.Greeter, answered by g, which outlives s. */
+static int svc_greeter_add(struct gp_server *s, struct svc_greeter *g,
+                           struct gp_why *why)
+{
+    const struct gp_method m = { "/helloworld.Greeter/SayHello", svc_hello,
+                                 g };
+    return rpc_server_add(s, &m, why);
+}
+
+/* ================================== 20 API ==================================
+ * for     what grpcprof.h promises to other programs, and to CLI
+ * uses    MEM, TXT, SYS, REC, PP, SVG, RPC
+ * owns    struct gp_profiler; the server is RPC's
+ * spec    grpcprof.h has the contracts
+ * prefix  gp_
+ * runs    any thread but a loop's, except gp_call_*, which run on the call's
+ *
+ * Invariant  thin: what it does is done below; it checks arguments and joins
+ *            the recorder, the server and the writers.
+ * Does not   print, exit, or keep state outside the objects it hands out.
+ */
+
+/* Version of the library. */
+const char *gp_version(void)
+{
+    return GP_VERSION;
+}
+
+struct gp_profiler {
+    struct rec_mark from;               /* where its window begins */
+    const struct gp_server *server;     /* borrowed; NULL: none */
+    uint64_t *calls;                    /* owned: by method, at the begin */
+    size_t   ncalls;
+    struct arena notes;                 /* the notes' text */
+    struct slice *note;                 /* owned: key=value */
+    size_t   nnotes, note_cap;
+};
+
+/* Stop and free p. */
+void gp_profiler_stop(struct gp_profiler *p)
+{
+    if (!p)
+        return;
+    rec_close();
+    rec_mark_fini(&p->from);
+    mem_arena_fini(&p->notes);
+    mem_free(p->note);
+    mem_free(p->calls);
+    mem_free(p);
+}
+
+/* Note the calls that p's server has completed so far, by method. */
+static int gp_profiler_count(struct gp_profiler *p)
+{
+    const char *path;
+    uint64_t calls;
+    while (p->server && gp_server_method(p->server, p->ncalls, &path, &calls))
+        p->ncalls++;
+    p->calls = mem_zalloc(p->ncalls * sizeof *p->calls);
+    if (!p->calls)
+        return GP_ENOMEM;
+    for (size_t i = 0; i < p->ncalls; i++)
+        gp_server_method(p->server, i, &path, &p->calls[i]);
+    return GP_OK;
+}
+
+/* Begin to sample this process; see grpcprof.h. */
+int gp_profiler_start(struct gp_profiler **out,
+                      const struct gp_profiler_config *config,
+                      struct gp_why *why)
+{
+    unsigned hz = config && config->hz ? config->hz : 1000;
+    int e;
+    *out = NULL;
+    if (config && config->size != sizeof *config)
+        return txt_fail(why, GP_EUSAGE, "config.size is not "
+                        "sizeof (struct gp_profiler_config)");
+    if (hz > SMP_MOST_HZ)
+        return txt_fail(why, GP_EUSAGE, "%u Hz: the rate is 1 to %u", hz,
+                        SMP_MOST_HZ);
+    struct gp_profiler *p = mem_zalloc(sizeof *p);
+    if (!p)
+        return txt_fail(why, GP_ENOMEM, "out of memory");
+    if ((e = rec_open(hz, why))) {
+        mem_free(p);
+        return e;
+    }
+    p->server = config ? config->server : NULL;
+    if ((e = gp_profiler_count(p)))
+        txt_fail(why, e, "out of memory");
+    else
+        e = rec_mark(&p->from, why);
+    if (e) {
+        gp_profiler_stop(p);
+        return e;
+    }
+    *out = p;
+    return GP_OK;
+}
+
+/* Put key=value among the comments. */
+int gp_profiler_note(struct gp_profiler *p, const char *key, const char *value)
+{
+    struct buf b = {0};
+    txt_putf(&b, "%s=%s", key, value);
+    char *copy = b.err ? NULL : mem_arena_dup(&p->notes, b.data, b.len);
+    struct slice *s = copy ? PP_ADD(p->note, p->nnotes, p->note_cap) : NULL;
+    if (s)
+        *s = (struct slice){ copy, b.len };
+    mem_fini(&b);
+    return s ? GP_OK : GP_ENOMEM;
+}
+
+/* How far p is. */
+void gp_profiler_progress(struct gp_profiler *p,
+                          struct gp_profiler_state *state)
+{
+    rec_since(&p->from, state);
+}
+
+/* Enter the calls in the window, by method and in all, and the notes. */
+static int gp_profiler_comment(const struct gp_profiler *p, struct pp *to)
+{
+    const char *path;
+    uint64_t calls, all = 0;
+    int e = GP_OK;
+    for (size_t i = 0; i < p->ncalls; i++) {
+        gp_server_method(p->server, i, &path, &calls);
+        calls -= p->calls[i];
+        all += calls;
+        if (calls)
+            e |= pp_add_comment(to, "requests.%s=%" PRIu64, path, calls);
+    }
+    if (p->server)
+        e |= pp_add_comment(to, "requests=%" PRIu64, all);
+    for (size_t i = 0; i < p->nnotes; i++)
+        e |= pp_add_comment(to, "%.*s", (int)p->note[i].n, p->note[i].p);
+    return e;
+}
+
+/* Write the profile and the flame graph; see grpcprof.h. */
+int gp_profiler_write(struct gp_profiler *p, const char *pprof,
+                      const char *svg, struct gp_why *why)
+{
+    struct rec_mark to = {0};
+    struct pp profile = {0};
+    struct buf file = {0}, picture = {0};
+    const struct svg_config config = {0};
+    int e;
+    if ((e = rec_mark(&to, why)) ||
+        (e = rec_window(&p->from, &to, &profile, why)))
+        goto out;
+    if (gp_profiler_comment(p, &profile) || pp_write(&profile, &file)) {
+        e = txt_fail(why, GP_ENOMEM, "out of memory for the profile");
+        goto out;
+    }
+    if (svg && (e = svg_write(&profile, &config, &picture, why)))
+        goto out;
+    if (pprof && (e = sys_write_file(pprof, file.data, file.len, why)))
+        goto out;
+    if (svg)
+        e = sys_write_file(svg, picture.data, picture.len, why);
+out:
+    mem_fini(&file);
+    mem_fini(&picture);
+    pp_fini(&profile);
+    rec_mark_fini(&to);
+    return e;
+}
+
+/* A new server without addresses or methods; see grpcprof.h. */
+int gp_server_new(struct gp_server **s, const struct gp_server_config *config,
+                  struct gp_why *why)
+{
+    struct gp_server_config known = {0};
+    if (!s)
+        return txt_fail(why, GP_EUSAGE, "no place for the server");
+    /* A program built with an older header has a shorter struct. */
+    if (config && (config->size < sizeof config->size ||
+                   config->size > 4096))
+        return txt_fail(why, GP_EUSAGE, "config.size is not "
+                        "sizeof (struct gp_server_config)");
+    if (config)
+        memcpy(&known, config, config->size < sizeof known ? config->size
+                                                           : sizeof known);
+    return rpc_server_new(s, &known, why);
+}
+
+/* Add a method; see grpcprof.h. */
+int gp_server_add(struct gp_server *s, const struct gp_method *method,
+                  struct gp_why *why)
+{
+    if (!s || !method || !method->path)
+        return txt_fail(why, GP_EUSAGE, "no server, method or path");
+    return rpc_server_add(s, method, why);
+}
+
+/* Listen on an address; see grpcprof.h. */
+int gp_server_listen(struct gp_server *s, const char *address,
+                     const char **bound, struct gp_why *why)
+{
+    if (!s || !address)
+        return txt_fail(why, GP_EUSAGE, "no server or address");
+    return rpc_server_listen(s, address, bound, why);
+}
+
+/* Start the event loops; see grpcprof.h. */
+int gp_server_start(struct gp_server *s, struct gp_why *why)
+{
+    return s ? rpc_server_start(s, why)
+             : txt_fail(why, GP_EUSAGE, "no server");
+}
+
+/* Calls completed since the start; see grpcprof.h. */
+uint64_t gp_server_calls(const struct gp_server *s)
+{
+    return s ? rpc_server_calls(s) : 0;
+}
+
+/* One method's calls; see grpcprof.h. */
+bool gp_server_method(const struct gp_server *s, size_t i, const char **path,
+                      uint64_t *calls)
+{
+    return s && path && calls && rpc_server_method(s, i, path, calls);
+}
+
+/* Drain; see grpcprof.h. */
+uint64_t gp_server_drain(struct gp_server *s, int64_t grace_ns)
+{
+    return s ? rpc_server_drain(s, grace_ns) : 0;
+}
+
+/* Stop and free; see grpcprof.h. */
+void gp_server_free(struct gp_server *s)
+{
+    rpc_server_free(s);
+}
+
+/* Answer with OK; see grpcprof.h. */
+void gp_call_reply(struct gp_call *call, struct gp_slice message)
+{
+    rpc_call_reply(call, message);
+}
+
+/* Answer with another status; see grpcprof.h. */
+void gp_call_fail(struct gp_call *call, enum gp_status status,
+                  const char *message)
+{
+    rpc_call_fail(call, status, message ? message : "");
+}
+
+/* Memory of the call; see grpcprof.h. */
+void *gp_call_alloc(struct gp_call *call, size_t n)
+{
+    return rpc_call_alloc(call, n);
+}
+
+#ifndef GRPCPROF_LIBRARY
+
+/* ================================= 21 LOAD ==================================
+ * for     the load generator: many clients, a closed loop each
+ * uses    MEM, TXT, SYS, PB, HDR, NET, H2, RPC
+ * owns    its threads, connections and calls while load_run runs; struct
+ *         load_result's histograms until load_result_fini
+ * spec    none
+ * prefix  load_
+ * runs    load_run on the caller's thread, each worker on its own; they talk
+ *         by net_loop_post, and share two counters for the progress line
+ *
+ *   connect all -> go -> [warm-up] -> measured -> drain -> cut off
+ *
+ * Invariant  planned = ok + failed + cut_off + not_sent, in every outcome; a
+ *            failed call is in no latency of the good ones; every wait ends:
+ *            by the call's timeout, the connect timeout, or the drain's end.
+ * Does not   allocate for a call, or decode a reply.
+ */
+
+enum load_ended { LOAD_COUNT, LOAD_DURATION, LOAD_SIGNAL };
+
+struct load_config {
+    const char *const *target;          /* borrowed; used in turn */
+    size_t      ntarget;                /* at least 1 */
+    const char *call;                   /* "package.Service/Method" */
+    const char *name;                   /* HelloRequest.name */
+    uint64_t    clients;                /* a connection each */
+    uint64_t    requests_per_client;    /* 0: see total and duration_ns */
+    uint64_t    total;                  /* calls in all, when not 0; spread */
+    int64_t     duration_ns;            /* 0: no end but the count */
+    uint64_t    streams;                /* calls in flight, a client; 0: 1 */
+    unsigned    threads;                /* 0: load_threads() */
+    int64_t     timeout_ns;             /* of a call; > 0 */
+    int64_t     connect_timeout_ns;     /* > 0 */
+    int64_t     warmup_ns;              /* not measured */
+    int64_t     drain_ns;               /* for calls in flight at the end */
+    uint64_t    max_errors;             /* failed calls that are still fine */
+    double      max_error_share;        /* the same as a share; < 0: none */
+    bool        no_reconnect;           /* a lost client stays lost */
+    atomic_int *stop;                   /* borrowed; not 0: end; may be NULL */
+    void      (*on_progress)(void *arg, uint64_t ok, uint64_t failed,
+                             int64_t elapsed_ns);       /* may be NULL */
+    void       *arg;                    /* of on_progress */
+};
+
+struct load_error {                     /* one kind of failure */
+    enum rpc_kind kind;
+    int           status;               /* grpc status, perhaps mapped */
+    uint32_t      detail;               /* see rpc_kind */
+    uint64_t      count;                /* calls */
+    int64_t       first_ns;             /* after the start of measuring */
+    char          text[64];             /* of the first one */
+};
+
+struct load_thread {
+    uint64_t clients;
+    int64_t  cpu_ns, user_ns, sys_ns;   /* while measuring */
+};
+
+struct load_result {
+    uint64_t planned, sent, ok, failed, cut_off, not_sent;      /* calls */
+    uint64_t resent;                    /* not processed, sent again */
+    uint64_t reconnects, goaways, lost; /* connections, after the start */
+    uint64_t status[17];                /* calls by grpc status */
+    struct load_error error[LOAD_ERRORS];
+    size_t   nerror;                    /* of error */
+    uint64_t other_errors;              /* calls that error had no room for */
+    struct hdr latency, failed_latency; /* ns, from send to the last byte */
+    struct hdr connect;                 /* ns, until SETTINGS; at the start */
+    int64_t  start_unix_ns, elapsed_ns; /* measuring */
+    uint64_t bytes_in, bytes_out;       /* while measuring */
+    uint32_t peer_streams;              /* least allowed by a server */
+    struct load_thread thread[LOAD_THREADS_MOST];
+    unsigned threads;                   /* of thread */
+    enum load_ended ended;
+    char     target[160];               /* the first one's address */
+};
+
+struct load_call {                      /* a slot: one call in flight */
+    struct rpc_unary    rpc;
+    struct load_client *client;         /* borrowed */
+    struct load_call   *prev, *next;    /* by age, in the worker */
+    int64_t             start_ns;       /* of the first sending */
+    bool                live;           /* begun, not counted yet */
+    bool                waiting;        /* live, and not on a connection */
+    bool                counted;        /* begun while measuring */
+};
+
+struct load_conn {
+    struct rpc_chan     chan;
+    struct load_client *client;         /* borrowed */
+    struct load_conn   *prev, *next;    /* of the worker */
+    int64_t             begin_ns;       /* of connecting */
+    bool                ready;          /* SETTINGS seen */
+};
+
+struct load_target {
+    struct net_addr     addr[NET_ADDRS];
+    size_t              n;              /* of addr; > 0 */
+    struct rpc_request  request;
+    const char         *text;           /* as given; borrowed */
+};
+
+struct load_client {
+    struct load_worker *worker;         /* borrowed */
+    struct load_target *target;         /* borrowed; read only */
+    struct load_conn   *conn;           /* takes calls; NULL: none */
+    struct load_call   *call;           /* owned by the worker: streams */
+    size_t              addr;           /* of target, being used */
+    uint64_t            left;           /* calls not yet begun */
+    uint64_t            live;           /* calls begun, not counted */
+    struct net_timer    retry;          /* armed while it backs off */
+    int64_t             backoff_ns;     /* 0: connect at once */
+    int64_t             lost_ns;        /* when it lost its connection; 0 */
+    unsigned            resends;        /* in a row */
+    bool                dead;           /* gave up connecting */
+    bool                done;           /* nothing more to do */
+};
+
+struct load_worker {
+    struct net_loop     net;
+    struct load_run    *run;            /* borrowed */
+    pthread_t           thread;
+    unsigned            index;
+    struct load_client *client;         /* borrowed slice of the run's */
+    uint64_t            nclient;
+    uint64_t            next, ready;    /* clients: to connect; connected */
+    uint64_t            active;         /* clients not done */
+    struct load_call   *call;           /* owned; nclient * streams */
+    struct load_call   *oldest, *newest;        /* live ones by age */
+    struct load_conn   *conns;          /* owned */
+    struct net_timer    deadline;       /* of the oldest live call */
+    struct net_timer    phase;          /* end of warm-up, run or drain */
+    struct hdr          ok, failed, connect;
+    _Atomic uint64_t    nok, nfailed;   /* for the progress line */
+    uint64_t            sent, cut_off, resent, reconnects, goaways, lost;
+    uint64_t            status[17];
+    struct load_error   error[LOAD_ERRORS];
+    size_t              nerror;
+    uint64_t            other_errors;
+    int64_t             start_ns, last_ns;      /* measuring; last count */
+    int64_t             end_ns;         /* no calls begin later; 0: none */
+    struct load_thread  use;            /* CPU; at the start, then used */
+    uint64_t            bytes_in, bytes_out;    /* likewise */
+    uint32_t            peer_streams;
+    bool                going, measuring, ended;        /* phases begun */
+    bool                started;        /* thread is to be joined */
+    struct gp_why       why;            /* when connecting failed */
+};
+
+struct load_run {
+    const struct load_config *config;   /* borrowed */
+    struct net_loop     net;            /* of the caller's thread */
+    struct h2_kit       kit;
+    struct load_target *target;         /* owned */
+    struct load_client *client;         /* owned */
+    struct load_worker *worker;         /* owned */
+    unsigned            threads, ready, done;   /* workers */
+    uint64_t            streams;        /* a client */
+    bool                counted;        /* the number of calls is fixed */
+    bool                failed;         /* connecting did */
+    bool                stopping;
+    struct net_timer    tick;
+    int64_t             go_ns, told_ns;
+    int64_t             unix_ns;        /* of go */
+    enum load_ended     ended;
+    struct gp_why       why;
+};
+
+/* ---- a worker: counting ---- */
+
+/* Count a call that did not succeed, by kind. */
+static void load_count_error(struct load_worker *w, const struct rpc_result *r)
+{
+    struct load_error *e = w->error;
+    size_t i = 0;
+    while (i < w->nerror && (e[i].kind != r->kind || e[i].status != r->status ||
+                             e[i].detail != r->detail))
+        i++;
+    if (i == LOAD_ERRORS) {
+        w->other_errors++;
+        return;
+    }
+    if (i == w->nerror) {
+        e[i] = (struct load_error){ .kind = r->kind, .status = r->status,
+            .detail = r->detail, .first_ns = w->net.now_ns - w->start_ns };
+        if (r->text)
+            snprintf(e[i].text, sizeof e[i].text, "%s", r->text);
+        w->nerror++;
+    }
+    e[i].count++;
+}
+
+/* Take k from the live ones. */
+static void load_call_retire(struct load_call *k)
+{
+    struct load_worker *w = k->client->worker;
+    if (k->prev)
+        k->prev->next = k->next;
+    else
+        w->oldest = k->next;
+    if (k->next)
+        k->next->prev = k->prev;
+    else
+        w->newest = k->prev;
+    k->prev = k->next = NULL;
+    k->live = k->waiting = false;
+    k->client->live--;
+}
+
+/* k is over: count it. */
+static void load_call_count(struct load_call *k, const struct rpc_result *r)
+{
+    struct load_worker *w = k->client->worker;
+    load_call_retire(k);
+    if (!k->counted)
+        return;
+    w->last_ns = w->net.now_ns;
+    w->status[r->status]++;
+    if (r->kind == RPC_OK) {
+        hdr_add(&w->ok, w->net.now_ns - k->start_ns);
+        net_add(&w->nok, 1);
+    } else {
+        hdr_add(&w->failed, w->net.now_ns - k->start_ns);
+        net_add(&w->nfailed, 1);
+        load_count_error(w, r);
+    }
+}
+
+/* CPU time and bytes of this thread since last[], which become now's. */
+static void load_worker_use(struct load_worker *w)
+{
+    struct rusage u = {0};
+    int64_t cpu = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    getrusage(RUSAGE_THREAD, &u);
+    int64_t user = (int64_t)u.ru_utime.tv_sec * 1000000000 +
+                   (int64_t)u.ru_utime.tv_usec * 1000;
+    int64_t sys = (int64_t)u.ru_stime.tv_sec * 1000000000 +
+                  (int64_t)u.ru_stime.tv_usec * 1000;
+    w->use = (struct load_thread){ w->nclient, cpu - w->use.cpu_ns,
+                                   user - w->use.user_ns,
+                                   sys - w->use.sys_ns };
+    w->bytes_in = w->net.bytes_in - w->bytes_in;
+    w->bytes_out = w->net.bytes_out - w->bytes_out;
+}
+
+/* ---- a worker: clients ---- */
+
+/* Task on the caller's loop: one worker is done. */
+static void load_run_done(void *arg)
+{
+    struct load_run *r = arg;
+    r->net.stop = ++r->done == r->threads;
+}
+
+/* Tell the caller's loop. */
+static void load_tell(struct load_worker *w, void (*task)(void *), void *arg)
+{
+    while (net_loop_post(&w->run->net, task, arg))
+        sched_yield();                  /* memory will come back */
+}
+
+/* True when c may begin another call now. */
+static bool load_client_may(const struct load_client *c)
+{
+    const struct load_worker *w = c->worker;
+    return w->going && !w->ended && !c->dead && (c->left || !w->run->counted)
+           && (!w->end_ns || w->net.now_ns < w->end_ns);
+}
+
+/* See whether c, and with it its worker, has nothing more to do. */
+static void load_client_check(struct load_client *c)
+{
+    struct load_worker *w = c->worker;
+    bool over = w->ended || c->dead || (!c->left && w->run->counted);
+    if (c->done || c->live || !w->going || !over)
+        return;
+    c->done = true;
+    net_timer_stop(&w->net, &c->retry);
+    if (--w->active)
+        return;
+    if (w->measuring)
+        load_worker_use(w);
+    w->net.stop = true;
+    load_tell(w, load_run_done, w->run);
+}
+
+/* Have c look after its connection and its waiting calls in delay_ns, or at
+ * this turn's end; callbacks may not do it themselves.  GP_ENOMEM. */
+static int load_client_later(struct load_client *c, int64_t delay_ns)
+{
+    struct net_loop *net = &c->worker->net;
+    if (c->done || c->dead || net->stop || c->retry.at)
+        return GP_OK;
+    return net_timer_arm(net, &c->retry, net->now_ns + delay_ns);
+}
+
+/* c will have no connection any more: what waits has failed, what is left is
+ * not sent. */
+static void load_client_give_up(struct load_client *c)
+{
+    static const struct rpc_result gone = {
+        RPC_LOST, GP_STATUS_UNAVAILABLE, 0, "cannot reconnect", false };
+    c->dead = true;
+    for (uint64_t i = 0; i < c->worker->run->streams; i++)
+        if (c->call[i].waiting)
+            load_call_count(&c->call[i], &gone);
+    load_client_check(c);
+}
+
+/* ---- a worker: calls ---- */
+
+/* Begin a new call in the free slot k; the caller has asked load_client_may. */
+static void load_call_begin(struct load_call *k)
+{
+    struct load_client *c = k->client;
+    struct load_worker *w = c->worker;
+    k->live = true;
+    k->counted = w->measuring;
+    k->start_ns = w->net.now_ns;
+    k->next = NULL;
+    k->prev = w->newest;
+    if (k->prev)
+        k->prev->next = k;
+    else
+        w->oldest = k;
+    w->newest = k;
+    c->live++;
+    if (k->counted) {
+        w->sent++;
+        c->left -= w->run->counted;
+    }
+    if (!w->deadline.at)                /* has room: it was armed before */
+        (void)net_timer_arm(&w->net, &w->deadline,
+                            k->start_ns + w->run->config->timeout_ns);
+}
+
+/* True when c has a connection that takes calls. */
+static bool load_client_open(const struct load_client *c)
+{
+    return c->conn && c->conn->ready && rpc_chan_usable(&c->conn->chan);
+}
+
+/* Send the call in slot k, a new one or one that waits; c is open.  When its
+ * connection is out of stream numbers the call waits for another one. */
+static void load_call_send(struct load_call *k)
+{
+    struct load_client *c = k->client;
+    k->waiting = rpc_chan_start(&c->conn->chan, &k->rpc, &c->target->request);
+    if (k->waiting) {
+        c->conn = NULL;
+        c->lost_ns = c->worker->net.now_ns;
+        (void)load_client_later(c, 0);
+    }
+}
+
+/* The call in slot k has been counted: begin the next one, at once or when
+ * there is a connection again. */
+static void load_call_next(struct load_call *k)
+{
+    if (!load_client_may(k->client)) {
+        load_client_check(k->client);
+    } else if (load_client_open(k->client)) {
+        load_call_begin(k);
+        load_call_send(k);
+    } else {
+        (void)load_client_later(k->client, 0);
+    }
+}
+
+/* A call ended. */
+static void load_on_done(struct rpc_chan *ch, struct rpc_unary *u,
+                         const struct rpc_result *r)
+{
+    struct load_call *k = (struct load_call *)u;
+    struct load_client *c = k->client;
+    bool other = c->conn && &c->conn->chan != ch;
+    c->resends = r->kind == RPC_OK ? 0 : c->resends;
+    if (r->unseen && !c->dead && c->resends < LOAD_RESENDS) {
+        c->resends++;
+        c->worker->resent += k->counted;
+        k->waiting = true;              /* keeps its start time */
+        (void)load_client_later(c, 0);
+        return;
+    }
+    load_call_count(k, r);
+    load_call_next(k);
+    if (other)                          /* sent there: not in this turn */
+        (void)load_client_later(c, 0);
+}
+
+/* The oldest live call may have reached its deadline. */
+static void load_on_deadline(struct net_timer *t)
+{
+    static const struct rpc_result late = {
+        RPC_DEADLINE, GP_STATUS_DEADLINE_EXCEEDED, 0, "no answer in time",
+        false };
+    struct load_worker *w = t->arg;
+    int64_t timeout_ns = w->run->config->timeout_ns;
+    struct load_call *k;
+    while ((k = w->oldest) && k->start_ns + timeout_ns <= w->net.now_ns) {
+        struct load_client *c = k->client;
+        struct rpc_chan *ch = k->waiting ? NULL : k->rpc.chan;
+        if (ch)
+            rpc_chan_cancel(&k->rpc);
+        load_call_count(k, &late);
+        load_call_next(k);
+        if (ch)
+            h2_kick(&ch->h2);
+        if (c->conn && &c->conn->chan != ch)
+            (void)load_client_later(c, 0);
+    }
+    if (k)
+        (void)net_timer_arm(&w->net, t, k->start_ns + timeout_ns);
+}
+
+/* ---- a worker: connections ---- */
+
+/* Why n did not get as far as SETTINGS, into *why. */
+static void load_conn_why(const struct load_conn *n, struct gp_why *why)
+{
+    const struct h2_conn *h = &n->chan.h2;
+    const struct load_client *c = n->client;
+    const char *addr = c->target->addr[c->addr].text;
+    if (h->end == H2_END_TIMEOUT)
+        txt_fail(why, GP_EIO, "%s: no HTTP/2 answer within the connect "
+                 "timeout", addr);
+    else if (h->error == EADDRNOTAVAIL)
+        txt_fail(why, GP_EIO, "%s: local ports used up; wait a minute, or "
+                 "widen net.ipv4.ip_local_port_range", addr);
+    else if (h->error == EMFILE || h->error == ENFILE)
+        txt_fail(why, GP_EIO, "%s: too many open descriptors; raise the limit "
+                 "with ulimit -n", addr);
+    else if (h->error)
+        txt_fail(why, GP_EIO, "cannot connect to %s: %s%s", addr,
+                 strerror(h->error), h->error == ECONNREFUSED
+                 ? "; is the server running? 'grpcprof serve' starts ours"
+                 : "");
+    else if (h->end == H2_END_EOF)
+        txt_fail(why, GP_EIO, "%s: closed the connection before HTTP/2 began",
+                 addr);
+    else
+        txt_fail(why, GP_EIO, "%s: does not speak HTTP/2 without TLS", addr);
+}
+
+/* Task on the caller's loop: a worker could not connect. */
+static void load_run_failed(void *arg)
+{
+    struct load_worker *w = arg;
+    struct load_run *r = w->run;
+    if (!r->failed)
+        r->why = w->why;
+    r->failed = true;
+    r->net.stop = true;
+}
+
+/* Task on the caller's loop: a worker's clients are all connected. */
+static void load_run_ready(void *arg)
+{
+    struct load_run *r = arg;
+    if (++r->ready == r->threads)
+        r->tick.on_time(&r->tick);      /* says go */
+}
+
+/* c could not connect: the next address, then later.  Before the run begins
+ * that ends it; in the run c gives up after the connect timeout. */
+static void load_conn_failed(struct load_conn *n)
+{
+    struct load_client *c = n->client;
+    struct load_worker *w = c->worker;
+    const struct load_config *k = w->run->config;
+    if (w->net.stop || w->why.text[0])
+        return;
+    if (!w->going && c->addr + 1 == c->target->n) {
+        load_conn_why(n, &w->why);
+        load_tell(w, load_run_failed, w);
+        return;
+    }
+    c->addr = (c->addr + 1) % c->target->n;
+    c->backoff_ns = !w->going ? 0 : c->backoff_ns ? c->backoff_ns * 2
+                                                  : LOAD_BACKOFF_NS;
+    if (c->backoff_ns > LOAD_BACKOFF_MOST_NS)
+        c->backoff_ns = LOAD_BACKOFF_MOST_NS;
+    int64_t next_ns = w->net.now_ns + c->backoff_ns;
+    if ((w->going && next_ns - c->lost_ns > k->connect_timeout_ns) ||
+        load_client_later(c, c->backoff_ns))
+        load_client_give_up(c);
+}
+
+/* A connection is open and has SETTINGS. */
+static void load_on_ready(struct rpc_chan *ch)
+{
+    struct load_conn *n = ch->owner;
+    struct load_client *c = n->client;
+    struct load_worker *w = c->worker;
+    uint32_t streams = h2_peer_streams(&ch->h2);
+    n->ready = true;
+    w->peer_streams = streams < w->peer_streams ? streams : w->peer_streams;
+    c->backoff_ns = 0;
+    if (w->going) {
+        w->reconnects++;
+        (void)load_client_later(c, 0);
+        return;
+    }
+    hdr_add(&w->connect, w->net.now_ns - n->begin_ns);
+    if (w->next < w->nclient)
+        (void)load_client_later(&w->client[w->next++], 0);
+    if (++w->ready == w->nclient)
+        load_tell(w, load_run_ready, w->run);
+}
+
+/* c's connection takes no more calls: another one takes its place. */
+static void load_conn_replace(struct load_conn *n)
+{
+    struct load_client *c = n->client;
+    if (c->conn != n)
+        return;
+    c->conn = NULL;
+    c->lost_ns = c->worker->net.now_ns;
+    if (!c->worker->going)
+        return;                         /* load_worker_go sees to it */
+    /* A server that takes no calls at all is not asked in a tight loop. */
+    if (c->worker->run->config->no_reconnect ||
+        load_client_later(c, c->resends > 1 ? LOAD_BACKOFF_NS : 0))
+        load_client_give_up(c);
+}
+
+/* The server says goodbye; calls that it has will still be answered. */
+static void load_on_goaway(struct rpc_chan *ch)
+{
+    struct load_conn *n = ch->owner;
+    n->client->worker->goaways++;
+    if (n->ready)
+        load_conn_replace(n);
+}
+
+/* A connection is over, and so are its calls. */
+static void load_on_lost(struct rpc_chan *ch)
+{
+    struct load_conn *n = ch->owner;
+    struct load_client *c = n->client;
+    if (!n->ready) {
+        if (c->conn == n)
+            c->conn = NULL;
+        load_conn_failed(n);
+        return;
+    }
+    c->worker->lost += !ch->h2.goaway && ch->h2.end != H2_END_LOCAL;
+    load_conn_replace(n);
+}
+
+/* A connection's memory can go. */
+static void load_on_gone(struct rpc_chan *ch)
+{
+    struct load_conn *n = ch->owner;
+    struct load_worker *w = n->client->worker;
+    if (n->next)
+        n->next->prev = n->prev;
+    if (n->prev)
+        n->prev->next = n->next;
+    else
+        w->conns = n->next;
+    mem_free(n);
+}
+
+static const struct rpc_chan_up load_up = {
+    .on_ready = load_on_ready, .on_done = load_on_done,
+    .on_goaway = load_on_goaway, .on_lost = load_on_lost,
+    .on_gone = load_on_gone,
+};
+
+/* Open a connection for c. */
+static void load_client_connect(struct load_client *c)
+{
+    struct load_worker *w = c->worker;
+    struct load_run *r = w->run;
+    struct load_conn *n = mem_zalloc(sizeof *n);
+    struct load_conn none = { .client = c };
+    none.chan.h2.error = ENOMEM;
+    if (!n) {
+        load_conn_failed(&none);
+        return;
+    }
+    n->client = c;
+    n->begin_ns = net_now(&w->net);
+    if (rpc_chan_open(&n->chan, &r->kit, &w->net, &c->target->addr[c->addr],
+                      r->config->connect_timeout_ns, &load_up, n)) {
+        none.chan.h2.error = n->chan.h2.error;
+        mem_free(n);
+        load_conn_failed(&none);
+        return;
+    }
+    n->next = w->conns;
+    if (n->next)
+        n->next->prev = n;
+    w->conns = n;
+    c->conn = n;
+}
+
+/* Give c's connection what waits and new calls, as many as fit. */
+static void load_client_fill(struct load_client *c)
+{
+    for (uint64_t i = 0; i < c->worker->run->streams; i++) {
+        struct load_call *k = &c->call[i];
+        if (!load_client_open(c))
+            return;
+        if (!k->live && load_client_may(c))
+            load_call_begin(k);
+        else if (!k->waiting)
+            continue;
+        load_call_send(k);
+    }
+}
+
+/* True when c has use for a connection. */
+static bool load_client_needs(const struct load_client *c)
+{
+    bool waiting = false;
+    for (uint64_t i = 0; i < c->worker->run->streams && !waiting; i++)
+        waiting = c->call[i].waiting;
+    return waiting || load_client_may(c) || !c->worker->going;
+}
+
+/* Outside callbacks: see to c's connection and to its calls. */
+static void load_on_later(struct net_timer *t)
+{
+    struct load_client *c = t->arg;
+    if (c->conn && c->conn->ready) {
+        load_client_fill(c);
+        if (c->conn)
+            h2_kick(&c->conn->chan.h2);
+    } else if (!c->conn && load_client_needs(c)) {
+        load_client_connect(c);
+    }
+}
+
+/* ---- a worker: phases ---- */
+
+/* No more calls begin; those in flight have drain_ns. */
+static void load_worker_end(struct load_worker *w, int64_t drain_ns)
+{
+    w->ended = true;
+    for (uint64_t i = 0; i < w->nclient; i++)
+        load_client_check(&w->client[i]);
+    if (!w->net.stop)                   /* has room: it was armed before */
+        (void)net_timer_arm(&w->net, &w->phase, w->net.now_ns + drain_ns);
+}
+
+/* What is still in flight is cut off. */
+static void load_worker_cut(struct load_worker *w)
+{
+    struct load_call *k;
+    while ((k = w->oldest)) {
+        if (!k->waiting)
+            rpc_chan_cancel(&k->rpc);
+        w->cut_off += k->counted;
+        load_call_retire(k);
+        load_client_check(k->client);
+    }
+}
+
+/* Measuring begins. */
+static void load_worker_measure(struct load_worker *w)
+{
+    const struct load_config *k = w->run->config;
+    w->measuring = true;
+    w->start_ns = w->last_ns = net_now(&w->net);
+    load_worker_use(w);                 /* the baseline */
+    if (k->duration_ns) {
+        w->end_ns = w->start_ns + k->duration_ns;
+        (void)net_timer_arm(&w->net, &w->phase, w->end_ns);
+    }
+}
+
+/* The next phase begins. */
+static void load_on_phase(struct net_timer *t)
+{
+    struct load_worker *w = t->arg;
+    if (!w->measuring)
+        load_worker_measure(w);
+    else if (!w->ended)
+        load_worker_end(w, w->run->config->drain_ns);
+    else
+        load_worker_cut(w);
+}
+
+/* Task: the calls begin. */
+static void load_worker_go(void *arg)
+{
+    struct load_worker *w = arg;
+    int64_t warmup_ns = w->run->config->warmup_ns;
+    w->going = true;
+    if (warmup_ns)
+        (void)net_timer_arm(&w->net, &w->phase, net_now(&w->net) + warmup_ns);
+    else
+        load_worker_measure(w);
+    for (uint64_t i = 0; i < w->nclient; i++) {
+        struct load_client *c = &w->client[i];
+        c->lost_ns = w->net.now_ns;
+        net_timer_stop(&w->net, &c->retry);
+        load_on_later(&c->retry);
+        load_client_check(c);           /* it may have no calls to make */
+    }
+}
+
+/* Task: end early. */
+static void load_worker_stop(void *arg)
+{
+    struct load_worker *w = arg;
+    int64_t drain_ns = w->run->config->drain_ns;
+    if (w->going && !w->ended)
+        load_worker_end(w, drain_ns < LOAD_STOP_DRAIN_NS ? drain_ns
+                                                         : LOAD_STOP_DRAIN_NS);
+}
+
+/* Task: end at once. */
+static void load_worker_abort(void *arg)
+{
+    ((struct load_worker *)arg)->net.stop = true;
+}
+
+/* A worker's thread: connect, then do as told. */
+static void *load_worker_main(void *arg)
+{
+    struct load_worker *w = arg;
+    net_now(&w->net);
+    while (w->next < w->nclient && w->next < LOAD_CONNECTING)
+        (void)load_client_later(&w->client[w->next++], 0);
+    net_loop_run(&w->net);
+    return NULL;
+}
+
+/* Make worker w ready, with its slice of the run's clients.  Its timers get
+ * their room in the heap now, so that arming them cannot fail later. */
+static int load_worker_init(struct load_worker *w, struct gp_why *why)
+{
+    struct load_run *r = w->run;
+    size_t slots = w->nclient * r->streams;
+    int e = net_loop_init(&w->net, why);
+    if (e)
+        return e;
+    void *heap = mem_grow(w->net.heap, &w->net.heap_cap, 2 * w->nclient + 8,
+                          sizeof(struct net_timer *));
+    w->net.heap = heap ? heap : w->net.heap;
+    w->call = mem_zalloc(slots * sizeof *w->call);
+    if (!heap || !w->call || hdr_init(&w->ok) || hdr_init(&w->failed) ||
+        hdr_init(&w->connect))
+        return txt_fail(why, GP_ENOMEM, "out of memory for %" PRIu64
+                        " clients", w->nclient);
+    w->deadline = (struct net_timer){ .on_time = load_on_deadline, .arg = w };
+    w->phase = (struct net_timer){ .on_time = load_on_phase, .arg = w };
+    w->active = w->nclient;
+    w->peer_streams = UINT32_MAX;
+    for (size_t i = 0; i < slots; i++)
+        w->call[i].client = &w->client[i / r->streams];
+    for (uint64_t i = 0; i < w->nclient; i++) {
+        struct load_client *c = &w->client[i];
+        c->worker = w;
+        c->call = &w->call[i * r->streams];
+        c->retry = (struct net_timer){ .on_time = load_on_later, .arg = c };
+    }
+    return GP_OK;
+}
+
+/* Release w, whose thread has ended; a zero w is fine. */
+static void load_worker_fini(struct load_worker *w)
+{
+    w->net.stop = true;                 /* nothing reconnects any more */
+    while (w->conns)
+        h2_abort(&w->conns->chan.h2);
+    net_loop_fini(&w->net);
+    mem_free(w->call);
+    hdr_fini(&w->ok);
+    hdr_fini(&w->failed);
+    hdr_fini(&w->connect);
+}
+
+/* ---- the run ---- */
+
+/* Threads for a run of so many clients, when not asked for. */
+static unsigned load_threads(uint64_t clients)
+{
+    unsigned n = sys_cpus() / 2;
+    n = n > LOAD_THREADS_AUTO ? LOAD_THREADS_AUTO : n ? n : 1;
+    return clients && clients < n ? (unsigned)clients : n;
+}
+
+/* Calls planned by k, or 0 when only the time ends it. */
+static uint64_t load_planned(const struct load_config *k)
+{
+    return k->total ? k->total : k->clients * k->requests_per_client;
+}
+
+/* Check what k asks for, but for its targets. */
+static int load_check(const struct load_config *k, struct gp_why *why)
+{
+    uint64_t streams = k->streams ? k->streams : 1;
+    if (!k->clients || k->clients > LOAD_CLIENTS_MOST)
+        return txt_fail(why, GP_EUSAGE, "clients: 1 to %d", LOAD_CLIENTS_MOST);
+    if (streams > LOAD_STREAMS_MOST ||
+        streams * k->clients > 100 * (uint64_t)LOAD_STREAMS_MOST)
+        return txt_fail(why, GP_EUSAGE, "calls in flight: at most %d a client "
+                        "and %d in all", LOAD_STREAMS_MOST,
+                        100 * LOAD_STREAMS_MOST);
+    if (k->threads > LOAD_THREADS_MOST)
+        return txt_fail(why, GP_EUSAGE, "threads: at most %d",
+                        LOAD_THREADS_MOST);
+    if (k->total && k->requests_per_client)
+        return txt_fail(why, GP_EUSAGE, "requests: either per client or a "
+                        "total");
+    if (!load_planned(k) && !k->duration_ns)
+        return txt_fail(why, GP_EUSAGE, "neither requests nor a duration");
+    if (k->requests_per_client > UINT64_MAX / LOAD_CLIENTS_MOST)
+        return txt_fail(why, GP_EUSAGE, "requests: too many");
+    if (k->timeout_ns <= 0 || k->connect_timeout_ns <= 0 || k->drain_ns < 0)
+        return txt_fail(why, GP_EUSAGE, "a timeout is not positive");
+    if (!k->ntarget || k->ntarget > LOAD_TARGETS_MOST)
+        return txt_fail(why, GP_EUSAGE, "targets: 1 to %d", LOAD_TARGETS_MOST);
+    uint64_t files = sys_raise_files(), need = k->clients + 64;
+    if (need > files)
+        return txt_fail(why, GP_ELIMIT, "%" PRIu64 " clients need %" PRIu64
+                        " descriptors, the limit is %" PRIu64 ": raise it with "
+                        "ulimit -n %" PRIu64, k->clients, need, files, need);
+    return GP_OK;
+}
+
+/* "/package.Service/Method" of the call "package.Service/Method" or
+ * "package.Service.Method" into path[size]. */
+static int load_path(const char *call, char *path, size_t size,
+                     struct gp_why *why)
+{
+    const char *from = *call == '/' ? call + 1 : call;
+    int n = snprintf(path, size, "/%s", from);
+    char *dot = strrchr(path, '.'), *slash = strchr(path + 1, '/');
+    if (n < 0 || (size_t)n >= size || (!slash && !dot) ||
+        path[strspn(path + 1, "/.") + 1] == 0 || path[n - 1] == '/' ||
+        path[n - 1] == '.')
+        return txt_fail(why, GP_EUSAGE, "call '%.100s': write "
+                        "package.Service/Method", call);
+    if (!slash)
+        *dot = '/';
+    return GP_OK;
+}
+
+/* Make t of the address text: where it is, and the request for it. */
+static int load_target_init(struct load_target *t, const char *text,
+                            const struct load_config *k, struct gp_why *why)
+{
+    char path[512];
+    struct buf message = {0};
+    int e = net_addr_parse(text, true, t->addr, &t->n, why);
+    t->text = text;
+    if (e || (e = load_path(k->call, path, sizeof path, why)))
+        return e;
+    const char *name = k->name ? k->name : "";
+    const char *authority = t->addr[0].sa.ss_family == AF_UNIX ? "localhost"
+                                                         : t->addr[0].text;
+    if (strchr(text, '/') && strncmp(text, "unix:", 5)) {
+        const char *last = strrchr(text, '/');
+        authority = last[1] ? last + 1 : authority;
+    } else if (strchr(text, ':') > text && strncmp(text, "unix:", 5)) {
+        authority = text;
+    }
+    if (*name)
+        pb_put_bytes(&message, 1, name, strlen(name));
+    e = message.err ? message.err :
+        rpc_request_init(&t->request, path, authority, k->timeout_ns,
+            (struct slice){ (const char *)message.data, message.len });
+    mem_fini(&message);
+    return e ? txt_fail(why, e, "out of memory for the request") : GP_OK;
+}
+
+/* Calls that are over, for the progress line. */
+static void load_run_sum(const struct load_run *r, uint64_t *ok,
+                         uint64_t *failed)
+{
+    *ok = *failed = 0;
+    for (unsigned i = 0; i < r->threads; i++) {
+        *ok += net_get(&r->worker[i].nok);
+        *failed += net_get(&r->worker[i].nfailed);
+    }
+}
+
+/* Give task to the first n workers. */
+static void load_run_tell(struct load_run *r, unsigned n, void (*task)(void *))
+{
+    for (unsigned i = 0; i < n; i++)
+        while (net_loop_post(&r->worker[i].net, task, &r->worker[i]))
+            sched_yield();              /* memory will come back */
+}
+
+/* Every tick, and when all are connected: go, stop, tell how it goes. */
+static void load_run_on_tick(struct net_timer *t)
+{
+    struct load_run *r = t->arg;
+    const struct load_config *k = r->config;
+    int64_t now = net_now(&r->net);
+    uint64_t ok, failed;
+    if (!r->go_ns && r->ready == r->threads) {
+        r->go_ns = r->told_ns = now;
+        r->unix_ns = sys_clock_ns(CLOCK_REALTIME) + k->warmup_ns;
+        load_run_tell(r, r->threads, load_worker_go);
+    }
+    if (k->stop && atomic_load(k->stop) && !r->stopping) {
+        r->stopping = true;
+        r->ended = LOAD_SIGNAL;
+        r->net.stop |= !r->go_ns;       /* still connecting */
+        load_run_tell(r, r->threads, load_worker_stop);
+    }
+    if (k->on_progress && r->go_ns && now - r->told_ns >= LOAD_PROGRESS_NS) {
+        r->told_ns = now;
+        load_run_sum(r, &ok, &failed);
+        k->on_progress(k->arg, ok, failed, now - r->go_ns);
+    }
+    (void)net_timer_arm(&r->net, t, now + LOAD_TICK_NS);
+}
+
+/* Make the run's clients and workers; nothing runs yet. */
+static int load_run_init(struct load_run *r, struct gp_why *why)
+{
+    const struct load_config *k = r->config;
+    int e = net_loop_init(&r->net, why);
+    uint64_t planned = load_planned(k), next = 0;
+    r->streams = k->streams ? k->streams : 1;
+    r->counted = planned != 0;
+    r->ended = planned ? LOAD_COUNT : LOAD_DURATION;
+    r->threads = k->threads ? k->threads : load_threads(k->clients);
+    r->threads = r->threads > k->clients ? (unsigned)k->clients : r->threads;
+    r->kit = rpc_client_kit();
+    r->tick = (struct net_timer){ .on_time = load_run_on_tick, .arg = r };
+    r->target = mem_zalloc(k->ntarget * sizeof *r->target);
+    r->client = mem_zalloc(k->clients * sizeof *r->client);
+    r->worker = mem_zalloc(r->threads * sizeof *r->worker);
+    if (!e && (!r->target || !r->client || !r->worker || h2_kit_init(&r->kit)))
+        e = txt_fail(why, GP_ENOMEM, "out of memory for the run");
+    for (size_t i = 0; !e && i < k->ntarget; i++)
+        e = load_target_init(&r->target[i], k->target[i], k, why);
+    for (uint64_t i = 0; !e && i < k->clients; i++) {
+        r->client[i].target = &r->target[i % k->ntarget];
+        r->client[i].left = planned / k->clients + (i < planned % k->clients);
+    }
+    for (unsigned i = 0; !e && i < r->threads; i++) {
+        struct load_worker *w = &r->worker[i];
+        w->run = r;
+        w->client = &r->client[next];
+        w->nclient = k->clients / r->threads +
+                     (i < k->clients % r->threads);
+        next += w->nclient;
+        e = load_worker_init(w, why);
+    }
+    return e;
+}
+
+/* Start the workers, and stay until they are done. */
+static int load_run_go(struct load_run *r, struct gp_why *why)
+{
+    int e = net_timer_arm(&r->net, &r->tick, net_now(&r->net) + LOAD_TICK_NS);
+    if (e)
+        return txt_fail(why, e, "out of memory for the run");
+    unsigned n = 0;
+    for (; !e && n < r->threads; n += !e) {
+        char name[16];
+        snprintf(name, sizeof name, "load-%u", n % 1000);
+        e = sys_thread_start(&r->worker[n].thread, name, false,
+                             load_worker_main, &r->worker[n], why);
+    }
+    if (!e)
+        net_loop_run(&r->net);
+    if (e || r->failed || !r->go_ns)
+        load_run_tell(r, n, load_worker_abort);
+    for (unsigned i = 0; i < n; i++)
+        pthread_join(r->worker[i].thread, NULL);
+    if (!e && r->failed) {
+        e = GP_EIO;
+        if (why)
+            *why = r->why;
+    }
+    return e;
+}
+
+/* Add one worker's errors to the result's. */
+static void load_merge_errors(struct load_result *to,
+                              const struct load_worker *w)
+{
+    to->other_errors += w->other_errors;
+    for (size_t i = 0; i < w->nerror; i++) {
+        const struct load_error *from = &w->error[i];
+        struct load_error *e = to->error;
+        size_t k = 0;
+        while (k < to->nerror && (e[k].kind != from->kind ||
+               e[k].status != from->status || e[k].detail != from->detail))
+            k++;
+        if (k == LOAD_ERRORS) {
+            to->other_errors += from->count;
+        } else if (k == to->nerror) {
+            e[to->nerror++] = *from;
+        } else {
+            e[k].count += from->count;
+            if (from->first_ns < e[k].first_ns)
+                e[k].first_ns = from->first_ns;
+        }
+    }
+}
+
+/* Add one worker's figures to the result's. */
+static void load_merge(struct load_result *to, const struct load_worker *w)
+{
+    to->ok += net_get(&w->nok);
+    to->failed += net_get(&w->nfailed);
+    to->sent += w->sent;
+    to->cut_off += w->cut_off;
+    to->resent += w->resent;
+    to->reconnects += w->reconnects;
+    to->goaways += w->goaways;
+    to->lost += w->lost;
+    to->bytes_in += w->bytes_in;
+    to->bytes_out += w->bytes_out;
+    for (size_t i = 0; i < 17; i++)
+        to->status[i] += w->status[i];
+    if (w->peer_streams < to->peer_streams)
+        to->peer_streams = w->peer_streams;
+    hdr_merge(&to->latency, &w->ok);
+    hdr_merge(&to->failed_latency, &w->failed);
+    hdr_merge(&to->connect, &w->connect);
+    to->thread[to->threads++] = w->use;
+    load_merge_errors(to, w);
+}
+
+/* Fill in the result of the run. */
+static int load_run_result(const struct load_run *r, struct load_result *to,
+                           struct gp_why *why)
+{
+    const struct load_config *k = r->config;
+    int64_t first = INT64_MAX, last = 0;
+    if (hdr_init(&to->latency) || hdr_init(&to->failed_latency) ||
+        hdr_init(&to->connect))
+        return txt_fail(why, GP_ENOMEM, "out of memory for the result");
+    to->peer_streams = UINT32_MAX;
+    for (unsigned i = 0; i < r->threads; i++) {
+        const struct load_worker *w = &r->worker[i];
+        load_merge(to, w);
+        if (w->measuring) {
+            first = w->start_ns < first ? w->start_ns : first;
+            last = w->last_ns > last ? w->last_ns : last;
+        }
+    }
+    to->elapsed_ns = last > first ? last - first : 0;
+    to->start_unix_ns = r->unix_ns;
+    to->planned = r->counted ? load_planned(k) : to->sent;
+    to->not_sent = to->planned - to->sent;
+    to->ended = r->ended;
+    if (r->ended == LOAD_COUNT && to->not_sent && k->duration_ns)
+        to->ended = LOAD_DURATION;
+    snprintf(to->target, sizeof to->target, "%s", r->target[0].addr[0].text);
+    return GP_OK;
+}
+
+/* Release r's memory; its threads have ended. */
+static void load_run_fini(struct load_run *r)
+{
+    for (unsigned i = 0; r->worker && i < r->threads; i++)
+        load_worker_fini(&r->worker[i]);
+    for (size_t i = 0; r->target && i < r->config->ntarget; i++)
+        rpc_request_fini(&r->target[i].request);
+    h2_kit_fini(&r->kit);
+    mem_free(r->worker);
+    mem_free(r->client);
+    mem_free(r->target);
+    net_loop_fini(&r->net);
+}
+
+/* Release a result; a zero one is fine. */
+static void load_result_fini(struct load_result *r)
+{
+    hdr_fini(&r->latency);
+    hdr_fini(&r->failed_latency);
+    hdr_fini(&r->connect);
+    *r = (struct load_result){0};
+}
+
+/* Do what k asks for and fill in *result, which load_result_fini releases.
+ * An error means that there is no result: wrong use, or no connection; failed
+ * calls are a result. */
+static int load_run(const struct load_config *k, struct load_result *result,
+                    struct gp_why *why)
+{
+    struct load_run r = { .config = k };
+    *result = (struct load_result){0};
+    int e = load_check(k, why);
+    if (e)
+        return e;
+    e = load_run_init(&r, why);
+    if (!e)
+        e = load_run_go(&r, why);
+    if (!e)
+        e = load_run_result(&r, result, why);
+    load_run_fini(&r);
+    if (e)
+        load_result_fini(result);
+    return e;
+}
+
+/* True when more calls failed than k allows; cut-off ones are not failed, and
+ * without a single good call the run has failed in any case. */
+static bool load_exceeds(const struct load_config *k,
+                         const struct load_result *r)
+{
+    double done = (double)r->ok + (double)r->failed;
+    if (r->planned && !r->ok && r->ended != LOAD_SIGNAL)
+        return true;
+    if (k->max_error_share >= 0 && k->max_error_share * done > 0)
+        return (double)r->failed > k->max_error_share * done;
+    return r->failed > k->max_errors;
+}
+
+/* ================================== 22 OUT ==================================
+ * for     what report and load print: text, Markdown, JSON, pprof's table,
+ *         folded stacks
+ * uses    MEM, TXT, SYS, JS, HDR, PP, VIEW, ANL, RPC, LOAD
+ * owns    nothing: writers append to the caller's buf
+ * spec    schemas grpcprof.report/1 and grpcprof.load/1, with README; `go tool
+ *         pprof -top` (units, trimming, columns); CommonMark 0.31
+ * prefix  out_
+ * runs    any thread
+ *
+ * Text and Markdown are one report, written through struct out_doc, so that
+ * they cannot say different things.
+ *
+ * Invariant  a number that is not known is "n/a" or null, never 0; a name can
+ *            neither end its line nor be markup.
+ * Does not   compute: all results are in struct anl.
+ */
+
+struct out_config {
+    bool color;                         /* escape sequences in the text */
+    bool cum, all;                      /* sort by cum; no trimming, all rows */
+    unsigned top;                       /* rows of a table; 0: the default */
+    const char *sample;                 /* sample type; NULL: pprof's choice */
+    const char *format;                 /* of the input: "pprof" */
+    const char *const *file;            /* what was read; borrowed */
+    size_t nfiles;
+    const char *const *note;            /* lines on the profile: its age */
+    size_t nnotes;
+    const char *const *written;         /* lines on files written */
+    size_t nwritten;
+    int64_t age_ns;                     /* of the profile; -1: not known */
+    int exit;                           /* status that the report will have */
+};
+
+/* ---- documents ---- */
+
+struct out_column {
+    const char *title;
+    int width;                          /* characters; negative: left-aligned;
+                                         * 0: the last, as long as it is */
+};
+
+struct out_doc {
+    struct buf *b;                      /* borrowed */
+    bool md, color;
+    const struct out_column *column;    /* of the table that is open */
+    size_t ncolumns, at;                /* at: the next cell */
+    struct buf cell;                    /* owned */
+};
+
+/* Characters in n bytes of UTF-8. */
+static size_t out_characters(const uint8_t *p, size_t n)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++)
+        count += (p[i] & 0xc0) != 0x80;
+    return count;
+}
+
+/* Append n blanks. */
+static void out_blanks(struct buf *b, size_t n)
+{
+    while (n-- > 0)
+        mem_put_byte(b, ' ');
+}
+
+/* Append text so that Markdown takes it as text. */
+static void out_put_md(struct buf *b, const uint8_t *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (p[i] && strchr("\\`*_[]<>|#&~", p[i]))
+            mem_put_byte(b, '\\');
+        mem_put_byte(b, p[i]);
+    }
+}
+
+/* Open a part of the report. */
+static void out_heading(struct out_doc *d, const char *text)
+{
+    if (d->md)
+        txt_putf(d->b, "\n## %s\n\n", text);
+    else if (d->color)
+        txt_putf(d->b, "\n\033[1m%s\033[0m\n", text);
+    else
+        txt_putf(d->b, "\n%s\n", text);
+}
+
+/* Append text, broken between words at column 78; later lines begin with
+ * indent blanks.  The line stands at column at already. */
+static void out_wrap(struct buf *b, const char *text, size_t at, size_t indent)
+{
+    while (*text) {
+        size_t n = strcspn(text, " "), gap = strspn(text + n, " ");
+        mem_put(b, text, n);
+        at += n + gap;
+        text += n + gap;
+        if (*text && at + strcspn(text, " ") > 78) {
+            mem_put_byte(b, '\n');
+            out_blanks(b, indent);
+            at = indent;
+        } else if (*text) {
+            out_blanks(b, gap);
+        }
+    }
+    mem_put_byte(b, '\n');
+}
+
+/* Append a paragraph. */
+static void out_paragraph(struct out_doc *d, const char *text)
+{
+    if (d->md) {
+        out_put_md(d->b, (const uint8_t *)text, strlen(text));
+        txt_puts(d->b, "\n\n");
+    } else {
+        txt_puts(d->b, "  ");
+        out_wrap(d->b, text, 2, 2);
+    }
+}
+
+/* Append an item of a list. */
+static void out_item(struct out_doc *d, const char *text)
+{
+    if (d->md) {
+        txt_puts(d->b, "- ");
+        out_put_md(d->b, (const uint8_t *)text, strlen(text));
+        mem_put_byte(d->b, '\n');
+    } else {
+        txt_puts(d->b, "  - ");
+        out_wrap(d->b, text, 4, 4);
+    }
+}
+
+/* Append lines to type. */
+static void out_code(struct out_doc *d, const char *text)
+{
+    txt_puts(d->b, d->md ? "\n```sh\n" : "      ");
+    for (; *text; text++) {
+        mem_put_byte(d->b, (uint8_t)*text);
+        if (*text == '\n' && !d->md)
+            txt_puts(d->b, "      ");
+    }
+    txt_puts(d->b, d->md ? "\n```\n" : "\n");
+}
+
+/* Append what stands in d->cell as the value of name, and empty it. */
+static void out_field(struct out_doc *d, const char *name)
+{
+    if (d->md) {
+        txt_putf(d->b, "- **%s**: ", name);
+        out_put_md(d->b, d->cell.data, d->cell.len);
+        mem_put_byte(d->b, '\n');
+    } else {
+        txt_putf(d->b, "  %-22s", name);
+        mem_put_byte(&d->cell, 0);
+        if (!d->cell.err)
+            out_wrap(d->b, (const char *)d->cell.data, 24, 24);
+    }
+    d->cell.len = 0;
+}
+
+/* Begin a table with n columns, which must outlive it. */
+static void out_table(struct out_doc *d, const struct out_column *c, size_t n)
+{
+    d->column = c;
+    d->ncolumns = n;
+    d->at = 0;
+    if (!d->md)
+        txt_puts(d->b, d->color ? "  \033[2m" : "  ");
+    for (size_t i = 0; i < n; i++)
+        if (d->md)
+            txt_putf(d->b, "| %s ", c[i].title);
+        else
+            txt_putf(d->b, "%s%*s", i ? "  " : "", c[i].width, c[i].title);
+    txt_puts(d->b, d->md ? "|\n" : d->color ? "\033[0m\n" : "\n");
+    for (size_t i = 0; d->md && i < n; i++)
+        txt_puts(d->b, c[i].width > 0 ? "| ---: " : "| --- ");
+    if (d->md)
+        txt_puts(d->b, "|\n");
+}
+
+/* Append what stands in d->cell as the next cell, and empty it; the last cell
+ * of a row ends the line. */
+static void out_cell(struct out_doc *d)
+{
+    int width = d->column[d->at].width;
+    size_t want = (size_t)abs(width);
+    size_t have = out_characters(d->cell.data, d->cell.len);
+    size_t pad = want > have ? want - have : 0;
+    bool last = ++d->at == d->ncolumns;
+    if (d->md) {
+        txt_puts(d->b, "| ");
+        out_put_md(d->b, d->cell.data, d->cell.len);
+        txt_puts(d->b, last ? " |\n" : " ");
+    } else {
+        txt_puts(d->b, "  ");
+        out_blanks(d->b, width > 0 ? pad : 0);
+        mem_put(d->b, d->cell.data, d->cell.len);
+        out_blanks(d->b, width < 0 && !last ? pad : 0);
+        if (last)
+            mem_put_byte(d->b, '\n');
+    }
+    if (last)
+        d->at = 0;
+    d->cell.len = 0;
+}
+
+/* Put s into the cell; in text without its directories if it is longer than
+ * most characters, and then cut. */
+static void out_name(struct out_doc *d, struct slice s, size_t most)
+{
+    size_t begin = d->cell.len, n = 0, end = 0;
+    if (!d->md && s.n > most)
+        s = view_short_name(s);
+    view_put_name(&d->cell, s, ' ');
+    for (size_t i = begin; i < d->cell.len && !d->md; i++) {
+        if ((d->cell.data[i] & 0xc0) == 0x80)
+            continue;
+        end = n++ == most - 2 ? i : end;
+        if (n > most) {
+            d->cell.len = end;
+            txt_puts(&d->cell, "..");
+            return;
+        }
+    }
+}
+
+/* ---- values ---- */
+
+/* Append a share as a percentage with one decimal. */
+static void out_share(struct buf *b, double share)
+{
+    if (isnan(share))
+        txt_puts(b, "n/a");
+    else
+        txt_putf(b, "%.1f %%", 100 * share);
+}
+
+/* Append a 95 % interval in percent. */
+static void out_interval(struct buf *b, const struct anl_share *s)
+{
+    if (isnan(s->low))
+        txt_puts(b, "n/a");
+    else
+        txt_putf(b, "%.1f to %.1f", 100 * s->low, 100 * s->high);
+}
+
+/* Append a count that may not be known. */
+static void out_count(struct buf *b, double n)
+{
+    if (!(n >= 0 && n < 1.8e19))
+        txt_puts(b, "n/a");
+    else
+        txt_put_commas(b, (uint64_t)n);
+}
+
+/* Append a time that may not be known. */
+static void out_time(struct buf *b, double ns)
+{
+    if (isnan(ns))
+        txt_puts(b, "n/a");
+    else
+        txt_put_time(b, ns);
+}
+
+/* Append v in the unit of the sample type. */
+static void out_value(struct buf *b, const struct anl *a, int64_t v)
+{
+    struct slice unit = a->pp->type[a->view.type].unit;
+    double ns = anl_unit_ns(unit);
+    if (!isnan(ns)) {
+        txt_put_time(b, (double)v * ns);
+    } else if (txt_equal(unit, txt_slice("bytes")) && v >= 0) {
+        txt_put_bytes(b, (double)v);
+    } else {
+        if (v < 0)
+            mem_put_byte(b, '-');
+        txt_put_commas(b, (uint64_t)view_abs(v));
+    }
+}
+
+/* Append a moment in local time. */
+static void out_moment(struct buf *b, int64_t unix_ns)
+{
+    time_t t = (time_t)(unix_ns / 1000000000);
+    struct tm tm;
+    char text[64];
+    if (localtime_r(&t, &tm) &&
+        strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S %Z", &tm))
+        txt_puts(b, text);
+}
+
+/* ---- parts of the report, in their order ---- */
+
+/* The profile: where it is from, what it counts. */
+static void out_profile(struct out_doc *d, const struct anl *a,
+                        const struct out_config *c)
+{
+    const struct pp *p = a->pp;
+    const struct pp_type *t = &p->type[a->view.type];
+    out_heading(d, "Profile");
+    txt_put_clean(&d->cell, t->type);
+    txt_puts(&d->cell, ", ");
+    out_value(&d->cell, a, a->view.total.value);
+    txt_puts(&d->cell, " in all (");
+    txt_put_clean(&d->cell, t->unit);
+    txt_puts(&d->cell, ")");
+    out_field(d, "Type");
+    if (p->time_ns > 0) {
+        out_moment(&d->cell, p->time_ns);
+        out_field(d, "Time");
+    }
+    if (p->duration_ns > 0) {
+        txt_put_time(&d->cell, (double)p->duration_ns);
+        out_field(d, "Duration");
+    }
+    if (a->main != MEM_NONE) {
+        const struct pp_mapping *m = &p->mapping[a->main];
+        txt_put_clean(&d->cell, view_base(m->file));
+        if (m->build_id.n) {
+            txt_puts(&d->cell, ", build id ");
+            out_name(d, m->build_id, 43);
+        }
+        out_field(d, "Program");
+    }
+    if (a->comment.tool.n) {
+        txt_put_clean(&d->cell, a->comment.tool);
+        txt_puts(&d->cell, ", engine ");
+        txt_put_clean(&d->cell, a->comment.engine);
+        txt_puts(&d->cell, ", clock ");
+        txt_put_clean(&d->cell, a->comment.clock);
+        out_field(d, "Sampled by");
+    }
+    for (size_t i = 0; i < c->nnotes; i++) {
+        txt_puts(&d->cell, c->note[i]);
+        out_field(d, i ? "" : "Age");
+    }
+}
+
+/* Trust: what stands between the samples and the truth. */
+static void out_trust(struct out_doc *d, const struct anl *a)
+{
+    const struct anl_trust *t = &a->trust;
+    struct buf *b = &d->cell;
+    out_heading(d, "Trust");
+    out_count(b, t->samples);
+    if (t->effective < 0.99 * t->samples)
+        txt_putf(b, " of different weight: worth %.0f equal ones",
+                 t->effective);
+    out_field(d, "Samples");
+    if (!isnan(t->hz_asked) || !isnan(t->hz_delivered)) {
+        out_count(b, t->hz_asked);
+        txt_puts(b, " Hz asked, ");
+        if (isnan(t->hz_delivered))
+            txt_puts(b, "n/a");
+        else
+            txt_putf(b, "%.1f", t->hz_delivered);
+        txt_puts(b, " delivered per second of CPU");
+        if (t->tick_driven)
+            txt_puts(b, "; tick-driven: work in step with the kernel's tick "
+                        "is misjudged");
+        out_field(d, "Rate");
+    }
+    if (isnan(t->lost) && isnan(t->truncated)) {
+        txt_puts(b, "n/a: the profile does not say");
+    } else {
+        out_count(b, t->lost);
+        txt_puts(b, " samples; stacks cut off ");
+        out_count(b, t->truncated);
+        txt_puts(b, ", not unwound ");
+        out_count(b, t->unwind_failed);
+    }
+    out_field(d, "Lost");
+    out_share(b, t->unsymbolised);
+    out_field(d, "Without symbols");
+    out_share(b, t->no_app_frame);
+    txt_puts(b, " without an application frame, ");
+    out_share(b, t->broken);
+    txt_puts(b, " that lead nowhere");
+    out_field(d, "Stacks");
+    if (!isnan(t->coverage)) {
+        out_share(b, t->coverage);
+        txt_puts(b, " of what the process used");
+        out_field(d, "CPU accounted for");
+    }
+    if (t->stripped) {
+        txt_put_commas(b, (uint64_t)t->stripped);
+        txt_puts(b, " frames of a profiler's own signal handler passed over");
+        out_field(d, "Stripped");
+    }
+    if (a->pp->repaired) {
+        txt_put_commas(b, a->pp->repaired);
+        txt_puts(b, " defects of the file mended while reading");
+        out_field(d, "Repaired");
+    }
+}
+
+static const struct out_column out_function_columns[] = {
+    { "share", 8 }, { "95 % interval", 13 }, { "samples", 9 }, { "self", 8 },
+    { "total", 8 }, { "function", 0 },
+};
+
+/* One row of a table of functions; open: its rank is not resolved. */
+static void out_function(struct out_doc *d, const struct anl *a,
+                         const struct anl_function *f, bool open)
+{
+    const struct view_node *n = &a->view.node[f->node];
+    struct slice module = anl_module(&a->view, n->module);
+    out_share(&d->cell, f->flat.share);
+    txt_puts(&d->cell, open ? "~" : " ");
+    out_cell(d);
+    out_interval(&d->cell, &f->flat);
+    out_cell(d);
+    out_count(&d->cell, (double)n->flat.samples);
+    out_cell(d);
+    out_value(&d->cell, a, n->flat.value);
+    out_cell(d);
+    out_share(&d->cell, f->cum.share);
+    out_cell(d);
+    bool where = n->symbol && module.n && n->module != a->main;
+    size_t less = where ? (module.n < 20 ? module.n : 20) + 2 : 0;
+    out_name(d, n->name, OUT_NAME_COLUMNS - less);
+    if (where) {
+        txt_puts(&d->cell, "  ");
+        out_name(d, module, 20);
+    }
+    out_cell(d);
+}
+
+/* The next function of a level after row i with a value of its own (or, by
+ * cum, any), or nfunctions. */
+static size_t out_next_function(const struct anl *a, size_t i,
+                                bool application)
+{
+    for (; i < a->nfunctions; i++)
+        if (a->function[i].application == application &&
+            a->view.node[a->function[i].node].flat.value)
+            break;
+    return i;
+}
+
+/* The functions of one level, by their own share. */
+static void out_level(struct out_doc *d, const struct anl *a,
+                      const struct out_config *c, bool application)
+{
+    const struct anl_share *s = application ? &a->application : &a->system;
+    unsigned rows = c->top ? c->top : OUT_ROWS;
+    size_t more = 0;
+    bool open = false;
+    struct buf title = {0};
+    txt_putf(&title, "Top functions, %s level: ",
+             application ? "application" : "system");
+    out_share(&title, s->share);
+    mem_put_byte(&title, 0);
+    out_heading(d, title.err ? "Top functions" : (const char *)title.data);
+    mem_fini(&title);
+    size_t i = out_next_function(a, 0, application);
+    if (i == a->nfunctions) {
+        out_paragraph(d, "None.");
+        return;
+    }
+    out_table(d, out_function_columns, sizeof out_function_columns /
+                                       sizeof *out_function_columns);
+    for (size_t next; i < a->nfunctions; i = next) {
+        const struct anl_function *f = &a->function[i];
+        next = out_next_function(a, i + 1, application);
+        if (!c->all && (rows-- == 0 || f->flat.share < 0.0005)) {
+            for (; i < a->nfunctions; more++)
+                i = out_next_function(a, i + 1, application);
+            break;
+        }
+        bool same = next < a->nfunctions &&
+                    anl_overlap(&f->flat, &a->function[next].flat);
+        open |= same;
+        out_function(d, a, f, same);
+    }
+    if (d->md)
+        mem_put_byte(d->b, '\n');
+    if (more) {
+        txt_putf(&d->cell, "%zu more (--all shows them)%c", more, 0);
+        if (!d->cell.err)
+            out_paragraph(d, (const char *)d->cell.data);
+        d->cell.len = 0;
+    }
+    if (open)
+        out_paragraph(d, "~ the interval overlaps the next row's: which of "
+                         "them is larger is not resolved");
+}
+
+/* Key findings: one category for every sample. */
+static void out_findings(struct out_doc *d, const struct anl *a)
+{
+    static const struct out_column column[] = {
+        { "share", 8 }, { "95 % interval", 13 }, { "samples", 9 },
+        { "for app", 8 }, { "category", -24 }, { "mostly", 0 },
+    };
+    out_heading(d, "Key findings by category");
+    out_table(d, column, sizeof column / sizeof *column);
+    for (size_t i = 0; i < ANL_CATEGORIES; i++) {
+        const struct anl_finding *f = &a->finding[a->by_share[i]];
+        if (f->share.sum.value == 0)
+            continue;
+        out_share(&d->cell, f->share.share);
+        mem_put_byte(&d->cell, ' ');
+        out_cell(d);
+        out_interval(&d->cell, &f->share);
+        out_cell(d);
+        out_count(&d->cell, (double)f->share.sum.samples);
+        out_cell(d);
+        out_share(&d->cell, f->on_behalf);
+        out_cell(d);
+        txt_puts(&d->cell, anl_category_name[a->by_share[i]]);
+        out_cell(d);
+        if (f->leader != MEM_NONE)
+            out_name(d, a->view.node[f->leader].name, 30);
+        out_cell(d);
+    }
+    if (d->md)
+        mem_put_byte(d->b, '\n');
+    if (a->copy.sum.value) {
+        txt_puts(&d->cell, "Memory copies, counted with their callers above: ");
+        out_share(&d->cell, a->copy.share);
+        mem_put_byte(&d->cell, 0);
+        if (!d->cell.err)
+            out_paragraph(d, (const char *)d->cell.data);
+        d->cell.len = 0;
+    }
+}
+
+/* A number of cores in use. */
+static void out_cores(struct buf *b, double cores)
+{
+    if (isnan(cores))
+        txt_puts(b, "n/a");
+    else if (cores < 1)
+        txt_putf(b, "%.1f %% of one core", 100 * cores);
+    else
+        txt_putf(b, "%.2f cores", cores);
+}
+
+/* The calls of the window and what they cost. */
+static void out_calls(struct out_doc *d, const struct anl *a)
+{
+    struct buf *b = &d->cell;
+    if (isnan(a->calls))
+        return;
+    out_count(b, a->calls);
+    txt_puts(b, ", ");
+    out_time(b, a->cpu_ns_per_call);
+    txt_puts(b, " of CPU each");
+    out_field(d, "Calls");
+    for (size_t i = 0; i < a->nmethods && i < OUT_ROWS; i++) {
+        out_count(b, a->method[i].calls);
+        mem_put_byte(b, ' ');
+        out_name(d, a->method[i].path, 60);
+        out_field(d, "");
+    }
+}
+
+/* Performance characteristics: use of the CPU, threads, calls. */
+static void out_use(struct out_doc *d, const struct anl *a)
+{
+    const struct anl_use *u = &a->use;
+    struct buf *b = &d->cell;
+    out_heading(d, "Performance");
+    out_time(b, u->cpu_ns);
+    txt_puts(b, " of CPU in ");
+    out_time(b, u->wall_ns);
+    txt_puts(b, ": ");
+    out_cores(b, u->window);
+    if (u->cpus > 0)
+        txt_putf(b, ", of %.0f that it may use", u->cpus);
+    out_field(d, "CPU");
+    if (!isnan(u->busy_ns)) {
+        out_time(b, u->busy_ns);
+        if (u->busy_ns > 0) {
+            txt_puts(b, ", and used ");
+            out_cores(b, u->busy);
+            txt_puts(b, " then");
+        }
+        out_field(d, "Busy for");
+    }
+    out_calls(d, a);
+    for (size_t i = 0; i < a->nthreads && i < OUT_ROWS; i++) {
+        const struct anl_thread *t = &a->thread[i];
+        if (i + 1 == OUT_ROWS && a->nthreads > OUT_ROWS) {
+            txt_putf(b, "and %zu more threads", a->nthreads - i);
+        } else {
+            out_name(d, t->name, 20);
+            txt_puts(b, ": ");
+            out_time(b, t->cpu_ns);
+            txt_puts(b, ", ");
+            out_cores(b, t->cores);
+        }
+        out_field(d, i ? "" : "Threads");
+    }
+}
+
+/* The verdict and the recommendations. */
+static void out_verdict(struct out_doc *d, const struct anl *a)
+{
+    const struct anl_verdict *v = &a->verdict;
+    out_heading(d, "Verdict");
+    out_paragraph(d, v->text);
+    for (size_t i = 0; i < v->nreasons; i++)
+        out_item(d, v->reason[i]);
+    if (v->next_command) {
+        out_item(d, "samples enough would come from this, in two terminals:");
+        out_code(d, v->next_command);
+    }
+    out_heading(d, "Recommendations");
+    for (size_t i = 0; i < a->nadvice; i++) {
+        const struct anl_advice *r = &a->advice[i];
+        txt_puts(&d->cell, r->text);
+        txt_puts(&d->cell, " [");
+        out_name(d, a->view.node[r->node].name, 60);
+        txt_puts(&d->cell, ": ");
+        out_share(&d->cell, r->share.share);
+        txt_puts(&d->cell, ", 95 % ");
+        out_interval(&d->cell, &r->share);
+        txt_puts(&d->cell, ", ");
+        out_count(&d->cell, (double)r->share.sum.samples);
+        txt_puts(&d->cell, " samples]");
+        mem_put_byte(&d->cell, 0);
+        if (!d->cell.err)
+            out_item(d, (const char *)d->cell.data);
+        d->cell.len = 0;
+    }
+    if (a->nadvice == 0)
+        out_paragraph(d, v->kind == ANL_WITHHELD
+            ? "None, without a verdict: more samples first."
+            : v->kind == ANL_WAITING
+            ? "None on the CPU: look at where the time goes that is no CPU "
+              "time."
+            : "None: nothing is large enough to be sure that it pays.");
+}
+
+/* The report as a document, appended to d->b. */
+static void out_report(struct out_doc *d, const struct anl *a,
+                       const struct out_config *c)
+{
+    txt_puts(d->b, d->md ? "# " : d->color ? "\033[1m" : "");
+    txt_puts(d->b, "CPU profile report");
+    for (size_t i = 0; i < c->nfiles; i++) {
+        txt_puts(d->b, i ? ", " : ": ");
+        txt_put_clean(&d->cell, txt_slice(c->file[i]));
+        if (d->md)
+            out_put_md(d->b, d->cell.data, d->cell.len);
+        else
+            mem_put(d->b, d->cell.data, d->cell.len);
+        d->cell.len = 0;
+    }
+    txt_puts(d->b, d->color && !d->md ? "\033[0m\n" : "\n");
+    out_profile(d, a, c);
+    out_trust(d, a);
+    out_level(d, a, c, false);
+    out_level(d, a, c, true);
+    out_findings(d, a);
+    out_use(d, a);
+    out_verdict(d, a);
+    if (c->nwritten)
+        out_heading(d, "Files");
+    for (size_t i = 0; i < c->nwritten; i++)
+        out_item(d, c->written[i]);
+    d->b->err = d->b->err ? d->b->err : d->cell.err;
+    mem_fini(&d->cell);
+}
+
+/* Append the analysis for a terminal; errors stick to b. */
+static void out_report_text(struct buf *b, const struct anl *a,
+                            const struct out_config *c)
+{
+    struct out_doc d = { .b = b, .color = c->color };
+    out_report(&d, a, c);
+}
+
+/* Append the analysis as Markdown; errors stick to b. */
+static void out_report_md(struct buf *b, const struct anl *a,
+                          const struct out_config *c)
+{
+    struct out_doc d = { .b = b, .md = true };
+    out_report(&d, a, c);
+}
+
+/* ---- JSON ---- */
+
+/* A key and a whole number, null when it is not known. */
+static void out_js_int(struct js *j, const char *key, double v)
+{
+    js_key(j, key);
+    if (v > -9.2e18 && v < 9.2e18)
+        js_put_int(j, (int64_t)v);
+    else
+        js_put_null(j);
+}
+
+/* A key and a number, null when it is not known. */
+static void out_js_num(struct js *j, const char *key, double v)
+{
+    js_key(j, key);
+    js_put_num(j, v);
+}
+
+/* A key and a text. */
+static void out_js_str(struct js *j, const char *key, struct slice s)
+{
+    js_key(j, key);
+    js_put_str(j, s);
+}
+
+/* A key and an interval: two shares, or null. */
+static void out_js_interval(struct js *j, const char *key,
+                            const struct anl_share *s)
+{
+    js_key(j, key);
+    if (isnan(s->low)) {
+        js_put_null(j);
+        return;
+    }
+    js_open(j, '[');
+    js_put_num(j, s->low);
+    js_put_num(j, s->high);
+    js_close(j, ']');
+}
+
+/* The comments that are key=value, the first of each key. */
+static void out_js_comments(struct js *j, const struct pp *p)
+{
+    js_key(j, "comments");
+    js_open(j, '{');
+    for (size_t i = 0; i < p->ncomments && i < ANL_MOST_METHODS; i++) {
+        struct slice c = p->comment[i];
+        const char *eq = c.n ? memchr(c.p, '=', c.n) : NULL;
+        bool seen = !eq;
+        size_t n = eq ? (size_t)(eq - c.p) : 0;
+        for (size_t k = 0; k < i && !seen; k++)
+            seen = p->comment[k].n > n && p->comment[k].p[n] == '=' &&
+                   !memcmp(p->comment[k].p, c.p, n);
+        if (seen)
+            continue;
+        js_put_str(j, (struct slice){ c.p, n });
+        mem_put_byte(j->b, ':');
+        j->more = false;
+        js_put_str(j, (struct slice){ eq + 1, c.n - n - 1 });
+    }
+    js_close(j, '}');
+}
+
+/* "profile": what was read. */
+static void out_js_profile(struct js *j, const struct anl *a,
+                           const struct out_config *c)
+{
+    const struct pp *p = a->pp;
+    const struct pp_type *t = &p->type[a->view.type];
+    js_key(j, "profile");
+    js_open(j, '{');
+    js_key(j, "files");
+    js_open(j, '[');
+    for (size_t i = 0; i < c->nfiles; i++)
+        js_put_str(j, txt_slice(c->file[i]));
+    js_close(j, ']');
+    out_js_str(j, "format", txt_slice(c->format ? c->format : "pprof"));
+    js_key(j, "types");
+    js_open(j, '[');
+    for (size_t i = 0; i < p->ntypes; i++) {
+        struct buf b = {0};
+        mem_put(&b, p->type[i].type.p, p->type[i].type.n);
+        mem_put_byte(&b, '/');
+        mem_put(&b, p->type[i].unit.p, p->type[i].unit.n);
+        js_put_str(j, (struct slice){ (const char *)b.data, b.len });
+        mem_fini(&b);
+    }
+    js_close(j, ']');
+    out_js_str(j, "type", t->type);
+    out_js_str(j, "unit", t->unit);
+    js_key(j, "samples");
+    js_put_int(j, a->view.counted);
+    js_key(j, "total");
+    js_put_int(j, a->view.total.value);
+    out_js_int(j, "duration_ns", p->duration_ns ? (double)p->duration_ns : NAN);
+    out_js_int(j, "period_ns", p->period && !isnan(anl_unit_ns(
+               p->period_type.unit)) ? (double)p->period *
+               anl_unit_ns(p->period_type.unit) : NAN);
+    js_key(j, "time_unix_ns");
+    if (p->time_ns)
+        js_put_int(j, p->time_ns);
+    else
+        js_put_null(j);
+    out_js_int(j, "age_ns", c->age_ns >= 0 ? (double)c->age_ns : NAN);
+    out_js_comments(j, p);
+    js_close(j, '}');
+}
+
+/* "trust". */
+static void out_js_trust(struct js *j, const struct anl *a)
+{
+    const struct anl_trust *t = &a->trust;
+    js_key(j, "trust");
+    js_open(j, '{');
+    out_js_int(j, "samples", t->samples);
+    out_js_num(j, "effective", t->effective);
+    out_js_int(j, "hz_asked", t->hz_asked);
+    out_js_num(j, "hz_delivered", t->hz_delivered);
+    out_js_num(j, "coverage", t->coverage);
+    out_js_int(j, "lost", t->lost);
+    out_js_int(j, "truncated", t->truncated);
+    out_js_int(j, "unwind_failed", t->unwind_failed);
+    out_js_num(j, "unsymbolised", t->unsymbolised);
+    out_js_num(j, "no_app_frame", t->no_app_frame);
+    out_js_int(j, "stripped_frames", (double)t->stripped);
+    js_key(j, "tick_driven");
+    js_put_bool(j, t->tick_driven);
+    js_key(j, "repaired");
+    js_open(j, '[');
+    if (a->pp->repaired) {
+        char text[64];
+        snprintf(text, sizeof text, "%" PRIu64 " defects mended while reading",
+                 a->pp->repaired);
+        js_put_str(j, txt_slice(text));
+    }
+    js_close(j, ']');
+    js_close(j, '}');
+}
+
+/* One of "functions". */
+static void out_js_function(struct js *j, const struct anl *a,
+                            const struct anl_function *f)
+{
+    const struct view_node *n = &a->view.node[f->node];
+    js_open(j, '{');
+    out_js_str(j, "name", n->name);
+    out_js_str(j, "file", n->file);
+    js_key(j, "line");
+    js_put_int(j, n->line);
+    out_js_str(j, "module", anl_module(&a->view, n->module));
+    out_js_str(j, "category", txt_slice(anl_category_name[f->category]));
+    out_js_str(j, "level", txt_slice(f->application ? "application"
+                                                    : "system"));
+    js_key(j, "flat");
+    js_put_int(j, n->flat.value);
+    out_js_num(j, "flat_share", f->flat.share);
+    out_js_interval(j, "flat_ci", &f->flat);
+    js_key(j, "flat_samples");
+    js_put_int(j, n->flat.samples);
+    js_key(j, "cum");
+    js_put_int(j, n->cum.value);
+    out_js_num(j, "cum_share", f->cum.share);
+    out_js_interval(j, "cum_ci", &f->cum);
+    js_key(j, "cum_samples");
+    js_put_int(j, n->cum.samples);
+    out_js_num(j, "per_call_ns", f->per_call_ns);
+    js_key(j, "rank_resolved");
+    js_put_bool(j, f->resolved);
+    js_close(j, '}');
+}
+
+/* "functions" (all, or the first ones with --top) and "categories". */
+static void out_js_tables(struct js *j, const struct anl *a,
+                          const struct out_config *c)
+{
+    js_key(j, "functions");
+    js_open(j, '[');
+    for (size_t i = 0; i < a->nfunctions && (!c->top || i < c->top); i++)
+        out_js_function(j, a, &a->function[i]);
+    js_close(j, ']');
+    js_key(j, "categories");
+    js_open(j, '[');
+    for (size_t i = 0; i < ANL_CATEGORIES; i++) {
+        const struct anl_finding *f = &a->finding[a->by_share[i]];
+        if (f->share.sum.value == 0)
+            continue;
+        js_open(j, '{');
+        out_js_str(j, "name", txt_slice(anl_category_name[a->by_share[i]]));
+        js_key(j, "samples");
+        js_put_int(j, f->share.sum.samples);
+        out_js_num(j, "share", f->share.share);
+        out_js_interval(j, "ci", &f->share);
+        out_js_num(j, "on_behalf_of_application", f->on_behalf);
+        js_close(j, '}');
+    }
+    js_close(j, ']');
+}
+
+/* "use" and "calls". */
+static void out_js_use(struct js *j, const struct anl *a)
+{
+    js_key(j, "use");
+    js_open(j, '{');
+    out_js_num(j, "cpu_of_window", a->use.window);
+    out_js_num(j, "cpu_of_busy_seconds", a->use.busy);
+    out_js_int(j, "cpus", a->use.cpus);
+    js_key(j, "threads");
+    js_open(j, '[');
+    for (size_t i = 0; i < a->nthreads; i++) {
+        js_open(j, '{');
+        out_js_str(j, "name", a->thread[i].name);
+        out_js_int(j, "cpu_ns", a->thread[i].cpu_ns);
+        out_js_num(j, "share_of_window", a->thread[i].cores);
+        js_close(j, '}');
+    }
+    js_close(j, ']');
+    js_close(j, '}');
+    js_key(j, "calls");
+    js_open(j, '{');
+    out_js_int(j, "total", a->calls);
+    js_key(j, "by_method");
+    js_open(j, '{');
+    for (size_t i = 0; i < a->nmethods; i++) {
+        js_put_str(j, a->method[i].path);
+        mem_put_byte(j->b, ':');
+        j->more = false;
+        if (isnan(a->method[i].calls))
+            js_put_null(j);
+        else
+            js_put_int(j, (int64_t)fmin(a->method[i].calls, 9e18));
+    }
+    js_close(j, '}');
+    out_js_num(j, "cpu_ns_per_call", a->cpu_ns_per_call);
+    js_close(j, '}');
+}
+
+/* "verdict" and "recommendations". */
+static void out_js_verdict(struct js *j, const struct anl *a)
+{
+    const struct anl_verdict *v = &a->verdict;
+    js_key(j, "verdict");
+    js_open(j, '{');
+    out_js_str(j, "kind", txt_slice(anl_kind_name[v->kind]));
+    out_js_str(j, "text", txt_slice(v->text));
+    js_key(j, "why");
+    js_open(j, '[');
+    for (size_t i = 0; i < v->nreasons; i++)
+        js_put_str(j, txt_slice(v->reason[i]));
+    js_close(j, ']');
+    js_key(j, "next_command");
+    if (v->next_command)
+        js_put_str(j, txt_slice(v->next_command));
+    else
+        js_put_null(j);
+    js_close(j, '}');
+    js_key(j, "recommendations");
+    js_open(j, '[');
+    for (size_t i = 0; i < a->nadvice; i++) {
+        const struct anl_advice *r = &a->advice[i];
+        js_open(j, '{');
+        out_js_str(j, "text", txt_slice(r->text));
+        out_js_str(j, "function", a->view.node[r->node].name);
+        out_js_num(j, "share", r->share.share);
+        out_js_interval(j, "ci", &r->share);
+        js_key(j, "samples");
+        js_put_int(j, r->share.sum.samples);
+        js_close(j, '}');
+    }
+    js_close(j, ']');
+}
+
+/* Append the analysis as JSON, schema grpcprof.report/1; errors stick to b. */
+static void out_report_json(struct buf *b, const struct anl *a,
+                            const struct out_config *c)
+{
+    struct js j = { .b = b };
+    js_open(&j, '{');
+    out_js_str(&j, "schema", txt_slice("grpcprof.report/1"));
+    out_js_profile(&j, a, c);
+    out_js_trust(&j, a);
+    out_js_tables(&j, a, c);
+    out_js_use(&j, a);
+    out_js_verdict(&j, a);
+    js_key(&j, "diff");
+    js_put_null(&j);
+    js_key(&j, "asserts");
+    js_open(&j, '[');
+    js_close(&j, ']');
+    js_key(&j, "exit");
+    js_put_int(&j, c->exit);
+    js_close(&j, '}');
+    mem_put_byte(b, '\n');
+}
+
+/* ---- pprof's table ---- */
+
+struct out_unit {
+    const char *name;                   /* as it is printed */
+    const char *alias[3];               /* in lower case, without a plural s */
+    double factor;                      /* of the first unit of its kind */
+};
+
+enum { OUT_UNITS = 9 };
+
+/* The kinds of units that pprof converts; [0] of a kind has the factor 1. */
+static const struct out_unit out_units[][OUT_UNITS] = {
+    { { "B", { "b", "byte" }, 1 },
+      { "kB", { "kb", "kbyte", "kilobyte" }, 1024.0 },
+      { "MB", { "mb", "mbyte", "megabyte" }, 1048576.0 },
+      { "GB", { "gb", "gbyte", "gigabyte" }, 1073741824.0 },
+      { "TB", { "tb", "tbyte", "terabyte" }, 1099511627776.0 },
+      { "PB", { "pb", "pbyte", "petabyte" }, 1125899906842624.0 } },
+    { { "ns", { "ns", "nanosecond" }, 1 },
+      { "us", { "us", "microsecond" }, 1e3 },
+      { "ms", { "ms", "millisecond" }, 1e6 },
+      { "s", { "s", "sec", "second" }, 1e9 },
+      { "hrs", { "hour", "hr" }, 3600e9 } },
+    { { "n*GCU", { "nanogcu" }, 1e-9 }, { "u*GCU", { "microgcu" }, 1e-6 },
+      { "m*GCU", { "milligcu" }, 1e-3 }, { "GCU", { "gcu" }, 1 },
+      { "k*GCU", { "kilogcu" }, 1e3 }, { "M*GCU", { "megagcu" }, 1e6 },
+      { "G*GCU", { "gigagcu" }, 1e9 }, { "T*GCU", { "teragcu" }, 1e12 },
+      { "P*GCU", { "petagcu" }, 1e15 } },
+};
+
+/* What a kind falls back to where no unit fits: B, s, GCU. */
+static const uint8_t out_unit_default[] = { 0, 3, 3 };
+
+struct out_scale {                      /* how values become text */
+    const struct out_unit *kind;        /* row of out_units; NULL: none */
+    const struct out_unit *from, *to;   /* units of kind */
+    const struct out_unit *fallback;    /* where a value is below every unit */
+    struct slice label;                 /* the unit where there is no kind */
+};
+
+/* The scale of a unit, to itself. */
+static struct out_scale out_scale(struct slice unit)
+{
+    static const char *const plain[] = { "count", "sample", "unit", "minimum",
+                                         "auto" };
+    struct out_scale s = { .label = unit };
+    char lower[16];
+    size_t n = unit.n < sizeof lower ? unit.n : 0;
+    for (size_t i = 0; i < n; i++)
+        lower[i] = unit.p[i] >= 'A' && unit.p[i] <= 'Z'
+            ? (char)(unit.p[i] + 32) : unit.p[i];
+    if (n > 2 && lower[n - 1] == 's')
+        n--;
+    for (size_t k = 0; k < sizeof out_units / sizeof *out_units; k++)
+        for (size_t i = 0; i < OUT_UNITS && out_units[k][i].name; i++)
+            for (size_t m = 0; m < 3 && out_units[k][i].alias[m]; m++)
+                if (txt_equal((struct slice){ lower, n },
+                              txt_slice(out_units[k][i].alias[m]))) {
+                    s.kind = out_units[k];
+                    s.from = s.to = &out_units[k][i];
+                    s.fallback = &out_units[k][out_unit_default[k]];
+                }
+    for (size_t k = 0; k < sizeof plain / sizeof *plain; k++)
+        if (txt_equal(unit, txt_slice(plain[k])))
+            s.label.n = 0;
+    return s;
+}
+
+/* The largest unit in which v, in the scale's own, is at least 1. */
+static const struct out_unit *out_unit_for(const struct out_scale *s, double v)
+{
+    const struct out_unit *best = NULL;
+    for (size_t i = 0; s->kind && i < OUT_UNITS && s->kind[i].name; i++)
+        if ((!best || s->kind[i].factor >= best->factor) &&
+            v * s->from->factor / s->kind[i].factor >= 1)
+            best = &s->kind[i];
+    return best ? best : s->fallback;
+}
+
+/* Append v as pprof does: two decimals unless they are .00, and the unit. */
+static void out_scaled(struct buf *b, const struct out_scale *s, int64_t v)
+{
+    char text[64];
+    double x = (double)v;
+    if (s->kind)
+        x = x * s->from->factor / s->to->factor;
+    int n = snprintf(text, sizeof text, "%.2f", x);
+    if (n > 3 && !memcmp(text + n - 3, ".00", 4))
+        text[n - 3] = 0;
+    if (!strcmp(text, "0") || !strcmp(text, "-0")) {
+        mem_put_byte(b, '0');
+        return;
+    }
+    txt_puts(b, text);
+    if (s->kind)
+        txt_puts(b, s->to->name);
+    else
+        txt_put_clean(b, s->label);
+}
+
+/* Append v aligned right in 10 columns. */
+static void out_scaled10(struct buf *b, const struct out_scale *s, int64_t v)
+{
+    struct buf t = {0};
+    out_scaled(&t, s, v);
+    out_blanks(b, t.len < 10 ? 10 - t.len : 0);
+    mem_put(b, t.data, t.len);
+    mem_fini(&t);
+}
+
+/* The share of part in all as pprof prints it, into text[16]. */
+static const char *out_percent(char *text, int64_t part, int64_t all)
+{
+    double r = all ? fabs((double)part / (double)all) * 100 : 0;
+    if (r >= 99.95 && r <= 100.05)
+        snprintf(text, 16, "  100%%");
+    else
+        snprintf(text, 16, r >= 1 ? "%5.2f%%" : "%5.2g%%", r);
+    return text;
+}
+
+/* out_percent without the blanks in front. */
+static const char *out_percent_bare(char *text, int64_t part, int64_t all)
+{
+    out_percent(text, part, all);
+    return text + strspn(text, " ");
+}
+
+struct out_top {                        /* a table as pprof trims it */
+    struct view view;                   /* owned; names as in pprof */
+    uint32_t *order;                    /* owned: nodes */
+    bool     *keep;                     /* owned, by node */
+    uint8_t  *inlining;                 /* owned, by node */
+    size_t    n, kept, dropped, shown;  /* of order: with a value, after
+                                         * trimming, trimmed, listed */
+    int64_t   total, cutoff;            /* of absolute values; cum is above */
+    struct out_scale scale;
+};
+
+/* Choose the unit of the table: that of the smallest value shown, or, where
+ * the total is far larger, one in which the smallest is 0.01. */
+static void out_top_unit(struct out_top *t)
+{
+    int64_t least = 0;
+    for (size_t i = 0; i < t->shown; i++) {
+        const struct view_node *n = &t->view.node[t->order[i]];
+        int64_t v = view_abs(n->flat.value ? n->flat.value : n->cum.value);
+        if (v > 0 && (least == 0 || v < least))
+            least = v;
+    }
+    if (t->shown == 0)
+        return;
+    least = least ? least : t->total;
+    const struct out_unit *small = out_unit_for(&t->scale, (double)least),
+                          *large = out_unit_for(&t->scale, (double)t->total);
+    if (small != large && (double)least * 100 < (double)t->total)
+        small = out_unit_for(&t->scale, 100 * (double)least);
+    t->scale.to = small;
+}
+
+/* Release everything in t. */
+static void out_top_fini(struct out_top *t)
+{
+    view_fini(&t->view);
+    mem_free(t->order);
+    mem_free(t->keep);
+    mem_free(t->inlining);
+}
+
+/* Choose the nodes of the table, in order. */
+static int out_top_init(struct out_top *t, const struct pp *p,
+                        const struct out_config *c, struct gp_why *why)
+{
+    size_t type = 0;
+    int e = view_find_type(p, c->sample, &type, why);
+    if (!e)
+        e = view_init(&t->view, p, type, VIEW_PPROF, why);
+    if (e)
+        return e;
+    int64_t flat = 0, edge_cutoff;
+    for (size_t i = 0; i < t->view.nnodes; i++)
+        flat = view_add(flat, t->view.node[i].flat.value);
+    double of = c->all ? 0 : (double)flat;
+    int64_t cutoff = view_abs((int64_t)(of * OUT_NODE_FRACTION));
+    edge_cutoff = view_abs((int64_t)(of * OUT_EDGE_FRACTION));
+    t->total = t->view.total.value;
+    t->cutoff = view_abs((int64_t)((double)t->total * OUT_NODE_FRACTION));
+    t->scale = out_scale(p->type[type].unit);
+    t->order = view_order(&t->view, c->cum ? VIEW_BY_CUM : VIEW_BY_FLAT,
+                          &t->n);
+    t->keep = mem_zalloc(t->view.nnodes);
+    if (!t->order || !t->keep)
+        return txt_fail(why, GP_ENOMEM, "out of memory");
+    for (size_t i = 0; i < t->n; i++)
+        if (view_abs(t->view.node[t->order[i]].cum.value) >= cutoff)
+            t->order[t->kept++] = t->order[i];
+    t->dropped = t->n - t->kept;
+    t->shown = c->top && c->top < t->kept ? c->top : t->kept;
+    for (size_t i = 0; i < t->shown; i++)
+        t->keep[t->order[i]] = true;
+    out_top_unit(t);
+    t->inlining = view_inlining(&t->view, t->keep, edge_cutoff);
+    return t->inlining ? GP_OK : txt_fail(why, GP_ENOMEM, "out of memory");
+}
+
+/* Append the lines on the profile that pprof puts above its tables. */
+static void out_top_labels(const struct out_top *t, struct buf *b)
+{
+    const struct pp *p = t->view.pp;
+    const struct pp_type *type = &p->type[t->view.type];
+    char text[16];
+    if (p->nmappings && p->mapping[0].file.n) {
+        txt_puts(b, "File: ");
+        txt_put_clean(b, view_base(p->mapping[0].file));
+        mem_put_byte(b, '\n');
+    }
+    if (p->nmappings && p->mapping[0].build_id.n) {
+        txt_puts(b, "Build ID: ");
+        txt_put_clean(b, p->mapping[0].build_id);
+        mem_put_byte(b, '\n');
+    }
+    for (size_t i = 0; i < p->ncomments; i++)
+        if (!txt_starts(p->comment[i], "#")) {
+            txt_put_clean(b, p->comment[i]);
+            mem_put_byte(b, '\n');
+        }
+    if (type->type.n) {
+        txt_puts(b, "Type: ");
+        txt_put_clean(b, type->type);
+        mem_put_byte(b, '\n');
+    }
+    if (p->time_ns) {
+        txt_puts(b, "Time: ");
+        out_moment(b, p->time_ns);
+        mem_put_byte(b, '\n');
+    }
+    if (p->duration_ns == 0)
+        return;
+    struct out_scale s = out_scale(txt_slice("nanoseconds"));
+    s.to = out_unit_for(&s, (double)p->duration_ns);
+    txt_puts(b, "Duration: ");
+    out_scaled(b, &s, p->duration_ns);
+    txt_puts(b, ", Total samples = ");
+    out_scaled(b, &t->scale, t->total);
+    mem_put_byte(b, ' ');
+    if (t->scale.kind == out_units[1] && t->total)
+        txt_putf(b, "(%s)", out_percent(text, (int64_t)((double)t->total *
+                 t->scale.from->factor), p->duration_ns));
+    mem_put_byte(b, '\n');
+}
+
+/* Append the rows. */
+static void out_top_rows(const struct out_top *t, struct buf *b)
+{
+    static const char *const how[] = { "", " (inline)", "",
+                                       " (partial-inline)" };
+    char flat[16], sum[16], cum[16];
+    int64_t all = 0;
+    txt_putf(b, "%10s %5s%% %5s%% %10s %5s%%\n", "flat", "flat", "sum", "cum",
+             "cum");
+    for (size_t i = 0; i < t->shown; i++) {
+        const struct view_node *n = &t->view.node[t->order[i]];
+        all = view_add(all, n->flat.value);
+        out_scaled10(b, &t->scale, n->flat.value);
+        txt_putf(b, " %s %s ", out_percent(flat, n->flat.value, t->total),
+                 out_percent(sum, all, t->total));
+        out_scaled10(b, &t->scale, n->cum.value);
+        txt_putf(b, " %s  ", out_percent(cum, n->cum.value, t->total));
+        view_put_name(b, n->name, '\t');
+        txt_puts(b, how[t->inlining[t->order[i]]]);
+        mem_put_byte(b, '\n');
+    }
+}
+
+/* Append the table of `go tool pprof -top` for p.  Errors as usual. */
+static int out_report_top(struct buf *b, const struct pp *p,
+                          const struct out_config *c, struct gp_why *why)
+{
+    struct out_top t = {0};
+    char text[16];
+    int64_t shown = 0;
+    int e = out_top_init(&t, p, c, why);
+    if (!e) {
+        out_top_labels(&t, b);
+        for (size_t i = 0; i < t.shown; i++)
+            shown = view_add(shown, t.view.node[t.order[i]].flat.value);
+        txt_puts(b, "Showing nodes accounting for ");
+        out_scaled(b, &t.scale, shown);
+        txt_putf(b, ", %s of ", out_percent_bare(text, shown, t.total));
+        out_scaled(b, &t.scale, t.total);
+        txt_puts(b, " total\n");
+        if (t.dropped && t.total) {
+            txt_putf(b, "Dropped %zu node%s (cum <= ", t.dropped,
+                     t.dropped == 1 ? "" : "s");
+            out_scaled(b, &t.scale, t.cutoff);
+            txt_puts(b, ")\n");
+        }
+        if (t.shown && t.shown < t.kept && t.total)
+            txt_putf(b, "Showing top %zu nodes out of %zu\n", t.shown, t.kept);
+        out_top_rows(&t, b);
+        e = b->err ? txt_fail(why, b->err, "out of memory") : GP_OK;
+    }
+    out_top_fini(&t);
+    return e;
+}
+
+/* Append p as folded stacks, one a line, with the value of the sample type. */
+static int out_report_folded(struct buf *b, const struct pp *p,
+                             const struct out_config *c, struct gp_why *why)
+{
+    struct view v = {0};
+    struct view_tree t = {0};
+    size_t type = 0;
+    int e = view_find_type(p, c->sample, &type, why);
+    if (!e)
+        e = view_init(&v, p, type, VIEW_MERGED, why);
+    if (!e)
+        e = view_tree_init(&t, &v, 0, why);
+    if (!e && view_put_folded(&t, b))
+        e = txt_fail(why, b->err, "out of memory");
+    view_tree_fini(&t);
+    view_fini(&v);
+    return e;
+}
+
+/* ---- what LOAD found ---- */
+
+/* Append text padded on the left to width. */
+static void out_put_right(struct buf *b, const char *text, int width)
+{
+    txt_putf(b, "%*s", width, text);
+}
+
+/* Append a time padded on the left to width. */
+static void out_put_time(struct buf *b, double ns, int width)
+{
+    struct buf t = {0};
+    txt_put_time(&t, ns);
+    mem_put_byte(&t, 0);
+    out_put_right(b, t.err ? "?" : (const char *)t.data, width);
+    mem_fini(&t);
+}
+
+/* Append a number with commas, padded on the left to width. */
+static void out_put_count(struct buf *b, uint64_t n, int width)
+{
+    struct buf t = {0};
+    txt_put_commas(&t, n);
+    mem_put_byte(&t, 0);
+    out_put_right(b, t.err ? "?" : (const char *)t.data, width);
+    mem_fini(&t);
+}
+
+/* True when n samples support the percentile: OUT_TAIL_SAMPLES of them lie
+ * beyond it, so p50 needs 20, p99 1,000 and p99.99 100,000. */
+static bool out_percentile_ok(uint64_t n, double percent)
+{
+    return (double)n * (100 - percent) >= 100 * OUT_TAIL_SAMPLES - 1e-6;
+}
+
+/* Percentiles of the tables. */
+static const struct { double percent; const char *name, *key; }
+out_percentiles[] = {
+    { 50, "p50", "50" }, { 75, "p75", "75" }, { 90, "p90", "90" },
+    { 95, "p95", "95" }, { 99, "p99", "99" }, { 99.9, "p99.9", "99.9" },
+    { 99.99, "p99.99", "99.99" },
+};
+enum { OUT_PERCENTILES = sizeof out_percentiles / sizeof *out_percentiles };
+
+/* Append what is about to be done, two lines; true before and after a run. */
+static void out_load_plan(struct buf *b, const struct load_config *k)
+{
+    uint64_t planned = load_planned(k), streams = k->streams ? k->streams : 1;
+    txt_puts(b, "grpcprof load  ");
+    txt_put_clean(b, txt_slice(k->call));
+    txt_puts(b, "  ->  ");
+    for (size_t i = 0; i < k->ntarget; i++) {
+        txt_puts(b, i ? ", " : "");
+        txt_put_clean(b, txt_slice(k->target[i]));
+    }
+    txt_puts(b, " (h2c)\nplan      ");
+    txt_put_commas(b, k->clients);
+    txt_puts(b, k->clients == 1 ? " client" : " clients");
+    if (k->requests_per_client) {
+        txt_puts(b, " x ");
+        txt_put_commas(b, k->requests_per_client);
+        txt_puts(b, k->requests_per_client == 1 ? " request = "
+                                                : " requests = ");
+        txt_put_commas(b, planned);
+    } else if (planned) {
+        txt_puts(b, ", ");
+        txt_put_commas(b, planned);
+        txt_puts(b, planned == 1 ? " request" : " requests");
+    }
+    if (k->duration_ns) {
+        txt_puts(b, planned ? ", at most " : ", for ");
+        txt_put_time(b, (double)k->duration_ns);
+    }
+    txt_puts(b, "   closed loop");
+    if (streams > 1)
+        txt_putf(b, "   %" PRIu64 " calls in flight each", streams);
+    unsigned threads = k->threads ? k->threads : load_threads(k->clients);
+    threads = threads > k->clients ? (unsigned)k->clients : threads;
+    txt_putf(b, "   %u thread%s\n", threads, threads == 1 ? "" : "s");
+}
+
+/* Append the lines of counts, time and connections. */
+static void out_load_counts(struct buf *b, const struct load_result *r)
+{
+    double s = (double)r->elapsed_ns / 1e9;
+    txt_puts(b, "  done      ");
+    txt_put_commas(b, r->ok);
+    txt_puts(b, " ok        ");
+    txt_put_commas(b, r->failed);
+    txt_puts(b, " failed      ");
+    txt_put_commas(b, r->cut_off);
+    txt_puts(b, " cut off     ");
+    txt_put_commas(b, r->not_sent);
+    txt_puts(b, " not sent\n  elapsed   ");
+    txt_put_time(b, (double)r->elapsed_ns);
+    txt_puts(b, "         ");
+    if (s > 0) {
+        txt_put_commas(b, (uint64_t)((double)r->ok / s + 0.5));
+        txt_puts(b, " req/s   in ");
+        txt_put_bytes(b, (double)r->bytes_in / s);
+        txt_puts(b, "/s   out ");
+        txt_put_bytes(b, (double)r->bytes_out / s);
+        txt_puts(b, "/s\n");
+    } else {
+        txt_puts(b, "n/a req/s\n");
+    }
+    txt_puts(b, "  connect   ");
+    txt_put_commas(b, r->connect.n);
+    txt_puts(b, " connections   mean ");
+    txt_put_time(b, r->connect.n ? r->connect.sum / (double)r->connect.n : 0);
+    txt_puts(b, "   max ");
+    txt_put_time(b, (double)r->connect.max);
+    txt_puts(b, "   (not part of latency)\n");
+    if (r->reconnects || r->goaways || r->lost || r->resent)
+        txt_putf(b, "  again     %" PRIu64 " reconnects   %" PRIu64
+                 " GOAWAY   %" PRIu64 " connections lost   %" PRIu64
+                 " calls sent again, not processed before\n", r->reconnects,
+                 r->goaways, r->lost, r->resent);
+}
+
+/* Append one row of the latency table, nothing for no values. */
+static void out_load_row(struct buf *b, const char *name, const struct hdr *h)
+{
+    if (!h->n)
+        return;
+    txt_putf(b, "  %-7s", name);
+    for (size_t i = 0; i < OUT_PERCENTILES; i++)
+        if (out_percentile_ok(h->n, out_percentiles[i].percent))
+            out_put_time(b, (double)hdr_percentile(h,
+                                         out_percentiles[i].percent), 9);
+        else
+            out_put_right(b, "n/a", 9);
+    out_put_time(b, (double)h->max, 9);
+    out_put_time(b, h->sum / (double)h->n, 9);
+    mem_put_byte(b, '\n');
+}
+
+/* Append the good calls' latencies in bins that double. */
+static void out_load_bins(struct buf *b, const struct hdr *h)
+{
+    enum { BINS = 34, WIDTH = 40 };
+    uint64_t bin[BINS] = {0}, most = 1;
+    size_t low = BINS, high = 0;
+    for (uint32_t i = 0, k = 0; i < HDR_COUNTS; i++) {
+        if (!h->count[i])
+            continue;
+        /* Bin k ends at 1 ms * 2^(k - 10): 1 us, 2 us, ... 2 h. */
+        while (k < BINS - 1 && (double)hdr_value(i) > ldexp(1e6, (int)k - 10))
+            k++;
+        bin[k] += h->count[i];
+        most = bin[k] > most ? bin[k] : most;
+        low = k < low ? k : low;
+        high = k;
+    }
+    mem_put_byte(b, '\n');
+    for (size_t k = low; k <= high && low < BINS; k++) {
+        int bar = (int)((double)bin[k] * WIDTH / (double)most + 0.5);
+        txt_putf(b, "  <= %8.4g ms |%.*s%*s", ldexp(1, (int)k - 10), bar,
+                 "########################################", WIDTH - bar, "");
+        out_put_count(b, bin[k], 12);
+        mem_put_byte(b, '\n');
+    }
+}
+
+/* Name of a kind of failure, for text and JSON; static. */
+static const char *out_load_kind(enum rpc_kind kind)
+{
+    static const char *const name[] = { "ok", "grpc_status", "http",
+        "rst_stream", "protocol", "transport", "deadline" };
+    return name[kind];
+}
+
+/* Append what an error says about itself, for people: a grpc-message is
+ * decoded. */
+static void out_load_detail(struct buf *b, const struct load_error *e)
+{
+    if (e->kind == RPC_STATUS)
+        txt_put_unpercent(b, txt_slice(e->text));
+    else
+        txt_puts(b, e->text);
+}
+
+/* Append status and error tables; with color, errors stand out. */
+static void out_load_errors(struct buf *b, const struct load_result *r,
+                            bool color)
+{
+    const char *word = color ? "\033[31merror\033[0m" : "error";
+    const char *gap = "";
+    txt_puts(b, "\n  status    ");
+    for (int i = 0; i < 17; i++)
+        if (r->status[i]) {
+            txt_putf(b, "%s%s ", gap, rpc_status_name(i));
+            txt_put_commas(b, r->status[i]);
+            gap = "   ";
+        }
+    txt_puts(b, *gap ? "\n" : "no call ended\n");
+    for (size_t i = 0; i < r->nerror; i++) {
+        const struct load_error *e = &r->error[i];
+        txt_putf(b, "  %s     ", word);
+        out_put_count(b, e->count, 9);
+        txt_putf(b, "  %-11s %s", out_load_kind(e->kind),
+                 rpc_status_name(e->status));
+        if (e->kind == RPC_HTTP)
+            txt_putf(b, "  :status %u", e->detail);
+        if (e->text[0]) {
+            struct buf detail = {0};
+            out_load_detail(&detail, e);
+            txt_puts(b, "  ");
+            txt_put_clean(b, (struct slice){ (const char *)detail.data,
+                                             detail.len });
+            mem_fini(&detail);
+        }
+        txt_puts(b, "  (first after ");
+        txt_put_time(b, (double)e->first_ns);
+        txt_puts(b, ")\n");
+    }
+    if (r->other_errors)
+        txt_putf(b, "  %s     %9" PRIu64 "  of further kinds\n", word,
+                 r->other_errors);
+}
+
+/* Append what the client itself used, and the notes. */
+static void out_load_notes(struct buf *b, const struct load_config *k,
+                           const struct load_result *r)
+{
+    double cpu = 0, user = 0, sys = 0, most = 0;
+    double done = (double)r->ok + (double)r->failed;
+    uint64_t streams = k->streams ? k->streams : 1;
+    for (unsigned i = 0; i < r->threads; i++) {
+        cpu += (double)r->thread[i].cpu_ns;
+        user += (double)r->thread[i].user_ns;
+        sys += (double)r->thread[i].sys_ns;
+        most = fmax(most, (double)r->thread[i].cpu_ns);
+    }
+    double wall = (double)r->elapsed_ns;
+    if (wall > 0 && done > 0 && cpu > 0) {
+        double parts = user + sys > 0 ? user + sys : 1;
+        txt_putf(b, "  client    %.0f%% of %u thread%s busy   CPU %.2f us per "
+                 "request (user %.0f%%, kernel %.0f%%)\n",
+                 100 * cpu / wall / r->threads, r->threads,
+                 r->threads == 1 ? "" : "s", cpu / done / 1e3,
+                 100 * user / parts, 100 * sys / parts);
+    }
+    txt_puts(b, "  note      closed loop: latency excludes queueing\n");
+    if (r->peer_streams < streams)
+        txt_putf(b, "  note      the server allows %" PRIu32 " at once of the "
+                 "%" PRIu64 " calls in flight; the rest waits in the client, "
+                 "and that counts\n", r->peer_streams, streams);
+    if (wall > 0 && most > 0.85 * wall)
+        txt_puts(b, "  note      a client thread was busy more than 85% of the "
+                 "time: these latencies are partly the client's\n");
+    if (r->ended == LOAD_SIGNAL)
+        txt_puts(b, "  note      interrupted: these are the results so far\n");
+}
+
+/* Append the result of a run for people, to stand under its plan; color is for
+ * a terminal. */
+static void out_load_text(struct buf *b, const struct load_config *k,
+                          const struct load_result *r, bool color)
+{
+    mem_put_byte(b, '\n');
+    out_load_counts(b, r);
+    if (r->latency.n || r->failed_latency.n) {
+        txt_puts(b, "\n  latency");
+        for (size_t i = 0; i < OUT_PERCENTILES; i++)
+            out_put_right(b, out_percentiles[i].name, 9);
+        txt_puts(b, "      max     mean\n");
+        out_load_row(b, "ok", &r->latency);
+        out_load_row(b, "failed", &r->failed_latency);
+    }
+    if (r->latency.n)
+        out_load_bins(b, &r->latency);
+    out_load_errors(b, r, color);
+    out_load_notes(b, k, r);
+}
+
+/* A member that is a whole number. */
+static void out_js_count(struct js *j, const char *key, uint64_t v)
+{
+    js_key(j, key);
+    js_put_int(j, v > INT64_MAX ? INT64_MAX : (int64_t)v);
+}
+
+/* A member that is a text. */
+static void out_js_text(struct js *j, const char *key, const char *text)
+{
+    js_key(j, key);
+    js_put_str(j, txt_slice(text));
+}
+
+/* The member key: a histogram. */
+static void out_js_hdr(struct js *j, const char *key, const struct hdr *h)
+{
+    js_key(j, key);
+    js_open(j, '{');
+    out_js_count(j, "count", h->n);
+    out_js_count(j, "min", (uint64_t)h->min);
+    out_js_count(j, "max", (uint64_t)h->max);
+    js_key(j, "mean");
+    if (h->n)
+        js_put_num(j, h->sum / (double)h->n);
+    else
+        js_put_null(j);
+    js_key(j, "percentiles");
+    js_open(j, '{');
+    for (size_t i = 0; i < OUT_PERCENTILES; i++) {
+        js_key(j, out_percentiles[i].key);
+        if (out_percentile_ok(h->n, out_percentiles[i].percent))
+            js_put_int(j, hdr_percentile(h, out_percentiles[i].percent));
+        else
+            js_put_null(j);
+    }
+    js_close(j, '}');
+    js_key(j, "hdr");
+    js_open(j, '{');
+    out_js_count(j, "unit_ns", 1);
+    out_js_count(j, "sigfig", 3);
+    out_js_count(j, "overflow", h->over);
+    js_key(j, "buckets");
+    js_open(j, '[');
+    for (uint32_t i = 0; h->count && i < HDR_COUNTS; i++)
+        if (h->count[i]) {
+            js_open(j, '[');
+            js_put_int(j, hdr_value(i));
+            js_put_int(j, (int64_t)h->count[i]);
+            js_close(j, ']');
+        }
+    js_close(j, ']');
+    js_close(j, '}');
+    js_close(j, '}');
+}
+
+/* The members config, window and counts. */
+static void out_load_js_plan(struct js *j, const struct load_config *k,
+                             const struct load_result *r)
+{
+    static const char *const ended[] = { "count", "duration", "signal" };
+    js_key(j, "config");
+    js_open(j, '{');
+    out_js_text(j, "target", k->target[0]);
+    out_js_text(j, "address", r->target);
+    out_js_text(j, "call", k->call);
+    out_js_count(j, "clients", k->clients);
+    out_js_count(j, "requests_per_client", k->requests_per_client);
+    out_js_count(j, "total", load_planned(k));
+    out_js_count(j, "streams", k->streams ? k->streams : 1);
+    out_js_text(j, "mode", "closed");
+    js_key(j, "rate");
+    js_put_null(j);
+    out_js_count(j, "threads", r->threads);
+    out_js_count(j, "duration_ns", (uint64_t)k->duration_ns);
+    out_js_count(j, "warmup_ns", (uint64_t)k->warmup_ns);
+    out_js_count(j, "timeout_ns", (uint64_t)k->timeout_ns);
+    js_close(j, '}');
+    js_key(j, "window");
+    js_open(j, '{');
+    out_js_count(j, "start_unix_ns", (uint64_t)r->start_unix_ns);
+    out_js_count(j, "elapsed_ns", (uint64_t)r->elapsed_ns);
+    out_js_text(j, "ended", ended[r->ended]);
+    js_close(j, '}');
+    js_key(j, "counts");
+    js_open(j, '{');
+    out_js_count(j, "planned", r->planned);
+    out_js_count(j, "sent", r->sent);
+    out_js_count(j, "ok", r->ok);
+    out_js_count(j, "failed", r->failed);
+    out_js_count(j, "cut_off", r->cut_off);
+    out_js_count(j, "not_sent", r->not_sent);
+    out_js_count(j, "retried_after_goaway", r->resent);
+    js_close(j, '}');
+}
+
+/* The members throughput, latency and connect. */
+static void out_load_js_times(struct js *j, const struct load_result *r)
+{
+    double s = (double)r->elapsed_ns / 1e9;
+    js_key(j, "throughput");
+    js_open(j, '{');
+    js_key(j, "rps_ok");
+    js_put_num(j, s > 0 ? (double)r->ok / s : (double)NAN);
+    js_key(j, "rps_all");
+    js_put_num(j, s > 0 ? (double)(r->ok + r->failed) / s : (double)NAN);
+    out_js_count(j, "bytes_in", r->bytes_in);
+    out_js_count(j, "bytes_out", r->bytes_out);
+    js_close(j, '}');
+    js_key(j, "latency");
+    js_open(j, '{');
+    out_js_hdr(j, "service", &r->latency);
+    out_js_hdr(j, "failed", &r->failed_latency);
+    js_close(j, '}');
+    js_key(j, "connect");
+    js_open(j, '{');
+    out_js_count(j, "ok", r->connect.n);
+    out_js_hdr(j, "settings", &r->connect);
+    out_js_count(j, "reconnects", r->reconnects);
+    out_js_count(j, "goaways", r->goaways);
+    out_js_count(j, "lost", r->lost);
+    js_close(j, '}');
+}
+
+/* The members status and errors. */
+static void out_load_js_errors(struct js *j, const struct load_result *r)
+{
+    js_key(j, "status");
+    js_open(j, '[');
+    for (int i = 0; i < 17; i++)
+        if (r->status[i]) {
+            js_open(j, '{');
+            out_js_count(j, "code", (uint64_t)i);
+            out_js_text(j, "name", rpc_status_name(i));
+            out_js_count(j, "count", r->status[i]);
+            js_close(j, '}');
+        }
+    js_close(j, ']');
+    js_key(j, "errors");
+    js_open(j, '[');
+    for (size_t i = 0; i < r->nerror; i++) {
+        const struct load_error *e = &r->error[i];
+        js_open(j, '{');
+        out_js_text(j, "kind", out_load_kind(e->kind));
+        out_js_count(j, "status", (uint64_t)e->status);
+        out_js_count(j, "code", e->detail);
+        struct buf detail = {0};
+        out_load_detail(&detail, e);
+        js_key(j, "detail");
+        js_put_str(j, (struct slice){ (const char *)detail.data,
+                                      detail.len });
+        mem_fini(&detail);
+        out_js_count(j, "count", e->count);
+        out_js_count(j, "first_ns", (uint64_t)e->first_ns);
+        js_close(j, '}');
+    }
+    js_close(j, ']');
+    out_js_count(j, "errors_of_other_kinds", r->other_errors);
+}
+
+/* Append the result of a run as JSON, schema grpcprof.load/1.  "exit" is what
+ * the program ends with when it can write the result: 128 + the signal, which
+ * stands in *k->stop, or whether too many calls failed. */
+static void out_load_json(struct buf *b, const struct load_config *k,
+                          const struct load_result *r)
+{
+    struct js j = { .b = b };
+    int signo = k->stop && r->ended == LOAD_SIGNAL ? atomic_load(k->stop) : 0;
+    int exit_status = signo ? 128 + signo : load_exceeds(k, r) ? 3 : 0;
+    js_open(&j, '{');
+    out_js_text(&j, "schema", "grpcprof.load/1");
+    js_key(&j, "tool");
+    js_open(&j, '{');
+    out_js_text(&j, "version", GP_VERSION);
+    out_js_count(&j, "cpus", sys_cpus());
+    js_close(&j, '}');
+    out_load_js_plan(&j, k, r);
+    out_load_js_times(&j, r);
+    out_load_js_errors(&j, r);
+    js_key(&j, "client");
+    js_open(&j, '{');
+    js_key(&j, "threads");
+    js_open(&j, '[');
+    for (unsigned i = 0; i < r->threads; i++) {
+        js_open(&j, '{');
+        out_js_count(&j, "clients", r->thread[i].clients);
+        out_js_count(&j, "cpu_ns", (uint64_t)r->thread[i].cpu_ns);
+        out_js_count(&j, "user_ns", (uint64_t)r->thread[i].user_ns);
+        out_js_count(&j, "sys_ns", (uint64_t)r->thread[i].sys_ns);
+        js_close(&j, '}');
+    }
+    js_close(&j, ']');
+    js_close(&j, '}');
+    out_js_count(&j, "exit", (uint64_t)exit_status);
+    js_close(&j, '}');
+    mem_put_byte(b, '\n');
+}
+
+/* ================================== 23 CLI ==================================
+ * for     option tables, help, the commands serve, load and report, main
+ * uses    MEM, TXT, SYS, PP, ANL, SVG, SVC, API, LOAD, OUT
+ * owns    stdout, stderr, the exit status, SIGINT and SIGTERM
+ * spec    none
+ * prefix  cmd_
+ * runs    main thread; cmd_stop_sig in a signal handler
+ *
+ * One table a command drives parsing, --help, the defaults, the man page and
+ * the completions, so that they cannot differ.
+ *
+ * Invariant  results go to stdout, talk and progress to stderr.
+ */
+
+enum cmd_status {                       /* exit status, all commands */
+    CMD_OK = 0, CMD_FAILED = 1, CMD_USAGE = 2, CMD_ERRORS = 3,
+    CMD_INTERRUPTED = 130, CMD_TERMINATED = 143,
+};
+
+enum cmd_kind {
+    CMD_FLAG,                           /* bool */
+    CMD_UINT,                           /* uint64_t in [min, max] */
+    CMD_BYTES,                          /* uint64_t in [min, max], K M G */
+    CMD_DURATION,                       /* int64_t ns in [min, max] */
+    CMD_TEXT,                           /* const char *, borrowed from argv */
+    CMD_LIST,                           /* struct cmd_list of texts */
+};
+
+struct cmd_list {
+    const char *text[CMD_LIST_MOST];    /* borrowed from argv */
+    size_t n;
+};
+
+struct cmd_option {
+    char        key;                    /* 0: only the long name */
+    const char *name;                   /* without the dashes */
+    const char *arg;                    /* metavariable, NULL for a flag */
+    const char *dflt;                   /* parsed as if typed; "(...)": shown
+                                         * only; NULL: none */
+    const char *help;                   /* one line */
+    enum cmd_kind kind;
+    size_t      at;                     /* offset in the command's struct */
+    uint64_t    min, max;               /* of a number, a size, or ns */
+};
+
+struct cmd_common {                     /* every command's struct begins so */
+    bool help, quiet;
+    const char *color;                  /* always, never, auto */
+    struct cmd_list rest;               /* what is not an option */
+};
+
+struct cmd_command {
+    const char *name, *args, *summary;  /* as shown in the usage line */
+    const char *about;                  /* paragraph under it */
+    const struct cmd_option *option;
+    size_t noptions;
+    int (*run)(const struct cmd_command *cmd);  /* returns exit status */
+    void *config;                       /* begins with struct cmd_common */
+    size_t most_args;                   /* positional arguments taken */
+};
+
+#define CMD_COMMON(type)                                                      \
+    { 0, "color", "WHEN", "auto", "colour: always, never, auto",              \
+      CMD_TEXT, offsetof(type, common.color), 0, 0 },                         \
+    { 'q', "quiet", NULL, NULL, "no progress and no notes",                   \
+      CMD_FLAG, offsetof(type, common.quiet), 0, 0 },                         \
+    { 'h', "help", NULL, NULL, "this text",                                   \
+      CMD_FLAG, offsetof(type, common.help), 0, 0 }
+
+/* Set by the first SIGINT or SIGTERM while load or report runs. */
+static atomic_int cmd_signal;
+
+/* Print one line on stderr, with the program's name. */
+__attribute__((format(printf, 1, 2)))
+static void cmd_say(const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    fputs("grpcprof: ", stderr);
+    vfprintf(stderr, fmt, ap);
+    fputc('\n', stderr);
+    va_end(ap);
+}
+
+/* Say what is wrong with the command line; returns CMD_USAGE. */
+__attribute__((format(printf, 2, 3)))
+static int cmd_misuse(const struct cmd_command *c, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    fprintf(stderr, "grpcprof %s: ", c->name);
+    vfprintf(stderr, fmt, ap);
+    fprintf(stderr, "\ntry: grpcprof %s --help\n", c->name);
+    va_end(ap);
+    return CMD_USAGE;
+}
+
+/* Write all of b to stdout; CMD_FAILED when that fails, as on a full disk. */
+static int cmd_print(const struct buf *b)
+{
+    if (b->err) {
+        cmd_say("out of memory");
+        return CMD_FAILED;
+    }
+    fwrite(b->data, 1, b->len, stdout);
+    if (fflush(stdout) || ferror(stdout)) {
+        cmd_say("standard output: %s", strerror(errno));
+        return CMD_FAILED;
+    }
+    return CMD_OK;
+}
+
+/* Whether to colour what goes to fd. */
+static bool cmd_color(const struct cmd_common *c, int fd)
+{
+    const char *term = getenv("TERM"), *no = getenv("NO_COLOR");
+    if (!strcmp(c->color, "always"))
+        return true;
+    return !strcmp(c->color, "auto") && isatty(fd) && !(no && *no) && term &&
+           strcmp(term, "dumb") != 0;
+}
+
+/* ---- options ---- */
+
+/* Store text as option o's value at config; false when it is not one. */
+static bool cmd_store(const struct cmd_option *o, const char *text,
+                      char *config)
+{
+    void *at = config + o->at;
+    struct cmd_list *list = at;
+    int64_t ns;
+    switch (o->kind) {
+    case CMD_FLAG:
+        *(bool *)at = true;
+        return true;
+    case CMD_UINT:
+        return !txt_number(text, o->min, o->max, at);
+    case CMD_BYTES:
+        return !txt_size(text, o->min, o->max, at);
+    case CMD_DURATION:
+        if (txt_duration(text, &ns) || (uint64_t)ns < o->min ||
+            (uint64_t)ns > o->max)
+            return false;
+        *(int64_t *)at = ns;
+        return true;
+    case CMD_TEXT:
+        *(const char **)at = text;
+        return *text != 0;
+    case CMD_LIST:
+        if (!*text || list->n == CMD_LIST_MOST)
+            return false;
+        list->text[list->n++] = text;
+        return true;
+    }
+    return false;
+}
+
+/* Append what option o takes, as in "1 to 10,000". */
+static void cmd_put_range(struct buf *b, const struct cmd_option *o)
+{
+    switch (o->kind) {
+    case CMD_UINT:
+        txt_puts(b, "a whole number from ");
+        txt_put_commas(b, o->min);
+        txt_puts(b, " to ");
+        txt_put_commas(b, o->max);
+        break;
+    case CMD_BYTES:
+        txt_puts(b, "a size such as 64K, 4M or 1G, from ");
+        txt_put_commas(b, o->min);
+        txt_puts(b, " to ");
+        txt_put_commas(b, o->max);
+        txt_puts(b, " bytes");
+        break;
+    case CMD_DURATION:
+        txt_puts(b, "a duration such as 500us, 10ms, 2s, 3m or 1h, from ");
+        txt_put_time(b, (double)o->min);
+        txt_puts(b, " to ");
+        txt_put_time(b, (double)o->max);
+        break;
+    case CMD_LIST:
+        txt_putf(b, "a word, at most %d times", CMD_LIST_MOST);
+        break;
+    default:
+        txt_puts(b, "a word that is not empty");
+    }
+}
+
+/* Store text and say so when it does not fit. */
+static int cmd_set(const struct cmd_command *c, const struct cmd_option *o,
+                   const char *text)
+{
+    struct buf b = {0};
+    if (cmd_store(o, text, c->config))
+        return CMD_OK;
+    cmd_put_range(&b, o);
+    int e = cmd_misuse(c, "--%s '%s': takes %.*s", o->name, text, (int)b.len,
+                       b.data ? (const char *)b.data : "");
+    mem_fini(&b);
+    return e;
+}
+
+/* The option called name, of n bytes, or NULL. */
+static const struct cmd_option *cmd_find(const struct cmd_command *c,
+                                         const char *name, size_t n)
+{
+    for (size_t i = 0; i < c->noptions; i++)
+        if (strlen(c->option[i].name) == n &&
+            !memcmp(c->option[i].name, name, n))
+            return &c->option[i];
+    return NULL;
+}
+
+/* Refuse the unknown long option word and suggest the nearest. */
+static int cmd_unknown(const struct cmd_command *c, const char *word)
+{
+    const char *best = NULL;
+    unsigned least = 4;
+    for (size_t i = 0; i < c->noptions; i++) {
+        unsigned d = txt_distance(word + 2, c->option[i].name);
+        if (d < least) {
+            least = d;
+            best = c->option[i].name;
+        }
+    }
+    if (best)
+        return cmd_misuse(c, "unknown option '%s'; did you mean --%s?", word,
+                          best);
+    return cmd_misuse(c, "unknown option '%s'", word);
+}
+
+/* Parse "--name", "--name=value" or "--name value" at argv[*i]. */
+static int cmd_parse_long(const struct cmd_command *c, int argc, char **argv,
+                          int *i)
+{
+    const char *word = argv[*i], *eq = strchr(word, '=');
+    size_t n = eq ? (size_t)(eq - word) - 2 : strlen(word) - 2;
+    const struct cmd_option *o = cmd_find(c, word + 2, n);
+    if (!o)
+        return cmd_unknown(c, word);
+    if (o->kind == CMD_FLAG)
+        return eq ? cmd_misuse(c, "--%s takes no value", o->name)
+                  : cmd_set(c, o, "");
+    if (eq)
+        return cmd_set(c, o, eq + 1);
+    if (*i + 1 >= argc)
+        return cmd_misuse(c, "--%s needs %s", o->name, o->arg);
+    return cmd_set(c, o, argv[++*i]);
+}
+
+/* Parse "-k", "-kVALUE", "-k VALUE" or flags together, "-qh". */
+static int cmd_parse_short(const struct cmd_command *c, int argc, char **argv,
+                           int *i)
+{
+    for (const char *p = argv[*i] + 1; *p; p++) {
+        const struct cmd_option *o = NULL;
+        for (size_t k = 0; k < c->noptions && !o; k++)
+            if (c->option[k].key == *p)
+                o = &c->option[k];
+        if (!o)
+            return cmd_misuse(c, "unknown option '-%c' in '%s'", *p, argv[*i]);
+        if (o->kind != CMD_FLAG) {
+            if (p[1])
+                return cmd_set(c, o, p + 1);
+            if (*i + 1 >= argc)
+                return cmd_misuse(c, "-%c needs %s", *p, o->arg);
+            return cmd_set(c, o, argv[++*i]);
+        }
+        cmd_set(c, o, "");
+    }
+    return CMD_OK;
+}
+
+/* Fill c's struct from its defaults and argv. */
+static int cmd_parse(const struct cmd_command *c, int argc, char **argv)
+{
+    struct cmd_common *common = c->config;
+    bool options = true;
+    int e;
+    for (size_t i = 0; i < c->noptions; i++)
+        if (c->option[i].dflt && c->option[i].dflt[0] != '(') {
+            bool ok = cmd_store(&c->option[i], c->option[i].dflt, c->config);
+            assert(ok);
+            (void)ok;
+        }
+    for (int i = 0; i < argc; i++) {
+        const char *word = argv[i];
+        if (options && !strcmp(word, "--")) {
+            options = false;
+            continue;
+        }
+        if (options && word[0] == '-' && word[1])
+            e = word[1] == '-' ? cmd_parse_long(c, argc, argv, &i)
+                               : cmd_parse_short(c, argc, argv, &i);
+        else if (common->rest.n == c->most_args)
+            e = cmd_misuse(c, "'%s' is one argument too many", word);
+        else {
+            common->rest.text[common->rest.n++] = word;
+            e = CMD_OK;
+        }
+        if (e)
+            return e;
+    }
+    if (strcmp(common->color, "auto") && strcmp(common->color, "always") &&
+        strcmp(common->color, "never"))
+        return cmd_misuse(c, "--color '%s': takes always, never or auto",
+                          common->color);
+    return CMD_OK;
+}
+
+/* Print c's usage and options. */
+static void cmd_help(const struct cmd_command *c)
+{
+    printf("usage: grpcprof %s [OPTIONS]%s%s\n\n%s\n\noptions:\n", c->name,
+           *c->args ? " " : "", c->args, c->about);
+    for (size_t i = 0; i < c->noptions; i++) {
+        const struct cmd_option *o = &c->option[i];
+        char left[64], key[8] = "    ";
+        if (o->key)
+            snprintf(key, sizeof key, "-%c, ", o->key);
+        snprintf(left, sizeof left, "%s--%s%s%s", key, o->name,
+                 o->arg ? " " : "", o->arg ? o->arg : "");
+        printf("  %-26s %s", left, o->help);
+        if (o->dflt)
+            printf(o->dflt[0] == '(' ? " %s" : " [%s]", o->dflt);
+        putchar('\n');
+    }
+}
+
+/* ---- serve ---- */
+
+struct cmd_serve {
+    struct cmd_common common;           /* first */
+    struct cmd_list listen;
+    uint64_t work, threads, hz, max_connections, max_streams, max_message,
+             max_headers;
+    int64_t profile_ns, drain_ns;       /* 0: no profile */
+    const char *out, *svg;              /* files; svg "none": none */
+    bool exit;
+
+    struct gp_server *server;           /* owned while cmd_serve_run runs */
+    struct svc_greeter greeter;
+    const char *bound[CMD_LIST_MOST];   /* borrowed from server, by listen */
+    struct gp_profiler *profiler;       /* owned; NULL: no window is open */
+    int pending_fd;                     /* locked while a window is open */
+    char pending[PATH_MAX];             /* its file, "" for none */
+    int64_t begin_ns;                   /* when the window began */
+    bool warned, failed;                /* of little load; a file not written */
+};
+
+static struct cmd_serve cmd_serve = { .pending_fd = -1 };
+
+static const struct cmd_option cmd_serve_options[] = {
+    { 'l', "listen", "ADDR", "(127.0.0.1:50051)",
+      "host:port, [v6]:port, port, unix:/path; repeatable",
+      CMD_LIST, offsetof(struct cmd_serve, listen), 0, 0 },
+    { 'w', "work", "N", "50000", "iterations of sum += i * i in each SayHello",
+      CMD_UINT, offsetof(struct cmd_serve, work), 0, 1000000000000 },
+    { 't', "threads", "N", "(the usable CPUs)", "event loops",
+      CMD_UINT, offsetof(struct cmd_serve, threads), 1, RPC_THREADS_MOST },
+    { 0, "profile", "DUR", NULL, "sample for DUR from the start, then write",
+      CMD_DURATION, offsetof(struct cmd_serve, profile_ns), 10000000,
+      24 * UINT64_C(3600000000000) },
+    { 0, "hz", "N", "1000", "samples a second of CPU time",
+      CMD_UINT, offsetof(struct cmd_serve, hz), 1, SMP_MOST_HZ },
+    { 'o', "out", "FILE", "profile.pb", "the pprof profile",
+      CMD_TEXT, offsetof(struct cmd_serve, out), 0, 0 },
+    { 0, "svg", "FILE", "flamegraph.svg", "the flame graph; none: no file",
+      CMD_TEXT, offsetof(struct cmd_serve, svg), 0, 0 },
+    { 0, "exit", NULL, NULL, "stop when the profile is written",
+      CMD_FLAG, offsetof(struct cmd_serve, exit), 0, 0 },
+    { 0, "max-connections", "N", "(what descriptors allow)",
+      "connections at once",
+      CMD_UINT, offsetof(struct cmd_serve, max_connections), 1, 1000000 },
+    { 0, "max-streams", "N", "100", "calls at once on a connection",
+      CMD_UINT, offsetof(struct cmd_serve, max_streams), 1, 10000 },
+    { 0, "max-message", "SIZE", "4M", "bytes of a request message",
+      CMD_BYTES, offsetof(struct cmd_serve, max_message), 1, 1 << 30 },
+    { 0, "max-headers", "SIZE", "16K", "bytes of a request's headers",
+      CMD_BYTES, offsetof(struct cmd_serve, max_headers), 1024, 1 << 20 },
+    { 0, "drain", "DUR", "5s", "at the end, wait so long for calls in flight",
+      CMD_DURATION, offsetof(struct cmd_serve, drain_ns), 0,
+      UINT64_C(3600000000000) },
+    CMD_COMMON(struct cmd_serve),
+};
+
+/* Print that path was written and how large it is. */
+static void cmd_wrote(const char *path, const char *what)
+{
+    struct stat st;
+    struct buf b = {0};
+    if (stat(path, &st))
+        return;
+    txt_put_bytes(&b, (double)st.st_size);
+    printf("wrote %s (%s, %.*s)\n", path, what, (int)b.len,
+           b.data ? (const char *)b.data : "");
+    fflush(stdout);
+    mem_fini(&b);
+}
+
+/* The name of the file beside path that a running serve keeps locked until it
+ * has written path; report looks at it. */
+static int cmd_pending_name(const char *path, char *name, size_t size)
+{
+    const char *slash = strrchr(path, '/');
+    int dir = slash ? (int)(slash - path) + 1 : 0;
+    int n = snprintf(name, size, "%.*s.%s.pending", dir, path, path + dir);
+    return n > 0 && (size_t)n < size ? GP_OK : GP_ELIMIT;
+}
+
+/* Say to report that --out will be written at until_ns (Unix time). */
+static void cmd_pending_open(struct cmd_serve *c, int64_t until_ns)
+{
+    char text[64];
+    if (cmd_pending_name(c->out, c->pending, sizeof c->pending)) {
+        c->pending[0] = 0;
+        return;
+    }
+    c->pending_fd = open(c->pending, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    if (c->pending_fd < 0 || flock(c->pending_fd, LOCK_EX | LOCK_NB)) {
+        c->pending[0] = 0;              /* another serve's: leave it */
+        return;
+    }
+    int n = snprintf(text, sizeof text, "%ld %" PRId64 "\n", (long)getpid(),
+                     until_ns);
+    if (ftruncate(c->pending_fd, 0) ||
+        sys_write_fd(c->pending_fd, text, (size_t)n))
+        cmd_say("%s: %s", c->pending, strerror(errno));
+}
+
+/* Undo cmd_pending_open. */
+static void cmd_pending_close(struct cmd_serve *c)
+{
+    if (c->pending[0])
+        unlink(c->pending);
+    if (c->pending_fd >= 0)
+        close(c->pending_fd);
+    c->pending[0] = 0;
+    c->pending_fd = -1;
+}
+
+/* Open the window of --profile. */
+static int cmd_serve_profile(struct cmd_serve *c, struct gp_why *why)
+{
+    struct gp_profiler_config config = {
+        .size = sizeof config, .hz = (unsigned)c->hz, .server = c->server };
+    struct gp_profiler_state st;
+    struct buf b = {0};
+    char work[32];
+    int e = gp_profiler_start(&c->profiler, &config, why);
+    if (e)
+        return e;
+    snprintf(work, sizeof work, "%" PRIu64, c->work);
+    gp_profiler_note(c->profiler, "work", work);
+    gp_profiler_progress(c->profiler, &st);
+    c->begin_ns = sys_now_ns();
+    cmd_pending_open(c, sys_clock_ns(CLOCK_REALTIME) + c->profile_ns);
+    txt_put_time(&b, (double)c->profile_ns);
+    if (!c->common.quiet && st.hz_expected < c->hz)
+        cmd_say("profiling for %.*s with %s: %" PRIu64 " Hz asked, at most "
+                "%u samples a second of CPU to expect, because the kernel's "
+                "timer ticks so often", (int)b.len,
+                b.data ? (const char *)b.data : "", st.engine, c->hz,
+                st.hz_expected);
+    else if (!c->common.quiet)
+        cmd_say("profiling for %.*s with %s: %u samples a second of CPU "
+                "to expect", (int)b.len,
+                b.data ? (const char *)b.data : "", st.engine,
+                st.hz_expected);
+    mem_fini(&b);
+    return GP_OK;
+}
+
+/* Write the window's files and close it. */
+static void cmd_serve_write(struct cmd_serve *c)
+{
+    struct gp_why why;
+    bool svg = strcmp(c->svg, "none") != 0;
+    if (!c->profiler)
+        return;
+    if (gp_profiler_write(c->profiler, c->out, svg ? c->svg : NULL, &why)) {
+        cmd_say("%s", why.text);
+        c->failed = true;
+    } else {
+        cmd_wrote(c->out, "pprof profile");
+        if (svg)
+            cmd_wrote(c->svg, "flame graph");
+        if (!c->common.quiet)
+            cmd_say("see it with: grpcprof report %s", c->out);
+    }
+    gp_profiler_stop(c->profiler);
+    c->profiler = NULL;
+    cmd_pending_close(c);
+}
+
+/* Half way through a window: say so when there are too few samples. */
+static void cmd_serve_check(struct cmd_serve *c)
+{
+    struct gp_profiler_state st;
+    if (c->warned || c->common.quiet ||
+        sys_now_ns() - c->begin_ns < c->profile_ns / 2)
+        return;
+    c->warned = true;
+    gp_profiler_progress(c->profiler, &st);
+    if (st.samples * 2 < ANL_LEAST_SAMPLES)
+        cmd_say("half of the window is over with %" PRIu64 " samples: too "
+                "little load for a verdict, which takes %d; in another "
+                "terminal: grpcprof load -c 100 -d %" PRId64 "s %s",
+                st.samples, ANL_LEAST_SAMPLES,
+                (c->profile_ns - st.wall_ns) / 1000000000 + 1,
+                c->bound[0]);
+}
+
+/* Wait for a signal, the end of the window or the next look at it; returns the
+ * signal that ends serve, or 0 when --exit does. */
+static int cmd_serve_wait(struct cmd_serve *c, int signal_fd)
+{
+    for (;;) {
+        struct pollfd p = { .fd = signal_fd, .events = POLLIN };
+        int64_t left_ms = -1;
+        if (c->profiler) {
+            int64_t end = c->begin_ns + c->profile_ns;
+            left_ms = (end - sys_now_ns() + 999999) / 1000000;
+            if (left_ms <= 0) {
+                cmd_serve_write(c);
+                if (c->exit)
+                    return 0;
+                continue;
+            }
+            left_ms = left_ms > 250 ? 250 : left_ms;
+        }
+        if (poll(&p, 1, (int)left_ms) > 0) {
+            struct signalfd_siginfo si;
+            if (read(signal_fd, &si, sizeof si) == sizeof si)
+                return (int)si.ssi_signo;
+        }
+        if (c->profiler)
+            cmd_serve_check(c);
+    }
+}
+
+/* Make the server, listen, and say where. */
+static int cmd_serve_listen(struct cmd_serve *c, struct gp_why *why)
+{
+    struct gp_server_config config = {
+        .size = sizeof config, .threads = (unsigned)c->threads,
+        .max_streams = (uint32_t)c->max_streams,
+        .max_message = (uint32_t)c->max_message,
+        .max_headers = (uint32_t)c->max_headers,
+        .max_connections = (uint32_t)c->max_connections };
+    int e;
+    c->greeter.work = c->work;
+    if ((e = gp_server_new(&c->server, &config, why)) ||
+        (e = svc_greeter_add(c->server, &c->greeter, why)))
+        return e;
+    if (!c->listen.n)
+        c->listen.text[c->listen.n++] = "127.0.0.1:50051";
+    for (size_t i = 0; i < c->listen.n; i++)
+        if ((e = gp_server_listen(c->server, c->listen.text[i],
+                                  &c->bound[i], why)))
+            return e;
+    if (c->profile_ns && (e = cmd_serve_profile(c, why)))
+        return e;
+    if ((e = gp_server_start(c->server, why)))
+        return e;
+    for (size_t i = 0; i < c->listen.n; i++)
+        printf("listening on %s\n", c->bound[i]);
+    fflush(stdout);
+    return GP_OK;
+}
+
+/* grpcprof serve. */
+static int cmd_serve_run(const struct cmd_command *cmd)
+{
+    struct cmd_serve *c = cmd->config;
+    struct gp_why why;
+    sigset_t ends;
+    int signal_fd = -1, got = 0, status = CMD_FAILED;
+    if (c->profile_ns &&
+        (sys_write_check(c->out, &why) ||
+         (strcmp(c->svg, "none") && sys_write_check(c->svg, &why)))) {
+        cmd_say("%s", why.text);
+        return CMD_FAILED;
+    }
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGINT);
+    sigaddset(&ends, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &ends, NULL);
+    signal_fd = signalfd(-1, &ends, SFD_CLOEXEC);
+    if (cmd_serve_listen(c, &why)) {
+        cmd_say("%s", why.text);
+        goto out;
+    }
+    got = cmd_serve_wait(c, signal_fd);
+    signal(SIGINT, SIG_DFL);            /* a second one ends it at once */
+    signal(SIGTERM, SIG_DFL);
+    pthread_sigmask(SIG_UNBLOCK, &ends, NULL);
+    uint64_t cut = gp_server_drain(c->server, c->drain_ns);
+    cmd_serve_write(c);
+    if (!c->common.quiet)
+        cmd_say("%s after %" PRIu64 " calls, %" PRIu64 " cut off",
+                got ? strsignal(got) : "done", gp_server_calls(c->server),
+                cut);
+    status = c->failed ? CMD_FAILED : CMD_OK;
+out:
+    gp_profiler_stop(c->profiler);
+    cmd_pending_close(c);
+    gp_server_free(c->server);
+    if (signal_fd >= 0)
+        close(signal_fd);
+    return status;
+}
+
+/* ---- report ---- */
+
+struct cmd_report {
+    struct cmd_common common;           /* first */
+    const char *format, *out;           /* NULL: by out's ending; stdout */
+    const char *sample;                 /* type to look at; NULL: default */
+    uint64_t top;                       /* rows of a table */
+    bool cum, all;
+};
+
+static struct cmd_report cmd_report;
+
+static const struct cmd_option cmd_report_options[] = {
+    { 'f', "format", "NAME", "(text, or by --out's ending)",
+      "text, md, json, svg, folded, top",
+      CMD_TEXT, offsetof(struct cmd_report, format), 0, 0 },
+    { 'o', "out", "FILE", "(stdout)", "where the report goes; -: stdout",
+      CMD_TEXT, offsetof(struct cmd_report, out), 0, 0 },
+    { 0, "sample", "NAME", "(as pprof chooses)",
+      "sample type to look at, as in cpu or samples",
+      CMD_TEXT, offsetof(struct cmd_report, sample), 0, 0 },
+    { 0, "top", "N", "20", "rows of a table",
+      CMD_UINT, offsetof(struct cmd_report, top), 1, 1000000 },
+    { 0, "cum", NULL, NULL, "order -f top by cumulative value",
+      CMD_FLAG, offsetof(struct cmd_report, cum), 0, 0 },
+    { 0, "all", NULL, NULL, "every row, nothing trimmed",
+      CMD_FLAG, offsetof(struct cmd_report, all), 0, 0 },
+    CMD_COMMON(struct cmd_report),
+};
+
+struct cmd_format {
+    const char *name, *ending;          /* ending of --out that selects it */
+};
+
+static const struct cmd_format cmd_report_formats[] = {
+    { "text", ".txt" }, { "md", ".md" }, { "json", ".json" },
+    { "svg", ".svg" }, { "folded", ".folded" }, { "top", ".top" },
+};
+
+/* The format that -f or --out's ending names, "text" for neither; NULL after
+ * saying what is wrong. */
+static const char *cmd_report_format(const struct cmd_report *c,
+                                     const struct cmd_command *cmd)
+{
+    size_t n = sizeof cmd_report_formats / sizeof *cmd_report_formats;
+    const char *dot = c->out ? strrchr(c->out, '.') : NULL;
+    for (size_t i = 0; i < n; i++) {
+        const struct cmd_format *f = &cmd_report_formats[i];
+        if (c->format ? !strcmp(c->format, f->name)
+                      : dot && !strcmp(dot, f->ending))
+            return f->name;
+    }
+    if (!c->format)
+        return "text";
+    cmd_misuse(cmd, "--format '%s': takes text, md, json, svg, folded or top",
+               c->format);
+    return NULL;
+}
+
+/* If a running serve is about to write path, append how and when to b. */
+static bool cmd_pending_read(const char *path, struct buf *b)
+{
+    char name[PATH_MAX], text[64] = "";
+    long pid;
+    int64_t until;
+    if (cmd_pending_name(path, name, sizeof name))
+        return false;
+    int fd = open(name, O_RDONLY | O_CLOEXEC);
+    bool alive = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) &&
+                 errno == EWOULDBLOCK;
+    bool ok = alive && read(fd, text, sizeof text - 1) > 0 &&
+              sscanf(text, "%ld %" SCNd64, &pid, &until) == 2;
+    if (fd >= 0)
+        close(fd);
+    if (!ok)
+        return false;
+    until -= sys_clock_ns(CLOCK_REALTIME);
+    txt_puts(b, "a running serve writes it in ");
+    txt_put_time(b, until > 0 ? (double)until : 0);
+    txt_putf(b, "; to have it now: kill -INT %ld", pid);
+    return true;
+}
+
+/* Append the profile's age to b, or that it has none. */
+static void cmd_put_age(struct buf *b, const struct pp *p, int64_t *age_ns)
+{
+    *age_ns = p->time_ns ? sys_clock_ns(CLOCK_REALTIME) - p->time_ns -
+                           p->duration_ns : -1;
+    if (*age_ns >= 0) {
+        int64_t s = *age_ns / 1000000000;
+        if (s < 120)
+            txt_putf(b, "%" PRId64 " s old", s);
+        else if (s < 7200)
+            txt_putf(b, "%" PRId64 " min old", s / 60);
+        else if (s < 172800)
+            txt_putf(b, "%" PRId64 " h old", s / 3600);
+        else
+            txt_putf(b, "%" PRId64 " days old", s / 86400);
+    }
+}
+
+/* Read the profile at path into p and say what is notable about it. */
+static int cmd_report_read(const struct cmd_report *c, const char *path,
+                           struct pp *p)
+{
+    struct gp_why why;
+    struct buf file = {0}, pending = {0};
+    bool waiting = cmd_pending_read(path, &pending);
+    mem_put_byte(&pending, 0);
+    int e = sys_read_file(path, PP_MOST_BYTES, &file, &why);
+    if (!e)
+        e = pp_read(p, &file, path, PP_MOST_BYTES, &why);
+    if (e && waiting)
+        cmd_say("%s; %s", why.text, (const char *)pending.data);
+    else if (e && !c->common.rest.n && !strncmp(why.text, path, strlen(path)))
+        cmd_say("%s; make one with: grpcprof serve --profile 30s", why.text);
+    else if (e)
+        cmd_say("%s", why.text);
+    else if (waiting && !c->common.quiet)
+        cmd_say("%s is an older profile; %s", path,
+                (const char *)pending.data);
+    mem_fini(&file);
+    mem_fini(&pending);
+    return e;
+}
+
+/* Write the report in the format called name onto b. */
+static int cmd_report_write(const struct cmd_report *c, const char *name,
+                            const char *path, const struct pp *p,
+                            struct buf *b, struct gp_why *why)
+{
+    struct anl a = {0};
+    struct buf age = {0};
+    struct anl_config config = { .sample = c->sample };
+    struct out_config out = {
+        .file = &path, .nfiles = 1, .top = (unsigned)c->top, .cum = c->cum,
+        .all = c->all, .sample = c->sample, .format = "pprof",
+        .color = !c->out && cmd_color(&c->common, STDOUT_FILENO),
+    };
+    struct svg_config picture = { .sample = c->sample };
+    if (!strcmp(name, "top"))
+        return out_report_top(b, p, &out, why);
+    if (!strcmp(name, "folded"))
+        return out_report_folded(b, p, &out, why);
+    if (!strcmp(name, "svg"))
+        return svg_write(p, &picture, b, why);
+    int e = anl_run(p, &config, &a, why);
+    if (e)
+        return e;
+    cmd_put_age(&age, p, &out.age_ns);
+    mem_put_byte(&age, 0);
+    out.note = (const char *const *)&age.data;
+    out.nnotes = out.age_ns >= 0 && !age.err;
+    if (!strcmp(name, "text"))
+        out_report_text(b, &a, &out);
+    else if (!strcmp(name, "md"))
+        out_report_md(b, &a, &out);
+    else
+        out_report_json(b, &a, &out);
+    mem_fini(&age);
+    anl_fini(&a);
+    return GP_OK;
+}
+
+/* grpcprof report. */
+static int cmd_report_run(const struct cmd_command *cmd)
+{
+    struct cmd_report *c = cmd->config;
+    const char *path = c->common.rest.n ? c->common.rest.text[0]
+                                        : "profile.pb";
+    struct pp p = {0};
+    struct buf b = {0};
+    struct gp_why why;
+    int status = CMD_FAILED;
+    const char *name = cmd_report_format(c, cmd);
+    if (!name)
+        return CMD_USAGE;
+    bool to_file = c->out && strcmp(c->out, "-") != 0;
+    if (to_file && sys_write_check(c->out, &why)) {
+        cmd_say("%s", why.text);
+        return CMD_FAILED;
+    }
+    if (cmd_report_read(c, path, &p))
+        return CMD_FAILED;
+    if (cmd_report_write(c, name, path, &p, &b, &why)) {
+        cmd_say("%s", why.text);
+        goto out;
+    }
+    if (!to_file) {
+        status = cmd_print(&b);
+    } else if (b.err || sys_write_file(c->out, b.data, b.len, &why)) {
+        cmd_say("%s", b.err ? "out of memory" : why.text);
+    } else {
+        cmd_wrote(c->out, name);
+        status = CMD_OK;
+    }
+out:
+    mem_fini(&b);
+    pp_fini(&p);
+    return status;
+}
+
+/* ---- load ---- */
+
+struct cmd_load {
+    struct cmd_common common;           /* first */
+    uint64_t clients, requests, total, streams, threads;
+    int64_t duration_ns, timeout_ns, connect_ns, warmup_ns, drain_ns;
+    const char *max_errors, *format, *out;
+    bool no_reconnect;
+};
+
+static struct cmd_load cmd_load = { .drain_ns = -1 };
+
+static const struct cmd_option cmd_load_options[] = {
+    { 'c', "clients", "N", "1", "concurrent clients, a connection each",
+      CMD_UINT, offsetof(struct cmd_load, clients), 1, LOAD_CLIENTS_MOST },
+    { 'n', "requests", "N", "(200; none with -d)", "requests of each client",
+      CMD_UINT, offsetof(struct cmd_load, requests), 1, UINT32_MAX },
+    { 'N', "total", "N", NULL, "requests in all, spread evenly; not with -n",
+      CMD_UINT, offsetof(struct cmd_load, total), 1, UINT64_C(1) << 48 },
+    { 'd', "duration", "DUR", NULL, "with -n or -N: whichever ends first",
+      CMD_DURATION, offsetof(struct cmd_load, duration_ns), 1000000,
+      24 * UINT64_C(3600000000000) },
+    { 'm', "streams", "N", "1", "calls in flight, each client",
+      CMD_UINT, offsetof(struct cmd_load, streams), 1, LOAD_STREAMS_MOST },
+    { 'w', "warmup", "DUR", "0s", "send so long before measuring",
+      CMD_DURATION, offsetof(struct cmd_load, warmup_ns), 0,
+      UINT64_C(3600000000000) },
+    { 't', "threads", "N", "(by the usable CPUs)", "event loops",
+      CMD_UINT, offsetof(struct cmd_load, threads), 1, LOAD_THREADS_MOST },
+    { 0, "timeout", "DUR", "20s", "of a call: grpc-timeout, enforced here too",
+      CMD_DURATION, offsetof(struct cmd_load, timeout_ns), 1000,
+      UINT64_C(3600000000000) },
+    { 0, "connect-timeout", "DUR", "5s", "until the server's SETTINGS",
+      CMD_DURATION, offsetof(struct cmd_load, connect_ns), 1000000,
+      UINT64_C(3600000000000) },
+    { 0, "drain", "DUR", "(--timeout)", "at the end of -d, wait so long",
+      CMD_DURATION, offsetof(struct cmd_load, drain_ns), 0,
+      UINT64_C(3600000000000) },
+    { 0, "no-reconnect", NULL, NULL, "a lost connection stays lost",
+      CMD_FLAG, offsetof(struct cmd_load, no_reconnect), 0, 0 },
+    { 0, "max-errors", "N|P%", "0", "failed calls that are still exit 0",
+      CMD_TEXT, offsetof(struct cmd_load, max_errors), 0, 0 },
+    { 'f', "format", "NAME", "(text, or by --out's ending)", "text, json",
+      CMD_TEXT, offsetof(struct cmd_load, format), 0, 0 },
+    { 'o', "out", "FILE", "(stdout)", "where the result goes; -: stdout",
+      CMD_TEXT, offsetof(struct cmd_load, out), 0, 0 },
+    CMD_COMMON(struct cmd_load),
+};
+
+/* SIGINT and SIGTERM: the run is to end; a second one ends it at once. */
+static void cmd_stop_sig(int signo)
+{
+    if (atomic_exchange(&cmd_signal, signo))
+        _exit(128 + signo);
+}
+
+/* Redraw the progress line; load_run's callback. */
+static void cmd_load_progress(void *arg, uint64_t ok, uint64_t failed,
+                              int64_t elapsed_ns)
+{
+    const struct load_config *c = arg;
+    double s = (double)elapsed_ns / 1e9, left = -1;
+    uint64_t done = ok + failed, all = c->total ? c->total :
+                                       c->clients * c->requests_per_client;
+    if (all && done)
+        left = s * (double)(all - done) / (double)done;
+    if (c->duration_ns) {
+        double end = (double)(c->duration_ns - elapsed_ns) / 1e9;
+        left = left < 0 || end < left ? end : left;
+    }
+    fprintf(stderr, "\r%" PRIu64 " done, %.0f/s, %" PRIu64 " failed",
+            done, s > 0 ? (double)done / s : 0.0, failed);
+    if (left >= 0)
+        fprintf(stderr, ", %.0f s left", left);
+    fputs("   ", stderr);
+    fflush(stderr);
+}
+
+/* Read --max-errors, "N" or "P%", into to. */
+static bool cmd_load_errors(const char *text, struct load_config *to)
+{
+    char copy[32];
+    size_t n = strlen(text);
+    uint64_t percent;
+    to->max_error_share = -1;
+    if (n == 0 || n >= sizeof copy)
+        return false;
+    if (text[n - 1] != '%')
+        return !txt_number(text, 0, UINT64_MAX, &to->max_errors);
+    memcpy(copy, text, n);
+    copy[n - 1] = 0;
+    if (txt_number(copy, 0, 100, &percent))
+        return false;
+    to->max_error_share = (double)percent / 100;
+    return true;
+}
+
+/* The run that c asks for; CMD_USAGE after saying what is wrong with it. */
+static int cmd_load_plan(struct cmd_load *c, const struct cmd_command *cmd,
+                         struct load_config *to)
+{
+    if (c->requests && c->total)
+        return cmd_misuse(cmd, "-n is per client and -N in all: not both");
+    if (!c->common.rest.n)
+        c->common.rest.text[c->common.rest.n++] = "127.0.0.1:50051";
+    if (!c->requests && !c->total && !c->duration_ns)
+        c->requests = 200;
+    *to = (struct load_config){
+        .target = c->common.rest.text, .ntarget = c->common.rest.n,
+        .call = "helloworld.Greeter/SayHello", .name = "world",
+        .clients = c->clients, .requests_per_client = c->requests,
+        .total = c->total, .duration_ns = c->duration_ns,
+        .streams = c->streams, .threads = (unsigned)c->threads,
+        .timeout_ns = c->timeout_ns, .connect_timeout_ns = c->connect_ns,
+        .warmup_ns = c->warmup_ns,
+        .drain_ns = c->drain_ns >= 0 ? c->drain_ns : c->timeout_ns,
+        .no_reconnect = c->no_reconnect, .stop = &cmd_signal,
+    };
+    if (!cmd_load_errors(c->max_errors, to))
+        return cmd_misuse(cmd, "--max-errors '%s': takes a number of calls, "
+                          "or a percentage such as 1%%", c->max_errors);
+    return CMD_OK;
+}
+
+/* Whether json is asked for, by -f or --out's ending; -1 after saying what is
+ * wrong. */
+static int cmd_load_json(const struct cmd_load *c,
+                         const struct cmd_command *cmd)
+{
+    const char *dot = c->out ? strrchr(c->out, '.') : NULL;
+    if (!c->format)
+        return dot && !strcmp(dot, ".json");
+    if (!strcmp(c->format, "json") || !strcmp(c->format, "text"))
+        return c->format[0] == 'j';
+    cmd_misuse(cmd, "--format '%s': takes text or json", c->format);
+    return -1;
+}
+
+/* Print or write what b has, the plan, and the result. */
+static int cmd_load_report(const struct cmd_load *c, bool json, struct buf *b,
+                           const struct load_config *plan,
+                           const struct load_result *r)
+{
+    struct gp_why why;
+    bool file = c->out && strcmp(c->out, "-") != 0;
+    if (json)
+        out_load_json(b, plan, r);
+    else
+        out_load_text(b, plan, r,
+                      !file && cmd_color(&c->common, STDOUT_FILENO));
+    if (!file)
+        return cmd_print(b);
+    if (b->err || sys_write_file(c->out, b->data, b->len, &why)) {
+        cmd_say("%s", b->err ? "out of memory" : why.text);
+        return CMD_FAILED;
+    }
+    cmd_wrote(c->out, json ? "json" : "text");
+    return CMD_OK;
+}
+
+/* Say what is about to be done: on stdout as the head of the text result,
+ * else on stderr.  b is empty afterwards, or holds the head of a file. */
+static int cmd_load_announce(const struct cmd_load *c, bool json,
+                             struct buf *b, const struct load_config *plan)
+{
+    bool file = c->out && strcmp(c->out, "-") != 0;
+    int status = CMD_OK;
+    out_load_plan(b, plan);
+    if (!json && !file)
+        status = cmd_print(b);
+    else if (!c->common.quiet)
+        fwrite(b->data, 1, b->len, stderr);
+    if (json || !file)
+        b->len = 0;
+    return status;
+}
+
+/* grpcprof load. */
+static int cmd_load_run(const struct cmd_command *cmd)
+{
+    struct cmd_load *c = cmd->config;
+    struct load_config plan;
+    struct load_result r = {0};
+    struct buf b = {0};
+    struct gp_why why;
+    struct sigaction act = { .sa_handler = cmd_stop_sig };
+    int json = cmd_load_json(c, cmd);
+    bool redraw = !c->common.quiet && isatty(STDERR_FILENO);
+    if (json < 0 || cmd_load_plan(c, cmd, &plan))
+        return CMD_USAGE;
+    if (c->out && strcmp(c->out, "-") && sys_write_check(c->out, &why)) {
+        cmd_say("%s", why.text);
+        return CMD_FAILED;
+    }
+    if (redraw) {
+        plan.on_progress = cmd_load_progress;
+        plan.arg = &plan;
+    }
+    if (cmd_load_announce(c, json, &b, &plan))
+        return CMD_FAILED;
+    sigaction(SIGINT, &act, NULL);
+    sigaction(SIGTERM, &act, NULL);
+    int e = load_run(&plan, &r, &why);
+    if (redraw)
+        fputs("\r\033[K", stderr);
+    if (e) {
+        cmd_say("%s", why.text);
+        load_result_fini(&r);
+        mem_fini(&b);
+        return e == GP_EUSAGE ? CMD_USAGE : CMD_FAILED;
+    }
+    int status = cmd_load_report(c, json, &b, &plan, &r);
+    mem_fini(&b);
+    bool bad = plan.max_error_share < 0 ? r.failed > plan.max_errors :
+        (double)r.failed > plan.max_error_share * (double)r.sent;
+    load_result_fini(&r);
+    if (status == CMD_OK && atomic_load(&cmd_signal))
+        status = 128 + atomic_load(&cmd_signal);
+    return status != CMD_OK ? status : bad ? CMD_ERRORS : CMD_OK;
+}
+
+/* ---- the commands, help, man page, completions ---- */
+
+#define CMD_TABLE(t) t, sizeof t / sizeof *t
+
+static const struct cmd_command cmd_commands[] = {
+    { "serve", "", "answer gRPC, and profile itself",
+      "Answers helloworld.Greeter/SayHello on gRPC.  With --profile it\n"
+      "samples its own CPU time for so long, writes profile.pb and\n"
+      "flamegraph.svg, and goes on serving.  SIGINT or SIGTERM: the calls in\n"
+      "flight are finished and the profile of what was seen is written; a\n"
+      "second one ends it at once.",
+      CMD_TABLE(cmd_serve_options), cmd_serve_run, &cmd_serve, 0 },
+    { "load", "[TARGET...]", "load a gRPC server, and measure",
+      "Calls SayHello from -c clients, each one call at a time, and prints\n"
+      "how many were answered, how fast, and why others were not.  A TARGET\n"
+      "is host:port, [v6]:port, dns:///host:port, http://host:port or\n"
+      "unix:/path; 127.0.0.1:50051 when none is given, several are used in\n"
+      "turn.",
+      CMD_TABLE(cmd_load_options), cmd_load_run, &cmd_load, CMD_LIST_MOST },
+    { "report", "[PROFILE]", "say what a profile shows, and how sure it is",
+      "Reads a pprof profile of any program, gzip'd or not (-: standard\n"
+      "input; profile.pb when none is given), and says where the CPU time\n"
+      "went, each share with its samples and 95 % interval, and what can be\n"
+      "concluded from that.",
+      CMD_TABLE(cmd_report_options), cmd_report_run, &cmd_report, 1 },
+};
+
+enum { CMD_COMMANDS = sizeof cmd_commands / sizeof *cmd_commands };
+
+static const struct {
+    const char *value, *meaning;
+} cmd_statuses[] = {
+    { "0", "all is well" },
+    { "1", "it could not be done: connection refused, bad file, disk full" },
+    { "2", "wrong use" },
+    { "3", "load: requests failed, more than --max-errors" },
+    { "130, 143", "interrupted (SIGINT, SIGTERM), after the results so far" },
+};
+
+/* Print s for troff: dashes and backslashes escaped, no leading dot. */
+static void cmd_roff(const char *s)
+{
+    if (*s == '.' || *s == '\'')
+        fputs("\\&", stdout);
+    for (; *s; s++)
+        if (*s == '-' || *s == '\\')
+            printf(*s == '-' ? "\\-" : "\\e");
+        else
+            putchar(*s);
+}
+
+/* Print command c's section of the man page. */
+static void cmd_man_command(const struct cmd_command *c)
+{
+    printf(".SH ");
+    for (const char *p = c->name; *p; p++)
+        putchar(*p - ('a' <= *p && *p <= 'z' ? 'a' - 'A' : 0));
+    printf("\n.B grpcprof %s\n[OPTIONS] ", c->name);
+    cmd_roff(c->args);
+    printf("\n.PP\n");
+    cmd_roff(c->about);
+    putchar('\n');
+    for (size_t i = 0; i < c->noptions; i++) {
+        const struct cmd_option *o = &c->option[i];
+        printf(".TP\n.B ");
+        if (o->key)
+            printf("\\-%c, ", o->key);
+        printf("\\-\\-");
+        cmd_roff(o->name);
+        if (o->arg)
+            printf(" %s", o->arg);
+        putchar('\n');
+        cmd_roff(o->help);
+        if (o->dflt) {
+            printf(" [");
+            cmd_roff(o->dflt);
+            printf("]");
+        }
+        putchar('\n');
+    }
+}
+
+/* Print the man page, grpcprof(1), in man(7) macros. */
+static void cmd_man(void)
+{
+    printf(".TH GRPCPROF 1 \"\" \"grpcprof %s\"\n.SH NAME\ngrpcprof \\- "
+           "where the CPU of a gRPC service goes under load, per call\n"
+           ".SH SYNOPSIS\n", GP_VERSION);
+    for (size_t i = 0; i < CMD_COMMANDS; i++) {
+        const struct cmd_command *c = &cmd_commands[i];
+        printf(".B grpcprof %s\n[OPTIONS] ", c->name);
+        cmd_roff(c->args);
+        printf("\n.br\n");
+    }
+    printf(".B grpcprof help\n[COMMAND]\n.br\n.B grpcprof \\-\\-version\n");
+    for (size_t i = 0; i < CMD_COMMANDS; i++)
+        cmd_man_command(&cmd_commands[i]);
+    printf(".SH EXIT STATUS\n");
+    for (size_t i = 0; i < sizeof cmd_statuses / sizeof *cmd_statuses; i++) {
+        printf(".TP\n.B %s\n", cmd_statuses[i].value);
+        cmd_roff(cmd_statuses[i].meaning);
+        putchar('\n');
+    }
+}
+
+/* Print a bash completion. */
+static void cmd_bash(void)
+{
+    printf("# bash completion of grpcprof %s\n_grpcprof() {\n"
+           "    local cur=${COMP_WORDS[COMP_CWORD]} words\n"
+           "    case ${COMP_WORDS[1]} in\n", GP_VERSION);
+    for (size_t i = 0; i < CMD_COMMANDS; i++) {
+        const struct cmd_command *c = &cmd_commands[i];
+        printf("    %s) words='", c->name);
+        for (size_t k = 0; k < c->noptions; k++)
+            printf("--%s ", c->option[k].name);
+        printf("' ;;\n");
+    }
+    printf("    *) words='");
+    for (size_t i = 0; i < CMD_COMMANDS; i++)
+        printf("%s ", cmd_commands[i].name);
+    printf("help --version' ;;\n    esac\n"
+           "    if [[ $COMP_CWORD -eq 1 || $cur == -* ]]; then\n"
+           "        COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
+           "    else\n        COMPREPLY=($(compgen -f -- \"$cur\"))\n"
+           "    fi\n}\ncomplete -o filenames -F _grpcprof grpcprof\n");
+}
+
+/* Print what the program is and how it is used. */
+static void cmd_usage(FILE *to)
+{
+    fprintf(to, "grpcprof %s: where the CPU of a gRPC service goes under "
+            "load, per call\n\n", GP_VERSION);
+    for (size_t i = 0; i < CMD_COMMANDS; i++) {
+        const struct cmd_command *c = &cmd_commands[i];
+        fprintf(to, "  grpcprof %-7s %s\n", c->name, c->summary);
+    }
+    fprintf(to, "\nthe job, in three commands:\n"
+            "  grpcprof serve --profile 30s    in one terminal\n"
+            "  grpcprof load -c 100 -n 50      in another\n"
+            "  grpcprof report profile.pb      when serve has written it\n\n"
+            "grpcprof help COMMAND tells its options; grpcprof --version\n");
+}
+
+/* The command called name, or NULL after saying so. */
+static const struct cmd_command *cmd_lookup(const char *name)
+{
+    const char *best = NULL;
+    unsigned least = 4;
+    for (size_t i = 0; i < CMD_COMMANDS; i++) {
+        unsigned d = txt_distance(name, cmd_commands[i].name);
+        if (d == 0)
+            return &cmd_commands[i];
+        if (d < least) {
+            least = d;
+            best = cmd_commands[i].name;
+        }
+    }
+    fprintf(stderr, "grpcprof: no command '%s'", name);
+    if (best)
+        fprintf(stderr, "; did you mean %s?", best);
+    fprintf(stderr, "\ntry: grpcprof help\n");
+    return NULL;
+}
+
+/* grpcprof help [COMMAND | --man | --bash]. */
+static int cmd_help_run(int argc, char **argv)
+{
+    if (argc == 0) {
+        cmd_usage(stdout);
+    } else if (!strcmp(argv[0], "--man")) {
+        cmd_man();
+    } else if (!strcmp(argv[0], "--bash")) {
+        cmd_bash();
+    } else {
+        const struct cmd_command *c = cmd_lookup(argv[0]);
+        if (!c)
+            return CMD_USAGE;
+        cmd_help(c);
+    }
+    return fflush(stdout) ? CMD_FAILED : CMD_OK;
+}
+
+/* See enum cmd_status. */
+int main(int argc, char **argv)
+{
+    signal(SIGPIPE, SIG_IGN);
+    const char *word = argc > 1 ? argv[1] : "";
+    if (argc < 2) {
+        cmd_usage(stderr);
+        return CMD_USAGE;
+    }
+    if (!strcmp(word, "--version") || !strcmp(word, "-V"))
+        return printf("grpcprof %s\n", GP_VERSION) < 0;
+    if (!strcmp(word, "--help") || !strcmp(word, "-h"))
+        return cmd_help_run(0, NULL);
+    if (!strcmp(word, "help"))
+        return cmd_help_run(argc - 2, argv + 2);
+    const struct cmd_command *c = cmd_lookup(word);
+    if (!c || cmd_parse(c, argc - 2, argv + 2))
+        return CMD_USAGE;
+    if (((struct cmd_common *)c->config)->help) {
+        cmd_help(c);
+        return fflush(stdout) ? CMD_FAILED : CMD_OK;
+    }
+    return c->run(c);
+}
+
+#endif /* GRPCPROF_LIBRARY */

@@ -1,0 +1,169 @@
+/* grpcprof.h -- what another program may use of grpcprof.c.
+ *
+ * Compile grpcprof.c with -DGRPCPROF_LIBRARY and link it, libnghttp2, libz and
+ * libpthread.  Two parts, each usable alone:
+ *
+ *   profiler   samples the CPU time of this process and writes a pprof profile
+ *   server     gRPC over cleartext HTTP/2 with methods of your own
+ *
+ * Errors: functions return 0 or a negative enum gp_err and then put one line,
+ * without a newline, into *why (which may be NULL).  The library never prints,
+ * never exits and installs one signal handler, SIGPROF's, while it profiles.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef GRPCPROF_H
+#define GRPCPROF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define GP_VERSION "0.1.0"
+
+enum gp_err {
+    GP_OK      = 0,
+    GP_ENOMEM  = -1,            /* an allocation failed */
+    GP_EIO     = -2,            /* the system said no; why names the object */
+    GP_EFORMAT = -3,            /* input is not what it should be */
+    GP_ELIMIT  = -4,            /* a bound of section LIMITS was reached */
+    GP_ESTATE  = -5,            /* not now: already running, already ended */
+    GP_EUSAGE  = -6,            /* an argument makes no sense */
+};
+
+struct gp_why { char text[256]; };      /* one line, no newline, no period */
+
+/* Version of the library, as in GP_VERSION; a static string. */
+const char *gp_version(void);
+
+/* ---- profiler ----------------------------------------------------------- */
+
+struct gp_profiler;
+struct gp_server;
+
+struct gp_profiler_config {
+    size_t   size;              /* sizeof (struct gp_profiler_config) */
+    unsigned hz;                /* samples a second of CPU time, 1..10000;
+                                 * 0: 1000 */
+    const struct gp_server *server;     /* its calls are counted into the
+                                 * profile; NULL: none */
+};
+
+struct gp_profiler_state {
+    const char *engine;         /* what sends the signals; a static string */
+    unsigned hz_expected;       /* samples a second of CPU to expect */
+    uint64_t samples;           /* taken so far */
+    int64_t  cpu_ns, wall_ns;   /* CPU time of the process and time so far */
+};
+
+/* Begin to sample this process.  Several profilers may overlap, all at one
+ * rate: another rate is GP_ESTATE. */
+int gp_profiler_start(struct gp_profiler **p,
+                      const struct gp_profiler_config *config,
+                      struct gp_why *why);
+
+/* Put key=value among the profile's comments, as in "work", "50000". */
+int gp_profiler_note(struct gp_profiler *p, const char *key,
+                     const char *value);
+
+/* How far p is; any thread. */
+void gp_profiler_progress(struct gp_profiler *p,
+                          struct gp_profiler_state *state);
+
+/* Write what was sampled since the start, as a gzip'd pprof profile to the
+ * file pprof and as a flame graph to the file svg; either may be NULL.  Files
+ * are written beside their names and renamed.  Sampling goes on. */
+int gp_profiler_write(struct gp_profiler *p, const char *pprof,
+                      const char *svg, struct gp_why *why);
+
+/* Stop and free p; NULL is fine.  SIGPROF's handler stays in place, because a
+ * signal may still be on its way. */
+void gp_profiler_stop(struct gp_profiler *p);
+
+/* ---- server ------------------------------------------------------------- */
+
+struct gp_call;
+
+struct gp_slice { const void *data; size_t len; };      /* borrowed bytes */
+
+/* gRPC status codes, [GRPC] doc/statuscodes.md. */
+enum gp_status {
+    GP_STATUS_OK = 0, GP_STATUS_CANCELLED = 1, GP_STATUS_UNKNOWN = 2,
+    GP_STATUS_INVALID_ARGUMENT = 3, GP_STATUS_DEADLINE_EXCEEDED = 4,
+    GP_STATUS_NOT_FOUND = 5, GP_STATUS_ALREADY_EXISTS = 6,
+    GP_STATUS_PERMISSION_DENIED = 7, GP_STATUS_RESOURCE_EXHAUSTED = 8,
+    GP_STATUS_FAILED_PRECONDITION = 9, GP_STATUS_ABORTED = 10,
+    GP_STATUS_OUT_OF_RANGE = 11, GP_STATUS_UNIMPLEMENTED = 12,
+    GP_STATUS_INTERNAL = 13, GP_STATUS_UNAVAILABLE = 14,
+    GP_STATUS_DATA_LOSS = 15, GP_STATUS_UNAUTHENTICATED = 16,
+};
+
+/* A unary method.  on_message runs on an event loop's thread with the whole
+ * request, valid until it returns, and answers with exactly one of
+ * gp_call_reply and gp_call_fail before it returns; it must not block. */
+struct gp_method {
+    const char *path;           /* "/package.Service/Method"; copied */
+    void (*on_message)(struct gp_call *call, struct gp_slice request,
+                       void *service);
+    void *service;              /* handed to on_message */
+};
+
+struct gp_server_config {
+    size_t   size;              /* sizeof (struct gp_server_config) */
+    unsigned threads;           /* event loops; 0: the usable CPUs */
+    uint32_t max_streams;       /* calls at once, a connection; 0: 100 */
+    uint32_t max_message;       /* bytes of a request; 0: 4 MiB */
+    uint32_t max_headers;       /* bytes of a header list; 0: 16 KiB */
+    uint32_t max_connections;   /* 0: as many as descriptors allow */
+};
+
+/* A new server without addresses or methods; *s is owned by the caller. */
+int gp_server_new(struct gp_server **s, const struct gp_server_config *config,
+                  struct gp_why *why);
+
+/* Add a method; before gp_server_start. */
+int gp_server_add(struct gp_server *s, const struct gp_method *method,
+                  struct gp_why *why);
+
+/* Listen on "host:port", "[v6]:port", "port" (loopback) or "unix:/path".
+ * Port 0 takes a free one; *bound, when not NULL, becomes the address bound,
+ * borrowed until gp_server_free.  Connections wait until gp_server_start. */
+int gp_server_listen(struct gp_server *s, const char *address,
+                     const char **bound, struct gp_why *why);
+
+/* Start the event loops. */
+int gp_server_start(struct gp_server *s, struct gp_why *why);
+
+/* Calls completed since the start, on all methods; any thread. */
+uint64_t gp_server_calls(const struct gp_server *s);
+
+/* Method number i as it was added: its path, borrowed from s, and the calls of
+ * it that were answered; false when there is no such method.  Any thread. */
+bool gp_server_method(const struct gp_server *s, size_t i, const char **path,
+                      uint64_t *calls);
+
+/* Stop accepting, tell the clients (GOAWAY), and wait at most grace_ns for
+ * the calls in flight.  Returns the number of calls that were cut off. */
+uint64_t gp_server_drain(struct gp_server *s, int64_t grace_ns);
+
+/* Stop at once and free s; NULL is fine. */
+void gp_server_free(struct gp_server *s);
+
+/* Answer call with status OK and one message, which is copied. */
+void gp_call_reply(struct gp_call *call, struct gp_slice message);
+
+/* End call with a status other than OK and a message for people, copied. */
+void gp_call_fail(struct gp_call *call, enum gp_status status,
+                  const char *message);
+
+/* n bytes that live as long as call, or NULL; 16-byte aligned. */
+void *gp_call_alloc(struct gp_call *call, size_t n);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

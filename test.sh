@@ -1,0 +1,264 @@
+#!/usr/bin/env bash
+# test.sh [NAME] -- builds what the tests need, runs them, one line a check.
+#   NAME     run only the checks whose "group: name" has NAME in it
+#   CI=true  a check that lacks its tool fails instead of being skipped
+#   TIMES=1  say on stderr how long each group took
+# The last line is "N passed, N failed, N skipped"; exits 1 if one failed.
+#
+# Every tests/t_GROUP.sh is sourced, in order of name: once with BIN=./grpcprof,
+# and where it says "# runs: plain asan" once more with BIN under ASan+UBSan.
+# What a group finds here (all files are under $T, which is removed at the end):
+#
+#   check NAME STATUS CMD...   run CMD: does it exit with STATUS (or "1 2")?
+#                              its output is in $OUT and $ERR, its status in $ST
+#   has NAME FILE REGEX        does FILE have a line that matches (grep -E)?
+#   lacks NAME FILE REGEX      and the other way round
+#   one_line NAME [REGEX]      is stderr exactly one line, and does it match?
+#   same NAME A B              are the two words equal?
+#   tally NAME CMD...          count the "ok x" and "FAIL x: why" lines of CMD
+#   pass NAME, fail NAME WHY, skip NAME WHY
+#   need NAME TOOL...          false, and NAME skipped, where a TOOL is missing:
+#                              a command, py:MODULE, pprof, chromium
+#   bg CMD...                  start CMD; $PID; output in $T/bg.out, $T/bg.err
+#   ended PID SECONDS          wait for it; $ST; false and killed where it stays
+#   wait_for SECONDS CMD...    until CMD succeeds
+#   start_server ARGS...       serve on a free port in $SDIR; $PORT and $SPID
+#   stop_server NAME           SIGTERM; is the status 0, and no sanitizer angry?
+set -u
+cd "$(dirname "$0")" || exit 1
+export LC_ALL=C NO_COLOR=1
+export ASAN_OPTIONS=exitcode=99:detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
+ROOT=$PWD FILTER=${1:-} PY=/usr/bin/python3
+passed=0 failed=0 skipped=0 GROUP='' SUFFIX=''
+T=$(mktemp -d) || exit 1
+OUT=$T/out ERR=$T/err SDIR=$T SPID='' STARTED=() MOUNTED=''
+
+cleanup() {
+    local pid
+    for pid in "${STARTED[@]}"; do kill -KILL "$pid" 2>/dev/null; done
+    [ -n "$MOUNTED" ] && umount "$MOUNTED"
+    rm -rf "$T"
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# ---- results ----
+
+want() { [[ "$GROUP: $1$SUFFIX" == *"$FILTER"* ]]; }
+pass() {
+    want "$1" || return 0
+    passed=$((passed + 1))
+    echo "ok   $GROUP: $1$SUFFIX"
+}
+fail() {
+    want "$1" || return 0
+    failed=$((failed + 1))
+    echo "FAIL $GROUP: $1$SUFFIX: ${2//$'\n'/ | }"
+}
+skip() {
+    want "$1" || return 0
+    skipped=$((skipped + 1))
+    echo "SKIP $GROUP: $1$SUFFIX: $2"
+}
+missing() {
+    if [ "${CI:-}" = true ]; then fail "$1" "$2"; else skip "$1" "$2"; fi
+}
+
+# The end of FILE, for a message.
+tail_of() { tail -c 400 "$1" 2>/dev/null | tail -n 3; }
+
+# Run CMD with a time limit, unless it is a function of these tests.
+limited() {
+    if declare -F "$1" >/dev/null; then "$@"
+    else timeout -k 5 "${LIMIT:-60}" "$@" </dev/null; fi
+}
+check() {
+    local name=$1 status=$2
+    shift 2
+    want "$name" || return 0
+    limited "$@" >"$OUT" 2>"$ERR"
+    ST=$?
+    if [[ " $status " == *" $ST "* ]]; then pass "$name"
+    else fail "$name" "status $ST, want $status: $(tail_of "$ERR")"; fi
+}
+has() {
+    if grep -qE -- "$3" "$2" 2>/dev/null; then pass "$1"
+    else fail "$1" "no /$3/ in: $(tail_of "$2")"; fi
+}
+lacks() {
+    local line
+    if line=$(grep -m1 -E -- "$3" "$2"); then fail "$1" "$line"
+    elif [ -r "$2" ]; then pass "$1"
+    else fail "$1" "no file $2"; fi
+}
+one_line() {
+    if [ "$(wc -l <"$ERR")" -ne 1 ]; then
+        fail "$1" "$(wc -l <"$ERR") lines on stderr: $(tail_of "$ERR")"
+    elif ! grep -qE -- "${2:-.}" "$ERR"; then
+        fail "$1" "no /$2/ in: $(tail_of "$ERR")"
+    else pass "$1"; fi
+}
+same() {
+    if [ "$2" = "$3" ]; then pass "$1"; else fail "$1" "'$2' is not '$3'"; fi
+}
+tally() {
+    local name=$1 line n=0 bad=0
+    shift
+    limited "$@" >"$T/tally" 2>"$T/tally.err"
+    ST=$?
+    while IFS= read -r line; do
+        case $line in
+        'ok '*) n=$((n + 1)); line=${line#ok}; pass "${line##+( )}" ;;
+        'FAIL '*) bad=$((bad + 1)); line=${line#FAIL }
+            fail "${line%%: *}" "${line#*: }" ;;
+        'SKIP '*) n=$((n + 1)); line=${line#SKIP }
+            skip "${line%%: *}" "${line#*: }" ;;
+        esac
+    done <"$T/tally"
+    if [ "$ST" -ne 0 ] && [ "$bad" -eq 0 ]; then
+        fail "$name" "status $ST: $(tail_of "$T/tally.err")"
+    elif [ $((n + bad)) -eq 0 ]; then fail "$name" "said nothing"; fi
+}
+shopt -s extglob
+
+# ---- tools ----
+
+find_chromium() {
+    for CHROMIUM in chromium chromium-browser google-chrome; do
+        timeout 20 "$CHROMIUM" --version >/dev/null 2>&1 && return
+    done
+    return 1
+}
+have() {
+    case $1 in
+    py:*) "$PY" -c "import ${1#py:}" 2>/dev/null ;;
+    pprof) PPROF=$(sh tests/tool.sh pprof) ;;
+    chromium) find_chromium ;;
+    *) command -v "$1" >/dev/null ;;
+    esac
+}
+need() {
+    local name=$1 tool
+    shift
+    for tool; do
+        have "$tool" || { missing "$name" "no $tool here"; return 1; }
+    done
+}
+
+# ---- processes ----
+
+# A background process of a script ignores SIGINT; env gives it back.
+bg() {
+    env --default-signal=INT,QUIT "$@" >"$T/bg.out" 2>"$T/bg.err" </dev/null &
+    PID=$!
+    STARTED+=("$PID")
+}
+ended() {
+    local left=$(($2 * 20))
+    while kill -0 "$1" 2>/dev/null; do
+        if [ $((left -= 1)) -le 0 ]; then
+            kill -KILL "$1"
+            wait "$1" 2>/dev/null
+            ST="killed, still running after $2 s"
+            return 1
+        fi
+        sleep 0.05
+    done
+    wait "$1" 2>/dev/null
+    ST=$?
+}
+wait_for() {
+    local left=$(($1 * 20))
+    shift
+    until "$@" 2>/dev/null; do
+        [ $((left -= 1)) -gt 0 ] || return 1
+        sleep 0.05
+    done
+}
+listens_or_died() {
+    grep -q '^listening on ' "$SDIR/serve.out" || ! kill -0 "$SPID"
+}
+start_server() {
+    env -C "$SDIR" --default-signal=INT,QUIT "$BIN" serve -l 127.0.0.1:0 \
+        "${SERVE_ALSO[@]}" "$@" \
+        >"$SDIR/serve.out" 2>"$SDIR/serve.err" </dev/null &
+    SPID=$!
+    STARTED+=("$SPID")
+    wait_for 20 listens_or_died
+    PORT=$(sed -n 's/^listening on .*:\([0-9]*\)$/\1/p' "$SDIR/serve.out" |
+        head -n 1)
+    [ -n "$PORT" ] && return
+    fail "serve starts with: $*" "$(tail_of "$SDIR/serve.err")"
+    kill -KILL "$SPID" 2>/dev/null
+    return 1
+}
+stop_server() {
+    kill -TERM "$SPID" 2>/dev/null
+    ended "$SPID" 30
+    server_ended "$1"
+}
+server_ended() {
+    local angry
+    angry=$(grep -m1 -E 'Sanitizer|runtime error:' "$SDIR/serve.err")
+    if [ -n "$angry" ]; then fail "$1" "$angry"
+    else same "$1" "status $ST" "status 0"; fi
+}
+
+# ---- what runs ----
+
+# Does FILTER ask for something in FILE of group $GROUP?
+asked_for() {
+    [[ "$GROUP: " == *"$FILTER"* ]] ||
+        grep -qF -- "${FILTER#"$GROUP: "}" "$@"
+}
+# run_group FILE SUFFIX BINARY
+run_group() {
+    SUFFIX=$2 BIN=$ROOT/$3 SDIR=$T SERVE_ALSO=()
+    "$BIN" help serve 2>/dev/null | grep -q -e '--debug' &&
+        SERVE_ALSO=(--debug off)
+    rm -rf "${T:?}"/*
+    # shellcheck disable=SC1090
+    . "$1"
+    [ -n "${TIMES:-}" ] && echo "$SECONDS s: after $GROUP$SUFFIX" >&2
+}
+
+targets='grpcprof .build/grpcprof-asan'
+[ -z "$FILTER" ] && targets="$targets .build/unit .build/unit-asan
+    .build/werror-gcc.o .build/werror-clang.o .build/lib.o"
+mkdir -p .build
+# shellcheck disable=SC2086 # a list of targets
+make -k -j2 $targets >/dev/null 2>&1
+if ! make -s grpcprof .build/grpcprof-asan >"$T/make.log" 2>&1; then
+    grep -E -A5 'error|Error' "$T/make.log" || cat "$T/make.log"
+    echo "FAIL build: make: see above"
+    echo "0 passed, 1 failed, 0 skipped"
+    exit 1
+fi
+
+GROUP=unit
+if [ -f tests/unit.c ] && asked_for tests/unit.c; then
+    for v in '' -asan; do
+        SUFFIX=${v:+ (asan)}
+        if make -s .build/unit$v >"$T/make.log" 2>&1; then
+            LIMIT=300 tally 'runs to its end' .build/unit$v
+        else
+            fail "builds" "$(grep -m3 error "$T/make.log")"
+        fi
+    done
+fi
+for file in tests/t_*.sh; do
+    GROUP=${file#tests/t_}
+    GROUP=${GROUP%.sh}
+    asked_for "$file" || continue
+    run_group "$file" '' grpcprof
+    if grep -q '^# runs: plain asan' "$file"; then
+        run_group "$file" ' (asan)' .build/grpcprof-asan
+    fi
+done
+if [ $((passed + failed + skipped)) -eq 0 ]; then
+    echo "no check has '$FILTER' in its name" >&2
+    failed=1
+fi
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,450 @@
+# layout.awk -- is grpcprof.c laid out as its first comment says?  POSIX awk.
+#   awk -f layout.awk [-v stats=1] grpcprof.c
+# Prints "file:line: rule: text" for each finding and exits 1 if there is one;
+# stats=1 adds a line on the lengths of the functions.
+#
+#   toc       the contents table equals the banners: number, name, order
+#   banner    each says for, uses, owns, spec, prefix and runs; uses look up
+#   uses      a function calls into its own section and those its banner names
+#   prefix    a function carries its section's prefix; gp_ is API's alone
+#   order     no prototypes, main is last
+#   comment   a comment stands above every function
+#   length    60 lines, or a LONG: reason in that comment; main 25
+#   goto      to out, nowhere else
+#   quiet     only CLI prints or exits (SYS may _exit a child after fork)
+#   alloc     only MEM allocates and frees
+#   banned    functions that do not know how long their output is
+#   signal    a _sig function calls nothing that locks, allocates or prints
+#   text      80 columns, ASCII, no tabs, no trailing blanks
+#
+# First every line is read into code[] (comments and literals blanked) and
+# note[] (does it carry a comment); then the banners; then the code, with a
+# count of braces that starts again in each branch of an #if.
+
+BEGIN {
+    set(banned, "strcpy strcat sprintf vsprintf atoi atol atoll atof strtok" \
+        " gets")
+    set(talks, "printf fprintf vprintf vfprintf dprintf vdprintf puts fputs" \
+        " putchar putc fputc perror exit _exit _Exit quick_exit abort" \
+        " err errx warn warnx verr vwarn psignal")
+    set(allocs, "malloc calloc realloc reallocarray free strdup strndup" \
+        " asprintf vasprintf posix_memalign aligned_alloc memalign" \
+        " open_memstream getline getdelim alloca")
+    set(unsafe, "malloc calloc realloc free printf fprintf sprintf snprintf" \
+        " vsnprintf dprintf puts fputs fopen fclose fread fwrite fflush" \
+        " strdup strerror strsignal exit syslog dlopen dlsym dladdr" \
+        " localtime getenv setenv qsort pthread_create pthread_join" \
+        " pthread_cond_wait pthread_cond_signal pthread_once assert" \
+        " backtrace_symbols mmap munmap")
+    set(keys, "for uses owns spec prefix runs")
+    set(words, "if while for switch return sizeof defined _Alignof typeof" \
+        " __typeof__ _Atomic _Static_assert static_assert do else case")
+}
+
+{ raw[FNR] = $0; file = FILENAME; lines = FNR }
+
+END {
+    for (i = 1; i <= lines; i++)
+        lex(i)
+    contents()
+    for (i = 1; i <= lines; i++)
+        if (raw[i] ~ /^\/\* =+ [0-9]+ [A-Z][A-Z0-9]* =*/)
+            banner(i)
+    compare()
+    for (i = 1; i <= lines; i++) {
+        text(i)
+        if (i in start)
+            sec = start[i]
+        if (directive(i))
+            scan(i, "")
+        else {
+            was = infn ? fn : ""
+            feed(i)
+            scan(i, was != "" ? was : opened)
+        }
+    }
+    if (infn || depth != 0)
+        bad(lines, "order", "braces do not balance at the end of the file")
+    if (nfn && !mainline)
+        bad(lines, "order", "no main()")
+    if (stats)
+        lengths_told()
+    exit found > 0
+}
+
+function bad(line, rule, what)
+{
+    printf "%s:%d: %s: %s\n", file, line, rule, what
+    found++
+}
+
+# Make the words of list keys of the array a.
+function set(a, list,    n, k, w)
+{
+    n = split(list, w, " ")
+    for (k = 1; k <= n; k++)
+        a[w[k]] = 1
+}
+
+function ends(s, t) { return substr(s, length(s) - length(t) + 1) == t }
+
+# Take the comments and the insides of literals out of line i.
+function lex(i,    s, out, c, at)
+{
+    s = raw[i]
+    out = ""
+    while (s != "") {
+        if (incomment) {
+            note[i] = 1
+            at = index(s, "*/")
+            if (!at)
+                break
+            incomment = 0
+            s = substr(s, at + 2)
+            out = out " "
+            continue
+        }
+        if (instring) {                 # a literal cut by a backslash-newline
+            instring = 0
+            s = "\"" s
+            out = substr(out, 1, length(out) - 2)
+        }
+        if (!match(s, /["'\/]/)) {
+            out = out s
+            break
+        }
+        out = out substr(s, 1, RSTART - 1)
+        s = substr(s, RSTART)
+        c = substr(s, 1, 1)
+        if (c == "/" && substr(s, 2, 1) == "*") {
+            incomment = note[i] = 1
+            s = substr(s, 3)
+        } else if (c == "/" && substr(s, 2, 1) == "/") {
+            note[i] = 1
+            break
+        } else if (c == "\"") {
+            out = out "\"\""
+            if (match(s, /^"([^"\\]|\\.)*"/))
+                s = substr(s, RLENGTH + 1)
+            else {
+                instring = ends(s, "\\")
+                break
+            }
+        } else if (c == "'" && match(s, /^'([^'\\]|\\.)+'/)) {
+            out = out "0"
+            s = substr(s, RLENGTH + 1)
+        } else {
+            out = out c
+            s = substr(s, 2)
+        }
+    }
+    code[i] = out
+}
+
+# Is there nothing but comment on line i?
+function pure(i) { return note[i] && code[i] ~ /^[ ]*$/ }
+
+# Read the table in the first comment of the file.
+function contents(    i, f)
+{
+    for (i = 1; i <= lines && !note[i]; i++)
+        ;
+    for (; i <= lines && note[i]; i++) {
+        if (raw[i] ~ /^ \* +[0-9]+ +[A-Z][A-Z0-9]*( |$)/) {
+            split(raw[i], f, " ")
+            toc[++ntoc] = f[2] " " f[3]
+            tocline[ntoc] = i
+        }
+        if (index(raw[i], "*/"))
+            break
+    }
+}
+
+# Read the banner that starts on line i.
+function banner(i,    f, name, key, k, v, at, seen)
+{
+    split(raw[i], f, " ")
+    name = f[4]
+    at = i
+    if (name in number)
+        bad(i, "banner", "a second section " name)
+    order[++nsec] = f[3] " " name
+    line_of[nsec] = i
+    number[name] = nsec
+    start[i] = name
+    key = ""
+    split("", seen)
+    for (i++; i <= lines && raw[i] !~ /^ ?\*\//; i++) {
+        if (raw[i] ~ /^ \* *$/)
+            break
+        if (match(raw[i], /^ \* [a-z]+  +[^ ]/)) {
+            split(raw[i], f, " ")
+            key = f[2]
+            v = raw[i]
+            sub(/^ \* [a-z]+ +/, "", v)
+        } else if (key != "" && raw[i] ~ /^ \*     +[^ ]/) {
+            v = raw[i]
+            sub(/^ \* +/, "", v)
+            v = seen[key] " " v
+        } else
+            break
+        sub(/ *\*\/$/, "", v)
+        seen[key] = v
+        if (index(raw[i], "*/"))
+            break
+    }
+    for (k in keys)
+        if (seen[k] == "")
+            bad(at, "banner", name " does not say '" k "'")
+    split(seen["prefix"], f, " ")
+    if (f[1] ~ /^[a-z][a-z0-9]*_$/) {
+        if (f[1] in secof)
+            bad(at, "banner", name " and " secof[f[1]] " share " f[1])
+        prefix[name] = f[1]
+        secof[f[1]] = name
+    } else if (seen["prefix"] != "" && f[1] != "none" && f[1] != "-")
+        bad(at, "banner", name " has a prefix '" f[1] "': want xx_ or none")
+    see(name, at, seen["uses"])
+}
+
+# Note which sections section name may call.
+function see(name, at, list,    f, n, k, w)
+{
+    n = split(list, f, /[ ,.]+/)
+    for (k = 1; k <= n; k++) {
+        w = f[k]
+        if (w == "" || w == "nothing" || w == "none" || w == "-")
+            continue
+        if (w == "all")
+            sees_all[name] = 1
+        else if (w ~ /^[A-Z][A-Z0-9]*$/ && w in number && w != name)
+            sees[name, w] = 1
+        else
+            bad(at, "banner", name " uses '" w "', no section above it")
+    }
+}
+
+# Compare the table with the banners.
+function compare(    k, f)
+{
+    if (!ntoc)
+        bad(1, "toc", "no contents table in the first comment")
+    for (k = 1; k <= nsec || k <= ntoc; k++) {
+        if (order[k] != toc[k])
+            bad(k <= nsec ? line_of[k] : tocline[k], "toc", "the table says '" \
+                toc[k] "' where the banner says '" order[k] "'")
+        split(k <= nsec ? order[k] : toc[k], f, " ")
+        if (f[1] != k "")
+            bad(k <= nsec ? line_of[k] : tocline[k], "toc", "number " f[1] \
+                " stands in place " k)
+    }
+}
+
+# What can be said of a line without understanding it.
+function text(i,    s)
+{
+    s = raw[i]
+    if (length(s) > 80)
+        bad(i, "text", length(s) " columns")
+    if (s ~ /[ \t]$/)
+        bad(i, "text", "trailing blank")
+    if (index(s, "\t"))
+        bad(i, "text", "tab")
+    gsub(/\t/, "", s)
+    if (s ~ /[^ -~]/)
+        bad(i, "text", "not ASCII")
+}
+
+# Is line i the preprocessor's?  Each branch of an #if starts from the same
+# count of braces.
+function directive(i,    s, yes)
+{
+    s = code[i]
+    yes = continued || s ~ /^[ ]*#/
+    if (yes && !continued) {
+        if (s ~ /^[ ]*# *if/) {
+            saved[++nif] = depth
+            saved_in[nif] = infn
+        } else if (s ~ /^[ ]*# *el/ && nif) {
+            depth = saved[nif]
+            infn = saved_in[nif]
+        } else if (s ~ /^[ ]*# *endif/ && nif)
+            nif--
+    }
+    continued = yes && ends(raw[i], "\\")
+    return yes
+}
+
+# Follow the braces of line i; opened is the function that begins on it.
+function feed(i,    s, c, at)
+{
+    opened = ""
+    s = code[i]
+    while (s != "") {
+        if (!match(s, depth ? "[{}]" : "[{};]")) {
+            if (!depth)
+                head_add(i, s)
+            return
+        }
+        at = RSTART                     # head_add() matches too
+        if (!depth)
+            head_add(i, substr(s, 1, at - 1))
+        c = substr(s, at, 1)
+        s = substr(s, at + 1)
+        if (c == "{") {
+            if (!depth && head_name() != "" && ends(head, ")"))
+                fn_open()
+            depth++
+        } else if (c == "}" && depth) {
+            if (--depth == 0) {
+                if (infn)
+                    fn_close(i)
+                else
+                    head = head "{}"
+            }
+        } else {
+            if (head_name() != "" && ends(head, ")"))
+                bad(headline, "order", "a prototype of " head_name() "()")
+            head = ""
+            headline = 0
+        }
+    }
+}
+
+# What stands before a { or ; at file level, without attributes.
+function head_add(i, s)
+{
+    if (s ~ /^[ ]*$/)
+        return
+    if (!headline)
+        headline = i                    # attributes above count
+    head = head " " s
+    while (match(head, /__attribute__ *\(\(([^()]|\([^()]*\))*\)\)/))
+        head = substr(head, 1, RSTART - 1) substr(head, RSTART + RLENGTH)
+    gsub(/_Alignas *\([^()]*\)/, "", head)
+    sub(/[ ]+$/, "", head)
+}
+
+# The function that head declares, or "".
+function head_name(    name)
+{
+    if (head ~ /=|\{\}|^ *typedef/)
+        return ""
+    if (!match(head, /[A-Za-z_][A-Za-z0-9_]* *\([^*]/))
+        return ""
+    name = substr(head, RSTART, RLENGTH - 2)
+    if (RSTART < 3 || name in words || name !~ /[a-z]/)
+        return ""
+    sub(/ *\(?$/, "", name)
+    return name
+}
+
+function fn_open()
+{
+    infn = 1
+    fn = opened = head_name()
+    fnline = headline
+    head = ""
+    headline = 0
+    if (mainline)
+        bad(fnline, "order", fn "() stands after main()")
+    if (fn == "main")
+        mainline = fnline
+    else if (sec == "")
+        bad(fnline, "prefix", fn "() stands before the first banner")
+    else if (sec in prefix && index(fn, prefix[sec]) != 1)
+        bad(fnline, "prefix", fn "() in " sec " wants " prefix[sec])
+    remark = above(fnline - 1)
+    if (remark == "")
+        bad(fnline, "comment", "none above " fn "()")
+}
+
+function fn_close(i,    n)
+{
+    n = i - fnline + 1
+    infn = 0
+    lengths[++nfn] = n
+    if (n > longest) {
+        longest = n
+        longest_fn = fn
+    }
+    if (fn == "main" && n > 25)
+        bad(fnline, "length", "main() has " n " lines, 25 at most")
+    else if (n > 60 && index(remark, "LONG:") == 0)
+        bad(fnline, "length", fn "() has " n " lines and no LONG: reason")
+}
+
+# The comment that ends on line j, directives skipped; "" if there is none or
+# it is a banner.
+function above(j,    s)
+{
+    while (j > 0 && code[j] ~ /^[ ]*#/)
+        j--
+    if (j < 1 || !pure(j))
+        return ""
+    if (raw[j] ~ /^ *\/\//)
+        return raw[j]
+    for (s = ""; j > 0 && pure(j); j--) {
+        s = raw[j] "\n" s
+        if (j in start)
+            return ""
+        if (raw[j] ~ /^ *\/\*/)
+            return s
+    }
+    return ""
+}
+
+# Look at each word of line i; in_fn is the function it is in, or "".
+function scan(i, in_fn,    s, id, pre, is_call)
+{
+    s = code[i]
+    pre = ""
+    while (match(s, /[A-Za-z_][A-Za-z0-9_]*/)) {
+        pre = pre substr(s, 1, RSTART - 1)
+        id = substr(s, RSTART, RLENGTH)
+        s = substr(s, RSTART + RLENGTH)
+        is_call = s ~ /^ *\(/ && pre !~ /(\.|->) *$/
+        if (id == "goto" && s !~ /^ +out *;/)
+            bad(i, "goto", "to something other than out")
+        if (is_call && !(id in words))
+            call(i, id, in_fn)
+        pre = ""
+    }
+}
+
+# Line i, in function in_fn of section sec, calls id.
+function call(i, id, in_fn,    p, to)
+{
+    if (id in banned)
+        bad(i, "banned", id "()")
+    if (id in talks && sec != "CLI" && !(id == "_exit" && sec == "SYS"))
+        bad(i, "quiet", id "() outside CLI")
+    if (id in allocs && sec != "MEM")
+        bad(i, "alloc", id "() outside MEM")
+    if (ends(in_fn, "_sig") &&
+        (id in unsafe || id ~ /(^|_)(try|un|rd|wr|timed|spin)?lock(_|$)/))
+        bad(i, "signal", in_fn "() calls " id "()")
+    p = id
+    sub(/_.*/, "_", p)
+    if (!(p in secof) || sec == "")
+        return
+    to = secof[p]
+    if (to == "API" && number[sec] < number[to])
+        bad(i, "prefix", id "() is called above API")
+    else if (to != sec && !sees_all[sec] && !((sec, to) in sees))
+        bad(i, "uses", sec " calls " id "() and does not name " to)
+}
+
+function lengths_told(    k, m, v)
+{
+    for (k = 2; k <= nfn; k++) {
+        v = lengths[k]
+        for (m = k - 1; m > 0 && lengths[m] > v; m--)
+            lengths[m + 1] = lengths[m]
+        lengths[m + 1] = v
+    }
+    printf "%d lines, %d sections, %d functions: median %d lines, " \
+        "p90 %d, longest %d (%s)\n", lines, nsec, nfn, \
+        lengths[int((nfn + 1) / 2)], lengths[int((nfn * 9 + 9) / 10)], \
+        longest, longest_fn
+}

@@ -1,0 +1,141 @@
+#!/bin/sh
+# setup.sh build|test -- installs what is missing, and says what before it does.
+#   build   what `make` needs: a compiler, libc, nghttp2 and zlib
+#   test    that, and the foreign programs that the tests use as judges
+# Nothing is installed where nothing is missing, and then this takes no time.
+# Where apt-get or the right to use it is missing, it names the packages and
+# exits 1.  GRPCPROF_SETUP=no only looks, and never installs.
+set -u
+cc=${CC:-gcc}
+want=${1:-build}
+debian='' fedora='' arch=''
+
+# lack DEBIAN FEDORA ARCH: one thing is missing, named as each one packages it
+lack()
+{
+    debian="$debian $1" fedora="$fedora $2" arch="$arch $3"
+}
+
+# have COMMAND: is it in PATH?
+have()
+{
+    command -v "$1" >/dev/null 2>&1
+}
+
+# header FILE: does the compiler find it?
+header()
+{
+    echo "#include <$1>" | $cc -E -x c - >/dev/null 2>&1
+}
+
+# A chromium that only points to a snap cannot start in a container.
+chromium_starts()
+{
+    for c in chromium chromium-browser google-chrome; do
+        have $c && timeout 20 $c --version >/dev/null 2>&1 && return 0
+    done
+    return 1
+}
+
+# Ubuntu has chromium only as a snap: asking for its package would not help.
+chromium_packaged()
+{
+    ! grep -qs '^ID=ubuntu' /etc/os-release
+}
+
+look_build()
+{
+    if have "${cc%% *}"; then :; else
+        lack "${cc%% *}" "${cc%% *}" "${cc%% *}"
+        cc=cpp
+    fi
+    if have "${cc%% *}" &&
+        printf '#include <stdio.h>\n#include <zlib.h>\n%s\n' \
+            '#include <nghttp2/nghttp2.h>' |
+        $cc -E -x c - >/dev/null 2>&1; then
+        return
+    fi
+    header stdio.h           || lack libc6-dev glibc-devel glibc
+    header nghttp2/nghttp2.h || lack libnghttp2-dev libnghttp2-devel libnghttp2
+    header zlib.h            || lack zlib1g-dev zlib-devel zlib
+}
+
+look_test()
+{
+    have clang   || lack clang clang clang
+    have protoc  || lack protobuf-compiler protobuf-compiler protobuf
+    have xmllint || lack libxml2-utils libxml2 libxml2
+    have objdump || lack binutils binutils binutils
+    have h2load  || lack nghttp2-client nghttp2 nghttp2
+    have groff   || lack groff-base groff-base groff
+    have go || [ -x /usr/lib/go/bin/go ] || lack golang-go golang go
+    chromium_starts || ! chromium_packaged || lack chromium chromium chromium
+    # One start of Python for all its modules; an import of grpc would be slow.
+    mods=$(/usr/bin/python3 -c 'from importlib.util import find_spec as f
+for m in "grpc", "google.protobuf", "h2":
+    try: found = f(m)
+    except ModuleNotFoundError: found = None
+    if not found: print(m)' 2>/dev/null) || mods='grpc google.protobuf h2'
+    [ -x /usr/bin/python3 ] || lack python3 python3 python
+    for m in $mods; do
+        case $m in
+        grpc) lack python3-grpcio python3-grpcio python-grpcio ;;
+        h2) lack python3-h2 python3-h2 python-h2 ;;
+        *) lack python3-protobuf python3-protobuf python-protobuf ;;
+        esac
+    done
+}
+
+# look: fills the three lists for what was asked
+look()
+{
+    debian='' fedora='' arch='' cc=${CC:-gcc}
+    look_build
+    [ "$want" = test ] && look_test
+    [ -z "$debian" ]
+}
+
+# root COMMAND...: as root, directly or by sudo where it asks no password
+root()
+{
+    if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+# apt ARGUMENTS...: its output only where it fails
+apt()
+{
+    root env DEBIAN_FRONTEND=noninteractive apt-get -q -y \
+        -o DPkg::Lock::Timeout=120 -o Acquire::http::Timeout=30 \
+        "$@" </dev/null >"$log" 2>&1 && return
+    tail -n 5 "$log" >&2
+    return 1
+}
+
+# give_up: the one line that names what to install, for three distributions
+give_up()
+{
+    echo "missing:$debian (Debian, Ubuntu) |$fedora (Fedora) |$arch (Arch):" \
+        "please install them" >&2
+    exit 1
+}
+
+case $want in
+build|test) ;;
+*) echo "usage: setup.sh build|test" >&2; exit 2 ;;
+esac
+look && exit 0
+[ "${GRPCPROF_SETUP:-yes}" = no ] && give_up
+have apt-get || give_up
+root true 2>/dev/null || give_up
+
+echo "installing with apt-get:$debian" >&2
+log=$(mktemp) || exit 1
+trap 'rm -f "$log"' EXIT INT TERM
+apt update
+# shellcheck disable=SC2086 # a list of packages
+if ! apt install --no-install-recommends $debian; then
+    for p in $debian; do            # one that cannot be had must not stop all
+        apt install --no-install-recommends "$p" || echo "no $p" >&2
+    done
+fi
+look || give_up

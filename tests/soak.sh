@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# What `make soak` runs: load, profile and report again and again under
+# ASan+UBSan, for at most MINUTES (10).  Ends early at the first failure.
+#   In each round one server lives through several loads, some of which are
+# interrupted; its descriptors and its memory must not grow from load to load.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+bin=$PWD/.build/grpcprof-asan end=$((SECONDS + ${MINUTES:-10} * 60))
+# What is freed goes round in a small quarantine: memory is measured below.
+export ASAN_OPTIONS=exitcode=99:detect_leaks=1:quarantine_size_mb=8
+export UBSAN_OPTIONS=print_stacktrace=1
+dir=$(mktemp -d) || exit 1
+server='' round=0 also=()
+trap '[ -n "$server" ] && kill -KILL "$server" 2>/dev/null; rm -rf "$dir"' EXIT
+trap 'exit 130' INT TERM
+"$bin" help serve | grep -q -e '--debug' && also=(--debug off)
+
+die() {
+    echo "FAIL round $round: $*" >&2
+    tail -n 30 "$dir/serve.err" "$dir/out" >&2
+    exit 1
+}
+# expect STATUS CMD...
+expect() {
+    local status=$1
+    shift
+    timeout -k 5 120 env --default-signal=INT "$@" >"$dir/out" 2>&1
+    local got=$?
+    [[ " $status " == *" $got "* ]] || die "status $got, want $status: $*"
+}
+resident() { awk '/VmRSS/ { print $2 }' "/proc/$server/status"; }
+descriptors() { find "/proc/$server/fd" -mindepth 1 | wc -l; }
+
+one_round() {
+    local first=0 fds=0 i
+    (cd "$dir" && exec "$bin" serve -l 127.0.0.1:0 --profile 15s -w 2000 \
+        "${also[@]}" >serve.out 2>serve.err) &
+    server=$!
+    for i in {1..200}; do
+        grep -q '^listening' "$dir/serve.out" && break
+        sleep 0.1
+    done
+    to=$(sed -n 's/^listening on //p' "$dir/serve.out")
+    [ -n "$to" ] || die 'serve does not start'
+    for i in {1..6}; do
+        expect 0 "$bin" load -c $((i * 7)) -n 60 "$to"
+        expect 0 "$bin" load -c 2 -d 1s "$to"
+        # An interrupted client leaves half-done calls behind.
+        expect '130 124' timeout -s INT 0.$i "$bin" load -c 9 -n 100000 "$to"
+        [ "$i" -eq 2 ] && first=$(resident) fds=$(descriptors)
+    done
+    sleep 0.5
+    [ "$(descriptors)" -le $((fds + 2)) ] ||
+        die "descriptors grew from $fds to $(descriptors)"
+    [ "$(resident)" -le $((first * 3 / 2 + 50000)) ] ||
+        die "memory grew from $first to $(resident) KiB"
+    kill -TERM "$server"
+    wait "$server" || die "serve ended with status $?"
+    server=''
+    for f in text md json svg folded top; do
+        expect 0 "$bin" report -f $f "$dir/profile.pb"
+    done
+}
+
+while [ $SECONDS -lt $end ]; do
+    round=$((round + 1))
+    one_round
+    echo "ok   round $round, $((end - SECONDS)) s left"
+done
+echo "$round passed, 0 failed"

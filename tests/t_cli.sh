@@ -1,0 +1,109 @@
+# The command line: help, and the answers to what is mistyped.
+# runs: plain asan
+
+# refuses NAME STATUS REGEX ARGS...: exits so, says so, prints nothing
+refuses() {
+    local name=$1 status=$2 regex=$3
+    shift 3
+    LIMIT=20 check "$name" "$status" "$BIN" "$@"
+    has "$name, says so" "$ERR" "$regex"
+    same "$name, nothing on stdout" "$(head -c 200 "$OUT")" ''
+}
+
+# tells NAME REGEX ARGS...: exits 0 and prints it on stdout, nothing else
+tells() {
+    local name=$1 regex=$2
+    shift 2
+    check "$name" 0 "$BIN" "$@"
+    has "$name, on stdout" "$OUT" "$regex"
+    same "$name, nothing on stderr" "$(head -c 200 "$ERR")" ''
+}
+
+helps() {
+    tells '--version' '^grpcprof [0-9]+\.[0-9]+' --version
+    tells '--help' 'serve' --help
+    tells 'help' 'report' help
+    for c in serve load report; do
+        tells "help $c" "usage: grpcprof $c|Usage: grpcprof $c" help $c
+        cp "$OUT" "$T/help"
+        tells "$c --help" "$c" $c --help
+        same "$c --help is help $c" "$(cksum <"$OUT")" "$(cksum <"$T/help")"
+        lacks "help $c fits 80 columns" "$OUT" '.{81}'
+    done
+    tells 'help load has --clients' '--clients' help load
+    tells 'help serve has its default port' '50051' help serve
+    tells 'help --man' '^\.TH ' help --man
+    tells 'help --bash' 'complete ' help --bash
+    check 'no arguments' '0 2' "$BIN"
+    cat "$OUT" "$ERR" >"$T/both"
+    for c in serve load report; do
+        has "no arguments, names $c" "$T/both" "$c"
+    done
+    check 'help into a full disk' 1 sh -c "'$BIN' help load >/dev/full"
+}
+
+mistyped() {
+    refuses 'command serv'     2 'serv.*serve'           serv
+    refuses 'command sevre'    2 'sevre.*serve'          sevre
+    refuses 'command laod'     2 'laod.*load'            laod
+    refuses 'command reprot'   2 'reprot.*report'        reprot
+    refuses 'command xyzzy'    2 'xyzzy'                 xyzzy
+    refuses 'help of nothing'  2 'xyzzy'                 help xyzzy
+    refuses 'option --cleints' 2 'cleints.*--clients'    load --cleints 3
+    refuses 'option --profil'  2 'profil.*--profile'     serve --profil=3s
+    refuses 'option --formt'   2 'formt.*--format'       report --formt text
+    refuses 'option -Z'        2 '-Z|.Z.'                load -Z
+    refuses 'option --zzz'     2 'zzz'                   serve --zzz
+    refuses 'flag with value'  2 'exit'                  serve --exit=yes
+    refuses 'missing value'    2 '-c|clients'               load -c
+    refuses 'missing long value' 2 'clients'             load --clients
+}
+
+bad_values() {
+    refuses '-c 10x'           2 'clients.*10x'          load -c 10x
+    refuses '-c 0'             2 'clients'               load -c 0
+    refuses '-c -1'            2 'clients.*-1'           load -c -1
+    refuses '-c empty'         2 'clients'               load -c ''
+    refuses '-c 1e3'           2 'clients.*1e3'          load --clients=1e3
+    refuses '-n 2^70'          2 'requests' load -n 1180591620717411303424
+    refuses '-n 1__0'          2 'requests.*1__0'        load -n 1__0
+    refuses '-d 10'            2 'duration'              load -d 10q
+    refuses '--max-errors'     2 'max-errors.*3%%'       load --max-errors 3%%
+    refuses '--profile 30q'    2 'profile.*30q'          serve --profile 30q
+    refuses '--profile 0s'     2 'profile'               serve --profile 0s
+    refuses '--hz 0'           2 'hz'                    serve --hz 0
+    refuses '--hz 10001'       2 'hz.*10001'             serve --hz 10001
+    refuses '-w 5k5'           2 'work.*5k5'             serve -w 5k5
+    refuses '-l port 70000'    '1 2' '70000'             serve -l [::1]:70000
+    refuses '-l no port'       '1 2' 'nonsense'          serve -l nonsense:x
+    refuses '-f nope'          2 'nope'                  report -f nope
+}
+
+# What cannot work is said before the run, not after.
+too_late() {
+    refuses '--out in no directory' '1 2' "$T/no/x.pb" \
+        serve -l 127.0.0.1:0 --profile 3s --exit --out "$T/no/x.pb"
+    one_line '--out in no directory, one line'
+    refuses '--svg in no directory' '1 2' "$T/no/x.svg" serve -l 127.0.0.1:0 \
+        --profile 3s --exit --out "$T/x.pb" --svg "$T/no/x.svg"
+    mkdir -p "$T/dir.pb" "$T/empty"
+    refuses '--out is a directory' '1 2' 'dir\.pb' \
+        serve -l 127.0.0.1:0 --profile 3s --exit --out "$T/dir.pb"
+    LIMIT=20 check 'report where there is no profile.pb' 1 \
+        env -C "$T/empty" "$BIN" report
+    one_line 'no profile.pb, one line' 'profile\.pb'
+}
+
+port_taken() {
+    start_server || return
+    LIMIT=20 check 'a port in use' 1 "$BIN" serve -l "127.0.0.1:$PORT" \
+        "${SERVE_ALSO[@]}"
+    one_line 'a port in use, one line' "$PORT.*in use"
+    stop_server 'the first server ends'
+}
+
+helps
+mistyped
+bad_values
+too_late
+port_taken

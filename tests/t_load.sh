@@ -1,0 +1,193 @@
+# load, against serve and against servers that are not ours.
+# runs: plain asan
+
+# Read the result line of $OUT into OK, FAILED, CUT and UNSENT.
+counts() {
+    local line
+    line=$(grep -m1 -E '[0-9] ok .* failed .* cut off .* not sent' "$OUT" |
+        tr -d ',')
+    OK=$(sed -E 's/.*\b([0-9]+) ok.*/\1/' <<<"$line")
+    FAILED=$(sed -E 's/.*\b([0-9]+) failed.*/\1/' <<<"$line")
+    CUT=$(sed -E 's/.*\b([0-9]+) cut off.*/\1/' <<<"$line")
+    UNSENT=$(sed -E 's/.*\b([0-9]+) not sent.*/\1/' <<<"$line")
+    SUM=$((${OK:-0} + ${FAILED:-0} + ${CUT:-0} + ${UNSENT:-0}))
+}
+# counted NAME OK FAILED CUT UNSENT
+counted() {
+    counts
+    same "$1" "$OK $FAILED $CUT $UNSENT" "$2 $3 $4 $5"
+}
+# identity NAME PLANNED: nothing is forgotten, nothing counted twice
+identity() {
+    counts
+    same "$1, planned = ok + failed + cut off + not sent" "$SUM" "$2"
+}
+
+# other_server NAME SCRIPT ARGS...: start a server in Python; $PORT and $PEER
+other_server() {
+    local name=$1
+    shift
+    : >"$T/peer.out"
+    GRPC_VERBOSITY=NONE "$PY" "$@" >"$T/peer.out" 2>"$T/peer.err" </dev/null &
+    PEER=$!
+    STARTED+=("$PEER")
+    wait_for 20 grep -q '^listening on ' "$T/peer.out" || {
+        fail "$name" "no server: $(tail_of "$T/peer.err")"
+        return 1
+    }
+    PORT=$(sed -n 's/^listening on .*://p' "$T/peer.out")
+}
+stop_other() {
+    kill -TERM "$PEER" 2>/dev/null
+    ended "$PEER" 20
+}
+
+# The literal job, and what the server itself counted.
+five_thousand() {
+    start_server || return
+    check '100 clients, 50 requests each' 0 "$BIN" load -c 100 -n 50 \
+        "127.0.0.1:$PORT"
+    has 'says the product' "$OUT" '100 clients x 50 requests = 5,000'
+    counted '5,000 ok' 5000 0 0 0
+    has 'status OK 5,000' "$OUT" 'OK +5,000'
+    has 'latency of all' "$OUT" 'p50.*p99'
+    lacks 'no progress where nobody looks' "$ERR" $'\r|\e'
+    if need 'the server counted 5,000' py:grpc; then
+        same 'the server counted 5,000' "$("$PY" tests/client.py \
+            "127.0.0.1:$PORT" once x)" 'Hello x! (request #5001)'
+    fi
+    check '1 client, 1 request' 0 "$BIN" load -c 1 -n 1 "127.0.0.1:$PORT"
+    counted '1 ok' 1 0 0 0
+    check 'more clients than descriptors' '0 1' bash -c "ulimit -n 64
+        exec '$BIN' load -c 200 -n 1 127.0.0.1:$PORT"
+    [ "$ST" -eq 0 ] || one_line 'too few descriptors, one line' \
+        'descriptors|files|ulimit'
+    check 'results into a full disk' 1 sh -c \
+        "'$BIN' load -c 1 -n 1 127.0.0.1:$PORT >/dev/full"
+    stop_server 'serve ends with status 0'
+}
+
+every_tenth() {
+    need 'every tenth fails' py:grpc || return
+    other_server 'every tenth fails' tests/badserver.py 10 || return
+    local to=127.0.0.1:$PORT
+    check 'every tenth fails' 3 "$BIN" load -c 10 -n 100 "$to"
+    counted '900 ok, 100 failed' 900 100 0 0
+    has 'status INTERNAL 100' "$OUT" 'INTERNAL +100\b'
+    check '--max-errors 100' 0 "$BIN" load -c 10 -n 100 --max-errors 100 "$to"
+    check '--max-errors 99' 3 "$BIN" load -c 10 -n 100 --max-errors 99 "$to"
+    check '--max-errors 10%' 0 "$BIN" load -c 10 -n 100 --max-errors 10% "$to"
+    check '--max-errors 9%' 3 "$BIN" load -c 10 -n 100 --max-errors=9% "$to"
+    stop_other
+    has 'the other server counted the same' "$T/peer.out" \
+        '^5000 calls, 500 refused$'
+}
+
+python_server() {
+    need 'a python3-grpcio server' py:grpc || return
+    other_server 'a python3-grpcio server' tests/badserver.py 0 || return
+    check 'a python3-grpcio server' 0 "$BIN" load -c 20 -n 50 \
+        "127.0.0.1:$PORT"
+    counted 'a python3-grpcio server, 1,000 ok' 1000 0 0 0
+    stop_other
+    has 'it counted 1,000' "$T/peer.out" '^1000 calls'
+}
+
+# Answers that look like success to a tool that knows only HTTP.
+liars() {
+    need 'liars' py:h2 || return
+    other_server 'liar, good' tests/liar.py good || return
+    check 'liar, good' 0 "$BIN" load -c 2 -n 5 "127.0.0.1:$PORT"
+    stop_other
+    local mode
+    for mode in nostatus nomessage two short html http503 reset; do
+        other_server "liar, $mode" tests/liar.py $mode || continue
+        check "liar, $mode" 3 "$BIN" load -c 2 -n 5 --timeout 5s \
+            "127.0.0.1:$PORT"
+        counted "liar, $mode: ok 0 failed 10" 0 10 0 0
+        stop_other
+    done
+    for mode in goaway close; do
+        other_server "liar, $mode" tests/liar.py $mode || continue
+        check "liar, $mode" '1 3' "$BIN" load -c 2 -n 5 --timeout 5s \
+            "127.0.0.1:$PORT"
+        stop_other
+    done
+    for mode in silent http1; do
+        other_server "liar, $mode" tests/liar.py $mode || continue
+        LIMIT=40 check "liar, $mode" 1 "$BIN" load -c 2 -n 5 "127.0.0.1:$PORT"
+        one_line "liar, $mode, one line" "127.0.0.1:$PORT"
+        stop_other
+    done
+}
+
+# A port that was free a moment ago.
+free_port() {
+    "$PY" -c 'import socket; s = socket.create_server(("127.0.0.1", 0))
+print(s.getsockname()[1])'
+}
+
+refused() {
+    local port
+    port=$(free_port) || { missing 'refused' "no $PY here"; return; }
+    LIMIT=30 check 'nobody listens' 1 "$BIN" load -c 3 -n 5 "127.0.0.1:$port"
+    one_line 'nobody listens, one line' "127.0.0.1:$port.*refused"
+    LIMIT=30 check 'no such host' 1 "$BIN" load -c 1 -n 1 nowhere.invalid:1
+    one_line 'no such host, one line' 'nowhere\.invalid'
+}
+
+# The run has begun when the server has used CPU time for it.
+busy() { [ "$(awk '{ print $14 + $15 }' "/proc/$SPID/stat")" -gt 20 ]; }
+
+# during NAME: start a load that would take an hour, and wait until it runs
+during() {
+    start_server -w 200000 || return
+    bg "$BIN" load -c 4 -n 1000000 "127.0.0.1:$PORT"
+    wait_for 20 busy || fail "$1" "load does nothing: $(tail_of "$T/bg.err")"
+}
+# over NAME SECONDS STATUS: it has ended, so; $OUT and $ERR are its
+over() {
+    ended "$PID" "$2"
+    cp "$T/bg.out" "$OUT"
+    cp "$T/bg.err" "$ERR"
+    if [[ " $3 " == *" $ST "* ]]; then pass "$1"
+    else fail "$1" "status $ST, want $3: $(tail_of "$ERR")"; fi
+}
+
+interrupted() {
+    during 'SIGINT in the run' || return
+    kill -INT "$PID"
+    over 'SIGINT in the run' 40 130
+    has 'SIGINT, the plan' "$OUT" '4 clients x 1,000,000 requests = 4,000,000'
+    identity 'SIGINT' 4000000
+    if [ "${OK:-0}" -gt 0 ] && [ "${UNSENT:-0}" -gt 0 ]; then
+        pass 'SIGINT, some ok and some not sent'
+    else fail 'SIGINT, some ok and some not sent' "$OK and $UNSENT"; fi
+    stop_server 'serve lives on after SIGINT of load'
+    during 'SIGTERM in the run' || return
+    kill -TERM "$PID"
+    over 'SIGTERM in the run' 40 143
+    identity 'SIGTERM' 4000000
+    stop_server 'serve lives on after SIGTERM of load'
+}
+
+# A server that goes away must end the run, not hang it.
+server_ends() {
+    during 'the server ends in the run' || return
+    stop_server 'serve ends under load with status 0'
+    over 'the server ends in the run' 60 '1 3'
+    identity 'the server ends' 4000000
+    during 'the server is killed in the run' || return
+    kill -KILL "$SPID"
+    wait "$SPID" 2>/dev/null
+    over 'the server is killed in the run' 60 '1 3'
+    identity 'the server is killed' 4000000
+}
+
+five_thousand
+every_tenth
+python_server
+liars
+refused
+interrupted
+server_ends

@@ -1,0 +1,202 @@
+# report: good profiles from elsewhere, and files that are none.
+# runs: plain asan
+
+# made SAMPLES NS [COMMENT...]: a profile of three stacks, by protoc, in
+# $T/made.pb: half of the samples in the application, a third in nghttp2, the
+# rest in libc, each sample NS long.
+made() {
+    local n=$1 ns=$2
+    shift 2
+    local a=$((n / 2)) b=$((n / 3)) c i
+    c=$((n - a - b))
+    {
+        for s in '' samples count cpu nanoseconds /opt/app/server \
+            /usr/lib/libnghttp2.so.14 /usr/lib/libc.so.6 main handle \
+            nghttp2_session_mem_recv send server.c "$@"; do
+            echo "string_table: \"$s\""
+        done
+        for ((i = 13; i < 13 + $#; i++)); do echo "comment: $i"; done
+        echo 'sample_type { type: 1 unit: 2 } sample_type { type: 3 unit: 4 }
+            period_type { type: 3 unit: 4 }'
+        echo "period: $ns time_nanos: $(date +%s)000000000
+            duration_nanos: $((n * ns))"
+        echo "sample { location_id: [2, 1] value: [$a, $((a * ns))] }
+            sample { location_id: [3, 2, 1] value: [$b, $((b * ns))] }
+            sample { location_id: [4, 2, 1] value: [$c, $((c * ns))] }"
+        for m in 1 2 3; do
+            echo "mapping { id: $m memory_start: $((m * 4096))
+                memory_limit: $((m * 4096 + 4096)) filename: $((m + 4))
+                has_functions: true }"
+        done
+        for l in 1 2 3 4; do
+            echo "location { id: $l mapping_id: $((l < 3 ? 1 : l - 1))
+                address: $(((l < 3 ? 1 : l - 1) * 4096 + l * 16))
+                line { function_id: $l } }
+                function { id: $l name: $((l + 7)) system_name: $((l + 7)) }"
+        done
+    } >"$T/made.txt"
+    protoc -Iproto --encode=perftools.profiles.Profile profile.proto \
+        <"$T/made.txt" >"$T/made.raw" && gzip -nc "$T/made.raw" >"$T/made.pb"
+}
+
+formats() {
+    made 6000 1000000 || return
+    local f
+    for f in text md json svg folded top; do
+        check "-f $f" 0 "$BIN" report -f $f "$T/made.pb"
+        cp "$OUT" "$T/made.$f"
+        has "-f $f names handle" "$OUT" handle
+        lacks "-f $f has no escapes where nobody looks" "$OUT" $'\e'
+        check "-f $f into a full disk" 1 sh -c \
+            "'$BIN' report -f $f '$T/made.pb' >/dev/full"
+    done
+    for f in md json svg folded; do
+        check "-o x.$f takes the format" 0 "$BIN" report -o "$T/x.$f" \
+            "$T/made.pb"
+        same "-o x.$f is -f $f" "$(sed 's/age[^,|]*//' "$T/x.$f" | cksum)" \
+            "$(sed 's/age[^,|]*//' "$T/made.$f" | cksum)"
+    done
+    check 'from stdin' 0 sh -c "'$BIN' report -f folded - <'$T/made.pb'"
+    same 'from stdin, the same' "$(cksum <"$OUT")" "$(cksum <"$T/made.folded")"
+    check 'not compressed' 0 "$BIN" report -f folded "$T/made.raw"
+    same 'not compressed, the same' "$(cksum <"$OUT")" \
+        "$(cksum <"$T/made.folded")"
+    check '-o in no directory' 1 "$BIN" report -o "$T/no/x.svg" "$T/made.pb"
+    one_line '-o in no directory, one line' 'no/x\.svg'
+}
+
+# What the formats must say of numbers that we know.
+right_numbers() {
+    same 'folded stacks' "$(sort "$T/made.folded")" \
+        "$(printf 'main;handle%s000000000\n' ' 3' \
+            ';nghttp2_session_mem_recv 2' ';send 1' | sort)"
+    tally 'arithmetic of the JSON' "$PY" tests/report.py "$T/made.json"
+    check 'flat of handle is half' 0 "$PY" -c 'import json, sys
+r = json.load(open(sys.argv[1]))
+f = {x["name"]: x for x in r["functions"]}
+h, m, s = f["handle"], f["main"], f["send"]
+assert r["profile"]["samples"] == 6000, r["profile"]
+assert r["profile"]["total"] == 6 * 10**9, r["profile"]
+assert (h["flat"], h["flat_share"]) == (3 * 10**9, .5), h
+assert (h["cum"], h["cum_share"], h["cum_samples"]) == (6 * 10**9, 1, 6000), h
+assert (m["flat"], m["cum_share"]) == (0, 1), m
+assert s["level"] == "system" and h["level"] == "application", (s, h)
+assert abs(s["flat_share"] - 1 / 6) < 1e-6, s' "$T/made.json"
+    need 'the SVG is XML' xmllint &&
+        check 'the SVG is XML' 0 xmllint --noout --nonet "$T/made.svg"
+    has 'the text gives samples' "$T/made.text" '6,000'
+    # Trust stands first, the verdict behind the functions.
+    grep -niE '^(## )?(trust|.*functions|.*verdict)' "$T/made.text" \
+        >"$T/order"
+    has 'the text has trust' "$T/order" '[Tt][Rr][Uu][Ss][Tt]'
+    same 'the text says trust before the functions' \
+        "$(head -n 1 "$T/order" | grep -ci trust)" 1
+}
+
+# Line by line what pprof prints, but for blanks.
+like_pprof() {
+    need 'top is pprof'\''s' pprof || return
+    check 'pprof reads it' 0 "$PPROF" -symbolize=none -top "$T/made.pb"
+    squeeze() { sed -n '/^Showing nodes/,$p' "$1" | sed 's/  */ /g; s/^ //'; }
+    same 'top is pprof'\''s' "$(squeeze "$T/made.top")" "$(squeeze "$OUT")"
+}
+
+# 110 samples are what the plain 100 x 50 gives: too few to judge by.
+too_few() {
+    made 110 1000000 'tool=grpcprof 0.1.0' engine=itimer clock=cpu \
+        hz_asked=1000 hz_delivered=1000 samples=110 lost=0 truncated=0 \
+        unwind_failed=0 cpu_ns=110000000 process_cpu_ns=110000000 \
+        coverage=1.0 wall_ns=2000000000 cpus=2 threads=3 requests=5000 \
+        work=50000 requests./helloworld.Greeter/SayHello=5000 || return
+    check '110 samples, text' 0 "$BIN" report "$T/made.pb"
+    lacks '110 samples, no I/O bound' "$OUT" '(I/O|CPU).bound'
+    has '110 samples, the verdict is withheld' "$OUT" \
+        '[Ww]ithheld|[Nn]o verdict'
+    has '110 samples, the command that would give enough' "$OUT" \
+        'grpcprof (serve|load) '
+    check '110 samples, json' 0 "$BIN" report -f json "$T/made.pb"
+    has '110 samples, json says withheld' "$OUT" '"kind": ?"withheld"'
+    cp "$OUT" "$T/few.json"
+    tally 'arithmetic of 110 samples' "$PY" tests/report.py "$T/few.json"
+    has '110 samples, json names the command' "$OUT" \
+        '"next_command": ?"[^"]*grpcprof (serve|load) '
+}
+
+# Each of them: status 1, one line, the file's name in it.
+no_profiles() {
+    : >"$T/empty.pb"
+    echo 'This is no profile.' >"$T/text.pb"
+    head -c 5000 /dev/urandom >"$T/random.pb"
+    head -c 5000 /dev/urandom | gzip >"$T/random.pb.gz"
+    head -c 50000000 /dev/zero | gzip >"$T/zeros.pb.gz"
+    printf '\037\213' >"$T/magic.pb"
+    mkdir -p "$T/folder.pb"
+    local f
+    for f in empty.pb text.pb random.pb random.pb.gz zeros.pb.gz magic.pb \
+        folder.pb missing.pb; do
+        LIMIT=30 check "$f" 1 "$BIN" report "$T/$f"
+        one_line "$f, one line" "$f"
+        same "$f, nothing on stdout" "$(head -c 100 "$OUT")" ''
+    done
+}
+
+truncated() {
+    made 12 1000000 || return
+    mkdir -p "$T/cut"
+    LIMIT=200 check 'cut at every byte' 0 "$PY" tests/trunc.py "$BIN" \
+        "$T/made.pb" "$T/cut" 1
+    LIMIT=300 check 'cut at every byte, not compressed' 0 "$PY" \
+        tests/trunc.py "$BIN" "$T/made.raw" "$T/cut" 0 1
+    { cat "$T/made.pb"; echo more; } >"$T/more.pb"
+    check 'more bytes after the end' '0 1' "$BIN" report "$T/more.pb"
+}
+
+# bad NAME SED: a profile that protoc wrote and that makes no sense is refused
+# in one line, or read with a word on what was mended.
+bad() {
+    made 12 1000000
+    sed "$2" "$T/made.txt" |
+        protoc -Iproto --encode=perftools.profiles.Profile profile.proto |
+        gzip >"$T/bad.pb"
+    cmp -s "$T/bad.pb" "$T/made.pb" && fail "$1" 'the edit changed nothing'
+    LIMIT=30 check "$1" '0 1' "$BIN" report "$T/bad.pb"
+    if [ "$ST" -eq 1 ]; then one_line "$1, one line" 'bad\.pb'
+    else has "$1, is told" "$OUT" '[Rr]epaired|mended'; fi
+}
+senseless() {
+    bad 'a location that is not there' 's/location_id: \[2/location_id: [77/'
+    bad 'a string that is not there'   's/name: 8/name: 999/'
+    bad 'a string before the first'    's/name: 8/name: -1/'
+    bad 'a function that is not there' 's/function_id: 3/function_id: 9/'
+    bad 'too few values'               's/value: \[6, [0-9]*\]/value: 6/'
+    bad 'one id twice'                 's/location { id: 2/location { id: 1/'
+    bad 'a first string with text'     's/table: ""/table: "x"/'
+}
+
+# Sums that do not fit, and values below zero, as differences have them.
+extremes() {
+    made 12 1000000
+    local edit
+    for edit in 's/\(value: .[46],\) [0-9]*/\1 9223372036854775807/' \
+        's/\(value: .4,\) /\1 -/' 's/\(value: .[246],\) /\1 -/'; do
+        sed "$edit" "$T/made.txt" |
+            protoc -Iproto --encode=perftools.profiles.Profile profile.proto |
+            gzip >"$T/bad.pb"
+        for f in text md json svg folded top; do
+            LIMIT=30 check "extreme values, $edit, -f $f" '0 1' "$BIN" report \
+                -f $f "$T/bad.pb"
+            [ "$ST" -eq 0 ] || one_line "extreme values, $edit, -f $f, one line"
+        done
+    done
+}
+
+if need 'report' protoc; then
+    formats
+    right_numbers
+    like_pprof
+    too_few
+    no_profiles
+    truncated
+    senseless
+    extremes
+fi

@@ -1,0 +1,79 @@
+# serve, called by clients that are not ours.
+# runs: plain asan
+
+# Number of descriptors that serve has open.
+descriptors() { find "/proc/$SPID/fd" -mindepth 1 | wc -l; }
+back_to() { [ "$(descriptors)" -le "$1" ]; }
+
+python_client() {
+    need 'python3-grpcio calls' py:grpc || return
+    local to=127.0.0.1:$PORT
+    tally 'python3-grpcio calls' "$PY" tests/client.py "$to" calls 1000 100
+    tally 'python3-grpcio names' "$PY" tests/client.py "$to" names
+}
+
+# One request that protoc made, one reply that protoc reads.
+against_protoc() {
+    need 'protoc reads the reply' protoc py:h2 || return
+    echo 'name: "protoc"' |
+        protoc -Iproto --encode=helloworld.HelloRequest helloworld.proto \
+            >"$T/request"
+    check 'a request from protoc' 0 "$PY" tests/raw.py "$PORT" \
+        "$T/request" "$T/reply"
+    protoc -Iproto --decode=helloworld.HelloReply helloworld.proto \
+        <"$T/reply" >"$T/reply.txt" 2>&1
+    has 'protoc reads the reply' "$T/reply.txt" \
+        '^message: "Hello protoc! \(request #[0-9]+\)"$'
+}
+
+malformed() {
+    need 'malformed calls' py:h2 || return
+    local before
+    before=$(descriptors)
+    LIMIT=200 tally 'malformed calls' "$PY" tests/raw.py "$PORT"
+    if wait_for 15 back_to "$before"; then pass 'no descriptor stays open'
+    else fail 'no descriptor stays open' "$before before, $(descriptors) after"
+    fi
+}
+
+# Connections that say nothing must not keep the others waiting.
+silent_ones() {
+    local fds=() fd i
+    for i in {1..50}; do
+        exec {fd}<>"/dev/tcp/127.0.0.1/$PORT" && fds+=("$fd")
+    done
+    check 'beside 50 silent connections' 0 "$BIN" load -c 2 -n 20 \
+        "127.0.0.1:$PORT"
+    for fd in "${fds[@]}"; do exec {fd}>&-; done
+}
+
+# The descriptors that a shell has at most are enough for serve to live on.
+few_descriptors() {
+    local few
+    start_server -t 1 || return
+    few=$(($(descriptors) + 8))
+    if prlimit --pid "$SPID" --nofile=$few 2>/dev/null; then
+        local fds=() fd i
+        for i in {1..30}; do
+            exec {fd}<>"/dev/tcp/127.0.0.1/$PORT" && fds+=("$fd")
+        done 2>/dev/null
+        sleep 0.3
+        for fd in "${fds[@]}"; do exec {fd}>&-; done
+        LIMIT=30 check 'after it ran out of descriptors' 0 "$BIN" load -c 1 \
+            -n 20 "127.0.0.1:$PORT"
+    else
+        skip 'after it ran out of descriptors' 'no prlimit here'
+    fi
+    stop_server 'the server short of descriptors ends with status 0'
+}
+
+if start_server -w 1000; then
+    has 'says where it listens' "$SDIR/serve.out" '^listening on 127\.0\.0\.1:'
+    python_client
+    against_protoc
+    silent_ones
+    malformed
+    python_client
+    stop_server 'ends with status 0'
+    few_descriptors
+fi

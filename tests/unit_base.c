@@ -1,0 +1,356 @@
+/* Unit tests of MEM, TXT, SYS, JS, PB, GZ and HDR. */
+
+/* n bytes that end exactly where memory ends, so that an over-read traps. */
+static uint8_t *unit_guard(const void *src, size_t n)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t room = (n + page - 1) / page * page;
+    uint8_t *p = mmap(NULL, room + page, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    mprotect(p + room, page, PROT_NONE);
+    memcpy(p + room - n, src, n);
+    return p + room - n;
+}
+
+/* Undo unit_guard. */
+static void unit_unguard(uint8_t *p, size_t n)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t room = (n + page - 1) / page * page;
+    munmap(p + n - room, room + page);
+}
+
+/* True when b holds exactly text; empties b. */
+static bool unit_is(struct buf *b, const char *text)
+{
+    bool same = b->len == strlen(text) && !memcmp(b->data, text, b->len);
+    if (!same)
+        printf("     got '%.*s', want '%s'\n", (int)b->len,
+               b->data ? (const char *)b->data : "", text);
+    b->len = 0;
+    return same;
+}
+
+static void test_mem_buf_grows_and_keeps_its_bytes(void)
+{
+    struct buf b = {0};
+    for (int i = 0; i < 10000; i++)
+        mem_put_byte(&b, (uint8_t)i);
+    CHECK(b.len == 10000 && b.cap >= b.len && !b.err);
+    for (int i = 0; i < 10000; i++)
+        CHECK(b.data[i] == (uint8_t)i);
+    mem_fini(&b);
+    CHECK(!b.data && !b.cap);
+}
+
+static void test_mem_failure_is_sticky(void)
+{
+    struct buf b = {0};
+    mem_fuse = 0;
+    mem_put(&b, "x", 1);
+    mem_fuse = -1;
+    mem_put(&b, "y", 1);
+    CHECK(b.err == GP_ENOMEM && b.len == 0);
+    mem_fini(&b);
+}
+
+static void test_mem_index_finds_all(void)
+{
+    struct index x = {0};
+    uint32_t at = 0;
+    CHECK(mem_index_next(&x, 1, &at) == MEM_NONE);
+    for (uint32_t i = 0; i < 100000; i++) {
+        uint64_t h = mem_hash(&i, sizeof i) & ~(uint64_t)0xf;   /* collide */
+        CHECK(!mem_index_put(&x, h, i));
+    }
+    for (uint32_t i = 0; i < 100000; i++) {
+        uint64_t h = mem_hash(&i, sizeof i) & ~(uint64_t)0xf;
+        uint32_t found = MEM_NONE, r;
+        at = 0;
+        while ((r = mem_index_next(&x, h, &at)) != MEM_NONE)
+            if (r == i)
+                found = r;
+        CHECK(found == i);
+    }
+    mem_index_fini(&x);
+}
+
+static void test_mem_arena_is_aligned_and_zeroed(void)
+{
+    struct arena a = {0};
+    for (size_t n = 0; n < 3000; n += 7) {
+        uint8_t *p = mem_arena_alloc(&a, n);
+        CHECK(p && (uintptr_t)p % 16 == 0);
+        for (size_t i = 0; i < n; i++)
+            CHECK(p[i] == 0);
+        memset(p, 0xff, n);
+    }
+    CHECK(!mem_arena_alloc(&a, SIZE_MAX));
+    mem_arena_fini(&a);
+}
+
+static void test_txt_numbers_are_strict(void)
+{
+    uint64_t v = 7;
+    CHECK(!txt_number("50_000", 0, UINT64_MAX, &v) && v == 50000);
+    CHECK(!txt_number("18446744073709551615", 0, UINT64_MAX, &v) && v + 1 == 0);
+    static const char *const bad[] = { "", "-1", "+1", "1x", " 1", "1 ", "_1",
+        "1_", "1__0", "0x10", "1e3", "1.5", "18446744073709551616" };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        CHECK(txt_number(bad[i], 0, UINT64_MAX, &v));
+    CHECK(txt_number("5", 6, 9, &v) == GP_ELIMIT);
+    CHECK(txt_number("10", 6, 9, &v) == GP_ELIMIT);
+}
+
+static void test_txt_durations_and_sizes(void)
+{
+    int64_t ns;
+    uint64_t n;
+    CHECK(!txt_duration("500us", &ns) && ns == 500000);
+    CHECK(!txt_duration("10ms", &ns) && ns == 10000000);
+    CHECK(!txt_duration("1.5s", &ns) && ns == 1500000000);
+    CHECK(!txt_duration("3m", &ns) && ns == 180000000000);
+    CHECK(!txt_duration("1h", &ns) && ns == 3600000000000);
+    static const char *const bad[] = { "", "30", "30q", "s", "1.s", "1.5",
+        "-1s", "1 s", "1ss", "99999h" };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        CHECK(txt_duration(bad[i], &ns));
+    CHECK(!txt_size("64K", 0, UINT64_MAX, &n) && n == 65536);
+    CHECK(!txt_size("4M", 0, UINT64_MAX, &n) && n == 4194304);
+    CHECK(!txt_size("7", 0, UINT64_MAX, &n) && n == 7);
+    CHECK(txt_size("4MB", 0, UINT64_MAX, &n));
+    CHECK(txt_size("99999999999999G", 0, UINT64_MAX, &n));
+}
+
+static void test_txt_percent_codec(void)
+{
+    struct buf b = {0}, back = {0};
+    /* The interop suite's special_status_message. */
+    struct slice s = txt_slice("\t\ntest with whitespace\r\nand Unicode BMP "
+                               "\xe2\x98\xba and non-BMP \xf0\x9f\x98\x88\t\n");
+    txt_put_percent(&b, s, 1000);
+    txt_put_unpercent(&back, (struct slice){ (char *)b.data, b.len });
+    CHECK(back.len == s.n && !memcmp(back.data, s.p, s.n));
+    CHECK(unit_is(&b, "%09%0Atest with whitespace%0D%0Aand Unicode BMP "
+                      "%E2%98%BA and non-BMP %F0%9F%98%88%09%0A"));
+    txt_put_percent(&b, txt_slice("100%"), 1000);
+    CHECK(unit_is(&b, "100%25"));
+    txt_put_percent(&b, txt_slice("ab\xe2\x98\xba"), 10);  /* never half */
+    CHECK(unit_is(&b, "ab"));
+    txt_put_percent(&b, txt_slice("\xff"), 100);
+    CHECK(unit_is(&b, "%EF%BF%BD"));
+    back.len = 0;
+    txt_put_unpercent(&back, txt_slice("%zz%4"));
+    CHECK(unit_is(&back, "%zz%4"));
+    mem_fini(&b);
+    mem_fini(&back);
+}
+
+static void test_txt_utf8(void)
+{
+    CHECK(txt_utf8("a", 1) == 1 && txt_utf8("\xc3\xa4", 2) == 2);
+    CHECK(txt_utf8("\xf4\x8f\xbf\xbf", 4) == 4);
+    CHECK(txt_utf8("\xc3", 1) == 0 && txt_utf8("\xc0\x80", 2) == 0);
+    CHECK(txt_utf8("\xe0\x80\x80", 3) == 0 && txt_utf8("\xed\xa0\x80", 3) == 0);
+    CHECK(txt_utf8("\xf4\x90\x80\x80", 4) == 0 && txt_utf8("\xff", 1) == 0);
+    struct buf b = {0};
+    txt_put_clean(&b, txt_slice("a\x1b[0m\xff\xc2\x85"));
+    CHECK(unit_is(&b, "a\xef\xbf\xbd[0m\xef\xbf\xbd\xef\xbf\xbd"));
+    mem_fini(&b);
+}
+
+static void test_txt_for_people(void)
+{
+    struct buf b = {0};
+    txt_put_commas(&b, 5000);
+    CHECK(unit_is(&b, "5,000"));
+    txt_put_commas(&b, 999);
+    CHECK(unit_is(&b, "999"));
+    txt_put_time(&b, 1234567);
+    CHECK(unit_is(&b, "1.23ms"));
+    txt_put_time(&b, 999.9e6);
+    CHECK(unit_is(&b, "1.00s"));
+    txt_put_time(&b, 12);
+    CHECK(unit_is(&b, "12ns"));
+    txt_put_bytes(&b, 1500000);
+    CHECK(unit_is(&b, "1.5 MB"));
+    CHECK(txt_distance("prifile", "profile") == 1);
+    CHECK(txt_distance("sevre", "serve") == 1);
+    CHECK(txt_distance("laod", "report") > 3);
+    mem_fini(&b);
+}
+
+static void test_sys_write_file_replaces_whole(void)
+{
+    char dir[] = "/tmp/grpcprof-unit-XXXXXX", path[64], link[64];
+    struct gp_why why;
+    struct buf b = {0};
+    CHECK(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/a", dir);
+    snprintf(link, sizeof link, "%s/b", dir);
+    CHECK(!symlink("a", link));
+    CHECK(!sys_write_file(path, "one", 3, &why));
+    CHECK(!sys_write_file(link, "three", 5, &why));     /* through the link */
+    CHECK(!sys_read_file(path, 100, &b, &why));
+    CHECK(unit_is(&b, "three"));
+    CHECK(sys_read_file(path, 4, &b, &why) == GP_ELIMIT);
+    b.len = 0;
+    CHECK(sys_read_file(dir, 100, &b, &why) == GP_EIO);
+    CHECK(strstr(why.text, "directory"));
+    CHECK(sys_write_file("/no/such/dir/x", "", 0, &why) == GP_EIO);
+    CHECK(sys_write_file("/dev/null", "", 0, &why) == GP_EIO);
+    CHECK(sys_write_check("/no/such/dir/x", &why) == GP_EIO);
+    unlink(link);
+    unlink(path);
+    CHECK(!rmdir(dir));                                 /* nothing left over */
+    mem_fini(&b);
+}
+
+static void test_js_is_json(void)
+{
+    struct buf b = {0};
+    struct js j = { .b = &b };
+    js_open(&j, '{');
+    js_key(&j, "a\"\\\x01");
+    js_put_str(&j, txt_slice("\xff</script>\n"));
+    js_key(&j, "n");
+    js_put_num(&j, NAN);
+    js_key(&j, "l");
+    js_open(&j, '[');
+    js_put_int(&j, INT64_MIN);
+    js_put_bool(&j, true);
+    js_put_null(&j);
+    js_close(&j, ']');
+    js_close(&j, '}');
+    CHECK(unit_is(&b, "{\"a\\\"\\\\\\u0001\":\"\\ufffd</script>\\u000a\",\n "
+                      "\"n\":null,\n \"l\":[-9223372036854775808,\n  true,\n"
+                      "  null]}"));
+    mem_fini(&b);
+}
+
+static void test_pb_varints_round_trip(void)
+{
+    const uint64_t v[] = { 0, 1, 127, 128, 300, 16383, 16384, 1ull << 63,
+                           UINT64_MAX };
+    for (size_t i = 0; i < sizeof v / sizeof *v; i++) {
+        struct buf b = {0};
+        uint64_t got = 0;
+        pb_put_varint(&b, v[i]);
+        struct pb_in in = { b.data, b.data + b.len };
+        CHECK(!pb_get_varint(&in, &got) && got == v[i] && in.p == in.end);
+        for (size_t cut = 0; cut < b.len; cut++) {
+            in = (struct pb_in){ b.data, b.data + cut };
+            CHECK(pb_get_varint(&in, &got) == GP_EFORMAT);
+        }
+        mem_fini(&b);
+    }
+    const uint8_t eleven[] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                               0xff, 0xff, 0x01 };
+    const uint8_t big[] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                            0xff, 0x02 };
+    uint64_t got;
+    struct pb_in in = { eleven, eleven + sizeof eleven };
+    CHECK(pb_get_varint(&in, &got) == GP_EFORMAT);
+    in = (struct pb_in){ big, big + sizeof big };
+    CHECK(pb_get_varint(&in, &got) == GP_EFORMAT);
+}
+
+static void test_pb_banner_examples(void)
+{
+    const uint8_t text[] = { 0x08, 0x96, 0x01, 0x12, 0x07, 0x74, 0x65, 0x73,
+                             0x74, 0x69, 0x6e, 0x67 };
+    uint8_t *p = unit_guard(text, sizeof text);
+    struct pb_in in = { p, p + sizeof text };
+    struct pb_field f;
+    CHECK(pb_get_field(&in, &f) == 1 && f.number == 1 && f.value == 150);
+    CHECK(pb_get_field(&in, &f) == 1 && f.number == 2 &&
+          f.bytes.end - f.bytes.p == 7 && !memcmp(f.bytes.p, "testing", 7));
+    CHECK(pb_get_field(&in, &f) == 0);
+    struct buf b = {0};
+    pb_put_uint(&b, 1, 150);
+    pb_put_bytes(&b, 2, "testing", 7);
+    CHECK(b.len == sizeof text && !memcmp(b.data, text, b.len));
+    mem_fini(&b);
+    unit_unguard(p, sizeof text);
+}
+
+static void test_pb_refuses_what_is_not_protobuf(void)
+{
+    static const struct { const char *bytes; size_t n; } bad[] = {
+        { "\x00", 1 }, { "\x0b", 1 }, { "\x0c", 1 }, { "\x0f", 1 },
+        { "\x12\x05" "ab", 4 }, { "\x09\x01\x02", 3 }, { "\x0d\x01", 2 },
+        { "\x12\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11 },
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        uint8_t *p = unit_guard(bad[i].bytes, bad[i].n);
+        struct pb_in in = { p, p + bad[i].n };
+        struct pb_field f;
+        CHECK(pb_get_field(&in, &f) == GP_EFORMAT);
+        unit_unguard(p, bad[i].n);
+    }
+}
+
+static void test_gz_round_trip_and_bounds(void)
+{
+    struct buf in = {0}, out = {0}, back = {0};
+    size_t at;
+    for (unsigned i = 0; i < 300000; i++)
+        mem_put_byte(&in, (uint8_t)(i * i >> 7));
+    CHECK(!gz_deflate(in.data, in.len, &out) && gz_is(out.data, out.len));
+    size_t one = out.len;
+    CHECK(!gz_inflate(out.data, out.len, in.len, &back, &at));
+    CHECK(back.len == in.len && !memcmp(back.data, in.data, in.len));
+    back.len = 0;
+    CHECK(gz_inflate(out.data, out.len, in.len - 1, &back, &at) == GP_ELIMIT);
+    for (size_t cut = 0; cut < out.len; cut += cut < 64 ? 1 : 997) {
+        back.len = 0;
+        CHECK(gz_inflate(out.data, cut, in.len, &back, &at) == GP_EFORMAT);
+    }
+    CHECK(!gz_deflate("tail", 4, &out));                /* a second member */
+    back.len = 0;
+    CHECK(!gz_inflate(out.data, out.len, in.len + 4, &back, &at));
+    CHECK(back.len == in.len + 4 && !memcmp(back.data + in.len, "tail", 4));
+    out.len = one;
+    mem_put(&out, "junk", 4);
+    back.len = 0;
+    CHECK(gz_inflate(out.data, out.len, 1 << 30, &back, &at) == GP_EFORMAT);
+    CHECK(at == one);
+    mem_fini(&in);
+    mem_fini(&out);
+    mem_fini(&back);
+}
+
+static void test_hdr_layout(void)
+{
+    CHECK(hdr_index(0) == 0 && hdr_index(2047) == 2047);
+    CHECK(hdr_index(3000) == 2524);                     /* the banner's */
+    CHECK(hdr_index(HDR_MOST_NS) < HDR_COUNTS);
+    uint32_t last = 0;
+    for (int64_t v = 1; v < HDR_MOST_NS; v += 1 + v / 1000) {
+        uint32_t i = hdr_index(v);
+        CHECK(i >= last && i - last <= 3);
+        CHECK(hdr_value(i) >= v && hdr_value(i) - v <= v / 1000);
+        last = i;
+    }
+}
+
+static void test_hdr_percentiles_and_merge(void)
+{
+    struct hdr a, b, all;
+    CHECK(!hdr_init(&a) && !hdr_init(&b) && !hdr_init(&all));
+    CHECK(hdr_percentile(&a, 50) == 0);
+    for (int64_t i = 1; i <= 1000; i++) {
+        hdr_add(i % 2 ? &a : &b, i);
+        hdr_add(&all, i);
+    }
+    hdr_merge(&a, &b);
+    CHECK(a.n == 1000 && a.min == 1 && a.max == 1000 && a.sum == 500500);
+    CHECK(!memcmp(a.count, all.count, HDR_COUNTS * sizeof *a.count));
+    CHECK(hdr_percentile(&a, 50) == 500 && hdr_percentile(&a, 99) == 990);
+    CHECK(hdr_percentile(&a, 100) == 1000 && hdr_percentile(&a, 0) == 1);
+    hdr_add(&a, HDR_MOST_NS * 2);
+    CHECK(a.over == 1 && a.max == HDR_MOST_NS * 2);
+    hdr_fini(&a);
+    hdr_fini(&b);
+    hdr_fini(&all);
+}

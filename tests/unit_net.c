@@ -1,0 +1,642 @@
+
+/* ---- NET ---- */
+
+/* Addresses: what is taken, and as what. */
+static void test_net_addr(void)
+{
+    static const struct { const char *in; bool remote; const char *out; } ok[] =
+    {
+        { "127.0.0.1:50051", false, "127.0.0.1:50051" },
+        { "[::1]:80", false, "[::1]:80" },
+        { "50051", false, "127.0.0.1:50051" },
+        { ":8080", false, "127.0.0.1:8080" },
+        { "0.0.0.0:0", false, "0.0.0.0:0" },
+        { "unix:/tmp/x", false, "unix:/tmp/x" },
+        { "unix:///tmp/x", true, "unix:/tmp/x" },
+        { "unix:x", true, "unix:x" },
+        { "dns:///127.0.0.1:1", true, "127.0.0.1:1" },
+        { "http://127.0.0.1:65535", true, "127.0.0.1:65535" },
+        { "http://127.0.0.1:9/", true, "127.0.0.1:9" },
+        { "dns:///[::1]:2", true, "[::1]:2" },
+    };
+    static const struct { const char *in; bool remote; } bad[] = {
+        { "", false }, { ":", false }, { "localhost", false },
+        { "127.0.0.1:", false }, { "127.0.0.1:x", false },
+        { "127.0.0.1:65536", false }, { "127.0.0.1:0", true }, { "0", true },
+        { "127.0.0.1:1x", false }, { "127.0.0.1: 1", false },
+        { "::1:80", false }, { "[::1]", false }, { "[::1]80", false },
+        { "[::1:80", false }, { "a b:1", false }, { "a/b:1", false },
+        { "unix:", false }, { "http://127.0.0.1:1", false },
+        { "https://127.0.0.1:1", true }, { "http://127.0.0.1:1/x", true },
+        { "dns:///", true }, { "-1", false }, { "+1", false },
+    };
+    struct net_addr a[NET_ADDRS];
+    struct gp_why why;
+    size_t n;
+    for (size_t i = 0; i < sizeof ok / sizeof *ok; i++) {
+        CHECK(!net_addr_parse(ok[i].in, ok[i].remote, a, &n, &why));
+        CHECK(n >= 1 && !strcmp(a[0].text, ok[i].out));
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        why.text[0] = 0;
+        CHECK(net_addr_parse(bad[i].in, bad[i].remote, a, &n, &why) < 0);
+        CHECK(strstr(why.text, bad[i].in) != NULL);     /* names the text */
+    }
+    char path[200] = "unix:/";
+    memset(path + 6, 'x', 120);
+    CHECK(net_addr_parse(path, false, a, &n, &why) == GP_EUSAGE);
+}
+
+static int64_t test_net_fired[200];
+static size_t test_net_nfired;
+
+/* A timer's callback: note when it was due. */
+static void test_net_on_time(struct net_timer *t)
+{
+    CHECK(t->at == 0);
+    test_net_fired[test_net_nfired++] = t->due_ns;
+}
+
+/* Timers fire in order, once, and not when stopped, whatever was armed,
+ * moved and stopped before. */
+static void test_net_timers(void)
+{
+    enum { N = 200 };
+    static struct net_timer t[N];
+    struct net_loop l;
+    uint32_t seed = 1;
+    CHECK(!net_loop_init(&l, NULL));
+    for (int round = 0; round < 50; round++) {
+        size_t armed = 0;
+        test_net_nfired = 0;
+        for (int i = 0; i < 3 * N; i++) {
+            seed = seed * 1664525 + 1013904223;
+            struct net_timer *x = &t[(seed >> 8) % N];
+            x->on_time = test_net_on_time;
+            if (seed >> 30 == 0)
+                net_timer_stop(&l, x);
+            else
+                CHECK(!net_timer_arm(&l, x, 1 + (int64_t)(seed >> 16) % 1000));
+        }
+        for (int i = 0; i < N; i++)
+            armed += t[i].at != 0;
+        CHECK(armed == l.nheap);
+        l.now_ns = 500;
+        net_timers_run(&l);
+        CHECK(!l.nheap || l.heap[0]->due_ns > 500);
+        l.now_ns = 1000;
+        net_timers_run(&l);
+        CHECK(test_net_nfired == armed && l.nheap == 0);
+        for (size_t i = 1; i < test_net_nfired; i++)
+            CHECK(test_net_fired[i - 1] <= test_net_fired[i]);
+    }
+    net_loop_fini(&l);
+}
+
+struct test_net_posts { struct net_loop l; int got, last; };
+static struct test_net_posts test_net_posts;
+
+/* A posted task: they come in order. */
+static void test_net_task(void *arg)
+{
+    int i = (int)(intptr_t)arg;
+    CHECK(i == test_net_posts.last + 1);
+    test_net_posts.last = i;
+    test_net_posts.l.stop = ++test_net_posts.got == 10000;
+}
+
+/* A thread that posts; returns arg when all went well. */
+static void *test_net_poster(void *arg)
+{
+    for (int i = 1; i <= 10000; i++) {
+        if (net_loop_post(arg, test_net_task, (void *)(intptr_t)i))
+            return NULL;
+        if (i % 1000 == 0)
+            usleep(1000);               /* let the loop fall asleep */
+    }
+    return arg;
+}
+
+/* Tasks posted by another thread all run, in order, and wake the loop. */
+static void test_net_post(void)
+{
+    pthread_t thread;
+    void *end = NULL;
+    struct net_loop *l = &test_net_posts.l;
+    test_net_posts.got = test_net_posts.last = 0;
+    CHECK(!net_loop_init(l, NULL));
+    CHECK(!sys_thread_start(&thread, "poster", true, test_net_poster, l,
+                            NULL));
+    net_loop_run(l);
+    CHECK(test_net_posts.got == 10000);
+    pthread_join(thread, &end);
+    CHECK(end == l);
+    net_loop_fini(l);
+}
+
+/* ---- RPC: framing, timeouts, texts ---- */
+
+/* Run bytes through the framing in two or three pieces; the text of what came
+ * out: "P5" prefix of size 5, bytes themselves, "." whole. */
+static void test_rpc_cut(const uint8_t *p, size_t n, size_t a, size_t b,
+                         struct buf *out)
+{
+    struct rpc_frame f = {0};
+    const size_t end[] = { a, b, n, n };
+    size_t at = 0;
+    out->len = 0;
+    for (int i = 0; i < 4; i++) {
+        struct slice in = { (const char *)p + at, end[i] - at }, part;
+        enum rpc_step step;
+        at = end[i];
+        while ((step = rpc_frame_next(&f, &in, &part)) != RPC_MORE)
+            if (step == RPC_PREFIX)
+                txt_putf(out, "P%u:%u ", f.prefix[0], f.size);
+            else if (step == RPC_BYTES)
+                mem_put(out, part.p, part.n);
+            else
+                mem_put_byte(out, '.');
+        CHECK(in.n == 0);
+    }
+    txt_putf(out, "%s%u", rpc_frame_cut(&f) ? "cut" : "", f.count);
+}
+
+/* Every split of four messages into three pieces gives the same. */
+static void test_rpc_framing(void)
+{
+    static const uint8_t in[] = "\0\0\0\0\3abc" "\0\0\0\0\0"
+                                "\1\0\0\0\1z" "\0\0\0\0\2hi";
+    static const char want[] = "P0:3 abc.P0:0 .P1:1 z.P0:2 hi.4";
+    size_t n = sizeof in - 1;
+    struct buf out = {0};
+    for (size_t a = 0; a <= n; a++)
+        for (size_t b = a; b <= n; b++) {
+            test_rpc_cut(in, n, a, b, &out);
+            CHECK(out.len == sizeof want - 1 &&
+                  !memcmp(out.data, want, out.len));
+        }
+    for (size_t k = 0; k < n; k++) {    /* every truncation is seen as one */
+        test_rpc_cut(in, k, 0, k, &out);
+        bool between = k == 0 || k == 8 || k == 13 || k == 19;
+        mem_put_byte(&out, 0);
+        CHECK(!strstr((char *)out.data, "cut") == between);
+    }
+    uint8_t prefix[5];
+    rpc_frame_prefix(prefix, 0x01020304);
+    CHECK(!memcmp(prefix, "\0\1\2\3\4", 5));
+    mem_fini(&out);
+}
+
+/* grpc-timeout, both ways. */
+static void test_rpc_timeout(void)
+{
+    static const struct { const char *text; int64_t ns; } ok[] = {
+        { "1n", 1 }, { "1u", 1000 }, { "1m", 1000000 }, { "1S", 1000000000 },
+        { "1M", 60000000000 }, { "1H", 3600000000000 }, { "0m", 0 },
+        { "00000001S", 1000000000 }, { "99999999H", INT64_MAX / 2 },
+        { "99999999M", 5999999940000000000 > INT64_MAX / 2 ? INT64_MAX / 2
+                       : 5999999940000000000 },
+        { "99999999n", 99999999 },
+    };
+    static const char *const bad[] = { "", "1", "S", "123456789S", "1s", "1h",
+        "-1S", "+1S", " 1S", "1 S", "1S ", "1.5S", "0x1S", "1SS" };
+    int64_t ns;
+    for (size_t i = 0; i < sizeof ok / sizeof *ok; i++) {
+        CHECK(!rpc_timeout(txt_slice(ok[i].text), &ns));
+        CHECK(ns == ok[i].ns);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        CHECK(rpc_timeout(txt_slice(bad[i]), &ns) == GP_EFORMAT);
+    static const struct { int64_t ns; const char *text; } out[] = {
+        { 1, "1n" }, { 20000000000, "20S" }, { 1500000000, "1500m" },
+        { 1234567, "1234567n" }, { 123456789, "123457u" },
+        { 3600000000000, "3600S" }, { 1001, "1001n" },
+    };
+    for (size_t i = 0; i < sizeof out / sizeof *out; i++) {
+        char text[12];
+        rpc_timeout_text(out[i].ns, text);
+        CHECK(!strcmp(text, out[i].text));
+        CHECK(!rpc_timeout(txt_slice(text), &ns) && ns >= out[i].ns);
+    }
+    for (int64_t x = 1; x < INT64_MAX / 8; x = x * 3 + 1) {
+        char text[12];
+        rpc_timeout_text(x, text);
+        CHECK(!rpc_timeout(txt_slice(text), &ns));
+        CHECK(ns >= x && (double)(ns - x) <= (double)x * 1e-5);
+    }
+}
+
+/* content-type: what counts as gRPC, and its codec. */
+static void test_rpc_content_type(void)
+{
+    static const struct { const char *in; bool grpc; const char *codec; } t[] =
+    {
+        { "application/grpc", true, "" },
+        { "application/grpc+proto", true, "proto" },
+        { "Application/GRPC+Proto;x=y", true, "Proto" },
+        { "application/grpc;charset=utf-8", true, "" },
+        { "application/grpc+json", true, "json" },
+        { "application/grpc+", true, "" },
+        { "application/grpc-web", false, "" },
+        { "application/grpcfoo", false, "" },
+        { "application/grp", false, "" }, { "", false, "" },
+        { "text/plain", false, "" }, { " application/grpc", false, "" },
+    };
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        struct slice codec;
+        CHECK(rpc_content_type(txt_slice(t[i].in), &codec) == t[i].grpc);
+        CHECK(txt_equal(codec, txt_slice(t[i].codec)));
+    }
+}
+
+/* grpc-message of the interop test, there and back, cut between characters,
+ * and bad escapes kept. */
+static void test_rpc_percent(void)
+{
+    static const char text[] = "\t\ntest with whitespace\r\nand Unicode BMP "
+        "\xe2\x98\xba and non-BMP \xf0\x9f\x98\x88\t\n";
+    static const char want[] = "%09%0Atest with whitespace%0D%0Aand Unicode "
+        "BMP %E2%98%BA and non-BMP %F0%9F%98%88%09%0A";
+    struct buf out = {0}, back = {0};
+    txt_put_percent(&out, txt_slice(text), RPC_TEXT_BYTES);
+    CHECK(out.len == sizeof want - 1 && !memcmp(out.data, want, out.len));
+    txt_put_unpercent(&back, (struct slice){ (char *)out.data, out.len });
+    CHECK(back.len == sizeof text - 1 && !memcmp(back.data, text, back.len));
+    for (size_t most = 0; most < sizeof want; most++) {
+        out.len = back.len = 0;
+        txt_put_percent(&out, txt_slice(text), most);
+        CHECK(out.len <= most);
+        txt_put_unpercent(&back, (struct slice){ (char *)out.data, out.len });
+        CHECK(!memcmp(back.data ? (char *)back.data : "", text, back.len));
+    }
+    out.len = back.len = 0;
+    txt_put_percent(&out, txt_slice("\xff%"), 100);
+    CHECK(out.len == 12 && !memcmp(out.data, "%EF%BF%BD%25", 12));
+    txt_put_unpercent(&back, txt_slice("%4%zz%41%"));
+    CHECK(back.len == 7 && !memcmp(back.data, "%4%zzA%", 7));
+    mem_fini(&out);
+    mem_fini(&back);
+}
+
+/* Mappings from HTTP status and RST_STREAM to grpc status. */
+static void test_rpc_mappings(void)
+{
+    static const int http[][2] = { { 400, 13 }, { 401, 16 }, { 403, 7 },
+        { 404, 12 }, { 429, 14 }, { 431, 13 }, { 502, 14 }, { 503, 14 },
+        { 504, 14 }, { 500, 2 }, { 200, 2 }, { 0, 2 }, { 302, 2 } };
+    static const int rst[][2] = { { 0, 13 }, { 1, 13 }, { 2, 13 }, { 3, 13 },
+        { 7, 14 }, { 8, 1 }, { 11, 8 }, { 12, 7 }, { 99, 13 } };
+    for (size_t i = 0; i < sizeof http / sizeof *http; i++)
+        CHECK(rpc_status_of_http(http[i][0]) == http[i][1]);
+    for (size_t i = 0; i < sizeof rst / sizeof *rst; i++)
+        CHECK(rpc_status_of_reset((uint32_t)rst[i][0]) == rst[i][1]);
+    CHECK(!strcmp(rpc_status_name(13), "INTERNAL"));
+    CHECK(!strcmp(rpc_status_name(17), "?"));
+}
+
+/* ---- SVC ---- */
+
+/* The work is done, and is what it says. */
+static void test_svc_work(void)
+{
+    for (uint64_t n = 0; n < 2000; n++)
+        CHECK(svc_work(n) == (n ? (n - 1) * n * (2 * n - 1) / 6 : 0));
+    int64_t t0 = sys_now_ns();
+    svc_work(1000);
+    int64_t t1 = sys_now_ns();
+    svc_work(20000000);
+    CHECK(sys_now_ns() - t1 > t1 - t0); /* 20,000 times as much */
+}
+
+/* HelloRequest: good, unknown fields, truncated, not UTF-8. */
+static void test_svc_hello_parse(void)
+{
+    static const struct { const char *in; size_t n; int e; const char *name; }
+    t[] = {
+        { "", 0, 0, "" }, { "\x0a\x05world", 7, 0, "world" },
+        { "\x0a\x00", 2, 0, "" }, { "\x0a\x01" "a\x0a\x01" "b", 6, 0, "b" },
+        { "\x10\x05\x0a\x01x", 5, 0, "x" }, { "\x08\x01", 2, 0, "" },
+        { "\x0a\x05worl", 6, GP_EFORMAT, "" }, { "\x0a", 1, GP_EFORMAT, "" },
+        { "\x0a\x01\xff", 3, GP_EFORMAT, "" }, { "\x00", 1, GP_EFORMAT, "" },
+        { "\x0a\x02\xc3\xa9", 4, 0, "\xc3\xa9" },
+    };
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        struct slice name;
+        int e = svc_hello_parse((struct gp_slice){ t[i].in, t[i].n }, &name);
+        CHECK(e == t[i].e);
+        CHECK(e || txt_equal(name, txt_slice(t[i].name)));
+    }
+    char text[20];
+    CHECK(svc_digits(0, text) == 1 && text[0] == '0');
+    CHECK(svc_digits(UINT64_MAX, text) == 20 &&
+          !memcmp(text, "18446744073709551615", 20));
+}
+
+/* ---- H2 and RPC: hostile bytes ---- */
+
+struct test_h2_peer {
+    struct gp_server *s;                /* never started: turned by hand */
+    struct svc_greeter greeter;
+    int fd;                             /* the client's end */
+};
+
+/* A server with one connection, whose client end is p->fd. */
+static void test_h2_open(struct test_h2_peer *p)
+{
+    const struct gp_server_config config = { .threads = 1,
+        .max_message = 4096, .size = sizeof config };
+    int fd[2];
+    *p = (struct test_h2_peer){0};
+    CHECK(!rpc_server_new(&p->s, &config, NULL));
+    CHECK(!svc_greeter_add(p->s, &p->greeter, NULL));
+    p->s->loop[0].calls = mem_zalloc(2 * sizeof *p->s->loop[0].calls);
+    CHECK(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fd));
+    CHECK(!rpc_server_assign(p->s, fd[1]));
+    p->fd = fd[0];
+}
+
+/* Send n bytes, let the server turn, and read what it says onto out. */
+static void test_h2_say(struct test_h2_peer *p, const void *bytes, size_t n,
+                        struct buf *out)
+{
+    ssize_t k = send(p->fd, bytes, n, MSG_NOSIGNAL);
+    (void)k;                            /* it may have closed already */
+    for (int i = 0; i < 3; i++) {
+        uint8_t *to = mem_reserve(out, 65536);
+        net_loop_turn(&p->s->loop[0].net, 0);
+        k = recv(p->fd, to, 65536, 0);
+        out->len += k > 0 ? (size_t)k : 0;
+    }
+}
+
+/* Close both ends; every call and connection must be gone. */
+static void test_h2_close(struct test_h2_peer *p)
+{
+    close(p->fd);
+    for (int i = 0; i < 3; i++)
+        net_loop_turn(&p->s->loop[0].net, 0);
+    CHECK(p->s->loop[0].conns == NULL);
+    CHECK(atomic_load(&p->s->loop[0].nconns) == 0);
+    rpc_server_free(p->s);
+}
+
+/* A whole valid conversation: preface, SETTINGS, SayHello("A"). */
+static const char test_h2_talk[] =
+    "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+    "\0\0\0\4\0\0\0\0\0"
+    "\0\0\x42\1\4\0\0\0\1"              /* HEADERS, 66 bytes */
+    "\x83\x86\x44\x1c/helloworld.Greeter/SayHello"
+    "\x41\1x\x5f\x10" "application/grpc\x40\2te\x08trailers"
+    "\0\0\x08\0\1\0\0\0\1" "\0\0\0\0\3\x0a\1A";
+enum { TEST_H2_TALK = sizeof test_h2_talk - 1 };
+
+/* True when b holds the text. */
+static bool test_h2_has(const struct buf *b, const char *text)
+{
+    return b->data && memmem(b->data, b->len, text, strlen(text));
+}
+
+/* The conversation works, whole and in every two pieces. */
+static void test_h2_talk_split(void)
+{
+    for (size_t cut = 0; cut <= TEST_H2_TALK; cut++) {
+        struct test_h2_peer p;
+        struct buf out = {0};
+        test_h2_open(&p);
+        test_h2_say(&p, test_h2_talk, cut, &out);
+        CHECK(test_h2_has(&out, "Hello A! (request #1)") ==
+              (cut == TEST_H2_TALK));
+        test_h2_say(&p, test_h2_talk + cut, TEST_H2_TALK - cut, &out);
+        CHECK(test_h2_has(&out, "Hello A! (request #1)"));
+        CHECK(rpc_server_calls(p.s) == 0);      /* it was never started */
+        CHECK(net_get(&p.s->loop[0].calls[0]) == 1);
+        test_h2_close(&p);
+        mem_fini(&out);
+    }
+}
+
+/* HTTP/1.1, in every two pieces, is answered in HTTP/1.1; other first bytes
+ * are closed. */
+static void test_h2_http1(void)
+{
+    static const char get[] = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    for (size_t cut = 0; cut < sizeof get; cut++) {
+        struct test_h2_peer p;
+        struct buf out = {0};
+        test_h2_open(&p);
+        test_h2_say(&p, get, cut, &out);
+        test_h2_say(&p, get + cut, sizeof get - 1 - cut, &out);
+        CHECK(test_h2_has(&out, "HTTP/1.1 426 Upgrade Required\r\n"));
+        CHECK(test_h2_has(&out, "gRPC"));
+        test_h2_close(&p);
+        mem_fini(&out);
+    }
+    static const char *const bad[] = { "\x16\x03\x01", "hello\n", "\n",
+                                       "PRI * HTTP/2.0\r\n\r\nX\n" };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct test_h2_peer p;
+        struct buf out = {0};
+        char c;
+        test_h2_open(&p);
+        test_h2_say(&p, bad[i], strlen(bad[i]), &out);
+        CHECK(out.len == 0 && recv(p.fd, &c, 1, 0) == 0);
+        test_h2_close(&p);
+        mem_fini(&out);
+    }
+}
+
+/* Mutations of the conversation, and random bytes after the preface: whatever
+ * comes, nothing is left behind, and the next connection is served. */
+static void test_h2_hostile(void)
+{
+    uint32_t seed = 12345;
+    for (int round = 0; round < 3000; round++) {
+        struct test_h2_peer p;
+        struct buf in = {0}, out = {0};
+        test_h2_open(&p);
+        mem_put(&in, test_h2_talk, TEST_H2_TALK);
+        if (round % 3 == 2) {           /* frames of random bytes */
+            in.len = 33;
+            for (int i = 0; i < 300; i++) {
+                seed = seed * 1664525 + 1013904223;
+                mem_put_byte(&in, (uint8_t)(seed >> 24));
+                if (i % 23 == 0)        /* a short frame of some type */
+                    mem_put(&in, "\0\0\x08", 3);
+            }
+        }
+        for (int i = 0; i < 1 + round % 5; i++) {
+            seed = seed * 1664525 + 1013904223;
+            size_t at = 24 + (seed >> 8) % (in.len - 24);
+            in.data[at] = (uint8_t)(seed >> 24);
+            if (round % 4 == 3)         /* say it again from there */
+                mem_put(&in, test_h2_talk + 33, TEST_H2_TALK - 33);
+        }
+        for (size_t at = 0, n; at < in.len; at += n) {
+            seed = seed * 1664525 + 1013904223;
+            n = 1 + (seed >> 16) % 200;
+            n = n > in.len - at ? in.len - at : n;
+            test_h2_say(&p, in.data + at, n, &out);
+        }
+        test_h2_close(&p);
+        mem_fini(&in);
+        mem_fini(&out);
+    }
+}
+
+/* Every allocation of ours that can fail while a connection is served. */
+static void test_h2_no_memory(void)
+{
+    for (long fuse = 0; fuse < 40; fuse++) {
+        struct test_h2_peer p;
+        struct buf out = {0};
+        test_h2_open(&p);
+        mem_reserve(&out, 1 << 20);
+        mem_fuse = fuse;
+        test_h2_say(&p, test_h2_talk, TEST_H2_TALK, &out);
+        mem_fuse = -1;
+        CHECK(out.len > 0);             /* an answer of some kind */
+        test_h2_close(&p);
+        mem_fini(&out);
+    }
+}
+
+/* ---- LOAD ---- */
+
+/* Percentiles are refused when too few samples lie beyond them. */
+static void test_load_percentiles(void)
+{
+    CHECK(!out_percentile_ok(19, 50) && out_percentile_ok(20, 50));
+    CHECK(!out_percentile_ok(999, 99) && out_percentile_ok(1000, 99));
+    CHECK(!out_percentile_ok(9999, 99.9) && out_percentile_ok(10000, 99.9));
+    CHECK(!out_percentile_ok(99999, 99.99));
+    CHECK(out_percentile_ok(100000, 99.99));
+}
+
+/* Method names. */
+static void test_load_path(void)
+{
+    char path[64];
+    CHECK(!load_path("a.B/C", path, sizeof path, NULL));
+    CHECK(!strcmp(path, "/a.B/C"));
+    CHECK(!load_path("/a.B/C", path, sizeof path, NULL));
+    CHECK(!strcmp(path, "/a.B/C"));
+    CHECK(!load_path("a.B.C", path, sizeof path, NULL));
+    CHECK(!strcmp(path, "/a.B/C"));
+    static const char *const bad[] = { "", "/", ".", "abc", "a/", "a.B." };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        CHECK(load_path(bad[i], path, sizeof path, NULL) == GP_EUSAGE);
+    char wide[100];
+    memset(wide, 'x', sizeof wide);
+    wide[3] = '/';
+    wide[99] = 0;
+    CHECK(load_path(wide, path, sizeof path, NULL) == GP_EUSAGE);
+}
+
+/* A server of our own on a free port; *address lives as long as it. */
+static struct gp_server *test_load_server(struct svc_greeter *g,
+                                          const char **address)
+{
+    const struct gp_server_config config = { .threads = 2,
+                                             .size = sizeof config };
+    struct gp_server *s = NULL;
+    CHECK(!rpc_server_new(&s, &config, NULL));
+    CHECK(!svc_greeter_add(s, g, NULL));
+    CHECK(!rpc_server_listen(s, "127.0.0.1:0", address, NULL));
+    CHECK(!rpc_server_start(s, NULL));
+    return s;
+}
+
+/* A closed loop against our own server: every call is ok and in the
+ * histogram, the shares come out, the server saw as many; odd totals are
+ * spread; the server drains. */
+static void test_load_run(void)
+{
+    static const struct { uint64_t clients, requests, total, streams;
+                          unsigned threads; } t[] = {
+        { 1, 1, 0, 1, 1 }, { 10, 50, 0, 1, 2 }, { 3, 100, 0, 7, 3 },
+        { 7, 0, 100, 3, 2 }, { 5, 0, 3, 1, 1 }, { 2, 300, 0, 150, 1 },
+    };
+    struct svc_greeter g = { .work = 10 };
+    const char *address;
+    struct gp_server *s = test_load_server(&g, &address);
+    uint64_t all = 0;
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        struct load_config k = { .target = &address, .ntarget = 1,
+            .call = "helloworld.Greeter/SayHello", .name = "n",
+            .clients = t[i].clients, .requests_per_client = t[i].requests,
+            .total = t[i].total, .streams = t[i].streams,
+            .threads = t[i].threads, .timeout_ns = 20000000000,
+            .connect_timeout_ns = 5000000000, .drain_ns = 1000000000,
+            .max_error_share = -1 };
+        struct load_result r;
+        struct gp_why why = {{0}};
+        struct buf text = {0};
+        CHECK(!load_run(&k, &r, &why));
+        uint64_t planned = t[i].total ? t[i].total
+                                      : t[i].clients * t[i].requests;
+        all += planned;
+        CHECK(r.planned == planned && r.ok == planned && r.failed == 0);
+        CHECK(r.latency.n == planned && r.failed_latency.n == 0);
+        CHECK(r.status[0] == planned && r.connect.n == t[i].clients);
+        CHECK(r.latency.min > 0 && r.latency.max <= r.elapsed_ns);
+        CHECK(r.bytes_in > 0 && r.bytes_out > 0 && r.threads <= 3);
+        CHECK(rpc_server_calls(s) == all && !load_exceeds(&k, &r));
+        out_load_text(&text, &k, &r, false);
+        out_load_json(&text, &k, &r);
+        CHECK(!text.err && test_h2_has(&text, "grpcprof.load/1"));
+        mem_fini(&text);
+        load_result_fini(&r);
+    }
+    CHECK(rpc_server_drain(s, 1000000000) == 0);
+    rpc_server_free(s);
+}
+
+/* Failed calls are failed, whatever else: unknown method, no server. */
+static void test_load_failures(void)
+{
+    struct svc_greeter g = {0};
+    const char *address;
+    struct gp_server *s = test_load_server(&g, &address);
+    struct load_config k = { .target = &address, .ntarget = 1,
+        .call = "helloworld.Greeter/Nope", .clients = 3,
+        .requests_per_client = 40, .timeout_ns = 1000000000,
+        .connect_timeout_ns = 1000000000, .max_error_share = -1 };
+    struct load_result r;
+    struct gp_why why = {{0}};
+    CHECK(!load_run(&k, &r, &why));
+    CHECK(r.planned == 120 && r.failed == 120 && r.ok == 0);
+    CHECK(r.status[12] == 120 && r.latency.n == 0);
+    CHECK(r.failed_latency.n == 120 && r.nerror == 1);
+    CHECK(r.error[0].kind == RPC_STATUS && r.error[0].count == 120);
+    CHECK(load_exceeds(&k, &r));
+    load_result_fini(&r);
+    char copy[64];
+    snprintf(copy, sizeof copy, "%s", address);
+    address = copy;
+    rpc_server_free(s);
+    CHECK(load_run(&k, &r, &why) == GP_EIO);
+    CHECK(strstr(why.text, copy) && strstr(why.text, "refused"));
+    k.clients = 0;
+    CHECK(load_run(&k, &r, &why) == GP_EUSAGE);
+}
+
+/* Rows for the table of tests:
+ *   { "net_addr", test_net_addr },
+ *   { "net_timers", test_net_timers },
+ *   { "net_post", test_net_post },
+ *   { "rpc_framing", test_rpc_framing },
+ *   { "rpc_timeout", test_rpc_timeout },
+ *   { "rpc_content_type", test_rpc_content_type },
+ *   { "rpc_percent", test_rpc_percent },
+ *   { "rpc_mappings", test_rpc_mappings },
+ *   { "svc_work", test_svc_work },
+ *   { "svc_hello_parse", test_svc_hello_parse },
+ *   { "h2_talk_split", test_h2_talk_split },
+ *   { "h2_http1", test_h2_http1 },
+ *   { "h2_hostile", test_h2_hostile },
+ *   { "h2_no_memory", test_h2_no_memory },
+ *   { "load_percentiles", test_load_percentiles },
+ *   { "load_path", test_load_path },
+ *   { "load_run", test_load_run },
+ *   { "load_failures", test_load_failures },
+ */

@@ -1,0 +1,363 @@
+/* Unit tests of ELF, SMP, PP and REC. */
+
+/* A small profile: two types, a label, a location without a line. */
+static void unit_small_profile(struct pp *p)
+{
+    uint32_t stack[2] = { 0, 1 };
+    int64_t value[2] = { 3, 30000000 };
+    struct pp_label label = { .key = txt_slice("thread"),
+                              .str = txt_slice("main") };
+    *p = (struct pp){0};
+    CHECK(!pp_add_type(p, txt_slice("samples"), txt_slice("count")));
+    CHECK(!pp_add_type(p, txt_slice("cpu"), txt_slice("nanoseconds")));
+    struct pp_mapping *m = PP_ADD(p->mapping, p->nmappings, p->mapping_cap);
+    *m = (struct pp_mapping){ .id = 1, .start = 0x1000, .limit = 0x9000,
+                              .file = txt_slice("/bin/x"),
+                              .build_id = txt_slice("abcd") };
+    struct pp_function *f = PP_ADD(p->function, p->nfunctions,
+                                   p->function_cap);
+    *f = (struct pp_function){ .id = 1, .name = txt_slice("f"),
+                               .system_name = txt_slice("f"),
+                               .file = txt_slice("x.c"), .start_line = 3 };
+    struct pp_line *n = PP_ADD(p->line, p->nlines, p->line_cap);
+    *n = (struct pp_line){ 0, 7 };
+    struct pp_location *l = PP_ADD(p->location, p->nlocations,
+                                   p->location_cap);
+    *l = (struct pp_location){ .id = 1, .address = 0x1234, .nlines = 1 };
+    l = PP_ADD(p->location, p->nlocations, p->location_cap);
+    *l = (struct pp_location){ .id = 2, .address = 0x4321, .line = 1 };
+    CHECK(!pp_add_sample(p, stack, 2, value, &label, 1));
+    value[0] = -1;
+    CHECK(!pp_add_sample(p, stack + 1, 1, value, NULL, 0));
+    CHECK(!pp_add_comment(p, "requests=%d", 5000));
+    p->period_type = p->type[1];
+    p->period = 10000000;
+    p->time_ns = 1700000000000000000;
+    p->duration_ns = 30000000000;
+}
+
+static void test_pp_round_trip(void)
+{
+    struct pp p, q;
+    struct buf b = {0};
+    struct gp_why why;
+    unit_small_profile(&p);
+    CHECK(!pp_write(&p, &b));
+    CHECK(!pp_read(&q, &b, "x", 1 << 20, &why));
+    CHECK(q.ntypes == 2 && txt_equal(q.type[1].unit, p.type[1].unit));
+    CHECK(q.nsamples == 2 && q.value[0] == 3 && q.value[2] == -1);
+    CHECK(q.stack_at[1] == 2 && q.stack[1] == 1 && q.stack[2] == 1);
+    CHECK(q.label_at[1] == 1 && txt_equal(q.label[0].str, txt_slice("main")));
+    CHECK(q.nmappings == 1 && q.mapping[0].limit == 0x9000);
+    CHECK(q.location[0].mapping == 0 && q.location[0].nlines == 1);
+    CHECK(q.location[1].nlines == 0 && q.location[1].address == 0x4321);
+    CHECK(q.line[0].line == 7 && q.function[0].start_line == 3);
+    CHECK(txt_equal(pp_comment(&q, "requests"), txt_slice("5000")));
+    CHECK(pp_comment(&q, "request").n == 0);
+    CHECK(q.period == p.period && q.time_ns == p.time_ns);
+    CHECK(q.duration_ns == p.duration_ns && q.repaired == 0);
+    pp_fini(&p);
+    pp_fini(&q);
+}
+
+/* Inflate a written profile: raw protobuf in b. */
+static void unit_small_raw(struct buf *raw)
+{
+    struct pp p;
+    struct buf b = {0};
+    size_t at;
+    unit_small_profile(&p);
+    CHECK(!pp_write(&p, &b) && !gz_inflate(b.data, b.len, 1 << 20, raw, &at));
+    pp_fini(&p);
+    mem_fini(&b);
+}
+
+static void test_pp_every_truncation_is_an_error_or_a_profile(void)
+{
+    struct buf raw = {0};
+    unit_small_raw(&raw);
+    for (size_t cut = 0; cut < raw.len; cut++) {
+        struct buf b = {0};
+        struct pp p;
+        struct gp_why why = {{0}};
+        mem_put(&b, raw.data, cut);
+        int e = pp_read(&p, &b, "cut", 1 << 20, &why);
+        CHECK(!e || (!strncmp(why.text, "cut: ", 5) && !p.nsamples));
+        CHECK(!b.data);
+        pp_fini(&p);
+    }
+    mem_fini(&raw);
+}
+
+static void test_pp_mutations_stay_in_bounds(void)
+{
+    struct buf raw = {0};
+    unsigned seed = 1;
+    unit_small_raw(&raw);
+    for (int round = 0; round < 20000; round++) {
+        struct buf b = {0};
+        struct pp p;
+        mem_put(&b, raw.data, raw.len);
+        for (int k = 0; k < 3; k++)
+            b.data[(size_t)rand_r(&seed) % b.len] = (uint8_t)rand_r(&seed);
+        if (!pp_read(&p, &b, "mutant", 1 << 20, NULL))
+            for (size_t i = 0; i < p.nstack; i++)
+                CHECK(p.stack[i] < p.nlocations);
+        for (size_t i = 0; i < p.nlocations; i++) {
+            CHECK(p.location[i].mapping == MEM_NONE ||
+                  p.location[i].mapping < p.nmappings);
+            CHECK(p.location[i].line + p.location[i].nlines <= p.nlines);
+        }
+        for (size_t i = 0; i < p.nlines; i++)
+            CHECK(p.line[i].function == MEM_NONE ||
+                  p.line[i].function < p.nfunctions);
+        pp_fini(&p);
+    }
+    mem_fini(&raw);
+}
+
+static void test_pp_survives_every_failed_allocation(void)
+{
+    struct buf raw = {0};
+    unit_small_raw(&raw);
+    int e = GP_ENOMEM;
+    for (long k = 0; k < 200 && e; k++) {
+        struct buf b = {0}, out = {0};
+        struct pp p;
+        mem_put(&b, raw.data, raw.len);
+        mem_fuse = k;
+        e = pp_read(&p, &b, "x", 1 << 20, NULL);
+        if (!e)
+            e = pp_write(&p, &out);
+        mem_fuse = -1;
+        CHECK(!e || e == GP_ENOMEM || e == GP_ELIMIT);
+        pp_fini(&p);
+        mem_fini(&out);
+    }
+    CHECK(e == GP_OK);
+    mem_fini(&raw);
+}
+
+static void test_pp_takes_ids_in_any_order_and_unpacked(void)
+{
+    struct buf raw = {0}, part = {0}, sub = {0};
+    struct pp p;
+    /* string "" and "n"; type n/n; location 900 -> function 70; one sample
+     * with unpacked fields, before the location that it names. */
+    pb_put_uint(&part, 1, 900);
+    pb_put_uint(&part, 2, 5);
+    pb_put_message(&raw, 2, &part);
+    pb_put_uint(&part, 1, 900);
+    pb_put_uint(&sub, 1, 70);
+    pb_put_message(&part, 4, &sub);
+    pb_put_message(&raw, 4, &part);
+    pb_put_uint(&part, 1, 70);
+    pb_put_uint(&part, 2, 1);
+    pb_put_message(&raw, 5, &part);
+    pb_put_uint(&part, 1, 1);
+    pb_put_uint(&part, 2, 1);
+    pb_put_message(&raw, 1, &part);
+    pb_put_bytes(&raw, 6, "", 0);
+    pb_put_bytes(&raw, 6, "n", 1);
+    CHECK(!pp_read(&p, &raw, "x", 1 << 20, NULL));
+    CHECK(p.nsamples == 1 && p.value[0] == 5 && p.stack[0] == 0);
+    CHECK(p.location[0].nlines == 1 && p.line[0].function == 0);
+    CHECK(txt_equal(p.function[0].name, txt_slice("n")) && !p.repaired);
+    pp_fini(&p);
+    mem_fini(&part);
+    mem_fini(&sub);
+}
+
+static void test_elf_names_our_own_code(void)
+{
+    struct elf m;
+    struct gp_why why;
+    CHECK(!elf_init(&m, &why));
+    uint64_t pc = (uint64_t)(uintptr_t)test_elf_names_our_own_code + 4;
+    const struct elf_map *k = elf_find_map(&m, pc);
+    const char *name = k ? elf_find_name(&m, k, pc) : NULL;
+    CHECK(k && k->file == 0);
+    CHECK(name && !strcmp(name, "test_elf_names_our_own_code"));
+    pc = (uint64_t)(uintptr_t)lsearch + 1;
+    k = elf_find_map(&m, pc);
+    name = k ? elf_find_name(&m, k, pc) : NULL;
+    CHECK(name && !strcmp(name, "lsearch"));
+    CHECK(k && strlen(m.file[k->file].build_id) == 40);
+    CHECK(!elf_find_map(&m, 0) && !elf_find_map(&m, UINT64_MAX));
+    elf_fini(&m);
+}
+
+static void test_elf_survives_damaged_files(void)
+{
+    struct elf_image self = elf_open("/proc/self/exe");
+    unsigned seed = 7;
+    CHECK(self.size > 4096);
+    size_t n = self.size;
+    uint8_t *copy = mem_zalloc(n);
+    for (int round = 0; round < 60; round++) {
+        struct elf_file f = { .path = "/none", .tried = false };
+        memcpy(copy, self.p, n);
+        for (int i = 0; i < 24; i++)    /* header, segments, sections */
+            copy[(size_t)rand_r(&seed) % (i & 1 ? 1024 : n)] ^=
+                (uint8_t)rand_r(&seed);
+        const Elf64_Ehdr *h = (const Elf64_Ehdr *)(void *)copy;
+        if (h->e_shoff < n - 4096)
+            for (int i = 0; i < 24; i++)
+                copy[h->e_shoff + (size_t)rand_r(&seed) % 2048] =
+                    (uint8_t)rand_r(&seed);
+        size_t cut = round % 3 ? n : (size_t)rand_r(&seed) % n;
+        f.image = (struct elf_image){ copy, cut, false };
+        CHECK(!elf_load(&f));
+        elf_close(&f.debug);
+        mem_free(f.load);
+        mem_free(f.symbol);
+    }
+    mem_free(copy);
+    elf_close(&self);
+}
+
+static volatile uint64_t unit_sink;
+
+/* Work that the sampler is to find; its address is taken, so that it keeps
+ * its name. */
+static void unit_spin(int64_t ns)
+{
+    int64_t end = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID) + ns;
+    while (sys_clock_ns(CLOCK_THREAD_CPUTIME_ID) < end)
+        for (unsigned i = 0; i < 20000; i++)
+            unit_sink = unit_sink * 6364136223846793005u + i;
+}
+
+static void (*volatile unit_work)(int64_t) = unit_spin;
+
+/* Flat samples of the function called name, and all samples, of p. */
+static void unit_count(const struct pp *p, const char *name, uint64_t *flat,
+                       uint64_t *cum, uint64_t *all)
+{
+    *flat = *cum = *all = 0;
+    for (size_t i = 0; i < p->nsamples; i++) {
+        bool seen = false;
+        uint64_t n = (uint64_t)p->value[2 * i];
+        *all += n;
+        for (uint32_t k = p->stack_at[i]; k < p->stack_at[i + 1]; k++) {
+            const struct pp_location *l = &p->location[p->stack[k]];
+            if (!l->nlines || !txt_equal(txt_slice(name),
+                    p->function[p->line[l->line].function].name))
+                continue;
+            *flat += k == p->stack_at[i] ? n : 0;
+            *cum += seen ? 0 : n;
+            seen = true;
+        }
+    }
+}
+
+static void test_rec_finds_the_work(void)
+{
+    struct rec_mark from, to;
+    struct pp p;
+    struct gp_why why;
+    uint64_t flat, cum, all;
+    CHECK(!rec_open(250, &why));
+    CHECK(rec_open(999, &why) == GP_ESTATE);
+    CHECK(!rec_mark(&from, &why));
+    smp_label = smp_label_id("/a.B/C");
+    unit_work(400000000);
+    smp_label = 0;
+    CHECK(!rec_mark(&to, &why));
+    CHECK(!rec_window(&from, &to, &p, &why));
+    unit_count(&p, "unit_spin", &flat, &cum, &all);
+    CHECK(all > 20 && cum * 10 >= all * 9);
+    CHECK(strtoull(pp_comment(&p, "samples").p, NULL, 10) == all);
+    double coverage = strtod(pp_comment(&p, "coverage").p, NULL);
+    CHECK(coverage > 0.97 && coverage < 1.03);
+    uint64_t labelled = 0;
+    for (size_t i = 0; i < p.nsamples; i++)
+        for (uint32_t k = p.label_at[i]; k < p.label_at[i + 1]; k++)
+            if (txt_equal(p.label[k].str, txt_slice("/a.B/C")))
+                labelled += (uint64_t)p.value[2 * i];
+    CHECK(labelled * 10 >= all * 9);
+    CHECK(p.nmappings && p.mapping[0].file.n);
+    pp_fini(&p);
+    rec_mark_fini(&from);
+    rec_mark_fini(&to);
+    rec_close();
+}
+
+static void test_rec_windows_overlap(void)
+{
+    struct rec_mark a, b, c;
+    struct pp p;
+    uint64_t flat, cum, first, second, whole;
+    CHECK(!rec_open(250, NULL));
+    CHECK(!rec_mark(&a, NULL));
+    unit_work(150000000);
+    CHECK(!rec_mark(&b, NULL));
+    unit_work(150000000);
+    CHECK(!rec_mark(&c, NULL));
+    CHECK(!rec_window(&a, &b, &p, NULL));
+    unit_count(&p, "unit_spin", &flat, &cum, &first);
+    pp_fini(&p);
+    CHECK(!rec_window(&b, &c, &p, NULL));
+    unit_count(&p, "unit_spin", &flat, &cum, &second);
+    pp_fini(&p);
+    CHECK(!rec_window(&a, &c, &p, NULL));
+    unit_count(&p, "unit_spin", &flat, &cum, &whole);
+    pp_fini(&p);
+    CHECK(first && second && first + second == whole);
+    rec_mark_fini(&a);
+    rec_mark_fini(&b);
+    rec_mark_fini(&c);
+    rec_close();
+}
+
+static void test_smp_full_ring_counts_what_it_loses(void)
+{
+    struct gp_why why;
+    ucontext_t u;
+    uint64_t ticket, before;
+    CHECK(!rec_open(1, &why));          /* makes the ring */
+    pthread_mutex_lock(&rec_one.lock);  /* nobody drains it now */
+    getcontext(&u);
+    before = smp_lost();
+    for (uint64_t i = 0; i < smp_ring.count + 10; i++) {
+        struct smp_slot *s = smp_claim_sig(&ticket);
+        if (!s)
+            continue;
+        s->tid = (uint32_t)getpid();
+        s->depth = 1;
+        s->pc[0] = (void *)(uintptr_t)qsort;
+        s->cpu_ns = 0;
+        s->truncated = s->failed = false;
+        atomic_store(&s->turn, ticket + 1);
+    }
+    uint64_t lost = smp_lost() - before;
+    CHECK(lost >= 10 && lost <= 12);    /* a late signal may be among them */
+    pthread_mutex_unlock(&rec_one.lock);
+    rec_close();
+}
+
+static void test_profiler_api_writes_both_files(void)
+{
+    char dir[] = "/tmp/grpcprof-unit-XXXXXX", pprof[64], svg[64];
+    struct gp_profiler *p, *q;
+    struct gp_profiler_config config = { .size = sizeof config, .hz = 200 };
+    struct gp_why why;
+    struct stat st;
+    CHECK(mkdtemp(dir));
+    snprintf(pprof, sizeof pprof, "%s/p.pb", dir);
+    snprintf(svg, sizeof svg, "%s/f.svg", dir);
+    CHECK(!gp_profiler_start(&p, &config, &why));
+    CHECK(!gp_profiler_start(&q, &config, &why));       /* they overlap */
+    CHECK(!gp_profiler_note(p, "work", "7"));
+    unit_work(100000000);
+    gp_profiler_stop(q);
+    CHECK(!gp_profiler_write(p, pprof, svg, &why));
+    gp_profiler_stop(p);
+    CHECK(!stat(pprof, &st) && st.st_size > 200);
+    CHECK(!stat(svg, &st) && st.st_size > 2000);
+    unlink(pprof);
+    unlink(svg);
+    CHECK(!rmdir(dir));
+    config.hz = 20000;
+    CHECK(gp_profiler_start(&p, &config, &why) == GP_EUSAGE && !p);
+}

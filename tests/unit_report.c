@@ -1,0 +1,583 @@
+
+/* ---- reports: VIEW, ANL, SVG, OUT ---- */
+
+/* An empty profile with samples/count and cpu/nanoseconds, 1 kHz. */
+static void unit_profile(struct pp *p)
+{
+    *p = (struct pp){ .period = 1000000 };
+    pp_add_type(p, txt_slice("samples"), txt_slice("count"));
+    pp_add_type(p, txt_slice("cpu"), txt_slice("nanoseconds"));
+    p->period_type = p->type[1];
+}
+
+/* Add a mapping of file at start; its row. */
+static uint32_t unit_mapping(struct pp *p, const char *file, uint64_t start)
+{
+    struct pp_mapping *m = PP_ADD(p->mapping, p->nmappings, p->mapping_cap);
+    m->file = txt_slice(file);
+    m->start = start;
+    m->limit = start + 0x10000;
+    m->offset = 0x1000;
+    return (uint32_t)p->nmappings - 1;
+}
+
+/* Add a location in mapping whose lines, innermost first, are the functions
+ * in names, separated by commas; none for "".  Its row. */
+static uint32_t unit_location(struct pp *p, uint32_t mapping, uint64_t address,
+                              const char *names)
+{
+    struct pp_location *l = PP_ADD(p->location, p->nlocations,
+                                   p->location_cap);
+    l->mapping = mapping;
+    l->address = address;
+    l->line = (uint32_t)p->nlines;
+    while (*names) {
+        size_t n = strcspn(names, ",");
+        struct pp_function *f = PP_ADD(p->function, p->nfunctions,
+                                       p->function_cap);
+        f->name = (struct slice){ mem_arena_dup(&p->arena, names, n), n };
+        struct pp_line *k = PP_ADD(p->line, p->nlines, p->line_cap);
+        k->function = (uint32_t)p->nfunctions - 1;
+        l->nlines++;
+        names += n + (names[n] == ',');
+    }
+    return (uint32_t)p->nlocations - 1;
+}
+
+/* Add count samples of 1 ms each at the stack a b c, leaf first; MEM_NONE ends
+ * it early. */
+static void unit_sample(struct pp *p, int64_t count, uint32_t a, uint32_t b,
+                        uint32_t c)
+{
+    uint32_t stack[] = { a, b, c };
+    int64_t value[] = { count, count * 1000000 };
+    size_t n = a == MEM_NONE ? 0 : b == MEM_NONE ? 1 : c == MEM_NONE ? 2 : 3;
+    pp_add_sample(p, stack, n, value, NULL, 0);
+}
+
+/* The node of v called name, or an empty one. */
+static struct view_node unit_node(const struct view *v, const char *name)
+{
+    for (size_t i = 0; i < v->nnodes; i++)
+        if (txt_equal(v->node[i].name, txt_slice(name)))
+            return v->node[i];
+    return (struct view_node){0};
+}
+
+/* True when b holds text. */
+static bool unit_has(const struct buf *b, const char *text)
+{
+    return b->len && memmem(b->data, b->len, text, strlen(text));
+}
+
+/* Wilson's intervals against the table in profiler.md 7.4, in per mille. */
+static void test_wilson(void)
+{
+    static const struct { double n, p; int low, high; } row[] = {
+        { 110, 0, 0, 34 }, { 110, 6.0 / 110, 25, 114 }, { 110, 0.1, 57, 170 },
+        { 110, 0.3, 222, 391 }, { 110, 0.5, 408, 592 },
+        { 300, 0, 0, 13 }, { 300, 0.05, 31, 81 }, { 300, 0.1, 71, 139 },
+        { 300, 0.3, 251, 354 }, { 300, 0.5, 444, 556 },
+        { 1000, 0, 0, 4 }, { 1000, 0.05, 38, 65 }, { 1000, 0.1, 83, 120 },
+        { 1000, 0.3, 272, 329 }, { 1000, 0.5, 469, 531 },
+        { 3000, 0, 0, 1 }, { 3000, 0.05, 43, 58 }, { 3000, 0.1, 90, 111 },
+        { 3000, 0.3, 284, 317 }, { 3000, 0.5, 482, 518 },
+        { 10000, 0.05, 46, 54 }, { 10000, 0.1, 94, 106 },
+        { 10000, 0.3, 291, 309 }, { 10000, 0.5, 490, 510 },
+    };
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        double low, high;
+        anl_wilson(row[i].p, row[i].n, &low, &high);
+        CHECK(fabs(low * 1000 - row[i].low) < 0.6);
+        CHECK(fabs(high * 1000 - row[i].high) < 0.6);
+    }
+}
+
+/* Kish: equal weights are worth their number, one heavy sample is not; a
+ * share's own number agrees where weights are equal. */
+static void test_kish(void)
+{
+    struct view_sum equal = {0}, uneven = {0}, part = {0}, heavy = {0};
+    double low, high;
+    for (int i = 0; i < 100; i++) {
+        view_sum_add(&equal, 5, 1);
+        view_sum_add(&uneven, i ? 1 : 901, 1);
+    }
+    view_sum_add(&part, 50, 10);
+    view_sum_add(&heavy, 901, 1);
+    CHECK(fabs(view_effective(&equal) - 100) < 1e-9);
+    CHECK(fabs(view_effective(&uneven) - 1.2318) < 1e-3);
+    struct anl_share s = anl_share(&part, &equal);
+    anl_wilson(0.1, 100, &low, &high);
+    CHECK(s.share == 0.1);
+    CHECK(fabs(s.low - low) < 1e-9 && fabs(s.high - high) < 1e-9);
+    s = anl_share(&heavy, &uneven);
+    CHECK(s.share > 0.9 && s.low < 0.5);
+    s = anl_share(&(struct view_sum){0}, &(struct view_sum){0});
+    CHECK(isnan(s.share) && isnan(s.low));
+}
+
+/* The tables: name and module to category. */
+static void test_classes(void)
+{
+    static const char app[] = "/opt/server", libc[] = "/lib/libc.so.6",
+        h2[] = "/usr/lib/libnghttp2.so.14", z[] = "/lib/libz.so.1";
+    static const struct { const char *name, *module; uint8_t category; } row[]
+    = {
+        { "send", libc, ANL_NETWORK }, { "__libc_recv", libc, ANL_NETWORK },
+        { "__GI___libc_send", libc, ANL_NETWORK },
+        { "epoll_wait", libc, ANL_NETWORK },
+        { "__epoll_pwait2", libc, ANL_NETWORK },
+        { "sendfile64", libc, ANL_NETWORK },
+        { "write", libc, ANL_SYSCALLS }, { "__fsync", libc, ANL_SYSCALLS },
+        { "_int_malloc", libc, ANL_MEMORY }, { "cfree", libc, ANL_MEMORY },
+        { "malloc@@GLIBC_2.2.5", libc, ANL_MEMORY },
+        { "unlink_chunk.isra.0", libc, ANL_MEMORY },
+        { "munmap", libc, ANL_MEMORY },
+        { "__memmove_avx_unaligned_erms", libc, ANL_COPY },
+        { "__strlen_avx2", libc, ANL_COPY },
+        { "pthread_mutex_lock", libc, ANL_LOCKS },
+        { "__lll_lock_wait", libc, ANL_LOCKS },
+        { "__GI___clock_gettime", libc, ANL_TIME },
+        { "__vdso_clock_gettime", "[vdso]", ANL_TIME },
+        { "qsort", libc, ANL_LIBRARIES },
+        { "send", app, ANL_APPLICATION }, { "free", app, ANL_APPLICATION },
+        { "main", app, ANL_APPLICATION }, { "work", app, ANL_APPLICATION },
+        { "h2_send", app, ANL_APPLICATION },
+        { "helper", "/opt/libown.so", ANL_APPLICATION },
+        { "helper", "/usr/lib/libfoo.so.1", ANL_LIBRARIES },
+        { "nghttp2_session_mem_send", h2, ANL_PROTOCOL },
+        { "hd_inflate_commit", h2, ANL_PROTOCOL },
+        { "longest_match", z, ANL_COMPRESSION },
+        { "operator new(unsigned long)", app, ANL_MEMORY },
+        { "std::vector<int>::push_back", app, ANL_LIBRARIES },
+        { "grpc_core::Call::Start", app, ANL_PROTOCOL },
+        { "google::protobuf::Message::Parse", app, ANL_SERIAL },
+        { "h2::proto::streams::recv", app, ANL_PROTOCOL },
+        { "<tonic::codec::Streaming as X>::poll", app, ANL_PROTOCOL },
+        { "tokio::runtime::park", app, ANL_LOCKS },
+        { "tokio::net::tcp::read", app, ANL_NETWORK },
+        { "core::fmt::write", app, ANL_LIBRARIES },
+        { "__rust_dealloc", app, ANL_MEMORY },
+        { "src/a.rs:7 - prost::encode", app, ANL_SERIAL },
+        { "pprof::profiler::perf_signal_handler", app, ANL_PROFILER },
+        { "java.net.Socket.read", "", ANL_NETWORK },
+        { "java/util/HashMap.get", "", ANL_LIBRARIES },
+        { "io.grpc.internal.X.run", "", ANL_PROTOCOL },
+        { "com.google.protobuf.Parser.parse", "", ANL_SERIAL },
+        { "com.example.Work.run", "", ANL_APPLICATION },
+        { "_PyEval_EvalFrameDefault", "/usr/bin/python3", ANL_LIBRARIES },
+        { "take_gil", "/usr/bin/python3", ANL_LOCKS },
+        { "(garbage collector)", "", ANL_MEMORY },
+        { "tcp_sendmsg", "[kernel.kallsyms]", ANL_NETWORK },
+        { "do_syscall_64", "[kernel.kallsyms]", ANL_SYSCALLS },
+        { "[unsampled]", "", ANL_UNKNOWN }, { "[profiler]", "", ANL_PROFILER },
+        { "", app, ANL_UNKNOWN }, { "", h2, ANL_PROTOCOL },
+        { "", z, ANL_COMPRESSION }, { "", libc, ANL_LIBRARIES },
+    };
+    struct pp p;
+    struct view v;
+    unit_profile(&p);
+    unit_mapping(&p, app, 0);
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        uint32_t m = row[i].module[0] ?
+            unit_mapping(&p, row[i].module, 0) : MEM_NONE;
+        unit_location(&p, m, 0x100 + i, row[i].name);
+    }
+    CHECK(!view_init(&v, &p, 1, VIEW_APART, NULL));
+    struct anl_class *c = anl_classes(&v, &(uint32_t){0});
+    CHECK(c != NULL);
+    for (size_t i = 0; c && i < sizeof row / sizeof *row; i++)
+        CHECK(c[v.frame[v.frame_at[i]]].category == row[i].category);
+    mem_free(c);
+    view_fini(&v);
+    pp_fini(&p);
+}
+
+/* Names of our own binary, and Go's, whose meaning the program decides. */
+static void test_classes_program(void)
+{
+    static const struct { const char *main, *name; uint8_t category; } row[] = {
+        { "/usr/bin/grpcprof", "h2_send", ANL_PROTOCOL },
+        { "/usr/bin/grpcprof", "rpc_reply", ANL_PROTOCOL },
+        { "/usr/bin/grpcprof", "net_loop", ANL_NETWORK },
+        { "/usr/bin/grpcprof", "svc_say_hello", ANL_APPLICATION },
+        { "/usr/bin/grpcprof", "rec_drain", ANL_PROFILER },
+        { "/usr/bin/grpcprof", "main", ANL_LIBRARIES },
+        { "/go/bin/app", "main.handler", ANL_APPLICATION },
+        { "/go/bin/app", "encoding/json.Marshal", ANL_SERIAL },
+        { "/go/bin/app", "net/http.(*conn).serve", ANL_PROTOCOL },
+        { "/go/bin/app", "net.(*conn).Write", ANL_NETWORK },
+        { "/go/bin/app", "net/url.Parse", ANL_LIBRARIES },
+        { "/go/bin/app", "syscall.Syscall", ANL_SYSCALLS },
+        { "/go/bin/app", "sync/atomic.AddInt64", ANL_LOCKS },
+        { "/go/bin/app", "strings.Split", ANL_LIBRARIES },
+        { "/go/bin/app", "runtime.gcDrain", ANL_MEMORY },
+        { "/go/bin/app", "google.golang.org/grpc/internal/x.F",
+          ANL_PROTOCOL },
+        { "/go/bin/app", "example.org/shop.Buy", ANL_APPLICATION },
+    };
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        struct pp p;
+        struct view v;
+        unit_profile(&p);
+        uint32_t m = unit_mapping(&p, row[i].main, 0);
+        unit_location(&p, m, 1, row[i].name);
+        if (strstr(row[i].main, "go"))
+            unit_location(&p, m, 2, "runtime.mcall");
+        CHECK(!view_init(&v, &p, 1, VIEW_APART, NULL));
+        struct anl_class *c = anl_classes(&v, &(uint32_t){0});
+        CHECK(c && c[0].category == row[i].category);
+        mem_free(c);
+        view_fini(&v);
+        pp_fini(&p);
+    }
+}
+
+/* Self and total values: recursion once, inlined lines as frames, places
+ * without a line by file offset. */
+static void test_view_counts(void)
+{
+    struct pp p;
+    struct view v;
+    unit_profile(&p);
+    uint32_t m = unit_mapping(&p, "/opt/server", 0x400000);
+    uint32_t f = unit_location(&p, m, 0x400010, "f");
+    uint32_t in = unit_location(&p, m, 0x400020, "inner,outer");
+    uint32_t bare = unit_location(&p, m, 0x400030, "");
+    uint32_t lost = unit_location(&p, MEM_NONE, 0x99, "");
+    unit_sample(&p, 3, f, f, in);       /* f called by itself */
+    unit_sample(&p, 2, in, bare, MEM_NONE);
+    unit_sample(&p, 1, lost, MEM_NONE, MEM_NONE);
+    unit_sample(&p, 4, MEM_NONE, MEM_NONE, MEM_NONE);
+    CHECK(!view_init(&v, &p, 1, VIEW_APART, NULL));
+    struct view_node n = unit_node(&v, "f");
+    CHECK(n.flat.value == 3000000 && n.flat.samples == 3);
+    CHECK(n.cum.value == 3000000 && n.cum.samples == 3 && n.symbol);
+    n = unit_node(&v, "inner");
+    CHECK(n.flat.samples == 2 && n.cum.samples == 5 && n.inlined);
+    n = unit_node(&v, "outer");
+    CHECK(n.flat.samples == 0 && n.cum.samples == 5 && !n.inlined);
+    n = unit_node(&v, "server+0x1030");
+    CHECK(n.cum.samples == 2 && !n.symbol);
+    CHECK(unit_node(&v, "[unknown]").flat.samples == 1);
+    CHECK(v.total.value == 10000000 && v.counted == 10 && v.net == 10000000);
+    CHECK(fabs(view_effective(&v.total) - 10) < 1e-9);
+    view_fini(&v);
+    CHECK(!view_init(&v, &p, 0, VIEW_PPROF, NULL));
+    CHECK(unit_node(&v, "[server]").cum.samples == 2);
+    CHECK(unit_node(&v, "<unknown>").cum.samples == 1);
+    CHECK(v.total.value == 10);
+    view_fini(&v);
+    pp_fini(&p);
+}
+
+/* Which sample type is the default, and what a wrong name gets. */
+static void test_view_type(void)
+{
+    struct pp p;
+    struct gp_why why = {{0}};
+    size_t type = 9;
+    unit_profile(&p);
+    CHECK(!view_find_type(&p, NULL, &type, &why) && type == 1);
+    p.default_type = txt_slice("samples");
+    CHECK(!view_find_type(&p, NULL, &type, &why) && type == 0);
+    CHECK(!view_find_type(&p, "cpu", &type, &why) && type == 1);
+    CHECK(!view_find_type(&p, "0", &type, &why) && type == 0);
+    CHECK(view_find_type(&p, "heap", &type, &why) == GP_EUSAGE);
+    CHECK(strstr(why.text, "samples, cpu") != NULL);
+    pp_fini(&p);
+}
+
+/* Orders: by flat and name, by cum; equal names stay in order. */
+static void test_view_order(void)
+{
+    struct pp p;
+    struct view v;
+    size_t n;
+    unit_profile(&p);
+    uint32_t b = unit_location(&p, MEM_NONE, 1, "b");
+    uint32_t a = unit_location(&p, MEM_NONE, 2, "a");
+    uint32_t c = unit_location(&p, MEM_NONE, 3, "c");
+    unit_location(&p, MEM_NONE, 4, "never");
+    unit_sample(&p, 2, a, c, MEM_NONE);
+    unit_sample(&p, 2, b, c, MEM_NONE);
+    CHECK(!view_init(&v, &p, 1, VIEW_APART, NULL));
+    uint32_t *o = view_order(&v, VIEW_BY_FLAT, &n);
+    CHECK(o && n == 3);
+    CHECK(o && v.node[o[0]].name.p[0] == 'a' && v.node[o[1]].name.p[0] == 'b');
+    mem_free(o);
+    o = view_order(&v, VIEW_BY_CUM, &n);
+    CHECK(o && n == 3 && v.node[o[0]].name.p[0] == 'c');
+    mem_free(o);
+    view_fini(&v);
+    pp_fini(&p);
+}
+
+/* Folded stacks: merged, root first, in order, `;` replaced. */
+static void test_folded(void)
+{
+    struct pp p;
+    struct buf b = {0};
+    struct out_config c = {0};
+    unit_profile(&p);
+    uint32_t f = unit_location(&p, MEM_NONE, 1, "f;g h");
+    uint32_t m = unit_location(&p, MEM_NONE, 2, "main");
+    unit_sample(&p, 2, f, m, MEM_NONE);
+    unit_sample(&p, 1, m, MEM_NONE, MEM_NONE);
+    unit_sample(&p, 3, f, m, MEM_NONE);
+    c.sample = "samples";
+    CHECK(!out_report_folded(&b, &p, &c, NULL));
+    CHECK(b.len == 20 && !memcmp(b.data, "main 1\nmain;f:g h 5\n", 20));
+    mem_fini(&b);
+    pp_fini(&p);
+}
+
+/* A profile of count samples of work under main, in window_s seconds, for the
+ * verdict; comments as grpcprof writes them. */
+static void unit_run(struct pp *p, int64_t count, int window_s)
+{
+    unit_profile(p);
+    uint32_t m = unit_mapping(p, "/usr/bin/grpcprof", 0x400000);
+    uint32_t c = unit_mapping(p, "/lib/libc.so.6", 0x800000);
+    uint32_t work = unit_location(p, m, 0x400010, "svc_say_hello");
+    uint32_t send = unit_location(p, c, 0x800010, "send");
+    uint32_t loop = unit_location(p, m, 0x400020, "net_loop");
+    uint32_t root = unit_location(p, m, 0x400030, "main");
+    unit_sample(p, count * 7 / 10, work, loop, root);
+    unit_sample(p, count - count * 7 / 10, send, loop, root);
+    p->duration_ns = window_s * INT64_C(1000000000);
+    pp_add_comment(p, "tool=grpcprof 0.1.0");
+    pp_add_comment(p, "hz_asked=1000");
+    pp_add_comment(p, "requests=%" PRId64, count * 50);
+    pp_add_comment(p, "requests./helloworld.Greeter/SayHello=%" PRId64,
+                   count * 50);
+    pp_add_comment(p, "wall_ns=%" PRId64, p->duration_ns);
+    pp_add_comment(p, "process_cpu_ns=%" PRId64, count * 1000000);
+}
+
+/* 110 samples in 30 s: no verdict, the reason, the command that helps, and
+ * nothing about input and output. */
+static void test_verdict_withheld(void)
+{
+    struct pp p;
+    struct anl a;
+    struct buf b = {0};
+    struct anl_config c = {0};
+    struct out_config o = { .age_ns = -1 };
+    unit_run(&p, 110, 30);
+    CHECK(!anl_run(&p, &c, &a, NULL));
+    CHECK(a.verdict.kind == ANL_WITHHELD && a.nadvice == 0);
+    CHECK(a.verdict.nreasons > 0 && strstr(a.verdict.reason[0], "110"));
+    CHECK(strstr(a.verdict.reason[0], "5.7 to 17.0"));
+    CHECK(a.verdict.next_command &&
+          strstr(a.verdict.next_command, "grpcprof load -c 100 -d "));
+    CHECK(fabs(a.use.window - 0.110 / 30) < 1e-9);
+    out_report_text(&b, &a, &o);
+    CHECK(unit_has(&b, "cannot show what it") && !unit_has(&b, "I/O bound"));
+    CHECK(unit_has(&b, "0.4 % of one core"));
+    mem_fini(&b);
+    anl_fini(&a);
+    pp_fini(&p);
+}
+
+/* 20,000 samples: a verdict with evidence, calls and the first function. */
+static void test_verdict_given(void)
+{
+    struct pp p;
+    struct anl a;
+    struct anl_config c = {0};
+    unit_run(&p, 20000, 20);
+    CHECK(!anl_run(&p, &c, &a, NULL));
+    CHECK(a.verdict.kind == ANL_V_APPLICATION);
+    CHECK(a.verdict.nreasons > 0 && strstr(a.verdict.reason[0], "70.0 %"));
+    CHECK(a.verdict.next_command == NULL && a.nadvice >= 1);
+    CHECK(strstr(a.advice[0].text, "svc_say_hello") != NULL);
+    CHECK(a.finding[ANL_NETWORK].share.sum.samples == 6000);
+    CHECK(a.by_share[0] == ANL_APPLICATION && a.by_share[1] == ANL_NETWORK);
+    CHECK(a.calls == 1000000 && a.nmethods == 1);
+    CHECK(fabs(a.cpu_ns_per_call - 20000) < 1e-6);
+    CHECK(a.function[0].application && a.function[0].resolved);
+    anl_fini(&a);
+    pp_fini(&p);
+}
+
+/* Much of the window idle and little CPU: waiting, not "I/O bound". */
+static void test_verdict_waiting(void)
+{
+    struct pp p;
+    struct anl a;
+    struct anl_config c = {0};
+    unit_run(&p, 1000, 30);
+    CHECK(!anl_run(&p, &c, &a, NULL));
+    CHECK(a.verdict.kind == ANL_WAITING && a.nadvice == 0);
+    CHECK(!strstr(a.verdict.text, "I/O"));
+    anl_fini(&a);
+    pp_fini(&p);
+}
+
+/* Stacks that show nothing withhold the verdict however many there are; a
+ * profiler's handler is passed over; write() is network under the network. */
+static void test_stacks(void)
+{
+    struct pp p;
+    struct anl a;
+    struct anl_config c = {0};
+    unit_profile(&p);
+    uint32_t m = unit_mapping(&p, "/opt/server", 0x400000);
+    uint32_t l = unit_mapping(&p, "/lib/libc.so.6", 0x800000);
+    uint32_t bare = unit_location(&p, m, 0x400100, "");
+    uint32_t handler = unit_location(&p, m, 1, "perf_signal_handler");
+    uint32_t tramp = unit_location(&p, l, 2, "__restore_rt");
+    uint32_t work = unit_location(&p, m, 3, "work");
+    uint32_t copy = unit_location(&p, l, 4, "memcpy");
+    uint32_t out = unit_location(&p, l, 5, "write");
+    uint32_t h2 = unit_location(&p, m, 6, "nghttp2_session_send");
+    unit_sample(&p, 400, bare, MEM_NONE, MEM_NONE);
+    unit_sample(&p, 100, handler, tramp, work);
+    unit_sample(&p, 200, copy, work, MEM_NONE);
+    unit_sample(&p, 60, out, h2, MEM_NONE);
+    unit_sample(&p, 40, out, work, MEM_NONE);
+    CHECK(!anl_run(&p, &c, &a, NULL));
+    CHECK(a.finding[ANL_APPLICATION].share.sum.samples == 300);
+    CHECK(a.finding[ANL_NETWORK].share.sum.samples == 60);
+    CHECK(a.finding[ANL_SYSCALLS].share.sum.samples == 40);
+    CHECK(a.finding[ANL_SYSCALLS].on_behalf == 1);
+    CHECK(a.finding[ANL_UNKNOWN].share.sum.samples == 400);
+    CHECK(a.copy.sum.samples == 200 && a.trust.stripped == 200);
+    CHECK(a.trust.unsymbolised == 0.5 && a.trust.broken == 0.5);
+    CHECK(a.verdict.kind == ANL_WITHHELD);
+    anl_fini(&a);
+    pp_fini(&p);
+}
+
+/* Names that hurt, in SVG: valid text, no markup. */
+static void test_svg_escape(void)
+{
+    struct buf b = {0};
+    static const char in[] = "<a b=\"c\">&\x1b\x7f\xff\xc2\x85"
+                             "\xef\xbf\xbe]]>\t";
+    svg_put_text(&b, (struct slice){ in, sizeof in - 1 });
+    mem_put_byte(&b, 0);
+    CHECK(!b.err && !strcmp((const char *)b.data,
+        "&lt;a b=&quot;c&quot;&gt;&amp;\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"
+        "\xef\xbf\xbd\xef\xbf\xbd]]&gt; "));
+    mem_fini(&b);
+}
+
+/* A flame graph: frames of the right place and width, the same bytes twice,
+ * an error for nothing, and none of a hostile name's markup. */
+static void test_svg(void)
+{
+    struct pp p;
+    struct gp_why why;
+    struct svg_config c = { .sample = "samples" };
+    struct buf one = {0}, two = {0};
+    unit_profile(&p);
+    CHECK(svg_write(&p, &c, &one, &why) == GP_EFORMAT && one.len == 0);
+    uint32_t f = unit_location(&p, MEM_NONE, 1, "</script><script>alert(1)");
+    uint32_t m = unit_location(&p, MEM_NONE, 2, "main");
+    unit_sample(&p, 40, f, m, MEM_NONE);
+    unit_sample(&p, 60, m, MEM_NONE, MEM_NONE);
+    CHECK(!svg_write(&p, &c, &one, &why) && !svg_write(&p, &c, &two, &why));
+    CHECK(one.len == two.len && !memcmp(one.data, two.data, one.len));
+    CHECK(unit_has(&one, "viewBox=\"0 0 100 3\""));
+    CHECK(unit_has(&one, "M0 2h100v.94H0z"));       /* all */
+    CHECK(unit_has(&one, "M60 0h40v.94H60z"));      /* the leaf */
+    CHECK(!unit_has(&one, "<script>alert"));
+    mem_fini(&one);
+    mem_fini(&two);
+    pp_fini(&p);
+}
+
+/* JSON of a profile with names that hurt, and of one without samples. */
+static void test_report_json(void)
+{
+    struct pp p;
+    struct anl a;
+    struct buf b = {0};
+    struct anl_config c = {0};
+    struct out_config o = { .age_ns = -1 };
+    unit_profile(&p);
+    CHECK(!anl_run(&p, &c, &a, NULL));
+    CHECK(a.verdict.kind == ANL_WITHHELD);
+    out_report_json(&b, &a, &o);
+    CHECK(unit_has(&b, "\"schema\":\"grpcprof.report/1\""));
+    CHECK(unit_has(&b, "\"duration_ns\":null"));
+    CHECK(unit_has(&b, "\"diff\":null"));
+    anl_fini(&a);
+    uint32_t f = unit_location(&p, MEM_NONE, 1, "a\"b\\c\n\xff</script>");
+    unit_sample(&p, 40, f, MEM_NONE, MEM_NONE);
+    CHECK(!anl_run(&p, &c, &a, NULL));
+    b.len = 0;
+    out_report_json(&b, &a, &o);
+    CHECK(unit_has(&b, "a\\\"b\\\\c\\u000a\\ufffd</script>"));
+    CHECK(!b.err);
+    mem_fini(&b);
+    anl_fini(&a);
+    pp_fini(&p);
+}
+
+/* pprof's table: units, percentages, trimming, the inline marks. */
+static void test_report_top(void)
+{
+    struct pp p;
+    struct buf b = {0};
+    struct out_config c = {0};
+    unit_profile(&p);
+    uint32_t in = unit_location(&p, MEM_NONE, 1, "inner,outer");
+    uint32_t leaf = unit_location(&p, MEM_NONE, 2, "leaf");
+    uint32_t rare = unit_location(&p, MEM_NONE, 3, "rare");
+    unit_sample(&p, 1500, in, MEM_NONE, MEM_NONE);
+    unit_sample(&p, 500, leaf, in, MEM_NONE);
+    unit_sample(&p, 1, rare, MEM_NONE, MEM_NONE);
+    CHECK(!out_report_top(&b, &p, &c, NULL));
+    CHECK(unit_has(&b, "Showing nodes accounting for 2000ms, 100% of 2001ms "
+                       "total\nDropped 1 node (cum <= 10.01ms)\n"));
+    CHECK(unit_has(&b, "      flat  flat%   sum%        cum   cum%\n"
+                       "    1500ms 74.96% 74.96%     2000ms   100%  inner "
+                       "(inline)\n"
+                       "     500ms 24.99%   100%      500ms 24.99%  leaf\n"));
+    mem_fini(&b);
+    pp_fini(&p);
+}
+
+/* Every allocation of a report fails once: an error, no crash, no leak. */
+static void test_report_memory(void)
+{
+    struct pp p;
+    struct anl_config c = {0};
+    struct out_config o = { .age_ns = -1 };
+    struct svg_config s = {0};
+    int e = GP_ENOMEM;
+    unit_run(&p, 500, 1);
+    for (long fuse = 0; e && fuse < 10000; fuse++) {
+        struct anl a = {0};
+        struct buf b = {0};
+        mem_fuse = fuse;
+        e = anl_run(&p, &c, &a, NULL);
+        if (!e) {
+            out_report_text(&b, &a, &o);
+            out_report_json(&b, &a, &o);
+            e = b.err;
+        }
+        if (!e)
+            e = svg_write(&p, &s, &b, NULL);
+        if (!e)
+            e = out_report_top(&b, &p, &o, NULL);
+        if (!e)
+            e = out_report_folded(&b, &p, &o, NULL);
+        mem_fuse = -1;
+        anl_fini(&a);
+        mem_fini(&b);
+    }
+    CHECK(e == GP_OK);
+    pp_fini(&p);
+}
+
+/* The tests of this file:
+ *   test_wilson test_kish test_classes test_classes_program test_view_counts
+ *   test_view_type test_view_order test_folded test_verdict_withheld
+ *   test_verdict_given test_verdict_waiting test_stacks test_svg_escape
+ *   test_svg test_report_json test_report_top test_report_memory
+ */
