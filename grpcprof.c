@@ -431,7 +431,8 @@ static bool mem_fuse_blown(void)
 {
     if (mem_fuse == 0)
         return true;
-    mem_fuse -= mem_fuse > 0;
+    if (mem_fuse > 0)                   /* no write while threads run */
+        mem_fuse--;
     return false;
 }
 
@@ -8494,10 +8495,6 @@ struct rpc_method {
     uint16_t label;                     /* of its samples */
 };
 
-enum rpc_refusal {                      /* what is wrong with the headers */
-    RPC_FINE, RPC_NOT_POST, RPC_NOT_GRPC, RPC_NO_CODEC, RPC_BAD_TIMEOUT,
-};
-
 enum rpc_coding { RPC_IDENTITY, RPC_GZIP, RPC_UNKNOWN_CODING };
 
 struct gp_call {
@@ -8517,6 +8514,7 @@ struct gp_call {
     bool              post, grpc, codec;        /* as the headers must be */
     bool              bad_timeout;
     bool              begun;            /* the headers are complete */
+    bool              foreign;          /* not gRPC: told so at its end */
     bool              answered;
 };
 
@@ -8696,8 +8694,12 @@ static void rpc_call_fail(struct gp_call *k, enum gp_status status,
 }
 
 /* Answer k, which is not gRPC, in plain HTTP. */
-static void rpc_call_http(struct gp_call *k, const nghttp2_nv *nv, size_t n)
+static void rpc_call_http(struct gp_call *k)
 {
+    const nghttp2_nv no_post[3] = { rpc_nv_405, rpc_nv_text, rpc_nv_allow };
+    const nghttp2_nv no_grpc[2] = { rpc_nv_415, rpc_nv_text };
+    const nghttp2_nv *nv = k->post ? no_grpc : no_post;
+    size_t n = k->post ? 2 : 3;
     if (!rpc_call_answer(k))
         return;
     k->body = (struct h2_body){ (const uint8_t *)rpc_help,
@@ -8885,22 +8887,20 @@ static void rpc_on_header(struct h2_conn *h2, void *stream, struct slice name,
 }
 
 /* The request's headers are complete: refuse what cannot be served.  The
- * order is grpc-go's. */
+ * order is grpc-go's.  What is not gRPC is heard to its end first, as HTTP
+ * clients expect that do not read while they send. */
 static void rpc_on_headers(struct h2_conn *h2, void *stream, bool over)
 {
     struct gp_call *k = stream;
-    const nghttp2_nv no_post[3] = { rpc_nv_405, rpc_nv_text, rpc_nv_allow };
-    const nghttp2_nv no_grpc[2] = { rpc_nv_415, rpc_nv_text };
     if (k->begun)
         return;
     k->begun = true;
+    k->foreign = !over && (!k->post || !k->grpc);
+    if (k->foreign)
+        return;
     if (over)
         rpc_call_fail(k, GP_STATUS_RESOURCE_EXHAUSTED,
                       "header list larger than the limit");
-    else if (!k->post)
-        rpc_call_http(k, no_post, 3);
-    else if (!k->grpc)
-        rpc_call_http(k, no_grpc, 2);
     else if (!k->codec)
         rpc_call_fail(k, GP_STATUS_INTERNAL,
                       "content-subtype not supported; use proto");
@@ -8924,7 +8924,7 @@ static void rpc_on_data(struct h2_conn *h2, void *stream, const uint8_t *p,
     struct slice in = { (const char *)p, n }, part;
     enum rpc_step step;
     (void)h2;
-    while (!k->answered &&
+    while (!k->answered && !k->foreign &&
            (step = rpc_frame_next(&k->frame, &in, &part)) != RPC_MORE)
         if (step == RPC_PREFIX)
             rpc_call_check_prefix(k);
@@ -8941,7 +8941,9 @@ static void rpc_on_end(struct h2_conn *h2, void *stream)
     if (k->answered)
         return;
     (void)rpc_frame_next(&k->frame, &none, &part);      /* an empty message */
-    if (rpc_frame_cut(&k->frame))
+    if (k->foreign)
+        rpc_call_http(k);
+    else if (rpc_frame_cut(&k->frame))
         rpc_call_fail(k, GP_STATUS_INTERNAL,
                       "the request ends inside a message");
     else if (k->frame.count == 0)
@@ -13568,6 +13570,7 @@ static int cmd_serve_listen(struct cmd_serve *c, struct gp_why *why)
         .max_headers = (uint32_t)c->max_headers,
         .max_connections = (uint32_t)c->max_connections };
     int e;
+    sys_raise_files();
     c->greeter.work = c->work;
     if ((e = gp_server_new(&c->server, &config, why)) ||
         (e = svc_greeter_add(c->server, &c->greeter, why)))
@@ -14045,8 +14048,7 @@ static int cmd_load_run(const struct cmd_command *cmd)
     }
     int status = cmd_load_report(c, json, &b, &plan, &r);
     mem_fini(&b);
-    bool bad = plan.max_error_share < 0 ? r.failed > plan.max_errors :
-        (double)r.failed > plan.max_error_share * (double)r.sent;
+    bool bad = load_exceeds(&plan, &r);
     load_result_fini(&r);
     if (status == CMD_OK && atomic_load(&cmd_signal))
         status = 128 + atomic_load(&cmd_signal);
