@@ -10190,6 +10190,7 @@ struct load_result {
     uint64_t planned, sent, ok, failed, cut_off, not_sent;      /* calls */
     uint64_t resent;                    /* not processed, sent again */
     uint64_t reconnects, goaways, lost; /* connections, after the start */
+    uint64_t gave_up;                   /* clients that could not reconnect */
     uint64_t status[17];                /* calls by grpc status */
     struct load_error error[LOAD_ERRORS];
     size_t   nerror;                    /* of error */
@@ -10263,6 +10264,7 @@ struct load_worker {
     struct hdr          ok, failed, connect;
     _Atomic uint64_t    nok, nfailed;   /* for the progress line */
     uint64_t            sent, cut_off, resent, reconnects, goaways, lost;
+    uint64_t            gave_up;
     uint64_t            status[17];
     struct load_error   error[LOAD_ERRORS];
     size_t              nerror;
@@ -10431,6 +10433,8 @@ static void load_client_give_up(struct load_client *c)
     static const struct rpc_result gone = {
         RPC_LOST, GP_STATUS_UNAVAILABLE, 0, "cannot reconnect", false };
     c->dead = true;
+    c->worker->gave_up += !c->worker->ended &&
+                          (c->left || !c->worker->run->counted);
     for (uint64_t i = 0; i < c->worker->run->streams; i++)
         if (c->call[i].waiting)
             load_call_count(&c->call[i], &gone);
@@ -11142,6 +11146,7 @@ static void load_merge(struct load_result *to, const struct load_worker *w)
     to->reconnects += w->reconnects;
     to->goaways += w->goaways;
     to->lost += w->lost;
+    to->gave_up += w->gave_up;
     to->bytes_in += w->bytes_in;
     to->bytes_out += w->bytes_out;
     for (size_t i = 0; i < 17; i++)
@@ -11229,13 +11234,14 @@ static int load_run(const struct load_config *k, struct load_result *result,
     return e;
 }
 
-/* True when more calls failed than k allows; cut-off ones are not failed, and
- * without a single good call the run has failed in any case. */
+/* True when more calls failed than k allows; cut-off ones are not failed.
+ * Without a single good call, or with clients that lost the server for good,
+ * the run has failed in any case. */
 static bool load_exceeds(const struct load_config *k,
                          const struct load_result *r)
 {
     double done = (double)r->ok + (double)r->failed;
-    if (r->planned && !r->ok && r->ended != LOAD_SIGNAL)
+    if (r->gave_up || (r->planned && !r->ok && r->ended != LOAD_SIGNAL))
         return true;
     if (k->max_error_share >= 0 && k->max_error_share * done > 0)
         return (double)r->failed > k->max_error_share * done;
@@ -12796,6 +12802,10 @@ static void out_load_notes(struct buf *b, const struct load_config *k,
     if (wall > 0 && most > 0.85 * wall)
         txt_puts(b, "  note      a client thread was busy more than 85% of the "
                  "time: these latencies are partly the client's\n");
+    if (r->gave_up)
+        txt_putf(b, "  note      %" PRIu64 " clients lost the server and gave "
+                 "up; the calls that they had left are not sent\n",
+                 r->gave_up);
     if (r->ended == LOAD_SIGNAL)
         txt_puts(b, "  note      interrupted: these are the results so far\n");
 }
@@ -13329,6 +13339,23 @@ static int cmd_parse(const struct cmd_command *c, int argc, char **argv)
     return CMD_OK;
 }
 
+/* Print text from column at on, words wrapped at 79 and indented alike. */
+static void cmd_wrap(const char *text, size_t at)
+{
+    size_t column = at;
+    while (*text) {
+        size_t n = strcspn(text, " ");
+        if (column > at && column + 1 + n > 79) {
+            printf("\n%*s", (int)at, "");
+            column = at;
+        }
+        column += (size_t)printf("%s%.*s", column > at ? " " : "", (int)n,
+                                 text);
+        text += n + (text[n] == ' ');
+    }
+    putchar('\n');
+}
+
 /* Print c's usage and options. */
 static void cmd_help(const struct cmd_command *c)
 {
@@ -13336,15 +13363,17 @@ static void cmd_help(const struct cmd_command *c)
            *c->args ? " " : "", c->args, c->about);
     for (size_t i = 0; i < c->noptions; i++) {
         const struct cmd_option *o = &c->option[i];
-        char left[64], key[8] = "    ";
+        const char *dflt = o->dflt ? o->dflt : "";
+        bool value = *dflt && *dflt != '(';
+        char left[64], text[160], key[8] = "    ";
         if (o->key)
             snprintf(key, sizeof key, "-%c, ", o->key);
         snprintf(left, sizeof left, "%s--%s%s%s", key, o->name,
                  o->arg ? " " : "", o->arg ? o->arg : "");
-        printf("  %-26s %s", left, o->help);
-        if (o->dflt)
-            printf(o->dflt[0] == '(' ? " %s" : " [%s]", o->dflt);
-        putchar('\n');
+        snprintf(text, sizeof text, "%s %s%s%s", o->help, value ? "[" : "",
+                 dflt, value ? "]" : "");
+        printf("  %-26s ", left);
+        cmd_wrap(text, 29);
     }
 }
 
@@ -13429,6 +13458,17 @@ static int cmd_pending_name(const char *path, char *name, size_t size)
     return n > 0 && (size_t)n < size ? GP_OK : GP_ELIMIT;
 }
 
+/* Take back what cmd_pending_open said. */
+static void cmd_pending_close(struct cmd_serve *c)
+{
+    if (c->pending[0])
+        unlink(c->pending);
+    if (c->pending_fd >= 0)
+        close(c->pending_fd);
+    c->pending[0] = 0;
+    c->pending_fd = -1;
+}
+
 /* Say to report that --out will be written at until_ns (Unix time). */
 static void cmd_pending_open(struct cmd_serve *c, int64_t until_ns)
 {
@@ -13446,18 +13486,7 @@ static void cmd_pending_open(struct cmd_serve *c, int64_t until_ns)
                      until_ns);
     if (ftruncate(c->pending_fd, 0) ||
         sys_write_fd(c->pending_fd, text, (size_t)n))
-        cmd_say("%s: %s", c->pending, strerror(errno));
-}
-
-/* Undo cmd_pending_open. */
-static void cmd_pending_close(struct cmd_serve *c)
-{
-    if (c->pending[0])
-        unlink(c->pending);
-    if (c->pending_fd >= 0)
-        close(c->pending_fd);
-    c->pending[0] = 0;
-    c->pending_fd = -1;
+        cmd_pending_close(c);           /* no more than a courtesy */
 }
 
 /* Open the window of --profile. */
@@ -14033,8 +14062,10 @@ static int cmd_load_run(const struct cmd_command *cmd)
         plan.on_progress = cmd_load_progress;
         plan.arg = &plan;
     }
-    if (cmd_load_announce(c, json, &b, &plan))
+    if (cmd_load_announce(c, json, &b, &plan)) {
+        mem_fini(&b);
         return CMD_FAILED;
+    }
     sigaction(SIGINT, &act, NULL);
     sigaction(SIGTERM, &act, NULL);
     int e = load_run(&plan, &r, &why);
