@@ -72,6 +72,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <linux/perf_event.h>
 #include <math.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -91,7 +92,9 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -1996,12 +1999,13 @@ static const char *elf_find_name(struct elf *m, const struct elf_map *k,
 }
 
 /* ================================== 10 SMP ==================================
- * for     the sampler: a clock that sends SIGPROF, a handler that stores one
+ * for     the sampler: clocks that send SIGPROF, a handler that stores one
  *         stack, a ring that hands it over
  * uses    MEM, TXT, SYS
  * owns    the SIGPROF handler, the timers and the ring, all for the life of
  *         the process: a late signal never finds them gone
- * spec    setitimer(2), signal-safety(7), backtrace(3)
+ * spec    setitimer(2), timer_create(2), perf_event_open(2),
+ *         signal-safety(7), backtrace(3)
  * prefix  smp_
  * runs    the _sig functions in a signal handler on any thread; smp_drain on
  *         one thread at a time; the rest anywhere but in a handler
@@ -2016,8 +2020,13 @@ static const char *elf_find_name(struct elf *m, const struct elf_map *k,
  * when its turn is t, and sets it to t + 1; the consumer takes it at t + 1 and
  * sets it to t + N.  So nobody waits: a full ring costs the sample, counted.
  *
+ *   itimer  one timer for the process, on its CPU time; at kernel ticks
+ *   thread  a timer for each thread, on its CPU time; at kernel ticks
+ *   perf    a counter for each thread, on its CPU time; exact
+ *   wall    a timer for each thread, on real time: threads that wait too
+ *
  * Invariant  taken + lost == signals accepted.
- * Does not   see threads that wait, or that block SIGPROF.
+ * Does not   see threads that block SIGPROF.
  */
 
 struct smp_slot {
@@ -2027,6 +2036,8 @@ struct smp_slot {
     uint16_t depth;                     /* frames in pc, 1..SMP_DEPTH */
     uint16_t label;                     /* smp_label of the thread */
     bool     truncated, failed;         /* deeper than pc; only pc[0] known */
+    bool     waiting;                   /* in a system call, cut short */
+    int64_t  wall_ns;                   /* monotonic time */
     void    *pc[SMP_DEPTH + SMP_OWN];   /* leaf first; SMP_OWN: handler's */
 };
 
@@ -2095,6 +2106,14 @@ static struct smp_slot *smp_claim_sig(uint64_t *ticket)
     }
 }
 
+/* Clock id's time in ns. */
+static int64_t smp_clock_sig(clockid_t id)
+{
+    struct timespec t = {0};
+    clock_gettime(id, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
 /* The address that the signal interrupted. */
 static void *smp_context_pc_sig(const ucontext_t *u)
 {
@@ -2130,21 +2149,38 @@ static void smp_unwind_sig(struct smp_slot *s, const ucontext_t *u)
     s->depth = (uint16_t)n;
 }
 
-/* SIGPROF: store one sample.  Signals that another process or kill() sent are
- * not the timer's and say nothing. */
+/* Whether the signal found its thread waiting: the kernel has cut a system
+ * call short (it returns EINTR just behind the instruction), or will make it
+ * again (it stands on the instruction). */
+static bool smp_waiting_sig(const ucontext_t *u)
+{
+    const uint8_t *pc = smp_context_pc_sig(u);
+#if defined __x86_64__
+    static const uint8_t call[2] = { 0x0f, 0x05 };          /* syscall */
+    int64_t result = u->uc_mcontext.gregs[REG_RAX];
+#else
+    static const uint8_t call[4] = { 0x01, 0x00, 0x00, 0xd4 };  /* svc #0 */
+    int64_t result = (int64_t)u->uc_mcontext.regs[0];
+#endif
+    return (result == -EINTR && !memcmp(pc - sizeof call, call, sizeof call)) ||
+           !memcmp(pc, call, sizeof call);
+}
+
+/* SIGPROF: store one sample.  A signal that kill() or another process sent is
+ * not a timer's and says nothing. */
 static void smp_signal_sig(int signo, siginfo_t *info, void *context)
 {
     int saved = errno;
+    bool timer = info->si_code > 0 || info->si_code == SI_TIMER;
     uint64_t ticket;
     struct smp_slot *s;
     (void)signo;
-    if (info->si_code > 0 && atomic_load(&smp_ring.on) &&
-        (s = smp_claim_sig(&ticket))) {
-        struct timespec t = {0};
-        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-        s->cpu_ns = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+    if (timer && atomic_load(&smp_ring.on) && (s = smp_claim_sig(&ticket))) {
+        s->cpu_ns = smp_clock_sig(CLOCK_THREAD_CPUTIME_ID);
+        s->wall_ns = smp_clock_sig(CLOCK_MONOTONIC);
         s->tid = (uint32_t)syscall(SYS_gettid);
         s->label = smp_label;
+        s->waiting = smp_waiting_sig(context);
         smp_unwind_sig(s, context);
         atomic_store_explicit(&s->turn, ticket + 1, memory_order_release);
     }
@@ -2178,7 +2214,25 @@ static unsigned smp_tick_hz(void)
     return (unsigned)(1000000000 / t.tv_nsec);
 }
 
-/* Arm or, with hz 0, disarm the process's CPU timer. */
+struct smp_timer {                      /* a thread's, of an engine */
+    int     fd;                         /* perf's counter, owned */
+    timer_t id;                         /* of timer_create, owned */
+    bool    armed;
+};
+
+/* The clock of thread tid's CPU time, as pthread_getcpuclockid makes it. */
+static clockid_t smp_thread_clock(uint32_t tid)
+{
+    return (clockid_t)(~tid << 3 | 6);
+}
+
+/* Set t's period to hz, 1 or more. */
+static struct timespec smp_period(unsigned hz)
+{
+    return (struct timespec){ hz == 1, hz == 1 ? 0 : 1000000000 / hz };
+}
+
+/* itimer: arm or, with hz 0, disarm the process's CPU timer. */
 static int smp_itimer_set(unsigned hz, struct gp_why *why)
 {
     struct itimerval t = {0};
@@ -2192,23 +2246,115 @@ static int smp_itimer_set(unsigned hz, struct gp_why *why)
     return GP_OK;
 }
 
-/* Samples a second of CPU time to expect of the process at hz: the timer can
- * fire once a tick. */
-static unsigned smp_itimer_expect(unsigned hz)
+/* thread and wall: a timer that signals thread tid at hz of clock.  The first
+ * time comes after a random part of the period, so that threads are not in
+ * step and short-lived ones have their chance. */
+static int smp_timer_arm(struct smp_timer *t, uint32_t tid, clockid_t clock,
+                         unsigned hz)
 {
-    unsigned tick = smp_tick_hz();
-    return hz < tick ? hz : tick;
+    struct sigevent e = { .sigev_notify = SIGEV_THREAD_ID,
+                          .sigev_signo = SIGPROF };
+    struct itimerspec when = { .it_interval = smp_period(hz) };
+    uint32_t dice = 0;
+    e._sigev_un._tid = (pid_t)tid;
+    if (timer_create(clock, &e, &t->id))
+        return GP_EIO;
+    if (getrandom(&dice, sizeof dice, GRND_NONBLOCK) < 0)
+        dice = tid * 2654435761u;
+    when.it_value.tv_nsec = 1 + dice % (1000000000 / hz - 1);
+    if (timer_settime(t->id, 0, &when, NULL)) {
+        timer_delete(t->id);
+        return GP_EIO;
+    }
+    return GP_OK;
+}
+
+/* thread: a timer on thread tid's CPU time. */
+static int smp_thread_arm(struct smp_timer *t, uint32_t tid, unsigned hz)
+{
+    return smp_timer_arm(t, tid, smp_thread_clock(tid), hz);
+}
+
+/* wall: a timer on real time. */
+static int smp_wall_arm(struct smp_timer *t, uint32_t tid, unsigned hz)
+{
+    return smp_timer_arm(t, tid, CLOCK_MONOTONIC, hz);
+}
+
+/* thread and wall: undo the arming. */
+static void smp_timer_disarm(struct smp_timer *t)
+{
+    timer_delete(t->id);
+}
+
+/* perf: a counter of thread tid's CPU time, kernel's included, that signals it
+ * at every overflow. */
+static int smp_perf_arm(struct smp_timer *t, uint32_t tid, unsigned hz)
+{
+    struct perf_event_attr a = {
+        .type = PERF_TYPE_SOFTWARE, .size = sizeof a,
+        .config = PERF_COUNT_SW_TASK_CLOCK,
+        .sample_period = 1000000000u / hz, .disabled = 1, .exclude_hv = 1,
+        .wakeup_events = 1,
+    };
+    struct f_owner_ex owner = { F_OWNER_TID, (pid_t)tid };
+    t->fd = (int)syscall(SYS_perf_event_open, &a, (pid_t)tid, -1, -1,
+                         PERF_FLAG_FD_CLOEXEC);
+    if (t->fd < 0)
+        return GP_EIO;
+    if (fcntl(t->fd, F_SETFL, O_ASYNC | O_NONBLOCK) ||
+        fcntl(t->fd, F_SETSIG, SIGPROF) ||
+        fcntl(t->fd, F_SETOWN_EX, &owner) ||
+        ioctl(t->fd, PERF_EVENT_IOC_REFRESH, INT_MAX)) {
+        close(t->fd);
+        return GP_EIO;
+    }
+    return GP_OK;
+}
+
+/* perf: undo the arming. */
+static void smp_perf_disarm(struct smp_timer *t)
+{
+    close(t->fd);
 }
 
 struct smp_engine {
     const char *name;
-    int (*set)(unsigned hz, struct gp_why *why);    /* 0: off */
-    unsigned (*expect)(unsigned hz);
+    bool ticks;                         /* driven by the kernel's tick */
+    bool wall;                          /* of real time, not CPU time */
+    int (*set)(unsigned hz, struct gp_why *why);    /* process; 0: off */
+    int (*arm)(struct smp_timer *t, uint32_t tid, unsigned hz); /* thread */
+    void (*disarm)(struct smp_timer *t);
 };
 
 static const struct smp_engine smp_itimer = {
-    "itimer", smp_itimer_set, smp_itimer_expect
-};
+    "itimer", true, false, smp_itimer_set, NULL, NULL };
+static const struct smp_engine smp_thread = {
+    "thread", true, false, NULL, smp_thread_arm, smp_timer_disarm };
+static const struct smp_engine smp_perf = {
+    "perf", false, false, NULL, smp_perf_arm, smp_perf_disarm };
+static const struct smp_engine smp_wall = {
+    "wall", false, true, NULL, smp_wall_arm, smp_timer_disarm };
+
+/* Samples a second of its clock that engine can deliver when asked for hz. */
+static unsigned smp_expect(const struct smp_engine *engine, unsigned hz)
+{
+    unsigned tick = smp_tick_hz();
+    return engine->ticks && tick < hz ? tick : hz;
+}
+
+/* Whether the kernel lets this process have engine, tried on this thread; if
+ * not, errno says why. */
+static bool smp_permitted(const struct smp_engine *engine)
+{
+    struct smp_timer t;
+    if (!engine->arm)
+        return true;
+    if (engine->arm(&t, (uint32_t)syscall(SYS_gettid), 1))
+        return false;
+    engine->disarm(&t);
+    return true;
+}
 
 /* Map the ring, prefaulted: room for SMP_RING_MS at the greatest rate on every
  * CPU. */
@@ -2245,15 +2391,63 @@ static int smp_start(const struct smp_engine *engine, unsigned hz,
     if (sigaction(SIGPROF, &act, NULL))
         return txt_fail(why, GP_EIO, "sigaction: %s", strerror(errno));
     atomic_store(&smp_ring.on, true);
-    if ((e = engine->set(hz, why)))
+    if (engine->set && (e = engine->set(hz, why)))
         atomic_store(&smp_ring.on, false);
     return e;
 }
 
-/* Stop engine; signals on their way are ignored. */
+/* CPU time in ns that this thread needs for n steps of nothing. */
+static int64_t smp_spin(unsigned n)
+{
+    int64_t from = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    for (unsigned i = 0; i < n; i++)
+        __asm__ volatile("" : : "r"(i));
+    return sys_clock_ns(CLOCK_THREAD_CPUTIME_ID) - from;
+}
+
+/* Order two times. */
+static int smp_by_time(const void *a, const void *b)
+{
+    const int64_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+/* What a sample of engine costs in CPU time, in ns, timer and signal included:
+ * the same work in turn with and without it, at the greatest rate, medians.
+ * NAN for an engine of ticks, which fires too seldom to be measured so.  Takes
+ * some 30 ms; the samples are in the ring afterwards. */
+static double smp_calibrate(const struct smp_engine *engine)
+{
+    enum { ROUNDS = 15 };
+    int64_t off[ROUNDS], on[ROUNDS];
+    uint32_t tid = (uint32_t)syscall(SYS_gettid);
+    uint64_t head = atomic_load(&smp_ring.head);
+    struct smp_timer t;
+    unsigned steps = 1000;
+    while (smp_spin(steps) < 1000000 && steps < 1u << 30)
+        steps *= 2;
+    if (engine->ticks)
+        return NAN;
+    for (int i = 0; i < ROUNDS; i++) {
+        off[i] = smp_spin(steps);
+        if (engine->arm(&t, tid, SMP_MOST_HZ))
+            return NAN;
+        on[i] = smp_spin(steps);
+        engine->disarm(&t);
+    }
+    double samples = (double)(atomic_load(&smp_ring.head) - head) / ROUNDS;
+    qsort(off, ROUNDS, sizeof *off, smp_by_time);
+    qsort(on, ROUNDS, sizeof *on, smp_by_time);
+    double cost = (double)(on[ROUNDS / 2] - off[ROUNDS / 2]) / samples;
+    return samples >= 1 && cost > 0 ? cost : NAN;
+}
+
+/* Stop engine, whose threads' timers are disarmed already; signals on their
+ * way are ignored. */
 static void smp_stop(const struct smp_engine *engine)
 {
-    engine->set(0, NULL);
+    if (engine->set)
+        engine->set(0, NULL);
     atomic_store(&smp_ring.on, false);
 }
 
@@ -3035,8 +3229,9 @@ static int pp_write(const struct pp *p, struct buf *out)
 }
 
 /* ================================== 12 REC ==================================
- * for     the recorder: samples from SMP into one cumulative table of stacks;
- *         a profile is the difference of two marks
+ * for     the recorder: threads found and their timers armed; samples from SMP
+ *         into one cumulative table of stacks; a profile is the difference of
+ *         two marks
  * uses    MEM, TXT, SYS, ELF, SMP, PP
  * owns    rec_one, the drain thread, struct rec_mark
  * spec    [PP]; proc(5) for threads and their names
@@ -3044,14 +3239,18 @@ static int pp_write(const struct pp *p, struct buf *out)
  * runs    the drain thread takes samples at least every REC_SLICE_MS; marks
  *         are taken on any thread, under the lock
  *
- * A sample counts one, and carries the CPU time that its thread used since the
- * thread's last sample.  A mark charges what each thread used since to the
+ * A sample counts one, and carries the time that passed on its thread's clock
+ * (CPU time, or real time with the wall engine) since the thread's last
+ * sample.  A mark charges what each thread used since to the
  * frame [unsampled] (the drain thread: [profiler]), so that the times between
  * two marks add up to the CPU time used, whatever the timer did.
  *
  * Invariant  rows are only added while the recorder runs, so that a mark is
  *            their first n counts; the times in a row never go down.
- * Does not   see the last moments of a thread that ends between two marks.
+ *            What threads used that ended since the last mark is charged to
+ *            [unsampled] of the thread name "(ended)".
+ * Does not   see into a thread that lives for less than REC_DRAIN_MS, where
+ *            the engine has a timer for each thread: only its time.
  */
 
 /* Frames that are not addresses: their "pc" is below any code. */
@@ -3063,26 +3262,40 @@ static const char *const rec_pseudo_name[REC_PSEUDO_LIMIT] = {
     [REC_PROFILER] = "[profiler]", [REC_UNSAMPLED] = "[unsampled]",
 };
 
+enum rec_state { REC_ON_CPU, REC_RUNNING, REC_WAITING };    /* last: wall */
+
 struct rec_count {
     uint64_t n;                         /* samples */
-    int64_t  cpu_ns;
+    int64_t  ns;                        /* CPU time, or real time */
 };
 
 struct rec_row {                        /* a stack of a thread at some work */
     size_t   at;                        /* first pc in rec_one.pc */
     uint32_t thread;                    /* row of rec_one.name */
     uint16_t depth, label;              /* frames; smp_label */
+    enum rec_state state;
     struct rec_count sum;               /* since the recorder started */
 };
 
 struct rec_thread {
     uint32_t tid, name;                 /* kernel's id; row of rec_one.name */
-    int64_t  cpu_ns;                    /* its CPU time already charged */
+    int64_t  ns;                        /* its clock's time already charged */
+    struct smp_timer timer;             /* armed while the thread lives */
+    uint32_t scan;                      /* the last scan that saw it */
+    bool     alive;                     /* as far as known */
 };
 
 struct rec_totals {                     /* since the recorder started */
     uint64_t samples, lost, truncated, failed;
+    uint64_t ended, unarmed;            /* threads; without a timer */
+    int64_t  charged_ns;                /* CPU time in all rows */
     int64_t  busy_wall_ns, busy_cpu_ns; /* of slices with CPU use, below */
+};
+
+struct rec_config {
+    unsigned hz;                        /* 1..SMP_MOST_HZ */
+    enum gp_timer timer;                /* of a CPU profile */
+    bool wall;                          /* real time */
 };
 
 static struct {
@@ -3090,7 +3303,14 @@ static struct {
     pthread_cond_t  wake;               /* ends the drain thread's sleep */
     pthread_t       drain;
     unsigned        users, hz;          /* 0 users: not running */
+    struct rec_config want;             /* as the first user asked */
     const struct smp_engine *engine;
+    char            reason[160];        /* why this engine, for people */
+    double          cost_ns;            /* CPU a sample; NAN: not known */
+    const struct smp_engine *costed;    /* the engine that cost_ns is of */
+    uint32_t        scan;               /* scans of the threads so far */
+    int64_t         begin_cpu_ns;       /* the process's, when it started */
+    uint64_t        ended_seen;         /* total.ended when last charged */
     bool            stop;               /* the drain thread is to end */
     long            drain_ns;           /* between two looks at the ring */
     uint32_t        drain_tid;
@@ -3109,7 +3329,17 @@ static struct {
     int64_t         slice_wall_ns, slice_cpu_ns;    /* the slice's begin */
 } rec_one = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
+struct rec_source {                     /* what else a profile is to say */
+    bool (*calls)(const void *server, size_t i, const char **path,
+                  uint64_t *n);         /* calls so far of method i, if any */
+    const void *server;                 /* for calls; borrowed; NULL: none */
+    const struct slice *note;           /* key=value; borrowed */
+    size_t nnotes;
+};
+
 struct rec_mark {                       /* the recorder at one moment */
+    uint64_t *calls;                    /* owned, by method of the source */
+    size_t  ncalls;
     struct rec_count *row;              /* owned, nrows */
     size_t  nrows;
     struct rec_totals total;
@@ -3148,9 +3378,9 @@ static uint32_t rec_read_name(uint32_t tid)
     return rec_name_row(text);
 }
 
-/* The thread tid, entered with cpu_ns charged if new; NULL without memory.  A
- * clock that went back means that tid names a new thread. */
-static struct rec_thread *rec_find_thread(uint32_t tid, int64_t now_cpu_ns,
+/* The thread tid, entered with charged_ns charged if new; NULL without memory.
+ * A clock that went back means that tid names a new thread. */
+static struct rec_thread *rec_find_thread(uint32_t tid, int64_t now_ns,
                                           int64_t charged_ns)
 {
     uint64_t h = mem_hash(&tid, sizeof tid);
@@ -3158,8 +3388,9 @@ static struct rec_thread *rec_find_thread(uint32_t tid, int64_t now_cpu_ns,
     while ((i = mem_index_next(&rec_one.thread_index, h, &at)) != MEM_NONE)
         if (rec_one.thread[i].tid == tid) {
             struct rec_thread *t = &rec_one.thread[i];
-            if (now_cpu_ns < t->cpu_ns) {
-                t->cpu_ns = 0;
+            if (now_ns < t->ns) {
+                t->ns = 0;
+                t->alive = false;
                 t->name = rec_read_name(tid);
             }
             return t->name == MEM_NONE ? NULL : t;
@@ -3169,7 +3400,7 @@ static struct rec_thread *rec_find_thread(uint32_t tid, int64_t now_cpu_ns,
         PP_ADD(rec_one.thread, rec_one.nthreads, rec_one.thread_cap);
     if (!t)
         return NULL;
-    *t = (struct rec_thread){ tid, name, charged_ns };
+    *t = (struct rec_thread){ .tid = tid, .name = name, .ns = charged_ns };
     if (mem_index_put(&rec_one.thread_index, h,
                       (uint32_t)rec_one.nthreads - 1)) {
         rec_one.nthreads--;
@@ -3180,15 +3411,18 @@ static struct rec_thread *rec_find_thread(uint32_t tid, int64_t now_cpu_ns,
 
 /* The row of a stack, entered if new; NULL without memory or at the cap. */
 static struct rec_row *rec_find_row(const uint64_t *pc, uint16_t depth,
-                                    uint32_t thread, uint16_t label)
+                                    uint32_t thread, uint16_t label,
+                                    enum rec_state state)
 {
     uint64_t h = mem_hash(pc, depth * sizeof *pc);
-    uint64_t key[2] = { h, (uint64_t)thread << 32 | label };
+    uint64_t key[2] = { h, (uint64_t)thread << 32 | (uint64_t)state << 16 |
+                           label };
     h = mem_hash(key, sizeof key);
     uint32_t at = 0, i;
     while ((i = mem_index_next(&rec_one.row_index, h, &at)) != MEM_NONE) {
         struct rec_row *r = &rec_one.row[i];
         if (r->thread == thread && r->label == label && r->depth == depth &&
+            r->state == state &&
             !memcmp(rec_one.pc + r->at, pc, depth * sizeof *pc))
             return r;
     }
@@ -3208,9 +3442,20 @@ static struct rec_row *rec_find_row(const uint64_t *pc, uint16_t depth,
     }
     memcpy(p + rec_one.npcs, pc, depth * sizeof *pc);
     *r = (struct rec_row){ .at = rec_one.npcs, .thread = thread,
-                           .depth = depth, .label = label };
+                           .depth = depth, .label = label,
+                           .state = state };
     rec_one.npcs += depth;
     return r;
+}
+
+/* Add n samples and ns of t's clock to row r, and charge t. */
+static void rec_charge(struct rec_row *r, struct rec_thread *t, uint64_t n,
+                       int64_t now_ns)
+{
+    r->sum.n += n;
+    r->sum.ns += now_ns - t->ns;
+    rec_one.total.charged_ns += now_ns - t->ns;
+    t->ns = now_ns;
 }
 
 /* Enter one sample; smp_drain's callback, under the lock.  What the table
@@ -3219,13 +3464,18 @@ static void rec_on_sample(const struct smp_slot *s, void *user)
 {
     uint64_t pc[SMP_DEPTH + 1];
     uint16_t depth = s->depth;
+    bool wall = rec_one.engine->wall;
+    int64_t now = wall ? s->wall_ns : s->cpu_ns;
     (void)user;
     for (uint16_t i = 0; i < depth; i++)    /* call sites: in the call */
         pc[i] = (uint64_t)(uintptr_t)s->pc[i] - (i > 0);
     if (s->truncated)
         pc[depth++] = REC_TRUNCATED;
-    struct rec_thread *t = rec_find_thread(s->tid, s->cpu_ns, 0);
-    struct rec_row *r = t ? rec_find_row(pc, depth, t->name, s->label) : NULL;
+    enum rec_state state = !wall ? REC_ON_CPU :
+                           s->waiting ? REC_WAITING : REC_RUNNING;
+    struct rec_thread *t = rec_find_thread(s->tid, now, wall ? now : 0);
+    struct rec_row *r = t ? rec_find_row(pc, depth, t->name, s->label, state)
+                          : NULL;
     rec_one.total.truncated += s->truncated;
     rec_one.total.failed += s->failed;
     if (!r) {
@@ -3233,45 +3483,116 @@ static void rec_on_sample(const struct smp_slot *s, void *user)
         return;
     }
     rec_one.total.samples++;
-    r->sum.n++;
-    r->sum.cpu_ns += s->cpu_ns - t->cpu_ns;
-    t->cpu_ns = s->cpu_ns;
+    rec_charge(r, t, 1, now);
 }
 
-/* Charge what thread tid used since its last sample to [unsampled], or only
- * note it as the begin when first. */
-static void rec_charge_thread(uint32_t tid, bool first)
+/* Charge what t used since its last sample to [unsampled], the drain thread's
+ * to [profiler]; in a wall profile the drain thread does not count. */
+static void rec_charge_tail(struct rec_thread *t, int64_t now_ns)
 {
-    struct timespec ts;
-    clockid_t clock = (clockid_t)(~(uint32_t)tid << 3 | 6); /* its CPU time */
-    if (clock_gettime(clock, &ts))
-        return;                         /* it has ended */
-    int64_t now = (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-    struct rec_thread *t = rec_find_thread(tid, now, first ? now : 0);
-    uint64_t pc = tid == rec_one.drain_tid ? REC_PROFILER : REC_UNSAMPLED;
-    struct rec_row *r = t && now > t->cpu_ns ?
-        rec_find_row(&pc, 1, t->name, 0) : NULL;
-    if (r) {
-        r->sum.cpu_ns += now - t->cpu_ns;
-        t->cpu_ns = now;
-    }
+    bool self = t->tid == rec_one.drain_tid;
+    uint64_t pc = self ? REC_PROFILER : REC_UNSAMPLED;
+    if (now_ns <= t->ns || (self && rec_one.engine->wall))
+        return;
+    struct rec_row *r = rec_find_row(&pc, 1, t->name, 0, REC_ON_CPU);
+    if (r)
+        rec_charge(r, t, 0, now_ns);
 }
 
-/* rec_charge_thread for each thread of the process; returns how many. */
-static size_t rec_charge_all(bool first)
+/* The time on the engine's clock of thread tid, or -1 when it has ended. */
+static int64_t rec_thread_ns(uint32_t tid)
+{
+    struct timespec t;
+    if (rec_one.engine->wall)
+        return sys_now_ns();
+    if (clock_gettime(smp_thread_clock(tid), &t))
+        return -1;
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* Give t its timer, when the engine has one for each thread. */
+static void rec_arm(struct rec_thread *t)
+{
+    const struct smp_engine *e = rec_one.engine;
+    if (!e->arm || t->timer.armed || t->tid == rec_one.drain_tid)
+        return;
+    t->timer.armed = !e->arm(&t->timer, t->tid, rec_one.hz);
+    rec_one.total.unarmed += !t->timer.armed;
+}
+
+/* Take t's timer away. */
+static void rec_disarm(struct rec_thread *t)
+{
+    if (t->timer.armed)
+        rec_one.engine->disarm(&t->timer);
+    t->timer.armed = false;
+}
+
+/* See thread tid: enter and arm a new one.  What the recorder's first scan
+ * finds begins there; what a later one finds began when it was made. */
+static void rec_see(uint32_t tid, bool first, bool charge)
+{
+    int64_t now = rec_thread_ns(tid);
+    if (now < 0)
+        return;
+    struct rec_thread *t = rec_find_thread(tid, now,
+                               first || rec_one.engine->wall ? now : 0);
+    if (!t)
+        return;
+    t->scan = rec_one.scan;
+    if (!t->alive) {
+        rec_disarm(t);                  /* another thread's, of this number */
+        rec_arm(t);
+    }
+    t->alive = true;
+    if (charge)
+        rec_charge_tail(t, now);
+}
+
+/* Look at all threads of the process: arm the new ones, disarm those that
+ * ended, and with charge charge what each used.  Returns how many live. */
+static size_t rec_scan(bool first, bool charge)
 {
     DIR *d = opendir("/proc/self/task");
     size_t n = 0;
+    rec_one.scan++;
     for (struct dirent *e; d && (e = readdir(d));) {
         uint64_t tid;
         if (txt_number(e->d_name, 1, INT_MAX, &tid))
             continue;
-        rec_charge_thread((uint32_t)tid, first);
+        rec_see((uint32_t)tid, first, charge);
         n++;
+    }
+    for (size_t i = 0; d && i < rec_one.nthreads; i++) {
+        struct rec_thread *t = &rec_one.thread[i];
+        if (t->alive && t->scan != rec_one.scan) {
+            rec_disarm(t);
+            t->alive = false;
+            rec_one.total.ended++;
+        }
     }
     if (d)
         closedir(d);
     return n;
+}
+
+/* What the process used and no row has, to [unsampled] of "(ended)", when
+ * threads ended since the last mark: nobody can read their clocks now. */
+static void rec_charge_ended(int64_t process_ns)
+{
+    uint64_t pc = REC_UNSAMPLED;
+    int64_t missing = process_ns - rec_one.begin_cpu_ns -
+                      rec_one.total.charged_ns;
+    uint32_t name = rec_name_row("(ended)");
+    if (rec_one.engine->wall || missing <= 0 || name == MEM_NONE ||
+        rec_one.ended_seen == rec_one.total.ended)
+        return;
+    rec_one.ended_seen = rec_one.total.ended;
+    struct rec_row *r = rec_find_row(&pc, 1, name, 0, REC_ON_CPU);
+    if (r) {
+        r->sum.ns += missing;
+        rec_one.total.charged_ns += missing;
+    }
 }
 
 /* Close a slice of REC_SLICE_MS: it was busy when the process used at least a
@@ -3301,6 +3622,7 @@ static void *rec_drain(void *arg)
     while (!rec_one.stop) {
         struct timespec until;
         smp_drain(rec_on_sample, NULL);
+        rec_scan(false, false);
         rec_slice();
         clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_nsec += rec_one.drain_ns;
@@ -3332,30 +3654,86 @@ static void rec_reset(void)
     rec_one.total = (struct rec_totals){0};
 }
 
-/* Begin to record at hz; the lock is held and there is no user yet. */
-static int rec_begin(unsigned hz, struct gp_why *why)
+/* Stop the engine: no thread keeps a timer. */
+static void rec_end(void)
+{
+    for (size_t i = 0; i < rec_one.nthreads; i++)
+        rec_disarm(&rec_one.thread[i]);
+    smp_stop(rec_one.engine);
+}
+
+/* Choose the engine for want, and say why in rec_one.reason.  itimer is the
+ * cheapest and misses nothing while the kernel ticks often enough for every
+ * CPU; perf is exact; thread is what is left. */
+static int rec_choose(const struct rec_config *want, struct gp_why *why)
+{
+    static const struct smp_engine *const named[] = {
+        [GP_TIMER_ITIMER] = &smp_itimer, [GP_TIMER_THREAD] = &smp_thread,
+        [GP_TIMER_PERF] = &smp_perf,
+    };
+    unsigned tick = smp_tick_hz(), cpus = sys_cpus();
+    char *reason = rec_one.reason;
+    size_t size = sizeof rec_one.reason;
+    reason[0] = 0;
+    if (want->wall) {
+        rec_one.engine = &smp_wall;
+    } else if (want->timer != GP_TIMER_AUTO) {
+        rec_one.engine = named[want->timer];
+    } else if (want->hz * cpus <= tick) {
+        rec_one.engine = &smp_itimer;
+        snprintf(reason, size, "the kernel's %u ticks a second are enough for "
+                 "%u CPUs", tick, cpus);
+        return GP_OK;
+    } else if (smp_permitted(&smp_perf)) {
+        rec_one.engine = &smp_perf;
+        snprintf(reason, size, "timers tick %u times a second here, too few",
+                 tick);
+        return GP_OK;
+    } else {
+        rec_one.engine = &smp_thread;
+        snprintf(reason, size, "perf was refused (%s); sysctl "
+                 "kernel.perf_event_paranoid=1 or CAP_PERFMON would allow it",
+                 strerror(errno));
+    }
+    if (smp_permitted(rec_one.engine))
+        return GP_OK;
+    return txt_fail(why, GP_EIO, "timer %s was refused: %s%s",
+                    rec_one.engine->name, strerror(errno),
+                    rec_one.engine == &smp_perf ? "; sysctl kernel.perf_event_"
+                    "paranoid=1 or CAP_PERFMON would allow it" : "");
+}
+
+/* Begin to record; the lock is held and there is no user yet. */
+static int rec_begin(const struct rec_config *want, struct gp_why *why)
 {
     pthread_condattr_t attr;
-    int e;
-    rec_one.engine = &smp_itimer;
-    rec_one.hz = hz;
+    int e = rec_choose(want, why);
+    if (e)
+        return e;
+    rec_one.want = *want;
+    rec_one.hz = want->hz;
     rec_one.stop = false;
-    rec_one.drain_ns = hz * 5 > SMP_MOST_HZ ? REC_DRAIN_MS * 1000000L :
-                                              REC_SLICE_MS * 1000000L;
-    rec_one.slice_wall_ns = sys_now_ns();
-    rec_one.slice_cpu_ns = sys_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+    rec_one.drain_tid = 0;
+    rec_one.drain_ns = want->hz * 5 > SMP_MOST_HZ || rec_one.engine->arm ?
+                       REC_DRAIN_MS * 1000000L : REC_SLICE_MS * 1000000L;
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&rec_one.wake, &attr);
     pthread_condattr_destroy(&attr);
-    if ((e = smp_start(rec_one.engine, hz, why)))
+    if ((e = smp_start(rec_one.engine, want->hz, why)))
         goto out;
+    if (isnan(rec_one.cost_ns) || rec_one.costed != rec_one.engine)
+        rec_one.cost_ns = smp_calibrate(rec_one.engine);
+    rec_one.costed = rec_one.engine;
     smp_drain(rec_on_sample, NULL);     /* late ones of an earlier run */
     rec_reset();
-    rec_charge_all(true);
+    rec_one.slice_wall_ns = sys_now_ns();
+    rec_one.slice_cpu_ns = sys_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+    rec_one.begin_cpu_ns = rec_one.slice_cpu_ns;
+    rec_scan(true, false);
     if ((e = sys_thread_start(&rec_one.drain, "profiler", true, rec_drain,
                               NULL, why)))
-        smp_stop(rec_one.engine);
+        rec_end();
 out:
     if (e)
         pthread_cond_destroy(&rec_one.wake);
@@ -3363,16 +3741,19 @@ out:
 }
 
 /* Become a user of the recorder, which starts with the first one.  GP_ESTATE
- * when it runs at another rate. */
-static int rec_open(unsigned hz, struct gp_why *why)
+ * when it runs otherwise than want. */
+static int rec_open(const struct rec_config *want, struct gp_why *why)
 {
     int e = GP_OK;
     pthread_mutex_lock(&rec_one.lock);
-    if (rec_one.users && rec_one.hz != hz)
-        e = txt_fail(why, GP_ESTATE, "already profiling at %u Hz, cannot at "
-                     "%u Hz", rec_one.hz, hz);
+    if (rec_one.users && (rec_one.want.hz != want->hz ||
+                          rec_one.want.wall != want->wall))
+        e = txt_fail(why, GP_ESTATE, "already profiling the %s clock at "
+                     "%u Hz, cannot do the %s clock at %u Hz",
+                     rec_one.want.wall ? "wall" : "CPU", rec_one.want.hz,
+                     want->wall ? "wall" : "CPU", want->hz);
     else if (!rec_one.users)
-        e = rec_begin(hz, why);
+        e = rec_begin(want, why);
     rec_one.users += !e;
     pthread_mutex_unlock(&rec_one.lock);
     return e;
@@ -3383,7 +3764,7 @@ static void rec_close(void)
 {
     pthread_mutex_lock(&rec_one.lock);
     if (--rec_one.users == 0) {
-        smp_stop(rec_one.engine);
+        rec_end();
         rec_one.stop = true;
         pthread_cond_signal(&rec_one.wake);
         pthread_mutex_unlock(&rec_one.lock);
@@ -3399,22 +3780,41 @@ static void rec_close(void)
 static void rec_mark_fini(struct rec_mark *m)
 {
     mem_free(m->row);
+    mem_free(m->calls);
     *m = (struct rec_mark){0};
 }
 
+/* Note in m the calls that source's server has answered so far. */
+static int rec_mark_calls(struct rec_mark *m, const struct rec_source *source)
+{
+    const char *path;
+    uint64_t n;
+    if (!source->server)
+        return GP_OK;
+    while (source->calls(source->server, m->ncalls, &path, &n))
+        m->ncalls++;
+    m->calls = mem_zalloc(m->ncalls * sizeof *m->calls);
+    for (size_t i = 0; m->calls && i < m->ncalls; i++)
+        source->calls(source->server, i, &path, &m->calls[i]);
+    return m->calls ? GP_OK : GP_ENOMEM;
+}
+
 /* Note the recorder's state now in *m, owned by the caller; a user calls. */
-static int rec_mark(struct rec_mark *m, struct gp_why *why)
+static int rec_mark(struct rec_mark *m, const struct rec_source *source,
+                    struct gp_why *why)
 {
     pthread_mutex_lock(&rec_one.lock);
     assert(rec_one.users > 0);
     smp_drain(rec_on_sample, NULL);
-    size_t threads = rec_charge_all(false);
+    size_t threads = rec_scan(false, true);
+    int64_t cpu_ns = sys_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+    rec_charge_ended(cpu_ns);
     *m = (struct rec_mark){
         .nrows = rec_one.nrows,
         .total = rec_one.total,
         .wall_ns = sys_now_ns(),
         .unix_ns = sys_clock_ns(CLOCK_REALTIME),
-        .process_cpu_ns = sys_clock_ns(CLOCK_PROCESS_CPUTIME_ID),
+        .process_cpu_ns = cpu_ns,
         .nthreads = threads,
     };
     m->total.lost += smp_lost();
@@ -3422,7 +3822,10 @@ static int rec_mark(struct rec_mark *m, struct gp_why *why)
     for (size_t i = 0; m->row && i < m->nrows; i++)
         m->row[i] = rec_one.row[i].sum;
     pthread_mutex_unlock(&rec_one.lock);
-    return m->row ? GP_OK : txt_fail(why, GP_ENOMEM, "out of memory");
+    if (m->row && !rec_mark_calls(m, source))
+        return GP_OK;
+    rec_mark_fini(m);
+    return txt_fail(why, GP_ENOMEM, "out of memory");
 }
 
 /* What was recorded since the mark m, into *state; a user calls. */
@@ -3431,7 +3834,9 @@ static void rec_since(const struct rec_mark *m, struct gp_profiler_state *state)
     pthread_mutex_lock(&rec_one.lock);
     *state = (struct gp_profiler_state){
         .engine = rec_one.engine->name,
-        .hz_expected = rec_one.engine->expect(rec_one.hz),
+        .reason = rec_one.reason,
+        .cost_ns = rec_one.cost_ns,
+        .hz_expected = smp_expect(rec_one.engine, rec_one.hz),
         .samples = rec_one.total.samples - m->total.samples,
         .cpu_ns = sys_clock_ns(CLOCK_PROCESS_CPUTIME_ID) - m->process_cpu_ns,
         .wall_ns = sys_now_ns() - m->wall_ns,
@@ -3550,17 +3955,23 @@ static int rec_build_sample(struct rec_build *b, const struct rec_row *r,
     const char *method = smp_label_text(r->label);
     struct slice thread = rec_one.name[r->thread];
     char *copy = mem_arena_dup(&b->p->arena, thread.p, thread.n);
-    struct pp_label label[2] = {
-        { .key = txt_slice("thread"), .str = { copy, thread.n } },
-        { .key = txt_slice("grpc.method"), .str = txt_slice(method) },
-    };
+    struct pp_label label[3] = {
+        { .key = txt_slice("thread"), .str = { copy, thread.n } } };
+    size_t n = 1;
+    if (r->label)
+        label[n++] = (struct pp_label){ .key = txt_slice("grpc.method"),
+                                        .str = txt_slice(method) };
+    if (r->state != REC_ON_CPU)
+        label[n++] = (struct pp_label){ .key = txt_slice("state"),
+            .str = txt_slice(r->state == REC_WAITING ? "waiting"
+                                                     : "running") };
     for (uint16_t i = 0; i < r->depth; i++)
         if ((stack[i] = rec_build_location(b, rec_one.pc[r->at + i])) ==
             MEM_NONE)
             return GP_ENOMEM;
-    int64_t value[2] = { (int64_t)c.n, c.cpu_ns };
-    return copy ? pp_add_sample(b->p, stack, r->depth, value, label,
-                                r->label ? 2 : 1) : GP_ENOMEM;
+    int64_t value[2] = { (int64_t)c.n, c.ns };
+    return copy ? pp_add_sample(b->p, stack, r->depth, value, label, n)
+                : GP_ENOMEM;
 }
 
 /* Enter all rows that grew between the marks, and [lost samples]. */
@@ -3571,9 +3982,9 @@ static int rec_build_samples(struct rec_build *b, const struct rec_mark *from,
         struct rec_count c = to->row[i];
         if (i < from->nrows) {
             c.n -= from->row[i].n;
-            c.cpu_ns -= from->row[i].cpu_ns;
+            c.ns -= from->row[i].ns;
         }
-        if ((c.n || c.cpu_ns) && rec_build_sample(b, &rec_one.row[i], c))
+        if ((c.n || c.ns) && rec_build_sample(b, &rec_one.row[i], c))
             return GP_ENOMEM;
     }
     uint64_t lost = to->total.lost - from->total.lost;
@@ -3592,12 +4003,20 @@ static int rec_build_comments(struct pp *p, const struct rec_mark *from,
 {
     uint64_t samples = to->total.samples - from->total.samples;
     double process = (double)(to->process_cpu_ns - from->process_cpu_ns);
-    int64_t cpu = 0;
+    bool wall = rec_one.engine->wall;
+    int64_t sum = 0;
+    int e = GP_OK;
     for (size_t i = 0; i < p->nsamples; i++)
-        cpu += p->value[2 * i + 1];
-    return pp_add_comment(p, "tool=grpcprof %s", GP_VERSION) |
+        sum += p->value[2 * i + 1];
+    if (!wall)
+        e = pp_add_comment(p, "cpu_ns=%" PRId64, sum) |
+            pp_add_comment(p, "coverage=%.4f",
+                           process > 0 ? (double)sum / process : 1.0);
+    if (rec_one.engine->ticks)
+        e |= pp_add_comment(p, "tick_hz=%u", smp_tick_hz());
+    return e | pp_add_comment(p, "tool=grpcprof %s", GP_VERSION) |
         pp_add_comment(p, "engine=%s", rec_one.engine->name) |
-        pp_add_comment(p, "clock=cpu") |
+        pp_add_comment(p, "clock=%s", wall ? "wall" : "cpu") |
         pp_add_comment(p, "hz_asked=%u", rec_one.hz) |
         pp_add_comment(p, "hz_delivered=%.1f",
                        process > 0 ? (double)samples / process * 1e9 : 0.0) |
@@ -3608,10 +4027,11 @@ static int rec_build_comments(struct pp *p, const struct rec_mark *from,
                        to->total.truncated - from->total.truncated) |
         pp_add_comment(p, "unwind_failed=%" PRIu64,
                        to->total.failed - from->total.failed) |
-        pp_add_comment(p, "cpu_ns=%" PRId64, cpu) |
         pp_add_comment(p, "process_cpu_ns=%.0f", process) |
-        pp_add_comment(p, "coverage=%.4f",
-                       process > 0 ? (double)cpu / process : 1.0) |
+        pp_add_comment(p, "threads_ended=%" PRIu64,
+                       to->total.ended - from->total.ended) |
+        pp_add_comment(p, "threads_without_timer=%" PRIu64,
+                       to->total.unarmed - from->total.unarmed) |
         pp_add_comment(p, "wall_ns=%" PRId64, to->wall_ns - from->wall_ns) |
         pp_add_comment(p, "busy_wall_ns=%" PRId64,
                        to->total.busy_wall_ns - from->total.busy_wall_ns) |
@@ -3619,6 +4039,29 @@ static int rec_build_comments(struct pp *p, const struct rec_mark *from,
                        to->total.busy_cpu_ns - from->total.busy_cpu_ns) |
         pp_add_comment(p, "cpus=%u", sys_cpus()) |
         pp_add_comment(p, "threads=%zu", to->nthreads);
+}
+
+/* Enter the calls in the window, by method and in all, and the notes. */
+static int rec_build_calls(struct pp *p, const struct rec_mark *from,
+                           const struct rec_mark *to,
+                           const struct rec_source *source)
+{
+    const char *path;
+    uint64_t n, all = 0;
+    int e = GP_OK;
+    for (size_t i = 0; i < to->ncalls; i++) {
+        source->calls(source->server, i, &path, &n);
+        n = to->calls[i] - (i < from->ncalls ? from->calls[i] : 0);
+        all += n;
+        if (n)
+            e |= pp_add_comment(p, "requests.%s=%" PRIu64, path, n);
+    }
+    if (source->server)
+        e |= pp_add_comment(p, "requests=%" PRIu64, all);
+    for (size_t i = 0; i < source->nnotes; i++)
+        e |= pp_add_comment(p, "%.*s", (int)source->note[i].n,
+                            source->note[i].p);
+    return e;
 }
 
 /* Everything of the profile but its release; the lock is held. */
@@ -3642,7 +4085,8 @@ static int rec_build(struct rec_build *b, const struct rec_mark *from,
                 return GP_ENOMEM;
         }
     if (pp_add_type(p, txt_slice("samples"), txt_slice("count")) ||
-        pp_add_type(p, txt_slice("cpu"), txt_slice("nanoseconds")) ||
+        pp_add_type(p, txt_slice(rec_one.engine->wall ? "wall" : "cpu"),
+                    txt_slice("nanoseconds")) ||
         rec_build_samples(b, from, to) || rec_build_comments(p, from, to))
         return GP_ENOMEM;
     for (size_t k = 0; k < n; k++)
@@ -3665,7 +4109,8 @@ static int rec_build(struct rec_build *b, const struct rec_mark *from,
 /* Fill *p, empty, with the profile of what was recorded between two marks.  A
  * user calls; p is the caller's, and empty after a failure. */
 static int rec_window(const struct rec_mark *from, const struct rec_mark *to,
-                      struct pp *p, struct gp_why *why)
+                      const struct rec_source *source, struct pp *p,
+                      struct gp_why *why)
 {
     struct rec_build b = { .p = p };
     *p = (struct pp){0};
@@ -3673,7 +4118,7 @@ static int rec_window(const struct rec_mark *from, const struct rec_mark *to,
     if (e)
         return e;
     pthread_mutex_lock(&rec_one.lock);
-    if (rec_build(&b, from, to)) {
+    if (rec_build(&b, from, to) || rec_build_calls(p, from, to, source)) {
         e = txt_fail(why, GP_ENOMEM, "out of memory for the profile");
         pp_fini(p);
     }
@@ -9899,9 +10344,7 @@ const char *gp_version(void)
 
 struct gp_profiler {
     struct rec_mark from;               /* where its window begins */
-    const struct gp_server *server;     /* borrowed; NULL: none */
-    uint64_t *calls;                    /* owned: by method, at the begin */
-    size_t   ncalls;
+    struct rec_source source;           /* borrows from the others */
     struct arena notes;                 /* the notes' text */
     struct slice *note;                 /* owned: key=value */
     size_t   nnotes, note_cap;
@@ -9916,23 +10359,14 @@ void gp_profiler_stop(struct gp_profiler *p)
     rec_mark_fini(&p->from);
     mem_arena_fini(&p->notes);
     mem_free(p->note);
-    mem_free(p->calls);
     mem_free(p);
 }
 
-/* Note the calls that p's server has completed so far, by method. */
-static int gp_profiler_count(struct gp_profiler *p)
+/* Calls of method i; a rec_source's calls. */
+static bool gp_profiler_calls(const void *server, size_t i, const char **path,
+                              uint64_t *calls)
 {
-    const char *path;
-    uint64_t calls;
-    while (p->server && gp_server_method(p->server, p->ncalls, &path, &calls))
-        p->ncalls++;
-    p->calls = mem_zalloc(p->ncalls * sizeof *p->calls);
-    if (!p->calls)
-        return GP_ENOMEM;
-    for (size_t i = 0; i < p->ncalls; i++)
-        gp_server_method(p->server, i, &path, &p->calls[i]);
-    return GP_OK;
+    return gp_server_method(server, i, path, calls);
 }
 
 /* Begin to sample this process; see grpcprof.h. */
@@ -9940,28 +10374,32 @@ int gp_profiler_start(struct gp_profiler **out,
                       const struct gp_profiler_config *config,
                       struct gp_why *why)
 {
-    unsigned hz = config && config->hz ? config->hz : 1000;
+    struct rec_config want = {
+        .hz = config && config->hz ? config->hz : 1000,
+        .timer = config ? config->timer : GP_TIMER_AUTO,
+        .wall = config && config->wall,
+    };
     int e;
     *out = NULL;
     if (config && config->size != sizeof *config)
         return txt_fail(why, GP_EUSAGE, "config.size is not "
                         "sizeof (struct gp_profiler_config)");
-    if (hz > SMP_MOST_HZ)
-        return txt_fail(why, GP_EUSAGE, "%u Hz: the rate is 1 to %u", hz,
+    if (want.hz > SMP_MOST_HZ)
+        return txt_fail(why, GP_EUSAGE, "%u Hz: the rate is 1 to %u", want.hz,
                         SMP_MOST_HZ);
+    if ((unsigned)want.timer > GP_TIMER_PERF)
+        return txt_fail(why, GP_EUSAGE, "no timer has number %d",
+                        (int)want.timer);
     struct gp_profiler *p = mem_zalloc(sizeof *p);
     if (!p)
         return txt_fail(why, GP_ENOMEM, "out of memory");
-    if ((e = rec_open(hz, why))) {
+    if ((e = rec_open(&want, why))) {
         mem_free(p);
         return e;
     }
-    p->server = config ? config->server : NULL;
-    if ((e = gp_profiler_count(p)))
-        txt_fail(why, e, "out of memory");
-    else
-        e = rec_mark(&p->from, why);
-    if (e) {
+    p->source.calls = gp_profiler_calls;
+    p->source.server = config ? config->server : NULL;
+    if ((e = rec_mark(&p->from, &p->source, why))) {
         gp_profiler_stop(p);
         return e;
     }
@@ -9989,26 +10427,6 @@ void gp_profiler_progress(struct gp_profiler *p,
     rec_since(&p->from, state);
 }
 
-/* Enter the calls in the window, by method and in all, and the notes. */
-static int gp_profiler_comment(const struct gp_profiler *p, struct pp *to)
-{
-    const char *path;
-    uint64_t calls, all = 0;
-    int e = GP_OK;
-    for (size_t i = 0; i < p->ncalls; i++) {
-        gp_server_method(p->server, i, &path, &calls);
-        calls -= p->calls[i];
-        all += calls;
-        if (calls)
-            e |= pp_add_comment(to, "requests.%s=%" PRIu64, path, calls);
-    }
-    if (p->server)
-        e |= pp_add_comment(to, "requests=%" PRIu64, all);
-    for (size_t i = 0; i < p->nnotes; i++)
-        e |= pp_add_comment(to, "%.*s", (int)p->note[i].n, p->note[i].p);
-    return e;
-}
-
 /* Write the profile and the flame graph; see grpcprof.h. */
 int gp_profiler_write(struct gp_profiler *p, const char *pprof,
                       const char *svg, struct gp_why *why)
@@ -10018,10 +10436,12 @@ int gp_profiler_write(struct gp_profiler *p, const char *pprof,
     struct buf file = {0}, picture = {0};
     const struct svg_config config = {0};
     int e;
-    if ((e = rec_mark(&to, why)) ||
-        (e = rec_window(&p->from, &to, &profile, why)))
+    p->source.note = p->note;
+    p->source.nnotes = p->nnotes;
+    if ((e = rec_mark(&to, &p->source, why)) ||
+        (e = rec_window(&p->from, &to, &p->source, &profile, why)))
         goto out;
-    if (gp_profiler_comment(p, &profile) || pp_write(&profile, &file)) {
+    if (pp_write(&profile, &file)) {
         e = txt_fail(why, GP_ENOMEM, "out of memory for the profile");
         goto out;
     }
@@ -13385,12 +13805,14 @@ struct cmd_serve {
     uint64_t work, threads, hz, max_connections, max_streams, max_message,
              max_headers;
     int64_t profile_ns, drain_ns;       /* 0: no profile */
+    const char *timer, *clock;          /* names, see cmd_serve_clock */
     const char *out, *svg;              /* files; svg "none": none */
     bool exit;
 
     struct gp_server *server;           /* owned while cmd_serve_run runs */
     struct svc_greeter greeter;
     const char *bound[CMD_LIST_MOST];   /* borrowed from server, by listen */
+    struct gp_profiler_config sampling; /* from --hz, --timer and --clock */
     struct gp_profiler *profiler;       /* owned; NULL: no window is open */
     int pending_fd;                     /* locked while a window is open */
     char pending[PATH_MAX];             /* its file, "" for none */
@@ -13413,6 +13835,11 @@ static const struct cmd_option cmd_serve_options[] = {
       24 * UINT64_C(3600000000000) },
     { 0, "hz", "N", "1000", "samples a second of CPU time",
       CMD_UINT, offsetof(struct cmd_serve, hz), 1, SMP_MOST_HZ },
+    { 0, "timer", "NAME", "auto", "what samples: itimer, thread, perf, auto",
+      CMD_TEXT, offsetof(struct cmd_serve, timer), 0, 0 },
+    { 0, "clock", "NAME", "cpu",
+      "cpu, or wall: real time, threads that wait too",
+      CMD_TEXT, offsetof(struct cmd_serve, clock), 0, 0 },
     { 'o', "out", "FILE", "profile.pb", "the pprof profile",
       CMD_TEXT, offsetof(struct cmd_serve, out), 0, 0 },
     { 0, "svg", "FILE", "flamegraph.svg", "the flame graph; none: no file",
@@ -13489,15 +13916,66 @@ static void cmd_pending_open(struct cmd_serve *c, int64_t until_ns)
         cmd_pending_close(c);           /* no more than a courtesy */
 }
 
+/* Fill config from --timer and --clock; CMD_USAGE after saying what is wrong. */
+static int cmd_serve_clock(const struct cmd_serve *c,
+                           const struct cmd_command *cmd,
+                           struct gp_profiler_config *config)
+{
+    static const char *const names[] = { "auto", "itimer", "thread", "perf" };
+    size_t i = 0;
+    while (i < 4 && strcmp(c->timer, names[i]))
+        i++;
+    if (i == 4)
+        return cmd_misuse(cmd, "--timer '%s': takes itimer, thread, perf or "
+                          "auto", c->timer);
+    if (strcmp(c->clock, "cpu") && strcmp(c->clock, "wall"))
+        return cmd_misuse(cmd, "--clock '%s': takes cpu or wall", c->clock);
+    if (i && !strcmp(c->clock, "wall"))
+        return cmd_misuse(cmd, "--timer %s is for CPU time: not with --clock "
+                          "wall", c->timer);
+    *config = (struct gp_profiler_config){
+        .size = sizeof *config, .hz = (unsigned)c->hz,
+        .timer = (enum gp_timer)i, .wall = !strcmp(c->clock, "wall") };
+    return CMD_OK;
+}
+
+/* Say what samples, why, how often, and what it costs. */
+static void cmd_serve_announce(const struct cmd_serve *c,
+                               const struct gp_profiler_state *st)
+{
+    struct buf b = {0};
+    bool wall = !strcmp(c->clock, "wall");
+    txt_puts(&b, "profiling for ");
+    txt_put_time(&b, (double)c->profile_ns);
+    txt_putf(&b, " with %s", st->engine);
+    if (*st->reason)
+        txt_putf(&b, " (%s)", st->reason);
+    txt_putf(&b, ": %u samples a second of %s", st->hz_expected,
+             wall ? "each thread's time" : "CPU time");
+    if (st->hz_expected < c->hz)
+        txt_putf(&b, " at most, of %" PRIu64 " asked: it fires at the kernel's "
+                 "ticks", c->hz);
+    if (isnan(st->cost_ns)) {
+        txt_puts(&b, "; what one costs cannot be told beforehand");
+    } else {
+        txt_puts(&b, "; each costs about ");
+        txt_put_time(&b, st->cost_ns);
+        txt_putf(&b, ", %.1f %% of a busy CPU",
+                 100 * st->cost_ns * st->hz_expected / 1e9);
+    }
+    mem_put_byte(&b, 0);
+    if (!b.err)
+        cmd_say("%s", (const char *)b.data);
+    mem_fini(&b);
+}
+
 /* Open the window of --profile. */
 static int cmd_serve_profile(struct cmd_serve *c, struct gp_why *why)
 {
-    struct gp_profiler_config config = {
-        .size = sizeof config, .hz = (unsigned)c->hz, .server = c->server };
     struct gp_profiler_state st;
-    struct buf b = {0};
     char work[32];
-    int e = gp_profiler_start(&c->profiler, &config, why);
+    c->sampling.server = c->server;
+    int e = gp_profiler_start(&c->profiler, &c->sampling, why);
     if (e)
         return e;
     snprintf(work, sizeof work, "%" PRIu64, c->work);
@@ -13505,39 +13983,34 @@ static int cmd_serve_profile(struct cmd_serve *c, struct gp_why *why)
     gp_profiler_progress(c->profiler, &st);
     c->begin_ns = sys_now_ns();
     cmd_pending_open(c, sys_clock_ns(CLOCK_REALTIME) + c->profile_ns);
-    txt_put_time(&b, (double)c->profile_ns);
-    if (!c->common.quiet && st.hz_expected < c->hz)
-        cmd_say("profiling for %.*s with %s: %" PRIu64 " Hz asked, at most "
-                "%u samples a second of CPU to expect, because the kernel's "
-                "timer ticks so often", (int)b.len,
-                b.data ? (const char *)b.data : "", st.engine, c->hz,
-                st.hz_expected);
-    else if (!c->common.quiet)
-        cmd_say("profiling for %.*s with %s: %u samples a second of CPU "
-                "to expect", (int)b.len,
-                b.data ? (const char *)b.data : "", st.engine,
-                st.hz_expected);
-    mem_fini(&b);
+    if (!c->common.quiet)
+        cmd_serve_announce(c, &st);
     return GP_OK;
 }
 
-/* Write the window's files and close it. */
+/* Write the files of the window so far. */
 static void cmd_serve_write(struct cmd_serve *c)
 {
     struct gp_why why;
     bool svg = strcmp(c->svg, "none") != 0;
-    if (!c->profiler)
-        return;
     if (gp_profiler_write(c->profiler, c->out, svg ? c->svg : NULL, &why)) {
         cmd_say("%s", why.text);
         c->failed = true;
-    } else {
-        cmd_wrote(c->out, "pprof profile");
-        if (svg)
-            cmd_wrote(c->svg, "flame graph");
-        if (!c->common.quiet)
-            cmd_say("see it with: grpcprof report %s", c->out);
+        return;
     }
+    cmd_wrote(c->out, "pprof profile");
+    if (svg)
+        cmd_wrote(c->svg, "flame graph");
+    if (!c->common.quiet)
+        cmd_say("see it with: grpcprof report %s", c->out);
+}
+
+/* Close the window, if one is open, and write its files. */
+static void cmd_serve_close(struct cmd_serve *c)
+{
+    if (!c->profiler)
+        return;
+    cmd_serve_write(c);
     gp_profiler_stop(c->profiler);
     c->profiler = NULL;
     cmd_pending_close(c);
@@ -13572,7 +14045,7 @@ static int cmd_serve_wait(struct cmd_serve *c, int signal_fd)
             int64_t end = c->begin_ns + c->profile_ns;
             left_ms = (end - sys_now_ns() + 999999) / 1000000;
             if (left_ms <= 0) {
-                cmd_serve_write(c);
+                cmd_serve_close(c);
                 if (c->exit)
                     return 0;
                 continue;
@@ -13581,8 +14054,14 @@ static int cmd_serve_wait(struct cmd_serve *c, int signal_fd)
         }
         if (poll(&p, 1, (int)left_ms) > 0) {
             struct signalfd_siginfo si;
-            if (read(signal_fd, &si, sizeof si) == sizeof si)
+            if (read(signal_fd, &si, sizeof si) != sizeof si)
+                continue;
+            if (si.ssi_signo != SIGUSR1)
                 return (int)si.ssi_signo;
+            if (c->profiler)
+                cmd_serve_write(c);
+            else if (!c->common.quiet)
+                cmd_say("SIGUSR1: no window is open; see --profile");
         }
         if (c->profiler)
             cmd_serve_check(c);
@@ -13627,6 +14106,8 @@ static int cmd_serve_run(const struct cmd_command *cmd)
     struct gp_why why;
     sigset_t ends;
     int signal_fd = -1, got = 0, status = CMD_FAILED;
+    if (cmd_serve_clock(c, cmd, &c->sampling))
+        return CMD_USAGE;
     if (c->profile_ns &&
         (sys_write_check(c->out, &why) ||
          (strcmp(c->svg, "none") && sys_write_check(c->svg, &why)))) {
@@ -13636,6 +14117,7 @@ static int cmd_serve_run(const struct cmd_command *cmd)
     sigemptyset(&ends);
     sigaddset(&ends, SIGINT);
     sigaddset(&ends, SIGTERM);
+    sigaddset(&ends, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &ends, NULL);
     signal_fd = signalfd(-1, &ends, SFD_CLOEXEC);
     if (cmd_serve_listen(c, &why)) {
@@ -13647,7 +14129,7 @@ static int cmd_serve_run(const struct cmd_command *cmd)
     signal(SIGTERM, SIG_DFL);
     pthread_sigmask(SIG_UNBLOCK, &ends, NULL);
     uint64_t cut = gp_server_drain(c->server, c->drain_ns);
-    cmd_serve_write(c);
+    cmd_serve_close(c);
     if (!c->common.quiet)
         cmd_say("%s after %" PRIu64 " calls, %" PRIu64 " cut off",
                 got ? strsignal(got) : "done", gp_server_calls(c->server),
@@ -13741,7 +14223,7 @@ static bool cmd_pending_read(const char *path, struct buf *b)
     until -= sys_clock_ns(CLOCK_REALTIME);
     txt_puts(b, "a running serve writes it in ");
     txt_put_time(b, until > 0 ? (double)until : 0);
-    txt_putf(b, "; to have it now: kill -INT %ld", pid);
+    txt_putf(b, "; to have it now: kill -USR1 %ld", pid);
     return true;
 }
 
@@ -14096,7 +14578,7 @@ static const struct cmd_command cmd_commands[] = {
       "samples its own CPU time for so long, writes profile.pb and\n"
       "flamegraph.svg, and goes on serving.  SIGINT or SIGTERM: the calls in\n"
       "flight are finished and the profile of what was seen is written; a\n"
-      "second one ends it at once.",
+      "second one ends it at once.  SIGUSR1 writes the profile so far.",
       CMD_TABLE(cmd_serve_options), cmd_serve_run, &cmd_serve, 0 },
     { "load", "[TARGET...]", "load a gRPC server, and measure",
       "Calls SayHello from -c clients, each one call at a time, and prints\n"

@@ -45,8 +45,17 @@ const char *gp_version(void);
 struct gp_profiler;
 struct gp_server;
 
+enum gp_timer {                 /* what sends the samples' signals */
+    GP_TIMER_AUTO,              /* what fits the rate and is permitted */
+    GP_TIMER_ITIMER,            /* setitimer: a timer for the process */
+    GP_TIMER_THREAD,            /* timer_create: a timer for each thread */
+    GP_TIMER_PERF,              /* perf_event_open: exact, each thread */
+};
+
 struct gp_profiler_config {
     size_t   size;              /* sizeof (struct gp_profiler_config) */
+    enum gp_timer timer;        /* of CPU time */
+    bool     wall;              /* sample real time: waiting threads too */
     unsigned hz;                /* samples a second of CPU time, 1..10000;
                                  * 0: 1000 */
     const struct gp_server *server;     /* its calls are counted into the
@@ -55,7 +64,9 @@ struct gp_profiler_config {
 
 struct gp_profiler_state {
     const char *engine;         /* what sends the signals; a static string */
-    unsigned hz_expected;       /* samples a second of CPU to expect */
+    const char *reason;         /* why it was chosen, or ""; of p */
+    unsigned hz_expected;       /* samples a second of CPU, each thread */
+    double   cost_ns;           /* CPU time of a sample; NAN: not known */
     uint64_t samples;           /* taken so far */
     int64_t  cpu_ns, wall_ns;   /* CPU time of the process and time so far */
 };

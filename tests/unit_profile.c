@@ -216,6 +216,11 @@ static void test_elf_survives_damaged_files(void)
     elf_close(&self);
 }
 
+static const struct rec_config unit_1 = { .hz = 1 }, unit_250 = { .hz = 250 },
+                               unit_999 = { .hz = 999 };
+
+static const struct rec_source unit_source;
+
 static volatile uint64_t unit_sink;
 
 /* Work that the sampler is to find; its address is taken, so that it keeps
@@ -257,14 +262,14 @@ static void test_rec_finds_the_work(void)
     struct pp p;
     struct gp_why why;
     uint64_t flat, cum, all;
-    CHECK(!rec_open(250, &why));
-    CHECK(rec_open(999, &why) == GP_ESTATE);
-    CHECK(!rec_mark(&from, &why));
+    CHECK(!rec_open(&unit_250, &why));
+    CHECK(rec_open(&unit_999, &why) == GP_ESTATE);
+    CHECK(!rec_mark(&from, &unit_source, &why));
     smp_label = smp_label_id("/a.B/C");
     unit_work(400000000);
     smp_label = 0;
-    CHECK(!rec_mark(&to, &why));
-    CHECK(!rec_window(&from, &to, &p, &why));
+    CHECK(!rec_mark(&to, &unit_source, &why));
+    CHECK(!rec_window(&from, &to, &unit_source, &p, &why));
     unit_count(&p, "unit_spin", &flat, &cum, &all);
     CHECK(all > 20 && cum * 10 >= all * 9);
     CHECK(strtoull(pp_comment(&p, "samples").p, NULL, 10) == all);
@@ -288,19 +293,19 @@ static void test_rec_windows_overlap(void)
     struct rec_mark a, b, c;
     struct pp p;
     uint64_t flat, cum, first, second, whole;
-    CHECK(!rec_open(250, NULL));
-    CHECK(!rec_mark(&a, NULL));
+    CHECK(!rec_open(&unit_250, NULL));
+    CHECK(!rec_mark(&a, &unit_source, NULL));
     unit_work(150000000);
-    CHECK(!rec_mark(&b, NULL));
+    CHECK(!rec_mark(&b, &unit_source, NULL));
     unit_work(150000000);
-    CHECK(!rec_mark(&c, NULL));
-    CHECK(!rec_window(&a, &b, &p, NULL));
+    CHECK(!rec_mark(&c, &unit_source, NULL));
+    CHECK(!rec_window(&a, &b, &unit_source, &p, NULL));
     unit_count(&p, "unit_spin", &flat, &cum, &first);
     pp_fini(&p);
-    CHECK(!rec_window(&b, &c, &p, NULL));
+    CHECK(!rec_window(&b, &c, &unit_source, &p, NULL));
     unit_count(&p, "unit_spin", &flat, &cum, &second);
     pp_fini(&p);
-    CHECK(!rec_window(&a, &c, &p, NULL));
+    CHECK(!rec_window(&a, &c, &unit_source, &p, NULL));
     unit_count(&p, "unit_spin", &flat, &cum, &whole);
     pp_fini(&p);
     CHECK(first && second && first + second == whole);
@@ -315,7 +320,7 @@ static void test_smp_full_ring_counts_what_it_loses(void)
     struct gp_why why;
     ucontext_t u;
     uint64_t ticket, before;
-    CHECK(!rec_open(1, &why));          /* makes the ring */
+    CHECK(!rec_open(&unit_1, &why));          /* makes the ring */
     pthread_mutex_lock(&rec_one.lock);  /* nobody drains it now */
     getcontext(&u);
     before = smp_lost();
