@@ -13916,7 +13916,7 @@ static void cmd_pending_open(struct cmd_serve *c, int64_t until_ns)
         cmd_pending_close(c);           /* no more than a courtesy */
 }
 
-/* Fill config from --timer and --clock; CMD_USAGE after saying what is wrong. */
+/* Fill config from --timer and --clock; CMD_USAGE after saying what is bad. */
 static int cmd_serve_clock(const struct cmd_serve *c,
                            const struct cmd_command *cmd,
                            struct gp_profiler_config *config)
