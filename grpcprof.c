@@ -89,6 +89,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/auxv.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
@@ -326,6 +327,9 @@ enum {
      * 7.1 to 13.9 %, which is as much as the rules below can bear. */
     ANL_LEAST_SAMPLES = 300,
 
+    /* With fewer, the rate that was delivered is not known. */
+    ANL_RATE_SAMPLES = 30,
+
     /* What a next command asks for: at 3,000 samples 10 % is 9.0 to 11.1 %. */
     ANL_GOOD_SAMPLES = 3000,
 
@@ -556,11 +560,24 @@ static void mem_arena_fini(struct arena *a)
     *a = (struct arena){0};
 }
 
-/* A 64-bit hash of n bytes, mixed well enough for tables of millions. */
-static uint64_t mem_hash(const void *src, size_t n)
+/* What mem_hash begins with: of this process, so that nobody can prepare input
+ * whose rows all fall into one place of an index. */
+static uint64_t mem_seed;
+
+/* Take the seed from the random bytes that the kernel gives every process. */
+__attribute__((constructor)) static void mem_seed_init(void)
+{
+    const void *random = (const void *)(uintptr_t)getauxval(AT_RANDOM);
+    if (random)
+        memcpy(&mem_seed, random, sizeof mem_seed);
+}
+
+/* A 64-bit hash of n bytes that depends on seed, mixed well enough for tables
+ * of millions. */
+static uint64_t mem_hash_seeded(uint64_t seed, const void *src, size_t n)
 {
     const uint8_t *p = src;
-    uint64_t h = 0x9e3779b97f4a7c15u ^ n, w;
+    uint64_t h = seed ^ 0x9e3779b97f4a7c15u ^ n, w;
     for (; n >= 8; n -= 8, p += 8) {
         memcpy(&w, p, 8);
         h = (h ^ w) * 0xff51afd7ed558ccdu;
@@ -574,6 +591,12 @@ static uint64_t mem_hash(const void *src, size_t n)
     }
     h *= 0xc4ceb9fe1a85ec53u;
     return h ^ h >> 29;
+}
+
+/* A hash of n bytes for an index: another one in every process. */
+static uint64_t mem_hash(const void *src, size_t n)
+{
+    return mem_hash_seeded(mem_seed, src, n);
 }
 
 /* The next reference stored under hash, or MEM_NONE.  *at is 0 at first and
@@ -761,6 +784,18 @@ static int txt_number(const char *s, uint64_t min, uint64_t max, uint64_t *v)
         return GP_ELIMIT;
     *v = x;
     return GP_OK;
+}
+
+/* All of s as a finite number, or NAN. */
+static double txt_finite(struct slice s)
+{
+    char text[64], *end;
+    if (s.n == 0 || s.n >= sizeof text)
+        return NAN;
+    memcpy(text, s.p, s.n);
+    text[s.n] = 0;
+    double v = strtod(text, &end);
+    return *end == 0 && isfinite(v) ? v : NAN;
 }
 
 /* All of s as a duration in ns: digits, perhaps a fraction, and one of us ms
@@ -1051,24 +1086,46 @@ static int sys_dirname(const char *path, char *dir, size_t size,
     return GP_OK;
 }
 
-/* Make a temporary file beside path; its name into tmp[size].  Returns the
- * descriptor or a negative gp_err. */
+/* Make a temporary file beside path; its name into tmp[size].  It has the mode
+ * of the file at path, or that of any new file.  Returns the descriptor or a
+ * negative gp_err. */
 static int sys_temp_beside(const char *path, char *tmp, size_t size,
                            struct gp_why *why)
 {
-    struct stat st;
-    int e = sys_dirname(path, tmp, size, why);
+    struct stat st = {0};
+    int e = sys_dirname(path, tmp, size, why), fd = -1;
     if (e)
         return e;
     if (!stat(path, &st) && !S_ISREG(st.st_mode))
         return txt_fail(why, GP_EIO, "%s: is not a regular file", path);
     size_t n = strlen(tmp);
-    snprintf(tmp + n, size - n, ".grpcprof-XXXXXX");
-    int fd = mkostemp(tmp, O_CLOEXEC);
+    for (int tries = 0; fd < 0 && tries < 100; tries++) {
+        uint64_t dice = (uint64_t)sys_clock_ns(CLOCK_REALTIME) + (uint64_t)tries;
+        dice = mem_hash(&dice, sizeof dice);
+        snprintf(tmp + n, size - n, ".grpcprof-%08x", (unsigned)dice);
+        fd = open(tmp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (fd < 0 && errno != EEXIST)
+            break;
+    }
     if (fd < 0)
         return txt_fail(why, GP_EIO, "%s: cannot write there: %s", path,
                         strerror(errno));
+    if (st.st_mode)
+        (void)!fchmod(fd, st.st_mode & 07777);
     return fd;
+}
+
+/* Sync the directory of the file at path, so that a rename in it lasts. */
+static void sys_sync_dir(const char *path)
+{
+    char dir[PATH_MAX];
+    if (sys_dirname(path, dir, sizeof dir, NULL))
+        return;
+    int fd = open(*dir ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        (void)!fsync(fd);
+        close(fd);
+    }
 }
 
 /* Check that sys_write_file(path) can begin: its directory takes new files. */
@@ -1090,13 +1147,10 @@ static int sys_write_file(const char *path, const void *src, size_t n,
 {
     char tmp[PATH_MAX], real[PATH_MAX];
     const char *target = realpath(path, real) ? real : path;
-    mode_t mask = umask(0);
-    umask(mask);
     int fd = sys_temp_beside(target, tmp, sizeof tmp, why);
     if (fd < 0)
         return fd;
-    bool ok = !sys_write_fd(fd, src, n) && !fchmod(fd, 0666 & ~mask) &&
-              !fsync(fd);
+    bool ok = !sys_write_fd(fd, src, n) && !fsync(fd);
     int saved = errno;
     if (close(fd) && ok) {
         saved = errno;
@@ -1106,8 +1160,10 @@ static int sys_write_file(const char *path, const void *src, size_t n,
         saved = errno;
         ok = false;
     }
-    if (ok)
+    if (ok) {
+        sys_sync_dir(target);
         return GP_OK;
+    }
     unlink(tmp);
     return txt_fail(why, GP_EIO, "%s: not written, left as it was: %s", path,
                     strerror(saved));
@@ -1133,25 +1189,65 @@ static int sys_thread_start(pthread_t *t, const char *name, bool quiet,
     return GP_OK;
 }
 
-/* The CPU quota of this process's cgroup (v2, then v1) in whole CPUs, rounded
- * up, or 0 when there is none. */
+/* The first two numbers in the file DIR/NAME; false when they are not there. */
+static bool sys_read_two(const char *dir, const char *name, double v[2])
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    FILE *f = fopen(path, "re");
+    int n = f ? fscanf(f, "%lf %lf", &v[0], &v[1]) : 0;
+    if (f)
+        fclose(f);
+    return n > 0;
+}
+
+/* The least CPU quota, in CPUs, of the cgroup directory path and of those above
+ * it, down to top; 0: none.  Version 2 has "quota period" in one file, version
+ * 1 a file for each. */
+static double sys_quota_of(char *path, size_t top)
+{
+    double least = 0;
+    for (;;) {
+        double v[2] = { -1, 100000 }, period[2];
+        if (!sys_read_two(path, "cpu.max", v) &&
+            sys_read_two(path, "cpu.cfs_quota_us", v))
+            v[1] = sys_read_two(path, "cpu.cfs_period_us", period) ? period[0]
+                                                                  : 100000;
+        if (v[0] > 0 && v[1] > 0 && (!least || v[0] / v[1] < least))
+            least = v[0] / v[1];
+        char *slash = strrchr(path, '/');
+        if (!slash || (size_t)(slash - path) < top)
+            return least;
+        *slash = 0;
+    }
+}
+
+/* The CPU quota of this process's cgroup (version 2 or 1) and of those around
+ * it in whole CPUs, rounded up, or 0 when there is none. */
 static unsigned sys_quota_cpus(void)
 {
-    char text[128] = "";
-    double quota = -1, period = 0;
-    FILE *f = fopen("/sys/fs/cgroup/cpu.max", "re");
-    if (f) {
-        if (!fgets(text, sizeof text, f) ||
-            sscanf(text, "%lf %lf", &quota, &period) != 2)
-            quota = -1;
-        fclose(f);
-    } else if ((f = fopen("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "re"))) {
-        if (fscanf(f, "%lf", &quota) != 1)
-            quota = -1;
-        fclose(f);
-        period = 100000;
+    static const char *const root[] = { "/sys/fs/cgroup",
+                                        "/sys/fs/cgroup/cpu" };
+    char line[PATH_MAX], path[PATH_MAX + 32];
+    double least = 0;
+    FILE *f = fopen("/proc/self/cgroup", "re");
+    while (f && fgets(line, sizeof line, f)) {  /* "number:controllers:path" */
+        char *colon = strchr(line, ':');
+        char *dir = colon ? strchr(colon + 1, ':') : NULL;
+        if (!dir)
+            continue;
+        *dir++ = 0;
+        dir[strcspn(dir, "\n")] = 0;
+        bool v1 = strstr(colon + 1, "cpu") != NULL;
+        if (!v1 && colon[1])
+            continue;                   /* a controller of something else */
+        snprintf(path, sizeof path, "%s%s", root[v1], dir);
+        double q = sys_quota_of(path, strlen(root[v1]));
+        least = q > 0 && (!least || q < least) ? q : least;
     }
-    return quota > 0 && period > 0 ? (unsigned)ceil(quota / period) : 0;
+    if (f)
+        fclose(f);
+    return (unsigned)ceil(least);
 }
 
 /* CPUs that this process may use at once: affinity mask and cgroup quota. */
@@ -2475,7 +2571,7 @@ static uint64_t smp_lost(void)
  * while reading, whatever their order in the file.
  *
  * Invariant  every index stored is in range or MEM_NONE; every slice points
- *            into raw or into arena.
+ *            into raw, into arena, or to text that lives as long as p.
  * Does not   know what a profile means; columns, folded marks and links other
  *            than names are read as far as VIEW needs them.
  */
@@ -2674,22 +2770,22 @@ struct pp_reader {
     struct slice *string;               /* owned: the string table */
     size_t nstrings, string_cap;
     struct pp_ids mapping, location, function;
+    const uint8_t *at;                  /* the field that is being read */
     struct gp_why *why;
 };
 
-/* Report a fault at byte at of the inflated profile. */
-static int pp_bad(struct pp_reader *r, const uint8_t *at, const char *what)
+/* Report a fault in the field that is being read. */
+static int pp_bad(struct pp_reader *r, const char *what)
 {
     return txt_fail(r->why, GP_EFORMAT, "%s: byte %zu of the profile: %s",
-                    r->name, (size_t)(at - r->p->raw.data), what);
+                    r->name, (size_t)(r->at - r->p->raw.data), what);
 }
 
 /* Report that a table is full. */
-static int pp_full(struct pp_reader *r, const uint8_t *at)
+static int pp_full(struct pp_reader *r)
 {
-    return txt_fail(r->why, GP_ELIMIT,
-                    "%s: byte %zu of the profile: too many rows, or out of "
-                    "memory", r->name, (size_t)(at - r->p->raw.data));
+    pp_bad(r, "too many rows, or out of memory");
+    return GP_ELIMIT;
 }
 
 /* Note row's id; ids out of order make the table sparse. */
@@ -2753,12 +2849,12 @@ static int pp_walk(struct pp_reader *r, struct pb_in in,
 {
     struct pb_field f;
     for (;;) {
-        const uint8_t *at = in.p;
+        r->at = in.p;
         int e = pb_get_field(&in, &f);
         if (e == 0)
             return GP_OK;
         if (e < 0)
-            return pp_bad(r, at, at == r->p->raw.data ?
+            return pp_bad(r, r->at == r->p->raw.data ?
                           "not a pprof profile" : "damaged or cut short");
         if ((e = fn(r, &f, to)))
             return e;
@@ -2843,7 +2939,7 @@ static int pp_on_location(struct pp_reader *r, struct pb_field *f, void *to)
         return GP_OK;
     struct pp_line *line = PP_ADD(p->line, p->nlines, p->line_cap);
     if (!line)
-        return pp_full(r, f->bytes.p);
+        return pp_full(r);
     line->function = MEM_NONE;
     l->nlines++;
     return pp_walk(r, f->bytes, pp_on_line, line);
@@ -2877,11 +2973,10 @@ static int pp_on_sample(struct pp_reader *r, struct pb_field *f, void *to)
     struct pp_row *row = to;
     uint64_t v;
     int e = 0;
-    const uint8_t *at = f->bytes.p;
     while (f->number == 1 && (e = pb_next_int(f, &v)) > 0) {
         uint32_t *s = PP_ADD(row->stack, row->n, row->cap);
         if (!s)
-            return pp_full(r, at);
+            return pp_full(r);
         *s = pp_ids_find(&r->location, v);
         if (*s == MEM_NONE) {
             row->n--;
@@ -2891,17 +2986,16 @@ static int pp_on_sample(struct pp_reader *r, struct pb_field *f, void *to)
     while (f->number == 2 && (e = pb_next_int(f, &v)) > 0) {
         int64_t *s = PP_ADD(row->value, row->nvalues, row->value_cap);
         if (!s)
-            return pp_full(r, at);
+            return pp_full(r);
         *s = (int64_t)v;
     }
     if (f->number == 3 && f->type == PB_BYTES) {
         struct pp_label *l = PP_ADD(row->label, row->nlabels, row->label_cap);
         if (!l)
-            return pp_full(r, at);
+            return pp_full(r);
         return pp_walk(r, f->bytes, pp_on_label, l);
     }
-    return e ? txt_fail(r->why, GP_EFORMAT, "%s: sample %zu is damaged",
-                        r->name, r->p->nsamples + 1) : GP_OK;
+    return e ? pp_bad(r, "a sample's numbers are damaged") : GP_OK;
 }
 
 /* First pass: the strings, because others refer to them. */
@@ -2911,14 +3005,14 @@ static int pp_pass_strings(struct pp_reader *r, struct pb_field *f, void *to)
     if (f->number != 6)
         return GP_OK;
     if (f->type != PB_BYTES)
-        return pp_bad(r, r->p->raw.data, "string_table is not text");
+        return pp_bad(r, "string_table is not text");
     struct slice *s = PP_ADD(r->string, r->nstrings, r->string_cap);
     if (!s)
-        return pp_full(r, f->bytes.p);
+        return pp_full(r);
     *s = (struct slice){ (const char *)f->bytes.p,
                          (size_t)(f->bytes.end - f->bytes.p) };
     if (r->nstrings == 1 && s->n)
-        return pp_bad(r, f->bytes.p, "string_table[0] is not empty");
+        return pp_bad(r, "string_table[0] is not empty");
     return GP_OK;
 }
 
@@ -2941,31 +3035,31 @@ static int pp_pass_tables(struct pp_reader *r, struct pb_field *f, void *to)
         while ((e = pb_next_int(f, &v)) > 0) {
             struct slice *c = PP_ADD(p->comment, p->ncomments, p->comment_cap);
             if (!c)
-                return pp_full(r, p->raw.data);
+                return pp_full(r);
             *c = pp_string(r, v);
         }
-        return e ? pp_bad(r, f->bytes.p, "comment is damaged") : GP_OK;
+        return e ? pp_bad(r, "comment is damaged") : GP_OK;
     }
     if (f->type != PB_BYTES)
         return GP_OK;
     if (f->number == 11)
         return pp_walk(r, f->bytes, pp_on_type, &p->period_type);
     if (f->number == 1 && !(row = PP_ADD(p->type, p->ntypes, p->type_cap)))
-        return pp_full(r, f->bytes.p);
+        return pp_full(r);
     if (f->number == 1)
         return pp_walk(r, f->bytes, pp_on_type, row);
     if (f->number == 3) {
         struct pp_mapping *m = PP_ADD(p->mapping, p->nmappings,
                                       p->mapping_cap);
         e = m ? pp_walk(r, f->bytes, pp_on_mapping, m) :
-                pp_full(r, f->bytes.p);
+                pp_full(r);
         return e ? e : pp_ids_add(&r->mapping, m->id);
     }
     if (f->number == 5) {
         struct pp_function *n = PP_ADD(p->function, p->nfunctions,
                                        p->function_cap);
         e = n ? pp_walk(r, f->bytes, pp_on_function, n) :
-                pp_full(r, f->bytes.p);
+                pp_full(r);
         return e ? e : pp_ids_add(&r->function, n->id);
     }
     return GP_OK;
@@ -2981,7 +3075,7 @@ static int pp_pass_locations(struct pp_reader *r, struct pb_field *f, void *to)
     struct pp_location *l = PP_ADD(p->location, p->nlocations,
                                    p->location_cap);
     if (!l)
-        return pp_full(r, f->bytes.p);
+        return pp_full(r);
     l->mapping = MEM_NONE;
     l->line = (uint32_t)p->nlines;
     int e = pp_walk(r, f->bytes, pp_on_location, l);
@@ -2995,19 +3089,19 @@ static int pp_pass_samples(struct pp_reader *r, struct pb_field *f, void *to)
     if (f->number != 2)
         return GP_OK;
     if (f->type != PB_BYTES)
-        return pp_bad(r, r->p->raw.data, "a sample is not a message");
+        return pp_bad(r, "a sample is not a message");
     row->n = row->nvalues = row->nlabels = 0;
     int e = pp_walk(r, f->bytes, pp_on_sample, row);
     if (e)
         return e;
     if (row->nvalues != r->p->ntypes)
-        return txt_fail(r->why, GP_EFORMAT, "%s: byte %zu of the profile: "
+        return txt_fail(r->why, GP_EFORMAT, "%s: byte %zu of the profile: a "
                         "sample has %zu values for %zu types", r->name,
-                        (size_t)(f->bytes.p - r->p->raw.data), row->nvalues,
+                        (size_t)(r->at - r->p->raw.data), row->nvalues,
                         r->p->ntypes);
     e = pp_add_sample(r->p, row->stack, row->n, row->value, row->label,
                       row->nlabels);
-    return e ? pp_full(r, f->bytes.p) : GP_OK;
+    return e ? pp_full(r) : GP_OK;
 }
 
 /* The four passes over the inflated profile, and what must hold after. */
@@ -3189,7 +3283,7 @@ static void pp_write_function(struct pp_writer *w, size_t i)
 }
 
 /* Append p as a gzip'd pprof profile to out, ids 1..N in order, the strings
- * last.  GP_ENOMEM leaves out as it was. */
+ * last.  GP_ENOMEM, or GP_ELIMIT past 2 GiB, leaves out as it was. */
 static int pp_write(const struct pp *p, struct buf *out)
 {
     struct pp_writer w = { .p = p };
@@ -3280,6 +3374,7 @@ struct rec_row {                        /* a stack of a thread at some work */
 struct rec_thread {
     uint32_t tid, name;                 /* kernel's id; row of rec_one.name */
     int64_t  ns;                        /* its clock's time already charged */
+    int64_t  sample_ns;                 /* the same, of its last sample */
     struct smp_timer timer;             /* armed while the thread lives */
     uint32_t scan;                      /* the last scan that saw it */
     bool     alive;                     /* as far as known */
@@ -3288,7 +3383,8 @@ struct rec_thread {
 struct rec_totals {                     /* since the recorder started */
     uint64_t samples, lost, truncated, failed;
     uint64_t ended, unarmed;            /* threads; without a timer */
-    int64_t  charged_ns;                /* CPU time in all rows */
+    int64_t  charged_ns;                /* time in all rows */
+    double   squares;                   /* of the samples' times, in ns^2 */
     int64_t  busy_wall_ns, busy_cpu_ns; /* of slices with CPU use, below */
 };
 
@@ -3297,6 +3393,10 @@ struct rec_config {
     enum gp_timer timer;                /* of a CPU profile */
     bool wall;                          /* real time */
 };
+
+/* Held while the recorder is started or stopped, which rec_one.lock cannot be:
+ * the drain thread needs that to end. */
+static pthread_mutex_t rec_life = PTHREAD_MUTEX_INITIALIZER;
 
 static struct {
     pthread_mutex_t lock;               /* guards all below */
@@ -3379,17 +3479,20 @@ static uint32_t rec_read_name(uint32_t tid)
 }
 
 /* The thread tid, entered with charged_ns charged if new; NULL without memory.
- * A clock that went back means that tid names a new thread. */
+ * A clock that went back means that tid names a new thread; but a sample may
+ * be older than what a mark has charged since, though not than the one before
+ * it. */
 static struct rec_thread *rec_find_thread(uint32_t tid, int64_t now_ns,
-                                          int64_t charged_ns)
+                                          int64_t charged_ns, bool sample)
 {
     uint64_t h = mem_hash(&tid, sizeof tid);
     uint32_t at = 0, i;
     while ((i = mem_index_next(&rec_one.thread_index, h, &at)) != MEM_NONE)
         if (rec_one.thread[i].tid == tid) {
             struct rec_thread *t = &rec_one.thread[i];
-            if (now_ns < t->ns) {
-                t->ns = 0;
+            if (now_ns < (sample && t->sample_ns < t->ns ? t->sample_ns
+                                                         : t->ns)) {
+                t->ns = t->sample_ns = 0;
                 t->alive = false;
                 t->name = rec_read_name(tid);
             }
@@ -3448,14 +3551,16 @@ static struct rec_row *rec_find_row(const uint64_t *pc, uint16_t depth,
     return r;
 }
 
-/* Add n samples and ns of t's clock to row r, and charge t. */
-static void rec_charge(struct rec_row *r, struct rec_thread *t, uint64_t n,
-                       int64_t now_ns)
+/* Charge row r with what passed on t's clock until now_ns and is not charged
+ * yet; returns how much that was. */
+static int64_t rec_charge(struct rec_row *r, struct rec_thread *t,
+                          int64_t now_ns)
 {
-    r->sum.n += n;
-    r->sum.ns += now_ns - t->ns;
-    rec_one.total.charged_ns += now_ns - t->ns;
-    t->ns = now_ns;
+    int64_t ns = now_ns > t->ns ? now_ns - t->ns : 0;
+    r->sum.ns += ns;
+    rec_one.total.charged_ns += ns;
+    t->ns += ns;
+    return ns;
 }
 
 /* Enter one sample; smp_drain's callback, under the lock.  What the table
@@ -3473,7 +3578,7 @@ static void rec_on_sample(const struct smp_slot *s, void *user)
         pc[depth++] = REC_TRUNCATED;
     enum rec_state state = !wall ? REC_ON_CPU :
                            s->waiting ? REC_WAITING : REC_RUNNING;
-    struct rec_thread *t = rec_find_thread(s->tid, now, wall ? now : 0);
+    struct rec_thread *t = rec_find_thread(s->tid, now, wall ? now : 0, true);
     struct rec_row *r = t ? rec_find_row(pc, depth, t->name, s->label, state)
                           : NULL;
     rec_one.total.truncated += s->truncated;
@@ -3483,7 +3588,10 @@ static void rec_on_sample(const struct smp_slot *s, void *user)
         return;
     }
     rec_one.total.samples++;
-    rec_charge(r, t, 1, now);
+    r->sum.n++;
+    t->sample_ns = now;
+    double weight = (double)rec_charge(r, t, now);
+    rec_one.total.squares += weight * weight;
 }
 
 /* Charge what t used since its last sample to [unsampled], the drain thread's
@@ -3496,7 +3604,7 @@ static void rec_charge_tail(struct rec_thread *t, int64_t now_ns)
         return;
     struct rec_row *r = rec_find_row(&pc, 1, t->name, 0, REC_ON_CPU);
     if (r)
-        rec_charge(r, t, 0, now_ns);
+        rec_charge(r, t, now_ns);
 }
 
 /* The time on the engine's clock of thread tid, or -1 when it has ended. */
@@ -3536,7 +3644,7 @@ static void rec_see(uint32_t tid, bool first, bool charge)
     if (now < 0)
         return;
     struct rec_thread *t = rec_find_thread(tid, now,
-                               first || rec_one.engine->wall ? now : 0);
+                               first || rec_one.engine->wall ? now : 0, false);
     if (!t)
         return;
     t->scan = rec_one.scan;
@@ -3595,15 +3703,15 @@ static void rec_charge_ended(int64_t process_ns)
     }
 }
 
-/* Close a slice of REC_SLICE_MS: it was busy when the process used at least a
- * tenth of a CPU in it. */
-static void rec_slice(void)
+/* Close the slice of time that began with the last one, when it is at least
+ * least_ns long: it was busy when the process used a tenth of a CPU in it. */
+static void rec_slice(int64_t least_ns)
 {
     int64_t wall = sys_now_ns();
     int64_t cpu = sys_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
     int64_t dw = wall - rec_one.slice_wall_ns;
     int64_t dc = cpu - rec_one.slice_cpu_ns;
-    if (dw < REC_SLICE_MS * 1000000)
+    if (dw < least_ns)
         return;
     if (dc >= dw / 10) {
         rec_one.total.busy_wall_ns += dw;
@@ -3623,7 +3731,7 @@ static void *rec_drain(void *arg)
         struct timespec until;
         smp_drain(rec_on_sample, NULL);
         rec_scan(false, false);
-        rec_slice();
+        rec_slice(REC_SLICE_MS * 1000000);
         clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_nsec += rec_one.drain_ns;
         until.tv_sec += until.tv_nsec / 1000000000;
@@ -3745,6 +3853,7 @@ out:
 static int rec_open(const struct rec_config *want, struct gp_why *why)
 {
     int e = GP_OK;
+    pthread_mutex_lock(&rec_life);
     pthread_mutex_lock(&rec_one.lock);
     if (rec_one.users && (rec_one.want.hz != want->hz ||
                           rec_one.want.wall != want->wall))
@@ -3756,12 +3865,14 @@ static int rec_open(const struct rec_config *want, struct gp_why *why)
         e = rec_begin(want, why);
     rec_one.users += !e;
     pthread_mutex_unlock(&rec_one.lock);
+    pthread_mutex_unlock(&rec_life);
     return e;
 }
 
 /* Stop being a user; the last one stops the recorder and frees its tables. */
 static void rec_close(void)
 {
+    pthread_mutex_lock(&rec_life);
     pthread_mutex_lock(&rec_one.lock);
     if (--rec_one.users == 0) {
         rec_end();
@@ -3774,6 +3885,7 @@ static void rec_close(void)
         rec_reset();
     }
     pthread_mutex_unlock(&rec_one.lock);
+    pthread_mutex_unlock(&rec_life);
 }
 
 /* Release m. */
@@ -3807,6 +3919,7 @@ static int rec_mark(struct rec_mark *m, const struct rec_source *source,
     assert(rec_one.users > 0);
     smp_drain(rec_on_sample, NULL);
     size_t threads = rec_scan(false, true);
+    rec_slice(1);
     int64_t cpu_ns = sys_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
     rec_charge_ended(cpu_ns);
     *m = (struct rec_mark){
@@ -4008,6 +4121,7 @@ static int rec_build_comments(struct pp *p, const struct rec_mark *from,
     int e = GP_OK;
     for (size_t i = 0; i < p->nsamples; i++)
         sum += p->value[2 * i + 1];
+    double clock = wall ? (double)sum : process;
     if (!wall)
         e = pp_add_comment(p, "cpu_ns=%" PRId64, sum) |
             pp_add_comment(p, "coverage=%.4f",
@@ -4019,8 +4133,10 @@ static int rec_build_comments(struct pp *p, const struct rec_mark *from,
         pp_add_comment(p, "clock=%s", wall ? "wall" : "cpu") |
         pp_add_comment(p, "hz_asked=%u", rec_one.hz) |
         pp_add_comment(p, "hz_delivered=%.1f",
-                       process > 0 ? (double)samples / process * 1e9 : 0.0) |
+                       clock > 0 ? (double)samples / clock * 1e9 : 0.0) |
         pp_add_comment(p, "samples=%" PRIu64, samples) |
+        pp_add_comment(p, "weight_squares=%.6g",
+                       to->total.squares - from->total.squares) |
         pp_add_comment(p, "lost=%" PRIu64,
                        to->total.lost - from->total.lost) |
         pp_add_comment(p, "truncated=%" PRIu64,
@@ -4202,6 +4318,24 @@ static int64_t view_add(int64_t a, int64_t b)
     int64_t r;
     if (__builtin_add_overflow(a, b, &r))
         return b < 0 ? INT64_MIN : INT64_MAX;
+    return r;
+}
+
+/* a - b, or the end of the range that it would pass. */
+static int64_t view_sub(int64_t a, int64_t b)
+{
+    int64_t r;
+    if (__builtin_sub_overflow(a, b, &r))
+        return b < 0 ? INT64_MAX : INT64_MIN;
+    return r;
+}
+
+/* a * b, or the end of the range that it would pass. */
+static int64_t view_mul(int64_t a, int64_t b)
+{
+    int64_t r;
+    if (__builtin_mul_overflow(a, b, &r))
+        return (a < 0) == (b < 0) ? INT64_MAX : INT64_MIN;
     return r;
 }
 
@@ -4468,6 +4602,11 @@ static int view_init(struct view *v, const struct pp *p, size_t type,
     for (size_t i = 0; i < p->nsamples && !e; i++)
         view_add_sample(v, i, stamp);
     mem_free(stamp);
+    /* Equal stacks are one row of the profile, which hides how the weights of
+     * its samples differ; our own recorder has noted that. */
+    double squares = txt_finite(pp_comment(p, "weight_squares"));
+    if (type != v->count_type && squares > v->total.squares)
+        v->total.squares = squares;
     if (e) {
         view_fini(v);
         txt_fail(why, e, e == GP_ENOMEM ? "out of memory" :
@@ -4628,8 +4767,8 @@ static void view_tree_close(struct view_tree *t, uint32_t *path,
     for (; *open > depth; --*open) {
         uint32_t i = path[*open - 1];
         struct view_call *c = &t->call[i];
-        c->total = view_add(now->value, -c->start);
-        c->samples = view_add(now->samples, -c->samples);
+        c->total = view_sub(now->value, c->start);
+        c->samples = view_sub(now->samples, c->samples);
         if (c->total < least) {
             t->pruned += t->n - i;
             t->n = i;
@@ -5599,8 +5738,7 @@ static struct anl_program anl_program(const struct view *v)
         g.has_libc |= anl_match("libc.*", base) || anl_match("libc-*", base) ||
                       anl_match("ld-musl*", base);
     }
-    g.own = anl_match("grpcprof*", anl_module(v, g.main)) ||
-            anl_match("grpcprof*", pp_comment(v->pp, "tool"));
+    g.own = anl_match("grpcprof*", anl_module(v, g.main));
     for (size_t i = 0; i < v->nnodes && !g.go; i++)
         g.go = txt_equal(v->node[i].name, txt_slice("runtime.mcall")) ||
                txt_equal(v->node[i].name, txt_slice("runtime.goexit")) ||
@@ -5735,8 +5873,8 @@ struct anl_function {
     uint32_t node;                      /* row of anl.view.node */
     uint8_t  category;                  /* enum anl_category or ANL_COPY */
     bool     application;               /* level; else system */
-    bool     resolved;                  /* its interval ends above the next
-                                         * one's begin */
+    bool     resolved;                  /* its interval is apart from those of
+                                         * the rows beside it in its level */
     struct anl_share flat, cum;
     double   per_call_ns;               /* of flat; NAN: not known */
 };
@@ -5885,18 +6023,6 @@ static const char *anl_name(struct anl *a, uint32_t node)
 
 /* ---- figures of the run ---- */
 
-/* All of s as a finite number, or NAN. */
-static double anl_number(struct slice s)
-{
-    char text[64], *end;
-    if (s.n == 0 || s.n >= sizeof text)
-        return NAN;
-    memcpy(text, s.p, s.n);
-    text[s.n] = 0;
-    double v = strtod(text, &end);
-    return *end == 0 && isfinite(v) ? v : NAN;
-}
-
 /* Read the key=value comments that grpcprof writes. */
 static void anl_read_comments(struct anl *a)
 {
@@ -5914,7 +6040,7 @@ static void anl_read_comments(struct anl *a)
         { "busy_cpu_ns", &c->busy_cpu_ns },
     };
     for (size_t i = 0; i < sizeof figure / sizeof *figure; i++) {
-        *figure[i].to = anl_number(pp_comment(a->pp, figure[i].key));
+        *figure[i].to = txt_finite(pp_comment(a->pp, figure[i].key));
         if (*figure[i].to < 0)
             *figure[i].to = NAN;
     }
@@ -5933,7 +6059,7 @@ static int anl_read_methods(struct anl *a)
         if (!txt_starts(c, prefix) || !eq || a->nmethods == ANL_MOST_METHODS)
             continue;
         size_t n = (size_t)(eq - c.p), skip = sizeof prefix - 2;
-        double calls = anl_number((struct slice){ eq + 1, c.n - n - 1 });
+        double calls = txt_finite((struct slice){ eq + 1, c.n - n - 1 });
         void *p = mem_grow(a->method, &a->method_cap, a->nmethods + 1,
                            sizeof *a->method);
         if (!p)
@@ -6063,7 +6189,8 @@ static void anl_add_stack(struct anl *a, struct anl_pass *w, int64_t weight,
     bool copied, app = false, whole = false, pseudo = false;
     enum anl_category c = anl_decide(w, handler, &by, &copied);
     a->trust.stripped = view_add(a->trust.stripped,
-                                 (int64_t)handler * (count > 0 ? count : 0));
+                                 view_mul((int64_t)handler,
+                                          count > 0 ? count : 0));
     for (size_t k = handler; k < w->n; k++) {
         struct anl_class f = w->class[w->frame[k]];
         app |= f.category == ANL_APPLICATION;
@@ -6205,6 +6332,7 @@ static int anl_run_functions(struct anl *a)
 {
     const struct view *v = &a->view;
     struct view_sum level[2] = {{0}};
+    struct anl_function *above[2] = { NULL, NULL };     /* the rows before */
     uint32_t *order = view_order(v, VIEW_BY_FLAT, &a->nfunctions);
     a->function = order ? mem_zalloc(a->nfunctions * sizeof *a->function)
                         : NULL;
@@ -6223,8 +6351,10 @@ static int anl_run_functions(struct anl *a)
         s->value = view_add(s->value, n->flat.value);
         s->samples = view_add(s->samples, n->flat.samples);
         s->squares += n->flat.squares;
-        if (i)
-            f[-1].resolved = !anl_overlap(&f[-1].flat, &f->flat);
+        struct anl_function *before = above[f->application];
+        if (before && anl_overlap(&before->flat, &f->flat))
+            before->resolved = f->resolved = false;
+        above[f->application] = f;
     }
     a->system = anl_share(&level[0], &v->total);
     a->application = anl_share(&level[1], &v->total);
@@ -6374,10 +6504,12 @@ static double anl_round_up(double x)
 static void anl_advise_next(struct anl *a)
 {
     const struct anl_use *u = &a->use;
-    double hz = anl_or(a->trust.hz_delivered, a->trust.hz_asked);
-    double asked = a->trust.hz_asked > 0 ? a->trust.hz_asked : 1000;
-    if (!(hz > 0) || hz < asked / 4)    /* too few to tell the rate by */
-        hz = asked;
+    double hz = a->trust.hz_delivered;
+    if (!(hz > 0) || a->trust.samples < ANL_RATE_SAMPLES) {
+        hz = a->trust.hz_asked > 0 ? a->trust.hz_asked : 1000;
+        if (a->trust.tick_driven)       /* 250 is the usual tick */
+            hz = fmin(hz, 250);
+    }
     double cpu_s = ANL_GOOD_SAMPLES / hz;
     if (!txt_starts(a->comment.tool, "grpcprof")) {
         if (u->window > 0 && a->cpu_profile)
@@ -6494,8 +6626,10 @@ static void anl_judge_mixed(struct anl *a)
                "apart at %.0f samples", xn, 100 * x->share.share, yn,
                100 * y->share.share, a->trust.effective));
     double gap = x->share.share - y->share.share;
-    double need = gap > 0.005 ? ANL_Z * ANL_Z *
-        (x->share.share + y->share.share) / (gap * gap) : NAN;
+    double spread = sqrt(x->share.share * (1 - x->share.share)) +
+                    sqrt(y->share.share * (1 - y->share.share));
+    double need = gap > 0.005 ? ANL_Z * ANL_Z * spread * spread / (gap * gap)
+                              : NAN;
     if (need > a->trust.effective && a->use.wall_ns > 0)
         anl_reason(a, anl_text(a, "about %.0f samples would: a window of %.0f "
                    "s under the same load", anl_round_up(need),
@@ -7121,7 +7255,8 @@ static size_t svg_group(const struct svg *g, uint32_t i)
     uint8_t c = g->class[node].category;
     if (c >= ANL_CATEGORIES)
         c = ANL_LIBRARIES;
-    return (size_t)c * SVG_SHADES + mem_hash(name.p, name.n) % SVG_SHADES;
+    return (size_t)c * SVG_SHADES + mem_hash_seeded(0, name.p, name.n) %
+                                    SVG_SHADES;
 }
 
 /* Choose what is drawn: count the calls by group into g->group[group + 1], and
@@ -7554,8 +7689,9 @@ static const char *net_addr_split(const char *s, char *host, size_t size,
             return "write an IPv6 address as [::1]:50051";
         colon = end + 1;
     } else if (!colon && s[strspn(s, "0123456789")] == 0 && *s) {
-        end = first = s;                /* a bare port */
-        colon = s - 1;
+        *port = s;                      /* a bare port */
+        host[0] = 0;
+        return NULL;
     } else if (!colon) {
         return "no port; write HOST:PORT";
     } else if (strchr(s, ':') != colon) {
@@ -7644,7 +7780,7 @@ static void net_sock_set(int fd, int level, int option)
 /* True when the socket file at a is left over: nobody listens there. */
 static bool net_unix_stale(const struct net_addr *a)
 {
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return false;
     int r = connect(fd, (const struct sockaddr *)&a->sa, a->len);
@@ -9707,6 +9843,10 @@ static int rpc_server_add(struct gp_server *s, const struct gp_method *method,
     if (*path != '/' || !strchr(path + 1, '/') || !method->on_message)
         return txt_fail(why, GP_EUSAGE, "method '%s': the path must look like "
                         "/package.Service/Method", path);
+    for (size_t i = 0; i < s->nmethod; i++)
+        if (!strcmp(s->method[i].path, path))
+            return txt_fail(why, GP_EUSAGE, "method %s is there already",
+                            path);
     struct rpc_method *v = mem_grow(s->method, &s->method_cap, s->nmethod + 1,
                                     sizeof *v);
     if (v)
@@ -12138,10 +12278,8 @@ static void out_level(struct out_doc *d, const struct anl *a,
                 i = out_next_function(a, i + 1, application);
             break;
         }
-        bool same = next < a->nfunctions &&
-                    anl_overlap(&f->flat, &a->function[next].flat);
-        open |= same;
-        out_function(d, a, f, same);
+        open |= !f->resolved;
+        out_function(d, a, f, !f->resolved);
     }
     if (d->md)
         mem_put_byte(d->b, '\n');
@@ -12152,8 +12290,8 @@ static void out_level(struct out_doc *d, const struct anl *a,
         d->cell.len = 0;
     }
     if (open)
-        out_paragraph(d, "~ the interval overlaps the next row's: which of "
-                         "them is larger is not resolved");
+        out_paragraph(d, "~ the interval overlaps that of a row beside it: "
+                         "which of them is larger is not resolved");
 }
 
 /* Key findings: one category for every sample. */
@@ -13900,12 +14038,15 @@ static void cmd_pending_close(struct cmd_serve *c)
 static void cmd_pending_open(struct cmd_serve *c, int64_t until_ns)
 {
     char text[64];
+    struct stat st;
     if (cmd_pending_name(c->out, c->pending, sizeof c->pending)) {
         c->pending[0] = 0;
         return;
     }
-    c->pending_fd = open(c->pending, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-    if (c->pending_fd < 0 || flock(c->pending_fd, LOCK_EX | LOCK_NB)) {
+    c->pending_fd = open(c->pending, O_WRONLY | O_CREAT | O_CLOEXEC |
+                                     O_NOFOLLOW | O_NONBLOCK, 0644);
+    if (c->pending_fd < 0 || fstat(c->pending_fd, &st) ||
+        !S_ISREG(st.st_mode) || flock(c->pending_fd, LOCK_EX | LOCK_NB)) {
         c->pending[0] = 0;              /* another serve's: leave it */
         return;
     }
@@ -14230,8 +14371,10 @@ static bool cmd_pending_read(const char *path, struct buf *b)
 /* Append the profile's age to b, or that it has none. */
 static void cmd_put_age(struct buf *b, const struct pp *p, int64_t *age_ns)
 {
-    *age_ns = p->time_ns ? sys_clock_ns(CLOCK_REALTIME) - p->time_ns -
-                           p->duration_ns : -1;
+    int64_t end_ns;
+    bool known = p->time_ns > 0 && !__builtin_add_overflow(p->time_ns,
+                                       p->duration_ns, &end_ns) && end_ns > 0;
+    *age_ns = known ? sys_clock_ns(CLOCK_REALTIME) - end_ns : -1;
     if (*age_ns >= 0) {
         int64_t s = *age_ns / 1000000000;
         if (s < 120)
