@@ -284,6 +284,10 @@ enum {
  * again, so that it does not spin (CVE-2023-4785). */
 #define RPC_ACCEPT_PAUSE_NS INT64_C(100000000)
 
+/* When a drain is over, a handler has this long to notice; then its loop's
+ * memory is left to it. */
+#define RPC_STUCK_NS INT64_C(100000000)
+
 /* Preface, SETTINGS and their acknowledgement from a client, as nghttpd; then
  * SETTINGS_TIMEOUT. */
 #define H2_HELLO_NS INT64_C(10000000000)
@@ -799,7 +803,7 @@ static double txt_finite(struct slice s)
 }
 
 /* All of s as a duration in ns: digits, perhaps a fraction, and one of us ms
- * s m h.  At most 1,000 hours. */
+ * s m h; or 0.  At most 1,000 hours. */
 static int txt_duration(const char *s, int64_t *ns)
 {
     static const struct { const char *name; uint64_t ns; } unit[] = {
@@ -810,6 +814,10 @@ static int txt_duration(const char *s, int64_t *ns)
     int e = txt_scan_digits(&s, &whole);
     if (e)
         return e;
+    if (!*s && whole == 0) {            /* 0 needs no unit */
+        *ns = 0;
+        return GP_OK;
+    }
     if (*s == '.') {
         const char *digit = ++s;
         for (; *s >= '0' && *s <= '9' && s - digit < 9; s++, scale *= 10)
@@ -1097,10 +1105,11 @@ static int sys_temp_beside(const char *path, char *tmp, size_t size,
     if (e)
         return e;
     if (!stat(path, &st) && !S_ISREG(st.st_mode))
-        return txt_fail(why, GP_EIO, "%s: is not a regular file", path);
+        return txt_fail(why, GP_EIO, "%s: is not a regular file; - writes to "
+                        "standard output", path);
     size_t n = strlen(tmp);
     for (int tries = 0; fd < 0 && tries < 100; tries++) {
-        uint64_t dice = (uint64_t)sys_clock_ns(CLOCK_REALTIME) + (uint64_t)tries;
+        uint64_t dice = (uint64_t)(sys_clock_ns(CLOCK_REALTIME) + tries);
         dice = mem_hash(&dice, sizeof dice);
         snprintf(tmp + n, size - n, ".grpcprof-%08x", (unsigned)dice);
         fd = open(tmp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
@@ -2855,7 +2864,8 @@ static int pp_walk(struct pp_reader *r, struct pb_in in,
             return GP_OK;
         if (e < 0)
             return pp_bad(r, r->at == r->p->raw.data ?
-                          "not a pprof profile" : "damaged or cut short");
+                          "not a pprof profile" :
+                          "damaged, cut short, or not a pprof profile");
         if ((e = fn(r, &f, to)))
             return e;
     }
@@ -3012,7 +3022,8 @@ static int pp_pass_strings(struct pp_reader *r, struct pb_field *f, void *to)
     *s = (struct slice){ (const char *)f->bytes.p,
                          (size_t)(f->bytes.end - f->bytes.p) };
     if (r->nstrings == 1 && s->n)
-        return pp_bad(r, "string_table[0] is not empty");
+        return pp_bad(r, "string_table[0] is not empty: damaged, or not a "
+                      "pprof profile");
     return GP_OK;
 }
 
@@ -6529,9 +6540,13 @@ static void anl_advise_next(struct anl *a)
                    anl_round_up(cpu_s * 1e9 / a->cpu_ns_per_call)));
     const char *work = a->comment.work >= 0 && a->comment.work != 50000 ?
         anl_text(a, " --work %.0f", a->comment.work) : "";
+    struct slice at = pp_comment(a->pp, "listen");
+    bool usual = at.n == 0 || txt_equal(at, txt_slice("127.0.0.1:50051"));
+    const char *to = usual ? "" : anl_text(a, " %s", anl_word(a, at));
     a->verdict.next_command = anl_text(a,
-        "grpcprof serve%s --profile %.0fs\n"
-        "grpcprof load -c 100 -d %.0fs", work, load_s + 10, load_s);
+        "grpcprof serve%s%s%s --profile %.0fs\n"
+        "grpcprof load -c 100 -d %.0fs%s", usual ? "" : " -l", to, work,
+        load_s + 10, load_s, to);
 }
 
 /* Put into the verdict that it is withheld, for the reasons there are. */
@@ -7748,6 +7763,9 @@ static int net_addr_parse(const char *text, bool remote, struct net_addr *a,
     if (!strncmp(s, "https://", 8))
         return txt_fail(why, GP_EUSAGE, "address '%s': TLS is not supported; "
                         "use http:// or put a proxy in front", text);
+    if (!remote && !strncmp(s, "http://", 7))
+        return txt_fail(why, GP_EUSAGE, "address '%s': write the address to "
+                        "listen on without http://", text);
     if (remote && (!strncmp(s, "http://", 7) || !strncmp(s, "dns:///", 7))) {
         snprintf(copy, sizeof copy, "%s", s + 7);
         size_t len = strlen(copy);
@@ -7777,10 +7795,19 @@ static void net_sock_set(int fd, int level, int option)
     (void)setsockopt(fd, level, option, &on, sizeof on);
 }
 
+/* True when a socket stands at path, and not a file of another kind. */
+static bool net_unix_is(const char *path)
+{
+    struct stat st;
+    return !lstat(path, &st) && S_ISSOCK(st.st_mode);
+}
+
 /* True when the socket file at a is left over: nobody listens there. */
 static bool net_unix_stale(const struct net_addr *a)
 {
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    const struct sockaddr_un *u = (const struct sockaddr_un *)&a->sa;
+    int fd = net_unix_is(u->sun_path) ?
+        socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0) : -1;
     if (fd < 0)
         return false;
     int r = connect(fd, (const struct sockaddr *)&a->sa, a->len);
@@ -7794,7 +7821,10 @@ static int net_listen_fail(const struct net_addr *a, int error,
                            struct gp_why *why)
 {
     const char *fix = "";
-    if (error == EADDRINUSE && a->sa.ss_family == AF_UNIX)
+    if (error == EADDRINUSE && a->sa.ss_family == AF_UNIX &&
+        !net_unix_is(((const struct sockaddr_un *)&a->sa)->sun_path))
+        fix = "; what stands there is not a socket, and stays";
+    else if (error == EADDRINUSE && a->sa.ss_family == AF_UNIX)
         fix = "; another program listens there, choose another path with -l";
     else if (error == EADDRINUSE)
         fix = "; stop what listens there (ss -ltnp names it) or choose "
@@ -9141,6 +9171,7 @@ struct gp_server {
     _Atomic uint64_t  cut;              /* calls ended by the drain */
     atomic_uint       acks;             /* loops that have done their cutting */
     bool              started;
+    bool              stuck;            /* a handler outlived the drain */
 };
 
 /* Pieces of answers, all constant. */
@@ -9750,12 +9781,12 @@ static void rpc_loop_fini(struct rpc_loop *l)
 /* Stop at once and free s; NULL is fine. */
 static void rpc_server_free(struct gp_server *s)
 {
-    if (!s)
+    if (!s || s->stuck)
         return;
     rpc_server_join(s);
     for (struct rpc_listener *p = s->listener; p; p = p->next) {
         const struct sockaddr_un *u = (const struct sockaddr_un *)&p->addr.sa;
-        if (u->sun_family == AF_UNIX)
+        if (u->sun_family == AF_UNIX && net_unix_is(u->sun_path))
             unlink(u->sun_path);
     }
     if (s->started)
@@ -9970,8 +10001,10 @@ static uint64_t rpc_server_drain(struct gp_server *s, int64_t grace_ns)
         nanosleep(&ms, NULL);
     atomic_store(&s->acks, 0);
     unsigned told = rpc_server_tell(s, rpc_loop_cut);
-    while (atomic_load(&s->acks) < told)        /* handlers do not block */
+    until = sys_now_ns() + RPC_STUCK_NS;
+    while (atomic_load(&s->acks) < told && sys_now_ns() < until)
         nanosleep(&ms, NULL);
+    s->stuck = atomic_load(&s->acks) < told;
     return net_get(&s->cut);
 }
 
@@ -11794,14 +11827,15 @@ static int load_run(const struct load_config *k, struct load_result *result,
     return e;
 }
 
-/* True when more calls failed than k allows; cut-off ones are not failed.
- * Without a single good call, or with clients that lost the server for good,
- * the run has failed in any case. */
+/* True when more calls failed than k allows; cut-off ones are not failed.  When
+ * not one call came to its end, or clients lost the server for good, the run
+ * has failed in any case. */
 static bool load_exceeds(const struct load_config *k,
                          const struct load_result *r)
 {
     double done = (double)r->ok + (double)r->failed;
-    if (r->gave_up || (r->planned && !r->ok && r->ended != LOAD_SIGNAL))
+    if (r->gave_up || (r->planned && !r->ok && !r->failed &&
+                       r->ended != LOAD_SIGNAL))
         return true;
     if (k->max_error_share >= 0 && k->max_error_share * done > 0)
         return (double)r->failed > k->max_error_share * done;
@@ -11956,7 +11990,10 @@ static void out_code(struct out_doc *d, const char *text)
 static void out_field(struct out_doc *d, const char *name)
 {
     if (d->md) {
-        txt_putf(d->b, "- **%s**: ", name);
+        if (*name)
+            txt_putf(d->b, "- **%s**: ", name);
+        else
+            txt_puts(d->b, "  - ");
         out_put_md(d->b, d->cell.data, d->cell.len);
         mem_put_byte(d->b, '\n');
     } else {
@@ -13693,7 +13730,8 @@ static int cmd_print(const struct buf *b)
     }
     fwrite(b->data, 1, b->len, stdout);
     if (fflush(stdout) || ferror(stdout)) {
-        cmd_say("standard output: %s", strerror(errno));
+        if (errno != EPIPE)             /* who reads has seen enough */
+            cmd_say("standard output: %s", strerror(errno));
         return CMD_FAILED;
     }
     return CMD_OK;
@@ -13971,16 +14009,16 @@ static const struct cmd_option cmd_serve_options[] = {
     { 0, "profile", "DUR", NULL, "sample for DUR from the start, then write",
       CMD_DURATION, offsetof(struct cmd_serve, profile_ns), 10000000,
       24 * UINT64_C(3600000000000) },
-    { 0, "hz", "N", "1000", "samples a second of CPU time",
+    { 0, "hz", "N", "1000", "samples a second of CPU time, 1 to 10000",
       CMD_UINT, offsetof(struct cmd_serve, hz), 1, SMP_MOST_HZ },
     { 0, "timer", "NAME", "auto", "what samples: itimer, thread, perf, auto",
       CMD_TEXT, offsetof(struct cmd_serve, timer), 0, 0 },
     { 0, "clock", "NAME", "cpu",
       "cpu, or wall: real time, threads that wait too",
       CMD_TEXT, offsetof(struct cmd_serve, clock), 0, 0 },
-    { 'o', "out", "FILE", "profile.pb", "the pprof profile",
+    { 'o', "out", "FILE", "(profile.pb)", "the pprof profile",
       CMD_TEXT, offsetof(struct cmd_serve, out), 0, 0 },
-    { 0, "svg", "FILE", "flamegraph.svg", "the flame graph; none: no file",
+    { 0, "svg", "FILE", "(flamegraph.svg)", "the flame graph; none: no file",
       CMD_TEXT, offsetof(struct cmd_serve, svg), 0, 0 },
     { 0, "exit", NULL, NULL, "stop when the profile is written",
       CMD_FLAG, offsetof(struct cmd_serve, exit), 0, 0 },
@@ -13998,6 +14036,15 @@ static const struct cmd_option cmd_serve_options[] = {
       UINT64_C(3600000000000) },
     CMD_COMMON(struct cmd_serve),
 };
+
+/* True when a and b are one file, by name or by what they name. */
+static bool cmd_same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+    return !strcmp(a, b) || (!stat(a, &x) && !stat(b, &y) &&
+                             S_ISREG(x.st_mode) && x.st_dev == y.st_dev &&
+                             x.st_ino == y.st_ino);
+}
 
 /* Print that path was written and how large it is. */
 static void cmd_wrote(const char *path, const char *what)
@@ -14080,6 +14127,25 @@ static int cmd_serve_clock(const struct cmd_serve *c,
     return CMD_OK;
 }
 
+/* Fill in and check the names of the files; CMD_USAGE after saying what is
+ * wrong. */
+static int cmd_serve_files(struct cmd_serve *c, const struct cmd_command *cmd)
+{
+    const char *needs = c->exit ? "exit" : c->out ? "out" : c->svg ? "svg" :
+                        NULL;
+    if (!c->profile_ns && needs)
+        return cmd_misuse(cmd, "--%s needs --profile, as in --profile 30s",
+                          needs);
+    c->out = c->out ? c->out : "profile.pb";
+    c->svg = c->svg ? c->svg : "flamegraph.svg";
+    if (!strcmp(c->out, "-") || !strcmp(c->svg, "-"))
+        return cmd_misuse(cmd, "serve writes when its window ends: name a "
+                          "file, not -");
+    if (cmd_same_file(c->out, c->svg))
+        return cmd_misuse(cmd, "--out and --svg are both '%s'", c->out);
+    return CMD_OK;
+}
+
 /* Say what samples, why, how often, and what it costs. */
 static void cmd_serve_announce(const struct cmd_serve *c,
                                const struct gp_profiler_state *st)
@@ -14121,6 +14187,7 @@ static int cmd_serve_profile(struct cmd_serve *c, struct gp_why *why)
         return e;
     snprintf(work, sizeof work, "%" PRIu64, c->work);
     gp_profiler_note(c->profiler, "work", work);
+    gp_profiler_note(c->profiler, "listen", c->bound[0]);
     gp_profiler_progress(c->profiler, &st);
     c->begin_ns = sys_now_ns();
     cmd_pending_open(c, sys_clock_ns(CLOCK_REALTIME) + c->profile_ns);
@@ -14247,7 +14314,7 @@ static int cmd_serve_run(const struct cmd_command *cmd)
     struct gp_why why;
     sigset_t ends;
     int signal_fd = -1, got = 0, status = CMD_FAILED;
-    if (cmd_serve_clock(c, cmd, &c->sampling))
+    if (cmd_serve_clock(c, cmd, &c->sampling) || cmd_serve_files(c, cmd))
         return CMD_USAGE;
     if (c->profile_ns &&
         (sys_write_check(c->out, &why) ||
@@ -14258,11 +14325,14 @@ static int cmd_serve_run(const struct cmd_command *cmd)
     sigemptyset(&ends);
     sigaddset(&ends, SIGINT);
     sigaddset(&ends, SIGTERM);
+    sigaddset(&ends, SIGHUP);
     sigaddset(&ends, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &ends, NULL);
     signal_fd = signalfd(-1, &ends, SFD_CLOEXEC);
-    if (cmd_serve_listen(c, &why)) {
+    int e = cmd_serve_listen(c, &why);
+    if (e) {
         cmd_say("%s", why.text);
+        status = e == GP_EUSAGE ? CMD_USAGE : CMD_FAILED;
         goto out;
     }
     got = cmd_serve_wait(c, signal_fd);
@@ -14306,7 +14376,7 @@ static const struct cmd_option cmd_report_options[] = {
     { 0, "sample", "NAME", "(as pprof chooses)",
       "sample type to look at, as in cpu or samples",
       CMD_TEXT, offsetof(struct cmd_report, sample), 0, 0 },
-    { 0, "top", "N", "20", "rows of a table",
+    { 0, "top", "N", "(20; all in json and -f top)", "rows of a table",
       CMD_UINT, offsetof(struct cmd_report, top), 1, 1000000 },
     { 0, "cum", NULL, NULL, "order -f top by cumulative value",
       CMD_FLAG, offsetof(struct cmd_report, cum), 0, 0 },
@@ -14388,6 +14458,29 @@ static void cmd_put_age(struct buf *b, const struct pp *p, int64_t *age_ns)
     }
 }
 
+/* Append to b, each with a zero, a line on the profile at path and one on the
+ * flame graph beside it that was written with it; returns how many. */
+static size_t cmd_put_files(struct buf *b, const char *path)
+{
+    struct stat st[2];
+    char svg[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    if (stat(path, &st[0]) || !S_ISREG(st[0].st_mode))
+        return 0;
+    txt_putf(b, "%s: pprof profile, ", path);
+    txt_put_bytes(b, (double)st[0].st_size);
+    mem_put_byte(b, 0);
+    int n = snprintf(svg, sizeof svg, "%.*sflamegraph.svg",
+                     slash ? (int)(slash - path) + 1 : 0, path);
+    if (n < 0 || (size_t)n >= sizeof svg || stat(svg, &st[1]) ||
+        llabs((long long)st[1].st_mtime - (long long)st[0].st_mtime) > 2)
+        return 1;
+    txt_putf(b, "%s: flame graph, ", svg);
+    txt_put_bytes(b, (double)st[1].st_size);
+    mem_put_byte(b, 0);
+    return 2;
+}
+
 /* Read the profile at path into p and say what is notable about it. */
 static int cmd_report_read(const struct cmd_report *c, const char *path,
                            struct pp *p)
@@ -14419,12 +14512,14 @@ static int cmd_report_write(const struct cmd_report *c, const char *name,
                             struct buf *b, struct gp_why *why)
 {
     struct anl a = {0};
-    struct buf age = {0};
+    struct buf text = {0};
+    const char *line[3];                /* the age, and two files */
     struct anl_config config = { .sample = c->sample };
     struct out_config out = {
-        .file = &path, .nfiles = 1, .top = (unsigned)c->top, .cum = c->cum,
-        .all = c->all, .sample = c->sample, .format = "pprof",
+        .file = &path, .nfiles = 1, .top = c->all ? 0 : (unsigned)c->top,
+        .cum = c->cum, .all = c->all, .sample = c->sample, .format = "pprof",
         .color = !c->out && cmd_color(&c->common, STDOUT_FILENO),
+        .note = line, .written = line + 1,
     };
     struct svg_config picture = { .sample = c->sample };
     if (!strcmp(name, "top"))
@@ -14436,17 +14531,24 @@ static int cmd_report_write(const struct cmd_report *c, const char *name,
     int e = anl_run(p, &config, &a, why);
     if (e)
         return e;
-    cmd_put_age(&age, p, &out.age_ns);
-    mem_put_byte(&age, 0);
-    out.note = (const char *const *)&age.data;
-    out.nnotes = out.age_ns >= 0 && !age.err;
+    cmd_put_age(&text, p, &out.age_ns);
+    mem_put_byte(&text, 0);
+    size_t files = text.len;
+    out.nwritten = cmd_put_files(&text, path);
+    line[0] = (const char *)text.data;
+    line[1] = line[0] + files;
+    if (text.err)
+        out.nwritten = 0;
+    else if (out.nwritten > 1)
+        line[2] = line[1] + strlen(line[1]) + 1;
+    out.nnotes = out.age_ns >= 0 && !text.err;
     if (!strcmp(name, "text"))
         out_report_text(b, &a, &out);
     else if (!strcmp(name, "md"))
         out_report_md(b, &a, &out);
     else
         out_report_json(b, &a, &out);
-    mem_fini(&age);
+    mem_fini(&text);
     anl_fini(&a);
     return GP_OK;
 }
@@ -14465,6 +14567,9 @@ static int cmd_report_run(const struct cmd_command *cmd)
     if (!name)
         return CMD_USAGE;
     bool to_file = c->out && strcmp(c->out, "-") != 0;
+    if (to_file && cmd_same_file(c->out, path))
+        return cmd_misuse(cmd, "--out '%s' is the profile that is read",
+                          c->out);
     if (to_file && sys_write_check(c->out, &why)) {
         cmd_say("%s", why.text);
         return CMD_FAILED;
@@ -14570,20 +14675,13 @@ static void cmd_load_progress(void *arg, uint64_t ok, uint64_t failed,
 /* Read --max-errors, "N" or "P%", into to. */
 static bool cmd_load_errors(const char *text, struct load_config *to)
 {
-    char copy[32];
     size_t n = strlen(text);
-    uint64_t percent;
     to->max_error_share = -1;
-    if (n == 0 || n >= sizeof copy)
-        return false;
-    if (text[n - 1] != '%')
+    if (n == 0 || text[n - 1] != '%')
         return !txt_number(text, 0, UINT64_MAX, &to->max_errors);
-    memcpy(copy, text, n);
-    copy[n - 1] = 0;
-    if (txt_number(copy, 0, 100, &percent))
-        return false;
-    to->max_error_share = (double)percent / 100;
-    return true;
+    double percent = txt_finite((struct slice){ text, n - 1 });
+    to->max_error_share = percent / 100;
+    return percent >= 0 && percent <= 100;
 }
 
 /* The run that c asks for; CMD_USAGE after saying what is wrong with it. */
@@ -14785,9 +14883,9 @@ static void cmd_man_command(const struct cmd_command *c)
         putchar('\n');
         cmd_roff(o->help);
         if (o->dflt) {
-            printf(" [");
+            printf(*o->dflt == '(' ? " " : " [");
             cmd_roff(o->dflt);
-            printf("]");
+            printf(*o->dflt == '(' ? "" : "]");
         }
         putchar('\n');
     }
@@ -14859,7 +14957,7 @@ static void cmd_usage(FILE *to)
 static const struct cmd_command *cmd_lookup(const char *name)
 {
     const char *best = NULL;
-    unsigned least = 4;
+    unsigned least = 3;
     for (size_t i = 0; i < CMD_COMMANDS; i++) {
         unsigned d = txt_distance(name, cmd_commands[i].name);
         if (d == 0)
@@ -14904,7 +15002,7 @@ int main(int argc, char **argv)
         return CMD_USAGE;
     }
     if (!strcmp(word, "--version") || !strcmp(word, "-V"))
-        return printf("grpcprof %s\n", GP_VERSION) < 0;
+        return printf("grpcprof %s\n", GP_VERSION) < 0 || fflush(stdout);
     if (!strcmp(word, "--help") || !strcmp(word, "-h"))
         return cmd_help_run(0, NULL);
     if (!strcmp(word, "help"))

@@ -111,6 +111,7 @@ static void test_txt_durations_and_sizes(void)
     CHECK(!txt_duration("1.5s", &ns) && ns == 1500000000);
     CHECK(!txt_duration("3m", &ns) && ns == 180000000000);
     CHECK(!txt_duration("1h", &ns) && ns == 3600000000000);
+    CHECK(!txt_duration("0", &ns) && ns == 0);
     static const char *const bad[] = { "", "30", "30q", "s", "1.s", "1.5",
         "-1s", "1 s", "1ss", "99999h" };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
