@@ -88,7 +88,7 @@ UNIT = $(wildcard tests/unit*.[ch])
 
 # Set-up, then what this nghttp2 can do, found out by compiling and linking.
 NGHTTP2_H = $(wildcard /usr/include/nghttp2/nghttp2ver.h)
-.build/probed: tests/probe.sh tests/setup.sh $(NGHTTP2_H)
+.build/probed: tests/probe.sh tests/setup.sh $(NGHTTP2_H) .build/flags
 	@mkdir -p .build
 	@CC='$(CC)' sh tests/setup.sh build
 	@CC='$(CC)' FLAGS='$(CPPFLAGS) $(LDFLAGS)' sh tests/probe.sh >$@.tmp

@@ -231,6 +231,11 @@ enum {
     H2_RESET_BURST  = 10000,
     H2_RESETS_A_SEC = 5000,
 
+    /* Frames that are suspicious at once and per second, where nghttp2 (1.67)
+     * can count them: its own defaults; past it, it ends the connection. */
+    H2_GLITCH_BURST   = 10000,
+    H2_GLITCHES_A_SEC = 330,
+
     /* Defaults of struct gp_server_config. */
     RPC_STREAMS       = 100,            /* calls at once, a connection */
     RPC_MESSAGE_BYTES = 4 << 20,        /* as grpc-go, C-core and tonic */
@@ -1222,7 +1227,7 @@ static double sys_quota_of(char *path, size_t top)
             sys_read_two(path, "cpu.cfs_quota_us", v))
             v[1] = sys_read_two(path, "cpu.cfs_period_us", period) ? period[0]
                                                                   : 100000;
-        if (v[0] > 0 && v[1] > 0 && (!least || v[0] / v[1] < least))
+        if (v[0] > 0 && v[1] > 0 && (least <= 0 || v[0] / v[1] < least))
             least = v[0] / v[1];
         char *slash = strrchr(path, '/');
         if (!slash || (size_t)(slash - path) < top)
@@ -1252,7 +1257,7 @@ static unsigned sys_quota_cpus(void)
             continue;                   /* a controller of something else */
         snprintf(path, sizeof path, "%s%s", root[v1], dir);
         double q = sys_quota_of(path, strlen(root[v1]));
-        least = q > 0 && (!least || q < least) ? q : least;
+        least = q > 0 && (least <= 0 || q < least) ? q : least;
     }
     if (f)
         fclose(f);
@@ -8901,6 +8906,10 @@ static void h2_kit_options(const struct h2_kit *k)
     /* As many as the hard limit can fill (CVE-2024-28182), and a few. */
     nghttp2_option_set_max_continuations(k->option,
         (size_t)k->headers_bytes * H2_HARD_HEADERS / 16384 + 4);
+#endif
+#ifdef HAVE_NGHTTP2_OPTION_SET_GLITCH_RATE_LIMIT
+    nghttp2_option_set_glitch_rate_limit(k->option, H2_GLITCH_BURST,
+                                         H2_GLITCHES_A_SEC);
 #endif
     nghttp2_option_set_no_auto_window_update(k->option, 0);
 }

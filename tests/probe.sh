@@ -17,8 +17,7 @@ links()
 #include <zlib.h>
 int main(void)
 {
-    nghttp2_session *s = NULL; nghttp2_option *o = NULL;
-    (void)s; (void)o;
+    nghttp2_option *o = NULL;
     $1;
     return 0;
 }
@@ -33,8 +32,6 @@ links 'nghttp2_option_new(&o); (void)zlibVersion()' || {
     cat "$dir/log" >&2
     exit 1
 }
-links '(void)nghttp2_session_mem_recv2(s, NULL, 0)' &&
-    echo -DHAVE_NGHTTP2_SESSION_MEM_RECV2
 links 'nghttp2_option_set_stream_reset_rate_limit(o, 1, 1)' &&
     echo -DHAVE_NGHTTP2_OPTION_SET_STREAM_RESET_RATE_LIMIT
 links 'nghttp2_option_set_max_continuations(o, 8)' &&

@@ -158,10 +158,10 @@ idle() {
 
 # A disk that is full: one line, status 1, and the old file as it was.
 full_disk() {
-    [ "$(id -u)" -eq 0 ] || { skip 'full disk' 'not root'; return; }
+    [ "$(id -u)" -eq 0 ] || { missing 'full disk' 'not root'; return; }
     mkdir -p "$T/full"
     mount -t tmpfs -o size=16k none "$T/full" 2>/dev/null ||
-        { skip 'full disk' 'mount is not permitted here'; return; }
+        { missing 'full disk' 'mount is not permitted here'; return; }
     MOUNTED=$T/full
     echo old >"$T/full/profile.pb"
     cat /dev/zero >"$T/full/filler" 2>/dev/null

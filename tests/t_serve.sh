@@ -62,7 +62,7 @@ few_descriptors() {
         LIMIT=30 check 'after it ran out of descriptors' 0 "$BIN" load -c 1 \
             -n 20 "127.0.0.1:$PORT"
     else
-        skip 'after it ran out of descriptors' 'no prlimit here'
+        missing 'after it ran out of descriptors' 'no prlimit here'
     fi
     stop_server 'the server short of descriptors ends with status 0'
 }

@@ -26,6 +26,8 @@ TEST(elf_names_our_own_code),
 TEST(elf_survives_damaged_files),
 TEST(rec_finds_the_work),
 TEST(rec_windows_overlap),
+TEST(rec_late_sample_is_not_charged_twice),
+TEST(rec_many_may_start_and_stop_at_once),
 TEST(smp_full_ring_counts_what_it_loses),
 TEST(profiler_api_writes_both_files),
 /* unit_net.c */

@@ -315,6 +315,52 @@ static void test_rec_windows_overlap(void)
     rec_close();
 }
 
+/* A sample that was taken before a mark and drained after it must not be
+ * charged again with what the mark has charged. */
+static void test_rec_late_sample_is_not_charged_twice(void)
+{
+    struct rec_mark m;
+    struct smp_slot s = { .depth = 1, .tid = (uint32_t)syscall(SYS_gettid) };
+    s.pc[0] = (void *)(uintptr_t)qsort;
+    CHECK(!rec_open(&unit_1, NULL));
+    unit_work(5000000);
+    s.cpu_ns = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    unit_work(5000000);
+    CHECK(!rec_mark(&m, &unit_source, NULL));
+    pthread_mutex_lock(&rec_one.lock);
+    int64_t before = rec_one.total.charged_ns;
+    uint64_t samples = rec_one.total.samples;
+    rec_on_sample(&s, NULL);
+    CHECK(rec_one.total.samples == samples + 1);
+    CHECK(rec_one.total.charged_ns == before);
+    pthread_mutex_unlock(&rec_one.lock);
+    rec_mark_fini(&m);
+    rec_close();
+}
+
+/* Start and stop a profiler again and again. */
+static void *unit_start_and_stop(void *arg)
+{
+    for (int i = 0; i < 60; i++) {
+        struct rec_mark m;
+        CHECK(!rec_open(&unit_250, NULL));
+        CHECK(!rec_mark(&m, &unit_source, NULL));
+        rec_mark_fini(&m);
+        rec_close();
+    }
+    return arg;
+}
+
+static void test_rec_many_may_start_and_stop_at_once(void)
+{
+    pthread_t t[4];
+    for (int i = 0; i < 4; i++)
+        CHECK(!pthread_create(&t[i], NULL, unit_start_and_stop, NULL));
+    for (int i = 0; i < 4; i++)
+        pthread_join(t[i], NULL);
+    CHECK(rec_one.users == 0);
+}
+
 static void test_smp_full_ring_counts_what_it_loses(void)
 {
     struct gp_why why;
