@@ -354,6 +354,9 @@ enum {
      * stays near 100; the other formats have them whole. */
     OUT_NAME_COLUMNS = 46,
 
+    /* Places named where the threads of a wall profile wait. */
+    ANL_PLACES = 5,
+
     /* Geometry of the flame graph: pixels at the width drawn without scripts.
      * A row holds a 12 px line; 7.25 px is what the monospace fonts in use
      * need for a character at that size (0.55 to 0.602 em). */
@@ -388,6 +391,15 @@ enum {
 
 /* A thread that uses this share of a core has no more to give. */
 #define ANL_FULL_CORE 0.90
+
+/* Work out of step with the kernel's tick is on at a tick as often as the CPU
+ * time it uses says.  Threads that a timer of ticks finds this many times as
+ * often, and by this many standard errors, keep step; measured: 0.8 to 1.0 for
+ * servers and random bursts, 2.2 to 2.5 for work in step.  Below the second
+ * ratio of the rate asked to the tick's, the timer itself hides the excess. */
+#define ANL_TICK_RATIO 1.25
+#define ANL_TICK_ERRORS 4
+#define ANL_TICK_LEAST_RATE 1.5
 
 /* z of a two-sided 95 % interval. */
 #define ANL_Z 1.959963984540054
@@ -5908,6 +5920,12 @@ struct anl_thread {
     struct slice name;                  /* borrowed from the profile */
     double cpu_ns;
     double cores;                       /* cpu_ns of the window; NAN */
+    struct view_sum all, running;       /* running: of a wall profile */
+};
+
+struct anl_place {                      /* where threads wait */
+    uint32_t node;                      /* the leaf */
+    struct anl_share share;             /* of the time waited */
 };
 
 struct anl_method {
@@ -5919,6 +5937,7 @@ struct anl_figures {                    /* comments; NAN: not there */
     double hz_asked, hz_delivered, samples, lost, truncated, unwind_failed;
     double cpu_ns, process_cpu_ns, coverage, wall_ns, cpus, threads;
     double requests, work, busy_wall_ns, busy_cpu_ns;
+    double tick_hz, tick_clustered;
     struct slice tool, engine, clock;   /* empty: not there */
 };
 
@@ -5935,6 +5954,9 @@ struct anl_trust {
                                          * shows what it worked for */
     int64_t stripped;                   /* profilers' frames passed over */
     bool tick_driven;                   /* the timer fires at kernel ticks */
+    double tick_clustered;              /* share of threads that keep step with
+                                         * the tick; NAN: cannot be told */
+    double unsampled;                   /* share that no sample shows */
 };
 
 struct anl_use {                        /* 1 is one core; NAN: not known */
@@ -5992,6 +6014,10 @@ struct anl {
     double ns_per_unit;                 /* of the type's values; NAN: no time */
     double calls, cpu_ns_per_call;      /* NAN: not known */
     bool cpu_profile;                   /* values are CPU time or samples */
+    bool wall;                          /* real time, with states */
+    struct anl_share waiting;           /* of a wall profile */
+    struct anl_place place[ANL_PLACES]; /* by share down */
+    size_t nplaces;
     uint32_t main;                      /* module of the program, or MEM_NONE */
 };
 
@@ -6053,7 +6079,8 @@ static void anl_read_comments(struct anl *a)
         { "cpus", &c->cpus }, { "threads", &c->threads },
         { "requests", &c->requests }, { "work", &c->work },
         { "busy_wall_ns", &c->busy_wall_ns },
-        { "busy_cpu_ns", &c->busy_cpu_ns },
+        { "busy_cpu_ns", &c->busy_cpu_ns }, { "tick_hz", &c->tick_hz },
+        { "tick_clustered", &c->tick_clustered },
     };
     for (size_t i = 0; i < sizeof figure / sizeof *figure; i++) {
         *figure[i].to = txt_finite(pp_comment(a->pp, figure[i].key));
@@ -6119,6 +6146,7 @@ static void anl_read_unit(struct anl *a)
     a->cpu_profile = !wall && (samples ||
                                txt_equal(t->type, txt_slice("cpu")) ||
                                txt_equal(t->type, txt_slice("cycles")));
+    a->wall = wall;
 }
 
 /* ---- one pass over the samples ---- */
@@ -6131,7 +6159,8 @@ struct anl_pass {                       /* what a walk of a stack finds */
                                          * category it decided, by what it is
                                          * and by its caller */
     struct view_sum sum[ANL_CATEGORIES], behalf[ANL_CATEGORIES];
-    struct view_sum unsymbolised, no_app, broken, truncated, copy;
+    struct view_sum unsymbolised, no_app, broken, truncated, copy, unsampled;
+    struct view_sum waiting, *idle;     /* idle: owned, by leaf */
     struct index threads;               /* hash of name -> anl.thread */
 };
 
@@ -6232,6 +6261,9 @@ static void anl_add_stack(struct anl *a, struct anl_pass *w, int64_t weight,
     if (w->n && txt_equal(a->view.node[w->frame[w->n - 1]].name,
                           txt_slice("[truncated]")))
         view_sum_add(&w->truncated, weight, count);
+    if (w->n && txt_equal(a->view.node[w->frame[0]].name,
+                          txt_slice("[unsampled]")))
+        view_sum_add(&w->unsampled, weight, count);
 }
 
 /* The thread called name, entered if new; NULL without memory. */
@@ -6255,22 +6287,38 @@ static struct anl_thread *anl_thread(struct anl *a, struct index *x,
     return &a->thread[a->nthreads++];
 }
 
-/* Add row i's weight to the thread that its label names. */
-static int anl_add_thread(struct anl *a, struct index *x, size_t i,
-                          int64_t weight)
+/* The text of row i's label key; empty when it has none. */
+static struct slice anl_label(const struct pp *p, size_t i, const char *key)
 {
-    const struct pp *p = a->pp;
-    for (uint32_t k = p->label_at[i]; k < p->label_at[i + 1]; k++) {
-        const struct pp_label *l = &p->label[k];
-        if (!l->str.p || (!txt_equal(l->key, txt_slice("thread")) &&
-                          !txt_equal(l->key, txt_slice("thread_name"))))
-            continue;
-        struct anl_thread *t = anl_thread(a, x, l->str);
-        if (!t)
-            return GP_ENOMEM;
-        t->cpu_ns += (double)weight * a->ns_per_unit;
+    for (uint32_t k = p->label_at[i]; k < p->label_at[i + 1]; k++)
+        if (p->label[k].str.p && txt_equal(p->label[k].key, txt_slice(key)))
+            return p->label[k].str;
+    return (struct slice){0};
+}
+
+/* Add row i, whose stack is in w, to the thread that its label names and, in a
+ * wall profile, to what waited. */
+static int anl_add_thread(struct anl *a, struct anl_pass *w, size_t i,
+                          int64_t weight, int64_t count)
+{
+    struct slice name = anl_label(a->pp, i, "thread");
+    bool waits = a->wall && txt_equal(anl_label(a->pp, i, "state"),
+                                      txt_slice("waiting"));
+    if (!name.p)
+        name = anl_label(a->pp, i, "thread_name");
+    if (waits)
+        view_sum_add(&w->waiting, weight, count);
+    if (waits && w->n)
+        view_sum_add(&w->idle[w->frame[0]], weight, count);
+    if (!name.p)
         return GP_OK;
-    }
+    struct anl_thread *t = anl_thread(a, &w->threads, name);
+    if (!t)
+        return GP_ENOMEM;
+    t->cpu_ns += (double)weight * a->ns_per_unit;
+    view_sum_add(&t->all, weight, count);
+    if (!waits)
+        view_sum_add(&t->running, weight, count);
     return GP_OK;
 }
 
@@ -6281,6 +6329,24 @@ static int anl_compare_threads(const void *x, const void *y)
     if (a->cpu_ns != b->cpu_ns)
         return a->cpu_ns < b->cpu_ns ? 1 : -1;
     return view_compare_names(a->name, b->name);
+}
+
+/* Note the places where most of the waiting was done. */
+static void anl_settle_waiting(struct anl *a, const struct anl_pass *w)
+{
+    a->waiting = anl_share(&w->waiting, &a->view.total);
+    for (uint32_t i = 0; i < a->view.nnodes; i++) {
+        if (w->idle[i].value <= 0)
+            continue;
+        size_t k = a->nplaces < ANL_PLACES ? a->nplaces++ : ANL_PLACES;
+        for (; k > 0 && a->place[k - 1].share.sum.value < w->idle[i].value;
+             k--)
+            if (k < ANL_PLACES)
+                a->place[k] = a->place[k - 1];
+        if (k < ANL_PLACES)
+            a->place[k] = (struct anl_place){
+                i, anl_share(&w->idle[i], &w->waiting) };
+    }
 }
 
 /* Turn what the pass summed into shares. */
@@ -6314,6 +6380,9 @@ static void anl_settle(struct anl *a, const struct anl_pass *w)
     a->trust.no_app_frame = anl_share(&w->no_app, all).share;
     a->trust.broken = anl_share(&w->broken, all).share;
     a->trust.truncated_share = anl_share(&w->truncated, all).share;
+    a->trust.unsampled = anl_share(&w->unsampled, all).share;
+    if (a->wall)
+        anl_settle_waiting(a, w);
 }
 
 /* The pass: categories, trust and threads of all samples. */
@@ -6323,14 +6392,16 @@ static int anl_run_samples(struct anl *a)
     const struct pp *p = a->pp;
     struct anl_pass w = { .class = a->class };
     w.credit = mem_zalloc(2 * v->nnodes * sizeof *w.credit);
-    int e = w.credit ? GP_OK : GP_ENOMEM;
+    w.idle = mem_zalloc(v->nnodes * sizeof *w.idle);
+    int e = w.credit && w.idle ? GP_OK : GP_ENOMEM;
     for (size_t i = 0; i < p->nsamples && !e; i++) {
         int64_t weight = p->value[i * p->ntypes + v->type];
         if (weight == 0)
             continue;
         if (!(e = anl_stack(&w, v, i))) {
-            anl_add_stack(a, &w, weight, view_count(v, i, weight));
-            e = anl_add_thread(a, &w.threads, i, weight);
+            int64_t count = view_count(v, i, weight);
+            anl_add_stack(a, &w, weight, count);
+            e = anl_add_thread(a, &w, i, weight, count);
         }
     }
     if (!e)
@@ -6339,6 +6410,7 @@ static int anl_run_samples(struct anl *a)
         qsort(a->thread, a->nthreads, sizeof *a->thread, anl_compare_threads);
     mem_free(w.frame);
     mem_free(w.credit);
+    mem_free(w.idle);
     mem_index_fini(&w.threads);
     return e;
 }
@@ -6410,6 +6482,28 @@ static void anl_run_use(struct anl *a)
     a->cpu_ns_per_call = a->calls > 0 ? u->cpu_ns / a->calls : NAN;
 }
 
+/* The share of the time in threads that a timer of ticks found oftener than it
+ * finds work out of step with the ticks; NAN where that cannot be told.  Such
+ * work is on at a tick with the chance that it is on at all, so that CPU time
+ * times ticks a second is the most samples to expect, whatever its bursts. */
+static double anl_tick_clustered(const struct anl *a)
+{
+    double tick = a->comment.tick_hz, in_step = 0, all = 0;
+    if (!isnan(a->comment.tick_clustered))
+        return a->comment.tick_clustered;
+    if (!(a->trust.hz_asked >= ANL_TICK_LEAST_RATE * tick))
+        return NAN;
+    for (size_t i = 0; i < a->nthreads; i++) {
+        const struct anl_thread *t = &a->thread[i];
+        double n = (double)t->all.samples, most = t->cpu_ns * 1e-9 * tick;
+        all += t->cpu_ns;
+        if (n > ANL_TICK_RATIO * most &&
+            n - most > ANL_TICK_ERRORS * sqrt(fmax(most, 1)))
+            in_step += t->cpu_ns;
+    }
+    return all > 0 ? in_step / all : NAN;
+}
+
 /* How far the samples can be trusted. */
 static void anl_run_trust(struct anl *a)
 {
@@ -6432,6 +6526,8 @@ static void anl_run_trust(struct anl *a)
     t->lost_share = t->lost / (t->samples + t->lost);
     t->tick_driven = txt_equal(c->engine, txt_slice("itimer")) ||
                      txt_equal(c->engine, txt_slice("thread"));
+    t->tick_clustered = t->tick_driven && a->cpu_profile
+        ? anl_tick_clustered(a) : NAN;
 }
 
 /* ---- verdict ---- */
@@ -6473,6 +6569,13 @@ static void anl_doubt_stacks(struct anl *a)
     if (t->coverage < 1 - ANL_BROKEN_SHARE)
         anl_reason(a, anl_text(a, "the samples account for only %.1f %% of the"
                    " CPU time used", 100 * t->coverage));
+    if (t->tick_clustered > ANL_BROKEN_SHARE)
+        anl_reason(a, anl_text(a, "%.1f %% of it ran in step with the kernel's "
+                   "tick: the timer fires there, and sees only what is on at a "
+                   "tick; --timer perf sees all", 100 * t->tick_clustered));
+    if (t->unsampled > ANL_BROKEN_SHARE)
+        anl_reason(a, anl_text(a, "%.1f %% of the time has no sample: the timer"
+                   " did not fire while it was used", 100 * t->unsampled));
 }
 
 /* Say why samples are too few, with what their intervals look like. */
@@ -6498,7 +6601,7 @@ static void anl_doubt_type(struct anl *a)
     if (a->view.negative)
         anl_reason(a, anl_text(a, "%zu values are negative: this is a "
                    "difference of two profiles", a->view.negative));
-    if (a->cpu_profile)
+    if (a->cpu_profile || a->wall)
         return;
     anl_reason(a, anl_text(a, "its values are %s, not CPU time",
                            anl_word(a, t->type)));
@@ -6683,6 +6786,61 @@ static void anl_judge_rules(struct anl *a)
         anl_judge_mixed(a);
 }
 
+/* Add what a wall profile's verdict rests on: waiting, its places, and what
+ * the CPU did meanwhile. */
+static void anl_reason_wall(struct anl *a)
+{
+    anl_reason(a, anl_text(a, "waiting: %.1f %% of %.0f samples, 95 %% "
+               "interval %.1f to %.1f", 100 * a->waiting.share,
+               a->trust.samples, 100 * a->waiting.low, 100 * a->waiting.high));
+    for (size_t i = 0; i < a->nplaces && i < 3; i++)
+        anl_reason(a, anl_text(a, "%.1f %% of the waiting in %s, %" PRId64
+                   " samples", 100 * a->place[i].share.share,
+                   anl_name(a, a->place[i].node),
+                   a->place[i].share.sum.samples));
+    if (!isnan(a->use.window))
+        anl_reason(a, anl_text(a, "%.2f s of CPU in %.1f s of time: %.1f %% of "
+                   "one core", a->use.cpu_ns / 1e9, a->use.wall_ns / 1e9,
+                   100 * a->use.window));
+}
+
+/* The verdict on a wall profile.  Threads that only wait, as every program has
+ * some, do not hide one that runs. */
+static void anl_judge_wall(struct anl *a)
+{
+    struct anl_verdict *v = &a->verdict;
+    size_t running = 0;
+    double most = 0;
+    for (size_t i = 0; i < a->nthreads; i++) {
+        const struct anl_thread *t = &a->thread[i];
+        struct anl_share s = anl_share(&t->running, &t->all);
+        if (!(s.low > 0.5))
+            continue;
+        running++;
+        most = fmax(most, s.share);
+        anl_reason(a, anl_text(a, "%s: running %.1f %% of its time, 95 %% "
+                   "interval %.1f to %.1f", anl_word(a, t->name),
+                   100 * s.share, 100 * s.low, 100 * s.high));
+    }
+    anl_reason_wall(a);
+    v->kind = ANL_MIXED;
+    if (running)
+        v->text = anl_text(a, "Running: %zu of %zu threads ran, or were ready "
+            "to run and had no CPU, more than half of their time (%.1f %% at "
+            "the most).  A CPU profile shows what with.", running,
+            a->nthreads, 100 * most);
+    else if (a->waiting.low > 0.5) {
+        v->kind = ANL_WAITING;
+        v->text = anl_text(a, "The process was waiting: %.1f %% of its "
+            "threads' time, and no thread ran more than half of it.  Most of "
+            "it in %s.", 100 * a->waiting.share,
+            a->nplaces ? anl_name(a, a->place[0].node) : "places unknown");
+    } else {
+        v->text = "Mixed: neither waiting nor running takes most of the "
+                  "threads' time.";
+    }
+}
+
 /* Reach the verdict, or say why there is none. */
 static void anl_judge(struct anl *a)
 {
@@ -6692,6 +6850,10 @@ static void anl_judge(struct anl *a)
     anl_doubt_stacks(a);
     if (v->nreasons) {
         anl_withhold(a);
+        return;
+    }
+    if (a->wall) {
+        anl_judge_wall(a);
         return;
     }
     if (anl_low_use(&a->use)) {
@@ -6774,7 +6936,8 @@ static void anl_advise_application(struct anl *a)
  * withheld verdict or for a process that mostly waits. */
 static void anl_run_advice(struct anl *a)
 {
-    if (a->verdict.kind == ANL_WITHHELD || a->verdict.kind == ANL_WAITING)
+    if (a->verdict.kind == ANL_WITHHELD || a->verdict.kind == ANL_WAITING ||
+        a->wall)
         return;
     anl_advise_application(a);
     for (size_t i = 0; i < sizeof anl_advices / sizeof *anl_advices; i++) {
@@ -12214,6 +12377,9 @@ static void out_trust(struct out_doc *d, const struct anl *a)
         if (t->tick_driven)
             txt_puts(b, "; tick-driven: work in step with the kernel's tick "
                         "is misjudged");
+        if (t->tick_clustered > 0)
+            txt_putf(b, ", and %.1f %% of this is in step",
+                     100 * t->tick_clustered);
         out_field(d, "Rate");
     }
     if (isnan(t->lost) && isnan(t->truncated)) {
@@ -12410,6 +12576,46 @@ static void out_calls(struct out_doc *d, const struct anl *a)
     }
 }
 
+/* One of "Threads". */
+static void out_thread(struct out_doc *d, const struct anl *a,
+                       const struct anl_thread *t)
+{
+    out_name(d, t->name, 20);
+    txt_puts(&d->cell, ": ");
+    if (a->wall) {
+        struct anl_share s = anl_share(&t->running, &t->all);
+        out_value(&d->cell, a, t->all.value);
+        txt_puts(&d->cell, ", running ");
+        out_share(&d->cell, s.share);
+        txt_puts(&d->cell, ", 95 % ");
+        out_interval(&d->cell, &s);
+        return;
+    }
+    out_time(&d->cell, t->cpu_ns);
+    txt_puts(&d->cell, ", ");
+    out_cores(&d->cell, t->cores);
+}
+
+/* How much of a wall profile is waiting, and where. */
+static void out_waiting(struct out_doc *d, const struct anl *a)
+{
+    if (!a->wall)
+        return;
+    out_share(&d->cell, a->waiting.share);
+    txt_puts(&d->cell, " of the threads' time, 95 % ");
+    out_interval(&d->cell, &a->waiting);
+    out_field(d, "Waiting");
+    for (size_t i = 0; i < a->nplaces; i++) {
+        const struct anl_place *w = &a->place[i];
+        out_name(d, a->view.node[w->node].name, OUT_NAME_COLUMNS);
+        txt_puts(&d->cell, ": ");
+        out_share(&d->cell, w->share.share);
+        txt_puts(&d->cell, " of the waiting, 95 % ");
+        out_interval(&d->cell, &w->share);
+        out_field(d, i ? "" : "Waits in");
+    }
+}
+
 /* Performance characteristics: use of the CPU, threads, calls. */
 static void out_use(struct out_doc *d, const struct anl *a)
 {
@@ -12433,17 +12639,14 @@ static void out_use(struct out_doc *d, const struct anl *a)
         }
         out_field(d, "Busy for");
     }
+    out_waiting(d, a);
     out_calls(d, a);
     for (size_t i = 0; i < a->nthreads && i < OUT_ROWS; i++) {
         const struct anl_thread *t = &a->thread[i];
         if (i + 1 == OUT_ROWS && a->nthreads > OUT_ROWS) {
             txt_putf(b, "and %zu more threads", a->nthreads - i);
         } else {
-            out_name(d, t->name, 20);
-            txt_puts(b, ": ");
-            out_time(b, t->cpu_ns);
-            txt_puts(b, ", ");
-            out_cores(b, t->cores);
+            out_thread(d, a, t);
         }
         out_field(d, i ? "" : "Threads");
     }
@@ -12493,7 +12696,8 @@ static void out_report(struct out_doc *d, const struct anl *a,
                        const struct out_config *c)
 {
     txt_puts(d->b, d->md ? "# " : d->color ? "\033[1m" : "");
-    txt_puts(d->b, "CPU profile report");
+    txt_puts(d->b, a->wall ? "Wall clock profile report"
+                           : "CPU profile report");
     for (size_t i = 0; i < c->nfiles; i++) {
         txt_puts(d->b, i ? ", " : ": ");
         txt_put_clean(&d->cell, txt_slice(c->file[i]));
@@ -12663,6 +12867,8 @@ static void out_js_trust(struct js *j, const struct anl *a)
     out_js_int(j, "stripped_frames", (double)t->stripped);
     js_key(j, "tick_driven");
     js_put_bool(j, t->tick_driven);
+    out_js_num(j, "tick_clustered", t->tick_clustered);
+    out_js_num(j, "unsampled", t->unsampled);
     js_key(j, "repaired");
     js_open(j, '[');
     if (a->pp->repaired) {
@@ -12734,6 +12940,35 @@ static void out_js_tables(struct js *j, const struct anl *a,
     js_close(j, ']');
 }
 
+/* "waiting", of a wall profile; null for others. */
+static void out_js_waiting(struct js *j, const struct anl *a)
+{
+    js_key(j, "waiting");
+    if (!a->wall) {
+        js_put_null(j);
+        return;
+    }
+    js_open(j, '{');
+    out_js_num(j, "share", a->waiting.share);
+    out_js_interval(j, "ci", &a->waiting);
+    js_key(j, "samples");
+    js_put_int(j, a->waiting.sum.samples);
+    js_key(j, "where");
+    js_open(j, '[');
+    for (size_t i = 0; i < a->nplaces; i++) {
+        const struct anl_place *w = &a->place[i];
+        js_open(j, '{');
+        out_js_str(j, "name", a->view.node[w->node].name);
+        out_js_num(j, "share", w->share.share);
+        out_js_interval(j, "ci", &w->share);
+        js_key(j, "samples");
+        js_put_int(j, w->share.sum.samples);
+        js_close(j, '}');
+    }
+    js_close(j, ']');
+    js_close(j, '}');
+}
+
 /* "use" and "calls". */
 static void out_js_use(struct js *j, const struct anl *a)
 {
@@ -12749,6 +12984,8 @@ static void out_js_use(struct js *j, const struct anl *a)
         out_js_str(j, "name", a->thread[i].name);
         out_js_int(j, "cpu_ns", a->thread[i].cpu_ns);
         out_js_num(j, "share_of_window", a->thread[i].cores);
+        out_js_num(j, "running", !a->wall ? NAN :
+                   anl_share(&a->thread[i].running, &a->thread[i].all).share);
         js_close(j, '}');
     }
     js_close(j, ']');
@@ -12817,6 +13054,7 @@ static void out_report_json(struct buf *b, const struct anl *a,
     out_js_profile(&j, a, c);
     out_js_trust(&j, a);
     out_js_tables(&j, a, c);
+    out_js_waiting(&j, a);
     out_js_use(&j, a);
     out_js_verdict(&j, a);
     js_key(&j, "diff");

@@ -416,6 +416,130 @@ static void test_verdict_waiting(void)
     pp_fini(&p);
 }
 
+/* Add count samples of 1 ms each at leaf, of a thread in a state (or ""). */
+static void unit_labelled(struct pp *p, int64_t count, uint32_t leaf,
+                          const char *thread, const char *state)
+{
+    struct pp_label label[] = {
+        { .key = txt_slice("thread"), .str = txt_slice(thread) },
+        { .key = txt_slice("state"), .str = txt_slice(state) } };
+    int64_t value[] = { count, count * 1000000 };
+    pp_add_sample(p, &leaf, 1, value, label, *state ? 2 : 1);
+}
+
+/* Samples at ticks are no more than CPU time times ticks, unless work keeps
+ * step with them: then there is no verdict.  What REC says goes before. */
+static void test_verdict_ticks(void)
+{
+    static const struct { const char *engine, *more; double clustered; } row[]
+    = {
+        { "engine=perf", "tick_hz=250", NAN },
+        { "engine=thread", "tick_hz=1000", NAN },   /* power is gone */
+        { "engine=thread", "tick_hz=250", 0.75 },
+        { "engine=itimer", "tick_hz=250", 0.75 },
+        { "engine=itimer", "tick_clustered=0.1", 0.1 },
+    };
+    struct anl_config c = {0};
+    struct out_config o = { .age_ns = -1 };
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        struct pp p;
+        struct anl a;
+        struct buf b = {0};
+        unit_run(&p, 10, 20);
+        uint32_t m = p.location[0].mapping;
+        uint32_t work = unit_location(&p, m, 0x400050, "svc_work");
+        uint32_t idle = unit_location(&p, MEM_NONE, 0, "[unsampled]");
+        for (int k = 0; k < 8; k++) {
+            /* 1 s of CPU: 500 samples in step, 250 when free */
+            unit_labelled(&p, k < 6 ? 500 : 250, work,
+                          k < 6 ? "in step" : "free", "");
+            p.value[2 * p.nsamples - 1] = 1000000000;
+        }
+        pp_add_comment(&p, "%s", row[i].engine);
+        pp_add_comment(&p, "%s", row[i].more);
+        CHECK(!anl_run(&p, &c, &a, NULL));
+        CHECK(isnan(row[i].clustered) ? isnan(a.trust.tick_clustered)
+              : fabs(a.trust.tick_clustered - row[i].clustered) < 0.01);
+        bool held = row[i].clustered > ANL_BROKEN_SHARE;
+        CHECK((a.verdict.kind == ANL_WITHHELD) == held);
+        CHECK(!held || strstr(a.verdict.reason[0], "in step with the kernel"));
+        out_report_text(&b, &a, &o);
+        CHECK(unit_has(&b, "is in step") == (row[i].clustered > 0));
+        b.len = 0;
+        out_report_json(&b, &a, &o);
+        CHECK(unit_has(&b, "\"tick_clustered\":null") ==
+              isnan(row[i].clustered));
+        anl_fini(&a);
+        unit_labelled(&p, 0, idle, "free", "");
+        p.value[2 * p.nsamples - 1] = INT64_C(4000000000);
+        CHECK(!anl_run(&p, &c, &a, NULL));
+        CHECK(a.trust.unsampled > 0.3 && a.verdict.kind == ANL_WITHHELD);
+        mem_fini(&b);
+        anl_fini(&a);
+        pp_fini(&p);
+    }
+}
+
+/* A wall profile: threads that all wait make a verdict, with its places; one
+ * that runs is not hidden by others that wait; too few samples make none. */
+static void test_verdict_wall(void)
+{
+    struct anl_config c = {0};
+    struct out_config o = { .age_ns = -1 };
+    for (int busy = 0; busy < 2; busy++) {
+        struct pp p;
+        struct anl a;
+        struct buf b = {0};
+        unit_profile(&p);
+        p.type[1].type = p.period_type.type = txt_slice("wall");
+        uint32_t l = unit_mapping(&p, "/lib/libc.so.6", 0x800000);
+        uint32_t epoll = unit_location(&p, l, 0x800010, "epoll_wait");
+        uint32_t poll = unit_location(&p, l, 0x800020, "poll");
+        uint32_t work = unit_location(&p, MEM_NONE, 1, "work");
+        unit_labelled(&p, 5000, poll, "main", "waiting");
+        unit_labelled(&p, busy ? 300 : 9900, epoll, "loop-0", "waiting");
+        unit_labelled(&p, busy ? 9700 : 100, work, "loop-0", "running");
+        pp_add_comment(&p, "clock=wall");
+        pp_add_comment(&p, "wall_ns=10000000000");
+        pp_add_comment(&p, "process_cpu_ns=%s", busy ? "9700000000"
+                                                      : "100000000");
+        CHECK(!anl_run(&p, &c, &a, NULL));
+        CHECK(a.wall && !a.cpu_profile && a.nadvice == 0);
+        CHECK(a.verdict.kind == (busy ? ANL_MIXED : ANL_WAITING));
+        CHECK(strstr(a.verdict.text, busy ? "Running: 1 of 2 threads"
+                                          : "was waiting: 99.3 %"));
+        CHECK(a.waiting.sum.samples == (busy ? 5300 : 14900));
+        CHECK(a.waiting.low < a.waiting.share &&
+              a.waiting.share < a.waiting.high);
+        CHECK(a.nplaces == 2);
+        CHECK(txt_equal(a.view.node[a.place[0].node].name,
+                        txt_slice(busy ? "poll" : "epoll_wait")));
+        out_report_text(&b, &a, &o);
+        CHECK(unit_has(&b, busy ? "loop-0: 10.0s, running 97.0 %"
+                                : "epoll_wait: 66.4 % of the waiting"));
+        CHECK(unit_has(&b, busy ? "9.70 s of CPU" : "0.10 s of CPU"));
+        b.len = 0;
+        out_report_json(&b, &a, &o);
+        CHECK(unit_has(&b, busy ? "\"kind\":\"mixed\""
+                                : "\"kind\":\"waiting\""));
+        CHECK(unit_has(&b, "\"where\":[{\"name\":"));
+        mem_fini(&b);
+        anl_fini(&a);
+        pp_fini(&p);
+    }
+    struct pp p;
+    struct anl a;
+    unit_profile(&p);
+    p.type[1].type = p.period_type.type = txt_slice("wall");
+    uint32_t at = unit_location(&p, MEM_NONE, 1, "epoll_wait");
+    unit_labelled(&p, 20, at, "main", "waiting");
+    CHECK(!anl_run(&p, &c, &a, NULL));
+    CHECK(a.verdict.kind == ANL_WITHHELD &&
+          strstr(a.verdict.reason[0], "too few"));
+    anl_fini(&a);
+    pp_fini(&p);
+}
+
 /* Stacks that show nothing withhold the verdict however many there are; a
  * profiler's handler is passed over; write() is network under the network. */
 static void test_stacks(void)
