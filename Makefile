@@ -86,6 +86,21 @@ UNIT = $(wildcard tests/unit*.[ch])
 .build/lib.o: $(DEPS)
 	$(CC) $(FLAGS) -Wno-unused -DGRPCPROF_LIBRARY -c -o $@ grpcprof.c
 
+# Programs of the tests that link the library; refuse and churn.so do not.
+.build/lib-%.o: $(DEPS)
+	$(CC) $(FLAGS) $(if $(filter asan,$*),$(ASAN),$(TSAN)) -Wno-unused \
+	  -DGRPCPROF_LIBRARY -c -o $@ grpcprof.c
+.build/truth: tests/truth.c .build/lib.o
+	$(CC) $(FLAGS) $(LDFLAGS) -I. -o $@ $^ $(LIBS)
+.build/windows-asan: tests/windows.c .build/lib-asan.o
+	$(CC) $(FLAGS) $(ASAN) $(LDFLAGS) -I. -o $@ $^ $(LIBS)
+.build/refuse: tests/refuse.c .build/flags
+	$(CC) $(FLAGS) $(LDFLAGS) -o $@ tests/refuse.c
+.build/churn.so: tests/churn.c .build/flags
+	$(CC) $(FLAGS) -fPIC -shared $(LDFLAGS) -o $@ tests/churn.c
+.build/bench-sampler: tests/bench_sampler.c $(DEPS)
+	$(CC) $(FLAGS) -Wno-unused $(LDFLAGS) -o $@ tests/bench_sampler.c $(LIBS)
+
 # Set-up, then what this nghttp2 can do, found out by compiling and linking.
 NGHTTP2_H = $(wildcard /usr/include/nghttp2/nghttp2ver.h)
 .build/probed: tests/probe.sh tests/setup.sh $(NGHTTP2_H) .build/flags
