@@ -4310,6 +4310,8 @@ struct view_sum {
     int64_t samples;                    /* how many samples it stands for */
     int64_t exact;                      /* of value: without a sample */
     double  squares;                    /* of the weights of those samples */
+    double  merged;                     /* of all: squares as the rows show it,
+                                         * equal weights in each; 0: no less */
 };
 
 struct view_node {
@@ -4633,8 +4635,10 @@ static int view_init(struct view *v, const struct pp *p, size_t type,
     /* Equal stacks are one row of the profile, which hides how the weights of
      * its samples differ; our own recorder has noted that. */
     double squares = txt_finite(pp_comment(p, "weight_squares"));
-    if (type != v->count_type && squares > v->total.squares)
+    if (type != v->count_type && squares > v->total.squares) {
+        v->total.merged = v->total.squares;
         v->total.squares = squares;
+    }
     if (e) {
         view_fini(v);
         txt_fail(why, e, e == GP_ENOMEM ? "out of memory" :
@@ -5884,7 +5888,9 @@ static struct anl_share anl_share(const struct view_sum *part,
     double p = s.share = (double)part->value / total;
     if (p < 0 || p > 1 || n <= 0)       /* a difference: no binomial */
         return s;
-    double spread = (1 - 2 * p) * part->squares + p * p * all->squares;
+    double rows = all->merged > 0 ? all->merged : all->squares;
+    double spread = (1 - 2 * p) * part->squares + p * p * rows;
+    spread *= rows > 0 ? all->squares / rows : 1;   /* unequal ones in a row */
     if (p > 0 && p < 1 && spread > 0)
         n = fmin(n, p * (1 - p) * total * total / spread);
     anl_wilson(p, n, &s.low, &s.high);

@@ -6,6 +6,10 @@
   prof.py DIR sums FILE            prints samples, nanoseconds
   prof.py DIR names FILE MODULE    functions of the mappings named like MODULE
   prof.py DIR comment FILE KEY     the value of the comment KEY=value
+  prof.py DIR time FILE FRAME [FUNCTION] [KEY=TEXT]
+                                   of the time of stacks with the function or
+                                   the label FRAME, the share of those that have
+                                   FUNCTION (if not "") and that label too
 
 DIR holds profile_pb2.py, made by protoc from proto/profile.proto.
 """
@@ -172,6 +176,24 @@ def against_addr2line(p, program):
     none_of('addresses of the program have addr2line\'s names', wrong)
 
 
+def share_of_time(p, frame, function='', label=''):
+    """A share of the time of what has frame; see above."""
+    names = {x.id: {p.string_table[f.name] for f in p.function
+                    for y in x.line if y.function_id == f.id}
+             for x in p.location}
+    part = whole = 0
+    for s in p.sample:
+        has = set().union(*(names[i] for i in s.location_id))
+        labels = {p.string_table[x.key] + '=' + p.string_table[x.str]
+                  for x in s.label}
+        if (frame in has if '=' not in frame else frame in labels):
+            whole += s.value[1]
+            if (not function or function in has) and (
+                    not label or label in labels):
+                part += s.value[1]
+    return part / whole if whole else 0
+
+
 def main():
     mode, p = sys.argv[2], load(sys.argv[3])
     if mode == 'check':
@@ -187,6 +209,8 @@ def main():
                os.path.basename(p.string_table[m.filename])}
         print('\n'.join(sorted({name_of(p, x) for x in p.location
                                 if x.mapping_id in ids} - {''})))
+    elif mode == 'time':
+        print('%.4f' % share_of_time(p, *sys.argv[4:]))
     elif mode == 'comment':
         for c in p.comment:
             key, _, value = p.string_table[c].partition('=')

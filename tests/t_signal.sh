@@ -18,7 +18,7 @@ calls() {
         return
     fi
     graph grpcprof.c own || { fail 'the call graph' "$(tail_of "$ERR")"; return; }
-    tally 'what signal handlers call' "$PY" tests/signal.py "$T/own.ci"
+    tally 'what signal handlers call' "$PY" tests/callgraph.py "$T/own.ci"
 
     # The same of a copy with four mistakes in it: none may go unseen.
     awk '/^static int64_t smp_clock_sig\(/ {
@@ -34,7 +34,7 @@ calls() {
         /^{/ { print say; say = "" }' grpcprof.c >"$T/broken.c"
     graph "$T/broken.c" broken ||
         { fail 'the broken copy' "$(tail_of "$ERR")"; return; }
-    check 'the broken copy is seen through' 1 "$PY" tests/signal.py \
+    check 'the broken copy is seen through' 1 "$PY" tests/callgraph.py \
         "$T/broken.ci"
     local what
     for what in 'malloc' 'free' 'smp_deeper: pthread_mutex_lock' \

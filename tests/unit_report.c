@@ -113,6 +113,12 @@ static void test_kish(void)
     CHECK(fabs(s.low - low) < 1e-9 && fabs(s.high - high) < 1e-9);
     s = anl_share(&heavy, &uneven);
     CHECK(s.share > 0.9 && s.low < 0.5);
+    /* Rows that hide how uneven their samples are: a share of nearly all has
+     * an interval as narrow as its rest has, not one of all that is hidden. */
+    struct view_sum most = { 99990, 9999, 0, 999900, 0 };
+    struct view_sum whole = { 100000, 10000, 0, 16 * 1e6, 1e6 };
+    s = anl_share(&most, &whole);
+    CHECK(s.share > 0.999 && s.low > 0.99);
     s = anl_share(&(struct view_sum){0}, &(struct view_sum){0});
     CHECK(isnan(s.share) && isnan(s.low));
 }

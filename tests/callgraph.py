@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""signal.py FILE.ci: is what functions called *_sig reach in gcc's call graph
+"""callgraph.py FILE.ci: is what functions called *_sig reach in gcc's call graph
 (-fcallgraph-info, without inlining) all of it allowed?  Prints "ok name" or
 "FAIL name: why"; exits 1 after a FAIL."""
 import re
