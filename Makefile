@@ -40,7 +40,7 @@ test: ## run the tests; T=NAME runs those whose name has NAME in it
 soak: .build/grpcprof-asan ## ten minutes of load, profile and report, ASan
 	@bash tests/soak.sh
 
-bench: grpcprof ## CPU per call of serve and load, beside h2load's
+bench: grpcprof ## CPU per call and per sample, beside h2load and others
 	@sh tests/setup.sh test || :
 	@bash tests/bench.sh
 
@@ -99,7 +99,8 @@ UNIT = $(wildcard tests/unit*.[ch])
 .build/churn.so: tests/churn.c .build/flags
 	$(CC) $(FLAGS) -fPIC -shared $(LDFLAGS) -o $@ tests/churn.c
 .build/bench-sampler: tests/bench_sampler.c $(DEPS)
-	$(CC) $(FLAGS) -Wno-unused $(LDFLAGS) -o $@ tests/bench_sampler.c $(LIBS)
+	$(CC) $(FLAGS) -Wno-unused -Wno-missing-prototypes $(LDFLAGS) -o $@ \
+	  tests/bench_sampler.c $(LIBS)
 
 # Set-up, then what this nghttp2 can do, found out by compiling and linking.
 NGHTTP2_H = $(wildcard /usr/include/nghttp2/nghttp2ver.h)

@@ -64,3 +64,5 @@ for shape in 100x1 10x100 1x100; do
             "$(figure "$dir/server.$kind.$shape")"
     done
 done
+echo
+if make -s .build/bench-sampler; then .build/bench-sampler; fi
