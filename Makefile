@@ -37,7 +37,8 @@ test: ## run the tests; T=NAME runs those whose name has NAME in it
 	@sh tests/setup.sh test || echo 'going on without: some checks will SKIP'
 	@CC='$(CC)' bash test.sh '$(T)'
 
-soak: .build/grpcprof-asan ## ten minutes of load, profile and report, ASan
+SOAK = grpcprof $(addprefix .build/,grpcprof-asan grpcprof-tsan churn.so)
+soak: $(SOAK) ## ten minutes of load, profile and report, ASan, TSan
 	@bash tests/soak.sh
 
 bench: grpcprof ## CPU per call and per sample, beside h2load and others

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""callgraph.py FILE.ci: is what functions called *_sig reach in gcc's call graph
-(-fcallgraph-info, without inlining) all of it allowed?  Prints "ok name" or
+"""callgraph.py FILE.ci: is all that functions called *_sig reach in gcc's call
+graph (-fcallgraph-info, without inlining) allowed?  Prints "ok name" or
 "FAIL name: why"; exits 1 after a FAIL."""
 import re
 import sys

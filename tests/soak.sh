@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
 # What `make soak` runs: load, profile and report again and again under
 # ASan+UBSan, for at most MINUTES (10).  Ends early at the first failure.
+#   First the sampler at its hardest, with tests/churn.c in the server: a minute
+# (CHURN seconds) at 10,000 Hz, and one at 1000 Hz under TSan, which delays
+# signals, so that there only races, replies and crashes are judged.
 #   In each round one server lives through several loads, some of which are
 # interrupted; its descriptors and its memory must not grow from load to load.
 set -u
@@ -9,6 +12,7 @@ bin=$PWD/.build/grpcprof-asan end=$((SECONDS + ${MINUTES:-10} * 60))
 # What is freed goes round in a small quarantine: memory is measured below.
 export ASAN_OPTIONS=exitcode=99:detect_leaks=1:quarantine_size_mb=8
 export UBSAN_OPTIONS=print_stacktrace=1
+root=$PWD
 dir=$(mktemp -d) || exit 1
 server='' round=0 also=()
 trap '[ -n "$server" ] && kill -KILL "$server" 2>/dev/null; rm -rf "$dir"' EXIT
@@ -17,6 +21,7 @@ trap 'exit 130' INT TERM
 
 die() {
     echo "FAIL round $round: $*" >&2
+    head -n 40 "$dir/serve.err" >&2
     tail -n 30 "$dir/serve.err" "$dir/out" >&2
     exit 1
 }
@@ -61,6 +66,37 @@ one_round() {
         expect 0 "$bin" report -f $f "$dir/profile.pb"
     done
 }
+
+# churn BINARY HZ: no deadlock, no crash, no wrong reply, no race
+churn() {
+    local seconds=${CHURN:-60} i
+    (cd "$dir" && LD_PRELOAD=$root/.build/churn.so \
+        TSAN_OPTIONS=exitcode=66 exec "$1" serve -l 127.0.0.1:0 --exit \
+        --hz "$2" --profile $((seconds + 3))s "${also[@]}" \
+        >serve.out 2>serve.err) &
+    server=$!
+    for i in {1..200}; do
+        grep -q '^listening' "$dir/serve.out" && break
+        sleep 0.1
+    done
+    to=$(sed -n 's/^listening on //p' "$dir/serve.out")
+    [ -n "$to" ] || die 'serve does not start'
+    expect 0 ./grpcprof load -c 20 -d "${seconds}s" "$to"
+    for i in {1..600}; do
+        kill -0 "$server" 2>/dev/null || break
+        sleep 0.1
+    done
+    kill -0 "$server" 2>/dev/null && die 'serve does not end: a deadlock?'
+    wait "$server" || die "serve ended with status $?"
+    server=''
+    grep -qE 'Sanitizer' "$dir/serve.err" && die 'a sanitizer is angry'
+    expect 0 ./grpcprof report "$dir/profile.pb"
+    grep -h '^churn' "$dir/serve.err"
+    grep -E 'Samples  |Rate  |Lost  |accounted' "$dir/out"
+    echo "ok   ${1##*/} at $2 Hz for $seconds s"
+}
+churn "$PWD/grpcprof" 10000
+churn "$PWD/.build/grpcprof-tsan" 1000
 
 while [ $SECONDS -lt $end ]; do
     round=$((round + 1))

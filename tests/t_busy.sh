@@ -56,7 +56,8 @@ churn() {
     check "$name, the profile is read" 0 "$BIN" report "$SDIR/profile.pb"
     has "$name, it saw the work" "$OUT" svc_work
     has "$name, it saw the beside" "$OUT" '(dl_|dlopen|getaddrinfo|churn)'
-    grep -hE '^churn|Samples  |Rate  |Lost  |accounted' "$SDIR/serve.err" "$OUT" |
+    grep -hE '^churn|Samples  |Rate  |Lost  |accounted' "$SDIR/serve.err" \
+        "$OUT" |
         sed "s/^ */     $GROUP: $name: /"
 }
 

@@ -17,7 +17,8 @@ calls() {
         missing 'what signal handlers call' 'this gcc draws no call graph'
         return
     fi
-    graph grpcprof.c own || { fail 'the call graph' "$(tail_of "$ERR")"; return; }
+    graph grpcprof.c own ||
+        { fail 'the call graph' "$(tail_of "$ERR")"; return; }
     tally 'what signal handlers call' "$PY" tests/callgraph.py "$T/own.ci"
 
     # The same of a copy with four mistakes in it: none may go unseen.

@@ -70,7 +70,8 @@ refused() {
     check 'perf refused, serve' 0 env -C "$T" "$ROOT/.build/refuse" "$BIN" \
         serve -l 127.0.0.1:0 "${SERVE_ALSO[@]}" --profile 1s --exit \
         --hz "$hz" --svg none
-    has 'perf refused, serve names thread' "$ERR" 'with thread.*perf was refused'
+    has 'perf refused, serve names thread' "$ERR" \
+        'with thread.*perf was refused'
     check 'perf refused and asked for' 1 "$ROOT/.build/refuse" "$BIN" serve \
         -l 127.0.0.1:0 "${SERVE_ALSO[@]}" --profile 1s --exit --timer perf \
         -o "$T/none.pb" --svg none
@@ -80,8 +81,9 @@ refused() {
 # The example of the README, as a stranger would build and run it.
 embedded() {
     local cc=${CC:-gcc}
-    check 'the example compiles' 0 $cc -O1 -fno-inline -Wall -Wextra -Werror -I. \
-        -o "$T/embed" tests/examples/embed.c .build/lib.o \
+    # shellcheck disable=SC2046 # a list of libraries
+    check 'the example compiles' 0 $cc -O1 -fno-inline -Wall -Wextra -Werror \
+        -I. -o "$T/embed" tests/examples/embed.c .build/lib.o \
         $(sed -n 's/^LIBS *= *//p' Makefile)
     check 'the example runs' 0 env -C "$T" ./embed
     check 'its profile is read' 0 "$BIN" report -f top "$T/embed.pb"

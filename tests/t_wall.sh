@@ -51,7 +51,8 @@ methods() {
     check 'pprof -tagfocus' 0 "$PPROF" -top -cum -nodefraction=0 -unit=ns \
         -tagfocus="grpc.method=$METHOD" "$FILE"
     part=$(awk '/^Showing nodes/ { sub(/ns.*/, "", $5); all = $5 }
-        $NF == "svc_work" { sub(/ns/, "", $4); printf "%.4f", $4 / all }' "$OUT")
+        $NF == "svc_work" { sub(/ns/, "", $4); printf "%.4f", $4 / all }' \
+        "$OUT")
     above 'pprof -tagfocus gives the share of the work' \
         "1 - abs($whole - ${part:-9})" 0.999
 }

@@ -5,7 +5,7 @@ against what `report -f json` says of its profile (JSON).  Prints "ok name" or
 
   CASE right    every share differs by at most 1.5 points or 3.5 standard
                 errors at the effective number, and the CPU time is covered
-       limits   the same, for a timer that makes no promise: 4 points or 5 errors
+       limits   the same with 4 points or 5 errors: a timer without a promise
        wrong    a share is far off, and the report says so and withholds
 """
 import json

@@ -5,8 +5,8 @@
  *
  * First TIMES profiles one after the other, so that the sampler itself starts
  * and stops each time; then TIMES by four threads at once inside one long
- * profile.  Some are written.  All must start, the long one must see all of the
- * CPU time (the script's business), and a signal after the last stop must find its handler.  Prints
+ * profile.  Some are written.  All must start, and a signal after the last stop
+ * must find its handler; what is in the files is for others to judge.  Prints
  * "ok name" or "FAIL name: why". */
 #define _GNU_SOURCE
 #include "grpcprof.h"
