@@ -25,6 +25,22 @@ truth() {
     sed "s/^/     $GROUP: $name: /" "$T/tally.err"
 }
 
+# wrong TIMER HZ: it misjudges work in step, and the report knows.  Whoever else
+# is at work here can throw the work out of step, and so it has three tries.
+wrong() {
+    local i
+    for i in 1 2 3; do
+        limited .build/truth "$1" "$2" 2.5 2 tick "$T/try.pb" >"$T/try.said" \
+            2>"$ERR"
+        "$BIN" report -f json "$T/try.pb" >"$T/try.json" 2>"$ERR"
+        "$PY" tests/truth.py wrong "$T/try.said" "$T/try.json" >"$OUT" 2>&1
+        grep -q '^FAIL' "$OUT" || break
+    done
+    tally "$1, in step with the tick" "$PY" tests/truth.py wrong \
+        "$T/try.said" "$T/try.json"
+    sed "s/^/     $GROUP: $1, in step with the tick: /" "$T/tally.err"
+}
+
 # Samples a second of CPU, of the rate asked: other programs on this machine
 # can only take from it, so that the best of three is what the timer does.
 rate() {
@@ -52,8 +68,8 @@ in_step() {
     local hz
     UNDER=() hz=$(tick_rate)
     truth 'perf, in step with the tick' right perf "$hz" tick
-    truth 'thread, in step with the tick' wrong thread "$hz" tick
-    truth 'itimer, in step with the tick' wrong itimer "$hz" tick
+    wrong thread "$hz"
+    wrong itimer "$hz"
 }
 
 # Where a seccomp filter refuses perf_event_open.

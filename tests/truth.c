@@ -65,7 +65,7 @@ __attribute__((noinline)) static double burn_three(double s)
 static int64_t see_a_tick(void)
 {
     int64_t best = 0, least = INT64_MAX;
-    for (int i = 0; i < 8; i++) {
+    for (int i = 0; i < 16; i++) {
         int64_t was = now_ns(CLOCK_MONOTONIC_COARSE), at, is;
         do {
             at = now_ns(CLOCK_MONOTONIC);
