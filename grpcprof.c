@@ -2170,6 +2170,7 @@ static struct {
     uint64_t tail;                      /* next to take; the consumer's */
     _Atomic uint64_t lost;              /* signals that found it full */
     atomic_bool on;                     /* the handler stores samples */
+    atomic_bool wall;                   /* and whether their threads wait */
 } smp_ring;
 
 /* What the thread works on, an id from smp_label_id; 0: nothing.  Initial-exec
@@ -2302,7 +2303,9 @@ static void smp_signal_sig(int signo, siginfo_t *info, void *context)
         s->wall_ns = smp_clock_sig(CLOCK_MONOTONIC);
         s->tid = (uint32_t)syscall(SYS_gettid);
         s->label = smp_label;
-        s->waiting = smp_waiting_sig(context);
+        s->waiting = atomic_load_explicit(&smp_ring.wall,
+                                          memory_order_relaxed) &&
+                     smp_waiting_sig(context);
         smp_unwind_sig(s, context);
         atomic_store_explicit(&s->turn, ticket + 1, memory_order_release);
     }
@@ -2512,6 +2515,7 @@ static int smp_start(const struct smp_engine *engine, unsigned hz,
     sigfillset(&act.sa_mask);
     if (sigaction(SIGPROF, &act, NULL))
         return txt_fail(why, GP_EIO, "sigaction: %s", strerror(errno));
+    atomic_store(&smp_ring.wall, engine->wall);
     atomic_store(&smp_ring.on, true);
     if (engine->set && (e = engine->set(hz, why)))
         atomic_store(&smp_ring.on, false);
