@@ -28,10 +28,11 @@
  * 17  H2       one HTTP/2 connection over nghttp2; no gRPC in here
  * 18  RPC      gRPC on H2, both ends: framing, status, deadlines
  * 19  SVC      the services: Greeter
- * 20  API      what grpcprof.h promises
- * 21  LOAD     load generator
- * 22  OUT      writers of what ANL, VIEW and LOAD found
- * 23  CLI      option tables, help, the commands, main
+ * 20  WEB      debug endpoint: HTTP/1.1
+ * 21  API      what grpcprof.h promises
+ * 22  LOAD     load generator
+ * 23  OUT      writers of what ANL, VIEW and LOAD found
+ * 24  CLI      option tables, help, the commands, main
  *
  * CONVENTIONS
  *
@@ -64,6 +65,7 @@
 
 #include "grpcprof.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <dirent.h>
 #include <elf.h>
@@ -260,6 +262,23 @@ enum {
      * have taken the rest; the acceptor then waits. */
     RPC_SPARE_FILES = 64,
 
+    /* Debug endpoint.  A request's head, and the body of a POST to symbol, are
+     * at most this; browsers send 2 KB.  More is 431 or 413. */
+    WEB_HEAD_BYTES = 16384,
+    WEB_BODY_BYTES = 65536,
+
+    /* Connections at once: scrapers and people are few.  One more takes the
+     * place of the one that has been silent for the longest; where all are
+     * being answered it is told 503. */
+    WEB_CONNS = 64,
+
+    /* Windows at once, of waiting requests and of tokens; past it, 503. */
+    WEB_WINDOWS = 64,
+
+    /* The longest and the default window of ?seconds=N; the latter is Go's. */
+    WEB_MOST_S = 3600,
+    WEB_DEFAULT_S = 30,
+
     /* load: bounds of the options; more is an error that names the option. */
     LOAD_CLIENTS_MOST = 1000000,
     LOAD_STREAMS_MOST = 100000,         /* calls in flight, a client */
@@ -310,6 +329,16 @@ enum {
 /* Between our last byte and close(): a close with unread input resets the
  * connection, and the peer would lose the GOAWAY that says why. */
 #define H2_LINGER_NS INT64_C(1000000000)
+
+/* Debug endpoint: until a request is complete, from the connection's begin or
+ * the last answer; until an answer is taken; and between it and close(), so
+ * that what is still on its way does not reset it. */
+#define WEB_READ_NS   INT64_C(10000000000)
+#define WEB_WRITE_NS  INT64_C(60000000000)
+#define WEB_LINGER_NS INT64_C(1000000000)
+
+/* Debug endpoint: a window that nobody stops ends by itself. */
+#define WEB_CLAIM_NS INT64_C(600000000000)
 
 /* load: pause before the second attempt to reconnect; doubles up to the most.
  * --connect-timeout bounds all attempts together. */
@@ -2577,6 +2606,12 @@ static void smp_stop(const struct smp_engine *engine)
     atomic_store(&smp_ring.on, false);
 }
 
+/* Samples taken so far, in the life of the process. */
+static uint64_t smp_taken(void)
+{
+    return atomic_load_explicit(&smp_ring.head, memory_order_relaxed);
+}
+
 /* Samples lost so far because the ring was full. */
 static uint64_t smp_lost(void)
 {
@@ -3461,12 +3496,17 @@ static struct {
     int64_t         slice_wall_ns, slice_cpu_ns;    /* the slice's begin */
 } rec_one = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
+struct rec_notes {                      /* all zero is none */
+    struct slice *v;                    /* owned: key=value */
+    size_t n, cap;
+    struct arena arena;                 /* their text */
+};
+
 struct rec_source {                     /* what else a profile is to say */
     bool (*calls)(const void *server, size_t i, const char **path,
                   uint64_t *n);         /* calls so far of method i, if any */
     const void *server;                 /* for calls; borrowed; NULL: none */
-    const struct slice *note;           /* key=value; borrowed */
-    size_t nnotes;
+    const struct rec_notes *notes;      /* borrowed; NULL: none */
 };
 
 struct rec_mark {                       /* the recorder at one moment */
@@ -4206,9 +4246,9 @@ static int rec_build_calls(struct pp *p, const struct rec_mark *from,
     }
     if (source->server)
         e |= pp_add_comment(p, "requests=%" PRIu64, all);
-    for (size_t i = 0; i < source->nnotes; i++)
-        e |= pp_add_comment(p, "%.*s", (int)source->note[i].n,
-                            source->note[i].p);
+    for (size_t i = 0; source->notes && i < source->notes->n; i++)
+        e |= pp_add_comment(p, "%.*s", (int)source->notes->v[i].n,
+                            source->notes->v[i].p);
     return e;
 }
 
@@ -4277,6 +4317,70 @@ static int rec_window(const struct rec_mark *from, const struct rec_mark *to,
     mem_index_fini(&b.function);
     elf_fini(&b.elf);
     return e;
+}
+
+/* Put key=value among the notes t. */
+static int rec_notes_add(struct rec_notes *t, const char *key,
+                         const char *value)
+{
+    struct buf b = {0};
+    txt_putf(&b, "%s=%s", key, value);
+    char *copy = b.err ? NULL : mem_arena_dup(&t->arena, b.data, b.len);
+    struct slice *s = copy ? PP_ADD(t->v, t->n, t->cap) : NULL;
+    if (s)
+        *s = (struct slice){ copy, b.len };
+    mem_fini(&b);
+    return s ? GP_OK : GP_ENOMEM;
+}
+
+/* Release t. */
+static void rec_notes_fini(struct rec_notes *t)
+{
+    mem_free(t->v);
+    mem_arena_fini(&t->arena);
+    *t = (struct rec_notes){0};
+}
+
+/* Name of the engine that samples now and its rate, or NULL and 0. */
+static const char *rec_running(unsigned *hz)
+{
+    pthread_mutex_lock(&rec_one.lock);
+    const char *name = rec_one.users ? rec_one.engine->name : NULL;
+    *hz = rec_one.users ? rec_one.hz : 0;
+    pthread_mutex_unlock(&rec_one.lock);
+    return name;
+}
+
+/* Become a user and begin a window at *from, as want says. */
+static int rec_window_open(struct rec_mark *from, const struct rec_config *want,
+                           const struct rec_source *source, struct gp_why *why)
+{
+    int e = rec_open(want, why);
+    if (!e && (e = rec_mark(from, source, why)))
+        rec_close();
+    return e;
+}
+
+/* Fill *p, empty, with the profile of the window from *from until now, which
+ * goes on; p is the caller's, and empty after a failure. */
+static int rec_window_take(const struct rec_mark *from,
+                           const struct rec_source *source, struct pp *p,
+                           struct gp_why *why)
+{
+    struct rec_mark to;
+    int e = rec_mark(&to, source, why);
+    if (e)
+        return e;
+    e = rec_window(from, &to, source, p, why);
+    rec_mark_fini(&to);
+    return e;
+}
+
+/* End the window from *from: the last user stops the recorder. */
+static void rec_window_close(struct rec_mark *from)
+{
+    rec_close();
+    rec_mark_fini(from);
 }
 
 /* ================================= 13 VIEW ==================================
@@ -7802,7 +7906,7 @@ struct net_loop {
     bool              stop;             /* set by the loop's own thread */
     uint8_t          *in;               /* owned, NET_IO_BYTES */
     uint8_t          *out;              /* owned, + NET_SLACK_BYTES */
-    uint64_t          bytes_in, bytes_out;      /* of all its sockets */
+    _Atomic uint64_t  bytes_in, bytes_out;      /* of all its sockets */
 };
 
 struct net_addr {
@@ -8349,6 +8453,14 @@ enum h2_end {                           /* why a connection ended */
     H2_END_PROTOCOL,                    /* the peer broke HTTP/2 */
     H2_END_DONE,                        /* after a GOAWAY, all answered */
     H2_END_LOCAL,                       /* the owner closed it */
+    H2_ENDS,                            /* how many there are */
+};
+
+/* The same in a word, for counters. */
+static const char *const h2_end_name[H2_ENDS] = {
+    [H2_ALIVE] = "alive", [H2_END_EOF] = "peer", [H2_END_IO] = "io",
+    [H2_END_TIMEOUT] = "timeout", [H2_END_PROTOCOL] = "protocol",
+    [H2_END_DONE] = "done", [H2_END_LOCAL] = "local",
 };
 
 struct h2_conn;
@@ -8429,7 +8541,7 @@ static bool h2_write(struct h2_conn *c, const uint8_t *p, size_t n)
         return false;
     }
     size_t sent = k < 0 ? 0 : (size_t)k;
-    c->loop->bytes_out += sent;
+    net_add(&c->loop->bytes_out, sent);
     if (sent == n)
         return true;
     mem_put(&c->rest, p + sent, n - sent);
@@ -8459,7 +8571,7 @@ static bool h2_write_rest(struct h2_conn *c)
         return false;
     }
     if (k > 0) {
-        c->loop->bytes_out += (size_t)k;
+        net_add(&c->loop->bytes_out, (size_t)k);
         c->rest_at += (size_t)k;
         if (c->stall.at)
             net_timer_arm(c->loop, &c->stall, c->loop->now_ns + H2_STALL_NS);
@@ -8722,7 +8834,7 @@ static void h2_receive(struct h2_conn *c)
         c->end = n < 0 ? H2_END_IO : H2_END_EOF;
         return;
     }
-    c->loop->bytes_in += (size_t)n;
+    net_add(&c->loop->bytes_in, (size_t)n);
     net_now(c->loop);
     if (c->state == H2_OPEN)
         h2_feed(c, in, (size_t)n);
@@ -9309,6 +9421,18 @@ struct gp_call {
     bool              begun;            /* the headers are complete */
     bool              foreign;          /* not gRPC: told so at its end */
     bool              answered;
+    int64_t           begun_ns;         /* monotonic; its HEADERS came */
+};
+
+/* Time that calls took, as a ladder: step i counts those of less than 2^i us,
+ * the last all longer ones. */
+enum { RPC_STEPS = 26 };
+
+struct rpc_tally {                      /* a loop's calls of one method */
+    _Atomic uint64_t begun;
+    _Atomic uint64_t code[17];          /* ended, by grpc status */
+    _Atomic uint64_t took[RPC_STEPS];   /* ended, by time */
+    _Atomic uint64_t took_ns;           /* in all */
 };
 
 struct rpc_conn {
@@ -9326,8 +9450,9 @@ struct rpc_loop {
     struct rpc_conn  *conns;            /* owned, until on_gone */
     struct gp_call   *pool;             /* owned; linked by next */
     size_t            npool;            /* at most RPC_POOL_CALLS */
-    _Atomic uint64_t *calls;            /* owned; completed, by method */
-    _Atomic uint64_t  refused;          /* calls that reached no method */
+    struct rpc_tally *tally;            /* owned; by method, then of none */
+    _Atomic uint64_t  closed[H2_ENDS];  /* connections, by reason */
+    _Atomic uint64_t  accepted;         /* connections */
     atomic_uint       nconns;           /* assigned and not gone */
     bool              running;          /* thread is to be joined */
     bool              draining;         /* new connections leave at once */
@@ -9394,6 +9519,7 @@ static struct gp_call *rpc_call_open(struct rpc_conn *c, int32_t id)
     }
     k->conn = c;
     k->id = id;
+    k->begun_ns = l->net.now_ns;
     k->prev = NULL;
     k->next = c->calls;
     if (k->next)
@@ -9420,11 +9546,41 @@ static void rpc_call_free(struct gp_call *k)
     mem_free(k);
 }
 
+/* Count that k has begun: its method is known, or that it has none. */
+static void rpc_call_count(struct gp_call *k)
+{
+    const struct rpc_loop *l = k->conn->loop;
+    k->begun = true;
+    net_add(&l->tally[k->method ? k->method->index
+                                : l->server->nmethod].begun, 1);
+}
+
+/* The one moment at which k is answered, or given up, with status; false when
+ * it already was. */
+static bool rpc_call_answer(struct gp_call *k, enum gp_status status)
+{
+    struct rpc_loop *l = k->conn->loop;
+    if (k->answered)
+        return false;
+    k->answered = true;
+    net_timer_stop(&l->net, &k->timer);
+    struct rpc_tally *t = &l->tally[k->method ? k->method->index
+                                              : l->server->nmethod];
+    uint64_t ns = (uint64_t)(sys_now_ns() - k->begun_ns), us = ns / 1000;
+    int step = us ? 64 - __builtin_clzll(us) : 0;
+    net_add(&t->code[status], 1);
+    net_add(&t->took[step < RPC_STEPS ? step : RPC_STEPS - 1], 1);
+    net_add(&t->took_ns, ns);
+    return true;
+}
+
 /* k's stream is closed: back to the pool. */
 static void rpc_call_close(struct gp_call *k)
 {
     struct rpc_conn *c = k->conn;
     struct rpc_loop *l = c->loop;
+    if (k->begun)
+        (void)rpc_call_answer(k, GP_STATUS_CANCELLED);
     net_timer_stop(&l->net, &k->timer);
     c->buffered -= k->request.len;
     if (k->next)
@@ -9447,18 +9603,6 @@ static void rpc_call_close(struct gp_call *k)
     l->npool++;
 }
 
-/* The one moment at which k is answered; false when it already was. */
-static bool rpc_call_answer(struct gp_call *k)
-{
-    struct rpc_loop *l = k->conn->loop;
-    if (k->answered)
-        return false;
-    k->answered = true;
-    net_timer_stop(&l->net, &k->timer);
-    net_add(k->method ? &l->calls[k->method->index] : &l->refused, 1);
-    return true;
-}
-
 /* End k with a status other than OK and a text for people: [GRPC]
  * Trailers-Only, one HEADERS frame.  Nothing when k is answered. */
 static void rpc_call_fail(struct gp_call *k, enum gp_status status,
@@ -9468,7 +9612,7 @@ static void rpc_call_fail(struct gp_call *k, enum gp_status status,
         "8", "9", "10", "11", "12", "13", "14", "15", "16" };
     if ((unsigned)status > 16 || status == GP_STATUS_OK)
         status = GP_STATUS_UNKNOWN;
-    if (!rpc_call_answer(k))
+    if (!rpc_call_answer(k, status))
         return;
     k->out.len = 0;
     txt_put_percent(&k->out, txt_slice(text), RPC_TEXT_BYTES);
@@ -9494,7 +9638,7 @@ static void rpc_call_http(struct gp_call *k)
     const nghttp2_nv no_grpc[2] = { rpc_nv_415, rpc_nv_text };
     const nghttp2_nv *nv = k->post ? no_grpc : no_post;
     size_t n = k->post ? 2 : 3;
-    if (!rpc_call_answer(k))
+    if (!rpc_call_answer(k, GP_STATUS_INTERNAL))
         return;
     k->body = (struct h2_body){ (const uint8_t *)rpc_help,
                                 sizeof rpc_help - 1, NULL, 0 };
@@ -9522,7 +9666,7 @@ static void rpc_call_send(struct gp_call *k)
         rpc_call_fail(k, GP_STATUS_RESOURCE_EXHAUSTED, "out of memory");
         return;
     }
-    (void)rpc_call_answer(k);
+    (void)rpc_call_answer(k, GP_STATUS_OK);
     rpc_frame_prefix(k->out.data, k->out.len - 5);
     k->body = (struct h2_body){ k->out.data, k->out.len, &rpc_nv_ok, 1 };
     if (h2_respond(&k->conn->h2, k->id, head, 2, &k->body))
@@ -9688,7 +9832,7 @@ static void rpc_on_headers(struct h2_conn *h2, void *stream, bool over)
     struct gp_call *k = stream;
     if (k->begun)
         return;
-    k->begun = true;
+    rpc_call_count(k);
     k->foreign = !over && (!k->post || !k->grpc);
     if (k->foreign)
         return;
@@ -9767,6 +9911,7 @@ static void rpc_on_note(struct h2_conn *h2)
 static void rpc_on_lost(struct h2_conn *h2)
 {
     struct rpc_conn *c = (struct rpc_conn *)h2;
+    net_add(&c->loop->closed[h2->end], 1);
     while (c->calls)
         rpc_call_close(c->calls);
 }
@@ -9806,6 +9951,7 @@ static void rpc_conn_adopt(void *arg)
         atomic_fetch_sub(&l->nconns, 1);
         return;
     }
+    net_add(&l->accepted, 1);
     c->next = l->conns;
     if (c->next)
         c->next->prev = c;
@@ -9956,7 +10102,7 @@ static void rpc_loop_fini(struct rpc_loop *l)
         l->pool = k->next;
         rpc_call_free(k);
     }
-    mem_free(l->calls);
+    mem_free(l->tally);
     net_loop_fini(&l->net);
 }
 
@@ -10113,9 +10259,9 @@ static int rpc_server_start(struct gp_server *s, struct gp_why *why)
     if (s->started)
         return txt_fail(why, GP_ESTATE, "the server has already started");
     for (unsigned i = 0; i < s->config.threads; i++) {
-        s->loop[i].calls = mem_zalloc((s->nmethod + 1) *
-                                      sizeof *s->loop[i].calls);
-        if (!s->loop[i].calls)
+        s->loop[i].tally = mem_zalloc((s->nmethod + 1) *
+                                      sizeof *s->loop[i].tally);
+        if (!s->loop[i].tally)
             return txt_fail(why, GP_ENOMEM, "out of memory for counters");
     }
     s->started = true;
@@ -10145,8 +10291,67 @@ static bool rpc_server_method(const struct gp_server *s, size_t i,
     *path = s->method[i].path;
     *calls = 0;
     for (unsigned k = 0; s->started && k < s->config.threads; k++)
-        *calls += net_get(&s->loop[k].calls[i]);
+        for (int code = 0; code < 17; code++)
+            *calls += net_get(&s->loop[k].tally[i].code[code]);
     return true;
+}
+
+/* The same for a caller that knows s only as somebody's server. */
+static bool rpc_server_method_of(const void *s, size_t i, const char **path,
+                                 uint64_t *calls)
+{
+    return rpc_server_method(s, i, path, calls);
+}
+
+/* Address number i that s listens on, the last first, as text that lives as
+ * long as s; NULL past the last. */
+static const char *rpc_server_address(const struct gp_server *s, size_t i)
+{
+    const struct rpc_listener *p = s->listener;
+    while (p && i--)
+        p = p->next;
+    return p ? p->addr.text : NULL;
+}
+
+struct rpc_count {                      /* a method's calls, on all loops */
+    uint64_t begun, code[17], took[RPC_STEPS], took_ns;     /* as rpc_tally */
+};
+
+/* What is counted of method i, or of calls that reached none when i is the
+ * number of methods; any thread, after the start. */
+static struct rpc_count rpc_server_count(const struct gp_server *s, size_t i)
+{
+    struct rpc_count c = {0};
+    for (unsigned k = 0; s->started && k < s->config.threads; k++) {
+        const struct rpc_tally *t = &s->loop[k].tally[i];
+        for (int code = 0; code < 17; code++)
+            c.code[code] += net_get(&t->code[code]);
+        for (int step = 0; step < RPC_STEPS; step++)
+            c.took[step] += net_get(&t->took[step]);
+        c.took_ns += net_get(&t->took_ns);
+        c.begun += net_get(&t->begun);
+    }
+    return c;
+}
+
+struct rpc_traffic {                    /* of all loops since the start */
+    uint64_t accepted, closed[H2_ENDS]; /* connections; by reason */
+    uint64_t bytes_in, bytes_out;
+};
+
+/* What is counted of connections; any thread. */
+static struct rpc_traffic rpc_server_traffic(const struct gp_server *s)
+{
+    struct rpc_traffic t = {0};
+    for (unsigned k = 0; k < s->config.threads; k++) {
+        const struct rpc_loop *l = &s->loop[k];
+        for (int end = 0; end < H2_ENDS; end++)
+            t.closed[end] += net_get(&l->closed[end]);
+        t.accepted += net_get(&l->accepted);
+        t.bytes_in += net_get(&l->net.bytes_in);
+        t.bytes_out += net_get(&l->net.bytes_out);
+    }
+    return t;
 }
 
 /* Calls completed since the start, on all methods; any thread. */
@@ -10678,10 +10883,1153 @@ static int svc_greeter_add(struct gp_server *s, struct svc_greeter *g,
     return rpc_server_add(s, &m, why);
 }
 
-/* ================================== 20 API ==================================
+/* ================================== 20 WEB ==================================
+ * for     the debug endpoint: HTTP/1.1 for people, scrapers and pprof
+ * uses    MEM, TXT, SYS, JS, ELF, SMP, PP, REC, SVG, NET, H2, RPC
+ * owns    struct gp_debug: its thread, its sockets, the windows that it opened
+ * spec    RFC 9110, RFC 9112; net/http/pprof for paths, headers and errors;
+ *         Prometheus text format 0.0.4; Fetch Metadata for Sec-Fetch-Site
+ * prefix  web_
+ * runs    on a thread of its own, so that nothing here delays a call;
+ *         web_start and web_stop on any other
+ *
+ *   READING -> WAITING -> WRITING -> READING   WAITING: for a window's end
+ *                                 -> LINGERING, where the connection ends
+ *
+ * Invariant  a connection holds at most one window, which ends with it; a
+ *            request is read whole before it is answered, and its answer is
+ *            sent whole before the next one is read.
+ * Does not   trust a browser: a Host, an Origin or a fetch that is not this
+ *            listener's own is refused, so that no page can reach it.
+ */
+
+struct web_window {                     /* of a waiting request or a token */
+    struct gp_debug        *web;             /* borrowed */
+    struct web_window *next;            /* of those with a token */
+    struct net_timer   timer;           /* of a token: nobody claimed it */
+    struct rec_mark    from;            /* owned; a user of the recorder */
+    char               token[33];       /* 32 hexadecimal digits */
+};
+
+enum web_state { WEB_READING, WEB_WAITING, WEB_WRITING, WEB_LINGERING };
+
+struct web_conn {
+    struct net_io      io;              /* owns its descriptor */
+    struct gp_debug        *web;             /* borrowed */
+    struct web_conn   *prev, *next;     /* of web; the last spoke first */
+    struct net_timer   timer;           /* what its state waits for at most */
+    struct buf         in, out;         /* read; to be sent */
+    size_t             used, sent;      /* bytes of in parsed; of out sent */
+    enum web_state     state;
+    bool               keep, head;      /* stays open; the answer has no body */
+    struct web_window *window;          /* owned; NULL when not WAITING */
+    bool               picture;         /* the window is to become an SVG */
+};
+
+struct web_config {
+    const char *address;                /* see net_addr_parse */
+    const struct gp_server *server;     /* whose calls; borrowed; NULL: none */
+    struct rec_config sampling;         /* of a window that does not say */
+};
+
+struct gp_debug {
+    struct net_loop    loop;
+    struct net_io      listener;        /* owns its descriptor */
+    struct net_addr    addr;            /* bound */
+    struct web_conn   *first, *last;    /* owned */
+    unsigned           nconns, nwindows;
+    struct web_window *claim;           /* owned: those with a token */
+    struct web_config  config;
+    struct rec_source  source;          /* borrows from the others */
+    struct rec_notes   notes;           /* of its profiles */
+    char               host[256];       /* as the user named it, no port */
+    pthread_t          thread;
+    bool               running;         /* thread is to be joined */
+};
+
+struct web_request {                    /* borrowed from the connection's in */
+    struct slice method, path, query, body;
+    struct slice host, origin, site;    /* p NULL: no such header */
+    uint64_t     length;                /* Content-Length */
+    bool         old, close, sized, coded;  /* HTTP/1.0; Connection: close;
+                                         * a length; a Transfer-Encoding */
+};
+
+/* ---- answers ---- */
+
+/* The reason phrase of a status that is used here. */
+static const char *web_reason(int status)
+{
+    switch (status) {
+    case 200: return "OK";
+    case 400: return "Bad Request";
+    case 403: return "Forbidden";
+    case 404: return "Not Found";
+    case 405: return "Method Not Allowed";
+    case 408: return "Request Timeout";
+    case 413: return "Content Too Large";
+    case 431: return "Request Header Fields Too Large";
+    case 500: return "Internal Server Error";
+    case 501: return "Not Implemented";
+    case 503: return "Service Unavailable";
+    default:  return "HTTP Version Not Supported";
+    }
+}
+
+/* Append the head of an answer of n bytes; also has more header lines. */
+static void web_put_head(struct web_conn *c, int status, const char *type,
+                         size_t n, const char *also)
+{
+    char date[40];
+    struct tm tm;
+    time_t now = time(NULL);
+    strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT",
+             gmtime_r(&now, &tm));
+    txt_putf(&c->out, "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: %s\r\n"
+             "Content-Length: %zu\r\nX-Content-Type-Options: nosniff\r\n"
+             "Cache-Control: no-store\r\n%s%s\r\n", status, web_reason(status),
+             date, type, n, also, c->keep ? "" : "Connection: close\r\n");
+}
+
+/* Answer with the bytes of body, which is released. */
+static void web_answer(struct web_conn *c, int status, const char *type,
+                       const char *also, struct buf *body)
+{
+    c->state = WEB_WRITING;
+    if (!body->err) {
+        web_put_head(c, status, type, body->len, also);
+        if (!c->head)
+            mem_put(&c->out, body->data, body->len);
+    }
+    if (body->err || c->out.err) {      /* no memory: closed without a word */
+        mem_fini(&c->out);
+        c->keep = false;
+    }
+    mem_fini(body);
+}
+
+/* Answer that it cannot be, in a line for people; also is as above. */
+__attribute__((format(printf, 4, 5)))
+static void web_refuse(struct web_conn *c, int status, const char *also,
+                       const char *fmt, ...)
+{
+    struct gp_why why;
+    struct buf b = {0};
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(why.text, sizeof why.text, fmt, ap);
+    va_end(ap);
+    txt_put_clean(&b, txt_slice(why.text));
+    mem_put_byte(&b, '\n');
+    web_answer(c, status, "text/plain; charset=utf-8", also, &b);
+}
+
+/* As Go's net/http/pprof tells what is wrong: pprof prints the body then. */
+#define WEB_GO_ERROR "X-Go-Pprof: 1\r\n"
+
+/* ---- windows ---- */
+
+/* End window w and release it; NULL is fine. */
+static void web_window_free(struct web_window *w)
+{
+    if (!w)
+        return;
+    net_timer_stop(&w->web->loop, &w->timer);
+    rec_window_close(&w->from);
+    w->web->nwindows--;
+    mem_free(w);
+}
+
+/* Open a window at hz (0: as configured) for c; NULL after refusing it. */
+static struct web_window *web_window_new(struct web_conn *c, unsigned hz)
+{
+    struct gp_debug *web = c->web;
+    struct rec_config want = web->config.sampling;
+    struct gp_why why;
+    want.hz = hz ? hz : want.hz;
+    if (web->nwindows >= WEB_WINDOWS) {
+        web_refuse(c, 503, WEB_GO_ERROR, "%d windows are open already",
+                   WEB_WINDOWS);
+        return NULL;
+    }
+    struct web_window *w = mem_zalloc(sizeof *w);
+    int e = w ? rec_window_open(&w->from, &want, &web->source, &why)
+              : txt_fail(&why, GP_ENOMEM, "out of memory");
+    if (e) {
+        web_refuse(c, 500, WEB_GO_ERROR, "Could not enable CPU profiling: %s",
+                   why.text);
+        mem_free(w);
+        return NULL;
+    }
+    w->web = web;
+    web->nwindows++;
+    return w;
+}
+
+/* Answer with the profile, or the picture, of w, which ends. */
+static void web_window_answer(struct web_conn *c, struct web_window *w,
+                              bool picture)
+{
+    const struct svg_config config = {0};
+    struct pp profile = {0};
+    struct buf body = {0};
+    struct gp_why why;
+    int e = rec_window_take(&w->from, &c->web->source, &profile, &why);
+    web_window_free(w);
+    if (!e && picture)
+        e = svg_write(&profile, &config, &body, &why);
+    else if (!e && (e = pp_write(&profile, &body)))
+        txt_fail(&why, e, "out of memory for the profile");
+    pp_fini(&profile);
+    if (e) {
+        mem_fini(&body);
+        web_refuse(c, 500, WEB_GO_ERROR, "%s", why.text);
+    } else if (picture) {
+        web_answer(c, 200, "image/svg+xml", "", &body);
+    } else {
+        web_answer(c, 200, "application/octet-stream",
+                   "Content-Disposition: attachment; filename=\"profile\"\r\n",
+                   &body);
+    }
+}
+
+/* A window that was started and never stopped has been open for long. */
+static void web_window_on_time(struct net_timer *t)
+{
+    struct web_window *w = t->arg;
+    struct web_window **at = &w->web->claim;
+    while (*at != w)
+        at = &(*at)->next;
+    *at = w->next;
+    web_window_free(w);
+}
+
+/* ---- what is at each path ---- */
+
+/* The value of key in the query into *v; false where it is not there. */
+static bool web_param(struct slice query, const char *key, struct slice *v)
+{
+    size_t n = strlen(key);
+    while (query.n) {
+        const char *amp = memchr(query.p, '&', query.n);
+        size_t all = amp ? (size_t)(amp - query.p) : query.n;
+        if (all >= n && !memcmp(query.p, key, n) &&
+            (all == n || query.p[n] == '=')) {
+            *v = (struct slice){ query.p + n + (all > n),
+                                 all - n - (all > n) };
+            return true;
+        }
+        query.p += all + (amp != NULL);
+        query.n -= all + (amp != NULL);
+    }
+    return false;
+}
+
+/* The whole number key of the query, 1 to most; dflt where it is not given.
+ * False after refusing another. */
+static bool web_param_number(struct web_conn *c, struct slice query,
+                             const char *key, uint64_t most, uint64_t dflt,
+                             uint64_t *v)
+{
+    char digits[24] = "";
+    struct slice s;
+    *v = dflt;
+    if (!web_param(query, key, &s))
+        return true;
+    if (s.n < sizeof digits)
+        memcpy(digits, s.p, s.n);
+    if (!txt_number(digits, 1, most, v))
+        return true;
+    web_refuse(c, 400, WEB_GO_ERROR, "%s=%.*s: takes a whole number from 1 to "
+               "%" PRIu64, key, (int)(s.n < 40 ? s.n : 40), s.p, most);
+    return false;
+}
+
+/* Begin a window of ?seconds=N, whose end answers. */
+static void web_wait(struct web_conn *c, const struct web_request *q,
+                     bool picture)
+{
+    uint64_t seconds, hz;
+    if (!web_param_number(c, q->query, "seconds", WEB_MOST_S, WEB_DEFAULT_S,
+                          &seconds) ||
+        !web_param_number(c, q->query, "hz", SMP_MOST_HZ, 0, &hz))
+        return;
+    if (c->head) {                      /* what a GET would say, at once */
+        struct buf none = {0};
+        web_answer(c, 200, picture ? "image/svg+xml"
+                                   : "application/octet-stream", "", &none);
+        return;
+    }
+    if (!(c->window = web_window_new(c, (unsigned)hz)))
+        return;
+    c->picture = picture;
+    c->state = WEB_WAITING;
+    if (net_timer_arm(&c->web->loop, &c->timer, sys_now_ns() +
+                                     (int64_t)seconds * 1000000000)) {
+        web_window_free(c->window);
+        c->window = NULL;
+        web_refuse(c, 500, WEB_GO_ERROR, "out of memory");
+    }
+}
+
+/* ?start: begin a window and answer the token that stops it. */
+static void web_start_token(struct web_conn *c, const struct web_request *q)
+{
+    struct gp_debug *web = c->web;
+    struct buf b = {0};
+    uint64_t hz, dice[2];
+    if (c->head) {
+        web_refuse(c, 405, "Allow: GET\r\n", "?start changes things: GET it");
+        return;
+    }
+    if (!web_param_number(c, q->query, "hz", SMP_MOST_HZ, 0, &hz))
+        return;
+    if (getrandom(dice, sizeof dice, 0) != sizeof dice) {
+        web_refuse(c, 500, WEB_GO_ERROR, "no random bytes for a token");
+        return;
+    }
+    struct web_window *w = web_window_new(c, (unsigned)hz);
+    if (!w)
+        return;
+    snprintf(w->token, sizeof w->token, "%016" PRIx64 "%016" PRIx64, dice[0],
+             dice[1]);
+    w->timer.on_time = web_window_on_time;
+    w->timer.arg = w;
+    if (net_timer_arm(&web->loop, &w->timer, sys_now_ns() + WEB_CLAIM_NS)) {
+        web_window_free(w);
+        web_refuse(c, 500, WEB_GO_ERROR, "out of memory");
+        return;
+    }
+    w->next = web->claim;
+    web->claim = w;
+    txt_putf(&b, "%s\n", w->token);
+    web_answer(c, 200, "text/plain; charset=utf-8", "", &b);
+}
+
+/* ?stop=TOKEN: answer the profile of the window that the token began. */
+static void web_stop_token(struct web_conn *c, struct slice token)
+{
+    struct web_window **at = &c->web->claim, *w;
+    if (c->head) {
+        web_refuse(c, 405, "Allow: GET\r\n", "?stop changes things: GET it");
+        return;
+    }
+    while (*at && !txt_equal(txt_slice((*at)->token), token))
+        at = &(*at)->next;
+    if (!(w = *at)) {
+        web_refuse(c, 404, WEB_GO_ERROR, "no window has this token: it was "
+                   "stopped, or not claimed in time");
+        return;
+    }
+    *at = w->next;
+    web_window_answer(c, w, false);
+}
+
+/* /debug/pprof/profile */
+static void web_profile(struct web_conn *c, const struct web_request *q)
+{
+    struct slice v;
+    if (web_param(q->query, "start", &v))
+        web_start_token(c, q);
+    else if (web_param(q->query, "stop", &v))
+        web_stop_token(c, v);
+    else
+        web_wait(c, q, false);
+}
+
+/* /debug/flamegraph */
+static void web_flamegraph(struct web_conn *c, const struct web_request *q)
+{
+    web_wait(c, q, true);
+}
+
+/* /debug/pprof/cmdline: the arguments, with a zero between two, as Go's. */
+static void web_cmdline(struct web_conn *c, const struct web_request *q)
+{
+    struct buf b = {0};
+    struct gp_why why;
+    (void)q;
+    if (sys_read_file("/proc/self/cmdline", WEB_BODY_BYTES, &b, &why)) {
+        mem_fini(&b);
+        web_refuse(c, 500, WEB_GO_ERROR, "%s", why.text);
+        return;
+    }
+    if (b.len && !b.data[b.len - 1])
+        b.len--;
+    web_answer(c, 200, "text/plain; charset=utf-8", "", &b);
+}
+
+/* /debug/pprof/symbol: names of addresses "0x1+0x2", in the query of a GET or
+ * the body of a POST, as Go's. */
+static void web_symbol(struct web_conn *c, const struct web_request *q)
+{
+    struct slice s = q->body.n ? q->body : q->query;
+    struct elf elf;
+    struct buf b = {0};
+    struct gp_why why;
+    if (elf_init(&elf, &why)) {
+        web_refuse(c, 500, WEB_GO_ERROR, "%s", why.text);
+        return;
+    }
+    txt_puts(&b, "num_symbols: 1\n");
+    while (s.n) {
+        const char *plus = memchr(s.p, '+', s.n);
+        size_t n = plus ? (size_t)(plus - s.p) : s.n;
+        uint64_t pc = 0;
+        bool hex = n > 2 && n <= 18 && s.p[0] == '0' && s.p[1] == 'x';
+        for (size_t i = 2; hex && i < n; i++) {
+            hex = txt_hex(s.p[i]) >= 0;
+            pc = pc << 4 | (uint64_t)(txt_hex(s.p[i]) & 15);
+        }
+        const struct elf_map *m = hex ? elf_find_map(&elf, pc) : NULL;
+        const char *name = m ? elf_find_name(&elf, m, pc) : NULL;
+        if (name)
+            txt_putf(&b, "0x%" PRIx64 " %s\n", pc, name);
+        s.p += n + (plus != NULL);
+        s.n -= n + (plus != NULL);
+    }
+    elf_fini(&elf);
+    web_answer(c, 200, "text/plain; charset=utf-8", "", &b);
+}
+
+/* /debug/status */
+static void web_status(struct web_conn *c, const struct web_request *q)
+{
+    const struct gp_server *s = c->web->config.server;
+    struct buf b = {0};
+    struct js j = { .b = &b };
+    unsigned hz;
+    const char *engine = rec_running(&hz);
+    (void)q;
+    js_open(&j, '{');
+    js_key(&j, "schema");
+    js_put_str(&j, txt_slice("grpcprof.status/1"));
+    js_key(&j, "pid");
+    js_put_int(&j, getpid());
+    js_key(&j, "version");
+    js_put_str(&j, txt_slice(GP_VERSION));
+    js_key(&j, "listen");
+    js_open(&j, '[');
+    const char *text;
+    for (size_t i = 0; s && (text = rpc_server_address(s, i)); i++)
+        js_put_str(&j, txt_slice(text));
+    js_close(&j, ']');
+    js_key(&j, "engine");               /* null: nothing is sampled now */
+    engine ? js_put_str(&j, txt_slice(engine)) : js_put_null(&j);
+    js_key(&j, "hz");
+    js_put_int(&j, hz ? hz : c->web->config.sampling.hz);
+    js_key(&j, "windows");
+    js_put_int(&j, c->web->nwindows);
+    js_key(&j, "requests");
+    js_put_int(&j, s ? (int64_t)rpc_server_calls(s) : 0);
+    js_close(&j, '}');
+    mem_put_byte(&b, '\n');
+    web_answer(c, 200, "application/json", "", &b);
+}
+
+/* /healthz */
+static void web_healthz(struct web_conn *c, const struct web_request *q)
+{
+    struct buf b = {0};
+    (void)q;
+    txt_puts(&b, "ok\n");
+    web_answer(c, 200, "text/plain; charset=utf-8", "", &b);
+}
+
+/* ---- /metrics ---- */
+
+/* Append the labels of a method: "/pkg.Service/Method" or "" for none. */
+static void web_put_labels(struct buf *b, const char *path)
+{
+    const char *slash = *path ? strchr(path + 1, '/') : NULL;
+    txt_putf(b, "grpc_service=\"%.*s\",grpc_method=\"%s\"",
+             slash ? (int)(slash - path) - 1 : 0, *path ? path + 1 : "",
+             slash ? slash + 1 : "");
+}
+
+/* Append the head of a metric. */
+static void web_put_metric(struct buf *b, const char *name, const char *type,
+                           const char *help)
+{
+    txt_putf(b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+/* Append a metric without labels. */
+static void web_put_value(struct buf *b, const char *name, const char *type,
+                          const char *help, double v)
+{
+    web_put_metric(b, name, type, help);
+    txt_putf(b, "%s %.15g\n", name, v);
+}
+
+/* Append the calls of s by method and code. */
+static void web_put_calls(struct buf *b, const struct gp_server *s)
+{
+    const char *path;
+    uint64_t n;
+    double flying = 0;
+    web_put_metric(b, "grpc_server_started_total", "counter",
+                   "Calls begun.");
+    for (size_t i = 0; i <= s->nmethod; i++) {
+        struct rpc_count k = rpc_server_count(s, i);
+        path = rpc_server_method(s, i, &path, &n) ? path : "";
+        flying += (double)k.begun;
+        txt_puts(b, "grpc_server_started_total{");
+        web_put_labels(b, path);
+        txt_putf(b, "} %" PRIu64 "\n", k.begun);
+    }
+    web_put_metric(b, "grpc_server_handled_total", "counter",
+                   "Calls ended, by status; no method: none was reached.");
+    for (size_t i = 0; i <= s->nmethod; i++) {
+        struct rpc_count k = rpc_server_count(s, i);
+        path = rpc_server_method(s, i, &path, &n) ? path : "";
+        for (int code = 0; code < 17; code++) {
+            if (!k.code[code])
+                continue;
+            flying -= (double)k.code[code];
+            txt_puts(b, "grpc_server_handled_total{");
+            web_put_labels(b, path);
+            txt_putf(b, ",grpc_code=\"%s\"} %" PRIu64 "\n",
+                     rpc_status_name(code), k.code[code]);
+        }
+    }
+    web_put_value(b, "grpcprof_calls_in_flight", "gauge",
+                  "Calls begun and not ended.", flying > 0 ? flying : 0);
+}
+
+/* Append how long the calls of s took. */
+static void web_put_latency(struct buf *b, const struct gp_server *s)
+{
+    const char *path, *name = "grpc_server_handling_seconds";
+    uint64_t n;
+    web_put_metric(b, name, "histogram",
+                   "From a call's headers to its answer.");
+    for (size_t i = 0; rpc_server_method(s, i, &path, &n); i++) {
+        struct rpc_count k = rpc_server_count(s, i);
+        uint64_t sum = 0;
+        for (int step = 0; step < RPC_STEPS; step++) {
+            bool last = step == RPC_STEPS - 1;
+            sum += k.took[step];
+            txt_putf(b, "%s_bucket{", name);
+            web_put_labels(b, path);
+            if (last)
+                txt_puts(b, ",le=\"+Inf\"");
+            else
+                txt_putf(b, ",le=\"%.9g\"", ldexp(1e-6, step));
+            txt_putf(b, "} %" PRIu64 "\n", sum);
+        }
+        txt_putf(b, "%s_sum{", name);
+        web_put_labels(b, path);
+        txt_putf(b, "} %.9g\n%s_count{", (double)k.took_ns / 1e9, name);
+        web_put_labels(b, path);
+        txt_putf(b, "} %" PRIu64 "\n", sum);
+    }
+}
+
+/* Append the connections and bytes of s. */
+static void web_put_traffic(struct buf *b, const struct gp_server *s)
+{
+    struct rpc_traffic t = rpc_server_traffic(s);
+    double open = (double)t.accepted;
+    web_put_metric(b, "grpcprof_connections_closed_total", "counter",
+                   "Connections ended, by reason.");
+    for (int end = H2_ALIVE + 1; end < H2_ENDS; end++) {
+        open -= (double)t.closed[end];
+        txt_putf(b, "grpcprof_connections_closed_total{reason=\"%s\"} "
+                 "%" PRIu64 "\n", h2_end_name[end], t.closed[end]);
+    }
+    web_put_value(b, "grpcprof_connections_accepted_total", "counter",
+                  "Connections accepted.", (double)t.accepted);
+    web_put_value(b, "grpcprof_connections", "gauge",
+                  "Connections open.", open > 0 ? open : 0);
+    web_put_value(b, "grpcprof_received_bytes_total", "counter",
+                  "Bytes received on gRPC connections.", (double)t.bytes_in);
+    web_put_value(b, "grpcprof_sent_bytes_total", "counter",
+                  "Bytes sent on gRPC connections.", (double)t.bytes_out);
+}
+
+/* /metrics */
+static void web_metrics(struct web_conn *c, const struct web_request *q)
+{
+    const struct gp_server *s = c->web->config.server;
+    struct buf b = {0};
+    double pages[2] = {0};              /* of memory: in all, resident */
+    (void)q;
+    if (s) {
+        web_put_calls(&b, s);
+        web_put_latency(&b, s);
+        web_put_traffic(&b, s);
+    }
+    web_put_value(&b, "process_cpu_seconds_total", "counter",
+                  "CPU time used, user and system.",
+                  (double)sys_clock_ns(CLOCK_PROCESS_CPUTIME_ID) / 1e9);
+    if (sys_read_two("/proc/self", "statm", pages))
+        web_put_value(&b, "process_resident_memory_bytes", "gauge",
+                      "Resident memory.",
+                      pages[1] * (double)sysconf(_SC_PAGESIZE));
+    web_put_value(&b, "grpcprof_samples_total", "counter",
+                  "Samples taken of this process.", (double)smp_taken());
+    web_put_value(&b, "grpcprof_samples_lost_total", "counter",
+                  "Samples that found the ring full.", (double)smp_lost());
+    web_answer(c, 200, "text/plain; version=0.0.4; charset=utf-8", "", &b);
+}
+
+/* ---- routes ---- */
+
+struct web_route {
+    const char *path;
+    void (*answer)(struct web_conn *c, const struct web_request *q);
+    bool post;                          /* takes POST too */
+    const char *about;                  /* for the index; NULL: not in it */
+    const char *query;                  /* of its link there */
+};
+
+static const struct web_route web_routes[] = {
+    { "/debug/pprof/profile", web_profile, false,
+      "CPU profile for pprof; seconds=N, hz=N; or start, then stop=TOKEN",
+      "?seconds=5" },
+    { "/debug/flamegraph", web_flamegraph, false,
+      "flame graph; seconds=N, hz=N", "?seconds=5" },
+    { "/debug/status", web_status, false, "who and what this is, as JSON", "" },
+    { "/metrics", web_metrics, false, "counters for Prometheus", "" },
+    { "/debug/pprof/cmdline", web_cmdline, false, "the command line", "" },
+    { "/debug/pprof/symbol", web_symbol, true,
+      "names of addresses, 0x1234+0x5678", "" },
+    { "/healthz", web_healthz, false, "ok", "" },
+};
+
+enum { WEB_ROUTES = sizeof web_routes / sizeof *web_routes };
+
+/* /debug/pprof/: the index, for people. */
+static void web_index(struct web_conn *c)
+{
+    struct buf b = {0};
+    txt_puts(&b, "<!DOCTYPE html>\n<html lang=\"en\"><meta charset=\"utf-8\">"
+             "<meta name=\"viewport\" content=\"width=device-width\">\n"
+             "<title>grpcprof</title>\n<style>:root{color-scheme:light dark}"
+             "body{font:1rem/1.6 sans-serif;max-width:44rem;margin:2rem auto;"
+             "padding:0 1rem}dt{font-family:monospace}</style>\n"
+             "<h1>grpcprof " GP_VERSION "</h1>\n<dl>\n");
+    for (size_t i = 0; i < WEB_ROUTES; i++)
+        txt_putf(&b, "<dt><a href=\"%s%s\">%s</a><dd>%s\n",
+                 web_routes[i].path, web_routes[i].query, web_routes[i].path,
+                 web_routes[i].about);
+    txt_putf(&b, "</dl>\n<p>In a terminal: <code>go tool pprof http://%s/debug/"
+             "pprof/profile?seconds=5</code></html>\n", c->web->addr.text);
+    web_answer(c, 200, "text/html; charset=utf-8", "", &b);
+}
+
+/* True when host, of a Host header with or without port, is a name of this
+ * listener: its address, or on the loopback any of its names.  A page whose
+ * own name was made to point here (DNS rebinding) carries that name. */
+static bool web_host_ours(const struct gp_debug *w, struct slice host)
+{
+    char name[128];
+    size_t n = 0;
+    const struct sockaddr *sa = (const struct sockaddr *)&w->addr.sa;
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)&w->addr.sa;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&w->addr.sa;
+    struct in6_addr any;
+    if (sa->sa_family == AF_UNIX)
+        return true;
+    bool bracket = host.n && host.p[0] == '[';
+    while (n < host.n && host.p[n] != (bracket ? ']' : ':'))
+        n++;
+    if (n - bracket >= sizeof name || n < bracket)
+        return false;
+    memcpy(name, host.p + bracket, n - bracket);
+    name[n - bracket] = 0;
+    bool literal = inet_pton(bracket ? AF_INET6 : AF_INET, name, &any) == 1;
+    bool all = sa->sa_family == AF_INET
+        ? v4->sin_addr.s_addr == htonl(INADDR_ANY)
+        : IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr);
+    bool loop = sa->sa_family == AF_INET
+        ? ntohl(v4->sin_addr.s_addr) >> 24 == 127
+        : IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
+    size_t length = strlen(name);
+    if (!strcasecmp(name, w->host) || (all && literal))
+        return true;
+    if (loop || all)
+        return !strcasecmp(name, "localhost") || !strcmp(name, "::1") ||
+               (literal && !strncmp(name, "127.", 4));
+    return !strncmp(w->addr.text + bracket, name, length) &&
+           strchr("]:", w->addr.text[bracket + length]) != NULL;
+}
+
+/* True when no web page but one of this listener's sent q; else it is
+ * refused. */
+static bool web_admit(struct web_conn *c, const struct web_request *q)
+{
+    static const char scheme[] = "http://";
+    size_t n = sizeof scheme - 1;
+    if (!q->host.p && !q->old) {
+        c->keep = false;
+        web_refuse(c, 400, "", "no Host");
+    } else if (q->host.p && !web_host_ours(c->web, q->host)) {
+        web_refuse(c, 403, "", "Host %.*s is not a name of this listener",
+                   (int)(q->host.n < 100 ? q->host.n : 100), q->host.p);
+    } else if (q->origin.p && (q->origin.n < n ||
+                   memcmp(q->origin.p, scheme, n) || !txt_equal(q->host,
+                       (struct slice){ q->origin.p + n, q->origin.n - n }))) {
+        web_refuse(c, 403, "", "Origin %.*s is not this listener",
+                   (int)(q->origin.n < 100 ? q->origin.n : 100), q->origin.p);
+    } else if (q->site.p && !txt_equal(q->site, txt_slice("none")) &&
+               !txt_equal(q->site, txt_slice("same-origin"))) {
+        web_refuse(c, 403, "", "not for pages of other sites");
+    } else {
+        return true;
+    }
+    return false;
+}
+
+/* Answer q, or begin to wait for what will. */
+static void web_route(struct web_conn *c, const struct web_request *q)
+{
+    bool get = txt_equal(q->method, txt_slice("GET")) || c->head;
+    bool post = txt_equal(q->method, txt_slice("POST"));
+    const struct web_route *r = NULL;
+    if (!web_admit(c, q))
+        return;
+    bool index = txt_equal(q->path, txt_slice("/debug/pprof/")) ||
+                 txt_equal(q->path, txt_slice("/debug/pprof")) ||
+                 txt_equal(q->path, txt_slice("/"));
+    for (size_t i = 0; i < WEB_ROUTES && !r; i++)
+        if (txt_equal(q->path, txt_slice(web_routes[i].path)))
+            r = &web_routes[i];
+    if (!r && !index)
+        web_refuse(c, 404, "", "nothing at this path; see /debug/pprof/");
+    else if (!get && !(post && r && r->post))
+        web_refuse(c, 405, r && r->post ? "Allow: GET, HEAD, POST\r\n"
+                                        : "Allow: GET, HEAD\r\n",
+                   "only GET and HEAD%s", r && r->post ? ", or POST" : "");
+    else if (index)
+        web_index(c);
+    else
+        r->answer(c, q);
+}
+
+/* ---- requests ---- */
+
+/* The next line of *in, which moves past it, without its end; false when there
+ * is no whole one. */
+static bool web_line(struct slice *in, struct slice *line)
+{
+    const char *end = in->n ? memchr(in->p, '\n', in->n) : NULL;
+    if (!end)
+        return false;
+    size_t n = (size_t)(end - in->p);
+    *line = (struct slice){ in->p, n && end[-1] == '\r' ? n - 1 : n };
+    in->p += n + 1;
+    in->n -= n + 1;
+    return true;
+}
+
+/* True when line is the header name; *v becomes its value without blanks. */
+static bool web_header(struct slice line, const char *name, struct slice *v)
+{
+    size_t n = strlen(name);
+    if (line.n <= n || line.p[n] != ':' || strncasecmp(line.p, name, n))
+        return false;
+    *v = (struct slice){ line.p + n + 1, line.n - n - 1 };
+    while (v->n && (v->p[0] == ' ' || v->p[0] == '\t')) {
+        v->p++;
+        v->n--;
+    }
+    while (v->n && (v->p[v->n - 1] == ' ' || v->p[v->n - 1] == '\t'))
+        v->n--;
+    return true;
+}
+
+/* Read "METHOD /path?query HTTP/1.1" into q; a status when it is not that. */
+static int web_parse_first(struct web_request *q, struct slice line)
+{
+    const char *one = line.n ? memchr(line.p, ' ', line.n) : NULL;
+    const char *two = one ? memchr(one + 1, ' ',
+                              line.n - (size_t)(one + 1 - line.p)) : NULL;
+    if (!two || one == line.p || one[1] != '/')
+        return 400;
+    struct slice version = { two + 1, line.n - (size_t)(two + 1 - line.p) };
+    if (!txt_starts(version, "HTTP/"))
+        return 400;
+    q->old = txt_equal(version, txt_slice("HTTP/1.0"));
+    if (!q->old && !txt_equal(version, txt_slice("HTTP/1.1")))
+        return 505;
+    q->method = (struct slice){ line.p, (size_t)(one - line.p) };
+    q->path = (struct slice){ one + 1, (size_t)(two - one) - 1 };
+    const char *mark = memchr(q->path.p, '?', q->path.n);
+    if (mark) {
+        q->query = (struct slice){ mark + 1, (size_t)(two - mark) - 1 };
+        q->path.n = (size_t)(mark - q->path.p);
+    }
+    return 0;
+}
+
+/* Read a header that matters into q; a status when it is wrong. */
+static int web_parse_header(struct web_request *q, struct slice line)
+{
+    struct slice v;
+    char digits[24] = "";
+    if (!memchr(line.p, ':', line.n) || line.p[0] == ' ' || line.p[0] == '\t')
+        return 400;
+    if (web_header(line, "Host", &v)) {
+        if (q->host.p)
+            return 400;
+        q->host = v;
+    } else if (web_header(line, "Origin", &v)) {
+        q->origin = v;
+    } else if (web_header(line, "Sec-Fetch-Site", &v)) {
+        q->site = v;
+    } else if (web_header(line, "Connection", &v)) {
+        q->close = v.n == 5 && !strncasecmp(v.p, "close", 5);
+    } else if (web_header(line, "Transfer-Encoding", &v)) {
+        q->coded = true;
+    } else if (web_header(line, "Content-Length", &v)) {
+        if (q->sized || v.n >= sizeof digits)
+            return 400;
+        memcpy(digits, v.p, v.n);
+        q->sized = true;
+        if (txt_number(digits, 0, INT64_MAX, &q->length))
+            return 400;
+    }
+    return 0;
+}
+
+/* Read the request at the begin of c->in into *q.  0: it is whole, and c->used
+ * is past it; -1: more must come; a status: it cannot be answered otherwise. */
+static int web_parse(struct web_conn *c, struct web_request *q)
+{
+    struct slice in = { (const char *)c->in.data, c->in.len }, line;
+    int status = 0;
+    *q = (struct web_request){0};
+    do                                  /* RFC 9112 2.2: empty lines before */
+        if (!web_line(&in, &line))
+            return c->in.len > WEB_HEAD_BYTES ? 431 : -1;
+    while (line.n == 0);
+    status = web_parse_first(q, line);
+    while (!status) {
+        if (!web_line(&in, &line))
+            return c->in.len > WEB_HEAD_BYTES ? 431 : -1;
+        if (line.n == 0)
+            break;
+        status = web_parse_header(q, line);
+    }
+    if (status)
+        return status;
+    if (c->in.len - in.n > WEB_HEAD_BYTES)
+        return 431;
+    if (q->coded)
+        return 501;
+    if (q->length > WEB_BODY_BYTES)
+        return 413;
+    if (in.n < q->length)
+        return -1;
+    q->body = (struct slice){ in.p, q->length };
+    c->used = c->in.len - in.n + q->length;
+    return 0;
+}
+
+/* ---- connections ---- */
+
+/* Close c and release it. */
+static void web_conn_free(struct web_conn *c)
+{
+    struct gp_debug *w = c->web;
+    web_window_free(c->window);
+    net_timer_stop(&w->loop, &c->timer);
+    net_io_del(&w->loop, &c->io);
+    close(c->io.fd);
+    *(c->prev ? &c->prev->next : &w->first) = c->next;
+    *(c->next ? &c->next->prev : &w->last) = c->prev;
+    mem_fini(&c->in);
+    mem_fini(&c->out);
+    mem_free(c);
+    w->nconns--;
+}
+
+/* Put c, which is in no list, where those are that spoke last. */
+static void web_conn_front(struct web_conn *c)
+{
+    struct gp_debug *w = c->web;
+    c->prev = NULL;
+    c->next = w->first;
+    *(c->next ? &c->next->prev : &w->last) = c;
+    w->first = c;
+}
+
+/* Wait in c's state for events, until in ns from now where that is not 0;
+ * false after freeing c for want of memory. */
+static bool web_conn_wait(struct web_conn *c, uint32_t events, int64_t in_ns)
+{
+    struct gp_debug *w = c->web;
+    net_io_want(&w->loop, &c->io, events);
+    if (!in_ns || !net_timer_arm(&w->loop, &c->timer, sys_now_ns() + in_ns))
+        return true;
+    web_conn_free(c);
+    return false;
+}
+
+/* Send what c has to say; true when all of it is sent and c goes on.  c may be
+ * gone otherwise. */
+static bool web_conn_send(struct web_conn *c)
+{
+    while (c->sent < c->out.len) {
+        ssize_t n = send(c->io.fd, c->out.data + c->sent,
+                         c->out.len - c->sent, MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno == EAGAIN) {
+            if (c->io.events != EPOLLOUT)
+                (void)web_conn_wait(c, EPOLLOUT, WEB_WRITE_NS);
+            return false;
+        }
+        if (n < 0) {
+            web_conn_free(c);
+            return false;
+        }
+        c->sent += (size_t)n;
+    }
+    mem_fini(&c->out);
+    c->sent = 0;
+    if (!c->keep) {
+        c->state = WEB_LINGERING;
+        shutdown(c->io.fd, SHUT_WR);
+        (void)web_conn_wait(c, EPOLLIN, WEB_LINGER_NS);
+        return false;
+    }
+    c->in.len -= c->used;               /* what follows moves to the front */
+    memmove(c->in.data, c->in.data + c->used, c->in.len);
+    c->used = 0;
+    c->state = WEB_READING;
+    return web_conn_wait(c, EPOLLIN, WEB_READ_NS);
+}
+
+/* Answer the requests that c has in whole, one after the other, as far as that
+ * goes now.  c may be gone afterwards. */
+static void web_conn_turn(struct web_conn *c)
+{
+    struct web_request q;
+    do {
+        if (c->state == WEB_READING) {
+            int status = web_parse(c, &q);
+            if (status < 0)
+                return;
+            c->head = !status && txt_equal(q.method, txt_slice("HEAD"));
+            c->keep = !status && !q.old && !q.close;
+            if (status)
+                web_refuse(c, status, "", "%s", web_reason(status));
+            else
+                web_route(c, &q);
+        }
+        if (c->state == WEB_WAITING) {  /* only to see whether it goes away */
+            net_io_want(&c->web->loop, &c->io, EPOLLRDHUP);
+            return;
+        }
+    } while (web_conn_send(c));
+}
+
+/* Read what came for c. */
+static void web_conn_read(struct web_conn *c)
+{
+    ssize_t n = recv(c->io.fd, c->web->loop.in, NET_IO_BYTES, 0);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0) {
+        web_conn_free(c);
+        return;
+    }
+    if (c->state == WEB_LINGERING)      /* nobody listens any more */
+        return;
+    mem_put(&c->in, c->web->loop.in, (size_t)n);
+    if (c->in.err) {
+        web_conn_free(c);
+        return;
+    }
+    *(c->prev ? &c->prev->next : &c->web->first) = c->next;
+    *(c->next ? &c->next->prev : &c->web->last) = c->prev;
+    web_conn_front(c);
+    web_conn_turn(c);
+}
+
+/* c's socket is ready. */
+static void web_conn_on_event(struct net_io *io, uint32_t events)
+{
+    struct web_conn *c = io->arg;
+    bool reads = c->state == WEB_READING || c->state == WEB_LINGERING;
+    if (reads)
+        web_conn_read(c);
+    else if (events & (EPOLLHUP | EPOLLERR | EPOLLRDHUP))
+        web_conn_free(c);               /* a window ends with it */
+    else if (c->state == WEB_WRITING && web_conn_send(c))
+        web_conn_turn(c);
+}
+
+/* What c waited for came, or did not come in time. */
+static void web_conn_on_time(struct net_timer *t)
+{
+    struct web_conn *c = t->arg;
+    if (c->state == WEB_WAITING) {
+        struct web_window *w = c->window;
+        c->window = NULL;
+        web_window_answer(c, w, c->picture);
+    } else if (c->state == WEB_READING && c->in.len) {
+        c->keep = c->head = false;
+        web_refuse(c, 408, "", "the request did not end in time");
+    } else {
+        web_conn_free(c);
+        return;
+    }
+    if (web_conn_send(c))
+        web_conn_turn(c);
+}
+
+/* Make room for one more connection: the one that waits longest for a request
+ * has to go.  False when there is none. */
+static bool web_evict(struct gp_debug *w)
+{
+    struct web_conn *c = w->last;
+    while (c && c->state != WEB_READING && c->state != WEB_LINGERING)
+        c = c->prev;
+    if (c)
+        web_conn_free(c);
+    return c != NULL;
+}
+
+/* Take over the accepted socket fd. */
+static void web_accept(struct gp_debug *w, int fd)
+{
+    static const char full[] = "HTTP/1.1 503 Service Unavailable\r\n"
+        "Content-Length: 0\r\nConnection: close\r\n\r\n";
+    struct web_conn *c = w->nconns < WEB_CONNS || web_evict(w) ?
+                         mem_zalloc(sizeof *c) : NULL;
+    if (!c) {
+        ssize_t n = send(fd, full, sizeof full - 1, MSG_NOSIGNAL);
+        (void)n;                        /* it is closed in any case */
+        close(fd);
+        return;
+    }
+    c->io = (struct net_io){ .fd = fd, .events = EPOLLIN, .arg = c,
+                             .on_event = web_conn_on_event };
+    c->timer = (struct net_timer){ .on_time = web_conn_on_time, .arg = c };
+    c->web = w;
+    w->nconns++;
+    web_conn_front(c);
+    if (net_io_add(&w->loop, &c->io))
+        web_conn_free(c);
+    else
+        (void)web_conn_wait(c, EPOLLIN, WEB_READ_NS);
+}
+
+/* Connections wait to be accepted.  Without descriptors one is closed that
+ * waits for a request, or all wait. */
+static void web_on_accept(struct net_io *io, uint32_t events)
+{
+    struct gp_debug *w = io->arg;
+    (void)events;
+    for (int i = 0; i < NET_ACCEPTS; i++) {
+        int fd = net_accept(io->fd);
+        if (fd >= 0)
+            web_accept(w, fd);
+        else if (errno == EAGAIN || !web_evict(w))
+            return;
+    }
+}
+
+/* ---- life ---- */
+
+/* The endpoint's thread. */
+static void *web_main(void *arg)
+{
+    net_loop_run(&((struct gp_debug *)arg)->loop);
+    return NULL;
+}
+
+/* Task: end the thread. */
+static void web_on_stop(void *arg)
+{
+    ((struct gp_debug *)arg)->loop.stop = true;
+}
+
+/* Stop, close and free w; NULL is fine.  Windows that are open end. */
+static void web_free(struct gp_debug *w)
+{
+    if (!w)
+        return;
+    while (w->running && net_loop_post(&w->loop, web_on_stop, w))
+        sched_yield();                  /* memory will come back */
+    if (w->running)
+        pthread_join(w->thread, NULL);
+    while (w->first)
+        web_conn_free(w->first);
+    while (w->claim) {
+        struct web_window *next = w->claim->next;
+        web_window_free(w->claim);
+        w->claim = next;
+    }
+    if (w->listener.fd >= 0)
+        close(w->listener.fd);
+    const struct sockaddr_un *u = (const struct sockaddr_un *)&w->addr.sa;
+    if (w->addr.len && u->sun_family == AF_UNIX && net_unix_is(u->sun_path))
+        unlink(u->sun_path);
+    net_loop_fini(&w->loop);
+    rec_notes_fini(&w->notes);
+    mem_free(w);
+}
+
+/* Listen as config says, owned by the caller; it answers from web_start on. */
+static int web_new(struct gp_debug **out, const struct web_config *config,
+                   struct gp_why *why)
+{
+    struct net_addr a[NET_ADDRS];
+    const char *port;
+    size_t n;
+    *out = NULL;
+    int e = net_addr_parse(config->address, false, a, &n, why);
+    if (e)
+        return e;
+    struct gp_debug *w = mem_zalloc(sizeof *w);
+    if (!w)
+        return txt_fail(why, GP_ENOMEM, "out of memory for the endpoint");
+    w->config = *config;
+    w->listener = (struct net_io){ .fd = -1, .events = EPOLLIN, .arg = w,
+                                   .on_event = web_on_accept };
+    w->source = (struct rec_source){ .calls = rpc_server_method_of,
+                                     .server = config->server,
+                                     .notes = &w->notes };
+    (void)net_addr_split(config->address, w->host, sizeof w->host, &port);
+    if (!(e = net_loop_init(&w->loop, why)))
+        w->listener.fd = net_listen(&a[0], why);
+    if (!e && w->listener.fd < 0)
+        e = w->listener.fd;
+    if (!e)
+        w->addr = a[0];
+    if (!e && net_io_add(&w->loop, &w->listener))
+        e = txt_fail(why, GP_EIO, "cannot watch %s: %s", w->addr.text,
+                     strerror(errno));
+    if (e)
+        web_free(w);
+    else
+        *out = w;
+    return e;
+}
+
+/* Put key=value among the comments of its profiles; before web_start. */
+static int web_note(struct gp_debug *w, const char *key, const char *value)
+{
+    return rec_notes_add(&w->notes, key, value);
+}
+
+/* Begin to answer. */
+static int web_start(struct gp_debug *w, struct gp_why *why)
+{
+    int e = sys_thread_start(&w->thread, "debug", false, web_main, w, why);
+    w->running = !e;
+    return e;
+}
+
+/* ================================== 21 API ==================================
  * for     what grpcprof.h promises to other programs, and to CLI
- * uses    MEM, TXT, SYS, REC, PP, SVG, RPC
- * owns    struct gp_profiler; the server is RPC's
+ * uses    MEM, TXT, SYS, REC, PP, SVG, RPC, WEB
+ * owns    struct gp_profiler; the server is RPC's, the endpoint WEB's
  * spec    grpcprof.h has the contracts
  * prefix  gp_
  * runs    any thread but a loop's, except gp_call_*, which run on the call's
@@ -10700,9 +12048,7 @@ const char *gp_version(void)
 struct gp_profiler {
     struct rec_mark from;               /* where its window begins */
     struct rec_source source;           /* borrows from the others */
-    struct arena notes;                 /* the notes' text */
-    struct slice *note;                 /* owned: key=value */
-    size_t   nnotes, note_cap;
+    struct rec_notes notes;
 };
 
 /* Stop and free p. */
@@ -10710,18 +12056,30 @@ void gp_profiler_stop(struct gp_profiler *p)
 {
     if (!p)
         return;
-    rec_close();
-    rec_mark_fini(&p->from);
-    mem_arena_fini(&p->notes);
-    mem_free(p->note);
+    rec_window_close(&p->from);
+    rec_notes_fini(&p->notes);
     mem_free(p);
 }
 
-/* Calls of method i; a rec_source's calls. */
-static bool gp_profiler_calls(const void *server, size_t i, const char **path,
-                              uint64_t *calls)
+/* What config asks the recorder for; GP_EUSAGE when it makes no sense. */
+static int gp_profiler_want(const struct gp_profiler_config *config,
+                            struct rec_config *want, struct gp_why *why)
 {
-    return gp_server_method(server, i, path, calls);
+    *want = (struct rec_config){
+        .hz = config && config->hz ? config->hz : 1000,
+        .timer = config ? config->timer : GP_TIMER_AUTO,
+        .wall = config && config->wall,
+    };
+    if (config && config->size != sizeof *config)
+        return txt_fail(why, GP_EUSAGE, "config.size is not "
+                        "sizeof (struct gp_profiler_config)");
+    if (want->hz > SMP_MOST_HZ)
+        return txt_fail(why, GP_EUSAGE, "%u Hz: the rate is 1 to %u", want->hz,
+                        SMP_MOST_HZ);
+    if ((unsigned)want->timer > GP_TIMER_PERF)
+        return txt_fail(why, GP_EUSAGE, "no timer has number %d",
+                        (int)want->timer);
+    return GP_OK;
 }
 
 /* Begin to sample this process; see grpcprof.h. */
@@ -10729,50 +12087,28 @@ int gp_profiler_start(struct gp_profiler **out,
                       const struct gp_profiler_config *config,
                       struct gp_why *why)
 {
-    struct rec_config want = {
-        .hz = config && config->hz ? config->hz : 1000,
-        .timer = config ? config->timer : GP_TIMER_AUTO,
-        .wall = config && config->wall,
-    };
-    int e;
+    struct rec_config want;
     *out = NULL;
-    if (config && config->size != sizeof *config)
-        return txt_fail(why, GP_EUSAGE, "config.size is not "
-                        "sizeof (struct gp_profiler_config)");
-    if (want.hz > SMP_MOST_HZ)
-        return txt_fail(why, GP_EUSAGE, "%u Hz: the rate is 1 to %u", want.hz,
-                        SMP_MOST_HZ);
-    if ((unsigned)want.timer > GP_TIMER_PERF)
-        return txt_fail(why, GP_EUSAGE, "no timer has number %d",
-                        (int)want.timer);
+    int e = gp_profiler_want(config, &want, why);
+    if (e)
+        return e;
     struct gp_profiler *p = mem_zalloc(sizeof *p);
     if (!p)
         return txt_fail(why, GP_ENOMEM, "out of memory");
-    if ((e = rec_open(&want, why))) {
+    p->source = (struct rec_source){
+        .calls = rpc_server_method_of, .notes = &p->notes,
+        .server = config ? config->server : NULL };
+    if ((e = rec_window_open(&p->from, &want, &p->source, why)))
         mem_free(p);
-        return e;
-    }
-    p->source.calls = gp_profiler_calls;
-    p->source.server = config ? config->server : NULL;
-    if ((e = rec_mark(&p->from, &p->source, why))) {
-        gp_profiler_stop(p);
-        return e;
-    }
-    *out = p;
-    return GP_OK;
+    else
+        *out = p;
+    return e;
 }
 
 /* Put key=value among the comments. */
 int gp_profiler_note(struct gp_profiler *p, const char *key, const char *value)
 {
-    struct buf b = {0};
-    txt_putf(&b, "%s=%s", key, value);
-    char *copy = b.err ? NULL : mem_arena_dup(&p->notes, b.data, b.len);
-    struct slice *s = copy ? PP_ADD(p->note, p->nnotes, p->note_cap) : NULL;
-    if (s)
-        *s = (struct slice){ copy, b.len };
-    mem_fini(&b);
-    return s ? GP_OK : GP_ENOMEM;
+    return rec_notes_add(&p->notes, key, value);
 }
 
 /* How far p is. */
@@ -10786,15 +12122,11 @@ void gp_profiler_progress(struct gp_profiler *p,
 int gp_profiler_write(struct gp_profiler *p, const char *pprof,
                       const char *svg, struct gp_why *why)
 {
-    struct rec_mark to = {0};
     struct pp profile = {0};
     struct buf file = {0}, picture = {0};
     const struct svg_config config = {0};
     int e;
-    p->source.note = p->note;
-    p->source.nnotes = p->nnotes;
-    if ((e = rec_mark(&to, &p->source, why)) ||
-        (e = rec_window(&p->from, &to, &p->source, &profile, why)))
+    if ((e = rec_window_take(&p->from, &p->source, &profile, why)))
         goto out;
     if (pp_write(&profile, &file)) {
         e = txt_fail(why, GP_ENOMEM, "out of memory for the profile");
@@ -10810,8 +12142,39 @@ out:
     mem_fini(&file);
     mem_fini(&picture);
     pp_fini(&profile);
-    rec_mark_fini(&to);
     return e;
+}
+
+/* A debug endpoint that does not answer yet; see grpcprof.h. */
+int gp_debug_new(struct gp_debug **d, const char *address,
+                 const struct gp_profiler_config *config,
+                 const char **bound, struct gp_why *why)
+{
+    struct web_config c = { .address = address ? address : GP_DEBUG_ADDRESS,
+                            .server = config ? config->server : NULL };
+    int e = d ? gp_profiler_want(config, &c.sampling, why)
+              : txt_fail(why, GP_EUSAGE, "no place for the endpoint");
+    if (!e && !(e = web_new(d, &c, why)) && bound)
+        *bound = (*d)->addr.text;
+    return e;
+}
+
+/* Put key=value among the comments of its profiles; see grpcprof.h. */
+int gp_debug_note(struct gp_debug *d, const char *key, const char *value)
+{
+    return web_note(d, key, value);
+}
+
+/* Begin to answer; see grpcprof.h. */
+int gp_debug_start(struct gp_debug *d, struct gp_why *why)
+{
+    return web_start(d, why);
+}
+
+/* Stop and free; see grpcprof.h. */
+void gp_debug_free(struct gp_debug *d)
+{
+    web_free(d);
 }
 
 /* A new server without addresses or methods; see grpcprof.h. */
@@ -10903,7 +12266,7 @@ void *gp_call_alloc(struct gp_call *call, size_t n)
 
 #ifndef GRPCPROF_LIBRARY
 
-/* ================================= 21 LOAD ==================================
+/* ================================= 22 LOAD ==================================
  * for     the load generator: many clients, a closed loop each
  * uses    MEM, TXT, SYS, PB, HDR, NET, H2, RPC
  * owns    its threads, connections and calls while load_run runs; struct
@@ -12024,7 +13387,7 @@ static bool load_exceeds(const struct load_config *k,
     return r->failed > k->max_errors;
 }
 
-/* ================================== 22 OUT ==================================
+/* ================================== 23 OUT ==================================
  * for     what report and load print: text, Markdown, JSON, pprof's table,
  *         folded stacks
  * uses    MEM, TXT, SYS, JS, HDR, PP, VIEW, ANL, RPC, LOAD
@@ -13881,7 +15244,7 @@ static void out_load_json(struct buf *b, const struct load_config *k,
     mem_put_byte(b, '\n');
 }
 
-/* ================================== 23 CLI ==================================
+/* ================================== 24 CLI ==================================
  * for     option tables, help, the commands serve, load and report, main
  * uses    MEM, TXT, SYS, PP, ANL, SVG, SVC, API, LOAD, OUT
  * owns    stdout, stderr, the exit status, SIGINT and SIGTERM
@@ -14240,9 +15603,11 @@ struct cmd_serve {
     int64_t profile_ns, drain_ns;       /* 0: no profile */
     const char *timer, *clock;          /* names, see cmd_serve_clock */
     const char *out, *svg;              /* files; svg "none": none */
+    const char *debug;                  /* address, "off"; NULL: the default */
     bool exit;
 
     struct gp_server *server;           /* owned while cmd_serve_run runs */
+    struct gp_debug *endpoint;          /* owned likewise; NULL: none */
     struct svc_greeter greeter;
     const char *bound[CMD_LIST_MOST];   /* borrowed from server, by listen */
     struct gp_profiler_config sampling; /* from --hz, --timer and --clock */
@@ -14279,6 +15644,9 @@ static const struct cmd_option cmd_serve_options[] = {
       CMD_TEXT, offsetof(struct cmd_serve, svg), 0, 0 },
     { 0, "exit", NULL, NULL, "stop when the profile is written",
       CMD_FLAG, offsetof(struct cmd_serve, exit), 0, 0 },
+    { 0, "debug", "ADDR", "(" GP_DEBUG_ADDRESS ")",
+      "HTTP endpoint for pprof, curl and Prometheus; off: none",
+      CMD_TEXT, offsetof(struct cmd_serve, debug), 0, 0 },
     { 0, "max-connections", "N", "(what descriptors allow)",
       "connections at once",
       CMD_UINT, offsetof(struct cmd_serve, max_connections), 1, 1000000 },
@@ -14533,6 +15901,34 @@ static int cmd_serve_wait(struct cmd_serve *c, int signal_fd)
     }
 }
 
+/* Open the debug endpoint, once the server has started.  Where the default
+ * address is taken there is none, and that is said. */
+static int cmd_serve_debug(struct cmd_serve *c, struct gp_why *why)
+{
+    const char *bound;
+    char work[32];
+    if (c->debug && !strcmp(c->debug, "off"))
+        return GP_OK;
+    c->sampling.server = c->server;
+    int e = gp_debug_new(&c->endpoint, c->debug, &c->sampling, &bound, why);
+    if (e == GP_EIO && !c->debug) {
+        if (!c->common.quiet)
+            cmd_say("no debug endpoint (--debug chooses its address): %s",
+                    why->text);
+        return GP_OK;
+    }
+    if (e)
+        return e;
+    snprintf(work, sizeof work, "%" PRIu64, c->work);
+    gp_debug_note(c->endpoint, "work", work);
+    gp_debug_note(c->endpoint, "listen", c->bound[0]);
+    if ((e = gp_debug_start(c->endpoint, why)))
+        return e;
+    if (!c->common.quiet)
+        cmd_say("debug endpoint on http://%s/debug/pprof/", bound);
+    return GP_OK;
+}
+
 /* Make the server, listen, and say where. */
 static int cmd_serve_listen(struct cmd_serve *c, struct gp_why *why)
 {
@@ -14554,9 +15950,9 @@ static int cmd_serve_listen(struct cmd_serve *c, struct gp_why *why)
         if ((e = gp_server_listen(c->server, c->listen.text[i],
                                   &c->bound[i], why)))
             return e;
-    if (c->profile_ns && (e = cmd_serve_profile(c, why)))
-        return e;
-    if ((e = gp_server_start(c->server, why)))
+    if ((c->profile_ns && (e = cmd_serve_profile(c, why))) ||
+        (e = gp_server_start(c->server, why)) ||
+        (e = cmd_serve_debug(c, why)))
         return e;
     for (size_t i = 0; i < c->listen.n; i++)
         printf("listening on %s\n", c->bound[i]);
@@ -14604,6 +16000,7 @@ static int cmd_serve_run(const struct cmd_command *cmd)
                 cut);
     status = c->failed ? CMD_FAILED : CMD_OK;
 out:
+    gp_debug_free(c->endpoint);
     gp_profiler_stop(c->profiler);
     cmd_pending_close(c);
     gp_server_free(c->server);

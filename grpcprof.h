@@ -1,9 +1,10 @@
 /* grpcprof.h -- what another program may use of grpcprof.c.
  *
  * Compile grpcprof.c with -DGRPCPROF_LIBRARY and link it, libnghttp2, libz and
- * libpthread.  Two parts, each usable alone:
+ * libpthread.  Three parts, each usable alone:
  *
  *   profiler   samples the CPU time of this process and writes a pprof profile
+ *   endpoint   hands such profiles out over HTTP, as Go's net/http/pprof does
  *   server     gRPC over cleartext HTTP/2 with methods of your own
  *
  * Errors: functions return 0 or a negative enum gp_err and then put one line,
@@ -94,6 +95,34 @@ int gp_profiler_write(struct gp_profiler *p, const char *pprof,
 /* Stop and free p; NULL is fine.  SIGPROF's handler stays in place, because a
  * signal may still be on its way. */
 void gp_profiler_stop(struct gp_profiler *p);
+
+/* ---- debug endpoint ------------------------------------------------------ */
+
+struct gp_debug;
+
+/* Where it listens when no address is given. */
+#define GP_DEBUG_ADDRESS "127.0.0.1:6060"
+
+/* A debug endpoint over HTTP/1.1 with the paths of Go's net/http/pprof,
+ * /debug/flamegraph, /debug/status, /metrics and /healthz, on a thread of its
+ * own.  address is as for gp_server_listen, NULL: GP_DEBUG_ADDRESS; *bound,
+ * when not NULL, becomes the address bound, borrowed until gp_debug_free.
+ * config is what its windows take where a request does not say otherwise;
+ * NULL: the defaults.  config's server, which must have been started before
+ * gp_debug_start, is what /metrics and the profiles count. */
+int gp_debug_new(struct gp_debug **d, const char *address,
+                 const struct gp_profiler_config *config,
+                 const char **bound, struct gp_why *why);
+
+/* Put key=value among the comments of its profiles; before gp_debug_start. */
+int gp_debug_note(struct gp_debug *d, const char *key, const char *value);
+
+/* Begin to answer. */
+int gp_debug_start(struct gp_debug *d, struct gp_why *why);
+
+/* Stop and free d, before its server is freed; NULL is fine.  Windows that are
+ * open end without an answer. */
+void gp_debug_free(struct gp_debug *d);
 
 /* ---- server ------------------------------------------------------------- */
 
