@@ -17,6 +17,7 @@
 #include "../grpcprof.c"
 #undef main
 #include <dlfcn.h>
+#include <poll.h>
 #include <spawn.h>
 #include <sys/resource.h>
 #include <sys/wait.h>

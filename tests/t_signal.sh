@@ -1,5 +1,5 @@
 # What a signal handler may call: nothing that locks, allocates or prints, shown
-# by the compiler's own call graph.
+# by the compiler's own call graph; and whom its signals disturb.
 # runs: plain
 
 # graph SOURCE NAME: the call graph of SOURCE, without inlining, in $T/NAME.ci
@@ -44,4 +44,27 @@ calls() {
     done
 }
 
+# A thread that only waits is not woken by the samples of the others.
+undisturbed() {
+    local file before woken samples
+    start_server --profile 60s --timer perf || {
+        missing 'perf' 'the perf engine is refused here'; return; }
+    file=/proc/$SPID/task/$SPID/status
+    before=$(awk '/^voluntary/ { print $2 }' "$file")
+    check 'load while the main thread waits' 0 "$BIN" load -c 10 -d 2s \
+        "127.0.0.1:$PORT"
+    woken=$(($(awk '/^voluntary/ { print $2 }' "$file") - before))
+    stop_server 'the main thread waited'
+    samples=$("$BIN" report -f json "$SDIR/profile.pb" |
+        "$PY" -c 'import json, sys
+print(json.load(sys.stdin)["profile"]["samples"])')
+    if [ "$((woken * 10))" -lt "$samples" ]; then
+        pass 'samples of others do not wake the main thread'
+    else
+        fail 'samples of others do not wake the main thread' \
+            "$woken times, $samples samples"
+    fi
+}
+
 calls
+undisturbed
