@@ -26,13 +26,14 @@
  * 15  SVG      flame graph: one self-contained picture
  * 16  NET      addresses, sockets, event loop, timers, wake-ups
  * 17  H2       one HTTP/2 connection over nghttp2; no gRPC in here
- * 18  RPC      gRPC on H2, both ends: framing, status, deadlines
- * 19  SVC      the services: Greeter
- * 20  WEB      debug endpoint: HTTP/1.1
- * 21  API      what grpcprof.h promises
- * 22  LOAD     load generator
- * 23  OUT      writers of what ANL, VIEW and LOAD found
- * 24  CLI      option tables, help, the commands, main
+ * 18  JOB      work that any loop of a pool may do
+ * 19  RPC      gRPC on H2, both ends: framing, status, deadlines
+ * 20  SVC      the services: Greeter
+ * 21  WEB      debug endpoint: HTTP/1.1
+ * 22  API      what grpcprof.h promises
+ * 23  LOAD     load generator
+ * 24  OUT      writers of what ANL, VIEW and LOAD found
+ * 25  CLI      option tables, help, the commands, main
  *
  * CONVENTIONS
  *
@@ -193,6 +194,11 @@ enum {
      * hold up the calls of the old ones; the rest wait for the next turn. */
     NET_ACCEPTS = 64,
 
+    /* Freed blocks that a pool keeps for reuse, of each size up to the largest
+     * that it serves: a busy loop's streams and frames, 8 MB at the most. */
+    MEM_POOL_KEPT = 2048,
+    MEM_POOL_BYTES = 1024,
+
     /* One receive and one send take at most this much: about 900 small calls.
      * The loop owns one buffer for each; connections own none. */
     NET_IO_BYTES = 65536,
@@ -207,11 +213,6 @@ enum {
     /* First line of HTTP/1.1 that is waited for, to answer it in its own
      * language; a longer one is closed without a word. */
     H2_LINE_BYTES = 4096,
-
-    /* A server looks at the clock after each piece of input of this size
-     * (about 30 small calls), and sends when H2_SLICE_NS have passed, so that
-     * the first of many heavy calls does not wait for the last. */
-    H2_SLICE_BYTES = 2048,
 
     /* Flow control.  A server's windows bound what a connection may have on
      * its way; a message larger than the window still comes through, because
@@ -252,9 +253,18 @@ enum {
     RPC_TEXT_BYTES = 4096,
 
     /* Calls kept for reuse in each loop, and the largest buffer kept in one:
-     * 1,024 busy calls cost no allocation, and 64 MiB is the bound. */
+     * 1,024 busy calls cost no allocation, and 16 MiB is the bound. */
     RPC_POOL_CALLS = 1024,
-    RPC_KEEP_BYTES = 65536,
+    RPC_KEEP_BYTES = 4096,
+
+    /* Bytes of answers that a call may have waiting to be sent; past it its
+     * handler is told "full" and hears on_writable below half of it.  As
+     * grpc-go's write quota. */
+    RPC_SEND_BYTES = 65536,
+
+    /* Metadata entries that a call may have in each direction; more are left
+     * out of the request, or refused by gp_call_add. */
+    RPC_META_MOST = 64,
 
     /* Descriptors left for files and for the debug endpoint when connections
      * have taken the rest; the acceptor then waits. */
@@ -314,8 +324,17 @@ enum {
  * SETTINGS_TIMEOUT. */
 #define H2_HELLO_NS INT64_C(10000000000)
 
-/* Handler time between two sends of one connection. */
-#define H2_SLICE_NS INT64_C(200000)
+/* Handlers run for this long before the loop sends what they answered and looks
+ * at its sockets again, so that the first of many heavy calls does not wait for
+ * the last, and no connection for another. */
+#define RPC_SLICE_NS INT64_C(200000)
+
+/* Calls shorter than this cost more to hand over than to run. */
+#define RPC_SHARE_JOB_NS INT64_C(3000)
+
+/* Work that waits behind a call is worth the wake-up of an idle thread, which
+ * takes some 5 us of both, when it takes about this long. */
+#define RPC_SHARE_NS INT64_C(40000)
 
 /* A peer that takes no bytes for this long is closed. */
 #define H2_STALL_NS INT64_C(30000000000)
@@ -610,6 +629,143 @@ static void mem_arena_fini(struct arena *a)
     }
     *a = (struct arena){0};
 }
+
+/* ---- lists: a link inside each member, a link as the head ---- */
+
+struct link {                           /* alone, or a head without members, */
+    struct link *prev, *next;           /* it points to itself */
+};
+
+/* The struct of this type whose field is *p. */
+#define MEM_OF(p, type, field)                                                \
+    ((type *)(void *)((char *)(p) - offsetof(type, field)))
+
+/* Make k a link that is alone, or an empty head. */
+static inline void mem_link_init(struct link *k)
+{
+    k->prev = k->next = k;
+}
+
+/* True when head has no member, or k is in no list. */
+static inline bool mem_link_alone(const struct link *k)
+{
+    return k->next == k;
+}
+
+/* Take k out of its list, if it is in one. */
+static inline void mem_link_drop(struct link *k)
+{
+    k->prev->next = k->next;
+    k->next->prev = k->prev;
+    mem_link_init(k);
+}
+
+/* Append k, which is alone, to the list of head. */
+static inline void mem_link_append(struct link *head, struct link *k)
+{
+    k->prev = head->prev;
+    k->next = head;
+    head->prev->next = k;
+    head->prev = k;
+}
+
+/* ---- pools: small blocks of one thread, kept for reuse ---- */
+
+enum { MEM_POOL_STEP = 32, MEM_POOL_SIZES = MEM_POOL_BYTES / MEM_POOL_STEP };
+
+struct pool_block {                     /* before the bytes handed out */
+    union {
+        struct pool_block *next;        /* in the pool */
+        size_t size;                    /* handed out: bytes of room */
+    };
+    _Alignas(16) uint8_t data[];
+};
+
+struct pool {                           /* all zero is an empty pool */
+    struct pool_block *free[MEM_POOL_SIZES];    /* owned; by size */
+    unsigned kept[MEM_POOL_SIZES];      /* blocks in each list */
+    uint64_t made;                      /* blocks that malloc had to make */
+};
+
+/* n bytes from the pool arg, not zeroed, or NULL; an nghttp2_malloc. */
+static void *mem_pool_get(size_t n, void *arg)
+{
+    struct pool *p = arg;
+    size_t row = n ? (n - 1) / MEM_POOL_STEP : 0;
+    struct pool_block *b = row < MEM_POOL_SIZES ? p->free[row] : NULL;
+    if (b) {
+        p->free[row] = b->next;
+        p->kept[row]--;
+        b->size = (row + 1) * MEM_POOL_STEP;
+        return b->data;
+    }
+    size_t room = row < MEM_POOL_SIZES ? (row + 1) * MEM_POOL_STEP : n;
+    if (room > SIZE_MAX / 2 || mem_fuse_blown() ||
+        !(b = malloc(sizeof *b + room)))
+        return NULL;
+    p->made++;
+    b->size = room;
+    return b->data;
+}
+
+/* Give q back to the pool arg that it is from; NULL is fine.  Under ASan
+ * nothing is kept, so that it sees who uses it afterwards. */
+static void mem_pool_put(void *q, void *arg)
+{
+#ifdef __SANITIZE_ADDRESS__
+    const unsigned most = 0;
+#else
+    const unsigned most = MEM_POOL_KEPT;
+#endif
+    struct pool *p = arg;
+    if (!q)
+        return;
+    struct pool_block *b = MEM_OF(q, struct pool_block, data);
+    size_t row = b->size / MEM_POOL_STEP - 1;
+    if (b->size > MEM_POOL_BYTES || p->kept[row] >= most) {
+        free(b);
+        return;
+    }
+    b->next = p->free[row];
+    p->free[row] = b;
+    p->kept[row]++;
+}
+
+/* n zeroed bytes for count elements, or NULL; an nghttp2_calloc. */
+static void *mem_pool_zero(size_t count, size_t n, void *arg)
+{
+    if (n && count > SIZE_MAX / n)
+        return NULL;
+    void *q = mem_pool_get(count * n, arg);
+    return q ? memset(q, 0, count * n) : NULL;
+}
+
+/* q with room for n bytes, perhaps moved; an nghttp2_realloc. */
+static void *mem_pool_grow(void *q, size_t n, void *arg)
+{
+    size_t room = q ? MEM_OF(q, struct pool_block, data)->size : 0;
+    if (q && n <= room)
+        return q;
+    void *r = mem_pool_get(n, arg);
+    if (r && q) {
+        memcpy(r, q, room < n ? room : n);
+        mem_pool_put(q, arg);
+    }
+    return r;
+}
+
+/* Release what p keeps. */
+static void mem_pool_fini(struct pool *p)
+{
+    for (size_t i = 0; i < MEM_POOL_SIZES; i++)
+        for (struct pool_block *b; (b = p->free[i]); ) {
+            p->free[i] = b->next;
+            free(b);
+        }
+    *p = (struct pool){0};
+}
+
+/* ---- hashes ---- */
 
 /* What mem_hash begins with: of this process, so that nobody can prepare input
  * whose rows all fall into one place of an index. */
@@ -1012,6 +1168,50 @@ static void txt_put_unpercent(struct buf *b, struct slice s)
             mem_put_byte(b, (uint8_t)s.p[i]);
         }
     }
+}
+
+static const char txt_base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop"
+                                 "qrstuvwxyz0123456789+/";
+
+/* Append s in base64 without padding, as [GRPC] has binary metadata. */
+static void txt_put_base64(struct buf *b, struct slice s)
+{
+    uint32_t v = 0;
+    int bits = 0;
+    for (size_t i = 0; i < s.n; i++) {
+        v = v << 8 | (uint8_t)s.p[i];
+        for (bits += 8; bits >= 6; bits -= 6)
+            mem_put_byte(b, (uint8_t)txt_base64[v >> (bits - 6) & 63]);
+    }
+    if (bits)
+        mem_put_byte(b, (uint8_t)txt_base64[v << (6 - bits) & 63]);
+}
+
+/* Append the bytes that s has in base64, padded or not; false where it is not
+ * that. */
+static bool txt_put_unbase64(struct buf *b, struct slice s)
+{
+    uint32_t v = 0;
+    int bits = 0;
+    while (s.n % 4 == 0 && s.n && s.p[s.n - 1] == '=' && bits < 2) {
+        s.n--;
+        bits++;
+    }
+    bits = 0;
+    if (s.n % 4 == 1)
+        return false;
+    for (size_t i = 0; i < s.n; i++) {
+        const char *at = s.p[i] ? strchr(txt_base64, s.p[i]) : NULL;
+        if (!at)
+            return false;
+        v = v << 6 | (uint32_t)(at - txt_base64);
+        bits += 6;
+        if (bits >= 8) {
+            bits -= 8;
+            mem_put_byte(b, (uint8_t)(v >> bits));
+        }
+    }
+    return true;
 }
 
 /* Edits (insert, delete, replace, swap of neighbours) from a to b, to suggest
@@ -7895,6 +8095,13 @@ struct net_loop {
     int               epfd;             /* owned */
     struct net_io     wake;             /* eventfd, owned */
     int64_t           now_ns;           /* monotonic; read after each wait */
+    int64_t           woke_ns;          /* what it was then */
+    bool            (*on_turn)(struct net_loop *l);     /* after the events;
+                                         * true: there is more to do */
+    bool              busy;             /* what on_turn said */
+    atomic_uint      *idle;             /* counts loops that sleep; borrowed;
+                                         * NULL: nobody asks */
+    struct pool       pool;             /* for its connections */
     struct epoll_event event[NET_EVENTS];       /* this turn's batch */
     int               nevent, at;       /* in event; the one being handled */
     struct net_timer **heap;            /* owned; the timers are borrowed */
@@ -8316,6 +8523,7 @@ static void net_loop_fini(struct net_loop *l)
     mem_free(l->turn.v);
     mem_free(l->in);
     mem_free(l->out);
+    mem_pool_fini(&l->pool);
     *l = (struct net_loop){0};
 }
 
@@ -8345,6 +8553,17 @@ static int net_loop_init(struct net_loop *l, struct gp_why *why)
     return GP_OK;
 }
 
+/* Wake l if it sleeps, so that it runs what was left for it: the caller has set
+ * l->pending first; the loop does it the other way round, so that one of the
+ * two sees the other. */
+static void net_loop_wake(struct net_loop *l)
+{
+    uint64_t one = 1;
+    if (atomic_exchange(&l->sleeping, false))
+        while (write(l->wake.fd, &one, sizeof one) < 0 && errno == EINTR)
+            ;
+}
+
 /* Have fn(arg) called on l's thread, in order; any thread.  One system call,
  * and only when l sleeps.  GP_ENOMEM: it will not be called. */
 static int net_loop_post(struct net_loop *l, void (*fn)(void *arg), void *arg)
@@ -8358,27 +8577,21 @@ static int net_loop_post(struct net_loop *l, void (*fn)(void *arg), void *arg)
         atomic_store(&l->pending, true);
     }
     pthread_mutex_unlock(&l->lock);
-    /* Here pending, then sleeping; the loop does it the other way round, so
-     * that one of the two sees the other. */
-    if (v && atomic_exchange(&l->sleeping, false)) {
-        uint64_t one = 1;
-        while (write(l->wake.fd, &one, sizeof one) < 0 && errno == EINTR)
-            ;
-    }
+    if (v)
+        net_loop_wake(l);
     return v ? GP_OK : GP_ENOMEM;
 }
 
 /* Run the tasks that were posted. */
 static void net_tasks_run(struct net_loop *l)
 {
-    if (!atomic_load(&l->pending))
+    if (!atomic_exchange(&l->pending, false))
         return;
     pthread_mutex_lock(&l->lock);
     struct net_tasks t = l->inbox;
     l->inbox = l->turn;
     l->inbox.n = 0;
     l->turn = t;
-    atomic_store(&l->pending, false);
     pthread_mutex_unlock(&l->lock);
     for (size_t i = 0; i < l->turn.n; i++)
         l->turn.v[i].fn(l->turn.v[i].arg);
@@ -8388,15 +8601,20 @@ static void net_tasks_run(struct net_loop *l)
  * do, and do it. */
 static void net_loop_turn(struct net_loop *l, int most_ms)
 {
-    int ms = net_timers_wait(l);
+    int ms = l->busy ? 0 : net_timers_wait(l);
     ms = most_ms >= 0 && (ms < 0 || ms > most_ms) ? most_ms : ms;
-    atomic_store(&l->sleeping, true);
-    if (atomic_load(&l->pending))
-        ms = 0;
-    int n = epoll_wait(l->epfd, l->event, NET_EVENTS, ms);
-    atomic_store(&l->sleeping, false);
+    if (ms && l->idle)
+        atomic_fetch_add(l->idle, 1);
+    if (ms)
+        atomic_store(&l->sleeping, true);
+    int n = epoll_wait(l->epfd, l->event, NET_EVENTS,
+                       ms && atomic_load(&l->pending) ? 0 : ms);
+    if (ms)
+        atomic_store(&l->sleeping, false);
+    if (ms && l->idle)
+        atomic_fetch_sub(l->idle, 1);
     l->nevent = n < 0 ? 0 : n;          /* EINTR: SIGPROF, nothing to do */
-    net_now(l);
+    l->woke_ns = net_now(l);
     for (l->at = 0; l->at < l->nevent; l->at++) {
         struct net_io *io = l->event[l->at].data.ptr;
         if (io)
@@ -8405,6 +8623,7 @@ static void net_loop_turn(struct net_loop *l, int most_ms)
     l->nevent = 0;
     net_tasks_run(l);
     net_timers_run(l);
+    l->busy = l->on_turn && l->on_turn(l);
 }
 
 /* Turn until l->stop. */
@@ -8482,6 +8701,11 @@ struct h2_up {
     void (*on_goaway)(struct h2_conn *c);       /* no new streams from now */
     void (*on_lost)(struct h2_conn *c);
     void (*on_gone)(struct h2_conn *c);         /* may release c */
+    void (*on_drain)(struct h2_conn *c, void *stream);  /* a body that asked
+                                         * has few bytes left */
+    void (*on_fed)(struct h2_conn *c);  /* input was read: the last thing that
+                                         * h2_turn is to follow; NULL: it does
+                                         * at once */
 };
 
 struct h2_kit {                         /* shared by connections; read only */
@@ -8522,6 +8746,10 @@ struct h2_conn {                        /* all zero before h2_accept */
 struct h2_body {                        /* what a stream sends */
     const uint8_t *p;                   /* borrowed until the stream closes */
     size_t n;                           /* bytes left */
+    size_t low;                         /* on_drain at this many left, once;
+                                         * 0: never */
+    bool   more;                        /* there will be: h2_resume then */
+    bool   waits;                       /* nghttp2 has been told so */
     const nghttp2_nv *trailer;          /* borrowed; NULL: END_STREAM */
     size_t ntrailer;
 };
@@ -8628,11 +8856,20 @@ static ssize_t h2_on_read(nghttp2_session *s, int32_t id, uint8_t *to,
 {
     struct h2_body *b = source->ptr;
     size_t n = b->n < length ? b->n : length;
-    (void)arg;
-    memcpy(to, b->p, n);
+    if (n == 0 && b->more) {
+        b->waits = true;
+        return NGHTTP2_ERR_DEFERRED;
+    }
+    if (n)
+        memcpy(to, b->p, n);
     b->p += n;
     b->n -= n;
-    if (b->n)
+    if (b->low && b->n < b->low) {
+        struct h2_conn *c = arg;
+        b->low = 0;
+        c->kit->up->on_drain(c, nghttp2_session_get_stream_user_data(s, id));
+    }
+    if (b->n || b->more)
         return (ssize_t)n;
     *flags |= NGHTTP2_DATA_FLAG_EOF;
     if (b->trailer) {
@@ -8733,27 +8970,13 @@ static void h2_fatal(struct h2_conn *c, ssize_t r)
         c->end = H2_END_PROTOCOL;
 }
 
-/* Give n bytes from the peer to nghttp2, in pieces, sending in between when
- * the handlers take long. */
+/* Give n bytes from the peer to nghttp2. */
 static void h2_feed(struct h2_conn *c, const uint8_t *p, size_t n)
 {
-    int64_t sent_ns = c->loop->now_ns;
-    bool server = c->kit->server;
     c->busy = true;
-    while (n && !c->end) {
-        size_t step = server && n > H2_SLICE_BYTES ? H2_SLICE_BYTES : n;
-        ssize_t r = nghttp2_session_mem_recv(c->session, p, step);
-        if (r < 0) {
-            h2_fatal(c, r);
-            break;
-        }
-        p += r;
-        n -= (size_t)r;
-        if (n && server && net_now(c->loop) - sent_ns >= H2_SLICE_NS) {
-            h2_send(c);
-            sent_ns = c->loop->now_ns;
-        }
-    }
+    ssize_t r = nghttp2_session_mem_recv(c->session, p, n);
+    if (r < 0)
+        h2_fatal(c, r);
     c->busy = false;
 }
 
@@ -8769,9 +8992,12 @@ static int h2_start(struct h2_conn *c)
     if (k->server)
         e[2] = (nghttp2_settings_entry){
             NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, k->streams };
-    int r = k->server
-        ? nghttp2_session_server_new2(&c->session, k->callbacks, c, k->option)
-        : nghttp2_session_client_new2(&c->session, k->callbacks, c, k->option);
+    nghttp2_mem mem = { &c->loop->pool, mem_pool_get, mem_pool_put,
+                        mem_pool_zero, mem_pool_grow };
+    int r = k->server ? nghttp2_session_server_new3(&c->session, k->callbacks,
+                                                    c, k->option, &mem)
+                      : nghttp2_session_client_new3(&c->session, k->callbacks,
+                                                    c, k->option, &mem);
     if (r || nghttp2_submit_settings(c->session, NGHTTP2_FLAG_NONE, e, 3) ||
         nghttp2_session_set_local_window_size(c->session, NGHTTP2_FLAG_NONE, 0,
                                               k->conn_window)) {
@@ -8875,7 +9101,10 @@ static void h2_on_event(struct net_io *io, uint32_t events)
         else if (!c->end && (events & (EPOLLERR | EPOLLHUP)))
             c->end = H2_END_EOF;
     }
-    h2_turn(c);
+    if (c->kit->up->on_fed && c->session && !c->end)
+        c->kit->up->on_fed(c);
+    else
+        h2_turn(c);
 }
 
 /* ---- nghttp2's callbacks ---- */
@@ -8934,15 +9163,21 @@ static int h2_on_header(nghttp2_session *s, const nghttp2_frame *f,
     return 0;
 }
 
-/* Bytes of a body; nghttp2 gives the window back by itself. */
+/* Bytes of a body.  The connection's window is given back at once, so that no
+ * stream holds up another; a server's stream gives its own back by h2_consume;
+ * for a client nghttp2 does both. */
 static int h2_on_data(nghttp2_session *s, uint8_t flags, int32_t id,
                       const uint8_t *p, size_t n, void *arg)
 {
     struct h2_conn *c = arg;
     void *stream = nghttp2_session_get_stream_user_data(s, id);
     (void)flags;
+    if (c->kit->server)
+        (void)nghttp2_session_consume_connection(s, n);
     if (stream)
         c->kit->up->on_data(c, stream, p, n);
+    else if (c->kit->server)
+        (void)nghttp2_session_consume_stream(s, id, n);
     return 0;
 }
 
@@ -9165,6 +9400,28 @@ static void h2_cancel(struct h2_conn *c, int32_t id, uint32_t code)
     (void)nghttp2_submit_rst_stream(c->session, NGHTTP2_FLAG_NONE, id, code);
 }
 
+/* Give n bytes of stream id's window back: its owner has taken them. */
+static void h2_consume(struct h2_conn *c, int32_t id, size_t n)
+{
+    if (c->session)
+        (void)nghttp2_session_consume_stream(c->session, id, n);
+}
+
+/* The body b of stream id has bytes, or its end, that nghttp2 was told would
+ * come. */
+static void h2_resume(struct h2_conn *c, int32_t id, struct h2_body *b)
+{
+    if (b->waits)
+        (void)nghttp2_session_resume_data(c->session, id);
+    b->waits = false;
+}
+
+/* End stream id with code, and hear of its close. */
+static void h2_reset(struct h2_conn *c, int32_t id, uint32_t code)
+{
+    (void)nghttp2_submit_rst_stream(c->session, NGHTTP2_FLAG_NONE, id, code);
+}
+
 /* Streams that the peer allows at once. */
 static uint32_t h2_peer_streams(const struct h2_conn *c)
 {
@@ -9197,7 +9454,7 @@ static void h2_kit_options(const struct h2_kit *k)
     nghttp2_option_set_glitch_rate_limit(k->option, H2_GLITCH_BURST,
                                          H2_GLITCHES_A_SEC);
 #endif
-    nghttp2_option_set_no_auto_window_update(k->option, 0);
+    nghttp2_option_set_no_auto_window_update(k->option, k->server);
 }
 
 /* Make k ready from its other fields, which the caller has set. */
@@ -9224,10 +9481,105 @@ static int h2_kit_init(struct h2_kit *k)
     return GP_OK;
 }
 
-/* ================================== 18 RPC ==================================
+/* ================================== 18 JOB ==================================
+ * for     work that any loop of a pool may do, and its way back
+ * uses    MEM, NET
+ * owns    nothing: jobs belong to whoever shares them
+ * spec    none
+ * prefix  job_
+ * runs    any thread
+ *
+ * A loop shares work only while another one sleeps and the work that waits is
+ * worth waking it; so a pool costs nothing where it has nothing to give.  Who
+ * did a job hands it back to its own loop.
+ *
+ * Invariant  a job is in one list at most: the pool's, somebody's hands, or an
+ *            inbox.
+ */
+
+struct job {
+    struct link link;                   /* in the pool's queue */
+    struct job *next;                   /* in an inbox */
+};
+
+struct job_pool {
+    pthread_mutex_t lock;               /* guards queue */
+    struct link     queue;              /* shared jobs, the oldest first */
+    _Atomic unsigned waiting;           /* how many; read without the lock */
+    atomic_uint     idle;               /* loops that sleep */
+};
+
+struct job_inbox {
+    _Atomic(struct job *) last;         /* handed back, the newest first */
+};
+
+/* Make p ready. */
+static void job_pool_init(struct job_pool *p)
+{
+    pthread_mutex_init(&p->lock, NULL);
+    mem_link_init(&p->queue);
+    atomic_init(&p->waiting, 0);
+    atomic_init(&p->idle, 0);
+}
+
+/* Share the n jobs of the list, which is empty afterwards. */
+static void job_share(struct job_pool *p, struct link *list, unsigned n)
+{
+    pthread_mutex_lock(&p->lock);
+    while (!mem_link_alone(list)) {
+        struct link *k = list->next;
+        mem_link_drop(k);
+        mem_link_append(&p->queue, k);
+    }
+    atomic_fetch_add(&p->waiting, n);
+    pthread_mutex_unlock(&p->lock);
+}
+
+/* The oldest shared job, now the caller's, or NULL. */
+static struct job *job_take(struct job_pool *p)
+{
+    struct link *k = NULL;
+    if (!atomic_load(&p->waiting))
+        return NULL;
+    pthread_mutex_lock(&p->lock);
+    if (!mem_link_alone(&p->queue)) {
+        k = p->queue.next;
+        mem_link_drop(k);
+        atomic_fetch_sub(&p->waiting, 1);
+    }
+    pthread_mutex_unlock(&p->lock);
+    return k ? MEM_OF(k, struct job, link) : NULL;
+}
+
+/* Hand j back to the loop l, whose inbox this is, and wake it. */
+static void job_return(struct job_inbox *in, struct job *j, struct net_loop *l)
+{
+    j->next = atomic_load(&in->last);
+    while (!atomic_compare_exchange_weak(&in->last, &j->next, j))
+        ;
+    atomic_store(&l->pending, true);
+    net_loop_wake(l);
+}
+
+/* All jobs handed back, linked by next, the oldest first; NULL: none. */
+static struct job *job_collect(struct job_inbox *in)
+{
+    struct job *j = atomic_load(&in->last) ? atomic_exchange(&in->last, NULL)
+                                           : NULL;
+    struct job *first = NULL;
+    while (j) {
+        struct job *next = j->next;
+        j->next = first;
+        first = j;
+        j = next;
+    }
+    return first;
+}
+
+/* ================================== 19 RPC ==================================
  * for     gRPC on HTTP/2, both ends: framing, status, deadlines, gzip; the
  *         server's loops and methods; a client's calls
- * uses    MEM, TXT, SYS, GZ, SMP, NET, H2
+ * uses    MEM, TXT, SYS, GZ, SMP, NET, H2, JOB
  * owns    struct gp_server with its threads and sockets; a call from its
  *         HEADERS until its stream closes
  * spec    [GRPC] grpc/doc/PROTOCOL-HTTP2.md, statuscodes.md,
@@ -9392,37 +9744,86 @@ static bool rpc_content_type(struct slice v, struct slice *codec)
 /* ---- server: its parts ---- */
 
 struct rpc_method {
-    char    *path;                      /* owned by the server's arena */
+    struct gp_method own;               /* path: owned by the server's arena */
     size_t   n;                         /* bytes of path */
-    void   (*on_message)(struct gp_call *call, struct gp_slice request,
-                         void *service);
-    void    *service;                   /* borrowed */
     uint32_t index;                     /* place in the server's table */
     uint16_t label;                     /* of its samples */
+    bool     single;                    /* one message in the request */
 };
 
 enum rpc_coding { RPC_IDENTITY, RPC_GZIP, RPC_UNKNOWN_CODING };
 
+/* What a handler is to hear; rpc_call_job tells it in this order. */
+enum rpc_event { RPC_START = 1, RPC_MESSAGE = 2, RPC_HALF = 4,
+                 RPC_WRITABLE = 8, RPC_TIMER = 16 };
+
+struct rpc_meta {                       /* a header of the application */
+    struct rpc_meta *next;              /* in the order of arrival */
+    struct slice key, value;            /* in the call's arena */
+    bool trailer;                       /* of an answer: goes behind it */
+};
+
+struct rpc_metas {
+    struct rpc_meta *first, *last;
+    size_t n;                           /* at most RPC_META_MOST */
+};
+
 struct gp_call {
-    struct rpc_conn  *conn;             /* borrowed; NULL in the pool */
-    struct gp_call   *prev, *next;      /* open calls of conn; next in pool */
-    const struct rpc_method *method;    /* NULL: no such method */
-    int64_t           deadline_ns;      /* monotonic; 0: none */
-    struct net_timer  timer;            /* armed while the request comes in */
+    /* The loop's: only its thread looks at them. */
+    struct job        job;              /* while away: in the pool or back */
+    struct link       of_conn;          /* open calls of conn */
+    struct link       of_ready;         /* calls of conn that wait for a run */
+    struct rpc_conn  *conn;             /* borrowed; NULL: the stream closed */
+    struct rpc_loop  *loop;             /* borrowed: where it belongs */
+    struct gp_call   *next;             /* in the loop's stock */
+    int64_t           begun_ns;         /* monotonic; its HEADERS came */
+    struct net_timer  timer;            /* of the deadline, while it is open */
+    struct net_timer  wake;             /* of gp_call_after */
     struct rpc_frame  frame;
+    struct buf        in;               /* prefixes and messages as they came */
+    size_t            whole;            /* bytes of in that are whole ones */
+    size_t            held;             /* of the window, not given back yet */
     struct h2_body    body;             /* of the answer; points into out */
-    struct buf        request;          /* the message so far */
-    struct buf        plain;            /* it, inflated */
-    struct buf        out;              /* prefix and reply, or status text */
-    struct arena      arena;            /* for the handler */
+    struct buf        out;              /* prefixes and messages to be sent */
+    struct buf        text;             /* grpc-message, encoded */
     int32_t           id;               /* of its stream */
+    unsigned          events;           /* enum rpc_event: not told yet */
     enum rpc_coding   coding;           /* of compressed messages */
     bool              post, grpc, codec;        /* as the headers must be */
-    bool              bad_timeout;
+    bool              bad_timeout, bad_meta;
     bool              begun;            /* the headers are complete */
     bool              foreign;          /* not gRPC: told so at its end */
-    bool              answered;
-    int64_t           begun_ns;         /* monotonic; its HEADERS came */
+    bool              half;             /* the request is complete */
+    bool              responded;        /* the answer's headers are submitted */
+    bool              answered;         /* and so is its end */
+    bool              away;             /* its job is the pool's */
+
+    /* Set before the first job, then read only; or safe for all. */
+    const struct rpc_method *method;    /* NULL: no such method */
+    int64_t           deadline_ns;      /* monotonic; 0: none */
+    struct rpc_metas  request;          /* its metadata */
+    bool              takes_gzip;       /* grpc-accept-encoding has it */
+    atomic_bool       cancelled;        /* nobody waits for it any more */
+
+    /* The job's: of whichever thread runs it. */
+    unsigned          todo;             /* enum rpc_event */
+    struct buf        taken;            /* prefixes and messages to be told */
+    size_t            taken_at;         /* bytes of taken already told */
+    struct buf        plain;            /* a message, inflated */
+    struct buf        made;             /* prefixes and messages to be sent */
+    size_t            mark;             /* where the last one in made begins */
+    size_t            unsent;           /* bytes of out when the job began */
+    struct arena      arena;            /* for the handler and metadata */
+    void             *state;            /* of gp_call_state; in arena */
+    struct rpc_metas  answer;           /* metadata of the answer */
+    struct buf        message;          /* grpc-message, encoded */
+    int64_t           after_ns;         /* of gp_call_after; -1: not asked */
+    enum gp_status    status;           /* when finished */
+    bool              gzip;             /* messages are compressed */
+    bool              gzipped;          /* the answer says so */
+    bool              full;             /* the handler waits for on_writable */
+    bool              finished;         /* no more is made */
+    bool              told;             /* the handler knows of the call */
 };
 
 /* Time that calls took, as a ladder: step i counts those of less than 2^i us,
@@ -9439,8 +9840,11 @@ struct rpc_tally {                      /* a loop's calls of one method */
 struct rpc_conn {
     struct h2_conn   h2;                /* first */
     struct rpc_loop *loop;              /* borrowed */
-    struct rpc_conn *prev, *next;       /* of loop */
-    struct gp_call  *calls;             /* open ones; owned */
+    struct link      of_loop;           /* the loop's connections */
+    struct link      of_ready;          /* those with calls that wait */
+    struct link      of_dirty;          /* those with something to send */
+    struct link      calls;             /* open ones; owned */
+    struct link      ready;             /* of them, those that wait for a run */
     size_t           buffered;          /* request bytes of open calls */
 };
 
@@ -9448,9 +9852,13 @@ struct rpc_loop {
     struct net_loop   net;
     struct gp_server *server;           /* borrowed */
     pthread_t         thread;
-    struct rpc_conn  *conns;            /* owned, until on_gone */
-    struct gp_call   *pool;             /* owned; linked by next */
-    size_t            npool;            /* at most RPC_POOL_CALLS */
+    struct link       conns;            /* owned, until on_gone */
+    struct link       ready, dirty;     /* of them; see struct rpc_conn */
+    unsigned          nready;           /* calls that wait for a run */
+    int64_t           job_ns;           /* what one takes; a running mean */
+    struct job_inbox  back;             /* calls that others ran */
+    struct gp_call   *stock;            /* owned; linked by next */
+    size_t            nstock;           /* at most RPC_POOL_CALLS */
     struct rpc_tally *tally;            /* owned; by method, then of none */
     _Atomic uint64_t  closed[H2_ENDS];  /* connections, by reason */
     _Atomic uint64_t  accepted;         /* connections */
@@ -9476,6 +9884,7 @@ struct gp_server {
     struct index      by_path;          /* path -> method */
     struct rpc_listener *listener;      /* in the arena */
     struct rpc_loop  *loop;             /* owned, config.threads of them */
+    struct job_pool   pool;             /* calls that any loop may run */
     _Atomic uint64_t  cut;              /* calls ended by the drain */
     atomic_uint       acks;             /* loops that have done their cutting */
     bool              started;
@@ -9488,6 +9897,7 @@ static const nghttp2_nv rpc_nv_type = H2_NV("content-type",
                                             "application/grpc");
 static const nghttp2_nv rpc_nv_accept = H2_NV("grpc-accept-encoding",
                                               "identity,gzip");
+static const nghttp2_nv rpc_nv_gzip = H2_NV("grpc-encoding", "gzip");
 static const nghttp2_nv rpc_nv_ok = H2_NV("grpc-status", "0");
 static const nghttp2_nv rpc_nv_text = H2_NV("content-type", "text/plain");
 static const nghttp2_nv rpc_nv_405 = H2_NV(":status", "405");
@@ -9505,27 +9915,28 @@ static const char rpc_http1[] =
     "HTTP/1.1 426 Upgrade Required\r\nUpgrade: h2c\r\n"
     "Connection: Upgrade, close\r\nContent-Type: text/plain\r\n\r\n" RPC_HELP;
 
-/* ---- server: calls ---- */
+/* ---- server: calls, from their begin to their end ---- */
 
 /* A call for stream id of c, or NULL. */
 static struct gp_call *rpc_call_open(struct rpc_conn *c, int32_t id)
 {
     struct rpc_loop *l = c->loop;
-    struct gp_call *k = l->pool;
+    struct gp_call *k = l->stock;
     if (k) {
-        l->pool = k->next;
-        l->npool--;
+        l->stock = k->next;
+        l->nstock--;
     } else if (!(k = mem_zalloc(sizeof *k))) {
         return NULL;
     }
     k->conn = c;
+    k->loop = l;
     k->id = id;
+    k->after_ns = -1;
     k->begun_ns = l->net.now_ns;
-    k->prev = NULL;
-    k->next = c->calls;
-    if (k->next)
-        k->next->prev = k;
-    c->calls = k;
+    mem_link_init(&k->job.link);
+    mem_link_init(&k->of_ready);
+    mem_link_init(&k->of_conn);
+    mem_link_append(&c->calls, &k->of_conn);
     return k;
 }
 
@@ -9540,34 +9951,62 @@ static void rpc_buf_reset(struct buf *b)
 /* Release k, which is in no list. */
 static void rpc_call_free(struct gp_call *k)
 {
-    mem_fini(&k->request);
-    mem_fini(&k->plain);
+    mem_fini(&k->in);
     mem_fini(&k->out);
+    mem_fini(&k->text);
+    mem_fini(&k->taken);
+    mem_fini(&k->plain);
+    mem_fini(&k->made);
+    mem_fini(&k->message);
     mem_arena_fini(&k->arena);
     mem_free(k);
+}
+
+/* k is over, nobody has it: back to its loop's stock. */
+static void rpc_call_stock(struct gp_call *k)
+{
+    struct rpc_loop *l = k->loop;
+    if (l->nstock >= RPC_POOL_CALLS) {
+        rpc_call_free(k);
+        return;
+    }
+    rpc_buf_reset(&k->in);
+    rpc_buf_reset(&k->out);
+    rpc_buf_reset(&k->text);
+    rpc_buf_reset(&k->taken);
+    rpc_buf_reset(&k->plain);
+    rpc_buf_reset(&k->made);
+    rpc_buf_reset(&k->message);
+    mem_arena_fini(&k->arena);
+    *k = (struct gp_call){ .next = l->stock, .in = k->in, .out = k->out,
+        .text = k->text, .taken = k->taken, .plain = k->plain,
+        .made = k->made, .message = k->message };
+    l->stock = k;
+    l->nstock++;
 }
 
 /* Count that k has begun: its method is known, or that it has none. */
 static void rpc_call_count(struct gp_call *k)
 {
-    const struct rpc_loop *l = k->conn->loop;
+    const struct rpc_loop *l = k->loop;
     k->begun = true;
     net_add(&l->tally[k->method ? k->method->index
                                 : l->server->nmethod].begun, 1);
 }
 
-/* The one moment at which k is answered, or given up, with status; false when
- * it already was. */
+/* The one moment at which k's end is submitted, or it is given up, with
+ * status; false when that was before. */
 static bool rpc_call_answer(struct gp_call *k, enum gp_status status)
 {
-    struct rpc_loop *l = k->conn->loop;
+    struct rpc_loop *l = k->loop;
     if (k->answered)
         return false;
     k->answered = true;
     net_timer_stop(&l->net, &k->timer);
+    net_timer_stop(&l->net, &k->wake);
     struct rpc_tally *t = &l->tally[k->method ? k->method->index
                                               : l->server->nmethod];
-    uint64_t ns = (uint64_t)(sys_now_ns() - k->begun_ns), us = ns / 1000;
+    uint64_t ns = (uint64_t)(l->net.now_ns - k->begun_ns), us = ns / 1000;
     int step = us ? 64 - __builtin_clzll(us) : 0;
     net_add(&t->code[status], 1);
     net_add(&t->took[step < RPC_STEPS ? step : RPC_STEPS - 1], 1);
@@ -9575,61 +10014,141 @@ static bool rpc_call_answer(struct gp_call *k, enum gp_status status)
     return true;
 }
 
-/* k's stream is closed: back to the pool. */
+/* The end of k, whose stream is closed and whose job is back: its handler
+ * hears of it. */
+static void rpc_call_over(struct gp_call *k)
+{
+    const struct rpc_method *m = k->method;
+    if (k->told && m->own.on_done)
+        m->own.on_done(k, k->finished ? k->status : GP_STATUS_CANCELLED,
+                       m->own.service);
+    rpc_call_stock(k);
+}
+
+/* k's stream is closed; what is away comes back later. */
 static void rpc_call_close(struct gp_call *k)
 {
     struct rpc_conn *c = k->conn;
-    struct rpc_loop *l = c->loop;
     if (k->begun)
         (void)rpc_call_answer(k, GP_STATUS_CANCELLED);
-    net_timer_stop(&l->net, &k->timer);
-    c->buffered -= k->request.len;
-    if (k->next)
-        k->next->prev = k->prev;
-    if (k->prev)
-        k->prev->next = k->next;
-    else
-        c->calls = k->next;
-    if (l->npool >= RPC_POOL_CALLS) {
-        rpc_call_free(k);
-        return;
+    net_timer_stop(&k->loop->net, &k->timer);
+    net_timer_stop(&k->loop->net, &k->wake);
+    atomic_store_explicit(&k->cancelled, true, memory_order_relaxed);
+    c->buffered -= k->in.len;
+    if (!mem_link_alone(&k->of_ready)) {
+        mem_link_drop(&k->of_ready);
+        k->loop->nready--;
+        if (mem_link_alone(&c->ready))
+            mem_link_drop(&c->of_ready);
     }
-    rpc_buf_reset(&k->request);
-    rpc_buf_reset(&k->plain);
-    rpc_buf_reset(&k->out);
-    mem_arena_fini(&k->arena);
-    *k = (struct gp_call){ .next = l->pool, .request = k->request,
-                           .plain = k->plain, .out = k->out };
-    l->pool = k;
-    l->npool++;
+    mem_link_drop(&k->of_conn);
+    k->conn = NULL;
+    if (!k->away)
+        rpc_call_over(k);
 }
 
-/* End k with a status other than OK and a text for people: [GRPC]
- * Trailers-Only, one HEADERS frame.  Nothing when k is answered. */
-static void rpc_call_fail(struct gp_call *k, enum gp_status status,
-                          const char *text)
+/* Have k's handler hear events in one of the loop's next runs; while it is
+ * away, when it is back. */
+static void rpc_call_ready(struct gp_call *k, unsigned events)
+{
+    struct rpc_conn *c = k->conn;
+    k->events |= events;
+    if (k->away || !mem_link_alone(&k->of_ready))
+        return;
+    mem_link_append(&c->ready, &k->of_ready);
+    k->loop->nready++;
+    if (mem_link_alone(&c->of_ready))
+        mem_link_append(&c->loop->ready, &c->of_ready);
+}
+
+/* ---- server: answers ---- */
+
+/* Append the metadata of k's answer, headers or trailers, to nv[*n], which has
+ * room for RPC_META_MOST more. */
+static void rpc_call_put_meta(const struct gp_call *k, bool trailer,
+                              nghttp2_nv *nv, size_t *n)
+{
+    for (const struct rpc_meta *m = k->answer.first; m; m = m->next)
+        if (m->trailer == trailer)
+            nv[(*n)++] = (nghttp2_nv){
+                (uint8_t *)(uintptr_t)m->key.p,
+                (uint8_t *)(uintptr_t)m->value.p, m->key.n, m->value.n,
+                NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE };
+}
+
+/* Append grpc-status, k->text as grpc-message, and the trailers' metadata. */
+static void rpc_call_put_status(const struct gp_call *k, enum gp_status status,
+                                nghttp2_nv *nv, size_t *n)
 {
     static const char digits[17][3] = { "0", "1", "2", "3", "4", "5", "6", "7",
         "8", "9", "10", "11", "12", "13", "14", "15", "16" };
-    if ((unsigned)status > 16 || status == GP_STATUS_OK)
-        status = GP_STATUS_UNKNOWN;
-    if (!rpc_call_answer(k, status))
-        return;
-    k->out.len = 0;
-    txt_put_percent(&k->out, txt_slice(text), RPC_TEXT_BYTES);
-    nghttp2_nv nv[5] = { rpc_nv_200, rpc_nv_type, rpc_nv_ok };
-    size_t n = 3;
-    nv[2].value = (uint8_t *)(uintptr_t)digits[status];
-    nv[2].valuelen = strlen(digits[status]);
-    if (k->out.len && !k->out.err) {
-        nv[n] = (nghttp2_nv)H2_NV("grpc-message", "");
-        nv[n].value = k->out.data;      /* lives until the stream closes */
-        nv[n++].valuelen = k->out.len;
+    nv[*n] = rpc_nv_ok;
+    nv[*n].value = (uint8_t *)(uintptr_t)digits[status];
+    nv[(*n)++].valuelen = strlen(digits[status]);
+    if (k->text.len && !k->text.err) {
+        nv[*n] = (nghttp2_nv)H2_NV("grpc-message", "");
+        nv[*n].value = k->text.data;    /* lives until the stream closes */
+        nv[(*n)++].valuelen = k->text.len;
     }
     if (status == GP_STATUS_UNIMPLEMENTED && k->coding == RPC_UNKNOWN_CODING)
-        nv[n++] = rpc_nv_accept;
+        nv[(*n)++] = rpc_nv_accept;
+    if (!k->away)
+        rpc_call_put_meta(k, true, nv, n);
+}
+
+/* End k, whose headers went out, with status behind what is in out. */
+static void rpc_call_trail(struct gp_call *k, enum gp_status status)
+{
+    nghttp2_nv nv[3 + RPC_META_MOST], *kept = NULL;
+    size_t n = 0;
+    k->body.more = false;
+    k->body.trailer = &rpc_nv_ok;
+    k->body.ntrailer = 1;
+    rpc_call_put_status(k, status, nv, &n);
+    if (n > 1 || status != GP_STATUS_OK) {
+        /* The arena is the job's while it is away: then a reset is the status,
+         * as [GRPC] has it for a server's own cancellation. */
+        kept = k->away ? NULL : mem_arena_alloc(&k->arena, n * sizeof *nv);
+        if (!kept) {
+            h2_reset(&k->conn->h2, k->id, NGHTTP2_CANCEL);
+            return;
+        }
+        memcpy(kept, nv, n * sizeof *nv);
+        k->body.trailer = kept;
+        k->body.ntrailer = n;
+    }
+    h2_resume(&k->conn->h2, k->id, &k->body);
+}
+
+/* End k with status, k->text its grpc-message: as trailers, or as the only
+ * frame where nothing went out before ([GRPC] Trailers-Only). */
+static void rpc_call_end(struct gp_call *k, enum gp_status status)
+{
+    nghttp2_nv nv[5 + RPC_META_MOST] = { rpc_nv_200, rpc_nv_type };
+    size_t n = 2;
+    if (!rpc_call_answer(k, status))
+        return;
+    if (k->responded) {
+        rpc_call_trail(k, status);
+        return;
+    }
+    k->responded = true;
+    rpc_call_put_status(k, status, nv, &n);
     if (h2_respond(&k->conn->h2, k->id, nv, n, NULL))
-        h2_cancel(&k->conn->h2, k->id, NGHTTP2_INTERNAL_ERROR);
+        h2_reset(&k->conn->h2, k->id, NGHTTP2_INTERNAL_ERROR);
+}
+
+/* End k from the loop's side, with a status other than OK and a text for
+ * people; a job that is away is told that it is cancelled. */
+static void rpc_call_refuse(struct gp_call *k, enum gp_status status,
+                            const char *text)
+{
+    if (k->answered)
+        return;
+    atomic_store_explicit(&k->cancelled, true, memory_order_relaxed);
+    k->text.len = 0;
+    txt_put_percent(&k->text, txt_slice(text), RPC_TEXT_BYTES);
+    rpc_call_end(k, status);
 }
 
 /* Answer k, which is not gRPC, in plain HTTP. */
@@ -9641,46 +10160,173 @@ static void rpc_call_http(struct gp_call *k)
     size_t n = k->post ? 2 : 3;
     if (!rpc_call_answer(k, GP_STATUS_INTERNAL))
         return;
-    k->body = (struct h2_body){ (const uint8_t *)rpc_help,
-                                sizeof rpc_help - 1, NULL, 0 };
+    k->body = (struct h2_body){ .p = (const uint8_t *)rpc_help,
+                                .n = sizeof rpc_help - 1 };
     (void)h2_respond(&k->conn->h2, k->id, nv, n, &k->body);
 }
 
-/* The buffer to write k's reply into; its first five bytes are taken.
- * Borrowed until rpc_call_send. */
-static struct buf *rpc_call_out(struct gp_call *k)
+/* Put what k's job made behind what its stream has yet to send. */
+static void rpc_call_queue(struct gp_call *k)
 {
-    k->out.len = 0;
-    mem_put(&k->out, "\0\0\0\0", 5);
-    return &k->out;
+    if (k->body.n == 0) {
+        struct buf empty = k->out;
+        k->out = k->made;
+        k->made = empty;
+        k->body.p = k->out.data;
+    } else {
+        size_t at = k->out.len - k->body.n;
+        if (at > k->out.len / 2) {      /* sent already: make room */
+            memmove(k->out.data, k->out.data + at, k->body.n);
+            k->out.len = k->body.n;
+            at = 0;
+        }
+        mem_put(&k->out, k->made.data, k->made.len);
+        k->body.p = k->out.data + at;
+    }
+    k->body.n = k->out.len - (size_t)(k->body.p - k->out.data);
+    k->made.len = 0;
 }
 
-/* Answer k with OK and the message in rpc_call_out(k). */
-static void rpc_call_send(struct gp_call *k)
+/* Submit the headers of k's answer, before its first message. */
+static void rpc_call_respond(struct gp_call *k)
 {
-    static const nghttp2_nv head[2] = {
-        H2_NV(":status", "200"), H2_NV("content-type", "application/grpc") };
+    nghttp2_nv nv[3 + RPC_META_MOST] = { rpc_nv_200, rpc_nv_type };
+    size_t n = 2;
+    if (k->gzipped)
+        nv[n++] = rpc_nv_gzip;
+    rpc_call_put_meta(k, false, nv, &n);
+    k->responded = true;
+    if (h2_respond(&k->conn->h2, k->id, nv, n, &k->body))
+        h2_reset(&k->conn->h2, k->id, NGHTTP2_INTERNAL_ERROR);
+}
+
+/* k's job is done and here: submit what it made, and see what is next. */
+static void rpc_call_settle(struct gp_call *k)
+{
+    struct rpc_loop *l = k->loop;
+    bool unary = k->method->own.kind == GP_UNARY;
     if (k->answered)
         return;
-    if (k->out.err || k->out.len - 5 > UINT32_MAX) {
-        mem_fini(&k->out);
-        rpc_call_fail(k, GP_STATUS_RESOURCE_EXHAUSTED, "out of memory");
+    if (k->made.err || k->out.err) {
+        rpc_call_refuse(k, GP_STATUS_RESOURCE_EXHAUSTED, "out of memory");
         return;
     }
-    (void)rpc_call_answer(k, GP_STATUS_OK);
-    rpc_frame_prefix(k->out.data, k->out.len - 5);
-    k->body = (struct h2_body){ k->out.data, k->out.len, &rpc_nv_ok, 1 };
-    if (h2_respond(&k->conn->h2, k->id, head, 2, &k->body))
-        h2_cancel(&k->conn->h2, k->id, NGHTTP2_INTERNAL_ERROR);
+    if (unary && !k->finished) {
+        rpc_call_refuse(k, GP_STATUS_INTERNAL, "the method did not answer");
+        return;
+    }
+    bool some = k->made.len > 0;
+    if (some)
+        rpc_call_queue(k);
+    k->body.more = !k->finished;
+    if (some && !k->responded && k->finished && k->status == GP_STATUS_OK &&
+        !k->answer.n) {                 /* the unary case, in one go */
+        k->body.trailer = &rpc_nv_ok;
+        k->body.ntrailer = 1;
+        (void)rpc_call_answer(k, GP_STATUS_OK);
+        rpc_call_respond(k);
+        return;
+    }
+    if (!k->responded && (some || (k->finished && k->answer.n)))
+        rpc_call_respond(k);
+    else if (some)
+        h2_resume(&k->conn->h2, k->id, &k->body);
+    if (k->finished) {
+        struct buf empty = k->text;
+        k->text = k->message;
+        k->message = empty;
+        rpc_call_end(k, k->status);
+        return;
+    }
+    bool room = k->body.n < RPC_SEND_BYTES / 2;
+    k->body.low = k->full && !room ? RPC_SEND_BYTES / 2 : 0;
+    if (k->full && room)
+        rpc_call_ready(k, RPC_WRITABLE);
+    if (k->after_ns >= 0 && net_timer_arm(&l->net, &k->wake, k->after_ns))
+        rpc_call_refuse(k, GP_STATUS_RESOURCE_EXHAUSTED, "out of memory");
+    k->after_ns = -1;
+    if (!k->full && (k->events || k->whole))
+        rpc_call_ready(k, k->whole ? RPC_MESSAGE : 0);
 }
 
-/* Answer k with OK and a message, which is copied. */
-static void rpc_call_reply(struct gp_call *k, struct gp_slice message)
+/* ---- server: what a handler does; in its job, on any thread ---- */
+
+/* The buffer to write k's next message into; its prefix is in it.  Borrowed
+ * until rpc_message_end. */
+static struct buf *rpc_message_begin(struct gp_call *k)
 {
-    if (k->answered)
+    k->mark = k->made.len;
+    mem_put(&k->made, "\0\0\0\0", 5);
+    return &k->made;
+}
+
+/* Compress the message that ends k->made. */
+static void rpc_message_gzip(struct gp_call *k)
+{
+    size_t at = k->mark + 5;
+    struct buf z = {0};
+    if (gz_deflate(k->made.data + at, k->made.len - at, &z))
+        z.err = GP_ENOMEM;
+    k->made.len = at;
+    mem_put(&k->made, z.data, z.len);
+    k->made.err = k->made.err ? k->made.err : z.err;
+    k->gzipped = true;
+    mem_fini(&z);
+}
+
+/* The message in rpc_message_begin(k) is complete.  GP_ELIMIT: it will be
+ * sent, but there is no room for another before on_writable. */
+static int rpc_message_end(struct gp_call *k)
+{
+    if (k->finished) {                  /* nothing may follow the end */
+        k->made.len = k->mark;
+        return GP_ESTATE;
+    }
+    if (k->gzip && k->takes_gzip && !k->made.err)
+        rpc_message_gzip(k);
+    size_t n = k->made.len - k->mark - 5;
+    if (n > UINT32_MAX)
+        k->made.err = GP_ENOMEM;
+    if (k->made.err)
+        return k->made.err;
+    rpc_frame_prefix(k->made.data + k->mark, n);
+    k->made.data[k->mark] = k->gzip && k->takes_gzip;
+    k->full = k->made.len + k->unsent >= RPC_SEND_BYTES;
+    return k->full ? GP_ELIMIT : GP_OK;
+}
+
+/* End k with status and a text for people.  Nothing when it has ended. */
+static void rpc_call_finish(struct gp_call *k, enum gp_status status,
+                            const char *text)
+{
+    if (k->finished)
         return;
-    mem_put(rpc_call_out(k), message.data, message.len);
-    rpc_call_send(k);
+    k->finished = true;
+    k->status = (unsigned)status > 16 ? GP_STATUS_UNKNOWN : status;
+    k->message.len = 0;
+    txt_put_percent(&k->message, txt_slice(text), RPC_TEXT_BYTES);
+}
+
+/* End k with a status other than OK. */
+static void rpc_call_fail(struct gp_call *k, enum gp_status status,
+                          const char *text)
+{
+    rpc_call_finish(k, status == GP_STATUS_OK ? GP_STATUS_UNKNOWN : status,
+                    text);
+}
+
+/* Send the message in rpc_message_begin(k) and end k with OK. */
+static void rpc_call_send(struct gp_call *k)
+{
+    (void)rpc_message_end(k);
+    rpc_call_finish(k, GP_STATUS_OK, "");
+}
+
+/* Send a message, which is copied; as rpc_message_end. */
+static int rpc_call_write(struct gp_call *k, struct gp_slice message)
+{
+    mem_put(rpc_message_begin(k), message.data, message.len);
+    return rpc_message_end(k);
 }
 
 /* n bytes that live as long as k, 16-byte aligned, or NULL. */
@@ -9689,36 +10335,142 @@ static void *rpc_call_alloc(struct gp_call *k, size_t n)
     return mem_arena_alloc(&k->arena, n);
 }
 
-/* True when k's deadline has passed; answers k then. */
-static bool rpc_call_expired(struct gp_call *k)
+/* n zeroed bytes, the same ones at each call for k; NULL without memory. */
+static void *rpc_call_state(struct gp_call *k, size_t n)
 {
-    if (!k->deadline_ns || sys_now_ns() < k->deadline_ns)
-        return false;
-    rpc_call_fail(k, GP_STATUS_DEADLINE_EXCEEDED, "deadline exceeded");
-    return true;
+    if (!k->state)
+        k->state = mem_arena_alloc(&k->arena, n);
+    return k->state;
 }
 
-/* The deadline of a call came before the end of its request. */
-static void rpc_call_on_time(struct net_timer *t)
+/* True once nobody waits for k any more. */
+static bool rpc_call_cancelled(const struct gp_call *k)
 {
-    struct gp_call *k = t->arg;
-    struct rpc_conn *c = k->conn;
-    rpc_call_fail(k, GP_STATUS_DEADLINE_EXCEEDED,
-                  "deadline exceeded before the end of the request");
-    h2_kick(&c->h2);
+    return atomic_load_explicit(&k->cancelled, memory_order_relaxed) ||
+           (k->deadline_ns && sys_now_ns() >= k->deadline_ns);
 }
 
-/* k's whole message into *m, inflated where it is compressed; false: k has
- * been failed. */
-static bool rpc_call_message(struct gp_call *k, struct gp_slice *m)
+/* Append key: value to the list t in k's arena.  GP_ELIMIT where it is full. */
+static int rpc_meta_add(struct gp_call *k, struct rpc_metas *t,
+                        struct slice key, struct slice value, bool trailer)
 {
+    if (t->n >= RPC_META_MOST)
+        return GP_ELIMIT;
+    struct rpc_meta *m = mem_arena_alloc(&k->arena, sizeof *m);
+    char *name = m ? mem_arena_dup(&k->arena, key.p, key.n) : NULL;
+    char *text = name ? mem_arena_dup(&k->arena, value.p, value.n) : NULL;
+    if (!text)
+        return GP_ENOMEM;
+    *m = (struct rpc_meta){ .key = { name, key.n }, .value = { text, value.n },
+                            .trailer = trailer };
+    *(t->last ? &t->last->next : &t->first) = m;
+    t->last = m;
+    t->n++;
+    return GP_OK;
+}
+
+/* True when the list of codings v, as in "identity, gzip", has name. */
+static bool rpc_accepts(struct slice v, const char *name)
+{
+    size_t n = strlen(name);
+    for (size_t at = 0; at < v.n; at++) {
+        size_t begin = at;
+        while (at < v.n && v.p[at] != ',' && v.p[at] != ' ' &&
+               v.p[at] != '\t')
+            at++;
+        if (at - begin == n && !memcmp(v.p + begin, name, n))
+            return true;
+    }
+    return false;
+}
+
+/* True when key may name metadata: [GRPC] Header-Name, and not reserved. */
+static bool rpc_meta_name(struct slice key)
+{
+    for (size_t i = 0; i < key.n; i++)
+        if (!key.p[i] || !strchr("abcdefghijklmnopqrstuvwxyz0123456789_-.",
+                                 key.p[i]))
+            return false;
+    return key.n && !txt_starts(key, "grpc-");
+}
+
+/* True when key names metadata in base64. */
+static bool rpc_meta_binary(struct slice key)
+{
+    return key.n > 4 && !memcmp(key.p + key.n - 4, "-bin", 4);
+}
+
+/* Add metadata to k's answer; see gp_call_add. */
+static int rpc_call_add(struct gp_call *k, const char *key,
+                        struct gp_slice value, bool trailer)
+{
+    struct slice name = txt_slice(key), text = { value.data, value.len };
+    struct buf b = {0};
+    if (!rpc_meta_name(name))
+        return GP_EUSAGE;
+    if (rpc_meta_binary(name)) {
+        txt_put_base64(&b, text);
+        text = (struct slice){ (const char *)b.data, b.len };
+    }
+    for (size_t i = 0; i < text.n; i++)
+        if (text.p[i] < 0x20 || text.p[i] > 0x7e)
+            return GP_EUSAGE;           /* b is empty then */
+    int e = b.err ? b.err : rpc_meta_add(k, &k->answer, name, text, trailer);
+    mem_fini(&b);
+    return e;
+}
+
+/* Metadata of k's request; see gp_call_metadata. */
+static struct gp_slice rpc_call_metadata(struct gp_call *k, const char *key,
+                                         size_t nth)
+{
+    struct slice name = txt_slice(key);
+    bool binary = rpc_meta_binary(name);
+    for (const struct rpc_meta *m = k->request.first; m; m = m->next) {
+        struct slice v = m->value;
+        if (!txt_equal(m->key, name))
+            continue;
+        for (;;) {                      /* [GRPC]: binary ones join with ',' */
+            const char *comma = binary && v.n ? memchr(v.p, ',', v.n) : NULL;
+            size_t n = comma ? (size_t)(comma - v.p) : v.n;
+            if (nth-- == 0) {
+                struct buf b = {0};
+                if (!binary)
+                    return (struct gp_slice){ v.p, v.n };
+                bool ok = txt_put_unbase64(&b, (struct slice){ v.p, n });
+                const void *p = ok && !b.err ?
+                    mem_arena_dup(&k->arena, b.data, b.len) : NULL;
+                size_t len = p ? b.len : 0;
+                mem_fini(&b);
+                return (struct gp_slice){ p, len };
+            }
+            if (!comma)
+                break;
+            v = (struct slice){ comma + 1, v.n - n - 1 };
+        }
+    }
+    return (struct gp_slice){ NULL, 0 };
+}
+
+/* ---- server: jobs ---- */
+
+/* The next whole message of k->taken into *m, inflated where it is compressed;
+ * false: there is none, or k has been failed. */
+static bool rpc_call_next(struct gp_call *k, struct gp_slice *m)
+{
+    const uint8_t *p = k->taken.data + k->taken_at;
     size_t at = 0;
-    *m = (struct gp_slice){ k->request.data, k->request.len };
-    if (k->frame.prefix[0] == 0)
+    if (k->taken_at >= k->taken.len)
+        return false;
+    size_t n = (size_t)p[1] << 24 | (size_t)p[2] << 16 | (size_t)p[3] << 8 |
+               p[4];
+    k->taken_at += 5 + n;
+    *m = (struct gp_slice){ p + 5, n };
+    if (p[0] == 0)
         return true;
-    int e = gz_inflate(k->request.data, k->request.len,
-                       k->conn->loop->server->config.max_message, &k->plain,
-                       &at);
+    k->plain.len = 0;
+    int e = gz_inflate(p + 5, n, k->loop->server->config.max_message,
+                       &k->plain, &at);
     *m = (struct gp_slice){ k->plain.data, k->plain.len };
     if (e == GP_ELIMIT)
         rpc_call_fail(k, GP_STATUS_RESOURCE_EXHAUSTED,
@@ -9730,66 +10482,253 @@ static bool rpc_call_message(struct gp_call *k, struct gp_slice *m)
     return !e;
 }
 
-/* Run k's handler on its message; its samples carry the method's label. */
-static void rpc_call_run(struct gp_call *k)
+/* Tell k's handler what there is; its samples carry the method's label.  On
+ * any thread. */
+static void rpc_call_job(struct gp_call *k)
 {
-    const struct rpc_method *m = k->method;
+    const struct gp_method *m = &k->method->own;
     struct gp_slice message;
-    if (rpc_call_expired(k) || !rpc_call_message(k, &message))
-        return;
     uint16_t old = smp_label;
-    smp_label = m->label;
-    m->on_message(k, message, m->service);
-    smp_label = old;
-    if (!k->answered)
-        rpc_call_fail(k, GP_STATUS_INTERNAL, "the method did not answer");
-}
-
-/* The five bytes before a message are here: refuse what cannot be right. */
-static void rpc_call_check_prefix(struct gp_call *k)
-{
-    const struct gp_server *s = k->conn->loop->server;
-    uint8_t flag = k->frame.prefix[0];
-    if (k->frame.count)
-        rpc_call_fail(k, GP_STATUS_INTERNAL,
-                      "more than one message for a unary method");
-    else if (flag > 1)
-        rpc_call_fail(k, GP_STATUS_INTERNAL,
-                      "the message's flag byte is neither 0 nor 1");
-    else if (flag && k->coding == RPC_IDENTITY)
-        rpc_call_fail(k, GP_STATUS_INTERNAL,
-                      "compressed flag set, but grpc-encoding is identity");
-    else if (flag && k->coding == RPC_UNKNOWN_CODING)
-        rpc_call_fail(k, GP_STATUS_UNIMPLEMENTED,
-                      "grpc-encoding not supported; use identity or gzip");
-    else if (k->frame.size > s->config.max_message)
-        rpc_call_fail(k, GP_STATUS_RESOURCE_EXHAUSTED,
-                      "message larger than the limit");
-}
-
-/* Keep some bytes of k's message, within what its connection may buffer. */
-static void rpc_call_keep(struct gp_call *k, struct slice part)
-{
-    const struct gp_server *s = k->conn->loop->server;
-    size_t most = (size_t)s->config.max_message * RPC_BUFFERED_MESSAGES;
-    if (part.n > most - k->conn->buffered) {
-        rpc_call_fail(k, GP_STATUS_RESOURCE_EXHAUSTED,
-                      "too many request bytes buffered on this connection");
+    if (atomic_load_explicit(&k->cancelled, memory_order_relaxed))
         return;
+    k->told = true;
+    smp_label = k->method->label;
+    if ((k->todo & RPC_START) && m->on_start)
+        m->on_start(k, m->service);
+    if ((k->todo & RPC_WRITABLE) && m->on_writable && !k->finished)
+        m->on_writable(k, m->service);
+    if ((k->todo & RPC_TIMER) && m->on_timer && !k->finished)
+        m->on_timer(k, m->service);
+    while (!k->finished && !k->full && rpc_call_next(k, &message))
+        m->on_message(k, message, m->service);
+    if (k->taken_at < k->taken.len)     /* full: half-close waits for them */
+        k->todo &= RPC_HALF;
+    else if ((k->todo & RPC_HALF) && m->on_half_close && !k->finished)
+        m->on_half_close(k, m->service);
+    if (k->taken_at >= k->taken.len)
+        k->todo = 0;
+    smp_label = old;
+}
+
+/* Give k's job what has come for it. */
+static void rpc_call_take(struct gp_call *k)
+{
+    k->todo |= k->events;
+    k->events = 0;
+    k->unsent = k->body.n;
+    if (k->todo & RPC_WRITABLE)
+        k->full = false;
+    if (k->taken_at < k->taken.len && k->whole) {
+        k->events = k->todo & RPC_HALF; /* what is in front comes first */
+        k->todo &= ~(unsigned)RPC_HALF;
     }
-    size_t before = k->request.len;
-    mem_put(&k->request, part.p, part.n);
-    k->conn->buffered += k->request.len - before;
-    if (k->request.err)
-        rpc_call_fail(k, GP_STATUS_RESOURCE_EXHAUSTED, "out of memory");
+    if (k->taken_at < k->taken.len || !k->whole)
+        return;
+    struct buf rest = k->taken;         /* its bytes have been told */
+    rest.len = 0;
+    mem_put(&rest, k->in.data + k->whole, k->in.len - k->whole);
+    k->taken = k->in;
+    k->taken.len = k->whole;
+    k->taken_at = 0;
+    k->in = rest;
+    k->conn->buffered -= k->whole;
+    k->whole = 0;
+    if (k->held)
+        h2_consume(&k->conn->h2, k->id, k->held);
+    k->held = 0;
+}
+
+/* True when k's deadline has passed by the loop's clock; it is ended then. */
+static bool rpc_call_expired(struct gp_call *k)
+{
+    if (!k->deadline_ns || k->loop->net.now_ns < k->deadline_ns)
+        return false;
+    rpc_call_refuse(k, GP_STATUS_DEADLINE_EXCEEDED, "deadline exceeded");
+    return true;
+}
+
+/* The next call of l that waits, out of the lists, or NULL: connections have
+ * turns, and each its own calls in their order. */
+static struct gp_call *rpc_loop_next(struct rpc_loop *l)
+{
+    if (mem_link_alone(&l->ready))
+        return NULL;
+    struct rpc_conn *c = MEM_OF(l->ready.next, struct rpc_conn, of_ready);
+    struct gp_call *k = MEM_OF(c->ready.next, struct gp_call, of_ready);
+    mem_link_drop(&k->of_ready);
+    l->nready--;
+    mem_link_drop(&c->of_ready);
+    if (!mem_link_alone(&c->ready))
+        mem_link_append(&l->ready, &c->of_ready);
+    return k;
+}
+
+/* Let c send at the end of the run. */
+static void rpc_conn_dirty(struct rpc_conn *c)
+{
+    if (mem_link_alone(&c->of_dirty))
+        mem_link_append(&c->loop->dirty, &c->of_dirty);
+}
+
+/* Share calls that wait in l with loops that sleep, as many as make all equally
+ * busy, and wake these. */
+static void rpc_loop_share(struct rpc_loop *l, unsigned idle)
+{
+    struct gp_server *s = l->server;
+    struct link list;
+    unsigned most = l->nready * idle / (idle + 1), n = 0;
+    mem_link_init(&list);
+    for (unsigned looked = l->nready; looked && n < most; looked--) {
+        struct gp_call *k = rpc_loop_next(l);
+        if (k->method->own.run != GP_RUN_POOL) {
+            rpc_call_ready(k, 0);
+            continue;
+        }
+        if (k->answered || rpc_call_expired(k)) {
+            rpc_conn_dirty(k->conn);
+            continue;
+        }
+        rpc_call_take(k);
+        k->away = true;
+        mem_link_append(&list, &k->job.link);
+        n++;
+    }
+    if (!n)
+        return;
+    job_share(&s->pool, &list, n);
+    for (unsigned i = 0; i < s->config.threads && idle && n; i++) {
+        struct net_loop *other = &s->loop[i].net;
+        if (other == &l->net || !atomic_load(&other->sleeping))
+            continue;
+        atomic_store(&other->pending, true);
+        net_loop_wake(other);
+        idle--;
+        n--;
+    }
+}
+
+/* Run the calls of l that wait, until none does or the slice is over; then send
+ * all answers.  Connections may be gone afterwards. */
+static void rpc_loop_work(struct rpc_loop *l)
+{
+    int64_t end_ns = l->net.woke_ns + RPC_SLICE_NS;
+    int64_t from_ns = net_now(&l->net);
+    struct gp_call *k;
+    while (from_ns < end_ns && (k = rpc_loop_next(l))) {
+        struct rpc_conn *c = k->conn;
+        unsigned idle = atomic_load_explicit(&l->server->pool.idle,
+                                             memory_order_relaxed);
+        if (!k->answered && !rpc_call_expired(k)) {
+            if (idle && l->job_ns > RPC_SHARE_JOB_NS &&
+                l->job_ns * l->nready > RPC_SHARE_NS)
+                rpc_loop_share(l, idle);
+            rpc_call_take(k);
+            rpc_call_job(k);
+            int64_t now_ns = net_now(&l->net);
+            l->job_ns += (now_ns - from_ns - l->job_ns) / 8;
+            from_ns = now_ns;
+            rpc_call_settle(k);
+        }
+        if (mem_link_alone(&c->ready)) {
+            mem_link_drop(&c->of_dirty);
+            h2_kick(&c->h2);            /* c may be gone */
+        } else {
+            rpc_conn_dirty(c);
+        }
+    }
+    while (!mem_link_alone(&l->dirty)) {
+        struct rpc_conn *c = MEM_OF(l->dirty.next, struct rpc_conn, of_dirty);
+        mem_link_drop(&c->of_dirty);
+        h2_kick(&c->h2);
+    }
+}
+
+/* Take back the calls that other loops ran for l. */
+static void rpc_loop_collect(struct rpc_loop *l)
+{
+    for (struct job *j = job_collect(&l->back), *next; j; j = next) {
+        struct gp_call *k = MEM_OF(j, struct gp_call, job);
+        next = j->next;
+        k->away = false;
+        if (!k->conn) {
+            rpc_call_over(k);
+            continue;
+        }
+        rpc_call_settle(k);
+        rpc_conn_dirty(k->conn);
+    }
+}
+
+/* Run shared calls on l, whose own do not wait, and hand them back. */
+static void rpc_loop_help(struct rpc_loop *l)
+{
+    int64_t end_ns = l->net.woke_ns + RPC_SLICE_NS;
+    struct job *j;
+    while (net_now(&l->net) < end_ns &&
+           (j = job_take(&l->server->pool)) != NULL) {
+        struct gp_call *k = MEM_OF(j, struct gp_call, job);
+        if (k->deadline_ns && l->net.now_ns >= k->deadline_ns)
+            rpc_call_fail(k, GP_STATUS_DEADLINE_EXCEEDED, "deadline exceeded");
+        else
+            rpc_call_job(k);
+        job_return(&k->loop->back, j, &k->loop->net);
+    }
+}
+
+/* The end of a turn of the loop; see net_loop. */
+static bool rpc_loop_on_turn(struct net_loop *net)
+{
+    struct rpc_loop *l = MEM_OF(net, struct rpc_loop, net);
+    rpc_loop_collect(l);
+    if (!mem_link_alone(&l->ready) || !mem_link_alone(&l->dirty))
+        rpc_loop_work(l);
+    if (mem_link_alone(&l->ready))
+        rpc_loop_help(l);
+    return !mem_link_alone(&l->ready) ||
+           atomic_load(&l->server->pool.waiting) > 0;
 }
 
 /* ---- server: what H2 tells ---- */
+
+/* The deadline of a call came. */
+static void rpc_call_on_time(struct net_timer *t)
+{
+    struct gp_call *k = t->arg;
+    struct rpc_conn *c = k->conn;
+    rpc_call_refuse(k, GP_STATUS_DEADLINE_EXCEEDED, k->half ?
+                    "deadline exceeded" :
+                    "deadline exceeded before the end of the request");
+    h2_kick(&c->h2);
+}
+
+/* The time of gp_call_after came. */
+static void rpc_call_on_wake(struct net_timer *t)
+{
+    rpc_call_ready(t->arg, RPC_TIMER);
+}
 
 /* A request begins. */
 static void *rpc_on_open(struct h2_conn *h2, int32_t id)
 {
     return rpc_call_open((struct rpc_conn *)h2, id);
+}
+
+/* Keep a header that is metadata, where the method asked for it. */
+static void rpc_call_keep_meta(struct gp_call *k, struct slice name,
+                               struct slice value)
+{
+    struct buf b = {0};
+    if (!rpc_meta_name(name))
+        return;
+    for (size_t at = 0; rpc_meta_binary(name) && at <= value.n; ) {
+        const char *comma = memchr(value.p + at, ',', value.n - at);
+        size_t n = comma ? (size_t)(comma - value.p) - at : value.n - at;
+        if (!txt_put_unbase64(&b, (struct slice){ value.p + at, n }))
+            k->bad_meta = true;
+        at += n + 1;
+    }
+    mem_fini(&b);
+    (void)rpc_meta_add(k, &k->request, name, value, false);
 }
 
 /* One header of a request; those that nobody needs cost a switch. */
@@ -9806,7 +10745,7 @@ static void rpc_on_header(struct h2_conn *h2, void *stream, struct slice name,
         uint32_t at = 0, i;
         while ((i = mem_index_next(&s->by_path, hash, &at)) != MEM_NONE)
             if (s->method[i].n == value.n &&
-                !memcmp(s->method[i].path, value.p, value.n))
+                !memcmp(s->method[i].own.path, value.p, value.n))
                 k->method = &s->method[i];
     } else if (name.n == 7 && !memcmp(name.p, ":method", 7)) {
         k->post = value.n == 4 && !memcmp(value.p, "POST", 4);
@@ -9822,6 +10761,10 @@ static void rpc_on_header(struct h2_conn *h2, void *stream, struct slice name,
         k->coding = txt_equal(value, txt_slice("identity")) ? RPC_IDENTITY
                   : txt_equal(value, txt_slice("gzip")) ? RPC_GZIP
                   : RPC_UNKNOWN_CODING;
+    } else if (name.n == 20 && !memcmp(name.p, "grpc-accept-encoding", 20)) {
+        k->takes_gzip |= rpc_accepts(value, "gzip");
+    } else if (k->method && k->method->own.metadata) {
+        rpc_call_keep_meta(k, name, value);
     }
 }
 
@@ -9838,37 +10781,93 @@ static void rpc_on_headers(struct h2_conn *h2, void *stream, bool over)
     if (k->foreign)
         return;
     if (over)
-        rpc_call_fail(k, GP_STATUS_RESOURCE_EXHAUSTED,
-                      "header list larger than the limit");
+        rpc_call_refuse(k, GP_STATUS_RESOURCE_EXHAUSTED,
+                        "header list larger than the limit");
     else if (!k->codec)
-        rpc_call_fail(k, GP_STATUS_INTERNAL,
-                      "content-subtype not supported; use proto");
+        rpc_call_refuse(k, GP_STATUS_INTERNAL,
+                        "content-subtype not supported; use proto");
     else if (k->bad_timeout)
-        rpc_call_fail(k, GP_STATUS_INTERNAL, "malformed grpc-timeout");
+        rpc_call_refuse(k, GP_STATUS_INTERNAL, "malformed grpc-timeout");
+    else if (k->bad_meta)
+        rpc_call_refuse(k, GP_STATUS_INTERNAL,
+                        "malformed base64 in binary metadata");
     else if (!k->method)
-        rpc_call_fail(k, GP_STATUS_UNIMPLEMENTED, "unknown service or method");
+        rpc_call_refuse(k, GP_STATUS_UNIMPLEMENTED,
+                        "unknown service or method");
     else if (k->deadline_ns && !rpc_call_expired(k)) {
         k->timer.on_time = rpc_call_on_time;
         k->timer.arg = k;
         /* Without memory for it the deadline still holds before the run. */
         (void)net_timer_arm(h2->loop, &k->timer, k->deadline_ns);
     }
+    if (k->answered)
+        return;
+    k->wake.on_time = rpc_call_on_wake;
+    k->wake.arg = k;
+    if (!k->method->single)
+        rpc_call_ready(k, RPC_START);
 }
 
-/* Bytes of a request. */
+/* The five bytes before a message are here: refuse what cannot be right, else
+ * keep them. */
+static void rpc_call_prefix(struct gp_call *k)
+{
+    const struct gp_server *s = k->loop->server;
+    uint8_t flag = k->frame.prefix[0];
+    if (k->frame.count && k->method->single)
+        rpc_call_refuse(k, GP_STATUS_INTERNAL,
+                        "more than one message for a method that takes one");
+    else if (flag > 1)
+        rpc_call_refuse(k, GP_STATUS_INTERNAL,
+                        "the message's flag byte is neither 0 nor 1");
+    else if (flag && k->coding == RPC_IDENTITY)
+        rpc_call_refuse(k, GP_STATUS_INTERNAL, "compressed flag set, but "
+                        "grpc-encoding is identity");
+    else if (flag && k->coding == RPC_UNKNOWN_CODING)
+        rpc_call_refuse(k, GP_STATUS_UNIMPLEMENTED,
+                        "grpc-encoding not supported; use identity or gzip");
+    else if (k->frame.size > s->config.max_message)
+        rpc_call_refuse(k, GP_STATUS_RESOURCE_EXHAUSTED,
+                        "message larger than the limit");
+    else
+        mem_put(&k->in, k->frame.prefix, sizeof k->frame.prefix);
+}
+
+/* Bytes of a request.  A message that is being put together gives the window
+ * back at once, so that it may be larger than that; those behind a whole one
+ * wait until the handler takes it ([GRPC] back-pressure). */
 static void rpc_on_data(struct h2_conn *h2, void *stream, const uint8_t *p,
                         size_t n)
 {
     struct gp_call *k = stream;
+    struct rpc_conn *c = (struct rpc_conn *)h2;
     struct slice in = { (const char *)p, n }, part;
     enum rpc_step step;
-    (void)h2;
+    size_t before = k->in.len, most =
+        (size_t)c->loop->server->config.max_message * RPC_BUFFERED_MESSAGES;
+    if (k->whole && !k->answered)
+        k->held += n;
+    else
+        h2_consume(h2, k->id, n);
     while (!k->answered && !k->foreign &&
-           (step = rpc_frame_next(&k->frame, &in, &part)) != RPC_MORE)
+           (step = rpc_frame_next(&k->frame, &in, &part)) != RPC_MORE) {
         if (step == RPC_PREFIX)
-            rpc_call_check_prefix(k);
+            rpc_call_prefix(k);
         else if (step == RPC_BYTES)
-            rpc_call_keep(k, part);
+            mem_put(&k->in, part.p, part.n);
+        else
+            k->whole = k->in.len;
+    }
+    c->buffered += k->in.len - before;
+    if (k->answered || k->foreign)
+        return;
+    if (k->in.err)
+        rpc_call_refuse(k, GP_STATUS_RESOURCE_EXHAUSTED, "out of memory");
+    else if (c->buffered > most)
+        rpc_call_refuse(k, GP_STATUS_RESOURCE_EXHAUSTED,
+                        "too many request bytes buffered on this connection");
+    else if (k->whole && !k->method->single)
+        rpc_call_ready(k, RPC_MESSAGE);
 }
 
 /* A request is complete. */
@@ -9877,19 +10876,21 @@ static void rpc_on_end(struct h2_conn *h2, void *stream)
     struct gp_call *k = stream;
     struct slice none = {0}, part;
     (void)h2;
+    k->half = true;
     if (k->answered)
         return;
-    (void)rpc_frame_next(&k->frame, &none, &part);      /* an empty message */
+    if (rpc_frame_next(&k->frame, &none, &part) == RPC_WHOLE)
+        k->whole = k->in.len;           /* an empty message */
     if (k->foreign)
         rpc_call_http(k);
     else if (rpc_frame_cut(&k->frame))
-        rpc_call_fail(k, GP_STATUS_INTERNAL,
-                      "the request ends inside a message");
-    else if (k->frame.count == 0)
-        rpc_call_fail(k, GP_STATUS_INTERNAL,
-                      "no message for a unary method");
+        rpc_call_refuse(k, GP_STATUS_INTERNAL,
+                        "the request ends inside a message");
+    else if (k->frame.count == 0 && k->method->single)
+        rpc_call_refuse(k, GP_STATUS_INTERNAL,
+                        "no message for a method that takes one");
     else
-        rpc_call_run(k);
+        rpc_call_ready(k, k->whole ? RPC_MESSAGE | RPC_HALF : RPC_HALF);
 }
 
 /* A request's stream is closed, answered or not. */
@@ -9900,6 +10901,26 @@ static void rpc_on_close(struct h2_conn *h2, void *stream, uint32_t code,
     (void)code;
     (void)by_peer;
     rpc_call_close(stream);
+}
+
+/* There is room again for what a handler writes. */
+static void rpc_on_drain(struct h2_conn *h2, void *stream)
+{
+    (void)h2;
+    if (stream)
+        rpc_call_ready(stream, RPC_WRITABLE);
+}
+
+/* Input of a connection was read: run what it brought, then send. */
+static void rpc_on_fed(struct h2_conn *h2)
+{
+    struct rpc_conn *c = (struct rpc_conn *)h2;
+    if (mem_link_alone(&c->ready)) {
+        h2_kick(h2);
+        return;
+    }
+    rpc_conn_dirty(c);
+    rpc_loop_work(c->loop);
 }
 
 /* A client's SETTINGS or GOAWAY: nothing to do. */
@@ -9913,8 +10934,13 @@ static void rpc_on_lost(struct h2_conn *h2)
 {
     struct rpc_conn *c = (struct rpc_conn *)h2;
     net_add(&c->loop->closed[h2->end], 1);
-    while (c->calls)
-        rpc_call_close(c->calls);
+    while (!mem_link_alone(&c->calls)) {
+        struct gp_call *k = MEM_OF(c->calls.next, struct gp_call, of_conn);
+        if (h2->session)
+            (void)nghttp2_session_set_stream_user_data(h2->session, k->id,
+                                                       NULL);
+        rpc_call_close(k);
+    }
 }
 
 /* A connection's socket is closed. */
@@ -9922,12 +10948,9 @@ static void rpc_on_gone(struct h2_conn *h2)
 {
     struct rpc_conn *c = (struct rpc_conn *)h2;
     struct rpc_loop *l = c->loop;
-    if (c->next)
-        c->next->prev = c->prev;
-    if (c->prev)
-        c->prev->next = c->next;
-    else
-        l->conns = c->next;
+    mem_link_drop(&c->of_loop);
+    mem_link_drop(&c->of_ready);
+    mem_link_drop(&c->of_dirty);
     mem_free(c);
     atomic_fetch_sub(&l->nconns, 1);
 }
@@ -9938,6 +10961,7 @@ static const struct h2_up rpc_server_up = {
     .on_end = rpc_on_end, .on_close = rpc_on_close,
     .on_ready = rpc_on_note, .on_goaway = rpc_on_note,
     .on_lost = rpc_on_lost, .on_gone = rpc_on_gone,
+    .on_drain = rpc_on_drain, .on_fed = rpc_on_fed,
 };
 
 /* ---- server: connections ---- */
@@ -9947,16 +10971,18 @@ static void rpc_conn_adopt(void *arg)
 {
     struct rpc_conn *c = arg;
     struct rpc_loop *l = c->loop;
+    mem_link_init(&c->of_loop);
+    mem_link_init(&c->of_ready);
+    mem_link_init(&c->of_dirty);
+    mem_link_init(&c->calls);
+    mem_link_init(&c->ready);
     if (h2_accept(&c->h2, &l->server->kit, &l->net, c->h2.io.fd)) {
         mem_free(c);
         atomic_fetch_sub(&l->nconns, 1);
         return;
     }
     net_add(&l->accepted, 1);
-    c->next = l->conns;
-    if (c->next)
-        c->next->prev = c;
-    l->conns = c;
+    mem_link_append(&l->conns, &c->of_loop);
     if (l->draining)
         h2_shutdown(&c->h2);
 }
@@ -10042,9 +11068,9 @@ static void rpc_loop_drain(void *arg)
 {
     struct rpc_loop *l = arg;
     l->draining = true;
-    for (struct rpc_conn *c = l->conns, *next; c; c = next) {
-        next = c->next;
-        h2_shutdown(&c->h2);
+    for (struct link *i = l->conns.next, *next; i != &l->conns; i = next) {
+        next = i->next;
+        h2_shutdown(&MEM_OF(i, struct rpc_conn, of_loop)->h2);
     }
 }
 
@@ -10053,10 +11079,11 @@ static void rpc_loop_cut(void *arg)
 {
     struct rpc_loop *l = arg;
     uint64_t n = 0;
-    while (l->conns) {
-        for (struct gp_call *k = l->conns->calls; k; k = k->next)
+    while (!mem_link_alone(&l->conns)) {
+        struct rpc_conn *c = MEM_OF(l->conns.next, struct rpc_conn, of_loop);
+        for (struct link *i = c->calls.next; i != &c->calls; i = i->next)
             n++;
-        h2_abort(&l->conns->h2);
+        h2_abort(&c->h2);
     }
     atomic_fetch_add(&l->server->cut, n);
     atomic_fetch_add(&l->server->acks, 1);
@@ -10092,15 +11119,29 @@ static void rpc_server_join(struct gp_server *s)
     }
 }
 
+/* The calls that were away are back: no thread runs any more. */
+static void rpc_server_reclaim(struct gp_server *s)
+{
+    struct job *j;
+    while ((j = job_take(&s->pool)) != NULL) {
+        struct gp_call *k = MEM_OF(j, struct gp_call, job);
+        atomic_store(&k->cancelled, true);
+        job_return(&k->loop->back, j, &k->loop->net);
+    }
+    for (unsigned i = 0; i < s->config.threads; i++)
+        if (s->loop[i].net.in)
+            rpc_loop_collect(&s->loop[i]);
+}
+
 /* Release l, whose thread has ended. */
 static void rpc_loop_fini(struct rpc_loop *l)
 {
     if (l->net.in)
         net_tasks_run(&l->net);         /* connections not yet adopted */
-    while (l->conns)
-        h2_abort(&l->conns->h2);
-    for (struct gp_call *k; (k = l->pool); ) {
-        l->pool = k->next;
+    while (l->conns.next && !mem_link_alone(&l->conns))
+        h2_abort(&MEM_OF(l->conns.next, struct rpc_conn, of_loop)->h2);
+    for (struct gp_call *k; (k = l->stock); ) {
+        l->stock = k->next;
         rpc_call_free(k);
     }
     mem_free(l->tally);
@@ -10123,6 +11164,8 @@ static void rpc_server_free(struct gp_server *s)
     for (struct rpc_listener *p = s->listener; p; p = p->next)
         if (p->io.fd >= 0)
             close(p->io.fd);
+    if (s->loop)
+        rpc_server_reclaim(s);
     for (unsigned i = 0; s->loop && i < s->config.threads; i++)
         rpc_loop_fini(&s->loop[i]);
     h2_kit_fini(&s->kit);
@@ -10179,9 +11222,16 @@ static int rpc_server_new(struct gp_server **out,
         e = txt_fail(why, GP_ENOMEM, "out of memory for a server");
         goto out;
     }
+    job_pool_init(&s->pool);
     for (unsigned i = 0; !e && i < s->config.threads; i++) {
-        s->loop[i].server = s;
-        e = net_loop_init(&s->loop[i].net, why);
+        struct rpc_loop *l = &s->loop[i];
+        e = net_loop_init(&l->net, why);
+        l->server = s;
+        l->net.on_turn = rpc_loop_on_turn;
+        l->net.idle = &s->pool.idle;
+        mem_link_init(&l->conns);
+        mem_link_init(&l->ready);
+        mem_link_init(&l->dirty);
     }
 out:
     if (e)
@@ -10204,7 +11254,7 @@ static int rpc_server_add(struct gp_server *s, const struct gp_method *method,
         return txt_fail(why, GP_EUSAGE, "method '%s': the path must look like "
                         "/package.Service/Method", path);
     for (size_t i = 0; i < s->nmethod; i++)
-        if (!strcmp(s->method[i].path, path))
+        if (!strcmp(s->method[i].own.path, path))
             return txt_fail(why, GP_EUSAGE, "method %s is there already",
                             path);
     struct rpc_method *v = mem_grow(s->method, &s->method_cap, s->nmethod + 1,
@@ -10216,10 +11266,10 @@ static int rpc_server_add(struct gp_server *s, const struct gp_method *method,
                                (uint32_t)s->nmethod))
         return txt_fail(why, GP_ENOMEM, "out of memory for a method");
     v[s->nmethod] = (struct rpc_method){
-        .path = copy, .n = n, .on_message = method->on_message,
-        .service = method->service, .index = (uint32_t)s->nmethod,
-        .label = smp_label_id(copy) };
-    s->nmethod++;
+        .own = *method, .n = n, .index = (uint32_t)s->nmethod,
+        .label = smp_label_id(copy), .single = method->kind == GP_UNARY ||
+                                           method->kind == GP_SERVER_STREAM };
+    v[s->nmethod++].own.path = copy;
     return GP_OK;
 }
 
@@ -10289,7 +11339,7 @@ static bool rpc_server_method(const struct gp_server *s, size_t i,
 {
     if (i >= s->nmethod)
         return false;
-    *path = s->method[i].path;
+    *path = s->method[i].own.path;
     *calls = 0;
     for (unsigned k = 0; s->started && k < s->config.threads; k++)
         for (int code = 0; code < 17; code++)
@@ -10694,7 +11744,7 @@ static int rpc_chan_start(struct rpc_chan *ch, struct rpc_unary *u,
                           const struct rpc_request *q)
 {
     u->frame = (struct rpc_frame){0};
-    u->body = (struct h2_body){ q->body.data, q->body.len, NULL, 0 };
+    u->body = (struct h2_body){ .p = q->body.data, .n = q->body.len };
     u->http = 0;
     u->status = -1;
     u->grpc = u->ended = u->bad = u->over = false;
@@ -10772,7 +11822,7 @@ static int rpc_request_init(struct rpc_request *q, const char *path,
     return e;
 }
 
-/* ================================== 19 SVC ==================================
+/* ================================== 20 SVC ==================================
  * for     the services that serve offers: helloworld.Greeter
  * uses    MEM, TXT, PB, RPC
  * owns    nothing: the caller holds struct svc_greeter
@@ -10864,7 +11914,7 @@ static void svc_hello(struct gp_call *call, struct gp_slice request, void *arg)
     /* The sum is used by nothing, in a way that the compiler cannot see. */
     __asm__ volatile("" : : "r"(svc_work(g->work)));
     size_t n = svc_digits(seq, number);
-    struct buf *out = rpc_call_out(call);
+    struct buf *out = rpc_message_begin(call);
     pb_put_varint(out, 1 << 3 | PB_BYTES);
     pb_put_varint(out, name.n + n + sizeof "Hello ! (request #)" - 1);
     mem_put(out, "Hello ", 6);
@@ -10879,12 +11929,12 @@ static void svc_hello(struct gp_call *call, struct gp_slice request, void *arg)
 static int svc_greeter_add(struct gp_server *s, struct svc_greeter *g,
                            struct gp_why *why)
 {
-    const struct gp_method m = { "/helloworld.Greeter/SayHello", svc_hello,
-                                 g };
+    const struct gp_method m = { .path = "/helloworld.Greeter/SayHello",
+        .on_message = svc_hello, .service = g, .run = GP_RUN_POOL };
     return rpc_server_add(s, &m, why);
 }
 
-/* ================================== 20 WEB ==================================
+/* ================================== 21 WEB ==================================
  * for     the debug endpoint: HTTP/1.1 for people, scrapers and pprof
  * uses    MEM, TXT, SYS, JS, ELF, SMP, PP, REC, SVG, NET, H2, RPC
  * owns    struct gp_debug: its thread, its sockets, the windows that it opened
@@ -12027,7 +13077,7 @@ static int web_start(struct gp_debug *w, struct gp_why *why)
     return e;
 }
 
-/* ================================== 21 API ==================================
+/* ================================== 22 API ==================================
  * for     what grpcprof.h promises to other programs, and to CLI
  * uses    MEM, TXT, SYS, REC, PP, SVG, RPC, WEB
  * owns    struct gp_profiler; the server is RPC's, the endpoint WEB's
@@ -12249,7 +13299,59 @@ void gp_server_free(struct gp_server *s)
 /* Answer with OK; see grpcprof.h. */
 void gp_call_reply(struct gp_call *call, struct gp_slice message)
 {
-    rpc_call_reply(call, message);
+    (void)rpc_call_write(call, message);
+    rpc_call_finish(call, GP_STATUS_OK, "");
+}
+
+/* Send a message; see grpcprof.h. */
+int gp_call_write(struct gp_call *call, struct gp_slice message)
+{
+    return rpc_call_write(call, message);
+}
+
+/* End with a status; see grpcprof.h. */
+void gp_call_finish(struct gp_call *call, enum gp_status status,
+                    const char *message)
+{
+    rpc_call_finish(call, status, message ? message : "");
+}
+
+/* Metadata of the request; see grpcprof.h. */
+struct gp_slice gp_call_metadata(struct gp_call *call, const char *key,
+                                 size_t nth)
+{
+    return rpc_call_metadata(call, key, nth);
+}
+
+/* Metadata of the answer; see grpcprof.h. */
+int gp_call_add(struct gp_call *call, const char *key, struct gp_slice value,
+                bool trailer)
+{
+    return rpc_call_add(call, key, value, trailer);
+}
+
+/* Whether messages are compressed; see grpcprof.h. */
+void gp_call_compress(struct gp_call *call, bool on)
+{
+    call->gzip = on;
+}
+
+/* Ask for on_timer; see grpcprof.h. */
+void gp_call_after(struct gp_call *call, int64_t ns)
+{
+    call->after_ns = sys_now_ns() + (ns > 0 ? ns : 0);
+}
+
+/* Whether anybody still waits; see grpcprof.h. */
+bool gp_call_cancelled(const struct gp_call *call)
+{
+    return rpc_call_cancelled(call);
+}
+
+/* What the handler keeps of a call; see grpcprof.h. */
+void *gp_call_state(struct gp_call *call, size_t n)
+{
+    return rpc_call_state(call, n);
 }
 
 /* Answer with another status; see grpcprof.h. */
@@ -12267,7 +13369,7 @@ void *gp_call_alloc(struct gp_call *call, size_t n)
 
 #ifndef GRPCPROF_LIBRARY
 
-/* ================================= 22 LOAD ==================================
+/* ================================= 23 LOAD ==================================
  * for     the load generator: many clients, a closed loop each
  * uses    MEM, TXT, SYS, PB, HDR, NET, H2, RPC
  * owns    its threads, connections and calls while load_run runs; struct
@@ -13388,7 +14490,7 @@ static bool load_exceeds(const struct load_config *k,
     return r->failed > k->max_errors;
 }
 
-/* ================================== 23 OUT ==================================
+/* ================================== 24 OUT ==================================
  * for     what report and load print: text, Markdown, JSON, pprof's table,
  *         folded stacks
  * uses    MEM, TXT, SYS, JS, HDR, PP, VIEW, ANL, RPC, LOAD
@@ -15245,7 +16347,7 @@ static void out_load_json(struct buf *b, const struct load_config *k,
     mem_put_byte(b, '\n');
 }
 
-/* ================================== 24 CLI ==================================
+/* ================================== 25 CLI ==================================
  * for     option tables, help, the commands serve, load and report, main
  * uses    MEM, TXT, SYS, PP, ANL, SVG, SVC, API, LOAD, OUT
  * owns    stdout, stderr, the exit status, SIGINT and SIGTERM

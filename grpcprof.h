@@ -142,14 +142,37 @@ enum gp_status {
     GP_STATUS_DATA_LOSS = 15, GP_STATUS_UNAUTHENTICATED = 16,
 };
 
-/* A unary method.  on_message runs on an event loop's thread with the whole
- * request, valid until it returns, and answers with exactly one of
- * gp_call_reply and gp_call_fail before it returns; it must not block. */
+enum gp_kind { GP_UNARY, GP_CLIENT_STREAM, GP_SERVER_STREAM, GP_BIDI };
+
+enum gp_run {
+    GP_RUN_INLINE,              /* on the loop of the call's connection */
+    GP_RUN_POOL,                /* on any loop that has time: for work that
+                                 * takes more than some microseconds */
+};
+
+/* A method.  Its callbacks run on an event loop's thread, those of one call one
+ * after the other, and must not block; all but on_message may be NULL.
+ *
+ *   GP_UNARY, GP_SERVER_STREAM   on_message once, when the request is complete
+ *   GP_CLIENT_STREAM, GP_BIDI    on_start, on_message for each, on_half_close
+ *
+ * A unary one must be answered before on_message returns.  Others end with
+ * gp_call_finish, gp_call_reply or gp_call_fail in any callback. */
 struct gp_method {
     const char *path;           /* "/package.Service/Method"; copied */
     void (*on_message)(struct gp_call *call, struct gp_slice request,
-                       void *service);
-    void *service;              /* handed to on_message */
+                       void *service);  /* request is valid until it returns */
+    void *service;              /* handed to all callbacks */
+    enum gp_kind kind;
+    enum gp_run run;
+    bool metadata;              /* keep the request's for gp_call_metadata */
+    void (*on_start)(struct gp_call *call, void *service);
+    void (*on_half_close)(struct gp_call *call, void *service);
+    void (*on_writable)(struct gp_call *call, void *service);   /* after
+                                 * GP_ELIMIT: there is room again */
+    void (*on_timer)(struct gp_call *call, void *service);  /* gp_call_after */
+    void (*on_done)(struct gp_call *call, enum gp_status status,
+                    void *service);     /* once, last: finished, or cancelled */
 };
 
 struct gp_server_config {
@@ -193,12 +216,46 @@ uint64_t gp_server_drain(struct gp_server *s, int64_t grace_ns);
 /* Stop at once and free s; NULL is fine. */
 void gp_server_free(struct gp_server *s);
 
-/* Answer call with status OK and one message, which is copied. */
+/* Send a message, which is copied.  GP_ELIMIT: it will be sent, but send no
+ * more before on_writable; no further request message comes until then.
+ * GP_ESTATE: the call has ended. */
+int gp_call_write(struct gp_call *call, struct gp_slice message);
+
+/* End call, with a text for people, copied; NULL: none. */
+void gp_call_finish(struct gp_call *call, enum gp_status status,
+                    const char *message);
+
+/* Send a message and end call with OK. */
 void gp_call_reply(struct gp_call *call, struct gp_slice message);
 
 /* End call with a status other than OK and a message for people, copied. */
 void gp_call_fail(struct gp_call *call, enum gp_status status,
                   const char *message);
+
+/* Value number nth, from 0, of the request's metadata called key; decoded where
+ * key ends in "-bin".  data is NULL where there is none.  Lives as long as call.
+ * Only for a method that has .metadata. */
+struct gp_slice gp_call_metadata(struct gp_call *call, const char *key,
+                                 size_t nth);
+
+/* Add metadata to the answer: to its headers, before the first message, or to
+ * its trailers.  All is copied; a value is any bytes where key ends in "-bin",
+ * else printable ASCII.  GP_EUSAGE for another, GP_ELIMIT past 64. */
+int gp_call_add(struct gp_call *call, const char *key, struct gp_slice value,
+                bool trailer);
+
+/* Compress the messages that follow, where the client takes gzip. */
+void gp_call_compress(struct gp_call *call, bool on);
+
+/* Call on_timer in ns; a later call takes the place of an earlier one. */
+void gp_call_after(struct gp_call *call, int64_t ns);
+
+/* True once nobody waits for the answer: cheap enough to ask in a loop. */
+bool gp_call_cancelled(const struct gp_call *call);
+
+/* n zeroed bytes for what the handler keeps of call, the same ones each time;
+ * NULL without memory. */
+void *gp_call_state(struct gp_call *call, size_t n);
 
 /* n bytes that live as long as call, or NULL; 16-byte aligned. */
 void *gp_call_alloc(struct gp_call *call, size_t n);
