@@ -18,12 +18,13 @@ NEED   = -std=gnu11 -fasynchronous-unwind-tables -pthread
 WARN   = -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes
 LIBS   = -lnghttp2 -lz -lm -lpthread
 PROBED = @.build/probed
-FLAGS  = $(WARN) $(CPPFLAGS) $(CFLAGS) $(NEED) $(PROBED)
+FLAGS  = $(WARN) $(CPPFLAGS) $(CFLAGS) $(NEED) $(PROBED) -I. \
+         -DSVC_PROTOS='".build/protos.inc"'
 ASAN   = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
          -fno-sanitize-recover=all
 TSAN   = -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 SRC    = grpcprof.c grpcprof.h
-DEPS   = $(SRC) .build/probed .build/flags
+DEPS   = $(SRC) .build/probed .build/flags .build/protos.inc
 
 all: grpcprof ## build ./grpcprof (the default)
 
@@ -109,6 +110,13 @@ NGHTTP2_H = $(wildcard /usr/include/nghttp2/nghttp2ver.h)
 	@mkdir -p .build
 	@CC='$(CC)' sh tests/setup.sh build
 	@CC='$(CC)' FLAGS='$(CPPFLAGS) $(LDFLAGS)' sh tests/probe.sh >$@.tmp
+	@mv $@.tmp $@
+
+# The descriptors that reflection serves, as the elements of a C array.
+.build/protos.inc: $(wildcard proto/*.proto) .build/probed
+	@protoc -Iproto --include_imports --descriptor_set_out=.build/protos \
+	  $(filter %.proto,$^)
+	@od -An -v -tu1 .build/protos | sed 's/ *\([0-9][0-9]*\)/\1,/g' >$@.tmp
 	@mv $@.tmp $@
 
 # Changes only when the flags do, so that other flags mean another build.

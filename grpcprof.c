@@ -24,16 +24,17 @@
  * 13  VIEW     a profile by function: flat, cum, folded stacks
  * 14  ANL      categories, shares with intervals, trust, verdict
  * 15  SVG      flame graph: one self-contained picture
- * 16  NET      addresses, sockets, event loop, timers, wake-ups
- * 17  H2       one HTTP/2 connection over nghttp2; no gRPC in here
- * 18  JOB      work that any loop of a pool may do
- * 19  RPC      gRPC on H2, both ends: framing, status, deadlines
- * 20  SVC      the services: Greeter
- * 21  WEB      debug endpoint: HTTP/1.1
- * 22  API      what grpcprof.h promises
- * 23  LOAD     load generator
- * 24  OUT      writers of what ANL, VIEW and LOAD found
- * 25  CLI      option tables, help, the commands, main
+ * 16  DSC      protobuf descriptors: names and imports
+ * 17  NET      addresses, sockets, event loop, timers, wake-ups
+ * 18  H2       one HTTP/2 connection over nghttp2; no gRPC in here
+ * 19  JOB      work that any loop of a pool may do
+ * 20  RPC      gRPC on H2, both ends: framing, status, deadlines
+ * 21  SVC      Greeter, Health, Reflection, TestService
+ * 22  WEB      debug endpoint: HTTP/1.1
+ * 23  API      what grpcprof.h promises
+ * 24  LOAD     load generator
+ * 25  OUT      writers of what ANL, VIEW and LOAD found
+ * 26  CLI      option tables, help, the commands, main
  *
  * CONVENTIONS
  *
@@ -8050,7 +8051,215 @@ static int svg_write(const struct pp *p, const struct svg_config *config,
     return e;
 }
 
-/* ================================== 16 NET ==================================
+/* ================================== 16 DSC ==================================
+ * for     protobuf descriptors: which file defines a name, and what it imports
+ * uses    MEM, TXT, PB
+ * owns    struct dsc: its tables; the descriptors are borrowed
+ * spec    google/protobuf/descriptor.proto
+ * prefix  dsc_
+ * runs    any thread; a struct dsc that is not changed has many readers
+ *
+ *   FileDescriptorSet    1 file*
+ *   FileDescriptorProto  1 name  2 package  3 dependency*  4 message_type*
+ *                        5 enum_type*  6 service*
+ *   DescriptorProto      1 name  2 field*  3 nested_type*  4 enum_type*
+ *   a field, an enum, a value, a service, a method       1 name
+ *
+ * Invariant  every symbol's file is one of file.
+ * Does not   check what it is given beyond its form: protoc made it.
+ */
+
+struct dsc_file {
+    struct slice bytes, name;           /* a FileDescriptorProto; its field 1 */
+};
+
+struct dsc_symbol {
+    struct slice name;                  /* package.Type.member; in the arena */
+    uint32_t file;                      /* row of dsc.file */
+};
+
+struct dsc {
+    struct arena arena;
+    struct dsc_file   *file;            /* owned */
+    struct dsc_symbol *symbol;          /* owned */
+    size_t nfiles, file_cap, nsymbols, symbol_cap;
+};
+
+/* Nesting of messages that is followed: protoc itself stops at 32. */
+enum { DSC_DEPTH = 32 };
+
+/* The last field number of kind PB_BYTES in the message m; empty: none. */
+static struct slice dsc_bytes(struct slice m, uint32_t number)
+{
+    const uint8_t *p = (const uint8_t *)m.p;
+    struct pb_in in = { p, p ? p + m.n : p };
+    struct pb_field f;
+    struct slice v = {0};
+    while (pb_get_field(&in, &f) > 0)
+        if (f.number == number && f.type == PB_BYTES)
+            v = (struct slice){ (const char *)f.bytes.p,
+                                (size_t)(f.bytes.end - f.bytes.p) };
+    return v;
+}
+
+/* Enter scope.name, or name where scope is empty; it into *full. */
+static int dsc_add(struct dsc *d, uint32_t file, struct slice scope,
+                   struct slice name, struct slice *full)
+{
+    struct buf b = {0};
+    mem_put(&b, scope.p, scope.n);
+    if (scope.n)
+        mem_put_byte(&b, '.');
+    mem_put(&b, name.p, name.n);
+    char *copy = b.err ? NULL : mem_arena_dup(&d->arena, b.data, b.len);
+    struct dsc_symbol *row = copy ? mem_grow(d->symbol, &d->symbol_cap,
+                                             d->nsymbols + 1, sizeof *row)
+                                  : NULL;
+    size_t n = b.len;
+    mem_fini(&b);
+    if (!row)
+        return GP_ENOMEM;
+    d->symbol = row;
+    *full = (struct slice){ copy, n };
+    row[d->nsymbols++] = (struct dsc_symbol){ *full, file };
+    return GP_OK;
+}
+
+/* Enter what the message m of scope defines: its members by the field numbers
+ * in inner, and where deep, messages and enums inside it. */
+static int dsc_walk(struct dsc *d, uint32_t file, struct slice scope,
+                    struct slice m, const char *inner, int depth)
+{
+    const uint8_t *p = (const uint8_t *)m.p;
+    struct pb_in in = { p, p ? p + m.n : p };
+    struct pb_field f;
+    struct slice full;
+    int e = dsc_add(d, file, scope, dsc_bytes(m, 1), &full);
+    if (depth >= DSC_DEPTH)
+        return GP_EFORMAT;
+    while (!e && pb_get_field(&in, &f) > 0) {
+        struct slice part = { (const char *)f.bytes.p,
+                              (size_t)(f.bytes.end - f.bytes.p) };
+        if (f.type != PB_BYTES || f.number > 6 ||
+            !strchr(inner, (int)('0' + f.number)))
+            continue;
+        if (*inner != 'M' || f.number == 2)     /* a name, no more */
+            e = dsc_add(d, file, full, dsc_bytes(part, 1), &part);
+        else if (f.number == 3)
+            e = dsc_walk(d, file, full, part, "M234", depth + 1);
+        else
+            e = dsc_walk(d, file, full, part, "2", depth + 1);
+    }
+    return e;
+}
+
+/* Enter a file and all that it defines. */
+static int dsc_add_file(struct dsc *d, struct slice bytes)
+{
+    const uint8_t *p = (const uint8_t *)bytes.p;
+    struct pb_in in = { p, p + bytes.n };
+    struct pb_field f;
+    struct slice package = dsc_bytes(bytes, 2);
+    struct dsc_file *row = mem_grow(d->file, &d->file_cap, d->nfiles + 1,
+                                    sizeof *row);
+    int got, e = GP_OK;
+    if (!row)
+        return GP_ENOMEM;
+    d->file = row;
+    row[d->nfiles] = (struct dsc_file){ bytes, dsc_bytes(bytes, 1) };
+    uint32_t file = (uint32_t)d->nfiles++;
+    while (!e && (got = pb_get_field(&in, &f)) != 0) {
+        if (got < 0)
+            return GP_EFORMAT;
+        struct slice part = { (const char *)f.bytes.p,
+                              (size_t)(f.bytes.end - f.bytes.p) };
+        if (f.type == PB_BYTES && f.number >= 4 && f.number <= 6)
+            e = dsc_walk(d, file, package, part,
+                         f.number == 4 ? "M234" : "2", 0);
+    }
+    return e;
+}
+
+/* Release d; a zero d is fine. */
+static void dsc_fini(struct dsc *d)
+{
+    mem_arena_fini(&d->arena);
+    mem_free(d->file);
+    mem_free(d->symbol);
+    *d = (struct dsc){0};
+}
+
+/* Fill *d from set, a FileDescriptorSet that outlives it. */
+static int dsc_init(struct dsc *d, struct slice set, struct gp_why *why)
+{
+    const uint8_t *p = (const uint8_t *)set.p;
+    struct pb_in in = { p, p ? p + set.n : p };
+    struct pb_field f;
+    int got = 0, e = GP_OK;
+    *d = (struct dsc){0};
+    while (!e && (got = pb_get_field(&in, &f)) > 0)
+        if (f.number == 1 && f.type == PB_BYTES)
+            e = dsc_add_file(d, (struct slice){ (const char *)f.bytes.p,
+                                    (size_t)(f.bytes.end - f.bytes.p) });
+    e = e ? e : got;
+    if (e)
+        dsc_fini(d);
+    return e == GP_ENOMEM ? txt_fail(why, e, "out of memory for descriptors")
+         : e ? txt_fail(why, e, "not a FileDescriptorSet") : GP_OK;
+}
+
+/* Row of the file called name, or MEM_NONE. */
+static uint32_t dsc_find_file(const struct dsc *d, struct slice name)
+{
+    for (size_t i = 0; i < d->nfiles; i++)
+        if (txt_equal(d->file[i].name, name))
+            return (uint32_t)i;
+    return MEM_NONE;
+}
+
+/* Row of the file that defines the symbol name, or MEM_NONE. */
+static uint32_t dsc_find_symbol(const struct dsc *d, struct slice name)
+{
+    if (name.n && name.p[0] == '.') {   /* as descriptors write full names */
+        name.p++;
+        name.n--;
+    }
+    for (size_t i = 0; i < d->nsymbols; i++)
+        if (txt_equal(d->symbol[i].name, name))
+            return d->symbol[i].file;
+    return MEM_NONE;
+}
+
+/* Append file i and all that it imports, each once, as fields number of b. */
+static void dsc_put_closure(const struct dsc *d, uint32_t i, uint32_t number,
+                            struct buf *b)
+{
+    struct buf rows = {0};              /* uint32_t each: those to append */
+    mem_put(&rows, &i, sizeof i);
+    for (size_t at = 0; at < rows.len && !rows.err; at += sizeof i) {
+        memcpy(&i, rows.data + at, sizeof i);
+        struct slice m = d->file[i].bytes;
+        const uint8_t *p = (const uint8_t *)m.p;
+        struct pb_in in = { p, p + m.n };
+        struct pb_field f;
+        pb_put_bytes(b, number, m.p, m.n);
+        while (pb_get_field(&in, &f) > 0) {
+            if (f.number != 3 || f.type != PB_BYTES)
+                continue;
+            uint32_t k = dsc_find_file(d, (struct slice){
+                (const char *)f.bytes.p, (size_t)(f.bytes.end - f.bytes.p) });
+            bool there = k == MEM_NONE;
+            for (size_t n = 0; n < rows.len && !there; n += sizeof k)
+                there = !memcmp(rows.data + n, &k, sizeof k);
+            if (!there)
+                mem_put(&rows, &k, sizeof k);
+        }
+    }
+    b->err = b->err ? b->err : rows.err;
+    mem_fini(&rows);
+}
+
+/* ================================== 17 NET ==================================
  * for     addresses, sockets, one event loop a thread: readiness, timers,
  *         tasks from other threads
  * uses    MEM, TXT, SYS
@@ -8633,7 +8842,7 @@ static void net_loop_run(struct net_loop *l)
         net_loop_turn(l, -1);
 }
 
-/* ================================== 17 H2 ===================================
+/* ================================== 18 H2 ===================================
  * for     one HTTP/2 connection, either role, over nghttp2; no gRPC in here
  * uses    MEM, NET
  * owns    the socket, the nghttp2 session and the bytes not yet sent
@@ -9481,7 +9690,7 @@ static int h2_kit_init(struct h2_kit *k)
     return GP_OK;
 }
 
-/* ================================== 18 JOB ==================================
+/* ================================== 19 JOB ==================================
  * for     work that any loop of a pool may do, and its way back
  * uses    MEM, NET
  * owns    nothing: jobs belong to whoever shares them
@@ -9576,7 +9785,7 @@ static struct job *job_collect(struct job_inbox *in)
     return first;
 }
 
-/* ================================== 19 RPC ==================================
+/* ================================== 20 RPC ==================================
  * for     gRPC on HTTP/2, both ends: framing, status, deadlines, gzip; the
  *         server's loops and methods; a client's calls
  * uses    MEM, TXT, SYS, GZ, SMP, NET, H2, JOB
@@ -9755,7 +9964,7 @@ enum rpc_coding { RPC_IDENTITY, RPC_GZIP, RPC_UNKNOWN_CODING };
 
 /* What a handler is to hear; rpc_call_job tells it in this order. */
 enum rpc_event { RPC_START = 1, RPC_MESSAGE = 2, RPC_HALF = 4,
-                 RPC_WRITABLE = 8, RPC_TIMER = 16 };
+                 RPC_WRITABLE = 8, RPC_TIMER = 16, RPC_POKE = 32 };
 
 struct rpc_meta {                       /* a header of the application */
     struct rpc_meta *next;              /* in the order of arrival */
@@ -9821,6 +10030,7 @@ struct gp_call {
     enum gp_status    status;           /* when finished */
     bool              gzip;             /* messages are compressed */
     bool              gzipped;          /* the answer says so */
+    bool              flagged;          /* the message told was compressed */
     bool              full;             /* the handler waits for on_writable */
     bool              finished;         /* no more is made */
     bool              told;             /* the handler knows of the call */
@@ -9875,6 +10085,13 @@ struct rpc_listener {
     struct rpc_listener *next;          /* owned */
 };
 
+struct rpc_kept {                       /* what a service keeps */
+    struct rpc_kept *next;              /* in the server's arena */
+    void  *arg;                         /* owned: freed with the server */
+    void (*free)(void *arg);
+    void (*on_drain)(void *arg);        /* the server leaves; or NULL */
+};
+
 struct gp_server {
     struct gp_server_config config;     /* with the defaults filled in */
     struct h2_kit     kit;
@@ -9883,6 +10100,7 @@ struct gp_server {
     size_t            nmethod, method_cap;      /* methods */
     struct index      by_path;          /* path -> method */
     struct rpc_listener *listener;      /* in the arena */
+    struct rpc_kept  *kept;             /* in the arena */
     struct rpc_loop  *loop;             /* owned, config.threads of them */
     struct job_pool   pool;             /* calls that any loop may run */
     _Atomic uint64_t  cut;              /* calls ended by the drain */
@@ -10335,6 +10553,30 @@ static void *rpc_call_alloc(struct gp_call *k, size_t n)
     return mem_arena_alloc(&k->arena, n);
 }
 
+/* A copy of s, with a zero behind it, that lives as long as k; or NULL. */
+static const char *rpc_call_text(struct gp_call *k, struct slice s)
+{
+    return mem_arena_dup(&k->arena, s.p, s.n);
+}
+
+/* Compress the messages that follow, where the client takes gzip. */
+static void rpc_call_compress(struct gp_call *k, bool on)
+{
+    k->gzip = on;
+}
+
+/* Whether the message being told came compressed. */
+static bool rpc_call_compressed(const struct gp_call *k)
+{
+    return k->flagged;
+}
+
+/* Have on_timer called in ns. */
+static void rpc_call_after(struct gp_call *k, int64_t ns)
+{
+    k->after_ns = sys_now_ns() + (ns > 0 ? ns : 0);
+}
+
 /* n zeroed bytes, the same ones at each call for k; NULL without memory. */
 static void *rpc_call_state(struct gp_call *k, size_t n)
 {
@@ -10465,8 +10707,9 @@ static bool rpc_call_next(struct gp_call *k, struct gp_slice *m)
     size_t n = (size_t)p[1] << 24 | (size_t)p[2] << 16 | (size_t)p[3] << 8 |
                p[4];
     k->taken_at += 5 + n;
+    k->flagged = p[0] != 0;
     *m = (struct gp_slice){ p + 5, n };
-    if (p[0] == 0)
+    if (!k->flagged)
         return true;
     k->plain.len = 0;
     int e = gz_inflate(p + 5, n, k->loop->server->config.max_message,
@@ -10499,6 +10742,8 @@ static void rpc_call_job(struct gp_call *k)
         m->on_writable(k, m->service);
     if ((k->todo & RPC_TIMER) && m->on_timer && !k->finished)
         m->on_timer(k, m->service);
+    if ((k->todo & RPC_POKE) && !k->finished)
+        m->on_poke(k, m->service);
     while (!k->finished && !k->full && rpc_call_next(k, &message))
         m->on_message(k, message, m->service);
     if (k->taken_at < k->taken.len)     /* full: half-close waits for them */
@@ -11168,6 +11413,8 @@ static void rpc_server_free(struct gp_server *s)
         rpc_server_reclaim(s);
     for (unsigned i = 0; s->loop && i < s->config.threads; i++)
         rpc_loop_fini(&s->loop[i]);
+    for (struct rpc_kept *k = s->kept; k; k = k->next)
+        k->free(k->arg);
     h2_kit_fini(&s->kit);
     mem_free(s->loop);
     mem_free(s->method);
@@ -11271,6 +11518,57 @@ static int rpc_server_add(struct gp_server *s, const struct gp_method *method,
                                            method->kind == GP_SERVER_STREAM };
     v[s->nmethod++].own.path = copy;
     return GP_OK;
+}
+
+/* Have s free arg with itself, and call on_drain when it begins to leave.  On
+ * an error it is freed at once. */
+static int rpc_server_keep(struct gp_server *s, void *arg,
+                           void (*release)(void *), void (*on_drain)(void *),
+                           struct gp_why *why)
+{
+    struct rpc_kept *k = mem_arena_alloc(&s->arena, sizeof *k);
+    if (!k) {
+        release(arg);
+        return txt_fail(why, GP_ENOMEM, "out of memory for a service");
+    }
+    *k = (struct rpc_kept){ s->kept, arg, release, on_drain };
+    s->kept = k;
+    return GP_OK;
+}
+
+/* What is kept for s with this release function, or NULL. */
+static void *rpc_server_kept(const struct gp_server *s,
+                             void (*release)(void *))
+{
+    const struct rpc_kept *k = s->kept;
+    while (k && k->free != release)
+        k = k->next;
+    return k ? k->arg : NULL;
+}
+
+/* The service of method number i, borrowed from s; empty where an earlier
+ * method is of the same.  False past the last method. */
+static bool rpc_server_service(const struct gp_server *s, size_t i,
+                               struct slice *name)
+{
+    if (i >= s->nmethod)
+        return false;
+    const char *path = s->method[i].own.path;
+    *name = (struct slice){ path + 1, strcspn(path + 1, "/") };
+    for (size_t k = 0; k < i; k++)
+        if (!strncmp(s->method[k].own.path, path, name->n + 2))
+            name->n = 0;
+    return true;
+}
+
+/* True when s has a method of the service. */
+static bool rpc_server_serves(const struct gp_server *s, struct slice service)
+{
+    struct slice name;
+    for (size_t i = 0; rpc_server_service(s, i, &name); i++)
+        if (txt_equal(name, service) && service.n)
+            return true;
+    return false;
 }
 
 /* Listen on address; *bound, when not NULL, becomes the address bound, which
@@ -11424,6 +11722,28 @@ static unsigned rpc_server_tell(struct gp_server *s, void (*task)(void *))
     return n;
 }
 
+/* Task: the open calls of methods that have on_poke hear it. */
+static void rpc_loop_poke(void *arg)
+{
+    struct rpc_loop *l = arg;
+    for (struct link *i = l->conns.next; i != &l->conns; i = i->next) {
+        struct rpc_conn *c = MEM_OF(i, struct rpc_conn, of_loop);
+        for (struct link *j = c->calls.next; j != &c->calls; j = j->next) {
+            struct gp_call *k = MEM_OF(j, struct gp_call, of_conn);
+            if (k->method && k->method->own.on_poke && !k->answered &&
+                k->half)
+                rpc_call_ready(k, RPC_POKE);
+        }
+    }
+}
+
+/* Have all open calls of methods that have on_poke hear it soon; any thread. */
+static void rpc_server_poke(struct gp_server *s)
+{
+    if (s->started)
+        (void)rpc_server_tell(s, rpc_loop_poke);
+}
+
 /* Stop accepting, tell the clients, and wait at most grace_ns for the calls in
  * flight; then close what is left.  Returns the calls that were cut off.  Looks
  * every millisecond: this happens once in a server's life. */
@@ -11433,6 +11753,10 @@ static uint64_t rpc_server_drain(struct gp_server *s, int64_t grace_ns)
     if (!s->started || !s->loop[0].running)
         return 0;
     int64_t until = sys_now_ns() + grace_ns;
+    for (struct rpc_kept *k = s->kept; k; k = k->next)
+        if (k->on_drain)
+            k->on_drain(k->arg);
+    rpc_server_poke(s);
     (void)net_loop_post(&s->loop[0].net, rpc_server_deafen, s);
     (void)rpc_server_tell(s, rpc_loop_drain);
     while (rpc_server_conns(s) && sys_now_ns() < until)
@@ -11822,11 +12146,13 @@ static int rpc_request_init(struct rpc_request *q, const char *path,
     return e;
 }
 
-/* ================================== 20 SVC ==================================
- * for     the services that serve offers: helloworld.Greeter
- * uses    MEM, TXT, PB, RPC
- * owns    nothing: the caller holds struct svc_greeter
- * spec    proto/helloworld.proto
+/* ================================== 21 SVC ==================================
+ * for     the services that serve offers: Greeter, Health, Reflection, and
+ *         TestService for interoperability tests
+ * uses    MEM, TXT, PB, DSC, RPC
+ * owns    what its services keep; the caller holds struct svc_greeter
+ * spec    proto/ has a file for each; grpc/doc health-checking.md and
+ *         server-reflection.md; interop-test-descriptions.md
  * prefix  svc_
  * runs    on the event loops, many at once
  *
@@ -11898,17 +12224,14 @@ static size_t svc_digits(uint64_t v, char *text)
     return n;
 }
 
-/* Answer SayHello. */
-static void svc_hello(struct gp_call *call, struct gp_slice request, void *arg)
+/* ---- greeter ---- */
+
+/* Send the greeting for one request, after the work; false when k has failed,
+ * or takes no more for now. */
+static bool svc_greet(struct gp_call *call, struct slice name,
+                      struct svc_greeter *g)
 {
-    struct svc_greeter *g = arg;
-    struct slice name;
     char number[20];
-    if (svc_hello_parse(request, &name)) {
-        rpc_call_fail(call, GP_STATUS_INTERNAL,
-                      "HelloRequest is not valid protobuf");
-        return;
-    }
     uint64_t seq = atomic_fetch_add_explicit(&g->count, 1,
                                              memory_order_relaxed) + 1;
     /* The sum is used by nothing, in a way that the compiler cannot see. */
@@ -11922,19 +12245,796 @@ static void svc_hello(struct gp_call *call, struct gp_slice request, void *arg)
     mem_put(out, "! (request #", 12);
     mem_put(out, number, n);
     mem_put_byte(out, ')');
-    rpc_call_send(call);
+    return !rpc_message_end(call);
 }
+
+/* The name in request; false after failing call. */
+static bool svc_hello_name(struct gp_call *call, struct gp_slice request,
+                           struct slice *name)
+{
+    if (!svc_hello_parse(request, name))
+        return true;
+    rpc_call_fail(call, GP_STATUS_INTERNAL,
+                  "HelloRequest is not valid protobuf");
+    return false;
+}
+
+/* Answer SayHello. */
+static void svc_hello(struct gp_call *call, struct gp_slice request, void *arg)
+{
+    struct slice name;
+    if (!svc_hello_name(call, request, &name))
+        return;
+    (void)svc_greet(call, name, arg);
+    rpc_call_finish(call, GP_STATUS_OK, "");
+}
+
+/* Answer one message of SayHelloBidiStream. */
+static void svc_hello_bidi(struct gp_call *call, struct gp_slice request,
+                           void *arg)
+{
+    struct slice name;
+    if (svc_hello_name(call, request, &name))
+        (void)svc_greet(call, name, arg);
+}
+
+/* The client of a stream has said all: so have we. */
+static void svc_half_close(struct gp_call *call, void *arg)
+{
+    (void)arg;
+    rpc_call_finish(call, GP_STATUS_OK, "");
+}
+
+enum { SVC_GREETINGS = 10 };            /* of SayHelloStreamReply */
+
+struct svc_stream {                     /* what is kept of one */
+    struct slice name;                  /* in the call's arena */
+    int left;                           /* greetings to be sent */
+};
+
+/* Send what is left of SayHelloStreamReply, as far as there is room. */
+static void svc_hello_more(struct gp_call *call, void *arg)
+{
+    struct svc_stream *s = rpc_call_state(call, sizeof *s);
+    while (s->left && !rpc_call_cancelled(call)) {
+        s->left--;
+        if (!svc_greet(call, s->name, arg))
+            break;
+    }
+    if (!s->left)
+        rpc_call_finish(call, GP_STATUS_OK, "");
+}
+
+/* Answer SayHelloStreamReply. */
+static void svc_hello_stream(struct gp_call *call, struct gp_slice request,
+                             void *arg)
+{
+    struct svc_stream *s = rpc_call_state(call, sizeof *s);
+    struct slice name;
+    const char *copy;
+    if (!svc_hello_name(call, request, &name))
+        return;
+    if (!s || !(copy = rpc_call_text(call, name))) {
+        rpc_call_fail(call, GP_STATUS_RESOURCE_EXHAUSTED, "out of memory");
+        return;
+    }
+    *s = (struct svc_stream){ { copy, name.n }, SVC_GREETINGS };
+    svc_hello_more(call, arg);
+}
+
+/* Add the n methods at m to s. */
+static int svc_add(struct gp_server *s, const struct gp_method *m, size_t n,
+                   struct gp_why *why)
+{
+    int e = GP_OK;
+    for (size_t i = 0; !e && i < n; i++)
+        e = rpc_server_add(s, &m[i], why);
+    return e;
+}
+
+#define SVC_ADD(s, m, why) svc_add(s, m, sizeof(m) / sizeof *(m), why)
 
 /* Offer helloworld.Greeter, answered by g, which outlives s. */
 static int svc_greeter_add(struct gp_server *s, struct svc_greeter *g,
                            struct gp_why *why)
 {
-    const struct gp_method m = { .path = "/helloworld.Greeter/SayHello",
-        .on_message = svc_hello, .service = g, .run = GP_RUN_POOL };
-    return rpc_server_add(s, &m, why);
+    const struct gp_method m[] = {
+        { .path = "/helloworld.Greeter/SayHello", .on_message = svc_hello,
+          .service = g, .run = GP_RUN_POOL },
+        { .path = "/helloworld.Greeter/SayHelloStreamReply",
+          .kind = GP_SERVER_STREAM, .on_message = svc_hello_stream,
+          .on_writable = svc_hello_more, .service = g, .run = GP_RUN_POOL },
+        { .path = "/helloworld.Greeter/SayHelloBidiStream", .kind = GP_BIDI,
+          .on_message = svc_hello_bidi, .on_half_close = svc_half_close,
+          .service = g, .run = GP_RUN_POOL },
+    };
+    return SVC_ADD(s, m, why);
 }
 
-/* ================================== 21 WEB ==================================
+/* ---- grpc.health.v1 ---- */
+
+struct svc_status {                     /* what was said of a service */
+    char *name;                         /* in the arena */
+    enum gp_health status;
+};
+
+struct svc_health {
+    const struct gp_server *server;     /* borrowed */
+    pthread_mutex_t lock;               /* guards the rest */
+    struct arena arena;
+    struct svc_status *v;               /* owned */
+    size_t n, cap;
+    bool down;                          /* the server is draining */
+};
+
+/* The status of a service: "" and those that are served are SERVING until
+ * something else is said. */
+static enum gp_health svc_health_status(struct svc_health *h,
+                                        struct slice service)
+{
+    enum gp_health status = GP_HEALTH_UNKNOWN_SERVICE;
+    pthread_mutex_lock(&h->lock);
+    if (!service.n || rpc_server_serves(h->server, service))
+        status = GP_HEALTH_SERVING;
+    for (size_t i = 0; i < h->n; i++)
+        if (txt_equal(txt_slice(h->v[i].name), service))
+            status = h->v[i].status;
+    if (h->down && status != GP_HEALTH_UNKNOWN_SERVICE)
+        status = GP_HEALTH_NOT_SERVING;
+    pthread_mutex_unlock(&h->lock);
+    return status;
+}
+
+/* Release the arg of svc_health_add. */
+static void svc_health_free(void *arg)
+{
+    struct svc_health *h = arg;
+    pthread_mutex_destroy(&h->lock);
+    mem_arena_fini(&h->arena);
+    mem_free(h->v);
+    mem_free(h);
+}
+
+/* Note what is said of a service; its watchers hear of it soon.  GP_ESTATE: s
+ * has no Health. */
+static int svc_health_set(struct gp_server *s, const char *service,
+                          enum gp_health status)
+{
+    struct svc_health *h = rpc_server_kept(s, svc_health_free);
+    struct svc_status *row = NULL;
+    if (!h)
+        return GP_ESTATE;
+    pthread_mutex_lock(&h->lock);
+    for (size_t i = 0; i < h->n && !row; i++)
+        if (!strcmp(h->v[i].name, service))
+            row = &h->v[i];
+    char *name = row ? row->name
+                     : mem_arena_dup(&h->arena, service, strlen(service));
+    if (!row && name && (row = mem_grow(h->v, &h->cap, h->n + 1,
+                                        sizeof *row))) {
+        h->v = row;
+        row += h->n++;
+    }
+    if (row && name)
+        *row = (struct svc_status){ name, status };
+    pthread_mutex_unlock(&h->lock);
+    rpc_server_poke(s);
+    return row && name ? GP_OK : GP_ENOMEM;
+}
+
+/* The server begins to leave. */
+static void svc_health_drain(void *arg)
+{
+    struct svc_health *h = arg;
+    pthread_mutex_lock(&h->lock);
+    h->down = true;
+    pthread_mutex_unlock(&h->lock);
+}
+
+/* The service that a HealthCheckRequest names; false after failing call. */
+static bool svc_health_parse(struct gp_call *call, struct gp_slice request,
+                             struct slice *service)
+{
+    if (!svc_hello_parse(request, service))     /* field 1, a string: alike */
+        return true;
+    rpc_call_fail(call, GP_STATUS_INTERNAL,
+                  "HealthCheckRequest is not valid protobuf");
+    return false;
+}
+
+/* Send a HealthCheckResponse. */
+static void svc_health_say(struct gp_call *call, enum gp_health status)
+{
+    pb_put_uint(rpc_message_begin(call), 1, (uint64_t)status);
+    (void)rpc_message_end(call);
+}
+
+/* Health.Check. */
+static void svc_health_check(struct gp_call *call, struct gp_slice request,
+                             void *arg)
+{
+    struct slice service;
+    if (!svc_health_parse(call, request, &service))
+        return;
+    enum gp_health status = svc_health_status(arg, service);
+    if (status == GP_HEALTH_UNKNOWN_SERVICE) {
+        rpc_call_fail(call, GP_STATUS_NOT_FOUND, "unknown service");
+        return;
+    }
+    svc_health_say(call, status);
+    rpc_call_finish(call, GP_STATUS_OK, "");
+}
+
+struct svc_watch {                      /* what is kept of a Watch */
+    struct slice service;               /* in the call's arena */
+    enum gp_health said;
+    bool begun;
+};
+
+/* Say the status where it has changed; a server that leaves ends the stream. */
+static void svc_health_poke(struct gp_call *call, void *arg)
+{
+    struct svc_health *h = arg;
+    struct svc_watch *w = rpc_call_state(call, sizeof *w);
+    if (!w || !w->begun)
+        return;
+    enum gp_health status = svc_health_status(h, w->service);
+    if (status != w->said)
+        svc_health_say(call, status);
+    w->said = status;
+    pthread_mutex_lock(&h->lock);
+    bool down = h->down;
+    pthread_mutex_unlock(&h->lock);
+    if (down)
+        rpc_call_finish(call, GP_STATUS_UNAVAILABLE, "the server is leaving");
+}
+
+/* Health.Watch. */
+static void svc_health_watch(struct gp_call *call, struct gp_slice request,
+                             void *arg)
+{
+    struct svc_watch *w = rpc_call_state(call, sizeof *w);
+    struct slice service;
+    const char *copy;
+    if (!svc_health_parse(call, request, &service))
+        return;
+    if (!w || !(copy = rpc_call_text(call, service))) {
+        rpc_call_fail(call, GP_STATUS_RESOURCE_EXHAUSTED, "out of memory");
+        return;
+    }
+    w->service = (struct slice){ copy, service.n };
+    w->said = svc_health_status(arg, w->service);
+    w->begun = true;
+    svc_health_say(call, w->said);
+    svc_health_poke(call, arg);
+}
+
+/* Append an entry of List's map: the status of service. */
+static void svc_health_entry(struct buf *b, struct svc_health *h,
+                             struct slice service)
+{
+    struct buf entry = {0}, value = {0};
+    pb_put_uint(&value, 1, (uint64_t)svc_health_status(h, service));
+    pb_put_bytes(&entry, 1, service.p, service.n);
+    pb_put_message(&entry, 2, &value);
+    pb_put_message(b, 1, &entry);
+    mem_fini(&entry);
+    mem_fini(&value);
+}
+
+/* Health.List. */
+static void svc_health_list(struct gp_call *call, struct gp_slice request,
+                            void *arg)
+{
+    struct svc_health *h = arg;
+    struct buf *out = rpc_message_begin(call);
+    struct slice service;
+    (void)request;
+    svc_health_entry(out, h, txt_slice(""));
+    for (size_t i = 0; rpc_server_service(h->server, i, &service); i++)
+        if (service.n)
+            svc_health_entry(out, h, service);
+    rpc_call_send(call);
+}
+
+/* Offer grpc.health.v1.Health. */
+static int svc_health_add(struct gp_server *s, struct gp_why *why)
+{
+    struct svc_health *h = mem_zalloc(sizeof *h);
+    if (!h)
+        return txt_fail(why, GP_ENOMEM, "out of memory for a service");
+    h->server = s;
+    pthread_mutex_init(&h->lock, NULL);
+    int e = rpc_server_keep(s, h, svc_health_free, svc_health_drain, why);
+    if (e)
+        return e;
+    const struct gp_method m[] = {
+        { .path = "/grpc.health.v1.Health/Check",
+          .on_message = svc_health_check, .service = h },
+        { .path = "/grpc.health.v1.Health/List",
+          .on_message = svc_health_list, .service = h },
+        { .path = "/grpc.health.v1.Health/Watch", .kind = GP_SERVER_STREAM,
+          .on_message = svc_health_watch, .on_poke = svc_health_poke,
+          .service = h },
+    };
+    return SVC_ADD(s, m, why);
+}
+
+/* ---- grpc.reflection, v1 and v1alpha ---- */
+
+struct svc_reflection {
+    const struct gp_server *server;     /* borrowed */
+    struct dsc dsc;                     /* the files that it knows */
+};
+
+/* Append field 4, a FileDescriptorResponse: file i and all that it imports. */
+static void svc_reflection_files(struct svc_reflection *r, uint32_t i,
+                                 struct buf *out)
+{
+    struct buf part = {0};
+    dsc_put_closure(&r->dsc, i, 1, &part);
+    pb_put_message(out, 4, &part);
+    mem_fini(&part);
+}
+
+/* Append field 7, an ErrorResponse; the stream goes on. */
+static void svc_reflection_error(struct buf *out, enum gp_status code,
+                                 const char *text)
+{
+    struct buf part = {0};
+    pb_put_uint(&part, 1, (uint64_t)code);
+    pb_put_bytes(&part, 2, text, strlen(text));
+    pb_put_message(out, 7, &part);
+    mem_fini(&part);
+}
+
+/* Append field 6, a ListServiceResponse. */
+static void svc_reflection_list(const struct svc_reflection *r,
+                                struct buf *out)
+{
+    struct buf part = {0}, service = {0};
+    struct slice name;
+    for (size_t i = 0; rpc_server_service(r->server, i, &name); i++) {
+        if (!name.n)
+            continue;
+        pb_put_bytes(&service, 1, name.p, name.n);
+        pb_put_message(&part, 1, &service);
+    }
+    pb_put_message(out, 6, &part);
+    mem_fini(&part);
+    mem_fini(&service);
+}
+
+/* Append the answer to f, a member of the oneof in a request. */
+static void svc_reflection_answer(struct svc_reflection *r,
+                                  const struct pb_field *f, struct buf *out)
+{
+    struct slice text = { (const char *)f->bytes.p,
+                          (size_t)(f->bytes.end - f->bytes.p) };
+    uint32_t i = f->number == 3 ? dsc_find_file(&r->dsc, text)
+               : f->number == 4 ? dsc_find_symbol(&r->dsc, text) : MEM_NONE;
+    if (f->number == 7)
+        svc_reflection_list(r, out);
+    else if (f->number == 5 || f->number == 6)
+        svc_reflection_error(out, GP_STATUS_NOT_FOUND,
+                             "there are no extensions");
+    else if (i == MEM_NONE)
+        svc_reflection_error(out, GP_STATUS_NOT_FOUND, f->number == 3 ?
+                             "no such file" : "no such symbol");
+    else
+        svc_reflection_files(r, i, out);
+}
+
+/* ServerReflection.ServerReflectionInfo: one request of the stream. */
+static void svc_reflection_info(struct gp_call *call, struct gp_slice request,
+                                void *arg)
+{
+    const uint8_t *p = request.data;
+    struct pb_in in = { p, p ? p + request.len : p };
+    struct pb_field f, asked = {0};
+    int got;
+    struct buf *out = rpc_message_begin(call);
+    while ((got = pb_get_field(&in, &f)) > 0) {
+        if (f.number == 1 && f.type == PB_BYTES)        /* valid_host */
+            pb_put_bytes(out, 1, f.bytes.p, (size_t)(f.bytes.end - f.bytes.p));
+        else if (f.number >= 3 && f.number <= 7 && f.type == PB_BYTES)
+            asked = f;                  /* of a oneof the last one counts */
+    }
+    pb_put_bytes(out, 2, request.data, request.len);
+    if (got < 0) {
+        rpc_call_fail(call, GP_STATUS_INTERNAL,
+                      "ServerReflectionRequest is not valid protobuf");
+        return;
+    }
+    if (asked.number)
+        svc_reflection_answer(arg, &asked, out);
+    else
+        svc_reflection_error(out, GP_STATUS_INVALID_ARGUMENT,
+                             "the request asks for nothing");
+    (void)rpc_message_end(call);
+}
+
+/* Release the arg of svc_reflection_add. */
+static void svc_reflection_free(void *arg)
+{
+    struct svc_reflection *r = arg;
+    dsc_fini(&r->dsc);
+    mem_free(r);
+}
+
+/* Offer reflection of the files in set, a FileDescriptorSet that outlives s. */
+static int svc_reflection_add(struct gp_server *s, struct slice set,
+                              struct gp_why *why)
+{
+    struct svc_reflection *r = mem_zalloc(sizeof *r);
+    if (!r)
+        return txt_fail(why, GP_ENOMEM, "out of memory for a service");
+    r->server = s;
+    int e = rpc_server_keep(s, r, svc_reflection_free, NULL, why);
+    e = e ? e : dsc_init(&r->dsc, set, why);
+    if (e)
+        return e;
+    const struct gp_method m[] = {
+        { .path = "/grpc.reflection.v1.ServerReflection/"
+                  "ServerReflectionInfo", .kind = GP_BIDI,
+          .on_message = svc_reflection_info, .on_half_close = svc_half_close,
+          .service = r },
+        { .path = "/grpc.reflection.v1alpha.ServerReflection/"
+                  "ServerReflectionInfo", .kind = GP_BIDI,
+          .on_message = svc_reflection_info, .on_half_close = svc_half_close,
+          .service = r },
+    };
+    return SVC_ADD(s, m, why);
+}
+
+#ifdef SVC_PROTOS       /* the Makefile's: the file with a FileDescriptorSet of
+                         * proto/, made by protoc; without it, no reflection */
+static const unsigned char svc_protos[] = {
+#include SVC_PROTOS
+};
+#endif
+
+/* ---- grpc.testing.TestService ---- */
+
+struct svc_output {                     /* a ResponseParameters */
+    uint64_t size, interval_us;
+    bool compressed;
+};
+
+struct svc_test {                       /* what is kept of a call */
+    struct svc_output *output;          /* owned: to be sent */
+    size_t n, cap, at;                  /* outputs; the next */
+    uint64_t received;                  /* payload bytes */
+    const char *text;                   /* of the status; in the call's arena */
+    enum gp_status status;              /* to end with */
+    bool waited;                        /* output[at]'s interval is over */
+    bool over;                          /* end when all is sent */
+};
+
+struct svc_request {                    /* SimpleRequest and its like */
+    uint64_t size;                      /* 2: response_size */
+    uint64_t payload;                   /* 3, 1: bytes of the body */
+    bool compress;                      /* 6: how to answer */
+    bool expects, flagged;              /* 8, 2: how it was to be sent; said */
+    uint64_t status;                    /* 7 */
+    struct slice text;
+};
+
+enum { SVC_PAYLOAD_MOST = 64 << 20 };   /* of a response: more is refused */
+
+/* The varint in field number of the message in; 0 where it has none. */
+static uint64_t svc_test_varint(struct pb_in in, uint32_t number)
+{
+    struct pb_field f;
+    uint64_t v = 0;
+    while (pb_get_field(&in, &f) > 0)
+        if (f.number == number && f.type == PB_VARINT)
+            v = f.value;
+    return v;
+}
+
+/* The bytes in field number of the message in; empty where it has none. */
+static struct slice svc_test_bytes(struct pb_in in, uint32_t number)
+{
+    struct pb_field f;
+    struct slice v = {0};
+    while (pb_get_field(&in, &f) > 0)
+        if (f.number == number && f.type == PB_BYTES)
+            v = (struct slice){ (const char *)f.bytes.p,
+                                (size_t)(f.bytes.end - f.bytes.p) };
+    return v;
+}
+
+/* Read a request; expect is the number of its expect_compressed, payload that
+ * of its payload.  False after failing call. */
+static bool svc_test_parse(struct gp_call *call, struct gp_slice request,
+                           uint32_t payload, uint32_t expect,
+                           struct svc_request *q)
+{
+    const uint8_t *p = request.data;
+    struct pb_in in = { p, p ? p + request.len : p };
+    struct pb_field f;
+    int got;
+    *q = (struct svc_request){0};
+    while ((got = pb_get_field(&in, &f)) > 0) {
+        if (f.type == PB_VARINT && f.number == 2)
+            q->size = f.value;
+        if (f.type != PB_BYTES)
+            continue;
+        if (f.number == payload)
+            q->payload = svc_test_bytes(f.bytes, 2).n;
+        else if (f.number == 6)
+            q->compress = svc_test_varint(f.bytes, 1);
+        else if (f.number == 7) {
+            q->status = svc_test_varint(f.bytes, 1);
+            q->text = svc_test_bytes(f.bytes, 2);
+        }
+        if (f.number == expect) {
+            q->flagged = true;
+            q->expects = svc_test_varint(f.bytes, 1);
+        }
+    }
+    if (got < 0)
+        rpc_call_fail(call, GP_STATUS_INTERNAL,
+                      "the request is not valid protobuf");
+    else if (q->flagged && q->expects && !rpc_call_compressed(call))
+        rpc_call_fail(call, GP_STATUS_INVALID_ARGUMENT,
+                      "the request was to be compressed, and is not");
+    else
+        return true;
+    return false;
+}
+
+/* Send a payload of size zeros as field 1; as rpc_message_end. */
+static int svc_test_payload(struct gp_call *call, uint64_t size)
+{
+    struct buf *out = rpc_message_begin(call), head = {0};
+    pb_put_varint(&head, 2 << 3 | PB_BYTES);
+    pb_put_varint(&head, size);
+    pb_put_varint(out, 1 << 3 | PB_BYTES);
+    pb_put_varint(out, head.len + size);
+    mem_put(out, head.data, head.len);
+    uint8_t *zeros = mem_reserve(out, size);
+    if (zeros) {
+        memset(zeros, 0, size);
+        out->len += size;
+    }
+    mem_fini(&head);
+    return rpc_message_end(call);
+}
+
+/* Echo the metadata that the interop cases ask for. */
+static void svc_test_echo(struct gp_call *call)
+{
+    static const char head[] = "x-grpc-test-echo-initial";
+    static const char trail[] = "x-grpc-test-echo-trailing-bin";
+    struct gp_slice v = rpc_call_metadata(call, head, 0);
+    if (v.data)
+        (void)rpc_call_add(call, head, v, false);
+    v = rpc_call_metadata(call, trail, 0);
+    if (v.data)
+        (void)rpc_call_add(call, trail, v, true);
+}
+
+/* End call with the status that a request asked for. */
+static void svc_test_end(struct gp_call *call, uint64_t status,
+                         struct slice text)
+{
+    const char *copy = rpc_call_text(call, text);
+    rpc_call_finish(call, status > 16 ? GP_STATUS_UNKNOWN
+                                      : (enum gp_status)status,
+                    copy ? copy : "");
+}
+
+/* EmptyCall. */
+static void svc_test_empty(struct gp_call *call, struct gp_slice request,
+                           void *arg)
+{
+    (void)request;
+    (void)arg;
+    svc_test_echo(call);
+    (void)rpc_message_begin(call);
+    rpc_call_send(call);
+}
+
+/* UnaryCall. */
+static void svc_test_unary(struct gp_call *call, struct gp_slice request,
+                           void *arg)
+{
+    struct svc_request q;
+    (void)arg;
+    svc_test_echo(call);
+    if (!svc_test_parse(call, request, 3, 8, &q))
+        return;
+    if (q.status) {
+        svc_test_end(call, q.status, q.text);
+        return;
+    }
+    if (q.size > SVC_PAYLOAD_MOST) {
+        rpc_call_fail(call, GP_STATUS_INVALID_ARGUMENT,
+                      "response_size is larger than this server makes");
+        return;
+    }
+    rpc_call_compress(call, q.compress);
+    (void)svc_test_payload(call, q.size);
+    rpc_call_finish(call, GP_STATUS_OK, "");
+}
+
+/* Send what is due of a streaming call, as far as there is room; on_writable
+ * and on_timer. */
+static void svc_test_pump(struct gp_call *call, void *arg)
+{
+    struct svc_test *t = rpc_call_state(call, sizeof *t);
+    (void)arg;
+    while (t->at < t->n) {
+        const struct svc_output *o = &t->output[t->at];
+        if (o->interval_us && !t->waited) {
+            rpc_call_after(call, (int64_t)o->interval_us * 1000);
+            t->waited = true;
+            return;
+        }
+        t->waited = false;
+        t->at++;
+        rpc_call_compress(call, o->compressed);
+        if (svc_test_payload(call, o->size))
+            return;
+    }
+    if (t->status || t->over)
+        rpc_call_finish(call, t->status, t->text ? t->text : "");
+}
+
+/* Add the outputs that a StreamingOutputCallRequest asks for to t; false after
+ * failing call. */
+static bool svc_test_outputs(struct gp_call *call, struct gp_slice request,
+                             struct svc_test *t)
+{
+    const uint8_t *p = request.data;
+    struct pb_in in = { p, p ? p + request.len : p };
+    struct pb_field f;
+    while (pb_get_field(&in, &f) > 0) {
+        if (f.type != PB_BYTES || f.number != 2)
+            continue;
+        struct svc_output o = {
+            .size = svc_test_varint(f.bytes, 1),
+            .interval_us = svc_test_varint(f.bytes, 2),
+        };
+        struct slice flag = svc_test_bytes(f.bytes, 3);
+        o.compressed = svc_test_varint((struct pb_in){
+            (const uint8_t *)flag.p, (const uint8_t *)flag.p + flag.n }, 1);
+        if (o.size > SVC_PAYLOAD_MOST || o.interval_us > 3600000000u) {
+            rpc_call_fail(call, GP_STATUS_INVALID_ARGUMENT,
+                          "size or interval_us is out of range");
+            return false;
+        }
+        if (t->at == t->n)
+            t->at = t->n = 0;
+        struct svc_output *v = mem_grow(t->output, &t->cap, t->n + 1,
+                                        sizeof *v);
+        if (!v) {
+            rpc_call_fail(call, GP_STATUS_RESOURCE_EXHAUSTED, "out of memory");
+            return false;
+        }
+        t->output = v;
+        v[t->n++] = o;
+    }
+    return true;
+}
+
+/* What the calls that use svc_test_output are, as their service. */
+static char svc_test_single;            /* StreamingOutputCall: one request */
+static char svc_test_later;             /* HalfDuplexCall: answers at its end */
+
+/* One request of StreamingOutputCall, FullDuplexCall or HalfDuplexCall. */
+static void svc_test_output(struct gp_call *call, struct gp_slice request,
+                            void *arg)
+{
+    struct svc_test *t = rpc_call_state(call, sizeof *t);
+    struct svc_request q;
+    if (!t) {
+        rpc_call_fail(call, GP_STATUS_RESOURCE_EXHAUSTED, "out of memory");
+        return;
+    }
+    if (!svc_test_parse(call, request, 3, 0, &q) ||
+        !svc_test_outputs(call, request, t))
+        return;
+    if (q.status) {
+        t->text = rpc_call_text(call, q.text);
+        t->status = q.status > 16 ? GP_STATUS_UNKNOWN
+                                  : (enum gp_status)q.status;
+    }
+    if (arg == &svc_test_single) {
+        svc_test_echo(call);
+        t->over = true;
+    }
+    if (arg != &svc_test_later)
+        svc_test_pump(call, arg);
+}
+
+/* A call of TestService begins. */
+static void svc_test_start(struct gp_call *call, void *arg)
+{
+    (void)arg;
+    svc_test_echo(call);
+}
+
+/* The client of FullDuplexCall has said all. */
+static void svc_test_half(struct gp_call *call, void *arg)
+{
+    struct svc_test *t = rpc_call_state(call, sizeof *t);
+    if (!t) {
+        rpc_call_fail(call, GP_STATUS_RESOURCE_EXHAUSTED, "out of memory");
+        return;
+    }
+    t->over = true;
+    svc_test_pump(call, arg);
+}
+
+/* One request of StreamingInputCall. */
+static void svc_test_input(struct gp_call *call, struct gp_slice request,
+                           void *arg)
+{
+    struct svc_test *t = rpc_call_state(call, sizeof *t);
+    struct svc_request q;
+    (void)arg;
+    if (!svc_test_parse(call, request, 1, 2, &q))
+        return;
+    if (t)
+        t->received += q.payload;
+}
+
+/* The client of StreamingInputCall has said all. */
+static void svc_test_sum(struct gp_call *call, void *arg)
+{
+    struct svc_test *t = rpc_call_state(call, sizeof *t);
+    (void)arg;
+    pb_put_uint(rpc_message_begin(call), 1, t ? t->received : 0);
+    rpc_call_send(call);
+}
+
+/* A streaming call is over. */
+static void svc_test_done(struct gp_call *call, enum gp_status status,
+                          void *arg)
+{
+    struct svc_test *t = rpc_call_state(call, sizeof *t);
+    (void)status;
+    (void)arg;
+    if (t)
+        mem_free(t->output);
+}
+
+/* Offer grpc.testing.TestService, for gRPC's interoperability tests. */
+static int svc_test_add(struct gp_server *s, struct gp_why *why)
+{
+    const struct gp_method m[] = {
+        { .path = "/grpc.testing.TestService/EmptyCall", .metadata = true,
+          .on_message = svc_test_empty },
+        { .path = "/grpc.testing.TestService/UnaryCall", .metadata = true,
+          .on_message = svc_test_unary },
+        { .path = "/grpc.testing.TestService/StreamingOutputCall",
+          .kind = GP_SERVER_STREAM, .metadata = true,
+          .on_message = svc_test_output, .service = &svc_test_single,
+          .on_writable = svc_test_pump, .on_timer = svc_test_pump,
+          .on_done = svc_test_done },
+        { .path = "/grpc.testing.TestService/StreamingInputCall",
+          .kind = GP_CLIENT_STREAM, .metadata = true,
+          .on_start = svc_test_start, .on_message = svc_test_input,
+          .on_half_close = svc_test_sum, .on_done = svc_test_done },
+        { .path = "/grpc.testing.TestService/FullDuplexCall",
+          .kind = GP_BIDI, .metadata = true, .on_start = svc_test_start,
+          .on_message = svc_test_output, .on_half_close = svc_test_half,
+          .on_writable = svc_test_pump, .on_timer = svc_test_pump,
+          .on_done = svc_test_done },
+        { .path = "/grpc.testing.TestService/HalfDuplexCall",
+          .kind = GP_BIDI, .metadata = true, .on_start = svc_test_start,
+          .service = &svc_test_later,
+          .on_message = svc_test_output, .on_half_close = svc_test_half,
+          .on_writable = svc_test_pump, .on_timer = svc_test_pump,
+          .on_done = svc_test_done },
+    };
+    return SVC_ADD(s, m, why);
+}
+
+/* ================================== 22 WEB ==================================
  * for     the debug endpoint: HTTP/1.1 for people, scrapers and pprof
  * uses    MEM, TXT, SYS, JS, ELF, SMP, PP, REC, SVG, NET, H2, RPC
  * owns    struct gp_debug: its thread, its sockets, the windows that it opened
@@ -13077,9 +14177,9 @@ static int web_start(struct gp_debug *w, struct gp_why *why)
     return e;
 }
 
-/* ================================== 22 API ==================================
+/* ================================== 23 API ==================================
  * for     what grpcprof.h promises to other programs, and to CLI
- * uses    MEM, TXT, SYS, REC, PP, SVG, RPC, WEB
+ * uses    MEM, TXT, SYS, REC, PP, SVG, RPC, SVC, WEB
  * owns    struct gp_profiler; the server is RPC's, the endpoint WEB's
  * spec    grpcprof.h has the contracts
  * prefix  gp_
@@ -13194,6 +14294,38 @@ out:
     mem_fini(&picture);
     pp_fini(&profile);
     return e;
+}
+
+/* Offer Health; see grpcprof.h. */
+int gp_server_add_health(struct gp_server *s, struct gp_why *why)
+{
+    if (!s)
+        return txt_fail(why, GP_EUSAGE, "no server");
+    if (rpc_server_serves(s, txt_slice("grpc.health.v1.Health")))
+        return txt_fail(why, GP_EUSAGE, "Health is there already");
+    return svc_health_add(s, why);
+}
+
+/* What Health says of a service; see grpcprof.h. */
+int gp_server_health(struct gp_server *s, const char *service,
+                     enum gp_health status)
+{
+    return s && service ? svc_health_set(s, service, status) : GP_EUSAGE;
+}
+
+/* Offer Reflection; see grpcprof.h. */
+int gp_server_add_reflection(struct gp_server *s, struct gp_slice set,
+                             struct gp_why *why)
+{
+    if (!s)
+        return txt_fail(why, GP_EUSAGE, "no server");
+    return svc_reflection_add(s, (struct slice){ set.data, set.len }, why);
+}
+
+/* Have streams look whether there is something to say; see grpcprof.h. */
+void gp_server_poke(struct gp_server *s)
+{
+    rpc_server_poke(s);
 }
 
 /* A debug endpoint that does not answer yet; see grpcprof.h. */
@@ -13333,13 +14465,13 @@ int gp_call_add(struct gp_call *call, const char *key, struct gp_slice value,
 /* Whether messages are compressed; see grpcprof.h. */
 void gp_call_compress(struct gp_call *call, bool on)
 {
-    call->gzip = on;
+    rpc_call_compress(call, on);
 }
 
 /* Ask for on_timer; see grpcprof.h. */
 void gp_call_after(struct gp_call *call, int64_t ns)
 {
-    call->after_ns = sys_now_ns() + (ns > 0 ? ns : 0);
+    rpc_call_after(call, ns);
 }
 
 /* Whether anybody still waits; see grpcprof.h. */
@@ -13369,7 +14501,7 @@ void *gp_call_alloc(struct gp_call *call, size_t n)
 
 #ifndef GRPCPROF_LIBRARY
 
-/* ================================= 23 LOAD ==================================
+/* ================================= 24 LOAD ==================================
  * for     the load generator: many clients, a closed loop each
  * uses    MEM, TXT, SYS, PB, HDR, NET, H2, RPC
  * owns    its threads, connections and calls while load_run runs; struct
@@ -14490,7 +15622,7 @@ static bool load_exceeds(const struct load_config *k,
     return r->failed > k->max_errors;
 }
 
-/* ================================== 24 OUT ==================================
+/* ================================== 25 OUT ==================================
  * for     what report and load print: text, Markdown, JSON, pprof's table,
  *         folded stacks
  * uses    MEM, TXT, SYS, JS, HDR, PP, VIEW, ANL, RPC, LOAD
@@ -16347,7 +17479,7 @@ static void out_load_json(struct buf *b, const struct load_config *k,
     mem_put_byte(b, '\n');
 }
 
-/* ================================== 25 CLI ==================================
+/* ================================== 26 CLI ==================================
  * for     option tables, help, the commands serve, load and report, main
  * uses    MEM, TXT, SYS, PP, ANL, SVG, SVC, API, LOAD, OUT
  * owns    stdout, stderr, the exit status, SIGINT and SIGTERM
@@ -16707,7 +17839,7 @@ struct cmd_serve {
     const char *timer, *clock;          /* names, see cmd_serve_clock */
     const char *out, *svg;              /* files; svg "none": none */
     const char *debug;                  /* address, "off"; NULL: the default */
-    bool exit;
+    bool exit, interop;
 
     struct gp_server *server;           /* owned while cmd_serve_run runs */
     struct gp_debug *endpoint;          /* owned likewise; NULL: none */
@@ -16750,6 +17882,8 @@ static const struct cmd_option cmd_serve_options[] = {
     { 0, "debug", "ADDR", "(" GP_DEBUG_ADDRESS ")",
       "HTTP endpoint for pprof, curl and Prometheus; off: none",
       CMD_TEXT, offsetof(struct cmd_serve, debug), 0, 0 },
+    { 0, "interop", NULL, NULL, "also serve grpc.testing.TestService",
+      CMD_FLAG, offsetof(struct cmd_serve, interop), 0, 0 },
     { 0, "max-connections", "N", "(what descriptors allow)",
       "connections at once",
       CMD_UINT, offsetof(struct cmd_serve, max_connections), 1, 1000000 },
@@ -17042,8 +18176,15 @@ static int cmd_serve_listen(struct cmd_serve *c, struct gp_why *why)
     sys_raise_files();
     c->greeter.work = c->work;
     if ((e = gp_server_new(&c->server, &config, why)) ||
-        (e = svc_greeter_add(c->server, &c->greeter, why)))
+        (e = svc_greeter_add(c->server, &c->greeter, why)) ||
+        (e = gp_server_add_health(c->server, why)) ||
+        (c->interop && (e = svc_test_add(c->server, why))))
         return e;
+#ifdef SVC_PROTOS
+    const struct gp_slice set = { svc_protos, sizeof svc_protos };
+    if ((e = gp_server_add_reflection(c->server, set, why)))
+        return e;
+#endif
     if (!c->listen.n)
         c->listen.text[c->listen.n++] = "127.0.0.1:50051";
     for (size_t i = 0; i < c->listen.n; i++)

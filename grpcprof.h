@@ -171,6 +171,7 @@ struct gp_method {
     void (*on_writable)(struct gp_call *call, void *service);   /* after
                                  * GP_ELIMIT: there is room again */
     void (*on_timer)(struct gp_call *call, void *service);  /* gp_call_after */
+    void (*on_poke)(struct gp_call *call, void *service);   /* gp_server_poke */
     void (*on_done)(struct gp_call *call, enum gp_status status,
                     void *service);     /* once, last: finished, or cancelled */
 };
@@ -191,6 +192,32 @@ int gp_server_new(struct gp_server **s, const struct gp_server_config *config,
 /* Add a method; before gp_server_start. */
 int gp_server_add(struct gp_server *s, const struct gp_method *method,
                   struct gp_why *why);
+
+/* grpc.health.v1.Health.ServingStatus. */
+enum gp_health {
+    GP_HEALTH_UNKNOWN = 0, GP_HEALTH_SERVING = 1, GP_HEALTH_NOT_SERVING = 2,
+    GP_HEALTH_UNKNOWN_SERVICE = 3,
+};
+
+/* Offer grpc.health.v1.Health: "" and every service that s has are SERVING until
+ * gp_server_health says something else, and NOT_SERVING from gp_server_drain
+ * on.  Before gp_server_start. */
+int gp_server_add_health(struct gp_server *s, struct gp_why *why);
+
+/* What Health says of service from now on; who watches it hears of it.  Any
+ * thread. */
+int gp_server_health(struct gp_server *s, const char *service,
+                     enum gp_health status);
+
+/* Offer grpc.reflection, v1 and v1alpha, with the files in set, the bytes of a
+ * FileDescriptorSet (protoc --include_imports --descriptor_set_out), borrowed
+ * until gp_server_free.  Before gp_server_start. */
+int gp_server_add_reflection(struct gp_server *s, struct gp_slice set,
+                             struct gp_why *why);
+
+/* Have on_poke called soon for every open call of the methods that have it and
+ * whose request is complete; any thread. */
+void gp_server_poke(struct gp_server *s);
 
 /* Listen on "host:port", "[v6]:port", "port" (loopback) or "unix:/path".
  * Port 0 takes a free one; *bound, when not NULL, becomes the address bound,

@@ -1,6 +1,6 @@
 #!/bin/sh
 # setup.sh build|test -- installs what is missing, and says what before it does.
-#   build   what `make` needs: a compiler, libc, nghttp2 and zlib
+#   build   what `make` needs: a compiler, libc, nghttp2, zlib and protoc
 #   test    that, and the foreign programs that the tests use as judges
 # Nothing is installed where nothing is missing, and then this takes no time.
 # Where apt-get or the right to use it is missing, it names the packages and
@@ -45,6 +45,7 @@ chromium_packaged()
 
 look_build()
 {
+    have protoc || lack protobuf-compiler protobuf-compiler protobuf
     if have "${cc%% *}"; then :; else
         lack "${cc%% *}" "${cc%% *}" "${cc%% *}"
         cc=cpp
@@ -63,7 +64,6 @@ look_build()
 look_test()
 {
     have clang   || lack clang clang clang
-    have protoc  || lack protobuf-compiler protobuf-compiler protobuf
     have xmllint || lack libxml2-utils libxml2 libxml2
     have objdump || lack binutils binutils binutils
     have h2load  || lack nghttp2-client nghttp2 nghttp2
