@@ -227,6 +227,31 @@ enum {
      * many times the limit the stream is reset and nothing more is stored. */
     H2_HARD_HEADERS = 4,
 
+    /* Flood budget of a connection to a server: units at once and per second,
+     * and what a frame costs that an honest client sends seldom.  grpc-go
+     * with deadlines of 50 ms sends 1,800 RST_STREAM a second, and a download
+     * 930 PINGs and 4,000 WINDOW_UPDATEs in 3 s; these are free, see
+     * h2_charge_frame.  Past it: GOAWAY, ENHANCE_YOUR_CALM. */
+    H2_BUDGET         = 2000,
+    H2_BUDGET_A_SEC   = 200,
+    H2_COST_SETTINGS  = 10,
+    H2_COST_RESET     = 10,             /* in; out too, but for our own ends */
+    H2_COST_PING      = 5,
+    H2_COST_EMPTY     = 5,              /* DATA that neither says nor ends */
+    H2_COST_CONTINUE  = 5,
+    H2_COST_PRIORITY  = 2,
+    H2_COST_UNKNOWN   = 2,
+    H2_COST_UPDATE    = 1,
+    H2_COST_INVALID   = 20,
+    H2_REFUND         = 2,              /* a call that went well */
+
+    /* WINDOW_UPDATEs that each frame of DATA or HEADERS that we send makes
+     * free: one for the stream, one for the connection. */
+    H2_UPDATES_A_DATA = 2,
+
+    /* PINGs that come too soon, in a row; one more ends the connection. */
+    H2_STRIKES = 2,
+
     /* RST_STREAM frames taken at once and per second, where nghttp2 can count
      * them (the answer to CVE-2023-44487); past it, it ends the connection.
      * grpc-go with 50 ms deadlines honestly sends 1,800 a second. */
@@ -325,9 +350,9 @@ enum {
  * SETTINGS_TIMEOUT. */
 #define H2_HELLO_NS INT64_C(10000000000)
 
-/* Handlers run for this long before the loop sends what they answered and looks
- * at its sockets again, so that the first of many heavy calls does not wait for
- * the last, and no connection for another. */
+/* Handlers run for this long before the loop sends what they answered and
+ * looks at its sockets again, so that the first of many heavy calls does not
+ * wait for the last, and no connection for another. */
 #define RPC_SLICE_NS INT64_C(200000)
 
 /* Calls shorter than this cost more to hand over than to run. */
@@ -336,6 +361,28 @@ enum {
 /* Work that waits behind a call is worth the wake-up of an idle thread, which
  * takes some 5 us of both, when it takes about this long. */
 #define RPC_SHARE_NS INT64_C(40000)
+
+/* A client may send a PING so often when nothing was sent to it meanwhile:
+ * what grpc-go's clients are held to, and a tenth less for timers. */
+#define H2_PING_NS INT64_C(9000000000)
+
+/* A frame or a header block that has begun ends within this time. */
+#define H2_FRAME_NS INT64_C(20000000000)
+
+/* Server: how often a connection is looked at; see rpc_conn_tick. */
+#define RPC_TICK_NS INT64_C(10000000000)
+
+/* A unary request of which nothing comes, and an answer of which nothing goes
+ * because the client keeps its window shut, are given up after this long. */
+#define RPC_BODY_NS INT64_C(60000000000)
+
+/* Keepalive, as grpc-go: a PING after so long without a byte, and the end after
+ * so long without an answer. */
+#define RPC_KEEPALIVE_NS INT64_C(7200000000000)
+#define RPC_KEEPALIVE_WAIT_NS INT64_C(20000000000)
+
+/* A connection that is to leave for its age closes after this long. */
+#define RPC_AGE_GRACE_NS INT64_C(30000000000)
 
 /* A peer that takes no bytes for this long is closed. */
 #define H2_STALL_NS INT64_C(30000000000)
@@ -8882,6 +8929,7 @@ enum h2_end {                           /* why a connection ended */
     H2_END_PROTOCOL,                    /* the peer broke HTTP/2 */
     H2_END_DONE,                        /* after a GOAWAY, all answered */
     H2_END_LOCAL,                       /* the owner closed it */
+    H2_END_CALM,                        /* the peer floods */
     H2_ENDS,                            /* how many there are */
 };
 
@@ -8890,6 +8938,7 @@ static const char *const h2_end_name[H2_ENDS] = {
     [H2_ALIVE] = "alive", [H2_END_EOF] = "peer", [H2_END_IO] = "io",
     [H2_END_TIMEOUT] = "timeout", [H2_END_PROTOCOL] = "protocol",
     [H2_END_DONE] = "done", [H2_END_LOCAL] = "local",
+    [H2_END_CALM] = "flood",
 };
 
 struct h2_conn;
@@ -8910,6 +8959,8 @@ struct h2_up {
     void (*on_goaway)(struct h2_conn *c);       /* no new streams from now */
     void (*on_lost)(struct h2_conn *c);
     void (*on_gone)(struct h2_conn *c);         /* may release c */
+    bool (*on_excuse)(struct h2_conn *c, void *stream); /* may an honest peer
+                                         * reset it now? */
     void (*on_drain)(struct h2_conn *c, void *stream);  /* a body that asked
                                          * has few bytes left */
     void (*on_fed)(struct h2_conn *c);  /* input was read: the last thing that
@@ -8926,6 +8977,13 @@ struct h2_kit {                         /* shared by connections; read only */
     uint32_t streams;                   /* the peer may have open at once */
     uint32_t headers_bytes;             /* soft limit of a header list */
     int32_t  stream_window, conn_window;        /* bytes */
+};
+
+struct h2_scan {                        /* frames cut out of the input */
+    uint8_t  head[9];                   /* of the frame, as far as it came */
+    uint8_t  have;                      /* bytes of head */
+    bool     block;                     /* a header block has not ended */
+    uint32_t left;                      /* bytes of the payload to come */
 };
 
 struct h2_conn {                        /* all zero before h2_accept */
@@ -8950,6 +9008,19 @@ struct h2_conn {                        /* all zero before h2_accept */
     bool             ready;             /* both; timer disarmed */
     bool             leaving;           /* shutdown notice sent */
     bool             goaway;            /* a GOAWAY was received */
+    bool             patched;           /* our first SETTINGS went out */
+    const char      *reason;            /* of our GOAWAY; static; NULL: none */
+    const char      *flood;             /* the same, of ENHANCE_YOUR_CALM */
+
+    /* A server's defence against floods. */
+    struct h2_scan   scan;
+    int32_t          budget;            /* units left */
+    int64_t          budget_ns;         /* when it was last refilled */
+    int64_t          heard_ns;          /* when the last byte came */
+    int64_t          ping_ns;           /* the last PING that came; 0: none */
+    uint32_t         updates;           /* WINDOW_UPDATEs that are free */
+    uint8_t          strikes;           /* PINGs too soon, in a row */
+    bool             said;              /* DATA or HEADERS since the last */
 };
 
 struct h2_body {                        /* what a stream sends */
@@ -9023,6 +9094,22 @@ static bool h2_write_rest(struct h2_conn *c)
     return true;
 }
 
+/* Write the limit on streams into our first SETTINGS, the n bytes at p, in the
+ * place of the higher one that nghttp2 was told: past its own limit it ends the
+ * connection, where [H2] 5.1.2 lets us refuse the stream. */
+static void h2_patch(struct h2_conn *c, uint8_t *p, size_t n)
+{
+    uint32_t v = c->kit->streams;
+    c->patched = true;
+    for (size_t i = 9; i + 6 <= n && p[3] == NGHTTP2_SETTINGS; i += 6)
+        if (p[i] == 0 && p[i + 1] == NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS) {
+            p[i + 2] = (uint8_t)(v >> 24);
+            p[i + 3] = (uint8_t)(v >> 16);
+            p[i + 4] = (uint8_t)(v >> 8);
+            p[i + 5] = (uint8_t)v;
+        }
+}
+
 /* Take what nghttp2 wants to send into the loop's buffer; returns bytes. */
 static size_t h2_collect(struct h2_conn *c)
 {
@@ -9038,6 +9125,8 @@ static size_t h2_collect(struct h2_conn *c)
             break;
         }
         memcpy(out + at, p, (size_t)n);
+        if (!c->patched && c->kit->server)
+            h2_patch(c, out + at, (size_t)n);
         at += (size_t)n;
     }
     return at;
@@ -9167,6 +9256,137 @@ static void h2_abort(struct h2_conn *c)
 
 /* ---- input ---- */
 
+/* ---- floods ---- */
+
+/* Take cost units from c's budget; false once it is empty, and c is to end. */
+static bool h2_charge(struct h2_conn *c, int32_t cost, const char *reason)
+{
+    if (!c->kit->server || c->flood)
+        return !c->flood;
+    c->budget -= cost;
+    if (c->budget > 0)
+        return true;
+    int64_t ns = c->loop->now_ns - c->budget_ns;
+    int64_t more = ns >= 60000000000 ? H2_BUDGET
+                                     : ns * H2_BUDGET_A_SEC / 1000000000;
+    c->budget_ns = c->loop->now_ns;
+    c->budget += (int32_t)(more < H2_BUDGET ? more : H2_BUDGET);
+    if (c->budget > H2_BUDGET)
+        c->budget = H2_BUDGET;
+    if (c->budget > 0)
+        return true;
+    c->flood = reason;
+    return false;
+}
+
+/* A call of c went well. */
+static void h2_refund(struct h2_conn *c)
+{
+    if (c->budget < H2_BUDGET)
+        c->budget += H2_REFUND;
+}
+
+/* A PING came: whether it came too soon once too often.  After anything that we
+ * sent it is welcome, since clients measure with it while they receive. */
+static bool h2_ping_ok(struct h2_conn *c)
+{
+    int64_t now_ns = c->loop->now_ns;
+    bool early = c->ping_ns && now_ns - c->ping_ns < H2_PING_NS;
+    c->ping_ns = now_ns;
+    if (c->said || !early)
+        c->strikes = 0;
+    else if (++c->strikes > H2_STRIKES)
+        c->flood = "too_many_pings";
+    c->said = false;
+    return !c->flood;
+}
+
+/* Charge the frame whose head is h.  Here, ahead of nghttp2, because that tells
+ * neither of unknown frames nor of DATA on closed streams; RST_STREAM is
+ * charged when it is known what it ends. */
+static bool h2_charge_frame(struct h2_conn *c, const uint8_t *h)
+{
+    uint32_t n = (uint32_t)h[0] << 16 | (uint32_t)h[1] << 8 | h[2];
+    uint8_t type = h[3], flags = h[4];
+    switch (type) {
+    case NGHTTP2_DATA:
+        return n || (flags & NGHTTP2_FLAG_END_STREAM) ||
+               h2_charge(c, H2_COST_EMPTY, "empty_frames");
+    case NGHTTP2_HEADERS:
+    case NGHTTP2_CONTINUATION:
+        c->scan.block = !(flags & NGHTTP2_FLAG_END_HEADERS);
+        return type == NGHTTP2_HEADERS ||
+               h2_charge(c, H2_COST_CONTINUE, "too_many_continuations");
+    case NGHTTP2_PRIORITY:
+        return h2_charge(c, H2_COST_PRIORITY, "too_many_priorities");
+    case NGHTTP2_RST_STREAM:
+    case NGHTTP2_GOAWAY:
+        return true;
+    case NGHTTP2_SETTINGS:
+        return h2_charge(c, H2_COST_SETTINGS, "too_many_settings");
+    case NGHTTP2_PING:
+        return flags & NGHTTP2_FLAG_ACK
+             ? h2_charge(c, H2_COST_PING, "too_many_pings") : h2_ping_ok(c);
+    case NGHTTP2_WINDOW_UPDATE:
+        if (c->updates) {
+            c->updates--;
+            return true;
+        }
+        return h2_charge(c, H2_COST_UPDATE, "too_many_window_updates");
+    default:
+        return h2_charge(c, H2_COST_UNKNOWN, "too_many_unknown_frames");
+    }
+}
+
+/* Look at the frames in n bytes of input; false when c has had enough. */
+static bool h2_scan(struct h2_conn *c, const uint8_t *p, size_t n)
+{
+    struct h2_scan *s = &c->scan;
+    while (n) {
+        if (s->left) {
+            size_t k = n < s->left ? n : s->left;
+            s->left -= (uint32_t)k;
+            p += k;
+            n -= k;
+            continue;
+        }
+        size_t k = sizeof s->head - s->have;
+        k = n < k ? n : k;
+        memcpy(s->head + s->have, p, k);
+        s->have += (uint8_t)k;
+        p += k;
+        n -= k;
+        if (s->have < sizeof s->head)
+            return true;
+        s->have = 0;
+        s->left = (uint32_t)s->head[0] << 16 | (uint32_t)s->head[1] << 8 |
+                  s->head[2];
+        if (!h2_charge_frame(c, s->head))
+            return false;
+    }
+    return true;
+}
+
+/* True while a frame or a header block of c has begun and not ended. */
+static bool h2_midway(const struct h2_conn *c)
+{
+    return c->scan.have || c->scan.left || c->scan.block;
+}
+
+/* Tell a peer that floods why c ends, and end it. */
+static void h2_calm_down(struct h2_conn *c)
+{
+    const char *why = c->flood;
+    if (c->end)
+        return;
+    (void)nghttp2_submit_goaway(c->session, NGHTTP2_FLAG_NONE,
+        nghttp2_session_get_last_proc_stream_id(c->session),
+        NGHTTP2_ENHANCE_YOUR_CALM, (const uint8_t *)why, strlen(why));
+    h2_send(c);
+    if (!c->end)
+        c->end = H2_END_CALM;
+}
+
 /* nghttp2 gave up with code r: say so to the peer, as far as that works. */
 static void h2_fatal(struct h2_conn *c, ssize_t r)
 {
@@ -9182,11 +9402,17 @@ static void h2_fatal(struct h2_conn *c, ssize_t r)
 /* Give n bytes from the peer to nghttp2. */
 static void h2_feed(struct h2_conn *c, const uint8_t *p, size_t n)
 {
+    if (c->kit->server && !h2_scan(c, p, n)) {
+        h2_calm_down(c);
+        return;
+    }
     c->busy = true;
     ssize_t r = nghttp2_session_mem_recv(c->session, p, n);
-    if (r < 0)
+    if (r < 0 && !c->flood)
         h2_fatal(c, r);
     c->busy = false;
+    if (c->flood)
+        h2_calm_down(c);
 }
 
 /* Make c's session and submit its SETTINGS. */
@@ -9200,7 +9426,9 @@ static int h2_start(struct h2_conn *c)
     };
     if (k->server)
         e[2] = (nghttp2_settings_entry){
-            NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, k->streams };
+            NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 2 * k->streams };
+    c->budget = H2_BUDGET;
+    c->budget_ns = c->loop->now_ns;
     nghttp2_mem mem = { &c->loop->pool, mem_pool_get, mem_pool_put,
                         mem_pool_zero, mem_pool_grow };
     int r = k->server ? nghttp2_session_server_new3(&c->session, k->callbacks,
@@ -9249,8 +9477,12 @@ static void h2_greet(struct h2_conn *c, const uint8_t *p, size_t n)
     if (c->matched == H2_PREFACE_BYTES) {
         if (h2_start(c))
             return;
-        h2_feed(c, (const uint8_t *)h2_preface, H2_PREFACE_BYTES);
-        h2_feed(c, p, n);
+        ssize_t r = nghttp2_session_mem_recv(c->session,
+                        (const uint8_t *)h2_preface, H2_PREFACE_BYTES);
+        if (r < 0)
+            h2_fatal(c, r);
+        else if (n)
+            h2_feed(c, p, n);
     } else if (n) {
         mem_put(&c->rest, h2_preface, c->matched);
         c->state = H2_LINE;
@@ -9271,7 +9503,7 @@ static void h2_receive(struct h2_conn *c)
         return;
     }
     net_add(&c->loop->bytes_in, (size_t)n);
-    net_now(c->loop);
+    c->heard_ns = net_now(c->loop);
     if (c->state == H2_OPEN)
         h2_feed(c, in, (size_t)n);
     else if (c->state == H2_PREFACE)
@@ -9345,7 +9577,8 @@ static int h2_on_begin_headers(nghttp2_session *s, const nghttp2_frame *f,
         return 0;
     void *stream = c->kit->up->on_open(c, f->hd.stream_id);
     if (!stream)
-        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+        return nghttp2_submit_rst_stream(s, NGHTTP2_FLAG_NONE, f->hd.stream_id,
+                   NGHTTP2_REFUSED_STREAM) ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
     return nghttp2_session_set_stream_user_data(s, f->hd.stream_id, stream);
 }
 
@@ -9411,7 +9644,7 @@ static void h2_goaway(struct h2_conn *c)
 {
     (void)nghttp2_submit_goaway(c->session, NGHTTP2_FLAG_NONE,
         nghttp2_session_get_last_proc_stream_id(c->session), NGHTTP2_NO_ERROR,
-        NULL, 0);
+        (const uint8_t *)c->reason, c->reason ? strlen(c->reason) : 0);
 }
 
 /* HEADERS or DATA came in whole. */
@@ -9434,6 +9667,14 @@ static void h2_on_message_frame(struct h2_conn *c, const nghttp2_frame *f)
                                         NGHTTP2_NO_ERROR);
 }
 
+/* Charge an RST_STREAM; not one of a call that was to end anyway. */
+static bool h2_charge_reset(struct h2_conn *c, nghttp2_session *s, int32_t id)
+{
+    void *stream = nghttp2_session_get_stream_user_data(s, id);
+    return (stream && c->kit->up->on_excuse(c, stream)) ||
+           h2_charge(c, H2_COST_RESET, "too_many_resets");
+}
+
 /* A frame came in whole. */
 static int h2_on_frame(nghttp2_session *s, const nghttp2_frame *f, void *arg)
 {
@@ -9446,6 +9687,9 @@ static int h2_on_frame(nghttp2_session *s, const nghttp2_frame *f, void *arg)
         break;
     case NGHTTP2_RST_STREAM:
         c->reset_id = f->hd.stream_id;  /* on_stream_close is next */
+        if (c->kit->server && f->rst_stream.error_code != NGHTTP2_NO_ERROR &&
+            !h2_charge_reset(c, s, f->hd.stream_id))
+            return NGHTTP2_ERR_CALLBACK_FAILURE;
         break;
     case NGHTTP2_SETTINGS:
         h2_on_settings(c, f->hd.flags & NGHTTP2_FLAG_ACK);
@@ -9473,7 +9717,15 @@ static int h2_on_frame(nghttp2_session *s, const nghttp2_frame *f, void *arg)
  * end asks for no more of it ([H2] 8.1), after its last frame. */
 static int h2_on_sent(nghttp2_session *s, const nghttp2_frame *f, void *arg)
 {
-    const struct h2_conn *c = arg;
+    struct h2_conn *c = arg;
+    if (f->hd.type == NGHTTP2_HEADERS || f->hd.type == NGHTTP2_DATA) {
+        c->said = true;
+        c->updates += H2_UPDATES_A_DATA;
+    } else if (f->hd.type == NGHTTP2_RST_STREAM &&
+               f->rst_stream.error_code != NGHTTP2_NO_ERROR &&
+               f->rst_stream.error_code != NGHTTP2_CANCEL) {
+        (void)h2_charge(c, H2_COST_RESET, "too_many_errors");
+    }
     if (c->kit->server && (f->hd.flags & NGHTTP2_FLAG_END_STREAM) &&
         (f->hd.type == NGHTTP2_HEADERS || f->hd.type == NGHTTP2_DATA) &&
         nghttp2_session_get_stream_remote_close(s, f->hd.stream_id) == 0)
@@ -9562,14 +9814,16 @@ static int h2_connect(struct h2_conn *c, const struct h2_kit *kit,
     return e;
 }
 
-/* Begin to end a server's connection: GOAWAY that still lets requests in, and
- * a PING; when its answer is here every request that had left the client has
- * arrived, and the final GOAWAY names the last.  c may be gone afterwards. */
-static void h2_shutdown(struct h2_conn *c)
+/* Begin to end a server's connection for a reason, or NULL, that the peer is
+ * told: GOAWAY that still lets requests in, and a PING; when its answer is here
+ * every request that had left the client has arrived, and the final GOAWAY
+ * names the last.  c may be gone afterwards. */
+static void h2_shutdown(struct h2_conn *c, const char *reason)
 {
     if (c->leaving || c->state >= H2_LINGER)
         return;
     c->leaving = true;
+    c->reason = reason;
     if (c->state != H2_OPEN || net_timer_arm(c->loop, &c->timer,
                                    c->loop->now_ns + H2_NOTICE_NS) ||
         nghttp2_submit_shutdown_notice(c->session) ||
@@ -10006,6 +10260,8 @@ struct gp_call {
     bool              responded;        /* the answer's headers are submitted */
     bool              answered;         /* and so is its end */
     bool              away;             /* its job is the pool's */
+    size_t            seen;             /* bytes waiting when last looked at */
+    int64_t           seen_ns;          /* and since when it is so; 0: never */
 
     /* Set before the first job, then read only; or safe for all. */
     const struct rpc_method *method;    /* NULL: no such method */
@@ -10056,6 +10312,11 @@ struct rpc_conn {
     struct link      calls;             /* open ones; owned */
     struct link      ready;             /* of them, those that wait for a run */
     size_t           buffered;          /* request bytes of open calls */
+    uint32_t         ncalls;            /* in calls */
+    struct net_timer tick;              /* always armed */
+    int64_t          born_ns, idle_ns;  /* accepted; without a call since */
+    int64_t          age_ns;            /* it may reach; 0: any */
+    int64_t          pinged_ns;         /* our keepalive PING; 0: none */
 };
 
 struct rpc_loop {
@@ -10140,6 +10401,8 @@ static struct gp_call *rpc_call_open(struct rpc_conn *c, int32_t id)
 {
     struct rpc_loop *l = c->loop;
     struct gp_call *k = l->stock;
+    if (c->ncalls >= l->server->config.max_streams)
+        return NULL;
     if (k) {
         l->stock = k->next;
         l->nstock--;
@@ -10155,6 +10418,7 @@ static struct gp_call *rpc_call_open(struct rpc_conn *c, int32_t id)
     mem_link_init(&k->of_ready);
     mem_link_init(&k->of_conn);
     mem_link_append(&c->calls, &k->of_conn);
+    c->ncalls++;
     return k;
 }
 
@@ -10229,6 +10493,8 @@ static bool rpc_call_answer(struct gp_call *k, enum gp_status status)
     net_add(&t->code[status], 1);
     net_add(&t->took[step < RPC_STEPS ? step : RPC_STEPS - 1], 1);
     net_add(&t->took_ns, ns);
+    if (status == GP_STATUS_OK && k->conn)
+        h2_refund(&k->conn->h2);
     return true;
 }
 
@@ -10260,6 +10526,8 @@ static void rpc_call_close(struct gp_call *k)
             mem_link_drop(&c->of_ready);
     }
     mem_link_drop(&k->of_conn);
+    if (--c->ncalls == 0)
+        c->idle_ns = k->loop->net.now_ns;
     k->conn = NULL;
     if (!k->away)
         rpc_call_over(k);
@@ -11148,6 +11416,16 @@ static void rpc_on_close(struct h2_conn *h2, void *stream, uint32_t code,
     rpc_call_close(stream);
 }
 
+/* Whether an honest client may reset a call: it has begun to be answered, or
+ * its deadline passes about now. */
+static bool rpc_on_excuse(struct h2_conn *h2, void *stream)
+{
+    const struct gp_call *k = stream;
+    int64_t left = k->deadline_ns - h2->loop->now_ns;
+    return k->responded || (k->deadline_ns &&
+                            left < (k->deadline_ns - k->begun_ns) / 8);
+}
+
 /* There is room again for what a handler writes. */
 static void rpc_on_drain(struct h2_conn *h2, void *stream)
 {
@@ -11196,6 +11474,7 @@ static void rpc_on_gone(struct h2_conn *h2)
     mem_link_drop(&c->of_loop);
     mem_link_drop(&c->of_ready);
     mem_link_drop(&c->of_dirty);
+    net_timer_stop(&l->net, &c->tick);
     mem_free(c);
     atomic_fetch_sub(&l->nconns, 1);
 }
@@ -11206,10 +11485,102 @@ static const struct h2_up rpc_server_up = {
     .on_end = rpc_on_end, .on_close = rpc_on_close,
     .on_ready = rpc_on_note, .on_goaway = rpc_on_note,
     .on_lost = rpc_on_lost, .on_gone = rpc_on_gone,
-    .on_drain = rpc_on_drain, .on_fed = rpc_on_fed,
+    .on_excuse = rpc_on_excuse, .on_drain = rpc_on_drain,
+    .on_fed = rpc_on_fed,
 };
 
 /* ---- server: connections ---- */
+
+/* Give up what does not move: a unary request of which nothing comes, an answer
+ * that the client's window holds back. */
+static void rpc_conn_unstick(struct rpc_conn *c)
+{
+    int64_t now_ns = c->loop->net.now_ns;
+    for (struct link *i = c->calls.next, *next; i != &c->calls; i = next) {
+        struct gp_call *k = MEM_OF(i, struct gp_call, of_conn);
+        next = i->next;
+        size_t at = k->half ? k->body.n : k->in.len;
+        bool waits = k->half ? k->body.n > 0
+                             : k->begun && (!k->method || k->method->single);
+        if (!waits || at != k->seen || !k->seen_ns) {
+            k->seen = at;
+            k->seen_ns = now_ns;
+        } else if (now_ns - k->seen_ns >= RPC_BODY_NS) {
+            h2_reset(&c->h2, k->id, NGHTTP2_CANCEL);
+        }
+    }
+}
+
+/* The age that c may reach: the one configured and up to a tenth more or less,
+ * so that not all leave at once ([A9]); 0: any. */
+static int64_t rpc_conn_age_ns(const struct rpc_conn *c)
+{
+    int64_t most = c->loop->server->config.max_age_ns;
+    uint64_t dice = mem_hash(&c->born_ns, sizeof c->born_ns);
+    return most - most / 10 + (int64_t)(dice % (uint64_t)(most / 5 + 1));
+}
+
+/* When a new connection is looked at first. */
+static int64_t rpc_conn_first_ns(const struct rpc_conn *c)
+{
+    const struct gp_server_config *config = &c->loop->server->config;
+    int64_t in_ns = RPC_TICK_NS;
+    if (config->idle_ns && config->idle_ns < in_ns)
+        in_ns = config->idle_ns;
+    if (c->age_ns && c->age_ns < in_ns)
+        in_ns = c->age_ns;
+    if (config->keepalive_ns < in_ns)
+        in_ns = config->keepalive_ns;
+    return c->born_ns + in_ns;
+}
+
+/* When what is due at at_ns comes before *due_ns, it is that. */
+static void rpc_tick_sooner(int64_t *due_ns, int64_t at_ns)
+{
+    *due_ns = at_ns < *due_ns ? at_ns : *due_ns;
+}
+
+/* Look at a connection: is it silent, idle, old, or stuck?  Then see when to
+ * look again.  [A9] has the rules. */
+static void rpc_conn_tick(struct net_timer *t)
+{
+    struct rpc_conn *c = t->arg;
+    struct rpc_loop *l = c->loop;
+    const struct gp_server_config *config = &l->server->config;
+    int64_t now_ns = l->net.now_ns, due_ns = now_ns + RPC_TICK_NS;
+    int64_t idle_ns = c->idle_ns + config->idle_ns;
+    int64_t age_ns = c->born_ns + c->age_ns;
+    int64_t silent_ns = c->h2.heard_ns + config->keepalive_ns;
+    bool open = c->h2.state == H2_OPEN;
+    if (open && h2_midway(&c->h2) && now_ns - c->h2.heard_ns >= H2_FRAME_NS)
+        c->h2.end = H2_END_TIMEOUT;
+    if (c->pinged_ns && c->h2.heard_ns >= c->pinged_ns)
+        c->pinged_ns = 0;               /* it lives */
+    if (open && c->pinged_ns && now_ns - c->pinged_ns >= RPC_KEEPALIVE_WAIT_NS)
+        c->h2.end = H2_END_TIMEOUT;
+    else if (open && !c->pinged_ns && now_ns >= silent_ns &&
+             !nghttp2_submit_ping(c->h2.session, NGHTTP2_FLAG_NONE, NULL))
+        c->pinged_ns = now_ns;
+    if (open && c->age_ns && now_ns >= age_ns + RPC_AGE_GRACE_NS)
+        c->h2.end = H2_END_TIMEOUT;
+    if (open)
+        rpc_conn_unstick(c);
+    rpc_tick_sooner(&due_ns, c->pinged_ns ? c->pinged_ns +
+                             RPC_KEEPALIVE_WAIT_NS : silent_ns);
+    if (c->age_ns && !c->h2.leaving)
+        rpc_tick_sooner(&due_ns, age_ns);
+    if (config->idle_ns && !c->h2.leaving)
+        rpc_tick_sooner(&due_ns, c->ncalls ? now_ns + config->idle_ns
+                                           : idle_ns);
+    due_ns = due_ns > now_ns ? due_ns : now_ns + 1000000;
+    (void)net_timer_arm(&l->net, t, due_ns);    /* it was armed: no memory */
+    if (open && c->age_ns && now_ns >= age_ns)
+        h2_shutdown(&c->h2, "max_age");
+    else if (open && config->idle_ns && !c->ncalls && now_ns >= idle_ns)
+        h2_shutdown(&c->h2, "max_idle");
+    else
+        h2_kick(&c->h2);
+}
 
 /* Task: begin to serve the connection arg, whose loop this is. */
 static void rpc_conn_adopt(void *arg)
@@ -11226,10 +11597,17 @@ static void rpc_conn_adopt(void *arg)
         atomic_fetch_sub(&l->nconns, 1);
         return;
     }
+    c->born_ns = c->idle_ns = c->h2.heard_ns = l->net.now_ns;
+    c->age_ns = rpc_conn_age_ns(c);
+    c->tick = (struct net_timer){ .on_time = rpc_conn_tick, .arg = c };
     net_add(&l->accepted, 1);
     mem_link_append(&l->conns, &c->of_loop);
+    if (net_timer_arm(&l->net, &c->tick, rpc_conn_first_ns(c))) {
+        h2_abort(&c->h2);
+        return;
+    }
     if (l->draining)
-        h2_shutdown(&c->h2);
+        h2_shutdown(&c->h2, NULL);
 }
 
 /* Give the accepted socket fd to the loop with the fewest connections. */
@@ -11315,7 +11693,7 @@ static void rpc_loop_drain(void *arg)
     l->draining = true;
     for (struct link *i = l->conns.next, *next; i != &l->conns; i = next) {
         next = i->next;
-        h2_shutdown(&MEM_OF(i, struct rpc_conn, of_loop)->h2);
+        h2_shutdown(&MEM_OF(i, struct rpc_conn, of_loop)->h2, NULL);
     }
 }
 
@@ -11434,6 +11812,7 @@ static int rpc_config_check(struct gp_server_config *c, struct gp_why *why)
     c->max_streams = c->max_streams ? c->max_streams : RPC_STREAMS;
     c->max_message = c->max_message ? c->max_message : RPC_MESSAGE_BYTES;
     c->max_headers = c->max_headers ? c->max_headers : RPC_HEADERS_BYTES;
+    c->keepalive_ns = c->keepalive_ns ? c->keepalive_ns : RPC_KEEPALIVE_NS;
     if (!c->max_connections || c->max_connections > most)
         c->max_connections = most > UINT32_MAX ? UINT32_MAX : (uint32_t)most;
     if (c->threads > RPC_THREADS_MOST)
@@ -17836,6 +18215,7 @@ struct cmd_serve {
     uint64_t work, threads, hz, max_connections, max_streams, max_message,
              max_headers;
     int64_t profile_ns, drain_ns;       /* 0: no profile */
+    int64_t idle_ns, max_age_ns, keepalive_ns;  /* 0: for ever */
     const char *timer, *clock;          /* names, see cmd_serve_clock */
     const char *out, *svg;              /* files; svg "none": none */
     const char *debug;                  /* address, "off"; NULL: the default */
@@ -17893,6 +18273,15 @@ static const struct cmd_option cmd_serve_options[] = {
       CMD_BYTES, offsetof(struct cmd_serve, max_message), 1, 1 << 30 },
     { 0, "max-headers", "SIZE", "16K", "bytes of a request's headers",
       CMD_BYTES, offsetof(struct cmd_serve, max_headers), 1024, 1 << 20 },
+    { 0, "idle", "DUR", "(for ever)", "a connection without calls so long ends",
+      CMD_DURATION, offsetof(struct cmd_serve, idle_ns), 10000000,
+      1000 * UINT64_C(3600000000000) },
+    { 0, "max-age", "DUR", "(for ever)", "a connection so old ends, with grace",
+      CMD_DURATION, offsetof(struct cmd_serve, max_age_ns), 10000000,
+      1000 * UINT64_C(3600000000000) },
+    { 0, "keepalive", "DUR", "2h", "a PING after so long without a byte",
+      CMD_DURATION, offsetof(struct cmd_serve, keepalive_ns), 10000000,
+      1000 * UINT64_C(3600000000000) },
     { 0, "drain", "DUR", "5s", "at the end, wait so long for calls in flight",
       CMD_DURATION, offsetof(struct cmd_serve, drain_ns), 0,
       UINT64_C(3600000000000) },
@@ -18171,7 +18560,9 @@ static int cmd_serve_listen(struct cmd_serve *c, struct gp_why *why)
         .max_streams = (uint32_t)c->max_streams,
         .max_message = (uint32_t)c->max_message,
         .max_headers = (uint32_t)c->max_headers,
-        .max_connections = (uint32_t)c->max_connections };
+        .max_connections = (uint32_t)c->max_connections,
+        .idle_ns = c->idle_ns, .max_age_ns = c->max_age_ns,
+        .keepalive_ns = c->keepalive_ns };
     int e;
     sys_raise_files();
     c->greeter.work = c->work;

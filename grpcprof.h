@@ -183,6 +183,10 @@ struct gp_server_config {
     uint32_t max_message;       /* bytes of a request; 0: 4 MiB */
     uint32_t max_headers;       /* bytes of a header list; 0: 16 KiB */
     uint32_t max_connections;   /* 0: as many as descriptors allow */
+    int64_t  idle_ns;           /* a connection without calls so long is told
+                                 * to leave; 0: never */
+    int64_t  max_age_ns;        /* one so old is, too; 0: never */
+    int64_t  keepalive_ns;      /* PING after so long without a byte; 0: 2 h */
 };
 
 /* A new server without addresses or methods; *s is owned by the caller. */
