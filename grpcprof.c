@@ -288,6 +288,10 @@ enum {
      * grpc-go's write quota. */
     RPC_SEND_BYTES = 65536,
 
+    /* The same of a connection: past it none of its handlers runs until some of
+     * it is sent, so that it holds this and one more message at the most. */
+    RPC_CONN_SEND_BYTES = 4 << 20,
+
     /* Metadata entries that a call may have in each direction; more are left
      * out of the request, or refused by gp_call_add. */
     RPC_META_MOST = 64,
@@ -8961,6 +8965,8 @@ struct h2_up {
     void (*on_gone)(struct h2_conn *c);         /* may release c */
     bool (*on_excuse)(struct h2_conn *c, void *stream); /* may an honest peer
                                          * reset it now? */
+    void (*on_taken)(struct h2_conn *c, size_t n);      /* bytes of a body went
+                                         * to nghttp2; NULL: not told */
     void (*on_drain)(struct h2_conn *c, void *stream);  /* a body that asked
                                          * has few bytes left */
     void (*on_fed)(struct h2_conn *c);  /* input was read: the last thing that
@@ -9153,6 +9159,7 @@ static ssize_t h2_on_read(nghttp2_session *s, int32_t id, uint8_t *to,
                           nghttp2_data_source *source, void *arg)
 {
     struct h2_body *b = source->ptr;
+    struct h2_conn *c = arg;
     size_t n = b->n < length ? b->n : length;
     if (n == 0 && b->more) {
         b->waits = true;
@@ -9162,8 +9169,9 @@ static ssize_t h2_on_read(nghttp2_session *s, int32_t id, uint8_t *to,
         memcpy(to, b->p, n);
     b->p += n;
     b->n -= n;
+    if (c->kit->up->on_taken)
+        c->kit->up->on_taken(c, n);
     if (b->low && b->n < b->low) {
-        struct h2_conn *c = arg;
         b->low = 0;
         c->kit->up->on_drain(c, nghttp2_session_get_stream_user_data(s, id));
     }
@@ -10312,7 +10320,9 @@ struct rpc_conn {
     struct link      calls;             /* open ones; owned */
     struct link      ready;             /* of them, those that wait for a run */
     size_t           buffered;          /* request bytes of open calls */
+    size_t           pending;           /* bytes of answers not yet sent */
     uint32_t         ncalls;            /* in calls */
+    bool             held;              /* not in the loop's ready: blocked */
     struct net_timer tick;              /* always armed */
     int64_t          born_ns, idle_ns;  /* accepted; without a call since */
     int64_t          age_ns;            /* it may reach; 0: any */
@@ -10519,6 +10529,8 @@ static void rpc_call_close(struct gp_call *k)
     net_timer_stop(&k->loop->net, &k->wake);
     atomic_store_explicit(&k->cancelled, true, memory_order_relaxed);
     c->buffered -= k->in.len;
+    if (!k->foreign)
+        c->pending -= k->body.n;
     if (!mem_link_alone(&k->of_ready)) {
         mem_link_drop(&k->of_ready);
         k->loop->nready--;
@@ -10543,7 +10555,7 @@ static void rpc_call_ready(struct gp_call *k, unsigned events)
         return;
     mem_link_append(&c->ready, &k->of_ready);
     k->loop->nready++;
-    if (mem_link_alone(&c->of_ready))
+    if (mem_link_alone(&c->of_ready) && !c->held)
         mem_link_append(&c->loop->ready, &c->of_ready);
 }
 
@@ -10654,6 +10666,7 @@ static void rpc_call_http(struct gp_call *k)
 /* Put what k's job made behind what its stream has yet to send. */
 static void rpc_call_queue(struct gp_call *k)
 {
+    k->conn->pending += k->made.len;
     if (k->body.n == 0) {
         struct buf empty = k->out;
         k->out = k->made;
@@ -11060,13 +11073,37 @@ static bool rpc_call_expired(struct gp_call *k)
     return true;
 }
 
+/* True while c has so much to send that its handlers have to wait: its socket
+ * takes nothing, or its windows do not. */
+static bool rpc_conn_blocked(const struct rpc_conn *c)
+{
+    return c->h2.rest.len > 0 || c->pending >= RPC_CONN_SEND_BYTES;
+}
+
+/* Let c's handlers run again, if they had to wait and need not any more. */
+static void rpc_conn_release(struct rpc_conn *c)
+{
+    if (!c->held || rpc_conn_blocked(c))
+        return;
+    c->held = false;
+    if (!mem_link_alone(&c->ready))
+        mem_link_append(&c->loop->ready, &c->of_ready);
+}
+
 /* The next call of l that waits, out of the lists, or NULL: connections have
  * turns, and each its own calls in their order. */
 static struct gp_call *rpc_loop_next(struct rpc_loop *l)
 {
-    if (mem_link_alone(&l->ready))
-        return NULL;
-    struct rpc_conn *c = MEM_OF(l->ready.next, struct rpc_conn, of_ready);
+    struct rpc_conn *c;
+    for (;;) {
+        if (mem_link_alone(&l->ready))
+            return NULL;
+        c = MEM_OF(l->ready.next, struct rpc_conn, of_ready);
+        if (!rpc_conn_blocked(c))
+            break;
+        mem_link_drop(&c->of_ready);
+        c->held = true;
+    }
     struct gp_call *k = MEM_OF(c->ready.next, struct gp_call, of_ready);
     mem_link_drop(&k->of_ready);
     l->nready--;
@@ -11091,8 +11128,9 @@ static void rpc_loop_share(struct rpc_loop *l, unsigned idle)
     struct link list;
     unsigned most = l->nready * idle / (idle + 1), n = 0;
     mem_link_init(&list);
-    for (unsigned looked = l->nready; looked && n < most; looked--) {
-        struct gp_call *k = rpc_loop_next(l);
+    struct gp_call *k;
+    for (unsigned looked = l->nready; looked && n < most &&
+                                      (k = rpc_loop_next(l)); looked--) {
         if (k->method->own.run != GP_RUN_POOL) {
             rpc_call_ready(k, 0);
             continue;
@@ -11426,6 +11464,14 @@ static bool rpc_on_excuse(struct h2_conn *h2, void *stream)
                             left < (k->deadline_ns - k->begun_ns) / 8);
 }
 
+/* Bytes of an answer are on their way. */
+static void rpc_on_taken(struct h2_conn *h2, size_t n)
+{
+    struct rpc_conn *c = (struct rpc_conn *)h2;
+    c->pending -= n < c->pending ? n : c->pending;
+    rpc_conn_release(c);
+}
+
 /* There is room again for what a handler writes. */
 static void rpc_on_drain(struct h2_conn *h2, void *stream)
 {
@@ -11438,6 +11484,7 @@ static void rpc_on_drain(struct h2_conn *h2, void *stream)
 static void rpc_on_fed(struct h2_conn *h2)
 {
     struct rpc_conn *c = (struct rpc_conn *)h2;
+    rpc_conn_release(c);
     if (mem_link_alone(&c->ready)) {
         h2_kick(h2);
         return;
@@ -11485,7 +11532,8 @@ static const struct h2_up rpc_server_up = {
     .on_end = rpc_on_end, .on_close = rpc_on_close,
     .on_ready = rpc_on_note, .on_goaway = rpc_on_note,
     .on_lost = rpc_on_lost, .on_gone = rpc_on_gone,
-    .on_excuse = rpc_on_excuse, .on_drain = rpc_on_drain,
+    .on_excuse = rpc_on_excuse, .on_taken = rpc_on_taken,
+    .on_drain = rpc_on_drain,
     .on_fed = rpc_on_fed,
 };
 
