@@ -373,6 +373,10 @@ enum {
 /* A frame or a header block that has begun ends within this time. */
 #define H2_FRAME_NS INT64_C(20000000000)
 
+/* A client's clock starts a call's deadline before ours does: a reset so long
+ * before it, or an eighth of it, is the deadline's. */
+#define RPC_EXCUSE_NS INT64_C(5000000)
+
 /* Server: how often a connection is looked at; see rpc_conn_tick. */
 #define RPC_TICK_NS INT64_C(10000000000)
 
@@ -1245,11 +1249,8 @@ static bool txt_put_unbase64(struct buf *b, struct slice s)
 {
     uint32_t v = 0;
     int bits = 0;
-    while (s.n % 4 == 0 && s.n && s.p[s.n - 1] == '=' && bits < 2) {
-        s.n--;
-        bits++;
-    }
-    bits = 0;
+    if (s.n && s.n % 4 == 0 && s.p[s.n - 1] == '=')
+        s.n -= s.p[s.n - 2] == '=' ? 2 : 1;
     if (s.n % 4 == 1)
         return false;
     for (size_t i = 0; i < s.n; i++) {
@@ -9025,6 +9026,8 @@ struct h2_conn {                        /* all zero before h2_accept */
     int64_t          heard_ns;          /* when the last byte came */
     int64_t          ping_ns;           /* the last PING that came; 0: none */
     uint32_t         updates;           /* WINDOW_UPDATEs that are free */
+    uint32_t         ended;             /* RST_STREAMs of closed streams too:
+                                         * each may cross one of our ends */
     uint8_t          strikes;           /* PINGs too soon, in a row */
     bool             said;              /* DATA or HEADERS since the last */
 };
@@ -9679,6 +9682,10 @@ static void h2_on_message_frame(struct h2_conn *c, const nghttp2_frame *f)
 static bool h2_charge_reset(struct h2_conn *c, nghttp2_session *s, int32_t id)
 {
     void *stream = nghttp2_session_get_stream_user_data(s, id);
+    if (!stream && c->ended) {
+        c->ended--;
+        return true;
+    }
     return (stream && c->kit->up->on_excuse(c, stream)) ||
            h2_charge(c, H2_COST_RESET, "too_many_resets");
 }
@@ -9729,6 +9736,7 @@ static int h2_on_sent(nghttp2_session *s, const nghttp2_frame *f, void *arg)
     if (f->hd.type == NGHTTP2_HEADERS || f->hd.type == NGHTTP2_DATA) {
         c->said = true;
         c->updates += H2_UPDATES_A_DATA;
+        c->ended += (f->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
     } else if (f->hd.type == NGHTTP2_RST_STREAM &&
                f->rst_stream.error_code != NGHTTP2_NO_ERROR &&
                f->rst_stream.error_code != NGHTTP2_CANCEL) {
@@ -10243,7 +10251,7 @@ struct gp_call {
     /* The loop's: only its thread looks at them. */
     struct job        job;              /* while away: in the pool or back */
     struct link       of_conn;          /* open calls of conn */
-    struct link       of_ready;         /* calls of conn that wait for a run */
+    struct link       of_ready;         /* conn's ready, or its partial */
     struct rpc_conn  *conn;             /* borrowed; NULL: the stream closed */
     struct rpc_loop  *loop;             /* borrowed: where it belongs */
     struct gp_call   *next;             /* in the loop's stock */
@@ -10267,6 +10275,7 @@ struct gp_call {
     bool              half;             /* the request is complete */
     bool              responded;        /* the answer's headers are submitted */
     bool              answered;         /* and so is its end */
+    bool              waits;            /* it is in conn's ready */
     bool              away;             /* its job is the pool's */
     size_t            seen;             /* bytes waiting when last looked at */
     int64_t           seen_ns;          /* and since when it is so; 0: never */
@@ -10319,6 +10328,8 @@ struct rpc_conn {
     struct link      of_dirty;          /* those with something to send */
     struct link      calls;             /* open ones; owned */
     struct link      ready;             /* of them, those that wait for a run */
+    struct link      partial;           /* those whose request is not whole and
+                                         * whose deadline has no timer yet */
     size_t           buffered;          /* request bytes of open calls */
     size_t           pending;           /* bytes of answers not yet sent */
     uint32_t         ncalls;            /* in calls */
@@ -10531,12 +10542,11 @@ static void rpc_call_close(struct gp_call *k)
     c->buffered -= k->in.len;
     if (!k->foreign)
         c->pending -= k->body.n;
-    if (!mem_link_alone(&k->of_ready)) {
-        mem_link_drop(&k->of_ready);
-        k->loop->nready--;
-        if (mem_link_alone(&c->ready))
-            mem_link_drop(&c->of_ready);
-    }
+    mem_link_drop(&k->of_ready);
+    k->loop->nready -= k->waits;
+    k->waits = false;
+    if (mem_link_alone(&c->ready))
+        mem_link_drop(&c->of_ready);
     mem_link_drop(&k->of_conn);
     if (--c->ncalls == 0)
         c->idle_ns = k->loop->net.now_ns;
@@ -10551,8 +10561,10 @@ static void rpc_call_ready(struct gp_call *k, unsigned events)
 {
     struct rpc_conn *c = k->conn;
     k->events |= events;
-    if (k->away || !mem_link_alone(&k->of_ready))
+    if (k->away || k->waits)
         return;
+    k->waits = true;
+    mem_link_drop(&k->of_ready);        /* from conn's partial ones */
     mem_link_append(&c->ready, &k->of_ready);
     k->loop->nready++;
     if (mem_link_alone(&c->of_ready) && !c->held)
@@ -10622,8 +10634,8 @@ static void rpc_call_trail(struct gp_call *k, enum gp_status status)
  * frame where nothing went out before ([GRPC] Trailers-Only). */
 static void rpc_call_end(struct gp_call *k, enum gp_status status)
 {
-    nghttp2_nv nv[5 + RPC_META_MOST] = { rpc_nv_200, rpc_nv_type };
-    size_t n = 2;
+    nghttp2_nv nv[5 + RPC_META_MOST];   /* not zeroed: it is large */
+    size_t n = 0;
     if (!rpc_call_answer(k, status))
         return;
     if (k->responded) {
@@ -10631,6 +10643,8 @@ static void rpc_call_end(struct gp_call *k, enum gp_status status)
         return;
     }
     k->responded = true;
+    nv[n++] = rpc_nv_200;
+    nv[n++] = rpc_nv_type;
     rpc_call_put_status(k, status, nv, &n);
     if (h2_respond(&k->conn->h2, k->id, nv, n, NULL))
         h2_reset(&k->conn->h2, k->id, NGHTTP2_INTERNAL_ERROR);
@@ -10689,14 +10703,45 @@ static void rpc_call_queue(struct gp_call *k)
 /* Submit the headers of k's answer, before its first message. */
 static void rpc_call_respond(struct gp_call *k)
 {
-    nghttp2_nv nv[3 + RPC_META_MOST] = { rpc_nv_200, rpc_nv_type };
-    size_t n = 2;
+    nghttp2_nv nv[3 + RPC_META_MOST];   /* not zeroed: it is large */
+    size_t n = 0;
+    nv[n++] = rpc_nv_200;
+    nv[n++] = rpc_nv_type;
     if (k->gzipped)
         nv[n++] = rpc_nv_gzip;
     rpc_call_put_meta(k, false, nv, &n);
     k->responded = true;
     if (h2_respond(&k->conn->h2, k->id, nv, n, &k->body))
         h2_reset(&k->conn->h2, k->id, NGHTTP2_INTERNAL_ERROR);
+}
+
+/* The deadline of a call came. */
+static void rpc_call_on_time(struct net_timer *t)
+{
+    struct gp_call *k = t->arg;
+    struct rpc_conn *c = k->conn;
+    rpc_call_refuse(k, GP_STATUS_DEADLINE_EXCEEDED, k->half ?
+                    "deadline exceeded" :
+                    "deadline exceeded before the end of the request");
+    h2_kick(&c->h2);
+}
+
+/* The time of gp_call_after came. */
+static void rpc_call_on_wake(struct net_timer *t)
+{
+    rpc_call_ready(t->arg, RPC_TIMER);
+}
+
+/* Watch k's deadline, from when it cannot be looked at before a run.  Most
+ * calls never need it: they are answered in the turn that brings them. */
+static void rpc_call_arm(struct gp_call *k)
+{
+    if (!k->deadline_ns || k->timer.at || k->answered)
+        return;
+    k->timer.on_time = rpc_call_on_time;
+    k->timer.arg = k;
+    /* Without memory for it the deadline still holds before each run. */
+    (void)net_timer_arm(&k->loop->net, &k->timer, k->deadline_ns);
 }
 
 /* k's job is done and here: submit what it made, and see what is next. */
@@ -10741,6 +10786,9 @@ static void rpc_call_settle(struct gp_call *k)
     k->body.low = k->full && !room ? RPC_SEND_BYTES / 2 : 0;
     if (k->full && room)
         rpc_call_ready(k, RPC_WRITABLE);
+    rpc_call_arm(k);
+    k->wake.on_time = rpc_call_on_wake;
+    k->wake.arg = k;
     if (k->after_ns >= 0 && net_timer_arm(&l->net, &k->wake, k->after_ns))
         rpc_call_refuse(k, GP_STATUS_RESOURCE_EXHAUSTED, "out of memory");
     k->after_ns = -1;
@@ -11106,6 +11154,7 @@ static struct gp_call *rpc_loop_next(struct rpc_loop *l)
     }
     struct gp_call *k = MEM_OF(c->ready.next, struct gp_call, of_ready);
     mem_link_drop(&k->of_ready);
+    k->waits = false;
     l->nready--;
     mem_link_drop(&c->of_ready);
     if (!mem_link_alone(&c->ready))
@@ -11140,6 +11189,7 @@ static void rpc_loop_share(struct rpc_loop *l, unsigned idle)
             continue;
         }
         rpc_call_take(k);
+        rpc_call_arm(k);
         k->away = true;
         mem_link_append(&list, &k->job.link);
         n++;
@@ -11241,23 +11291,6 @@ static bool rpc_loop_on_turn(struct net_loop *net)
 
 /* ---- server: what H2 tells ---- */
 
-/* The deadline of a call came. */
-static void rpc_call_on_time(struct net_timer *t)
-{
-    struct gp_call *k = t->arg;
-    struct rpc_conn *c = k->conn;
-    rpc_call_refuse(k, GP_STATUS_DEADLINE_EXCEEDED, k->half ?
-                    "deadline exceeded" :
-                    "deadline exceeded before the end of the request");
-    h2_kick(&c->h2);
-}
-
-/* The time of gp_call_after came. */
-static void rpc_call_on_wake(struct net_timer *t)
-{
-    rpc_call_ready(t->arg, RPC_TIMER);
-}
-
 /* A request begins. */
 static void *rpc_on_open(struct h2_conn *h2, int32_t id)
 {
@@ -11345,17 +11378,9 @@ static void rpc_on_headers(struct h2_conn *h2, void *stream, bool over)
     else if (!k->method)
         rpc_call_refuse(k, GP_STATUS_UNIMPLEMENTED,
                         "unknown service or method");
-    else if (k->deadline_ns && !rpc_call_expired(k)) {
-        k->timer.on_time = rpc_call_on_time;
-        k->timer.arg = k;
-        /* Without memory for it the deadline still holds before the run. */
-        (void)net_timer_arm(h2->loop, &k->timer, k->deadline_ns);
-    }
-    if (k->answered)
-        return;
-    k->wake.on_time = rpc_call_on_wake;
-    k->wake.arg = k;
-    if (!k->method->single)
+    else if (!rpc_call_expired(k) && k->method->single)
+        mem_link_append(&((struct rpc_conn *)h2)->partial, &k->of_ready);
+    else
         rpc_call_ready(k, RPC_START);
 }
 
@@ -11460,8 +11485,8 @@ static bool rpc_on_excuse(struct h2_conn *h2, void *stream)
 {
     const struct gp_call *k = stream;
     int64_t left = k->deadline_ns - h2->loop->now_ns;
-    return k->responded || (k->deadline_ns &&
-                            left < (k->deadline_ns - k->begun_ns) / 8);
+    return k->responded || (k->deadline_ns && (left < RPC_EXCUSE_NS ||
+                            left < (k->deadline_ns - k->begun_ns) / 8));
 }
 
 /* Bytes of an answer are on their way. */
@@ -11485,6 +11510,11 @@ static void rpc_on_fed(struct h2_conn *h2)
 {
     struct rpc_conn *c = (struct rpc_conn *)h2;
     rpc_conn_release(c);
+    while (!mem_link_alone(&c->partial)) {
+        struct gp_call *k = MEM_OF(c->partial.next, struct gp_call, of_ready);
+        mem_link_drop(&k->of_ready);
+        rpc_call_arm(k);
+    }
     if (mem_link_alone(&c->ready)) {
         h2_kick(h2);
         return;
@@ -11613,8 +11643,10 @@ static void rpc_conn_tick(struct net_timer *t)
         c->h2.end = H2_END_TIMEOUT;
     if (open)
         rpc_conn_unstick(c);
-    rpc_tick_sooner(&due_ns, c->pinged_ns ? c->pinged_ns +
-                             RPC_KEEPALIVE_WAIT_NS : silent_ns);
+    rpc_tick_sooner(&due_ns, c->pinged_ns ? now_ns + config->keepalive_ns
+                                          : silent_ns);
+    if (c->pinged_ns)
+        rpc_tick_sooner(&due_ns, c->pinged_ns + RPC_KEEPALIVE_WAIT_NS);
     if (c->age_ns && !c->h2.leaving)
         rpc_tick_sooner(&due_ns, age_ns);
     if (config->idle_ns && !c->h2.leaving)
@@ -11640,6 +11672,7 @@ static void rpc_conn_adopt(void *arg)
     mem_link_init(&c->of_dirty);
     mem_link_init(&c->calls);
     mem_link_init(&c->ready);
+    mem_link_init(&c->partial);
     if (h2_accept(&c->h2, &l->server->kit, &l->net, c->h2.io.fd)) {
         mem_free(c);
         atomic_fetch_sub(&l->nconns, 1);
