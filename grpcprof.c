@@ -12,7 +12,7 @@
  *  1  LIMITS   every tunable and hard cap, each with its reason
  *  2  MEM      growable buffer, arena, hash index; every allocation
  *  3  TXT      strict numbers, durations, UTF-8, percent codec
- *  4  SYS      clocks, whole files, threads, usable CPUs
+ *  4  SYS      clocks, whole files, threads, child processes, usable CPUs
  *  5  JS       JSON writer
  *  6  PB       protobuf wire: bounded reader, sticky-error writer
  *  7  GZ       gzip, both ways, bounded output
@@ -82,9 +82,11 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <nghttp2/nghttp2.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -105,6 +107,7 @@
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -1293,9 +1296,10 @@ static unsigned txt_distance(const char *a, const char *b)
 
 /* ================================== 4 SYS ===================================
  * for     the system: clocks, files read whole, files replaced whole, named
- *         threads, usable CPUs
+ *         threads, child processes with a time limit, usable CPUs
  * uses    MEM, TXT
- * owns    the temporary file while sys_write_file runs
+ * owns    the temporary file while sys_write_file runs; the child process and
+ *         its group while sys_run does
  * spec    POSIX.1-2008; cgroups(7) for the CPU quota
  * prefix  sys_
  * runs    any thread
@@ -1495,6 +1499,151 @@ static int sys_thread_start(pthread_t *t, const char *name, bool quiet,
                         strerror(e));
     pthread_setname_np(*t, name);
     return GP_OK;
+}
+
+/* Start argv[0], found in PATH, with the socket s as its standard input and
+ * output, no standard error, and file, when not -1, as its descriptor 3: a
+ * process group of its own, every signal unblocked and as by default.  Returns
+ * its number, or a negative gp_err. */
+static pid_t sys_spawn(char *const argv[], int s, int file, struct gp_why *why)
+{
+    posix_spawn_file_actions_t acts;
+    posix_spawnattr_t attr;
+    sigset_t all, none, old;
+    pid_t pid = -1;
+    sigfillset(&all);
+    sigemptyset(&none);
+    if (posix_spawn_file_actions_init(&acts))
+        return txt_fail(why, GP_ENOMEM, "%s: out of memory", argv[0]);
+    if (posix_spawnattr_init(&attr)) {
+        posix_spawn_file_actions_destroy(&acts);
+        return txt_fail(why, GP_ENOMEM, "%s: out of memory", argv[0]);
+    }
+    int e = posix_spawn_file_actions_adddup2(&acts, s, 0);
+    e = e ? e : posix_spawn_file_actions_adddup2(&acts, s, 1);
+    e = e ? e : posix_spawn_file_actions_addopen(&acts, 2, "/dev/null",
+                                                 O_WRONLY, 0);
+    if (file >= 0)
+        e = e ? e : posix_spawn_file_actions_adddup2(&acts, file, 3);
+    e = e ? e : posix_spawnattr_setsigmask(&attr, &none);
+    e = e ? e : posix_spawnattr_setpgroup(&attr, 0);
+    e = e ? e : posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK |
+                                         POSIX_SPAWN_SETSIGDEF |
+                                         POSIX_SPAWN_SETPGROUP);
+    pthread_sigmask(SIG_SETMASK, &all, &old);   /* no handler in between */
+    sigdelset(&all, SIGKILL);
+    sigdelset(&all, SIGSTOP);
+    e = e ? e : posix_spawnattr_setsigdefault(&attr, &all);
+    e = e ? e : posix_spawnp(&pid, argv[0], &acts, &attr, argv, environ);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    posix_spawnattr_destroy(&attr);
+    posix_spawn_file_actions_destroy(&acts);
+    return e ? txt_fail(why, GP_EIO, "%s: %s", argv[0], strerror(e)) : pid;
+}
+
+/* Send the n bytes at src through the socket s, close that direction, and
+ * append what comes back, at most most bytes, to out, until the other end
+ * closes or the time is deadline_ns. */
+static int sys_converse(int s, const char *name, const void *src, size_t n,
+                        size_t most, int64_t deadline_ns, struct buf *out,
+                        struct gp_why *why)
+{
+    const char *p = src;
+    size_t begin = out->len;
+    bool sending = true;
+    for (;;) {
+        struct pollfd f = { .fd = s, .events = POLLIN };
+        int64_t left = deadline_ns - sys_now_ns();
+        if (left <= 0)
+            return txt_fail(why, GP_ELIMIT, "%s: took too long", name);
+        ssize_t k = sending && n ? send(s, p, n, MSG_NOSIGNAL | MSG_DONTWAIT)
+                                 : 0;
+        if (k > 0) {
+            p += k;
+            n -= (size_t)k;
+        }
+        if (sending && (n == 0 || (k < 0 && errno == EPIPE))) {
+            shutdown(s, SHUT_WR);       /* it has all, or wants no more */
+            sending = false;
+        }
+        f.events = sending ? POLLIN | POLLOUT : POLLIN;
+        int ms = left < 1000000 ? 1 : left > 1000000000 ? 1000
+                                    : (int)(left / 1000000);
+        if (poll(&f, 1, ms) <= 0 || !(f.revents & (POLLIN | POLLHUP)))
+            continue;
+        uint8_t *to = mem_reserve(out, 65536);
+        if (!to)
+            return txt_fail(why, GP_ENOMEM, "%s: out of memory", name);
+        k = recv(s, to, 65536, MSG_DONTWAIT);
+        if (k < 0 && (errno == EINTR || errno == EAGAIN))
+            continue;
+        if (k <= 0)                     /* reset: input that it did not read */
+            return k == 0 || errno == ECONNRESET ? GP_OK
+                 : txt_fail(why, GP_EIO, "%s: %s", name, strerror(errno));
+        out->len += (size_t)k;
+        if (out->len - begin > most)
+            return txt_fail(why, GP_ELIMIT, "%s: said more than %zu bytes",
+                            name, most);
+    }
+}
+
+/* Wait until the child pid ends, at most until deadline_ns; past that it and
+ * its group are killed.  It is gone then.  GP_OK for exit status 0, or where
+ * the program that we are in has reaped it already. */
+static int sys_reap(pid_t pid, const char *name, int64_t deadline_ns,
+                    struct gp_why *why)
+{
+    struct timespec nap = { .tv_nsec = 1000000 };
+    int status = 0;
+    bool killed = false;
+    for (;;) {
+        if (!killed && sys_now_ns() >= deadline_ns) {
+            kill(-pid, SIGKILL);
+            killed = true;
+        }
+        pid_t got = waitpid(pid, &status, killed ? 0 : WNOHANG);
+        if (got == pid || (got < 0 && errno != EINTR))
+            break;
+        if (!killed)
+            nanosleep(&nap, NULL);
+    }
+    if (killed)
+        return txt_fail(why, GP_ELIMIT, "%s: killed", name);
+    if (status)
+        return txt_fail(why, GP_EIO, "%s: ended with status %#x", name,
+                        (unsigned)status);
+    return GP_OK;
+}
+
+/* Run argv[0], found in PATH, with the n bytes at src as its standard input
+ * and file, when not -1, as its descriptor 3; append its standard output, at
+ * most most bytes, to out.  GP_OK when it ended by itself with status 0 before
+ * deadline_ns.  Whatever happened, no process is left of it. */
+static int sys_run(char *const argv[], int file, const void *src, size_t n,
+                   size_t most, int64_t deadline_ns, struct buf *out,
+                   struct gp_why *why)
+{
+    int s[2], e;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, s))
+        return txt_fail(why, GP_EIO, "%s: %s", argv[0], strerror(errno));
+    /* The child's ends are moved away from 0 to 3, where they go in it. */
+    int far = fcntl(s[1], F_DUPFD_CLOEXEC, 10);
+    int kept = file < 0 ? -1 : fcntl(file, F_DUPFD_CLOEXEC, 10);
+    close(s[1]);
+    pid_t pid = far < 0 || (file >= 0 && kept < 0)
+        ? txt_fail(why, GP_EIO, "%s: %s", argv[0], strerror(errno))
+        : sys_spawn(argv, far, kept, why);
+    if (far >= 0)
+        close(far);
+    if (kept >= 0)
+        close(kept);
+    e = pid < 0 ? (int)pid : sys_converse(s[0], argv[0], src, n, most,
+                                          deadline_ns, out, why);
+    close(s[0]);
+    if (pid < 0)
+        return e;
+    int ended = sys_reap(pid, argv[0], e ? 0 : deadline_ns, e ? NULL : why);
+    return e ? e : ended;
 }
 
 /* The first two numbers in the file DIR/NAME; false when they are not there. */
