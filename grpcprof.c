@@ -17,7 +17,7 @@
  *  6  PB       protobuf wire: bounded reader, sticky-error writer
  *  7  GZ       gzip, both ways, bounded output
  *  8  HDR      latency histogram, fixed memory, mergeable
- *  9  ELF      address -> mapping and function
+ *  9  ELF      address -> mapping, function and line
  * 10  SMP      sampler: the only code that runs in a signal handler
  * 11  PP       profile.proto model: read, build, write
  * 12  REC      recorder: windows as differences of one table
@@ -139,6 +139,11 @@ enum {
     /* Build ids are 20 bytes (SHA-1) or 16; a longer one is left out. */
     ELF_BUILD_ID_BYTES = 32,
 
+    /* addr2line's answer on one file: 100,000 places, more than any profile
+     * has in one, with six inlined calls each.  Past it the file's lines are
+     * not known. */
+    ELF_ANSWER_BYTES = 64 << 20,
+
     /* Frames of a sample: our own stacks stay under 30; a deeper one keeps its
      * leaf end and is counted as truncated.  backtrace() sees besides them the
      * handler's own frames, at most SMP_OWN. */
@@ -180,6 +185,12 @@ enum {
     /* Values of one option, and positional arguments: an error past it. */
     CMD_LIST_MOST = 64,
 };
+
+/* All lines of a profile together: addr2line takes 0.02 s for this program and
+ * 0.13 s for 2,000 places of glibc, so that this is room for files fifty times
+ * as large; pprof, which waits for the profile, gives up after half the window
+ * more.  Past it lines that are not known yet stay so. */
+#define ELF_LINES_NS INT64_C(5000000000)
 
 /* Latencies past this count as this, and are counted as "over": no call may
  * wait longer, since --timeout ends at 1 h. */
@@ -2165,23 +2176,41 @@ static int64_t hdr_percentile(const struct hdr *h, double percent)
 }
 
 /* ================================== 9 ELF ===================================
- * for     address -> mapping and function, from /proc/self/maps and the symbol
- *         tables of the files mapped there
+ * for     address -> mapping, function, line and inlined calls, from
+ *         /proc/self/maps, the symbol tables of the files mapped there, and
+ *         addr2line
  * uses    MEM, TXT, SYS
  * owns    struct elf: the mapped files and everything found in them
- * spec    [ELF] System V gABI; proc(5); vdso(7)
+ * spec    [ELF] System V gABI; proc(5); vdso(7); addr2line(1), objcopy(1) for
+ *         .gnu_debuglink
  * prefix  elf_
  * runs    any thread, after sampling; never in a signal handler
  *
  *   file offset = pc - mapping.start + mapping.offset
  *   symbol value = file offset - p_offset + p_vaddr   of its PT_LOAD segment
  *
- * Names come from .symtab, .dynsym, and the separate debug file that the build
- * id names (/usr/lib/debug/.build-id/ab/cdef.debug).
+ * Names come from .symtab, .dynsym, and the separate debug file: the one that
+ * the build id names (/usr/lib/debug/.build-id/ab/cdef.debug), with that build
+ * id in it, or else the one that .gnu_debuglink names (in the file's directory,
+ * in .debug there, or below /usr/lib/debug), with that CRC:
+ *
+ *   .gnu_debuglink   61 2e 64 62 67 00  00 00   d2 02 96 49
+ *                    "a.dbg" NUL        pad 4   CRC-32, in the file's order
+ *
+ * Lines come from addr2line, which reads what we do not: one process for each
+ * file that has .debug_line, all its addresses at once.  It says for each
+ *
+ *   0x0000000000001149       the address that was asked
+ *   mem_grow                 the innermost function, inlined
+ *   /src/a.c:186             where; ?? or 0 is not known
+ *   mem_put                  the one that it was inlined into
+ *   /src/a.c:230 (discriminator 2)
  *
  * Invariant  every offset and count in a file is checked against its size; a
- *            pc outside every symbol's size gets no name, not a neighbour's.
- * Does not   read 32-bit files, lines, or inlined calls.
+ *            pc outside every symbol's size gets no name, not a neighbour's;
+ *            addr2line is believed only where all of its answer has that form.
+ * Does not   read 32-bit files or DWARF; fail where addr2line does: then lines
+ *            are not known.
  */
 
 struct elf_symbol {
@@ -2198,12 +2227,14 @@ struct elf_load {                       /* a PT_LOAD segment */
 struct elf_image {                      /* a file's bytes */
     const uint8_t *p;                   /* borrowed from mmap, or the vDSO */
     size_t size;                        /* bytes */
-    bool mapped;                        /* munmap it */
+    int  fd;                            /* the file, open, when mapped */
+    bool mapped;                        /* munmap and close it */
 };
 
 struct elf_file {
     const char *path;                   /* owned by elf's arena */
     struct elf_image image, debug;      /* the file; its debug file */
+    struct buf answer;                  /* addr2line's, cut into strings */
     struct elf_load *load;              /* owned; grows like all vectors */
     struct elf_symbol *symbol;          /* owned; sorted by start */
     size_t nload, load_cap, nsymbols, symbol_cap;
@@ -2220,8 +2251,26 @@ struct elf {
     struct arena arena;                 /* owned: paths */
     struct elf_map  *map;               /* owned; executable ones, by start */
     struct elf_file *file;              /* owned; row 0 is the program */
-    size_t nmaps, map_cap, nfiles, file_cap;
+    struct elf_call *call;              /* owned: of all spots */
+    size_t nmaps, map_cap, nfiles, file_cap, ncalls, call_cap;
 };
+
+struct elf_call {                       /* a function and a place in it */
+    const char *name;                   /* borrowed from elf; NULL: not known */
+    const char *file;                   /* the same; NULL where line is 0 */
+    int64_t line;                       /* 0: not known */
+};
+
+struct elf_spot {                       /* an address, and what is there */
+    uint64_t pc;                        /* of the process; the caller's */
+    const struct elf_map *map;          /* borrowed from elf, or NULL */
+    const char *name;                   /* the symbol's, as elf_find_name */
+    uint64_t value;                     /* where name: pc as its file has it */
+    size_t   call, ncalls;              /* in elf.call, innermost first */
+};
+
+/* Where distributions keep debug files; tests have their own. */
+static const char *elf_debug_root = "/usr/lib/debug";
 
 /* n bytes at offset of the image, or NULL when they are not all there. */
 static const void *elf_view(const struct elf_image *m, uint64_t offset,
@@ -2256,22 +2305,26 @@ static struct elf_image elf_open(const char *path)
         void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd,
                        0);
         if (p != MAP_FAILED)
-            m = (struct elf_image){ p, (size_t)st.st_size, true };
+            m = (struct elf_image){ p, (size_t)st.st_size, fd, true };
     }
-    close(fd);
+    if (!m.mapped)
+        close(fd);
     return m;
 }
 
 /* Undo elf_open. */
 static void elf_close(struct elf_image *m)
 {
-    if (m->mapped)
+    if (m->mapped) {
         munmap((void *)(uintptr_t)m->p, m->size);
+        close(m->fd);
+    }
     *m = (struct elf_image){0};
 }
 
-/* Take the build id from a note segment of n bytes at p, if one is there. */
-static void elf_read_note(struct elf_file *f, const uint8_t *p, uint64_t n)
+/* Write the build id among the notes in the n bytes at p, hexadecimal, to
+ * id[2 * ELF_BUILD_ID_BYTES + 1]; without one id stays as it is. */
+static void elf_read_note(char *id, const uint8_t *p, uint64_t n)
 {
     static const char hex[] = "0123456789abcdef";
     while (n >= sizeof(Elf64_Nhdr)) {
@@ -2281,15 +2334,15 @@ static void elf_read_note(struct elf_file *f, const uint8_t *p, uint64_t n)
         uint64_t desc = ((uint64_t)h.n_descsz + 3) & ~(uint64_t)3;
         if (name + desc > n - sizeof h)
             return;
-        const uint8_t *id = p + sizeof h + name;
+        const uint8_t *bytes = p + sizeof h + name;
         if (h.n_type == NT_GNU_BUILD_ID && h.n_namesz == 4 &&
             !memcmp(p + sizeof h, "GNU", 4) &&
             h.n_descsz <= ELF_BUILD_ID_BYTES) {
             for (uint32_t i = 0; i < h.n_descsz; i++) {
-                f->build_id[2 * i] = hex[id[i] >> 4];
-                f->build_id[2 * i + 1] = hex[id[i] & 15];
+                id[2 * i] = hex[bytes[i] >> 4];
+                id[2 * i + 1] = hex[bytes[i] & 15];
             }
-            f->build_id[2 * h.n_descsz] = 0;
+            id[2 * h.n_descsz] = 0;
             return;
         }
         p += sizeof h + name + desc;
@@ -2306,7 +2359,7 @@ static int elf_read_segments(struct elf_file *f)
     for (int i = 0; ph && i < h->e_phnum; i++) {
         const uint8_t *p = elf_view(&f->image, ph[i].p_offset, ph[i].p_filesz);
         if (ph[i].p_type == PT_NOTE && p)
-            elf_read_note(f, p, ph[i].p_filesz);
+            elf_read_note(f->build_id, p, ph[i].p_filesz);
         if (ph[i].p_type != PT_LOAD)
             continue;
         struct elf_load *l = mem_grow(f->load, &f->load_cap, f->nload + 1,
@@ -2364,15 +2417,46 @@ static int elf_read_table(struct elf_file *f, const struct elf_image *m,
     return GP_OK;
 }
 
-/* Add the functions of all symbol tables of image m to f. */
-static int elf_read_symbols(struct elf_file *f, const struct elf_image *m)
+/* The section headers of image m, *n of them, or NULL and 0. */
+static const Elf64_Shdr *elf_sections(const struct elf_image *m, uint16_t *n)
 {
     const Elf64_Ehdr *h = elf_header(m);
     const Elf64_Shdr *sh = h && h->e_shentsize == sizeof *sh ?
         elf_view(m, h->e_shoff, h->e_shnum * sizeof *sh) : NULL;
-    for (int i = 0; sh && i < h->e_shnum; i++)
+    *n = sh ? h->e_shnum : 0;
+    return sh;
+}
+
+/* The bytes of image m's section called name, *size of them, not 0; or NULL
+ * where there is none or it has no bytes in the file. */
+static const uint8_t *elf_section(const struct elf_image *m, const char *name,
+                                  uint64_t *size)
+{
+    uint16_t n;
+    const Elf64_Shdr *sh = elf_sections(m, &n);
+    uint16_t at = n ? elf_header(m)->e_shstrndx : 0;
+    const char *text = at < n ? elf_view(m, sh[at].sh_offset, sh[at].sh_size)
+                              : NULL;
+    if (!text || !sh[at].sh_size || text[sh[at].sh_size - 1])
+        return NULL;
+    for (uint16_t i = 0; i < n; i++)
+        if (sh[i].sh_type != SHT_NOBITS && sh[i].sh_size &&
+            sh[i].sh_name < sh[at].sh_size &&
+            !strcmp(text + sh[i].sh_name, name)) {
+            *size = sh[i].sh_size;
+            return elf_view(m, sh[i].sh_offset, sh[i].sh_size);
+        }
+    return NULL;
+}
+
+/* Add the functions of all symbol tables of image m to f. */
+static int elf_read_symbols(struct elf_file *f, const struct elf_image *m)
+{
+    uint16_t n;
+    const Elf64_Shdr *sh = elf_sections(m, &n);
+    for (uint16_t i = 0; i < n; i++)
         if ((sh[i].sh_type == SHT_SYMTAB || sh[i].sh_type == SHT_DYNSYM) &&
-            sh[i].sh_link < h->e_shnum) {
+            sh[i].sh_link < n) {
             int e = elf_read_table(f, m, &sh[i], &sh[sh[i].sh_link]);
             if (e)
                 return e;
@@ -2391,10 +2475,68 @@ static int elf_by_start(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
+/* Open the debug file that f's build id names, and has itself. */
+static struct elf_image elf_open_by_id(const struct elf_file *f)
+{
+    char path[PATH_MAX], id[sizeof f->build_id] = "";
+    uint64_t size;
+    if (strlen(f->build_id) <= 2)
+        return (struct elf_image){0};
+    snprintf(path, sizeof path, "%s/.build-id/%.2s/%s.debug", elf_debug_root,
+             f->build_id, f->build_id + 2);
+    struct elf_image m = elf_open(path);
+    const uint8_t *note = elf_section(&m, ".note.gnu.build-id", &size);
+    if (note)
+        elf_read_note(id, note, size);
+    if (strcmp(id, f->build_id))
+        elf_close(&m);
+    return m;
+}
+
+/* The CRC-32 of all of image m. */
+static uint32_t elf_crc(const struct elf_image *m)
+{
+    uLong crc = crc32(0, NULL, 0);
+    for (size_t at = 0, n; at < m->size; at += n) {
+        n = m->size - at < 1 << 30 ? m->size - at : 1 << 30;
+        crc = crc32(crc, m->p + at, (uInt)n);
+    }
+    return (uint32_t)crc;
+}
+
+/* Open the debug file that f's .gnu_debuglink names, with the CRC that stands
+ * there; the first of the three places that has it. */
+static struct elf_image elf_open_by_link(const struct elf_file *f)
+{
+    char path[PATH_MAX];
+    uint64_t size;
+    uint32_t crc;
+    const uint8_t *p = elf_section(&f->image, ".gnu_debuglink", &size);
+    const char *name = (const char *)p, *slash = strrchr(f->path, '/');
+    const uint8_t *end = p ? memchr(p, 0, size) : NULL;
+    uint64_t at = end ? ((uint64_t)(end - p) + 4) & ~(uint64_t)3 : 0;
+    if (!at || at > size || size - at < sizeof crc || end == p ||
+        strchr(name, '/') || *f->path != '/')
+        return (struct elf_image){0};
+    memcpy(&crc, p + at, sizeof crc);
+    int dir = (int)(slash - f->path);
+    for (int i = 0; i < 3; i++) {
+        int n = snprintf(path, sizeof path, "%s%.*s/%s%s",
+                         i == 2 ? elf_debug_root : "", dir, f->path,
+                         i == 1 ? ".debug/" : "", name);
+        struct elf_image m = {0};
+        if (n > 0 && (size_t)n < sizeof path)
+            m = elf_open(path);
+        if (m.p && elf_crc(&m) == crc)
+            return m;
+        elf_close(&m);
+    }
+    return (struct elf_image){0};
+}
+
 /* Read f's tables, once; whatever is missing leaves its symbols unnamed. */
 static int elf_load(struct elf_file *f)
 {
-    char path[PATH_MAX];
     if (f->tried)
         return GP_OK;
     f->tried = true;
@@ -2403,12 +2545,11 @@ static int elf_load(struct elf_file *f)
     int e = elf_read_segments(f);
     if (!e)
         e = elf_read_symbols(f, &f->image);
-    if (!e && strlen(f->build_id) > 2) {
-        snprintf(path, sizeof path, "/usr/lib/debug/.build-id/%.2s/%s.debug",
-                 f->build_id, f->build_id + 2);
-        f->debug = elf_open(path);
+    f->debug = elf_open_by_id(f);
+    if (!f->debug.p)
+        f->debug = elf_open_by_link(f);
+    if (!e)
         e = elf_read_symbols(f, &f->debug);
-    }
     if (f->nsymbols)
         qsort(f->symbol, f->nsymbols, sizeof *f->symbol, elf_by_start);
     uint64_t reach = 0;
@@ -2459,7 +2600,8 @@ static int elf_read_map(struct elf *m, char *line)
     p[m->nmaps++] = k;
     if (vdso)                           /* its file is the mapping itself */
         m->file[k.file].image = (struct elf_image){
-            (const uint8_t *)(uintptr_t)k.start, k.limit - k.start, false };
+            (const uint8_t *)(uintptr_t)k.start, k.limit - k.start, -1,
+            false };
     return GP_OK;
 }
 
@@ -2469,9 +2611,11 @@ static void elf_fini(struct elf *m)
     for (size_t i = 0; i < m->nfiles; i++) {
         elf_close(&m->file[i].image);
         elf_close(&m->file[i].debug);
+        mem_fini(&m->file[i].answer);
         mem_free(m->file[i].load);
         mem_free(m->file[i].symbol);
     }
+    mem_free(m->call);
     mem_free(m->map);
     mem_free(m->file);
     mem_arena_fini(&m->arena);
@@ -2517,23 +2661,32 @@ static const struct elf_map *elf_find_map(const struct elf *m, uint64_t pc)
     return lo && pc < m->map[lo - 1].limit ? &m->map[lo - 1] : NULL;
 }
 
+/* The value in its file of pc, which lies in map k, into *v; false when that
+ * is outside what the file has.  Reads the file's tables at its first use. */
+static bool elf_value(struct elf *m, const struct elf_map *k, uint64_t pc,
+                      uint64_t *v)
+{
+    struct elf_file *f = &m->file[k->file];
+    uint64_t offset = pc - k->start + k->offset;
+    if (elf_load(f))
+        return false;
+    for (size_t i = 0; i < f->nload; i++)
+        if (offset >= f->load[i].offset &&
+            offset - f->load[i].offset < f->load[i].filesz) {
+            *v = offset - f->load[i].offset + f->load[i].vaddr;
+            return true;
+        }
+    return false;
+}
+
 /* Name of the function that holds pc, which lies in map k, or NULL.  Borrowed
  * from m.  Reads the file's tables at its first use. */
 static const char *elf_find_name(struct elf *m, const struct elf_map *k,
                                  uint64_t pc)
 {
     struct elf_file *f = &m->file[k->file];
-    uint64_t offset = pc - k->start + k->offset, v = 0;
-    bool found = false;
-    if (elf_load(f))
-        return NULL;
-    for (size_t i = 0; i < f->nload && !found; i++)
-        if (offset >= f->load[i].offset &&
-            offset - f->load[i].offset < f->load[i].filesz) {
-            v = offset - f->load[i].offset + f->load[i].vaddr;
-            found = true;
-        }
-    size_t lo = 0, hi = found ? f->nsymbols : 0;
+    uint64_t v = 0;
+    size_t lo = 0, hi = elf_value(m, k, pc, &v) ? f->nsymbols : 0;
     while (lo < hi) {                   /* first symbol that starts past v */
         size_t mid = lo + (hi - lo) / 2;
         if (f->symbol[mid].start <= v)
@@ -2549,6 +2702,130 @@ static const char *elf_find_name(struct elf *m, const struct elf_map *k,
         else if (best)
             break;
     return best ? best->name : NULL;
+}
+
+/* The image that addr2line is to read for f: the file or its debug file, the
+ * first that has lines; NULL: none does. */
+static const struct elf_image *elf_lined(const struct elf_file *f)
+{
+    const struct elf_image *m[2] = { &f->image, &f->debug };
+    uint64_t size;
+    for (int i = 0; i < 2; i++)
+        if (m[i]->mapped && (elf_section(m[i], ".debug_line", &size) ||
+                             elf_section(m[i], ".zdebug_line", &size)))
+            return m[i];
+    return NULL;
+}
+
+/* The next line of b, from *at on, as a string in it; *at moves past it.  NULL
+ * at the end, and for what is not UTF-8, which a profile cannot hold. */
+static char *elf_next_line(struct buf *b, size_t *at)
+{
+    uint8_t *p = b->data + *at;
+    size_t left = b->len - *at;
+    uint8_t *end = left ? memchr(p, '\n', left) : NULL;
+    if (!end)
+        return NULL;
+    *end = 0;
+    *at += (size_t)(end - p) + 1;
+    for (size_t i = 0, n; p + i < end; i += n)
+        if (!(n = txt_utf8((char *)p + i, (size_t)(end - p) - i)) || !p[i])
+            return NULL;
+    return (char *)p;
+}
+
+/* Add the call of function name at where, two lines of addr2line; where is
+ * written on. */
+static int elf_add_call(struct elf *m, char *name, char *where)
+{
+    struct elf_call *c = mem_grow(m->call, &m->call_cap, m->ncalls + 1,
+                                  sizeof *c);
+    uint64_t line;
+    if (!c)
+        return GP_ENOMEM;
+    m->call = c;
+    c += m->ncalls++;
+    *c = (struct elf_call){ .name = strcmp(name, "??") ? name : NULL };
+    char *mark = strstr(where, " (discriminator ");
+    if (mark)
+        *mark = 0;
+    char *colon = strrchr(where, ':');
+    if (!colon)
+        return GP_EFORMAT;
+    *colon = 0;
+    if (*where && strcmp(where, "??") &&
+        !txt_number(colon + 1, 1, INT32_MAX, &line)) {
+        c->file = where;
+        c->line = (int64_t)line;
+    }
+    return GP_OK;
+}
+
+/* Read addr2line's answer on those of the n spots that lie in file and have a
+ * name, in that order.  After a failure nothing is believed. */
+static int elf_read_answer(struct elf *m, uint32_t file, struct elf_spot *spot,
+                           size_t n)
+{
+    struct buf *b = &m->file[file].answer;
+    size_t at = 0;
+    char *line = elf_next_line(b, &at), *end, *where;
+    for (struct elf_spot *s = spot; s < spot + n; s++) {
+        if (!s->name || s->map->file != file)
+            continue;
+        if (!line || strncmp(line, "0x", 2) ||
+            strtoull(line, &end, 16) != s->value || *end)
+            return GP_EFORMAT;
+        s->call = m->ncalls;
+        while ((line = elf_next_line(b, &at)) && strncmp(line, "0x", 2)) {
+            if (!(where = elf_next_line(b, &at)) ||
+                elf_add_call(m, line, where))
+                return GP_EFORMAT;
+            s->ncalls++;
+        }
+    }
+    return !line && at == b->len ? GP_OK : GP_EFORMAT;
+}
+
+/* Ask addr2line, until deadline_ns, for the calls at those of the n spots that
+ * lie in file and have a name. */
+static void elf_ask(struct elf *m, uint32_t file, struct elf_spot *spot,
+                    size_t n, int64_t deadline_ns)
+{
+    static const char *const words[] = { "addr2line", "-a", "-i", "-f", "-e",
+                                         "/proc/self/fd/3", NULL };
+    char *argv[sizeof words / sizeof *words];
+    struct elf_file *f = &m->file[file];
+    struct buf in = {0};
+    const struct elf_image *from = elf_lined(f);
+    for (size_t i = 0; from && i < n; i++)
+        if (spot[i].name && spot[i].map->file == file)
+            txt_putf(&in, "0x%" PRIx64 "\n", spot[i].value);
+    memcpy(argv, words, sizeof argv);
+    bool asked = in.len && !in.err && sys_now_ns() < deadline_ns;
+    bool answered = asked && !sys_run(argv, from->fd, in.data, in.len,
+                                      ELF_ANSWER_BYTES, deadline_ns,
+                                      &f->answer, NULL) &&
+                    !elf_read_answer(m, file, spot, n);
+    for (size_t i = 0; asked && !answered && i < n; i++)
+        if (spot[i].name && spot[i].map->file == file)
+            spot[i].ncalls = 0;
+    mem_fini(&in);
+}
+
+/* Fill in what is known of the pc of each of n spots: map, name, calls.  The
+ * calls of all files take at most ELF_LINES_NS; what is not known then has
+ * none.  Once for an elf. */
+static void elf_find_all(struct elf *m, struct elf_spot *spot, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct elf_spot *s = &spot[i];
+        *s = (struct elf_spot){ .pc = s->pc, .map = elf_find_map(m, s->pc) };
+        if (s->map && elf_value(m, s->map, s->pc, &s->value))
+            s->name = elf_find_name(m, s->map, s->pc);
+    }
+    int64_t deadline_ns = sys_now_ns() + ELF_LINES_NS;
+    for (uint32_t i = 0; i < m->nfiles; i++)
+        elf_ask(m, i, spot, n, deadline_ns);
 }
 
 /* ================================== 10 SMP ==================================

@@ -206,7 +206,7 @@ static void test_elf_survives_damaged_files(void)
                 copy[h->e_shoff + (size_t)rand_r(&seed) % 2048] =
                     (uint8_t)rand_r(&seed);
         size_t cut = round % 3 ? n : (size_t)rand_r(&seed) % n;
-        f.image = (struct elf_image){ copy, cut, false };
+        f.image = (struct elf_image){ copy, cut, -1, false };
         CHECK(!elf_load(&f));
         elf_close(&f.debug);
         mem_free(f.load);
@@ -214,6 +214,205 @@ static void test_elf_survives_damaged_files(void)
     }
     mem_free(copy);
     elf_close(&self);
+}
+
+/* A directory of this test alone in dir[32], removed by unit_dir_end. */
+static void unit_dir(char *dir)
+{
+    strcpy(dir, "/tmp/grpcprof-unit-XXXXXX");
+    CHECK(mkdtemp(dir));
+}
+
+/* Remove the directory and everything in it. */
+static void unit_dir_end(const char *dir)
+{
+    char *argv[] = { "rm", "-rf", (char *)(uintptr_t)dir, NULL };
+    struct buf out = {0};
+    CHECK(!sys_run(argv, -1, "", 0, 0, INT64_MAX, &out, NULL));
+    mem_fini(&out);
+}
+
+/* Where unit_elf places what it writes; all in the first page. */
+enum { UNIT_NAMES = 0x400, UNIT_NOTE = 0x500, UNIT_LINK = 0x600,
+       UNIT_SYMBOLS = 0x700, UNIT_TEXT = 0x800, UNIT_SIZE = 0x900 };
+
+/* Fill image, UNIT_SIZE bytes, with an ELF file that has the build id of four
+ * bytes id (0: none), a .gnu_debuglink to link (NULL: none) with crc, and the
+ * function called name (NULL: none) at 0x10. */
+static void unit_elf(uint8_t *image, uint8_t id, const char *link,
+                     uint32_t crc, const char *name)
+{
+    static const char names[] = "\0.shstrtab\0.note.gnu.build-id\0"
+                                ".gnu_debuglink\0.symtab\0.strtab";
+    memset(image, 0, UNIT_SIZE);
+    Elf64_Ehdr *h = (void *)image;
+    Elf64_Phdr *ph = (void *)(image + sizeof *h);
+    Elf64_Shdr *sh = (void *)(image + 0x200);
+    memcpy(h->e_ident, ELFMAG, SELFMAG);
+    h->e_ident[EI_CLASS] = ELFCLASS64;
+    h->e_ident[EI_DATA] = ELFDATA2LSB;
+    h->e_phoff = sizeof *h;
+    h->e_phentsize = sizeof *ph;
+    h->e_phnum = 2;
+    h->e_shoff = 0x200;
+    h->e_shentsize = sizeof *sh;
+    h->e_shnum = 6;
+    h->e_shstrndx = 1;
+    ph[0] = (Elf64_Phdr){ .p_type = PT_LOAD, .p_filesz = UNIT_SIZE };
+    ph[1] = (Elf64_Phdr){ .p_type = PT_NOTE, .p_offset = UNIT_NOTE,
+                          .p_filesz = id ? 20 : 0 };
+    memcpy(image + UNIT_NAMES, names, sizeof names);
+    sh[1] = (Elf64_Shdr){ 1, SHT_STRTAB, 0, 0, UNIT_NAMES, sizeof names, 0, 0,
+                          1, 0 };
+    sh[2] = (Elf64_Shdr){ 11, SHT_NOTE, 0, 0, UNIT_NOTE, id ? 20 : 0, 0, 0, 4,
+                          0 };
+    memcpy(image + UNIT_NOTE, "\4\0\0\0\4\0\0\0\3\0\0\0GNU", 16);
+    memset(image + UNIT_NOTE + 16, id, 4);
+    if (link) {
+        size_t at = (strlen(link) + 4) & ~(size_t)3;
+        memcpy(image + UNIT_LINK, link, strlen(link));
+        memcpy(image + UNIT_LINK + at, &crc, 4);
+        sh[3] = (Elf64_Shdr){ 30, SHT_PROGBITS, 0, 0, UNIT_LINK, at + 4, 0, 0,
+                              4, 0 };
+    }
+    if (!name)
+        return;
+    Elf64_Sym *sym = (void *)(image + UNIT_SYMBOLS);
+    sym[1] = (Elf64_Sym){ 1, ELF64_ST_INFO(STB_GLOBAL, STT_FUNC), 0, 1, 0x10,
+                          0x10 };
+    memcpy(image + UNIT_TEXT + 1, name, strlen(name));
+    sh[4] = (Elf64_Shdr){ 45, SHT_SYMTAB, 0, 0, UNIT_SYMBOLS, 2 * sizeof *sym,
+                          5, 0, 8, sizeof *sym };
+    sh[5] = (Elf64_Shdr){ 53, SHT_STRTAB, 0, 0, UNIT_TEXT, 64, 0, 0, 1, 0 };
+}
+
+/* The name that the image, as if at path, has for the function at 0x10; its
+ * debug files are below root.  "" for none; valid until the next call. */
+static const char *unit_name_of(uint8_t *image, const char *path,
+                                const char *root)
+{
+    static char name[64];
+    struct elf_file f = { .path = path, .image = { image, UNIT_SIZE, -1,
+                                                   false } };
+    struct elf_map k = { 0, UNIT_SIZE, 0, 0 };
+    struct elf m = { .file = &f, .nfiles = 1, .map = &k, .nmaps = 1 };
+    const char *was = elf_debug_root;
+    elf_debug_root = root;
+    const char *found = elf_find_name(&m, &k, 0x18);
+    elf_debug_root = was;
+    snprintf(name, sizeof name, "%s", found ? found : "");
+    elf_close(&f.debug);
+    mem_free(f.load);
+    mem_free(f.symbol);
+    return name;
+}
+
+/* Write the image at dir and the rest of the path, or remove it when NULL. */
+static void unit_place(const uint8_t *image, const char *dir, const char *path)
+{
+    char full[PATH_MAX];
+    snprintf(full, sizeof full, "%s%s", dir, path);
+    if (!image) {
+        CHECK(!unlink(full));
+        return;
+    }
+    for (char *p = full + strlen(dir) + 1; (p = strchr(p, '/')); *p++ = '/') {
+        *p = 0;
+        mkdir(full, 0700);
+    }
+    CHECK(!sys_write_file(full, image, UNIT_SIZE, NULL));
+}
+
+static void test_elf_debug_link(void)
+{
+    _Alignas(16) uint8_t image[UNIT_SIZE], debug[UNIT_SIZE];
+    char dir[32], program[64], root[64], below[128];
+    unit_dir(dir);
+    snprintf(program, sizeof program, "%s/bin/a", dir);
+    snprintf(root, sizeof root, "%s/root", dir);
+    snprintf(below, sizeof below, "/root%s/bin/a.dbg", dir);
+    unit_elf(debug, 0, NULL, 0, "linked");
+    uint32_t crc = (uint32_t)crc32(0, debug, UNIT_SIZE);
+    unit_elf(image, 0, "a.dbg", crc, NULL);
+    CHECK(!strcmp(unit_name_of(image, program, root), ""));
+    const char *places[] = { "/bin/a.dbg", "/bin/.debug/a.dbg", below };
+    for (int i = 0; i < 3; i++) {
+        unit_place(debug, dir, places[i]);
+        CHECK(!strcmp(unit_name_of(image, program, root), "linked"));
+        unit_place(NULL, dir, places[i]);
+    }
+    unit_place(debug, dir, places[1]);
+    unit_place(image, dir, places[0]);  /* a wrong one does not hide it */
+    CHECK(!strcmp(unit_name_of(image, program, root), "linked"));
+    unit_place(NULL, dir, places[0]);
+    unit_elf(image, 0, "a.dbg", crc + 1, NULL);
+    CHECK(!strcmp(unit_name_of(image, program, root), ""));
+    unit_elf(image, 0, ".debug/a.dbg", crc, NULL);  /* a name, not a path */
+    CHECK(!strcmp(unit_name_of(image, program, root), ""));
+    for (uint64_t n = 0; n < 12; n++) { /* "a.dbg" NUL pad CRC, cut short */
+        unit_elf(image, 0, "a.dbg", crc, NULL);
+        ((Elf64_Shdr *)(void *)(image + 0x200))[3].sh_size = n;
+        CHECK(!strcmp(unit_name_of(image, program, root), ""));
+    }
+    unit_elf(image, 0, "a.dbg", crc, NULL);
+    ((Elf64_Shdr *)(void *)(image + 0x200))[3].sh_offset = UINT64_MAX - 4;
+    CHECK(!strcmp(unit_name_of(image, program, root), ""));
+    unit_dir_end(dir);
+}
+
+/* Damaged section headers and links: no crash, and nothing read outside of the
+ * image, which ends where readable memory does. */
+static void test_elf_survives_damaged_links(void)
+{
+    size_t page = 4096;
+    uint8_t *map = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(map != MAP_FAILED && !mprotect(map + page, page, PROT_NONE));
+    uint8_t *image = map + page - UNIT_SIZE, link[64];
+    unsigned seed = 7;
+    memset(link, 'x', sizeof link);
+    for (int round = 0; round < 20000; round++) {
+        struct elf_file f = { .path = "/x/a", .image = { image, UNIT_SIZE, -1,
+                                                         false } };
+        link[(size_t)rand_r(&seed) % sizeof link] = 0;
+        link[sizeof link - 1] = 0;
+        unit_elf(image, 0xab, (char *)link, 1, "f");
+        link[strlen((char *)link)] = 'x';
+        for (int i = rand_r(&seed) % 8; i >= 0; i--)
+            image[0x200 + (size_t)rand_r(&seed) % 0x4c0] =
+                (uint8_t)rand_r(&seed);
+        if (round & 1)
+            f.image.size = (size_t)rand_r(&seed) % UNIT_SIZE;
+        f.image.mapped = true;          /* as addr2line needs it */
+        elf_lined(&f);
+        f.image.mapped = false;
+        CHECK(!elf_load(&f));
+        elf_close(&f.debug);
+        mem_free(f.load);
+        mem_free(f.symbol);
+    }
+    munmap(map, 2 * page);
+}
+
+static void test_elf_build_id_file(void)
+{
+    _Alignas(16) uint8_t image[UNIT_SIZE], debug[UNIT_SIZE];
+    static const char place[] = "/.build-id/ab/ababab.debug";
+    char dir[32];
+    unit_dir(dir);
+    unit_elf(image, 0xab, NULL, 0, NULL);
+    CHECK(!strcmp(unit_name_of(image, "/x/a", dir), ""));
+    unit_elf(debug, 0xab, NULL, 0, "by_id");
+    unit_place(debug, dir, place);
+    CHECK(!strcmp(unit_name_of(image, "/x/a", dir), "by_id"));
+    CHECK(!strcmp(unit_name_of(image, "[vdso]", dir), "by_id"));
+    unit_elf(debug, 0xac, NULL, 0, "by_id");
+    unit_place(debug, dir, place);
+    CHECK(!strcmp(unit_name_of(image, "/x/a", dir), ""));
+    unit_elf(debug, 0, NULL, 0, "by_id");
+    unit_place(debug, dir, place);
+    CHECK(!strcmp(unit_name_of(image, "/x/a", dir), ""));
+    unit_dir_end(dir);
 }
 
 static const struct rec_config unit_1 = { .hz = 1 }, unit_250 = { .hz = 250 },
