@@ -4710,32 +4710,127 @@ static void rec_since(const struct rec_mark *m, struct gp_profiler_state *state)
 
 /* ---- a profile from two marks ---- */
 
-struct rec_build {
-    struct pp  *p;                      /* borrowed: being filled */
-    struct elf  elf;
-    struct index location, function;    /* address, name -> row of p */
-    uint32_t   *mapping;                /* owned: elf.map row -> row of p */
-    bool       *named;                  /* owned, by elf.map row: all are */
+struct rec_cut {                        /* what a window needs of rec_one */
+    struct rec_row *row;                /* owned: those that grew; sum is the */
+    size_t  nrows, row_cap;             /* window's, at and thread are here */
+    uint64_t *pc;                       /* owned: the rows' stacks */
+    size_t  npcs, pc_cap;
+    struct slice *name;                 /* owned; text in the profile's arena */
+    size_t  nnames;
+    const struct smp_engine *engine;
+    unsigned hz;
 };
 
-/* The function called name, entered if new; MEM_NONE without memory. */
-static uint32_t rec_build_function(struct rec_build *b, const char *name)
+struct rec_build {
+    struct pp  *p;                      /* borrowed: being filled */
+    struct rec_cut cut;
+    struct elf  elf;
+    struct index location, function;    /* address, name and file -> row of p */
+    uint32_t   *mapping;                /* owned: elf.map row -> row of p */
+    struct elf_spot *spot;              /* owned: p's locations */
+};
+
+/* Copy the rows that grew between the marks and their stacks into b->cut; the
+ * lock is held. */
+static int rec_cut_rows(struct rec_build *b, const struct rec_mark *from,
+                        const struct rec_mark *to)
 {
-    struct slice s = txt_slice(name);
-    uint64_t h = mem_hash(s.p, s.n);
+    struct rec_cut *c = &b->cut;
+    for (size_t i = 0; i < to->nrows; i++) {
+        struct rec_row r = rec_one.row[i];
+        r.sum = to->row[i];
+        if (i < from->nrows) {
+            r.sum.n -= from->row[i].n;
+            r.sum.ns -= from->row[i].ns;
+        }
+        if (!r.sum.n && !r.sum.ns)
+            continue;
+        uint64_t *pc = mem_grow(c->pc, &c->pc_cap, c->npcs + r.depth,
+                                sizeof *pc);
+        c->pc = pc ? pc : c->pc;
+        struct rec_row *row = mem_grow(c->row, &c->row_cap, c->nrows + 1,
+                                       sizeof *row);
+        c->row = row ? row : c->row;
+        if (!pc || !row)
+            return GP_ENOMEM;
+        memcpy(pc + c->npcs, rec_one.pc + r.at, r.depth * sizeof *pc);
+        r.at = c->npcs;
+        c->npcs += r.depth;
+        row[c->nrows++] = r;
+    }
+    return GP_OK;
+}
+
+/* Copy into b->cut what the window between the marks needs of the recorder, so
+ * that the lock is not held while files are read: no sample could be entered
+ * in that time. */
+static int rec_cut(struct rec_build *b, const struct rec_mark *from,
+                   const struct rec_mark *to)
+{
+    struct rec_cut *c = &b->cut;
+    pthread_mutex_lock(&rec_one.lock);
+    c->engine = rec_one.engine;
+    c->hz = rec_one.hz;
+    c->name = mem_zalloc(rec_one.nnames * sizeof *c->name);
+    int e = c->name ? rec_cut_rows(b, from, to) : GP_ENOMEM;
+    for (; !e && c->nnames < rec_one.nnames; c->nnames++) {
+        struct slice s = rec_one.name[c->nnames];
+        const char *copy = mem_arena_dup(&b->p->arena, s.p, s.n);
+        c->name[c->nnames] = (struct slice){ copy, s.n };
+        e = copy ? GP_OK : GP_ENOMEM;
+    }
+    pthread_mutex_unlock(&rec_one.lock);
+    return e;
+}
+
+/* A copy of s in b's profile; *err is GP_ENOMEM where that fails. */
+static struct slice rec_build_text(struct rec_build *b, const char *s,
+                                   int *err)
+{
+    size_t n = strlen(s);
+    const char *copy = mem_arena_dup(&b->p->arena, s, n);
+    *err = copy ? *err : GP_ENOMEM;
+    return (struct slice){ copy, copy ? n : 0 };
+}
+
+/* The function called name in file, entered if new; MEM_NONE without memory. */
+static uint32_t rec_build_function(struct rec_build *b, const char *name,
+                                   const char *file)
+{
+    struct slice s = txt_slice(name), in = txt_slice(file ? file : "");
+    uint64_t key[2] = { mem_hash(s.p, s.n), mem_hash(in.p, in.n) };
+    uint64_t h = mem_hash(key, sizeof key);
     struct pp *p = b->p;
+    int err = GP_OK;
     for (uint32_t at = 0, i;
          (i = mem_index_next(&b->function, h, &at)) != MEM_NONE;)
-        if (txt_equal(p->function[i].name, s))
+        if (txt_equal(p->function[i].name, s) &&
+            txt_equal(p->function[i].file, in))
             return i;
-    char *copy = mem_arena_dup(&p->arena, s.p, s.n);
-    struct pp_function *f = copy ? PP_ADD(p->function, p->nfunctions,
-                                          p->function_cap) : NULL;
+    struct pp_function *f = PP_ADD(p->function, p->nfunctions,
+                                   p->function_cap);
     if (!f || mem_index_put(&b->function, h, (uint32_t)p->nfunctions - 1))
         return MEM_NONE;
-    f->name = f->system_name = (struct slice){ copy, s.n };
+    f->name = f->system_name = rec_build_text(b, name, &err);
+    f->file = rec_build_text(b, in.p, &err);
     f->id = p->nfunctions;
-    return (uint32_t)p->nfunctions - 1;
+    return err ? MEM_NONE : (uint32_t)p->nfunctions - 1;
+}
+
+/* Append the line of function name at line in file to location l, whose lines
+ * are the last. */
+static int rec_build_line(struct rec_build *b, struct pp_location *l,
+                          const char *name, const char *file, int64_t line)
+{
+    struct pp *p = b->p;
+    struct pp_line *n = PP_ADD(p->line, p->nlines, p->line_cap);
+    if (!n)
+        return GP_ENOMEM;
+    n->line = line;
+    n->function = rec_build_function(b, name, file);
+    l->line = l->nlines ? l->line : (uint32_t)p->nlines - 1;
+    l->nlines++;
+    return n->function == MEM_NONE ? GP_ENOMEM : GP_OK;
 }
 
 /* Enter a mapping for map k of b->elf; MEM_NONE without memory. */
@@ -4756,37 +4851,23 @@ static uint32_t rec_build_mapping(struct rec_build *b, size_t k)
     return (uint32_t)p->nmappings - 1;
 }
 
-/* Fill location l for pc: its mapping and, if it has one, its function. */
+/* Fill location l for pc: its mapping; a frame that is no address also gets its
+ * name, the others from rec_build_names. */
 static int rec_build_frame(struct rec_build *b, struct pp_location *l,
                            uint64_t pc)
 {
-    struct pp *p = b->p;
-    const struct elf_map *m = NULL;
-    const char *name = NULL;
     l->mapping = MEM_NONE;
-    l->line = (uint32_t)p->nlines;
-    if (pc < REC_PSEUDO_LIMIT) {
-        name = rec_pseudo_name[pc];
-    } else {
-        l->address = pc;
-        if ((m = elf_find_map(&b->elf, pc)))
-            name = elf_find_name(&b->elf, m, pc);
-    }
-    if (m) {
-        size_t k = (size_t)(m - b->elf.map);
-        if (b->mapping[k] == MEM_NONE)
-            b->mapping[k] = rec_build_mapping(b, k);
-        if ((l->mapping = b->mapping[k]) == MEM_NONE)
-            return GP_ENOMEM;
-        b->named[k] = b->named[k] && name;
-    }
-    if (!name)
+    if (pc < REC_PSEUDO_LIMIT)
+        return rec_build_line(b, l, rec_pseudo_name[pc], NULL, 0);
+    l->address = pc;
+    const struct elf_map *m = elf_find_map(&b->elf, pc);
+    if (!m)
         return GP_OK;
-    struct pp_line *n = PP_ADD(p->line, p->nlines, p->line_cap);
-    if (!n || (n->function = rec_build_function(b, name)) == MEM_NONE)
-        return GP_ENOMEM;
-    l->nlines = 1;
-    return GP_OK;
+    uint32_t *mapping = &b->mapping[m - b->elf.map];
+    if (*mapping == MEM_NONE)
+        *mapping = rec_build_mapping(b, (size_t)(m - b->elf.map));
+    l->mapping = *mapping;
+    return l->mapping == MEM_NONE ? GP_ENOMEM : GP_OK;
 }
 
 /* The location of pc, entered if new; MEM_NONE without memory. */
@@ -4811,16 +4892,13 @@ static uint32_t rec_build_location(struct rec_build *b, uint64_t pc)
     return (uint32_t)p->nlocations - 1;
 }
 
-/* Enter row r's part of the window as a sample with labels. */
-static int rec_build_sample(struct rec_build *b, const struct rec_row *r,
-                            struct rec_count c)
+/* Enter row r of b->cut as a sample with labels. */
+static int rec_build_sample(struct rec_build *b, const struct rec_row *r)
 {
     uint32_t stack[SMP_DEPTH + 1];
     const char *method = smp_label_text(r->label);
-    struct slice thread = rec_one.name[r->thread];
-    char *copy = mem_arena_dup(&b->p->arena, thread.p, thread.n);
     struct pp_label label[3] = {
-        { .key = txt_slice("thread"), .str = { copy, thread.n } } };
+        { .key = txt_slice("thread"), .str = b->cut.name[r->thread] } };
     size_t n = 1;
     if (r->label)
         label[n++] = (struct pp_label){ .key = txt_slice("grpc.method"),
@@ -4830,27 +4908,20 @@ static int rec_build_sample(struct rec_build *b, const struct rec_row *r,
             .str = txt_slice(r->state == REC_WAITING ? "waiting"
                                                      : "running") };
     for (uint16_t i = 0; i < r->depth; i++)
-        if ((stack[i] = rec_build_location(b, rec_one.pc[r->at + i])) ==
+        if ((stack[i] = rec_build_location(b, b->cut.pc[r->at + i])) ==
             MEM_NONE)
             return GP_ENOMEM;
-    int64_t value[2] = { (int64_t)c.n, c.ns };
-    return copy ? pp_add_sample(b->p, stack, r->depth, value, label, n)
-                : GP_ENOMEM;
+    int64_t value[2] = { (int64_t)r->sum.n, r->sum.ns };
+    return pp_add_sample(b->p, stack, r->depth, value, label, n);
 }
 
-/* Enter all rows that grew between the marks, and [lost samples]. */
+/* Enter all rows of b->cut, and [lost samples] between the marks. */
 static int rec_build_samples(struct rec_build *b, const struct rec_mark *from,
                              const struct rec_mark *to)
 {
-    for (size_t i = 0; i < to->nrows; i++) {
-        struct rec_count c = to->row[i];
-        if (i < from->nrows) {
-            c.n -= from->row[i].n;
-            c.ns -= from->row[i].ns;
-        }
-        if ((c.n || c.ns) && rec_build_sample(b, &rec_one.row[i], c))
+    for (size_t i = 0; i < b->cut.nrows; i++)
+        if (rec_build_sample(b, &b->cut.row[i]))
             return GP_ENOMEM;
-    }
     uint64_t lost = to->total.lost - from->total.lost;
     if (lost) {
         uint32_t at = rec_build_location(b, REC_LOST);
@@ -4861,13 +4932,74 @@ static int rec_build_samples(struct rec_build *b, const struct rec_mark *from,
     return GP_OK;
 }
 
+/* The name of call k of spot s, c[0] the innermost, or NULL.  The outermost is
+ * the symbol's function, by whatever alias addr2line calls it; so is an inlined
+ * part of itself. */
+static const char *rec_call_name(const struct elf_spot *s,
+                                 const struct elf_call *c, size_t k)
+{
+    const char *own = c[s->ncalls - 1].name;
+    bool same = c[k].name && own && !strcmp(c[k].name, own);
+    return k + 1 == s->ncalls || same ? s->name : c[k].name;
+}
+
+/* Name the functions and lines of location i, an address. */
+static int rec_build_name(struct rec_build *b, size_t i)
+{
+    struct pp_location *l = &b->p->location[i];
+    const struct elf_spot *s = &b->spot[i];
+    struct pp_mapping *m = s->map ? &b->p->mapping[l->mapping] : NULL;
+    const struct elf_call *c = s->ncalls ? &b->elf.call[s->call] : NULL;
+    bool placed = c != NULL;            /* file and line of all are known */
+    int e = GP_OK;
+    for (size_t k = 0; !e && k < s->ncalls; k++) {
+        const char *name = rec_call_name(s, c, k);
+        placed = placed && c[k].line && name;
+        if (name)
+            e = rec_build_line(b, l, name, c[k].file, c[k].line);
+    }
+    if (s->name && !c)
+        e = rec_build_line(b, l, s->name, NULL, 0);
+    if (m) {
+        m->has_functions = m->has_functions && s->name;
+        m->has_filenames = m->has_filenames && placed;
+        m->has_lines = m->has_inline = m->has_filenames;
+    }
+    return e;
+}
+
+/* Name the functions and lines of all locations, and say of each mapping what
+ * holds for all that lie in it. */
+static int rec_build_names(struct rec_build *b)
+{
+    struct pp *p = b->p;
+    b->spot = mem_zalloc(p->nlocations * sizeof *b->spot);
+    if (!b->spot)
+        return GP_ENOMEM;
+    for (size_t i = 0; i < p->nlocations; i++) {
+        struct pp_location *l = &p->location[i];
+        b->spot[i].pc = l->address;
+        if (l->mapping != MEM_NONE) {
+            struct pp_mapping *m = &p->mapping[l->mapping];
+            m->has_functions = m->has_filenames = true;
+        }
+    }
+    elf_find_all(&b->elf, b->spot, p->nlocations);
+    for (size_t i = 0; i < p->nlocations; i++)
+        if (p->location[i].address && rec_build_name(b, i))
+            return GP_ENOMEM;
+    return GP_OK;
+}
+
 /* Enter the figures of the window as key=value comments. */
-static int rec_build_comments(struct pp *p, const struct rec_mark *from,
+static int rec_build_comments(struct rec_build *b, const struct rec_mark *from,
                               const struct rec_mark *to)
 {
+    struct pp *p = b->p;
+    const struct smp_engine *engine = b->cut.engine;
     uint64_t samples = to->total.samples - from->total.samples;
     double process = (double)(to->process_cpu_ns - from->process_cpu_ns);
-    bool wall = rec_one.engine->wall;
+    bool wall = engine->wall;
     int64_t sum = 0;
     int e = GP_OK;
     for (size_t i = 0; i < p->nsamples; i++)
@@ -4877,12 +5009,12 @@ static int rec_build_comments(struct pp *p, const struct rec_mark *from,
         e = pp_add_comment(p, "cpu_ns=%" PRId64, sum) |
             pp_add_comment(p, "coverage=%.4f",
                            process > 0 ? (double)sum / process : 1.0);
-    if (rec_one.engine->ticks)
+    if (engine->ticks)
         e |= pp_add_comment(p, "tick_hz=%u", smp_tick_hz());
     return e | pp_add_comment(p, "tool=grpcprof %s", GP_VERSION) |
-        pp_add_comment(p, "engine=%s", rec_one.engine->name) |
+        pp_add_comment(p, "engine=%s", engine->name) |
         pp_add_comment(p, "clock=%s", wall ? "wall" : "cpu") |
-        pp_add_comment(p, "hz_asked=%u", rec_one.hz) |
+        pp_add_comment(p, "hz_asked=%u", b->cut.hz) |
         pp_add_comment(p, "hz_delivered=%.1f",
                        clock > 0 ? (double)samples / clock * 1e9 : 0.0) |
         pp_add_comment(p, "samples=%" PRIu64, samples) |
@@ -4931,20 +5063,18 @@ static int rec_build_calls(struct pp *p, const struct rec_mark *from,
     return e;
 }
 
-/* Everything of the profile but its release; the lock is held. */
+/* Everything of the profile but its calls and its release. */
 static int rec_build(struct rec_build *b, const struct rec_mark *from,
                      const struct rec_mark *to)
 {
     struct pp *p = b->p;
     size_t n = b->elf.nmaps;
+    int err = GP_OK;
     b->mapping = mem_zalloc(n * sizeof *b->mapping);
-    b->named = mem_zalloc(n * sizeof *b->named);
-    if (!b->mapping || !b->named)
+    if (!b->mapping || rec_cut(b, from, to))
         return GP_ENOMEM;
-    for (size_t k = 0; k < n; k++) {
+    for (size_t k = 0; k < n; k++)
         b->mapping[k] = MEM_NONE;
-        b->named[k] = true;
-    }
     for (size_t k = 0; k < n; k++)      /* [PP]: mapping 1 is the program */
         if (b->elf.map[k].file == 0 && p->nmappings == 0) {
             if (elf_load(&b->elf.file[0]) ||
@@ -4952,29 +5082,25 @@ static int rec_build(struct rec_build *b, const struct rec_mark *from,
                 return GP_ENOMEM;
         }
     if (pp_add_type(p, txt_slice("samples"), txt_slice("count")) ||
-        pp_add_type(p, txt_slice(rec_one.engine->wall ? "wall" : "cpu"),
+        pp_add_type(p, txt_slice(b->cut.engine->wall ? "wall" : "cpu"),
                     txt_slice("nanoseconds")) ||
-        rec_build_samples(b, from, to) || rec_build_comments(p, from, to))
+        rec_build_samples(b, from, to) || rec_build_names(b) ||
+        rec_build_comments(b, from, to))
         return GP_ENOMEM;
-    for (size_t k = 0; k < n; k++)
-        if (b->mapping[k] != MEM_NONE) {
-            struct pp_mapping *m = &p->mapping[b->mapping[k]];
-            const char *id = b->elf.file[b->elf.map[k].file].build_id;
-            char *copy = mem_arena_dup(&p->arena, id, strlen(id));
-            if (!copy)
-                return GP_ENOMEM;
-            m->build_id = txt_slice(copy);  /* known once the file is read */
-            m->has_functions = b->named[k];
-        }
+    for (size_t k = 0; k < n; k++)      /* known once the file is read */
+        if (b->mapping[k] != MEM_NONE)
+            p->mapping[b->mapping[k]].build_id = rec_build_text(b,
+                b->elf.file[b->elf.map[k].file].build_id, &err);
     p->period_type = p->type[1];
-    p->period = 1000000000 / rec_one.hz;
+    p->period = 1000000000 / b->cut.hz;
     p->time_ns = from->unix_ns;
     p->duration_ns = to->wall_ns - from->wall_ns;
-    return GP_OK;
+    return err;
 }
 
 /* Fill *p, empty, with the profile of what was recorded between two marks.  A
- * user calls; p is the caller's, and empty after a failure. */
+ * user calls; p is the caller's, and empty after a failure.  Reading lines
+ * takes up to ELF_LINES_NS; the recorder and other windows go on meanwhile. */
 static int rec_window(const struct rec_mark *from, const struct rec_mark *to,
                       const struct rec_source *source, struct pp *p,
                       struct gp_why *why)
@@ -4984,14 +5110,15 @@ static int rec_window(const struct rec_mark *from, const struct rec_mark *to,
     int e = elf_init(&b.elf, why);
     if (e)
         return e;
-    pthread_mutex_lock(&rec_one.lock);
     if (rec_build(&b, from, to) || rec_build_calls(p, from, to, source)) {
         e = txt_fail(why, GP_ENOMEM, "out of memory for the profile");
         pp_fini(p);
     }
-    pthread_mutex_unlock(&rec_one.lock);
+    mem_free(b.cut.row);
+    mem_free(b.cut.pc);
+    mem_free(b.cut.name);
     mem_free(b.mapping);
-    mem_free(b.named);
+    mem_free(b.spot);
     mem_index_fini(&b.location);
     mem_index_fini(&b.function);
     elf_fini(&b.elf);

@@ -560,6 +560,193 @@ static void test_rec_many_may_start_and_stop_at_once(void)
     CHECK(rec_one.users == 0);
 }
 
+/* The address in its caller, where that will go on. */
+__attribute__((noinline)) static uint64_t unit_here(void)
+{
+    uint64_t pc = (uint64_t)(uintptr_t)__builtin_return_address(0) - 1;
+    __asm__ volatile ("" : "+r" (pc));
+    return pc;
+}
+
+enum { UNIT_INLINED_LINE = __LINE__ + 4 };
+/* An address in here, where it is inlined. */
+__attribute__((always_inline)) static inline uint64_t unit_inlined(void)
+{
+    uint64_t pc = unit_here();
+    unit_sink += pc;
+    return pc;
+}
+
+enum { UNIT_OUTER_LINE = __LINE__ + 4 };
+/* An address in unit_inlined(), inlined here. */
+__attribute__((noinline)) static uint64_t unit_outer(void)
+{
+    uint64_t pc = unit_inlined();
+    unit_sink++;
+    return pc;
+}
+
+/* The profile of one sample, at pc in unit_outer, with the program at path (or
+ * any that is in PATH) as addr2line; the location of it. */
+static const struct pp_location *unit_sample_outer(struct pp *p,
+                                                   const char *path)
+{
+    struct rec_mark from, to;
+    struct smp_slot s = { .depth = 1, .tid = (uint32_t)syscall(SYS_gettid) };
+    uint64_t pc = unit_outer();
+    char *was = getenv("PATH"), *kept = was ? strdup(was) : NULL;
+    s.pc[0] = (void *)(uintptr_t)pc;
+    CHECK(!rec_open(&unit_1, NULL));
+    CHECK(!rec_mark(&from, &unit_source, NULL));
+    pthread_mutex_lock(&rec_one.lock);
+    s.cpu_ns = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    rec_on_sample(&s, NULL);
+    pthread_mutex_unlock(&rec_one.lock);
+    CHECK(!rec_mark(&to, &unit_source, NULL));
+    if (path)
+        setenv("PATH", path, 1);
+    CHECK(!rec_window(&from, &to, &unit_source, p, NULL));
+    if (path && kept)
+        setenv("PATH", kept, 1);
+    free(kept);
+    rec_mark_fini(&from);
+    rec_mark_fini(&to);
+    rec_close();
+    for (size_t i = 0; i < p->nlocations; i++)
+        if (p->location[i].address == pc)
+            return &p->location[i];
+    CHECK(false);
+    return &p->location[0];
+}
+
+/* Is line k of location l in the function called name, at line? */
+static bool unit_is_line(const struct pp *p, const struct pp_location *l,
+                         uint32_t k, const char *name, int64_t line)
+{
+    static const char file[] = "unit_profile.c";
+    if (k >= l->nlines)
+        return false;
+    const struct pp_line *n = &p->line[l->line + k];
+    const struct pp_function *f = &p->function[n->function];
+    bool placed = f->file.n > strlen(file) &&
+        !memcmp(f->file.p + f->file.n - strlen(file), file, strlen(file));
+    return txt_equal(f->name, txt_slice(name)) && n->line == line &&
+           placed == (line > 0);
+}
+
+static void test_rec_inlined_calls(void)
+{
+    struct pp p;
+    const struct pp_location *l = unit_sample_outer(&p, NULL);
+    CHECK(l->nlines == 2);
+    CHECK(unit_is_line(&p, l, 0, "unit_inlined", UNIT_INLINED_LINE));
+    CHECK(unit_is_line(&p, l, 1, "unit_outer", UNIT_OUTER_LINE));
+    CHECK(p.mapping[l->mapping].has_functions);
+    for (size_t i = 0; i < p.nmappings; i++)
+        CHECK(p.mapping[i].has_filenames == p.mapping[i].has_lines &&
+              p.mapping[i].has_lines == p.mapping[i].has_inline);
+    for (size_t i = 0; i < p.nfunctions; i++)
+        for (size_t k = 0; k < i; k++)
+            CHECK(!txt_equal(p.function[i].name, p.function[k].name) ||
+                  !txt_equal(p.function[i].file, p.function[k].file));
+    pp_fini(&p);
+}
+
+/* Make the file addr2line in dir: a shell script. */
+static void unit_fake(const char *dir, const char *text)
+{
+    char path[64];
+    FILE *f;
+    snprintf(path, sizeof path, "%s/addr2line", dir);
+    CHECK((f = fopen(path, "we")) && fprintf(f, "#!/bin/sh\n%s\n", text) > 0);
+    fclose(f);
+    CHECK(!chmod(path, 0700));
+}
+
+static void test_rec_without_addr2line(void)
+{
+    static const char *const fake[] = {
+        NULL,                           /* none at all */
+        "exit 0", "exit 1", "kill -SEGV $$",
+        "echo", "echo garbage", "printf 0x", "echo 0x1", "cat",
+        "/bin/cat; /bin/cat </dev/zero",
+        "exec /usr/bin/yes ??",
+        "read a; echo $a; echo f; echo f.c:1; echo more",
+        "read a; echo $a; echo f; echo f.c:1; exit 1",
+        "read a; echo $a; printf 'f\\nf.c:1'",
+        "read a; echo $a; echo f; echo f.c",
+        "read a; echo $a; echo f; printf '\\377:1\\n'",
+        "read a; echo $a; echo '?''?'; echo '?''?:0'",
+        "read a; echo $a; echo '?''?'; echo '?''?:?'",
+        "read a; echo $a; echo f; echo 'f.c:?'",
+        "read a; echo $a; echo f; echo 'f.c:99999999999'",
+        "read a; echo $a; echo f; echo 'f.c:-1'",
+        "read a; echo $a; echo f; echo ':7'",
+    };
+    char dir[32];
+    unit_dir(dir);
+    for (size_t i = 0; i < sizeof fake / sizeof *fake; i++) {
+        struct pp p;
+        if (fake[i])
+            unit_fake(dir, fake[i]);
+        const struct pp_location *l = unit_sample_outer(&p, dir);
+        CHECK(l->nlines == 1 && unit_is_line(&p, l, 0, "unit_outer", 0));
+        CHECK(p.mapping[l->mapping].has_functions &&
+              !p.mapping[l->mapping].has_filenames &&
+              !p.mapping[l->mapping].has_lines &&
+              !p.mapping[l->mapping].has_inline);
+        if (unit_bad)
+            printf("# addr2line is: %s\n", fake[i] ? fake[i] : "absent");
+        pp_fini(&p);
+    }
+    unit_fake(dir, "read a; echo $a; echo x; echo '/a b/unit_profile.c:7"
+              " (discriminator 3)'; echo y; echo unit_profile.c:8");
+    struct pp p;                        /* the fakes above are well made */
+    const struct pp_location *l = unit_sample_outer(&p, dir);
+    CHECK(unit_is_line(&p, l, 0, "x", 7));
+    pp_fini(&p);
+    unit_dir_end(dir);
+}
+
+/* Take the window of the sample with addr2line from the directory arg; *done
+ * then. */
+static atomic_bool unit_done;
+static void *unit_slow_window(void *arg)
+{
+    struct pp p;
+    unit_sample_outer(&p, arg);
+    pp_fini(&p);
+    atomic_store(&unit_done, true);
+    return NULL;
+}
+
+/* While one window waits for addr2line, the recorder takes samples. */
+static void test_rec_records_while_lines_are_read(void)
+{
+    char dir[32], script[192], started[64], go[64];
+    struct rec_mark m;
+    pthread_t t;
+    unit_dir(dir);
+    snprintf(started, sizeof started, "%s/started", dir);
+    snprintf(go, sizeof go, "%s/go", dir);
+    snprintf(script, sizeof script, ": >%s; until [ -e %s ]; do "
+             "/bin/sleep 0.02; done", started, go);
+    unit_fake(dir, script);
+    CHECK(!rec_open(&unit_1, NULL));
+    atomic_store(&unit_done, false);
+    CHECK(!pthread_create(&t, NULL, unit_slow_window, dir));
+    while (access(started, F_OK) && !atomic_load(&unit_done))
+        usleep(1000);
+    CHECK(!rec_mark(&m, &unit_source, NULL));
+    CHECK(!atomic_load(&unit_done));
+    close(open(go, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    pthread_join(t, NULL);
+    CHECK(atomic_load(&unit_done));
+    rec_mark_fini(&m);
+    rec_close();
+    unit_dir_end(dir);
+}
+
 static void test_smp_full_ring_counts_what_it_loses(void)
 {
     struct gp_why why;
