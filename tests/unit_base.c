@@ -413,9 +413,16 @@ static void test_sys_run_feeds_and_reads(void)
     CHECK(!unit_shell("head -n 1", -1, "a\nb\n", 60000, &out) &&
           out.len == 2 && !memcmp(out.data, "a\n", 2));
     out.len = 0;                        /* one that does not read its input */
+    void (*was)(int) = signal(SIGPIPE, SIG_DFL);
     CHECK(!sys_run((char *[]){ "true", NULL }, -1, in.data, in.len, 100,
                    sys_now_ns() + INT64_C(60000000000), &out, NULL));
     CHECK(!out.len);
+    int s[2];                           /* and one that has ended already */
+    CHECK(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, s));
+    close(s[1]);
+    CHECK(!sys_converse(s[0], "x", "y", 1, 100, INT64_MAX, &out, NULL));
+    close(s[0]);
+    signal(SIGPIPE, was);
     CHECK(unit_shell("echo x; exit 3", -1, "", 60000, &out) == GP_EIO);
     CHECK(unit_shell("kill -SEGV $$", -1, "", 60000, &out) == GP_EIO);
     CHECK(sys_run(none, -1, "", 0, 9, sys_now_ns() + 1000000000, &out, &why) ==
@@ -456,6 +463,7 @@ static void test_sys_run_gives_signals_back(void)
     sigset_t all, old, now;
     void (*was)(int) = signal(SIGHUP, SIG_IGN);
     sigfillset(&all);
+    sigdelset(&all, SIGUSR2);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     CHECK(!unit_shell("grep -E 'Sig(Blk|Ign)' /proc/self/status", -1, "", 60000,
                     &out));
@@ -466,6 +474,10 @@ static void test_sys_run_gives_signals_back(void)
     CHECK(sscanf((char *)out.data, "SigBlk: %" SCNx64 " SigIgn: %" SCNx64,
                  &blocked, &ignored) == 2);
     CHECK(!blocked && !(ignored & 0x7fffffff));
-    CHECK(sigismember(&now, SIGUSR1));  /* and this thread has its own again */
+    CHECK(sigismember(&now, SIGUSR1) && !sigismember(&now, SIGUSR2));
+    was = signal(SIGCHLD, SIG_IGN);     /* nobody can tell its status then */
+    CHECK(!unit_shell("echo x", -1, "", 60000, &out) && out.len == 2);
+    CHECK(unit_shell("sleep 600", -1, "", 50, &out) == GP_ELIMIT);
+    signal(SIGCHLD, was);
     mem_fini(&out);
 }

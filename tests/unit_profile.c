@@ -381,7 +381,12 @@ static void test_elf_survives_damaged_links(void)
         for (int i = rand_r(&seed) % 8; i >= 0; i--)
             image[0x200 + (size_t)rand_r(&seed) % 0x4c0] =
                 (uint8_t)rand_r(&seed);
-        if (round & 1)
+        if (round % 100 == 0) {         /* a link that ends with the file */
+            Elf64_Shdr *sh = (void *)(image + 0x200);
+            memset(image + UNIT_SIZE - 8, 'x', 8);
+            sh[3].sh_offset = UNIT_SIZE - 8;
+            sh[3].sh_size = 8;
+        } else if (round & 1)
             f.image.size = (size_t)rand_r(&seed) % UNIT_SIZE;
         f.image.mapped = true;          /* as addr2line needs it */
         elf_lined(&f);
@@ -671,14 +676,19 @@ static void test_rec_without_addr2line(void)
         "echo", "echo garbage", "printf 0x", "echo 0x1", "cat",
         "/bin/cat; /bin/cat </dev/zero",
         "exec /usr/bin/yes ??",
+        "echo 0x1; echo f; echo f.c:1",
+        "read a; echo ${a}g; echo f; echo f.c:1",
         "read a; echo $a; echo f; echo f.c:1; echo more",
+        "read a; echo $a; echo f; echo f.c:1; echo 0x9",
+        "read a; echo $a; echo f; echo f.c:1; printf more",
         "read a; echo $a; echo f; echo f.c:1; exit 1",
         "read a; echo $a; printf 'f\\nf.c:1'",
         "read a; echo $a; echo f; echo f.c",
         "read a; echo $a; echo f; printf '\\377:1\\n'",
         "read a; echo $a; echo '?''?'; echo '?''?:0'",
         "read a; echo $a; echo '?''?'; echo '?''?:?'",
-        "read a; echo $a; echo f; echo 'f.c:?'",
+        "read a; echo $a; echo f; echo '/unit_profile.c:?'",
+        "read a; echo $a; echo f; echo /unit_profile.c:0",
         "read a; echo $a; echo f; echo 'f.c:99999999999'",
         "read a; echo $a; echo f; echo 'f.c:-1'",
         "read a; echo $a; echo f; echo ':7'",
@@ -700,10 +710,15 @@ static void test_rec_without_addr2line(void)
         pp_fini(&p);
     }
     unit_fake(dir, "read a; echo $a; echo x; echo '/a b/unit_profile.c:7"
-              " (discriminator 3)'; echo y; echo unit_profile.c:8");
+              " (discriminator 3)'; echo x; echo /c/unit_profile.c:8;"
+              "echo z; echo /unit_profile.c:9");
     struct pp p;                        /* the fakes above are well made */
     const struct pp_location *l = unit_sample_outer(&p, dir);
-    CHECK(unit_is_line(&p, l, 0, "x", 7));
+    CHECK(l->nlines == 3 && unit_is_line(&p, l, 0, "x", 7) &&
+          unit_is_line(&p, l, 1, "x", 8));
+    CHECK(unit_is_line(&p, l, 2, "unit_outer", 9)); /* the symbol's name */
+    const struct pp_line *n = &p.line[l->line];
+    CHECK(n[0].function != n[1].function);          /* x of another file */
     pp_fini(&p);
     unit_dir_end(dir);
 }
