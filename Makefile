@@ -13,10 +13,11 @@ endif
 CFLAGS  = -O2 -g
 INSTALL = install
 
-# Tables for unwinding, because the profiler's stacks come from backtrace().
+# Tables for unwinding, because the profiler's stacks come from backtrace(); a
+# build id, because a profile names the file that has its symbols by it.
 NEED   = -std=gnu11 -fasynchronous-unwind-tables -pthread
 WARN   = -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes
-LIBS   = -lnghttp2 -lz -lm -lpthread
+LIBS   = -Wl,--build-id -lnghttp2 -lz -lm -lpthread
 PROBED = @.build/probed
 FLAGS  = $(WARN) $(CPPFLAGS) $(CFLAGS) $(NEED) $(PROBED) -I. \
          -DSVC_PROTOS='".build/protos.inc"'

@@ -12,12 +12,12 @@
  *  1  LIMITS   every tunable and hard cap, each with its reason
  *  2  MEM      growable buffer, arena, hash index; every allocation
  *  3  TXT      strict numbers, durations, UTF-8, percent codec
- *  4  SYS      clocks, whole files, threads, usable CPUs
+ *  4  SYS      clocks, whole files, threads, child processes, usable CPUs
  *  5  JS       JSON writer
  *  6  PB       protobuf wire: bounded reader, sticky-error writer
  *  7  GZ       gzip, both ways, bounded output
  *  8  HDR      latency histogram, fixed memory, mergeable
- *  9  ELF      address -> mapping and function
+ *  9  ELF      address -> mapping, function and line
  * 10  SMP      sampler: the only code that runs in a signal handler
  * 11  PP       profile.proto model: read, build, write
  * 12  REC      recorder: windows as differences of one table
@@ -82,9 +82,11 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <nghttp2/nghttp2.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -105,6 +107,7 @@
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -135,6 +138,11 @@ enum {
 
     /* Build ids are 20 bytes (SHA-1) or 16; a longer one is left out. */
     ELF_BUILD_ID_BYTES = 32,
+
+    /* addr2line's answer on one file: 100,000 places, more than any profile
+     * has in one, with six inlined calls each.  Past it the file's lines are
+     * not known. */
+    ELF_ANSWER_BYTES = 64 << 20,
 
     /* Frames of a sample: our own stacks stay under 30; a deeper one keeps its
      * leaf end and is counted as truncated.  backtrace() sees besides them the
@@ -177,6 +185,12 @@ enum {
     /* Values of one option, and positional arguments: an error past it. */
     CMD_LIST_MOST = 64,
 };
+
+/* All lines of a profile together: addr2line takes 0.02 s for this program and
+ * 0.13 s for 2,000 places of glibc, so that this is room for files fifty times
+ * as large; pprof, which waits for the profile, gives up after half the window
+ * more.  Past it lines that are not known yet stay so. */
+#define ELF_LINES_NS INT64_C(5000000000)
 
 /* Latencies past this count as this, and are counted as "over": no call may
  * wait longer, since --timeout ends at 1 h. */
@@ -1294,9 +1308,10 @@ static unsigned txt_distance(const char *a, const char *b)
 
 /* ================================== 4 SYS ===================================
  * for     the system: clocks, files read whole, files replaced whole, named
- *         threads, usable CPUs
+ *         threads, child processes with a time limit, usable CPUs
  * uses    MEM, TXT
- * owns    the temporary file while sys_write_file runs
+ * owns    the temporary file while sys_write_file runs; the child process and
+ *         its group while sys_run does
  * spec    POSIX.1-2008; cgroups(7) for the CPU quota
  * prefix  sys_
  * runs    any thread
@@ -1496,6 +1511,151 @@ static int sys_thread_start(pthread_t *t, const char *name, bool quiet,
                         strerror(e));
     pthread_setname_np(*t, name);
     return GP_OK;
+}
+
+/* Start argv[0], found in PATH, with the socket s as its standard input and
+ * output, no standard error, and file, when not -1, as its descriptor 3: a
+ * process group of its own, every signal unblocked and as by default.  Returns
+ * its number, or a negative gp_err. */
+static pid_t sys_spawn(char *const argv[], int s, int file, struct gp_why *why)
+{
+    posix_spawn_file_actions_t acts;
+    posix_spawnattr_t attr;
+    sigset_t all, none, old;
+    pid_t pid = -1;
+    sigfillset(&all);
+    sigemptyset(&none);
+    if (posix_spawn_file_actions_init(&acts))
+        return txt_fail(why, GP_ENOMEM, "%s: out of memory", argv[0]);
+    if (posix_spawnattr_init(&attr)) {
+        posix_spawn_file_actions_destroy(&acts);
+        return txt_fail(why, GP_ENOMEM, "%s: out of memory", argv[0]);
+    }
+    int e = posix_spawn_file_actions_adddup2(&acts, s, 0);
+    e = e ? e : posix_spawn_file_actions_adddup2(&acts, s, 1);
+    e = e ? e : posix_spawn_file_actions_addopen(&acts, 2, "/dev/null",
+                                                 O_WRONLY, 0);
+    if (file >= 0)
+        e = e ? e : posix_spawn_file_actions_adddup2(&acts, file, 3);
+    e = e ? e : posix_spawnattr_setsigmask(&attr, &none);
+    e = e ? e : posix_spawnattr_setpgroup(&attr, 0);
+    e = e ? e : posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK |
+                                         POSIX_SPAWN_SETSIGDEF |
+                                         POSIX_SPAWN_SETPGROUP);
+    pthread_sigmask(SIG_SETMASK, &all, &old);   /* no handler in between */
+    sigdelset(&all, SIGKILL);
+    sigdelset(&all, SIGSTOP);
+    e = e ? e : posix_spawnattr_setsigdefault(&attr, &all);
+    e = e ? e : posix_spawnp(&pid, argv[0], &acts, &attr, argv, environ);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    posix_spawnattr_destroy(&attr);
+    posix_spawn_file_actions_destroy(&acts);
+    return e ? txt_fail(why, GP_EIO, "%s: %s", argv[0], strerror(e)) : pid;
+}
+
+/* Send the n bytes at src through the socket s, close that direction, and
+ * append what comes back, at most most bytes, to out, until the other end
+ * closes or the time is deadline_ns. */
+static int sys_converse(int s, const char *name, const void *src, size_t n,
+                        size_t most, int64_t deadline_ns, struct buf *out,
+                        struct gp_why *why)
+{
+    const char *p = src;
+    size_t begin = out->len;
+    bool sending = true;
+    for (;;) {
+        struct pollfd f = { .fd = s, .events = POLLIN };
+        int64_t left = deadline_ns - sys_now_ns();
+        if (left <= 0)
+            return txt_fail(why, GP_ELIMIT, "%s: took too long", name);
+        ssize_t k = sending && n ? send(s, p, n, MSG_NOSIGNAL | MSG_DONTWAIT)
+                                 : 0;
+        if (k > 0) {
+            p += k;
+            n -= (size_t)k;
+        }
+        if (sending && (n == 0 || (k < 0 && errno == EPIPE))) {
+            shutdown(s, SHUT_WR);       /* it has all, or wants no more */
+            sending = false;
+        }
+        f.events = sending ? POLLIN | POLLOUT : POLLIN;
+        int ms = left < 1000000 ? 1 : left > 1000000000 ? 1000
+                                    : (int)(left / 1000000);
+        if (poll(&f, 1, ms) <= 0 || !(f.revents & (POLLIN | POLLHUP)))
+            continue;
+        uint8_t *to = mem_reserve(out, 65536);
+        if (!to)
+            return txt_fail(why, GP_ENOMEM, "%s: out of memory", name);
+        k = recv(s, to, 65536, MSG_DONTWAIT);
+        if (k < 0 && (errno == EINTR || errno == EAGAIN))
+            continue;
+        if (k <= 0)                     /* reset: input that it did not read */
+            return k == 0 || errno == ECONNRESET ? GP_OK
+                 : txt_fail(why, GP_EIO, "%s: %s", name, strerror(errno));
+        out->len += (size_t)k;
+        if (out->len - begin > most)
+            return txt_fail(why, GP_ELIMIT, "%s: said more than %zu bytes",
+                            name, most);
+    }
+}
+
+/* Wait until the child pid ends, at most until deadline_ns; past that it and
+ * its group are killed.  It is gone then.  GP_OK for exit status 0, or where
+ * the program that we are in has reaped it already. */
+static int sys_reap(pid_t pid, const char *name, int64_t deadline_ns,
+                    struct gp_why *why)
+{
+    struct timespec nap = { .tv_nsec = 1000000 };
+    int status = 0;
+    bool killed = false;
+    for (;;) {
+        if (!killed && sys_now_ns() >= deadline_ns) {
+            kill(-pid, SIGKILL);
+            killed = true;
+        }
+        pid_t got = waitpid(pid, &status, killed ? 0 : WNOHANG);
+        if (got == pid || (got < 0 && errno != EINTR))
+            break;
+        if (!killed)
+            nanosleep(&nap, NULL);
+    }
+    if (killed)
+        return txt_fail(why, GP_ELIMIT, "%s: killed", name);
+    if (status)
+        return txt_fail(why, GP_EIO, "%s: ended with status %#x", name,
+                        (unsigned)status);
+    return GP_OK;
+}
+
+/* Run argv[0], found in PATH, with the n bytes at src as its standard input
+ * and file, when not -1, as its descriptor 3; append its standard output, at
+ * most most bytes, to out.  GP_OK when it ended by itself with status 0 before
+ * deadline_ns.  Whatever happened, no process is left of it. */
+static int sys_run(char *const argv[], int file, const void *src, size_t n,
+                   size_t most, int64_t deadline_ns, struct buf *out,
+                   struct gp_why *why)
+{
+    int s[2], e;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, s))
+        return txt_fail(why, GP_EIO, "%s: %s", argv[0], strerror(errno));
+    /* The child's ends are moved away from 0 to 3, where they go in it. */
+    int far = fcntl(s[1], F_DUPFD_CLOEXEC, 10);
+    int kept = file < 0 ? -1 : fcntl(file, F_DUPFD_CLOEXEC, 10);
+    close(s[1]);
+    pid_t pid = far < 0 || (file >= 0 && kept < 0)
+        ? txt_fail(why, GP_EIO, "%s: %s", argv[0], strerror(errno))
+        : sys_spawn(argv, far, kept, why);
+    if (far >= 0)
+        close(far);
+    if (kept >= 0)
+        close(kept);
+    e = pid < 0 ? (int)pid : sys_converse(s[0], argv[0], src, n, most,
+                                          deadline_ns, out, why);
+    close(s[0]);
+    if (pid < 0)
+        return e;
+    int ended = sys_reap(pid, argv[0], e ? 0 : deadline_ns, e ? NULL : why);
+    return e ? e : ended;
 }
 
 /* The first two numbers in the file DIR/NAME; false when they are not there. */
@@ -2017,23 +2177,41 @@ static int64_t hdr_percentile(const struct hdr *h, double percent)
 }
 
 /* ================================== 9 ELF ===================================
- * for     address -> mapping and function, from /proc/self/maps and the symbol
- *         tables of the files mapped there
+ * for     address -> mapping, function, line and inlined calls, from
+ *         /proc/self/maps, the symbol tables of the files mapped there, and
+ *         addr2line
  * uses    MEM, TXT, SYS
  * owns    struct elf: the mapped files and everything found in them
- * spec    [ELF] System V gABI; proc(5); vdso(7)
+ * spec    [ELF] System V gABI; proc(5); vdso(7); addr2line(1), objcopy(1) for
+ *         .gnu_debuglink
  * prefix  elf_
  * runs    any thread, after sampling; never in a signal handler
  *
  *   file offset = pc - mapping.start + mapping.offset
  *   symbol value = file offset - p_offset + p_vaddr   of its PT_LOAD segment
  *
- * Names come from .symtab, .dynsym, and the separate debug file that the build
- * id names (/usr/lib/debug/.build-id/ab/cdef.debug).
+ * Names come from .symtab, .dynsym, and the separate debug file: the one that
+ * the build id names (/usr/lib/debug/.build-id/ab/cdef.debug), with that build
+ * id in it, or else the one that .gnu_debuglink names (in the file's directory,
+ * in .debug there, or below /usr/lib/debug), with that CRC:
+ *
+ *   .gnu_debuglink   61 2e 64 62 67 00  00 00   d2 02 96 49
+ *                    "a.dbg" NUL        pad 4   CRC-32, in the file's order
+ *
+ * Lines come from addr2line, which reads what we do not: one process for each
+ * file that has .debug_line, all its addresses at once.  It says for each
+ *
+ *   0x0000000000001149       the address that was asked
+ *   mem_grow                 the innermost function, inlined
+ *   /src/a.c:186             where; ?? or 0 is not known
+ *   mem_put                  the one that it was inlined into
+ *   /src/a.c:230 (discriminator 2)
  *
  * Invariant  every offset and count in a file is checked against its size; a
- *            pc outside every symbol's size gets no name, not a neighbour's.
- * Does not   read 32-bit files, lines, or inlined calls.
+ *            pc outside every symbol's size gets no name, not a neighbour's;
+ *            addr2line is believed only where all of its answer has that form.
+ * Does not   read 32-bit files or DWARF; fail where addr2line does: then lines
+ *            are not known.
  */
 
 struct elf_symbol {
@@ -2050,12 +2228,14 @@ struct elf_load {                       /* a PT_LOAD segment */
 struct elf_image {                      /* a file's bytes */
     const uint8_t *p;                   /* borrowed from mmap, or the vDSO */
     size_t size;                        /* bytes */
-    bool mapped;                        /* munmap it */
+    int  fd;                            /* the file, open, when mapped */
+    bool mapped;                        /* munmap and close it */
 };
 
 struct elf_file {
     const char *path;                   /* owned by elf's arena */
     struct elf_image image, debug;      /* the file; its debug file */
+    struct buf answer;                  /* addr2line's, cut into strings */
     struct elf_load *load;              /* owned; grows like all vectors */
     struct elf_symbol *symbol;          /* owned; sorted by start */
     size_t nload, load_cap, nsymbols, symbol_cap;
@@ -2072,8 +2252,26 @@ struct elf {
     struct arena arena;                 /* owned: paths */
     struct elf_map  *map;               /* owned; executable ones, by start */
     struct elf_file *file;              /* owned; row 0 is the program */
-    size_t nmaps, map_cap, nfiles, file_cap;
+    struct elf_call *call;              /* owned: of all spots */
+    size_t nmaps, map_cap, nfiles, file_cap, ncalls, call_cap;
 };
+
+struct elf_call {                       /* a function and a place in it */
+    const char *name;                   /* borrowed from elf; NULL: not known */
+    const char *file;                   /* the same; NULL where line is 0 */
+    int64_t line;                       /* 0: not known */
+};
+
+struct elf_spot {                       /* an address, and what is there */
+    uint64_t pc;                        /* of the process; the caller's */
+    const struct elf_map *map;          /* borrowed from elf, or NULL */
+    const char *name;                   /* the symbol's, as elf_find_name */
+    uint64_t value;                     /* where name: pc as its file has it */
+    size_t   call, ncalls;              /* in elf.call, innermost first */
+};
+
+/* Where distributions keep debug files; tests have their own. */
+static const char *elf_debug_root = "/usr/lib/debug";
 
 /* n bytes at offset of the image, or NULL when they are not all there. */
 static const void *elf_view(const struct elf_image *m, uint64_t offset,
@@ -2108,22 +2306,26 @@ static struct elf_image elf_open(const char *path)
         void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd,
                        0);
         if (p != MAP_FAILED)
-            m = (struct elf_image){ p, (size_t)st.st_size, true };
+            m = (struct elf_image){ p, (size_t)st.st_size, fd, true };
     }
-    close(fd);
+    if (!m.mapped)
+        close(fd);
     return m;
 }
 
 /* Undo elf_open. */
 static void elf_close(struct elf_image *m)
 {
-    if (m->mapped)
+    if (m->mapped) {
         munmap((void *)(uintptr_t)m->p, m->size);
+        close(m->fd);
+    }
     *m = (struct elf_image){0};
 }
 
-/* Take the build id from a note segment of n bytes at p, if one is there. */
-static void elf_read_note(struct elf_file *f, const uint8_t *p, uint64_t n)
+/* Write the build id among the notes in the n bytes at p, hexadecimal, to
+ * id[2 * ELF_BUILD_ID_BYTES + 1]; without one id stays as it is. */
+static void elf_read_note(char *id, const uint8_t *p, uint64_t n)
 {
     static const char hex[] = "0123456789abcdef";
     while (n >= sizeof(Elf64_Nhdr)) {
@@ -2133,15 +2335,15 @@ static void elf_read_note(struct elf_file *f, const uint8_t *p, uint64_t n)
         uint64_t desc = ((uint64_t)h.n_descsz + 3) & ~(uint64_t)3;
         if (name + desc > n - sizeof h)
             return;
-        const uint8_t *id = p + sizeof h + name;
+        const uint8_t *bytes = p + sizeof h + name;
         if (h.n_type == NT_GNU_BUILD_ID && h.n_namesz == 4 &&
             !memcmp(p + sizeof h, "GNU", 4) &&
             h.n_descsz <= ELF_BUILD_ID_BYTES) {
             for (uint32_t i = 0; i < h.n_descsz; i++) {
-                f->build_id[2 * i] = hex[id[i] >> 4];
-                f->build_id[2 * i + 1] = hex[id[i] & 15];
+                id[2 * i] = hex[bytes[i] >> 4];
+                id[2 * i + 1] = hex[bytes[i] & 15];
             }
-            f->build_id[2 * h.n_descsz] = 0;
+            id[2 * h.n_descsz] = 0;
             return;
         }
         p += sizeof h + name + desc;
@@ -2158,7 +2360,7 @@ static int elf_read_segments(struct elf_file *f)
     for (int i = 0; ph && i < h->e_phnum; i++) {
         const uint8_t *p = elf_view(&f->image, ph[i].p_offset, ph[i].p_filesz);
         if (ph[i].p_type == PT_NOTE && p)
-            elf_read_note(f, p, ph[i].p_filesz);
+            elf_read_note(f->build_id, p, ph[i].p_filesz);
         if (ph[i].p_type != PT_LOAD)
             continue;
         struct elf_load *l = mem_grow(f->load, &f->load_cap, f->nload + 1,
@@ -2216,15 +2418,46 @@ static int elf_read_table(struct elf_file *f, const struct elf_image *m,
     return GP_OK;
 }
 
-/* Add the functions of all symbol tables of image m to f. */
-static int elf_read_symbols(struct elf_file *f, const struct elf_image *m)
+/* The section headers of image m, *n of them, or NULL and 0. */
+static const Elf64_Shdr *elf_sections(const struct elf_image *m, uint16_t *n)
 {
     const Elf64_Ehdr *h = elf_header(m);
     const Elf64_Shdr *sh = h && h->e_shentsize == sizeof *sh ?
         elf_view(m, h->e_shoff, h->e_shnum * sizeof *sh) : NULL;
-    for (int i = 0; sh && i < h->e_shnum; i++)
+    *n = sh ? h->e_shnum : 0;
+    return sh;
+}
+
+/* The bytes of image m's section called name, *size of them, not 0; or NULL
+ * where there is none or it has no bytes in the file. */
+static const uint8_t *elf_section(const struct elf_image *m, const char *name,
+                                  uint64_t *size)
+{
+    uint16_t n;
+    const Elf64_Shdr *sh = elf_sections(m, &n);
+    uint16_t at = n ? elf_header(m)->e_shstrndx : 0;
+    const char *text = at < n ? elf_view(m, sh[at].sh_offset, sh[at].sh_size)
+                              : NULL;
+    if (!text || !sh[at].sh_size || text[sh[at].sh_size - 1])
+        return NULL;
+    for (uint16_t i = 0; i < n; i++)
+        if (sh[i].sh_type != SHT_NOBITS && sh[i].sh_size &&
+            sh[i].sh_name < sh[at].sh_size &&
+            !strcmp(text + sh[i].sh_name, name)) {
+            *size = sh[i].sh_size;
+            return elf_view(m, sh[i].sh_offset, sh[i].sh_size);
+        }
+    return NULL;
+}
+
+/* Add the functions of all symbol tables of image m to f. */
+static int elf_read_symbols(struct elf_file *f, const struct elf_image *m)
+{
+    uint16_t n;
+    const Elf64_Shdr *sh = elf_sections(m, &n);
+    for (uint16_t i = 0; i < n; i++)
         if ((sh[i].sh_type == SHT_SYMTAB || sh[i].sh_type == SHT_DYNSYM) &&
-            sh[i].sh_link < h->e_shnum) {
+            sh[i].sh_link < n) {
             int e = elf_read_table(f, m, &sh[i], &sh[sh[i].sh_link]);
             if (e)
                 return e;
@@ -2243,10 +2476,68 @@ static int elf_by_start(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
+/* Open the debug file that f's build id names, and has itself. */
+static struct elf_image elf_open_by_id(const struct elf_file *f)
+{
+    char path[PATH_MAX], id[sizeof f->build_id] = "";
+    uint64_t size;
+    if (strlen(f->build_id) <= 2)
+        return (struct elf_image){0};
+    snprintf(path, sizeof path, "%s/.build-id/%.2s/%s.debug", elf_debug_root,
+             f->build_id, f->build_id + 2);
+    struct elf_image m = elf_open(path);
+    const uint8_t *note = elf_section(&m, ".note.gnu.build-id", &size);
+    if (note)
+        elf_read_note(id, note, size);
+    if (strcmp(id, f->build_id))
+        elf_close(&m);
+    return m;
+}
+
+/* The CRC-32 of all of image m. */
+static uint32_t elf_crc(const struct elf_image *m)
+{
+    uLong crc = crc32(0, NULL, 0);
+    for (size_t at = 0, n; at < m->size; at += n) {
+        n = m->size - at < 1 << 30 ? m->size - at : 1 << 30;
+        crc = crc32(crc, m->p + at, (uInt)n);
+    }
+    return (uint32_t)crc;
+}
+
+/* Open the debug file that f's .gnu_debuglink names, with the CRC that stands
+ * there; the first of the three places that has it. */
+static struct elf_image elf_open_by_link(const struct elf_file *f)
+{
+    char path[PATH_MAX];
+    uint64_t size;
+    uint32_t crc;
+    const uint8_t *p = elf_section(&f->image, ".gnu_debuglink", &size);
+    const char *name = (const char *)p, *slash = strrchr(f->path, '/');
+    const uint8_t *end = p ? memchr(p, 0, size) : NULL;
+    uint64_t at = end ? ((uint64_t)(end - p) + 4) & ~(uint64_t)3 : 0;
+    if (!at || at > size || size - at < sizeof crc || end == p ||
+        strchr(name, '/') || *f->path != '/')
+        return (struct elf_image){0};
+    memcpy(&crc, p + at, sizeof crc);
+    int dir = (int)(slash - f->path);
+    for (int i = 0; i < 3; i++) {
+        int n = snprintf(path, sizeof path, "%s%.*s/%s%s",
+                         i == 2 ? elf_debug_root : "", dir, f->path,
+                         i == 1 ? ".debug/" : "", name);
+        struct elf_image m = {0};
+        if (n > 0 && (size_t)n < sizeof path)
+            m = elf_open(path);
+        if (m.p && elf_crc(&m) == crc)
+            return m;
+        elf_close(&m);
+    }
+    return (struct elf_image){0};
+}
+
 /* Read f's tables, once; whatever is missing leaves its symbols unnamed. */
 static int elf_load(struct elf_file *f)
 {
-    char path[PATH_MAX];
     if (f->tried)
         return GP_OK;
     f->tried = true;
@@ -2255,12 +2546,11 @@ static int elf_load(struct elf_file *f)
     int e = elf_read_segments(f);
     if (!e)
         e = elf_read_symbols(f, &f->image);
-    if (!e && strlen(f->build_id) > 2) {
-        snprintf(path, sizeof path, "/usr/lib/debug/.build-id/%.2s/%s.debug",
-                 f->build_id, f->build_id + 2);
-        f->debug = elf_open(path);
+    f->debug = elf_open_by_id(f);
+    if (!f->debug.p)
+        f->debug = elf_open_by_link(f);
+    if (!e)
         e = elf_read_symbols(f, &f->debug);
-    }
     if (f->nsymbols)
         qsort(f->symbol, f->nsymbols, sizeof *f->symbol, elf_by_start);
     uint64_t reach = 0;
@@ -2311,7 +2601,8 @@ static int elf_read_map(struct elf *m, char *line)
     p[m->nmaps++] = k;
     if (vdso)                           /* its file is the mapping itself */
         m->file[k.file].image = (struct elf_image){
-            (const uint8_t *)(uintptr_t)k.start, k.limit - k.start, false };
+            (const uint8_t *)(uintptr_t)k.start, k.limit - k.start, -1,
+            false };
     return GP_OK;
 }
 
@@ -2321,9 +2612,11 @@ static void elf_fini(struct elf *m)
     for (size_t i = 0; i < m->nfiles; i++) {
         elf_close(&m->file[i].image);
         elf_close(&m->file[i].debug);
+        mem_fini(&m->file[i].answer);
         mem_free(m->file[i].load);
         mem_free(m->file[i].symbol);
     }
+    mem_free(m->call);
     mem_free(m->map);
     mem_free(m->file);
     mem_arena_fini(&m->arena);
@@ -2369,23 +2662,32 @@ static const struct elf_map *elf_find_map(const struct elf *m, uint64_t pc)
     return lo && pc < m->map[lo - 1].limit ? &m->map[lo - 1] : NULL;
 }
 
+/* The value in its file of pc, which lies in map k, into *v; false when that
+ * is outside what the file has.  Reads the file's tables at its first use. */
+static bool elf_value(struct elf *m, const struct elf_map *k, uint64_t pc,
+                      uint64_t *v)
+{
+    struct elf_file *f = &m->file[k->file];
+    uint64_t offset = pc - k->start + k->offset;
+    if (elf_load(f))
+        return false;
+    for (size_t i = 0; i < f->nload; i++)
+        if (offset >= f->load[i].offset &&
+            offset - f->load[i].offset < f->load[i].filesz) {
+            *v = offset - f->load[i].offset + f->load[i].vaddr;
+            return true;
+        }
+    return false;
+}
+
 /* Name of the function that holds pc, which lies in map k, or NULL.  Borrowed
  * from m.  Reads the file's tables at its first use. */
 static const char *elf_find_name(struct elf *m, const struct elf_map *k,
                                  uint64_t pc)
 {
     struct elf_file *f = &m->file[k->file];
-    uint64_t offset = pc - k->start + k->offset, v = 0;
-    bool found = false;
-    if (elf_load(f))
-        return NULL;
-    for (size_t i = 0; i < f->nload && !found; i++)
-        if (offset >= f->load[i].offset &&
-            offset - f->load[i].offset < f->load[i].filesz) {
-            v = offset - f->load[i].offset + f->load[i].vaddr;
-            found = true;
-        }
-    size_t lo = 0, hi = found ? f->nsymbols : 0;
+    uint64_t v = 0;
+    size_t lo = 0, hi = elf_value(m, k, pc, &v) ? f->nsymbols : 0;
     while (lo < hi) {                   /* first symbol that starts past v */
         size_t mid = lo + (hi - lo) / 2;
         if (f->symbol[mid].start <= v)
@@ -2401,6 +2703,130 @@ static const char *elf_find_name(struct elf *m, const struct elf_map *k,
         else if (best)
             break;
     return best ? best->name : NULL;
+}
+
+/* The image that addr2line is to read for f: the file or its debug file, the
+ * first that has lines; NULL: none does. */
+static const struct elf_image *elf_lined(const struct elf_file *f)
+{
+    const struct elf_image *m[2] = { &f->image, &f->debug };
+    uint64_t size;
+    for (int i = 0; i < 2; i++)
+        if (m[i]->mapped && (elf_section(m[i], ".debug_line", &size) ||
+                             elf_section(m[i], ".zdebug_line", &size)))
+            return m[i];
+    return NULL;
+}
+
+/* The next line of b, from *at on, as a string in it; *at moves past it.  NULL
+ * at the end, and for what is not UTF-8, which a profile cannot hold. */
+static char *elf_next_line(struct buf *b, size_t *at)
+{
+    uint8_t *p = b->data + *at;
+    size_t left = b->len - *at;
+    uint8_t *end = left ? memchr(p, '\n', left) : NULL;
+    if (!end)
+        return NULL;
+    *end = 0;
+    *at += (size_t)(end - p) + 1;
+    for (size_t i = 0, n; p + i < end; i += n)
+        if (!(n = txt_utf8((char *)p + i, (size_t)(end - p) - i)) || !p[i])
+            return NULL;
+    return (char *)p;
+}
+
+/* Add the call of function name at where, two lines of addr2line; where is
+ * written on. */
+static int elf_add_call(struct elf *m, char *name, char *where)
+{
+    struct elf_call *c = mem_grow(m->call, &m->call_cap, m->ncalls + 1,
+                                  sizeof *c);
+    uint64_t line;
+    if (!c)
+        return GP_ENOMEM;
+    m->call = c;
+    c += m->ncalls++;
+    *c = (struct elf_call){ .name = strcmp(name, "??") ? name : NULL };
+    char *mark = strstr(where, " (discriminator ");
+    if (mark)
+        *mark = 0;
+    char *colon = strrchr(where, ':');
+    if (!colon)
+        return GP_EFORMAT;
+    *colon = 0;
+    if (*where && strcmp(where, "??") &&
+        !txt_number(colon + 1, 1, INT32_MAX, &line)) {
+        c->file = where;
+        c->line = (int64_t)line;
+    }
+    return GP_OK;
+}
+
+/* Read addr2line's answer on those of the n spots that lie in file and have a
+ * name, in that order.  After a failure nothing is believed. */
+static int elf_read_answer(struct elf *m, uint32_t file, struct elf_spot *spot,
+                           size_t n)
+{
+    struct buf *b = &m->file[file].answer;
+    size_t at = 0;
+    char *line = elf_next_line(b, &at), *end, *where;
+    for (struct elf_spot *s = spot; s < spot + n; s++) {
+        if (!s->name || s->map->file != file)
+            continue;
+        if (!line || strncmp(line, "0x", 2) ||
+            strtoull(line, &end, 16) != s->value || *end)
+            return GP_EFORMAT;
+        s->call = m->ncalls;
+        while ((line = elf_next_line(b, &at)) && strncmp(line, "0x", 2)) {
+            if (!(where = elf_next_line(b, &at)) ||
+                elf_add_call(m, line, where))
+                return GP_EFORMAT;
+            s->ncalls++;
+        }
+    }
+    return !line && at == b->len ? GP_OK : GP_EFORMAT;
+}
+
+/* Ask addr2line, until deadline_ns, for the calls at those of the n spots that
+ * lie in file and have a name. */
+static void elf_ask(struct elf *m, uint32_t file, struct elf_spot *spot,
+                    size_t n, int64_t deadline_ns)
+{
+    static const char *const words[] = { "addr2line", "-a", "-i", "-f", "-e",
+                                         "/proc/self/fd/3", NULL };
+    char *argv[sizeof words / sizeof *words];
+    struct elf_file *f = &m->file[file];
+    struct buf in = {0};
+    const struct elf_image *from = elf_lined(f);
+    for (size_t i = 0; from && i < n; i++)
+        if (spot[i].name && spot[i].map->file == file)
+            txt_putf(&in, "0x%" PRIx64 "\n", spot[i].value);
+    memcpy(argv, words, sizeof argv);
+    bool asked = in.len && !in.err && sys_now_ns() < deadline_ns;
+    bool answered = asked && !sys_run(argv, from->fd, in.data, in.len,
+                                      ELF_ANSWER_BYTES, deadline_ns,
+                                      &f->answer, NULL) &&
+                    !elf_read_answer(m, file, spot, n);
+    for (size_t i = 0; asked && !answered && i < n; i++)
+        if (spot[i].name && spot[i].map->file == file)
+            spot[i].ncalls = 0;
+    mem_fini(&in);
+}
+
+/* Fill in what is known of the pc of each of n spots: map, name, calls.  The
+ * calls of all files take at most ELF_LINES_NS; what is not known then has
+ * none.  Once for an elf. */
+static void elf_find_all(struct elf *m, struct elf_spot *spot, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct elf_spot *s = &spot[i];
+        *s = (struct elf_spot){ .pc = s->pc, .map = elf_find_map(m, s->pc) };
+        if (s->map && elf_value(m, s->map, s->pc, &s->value))
+            s->name = elf_find_name(m, s->map, s->pc);
+    }
+    int64_t deadline_ns = sys_now_ns() + ELF_LINES_NS;
+    for (uint32_t i = 0; i < m->nfiles; i++)
+        elf_ask(m, i, spot, n, deadline_ns);
 }
 
 /* ================================== 10 SMP ==================================
@@ -4285,32 +4711,127 @@ static void rec_since(const struct rec_mark *m, struct gp_profiler_state *state)
 
 /* ---- a profile from two marks ---- */
 
-struct rec_build {
-    struct pp  *p;                      /* borrowed: being filled */
-    struct elf  elf;
-    struct index location, function;    /* address, name -> row of p */
-    uint32_t   *mapping;                /* owned: elf.map row -> row of p */
-    bool       *named;                  /* owned, by elf.map row: all are */
+struct rec_cut {                        /* what a window needs of rec_one */
+    struct rec_row *row;                /* owned: those that grew; sum is the */
+    size_t  nrows, row_cap;             /* window's, at and thread are here */
+    uint64_t *pc;                       /* owned: the rows' stacks */
+    size_t  npcs, pc_cap;
+    struct slice *name;                 /* owned; text in the profile's arena */
+    size_t  nnames;
+    const struct smp_engine *engine;
+    unsigned hz;
 };
 
-/* The function called name, entered if new; MEM_NONE without memory. */
-static uint32_t rec_build_function(struct rec_build *b, const char *name)
+struct rec_build {
+    struct pp  *p;                      /* borrowed: being filled */
+    struct rec_cut cut;
+    struct elf  elf;
+    struct index location, function;    /* address, name and file -> row of p */
+    uint32_t   *mapping;                /* owned: elf.map row -> row of p */
+    struct elf_spot *spot;              /* owned: p's locations */
+};
+
+/* Copy the rows that grew between the marks and their stacks into b->cut; the
+ * lock is held. */
+static int rec_cut_rows(struct rec_build *b, const struct rec_mark *from,
+                        const struct rec_mark *to)
 {
-    struct slice s = txt_slice(name);
-    uint64_t h = mem_hash(s.p, s.n);
+    struct rec_cut *c = &b->cut;
+    for (size_t i = 0; i < to->nrows; i++) {
+        struct rec_row r = rec_one.row[i];
+        r.sum = to->row[i];
+        if (i < from->nrows) {
+            r.sum.n -= from->row[i].n;
+            r.sum.ns -= from->row[i].ns;
+        }
+        if (!r.sum.n && !r.sum.ns)
+            continue;
+        uint64_t *pc = mem_grow(c->pc, &c->pc_cap, c->npcs + r.depth,
+                                sizeof *pc);
+        c->pc = pc ? pc : c->pc;
+        struct rec_row *row = mem_grow(c->row, &c->row_cap, c->nrows + 1,
+                                       sizeof *row);
+        c->row = row ? row : c->row;
+        if (!pc || !row)
+            return GP_ENOMEM;
+        memcpy(pc + c->npcs, rec_one.pc + r.at, r.depth * sizeof *pc);
+        r.at = c->npcs;
+        c->npcs += r.depth;
+        row[c->nrows++] = r;
+    }
+    return GP_OK;
+}
+
+/* Copy into b->cut what the window between the marks needs of the recorder, so
+ * that the lock is not held while files are read: no sample could be entered
+ * in that time. */
+static int rec_cut(struct rec_build *b, const struct rec_mark *from,
+                   const struct rec_mark *to)
+{
+    struct rec_cut *c = &b->cut;
+    pthread_mutex_lock(&rec_one.lock);
+    c->engine = rec_one.engine;
+    c->hz = rec_one.hz;
+    c->name = mem_zalloc(rec_one.nnames * sizeof *c->name);
+    int e = c->name ? rec_cut_rows(b, from, to) : GP_ENOMEM;
+    for (; !e && c->nnames < rec_one.nnames; c->nnames++) {
+        struct slice s = rec_one.name[c->nnames];
+        const char *copy = mem_arena_dup(&b->p->arena, s.p, s.n);
+        c->name[c->nnames] = (struct slice){ copy, s.n };
+        e = copy ? GP_OK : GP_ENOMEM;
+    }
+    pthread_mutex_unlock(&rec_one.lock);
+    return e;
+}
+
+/* A copy of s in b's profile; *err is GP_ENOMEM where that fails. */
+static struct slice rec_build_text(struct rec_build *b, const char *s,
+                                   int *err)
+{
+    size_t n = strlen(s);
+    const char *copy = mem_arena_dup(&b->p->arena, s, n);
+    *err = copy ? *err : GP_ENOMEM;
+    return (struct slice){ copy, copy ? n : 0 };
+}
+
+/* The function called name in file, entered if new; MEM_NONE without memory. */
+static uint32_t rec_build_function(struct rec_build *b, const char *name,
+                                   const char *file)
+{
+    struct slice s = txt_slice(name), in = txt_slice(file ? file : "");
+    uint64_t key[2] = { mem_hash(s.p, s.n), mem_hash(in.p, in.n) };
+    uint64_t h = mem_hash(key, sizeof key);
     struct pp *p = b->p;
+    int err = GP_OK;
     for (uint32_t at = 0, i;
          (i = mem_index_next(&b->function, h, &at)) != MEM_NONE;)
-        if (txt_equal(p->function[i].name, s))
+        if (txt_equal(p->function[i].name, s) &&
+            txt_equal(p->function[i].file, in))
             return i;
-    char *copy = mem_arena_dup(&p->arena, s.p, s.n);
-    struct pp_function *f = copy ? PP_ADD(p->function, p->nfunctions,
-                                          p->function_cap) : NULL;
+    struct pp_function *f = PP_ADD(p->function, p->nfunctions,
+                                   p->function_cap);
     if (!f || mem_index_put(&b->function, h, (uint32_t)p->nfunctions - 1))
         return MEM_NONE;
-    f->name = f->system_name = (struct slice){ copy, s.n };
+    f->name = f->system_name = rec_build_text(b, name, &err);
+    f->file = rec_build_text(b, in.p, &err);
     f->id = p->nfunctions;
-    return (uint32_t)p->nfunctions - 1;
+    return err ? MEM_NONE : (uint32_t)p->nfunctions - 1;
+}
+
+/* Append the line of function name at line in file to location l, whose lines
+ * are the last. */
+static int rec_build_line(struct rec_build *b, struct pp_location *l,
+                          const char *name, const char *file, int64_t line)
+{
+    struct pp *p = b->p;
+    struct pp_line *n = PP_ADD(p->line, p->nlines, p->line_cap);
+    if (!n)
+        return GP_ENOMEM;
+    n->line = line;
+    n->function = rec_build_function(b, name, file);
+    l->line = l->nlines ? l->line : (uint32_t)p->nlines - 1;
+    l->nlines++;
+    return n->function == MEM_NONE ? GP_ENOMEM : GP_OK;
 }
 
 /* Enter a mapping for map k of b->elf; MEM_NONE without memory. */
@@ -4331,37 +4852,23 @@ static uint32_t rec_build_mapping(struct rec_build *b, size_t k)
     return (uint32_t)p->nmappings - 1;
 }
 
-/* Fill location l for pc: its mapping and, if it has one, its function. */
+/* Fill location l for pc: its mapping; a frame that is no address also gets its
+ * name, the others from rec_build_names. */
 static int rec_build_frame(struct rec_build *b, struct pp_location *l,
                            uint64_t pc)
 {
-    struct pp *p = b->p;
-    const struct elf_map *m = NULL;
-    const char *name = NULL;
     l->mapping = MEM_NONE;
-    l->line = (uint32_t)p->nlines;
-    if (pc < REC_PSEUDO_LIMIT) {
-        name = rec_pseudo_name[pc];
-    } else {
-        l->address = pc;
-        if ((m = elf_find_map(&b->elf, pc)))
-            name = elf_find_name(&b->elf, m, pc);
-    }
-    if (m) {
-        size_t k = (size_t)(m - b->elf.map);
-        if (b->mapping[k] == MEM_NONE)
-            b->mapping[k] = rec_build_mapping(b, k);
-        if ((l->mapping = b->mapping[k]) == MEM_NONE)
-            return GP_ENOMEM;
-        b->named[k] = b->named[k] && name;
-    }
-    if (!name)
+    if (pc < REC_PSEUDO_LIMIT)
+        return rec_build_line(b, l, rec_pseudo_name[pc], NULL, 0);
+    l->address = pc;
+    const struct elf_map *m = elf_find_map(&b->elf, pc);
+    if (!m)
         return GP_OK;
-    struct pp_line *n = PP_ADD(p->line, p->nlines, p->line_cap);
-    if (!n || (n->function = rec_build_function(b, name)) == MEM_NONE)
-        return GP_ENOMEM;
-    l->nlines = 1;
-    return GP_OK;
+    uint32_t *mapping = &b->mapping[m - b->elf.map];
+    if (*mapping == MEM_NONE)
+        *mapping = rec_build_mapping(b, (size_t)(m - b->elf.map));
+    l->mapping = *mapping;
+    return l->mapping == MEM_NONE ? GP_ENOMEM : GP_OK;
 }
 
 /* The location of pc, entered if new; MEM_NONE without memory. */
@@ -4386,16 +4893,13 @@ static uint32_t rec_build_location(struct rec_build *b, uint64_t pc)
     return (uint32_t)p->nlocations - 1;
 }
 
-/* Enter row r's part of the window as a sample with labels. */
-static int rec_build_sample(struct rec_build *b, const struct rec_row *r,
-                            struct rec_count c)
+/* Enter row r of b->cut as a sample with labels. */
+static int rec_build_sample(struct rec_build *b, const struct rec_row *r)
 {
     uint32_t stack[SMP_DEPTH + 1];
     const char *method = smp_label_text(r->label);
-    struct slice thread = rec_one.name[r->thread];
-    char *copy = mem_arena_dup(&b->p->arena, thread.p, thread.n);
     struct pp_label label[3] = {
-        { .key = txt_slice("thread"), .str = { copy, thread.n } } };
+        { .key = txt_slice("thread"), .str = b->cut.name[r->thread] } };
     size_t n = 1;
     if (r->label)
         label[n++] = (struct pp_label){ .key = txt_slice("grpc.method"),
@@ -4405,27 +4909,20 @@ static int rec_build_sample(struct rec_build *b, const struct rec_row *r,
             .str = txt_slice(r->state == REC_WAITING ? "waiting"
                                                      : "running") };
     for (uint16_t i = 0; i < r->depth; i++)
-        if ((stack[i] = rec_build_location(b, rec_one.pc[r->at + i])) ==
+        if ((stack[i] = rec_build_location(b, b->cut.pc[r->at + i])) ==
             MEM_NONE)
             return GP_ENOMEM;
-    int64_t value[2] = { (int64_t)c.n, c.ns };
-    return copy ? pp_add_sample(b->p, stack, r->depth, value, label, n)
-                : GP_ENOMEM;
+    int64_t value[2] = { (int64_t)r->sum.n, r->sum.ns };
+    return pp_add_sample(b->p, stack, r->depth, value, label, n);
 }
 
-/* Enter all rows that grew between the marks, and [lost samples]. */
+/* Enter all rows of b->cut, and [lost samples] between the marks. */
 static int rec_build_samples(struct rec_build *b, const struct rec_mark *from,
                              const struct rec_mark *to)
 {
-    for (size_t i = 0; i < to->nrows; i++) {
-        struct rec_count c = to->row[i];
-        if (i < from->nrows) {
-            c.n -= from->row[i].n;
-            c.ns -= from->row[i].ns;
-        }
-        if ((c.n || c.ns) && rec_build_sample(b, &rec_one.row[i], c))
+    for (size_t i = 0; i < b->cut.nrows; i++)
+        if (rec_build_sample(b, &b->cut.row[i]))
             return GP_ENOMEM;
-    }
     uint64_t lost = to->total.lost - from->total.lost;
     if (lost) {
         uint32_t at = rec_build_location(b, REC_LOST);
@@ -4436,13 +4933,74 @@ static int rec_build_samples(struct rec_build *b, const struct rec_mark *from,
     return GP_OK;
 }
 
+/* The name of call k of spot s, c[0] the innermost, or NULL.  The outermost is
+ * the symbol's function, by whatever alias addr2line calls it; so is an inlined
+ * part of itself. */
+static const char *rec_call_name(const struct elf_spot *s,
+                                 const struct elf_call *c, size_t k)
+{
+    const char *own = c[s->ncalls - 1].name;
+    bool same = c[k].name && own && !strcmp(c[k].name, own);
+    return k + 1 == s->ncalls || same ? s->name : c[k].name;
+}
+
+/* Name the functions and lines of location i, an address. */
+static int rec_build_name(struct rec_build *b, size_t i)
+{
+    struct pp_location *l = &b->p->location[i];
+    const struct elf_spot *s = &b->spot[i];
+    struct pp_mapping *m = s->map ? &b->p->mapping[l->mapping] : NULL;
+    const struct elf_call *c = s->ncalls ? &b->elf.call[s->call] : NULL;
+    bool placed = c != NULL;            /* file and line of all are known */
+    int e = GP_OK;
+    for (size_t k = 0; !e && k < s->ncalls; k++) {
+        const char *name = rec_call_name(s, c, k);
+        placed = placed && c[k].line && name;
+        if (name)
+            e = rec_build_line(b, l, name, c[k].file, c[k].line);
+    }
+    if (s->name && !c)
+        e = rec_build_line(b, l, s->name, NULL, 0);
+    if (m) {
+        m->has_functions = m->has_functions && s->name;
+        m->has_filenames = m->has_filenames && placed;
+        m->has_lines = m->has_inline = m->has_filenames;
+    }
+    return e;
+}
+
+/* Name the functions and lines of all locations, and say of each mapping what
+ * holds for all that lie in it. */
+static int rec_build_names(struct rec_build *b)
+{
+    struct pp *p = b->p;
+    b->spot = mem_zalloc(p->nlocations * sizeof *b->spot);
+    if (!b->spot)
+        return GP_ENOMEM;
+    for (size_t i = 0; i < p->nlocations; i++) {
+        struct pp_location *l = &p->location[i];
+        b->spot[i].pc = l->address;
+        if (l->mapping != MEM_NONE) {
+            struct pp_mapping *m = &p->mapping[l->mapping];
+            m->has_functions = m->has_filenames = true;
+        }
+    }
+    elf_find_all(&b->elf, b->spot, p->nlocations);
+    for (size_t i = 0; i < p->nlocations; i++)
+        if (p->location[i].address && rec_build_name(b, i))
+            return GP_ENOMEM;
+    return GP_OK;
+}
+
 /* Enter the figures of the window as key=value comments. */
-static int rec_build_comments(struct pp *p, const struct rec_mark *from,
+static int rec_build_comments(struct rec_build *b, const struct rec_mark *from,
                               const struct rec_mark *to)
 {
+    struct pp *p = b->p;
+    const struct smp_engine *engine = b->cut.engine;
     uint64_t samples = to->total.samples - from->total.samples;
     double process = (double)(to->process_cpu_ns - from->process_cpu_ns);
-    bool wall = rec_one.engine->wall;
+    bool wall = engine->wall;
     int64_t sum = 0;
     int e = GP_OK;
     for (size_t i = 0; i < p->nsamples; i++)
@@ -4452,12 +5010,12 @@ static int rec_build_comments(struct pp *p, const struct rec_mark *from,
         e = pp_add_comment(p, "cpu_ns=%" PRId64, sum) |
             pp_add_comment(p, "coverage=%.4f",
                            process > 0 ? (double)sum / process : 1.0);
-    if (rec_one.engine->ticks)
+    if (engine->ticks)
         e |= pp_add_comment(p, "tick_hz=%u", smp_tick_hz());
     return e | pp_add_comment(p, "tool=grpcprof %s", GP_VERSION) |
-        pp_add_comment(p, "engine=%s", rec_one.engine->name) |
+        pp_add_comment(p, "engine=%s", engine->name) |
         pp_add_comment(p, "clock=%s", wall ? "wall" : "cpu") |
-        pp_add_comment(p, "hz_asked=%u", rec_one.hz) |
+        pp_add_comment(p, "hz_asked=%u", b->cut.hz) |
         pp_add_comment(p, "hz_delivered=%.1f",
                        clock > 0 ? (double)samples / clock * 1e9 : 0.0) |
         pp_add_comment(p, "samples=%" PRIu64, samples) |
@@ -4506,20 +5064,18 @@ static int rec_build_calls(struct pp *p, const struct rec_mark *from,
     return e;
 }
 
-/* Everything of the profile but its release; the lock is held. */
+/* Everything of the profile but its calls and its release. */
 static int rec_build(struct rec_build *b, const struct rec_mark *from,
                      const struct rec_mark *to)
 {
     struct pp *p = b->p;
     size_t n = b->elf.nmaps;
+    int err = GP_OK;
     b->mapping = mem_zalloc(n * sizeof *b->mapping);
-    b->named = mem_zalloc(n * sizeof *b->named);
-    if (!b->mapping || !b->named)
+    if (!b->mapping || rec_cut(b, from, to))
         return GP_ENOMEM;
-    for (size_t k = 0; k < n; k++) {
+    for (size_t k = 0; k < n; k++)
         b->mapping[k] = MEM_NONE;
-        b->named[k] = true;
-    }
     for (size_t k = 0; k < n; k++)      /* [PP]: mapping 1 is the program */
         if (b->elf.map[k].file == 0 && p->nmappings == 0) {
             if (elf_load(&b->elf.file[0]) ||
@@ -4527,29 +5083,25 @@ static int rec_build(struct rec_build *b, const struct rec_mark *from,
                 return GP_ENOMEM;
         }
     if (pp_add_type(p, txt_slice("samples"), txt_slice("count")) ||
-        pp_add_type(p, txt_slice(rec_one.engine->wall ? "wall" : "cpu"),
+        pp_add_type(p, txt_slice(b->cut.engine->wall ? "wall" : "cpu"),
                     txt_slice("nanoseconds")) ||
-        rec_build_samples(b, from, to) || rec_build_comments(p, from, to))
+        rec_build_samples(b, from, to) || rec_build_names(b) ||
+        rec_build_comments(b, from, to))
         return GP_ENOMEM;
-    for (size_t k = 0; k < n; k++)
-        if (b->mapping[k] != MEM_NONE) {
-            struct pp_mapping *m = &p->mapping[b->mapping[k]];
-            const char *id = b->elf.file[b->elf.map[k].file].build_id;
-            char *copy = mem_arena_dup(&p->arena, id, strlen(id));
-            if (!copy)
-                return GP_ENOMEM;
-            m->build_id = txt_slice(copy);  /* known once the file is read */
-            m->has_functions = b->named[k];
-        }
+    for (size_t k = 0; k < n; k++)      /* known once the file is read */
+        if (b->mapping[k] != MEM_NONE)
+            p->mapping[b->mapping[k]].build_id = rec_build_text(b,
+                b->elf.file[b->elf.map[k].file].build_id, &err);
     p->period_type = p->type[1];
-    p->period = 1000000000 / rec_one.hz;
+    p->period = 1000000000 / b->cut.hz;
     p->time_ns = from->unix_ns;
     p->duration_ns = to->wall_ns - from->wall_ns;
-    return GP_OK;
+    return err;
 }
 
 /* Fill *p, empty, with the profile of what was recorded between two marks.  A
- * user calls; p is the caller's, and empty after a failure. */
+ * user calls; p is the caller's, and empty after a failure.  Reading lines
+ * takes up to ELF_LINES_NS; the recorder and other windows go on meanwhile. */
 static int rec_window(const struct rec_mark *from, const struct rec_mark *to,
                       const struct rec_source *source, struct pp *p,
                       struct gp_why *why)
@@ -4559,14 +5111,15 @@ static int rec_window(const struct rec_mark *from, const struct rec_mark *to,
     int e = elf_init(&b.elf, why);
     if (e)
         return e;
-    pthread_mutex_lock(&rec_one.lock);
     if (rec_build(&b, from, to) || rec_build_calls(p, from, to, source)) {
         e = txt_fail(why, GP_ENOMEM, "out of memory for the profile");
         pp_fini(p);
     }
-    pthread_mutex_unlock(&rec_one.lock);
+    mem_free(b.cut.row);
+    mem_free(b.cut.pc);
+    mem_free(b.cut.name);
     mem_free(b.mapping);
-    mem_free(b.named);
+    mem_free(b.spot);
     mem_index_fini(&b.location);
     mem_index_fini(&b.function);
     elf_fini(&b.elf);

@@ -5,6 +5,7 @@
                                    "ok name" or "FAIL name: why"
   prof.py DIR sums FILE            prints samples, nanoseconds
   prof.py DIR names FILE MODULE    functions of the mappings named like MODULE
+  prof.py DIR mapping FILE         of the first: its flags, the deepest stack
   prof.py DIR comment FILE KEY     the value of the comment KEY=value
   prof.py DIR time FILE FRAME [FUNCTION] [KEY=TEXT]
                                    of the time of stacks with the function or
@@ -114,7 +115,11 @@ def places(p):
             (x.id for x in p.location if not x.mapping_id and not
              (x.line and name_of(p, x).startswith('['))))
     for flag, true_of in (('has_functions', lambda x: x.line),
+                          ('has_filenames', lambda x: x.line and all(
+                              f for f, _ in lines_of(p, x))),
                           ('has_line_numbers',
+                           lambda x: x.line and all(y.line for y in x.line)),
+                          ('has_inline_frames',
                            lambda x: x.line and all(y.line for y in x.line))):
         none_of(flag + ' only where it holds',
                 (files[x.mapping_id] for x in p.location if x.mapping_id and
@@ -122,6 +127,27 @@ def places(p):
     none_of('no address in place of a name',
             (f for f in (p.string_table[f.name] for f in p.function)
              if re.match('(0x)?[0-9a-f]{6,}$', f)))
+    s = p.string_table
+    keys = [(s[f.name], s[f.filename]) for f in p.function]
+    say('no function stands twice', len(set(keys)) == len(keys),
+        '%d of %d' % (len(keys) - len(set(keys)), len(keys)))
+
+
+def lines_of(p, location):
+    """The (file, line) of a location's functions, innermost first."""
+    return [(p.string_table[p.function[y.function_id - 1].filename], y.line)
+            for y in location.line]
+
+
+def theirs_of(block):
+    """The same of addr2line's block of name and place lines, and the names."""
+    lines = block.split('\n')
+    places = []
+    for where in lines[2::2]:
+        m = re.match(r'(.+):(\d+)( \(discriminator \d+\))?$', where)
+        known = m and m[1] != '??' and int(m[2])
+        places.append((m[1], int(m[2])) if known else ('', 0))
+    return lines[1::2], places
 
 
 def name_of(p, location):
@@ -147,7 +173,8 @@ def segments(program):
 
 
 def against_addr2line(p, program):
-    """Every location of the program has the name that addr2line finds."""
+    """Every location of the program has the name that addr2line finds, its
+    lines and its inlined calls."""
     ours = [m for m in p.mapping if os.path.realpath(
         p.string_table[m.filename]) == os.path.realpath(program)]
     say('the program is the first mapping', ours and ours[0].id == 1,
@@ -162,18 +189,26 @@ def against_addr2line(p, program):
             if x.mapping_id == m.id:
                 off = x.address - m.memory_start + m.file_offset
                 at = [off - o + v for o, n, v in loads if o <= off < o + n]
-                asked.append((at[0] if at else 0, name_of(p, x)))
+                asked.append((at[0] if at else 0, name_of(p, x),
+                              lines_of(p, x)))
     out = subprocess.run(['addr2line', '-a', '-i', '-f', '-e', program],
-                         input='\n'.join(hex(a) for a, _ in asked) + '\n',
+                         input='\n'.join(hex(a) for a, _, _ in asked) + '\n',
                          capture_output=True, text=True).stdout.strip()
     out = out.split('\n0x')
-    wrong = []
-    for (at, name), block in zip(asked, out):
-        theirs = block.split('\n')[1::2][-1]
+    wrong, misplaced, placed = [], [], 0
+    for (at, name, lines), block in zip(asked, out):
+        names, places = theirs_of(block)
+        theirs = names[-1]
         if theirs != '??' and theirs.split('.')[0] != name.split('.')[0]:
             wrong.append('%#x is %s, not %s' % (at, theirs, name or 'nameless'))
+        if name and lines != places:
+            misplaced.append('%#x is at %s, not %s' % (at, places, lines))
+        placed += places[0][1] > 0
     say('addr2line was asked', len(out) == len(asked) > 5, len(asked))
     none_of('addresses of the program have addr2line\'s names', wrong)
+    none_of('and its lines and inlined calls', misplaced)
+    say('most lines of the program are known', placed * 2 > len(asked),
+        '%d of %d' % (placed, len(asked)))
 
 
 def share_of_time(p, frame, function='', label=''):
@@ -209,6 +244,11 @@ def main():
                os.path.basename(p.string_table[m.filename])}
         print('\n'.join(sorted({name_of(p, x) for x in p.location
                                 if x.mapping_id in ids} - {''})))
+    elif mode == 'mapping':
+        m = p.mapping[0]
+        print('functions=%d filenames=%d lines=%d inline=%d deepest=%d' % (
+            m.has_functions, m.has_filenames, m.has_line_numbers,
+            m.has_inline_frames, max(len(s.location_id) for s in p.sample)))
     elif mode == 'time':
         print('%.4f' % share_of_time(p, *sys.argv[4:]))
     elif mode == 'comment':

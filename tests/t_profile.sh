@@ -180,7 +180,90 @@ full_disk() {
     umount "$T/full" && MOUNTED=
 }
 
+# short_run DIR PROGRAM: the profile of a second with load, as $PB; PATH of the
+# server is $WITH where that is set
+short_run() {
+    SDIR=$T/$1 PB=$T/$1/profile.pb
+    mkdir -p "$SDIR"
+    PATH=${WITH:-$PATH} BIN=$2 start_server --exit --profile 1s --svg none ||
+        return
+    check "load for $1" 0 "$BIN" load -c 10 -n 800 "127.0.0.1:$PORT"
+    ended "$SPID" 60
+    server_ended "$1: ends with status 0"
+    "$PY" tests/prof.py "$T" mapping "$PB" >"$T/mapping" 2>"$ERR"
+}
+
+# The debug file that .gnu_debuglink names gives names and lines; one with
+# another CRC gives none.
+debug_link() {
+    need 'debug link' objcopy protoc py:google.protobuf addr2line pprof ||
+        return
+    mkdir -p "$T/stripped/.debug"
+    objcopy --only-keep-debug "$BIN" "$T/stripped/gp.debug"
+    objcopy -S --add-gnu-debuglink="$T/stripped/gp.debug" "$BIN" \
+        "$T/stripped/gp"
+    mv "$T/stripped/gp.debug" "$T/stripped/.debug/"
+    short_run linked "$T/stripped/gp" || return
+    "$PY" tests/prof.py "$T" names "$PB" gp >"$T/names"
+    has 'a debug link gives names' "$T/names" '^svc_work'
+    check 'pprof -lines' 0 "$PPROF" -symbolize=none -top -lines "$PB"
+    has 'a debug link gives lines' "$OUT" 'svc_work .*grpcprof\.c:[0-9]'
+    echo >>"$T/stripped/.debug/gp.debug"
+    unnamed pie "$T/stripped/gp" "$BIN"
+}
+
+# unnamed KIND STRIPPED WHOLE: a profile of a stripped program has no names, but
+# all that pprof needs to find them in the file that was not stripped
+unnamed() {
+    short_run "stripped-$1" "$2" || return
+    has "stripped, $1: no names" "$T/mapping" 'functions=0 .*lines=0 inline=0'
+    has "stripped, $1: whole stacks" "$T/mapping" 'deepest=([0-9]{2,}|[6-9])$'
+    lacks "stripped, $1: no neighbour's name" <("$PY" tests/prof.py "$T" names \
+        "$PB" gp) '^(svc|rpc|h2|net)_'
+    need "stripped, $1: pprof" pprof || return
+    check "stripped, $1: pprof -traces" 0 "$PPROF" -traces "$3" "$PB"
+    for f in svc_work svc_hello net_loop_run rpc_loop_main; do
+        has "stripped, $1: pprof names $f" "$OUT" " $f( |\$)"
+    done
+    check "stripped, $1: pprof -list" 0 "$PPROF" -top -lines "$3" "$PB"
+    has "stripped, $1: pprof finds lines" "$OUT" 'svc_work .*grpcprof\.c:[0-9]'
+}
+
+# The same of programs that lie at a fixed address, and have all libraries in
+# them.  They are linked from an object that is there already.
+stripped() {
+    need 'stripped programs' strip protoc py:google.protobuf || return
+    make -s .build/werror-gcc.o 2>/dev/null
+    local kind
+    for kind in no-pie static; do
+        if ! ${CC:-gcc} -pthread "-$kind" -Wl,--build-id -o "$T/gp-$kind" \
+            .build/werror-gcc.o -lnghttp2 -lz -lm -lpthread 2>"$ERR"; then
+            missing "stripped, $kind" "it does not link: $(tail_of "$ERR")"
+            continue
+        fi
+        mkdir -p "$T/$kind"
+        strip -o "$T/$kind/gp" "$T/gp-$kind"
+        unnamed "$kind" "$T/$kind/gp" "$T/gp-$kind"
+    done
+}
+
+# An addr2line that never answers is given up, and the profile has no lines.
+no_answer() {
+    local pid
+    mkdir -p "$T/fake"
+    printf '#!/bin/sh\necho $$ >>%s\nexec sleep 1000\n' "$T/asked" \
+        >"$T/fake/addr2line"
+    chmod +x "$T/fake/addr2line"
+    WITH=$T/fake:$PATH short_run hung "$BIN" || return
+    has 'addr2line was asked' "$T/asked" '^[0-9]+$'
+    while read -r pid; do cat "/proc/$pid/comm"; done <"$T/asked" \
+        >"$T/alive" 2>/dev/null
+    lacks 'addr2line that hangs is killed' "$T/alive" sleep
+    has 'names without lines' "$T/mapping" 'functions=1 filenames=0 lines=0'
+}
+
 whole_window
 interrupted
 idle
 full_disk
+[ -n "$SUFFIX" ] || { debug_link; stripped; no_answer; }

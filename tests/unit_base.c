@@ -355,3 +355,129 @@ static void test_hdr_percentiles_and_merge(void)
     hdr_fini(&b);
     hdr_fini(&all);
 }
+
+/* Run a shell command for at most ms milliseconds and 1 MiB. */
+static int unit_shell(const char *command, int file, const char *in, int ms,
+                      struct buf *out)
+{
+    char *argv[] = { "sh", "-c", (char *)(uintptr_t)command, NULL };
+    out->len = 0;
+    return sys_run(argv, file, in, strlen(in), 1 << 20,
+                   sys_now_ns() + ms * INT64_C(1000000), out, NULL);
+}
+
+/* Open descriptors of this process. */
+static int unit_files(void)
+{
+    int n = 0;
+    DIR *d = opendir("/proc/self/fd");
+    while (d && readdir(d))
+        n++;
+    if (d)
+        closedir(d);
+    return n;
+}
+
+/* True when process pid runs no more. */
+static bool unit_gone(long pid)
+{
+    char path[64], state = 'Z';
+    for (int i = 0; i < 200; i++) {
+        snprintf(path, sizeof path, "/proc/%ld/stat", pid);
+        FILE *f = fopen(path, "re");
+        if (!f || fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+            state = 'Z';
+        if (f)
+            fclose(f);
+        if (state == 'Z' || state == 'X')
+            return true;
+        usleep(10000);
+    }
+    return false;
+}
+
+static void test_sys_run_feeds_and_reads(void)
+{
+    static const struct rec_config wall = { .hz = 999, .wall = true };
+    struct buf in = {0}, out = {0};
+    char *cat[] = { "cat", NULL }, *none[] = { "grpcprof-no-such", NULL };
+    struct gp_why why;
+    int files = unit_files();
+    for (unsigned i = 0; in.len < 4 << 20; i++)
+        txt_putf(&in, "%u\n", i);
+    CHECK(!rec_open(&wall, NULL));      /* a signal in every millisecond */
+    CHECK(!sys_run(cat, -1, in.data, in.len, 8 << 20,
+                   sys_now_ns() + INT64_C(60000000000), &out, NULL));
+    rec_close();
+    CHECK(in.len == out.len && !memcmp(in.data, out.data, in.len));
+    CHECK(!unit_shell("head -n 1", -1, "a\nb\n", 60000, &out) &&
+          out.len == 2 && !memcmp(out.data, "a\n", 2));
+    out.len = 0;                        /* one that does not read its input */
+    void (*was)(int) = signal(SIGPIPE, SIG_DFL);
+    CHECK(!sys_run((char *[]){ "true", NULL }, -1, in.data, in.len, 100,
+                   sys_now_ns() + INT64_C(60000000000), &out, NULL));
+    CHECK(!out.len);
+    int s[2];                           /* and one that has ended already */
+    CHECK(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, s));
+    close(s[1]);
+    CHECK(!sys_converse(s[0], "x", "y", 1, 100, INT64_MAX, &out, NULL));
+    close(s[0]);
+    signal(SIGPIPE, was);
+    CHECK(unit_shell("echo x; exit 3", -1, "", 60000, &out) == GP_EIO);
+    CHECK(unit_shell("kill -SEGV $$", -1, "", 60000, &out) == GP_EIO);
+    CHECK(sys_run(none, -1, "", 0, 9, sys_now_ns() + 1000000000, &out, &why) ==
+          GP_EIO && strstr(why.text, "grpcprof-no-such"));
+    int fd = open("/proc/self/comm", O_RDONLY | O_CLOEXEC);
+    CHECK(fd >= 0 && !unit_shell("cat <&3", fd, "", 60000, &out));
+    CHECK(out.len > 1);
+    close(fd);
+    CHECK(unit_files() == files);
+    CHECK(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD);
+    mem_fini(&in);
+    mem_fini(&out);
+}
+
+static void test_sys_run_ends_what_does_not_end(void)
+{
+    struct buf out = {0};
+    int files = unit_files();
+    int64_t begin = sys_now_ns();
+    CHECK(unit_shell("sleep 600", -1, "", 50, &out) == GP_ELIMIT);
+    CHECK(unit_shell("exec <&- >&-; sleep 600", -1, "", 50, &out) == GP_ELIMIT);
+    CHECK(unit_shell("trap '' TERM INT; sleep 600 & echo $!; wait", -1, "", 300,
+                   &out) == GP_ELIMIT);
+    mem_put_byte(&out, 0);
+    long pid = strtol((char *)out.data, NULL, 10);
+    CHECK(pid > 1 && unit_gone(pid));   /* its children too */
+    CHECK(unit_shell("yes", -1, "", 60000, &out) == GP_ELIMIT);
+    CHECK(out.len > 1 << 20 && out.len < 2 << 20);
+    CHECK(sys_now_ns() - begin < INT64_C(300000000000));
+    CHECK(unit_files() == files);
+    CHECK(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD);
+    mem_fini(&out);
+}
+
+static void test_sys_run_gives_signals_back(void)
+{
+    struct buf out = {0};
+    sigset_t all, old, now;
+    void (*was)(int) = signal(SIGHUP, SIG_IGN);
+    sigfillset(&all);
+    sigdelset(&all, SIGUSR2);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    CHECK(!unit_shell("grep -E 'Sig(Blk|Ign)' /proc/self/status", -1, "", 60000,
+                    &out));
+    pthread_sigmask(SIG_SETMASK, &old, &now);
+    signal(SIGHUP, was);
+    mem_put_byte(&out, 0);
+    uint64_t blocked = 1, ignored = 1;  /* glibc ignores 32 and 33, its own */
+    CHECK(sscanf((char *)out.data, "SigBlk: %" SCNx64 " SigIgn: %" SCNx64,
+                 &blocked, &ignored) == 2);
+    CHECK(!blocked && !(ignored & 0x7fffffff));
+    CHECK(sigismember(&now, SIGUSR1) && !sigismember(&now, SIGUSR2));
+    was = signal(SIGCHLD, SIG_IGN);     /* nobody can tell its status then */
+    CHECK(!unit_shell("echo x", -1, "", 60000, &out) && out.len == 2);
+    CHECK(unit_shell("sleep 600", -1, "", 50, &out) == GP_ELIMIT);
+    signal(SIGCHLD, was);
+    mem_fini(&out);
+}

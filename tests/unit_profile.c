@@ -206,7 +206,7 @@ static void test_elf_survives_damaged_files(void)
                 copy[h->e_shoff + (size_t)rand_r(&seed) % 2048] =
                     (uint8_t)rand_r(&seed);
         size_t cut = round % 3 ? n : (size_t)rand_r(&seed) % n;
-        f.image = (struct elf_image){ copy, cut, false };
+        f.image = (struct elf_image){ copy, cut, -1, false };
         CHECK(!elf_load(&f));
         elf_close(&f.debug);
         mem_free(f.load);
@@ -214,6 +214,210 @@ static void test_elf_survives_damaged_files(void)
     }
     mem_free(copy);
     elf_close(&self);
+}
+
+/* A directory of this test alone in dir[32], removed by unit_dir_end. */
+static void unit_dir(char *dir)
+{
+    strcpy(dir, "/tmp/grpcprof-unit-XXXXXX");
+    CHECK(mkdtemp(dir));
+}
+
+/* Remove the directory and everything in it. */
+static void unit_dir_end(const char *dir)
+{
+    char *argv[] = { "rm", "-rf", (char *)(uintptr_t)dir, NULL };
+    struct buf out = {0};
+    CHECK(!sys_run(argv, -1, "", 0, 0, INT64_MAX, &out, NULL));
+    mem_fini(&out);
+}
+
+/* Where unit_elf places what it writes; all in the first page. */
+enum { UNIT_NAMES = 0x400, UNIT_NOTE = 0x500, UNIT_LINK = 0x600,
+       UNIT_SYMBOLS = 0x700, UNIT_TEXT = 0x800, UNIT_SIZE = 0x900 };
+
+/* Fill image, UNIT_SIZE bytes, with an ELF file that has the build id of four
+ * bytes id (0: none), a .gnu_debuglink to link (NULL: none) with crc, and the
+ * function called name (NULL: none) at 0x10. */
+static void unit_elf(uint8_t *image, uint8_t id, const char *link,
+                     uint32_t crc, const char *name)
+{
+    static const char names[] = "\0.shstrtab\0.note.gnu.build-id\0"
+                                ".gnu_debuglink\0.symtab\0.strtab";
+    memset(image, 0, UNIT_SIZE);
+    Elf64_Ehdr *h = (void *)image;
+    Elf64_Phdr *ph = (void *)(image + sizeof *h);
+    Elf64_Shdr *sh = (void *)(image + 0x200);
+    memcpy(h->e_ident, ELFMAG, SELFMAG);
+    h->e_ident[EI_CLASS] = ELFCLASS64;
+    h->e_ident[EI_DATA] = ELFDATA2LSB;
+    h->e_phoff = sizeof *h;
+    h->e_phentsize = sizeof *ph;
+    h->e_phnum = 2;
+    h->e_shoff = 0x200;
+    h->e_shentsize = sizeof *sh;
+    h->e_shnum = 6;
+    h->e_shstrndx = 1;
+    ph[0] = (Elf64_Phdr){ .p_type = PT_LOAD, .p_filesz = UNIT_SIZE };
+    ph[1] = (Elf64_Phdr){ .p_type = PT_NOTE, .p_offset = UNIT_NOTE,
+                          .p_filesz = id ? 20 : 0 };
+    memcpy(image + UNIT_NAMES, names, sizeof names);
+    sh[1] = (Elf64_Shdr){ 1, SHT_STRTAB, 0, 0, UNIT_NAMES, sizeof names, 0, 0,
+                          1, 0 };
+    sh[2] = (Elf64_Shdr){ 11, SHT_NOTE, 0, 0, UNIT_NOTE, id ? 20 : 0, 0, 0, 4,
+                          0 };
+    memcpy(image + UNIT_NOTE, "\4\0\0\0\4\0\0\0\3\0\0\0GNU", 16);
+    memset(image + UNIT_NOTE + 16, id, 4);
+    if (link) {
+        size_t at = (strlen(link) + 4) & ~(size_t)3;
+        memcpy(image + UNIT_LINK, link, strlen(link));
+        memcpy(image + UNIT_LINK + at, &crc, 4);
+        sh[3] = (Elf64_Shdr){ 30, SHT_PROGBITS, 0, 0, UNIT_LINK, at + 4, 0, 0,
+                              4, 0 };
+    }
+    if (!name)
+        return;
+    Elf64_Sym *sym = (void *)(image + UNIT_SYMBOLS);
+    sym[1] = (Elf64_Sym){ 1, ELF64_ST_INFO(STB_GLOBAL, STT_FUNC), 0, 1, 0x10,
+                          0x10 };
+    memcpy(image + UNIT_TEXT + 1, name, strlen(name));
+    sh[4] = (Elf64_Shdr){ 45, SHT_SYMTAB, 0, 0, UNIT_SYMBOLS, 2 * sizeof *sym,
+                          5, 0, 8, sizeof *sym };
+    sh[5] = (Elf64_Shdr){ 53, SHT_STRTAB, 0, 0, UNIT_TEXT, 64, 0, 0, 1, 0 };
+}
+
+/* The name that the image, as if at path, has for the function at 0x10; its
+ * debug files are below root.  "" for none; valid until the next call. */
+static const char *unit_name_of(uint8_t *image, const char *path,
+                                const char *root)
+{
+    static char name[64];
+    struct elf_file f = { .path = path, .image = { image, UNIT_SIZE, -1,
+                                                   false } };
+    struct elf_map k = { 0, UNIT_SIZE, 0, 0 };
+    struct elf m = { .file = &f, .nfiles = 1, .map = &k, .nmaps = 1 };
+    const char *was = elf_debug_root;
+    elf_debug_root = root;
+    const char *found = elf_find_name(&m, &k, 0x18);
+    elf_debug_root = was;
+    snprintf(name, sizeof name, "%s", found ? found : "");
+    elf_close(&f.debug);
+    mem_free(f.load);
+    mem_free(f.symbol);
+    return name;
+}
+
+/* Write the image at dir and the rest of the path, or remove it when NULL. */
+static void unit_place(const uint8_t *image, const char *dir, const char *path)
+{
+    char full[PATH_MAX];
+    snprintf(full, sizeof full, "%s%s", dir, path);
+    if (!image) {
+        CHECK(!unlink(full));
+        return;
+    }
+    for (char *p = full + strlen(dir) + 1; (p = strchr(p, '/')); *p++ = '/') {
+        *p = 0;
+        mkdir(full, 0700);
+    }
+    CHECK(!sys_write_file(full, image, UNIT_SIZE, NULL));
+}
+
+static void test_elf_debug_link(void)
+{
+    _Alignas(16) uint8_t image[UNIT_SIZE], debug[UNIT_SIZE];
+    char dir[32], program[64], root[64], below[128];
+    unit_dir(dir);
+    snprintf(program, sizeof program, "%s/bin/a", dir);
+    snprintf(root, sizeof root, "%s/root", dir);
+    snprintf(below, sizeof below, "/root%s/bin/a.dbg", dir);
+    unit_elf(debug, 0, NULL, 0, "linked");
+    uint32_t crc = (uint32_t)crc32(0, debug, UNIT_SIZE);
+    unit_elf(image, 0, "a.dbg", crc, NULL);
+    CHECK(!strcmp(unit_name_of(image, program, root), ""));
+    const char *places[] = { "/bin/a.dbg", "/bin/.debug/a.dbg", below };
+    for (int i = 0; i < 3; i++) {
+        unit_place(debug, dir, places[i]);
+        CHECK(!strcmp(unit_name_of(image, program, root), "linked"));
+        unit_place(NULL, dir, places[i]);
+    }
+    unit_place(debug, dir, places[1]);
+    unit_place(image, dir, places[0]);  /* a wrong one does not hide it */
+    CHECK(!strcmp(unit_name_of(image, program, root), "linked"));
+    unit_place(NULL, dir, places[0]);
+    unit_elf(image, 0, "a.dbg", crc + 1, NULL);
+    CHECK(!strcmp(unit_name_of(image, program, root), ""));
+    unit_elf(image, 0, ".debug/a.dbg", crc, NULL);  /* a name, not a path */
+    CHECK(!strcmp(unit_name_of(image, program, root), ""));
+    for (uint64_t n = 0; n < 12; n++) { /* "a.dbg" NUL pad CRC, cut short */
+        unit_elf(image, 0, "a.dbg", crc, NULL);
+        ((Elf64_Shdr *)(void *)(image + 0x200))[3].sh_size = n;
+        CHECK(!strcmp(unit_name_of(image, program, root), ""));
+    }
+    unit_elf(image, 0, "a.dbg", crc, NULL);
+    ((Elf64_Shdr *)(void *)(image + 0x200))[3].sh_offset = UINT64_MAX - 4;
+    CHECK(!strcmp(unit_name_of(image, program, root), ""));
+    unit_dir_end(dir);
+}
+
+/* Damaged section headers and links: no crash, and nothing read outside of the
+ * image, which ends where readable memory does. */
+static void test_elf_survives_damaged_links(void)
+{
+    size_t page = 4096;
+    uint8_t *map = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(map != MAP_FAILED && !mprotect(map + page, page, PROT_NONE));
+    uint8_t *image = map + page - UNIT_SIZE, link[64];
+    unsigned seed = 7;
+    memset(link, 'x', sizeof link);
+    for (int round = 0; round < 20000; round++) {
+        struct elf_file f = { .path = "/x/a", .image = { image, UNIT_SIZE, -1,
+                                                         false } };
+        link[(size_t)rand_r(&seed) % sizeof link] = 0;
+        link[sizeof link - 1] = 0;
+        unit_elf(image, 0xab, (char *)link, 1, "f");
+        link[strlen((char *)link)] = 'x';
+        for (int i = rand_r(&seed) % 8; i >= 0; i--)
+            image[0x200 + (size_t)rand_r(&seed) % 0x4c0] =
+                (uint8_t)rand_r(&seed);
+        if (round % 100 == 0) {         /* a link that ends with the file */
+            Elf64_Shdr *sh = (void *)(image + 0x200);
+            memset(image + UNIT_SIZE - 8, 'x', 8);
+            sh[3].sh_offset = UNIT_SIZE - 8;
+            sh[3].sh_size = 8;
+        } else if (round & 1)
+            f.image.size = (size_t)rand_r(&seed) % UNIT_SIZE;
+        f.image.mapped = true;          /* as addr2line needs it */
+        elf_lined(&f);
+        f.image.mapped = false;
+        CHECK(!elf_load(&f));
+        elf_close(&f.debug);
+        mem_free(f.load);
+        mem_free(f.symbol);
+    }
+    munmap(map, 2 * page);
+}
+
+static void test_elf_build_id_file(void)
+{
+    _Alignas(16) uint8_t image[UNIT_SIZE], debug[UNIT_SIZE];
+    static const char place[] = "/.build-id/ab/ababab.debug";
+    char dir[32];
+    unit_dir(dir);
+    unit_elf(image, 0xab, NULL, 0, NULL);
+    CHECK(!strcmp(unit_name_of(image, "/x/a", dir), ""));
+    unit_elf(debug, 0xab, NULL, 0, "by_id");
+    unit_place(debug, dir, place);
+    CHECK(!strcmp(unit_name_of(image, "/x/a", dir), "by_id"));
+    CHECK(!strcmp(unit_name_of(image, "[vdso]", dir), "by_id"));
+    unit_elf(debug, 0xac, NULL, 0, "by_id");
+    unit_place(debug, dir, place);
+    CHECK(!strcmp(unit_name_of(image, "/x/a", dir), ""));
+    unit_elf(debug, 0, NULL, 0, "by_id");
+    unit_place(debug, dir, place);
+    CHECK(!strcmp(unit_name_of(image, "/x/a", dir), ""));
+    unit_dir_end(dir);
 }
 
 static const struct rec_config unit_1 = { .hz = 1 }, unit_250 = { .hz = 250 },
@@ -359,6 +563,203 @@ static void test_rec_many_may_start_and_stop_at_once(void)
     for (int i = 0; i < 4; i++)
         pthread_join(t[i], NULL);
     CHECK(rec_one.users == 0);
+}
+
+/* The address in its caller, where that will go on. */
+__attribute__((noinline)) static uint64_t unit_here(void)
+{
+    uint64_t pc = (uint64_t)(uintptr_t)__builtin_return_address(0) - 1;
+    __asm__ volatile ("" : "+r" (pc));
+    return pc;
+}
+
+enum { UNIT_INLINED_LINE = __LINE__ + 4 };
+/* An address in here, where it is inlined. */
+__attribute__((always_inline)) static inline uint64_t unit_inlined(void)
+{
+    uint64_t pc = unit_here();
+    unit_sink += pc;
+    return pc;
+}
+
+enum { UNIT_OUTER_LINE = __LINE__ + 4 };
+/* An address in unit_inlined(), inlined here. */
+__attribute__((noinline)) static uint64_t unit_outer(void)
+{
+    uint64_t pc = unit_inlined();
+    unit_sink++;
+    return pc;
+}
+
+/* The profile of one sample, at pc in unit_outer, with the program at path (or
+ * any that is in PATH) as addr2line; the location of it. */
+static const struct pp_location *unit_sample_outer(struct pp *p,
+                                                   const char *path)
+{
+    struct rec_mark from, to;
+    struct smp_slot s = { .depth = 1, .tid = (uint32_t)syscall(SYS_gettid) };
+    uint64_t pc = unit_outer();
+    char *was = getenv("PATH"), *kept = was ? strdup(was) : NULL;
+    s.pc[0] = (void *)(uintptr_t)pc;
+    CHECK(!rec_open(&unit_1, NULL));
+    CHECK(!rec_mark(&from, &unit_source, NULL));
+    pthread_mutex_lock(&rec_one.lock);
+    s.cpu_ns = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    rec_on_sample(&s, NULL);
+    pthread_mutex_unlock(&rec_one.lock);
+    CHECK(!rec_mark(&to, &unit_source, NULL));
+    if (path)
+        setenv("PATH", path, 1);
+    CHECK(!rec_window(&from, &to, &unit_source, p, NULL));
+    if (path && kept)
+        setenv("PATH", kept, 1);
+    free(kept);
+    rec_mark_fini(&from);
+    rec_mark_fini(&to);
+    rec_close();
+    for (size_t i = 0; i < p->nlocations; i++)
+        if (p->location[i].address == pc)
+            return &p->location[i];
+    CHECK(false);
+    return &p->location[0];
+}
+
+/* Is line k of location l in the function called name, at line? */
+static bool unit_is_line(const struct pp *p, const struct pp_location *l,
+                         uint32_t k, const char *name, int64_t line)
+{
+    static const char file[] = "unit_profile.c";
+    if (k >= l->nlines)
+        return false;
+    const struct pp_line *n = &p->line[l->line + k];
+    const struct pp_function *f = &p->function[n->function];
+    bool placed = f->file.n > strlen(file) &&
+        !memcmp(f->file.p + f->file.n - strlen(file), file, strlen(file));
+    return txt_equal(f->name, txt_slice(name)) && n->line == line &&
+           placed == (line > 0);
+}
+
+static void test_rec_inlined_calls(void)
+{
+    struct pp p;
+    const struct pp_location *l = unit_sample_outer(&p, NULL);
+    CHECK(l->nlines == 2);
+    CHECK(unit_is_line(&p, l, 0, "unit_inlined", UNIT_INLINED_LINE));
+    CHECK(unit_is_line(&p, l, 1, "unit_outer", UNIT_OUTER_LINE));
+    CHECK(p.mapping[l->mapping].has_functions);
+    for (size_t i = 0; i < p.nmappings; i++)
+        CHECK(p.mapping[i].has_filenames == p.mapping[i].has_lines &&
+              p.mapping[i].has_lines == p.mapping[i].has_inline);
+    for (size_t i = 0; i < p.nfunctions; i++)
+        for (size_t k = 0; k < i; k++)
+            CHECK(!txt_equal(p.function[i].name, p.function[k].name) ||
+                  !txt_equal(p.function[i].file, p.function[k].file));
+    pp_fini(&p);
+}
+
+/* Make the file addr2line in dir: a shell script. */
+static void unit_fake(const char *dir, const char *text)
+{
+    char path[64];
+    FILE *f;
+    snprintf(path, sizeof path, "%s/addr2line", dir);
+    CHECK((f = fopen(path, "we")) && fprintf(f, "#!/bin/sh\n%s\n", text) > 0);
+    fclose(f);
+    CHECK(!chmod(path, 0700));
+}
+
+static void test_rec_without_addr2line(void)
+{
+    static const char *const fake[] = {
+        NULL,                           /* none at all */
+        "exit 0", "exit 1", "kill -SEGV $$",
+        "echo", "echo garbage", "printf 0x", "echo 0x1", "cat",
+        "/bin/cat; /bin/cat </dev/zero",
+        "exec /usr/bin/yes ??",
+        "echo 0x1; echo f; echo f.c:1",
+        "read a; echo ${a}g; echo f; echo f.c:1",
+        "read a; echo $a; echo f; echo f.c:1; echo more",
+        "read a; echo $a; echo f; echo f.c:1; echo 0x9",
+        "read a; echo $a; echo f; echo f.c:1; printf more",
+        "read a; echo $a; echo f; echo f.c:1; exit 1",
+        "read a; echo $a; printf 'f\\nf.c:1'",
+        "read a; echo $a; echo f; echo f.c",
+        "read a; echo $a; echo f; printf '\\377:1\\n'",
+        "read a; echo $a; echo '?''?'; echo '?''?:0'",
+        "read a; echo $a; echo '?''?'; echo '?''?:?'",
+        "read a; echo $a; echo f; echo '/unit_profile.c:?'",
+        "read a; echo $a; echo f; echo /unit_profile.c:0",
+        "read a; echo $a; echo f; echo 'f.c:99999999999'",
+        "read a; echo $a; echo f; echo 'f.c:-1'",
+        "read a; echo $a; echo f; echo ':7'",
+    };
+    char dir[32];
+    unit_dir(dir);
+    for (size_t i = 0; i < sizeof fake / sizeof *fake; i++) {
+        struct pp p;
+        if (fake[i])
+            unit_fake(dir, fake[i]);
+        const struct pp_location *l = unit_sample_outer(&p, dir);
+        CHECK(l->nlines == 1 && unit_is_line(&p, l, 0, "unit_outer", 0));
+        CHECK(p.mapping[l->mapping].has_functions &&
+              !p.mapping[l->mapping].has_filenames &&
+              !p.mapping[l->mapping].has_lines &&
+              !p.mapping[l->mapping].has_inline);
+        if (unit_bad)
+            printf("# addr2line is: %s\n", fake[i] ? fake[i] : "absent");
+        pp_fini(&p);
+    }
+    unit_fake(dir, "read a; echo $a; echo x; echo '/a b/unit_profile.c:7"
+              " (discriminator 3)'; echo x; echo /c/unit_profile.c:8;"
+              "echo z; echo /unit_profile.c:9");
+    struct pp p;                        /* the fakes above are well made */
+    const struct pp_location *l = unit_sample_outer(&p, dir);
+    CHECK(l->nlines == 3 && unit_is_line(&p, l, 0, "x", 7) &&
+          unit_is_line(&p, l, 1, "x", 8));
+    CHECK(unit_is_line(&p, l, 2, "unit_outer", 9)); /* the symbol's name */
+    const struct pp_line *n = &p.line[l->line];
+    CHECK(n[0].function != n[1].function);          /* x of another file */
+    pp_fini(&p);
+    unit_dir_end(dir);
+}
+
+/* Take the window of the sample with addr2line from the directory arg; *done
+ * then. */
+static atomic_bool unit_done;
+static void *unit_slow_window(void *arg)
+{
+    struct pp p;
+    unit_sample_outer(&p, arg);
+    pp_fini(&p);
+    atomic_store(&unit_done, true);
+    return NULL;
+}
+
+/* While one window waits for addr2line, the recorder takes samples. */
+static void test_rec_records_while_lines_are_read(void)
+{
+    char dir[32], script[192], started[64], go[64];
+    struct rec_mark m;
+    pthread_t t;
+    unit_dir(dir);
+    snprintf(started, sizeof started, "%s/started", dir);
+    snprintf(go, sizeof go, "%s/go", dir);
+    snprintf(script, sizeof script, ": >%s; until [ -e %s ]; do "
+             "/bin/sleep 0.02; done", started, go);
+    unit_fake(dir, script);
+    CHECK(!rec_open(&unit_1, NULL));
+    atomic_store(&unit_done, false);
+    CHECK(!pthread_create(&t, NULL, unit_slow_window, dir));
+    while (access(started, F_OK) && !atomic_load(&unit_done))
+        usleep(1000);
+    CHECK(!rec_mark(&m, &unit_source, NULL));
+    CHECK(!atomic_load(&unit_done));
+    close(open(go, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    pthread_join(t, NULL);
+    CHECK(atomic_load(&unit_done));
+    rec_mark_fini(&m);
+    rec_close();
+    unit_dir_end(dir);
 }
 
 static void test_smp_full_ring_counts_what_it_loses(void)
