@@ -70,6 +70,8 @@ look_test()
     have groff   || lack groff-base groff-base groff
     have g++     || lack g++ gcc-c++ gcc
     have grpc_cpp_plugin || lack protobuf-compiler-grpc grpc-plugins grpc
+    [ -e /usr/include/google/protobuf/message.h ] ||
+        lack libprotobuf-dev protobuf-devel protobuf
     [ -e /usr/include/grpcpp/grpcpp.h ] || lack libgrpc++-dev grpc-devel grpc
     if have node && have npm; then :; else
         lack 'nodejs npm' nodejs-npm 'nodejs npm'

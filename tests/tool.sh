@@ -63,7 +63,7 @@ cpp_program()
         helloworld.proto &&
         $limit g++ -std=c++17 -O1 -I"$dir/pb" -o "$out" ../client.cc \
             "$dir/pb/helloworld.pb.cc" "$dir/pb/helloworld.grpc.pb.cc" \
-            -lgrpc++ -lgrpc -lgpr -lprotobuf -lpthread
+            -Wl,--copy-dt-needed-entries -lgrpc++ -lgrpc -lgpr -lprotobuf
 }
 
 case $name in

@@ -111,6 +111,8 @@ class Wire:
         self.refill = False     # give back window for the DATA that comes
         self.credit = {}        # WINDOW_UPDATE by stream
         self.closed = None      # how it ended: 'closed', 'reset'
+        self.broken = False     # the server no longer takes anything
+        self.stuck = False      # nor reads it, for as long as the time-out is
         if start:
             self.send(magic + frame(SETTINGS, 0, 0, settings))
 
@@ -125,8 +127,11 @@ class Wire:
         try:
             self.sock.sendall(data)
             return True
-        except (BrokenPipeError, ConnectionError):
-            self.closed = self.closed or 'reset'
+        except ConnectionError:
+            self.broken = True          # what it said before can still be read
+            return False
+        except socket.timeout:
+            self.stuck = True
             return False
 
     def open(self, stream, path=HELLO, end=False, more=(), method='POST',
