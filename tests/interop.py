@@ -87,7 +87,7 @@ def client_compressed_streaming():
         w.open(1, SERVICE + 'StreamingInputCall',
                more=[('grpc-encoding', 'gzip')])
         w.data(1, squeezed(piece(27182, True).SerializeToString()))
-        whole(w, 1, wire.message(piece(45904, False).SerializeToString()), True)
+        w.upload(1, wire.message(piece(45904, False).SerializeToString()))
         yield 'both kinds in one call', w.answer(1), '0'
         got = plain(w.streams[1])
         yield 'replies', len(got), 1
@@ -137,13 +137,6 @@ def server_compressed_streaming():
 def squeezed(data):
     z = zlib.compressobj(6, zlib.DEFLATED, 31)
     return wire.message(z.compress(data) + z.flush(), 1)
-
-
-def whole(w, stream, body, end):
-    """As many DATA frames as it takes; the windows must have room for it."""
-    for at in range(0, len(body), 16384):
-        w.data(stream, body[at:at + 16384],
-               end and at + 16384 >= len(body))
 
 
 def plain(stream):

@@ -30,7 +30,15 @@ def message(data, flag=0):
 
 
 def hello(name=b'you'):
-    return message(b'\x0a' + bytes([len(name)]) + name)
+    return message(b'\x0a' + varint(len(name)) + name)
+
+
+def varint(n):
+    out = b''
+    while n > 127:
+        out += bytes([n & 127 | 128])
+        n >>= 7
+    return out + bytes([n])
 
 
 def setting(key, value):
@@ -110,6 +118,7 @@ class Wire:
         self.answers = acks
         self.refill = False     # give back window for the DATA that comes
         self.credit = {}        # WINDOW_UPDATE by stream
+        self.sent = 0           # bytes of DATA, of upload()
         self.closed = None      # how it ended: 'closed', 'reset'
         self.broken = False     # the server no longer takes anything
         self.stuck = False      # nor reads it, for as long as the time-out is
@@ -135,8 +144,8 @@ class Wire:
             return False
 
     def open(self, stream, path=HELLO, end=False, more=(), method='POST',
-             kind='application/grpc', te='trailers', pieces=None, leave=()):
-        """Send HEADERS; `pieces` cuts the block into CONTINUATIONs."""
+             kind='application/grpc', te='trailers', leave=()):
+        """Send HEADERS, without those named in `leave`."""
         head = [(':method', method), (':scheme', 'http'), (':path', path),
                 (':authority', 'localhost'), ('te', te),
                 ('content-type', kind)]
@@ -158,6 +167,28 @@ class Wire:
 
     def data(self, stream, data, end=False):
         return self.send(frame(DATA, END_STREAM if end else 0, stream, data))
+
+    def upload(self, stream, body, end=True, seconds=5):
+        """DATA as the server's windows let it; False where it takes no more,
+        or has answered already."""
+        at, s = 0, self.streams.setdefault(stream, Stream())
+        while at < len(body):
+            room = min(16384, 65535 + self.credit.get(0, 0) - self.sent,
+                       self.settings.get(4, 65535) +
+                       self.credit.get(stream, 0) - at)
+            if room <= 0:
+                before = dict(self.credit)
+                if not self.until(lambda: self.credit != before or s.over or
+                                  self.goaways or self.closed, seconds) or \
+                        s.over or self.goaways or self.closed:
+                    return False
+                continue
+            piece = body[at:at + room]
+            at += len(piece)
+            self.sent += len(piece)
+            if not self.data(stream, piece, end and at == len(body)):
+                return False
+        return True
 
     def call(self, stream, body=None, path=HELLO, **how):
         """A whole request."""
