@@ -64,6 +64,7 @@ class Stream:
         self.frames = []        # (kind, flags), in order
         self.reset = None       # code
         self.ended = False      # END_STREAM seen
+        self.sent = 0           # bytes of DATA, of upload()
 
     @property
     def over(self):
@@ -115,6 +116,7 @@ class Wire:
         self.settings = {}      # of the server
         self.pongs = []         # what came back
         self.pings = 0          # the server's own
+        self.asked = b''        # what the last of them held
         self.answers = acks
         self.refill = False     # give back window for the DATA that comes
         self.credit = {}        # WINDOW_UPDATE by stream
@@ -175,7 +177,7 @@ class Wire:
         while at < len(body):
             room = min(16384, 65535 + self.credit.get(0, 0) - self.sent,
                        self.settings.get(4, 65535) +
-                       self.credit.get(stream, 0) - at)
+                       self.credit.get(stream, 0) - s.sent)
             if room <= 0:
                 before = dict(self.credit)
                 if not self.until(lambda: self.credit != before or s.over or
@@ -186,6 +188,7 @@ class Wire:
             piece = body[at:at + room]
             at += len(piece)
             self.sent += len(piece)
+            s.sent += len(piece)
             if not self.data(stream, piece, end and at == len(body)):
                 return False
         return True
@@ -256,6 +259,7 @@ class Wire:
                 self.pongs.append(payload)
             else:
                 self.pings += 1
+                self.asked = payload
                 if self.answers:
                     self.send(frame(PING, ACK, 0, payload))
         elif kind == GOAWAY:
