@@ -683,13 +683,16 @@ def end(pid):
         with Wire(PORT) as w:
             w.open(1, CHAT)
             wrong = talk(w, 1)
+            if wrong:
+                return wrong
             w.answers, w.pings = False, 0   # so that its PING stays open
             os.kill(pid, signal.SIGTERM)
             w.until(lambda: w.goaways and w.pings, 10)
             if [g[:2] for g in w.goaways] != [(wire.BIG, 0)] or not w.pings:
                 return 'GOAWAY %s, %d PINGs' % (w.goaways, w.pings)
-            wrong = wrong or still_good(w, 3)
-            w.send(frame(PING, 1, 0, w.asked))
+            asked = w.asked
+            wrong = still_good(w, 3)
+            w.send(frame(PING, 1, 0, asked))
             w.until(lambda: len(w.goaways) > 1, 10)
             if len(w.goaways) < 2 or w.goaways[1][:2] != (3, 0):
                 return 'GOAWAY %s' % w.goaways
