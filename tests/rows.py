@@ -49,7 +49,7 @@ def one(name, want, body=None, also=None, **how):
             w.refill = True
             w.open(1, **how)
             if body is None or body:
-                w.data(1, hello() if body is None else body, True)
+                w.upload(1, hello() if body is None else body)
             got = w.answer(1)
             return is_one_of(got, want) or (also(w.streams[1]) if also else '')
     row(name, run)
