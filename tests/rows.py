@@ -38,7 +38,9 @@ def row(name, run):
 
 
 def is_one_of(got, want):
-    return '' if got in want.split('|') else 'answered %s, want %s' % (got, want)
+    if got in want.split('|'):
+        return ''
+    return 'answered %s, want %s' % (got, want)
 
 
 def one(name, want, body=None, also=None, **how):
@@ -585,7 +587,8 @@ def echoes():
     key = 'x-grpc-test-echo-trailing-bin'
     for what, value, want in (
             ('padded', 'AAECAw==', b'\0\1\2\3'),
-            ('unpadded', 'AAECAw', b'\0\1\2\3'), ('whole', 'q6ur', b'\xab' * 3)):
+            ('unpadded', 'AAECAw', b'\0\1\2\3'),
+            ('whole', 'q6ur', b'\xab' * 3)):
         one('R7 -bin metadata comes back, ' + what, '0', path=ECHO,
             body=message(b''), more=[(key, value)], also=lambda s, want=want:
             '' if plain_of(s.header(key)) == want else s.header(key))

@@ -16,11 +16,11 @@ grpcurl) package=github.com/fullstorydev/grpcurl/cmd/grpcurl ;;
 h2spec)  package=github.com/summerwind/h2spec/cmd/h2spec ;;
 interop) package=google.golang.org/grpc/interop/client ;;
 honest)  package=./honest pins=honest/main.go ;;
-probe)   package=github.com/grpc-ecosystem/grpc-health-probe pins=probe/go.sum ;;
+probe)   package=github.com/grpc-ecosystem/grpc-health-probe
+         pins=probe/go.sum ;;
 buf|node) pins=package-lock.json ;;
 cpp)     pins=../client.cc ;;
-*) echo "usage: tool.sh pprof|grpcurl|h2spec|interop|honest|probe|buf|node|cpp" \
-    >&2; exit 2 ;;
+*) sed -n '2,6s/^# //p' ../tool.sh >&2; exit 2 ;;
 esac
 mkdir -p ../../.build/tools || exit 1
 dir=$(cd ../../.build/tools && pwd)

@@ -31,14 +31,12 @@ const greeter = "/helloworld.Greeter/"
 // watcher counts the connections that ended.
 type watcher struct{ began, ended int64 }
 
-func (*watcher) TagRPC(c context.Context, _ *stats.RPCTagInfo) context.Context {
-	return c
-}
-func (*watcher) HandleRPC(context.Context, stats.RPCStats) {}
-func (*watcher) TagConn(c context.Context, _ *stats.ConnTagInfo) context.Context {
-	return c
-}
-func (w *watcher) HandleConn(_ context.Context, s stats.ConnStats) {
+type ctx = context.Context
+
+func (*watcher) TagRPC(c ctx, _ *stats.RPCTagInfo) ctx   { return c }
+func (*watcher) TagConn(c ctx, _ *stats.ConnTagInfo) ctx { return c }
+func (*watcher) HandleRPC(ctx, stats.RPCStats)           {}
+func (w *watcher) HandleConn(_ ctx, s stats.ConnStats) {
 	switch s.(type) {
 	case *stats.ConnBegin:
 		atomic.AddInt64(&w.began, 1)
