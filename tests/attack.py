@@ -7,8 +7,8 @@ bounded in frames and time.
                             held before?  0: memory is not judged
 
 A flood must end with GOAWAY ENHANCE_YOUR_CALM, 11, or with the code that
-HTTP/2 itself asks for; what only holds things up must not cost memory, and must end
-where a limit says so.
+HTTP/2 itself asks for; what only holds things up must not cost memory, and must
+end where a limit says so.
 """
 import gzip
 import re
