@@ -19,7 +19,9 @@
 #   tally NAME CMD...          count the "ok x" and "FAIL x: why" lines of CMD
 #   pass NAME, fail NAME WHY, skip NAME WHY
 #   need NAME TOOL...          false, and NAME skipped, where a TOOL is missing:
-#                              a command, py:MODULE, pprof, chromium
+#                              a command, py:MODULE, chromium, or what
+#                              tests/tool.sh builds, with its path in $PPROF,
+#                              $GRPCURL, ...
 #   bg CMD...                  start CMD; $PID; output in $T/bg.out, $T/bg.err
 #   ended PID SECONDS          wait for it; $ST; false and killed where it stays
 #   wait_for SECONDS CMD...    until CMD succeeds
@@ -130,10 +132,15 @@ find_chromium() {
     done
     return 1
 }
+# Build a judge, and put its path in a variable: PPROF, GRPCURL, ...
+built() {
+    local path
+    path=$(sh tests/tool.sh "$1") && printf -v "${1^^}" %s "$path"
+}
 have() {
     case $1 in
     py:*) "$PY" -c "import ${1#py:}" 2>/dev/null ;;
-    pprof) PPROF=$(sh tests/tool.sh pprof) ;;
+    pprof|grpcurl|h2spec|interop|honest|probe|buf|node|cpp) built "$1" ;;
     chromium) find_chromium ;;
     *) command -v "$1" >/dev/null ;;
     esac

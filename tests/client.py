@@ -4,11 +4,19 @@
   client.py HOST:PORT calls N FLIGHT   N calls on one channel, FLIGHT at a time
   client.py HOST:PORT names            names of all lengths and alphabets
   client.py HOST:PORT once NAME        one call; prints the reply's text
+  client.py HOST:PORT streams          both streaming methods, deadlines
+  client.py HOST:PORT late             deadlines on calls that take long
+  client.py HOST:PORT drain PID PROBE  a call in flight while serve, which is
+                                       PID, ends; PROBE is grpc_health_probe
 
 Messages are put together and taken apart by hand, so that nothing has to be
 generated; another test compares them with protoc.
 """
+import os
+import queue
 import re
+import signal
+import subprocess
 import sys
 import threading
 
@@ -108,6 +116,144 @@ def names(channel):
             say('name: ' + what, False, str(e).replace('\n', ' ')[:200])
 
 
+class Chat:
+    """A bidi call, a turn at a time."""
+
+    def __init__(self, channel, timeout=30):
+        self.out = queue.Queue()
+        self.call = channel.stream_stream(
+            '/helloworld.Greeter/SayHelloBidiStream')(
+                iter(self.out.get, None), timeout=timeout)
+
+    def turn(self, name):
+        self.out.put(request(name))
+        return number_of(next(self.call), name)
+
+    def end(self):
+        self.out.put(None)
+        rest = list(self.call)
+        if rest:
+            raise ValueError('%d replies too many' % len(rest))
+
+
+def ends(code, run):
+    """The call that run() makes ends with this code."""
+    try:
+        run()
+    except grpc.RpcError as e:
+        if e.code().name != code:
+            raise ValueError('ended with ' + e.code().name)
+        return
+    raise ValueError('ended well')
+
+
+def case(name, run):
+    try:
+        run()
+        say(name, True, '')
+    except Exception as e:
+        say(name, False, ('%s %s' % (type(e).__name__, e))
+            .replace('\n', ' ')[:200])
+
+
+def streams(channel):
+    many = channel.unary_stream('/helloworld.Greeter/SayHelloStreamReply')
+
+    def server_streaming():
+        replies = list(many(request('many'), timeout=30))
+        for reply in replies:
+            number_of(reply, 'many')
+        if len(replies) < 2:
+            raise ValueError('%d replies' % len(replies))
+
+    def bidi():
+        chat = Chat(channel)
+        for i in range(50):
+            chat.turn('turn %d' % i)
+        chat.end()
+
+    def at_once():
+        """All requests first; the replies keep their order."""
+        names = ['name %d' % i for i in range(200)]
+        replies = list(channel.stream_stream(
+            '/helloworld.Greeter/SayHelloBidiStream')(
+                map(request, names), timeout=30))
+        for name, reply in zip(names, replies):
+            number_of(reply, name)
+        if len(replies) != len(names):
+            raise ValueError('%d replies' % len(replies))
+
+    def abreast():
+        chats = [Chat(channel) for _ in range(20)]
+        for i in range(10):
+            for chat in chats:
+                chat.turn('turn %d' % i)
+        for chat in chats:
+            chat.end()
+
+    def cancelled():
+        chat = Chat(channel)
+        chat.turn('x')
+        chat.call.cancel()
+        next(chat.call)
+
+    def of_silence():
+        next(Chat(channel, 0.3).call)
+
+    case('server streaming', server_streaming)
+    case('bidi, a turn at a time', bidi)
+    case('bidi, 200 requests at once', at_once)
+    case('bidi, 20 abreast', abreast)
+    case('bidi without a request', lambda: list(channel.stream_stream(
+        '/helloworld.Greeter/SayHelloBidiStream')(iter(()), timeout=30)))
+    case('deadline of a stream', lambda: ends('DEADLINE_EXCEEDED', of_silence))
+    case('cancelled', lambda: ends('CANCELLED', cancelled))
+    case('a call after all that', lambda: number_of(
+        hello(channel)(request('x'), timeout=30), 'x'))
+
+
+def late(channel):
+    case('deadline of a unary call', lambda: ends(
+        'DEADLINE_EXCEEDED',
+        lambda: hello(channel)(request('x'), timeout=0.05)))
+    case('deadline of a bidi call that works', lambda: ends(
+        'DEADLINE_EXCEEDED', lambda: Chat(channel, 0.05).turn('x')))
+    case('deadline of server streaming', lambda: ends(
+        'DEADLINE_EXCEEDED', lambda: list(channel.unary_stream(
+            '/helloworld.Greeter/SayHelloStreamReply')(
+                request('x'), timeout=0.05))))
+
+
+def drain(channel, pid, probe):
+    """What is in flight goes on, and who asks is told not to come."""
+    chat = Chat(channel)
+    told = channel.unary_stream('/grpc.health.v1.Health/Watch')(
+        b'', timeout=30)
+    statuses = {b'\x08\1': 'SERVING', b'\x08\2': 'NOT_SERVING'}
+
+    def next_is(want):
+        got = next(told)
+        if statuses.get(got) != want:
+            raise ValueError('Watch says %r' % got)
+
+    def asked(wanted):
+        got = subprocess.run([probe, '-addr', sys.argv[1]],
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if got.returncode not in wanted:
+            raise ValueError('status %d: %r' % (got.returncode, got.stdout))
+
+    case('a call before the drain', lambda: chat.turn('before'))
+    case('Watch says SERVING', lambda: next_is('SERVING'))
+    case('grpc_health_probe says SERVING', lambda: asked([0]))
+    os.kill(pid, signal.SIGTERM)
+    case('Watch says NOT_SERVING while it drains',
+         lambda: next_is('NOT_SERVING'))
+    # NOT_SERVING is 4; 2 is no connection at all, once none is accepted.
+    case('grpc_health_probe no longer says SERVING', lambda: asked([2, 4]))
+    case('the call in flight goes on', lambda: chat.turn('while it drains'))
+    case('and ends well', chat.end)
+
+
 def say(name, good, why):
     name = name.replace(': ', ', ')
     print('ok   ' + name if good else 'FAIL %s: %s' % (name, why), flush=True)
@@ -122,6 +268,12 @@ def main():
             calls(channel, int(sys.argv[3]), int(sys.argv[4]))
         elif mode == 'names':
             names(channel)
+        elif mode == 'streams':
+            streams(channel)
+        elif mode == 'late':
+            late(channel)
+        elif mode == 'drain':
+            drain(channel, int(sys.argv[3]), sys.argv[4])
         else:
             print(text_of(hello(channel)(request(sys.argv[3]), timeout=30)))
 

@@ -124,50 +124,50 @@ def prefix(flag, n):
 
 
 def framing():
-    expect('wrong flag byte', '13', body=b'\x02' + GOOD[1:])
-    expect('flag byte 255', '13', body=b'\xff' + GOOD[1:])
-    expect('compressed, no encoding named', '13', body=b'\x01' + GOOD[1:])
-    expect('compressed, unknown encoding', '12', body=b'\x01' + GOOD[1:],
+    expect('F3 wrong flag byte', '13', body=b'\x02' + GOOD[1:])
+    expect('F3 flag byte 255', '13', body=b'\xff' + GOOD[1:])
+    expect('F4 compressed, no encoding named', '13', body=b'\x01' + GOOD[1:])
+    expect('F5 compressed, unknown encoding', '12', body=b'\x01' + GOOD[1:],
            more=[('grpc-encoding', 'snappy')])
-    expect('message cut short', '13', body=prefix(0, 100) + NAME)
-    expect('prefix cut short', '13', body=b'\0\0\0')
-    expect('no message', '12|13', body=b'')
-    expect('two messages', '12|13', body=GOOD * 2)
+    expect('F10 message cut short', '13', body=prefix(0, 100) + NAME)
+    expect('F10 prefix cut short', '13', body=b'\0\0\0')
+    expect('S12 no message', '12|13', body=b'')
+    expect('S13 two messages', '12|13', body=GOOD * 2)
     # Without an end: the answer must not wait for the bytes.
-    expect('message of 4 GiB', '8', end=False,
+    expect('F8 message of 4 GiB', '8', end=False,
            body=prefix(0, 0xffffffff) + NAME)
-    expect('message of 1 GiB', '8', body=prefix(0, 1 << 30))
+    expect('F8 message of 1 GiB', '8', body=prefix(0, 1 << 30))
     for what, body in (('length past the end', b'\x0a\x7fx'),
                        ('varint that does not end', b'\x08' + b'\xff' * 11),
                        ('field number 0', b'\x02\x00'),
                        ('wire type 7', b'\x0f'), ('cut tag', b'\x80')):
-        expect('bad protobuf, ' + what, '13',
+        expect('F11 bad protobuf, ' + what, '13',
                body=prefix(0, len(body)) + body)
     expect('unknown fields', '0',
            body=prefix(0, 9) + b'\x10\x01' + NAME + b'\x1a\0')
-    expect('one byte a DATA frame', '0', cut=1)
-    expect('two bytes a DATA frame', '0', cut=2)
-    call = expect('empty message', '0', body=prefix(0, 0))
-    say('empty message is answered',
+    expect('F1 one byte a DATA frame', '0', cut=1)
+    expect('F1 two bytes a DATA frame', '0', cut=2)
+    call = expect('F2 empty message', '0', body=prefix(0, 0))
+    say('F2 empty message is answered',
         call and b'Hello ! (request #' in call.data, call and call.data)
 
 
 def admission():
-    expect('unknown method', '12', path='/helloworld.Greeter/SayGoodbye')
-    expect('unknown service', '12', path='/no.Such/SayHello')
-    expect('path without a slash', '12|reset 1|goaway 1|http 400',
+    expect('S5 unknown method', '12', path='/helloworld.Greeter/SayGoodbye')
+    expect('S5 unknown service', '12', path='/no.Such/SayHello')
+    expect('S6 path without a slash', '12|reset 1|goaway 1|http 400',
            path='helloworld.Greeter/SayHello')
-    expect('path with a query', '12', path=HELLO + '?x=1')
-    expect('path with one part', '12', path='/SayHello')
-    expect('path with three parts', '12', path=HELLO + '/more')
-    expect('path of 4 KiB', '12|8', path='/' + 'x' * 4096)
-    expect('GET', 'http 405', method='GET', body=b'')
-    expect('PUT', 'http 405', method='PUT')
+    expect('S6 path with a query', '12', path=HELLO + '?x=1')
+    expect('S6 path with one part', '12', path='/SayHello')
+    expect('S6 path with three parts', '12', path=HELLO + '/more')
+    expect('S6 path of 4 KiB', '12|8', path='/' + 'x' * 4096)
+    expect('S1 GET', 'http 405', method='GET', body=b'')
+    expect('S1 PUT', 'http 405', method='PUT')
     for kind in (None, 'text/plain', 'application/json', 'application/grpc-web',
                  'application/grpcfoo'):
-        expect('content-type %s' % kind, 'http 415', kind=kind)
+        expect('S2 content-type %s' % kind, 'http 415', kind=kind)
     for kind in ('application/grpc+proto', 'application/grpc;charset=utf-8'):
-        expect('content-type %s' % kind, '0', kind=kind)
+        expect('S3 content-type %s' % kind, '0', kind=kind)
 
 
 def endings():
@@ -181,9 +181,9 @@ def endings():
             call.sock.close()
         for i in range(40):             # the answer finds nobody
             Call().sock.close()
-        say('connections that end in a call', True)
+        say('D6 connections that end in a call', True)
     except OSError as e:
-        say('connections that end in a call', False, e)
+        say('D6 connections that end in a call', False, e)
     call = Call(end=False, body=GOOD[:3])
     call.conn.reset_stream(1, 8)
     call.conn.ping(b'12345678')
@@ -196,9 +196,9 @@ def endings():
                 break
             got = call.conn.receive_data(data)
             call.flush()
-        say('a call cancelled, then a PING', bool(data), 'closed')
+        say('D5 a call cancelled, then a PING', bool(data), 'closed')
     except OSError as e:
-        say('a call cancelled, then a PING', False, e)
+        say('D5 a call cancelled, then a PING', False, e)
     call.sock.close()
 
 
@@ -210,10 +210,11 @@ def frame(kind, flags, stream, payload):
 def strangers():
     magic = b'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'
     settings = frame(4, 0, 0, b'')
-    closes('HTTP/1.1 request', b'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
-    closes('HTTP/1.1 POST', b'POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 2'
-           b'\r\n\r\n{}' % HELLO.encode())
-    closes('TLS hello', b'\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03' +
+    closes('C7 HTTP/1.1 request', b'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    closes('C7 HTTP/1.1 POST',
+           b'POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}' %
+           HELLO.encode())
+    closes('C7 TLS hello', b'\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03' +
            bytes(range(200)))
     closes('garbage', b'\xde\xad\xbe\xef' * 500)
     closes('random bytes', os.urandom(4000))

@@ -68,19 +68,28 @@ look_test()
     have objdump || lack binutils binutils binutils
     have h2load  || lack nghttp2-client nghttp2 nghttp2
     have groff   || lack groff-base groff-base groff
+    have g++     || lack g++ gcc-c++ gcc
+    have grpc_cpp_plugin || lack protobuf-compiler-grpc grpc-plugins grpc
+    [ -e /usr/include/google/protobuf/message.h ] ||
+        lack libprotobuf-dev protobuf-devel protobuf
+    [ -e /usr/include/grpcpp/grpcpp.h ] || lack libgrpc++-dev grpc-devel grpc
+    if have node && have npm; then :; else
+        lack 'nodejs npm' nodejs-npm 'nodejs npm'
+    fi
     have go || [ -x /usr/lib/go/bin/go ] || lack golang-go golang go
     chromium_starts || ! chromium_packaged || lack chromium chromium chromium
     # One start of Python for all its modules; an import of grpc would be slow.
     mods=$(/usr/bin/python3 -c 'from importlib.util import find_spec as f
-for m in "grpc", "google.protobuf", "h2":
+for m in "grpc", "google.protobuf", "h2", "hpack":
     try: found = f(m)
     except ModuleNotFoundError: found = None
-    if not found: print(m)' 2>/dev/null) || mods='grpc google.protobuf h2'
+    if not found: print(m)' 2>/dev/null) || mods='grpc google.protobuf h2 hpack'
     [ -x /usr/bin/python3 ] || lack python3 python3 python
     for m in $mods; do
         case $m in
         grpc) lack python3-grpcio python3-grpcio python-grpcio ;;
         h2) lack python3-h2 python3-h2 python-h2 ;;
+        hpack) lack python3-hpack python3-hpack python-hpack ;;
         *) lack python3-protobuf python3-protobuf python-protobuf ;;
         esac
     done

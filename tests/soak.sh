@@ -95,6 +95,10 @@ churn() {
     grep -E 'Samples  |Rate  |Lost  |accounted' "$dir/out"
     echo "ok   ${1##*/} at $2 Hz for $seconds s"
 }
+# Groups of test.sh that have a longer form.
+H2SPEC_RUNS=5 bash test.sh h2spec || exit 1
+HONEST_SECONDS=10 bash test.sh honest || exit 1
+
 churn "$PWD/grpcprof" 10000
 churn "$PWD/.build/grpcprof-tsan" 1000
 

@@ -1,31 +1,76 @@
 #!/bin/sh
-# tool.sh NAME -- prints the path of a judge written in Go, built on demand.
-#   NAME is pprof, grpcurl, h2spec or interop (grpc-go's interop client).
-# tests/tools/go.mod pins each; the program stays in .build/tools until the
-# pins change.  Exits 1 and prints nothing where it cannot be built, and then
-# does not try again for an hour: no network is not worth waiting for twice.
+# tool.sh NAME -- prints the path of a foreign judge, built on demand.
+#   Go    pprof, grpcurl, h2spec, interop (grpc-go's interop client), honest
+#         (tests/tools/honest, callers on grpc-go), probe (grpc_health_probe)
+#   npm   buf, and node: the folder with the modules of @grpc/grpc-js
+#   C++   cpp: tests/client.cc, on grpc++
+# tests/tools has their pins; what was built stays in .build/tools until those
+# change.  Exits 1 and prints nothing where one cannot be built, and then does
+# not try again for an hour: no network is not worth waiting for twice.
 set -u
 cd "$(dirname "$0")/tools" || exit 1
-case ${1:-} in
+name=${1:-} pins=go.sum
+case $name in
 pprof)   package=github.com/google/pprof ;;
 grpcurl) package=github.com/fullstorydev/grpcurl/cmd/grpcurl ;;
 h2spec)  package=github.com/summerwind/h2spec/cmd/h2spec ;;
 interop) package=google.golang.org/grpc/interop/client ;;
-*) echo "usage: tool.sh pprof|grpcurl|h2spec|interop" >&2; exit 2 ;;
+honest)  package=./honest pins=honest/main.go ;;
+probe)   package=github.com/grpc-ecosystem/grpc-health-probe
+         pins=probe/go.sum ;;
+buf|node) pins=package-lock.json ;;
+cpp)     pins=../client.cc ;;
+*) sed -n '2,6s/^# //p' ../tool.sh >&2; exit 2 ;;
 esac
 mkdir -p ../../.build/tools || exit 1
-out=$(cd ../../.build/tools && pwd)/$1
+dir=$(cd ../../.build/tools && pwd)
+out=$dir/$name
 failed=$out.failed
-if [ -x "$out" ] && [ "$out" -nt go.sum ]; then
+if [ -x "$out" ] && [ "$out" -nt "$pins" ]; then
     echo "$out"
     exit 0
 fi
 [ -n "$(find "$failed" -mmin -60 2>/dev/null)" ] && [ "${CI:-}" != true ] &&
     exit 1
-go=$(command -v go || ls /usr/lib/go/bin/go 2>/dev/null) || exit 1
-GOTOOLCHAIN=local GOFLAGS=-mod=readonly CGO_ENABLED=0 \
-    timeout "${TOOL_TIMEOUT:-400}" \
-    "$go" build -o "$out" "$package" >"$failed" 2>&1 || exit 1
+limit="timeout ${TOOL_TIMEOUT:-400}"
+
+# Of the Go programs each finds compiled what the one before it shares with it.
+go_program()
+{
+    go=$(command -v go || ls /usr/lib/go/bin/go 2>/dev/null) || return
+    [ "$name" = probe ] && { cd probe || return; }
+    GOTOOLCHAIN=local GOFLAGS=-mod=readonly CGO_ENABLED=0 \
+        $limit "$go" build -o "$out" "$package"
+}
+
+# Both from one installation, without running what packages want to run.
+npm_packages()
+{
+    mkdir -p "$dir/npm" && cp package.json package-lock.json "$dir/npm" &&
+        (cd "$dir/npm" && $limit npm ci --ignore-scripts --no-audit \
+            --no-fund --cache "$dir/npm-cache" </dev/null) || return
+    rm -rf "$dir/npm-cache"
+    cd "$dir" && ln -sfn npm/node_modules node &&
+        ln -sfn npm/node_modules/@bufbuild/buf-linux-*/bin/buf buf &&
+        touch node buf
+}
+
+cpp_program()
+{
+    mkdir -p "$dir/pb" && protoc -I../../proto --cpp_out="$dir/pb" \
+        --grpc_out="$dir/pb" \
+        --plugin=protoc-gen-grpc="$(command -v grpc_cpp_plugin)" \
+        helloworld.proto &&
+        $limit g++ -std=c++17 -O1 -I"$dir/pb" -o "$out" ../client.cc \
+            "$dir/pb/helloworld.pb.cc" "$dir/pb/helloworld.grpc.pb.cc" \
+            -Wl,--copy-dt-needed-entries -lgrpc++ -lgrpc -lgpr -lprotobuf
+}
+
+case $name in
+buf|node) npm_packages ;;
+cpp) cpp_program ;;
+*) go_program ;;
+esac >"$failed" 2>&1 || exit 1
 touch "$out"
 rm -f "$failed"
 echo "$out"

@@ -1,0 +1,32 @@
+# What gRPC over HTTP/2 asks of a server, row by row, said in frames.
+# runs: plain asan
+
+# ROWS MODE SERVE-OPTIONS...: a server for one mode of rows.py, and its end
+rows() {
+    local mode=$1
+    shift
+    "$BIN" help serve | grep -q -e "${1%%=*}" ||
+        { fail "rows of $mode" "serve has no $1"; return; }
+    start_server -w 1000 "$@" || return
+    LIMIT=120 tally "rows of $mode" "$PY" tests/rows.py "$PORT" "$mode"
+    stop_server "after rows of $mode, ends with status 0"
+}
+
+if need 'rows' py:hpack && start_server -w 1000; then
+    LIMIT=200 tally 'rows' "$PY" tests/rows.py "$PORT"
+    stop_server 'ends with status 0'
+    rows interop --interop
+    rows idle --idle 1s
+    rows age --max-age 1s
+    rows ping --keepalive 1s
+    # A greeting takes some 10 ms here: what waits for its turn waits long.
+    if start_server -w 20000000; then
+        LIMIT=120 tally 'rows of queue' "$PY" tests/rows.py "$PORT" queue
+        stop_server 'after rows of queue, ends with status 0'
+    fi
+    if start_server -w 1000 --drain 20s; then
+        LIMIT=120 tally 'rows of end' "$PY" tests/rows.py "$PORT" end "$SPID"
+        ended "$SPID" 30
+        server_ended 'after rows of end, ends with status 0'
+    fi
+fi
