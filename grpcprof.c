@@ -11926,41 +11926,78 @@ static void rpc_call_keep_meta(struct gp_call *k, struct slice name,
     (void)rpc_meta_add(k, &k->request, name, value, false);
 }
 
+/* The method of s at path, or NULL. */
+static const struct rpc_method *rpc_server_find(const struct gp_server *s,
+                                                struct slice path)
+{
+    uint64_t hash = mem_hash(path.p, path.n);
+    uint32_t at = 0, i;
+    while ((i = mem_index_next(&s->by_path, hash, &at)) != MEM_NONE)
+        if (s->method[i].n == path.n &&
+            !memcmp(s->method[i].own.path, path.p, path.n))
+            return &s->method[i];
+    return NULL;
+}
+
+/* Take the header if it is one of the protocol's own. */
+static bool rpc_call_header(struct gp_call *k, struct slice name,
+                            struct slice value)
+{
+    struct slice codec;
+    int64_t ns = 0;
+#define RPC_IS(text) (!memcmp(name.p, text, sizeof text - 1))
+    switch (name.n) {                   /* most differ in length */
+    case 5:
+        if (!RPC_IS(":path"))
+            return false;
+        k->method = rpc_server_find(k->loop->server, value);
+        return true;
+    case 7:
+        if (!RPC_IS(":method"))
+            return RPC_IS(":scheme");
+        k->post = value.n == 4 && !memcmp(value.p, "POST", 4);
+        return true;
+    case 12:
+        if (RPC_IS("content-type")) {
+            k->grpc = rpc_content_type(value, &codec);
+            k->codec = codec.n == 0 ||
+                       (codec.n == 5 && !strncasecmp(codec.p, "proto", 5));
+            return true;
+        }
+        if (!RPC_IS("grpc-timeout"))
+            return false;
+        k->bad_timeout = rpc_timeout(value, &ns) != GP_OK;
+        k->deadline_ns = k->loop->net.now_ns + ns;
+        return true;
+    case 13:
+        if (!RPC_IS("grpc-encoding"))
+            return false;
+        k->coding = txt_equal(value, txt_slice("identity")) ? RPC_IDENTITY
+                  : txt_equal(value, txt_slice("gzip")) ? RPC_GZIP
+                  : RPC_UNKNOWN_CODING;
+        return true;
+    case 20:
+        if (!RPC_IS("grpc-accept-encoding"))
+            return false;
+        k->takes_gzip |= rpc_accepts(value, "gzip");
+        return true;
+    default:
+        return false;
+    }
+#undef RPC_IS
+}
+
 /* One header of a request; those that nobody needs cost a switch. */
 static void rpc_on_header(struct h2_conn *h2, void *stream, struct slice name,
                           struct slice value)
 {
     struct gp_call *k = stream;
-    struct slice codec;
+    (void)h2;
     if (k->begun)                       /* trailers: gRPC requests have none */
         return;
-    if (name.n == 5 && !memcmp(name.p, ":path", 5)) {
-        const struct gp_server *s = ((struct rpc_conn *)h2)->loop->server;
-        uint64_t hash = mem_hash(value.p, value.n);
-        uint32_t at = 0, i;
-        while ((i = mem_index_next(&s->by_path, hash, &at)) != MEM_NONE)
-            if (s->method[i].n == value.n &&
-                !memcmp(s->method[i].own.path, value.p, value.n))
-                k->method = &s->method[i];
-    } else if (name.n == 7 && !memcmp(name.p, ":method", 7)) {
-        k->post = value.n == 4 && !memcmp(value.p, "POST", 4);
-    } else if (name.n == 12 && !memcmp(name.p, "content-type", 12)) {
-        k->grpc = rpc_content_type(value, &codec);
-        k->codec = codec.n == 0 ||
-                   (codec.n == 5 && !strncasecmp(codec.p, "proto", 5));
-    } else if (name.n == 12 && !memcmp(name.p, "grpc-timeout", 12)) {
-        int64_t ns = 0;
-        k->bad_timeout = rpc_timeout(value, &ns) != GP_OK;
-        k->deadline_ns = ((struct rpc_conn *)h2)->loop->net.now_ns + ns;
-    } else if (name.n == 13 && !memcmp(name.p, "grpc-encoding", 13)) {
-        k->coding = txt_equal(value, txt_slice("identity")) ? RPC_IDENTITY
-                  : txt_equal(value, txt_slice("gzip")) ? RPC_GZIP
-                  : RPC_UNKNOWN_CODING;
-    } else if (name.n == 20 && !memcmp(name.p, "grpc-accept-encoding", 20)) {
-        k->takes_gzip |= rpc_accepts(value, "gzip");
-    } else if (k->method && k->method->own.metadata) {
+    if (!rpc_call_header(k, name, value) && k->method &&
+        k->method->own.metadata)
         rpc_call_keep_meta(k, name, value);
-    }
 }
 
 /* The request's headers are complete: refuse what cannot be served.  The
@@ -13313,11 +13350,16 @@ static bool svc_greet(struct gp_call *call, struct slice name,
     struct buf *out = rpc_message_begin(call);
     pb_put_varint(out, 1 << 3 | PB_BYTES);
     pb_put_varint(out, name.n + n + sizeof "Hello ! (request #)" - 1);
-    mem_put(out, "Hello ", 6);
-    mem_put(out, name.p, name.n);
-    mem_put(out, "! (request #", 12);
-    mem_put(out, number, n);
-    mem_put_byte(out, ')');
+    uint8_t *p = mem_reserve(out, name.n + n + sizeof "Hello ! (request #)");
+    if (p) {
+        memcpy(p, "Hello ", 6);
+        if (name.n)
+            memcpy(p + 6, name.p, name.n);
+        memcpy(p + 6 + name.n, "! (request #", 12);
+        memcpy(p + 18 + name.n, number, n);
+        p[18 + name.n + n] = ')';
+        out->len += 19 + name.n + n;
+    }
     return !rpc_message_end(call);
 }
 
