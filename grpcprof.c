@@ -266,6 +266,11 @@ enum {
     /* PINGs that come too soon, in a row; one more ends the connection. */
     H2_STRIKES = 2,
 
+    /* Streams past the limit that are refused one by one; further ones end the
+     * connection.  Few, since nghttp2 remembers as many closed streams as may
+     * be open, at 300 bytes each. */
+    H2_STREAMS_REFUSED = 10,
+
     /* RST_STREAM frames of calls with deadlines at once and per second: those
      * are dropped before they run, so that 5,000 cost 2 % of a CPU; grpc-go
      * with 50 ms deadlines honestly sends 1,800.  nghttp2, where it can count
@@ -10012,7 +10017,8 @@ static int h2_start(struct h2_conn *c)
     };
     if (k->server)
         e[2] = (nghttp2_settings_entry){
-            NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 2 * k->streams };
+            NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS,
+            k->streams + H2_STREAMS_REFUSED };
     c->budget = (struct h2_bucket){ H2_BUDGET, c->loop->now_ns };
     c->resets = (struct h2_bucket){ H2_RESET_BURST, c->loop->now_ns };
     nghttp2_mem mem = { &c->loop->pool, mem_pool_get, mem_pool_put,

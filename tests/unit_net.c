@@ -503,6 +503,37 @@ static void test_h2_no_memory(void)
     }
 }
 
+/* A unary call allocates nothing once a connection has had some: neither we
+ * nor nghttp2 on our behalf. */
+static void test_h2_no_allocation(void)
+{
+    enum { HELLO = 33, CALL = TEST_H2_TALK - HELLO };
+    struct test_h2_peer p;
+    struct buf out = {0};
+    uint8_t call[CALL];
+    test_h2_open(&p);
+    mem_reserve(&out, 1 << 20);
+    test_h2_say(&p, test_h2_talk, TEST_H2_TALK, &out);
+    memcpy(call, test_h2_talk + HELLO, CALL);
+    for (uint32_t i = 1; i < 1000; i++) {
+        uint32_t id = 2 * i + 1;
+        for (size_t at = 0; at < CALL; at += 9 + 66)    /* HEADERS, DATA */
+            for (int k = 0; k < 4; k++)
+                call[at + 5 + (size_t)k] = (uint8_t)(id >> (24 - 8 * k));
+        out.len = 0;
+#ifndef __SANITIZE_ADDRESS__            /* whose pools keep nothing */
+        if (i == 500)                   /* closed streams are kept by then */
+            mem_fuse = 0;
+#endif
+        test_h2_say(&p, call, CALL, &out);
+        CHECK(test_h2_has(&out, "Hello A! (request #"));
+    }
+    mem_fuse = -1;
+    CHECK(net_get(&p.s->loop[0].tally[0].code[0]) == 1000);
+    test_h2_close(&p);
+    mem_fini(&out);
+}
+
 /* ---- LOAD ---- */
 
 /* Percentiles are refused when too few samples lie beyond them. */
