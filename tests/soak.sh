@@ -38,6 +38,7 @@ descriptors() { find "/proc/$server/fd" -mindepth 1 | wc -l; }
 
 one_round() {
     local first=0 fds=0 i
+    rm -f "$dir/serve.out"              # the ready line of the one before
     (cd "$dir" && exec "$bin" serve -l 127.0.0.1:0 --profile 15s -w 2000 \
         "${also[@]}" >serve.out 2>serve.err) &
     server=$!
@@ -70,6 +71,7 @@ one_round() {
 # churn BINARY HZ: no deadlock, no crash, no wrong reply, no race
 churn() {
     local seconds=${CHURN:-60} i
+    rm -f "$dir/serve.out"
     (cd "$dir" && LD_PRELOAD=$root/.build/churn.so \
         TSAN_OPTIONS=exitcode=66 exec "$1" serve -l 127.0.0.1:0 --exit \
         --hz "$2" --profile $((seconds + 3))s "${also[@]}" \
