@@ -187,6 +187,7 @@ listens_or_died() {
     grep -q '^listening on ' "$SDIR/serve.out" || ! kill -0 "$SPID"
 }
 start_server() {
+    : >"$SDIR/serve.out"                # of the one before, perhaps
     env -C "$SDIR" --default-signal=INT,QUIT "$BIN" serve -l 127.0.0.1:0 \
         "${SERVE_ALSO[@]}" "$@" \
         >"$SDIR/serve.out" 2>"$SDIR/serve.err" </dev/null &
