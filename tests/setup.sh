@@ -66,6 +66,7 @@ look_build()
 look_test()
 {
     have clang   || lack clang clang clang
+    have curl    || lack curl curl curl
     have xmllint || lack libxml2-utils libxml2 libxml2
     have objdump || lack binutils binutils binutils
     have h2load  || lack nghttp2-client nghttp2 nghttp2

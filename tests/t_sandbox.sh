@@ -6,8 +6,8 @@
 
 BUNDLE=$T/bundle BOX='' INIT=''
 
-# What the program needs; ldd has not heard of libgcc_s, which the C library loads
-# for the first backtrace.
+# What the program needs.  ldd has not heard of libgcc_s, which the C library
+# loads for the first backtrace.
 libraries() {
     ldd "$BIN" | grep -o '/[^ ]*'
     PATH=$PATH:/sbin:/usr/sbin ldconfig -p 2>/dev/null |
@@ -78,7 +78,7 @@ runc_runs() {
 
 serve_boxed() {
     local out=$BUNDLE/rootfs/out
-    run_box serve serve --profile 4s --hz 2000 --exit
+    run_box serve serve --profile 3s --hz 2000 --exit
     wait_for 20 box_listens
     cp "/proc/$INIT/status" "$T/status" 2>/dev/null
     has 'it runs as nobody' "$T/status" '^Uid:.65534.65534.65534.65534$'

@@ -1,5 +1,5 @@
-# The label grpc.method of the samples, as pprof counts and filters by it, beside
-# sums over the raw profile.
+# The label grpc.method of the samples, by pprof's counts and filters and by sums
+# over the raw profile.
 # runs: plain
 
 HELLO=/helloworld.Greeter/SayHello
@@ -20,7 +20,7 @@ tagged() {
     need 'labels' protoc py:google.protobuf pprof || return
     protoc -Iproto --python_out="$T" profile.proto
     SDIR=$T
-    start_server --exit --profile 4s || return
+    start_server --exit --profile 3s || return
     check 'load to be labelled' 0 "$BIN" load -c 10 -n 2500 "127.0.0.1:$PORT"
     ended "$SPID" 30
     server_ended 'a profile with labels is written'
