@@ -140,7 +140,7 @@ built() {
 have() {
     case $1 in
     py:*) "$PY" -c "import ${1#py:}" 2>/dev/null ;;
-    pprof|grpcurl|h2spec|interop|honest|probe|buf|node|cpp) built "$1" ;;
+    pprof|grpcurl|h2spec|interop|honest|probe|webget|buf|node|cpp) built "$1" ;;
     chromium) find_chromium ;;
     *) command -v "$1" >/dev/null ;;
     esac
@@ -187,6 +187,7 @@ listens_or_died() {
     grep -q '^listening on ' "$SDIR/serve.out" || ! kill -0 "$SPID"
 }
 start_server() {
+    : >"$SDIR/serve.out"                # of the one before, perhaps
     env -C "$SDIR" --default-signal=INT,QUIT "$BIN" serve -l 127.0.0.1:0 \
         "${SERVE_ALSO[@]}" "$@" \
         >"$SDIR/serve.out" 2>"$SDIR/serve.err" </dev/null &

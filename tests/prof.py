@@ -11,6 +11,9 @@
                                    of the time of stacks with the function or
                                    the label FRAME, the share of those that have
                                    FUNCTION (if not "") and that label too
+  prof.py DIR labelled FILE KEY=TEXT FRAME...
+                                   counts samples with the label, samples with
+                                   one of the functions, and samples with both
 
 DIR holds profile_pb2.py, made by protoc from proto/profile.proto.
 """
@@ -211,16 +214,37 @@ def against_addr2line(p, program):
         '%d of %d' % (placed, len(asked)))
 
 
+def functions_at(p):
+    """The names of the functions at each location, inlined ones too."""
+    names = {f.id: p.string_table[f.name] for f in p.function}
+    return {x.id: {names[y.function_id] for y in x.line} for x in p.location}
+
+
+def labels_of(p, s):
+    """The labels of a sample that are text, as KEY=TEXT."""
+    return {p.string_table[x.key] + '=' + p.string_table[x.str]
+            for x in s.label}
+
+
+def labelled(p, label, *frames):
+    """Samples with the label, with one of the frames, and with both."""
+    names = functions_at(p)
+    count = [0, 0, 0]
+    for s in p.sample:
+        told = label in labels_of(p, s)
+        seen = any(names[i] & set(frames) for i in s.location_id)
+        for i, yes in enumerate((told, seen, told and seen)):
+            count[i] += s.value[0] if yes else 0
+    return count
+
+
 def share_of_time(p, frame, function='', label=''):
     """A share of the time of what has frame; see above."""
-    names = {x.id: {p.string_table[f.name] for f in p.function
-                    for y in x.line if y.function_id == f.id}
-             for x in p.location}
+    names = functions_at(p)
     part = whole = 0
     for s in p.sample:
         has = set().union(*(names[i] for i in s.location_id))
-        labels = {p.string_table[x.key] + '=' + p.string_table[x.str]
-                  for x in s.label}
+        labels = labels_of(p, s)
         if (frame in has if '=' not in frame else frame in labels):
             whole += s.value[1]
             if (not function or function in has) and (
@@ -251,6 +275,8 @@ def main():
             m.has_inline_frames, max(len(s.location_id) for s in p.sample)))
     elif mode == 'time':
         print('%.4f' % share_of_time(p, *sys.argv[4:]))
+    elif mode == 'labelled':
+        print(*labelled(p, *sys.argv[4:]))
     elif mode == 'comment':
         for c in p.comment:
             key, _, value = p.string_table[c].partition('=')

@@ -3,12 +3,14 @@
 #   build   what `make` needs: a compiler, libc, nghttp2, zlib and protoc
 #   test    that, and the foreign programs that the tests use as judges
 # Nothing is installed where nothing is missing, and then this takes no time.
+# What only a few checks want is installed too where it can be, and not missed
+# where it cannot.
 # Where apt-get or the right to use it is missing, it names the packages and
 # exits 1.  GRPCPROF_SETUP=no only looks, and never installs.
 set -u
 cc=${CC:-gcc}
 want=${1:-build}
-debian='' fedora='' arch=''
+debian='' fedora='' arch='' extra=''
 
 # lack DEBIAN FEDORA ARCH: one thing is missing, named as each one packages it
 lack()
@@ -64,6 +66,7 @@ look_build()
 look_test()
 {
     have clang   || lack clang clang clang
+    have curl    || lack curl curl curl
     have xmllint || lack libxml2-utils libxml2 libxml2
     have objdump || lack binutils binutils binutils
     have h2load  || lack nghttp2-client nghttp2 nghttp2
@@ -77,10 +80,11 @@ look_test()
         lack 'nodejs npm' nodejs-npm 'nodejs npm'
     fi
     have go || [ -x /usr/lib/go/bin/go ] || lack golang-go golang go
+    have runc    || extra="$extra runc"
     chromium_starts || ! chromium_packaged || lack chromium chromium chromium
     # One start of Python for all its modules; an import of grpc would be slow.
     mods=$(/usr/bin/python3 -c 'from importlib.util import find_spec as f
-for m in "grpc", "google.protobuf", "h2", "hpack":
+for m in "grpc", "google.protobuf", "h2", "hpack", "prometheus_client":
     try: found = f(m)
     except ModuleNotFoundError: found = None
     if not found: print(m)' 2>/dev/null) || mods='grpc google.protobuf h2 hpack'
@@ -88,6 +92,7 @@ for m in "grpc", "google.protobuf", "h2", "hpack":
     for m in $mods; do
         case $m in
         grpc) lack python3-grpcio python3-grpcio python-grpcio ;;
+        prometheus_client) extra="$extra python3-prometheus-client" ;;
         h2) lack python3-h2 python3-h2 python-h2 ;;
         hpack) lack python3-hpack python3-hpack python-hpack ;;
         *) lack python3-protobuf python3-protobuf python-protobuf ;;
@@ -98,7 +103,7 @@ for m in "grpc", "google.protobuf", "h2", "hpack":
 # look: fills the three lists for what was asked
 look()
 {
-    debian='' fedora='' arch='' cc=${CC:-gcc}
+    debian='' fedora='' arch='' extra='' cc=${CC:-gcc}
     look_build
     [ "$want" = test ] && look_test
     [ -z "$debian" ]
@@ -108,6 +113,12 @@ look()
 root()
 {
     if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+# can_install: may packages be installed here, and can they?
+can_install()
+{
+    [ "${GRPCPROF_SETUP:-yes}" != no ] && have apt-get && root true 2>/dev/null
 }
 
 # apt ARGUMENTS...: its output only where it fails
@@ -132,18 +143,16 @@ case $want in
 build|test) ;;
 *) echo "usage: setup.sh build|test" >&2; exit 2 ;;
 esac
-look && exit 0
-[ "${GRPCPROF_SETUP:-yes}" = no ] && give_up
-have apt-get || give_up
-root true 2>/dev/null || give_up
+look && [ -z "$extra" ] && exit 0
+can_install || { [ -z "$debian" ] && exit 0; give_up; }
 
-echo "installing with apt-get:$debian" >&2
+echo "installing with apt-get:$debian$extra" >&2
 log=$(mktemp) || exit 1
 trap 'rm -f "$log"' EXIT INT TERM
 apt update
 # shellcheck disable=SC2086 # a list of packages
-if ! apt install --no-install-recommends $debian; then
-    for p in $debian; do            # one that cannot be had must not stop all
+if ! apt install --no-install-recommends $debian $extra; then
+    for p in $debian $extra; do     # one that cannot be had must not stop all
         apt install --no-install-recommends "$p" || echo "no $p" >&2
     done
 fi

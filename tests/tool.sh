@@ -1,7 +1,8 @@
 #!/bin/sh
 # tool.sh NAME -- prints the path of a foreign judge, built on demand.
 #   Go    pprof, grpcurl, h2spec, interop (grpc-go's interop client), honest
-#         (tests/tools/honest, callers on grpc-go), probe (grpc_health_probe)
+#         (tests/tools/honest, callers on grpc-go), probe (grpc_health_probe),
+#         webget (tests/tools/webget, on net/http)
 #   npm   buf, and node: the folder with the modules of @grpc/grpc-js
 #   C++   cpp: tests/client.cc, on grpc++
 # tests/tools has their pins; what was built stays in .build/tools until those
@@ -16,11 +17,12 @@ grpcurl) package=github.com/fullstorydev/grpcurl/cmd/grpcurl ;;
 h2spec)  package=github.com/summerwind/h2spec/cmd/h2spec ;;
 interop) package=google.golang.org/grpc/interop/client ;;
 honest)  package=./honest pins=honest/main.go ;;
+webget)  package=./webget pins=webget/main.go ;;
 probe)   package=github.com/grpc-ecosystem/grpc-health-probe
          pins=probe/go.sum ;;
 buf|node) pins=package-lock.json ;;
 cpp)     pins=../client.cc ;;
-*) sed -n '2,6s/^# //p' ../tool.sh >&2; exit 2 ;;
+*) sed -n '2,7s/^# //p' ../tool.sh >&2; exit 2 ;;
 esac
 mkdir -p ../../.build/tools || exit 1
 dir=$(cd ../../.build/tools && pwd)
