@@ -47,6 +47,9 @@ bench: grpcprof ## CPU per call and per sample, beside h2load and others
 	@sh tests/setup.sh test || :
 	@bash tests/bench.sh
 
+bench-serve: grpcprof ## CPU per call and memory of serve beside its peers
+	@CC='$(CC)' bash tests/bench_serve.sh
+
 asan: .build/grpcprof-asan ## build .build/grpcprof-asan
 tsan: .build/grpcprof-tsan ## build .build/grpcprof-tsan
 
@@ -65,7 +68,7 @@ clean: ## remove everything that was built
 	rm -rf .build grpcprof
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):[^#]*## /\1	/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1	/p' Makefile | expand -t 13
 
 # What installation made from the program's own option tables.
 .build/grpcprof.1: grpcprof
@@ -105,6 +108,27 @@ UNIT = $(wildcard tests/unit*.[ch])
 	$(CC) $(FLAGS) -Wno-unused -Wno-missing-prototypes $(LDFLAGS) -o $@ \
 	  tests/bench_sampler.c $(LIBS)
 
+# The servers that bench-serve measures beside ours.
+PEER = tests/bench
+GO   = $(or $(shell command -v go),/usr/lib/go/bin/go)
+.build/bench/%: $(PEER)/%.c .build/flags .build/probed
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) $(LDFLAGS) -o $@ $< $(LIBS)
+.build/bench/go: $(wildcard $(PEER)/go/*)
+	cd $(PEER)/go && GOTOOLCHAIN=local GOFLAGS=-mod=readonly CGO_ENABLED=0 \
+	  $(GO) build -o $(CURDIR)/$@ .
+.build/bench/tonic: $(wildcard $(PEER)/tonic/* $(PEER)/tonic/src/*)
+	cargo build -q --release --locked --manifest-path $(PEER)/tonic/Cargo.toml \
+	  --target-dir $@.d
+	cp $@.d/release/greeter $@
+.build/bench/cpp: $(PEER)/cpp/greeter.cc proto/helloworld.proto
+	@mkdir -p $@.d
+	protoc -Iproto --cpp_out=$@.d --grpc_out=$@.d \
+	  --plugin=protoc-gen-grpc=$$(command -v grpc_cpp_plugin) \
+	  proto/helloworld.proto
+	$(CXX) -O2 -std=c++17 -I$@.d -o $@ $< $@.d/*.cc \
+	  $$(pkg-config --cflags --libs grpc++ protobuf) -lpthread
+
 # Set-up, then what this nghttp2 can do, found out by compiling and linking.
 NGHTTP2_H = $(wildcard /usr/include/nghttp2/nghttp2ver.h)
 .build/probed: tests/probe.sh tests/setup.sh $(NGHTTP2_H) .build/flags
@@ -127,4 +151,5 @@ NGHTTP2_H = $(wildcard /usr/include/nghttp2/nghttp2ver.h)
 	  echo '$(CC) $(FLAGS) $(LDFLAGS)' >$@
 FORCE:
 
-.PHONY: all demo test soak bench asan tsan install uninstall clean help FORCE
+.PHONY: all demo test soak bench bench-serve asan tsan install uninstall clean \
+  help FORCE
