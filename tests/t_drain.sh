@@ -1,0 +1,53 @@
+# A server that is replaced under load: 100 clients lose no call.
+# runs: plain asan
+
+# again: the server, once more, at the port that it had
+again() {
+    SDIR=$T/$1
+    mkdir -p "$SDIR"
+    env -C "$SDIR" --default-signal=INT,QUIT "$BIN" serve \
+        -l "127.0.0.1:$PORT" "${SERVE_ALSO[@]}" -w 5000 \
+        >"$SDIR/serve.out" 2>"$SDIR/serve.err" </dev/null &
+    SPID=$!
+    STARTED+=("$SPID")
+    wait_for 20 listens_or_died
+}
+
+replaced() {
+    local load i
+    start_server -w 5000 || return
+    "$ROOT/grpcprof" load -c 100 -d 4s -f json -o "$T/load.json" \
+        "127.0.0.1:$PORT" >"$T/load.out" 2>"$T/load.err" </dev/null &
+    load=$!
+    STARTED+=("$load")
+    for i in 1 2; do
+        sleep 1
+        stop_server "server $i drains under load"
+        again "$i"
+    done
+    ended "$load" 60
+    same 'load ends with status 0' "$ST" 0
+    "$PY" - "$T/load.json" >"$OUT" <<'PYTHON'
+import json, sys
+c = json.load(open(sys.argv[1]))
+def find(x, key):
+    if isinstance(x, dict):
+        if key in x:
+            return x[key]
+        for v in x.values():
+            f = find(v, key)
+            if f is not None:
+                return f
+print('failed', find(c, 'failed'))
+print('cut', find(c, 'cut_off'))
+print('reconnects', find(c, 'reconnects') >= 200)
+print('many', find(c, 'ok') > 1000)
+PYTHON
+    has 'no call failed' "$OUT" '^failed 0$'
+    has 'no call was cut off' "$OUT" '^cut 0$'
+    has 'every client came back, twice' "$OUT" '^reconnects True$'
+    has 'and went on calling' "$OUT" '^many True$'
+    stop_server 'the last server ends with status 0'
+}
+
+replaced
