@@ -9494,16 +9494,28 @@ enum h2_end {                           /* why a connection ended */
     H2_END_PROTOCOL,                    /* the peer broke HTTP/2 */
     H2_END_DONE,                        /* after a GOAWAY, all answered */
     H2_END_LOCAL,                       /* the owner closed it */
-    H2_END_CALM,                        /* the peer floods */
+    H2_END_IDLE, H2_END_AGE,            /* it was told to leave, and did */
+    H2_FLOOD_EMPTY, H2_FLOOD_CONTINUATION, H2_FLOOD_PRIORITY,
+    H2_FLOOD_SETTINGS, H2_FLOOD_PING, H2_FLOOD_UPDATE, H2_FLOOD_UNKNOWN,
+    H2_FLOOD_RESET, H2_FLOOD_ERROR,     /* ENHANCE_YOUR_CALM */
     H2_ENDS,                            /* how many there are */
 };
 
-/* The same in a word, for counters. */
+/* The same in a word, for counters and for the peer's GOAWAY. */
 static const char *const h2_end_name[H2_ENDS] = {
     [H2_ALIVE] = "alive", [H2_END_EOF] = "peer", [H2_END_IO] = "io",
     [H2_END_TIMEOUT] = "timeout", [H2_END_PROTOCOL] = "protocol",
     [H2_END_DONE] = "done", [H2_END_LOCAL] = "local",
-    [H2_END_CALM] = "flood",
+    [H2_END_IDLE] = "max_idle", [H2_END_AGE] = "max_age",
+    [H2_FLOOD_EMPTY] = "too_many_empty_frames",
+    [H2_FLOOD_CONTINUATION] = "too_many_continuations",
+    [H2_FLOOD_PRIORITY] = "too_many_priorities",
+    [H2_FLOOD_SETTINGS] = "too_many_settings",
+    [H2_FLOOD_PING] = "too_many_pings",
+    [H2_FLOOD_UPDATE] = "too_many_window_updates",
+    [H2_FLOOD_UNKNOWN] = "too_many_unknown_frames",
+    [H2_FLOOD_RESET] = "too_many_resets",
+    [H2_FLOOD_ERROR] = "too_many_errors",
 };
 
 enum h2_excuse {                        /* why a peer resets a stream */
@@ -9588,8 +9600,8 @@ struct h2_conn {                        /* all zero before h2_accept */
     bool             leaving;           /* shutdown notice sent */
     bool             goaway;            /* a GOAWAY was received */
     bool             patched;           /* our first SETTINGS went out */
-    const char      *reason;            /* of our GOAWAY; static; NULL: none */
-    const char      *flood;             /* the same, of ENHANCE_YOUR_CALM */
+    enum h2_end      leave;             /* why it leaves; H2_ALIVE: no reason */
+    enum h2_end      flood;             /* of what; H2_ALIVE: of nothing */
 
     /* A server's defence against floods. */
     struct h2_scan   scan;
@@ -9811,7 +9823,7 @@ static void h2_turn(struct h2_conn *c)
     if (c->session && !c->end && c->rest.len == 0 &&
         !nghttp2_session_want_read(c->session) &&
         !nghttp2_session_want_write(c->session))
-        c->end = H2_END_DONE;
+        c->end = c->leave ? c->leave : H2_END_DONE;
     if (c->end)
         h2_finish(c);
 }
@@ -9858,7 +9870,7 @@ static bool h2_bucket_take(struct h2_bucket *b, int64_t now_ns, int32_t cost,
 
 /* Charge c for something that an honest client does seldom; false once it has
  * had enough, and is to end. */
-static bool h2_charge(struct h2_conn *c, int32_t cost, const char *reason)
+static bool h2_charge(struct h2_conn *c, int32_t cost, enum h2_end reason)
 {
     if (c->kit->server && !c->flood &&
         !h2_bucket_take(&c->budget, c->loop->now_ns, cost, H2_BUDGET,
@@ -9884,7 +9896,7 @@ static bool h2_ping_ok(struct h2_conn *c)
     if (c->said || !early)
         c->strikes = 0;
     else if (++c->strikes > H2_STRIKES)
-        c->flood = "too_many_pings";
+        c->flood = H2_FLOOD_PING;
     c->said = false;
     return !c->flood;
 }
@@ -9899,30 +9911,30 @@ static bool h2_charge_frame(struct h2_conn *c, const uint8_t *h)
     switch (type) {
     case NGHTTP2_DATA:
         return n || (flags & NGHTTP2_FLAG_END_STREAM) ||
-               h2_charge(c, H2_COST_EMPTY, "empty_frames");
+               h2_charge(c, H2_COST_EMPTY, H2_FLOOD_EMPTY);
     case NGHTTP2_HEADERS:
     case NGHTTP2_CONTINUATION:
         c->scan.block = !(flags & NGHTTP2_FLAG_END_HEADERS);
         return type == NGHTTP2_HEADERS ||
-               h2_charge(c, H2_COST_CONTINUE, "too_many_continuations");
+               h2_charge(c, H2_COST_CONTINUE, H2_FLOOD_CONTINUATION);
     case NGHTTP2_PRIORITY:
-        return h2_charge(c, H2_COST_PRIORITY, "too_many_priorities");
+        return h2_charge(c, H2_COST_PRIORITY, H2_FLOOD_PRIORITY);
     case NGHTTP2_RST_STREAM:
     case NGHTTP2_GOAWAY:
         return true;
     case NGHTTP2_SETTINGS:
-        return h2_charge(c, H2_COST_SETTINGS, "too_many_settings");
+        return h2_charge(c, H2_COST_SETTINGS, H2_FLOOD_SETTINGS);
     case NGHTTP2_PING:
         return flags & NGHTTP2_FLAG_ACK
-             ? h2_charge(c, H2_COST_PING, "too_many_pings") : h2_ping_ok(c);
+             ? h2_charge(c, H2_COST_PING, H2_FLOOD_PING) : h2_ping_ok(c);
     case NGHTTP2_WINDOW_UPDATE:
         if (c->updates) {
             c->updates--;
             return true;
         }
-        return h2_charge(c, H2_COST_UPDATE, "too_many_window_updates");
+        return h2_charge(c, H2_COST_UPDATE, H2_FLOOD_UPDATE);
     default:
-        return h2_charge(c, H2_COST_UNKNOWN, "too_many_unknown_frames");
+        return h2_charge(c, H2_COST_UNKNOWN, H2_FLOOD_UNKNOWN);
     }
 }
 
@@ -9964,7 +9976,7 @@ static bool h2_midway(const struct h2_conn *c)
 /* Tell a peer that floods why c ends, and end it. */
 static void h2_calm_down(struct h2_conn *c)
 {
-    const char *why = c->flood;
+    const char *why = h2_end_name[c->flood];
     if (c->end)
         return;
     (void)nghttp2_submit_goaway(c->session, NGHTTP2_FLAG_NONE,
@@ -9972,7 +9984,7 @@ static void h2_calm_down(struct h2_conn *c)
         NGHTTP2_ENHANCE_YOUR_CALM, (const uint8_t *)why, strlen(why));
     h2_send(c);
     if (!c->end)
-        c->end = H2_END_CALM;
+        c->end = c->flood;
 }
 
 /* nghttp2 gave up with code r: say so to the peer, as far as that works. */
@@ -10236,9 +10248,10 @@ static void h2_on_settings(struct h2_conn *c, bool ack)
  * served, later ones were not. */
 static void h2_goaway(struct h2_conn *c)
 {
+    const char *why = c->leave ? h2_end_name[c->leave] : "";
     (void)nghttp2_submit_goaway(c->session, NGHTTP2_FLAG_NONE,
         nghttp2_session_get_last_proc_stream_id(c->session), NGHTTP2_NO_ERROR,
-        (const uint8_t *)c->reason, c->reason ? strlen(c->reason) : 0);
+        (const uint8_t *)why, strlen(why));
 }
 
 /* HEADERS or DATA came in whole. */
@@ -10272,10 +10285,10 @@ static bool h2_charge_reset(struct h2_conn *c, nghttp2_session *s, int32_t id)
     if (excuse == H2_FREE)
         return true;
     if (excuse == H2_NO_EXCUSE)
-        return h2_charge(c, H2_COST_RESET, "too_many_resets");
+        return h2_charge(c, H2_COST_RESET, H2_FLOOD_RESET);
     if (!c->flood && !h2_bucket_take(&c->resets, c->loop->now_ns, 1,
                                      H2_RESET_BURST, H2_RESETS_A_SEC))
-        c->flood = "too_many_resets";
+        c->flood = H2_FLOOD_RESET;
     return !c->flood;
 }
 
@@ -10329,7 +10342,7 @@ static int h2_on_sent(nghttp2_session *s, const nghttp2_frame *f, void *arg)
     } else if (f->hd.type == NGHTTP2_RST_STREAM &&
                f->rst_stream.error_code != NGHTTP2_NO_ERROR &&
                f->rst_stream.error_code != NGHTTP2_CANCEL) {
-        (void)h2_charge(c, H2_COST_RESET, "too_many_errors");
+        (void)h2_charge(c, H2_COST_RESET, H2_FLOOD_ERROR);
     }
     if (c->kit->server && (f->hd.flags & NGHTTP2_FLAG_END_STREAM) &&
         (f->hd.type == NGHTTP2_HEADERS || f->hd.type == NGHTTP2_DATA) &&
@@ -10421,16 +10434,16 @@ static int h2_connect(struct h2_conn *c, const struct h2_kit *kit,
     return e;
 }
 
-/* Begin to end a server's connection for a reason, or NULL, that the peer is
- * told: GOAWAY that still lets requests in, and a PING; when its answer is here
- * every request that had left the client has arrived, and the final GOAWAY
+/* Begin to end a server's connection for a reason that the peer is told, or
+ * H2_ALIVE: GOAWAY that still lets requests in, and a PING; when its answer is
+ * here every request that had left the client has arrived, and the final GOAWAY
  * names the last.  c may be gone afterwards. */
-static void h2_shutdown(struct h2_conn *c, const char *reason)
+static void h2_shutdown(struct h2_conn *c, enum h2_end reason)
 {
     if (c->leaving || c->state >= H2_LINGER)
         return;
     c->leaving = true;
-    c->reason = reason;
+    c->leave = reason;
     if (c->state != H2_OPEN || net_timer_arm(c->loop, &c->timer,
                                    c->loop->now_ns + H2_NOTICE_NS) ||
         nghttp2_submit_shutdown_notice(c->session) ||
@@ -12310,9 +12323,9 @@ static void rpc_conn_tick(struct net_timer *t)
     due_ns = due_ns > now_ns ? due_ns : now_ns + 1000000;
     (void)net_timer_arm(&l->net, t, due_ns);    /* it was armed: no memory */
     if (open && c->age_ns && now_ns >= age_ns)
-        h2_shutdown(&c->h2, "max_age");
+        h2_shutdown(&c->h2, H2_END_AGE);
     else if (open && config->idle_ns && !c->ncalls && now_ns >= idle_ns)
-        h2_shutdown(&c->h2, "max_idle");
+        h2_shutdown(&c->h2, H2_END_IDLE);
     else
         h2_kick(&c->h2);
 }
@@ -12343,7 +12356,7 @@ static void rpc_conn_adopt(void *arg)
         return;
     }
     if (l->draining)
-        h2_shutdown(&c->h2, NULL);
+        h2_shutdown(&c->h2, H2_ALIVE);
 }
 
 /* Give the accepted socket fd to the loop with the fewest connections. */
@@ -12429,7 +12442,7 @@ static void rpc_loop_drain(void *arg)
     l->draining = true;
     for (struct link *i = l->conns.next, *next; i != &l->conns; i = next) {
         next = i->next;
-        h2_shutdown(&MEM_OF(i, struct rpc_conn, of_loop)->h2, NULL);
+        h2_shutdown(&MEM_OF(i, struct rpc_conn, of_loop)->h2, H2_ALIVE);
     }
 }
 
