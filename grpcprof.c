@@ -1020,6 +1020,20 @@ static bool txt_starts(struct slice s, const char *prefix)
     return s.n >= n && !memcmp(s.p, prefix, n);
 }
 
+/* True when the list s, as in "identity, gzip", has word, in any case. */
+static bool txt_lists(struct slice s, const char *word)
+{
+    size_t n = strlen(word);
+    for (size_t at = 0; at < s.n; at++) {
+        size_t begin = at;
+        while (at < s.n && s.p[at] != ',' && s.p[at] != ' ' && s.p[at] != '\t')
+            at++;
+        if (at - begin == n && !strncasecmp(s.p + begin, word, n))
+            return true;
+    }
+    return false;
+}
+
 /* Append v in decimal with a comma between thousands: 5,000. */
 static void txt_put_commas(struct buf *b, uint64_t v)
 {
@@ -2885,6 +2899,7 @@ static struct {
     _Atomic uint64_t head;              /* next ticket */
     uint64_t tail;                      /* next to take; the consumer's */
     _Atomic uint64_t lost;              /* signals that found it full */
+    bool     blind;                     /* backtrace() has no libgcc_s */
     atomic_bool on;                     /* the handler stores samples */
     atomic_bool wall;                   /* and whether their threads wait */
 } smp_ring;
@@ -3225,7 +3240,7 @@ static int smp_start(const struct smp_engine *engine, unsigned hz,
     int e = GP_OK;
     if (!smp_ring.slot && (e = smp_ring_init(why)))
         return e;
-    (void)backtrace(warm, 4);           /* loads libgcc, which allocates */
+    smp_ring.blind = backtrace(warm, 4) < 2;    /* loads libgcc_s: allocates */
     struct sigaction act = { .sa_sigaction = smp_signal_sig,
                              .sa_flags = SA_SIGINFO | SA_RESTART };
     sigfillset(&act.sa_mask);
@@ -3291,6 +3306,13 @@ static void smp_stop(const struct smp_engine *engine)
     if (engine->set)
         engine->set(0, NULL);
     atomic_store(&smp_ring.on, false);
+}
+
+/* False when stacks cannot be had: glibc loads libgcc_s.so.1 for backtrace(),
+ * and there is none.  After smp_start. */
+static bool smp_sees_stacks(void)
+{
+    return !smp_ring.blind;
 }
 
 /* Samples taken so far, in the life of the process. */
@@ -4159,7 +4181,7 @@ static struct {
     unsigned        users, hz;          /* 0 users: not running */
     struct rec_config want;             /* as the first user asked */
     const struct smp_engine *engine;
-    char            reason[160];        /* why this engine, for people */
+    char            reason[224];        /* why this engine, for people */
     double          cost_ns;            /* CPU a sample; NAN: not known */
     const struct smp_engine *costed;    /* the engine that cost_ns is of */
     uint32_t        scan;               /* scans of the threads so far */
@@ -4589,6 +4611,10 @@ static int rec_begin(const struct rec_config *want, struct gp_why *why)
     pthread_condattr_destroy(&attr);
     if ((e = smp_start(rec_one.engine, want->hz, why)))
         goto out;
+    size_t n = strlen(rec_one.reason);
+    if (!smp_sees_stacks())
+        snprintf(rec_one.reason + n, sizeof rec_one.reason - n, "%slibgcc_s.so"
+                 ".1 is not here: no stacks", n ? "; " : "");
     if (isnan(rec_one.cost_ns) || rec_one.costed != rec_one.engine)
         rec_one.cost_ns = smp_calibrate(rec_one.engine);
     rec_one.costed = rec_one.engine;
@@ -11547,21 +11573,6 @@ static int rpc_meta_add(struct gp_call *k, struct rpc_metas *t,
     return GP_OK;
 }
 
-/* True when the list of codings v, as in "identity, gzip", has name. */
-static bool rpc_accepts(struct slice v, const char *name)
-{
-    size_t n = strlen(name);
-    for (size_t at = 0; at < v.n; at++) {
-        size_t begin = at;
-        while (at < v.n && v.p[at] != ',' && v.p[at] != ' ' &&
-               v.p[at] != '\t')
-            at++;
-        if (at - begin == n && !memcmp(v.p + begin, name, n))
-            return true;
-    }
-    return false;
-}
-
 /* True when key may name metadata: [GRPC] Header-Name, and not reserved. */
 static bool rpc_meta_name(struct slice key)
 {
@@ -11998,7 +12009,7 @@ static bool rpc_call_header(struct gp_call *k, struct slice name,
     case 20:
         if (!RPC_IS("grpc-accept-encoding"))
             return false;
-        k->takes_gzip |= rpc_accepts(value, "gzip");
+        k->takes_gzip |= txt_lists(value, "gzip");
         return true;
     default:
         return false;
@@ -14175,8 +14186,9 @@ static int svc_test_add(struct gp_server *s, struct gp_why *why)
  * spec    RFC 9110, RFC 9112; net/http/pprof for paths, headers and errors;
  *         Prometheus text format 0.0.4; Fetch Metadata for Sec-Fetch-Site
  * prefix  web_
- * runs    on a thread of its own, so that nothing here delays a call;
- *         web_start and web_stop on any other
+ * runs    on a thread of its own, so that nothing here delays a call; a second
+ *         one makes profiles, so that they delay no other request; web_new to
+ *         web_start and web_free on any other
  *
  *   READING -> WAITING -> WRITING -> READING   WAITING: for a window's end
  *                                 -> LINGERING, where the connection ends
@@ -14207,7 +14219,9 @@ struct web_conn {
     size_t             used, sent;      /* bytes of in parsed; of out sent */
     enum web_state     state;
     bool               keep, head;      /* stays open; the answer has no body */
-    struct web_window *window;          /* owned; NULL when not WAITING */
+    bool               urged;           /* it was told 100 */
+    struct web_window *window;          /* owned; of WAITING, or NULL */
+    struct web_build  *build;           /* borrowed; of WAITING, or NULL */
     bool               picture;         /* the window is to become an SVG */
 };
 
@@ -14219,6 +14233,9 @@ struct web_config {
 
 struct gp_debug {
     struct net_loop    loop;
+    struct net_loop    builder;         /* only for its tasks */
+    void             (*on_built)(void *build);  /* task of loop */
+    atomic_bool        stopping;        /* nothing more is to be made */
     struct net_io      listener;        /* owns its descriptor */
     struct net_addr    addr;            /* bound */
     struct web_conn   *first, *last;    /* owned */
@@ -14228,8 +14245,8 @@ struct gp_debug {
     struct rec_source  source;          /* borrows from the others */
     struct rec_notes   notes;           /* of its profiles */
     char               host[256];       /* as the user named it, no port */
-    pthread_t          thread;
-    bool               running;         /* thread is to be joined */
+    pthread_t          thread, builder_thread;
+    bool               running, builds; /* they are to be joined */
 };
 
 struct web_request {                    /* borrowed from the connection's in */
@@ -14238,6 +14255,7 @@ struct web_request {                    /* borrowed from the connection's in */
     uint64_t     length;                /* Content-Length */
     bool         old, close, sized, coded;  /* HTTP/1.0; Connection: close;
                                          * a length; a Transfer-Encoding */
+    bool         expects, named;        /* Expect: 100-continue; Host */
 };
 
 /* ---- answers ---- */
@@ -14261,6 +14279,9 @@ static const char *web_reason(int status)
     }
 }
 
+/* Of an answer to HEAD whose body would have to be made first. */
+#define WEB_NO_LENGTH SIZE_MAX
+
 /* Append the head of an answer of n bytes; also has more header lines. */
 static void web_put_head(struct web_conn *c, int status, const char *type,
                          size_t n, const char *also)
@@ -14271,9 +14292,12 @@ static void web_put_head(struct web_conn *c, int status, const char *type,
     strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT",
              gmtime_r(&now, &tm));
     txt_putf(&c->out, "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: %s\r\n"
-             "Content-Length: %zu\r\nX-Content-Type-Options: nosniff\r\n"
-             "Cache-Control: no-store\r\n%s%s\r\n", status, web_reason(status),
-             date, type, n, also, c->keep ? "" : "Connection: close\r\n");
+             "X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n"
+             "%s%s", status, web_reason(status), date, type, also,
+             c->keep ? "" : "Connection: close\r\n");
+    if (n != WEB_NO_LENGTH)
+        txt_putf(&c->out, "Content-Length: %zu\r\n", n);
+    txt_puts(&c->out, "\r\n");
 }
 
 /* Answer with the bytes of body, which is released. */
@@ -14311,6 +14335,9 @@ static void web_refuse(struct web_conn *c, int status, const char *also,
 
 /* As Go's net/http/pprof tells what is wrong: pprof prints the body then. */
 #define WEB_GO_ERROR "X-Go-Pprof: 1\r\n"
+
+/* And how it says that a profile is a file. */
+#define WEB_GO_FILE "Content-Disposition: attachment; filename=\"profile\"\r\n"
 
 /* ---- windows ---- */
 
@@ -14351,31 +14378,63 @@ static struct web_window *web_window_new(struct web_conn *c, unsigned hz)
     return w;
 }
 
-/* Answer with the profile, or the picture, of w, which ends. */
+/* What becomes of a window that has ended: a body, made on the builder's thread
+ * because symbols and lines take their time, which no other request should. */
+struct web_build {
+    struct gp_debug   *web;             /* borrowed */
+    struct web_conn   *conn;            /* whose it is; NULL: that is gone */
+    struct web_window *window;          /* owned: a user of the recorder */
+    struct rec_mark    to;              /* owned: the window's end */
+    bool               picture;         /* an SVG, not a profile */
+    struct buf         body;            /* owned: what was made */
+    struct gp_why      why;             /* or why it was not */
+    int                error;           /* gp_err */
+};
+
+/* Task, of the builder: make the body. */
+static void web_build_run(void *arg)
+{
+    const struct svg_config config = {0};
+    struct web_build *b = arg;
+    struct pp profile = {0};
+    int e = atomic_load(&b->web->stopping) ? GP_ESTATE
+          : rec_window(&b->window->from, &b->to, &b->web->source, &profile,
+                       &b->why);
+    if (!e && b->picture)
+        e = svg_write(&profile, &config, &b->body, &b->why);
+    else if (!e && (e = pp_write(&profile, &b->body)))
+        txt_fail(&b->why, e, "out of memory for the profile");
+    pp_fini(&profile);
+    b->error = e;
+    while (net_loop_post(&b->web->loop, b->web->on_built, b))
+        sched_yield();                  /* memory will come back */
+}
+
+/* End w, and answer c with its profile, or its picture, when that is made. */
 static void web_window_answer(struct web_conn *c, struct web_window *w,
                               bool picture)
 {
-    const struct svg_config config = {0};
-    struct pp profile = {0};
-    struct buf body = {0};
+    struct web_build *b = mem_zalloc(sizeof *b);
     struct gp_why why;
-    int e = rec_window_take(&w->from, &c->web->source, &profile, &why);
-    web_window_free(w);
-    if (!e && picture)
-        e = svg_write(&profile, &config, &body, &why);
-    else if (!e && (e = pp_write(&profile, &body)))
-        txt_fail(&why, e, "out of memory for the profile");
-    pp_fini(&profile);
-    if (e) {
-        mem_fini(&body);
-        web_refuse(c, 500, WEB_GO_ERROR, "%s", why.text);
-    } else if (picture) {
-        web_answer(c, 200, "image/svg+xml", "", &body);
-    } else {
-        web_answer(c, 200, "application/octet-stream",
-                   "Content-Disposition: attachment; filename=\"profile\"\r\n",
-                   &body);
+    int e = b ? rec_mark(&b->to, &c->web->source, &why)
+              : txt_fail(&why, GP_ENOMEM, "out of memory");
+    if (b && !e) {
+        b->web = c->web;
+        b->conn = c;
+        b->window = w;
+        b->picture = picture;
+        if (!net_loop_post(&c->web->builder, web_build_run, b)) {
+            net_timer_stop(&c->web->loop, &c->timer);
+            c->build = b;
+            c->state = WEB_WAITING;
+            return;
+        }
+        rec_mark_fini(&b->to);
+        e = txt_fail(&why, GP_ENOMEM, "out of memory");
     }
+    mem_free(b);
+    web_window_free(w);
+    web_refuse(c, 500, WEB_GO_ERROR, "%s", why.text);
 }
 
 /* A window that was started and never stopped has been open for long. */
@@ -14440,9 +14499,10 @@ static void web_wait(struct web_conn *c, const struct web_request *q,
         !web_param_number(c, q->query, "hz", SMP_MOST_HZ, 0, &hz))
         return;
     if (c->head) {                      /* what a GET would say, at once */
-        struct buf none = {0};
-        web_answer(c, 200, picture ? "image/svg+xml"
-                                   : "application/octet-stream", "", &none);
+        c->state = WEB_WRITING;
+        web_put_head(c, 200, picture ? "image/svg+xml"
+                                     : "application/octet-stream",
+                     WEB_NO_LENGTH, picture ? "" : WEB_GO_FILE);
         return;
     }
     if (!(c->window = web_window_new(c, (unsigned)hz)))
@@ -14824,6 +14884,9 @@ static bool web_host_ours(const struct gp_debug *w, struct slice host)
         return false;
     memcpy(name, host.p + bracket, n - bracket);
     name[n - bracket] = 0;
+    for (size_t k = n + bracket; k < host.n; k++)       /* any port: tunnels */
+        if (host.p[k] != ':' && (host.p[k] < '0' || host.p[k] > '9'))
+            return false;
     bool literal = inet_pton(bracket ? AF_INET6 : AF_INET, name, &any) == 1;
     bool all = sa->sa_family == AF_INET
         ? v4->sin_addr.s_addr == htonl(INADDR_ANY)
@@ -14853,7 +14916,7 @@ static bool web_admit(struct web_conn *c, const struct web_request *q)
     } else if (q->host.p && !web_host_ours(c->web, q->host)) {
         web_refuse(c, 403, "", "Host %.*s is not a name of this listener",
                    (int)(q->host.n < 100 ? q->host.n : 100), q->host.p);
-    } else if (q->origin.p && (q->origin.n < n ||
+    } else if (q->origin.p && (!q->host.p || q->origin.n < n ||
                    memcmp(q->origin.p, scheme, n) || !txt_equal(q->host,
                        (struct slice){ q->origin.p + n, q->origin.n - n }))) {
         web_refuse(c, 403, "", "Origin %.*s is not this listener",
@@ -14931,7 +14994,7 @@ static int web_parse_first(struct web_request *q, struct slice line)
     const char *one = line.n ? memchr(line.p, ' ', line.n) : NULL;
     const char *two = one ? memchr(one + 1, ' ',
                               line.n - (size_t)(one + 1 - line.p)) : NULL;
-    if (!two || one == line.p || one[1] != '/')
+    if (!two || one == line.p)
         return 400;
     struct slice version = { two + 1, line.n - (size_t)(two + 1 - line.p) };
     if (!txt_starts(version, "HTTP/"))
@@ -14941,6 +15004,15 @@ static int web_parse_first(struct web_request *q, struct slice line)
         return 505;
     q->method = (struct slice){ line.p, (size_t)(one - line.p) };
     q->path = (struct slice){ one + 1, (size_t)(two - one) - 1 };
+    if (q->path.n > 7 && !strncasecmp(q->path.p, "http://", 7)) {
+        const char *host = q->path.p + 7;       /* RFC 9112 3.2.2 */
+        const char *slash = memchr(host, '/', q->path.n - 7);
+        q->path.n = slash ? (size_t)(two - slash) : 0;
+        q->path.p = slash;
+        q->host = (struct slice){ host, slash ? (size_t)(slash - host) : 0 };
+    }
+    if (!q->path.n || q->path.p[0] != '/')
+        return 400;
     const char *mark = memchr(q->path.p, '?', q->path.n);
     if (mark) {
         q->query = (struct slice){ mark + 1, (size_t)(two - mark) - 1 };
@@ -14954,26 +15026,36 @@ static int web_parse_header(struct web_request *q, struct slice line)
 {
     struct slice v;
     char digits[24] = "";
-    if (!memchr(line.p, ':', line.n) || line.p[0] == ' ' || line.p[0] == '\t')
+    const char *colon = memchr(line.p, ':', line.n);
+    if (!colon || colon == line.p)
         return 400;
+    for (const char *at = line.p; at < line.p + line.n; at++)
+        if (*at == 0x7f || (uint8_t)*at < (at < colon ? 0x21 : 0x20))
+            if (at < colon || *at != '\t')
+                return 400;             /* RFC 9112 5.1, RFC 9110 5.5 */
     if (web_header(line, "Host", &v)) {
-        if (q->host.p)
+        if (q->named)
             return 400;
-        q->host = v;
+        q->named = true;
+        if (!q->host.p)                 /* the target's counts, if it has one */
+            q->host = v;
     } else if (web_header(line, "Origin", &v)) {
         q->origin = v;
     } else if (web_header(line, "Sec-Fetch-Site", &v)) {
         q->site = v;
     } else if (web_header(line, "Connection", &v)) {
-        q->close = v.n == 5 && !strncasecmp(v.p, "close", 5);
+        q->close |= txt_lists(v, "close");
+    } else if (web_header(line, "Expect", &v)) {
+        q->expects = txt_lists(v, "100-continue");
     } else if (web_header(line, "Transfer-Encoding", &v)) {
         q->coded = true;
     } else if (web_header(line, "Content-Length", &v)) {
-        if (q->sized || v.n >= sizeof digits)
+        if (q->sized || v.n == 0 || v.n >= sizeof digits)
             return 400;
         memcpy(digits, v.p, v.n);
         q->sized = true;
-        if (txt_number(digits, 0, INT64_MAX, &q->length))
+        if (strspn(digits, "0123456789") != v.n ||
+            txt_number(digits, 0, INT64_MAX, &q->length))
             return 400;
     }
     return 0;
@@ -14983,6 +15065,7 @@ static int web_parse_header(struct web_request *q, struct slice line)
  * is past it; -1: more must come; a status: it cannot be answered otherwise. */
 static int web_parse(struct web_conn *c, struct web_request *q)
 {
+    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
     struct slice in = { (const char *)c->in.data, c->in.len }, line;
     int status = 0;
     *q = (struct web_request){0};
@@ -15006,8 +15089,13 @@ static int web_parse(struct web_conn *c, struct web_request *q)
         return 501;
     if (q->length > WEB_BODY_BYTES)
         return 413;
-    if (in.n < q->length)
+    if (in.n < q->length) {
+        if (q->expects && !c->urged)    /* RFC 9110 10.1.1; never blocks */
+            (void)!send(c->io.fd, go_on, sizeof go_on - 1, MSG_NOSIGNAL);
+        c->urged = true;
         return -1;
+    }
+    c->urged = false;
     q->body = (struct slice){ in.p, q->length };
     c->used = c->in.len - in.n + q->length;
     return 0;
@@ -15020,6 +15108,8 @@ static void web_conn_free(struct web_conn *c)
 {
     struct gp_debug *w = c->web;
     web_window_free(c->window);
+    if (c->build)
+        c->build->conn = NULL;
     net_timer_stop(&w->loop, &c->timer);
     net_io_del(&w->loop, &c->io);
     close(c->io.fd);
@@ -15148,6 +15238,29 @@ static void web_conn_on_event(struct net_io *io, uint32_t events)
         web_conn_turn(c);
 }
 
+/* Task: what the builder made goes to whom it is for, if he is still there. */
+static void web_build_done(void *arg)
+{
+    struct web_build *b = arg;
+    struct web_conn *c = b->conn;
+    rec_mark_fini(&b->to);
+    web_window_free(b->window);
+    if (c) {
+        c->build = NULL;
+        if (b->error)
+            web_refuse(c, 500, WEB_GO_ERROR, "%s", b->why.text);
+        else if (b->picture)
+            web_answer(c, 200, "image/svg+xml", "", &b->body);
+        else
+            web_answer(c, 200, "application/octet-stream", WEB_GO_FILE,
+                       &b->body);
+        if (web_conn_send(c))
+            web_conn_turn(c);
+    }
+    mem_fini(&b->body);
+    mem_free(b);
+}
+
 /* What c waited for came, or did not come in time. */
 static void web_conn_on_time(struct net_timer *t)
 {
@@ -15156,6 +15269,8 @@ static void web_conn_on_time(struct net_timer *t)
         struct web_window *w = c->window;
         c->window = NULL;
         web_window_answer(c, w, c->picture);
+        if (c->state == WEB_WAITING)
+            return;
     } else if (c->state == WEB_READING && c->in.len) {
         c->keep = c->head = false;
         web_refuse(c, 408, "", "the request did not end in time");
@@ -15221,17 +15336,27 @@ static void web_on_accept(struct net_io *io, uint32_t events)
 
 /* ---- life ---- */
 
-/* The endpoint's thread. */
+/* A thread of the endpoint, for the loop arg. */
 static void *web_main(void *arg)
 {
-    net_loop_run(&((struct gp_debug *)arg)->loop);
+    net_loop_run(arg);
     return NULL;
 }
 
-/* Task: end the thread. */
+/* Task: end the thread of the loop arg. */
 static void web_on_stop(void *arg)
 {
-    ((struct gp_debug *)arg)->loop.stop = true;
+    ((struct net_loop *)arg)->stop = true;
+}
+
+/* Ask for the end of a loop's thread, and wait for it. */
+static void web_join(struct net_loop *loop, pthread_t thread, bool *running)
+{
+    while (*running && net_loop_post(loop, web_on_stop, loop))
+        sched_yield();                  /* memory will come back */
+    if (*running)
+        pthread_join(thread, NULL);
+    *running = false;
 }
 
 /* Stop, close and free w; NULL is fine.  Windows that are open end. */
@@ -15239,12 +15364,13 @@ static void web_free(struct gp_debug *w)
 {
     if (!w)
         return;
-    while (w->running && net_loop_post(&w->loop, web_on_stop, w))
-        sched_yield();                  /* memory will come back */
-    if (w->running)
-        pthread_join(w->thread, NULL);
+    atomic_store(&w->stopping, true);
+    web_join(&w->loop, w->thread, &w->running);
+    web_join(&w->builder, w->builder_thread, &w->builds);
     while (w->first)
         web_conn_free(w->first);
+    if (w->loop.in)
+        net_tasks_run(&w->loop);        /* what was made for nobody */
     while (w->claim) {
         struct web_window *next = w->claim->next;
         web_window_free(w->claim);
@@ -15255,6 +15381,7 @@ static void web_free(struct gp_debug *w)
     const struct sockaddr_un *u = (const struct sockaddr_un *)&w->addr.sa;
     if (w->addr.len && u->sun_family == AF_UNIX && net_unix_is(u->sun_path))
         unlink(u->sun_path);
+    net_loop_fini(&w->builder);
     net_loop_fini(&w->loop);
     rec_notes_fini(&w->notes);
     mem_free(w);
@@ -15281,7 +15408,9 @@ static int web_new(struct gp_debug **out, const struct web_config *config,
                                      .server = config->server,
                                      .notes = &w->notes };
     (void)net_addr_split(config->address, w->host, sizeof w->host, &port);
-    if (!(e = net_loop_init(&w->loop, why)))
+    w->on_built = web_build_done;
+    if (!(e = net_loop_init(&w->loop, why)) &&
+        !(e = net_loop_init(&w->builder, why)))
         w->listener.fd = net_listen(&a[0], why);
     if (!e && w->listener.fd < 0)
         e = w->listener.fd;
@@ -15306,8 +15435,13 @@ static int web_note(struct gp_debug *w, const char *key, const char *value)
 /* Begin to answer. */
 static int web_start(struct gp_debug *w, struct gp_why *why)
 {
-    int e = sys_thread_start(&w->thread, "debug", false, web_main, w, why);
-    w->running = !e;
+    int e = sys_thread_start(&w->builder_thread, "debug-build", false,
+                             web_main, &w->builder, why);
+    w->builds = !e;
+    if (!e)
+        e = sys_thread_start(&w->thread, "debug", false, web_main, &w->loop,
+                             why);
+    w->running = w->builds && !e;
     return e;
 }
 

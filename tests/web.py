@@ -65,7 +65,8 @@ class Answer:
                     self.status, self.body = -1, line
                     return
                 self.headers[m2[1].lower()] = m2[2]
-            size = int(self.headers['content-length'])
+            size = 0 if method == 'HEAD' else int(
+                self.headers['content-length'])
             self.body = b'' if method == 'HEAD' else f.read(size)
             self.status = int(m[1])
             if method != 'HEAD' and len(self.body) != size:
@@ -254,6 +255,10 @@ def methods():
         a = expect('%s of %s' % (method, path), 405, ask(method, path))
         say('%s of %s, Allow' % (method, path),
             a.headers.get('allow') == 'GET, HEAD', a.headers)
+    a = expect('HEAD of a profile', 200, ask('HEAD', PROFILE))
+    say('it promises no length, and a file', 'content-length' not in a.headers
+        and 'attachment' in a.headers.get('content-disposition', ''),
+        a.headers)
     a = expect('DELETE of symbol', 405, ask('DELETE', '/debug/pprof/symbol'))
     say('symbol allows POST', 'POST' in a.headers.get('allow', ''), a.headers)
 
@@ -267,6 +272,15 @@ def visitors():
                  'localhost.evil:%d' % PORT, '192.0.2.1', '[::2]:%d' % PORT,
                  'a' * 300, '[', ']', '@127.0.0.1', '1'):
         expect('Host ' + host[:30], 403, ask(host=host))
+    for host in '127.0.0.1:1', 'localhost:7070':
+        expect('Host %s, as through a tunnel' % host, 200, ask(host=host))
+    expect('a port that is none', 403, ask(host='127.0.0.1:evil.example'))
+    expect('the host in the target', 200,
+           ask('GET', 'http://%s/healthz' % HOST, host='evil.example'))
+    expect('another host in the target', 403,
+           ask('GET', 'http://evil.example/healthz'))
+    expect('an Origin without a Host', 403, raw(
+        b'GET /healthz HTTP/1.0\r\nOrigin: http://\r\n\r\n'))
     expect('no Host', 400, ask(host=None))
     expect('two Hosts', 400, ask('GET', '/healthz', 'Host: ' + HOST))
     expect('our own Origin', 200,
@@ -320,7 +334,26 @@ def connections():
         expect('a byte at a time, in time', 200, Answer(f))
 
 
+def waits_for_100():
+    with connect() as sock, sock.makefile('rb') as f:
+        sock.sendall(head('POST', '/debug/pprof/symbol', 'Content-Length: 3',
+                          'Expect: 100-continue'))
+        first = f.readline() + f.readline()
+        say('a client that waits for 100 is told so',
+            first == b'HTTP/1.1 100 Continue\r\n\r\n', first)
+        sock.sendall(b'0x1')
+        expect('and is answered then', 200, Answer(f))
+
+
 def garbage():
+    waits_for_100()
+    for bad in ('Content-Length : 1', 'Content-Length: 1\0',
+                'Content-Length: 0_1', 'Content-Length: +1', 'A\0: b',
+                'A: b\rc', ': b', 'A b: c'):
+        expect('the header %r' % bad, 400, ask(
+            'POST', '/debug/pprof/symbol', bad, body=b'0'))
+    expect('Connection: close among others', 200,
+           ask('GET', '/healthz', 'Connection: TE, Close'))
     for name, want, data in (
             ('a header of 1 MiB', 431, b'GET /healthz HTTP/1.1\r\nX: ' +
              b'x' * (1 << 20) + b'\r\n\r\n'),
