@@ -106,6 +106,7 @@ int main(int argc, char **argv) {
     std::printf("listening on 127.0.0.1:%d\n", bound);
     std::fflush(stdout);
     std::vector<std::thread> running;
-    for (auto &queue : queues) running.emplace_back(Serve, &service, queue.get());
+    for (auto &queue : queues)
+        running.emplace_back(Serve, &service, queue.get());
     for (auto &thread : running) thread.join();
 }
