@@ -303,6 +303,10 @@ enum {
     RPC_POOL_CALLS = 1024,
     RPC_KEEP_BYTES = 4096,
 
+    /* Calls of one connection that run one after the other before the next
+     * connection has its turn: their answers leave in one send. */
+    RPC_TURN_CALLS = 8,
+
     /* Bytes of answers that a call may have waiting to be sent; past it its
      * handler is told "full" and hears on_writable below half of it.  As
      * grpc-go's write quota. */
@@ -10968,6 +10972,7 @@ struct rpc_conn {
     size_t           buffered;          /* request bytes of open calls */
     size_t           pending;           /* bytes of answers not yet sent */
     uint32_t         ncalls;            /* in calls */
+    uint32_t         turn;              /* calls run since its turn began */
     bool             held;              /* not in the loop's ready: blocked */
     struct net_timer tick;              /* always armed */
     int64_t          born_ns, idle_ns;  /* accepted; without a call since */
@@ -10982,6 +10987,8 @@ struct rpc_loop {
     struct link       conns;            /* owned, until on_gone */
     struct link       ready, dirty;     /* of them; see struct rpc_conn */
     unsigned          nready;           /* calls that wait for a run */
+    int64_t           slice_ns;         /* handler time left in this turn */
+    int64_t           slice_of_ns;      /* the turn: net.woke_ns */
     struct job_inbox  back;             /* calls that others ran */
     struct gp_call   *stock;            /* owned; linked by next */
     size_t            nstock;           /* at most RPC_POOL_CALLS */
@@ -11756,6 +11763,15 @@ static void rpc_conn_release(struct rpc_conn *c)
         mem_link_append(&c->loop->ready, &c->of_ready);
 }
 
+/* c's turn is over: it goes behind the others, if it has more calls. */
+static void rpc_conn_yield(struct rpc_conn *c)
+{
+    c->turn = 0;
+    mem_link_drop(&c->of_ready);
+    if (!mem_link_alone(&c->ready))
+        mem_link_append(&c->loop->ready, &c->of_ready);
+}
+
 /* The next call of l that waits, out of the lists, or NULL: connections have
  * turns, and each its own calls in their order. */
 static struct gp_call *rpc_loop_next(struct rpc_loop *l)
@@ -11774,9 +11790,8 @@ static struct gp_call *rpc_loop_next(struct rpc_loop *l)
     mem_link_drop(&k->of_ready);
     k->waits = false;
     l->nready--;
-    mem_link_drop(&c->of_ready);
-    if (!mem_link_alone(&c->ready))
-        mem_link_append(&l->ready, &c->of_ready);
+    if (mem_link_alone(&c->ready) || ++c->turn >= RPC_TURN_CALLS)
+        rpc_conn_yield(c);
     return k;
 }
 
@@ -11833,7 +11848,8 @@ struct rpc_clock {
 };
 
 /* Read the clock where that is due before or after a job of m: when the jobs
- * since the last reading should have taken RPC_CLOCK_NS, or m is another. */
+ * since the last reading should have taken RPC_CLOCK_NS, or m is another.  What
+ * they took is taken from the slice. */
 static void rpc_clock_look(struct rpc_loop *l, struct rpc_clock *t,
                            const struct rpc_method *m)
 {
@@ -11842,20 +11858,34 @@ static void rpc_clock_look(struct rpc_loop *l, struct rpc_clock *t,
                     t->jobs * y->job_ns >= RPC_CLOCK_NS)) {
         int64_t now_ns = net_now(&l->net);
         y->job_ns += ((now_ns - t->from_ns) / t->jobs - y->job_ns) / 8;
+        l->slice_ns -= now_ns - t->from_ns;
         t->from_ns = now_ns;
         t->jobs = 0;
     }
     t->method = m;
 }
 
+/* Send what c has; it may be gone.  That is not the handlers' time. */
+static void rpc_loop_send(struct rpc_loop *l, struct rpc_conn *c,
+                          struct rpc_clock *t)
+{
+    mem_link_drop(&c->of_dirty);
+    rpc_clock_look(l, t, NULL);
+    h2_kick(&c->h2);
+    t->from_ns = net_now(&l->net);
+}
+
 /* Run the calls of l that wait, until none does or the slice is over; then send
  * all answers.  Connections may be gone afterwards. */
 static void rpc_loop_work(struct rpc_loop *l)
 {
-    int64_t end_ns = l->net.woke_ns + RPC_SLICE_NS;
     struct rpc_clock clock = { .from_ns = net_now(&l->net) };
     struct gp_call *k;
-    while (clock.from_ns < end_ns && (k = rpc_loop_next(l))) {
+    if (l->slice_of_ns != l->net.woke_ns) {
+        l->slice_of_ns = l->net.woke_ns;
+        l->slice_ns = RPC_SLICE_NS;
+    }
+    while (l->slice_ns > 0 && (k = rpc_loop_next(l))) {
         struct rpc_conn *c = k->conn;
         unsigned idle = atomic_load_explicit(&l->server->pool.idle,
                                              memory_order_relaxed);
@@ -11871,18 +11901,19 @@ static void rpc_loop_work(struct rpc_loop *l)
             rpc_clock_look(l, &clock, k->method);
             rpc_call_settle(k);
         }
-        if (mem_link_alone(&c->ready)) {
-            mem_link_drop(&c->of_dirty);
-            h2_kick(&c->h2);            /* c may be gone */
-        } else {
+        if (mem_link_alone(&c->ready))
+            rpc_loop_send(l, c, &clock);
+        else
             rpc_conn_dirty(c);
-        }
     }
-    while (!mem_link_alone(&l->dirty)) {
-        struct rpc_conn *c = MEM_OF(l->dirty.next, struct rpc_conn, of_dirty);
-        mem_link_drop(&c->of_dirty);
-        h2_kick(&c->h2);
+    if (!mem_link_alone(&l->ready)) {   /* the slice ended inside a turn */
+        struct rpc_conn *c = MEM_OF(l->ready.next, struct rpc_conn, of_ready);
+        if (c->turn)
+            rpc_conn_yield(c);
     }
+    while (!mem_link_alone(&l->dirty))
+        rpc_loop_send(l, MEM_OF(l->dirty.next, struct rpc_conn, of_dirty),
+                      &clock);
 }
 
 /* Take back the calls that other loops ran for l. */
