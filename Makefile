@@ -17,7 +17,8 @@ INSTALL = install
 # build id, because a profile names the file that has its symbols by it.
 NEED   = -std=gnu11 -fasynchronous-unwind-tables -pthread
 WARN   = -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes
-LIBS   = -Wl,--build-id -lnghttp2 -lz -lm -lpthread
+LINK   = -Wl,--build-id $(LDFLAGS)
+LIBS   = -lnghttp2 -lz -lm -lpthread
 PROBED = @.build/probed
 FLAGS  = $(WARN) $(CPPFLAGS) $(CFLAGS) $(NEED) $(PROBED) -I. \
          -DSVC_PROTOS='".build/protos.inc"'
@@ -30,7 +31,7 @@ DEPS   = $(SRC) .build/probed .build/flags .build/protos.inc
 all: grpcprof ## build ./grpcprof (the default)
 
 grpcprof: $(DEPS)
-	$(CC) $(FLAGS) $(LDFLAGS) -o $@ grpcprof.c $(LIBS)
+	$(CC) $(FLAGS) $(LINK) -o $@ grpcprof.c $(LIBS)
 
 demo: grpcprof ## the whole job on a real run: serve, load, profile, report
 	@bash tests/demo.sh
@@ -78,14 +79,14 @@ help: ## this list
 
 # What the tests build.  unit.c includes grpcprof.c and calls its static parts.
 .build/grpcprof-asan: $(DEPS)
-	$(CC) $(FLAGS) $(ASAN) $(LDFLAGS) -o $@ grpcprof.c $(LIBS)
+	$(CC) $(FLAGS) $(ASAN) $(LINK) -o $@ grpcprof.c $(LIBS)
 .build/grpcprof-tsan: $(DEPS)
-	$(CC) $(FLAGS) $(TSAN) $(LDFLAGS) -o $@ grpcprof.c $(LIBS)
+	$(CC) $(FLAGS) $(TSAN) $(LINK) -o $@ grpcprof.c $(LIBS)
 UNIT = $(wildcard tests/unit*.[ch])
 .build/unit: $(UNIT) $(DEPS)
-	$(CC) $(FLAGS) -Wno-missing-prototypes $(LDFLAGS) -o $@ tests/unit.c $(LIBS)
+	$(CC) $(FLAGS) -Wno-missing-prototypes $(LINK) -o $@ tests/unit.c $(LIBS)
 .build/unit-asan: $(UNIT) $(DEPS)
-	$(CC) $(FLAGS) $(ASAN) -Wno-missing-prototypes $(LDFLAGS) -o $@ \
+	$(CC) $(FLAGS) $(ASAN) -Wno-missing-prototypes $(LINK) -o $@ \
 	  tests/unit.c $(LIBS)
 .build/werror-gcc.o .build/werror-clang.o: .build/werror-%.o: $(DEPS)
 	$* $(WARN) -Werror -O2 -g $(NEED) $(PROBED) -c -o $@ grpcprof.c
@@ -97,15 +98,15 @@ UNIT = $(wildcard tests/unit*.[ch])
 	$(CC) $(FLAGS) $(if $(filter asan,$*),$(ASAN),$(TSAN)) -Wno-unused \
 	  -DGRPCPROF_LIBRARY -c -o $@ grpcprof.c
 .build/truth: tests/truth.c .build/lib.o
-	$(CC) $(FLAGS) $(LDFLAGS) -I. -o $@ $^ $(LIBS)
+	$(CC) $(FLAGS) $(LINK) -I. -o $@ $^ $(LIBS)
 .build/windows-asan: tests/windows.c .build/lib-asan.o
-	$(CC) $(FLAGS) $(ASAN) $(LDFLAGS) -I. -o $@ $^ $(LIBS)
+	$(CC) $(FLAGS) $(ASAN) $(LINK) -I. -o $@ $^ $(LIBS)
 .build/refuse: tests/refuse.c .build/flags
-	$(CC) $(FLAGS) $(LDFLAGS) -o $@ tests/refuse.c
+	$(CC) $(FLAGS) $(LINK) -o $@ tests/refuse.c
 .build/churn.so: tests/churn.c .build/flags
-	$(CC) $(FLAGS) -fPIC -shared $(LDFLAGS) -o $@ tests/churn.c
+	$(CC) $(FLAGS) -fPIC -shared $(LINK) -o $@ tests/churn.c
 .build/bench-sampler: tests/bench_sampler.c $(DEPS)
-	$(CC) $(FLAGS) -Wno-unused -Wno-missing-prototypes $(LDFLAGS) -o $@ \
+	$(CC) $(FLAGS) -Wno-unused -Wno-missing-prototypes $(LINK) -o $@ \
 	  tests/bench_sampler.c $(LIBS)
 
 # The servers that bench-serve measures beside ours.
@@ -113,7 +114,7 @@ PEER = tests/bench
 GO   = $(or $(shell command -v go),/usr/lib/go/bin/go)
 .build/bench/%: $(PEER)/%.c .build/flags .build/probed
 	@mkdir -p $(@D)
-	$(CC) $(FLAGS) $(LDFLAGS) -o $@ $< $(LIBS)
+	$(CC) $(FLAGS) $(LINK) -o $@ $< $(LIBS)
 .build/bench/go: $(wildcard $(PEER)/go/*)
 	cd $(PEER)/go && GOTOOLCHAIN=local GOFLAGS=-mod=readonly CGO_ENABLED=0 \
 	  $(GO) build -o $(CURDIR)/$@ .
@@ -141,7 +142,8 @@ NGHTTP2_H = $(wildcard /usr/include/nghttp2/nghttp2ver.h)
 .build/protos.inc: $(wildcard proto/*.proto) .build/probed
 	@protoc -Iproto --include_imports --descriptor_set_out=.build/protos \
 	  $(filter %.proto,$^)
-	@od -An -v -tu1 .build/protos | sed 's/ *\([0-9][0-9]*\)/\1,/g' >$@.tmp
+	@od -An -v -tu1 .build/protos >$@.od
+	@sed 's/ *\([0-9][0-9]*\)/\1,/g' $@.od >$@.tmp
 	@mv $@.tmp $@
 
 # Changes only when the flags do, so that other flags mean another build.

@@ -1088,6 +1088,19 @@ static int txt_number(const char *s, uint64_t min, uint64_t max, uint64_t *v)
     return GP_OK;
 }
 
+/* All of s, decimal digits alone, as a whole number in [min, max]. */
+static int txt_slice_number(struct slice s, uint64_t min, uint64_t max,
+                            uint64_t *v)
+{
+    char digits[24] = "";
+    if (s.n >= sizeof digits)
+        return GP_ELIMIT;
+    if (s.n)
+        memcpy(digits, s.p, s.n);
+    return strspn(digits, "0123456789") == s.n ? txt_number(digits, min, max, v)
+                                               : GP_EFORMAT;
+}
+
 /* All of s as a finite number, or NAN. */
 static double txt_finite(struct slice s)
 {
@@ -3285,10 +3298,10 @@ static double smp_calibrate(const struct smp_engine *engine)
     uint64_t head = atomic_load(&smp_ring.head);
     struct smp_timer t;
     unsigned steps = 1000;
-    while (smp_spin(steps) < 1000000 && steps < 1u << 30)
-        steps *= 2;
     if (engine->ticks)
         return NAN;
+    while (smp_spin(steps) < 1000000 && steps < 1u << 30)
+        steps *= 2;
     for (int i = 0; i < ROUNDS; i++) {
         off[i] = smp_spin(steps);
         if (engine->arm(&t, tid, SMP_MOST_HZ))
@@ -4545,6 +4558,7 @@ static void rec_reset(void)
     rec_one.nthreads = rec_one.thread_cap = 0;
     rec_one.nnames = rec_one.name_cap = 0;
     rec_one.total = (struct rec_totals){0};
+    rec_one.ended_seen = 0;
 }
 
 /* Stop the engine: no thread keeps a timer. */
@@ -4629,8 +4643,10 @@ static int rec_begin(const struct rec_config *want, struct gp_why *why)
     rec_one.begin_cpu_ns = rec_one.slice_cpu_ns;
     rec_scan(true, false);
     if ((e = sys_thread_start(&rec_one.drain, "profiler", true, rec_drain,
-                              NULL, why)))
+                              NULL, why))) {
         rec_end();
+        rec_reset();
+    }
 out:
     if (e)
         pthread_cond_destroy(&rec_one.wake);
@@ -9166,14 +9182,14 @@ static int net_listen_fail(const struct net_addr *a, int error,
         !net_unix_is(((const struct sockaddr_un *)&a->sa)->sun_path))
         fix = "; what stands there is not a socket, and stays";
     else if (error == EADDRINUSE && a->sa.ss_family == AF_UNIX)
-        fix = "; another program listens there, choose another path with -l";
+        fix = "; another program listens there, choose another path";
     else if (error == EADDRINUSE)
         fix = "; stop what listens there (ss -ltnp names it) or choose "
-              "another port with -l";
+              "another port";
     else if (error == EADDRNOTAVAIL)
         fix = "; it is not an address of this machine";
     else if (error == EACCES && a->sa.ss_family != AF_UNIX)
-        fix = "; ports below 1024 need root, choose a higher one with -l";
+        fix = "; ports below 1024 need root, choose a higher one";
     return txt_fail(why, GP_EIO, "cannot listen on %s: %s%s", a->text,
                     strerror(error), fix);
 }
@@ -12667,7 +12683,10 @@ static int rpc_server_add(struct gp_server *s, const struct gp_method *method,
     if (s->started)
         return txt_fail(why, GP_ESTATE, "method %s: the server has started",
                         path);
-    if (*path != '/' || !strchr(path + 1, '/') || !method->on_message)
+    bool odd = *path != '/' || !strchr(path + 1, '/');
+    for (const char *p = path; *p; p++) /* it stands in headers and metrics */
+        odd |= *p <= ' ' || *p > '~' || *p == '"' || *p == '\\';
+    if (odd || !method->on_message)
         return txt_fail(why, GP_EUSAGE, "method '%s': the path must look like "
                         "/package.Service/Method", path);
     for (size_t i = 0; i < s->nmethod; i++)
@@ -12833,14 +12852,19 @@ static const char *rpc_server_address(const struct gp_server *s, size_t i)
 }
 
 struct rpc_count {                      /* a method's calls, on all loops */
+    const char *path;                   /* as long as the server; "": none */
     uint64_t begun, code[17], took[RPC_STEPS], took_ns;     /* as rpc_tally */
 };
 
-/* What is counted of method i, or of calls that reached none when i is the
- * number of methods; any thread, after the start. */
-static struct rpc_count rpc_server_count(const struct gp_server *s, size_t i)
+/* What is counted of method i, and last of the calls that reached none, into
+ * *out; false past that.  Any thread, after the start. */
+static bool rpc_server_count(const struct gp_server *s, size_t i,
+                             struct rpc_count *out)
 {
-    struct rpc_count c = {0};
+    struct rpc_count c = {
+        .path = i < s->nmethod ? s->method[i].own.path : "" };
+    if (i > s->nmethod)
+        return false;
     for (unsigned k = 0; s->started && k < s->config.threads; k++) {
         const struct rpc_tally *t = &s->loop[k].tally[i];
         for (int code = 0; code < 17; code++)
@@ -12850,7 +12874,8 @@ static struct rpc_count rpc_server_count(const struct gp_server *s, size_t i)
         c.took_ns += net_get(&t->took_ns);
         c.begun += net_get(&t->begun);
     }
-    return c;
+    *out = c;
+    return true;
 }
 
 struct rpc_traffic {                    /* of all loops since the start */
@@ -14232,8 +14257,8 @@ static int svc_test_add(struct gp_server *s, struct gp_why *why)
  */
 
 struct web_window {                     /* of a waiting request or a token */
-    struct gp_debug        *web;             /* borrowed */
-    struct web_window *next;            /* of those with a token */
+    struct gp_debug   *web;             /* borrowed */
+    struct link        of_claim;        /* of those with a token */
     struct net_timer   timer;           /* of a token: nobody claimed it */
     struct rec_mark    from;            /* owned; a user of the recorder */
     char               token[33];       /* 32 hexadecimal digits */
@@ -14243,8 +14268,8 @@ enum web_state { WEB_READING, WEB_WAITING, WEB_WRITING, WEB_LINGERING };
 
 struct web_conn {
     struct net_io      io;              /* owns its descriptor */
-    struct gp_debug        *web;             /* borrowed */
-    struct web_conn   *prev, *next;     /* of web; the last spoke first */
+    struct gp_debug   *web;             /* borrowed */
+    struct link        of_web;          /* of web; who spoke last is last */
     struct net_timer   timer;           /* what its state waits for at most */
     struct buf         in, out;         /* read; to be sent */
     size_t             used, sent;      /* bytes of in parsed; of out sent */
@@ -14268,10 +14293,11 @@ struct gp_debug {
     void             (*on_built)(void *build);  /* task of loop */
     atomic_bool        stopping;        /* nothing more is to be made */
     struct net_io      listener;        /* owns its descriptor */
+    struct net_timer   pause;           /* armed while it does not accept */
     struct net_addr    addr;            /* bound */
-    struct web_conn   *first, *last;    /* owned */
+    struct link        conns;           /* owned; see web_conn */
     unsigned           nconns, nwindows;
-    struct web_window *claim;           /* owned: those with a token */
+    struct link        claim;           /* owned: windows with a token */
     struct web_config  config;
     struct rec_source  source;          /* borrows from the others */
     struct rec_notes   notes;           /* of its profiles */
@@ -14378,6 +14404,7 @@ static void web_window_free(struct web_window *w)
     if (!w)
         return;
     net_timer_stop(&w->web->loop, &w->timer);
+    mem_link_drop(&w->of_claim);
     rec_window_close(&w->from);
     w->web->nwindows--;
     mem_free(w);
@@ -14405,6 +14432,7 @@ static struct web_window *web_window_new(struct web_conn *c, unsigned hz)
         return NULL;
     }
     w->web = web;
+    mem_link_init(&w->of_claim);
     web->nwindows++;
     return w;
 }
@@ -14471,12 +14499,7 @@ static void web_window_answer(struct web_conn *c, struct web_window *w,
 /* A window that was started and never stopped has been open for long. */
 static void web_window_on_time(struct net_timer *t)
 {
-    struct web_window *w = t->arg;
-    struct web_window **at = &w->web->claim;
-    while (*at != w)
-        at = &(*at)->next;
-    *at = w->next;
-    web_window_free(w);
+    web_window_free(t->arg);
 }
 
 /* ---- what is at each path ---- */
@@ -14506,14 +14529,9 @@ static bool web_param_number(struct web_conn *c, struct slice query,
                              const char *key, uint64_t most, uint64_t dflt,
                              uint64_t *v)
 {
-    char digits[24] = "";
     struct slice s;
     *v = dflt;
-    if (!web_param(query, key, &s))
-        return true;
-    if (s.n < sizeof digits)
-        memcpy(digits, s.p, s.n);
-    if (!txt_number(digits, 1, most, v))
+    if (!web_param(query, key, &s) || !txt_slice_number(s, 1, most, v))
         return true;
     web_refuse(c, 400, WEB_GO_ERROR, "%s=%.*s: takes a whole number from 1 to "
                "%" PRIu64, key, (int)(s.n < 40 ? s.n : 40), s.p, most);
@@ -14576,8 +14594,7 @@ static void web_start_token(struct web_conn *c, const struct web_request *q)
         web_refuse(c, 500, WEB_GO_ERROR, "out of memory");
         return;
     }
-    w->next = web->claim;
-    web->claim = w;
+    mem_link_append(&web->claim, &w->of_claim);
     txt_putf(&b, "%s\n", w->token);
     web_answer(c, 200, "text/plain; charset=utf-8", "", &b);
 }
@@ -14585,19 +14602,22 @@ static void web_start_token(struct web_conn *c, const struct web_request *q)
 /* ?stop=TOKEN: answer the profile of the window that the token began. */
 static void web_stop_token(struct web_conn *c, struct slice token)
 {
-    struct web_window **at = &c->web->claim, *w;
+    const struct link *head = &c->web->claim, *at = head->next;
     if (c->head) {
         web_refuse(c, 405, "Allow: GET\r\n", "?stop changes things: GET it");
         return;
     }
-    while (*at && !txt_equal(txt_slice((*at)->token), token))
-        at = &(*at)->next;
-    if (!(w = *at)) {
+    while (at != head && !txt_equal(token,
+               txt_slice(MEM_OF(at, struct web_window, of_claim)->token)))
+        at = at->next;
+    if (at == head) {
         web_refuse(c, 404, WEB_GO_ERROR, "no window has this token: it was "
                    "stopped, or not claimed in time");
         return;
     }
-    *at = w->next;
+    struct web_window *w = MEM_OF(at, struct web_window, of_claim);
+    net_timer_stop(&c->web->loop, &w->timer);
+    mem_link_drop(&w->of_claim);
     web_window_answer(c, w, false);
 }
 
@@ -14639,7 +14659,8 @@ static void web_cmdline(struct web_conn *c, const struct web_request *q)
  * the body of a POST, as Go's. */
 static void web_symbol(struct web_conn *c, const struct web_request *q)
 {
-    struct slice s = q->body.n ? q->body : q->query;
+    struct slice s = txt_equal(q->method, txt_slice("POST")) ? q->body
+                                                             : q->query;
     struct elf elf;
     struct buf b = {0};
     struct gp_why why;
@@ -14741,34 +14762,28 @@ static void web_put_value(struct buf *b, const char *name, const char *type,
 /* Append the calls of s by method and code. */
 static void web_put_calls(struct buf *b, const struct gp_server *s)
 {
-    const char *path;
-    uint64_t n;
+    struct rpc_count k;
     double flying = 0;
     web_put_metric(b, "grpc_server_started_total", "counter",
                    "Calls begun.");
-    for (size_t i = 0; i <= s->nmethod; i++) {
-        struct rpc_count k = rpc_server_count(s, i);
-        path = rpc_server_method(s, i, &path, &n) ? path : "";
+    for (size_t i = 0; rpc_server_count(s, i, &k); i++) {
         flying += (double)k.begun;
         txt_puts(b, "grpc_server_started_total{");
-        web_put_labels(b, path);
+        web_put_labels(b, k.path);
         txt_putf(b, "} %" PRIu64 "\n", k.begun);
     }
     web_put_metric(b, "grpc_server_handled_total", "counter",
                    "Calls ended, by status; no method: none was reached.");
-    for (size_t i = 0; i <= s->nmethod; i++) {
-        struct rpc_count k = rpc_server_count(s, i);
-        path = rpc_server_method(s, i, &path, &n) ? path : "";
+    for (size_t i = 0; rpc_server_count(s, i, &k); i++)
         for (int code = 0; code < 17; code++) {
             if (!k.code[code])
                 continue;
             flying -= (double)k.code[code];
             txt_puts(b, "grpc_server_handled_total{");
-            web_put_labels(b, path);
+            web_put_labels(b, k.path);
             txt_putf(b, ",grpc_code=\"%s\"} %" PRIu64 "\n",
                      rpc_status_name(code), k.code[code]);
         }
-    }
     web_put_value(b, "grpcprof_calls_in_flight", "gauge",
                   "Calls begun and not ended.", flying > 0 ? flying : 0);
 }
@@ -14776,18 +14791,17 @@ static void web_put_calls(struct buf *b, const struct gp_server *s)
 /* Append how long the calls of s took. */
 static void web_put_latency(struct buf *b, const struct gp_server *s)
 {
-    const char *path, *name = "grpc_server_handling_seconds";
-    uint64_t n;
+    const char *name = "grpc_server_handling_seconds";
+    struct rpc_count k;
     web_put_metric(b, name, "histogram",
                    "From a call's headers to its answer.");
-    for (size_t i = 0; rpc_server_method(s, i, &path, &n); i++) {
-        struct rpc_count k = rpc_server_count(s, i);
+    for (size_t i = 0; rpc_server_count(s, i, &k); i++) {
         uint64_t sum = 0;
         for (int step = 0; step < RPC_STEPS; step++) {
             bool last = step == RPC_STEPS - 1;
             sum += k.took[step];
             txt_putf(b, "%s_bucket{", name);
-            web_put_labels(b, path);
+            web_put_labels(b, k.path);
             if (last)
                 txt_puts(b, ",le=\"+Inf\"");
             else
@@ -14795,9 +14809,9 @@ static void web_put_latency(struct buf *b, const struct gp_server *s)
             txt_putf(b, "} %" PRIu64 "\n", sum);
         }
         txt_putf(b, "%s_sum{", name);
-        web_put_labels(b, path);
+        web_put_labels(b, k.path);
         txt_putf(b, "} %.9g\n%s_count{", (double)k.took_ns / 1e9, name);
-        web_put_labels(b, path);
+        web_put_labels(b, k.path);
         txt_putf(b, "} %" PRIu64 "\n", sum);
     }
 }
@@ -15056,7 +15070,6 @@ static int web_parse_first(struct web_request *q, struct slice line)
 static int web_parse_header(struct web_request *q, struct slice line)
 {
     struct slice v;
-    char digits[24] = "";
     const char *colon = memchr(line.p, ':', line.n);
     if (!colon || colon == line.p)
         return 400;
@@ -15081,13 +15094,9 @@ static int web_parse_header(struct web_request *q, struct slice line)
     } else if (web_header(line, "Transfer-Encoding", &v)) {
         q->coded = true;
     } else if (web_header(line, "Content-Length", &v)) {
-        if (q->sized || v.n == 0 || v.n >= sizeof digits)
+        if (q->sized || txt_slice_number(v, 0, INT64_MAX, &q->length))
             return 400;
-        memcpy(digits, v.p, v.n);
         q->sized = true;
-        if (strspn(digits, "0123456789") != v.n ||
-            txt_number(digits, 0, INT64_MAX, &q->length))
-            return 400;
     }
     return 0;
 }
@@ -15144,22 +15153,11 @@ static void web_conn_free(struct web_conn *c)
     net_timer_stop(&w->loop, &c->timer);
     net_io_del(&w->loop, &c->io);
     close(c->io.fd);
-    *(c->prev ? &c->prev->next : &w->first) = c->next;
-    *(c->next ? &c->next->prev : &w->last) = c->prev;
+    mem_link_drop(&c->of_web);
     mem_fini(&c->in);
     mem_fini(&c->out);
     mem_free(c);
     w->nconns--;
-}
-
-/* Put c, which is in no list, where those are that spoke last. */
-static void web_conn_front(struct web_conn *c)
-{
-    struct gp_debug *w = c->web;
-    c->prev = NULL;
-    c->next = w->first;
-    *(c->next ? &c->next->prev : &w->last) = c;
-    w->first = c;
 }
 
 /* Wait in c's state for events, until in ns from now where that is not 0;
@@ -15250,9 +15248,8 @@ static void web_conn_read(struct web_conn *c)
         web_conn_free(c);
         return;
     }
-    *(c->prev ? &c->prev->next : &c->web->first) = c->next;
-    *(c->next ? &c->next->prev : &c->web->last) = c->prev;
-    web_conn_front(c);
+    mem_link_drop(&c->of_web);
+    mem_link_append(&c->web->conns, &c->of_web);
     web_conn_turn(c);
 }
 
@@ -15317,12 +15314,14 @@ static void web_conn_on_time(struct net_timer *t)
  * has to go.  False when there is none. */
 static bool web_evict(struct gp_debug *w)
 {
-    struct web_conn *c = w->last;
-    while (c && c->state != WEB_READING && c->state != WEB_LINGERING)
-        c = c->prev;
-    if (c)
-        web_conn_free(c);
-    return c != NULL;
+    for (struct link *i = w->conns.next; i != &w->conns; i = i->next) {
+        struct web_conn *c = MEM_OF(i, struct web_conn, of_web);
+        if (c->state == WEB_READING || c->state == WEB_LINGERING) {
+            web_conn_free(c);
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Take over the accepted socket fd. */
@@ -15343,7 +15342,8 @@ static void web_accept(struct gp_debug *w, int fd)
     c->timer = (struct net_timer){ .on_time = web_conn_on_time, .arg = c };
     c->web = w;
     w->nconns++;
-    web_conn_front(c);
+    mem_link_init(&c->of_web);
+    mem_link_append(&w->conns, &c->of_web);
     if (net_io_add(&w->loop, &c->io))
         web_conn_free(c);
     else
@@ -15358,11 +15358,24 @@ static void web_on_accept(struct net_io *io, uint32_t events)
     (void)events;
     for (int i = 0; i < NET_ACCEPTS; i++) {
         int fd = net_accept(io->fd);
-        if (fd >= 0)
+        if (fd >= 0) {
             web_accept(w, fd);
-        else if (errno == EAGAIN || !web_evict(w))
+        } else if (errno == EAGAIN) {
             return;
+        } else if (!web_evict(w)) {
+            if (!net_timer_arm(&w->loop, &w->pause, w->loop.now_ns +
+                                                    RPC_ACCEPT_PAUSE_NS))
+                net_io_want(&w->loop, io, 0);
+            return;
+        }
     }
+}
+
+/* Accept again after a pause. */
+static void web_on_pause(struct net_timer *t)
+{
+    struct gp_debug *w = t->arg;
+    net_io_want(&w->loop, &w->listener, EPOLLIN);
 }
 
 /* ---- life ---- */
@@ -15398,15 +15411,12 @@ static void web_free(struct gp_debug *w)
     atomic_store(&w->stopping, true);
     web_join(&w->loop, w->thread, &w->running);
     web_join(&w->builder, w->builder_thread, &w->builds);
-    while (w->first)
-        web_conn_free(w->first);
+    while (!mem_link_alone(&w->conns))
+        web_conn_free(MEM_OF(w->conns.next, struct web_conn, of_web));
     if (w->loop.in)
         net_tasks_run(&w->loop);        /* what was made for nobody */
-    while (w->claim) {
-        struct web_window *next = w->claim->next;
-        web_window_free(w->claim);
-        w->claim = next;
-    }
+    while (!mem_link_alone(&w->claim))
+        web_window_free(MEM_OF(w->claim.next, struct web_window, of_claim));
     if (w->listener.fd >= 0)
         close(w->listener.fd);
     const struct sockaddr_un *u = (const struct sockaddr_un *)&w->addr.sa;
@@ -15433,12 +15443,15 @@ static int web_new(struct gp_debug **out, const struct web_config *config,
     if (!w)
         return txt_fail(why, GP_ENOMEM, "out of memory for the endpoint");
     w->config = *config;
+    mem_link_init(&w->conns);
+    mem_link_init(&w->claim);
     w->listener = (struct net_io){ .fd = -1, .events = EPOLLIN, .arg = w,
                                    .on_event = web_on_accept };
     w->source = (struct rec_source){ .calls = rpc_server_method_of,
                                      .server = config->server,
                                      .notes = &w->notes };
     (void)net_addr_split(config->address, w->host, sizeof w->host, &port);
+    w->pause = (struct net_timer){ .on_time = web_on_pause, .arg = w };
     w->on_built = web_build_done;
     if (!(e = net_loop_init(&w->loop, why)) &&
         !(e = net_loop_init(&w->builder, why)))
@@ -15511,18 +15524,21 @@ void gp_profiler_stop(struct gp_profiler *p)
     mem_free(p);
 }
 
-/* What config asks the recorder for; GP_EUSAGE when it makes no sense. */
+/* What config, which may be NULL, asks the recorder for, and whose calls are
+ * counted; GP_EUSAGE when it makes no sense. */
 static int gp_profiler_want(const struct gp_profiler_config *config,
-                            struct rec_config *want, struct gp_why *why)
+                            struct rec_config *want,
+                            const struct gp_server **server,
+                            struct gp_why *why)
 {
-    *want = (struct rec_config){
-        .hz = config && config->hz ? config->hz : 1000,
-        .timer = config ? config->timer : GP_TIMER_AUTO,
-        .wall = config && config->wall,
-    };
-    if (config && config->size != sizeof *config)
+    static const struct gp_profiler_config none = { .size = sizeof none };
+    const struct gp_profiler_config *c = config ? config : &none;
+    if (c->size != sizeof *c)
         return txt_fail(why, GP_EUSAGE, "config.size is not "
                         "sizeof (struct gp_profiler_config)");
+    *want = (struct rec_config){ .hz = c->hz ? c->hz : 1000,
+                                 .timer = c->timer, .wall = c->wall };
+    *server = c->server;
     if (want->hz > SMP_MOST_HZ)
         return txt_fail(why, GP_EUSAGE, "%u Hz: the rate is 1 to %u", want->hz,
                         SMP_MOST_HZ);
@@ -15538,16 +15554,16 @@ int gp_profiler_start(struct gp_profiler **out,
                       struct gp_why *why)
 {
     struct rec_config want;
+    const struct gp_server *server;
     *out = NULL;
-    int e = gp_profiler_want(config, &want, why);
+    int e = gp_profiler_want(config, &want, &server, why);
     if (e)
         return e;
     struct gp_profiler *p = mem_zalloc(sizeof *p);
     if (!p)
         return txt_fail(why, GP_ENOMEM, "out of memory");
     p->source = (struct rec_source){
-        .calls = rpc_server_method_of, .notes = &p->notes,
-        .server = config ? config->server : NULL };
+        .calls = rpc_server_method_of, .notes = &p->notes, .server = server };
     if ((e = rec_window_open(&p->from, &want, &p->source, why)))
         mem_free(p);
     else
@@ -15632,9 +15648,8 @@ int gp_debug_new(struct gp_debug **d, const char *address,
                  const struct gp_profiler_config *config,
                  const char **bound, struct gp_why *why)
 {
-    struct web_config c = { .address = address ? address : GP_DEBUG_ADDRESS,
-                            .server = config ? config->server : NULL };
-    int e = d ? gp_profiler_want(config, &c.sampling, why)
+    struct web_config c = { .address = address ? address : GP_DEBUG_ADDRESS };
+    int e = d ? gp_profiler_want(config, &c.sampling, &c.server, why)
               : txt_fail(why, GP_EUSAGE, "no place for the endpoint");
     if (!e && !(e = web_new(d, &c, why)) && bound)
         *bound = (*d)->addr.text;
@@ -19146,6 +19161,7 @@ struct cmd_serve {
     struct svc_greeter greeter;
     const char *bound[CMD_LIST_MOST];   /* borrowed from server, by listen */
     struct gp_profiler_config sampling; /* from --hz, --timer and --clock */
+    char work_text[24];                 /* work, for profiles */
     struct gp_profiler *profiler;       /* owned; NULL: no window is open */
     int pending_fd;                     /* locked while a window is open */
     char pending[PATH_MAX];             /* its file, "" for none */
@@ -19351,13 +19367,10 @@ static void cmd_serve_announce(const struct cmd_serve *c,
 static int cmd_serve_profile(struct cmd_serve *c, struct gp_why *why)
 {
     struct gp_profiler_state st;
-    char work[32];
-    c->sampling.server = c->server;
     int e = gp_profiler_start(&c->profiler, &c->sampling, why);
     if (e)
         return e;
-    snprintf(work, sizeof work, "%" PRIu64, c->work);
-    gp_profiler_note(c->profiler, "work", work);
+    gp_profiler_note(c->profiler, "work", c->work_text);
     gp_profiler_note(c->profiler, "listen", c->bound[0]);
     gp_profiler_progress(c->profiler, &st);
     c->begin_ns = sys_now_ns();
@@ -19444,30 +19457,40 @@ static int cmd_serve_wait(struct cmd_serve *c, const sigset_t *set)
     }
 }
 
+/* Add to an error that advises "choose another port" the option that does; the
+ * code e again. */
+static int cmd_with(struct gp_why *why, const char *option, int e)
+{
+    size_t n = strlen(why->text);
+    if (strstr(why->text, "; ") && strstr(why->text, "choose"))
+        snprintf(why->text + n, sizeof why->text - n, " with %s", option);
+    return e;
+}
+
 /* Open the debug endpoint, once the server has started.  Where the default
- * address is taken there is none, and that is said. */
+ * address cannot be had there is none, and that is said. */
 static int cmd_serve_debug(struct cmd_serve *c, struct gp_why *why)
 {
     const char *bound;
-    char work[32];
     if (c->debug && !strcmp(c->debug, "off"))
         return GP_OK;
-    c->sampling.server = c->server;
     int e = gp_debug_new(&c->endpoint, c->debug, &c->sampling, &bound, why);
     if (e == GP_EIO && !c->debug) {
         if (!c->common.quiet)
-            cmd_say("no debug endpoint (--debug chooses its address): %s",
-                    why->text);
+            cmd_say("no debug endpoint: %s",
+                    (cmd_with(why, "--debug", e), why->text));
         return GP_OK;
     }
     if (e)
-        return e;
-    snprintf(work, sizeof work, "%" PRIu64, c->work);
-    gp_debug_note(c->endpoint, "work", work);
+        return e == GP_EIO ? cmd_with(why, "--debug", e) : e;
+    gp_debug_note(c->endpoint, "work", c->work_text);
     gp_debug_note(c->endpoint, "listen", c->bound[0]);
     if ((e = gp_debug_start(c->endpoint, why)))
         return e;
-    if (!c->common.quiet)
+    if (!c->common.quiet && !strncmp(bound, "unix:", 5))
+        cmd_say("debug endpoint: curl --unix-socket %s "
+                "http://localhost/debug/pprof/", bound + 5);
+    else if (!c->common.quiet)
         cmd_say("debug endpoint on http://%s/debug/pprof/", bound);
     return GP_OK;
 }
@@ -19486,6 +19509,7 @@ static int cmd_serve_listen(struct cmd_serve *c, struct gp_why *why)
     int e;
     sys_raise_files();
     c->greeter.work = c->work;
+    snprintf(c->work_text, sizeof c->work_text, "%" PRIu64, c->work);
     if ((e = gp_server_new(&c->server, &config, why)) ||
         (e = svc_greeter_add(c->server, &c->greeter, why)) ||
         (e = gp_server_add_health(c->server, why)) ||
@@ -19496,12 +19520,13 @@ static int cmd_serve_listen(struct cmd_serve *c, struct gp_why *why)
     if ((e = gp_server_add_reflection(c->server, set, why)))
         return e;
 #endif
+    c->sampling.server = c->server;
     if (!c->listen.n)
         c->listen.text[c->listen.n++] = "127.0.0.1:50051";
     for (size_t i = 0; i < c->listen.n; i++)
         if ((e = gp_server_listen(c->server, c->listen.text[i],
                                   &c->bound[i], why)))
-            return e;
+            return e == GP_EIO ? cmd_with(why, "-l", e) : e;
     if ((c->profile_ns && (e = cmd_serve_profile(c, why))) ||
         (e = gp_server_start(c->server, why)) ||
         (e = cmd_serve_debug(c, why)))
@@ -19517,6 +19542,7 @@ static int cmd_serve_run(const struct cmd_command *cmd)
 {
     struct cmd_serve *c = cmd->config;
     struct gp_why why;
+    struct sigaction hangup;
     sigset_t ends;
     int got = 0, status = CMD_FAILED;
     if (cmd_serve_clock(c, cmd, &c->sampling) || cmd_serve_files(c, cmd))
@@ -19530,7 +19556,8 @@ static int cmd_serve_run(const struct cmd_command *cmd)
     sigemptyset(&ends);
     sigaddset(&ends, SIGINT);
     sigaddset(&ends, SIGTERM);
-    sigaddset(&ends, SIGHUP);
+    if (sigaction(SIGHUP, NULL, &hangup) || hangup.sa_handler != SIG_IGN)
+        sigaddset(&ends, SIGHUP);       /* not under nohup */
     sigaddset(&ends, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &ends, NULL);
     int e = cmd_serve_listen(c, &why);
@@ -19542,6 +19569,7 @@ static int cmd_serve_run(const struct cmd_command *cmd)
     got = cmd_serve_wait(c, &ends);
     signal(SIGINT, SIG_DFL);            /* a second one ends it at once */
     signal(SIGTERM, SIG_DFL);
+    sigdelset(&ends, SIGUSR1);          /* what it asks for comes anyway */
     pthread_sigmask(SIG_UNBLOCK, &ends, NULL);
     uint64_t cut = gp_server_drain(c->server, c->drain_ns);
     cmd_serve_close(c);
