@@ -256,7 +256,6 @@ enum {
     H2_COST_PRIORITY  = 2,
     H2_COST_UNKNOWN   = 2,
     H2_COST_UPDATE    = 1,
-    H2_COST_INVALID   = 20,
     H2_REFUND         = 2,              /* a call that went well */
 
     /* WINDOW_UPDATEs that each frame of DATA or HEADERS that we send makes
@@ -319,6 +318,10 @@ enum {
     /* Metadata entries that a call may have in each direction; more are left
      * out of the request, or refused by gp_call_add. */
     RPC_META_MOST = 64,
+
+    /* The same in bytes, as [H2] 6.5.2 counts: nghttp2 sends no header list of
+     * more than 64 KiB, and clients may insist on much less. */
+    RPC_META_BYTES = 32768,
 
     /* Descriptors left for files and for the debug endpoint when connections
      * have taken the rest; the acceptor then waits. */
@@ -1458,8 +1461,7 @@ static int sys_temp_beside(const char *path, char *tmp, size_t size,
     if (e)
         return e;
     if (!stat(path, &st) && !S_ISREG(st.st_mode))
-        return txt_fail(why, GP_EIO, "%s: is not a regular file; - writes to "
-                        "standard output", path);
+        return txt_fail(why, GP_EIO, "%s: is not a regular file", path);
     size_t n = strlen(tmp);
     for (int tries = 0; fd < 0 && tries < 100; tries++) {
         uint64_t dice = (uint64_t)(sys_clock_ns(CLOCK_REALTIME) + tries);
@@ -7622,12 +7624,17 @@ static void anl_advise_next(struct anl *a)
                    anl_round_up(cpu_s * 1e9 / a->cpu_ns_per_call)));
     const char *work = a->comment.work >= 0 && a->comment.work != 50000 ?
         anl_text(a, " --work %.0f", a->comment.work) : "";
+    /* At a low rate the samples are soon had at the usual one. */
+    const char *rate = a->trust.hz_asked > 1000 ?
+        anl_text(a, " --hz %.0f", a->trust.hz_asked) : "";
+    if (a->trust.hz_asked < 1000)
+        load_s = ANL_LEAST_LOAD_S;
     struct slice at = pp_comment(a->pp, "listen");
     bool usual = at.n == 0 || txt_equal(at, txt_slice("127.0.0.1:50051"));
     const char *to = usual ? "" : anl_text(a, " %s", anl_word(a, at));
     a->verdict.next_command = anl_text(a,
-        "grpcprof serve%s%s%s --profile %.0fs\n"
-        "grpcprof load -c 100 -d %.0fs%s", usual ? "" : " -l", to, work,
+        "grpcprof serve%s%s%s%s --profile %.0fs\n"
+        "grpcprof load -c 100 -d %.0fs%s", usual ? "" : " -l", to, work, rate,
         load_s + 10, load_s, to);
 }
 
@@ -7643,6 +7650,11 @@ static void anl_withhold(struct anl *a)
                    100 * a->use.window));
     if (a->cpu_profile && a->trust.effective < ANL_LEAST_SAMPLES)
         anl_advise_next(a);
+    if (a->trust.lost_share > ANL_BROKEN_SHARE)
+        anl_reason(a, "a lower --hz, or fewer threads, would lose fewer");
+    if (a->trust.unsymbolised > ANL_BROKEN_SHARE)
+        anl_reason(a, "with the program that was not stripped at hand: "
+                   "pprof -top WHOLE_PROGRAM PROFILE");
 }
 
 /* Add what is known of single threads that have no more to give. */
@@ -9619,6 +9631,7 @@ struct h2_scan {                        /* frames cut out of the input */
     uint8_t  have;                      /* bytes of head */
     bool     block;                     /* a header block has not ended */
     uint32_t left;                      /* bytes of the payload to come */
+    int64_t  whole_ns;                  /* when it last was between frames */
 };
 
 struct h2_conn {                        /* all zero before h2_accept */
@@ -9648,6 +9661,7 @@ struct h2_conn {                        /* all zero before h2_accept */
     bool             patched;           /* our first SETTINGS went out */
     enum h2_end      leave;             /* why it leaves; H2_ALIVE: no reason */
     enum h2_end      flood;             /* of what; H2_ALIVE: of nothing */
+    enum h2_end      failed;            /* what nghttp2 ended it for, itself */
 
     /* A server's defence against floods. */
     struct h2_scan   scan;
@@ -9869,7 +9883,7 @@ static void h2_turn(struct h2_conn *c)
     if (c->session && !c->end && c->rest.len == 0 &&
         !nghttp2_session_want_read(c->session) &&
         !nghttp2_session_want_write(c->session))
-        c->end = c->leave ? c->leave : H2_END_DONE;
+        c->end = c->failed ? c->failed : c->leave ? c->leave : H2_END_DONE;
     if (c->end)
         h2_finish(c);
 }
@@ -9894,8 +9908,6 @@ static void h2_abort(struct h2_conn *c)
         c->kit->up->on_lost(c);
     h2_release(c);
 }
-
-/* ---- input ---- */
 
 /* ---- floods ---- */
 
@@ -9948,7 +9960,7 @@ static bool h2_ping_ok(struct h2_conn *c)
 }
 
 /* Charge the frame whose head is h.  Here, ahead of nghttp2, because that tells
- * neither of unknown frames nor of DATA on closed streams; RST_STREAM is
+ * nobody of unknown frames or of what comes on closed streams; RST_STREAM is
  * charged when it is known what it ends. */
 static bool h2_charge_frame(struct h2_conn *c, const uint8_t *h)
 {
@@ -10033,6 +10045,8 @@ static void h2_calm_down(struct h2_conn *c)
         c->end = c->flood;
 }
 
+/* ---- input ---- */
+
 /* nghttp2 gave up with code r: say so to the peer, as far as that works. */
 static void h2_fatal(struct h2_conn *c, ssize_t r)
 {
@@ -10052,6 +10066,8 @@ static void h2_feed(struct h2_conn *c, const uint8_t *p, size_t n)
         h2_calm_down(c);
         return;
     }
+    if (!h2_midway(c))
+        c->scan.whole_ns = c->loop->now_ns;
     c->busy = true;
     ssize_t r = nghttp2_session_mem_recv(c->session, p, n);
     if (r < 0 && !c->flood)
@@ -10381,6 +10397,10 @@ static int h2_on_frame(nghttp2_session *s, const nghttp2_frame *f, void *arg)
 static int h2_on_sent(nghttp2_session *s, const nghttp2_frame *f, void *arg)
 {
     struct h2_conn *c = arg;
+    if (f->hd.type == NGHTTP2_GOAWAY && !c->failed)
+        c->failed = f->goaway.error_code == NGHTTP2_NO_ERROR ? H2_ALIVE
+                  : f->goaway.error_code == NGHTTP2_SETTINGS_TIMEOUT
+                  ? H2_END_TIMEOUT : H2_END_PROTOCOL;
     if (f->hd.type == NGHTTP2_HEADERS || f->hd.type == NGHTTP2_DATA) {
         c->said = true;
         c->updates += H2_UPDATES_A_DATA;
@@ -10723,7 +10743,7 @@ static struct job *job_collect(struct job_inbox *in)
  * Invariant  a call is answered exactly once, whatever the client sends and
  *            the handler does; what a call allocates goes with it.  A message
  *            longer than the limit is refused when its length has been read.
- * Does not   stream yet: one message each way.
+ * Does not   stream as a client yet: one message each way.
  *
  * Where the documents disagree: two messages or none on a unary method are
  * INTERNAL, as grpc-go and Java answer (statuscodes.md says UNIMPLEMENTED); an
@@ -10894,7 +10914,8 @@ struct rpc_meta {                       /* a header of the application */
 
 struct rpc_metas {
     struct rpc_meta *first, *last;
-    size_t n;                           /* at most RPC_META_MOST */
+    size_t n, bytes;                    /* at most RPC_META_MOST; and
+                                         * RPC_META_BYTES, 32 more for each */
 };
 
 struct gp_call {
@@ -11044,7 +11065,7 @@ struct gp_server {
     struct job_pool   pool;             /* calls that any loop may run */
     _Atomic uint64_t  cut;              /* calls ended by the drain */
     atomic_uint       acks;             /* loops that have done their cutting */
-    bool              started;
+    atomic_bool       started;
     bool              stuck;            /* a handler outlived the drain */
 };
 
@@ -11196,8 +11217,7 @@ static void rpc_call_close(struct gp_call *k)
     net_timer_stop(&k->loop->net, &k->wake);
     atomic_store_explicit(&k->cancelled, true, memory_order_relaxed);
     c->buffered -= k->in.len;
-    if (!k->foreign)
-        c->pending -= k->body.n;
+    c->pending -= k->body.n;
     mem_link_drop(&k->of_ready);
     k->loop->nready -= k->waits;
     k->waits = false;
@@ -11209,6 +11229,16 @@ static void rpc_call_close(struct gp_call *k)
     k->conn = NULL;
     if (!k->away)
         rpc_call_over(k);
+}
+
+/* Watch k's deadline, from when it cannot be looked at before a run.  Most
+ * calls never need it: they are answered in the turn that brings them. */
+static void rpc_call_arm(struct gp_call *k)
+{
+    if (!k->deadline_ns || k->timer.at || k->answered)
+        return;
+    /* Without memory for it the deadline still holds before each run. */
+    (void)net_timer_arm(&k->loop->net, &k->timer, k->deadline_ns);
 }
 
 /* Have k's handler hear events in one of the loop's next runs; while it is
@@ -11223,7 +11253,9 @@ static void rpc_call_ready(struct gp_call *k, unsigned events)
     mem_link_drop(&k->of_ready);        /* from conn's partial ones */
     mem_link_append(&c->ready, &k->of_ready);
     k->loop->nready++;
-    if (mem_link_alone(&c->of_ready) && !c->held)
+    if (c->held)
+        rpc_call_arm(k);
+    else if (mem_link_alone(&c->of_ready))
         mem_link_append(&c->loop->ready, &c->of_ready);
 }
 
@@ -11330,13 +11362,14 @@ static void rpc_call_http(struct gp_call *k)
         return;
     k->body = (struct h2_body){ .p = (const uint8_t *)rpc_help,
                                 .n = sizeof rpc_help - 1 };
+    k->conn->pending += k->body.n;
     (void)h2_respond(&k->conn->h2, k->id, nv, n, &k->body);
 }
 
 /* Put what k's job made behind what its stream has yet to send. */
 static void rpc_call_queue(struct gp_call *k)
 {
-    k->conn->pending += k->made.len;
+    size_t before = k->body.n;
     if (k->body.n == 0) {
         struct buf empty = k->out;
         k->out = k->made;
@@ -11353,6 +11386,7 @@ static void rpc_call_queue(struct gp_call *k)
         k->body.p = k->out.data + at;
     }
     k->body.n = k->out.len - (size_t)(k->body.p - k->out.data);
+    k->conn->pending += k->body.n - before;
     k->made.len = 0;
 }
 
@@ -11388,18 +11422,6 @@ static void rpc_call_on_wake(struct net_timer *t)
     rpc_call_ready(t->arg, RPC_TIMER);
 }
 
-/* Watch k's deadline, from when it cannot be looked at before a run.  Most
- * calls never need it: they are answered in the turn that brings them. */
-static void rpc_call_arm(struct gp_call *k)
-{
-    if (!k->deadline_ns || k->timer.at || k->answered)
-        return;
-    k->timer.on_time = rpc_call_on_time;
-    k->timer.arg = k;
-    /* Without memory for it the deadline still holds before each run. */
-    (void)net_timer_arm(&k->loop->net, &k->timer, k->deadline_ns);
-}
-
 /* k's job is done and here: submit what it made, and see what is next. */
 static void rpc_call_settle(struct gp_call *k)
 {
@@ -11418,6 +11440,10 @@ static void rpc_call_settle(struct gp_call *k)
     bool some = k->made.len > 0;
     if (some)
         rpc_call_queue(k);
+    if (k->out.err) {
+        rpc_call_refuse(k, GP_STATUS_RESOURCE_EXHAUSTED, "out of memory");
+        return;
+    }
     k->body.more = !k->finished;
     if (some && !k->responded && k->finished && k->status == GP_STATUS_OK &&
         !k->answer.n) {                 /* the unary case, in one go */
@@ -11443,8 +11469,6 @@ static void rpc_call_settle(struct gp_call *k)
     if (k->full && room)
         rpc_call_ready(k, RPC_WRITABLE);
     rpc_call_arm(k);
-    k->wake.on_time = rpc_call_on_wake;
-    k->wake.arg = k;
     if (k->after_ns >= 0 && net_timer_arm(&l->net, &k->wake, k->after_ns))
         rpc_call_refuse(k, GP_STATUS_RESOURCE_EXHAUSTED, "out of memory");
     k->after_ns = -1;
@@ -11559,7 +11583,8 @@ static bool rpc_call_compressed(const struct gp_call *k)
 /* Have on_timer called in ns. */
 static void rpc_call_after(struct gp_call *k, int64_t ns)
 {
-    k->after_ns = sys_now_ns() + (ns > 0 ? ns : 0);
+    ns = ns < 0 ? 0 : ns < INT64_MAX / 4 ? ns : INT64_MAX / 4;
+    k->after_ns = sys_now_ns() + ns;
 }
 
 /* n zeroed bytes, the same ones at each call for k; NULL without memory. */
@@ -11567,6 +11592,12 @@ static void *rpc_call_state(struct gp_call *k, size_t n)
 {
     if (!k->state)
         k->state = mem_arena_alloc(&k->arena, n);
+    return k->state;
+}
+
+/* What rpc_call_state gave before, or NULL. */
+static void *rpc_call_kept(const struct gp_call *k)
+{
     return k->state;
 }
 
@@ -11581,7 +11612,8 @@ static bool rpc_call_cancelled(const struct gp_call *k)
 static int rpc_meta_add(struct gp_call *k, struct rpc_metas *t,
                         struct slice key, struct slice value, bool trailer)
 {
-    if (t->n >= RPC_META_MOST)
+    size_t bytes = key.n + value.n + 32;
+    if (t->n >= RPC_META_MOST || bytes > RPC_META_BYTES - t->bytes)
         return GP_ELIMIT;
     struct rpc_meta *m = mem_arena_alloc(&k->arena, sizeof *m);
     char *name = m ? mem_arena_dup(&k->arena, key.p, key.n) : NULL;
@@ -11593,6 +11625,7 @@ static int rpc_meta_add(struct gp_call *k, struct rpc_metas *t,
     *(t->last ? &t->last->next : &t->first) = m;
     t->last = m;
     t->n++;
+    t->bytes += bytes;
     return GP_OK;
 }
 
@@ -11733,6 +11766,11 @@ static void rpc_call_take(struct gp_call *k)
     k->unsent = k->body.n;
     if (k->todo & RPC_WRITABLE)
         k->full = false;
+    if (k->full) {                      /* nothing is told before that */
+        k->events = k->todo;
+        k->todo = 0;
+        return;
+    }
     if (k->taken_at < k->taken.len && k->whole) {
         k->events = k->todo & RPC_HALF; /* what is in front comes first */
         k->todo &= ~(unsigned)RPC_HALF;
@@ -11801,6 +11839,8 @@ static struct gp_call *rpc_loop_next(struct rpc_loop *l)
             break;
         mem_link_drop(&c->of_ready);
         c->held = true;
+        for (struct link *i = c->ready.next; i != &c->ready; i = i->next)
+            rpc_call_arm(MEM_OF(i, struct gp_call, of_ready));
     }
     struct gp_call *k = MEM_OF(c->ready.next, struct gp_call, of_ready);
     mem_link_drop(&k->of_ready);
@@ -11982,7 +12022,13 @@ static bool rpc_loop_on_turn(struct net_loop *net)
 /* A request begins. */
 static void *rpc_on_open(struct h2_conn *h2, int32_t id)
 {
-    return rpc_call_open((struct rpc_conn *)h2, id);
+    struct gp_call *k = rpc_call_open((struct rpc_conn *)h2, id);
+    if (k) {
+        k->timer.on_time = rpc_call_on_time;
+        k->wake.on_time = rpc_call_on_wake;
+        k->timer.arg = k->wake.arg = k;
+    }
+    return k;
 }
 
 /* Keep a header that is metadata, where the method asked for it. */
@@ -12175,13 +12221,10 @@ static void rpc_on_data(struct h2_conn *h2, void *stream, const uint8_t *p,
 static void rpc_on_end(struct h2_conn *h2, void *stream)
 {
     struct gp_call *k = stream;
-    struct slice none = {0}, part;
     (void)h2;
     k->half = true;
     if (k->answered)
         return;
-    if (rpc_frame_next(&k->frame, &none, &part) == RPC_WHOLE)
-        k->whole = k->in.len;           /* an empty message */
     if (k->foreign)
         rpc_call_http(k);
     else if (rpc_frame_cut(&k->frame))
@@ -12219,7 +12262,8 @@ static enum h2_excuse rpc_on_excuse(struct h2_conn *h2, void *stream)
 static void rpc_on_taken(struct h2_conn *h2, size_t n)
 {
     struct rpc_conn *c = (struct rpc_conn *)h2;
-    c->pending -= n < c->pending ? n : c->pending;
+    assert(n <= c->pending);
+    c->pending -= n;
     rpc_conn_release(c);
 }
 
@@ -12356,7 +12400,8 @@ static void rpc_conn_tick(struct net_timer *t)
     int64_t age_ns = c->born_ns + c->age_ns;
     int64_t silent_ns = c->h2.heard_ns + config->keepalive_ns;
     bool open = c->h2.state == H2_OPEN;
-    if (open && h2_midway(&c->h2) && now_ns - c->h2.heard_ns >= H2_FRAME_NS)
+    if (open && h2_midway(&c->h2) &&
+        now_ns - c->h2.scan.whole_ns >= H2_FRAME_NS)
         c->h2.end = H2_END_TIMEOUT;
     if (c->pinged_ns && c->h2.heard_ns >= c->pinged_ns)
         c->pinged_ns = 0;               /* it lives */
@@ -12373,16 +12418,18 @@ static void rpc_conn_tick(struct net_timer *t)
                                           : silent_ns);
     if (c->pinged_ns)
         rpc_tick_sooner(&due_ns, c->pinged_ns + RPC_KEEPALIVE_WAIT_NS);
-    if (c->age_ns && !c->h2.leaving)
-        rpc_tick_sooner(&due_ns, age_ns);
+    if (c->age_ns)
+        rpc_tick_sooner(&due_ns, c->h2.leaving ? age_ns + RPC_AGE_GRACE_NS
+                                               : age_ns);
     if (config->idle_ns && !c->h2.leaving)
         rpc_tick_sooner(&due_ns, c->ncalls ? now_ns + config->idle_ns
                                            : idle_ns);
     due_ns = due_ns > now_ns ? due_ns : now_ns + 1000000;
     (void)net_timer_arm(&l->net, t, due_ns);    /* it was armed: no memory */
-    if (open && c->age_ns && now_ns >= age_ns)
+    if (open && c->age_ns && !c->h2.leaving && now_ns >= age_ns)
         h2_shutdown(&c->h2, H2_END_AGE);
-    else if (open && config->idle_ns && !c->ncalls && now_ns >= idle_ns)
+    else if (open && config->idle_ns && !c->h2.leaving && !c->ncalls &&
+             now_ns >= idle_ns)
         h2_shutdown(&c->h2, H2_END_IDLE);
     else
         h2_kick(&c->h2);
@@ -12405,6 +12452,7 @@ static void rpc_conn_adopt(void *arg)
         return;
     }
     c->born_ns = c->idle_ns = c->h2.heard_ns = l->net.now_ns;
+    c->h2.scan.whole_ns = l->net.now_ns;
     c->age_ns = rpc_conn_age_ns(c);
     c->tick = (struct net_timer){ .on_time = rpc_conn_tick, .arg = c };
     net_add(&l->accepted, 1);
@@ -12608,6 +12656,12 @@ static void rpc_server_free(struct gp_server *s)
     mem_free(s);
 }
 
+/* A time of the configuration, so that moments can be added to it. */
+static int64_t rpc_time(int64_t ns)
+{
+    return ns < INT64_MAX / 4 ? ns : INT64_MAX / 4;
+}
+
 /* Fill in the defaults of c; GP_EUSAGE when a value makes no sense. */
 static int rpc_config_check(struct gp_server_config *c, struct gp_why *why)
 {
@@ -12622,6 +12676,13 @@ static int rpc_config_check(struct gp_server_config *c, struct gp_why *why)
     c->keepalive_ns = c->keepalive_ns ? c->keepalive_ns : RPC_KEEPALIVE_NS;
     if (!c->max_connections || c->max_connections > most)
         c->max_connections = most > UINT32_MAX ? UINT32_MAX : (uint32_t)most;
+    if (c->max_streams > INT32_MAX - H2_STREAMS_REFUSED)
+        c->max_streams = INT32_MAX - H2_STREAMS_REFUSED;
+    if (c->idle_ns < 0 || c->max_age_ns < 0 || c->keepalive_ns < 0)
+        return txt_fail(why, GP_EUSAGE, "a time of the server is negative");
+    c->idle_ns = rpc_time(c->idle_ns);
+    c->max_age_ns = rpc_time(c->max_age_ns);
+    c->keepalive_ns = rpc_time(c->keepalive_ns);
     if (c->threads > RPC_THREADS_MOST)
         return txt_fail(why, GP_EUSAGE, "%u threads: at most %d", c->threads,
                         RPC_THREADS_MOST);
@@ -12797,6 +12858,7 @@ static int rpc_server_start(struct gp_server *s, struct gp_why *why)
     if (s->started)
         return txt_fail(why, GP_ESTATE, "the server has already started");
     for (unsigned i = 0; i < s->config.threads; i++) {
+        mem_free(s->loop[i].tally);     /* of a start that failed */
         s->loop[i].tally = mem_zalloc((s->nmethod + 1) *
                                       sizeof *s->loop[i].tally);
         if (!s->loop[i].tally)
@@ -13723,6 +13785,17 @@ static void svc_health_entry(struct buf *b, struct svc_health *h,
     mem_fini(&value);
 }
 
+/* The name in row i of what was said; false past the last. */
+static bool svc_health_row(struct svc_health *h, size_t i, struct slice *name)
+{
+    pthread_mutex_lock(&h->lock);
+    bool there = i < h->n;
+    if (there)
+        *name = txt_slice(h->v[i].name);
+    pthread_mutex_unlock(&h->lock);
+    return there;
+}
+
 /* Health.List. */
 static void svc_health_list(struct gp_call *call, struct gp_slice request,
                             void *arg)
@@ -13734,6 +13807,9 @@ static void svc_health_list(struct gp_call *call, struct gp_slice request,
     svc_health_entry(out, h, txt_slice(""));
     for (size_t i = 0; rpc_server_service(h->server, i, &service); i++)
         if (service.n)
+            svc_health_entry(out, h, service);
+    for (size_t i = 0; svc_health_row(h, i, &service); i++)
+        if (service.n && !rpc_server_serves(h->server, service))
             svc_health_entry(out, h, service);
     rpc_call_send(call);
 }
@@ -13842,12 +13918,10 @@ static void svc_reflection_info(struct gp_call *call, struct gp_slice request,
             asked = f;                  /* of a oneof the last one counts */
     }
     pb_put_bytes(out, 2, request.data, request.len);
-    if (got < 0) {
+    if (got < 0)
         rpc_call_fail(call, GP_STATUS_INTERNAL,
                       "ServerReflectionRequest is not valid protobuf");
-        return;
-    }
-    if (asked.number)
+    else if (asked.number)
         svc_reflection_answer(arg, &asked, out);
     else
         svc_reflection_error(out, GP_STATUS_INVALID_ARGUMENT,
@@ -13908,7 +13982,7 @@ struct svc_test {                       /* what is kept of a call */
     uint64_t received;                  /* payload bytes */
     const char *text;                   /* of the status; in the call's arena */
     enum gp_status status;              /* to end with */
-    bool waited;                        /* output[at]'s interval is over */
+    bool waits, waited;                 /* for output[at]; long enough */
     bool over;                          /* end when all is sent */
 };
 
@@ -13921,7 +13995,10 @@ struct svc_request {                    /* SimpleRequest and its like */
     struct slice text;
 };
 
-enum { SVC_PAYLOAD_MOST = 64 << 20 };   /* of a response: more is refused */
+enum {
+    SVC_PAYLOAD_MOST = 64 << 20,        /* of a response: more is refused */
+    SVC_OUTPUTS_MOST = 65536,           /* responses of a call not yet sent */
+};
 
 /* The varint in field number of the message in; 0 where it has none. */
 static uint64_t svc_test_varint(struct pb_in in, uint32_t number)
@@ -14070,11 +14147,12 @@ static void svc_test_pump(struct gp_call *call, void *arg)
     while (t->at < t->n) {
         const struct svc_output *o = &t->output[t->at];
         if (o->interval_us && !t->waited) {
-            rpc_call_after(call, (int64_t)o->interval_us * 1000);
-            t->waited = true;
+            if (!t->waits)              /* a message in between is no timer */
+                rpc_call_after(call, (int64_t)o->interval_us * 1000);
+            t->waits = true;
             return;
         }
-        t->waited = false;
+        t->waits = t->waited = false;
         t->at++;
         rpc_call_compress(call, o->compressed);
         if (svc_test_payload(call, o->size))
@@ -14082,6 +14160,14 @@ static void svc_test_pump(struct gp_call *call, void *arg)
     }
     if (t->status || t->over)
         rpc_call_finish(call, t->status, t->text ? t->text : "");
+}
+
+/* The interval of an output is over. */
+static void svc_test_timer(struct gp_call *call, void *arg)
+{
+    struct svc_test *t = rpc_call_state(call, sizeof *t);
+    t->waited = true;
+    svc_test_pump(call, arg);
 }
 
 /* Add the outputs that a StreamingOutputCallRequest asks for to t; false after
@@ -14109,6 +14195,11 @@ static bool svc_test_outputs(struct gp_call *call, struct gp_slice request,
         }
         if (t->at == t->n)
             t->at = t->n = 0;
+        if (t->n >= SVC_OUTPUTS_MOST) {
+            rpc_call_fail(call, GP_STATUS_RESOURCE_EXHAUSTED,
+                          "more responses asked for than this server keeps");
+            return false;
+        }
         struct svc_output *v = mem_grow(t->output, &t->cap, t->n + 1,
                                         sizeof *v);
         if (!v) {
@@ -14196,7 +14287,7 @@ static void svc_test_sum(struct gp_call *call, void *arg)
 static void svc_test_done(struct gp_call *call, enum gp_status status,
                           void *arg)
 {
-    struct svc_test *t = rpc_call_state(call, sizeof *t);
+    struct svc_test *t = rpc_call_kept(call);
     (void)status;
     (void)arg;
     if (t)
@@ -14214,7 +14305,7 @@ static int svc_test_add(struct gp_server *s, struct gp_why *why)
         { .path = "/grpc.testing.TestService/StreamingOutputCall",
           .kind = GP_SERVER_STREAM, .metadata = true,
           .on_message = svc_test_output, .service = &svc_test_single,
-          .on_writable = svc_test_pump, .on_timer = svc_test_pump,
+          .on_writable = svc_test_pump, .on_timer = svc_test_timer,
           .on_done = svc_test_done },
         { .path = "/grpc.testing.TestService/StreamingInputCall",
           .kind = GP_CLIENT_STREAM, .metadata = true,
@@ -14223,13 +14314,13 @@ static int svc_test_add(struct gp_server *s, struct gp_why *why)
         { .path = "/grpc.testing.TestService/FullDuplexCall",
           .kind = GP_BIDI, .metadata = true, .on_start = svc_test_start,
           .on_message = svc_test_output, .on_half_close = svc_test_half,
-          .on_writable = svc_test_pump, .on_timer = svc_test_pump,
+          .on_writable = svc_test_pump, .on_timer = svc_test_timer,
           .on_done = svc_test_done },
         { .path = "/grpc.testing.TestService/HalfDuplexCall",
           .kind = GP_BIDI, .metadata = true, .on_start = svc_test_start,
           .service = &svc_test_later,
           .on_message = svc_test_output, .on_half_close = svc_test_half,
-          .on_writable = svc_test_pump, .on_timer = svc_test_pump,
+          .on_writable = svc_test_pump, .on_timer = svc_test_timer,
           .on_done = svc_test_done },
     };
     return SVC_ADD(s, m, why);
@@ -14418,8 +14509,9 @@ static struct web_window *web_window_new(struct web_conn *c, unsigned hz)
     struct gp_why why;
     want.hz = hz ? hz : want.hz;
     if (web->nwindows >= WEB_WINDOWS) {
-        web_refuse(c, 503, WEB_GO_ERROR, "%d windows are open already",
-                   WEB_WINDOWS);
+        web_refuse(c, 503, WEB_GO_ERROR, "%d windows are open already; one "
+                   "that nobody stops ends after %d minutes", WEB_WINDOWS,
+                   (int)(WEB_CLAIM_NS / 60000000000));
         return NULL;
     }
     struct web_window *w = mem_zalloc(sizeof *w);
@@ -14523,6 +14615,36 @@ static bool web_param(struct slice query, const char *key, struct slice *v)
     return false;
 }
 
+/* True when the query has no key but those of list, as in "seconds hz", each
+ * once; else it is refused. */
+static bool web_param_known(struct web_conn *c, struct slice query,
+                            const char *list)
+{
+    struct slice seen[8], all = query;
+    size_t n = 0;
+    while (query.n) {
+        const char *amp = memchr(query.p, '&', query.n);
+        size_t len = amp ? (size_t)(amp - query.p) : query.n;
+        const char *eq = memchr(query.p, '=', len);
+        struct slice key = { query.p, eq ? (size_t)(eq - query.p) : len };
+        char word[16] = "";
+        if (key.n < sizeof word)
+            memcpy(word, key.p, key.n);
+        bool again = false;
+        for (size_t i = 0; i < n; i++)
+            again |= txt_equal(seen[i], key);
+        if (again || n == 8 || !*word || !txt_lists(txt_slice(list), word)) {
+            web_refuse(c, 400, WEB_GO_ERROR, "?%.*s: takes %s, each once",
+                       (int)(all.n < 60 ? all.n : 60), all.p, list);
+            return false;
+        }
+        seen[n++] = key;
+        query.p += len + (amp != NULL);
+        query.n -= len + (amp != NULL);
+    }
+    return true;
+}
+
 /* The whole number key of the query, 1 to most; dflt where it is not given.
  * False after refusing another. */
 static bool web_param_number(struct web_conn *c, struct slice query,
@@ -14543,7 +14665,8 @@ static void web_wait(struct web_conn *c, const struct web_request *q,
                      bool picture)
 {
     uint64_t seconds, hz;
-    if (!web_param_number(c, q->query, "seconds", WEB_MOST_S, WEB_DEFAULT_S,
+    if (!web_param_known(c, q->query, "seconds hz") ||
+        !web_param_number(c, q->query, "seconds", WEB_MOST_S, WEB_DEFAULT_S,
                           &seconds) ||
         !web_param_number(c, q->query, "hz", SMP_MOST_HZ, 0, &hz))
         return;
@@ -14576,7 +14699,8 @@ static void web_start_token(struct web_conn *c, const struct web_request *q)
         web_refuse(c, 405, "Allow: GET\r\n", "?start changes things: GET it");
         return;
     }
-    if (!web_param_number(c, q->query, "hz", SMP_MOST_HZ, 0, &hz))
+    if (!web_param_known(c, q->query, "start hz") ||
+        !web_param_number(c, q->query, "hz", SMP_MOST_HZ, 0, &hz))
         return;
     if (getrandom(dice, sizeof dice, 0) != sizeof dice) {
         web_refuse(c, 500, WEB_GO_ERROR, "no random bytes for a token");
@@ -14627,10 +14751,10 @@ static void web_profile(struct web_conn *c, const struct web_request *q)
     struct slice v;
     if (web_param(q->query, "start", &v))
         web_start_token(c, q);
-    else if (web_param(q->query, "stop", &v))
-        web_stop_token(c, v);
-    else
+    else if (!web_param(q->query, "stop", &v))
         web_wait(c, q, false);
+    else if (web_param_known(c, q->query, "stop"))
+        web_stop_token(c, v);
 }
 
 /* /debug/flamegraph */
@@ -17295,7 +17419,8 @@ static void out_trust(struct out_doc *d, const struct anl *a)
             txt_puts(b, "n/a");
         else
             txt_putf(b, "%.1f", t->hz_delivered);
-        txt_puts(b, " delivered per second of CPU");
+        txt_puts(b, a->wall ? " delivered per second of each thread's time"
+                            : " delivered per second of CPU");
         if (t->tick_driven)
             txt_puts(b, "; tick-driven: work in step with the kernel's tick "
                         "is misjudged");
@@ -17606,7 +17731,9 @@ static void out_verdict(struct out_doc *d, const struct anl *a)
     }
     if (a->nadvice == 0)
         out_paragraph(d, v->kind == ANL_WITHHELD
-            ? "None, without a verdict: more samples first."
+            ? v->next_command ? "None, without a verdict: more samples first."
+                              : "None, without a verdict: see above what "
+                                "stands in its way."
             : v->kind == ANL_WAITING
             ? "None on the CPU: look at where the time goes that is no CPU "
               "time."
@@ -18222,9 +18349,12 @@ static void out_top_labels(const struct out_top *t, struct buf *b)
         mem_put_byte(b, '\n');
     }
     if (p->time_ns) {
-        txt_puts(b, "Time: ");
-        out_moment(b, p->time_ns);
-        mem_put_byte(b, '\n');
+        char moment[64];
+        struct tm tm;
+        time_t at = (time_t)(p->time_ns / 1000000000);
+        strftime(moment, sizeof moment, "%b %-d, %Y at %-I:%M%P (UTC)",
+                 gmtime_r(&at, &tm));
+        txt_putf(b, "Time: %s\n", moment);
     }
     if (p->duration_ns == 0)
         return;
@@ -19354,8 +19484,9 @@ static void cmd_serve_announce(const struct cmd_serve *c,
     } else {
         txt_puts(&b, "; each costs about ");
         txt_put_time(&b, st->cost_ns);
-        txt_putf(&b, ", %.1f %% of a busy CPU",
-                 100 * st->cost_ns * st->hz_expected / 1e9);
+        txt_putf(&b, ", %.1f %% of a CPU for every thread%s",
+                 100 * st->cost_ns * st->hz_expected / 1e9,
+                 wall ? ", busy or not" : " that keeps one busy");
     }
     mem_put_byte(&b, 0);
     if (!b.err)
@@ -19417,7 +19548,13 @@ static void cmd_serve_check(struct cmd_serve *c)
         return;
     c->warned = true;
     gp_profiler_progress(c->profiler, &st);
-    if (st.samples * 2 < ANL_LEAST_SAMPLES)
+    bool busy = (double)st.cpu_ns > 0.5 * (double)st.wall_ns;
+    if (st.samples * 2 < ANL_LEAST_SAMPLES && busy)
+        cmd_say("half of the window is over with %" PRIu64 " sample%s, at %u a "
+                "second of CPU: a verdict takes %d; a longer --profile or a "
+                "higher --hz gives more", st.samples, st.samples == 1 ? "" :
+                "s", st.hz_expected, ANL_LEAST_SAMPLES);
+    else if (st.samples * 2 < ANL_LEAST_SAMPLES)
         cmd_say("half of the window is over with %" PRIu64 " samples: too "
                 "little load for a verdict, which takes %d; in another "
                 "terminal: grpcprof load -c 100 -d %" PRId64 "s %s",
@@ -19451,7 +19588,7 @@ static int cmd_serve_wait(struct cmd_serve *c, const sigset_t *set)
         if (got > 0 && c->profiler)
             cmd_serve_write(c);
         else if (got > 0 && !c->common.quiet)
-            cmd_say("SIGUSR1: no window is open; see --profile");
+            cmd_say("SIGUSR1: no window of --profile is open");
         if (c->profiler)
             cmd_serve_check(c);
     }

@@ -153,7 +153,8 @@ enum gp_run {
 /* A method.  Its callbacks run on an event loop's thread, those of one call one
  * after the other, and must not block; all but on_message may be NULL.
  *
- *   GP_UNARY, GP_SERVER_STREAM   on_message once, when the request is complete
+ *   GP_UNARY, GP_SERVER_STREAM   on_message once, when the request is complete,
+ *                                and then on_half_close
  *   GP_CLIENT_STREAM, GP_BIDI    on_start, on_message for each, on_half_close
  *
  * A unary one must be answered before on_message returns.  Others end with
