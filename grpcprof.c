@@ -303,7 +303,8 @@ enum {
     RPC_KEEP_BYTES = 4096,
 
     /* Calls of one connection that run one after the other before the next
-     * connection has its turn: their answers leave in one send. */
+     * connection has its turn, where that has as many: their answers leave in
+     * one send. */
     RPC_TURN_CALLS = 8,
 
     /* Bytes of answers that a call may have waiting to be sent; past it its
@@ -11817,6 +11818,14 @@ static void rpc_conn_release(struct rpc_conn *c)
         mem_link_append(&c->loop->ready, &c->of_ready);
 }
 
+/* True when the connection at i, a link in l's ready list or its head, has one
+ * call that waits: a turn of many calls before it would not be fair. */
+static bool rpc_conn_small(const struct link *i, const struct rpc_loop *l)
+{
+    const struct rpc_conn *c = MEM_OF(i, struct rpc_conn, of_ready);
+    return i != &l->ready && c->ready.next == c->ready.prev;
+}
+
 /* c's turn is over: it goes behind the others, if it has more calls. */
 static void rpc_conn_yield(struct rpc_conn *c)
 {
@@ -11846,7 +11855,8 @@ static struct gp_call *rpc_loop_next(struct rpc_loop *l)
     mem_link_drop(&k->of_ready);
     k->waits = false;
     l->nready--;
-    if (mem_link_alone(&c->ready) || ++c->turn >= RPC_TURN_CALLS)
+    if (mem_link_alone(&c->ready) || ++c->turn >= RPC_TURN_CALLS ||
+        rpc_conn_small(c->of_ready.next, l))
         rpc_conn_yield(c);
     return k;
 }
