@@ -257,3 +257,6 @@ if [ -n "$idle" ]; then
     printf '\nresident memory of an idle connection, KiB\n'
     memory
 fi
+
+echo
+/usr/bin/python3 tests/bench_pool.py "$peers/used" "$work_rounds"
