@@ -33,7 +33,8 @@ PROFILE = '/debug/pprof/profile'
 
 
 def say(name, good, why=''):
-    print('ok   ' + name if good else 'FAIL %s: %s' % (name, why), flush=True)
+    line = 'ok   ' + name if good else 'FAIL %s: %s' % (name, why)
+    print(line + '\n', end='', flush=True)     # whole, where threads say it
 
 
 def connect(receive=0):
