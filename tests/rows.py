@@ -5,6 +5,9 @@
   rows.py PORT interop        rows that need grpc.testing.TestService to echo
   rows.py PORT queue          of a server whose greetings take long
   rows.py PORT idle|age|ping  of one with --idle, --max-age, --keepalive of 1s
+  rows.py PORT leaving        of one with --max-age 1s --keepalive 1s
+  rows.py PORT full PID MIB   of one that may grow by so much
+  rows.py PORT reasons WEB    of one with --idle 1s, and --debug on port WEB
   rows.py PORT end PID        of one that gets SIGTERM in the middle
 
 S admission, F framing, R responses, D deadlines, C connections.  Rows that
@@ -18,6 +21,8 @@ import signal
 import struct
 import sys
 import threading
+import time
+import urllib.request
 import zlib
 
 import wire
@@ -25,6 +30,7 @@ from wire import (CHAT, DATA, HEADERS, HELLO, PING, PRIORITY, RST, Wire,
                   frame, hello, message, say, setting, window)
 
 PORT = int(sys.argv[1])
+REFLECTION = '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo'
 NUMBER = re.compile(rb'\(request #(\d+)\)')
 
 
@@ -304,6 +310,12 @@ def responses():
     one('R8 reserved names are ignored', '0', more=[
         ('grpc-status', '7'), ('grpc-message', 'no'), ('grpc-unheard-of', '1')])
     one('R9 a key twice', '0', more=[('x-a', '1'), ('x-a', '2')])
+    one('R10 a reflection request that is none has no reply', '13',
+        body=message(b'\x0a\x02hi\xff'), path=REFLECTION, also=no_data)
+
+
+def no_data(s):
+    return '%d bytes of DATA' % len(s.data) if s.data else ''
 
 
 def whole_response():
@@ -457,6 +469,7 @@ def connections():
     row('C10 a stream without window holds up no other', one_without_window)
     row('C11 who does not read is not read', back_pressure)
     row('C12 a message larger than the window', large_message)
+    row('C13 a page, while a reply is held up and then reset', page_between)
 
 
 def too_many_pings():
@@ -551,6 +564,23 @@ def large_message():
         return '' if len(got) == 1 and name in got[0][1] else 'another reply'
 
 
+def page_between():
+    """An answer to plain HTTP leaves the count of what is held up right."""
+    with Wire(PORT, setting(4, 0)) as w:
+        w.until(lambda: w.settings)
+        w.call(1)
+        w.until(lambda: w.streams.get(1, wire.NONE).blocks)
+        w.open(3, '/x', True, method='GET')
+        w.until(lambda: w.streams.get(3, wire.NONE).blocks)
+        w.send(window(3, 10000))
+        http = w.answer(3)
+        w.send(frame(RST, 0, 1, struct.pack('>I', 8)) +
+               frame(wire.SETTINGS, 0, 0, setting(4, 65535)))
+        if not http.startswith('http 4') or not w.streams[3].data:
+            return 'the page is %s' % http
+        return still_good(w, 5)
+
+
 def no_ack():
     """SETTINGS that are never acknowledged: within some 10 s."""
     with Wire(PORT, acks=False) as w:
@@ -596,6 +626,38 @@ def echoes():
         more=[('x-grpc-test-echo-initial', 'v' * 4000)], also=lambda s: '' if
         dict(s.blocks[0]).get('x-grpc-test-echo-initial') == 'v' * 4000
         else 'it does not')
+    row('D6 behind replies that are held up', held_deadline)
+    row('R11 the interval of a reply, with a half-close in it', interval)
+
+
+def held_deadline():
+    """Replies that may not leave hold up the calls behind them, but not the
+    ends of their time."""
+    with Wire(PORT, setting(4, 0)) as w:
+        w.until(lambda: w.settings)
+        for i in 1, 3:
+            w.call(i, message(b'\x10' + wire.varint(3000000)), ECHO)
+            w.until(lambda: w.streams.get(i, wire.NONE).blocks)
+        w.call(5, more=[('grpc-timeout', '300m')])
+        return is_one_of(w.answer(5, 20), '4')
+
+
+def interval():
+    """A half-close in between does not bring the reply sooner."""
+    with Wire(PORT) as w:
+        inner = b'\x08\x05\x10' + wire.varint(1000000)
+        w.until(lambda: w.settings)
+        began = time.monotonic()
+        w.open(1, '/grpc.testing.TestService/FullDuplexCall')
+        w.data(1, message(b'\x12' + wire.varint(len(inner)) + inner))
+        w.until(lambda: w.streams.get(1, wire.NONE).data, 0.2)
+        w.data(1, b'', True)
+        w.until(lambda: w.streams.get(1, wire.NONE).data, 20)
+        took = time.monotonic() - began
+        wrong = is_one_of(w.answer(1, 20), '0')
+        if not wrong and len(w.streams[1].messages()) != 1:
+            wrong = '%d replies' % len(w.streams[1].messages())
+        return wrong or ('' if took >= 0.8 else 'replied after %.2f s' % took)
 
 
 def is_short(s):
@@ -672,6 +734,104 @@ def age():
     row('C3 old: told to go, calls in flight finished', run)
 
 
+def leaving():
+    """Who was told to go and has a call open is still asked whether it lives;
+    and lives on, as it answers."""
+    def run():
+        with Wire(PORT) as w:
+            w.open(1, CHAT)
+            wrong = talk(w, 1)
+            if not w.until(lambda: any('max_age' in text for _, _, text in
+                                       w.goaways), 10):
+                return 'GOAWAY %s' % w.goaways
+            w.pings = 0
+            w.until(lambda: w.pings >= 3, 15)
+            if w.pings < 3:
+                return '%d PINGs, %s' % (w.pings, w.closed or 'open')
+            wrong = wrong or talk(w, 1)
+            w.data(1, b'', True)
+            return wrong or is_one_of(w.answer(1), '0') or \
+                ended_well(w, 'max_age')
+    row('C4 a peer that leaves is asked, too', run)
+
+
+def resident(pid):
+    """MiB of memory."""
+    with open('/proc/%d/statm' % pid) as f:
+        return int(f.read().split()[1]) * os.sysconf('SC_PAGESIZE') >> 20
+
+
+def full(pid, most):
+    """Streams whose replies may not leave, and 4 MB for each of them: the rest
+    of it is refused, or stays with the client."""
+    def run():
+        with Wire(PORT, setting(4, 0)) as w:
+            w.until(lambda: w.settings)
+            before, grown, taken, held = resident(pid), 0, 0, 0
+            end = time.monotonic() + 30
+            for i in range(1, 101, 2):
+                w.open(i, CHAT)
+                if w.upload(i, hello(b'a' * 70000) + hello(b'b' * 4000000),
+                            False, 1):
+                    taken += 1
+                elif not w.streams[i].over:
+                    held += 1
+                grown = max(grown, resident(pid) - before)
+                if held >= 3 or w.closed or time.monotonic() > end:
+                    break
+            w.take(0.3)
+            grown = max(grown, resident(pid) - before)
+            if w.closed or w.goaways:
+                return 'ended: %s, %s' % (w.closed, w.goaways)
+            got = {s.status() for s in w.streams.values() if s.over}
+            if got - {'8'}:
+                return 'statuses %s' % got
+            if not got and not held:
+                return 'took all of %d' % taken
+            return '' if grown < most else 'grew by %d MiB' % grown
+    row('C14 what waits for a connection is bounded', run)
+    row('C14 and another is served', lambda: still_good_new(1))
+
+
+def still_good_new(stream):
+    with Wire(PORT) as w:
+        return still_good(w, stream)
+
+
+def reasons(web):
+    """Ends of connections, as /metrics counts them."""
+    def count(reason):
+        with urllib.request.urlopen('http://127.0.0.1:%d/metrics' % web,
+                                    timeout=20) as page:
+            m = re.search(r'^grpcprof_connections_closed_total\{reason="%s"\} '
+                          r'(\d+)$' % reason, page.read().decode(), re.M)
+        return int(m.group(1)) if m else 0
+
+    def counted(reason, provoke):
+        def run():
+            before = count(reason)
+            with Wire(PORT) as w:
+                w.until(lambda: w.settings)
+                provoke(w)
+                if not w.end(20):
+                    return 'still open'
+            for _ in range(100):
+                if count(reason) != before:
+                    break
+                time.sleep(0.05)
+            n = count(reason) - before
+            return '' if n == 1 else 'counted %d times' % n
+        row('C15 counted as ' + reason, run)
+
+    def flood(w):
+        for i in range(50):
+            w.send(frame(PING, 0, 0, struct.pack('>Q', i)))
+            w.until(lambda: w.closed or len(w.pongs) > i, 1)
+    counted('protocol', lambda w: w.send(frame(DATA, 0, 0, b'x')))
+    counted('too_many_pings', flood)
+    counted('max_idle', lambda w: still_good(w, 1))
+
+
 def keepalive():
     def answered():
         with Wire(PORT) as w:
@@ -718,6 +878,12 @@ def main():
         age()
     elif mode == 'ping':
         keepalive()
+    elif mode == 'leaving':
+        leaving()
+    elif mode == 'full':
+        full(int(sys.argv[3]), int(sys.argv[4]))
+    elif mode == 'reasons':
+        reasons(int(sys.argv[3]))
     elif mode == 'end':
         end(int(sys.argv[3]))
     else:

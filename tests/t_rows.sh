@@ -19,6 +19,21 @@ if need 'rows' py:hpack && start_server -w 1000; then
     rows idle --idle 1s
     rows age --max-age 1s
     rows ping --keepalive 1s
+    rows leaving --max-age 1s --keepalive 1s
+    # ASan keeps what was freed for a while, up to 256 MiB.
+    most=64
+    [ "$BIN" = "$ROOT/grpcprof" ] || most=400
+    if start_server -w 1000; then
+        LIMIT=120 tally 'rows of full' "$PY" tests/rows.py "$PORT" full \
+            "$SPID" "$most"
+        stop_server 'after rows of full, ends with status 0'
+    fi
+    if start_server -w 1000 --idle 1s --debug 127.0.0.1:0; then
+        LIMIT=120 tally 'rows of reasons' "$PY" tests/rows.py "$PORT" reasons \
+            "$(sed -En 's|.*debug endpoint on http:.*:([0-9]+)/.*|\1|p' \
+                "$SDIR/serve.err")"
+        stop_server 'after rows of reasons, ends with status 0'
+    fi
     # A greeting takes some 10 ms here: what waits for its turn waits long.
     if start_server -w 20000000; then
         LIMIT=120 tally 'rows of queue' "$PY" tests/rows.py "$PORT" queue

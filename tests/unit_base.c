@@ -147,6 +147,49 @@ static void test_txt_percent_codec(void)
     mem_fini(&back);
 }
 
+/* True when s, in base64, are the n bytes of want. */
+static bool unit_unbase64(const char *s, const char *want, size_t n)
+{
+    struct buf b = {0};
+    bool ok = txt_put_unbase64(&b, txt_slice(s)) && b.len == n &&
+              (!n || !memcmp(b.data, want, n));
+    mem_fini(&b);
+    return ok;
+}
+
+/* The vectors of RFC 4648, padded or not. */
+static void test_txt_base64(void)
+{
+    static const struct { const char *plain, *padded, *bare; } t[] = {
+        { "", "", "" }, { "f", "Zg==", "Zg" }, { "fo", "Zm8=", "Zm8" },
+        { "foo", "Zm9v", "Zm9v" }, { "foob", "Zm9vYg==", "Zm9vYg" },
+        { "fooba", "Zm9vYmE=", "Zm9vYmE" },
+        { "foobar", "Zm9vYmFy", "Zm9vYmFy" },
+    };
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        struct buf b = {0};
+        txt_put_base64(&b, txt_slice(t[i].plain));
+        CHECK(b.len == strlen(t[i].bare) &&
+              (!b.len || !memcmp(b.data, t[i].bare, b.len)));
+        CHECK(unit_unbase64(t[i].padded, t[i].plain, strlen(t[i].plain)));
+        CHECK(unit_unbase64(t[i].bare, t[i].plain, strlen(t[i].plain)));
+        mem_fini(&b);
+    }
+    CHECK(unit_unbase64("AAECAw==", "\0\1\2\3", 4));
+    CHECK(unit_unbase64("+/+/", "\xfb\xff\xbf", 3));
+    static const char *const bad[] = { "A", "=", "==", "===", "====", "AA=",
+        "A===", "AAECAw=", "AAECAw===", "AA==A", "AA==AA==", "AA=A", "AAEC=",
+        "AAECA", "-_-_", "AA A", "AAE\n", "AA\xff" "A" };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct buf b = {0};
+        CHECK(!txt_put_unbase64(&b, txt_slice(bad[i])));
+        mem_fini(&b);
+    }
+    struct buf b = {0};                 /* strchr finds the end of a text */
+    CHECK(!txt_put_unbase64(&b, (struct slice){ "AA\0A", 4 }));
+    mem_fini(&b);
+}
+
 static void test_txt_utf8(void)
 {
     CHECK(txt_utf8("a", 1) == 1 && txt_utf8("\xc3\xa4", 2) == 2);

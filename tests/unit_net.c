@@ -294,6 +294,67 @@ static void test_rpc_mappings(void)
     CHECK(!strcmp(rpc_status_name(17), "?"));
 }
 
+/* Metadata of an answer is bounded in number and in bytes, the 32 that HPACK
+ * counts for each among them; what was added stays. */
+static void test_rpc_metadata_bounds(void)
+{
+    static char big[RPC_META_BYTES];
+    struct gp_call k = {0};
+    size_t most = RPC_META_BYTES - 32 - strlen("big");
+    memset(big, 'x', sizeof big);
+    CHECK(rpc_call_add(&k, "big", (struct gp_slice){ big, most + 1 }, true) ==
+          GP_ELIMIT);
+    CHECK(!rpc_call_add(&k, "big", (struct gp_slice){ big, most }, true));
+    CHECK(rpc_call_add(&k, "a", (struct gp_slice){ "", 0 }, true) ==
+          GP_ELIMIT);
+    CHECK(k.answer.n == 1 && k.answer.first->value.n == most);
+    mem_arena_fini(&k.arena);
+    k = (struct gp_call){0};            /* in base64 it is a third more */
+    most = (RPC_META_BYTES - 32 - strlen("x-bin")) / 4 * 3;
+    CHECK(rpc_call_add(&k, "x-bin", (struct gp_slice){ big, most + 3 }, true)
+          == GP_ELIMIT);
+    CHECK(!rpc_call_add(&k, "x-bin", (struct gp_slice){ big, most }, true));
+    mem_arena_fini(&k.arena);
+    k = (struct gp_call){0};
+    for (size_t i = 0; i < RPC_META_MOST; i++)
+        CHECK(!rpc_call_add(&k, "a", (struct gp_slice){ "b", 1 }, i & 1));
+    CHECK(rpc_call_add(&k, "a", (struct gp_slice){ "b", 1 }, true) ==
+          GP_ELIMIT);
+    CHECK(k.answer.n == RPC_META_MOST);
+    mem_arena_fini(&k.arena);
+}
+
+/* Values of a server that are too large to reckon with are made smaller,
+ * negative times are refused. */
+static void test_rpc_config(void)
+{
+    struct gp_server_config c = { .size = sizeof c, .threads = 1,
+        .max_streams = UINT32_MAX, .idle_ns = INT64_MAX,
+        .max_age_ns = INT64_MAX, .keepalive_ns = INT64_MAX };
+    CHECK(!rpc_config_check(&c, NULL));
+    CHECK(c.max_streams > 0 &&
+          c.max_streams <= (uint32_t)INT32_MAX - H2_STREAMS_REFUSED);
+    int64_t now = sys_now_ns(), sum;
+    const int64_t *time[] = { &c.idle_ns, &c.max_age_ns, &c.keepalive_ns };
+    for (size_t i = 0; i < sizeof time / sizeof *time; i++) {
+        CHECK(*time[i] > 365 * 24 * 3600 * INT64_C(1000000000));
+        CHECK(!__builtin_add_overflow(now, *time[i], &sum) &&
+              !__builtin_add_overflow(sum, *time[i], &sum));
+    }
+    c = (struct gp_server_config){ .size = sizeof c };
+    CHECK(!rpc_config_check(&c, NULL));
+    CHECK(c.threads > 0 && c.max_streams == RPC_STREAMS && !c.idle_ns &&
+          !c.max_age_ns && c.keepalive_ns == RPC_KEEPALIVE_NS);
+    for (int i = 0; i < 3; i++) {
+        struct gp_why why = {{0}};
+        c = (struct gp_server_config){ .size = sizeof c, .threads = 1,
+            .idle_ns = -(i == 0), .max_age_ns = i == 1 ? INT64_MIN : 0,
+            .keepalive_ns = -(i == 2) };
+        CHECK(rpc_config_check(&c, &why) == GP_EUSAGE);
+        CHECK(strstr(why.text, "negative"));
+    }
+}
+
 /* ---- SVC ---- */
 
 /* The work is done, and is what it says. */
@@ -663,6 +724,8 @@ static void test_load_failures(void)
  *   { "rpc_content_type", test_rpc_content_type },
  *   { "rpc_percent", test_rpc_percent },
  *   { "rpc_mappings", test_rpc_mappings },
+ *   { "rpc_metadata_bounds", test_rpc_metadata_bounds },
+ *   { "rpc_config", test_rpc_config },
  *   { "svc_work", test_svc_work },
  *   { "svc_hello_parse", test_svc_hello_parse },
  *   { "h2_talk_split", test_h2_talk_split },

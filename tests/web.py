@@ -33,7 +33,8 @@ PROFILE = '/debug/pprof/profile'
 
 
 def say(name, good, why=''):
-    print('ok   ' + name if good else 'FAIL %s: %s' % (name, why), flush=True)
+    line = 'ok   ' + name if good else 'FAIL %s: %s' % (name, why)
+    print(line + '\n', end='', flush=True)     # whole, where threads say it
 
 
 def connect(receive=0):
@@ -403,7 +404,12 @@ def garbage():
         a = expect('profile?' + query, 400, get(PROFILE + '?' + query))
         say('profile?%s, X-Go-Pprof' % query,
             a.headers.get('x-go-pprof') == '1', a.headers)
-    expect('flamegraph?seconds=0', 400, get('/debug/flamegraph?seconds=0'))
+    for query in ('second=1', 'seconds=1&seconds=2', 'start&stop=x',
+                  'start&seconds=1', 'stop=x&hz=7', 'start&start',
+                  'seconds=1&x=2', '=1'):
+        expect('profile?%s, names' % query, 400, get(PROFILE + '?' + query))
+    for query in 'seconds=0', 'start', 'second=1', 'hz=7&hz=7':
+        expect('flamegraph?' + query, 400, get('/debug/flamegraph?' + query))
     expect('a token that is none', 404, get(PROFILE + '?stop=abc'))
     expect('no token', 404, get(PROFILE + '?stop='))
     expect('after all that it answers', 200, get('/healthz'))

@@ -51,7 +51,8 @@ def window(stream, more):
 
 def say(name, good, why=''):
     why = str(why).replace('\n', ' ')[:300]
-    print('ok   ' + name if good else 'FAIL %s: %s' % (name, why), flush=True)
+    line = 'ok   ' + name if good else 'FAIL %s: %s' % (name, why)
+    print(line + '\n', end='', flush=True)     # whole, where threads say it
     return good
 
 
