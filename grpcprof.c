@@ -4775,6 +4775,7 @@ struct rec_cut {                        /* what a window needs of rec_one */
     struct slice *name;                 /* owned; text in the profile's arena */
     size_t  nnames;
     const struct smp_engine *engine;
+    char    reason[sizeof rec_one.reason];      /* why that engine, or "" */
     unsigned hz;
 };
 
@@ -4827,6 +4828,7 @@ static int rec_cut(struct rec_build *b, const struct rec_mark *from,
     struct rec_cut *c = &b->cut;
     pthread_mutex_lock(&rec_one.lock);
     c->engine = rec_one.engine;
+    memcpy(c->reason, rec_one.reason, sizeof c->reason);
     c->hz = rec_one.hz;
     c->name = mem_zalloc(rec_one.nnames * sizeof *c->name);
     int e = c->name ? rec_cut_rows(b, from, to) : GP_ENOMEM;
@@ -5070,6 +5072,8 @@ static int rec_build_comments(struct rec_build *b, const struct rec_mark *from,
         e |= pp_add_comment(p, "tick_hz=%u", smp_tick_hz());
     return e | pp_add_comment(p, "tool=grpcprof %s", GP_VERSION) |
         pp_add_comment(p, "engine=%s", engine->name) |
+        (*b->cut.reason ? pp_add_comment(p, "engine_reason=%s", b->cut.reason)
+                        : GP_OK) |
         pp_add_comment(p, "clock=%s", wall ? "wall" : "cpu") |
         pp_add_comment(p, "hz_asked=%u", b->cut.hz) |
         pp_add_comment(p, "hz_delivered=%.1f",
@@ -6915,7 +6919,7 @@ struct anl_figures {                    /* comments; NAN: not there */
     double cpu_ns, process_cpu_ns, coverage, wall_ns, cpus, threads;
     double requests, work, busy_wall_ns, busy_cpu_ns;
     double tick_hz, tick_clustered;
-    struct slice tool, engine, clock;   /* empty: not there */
+    struct slice tool, engine, clock, engine_reason;    /* empty: not there */
 };
 
 struct anl_trust {
@@ -7067,6 +7071,7 @@ static void anl_read_comments(struct anl *a)
     c->tool = pp_comment(a->pp, "tool");
     c->engine = pp_comment(a->pp, "engine");
     c->clock = pp_comment(a->pp, "clock");
+    c->engine_reason = pp_comment(a->pp, "engine_reason");
 }
 
 /* Read the comments requests./pkg.Service/Method=N. */
@@ -17404,6 +17409,10 @@ static void out_profile(struct out_doc *d, const struct anl *a,
         txt_puts(&d->cell, ", clock ");
         txt_put_clean(&d->cell, a->comment.clock);
         out_field(d, "Sampled by");
+    }
+    if (a->comment.engine_reason.n) {
+        txt_put_clean(&d->cell, a->comment.engine_reason);
+        out_field(d, "Engine chosen");
     }
     for (size_t i = 0; i < c->nnotes; i++) {
         txt_puts(&d->cell, c->note[i]);

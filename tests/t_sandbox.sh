@@ -105,6 +105,7 @@ report_boxed() {
     box_ended 30
     same 'report in a container' "$ST" 0
     has 'the report names the engine' "$T/bg.out" 'engine thread'
+    has 'the report says what it could not have' "$T/bg.out" 'perf was refused'
     has 'the report says that it is driven by ticks' "$T/bg.out" 'tick-driven'
     has 'the report has the work' "$T/bg.out" ' svc_work'
     run_box folded report -f folded /out/profile.pb
