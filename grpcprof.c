@@ -10962,7 +10962,7 @@ struct gp_call {
     atomic_bool       cancelled;        /* nobody waits for it any more */
 
     /* The job's: of whichever thread runs it. */
-    unsigned          todo;             /* enum rpc_event */
+    unsigned          telling;          /* enum rpc_event */
     size_t            taken_at;         /* bytes of taken already told */
     size_t            mark;             /* where the last one in made begins */
     size_t            unsent;           /* bytes of out when the job began */
@@ -11745,41 +11745,41 @@ static void rpc_call_job(struct gp_call *k)
         return;
     k->told = true;
     smp_label = k->method->label;
-    if ((k->todo & RPC_START) && m->on_start)
+    if ((k->telling & RPC_START) && m->on_start)
         m->on_start(k, m->service);
-    if ((k->todo & RPC_WRITABLE) && m->on_writable && !k->finished)
+    if ((k->telling & RPC_WRITABLE) && m->on_writable && !k->finished)
         m->on_writable(k, m->service);
-    if ((k->todo & RPC_TIMER) && m->on_timer && !k->finished)
+    if ((k->telling & RPC_TIMER) && m->on_timer && !k->finished)
         m->on_timer(k, m->service);
-    if ((k->todo & RPC_POKE) && !k->finished)
+    if ((k->telling & RPC_POKE) && !k->finished)
         m->on_poke(k, m->service);
     while (!k->finished && !k->full && rpc_call_next(k, &message))
         m->on_message(k, message, m->service);
     if (k->taken_at < k->taken.len)     /* full: half-close waits for them */
-        k->todo &= RPC_HALF;
-    else if ((k->todo & RPC_HALF) && m->on_half_close && !k->finished)
+        k->telling &= RPC_HALF;
+    else if ((k->telling & RPC_HALF) && m->on_half_close && !k->finished)
         m->on_half_close(k, m->service);
     if (k->taken_at >= k->taken.len)
-        k->todo = 0;
+        k->telling = 0;
     smp_label = old;
 }
 
 /* Give k's job what has come for it. */
 static void rpc_call_take(struct gp_call *k)
 {
-    k->todo |= k->events;
+    k->telling |= k->events;
     k->events = 0;
     k->unsent = k->body.n;
-    if (k->todo & RPC_WRITABLE)
+    if (k->telling & RPC_WRITABLE)
         k->full = false;
     if (k->full) {                      /* nothing is told before that */
-        k->events = k->todo;
-        k->todo = 0;
+        k->events = k->telling;
+        k->telling = 0;
         return;
     }
     if (k->taken_at < k->taken.len && k->whole) {
-        k->events = k->todo & RPC_HALF; /* what is in front comes first */
-        k->todo &= ~(unsigned)RPC_HALF;
+        k->events = k->telling & RPC_HALF; /* what is in front comes first */
+        k->telling &= ~(unsigned)RPC_HALF;
     }
     if (k->taken_at < k->taken.len || !k->whole)
         return;
