@@ -1535,15 +1535,17 @@ static int sys_write_file(const char *path, const void *src, size_t n,
 }
 
 /* Start fn(arg) on a new thread called name (at most 15 bytes), with every
- * signal but SIGPROF blocked; SIGPROF too when quiet, for threads that are
- * not to be sampled. */
+ * signal blocked but SIGPROF and SIGTRAP, which sample; these too when quiet,
+ * for threads that are not to be sampled. */
 static int sys_thread_start(pthread_t *t, const char *name, bool quiet,
                             void *(*fn)(void *), void *arg, struct gp_why *why)
 {
     sigset_t all, old;
     sigfillset(&all);
-    if (!quiet)
+    if (!quiet) {
         sigdelset(&all, SIGPROF);
+        sigdelset(&all, SIGTRAP);       /* perf's samples, see smp_trap_have */
+    }
     pthread_sigmask(SIG_SETMASK, &all, &old);
     int e = pthread_create(t, NULL, fn, arg);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
@@ -2874,8 +2876,9 @@ static void elf_find_all(struct elf *m, struct elf_spot *spot, size_t n)
  * for     the sampler: clocks that send SIGPROF, a handler that stores one
  *         stack, a ring that hands it over
  * uses    MEM, TXT, SYS
- * owns    the SIGPROF handler, the timers and the ring, all for the life of
- *         the process: a late signal never finds them gone
+ * owns    the SIGPROF handler, SIGTRAP's where nobody else has it, the timers
+ *         and the ring, all for the life of the process: a late signal never
+ *         finds them gone
  * spec    setitimer(2), timer_create(2), perf_event_open(2),
  *         signal-safety(7), backtrace(3)
  * prefix  smp_
@@ -2894,7 +2897,8 @@ static void elf_find_all(struct elf *m, struct elf_spot *spot, size_t n)
  *
  *   itimer  one timer for the process, on its CPU time; at kernel ticks
  *   thread  a timer for each thread, on its CPU time; at kernel ticks
- *   perf    a counter for each thread, on its CPU time; exact
+ *   perf    a counter for each thread, on its CPU time; exact; by SIGTRAP
+ *           where that can be had
  *   wall    a timer for each thread, on real time: threads that wait too
  *
  * Invariant  taken + lost == signals accepted.
@@ -2920,6 +2924,7 @@ static struct {
     uint64_t tail;                      /* next to take; the consumer's */
     _Atomic uint64_t lost;              /* signals that found it full */
     bool     blind;                     /* backtrace() has no libgcc_s */
+    bool     trap;                      /* perf's samples come by SIGTRAP */
     atomic_bool on;                     /* the handler stores samples */
     atomic_bool wall;                   /* and whether their threads wait */
 } smp_ring;
@@ -3063,6 +3068,23 @@ static void smp_signal_sig(int signo, siginfo_t *info, void *context)
     errno = saved;
 }
 
+/* How the kernel says that a perf counter sent a SIGTRAP. */
+#ifndef TRAP_PERF
+#define TRAP_PERF 6
+#endif
+
+/* SIGTRAP: a sample, where a counter of ours sent it; a breakpoint's or another
+ * program's ends the process, as it does where nobody handles it. */
+static void smp_trap_sig(int signo, siginfo_t *info, void *context)
+{
+    if (info->si_code == TRAP_PERF) {
+        smp_signal_sig(signo, info, context);
+        return;
+    }
+    signal(signo, SIG_DFL);
+    raise(signo);                       /* comes when this returns */
+}
+
 /* Hand every stored sample to fn, oldest of a thread first, and free its slot.
  * One thread at a time.  Returns how many. */
 static uint64_t smp_drain(void (*fn)(const struct smp_slot *, void *),
@@ -3163,9 +3185,10 @@ static void smp_timer_disarm(struct smp_timer *t)
     timer_delete(t->id);
 }
 
-/* perf: a counter of thread tid's CPU time, kernel's included, that signals it
- * at every overflow. */
-static int smp_perf_arm(struct smp_timer *t, uint32_t tid, unsigned hz)
+/* Open a counter of thread tid's CPU time, kernel's included, that overflows
+ * at hz; with trap each overflow is a SIGTRAP of that thread (Linux 5.13).  -1
+ * with errno. */
+static int smp_perf_open(uint32_t tid, unsigned hz, bool trap)
 {
     struct perf_event_attr a = {
         .type = PERF_TYPE_SOFTWARE, .size = sizeof a,
@@ -3173,11 +3196,59 @@ static int smp_perf_arm(struct smp_timer *t, uint32_t tid, unsigned hz)
         .sample_period = 1000000000u / hz, .disabled = 1, .exclude_hv = 1,
         .wakeup_events = 1,
     };
+#ifdef PERF_ATTR_SIZE_VER7
+    a.sigtrap = a.remove_on_exec = trap;
+#else
+    if (trap) {
+        errno = EINVAL;
+        return -1;
+    }
+#endif
+    return (int)syscall(SYS_perf_event_open, &a, (pid_t)tid, -1, -1,
+                        PERF_FLAG_FD_CLOEXEC);
+}
+
+/* Whether perf may signal by SIGTRAP, which the kernel hands over on its way
+ * back to the program: 21 us a sample where SIGPROF, which takes an interrupt
+ * of its own, costs 31.  Not where somebody else has SIGTRAP, a debugger or
+ * a handler; not under TSan, which takes it for a fault.  Installs ours. */
+static bool smp_trap_have(void)
+{
+#ifndef __SANITIZE_THREAD__
+    struct sigaction old, act = { .sa_sigaction = smp_trap_sig,
+                                  .sa_flags = SA_SIGINFO | SA_RESTART };
+    char line[128];
+    unsigned tracer = 0;
+    sigfillset(&act.sa_mask);
+    FILE *f = fopen("/proc/self/status", "re");
+    while (f && fgets(line, sizeof line, f))
+        if (sscanf(line, "TracerPid: %u", &tracer) == 1)
+            break;
+    if (f)
+        fclose(f);
+    if (tracer || sigaction(SIGTRAP, NULL, &old))
+        return false;
+    if ((old.sa_flags & SA_SIGINFO) && old.sa_sigaction == smp_trap_sig)
+        return true;
+    return !(old.sa_flags & SA_SIGINFO) && old.sa_handler == SIG_DFL &&
+           !sigaction(SIGTRAP, &act, NULL);
+#else
+    return false;
+#endif
+}
+
+/* perf: a counter of thread tid's CPU time that signals it at each overflow. */
+static int smp_perf_arm(struct smp_timer *t, uint32_t tid, unsigned hz)
+{
     struct f_owner_ex owner = { F_OWNER_TID, (pid_t)tid };
-    t->fd = (int)syscall(SYS_perf_event_open, &a, (pid_t)tid, -1, -1,
-                         PERF_FLAG_FD_CLOEXEC);
+    bool trap = smp_ring.trap;
+    t->fd = smp_perf_open(tid, hz, trap);
+    if (t->fd < 0 && trap && (errno == EINVAL || errno == E2BIG))
+        t->fd = smp_perf_open(tid, hz, trap = false);   /* before Linux 5.13 */
     if (t->fd < 0)
         return GP_EIO;
+    if (trap && !ioctl(t->fd, PERF_EVENT_IOC_ENABLE, 0))
+        return GP_OK;
     if (fcntl(t->fd, F_SETFL, O_ASYNC | O_NONBLOCK) ||
         fcntl(t->fd, F_SETSIG, SIGPROF) ||
         fcntl(t->fd, F_SETOWN_EX, &owner) ||
@@ -3261,6 +3332,7 @@ static int smp_start(const struct smp_engine *engine, unsigned hz,
     if (!smp_ring.slot && (e = smp_ring_init(why)))
         return e;
     smp_ring.blind = backtrace(warm, 4) < 2;    /* loads libgcc_s: allocates */
+    smp_ring.trap = engine == &smp_perf && smp_trap_have();
     struct sigaction act = { .sa_sigaction = smp_signal_sig,
                              .sa_flags = SA_SIGINFO | SA_RESTART };
     sigfillset(&act.sa_mask);

@@ -9,7 +9,8 @@
  *
  * Errors: functions return 0 or a negative enum gp_err and then put one line,
  * without a newline, into *why (which may be NULL).  The library never prints,
- * never exits and installs one signal handler, SIGPROF's, while it profiles.
+ * never exits, and installs signal handlers only when it profiles: SIGPROF's,
+ * and with the perf timer SIGTRAP's, if nobody else has that.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -7,7 +7,7 @@ import sys
 
 # No lock, no allocation, no stream: signal-safety(7), and memory.  backtrace()
 # is argued for where it is called.
-ALLOWED = set('''clock_gettime syscall memcpy memmove memset memcmp
+ALLOWED = set('''clock_gettime syscall memcpy memmove memset memcmp raise signal
     __errno_location backtrace write _exit'''.split())
 
 
