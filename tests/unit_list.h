@@ -38,6 +38,7 @@ TEST(rec_many_may_start_and_stop_at_once),
 TEST(rec_inlined_calls),
 TEST(rec_without_addr2line),
 TEST(rec_records_while_lines_are_read),
+TEST(smp_trap),
 TEST(smp_full_ring_counts_what_it_loses),
 TEST(profiler_api_writes_both_files),
 /* unit_net.c */

@@ -762,6 +762,29 @@ static void test_rec_records_while_lines_are_read(void)
     unit_dir_end(dir);
 }
 
+/* A trap that is not perf's, as after a breakpoint, ends the process as ever;
+ * somebody else's handler of SIGTRAP stays. */
+static void test_smp_trap(void)
+{
+    for (int theirs = 0; theirs < 2; theirs++) {
+        int status = 0;
+        pid_t child = fork();
+        if (child == 0) {
+            if (theirs)
+                signal(SIGTRAP, SIG_IGN);
+            if (smp_start(&smp_perf, 100, NULL) || (theirs && smp_ring.trap))
+                _exit(1);
+            raise(SIGTRAP);
+            _exit(theirs ? 0 : 2);
+        }
+        CHECK(child > 0 && waitpid(child, &status, 0) == child);
+        if (theirs)
+            CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        else
+            CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGTRAP);
+    }
+}
+
 static void test_smp_full_ring_counts_what_it_loses(void)
 {
     struct gp_why why;
