@@ -266,9 +266,13 @@ enum {
     H2_STRIKES = 2,
 
     /* Streams past the limit that are refused one by one; further ones end the
-     * connection.  Few, since nghttp2 remembers as many closed streams as may
-     * be open, at 300 bytes each. */
-    H2_STREAMS_REFUSED = 10,
+     * connection. */
+    H2_STREAMS_REFUSED = 100,
+
+    /* Streams of which it is known that, and how, they were closed, at 4 bytes
+     * each: what comes late for older ones is ignored, or taken for HEADERS on
+     * a number that was passed over. */
+    H2_CLOSED = 128,
 
     /* RST_STREAM frames of calls with deadlines at once and per second: those
      * are dropped before they run, so that 5,000 cost 2 % of a CPU; grpc-go
@@ -391,6 +395,10 @@ enum {
  * together, or are so many: a reading takes 25 ns, some calls 500. */
 #define RPC_CLOCK_NS INT64_C(2000)
 #define RPC_CLOCK_JOBS 8
+
+/* The CPU time of jobs that take as long as this is taken, by two readings of
+ * the thread's clock, 0.2 us each; of shorter ones that would be a burden. */
+#define RPC_TIMED_JOB_NS INT64_C(10000)
 
 /* Calls shorter than this cost more to hand over than to run. */
 #define RPC_SHARE_JOB_NS INT64_C(3000)
@@ -4303,15 +4311,22 @@ struct rec_notes {                      /* all zero is none */
     struct arena arena;                 /* their text */
 };
 
+struct rec_calls {                      /* of one method, so far */
+    const char *path;                   /* borrowed from the server */
+    uint64_t ended;                     /* calls */
+    uint64_t timed, timed_cpu_ns;       /* runs of its handler whose CPU time
+                                         * the server took itself, and that */
+};
+
 struct rec_source {                     /* what else a profile is to say */
-    bool (*calls)(const void *server, size_t i, const char **path,
-                  uint64_t *n);         /* calls so far of method i, if any */
+    bool (*calls)(const void *server, size_t i, struct rec_calls *out);
+                                        /* of method i; false: there is none */
     const void *server;                 /* for calls; borrowed; NULL: none */
     const struct rec_notes *notes;      /* borrowed; NULL: none */
 };
 
 struct rec_mark {                       /* the recorder at one moment */
-    uint64_t *calls;                    /* owned, by method of the source */
+    struct rec_calls *calls;            /* owned, by method of the source */
     size_t  ncalls;
     struct rec_count *row;              /* owned, nrows */
     size_t  nrows;
@@ -4779,15 +4794,14 @@ static void rec_mark_fini(struct rec_mark *m)
 /* Note in m the calls that source's server has answered so far. */
 static int rec_mark_calls(struct rec_mark *m, const struct rec_source *source)
 {
-    const char *path;
-    uint64_t n;
+    struct rec_calls c;
     if (!source->server)
         return GP_OK;
-    while (source->calls(source->server, m->ncalls, &path, &n))
+    while (source->calls(source->server, m->ncalls, &c))
         m->ncalls++;
     m->calls = mem_zalloc(m->ncalls * sizeof *m->calls);
     for (size_t i = 0; m->calls && i < m->ncalls; i++)
-        source->calls(source->server, i, &path, &m->calls[i]);
+        source->calls(source->server, i, &m->calls[i]);
     return m->calls ? GP_OK : GP_ENOMEM;
 }
 
@@ -5178,15 +5192,21 @@ static int rec_build_calls(struct pp *p, const struct rec_mark *from,
                            const struct rec_mark *to,
                            const struct rec_source *source)
 {
-    const char *path;
-    uint64_t n, all = 0;
+    static const struct rec_calls none;
+    uint64_t all = 0;
     int e = GP_OK;
     for (size_t i = 0; i < to->ncalls; i++) {
-        source->calls(source->server, i, &path, &n);
-        n = to->calls[i] - (i < from->ncalls ? from->calls[i] : 0);
-        all += n;
-        if (n)
-            e |= pp_add_comment(p, "requests.%s=%" PRIu64, path, n);
+        const struct rec_calls *b = &to->calls[i];
+        const struct rec_calls *a = i < from->ncalls ? &from->calls[i] : &none;
+        all += b->ended - a->ended;
+        if (b->ended > a->ended)
+            e |= pp_add_comment(p, "requests.%s=%" PRIu64, b->path,
+                                b->ended - a->ended);
+        if (b->timed > a->timed)
+            e |= pp_add_comment(p, "handler_runs.%s=%" PRIu64, b->path,
+                                b->timed - a->timed) |
+                 pp_add_comment(p, "handler_cpu_ns.%s=%" PRIu64, b->path,
+                                b->timed_cpu_ns - a->timed_cpu_ns);
     }
     if (source->server)
         e |= pp_add_comment(p, "requests=%" PRIu64, all);
@@ -9726,9 +9746,12 @@ struct h2_conn {                        /* all zero before h2_accept */
     int              error;             /* errno of H2_END_IO */
     uint32_t         goaway_code;       /* of the peer's GOAWAY */
     int32_t          top_id;            /* highest stream the peer opened */
+    int32_t          closed[H2_CLOSED]; /* streams by number: id: the peer had
+                                         * ended it; -id: it had not */
     int32_t          reset_id;          /* stream of the last RST_STREAM in */
     uint32_t         headers_bytes;     /* of the block being read */
-    void            *opening;           /* its stream; NULL: nobody's */
+    void            *stream;            /* found last, or NULL: nobody's */
+    int32_t          stream_id;         /* of it; 0: none is known */
     size_t           fed;               /* bytes of DATA to be given back */
     uint8_t          matched;           /* bytes of the preface seen */
     bool             busy;              /* inside nghttp2 */
@@ -10294,21 +10317,54 @@ static void h2_on_event(struct net_io *io, uint32_t events)
 
 /* ---- nghttp2's callbacks ---- */
 
-/* A frame's nine bytes were read.  HEADERS on a stream number that was passed
- * over is an error of the connection ([H2] 5.1.1), which nghttp2 takes for a
- * late frame of a closed stream and ignores. */
+/* Where c keeps what became of stream id. */
+static int32_t *h2_closed(struct h2_conn *c, int32_t id)
+{
+    return &c->closed[(uint32_t)id / 2 % H2_CLOSED];
+}
+
+/* A frame's nine bytes were read.  What nghttp2 takes for a late frame of a
+ * stream that it has forgotten, and ignores, may be an error of the connection:
+ * HEADERS on a stream number that was passed over ([H2] 5.1.1), and HEADERS or
+ * DATA after the peer's own END_STREAM (5.1). */
 static int h2_on_begin_frame(nghttp2_session *s, const nghttp2_frame_hd *hd,
                              void *arg)
 {
     struct h2_conn *c = arg;
-    if (hd->type != NGHTTP2_HEADERS || !c->kit->server)
+    int32_t id = hd->stream_id;
+    uint32_t error = 0;
+    if (hd->type > NGHTTP2_HEADERS || !c->kit->server)
         return 0;
-    if (hd->stream_id > c->top_id)
-        c->top_id = hd->stream_id;
-    else if (!nghttp2_session_find_stream(s, hd->stream_id))
-        return nghttp2_session_terminate_session(s, NGHTTP2_PROTOCOL_ERROR) ?
-               NGHTTP2_ERR_CALLBACK_FAILURE : 0;
-    return 0;
+    if (hd->type == NGHTTP2_HEADERS && id > c->top_id)
+        c->top_id = id;
+    else if (*h2_closed(c, id) == id)
+        error = NGHTTP2_STREAM_CLOSED;
+    else if (hd->type == NGHTTP2_HEADERS && *h2_closed(c, id) != -id &&
+             !nghttp2_session_find_stream(s, id))
+        error = NGHTTP2_PROTOCOL_ERROR;
+    return error && nghttp2_session_terminate_session(s, error) ?
+           NGHTTP2_ERR_CALLBACK_FAILURE : 0;
+}
+
+/* What stands for stream id above, or NULL.  Frames of a stream come in rows:
+ * the last one found is found again for nothing. */
+static void *h2_stream(struct h2_conn *c, int32_t id)
+{
+    if (c->stream_id != id) {
+        c->stream = nghttp2_session_get_stream_user_data(c->session, id);
+        c->stream_id = id;
+    }
+    return c->stream;
+}
+
+/* Let stream stand for stream id, or NULL: no callback comes for it any more.
+ * Nothing where there is no such stream. */
+static void h2_stream_set(struct h2_conn *c, int32_t id, void *stream)
+{
+    bool set = c->session &&
+               !nghttp2_session_set_stream_user_data(c->session, id, stream);
+    c->stream = stream;
+    c->stream_id = set ? id : 0;
 }
 
 /* A header block begins. */
@@ -10317,15 +10373,14 @@ static int h2_on_begin_headers(nghttp2_session *s, const nghttp2_frame *f,
 {
     struct h2_conn *c = arg;
     c->headers_bytes = 0;
-    if (f->headers.cat != NGHTTP2_HCAT_REQUEST) {
-        c->opening = nghttp2_session_get_stream_user_data(s, f->hd.stream_id);
+    if (f->headers.cat != NGHTTP2_HCAT_REQUEST)
         return 0;
-    }
-    void *stream = c->opening = c->kit->up->on_open(c, f->hd.stream_id);
+    void *stream = c->kit->up->on_open(c, f->hd.stream_id);
     if (!stream)
         return nghttp2_submit_rst_stream(s, NGHTTP2_FLAG_NONE, f->hd.stream_id,
                    NGHTTP2_REFUSED_STREAM) ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
-    return nghttp2_session_set_stream_user_data(s, f->hd.stream_id, stream);
+    h2_stream_set(c, f->hd.stream_id, stream);
+    return 0;
 }
 
 /* A header.  nghttp2 advertises the limit of a list but does not count
@@ -10338,15 +10393,15 @@ static int h2_on_header(nghttp2_session *s, const nghttp2_frame *f,
     uint32_t most = c->kit->headers_bytes;
     size_t n = nlen + vlen + 32;
     (void)s;
-    (void)f;
     (void)flags;
     if (n > most * (uint64_t)H2_HARD_HEADERS - c->headers_bytes)
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     c->headers_bytes += (uint32_t)n;
     if (c->headers_bytes > most)
         return 0;
-    if (c->opening)
-        c->kit->up->on_header(c, c->opening,
+    void *stream = h2_stream(c, f->hd.stream_id);
+    if (stream)
+        c->kit->up->on_header(c, stream,
                               (struct slice){ (const char *)name, nlen },
                               (struct slice){ (const char *)value, vlen });
     return 0;
@@ -10359,7 +10414,7 @@ static int h2_on_data(nghttp2_session *s, uint8_t flags, int32_t id,
                       const uint8_t *p, size_t n, void *arg)
 {
     struct h2_conn *c = arg;
-    void *stream = nghttp2_session_get_stream_user_data(s, id);
+    void *stream = h2_stream(c, id);
     bool last = flags & NGHTTP2_FLAG_END_STREAM;
     c->fed += n;
     if (stream)
@@ -10399,7 +10454,7 @@ static void h2_on_message_frame(struct h2_conn *c, const nghttp2_frame *f)
 {
     nghttp2_session *s = c->session;
     int32_t id = f->hd.stream_id;
-    void *stream = nghttp2_session_get_stream_user_data(s, id);
+    void *stream = h2_stream(c, id);
     if (!stream)
         return;
     if (f->hd.type == NGHTTP2_HEADERS)
@@ -10416,9 +10471,9 @@ static void h2_on_message_frame(struct h2_conn *c, const nghttp2_frame *f)
 
 /* Charge an RST_STREAM.  One of a call that has begun to be answered is free;
  * one that a deadline may have caused has a bucket of its own. */
-static bool h2_charge_reset(struct h2_conn *c, nghttp2_session *s, int32_t id)
+static bool h2_charge_reset(struct h2_conn *c, int32_t id)
 {
-    void *stream = nghttp2_session_get_stream_user_data(s, id);
+    void *stream = h2_stream(c, id);
     enum h2_excuse excuse = stream ? c->kit->up->on_excuse(c, stream)
                           : c->ended ? H2_FREE : H2_NO_EXCUSE;
     c->ended -= !stream && c->ended;
@@ -10445,7 +10500,7 @@ static int h2_on_frame(nghttp2_session *s, const nghttp2_frame *f, void *arg)
     case NGHTTP2_RST_STREAM:
         c->reset_id = f->hd.stream_id;  /* on_stream_close is next */
         if (c->kit->server && f->rst_stream.error_code != NGHTTP2_NO_ERROR &&
-            !h2_charge_reset(c, s, f->hd.stream_id))
+            !h2_charge_reset(c, f->hd.stream_id))
             return NGHTTP2_ERR_CALLBACK_FAILURE;
         break;
     case NGHTTP2_SETTINGS:
@@ -10502,14 +10557,14 @@ static int h2_on_close(nghttp2_session *s, int32_t id, uint32_t code,
                        void *arg)
 {
     struct h2_conn *c = arg;
-    void *stream = nghttp2_session_get_stream_user_data(s, id);
+    void *stream = h2_stream(c, id);
     bool by_peer = c->reset_id == id;
-    if (c->opening == stream)
-        c->opening = NULL;
-    if (stream) {
-        (void)nghttp2_session_set_stream_user_data(s, id, NULL);
+    c->stream_id = 0;
+    if (c->kit->server)
+        *h2_closed(c, id) =
+            nghttp2_session_get_stream_remote_close(s, id) == 1 ? id : -id;
+    if (stream)
         c->kit->up->on_close(c, stream, code, by_peer);
-    }
     return 0;
 }
 
@@ -10623,7 +10678,7 @@ static int h2_respond(struct h2_conn *c, int32_t id, const nghttp2_nv *nv,
  * more.  Ahead of the stream's DATA, so that its body is not read again. */
 static void h2_cancel(struct h2_conn *c, int32_t id, uint32_t code)
 {
-    (void)nghttp2_session_set_stream_user_data(c->session, id, NULL);
+    h2_stream_set(c, id, NULL);
     (void)nghttp2_submit_rst_stream(c->session, NGHTTP2_FLAG_NONE, id, code);
 }
 
@@ -10682,6 +10737,7 @@ static void h2_kit_options(const struct h2_kit *k)
                                          H2_GLITCHES_A_SEC);
 #endif
     nghttp2_option_set_no_auto_window_update(k->option, k->server);
+    nghttp2_option_set_no_closed_streams(k->option, k->server);
 }
 
 /* Make k ready from its other fields, which the caller has set. */
@@ -11070,6 +11126,9 @@ struct rpc_tally {                      /* a loop's calls of one method */
     _Atomic uint64_t code[17];          /* ended, by grpc status */
     _Atomic uint64_t took[RPC_STEPS];   /* ended, by time */
     _Atomic uint64_t took_ns;           /* in all */
+    _Atomic uint64_t timed;             /* jobs run here whose CPU time was
+                                         * taken, and that */
+    _Atomic uint64_t timed_cpu_ns;
     int64_t          job_ns;            /* what a job takes; a running mean, the
                                          * loop's own */
 };
@@ -11104,6 +11163,7 @@ struct rpc_loop {
     unsigned          nready;           /* calls that wait for a run */
     int64_t           slice_ns;         /* handler time left in this turn */
     int64_t           slice_of_ns;      /* the turn: net.woke_ns */
+    const struct rpc_method *recent;    /* the one called last, or NULL */
     struct job_inbox  back;             /* calls that others ran */
     struct gp_call   *stock;            /* owned; linked by next */
     size_t            nstock;           /* at most RPC_POOL_CALLS */
@@ -11609,7 +11669,8 @@ static void rpc_call_finish(struct gp_call *k, enum gp_status status,
     k->finished = true;
     k->status = (unsigned)status > 16 ? GP_STATUS_UNKNOWN : status;
     k->message.len = 0;
-    txt_put_percent(&k->message, txt_slice(text), RPC_TEXT_BYTES);
+    if (*text)
+        txt_put_percent(&k->message, txt_slice(text), RPC_TEXT_BYTES);
 }
 
 /* End k with a status other than OK. */
@@ -11984,6 +12045,18 @@ static void rpc_loop_share(struct rpc_loop *l, unsigned idle)
     }
 }
 
+/* Run k's job on l, and take its CPU time: a figure of the server's own beside
+ * what samples say. */
+static void rpc_loop_time(struct rpc_loop *l, struct gp_call *k)
+{
+    struct rpc_tally *t = &l->tally[k->method->index];
+    int64_t from_ns = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    rpc_call_job(k);
+    int64_t cpu_ns = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID) - from_ns;
+    net_add(&t->timed, 1);
+    net_add(&t->timed_cpu_ns, (uint64_t)cpu_ns);
+}
+
 /* Jobs of one method, and the clock that is read around them. */
 struct rpc_clock {
     const struct rpc_method *method;
@@ -12039,7 +12112,10 @@ static void rpc_loop_work(struct rpc_loop *l)
                 rpc_loop_share(l, idle);
             rpc_call_take(k);
             rpc_clock_look(l, &clock, k->method);
-            rpc_call_job(k);
+            if (job_ns >= RPC_TIMED_JOB_NS)
+                rpc_loop_time(l, k);
+            else
+                rpc_call_job(k);
             clock.jobs++;
             rpc_clock_look(l, &clock, k->method);
             rpc_call_settle(k);
@@ -12086,7 +12162,7 @@ static void rpc_loop_help(struct rpc_loop *l)
         if (k->deadline_ns && l->net.now_ns >= k->deadline_ns)
             rpc_call_fail(k, GP_STATUS_DEADLINE_EXCEEDED, "deadline exceeded");
         else
-            rpc_call_job(k);
+            rpc_loop_time(l, k);
         job_return(&k->loop->back, j, &k->loop->net);
     }
 }
@@ -12136,16 +12212,21 @@ static void rpc_call_keep_meta(struct gp_call *k, struct slice name,
     (void)rpc_meta_add(k, &k->request, name, value, false);
 }
 
-/* The method of s at path, or NULL. */
-static const struct rpc_method *rpc_server_find(const struct gp_server *s,
-                                                struct slice path)
+/* The method of l's server at path, or NULL.  The one called last is likely
+ * to be called again. */
+static const struct rpc_method *rpc_loop_find(struct rpc_loop *l,
+                                              struct slice path)
 {
+    const struct rpc_method *m = l->recent;
+    if (m && m->n == path.n && !memcmp(m->own.path, path.p, path.n))
+        return m;
+    const struct gp_server *s = l->server;
     uint64_t hash = mem_hash(path.p, path.n);
     uint32_t at = 0, i;
     while ((i = mem_index_next(&s->by_path, hash, &at)) != MEM_NONE)
         if (s->method[i].n == path.n &&
             !memcmp(s->method[i].own.path, path.p, path.n))
-            return &s->method[i];
+            return l->recent = &s->method[i];
     return NULL;
 }
 
@@ -12160,7 +12241,7 @@ static bool rpc_call_header(struct gp_call *k, struct slice name,
     case 5:
         if (!RPC_IS(":path"))
             return false;
-        k->method = rpc_server_find(k->loop->server, value);
+        k->method = rpc_loop_find(k->loop, value);
         return true;
     case 7:
         if (!RPC_IS(":method"))
@@ -12267,6 +12348,23 @@ static void rpc_call_prefix(struct gp_call *k)
         mem_put(&k->in, k->frame.prefix, sizeof k->frame.prefix);
 }
 
+/* Take n bytes of a request if they are one message, whole, alone, and of a
+ * kind that needs no questions: the usual case, in one step. */
+static bool rpc_call_take_whole(struct gp_call *k, const uint8_t *p, size_t n)
+{
+    if (k->frame.have || k->frame.count || n < sizeof k->frame.prefix || p[0] ||
+        n > k->loop->server->config.max_message)
+        return false;
+    size_t size = (size_t)p[1] << 24 | (size_t)p[2] << 16 | (size_t)p[3] << 8 |
+                  p[4];
+    if (size != n - sizeof k->frame.prefix)
+        return false;
+    mem_put(&k->in, p, n);
+    k->frame.count = 1;
+    k->whole = k->in.len;
+    return true;
+}
+
 /* Bytes of a request.  A message that is being put together gives the window
  * back at once, so that it may be larger than that; those behind a whole one
  * wait until the handler takes it ([GRPC] back-pressure). */
@@ -12283,7 +12381,8 @@ static void rpc_on_data(struct h2_conn *h2, void *stream, const uint8_t *p,
         k->held += n;
     else if (!last)
         h2_consume(h2, k->id, n);
-    while (!k->answered && !k->foreign &&
+    bool skip = k->answered || k->foreign || rpc_call_take_whole(k, p, n);
+    while (!skip && !k->answered &&
            (step = rpc_frame_next(&k->frame, &in, &part)) != RPC_MORE) {
         if (step == RPC_PREFIX)
             rpc_call_prefix(k);
@@ -12393,9 +12492,7 @@ static void rpc_on_lost(struct h2_conn *h2)
     net_add(&c->loop->closed[h2->end], 1);
     while (!mem_link_alone(&c->calls)) {
         struct gp_call *k = MEM_OF(c->calls.next, struct gp_call, of_conn);
-        if (h2->session)
-            (void)nghttp2_session_set_stream_user_data(h2->session, k->id,
-                                                       NULL);
+        h2_stream_set(h2, k->id, NULL);
         rpc_call_close(k);
     }
 }
@@ -12983,11 +13080,20 @@ static bool rpc_server_method(const struct gp_server *s, size_t i,
     return true;
 }
 
-/* The same for a caller that knows s only as somebody's server. */
-static bool rpc_server_method_of(const void *s, size_t i, const char **path,
-                                 uint64_t *calls)
+/* What a profile says of method i, for a caller that knows s only as somebody's
+ * server. */
+static bool rpc_server_calls_of(const void *server, size_t i,
+                                struct rec_calls *out)
 {
-    return rpc_server_method(s, i, path, calls);
+    const struct gp_server *s = server;
+    *out = (struct rec_calls){0};
+    if (!rpc_server_method(s, i, &out->path, &out->ended))
+        return false;
+    for (unsigned k = 0; s->started && k < s->config.threads; k++) {
+        out->timed += net_get(&s->loop[k].tally[i].timed);
+        out->timed_cpu_ns += net_get(&s->loop[k].tally[i].timed_cpu_ns);
+    }
+    return true;
 }
 
 /* Address number i that s listens on, the last first, as text that lives as
@@ -13003,6 +13109,7 @@ static const char *rpc_server_address(const struct gp_server *s, size_t i)
 struct rpc_count {                      /* a method's calls, on all loops */
     const char *path;                   /* as long as the server; "": none */
     uint64_t begun, code[17], took[RPC_STEPS], took_ns;     /* as rpc_tally */
+    uint64_t timed, timed_cpu_ns;
 };
 
 /* What is counted of method i, and last of the calls that reached none, into
@@ -13021,6 +13128,8 @@ static bool rpc_server_count(const struct gp_server *s, size_t i,
         for (int step = 0; step < RPC_STEPS; step++)
             c.took[step] += net_get(&t->took[step]);
         c.took_ns += net_get(&t->took_ns);
+        c.timed += net_get(&t->timed);
+        c.timed_cpu_ns += net_get(&t->timed_cpu_ns);
         c.begun += net_get(&t->begun);
     }
     *out = c;
@@ -13353,11 +13462,9 @@ static void rpc_chan_on_lost(struct h2_conn *h2)
                                 .status = GP_STATUS_UNAVAILABLE,
                                 .detail = (uint32_t)h2->end,
                                 .text = text[h2->end] };
-        if (h2->session) {
+        if (h2->session)
             r.unseen = !nghttp2_session_find_stream(h2->session, u->id);
-            (void)nghttp2_session_set_stream_user_data(h2->session, u->id,
-                                                       NULL);
-        }
+        h2_stream_set(h2, u->id, NULL);
         rpc_unary_unlink(u);
         ch->up->on_done(ch, u, &r);
     }
@@ -15027,6 +15134,22 @@ static void web_put_latency(struct buf *b, const struct gp_server *s)
     }
 }
 
+/* Append one figure of each method of s whose handlers' CPU time was taken. */
+static void web_put_timed(struct buf *b, const struct gp_server *s,
+                          const char *name, const char *help, bool cpu)
+{
+    struct rpc_count k;
+    web_put_metric(b, name, "counter", help);
+    for (size_t i = 0; rpc_server_count(s, i, &k); i++) {
+        if (!k.timed)
+            continue;
+        txt_putf(b, "%s{", name);
+        web_put_labels(b, k.path);
+        txt_putf(b, "} %.9g\n", cpu ? (double)k.timed_cpu_ns / 1e9
+                                    : (double)k.timed);
+    }
+}
+
 /* Append the connections and bytes of s. */
 static void web_put_traffic(struct buf *b, const struct gp_server *s)
 {
@@ -15059,6 +15182,10 @@ static void web_metrics(struct web_conn *c, const struct web_request *q)
     if (s) {
         web_put_calls(&b, s);
         web_put_latency(&b, s);
+        web_put_timed(&b, s, "grpcprof_handler_runs_total",
+                      "Runs of handlers whose CPU time was taken.", false);
+        web_put_timed(&b, s, "grpcprof_handler_cpu_seconds_total",
+                      "CPU time of those runs, by the thread's clock.", true);
         web_put_traffic(&b, s);
     }
     web_put_value(&b, "process_cpu_seconds_total", "counter",
@@ -15658,7 +15785,7 @@ static int web_new(struct gp_debug **out, const struct web_config *config,
     mem_link_init(&w->claim);
     w->listener = (struct net_io){ .fd = -1, .events = EPOLLIN, .arg = w,
                                    .on_event = web_on_accept };
-    w->source = (struct rec_source){ .calls = rpc_server_method_of,
+    w->source = (struct rec_source){ .calls = rpc_server_calls_of,
                                      .server = config->server,
                                      .notes = &w->notes };
     (void)net_addr_split(config->address, w->host, sizeof w->host, &port);
@@ -15774,7 +15901,7 @@ int gp_profiler_start(struct gp_profiler **out,
     if (!p)
         return txt_fail(why, GP_ENOMEM, "out of memory");
     p->source = (struct rec_source){
-        .calls = rpc_server_method_of, .notes = &p->notes, .server = server };
+        .calls = rpc_server_calls_of, .notes = &p->notes, .server = server };
     if ((e = rec_window_open(&p->from, &want, &p->source, why)))
         mem_free(p);
     else
