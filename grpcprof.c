@@ -9747,7 +9747,7 @@ struct h2_conn {                        /* all zero before h2_accept */
     uint32_t         goaway_code;       /* of the peer's GOAWAY */
     int32_t          top_id;            /* highest stream the peer opened */
     int32_t          closed[H2_CLOSED]; /* streams by number: id: the peer had
-                                         * ended it; -id: it had not */
+                                         * ended it; -id: we have */
     int32_t          reset_id;          /* stream of the last RST_STREAM in */
     uint32_t         headers_bytes;     /* of the block being read */
     void            *stream;            /* found last, or NULL: nobody's */
@@ -10060,6 +10060,24 @@ static bool h2_ping_ok(struct h2_conn *c)
     return !c->flood;
 }
 
+/* Where c keeps what became of stream id. */
+static int32_t *h2_closed(struct h2_conn *c, int32_t id)
+{
+    return &c->closed[(uint32_t)id / 2 % H2_CLOSED];
+}
+
+/* Charge DATA of n bytes on stream id.  After the peer's own end of the stream
+ * it is an error of the connection ([H2] 5.1). */
+static bool h2_charge_data(struct h2_conn *c, uint32_t n, uint8_t flags,
+                           int32_t id)
+{
+    if (*h2_closed(c, id) == id)
+        (void)nghttp2_session_terminate_session(c->session,
+                                                NGHTTP2_STREAM_CLOSED);
+    return n || (flags & NGHTTP2_FLAG_END_STREAM) ||
+           h2_charge(c, H2_COST_EMPTY, H2_FLOOD_EMPTY);
+}
+
 /* Charge the frame whose head is h.  Here, ahead of nghttp2, because that tells
  * nobody of unknown frames or of what comes on closed streams; RST_STREAM is
  * charged when it is known what it ends. */
@@ -10067,10 +10085,10 @@ static bool h2_charge_frame(struct h2_conn *c, const uint8_t *h)
 {
     uint32_t n = (uint32_t)h[0] << 16 | (uint32_t)h[1] << 8 | h[2];
     uint8_t type = h[3], flags = h[4];
+    int32_t id = (h[5] & 0x7f) << 24 | h[6] << 16 | h[7] << 8 | h[8];
     switch (type) {
     case NGHTTP2_DATA:
-        return n || (flags & NGHTTP2_FLAG_END_STREAM) ||
-               h2_charge(c, H2_COST_EMPTY, H2_FLOOD_EMPTY);
+        return h2_charge_data(c, n, flags, id);
     case NGHTTP2_HEADERS:
     case NGHTTP2_CONTINUATION:
         c->scan.block = !(flags & NGHTTP2_FLAG_END_HEADERS);
@@ -10079,6 +10097,8 @@ static bool h2_charge_frame(struct h2_conn *c, const uint8_t *h)
     case NGHTTP2_PRIORITY:
         return h2_charge(c, H2_COST_PRIORITY, H2_FLOOD_PRIORITY);
     case NGHTTP2_RST_STREAM:
+        *h2_closed(c, id) = id;
+        return true;
     case NGHTTP2_GOAWAY:
         return true;
     case NGHTTP2_SETTINGS:
@@ -10317,30 +10337,23 @@ static void h2_on_event(struct net_io *io, uint32_t events)
 
 /* ---- nghttp2's callbacks ---- */
 
-/* Where c keeps what became of stream id. */
-static int32_t *h2_closed(struct h2_conn *c, int32_t id)
-{
-    return &c->closed[(uint32_t)id / 2 % H2_CLOSED];
-}
-
-/* A frame's nine bytes were read.  What nghttp2 takes for a late frame of a
- * stream that it has forgotten, and ignores, may be an error of the connection:
- * HEADERS on a stream number that was passed over ([H2] 5.1.1), and HEADERS or
- * DATA after the peer's own END_STREAM (5.1). */
+/* A frame's nine bytes were read.  HEADERS on a stream that nghttp2 has
+ * forgotten, or never knew, it takes for late and ignores; they are an error of
+ * the connection after the peer's own end of the stream ([H2] 5.1), and on a
+ * number that was passed over (5.1.1). */
 static int h2_on_begin_frame(nghttp2_session *s, const nghttp2_frame_hd *hd,
                              void *arg)
 {
     struct h2_conn *c = arg;
     int32_t id = hd->stream_id;
     uint32_t error = 0;
-    if (hd->type > NGHTTP2_HEADERS || !c->kit->server)
+    if (hd->type != NGHTTP2_HEADERS || !c->kit->server)
         return 0;
-    if (hd->type == NGHTTP2_HEADERS && id > c->top_id)
+    if (id > c->top_id)
         c->top_id = id;
     else if (*h2_closed(c, id) == id)
         error = NGHTTP2_STREAM_CLOSED;
-    else if (hd->type == NGHTTP2_HEADERS && *h2_closed(c, id) != -id &&
-             !nghttp2_session_find_stream(s, id))
+    else if (*h2_closed(c, id) != -id && !nghttp2_session_find_stream(s, id))
         error = NGHTTP2_PROTOCOL_ERROR;
     return error && nghttp2_session_terminate_session(s, error) ?
            NGHTTP2_ERR_CALLBACK_FAILURE : 0;
@@ -10561,7 +10574,7 @@ static int h2_on_close(nghttp2_session *s, int32_t id, uint32_t code,
     bool by_peer = c->reset_id == id;
     c->stream_id = 0;
     if (c->kit->server)
-        *h2_closed(c, id) =
+        *h2_closed(c, id) = by_peer ||
             nghttp2_session_get_stream_remote_close(s, id) == 1 ? id : -id;
     if (stream)
         c->kit->up->on_close(c, stream, code, by_peer);

@@ -462,6 +462,56 @@ def queue():
 
 # ---- connections ----
 
+def refused(w, stream):
+    """Have the server answer before the request's end, and reset it."""
+    w.open(stream, HELLO, more=[('grpc-timeout', 'soon')])
+    return w.until(lambda: w.streams.get(stream, wire.NONE).reset is not None)
+
+
+def late_frames():
+    """What is on its way when the server resets a stream is not an error, what
+    comes after the client's own end of it is."""
+    def late(what):
+        with Wire(PORT) as w:
+            if not refused(w, 1):
+                return 'no RST_STREAM'
+            if what == 'DATA':
+                w.data(1, hello(), True)
+            else:
+                w.send(w.headers(1, [('trailer', 'x')], True))
+            return still_good(w, 3)
+
+    def after(how, what):
+        with Wire(PORT) as w:
+            if how == 'RST_STREAM':
+                w.open(1)
+                w.send(frame(RST, 0, 1, struct.pack('>I', 8)))
+            else:
+                number(w, 1)
+            for i in range(50):
+                number(w, 3 + 2 * i)
+            if what == 'DATA':
+                w.data(1, hello(), True)
+            else:
+                w.send(w.headers(1, [('trailer', 'x')], True))
+            w.end(5)
+            return '' if w.code() == 5 else 'GOAWAY %s' % w.goaways
+
+    def passed_over():
+        with Wire(PORT) as w:
+            number(w, 5)
+            w.send(w.headers(3, [('trailer', 'x')], True))
+            w.end(5)
+            return '' if w.code() == 1 else 'GOAWAY %s' % w.goaways
+
+    for what in 'DATA', 'trailers':
+        row('late %s of a stream that was reset' % what, lambda: late(what))
+        for how in 'END_STREAM', 'RST_STREAM':
+            row('%s 50 calls after %s end the connection' % (what, how),
+                lambda: after(how, what))
+    row('HEADERS on a number passed over end the connection', passed_over)
+
+
 def connections():
     row('C5 PINGs without calls', too_many_pings)
     row('C6 PINGs between replies', pings_between)
@@ -894,6 +944,7 @@ def main():
         framing()
         responses()
         deadlines()
+        late_frames()
         connections()
         slow.join()
 
