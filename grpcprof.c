@@ -309,7 +309,7 @@ enum {
     /* Calls of one connection that run one after the other before the next
      * connection has its turn, where that has as many: their answers leave in
      * one send. */
-    RPC_TURN_CALLS = 8,
+    RPC_TURN_CALLS = 32,
 
     /* Bytes of answers that a call may have waiting to be sent; past it its
      * handler is told "full" and hears on_writable below half of it.  As
@@ -388,8 +388,13 @@ enum {
 
 /* Handlers run for this long before the loop sends what they answered and
  * looks at its sockets again, so that the first of many heavy calls does not
- * wait for the last, and no connection for another. */
-#define RPC_SLICE_NS INT64_C(200000)
+ * wait for the last, and no connection for another.  Shorter ones mean smaller
+ * writes, and more CPU time a call. */
+#define RPC_SLICE_NS INT64_C(500000)
+
+/* Answers wait for others to be sent with them while handlers run for so long:
+ * the client that sleeps is woken once. */
+#define RPC_HOLD_NS INT64_C(100000)
 
 /* A loop that runs calls reads the clock when they should have taken so long
  * together, or are so many: a reading takes 25 ns, some calls 500. */
@@ -11176,6 +11181,7 @@ struct rpc_loop {
     unsigned          nready;           /* calls that wait for a run */
     int64_t           slice_ns;         /* handler time left in this turn */
     int64_t           slice_of_ns;      /* the turn: net.woke_ns */
+    int64_t           flushed_ns;       /* slice_ns when all was last sent */
     const struct rpc_method *recent;    /* the one called last, or NULL */
     struct job_inbox  back;             /* calls that others ran */
     struct gp_call   *stock;            /* owned; linked by next */
@@ -12094,30 +12100,34 @@ static void rpc_clock_look(struct rpc_loop *l, struct rpc_clock *t,
     t->method = m;
 }
 
-/* Send what c has; it may be gone.  That is not the handlers' time. */
-static void rpc_loop_send(struct rpc_loop *l, struct rpc_conn *c,
-                          struct rpc_clock *t)
+/* Send what l's connections have; they may be gone afterwards. */
+static void rpc_loop_flush(struct rpc_loop *l)
 {
-    mem_link_drop(&c->of_dirty);
-    rpc_clock_look(l, t, NULL);
-    h2_kick(&c->h2);
-    t->from_ns = net_now(&l->net);
+    while (!mem_link_alone(&l->dirty)) {
+        struct rpc_conn *c = MEM_OF(l->dirty.next, struct rpc_conn, of_dirty);
+        mem_link_drop(&c->of_dirty);
+        h2_kick(&c->h2);
+    }
+    l->flushed_ns = l->slice_ns;
 }
 
-/* Run the calls of l that wait, until none does or the slice is over; then send
- * all answers.  Connections may be gone afterwards. */
+/* Run the calls of l that wait, until none does or the slice is over.  Then
+ * send: at once behind short handlers, after RPC_HOLD_NS behind longer ones, so
+ * that a client which sleeps is woken once by many answers: a wake-up costs 4 us.
+ * Connections may be gone afterwards. */
 static void rpc_loop_work(struct rpc_loop *l)
 {
     struct rpc_clock clock = { .from_ns = net_now(&l->net) };
     struct gp_call *k;
     if (l->slice_of_ns != l->net.woke_ns) {
         l->slice_of_ns = l->net.woke_ns;
-        l->slice_ns = RPC_SLICE_NS;
+        l->slice_ns = l->flushed_ns = RPC_SLICE_NS;
     }
     while (l->slice_ns > 0 && (k = rpc_loop_next(l))) {
         struct rpc_conn *c = k->conn;
         unsigned idle = atomic_load_explicit(&l->server->pool.idle,
                                              memory_order_relaxed);
+        rpc_conn_dirty(c);
         if (!k->answered && !rpc_call_expired(k)) {
             int64_t job_ns = l->tally[k->method->index].job_ns;
             if (idle && job_ns > RPC_SHARE_JOB_NS &&
@@ -12133,19 +12143,16 @@ static void rpc_loop_work(struct rpc_loop *l)
             rpc_clock_look(l, &clock, k->method);
             rpc_call_settle(k);
         }
-        if (mem_link_alone(&c->ready))
-            rpc_loop_send(l, c, &clock);
-        else
-            rpc_conn_dirty(c);
     }
+    rpc_clock_look(l, &clock, NULL);
     if (!mem_link_alone(&l->ready)) {   /* the slice ended inside a turn */
         struct rpc_conn *c = MEM_OF(l->ready.next, struct rpc_conn, of_ready);
         if (c->turn)
             rpc_conn_yield(c);
     }
-    while (!mem_link_alone(&l->dirty))
-        rpc_loop_send(l, MEM_OF(l->dirty.next, struct rpc_conn, of_dirty),
-                      &clock);
+    int64_t held_ns = l->flushed_ns - l->slice_ns;
+    if (l->slice_ns <= 0 || held_ns < RPC_CLOCK_NS || held_ns >= RPC_HOLD_NS)
+        rpc_loop_flush(l);
 }
 
 /* Take back the calls that other loops ran for l. */
@@ -12187,6 +12194,7 @@ static bool rpc_loop_on_turn(struct net_loop *net)
     rpc_loop_collect(l);
     if (!mem_link_alone(&l->ready) || !mem_link_alone(&l->dirty))
         rpc_loop_work(l);
+    rpc_loop_flush(l);
     if (mem_link_alone(&l->ready))
         rpc_loop_help(l);
     return !mem_link_alone(&l->ready) ||
