@@ -12113,7 +12113,7 @@ static void rpc_loop_flush(struct rpc_loop *l)
 
 /* Run the calls of l that wait, until none does or the slice is over.  Then
  * send: at once behind short handlers, after RPC_HOLD_NS behind longer ones, so
- * that a client which sleeps is woken once by many answers: a wake-up costs 4 us.
+ * that a client which sleeps is woken once for many: a wake-up costs 4 us.
  * Connections may be gone afterwards. */
 static void rpc_loop_work(struct rpc_loop *l)
 {

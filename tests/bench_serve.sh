@@ -260,3 +260,5 @@ fi
 
 echo
 /usr/bin/python3 tests/bench_pool.py "$peers/used" "$work_rounds"
+echo
+/usr/bin/python3 tests/bench_work.py "$peers/used" "$work_rounds"
