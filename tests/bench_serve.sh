@@ -180,11 +180,13 @@ show() {
         -f tests/bench/table.awk "$dir/syscalls" "$dir/figures"
 }
 
-# memory: KiB of each of so many idle connections, to a server just started
+# memory: KiB of each of so many idle connections, to a server just started; and
+# of 1,000 that have made 1,000 calls each
 memory() {
     local n s line
     printf '%-10s' server
     for n in $idle; do printf '  %10s' "of $n"; done
+    printf '  %10s' 'after 1000'
     echo
     for s in $servers; do
         [ "$s" = floor ] && continue
@@ -197,8 +199,32 @@ memory() {
             stop "$s"
             printf '  %10s' "${line% *}"
         done
+        start "$s" 0 || exit 1
+        line=$(/usr/bin/python3 tests/bench/idle.py "${to[$s]#*:}" \
+            "${pid[$s]}" 1000 1000) || line='n/a'
+        stop "$s"
+        printf '  %10s' "${line% *}"
         echo
     done
+}
+
+# flat: resident KiB of serve after a tenth and the whole of 1,000,000 calls
+# over 100 connections, and then of 1,000 connections
+flat() {
+    local i first
+    rss() { awk '/^Rss:/ { print $2 }' "/proc/${pid[serve]}/smaps_rollup"; }
+    start serve 0 || exit 1
+    for i in {1..10}; do
+        load serve 100x1 -n 100000 || failed serve 100x1
+        [ "$i" = 1 ] && first=$(rss)
+    done
+    echo "1,000,000 calls: $first KiB after a tenth, $(rss) at their end"
+    for i in {1..20}; do
+        load serve 50x1 -n 1000 || failed serve 50x1
+        [ "$i" = 2 ] && first=$(rss)
+    done
+    echo "1,000 connections: $first KiB after a tenth, $(rss) at their end"
+    stop serve
 }
 
 # versions: of what is measured, one a line
@@ -256,6 +282,7 @@ fi
 if [ -n "$idle" ]; then
     printf '\nresident memory of an idle connection, KiB\n'
     memory
+    [[ " $servers " == *' serve '* ]] && flat
 fi
 
 echo

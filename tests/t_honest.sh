@@ -1,6 +1,6 @@
 # Busy clients that mean no harm, on grpc-go, are never cut off: their resets,
 # PINGs and WINDOW_UPDATEs by the thousand are no flood.
-# HONEST_SECONDS=10, which `make soak` sets, gives each so long instead of 3.
+# HONEST_SECONDS=60, which `make soak` sets, gives each so long instead of 3.
 
 check 'serve has --interop' 0 grep -q -e --interop <("$BIN" help serve)
 if need 'honest callers' honest &&

@@ -47,6 +47,44 @@ silent_ones() {
     for fd in "${fds[@]}"; do exec {fd}>&-; done
 }
 
+# resident: KiB of the server
+resident() { awk '/^Rss:/ { print $2 }' "/proc/$SPID/smaps_rollup"; }
+
+# at_most NAME KIB LIMIT: KIB may have a fraction
+at_most() {
+    if awk -v a="$2" -v b="$3" 'BEGIN { exit !(a != "" && a <= b) }'
+    then pass "$1"; else fail "$1" "${2:-none} KiB, at most $3 wanted"; fi
+}
+
+# What README says of memory: of an idle connection, of one that was busy, and
+# that calls and connections leave nothing behind.
+memory() {
+    local first i files
+    need 'memory' py:hpack || return
+    files=$(ulimit -Sn)
+    ulimit -Sn "$(ulimit -Hn)"
+    start_server -w 0 || return
+    at_most 'an idle connection takes at most 15 KiB' \
+        "$("$PY" tests/bench/idle.py "$PORT" "$SPID" 900 | cut -d' ' -f1)" 15
+    stop_server 'ends after 900 idle connections'
+    start_server -w 0 || return
+    at_most 'one that has made 300 calls, at most 48' \
+        "$("$PY" tests/bench/idle.py "$PORT" "$SPID" 300 300 | cut -d' ' -f1)" \
+        48
+    for i in {1..10}; do
+        "$BIN" load -q -c 100 -n 200 "127.0.0.1:$PORT" >"$OUT" || break
+        [ "$i" = 1 ] && first=$(resident)
+    done
+    at_most '200,000 calls leave nothing' $(($(resident) - first)) 512
+    for i in {1..10}; do
+        "$BIN" load -q -c 100 -n 1 "127.0.0.1:$PORT" >"$OUT" || break
+        [ "$i" = 1 ] && first=$(resident)
+    done
+    at_most '1,000 connections leave nothing' $(($(resident) - first)) 512
+    stop_server 'ends after all those calls'
+    ulimit -Sn "$files"
+}
+
 # The descriptors that a shell has at most are enough for serve to live on.
 few_descriptors() {
     local few
@@ -76,4 +114,5 @@ if start_server -w 1000; then
     python_client
     stop_server 'ends with status 0'
     few_descriptors
+    [ -z "$SUFFIX" ] && memory          # ASan has memory of its own
 fi

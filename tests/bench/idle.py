@@ -2,20 +2,67 @@
 """What an idle connection costs a server: its resident memory before and with
 N of them, in KiB each.
 
-  idle.py PORT PID N       prints "KIB ANSWERED", or says why not and exits 1
+  idle.py PORT PID N [CALLS]   prints "KIB ANSWERED", or says why not and exits
+                               1; each has made CALLS calls of SayHello before
 
 Each has had the preface and SETTINGS, the server's SETTINGS, and ACKs of both.
 """
 import socket
+import struct
 import sys
 import time
 
-PORT, PID, N = (int(word) for word in sys.argv[1:])
-SETTINGS, ACK = 4, 1
+import hpack
+
+PORT, PID, N = (int(word) for word in sys.argv[1:4])
+CALLS = int(sys.argv[4]) if len(sys.argv) > 4 else 0
+DATA, HEADERS, SETTINGS, ACK, END = 0, 1, 4, 1, 1
+AT_ONCE = 50
 
 
 def frame(flags):
     return bytes((0, 0, 0, SETTINGS, flags, 0, 0, 0, 0))
+
+
+def request(block, stream):
+    body = b'\0\0\0\0\5\x0a\3you'
+    return (struct.pack('>I', len(block))[1:] +
+            struct.pack('>BBI', HEADERS, 4, stream) + block +
+            struct.pack('>I', len(body))[1:] +
+            struct.pack('>BBI', DATA, END, stream) + body)
+
+
+def ended(data):
+    """Responses that end in the frames of data; what is left of it."""
+    at = n = 0
+    while len(data) - at >= 9:
+        size = 9 + int.from_bytes(data[at:at + 3], 'big')
+        if len(data) - at < size:
+            break
+        n += data[at + 3] in (DATA, HEADERS) and data[at + 4] & END
+        at += size
+    return n, data[at:]
+
+
+def call(sock):
+    """Make CALLS calls, some at a time."""
+    encoder, made, rest = hpack.Encoder(), 0, b''
+    head = [(':method', 'POST'), (':scheme', 'http'),
+            (':path', '/helloworld.Greeter/SayHello'),
+            (':authority', 'localhost'), ('te', 'trailers'),
+            ('content-type', 'application/grpc')]
+    block, again = encoder.encode(head), encoder.encode(head)
+    while made < CALLS:
+        k = min(AT_ONCE, CALLS - made)
+        sock.sendall(b''.join(request(again if made + i else block,
+                                      2 * (made + i) + 1) for i in range(k)))
+        made += k
+        while k:
+            more = sock.recv(65536)
+            if not more:
+                raise ConnectionError('hung up')
+            n, rest = ended(rest + more)
+            k -= n
 
 
 def resident_kib():
@@ -61,6 +108,7 @@ held = []
 try:
     for _ in range(N):
         held.append(idle())
+        call(held[-1])
 except OSError as e:
     print('%s after %d connections' % (e, len(held)), file=sys.stderr)
     sys.exit(1)

@@ -151,24 +151,27 @@ func chat(pause time.Duration) func(*grpc.ClientConn) error {
 	}
 }
 
-// 64 MiB in messages of 32 KiB.
-func download(conn *grpc.ClientConn) error {
-	const size, count = 32 << 10, 2048
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	r := &testpb.StreamingOutputCallRequest{}
-	for i := 0; i < count; i++ {
-		r.ResponseParameters = append(r.ResponseParameters,
-			&testpb.ResponseParameters{Size: size})
-	}
-	s, err := testpb.NewTestServiceClient(conn).StreamingOutputCall(ctx, r)
-	for i := 0; i < count && err == nil; i++ {
-		var m *testpb.StreamingOutputCallResponse
-		if m, err = s.Recv(); err == nil && len(m.Payload.Body) != size {
-			return status.Error(codes.DataLoss, "size")
+// count messages of 32 KiB in one stream.
+func download(count int) func(*grpc.ClientConn) error {
+	return func(conn *grpc.ClientConn) error {
+		const size = 32 << 10
+		ctx, cancel := context.WithTimeout(context.Background(),
+			5*time.Minute)
+		defer cancel()
+		r := &testpb.StreamingOutputCallRequest{}
+		for i := 0; i < count; i++ {
+			r.ResponseParameters = append(r.ResponseParameters,
+				&testpb.ResponseParameters{Size: size})
 		}
+		s, err := testpb.NewTestServiceClient(conn).StreamingOutputCall(ctx, r)
+		for i := 0; i < count && err == nil; i++ {
+			var m *testpb.StreamingOutputCallResponse
+			if m, err = s.Recv(); err == nil && len(m.Payload.Body) != size {
+				return status.Error(codes.DataLoss, "size")
+			}
+		}
+		return err
 	}
-	return err
 }
 
 func main() {
@@ -184,8 +187,11 @@ func main() {
 	busy("30 callers who give up after a reply", addr, d, 30,
 		[]codes.Code{codes.OK}, enough)
 	busy("10 chats", addr, d, 10, []codes.Code{codes.OK}, chat(0))
-	busy("2 downloads", addr, d, 2, []codes.Code{codes.OK}, download)
+	busy("2 downloads of 64 MiB", addr, d, 2, []codes.Code{codes.OK},
+		download(2048))
 	if seconds >= 10 { // grpc-go asks after 10 s of silence, no sooner
+		busy("a download of 1 GiB", addr, d, 1, []codes.Code{codes.OK},
+			download(32768))
 		busy("a chat kept alive through silence", addr, d, 2,
 			[]codes.Code{codes.OK}, chat(11*time.Second))
 	}
