@@ -401,9 +401,11 @@ enum {
 #define RPC_CLOCK_NS INT64_C(2000)
 #define RPC_CLOCK_JOBS 8
 
-/* The CPU time of jobs that take as long as this is taken, by two readings of
- * the thread's clock, 0.2 us each; of shorter ones that would be a burden. */
+/* Of jobs that take as long as this the CPU time of one in so many is taken, by
+ * two readings of the thread's clock, 0.2 us each; of shorter ones that is a
+ * burden. */
 #define RPC_TIMED_JOB_NS INT64_C(10000)
+#define RPC_TIMED_EVERY 8
 
 /* Calls shorter than this cost more to hand over than to run. */
 #define RPC_SHARE_JOB_NS INT64_C(3000)
@@ -11147,6 +11149,7 @@ struct rpc_tally {                      /* a loop's calls of one method */
     _Atomic uint64_t timed;             /* jobs run here whose CPU time was
                                          * taken, and that */
     _Atomic uint64_t timed_cpu_ns;
+    uint64_t         untimed;           /* long jobs run here; the loop's own */
     int64_t          job_ns;            /* what a job takes; a running mean, the
                                          * loop's own */
 };
@@ -12064,11 +12067,15 @@ static void rpc_loop_share(struct rpc_loop *l, unsigned idle)
     }
 }
 
-/* Run k's job on l, and take its CPU time: a figure of the server's own beside
- * what samples say. */
-static void rpc_loop_time(struct rpc_loop *l, struct gp_call *k)
+/* Run k's job on l.  Of long ones the CPU time of one in RPC_TIMED_EVERY is
+ * taken: a figure of the server's own beside what samples say. */
+static void rpc_loop_job(struct rpc_loop *l, struct gp_call *k, bool is_long)
 {
     struct rpc_tally *t = &l->tally[k->method->index];
+    if (!is_long || t->untimed++ % RPC_TIMED_EVERY) {
+        rpc_call_job(k);
+        return;
+    }
     int64_t from_ns = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID);
     rpc_call_job(k);
     int64_t cpu_ns = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID) - from_ns;
@@ -12135,10 +12142,7 @@ static void rpc_loop_work(struct rpc_loop *l)
                 rpc_loop_share(l, idle);
             rpc_call_take(k);
             rpc_clock_look(l, &clock, k->method);
-            if (job_ns >= RPC_TIMED_JOB_NS)
-                rpc_loop_time(l, k);
-            else
-                rpc_call_job(k);
+            rpc_loop_job(l, k, job_ns >= RPC_TIMED_JOB_NS);
             clock.jobs++;
             rpc_clock_look(l, &clock, k->method);
             rpc_call_settle(k);
@@ -12182,7 +12186,7 @@ static void rpc_loop_help(struct rpc_loop *l)
         if (k->deadline_ns && l->net.now_ns >= k->deadline_ns)
             rpc_call_fail(k, GP_STATUS_DEADLINE_EXCEEDED, "deadline exceeded");
         else
-            rpc_loop_time(l, k);
+            rpc_loop_job(l, k, true);
         job_return(&k->loop->back, j, &k->loop->net);
     }
 }
