@@ -297,6 +297,12 @@ enum {
      * asks for more ends with RESOURCE_EXHAUSTED. */
     RPC_BUFFERED_MESSAGES = 4,
 
+    /* Bytes of requests and of answers that all connections may keep together,
+     * shared by the loops.  Past it a call whose request brings more ends with
+     * RESOURCE_EXHAUSTED, and connections with more than RPC_SEND_BYTES to send
+     * have to send some before their handlers run. */
+    RPC_BUFFERED_BYTES = 1 << 30,
+
     /* grpc-message after percent-coding: the trailers stay well under the
      * 8 KiB that clients may insist on; the rest of the text is cut. */
     RPC_TEXT_BYTES = 4096,
@@ -11182,6 +11188,8 @@ struct rpc_loop {
     struct link       conns;            /* owned, until on_gone */
     struct link       ready, dirty;     /* of them; see struct rpc_conn */
     unsigned          nready;           /* calls that wait for a run */
+    size_t            held;             /* bytes buffered and pending, of all
+                                         * its connections */
     int64_t           slice_ns;         /* handler time left in this turn */
     int64_t           slice_of_ns;      /* the turn: net.woke_ns */
     int64_t           flushed_ns;       /* slice_ns when all was last sent */
@@ -11367,6 +11375,20 @@ static void rpc_call_over(struct gp_call *k)
     rpc_call_stock(k);
 }
 
+/* Bytes that l's connections may keep together: its share of the server's. */
+static size_t rpc_loop_may_hold(const struct rpc_loop *l)
+{
+    return l->server->config.max_buffered / l->server->config.threads;
+}
+
+/* Of c's bytes *what there are more and less than before. */
+static void rpc_conn_hold(struct rpc_conn *c, size_t *what, size_t more,
+                          size_t less)
+{
+    *what += more - less;
+    c->loop->held += more - less;
+}
+
 /* k's stream is closed; what is away comes back later. */
 static void rpc_call_close(struct gp_call *k)
 {
@@ -11376,8 +11398,8 @@ static void rpc_call_close(struct gp_call *k)
     net_timer_stop(&k->loop->net, &k->timer);
     net_timer_stop(&k->loop->net, &k->wake);
     atomic_store_explicit(&k->cancelled, true, memory_order_relaxed);
-    c->buffered -= k->in.len;
-    c->pending -= k->body.n;
+    rpc_conn_hold(c, &c->buffered, 0, k->in.len);
+    rpc_conn_hold(c, &c->pending, 0, k->body.n);
     mem_link_drop(&k->of_ready);
     k->loop->nready -= k->waits;
     k->waits = false;
@@ -11522,7 +11544,7 @@ static void rpc_call_http(struct gp_call *k)
         return;
     k->body = (struct h2_body){ .p = (const uint8_t *)rpc_help,
                                 .n = sizeof rpc_help - 1 };
-    k->conn->pending += k->body.n;
+    rpc_conn_hold(k->conn, &k->conn->pending, k->body.n, 0);
     (void)h2_respond(&k->conn->h2, k->id, nv, n, &k->body);
 }
 
@@ -11546,7 +11568,7 @@ static void rpc_call_queue(struct gp_call *k)
         k->body.p = k->out.data + at;
     }
     k->body.n = k->out.len - (size_t)(k->body.p - k->out.data);
-    k->conn->pending += k->body.n - before;
+    rpc_conn_hold(k->conn, &k->conn->pending, k->body.n, before);
     k->made.len = 0;
 }
 
@@ -11945,7 +11967,7 @@ static void rpc_call_take(struct gp_call *k)
     k->taken.len = k->whole;
     k->taken_at = 0;
     k->in = rest;
-    k->conn->buffered -= k->whole;
+    rpc_conn_hold(k->conn, &k->conn->buffered, 0, k->whole);
     k->whole = 0;
     if (k->held)
         h2_consume(&k->conn->h2, k->id, k->held);
@@ -11965,7 +11987,9 @@ static bool rpc_call_expired(struct gp_call *k)
  * takes nothing, or its windows do not. */
 static bool rpc_conn_blocked(const struct rpc_conn *c)
 {
-    return c->h2.rest.len > 0 || c->pending >= RPC_CONN_SEND_BYTES;
+    return c->h2.rest.len > 0 || c->pending >= RPC_CONN_SEND_BYTES ||
+           (c->pending >= RPC_SEND_BYTES &&
+            c->loop->held > rpc_loop_may_hold(c->loop));
 }
 
 /* Let c's handlers run again, if they had to wait and need not any more. */
@@ -12416,7 +12440,7 @@ static void rpc_on_data(struct h2_conn *h2, void *stream, const uint8_t *p,
         else
             k->whole = k->in.len;
     }
-    c->buffered += k->in.len - before;
+    rpc_conn_hold(c, &c->buffered, k->in.len, before);
     if (k->answered || k->foreign)
         return;
     if (k->in.err)
@@ -12424,6 +12448,9 @@ static void rpc_on_data(struct h2_conn *h2, void *stream, const uint8_t *p,
     else if (c->buffered > most)
         rpc_call_refuse(k, GP_STATUS_RESOURCE_EXHAUSTED,
                         "too many request bytes buffered on this connection");
+    else if (c->loop->held > rpc_loop_may_hold(c->loop))
+        rpc_call_refuse(k, GP_STATUS_RESOURCE_EXHAUSTED,
+                        "the server has too many bytes buffered");
     else if (k->whole && !k->method->single)
         rpc_call_ready(k, RPC_MESSAGE);
 }
@@ -12474,7 +12501,7 @@ static void rpc_on_taken(struct h2_conn *h2, size_t n)
 {
     struct rpc_conn *c = (struct rpc_conn *)h2;
     assert(n <= c->pending);
-    c->pending -= n;
+    rpc_conn_hold(c, &c->pending, 0, n);
     rpc_conn_release(c);
 }
 
@@ -12881,6 +12908,7 @@ static int rpc_config_check(struct gp_server_config *c, struct gp_why *why)
     c->threads = c->threads ? c->threads : sys_cpus();
     c->max_streams = c->max_streams ? c->max_streams : RPC_STREAMS;
     c->max_message = c->max_message ? c->max_message : RPC_MESSAGE_BYTES;
+    c->max_buffered = c->max_buffered ? c->max_buffered : RPC_BUFFERED_BYTES;
     c->max_headers = c->max_headers ? c->max_headers : RPC_HEADERS_BYTES;
     c->keepalive_ns = c->keepalive_ns ? c->keepalive_ns : RPC_KEEPALIVE_NS;
     if (!c->max_connections || c->max_connections > most)
@@ -19521,6 +19549,7 @@ struct cmd_serve {
     struct cmd_common common;           /* first */
     struct cmd_list listen;
     uint64_t work, threads, hz, max_connections, max_streams, max_message,
+        max_buffered,
              max_headers;
     int64_t profile_ns, drain_ns;       /* 0: no profile */
     int64_t idle_ns, max_age_ns, keepalive_ns;  /* 0: for ever */
@@ -19580,6 +19609,9 @@ static const struct cmd_option cmd_serve_options[] = {
       CMD_UINT, offsetof(struct cmd_serve, max_streams), 1, 10000 },
     { 0, "max-message", "SIZE", "4M", "bytes of a request message",
       CMD_BYTES, offsetof(struct cmd_serve, max_message), 1, 1 << 30 },
+    { 0, "max-buffered", "SIZE", "1G", "bytes kept for all connections",
+      CMD_BYTES, offsetof(struct cmd_serve, max_buffered), 1 << 16,
+      UINT64_C(1) << 40 },
     { 0, "max-headers", "SIZE", "16K", "bytes of a request's headers",
       CMD_BYTES, offsetof(struct cmd_serve, max_headers), 1024, 1 << 20 },
     { 0, "idle", "DUR", "(for ever)", "a connection without calls so long ends",
@@ -19882,6 +19914,7 @@ static int cmd_serve_listen(struct cmd_serve *c, struct gp_why *why)
         .size = sizeof config, .threads = (unsigned)c->threads,
         .max_streams = (uint32_t)c->max_streams,
         .max_message = (uint32_t)c->max_message,
+        .max_buffered = (size_t)c->max_buffered,
         .max_headers = (uint32_t)c->max_headers,
         .max_connections = (uint32_t)c->max_connections,
         .idle_ns = c->idle_ns, .max_age_ns = c->max_age_ns,

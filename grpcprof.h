@@ -183,6 +183,8 @@ struct gp_server_config {
     unsigned threads;           /* event loops; 0: the usable CPUs */
     uint32_t max_streams;       /* calls at once, a connection; 0: 100 */
     uint32_t max_message;       /* bytes of a request; 0: 4 MiB */
+    size_t   max_buffered;      /* bytes of requests and answers that are kept
+                                 * for all connections; 0: 1 GiB */
     uint32_t max_headers;       /* bytes of a header list; 0: 16 KiB */
     uint32_t max_connections;   /* 0: as many as descriptors allow */
     int64_t  idle_ns;           /* a connection without calls so long is told

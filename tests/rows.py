@@ -7,6 +7,7 @@
   rows.py PORT idle|age|ping  of one with --idle, --max-age, --keepalive of 1s
   rows.py PORT leaving        of one with --max-age 1s --keepalive 1s
   rows.py PORT full PID MIB   of one that may grow by so much
+  rows.py PORT total          of one with --max-buffered 8M
   rows.py PORT reasons WEB    of one with --idle 1s, and --debug on port WEB
   rows.py PORT end PID        of one that gets SIGTERM in the middle
 
@@ -14,6 +15,7 @@ S admission, F framing, R responses, D deadlines, C connections.  Rows that
 raw.py can say with a library are there, under the same names.
 """
 import base64
+import contextlib
 import gzip
 import os
 import re
@@ -30,6 +32,7 @@ from wire import (CHAT, DATA, HEADERS, HELLO, PING, PRIORITY, RST, Wire,
                   frame, hello, message, say, setting, window)
 
 PORT = int(sys.argv[1])
+CHECK = '/grpc.health.v1.Health/Check'
 REFLECTION = '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo'
 NUMBER = re.compile(rb'\(request #(\d+)\)')
 
@@ -843,6 +846,30 @@ def full(pid, most):
     row('C14 and another is served', lambda: still_good_new(1))
 
 
+def total():
+    """20 connections that do not read, 4 MB of replies waiting on each, of a
+    server that may keep 8 MiB: requests are refused, and small calls served."""
+    def run():
+        with contextlib.ExitStack() as stack:
+            got = set()
+            for i in range(20):
+                w = stack.enter_context(Wire(PORT, setting(4, 0)))
+                w.until(lambda: w.settings)
+                for k in range(1, 9, 2):
+                    w.open(k, CHAT)
+                    w.upload(k, hello(b'a' * 70000) + hello(b'b' * 900000),
+                             False, 0.3)
+                w.take(0.1)
+                got |= {s.status() for s in w.streams.values() if s.over}
+                if got:
+                    break
+            if got != {'8'}:
+                return 'statuses %s' % got
+            return still_good_new(1)
+    row('C14 what waits for all connections together is bounded', run)
+    row('C14 and it is taken again when they are gone', lambda: still_good_new(1))
+
+
 def still_good_new(stream):
     with Wire(PORT) as w:
         return still_good(w, stream)
@@ -905,9 +932,13 @@ def end(pid):
                 return 'GOAWAY %s, %d PINGs' % (w.goaways, w.pings)
             asked = w.asked
             wrong = still_good(w, 3)
+            w.call(5, message(b''), CHECK)
+            health = w.answer(5), w.streams[5].data
+            if health != ('0', message(b'\x08\x02')):     # NOT_SERVING
+                return 'Check says %s, %s' % health
             w.send(frame(PING, 1, 0, asked))
             w.until(lambda: len(w.goaways) > 1, 10)
-            if len(w.goaways) < 2 or w.goaways[1][:2] != (3, 0):
+            if len(w.goaways) < 2 or w.goaways[1][:2] != (5, 0):
                 return 'GOAWAY %s' % w.goaways
             wrong = wrong or talk(w, 1)
             w.data(1, b'', True)
@@ -932,6 +963,8 @@ def main():
         leaving()
     elif mode == 'full':
         full(int(sys.argv[3]), int(sys.argv[4]))
+    elif mode == 'total':
+        total()
     elif mode == 'reasons':
         reasons(int(sys.argv[3]))
     elif mode == 'end':

@@ -20,6 +20,7 @@ if need 'rows' py:hpack && start_server -w 1000; then
     rows age --max-age 1s
     rows ping --keepalive 1s
     rows leaving --max-age 1s --keepalive 1s
+    rows total --max-buffered 8M -t 2
     # ASan keeps what was freed for a while, up to 256 MiB.
     most=64
     [ "$BIN" = "$ROOT/grpcprof" ] || most=400
