@@ -136,6 +136,9 @@ enum {
      * larger steps inflate faster. */
     GZ_STEP_BYTES = 65536,
 
+    /* Containers in each other in JSON that is read. */
+    JS_DEPTH = 128,
+
     /* Build ids are 20 bytes (SHA-1) or 16; a longer one is left out. */
     ELF_BUILD_ID_BYTES = 32,
 
@@ -297,6 +300,9 @@ enum {
      * asks for more ends with RESOURCE_EXHAUSTED. */
     RPC_BUFFERED_MESSAGES = 4,
 
+    /* A client's reply that is kept, as reflection's are. */
+    RPC_KEPT_REPLY_BYTES = 16 << 20,
+
     /* Bytes of requests and of answers that all connections may keep together,
      * shared by the loops.  Past it a call whose request brings more ends with
      * RESOURCE_EXHAUSTED, and connections with more than RPC_SEND_BYTES to send
@@ -364,6 +370,24 @@ enum {
     /* Threads when not asked for: more take CPU from a server on the same
      * machine, and one thread drives 300,000 calls a second. */
     LOAD_THREADS_AUTO = 4,
+
+    /* Calls in flight in an open loop, of which what goes beyond is not sent; and
+     * on a connection, as servers commonly allow. */
+    LOAD_IN_FLIGHT = 10000,
+    LOAD_OPEN_STREAMS = 100,
+
+    /* Intervals of the time series, a thread: 2.7 KiB each.  When they are full
+     * each becomes twice as long. */
+    LOAD_INTERVALS = 512,
+
+    /* Steps of a schedule, CPUs to pin threads to, and the bytes of a message
+     * read from a file. */
+    LOAD_STEPS_MOST = 64,
+    LOAD_CPUS_MOST = 256,
+    LOAD_MESSAGE_MOST = 64 << 20,
+
+    /* Rows of a log of requests are written when they are so long. */
+    LOAD_LOG_BYTES = 65536,
 
     /* Connections being opened at a time, a thread: fewer than any backlog. */
     LOAD_CONNECTING = 100,
@@ -463,6 +487,9 @@ enum {
 /* Debug endpoint: a window that nobody stops ends by itself. */
 #define WEB_CLAIM_NS INT64_C(600000000000)
 
+/* A loop wakes up at least so often. */
+#define NET_WAIT_NS INT64_C(60000000000)
+
 /* load: pause before the second attempt to reconnect; doubles up to the most.
  * --connect-timeout bounds all attempts together. */
 #define LOAD_BACKOFF_NS      INT64_C(10000000)
@@ -471,6 +498,11 @@ enum {
 /* load: how often the stop flag is looked at, and progress told. */
 #define LOAD_TICK_NS     INT64_C(50000000)
 #define LOAD_PROGRESS_NS INT64_C(200000000)
+
+/* load: how long an interval of the time series is when not asked for, and how
+ * long the answer to a keepalive PING may take, as grpc-go. */
+#define LOAD_INTERVAL_NS       INT64_C(1000000000)
+#define LOAD_KEEPALIVE_WAIT_NS INT64_C(20000000000)
 
 /* load: after an interrupt, calls in flight have this long to end. */
 #define LOAD_STOP_DRAIN_NS INT64_C(1000000000)
@@ -1280,6 +1312,18 @@ static void txt_put_percent(struct buf *b, struct slice s, size_t most)
     }
 }
 
+/* Append the code point c, at most 0x10ffff, in UTF-8. */
+static void txt_put_code(struct buf *b, uint32_t c)
+{
+    uint8_t t[4];
+    size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+    static const uint8_t head[] = { 0, 0, 0xc0, 0xe0, 0xf0 };
+    for (size_t i = n; i-- > 1; c >>= 6)
+        t[i] = (uint8_t)(0x80 | (c & 0x3f));
+    t[0] = (uint8_t)(head[n] | c);
+    mem_put(b, t, n);
+}
+
 /* Value of the hexadecimal digit c, or -1. */
 static int txt_hex(char c)
 {
@@ -1810,7 +1854,7 @@ static uint64_t sys_raise_files(void)
 }
 
 /* =================================== 5 JS ===================================
- * for     JSON text, written as it goes
+ * for     JSON text: written as it goes, read in place
  * uses    MEM, TXT
  * owns    nothing: a writer borrows its buf
  * spec    RFC 8259
@@ -1818,7 +1862,8 @@ static uint64_t sys_raise_files(void)
  * runs    any thread
  *
  * Invariant  what is written is valid UTF-8 JSON whatever bytes the names
- *            hold; a number that JSON cannot hold is null.
+ *            hold; a number that JSON cannot hold is null.  What is read has
+ *            been checked as a whole before any of it is looked at.
  */
 
 struct js {
@@ -1913,6 +1958,294 @@ static void js_close(struct js *j, char kind)
     mem_put_byte(j->b, (uint8_t)kind);
     j->depth--;
     j->more = true;
+}
+
+/* ---- reading ---- */
+
+enum js_kind { JS_NULL, JS_FALSE, JS_TRUE, JS_NUMBER, JS_STRING, JS_ARRAY,
+               JS_OBJECT };
+
+/* A value in a text that js_check has passed: where it begins.  Reading goes by
+ * the text itself, so that nothing is allocated. */
+struct js_value {
+    enum js_kind kind;
+    struct slice text;                  /* all of it, borrowed */
+};
+
+struct js_members {                     /* what js_next_member goes through */
+    struct slice rest;
+    char         end;                   /* ']' or '}' */
+};
+
+/* Past the white space in s. */
+static struct slice js_skip(struct slice s)
+{
+    while (s.n && (*s.p == ' ' || *s.p == '\t' || *s.p == '\n' ||
+                   *s.p == '\r')) {
+        s.p++;
+        s.n--;
+    }
+    return s;
+}
+
+/* Bytes of the string that s begins with, quotes and all; 0: it is none, or not
+ * well formed (RFC 8259 7; a lone surrogate is not, I-JSON). */
+static size_t js_string_bytes(struct slice s)
+{
+    size_t i = 1;
+    bool high = false;
+    if (!s.n || *s.p != '"')
+        return 0;
+    while (i < s.n) {
+        uint8_t c = (uint8_t)s.p[i];
+        bool escape = c == '\\' && i + 1 < s.n;
+        if (escape && s.p[i + 1] == 'u') {
+            unsigned v = 0;
+            if (s.n - i < 6)
+                return 0;
+            for (size_t k = 2; k < 6; k++) {
+                int digit = txt_hex(s.p[i + k]);
+                if (digit < 0)
+                    return 0;
+                v = v << 4 | (unsigned)digit;
+            }
+            bool low = v >= 0xdc00 && v <= 0xdfff;
+            if (low != high)
+                return 0;
+            high = v >= 0xd800 && v <= 0xdbff;
+            i += 6;
+            continue;
+        }
+        if (high)
+            return 0;
+        if (c == '"')
+            return i + 1;
+        if (escape && !strchr("\"\\/bfnrt", s.p[i + 1]))
+            return 0;
+        size_t n = escape ? 2 : c < 0x20 ? 0 : txt_utf8(s.p + i, s.n - i);
+        if (!n)
+            return 0;
+        i += n;
+    }
+    return 0;
+}
+
+/* Bytes of the number that s begins with; 0: it is none. */
+static size_t js_number_bytes(struct slice s)
+{
+    size_t i = s.n && *s.p == '-', from = i;
+    while (i < s.n && s.p[i] >= '0' && s.p[i] <= '9')
+        i++;
+    if (i == from || (s.p[from] == '0' && i > from + 1))
+        return 0;
+    if (i < s.n && s.p[i] == '.') {
+        from = ++i;
+        while (i < s.n && s.p[i] >= '0' && s.p[i] <= '9')
+            i++;
+        if (i == from)
+            return 0;
+    }
+    if (i < s.n && (s.p[i] == 'e' || s.p[i] == 'E')) {
+        i++;
+        i += i < s.n && (s.p[i] == '+' || s.p[i] == '-');
+        from = i;
+        while (i < s.n && s.p[i] >= '0' && s.p[i] <= '9')
+            i++;
+        if (i == from)
+            return 0;
+    }
+    return i;
+}
+
+/* Bytes of the value that s begins with, 0: none that is well formed, or one
+ * deeper than JS_DEPTH.  *bad is where it went wrong.  LONG: one pass over all
+ * kinds of values, without recursion. */
+static size_t js_value_bytes(struct slice s, const char **bad)
+{
+    char open[JS_DEPTH];
+    size_t depth = 0;
+    struct slice at = s;
+    bool value = true, key = false;     /* what may come */
+    for (;;) {
+        at = js_skip(at);
+        *bad = at.p;
+        if (!at.n)
+            return 0;
+        char c = *at.p;
+        size_t n = 0;
+        if (depth && (c == ']' || c == '}') && open[depth - 1] == c && !value &&
+            !key) {
+            depth--;
+            n = 1;
+        } else if (!value && !key && depth && c == ',') {
+            at.p++;
+            at.n--;
+            at = js_skip(at);
+            *bad = at.p;
+            if (!at.n || *at.p == ']' || *at.p == '}')
+                return 0;
+            key = open[depth - 1] == '}';
+            value = !key;
+            continue;
+        } else if (key) {
+            n = js_string_bytes(at);
+            struct slice after = js_skip((struct slice){ at.p + n, at.n - n });
+            if (!n || !after.n || *after.p != ':')
+                return 0;
+            at = (struct slice){ after.p + 1, after.n - 1 };
+            key = false;
+            value = true;
+            continue;
+        } else if (!value) {
+            return 0;
+        } else if (c == '[' || c == '{') {
+            if (depth == JS_DEPTH)
+                return 0;
+            open[depth++] = c == '[' ? ']' : '}';
+            at.p++;
+            at.n--;
+            struct slice in = js_skip(at);
+            bool empty = in.n && *in.p == open[depth - 1];
+            key = c == '{' && !empty;
+            value = c == '[' && !empty;
+            continue;
+        } else {
+            n = c == '"' ? js_string_bytes(at)
+              : txt_starts(at, "true") || txt_starts(at, "null") ? 4
+              : txt_starts(at, "false") ? 5 : js_number_bytes(at);
+            value = false;
+        }
+        if (!n)
+            return 0;
+        at.p += n;
+        at.n -= n;
+        if (!depth)
+            return (size_t)(at.p - s.p);
+    }
+}
+
+/* The value that the well-formed text s begins with. */
+static struct js_value js_at(struct slice s)
+{
+    const char *bad;
+    s = js_skip(s);
+    size_t n = js_value_bytes(s, &bad);
+    struct js_value v = { JS_NULL, { s.p, n } };
+    if (n)
+        v.kind = *s.p == '{' ? JS_OBJECT : *s.p == '[' ? JS_ARRAY
+               : *s.p == '"' ? JS_STRING : *s.p == 't' ? JS_TRUE
+               : *s.p == 'f' ? JS_FALSE : *s.p == 'n' ? JS_NULL : JS_NUMBER;
+    return v;
+}
+
+/* The value that text is, all of it.  GP_EFORMAT: it is not JSON, and *why says
+ * where. */
+static int js_read(struct slice text, struct js_value *v, struct gp_why *why)
+{
+    const char *bad = text.p;
+    struct slice s = js_skip(text);
+    size_t n = js_value_bytes(s, &bad);
+    if (n) {
+        struct slice rest = js_skip((struct slice){ s.p + n, s.n - n });
+        bad = rest.n ? rest.p : NULL;
+    }
+    if (n && !bad) {
+        *v = js_at(s);
+        return GP_OK;
+    }
+    size_t line = 1, column = 1;
+    for (const char *p = text.p; p < bad; p++) {
+        column = *p == '\n' ? 1 : column + 1;
+        line += *p == '\n';
+    }
+    return txt_fail(why, GP_EFORMAT, "line %zu, column %zu: not JSON", line,
+                    column);
+}
+
+/* The members of an array or object. */
+static struct js_members js_members(const struct js_value *v)
+{
+    struct js_members m = { {0}, v->kind == JS_ARRAY ? ']' : '}' };
+    if (v->kind >= JS_ARRAY)
+        m.rest = (struct slice){ v->text.p + 1, v->text.n - 1 };
+    return m;
+}
+
+/* The next one, with its key, quotes and all, where it is an object's; false at
+ * the end. */
+static bool js_next_member(struct js_members *m, struct slice *key,
+                           struct js_value *v)
+{
+    struct slice s = js_skip(m->rest);
+    if (s.n && *s.p == ',')
+        s = js_skip((struct slice){ s.p + 1, s.n - 1 });
+    if (!s.n || *s.p == m->end)
+        return false;
+    *key = (struct slice){0};
+    if (m->end == '}') {
+        *key = (struct slice){ s.p, js_string_bytes(s) };
+        s = js_skip((struct slice){ s.p + key->n, s.n - key->n });
+        s = (struct slice){ s.p + 1, s.n - 1 };
+    }
+    *v = js_at(s);
+    m->rest = (struct slice){ v->text.p + v->text.n,
+                              s.n - (size_t)(v->text.p + v->text.n - s.p) };
+    return true;
+}
+
+/* Append the text of a string value, or of a key, to b. */
+static void js_get_string(struct slice s, struct buf *b)
+{
+    static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+    uint32_t high = 0;
+    for (size_t i = 1; i + 1 < s.n; ) {
+        if (s.p[i] != '\\') {
+            mem_put_byte(b, (uint8_t)s.p[i++]);
+        } else if (s.p[i + 1] != 'u') {
+            mem_put_byte(b, (uint8_t)to[strchr(from, s.p[i + 1]) - from]);
+            i += 2;
+        } else {
+            uint32_t v = 0;
+            for (size_t k = 2; k < 6; k++)
+                v = v << 4 | (uint32_t)txt_hex(s.p[i + k]);
+            i += 6;
+            if (v >= 0xd800 && v <= 0xdbff) {
+                high = v;
+                continue;
+            }
+            if (v >= 0xdc00 && v <= 0xdfff)
+                v = 0x10000 + (high - 0xd800) * 1024 + (v - 0xdc00);
+            txt_put_code(b, v);
+        }
+    }
+}
+
+/* The member of the object v whose key is name, in plain letters; kind JS_NULL
+ * where there is none. */
+static struct js_value js_member(const struct js_value *v, const char *name)
+{
+    struct js_members m = js_members(v);
+    struct js_value out;
+    struct slice key;
+    size_t n = strlen(name);
+    while (v->kind == JS_OBJECT && js_next_member(&m, &key, &out))
+        if (key.n == n + 2 && !memcmp(key.p + 1, name, n))
+            return out;
+    return (struct js_value){0};
+}
+
+/* A number as a double, NAN of anything else. */
+static double js_get_num(const struct js_value *v)
+{
+    return v->kind == JS_NUMBER ? txt_finite(v->text) : (double)NAN;
+}
+
+/* A whole number that fits; 0 of anything else. */
+static uint64_t js_get_uint(const struct js_value *v)
+{
+    uint64_t n = 0;
+    return v->kind != JS_NUMBER ||
+           txt_slice_number(v->text, 0, UINT64_MAX, &n) ? 0 : n;
 }
 
 /* =================================== 6 PB ===================================
@@ -2077,6 +2410,33 @@ static bool gz_is(const uint8_t *p, size_t n)
     return n >= 2 && p[0] == 0x1f && p[1] == 0x8b;
 }
 
+/* Inflate the one zlib stream (RFC 1950) in src onto out, at most most bytes;
+ * errors as gz_inflate, which has files. */
+static int gz_unzip(const uint8_t *src, size_t n, size_t most, struct buf *out)
+{
+    uint8_t *p = most < SIZE_MAX / 2 ? mem_reserve(out, most + 1) : NULL;
+    uLongf len = most + 1;
+    if (!p)
+        return GP_ENOMEM;
+    int r = uncompress(p, &len, src, n);
+    if (r != Z_OK)
+        return r == Z_MEM_ERROR ? GP_ENOMEM : r == Z_BUF_ERROR ? GP_ELIMIT
+                                                               : GP_EFORMAT;
+    out->len += len;
+    return len > most ? GP_ELIMIT : GP_OK;
+}
+
+/* Append n bytes of src to out as a zlib stream. */
+static int gz_zip(const void *src, size_t n, struct buf *out)
+{
+    uLongf len = compressBound(n);
+    uint8_t *p = mem_reserve(out, len);
+    if (!p || compress2(p, &len, src, n, Z_BEST_COMPRESSION) != Z_OK)
+        return GP_ENOMEM;
+    out->len += len;
+    return GP_OK;
+}
+
 /* Inflate the gzip members in src onto out, at most most bytes.  GP_EFORMAT
  * for damaged or cut input, GP_ELIMIT past most; *at is then how far into src
  * it came. */
@@ -2142,8 +2502,9 @@ static int gz_deflate(const void *src, size_t n, struct buf *out)
 }
 
 /* ================================== 8 HDR ===================================
- * for     latency histogram: 1 ns to 1 h at 3 significant digits, fixed memory
- * uses    MEM
+ * for     latency histogram: 1 ns to 1 h at 3 significant digits, fixed memory;
+ *         HdrHistogram's own formats
+ * uses    MEM, TXT, GZ
  * owns    struct hdr's counts
  * spec    [HDR] HdrHistogram: bucket layout and "highest equivalent value"
  * prefix  hdr_
@@ -2238,6 +2599,191 @@ static int64_t hdr_percentile(const struct hdr *h, double percent)
         }
     }
     return h->max;
+}
+
+/* ---- HdrHistogram's formats ----
+ *
+ *   V2       1c849313 bytes 0 3 lowest highest ratio, big endian: 4 4 4 4 8 8 8
+ *            bytes; then the counts as zigzag LEB128 of at most 9 bytes, where
+ *            -n stands for n zeros, up to the last that is not zero
+ *   packed   1c849314 bytes, and V2 as a zlib stream; in base64 as text
+ *
+ *   e.g. one value 3:  1c849313 00000002 ... 05 02   (-3 zeros, then 1)
+ */
+
+enum { HDR_V2 = 0x1c849313, HDR_V2_PACKED = 0x1c849314, HDR_V2_HEAD = 40,
+       HDR_V2_MOST = HDR_V2_HEAD + 9 * HDR_COUNTS };
+
+/* Append the n low bytes of v, big endian. */
+static void hdr_put_big(struct buf *b, uint64_t v, unsigned n)
+{
+    while (n--)
+        mem_put_byte(b, (uint8_t)(v >> 8 * n));
+}
+
+/* n bytes at p, big endian. */
+static uint64_t hdr_get_big(const uint8_t *p, unsigned n)
+{
+    uint64_t v = 0;
+    while (n--)
+        v = v << 8 | *p++;
+    return v;
+}
+
+/* Append v as zigzag LEB128: seven bits a byte, and eight in a ninth. */
+static void hdr_put_zigzag(struct buf *b, int64_t v)
+{
+    uint64_t u = (uint64_t)v << 1 ^ (uint64_t)(v >> 63);
+    for (int i = 0; i < 8 && u >= 0x80; i++, u >>= 7)
+        mem_put_byte(b, (uint8_t)(u | 0x80));
+    mem_put_byte(b, (uint8_t)u);
+}
+
+/* Take the zigzag LEB128 at *p, which moves; false past end. */
+static bool hdr_get_zigzag(const uint8_t **p, const uint8_t *end, int64_t *v)
+{
+    uint64_t u = 0;
+    for (unsigned i = 0; *p < end; i++) {
+        uint8_t c = *(*p)++;
+        u |= (uint64_t)(i < 8 ? c & 0x7f : c) << 7 * i;
+        if (i == 8 || c < 0x80) {
+            *v = (int64_t)(u >> 1) ^ -(int64_t)(u & 1);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Append h's counts in HdrHistogram's packed V2 format, in base64. */
+static void hdr_put_v2(const struct hdr *h, struct buf *b)
+{
+    struct buf v2 = {0}, zip = {0}, counts = {0};
+    uint32_t end = HDR_COUNTS, zeros = 0;
+    while (end && !(h->count && h->count[end - 1]))
+        end--;
+    for (uint32_t i = 0; i < end; i++) {
+        if (h->count[i] && zeros)
+            hdr_put_zigzag(&counts, -(int64_t)zeros);
+        zeros = h->count[i] ? 0 : zeros + 1;
+        if (h->count[i])
+            hdr_put_zigzag(&counts, (int64_t)h->count[i]);
+    }
+    hdr_put_big(&v2, HDR_V2, 4);
+    hdr_put_big(&v2, counts.len, 4);
+    hdr_put_big(&v2, 0, 4);             /* normalizing index offset */
+    hdr_put_big(&v2, 3, 4);             /* significant digits */
+    hdr_put_big(&v2, 1, 8);
+    hdr_put_big(&v2, HDR_MOST_NS, 8);
+    hdr_put_big(&v2, UINT64_C(0x3ff0000000000000), 8);      /* ratio 1.0 */
+    mem_put(&v2, counts.data, counts.len);
+    hdr_put_big(&zip, HDR_V2_PACKED, 4);
+    hdr_put_big(&zip, 0, 4);            /* set below */
+    int e = v2.err | counts.err | zip.err;
+    if (e || gz_zip(v2.data, v2.len, &zip)) {
+        b->err = GP_ENOMEM;
+    } else {
+        size_t n = zip.len - 8;
+        for (unsigned i = 0; i < 4; i++)
+            zip.data[4 + i] = (uint8_t)(n >> 8 * (3 - i));
+        txt_put_base64(b, (struct slice){ (const char *)zip.data, zip.len });
+        while (zip.len++ % 3)           /* as its readers want it */
+            mem_put_byte(b, '=');
+    }
+    mem_fini(&v2);
+    mem_fini(&zip);
+    mem_fini(&counts);
+}
+
+/* Put the counts that the n bytes at p have into h, which is empty. */
+static int hdr_read_counts(struct hdr *h, const uint8_t *p, size_t n)
+{
+    const uint8_t *end = p + n;
+    int64_t v;
+    for (uint64_t i = 0; p < end; ) {
+        if (!hdr_get_zigzag(&p, end, &v) || i >= HDR_COUNTS)
+            return GP_EFORMAT;
+        if (v < 0) {
+            if (v < -(int64_t)HDR_COUNTS)
+                return GP_EFORMAT;
+            i += (uint64_t)-v;
+            continue;
+        }
+        if (v > 0) {
+            int64_t value = hdr_value((uint32_t)i);
+            if ((uint64_t)v > UINT64_MAX / 2 - h->n)
+                return GP_EFORMAT;
+            h->min = h->n ? h->min : value;
+            h->max = value;
+            h->sum += (double)v * (double)value;
+            h->n += (uint64_t)v;
+        }
+        h->count[i++] = (uint64_t)v;
+    }
+    return GP_OK;
+}
+
+/* Add what text, in HdrHistogram's packed V2 format with our range and digits,
+ * has to h, which is empty; of its own min, max and sum only what the counts
+ * say.  GP_EFORMAT, GP_ENOMEM. */
+static int hdr_read_v2(struct hdr *h, struct slice text)
+{
+    struct buf zip = {0}, v2 = {0};
+    int e = GP_EFORMAT;
+    if (!txt_put_unbase64(&zip, text) || zip.len < 8 ||
+        hdr_get_big(zip.data, 4) != HDR_V2_PACKED ||
+        hdr_get_big(zip.data + 4, 4) != zip.len - 8)
+        goto out;
+    e = gz_unzip(zip.data + 8, zip.len - 8, HDR_V2_MOST, &v2);
+    if (e)
+        goto out;
+    e = GP_EFORMAT;
+    if (v2.len >= HDR_V2_HEAD && hdr_get_big(v2.data, 4) == HDR_V2 &&
+        hdr_get_big(v2.data + 4, 4) == v2.len - HDR_V2_HEAD &&
+        hdr_get_big(v2.data + 8, 4) == 0 && hdr_get_big(v2.data + 12, 4) == 3 &&
+        hdr_get_big(v2.data + 16, 8) == 1)
+        e = hdr_read_counts(h, v2.data + HDR_V2_HEAD, v2.len - HDR_V2_HEAD);
+out:
+    e = zip.err ? zip.err : e;
+    mem_fini(&zip);
+    mem_fini(&v2);
+    return e;
+}
+
+/* Append h as the text that HdrHistogram's plotters read, values in ms: five
+ * lines for each halving of the distance to 100 %. */
+static void hdr_put_hgrm(const struct hdr *h, struct buf *b)
+{
+    uint64_t seen = 0;
+    double next = 0, mean = h->n ? h->sum / (double)h->n : 0, squares = 0;
+    txt_putf(b, "%12s %14s %10s %14s\n\n", "Value", "Percentile",
+             "TotalCount", "1/(1-Percentile)");
+    for (uint32_t i = 0; h->n && i < HDR_COUNTS; i++) {
+        if (!h->count[i])
+            continue;
+        seen += h->count[i];
+        double share = (double)seen / (double)h->n;
+        double value = (double)hdr_value(i);
+        squares += (value - mean) * (value - mean) * (double)h->count[i];
+        if (share < next)
+            continue;
+        if (seen < h->n)
+            txt_putf(b, "%12.3f %2.12f %10" PRIu64 " %14.2f\n", value / 1e6,
+                     share, seen, 1 / (1 - share));
+        else
+            txt_putf(b, "%12.3f %2.12f %10" PRIu64 "\n", value / 1e6, 1.0,
+                     seen);
+        while (next <= share && next < 1) {
+            double half = ceil(log2(1 / (1 - next)) + 1e-9);
+            next += 1 / (exp2(half < 1 ? 1 : half) * 5);
+            if (1 - next < 1e-12)
+                next = 1;
+        }
+    }
+    txt_putf(b, "#[Mean    = %12.3f, StdDeviation   = %12.3f]\n"
+             "#[Max     = %12.3f, Total count    = %12" PRIu64 "]\n"
+             "#[Buckets = %12d, SubBuckets     = %12d]\n", mean / 1e6,
+             h->n ? sqrt(squares / (double)h->n) / 1e6 : 0,
+             (double)h->max / 1e6, h->n, HDR_BUCKETS, 2 * HDR_HALF);
 }
 
 /* ================================== 9 ELF ===================================
@@ -9100,6 +9646,7 @@ struct net_loop {
     struct net_tasks  inbox;            /* posted, not yet run */
     struct net_tasks  turn;             /* being run; the loop's own */
     atomic_bool       pending;          /* inbox is not empty */
+    bool              fine;             /* timers to the ns, not the ms */
     atomic_bool       sleeping;         /* in epoll_wait, or about to be */
     bool              stop;             /* set by the loop's own thread */
     uint8_t          *in;               /* owned, NET_IO_BYTES */
@@ -9475,16 +10022,28 @@ static void net_timers_run(struct net_loop *l)
     }
 }
 
-/* Milliseconds until the first timer, rounded up: never early; -1 for ever. */
-static int net_timers_wait(struct net_loop *l)
+/* Nanoseconds until the first timer; -1 for ever. */
+static int64_t net_timers_wait(struct net_loop *l)
 {
     if (!l->nheap)
         return -1;
     int64_t left = l->heap[0]->due_ns - sys_now_ns();
-    if (left <= 0)
-        return 0;
-    left = (left + 999999) / 1000000;
-    return left > 60000 ? 60000 : (int)left;
+    return left <= 0 ? 0 : left < NET_WAIT_NS ? left : NET_WAIT_NS;
+}
+
+/* Wait for events for ns, -1: as long as it takes; milliseconds are rounded up,
+ * so that no timer is early.  How many there are, or negative. */
+static int net_wait(struct net_loop *l, int64_t ns)
+{
+    if (l->fine && ns > 0) {
+        struct timespec t = { ns / 1000000000, ns % 1000000000 };
+        int n = epoll_pwait2(l->epfd, l->event, NET_EVENTS, &t, NULL);
+        if (n >= 0 || (errno != ENOSYS && errno != EPERM))
+            return n;
+        l->fine = false;                /* before Linux 5.11, or not allowed */
+    }
+    int ms = ns < 0 ? -1 : (int)((ns + 999999) / 1000000);
+    return epoll_wait(l->epfd, l->event, NET_EVENTS, ms);
 }
 
 /* ---- the loop ---- */
@@ -9591,17 +10150,16 @@ static void net_tasks_run(struct net_loop *l)
  * do, and do it. */
 static void net_loop_turn(struct net_loop *l, int most_ms)
 {
-    int ms = l->busy ? 0 : net_timers_wait(l);
-    ms = most_ms >= 0 && (ms < 0 || ms > most_ms) ? most_ms : ms;
-    if (ms && l->idle)
+    int64_t ns = l->busy ? 0 : net_timers_wait(l), most = most_ms * 1000000ll;
+    ns = most_ms >= 0 && (ns < 0 || ns > most) ? most : ns;
+    if (ns && l->idle)
         atomic_fetch_add(l->idle, 1);
-    if (ms)
+    if (ns)
         atomic_store(&l->sleeping, true);
-    int n = epoll_wait(l->epfd, l->event, NET_EVENTS,
-                       ms && atomic_load(&l->pending) ? 0 : ms);
-    if (ms)
+    int n = net_wait(l, ns && atomic_load(&l->pending) ? 0 : ns);
+    if (ns)
         atomic_store(&l->sleeping, false);
-    if (ms && l->idle)
+    if (ns && l->idle)
         atomic_fetch_sub(l->idle, 1);
     l->nevent = n < 0 ? 0 : n;          /* EINTR: SIGPROF, nothing to do */
     l->woke_ns = net_now(l);
@@ -9707,7 +10265,8 @@ struct h2_up {
     void (*on_end)(struct h2_conn *c, void *stream);    /* END_STREAM */
     void (*on_close)(struct h2_conn *c, void *stream, uint32_t code,
                      bool by_peer);     /* by_peer: RST_STREAM came in */
-    void (*on_ready)(struct h2_conn *c);        /* the peer's SETTINGS came */
+    void (*on_ready)(struct h2_conn *c);        /* the peer's SETTINGS, the
+                                         * first or others, came */
     void (*on_goaway)(struct h2_conn *c);       /* no new streams from now */
     void (*on_lost)(struct h2_conn *c);
     void (*on_gone)(struct h2_conn *c);         /* may release c */
@@ -10453,10 +11012,9 @@ static int h2_on_data(nghttp2_session *s, uint8_t flags, int32_t id,
 /* The peer's SETTINGS, or its acknowledgement of ours. */
 static void h2_on_settings(struct h2_conn *c, bool ack)
 {
-    bool hello = c->got_settings;
     c->got_settings |= !ack;
     c->got_ack |= ack;
-    if (!hello && c->got_settings)
+    if (!ack)
         c->kit->up->on_ready(c);
     if (c->got_settings && (c->got_ack || !c->kit->server) && !c->ready) {
         c->ready = true;
@@ -10903,7 +11461,7 @@ static struct job *job_collect(struct job_inbox *in)
  * Invariant  a call is answered exactly once, whatever the client sends and
  *            the handler does; what a call allocates goes with it.  A message
  *            longer than the limit is refused when its length has been read.
- * Does not   stream as a client yet: one message each way.
+ * Does not   look into messages.
  *
  * Where the documents disagree: two messages or none on a unary method are
  * INTERNAL, as grpc-go and Java answer (statuscodes.md says UNIMPLEMENTED); an
@@ -13279,7 +13837,7 @@ static uint64_t rpc_server_drain(struct gp_server *s, int64_t grace_ns)
 /* ---- client ---- */
 
 enum rpc_kind {                         /* how a call ended */
-    RPC_OK,                             /* status 0 and one message */
+    RPC_OK,                             /* status 0 and the messages it needs */
     RPC_STATUS,                         /* another grpc-status */
     RPC_HTTP,                           /* no grpc-status: detail is :status */
     RPC_RESET,                          /* RST_STREAM: detail is its code */
@@ -13296,34 +13854,48 @@ struct rpc_result {
     bool          unseen;               /* not processed: may be sent again */
 };
 
-struct rpc_request {                    /* shared by calls; read only */
-    nghttp2_nv    nv[10];               /* point into text and constants */
+struct rpc_request {                    /* headers of calls; read only */
+    nghttp2_nv    nv[10 + RPC_META_MOST];       /* point into text, constants */
     size_t        n;                    /* headers in nv */
     struct arena  text;                 /* of the headers' values */
-    struct buf    body;                 /* prefix and message */
+};
+
+struct rpc_payload {                    /* messages of a call, read only */
+    struct buf    frames;               /* prefixes and messages */
+    uint32_t      n;                    /* messages */
 };
 
 struct rpc_chan;
-struct rpc_unary;
+struct rpc_out;
 
 struct rpc_chan_up {                    /* what the section above hears */
     void (*on_ready)(struct rpc_chan *ch);
-    void (*on_done)(struct rpc_chan *ch, struct rpc_unary *u,
+    void (*on_first)(struct rpc_chan *ch, struct rpc_out *u);
+                                        /* a response begins; or NULL */
+    void (*on_message)(struct rpc_chan *ch, struct rpc_out *u);
+                                        /* one is complete, in u->keep if that
+                                         * is set; or NULL */
+    void (*on_done)(struct rpc_chan *ch, struct rpc_out *u,
                     const struct rpc_result *r);        /* u may start again */
     void (*on_goaway)(struct rpc_chan *ch);     /* takes no new calls */
     void (*on_lost)(struct rpc_chan *ch);       /* after on_done of all */
     void (*on_gone)(struct rpc_chan *ch);       /* may release ch */
 };
 
-struct rpc_unary {                      /* one call, client's end */
+struct rpc_out {                        /* one call, client's end */
     struct rpc_chan  *chan;             /* borrowed; NULL: not in flight */
-    struct rpc_unary *prev, *next;      /* of chan */
+    struct rpc_out   *prev, *next;      /* of chan */
     struct h2_body    body;
     struct rpc_frame  frame;
+    struct buf       *keep;             /* borrowed: the message that comes is
+                                         * put in there; NULL: only counted */
     int32_t           id;               /* of its stream */
     int16_t           http;             /* :status; 0: none yet */
     int16_t           status;           /* grpc-status; -1: none yet */
+    bool              many;             /* any number of messages is right */
+    bool              begun;            /* a header came */
     bool              grpc;             /* content-type is gRPC's */
+    bool              gzip;             /* grpc-encoding is gzip */
     bool              ended;            /* END_STREAM came */
     bool              bad;              /* a message that cannot be right */
     bool              over;             /* too many headers */
@@ -13334,7 +13906,8 @@ struct rpc_chan {
     struct h2_conn    h2;               /* first */
     const struct rpc_chan_up *up;       /* borrowed */
     void             *owner;            /* of up's; borrowed */
-    struct rpc_unary *calls;            /* in flight; borrowed */
+    struct rpc_out   *calls;            /* in flight; borrowed */
+    bool              gzip;             /* replies may be compressed */
 };
 
 /* The grpc status for a response without one ([GRPC] http mapping). */
@@ -13363,7 +13936,7 @@ static int rpc_status_of_reset(uint32_t code)
 }
 
 /* Judge a response that came to its end. */
-static struct rpc_result rpc_unary_judge(const struct rpc_unary *u)
+static struct rpc_result rpc_out_judge(const struct rpc_out *u)
 {
     struct rpc_result r = { .kind = RPC_PROTOCOL,
                             .status = GP_STATUS_INTERNAL };
@@ -13380,7 +13953,7 @@ static struct rpc_result rpc_unary_judge(const struct rpc_unary *u)
                          : "no grpc-status; content-type is not gRPC's";
     } else if (u->bad || rpc_frame_cut(&u->frame)) {
         r.text = u->bad ? "malformed message" : "cut message";
-    } else if (u->frame.count != 1) {
+    } else if (u->frame.count != 1 && !u->many) {
         r.text = u->frame.count ? "more than one message" : "no message";
     } else {
         r = (struct rpc_result){ .kind = RPC_OK };
@@ -13389,7 +13962,7 @@ static struct rpc_result rpc_unary_judge(const struct rpc_unary *u)
 }
 
 /* Take u out of its channel's list. */
-static void rpc_unary_unlink(struct rpc_unary *u)
+static void rpc_out_unlink(struct rpc_out *u)
 {
     if (u->next)
         u->next->prev = u->prev;
@@ -13404,11 +13977,14 @@ static void rpc_unary_unlink(struct rpc_unary *u)
 static void rpc_chan_on_header(struct h2_conn *h2, void *stream,
                                struct slice name, struct slice value)
 {
-    struct rpc_unary *u = stream;
+    struct rpc_out *u = stream;
     uint64_t n;
     char digits[8] = "";
     struct slice codec;
-    (void)h2;
+    struct rpc_chan *ch = (struct rpc_chan *)h2;
+    if (!u->begun && ch->up->on_first)
+        ch->up->on_first(ch, u);
+    u->begun = true;
     if (value.n < sizeof digits && value.n)
         memcpy(digits, value.p, value.n);
     if (name.n == 7 && !memcmp(name.p, ":status", 7)) {
@@ -13423,6 +13999,8 @@ static void rpc_chan_on_header(struct h2_conn *h2, void *stream,
         u->text[k] = 0;
     } else if (name.n == 12 && !memcmp(name.p, "content-type", 12)) {
         u->grpc = rpc_content_type(value, &codec);
+    } else if (name.n == 13 && !memcmp(name.p, "grpc-encoding", 13)) {
+        u->gzip = txt_equal(value, txt_slice("gzip"));
     }
 }
 
@@ -13430,30 +14008,47 @@ static void rpc_chan_on_header(struct h2_conn *h2, void *stream,
 static void rpc_chan_on_headers(struct h2_conn *h2, void *stream, bool over)
 {
     (void)h2;
-    ((struct rpc_unary *)stream)->over |= over;
+    ((struct rpc_out *)stream)->over |= over;
 }
 
-/* Bytes of a response: only their form is looked at, nothing is kept. */
+/* Take the next steps through bytes of u's response.  Only their form is looked
+ * at, unless they are to be kept. */
+static void rpc_out_feed(struct rpc_chan *ch, struct rpc_out *u,
+                         struct slice in)
+{
+    struct slice part;
+    enum rpc_step step;
+    while ((step = rpc_frame_next(&u->frame, &in, &part)) != RPC_MORE) {
+        if (step == RPC_PREFIX) {
+            uint8_t flag = u->frame.prefix[0];
+            u->bad |= flag > 1 || (flag && !(ch->gzip && u->gzip));
+            if (u->keep)
+                u->keep->len = 0;
+            if (u->keep && u->frame.size > RPC_KEPT_REPLY_BYTES)
+                u->bad = true;
+        } else if (step == RPC_BYTES && u->keep && !u->bad) {
+            mem_put(u->keep, part.p, part.n);
+        } else if (step == RPC_WHOLE && ch->up->on_message) {
+            ch->up->on_message(ch, u);
+        }
+    }
+}
+
+/* Bytes of a response. */
 static void rpc_chan_on_data(struct h2_conn *h2, void *stream,
                              const uint8_t *p, size_t n, bool last)
 {
-    struct rpc_unary *u = stream;
-    struct slice in = { (const char *)p, n }, part;
-    enum rpc_step step;
     (void)last;
-    (void)h2;
-    while ((step = rpc_frame_next(&u->frame, &in, &part)) != RPC_MORE)
-        if (step == RPC_PREFIX && u->frame.prefix[0])
-            u->bad = true;              /* we asked for no compression */
+    rpc_out_feed((struct rpc_chan *)h2, stream,
+                 (struct slice){ (const char *)p, n });
 }
 
 /* A response came to its end; the call is over when the stream closes. */
 static void rpc_chan_on_end(struct h2_conn *h2, void *stream)
 {
-    struct rpc_unary *u = stream;
-    struct slice none = {0}, part;
-    (void)h2;
-    (void)rpc_frame_next(&u->frame, &none, &part);      /* an empty message */
+    struct rpc_out *u = stream;
+    rpc_out_feed((struct rpc_chan *)h2, u, (struct slice){0});  /* an empty
+                                         * message */
     u->ended = true;
 }
 
@@ -13462,12 +14057,12 @@ static void rpc_chan_on_close(struct h2_conn *h2, void *stream, uint32_t code,
                               bool by_peer)
 {
     struct rpc_chan *ch = (struct rpc_chan *)h2;
-    struct rpc_unary *u = stream;
+    struct rpc_out *u = stream;
     struct rpc_result r = { .kind = RPC_RESET, .detail = code,
                             .status = rpc_status_of_reset(code),
                             .text = nghttp2_http2_strerror(code) };
     if (u->ended) {
-        r = rpc_unary_judge(u);
+        r = rpc_out_judge(u);
     } else if (!by_peer && code == NGHTTP2_REFUSED_STREAM) {
         /* Closed by a GOAWAY that names an earlier stream as the last. */
         r.kind = RPC_LOST;
@@ -13478,7 +14073,7 @@ static void rpc_chan_on_close(struct h2_conn *h2, void *stream, uint32_t code,
         r.status = GP_STATUS_INTERNAL;
         r.text = "response that breaks HTTP/2";
     }
-    rpc_unary_unlink(u);
+    rpc_out_unlink(u);
     ch->up->on_done(ch, u, &r);
 }
 
@@ -13510,7 +14105,7 @@ static void rpc_chan_on_lost(struct h2_conn *h2)
     };
     struct rpc_chan *ch = (struct rpc_chan *)h2;
     while (ch->calls) {
-        struct rpc_unary *u = ch->calls;
+        struct rpc_out *u = ch->calls;
         struct rpc_result r = { .kind = RPC_LOST,
                                 .status = GP_STATUS_UNAVAILABLE,
                                 .detail = (uint32_t)h2->end,
@@ -13518,7 +14113,7 @@ static void rpc_chan_on_lost(struct h2_conn *h2)
         if (h2->session)
             r.unseen = !nghttp2_session_find_stream(h2->session, u->id);
         h2_stream_set(h2, u->id, NULL);
-        rpc_unary_unlink(u);
+        rpc_out_unlink(u);
         ch->up->on_done(ch, u, &r);
     }
     ch->up->on_lost(ch);
@@ -13567,20 +14162,37 @@ static bool rpc_chan_usable(const struct rpc_chan *ch)
     return ch->h2.state == H2_OPEN && !ch->h2.goaway && !ch->h2.end;
 }
 
-/* Begin u on ch with request, both borrowed until on_done; the next h2_kick or
- * the end of ch's turn sends it.  GP_ESTATE: ch takes no more calls. */
-static int rpc_chan_start(struct rpc_chan *ch, struct rpc_unary *u,
-                          const struct rpc_request *q)
+/* Bytes of the message at p, one of payload's, with its prefix. */
+static size_t rpc_payload_next(const struct rpc_payload *payload,
+                               const uint8_t *p)
 {
+    size_t left = payload->frames.len - (size_t)(p - payload->frames.data);
+    return left < 5 ? left : 5 + ((size_t)p[1] << 24 | (size_t)p[2] << 16 |
+                                  (size_t)p[3] << 8 | p[4]);
+}
+
+/* Begin u on ch with the n headers nv and the payload, which is borrowed until
+ * on_done, as are values that nv says not to copy; the next h2_kick or the end of ch's turn sends it.  u->many and
+ * u->keep are the caller's.  With wait only the first message is sent, and
+ * rpc_chan_more sends the others.  GP_ESTATE: ch takes no more calls. */
+static int rpc_chan_start(struct rpc_chan *ch, struct rpc_out *u,
+                          const nghttp2_nv *nv, size_t n,
+                          const struct rpc_payload *payload, bool wait)
+{
+    const struct buf *b = &payload->frames;
     u->frame = (struct rpc_frame){0};
-    u->body = (struct h2_body){ .p = q->body.data, .n = q->body.len };
+    u->body = (struct h2_body){ .p = b->data, .n = b->len };
+    if (wait && payload->n > 1) {
+        u->body.n = rpc_payload_next(payload, b->data);
+        u->body.more = true;
+    }
     u->http = 0;
     u->status = -1;
-    u->grpc = u->ended = u->bad = u->over = false;
+    u->begun = u->grpc = u->gzip = u->ended = u->bad = u->over = false;
     u->text[0] = 0;
     if (!rpc_chan_usable(ch))
         return GP_ESTATE;
-    u->id = h2_request(&ch->h2, q->nv, q->n, &u->body, u);
+    u->id = h2_request(&ch->h2, nv, n, &u->body, u);
     if (u->id < 0)
         return u->id;
     u->chan = ch;
@@ -13592,24 +14204,38 @@ static int rpc_chan_start(struct rpc_chan *ch, struct rpc_unary *u,
     return GP_OK;
 }
 
-/* Give u up: RST_STREAM(CANCEL), and no on_done. */
-static void rpc_chan_cancel(struct rpc_unary *u)
+/* Send the message of payload that u has not sent yet, and its end behind the
+ * last one; false when that was it.  Outside callbacks the caller kicks. */
+static bool rpc_chan_more(struct rpc_out *u, const struct rpc_payload *payload)
 {
-    h2_cancel(&u->chan->h2, u->id, NGHTTP2_CANCEL);
-    rpc_unary_unlink(u);
+    const uint8_t *end = payload->frames.data + payload->frames.len;
+    const uint8_t *next = u->body.p + u->body.n;
+    u->body.n += rpc_payload_next(payload, next);
+    next = u->body.p + u->body.n;
+    u->body.more = next < end;
+    h2_resume(&u->chan->h2, u->id, &u->body);
+    return u->body.more;
 }
 
-/* Add a header to q: name is static; value is copied.  GP_ENOMEM. */
-static int rpc_request_header(struct rpc_request *q, const char *name,
-                              const char *value)
+/* Give u up: RST_STREAM(CANCEL), and no on_done. */
+static void rpc_chan_cancel(struct rpc_out *u)
 {
-    size_t n = strlen(value);
-    char *copy = mem_arena_dup(&q->text, value, n);
-    assert(q->n < sizeof q->nv / sizeof *q->nv);
+    h2_cancel(&u->chan->h2, u->id, NGHTTP2_CANCEL);
+    rpc_out_unlink(u);
+}
+
+/* Add a header to q; both are copied.  GP_ELIMIT, GP_ENOMEM. */
+static int rpc_request_header(struct rpc_request *q, struct slice name,
+                              struct slice value)
+{
+    char *key = mem_arena_dup(&q->text, name.p, name.n);
+    char *copy = key ? mem_arena_dup(&q->text, value.p, value.n) : NULL;
+    if (q->n == sizeof q->nv / sizeof *q->nv)
+        return GP_ELIMIT;
     if (!copy)
         return GP_ENOMEM;
     q->nv[q->n++] = (nghttp2_nv){
-        (uint8_t *)(uintptr_t)name, (uint8_t *)copy, strlen(name), n,
+        (uint8_t *)key, (uint8_t *)copy, name.n, value.n,
         NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE };
     return GP_OK;
 }
@@ -13618,36 +14244,62 @@ static int rpc_request_header(struct rpc_request *q, const char *name,
 static void rpc_request_fini(struct rpc_request *q)
 {
     mem_arena_fini(&q->text);
-    mem_fini(&q->body);
     *q = (struct rpc_request){0};
 }
 
-/* Make q: a unary call of path at authority with message, all copied, in the
- * order of [GRPC].  The timeout is the same text for every call, so that HPACK
- * sends it as one byte; without content-length, which HPACK never indexes. */
+/* Make q: calls of path at authority, copied, in the order of [GRPC]; metadata
+ * is for rpc_request_header.  The timeout is the same text for every call, so
+ * that HPACK sends it as one byte; 0: none.  There is no content-length, which
+ * nghttp2's HPACK never indexes. */
 static int rpc_request_init(struct rpc_request *q, const char *path,
                             const char *authority, int64_t timeout_ns,
-                            struct slice message)
+                            bool gzip)
 {
-    char timeout[12];
-    uint8_t prefix[5];
+    char timeout[12] = "";
+    const char *const header[][2] = {
+        { ":method", "POST" }, { ":scheme", "http" }, { ":path", path },
+        { ":authority", authority }, { "grpc-timeout", timeout },
+        { "te", "trailers" }, { "content-type", "application/grpc" },
+        { "user-agent", "grpc-c-grpcprof/" GP_VERSION },
+        { "grpc-encoding", gzip ? "gzip" : "" },
+        { "grpc-accept-encoding", gzip ? "identity,gzip" : "" },
+    };
+    int e = GP_OK;
     *q = (struct rpc_request){0};
-    rpc_timeout_text(timeout_ns, timeout);
-    rpc_frame_prefix(prefix, message.n);
-    mem_put(&q->body, prefix, sizeof prefix);
-    mem_put(&q->body, message.p, message.n);
-    int e = q->body.err;
-    e = e ? e : rpc_request_header(q, ":method", "POST");
-    e = e ? e : rpc_request_header(q, ":scheme", "http");
-    e = e ? e : rpc_request_header(q, ":path", path);
-    e = e ? e : rpc_request_header(q, ":authority", authority);
-    e = e ? e : rpc_request_header(q, "grpc-timeout", timeout);
-    e = e ? e : rpc_request_header(q, "te", "trailers");
-    e = e ? e : rpc_request_header(q, "content-type", "application/grpc");
-    e = e ? e : rpc_request_header(q, "user-agent",
-                                   "grpc-c-grpcprof/" GP_VERSION);
+    if (timeout_ns)
+        rpc_timeout_text(timeout_ns, timeout);
+    for (size_t i = 0; !e && i < sizeof header / sizeof *header; i++)
+        if (header[i][1][0])
+            e = rpc_request_header(q, txt_slice(header[i][0]),
+                                   txt_slice(header[i][1]));
     if (e)
         rpc_request_fini(q);
+    return e;
+}
+
+/* Release p; a zero p is fine. */
+static void rpc_payload_fini(struct rpc_payload *p)
+{
+    mem_fini(&p->frames);
+    *p = (struct rpc_payload){0};
+}
+
+/* Append message, which is copied, to p; gzip: compressed. */
+static int rpc_payload_add(struct rpc_payload *p, struct slice message,
+                           bool gzip)
+{
+    uint8_t prefix[5];
+    struct buf z = {0};
+    if (gzip && gz_deflate(message.p, message.n, &z))
+        z.err = GP_ENOMEM;
+    size_t n = gzip ? z.len : message.n;
+    rpc_frame_prefix(prefix, n);
+    prefix[0] = gzip;
+    mem_put(&p->frames, prefix, sizeof prefix);
+    mem_put(&p->frames, gzip ? (const char *)z.data : message.p, n);
+    p->n++;
+    int e = z.err ? z.err : p->frames.err;
+    mem_fini(&z);
     return e;
 }
 
@@ -16207,8 +16859,8 @@ void *gp_call_alloc(struct gp_call *call, size_t n)
 #ifndef GRPCPROF_LIBRARY
 
 /* ================================= 24 LOAD ==================================
- * for     the load generator: many clients, a closed loop each
- * uses    MEM, TXT, SYS, PB, HDR, NET, H2, RPC
+ * for     the load generator: many clients, in a closed loop or by a schedule
+ * uses    MEM, TXT, SYS, HDR, NET, H2, RPC
  * owns    its threads, connections and calls while load_run runs; struct
  *         load_result's histograms until load_result_fini
  * spec    none
@@ -16218,6 +16870,10 @@ void *gp_call_alloc(struct gp_call *call, size_t n)
  *
  *   connect all -> go -> [warm-up] -> measured -> drain -> cut off
  *
+ *   closed loop   a client begins a call when one of its own has ended
+ *   open loop     call n begins at its time in the schedule, whatever became of
+ *                 the others; worker w of T has the calls n = w modulo T
+ *
  * Invariant  planned = ok + failed + cut_off + not_sent, in every outcome; a
  *            failed call is in no latency of the good ones; every wait ends:
  *            by the call's timeout, the connect timeout, or the drain's end.
@@ -16226,28 +16882,63 @@ void *gp_call_alloc(struct gp_call *call, size_t n)
 
 enum load_ended { LOAD_COUNT, LOAD_DURATION, LOAD_SIGNAL };
 
+struct load_step {                      /* of a schedule */
+    double  from, to;                   /* calls a second, at its two ends */
+    int64_t ns;                         /* it lasts; 0: until the end */
+};
+
+struct load_header { struct slice name, value; };       /* metadata */
+
 struct load_config {
     const char *const *target;          /* borrowed; used in turn */
     size_t      ntarget;                /* at least 1 */
     const char *call;                   /* "package.Service/Method" */
-    const char *name;                   /* HelloRequest.name */
-    uint64_t    clients;                /* a connection each */
+    enum gp_kind kind;                  /* of the method */
+    const struct rpc_payload *payload;  /* borrowed; used in turn */
+    size_t      npayload;               /* at least 1 */
+    const struct load_header *header;   /* borrowed; {{}} in values is filled
+                                         * in for each call */
+    size_t      nheader;
+    const char *authority;              /* NULL: the target's */
+    bool        gzip;                   /* payloads are compressed, replies may
+                                         * be */
+    uint64_t    clients;                /* concurrent ones */
+    uint64_t    connections;            /* they share; 0: one each */
     uint64_t    requests_per_client;    /* 0: see total and duration_ns */
     uint64_t    total;                  /* calls in all, when not 0; spread */
     int64_t     duration_ns;            /* 0: no end but the count */
-    uint64_t    streams;                /* calls in flight, a client; 0: 1 */
+    uint64_t    streams;                /* calls in flight: closed loop, a
+                                         * client, 0: 1; open loop, a
+                                         * connection, 0: LOAD_OPEN_STREAMS */
+    const struct load_step *step;       /* borrowed; the open loop's schedule */
+    size_t      nstep;                  /* 0: closed loop */
+    bool        poisson;                /* arrivals: else evenly spaced */
+    uint64_t    max_in_flight;          /* open loop; 0: LOAD_IN_FLIGHT */
+    double      connect_rate;           /* connections a second; 0: any */
+    int64_t     message_interval_ns;    /* between a stream's messages */
     unsigned    threads;                /* 0: load_threads() */
+    const unsigned *cpu;                /* borrowed; threads are pinned to them
+                                         * in turn */
+    size_t      ncpu;                   /* 0: not pinned */
     int64_t     timeout_ns;             /* of a call; > 0 */
     int64_t     connect_timeout_ns;     /* > 0 */
+    int64_t     keepalive_ns;           /* PINGs; 0: none */
+    uint64_t    requests_per_connection;        /* then another one; 0: any */
+    int64_t     start_unix_ns;          /* when to go; 0: at once */
     int64_t     warmup_ns;              /* not measured */
     int64_t     drain_ns;               /* for calls in flight at the end */
+    int64_t     interval_ns;            /* of the time series */
     uint64_t    max_errors;             /* failed calls that are still fine */
     double      max_error_share;        /* the same as a share; < 0: none */
     bool        no_reconnect;           /* a lost client stays lost */
+    int         log_fd;                 /* a row a call is written to it; 0:
+                                         * none */
     atomic_int *stop;                   /* borrowed; not 0: end; may be NULL */
+    void      (*on_window)(void *arg, bool begin);      /* measuring begins or
+                                         * has ended; may be NULL */
     void      (*on_progress)(void *arg, uint64_t ok, uint64_t failed,
                              int64_t elapsed_ns);       /* may be NULL */
-    void       *arg;                    /* of on_progress */
+    void       *arg;                    /* of both */
 };
 
 struct load_error {                     /* one kind of failure */
@@ -16259,9 +16950,28 @@ struct load_error {                     /* one kind of failure */
     char          text[64];             /* of the first one */
 };
 
+/* Latencies of an interval, as coarse counts: 16 for each power of two. */
+enum { LOAD_COARSE = 16 * 42 };
+
+struct load_interval {
+    uint64_t ok, failed;                /* calls that ended in it */
+    uint64_t in_flight;                 /* when it ended */
+    uint32_t count[LOAD_COARSE];        /* of the good ones */
+};
+
+struct load_intervals {                 /* the time series */
+    struct load_interval *v;            /* owned, LOAD_INTERVALS */
+    size_t  n;                          /* begun */
+    int64_t ns;                         /* of each; doubles when v is full */
+};
+
 struct load_thread {
     uint64_t clients;
     int64_t  cpu_ns, user_ns, sys_ns;   /* while measuring */
+    int64_t  wall_ns;                   /* measuring */
+    int64_t  wait_ns;                   /* ready, but another had the CPU */
+    uint64_t switches;                  /* involuntary ones */
+    int64_t  turn_most_ns;              /* the longest turn of its loop */
 };
 
 struct load_result {
@@ -16273,11 +16983,25 @@ struct load_result {
     struct load_error error[LOAD_ERRORS];
     size_t   nerror;                    /* of error */
     uint64_t other_errors;              /* calls that error had no room for */
-    struct hdr latency, failed_latency; /* ns, from send to the last byte */
+    struct hdr latency;                 /* ns, of good calls, from where they
+                                         * began: by the schedule, or when the
+                                         * client was free for them */
+    struct hdr service;                 /* ns, open loop: of good calls, from
+                                         * their sending */
+    struct hdr lag;                     /* ns, open loop: how late calls began */
+    struct hdr first, message;          /* ns, streams: first byte; messages */
+    struct hdr failed_latency;          /* ns */
     struct hdr connect;                 /* ns, until SETTINGS; at the start */
+    struct load_intervals intervals;
     int64_t  start_unix_ns, elapsed_ns; /* measuring */
     uint64_t bytes_in, bytes_out;       /* while measuring */
+    uint64_t messages_in, messages_out; /* of counted calls */
     uint32_t peer_streams;              /* least allowed by a server */
+    int64_t  queued_ns;                 /* calls waited for a stream, summed
+                                         * over the threads */
+    uint64_t tx_blocked;                /* writes that a socket did not take */
+    int64_t  tcp_busy_ns, tcp_limited_ns;       /* of connections: had data to
+                                         * send; and were held up by windows */
     struct load_thread thread[LOAD_THREADS_MOST];
     unsigned threads;                   /* of thread */
     enum load_ended ended;
@@ -16285,21 +17009,33 @@ struct load_result {
 };
 
 struct load_call {                      /* a slot: one call in flight */
-    struct rpc_unary    rpc;
-    struct load_client *client;         /* borrowed */
+    struct rpc_out      rpc;
+    struct load_client *client;         /* borrowed; NULL: nobody's yet */
     struct load_call   *prev, *next;    /* by age, in the worker */
-    int64_t             start_ns;       /* of the first sending */
+    struct load_call   *after;          /* in a queue, or among the free */
+    const struct rpc_payload *payload;  /* borrowed */
+    struct net_timer    pace;           /* of its next message */
+    int64_t             start_ns;       /* when it was to begin */
+    int64_t             sent_ns;        /* of the last sending */
+    int64_t             heard_ns;       /* its last message came */
     bool                live;           /* begun, not counted yet */
-    bool                waiting;        /* live, and not on a connection */
+    bool                waiting;        /* live, and in a queue */
     bool                counted;        /* begun while measuring */
 };
+
+struct load_queue { struct load_call *first, *last; };  /* linked by after */
 
 struct load_conn {
     struct rpc_chan     chan;
     struct load_client *client;         /* borrowed */
     struct load_conn   *prev, *next;    /* of the worker */
     int64_t             begin_ns;       /* of connecting */
+    uint64_t            used;           /* calls sent on it */
+    uint64_t            flying;         /* of them, those not ended */
+    int64_t             pinged_ns;      /* its last PING; 0: none */
     bool                ready;          /* SETTINGS seen */
+    bool                retired;        /* it has had its calls: to be closed
+                                         * when the last has ended */
 };
 
 struct load_target {
@@ -16309,18 +17045,21 @@ struct load_target {
     const char         *text;           /* as given; borrowed */
 };
 
-struct load_client {
+struct load_client {                    /* a place for a connection */
     struct load_worker *worker;         /* borrowed */
     struct load_target *target;         /* borrowed; read only */
     struct load_conn   *conn;           /* takes calls; NULL: none */
-    struct load_call   *call;           /* owned by the worker: streams */
+    struct load_client *touched;        /* next in the worker's list */
+    struct load_queue   waiting;        /* closed loop: its calls */
     size_t              addr;           /* of target, being used */
-    uint64_t            left;           /* calls not yet begun */
-    uint64_t            live;           /* calls begun, not counted */
+    uint64_t            streams;        /* calls in flight, at most */
+    uint64_t            left;           /* closed loop: calls not yet begun */
+    uint64_t            live;           /* closed loop: begun, not counted */
     struct net_timer    retry;          /* armed while it backs off */
     int64_t             backoff_ns;     /* 0: connect at once */
     int64_t             lost_ns;        /* when it lost its connection; 0 */
     unsigned            resends;        /* in a row */
+    bool                is_touched;     /* in the worker's list */
     bool                dead;           /* gave up connecting */
     bool                done;           /* nothing more to do */
 };
@@ -16334,23 +17073,41 @@ struct load_worker {
     uint64_t            nclient;
     uint64_t            next, ready;    /* clients: to connect; connected */
     uint64_t            active;         /* clients not done */
-    struct load_call   *call;           /* owned; nclient * streams */
+    uint64_t            turn;           /* open loop: client to be asked next */
+    struct load_call   *call;           /* owned; ncall */
+    size_t              ncall;
+    struct load_call   *free;           /* slots not live */
     struct load_call   *oldest, *newest;        /* live ones by age */
+    struct load_queue   waiting;        /* open loop: for a stream */
+    int64_t             queued_at_ns;   /* since when some wait; 0: none */
+    struct load_client *touched;        /* have something to send */
     struct load_conn   *conns;          /* owned */
     struct net_timer    deadline;       /* of the oldest live call */
     struct net_timer    phase;          /* end of warm-up, run or drain */
-    struct hdr          ok, failed, connect;
+    struct net_timer    arrival;        /* open loop: the next call's time */
+    struct net_timer    beat;           /* keepalive, retired connections */
+    double              position;       /* of that call in the schedule */
+    uint64_t            arrivals;       /* measured ones so far */
+    uint64_t            share;          /* of the count; open loop */
+    uint64_t            seq;            /* calls begun */
+    uint64_t            dice;           /* state of load_random */
+    struct hdr          ok, service, lag, first, message, failed, connect;
+    struct load_intervals intervals;
+    uint64_t            in_flight;      /* live calls */
+    struct buf          log;            /* rows not yet written */
     _Atomic uint64_t    nok, nfailed;   /* for the progress line */
     uint64_t            sent, cut_off, resent, reconnects, goaways, lost;
-    uint64_t            gave_up;
+    uint64_t            gave_up, tx_blocked, messages_in, messages_out;
+    int64_t             queued_ns, tcp_busy_ns, tcp_limited_ns;
     uint64_t            status[17];
     struct load_error   error[LOAD_ERRORS];
     size_t              nerror;
     uint64_t            other_errors;
     int64_t             start_ns, last_ns;      /* measuring; last count */
     int64_t             end_ns;         /* no calls begin later; 0: none */
-    struct load_thread  use;            /* CPU; at the start, then used */
+    struct load_thread  use;            /* at the start, then the difference */
     uint64_t            bytes_in, bytes_out;    /* likewise */
+    int64_t             turn_most_ns;
     uint32_t            peer_streams;
     bool                going, measuring, ended;        /* phases begun */
     bool                started;        /* thread is to be joined */
@@ -16364,17 +17121,178 @@ struct load_run {
     struct load_target *target;         /* owned */
     struct load_client *client;         /* owned */
     struct load_worker *worker;         /* owned */
+    uint64_t            nclient;        /* places for connections */
     unsigned            threads, ready, done;   /* workers */
-    uint64_t            streams;        /* a client */
+    bool                open;           /* loop */
+    bool                templates;      /* headers to be filled in */
     bool                counted;        /* the number of calls is fixed */
     bool                failed;         /* connecting did */
     bool                stopping;
+    bool                measured;       /* on_window was told */
     struct net_timer    tick;
-    int64_t             go_ns, told_ns;
+    int64_t             go_ns, told_ns; /* go: of the schedule's time 0 */
     int64_t             unix_ns;        /* of go */
     enum load_ended     ended;
     struct gp_why       why;
 };
+
+/* ---- schedules ---- */
+
+/* True when k is an open loop. */
+static bool load_open(const struct load_config *k)
+{
+    return k->nstep > 0;
+}
+
+/* How long k's schedule is; 0: it has no end. */
+static int64_t load_schedule_ns(const struct load_config *k)
+{
+    int64_t ns = 0;
+    for (size_t i = 0; i < k->nstep; i++) {
+        if (!k->step[i].ns)
+            return 0;
+        ns += k->step[i].ns;
+    }
+    return ns;
+}
+
+/* When call x of k's schedule is to begin, in seconds from time 0; before that
+ * the first rate holds, for the warm-up.  INFINITY past its end.
+ *
+ * In a step that begins at a and ends at b calls a second, t seconds bring
+ * at + (b - a) t^2 / 2T calls; solved for t in the form that has no difference
+ * of close numbers. */
+static double load_when(const struct load_config *k, double x)
+{
+    double begin = 0;
+    if (x < 0)
+        return x / k->step[0].from;
+    for (size_t i = 0; i < k->nstep; i++) {
+        const struct load_step *s = &k->step[i];
+        double T = (double)s->ns / 1e9, a = s->from;
+        double slope = s->ns ? (s->to - a) / T : 0;
+        double calls = s->ns ? (a + s->to) / 2 * T : (double)INFINITY;
+        if (x <= 0)
+            return begin;
+        if (x < calls)
+            return begin + 2 * x / (a + sqrt(fmax(a * a + 2 * slope * x, 0)));
+        x -= calls;
+        begin += T;
+    }
+    return (double)INFINITY;
+}
+
+/* A number in (0, 1), evenly spread, from w's own sequence (splitmix64). */
+static double load_random(struct load_worker *w)
+{
+    uint64_t z = w->dice += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    z ^= z >> 31;
+    return ((double)(z >> 11) + 0.5) / 9007199254740992.0;
+}
+
+/* How far it is from one of w's calls to the next, in calls of all workers. */
+static double load_stride(struct load_worker *w)
+{
+    double stride = w->run->threads;
+    return w->run->config->poisson ? -log(load_random(w)) * stride : stride;
+}
+
+/* ---- the time series ---- */
+
+/* Place of a latency among the coarse counts. */
+static uint32_t load_coarse(int64_t ns)
+{
+    uint64_t v = ns < 16 ? 16 : (uint64_t)ns;
+    uint32_t k = 63 - (uint32_t)__builtin_clzll(v);     /* >= 4 */
+    uint32_t i = (k - 4) * 16 + (uint32_t)(v >> (k - 4)) - 16;
+    return i < LOAD_COARSE ? i : LOAD_COARSE - 1;
+}
+
+/* The highest latency at place i, in ns. */
+static int64_t load_coarse_value(uint32_t i)
+{
+    return ((int64_t)(i % 16 + 17) << i / 16) - 1;
+}
+
+/* The latency that percent % of an interval's good calls do not exceed, to 6 %;
+ * 0 of none. */
+static int64_t load_interval_percentile(const struct load_interval *v,
+                                        double percent)
+{
+    uint64_t want = (uint64_t)ceil(percent / 100 * (double)v->ok), sum = 0;
+    for (uint32_t i = 0; v->ok && i < LOAD_COARSE; i++)
+        if ((sum += v->count[i]) >= want)
+            return load_coarse_value(i);
+    return 0;
+}
+
+/* Add what from counts to to. */
+static void load_interval_add(struct load_interval *to,
+                              const struct load_interval *from)
+{
+    to->ok += from->ok;
+    to->failed += from->failed;
+    for (uint32_t i = 0; i < LOAD_COARSE; i++)
+        to->count[i] += from->count[i];
+}
+
+/* Make each interval of t twice as long. */
+static void load_intervals_double(struct load_intervals *t)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        if (i % 2) {
+            load_interval_add(&t->v[i / 2], &t->v[i]);
+            t->v[i / 2].in_flight = t->v[i].in_flight;
+        } else if (i) {
+            t->v[i / 2] = t->v[i];
+        }
+    }
+    size_t n = (t->n + 1) / 2;
+    memset(&t->v[n], 0, (t->n - n) * sizeof *t->v);
+    t->n = n;
+    t->ns *= 2;
+}
+
+/* The interval of t that at_ns after the start falls into; flying is how many
+ * calls there are at the end of those before it. */
+static struct load_interval *load_intervals_at(struct load_intervals *t,
+                                               int64_t at_ns, uint64_t flying)
+{
+    size_t i = at_ns > 0 ? (size_t)(at_ns / t->ns) : 0;
+    while (i >= LOAD_INTERVALS) {
+        load_intervals_double(t);
+        i = (size_t)(at_ns / t->ns);
+    }
+    for (; t->n <= i; t->n++)
+        if (t->n)
+            t->v[t->n - 1].in_flight = flying;
+    return &t->v[i];
+}
+
+/* Add from's series to to's; the coarser of the two wins. */
+static void load_intervals_merge(struct load_intervals *to,
+                                 struct load_intervals *from)
+{
+    while (to->ns < from->ns)
+        load_intervals_double(to);
+    while (from->ns < to->ns)
+        load_intervals_double(from);
+    for (size_t i = 0; i < from->n; i++) {
+        load_interval_add(&to->v[i], &from->v[i]);
+        to->v[i].in_flight += from->v[i].in_flight;
+    }
+    to->n = from->n > to->n ? from->n : to->n;
+}
+
+/* Make t ready; GP_ENOMEM. */
+static int load_intervals_init(struct load_intervals *t, int64_t ns)
+{
+    *t = (struct load_intervals){
+        .v = mem_zalloc(LOAD_INTERVALS * sizeof *t->v), .ns = ns };
+    return t->v ? GP_OK : GP_ENOMEM;
+}
 
 /* ---- a worker: counting ---- */
 
@@ -16400,10 +17318,91 @@ static void load_count_error(struct load_worker *w, const struct rpc_result *r)
     e[i].count++;
 }
 
-/* Take k from the live ones. */
-static void load_call_retire(struct load_call *k)
+/* Write the rows of w's log that are left. */
+static void load_log_flush(struct load_worker *w)
 {
-    struct load_worker *w = k->client->worker;
+    for (size_t at = 0; at < w->log.len; ) {
+        ssize_t n = write(w->run->config->log_fd, w->log.data + at,
+                          w->log.len - at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            break;
+        at += (size_t)n;
+    }
+    w->log.len = 0;
+}
+
+/* Log k, which ended with r: when it was to begin, when it was sent, when it
+ * ended, in ns after the start of measuring, its status, and the client. */
+static void load_log(struct load_worker *w, const struct load_call *k,
+                     const struct rpc_result *r)
+{
+    txt_putf(&w->log, "%" PRId64 "\t%" PRId64 "\t%" PRId64 "\t%d\t%td\n",
+             k->start_ns - w->start_ns,
+             k->sent_ns ? k->sent_ns - w->start_ns : -1,
+             w->net.now_ns - w->start_ns, r->status,
+             k->client ? k->client - w->run->client : -1);
+    if (w->log.len >= LOAD_LOG_BYTES)
+        load_log_flush(w);
+}
+
+/* Put k behind the others of q. */
+static void load_queue_put(struct load_queue *q, struct load_call *k)
+{
+    k->after = NULL;
+    k->waiting = true;
+    *(q->first ? &q->last->after : &q->first) = k;
+    q->last = k;
+}
+
+/* The first of q, out of it, or NULL. */
+static struct load_call *load_queue_get(struct load_queue *q)
+{
+    struct load_call *k = q->first;
+    if (k) {
+        q->first = k->after;
+        k->waiting = false;
+    }
+    return k;
+}
+
+/* Take k out of q, wherever it stands. */
+static void load_queue_drop(struct load_queue *q, struct load_call *k)
+{
+    struct load_call **at = &q->first, *last = NULL;
+    while (*at != k) {
+        last = *at;
+        at = &last->after;
+    }
+    *at = k->after;
+    if (q->last == k)
+        q->last = last;
+    k->waiting = false;
+}
+
+/* The queue that k waits in. */
+static struct load_queue *load_queue_of(struct load_worker *w,
+                                        struct load_call *k)
+{
+    return w->run->open ? &w->waiting : &k->client->waiting;
+}
+
+/* Calls wait for a stream, or no longer do: keep the time. */
+static void load_queue_clock(struct load_worker *w)
+{
+    if (w->waiting.first && !w->queued_at_ns) {
+        w->queued_at_ns = w->net.now_ns;
+    } else if (!w->waiting.first && w->queued_at_ns) {
+        if (w->measuring)
+            w->queued_ns += w->net.now_ns - w->queued_at_ns;
+        w->queued_at_ns = 0;
+    }
+}
+
+/* Take k from the live ones; its slot is free. */
+static void load_call_retire(struct load_worker *w, struct load_call *k)
+{
     if (k->prev)
         k->prev->next = k->next;
     else
@@ -16413,44 +17412,87 @@ static void load_call_retire(struct load_call *k)
     else
         w->newest = k->prev;
     k->prev = k->next = NULL;
-    k->live = k->waiting = false;
-    k->client->live--;
+    if (k->waiting)
+        load_queue_drop(load_queue_of(w, k), k);
+    k->live = false;
+    net_timer_stop(&w->net, &k->pace);
+    if (k->client)
+        k->client->live--;
+    k->after = w->free;
+    w->free = k;
+    w->in_flight--;
 }
 
 /* k is over: count it. */
-static void load_call_count(struct load_call *k, const struct rpc_result *r)
+static void load_call_count(struct load_worker *w, struct load_call *k,
+                            const struct rpc_result *r)
 {
-    struct load_worker *w = k->client->worker;
-    load_call_retire(k);
-    if (!k->counted)
-        return;
-    w->last_ns = w->net.now_ns;
-    w->status[r->status]++;
-    if (r->kind == RPC_OK) {
-        hdr_add(&w->ok, w->net.now_ns - k->start_ns);
-        net_add(&w->nok, 1);
-    } else {
-        hdr_add(&w->failed, w->net.now_ns - k->start_ns);
-        net_add(&w->nfailed, 1);
-        load_count_error(w, r);
+    int64_t now_ns = w->net.now_ns;
+    if (k->counted) {
+        struct load_interval *v = load_intervals_at(&w->intervals,
+                                      now_ns - w->start_ns, w->in_flight);
+        w->last_ns = now_ns;
+        w->status[r->status]++;
+        if (r->kind == RPC_OK) {
+            hdr_add(&w->ok, now_ns - k->start_ns);
+            if (w->run->open)
+                hdr_add(&w->service, now_ns - k->sent_ns);
+            net_add(&w->nok, 1);
+            v->ok++;
+            v->count[load_coarse(now_ns - k->start_ns)]++;
+        } else {
+            hdr_add(&w->failed, now_ns - k->start_ns);
+            net_add(&w->nfailed, 1);
+            v->failed++;
+            load_count_error(w, r);
+        }
+        if (w->run->config->log_fd)
+            load_log(w, k, r);
     }
+    load_call_retire(w, k);
 }
 
-/* CPU time and bytes of this thread since last[], which become now's. */
+/* What this thread has used since w->use, which becomes the difference. */
 static void load_worker_use(struct load_worker *w)
 {
     struct rusage u = {0};
+    double sched[2] = {0};
     int64_t cpu = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID);
     getrusage(RUSAGE_THREAD, &u);
+    (void)sys_read_two("/proc/thread-self", "schedstat", sched);
     int64_t user = (int64_t)u.ru_utime.tv_sec * 1000000000 +
                    (int64_t)u.ru_utime.tv_usec * 1000;
     int64_t sys = (int64_t)u.ru_stime.tv_sec * 1000000000 +
                   (int64_t)u.ru_stime.tv_usec * 1000;
-    w->use = (struct load_thread){ w->nclient, cpu - w->use.cpu_ns,
-                                   user - w->use.user_ns,
-                                   sys - w->use.sys_ns };
+    w->use = (struct load_thread){
+        .clients = w->nclient, .cpu_ns = cpu - w->use.cpu_ns,
+        .user_ns = user - w->use.user_ns, .sys_ns = sys - w->use.sys_ns,
+        .wall_ns = w->net.now_ns - w->use.wall_ns,
+        .wait_ns = (int64_t)sched[1] - w->use.wait_ns,
+        .switches = (uint64_t)u.ru_nivcsw - w->use.switches,
+        .turn_most_ns = w->turn_most_ns };
+    w->turn_most_ns = 0;
     w->bytes_in = w->net.bytes_in - w->bytes_in;
     w->bytes_out = w->net.bytes_out - w->bytes_out;
+}
+
+/* Add what the kernel says of n's sending, by struct tcp_info of linux/tcp.h,
+ * which glibc's header does not have whole: busy time, and of it the time that the
+ * receiver's window and the send buffer held it up, in us. */
+static void load_conn_tcp(struct load_worker *w, const struct load_conn *n)
+{
+    enum { BUSY = 168, RWND = 176, SNDBUF = 184, BYTES = 192 };
+    uint8_t info[BYTES];
+    socklen_t len = sizeof info;
+    uint64_t busy, rwnd, sndbuf;
+    if (n->chan.h2.io.fd < 0 || getsockopt(n->chan.h2.io.fd, IPPROTO_TCP,
+                                           TCP_INFO, info, &len) || len < BYTES)
+        return;
+    memcpy(&busy, info + BUSY, sizeof busy);
+    memcpy(&rwnd, info + RWND, sizeof rwnd);
+    memcpy(&sndbuf, info + SNDBUF, sizeof sndbuf);
+    w->tcp_busy_ns += (int64_t)busy * 1000;
+    w->tcp_limited_ns += (int64_t)(rwnd + sndbuf) * 1000;
 }
 
 /* ---- a worker: clients ---- */
@@ -16469,12 +17511,34 @@ static void load_tell(struct load_worker *w, void (*task)(void *), void *arg)
         sched_yield();                  /* memory will come back */
 }
 
-/* True when c may begin another call now. */
+/* True when c may begin another call now, by itself. */
 static bool load_client_may(const struct load_client *c)
 {
     const struct load_worker *w = c->worker;
-    return w->going && !w->ended && !c->dead && (c->left || !w->run->counted)
-           && (!w->end_ns || w->net.now_ns < w->end_ns);
+    return w->going && !w->run->open && !w->ended && !c->dead &&
+           (c->left || !w->run->counted) && c->live < c->streams &&
+           (!w->end_ns || w->net.now_ns < w->end_ns);
+}
+
+/* w's calls are all over: its measuring ends. */
+static void load_worker_over(struct load_worker *w)
+{
+    load_queue_clock(w);
+    if (w->queued_at_ns && w->measuring)
+        w->queued_ns += w->net.now_ns - w->queued_at_ns;
+    for (struct load_conn *n = w->conns; n; n = n->next)
+        load_conn_tcp(w, n);
+    if (w->measuring)
+        load_worker_use(w);
+    w->net.stop = true;
+    load_tell(w, load_run_done, w->run);
+}
+
+/* See whether w, in an open loop, has nothing more to do. */
+static void load_worker_check(struct load_worker *w)
+{
+    if (w->run->open && w->ended && !w->oldest && !w->net.stop)
+        load_worker_over(w);
 }
 
 /* See whether c, and with it its worker, has nothing more to do. */
@@ -16482,16 +17546,16 @@ static void load_client_check(struct load_client *c)
 {
     struct load_worker *w = c->worker;
     bool over = w->ended || c->dead || (!c->left && w->run->counted);
+    if (w->run->open) {
+        load_worker_check(w);
+        return;
+    }
     if (c->done || c->live || !w->going || !over)
         return;
     c->done = true;
     net_timer_stop(&w->net, &c->retry);
-    if (--w->active)
-        return;
-    if (w->measuring)
-        load_worker_use(w);
-    w->net.stop = true;
-    load_tell(w, load_run_done, w->run);
+    if (!--w->active)
+        load_worker_over(w);
 }
 
 /* Have c look after its connection and its waiting calls in delay_ns, or at
@@ -16504,31 +17568,43 @@ static int load_client_later(struct load_client *c, int64_t delay_ns)
     return net_timer_arm(net, &c->retry, net->now_ns + delay_ns);
 }
 
-/* c will have no connection any more: what waits has failed, what is left is
- * not sent. */
+/* c will have no connection any more: what waits for it has failed, what is
+ * left is not sent.  In an open loop that holds when no client is left. */
 static void load_client_give_up(struct load_client *c)
 {
     static const struct rpc_result gone = {
         RPC_LOST, GP_STATUS_UNAVAILABLE, 0, "cannot reconnect", false };
+    struct load_worker *w = c->worker;
+    struct load_call *k;
+    bool all = true;
     c->dead = true;
-    c->worker->gave_up += !c->worker->ended &&
-                          (c->left || !c->worker->run->counted);
-    for (uint64_t i = 0; i < c->worker->run->streams; i++)
-        if (c->call[i].waiting)
-            load_call_count(&c->call[i], &gone);
+    w->gave_up += !w->ended && (w->run->open || c->left || !w->run->counted);
+    for (uint64_t i = 0; w->run->open && i < w->nclient && all; i++)
+        all = w->client[i].dead;
+    struct load_queue *q = w->run->open ? &w->waiting : &c->waiting;
+    while (all && (k = q->first))
+        load_call_count(w, k, &gone);
     load_client_check(c);
 }
 
 /* ---- a worker: calls ---- */
 
-/* Begin a new call in the free slot k; the caller has asked load_client_may. */
-static void load_call_begin(struct load_call *k)
+/* Begin a call that was to begin at start_ns, for c or, NULL, whoever has room;
+ * w has a free slot. */
+static struct load_call *load_call_begin(struct load_worker *w,
+                                         struct load_client *c,
+                                         int64_t start_ns)
 {
-    struct load_client *c = k->client;
-    struct load_worker *w = c->worker;
+    const struct load_config *config = w->run->config;
+    struct load_call *k = w->free;
+    w->free = k->after;
+    k->client = c;
     k->live = true;
-    k->counted = w->measuring;
-    k->start_ns = w->net.now_ns;
+    k->counted = w->measuring && start_ns >= w->start_ns;
+    k->start_ns = start_ns;
+    k->sent_ns = 0;
+    k->payload = &config->payload[(w->index + w->seq++ * w->run->threads) %
+                                  config->npayload];
     k->next = NULL;
     k->prev = w->newest;
     if (k->prev)
@@ -16536,68 +17612,389 @@ static void load_call_begin(struct load_call *k)
     else
         w->oldest = k;
     w->newest = k;
-    c->live++;
-    if (k->counted) {
-        w->sent++;
-        c->left -= w->run->counted;
+    w->in_flight++;
+    w->sent += k->counted;
+    if (c) {
+        c->live++;
+        c->left -= k->counted && w->run->counted;
     }
     if (!w->deadline.at)                /* has room: it was armed before */
         (void)net_timer_arm(&w->net, &w->deadline,
-                            k->start_ns + w->run->config->timeout_ns);
+                            k->start_ns + config->timeout_ns);
+    return k;
 }
 
 /* True when c has a connection that takes calls. */
 static bool load_client_open(const struct load_client *c)
 {
-    return c->conn && c->conn->ready && rpc_chan_usable(&c->conn->chan);
+    const struct load_conn *n = c->conn;
+    return n && n->ready && !n->retired && rpc_chan_usable(&n->chan);
 }
 
-/* Send the call in slot k, a new one or one that waits; c is open.  When its
- * connection is out of stream numbers the call waits for another one. */
-static void load_call_send(struct load_call *k)
+/* True when c's connection takes one more call: more than the server allows
+ * would wait inside nghttp2. */
+static bool load_client_room(const struct load_client *c)
 {
-    struct load_client *c = k->client;
-    k->waiting = rpc_chan_start(&c->conn->chan, &k->rpc, &c->target->request);
-    if (k->waiting) {
-        c->conn = NULL;
-        c->lost_ns = c->worker->net.now_ns;
+    if (!load_client_open(c) || c->conn->flying >= c->streams)
+        return false;
+    return c->conn->flying < h2_peer_streams(&c->conn->chan.h2);
+}
+
+/* c has something to send at the end of this turn of timers. */
+static void load_client_touch(struct load_client *c)
+{
+    if (c->is_touched)
+        return;
+    c->is_touched = true;
+    c->touched = c->worker->touched;
+    c->worker->touched = c;
+}
+
+/* Send what the clients touched have; connections may be gone afterwards. */
+static void load_worker_flush(struct load_worker *w)
+{
+    struct load_client *c;
+    while ((c = w->touched)) {
+        w->touched = c->touched;
+        c->is_touched = false;
+        if (c->conn)
+            h2_kick(&c->conn->chan.h2);
+    }
+}
+
+/* Put the value of a header with its {{}} filled in into b. */
+static void load_put_template(struct buf *b, struct load_worker *w,
+                              const struct load_call *k, struct slice t)
+{
+    static const char *const word[] = { "{{seq}}", "{{client}}", "{{rand}}",
+                                        "{{uuid}}" };
+    while (t.n) {
+        size_t i = 0;
+        while (i < 4 && !txt_starts(t, word[i]))
+            i++;
+        uint64_t dice[2] = { (uint64_t)(load_random(w) * 9007199254740992.0),
+                             (uint64_t)(load_random(w) * 9007199254740992.0) };
+        if (i == 0)
+            txt_putf(b, "%" PRIu64, w->index + (w->seq - 1) * w->run->threads);
+        else if (i == 1)
+            txt_putf(b, "%td", k->client - w->run->client);
+        else if (i == 2)
+            txt_putf(b, "%" PRIu64, dice[0]);
+        else if (i == 3)                /* RFC 9562: version 4, variant 10 */
+            txt_putf(b, "%08x-%04x-4%03x-%x%03x-%012" PRIx64,
+                     (unsigned)(dice[0] & 0xffffffff),
+                     (unsigned)(dice[0] >> 32 & 0xffff),
+                     (unsigned)(dice[1] & 0xfff),
+                     8 + (unsigned)(dice[1] >> 12 & 3),
+                     (unsigned)(dice[1] >> 14 & 0xfff),
+                     dice[1] >> 5 & UINT64_C(0xffffffffffff));
+        else
+            mem_put_byte(b, (uint8_t)*t.p);
+        size_t n = i < 4 ? strlen(word[i]) : 1;
+        t.p += n;
+        t.n -= n;
+    }
+}
+
+/* Start k on its client's connection with headers of its own: those with {{}}
+ * filled in, which HPACK is not to keep. */
+static int load_call_start_own(struct load_worker *w, struct load_call *k,
+                               bool wait)
+{
+    const struct rpc_request *q = &k->client->target->request;
+    nghttp2_nv nv[sizeof q->nv / sizeof *q->nv];
+    struct buf text = {0};
+    size_t at[sizeof nv / sizeof *nv + 1];
+    for (size_t i = 0; i < q->n; i++) {
+        struct slice v = { (const char *)q->nv[i].value, q->nv[i].valuelen };
+        at[i] = text.len;
+        if (memmem(v.p, v.n, "{{", 2))
+            load_put_template(&text, w, k, v);
+    }
+    at[q->n] = text.len;
+    for (size_t i = 0; i < q->n; i++) {
+        nv[i] = q->nv[i];
+        if (at[i] == at[i + 1])
+            continue;
+        nv[i].value = text.data + at[i];
+        nv[i].valuelen = at[i + 1] - at[i];
+        nv[i].flags = NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_INDEX;
+    }
+    int e = text.err ? GP_ENOMEM : rpc_chan_start(&k->client->conn->chan,
+                                       &k->rpc, nv, q->n, k->payload, wait);
+    mem_fini(&text);
+    return e;
+}
+
+/* n gets no more calls: another takes its place at this turn's end, and it is
+ * closed when the last has ended. */
+static void load_conn_retire(struct load_conn *n)
+{
+    n->retired = true;
+    if (n->client->conn == n)
+        (void)load_client_later(n->client, 0);
+}
+
+/* Send k on c's connection, which has room; false where that takes it no more:
+ * it is out of stream numbers, and k has to wait. */
+static bool load_call_send(struct load_worker *w, struct load_call *k,
+                           struct load_client *c)
+{
+    const struct load_config *config = w->run->config;
+    struct load_conn *n = c->conn;
+    const struct rpc_request *q = &c->target->request;
+    bool wait = config->message_interval_ns > 0;
+    if (w->run->open && k->client != c) {
+        if (k->client)
+            k->client->live--;
+        c->live++;
+    }
+    k->client = c;
+    k->rpc.many = config->kind == GP_SERVER_STREAM || config->kind == GP_BIDI;
+    k->sent_ns = k->heard_ns = w->net.now_ns;
+    if (w->run->templates ? load_call_start_own(w, k, wait)
+                          : rpc_chan_start(&n->chan, &k->rpc, q->nv, q->n,
+                                           k->payload, wait)) {
+        load_conn_retire(n);
+        return false;
+    }
+    n->flying++;
+    w->tx_blocked += n->chan.h2.rest.len > 0;
+    if (k->counted)
+        w->messages_out += wait ? 1 : k->payload->n;
+    if (wait && k->payload->n > 1)
+        (void)net_timer_arm(&w->net, &k->pace,
+                            w->net.now_ns + config->message_interval_ns);
+    if (++n->used == config->requests_per_connection)
+        load_conn_retire(n);
+    return true;
+}
+
+/* Send k, or let it wait where c, NULL for nobody, has no room. */
+static void load_call_place(struct load_worker *w, struct load_call *k,
+                            struct load_client *c)
+{
+    if (!c || !load_client_room(c) || !load_call_send(w, k, c))
+        load_queue_put(load_queue_of(w, k), k);
+}
+
+/* Give c's connection what waits and, in a closed loop, new calls, as many as
+ * fit. */
+static void load_client_fill(struct load_client *c)
+{
+    struct load_worker *w = c->worker;
+    struct load_queue *q = w->run->open ? &w->waiting : &c->waiting;
+    while (load_client_room(c)) {
+        struct load_call *k = load_queue_get(q);
+        if (!k && load_client_may(c))
+            k = load_call_begin(w, c, w->net.now_ns);
+        if (!k)
+            break;
+        if (!load_call_send(w, k, c)) {
+            load_queue_put(q, k);
+            break;
+        }
+    }
+    if (w->run->open)
+        load_queue_clock(w);
+}
+
+/* The time of k's next message. */
+static void load_on_pace(struct net_timer *t)
+{
+    struct load_call *k = t->arg;
+    struct load_worker *w = k->client->worker;
+    if (!k->live || k->waiting)
+        return;
+    w->messages_out += k->counted;
+    if (rpc_chan_more(&k->rpc, k->payload))
+        (void)net_timer_arm(&w->net, t, t->due_ns +
+                            w->run->config->message_interval_ns);
+    h2_kick(&k->rpc.chan->h2);
+}
+
+/* ---- a worker: phases ---- */
+
+/* No more calls begin; those in flight have drain_ns. */
+static void load_worker_end(struct load_worker *w, int64_t drain_ns)
+{
+    w->ended = true;
+    net_timer_stop(&w->net, &w->arrival);
+    for (uint64_t i = 0; i < w->nclient; i++)
+        load_client_check(&w->client[i]);
+    if (!w->net.stop)                   /* has room: it was armed before */
+        (void)net_timer_arm(&w->net, &w->phase, w->net.now_ns + drain_ns);
+}
+
+/* What is still in flight is cut off. */
+static void load_worker_cut(struct load_worker *w)
+{
+    struct load_call *k;
+    while ((k = w->oldest)) {
+        struct load_client *c = k->client;
+        if (!k->waiting)
+            rpc_chan_cancel(&k->rpc);
+        w->cut_off += k->counted;
+        load_call_retire(w, k);
+        if (c)
+            load_client_check(c);
+    }
+    load_worker_check(w);
+}
+
+/* Measuring begins. */
+static void load_worker_measure(struct load_worker *w)
+{
+    const struct load_config *k = w->run->config;
+    int64_t most_ns = load_schedule_ns(k);
+    w->measuring = true;
+    w->start_ns = net_now(&w->net);
+    load_worker_use(w);                 /* the baseline */
+    if (w->run->open)
+        w->start_ns = w->run->go_ns + k->warmup_ns;
+    w->last_ns = w->start_ns;
+    if (k->duration_ns && (!most_ns || k->duration_ns < most_ns))
+        most_ns = k->duration_ns;
+    if (!most_ns)
+        return;
+    w->end_ns = w->start_ns + most_ns;
+    (void)net_timer_arm(&w->net, &w->phase, w->end_ns);
+}
+
+/* ---- a worker: arrivals of an open loop ---- */
+
+/* A client with room, or NULL.  While calls wait there is none. */
+static struct load_client *load_worker_pick(struct load_worker *w)
+{
+    for (uint64_t i = 0; i < w->nclient && !w->waiting.first; i++) {
+        struct load_client *c = &w->client[w->turn];
+        w->turn = w->turn + 1 < w->nclient ? w->turn + 1 : 0;
+        if (load_client_room(c))
+            return c;
+    }
+    return NULL;
+}
+
+/* The call that was to begin at due_ns does, or is not sent because too many
+ * are in flight. */
+static void load_arrive(struct load_worker *w, int64_t due_ns)
+{
+    bool counted = w->measuring && due_ns >= w->start_ns;
+    w->arrivals += counted;
+    if (!w->free)
+        return;
+    if (counted)
+        hdr_add(&w->lag, w->net.now_ns - due_ns);
+    struct load_call *k = load_call_begin(w, NULL, due_ns);
+    struct load_client *c = load_worker_pick(w);
+    load_call_place(w, k, c);
+    if (c)
+        load_client_touch(c);
+}
+
+/* When w's next call is due; INT64_MAX when there is none any more. */
+static int64_t load_next_ns(const struct load_worker *w)
+{
+    const struct load_run *r = w->run;
+    double s = load_when(r->config, w->position);
+    if ((r->counted && w->arrivals >= w->share) || !(s < 1e9))
+        return INT64_MAX;
+    int64_t due_ns = r->go_ns + r->config->warmup_ns + (int64_t)(s * 1e9);
+    return w->end_ns && due_ns >= w->end_ns ? INT64_MAX : due_ns;
+}
+
+/* Begin the calls of w that are due. */
+static void load_worker_arrivals(struct load_worker *w)
+{
+    int64_t now_ns = net_now(&w->net), due_ns = 0;
+    if (!w->measuring && now_ns >= w->run->go_ns + w->run->config->warmup_ns)
+        load_worker_measure(w);
+    while (!w->ended && (due_ns = load_next_ns(w)) <= now_ns) {
+        load_arrive(w, due_ns);
+        w->position += load_stride(w);
+    }
+    load_queue_clock(w);
+    load_worker_flush(w);
+    if (w->ended || w->net.stop)
+        return;
+    if (due_ns < INT64_MAX)
+        (void)net_timer_arm(&w->net, &w->arrival, due_ns);
+    else if (w->measuring)
+        load_worker_end(w, w->run->config->drain_ns);
+}
+
+/* The time of w's next call. */
+static void load_on_arrival(struct net_timer *t)
+{
+    load_worker_arrivals(t->arg);
+}
+
+/* ---- a worker: what calls tell ---- */
+
+/* A response begins. */
+static void load_on_first(struct rpc_chan *ch, struct rpc_out *u)
+{
+    struct load_call *k = (struct load_call *)u;
+    struct load_worker *w = k->client->worker;
+    (void)ch;
+    if (k->counted && w->run->config->kind != GP_UNARY)
+        hdr_add(&w->first, w->net.now_ns - k->sent_ns);
+}
+
+/* A message of a response is whole.  In a bidirectional stream it is taken for
+ * the answer to the message with the same number; in another it is timed from
+ * the one before it. */
+static void load_on_message(struct rpc_chan *ch, struct rpc_out *u)
+{
+    struct load_call *k = (struct load_call *)u;
+    struct load_worker *w = k->client->worker;
+    const struct load_config *config = w->run->config;
+    (void)ch;
+    if (!k->counted)
+        return;
+    w->messages_in++;
+    if (config->kind == GP_UNARY)
+        return;
+    int64_t from_ns = k->heard_ns;
+    if (config->kind == GP_BIDI && u->frame.count <= k->payload->n)
+        from_ns = k->sent_ns +
+                  (u->frame.count - 1) * config->message_interval_ns;
+    hdr_add(&w->message, w->net.now_ns - from_ns);
+    k->heard_ns = w->net.now_ns;
+}
+
+/* k has been counted, or waits again: go on with c's next one, at once on the
+ * connection whose turn this is, else at its end. */
+static void load_client_next(struct load_client *c, const struct rpc_chan *ch)
+{
+    if (c->conn && &c->conn->chan == ch)
+        load_client_fill(c);
+    else if (load_client_may(c) || c->waiting.first ||
+             c->worker->waiting.first)
         (void)load_client_later(c, 0);
-    }
-}
-
-/* The call in slot k has been counted: begin the next one, at once or when
- * there is a connection again. */
-static void load_call_next(struct load_call *k)
-{
-    if (!load_client_may(k->client)) {
-        load_client_check(k->client);
-    } else if (load_client_open(k->client)) {
-        load_call_begin(k);
-        load_call_send(k);
-    } else {
-        (void)load_client_later(k->client, 0);
-    }
+    load_client_check(c);
 }
 
 /* A call ended. */
-static void load_on_done(struct rpc_chan *ch, struct rpc_unary *u,
+static void load_on_done(struct rpc_chan *ch, struct rpc_out *u,
                          const struct rpc_result *r)
 {
     struct load_call *k = (struct load_call *)u;
+    struct load_conn *n = ch->owner;
     struct load_client *c = k->client;
-    bool other = c->conn && &c->conn->chan != ch;
+    struct load_worker *w = c->worker;
+    n->flying--;
     c->resends = r->kind == RPC_OK ? 0 : c->resends;
+    net_timer_stop(&w->net, &k->pace);
     if (r->unseen && !c->dead && c->resends < LOAD_RESENDS) {
         c->resends++;
-        c->worker->resent += k->counted;
-        k->waiting = true;              /* keeps its start time */
+        w->resent += k->counted;
+        load_queue_put(load_queue_of(w, k), k);         /* keeps its time */
         (void)load_client_later(c, 0);
         return;
     }
-    load_call_count(k, r);
-    load_call_next(k);
-    if (other)                          /* sent there: not in this turn */
-        (void)load_client_later(c, 0);
+    load_call_count(w, k, r);
+    load_client_next(c, ch);
 }
 
 /* The oldest live call may have reached its deadline. */
@@ -16612,14 +18009,17 @@ static void load_on_deadline(struct net_timer *t)
     while ((k = w->oldest) && k->start_ns + timeout_ns <= w->net.now_ns) {
         struct load_client *c = k->client;
         struct rpc_chan *ch = k->waiting ? NULL : k->rpc.chan;
-        if (ch)
+        if (ch) {
             rpc_chan_cancel(&k->rpc);
-        load_call_count(k, &late);
-        load_call_next(k);
+            ((struct load_conn *)ch->owner)->flying--;
+        }
+        load_call_count(w, k, &late);
+        if (c)
+            load_client_next(c, ch);
+        else
+            load_worker_check(w);
         if (ch)
             h2_kick(&ch->h2);
-        if (c->conn && &c->conn->chan != ch)
-            (void)load_client_later(c, 0);
     }
     if (k)
         (void)net_timer_arm(&w->net, t, k->start_ns + timeout_ns);
@@ -16698,15 +18098,19 @@ static void load_conn_failed(struct load_conn *n)
         load_client_give_up(c);
 }
 
-/* A connection is open and has SETTINGS. */
+/* SETTINGS of a connection, its first or others. */
 static void load_on_ready(struct rpc_chan *ch)
 {
     struct load_conn *n = ch->owner;
     struct load_client *c = n->client;
     struct load_worker *w = c->worker;
     uint32_t streams = h2_peer_streams(&ch->h2);
-    n->ready = true;
     w->peer_streams = streams < w->peer_streams ? streams : w->peer_streams;
+    if (n->ready) {                     /* perhaps more streams than before */
+        (void)load_client_later(c, 0);
+        return;
+    }
+    n->ready = true;
     c->backoff_ns = 0;
     if (w->going) {
         w->reconnects++;
@@ -16714,7 +18118,7 @@ static void load_on_ready(struct rpc_chan *ch)
         return;
     }
     hdr_add(&w->connect, w->net.now_ns - n->begin_ns);
-    if (w->next < w->nclient)
+    if (w->next < w->nclient && !w->run->config->connect_rate)
         (void)load_client_later(&w->client[w->next++], 0);
     if (++w->ready == w->nclient)
         load_tell(w, load_run_ready, w->run);
@@ -16756,6 +18160,7 @@ static void load_on_lost(struct rpc_chan *ch)
         load_conn_failed(n);
         return;
     }
+    load_conn_tcp(c->worker, n);
     c->worker->lost += !ch->h2.goaway && ch->h2.end != H2_END_LOCAL;
     load_conn_replace(n);
 }
@@ -16775,7 +18180,8 @@ static void load_on_gone(struct rpc_chan *ch)
 }
 
 static const struct rpc_chan_up load_up = {
-    .on_ready = load_on_ready, .on_done = load_on_done,
+    .on_ready = load_on_ready, .on_first = load_on_first,
+    .on_message = load_on_message, .on_done = load_on_done,
     .on_goaway = load_on_goaway, .on_lost = load_on_lost,
     .on_gone = load_on_gone,
 };
@@ -16794,6 +18200,7 @@ static void load_client_connect(struct load_client *c)
     }
     n->client = c;
     n->begin_ns = net_now(&w->net);
+    n->chan.gzip = r->config->gzip;
     if (rpc_chan_open(&n->chan, &r->kit, &w->net, &c->target->addr[c->addr],
                       r->config->connect_timeout_ns, &load_up, n)) {
         none.chan.h2.error = n->chan.h2.error;
@@ -16808,34 +18215,24 @@ static void load_client_connect(struct load_client *c)
     c->conn = n;
 }
 
-/* Give c's connection what waits and new calls, as many as fit. */
-static void load_client_fill(struct load_client *c)
-{
-    for (uint64_t i = 0; i < c->worker->run->streams; i++) {
-        struct load_call *k = &c->call[i];
-        if (!load_client_open(c))
-            return;
-        if (!k->live && load_client_may(c))
-            load_call_begin(k);
-        else if (!k->waiting)
-            continue;
-        load_call_send(k);
-    }
-}
-
 /* True when c has use for a connection. */
 static bool load_client_needs(const struct load_client *c)
 {
-    bool waiting = false;
-    for (uint64_t i = 0; i < c->worker->run->streams && !waiting; i++)
-        waiting = c->call[i].waiting;
-    return waiting || load_client_may(c) || !c->worker->going;
+    const struct load_worker *w = c->worker;
+    return !w->going || c->waiting.first || load_client_may(c) ||
+           (w->run->open && (w->waiting.first || !w->ended));
 }
 
 /* Outside callbacks: see to c's connection and to its calls. */
 static void load_on_later(struct net_timer *t)
 {
     struct load_client *c = t->arg;
+    struct load_conn *n = c->conn;
+    if (n && n->retired) {
+        c->conn = NULL;
+        c->lost_ns = c->worker->net.now_ns;
+        h2_kick(&n->chan.h2);
+    }
     if (c->conn && c->conn->ready) {
         load_client_fill(c);
         if (c->conn)
@@ -16845,69 +18242,79 @@ static void load_on_later(struct net_timer *t)
     }
 }
 
-/* ---- a worker: phases ---- */
-
-/* No more calls begin; those in flight have drain_ns. */
-static void load_worker_end(struct load_worker *w, int64_t drain_ns)
+/* Now and then: PINGs on connections that are to be kept alive, and the end of
+ * those that do not answer, or that have had their calls. */
+static void load_on_beat(struct net_timer *t)
 {
-    w->ended = true;
-    for (uint64_t i = 0; i < w->nclient; i++)
-        load_client_check(&w->client[i]);
-    if (!w->net.stop)                   /* has room: it was armed before */
-        (void)net_timer_arm(&w->net, &w->phase, w->net.now_ns + drain_ns);
-}
-
-/* What is still in flight is cut off. */
-static void load_worker_cut(struct load_worker *w)
-{
-    struct load_call *k;
-    while ((k = w->oldest)) {
-        if (!k->waiting)
-            rpc_chan_cancel(&k->rpc);
-        w->cut_off += k->counted;
-        load_call_retire(k);
-        load_client_check(k->client);
+    struct load_worker *w = t->arg;
+    int64_t keepalive_ns = w->run->config->keepalive_ns;
+    int64_t now_ns = net_now(&w->net);
+    struct load_conn *next;
+    for (struct load_conn *n = w->conns; n; n = next) {
+        struct h2_conn *h = &n->chan.h2;
+        next = n->next;
+        if (n->retired && !n->flying && n->client->conn != n) {
+            h2_abort(h);
+            continue;
+        }
+        if (!keepalive_ns || !n->ready || h->state != H2_OPEN)
+            continue;
+        if (n->pinged_ns && h->heard_ns < n->pinged_ns) {
+            if (now_ns - n->pinged_ns >= LOAD_KEEPALIVE_WAIT_NS) {
+                h->end = H2_END_TIMEOUT;
+                h2_kick(h);
+            }
+        } else if (now_ns - n->pinged_ns >= keepalive_ns &&
+                   !nghttp2_submit_ping(h->session, NGHTTP2_FLAG_NONE, NULL)) {
+            n->pinged_ns = now_ns;
+            h2_kick(h);
+        }
     }
+    (void)net_timer_arm(&w->net, t, now_ns + LOAD_TICK_NS);
 }
 
-/* Measuring begins. */
-static void load_worker_measure(struct load_worker *w)
-{
-    const struct load_config *k = w->run->config;
-    w->measuring = true;
-    w->start_ns = w->last_ns = net_now(&w->net);
-    load_worker_use(w);                 /* the baseline */
-    if (k->duration_ns) {
-        w->end_ns = w->start_ns + k->duration_ns;
-        (void)net_timer_arm(&w->net, &w->phase, w->end_ns);
-    }
-}
+/* ---- a worker: from its start to its end ---- */
 
 /* The next phase begins. */
 static void load_on_phase(struct net_timer *t)
 {
     struct load_worker *w = t->arg;
+    if (w->ended) {
+        load_worker_cut(w);
+        return;
+    }
+    if (w->run->open)
+        load_worker_arrivals(w);        /* those that are due yet */
     if (!w->measuring)
         load_worker_measure(w);
-    else if (!w->ended)
+    else if (!w->ended && w->end_ns && w->net.now_ns >= w->end_ns)
         load_worker_end(w, w->run->config->drain_ns);
-    else
-        load_worker_cut(w);
 }
 
 /* Task: the calls begin. */
 static void load_worker_go(void *arg)
 {
     struct load_worker *w = arg;
-    int64_t warmup_ns = w->run->config->warmup_ns;
+    struct load_run *r = w->run;
+    int64_t warmup_ns = r->config->warmup_ns;
     w->going = true;
-    if (warmup_ns)
-        (void)net_timer_arm(&w->net, &w->phase, net_now(&w->net) + warmup_ns);
-    else
+    net_now(&w->net);
+    for (uint64_t i = 0; i < w->nclient; i++)
+        w->client[i].lost_ns = w->net.now_ns;
+    if (r->config->keepalive_ns || r->config->requests_per_connection)
+        (void)net_timer_arm(&w->net, &w->beat, w->net.now_ns + LOAD_TICK_NS);
+    if (r->open) {
+        double ahead = (double)warmup_ns / 1e9 * r->config->step[0].from;
+        w->position = -ahead + (r->config->poisson ? load_stride(w)
+                                                   : (double)w->index);
+        load_worker_arrivals(w);
+    }
+    if (warmup_ns && !w->measuring)
+        (void)net_timer_arm(&w->net, &w->phase, r->go_ns + warmup_ns);
+    else if (!w->measuring)
         load_worker_measure(w);
     for (uint64_t i = 0; i < w->nclient; i++) {
         struct load_client *c = &w->client[i];
-        c->lost_ns = w->net.now_ns;
         net_timer_stop(&w->net, &c->retry);
         load_on_later(&c->retry);
         load_client_check(c);           /* it may have no calls to make */
@@ -16930,15 +18337,61 @@ static void load_worker_abort(void *arg)
     ((struct load_worker *)arg)->net.stop = true;
 }
 
+/* The end of a turn of the loop: how long was it? */
+static bool load_on_turn(struct net_loop *net)
+{
+    struct load_worker *w = MEM_OF(net, struct load_worker, net);
+    int64_t ns = net_now(net) - net->woke_ns;
+    w->turn_most_ns = ns > w->turn_most_ns ? ns : w->turn_most_ns;
+    return false;
+}
+
 /* A worker's thread: connect, then do as told. */
 static void *load_worker_main(void *arg)
 {
     struct load_worker *w = arg;
+    const struct load_config *k = w->run->config;
+    double gap_ns = k->connect_rate ? 1e9 / k->connect_rate : 0;
+    if (k->ncpu) {                      /* cannot fail: it was tried before */
+        cpu_set_t set;
+        CPU_ZERO(&set);
+        CPU_SET(k->cpu[w->index % k->ncpu], &set);
+        (void)pthread_setaffinity_np(pthread_self(), sizeof set, &set);
+    }
     net_now(&w->net);
-    while (w->next < w->nclient && w->next < LOAD_CONNECTING)
-        (void)load_client_later(&w->client[w->next++], 0);
+    while (w->next < w->nclient && (gap_ns || w->next < LOAD_CONNECTING)) {
+        double place = (double)(w->next * w->run->threads + w->index);
+        (void)load_client_later(&w->client[w->next++],
+                                (int64_t)(gap_ns * place));
+    }
     net_loop_run(&w->net);
+    if (w->run->config->log_fd)
+        load_log_flush(w);
     return NULL;
+}
+
+/* Calls in flight that w can have. */
+static size_t load_worker_slots(const struct load_worker *w)
+{
+    const struct load_run *r = w->run;
+    uint64_t most = r->config->max_in_flight ? r->config->max_in_flight
+                                             : LOAD_IN_FLIGHT;
+    size_t sum = 0;
+    if (r->open)
+        return (size_t)(most / r->threads + (w->index < most % r->threads));
+    for (uint64_t i = 0; i < w->nclient; i++)
+        sum += w->client[i].streams;
+    return sum;
+}
+
+/* Make w's histograms. */
+static int load_worker_init_counts(struct load_worker *w)
+{
+    int64_t ns = w->run->config->interval_ns;
+    return hdr_init(&w->ok) | hdr_init(&w->failed) | hdr_init(&w->connect) |
+           hdr_init(&w->service) | hdr_init(&w->lag) | hdr_init(&w->first) |
+           hdr_init(&w->message) |
+           load_intervals_init(&w->intervals, ns ? ns : LOAD_INTERVAL_NS);
 }
 
 /* Make worker w ready, with its slice of the run's clients.  Its timers get
@@ -16946,28 +18399,36 @@ static void *load_worker_main(void *arg)
 static int load_worker_init(struct load_worker *w, struct gp_why *why)
 {
     struct load_run *r = w->run;
-    size_t slots = w->nclient * r->streams;
+    bool paced = r->config->message_interval_ns > 0;
     int e = net_loop_init(&w->net, why);
     if (e)
         return e;
-    void *heap = mem_grow(w->net.heap, &w->net.heap_cap, 2 * w->nclient + 8,
+    w->ncall = load_worker_slots(w);
+    void *heap = mem_grow(w->net.heap, &w->net.heap_cap,
+                          2 * w->nclient + 8 + (paced ? w->ncall : 0),
                           sizeof(struct net_timer *));
     w->net.heap = heap ? heap : w->net.heap;
-    w->call = mem_zalloc(slots * sizeof *w->call);
-    if (!heap || !w->call || hdr_init(&w->ok) || hdr_init(&w->failed) ||
-        hdr_init(&w->connect))
+    w->net.on_turn = load_on_turn;
+    w->net.fine = r->open;
+    w->call = mem_zalloc(w->ncall * sizeof *w->call);
+    if (!heap || !w->call || load_worker_init_counts(w))
         return txt_fail(why, GP_ENOMEM, "out of memory for %" PRIu64
                         " clients", w->nclient);
     w->deadline = (struct net_timer){ .on_time = load_on_deadline, .arg = w };
     w->phase = (struct net_timer){ .on_time = load_on_phase, .arg = w };
+    w->arrival = (struct net_timer){ .on_time = load_on_arrival, .arg = w };
+    w->beat = (struct net_timer){ .on_time = load_on_beat, .arg = w };
+    w->dice = mem_hash(&w->index, sizeof w->index);
     w->active = w->nclient;
     w->peer_streams = UINT32_MAX;
-    for (size_t i = 0; i < slots; i++)
-        w->call[i].client = &w->client[i / r->streams];
+    for (size_t i = w->ncall; i-- > 0; w->free = &w->call[i]) {
+        w->call[i].after = w->free;
+        w->call[i].pace = (struct net_timer){ .on_time = load_on_pace,
+                                              .arg = &w->call[i] };
+    }
     for (uint64_t i = 0; i < w->nclient; i++) {
         struct load_client *c = &w->client[i];
         c->worker = w;
-        c->call = &w->call[i * r->streams];
         c->retry = (struct net_timer){ .on_time = load_on_later, .arg = c };
     }
     return GP_OK;
@@ -16981,19 +18442,25 @@ static void load_worker_fini(struct load_worker *w)
         h2_abort(&w->conns->chan.h2);
     net_loop_fini(&w->net);
     mem_free(w->call);
+    mem_fini(&w->log);
     hdr_fini(&w->ok);
+    hdr_fini(&w->service);
+    hdr_fini(&w->lag);
+    hdr_fini(&w->first);
+    hdr_fini(&w->message);
     hdr_fini(&w->failed);
     hdr_fini(&w->connect);
+    mem_free(w->intervals.v);
 }
 
 /* ---- the run ---- */
 
-/* Threads for a run of so many clients, when not asked for. */
-static unsigned load_threads(uint64_t clients)
+/* Threads for a run of so many connections, when not asked for. */
+static unsigned load_threads(uint64_t connections)
 {
     unsigned n = sys_cpus() / 2;
     n = n > LOAD_THREADS_AUTO ? LOAD_THREADS_AUTO : n ? n : 1;
-    return clients && clients < n ? (unsigned)clients : n;
+    return connections && connections < n ? (unsigned)connections : n;
 }
 
 /* Calls planned by k, or 0 when only the time ends it. */
@@ -17002,37 +18469,59 @@ static uint64_t load_planned(const struct load_config *k)
     return k->total ? k->total : k->clients * k->requests_per_client;
 }
 
-/* Check what k asks for, but for its targets. */
-static int load_check(const struct load_config *k, struct gp_why *why)
+/* Connections of k. */
+static uint64_t load_connections(const struct load_config *k)
+{
+    return k->connections ? k->connections : k->clients;
+}
+
+/* Check how k's calls are to come. */
+static int load_check_calls(const struct load_config *k, struct gp_why *why)
 {
     uint64_t streams = k->streams ? k->streams : 1;
-    if (!k->clients || k->clients > LOAD_CLIENTS_MOST)
-        return txt_fail(why, GP_EUSAGE, "clients: 1 to %d", LOAD_CLIENTS_MOST);
-    if (streams > LOAD_STREAMS_MOST ||
-        streams * k->clients > 100 * (uint64_t)LOAD_STREAMS_MOST)
+    if (streams > LOAD_STREAMS_MOST || (!load_open(k) &&
+        streams * k->clients > 100 * (uint64_t)LOAD_STREAMS_MOST))
         return txt_fail(why, GP_EUSAGE, "calls in flight: at most %d a client "
                         "and %d in all", LOAD_STREAMS_MOST,
                         100 * LOAD_STREAMS_MOST);
-    if (k->threads > LOAD_THREADS_MOST)
-        return txt_fail(why, GP_EUSAGE, "threads: at most %d",
-                        LOAD_THREADS_MOST);
     if (k->total && k->requests_per_client)
         return txt_fail(why, GP_EUSAGE, "requests: either per client or a "
                         "total");
-    if (!load_planned(k) && !k->duration_ns)
+    if (!load_planned(k) && !k->duration_ns && !load_schedule_ns(k))
         return txt_fail(why, GP_EUSAGE, "neither requests nor a duration");
     if (k->requests_per_client > UINT64_MAX / LOAD_CLIENTS_MOST)
         return txt_fail(why, GP_EUSAGE, "requests: too many");
     if (k->timeout_ns <= 0 || k->connect_timeout_ns <= 0 || k->drain_ns < 0)
         return txt_fail(why, GP_EUSAGE, "a timeout is not positive");
+    if (!k->npayload)
+        return txt_fail(why, GP_EUSAGE, "no message to send");
+    for (size_t i = 0; i < k->nstep; i++)
+        if (!(k->step[i].from >= 0) || !(k->step[i].to >= 0) ||
+            !(k->step[i].from + k->step[i].to > 0))
+            return txt_fail(why, GP_EUSAGE, "a rate is not positive");
+    return GP_OK;
+}
+
+/* Check what k asks for, but for its targets. */
+static int load_check(const struct load_config *k, struct gp_why *why)
+{
+    if (!k->clients || k->clients > LOAD_CLIENTS_MOST)
+        return txt_fail(why, GP_EUSAGE, "clients: 1 to %d", LOAD_CLIENTS_MOST);
+    if (k->connections > k->clients)
+        return txt_fail(why, GP_EUSAGE, "connections: %" PRIu64 " are more "
+                        "than the %" PRIu64 " clients", k->connections, k->clients);
+    if (k->threads > LOAD_THREADS_MOST)
+        return txt_fail(why, GP_EUSAGE, "threads: at most %d",
+                        LOAD_THREADS_MOST);
     if (!k->ntarget || k->ntarget > LOAD_TARGETS_MOST)
         return txt_fail(why, GP_EUSAGE, "targets: 1 to %d", LOAD_TARGETS_MOST);
-    uint64_t files = sys_raise_files(), need = k->clients + 64;
-    if (need > files)
-        return txt_fail(why, GP_ELIMIT, "%" PRIu64 " clients need %" PRIu64
+    int e = load_check_calls(k, why);
+    uint64_t files = sys_raise_files(), need = load_connections(k) + 64;
+    if (!e && need > files)
+        return txt_fail(why, GP_ELIMIT, "%" PRIu64 " connections need %" PRIu64
                         " descriptors, the limit is %" PRIu64 ": raise it with "
-                        "ulimit -n %" PRIu64, k->clients, need, files, need);
-    return GP_OK;
+                        "ulimit -n %" PRIu64, need - 64, need, files, need);
+    return e;
 }
 
 /* "/package.Service/Method" of the call "package.Service/Method" or
@@ -17053,31 +18542,38 @@ static int load_path(const char *call, char *path, size_t size,
     return GP_OK;
 }
 
-/* Make t of the address text: where it is, and the request for it. */
+/* The :authority for the address text, which parsed as *addr: its host and
+ * port. */
+static const char *load_authority(const char *text,
+                                  const struct net_addr *addr)
+{
+    if (addr->sa.ss_family == AF_UNIX)
+        return "localhost";
+    if (strchr(text, '/')) {
+        const char *last = strrchr(text, '/');
+        return last[1] ? last + 1 : addr->text;
+    }
+    return strchr(text, ':') > text ? text : addr->text;
+}
+
+/* Make t of the address text: where it is, and the headers for it. */
 static int load_target_init(struct load_target *t, const char *text,
                             const struct load_config *k, struct gp_why *why)
 {
     char path[512];
-    struct buf message = {0};
     int e = net_addr_parse(text, true, t->addr, &t->n, why);
     t->text = text;
     if (e || (e = load_path(k->call, path, sizeof path, why)))
         return e;
-    const char *name = k->name ? k->name : "";
-    const char *authority = t->addr[0].sa.ss_family == AF_UNIX ? "localhost"
-                                                         : t->addr[0].text;
-    if (strchr(text, '/') && strncmp(text, "unix:", 5)) {
-        const char *last = strrchr(text, '/');
-        authority = last[1] ? last + 1 : authority;
-    } else if (strchr(text, ':') > text && strncmp(text, "unix:", 5)) {
-        authority = text;
-    }
-    if (*name)
-        pb_put_bytes(&message, 1, name, strlen(name));
-    e = message.err ? message.err :
-        rpc_request_init(&t->request, path, authority, k->timeout_ns,
-            (struct slice){ (const char *)message.data, message.len });
-    mem_fini(&message);
+    const char *authority = k->authority ? k->authority
+                                         : load_authority(text, t->addr);
+    e = rpc_request_init(&t->request, path, authority, k->timeout_ns, k->gzip);
+    for (size_t i = 0; !e && i < k->nheader; i++)
+        e = rpc_request_header(&t->request, k->header[i].name,
+                               k->header[i].value);
+    if (e == GP_ELIMIT)
+        return txt_fail(why, GP_EUSAGE, "more metadata than %d headers",
+                        RPC_META_MOST);
     return e ? txt_fail(why, e, "out of memory for the request") : GP_OK;
 }
 
@@ -17100,17 +18596,39 @@ static void load_run_tell(struct load_run *r, unsigned n, void (*task)(void *))
             sched_yield();              /* memory will come back */
 }
 
+/* All are connected, and it is time: go. */
+static void load_run_begin(struct load_run *r, int64_t now_ns)
+{
+    const struct load_config *k = r->config;
+    if (k->on_window && !k->warmup_ns) {
+        r->measured = true;
+        k->on_window(k->arg, true);
+        now_ns = net_now(&r->net);
+    }
+    r->go_ns = r->told_ns = now_ns;
+    r->unix_ns = sys_clock_ns(CLOCK_REALTIME) + k->warmup_ns;
+    load_run_tell(r, r->threads, load_worker_go);
+}
+
 /* Every tick, and when all are connected: go, stop, tell how it goes. */
 static void load_run_on_tick(struct net_timer *t)
 {
     struct load_run *r = t->arg;
     const struct load_config *k = r->config;
-    int64_t now = net_now(&r->net);
+    int64_t now = net_now(&r->net), next = now + LOAD_TICK_NS;
     uint64_t ok, failed;
     if (!r->go_ns && r->ready == r->threads) {
-        r->go_ns = r->told_ns = now;
-        r->unix_ns = sys_clock_ns(CLOCK_REALTIME) + k->warmup_ns;
-        load_run_tell(r, r->threads, load_worker_go);
+        int64_t left = k->start_unix_ns ? k->start_unix_ns -
+                                          sys_clock_ns(CLOCK_REALTIME) : 0;
+        if (left <= 0)
+            load_run_begin(r, now);
+        else if (now + left < next)
+            next = now + left;
+    }
+    if (r->go_ns && k->on_window && !r->measured &&
+        now >= r->go_ns + k->warmup_ns) {
+        r->measured = true;
+        k->on_window(k->arg, true);
     }
     if (k->stop && atomic_load(k->stop) && !r->stopping) {
         r->stopping = true;
@@ -17123,7 +18641,30 @@ static void load_run_on_tick(struct net_timer *t)
         load_run_sum(r, &ok, &failed);
         k->on_progress(k->arg, ok, failed, now - r->go_ns);
     }
-    (void)net_timer_arm(&r->net, t, now + LOAD_TICK_NS);
+    (void)net_timer_arm(&r->net, t, next);
+}
+
+/* Share i of n that make up all. */
+static uint64_t load_share(uint64_t all, uint64_t i, uint64_t n)
+{
+    return all / n + (i < all % n);
+}
+
+/* Make the run's clients: each has its share of the calls in flight and, in a
+ * closed loop, of the calls. */
+static void load_run_init_clients(struct load_run *r)
+{
+    const struct load_config *k = r->config;
+    uint64_t planned = load_planned(k), streams = k->streams ? k->streams : 1;
+    for (uint64_t i = 0; i < r->nclient; i++) {
+        struct load_client *c = &r->client[i];
+        uint64_t clients = load_share(k->clients, i, r->nclient);
+        c->target = &r->target[i % k->ntarget];
+        c->streams = !r->open ? streams * clients
+                   : k->streams ? k->streams : LOAD_OPEN_STREAMS;
+        c->left = k->requests_per_client ? clients * k->requests_per_client
+                                         : load_share(planned, i, r->nclient);
+    }
 }
 
 /* Make the run's clients and workers; nothing runs yet. */
@@ -17132,30 +18673,33 @@ static int load_run_init(struct load_run *r, struct gp_why *why)
     const struct load_config *k = r->config;
     int e = net_loop_init(&r->net, why);
     uint64_t planned = load_planned(k), next = 0;
-    r->streams = k->streams ? k->streams : 1;
+    r->nclient = load_connections(k);
+    r->open = load_open(k);
     r->counted = planned != 0;
     r->ended = planned ? LOAD_COUNT : LOAD_DURATION;
-    r->threads = k->threads ? k->threads : load_threads(k->clients);
-    r->threads = r->threads > k->clients ? (unsigned)k->clients : r->threads;
+    r->threads = k->threads ? k->threads : load_threads(r->nclient);
+    r->threads = r->threads > r->nclient ? (unsigned)r->nclient : r->threads;
     r->kit = rpc_client_kit();
     r->tick = (struct net_timer){ .on_time = load_run_on_tick, .arg = r };
     r->target = mem_zalloc(k->ntarget * sizeof *r->target);
-    r->client = mem_zalloc(k->clients * sizeof *r->client);
+    r->client = mem_zalloc(r->nclient * sizeof *r->client);
     r->worker = mem_zalloc(r->threads * sizeof *r->worker);
     if (!e && (!r->target || !r->client || !r->worker || h2_kit_init(&r->kit)))
         e = txt_fail(why, GP_ENOMEM, "out of memory for the run");
     for (size_t i = 0; !e && i < k->ntarget; i++)
         e = load_target_init(&r->target[i], k->target[i], k, why);
-    for (uint64_t i = 0; !e && i < k->clients; i++) {
-        r->client[i].target = &r->target[i % k->ntarget];
-        r->client[i].left = planned / k->clients + (i < planned % k->clients);
-    }
+    for (size_t i = 0; i < k->nheader; i++)
+        r->templates |= memmem(k->header[i].value.p, k->header[i].value.n,
+                               "{{", 2) != NULL;
+    if (!e)
+        load_run_init_clients(r);
     for (unsigned i = 0; !e && i < r->threads; i++) {
         struct load_worker *w = &r->worker[i];
         w->run = r;
+        w->index = i;
         w->client = &r->client[next];
-        w->nclient = k->clients / r->threads +
-                     (i < k->clients % r->threads);
+        w->nclient = load_share(r->nclient, i, r->threads);
+        w->share = load_share(planned, i, r->threads);
         next += w->nclient;
         e = load_worker_init(w, why);
     }
@@ -17165,6 +18709,7 @@ static int load_run_init(struct load_run *r, struct gp_why *why)
 /* Start the workers, and stay until they are done. */
 static int load_run_go(struct load_run *r, struct gp_why *why)
 {
+    const struct load_config *k = r->config;
     int e = net_timer_arm(&r->net, &r->tick, net_now(&r->net) + LOAD_TICK_NS);
     if (e)
         return txt_fail(why, e, "out of memory for the run");
@@ -17177,6 +18722,8 @@ static int load_run_go(struct load_run *r, struct gp_why *why)
     }
     if (!e)
         net_loop_run(&r->net);
+    if (r->measured)
+        k->on_window(k->arg, false);
     if (e || r->failed || !r->go_ns)
         load_run_tell(r, n, load_worker_abort);
     for (unsigned i = 0; i < n; i++)
@@ -17189,13 +18736,11 @@ static int load_run_go(struct load_run *r, struct gp_why *why)
     return e;
 }
 
-/* Add one worker's errors to the result's. */
+/* Add errors from[n] to the result's. */
 static void load_merge_errors(struct load_result *to,
-                              const struct load_worker *w)
+                              const struct load_error *from, size_t n)
 {
-    to->other_errors += w->other_errors;
-    for (size_t i = 0; i < w->nerror; i++) {
-        const struct load_error *from = &w->error[i];
+    for (size_t i = 0; i < n; i++, from++) {
         struct load_error *e = to->error;
         size_t k = 0;
         while (k < to->nerror && (e[k].kind != from->kind ||
@@ -17214,11 +18759,12 @@ static void load_merge_errors(struct load_result *to,
 }
 
 /* Add one worker's figures to the result's. */
-static void load_merge(struct load_result *to, const struct load_worker *w)
+static void load_merge(struct load_result *to, struct load_worker *w)
 {
     to->ok += net_get(&w->nok);
     to->failed += net_get(&w->nfailed);
     to->sent += w->sent;
+    to->planned += w->arrivals;
     to->cut_off += w->cut_off;
     to->resent += w->resent;
     to->reconnects += w->reconnects;
@@ -17227,15 +18773,38 @@ static void load_merge(struct load_result *to, const struct load_worker *w)
     to->gave_up += w->gave_up;
     to->bytes_in += w->bytes_in;
     to->bytes_out += w->bytes_out;
+    to->messages_in += w->messages_in;
+    to->messages_out += w->messages_out;
+    to->queued_ns += w->queued_ns;
+    to->tx_blocked += w->tx_blocked;
+    to->tcp_busy_ns += w->tcp_busy_ns;
+    to->tcp_limited_ns += w->tcp_limited_ns;
     for (size_t i = 0; i < 17; i++)
         to->status[i] += w->status[i];
     if (w->peer_streams < to->peer_streams)
         to->peer_streams = w->peer_streams;
     hdr_merge(&to->latency, &w->ok);
+    hdr_merge(&to->service, &w->service);
+    hdr_merge(&to->lag, &w->lag);
+    hdr_merge(&to->first, &w->first);
+    hdr_merge(&to->message, &w->message);
     hdr_merge(&to->failed_latency, &w->failed);
     hdr_merge(&to->connect, &w->connect);
+    load_intervals_merge(&to->intervals, &w->intervals);
     to->thread[to->threads++] = w->use;
-    load_merge_errors(to, w);
+    to->other_errors += w->other_errors;
+    load_merge_errors(to, w->error, w->nerror);
+}
+
+/* Make r's histograms; interval_ns is of its series.  GP_ENOMEM. */
+static int load_result_init(struct load_result *r, int64_t interval_ns)
+{
+    *r = (struct load_result){ .peer_streams = UINT32_MAX };
+    return hdr_init(&r->latency) | hdr_init(&r->service) | hdr_init(&r->lag) |
+           hdr_init(&r->first) | hdr_init(&r->message) |
+           hdr_init(&r->failed_latency) | hdr_init(&r->connect) |
+           load_intervals_init(&r->intervals, interval_ns ? interval_ns
+                                                          : LOAD_INTERVAL_NS);
 }
 
 /* Fill in the result of the run. */
@@ -17244,12 +18813,10 @@ static int load_run_result(const struct load_run *r, struct load_result *to,
 {
     const struct load_config *k = r->config;
     int64_t first = INT64_MAX, last = 0;
-    if (hdr_init(&to->latency) || hdr_init(&to->failed_latency) ||
-        hdr_init(&to->connect))
+    if (load_result_init(to, k->interval_ns))
         return txt_fail(why, GP_ENOMEM, "out of memory for the result");
-    to->peer_streams = UINT32_MAX;
     for (unsigned i = 0; i < r->threads; i++) {
-        const struct load_worker *w = &r->worker[i];
+        struct load_worker *w = &r->worker[i];
         load_merge(to, w);
         if (w->measuring) {
             first = w->start_ns < first ? w->start_ns : first;
@@ -17258,7 +18825,8 @@ static int load_run_result(const struct load_run *r, struct load_result *to,
     }
     to->elapsed_ns = last > first ? last - first : 0;
     to->start_unix_ns = r->unix_ns;
-    to->planned = r->counted ? load_planned(k) : to->sent;
+    if (r->counted || !r->open)         /* else what the schedule had */
+        to->planned = r->counted ? load_planned(k) : to->sent;
     to->not_sent = to->planned - to->sent;
     to->ended = r->ended;
     if (r->ended == LOAD_COUNT && to->not_sent && k->duration_ns)
@@ -17285,8 +18853,13 @@ static void load_run_fini(struct load_run *r)
 static void load_result_fini(struct load_result *r)
 {
     hdr_fini(&r->latency);
+    hdr_fini(&r->service);
+    hdr_fini(&r->lag);
+    hdr_fini(&r->first);
+    hdr_fini(&r->message);
     hdr_fini(&r->failed_latency);
     hdr_fini(&r->connect);
+    mem_free(r->intervals.v);
     *r = (struct load_result){0};
 }
 
@@ -19196,7 +20769,7 @@ static void out_load_json(struct buf *b, const struct load_config *k,
 
 /* ================================== 26 CLI ==================================
  * for     option tables, help, the commands serve, load and report, main
- * uses    MEM, TXT, SYS, PP, ANL, SVG, SVC, API, LOAD, OUT
+ * uses    MEM, TXT, SYS, PB, PP, ANL, SVG, RPC, SVC, API, LOAD, OUT
  * owns    stdout, stderr, the exit status, SIGINT and SIGTERM
  * spec    none
  * prefix  cmd_
@@ -20242,48 +21815,107 @@ out:
 
 struct cmd_load {
     struct cmd_common common;           /* first */
-    uint64_t clients, requests, total, streams, threads;
-    int64_t duration_ns, timeout_ns, connect_ns, warmup_ns, drain_ns;
-    const char *max_errors, *format, *out;
-    bool no_reconnect;
+    uint64_t clients, requests, total, streams, threads, connections, flying,
+             messages, payload_size, per_connection, repeat, profile_hz;
+    int64_t duration_ns, timeout_ns, connect_ns, warmup_ns, drain_ns,
+            interval_ns, message_ns, keepalive_ns;
+    const char *rate, *schedule, *arrival, *connect_rate, *cpus, *start_at,
+               *call, *data, *binary, *protoset, *compression, *authority,
+               *max_errors, *format, *out, *percentiles, *log, *compare,
+               *profile, *profile_out;
+    struct cmd_list metadata, label, assert;
+    bool no_reconnect, reflection, strict;
+    struct cmd_load_parts {             /* what the texts above say */
+        struct load_step   step[LOAD_STEPS_MOST];
+        struct load_header header[CMD_LIST_MOST];
+        unsigned           cpu[LOAD_CPUS_MOST];
+        struct rpc_payload *payload;    /* owned */
+        size_t nstep, nheader, ncpu, npayload;
+    } parts;
 };
 
-static struct cmd_load cmd_load = { .drain_ns = -1 };
+static struct cmd_load cmd_load = { .drain_ns = -1,
+                                    .payload_size = UINT64_MAX };
+
+#define CMD_AT(field) offsetof(struct cmd_load, field)
+#define CMD_HOUR_NS UINT64_C(3600000000000)
 
 static const struct cmd_option cmd_load_options[] = {
-    { 'c', "clients", "N", "1", "concurrent clients, a connection each",
-      CMD_UINT, offsetof(struct cmd_load, clients), 1, LOAD_CLIENTS_MOST },
+    { 'c', "clients", "N", "1", "concurrent clients",
+      CMD_UINT, CMD_AT(clients), 1, LOAD_CLIENTS_MOST },
     { 'n', "requests", "N", "(200; none with -d)", "requests of each client",
-      CMD_UINT, offsetof(struct cmd_load, requests), 1, UINT32_MAX },
+      CMD_UINT, CMD_AT(requests), 1, UINT32_MAX },
     { 'N', "total", "N", NULL, "requests in all, spread evenly; not with -n",
-      CMD_UINT, offsetof(struct cmd_load, total), 1, UINT64_C(1) << 48 },
+      CMD_UINT, CMD_AT(total), 1, UINT64_C(1) << 48 },
     { 'd', "duration", "DUR", NULL, "with -n or -N: whichever ends first",
-      CMD_DURATION, offsetof(struct cmd_load, duration_ns), 1000000,
-      24 * UINT64_C(3600000000000) },
-    { 'm', "streams", "N", "1", "calls in flight, each client",
-      CMD_UINT, offsetof(struct cmd_load, streams), 1, LOAD_STREAMS_MOST },
-    { 'w', "warmup", "DUR", "0s", "send so long before measuring",
-      CMD_DURATION, offsetof(struct cmd_load, warmup_ns), 0,
-      UINT64_C(3600000000000) },
-    { 't', "threads", "N", "(by the usable CPUs)", "event loops",
-      CMD_UINT, offsetof(struct cmd_load, threads), 1, LOAD_THREADS_MOST },
-    { 0, "timeout", "DUR", "20s", "of a call: grpc-timeout, enforced here too",
-      CMD_DURATION, offsetof(struct cmd_load, timeout_ns), 1000,
-      UINT64_C(3600000000000) },
+      CMD_DURATION, CMD_AT(duration_ns), 1000000, 24 * CMD_HOUR_NS },
+    { 'm', "streams", "N", "(1; with --rate 100)", "calls in flight, each "
+      "client; with --rate, each connection",
+      CMD_UINT, CMD_AT(streams), 1, LOAD_STREAMS_MOST },
+    { 'r', "rate", "R[/s|/m]", "(closed loop)", "calls a second, begun at "
+      "their time whatever became of the others",
+      CMD_TEXT, CMD_AT(rate), 0, 0 },
+    { 0, "schedule", "SPEC", NULL, "rates in turn: 100:10s,200:10s steps, "
+      "100-1000:60s a ramp", CMD_TEXT, CMD_AT(schedule), 0, 0 },
+    { 0, "arrival", "NAME", "uniform", "with --rate: uniform, poisson",
+      CMD_TEXT, CMD_AT(arrival), 0, 0 },
+    { 0, "max-in-flight", "N", "10000", "with --rate: what goes beyond is not "
+      "sent", CMD_UINT, CMD_AT(flying), 1, 10000000 },
+    { 0, "connections", "N", "(one for each client)", "shared by the clients",
+      CMD_UINT, CMD_AT(connections), 1, LOAD_CLIENTS_MOST },
+    { 0, "connect-rate", "N[/s|/m]", "(all at once)", "connections opened a "
+      "second", CMD_TEXT, CMD_AT(connect_rate), 0, 0 },
     { 0, "connect-timeout", "DUR", "5s", "until the server's SETTINGS",
-      CMD_DURATION, offsetof(struct cmd_load, connect_ns), 1000000,
-      UINT64_C(3600000000000) },
-    { 0, "drain", "DUR", "(--timeout)", "at the end of -d, wait so long",
-      CMD_DURATION, offsetof(struct cmd_load, drain_ns), 0,
-      UINT64_C(3600000000000) },
+      CMD_DURATION, CMD_AT(connect_ns), 1000000, CMD_HOUR_NS },
+    { 'w', "warmup", "DUR", "0s", "send so long before measuring",
+      CMD_DURATION, CMD_AT(warmup_ns), 0, CMD_HOUR_NS },
+    { 0, "drain", "DUR", "(--timeout)", "at the end, wait so long",
+      CMD_DURATION, CMD_AT(drain_ns), 0, CMD_HOUR_NS },
+    { 0, "start-at", "TIME", "(now)", "begin then: Unix seconds, or "
+      "2026-11-25T12:00:00Z", CMD_TEXT, CMD_AT(start_at), 0, 0 },
+    { 't', "threads", "N", "(by the usable CPUs)", "event loops",
+      CMD_UINT, CMD_AT(threads), 1, LOAD_THREADS_MOST },
+    { 0, "cpus", "LIST", NULL, "pin the threads to these, as in 0,2-3",
+      CMD_TEXT, CMD_AT(cpus), 0, 0 },
+    { 0, "call", "SVC/METHOD", "helloworld.Greeter/SayHello", "what to call",
+      CMD_TEXT, CMD_AT(call), 0, 0 },
+    { 'b', "binary", "FILE", NULL, "the message, as it goes over the wire",
+      CMD_TEXT, CMD_AT(binary), 0, 0 },
+    { 0, "payload-size", "N", NULL, "a message of so many bytes: field 1",
+      CMD_UINT, CMD_AT(payload_size), 0, 64 << 20 },
+    { 'H', "metadata", "'K: V'", NULL, "a header of each call; base64 for a key "
+      "in -bin; {{seq}} {{client}} {{rand}} {{uuid}} are filled in",
+      CMD_LIST, CMD_AT(metadata), 0, 0 },
+    { 0, "authority", "NAME", "(the target)", ":authority of each call",
+      CMD_TEXT, CMD_AT(authority), 0, 0 },
+    { 0, "timeout", "DUR", "20s", "of a call: grpc-timeout, enforced here too",
+      CMD_DURATION, CMD_AT(timeout_ns), 1000, CMD_HOUR_NS },
+    { 0, "compression", "NAME", "identity", "identity, gzip",
+      CMD_TEXT, CMD_AT(compression), 0, 0 },
+    { 0, "keepalive", "DUR", "(off)", "PING every so often",
+      CMD_DURATION, CMD_AT(keepalive_ns), 100000000, CMD_HOUR_NS },
+    { 0, "max-requests-per-connection", "N", "(any)", "then another connection",
+      CMD_UINT, CMD_AT(per_connection), 1, UINT64_C(1) << 30 },
     { 0, "no-reconnect", NULL, NULL, "a lost connection stays lost",
-      CMD_FLAG, offsetof(struct cmd_load, no_reconnect), 0, 0 },
-    { 0, "max-errors", "N|P%", "0", "failed calls that are still exit 0",
-      CMD_TEXT, offsetof(struct cmd_load, max_errors), 0, 0 },
-    { 'f', "format", "NAME", "(text, or by --out's ending)", "text, json",
-      CMD_TEXT, offsetof(struct cmd_load, format), 0, 0 },
+      CMD_FLAG, CMD_AT(no_reconnect), 0, 0 },
+    { 'f', "format", "NAME", "(text, or by --out's ending)", "text, json, csv, "
+      "html, prometheus, hgrm", CMD_TEXT, CMD_AT(format), 0, 0 },
     { 'o', "out", "FILE", "(stdout)", "where the result goes; -: stdout",
-      CMD_TEXT, offsetof(struct cmd_load, out), 0, 0 },
+      CMD_TEXT, CMD_AT(out), 0, 0 },
+    { 'p', "percentiles", "LIST", "50,75,90,95,99,99.9,99.99", "of the latency "
+      "table", CMD_TEXT, CMD_AT(percentiles), 0, 0 },
+    { 0, "interval", "DUR", "1s", "of the time series",
+      CMD_DURATION, CMD_AT(interval_ns), 1000000, CMD_HOUR_NS },
+    { 0, "log-requests", "FILE", NULL, "a line for each call",
+      CMD_TEXT, CMD_AT(log), 0, 0 },
+    { 0, "label", "K=V", NULL, "kept in the result",
+      CMD_LIST, CMD_AT(label), 0, 0 },
+    { 0, "assert", "EXPR", NULL, "exit 4 unless it holds: p99<5ms, rps>1000, "
+      "errors<1%", CMD_LIST, CMD_AT(assert), 0, 0 },
+    { 0, "max-errors", "N|P%", "0", "failed calls that are still no exit 3",
+      CMD_TEXT, CMD_AT(max_errors), 0, 0 },
+    { 0, "strict", NULL, NULL, "exit 5 when the client was the limit",
+      CMD_FLAG, CMD_AT(strict), 0, 0 },
     CMD_COMMON(struct cmd_load),
 };
 
@@ -20328,24 +21960,248 @@ static bool cmd_load_errors(const char *text, struct load_config *to)
     return percent >= 0 && percent <= 100;
 }
 
-/* The run that c asks for; CMD_USAGE after saying what is wrong with it. */
+/* Read a rate, "R", "R/s" or "R/m", as calls a second; false: it is none. */
+static bool cmd_load_rate(struct slice text, double *rate)
+{
+    double scale = 1;
+    if (text.n > 2 && text.p[text.n - 2] == '/') {
+        char unit = text.p[text.n - 1];
+        scale = unit == 's' ? 1 : unit == 'm' ? 1.0 / 60 : 0;
+        text.n -= 2;
+    }
+    *rate = txt_finite(text) * scale;
+    return *rate >= 0 && *rate <= 1e9 && scale > 0;
+}
+
+/* Read one step of a schedule, "R:DUR" or "R-R:DUR". */
+static bool cmd_load_step(struct slice text, struct load_step *step)
+{
+    char word[32];
+    const char *colon = memchr(text.p, ':', text.n);
+    size_t n = colon ? (size_t)(colon - text.p) : 0, m = text.n - n;
+    if (!n || m < 2 || m > sizeof word)
+        return false;
+    memcpy(word, colon + 1, m - 1);
+    word[m - 1] = 0;
+    const char *dash = memchr(text.p, '-', n);
+    size_t first = dash ? (size_t)(dash - text.p) : n;
+    return cmd_load_rate((struct slice){ text.p, first }, &step->from) &&
+           cmd_load_rate(dash ? (struct slice){ dash + 1, n - first - 1 }
+                              : (struct slice){ text.p, n }, &step->to) &&
+           !txt_duration(word, &step->ns) && step->ns > 0;
+}
+
+/* The next piece of a list with commas, out of *rest; false at its end. */
+static bool cmd_next_piece(struct slice *rest, struct slice *piece)
+{
+    if (!rest->p)
+        return false;
+    const char *comma = memchr(rest->p, ',', rest->n);
+    size_t n = comma ? (size_t)(comma - rest->p) : rest->n;
+    *piece = (struct slice){ rest->p, n };
+    *rest = comma ? (struct slice){ comma + 1, rest->n - n - 1 }
+                  : (struct slice){0};
+    return true;
+}
+
+/* Read --rate or --schedule into c's steps. */
+static int cmd_load_steps(struct cmd_load *c, const struct cmd_command *cmd)
+{
+    struct cmd_load_parts *p = &c->parts;
+    struct slice rest = txt_slice(c->schedule ? c->schedule : ""), piece;
+    if (c->rate && c->schedule)
+        return cmd_misuse(cmd, "--rate is one rate, --schedule several: not "
+                          "both");
+    if (c->rate) {
+        if (!cmd_load_rate(txt_slice(c->rate), &p->step[0].from) ||
+            !(p->step[0].from > 0))
+            return cmd_misuse(cmd, "--rate '%s': takes calls a second, as in "
+                              "1000, 1000/s or 600/m", c->rate);
+        p->step[0].to = p->step[0].from;
+        p->nstep = 1;
+    }
+    while (c->schedule && cmd_next_piece(&rest, &piece)) {
+        if (p->nstep == LOAD_STEPS_MOST)
+            return cmd_misuse(cmd, "--schedule: more than %d steps",
+                              LOAD_STEPS_MOST);
+        if (!cmd_load_step(piece, &p->step[p->nstep++]))
+            return cmd_misuse(cmd, "--schedule '%s': takes steps such as "
+                              "100:10s,200:10s and ramps such as 100-1000:60s",
+                              c->schedule);
+    }
+    if (strcmp(c->arrival, "uniform") && strcmp(c->arrival, "poisson"))
+        return cmd_misuse(cmd, "--arrival '%s': takes uniform or poisson",
+                          c->arrival);
+    return CMD_OK;
+}
+
+/* Read --cpus, as in "0,2-3". */
+static int cmd_load_cpus(struct cmd_load *c, const struct cmd_command *cmd)
+{
+    struct cmd_load_parts *p = &c->parts;
+    struct slice rest = txt_slice(c->cpus ? c->cpus : ""), piece;
+    cpu_set_t usable;
+    CPU_ZERO(&usable);
+    (void)sched_getaffinity(0, sizeof usable, &usable);
+    while (c->cpus && cmd_next_piece(&rest, &piece)) {
+        char word[24] = "";
+        uint64_t from, to;
+        if (piece.n < sizeof word)
+            memcpy(word, piece.p, piece.n);
+        char *dash = strchr(word, '-');
+        if (dash)
+            *dash = 0;
+        if (txt_number(word, 0, CPU_SETSIZE - 1, &from) ||
+            txt_number(dash ? dash + 1 : word, from, CPU_SETSIZE - 1, &to))
+            return cmd_misuse(cmd, "--cpus '%s': takes numbers of CPUs, as in "
+                              "0,2-3", c->cpus);
+        for (uint64_t i = from; i <= to; i++) {
+            if (!CPU_ISSET(i, &usable))
+                return cmd_misuse(cmd, "--cpus: CPU %" PRIu64 " is not to be "
+                                  "used by this process", i);
+            if (p->ncpu < LOAD_CPUS_MOST)
+                p->cpu[p->ncpu++] = (unsigned)i;
+        }
+    }
+    return CMD_OK;
+}
+
+/* Read --metadata, "key: value", into c's headers. */
+static int cmd_load_metadata(struct cmd_load *c, const struct cmd_command *cmd)
+{
+    struct buf raw = {0};
+    for (size_t i = 0; i < c->metadata.n; i++) {
+        const char *text = c->metadata.text[i], *colon = strchr(text, ':');
+        if (!colon)
+            return cmd_misuse(cmd, "--metadata '%s': takes 'key: value'", text);
+        struct slice key = { text, (size_t)(colon - text) };
+        struct slice value = txt_slice(colon + 1 + strspn(colon + 1, " "));
+        bool good = rpc_meta_name(key) && strncmp(text, "te:", 3) &&
+                    strncmp(text, "content-type:", 13);
+        if (!good)
+            return cmd_misuse(cmd, "--metadata '%s': a key has lower-case "
+                              "letters, digits and _ - . and is not one of "
+                              "gRPC's own", text);
+        for (size_t k = 0; k < value.n; k++)
+            good = good && value.p[k] >= 0x20 && value.p[k] <= 0x7e;
+        if (rpc_meta_binary(key) && !memmem(value.p, value.n, "{{", 2))
+            good = good && txt_put_unbase64(&raw, value);
+        mem_fini(&raw);
+        raw = (struct buf){0};
+        if (!good)
+            return cmd_misuse(cmd, "--metadata '%s': the value is not %s", text,
+                              rpc_meta_binary(key) ? "base64"
+                                                   : "printable ASCII");
+        c->parts.header[c->parts.nheader++] =
+            (struct load_header){ key, value };
+    }
+    return CMD_OK;
+}
+
+/* A message of exactly n bytes that is valid protobuf: field 1, of any length,
+ * behind a varint field where one length would not come out even. */
+static int cmd_load_filler(struct buf *b, size_t n)
+{
+    size_t head = n < 130 ? 2 : n < 16387 ? 3 : n < 2097156 ? 4 : 5;
+    if (n == 130 || n == 16387 || n == 2097156) {
+        mem_put(b, "\x78", 2);          /* field 15: 0 */
+        n -= 2;
+        head = n < 130 ? 2 : n < 16387 ? 3 : 4;
+    }
+    if (n < head)
+        return n ? GP_EUSAGE : b->err;
+    pb_put_varint(b, 1 << 3 | PB_BYTES);
+    pb_put_varint(b, n - head);
+    uint8_t *p = mem_reserve(b, n - head + 1);
+    if (p) {
+        memset(p, 'x', n - head);
+        b->len += n - head;
+    }
+    return b->err;
+}
+
+/* Make the message that each call sends. */
+static int cmd_load_payload(struct cmd_load *c, const struct cmd_command *cmd)
+{
+    struct cmd_load_parts *p = &c->parts;
+    bool gzip = !strcmp(c->compression, "gzip");
+    struct buf message = {0};
+    struct gp_why why;
+    int e = GP_OK;
+    if (!gzip && strcmp(c->compression, "identity"))
+        return cmd_misuse(cmd, "--compression '%s': takes identity or gzip",
+                          c->compression);
+    if (c->binary && c->payload_size != UINT64_MAX)
+        return cmd_misuse(cmd, "--binary and --payload-size: not both");
+    if (c->binary && sys_read_file(c->binary, LOAD_MESSAGE_MOST, &message,
+                                   &why)) {
+        cmd_say("%s", why.text);
+        return CMD_FAILED;
+    }
+    if (c->payload_size == 1)
+        return cmd_misuse(cmd, "--payload-size 1: no message has one byte");
+    if (c->payload_size != UINT64_MAX)
+        e = cmd_load_filler(&message, (size_t)c->payload_size);
+    else if (!c->binary)
+        pb_put_bytes(&message, 1, "world", 5);
+    p->payload = mem_zalloc(sizeof *p->payload);
+    e = e ? e : p->payload ? message.err : GP_ENOMEM;
+    if (!e)
+        e = rpc_payload_add(p->payload, (struct slice){
+                (const char *)message.data, message.len }, gzip);
+    p->npayload = 1;
+    mem_fini(&message);
+    if (e)
+        cmd_say("out of memory");
+    return e ? CMD_FAILED : CMD_OK;
+}
+
+/* Release what cmd_load_plan made. */
+static void cmd_load_release(struct cmd_load *c)
+{
+    for (size_t i = 0; c->parts.payload && i < c->parts.npayload; i++)
+        rpc_payload_fini(&c->parts.payload[i]);
+    mem_free(c->parts.payload);
+    c->parts = (struct cmd_load_parts){0};
+}
+
+/* The run that c asks for; a status after saying what is wrong with it. */
 static int cmd_load_plan(struct cmd_load *c, const struct cmd_command *cmd,
                          struct load_config *to)
 {
+    double connect_rate = 0;
     if (c->requests && c->total)
         return cmd_misuse(cmd, "-n is per client and -N in all: not both");
     if (!c->common.rest.n)
         c->common.rest.text[c->common.rest.n++] = "127.0.0.1:50051";
-    if (!c->requests && !c->total && !c->duration_ns)
+    if (!c->requests && !c->total && !c->duration_ns && !c->schedule)
         c->requests = 200;
+    if (c->connect_rate && (!cmd_load_rate(txt_slice(c->connect_rate),
+                                           &connect_rate) || !connect_rate))
+        return cmd_misuse(cmd, "--connect-rate '%s': takes connections a "
+                          "second", c->connect_rate);
+    int status = cmd_load_steps(c, cmd);
+    status = status ? status : cmd_load_cpus(c, cmd);
+    status = status ? status : cmd_load_metadata(c, cmd);
+    status = status ? status : cmd_load_payload(c, cmd);
+    if (status)
+        return status;
     *to = (struct load_config){
         .target = c->common.rest.text, .ntarget = c->common.rest.n,
-        .call = "helloworld.Greeter/SayHello", .name = "world",
-        .clients = c->clients, .requests_per_client = c->requests,
+        .call = c->call, .payload = c->parts.payload,
+        .npayload = c->parts.npayload, .header = c->parts.header,
+        .nheader = c->parts.nheader, .authority = c->authority,
+        .gzip = !strcmp(c->compression, "gzip"), .clients = c->clients,
+        .connections = c->connections, .requests_per_client = c->requests,
         .total = c->total, .duration_ns = c->duration_ns,
-        .streams = c->streams, .threads = (unsigned)c->threads,
-        .timeout_ns = c->timeout_ns, .connect_timeout_ns = c->connect_ns,
-        .warmup_ns = c->warmup_ns,
+        .streams = c->streams, .step = c->parts.step,
+        .nstep = c->parts.nstep, .poisson = !strcmp(c->arrival, "poisson"),
+        .max_in_flight = c->flying, .connect_rate = connect_rate,
+        .threads = (unsigned)c->threads, .cpu = c->parts.cpu,
+        .ncpu = c->parts.ncpu, .timeout_ns = c->timeout_ns,
+        .connect_timeout_ns = c->connect_ns, .keepalive_ns = c->keepalive_ns,
+        .requests_per_connection = c->per_connection,
+        .warmup_ns = c->warmup_ns, .interval_ns = c->interval_ns,
         .drain_ns = c->drain_ns >= 0 ? c->drain_ns : c->timeout_ns,
         .no_reconnect = c->no_reconnect, .stop = &cmd_signal,
     };
@@ -20419,8 +22275,11 @@ static int cmd_load_run(const struct cmd_command *cmd)
     struct sigaction act = { .sa_handler = cmd_stop_sig };
     int json = cmd_load_json(c, cmd);
     bool redraw = !c->common.quiet && isatty(STDERR_FILENO);
-    if (json < 0 || cmd_load_plan(c, cmd, &plan))
+    if (json < 0)
         return CMD_USAGE;
+    int status = cmd_load_plan(c, cmd, &plan);
+    if (status)
+        return status;
     if (c->out && strcmp(c->out, "-") && sys_write_check(c->out, &why)) {
         cmd_say("%s", why.text);
         return CMD_FAILED;
@@ -20444,7 +22303,7 @@ static int cmd_load_run(const struct cmd_command *cmd)
         mem_fini(&b);
         return e == GP_EUSAGE ? CMD_USAGE : CMD_FAILED;
     }
-    int status = cmd_load_report(c, json, &b, &plan, &r);
+    status = cmd_load_report(c, json, &b, &plan, &r);
     mem_fini(&b);
     bool bad = load_exceeds(&plan, &r);
     load_result_fini(&r);

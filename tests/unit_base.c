@@ -524,3 +524,85 @@ static void test_sys_run_gives_signals_back(void)
     signal(SIGCHLD, was);
     mem_fini(&out);
 }
+
+/* JSON that is read: RFC 8259's own cases, by hand, and where it goes wrong. */
+static void test_js_read(void)
+{
+    static const char *const good[] = { "0", "-0.5e+3", " [ ] ", "{}", "[[],{}]",
+        "{\"a\":[1,2,{\"b\":null}],\"c\":\"\\u00e9\\ud83d\\ude00\\n\"}",
+        "\"\"", "true", "[false,null]", "1E9", "\"\xc3\xa9\"" };
+    static const char *const bad[] = { "", " ", "01", "1.", "-", "[1,]", "{,}",
+        "{\"a\"}", "{\"a\":}", "{a:1}", "[1 2]", "\"\\ud83d\"", "\"\\ude00\"",
+        "\"\n\"", "\"\\x\"", "\"abc", "tru", "[1}", "{\"a\":1]", "1 2", "+1",
+        ".5", "nul", "[", "{\"a\":1,}", "\"\xff\"", "'a'", "[,1]", "NaN" };
+    struct gp_why why;
+    struct js_value v, x;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        CHECK(!js_read(txt_slice(good[i]), &v, &why));
+        for (size_t n = 0; n < strlen(good[i]); n++)    /* no crash */
+            (void)js_read((struct slice){ good[i], n }, &x, &why);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        CHECK(js_read(txt_slice(bad[i]), &v, &why) == GP_EFORMAT);
+    CHECK(js_read(txt_slice("{\n  \"a\" 1}"), &v, &why) == GP_EFORMAT &&
+          !strncmp(why.text, "line 2, column ", 15));
+    CHECK(!js_read(txt_slice(good[5]), &v, &why) && v.kind == JS_OBJECT);
+    x = js_member(&v, "a");
+    struct js_members m = js_members(&x);
+    struct slice key;
+    struct js_value e[3];
+    for (int i = 0; i < 3; i++)
+        CHECK(js_next_member(&m, &key, &e[i]) && !key.n);
+    CHECK(!js_next_member(&m, &key, &x) && js_get_uint(&e[1]) == 2);
+    CHECK(js_member(&e[2], "b").kind == JS_NULL && e[2].kind == JS_OBJECT);
+    struct buf b = {0};
+    x = js_member(&v, "c");
+    js_get_string(x.text, &b);
+    CHECK(b.len == 7 && !memcmp(b.data, "\xc3\xa9\xf0\x9f\x98\x80\n", 7));
+    mem_fini(&b);
+    char deep[400];
+    for (int i = 0; i < 200; i++)
+        deep[i] = '[', deep[399 - i] = ']';
+    CHECK(js_read((struct slice){ deep, 400 }, &v, &why) == GP_EFORMAT);
+    CHECK(!js_read((struct slice){ deep + 100, 200 }, &v, &why));
+}
+
+/* HdrHistogram's V2: what is read is what was written; hostile input fails. */
+static void test_hdr_v2(void)
+{
+    struct hdr h, g;
+    struct buf b = {0}, bytes = {0}, zip = {0};
+    CHECK(!hdr_init(&h) && !hdr_init(&g));
+    for (int64_t ns = 1; ns < HDR_MOST_NS; ns += ns / 3 + 1)
+        for (int k = 0; k < 1 + ns % 5; k++)
+            hdr_add(&h, ns);
+    h.count[5] = UINT64_C(1) << 60;     /* takes nine bytes */
+    h.n += h.count[5];
+    hdr_put_v2(&h, &b);
+    struct slice text = { (const char *)b.data, b.len };
+    CHECK(!b.err && b.len % 4 == 0 && !hdr_read_v2(&g, text));
+    CHECK(g.n == h.n - 1 || g.n == h.n);
+    CHECK(!memcmp(g.count, h.count, HDR_COUNTS * sizeof *g.count));
+    CHECK(hdr_percentile(&g, 50) == hdr_percentile(&h, 50));
+    CHECK(txt_put_unbase64(&bytes, text));
+    for (size_t n = 0; n < b.len; n += n < 100 ? 1 : 97) {
+        hdr_fini(&g);
+        CHECK(!hdr_init(&g));
+        CHECK(hdr_read_v2(&g, (struct slice){ text.p, n }) == GP_EFORMAT);
+    }
+    static const uint8_t long_run[] = { 0x1c, 0x84, 0x93, 0x13, 0, 0, 0, 9, 0, 0,
+        0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0,
+        0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+    mem_put(&zip, "\x1c\x84\x93\x14\0\0\0", 8);
+    CHECK(!gz_zip(long_run, sizeof long_run, &zip));
+    zip.data[7] = (uint8_t)(zip.len - 8);
+    b.len = 0;
+    txt_put_base64(&b, (struct slice){ (const char *)zip.data, zip.len });
+    CHECK(hdr_read_v2(&g, (struct slice){ (const char *)b.data, b.len }) ==
+          GP_EFORMAT);
+    mem_fini(&b);
+    mem_fini(&bytes);
+    mem_fini(&zip);
+    hdr_fini(&h);
+    hdr_fini(&g);
+}

@@ -652,13 +652,15 @@ static void test_load_run(void)
         { 7, 0, 100, 3, 2 }, { 5, 0, 3, 1, 1 }, { 2, 300, 0, 150, 1 },
     };
     struct svc_greeter g = { .work = 10 };
+    struct rpc_payload hello = {0};
     const char *address;
     struct gp_server *s = test_load_server(&g, &address);
     uint64_t all = 0;
+    CHECK(!rpc_payload_add(&hello, txt_slice("\x0a\1n"), false));
     for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
         struct load_config k = { .target = &address, .ntarget = 1,
-            .call = "helloworld.Greeter/SayHello", .name = "n",
-            .clients = t[i].clients, .requests_per_client = t[i].requests,
+            .call = "helloworld.Greeter/SayHello", .payload = &hello,
+            .npayload = 1, .clients = t[i].clients, .requests_per_client = t[i].requests,
             .total = t[i].total, .streams = t[i].streams,
             .threads = t[i].threads, .timeout_ns = 20000000000,
             .connect_timeout_ns = 5000000000, .drain_ns = 1000000000,
@@ -682,7 +684,89 @@ static void test_load_run(void)
         mem_fini(&text);
         load_result_fini(&r);
     }
+    rpc_payload_fini(&hello);
     CHECK(rpc_server_drain(s, 1000000000) == 0);
+    rpc_server_free(s);
+}
+
+/* Schedules: steps, a ramp, one from nothing, and what comes before time 0. */
+static void test_load_when(void)
+{
+    const struct load_step flat = { 100, 100, 0 };
+    const struct load_step steps[] = { { 100, 100, 2000000000 },
+        { 0, 200, 4000000000 }, { 50, 50, 1000000000 } };
+    struct load_config k = { .step = &flat, .nstep = 1 };
+    CHECK(fabs(load_when(&k, 0)) < 1e-9 && fabs(load_when(&k, 1) - .01) < 1e-9);
+    CHECK(fabs(load_when(&k, -50) + .5) < 1e-9 && load_schedule_ns(&k) == 0);
+    CHECK(fabs(load_when(&k, 1e6) - 1e4) < 1e-6);
+    k = (struct load_config){ .step = steps, .nstep = 3 };
+    CHECK(load_schedule_ns(&k) == 7000000000);
+    CHECK(fabs(load_when(&k, 199) - 1.99) < 1e-9);
+    CHECK(fabs(load_when(&k, 200) - 2) < 1e-9);
+    CHECK(fabs(load_when(&k, 200 + 100) - 4) < 1e-6);   /* 25 t^2 = 100 */
+    CHECK(fabs(load_when(&k, 200 + 400) - 6) < 1e-6);
+    CHECK(fabs(load_when(&k, 600 + 49) - 6.98) < 1e-6);
+    CHECK(isinf(load_when(&k, 650)));
+}
+
+/* The series: a value is at its place to 6 %, and doubling loses nothing. */
+static void test_load_intervals(void)
+{
+    struct load_intervals t, u;
+    uint64_t ok = 0;
+    for (int64_t ns = 16; ns < INT64_C(1) << 45; ns += ns / 7 + 1) {
+        int64_t high = load_coarse_value(load_coarse(ns));
+        CHECK(high >= ns && (double)high <= (double)ns * 1.0626);
+    }
+    CHECK(!load_intervals_init(&t, 1000) && !load_intervals_init(&u, 4000));
+    for (int64_t at = 0; at < 3000000; at += 500) {
+        struct load_interval *v = load_intervals_at(&t, at, 7);
+        v->ok++;
+        v->count[load_coarse(at)]++;
+    }
+    CHECK(t.ns == 8000 && t.n <= LOAD_INTERVALS && t.n == 375);
+    load_intervals_at(&u, 5000, 1)->ok = 5;
+    load_intervals_merge(&t, &u);
+    for (size_t i = 0; i < t.n; i++)
+        ok += t.v[i].ok;
+    CHECK(ok == 6005 && t.v[0].ok == 16 + 5 && t.v[0].in_flight == 7);
+    CHECK(t.ns == 8000 && u.ns == 8000);
+    mem_free(t.v);
+    mem_free(u.v);
+}
+
+/* An open loop: as many calls as the schedule has, each timed from its moment;
+ * what does not fit is not sent; the identity holds. */
+static void test_load_open(void)
+{
+    const struct load_step step[] = { { 2000, 2000, 100000000 },
+                                      { 1000, 3000, 100000000 } };
+    struct svc_greeter g = { .work = 10 };
+    struct rpc_payload hello = {0};
+    const char *address;
+    struct gp_server *s = test_load_server(&g, &address);
+    struct gp_why why = {{0}};
+    CHECK(!rpc_payload_add(&hello, txt_slice("\x0a\1n"), false));
+    for (int i = 0; i < 4; i++) {
+        struct load_config k = { .target = &address, .ntarget = 1,
+            .call = "helloworld.Greeter/SayHello", .payload = &hello,
+            .npayload = 1, .clients = 3, .threads = i % 2 ? 2 : 1,
+            .step = step, .nstep = 2, .timeout_ns = 20000000000,
+            .connect_timeout_ns = 5000000000, .drain_ns = 1000000000,
+            .warmup_ns = i == 2 ? 20000000 : 0, .max_in_flight = i == 3 ? 2 : 0,
+            .connections = i == 1 ? 2 : 0, .max_error_share = -1 };
+        struct load_result r;
+        g.work = i == 3 ? 5000000 : 10;
+        CHECK(!load_run(&k, &r, &why));
+        CHECK(r.planned == 400 && r.failed == 0 && r.gave_up == 0);
+        CHECK(r.planned == r.ok + r.failed + r.cut_off + r.not_sent);
+        CHECK((r.not_sent > 0) == (i == 3));
+        CHECK(r.latency.n == r.ok && r.service.n == r.ok && r.lag.n == r.sent);
+        CHECK(r.latency.max >= r.service.max && r.service.min > 0);
+        CHECK(r.connect.n == (i == 1 ? 2 : 3));
+        load_result_fini(&r);
+    }
+    rpc_payload_fini(&hello);
     rpc_server_free(s);
 }
 
@@ -690,11 +774,13 @@ static void test_load_run(void)
 static void test_load_failures(void)
 {
     struct svc_greeter g = {0};
+    struct rpc_payload nothing = {0};
     const char *address;
     struct gp_server *s = test_load_server(&g, &address);
+    CHECK(!rpc_payload_add(&nothing, (struct slice){0}, false));
     struct load_config k = { .target = &address, .ntarget = 1,
-        .call = "helloworld.Greeter/Nope", .clients = 3,
-        .requests_per_client = 40, .timeout_ns = 1000000000,
+        .call = "helloworld.Greeter/Nope", .clients = 3, .payload = &nothing,
+        .npayload = 1, .requests_per_client = 40, .timeout_ns = 1000000000,
         .connect_timeout_ns = 1000000000, .max_error_share = -1 };
     struct load_result r;
     struct gp_why why = {{0}};
@@ -713,6 +799,7 @@ static void test_load_failures(void)
     CHECK(strstr(why.text, copy) && strstr(why.text, "refused"));
     k.clients = 0;
     CHECK(load_run(&k, &r, &why) == GP_EUSAGE);
+    rpc_payload_fini(&nothing);
 }
 
 /* Rows for the table of tests:
@@ -735,5 +822,8 @@ static void test_load_failures(void)
  *   { "load_percentiles", test_load_percentiles },
  *   { "load_path", test_load_path },
  *   { "load_run", test_load_run },
+ *   { "load_when", test_load_when },
+ *   { "load_intervals", test_load_intervals },
+ *   { "load_open", test_load_open },
  *   { "load_failures", test_load_failures },
  */
