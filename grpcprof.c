@@ -100,6 +100,7 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -107,6 +108,7 @@
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <ucontext.h>
@@ -380,6 +382,24 @@ enum {
      * each becomes twice as long. */
     LOAD_INTERVALS = 512,
 
+    /* load's table of a profile: rows; samples that all need together before
+     * any is ranked, and one to be shown. */
+    OUT_PROFILE_ROWS = 15,
+    OUT_RANKED_SAMPLES = 30,
+    OUT_RANKED_ROW = 5,
+
+    /* A client of a debug endpoint reads so much at a time, and in all. */
+    WEB_STEP_BYTES = 65536,
+    WEB_ANSWER_BYTES = 256 << 20,
+
+    /* Percentiles in a table, and the bytes of a result that is read. */
+    CMD_PERCENTS_MOST = 32,
+    CMD_RESULT_MOST = 64 << 20,
+
+    /* Lines of evidence of a verdict, and the calls that one needs. */
+    LOAD_WHYS = 6,
+    LOAD_JUDGED_CALLS = 100,
+
     /* Steps of a schedule, CPUs to pin threads to, and the bytes of a message
      * read from a file. */
     LOAD_STEPS_MOST = 64,
@@ -432,8 +452,7 @@ enum {
 #define RPC_CLOCK_JOBS 8
 
 /* Of jobs that take as long as this the CPU time of one in so many is taken, by
- * two readings of the thread's clock, 0.2 us each; of shorter ones that is a
- * burden. */
+ * three readings of the thread's clock; of shorter ones that is a burden. */
 #define RPC_TIMED_JOB_NS INT64_C(10000)
 #define RPC_TIMED_EVERY 8
 
@@ -503,6 +522,26 @@ enum {
  * long the answer to a keepalive PING may take, as grpc-go. */
 #define LOAD_INTERVAL_NS       INT64_C(1000000000)
 #define LOAD_KEEPALIVE_WAIT_NS INT64_C(20000000000)
+
+/* load: how long the server's debug endpoint may take to answer, and to make the
+ * profile of a window. */
+#define LOAD_ASK_NS  INT64_C(5000000000)
+#define LOAD_STOP_NS INT64_C(60000000000)
+
+/* load: a verdict needs so long a run.  Past these shares the client is what
+ * limits it, by the time that a thread is busy, waits for a CPU, or is late by
+ * as a part of the median latency, and more than LOAD_LAG_NS, which a sleeping
+ * thread's wake-up can take; the server's settings, by the time that calls
+ * wait for a stream; the network, by the time that TCP holds data back.  Behind
+ * the schedule is a server with more than so many calls wrong or late. */
+#define LOAD_JUDGED_NS     INT64_C(100000000)
+#define LOAD_LAG_NS        1e6
+#define LOAD_BUSY_SHARE    0.85
+#define LOAD_WAIT_SHARE    0.05
+#define LOAD_LAG_SHARE     0.10
+#define LOAD_QUEUED_SHARE  0.05
+#define LOAD_LIMITED_SHARE 0.10
+#define LOAD_BEHIND_SHARE  0.05
 
 /* load: after an interrupt, calls in flight have this long to end. */
 #define LOAD_STOP_DRAIN_NS INT64_C(1000000000)
@@ -7527,6 +7566,7 @@ static struct anl_share anl_share(const struct view_sum *part,
 
 struct anl_config {
     const char *sample;                 /* sample type; NULL: pprof's choice */
+    double calls;                       /* in it, where it does not say; or 0 */
 };
 
 struct anl_function {
@@ -8630,7 +8670,8 @@ static int anl_run(const struct pp *p, const struct anl_config *config,
         return e;
     anl_read_comments(a);
     anl_read_unit(a);
-    a->calls = a->comment.requests > 0 ? a->comment.requests : NAN;
+    a->calls = a->comment.requests > 0 ? a->comment.requests
+             : config->calls > 0 ? config->calls : NAN;
     a->class = anl_classes(&a->view, &a->main);
     e = a->class ? anl_read_methods(a) : GP_ENOMEM;
     if (!e)
@@ -12658,11 +12699,14 @@ static void rpc_loop_job(struct rpc_loop *l, struct gp_call *k, bool is_long)
         rpc_call_job(k);
         return;
     }
+    int64_t first_ns = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID);
     int64_t from_ns = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID);
     rpc_call_job(k);
     int64_t cpu_ns = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID) - from_ns;
+    cpu_ns -= from_ns - first_ns;       /* what a reading takes, here and now:
+                                         * 1 us where it has not been for long */
     net_add(&t->timed, 1);
-    net_add(&t->timed_cpu_ns, (uint64_t)cpu_ns);
+    net_add(&t->timed_cpu_ns, cpu_ns > 0 ? (uint64_t)cpu_ns : 0);
 }
 
 /* Jobs of one method, and the clock that is read around them. */
@@ -16532,6 +16576,136 @@ static int web_start(struct gp_debug *w, struct gp_why *why)
     return e;
 }
 
+/* ---- client: GET from another debug endpoint ---- */
+
+/* Wait until fd is ready for events, or until_ns; false then. */
+static bool web_ready(int fd, short events, int64_t until_ns)
+{
+    struct pollfd p = { .fd = fd, .events = events };
+    int64_t left;
+    while ((left = until_ns - sys_now_ns()) > 0) {
+        int n = poll(&p, 1, (int)(left / 1000000 < 1000 ? left / 1000000 + 1
+                                                        : 1000));
+        if (n > 0)
+            return true;
+        if (n < 0 && errno != EINTR)
+            return false;
+    }
+    return false;
+}
+
+/* Send request to addr and take all that comes until the end. */
+static int web_exchange(const struct net_addr *addr, struct slice request,
+                        int64_t until_ns, struct buf *in, struct gp_why *why)
+{
+    int error = 0, fd = net_connect(addr);
+    socklen_t len = sizeof error;
+    ssize_t n = 0;
+    bool late = false;
+    if (fd < 0 || (late = !web_ready(fd, POLLOUT, until_ns)) ||
+        getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) || error)
+        goto out;
+    while (request.n && (n = send(fd, request.p, request.n, MSG_NOSIGNAL)) > 0) {
+        request.p += n;                 /* it is short: a socket takes it */
+        request.n -= (size_t)n;
+    }
+    while (!request.n && !(late = !web_ready(fd, POLLIN, until_ns))) {
+        uint8_t *p = mem_reserve(in, WEB_STEP_BYTES);
+        n = p ? recv(fd, p, WEB_STEP_BYTES, 0) : -1;
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+            continue;
+        if (n <= 0 || in->len > WEB_ANSWER_BYTES)
+            break;
+        in->len += (size_t)n;
+    }
+out:
+    error = error ? error : n < 0 || fd < 0 ? errno : 0;
+    if (fd >= 0)
+        close(fd);
+    if (in->err)
+        return txt_fail(why, GP_ENOMEM, "out of memory");
+    if (late)
+        return txt_fail(why, GP_EIO, "%s: no answer in time", addr->text);
+    if (error)
+        return txt_fail(why, GP_EIO, "%s: %s", addr->text, strerror(error));
+    return GP_OK;
+}
+
+/* Undo the chunks of RFC 9112 7.1 in s, in place; false where they are not
+ * well formed. */
+static bool web_unchunk(uint8_t *p, size_t n, size_t *out)
+{
+    size_t at = 0;
+    *out = 0;
+    for (;;) {
+        size_t size = 0, digits = 0;
+        int digit;
+        while (at < n && (digit = txt_hex((char)p[at])) >= 0 && digits++ < 7) {
+            size = size << 4 | (size_t)digit;
+            at++;
+        }
+        const uint8_t *line = at < n ? memchr(p + at, '\n', n - at) : NULL;
+        if (!digits || digits > 7 || !line)
+            return false;
+        at = (size_t)(line - p) + 1;
+        if (!size)
+            return true;
+        if (size > n - at)
+            return false;
+        memmove(p + *out, p + at, size);
+        *out += size;
+        at += size;
+        at += at < n && p[at] == '\r';
+        at += at < n && p[at] == '\n';
+    }
+}
+
+/* GET path of base, "http://host:port" or "host:port", within ns: its status,
+ * and the body in *body.  GP_EIO, GP_EFORMAT; another status than 200 is none. */
+static int web_get(const char *base, const char *path, int64_t ns, int *status,
+                   struct buf *body, struct gp_why *why)
+{
+    struct net_addr addr[NET_ADDRS];
+    struct buf request = {0};
+    size_t naddr, head, n;
+    *status = 0;
+    body->len = 0;
+    int e = net_addr_parse(base, true, addr, &naddr, why);
+    if (e)
+        return e;
+    txt_putf(&request, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n"
+             "User-Agent: grpcprof/" GP_VERSION "\r\n\r\n", path, addr->text);
+    e = web_exchange(addr, (struct slice){ (const char *)request.data,
+                                           request.len },
+                     sys_now_ns() + ns, body, why);
+    mem_fini(&request);
+    if (e)
+        return e;
+    const uint8_t *end = body->len ? memmem(body->data, body->len, "\r\n\r\n", 4)
+                                   : NULL;
+    if (!end || body->len < 12 || memcmp(body->data, "HTTP/1.", 7))
+        return txt_fail(why, GP_EFORMAT, "%s: not an answer of HTTP/1.1",
+                        addr->text);
+    head = (size_t)(end - body->data) + 4;
+    for (int i = 9; i < 12; i++)
+        *status = *status * 10 + (body->data[i] - '0');
+    body->data[head - 1] = 0;
+    bool chunked = strcasestr((const char *)body->data,
+                              "\ntransfer-encoding: chunked") != NULL;
+    const char *length = strcasestr((const char *)body->data,
+                                    "\ncontent-length: ");
+    n = body->len - head;
+    memmove(body->data, body->data + head, 0);
+    unsigned long want = length ? strtoul(length + 17, NULL, 10) : n;
+    memmove(body->data, body->data + head, n);
+    body->len = n;
+    if ((chunked && !web_unchunk(body->data, n, &body->len)) ||
+        (!chunked && want != n))
+        return txt_fail(why, GP_EFORMAT, "%s: its answer is cut off",
+                        addr->text);
+    return GP_OK;
+}
+
 /* ================================== 23 API ==================================
  * for     what grpcprof.h promises to other programs, and to CLI
  * uses    MEM, TXT, SYS, REC, PP, SVG, RPC, SVC, WEB
@@ -16860,7 +17034,7 @@ void *gp_call_alloc(struct gp_call *call, size_t n)
 
 /* ================================= 24 LOAD ==================================
  * for     the load generator: many clients, in a closed loop or by a schedule
- * uses    MEM, TXT, SYS, HDR, NET, H2, RPC
+ * uses    MEM, TXT, SYS, JS, HDR, ANL, NET, H2, RPC, WEB
  * owns    its threads, connections and calls while load_run runs; struct
  *         load_result's histograms until load_result_fini
  * spec    none
@@ -16934,11 +17108,10 @@ struct load_config {
     int         log_fd;                 /* a row a call is written to it; 0:
                                          * none */
     atomic_int *stop;                   /* borrowed; not 0: end; may be NULL */
-    void      (*on_window)(void *arg, bool begin);      /* measuring begins or
-                                         * has ended; may be NULL */
+    struct load_profiler *profiler;     /* borrowed; of the server; or NULL */
     void      (*on_progress)(void *arg, uint64_t ok, uint64_t failed,
                              int64_t elapsed_ns);       /* may be NULL */
-    void       *arg;                    /* of both */
+    void       *arg;                    /* of on_progress */
 };
 
 struct load_error {                     /* one kind of failure */
@@ -17128,7 +17301,7 @@ struct load_run {
     bool                counted;        /* the number of calls is fixed */
     bool                failed;         /* connecting did */
     bool                stopping;
-    bool                measured;       /* on_window was told */
+    bool                measured;       /* the profiler was told */
     struct net_timer    tick;
     int64_t             go_ns, told_ns; /* go: of the schedule's time 0 */
     int64_t             unix_ns;        /* of go */
@@ -18358,6 +18531,8 @@ static void *load_worker_main(void *arg)
         CPU_SET(k->cpu[w->index % k->ncpu], &set);
         (void)pthread_setaffinity_np(pthread_self(), sizeof set, &set);
     }
+    if (w->run->open)                   /* wake up when asked, not 50 us later */
+        (void)prctl(PR_SET_TIMERSLACK, 1);
     net_now(&w->net);
     while (w->next < w->nclient && (gap_ns || w->next < LOAD_CONNECTING)) {
         double place = (double)(w->next * w->run->threads + w->index);
@@ -18588,6 +18763,148 @@ static void load_run_sum(const struct load_run *r, uint64_t *ok,
     }
 }
 
+/* ---- a profile of the server, of the time measured ---- */
+
+struct load_profiler {
+    const char *base;                   /* of its debug endpoint; borrowed */
+    unsigned    hz;
+    int64_t     seconds;                /* of a foreign one's window */
+    bool        ours;                   /* a window can be started and stopped */
+    bool        begun;
+    char        token[64];              /* of that window */
+    pthread_t   thread;                 /* of a foreign one */
+    const struct load_run *run;         /* borrowed while it runs */
+    uint64_t    calls;                  /* that ended meanwhile, by our count */
+    struct buf  file;                   /* the profile */
+    int         error;
+    struct gp_why why;                  /* of error */
+};
+
+/* Release p; a zero p is fine. */
+static void load_profiler_fini(struct load_profiler *p)
+{
+    mem_fini(&p->file);
+}
+
+/* True when address, host:port, is one that text, as a server listens on it,
+ * covers: the same, or the same port of any address. */
+static bool load_same_address(const char *address, const char *text)
+{
+    const char *port = strrchr(address, ':'), *other = strrchr(text, ':');
+    bool any = !strncmp(text, "0.0.0.0:", 8) || !strncmp(text, "[::]:", 5);
+    return !strcmp(address, text) ||
+           (any && port && other && !strcmp(port, other));
+}
+
+/* See whose debug endpoint p's is: ours, that of the server that k loads, or any
+ * other program's.  GP_EIO: nobody answers; GP_EUSAGE: it is another server's. */
+static int load_profiler_check(struct load_profiler *p,
+                               const struct load_config *k, struct gp_why *why)
+{
+    struct net_addr addr[NET_ADDRS];
+    struct js_value v, list, text;
+    struct buf body = {0}, name = {0};
+    struct slice key;
+    size_t n = 0;
+    int status, e = web_get(p->base, "/debug/status", LOAD_ASK_NS, &status,
+                            &body, why);
+    struct slice json = { (const char *)body.data, body.len };
+    if (e || status != 200 || js_read(json, &v, NULL))
+        goto out;
+    text = js_member(&v, "schema");
+    if (!txt_equal(text.text, txt_slice("\"grpcprof.status/1\"")))
+        goto out;
+    p->ours = true;
+    list = js_member(&v, "listen");
+    e = net_addr_parse(k->target[0], true, addr, &n, why);
+    struct js_members m = js_members(&list);
+    bool same = false;
+    while (!e && js_next_member(&m, &key, &text)) {
+        name.len = 0;
+        js_get_string(text.text, &name);
+        mem_put_byte(&name, 0);
+        for (size_t i = 0; i < n && !name.err; i++)
+            same |= load_same_address(addr[i].text, (const char *)name.data);
+    }
+    if (!e && !same)
+        e = txt_fail(why, GP_EUSAGE, "--profile: the server at %s listens on "
+                     "other addresses than %s", p->base, k->target[0]);
+out:
+    mem_fini(&body);
+    mem_fini(&name);
+    return e;
+}
+
+/* Calls that have ended on all workers of r. */
+static uint64_t load_run_ended(const struct load_run *r)
+{
+    uint64_t ok, failed;
+    load_run_sum(r, &ok, &failed);
+    return ok + failed;
+}
+
+/* A thread: ask a foreign endpoint for its seconds, and count meanwhile. */
+static void *load_profiler_main(void *arg)
+{
+    struct load_profiler *p = arg;
+    char path[80];
+    int status;
+    uint64_t before = load_run_ended(p->run);
+    snprintf(path, sizeof path, "/debug/pprof/profile?seconds=%" PRId64,
+             p->seconds);
+    p->error = web_get(p->base, path, p->seconds * 1000000000 + LOAD_ASK_NS,
+                       &status, &p->file, &p->why);
+    p->calls = load_run_ended(p->run) - before;
+    if (!p->error && status != 200)
+        p->error = txt_fail(&p->why, GP_EIO, "%s%s: status %d", p->base, path,
+                            status);
+    return NULL;
+}
+
+/* Measuring begins: so does the window. */
+static void load_profiler_begin(struct load_profiler *p)
+{
+    struct gp_why *why = &p->why;
+    char path[80];
+    int status;
+    if (!p->ours) {
+        p->error = sys_thread_start(&p->thread, "load-profile", true,
+                                    load_profiler_main, p, why);
+        p->begun = !p->error;
+        return;
+    }
+    snprintf(path, sizeof path, "/debug/pprof/profile?start&hz=%u", p->hz);
+    p->error = web_get(p->base, path, LOAD_ASK_NS, &status, &p->file, why);
+    size_t n = p->file.len;
+    if (!p->error && (status != 200 || n < 2 || n >= sizeof p->token))
+        p->error = txt_fail(why, GP_EIO, "%s: %.*s", p->base,
+                            n < 200 ? (int)n : 200,
+                            n ? (const char *)p->file.data : "");
+    p->begun = !p->error;
+    if (p->begun)
+        snprintf(p->token, sizeof p->token, "%.*s", (int)n - 1,
+                 (const char *)p->file.data);
+}
+
+/* Measuring has ended: take the profile. */
+static void load_profiler_end(struct load_profiler *p)
+{
+    char path[128];
+    int status;
+    if (!p->begun)
+        return;
+    if (!p->ours) {
+        pthread_join(p->thread, NULL);
+        return;
+    }
+    p->calls = load_run_ended(p->run);
+    snprintf(path, sizeof path, "/debug/pprof/profile?stop=%s", p->token);
+    p->error = web_get(p->base, path, LOAD_STOP_NS, &status, &p->file, &p->why);
+    if (!p->error && status != 200)
+        p->error = txt_fail(&p->why, GP_EIO, "%s%s: status %d", p->base, path,
+                            status);
+}
+
 /* Give task to the first n workers. */
 static void load_run_tell(struct load_run *r, unsigned n, void (*task)(void *))
 {
@@ -18600,9 +18917,9 @@ static void load_run_tell(struct load_run *r, unsigned n, void (*task)(void *))
 static void load_run_begin(struct load_run *r, int64_t now_ns)
 {
     const struct load_config *k = r->config;
-    if (k->on_window && !k->warmup_ns) {
+    if (k->profiler && !k->warmup_ns) {
         r->measured = true;
-        k->on_window(k->arg, true);
+        load_profiler_begin(k->profiler);
         now_ns = net_now(&r->net);
     }
     r->go_ns = r->told_ns = now_ns;
@@ -18625,10 +18942,10 @@ static void load_run_on_tick(struct net_timer *t)
         else if (now + left < next)
             next = now + left;
     }
-    if (r->go_ns && k->on_window && !r->measured &&
+    if (r->go_ns && k->profiler && !r->measured &&
         now >= r->go_ns + k->warmup_ns) {
         r->measured = true;
-        k->on_window(k->arg, true);
+        load_profiler_begin(k->profiler);
     }
     if (k->stop && atomic_load(k->stop) && !r->stopping) {
         r->stopping = true;
@@ -18723,7 +19040,7 @@ static int load_run_go(struct load_run *r, struct gp_why *why)
     if (!e)
         net_loop_run(&r->net);
     if (r->measured)
-        k->on_window(k->arg, false);
+        load_profiler_end(k->profiler);
     if (e || r->failed || !r->go_ns)
         load_run_tell(r, n, load_worker_abort);
     for (unsigned i = 0; i < n; i++)
@@ -18874,6 +19191,8 @@ static int load_run(const struct load_config *k, struct load_result *result,
     int e = load_check(k, why);
     if (e)
         return e;
+    if (k->profiler)
+        k->profiler->run = &r;
     e = load_run_init(&r, why);
     if (!e)
         e = load_run_go(&r, why);
@@ -18900,10 +19219,498 @@ static bool load_exceeds(const struct load_config *k,
     return r->failed > k->max_errors;
 }
 
+/* ---- what a result means ---- */
+
+enum load_limit { LOAD_BY_SERVER, LOAD_BY_CLIENT, LOAD_BY_NETWORK,
+                  LOAD_BY_SETTINGS, LOAD_BY_RATE, LOAD_BY_UNKNOWN };
+
+struct load_verdict {                   /* what kept it from going faster */
+    enum load_limit limit;
+    double confidence;                  /* 0 to 1; of how far past its bounds the
+                                         * evidence is, not a probability */
+    char   why[LOAD_WHYS][128];         /* the evidence */
+    size_t nwhy;
+};
+
+/* Add a line to v's evidence. */
+__attribute__((format(printf, 2, 3)))
+static void load_because(struct load_verdict *v, const char *fmt, ...)
+{
+    va_list ap;
+    if (v->nwhy == LOAD_WHYS)
+        return;
+    va_start(ap, fmt);
+    vsnprintf(v->why[v->nwhy], sizeof v->why[0], fmt, ap);
+    va_end(ap);
+    v->nwhy++;
+}
+
+/* value is measured where most is the bound: when it is past that, v is limit,
+ * the surer the further. */
+static bool load_blame(struct load_verdict *v, enum load_limit limit,
+                       double value, double most)
+{
+    if (!(value > most))
+        return false;
+    double sure = 0.5 + 0.5 * (value - most) / value;
+    if (v->limit != limit || sure > v->confidence)
+        v->confidence = sure;
+    v->limit = limit;
+    return true;
+}
+
+/* Is it the client?  A thread without time to spare, one that had to wait for a
+ * CPU, or calls that begin late. */
+static void load_judge_client(struct load_verdict *v,
+                              const struct load_result *r)
+{
+    double busy = 0, wait = 0;
+    for (unsigned i = 0; i < r->threads; i++) {
+        double wall = (double)r->thread[i].wall_ns;
+        busy = fmax(busy, (double)r->thread[i].cpu_ns / wall);
+        wait = fmax(wait, (double)r->thread[i].wait_ns / wall);
+    }
+    if (load_blame(v, LOAD_BY_CLIENT, busy, LOAD_BUSY_SHARE))
+        load_because(v, "a client thread was busy %.0f%% of the time",
+                     100 * busy);
+    if (load_blame(v, LOAD_BY_CLIENT, wait, LOAD_WAIT_SHARE))
+        load_because(v, "a client thread waited for a CPU %.1f%% of the time",
+                     100 * wait);
+    double late = (double)hdr_percentile(&r->lag, 99);
+    double half = (double)hdr_percentile(&r->latency, 50);
+    if (r->lag.n >= LOAD_JUDGED_CALLS && half > 0 && late > LOAD_LAG_NS &&
+        load_blame(v, LOAD_BY_CLIENT, late / half, LOAD_LAG_SHARE))
+        load_because(v, "calls began late: p99 %.0f us, %.0f%% of the median "
+                     "latency", late / 1e3, 100 * late / half);
+}
+
+/* Is it what the server allows, or the network? */
+static void load_judge_path(struct load_verdict *v, const struct load_config *k,
+                            const struct load_result *r)
+{
+    double wall = (double)r->elapsed_ns * r->threads;
+    double queued = (double)r->queued_ns / wall;
+    double per = (double)(k->streams ? k->streams : 1) * (double)k->clients /
+                 (double)load_connections(k);
+    if (load_open(k) &&
+        load_blame(v, LOAD_BY_SETTINGS, queued, LOAD_QUEUED_SHARE))
+        load_because(v, "calls waited for a stream %.0f%% of the time: %" PRIu64
+                     " connections, of %" PRIu64 " streams each", 100 * queued,
+                     load_connections(k), r->peer_streams < LOAD_OPEN_STREAMS ?
+                     (uint64_t)r->peer_streams : k->streams ? k->streams :
+                     LOAD_OPEN_STREAMS);
+    if (!load_open(k) && load_blame(v, LOAD_BY_SETTINGS, per, r->peer_streams))
+        load_because(v, "the server allows %" PRIu32 " of the %.0f calls in "
+                     "flight on a connection", r->peer_streams, per);
+    double limited = (double)r->tcp_limited_ns / (double)r->tcp_busy_ns;
+    if ((double)r->tcp_busy_ns > 0.01 * wall &&
+        load_blame(v, LOAD_BY_NETWORK, limited, LOAD_LIMITED_SHARE))
+        load_because(v, "TCP held data back, by the receiver's window or the "
+                     "send buffer, %.0f%% of the time that it had some",
+                     100 * limited);
+}
+
+/* In an open loop that nothing else limits: did the server keep up? */
+static void load_judge_rate(struct load_verdict *v, const struct load_config *k,
+                            const struct load_result *r)
+{
+    int64_t most_ns = load_schedule_ns(k);
+    double rest = r->planned ? (double)(r->planned - r->ok) / (double)r->planned
+                             : 0;
+    if (k->duration_ns && (!most_ns || k->duration_ns < most_ns))
+        most_ns = k->duration_ns;
+    double over = most_ns ? (double)r->elapsed_ns / (double)most_ns - 1 : 0;
+    if (r->not_sent || rest > LOAD_BEHIND_SHARE || over > LOAD_BEHIND_SHARE) {
+        v->limit = LOAD_BY_SERVER;
+        v->confidence = fmin(1, 0.5 + fmax(rest, over));
+        load_because(v, "the schedule was kept and the server was not: %.1f%% "
+                     "of the calls went wrong, were cut off or not sent, and "
+                     "the last came %.0f%% after its end", 100 * rest,
+                     100 * fmax(over, 0));
+        return;
+    }
+    v->limit = LOAD_BY_RATE;
+    v->confidence = 1 - rest;
+    load_because(v, "the server kept up with the schedule: it may be able to do "
+                 "more");
+}
+
+/* What kept the run r of k from being faster. */
+static struct load_verdict load_judge(const struct load_config *k,
+                                      const struct load_result *r)
+{
+    struct load_verdict v = { .limit = LOAD_BY_UNKNOWN };
+    double busy = 0;
+    if (r->ok + r->failed < LOAD_JUDGED_CALLS ||
+        r->elapsed_ns < LOAD_JUDGED_NS || !r->threads) {
+        load_because(&v, "too short to tell: %" PRIu64 " calls in %.0f ms",
+                     r->ok + r->failed, (double)r->elapsed_ns / 1e6);
+        return v;
+    }
+    load_judge_path(&v, k, r);
+    load_judge_client(&v, r);           /* stands over the others */
+    if (v.limit != LOAD_BY_UNKNOWN)
+        return v;
+    for (unsigned i = 0; i < r->threads; i++)
+        busy = fmax(busy, (double)r->thread[i].cpu_ns /
+                          (double)r->thread[i].wall_ns);
+    if (load_open(k)) {
+        load_judge_rate(&v, k, r);
+    } else {
+        v.limit = LOAD_BY_SERVER;
+        v.confidence = 1 - busy;
+    }
+    load_because(&v, "the client had time to spare: its busiest thread used "
+                 "%.0f%% of a CPU", 100 * busy);
+    return v;
+}
+
+/* ---- assertions ---- */
+
+struct load_assert {
+    const char *text;                   /* as given; borrowed */
+    double      value;                  /* what it is about; NAN: not known */
+    bool        pass;
+};
+
+struct load_profile {                   /* of the server, of the same window */
+    const struct anl *anl;              /* borrowed */
+    const char *file;                   /* where it was written; borrowed */
+    double seconds;
+};
+
+struct load_report {                    /* a result, and what it means */
+    const struct load_config *config;   /* borrowed, as all in here */
+    const struct load_result *result;
+    struct load_verdict verdict;
+    const double *percent;              /* of the tables */
+    size_t npercent;
+    const char *const *label;           /* "key=value" */
+    size_t nlabel;
+    struct load_assert *assert;
+    size_t nassert;
+    const struct load_profile *profile; /* NULL: none was taken */
+    int    exit;                        /* what the program ends with */
+};
+
+/* The figure called name of t; NAN where it is not known.  False: there is none
+ * of that name. */
+static bool load_figure(const struct load_report *t, struct slice name,
+                        bool share, double *v)
+{
+    const struct load_result *r = t->result;
+    double s = (double)r->elapsed_ns / 1e9, done = (double)(r->ok + r->failed);
+    const struct hdr *h = &r->latency;
+    double percent = name.n > 1 && *name.p == 'p' ?
+        txt_finite((struct slice){ name.p + 1, name.n - 1 }) : (double)NAN;
+    *v = NAN;
+    if (percent >= 0 && percent <= 100)
+        *v = h->n ? (double)hdr_percentile(h, percent) : (double)NAN;
+    else if (txt_equal(name, txt_slice("mean")))
+        *v = h->n ? h->sum / (double)h->n : (double)NAN;
+    else if (txt_equal(name, txt_slice("min")))
+        *v = h->n ? (double)h->min : (double)NAN;
+    else if (txt_equal(name, txt_slice("max")))
+        *v = h->n ? (double)h->max : (double)NAN;
+    else if (txt_equal(name, txt_slice("rps")))
+        *v = s > 0 ? (double)r->ok / s : (double)NAN;
+    else if (txt_equal(name, txt_slice("errors")))
+        *v = !share ? (double)r->failed
+                    : done > 0 ? (double)r->failed / done : (double)NAN;
+    else if (txt_equal(name, txt_slice("not_sent")))
+        *v = !share ? (double)r->not_sent
+                    : r->planned ? (double)r->not_sent / (double)r->planned : 0;
+    else if (txt_equal(name, txt_slice("cpu_per_call")))
+        *v = t->profile ? t->profile->anl->cpu_ns_per_call : (double)NAN;
+    else
+        return false;
+    return true;
+}
+
+/* The bound of an assertion: a number, a share with %, or a duration in ns; NAN
+ * where it is none. */
+static double load_bound(struct slice text, bool *share)
+{
+    char word[40];
+    int64_t ns;
+    *share = text.n > 1 && text.p[text.n - 1] == '%';
+    if (*share)
+        return txt_finite((struct slice){ text.p, text.n - 1 }) / 100;
+    double v = txt_finite(text);
+    if (!isnan(v) || text.n >= sizeof word)
+        return v;
+    memcpy(word, text.p, text.n);
+    word[text.n] = 0;
+    return txt_duration(word, &ns) ? (double)NAN : (double)ns;
+}
+
+/* See whether a->text holds of t.  What is not known does not hold.  GP_EUSAGE:
+ * it is no assertion. */
+static int load_assert(const struct load_report *t, struct load_assert *a,
+                       struct gp_why *why)
+{
+    size_t n = strcspn(a->text, "<>"), op = n + strspn(a->text + n, "<>=");
+    struct slice name = { a->text, n };
+    bool share, less = a->text[n] == '<', same = op == n + 2;
+    double bound = load_bound(txt_slice(a->text + op), &share);
+    if (!a->text[n] || op - n > 2 || (same && a->text[n + 1] != '=') ||
+        isnan(bound) || !load_figure(t, name, share, &a->value))
+        return txt_fail(why, GP_EUSAGE, "'%s': takes pN, mean, min, max, rps, "
+                        "errors, not_sent or cpu_per_call, then < <= > or >=, "
+                        "then a number, a share such as 1%% or a time such as "
+                        "5ms", a->text);
+    a->pass = less ? a->value < bound : a->value > bound;
+    a->pass |= same && a->value >= bound && a->value <= bound;
+    return GP_OK;
+}
+
+/* ---- results read back ---- */
+
+struct load_saved {                     /* as far as JSON has it */
+    struct load_config config;
+    struct load_result result;
+    struct load_step   step;            /* of config */
+    const char        *target;          /* of config */
+    struct arena       text;            /* of both */
+    size_t             n;               /* results in it */
+};
+
+/* Release s; a zero s is fine. */
+static void load_saved_fini(struct load_saved *s)
+{
+    load_result_fini(&s->result);
+    mem_arena_fini(&s->text);
+    *s = (struct load_saved){0};
+}
+
+/* The text of the member name of v, in s's arena; "" where there is none. */
+static const char *load_saved_text(struct load_saved *s,
+                                   const struct js_value *v, const char *name)
+{
+    struct js_value m = js_member(v, name);
+    struct buf b = {0};
+    const char *out = NULL;
+    if (m.kind == JS_STRING)
+        js_get_string(m.text, &b);
+    if (!b.err)
+        out = mem_arena_dup(&s->text, b.len ? (const char *)b.data : "", b.len);
+    mem_fini(&b);
+    return out ? out : "";
+}
+
+/* The whole number that is the member name of v. */
+static uint64_t load_saved_count(const struct js_value *v, const char *name)
+{
+    struct js_value m = js_member(v, name);
+    return js_get_uint(&m);
+}
+
+/* Read the histogram that is the member name of v into h, which is empty; none
+ * is fine. */
+static int load_saved_hdr(const struct js_value *v, const char *name,
+                          struct hdr *h, struct gp_why *why)
+{
+    struct js_value m = js_member(v, name), in = js_member(&m, "hdr");
+    struct js_value v2 = js_member(&in, "v2"), mean = js_member(&m, "mean");
+    uint64_t n = load_saved_count(&m, "count");
+    if (m.kind != JS_OBJECT || n == 0)
+        return GP_OK;
+    struct slice text = { v2.text.p + 1, v2.text.n - 2 };
+    if (v2.kind != JS_STRING || hdr_read_v2(h, text))
+        return txt_fail(why, GP_EFORMAT, "latency.%s.hdr.v2: no histogram of "
+                        "HdrHistogram's V2 format", name);
+    if (h->n != n)
+        return txt_fail(why, GP_EFORMAT, "latency.%s: %" PRIu64 " in its "
+                        "histogram, count is %" PRIu64, name, h->n, n);
+    double average = js_get_num(&mean);
+    h->sum = isnan(average) ? h->sum : average * (double)n;
+    h->min = (int64_t)load_saved_count(&m, "min");
+    h->max = (int64_t)load_saved_count(&m, "max");
+    h->over = load_saved_count(&in, "overflow");
+    return GP_OK;
+}
+
+/* Read the members status and errors of v. */
+static void load_saved_errors(struct load_saved *s, const struct js_value *v)
+{
+    static const char *const kind[] = { "ok", "grpc_status", "http",
+        "rst_stream", "protocol", "transport", "deadline" };
+    struct load_result *r = &s->result;
+    struct js_value list = js_member(v, "status"), e;
+    struct js_members m = js_members(&list);
+    struct slice key;
+    while (list.kind == JS_ARRAY && js_next_member(&m, &key, &e)) {
+        uint64_t code = load_saved_count(&e, "code");
+        if (code < 17)
+            r->status[code] += load_saved_count(&e, "count");
+    }
+    list = js_member(v, "errors");
+    m = js_members(&list);
+    while (list.kind == JS_ARRAY && js_next_member(&m, &key, &e)) {
+        struct load_error x = { .status = (int)load_saved_count(&e, "status"),
+            .detail = (uint32_t)load_saved_count(&e, "code"),
+            .count = load_saved_count(&e, "count"),
+            .first_ns = (int64_t)load_saved_count(&e, "first_ns") };
+        const char *name = load_saved_text(s, &e, "kind");
+        for (int i = 0; i < 7; i++)
+            if (!strcmp(name, kind[i]))
+                x.kind = (enum rpc_kind)i;
+        x.status = x.status > 16 ? GP_STATUS_UNKNOWN : x.status;
+        snprintf(x.text, sizeof x.text, "%s", load_saved_text(s, &e, "detail"));
+        load_merge_errors(r, &x, 1);
+    }
+    r->other_errors += load_saved_count(v, "errors_of_other_kinds");
+}
+
+/* Read the members config and client of v. */
+static void load_saved_config(struct load_saved *s, const struct js_value *v)
+{
+    struct js_value c = js_member(v, "config"), rate = js_member(&c, "rate");
+    struct load_config *k = &s->config;
+    s->target = load_saved_text(s, &c, "target");
+    *k = (struct load_config){ .target = &s->target, .ntarget = 1,
+        .call = load_saved_text(s, &c, "call"), .max_error_share = -1,
+        .clients = load_saved_count(&c, "clients"),
+        .connections = load_saved_count(&c, "connections"),
+        .requests_per_client = load_saved_count(&c, "requests_per_client"),
+        .total = load_saved_count(&c, "requests_per_client") ? 0
+                 : load_saved_count(&c, "total"),
+        .streams = load_saved_count(&c, "streams"),
+        .threads = (unsigned)load_saved_count(&c, "threads"),
+        .duration_ns = (int64_t)load_saved_count(&c, "duration_ns"),
+        .timeout_ns = (int64_t)load_saved_count(&c, "timeout_ns"),
+        .warmup_ns = (int64_t)load_saved_count(&c, "warmup_ns") };
+    if (!strcmp(load_saved_text(s, &c, "mode"), "open")) {
+        s->step.from = s->step.to = js_get_num(&rate);
+        k->step = &s->step;
+        k->nstep = 1;
+    }
+    struct js_value client = js_member(v, "client"), t, thread;
+    t = js_member(&client, "threads");
+    struct js_members m = js_members(&t);
+    struct slice key;
+    struct load_result *r = &s->result;
+    while (t.kind == JS_ARRAY && r->threads < LOAD_THREADS_MOST &&
+           js_next_member(&m, &key, &thread))
+        r->thread[r->threads++] = (struct load_thread){
+            .clients = load_saved_count(&thread, "clients"),
+            .cpu_ns = (int64_t)load_saved_count(&thread, "cpu_ns"),
+            .user_ns = (int64_t)load_saved_count(&thread, "user_ns"),
+            .sys_ns = (int64_t)load_saved_count(&thread, "sys_ns"),
+            .wall_ns = (int64_t)load_saved_count(&thread, "wall_ns"),
+            .wait_ns = (int64_t)load_saved_count(&thread, "wait_ns") };
+}
+
+/* Read the counts and times of v. */
+static int load_saved_result(struct load_saved *s, const struct js_value *v,
+                             struct gp_why *why)
+{
+    struct load_result *r = &s->result;
+    struct js_value c = js_member(v, "counts"), w = js_member(v, "window");
+    struct js_value t = js_member(v, "throughput"), l = js_member(v, "latency");
+    struct js_value n = js_member(v, "connect");
+    bool open = load_open(&s->config);
+    r->planned = load_saved_count(&c, "planned");
+    r->sent = load_saved_count(&c, "sent");
+    r->ok = load_saved_count(&c, "ok");
+    r->failed = load_saved_count(&c, "failed");
+    r->cut_off = load_saved_count(&c, "cut_off");
+    r->not_sent = load_saved_count(&c, "not_sent");
+    r->resent = load_saved_count(&c, "retried_after_goaway");
+    r->start_unix_ns = (int64_t)load_saved_count(&w, "start_unix_ns");
+    r->elapsed_ns = (int64_t)load_saved_count(&w, "elapsed_ns");
+    r->bytes_in = load_saved_count(&t, "bytes_in");
+    r->bytes_out = load_saved_count(&t, "bytes_out");
+    r->messages_in = load_saved_count(&t, "messages_in");
+    r->messages_out = load_saved_count(&t, "messages_out");
+    r->reconnects = load_saved_count(&n, "reconnects");
+    r->goaways = load_saved_count(&n, "goaways");
+    r->lost = load_saved_count(&n, "lost");
+    if (r->planned != r->ok + r->failed + r->cut_off + r->not_sent)
+        return txt_fail(why, GP_EFORMAT, "counts: planned is not the sum of "
+                        "ok, failed, cut_off and not_sent");
+    int e = load_saved_hdr(&l, open ? "response" : "service", &r->latency, why);
+    e = e || !open ? e : load_saved_hdr(&l, "service", &r->service, why);
+    e = e ? e : load_saved_hdr(&l, "send_lag", &r->lag, why);
+    e = e ? e : load_saved_hdr(&l, "first_byte", &r->first, why);
+    e = e ? e : load_saved_hdr(&l, "message", &r->message, why);
+    e = e ? e : load_saved_hdr(&l, "failed", &r->failed_latency, why);
+    return e ? e : load_saved_hdr(&n, "settings", &r->connect, why);
+}
+
+/* Read the result that text is, JSON of schema grpcprof.load/1, into *s, which
+ * load_saved_fini releases, also after an error. */
+static int load_read(struct load_saved *s, struct slice text,
+                     struct gp_why *why)
+{
+    struct js_value v;
+    *s = (struct load_saved){ .n = 1 };
+    int e = js_read(text, &v, why);
+    if (e)
+        return e;
+    if (strcmp(load_saved_text(s, &v, "schema"), "grpcprof.load/1"))
+        return txt_fail(why, GP_EFORMAT, "not a result of grpcprof load: its "
+                        "schema is not grpcprof.load/1");
+    if (load_result_init(&s->result, 0))
+        return txt_fail(why, GP_ENOMEM, "out of memory for the result");
+    load_saved_config(s, &v);
+    e = load_saved_result(s, &v, why);
+    if (!e)
+        load_saved_errors(s, &v);
+    return e;
+}
+
+/* Add from to to: counts add, histograms merge, the window covers both. */
+static void load_saved_merge(struct load_saved *to,
+                             const struct load_saved *from)
+{
+    struct load_result *r = &to->result;
+    const struct load_result *f = &from->result;
+    int64_t end = r->start_unix_ns + r->elapsed_ns;
+    int64_t other = f->start_unix_ns + f->elapsed_ns;
+    int64_t start = r->start_unix_ns < f->start_unix_ns ? r->start_unix_ns
+                                                        : f->start_unix_ns;
+    if (to->config.requests_per_client != from->config.requests_per_client) {
+        to->config.total = load_planned(&to->config);
+        to->config.requests_per_client = 0;
+    }
+    if (!to->config.requests_per_client)
+        to->config.total += load_planned(&from->config);
+    to->n += from->n;
+    to->config.clients += from->config.clients;
+    to->config.connections += from->config.connections;
+    to->step.from += from->step.from;
+    to->step.to += from->step.to;
+    r->elapsed_ns = (end > other ? end : other) - start;
+    r->start_unix_ns = start;
+    uint64_t *const sum[] = { &r->planned, &r->sent, &r->ok, &r->failed,
+        &r->cut_off, &r->not_sent, &r->resent, &r->reconnects, &r->goaways,
+        &r->lost, &r->bytes_in, &r->bytes_out, &r->messages_in,
+        &r->messages_out, &r->other_errors };
+    const uint64_t part[] = { f->planned, f->sent, f->ok, f->failed,
+        f->cut_off, f->not_sent, f->resent, f->reconnects, f->goaways,
+        f->lost, f->bytes_in, f->bytes_out, f->messages_in,
+        f->messages_out, f->other_errors };
+    for (size_t i = 0; i < sizeof sum / sizeof *sum; i++)
+        *sum[i] += part[i];
+    for (size_t i = 0; i < 17; i++)
+        r->status[i] += f->status[i];
+    for (unsigned i = 0; i < f->threads && r->threads < LOAD_THREADS_MOST; i++)
+        r->thread[r->threads++] = f->thread[i];
+    hdr_merge(&r->latency, &f->latency);
+    hdr_merge(&r->service, &f->service);
+    hdr_merge(&r->lag, &f->lag);
+    hdr_merge(&r->first, &f->first);
+    hdr_merge(&r->message, &f->message);
+    hdr_merge(&r->failed_latency, &f->failed_latency);
+    hdr_merge(&r->connect, &f->connect);
+    load_merge_errors(r, f->error, f->nerror);
+}
+
 /* ================================== 25 OUT ==================================
  * for     what report and load print: text, Markdown, JSON, pprof's table,
- *         folded stacks
- * uses    MEM, TXT, SYS, JS, HDR, PP, VIEW, ANL, RPC, LOAD
+ *         folded stacks, CSV, HTML, Prometheus' text
+ * uses    MEM, TXT, SYS, JS, HDR, PP, VIEW, ANL, SVG, RPC, LOAD
  * owns    nothing: writers append to the caller's buf
  * spec    schemas grpcprof.report/1 and grpcprof.load/1, with README; `go tool
  *         pprof -top` (units, trimming, columns); CommonMark 0.31
@@ -20324,19 +21131,37 @@ static bool out_percentile_ok(uint64_t n, double percent)
     return (double)n * (100 - percent) >= 100 * OUT_TAIL_SAMPLES - 1e-6;
 }
 
-/* Percentiles of the tables. */
-static const struct { double percent; const char *name, *key; }
-out_percentiles[] = {
-    { 50, "p50", "50" }, { 75, "p75", "75" }, { 90, "p90", "90" },
-    { 95, "p95", "95" }, { 99, "p99", "99" }, { 99.9, "p99.9", "99.9" },
-    { 99.99, "p99.99", "99.99" },
-};
-enum { OUT_PERCENTILES = sizeof out_percentiles / sizeof *out_percentiles };
+/* Append a percentile as its name: "p99.9". */
+static void out_put_percent(struct buf *b, double percent, int width)
+{
+    char name[24];
+    snprintf(name, sizeof name, "p%.10g", percent);
+    out_put_right(b, name, width);
+}
+
+/* Append the schedule of an open loop. */
+static void out_load_schedule(struct buf *b, const struct load_config *k)
+{
+    txt_puts(b, "   open loop, ");
+    for (size_t i = 0; i < k->nstep; i++) {
+        const struct load_step *s = &k->step[i];
+        txt_putf(b, i ? ", %.10g" : "%.10g", s->from);
+        if (s->to < s->from || s->to > s->from)
+            txt_putf(b, " to %.10g", s->to);
+        txt_puts(b, "/s");
+        if (s->ns) {
+            txt_puts(b, " for ");
+            txt_put_time(b, (double)s->ns);
+        }
+    }
+    txt_puts(b, k->poisson ? ", Poisson arrivals" : "");
+}
 
 /* Append what is about to be done, two lines; true before and after a run. */
 static void out_load_plan(struct buf *b, const struct load_config *k)
 {
     uint64_t planned = load_planned(k), streams = k->streams ? k->streams : 1;
+    uint64_t connections = load_connections(k);
     txt_puts(b, "grpcprof load  ");
     txt_put_clean(b, txt_slice(k->call));
     txt_puts(b, "  ->  ");
@@ -20362,11 +21187,17 @@ static void out_load_plan(struct buf *b, const struct load_config *k)
         txt_puts(b, planned ? ", at most " : ", for ");
         txt_put_time(b, (double)k->duration_ns);
     }
-    txt_puts(b, "   closed loop");
+    if (load_open(k))
+        out_load_schedule(b, k);
+    else
+        txt_puts(b, "   closed loop");
     if (streams > 1)
         txt_putf(b, "   %" PRIu64 " calls in flight each", streams);
-    unsigned threads = k->threads ? k->threads : load_threads(k->clients);
-    threads = threads > k->clients ? (unsigned)k->clients : threads;
+    if (connections != k->clients)
+        txt_putf(b, "   %" PRIu64 " connection%s", connections,
+                 connections == 1 ? "" : "s");
+    unsigned threads = k->threads ? k->threads : load_threads(connections);
+    threads = threads > connections ? (unsigned)connections : threads;
     txt_putf(b, "   %u thread%s\n", threads, threads == 1 ? "" : "s");
 }
 
@@ -20395,6 +21226,17 @@ static void out_load_counts(struct buf *b, const struct load_result *r)
     } else {
         txt_puts(b, "n/a req/s\n");
     }
+    if (r->message.n && s > 0) {
+        txt_puts(b, "  messages  ");
+        txt_put_commas(b, r->messages_in);
+        txt_puts(b, " in, ");
+        txt_put_commas(b, (uint64_t)((double)r->messages_in / s + 0.5));
+        txt_puts(b, "/s   ");
+        txt_put_commas(b, r->messages_out);
+        txt_puts(b, " out, ");
+        txt_put_commas(b, (uint64_t)((double)r->messages_out / s + 0.5));
+        txt_puts(b, "/s\n");
+    }
     txt_puts(b, "  connect   ");
     txt_put_commas(b, r->connect.n);
     txt_puts(b, " connections   mean ");
@@ -20410,15 +21252,15 @@ static void out_load_counts(struct buf *b, const struct load_result *r)
 }
 
 /* Append one row of the latency table, nothing for no values. */
-static void out_load_row(struct buf *b, const char *name, const struct hdr *h)
+static void out_load_row(struct buf *b, const struct load_report *t,
+                         const char *name, const struct hdr *h)
 {
     if (!h->n)
         return;
-    txt_putf(b, "  %-7s", name);
-    for (size_t i = 0; i < OUT_PERCENTILES; i++)
-        if (out_percentile_ok(h->n, out_percentiles[i].percent))
-            out_put_time(b, (double)hdr_percentile(h,
-                                         out_percentiles[i].percent), 9);
+    txt_putf(b, "  %-8s", name);
+    for (size_t i = 0; i < t->npercent; i++)
+        if (out_percentile_ok(h->n, t->percent[i]))
+            out_put_time(b, (double)hdr_percentile(h, t->percent[i]), 9);
         else
             out_put_right(b, "n/a", 9);
     out_put_time(b, (double)h->max, 9);
@@ -20426,25 +21268,61 @@ static void out_load_row(struct buf *b, const char *name, const struct hdr *h)
     mem_put_byte(b, '\n');
 }
 
-/* Append the good calls' latencies in bins that double. */
-static void out_load_bins(struct buf *b, const struct hdr *h)
+/* Append the latency table. */
+static void out_load_latency(struct buf *b, const struct load_report *t)
 {
-    enum { BINS = 34, WIDTH = 40 };
-    uint64_t bin[BINS] = {0}, most = 1;
-    size_t low = BINS, high = 0;
-    for (uint32_t i = 0, k = 0; i < HDR_COUNTS; i++) {
+    const struct load_result *r = t->result;
+    if (!r->latency.n && !r->failed_latency.n)
+        return;
+    txt_puts(b, "\n  latency ");
+    for (size_t i = 0; i < t->npercent; i++)
+        out_put_percent(b, t->percent[i], 9);
+    txt_puts(b, "      max     mean\n");
+    out_load_row(b, t, load_open(t->config) ? "response" : "ok", &r->latency);
+    out_load_row(b, t, "service", &r->service);
+    out_load_row(b, t, "first", &r->first);
+    out_load_row(b, t, "message", &r->message);
+    out_load_row(b, t, "failed", &r->failed_latency);
+    if (load_open(t->config))
+        txt_puts(b, "  response is from the moment that the schedule had, "
+                 "service from the sending\n");
+}
+
+/* Latencies in bins that double: bin k ends at 1 ms * 2^(k - 10): 1 us, 2 us,
+ * ... 2 h. */
+enum { OUT_BINS = 34 };
+
+/* Count h's values into bin[OUT_BINS]; *low and *high are the first and last
+ * that are not empty, low > high when all are. */
+static void out_bins(const struct hdr *h, uint64_t *bin, size_t *low,
+                     size_t *high)
+{
+    *low = OUT_BINS;
+    *high = 0;
+    memset(bin, 0, OUT_BINS * sizeof *bin);
+    for (uint32_t i = 0, k = 0; h->count && i < HDR_COUNTS; i++) {
         if (!h->count[i])
             continue;
-        /* Bin k ends at 1 ms * 2^(k - 10): 1 us, 2 us, ... 2 h. */
-        while (k < BINS - 1 && (double)hdr_value(i) > ldexp(1e6, (int)k - 10))
+        while (k < OUT_BINS - 1 &&
+               (double)hdr_value(i) > ldexp(1e6, (int)k - 10))
             k++;
         bin[k] += h->count[i];
-        most = bin[k] > most ? bin[k] : most;
-        low = k < low ? k : low;
-        high = k;
+        *low = k < *low ? k : *low;
+        *high = k;
     }
+}
+
+/* Append the good calls' latencies in bins. */
+static void out_load_bins(struct buf *b, const struct hdr *h)
+{
+    enum { WIDTH = 40 };
+    uint64_t bin[OUT_BINS], most = 1;
+    size_t low, high;
+    out_bins(h, bin, &low, &high);
+    for (size_t k = 0; k < OUT_BINS; k++)
+        most = bin[k] > most ? bin[k] : most;
     mem_put_byte(b, '\n');
-    for (size_t k = low; k <= high && low < BINS; k++) {
+    for (size_t k = low; k <= high; k++) {
         int bar = (int)((double)bin[k] * WIDTH / (double)most + 0.5);
         txt_putf(b, "  <= %8.4g ms |%.*s%*s", ldexp(1, (int)k - 10), bar,
                  "########################################", WIDTH - bar, "");
@@ -20511,35 +21389,33 @@ static void out_load_errors(struct buf *b, const struct load_result *r,
 }
 
 /* Append what the client itself used, and the notes. */
-static void out_load_notes(struct buf *b, const struct load_config *k,
-                           const struct load_result *r)
+static void out_load_notes(struct buf *b, const struct load_report *t)
 {
-    double cpu = 0, user = 0, sys = 0, most = 0;
+    const struct load_result *r = t->result;
+    double cpu = 0, user = 0, sys = 0, wait = 0, wall = 0;
     double done = (double)r->ok + (double)r->failed;
-    uint64_t streams = k->streams ? k->streams : 1;
     for (unsigned i = 0; i < r->threads; i++) {
         cpu += (double)r->thread[i].cpu_ns;
         user += (double)r->thread[i].user_ns;
         sys += (double)r->thread[i].sys_ns;
-        most = fmax(most, (double)r->thread[i].cpu_ns);
+        wait += (double)r->thread[i].wait_ns;
+        wall += (double)r->thread[i].wall_ns;
     }
-    double wall = (double)r->elapsed_ns;
     if (wall > 0 && done > 0 && cpu > 0) {
         double parts = user + sys > 0 ? user + sys : 1;
         txt_putf(b, "  client    %.0f%% of %u thread%s busy   CPU %.2f us per "
-                 "request (user %.0f%%, kernel %.0f%%)\n",
-                 100 * cpu / wall / r->threads, r->threads,
+                 "request (user %.0f%%, kernel %.0f%%)   waited for a CPU "
+                 "%.1f%%", 100 * cpu / wall, r->threads,
                  r->threads == 1 ? "" : "s", cpu / done / 1e3,
-                 100 * user / parts, 100 * sys / parts);
+                 100 * user / parts, 100 * sys / parts, 100 * wait / wall);
+        if (r->lag.n) {
+            txt_puts(b, "   send lag p99 ");
+            txt_put_time(b, (double)hdr_percentile(&r->lag, 99));
+        }
+        mem_put_byte(b, '\n');
     }
-    txt_puts(b, "  note      closed loop: latency excludes queueing\n");
-    if (r->peer_streams < streams)
-        txt_putf(b, "  note      the server allows %" PRIu32 " at once of the "
-                 "%" PRIu64 " calls in flight; the rest waits in the client, "
-                 "and that counts\n", r->peer_streams, streams);
-    if (wall > 0 && most > 0.85 * wall)
-        txt_puts(b, "  note      a client thread was busy more than 85% of the "
-                 "time: these latencies are partly the client's\n");
+    if (!load_open(t->config))
+        txt_puts(b, "  note      closed loop: latency excludes queueing\n");
     if (r->gave_up)
         txt_putf(b, "  note      %" PRIu64 " clients lost the server and gave "
                  "up; the calls that they had left are not sent\n",
@@ -20548,26 +21424,7 @@ static void out_load_notes(struct buf *b, const struct load_config *k,
         txt_puts(b, "  note      interrupted: these are the results so far\n");
 }
 
-/* Append the result of a run for people, to stand under its plan; color is for
- * a terminal. */
-static void out_load_text(struct buf *b, const struct load_config *k,
-                          const struct load_result *r, bool color)
-{
-    mem_put_byte(b, '\n');
-    out_load_counts(b, r);
-    if (r->latency.n || r->failed_latency.n) {
-        txt_puts(b, "\n  latency");
-        for (size_t i = 0; i < OUT_PERCENTILES; i++)
-            out_put_right(b, out_percentiles[i].name, 9);
-        txt_puts(b, "      max     mean\n");
-        out_load_row(b, "ok", &r->latency);
-        out_load_row(b, "failed", &r->failed_latency);
-    }
-    if (r->latency.n)
-        out_load_bins(b, &r->latency);
-    out_load_errors(b, r, color);
-    out_load_notes(b, k, r);
-}
+/* ---- the server's CPU by call ---- */
 
 /* A member that is a whole number. */
 static void out_js_count(struct js *j, const char *key, uint64_t v)
@@ -20583,29 +21440,203 @@ static void out_js_text(struct js *j, const char *key, const char *text)
     js_put_str(j, txt_slice(text));
 }
 
-/* The member key: a histogram. */
-static void out_js_hdr(struct js *j, const char *key, const struct hdr *h)
+/* Append what a's profile says of a call: in all, and by function; a function
+ * that too few samples have is not ranked. */
+static void out_load_profile(struct buf *b, const struct load_profile *p)
 {
-    js_key(j, key);
-    js_open(j, '{');
-    out_js_count(j, "count", h->n);
-    out_js_count(j, "min", (uint64_t)h->min);
-    out_js_count(j, "max", (uint64_t)h->max);
-    js_key(j, "mean");
-    if (h->n)
-        js_put_num(j, h->sum / (double)h->n);
-    else
+    const struct anl *a = p->anl;
+    double per = a->cpu_ns_per_call, n = a->trust.effective;
+    size_t shown = 0;
+    txt_puts(b, "\n  server CPU  ");
+    if (isnan(per)) {
+        txt_puts(b, "n/a: the profile has no CPU time, or no call ended\n");
+        return;
+    }
+    out_put_time(b, per, 0);
+    txt_putf(b, " a call   %.0f samples in %.3g s, %.0f calls   user and "
+             "kernel n/a\n", a->trust.samples, p->seconds, a->calls);
+    if (n < OUT_RANKED_SAMPLES) {
+        txt_putf(b, "              %.0f samples rank nothing; use a longer -d, "
+                 "or --profile-hz\n", a->trust.samples);
+        return;
+    }
+    txt_puts(b, "      flat/call   95 % interval          samples   cum/call  "
+             "function\n");
+    for (size_t i = 0; i < a->nfunctions && shown < OUT_PROFILE_ROWS; i++) {
+        const struct anl_function *f = &a->function[i];
+        if ((double)f->flat.sum.samples < OUT_RANKED_ROW)
+            continue;
+        out_put_time(b, f->per_call_ns, 15);
+        out_put_time(b, per * f->flat.low, 10);
+        txt_puts(b, " to");
+        out_put_time(b, per * f->flat.high, 9);
+        out_put_count(b, (uint64_t)f->flat.sum.samples, 14);
+        out_put_time(b, per * f->cum.share, 11);
+        txt_puts(b, f->resolved ? "  " : " ~");
+        view_put_name(b, a->view.node[f->node].name, ' ');
+        mem_put_byte(b, '\n');
+        shown++;
+    }
+    txt_puts(b, "      ~: its place among its neighbours is not certain\n");
+}
+
+/* The member profile. */
+static void out_load_js_profile(struct js *j, const struct load_profile *p)
+{
+    js_key(j, "profile");
+    if (!p) {
         js_put_null(j);
+        return;
+    }
+    const struct anl *a = p->anl;
+    double per = a->cpu_ns_per_call;
+    js_open(j, '{');
+    out_js_num(j, "seconds", p->seconds);
+    out_js_num(j, "samples", a->trust.samples);
+    out_js_num(j, "calls", a->calls);
+    out_js_num(j, "cpu_ns_per_request", per);
+    out_js_num(j, "rel_error", a->trust.effective > 0 ?
+               1 / sqrt(a->trust.effective) : (double)NAN);
+    out_js_text(j, "file", p->file);
+    js_key(j, "functions");
+    js_open(j, '[');
+    for (size_t i = 0; i < a->nfunctions &&
+                       a->trust.effective >= OUT_RANKED_SAMPLES; i++) {
+        const struct anl_function *f = &a->function[i];
+        if ((double)f->flat.sum.samples < OUT_RANKED_ROW)
+            continue;
+        js_open(j, '{');
+        js_key(j, "name");
+        js_put_str(j, a->view.node[f->node].name);
+        out_js_count(j, "samples", (uint64_t)f->flat.sum.samples);
+        out_js_num(j, "flat_ns", f->per_call_ns);
+        out_js_num(j, "flat_low_ns", per * f->flat.low);
+        out_js_num(j, "flat_high_ns", per * f->flat.high);
+        out_js_num(j, "cum_ns", per * f->cum.share);
+        out_js_num(j, "pct", 100 * f->flat.share);
+        js_key(j, "rank_resolved");
+        js_put_bool(j, f->resolved);
+        js_close(j, '}');
+    }
+    js_close(j, ']');
+    js_close(j, '}');
+}
+
+/* What limited a run, for people and for programs; static. */
+static const char *const out_limit[][2] = {
+    [LOAD_BY_SERVER] = { "SERVER-LIMITED", "server" },
+    [LOAD_BY_CLIENT] = { "CLIENT-LIMITED", "client" },
+    [LOAD_BY_NETWORK] = { "NETWORK-LIMITED", "network" },
+    [LOAD_BY_SETTINGS] = { "STREAM-LIMITED", "settings" },
+    [LOAD_BY_RATE] = { "RATE-LIMITED", "rate" },
+    [LOAD_BY_UNKNOWN] = { "UNKNOWN", "unknown" },
+};
+
+/* Append the verdict and its evidence. */
+static void out_load_verdict(struct buf *b, const struct load_report *t)
+{
+    const struct load_verdict *v = &t->verdict;
+    txt_putf(b, "  verdict   %s", out_limit[v->limit][0]);
+    for (size_t i = 0; i < v->nwhy; i++)
+        txt_putf(b, "%s%s", i ? "\n            " : "  ", v->why[i]);
+    mem_put_byte(b, '\n');
+    if (v->limit == LOAD_BY_CLIENT)
+        txt_puts(b, "            these latencies are partly the client's\n");
+}
+
+/* Append a figure of an assertion: a time where it is about one. */
+static void out_put_figure(struct buf *b, const struct load_assert *a)
+{
+    char first = a->text[0];
+    if (isnan(a->value))
+        txt_puts(b, "n/a");
+    else if (first == 'p' || first == 'c' || (first == 'm'))
+        txt_put_time(b, a->value);
+    else if (strchr(a->text, '%'))
+        txt_putf(b, "%.4g%%", 100 * a->value);
+    else
+        txt_putf(b, "%.10g", a->value);
+}
+
+/* Append what became of the assertions. */
+static void out_load_asserts(struct buf *b, const struct load_report *t)
+{
+    for (size_t i = 0; i < t->nassert; i++) {
+        const struct load_assert *a = &t->assert[i];
+        txt_putf(b, "  assert    %s  ", a->pass ? "holds" : "FAILS");
+        txt_put_clean(b, txt_slice(a->text));
+        txt_puts(b, "   it is ");
+        out_put_figure(b, a);
+        mem_put_byte(b, '\n');
+    }
+}
+
+/* Append the result of a run for people, to stand under its plan; color is for
+ * a terminal. */
+static void out_load_text(struct buf *b, const struct load_report *t,
+                          bool color)
+{
+    const struct load_result *r = t->result;
+    mem_put_byte(b, '\n');
+    out_load_counts(b, r);
+    out_load_latency(b, t);
+    if (r->latency.n)
+        out_load_bins(b, &r->latency);
+    out_load_errors(b, r, color);
+    out_load_notes(b, t);
+    out_load_verdict(b, t);
+    out_load_asserts(b, t);
+    if (t->profile)
+        out_load_profile(b, t->profile);
+}
+
+/* The members percentiles of h. */
+static void out_js_percentiles(struct js *j, const struct load_report *t,
+                               const struct hdr *h)
+{
+    char key[24];
     js_key(j, "percentiles");
     js_open(j, '{');
-    for (size_t i = 0; i < OUT_PERCENTILES; i++) {
-        js_key(j, out_percentiles[i].key);
-        if (out_percentile_ok(h->n, out_percentiles[i].percent))
-            js_put_int(j, hdr_percentile(h, out_percentiles[i].percent));
+    for (size_t i = 0; i < t->npercent; i++) {
+        snprintf(key, sizeof key, "%.10g", t->percent[i]);
+        js_key(j, key);
+        if (out_percentile_ok(h->n, t->percent[i]))
+            js_put_int(j, hdr_percentile(h, t->percent[i]));
         else
             js_put_null(j);
     }
     js_close(j, '}');
+}
+
+/* The standard deviation of h's values, each taken for its bucket's highest; NAN
+ * of none. */
+static double out_deviation(const struct hdr *h)
+{
+    double mean = h->sum / (double)h->n, squares = 0;
+    for (uint32_t i = 0; h->count && i < HDR_COUNTS; i++)
+        if (h->count[i]) {
+            double d = (double)hdr_value(i) - mean;
+            squares += d * d * (double)h->count[i];
+        }
+    return h->n ? sqrt(squares / (double)h->n) : (double)NAN;
+}
+
+/* The member key: a histogram; null of no values where there may be none. */
+static void out_js_hdr(struct js *j, const struct load_report *t,
+                       const char *key, const struct hdr *h, bool always)
+{
+    js_key(j, key);
+    if (!h->n && !always) {
+        js_put_null(j);
+        return;
+    }
+    js_open(j, '{');
+    out_js_count(j, "count", h->n);
+    out_js_count(j, "min", (uint64_t)h->min);
+    out_js_count(j, "max", (uint64_t)h->max);
+    out_js_num(j, "mean", h->n ? h->sum / (double)h->n : (double)NAN);
+    out_js_num(j, "stddev", out_deviation(h));
+    out_js_percentiles(j, t, h);
     js_key(j, "hdr");
     js_open(j, '{');
     out_js_count(j, "unit_ns", 1);
@@ -20621,32 +21652,69 @@ static void out_js_hdr(struct js *j, const char *key, const struct hdr *h)
             js_close(j, ']');
         }
     js_close(j, ']');
+    struct buf v2 = {0};
+    hdr_put_v2(h, &v2);
+    js_key(j, "v2");
+    js_put_str(j, (struct slice){ (const char *)v2.data, v2.len });
+    mem_fini(&v2);
     js_close(j, '}');
     js_close(j, '}');
 }
 
-/* The members config, window and counts. */
-static void out_load_js_plan(struct js *j, const struct load_config *k,
-                             const struct load_result *r)
+/* The member config. */
+static void out_load_js_config(struct js *j, const struct load_report *t)
 {
-    static const char *const ended[] = { "count", "duration", "signal" };
+    static const char *const kind[] = { "unary", "client_stream",
+                                        "server_stream", "bidi" };
+    const struct load_config *k = t->config;
     js_key(j, "config");
     js_open(j, '{');
     out_js_text(j, "target", k->target[0]);
-    out_js_text(j, "address", r->target);
+    out_js_text(j, "address", t->result->target);
     out_js_text(j, "call", k->call);
+    out_js_text(j, "kind", kind[k->kind]);
     out_js_count(j, "clients", k->clients);
+    out_js_count(j, "connections", load_connections(k));
     out_js_count(j, "requests_per_client", k->requests_per_client);
     out_js_count(j, "total", load_planned(k));
-    out_js_count(j, "streams", k->streams ? k->streams : 1);
-    out_js_text(j, "mode", "closed");
-    js_key(j, "rate");
-    js_put_null(j);
-    out_js_count(j, "threads", r->threads);
+    out_js_count(j, "streams", k->streams ? k->streams :
+                 load_open(k) ? LOAD_OPEN_STREAMS : 1);
+    out_js_text(j, "mode", load_open(k) ? "open" : "closed");
+    out_js_num(j, "rate", load_open(k) ? k->step[0].from : (double)NAN);
+    js_key(j, "schedule");
+    js_open(j, '[');
+    for (size_t i = 0; i < k->nstep; i++) {
+        js_open(j, '{');
+        out_js_num(j, "from", k->step[i].from);
+        out_js_num(j, "to", k->step[i].to);
+        out_js_count(j, "ns", (uint64_t)k->step[i].ns);
+        js_close(j, '}');
+    }
+    js_close(j, ']');
+    out_js_text(j, "arrival", k->poisson ? "poisson" : "uniform");
+    out_js_count(j, "threads", t->result->threads);
     out_js_count(j, "duration_ns", (uint64_t)k->duration_ns);
     out_js_count(j, "warmup_ns", (uint64_t)k->warmup_ns);
     out_js_count(j, "timeout_ns", (uint64_t)k->timeout_ns);
+    js_key(j, "labels");
+    js_open(j, '{');
+    for (size_t i = 0; i < t->nlabel; i++) {
+        const char *eq = strchr(t->label[i], '=');
+        size_t n = eq ? (size_t)(eq - t->label[i]) : strlen(t->label[i]);
+        js_put_str(j, (struct slice){ t->label[i], n });
+        mem_put_byte(j->b, ':');
+        j->more = false;
+        js_put_str(j, txt_slice(eq ? eq + 1 : ""));
+    }
     js_close(j, '}');
+    js_close(j, '}');
+}
+
+/* The members window, counts and throughput. */
+static void out_load_js_counts(struct js *j, const struct load_result *r)
+{
+    static const char *const ended[] = { "count", "duration", "signal" };
+    double s = (double)r->elapsed_ns / 1e9;
     js_key(j, "window");
     js_open(j, '{');
     out_js_count(j, "start_unix_ns", (uint64_t)r->start_unix_ns);
@@ -20663,34 +21731,54 @@ static void out_load_js_plan(struct js *j, const struct load_config *k,
     out_js_count(j, "not_sent", r->not_sent);
     out_js_count(j, "retried_after_goaway", r->resent);
     js_close(j, '}');
-}
-
-/* The members throughput, latency and connect. */
-static void out_load_js_times(struct js *j, const struct load_result *r)
-{
-    double s = (double)r->elapsed_ns / 1e9;
     js_key(j, "throughput");
     js_open(j, '{');
-    js_key(j, "rps_ok");
-    js_put_num(j, s > 0 ? (double)r->ok / s : (double)NAN);
-    js_key(j, "rps_all");
-    js_put_num(j, s > 0 ? (double)(r->ok + r->failed) / s : (double)NAN);
+    out_js_num(j, "rps_ok", s > 0 ? (double)r->ok / s : (double)NAN);
+    out_js_num(j, "rps_all", s > 0 ? (double)(r->ok + r->failed) / s
+                                   : (double)NAN);
     out_js_count(j, "bytes_in", r->bytes_in);
     out_js_count(j, "bytes_out", r->bytes_out);
+    out_js_count(j, "messages_in", r->messages_in);
+    out_js_count(j, "messages_out", r->messages_out);
     js_close(j, '}');
+}
+
+/* The members latency, connect and intervals. */
+static void out_load_js_times(struct js *j, const struct load_report *t)
+{
+    const struct load_result *r = t->result;
+    bool open = load_open(t->config);
     js_key(j, "latency");
     js_open(j, '{');
-    out_js_hdr(j, "service", &r->latency);
-    out_js_hdr(j, "failed", &r->failed_latency);
+    out_js_hdr(j, t, "response", open ? &r->latency : &r->service, open);
+    out_js_hdr(j, t, "service", open ? &r->service : &r->latency, true);
+    out_js_hdr(j, t, "failed", &r->failed_latency, true);
+    out_js_hdr(j, t, "send_lag", &r->lag, false);
+    out_js_hdr(j, t, "first_byte", &r->first, false);
+    out_js_hdr(j, t, "message", &r->message, false);
     js_close(j, '}');
     js_key(j, "connect");
     js_open(j, '{');
     out_js_count(j, "ok", r->connect.n);
-    out_js_hdr(j, "settings", &r->connect);
+    out_js_hdr(j, t, "settings", &r->connect, true);
     out_js_count(j, "reconnects", r->reconnects);
     out_js_count(j, "goaways", r->goaways);
     out_js_count(j, "lost", r->lost);
     js_close(j, '}');
+    js_key(j, "intervals");
+    js_open(j, '[');
+    for (size_t i = 0; i < r->intervals.n; i++) {
+        const struct load_interval *v = &r->intervals.v[i];
+        js_open(j, '{');
+        out_js_count(j, "t_ns", i * (uint64_t)r->intervals.ns);
+        out_js_count(j, "ok", v->ok);
+        out_js_count(j, "failed", v->failed);
+        out_js_count(j, "p50", (uint64_t)load_interval_percentile(v, 50));
+        out_js_count(j, "p99", (uint64_t)load_interval_percentile(v, 99));
+        out_js_count(j, "in_flight", v->in_flight);
+        js_close(j, '}');
+    }
+    js_close(j, ']');
 }
 
 /* The members status and errors. */
@@ -20729,47 +21817,460 @@ static void out_load_js_errors(struct js *j, const struct load_result *r)
     out_js_count(j, "errors_of_other_kinds", r->other_errors);
 }
 
-/* Append the result of a run as JSON, schema grpcprof.load/1.  "exit" is what
- * the program ends with when it can write the result: 128 + the signal, which
- * stands in *k->stop, or whether too many calls failed. */
-static void out_load_json(struct buf *b, const struct load_config *k,
-                          const struct load_result *r)
+/* The member client. */
+static void out_load_js_client(struct js *j, const struct load_result *r)
+{
+    js_key(j, "client");
+    js_open(j, '{');
+    js_key(j, "threads");
+    js_open(j, '[');
+    for (unsigned i = 0; i < r->threads; i++) {
+        const struct load_thread *t = &r->thread[i];
+        double wall = (double)t->wall_ns;
+        js_open(j, '{');
+        out_js_count(j, "clients", t->clients);
+        out_js_count(j, "cpu_ns", (uint64_t)t->cpu_ns);
+        out_js_count(j, "user_ns", (uint64_t)t->user_ns);
+        out_js_count(j, "sys_ns", (uint64_t)t->sys_ns);
+        out_js_count(j, "wall_ns", (uint64_t)t->wall_ns);
+        out_js_count(j, "wait_ns", (uint64_t)t->wait_ns);
+        out_js_num(j, "cpu_pct", wall > 0 ? 100 * (double)t->cpu_ns / wall
+                                          : (double)NAN);
+        out_js_num(j, "runqueue_wait_pct", wall > 0 ?
+                   100 * (double)t->wait_ns / wall : (double)NAN);
+        out_js_count(j, "invol_switches", t->switches);
+        out_js_count(j, "loop_max_ns", (uint64_t)t->turn_most_ns);
+        js_close(j, '}');
+    }
+    js_close(j, ']');
+    js_key(j, "peer_streams");
+    if (r->peer_streams == UINT32_MAX)
+        js_put_null(j);
+    else
+        js_put_int(j, r->peer_streams);
+    out_js_count(j, "tx_blocked", r->tx_blocked);
+    out_js_count(j, "streams_blocked_ns", (uint64_t)r->queued_ns);
+    out_js_count(j, "tcp_busy_ns", (uint64_t)r->tcp_busy_ns);
+    out_js_count(j, "tcp_limited_ns", (uint64_t)r->tcp_limited_ns);
+    out_js_count(j, "gave_up", r->gave_up);
+    js_close(j, '}');
+}
+
+/* The members verdict and asserts. */
+static void out_load_js_verdict(struct js *j, const struct load_report *t)
+{
+    const struct load_verdict *v = &t->verdict;
+    js_key(j, "verdict");
+    js_open(j, '{');
+    out_js_text(j, "limit", out_limit[v->limit][1]);
+    out_js_num(j, "confidence", v->confidence);
+    js_key(j, "why");
+    js_open(j, '[');
+    for (size_t i = 0; i < v->nwhy; i++)
+        js_put_str(j, txt_slice(v->why[i]));
+    js_close(j, ']');
+    js_close(j, '}');
+    js_key(j, "asserts");
+    js_open(j, '[');
+    for (size_t i = 0; i < t->nassert; i++) {
+        js_open(j, '{');
+        out_js_text(j, "expr", t->assert[i].text);
+        out_js_num(j, "value", t->assert[i].value);
+        js_key(j, "pass");
+        js_put_bool(j, t->assert[i].pass);
+        js_close(j, '}');
+    }
+    js_close(j, ']');
+}
+
+/* Append the result of a run as JSON, schema grpcprof.load/1. */
+static void out_load_json(struct buf *b, const struct load_report *t)
 {
     struct js j = { .b = b };
-    int signo = k->stop && r->ended == LOAD_SIGNAL ? atomic_load(k->stop) : 0;
-    int exit_status = signo ? 128 + signo : load_exceeds(k, r) ? 3 : 0;
+    struct utsname host = {0};
+    (void)uname(&host);
     js_open(&j, '{');
     out_js_text(&j, "schema", "grpcprof.load/1");
     js_key(&j, "tool");
     js_open(&j, '{');
     out_js_text(&j, "version", GP_VERSION);
+    out_js_text(&j, "host", host.nodename);
     out_js_count(&j, "cpus", sys_cpus());
+    out_js_text(&j, "kernel", host.release);
     js_close(&j, '}');
-    out_load_js_plan(&j, k, r);
-    out_load_js_times(&j, r);
-    out_load_js_errors(&j, r);
-    js_key(&j, "client");
-    js_open(&j, '{');
-    js_key(&j, "threads");
-    js_open(&j, '[');
-    for (unsigned i = 0; i < r->threads; i++) {
-        js_open(&j, '{');
-        out_js_count(&j, "clients", r->thread[i].clients);
-        out_js_count(&j, "cpu_ns", (uint64_t)r->thread[i].cpu_ns);
-        out_js_count(&j, "user_ns", (uint64_t)r->thread[i].user_ns);
-        out_js_count(&j, "sys_ns", (uint64_t)r->thread[i].sys_ns);
-        js_close(&j, '}');
-    }
-    js_close(&j, ']');
-    js_close(&j, '}');
-    out_js_count(&j, "exit", (uint64_t)exit_status);
+    out_load_js_config(&j, t);
+    out_load_js_counts(&j, t->result);
+    out_load_js_times(&j, t);
+    out_load_js_errors(&j, t->result);
+    out_load_js_client(&j, t->result);
+    out_load_js_verdict(&j, t);
+    out_load_js_profile(&j, t->profile);
+    js_key(&j, "exit");
+    js_put_int(&j, t->exit);
     js_close(&j, '}');
     mem_put_byte(b, '\n');
 }
 
+/* ---- other formats of it ---- */
+
+/* A figure of a result in a flat list; share: of seconds. */
+struct out_figure { const char *name; double value; };
+
+/* Call put for each figure of t that stands in one number. */
+static void out_load_figures(const struct load_report *t, struct buf *b,
+                             void (*put)(struct buf *b,
+                                         const struct out_figure *f))
+{
+    const struct load_result *r = t->result;
+    double s = (double)r->elapsed_ns / 1e9, cpu = 0;
+    double done = (double)(r->ok + r->failed);
+    for (unsigned i = 0; i < r->threads; i++)
+        cpu += (double)r->thread[i].cpu_ns;
+    const struct out_figure figure[] = {
+        { "planned", (double)r->planned }, { "sent", (double)r->sent },
+        { "ok", (double)r->ok }, { "failed", (double)r->failed },
+        { "cut_off", (double)r->cut_off }, { "not_sent", (double)r->not_sent },
+        { "retried_after_goaway", (double)r->resent },
+        { "elapsed_ns", (double)r->elapsed_ns },
+        { "rps_ok", s > 0 ? (double)r->ok / s : (double)NAN },
+        { "bytes_in", (double)r->bytes_in },
+        { "bytes_out", (double)r->bytes_out },
+        { "messages_in", (double)r->messages_in },
+        { "messages_out", (double)r->messages_out },
+        { "connections", (double)r->connect.n },
+        { "reconnects", (double)r->reconnects },
+        { "client_cpu_ns_per_request", done > 0 ? cpu / done : (double)NAN },
+    };
+    for (size_t i = 0; i < sizeof figure / sizeof *figure; i++)
+        put(b, &figure[i]);
+}
+
+/* A row of the CSV. */
+static void out_csv_figure(struct buf *b, const struct out_figure *f)
+{
+    if (isnan(f->value))
+        txt_putf(b, "%s,\r\n", f->name);
+    else
+        txt_putf(b, "%s,%.15g\r\n", f->name, f->value);
+}
+
+/* The latencies of t that have a name in its tables, in their order. */
+enum { OUT_TIMES = 5 };
+
+/* Put them into name[] and h[]; how many there are. */
+static size_t out_load_times(const struct load_report *t, const char **name,
+                             const struct hdr **h)
+{
+    const struct load_result *r = t->result;
+    bool open = load_open(t->config);
+    const char *const names[] = { open ? "response" : "service",
+                                  open ? "service" : "", "first_byte",
+                                  "message", "failed" };
+    const struct hdr *const all[] = { &r->latency, &r->service, &r->first,
+                                      &r->message, &r->failed_latency };
+    size_t n = 0;
+    for (size_t i = 0; i < OUT_TIMES; i++)
+        if (all[i]->n) {
+            name[n] = names[i];
+            h[n++] = all[i];
+        }
+    return n;
+}
+
+/* Append t as CSV (RFC 4180): a name and a number a row; times in ns. */
+static void out_load_csv(struct buf *b, const struct load_report *t)
+{
+    const char *name[OUT_TIMES];
+    const struct hdr *h[OUT_TIMES];
+    size_t n = out_load_times(t, name, h);
+    txt_puts(b, "name,value\r\n");
+    out_load_figures(t, b, out_csv_figure);
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < t->npercent; k++)
+            if (out_percentile_ok(h[i]->n, t->percent[k]))
+                txt_putf(b, "%s_p%.10g_ns,%" PRId64 "\r\n", name[i],
+                         t->percent[k], hdr_percentile(h[i], t->percent[k]));
+        txt_putf(b, "%s_count,%" PRIu64 "\r\n%s_mean_ns,%.10g\r\n"
+                 "%s_max_ns,%" PRId64 "\r\n", name[i], h[i]->n, name[i],
+                 h[i]->sum / (double)h[i]->n, name[i], h[i]->max);
+    }
+}
+
+/* A metric without labels, in Prometheus' text format. */
+static void out_prometheus_figure(struct buf *b, const struct out_figure *f)
+{
+    if (!isnan(f->value))
+        txt_putf(b, "# TYPE grpcprof_load_%s gauge\ngrpcprof_load_%s %.15g\n",
+                 f->name, f->name, f->value);
+}
+
+/* Append t in Prometheus' text format, as a textfile collector or a push
+ * gateway takes it; latencies as histograms whose buckets double. */
+static void out_load_prometheus(struct buf *b, const struct load_report *t)
+{
+    const char *name[OUT_TIMES];
+    const struct hdr *h[OUT_TIMES];
+    size_t n = out_load_times(t, name, h), low, high;
+    uint64_t bin[OUT_BINS];
+    out_load_figures(t, b, out_prometheus_figure);
+    for (size_t i = 0; i < n; i++) {
+        uint64_t sum = 0;
+        out_bins(h[i], bin, &low, &high);
+        txt_putf(b, "# TYPE grpcprof_load_%s_seconds histogram\n", name[i]);
+        for (size_t k = low; k <= high; k++) {
+            sum += bin[k];
+            txt_putf(b, "grpcprof_load_%s_seconds_bucket{le=\"%.9g\"} %" PRIu64
+                     "\n", name[i], ldexp(1e-3, (int)k - 10), sum);
+        }
+        txt_putf(b, "grpcprof_load_%s_seconds_bucket{le=\"+Inf\"} %" PRIu64
+                 "\ngrpcprof_load_%s_seconds_sum %.9g\n"
+                 "grpcprof_load_%s_seconds_count %" PRIu64 "\n", name[i],
+                 h[i]->n, name[i], h[i]->sum / 1e9, name[i], h[i]->n);
+    }
+    txt_puts(b, "# TYPE grpcprof_load_status_total counter\n");
+    for (int i = 0; i < 17; i++)
+        if (t->result->status[i])
+            txt_putf(b, "grpcprof_load_status_total{grpc_code=\"%s\"} %" PRIu64
+                     "\n", rpc_status_name(i), t->result->status[i]);
+}
+
+/* ---- the HTML page ---- */
+
+static const char *const out_page_head[] = {
+    "<!DOCTYPE html>",
+    "<html lang=\"en\"><head><meta charset=\"utf-8\">",
+    "<meta name=\"viewport\" content=\"width=device-width\">",
+    "<title>grpcprof load</title><style>",
+    ":root{color-scheme:light dark}",
+    "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;",
+    "padding:0 1rem}h1{font-size:1.3rem}h2{font-size:1.05rem;margin:2rem 0 .5rem}",
+    "table{border-collapse:collapse;font-variant-numeric:tabular-nums}",
+    "th,td{padding:.2rem .8rem;text-align:right;border-bottom:1px solid #8884}",
+    "th:first-child,td:first-child{text-align:left}",
+    "svg{width:100%;height:auto;display:block}svg text{font:11px system-ui,",
+    "sans-serif;fill:currentColor}.bar{fill:#4a7fb5}.bad{fill:#c0504d}",
+    ".line{fill:none;stroke:#4a7fb5;stroke-width:1.5}.p99{stroke:#c0504d}",
+    ".verdict{padding:.6rem 1rem;border-left:4px solid #4a7fb5;",
+    "background:#8881}.scroll{overflow-x:auto}",
+    "</style></head><body>",
+};
+
+/* A row of the page's table of figures; its data-key is what JSON calls it. */
+static void out_page_figure(struct buf *b, const struct out_figure *f)
+{
+    struct buf t = {0};
+    if (isnan(f->value))
+        txt_puts(&t, "n/a");
+    else if (strstr(f->name, "_ns"))
+        txt_put_time(&t, f->value);
+    else
+        txt_put_commas(&t, (uint64_t)(f->value + 0.5));
+    txt_putf(b, "<tr><td>%s</td><td data-key=\"%s\" data-value=\"%.15g\">%.*s"
+             "</td></tr>\n", f->name, f->name, f->value, (int)t.len,
+             t.data ? (const char *)t.data : "");
+    mem_fini(&t);
+}
+
+/* The table of latencies. */
+static void out_page_latency(struct buf *b, const struct load_report *t)
+{
+    const char *name[OUT_TIMES];
+    const struct hdr *h[OUT_TIMES];
+    size_t n = out_load_times(t, name, h);
+    txt_puts(b, "<h2>Latency</h2>\n<div class=\"scroll\"><table><tr><th></th>");
+    for (size_t k = 0; k < t->npercent; k++)
+        txt_putf(b, "<th>p%.10g</th>", t->percent[k]);
+    txt_puts(b, "<th>max</th><th>mean</th></tr>\n");
+    for (size_t i = 0; i < n; i++) {
+        txt_putf(b, "<tr><td>%s</td>", name[i]);
+        for (size_t k = 0; k < t->npercent + 2; k++) {
+            bool known = k >= t->npercent ||
+                         out_percentile_ok(h[i]->n, t->percent[k]);
+            double v = k == t->npercent ? (double)h[i]->max
+                     : k > t->npercent ? h[i]->sum / (double)h[i]->n
+                     : (double)hdr_percentile(h[i], t->percent[k]);
+            txt_putf(b, "<td data-key=\"%s.", name[i]);
+            if (k < t->npercent)
+                txt_putf(b, "p%.10g\"", t->percent[k]);
+            else
+                txt_puts(b, k == t->npercent ? "max\"" : "mean\"");
+            if (known)
+                txt_putf(b, " data-value=\"%.15g\"", v);
+            mem_put_byte(b, '>');
+            if (known)
+                txt_put_time(b, v);
+            else
+                txt_puts(b, "n/a");
+            txt_puts(b, "</td>");
+        }
+        txt_puts(b, "</tr>\n");
+    }
+    txt_puts(b, "</table></div>\n");
+}
+
+/* The histogram, as a picture with its counts as text. */
+static void out_page_bins(struct buf *b, const struct hdr *h)
+{
+    uint64_t bin[OUT_BINS], most = 1;
+    size_t low, high;
+    out_bins(h, bin, &low, &high);
+    if (low > high)
+        return;
+    for (size_t k = low; k <= high; k++)
+        most = bin[k] > most ? bin[k] : most;
+    txt_putf(b, "<svg viewBox=\"0 0 720 %zu\" role=\"img\" aria-label=\"Latency "
+             "histogram\">\n", (high - low + 1) * 18 + 4);
+    for (size_t k = low; k <= high; k++) {
+        size_t y = (k - low) * 18;
+        double width = 480 * (double)bin[k] / (double)most;
+        txt_putf(b, "<text x=\"100\" y=\"%zu\" text-anchor=\"end\">&#8804; %.4g "
+                 "ms</text><rect class=\"bar\" x=\"106\" y=\"%zu\" "
+                 "width=\"%.1f\" height=\"13\"/><text x=\"%.1f\" y=\"%zu\" "
+                 "data-bin=\"%" PRIu64 "\">", y + 13, ldexp(1, (int)k - 10),
+                 y + 2, width, 112 + width, y + 13, bin[k]);
+        txt_put_commas(b, bin[k]);
+        txt_puts(b, "</text>\n");
+    }
+    txt_puts(b, "</svg>\n");
+}
+
+/* A line of the time series: what get says of each interval. */
+static void out_page_line(struct buf *b, const struct load_intervals *v,
+                          const char *css, double most,
+                          double (*get)(const struct load_interval *i))
+{
+    double step = v->n > 1 ? 660 / (double)(v->n - 1) : 0;
+    txt_putf(b, "<polyline class=\"line%s\" points=\"", css);
+    for (size_t i = 0; i < v->n; i++)
+        txt_putf(b, "%.1f,%.1f ", 50 + step * (double)i,
+                 110 - 100 * get(&v->v[i]) / most);
+    txt_puts(b, "\"/>\n");
+}
+
+/* Good calls of an interval; its median; its p99. */
+static double out_interval_ok(const struct load_interval *i)
+{
+    return (double)i->ok;
+}
+static double out_interval_p50(const struct load_interval *i)
+{
+    return (double)load_interval_percentile(i, 50);
+}
+static double out_interval_p99(const struct load_interval *i)
+{
+    return (double)load_interval_percentile(i, 99);
+}
+
+/* The time series: two pictures over the same seconds. */
+static void out_page_series(struct buf *b, const struct load_result *r)
+{
+    const struct load_intervals *v = &r->intervals;
+    double calls = 1, late = 1, s = (double)v->ns / 1e9;
+    for (size_t i = 0; i < v->n; i++) {
+        calls = fmax(calls, out_interval_ok(&v->v[i]));
+        late = fmax(late, out_interval_p99(&v->v[i]));
+    }
+    txt_putf(b, "<h2>Every %.4g s</h2>\n<svg viewBox=\"0 0 720 120\" "
+             "role=\"img\" aria-label=\"Good calls in each interval\">"
+             "<text x=\"0\" y=\"12\">%.0f ok</text>\n", s, calls);
+    out_page_line(b, v, "", calls, out_interval_ok);
+    txt_puts(b, "</svg>\n<svg viewBox=\"0 0 720 120\" role=\"img\" "
+             "aria-label=\"p50 and p99 in each interval\"><text x=\"0\" "
+             "y=\"12\">");
+    txt_put_time(b, late);
+    txt_puts(b, "</text><text x=\"660\" y=\"12\">p50, p99</text>\n");
+    out_page_line(b, v, "", late, out_interval_p50);
+    out_page_line(b, v, " p99", late, out_interval_p99);
+    txt_puts(b, "</svg>\n");
+}
+
+/* Append t as a page that needs nothing else: no network, no script. */
+static void out_load_html(struct buf *b, const struct load_report *t)
+{
+    struct buf text = {0};
+    svg_put_lines(b, out_page_head, sizeof out_page_head /
+                                    sizeof *out_page_head);
+    out_load_plan(&text, t->config);
+    txt_puts(b, "<h1>grpcprof load</h1>\n<pre>");
+    svg_put_text(b, (struct slice){ (const char *)text.data, text.len });
+    txt_putf(b, "</pre>\n<p class=\"verdict\"><b data-key=\"verdict\">%s</b> ",
+             out_limit[t->verdict.limit][0]);
+    for (size_t i = 0; i < t->verdict.nwhy; i++) {
+        txt_puts(b, i ? "; " : "");
+        svg_put_text(b, txt_slice(t->verdict.why[i]));
+    }
+    txt_puts(b, "</p>\n");
+    out_page_latency(b, t);
+    out_page_bins(b, &t->result->latency);
+    if (t->result->intervals.n > 1)
+        out_page_series(b, t->result);
+    txt_puts(b, "<h2>Counts</h2>\n<table>\n");
+    out_load_figures(t, b, out_page_figure);
+    txt_puts(b, "</table>\n<h2>Status and errors</h2>\n<pre>");
+    text.len = 0;
+    out_load_errors(&text, t->result, false);
+    out_load_notes(&text, t);
+    out_load_asserts(&text, t);
+    svg_put_text(b, (struct slice){ (const char *)text.data, text.len });
+    txt_puts(b, "</pre>\n</body></html>\n");
+    b->err = b->err ? b->err : text.err;
+    mem_fini(&text);
+}
+
+/* ---- two results beside each other ---- */
+
+/* A line: a figure before and now, and by how much it changed. */
+static void out_compare_line(struct buf *b, const char *name, double old,
+                             double now, bool time)
+{
+    struct buf t[2] = {{0}};
+    for (int i = 0; i < 2; i++) {
+        double v = i ? now : old;
+        if (isnan(v))
+            txt_puts(&t[i], "n/a");
+        else if (time)
+            txt_put_time(&t[i], v);
+        else
+            txt_putf(&t[i], "%.0f", v);
+        mem_put_byte(&t[i], 0);
+    }
+    txt_putf(b, "  %-9s %10s  -> %10s", name, (char *)t[0].data,
+             (char *)t[1].data);
+    if (old > 0 && !isnan(now))
+        txt_putf(b, "   %+.1f%%", 100 * (now / old - 1));
+    mem_put_byte(b, '\n');
+    mem_fini(&t[0]);
+    mem_fini(&t[1]);
+}
+
+/* Append how t differs from the older result old. */
+static void out_load_compare(struct buf *b, const struct load_report *t,
+                             const struct load_result *old)
+{
+    const struct load_result *r = t->result;
+    char name[24];
+    double s = (double)r->elapsed_ns / 1e9, was = (double)old->elapsed_ns / 1e9;
+    txt_puts(b, "\n  compared with the older result\n");
+    out_compare_line(b, "req/s", was > 0 ? (double)old->ok / was : (double)NAN,
+                     s > 0 ? (double)r->ok / s : (double)NAN, false);
+    out_compare_line(b, "failed", (double)old->failed, (double)r->failed,
+                     false);
+    for (size_t i = 0; i < t->npercent; i++) {
+        double p = t->percent[i];
+        snprintf(name, sizeof name, "p%.10g", p);
+        out_compare_line(b, name, out_percentile_ok(old->latency.n, p) ?
+                         (double)hdr_percentile(&old->latency, p) : (double)NAN,
+                         out_percentile_ok(r->latency.n, p) ?
+                         (double)hdr_percentile(&r->latency, p) : (double)NAN,
+                         true);
+    }
+    txt_puts(b, "  one run each: differences between runs of the same server "
+             "are not known from this\n");
+}
+
 /* ================================== 26 CLI ==================================
  * for     option tables, help, the commands serve, load and report, main
- * uses    MEM, TXT, SYS, PB, PP, ANL, SVG, RPC, SVC, API, LOAD, OUT
+ * uses    MEM, TXT, SYS, PB, HDR, PP, ANL, SVG, RPC, SVC, API, LOAD, OUT
  * owns    stdout, stderr, the exit status, SIGINT and SIGTERM
  * spec    none
  * prefix  cmd_
@@ -20783,6 +22284,7 @@ static void out_load_json(struct buf *b, const struct load_config *k,
 
 enum cmd_status {                       /* exit status, all commands */
     CMD_OK = 0, CMD_FAILED = 1, CMD_USAGE = 2, CMD_ERRORS = 3,
+    CMD_ASSERT = 4, CMD_INVALID = 5,
     CMD_INTERRUPTED = 130, CMD_TERMINATED = 143,
 };
 
@@ -20792,6 +22294,8 @@ enum cmd_kind {
     CMD_BYTES,                          /* uint64_t in [min, max], K M G */
     CMD_DURATION,                       /* int64_t ns in [min, max] */
     CMD_TEXT,                           /* const char *, borrowed from argv */
+    CMD_OPTIONAL,                       /* the same; "" when only named, a value
+                                         * only behind = */
     CMD_LIST,                           /* struct cmd_list of texts */
 };
 
@@ -20916,6 +22420,9 @@ static bool cmd_store(const struct cmd_option *o, const char *text,
     case CMD_TEXT:
         *(const char **)at = text;
         return *text != 0;
+    case CMD_OPTIONAL:
+        *(const char **)at = text;
+        return true;
     case CMD_LIST:
         if (!*text || list->n == CMD_LIST_MOST)
             return false;
@@ -21013,6 +22520,8 @@ static int cmd_parse_long(const struct cmd_command *c, int argc, char **argv,
                   : cmd_set(c, o, "");
     if (eq)
         return cmd_set(c, o, eq + 1);
+    if (o->kind == CMD_OPTIONAL)
+        return cmd_set(c, o, "");
     if (*i + 1 >= argc)
         return cmd_misuse(c, "--%s needs %s", o->name, o->arg);
     return cmd_set(c, o, argv[++*i]);
@@ -21572,245 +23081,6 @@ out:
     return status;
 }
 
-/* ---- report ---- */
-
-struct cmd_report {
-    struct cmd_common common;           /* first */
-    const char *format, *out;           /* NULL: by out's ending; stdout */
-    const char *sample;                 /* type to look at; NULL: default */
-    uint64_t top;                       /* rows of a table */
-    bool cum, all;
-};
-
-static struct cmd_report cmd_report;
-
-static const struct cmd_option cmd_report_options[] = {
-    { 'f', "format", "NAME", "(text, or by --out's ending)",
-      "text, md, json, svg, folded, top",
-      CMD_TEXT, offsetof(struct cmd_report, format), 0, 0 },
-    { 'o', "out", "FILE", "(stdout)", "where the report goes; -: stdout",
-      CMD_TEXT, offsetof(struct cmd_report, out), 0, 0 },
-    { 0, "sample", "NAME", "(as pprof chooses)",
-      "sample type to look at, as in cpu or samples",
-      CMD_TEXT, offsetof(struct cmd_report, sample), 0, 0 },
-    { 0, "top", "N", "(20; all in json and -f top)", "rows of a table",
-      CMD_UINT, offsetof(struct cmd_report, top), 1, 1000000 },
-    { 0, "cum", NULL, NULL, "order -f top by cumulative value",
-      CMD_FLAG, offsetof(struct cmd_report, cum), 0, 0 },
-    { 0, "all", NULL, NULL, "every row, nothing trimmed",
-      CMD_FLAG, offsetof(struct cmd_report, all), 0, 0 },
-    CMD_COMMON(struct cmd_report),
-};
-
-struct cmd_format {
-    const char *name, *ending;          /* ending of --out that selects it */
-};
-
-static const struct cmd_format cmd_report_formats[] = {
-    { "text", ".txt" }, { "md", ".md" }, { "json", ".json" },
-    { "svg", ".svg" }, { "folded", ".folded" }, { "top", ".top" },
-};
-
-/* The format that -f or --out's ending names, "text" for neither; NULL after
- * saying what is wrong. */
-static const char *cmd_report_format(const struct cmd_report *c,
-                                     const struct cmd_command *cmd)
-{
-    size_t n = sizeof cmd_report_formats / sizeof *cmd_report_formats;
-    const char *dot = c->out ? strrchr(c->out, '.') : NULL;
-    for (size_t i = 0; i < n; i++) {
-        const struct cmd_format *f = &cmd_report_formats[i];
-        if (c->format ? !strcmp(c->format, f->name)
-                      : dot && !strcmp(dot, f->ending))
-            return f->name;
-    }
-    if (!c->format)
-        return "text";
-    cmd_misuse(cmd, "--format '%s': takes text, md, json, svg, folded or top",
-               c->format);
-    return NULL;
-}
-
-/* If a running serve is about to write path, append how and when to b. */
-static bool cmd_pending_read(const char *path, struct buf *b)
-{
-    char name[PATH_MAX], text[64] = "";
-    long pid;
-    int64_t until;
-    if (cmd_pending_name(path, name, sizeof name))
-        return false;
-    int fd = open(name, O_RDONLY | O_CLOEXEC);
-    bool alive = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) &&
-                 errno == EWOULDBLOCK;
-    bool ok = alive && read(fd, text, sizeof text - 1) > 0 &&
-              sscanf(text, "%ld %" SCNd64, &pid, &until) == 2;
-    if (fd >= 0)
-        close(fd);
-    if (!ok)
-        return false;
-    until -= sys_clock_ns(CLOCK_REALTIME);
-    txt_puts(b, "a running serve writes it in ");
-    txt_put_time(b, until > 0 ? (double)until : 0);
-    txt_putf(b, "; to have it now: kill -USR1 %ld", pid);
-    return true;
-}
-
-/* Append the profile's age to b, or that it has none. */
-static void cmd_put_age(struct buf *b, const struct pp *p, int64_t *age_ns)
-{
-    int64_t end_ns;
-    bool known = p->time_ns > 0 && !__builtin_add_overflow(p->time_ns,
-                                       p->duration_ns, &end_ns) && end_ns > 0;
-    *age_ns = known ? sys_clock_ns(CLOCK_REALTIME) - end_ns : -1;
-    if (*age_ns >= 0) {
-        int64_t s = *age_ns / 1000000000;
-        if (s < 120)
-            txt_putf(b, "%" PRId64 " s old", s);
-        else if (s < 7200)
-            txt_putf(b, "%" PRId64 " min old", s / 60);
-        else if (s < 172800)
-            txt_putf(b, "%" PRId64 " h old", s / 3600);
-        else
-            txt_putf(b, "%" PRId64 " days old", s / 86400);
-    }
-}
-
-/* Append to b, each with a zero, a line on the profile at path and one on the
- * flame graph beside it that was written with it; returns how many. */
-static size_t cmd_put_files(struct buf *b, const char *path)
-{
-    struct stat st[2];
-    char svg[PATH_MAX];
-    const char *slash = strrchr(path, '/');
-    if (stat(path, &st[0]) || !S_ISREG(st[0].st_mode))
-        return 0;
-    txt_putf(b, "%s: pprof profile, ", path);
-    txt_put_bytes(b, (double)st[0].st_size);
-    mem_put_byte(b, 0);
-    int n = snprintf(svg, sizeof svg, "%.*sflamegraph.svg",
-                     slash ? (int)(slash - path) + 1 : 0, path);
-    if (n < 0 || (size_t)n >= sizeof svg || stat(svg, &st[1]) ||
-        llabs((long long)st[1].st_mtime - (long long)st[0].st_mtime) > 2)
-        return 1;
-    txt_putf(b, "%s: flame graph, ", svg);
-    txt_put_bytes(b, (double)st[1].st_size);
-    mem_put_byte(b, 0);
-    return 2;
-}
-
-/* Read the profile at path into p and say what is notable about it. */
-static int cmd_report_read(const struct cmd_report *c, const char *path,
-                           struct pp *p)
-{
-    struct gp_why why;
-    struct buf file = {0}, pending = {0};
-    bool waiting = cmd_pending_read(path, &pending);
-    mem_put_byte(&pending, 0);
-    int e = sys_read_file(path, PP_MOST_BYTES, &file, &why);
-    if (!e)
-        e = pp_read(p, &file, path, PP_MOST_BYTES, &why);
-    if (e && waiting)
-        cmd_say("%s; %s", why.text, (const char *)pending.data);
-    else if (e && !c->common.rest.n && !strncmp(why.text, path, strlen(path)))
-        cmd_say("%s; make one with: grpcprof serve --profile 30s", why.text);
-    else if (e)
-        cmd_say("%s", why.text);
-    else if (waiting && !c->common.quiet)
-        cmd_say("%s is an older profile; %s", path,
-                (const char *)pending.data);
-    mem_fini(&file);
-    mem_fini(&pending);
-    return e;
-}
-
-/* Write the report in the format called name onto b. */
-static int cmd_report_write(const struct cmd_report *c, const char *name,
-                            const char *path, const struct pp *p,
-                            struct buf *b, struct gp_why *why)
-{
-    struct anl a = {0};
-    struct buf text = {0};
-    const char *line[3];                /* the age, and two files */
-    struct anl_config config = { .sample = c->sample };
-    struct out_config out = {
-        .file = &path, .nfiles = 1, .top = c->all ? 0 : (unsigned)c->top,
-        .cum = c->cum, .all = c->all, .sample = c->sample, .format = "pprof",
-        .color = !c->out && cmd_color(&c->common, STDOUT_FILENO),
-        .note = line, .written = line + 1,
-    };
-    struct svg_config picture = { .sample = c->sample };
-    if (!strcmp(name, "top"))
-        return out_report_top(b, p, &out, why);
-    if (!strcmp(name, "folded"))
-        return out_report_folded(b, p, &out, why);
-    if (!strcmp(name, "svg"))
-        return svg_write(p, &picture, b, why);
-    int e = anl_run(p, &config, &a, why);
-    if (e)
-        return e;
-    cmd_put_age(&text, p, &out.age_ns);
-    mem_put_byte(&text, 0);
-    size_t files = text.len;
-    out.nwritten = cmd_put_files(&text, path);
-    line[0] = (const char *)text.data;
-    line[1] = line[0] + files;
-    if (text.err)
-        out.nwritten = 0;
-    else if (out.nwritten > 1)
-        line[2] = line[1] + strlen(line[1]) + 1;
-    out.nnotes = out.age_ns >= 0 && !text.err;
-    if (!strcmp(name, "text"))
-        out_report_text(b, &a, &out);
-    else if (!strcmp(name, "md"))
-        out_report_md(b, &a, &out);
-    else
-        out_report_json(b, &a, &out);
-    mem_fini(&text);
-    anl_fini(&a);
-    return GP_OK;
-}
-
-/* grpcprof report. */
-static int cmd_report_run(const struct cmd_command *cmd)
-{
-    struct cmd_report *c = cmd->config;
-    const char *path = c->common.rest.n ? c->common.rest.text[0]
-                                        : "profile.pb";
-    struct pp p = {0};
-    struct buf b = {0};
-    struct gp_why why;
-    int status = CMD_FAILED;
-    const char *name = cmd_report_format(c, cmd);
-    if (!name)
-        return CMD_USAGE;
-    bool to_file = c->out && strcmp(c->out, "-") != 0;
-    if (to_file && cmd_same_file(c->out, path))
-        return cmd_misuse(cmd, "--out '%s' is the profile that is read",
-                          c->out);
-    if (to_file && sys_write_check(c->out, &why)) {
-        cmd_say("%s", why.text);
-        return CMD_FAILED;
-    }
-    if (cmd_report_read(c, path, &p))
-        return CMD_FAILED;
-    if (cmd_report_write(c, name, path, &p, &b, &why)) {
-        cmd_say("%s", why.text);
-        goto out;
-    }
-    if (!to_file) {
-        status = cmd_print(&b);
-    } else if (b.err || sys_write_file(c->out, b.data, b.len, &why)) {
-        cmd_say("%s", b.err ? "out of memory" : why.text);
-    } else {
-        cmd_wrote(c->out, name);
-        status = CMD_OK;
-    }
-out:
-    mem_fini(&b);
-    pp_fini(&p);
-    return status;
-}
-
 /* ---- load ---- */
 
 struct cmd_load {
@@ -21839,6 +23109,7 @@ static struct cmd_load cmd_load = { .drain_ns = -1,
 
 #define CMD_AT(field) offsetof(struct cmd_load, field)
 #define CMD_HOUR_NS UINT64_C(3600000000000)
+#define CMD_PERCENTILES "50,75,90,95,99,99.9,99.99"
 
 static const struct cmd_option cmd_load_options[] = {
     { 'c', "clients", "N", "1", "concurrent clients",
@@ -21902,8 +23173,8 @@ static const struct cmd_option cmd_load_options[] = {
       "html, prometheus, hgrm", CMD_TEXT, CMD_AT(format), 0, 0 },
     { 'o', "out", "FILE", "(stdout)", "where the result goes; -: stdout",
       CMD_TEXT, CMD_AT(out), 0, 0 },
-    { 'p', "percentiles", "LIST", "50,75,90,95,99,99.9,99.99", "of the latency "
-      "table", CMD_TEXT, CMD_AT(percentiles), 0, 0 },
+    { 'p', "percentiles", "LIST", CMD_PERCENTILES, "of the latency table",
+      CMD_TEXT, CMD_AT(percentiles), 0, 0 },
     { 0, "interval", "DUR", "1s", "of the time series",
       CMD_DURATION, CMD_AT(interval_ns), 1000000, CMD_HOUR_NS },
     { 0, "log-requests", "FILE", NULL, "a line for each call",
@@ -21912,8 +23183,17 @@ static const struct cmd_option cmd_load_options[] = {
       CMD_LIST, CMD_AT(label), 0, 0 },
     { 0, "assert", "EXPR", NULL, "exit 4 unless it holds: p99<5ms, rps>1000, "
       "errors<1%", CMD_LIST, CMD_AT(assert), 0, 0 },
+    { 0, "compare", "OLD.json", NULL, "show the difference to an older result",
+      CMD_TEXT, CMD_AT(compare), 0, 0 },
     { 0, "max-errors", "N|P%", "0", "failed calls that are still no exit 3",
       CMD_TEXT, CMD_AT(max_errors), 0, 0 },
+    { 0, "profile", "URL", NULL, "take the server's CPU profile of the time "
+      "measured, and divide by the calls; its debug endpoint, as in "
+      "127.0.0.1:6060", CMD_OPTIONAL, CMD_AT(profile), 0, 0 },
+    { 0, "profile-out", "FILE", "profile.pb", "where that profile goes",
+      CMD_TEXT, CMD_AT(profile_out), 0, 0 },
+    { 0, "profile-hz", "N", "1000", "samples a second of CPU time",
+      CMD_UINT, CMD_AT(profile_hz), 1, SMP_MOST_HZ },
     { 0, "strict", NULL, NULL, "exit 5 when the client was the limit",
       CMD_FLAG, CMD_AT(strict), 0, 0 },
     CMD_COMMON(struct cmd_load),
@@ -22165,6 +23445,20 @@ static void cmd_load_release(struct cmd_load *c)
     c->parts = (struct cmd_load_parts){0};
 }
 
+/* Read a time, Unix seconds or as RFC 3339 in UTC, into ns; false: it is none. */
+static bool cmd_load_time(const char *text, int64_t *ns)
+{
+    struct tm t = {0};
+    double s = txt_finite(txt_slice(text));
+    if (s > 0 && s < 9e9) {
+        *ns = (int64_t)(s * 1e9);
+        return true;
+    }
+    const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &t);
+    *ns = end ? (int64_t)timegm(&t) * 1000000000 : 0;
+    return end && !strcmp(end, "Z") && *ns > 0;
+}
+
 /* The run that c asks for; a status after saying what is wrong with it. */
 static int cmd_load_plan(struct cmd_load *c, const struct cmd_command *cmd,
                          struct load_config *to)
@@ -22186,6 +23480,10 @@ static int cmd_load_plan(struct cmd_load *c, const struct cmd_command *cmd,
     status = status ? status : cmd_load_payload(c, cmd);
     if (status)
         return status;
+    int64_t start_ns = 0;
+    if (c->start_at && !cmd_load_time(c->start_at, &start_ns))
+        return cmd_misuse(cmd, "--start-at '%s': takes Unix seconds or a time "
+                          "such as 2026-11-25T12:00:00Z", c->start_at);
     *to = (struct load_config){
         .target = c->common.rest.text, .ntarget = c->common.rest.n,
         .call = c->call, .payload = c->parts.payload,
@@ -22201,7 +23499,7 @@ static int cmd_load_plan(struct cmd_load *c, const struct cmd_command *cmd,
         .ncpu = c->parts.ncpu, .timeout_ns = c->timeout_ns,
         .connect_timeout_ns = c->connect_ns, .keepalive_ns = c->keepalive_ns,
         .requests_per_connection = c->per_connection,
-        .warmup_ns = c->warmup_ns, .interval_ns = c->interval_ns,
+        .start_unix_ns = start_ns, .warmup_ns = c->warmup_ns, .interval_ns = c->interval_ns,
         .drain_ns = c->drain_ns >= 0 ? c->drain_ns : c->timeout_ns,
         .no_reconnect = c->no_reconnect, .stop = &cmd_signal,
     };
@@ -22211,56 +23509,259 @@ static int cmd_load_plan(struct cmd_load *c, const struct cmd_command *cmd,
     return CMD_OK;
 }
 
-/* Whether json is asked for, by -f or --out's ending; -1 after saying what is
+/* ---- load: its result ---- */
+
+enum cmd_load_format { CMD_LOAD_TEXT, CMD_LOAD_JSON, CMD_LOAD_CSV,
+                       CMD_LOAD_HTML, CMD_LOAD_PROMETHEUS, CMD_LOAD_HGRM,
+                       CMD_LOAD_FORMATS };
+
+/* Names of the formats, and the endings of files that have them. */
+static const char *const cmd_load_formats[CMD_LOAD_FORMATS][2] = {
+    { "text", ".txt" }, { "json", ".json" }, { "csv", ".csv" },
+    { "html", ".html" }, { "prometheus", ".prom" }, { "hgrm", ".hgrm" },
+};
+
+/* The format asked for, by -f or --out's ending; -1 after saying what is
  * wrong. */
-static int cmd_load_json(const struct cmd_load *c,
-                         const struct cmd_command *cmd)
+static int cmd_load_format(const struct cmd_load *c,
+                           const struct cmd_command *cmd)
 {
     const char *dot = c->out ? strrchr(c->out, '.') : NULL;
+    for (int i = 0; i < CMD_LOAD_FORMATS; i++)
+        if (c->format ? !strcmp(c->format, cmd_load_formats[i][0])
+                      : dot && !strcmp(dot, cmd_load_formats[i][1]))
+            return i;
     if (!c->format)
-        return dot && !strcmp(dot, ".json");
-    if (!strcmp(c->format, "json") || !strcmp(c->format, "text"))
-        return c->format[0] == 'j';
-    cmd_misuse(cmd, "--format '%s': takes text or json", c->format);
+        return CMD_LOAD_TEXT;
+    cmd_misuse(cmd, "--format '%s': takes text, json, csv, html, prometheus or "
+               "hgrm", c->format);
     return -1;
 }
 
-/* Print or write what b has, the plan, and the result. */
-static int cmd_load_report(const struct cmd_load *c, bool json, struct buf *b,
-                           const struct load_config *plan,
-                           const struct load_result *r)
+/* Append t in a format. */
+static void cmd_load_put(struct buf *b, int format, const struct load_report *t,
+                         bool color)
 {
+    switch (format) {
+    case CMD_LOAD_JSON: out_load_json(b, t); break;
+    case CMD_LOAD_CSV: out_load_csv(b, t); break;
+    case CMD_LOAD_HTML: out_load_html(b, t); break;
+    case CMD_LOAD_PROMETHEUS: out_load_prometheus(b, t); break;
+    case CMD_LOAD_HGRM: hdr_put_hgrm(&t->result->latency, b); break;
+    default: out_load_text(b, t, color);
+    }
+}
+
+/* What load and report have of results before they are written. */
+struct cmd_result {
+    struct load_report report;
+    double percent[CMD_PERCENTS_MOST];
+    struct load_assert assert[CMD_LIST_MOST];
+    struct load_saved old;              /* of --compare */
+    bool   compare;
+};
+
+/* Read --percentiles and --assert into to, and see whether they can be read. */
+static int cmd_result_init(struct cmd_result *to, const struct cmd_load *c,
+                           const struct cmd_command *cmd)
+{
+    struct load_result none = {0};
+    struct load_report *t = &to->report;
+    struct slice rest = txt_slice(c->percentiles), piece;
+    struct gp_why why;
+    t->percent = to->percent;
+    t->assert = to->assert;
+    t->label = c->label.text;
+    t->nlabel = c->label.n;
+    while (cmd_next_piece(&rest, &piece)) {
+        double v = txt_finite(piece);
+        if (!(v >= 0 && v <= 100) || t->npercent == CMD_PERCENTS_MOST)
+            return cmd_misuse(cmd, "--percentiles '%s': takes at most %d "
+                              "numbers up to 100, as in 50,99,99.9",
+                              c->percentiles, CMD_PERCENTS_MOST);
+        to->percent[t->npercent++] = v;
+    }
+    t->result = &none;
+    for (size_t i = 0; i < c->assert.n; i++) {
+        to->assert[i].text = c->assert.text[i];
+        if (load_assert(t, &to->assert[i], &why))
+            return cmd_misuse(cmd, "--assert %s", why.text);
+    }
+    t->result = NULL;
+    t->nassert = c->assert.n;
+    for (size_t i = 0; i < c->label.n; i++)
+        if (!strchr(c->label.text[i], '='))
+            return cmd_misuse(cmd, "--label '%s': takes KEY=VALUE",
+                              c->label.text[i]);
+    return CMD_OK;
+}
+
+/* Read a result in JSON from the file path into *s. */
+static int cmd_result_read(const char *path, struct load_saved *s)
+{
+    struct buf b = {0};
+    struct gp_why why = {{0}};
+    *s = (struct load_saved){0};
+    int e = sys_read_file(path, CMD_RESULT_MOST, &b, &why);
+    if (e)
+        cmd_say("%s", why.text);
+    else if ((e = load_read(s, (struct slice){ (const char *)b.data, b.len },
+                            &why)))
+        cmd_say("%s: %s", path, why.text);
+    mem_fini(&b);
+    return e ? CMD_FAILED : CMD_OK;
+}
+
+/* What the program ends with for t: failed calls, then assertions, then a
+ * measurement that is none. */
+static int cmd_result_exit(const struct load_report *t, bool strict)
+{
+    if (load_exceeds(t->config, t->result))
+        return CMD_ERRORS;
+    for (size_t i = 0; i < t->nassert; i++)
+        if (!t->assert[i].pass)
+            return CMD_ASSERT;
+    return strict && t->verdict.limit == LOAD_BY_CLIENT ? CMD_INVALID : CMD_OK;
+}
+
+/* Print or write what b has and to; returns the exit status. */
+static int cmd_result_write(const struct cmd_load *c, int format,
+                            struct buf *b, struct cmd_result *to)
+{
+    struct load_report *t = &to->report;
     struct gp_why why;
     bool file = c->out && strcmp(c->out, "-") != 0;
-    if (json)
-        out_load_json(b, plan, r);
-    else
-        out_load_text(b, plan, r,
-                      !file && cmd_color(&c->common, STDOUT_FILENO));
+    int signo = t->result->ended == LOAD_SIGNAL ? atomic_load(&cmd_signal) : 0;
+    t->verdict = load_judge(t->config, t->result);
+    for (size_t i = 0; i < t->nassert; i++)
+        (void)load_assert(t, &t->assert[i], &why);
+    t->exit = signo ? 128 + signo : cmd_result_exit(t, c->strict);
+    cmd_load_put(b, format, t, !file && cmd_color(&c->common, STDOUT_FILENO));
+    if (to->compare && format == CMD_LOAD_TEXT)
+        out_load_compare(b, t, &to->old.result);
     if (!file)
-        return cmd_print(b);
+        return cmd_print(b) ? CMD_FAILED : t->exit;
     if (b->err || sys_write_file(c->out, b->data, b->len, &why)) {
         cmd_say("%s", b->err ? "out of memory" : why.text);
         return CMD_FAILED;
     }
-    cmd_wrote(c->out, json ? "json" : "text");
-    return CMD_OK;
+    cmd_wrote(c->out, cmd_load_formats[format][0]);
+    return t->exit;
 }
 
 /* Say what is about to be done: on stdout as the head of the text result,
  * else on stderr.  b is empty afterwards, or holds the head of a file. */
-static int cmd_load_announce(const struct cmd_load *c, bool json,
+static int cmd_load_announce(const struct cmd_load *c, int format,
                              struct buf *b, const struct load_config *plan)
 {
     bool file = c->out && strcmp(c->out, "-") != 0;
+    bool text = format == CMD_LOAD_TEXT;
     int status = CMD_OK;
     out_load_plan(b, plan);
-    if (!json && !file)
+    if (text && !file)
         status = cmd_print(b);
     else if (!c->common.quiet)
         fwrite(b->data, 1, b->len, stderr);
-    if (json || !file)
+    if (!text || !file)
         b->len = 0;
+    return status;
+}
+
+/* Make ready to take the server's profile with plan; a status after saying what
+ * is wrong. */
+static int cmd_load_profiler(const struct cmd_load *c,
+                             const struct cmd_command *cmd,
+                             struct load_config *plan, struct load_profiler *p)
+{
+    struct gp_why why;
+    int64_t ns = load_schedule_ns(plan);
+    if (!c->profile)
+        return CMD_OK;
+    *p = (struct load_profiler){ .hz = (unsigned)c->profile_hz,
+        .base = *c->profile ? c->profile : GP_DEBUG_ADDRESS };
+    ns = plan->duration_ns && (!ns || plan->duration_ns < ns)
+       ? plan->duration_ns : ns;
+    p->seconds = ns / 1000000000;
+    int e = load_profiler_check(p, plan, &why);
+    if (e) {
+        cmd_say("%s%s", why.text, e == GP_EIO ? "; --profile wants the "
+                "server's debug endpoint" : "");
+        return e == GP_EUSAGE ? CMD_USAGE : CMD_FAILED;
+    }
+    if (!p->ours && p->seconds < 1)
+        return cmd_misuse(cmd, "--profile: the endpoint at %s takes a window of "
+                          "whole seconds only: give -d 1s or more", p->base);
+    if (sys_write_check(c->profile_out, &why)) {
+        cmd_say("%s", why.text);
+        return CMD_FAILED;
+    }
+    plan->profiler = p;
+    return CMD_OK;
+}
+
+/* Write the profile that p took, and analyse it into a, which lives as long as
+ * pp; false when there is none, after saying why. */
+static bool cmd_load_profiled(const struct cmd_load *c, struct load_profiler *p,
+                              struct pp *pp, struct anl *a,
+                              struct load_profile *out)
+{
+    struct gp_why why = p->why;
+    struct anl_config config = { .calls = (double)p->calls };
+    int e = p->error ? p->error
+          : sys_write_file(c->profile_out, p->file.data, p->file.len, &why);
+    if (!e && !(e = pp_read(pp, &p->file, p->base, PP_MOST_BYTES, &why)))
+        e = anl_run(pp, &config, a, &why);
+    if (e) {
+        cmd_say("no profile of the server: %s", why.text);
+        return false;
+    }
+    if (!c->common.quiet)
+        cmd_wrote(c->profile_out, "pprof");
+    *out = (struct load_profile){ .anl = a, .file = c->profile_out,
+                                  .seconds = (double)pp->duration_ns / 1e9 };
+    return true;
+}
+
+/* Run plan, and write what came of it. */
+static int cmd_load_measure(struct cmd_load *c, int format,
+                            struct load_config *plan, struct cmd_result *to)
+{
+    struct load_profile profile;
+    struct anl a = {0};
+    struct pp pp = {0};
+    struct sigaction act = { .sa_handler = cmd_stop_sig };
+    struct load_result r = {0};
+    struct buf b = {0};
+    struct gp_why why;
+    bool redraw = !c->common.quiet && isatty(STDERR_FILENO);
+    int status = cmd_load_announce(c, format, &b, plan);
+    if (redraw) {
+        plan->on_progress = cmd_load_progress;
+        plan->arg = plan;
+    }
+    sigaction(SIGINT, &act, NULL);
+    sigaction(SIGTERM, &act, NULL);
+    int e = status ? GP_OK : load_run(plan, &r, &why);
+    if (redraw)
+        fputs("\r\033[K", stderr);
+    if (e) {
+        cmd_say("%s", why.text);
+        status = e == GP_EUSAGE ? CMD_USAGE : CMD_FAILED;
+    } else if (!status) {
+        to->report.config = plan;
+        to->report.result = &r;
+        bool lacks = plan->profiler && !cmd_load_profiled(c, plan->profiler, &pp,
+                                                          &a, &profile);
+        to->report.profile = plan->profiler && !lacks ? &profile : NULL;
+        status = cmd_result_write(c, format, &b, to);
+        status = lacks && !status ? CMD_FAILED : status;
+        if (status != CMD_FAILED && atomic_load(&cmd_signal))
+            status = 128 + atomic_load(&cmd_signal);
+    }
+    load_result_fini(&r);
+    anl_fini(&a);
+    pp_fini(&pp);
+    mem_fini(&b);
     return status;
 }
 
@@ -22269,47 +23770,326 @@ static int cmd_load_run(const struct cmd_command *cmd)
 {
     struct cmd_load *c = cmd->config;
     struct load_config plan;
-    struct load_result r = {0};
+    struct cmd_result to = { .compare = c->compare != NULL };
+    struct load_profiler profiler = {0};
+    struct gp_why why;
+    int format = cmd_load_format(c, cmd);
+    int status = format < 0 ? CMD_USAGE : cmd_load_plan(c, cmd, &plan);
+    if (!status)
+        status = cmd_result_init(&to, c, cmd);
+    if (!status && c->out && strcmp(c->out, "-") &&
+        sys_write_check(c->out, &why)) {
+        cmd_say("%s", why.text);
+        status = CMD_FAILED;
+    }
+    if (!status && c->compare)
+        status = cmd_result_read(c->compare, &to.old);
+    if (!status && c->log) {
+        plan.log_fd = open(c->log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND |
+                                   O_CLOEXEC, 0666);
+        if (plan.log_fd < 0) {
+            cmd_say("%s: %s", c->log, strerror(errno));
+            status = CMD_FAILED;
+        }
+    }
+    if (!status)
+        status = cmd_load_profiler(c, cmd, &plan, &profiler);
+    if (!status)
+        status = cmd_load_measure(c, format, &plan, &to);
+    load_profiler_fini(&profiler);
+    if (c->log && plan.log_fd > 0 && close(plan.log_fd) && !status)
+        status = CMD_FAILED;
+    load_saved_fini(&to.old);
+    cmd_load_release(c);
+    return status;
+}
+
+/* ---- report ---- */
+
+struct cmd_report {
+    struct cmd_common common;           /* first */
+    const char *format, *out;           /* NULL: by out's ending; stdout */
+    const char *sample;                 /* type to look at; NULL: default */
+    uint64_t top;                       /* rows of a table */
+    bool cum, all;
+};
+
+static struct cmd_report cmd_report;
+
+static const struct cmd_option cmd_report_options[] = {
+    { 'f', "format", "NAME", "(text, or by --out's ending)",
+      "text, md, json, svg, folded, top",
+      CMD_TEXT, offsetof(struct cmd_report, format), 0, 0 },
+    { 'o', "out", "FILE", "(stdout)", "where the report goes; -: stdout",
+      CMD_TEXT, offsetof(struct cmd_report, out), 0, 0 },
+    { 0, "sample", "NAME", "(as pprof chooses)",
+      "sample type to look at, as in cpu or samples",
+      CMD_TEXT, offsetof(struct cmd_report, sample), 0, 0 },
+    { 0, "top", "N", "(20; all in json and -f top)", "rows of a table",
+      CMD_UINT, offsetof(struct cmd_report, top), 1, 1000000 },
+    { 0, "cum", NULL, NULL, "order -f top by cumulative value",
+      CMD_FLAG, offsetof(struct cmd_report, cum), 0, 0 },
+    { 0, "all", NULL, NULL, "every row, nothing trimmed",
+      CMD_FLAG, offsetof(struct cmd_report, all), 0, 0 },
+    CMD_COMMON(struct cmd_report),
+};
+
+struct cmd_format {
+    const char *name, *ending;          /* ending of --out that selects it */
+};
+
+static const struct cmd_format cmd_report_formats[] = {
+    { "text", ".txt" }, { "md", ".md" }, { "json", ".json" },
+    { "svg", ".svg" }, { "folded", ".folded" }, { "top", ".top" },
+};
+
+/* The format that -f or --out's ending names, "text" for neither; NULL after
+ * saying what is wrong. */
+static const char *cmd_report_format(const struct cmd_report *c,
+                                     const struct cmd_command *cmd)
+{
+    size_t n = sizeof cmd_report_formats / sizeof *cmd_report_formats;
+    const char *dot = c->out ? strrchr(c->out, '.') : NULL;
+    for (size_t i = 0; i < n; i++) {
+        const struct cmd_format *f = &cmd_report_formats[i];
+        if (c->format ? !strcmp(c->format, f->name)
+                      : dot && !strcmp(dot, f->ending))
+            return f->name;
+    }
+    if (!c->format)
+        return "text";
+    cmd_misuse(cmd, "--format '%s': takes text, md, json, svg, folded or top",
+               c->format);
+    return NULL;
+}
+
+/* If a running serve is about to write path, append how and when to b. */
+static bool cmd_pending_read(const char *path, struct buf *b)
+{
+    char name[PATH_MAX], text[64] = "";
+    long pid;
+    int64_t until;
+    if (cmd_pending_name(path, name, sizeof name))
+        return false;
+    int fd = open(name, O_RDONLY | O_CLOEXEC);
+    bool alive = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) &&
+                 errno == EWOULDBLOCK;
+    bool ok = alive && read(fd, text, sizeof text - 1) > 0 &&
+              sscanf(text, "%ld %" SCNd64, &pid, &until) == 2;
+    if (fd >= 0)
+        close(fd);
+    if (!ok)
+        return false;
+    until -= sys_clock_ns(CLOCK_REALTIME);
+    txt_puts(b, "a running serve writes it in ");
+    txt_put_time(b, until > 0 ? (double)until : 0);
+    txt_putf(b, "; to have it now: kill -USR1 %ld", pid);
+    return true;
+}
+
+/* Append the profile's age to b, or that it has none. */
+static void cmd_put_age(struct buf *b, const struct pp *p, int64_t *age_ns)
+{
+    int64_t end_ns;
+    bool known = p->time_ns > 0 && !__builtin_add_overflow(p->time_ns,
+                                       p->duration_ns, &end_ns) && end_ns > 0;
+    *age_ns = known ? sys_clock_ns(CLOCK_REALTIME) - end_ns : -1;
+    if (*age_ns >= 0) {
+        int64_t s = *age_ns / 1000000000;
+        if (s < 120)
+            txt_putf(b, "%" PRId64 " s old", s);
+        else if (s < 7200)
+            txt_putf(b, "%" PRId64 " min old", s / 60);
+        else if (s < 172800)
+            txt_putf(b, "%" PRId64 " h old", s / 3600);
+        else
+            txt_putf(b, "%" PRId64 " days old", s / 86400);
+    }
+}
+
+/* Append to b, each with a zero, a line on the profile at path and one on the
+ * flame graph beside it that was written with it; returns how many. */
+static size_t cmd_put_files(struct buf *b, const char *path)
+{
+    struct stat st[2];
+    char svg[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    if (stat(path, &st[0]) || !S_ISREG(st[0].st_mode))
+        return 0;
+    txt_putf(b, "%s: pprof profile, ", path);
+    txt_put_bytes(b, (double)st[0].st_size);
+    mem_put_byte(b, 0);
+    int n = snprintf(svg, sizeof svg, "%.*sflamegraph.svg",
+                     slash ? (int)(slash - path) + 1 : 0, path);
+    if (n < 0 || (size_t)n >= sizeof svg || stat(svg, &st[1]) ||
+        llabs((long long)st[1].st_mtime - (long long)st[0].st_mtime) > 2)
+        return 1;
+    txt_putf(b, "%s: flame graph, ", svg);
+    txt_put_bytes(b, (double)st[1].st_size);
+    mem_put_byte(b, 0);
+    return 2;
+}
+
+/* Read the profile at path into p and say what is notable about it. */
+static int cmd_report_read(const struct cmd_report *c, const char *path,
+                           struct pp *p)
+{
+    struct gp_why why;
+    struct buf file = {0}, pending = {0};
+    bool waiting = cmd_pending_read(path, &pending);
+    mem_put_byte(&pending, 0);
+    int e = sys_read_file(path, PP_MOST_BYTES, &file, &why);
+    if (!e)
+        e = pp_read(p, &file, path, PP_MOST_BYTES, &why);
+    if (e && waiting)
+        cmd_say("%s; %s", why.text, (const char *)pending.data);
+    else if (e && !c->common.rest.n && !strncmp(why.text, path, strlen(path)))
+        cmd_say("%s; make one with: grpcprof serve --profile 30s", why.text);
+    else if (e)
+        cmd_say("%s", why.text);
+    else if (waiting && !c->common.quiet)
+        cmd_say("%s is an older profile; %s", path,
+                (const char *)pending.data);
+    mem_fini(&file);
+    mem_fini(&pending);
+    return e;
+}
+
+/* Write the report in the format called name onto b. */
+static int cmd_report_write(const struct cmd_report *c, const char *name,
+                            const char *path, const struct pp *p,
+                            struct buf *b, struct gp_why *why)
+{
+    struct anl a = {0};
+    struct buf text = {0};
+    const char *line[3];                /* the age, and two files */
+    struct anl_config config = { .sample = c->sample };
+    struct out_config out = {
+        .file = &path, .nfiles = 1, .top = c->all ? 0 : (unsigned)c->top,
+        .cum = c->cum, .all = c->all, .sample = c->sample, .format = "pprof",
+        .color = !c->out && cmd_color(&c->common, STDOUT_FILENO),
+        .note = line, .written = line + 1,
+    };
+    struct svg_config picture = { .sample = c->sample };
+    if (!strcmp(name, "top"))
+        return out_report_top(b, p, &out, why);
+    if (!strcmp(name, "folded"))
+        return out_report_folded(b, p, &out, why);
+    if (!strcmp(name, "svg"))
+        return svg_write(p, &picture, b, why);
+    int e = anl_run(p, &config, &a, why);
+    if (e)
+        return e;
+    cmd_put_age(&text, p, &out.age_ns);
+    mem_put_byte(&text, 0);
+    size_t files = text.len;
+    out.nwritten = cmd_put_files(&text, path);
+    line[0] = (const char *)text.data;
+    line[1] = line[0] + files;
+    if (text.err)
+        out.nwritten = 0;
+    else if (out.nwritten > 1)
+        line[2] = line[1] + strlen(line[1]) + 1;
+    out.nnotes = out.age_ns >= 0 && !text.err;
+    if (!strcmp(name, "text"))
+        out_report_text(b, &a, &out);
+    else if (!strcmp(name, "md"))
+        out_report_md(b, &a, &out);
+    else
+        out_report_json(b, &a, &out);
+    mem_fini(&text);
+    anl_fini(&a);
+    return GP_OK;
+}
+
+/* True when the file path begins as JSON does; - is never looked at. */
+static bool cmd_is_json(const char *path)
+{
+    char text[16];
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text);
+    if (fd >= 0)
+        close(fd);
+    struct slice s = js_skip((struct slice){ text, n > 0 ? (size_t)n : 0 });
+    return s.n && *s.p == '{';
+}
+
+/* grpcprof report of what load wrote: the results together. */
+static int cmd_report_results(const struct cmd_report *c,
+                              const struct cmd_command *cmd)
+{
+    struct cmd_load as = { .common = c->common, .format = c->format,
+                           .out = c->out, .percentiles = CMD_PERCENTILES };
+    struct cmd_result to = {0};
+    struct load_saved all = {0}, one = {0};
+    struct buf b = {0};
+    int format = cmd_load_format(&as, cmd);
+    int status = format < 0 ? CMD_USAGE : cmd_result_init(&to, &as, cmd);
+    for (size_t i = 0; !status && i < c->common.rest.n; i++) {
+        status = cmd_result_read(c->common.rest.text[i], i ? &one : &all);
+        if (!status && i)
+            load_saved_merge(&all, &one);
+        load_saved_fini(&one);
+    }
+    if (!status) {
+        to.report.config = &all.config;
+        to.report.result = &all.result;
+        if (format == CMD_LOAD_TEXT) {
+            out_load_plan(&b, &all.config);
+            txt_putf(&b, "  of        %zu result%s\n", all.n,
+                     all.n == 1 ? "" : "s");
+        }
+        status = cmd_result_write(&as, format, &b, &to);
+    }
+    mem_fini(&b);
+    load_saved_fini(&all);
+    return status;
+}
+
+/* grpcprof report. */
+static int cmd_report_run(const struct cmd_command *cmd)
+{
+    struct cmd_report *c = cmd->config;
+    const char *path = c->common.rest.n ? c->common.rest.text[0]
+                                        : "profile.pb";
+    struct pp p = {0};
     struct buf b = {0};
     struct gp_why why;
-    struct sigaction act = { .sa_handler = cmd_stop_sig };
-    int json = cmd_load_json(c, cmd);
-    bool redraw = !c->common.quiet && isatty(STDERR_FILENO);
-    if (json < 0)
+    int status = CMD_FAILED;
+    if (strcmp(path, "-") && cmd_is_json(path))
+        return cmd_report_results(c, cmd);
+    if (c->common.rest.n > 1)
+        return cmd_misuse(cmd, "'%s' is one argument too many; only results of "
+                          "load are read together", c->common.rest.text[1]);
+    const char *name = cmd_report_format(c, cmd);
+    if (!name)
         return CMD_USAGE;
-    int status = cmd_load_plan(c, cmd, &plan);
-    if (status)
-        return status;
-    if (c->out && strcmp(c->out, "-") && sys_write_check(c->out, &why)) {
+    bool to_file = c->out && strcmp(c->out, "-") != 0;
+    if (to_file && cmd_same_file(c->out, path))
+        return cmd_misuse(cmd, "--out '%s' is the profile that is read",
+                          c->out);
+    if (to_file && sys_write_check(c->out, &why)) {
         cmd_say("%s", why.text);
         return CMD_FAILED;
     }
-    if (redraw) {
-        plan.on_progress = cmd_load_progress;
-        plan.arg = &plan;
-    }
-    if (cmd_load_announce(c, json, &b, &plan)) {
-        mem_fini(&b);
+    if (cmd_report_read(c, path, &p))
         return CMD_FAILED;
-    }
-    sigaction(SIGINT, &act, NULL);
-    sigaction(SIGTERM, &act, NULL);
-    int e = load_run(&plan, &r, &why);
-    if (redraw)
-        fputs("\r\033[K", stderr);
-    if (e) {
+    if (cmd_report_write(c, name, path, &p, &b, &why)) {
         cmd_say("%s", why.text);
-        load_result_fini(&r);
-        mem_fini(&b);
-        return e == GP_EUSAGE ? CMD_USAGE : CMD_FAILED;
+        goto out;
     }
-    status = cmd_load_report(c, json, &b, &plan, &r);
+    if (!to_file) {
+        status = cmd_print(&b);
+    } else if (b.err || sys_write_file(c->out, b.data, b.len, &why)) {
+        cmd_say("%s", b.err ? "out of memory" : why.text);
+    } else {
+        cmd_wrote(c->out, name);
+        status = CMD_OK;
+    }
+out:
     mem_fini(&b);
-    bool bad = load_exceeds(&plan, &r);
-    load_result_fini(&r);
-    if (status == CMD_OK && atomic_load(&cmd_signal))
-        status = 128 + atomic_load(&cmd_signal);
-    return status != CMD_OK ? status : bad ? CMD_ERRORS : CMD_OK;
+    pp_fini(&p);
+    return status;
 }
 
 /* ---- the commands, help, man page, completions ---- */
@@ -22325,18 +24105,22 @@ static const struct cmd_command cmd_commands[] = {
       "second one ends it at once.  SIGUSR1 writes the profile so far.",
       CMD_TABLE(cmd_serve_options), cmd_serve_run, &cmd_serve, 0 },
     { "load", "[TARGET...]", "load a gRPC server, and measure",
-      "Calls SayHello from -c clients, each one call at a time, and prints\n"
-      "how many were answered, how fast, and why others were not.  A TARGET\n"
-      "is host:port, [v6]:port, dns:///host:port, http://host:port or\n"
+      "Calls a method of a gRPC server, from -c clients each one call at a\n"
+      "time, or with --rate by a schedule that does not wait for answers,\n"
+      "and prints how many were answered, how fast, why others were not, and\n"
+      "whether the server or the client was the limit.  A TARGET is\n"
+      "host:port, [v6]:port, dns:///host:port, http://host:port or\n"
       "unix:/path; 127.0.0.1:50051 when none is given, several are used in\n"
       "turn.",
       CMD_TABLE(cmd_load_options), cmd_load_run, &cmd_load, CMD_LIST_MOST },
-    { "report", "[PROFILE]", "say what a profile shows, and how sure it is",
+    { "report", "[PROFILE|RESULT...]", "say what a profile shows, how sure it is",
       "Reads a pprof profile of any program, gzip'd or not (-: standard\n"
       "input; profile.pb when none is given), and says where the CPU time\n"
       "went, each share with its samples and 95 % interval, and what can be\n"
-      "concluded from that.",
-      CMD_TABLE(cmd_report_options), cmd_report_run, &cmd_report, 1 },
+      "concluded from that.  Or reads results of load in JSON, one or several:\n"
+      "counts are added, and histograms merged.",
+      CMD_TABLE(cmd_report_options), cmd_report_run, &cmd_report,
+      CMD_LIST_MOST },
 };
 
 enum { CMD_COMMANDS = sizeof cmd_commands / sizeof *cmd_commands };
@@ -22348,6 +24132,8 @@ static const struct {
     { "1", "it could not be done: connection refused, bad file, disk full" },
     { "2", "wrong use" },
     { "3", "load: requests failed, more than --max-errors" },
+    { "4", "load: an --assert does not hold" },
+    { "5", "load: under --strict, the client was the limit" },
     { "130, 143", "interrupted (SIGINT, SIGTERM), after the results so far" },
 };
 

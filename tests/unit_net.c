@@ -678,8 +678,27 @@ static void test_load_run(void)
         CHECK(r.latency.min > 0 && r.latency.max <= r.elapsed_ns);
         CHECK(r.bytes_in > 0 && r.bytes_out > 0 && r.threads <= 3);
         CHECK(rpc_server_calls(s) == all && !load_exceeds(&k, &r));
-        out_load_text(&text, &k, &r, false);
-        out_load_json(&text, &k, &r);
+        const double percent[] = { 50, 99 };
+        struct load_report t = { .config = &k, .result = &r,
+            .percent = percent, .npercent = 2 };
+        t.verdict = load_judge(&k, &r);
+        out_load_text(&text, &t, false);
+        text.len = 0;
+        out_load_json(&text, &t);
+        struct load_saved saved;
+        CHECK(!load_read(&saved, (struct slice){ (const char *)text.data,
+                                                 text.len }, &why));
+        CHECK(saved.result.ok == planned && saved.result.latency.n == planned);
+        CHECK(!memcmp(saved.result.latency.count, r.latency.count,
+                      HDR_COUNTS * sizeof *r.latency.count));
+        load_saved_merge(&saved, &saved);
+        CHECK(saved.result.ok == 2 * planned &&
+              load_planned(&saved.config) == 2 * planned);
+        load_saved_fini(&saved);
+        for (size_t n = 0; n < text.len; n += 1 + n / 50)
+            if (load_read(&saved, (struct slice){ (const char *)text.data, n },
+                          &why))
+                load_saved_fini(&saved);
         CHECK(!text.err && test_h2_has(&text, "grpcprof.load/1"));
         mem_fini(&text);
         load_result_fini(&r);
