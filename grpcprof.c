@@ -373,8 +373,8 @@ enum {
      * machine, and one thread drives 300,000 calls a second. */
     LOAD_THREADS_AUTO = 4,
 
-    /* Calls in flight in an open loop, of which what goes beyond is not sent; and
-     * on a connection, as servers commonly allow. */
+    /* Calls in flight in an open loop, of which what goes beyond is not
+     * sent; and on a connection, as servers commonly allow. */
     LOAD_IN_FLIGHT = 10000,
     LOAD_OPEN_STREAMS = 100,
 
@@ -523,8 +523,8 @@ enum {
 #define LOAD_INTERVAL_NS       INT64_C(1000000000)
 #define LOAD_KEEPALIVE_WAIT_NS INT64_C(20000000000)
 
-/* load: how long the server's debug endpoint may take to answer, and to make the
- * profile of a window. */
+/* load: how long the server's debug endpoint may take to answer, and to make
+ * the profile of a window. */
 #define LOAD_ASK_NS  INT64_C(5000000000)
 #define LOAD_STOP_NS INT64_C(60000000000)
 
@@ -12703,8 +12703,8 @@ static void rpc_loop_job(struct rpc_loop *l, struct gp_call *k, bool is_long)
     int64_t from_ns = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID);
     rpc_call_job(k);
     int64_t cpu_ns = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID) - from_ns;
-    cpu_ns -= from_ns - first_ns;       /* what a reading takes, here and now:
-                                         * 1 us where it has not been for long */
+    cpu_ns -= from_ns - first_ns;       /* what a reading takes, here: 1 us
+                                         * where the last one was long ago */
     net_add(&t->timed, 1);
     net_add(&t->timed_cpu_ns, cpu_ns > 0 ? (uint64_t)cpu_ns : 0);
 }
@@ -14215,10 +14215,11 @@ static size_t rpc_payload_next(const struct rpc_payload *payload,
                                   (size_t)p[3] << 8 | p[4]);
 }
 
-/* Begin u on ch with the n headers nv and the payload, which is borrowed until
- * on_done, as are values that nv says not to copy; the next h2_kick or the end of ch's turn sends it.  u->many and
- * u->keep are the caller's.  With wait only the first message is sent, and
- * rpc_chan_more sends the others.  GP_ESTATE: ch takes no more calls. */
+/* Begin u on ch with the n headers nv and the payload, which is borrowed
+ * until on_done, as are values that nv says not to copy; the next h2_kick or
+ * the end of ch's turn sends it.  u->many and u->keep are the caller's.
+ * With wait only the first message is sent, and rpc_chan_more sends the
+ * others.  GP_ESTATE: ch takes no more calls. */
 static int rpc_chan_start(struct rpc_chan *ch, struct rpc_out *u,
                           const nghttp2_nv *nv, size_t n,
                           const struct rpc_payload *payload, bool wait)
@@ -16605,8 +16606,9 @@ static int web_exchange(const struct net_addr *addr, struct slice request,
     if (fd < 0 || (late = !web_ready(fd, POLLOUT, until_ns)) ||
         getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) || error)
         goto out;
-    while (request.n && (n = send(fd, request.p, request.n, MSG_NOSIGNAL)) > 0) {
-        request.p += n;                 /* it is short: a socket takes it */
+    while (request.n &&                 /* it is short: a socket takes it */
+           (n = send(fd, request.p, request.n, MSG_NOSIGNAL)) > 0) {
+        request.p += n;
         request.n -= (size_t)n;
     }
     while (!request.n && !(late = !web_ready(fd, POLLIN, until_ns))) {
@@ -16660,8 +16662,9 @@ static bool web_unchunk(uint8_t *p, size_t n, size_t *out)
     }
 }
 
-/* GET path of base, "http://host:port" or "host:port", within ns: its status,
- * and the body in *body.  GP_EIO, GP_EFORMAT; another status than 200 is none. */
+/* GET path of base, "http://host:port" or "host:port", within ns: its
+ * status, and the body in *body.  GP_EIO, GP_EFORMAT; another status than
+ * 200 is none. */
 static int web_get(const char *base, const char *path, int64_t ns, int *status,
                    struct buf *body, struct gp_why *why)
 {
@@ -16681,8 +16684,8 @@ static int web_get(const char *base, const char *path, int64_t ns, int *status,
     mem_fini(&request);
     if (e)
         return e;
-    const uint8_t *end = body->len ? memmem(body->data, body->len, "\r\n\r\n", 4)
-                                   : NULL;
+    const uint8_t *end = !body->len ? NULL
+                       : memmem(body->data, body->len, "\r\n\r\n", 4);
     if (!end || body->len < 12 || memcmp(body->data, "HTTP/1.", 7))
         return txt_fail(why, GP_EFORMAT, "%s: not an answer of HTTP/1.1",
                         addr->text);
@@ -17161,7 +17164,7 @@ struct load_result {
                                          * client was free for them */
     struct hdr service;                 /* ns, open loop: of good calls, from
                                          * their sending */
-    struct hdr lag;                     /* ns, open loop: how late calls began */
+    struct hdr lag;                     /* ns, open loop: calls began late */
     struct hdr first, message;          /* ns, streams: first byte; messages */
     struct hdr failed_latency;          /* ns */
     struct hdr connect;                 /* ns, until SETTINGS; at the start */
@@ -17649,9 +17652,10 @@ static void load_worker_use(struct load_worker *w)
     w->bytes_out = w->net.bytes_out - w->bytes_out;
 }
 
-/* Add what the kernel says of n's sending, by struct tcp_info of linux/tcp.h,
- * which glibc's header does not have whole: busy time, and of it the time that the
- * receiver's window and the send buffer held it up, in us. */
+/* Add what the kernel says of n's sending, by struct tcp_info of
+ * linux/tcp.h, which glibc's header does not have whole: busy time, and of
+ * it the time that the receiver's window and the send buffer held it up, in
+ * us. */
 static void load_conn_tcp(struct load_worker *w, const struct load_conn *n)
 {
     enum { BUSY = 168, RWND = 176, SNDBUF = 184, BYTES = 192 };
@@ -18531,7 +18535,7 @@ static void *load_worker_main(void *arg)
         CPU_SET(k->cpu[w->index % k->ncpu], &set);
         (void)pthread_setaffinity_np(pthread_self(), sizeof set, &set);
     }
-    if (w->run->open)                   /* wake up when asked, not 50 us later */
+    if (w->run->open)                   /* wake up then, not 50 us later */
         (void)prctl(PR_SET_TIMERSLACK, 1);
     net_now(&w->net);
     while (w->next < w->nclient && (gap_ns || w->next < LOAD_CONNECTING)) {
@@ -18684,7 +18688,8 @@ static int load_check(const struct load_config *k, struct gp_why *why)
         return txt_fail(why, GP_EUSAGE, "clients: 1 to %d", LOAD_CLIENTS_MOST);
     if (k->connections > k->clients)
         return txt_fail(why, GP_EUSAGE, "connections: %" PRIu64 " are more "
-                        "than the %" PRIu64 " clients", k->connections, k->clients);
+                        "than the %" PRIu64 " clients", k->connections,
+                        k->clients);
     if (k->threads > LOAD_THREADS_MOST)
         return txt_fail(why, GP_EUSAGE, "threads: at most %d",
                         LOAD_THREADS_MOST);
@@ -18769,7 +18774,7 @@ struct load_profiler {
     const char *base;                   /* of its debug endpoint; borrowed */
     unsigned    hz;
     int64_t     seconds;                /* of a foreign one's window */
-    bool        ours;                   /* a window can be started and stopped */
+    bool        ours;                   /* its windows start and stop */
     bool        begun;
     char        token[64];              /* of that window */
     pthread_t   thread;                 /* of a foreign one */
@@ -18796,8 +18801,9 @@ static bool load_same_address(const char *address, const char *text)
            (any && port && other && !strcmp(port, other));
 }
 
-/* See whose debug endpoint p's is: ours, that of the server that k loads, or any
- * other program's.  GP_EIO: nobody answers; GP_EUSAGE: it is another server's. */
+/* See whose debug endpoint p's is: ours, that of the server that k loads, or
+ * any other program's.  GP_EIO: nobody answers; GP_EUSAGE: it is another
+ * server's. */
 static int load_profiler_check(struct load_profiler *p,
                                const struct load_config *k, struct gp_why *why)
 {
@@ -19226,8 +19232,8 @@ enum load_limit { LOAD_BY_SERVER, LOAD_BY_CLIENT, LOAD_BY_NETWORK,
 
 struct load_verdict {                   /* what kept it from going faster */
     enum load_limit limit;
-    double confidence;                  /* 0 to 1; of how far past its bounds the
-                                         * evidence is, not a probability */
+    double confidence;                  /* 0 to 1, by how far past its bounds
+                                         * the evidence is; no probability */
     char   why[LOAD_WHYS][128];         /* the evidence */
     size_t nwhy;
 };
@@ -19331,8 +19337,8 @@ static void load_judge_rate(struct load_verdict *v, const struct load_config *k,
     }
     v->limit = LOAD_BY_RATE;
     v->confidence = 1 - rest;
-    load_because(v, "the server kept up with the schedule: it may be able to do "
-                 "more");
+    load_because(v, "the server kept up with the schedule: it may be able to "
+                 "do more");
 }
 
 /* What kept the run r of k from being faster. */
@@ -21608,8 +21614,8 @@ static void out_js_percentiles(struct js *j, const struct load_report *t,
     js_close(j, '}');
 }
 
-/* The standard deviation of h's values, each taken for its bucket's highest; NAN
- * of none. */
+/* The standard deviation of h's values, each taken for its bucket's highest;
+ * NAN of none. */
 static double out_deviation(const struct hdr *h)
 {
     double mean = h->sum / (double)h->n, squares = 0;
@@ -22043,7 +22049,8 @@ static const char *const out_page_head[] = {
     "<title>grpcprof load</title><style>",
     ":root{color-scheme:light dark}",
     "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;",
-    "padding:0 1rem}h1{font-size:1.3rem}h2{font-size:1.05rem;margin:2rem 0 .5rem}",
+    "padding:0 1rem}h1{font-size:1.3rem}",
+    "h2{font-size:1.05rem;margin:2rem 0 .5rem}",
     "table{border-collapse:collapse;font-variant-numeric:tabular-nums}",
     "th,td{padding:.2rem .8rem;text-align:right;border-bottom:1px solid #8884}",
     "th:first-child,td:first-child{text-align:left}",
@@ -22118,13 +22125,13 @@ static void out_page_bins(struct buf *b, const struct hdr *h)
         return;
     for (size_t k = low; k <= high; k++)
         most = bin[k] > most ? bin[k] : most;
-    txt_putf(b, "<svg viewBox=\"0 0 720 %zu\" role=\"img\" aria-label=\"Latency "
-             "histogram\">\n", (high - low + 1) * 18 + 4);
+    txt_putf(b, "<svg viewBox=\"0 0 720 %zu\" role=\"img\" "
+             "aria-label=\"Latency histogram\">\n", (high - low + 1) * 18 + 4);
     for (size_t k = low; k <= high; k++) {
         size_t y = (k - low) * 18;
         double width = 480 * (double)bin[k] / (double)most;
-        txt_putf(b, "<text x=\"100\" y=\"%zu\" text-anchor=\"end\">&#8804; %.4g "
-                 "ms</text><rect class=\"bar\" x=\"106\" y=\"%zu\" "
+        txt_putf(b, "<text x=\"100\" y=\"%zu\" text-anchor=\"end\">&#8804; "
+                 "%.4g ms</text><rect class=\"bar\" x=\"106\" y=\"%zu\" "
                  "width=\"%.1f\" height=\"13\"/><text x=\"%.1f\" y=\"%zu\" "
                  "data-bin=\"%" PRIu64 "\">", y + 13, ldexp(1, (int)k - 10),
                  y + 2, width, 112 + width, y + 13, bin[k]);
@@ -22147,15 +22154,19 @@ static void out_page_line(struct buf *b, const struct load_intervals *v,
     txt_puts(b, "\"/>\n");
 }
 
-/* Good calls of an interval; its median; its p99. */
+/* Good calls of an interval. */
 static double out_interval_ok(const struct load_interval *i)
 {
     return (double)i->ok;
 }
+
+/* Its median. */
 static double out_interval_p50(const struct load_interval *i)
 {
     return (double)load_interval_percentile(i, 50);
 }
+
+/* Its p99. */
 static double out_interval_p99(const struct load_interval *i)
 {
     return (double)load_interval_percentile(i, 99);
@@ -22270,7 +22281,7 @@ static void out_load_compare(struct buf *b, const struct load_report *t,
 
 /* ================================== 26 CLI ==================================
  * for     option tables, help, the commands serve, load and report, main
- * uses    MEM, TXT, SYS, PB, HDR, PP, ANL, SVG, RPC, SVC, API, LOAD, OUT
+ * uses    MEM, TXT, SYS, JS, PB, HDR, PP, ANL, SVG, RPC, SVC, API, LOAD, OUT
  * owns    stdout, stderr, the exit status, SIGINT and SIGTERM
  * spec    none
  * prefix  cmd_
@@ -23154,8 +23165,8 @@ static const struct cmd_option cmd_load_options[] = {
       CMD_TEXT, CMD_AT(binary), 0, 0 },
     { 0, "payload-size", "N", NULL, "a message of so many bytes: field 1",
       CMD_UINT, CMD_AT(payload_size), 0, 64 << 20 },
-    { 'H', "metadata", "'K: V'", NULL, "a header of each call; base64 for a key "
-      "in -bin; {{seq}} {{client}} {{rand}} {{uuid}} are filled in",
+    { 'H', "metadata", "'K: V'", NULL, "a header of each call; base64 for a "
+      "key in -bin; {{seq}} {{client}} {{rand}} {{uuid}} are filled in",
       CMD_LIST, CMD_AT(metadata), 0, 0 },
     { 0, "authority", "NAME", "(the target)", ":authority of each call",
       CMD_TEXT, CMD_AT(authority), 0, 0 },
@@ -23445,7 +23456,8 @@ static void cmd_load_release(struct cmd_load *c)
     c->parts = (struct cmd_load_parts){0};
 }
 
-/* Read a time, Unix seconds or as RFC 3339 in UTC, into ns; false: it is none. */
+/* Read a time, Unix seconds or as RFC 3339 in UTC, into ns; false: it is
+ * none. */
 static bool cmd_load_time(const char *text, int64_t *ns)
 {
     struct tm t = {0};
@@ -23499,7 +23511,8 @@ static int cmd_load_plan(struct cmd_load *c, const struct cmd_command *cmd,
         .ncpu = c->parts.ncpu, .timeout_ns = c->timeout_ns,
         .connect_timeout_ns = c->connect_ns, .keepalive_ns = c->keepalive_ns,
         .requests_per_connection = c->per_connection,
-        .start_unix_ns = start_ns, .warmup_ns = c->warmup_ns, .interval_ns = c->interval_ns,
+        .start_unix_ns = start_ns, .warmup_ns = c->warmup_ns,
+        .interval_ns = c->interval_ns,
         .drain_ns = c->drain_ns >= 0 ? c->drain_ns : c->timeout_ns,
         .no_reconnect = c->no_reconnect, .stop = &cmd_signal,
     };
@@ -23689,8 +23702,8 @@ static int cmd_load_profiler(const struct cmd_load *c,
         return e == GP_EUSAGE ? CMD_USAGE : CMD_FAILED;
     }
     if (!p->ours && p->seconds < 1)
-        return cmd_misuse(cmd, "--profile: the endpoint at %s takes a window of "
-                          "whole seconds only: give -d 1s or more", p->base);
+        return cmd_misuse(cmd, "--profile: the endpoint at %s takes a window "
+                          "of whole seconds only: give -d 1s or more", p->base);
     if (sys_write_check(c->profile_out, &why)) {
         cmd_say("%s", why.text);
         return CMD_FAILED;
@@ -23750,8 +23763,8 @@ static int cmd_load_measure(struct cmd_load *c, int format,
     } else if (!status) {
         to->report.config = plan;
         to->report.result = &r;
-        bool lacks = plan->profiler && !cmd_load_profiled(c, plan->profiler, &pp,
-                                                          &a, &profile);
+        bool lacks = plan->profiler &&
+            !cmd_load_profiled(c, plan->profiler, &pp, &a, &profile);
         to->report.profile = plan->profiler && !lacks ? &profile : NULL;
         status = cmd_result_write(c, format, &b, to);
         status = lacks && !status ? CMD_FAILED : status;
@@ -24113,11 +24126,11 @@ static const struct cmd_command cmd_commands[] = {
       "unix:/path; 127.0.0.1:50051 when none is given, several are used in\n"
       "turn.",
       CMD_TABLE(cmd_load_options), cmd_load_run, &cmd_load, CMD_LIST_MOST },
-    { "report", "[PROFILE|RESULT...]", "say what a profile shows, how sure it is",
+    { "report", "[PROFILE|RESULT...]", "say what a profile shows, and how sure",
       "Reads a pprof profile of any program, gzip'd or not (-: standard\n"
       "input; profile.pb when none is given), and says where the CPU time\n"
       "went, each share with its samples and 95 % interval, and what can be\n"
-      "concluded from that.  Or reads results of load in JSON, one or several:\n"
+      "concluded from that.  Or reads results of load in JSON, one or more:\n"
       "counts are added, and histograms merged.",
       CMD_TABLE(cmd_report_options), cmd_report_run, &cmd_report,
       CMD_LIST_MOST },
