@@ -396,6 +396,9 @@ enum {
     CMD_PERCENTS_MOST = 32,
     CMD_RESULT_MOST = 64 << 20,
 
+    /* Files that a server is asked for by reflection, one after the other. */
+    LOAD_REFLECTED = 200,
+
     /* Lines of evidence of a verdict, and the calls that one needs. */
     LOAD_WHYS = 6,
     LOAD_JUDGED_CALLS = 100,
@@ -9420,8 +9423,9 @@ static int svg_write(const struct pp *p, const struct svg_config *config,
 }
 
 /* ================================== 16 DSC ==================================
- * for     protobuf descriptors: which file defines a name, and what it imports
- * uses    MEM, TXT, PB
+ * for     protobuf descriptors: which file defines a name, what it imports;
+ *         JSON to messages by them
+ * uses    MEM, TXT, JS, PB
  * owns    struct dsc: its tables; the descriptors are borrowed
  * spec    google/protobuf/descriptor.proto
  * prefix  dsc_
@@ -9434,7 +9438,8 @@ static int svg_write(const struct pp *p, const struct svg_config *config,
  *   a field, an enum, a value, a service, a method       1 name
  *
  * Invariant  every symbol's file is one of file.
- * Does not   check what it is given beyond its form: protoc made it.
+ * Does not   check that descriptors make sense beyond what it follows: what
+ *            they say wrongly makes wrong messages, and nothing worse.
  */
 
 struct dsc_file {
@@ -9443,7 +9448,9 @@ struct dsc_file {
 
 struct dsc_symbol {
     struct slice name;                  /* package.Type.member; in the arena */
+    struct slice bytes;                 /* its descriptor; borrowed */
     uint32_t file;                      /* row of dsc.file */
+    char     kind;                      /* 'M' message; 0: anything else */
 };
 
 struct dsc {
@@ -9454,7 +9461,7 @@ struct dsc {
 };
 
 /* Nesting of messages that is followed: protoc itself stops at 32. */
-enum { DSC_DEPTH = 32 };
+enum { DSC_DEPTH = 32, DSC_JSON_DEPTH = 100 };
 
 /* The last field number of kind PB_BYTES in the message m; empty: none. */
 static struct slice dsc_bytes(struct slice m, uint32_t number)
@@ -9470,10 +9477,12 @@ static struct slice dsc_bytes(struct slice m, uint32_t number)
     return v;
 }
 
-/* Enter scope.name, or name where scope is empty; it into *full. */
+/* Enter what bytes describe as scope.name, or name where scope is empty; that
+ * into *full. */
 static int dsc_add(struct dsc *d, uint32_t file, struct slice scope,
-                   struct slice name, struct slice *full)
+                   struct slice bytes, char kind, struct slice *full)
 {
+    struct slice name = dsc_bytes(bytes, 1);
     struct buf b = {0};
     mem_put(&b, scope.p, scope.n);
     if (scope.n)
@@ -9489,7 +9498,7 @@ static int dsc_add(struct dsc *d, uint32_t file, struct slice scope,
         return GP_ENOMEM;
     d->symbol = row;
     *full = (struct slice){ copy, n };
-    row[d->nsymbols++] = (struct dsc_symbol){ *full, file };
+    row[d->nsymbols++] = (struct dsc_symbol){ *full, bytes, file, kind };
     return GP_OK;
 }
 
@@ -9502,7 +9511,7 @@ static int dsc_walk(struct dsc *d, uint32_t file, struct slice scope,
     struct pb_in in = { p, p ? p + m.n : p };
     struct pb_field f;
     struct slice full;
-    int e = dsc_add(d, file, scope, dsc_bytes(m, 1), &full);
+    int e = dsc_add(d, file, scope, m, *inner == 'M' ? 'M' : 0, &full);
     if (depth >= DSC_DEPTH)
         return GP_EFORMAT;
     while (!e && pb_get_field(&in, &f) > 0) {
@@ -9512,7 +9521,7 @@ static int dsc_walk(struct dsc *d, uint32_t file, struct slice scope,
             !strchr(inner, (int)('0' + f.number)))
             continue;
         if (*inner != 'M' || f.number == 2)     /* a name, no more */
-            e = dsc_add(d, file, full, dsc_bytes(part, 1), &part);
+            e = dsc_add(d, file, full, part, 0, &part);
         else if (f.number == 3)
             e = dsc_walk(d, file, full, part, "M234", depth + 1);
         else
@@ -9625,6 +9634,969 @@ static void dsc_put_closure(const struct dsc *d, uint32_t i, uint32_t number,
     }
     b->err = b->err ? b->err : rows.err;
     mem_fini(&rows);
+}
+
+/* ---- types: what descriptors say, read where it stands ----
+ *
+ *   FieldDescriptorProto  1 name  3 number  4 label (3: repeated)  5 type
+ *                         6 type_name  8 options (2 packed)  9 oneof_index
+ *                         10 json_name  17 proto3_optional
+ *   DescriptorProto       7 options (7 map_entry)
+ *   EnumDescriptorProto   2 value*: 1 name  2 number
+ *   MethodDescriptorProto 1 name  2 input_type  3 output_type
+ *                         5 client_streaming  6 server_streaming
+ *   FileDescriptorProto   12 syntax  14 edition
+ */
+
+enum dsc_type { DSC_DOUBLE = 1, DSC_FLOAT, DSC_INT64, DSC_UINT64, DSC_INT32,
+                DSC_FIXED64, DSC_FIXED32, DSC_BOOL, DSC_STRING, DSC_GROUP,
+                DSC_MESSAGE, DSC_BYTES, DSC_UINT32, DSC_ENUM, DSC_SFIXED32,
+                DSC_SFIXED64, DSC_SINT32, DSC_SINT64 };
+
+struct dsc_field {
+    struct slice name, json, type_name; /* borrowed from the descriptors */
+    uint32_t number;
+    enum dsc_type type;
+    bool repeated, packed;
+    bool presence;                      /* a zero is written too */
+    int64_t oneof;                      /* its index; -1: in none */
+};
+
+/* The last varint field number of the message m, or otherwise. */
+static uint64_t dsc_varint(struct slice m, uint32_t number, uint64_t otherwise)
+{
+    const uint8_t *p = (const uint8_t *)m.p;
+    struct pb_in in = { p, p ? p + m.n : p };
+    struct pb_field f;
+    while (pb_get_field(&in, &f) > 0)
+        if (f.number == number && f.type == PB_VARINT)
+            otherwise = f.value;
+    return otherwise;
+}
+
+/* The next field number of kind PB_BYTES in *in; false: there is none. */
+static bool dsc_next(struct pb_in *in, uint32_t number, struct slice *part)
+{
+    struct pb_field f;
+    while (pb_get_field(in, &f) > 0)
+        if (f.number == number && f.type == PB_BYTES) {
+            *part = (struct slice){ (const char *)f.bytes.p,
+                                    (size_t)(f.bytes.end - f.bytes.p) };
+            return true;
+        }
+    return false;
+}
+
+/* m, to be gone through by dsc_next. */
+static struct pb_in dsc_in(struct slice m)
+{
+    const uint8_t *p = (const uint8_t *)m.p;
+    return (struct pb_in){ p, p ? p + m.n : p };
+}
+
+/* The symbol called name, with or without a dot before it, or NULL. */
+static const struct dsc_symbol *dsc_symbol(const struct dsc *d,
+                                           struct slice name)
+{
+    if (name.n && name.p[0] == '.') {
+        name.p++;
+        name.n--;
+    }
+    for (size_t i = 0; i < d->nsymbols; i++)
+        if (txt_equal(d->symbol[i].name, name))
+            return &d->symbol[i];
+    return NULL;
+}
+
+/* Read the descriptor bytes of a field of message s. */
+static struct dsc_field dsc_field(const struct dsc *d,
+                                  const struct dsc_symbol *s,
+                                  struct slice bytes)
+{
+    struct slice file = d->file[s->file].bytes, syntax = dsc_bytes(file, 12);
+    bool proto3 = txt_equal(syntax, txt_slice("proto3"));
+    bool modern = proto3 || dsc_varint(file, 14, 0) >= 1000;    /* 2023 on */
+    struct dsc_field f = { .name = dsc_bytes(bytes, 1),
+        .json = dsc_bytes(bytes, 10), .type_name = dsc_bytes(bytes, 6),
+        .number = (uint32_t)dsc_varint(bytes, 3, 0),
+        .type = (enum dsc_type)dsc_varint(bytes, 5, 0),
+        .repeated = dsc_varint(bytes, 4, 1) == 3,
+        .oneof = (int64_t)dsc_varint(bytes, 9, UINT64_MAX) };
+    f.packed = dsc_varint(dsc_bytes(bytes, 8), 2, modern) && f.repeated &&
+               f.type != DSC_STRING && f.type != DSC_BYTES &&
+               f.type != DSC_MESSAGE && f.type != DSC_GROUP;
+    f.presence = !proto3 || f.oneof >= 0 || f.type == DSC_MESSAGE;
+    return f;
+}
+
+/* Find the field of message s that JSON calls key, or whose number is number
+ * where that is not 0. */
+static bool dsc_find_field(const struct dsc *d, const struct dsc_symbol *s,
+                           struct slice key, uint32_t number,
+                           struct dsc_field *f)
+{
+    struct pb_in in = dsc_in(s->bytes);
+    struct slice part;
+    while (dsc_next(&in, 2, &part)) {
+        *f = dsc_field(d, s, part);
+        if (number ? f->number == number
+                   : txt_equal(f->name, key) || txt_equal(f->json, key))
+            return true;
+    }
+    return false;
+}
+
+/* True when s is the type of a map's entries. */
+static bool dsc_is_map(const struct dsc_symbol *s)
+{
+    return s && dsc_varint(dsc_bytes(s->bytes, 7), 7, 0);
+}
+
+struct dsc_method {
+    const struct dsc_symbol *input, *output;
+    bool client_streams, server_streams;
+};
+
+/* Find the method path, "package.Service/Method".  GP_EUSAGE names what there
+ * is. */
+static int dsc_find_method(const struct dsc *d, const char *path,
+                           struct dsc_method *m, struct gp_why *why)
+{
+    struct slice full = txt_slice(path), name;
+    const char *slash = memrchr(path, '/', full.n);
+    const struct dsc_symbol *s = !slash ? NULL : dsc_symbol(d,
+        (struct slice){ path, (size_t)(slash - path) });
+    if (!s)
+        return txt_fail(why, GP_EUSAGE, "no service '%.*s' in the descriptors",
+                        slash ? (int)(slash - path) : (int)full.n, path);
+    struct pb_in in = dsc_in(s->bytes);
+    struct buf known = {0};
+    while (dsc_next(&in, 2, &name)) {
+        struct slice method = dsc_bytes(name, 1);
+        mem_put(&known, known.len ? ", " : "", known.len ? 2 : 0);
+        mem_put(&known, method.p, method.n);
+        if (!txt_equal(method, txt_slice(slash + 1)))
+            continue;
+        mem_fini(&known);
+        *m = (struct dsc_method){ dsc_symbol(d, dsc_bytes(name, 2)),
+            dsc_symbol(d, dsc_bytes(name, 3)), dsc_varint(name, 5, 0),
+            dsc_varint(name, 6, 0) };
+        return m->input && m->output ? GP_OK : txt_fail(why, GP_EFORMAT,
+            "the messages of %s are not in the descriptors", path);
+    }
+    txt_fail(why, GP_EUSAGE, "no method '%s' in %.*s, which has %.*s",
+             slash + 1, (int)(slash - path), path, (int)known.len,
+             known.data ? (const char *)known.data : "none");
+    mem_fini(&known);
+    return GP_EUSAGE;
+}
+
+/* ---- JSON to wire, by the proto3 JSON mapping ---- */
+
+struct dsc_json {                       /* of one dsc_encode */
+    const struct dsc *d;                /* borrowed */
+    struct buf path;                    /* where it is: items[2].price */
+    struct gp_why *why;
+    int (*message)(struct dsc_json *j, const struct dsc_symbol *s,
+                   const struct js_value *v, struct buf *b, int depth);
+    int (*value)(struct dsc_json *j, const struct js_value *v, struct buf *b,
+                 int depth);            /* they call each other by these */
+};
+
+/* Say what is wrong at the path so far. */
+__attribute__((format(printf, 2, 3)))
+static int dsc_wrong(struct dsc_json *j, const char *fmt, ...)
+{
+    char text[160];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    return txt_fail(j->why, GP_EFORMAT, "%.*s%s%s", (int)j->path.len,
+                    j->path.data ? (const char *)j->path.data : "",
+                    j->path.len ? ": " : "", text);
+}
+
+/* The whole number that v is, in [min, max], as a number or a string; *x has
+ * its two's complement. */
+static int dsc_whole(struct dsc_json *j, const struct js_value *v, int64_t min,
+                     uint64_t max, uint64_t *x)
+{
+    struct slice s = v->text;
+    if (v->kind == JS_STRING)
+        s = (struct slice){ s.p + 1, s.n - 2 };
+    bool minus = s.n && *s.p == '-';
+    struct slice digits = { s.p + minus, s.n - minus };
+    uint64_t n = 0;
+    bool ok = (v->kind == JS_NUMBER || v->kind == JS_STRING) &&
+              !txt_slice_number(digits, 0, UINT64_MAX, &n);
+    if (!ok && (v->kind == JS_NUMBER || v->kind == JS_STRING)) {
+        double f = fabs(txt_finite(s)); /* 1e3 and 5.0 are whole, too */
+        ok = f < 9007199254740992.0 && f <= floor(f);
+        n = ok ? (uint64_t)f : 0;
+    }
+    if (!ok)
+        return dsc_wrong(j, "%.*s is not a whole number",
+                         v->text.n < 40 ? (int)v->text.n : 40, v->text.p);
+    uint64_t most = minus ? 0 - (uint64_t)min : max;
+    if (n > most)
+        return dsc_wrong(j, "%.*s is out of range",
+                         v->text.n < 40 ? (int)v->text.n : 40, v->text.p);
+    *x = minus ? 0 - n : n;
+    return GP_OK;
+}
+
+/* The number that v is, or NaN, Infinity and -Infinity as strings. */
+static int dsc_real(struct dsc_json *j, const struct js_value *v, bool single,
+                    double *x)
+{
+    struct slice s = v->text;
+    if (v->kind == JS_STRING) {
+        s = (struct slice){ s.p + 1, s.n - 2 };
+        *x = txt_equal(s, txt_slice("Infinity")) ? (double)INFINITY
+           : txt_equal(s, txt_slice("-Infinity")) ? -(double)INFINITY
+           : (double)NAN;
+        if (!isnan(*x) || txt_equal(s, txt_slice("NaN")))
+            return GP_OK;
+    }
+    *x = v->kind == JS_NUMBER || v->kind == JS_STRING ? txt_finite(s)
+                                                      : (double)NAN;
+    if (isnan(*x) || (single && fabs(*x) > 3.4028235677973366e38))
+        return dsc_wrong(j, "%.*s is not a number that fits",
+                         v->text.n < 40 ? (int)v->text.n : 40, v->text.p);
+    return GP_OK;
+}
+
+/* The bytes that the string v has in base64, either alphabet, padded or not. */
+static int dsc_base64(struct dsc_json *j, const struct js_value *v,
+                      struct buf *out)
+{
+    struct buf text = {0};
+    if (v->kind != JS_STRING)
+        return dsc_wrong(j, "bytes are a string in base64");
+    js_get_string(v->text, &text);
+    for (size_t i = 0; i < text.len; i++)
+        text.data[i] = text.data[i] == '-' ? '+'
+                     : text.data[i] == '_' ? '/' : text.data[i];
+    bool ok = txt_put_unbase64(out, (struct slice){ (const char *)text.data,
+                                                    text.len });
+    int e = text.err ? GP_ENOMEM : ok ? GP_OK : dsc_wrong(j, "not base64");
+    mem_fini(&text);
+    return e;
+}
+
+/* The number of the value of enum s that v names, or is. */
+static int dsc_enum(struct dsc_json *j, const struct dsc_symbol *s,
+                    const struct js_value *v, uint64_t *x)
+{
+    struct pb_in in = dsc_in(s->bytes);
+    struct slice part;
+    if (v->kind != JS_STRING)
+        return dsc_whole(j, v, INT32_MIN, INT32_MAX, x);
+    struct slice name = { v->text.p + 1, v->text.n - 2 };
+    while (dsc_next(&in, 2, &part))
+        if (txt_equal(dsc_bytes(part, 1), name)) {
+            *x = dsc_varint(part, 2, 0);
+            return GP_OK;
+        }
+    return dsc_wrong(j, "'%.*s' is no value of %.*s",
+                     name.n < 60 ? (int)name.n : 60, name.p, (int)s->name.n,
+                     s->name.p);
+}
+
+/* Append the scalar v of type to b; *zero: it is the type's default. */
+static int dsc_scalar(struct dsc_json *j, const struct dsc_field *f,
+                      const struct js_value *v, struct buf *b, bool *zero)
+{
+    const struct dsc_symbol *s = f->type == DSC_ENUM ?
+                                 dsc_symbol(j->d, f->type_name) : NULL;
+    uint64_t x = 0;
+    double real = 0;
+    float single;
+    int e = GP_OK;
+    switch (f->type) {
+    case DSC_DOUBLE: case DSC_FLOAT:
+        e = dsc_real(j, v, f->type == DSC_FLOAT, &real);
+        single = (float)real;
+        if (f->type == DSC_DOUBLE)
+            memcpy(&x, &real, sizeof real);
+        else
+            memcpy(&x, &single, sizeof single);
+        break;
+    case DSC_BOOL:
+        x = v->kind == JS_TRUE;
+        e = x || v->kind == JS_FALSE ? GP_OK
+          : dsc_wrong(j, "neither true nor false");
+        break;
+    case DSC_ENUM:
+        e = s ? dsc_enum(j, s, v, &x)
+              : dsc_wrong(j, "its enum is not in the descriptors");
+        break;
+    case DSC_INT64: case DSC_SFIXED64: case DSC_SINT64:
+        e = dsc_whole(j, v, INT64_MIN, INT64_MAX, &x);
+        break;
+    case DSC_UINT64: case DSC_FIXED64:
+        e = dsc_whole(j, v, 0, UINT64_MAX, &x);
+        break;
+    case DSC_UINT32: case DSC_FIXED32:
+        e = dsc_whole(j, v, 0, UINT32_MAX, &x);
+        break;
+    default:
+        e = dsc_whole(j, v, INT32_MIN, INT32_MAX, &x);
+    }
+    if (e)
+        return e;
+    *zero = x == 0;
+    if (f->type == DSC_SINT64 || f->type == DSC_SINT32)
+        x = x << 1 ^ (uint64_t)((int64_t)x >> 63);
+    unsigned fixed = f->type == DSC_DOUBLE || f->type == DSC_FIXED64 ||
+                     f->type == DSC_SFIXED64 ? 8
+                   : f->type == DSC_FLOAT || f->type == DSC_FIXED32 ||
+                     f->type == DSC_SFIXED32 ? 4 : 0;
+    if (!fixed)
+        pb_put_varint(b, x);
+    for (unsigned i = 0; i < fixed; i++)
+        mem_put_byte(b, (uint8_t)(x >> 8 * i));
+    return b->err;
+}
+
+/* The wire type of a scalar. */
+static enum pb_type dsc_wire(enum dsc_type t)
+{
+    switch (t) {
+    case DSC_DOUBLE: case DSC_FIXED64: case DSC_SFIXED64: return PB_FIXED64;
+    case DSC_FLOAT: case DSC_FIXED32: case DSC_SFIXED32: return PB_FIXED32;
+    case DSC_STRING: case DSC_BYTES: case DSC_MESSAGE: return PB_BYTES;
+    default: return PB_VARINT;
+    }
+}
+
+/* Two digits at s[at] as a number in [min, max], or -1. */
+static int dsc_digits(struct slice s, size_t at, size_t n, int min, int max)
+{
+    int v = 0;
+    if (at + n > s.n)
+        return -1;
+    for (size_t i = at; i < at + n; i++) {
+        if (s.p[i] < '0' || s.p[i] > '9')
+            return -1;
+        v = v * 10 + (s.p[i] - '0');
+    }
+    return v < min || v > max ? -1 : v;
+}
+
+/* The fraction of a second that s begins with, ".5", in ns; *n is its bytes, 0
+ * for none; -1: more than nine digits, or none behind the dot. */
+static int64_t dsc_fraction(struct slice s, size_t *n)
+{
+    int64_t ns = 0, unit = 100000000;
+    *n = 0;
+    if (!s.n || *s.p != '.')
+        return 0;
+    for (*n = 1; *n < s.n && s.p[*n] >= '0' && s.p[*n] <= '9'; ++*n) {
+        ns += (s.p[*n] - '0') * unit;
+        unit /= 10;
+    }
+    return *n < 2 || *n > 10 ? -1 : ns;
+}
+
+/* Append seconds and ns as fields 1 and 2. */
+static void dsc_put_time(struct buf *b, int64_t seconds, int64_t ns)
+{
+    pb_put_uint(b, 1, (uint64_t)seconds);
+    pb_put_uint(b, 2, (uint64_t)ns);
+}
+
+/* A Timestamp: RFC 3339, with Z or an offset. */
+static int dsc_timestamp(struct dsc_json *j, struct slice s, struct buf *b)
+{
+    struct tm t = { .tm_year = dsc_digits(s, 0, 4, 1, 9999) - 1900,
+        .tm_mon = dsc_digits(s, 5, 2, 1, 12) - 1,
+        .tm_mday = dsc_digits(s, 8, 2, 1, 31),
+        .tm_hour = dsc_digits(s, 11, 2, 0, 23),
+        .tm_min = dsc_digits(s, 14, 2, 0, 59),
+        .tm_sec = dsc_digits(s, 17, 2, 0, 59) };
+    size_t n = 0;
+    if (s.n < 20 || t.tm_year < -1899 || t.tm_mon < 0 || t.tm_mday < 1 ||
+        t.tm_hour < 0 || t.tm_min < 0 || t.tm_sec < 0 || s.p[4] != '-' ||
+        s.p[7] != '-' || s.p[10] != 'T' || s.p[13] != ':' || s.p[16] != ':')
+        return dsc_wrong(j, "not a time such as 2026-11-25T12:00:00Z");
+    int64_t ns = dsc_fraction((struct slice){ s.p + 19, s.n - 19 }, &n);
+    struct slice zone = { s.p + 19 + n, s.n - 19 - n };
+    int hours = dsc_digits(zone, 1, 2, 0, 23);
+    int minutes = dsc_digits(zone, 4, 2, 0, 59);
+    bool offset = zone.n == 6 && (*zone.p == '+' || *zone.p == '-') &&
+                  zone.p[3] == ':' && hours >= 0 && minutes >= 0;
+    int day = t.tm_mday;
+    int64_t seconds = (int64_t)timegm(&t);
+    if (ns < 0 || t.tm_mday != day ||
+        !(offset || txt_equal(zone, txt_slice("Z"))))
+        return dsc_wrong(j, "not a time such as 2026-11-25T12:00:00Z");
+    if (offset)
+        seconds -= (*zone.p == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
+    dsc_put_time(b, seconds, ns);
+    return b->err;
+}
+
+/* A Duration: seconds, perhaps with a fraction, and "s". */
+static int dsc_duration(struct dsc_json *j, struct slice s, struct buf *b)
+{
+    bool minus = s.n && *s.p == '-';
+    size_t from = minus, end = from, n = 0;
+    uint64_t seconds = 0;
+    while (end < s.n && s.p[end] >= '0' && s.p[end] <= '9')
+        end++;
+    int64_t ns = dsc_fraction((struct slice){ s.p + end, s.n - end }, &n);
+    if (txt_slice_number((struct slice){ s.p + from, end - from }, 0,
+                         UINT64_C(315576000000), &seconds) || ns < 0 ||
+        !txt_equal((struct slice){ s.p + end + n, s.n - end - n },
+                   txt_slice("s")))
+        return dsc_wrong(j, "not a duration such as 1.5s");
+    dsc_put_time(b, minus ? -(int64_t)seconds : (int64_t)seconds,
+                 minus ? -ns : ns);
+    return b->err;
+}
+
+/* A FieldMask: lowerCamelCase paths with commas, each a field 1 in
+ * snake_case. */
+static int dsc_mask(struct slice s, struct buf *b)
+{
+    struct buf path = {0};
+    for (size_t i = 0; i <= s.n && s.n; i++) {
+        if (i == s.n || s.p[i] == ',') {
+            pb_put_bytes(b, 1, path.data, path.len);
+            path.len = 0;
+        } else if (s.p[i] >= 'A' && s.p[i] <= 'Z') {
+            mem_put_byte(&path, '_');
+            mem_put_byte(&path, (uint8_t)(s.p[i] - 'A' + 'a'));
+        } else {
+            mem_put_byte(&path, (uint8_t)s.p[i]);
+        }
+    }
+    int e = path.err;
+    mem_fini(&path);
+    return e ? e : b->err;
+}
+
+/* Append the value v of f, which is no message, without its tag; *zero: it is
+ * the default. */
+static int dsc_plain(struct dsc_json *j, const struct dsc_field *f,
+                     const struct js_value *v, struct buf *b, bool *zero)
+{
+    struct buf text = {0};
+    int e = GP_OK;
+    if (f->type != DSC_STRING && f->type != DSC_BYTES)
+        return dsc_scalar(j, f, v, b, zero);
+    if (f->type == DSC_BYTES)
+        e = dsc_base64(j, v, &text);
+    else if (v->kind == JS_STRING)
+        js_get_string(v->text, &text);
+    else
+        e = dsc_wrong(j, "not a string");
+    *zero = text.len == 0;
+    if (!e) {
+        pb_put_varint(b, text.len);
+        mem_put(b, text.data, text.len);
+    }
+    e = e ? e : text.err ? text.err : b->err;
+    mem_fini(&text);
+    return e;
+}
+
+/* Append f, which is no message and not repeated, as v; its default only where
+ * it has presence. */
+static int dsc_put_plain(struct dsc_json *j, const struct dsc_field *f,
+                         const struct js_value *v, struct buf *b)
+{
+    size_t before = b->len;
+    bool zero = false;
+    pb_put_varint(b, (uint64_t)f->number << 3 | dsc_wire(f->type));
+    int e = dsc_plain(j, f, v, b, &zero);
+    if (!e && zero && !f->presence)
+        b->len = before;
+    return e;
+}
+
+struct dsc_piece {                      /* what is to be sorted: an entry of a
+                                         * map, a field */
+    struct slice key;                   /* a map's string key, set to be
+                                         * sorted by */
+    size_t   key_at;                    /* where that is among the bytes */
+    uint64_t number;                    /* another key; the field's number */
+    bool     is_signed;
+    size_t   at, n;                     /* its bytes */
+};
+
+/* The order of pieces. */
+static int dsc_piece_order(const void *a, const void *b)
+{
+    const struct dsc_piece *x = a, *y = b;
+    size_t n = x->key.n < y->key.n ? x->key.n : y->key.n;
+    int c = n ? memcmp(x->key.p, y->key.p, n) : 0;
+    if (c || x->key.n != y->key.n)
+        return c ? c : x->key.n < y->key.n ? -1 : 1;
+    if (x->is_signed)
+        return (int64_t)x->number < (int64_t)y->number ? -1
+             : (int64_t)x->number > (int64_t)y->number;
+    return x->number < y->number ? -1 : x->number > y->number;
+}
+
+/* Append the n pieces v of from to b, in their order; false when two are
+ * equal. */
+static bool dsc_put_sorted(struct buf *b, const struct buf *from,
+                           struct dsc_piece *v, size_t n)
+{
+    bool all = true;
+    for (size_t i = 0; i < n; i++)
+        v[i].key.p = (const char *)from->data + v[i].key_at;
+    if (n)
+        qsort(v, n, sizeof *v, dsc_piece_order);
+    for (size_t i = 0; i < n; i++) {
+        all = all && !(i && !dsc_piece_order(&v[i - 1], &v[i]));
+        mem_put(b, from->data + v[i].at, v[i].n);
+    }
+    return all;
+}
+
+/* Append the members of v, an object or an array, as a Struct's or a
+ * ListValue's fields 1: by key, as a deterministic serialisation has it.
+ *
+ *   Struct     1 map<string, Value>   Value      1 null  2 number  3 string  4
+ * bool  5 Struct  6 ListValue   ListValue  1 Value*
+ * */
+static int dsc_put_values(struct dsc_json *j, const struct js_value *v,
+                          struct buf *b, int depth)
+{
+    struct buf all = {0}, part = {0}, text = {0}, entry = {0};
+    struct js_members m = js_members(v);
+    struct dsc_piece *piece = NULL;
+    struct js_value x;
+    struct slice key;
+    size_t n = 0, cap = 0;
+    int e = depth > 0 ? GP_OK : dsc_wrong(j, "nested too deep");
+    while (!e && js_next_member(&m, &key, &x)) {
+        struct dsc_piece *p = mem_grow(piece, &cap, n + 1, sizeof *piece);
+        if (!p) {
+            e = GP_ENOMEM;
+            break;
+        }
+        piece = p;
+        part.len = entry.len = text.len = 0;
+        piece[n] = (struct dsc_piece){ .at = all.len, .number = n };
+        e = j->value(j, &x, &part, depth - 1);
+        if (v->kind == JS_OBJECT) {
+            js_get_string(key, &text);
+            pb_put_bytes(&entry, 1, text.data, text.len);
+            pb_put_message(&entry, 2, &part);
+        }
+        struct buf *what = v->kind == JS_OBJECT ? &entry : &part;
+        size_t bytes = what->len;
+        pb_put_message(&all, 1, what);
+        piece[n].n = all.len - piece[n].at;
+        if (v->kind == JS_OBJECT) {
+            struct slice name = dsc_bytes((struct slice){
+                (const char *)all.data + all.len - bytes, bytes }, 1);
+            piece[n].key.n = name.n;
+            piece[n].key_at = (size_t)(name.p - (const char *)all.data);
+            piece[n].number = 0;
+        }
+        n++;
+    }
+    if (!e && !all.err && !dsc_put_sorted(b, &all, piece, n))
+        e = dsc_wrong(j, "a key twice");
+    e = e ? e : all.err | part.err | text.err | entry.err ? GP_ENOMEM : b->err;
+    mem_free(piece);
+    mem_fini(&all);
+    mem_fini(&part);
+    mem_fini(&text);
+    mem_fini(&entry);
+    return e;
+}
+
+/* Append a Value: any JSON.  depth is what may still be in it. */
+static int dsc_put_value(struct dsc_json *j, const struct js_value *v,
+                         struct buf *b, int depth)
+{
+    struct buf in = {0};
+    double real = 0;
+    int e = GP_OK;
+    switch (v->kind) {
+    case JS_NULL:
+        pb_put_varint(b, 1 << 3 | PB_VARINT);
+        pb_put_varint(b, 0);
+        break;
+    case JS_TRUE: case JS_FALSE:
+        pb_put_varint(b, 4 << 3 | PB_VARINT);
+        pb_put_varint(b, v->kind == JS_TRUE);
+        break;
+    case JS_NUMBER:
+        e = dsc_real(j, v, false, &real);
+        pb_put_varint(b, 2 << 3 | PB_FIXED64);
+        mem_put(b, &real, sizeof real); /* little endian, as the wire */
+        break;
+    case JS_STRING:
+        js_get_string(v->text, &in);
+        pb_put_bytes(b, 3, in.data, in.len);
+        break;
+    default:
+        e = dsc_put_values(j, v, &in, depth);
+        pb_put_message(b, v->kind == JS_ARRAY ? 6 : 5, &in);
+    }
+    e = e ? e : in.err ? in.err : b->err;
+    mem_fini(&in);
+    return e;
+}
+
+/* Append v as the well-known type called name; *known: it is one that JSON does
+ * not write as an object of its fields. */
+static int dsc_well_known(struct dsc_json *j, struct slice name,
+                          const struct js_value *v, struct buf *b, bool *known,
+                          int depth)
+{
+    static const char *const text[] = { "Timestamp", "Duration", "FieldMask" };
+    static const struct { const char *name; enum dsc_type type; } box[] = {
+        { "DoubleValue", DSC_DOUBLE }, { "FloatValue", DSC_FLOAT },
+        { "Int64Value", DSC_INT64 }, { "UInt64Value", DSC_UINT64 },
+        { "Int32Value", DSC_INT32 }, { "UInt32Value", DSC_UINT32 },
+        { "BoolValue", DSC_BOOL }, { "StringValue", DSC_STRING },
+        { "BytesValue", DSC_BYTES },
+    };
+    *known = true;
+    for (size_t i = 0; i < 3; i++)
+        if (txt_equal(name, txt_slice(text[i]))) {
+            struct slice s = { v->text.p + 1, v->text.n - 2 };
+            if (v->kind != JS_STRING)
+                return dsc_wrong(j, "a %s is a string", text[i]);
+            return i == 0 ? dsc_timestamp(j, s, b)
+                 : i == 1 ? dsc_duration(j, s, b) : dsc_mask(s, b);
+        }
+    bool list = txt_equal(name, txt_slice("ListValue"));
+    if (txt_equal(name, txt_slice("Value")))
+        return dsc_put_value(j, v, b, depth);
+    if (list || txt_equal(name, txt_slice("Struct"))) {
+        if (v->kind != (list ? JS_ARRAY : JS_OBJECT))
+            return dsc_wrong(j, list ? "not an array" : "not an object");
+        return dsc_put_values(j, v, b, depth);
+    }
+    for (size_t i = 0; i < sizeof box / sizeof *box; i++)
+        if (txt_equal(name, txt_slice(box[i].name))) {
+            const struct dsc_field f = { .number = 1, .type = box[i].type };
+            return dsc_put_plain(j, &f, v, b);
+        }
+    *known = false;
+    return GP_OK;
+}
+
+/* Append f, which is not repeated, as v. */
+static int dsc_put_one(struct dsc_json *j, const struct dsc_field *f,
+                       const struct js_value *v, struct buf *b, int depth)
+{
+    struct buf in = {0};
+    if (f->type != DSC_MESSAGE)
+        return f->type == DSC_GROUP ? dsc_wrong(j, "groups are not supported")
+                                    : dsc_put_plain(j, f, v, b);
+    const struct dsc_symbol *s = dsc_symbol(j->d, f->type_name);
+    int e = s ? j->message(j, s, v, &in, depth - 1)
+              : dsc_wrong(j, "its type is not in the descriptors");
+    if (!e)
+        pb_put_message(b, f->number, &in);
+    e = e ? e : in.err ? in.err : b->err;
+    mem_fini(&in);
+    return e;
+}
+
+/* Append the repeated field f as the array v. */
+static int dsc_put_list(struct dsc_json *j, const struct dsc_field *f,
+                        const struct js_value *v, struct buf *b, int depth)
+{
+    struct js_members m = js_members(v);
+    struct dsc_field one = *f;
+    struct buf part = {0};
+    struct slice key;
+    struct js_value x;
+    size_t i = 0, at = j->path.len;
+    bool zero;
+    int e = v->kind == JS_ARRAY ? GP_OK : dsc_wrong(j, "not an array");
+    one.presence = true;                /* elements are written, whatever */
+    for (; !e && js_next_member(&m, &key, &x); i++) {
+        j->path.len = at;
+        txt_putf(&j->path, "[%zu]", i);
+        if (x.kind == JS_NULL && !txt_equal(f->type_name,
+                                     txt_slice(".google.protobuf.Value")))
+            e = dsc_wrong(j, "null in an array");
+        else if (f->packed)
+            e = dsc_plain(j, &one, &x, &part, &zero);
+        else
+            e = dsc_put_one(j, &one, &x, b, depth);
+    }
+    j->path.len = at;
+    if (!e && f->packed && part.len)
+        pb_put_message(b, f->number, &part);
+    e = e ? e : part.err ? part.err : b->err;
+    mem_fini(&part);
+    return e;
+}
+
+/* Add the entry key: x of a map, whose type is s, to b, and what sorts it. */
+static int dsc_put_entry(struct dsc_json *j, const struct dsc_field *f,
+                         const struct dsc_symbol *s, struct slice key,
+                         const struct js_value *x, struct buf *b,
+                         struct dsc_piece *piece, int depth)
+{
+    struct dsc_field k = {0}, v = {0};
+    struct buf in = {0};
+    struct js_value name = { JS_STRING, key };
+    struct slice bare = { key.p + 1, key.n - 2 };
+    *piece = (struct dsc_piece){ .at = b->len };
+    if (!dsc_find_field(j->d, s, key, 1, &k) ||
+        !dsc_find_field(j->d, s, key, 2, &v))
+        return dsc_wrong(j, "a map without key and value");
+    if (k.type == DSC_BOOL)
+        name = (struct js_value){ txt_equal(bare, txt_slice("true")) ? JS_TRUE
+            : txt_equal(bare, txt_slice("false")) ? JS_FALSE : JS_NULL, bare };
+    k.presence = v.presence = true;
+    int e = dsc_put_plain(j, &k, &name, &in);
+    if (!e && x->kind == JS_NULL && !txt_equal(v.type_name,
+                                        txt_slice(".google.protobuf.Value")))
+        e = dsc_wrong(j, "null in a map");
+    struct pb_in got = dsc_in((struct slice){ (const char *)in.data, in.len });
+    struct pb_field field;
+    if (!e && pb_get_field(&got, &field) > 0) {
+        bool zigzag = k.type == DSC_SINT32 || k.type == DSC_SINT64;
+        piece->number = zigzag ? field.value >> 1 ^ (0 - (field.value & 1))
+                      : k.type == DSC_SFIXED32 ? (uint64_t)(int32_t)field.value
+                      : field.value;
+        piece->is_signed = k.type != DSC_UINT64 && k.type != DSC_FIXED64;
+    }
+    if (!e)
+        e = dsc_put_one(j, &v, x, &in, depth);
+    size_t bytes = in.len;
+    if (!e)
+        pb_put_message(b, f->number, &in);
+    piece->n = b->len - piece->at;
+    if (!e && k.type == DSC_STRING && !b->err) {
+        struct slice text = dsc_bytes((struct slice){
+            (const char *)b->data + b->len - bytes, bytes }, 1);
+        piece->key.n = text.n;
+        piece->key_at = (size_t)(text.p - (const char *)b->data);
+        piece->number = 0;
+    }
+    e = e ? e : in.err ? in.err : b->err;
+    mem_fini(&in);
+    return e;
+}
+
+/* Append the map f, whose entries are of type s, as the object v: by key, as a
+ * deterministic serialisation has it. */
+static int dsc_put_map(struct dsc_json *j, const struct dsc_field *f,
+                       const struct dsc_symbol *s, const struct js_value *v,
+                       struct buf *b, int depth)
+{
+    struct js_members m = js_members(v);
+    struct dsc_piece *piece = NULL;
+    struct buf all = {0};
+    struct slice key;
+    struct js_value x;
+    size_t n = 0, cap = 0, at = j->path.len;
+    int e = v->kind == JS_OBJECT ? GP_OK : dsc_wrong(j, "not an object");
+    while (!e && js_next_member(&m, &key, &x)) {
+        struct dsc_piece *p = mem_grow(piece, &cap, n + 1, sizeof *piece);
+        if (!p) {
+            e = GP_ENOMEM;
+            break;
+        }
+        piece = p;
+        j->path.len = at;
+        txt_putf(&j->path, "[%.*s]", (int)(key.n < 60 ? key.n : 60), key.p);
+        e = dsc_put_entry(j, f, s, key, &x, &all, &piece[n], depth);
+        n++;
+    }
+    if (!e)
+        j->path.len = at;
+    if (!e && !all.err && !dsc_put_sorted(b, &all, piece, n))
+        e = dsc_wrong(j, "a key twice");
+    e = e ? e : all.err ? all.err : b->err;
+    mem_free(piece);
+    mem_fini(&all);
+    return e;
+}
+
+/* Append an Any: {"@type": "host/pkg.Type", ...}, or with a "value" where that
+ * type is not written as an object of its fields. */
+static int dsc_put_any(struct dsc_json *j, const struct js_value *v,
+                       struct buf *b, int depth)
+{
+    struct js_value type = js_member(v, "@type"), value = js_member(v, "value");
+    struct buf url = {0}, in = {0};
+    static const char google[] = "google.protobuf.";
+    bool known = false;
+    if (v->kind != JS_OBJECT || type.kind != JS_STRING)
+        return dsc_wrong(j, "an Any has a \"@type\"");
+    js_get_string(type.text, &url);
+    struct slice name = { (const char *)url.data, url.len };
+    const char *slash = url.len ? memrchr(url.data, '/', url.len) : NULL;
+    if (slash)
+        name = (struct slice){ slash + 1, (size_t)(name.p + name.n - slash) -
+                                          1 };
+    const struct dsc_symbol *s = dsc_symbol(j->d, name);
+    int e = s && s->kind == 'M' ? GP_OK
+          : dsc_wrong(j, "type '%.*s' is not in the descriptors",
+                      name.n < 80 ? (int)name.n : 80, name.n ? name.p : "");
+    if (!e && txt_starts(name, google) && value.text.p)
+        e = dsc_well_known(j, (struct slice){ name.p + sizeof google - 1,
+                                              name.n - (sizeof google - 1) },
+                           &value, &in, &known, depth - 1);
+    if (!e && !known)
+        e = j->message(j, s, v, &in, depth - 1);
+    if (!e) {
+        pb_put_bytes(b, 1, url.data, url.len);
+        if (in.len)
+            pb_put_message(b, 2, &in);
+    }
+    e = e ? e : url.err | in.err ? GP_ENOMEM : b->err;
+    mem_fini(&url);
+    mem_fini(&in);
+    return e;
+}
+
+/* The name of a field of s that is nearest to key, or empty. */
+static struct slice dsc_nearest(const struct dsc_symbol *s, struct slice key)
+{
+    char word[32] = "", other[32];
+    struct pb_in in = dsc_in(s->bytes);
+    struct slice part, best = {0};
+    unsigned least = 3;
+    if (key.n >= sizeof word)
+        return best;
+    memcpy(word, key.p, key.n);
+    while (dsc_next(&in, 2, &part)) {
+        struct slice name = dsc_bytes(part, 1);
+        if (name.n >= sizeof other)
+            continue;
+        memcpy(other, name.p, name.n);
+        other[name.n] = 0;
+        unsigned d = txt_distance(word, other);
+        if (d < least) {
+            least = d;
+            best = name;
+        }
+    }
+    return best;
+}
+
+/* The member key: x of a message of type s onto b, and which field it is in
+ * *f. */
+static int dsc_put_member(struct dsc_json *j, const struct dsc_symbol *s,
+                          struct slice key, const struct js_value *x,
+                          struct buf *b, struct dsc_field *f, int depth)
+{
+    struct slice bare = { key.p + 1, key.n - 2 };
+    size_t at = j->path.len;
+    if (!dsc_find_field(j->d, s, bare, 0, f)) {
+        struct slice near = dsc_nearest(s, bare);
+        return dsc_wrong(j, "no field \"%.*s\" in %.*s%s%.*s%s",
+                         bare.n < 60 ? (int)bare.n : 60, bare.p,
+                         (int)s->name.n, s->name.p,
+                         near.n ? " (did you mean \"" : "", (int)near.n,
+                         near.n ? near.p : "", near.n ? "\"?)" : "");
+    }
+    txt_putf(&j->path, "%s%.*s", at ? "." : "", (int)f->name.n, f->name.p);
+    const struct dsc_symbol *entry = f->repeated && f->type == DSC_MESSAGE ?
+                                     dsc_symbol(j->d, f->type_name) : NULL;
+    bool value = txt_equal(f->type_name, txt_slice(".google.protobuf.Value"));
+    int e = GP_OK;
+    if (x->kind == JS_NULL && !(value && !f->repeated))
+        f->number = 0;                  /* absent */
+    else if (dsc_is_map(entry))
+        e = dsc_put_map(j, f, entry, x, b, depth);
+    else if (f->repeated)
+        e = dsc_put_list(j, f, x, b, depth);
+    else
+        e = dsc_put_one(j, f, x, b, depth);
+    if (!e)
+        j->path.len = at;
+    return e;
+}
+
+/* Append the fields of a message of type s as the object v, in ascending order
+ * of their numbers, as protoc does. */
+static int dsc_put_fields(struct dsc_json *j, const struct dsc_symbol *s,
+                          const struct js_value *v, struct buf *b, int depth)
+{
+    struct js_members m = js_members(v);
+    struct dsc_piece *piece = NULL;
+    struct buf all = {0};
+    struct slice key;
+    struct js_value x;
+    size_t n = 0, cap = 0;
+    int e = GP_OK;
+    while (!e && js_next_member(&m, &key, &x)) {
+        struct dsc_field f;
+        struct dsc_piece *p = mem_grow(piece, &cap, n + 1, sizeof *piece);
+        if (!p) {
+            e = GP_ENOMEM;
+            break;
+        }
+        piece = p;
+        if (txt_equal(key, txt_slice("\"@type\"")))
+            continue;                   /* of the Any around it */
+        size_t at = all.len;
+        e = dsc_put_member(j, s, key, &x, &all, &f, depth);
+        if (e || !f.number)
+            continue;
+        piece[n] = (struct dsc_piece){ .number = f.number, .at = at,
+                                       .n = all.len - at };
+        for (size_t i = 0; !e && i < n; i++) {
+            struct dsc_field g;
+            if (piece[i].number == f.number)
+                e = dsc_wrong(j, "\"%.*s\" twice", (int)f.name.n, f.name.p);
+            else if (f.oneof >= 0 && dsc_find_field(j->d, s, key,
+                         (uint32_t)piece[i].number, &g) && g.oneof == f.oneof)
+                e = dsc_wrong(j, "\"%.*s\" and \"%.*s\" are of one oneof",
+                              (int)g.name.n, g.name.p, (int)f.name.n,
+                              f.name.p);
+        }
+        n++;
+    }
+    if (!e)
+        (void)dsc_put_sorted(b, &all, piece, n);
+    e = e ? e : all.err ? all.err : b->err;
+    mem_free(piece);
+    mem_fini(&all);
+    return e;
+}
+
+/* Append a message of type s as v; depth is how many more may be in it. */
+static int dsc_put_object(struct dsc_json *j, const struct dsc_symbol *s,
+                          const struct js_value *v, struct buf *b, int depth)
+{
+    static const char google[] = "google.protobuf.";
+    bool known = false;
+    int e = depth > 0 ? GP_OK : dsc_wrong(j, "nested too deep");
+    if (!e && txt_starts(s->name, google)) {
+        struct slice name = { s->name.p + sizeof google - 1,
+                              s->name.n - (sizeof google - 1) };
+        if (txt_equal(name, txt_slice("Any")))
+            return dsc_put_any(j, v, b, depth);
+        e = dsc_well_known(j, name, v, b, &known, depth);
+    }
+    if (e || known)
+        return e;
+    return v->kind == JS_OBJECT ? dsc_put_fields(j, s, v, b, depth)
+                                : dsc_wrong(j, "not an object");
+}
+
+/* Append to b, on the wire, the message of type s that the JSON v is.
+ * GP_EFORMAT, and *why names the place in v; GP_ENOMEM. */
+static int dsc_encode(const struct dsc *d, const struct dsc_symbol *s,
+                      const struct js_value *v, struct buf *b,
+                      struct gp_why *why)
+{
+    struct dsc_json j = { .d = d, .why = why, .message = dsc_put_object,
+                          .value = dsc_put_value };
+    int e = dsc_put_object(&j, s, v, b, DSC_JSON_DEPTH);
+    mem_fini(&j.path);
+    return e == GP_ENOMEM ? txt_fail(why, e, "out of memory for a message") : e;
 }
 
 /* ================================== 17 NET ==================================
@@ -17037,7 +18009,7 @@ void *gp_call_alloc(struct gp_call *call, size_t n)
 
 /* ================================= 24 LOAD ==================================
  * for     the load generator: many clients, in a closed loop or by a schedule
- * uses    MEM, TXT, SYS, JS, HDR, ANL, NET, H2, RPC, WEB
+ * uses    MEM, TXT, SYS, JS, PB, HDR, ANL, DSC, NET, H2, RPC, WEB
  * owns    its threads, connections and calls while load_run runs; struct
  *         load_result's histograms until load_result_fini
  * spec    none
@@ -19223,6 +20195,188 @@ static bool load_exceeds(const struct load_config *k,
     if (k->max_error_share >= 0 && k->max_error_share * done > 0)
         return (double)r->failed > k->max_error_share * done;
     return r->failed > k->max_errors;
+}
+
+/* ---- reflection: descriptors of a server ----
+ *
+ *   ServerReflectionRequest   3 file_by_filename  4 file_containing_symbol
+ *   ServerReflectionResponse  4 FileDescriptorResponse: 1 FileDescriptorProto*
+ *                             7 ErrorResponse: 1 error_code  2 error_message
+ */
+
+struct load_mirror {                    /* one question, one answer */
+    struct net_loop net;
+    struct rpc_chan chan;
+    struct rpc_out  call;
+    struct rpc_request request;
+    struct rpc_payload question;
+    struct buf      answer;
+    struct rpc_result result;           /* of the call; text is copied */
+    char            text[128];
+    bool            asked, over;
+};
+
+/* SETTINGS are here: ask. */
+static void load_mirror_ready(struct rpc_chan *ch)
+{
+    struct load_mirror *m = ch->owner;
+    m->call.many = true;
+    m->call.keep = &m->answer;
+    if (!m->asked)
+        m->over = rpc_chan_start(ch, &m->call, m->request.nv, m->request.n,
+                                 &m->question, false) != GP_OK;
+    m->asked = true;
+}
+
+/* The call is over. */
+static void load_mirror_done(struct rpc_chan *ch, struct rpc_out *u,
+                             const struct rpc_result *r)
+{
+    struct load_mirror *m = ch->owner;
+    (void)u;
+    m->result = *r;
+    snprintf(m->text, sizeof m->text, "%s", r->text ? r->text : "");
+    m->over = true;
+}
+
+/* A GOAWAY, or the end of the connection: nothing to do. */
+static void load_mirror_note(struct rpc_chan *ch)
+{
+    (void)ch;
+}
+
+/* The connection is lost. */
+static void load_mirror_lost(struct rpc_chan *ch)
+{
+    ((struct load_mirror *)ch->owner)->over = true;
+}
+
+
+static const struct rpc_chan_up load_mirror_up = {
+    .on_ready = load_mirror_ready, .on_done = load_mirror_done,
+    .on_goaway = load_mirror_note, .on_lost = load_mirror_lost,
+    .on_gone = load_mirror_note,
+};
+
+/* Ask the server at target for the file that field number of the request names,
+ * by reflection of version, "v1" or "v1alpha"; the response into *answer. */
+static int load_ask(const char *target, const char *version, uint32_t number,
+                    struct slice name, struct buf *answer, int *status,
+                    struct gp_why *why)
+{
+    struct load_mirror m = { .chan.h2.state = H2_GONE };
+    struct net_addr addr[NET_ADDRS];
+    struct h2_kit kit = rpc_client_kit();
+    struct buf message = {0};
+    char path[96];
+    size_t n;
+    int64_t until = sys_now_ns() + LOAD_ASK_NS;
+    int e = net_addr_parse(target, true, addr, &n, why);
+    if (e || (e = net_loop_init(&m.net, why)))
+        return e;
+    snprintf(path, sizeof path, "/grpc.reflection.%s.ServerReflection/"
+             "ServerReflectionInfo", version);
+    pb_put_bytes(&message, number, name.p, name.n);
+    e = message.err ? message.err : h2_kit_init(&kit);
+    e = e ? e : rpc_request_init(&m.request, path, load_authority(target, addr),
+                                 LOAD_ASK_NS, false);
+    e = e ? e : rpc_payload_add(&m.question, (struct slice){
+                    (const char *)message.data, message.len }, false);
+    if (!e && rpc_chan_open(&m.chan, &kit, &m.net, addr, LOAD_ASK_NS,
+                            &load_mirror_up, &m))
+        e = txt_fail(why, GP_EIO, "cannot connect to %s: %s", addr->text,
+                     strerror(m.chan.h2.error));
+    while (!e && !m.over && sys_now_ns() < until)
+        net_loop_turn(&m.net, 50);
+    *status = m.result.status;
+    if (!e && (!m.over || m.result.kind != RPC_OK || m.answer.err))
+        e = txt_fail(why, GP_EIO, "%s: reflection %s: %s", target, version,
+                     !m.over ? "no answer in time" : m.text[0] ? m.text
+                     : rpc_status_name(m.result.status));
+    h2_abort(&m.chan.h2);
+    mem_put(answer, m.answer.data, m.answer.len);
+    rpc_request_fini(&m.request);
+    rpc_payload_fini(&m.question);
+    mem_fini(&m.answer);
+    mem_fini(&message);
+    h2_kit_fini(&kit);
+    net_loop_fini(&m.net);
+    return e;
+}
+
+/* Add the files of a response to set, a FileDescriptorSet, but those that it
+ * has. */
+static int load_mirror_take(struct slice answer, const char *target,
+                            struct buf *set, struct gp_why *why)
+{
+    struct slice error = dsc_bytes(answer, 7), file;
+    struct slice files = dsc_bytes(answer, 4), text = dsc_bytes(error, 2);
+    struct pb_in in = dsc_in(files);
+    if (!files.n)
+        return txt_fail(why, GP_EIO, "%s: reflection: %.*s", target,
+                        text.n < 200 ? (int)text.n : 200,
+                        text.n ? text.p : "no file");
+    while (dsc_next(&in, 1, &file)) {
+        struct pb_in had = dsc_in((struct slice){ (const char *)set->data,
+                                                  set->len });
+        struct slice other;
+        bool there = false;
+        while (!there && dsc_next(&had, 1, &other))
+            there = txt_equal(dsc_bytes(other, 1), dsc_bytes(file, 1));
+        if (!there)
+            pb_put_bytes(set, 1, file.p, file.n);
+    }
+    return set->err;
+}
+
+/* A file that one of set imports and that set does not have; false: there is
+ * none. */
+static bool load_mirror_lacks(const struct buf *set, struct slice *name)
+{
+    struct slice all = { (const char *)set->data, set->len }, file, other;
+    struct pb_in in = dsc_in(all);
+    while (dsc_next(&in, 1, &file)) {
+        struct pb_in imports = dsc_in(file);
+        while (dsc_next(&imports, 3, name)) {
+            struct pb_in had = dsc_in(all);
+            bool there = false;
+            while (!there && dsc_next(&had, 1, &other))
+                there = txt_equal(dsc_bytes(other, 1), *name);
+            if (!there)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* Ask the server at target, by reflection v1 and then v1alpha, for the service
+ * and all that its messages need: a FileDescriptorSet onto *set. */
+static int load_reflect(const char *target, struct slice service,
+                        struct buf *set, struct gp_why *why)
+{
+    const char *version = "v1";
+    struct buf answer = {0}, name = {0};
+    struct slice lacks;
+    int status = 0;
+    int e = load_ask(target, version, 4, service, &answer, &status, why);
+    if (e && status == GP_STATUS_UNIMPLEMENTED) {
+        version = "v1alpha";
+        answer.len = 0;
+        e = load_ask(target, version, 4, service, &answer, &status, why);
+    }
+    for (int files = 0; !e && files < LOAD_REFLECTED; files++) {
+        e = load_mirror_take((struct slice){ (const char *)answer.data,
+                                             answer.len }, target, set, why);
+        if (e || !load_mirror_lacks(set, &lacks))
+            break;
+        name.len = answer.len = 0;      /* lacks points into set, which moves */
+        mem_put(&name, lacks.p, lacks.n);
+        e = load_ask(target, version, 3, (struct slice){
+                (const char *)name.data, name.len }, &answer, &status, why);
+    }
+    mem_fini(&answer);
+    mem_fini(&name);
+    return e;
 }
 
 /* ---- what a result means ---- */
@@ -22281,7 +23435,8 @@ static void out_load_compare(struct buf *b, const struct load_report *t,
 
 /* ================================== 26 CLI ==================================
  * for     option tables, help, the commands serve, load and report, main
- * uses    MEM, TXT, SYS, JS, PB, HDR, PP, ANL, SVG, RPC, SVC, API, LOAD, OUT
+ * uses    MEM, TXT, SYS, JS, PB, HDR, PP, ANL, SVG, DSC, RPC, SVC, API,
+ *         LOAD, OUT
  * owns    stdout, stderr, the exit status, SIGINT and SIGTERM
  * spec    none
  * prefix  cmd_
@@ -23111,7 +24266,7 @@ struct cmd_load {
         struct load_header header[CMD_LIST_MOST];
         unsigned           cpu[LOAD_CPUS_MOST];
         struct rpc_payload *payload;    /* owned */
-        size_t nstep, nheader, ncpu, npayload;
+        size_t nstep, nheader, ncpu, npayload, payload_cap;
     } parts;
 };
 
@@ -23161,6 +24316,13 @@ static const struct cmd_option cmd_load_options[] = {
       CMD_TEXT, CMD_AT(cpus), 0, 0 },
     { 0, "call", "SVC/METHOD", "helloworld.Greeter/SayHello", "what to call",
       CMD_TEXT, CMD_AT(call), 0, 0 },
+    { 0, "data", "JSON", "({\"name\":\"world\"}, or {})", "the message, or "
+      "@FILE, @-; an array: in turn, or the messages of a stream",
+      CMD_TEXT, CMD_AT(data), 0, 0 },
+    { 0, "protoset", "FILE", NULL, "a FileDescriptorSet that has the call, by "
+      "protoc --include_imports -o", CMD_TEXT, CMD_AT(protoset), 0, 0 },
+    { 0, "reflection", NULL, NULL, "ask the server for the descriptors, also "
+      "where they are built in", CMD_FLAG, CMD_AT(reflection), 0, 0 },
     { 'b', "binary", "FILE", NULL, "the message, as it goes over the wire",
       CMD_TEXT, CMD_AT(binary), 0, 0 },
     { 0, "payload-size", "N", NULL, "a message of so many bytes: field 1",
@@ -23174,6 +24336,10 @@ static const struct cmd_option cmd_load_options[] = {
       CMD_DURATION, CMD_AT(timeout_ns), 1000, CMD_HOUR_NS },
     { 0, "compression", "NAME", "identity", "identity, gzip",
       CMD_TEXT, CMD_AT(compression), 0, 0 },
+    { 0, "messages", "N", "1", "messages that a streaming call sends",
+      CMD_UINT, CMD_AT(messages), 1, 1000000 },
+    { 0, "message-interval", "DUR", "0s", "time between them",
+      CMD_DURATION, CMD_AT(message_ns), 0, CMD_HOUR_NS },
     { 0, "keepalive", "DUR", "(off)", "PING every so often",
       CMD_DURATION, CMD_AT(keepalive_ns), 100000000, CMD_HOUR_NS },
     { 0, "max-requests-per-connection", "N", "(any)", "then another connection",
@@ -23389,6 +24555,20 @@ static int cmd_load_metadata(struct cmd_load *c, const struct cmd_command *cmd)
     return CMD_OK;
 }
 
+/* ---- load: what is sent ---- */
+
+/* Read the bytes that an option names, FILE or -, into b. */
+static int cmd_load_file(const char *path, struct buf *b)
+{
+    struct gp_why why;
+    int e = strcmp(path, "-") ? sys_read_file(path, LOAD_MESSAGE_MOST, b, &why)
+          : sys_read_fd(STDIN_FILENO, "standard input", LOAD_MESSAGE_MOST, b,
+                        &why);
+    if (e)
+        cmd_say("%s", why.text);
+    return e ? CMD_FAILED : CMD_OK;
+}
+
 /* A message of exactly n bytes that is valid protobuf: field 1, of any length,
  * behind a varint field where one length would not come out even. */
 static int cmd_load_filler(struct buf *b, size_t n)
@@ -23400,7 +24580,7 @@ static int cmd_load_filler(struct buf *b, size_t n)
         head = n < 130 ? 2 : n < 16387 ? 3 : 4;
     }
     if (n < head)
-        return n ? GP_EUSAGE : b->err;
+        return b->err;
     pb_put_varint(b, 1 << 3 | PB_BYTES);
     pb_put_varint(b, n - head);
     uint8_t *p = mem_reserve(b, n - head + 1);
@@ -23411,40 +24591,204 @@ static int cmd_load_filler(struct buf *b, size_t n)
     return b->err;
 }
 
-/* Make the message that each call sends. */
-static int cmd_load_payload(struct cmd_load *c, const struct cmd_command *cmd)
+/* Find c's method: in --protoset, among our own, or by asking the server;
+ * *set has the descriptors then, *m the method.  Without descriptors that
+ * are at hand a raw message needs none: *m stays zero. */
+static int cmd_load_method(const struct cmd_load *c, struct buf *set,
+                           struct dsc *d, struct dsc_method *m)
+{
+    char path[512];
+    struct gp_why why;
+    bool raw = c->binary || c->payload_size != UINT64_MAX;
+    int e = load_path(c->call, path, sizeof path, &why);
+    if (!e && c->protoset) {
+        if (cmd_load_file(c->protoset, set))
+            return CMD_FAILED;
+    } else if (!e && !c->reflection) {
+#ifdef SVC_PROTOS
+        mem_put(set, svc_protos, sizeof svc_protos);
+#endif
+        e = set->err ? set->err : dsc_init(d, (struct slice){
+                (const char *)set->data, set->len }, &why);
+        if (!e && !dsc_find_method(d, path + 1, m, &why))
+            return CMD_OK;
+        dsc_fini(d);
+        set->len = 0;
+        if (raw)
+            return CMD_OK;
+    }
+    const char *slash = strrchr(path, '/');
+    if (!e && !c->protoset)
+        e = load_reflect(c->common.rest.text[0], (struct slice){ path + 1,
+                         (size_t)(slash - path) - 1 }, set, &why);
+    e = e ? e : set->err ? set->err : dsc_init(d, (struct slice){
+            (const char *)set->data, set->len }, &why);
+    e = e ? e : dsc_find_method(d, path + 1, m, &why);
+    if (e)
+        cmd_say("%s%s", why.text, e == GP_EIO ? "; --protoset FILE, or --binary "
+                "FILE, does without" : "");
+    return !e ? CMD_OK : e == GP_EUSAGE ? CMD_USAGE : CMD_FAILED;
+}
+
+/* Room for one more payload of c's, or NULL. */
+static struct rpc_payload *cmd_load_payload(struct cmd_load *c)
 {
     struct cmd_load_parts *p = &c->parts;
-    bool gzip = !strcmp(c->compression, "gzip");
+    struct rpc_payload *v = mem_grow(p->payload, &p->payload_cap,
+                                     p->npayload + 1, sizeof *v);
+    if (!v)
+        return NULL;
+    p->payload = v;
+    v[p->npayload] = (struct rpc_payload){0};
+    return &v[p->npayload++];
+}
+
+/* Add the message that v is, by its descriptor, to p. */
+static int cmd_load_message(const struct cmd_load *c, const struct dsc *d,
+                            const struct dsc_method *m,
+                            const struct js_value *v, struct rpc_payload *p)
+{
     struct buf message = {0};
     struct gp_why why;
-    int e = GP_OK;
-    if (!gzip && strcmp(c->compression, "identity"))
-        return cmd_misuse(cmd, "--compression '%s': takes identity or gzip",
-                          c->compression);
-    if (c->binary && c->payload_size != UINT64_MAX)
-        return cmd_misuse(cmd, "--binary and --payload-size: not both");
-    if (c->binary && sys_read_file(c->binary, LOAD_MESSAGE_MOST, &message,
-                                   &why)) {
-        cmd_say("%s", why.text);
+    int e = p ? dsc_encode(d, m->input, v, &message, &why)
+              : txt_fail(&why, GP_ENOMEM, "out of memory");
+    if (!e && rpc_payload_add(p, (struct slice){ (const char *)message.data,
+                                  message.len }, !strcmp(c->compression,
+                                                         "gzip")))
+        e = txt_fail(&why, GP_ENOMEM, "out of memory");
+    mem_fini(&message);
+    if (e)
+        cmd_say("--data: %s", why.text);
+    return e ? CMD_FAILED : CMD_OK;
+}
+
+/* Add the messages of one call that v is: one, or, where many, a list of
+ * them. */
+static int cmd_load_call(struct cmd_load *c, const struct dsc *d,
+                         const struct dsc_method *m, const struct js_value *v)
+{
+    struct rpc_payload *p = cmd_load_payload(c);
+    struct js_members list = js_members(v);
+    struct slice key;
+    struct js_value x;
+    int status = CMD_OK;
+    if (v->kind != JS_ARRAY)
+        return cmd_load_message(c, d, m, v, p);
+    while (!status && js_next_member(&list, &key, &x))
+        status = cmd_load_message(c, d, m, &x, p);
+    return status;
+}
+
+/* Make payloads of --data: an object is a call's message; an array is calls in
+ * turn, or, where a call has many messages, one call's messages, or calls that
+ * are arrays of them. */
+static int cmd_load_json(struct cmd_load *c, const struct dsc *d,
+                         const struct dsc_method *m)
+{
+    const char *text = c->data ? c->data
+                     : strstr(c->call, "helloworld.Greeter")
+                     ? "{\"name\":\"world\"}" : "{}";
+    struct buf b = {0};
+    struct js_value v, x;
+    struct gp_why why;
+    struct slice key;
+    if (*text == '@' && cmd_load_file(text + 1, &b))
         return CMD_FAILED;
+    struct slice all = { (const char *)b.data, b.len };
+    int status = CMD_OK;
+    if (js_read(*text == '@' ? all : txt_slice(text), &v, &why)) {
+        cmd_say("--data: %s", why.text);
+        status = CMD_USAGE;
+        v = (struct js_value){0};
     }
-    if (c->payload_size == 1)
-        return cmd_misuse(cmd, "--payload-size 1: no message has one byte");
-    if (c->payload_size != UINT64_MAX)
+    struct js_members list = js_members(&v);
+    struct js_members look = list;
+    bool nested = js_next_member(&look, &key, &x) && x.kind == JS_ARRAY;
+    if (!status && (v.kind != JS_ARRAY || (m->client_streams && !nested)))
+        status = cmd_load_call(c, d, m, &v);
+    else
+        while (!status && js_next_member(&list, &key, &x))
+            status = cmd_load_call(c, d, m, &x);
+    mem_fini(&b);
+    return status;
+}
+
+/* Make the payload of --binary or --payload-size. */
+static int cmd_load_raw(struct cmd_load *c)
+{
+    struct buf message = {0};
+    struct rpc_payload *p = cmd_load_payload(c);
+    int e = p ? GP_OK : GP_ENOMEM;
+    if (c->binary && cmd_load_file(c->binary, &message))
+        return CMD_FAILED;
+    if (!e && !c->binary)
         e = cmd_load_filler(&message, (size_t)c->payload_size);
-    else if (!c->binary)
-        pb_put_bytes(&message, 1, "world", 5);
-    p->payload = mem_zalloc(sizeof *p->payload);
-    e = e ? e : p->payload ? message.err : GP_ENOMEM;
     if (!e)
-        e = rpc_payload_add(p->payload, (struct slice){
-                (const char *)message.data, message.len }, gzip);
-    p->npayload = 1;
+        e = rpc_payload_add(p, (struct slice){ (const char *)message.data,
+                            message.len }, !strcmp(c->compression, "gzip"));
     mem_fini(&message);
     if (e)
         cmd_say("out of memory");
     return e ? CMD_FAILED : CMD_OK;
+}
+
+/* Let each call of c have n messages: its own, again and again. */
+static int cmd_load_repeat(struct cmd_load *c, uint64_t n)
+{
+    for (size_t i = 0; i < c->parts.npayload; i++) {
+        struct rpc_payload *p = &c->parts.payload[i];
+        size_t from = 0;
+        if (!p->n)
+            continue;
+        while (p->n < n) {
+            size_t bytes = rpc_payload_next(p, p->frames.data + from);
+            uint8_t *to = mem_reserve(&p->frames, bytes);
+            if (!to) {
+                cmd_say("out of memory for %" PRIu64 " messages", n);
+                return CMD_FAILED;
+            }
+            memcpy(to, p->frames.data + from, bytes);
+            p->frames.len += bytes;
+            p->n++;
+            from += bytes;
+        }
+    }
+    return CMD_OK;
+}
+
+/* Make what c's calls send, and see what kind they are. */
+static int cmd_load_payloads(struct cmd_load *c, const struct cmd_command *cmd,
+                             enum gp_kind *kind)
+{
+    struct dsc d = {0};
+    struct dsc_method m = {0};
+    struct buf set = {0};
+    bool raw = c->binary || c->payload_size != UINT64_MAX;
+    if (strcmp(c->compression, "gzip") && strcmp(c->compression, "identity"))
+        return cmd_misuse(cmd, "--compression '%s': takes identity or gzip",
+                          c->compression);
+    if ((c->binary != NULL) + (c->payload_size != UINT64_MAX) +
+        (c->data != NULL) > 1)
+        return cmd_misuse(cmd, "--data, --binary and --payload-size: one of "
+                          "them");
+    if (c->payload_size == 1)
+        return cmd_misuse(cmd, "--payload-size 1: no message has one byte");
+    if (c->protoset && c->reflection)
+        return cmd_misuse(cmd, "--protoset and --reflection: not both");
+    int status = cmd_load_method(c, &set, &d, &m);
+    if (!status)
+        status = raw ? cmd_load_raw(c) : cmd_load_json(c, &d, &m);
+    bool many = m.client_streams || (!m.input && c->messages > 1);
+    *kind = many ? m.server_streams || !m.input ? GP_BIDI : GP_CLIENT_STREAM
+                 : m.server_streams ? GP_SERVER_STREAM : GP_UNARY;
+    if (!status && c->messages > 1 && !many)
+        status = cmd_misuse(cmd, "--messages: %s takes one message a call",
+                            c->call);
+    if (!status && many)
+        status = cmd_load_repeat(c, c->messages);
+    dsc_fini(&d);
+    mem_fini(&set);
+    return status;
 }
 
 /* Release what cmd_load_plan made. */
@@ -23476,6 +24820,7 @@ static int cmd_load_plan(struct cmd_load *c, const struct cmd_command *cmd,
                          struct load_config *to)
 {
     double connect_rate = 0;
+    enum gp_kind kind = GP_UNARY;
     if (c->requests && c->total)
         return cmd_misuse(cmd, "-n is per client and -N in all: not both");
     if (!c->common.rest.n)
@@ -23489,7 +24834,7 @@ static int cmd_load_plan(struct cmd_load *c, const struct cmd_command *cmd,
     int status = cmd_load_steps(c, cmd);
     status = status ? status : cmd_load_cpus(c, cmd);
     status = status ? status : cmd_load_metadata(c, cmd);
-    status = status ? status : cmd_load_payload(c, cmd);
+    status = status ? status : cmd_load_payloads(c, cmd, &kind);
     if (status)
         return status;
     int64_t start_ns = 0;
@@ -23498,7 +24843,7 @@ static int cmd_load_plan(struct cmd_load *c, const struct cmd_command *cmd,
                           "such as 2026-11-25T12:00:00Z", c->start_at);
     *to = (struct load_config){
         .target = c->common.rest.text, .ntarget = c->common.rest.n,
-        .call = c->call, .payload = c->parts.payload,
+        .call = c->call, .kind = kind, .payload = c->parts.payload,
         .npayload = c->parts.npayload, .header = c->parts.header,
         .nheader = c->parts.nheader, .authority = c->authority,
         .gzip = !strcmp(c->compression, "gzip"), .clients = c->clients,
@@ -23507,6 +24852,7 @@ static int cmd_load_plan(struct cmd_load *c, const struct cmd_command *cmd,
         .streams = c->streams, .step = c->parts.step,
         .nstep = c->parts.nstep, .poisson = !strcmp(c->arrival, "poisson"),
         .max_in_flight = c->flying, .connect_rate = connect_rate,
+        .message_interval_ns = c->message_ns,
         .threads = (unsigned)c->threads, .cpu = c->parts.cpu,
         .ncpu = c->parts.ncpu, .timeout_ns = c->timeout_ns,
         .connect_timeout_ns = c->connect_ns, .keepalive_ns = c->keepalive_ns,
