@@ -10877,6 +10877,21 @@ static int net_listen_fail(const struct net_addr *a, int error,
                     strerror(error), fix);
 }
 
+/* On the loopback interface nothing is ever congested: the simplest algorithm,
+ * without the timers of one that paces, where the system has such a default.
+ * Sockets accepted from fd inherit it. */
+static void net_uncongested(int fd, const struct net_addr *a)
+{
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)&a->sa;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&a->sa;
+    bool loopback = a->sa.ss_family == AF_INET
+                  ? ntohl(v4->sin_addr.s_addr) >> 24 == 127
+                  : a->sa.ss_family == AF_INET6 &&
+                    IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
+    if (loopback)
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4);
+}
+
 /* A socket that listens on *a, owned by the caller, or a negative gp_err; *a
  * becomes the address bound, which differs when the port was 0. */
 static int net_listen(struct net_addr *a, struct gp_why *why)
@@ -10890,6 +10905,7 @@ static int net_listen(struct net_addr *a, struct gp_why *why)
     bool local = a->sa.ss_family == AF_UNIX;
     if (!local)
         net_sock_set(fd, SOL_SOCKET, SO_REUSEADDR);
+    net_uncongested(fd, a);
     int r = bind(fd, sa, a->len);
     if (r && errno == EADDRINUSE && local) {
         r = net_unix_stale(a) && !unlink(u->sun_path) ? bind(fd, sa, a->len)
@@ -10919,6 +10935,7 @@ static int net_connect(const struct net_addr *a)
         return -1;
     if (a->sa.ss_family != AF_UNIX)
         net_sock_set(fd, IPPROTO_TCP, TCP_NODELAY);
+    net_uncongested(fd, a);
     if (!connect(fd, (const struct sockaddr *)&a->sa, a->len) ||
         errno == EINPROGRESS || errno == EINTR)
         return fd;
@@ -10957,6 +10974,13 @@ static void net_io_want(struct net_loop *l, struct net_io *io, uint32_t events)
     if (io->events != events)           /* cannot fail: io is registered */
         (void)epoll_ctl(l->epfd, EPOLL_CTL_MOD, io->fd, &e);
     io->events = events;
+}
+
+/* Have an edge-triggered io told of what there is now. */
+static void net_io_again(struct net_loop *l, struct net_io *io)
+{
+    struct epoll_event e = { .events = io->events, .data.ptr = io };
+    (void)epoll_ctl(l->epfd, EPOLL_CTL_MOD, io->fd, &e);
 }
 
 /* Stop watching io; before its descriptor is closed. */
@@ -11223,6 +11247,10 @@ static void net_loop_run(struct net_loop *l)
 static const char h2_preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 enum { H2_PREFACE_BYTES = sizeof h2_preface - 1 };
 
+/* To be told of input once, when it comes: the kernel need not look again after
+ * each turn whether there still is some. */
+#define H2_READ (EPOLLIN | EPOLLRDHUP | EPOLLET)
+
 enum h2_state { H2_CONNECTING, H2_PREFACE, H2_LINE, H2_OPEN, H2_LINGER,
                 H2_GONE };
 
@@ -11401,7 +11429,7 @@ static bool h2_write(struct h2_conn *c, const uint8_t *p, size_t n)
     /* A server that cannot answer stops to listen, so that requests wait in
      * the peer and not here.  A client goes on: two that wait for each other
      * would wait for ever. */
-    net_io_want(c->loop, &c->io, EPOLLOUT | (c->kit->server ? 0u : EPOLLIN));
+    net_io_want(c->loop, &c->io, EPOLLOUT | (c->kit->server ? 0u : H2_READ));
     return false;
 }
 
@@ -11429,7 +11457,7 @@ static bool h2_write_rest(struct h2_conn *c)
     mem_fini(&c->rest);                 /* few connections ever need one */
     c->rest_at = 0;
     net_timer_stop(c->loop, &c->stall);
-    net_io_want(c->loop, &c->io, EPOLLIN);
+    net_io_want(c->loop, &c->io, H2_READ);
     return true;
 }
 
@@ -11555,7 +11583,7 @@ static void h2_finish(struct h2_conn *c)
     c->session = NULL;
     mem_fini(&c->rest);
     net_timer_stop(c->loop, &c->stall);
-    net_io_want(c->loop, &c->io, EPOLLIN);
+    net_io_want(c->loop, &c->io, H2_READ);
     c->state = H2_LINGER;
     c->end = H2_ALIVE;
 }
@@ -11862,11 +11890,16 @@ static void h2_greet(struct h2_conn *c, const uint8_t *p, size_t n)
     }
 }
 
-/* One recv(), never a second to see that nothing is left: epoll says so. */
-static void h2_receive(struct h2_conn *c)
+/* One recv(), never a second to see that nothing is left.  epoll tells of what
+ * comes after it; where something may be left, and of an end that it has told
+ * of, it is asked to tell again, behind the other connections. */
+static void h2_receive(struct h2_conn *c, uint32_t events)
 {
     uint8_t *in = c->loop->in;
     ssize_t n = recv(c->io.fd, in, NET_IO_BYTES, 0);
+    if (n == NET_IO_BYTES || (n < 0 && errno == EINTR) ||
+        (n > 0 && (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))))
+        net_io_again(c->loop, &c->io);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n <= 0) {
@@ -11896,7 +11929,7 @@ static void h2_connected(struct h2_conn *c)
         c->end = H2_END_IO;
         return;
     }
-    net_io_want(c->loop, &c->io, EPOLLIN);
+    net_io_want(c->loop, &c->io, H2_READ);
     (void)h2_start(c);
 }
 
@@ -11910,7 +11943,7 @@ static void h2_on_event(struct net_io *io, uint32_t events)
         if ((events & EPOLLOUT) && c->rest.len)
             (void)h2_write_rest(c);
         if (!c->end && (events & EPOLLIN))
-            h2_receive(c);
+            h2_receive(c, events);
         else if (!c->end && (events & (EPOLLERR | EPOLLHUP)))
             c->end = H2_END_EOF;
     }
@@ -12189,7 +12222,7 @@ static int h2_open(struct h2_conn *c, const struct h2_kit *kit,
 {
     *c = (struct h2_conn){
         .io = { .fd = fd, .on_event = h2_on_event, .arg = c,
-                .events = state == H2_CONNECTING ? EPOLLOUT : EPOLLIN },
+                .events = state == H2_CONNECTING ? EPOLLOUT : H2_READ },
         .loop = loop, .kit = kit, .state = state,
         .timer = { .on_time = h2_on_time, .arg = c },
         .stall = { .on_time = h2_on_time, .arg = c },
@@ -24625,7 +24658,7 @@ static int cmd_load_method(const struct cmd_load *c, struct buf *set,
             (const char *)set->data, set->len }, &why);
     e = e ? e : dsc_find_method(d, path + 1, m, &why);
     if (e)
-        cmd_say("%s%s", why.text, e == GP_EIO ? "; --protoset FILE, or --binary "
+        cmd_say("%s%s", why.text, e == GP_EIO ? "; --protoset FILE, or -b "
                 "FILE, does without" : "");
     return !e ? CMD_OK : e == GP_EUSAGE ? CMD_USAGE : CMD_FAILED;
 }

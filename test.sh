@@ -140,7 +140,8 @@ built() {
 have() {
     case $1 in
     py:*) "$PY" -c "import ${1#py:}" 2>/dev/null ;;
-    pprof|grpcurl|h2spec|interop|honest|probe|webget|buf|node|cpp) built "$1" ;;
+    pprof|grpcurl|h2spec|interop|honest|probe|webget|echo) built "$1" ;;
+    buf|node|cpp|hdrhistogram) built "$1" ;;
     chromium) find_chromium ;;
     *) command -v "$1" >/dev/null ;;
     esac

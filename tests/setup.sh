@@ -84,7 +84,8 @@ look_test()
     chromium_starts || ! chromium_packaged || lack chromium chromium chromium
     # One start of Python for all its modules; an import of grpc would be slow.
     mods=$(/usr/bin/python3 -c 'from importlib.util import find_spec as f
-for m in "grpc", "google.protobuf", "h2", "hpack", "prometheus_client":
+for m in ("grpc", "google.protobuf", "h2", "hpack", "prometheus_client",
+          "jsonschema", "pip"):
     try: found = f(m)
     except ModuleNotFoundError: found = None
     if not found: print(m)' 2>/dev/null) || mods='grpc google.protobuf h2 hpack'
@@ -93,6 +94,7 @@ for m in "grpc", "google.protobuf", "h2", "hpack", "prometheus_client":
         case $m in
         grpc) lack python3-grpcio python3-grpcio python-grpcio ;;
         prometheus_client) extra="$extra python3-prometheus-client" ;;
+        jsonschema|pip) extra="$extra python3-$m" ;;
         h2) lack python3-h2 python3-h2 python-h2 ;;
         hpack) lack python3-hpack python3-hpack python-hpack ;;
         *) lack python3-protobuf python3-protobuf python-protobuf ;;

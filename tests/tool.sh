@@ -2,9 +2,11 @@
 # tool.sh NAME -- prints the path of a foreign judge, built on demand.
 #   Go    pprof, grpcurl, h2spec, interop (grpc-go's interop client), honest
 #         (tests/tools/honest, callers on grpc-go), probe (grpc_health_probe),
-#         webget (tests/tools/webget, on net/http)
+#         webget (tests/tools/webget, on net/http), echo (tests/tools/echo, a
+#         server with reflection and pprof), ghz
 #   npm   buf, and node: the folder with the modules of @grpc/grpc-js
 #   C++   cpp: tests/client.cc, on grpc++
+#   pip   hdrhistogram: the folder with that module
 # tests/tools has their pins; what was built stays in .build/tools until those
 # change.  Exits 1 and prints nothing where one cannot be built, and then does
 # not try again for an hour: no network is not worth waiting for twice.
@@ -17,12 +19,15 @@ grpcurl) package=github.com/fullstorydev/grpcurl/cmd/grpcurl ;;
 h2spec)  package=github.com/summerwind/h2spec/cmd/h2spec ;;
 interop) package=google.golang.org/grpc/interop/client ;;
 honest)  package=./honest pins=honest/main.go ;;
+echo)    package=./echo pins=echo/main.go ;;
+ghz)     package=github.com/bojand/ghz/cmd/ghz pins=ghz/go.sum ;;
 webget)  package=./webget pins=webget/main.go ;;
 probe)   package=github.com/grpc-ecosystem/grpc-health-probe
          pins=probe/go.sum ;;
 buf|node) pins=package-lock.json ;;
+hdrhistogram) pins=requirements.txt ;;
 cpp)     pins=../client.cc ;;
-*) sed -n '2,7s/^# //p' ../tool.sh >&2; exit 2 ;;
+*) sed -n '2,9s/^# //p' ../tool.sh >&2; exit 2 ;;
 esac
 mkdir -p ../../.build/tools || exit 1
 dir=$(cd ../../.build/tools && pwd)
@@ -40,7 +45,7 @@ limit="timeout ${TOOL_TIMEOUT:-400}"
 go_program()
 {
     go=$(command -v go || ls /usr/lib/go/bin/go 2>/dev/null) || return
-    [ "$name" = probe ] && { cd probe || return; }
+    case $name in probe|ghz) cd "$name" || return ;; esac
     GOTOOLCHAIN=local GOFLAGS=-mod=readonly CGO_ENABLED=0 \
         $limit "$go" build -o "$out" "$package"
 }
@@ -57,6 +62,13 @@ npm_packages()
         touch node buf
 }
 
+# Into a folder of its own, for PYTHONPATH.
+python_package()
+{
+    $limit /usr/bin/python3 -m pip install --quiet --disable-pip-version-check \
+        --target "$out" -r requirements.txt && touch "$out"
+}
+
 cpp_program()
 {
     mkdir -p "$dir/pb" && protoc -I../../proto --cpp_out="$dir/pb" \
@@ -71,6 +83,7 @@ cpp_program()
 case $name in
 buf|node) npm_packages ;;
 cpp) cpp_program ;;
+hdrhistogram) python_package ;;
 *) go_program ;;
 esac >"$failed" 2>&1 || exit 1
 touch "$out"

@@ -1,0 +1,236 @@
+#!/usr/bin/python3
+"""Checks on what load writes.  Prints "ok name" or "FAIL name: why".
+
+  result.py schema JSON...          each is as load.schema.json has it, and its
+                                    counts and histograms add up
+  result.py same JSON CSV PROM HTML the same figures stand in all of them; HTML
+                                    is the page as a browser has it
+  result.py hgrm JSON HGRM          HdrHistogram's percentiles of the one are
+                                    those of the other
+  result.py hdr JSON...             HdrHistogram itself reads the histograms,
+                                    and finds the same percentiles
+  result.py merged ALL JSON...      ALL is the others together
+  result.py stall LOG JSON STOPS    response is what wrk2 means by it: a
+                                    simulation over the times when the server
+                                    stood still has the same percentiles to 2 %
+"""
+import bisect
+import json
+import math
+import os
+import re
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def say(name, wrong=''):
+    print('FAIL %s: %s' % (name, str(wrong)[:300]) if wrong
+          else 'ok   ' + name)
+
+
+def read(path):
+    with open(path, encoding='utf-8') as f:
+        return json.load(f)
+
+
+def times(d):
+    return {k: v for k, v in d['latency'].items() if v and v['count']}
+
+
+def sums(d):
+    c = d['counts']
+    if c['planned'] != c['ok'] + c['failed'] + c['cut_off'] + c['not_sent']:
+        return 'planned is not the sum: %s' % c
+    if sum(s['count'] for s in d['status']) != c['ok'] + c['failed']:
+        return 'statuses do not add up'
+    for name, h in times(d).items():
+        if sum(n for _, n in h['hdr']['buckets']) != h['count']:
+            return name + ': the buckets do not add up'
+    main = d['latency']['response'] or d['latency']['service']
+    if main['count'] != c['ok']:
+        return '%d latencies of %d calls' % (main['count'], c['ok'])
+    if sum(i['ok'] for i in d['intervals']) != c['ok'] and d['intervals']:
+        return 'the intervals do not add up'
+    return ''
+
+
+def schema(*paths):
+    import jsonschema
+    rules = read(os.path.join(HERE, 'load.schema.json'))
+    for path in paths:
+        d, name = read(path), os.path.basename(path)
+        errors = sorted(str(e.message) for e in
+                        jsonschema.Draft7Validator(rules).iter_errors(d))
+        say('%s is as its schema has it' % name, errors and errors[0])
+        say('%s adds up' % name, sums(d))
+
+
+def close(a, b):
+    return abs(a - b) <= 1e-9 * max(abs(a), abs(b), 1)
+
+
+def same(path, csv, prom, html):
+    d = read(path)
+    want = dict(d['counts'], elapsed_ns=d['window']['elapsed_ns'],
+                bytes_in=d['throughput']['bytes_in'])
+    for name, h in times(d).items():
+        want[name + '_count'] = h['count']
+        want[name + '_max_ns'] = h['max']
+        for p, v in h['percentiles'].items():
+            if v is not None:
+                want['%s_p%s_ns' % (name, p)] = v
+    with open(csv, encoding='utf-8', newline='') as f:
+        rows = dict(line.split(',') for line in f.read().split('\r\n') if line)
+    bad = [k for k, v in want.items() if not k.startswith('send_lag') and
+           (k not in rows or not close(float(rows[k]), v))]
+    say('CSV has the figures of the JSON', bad)
+    from prometheus_client.parser import text_string_to_metric_families
+    with open(prom, encoding='utf-8') as f:
+        got = {(s.name, s.labels.get('le')): s.value
+               for m in text_string_to_metric_families(f.read())
+               for s in m.samples}
+    bad = [k for k, v in d['counts'].items()
+           if got.get(('grpcprof_load_' + k, None)) != v]
+    for name, h in times(d).items():
+        if name != 'send_lag' and got.get(
+                ('grpcprof_load_%s_seconds_bucket' % name, '+Inf')) != h['count']:
+            bad.append(name)
+    say('and Prometheus has', bad)
+    with open(html, encoding='utf-8') as f:
+        page = f.read()
+    cells = dict(re.findall(r'data-key="([^"]+)" data-value="([^"]*)"', page))
+    bad = [k for k, v in d['counts'].items()
+           if k not in cells or not close(float(cells[k]), v)]
+    for name, h in times(d).items():
+        for p, v in h['percentiles'].items():
+            key = '%s.p%s' % (name, p)
+            if name != 'send_lag' and v is not None and (
+                    key not in cells or not close(float(cells[key]), v)):
+                bad.append(key)
+    main = d['latency']['response'] or d['latency']['service']
+    drawn = sum(int(n) for n in re.findall(r'data-bin="(\d+)"', page))
+    say('and the page has', bad or (drawn != main['count'] and
+                                    'bars of %d calls' % drawn))
+    say('the page loads nothing', re.findall(r'(?:src|href)=|<script', page))
+
+
+def hgrm(path, text):
+    main = read(path)['latency']
+    main = main['response'] or main['service']
+    buckets, seen, bad, last = main['hdr']['buckets'], 0, [], None
+    with open(text, encoding='utf-8') as f:
+        lines = f.read().splitlines()
+    for line in lines:
+        m = re.match(r' *([0-9.]+) +([0-9.]+) +(\d+)', line)
+        if not m:
+            continue
+        value, total = float(m.group(1)), int(m.group(3))
+        seen, at = 0, 0
+        for upper, n in buckets:
+            seen += n
+            if seen >= total:
+                at = upper
+                break
+        if abs(at / 1e6 - value) > 0.0006 or seen != total:
+            bad.append(line)
+        last = total
+    say('hgrm has the counts of the JSON', bad[:2] or
+        (last != main['count'] and 'ends with %s' % last))
+
+
+def hdr(*paths):
+    from hdrh.histogram import HdrHistogram
+    for path in paths:
+        for name, h in times(read(path)).items():
+            theirs = HdrHistogram.decode(h['hdr']['v2'])
+            again = HdrHistogram(1, 3600000000000, 3)
+            for upper, n in h['hdr']['buckets']:
+                again.record_value(upper, n)
+            bad = []
+            if theirs.get_total_count() != h['count']:
+                bad.append('%d values' % theirs.get_total_count())
+            for p, v in h['percentiles'].items():
+                a = theirs.get_value_at_percentile(float(p))
+                b = again.get_value_at_percentile(float(p))
+                if v is not None and (min(a, h['max']) != v or a != b):
+                    bad.append('p%s is %d, and %d theirs' % (p, v, a))
+            say('HdrHistogram reads %s of %s' % (name, os.path.basename(path)),
+                bad)
+
+
+def merged(path, *parts):
+    a, all_of = read(path), [read(p) for p in parts]
+    bad = [k for k in a['counts']
+           if a['counts'][k] != sum(d['counts'][k] for d in all_of)]
+    say('counts add', bad)
+    for name in times(a):
+        buckets = {}
+        for d in all_of:
+            h = d['latency'][name]
+            for upper, n in h['hdr']['buckets'] if h else ():
+                buckets[upper] = buckets.get(upper, 0) + n
+        got = dict(a['latency'][name]['hdr']['buckets'])
+        say('%s is the histogram of all values' % name,
+            got != buckets and 'other buckets')
+        rank, seen, wrong = {}, 0, []
+        total = sum(buckets.values())
+        for p, v in a['latency'][name]['percentiles'].items():
+            if v is not None:
+                rank[p] = math.ceil(float(p) / 100 * total - 1e-9)
+        for upper in sorted(buckets):
+            seen += buckets[upper]
+            for p in [p for p in rank if rank[p] <= seen]:
+                del rank[p]
+                v = a['latency'][name]['percentiles'][p]
+                if v != min(upper, a['latency'][name]['max']):
+                    wrong.append('p%s' % p)
+        say('and its percentiles are theirs', wrong)
+
+
+def stall(log, path, stops):
+    """Calls are due every ms; while the server stands still none is answered,
+    afterwards those that waited are, in their order."""
+    d, rows = read(path), []
+    with open(log, encoding='ascii') as f:
+        rows = [[int(x) for x in line.split('\t')] for line in f]
+    with open(stops, encoding='ascii') as f:
+        pauses = [[int(x) for x in line.split()] for line in f]
+    start = d['window']['start_unix_ns']
+    pauses = [(a - start, b - start) for a, b in pauses]
+    quick = sorted(end - due for due, sent, end, status, client in rows)
+    usual = quick[len(quick) // 2]
+    ended = sorted(end for _, _, end, _, _ in rows)
+    sim = [usual] * len(rows)
+    for a, b in pauses:
+        # How fast what waited was answered: by when as many had ended.
+        waited = (b - a) // 1000000
+        first = bisect.bisect(ended, b)
+        pace = (ended[first + waited - 1] - b) / waited
+        for k in range(max(0, int(a // 1000000)), len(rows)):
+            due = k * 1000000
+            end = b + (due - a) / 1000000 * pace
+            if end < due:
+                break
+            sim[k] = max(usual, end - due)
+    sim.sort()
+    h = d['latency']['response']
+    bad = []
+    for p in 91, 95, 99, 99.9:
+        want = sim[math.ceil(p / 100 * len(sim)) - 1]
+        got = quick[math.ceil(p / 100 * len(quick)) - 1]
+        if abs(got - want) > 0.02 * want:
+            bad.append('p%s: %.0f ms, simulated %.0f' % (p, got / 1e6,
+                                                         want / 1e6))
+    say('response is as simulated, to 2 %', bad)
+    p99 = h['percentiles']['99']
+    say('its p99 is at least 800 ms', p99 < 800e6 and p99)
+    s = d['latency']['service']['percentiles']['99']
+    say('service shows the stall only on calls in flight', s > 50e6 and s)
+    say('nothing is not sent', d['counts']['not_sent'])
+    say('every call is answered', len(ended) != d['counts']['planned'] and
+        len(ended))
+
+
+{'schema': schema, 'same': same, 'hgrm': hgrm, 'hdr': hdr, 'merged': merged,
+ 'stall': stall}[sys.argv[1]](*sys.argv[2:])

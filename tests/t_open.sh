@@ -1,0 +1,101 @@
+# The open loop, and the verdict: what is measured when a server stands still,
+# when it is too slow, and when the client is.
+
+# stand_still PID FILE: stop PID for a second in every ten, for 20 s; the times
+stand_still() {
+    local i
+    for i in 1 2; do
+        sleep 4.5
+        kill -STOP "$1"
+        printf '%s ' "$(date +%s%N)" >>"$2"
+        sleep 1
+        date +%s%N >>"$2"
+        kill -CONT "$1"
+        sleep 4.5
+    done
+}
+
+stalls() {
+    need 'a server that stands still' python3 || return
+    start_server -w 100 -t 1 || return
+    : >"$T/stops"
+    stand_still "$SPID" "$T/stops" &
+    LIMIT=60 check 'at 1000/s, a server that stands still' 0 "$BIN" load \
+        --rate 1000 -d 20s -c 1 -m 10 -o "$T/stall.json" \
+        --log-requests "$T/stall.log" "127.0.0.1:$PORT"
+    wait $!
+    tally 'stall' "$PY" tests/result.py stall "$T/stall.log" "$T/stall.json" \
+        "$T/stops"
+    stop_server 'ends with status 0'
+}
+
+# limit NAME JSON WANT...: does the verdict name one of these?
+limit() {
+    local got
+    got=$("$PY" -c 'import json, sys
+print(json.load(open(sys.argv[1]))["verdict"]["limit"])' "$2")
+    [[ " ${*:3} " == *" $got "* ]] && pass "$1" || fail "$1" "says $got"
+}
+
+too_slow() {
+    start_server -w 20000000 -t 1 || return
+    LIMIT=60 check 'ten times the rate that the server can serve' 0 "$BIN" \
+        load --rate 1500 -d 1500ms --max-in-flight 200 --drain 5s -c 4 \
+        -o "$T/slow.json" "127.0.0.1:$PORT"
+    limit 'the server is the limit' "$T/slow.json" server
+    "$PY" -c 'import json, sys
+c = json.load(open(sys.argv[1]))["counts"]
+print("planned", c["planned"], "not sent", c["not_sent"] > 1000,
+      "sum", c["ok"] + c["failed"] + c["cut_off"] + c["not_sent"])' \
+        "$T/slow.json" >"$OUT"
+    has 'what goes beyond is not sent, and adds up' "$OUT" \
+        '^planned 2250 not sent True sum 2250$'
+    stop_server 'the slow one ends with status 0'
+}
+
+busy_client() {
+    local cpu hog
+    need 'a client on a busy CPU' taskset || return
+    start_server -w 1000 -t 1 || return
+    cpu=$(taskset -cp $$ | sed 's/.*[ ,-]//')
+    taskset -c "$cpu" sh -c 'while :; do :; done' &
+    hog=$!
+    check 'pinned beside a busy loop' 5 "$BIN" load --rate 2000 -d 2s -c 4 \
+        --cpus "$cpu" --strict -o "$T/busy.json" "127.0.0.1:$PORT"
+    kill $hog
+    limit 'the client is the limit' "$T/busy.json" client
+    stop_server 'the server beside it ends with status 0'
+}
+
+schedules() {
+    start_server -w 100 || return
+    check 'steps and a ramp' 0 "$BIN" load --schedule 200:300ms,0-1000:1s \
+        -c 3 -o "$T/steps.json" "127.0.0.1:$PORT"
+    check 'Poisson arrivals, warm-up, two threads' 0 "$BIN" load -r 2000/s \
+        --arrival poisson -w 200ms -d 1s -c 4 -t 2 -o "$T/poisson.json" \
+        "127.0.0.1:$PORT"
+    check 'a count and a rate' 0 "$BIN" load -r 60000/m -N 300 -c 2 \
+        --connections 1 -f json -o "$T/count.json" "127.0.0.1:$PORT"
+    "$PY" -c 'import json, sys
+for p in sys.argv[1:]:
+    c = json.load(open(p))["counts"]
+    print(c["planned"], c["ok"], 1600 < c["planned"] < 2400)' \
+        "$T/steps.json" "$T/poisson.json" "$T/count.json" >"$OUT"
+    has 'as many as the steps have' "$OUT" '^560 560 '
+    has 'about as many as the rate has' "$OUT" '^(1[6-9]|2[0-3])[0-9]* .* True$'
+    has 'as many as were asked for' "$OUT" '^300 300 '
+    start=$(($(date +%s) + 2))
+    check '--start-at' 0 "$BIN" load -n 5 --start-at $start -f json \
+        -o "$T/at.json" "127.0.0.1:$PORT"
+    "$PY" -c 'import json, sys
+ns = json.load(open(sys.argv[1]))["window"]["start_unix_ns"] - \
+    int(sys.argv[2]) * 10**9
+print("late by %d ms" % (ns / 1e6))' "$T/at.json" "$start" >"$OUT"
+    has 'begins then' "$OUT" '^late by [0-9]{1,2} ms$'
+    stop_server 'after schedules, ends with status 0'
+}
+
+stalls
+too_slow
+busy_client
+schedules

@@ -1,0 +1,106 @@
+# What load writes: JSON by its schema, CSV, Prometheus, a page, HdrHistogram's
+# formats, comparison, assertions, and results merged by report.
+
+results() {
+    local to=127.0.0.1:$PORT f
+    check 'closed loop, JSON' 0 "$BIN" load -c 10 -n 500 -o "$T/closed.json" \
+        --label run=1 --label 'odd=a"b<' "$to"
+    check 'open loop, JSON' 0 "$BIN" load -r 2000 -d 1s -c 2 --interval 100ms \
+        -o "$T/open.json" "$to"
+    check 'streams, JSON' 0 "$BIN" load -c 2 -n 100 --messages 3 \
+        --call helloworld.Greeter/SayHelloBidiStream -o "$T/bidi.json" "$to"
+    check 'replies in streams, JSON' 0 "$BIN" load -c 2 -n 100 \
+        --call helloworld.Greeter.SayHelloStreamReply -o "$T/many.json" "$to"
+    check 'failures, JSON' 3 "$BIN" load -c 2 -n 10 --call a.B/C -b /dev/null \
+        -o "$T/failed.json" "$to"
+    check 'metadata, gzip and sizes, JSON' 0 "$BIN" load -c 2 -n 50 \
+        -H 'x-id: {{uuid}}-{{seq}}-{{client}}-{{rand}}' -H 'k-bin: AAEC' \
+        --compression gzip --payload-size 5000 --authority me.example \
+        --max-requests-per-connection 10 -o "$T/meta.json" "$to"
+    if need 'JSON by its schema' py:jsonschema; then
+        tally 'schema' "$PY" tests/result.py schema "$T"/{closed,open,bidi}.json \
+            "$T"/{many,failed,meta}.json
+    fi
+    for f in csv html prom hgrm; do
+        check "report writes $f" 0 "$BIN" report -o "$T/open.$f" "$T/open.json"
+    done
+    tally 'hgrm' "$PY" tests/result.py hgrm "$T/open.json" "$T/open.hgrm"
+    if need 'the page in Chromium' chromium py:prometheus_client; then
+        LIMIT=60 check 'Chromium opens the page' 0 "$CHROMIUM" --headless \
+            --no-sandbox --disable-gpu --user-data-dir="$T/chromium" \
+            --dump-dom "file://$T/open.html"
+        cp "$OUT" "$T/page.html"
+        tally 'formats' "$PY" tests/result.py same "$T/open.json" \
+            "$T/open.csv" "$T/open.prom" "$T/page.html"
+    fi
+    check 'report merges results' 0 "$BIN" report -f json -o "$T/all.json" \
+        "$T/closed.json" "$T/meta.json"
+    tally 'merge' "$PY" tests/result.py merged "$T/all.json" "$T/closed.json" \
+        "$T/meta.json"
+    check 'in text' 0 "$BIN" report "$T/closed.json" "$T/meta.json"
+    has 'and says of how many' "$OUT" '^  of +2 results$'
+    if need 'HdrHistogram reads ours' hdrhistogram; then
+        tally 'HdrHistogram' env PYTHONPATH="$HDRHISTOGRAM" "$PY" \
+            tests/result.py hdr "$T"/{closed,open,all}.json
+    fi
+}
+
+judged() {
+    local to=127.0.0.1:$PORT
+    check 'assertions that hold' 0 "$BIN" load -n 300 --assert 'p99<10s' \
+        --assert 'errors<=0' --assert 'rps>1' --assert 'max<20s' "$to"
+    has 'are printed' "$OUT" '^  assert +holds +p99<10s +it is '
+    check 'one that does not' 4 "$BIN" load -n 300 --assert 'rps>1000000000' "$to"
+    check 'one that does not hold' 4 "$BIN" load -n 300 --assert 'p50<1us' "$to"
+    check 'one of a figure that is not known' 4 "$BIN" load -n 1 \
+        --assert 'cpu_per_call<1s' "$to"
+    check 'one that is none' 2 "$BIN" load -n 1 --assert 'speed>1' "$to"
+    check 'compared with an older one' 0 "$BIN" load -n 300 \
+        --compare "$T/closed.json" "$to"
+    has 'says how it changed' "$OUT" '^  req/s .* -> .*%$'
+    check 'compared with what is no result' 1 "$BIN" load -n 1 \
+        --compare tests/load.schema.json "$to"
+    one_line 'says so' 'load.schema.json: not a result of grpcprof load'
+    sed 's/"ok":[0-9]*/"ok":7/' "$T/closed.json" >"$T/wrong.json"
+    check 'a result that does not add up' 1 "$BIN" report "$T/wrong.json"
+    one_line 'says what does not' 'planned is not the sum'
+    head -c 5000 "$T/closed.json" >"$T/cut.json"
+    check 'a result that is cut off' 1 "$BIN" report "$T/cut.json"
+    one_line 'says where' 'cut.json: line [0-9]+, column [0-9]+: not JSON'
+}
+
+profiled() {
+    local web
+    start_server -w 50000 -t 1 --debug 127.0.0.1:0 || return
+    web=$(sed -En 's|.*debug endpoint on http://([^/]*)/.*|\1|p' \
+        "$SDIR/serve.err")
+    check 'load --profile' 0 "$BIN" load -c 10 -d 3s --profile="$web" \
+        --profile-out "$T/server.pb" -o "$T/profile.json" "127.0.0.1:$PORT"
+    check 'report reads that profile' 0 "$BIN" report -f json "$T/server.pb"
+    "$PY" - "$T/profile.json" "$OUT" >"$T/said" <<'PYTHON'
+import json, sys
+p = json.load(open(sys.argv[1]))['profile']
+c = json.load(open(sys.argv[2]))['profile']['comments']
+path = './helloworld.Greeter/SayHello'
+own = float(c['handler_cpu_ns' + path]) / float(c['handler_runs' + path])
+f = {x['name']: x for x in p['functions']}['svc_work']
+print('calls', p['calls'] == float(c['requests' + path]))
+# 5 %, and the samples' own error: three of its standard deviations
+room = 0.05 * own + 1.5 * (f['flat_high_ns'] - f['flat_low_ns']) / 1.96
+print('work', abs(f['flat_ns'] - own) <= room, f['flat_ns'], own)
+PYTHON
+    has 'its calls are those that the server counted' "$T/said" '^calls True$'
+    has 'its work is what the server took itself' "$T/said" '^work True '
+    check 'load --profile of another server' 2 "$BIN" load -n 1 \
+        --profile="$web" 127.0.0.1:1
+    check 'load --profile of nothing' 1 "$BIN" load -n 1 \
+        --profile=127.0.0.1:1 "127.0.0.1:$PORT"
+    stop_server 'the profiled server ends with status 0'
+}
+
+if start_server -w 100; then
+    results
+    judged
+    stop_server 'ends with status 0'
+fi
+profiled

@@ -1,0 +1,126 @@
+// echo is a server on grpc-go that knows a service by its descriptors alone: it
+// answers reflection v1 and v1alpha, writes each message that comes to a file,
+// and burns CPU in a function with a name for each, which net/http/pprof shows.
+//
+//	echo -set SET [-log FILE] [-burn N]    says "listening on HOST:PORT" and
+//	                                       "pprof on HOST:PORT"; ends by itself
+//	                                       after two minutes
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	_ "net/http/pprof"
+	"os"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/encoding"
+	"google.golang.org/grpc/reflection"
+	v1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
+	v1alpha "google.golang.org/grpc/reflection/grpc_reflection_v1alpha"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/types/descriptorpb"
+)
+
+// raw passes bytes through, and anything else by protobuf.
+type raw struct{}
+
+func (raw) Name() string { return "proto" }
+
+func (raw) Marshal(v any) ([]byte, error) {
+	if b, ok := v.(*[]byte); ok {
+		return *b, nil
+	}
+	return proto.Marshal(v.(proto.Message))
+}
+
+func (raw) Unmarshal(data []byte, v any) error {
+	if b, ok := v.(*[]byte); ok {
+		*b = append([]byte(nil), data...)
+		return nil
+	}
+	return proto.Unmarshal(data, v.(proto.Message))
+}
+
+var sink uint64
+
+//go:noinline
+func burnCPU(n int) {
+	var sum uint64
+	for i := 0; i < n; i++ {
+		sum += uint64(i) * uint64(i) >> (sum & 1)
+	}
+	sink += sum
+}
+
+// services is what the descriptors declare.
+type services map[string]grpc.ServiceInfo
+
+func (s services) GetServiceInfo() map[string]grpc.ServiceInfo { return s }
+
+func must(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "echo:", err)
+		os.Exit(1)
+	}
+}
+
+func main() {
+	set := flag.String("set", "", "a FileDescriptorSet")
+	log := flag.String("log", os.DevNull, "where messages go, as hex")
+	burn := flag.Int("burn", 0, "iterations for each message")
+	flag.Parse()
+	data, err := os.ReadFile(*set)
+	must(err)
+	var fds descriptorpb.FileDescriptorSet
+	must(proto.Unmarshal(data, &fds))
+	files, err := protodesc.NewFiles(&fds)
+	must(err)
+	known := services{}
+	for _, f := range fds.File {
+		for _, s := range f.Service {
+			known[f.GetPackage()+"."+s.GetName()] = grpc.ServiceInfo{}
+		}
+	}
+	out, err := os.Create(*log)
+	must(err)
+	var lock sync.Mutex
+	encoding.RegisterCodec(raw{})
+	server := grpc.NewServer(grpc.UnknownServiceHandler(
+		func(_ any, s grpc.ServerStream) error {
+			for {
+				var m []byte
+				if err := s.RecvMsg(&m); err == io.EOF {
+					return nil
+				} else if err != nil {
+					return err
+				}
+				lock.Lock()
+				fmt.Fprintf(out, "%x\n", m)
+				lock.Unlock()
+				burnCPU(*burn)
+				if err := s.SendMsg(&m); err != nil {
+					return err
+				}
+			}
+		}))
+	options := reflection.ServerOptions{Services: known,
+		DescriptorResolver: files}
+	v1.RegisterServerReflectionServer(server, reflection.NewServerV1(options))
+	v1alpha.RegisterServerReflectionServer(server,
+		reflection.NewServer(options))
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(err)
+	web, err := net.Listen("tcp", "127.0.0.1:0")
+	must(err)
+	go http.Serve(web, nil)
+	fmt.Printf("listening on %s\npprof on %s\n", l.Addr(), web.Addr())
+	time.AfterFunc(2*time.Minute, func() { os.Exit(0) })
+	must(server.Serve(l))
+}
