@@ -48,6 +48,9 @@ bench: grpcprof ## CPU per call and per sample, beside h2load and others
 	@sh tests/setup.sh test || :
 	@bash tests/bench.sh
 
+bench-load: grpcprof ## CPU per call of load beside h2load and ghz
+	@bash tests/bench_load.sh
+
 bench-serve: grpcprof ## CPU per call and memory of serve beside its peers
 	@CC='$(CC)' bash tests/bench_serve.sh
 
@@ -153,5 +156,5 @@ NGHTTP2_H = $(wildcard /usr/include/nghttp2/nghttp2ver.h)
 	  echo '$(CC) $(FLAGS) $(LDFLAGS)' >$@
 FORCE:
 
-.PHONY: all demo test soak bench bench-serve asan tsan install uninstall clean \
+.PHONY: all demo test soak bench bench-load bench-serve asan tsan install uninstall clean \
   help FORCE

@@ -141,7 +141,7 @@ have() {
     case $1 in
     py:*) "$PY" -c "import ${1#py:}" 2>/dev/null ;;
     pprof|grpcurl|h2spec|interop|honest|probe|webget|echo) built "$1" ;;
-    buf|node|cpp|hdrhistogram) built "$1" ;;
+    buf|node|cpp|hdrhistogram|kubernetes) built "$1" ;;
     chromium) find_chromium ;;
     *) command -v "$1" >/dev/null ;;
     esac

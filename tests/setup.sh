@@ -81,6 +81,8 @@ look_test()
     fi
     have go || [ -x /usr/lib/go/bin/go ] || lack golang-go golang go
     have runc    || extra="$extra runc"
+    have slurmd  || extra="$extra slurm-wlm"
+    have munged  || extra="$extra munge"
     chromium_starts || ! chromium_packaged || lack chromium chromium chromium
     # One start of Python for all its modules; an import of grpc would be slow.
     mods=$(/usr/bin/python3 -c 'from importlib.util import find_spec as f

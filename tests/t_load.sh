@@ -121,6 +121,43 @@ liars() {
     done
 }
 
+# What gRPC's negative HTTP/2 interop cases and worse servers do: each has its
+# status, and nothing hangs.
+trouble() { # MODE STATUS OK FAILED REGEX
+    other_server "trouble, $1" tests/liar.py "$1" || return
+    LIMIT=40 check "trouble, $1" "$2" "$BIN" load -c 2 -m 2 -n 3 \
+        --timeout 1s "127.0.0.1:$PORT"
+    counted "trouble, $1: ok $3 failed $4" "$3" "$4" 0 0
+    has "trouble, $1: says what" "$OUT" "$5"
+    stop_other
+}
+
+troubles() {
+    need 'troubles' py:h2 || return
+    local reset='rst_stream +INTERNAL +NO_ERROR' mode
+    for mode in rst_after_header rst_during_data rst_after_data; do
+        trouble $mode 3 0 6 "$reset"
+    done
+    for mode in ping max_streams data_frame_padding no_streams interim; do
+        trouble $mode 0 6 0 'status +OK 6$'
+    done
+    trouble weird_status 3 0 6 'grpc_status +UNKNOWN'
+    trouble trailers_only 3 0 6 'grpc_status +FAILED_PRECONDITION +not now'
+    trouble compressed 3 0 6 'protocol +INTERNAL +malformed message'
+    for mode in big_headers continuation settings_flood garbage; do
+        trouble $mode 3 0 6 'transport +UNAVAILABLE +the server broke HTTP/2'
+    done
+    trouble cut 3 0 6 'transport +UNAVAILABLE +the server closed'
+    trouble stall 3 0 6 'deadline +DEADLINE_EXCEEDED'
+    other_server 'GOAWAY after each 1,000' tests/liar.py every1000 || return
+    LIMIT=60 check 'GOAWAY after each 1,000' 0 "$BIN" load -c 2 -m 3 -n 2500 \
+        "127.0.0.1:$PORT"
+    counted 'GOAWAY after each 1,000: none failed' 5000 0 0 0
+    has 'those not processed are sent again' "$OUT" \
+        'again .* [1-9][0-9]* GOAWAY .* [1-9][0-9]* calls sent again'
+    stop_other
+}
+
 # A port that was free a moment ago.
 free_port() {
     "$PY" -c 'import socket; s = socket.create_server(("127.0.0.1", 0))
@@ -188,6 +225,7 @@ five_thousand
 every_tenth
 python_server
 liars
+troubles
 refused
 interrupted
 server_ends

@@ -6,7 +6,7 @@
 #         server with reflection and pprof), ghz
 #   npm   buf, and node: the folder with the modules of @grpc/grpc-js
 #   C++   cpp: tests/client.cc, on grpc++
-#   pip   hdrhistogram: the folder with that module
+#   pip   hdrhistogram, and kubernetes (kubernetes-validate): folders with them
 # tests/tools has their pins; what was built stays in .build/tools until those
 # change.  Exits 1 and prints nothing where one cannot be built, and then does
 # not try again for an hour: no network is not worth waiting for twice.
@@ -25,7 +25,7 @@ webget)  package=./webget pins=webget/main.go ;;
 probe)   package=github.com/grpc-ecosystem/grpc-health-probe
          pins=probe/go.sum ;;
 buf|node) pins=package-lock.json ;;
-hdrhistogram) pins=requirements.txt ;;
+hdrhistogram|kubernetes) pins=requirements.txt ;;
 cpp)     pins=../client.cc ;;
 *) sed -n '2,9s/^# //p' ../tool.sh >&2; exit 2 ;;
 esac
@@ -66,7 +66,7 @@ npm_packages()
 python_package()
 {
     $limit /usr/bin/python3 -m pip install --quiet --disable-pip-version-check \
-        --target "$out" -r requirements.txt && touch "$out"
+        --target "$out" "$(grep "^$name" requirements.txt)" && touch "$out"
 }
 
 cpp_program()
@@ -83,7 +83,7 @@ cpp_program()
 case $name in
 buf|node) npm_packages ;;
 cpp) cpp_program ;;
-hdrhistogram) python_package ;;
+hdrhistogram|kubernetes) python_package ;;
 *) go_program ;;
 esac >"$failed" 2>&1 || exit 1
 touch "$out"
