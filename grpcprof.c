@@ -409,6 +409,9 @@ enum {
     LOAD_CPUS_MOST = 256,
     LOAD_MESSAGE_MOST = 64 << 20,
 
+    /* Runs of --repeat. */
+    LOAD_RUNS_MOST = 100,
+
     /* Rows of a log of requests are written when they are so long. */
     LOAD_LOG_BYTES = 65536,
 
@@ -20572,6 +20575,11 @@ struct load_profile {                   /* of the server, of the same window */
     double seconds;
 };
 
+struct load_spread {                    /* a run of several */
+    double  rps;                        /* good calls a second */
+    int64_t p50, p99;                   /* ns, of the latency */
+};
+
 struct load_report {                    /* a result, and what it means */
     const struct load_config *config;   /* borrowed, as all in here */
     const struct load_result *result;
@@ -20583,6 +20591,8 @@ struct load_report {                    /* a result, and what it means */
     struct load_assert *assert;
     size_t nassert;
     const struct load_profile *profile; /* NULL: none was taken */
+    const struct load_spread *run;      /* of --repeat */
+    size_t nrun;                        /* 0: there was one run */
     int    exit;                        /* what the program ends with */
 };
 
@@ -20853,7 +20863,42 @@ static int load_read(struct load_saved *s, struct slice text,
     return e;
 }
 
-/* Add from to to: counts add, histograms merge, the window covers both. */
+/* Add from to to: counts add, histograms merge.  The times are the caller's. */
+static void load_result_merge(struct load_result *r,
+                              const struct load_result *f)
+{
+    uint64_t *const sum[] = { &r->planned, &r->sent, &r->ok, &r->failed,
+        &r->cut_off, &r->not_sent, &r->resent, &r->reconnects, &r->goaways,
+        &r->lost, &r->gave_up, &r->bytes_in, &r->bytes_out, &r->messages_in,
+        &r->messages_out, &r->tx_blocked, &r->other_errors };
+    const uint64_t part[] = { f->planned, f->sent, f->ok, f->failed,
+        f->cut_off, f->not_sent, f->resent, f->reconnects, f->goaways,
+        f->lost, f->gave_up, f->bytes_in, f->bytes_out, f->messages_in,
+        f->messages_out, f->tx_blocked, f->other_errors };
+    for (size_t i = 0; i < sizeof sum / sizeof *sum; i++)
+        *sum[i] += part[i];
+    for (size_t i = 0; i < 17; i++)
+        r->status[i] += f->status[i];
+    if (f->peer_streams < r->peer_streams)
+        r->peer_streams = f->peer_streams;
+    r->queued_ns += f->queued_ns;
+    r->tcp_busy_ns += f->tcp_busy_ns;
+    r->tcp_limited_ns += f->tcp_limited_ns;
+    for (unsigned i = 0; i < f->threads && r->threads < LOAD_THREADS_MOST; i++)
+        r->thread[r->threads++] = f->thread[i];
+    hdr_merge(&r->latency, &f->latency);
+    hdr_merge(&r->service, &f->service);
+    hdr_merge(&r->lag, &f->lag);
+    hdr_merge(&r->first, &f->first);
+    hdr_merge(&r->message, &f->message);
+    hdr_merge(&r->failed_latency, &f->failed_latency);
+    hdr_merge(&r->connect, &f->connect);
+    load_merge_errors(r, f->error, f->nerror);
+    r->intervals.n = 0;                 /* they lie beside each other in time */
+}
+
+/* Add from to to, results of machines that ran together: the window covers
+ * both. */
 static void load_saved_merge(struct load_saved *to,
                              const struct load_saved *from)
 {
@@ -20876,28 +20921,23 @@ static void load_saved_merge(struct load_saved *to,
     to->step.to += from->step.to;
     r->elapsed_ns = (end > other ? end : other) - start;
     r->start_unix_ns = start;
-    uint64_t *const sum[] = { &r->planned, &r->sent, &r->ok, &r->failed,
-        &r->cut_off, &r->not_sent, &r->resent, &r->reconnects, &r->goaways,
-        &r->lost, &r->bytes_in, &r->bytes_out, &r->messages_in,
-        &r->messages_out, &r->other_errors };
-    const uint64_t part[] = { f->planned, f->sent, f->ok, f->failed,
-        f->cut_off, f->not_sent, f->resent, f->reconnects, f->goaways,
-        f->lost, f->bytes_in, f->bytes_out, f->messages_in,
-        f->messages_out, f->other_errors };
-    for (size_t i = 0; i < sizeof sum / sizeof *sum; i++)
-        *sum[i] += part[i];
-    for (size_t i = 0; i < 17; i++)
-        r->status[i] += f->status[i];
-    for (unsigned i = 0; i < f->threads && r->threads < LOAD_THREADS_MOST; i++)
-        r->thread[r->threads++] = f->thread[i];
-    hdr_merge(&r->latency, &f->latency);
-    hdr_merge(&r->service, &f->service);
-    hdr_merge(&r->lag, &f->lag);
-    hdr_merge(&r->first, &f->first);
-    hdr_merge(&r->message, &f->message);
-    hdr_merge(&r->failed_latency, &f->failed_latency);
-    hdr_merge(&r->connect, &f->connect);
-    load_merge_errors(r, f->error, f->nerror);
+    load_result_merge(r, f);
+}
+
+/* Add run f of several, one after the other, to r, which is zero before the
+ * first: the times add.  f is empty afterwards. */
+static void load_result_append(struct load_result *r, struct load_result *f)
+{
+    if (!r->latency.count) {
+        *r = *f;
+        *f = (struct load_result){0};
+        return;
+    }
+    if (r->ended == LOAD_COUNT || f->ended == LOAD_SIGNAL)
+        r->ended = f->ended;
+    r->elapsed_ns += f->elapsed_ns;
+    load_result_merge(r, f);
+    load_result_fini(f);
 }
 
 /* ================================== 25 OUT ==================================
@@ -22715,6 +22755,47 @@ static void out_load_js_profile(struct js *j, const struct load_profile *p)
     js_close(j, '}');
 }
 
+/* The order of two numbers. */
+static int out_number_order(const void *a, const void *b)
+{
+    const double *x = a, *y = b;
+    return *x < *y ? -1 : *x > *y;
+}
+
+/* Append the median of a figure of the runs, and between which it lies. */
+static void out_load_spread(struct buf *b, const char *name, double *v,
+                            size_t n, bool time)
+{
+    qsort(v, n, sizeof *v, out_number_order);
+    const double show[3] = { v[n / 2], v[0], v[n - 1] };
+    txt_putf(b, "   %s ", name);
+    for (int i = 0; i < 3; i++) {
+        if (time)
+            txt_put_time(b, show[i]);
+        else
+            txt_put_commas(b, (uint64_t)(show[i] + 0.5));
+        txt_puts(b, i == 0 ? " (" : i == 1 ? " to " : ")");
+    }
+}
+
+/* Append how the runs of --repeat differ. */
+static void out_load_runs(struct buf *b, const struct load_report *t)
+{
+    double v[3][LOAD_RUNS_MOST];
+    if (!t->nrun)
+        return;
+    for (size_t i = 0; i < t->nrun; i++) {
+        v[0][i] = t->run[i].rps;
+        v[1][i] = (double)t->run[i].p50;
+        v[2][i] = (double)t->run[i].p99;
+    }
+    txt_putf(b, "  runs      %zu, median (least to most):", t->nrun);
+    out_load_spread(b, "req/s", v[0], t->nrun, false);
+    out_load_spread(b, "p50", v[1], t->nrun, true);
+    out_load_spread(b, "p99", v[2], t->nrun, true);
+    mem_put_byte(b, '\n');
+}
+
 /* What limited a run, for people and for programs; static. */
 static const char *const out_limit[][2] = {
     [LOAD_BY_SERVER] = { "SERVER-LIMITED", "server" },
@@ -22777,6 +22858,7 @@ static void out_load_text(struct buf *b, const struct load_report *t,
         out_load_bins(b, &r->latency);
     out_load_errors(b, r, color);
     out_load_notes(b, t);
+    out_load_runs(b, t);
     out_load_verdict(b, t);
     out_load_asserts(b, t);
     if (t->profile)
@@ -23097,6 +23179,16 @@ static void out_load_json(struct buf *b, const struct load_report *t)
     out_load_js_errors(&j, t->result);
     out_load_js_client(&j, t->result);
     out_load_js_verdict(&j, t);
+    js_key(&j, "runs");
+    js_open(&j, '[');
+    for (size_t i = 0; i < t->nrun; i++) {
+        js_open(&j, '{');
+        out_js_num(&j, "rps_ok", t->run[i].rps);
+        out_js_count(&j, "p50", (uint64_t)t->run[i].p50);
+        out_js_count(&j, "p99", (uint64_t)t->run[i].p99);
+        js_close(&j, '}');
+    }
+    js_close(&j, ']');
     out_load_js_profile(&j, t->profile);
     js_key(&j, "exit");
     js_put_int(&j, t->exit);
@@ -23812,11 +23904,13 @@ static void cmd_help(const struct cmd_command *c)
         const struct cmd_option *o = &c->option[i];
         const char *dflt = o->dflt ? o->dflt : "";
         bool value = *dflt && *dflt != '(';
-        char left[64], text[160], key[8] = "    ";
+        bool optional = o->kind == CMD_OPTIONAL;
+        char left[64], text[256], key[8] = "    ";
         if (o->key)
             snprintf(key, sizeof key, "-%c, ", o->key);
-        snprintf(left, sizeof left, "%s--%s%s%s", key, o->name,
-                 o->arg ? " " : "", o->arg ? o->arg : "");
+        snprintf(left, sizeof left, "%s--%s%s%s%s", key, o->name,
+                 optional ? "[=" : o->arg ? " " : "", o->arg ? o->arg : "",
+                 optional ? "]" : "");
         snprintf(text, sizeof text, "%s %s%s%s", o->help, value ? "[" : "",
                  dflt, value ? "]" : "");
         printf("  %-26s ", left);
@@ -23830,8 +23924,7 @@ struct cmd_serve {
     struct cmd_common common;           /* first */
     struct cmd_list listen;
     uint64_t work, threads, hz, max_connections, max_streams, max_message,
-        max_buffered,
-             max_headers;
+             max_buffered, max_headers;
     int64_t profile_ns, drain_ns;       /* 0: no profile */
     int64_t idle_ns, max_age_ns, keepalive_ns;  /* 0: for ever */
     const char *timer, *clock;          /* names, see cmd_serve_clock */
@@ -24341,6 +24434,9 @@ static const struct cmd_option cmd_load_options[] = {
       CMD_DURATION, CMD_AT(warmup_ns), 0, CMD_HOUR_NS },
     { 0, "drain", "DUR", "(--timeout)", "at the end, wait so long",
       CMD_DURATION, CMD_AT(drain_ns), 0, CMD_HOUR_NS },
+    { 0, "repeat", "K", "1", "runs, one after the other: their results "
+      "together, and how they differ",
+      CMD_UINT, CMD_AT(repeat), 1, LOAD_RUNS_MOST },
     { 0, "start-at", "TIME", "(now)", "begin then: Unix seconds, or "
       "2026-11-25T12:00:00Z", CMD_TEXT, CMD_AT(start_at), 0, 0 },
     { 't', "threads", "N", "(by the usable CPUs)", "event loops",
@@ -24398,7 +24494,7 @@ static const struct cmd_option cmd_load_options[] = {
     { 0, "max-errors", "N|P%", "0", "failed calls that are still no exit 3",
       CMD_TEXT, CMD_AT(max_errors), 0, 0 },
     { 0, "profile", "URL", NULL, "take the server's CPU profile of the time "
-      "measured, and divide by the calls; its debug endpoint, as in "
+      "measured, and divide it by the calls; of the debug endpoint at URL or "
       "127.0.0.1:6060", CMD_OPTIONAL, CMD_AT(profile), 0, 0 },
     { 0, "profile-out", "FILE", "profile.pb", "where that profile goes",
       CMD_TEXT, CMD_AT(profile_out), 0, 0 },
@@ -25069,6 +25165,9 @@ static int cmd_load_profiler(const struct cmd_load *c,
     int64_t ns = load_schedule_ns(plan);
     if (!c->profile)
         return CMD_OK;
+    if (c->repeat > 1)
+        return cmd_misuse(cmd, "--profile is of one run, --repeat of several: "
+                          "not both");
     *p = (struct load_profiler){ .hz = (unsigned)c->profile_hz,
         .base = *c->profile ? c->profile : GP_DEBUG_ADDRESS };
     ns = plan->duration_ns && (!ns || plan->duration_ns < ns)
@@ -25114,15 +25213,37 @@ static bool cmd_load_profiled(const struct cmd_load *c, struct load_profiler *p,
     return true;
 }
 
+/* Run plan as often as c asks; *r is all runs together, run[] each. */
+static int cmd_load_repeat_runs(const struct cmd_load *c,
+                                const struct load_config *plan,
+                                struct load_result *r, struct load_spread *run,
+                                struct gp_why *why)
+{
+    struct load_result one;
+    for (uint64_t i = 0; i < c->repeat && !atomic_load(&cmd_signal); i++) {
+        int e = load_run(plan, &one, why);
+        if (e)
+            return e;
+        double s = (double)one.elapsed_ns / 1e9;
+        run[i] = (struct load_spread){
+            .rps = s > 0 ? (double)one.ok / s : 0,
+            .p50 = hdr_percentile(&one.latency, 50),
+            .p99 = hdr_percentile(&one.latency, 99) };
+        load_result_append(r, &one);
+    }
+    return GP_OK;
+}
+
 /* Run plan, and write what came of it. */
 static int cmd_load_measure(struct cmd_load *c, int format,
                             struct load_config *plan, struct cmd_result *to)
 {
+    struct sigaction act = { .sa_handler = cmd_stop_sig };
+    struct load_spread run[LOAD_RUNS_MOST];
     struct load_profile profile;
+    struct load_result r = {0};
     struct anl a = {0};
     struct pp pp = {0};
-    struct sigaction act = { .sa_handler = cmd_stop_sig };
-    struct load_result r = {0};
     struct buf b = {0};
     struct gp_why why;
     bool redraw = !c->common.quiet && isatty(STDERR_FILENO);
@@ -25133,7 +25254,7 @@ static int cmd_load_measure(struct cmd_load *c, int format,
     }
     sigaction(SIGINT, &act, NULL);
     sigaction(SIGTERM, &act, NULL);
-    int e = status ? GP_OK : load_run(plan, &r, &why);
+    int e = status ? GP_OK : cmd_load_repeat_runs(c, plan, &r, run, &why);
     if (redraw)
         fputs("\r\033[K", stderr);
     if (e) {
@@ -25142,6 +25263,9 @@ static int cmd_load_measure(struct cmd_load *c, int format,
     } else if (!status) {
         to->report.config = plan;
         to->report.result = &r;
+        to->report.run = run;
+        to->report.nrun = c->repeat > 1 && !atomic_load(&cmd_signal)
+                        ? (size_t)c->repeat : 0;
         bool lacks = plan->profiler &&
             !cmd_load_profiled(c, plan->profiler, &pp, &a, &profile);
         to->report.profile = plan->profiler && !lacks ? &profile : NULL;
@@ -25560,7 +25684,7 @@ static void cmd_man_command(const struct cmd_command *c)
         printf("\\-\\-");
         cmd_roff(o->name);
         if (o->arg)
-            printf(" %s", o->arg);
+            printf(o->kind == CMD_OPTIONAL ? "[=%s]" : " %s", o->arg);
         putchar('\n');
         cmd_roff(o->help);
         if (o->dflt) {

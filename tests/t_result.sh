@@ -1,5 +1,6 @@
 # What load writes: JSON by its schema, CSV, Prometheus, a page, HdrHistogram's
 # formats, comparison, assertions, and results merged by report.
+# runs: plain asan
 
 results() {
     local to=127.0.0.1:$PORT f
@@ -11,6 +12,10 @@ results() {
         --call helloworld.Greeter/SayHelloBidiStream -o "$T/bidi.json" "$to"
     check 'replies in streams, JSON' 0 "$BIN" load -c 2 -n 100 \
         --call helloworld.Greeter.SayHelloStreamReply -o "$T/many.json" "$to"
+    check 'three runs, JSON' 0 "$BIN" load -c 2 -n 100 --repeat 3 \
+        -o "$T/three.json" "$to"
+    check 'three runs' 0 "$BIN" load -c 2 -n 100 --repeat 3 "$to"
+    has 'say how they differ' "$OUT" '^  runs +3, median .* p99 .* to '
     check 'failures, JSON' 3 "$BIN" load -c 2 -n 10 --call a.B/C -b /dev/null \
         -o "$T/failed.json" "$to"
     check 'metadata, gzip and sizes, JSON' 0 "$BIN" load -c 2 -n 50 \
@@ -19,7 +24,7 @@ results() {
         --max-requests-per-connection 10 -o "$T/meta.json" "$to"
     if need 'JSON by its schema' py:jsonschema; then
         tally 'schema' "$PY" tests/result.py schema "$T"/{closed,open,bidi}.json \
-            "$T"/{many,failed,meta}.json
+            "$T"/{many,failed,meta,three}.json
     fi
     for f in csv html prom hgrm; do
         check "report writes $f" 0 "$BIN" report -o "$T/open.$f" "$T/open.json"
