@@ -19303,7 +19303,7 @@ static void load_on_ready(struct rpc_chan *ch)
         return;
     }
     hdr_add(&w->connect, w->net.now_ns - n->begin_ns);
-    if (w->next < w->nclient && !w->run->config->connect_rate)
+    if (w->next < w->nclient && !(w->run->config->connect_rate > 0))
         (void)load_client_later(&w->client[w->next++], 0);
     if (++w->ready == w->nclient)
         load_tell(w, load_run_ready, w->run);
@@ -19536,7 +19536,7 @@ static void *load_worker_main(void *arg)
 {
     struct load_worker *w = arg;
     const struct load_config *k = w->run->config;
-    double gap_ns = k->connect_rate ? 1e9 / k->connect_rate : 0;
+    double gap_ns = k->connect_rate > 0 ? 1e9 / k->connect_rate : 0;
     if (k->ncpu) {                      /* cannot fail: it was tried before */
         cpu_set_t set;
         CPU_ZERO(&set);
@@ -19546,7 +19546,8 @@ static void *load_worker_main(void *arg)
     if (w->run->open)                   /* wake up then, not 50 us later */
         (void)prctl(PR_SET_TIMERSLACK, 1);
     net_now(&w->net);
-    while (w->next < w->nclient && (gap_ns || w->next < LOAD_CONNECTING)) {
+    while (w->next < w->nclient && (gap_ns > 0 ||
+                                    w->next < LOAD_CONNECTING)) {
         double place = (double)(w->next * w->run->threads + w->index);
         (void)load_client_later(&w->client[w->next++],
                                 (int64_t)(gap_ns * place));
@@ -24957,7 +24958,8 @@ static int cmd_load_plan(struct cmd_load *c, const struct cmd_command *cmd,
     if (!c->requests && !c->total && !c->duration_ns && !c->schedule)
         c->requests = 200;
     if (c->connect_rate && (!cmd_load_rate(txt_slice(c->connect_rate),
-                                           &connect_rate) || !connect_rate))
+                                           &connect_rate) ||
+                            !(connect_rate > 0)))
         return cmd_misuse(cmd, "--connect-rate '%s': takes connections a "
                           "second", c->connect_rate);
     int status = cmd_load_steps(c, cmd);
