@@ -10474,7 +10474,7 @@ static struct slice dsc_nearest(const struct dsc_symbol *s, struct slice key)
     memcpy(word, key.p, key.n);
     while (dsc_next(&in, 2, &part)) {
         struct slice name = dsc_bytes(part, 1);
-        if (name.n >= sizeof other)
+        if (!name.n || name.n >= sizeof other)
             continue;
         memcpy(other, name.p, name.n);
         other[name.n] = 0;

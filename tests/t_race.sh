@@ -37,6 +37,10 @@ races() {
     wait "${one[@]}"
     same 'calls that others ran are all answered' \
         "$(grep -h ' ok  *0 failed  *0 cut off' "$T"/load[123] | wc -l)" 3
+    check 'load has no race, with a profile' 0 "$BIN" load -t 2 -c 6 -d 1s \
+        --profile="127.0.0.1:$WEB" --profile-out "$T/race.pb" "127.0.0.1:$PORT"
+    check 'nor an open loop' 0 "$BIN" load -t 2 -c 6 -r 1000 -d 1s \
+        --interval 100ms "127.0.0.1:$PORT"
     "$ROOT/grpcprof" load -c 3 -m 100 -d 3s "127.0.0.1:$PORT" \
         >"$T/load" 2>&1 &
     load=$!

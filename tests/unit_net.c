@@ -823,6 +823,67 @@ static void test_load_failures(void)
     rpc_payload_fini(&nothing);
 }
 
+/* Messages by our own descriptors; then descriptors and JSON that were damaged:
+ * an error or a message, and no crash. */
+static void test_dsc_encode(void)
+{
+    static const char text[] = "{\"responseSize\":70000,\"payload\":{\"body\":"
+        "\"AAEC\",\"type\":\"COMPRESSABLE\"},\"responseStatus\":{\"code\":-3,"
+        "\"message\":\"\\u00e9\"},\"fill_username\":true,"
+        "\"expectCompressed\":{\"value\":true}}";
+    static const char path[] = "grpc.testing.TestService/UnaryCall";
+    struct slice set = { (const char *)svc_protos, sizeof svc_protos };
+    char *copy = mem_zalloc(set.n), json[sizeof text];
+    struct dsc d;
+    struct dsc_method m;
+    struct js_value v;
+    struct buf b = {0};
+    struct gp_why why;
+    uint64_t dice = 7;
+    CHECK(copy && !dsc_init(&d, set, &why) &&
+          !dsc_find_method(&d, path, &m, &why));
+    CHECK(!m.client_streams && !m.server_streams);
+    CHECK(!js_read(txt_slice(text), &v, &why));
+    CHECK(!dsc_encode(&d, m.input, &v, &b, &why) && b.len > 20);
+    dsc_fini(&d);
+    for (long fuse = 0, done = 0; !done && fuse < 100000; fuse += 1 + fuse / 9) {
+        mem_fuse = fuse;
+        b.err = 0;
+        int e = dsc_init(&d, set, &why);
+        if (!e)
+            e = dsc_find_method(&d, path, &m, &why);
+        if (!e)
+            e = dsc_encode(&d, m.input, &v, &b, &why);
+        mem_fuse = -1;
+        CHECK(!e || e == GP_ENOMEM);
+        done = !e;
+        dsc_fini(&d);
+        mem_fini(&b);
+    }
+    for (int i = 0; copy && i < 4000; i++) {
+        memcpy(copy, set.p, set.n);
+        memcpy(json, text, sizeof text);
+        for (int k = 0; k < 1 + i % 5; k++) {
+            dice = dice * UINT64_C(6364136223846793005) + 1442695040888963407u;
+            size_t at = (size_t)(dice >> 33);
+            if (i % 2)
+                copy[at % set.n] = (char)(dice >> 20);
+            else
+                json[at % (sizeof text - 1)] = (char)(dice >> 20);
+        }
+        struct slice damaged = { copy, set.n - (size_t)(i % 7) * 50 };
+        b.len = 0;
+        if (dsc_init(&d, damaged, &why))
+            continue;
+        if (!dsc_find_method(&d, path, &m, &why) &&
+            !js_read((struct slice){ json, sizeof text - 1 }, &v, &why))
+            (void)dsc_encode(&d, m.input, &v, &b, &why);
+        dsc_fini(&d);
+    }
+    mem_fini(&b);
+    mem_free(copy);
+}
+
 /* Rows for the table of tests:
  *   { "net_addr", test_net_addr },
  *   { "net_timers", test_net_timers },
