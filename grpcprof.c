@@ -18356,7 +18356,7 @@ static double load_when(const struct load_config *k, double x)
         double T = (double)s->ns / 1e9, a = s->from;
         double slope = s->ns ? (s->to - a) / T : 0;
         double calls = s->ns ? (a + s->to) / 2 * T : (double)INFINITY;
-        if (x <= 0)
+        if (x <= 0 && calls > 0)
             return begin;
         if (x < calls)
             return begin + 2 * x / (a + sqrt(fmax(a * a + 2 * slope * x, 0)));
@@ -19683,10 +19683,14 @@ static int load_check_calls(const struct load_config *k, struct gp_why *why)
         return txt_fail(why, GP_EUSAGE, "a timeout is not positive");
     if (!k->npayload)
         return txt_fail(why, GP_EUSAGE, "no message to send");
-    for (size_t i = 0; i < k->nstep; i++)
-        if (!(k->step[i].from >= 0) || !(k->step[i].to >= 0) ||
-            !(k->step[i].from + k->step[i].to > 0))
+    double most = 0;
+    for (size_t i = 0; i < k->nstep; i++) {
+        most = fmax(most, fmax(k->step[i].from, k->step[i].to));
+        if (!(k->step[i].from >= 0) || !(k->step[i].to >= 0))
             return txt_fail(why, GP_EUSAGE, "a rate is not positive");
+    }
+    if (load_open(k) && !(most > 0))
+        return txt_fail(why, GP_EUSAGE, "a schedule without a call");
     return GP_OK;
 }
 
@@ -24455,8 +24459,8 @@ static const struct cmd_option cmd_load_options[] = {
       "where they are built in", CMD_FLAG, CMD_AT(reflection), 0, 0 },
     { 'b', "binary", "FILE", NULL, "the message, as it goes over the wire",
       CMD_TEXT, CMD_AT(binary), 0, 0 },
-    { 0, "payload-size", "N", NULL, "a message of so many bytes: field 1",
-      CMD_UINT, CMD_AT(payload_size), 0, 64 << 20 },
+    { 0, "payload-size", "SIZE", NULL, "a message of so many bytes: field 1",
+      CMD_BYTES, CMD_AT(payload_size), 0, 64 << 20 },
     { 'H', "metadata", "'K: V'", NULL, "a header of each call; base64 for a "
       "key in -bin; {{seq}} {{client}} {{rand}} {{uuid}} are filled in",
       CMD_LIST, CMD_AT(metadata), 0, 0 },
@@ -25295,6 +25299,11 @@ static int cmd_load_run(const struct cmd_command *cmd)
     int status = format < 0 ? CMD_USAGE : cmd_load_plan(c, cmd, &plan);
     if (!status)
         status = cmd_result_init(&to, c, cmd);
+    int e = status ? GP_OK : load_check(&plan, &why);
+    if (e) {
+        cmd_say("%s", why.text);
+        status = e == GP_EUSAGE ? CMD_USAGE : CMD_FAILED;
+    }
     if (!status && c->out && strcmp(c->out, "-") &&
         sys_write_check(c->out, &why)) {
         cmd_say("%s", why.text);

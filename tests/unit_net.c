@@ -728,6 +728,11 @@ static void test_load_when(void)
     CHECK(fabs(load_when(&k, 200 + 400) - 6) < 1e-6);
     CHECK(fabs(load_when(&k, 600 + 49) - 6.98) < 1e-6);
     CHECK(isinf(load_when(&k, 650)));
+    const struct load_step pause[] = { { 10, 10, 1000000000 },
+        { 0, 0, 1000000000 }, { 10, 10, 1000000000 } };
+    k = (struct load_config){ .step = pause, .nstep = 3 };
+    CHECK(fabs(load_when(&k, 9) - .9) < 1e-9);
+    CHECK(fabs(load_when(&k, 10) - 2) < 1e-9 && isinf(load_when(&k, 20)));
 }
 
 /* The series: a value is at its place to 6 %, and doubling loses nothing. */
