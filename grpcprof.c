@@ -396,6 +396,9 @@ enum {
     CMD_PERCENTS_MOST = 32,
     CMD_RESULT_MOST = 64 << 20,
 
+    /* A reply that is shown. */
+    CMD_REPLY_BYTES = 1 << 20,
+
     /* Files that a server is asked for by reflection, one after the other. */
     LOAD_REFLECTED = 200,
 
@@ -460,7 +463,7 @@ enum {
 /* Of jobs that take as long as this the CPU time of one in so many is taken, by
  * three readings of the thread's clock; of shorter ones that is a burden. */
 #define RPC_TIMED_JOB_NS INT64_C(10000)
-#define RPC_TIMED_EVERY 8
+#define RPC_TIMED_EVERY 64
 
 /* Calls shorter than this cost more to hand over than to run. */
 #define RPC_SHARE_JOB_NS INT64_C(3000)
@@ -1979,12 +1982,25 @@ static void js_put_null(struct js *j)
     txt_puts(j->b, "null");
 }
 
-/* A member's key; its value follows. */
-static void js_key(struct js *j, const char *key)
+/* A value that is JSON already. */
+static void js_put_raw(struct js *j, const char *text)
 {
-    js_put_str(j, txt_slice(key));
+    js_next(j);
+    txt_puts(j->b, text);
+}
+
+/* A member's key; its value follows. */
+static void js_put_key(struct js *j, struct slice key)
+{
+    js_put_str(j, key);
     mem_put_byte(j->b, ':');
     j->more = false;
+}
+
+/* The same of a text. */
+static void js_key(struct js *j, const char *key)
+{
+    js_put_key(j, txt_slice(key));
 }
 
 /* Open an object '{' or an array '['. */
@@ -9427,7 +9443,7 @@ static int svg_write(const struct pp *p, const struct svg_config *config,
 
 /* ================================== 16 DSC ==================================
  * for     protobuf descriptors: which file defines a name, what it imports;
- *         JSON to messages by them
+ *         JSON to messages by them, and back
  * uses    MEM, TXT, JS, PB
  * owns    struct dsc: its tables; the descriptors are borrowed
  * spec    google/protobuf/descriptor.proto
@@ -10600,6 +10616,414 @@ static int dsc_encode(const struct dsc *d, const struct dsc_symbol *s,
     int e = dsc_put_object(&j, s, v, b, DSC_JSON_DEPTH);
     mem_fini(&j.path);
     return e == GP_ENOMEM ? txt_fail(why, e, "out of memory for a message") : e;
+}
+
+/* ---- wire to JSON ---- */
+
+struct dsc_text {                       /* of one dsc_decode */
+    const struct dsc *d;                /* borrowed */
+    struct js js;
+    int (*message)(struct dsc_text *t, const struct dsc_symbol *s,
+                   struct slice bytes, int depth);      /* they call each
+                                         * other by it */
+};
+
+/* A number as JSON, in as few digits as read back as the same; of a float, as a
+ * float; what JSON has no number for, as its name. */
+static void dsc_say_real(struct dsc_text *t, double v, bool single)
+{
+    char text[40];
+    if (!isfinite(v)) {
+        js_put_str(&t->js, txt_slice(isnan(v) ? "NaN" : v > 0 ? "Infinity"
+                                                              : "-Infinity"));
+        return;
+    }
+    for (int digits = 6; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, v);
+        double back = strtod(text, NULL);
+        if (single ? (float)back <= (float)v && (float)back >= (float)v
+                   : back <= v && back >= v)
+            break;
+    }
+    js_put_raw(&t->js, text);
+}
+
+/* Bytes as base64 with padding. */
+static void dsc_say_bytes(struct dsc_text *t, struct slice s)
+{
+    struct buf b = {0};
+    txt_put_base64(&b, s);
+    while (b.len % 4)
+        mem_put_byte(&b, '=');
+    js_put_str(&t->js, (struct slice){ (const char *)b.data, b.len });
+    t->js.b->err = t->js.b->err ? t->js.b->err : b.err;
+    mem_fini(&b);
+}
+
+/* The value of an enum: its name, or its number where it has none. */
+static void dsc_say_enum(struct dsc_text *t, const struct dsc_symbol *s,
+                         int32_t v)
+{
+    struct pb_in in = dsc_in(s ? s->bytes : (struct slice){0});
+    struct slice part;
+    while (dsc_next(&in, 2, &part))
+        if ((int32_t)dsc_varint(part, 2, 0) == v) {
+            js_put_str(&t->js, dsc_bytes(part, 1));
+            return;
+        }
+    js_put_int(&t->js, v);
+}
+
+/* The scalar x of field f. */
+static void dsc_say_scalar(struct dsc_text *t, const struct dsc_field *f,
+                           uint64_t x)
+{
+    char text[24];
+    double real;
+    float single;
+    uint32_t low = (uint32_t)x;
+    switch (f->type) {
+    case DSC_DOUBLE:
+        memcpy(&real, &x, sizeof real);
+        dsc_say_real(t, real, false);
+        return;
+    case DSC_FLOAT:
+        memcpy(&single, &low, sizeof single);
+        dsc_say_real(t, (double)single, true);
+        return;
+    case DSC_BOOL:
+        js_put_bool(&t->js, x != 0);
+        return;
+    case DSC_ENUM:
+        dsc_say_enum(t, dsc_symbol(t->d, f->type_name), (int32_t)x);
+        return;
+    case DSC_UINT32: case DSC_FIXED32:
+        js_put_int(&t->js, (int64_t)low);
+        return;
+    case DSC_SINT32:
+        js_put_int(&t->js, (int32_t)(low >> 1 ^ (0 - (low & 1))));
+        return;
+    case DSC_INT32: case DSC_SFIXED32:
+        js_put_int(&t->js, (int32_t)low);
+        return;
+    case DSC_UINT64: case DSC_FIXED64:
+        snprintf(text, sizeof text, "%" PRIu64, x);
+        break;
+    case DSC_SINT64:
+        x = x >> 1 ^ (0 - (x & 1));
+        /* fall through */
+    default:
+        snprintf(text, sizeof text, "%" PRId64, (int64_t)x);
+    }
+    js_put_str(&t->js, txt_slice(text));        /* 64 bits: as a string */
+}
+
+/* A value of f as it stands in field w of the wire. */
+static int dsc_say_value(struct dsc_text *t, const struct dsc_field *f,
+                         const struct pb_field *w, int depth)
+{
+    const struct dsc_symbol *s;
+    struct slice bytes = { (const char *)w->bytes.p,
+                           (size_t)(w->bytes.end - w->bytes.p) };
+    if (w->type != dsc_wire(f->type))
+        return GP_EFORMAT;
+    switch (f->type) {
+    case DSC_STRING:
+        js_put_str(&t->js, bytes);
+        return GP_OK;
+    case DSC_BYTES:
+        dsc_say_bytes(t, bytes);
+        return GP_OK;
+    case DSC_MESSAGE:
+        s = dsc_symbol(t->d, f->type_name);
+        return s ? t->message(t, s, bytes, depth - 1) : GP_EFORMAT;
+    default:
+        dsc_say_scalar(t, f, w->value);
+        return GP_OK;
+    }
+}
+
+/* The elements of a packed field. */
+static int dsc_say_packed(struct dsc_text *t, const struct dsc_field *f,
+                          struct pb_in in)
+{
+    struct pb_field w = { .type = dsc_wire(f->type) };
+    int e = GP_OK;
+    while (!e && in.p < in.end) {
+        e = w.type == PB_VARINT ? pb_get_varint(&in, &w.value)
+          : pb_get_fixed(&in, w.type == PB_FIXED64 ? 8 : 4, &w.value);
+        if (!e)
+            dsc_say_scalar(t, f, w.value);
+    }
+    return e;
+}
+
+/* An entry of a map, of type s: a member whose key is text whatever it is. */
+static int dsc_say_entry(struct dsc_text *t, const struct dsc_symbol *s,
+                         struct pb_in in, int depth)
+{
+    struct dsc_field k, v;
+    struct pb_field w, key = {0}, value = {0};
+    struct slice none = {0};
+    struct buf name = {0};
+    int got;
+    if (!dsc_find_field(t->d, s, none, 1, &k) ||
+        !dsc_find_field(t->d, s, none, 2, &v))
+        return GP_EFORMAT;
+    key.type = dsc_wire(k.type);
+    value.type = dsc_wire(v.type);
+    while ((got = pb_get_field(&in, &w)) > 0)
+        *(w.number == 1 ? &key : &value) = w;
+    struct dsc_text text = { .d = t->d, .js = { .b = &name, .depth = 3 },
+                             .message = t->message };
+    int e = got < 0 ? got : dsc_say_value(&text, &k, &key, 0);
+    bool quoted = name.len && name.data[0] == '"';
+    if (!e && !name.err) {
+        js_next(&t->js);
+        if (!quoted)
+            mem_put_byte(t->js.b, '"');
+        mem_put(t->js.b, name.data, name.len);
+        txt_puts(t->js.b, quoted ? ":" : "\":");
+        t->js.more = false;
+        e = dsc_say_value(t, &v, &value, depth);
+    }
+    e = e ? e : name.err;
+    mem_fini(&name);
+    return e;
+}
+
+/* Field f of the message bytes, where it is there: all that stands of it. */
+static int dsc_say_field(struct dsc_text *t, const struct dsc_field *f,
+                         struct slice bytes, int depth)
+{
+    const struct dsc_symbol *s = f->type == DSC_MESSAGE ?
+                                 dsc_symbol(t->d, f->type_name) : NULL;
+    bool map = f->repeated && dsc_is_map(s), open = false;
+    struct pb_in in = dsc_in(bytes);
+    struct pb_field w, last = {0};
+    int got, e = GP_OK;
+    while (!e && (got = pb_get_field(&in, &w)) != 0) {
+        if (got < 0)
+            return got;
+        if (w.number != f->number)
+            continue;
+        last = w;
+        if (!f->repeated)
+            continue;
+        if (!open) {
+            js_put_key(&t->js, f->json.n ? f->json : f->name);
+            js_open(&t->js, map ? '{' : '[');
+        }
+        open = true;
+        e = map ? dsc_say_entry(t, s, w.bytes, depth - 1)
+          : w.type == PB_BYTES && dsc_wire(f->type) != PB_BYTES
+          ? dsc_say_packed(t, f, w.bytes) : dsc_say_value(t, f, &w, depth);
+    }
+    if (open)
+        js_close(&t->js, map ? '}' : ']');
+    if (e || f->repeated || !last.number ||
+        (!f->presence && dsc_wire(f->type) != PB_BYTES && !last.value))
+        return e;
+    js_put_key(&t->js, f->json.n ? f->json : f->name);
+    return dsc_say_value(t, f, &last, depth);
+}
+
+/* A Timestamp or a Duration, whose fields are seconds and ns. */
+static void dsc_say_time(struct dsc_text *t, struct slice m, bool duration)
+{
+    char text[64], fraction[16] = "";
+    int64_t seconds = (int64_t)dsc_varint(m, 1, 0);
+    int32_t ns = (int32_t)dsc_varint(m, 2, 0);
+    struct tm tm = {0};
+    time_t when = (time_t)seconds;
+    bool minus = duration && (seconds < 0 || ns < 0);
+    if (ns)
+        snprintf(fraction, sizeof fraction, ".%09d", abs(ns) % 1000000000);
+    size_t n = strlen(fraction);        /* 3, 6 or 9 digits */
+    while (n > 4 && !strcmp(fraction + n - 3, "000"))
+        fraction[n -= 3] = 0;
+    if (duration) {
+        snprintf(text, sizeof text, "%s%" PRIu64 "%ss", minus ? "-" : "",
+                 seconds < 0 ? 0 - (uint64_t)seconds : (uint64_t)seconds,
+                 fraction);
+    } else {
+        gmtime_r(&when, &tm);
+        snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d%sZ",
+                 tm.tm_year % 100000 + 1900, tm.tm_mon + 1, tm.tm_mday,
+                 tm.tm_hour, tm.tm_min, tm.tm_sec, fraction);
+    }
+    js_put_str(&t->js, txt_slice(text));
+}
+
+/* A FieldMask: its paths in lowerCamelCase, with commas. */
+static void dsc_say_mask(struct dsc_text *t, struct slice m)
+{
+    struct buf b = {0};
+    struct pb_in in = dsc_in(m);
+    struct slice path;
+    while (dsc_next(&in, 1, &path)) {
+        if (b.len)
+            mem_put_byte(&b, ',');
+        for (size_t i = 0; i < path.n; i++) {
+            bool up = path.p[i] == '_' && i + 1 < path.n;
+            char c = path.p[i + up];
+            i += up;
+            mem_put_byte(&b, (uint8_t)(up && c >= 'a' && c <= 'z'
+                                       ? c - 'a' + 'A' : c));
+        }
+    }
+    js_put_str(&t->js, (struct slice){ (const char *)b.data, b.len });
+    mem_fini(&b);
+}
+
+/* A Value, as the JSON that it is. */
+static int dsc_say_json(struct dsc_text *t, struct slice m, int depth)
+{
+    struct pb_in in = dsc_in(m), list;
+    struct pb_field w, last = {0};
+    struct slice part;
+    double real;
+    int got, e = depth > 0 ? GP_OK : GP_EFORMAT;
+    while (!e && (got = pb_get_field(&in, &w)) != 0) {
+        if (got < 0)
+            return got;
+        last = w;
+    }
+    struct slice bytes = { (const char *)last.bytes.p, last.bytes.p ?
+                           (size_t)(last.bytes.end - last.bytes.p) : 0 };
+    switch (e ? 0 : last.number) {
+    case 2:
+        memcpy(&real, &last.value, sizeof real);
+        dsc_say_real(t, real, false);
+        break;
+    case 3:
+        js_put_str(&t->js, bytes);
+        break;
+    case 4:
+        js_put_bool(&t->js, last.value != 0);
+        break;
+    case 5: case 6:
+        js_open(&t->js, last.number == 5 ? '{' : '[');
+        list = dsc_in(bytes);
+        while (!e && dsc_next(&list, 1, &part)) {
+            if (last.number == 5)
+                js_put_key(&t->js, dsc_bytes(part, 1));
+            e = dsc_say_json(t, last.number == 5 ? dsc_bytes(part, 2) : part,
+                             depth - 1);
+        }
+        js_close(&t->js, last.number == 5 ? '}' : ']');
+        break;
+    default:
+        js_put_null(&t->js);
+    }
+    return e;
+}
+
+/* The fields of a message, in the order of their numbers, as members. */
+static int dsc_say_fields(struct dsc_text *t, const struct dsc_symbol *s,
+                          struct slice bytes, int depth)
+{
+    struct dsc_field f;
+    int e = GP_OK;
+    for (uint32_t at = 0, next; !e; at = next) {
+        struct pb_in in = dsc_in(s->bytes);
+        struct slice part;
+        next = UINT32_MAX;
+        while (dsc_next(&in, 2, &part)) {
+            uint32_t number = (uint32_t)dsc_varint(part, 3, 0);
+            if (number <= at || number >= next)
+                continue;
+            next = number;
+            f = dsc_field(t->d, s, part);
+        }
+        if (next == UINT32_MAX)
+            break;
+        e = dsc_say_field(t, &f, bytes, depth);
+    }
+    return e;
+}
+
+/* An Any: its type, and its fields, or its value where it has no fields. */
+static int dsc_say_any(struct dsc_text *t, struct slice m, int depth)
+{
+    struct slice url = dsc_bytes(m, 1), value = dsc_bytes(m, 2), name = url;
+    const char *slash = url.n ? memrchr(url.p, '/', url.n) : NULL;
+    static const char google[] = "google.protobuf.";
+    if (slash)
+        name = (struct slice){ slash + 1, (size_t)(url.p + url.n - slash) - 1 };
+    const struct dsc_symbol *s = dsc_symbol(t->d, name);
+    js_open(&t->js, '{');
+    js_key(&t->js, "@type");
+    js_put_str(&t->js, url);
+    int e = GP_OK;
+    if (s && txt_starts(name, google)) {
+        js_key(&t->js, "value");
+        e = t->message(t, s, value, depth - 1);
+    } else if (s) {
+        e = dsc_say_fields(t, s, value, depth - 1);
+    }
+    js_close(&t->js, '}');
+    return e;
+}
+
+/* A message of type s. */
+static int dsc_say_message(struct dsc_text *t, const struct dsc_symbol *s,
+                           struct slice bytes, int depth)
+{
+    static const char google[] = "google.protobuf.";
+    struct dsc_field f;
+    struct slice name = s->name, none = {0};
+    if (depth <= 0)
+        return GP_EFORMAT;
+    if (txt_starts(name, google)) {
+        name = (struct slice){ name.p + sizeof google - 1,
+                               name.n - (sizeof google - 1) };
+        bool list = txt_equal(name, txt_slice("ListValue"));
+        if (txt_equal(name, txt_slice("Timestamp")) ||
+            txt_equal(name, txt_slice("Duration"))) {
+            dsc_say_time(t, bytes, *name.p == 'D');
+            return GP_OK;
+        }
+        if (txt_equal(name, txt_slice("FieldMask"))) {
+            dsc_say_mask(t, bytes);
+            return GP_OK;
+        }
+        if (txt_equal(name, txt_slice("Any")))
+            return dsc_say_any(t, bytes, depth);
+        if (txt_equal(name, txt_slice("Value")))
+            return dsc_say_json(t, bytes, depth);
+        if (list || txt_equal(name, txt_slice("Struct"))) {
+            struct buf b = {0};         /* as the Value that has it */
+            pb_put_bytes(&b, list ? 6 : 5, bytes.p, bytes.n);
+            int e = b.err ? b.err : dsc_say_json(t, (struct slice){
+                        (const char *)b.data, b.len }, depth);
+            mem_fini(&b);
+            return e;
+        }
+        if (name.n > 5 && !memcmp(name.p + name.n - 5, "Value", 5) &&
+            dsc_find_field(t->d, s, none, 1, &f)) {     /* a wrapper */
+            struct pb_in in = dsc_in(bytes);
+            struct pb_field w, last = { .type = dsc_wire(f.type) };
+            while (pb_get_field(&in, &w) > 0)
+                last = w.number == 1 ? w : last;
+            return dsc_say_value(t, &f, &last, depth);
+        }
+    }
+    js_open(&t->js, '{');
+    int e = dsc_say_fields(t, s, bytes, depth);
+    js_close(&t->js, '}');
+    return e;
+}
+
+/* Append to b, as JSON in one line, the message of type s that bytes are.
+ * GP_EFORMAT: they are no such message; b has a part of it then. */
+static int dsc_decode(const struct dsc *d, const struct dsc_symbol *s,
+                      struct slice bytes, struct buf *b)
+{
+    struct dsc_text t = { .d = d, .js = { .b = b, .depth = 3 },
+                          .message = dsc_say_message };
+    int e = dsc_say_message(&t, s, bytes, DSC_JSON_DEPTH);
+    return e ? e : b->err;
 }
 
 /* ================================== 17 NET ==================================
@@ -14940,7 +15364,9 @@ struct rpc_out {                        /* one call, client's end */
     struct h2_body    body;
     struct rpc_frame  frame;
     struct buf       *keep;             /* borrowed: the message that comes is
-                                         * put in there; NULL: only counted */
+                                         * put in there, unless it is larger
+                                         * than RPC_KEPT_REPLY_BYTES; NULL: it
+                                         * is only counted */
     int32_t           id;               /* of its stream */
     int16_t           http;             /* :status; 0: none yet */
     int16_t           status;           /* grpc-status; -1: none yet */
@@ -15076,9 +15502,9 @@ static void rpc_out_feed(struct rpc_chan *ch, struct rpc_out *u,
             u->bad |= flag > 1 || (flag && !(ch->gzip && u->gzip));
             if (u->keep)
                 u->keep->len = 0;
-            if (u->keep && u->frame.size > RPC_KEPT_REPLY_BYTES)
-                u->bad = true;
-        } else if (step == RPC_BYTES && u->keep && !u->bad) {
+            if (u->frame.size > RPC_KEPT_REPLY_BYTES)
+                u->keep = NULL;
+        } else if (step == RPC_BYTES && u->keep) {
             mem_put(u->keep, part.p, part.n);
         } else if (step == RPC_WHOLE && ch->up->on_message) {
             ch->up->on_message(ch, u);
@@ -18120,6 +18546,8 @@ struct load_config {
                                          * none */
     atomic_int *stop;                   /* borrowed; not 0: end; may be NULL */
     struct load_profiler *profiler;     /* borrowed; of the server; or NULL */
+    struct buf *reply;                  /* borrowed: where a reply to the first
+                                         * call is put; or NULL */
     void      (*on_progress)(void *arg, uint64_t ok, uint64_t failed,
                              int64_t elapsed_ns);       /* may be NULL */
     void       *arg;                    /* of on_progress */
@@ -18274,6 +18702,7 @@ struct load_worker {
     uint64_t            arrivals;       /* measured ones so far */
     uint64_t            share;          /* of the count; open loop */
     uint64_t            seq;            /* calls begun */
+    uint64_t            nsent;          /* sendings */
     uint64_t            dice;           /* state of load_random */
     struct hdr          ok, service, lag, first, message, failed, connect;
     struct load_intervals intervals;
@@ -18935,6 +19364,7 @@ static bool load_call_send(struct load_worker *w, struct load_call *k,
         c->live++;
     }
     k->client = c;
+    k->rpc.keep = w->index == 0 && w->nsent++ == 0 ? config->reply : NULL;
     k->rpc.many = config->kind == GP_SERVER_STREAM || config->kind == GP_BIDI;
     k->sent_ns = k->heard_ns = w->net.now_ns;
     if (w->run->templates ? load_call_start_own(w, k, wait)
@@ -20596,6 +21026,8 @@ struct load_report {                    /* a result, and what it means */
     struct load_assert *assert;
     size_t nassert;
     const struct load_profile *profile; /* NULL: none was taken */
+    struct slice reply;                 /* to the first call, as JSON; empty:
+                                         * not known */
     const struct load_spread *run;      /* of --repeat */
     size_t nrun;                        /* 0: there was one run */
     int    exit;                        /* what the program ends with */
@@ -22760,6 +23192,19 @@ static void out_load_js_profile(struct js *j, const struct load_profile *p)
     js_close(j, '}');
 }
 
+/* Append the first reply, cut to a line. */
+static void out_load_reply(struct buf *b, const struct load_report *t)
+{
+    size_t n = t->reply.n, most = 100;
+    while (n > most && most > 90 && ((uint8_t)t->reply.p[most] & 0xc0) == 0x80)
+        most--;                         /* not inside a character */
+    if (!n)
+        return;
+    txt_puts(b, "  reply     ");
+    txt_put_clean(b, (struct slice){ t->reply.p, n < most ? n : most });
+    txt_puts(b, n > most ? "...   (the first)\n" : "   (the first)\n");
+}
+
 /* The order of two numbers. */
 static int out_number_order(const void *a, const void *b)
 {
@@ -22862,6 +23307,7 @@ static void out_load_text(struct buf *b, const struct load_report *t,
     if (r->latency.n)
         out_load_bins(b, &r->latency);
     out_load_errors(b, r, color);
+    out_load_reply(b, t);
     out_load_notes(b, t);
     out_load_runs(b, t);
     out_load_verdict(b, t);
@@ -23184,6 +23630,12 @@ static void out_load_json(struct buf *b, const struct load_report *t)
     out_load_js_errors(&j, t->result);
     out_load_js_client(&j, t->result);
     out_load_js_verdict(&j, t);
+    js_key(&j, "reply");
+    if (t->reply.n)
+        mem_put(b, t->reply.p, t->reply.n);
+    else
+        txt_puts(b, "null");
+    j.more = true;
     js_key(&j, "runs");
     js_open(&j, '[');
     for (size_t i = 0; i < t->nrun; i++) {
@@ -24397,6 +24849,10 @@ struct cmd_load {
         struct load_header header[CMD_LIST_MOST];
         unsigned           cpu[LOAD_CPUS_MOST];
         struct rpc_payload *payload;    /* owned */
+        struct dsc         d;           /* of the call; or all zero */
+        struct dsc_method  method;      /* likewise */
+        struct buf         set;         /* d's descriptors */
+        struct buf         reply, reply_json;   /* to the first call */
         size_t nstep, nheader, ncpu, npayload, payload_cap;
     } parts;
 };
@@ -24894,9 +25350,7 @@ static int cmd_load_repeat(struct cmd_load *c, uint64_t n)
 static int cmd_load_payloads(struct cmd_load *c, const struct cmd_command *cmd,
                              enum gp_kind *kind)
 {
-    struct dsc d = {0};
-    struct dsc_method m = {0};
-    struct buf set = {0};
+    struct dsc_method *m = &c->parts.method;
     bool raw = c->binary || c->payload_size != UINT64_MAX;
     if (strcmp(c->compression, "gzip") && strcmp(c->compression, "identity"))
         return cmd_misuse(cmd, "--compression '%s': takes identity or gzip",
@@ -24909,19 +25363,17 @@ static int cmd_load_payloads(struct cmd_load *c, const struct cmd_command *cmd,
         return cmd_misuse(cmd, "--payload-size 1: no message has one byte");
     if (c->protoset && c->reflection)
         return cmd_misuse(cmd, "--protoset and --reflection: not both");
-    int status = cmd_load_method(c, &set, &d, &m);
+    int status = cmd_load_method(c, &c->parts.set, &c->parts.d, m);
     if (!status)
-        status = raw ? cmd_load_raw(c) : cmd_load_json(c, &d, &m);
-    bool many = m.client_streams || (!m.input && c->messages > 1);
-    *kind = many ? m.server_streams || !m.input ? GP_BIDI : GP_CLIENT_STREAM
-                 : m.server_streams ? GP_SERVER_STREAM : GP_UNARY;
+        status = raw ? cmd_load_raw(c) : cmd_load_json(c, &c->parts.d, m);
+    bool many = m->client_streams || (!m->input && c->messages > 1);
+    *kind = many ? m->server_streams || !m->input ? GP_BIDI : GP_CLIENT_STREAM
+                 : m->server_streams ? GP_SERVER_STREAM : GP_UNARY;
     if (!status && c->messages > 1 && !many)
         status = cmd_misuse(cmd, "--messages: %s takes one message a call",
                             c->call);
     if (!status && many)
         status = cmd_load_repeat(c, c->messages);
-    dsc_fini(&d);
-    mem_fini(&set);
     return status;
 }
 
@@ -24931,6 +25383,10 @@ static void cmd_load_release(struct cmd_load *c)
     for (size_t i = 0; c->parts.payload && i < c->parts.npayload; i++)
         rpc_payload_fini(&c->parts.payload[i]);
     mem_free(c->parts.payload);
+    dsc_fini(&c->parts.d);
+    mem_fini(&c->parts.set);
+    mem_fini(&c->parts.reply);
+    mem_fini(&c->parts.reply_json);
     c->parts = (struct cmd_load_parts){0};
 }
 
@@ -24996,6 +25452,8 @@ static int cmd_load_plan(struct cmd_load *c, const struct cmd_command *cmd,
         .interval_ns = c->interval_ns,
         .drain_ns = c->drain_ns >= 0 ? c->drain_ns : c->timeout_ns,
         .no_reconnect = c->no_reconnect, .stop = &cmd_signal,
+        .reply = c->parts.method.output && strcmp(c->compression, "gzip") ?
+                 &c->parts.reply : NULL,
     };
     if (!cmd_load_errors(c->max_errors, to))
         return cmd_misuse(cmd, "--max-errors '%s': takes a number of calls, "
@@ -25269,6 +25727,12 @@ static int cmd_load_measure(struct cmd_load *c, int format,
     } else if (!status) {
         to->report.config = plan;
         to->report.result = &r;
+        struct cmd_load_parts *p = &c->parts;
+        if (plan->reply && r.ok && p->reply.len <= CMD_REPLY_BYTES &&
+            !dsc_decode(&p->d, p->method.output, (struct slice){
+                (const char *)p->reply.data, p->reply.len }, &p->reply_json))
+            to->report.reply = (struct slice){
+                (const char *)p->reply_json.data, p->reply_json.len };
         to->report.run = run;
         to->report.nrun = c->repeat > 1 && !atomic_load(&cmd_signal)
                         ? (size_t)c->repeat : 0;

@@ -8,9 +8,12 @@
                                           writes each message that comes to LOG
                                           as a hex line; with reflect it answers
                                           reflection v1alpha
+  rich.py replies SET BIN TO N            echoes of N messages, as load shows them
 """
 import concurrent.futures
+import json
 import random
+import subprocess
 import sys
 import threading
 
@@ -227,7 +230,47 @@ def serve(log, reflect):
     server.wait_for_termination(120)
 
 
-if sys.argv[1] == 'make':
+def same(a, b):
+    """Equal JSON, where numbers may be written otherwise."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(same, a, b))
+    if isinstance(a, float) or isinstance(b, float):
+        return (isinstance(a, (int, float)) and isinstance(b, (int, float)) and
+                abs(a - b) <= 1e-6 * abs(a))
+    return a == b
+
+
+def replies(program, set_file, to, n):
+    """An echo's reply, in JSON, is what protobuf makes of the message."""
+    r, bad = random.Random(11), []
+    for i in range(n):
+        m = RICH()
+        fill(r, m)
+        said = json_format.MessageToJson(m, descriptor_pool=POOL)
+        out = subprocess.run(
+            [program, 'load', '-q', '-n', '1', '--protoset', set_file, '-f',
+             'json', '--call', 'test.Echo/Unary', '--data', '@-', to],
+            input=said, capture_output=True, text=True, timeout=30)
+        want = json_format.MessageToDict(m, descriptor_pool=POOL)
+        try:
+            got = json.loads(out.stdout)['reply']
+        except ValueError as e:
+            got = '%s: %s' % (e, out.stderr)
+        if not same(want, got):
+            wrong = [k for k in want if not isinstance(got, dict) or
+                     not same(want[k], got.get(k))]
+            bad.append('message %d: %s: %s' % (i, wrong, [
+                (want[k], isinstance(got, dict) and got.get(k))
+                for k in wrong][:1] or got))
+    print('FAIL replies: %d wrong, %s' % (len(bad), bad[0][:300]) if bad
+          else 'ok   %d replies in JSON are what protobuf makes of them' % n)
+
+
+if sys.argv[1] == 'replies':
+    replies(sys.argv[3], sys.argv[2], sys.argv[4], int(sys.argv[5]))
+elif sys.argv[1] == 'make':
     make(sys.argv[3], sys.argv[4], int(sys.argv[5]) if sys.argv[5:] else 200)
 else:
     serve(sys.argv[3], sys.argv[4:] == ['reflect'])

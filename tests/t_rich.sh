@@ -23,6 +23,8 @@ against_python() {
     check 'by reflection v1alpha, a file at a time' 0 bash -c "'$BIN' load \
         -N 200 --call test.Echo.Unary --data @- $to <'$T/rich.json'"
     sent 'arrives likewise' "$T/py.log"
+    LIMIT=120 tally 'replies' "$PY" tests/rich.py replies "$T/rich.pb" "$BIN" \
+        "$to" 40
     check 'a stream up' 0 "$BIN" load --call test.Echo/Upload -n 5 -c 2 \
         --data '[{"i32":1},{"text":"two"}]' -o "$T/up.json" "$to"
     check 'a stream down' 0 "$BIN" load --call test.Echo/Download -n 5 -c 2 \
