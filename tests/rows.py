@@ -463,6 +463,38 @@ def queue():
                 '%d of 99 ran' % (last - first - 1))
 
 
+def rapid_reset():
+    """Whole calls, each reset at once, as fast as they can be sent: the server
+    ends it and says why, and next to none of the work has run."""
+    for what, more, most in ('without a deadline', [], 1000), \
+            ('of calls with one', [('grpc-timeout', '5S')], 100000):
+        with Wire(PORT) as w:
+            first = number(w, 1)
+            out, sent = b'', 0
+            while sent < most and not w.closed and not w.goaways:
+                out = b''
+                for _ in range(20):
+                    s = 2 * sent + 3
+                    out += w.headers(s, [
+                        (':method', 'POST'), (':scheme', 'http'),
+                        (':path', HELLO), (':authority', 'localhost'),
+                        ('te', 'trailers'),
+                        ('content-type', 'application/grpc')] + more)
+                    out += frame(DATA, 1, s, hello())
+                    out += frame(RST, 0, s, struct.pack('>I', 8))
+                    sent += 1
+                if not w.send(out):
+                    break
+                w.take(0)
+            w.end(5)
+            why = w.goaways[-1:] and w.goaways[-1][1:]
+        say('D4 rapid reset %s is ended' % what, why == (11, 'too_many_resets'),
+            '%s after %d' % (w.goaways, sent))
+        with Wire(PORT) as w:
+            ran = number(w, 1) - first - 1
+        say('D4 and runs no work', ran <= 100, '%d of %d ran' % (ran, sent))
+
+
 # ---- connections ----
 
 def refused(w, stream):
@@ -953,6 +985,7 @@ def main():
         echoes()
     elif mode == 'queue':
         queue()
+        rapid_reset()
     elif mode == 'idle':
         idle()
     elif mode == 'age':
