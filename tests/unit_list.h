@@ -68,6 +68,8 @@ TEST(hdr_v2),
 TEST(load_when),
 TEST(load_intervals),
 TEST(load_open),
+TEST(load_judge),
+TEST(load_assert),
 TEST(load_failures),
 /* unit_report.c */
 TEST(wilson),

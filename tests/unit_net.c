@@ -761,6 +761,77 @@ static void test_load_intervals(void)
     mem_free(u.v);
 }
 
+/* The verdict: each limit by its own evidence, the client above the others, and
+ * none from a short run. */
+static void test_load_judge(void)
+{
+    const struct load_step step = { 1000, 1000, 1000000000 };
+    struct load_config closed = { .clients = 10, .streams = 1 }, open = closed;
+    struct load_result r;
+    open.step = &step;
+    open.nstep = 1;
+    for (int i = 0; i < 10; i++) {
+        CHECK(!load_result_init(&r, 0));
+        r.planned = r.sent = r.ok = i == 1 ? 50 : 1000;
+        r.elapsed_ns = 1000000000;
+        r.threads = 1;
+        r.thread[0] = (struct load_thread){ .wall_ns = 1000000000,
+            .cpu_ns = i == 2 ? 900000000 : 300000000,
+            .wait_ns = i == 3 ? 60000000 : 1000000 };
+        for (int k = 0; k < 1000; k++) {
+            hdr_add(&r.latency, 10000000);
+            if (i >= 5)
+                hdr_add(&r.lag, i == 5 ? 2000000 : 50000);
+        }
+        r.peer_streams = i == 4 ? 0 : 100;
+        r.queued_ns = i == 6 ? 100000000 : 0;
+        r.tcp_busy_ns = 500000000;
+        r.tcp_limited_ns = i == 7 ? 100000000 : 0;
+        r.not_sent = i == 8 ? 100 : 0;
+        r.planned += r.not_sent;
+        struct load_verdict v = load_judge(i >= 5 ? &open : &closed, &r);
+        static const enum load_limit want[] = { LOAD_BY_SERVER, LOAD_BY_UNKNOWN,
+            LOAD_BY_CLIENT, LOAD_BY_CLIENT, LOAD_BY_SETTINGS, LOAD_BY_CLIENT,
+            LOAD_BY_SETTINGS, LOAD_BY_NETWORK, LOAD_BY_SERVER, LOAD_BY_RATE };
+        CHECK(v.limit == want[i] && v.nwhy > 0 && v.confidence >= 0 &&
+              v.confidence <= 1);
+        load_result_fini(&r);
+    }
+}
+
+/* Assertions: each figure, each comparison, and what is none. */
+static void test_load_assert(void)
+{
+    static const struct { const char *text; bool pass; } t[] = {
+        { "p50<11ms", true }, { "p50<=10ms", true }, { "p99.9>1ms", true },
+        { "mean>=10ms", true }, { "max<9ms", false }, { "min>1us", true },
+        { "rps>999", true }, { "rps<=1000", true }, { "errors<1%", true },
+        { "errors<=0", false }, { "errors<11", true }, { "not_sent<=0", true },
+        { "cpu_per_call<1s", false },
+    };
+    static const char *const bad[] = { "", "p50", "p50=1", "p50<", "p101<1",
+        "speed<1", "p50<1x", "p50<>1ms", "<1", "errors<%" };
+    struct load_result r;
+    struct load_report report = { .result = &r };
+    struct load_assert a;
+    struct gp_why why;
+    CHECK(!load_result_init(&r, 0));
+    r.planned = r.ok = 1000;
+    r.failed = 10;
+    r.elapsed_ns = 1000000000;
+    for (int k = 0; k < 1000; k++)
+        hdr_add(&r.latency, 10000000);
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        a = (struct load_assert){ .text = t[i].text };
+        CHECK(!load_assert(&report, &a, &why) && a.pass == t[i].pass);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        a = (struct load_assert){ .text = bad[i] };
+        CHECK(load_assert(&report, &a, &why) == GP_EUSAGE);
+    }
+    load_result_fini(&r);
+}
+
 /* An open loop: as many calls as the schedule has, each timed from its moment;
  * what does not fit is not sent; the identity holds. */
 static void test_load_open(void)
