@@ -4952,6 +4952,8 @@ struct rec_mark {                       /* the recorder at one moment */
     size_t  nrows;
     struct rec_totals total;
     int64_t wall_ns, unix_ns, process_cpu_ns;
+    struct timeval user, system;        /* of the process, as the kernel's tick
+                                         * divides its CPU time */
     size_t  nthreads;                   /* threads alive */
 };
 
@@ -5444,6 +5446,10 @@ static int rec_mark(struct rec_mark *m, const struct rec_source *source,
         .process_cpu_ns = cpu_ns,
         .nthreads = threads,
     };
+    struct rusage use = {0};
+    getrusage(RUSAGE_SELF, &use);
+    m->user = use.ru_utime;
+    m->system = use.ru_stime;
     m->total.lost += smp_lost();
     m->row = mem_zalloc(m->nrows * sizeof *m->row);
     for (size_t i = 0; m->row && i < m->nrows; i++)
@@ -5756,6 +5762,13 @@ static int rec_build_names(struct rec_build *b)
     return GP_OK;
 }
 
+/* From a to b, in ns. */
+static int64_t rec_between(const struct timeval *a, const struct timeval *b)
+{
+    return (int64_t)(b->tv_sec - a->tv_sec) * 1000000000 +
+           (int64_t)(b->tv_usec - a->tv_usec) * 1000;
+}
+
 /* Enter the figures of the window as key=value comments. */
 static int rec_build_comments(struct rec_build *b, const struct rec_mark *from,
                               const struct rec_mark *to)
@@ -5794,6 +5807,10 @@ static int rec_build_comments(struct rec_build *b, const struct rec_mark *from,
         pp_add_comment(p, "unwind_failed=%" PRIu64,
                        to->total.failed - from->total.failed) |
         pp_add_comment(p, "process_cpu_ns=%.0f", process) |
+        pp_add_comment(p, "process_user_ns=%" PRId64,
+                       rec_between(&from->user, &to->user)) |
+        pp_add_comment(p, "process_system_ns=%" PRId64,
+                       rec_between(&from->system, &to->system)) |
         pp_add_comment(p, "threads_ended=%" PRIu64,
                        to->total.ended - from->total.ended) |
         pp_add_comment(p, "threads_without_timer=%" PRIu64,
@@ -7629,7 +7646,8 @@ struct anl_method {
 
 struct anl_figures {                    /* comments; NAN: not there */
     double hz_asked, hz_delivered, samples, lost, truncated, unwind_failed;
-    double cpu_ns, process_cpu_ns, coverage, wall_ns, cpus, threads;
+    double cpu_ns, process_cpu_ns, process_user_ns, process_system_ns;
+    double coverage, wall_ns, cpus, threads;
     double requests, work, busy_wall_ns, busy_cpu_ns;
     double tick_hz, tick_clustered;
     struct slice tool, engine, clock, engine_reason;    /* empty: not there */
@@ -7769,6 +7787,8 @@ static void anl_read_comments(struct anl *a)
         { "truncated", &c->truncated },
         { "unwind_failed", &c->unwind_failed }, { "cpu_ns", &c->cpu_ns },
         { "process_cpu_ns", &c->process_cpu_ns },
+        { "process_user_ns", &c->process_user_ns },
+        { "process_system_ns", &c->process_system_ns },
         { "coverage", &c->coverage }, { "wall_ns", &c->wall_ns },
         { "cpus", &c->cpus }, { "threads", &c->threads },
         { "requests", &c->requests }, { "work", &c->work },
@@ -23111,6 +23131,15 @@ static void out_js_text(struct js *j, const char *key, const char *text)
     js_put_str(j, txt_slice(text));
 }
 
+/* Append a time, or that it is not known. */
+static void out_put_known(struct buf *b, double ns)
+{
+    if (isnan(ns))
+        txt_puts(b, "n/a");
+    else
+        txt_put_time(b, ns);
+}
+
 /* Append what a's profile says of a call: in all, and by function; a function
  * that too few samples have is not ranked. */
 static void out_load_profile(struct buf *b, const struct load_profile *p)
@@ -23124,8 +23153,12 @@ static void out_load_profile(struct buf *b, const struct load_profile *p)
         return;
     }
     out_put_time(b, per, 0);
-    txt_putf(b, " a call   %.0f samples in %.3g s, %.0f calls   user and "
-             "kernel n/a\n", a->trust.samples, p->seconds, a->calls);
+    txt_putf(b, " a call   %.0f samples in %.3g s, %.0f calls   user ",
+             a->trust.samples, p->seconds, a->calls);
+    out_put_known(b, a->comment.process_user_ns / a->calls);
+    txt_puts(b, "   kernel ");
+    out_put_known(b, a->comment.process_system_ns / a->calls);
+    mem_put_byte(b, '\n');
     if (n < OUT_RANKED_SAMPLES) {
         txt_putf(b, "              %.0f samples rank nothing; use a longer -d, "
                  "or --profile-hz\n", a->trust.samples);
@@ -23166,6 +23199,10 @@ static void out_load_js_profile(struct js *j, const struct load_profile *p)
     out_js_num(j, "samples", a->trust.samples);
     out_js_num(j, "calls", a->calls);
     out_js_num(j, "cpu_ns_per_request", per);
+    out_js_num(j, "user_ns_per_request",
+               a->comment.process_user_ns / a->calls);
+    out_js_num(j, "system_ns_per_request",
+               a->comment.process_system_ns / a->calls);
     out_js_num(j, "rel_error", a->trust.effective > 0 ?
                1 / sqrt(a->trust.effective) : (double)NAN);
     out_js_text(j, "file", p->file);
