@@ -106,6 +106,8 @@ UNIT = $(wildcard tests/unit*.[ch])
 	$(CC) $(FLAGS) $(ASAN) $(LINK) -I. -o $@ $^ $(LIBS)
 .build/refuse: tests/refuse.c .build/flags
 	$(CC) $(FLAGS) $(LINK) -o $@ tests/refuse.c
+.build/stall: tests/stall.c .build/flags
+	$(CC) $(FLAGS) $(LINK) -o $@ tests/stall.c $(LIBS)
 .build/churn.so: tests/churn.c .build/flags
 	$(CC) $(FLAGS) -fPIC -shared $(LINK) -o $@ tests/churn.c
 .build/bench-sampler: tests/bench_sampler.c $(DEPS)

@@ -2,8 +2,36 @@
 # when it is too slow, and when the client is.
 # runs: plain asan
 
-# stand_still PID FILE: stop PID for a second in every ten, for 20 s; the times
-stand_still() {
+# stall NAME ARGS...: start tests/stall.c; $TO and $PEER
+stall() {
+    local name=$1
+    shift
+    make -s .build/stall >"$T/make.log" 2>&1 || {
+        fail "$name" "$(tail_of "$T/make.log")"
+        return 1
+    }
+    bg .build/stall "$@"
+    PEER=$PID
+    wait_for 20 grep -q listening "$T/bg.out" || fail "$name" 'no server' ||
+        return
+    TO=$(sed -n 's/^listening on //p' "$T/bg.out")
+}
+stop_stall() { kill "$PEER" && wait "$PEER" 2>/dev/null; }
+
+# A server that stands still for a second in every ten.  It takes 200 us a call
+# and so is late for a quarter of a second more.
+stalls() {
+    stall 'a server that stands still' -s 200 -b 4500 || return
+    LIMIT=60 check 'at 1000/s, a server that stands still' 0 "$BIN" load \
+        --rate 1000 -d 20s -c 1 -m 10 -p 50,91,93,95,97,99,99.5,99.9 \
+        -o "$T/stall.json" --log-requests "$T/stall.log" "$TO"
+    stop_stall
+    tally 'stall' "$PY" tests/result.py stall "$T/stall.log" "$T/stall.json" \
+        200 4500
+}
+
+# The same with a real process that is stopped, as a longer form.
+stand_still() { # PID FILE: for a second in every ten, for 20 s; the times
     local i
     for i in 1 2; do
         sleep 4.5
@@ -15,43 +43,54 @@ stand_still() {
         sleep 4.5
     done
 }
-
-stalls() {
-    need 'a server that stands still' python3 || return
+stopped() {
     start_server -w 100 -t 1 || return
     : >"$T/stops"
     stand_still "$SPID" "$T/stops" &
-    LIMIT=60 check 'at 1000/s, a server that stands still' 0 "$BIN" load \
+    LIMIT=60 check 'at 1000/s, serve is stopped' 0 "$BIN" load \
         --rate 1000 -d 20s -c 1 -m 10 -o "$T/stall.json" \
         --log-requests "$T/stall.log" "127.0.0.1:$PORT"
     wait $!
-    tally 'stall' "$PY" tests/result.py stall "$T/stall.log" "$T/stall.json" \
-        "$T/stops"
+    tally 'serve is stopped' "$PY" tests/result.py stopped "$T/stall.log" \
+        "$T/stall.json" "$T/stops"
     stop_server 'ends with status 0'
 }
 
+limit_of() {
+    "$PY" -c 'import json, sys
+print(json.load(open(sys.argv[1]))["verdict"]["limit"])' "$1"
+}
 # limit NAME JSON WANT...: does the verdict name one of these?
 limit() {
     local got
-    got=$("$PY" -c 'import json, sys
-print(json.load(open(sys.argv[1]))["verdict"]["limit"])' "$2")
+    got=$(limit_of "$2")
     [[ " ${*:3} " == *" $got "* ]] && pass "$1" || fail "$1" "says $got"
 }
 
+# It takes 10 ms a call where one is due each ms: what its queue holds and what
+# it serves meanwhile are sent, and nothing else.  A machine that has no time for
+# the client may make that the limit, but not each time.
 too_slow() {
-    start_server -w 20000000 -t 1 || return
-    LIMIT=60 check 'ten times the rate that the server can serve' 0 "$BIN" \
-        load --rate 1500 -d 1500ms --max-in-flight 200 --drain 5s -c 4 \
-        -o "$T/slow.json" "127.0.0.1:$PORT"
+    local i
+    stall 'ten times too slow' -s 10000 || return
+    for i in 1 2 3; do
+        LIMIT=60 check 'ten times the rate that the server can serve' 0 "$BIN" \
+            load --rate 1000 -d 1s --max-in-flight 100 -c 4 -p 50,75,90 \
+            -o "$T/slow.json" "$TO"
+        [ "$(limit_of "$T/slow.json")" = server ] && break
+    done
     limit 'the server is the limit' "$T/slow.json" server
+    check 'ten times too slow, and soon over' 0 "$BIN" load --rate 1000 -d 1s \
+        --drain 300ms -c 4 -o "$T/over.json" "$TO"
+    stop_stall
+    tally 'ten times too slow' "$PY" tests/result.py slow "$T/slow.json" 10000 \
+        100
     "$PY" -c 'import json, sys
 c = json.load(open(sys.argv[1]))["counts"]
-print("planned", c["planned"], "not sent", c["not_sent"] > 1000,
-      "sum", c["ok"] + c["failed"] + c["cut_off"] + c["not_sent"])' \
-        "$T/slow.json" >"$OUT"
-    has 'what goes beyond is not sent, and adds up' "$OUT" \
-        '^planned 2250 not sent True sum 2250$'
-    stop_server 'the slow one ends with status 0'
+print("planned", c["planned"], "ok", 110 < c["ok"] <= 131,
+      "sum", c["ok"] + c["cut_off"])' "$T/over.json" >"$OUT"
+    has 'what is not over by then is cut off' "$OUT" \
+        '^planned 1000 ok True sum 1000$'
 }
 
 busy_client() {
@@ -97,6 +136,7 @@ print("late by %d ms" % (ns / 1e6))' "$T/at.json" "$start" >"$OUT"
 }
 
 [ -z "$SUFFIX" ] && stalls             # once is enough: it takes 20 s
+[ -z "$SUFFIX" ] && [ -n "${OPEN_LONG:-}" ] && stopped
 too_slow
 busy_client
 schedules
