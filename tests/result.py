@@ -15,9 +15,7 @@
                                     -s US -b MS
   result.py slow JSON US M          what a server that takes US for each call
                                     leaves when M may be in flight, likewise
-  result.py stopped LOG JSON STOPS  as stall, of a server that was stopped then
 """
-import bisect
 import json
 import math
 import os
@@ -232,7 +230,15 @@ def stall(log, path, service, begins):
     # Below p91 are the calls that did not wait: they take the machine's time.
     say('response is as simulated, to 2 %', apart(d, queue(
         d, int(service) * 1000, int(begins) * 10**6), 90))
-    stood(d, log)
+    p99 = d['latency']['response']['percentiles']['99']
+    say('its p99 is at least 800 ms', p99 < 800e6 and p99)
+    p99 = d['latency']['service']['percentiles']['99']
+    say('service shows the stall only on calls in flight', p99 > 50e6 and p99)
+    say('nothing is not sent', d['counts']['not_sent'])
+    with open(log, encoding='ascii') as f:
+        lines = sum(1 for line in f)
+    say('every call is answered',
+        (d['counts']['ok'], lines) != (20000, 20000) and (d['counts'], lines))
     slow = sum(n for upper, n in d['latency']['service']['hdr']['buckets']
                if upper > 5e8)
     say('no more than the ten in flight, each time', slow > 20 and slow)
@@ -248,54 +254,5 @@ def slow(path, service, most):
     say('response is as simulated, to 2 %', apart(d, sim))
 
 
-def stood(d, log):
-    p99 = d['latency']['response']['percentiles']['99']
-    say('its p99 is at least 800 ms', p99 < 800e6 and p99)
-    s = d['latency']['service']['percentiles']['99']
-    say('service shows the stall only on calls in flight', s > 50e6 and s)
-    say('nothing is not sent', d['counts']['not_sent'])
-    with open(log, encoding='ascii') as f:
-        lines = sum(1 for line in f)
-    say('every call is answered',
-        (d['counts']['ok'], lines) != (20000, 20000) and (d['counts'], lines))
-
-
-def stopped(log, path, stops):
-    """Calls are due every ms; while the server stands still none is answered,
-    afterwards those that waited are, in their order."""
-    d, rows = read(path), []
-    with open(log, encoding='ascii') as f:
-        rows = [[int(x) for x in line.split('\t')] for line in f]
-    with open(stops, encoding='ascii') as f:
-        pauses = [[int(x) for x in line.split()] for line in f]
-    start = d['window']['start_unix_ns']
-    pauses = [(a - start, b - start) for a, b in pauses]
-    quick = sorted(end - due for due, sent, end, status, client in rows)
-    usual = quick[len(quick) // 2]
-    ended = sorted(end for _, _, end, _, _ in rows)
-    sim = [usual] * len(rows)
-    for a, b in pauses:
-        # How fast what waited was answered: by when as many had ended.
-        waited = (b - a) // 1000000
-        first = bisect.bisect(ended, b)
-        pace = (ended[first + waited - 1] - b) / waited
-        for k in range(max(0, int(a // 1000000)), len(rows)):
-            due = k * 1000000
-            end = b + (due - a) / 1000000 * pace
-            if end < due:
-                break
-            sim[k] = max(usual, end - due)
-    sim.sort()
-    bad = []
-    for p in 91, 95, 99, 99.9:
-        want = sim[math.ceil(p / 100 * len(sim)) - 1]
-        got = quick[math.ceil(p / 100 * len(quick)) - 1]
-        if abs(got - want) > 0.02 * want:
-            bad.append('p%s: %.0f ms, simulated %.0f' % (p, got / 1e6,
-                                                         want / 1e6))
-    say('response is as simulated, to 2 %', bad)
-    stood(d, log)
-
-
 {'schema': schema, 'same': same, 'hgrm': hgrm, 'hdr': hdr, 'merged': merged,
- 'stall': stall, 'slow': slow, 'stopped': stopped}[sys.argv[1]](*sys.argv[2:])
+ 'stall': stall, 'slow': slow}[sys.argv[1]](*sys.argv[2:])

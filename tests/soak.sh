@@ -100,7 +100,6 @@ churn() {
 # Groups of test.sh that have a longer form.
 H2SPEC_RUNS=5 bash test.sh h2spec || exit 1
 HONEST_SECONDS=60 bash test.sh honest || exit 1
-OPEN_LONG=1 bash test.sh 'open: ' || exit 1
 
 churn "$PWD/grpcprof" 10000
 churn "$PWD/.build/grpcprof-tsan" 1000

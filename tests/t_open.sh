@@ -30,32 +30,6 @@ stalls() {
         200 4500
 }
 
-# The same with a real process that is stopped, as a longer form.
-stand_still() { # PID FILE: for a second in every ten, for 20 s; the times
-    local i
-    for i in 1 2; do
-        sleep 4.5
-        kill -STOP "$1"
-        printf '%s ' "$(date +%s%N)" >>"$2"
-        sleep 1
-        date +%s%N >>"$2"
-        kill -CONT "$1"
-        sleep 4.5
-    done
-}
-stopped() {
-    start_server -w 100 -t 1 || return
-    : >"$T/stops"
-    stand_still "$SPID" "$T/stops" &
-    LIMIT=60 check 'at 1000/s, serve is stopped' 0 "$BIN" load \
-        --rate 1000 -d 20s -c 1 -m 10 -o "$T/stall.json" \
-        --log-requests "$T/stall.log" "127.0.0.1:$PORT"
-    wait $!
-    tally 'serve is stopped' "$PY" tests/result.py stopped "$T/stall.log" \
-        "$T/stall.json" "$T/stops"
-    stop_server 'ends with status 0'
-}
-
 limit_of() {
     "$PY" -c 'import json, sys
 print(json.load(open(sys.argv[1]))["verdict"]["limit"])' "$1"
@@ -136,7 +110,6 @@ print("late by %d ms" % (ns / 1e6))' "$T/at.json" "$start" >"$OUT"
 }
 
 [ -z "$SUFFIX" ] && stalls             # once is enough: it takes 20 s
-[ -z "$SUFFIX" ] && [ -n "${OPEN_LONG:-}" ] && stopped
 too_slow
 busy_client
 schedules

@@ -1,0 +1,847 @@
+#!/usr/bin/python3
+"""Servers that misbehave, and what load must make of each.
+
+  peers.py BIN [NAME]     runs load against each (or those with NAME in theirs);
+                          prints "ok name" or "FAIL name: why"
+  peers.py serve NAME     one of them alone: says "listening on HOST:PORT"; ends
+                          by itself after two minutes
+  peers.py names
+
+A run must end, its counts add up and its memory stay what a good server's run
+takes; what a case wants besides stands with it.  The letters are the rows of
+gRPC's rules for clients.
+"""
+import concurrent.futures
+import gzip
+import json
+import os
+import re
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import hpack
+
+from wire import (ACK, CONT, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS,
+                  MAGIC, PING, PUSH, RST, SETTINGS, WINDOW, frame, message, say,
+                  setting, window)
+
+REPLY = message(b'\x0a\x02ok')
+GRPC = [(':status', '200'), ('content-type', 'application/grpc')]
+TABLE, _, STREAMS, INITIAL, MAX_FRAME, MAX_LIST = range(1, 7)
+CODES = """OK CANCELLED UNKNOWN INVALID_ARGUMENT DEADLINE_EXCEEDED NOT_FOUND
+    ALREADY_EXISTS PERMISSION_DENIED RESOURCE_EXHAUSTED FAILED_PRECONDITION
+    ABORTED OUT_OF_RANGE UNIMPLEMENTED INTERNAL UNAVAILABLE DATA_LOSS
+    UNAUTHENTICATED""".split()
+CASES = {}
+
+
+class Over(Exception):
+    """The connection has ended."""
+
+
+class Stream:
+    def __init__(self, ident, headers, number):
+        self.id, self.headers, self.number = ident, headers, number
+        self.data, self.window, self.answered = b'', 0, False
+
+
+class Conn:
+    """One connection of load; what it said is kept."""
+
+    def __init__(self, sock, case, number):
+        self.sock, self.case, self.number = sock, case, number
+        self.decoder, self.encoder = hpack.Decoder(), hpack.Encoder()
+        self.streams, self.calls, self.acks, self.most = {}, 0, 0, 0
+        self.pongs, self.resets, self.goaways = [], [], []
+        self.window, self.initial, self.wrong = 65535, 65535, []
+
+    def send(self, *frames):
+        self.sock.sendall(b''.join(frames))
+
+    def exactly(self, n):
+        out = b''
+        while len(out) < n:
+            more = self.sock.recv(n - len(out))
+            if not more:
+                raise Over
+            out += more
+        return out
+
+    def head(self, s, headers=None, end=False):
+        block = self.encoder.encode(headers or GRPC)
+        self.send(frame(HEADERS, END_HEADERS | (END_STREAM if end else 0),
+                        s.id, block))
+        s.answered |= end
+
+    def data(self, s, data, pad=None, end=False):
+        size = len(data) + (0 if pad is None else pad + 1)
+        while min(self.window, s.window) < size:
+            self.step()
+        self.window -= size
+        s.window -= size
+        flags = (END_STREAM if end else 0) | (0 if pad is None else 8)
+        self.send(frame(DATA, flags, s.id, data if pad is None else
+                        bytes([pad]) + data + bytes(pad)))
+
+    def good(self, s, body=REPLY, status='0', more=()):
+        self.head(s, GRPC + list(more))
+        for at in range(0, len(body), 16384):
+            self.data(s, body[at:at + 16384])
+        self.head(s, [('grpc-status', status)], True)
+
+    def reset(self, s, code):
+        self.send(frame(RST, 0, s.id, struct.pack('>I', code)))
+        s.answered = True
+
+    def goaway(self, last, code=0, said=b''):
+        self.send(frame(GOAWAY, 0, 0, struct.pack('>II', last, code) + said))
+
+    def settings(self, *pairs):
+        self.send(frame(SETTINGS, 0, 0, b''.join(
+            setting(k, v) for k, v in pairs)))
+
+    def open(self):
+        return sum(not s.answered for s in self.streams.values())
+
+    def step(self):
+        """Take one frame."""
+        size, kind, flags, ident = struct.unpack(
+            '>IBBI', b'\0' + self.exactly(9))
+        body = self.exactly(size)
+        if kind == HEADERS:
+            while not flags & END_HEADERS:
+                n, _, flags2, _ = struct.unpack('>IBBI', b'\0' + self.exactly(9))
+                body += self.exactly(n)
+                flags |= flags2 & END_HEADERS
+            if flags & 8:
+                body = body[1:len(body) - body[0]]
+            if flags & 32:
+                body = body[5:]
+            s = Stream(ident, self.decoder.decode(body), self.calls)
+            if self.streams and ident <= max(self.streams):
+                self.wrong.append('stream %d again' % ident)
+            self.calls += 1
+            s.window = self.initial
+            self.streams[ident] = s
+            self.most = max(self.most, self.open())
+            self.case.began(self, s)
+            if flags & END_STREAM:
+                self.case.call(self, s)
+        elif kind == DATA:
+            if flags & 8:
+                body = body[1:len(body) - body[0]]
+            s = self.streams[ident]
+            s.data += body
+            self.case.came(self, s, size)
+            if flags & END_STREAM:
+                self.case.call(self, s)
+        elif kind == SETTINGS and flags & ACK:
+            self.acks += 1
+            self.case.acked(self)
+        elif kind == SETTINGS:
+            for at in range(0, size, 6):
+                k, v = struct.unpack('>HI', body[at:at + 6])
+                if k == INITIAL:
+                    for s in self.streams.values():
+                        s.window += v - self.initial
+                    self.initial = v
+            self.send(frame(SETTINGS, ACK))
+        elif kind == PING and flags & ACK:
+            self.pongs.append(body)
+        elif kind == PING:
+            self.send(frame(PING, ACK, 0, body))
+        elif kind == RST:
+            self.resets.append((ident, struct.unpack('>I', body)[0]))
+            if ident in self.streams:
+                self.streams[ident].answered = True
+        elif kind == GOAWAY:
+            self.goaways.append(struct.unpack('>II', body[:8])[1])
+        elif kind == WINDOW:
+            more = struct.unpack('>I', body)[0]
+            if ident == 0:
+                self.window += more
+            elif ident in self.streams:
+                self.streams[ident].window += more
+
+    def run(self):
+        try:
+            self.sock.settimeout(15)
+            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self.exactly(len(MAGIC)) != MAGIC:
+                self.wrong.append('no preface')
+                return
+            self.case.start(self)
+            while True:
+                self.step()
+        except (Over, OSError):
+            pass
+        except hpack.HPACKError as e:
+            self.wrong.append('HPACK: %s' % e)
+        finally:
+            self.sock.close()
+
+
+class Case:
+    """A good server.  What a misbehaving one does otherwise stands below."""
+    args = '-n 3'
+    status, ok, failed = 0, 3, 0        # of load; None: it may vary
+    errors = ()                         # each a regex of kind, status, detail
+
+    def __init__(self):
+        self.conns = []
+
+    def start(self, c):
+        c.settings()
+
+    def began(self, c, s):
+        pass
+
+    def came(self, c, s, size):
+        if size:
+            c.send(window(0, size), window(s.id, size))
+
+    def call(self, c, s):
+        c.good(s)
+
+    def acked(self, c):
+        pass
+
+    def check(self, result):
+        """What is wrong besides, or nothing."""
+
+    def accept(self, listener):
+        while True:
+            sock, _ = listener.accept()
+            c = Conn(sock, self, len(self.conns))
+            self.conns.append(c)
+            threading.Thread(target=c.run, daemon=True).start()
+
+
+def case(cls):
+    CASES[(cls.__doc__ or cls.__name__).replace('\n', ' ')] = cls
+    return cls
+
+
+def answers(name, respond, **more):
+    """A case that differs from a good server in how it answers a call."""
+    CASES[name] = type('Answers', (Case,), dict(
+        more, call=lambda self, c, s: respond(c, s), __doc__=name))
+
+
+def fails(name, respond, *errors, **more):
+    answers(name, respond, **dict(dict(
+        status=3, ok=0, failed=3, errors=errors), **more))
+
+
+def breaks(name, respond, **more):
+    """HTTP/2 is broken: the calls fail, and how they are counted is one of
+    two, for one stream's fault may be the connection's."""
+    fails(name, respond, r'(transport UNAVAILABLE|(protocol|rst_stream) '
+          r'INTERNAL|(protocol|http) UNKNOWN) ', **more)
+
+
+# ---- a good one, whose memory the others are measured by ----
+
+@case
+class Good(Case):
+    """good: L1 the headers are gRPC's, in their order; L2 and end"""
+    args = "-n 3 -H x-own:1 --timeout 3s"
+
+    def check(self, result):
+        s = self.conns[0].streams[1]
+        names = [k for k, _ in s.headers]
+        h = dict(s.headers)
+        if names[:4] != [':method', ':scheme', ':path', ':authority']:
+            return names
+        for k, v in ((':method', 'POST'), (':scheme', 'http'), (
+                ':path', '/helloworld.Greeter/SayHello'), ('te', 'trailers'),
+                     ('content-type', r'application/grpc(\+proto)?'),
+                     ('grpc-timeout', r'[0-9]{1,8}[HMSmun]'),
+                     ('user-agent', r'.*grpcprof.*'), ('x-own', '1')):
+            if not re.fullmatch(v, h.get(k, '')):
+                return '%s is %r' % (k, h.get(k))
+        if names.index('x-own') < names.index('content-type'):
+            return names
+        return s.data != message(b'\x0a\x05world') and s.data
+
+
+# ---- statuses ----
+
+def each(*steps):
+    """A step for each call of a connection."""
+    return lambda c, s: steps[s.number % len(steps)](c, s)
+
+
+def http(code, grpc=None):
+    return lambda c, s: c.head(s, [(':status', str(code)), (
+        'content-type', 'text/html')] + (
+            [('grpc-status', grpc)] if grpc else []), True)
+
+
+def statuses(**want):
+    def check(self, result):
+        got = {s['name']: s['count'] for s in result['status']}
+        return got != want and got
+    return check
+
+
+fails('L3 the HTTP status counts where gRPC\'s is missing',
+      each(*map(http, (400, 401, 403, 404, 429, 431, 500, 502, 503, 504))),
+      'http INTERNAL', 'http UNAUTHENTICATED', 'http PERMISSION_DENIED',
+      'http UNIMPLEMENTED', 'http UNAVAILABLE', 'http UNKNOWN',
+      args='-n 10', failed=10, check=statuses(
+          INTERNAL=2, UNAUTHENTICATED=1, PERMISSION_DENIED=1, UNIMPLEMENTED=1,
+          UNAVAILABLE=4, UNKNOWN=1))
+fails('L3 gRPC\'s status wins over HTTP\'s', http(503, '9'),
+      ' FAILED_PRECONDITION ')
+fails('L4 another content-type', lambda c, s: (c.head(s, [
+    (':status', '200'), ('content-type', 'application/json')]),
+    c.data(s, b'{"message":"ok"}', end=True)), 'UNKNOWN')
+fails('L5 RST_STREAM by its code', each(*[
+    lambda c, s, k=k: c.reset(s, k)
+    for k in (0, 1, 2, 3, 4, 6, 9, 10, 8, 11, 12)]),
+      'rst_stream INTERNAL', 'rst_stream CANCELLED',
+      'rst_stream RESOURCE_EXHAUSTED', 'rst_stream PERMISSION_DENIED',
+      args='-n 11', failed=11, check=statuses(
+          INTERNAL=8, CANCELLED=1, RESOURCE_EXHAUSTED=1, PERMISSION_DENIED=1))
+fails('L5 RST_STREAM after some of the answer', lambda c, s: (
+    c.head(s), c.data(s, REPLY), c.reset(s, 8)), 'rst_stream CANCELLED')
+answers('L6 RST_STREAM(NO_ERROR) behind the trailers',
+        lambda c, s: (c.good(s), c.reset(s, 0)))
+for bad in ('abc', '', '77', '-1', '0x0', '4294967296', '18446744073709551616',
+            '1.0'):
+    fails('L7 grpc-status %r' % bad,
+          lambda c, s, bad=bad: c.good(s, status=bad), ' UNKNOWN ')
+ZIP, PACKED = dict(args='-n 3 --compression gzip'), gzip.compress(REPLY[5:])
+
+
+def zipped(body):
+    return lambda c, s: c.good(s, message(body, 1),
+                               more=[('grpc-encoding', 'gzip')])
+
+
+answers('a gzip answer that was offered', zipped(PACKED), **ZIP)
+fails('L7 a gzip answer that was not', zipped(PACKED), 'protocol INTERNAL')
+fails('L7 an encoding that was not offered', lambda c, s: c.good(
+    s, message(REPLY[5:], 1), more=[('grpc-encoding', 'snappy')]),
+      r'protocol (INTERNAL|UNIMPLEMENTED)')
+fails('L7 compressed, and encoding identity', lambda c, s: c.good(
+    s, message(REPLY[5:], 1), more=[('grpc-encoding', 'identity')]),
+      'protocol INTERNAL')
+fails('a flag byte of 7', lambda c, s: c.good(s, message(REPLY[5:], 7)),
+      'protocol INTERNAL')
+fails('a message of 4 GiB, announced', lambda c, s: c.good(
+    s, b'\0\xff\xff\xff\xff' + bytes(100)),
+      r'protocol (INTERNAL|RESOURCE_EXHAUSTED)')
+answers('a message of 3 MiB', lambda c, s: c.good(
+    s, message(b'\x0a' + b'\xfd\xff\xbf\1' + b'x' * ((3 << 20) - 3))))
+
+
+@case
+class Bomb(Case):
+    """a gzip answer of 256 MiB"""
+    args = '-n 1 --compression gzip'
+    status, ok, failed = (0, 3), None, None
+
+    def call(self, c, s):
+        zipped(gzip.compress(bytes(256 << 20), 1))(c, s)
+
+
+fails('L8 grpc-message with a bad escape', lambda c, s: c.head(s, GRPC + [
+    ('grpc-status', '5'), ('grpc-message', '100% of %zz%41')], True),
+      r'grpc_status NOT_FOUND 100% of %zzA')
+
+
+@case
+class Escapes(Case):
+    """grpc-message with terminal escapes"""
+    status, ok, failed, errors = 3, 0, 3, (r'grpc_status NOT_FOUND .*red',)
+
+    def call(self, c, s):
+        c.head(s, GRPC + [('grpc-status', '5'), (
+            'grpc-message', '%1b[31mred%0d%0aline%9b%C2%9b')], True)
+
+    def check(self, result):
+        text = run_load(self, 'text').stdout
+        return re.search(rb'[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|\x9b',
+                         text) and text
+
+
+# ---- the end of a call, of a connection ----
+
+@case
+class Deadline(Case):
+    """L9 no answer in time: DEADLINE_EXCEEDED, and RST_STREAM(CANCEL)"""
+    args = '-n 2 --timeout 200ms'
+    status, ok, failed, errors = 3, 0, 2, ('deadline DEADLINE_EXCEEDED',)
+
+    def call(self, c, s):
+        pass
+
+    def check(self, result):
+        got = [r for c in self.conns for r in c.resets]
+        return (not got or any(code != 8 for _, code in got)) and got
+
+
+@case
+class Early(Case):
+    """L10 trailers before our end: RST_STREAM(NO_ERROR)"""
+    args = ('--call helloworld.Greeter/SayHelloBidiStream -n 2 --messages 50 '
+            '--message-interval 20ms --timeout 5s')
+    ok = 2
+
+    def came(self, c, s, size):
+        if not s.answered:
+            c.good(s)
+
+    def call(self, c, s):
+        pass
+
+    def check(self, result):
+        got = [r for c in self.conns for r in c.resets]
+        sent = [len(s.data) // 12 for c in self.conns
+                for s in c.streams.values()]
+        return ([code for _, code in got] != [0, 0] or
+                max(sent) > 5) and (got, sent)
+
+
+@case
+class Goaway(Case):
+    """L11 GOAWAY after the first answer: the next call on a new connection"""
+    args, ok = '-n 2', 2
+
+    def call(self, c, s):
+        c.good(s)
+        if c.number == 0:
+            c.goaway(s.id)
+
+    def check(self, result):
+        return len(self.conns) != 2 and '%d connections' % len(self.conns)
+
+
+@case
+class Disowned(Case):
+    """L11 GOAWAY that disowns two of four: they are sent again"""
+    args, ok = '-m 4 -N 4', 4
+
+    def call(self, c, s):
+        if c.number:
+            c.good(s)
+        elif c.calls == 4 and s.number == 3:
+            c.goaway(3)
+            for i in 1, 3:
+                c.good(c.streams[i])
+
+    def check(self, result):
+        again = result['counts']['retried_after_goaway']
+        return (again, len(self.conns)) != (2, 2) and (
+            again, len(self.conns))
+
+
+@case
+class Twice(Case):
+    """L11 GOAWAY in two steps"""
+    args, ok = '-m 2 -N 20', 20
+
+    def call(self, c, s):
+        if s.number == 2:
+            c.goaway(0x7fffffff)
+            c.send(frame(PING, 0, 0, b'graceful'))
+        c.good(s)
+        if s.number == 4:
+            c.goaway(s.id)
+
+
+@case
+class Calm(Case):
+    """L13 GOAWAY(ENHANCE_YOUR_CALM, too_many_pings)"""
+    args = '-n 4'
+    status, ok, failed = (0, 3), None, None
+
+    def call(self, c, s):
+        c.goaway(s.id if s.number else 0, 11, b'too_many_pings')
+        c.good(s)
+        raise Over
+
+
+@case
+class Never(Case):
+    """GOAWAY to each connection"""
+    args = '-d 1s --drain 1s --timeout 1s'
+    status, ok, failed = (1, 3), None, None
+
+    def start(self, c):
+        c.settings()
+        c.goaway(0)
+        raise Over
+
+
+@case
+class Refused(Case):
+    """REFUSED_STREAM: UNAVAILABLE, or sent again"""
+    args = '-n 4'
+    status, ok, failed = (0, 3), None, None
+
+    def call(self, c, s):
+        if s.number % 2 == 0:
+            c.reset(s, 7)
+        else:
+            c.good(s)
+
+    def check(self, result):
+        bad = [e for e in result['errors'] if CODES[e['status']] != 'UNAVAILABLE']
+        return bad or result['counts']['ok'] < 2 and result['counts']
+
+
+@case
+class Linger(Case):
+    """the connection is reset in a call"""
+    status, ok, failed, errors = 3, 0, 3, ('transport UNAVAILABLE',)
+
+    def call(self, c, s):
+        c.head(s)
+        c.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                          struct.pack('ii', 1, 0))
+        c.sock.close()
+        raise Over
+
+
+@case
+class OneEach(Case):
+    """the connection ends behind each answer, without GOAWAY"""
+    args = '-n 10'
+    status, ok, failed = (0, 3), None, None
+
+    def call(self, c, s):
+        c.good(s)
+        raise Over
+
+    def check(self, result):
+        n = result['counts']['ok'], result['connect']['reconnects']
+        return (n[0] < 5 or n[1] < 4) and n
+
+
+@case
+class NoReconnect(OneEach):
+    """--no-reconnect: there is one connection"""
+    args = '-n 10 --no-reconnect'
+    status = (0, 1, 3)
+
+    def check(self, result):
+        return len(self.conns) != 1 and '%d connections' % len(self.conns)
+
+
+# ---- streams, windows, settings ----
+
+class Slowly(Case):
+    """Answers what is open only after a while, so that it could pile up."""
+    def call(self, c, s):
+        if c.open() < self.limit(c):
+            c.send(frame(PING, 0, 0, b'anymore?'))
+            return
+        self.flush(c)
+
+    def flush(self, c):
+        time.sleep(0.005)
+        for s in list(c.streams.values()):
+            if not s.answered:
+                c.good(s)
+
+
+@case
+class OneStream(Slowly):
+    """L12 one stream at a time"""
+    args, ok = '-m 10 -N 30', 30
+
+    def start(self, c):
+        c.settings((STREAMS, 1))
+
+    def limit(self, c):
+        return 1
+
+    def check(self, result):
+        # Before our SETTINGS came it could not know.
+        return max(c.most for c in self.conns) > 1 and [
+            c.most for c in self.conns]
+
+
+@case
+class Fewer(Slowly):
+    """L12 ten streams, then two"""
+    args, ok = '-m 10 -N 60', 60
+
+    def start(self, c):
+        c.settings((STREAMS, 10))
+
+    def limit(self, c):
+        return 1 if c.calls > 20 else 10
+
+    def began(self, c, s):
+        if c.calls == 20:
+            c.settings((STREAMS, 2))
+        if c.acks >= 2 and c.calls > 30 and c.open() > 2:
+            c.wrong.append('%d streams open' % c.open())
+
+
+@case
+class Shut(Case):
+    """the window is never opened"""
+    args = '-n 2 --timeout 200ms'
+    status, ok, failed, errors = 3, 0, 2, ('deadline DEADLINE_EXCEEDED',)
+
+    def start(self, c):
+        c.settings((INITIAL, 0))
+
+    def check(self, result):
+        return any(s.data for s in self.conns[0].streams.values()) and 'DATA'
+
+
+@case
+class Crumbs(Case):
+    """a window of one byte, again and again"""
+    def start(self, c):
+        c.settings((INITIAL, 0))
+
+    def began(self, c, s):
+        c.send(window(s.id, 1))
+
+    def came(self, c, s, size):
+        c.send(window(s.id, 1))
+
+
+@case
+class Full(Case):
+    """the connection's window is used up"""
+    args = '-n 2 --payload-size 100000 --timeout 300ms'
+    status, ok, failed, errors = 3, 0, 2, ('deadline DEADLINE_EXCEEDED',)
+
+    def came(self, c, s, size):
+        pass
+
+
+@case
+class NoTable(Case):
+    """a header table of no size"""
+    args, ok = '-n 20 -H x-a:{{seq}} -H x-b:1', 20
+
+    def start(self, c):
+        c.settings((TABLE, 0))
+        c.decoder.max_allowed_table_size = 4096
+
+    def acked(self, c):
+        c.decoder.max_allowed_table_size = 0
+
+
+@case
+class Pings(Case):
+    """L14 PINGs are answered with the same bytes"""
+    def call(self, c, s):
+        c.send(frame(PING, 0, 0, b'ping%04d' % s.number))
+        c.good(s)
+
+    def check(self, result):
+        got = self.conns[0].pongs
+        # The last may come behind the run's end.
+        return got[:2] != [b'ping0000', b'ping0001'] and got
+
+
+def padded(c, s):
+    body = message(b'\x0a' + b'\xfc\xa7\x12' + b'x' * 299996)[:300005]
+    c.head(s)
+    for at in range(0, len(body), 5):
+        c.data(s, body[at:at + 5], 255)
+    c.head(s, [('grpc-status', '0')], True)
+
+
+answers('L15 60,000 frames of 5 bytes and 255 of padding', padded, ok=1,
+        args='-n 1 --timeout 20s')
+answers('an answer byte by byte', lambda c, s: (
+    c.head(s), [c.data(s, REPLY[i:i + 1]) for i in range(len(REPLY))],
+    c.data(s, b''), c.head(s, [('grpc-status', '0')], True)))
+answers('L3 1xx before the answer', lambda c, s: (
+    c.head(s, [(':status', '100')]), c.head(s, [(':status', '103'), (
+        'link', '</x>')]), c.good(s)))
+answers('frames and settings that nobody knows', lambda c, s: (
+    c.send(frame(0x42, 255, s.id, b'x' * 100), frame(10, 0, 0, b'\0\0x'),
+           frame(SETTINGS, 0, 0, setting(0x77, 7))), c.good(s)))
+answers('headers in pieces of a byte', lambda c, s: (
+    lambda b: c.send(frame(HEADERS, 0, s.id, b[:1]), *[
+        frame(CONT, END_HEADERS if i == len(b) - 1 else 0, s.id, b[i:i + 1])
+        for i in range(1, len(b))]))(c.encoder.encode(GRPC)) or (
+            c.data(s, REPLY), c.head(s, [('grpc-status', '0')], True)))
+
+
+@case
+class Backwards(Case):
+    """answers in the other order, frame by frame in turn"""
+    args, ok = '-m 8 -N 40', 40
+
+    def call(self, c, s):
+        if s.number % 8 != 7:
+            return
+        last = [x for x in c.streams.values() if not x.answered][::-1]
+        for x in last:
+            c.head(x)
+        for i in range(len(REPLY)):
+            for x in last:
+                c.data(x, REPLY[i:i + 1])
+        for x in last:
+            c.head(x, [('grpc-status', '0')], True)
+
+
+# ---- HTTP/2, broken ----
+
+def raw(*make):
+    return lambda c, s: c.send(*[m(s) for m in make])
+
+
+def block(c, headers):
+    return c.encoder.encode(headers)
+
+
+breaks('PUSH_PROMISE', raw(lambda s: frame(
+    PUSH, END_HEADERS, s.id, struct.pack('>I', 2) + b'\x82\x86\x84')))
+breaks('a frame of 17 KiB', raw(lambda s: frame(DATA, 0, s.id, bytes(17408))))
+breaks('DATA on stream 0', raw(lambda s: frame(DATA, 0, 0, b'x')))
+breaks('DATA before HEADERS', lambda c, s: c.data(s, REPLY, end=True))
+breaks('DATA on a stream that nobody opened',
+       raw(lambda s: frame(DATA, 0, s.id + 100, b'x')))
+breaks('padding longer than its frame',
+       raw(lambda s: frame(DATA, 8, s.id, b'\xffx')))
+breaks('a header block that is none',
+       raw(lambda s: frame(HEADERS, END_HEADERS, s.id, b'\xff\xff\xff\xff')))
+breaks('another frame inside a header block', raw(
+    lambda s: frame(HEADERS, 0, s.id, b'\x88'),
+    lambda s: frame(PING, 0, 0, bytes(8))))
+breaks('headers of 16 MiB', lambda c, s: [c.send(
+    frame(HEADERS, 0, s.id, b'\x88'))] and [c.send(
+        frame(CONT, 0, s.id, b'\0\1x\x7f\x81\x7c' + b'v' * 16000 + b'\0\1x'
+              b'\x7f\xe9\1' + b'v' * 360)) for _ in range(1024)])
+breaks('CONTINUATION without end', lambda c, s: [c.send(
+    frame(HEADERS, 0, s.id, b'\x88'))] and [
+        c.send(frame(CONT, 0, s.id) * 1000) for _ in range(1000)])
+breaks('a window that overflows', raw(lambda s: window(0, 0x7fffffff),
+                                      lambda s: window(0, 0x7fffffff)))
+breaks('an initial window of 4 GiB', raw(lambda s: frame(
+    SETTINGS, 0, 0, setting(INITIAL, 0xffffffff))))
+breaks('a largest frame of 10 bytes', raw(lambda s: frame(
+    SETTINGS, 0, 0, setting(MAX_FRAME, 10))))
+breaks('SETTINGS of 5 bytes', raw(lambda s: frame(SETTINGS, 0, 0, b'12345')))
+breaks('PING of 7 bytes', raw(lambda s: frame(PING, 0, 0, b'1234567')))
+breaks('RST_STREAM of stream 0', raw(lambda s: frame(RST, 0, 0, bytes(4))))
+breaks('no :status', lambda c, s: c.head(
+    s, [('content-type', 'application/grpc')], True))
+breaks('capitals in a name', lambda c, s: c.head(
+    s, GRPC + [('X-Upper', '1'), ('grpc-status', '0')], True))
+breaks('trailers that do not end', lambda c, s: (
+    c.head(s), c.data(s, REPLY), c.head(s, [('grpc-status', '0')])),
+       args='-n 3 --timeout 1s')
+breaks('a length that is another', lambda c, s: (
+    c.head(s, GRPC + [('content-length', '3')]), c.data(s, REPLY),
+    c.head(s, [('grpc-status', '0')], True)))
+breaks('a wrong answer after a good one', lambda c, s: (
+    c.good(s), c.send(frame(DATA, 0, 0, b'x'))), status=(0, 3), ok=None,
+       failed=None, errors=())
+breaks('100,000 PINGs', lambda c, s: c.send(
+    *[frame(PING, 0, 0, b'12345678')] * 100000) or c.good(s), status=(0, 3),
+       ok=None, failed=None, errors=())
+answers('100,000 empty DATA frames', lambda c, s: (
+    c.head(s), c.send(*[frame(DATA, 0, s.id)] * 100000), c.data(s, REPLY),
+    c.head(s, [('grpc-status', '0')], True)), status=(0, 3), ok=None,
+        failed=None)
+
+
+# ---- the runs ----
+
+def run_load(a, form='json'):
+    listener = socket.create_server(('127.0.0.1', 0), backlog=256)
+    threading.Thread(target=a.accept, args=(listener,), daemon=True).start()
+    to = '127.0.0.1:%d' % listener.getsockname()[1]
+    args = a.args.split()
+    if '--timeout' not in args:
+        args += ['--timeout', '5s']
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        p = subprocess.Popen([BIN, 'load', '-q', '-f', form] + args + [to],
+                             stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+        end = time.monotonic() + 40
+        pid = 0
+        while not pid and time.monotonic() < end:
+            time.sleep(0.01)
+            pid, status, used = os.wait4(p.pid, os.WNOHANG)
+        if not pid:
+            p.kill()
+            p.wait()
+            raise TimeoutError('still runs after 40 s')
+        p.returncode = os.waitstatus_to_exitcode(status)
+        p.rss = used.ru_maxrss
+        out.seek(0)
+        err.seek(0)
+        p.stdout, p.stderr = out.read(), err.read()
+    listener.close()
+    return p
+
+
+def judge(a, p):
+    """What is wrong with this run of load, or nothing."""
+    want = a.status if isinstance(a.status, tuple) else (a.status,)
+    said = p.stderr.decode(errors='replace')
+    if 'Sanitizer' in said or 'runtime error' in said:
+        return said
+    if p.returncode not in want:
+        return 'status %d, want %s: %s %s' % (p.returncode, want, said,
+                                              p.stdout[:300])
+    if p.returncode == 1 and not p.stdout:
+        return said.count('\n') != 1 and said
+    d = json.loads(p.stdout)
+    n = d['counts']
+    if n['planned'] != n['ok'] + n['failed'] + n['cut_off'] + n['not_sent']:
+        return 'does not add up: %s' % n
+    for k in 'ok', 'failed':
+        if getattr(a, k) not in (None, n[k]):
+            return '%s is %d, want %d: %s' % (k, n[k], getattr(a, k),
+                                              d['errors'])
+    errors = ['%s %s %s' % (e['kind'], CODES[e['status']], e['detail'])
+              for e in d['errors']]
+    for want in a.errors:
+        if not any(re.search(want, e) for e in errors):
+            return 'no error as %r in %s' % (want, errors)
+    wrong = [w for c in a.conns for w in c.wrong]
+    return wrong or a.check(d)
+
+
+def one(name):
+    a = CASES[name]()
+    try:
+        p = run_load(a)
+        return name, judge(a, p), p.rss
+    except Exception as e:
+        return name, '%s: %s' % (type(e).__name__, e), 0
+
+
+def main():
+    names = [n for n in CASES if len(sys.argv) < 3 or sys.argv[2] in n]
+    base = 0
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        for name, wrong, rss in pool.map(one, names):
+            base = base or rss
+            if not wrong and rss > base + 65536:
+                wrong = '%d KiB, %d with a good one' % (rss, base)
+            say(name, not wrong, wrong)
+
+
+if sys.argv[1] == 'names':
+    print('\n'.join(CASES))
+elif sys.argv[1] == 'serve':
+    alone = socket.create_server(('127.0.0.1', 0), backlog=256)
+    print('listening on 127.0.0.1:%d' % alone.getsockname()[1], flush=True)
+    threading.Thread(target=CASES[sys.argv[2]]().accept, args=(alone,),
+                     daemon=True).start()
+    time.sleep(120)
+else:
+    BIN = sys.argv[1]
+    main()
