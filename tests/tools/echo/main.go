@@ -1,10 +1,12 @@
 // echo is a server on grpc-go that knows a service by its descriptors alone: it
-// answers reflection v1 and v1alpha, writes each message that comes to a file,
-// and burns CPU in a function with a name for each, which net/http/pprof shows.
+// answers reflection, writes each message that comes to a file, and burns CPU in
+// a function with a name for each, which net/http/pprof shows.
 //
-//	echo -set SET [-log FILE] [-burn N]    says "listening on HOST:PORT" and
-//	                                       "pprof on HOST:PORT"; ends by itself
-//	                                       after two minutes
+//	echo -set SET [-log FILE] [-burn N] [-reflection v1|v1alpha|both]
+//
+// It says "listening on HOST:PORT" and "pprof on HOST:PORT", and ends by itself
+// after two minutes.  A message is answered by itself; where only answers
+// stream, thrice; where only requests do, by the last of them.
 package main
 
 import (
@@ -19,10 +21,12 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/reflection"
 	v1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	v1alpha "google.golang.org/grpc/reflection/grpc_reflection_v1alpha"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/types/descriptorpb"
@@ -59,6 +63,42 @@ func burnCPU(n int) {
 	sink += sum
 }
 
+// method is a method's kind.
+type method struct{ up, down bool }
+
+// answer takes a call to its end; each message it got is told to note.
+func (k method) answer(s grpc.ServerStream, note func([]byte)) error {
+	var last []byte
+	for {
+		var m []byte
+		if err := s.RecvMsg(&m); err == io.EOF {
+			break
+		} else if err != nil {
+			return err
+		}
+		note(m)
+		last = m
+		if !k.up || !k.down {
+			continue
+		}
+		if err := s.SendMsg(&m); err != nil {
+			return err
+		}
+	}
+	times := 1
+	if k.up && k.down {
+		times = 0
+	} else if k.down {
+		times = 3
+	}
+	for ; times > 0; times-- {
+		if err := s.SendMsg(&last); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // services is what the descriptors declare.
 type services map[string]grpc.ServiceInfo
 
@@ -75,6 +115,7 @@ func main() {
 	set := flag.String("set", "", "a FileDescriptorSet")
 	log := flag.String("log", os.DevNull, "where messages go, as hex")
 	burn := flag.Int("burn", 0, "iterations for each message")
+	which := flag.String("reflection", "both", "v1, v1alpha or both")
 	flag.Parse()
 	data, err := os.ReadFile(*set)
 	must(err)
@@ -82,10 +123,15 @@ func main() {
 	must(proto.Unmarshal(data, &fds))
 	files, err := protodesc.NewFiles(&fds)
 	must(err)
-	known := services{}
+	known, kinds := services{}, map[string]method{}
 	for _, f := range fds.File {
 		for _, s := range f.Service {
-			known[f.GetPackage()+"."+s.GetName()] = grpc.ServiceInfo{}
+			name := f.GetPackage() + "." + s.GetName()
+			known[name] = grpc.ServiceInfo{}
+			for _, m := range s.Method {
+				kinds["/"+name+"/"+m.GetName()] = method{
+					m.GetClientStreaming(), m.GetServerStreaming()}
+			}
 		}
 	}
 	out, err := os.Create(*log)
@@ -94,27 +140,28 @@ func main() {
 	encoding.RegisterCodec(raw{})
 	server := grpc.NewServer(grpc.UnknownServiceHandler(
 		func(_ any, s grpc.ServerStream) error {
-			for {
-				var m []byte
-				if err := s.RecvMsg(&m); err == io.EOF {
-					return nil
-				} else if err != nil {
-					return err
-				}
+			name, _ := grpc.MethodFromServerStream(s)
+			kind, ok := kinds[name]
+			if !ok {
+				return status.Errorf(codes.Unimplemented, "no %s", name)
+			}
+			return kind.answer(s, func(m []byte) {
 				lock.Lock()
 				fmt.Fprintf(out, "%x\n", m)
 				lock.Unlock()
 				burnCPU(*burn)
-				if err := s.SendMsg(&m); err != nil {
-					return err
-				}
-			}
+			})
 		}))
 	options := reflection.ServerOptions{Services: known,
 		DescriptorResolver: files}
-	v1.RegisterServerReflectionServer(server, reflection.NewServerV1(options))
-	v1alpha.RegisterServerReflectionServer(server,
-		reflection.NewServer(options))
+	if *which == "v1alpha" || *which == "both" {
+		v1alpha.RegisterServerReflectionServer(server,
+			reflection.NewServer(options))
+	}
+	if *which != "v1alpha" {
+		v1.RegisterServerReflectionServer(server,
+			reflection.NewServerV1(options))
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(err)
 	web, err := net.Listen("tcp", "127.0.0.1:0")
