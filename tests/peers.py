@@ -115,9 +115,10 @@ class Conn:
         body = self.exactly(size)
         if kind == HEADERS:
             while not flags & END_HEADERS:
-                n, _, flags2, _ = struct.unpack('>IBBI', b'\0' + self.exactly(9))
+                n, _, more, _ = struct.unpack(
+                    '>IBBI', b'\0' + self.exactly(9))
                 body += self.exactly(n)
-                flags |= flags2 & END_HEADERS
+                flags |= more & END_HEADERS
             if flags & 8:
                 body = body[1:len(body) - body[0]]
             if flags & 32:
@@ -494,7 +495,8 @@ class Refused(Case):
             c.good(s)
 
     def check(self, result):
-        bad = [e for e in result['errors'] if CODES[e['status']] != 'UNAVAILABLE']
+        bad = [e for e in result['errors']
+               if CODES[e['status']] != 'UNAVAILABLE']
         return bad or result['counts']['ok'] < 2 and result['counts']
 
 

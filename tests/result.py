@@ -5,11 +5,16 @@
                                     counts and histograms add up
   result.py same JSON CSV PROM HTML the same figures stand in all of them; HTML
                                     is the page as a browser has it
+  result.py text JSON TEXT          TEXT has the figures of the JSON, rounded
   result.py hgrm JSON HGRM          HdrHistogram's percentiles of the one are
                                     those of the other
   result.py hdr JSON...             HdrHistogram itself reads the histograms,
                                     and finds the same percentiles
   result.py merged ALL JSON...      ALL is the others together
+  result.py values JSON LOG...      its histograms are those that HdrHistogram
+                                    makes of the calls that were logged
+  result.py memory BIN TO CALLS     load needs no more for so many calls than for
+                                    a tenth of them
   result.py stall LOG JSON US MS    response is what wrk2 means by it: to 2 %
                                     that of a simulation of tests/stall.c with
                                     -s US -b MS
@@ -20,6 +25,7 @@ import json
 import math
 import os
 import re
+import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -109,11 +115,66 @@ def same(path, csv, prom, html):
             if name != 'send_lag' and v is not None and (
                     key not in cells or not close(float(cells[key]), v)):
                 bad.append(key)
+    cells = re.findall(r'data-value="([^"]*)"[^>]*>([^<]*)<', page)
+    say('and shows them', [c for c in cells if c[0] and
+                           not rounds(c[1], float(c[0]))] or
+        len(cells) < 30 and cells)
     main = d['latency']['response'] or d['latency']['service']
     drawn = sum(int(n) for n in re.findall(r'data-bin="(\d+)"', page))
     say('and the page has', bad or (drawn != main['count'] and
                                     'bars of %d calls' % drawn))
     say('the page loads nothing', re.findall(r'(?:src|href)=|<script', page))
+
+
+UNITS = {'ns': 1, 'us': 1e3, 'ms': 1e6, 's': 1e9, 'm': 60e9, 'h': 3600e9}
+
+
+def rounds(shown, value):
+    """Is `shown`, of three digits or more, value in another form?"""
+    if value is None:
+        return shown == 'n/a'
+    m = re.fullmatch(r'([0-9.,]+)([a-z]*)', shown)
+    if not m or m.group(2) not in (*UNITS, ''):
+        return False
+    got = float(m.group(1).replace(',', '')) * UNITS.get(m.group(2), 1)
+    return abs(got - value) <= (0.0051 * abs(value) if m.group(2) else 0.51)
+
+
+def text(path, shown):
+    d, bad, names = read(path), [], []
+    with open(shown, encoding='utf-8') as f:
+        lines = [line.split() for line in f]
+    want = {k: v for k, v in times(d).items() if k not in
+            ('send_lag', 'first_byte')}
+    for words in lines:
+        if words[:1] == ['done']:
+            got = [int(w.replace(',', '')) for w in words if w[0].isdigit()]
+            c = d['counts']
+            if got != [c['ok'], c['failed'], c['cut_off'], c['not_sent']]:
+                bad.append(words)
+        elif words[:1] == ['elapsed']:
+            if not (rounds(words[1], d['window']['elapsed_ns']) and
+                    rounds(words[2], d['throughput']['rps_ok'])):
+                bad.append(words)
+        elif words[:1] == ['status']:
+            if words[1:] != [w for s in d['status'] for w in (
+                    s['name'], '{:,}'.format(s['count']))]:
+                bad.append(words)
+        elif words[:1] == ['latency']:
+            names = words[1:]
+        elif words and len(words) == len(names) + 1 and words[0] in (
+                'ok', 'response', 'service', 'failed', 'message'):
+            h = want.pop({'ok': 'service'}.get(words[0], words[0]))
+            for name, w in zip(names, words[1:]):
+                if not rounds(w, h['percentiles'][name[1:]]
+                              if name[0] == 'p' else h[name]):
+                    bad.append('%s %s %s' % (words[0], name, w))
+    bars = [line for line in lines if line[:1] == ['<=']]
+    main = d['latency']['response'] or d['latency']['service']
+    if sum(int(line[-1].replace(',', '')) for line in bars) != main['count']:
+        bad.append('bars')
+    say('text has the figures of the JSON', bad or
+        want and 'no %s' % ', '.join(want))
 
 
 def hgrm(path, text):
@@ -160,6 +221,39 @@ def hdr(*paths):
                 bad)
 
 
+def values(path, *logs):
+    from hdrh.histogram import HdrHistogram
+    d = read(path)['latency']
+    theirs = {k: HdrHistogram(1, 3600000000000, 3)
+              for k in ('response', 'service', 'failed')}
+    for log in logs:
+        with open(log, encoding='ascii') as f:
+            for line in f:
+                due, sent, end, status, _ = map(int, line.split('\t'))
+                if status:
+                    theirs['failed'].record_value(end - sent)
+                else:
+                    theirs['response'].record_value(end - due)
+                    theirs['service'].record_value(end - sent)
+    for name, h in theirs.items():
+        if not d[name] or not d[name]['count']:
+            continue
+        bad = []
+        if h.get_total_count() != d[name]['count']:
+            bad.append('%d values' % h.get_total_count())
+        if h.get_max_value() != h.get_highest_equivalent_value(d[name]['max']):
+            bad.append('max %d' % h.get_max_value())
+        for p, v in d[name]['percentiles'].items():
+            want = min(h.get_value_at_percentile(float(p)), d[name]['max'])
+            if v is not None and v != want:
+                bad.append('p%s is %d, and %d theirs' % (p, v, want))
+        got = [[i.value_iterated_to, i.count_added_in_this_iter_step]
+               for i in h.get_recorded_iterator()]
+        if got != d[name]['hdr']['buckets']:
+            bad.append('other buckets')
+        say("%s is HdrHistogram's of the same values" % name, bad)
+
+
 def merged(path, *parts):
     a, all_of = read(path), [read(p) for p in parts]
     bad = [k for k in a['counts']
@@ -187,6 +281,23 @@ def merged(path, *parts):
                 if v != min(upper, a['latency'][name]['max']):
                     wrong.append('p%s' % p)
         say('and its percentiles are theirs', wrong)
+
+
+def memory(program, to, calls):
+    peak = []
+    for n in int(calls) // 10, int(calls):
+        p = subprocess.Popen(
+            [program, 'load', '-q', '-c', '10', '-m', '10', '-N', str(n), to],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        with p.stdout as f:
+            said = f.read().decode()
+        _, status, used = os.wait4(p.pid, 0)
+        p.returncode = os.waitstatus_to_exitcode(status)
+        peak.append(used.ru_maxrss)
+        if '{:,} ok'.format(n) not in said:
+            say('%d calls' % n, said)
+    say('%s calls take no more memory than a tenth of them' % calls,
+        peak[1] > peak[0] + 1024 and '%d and %d KiB' % tuple(peak))
 
 
 def served(t, left, begins, lasts=10**9, every=10**10):
@@ -254,5 +365,6 @@ def slow(path, service, most):
     say('response is as simulated, to 2 %', apart(d, sim))
 
 
-{'schema': schema, 'same': same, 'hgrm': hgrm, 'hdr': hdr, 'merged': merged,
- 'stall': stall, 'slow': slow}[sys.argv[1]](*sys.argv[2:])
+{'schema': schema, 'same': same, 'text': text, 'hgrm': hgrm, 'hdr': hdr,
+ 'values': values, 'merged': merged, 'memory': memory, 'stall': stall,
+ 'slow': slow}[sys.argv[1]](*sys.argv[2:])

@@ -100,6 +100,7 @@ churn() {
 # Groups of test.sh that have a longer form.
 H2SPEC_RUNS=5 bash test.sh h2spec || exit 1
 HONEST_SECONDS=60 bash test.sh honest || exit 1
+MEMORY_CALLS=10000000 bash test.sh result || exit 1
 
 churn "$PWD/grpcprof" 10000
 churn "$PWD/.build/grpcprof-tsan" 1000

@@ -25,7 +25,7 @@
 static const char reply[] = "\0\0\0\0\x04\n\x02ok";
 static uint8_t in[65536];               /* of the connection whose turn it is */
 static int64_t service, begins = -1, lasts = 1000000000, every = 10000000000;
-static int64_t first, idle_from;        /* of all calls; when the last one ends */
+static int64_t first, idle_from;        /* when calls began, and will end */
 
 struct conn {
     nghttp2_session *session;           /* owned */

@@ -2,12 +2,38 @@
 # formats, comparison, assertions, and results merged by report.
 # runs: plain asan
 
+# What a run leaves that did not go as planned.
+unplanned() {
+    local to=127.0.0.1:$PORT
+    check 'an assertion that does not hold, JSON' 4 "$BIN" load -n 20 \
+        --assert 'rps>1' --assert 'p50<1us' --assert 'cpu_per_call<1s' \
+        -o "$T/assert.json" "$to"
+    bg "$BIN" load -q -c 2 -d 30s --interval 50ms -o "$T/cut.json" "$to"
+    sleep 0.5
+    kill -INT "$PID"
+    ended "$PID" 20
+    same 'interrupted, JSON' "$ST" 130
+    make -s .build/stall 2>"$ERR" && bg .build/stall -s 50000 &&
+        wait_for 20 grep -q listening "$T/bg.out" ||
+        fail 'a slow server' "$(tail_of "$ERR")"
+    to=$(sed -n 's/^listening on //p' "$T/bg.out")
+    check 'not sent, JSON' 0 "$BIN" load -r 200 -d 300ms --max-in-flight 5 \
+        -c 2 -o "$T/unsent.json" "$to"
+    check 'cut off, JSON' 0 "$BIN" load -r 100/s -d 400ms --drain 100ms \
+        --arrival poisson -c 2 -o "$T/drained.json" "$to"
+    check 'too late, JSON' 3 "$BIN" load -m 20 -N 40 --timeout 300ms \
+        -o "$T/late.json" "$to"
+    kill "$PID"
+}
+
 results() {
-    local to=127.0.0.1:$PORT f
+    local to=127.0.0.1:$PORT f all
+    all=$(echo "$T"/{closed,open,bidi,many,failed,meta,three}.json \
+        "$T"/{assert,cut,unsent,drained,late}.json)
     check 'closed loop, JSON' 0 "$BIN" load -c 10 -n 500 -o "$T/closed.json" \
-        --label run=1 --label 'odd=a"b<' "$to"
+        --label run=1 --label 'odd=a"b<' --log-requests "$T/closed.log" "$to"
     check 'open loop, JSON' 0 "$BIN" load -r 2000 -d 1s -c 2 --interval 100ms \
-        -o "$T/open.json" "$to"
+        -o "$T/open.json" --log-requests "$T/open.log" "$to"
     check 'streams, JSON' 0 "$BIN" load -c 2 -n 100 --messages 3 \
         --call helloworld.Greeter/SayHelloBidiStream -o "$T/bidi.json" "$to"
     check 'replies in streams, JSON' 0 "$BIN" load -c 2 -n 100 \
@@ -22,10 +48,15 @@ results() {
         -H 'x-id: {{uuid}}-{{seq}}-{{client}}-{{rand}}' -H 'k-bin: AAEC' \
         --compression gzip --payload-size 5000 --authority me.example \
         --max-requests-per-connection 10 -o "$T/meta.json" "$to"
+    unplanned
     if need 'JSON by its schema' py:jsonschema; then
-        tally 'schema' "$PY" tests/result.py schema "$T"/{closed,open,bidi}.json \
-            "$T"/{many,failed,meta,three}.json
+        # shellcheck disable=SC2086 # a list of files
+        tally 'schema' "$PY" tests/result.py schema $all
     fi
+    for f in $all; do
+        check "report prints ${f##*/}" '0 3' "$BIN" report "$f"
+        tally "text, ${f##*/}" "$PY" tests/result.py text "$f" "$OUT"
+    done
     for f in csv html prom hgrm; do
         check "report writes $f" 0 "$BIN" report -o "$T/open.$f" "$T/open.json"
     done
@@ -47,7 +78,14 @@ results() {
     if need 'HdrHistogram reads ours' hdrhistogram; then
         tally 'HdrHistogram' env PYTHONPATH="$HDRHISTOGRAM" "$PY" \
             tests/result.py hdr "$T"/{closed,open,all}.json
+        for f in closed open; do
+            tally "HdrHistogram, $f" env PYTHONPATH="$HDRHISTOGRAM" "$PY" \
+                tests/result.py values "$T/$f.json" "$T/$f.log"
+        done
     fi
+    # ASan keeps what was freed.
+    [ -n "$SUFFIX" ] || LIMIT=300 tally 'memory' "$PY" tests/result.py memory \
+        "$BIN" "$to" "${MEMORY_CALLS:-300000}"
 }
 
 judged() {
@@ -81,6 +119,8 @@ profiled() {
         "$SDIR/serve.err")
     check 'load --profile' 0 "$BIN" load -c 10 -d 3s --profile="$web" \
         --profile-out "$T/server.pb" -o "$T/profile.json" "127.0.0.1:$PORT"
+    need 'JSON with a profile by its schema' py:jsonschema &&
+        tally 'schema' "$PY" tests/result.py schema "$T/profile.json"
     check 'report reads that profile' 0 "$BIN" report -f json "$T/server.pb"
     "$PY" - "$T/profile.json" "$OUT" >"$T/said" <<'PYTHON'
 import json, sys

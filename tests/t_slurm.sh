@@ -59,11 +59,16 @@ on_two_nodes() {
     start=$(($(date +%s) + 3))
     LIMIT=60 check 'load on two nodes, begun together' 0 srun -N2 -n2 -t1 \
         bash -c "$BIN load -q -c 4 -n 500 --start-at $start -f json \
-            -o $T/node.\$SLURM_PROCID.json 127.0.0.1:$PORT"
+            -o $T/node.\$SLURM_PROCID.json \
+            --log-requests $T/node.\$SLURM_PROCID.log 127.0.0.1:$PORT"
     check 'report merges what they found' 0 "$BIN" report -f json \
         -o "$T/nodes.json" "$T/node.0.json" "$T/node.1.json"
     tally 'two nodes' "$PY" tests/result.py merged "$T/nodes.json" \
         "$T/node.0.json" "$T/node.1.json"
+    need 'two nodes, all values together' hdrhistogram &&
+        tally 'two nodes, all values together' \
+            env PYTHONPATH="$HDRHISTOGRAM" "$PY" tests/result.py values \
+            "$T/nodes.json" "$T/node.0.log" "$T/node.1.log"
     "$PY" -c 'import json, sys
 a, b, both = (json.load(open(p)) for p in sys.argv[1:])
 apart = abs(a["window"]["start_unix_ns"] - b["window"]["start_unix_ns"])
@@ -88,7 +93,7 @@ except k.ValidationError:
 sys.exit("a wrong one passes, too")' tests/examples/load-job.yaml
 fi
 if [ "$(id -u)" -ne 0 ]; then
-    skip 'Slurm' 'needs root'
+    missing 'Slurm' 'needs root'
 elif need 'Slurm' slurmctld slurmd srun munged; then
     if cluster; then on_two_nodes
     else fail 'a cluster of its own' "$(tail -n 3 "$T"/slurm/*.log 2>&1)"; fi
