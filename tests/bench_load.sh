@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # What `make bench-load` runs: CPU time of the client per call, of load beside
 # h2load and ghz, all against one `serve -t 1 -w 0` on 127.0.0.1.
-#   ROUNDS=N   rounds (5); CALLS=N   calls a run (100000; ghz a quarter)
-# In a round each client has a run of each shape; a ratio is the median of the
-# rounds' ratios, with the least and the most.  Last the system calls per call,
-# by strace, of load at 100 x 1.
+#   ROUNDS=N   rounds (5); CALLS=N   calls a run (100000; ghz half)
+# In a round each client has a run of each shape, in the other order in every
+# second one; a ratio is the median of the rounds' ratios, with the least and the
+# most.  A run in which a call fails is none: h2load and ghz end with 0 then too.
+# Last the system calls per call, by strace, of load and h2load at 100 x 1.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 rounds=${ROUNDS:-5} calls=${CALLS:-100000} server=''
@@ -31,30 +32,48 @@ by_h2load() {
 by_ghz() {
     "$ghz" --insecure --proto proto/helloworld.proto \
         --call helloworld.Greeter.SayHello -d '{"name":"world"}' -c "$1" \
-        --connections "${3:-$1}" -n $((calls / 4)) "$to"
+        --connections "${3:-$1}" -n $((calls / 2)) "$to"
+}
+
+# well CLIENT N: has its last run made N calls, and were all answered well?
+well() {
+    case $1 in
+    load) tr -d , <"$dir/out" | grep -qE "done +$2 ok +0 failed +0 cut off" ;;
+    h2load) grep -q "requests: $2 total.* $2 succeeded, 0 failed" "$dir/out" &&
+        grep -q "status codes: $2 2xx" "$dir/out" ;;
+    ghz) grep -qE "Count:[[:space:]]+$2$" "$dir/out" &&
+        grep -qE "\[OK\][[:space:]]+$2 responses" "$dir/out" &&
+        [ "$(grep -c ' responses' "$dir/out")" -eq 1 ] ;;
+    esac
 }
 
 # once CLIENT SHAPE: a run; its CPU time per call in us
 once() {
     local c m k n=$calls used TIMEFORMAT='%U %S'
     IFS=x read -r c m k <<<"$2"
-    [ "$1" = ghz ] && n=$((calls / 4))
+    [ "$1" = ghz ] && n=$((calls / 2))
     used=$({ time "by_$1" "$c" "$m" ${k:+"$k"} >"$dir/out" 2>&1; } 2>&1) ||
         { cat "$dir/out" >&2; exit 1; }
+    well "$1" "$n" || {
+        echo "bench-load: not all calls of $1 at $2 went well" >&2
+        cat "$dir/out" >&2
+        exit 1
+    }
     awk -v n="$n" -v what="$2 $1" '{ printf "%s %.4f\n", what,
         ($1 + $2) * 1e6 / n }' <<<"$used" >>"$dir/figures"
 }
 
+# pair CLIENT SHAPE: a run of it and one of load, the one or the other first
+pair() {
+    if ((i % 2)); then once "$1" "$2"; fi
+    once load "$2"
+    if ((i % 2 == 0)); then once "$1" "$2"; fi
+}
+
 for ((i = 0; i < rounds; i++)); do
-    for shape in 100x1 10x10 1x100; do
-        once load $shape
-        once h2load $shape
-    done
+    for shape in 100x1 10x10 1x100; do pair h2load $shape; done
     [ -n "$ghz" ] || continue
-    for shape in 100x1x100 100x1x1; do
-        once load $shape
-        once ghz $shape
-    done
+    for shape in 100x1x100 100x1x1; do pair ghz $shape; done
 done
 ./grpcprof --version
 h2load --version | head -n 1
@@ -87,10 +106,22 @@ END {
         print ""
     }
 }' "$dir/figures"
-if strace -c -f -o "$dir/strace" ./grpcprof load -q -t 1 -c 100 -N 50000 "$to" \
-    >"$dir/out" 2>&1; then
-    awk '$NF == "total" { printf "load at 100 x 1: %.2f system calls per " \
-        "call\n", $4 / 50000 }' "$dir/strace"
+# traced CLIENT: the system calls that one of its calls makes at 100 x 1
+traced() {
+    calls=50000
+    if strace -c -f -o "$dir/strace" bash -c "$(declare -f "by_$1")
+        dir='$dir' to='$to' calls=$calls; exec 2>&1; by_$1 100 1" \
+        >"$dir/out" && well "$1" $calls; then
+        awk -v n=$calls -v who="$1" '$NF == "total" { printf \
+            "%s at 100 x 1: %.2f system calls per call\n", who, $4 / n }' \
+            "$dir/strace"
+    else
+        echo "$1 at 100 x 1: n/a system calls per call"
+    fi
+}
+if command -v strace >/dev/null; then
+    traced load
+    traced h2load
 else
-    echo 'load at 100 x 1: n/a system calls per call, no strace here'
+    echo 'system calls per call: n/a, no strace here'
 fi

@@ -54,7 +54,9 @@ both_idle() { [ "$(sinfo -h -t idle -o %D)" = 2 ]; }
 
 on_two_nodes() {
     local start
-    check 'srun on two nodes' 0 srun -N2 -n2 -t1 true
+    check 'srun on two nodes' 0 srun -N2 -n2 -t1 \
+        sh -c 'echo "$SLURMD_NODENAME $SLURM_PROCID"'
+    same 'each has one of the two tasks' "$(sort "$OUT" | xargs)" 'd0 0 d1 1'
     start_server -w 100 || return
     start=$(($(date +%s) + 3))
     LIMIT=60 check 'load on two nodes, begun together' 0 srun -N2 -n2 -t1 \
