@@ -25,15 +25,16 @@
 static const char reply[] = "\0\0\0\0\x04\n\x02ok";
 static uint8_t in[65536];               /* of the connection whose turn it is */
 static int64_t service, begins = -1, lasts = 1000000000, every = 10000000000;
-static int64_t first, idle_from;        /* when calls began, and will end */
+static int64_t first, free_at;          /* when calls began; the last ended */
 
 struct conn {
     nghttp2_session *session;           /* owned */
     int fd;                             /* owned; blocks */
 };
 
-/* The calls that wait, in the order in which they end; a ring. */
-struct call { struct conn *conn; int32_t stream; int64_t ends; };
+/* The calls that wait, in their order; a ring.  conn is NULL for one that was
+ * cancelled: it takes no time then. */
+struct call { struct conn *conn; int32_t stream; int64_t came; };
 enum { CALLS = 1 << 16 };
 static struct call calls[CALLS];
 static unsigned head, tail;
@@ -93,8 +94,26 @@ static int on_frame(nghttp2_session *s, const nghttp2_frame *f, void *user)
         first = t;
     if (head - tail == CALLS)
         return NGHTTP2_ERR_CALLBACK_FAILURE;
-    idle_from = served(t > idle_from ? t : idle_from);
-    calls[head++ % CALLS] = (struct call){ user, f->hd.stream_id, idle_from };
+    calls[head++ % CALLS] = (struct call){ user, f->hd.stream_id, t };
+    return 0;
+}
+
+/* Stream of c, or all where it is 0, is over: what waits of it is cancelled. */
+static void cancel(const struct conn *c, int32_t stream)
+{
+    for (unsigned i = tail; i != head; i++) {
+        struct call *k = &calls[i % CALLS];
+        if (k->conn == c && (stream == 0 || k->stream == stream))
+            k->conn = NULL;
+    }
+}
+
+static int on_close(nghttp2_session *s, int32_t stream, uint32_t code,
+                    void *user)
+{
+    (void)s;
+    if (code)
+        cancel(user, stream);
     return 0;
 }
 
@@ -112,30 +131,42 @@ static int flush(struct conn *c)
 /* c is over, and with it what waits there. */
 static void drop(struct conn *c)
 {
-    for (unsigned i = tail; i != head; i++)
-        if (calls[i % CALLS].conn == c)
-            calls[i % CALLS].conn = NULL;
+    cancel(c, 0);
     nghttp2_session_del(c->session);
     close(c->fd);
     free(c);
 }
 
-/* Answer the calls that have ended. */
+/* When the call that is served now will have been; 0 when there is none. */
+static int64_t next_end(void)
+{
+    while (tail != head && !calls[tail % CALLS].conn)
+        tail++;
+    if (tail == head)
+        return 0;
+    int64_t came = calls[tail % CALLS].came;
+    return served(came > free_at ? came : free_at);
+}
+
+/* Answer the calls that have been served, those of a connection together. */
 static void answer(void)
 {
     nghttp2_data_provider body = { .read_callback = on_read };
-    int64_t t = now();
-    while (tail != head && calls[tail % CALLS].ends <= t) {
-        struct call *k = &calls[tail++ % CALLS];
-        struct call *next = tail != head ? &calls[tail % CALLS] : NULL;
-        if (!k->conn)
+    int64_t ends, t = now();
+    struct conn *c = NULL;
+    while ((ends = next_end()) && ends <= t) {
+        struct call *k = &calls[tail % CALLS];
+        if (c && c != k->conn && flush(c))
+            drop(c);                    /* perhaps with k */
+        c = k->conn;
+        if (!c)
             continue;
-        nghttp2_submit_response(k->conn->session, k->stream, headers, 2, &body);
-        if (next && next->conn == k->conn && next->ends <= t)
-            continue;                   /* together with that one */
-        if (flush(k->conn))
-            drop(k->conn);
+        free_at = ends;
+        tail++;
+        nghttp2_submit_response(c->session, k->stream, headers, 2, &body);
     }
+    if (c && flush(c))
+        drop(c);
 }
 
 static int turn(struct conn *c)
@@ -167,8 +198,8 @@ static void welcome(int ep, int listener, nghttp2_session_callbacks *cb)
 static void arm(int timer)
 {
     struct itimerspec when = { { 0, 0 }, { 0, 0 } };
-    if (tail != head) {
-        int64_t t = calls[tail % CALLS].ends;
+    int64_t t = next_end();
+    if (t) {
         when.it_value.tv_sec = t / 1000000000;
         when.it_value.tv_nsec = t % 1000000000;
     }
@@ -208,6 +239,7 @@ int main(int argc, char **argv)
     if (epoll_ctl(ep, EPOLL_CTL_ADD, l, &e))
         return perror("stall"), 1;
     nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame);
+    nghttp2_session_callbacks_set_on_stream_close_callback(cb, on_close);
     printf("listening on 127.0.0.1:%d\n", ntohs(a.sin_port));
     fflush(stdout);
     for (;;) {
