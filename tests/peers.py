@@ -702,10 +702,6 @@ def raw(*make):
     return lambda c, s: c.send(*[m(s) for m in make])
 
 
-def block(c, headers):
-    return c.encoder.encode(headers)
-
-
 breaks('PUSH_PROMISE', raw(lambda s: frame(
     PUSH, END_HEADERS, s.id, struct.pack('>I', 2) + b'\x82\x86\x84')))
 breaks('a frame of 17 KiB', raw(lambda s: frame(DATA, 0, s.id, bytes(17408))))
