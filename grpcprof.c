@@ -137,6 +137,7 @@ enum {
     /* zlib is asked for this much at a time: 64 KiB is past the point where
      * larger steps inflate faster. */
     GZ_STEP_BYTES = 65536,
+    GZ_LOOK_BYTES = 16384,              /* likewise where none is kept */
 
     /* Containers in each other in JSON that is read. */
     JS_DEPTH = 128,
@@ -551,6 +552,7 @@ enum {
 #define LOAD_QUEUED_SHARE  0.05
 #define LOAD_LIMITED_SHARE 0.10
 #define LOAD_BEHIND_SHARE  0.05
+#define LOAD_SLOWER        2.0          /* a full server's answers, at least */
 
 /* load: after an interrupt, calls in flight have this long to end. */
 #define LOAD_STOP_DRAIN_NS INT64_C(1000000000)
@@ -2498,41 +2500,80 @@ static int gz_zip(const void *src, size_t n, struct buf *out)
     return GP_OK;
 }
 
+struct gz_reader {                      /* gzip members, piece by piece */
+    z_stream z;
+    uint64_t at, made;                  /* bytes taken, and made of them */
+    bool     end;                       /* at the end of a member */
+};
+
+/* Begin to read.  GP_ENOMEM. */
+static int gz_reader_init(struct gz_reader *g)
+{
+    *g = (struct gz_reader){0};
+    return inflateInit2(&g->z, 15 + 16) == Z_OK ? GP_OK : GP_ENOMEM;
+}
+
+/* Inflate the next piece, n bytes at p, onto out, NULL: only look at its form.
+ * GP_EFORMAT for damaged input, GP_ELIMIT where it makes more than most bytes
+ * in all; g is then of no more use. */
+static int gz_reader_put(struct gz_reader *g, const uint8_t *p, size_t n,
+                         uint64_t most, struct buf *out)
+{
+    uint8_t nowhere[GZ_LOOK_BYTES];
+    size_t room = out ? GZ_STEP_BYTES : sizeof nowhere;
+    bool full = false;                  /* there may be more to come out */
+    while (n || full) {
+        if (g->end && inflateReset(&g->z) != Z_OK)
+            return GP_EFORMAT;
+        size_t feed = n > INT_MAX ? INT_MAX : n;
+        g->z.next_out = out ? mem_reserve(out, room) : nowhere;
+        if (!g->z.next_out)
+            return GP_ENOMEM;
+        g->z.next_in = (Bytef *)(uintptr_t)p;
+        g->z.avail_in = (uInt)feed;
+        g->z.avail_out = (uInt)room;
+        int r = inflate(&g->z, Z_NO_FLUSH);
+        size_t took = feed - g->z.avail_in, made = room - g->z.avail_out;
+        p += took;
+        n -= took;
+        g->at += took;
+        g->made += made;
+        if (out)
+            out->len += made;
+        if (g->made > most)
+            return GP_ELIMIT;
+        g->end = r == Z_STREAM_END;
+        full = !g->z.avail_out && r == Z_OK;
+        if (r == Z_MEM_ERROR)
+            return GP_ENOMEM;
+        if (r != Z_OK && !g->end && (r != Z_BUF_ERROR || n))
+            return GP_EFORMAT;
+    }
+    return GP_OK;
+}
+
+/* Release g.  GP_EFORMAT where what came was cut. */
+static int gz_reader_fini(struct gz_reader *g)
+{
+    inflateEnd(&g->z);
+    return g->end ? GP_OK : GP_EFORMAT;
+}
+
 /* Inflate the gzip members in src onto out, at most most bytes.  GP_EFORMAT
  * for damaged or cut input, GP_ELIMIT past most; *at is then how far into src
  * it came. */
 static int gz_inflate(const uint8_t *src, size_t n, size_t most,
                       struct buf *out, size_t *at)
 {
-    z_stream z = {0};
-    size_t begin = out->len;
-    int e = GP_ENOMEM;
+    struct gz_reader g;
+    int e = gz_reader_init(&g);
     *at = 0;
-    if (inflateInit2(&z, 15 + 16) != Z_OK)
+    if (e)
         return e;
-    for (;;) {
-        uint8_t *p = mem_reserve(out, GZ_STEP_BYTES);
-        if (!p)
-            break;
-        size_t feed = n - *at > INT_MAX ? INT_MAX : n - *at;
-        z.next_in = (Bytef *)(uintptr_t)(src + *at);
-        z.avail_in = (uInt)feed;
-        z.next_out = p;
-        z.avail_out = GZ_STEP_BYTES;
-        int r = inflate(&z, Z_NO_FLUSH);    /* Z_BUF_ERROR: input cut short */
-        *at += feed - z.avail_in;
-        out->len += GZ_STEP_BYTES - z.avail_out;
-        e = out->len - begin > most ? GP_ELIMIT : GP_EFORMAT;
-        if (e == GP_ELIMIT || (r != Z_OK && r != Z_STREAM_END))
-            break;
-        if (r == Z_STREAM_END) {
-            e = *at == n ? GP_OK : GP_EFORMAT;
-            if (e == GP_OK || !gz_is(src + *at, n - *at) || inflateReset(&z))
-                break;
-        }
-    }
-    inflateEnd(&z);
-    return e;
+    e = gz_reader_put(&g, src, n, most, out);
+    *at = g.at;
+    int cut = gz_reader_fini(&g);
+    return e ? e : cut;
 }
 
 /* Append n bytes of src to out as one gzip member, without name or time, so
@@ -15388,6 +15429,8 @@ struct rpc_out {                        /* one call, client's end */
                                          * put in there, unless it is larger
                                          * than RPC_KEPT_REPLY_BYTES; NULL: it
                                          * is only counted */
+    struct gz_reader *unzip;            /* owned: of the message that comes, if
+                                         * it is compressed; else NULL */
     int32_t           id;               /* of its stream */
     int16_t           http;             /* :status; 0: none yet */
     int16_t           status;           /* grpc-status; -1: none yet */
@@ -15460,9 +15503,20 @@ static struct rpc_result rpc_out_judge(const struct rpc_out *u)
     return r;
 }
 
+/* u's message is complete, or there will be no more of it. */
+static void rpc_out_unzipped(struct rpc_out *u)
+{
+    if (!u->unzip)
+        return;
+    u->bad |= gz_reader_fini(u->unzip) != GP_OK;
+    mem_free(u->unzip);
+    u->unzip = NULL;
+}
+
 /* Take u out of its channel's list. */
 static void rpc_out_unlink(struct rpc_out *u)
 {
+    rpc_out_unzipped(u);
     if (u->next)
         u->next->prev = u->prev;
     if (u->prev)
@@ -15510,6 +15564,39 @@ static void rpc_chan_on_headers(struct h2_conn *h2, void *stream, bool over)
     ((struct rpc_out *)stream)->over |= over;
 }
 
+/* A message of u begins. */
+static void rpc_out_begin(const struct rpc_chan *ch, struct rpc_out *u)
+{
+    uint8_t flag = u->frame.prefix[0];
+    u->bad |= flag > 1 || (flag && !(ch->gzip && u->gzip));
+    if (u->keep)
+        u->keep->len = 0;
+    if (u->frame.size > RPC_KEPT_REPLY_BYTES)
+        u->keep = NULL;
+    if (!flag || u->bad)
+        return;
+    u->unzip = mem_zalloc(sizeof *u->unzip);
+    if (u->unzip && gz_reader_init(u->unzip)) {
+        mem_free(u->unzip);
+        u->unzip = NULL;
+    }
+    u->bad |= !u->unzip;
+}
+
+/* A part of u's message. */
+static void rpc_out_take(struct rpc_out *u, struct slice part)
+{
+    if (u->unzip)
+        u->bad |= !u->bad && gz_reader_put(u->unzip, (const uint8_t *)part.p,
+                                           part.n, UINT64_MAX, u->keep);
+    else if (u->keep)
+        mem_put(u->keep, part.p, part.n);
+    if (u->keep && u->keep->len > RPC_KEPT_REPLY_BYTES) {
+        u->keep->len = 0;
+        u->keep = NULL;
+    }
+}
+
 /* Take the next steps through bytes of u's response.  Only their form is looked
  * at, unless they are to be kept. */
 static void rpc_out_feed(struct rpc_chan *ch, struct rpc_out *u,
@@ -15519,16 +15606,13 @@ static void rpc_out_feed(struct rpc_chan *ch, struct rpc_out *u,
     enum rpc_step step;
     while ((step = rpc_frame_next(&u->frame, &in, &part)) != RPC_MORE) {
         if (step == RPC_PREFIX) {
-            uint8_t flag = u->frame.prefix[0];
-            u->bad |= flag > 1 || (flag && !(ch->gzip && u->gzip));
-            if (u->keep)
-                u->keep->len = 0;
-            if (u->frame.size > RPC_KEPT_REPLY_BYTES)
-                u->keep = NULL;
-        } else if (step == RPC_BYTES && u->keep) {
-            mem_put(u->keep, part.p, part.n);
-        } else if (step == RPC_WHOLE && ch->up->on_message) {
-            ch->up->on_message(ch, u);
+            rpc_out_begin(ch, u);
+        } else if (step == RPC_BYTES) {
+            rpc_out_take(u, part);
+        } else if (step == RPC_WHOLE) {
+            rpc_out_unzipped(u);
+            if (ch->up->on_message)
+                ch->up->on_message(ch, u);
         }
     }
 }
@@ -18607,6 +18691,9 @@ struct load_thread {
     int64_t  turn_most_ns;              /* the longest turn of its loop */
 };
 
+struct load_pace { uint64_t n; int64_t ns; };  /* good calls, and their times
+                                         * from sending, summed */
+
 struct load_result {
     uint64_t planned, sent, ok, failed, cut_off, not_sent;      /* calls */
     uint64_t resent;                    /* not processed, sent again */
@@ -18632,6 +18719,9 @@ struct load_result {
     uint32_t peer_streams;              /* least allowed by a server */
     int64_t  queued_ns;                 /* calls waited for a stream, summed
                                          * over the threads */
+    struct load_pace eased, queued;     /* open loop: answers that came while no
+                                         * call waited for a stream; while some
+                                         * did */
     uint64_t tx_blocked;                /* writes that a socket did not take */
     int64_t  tcp_busy_ns, tcp_limited_ns;       /* of connections: had data to
                                          * send; and were held up by windows */
@@ -18665,6 +18755,7 @@ struct load_conn {
     int64_t             begin_ns;       /* of connecting */
     uint64_t            used;           /* calls sent on it */
     uint64_t            flying;         /* of them, those not ended */
+    uint64_t            answered;       /* ended by the server */
     int64_t             pinged_ns;      /* its last PING; 0: none */
     bool                ready;          /* SETTINGS seen */
     bool                retired;        /* it has had its calls: to be closed
@@ -18733,6 +18824,7 @@ struct load_worker {
     uint64_t            sent, cut_off, resent, reconnects, goaways, lost;
     uint64_t            gave_up, tx_blocked, messages_in, messages_out;
     int64_t             queued_ns, tcp_busy_ns, tcp_limited_ns;
+    struct load_pace    eased, queued;
     uint64_t            status[17];
     struct load_error   error[LOAD_ERRORS];
     size_t              nerror;
@@ -19069,8 +19161,13 @@ static void load_call_count(struct load_worker *w, struct load_call *k,
         w->status[r->status]++;
         if (r->kind == RPC_OK) {
             hdr_add(&w->ok, now_ns - k->start_ns);
-            if (w->run->open)
+            if (w->run->open) {
+                struct load_pace *pace = w->waiting.first ? &w->queued
+                                                          : &w->eased;
                 hdr_add(&w->service, now_ns - k->sent_ns);
+                pace->n++;
+                pace->ns += now_ns - k->sent_ns;
+            }
             net_add(&w->nok, 1);
             v->ok++;
             v->count[load_coarse(now_ns - k->start_ns)]++;
@@ -19620,6 +19717,7 @@ static void load_on_done(struct rpc_chan *ch, struct rpc_out *u,
     struct load_client *c = k->client;
     struct load_worker *w = c->worker;
     n->flying--;
+    n->answered += r->kind <= RPC_RESET && !r->unseen;
     c->resends = r->kind == RPC_OK ? 0 : c->resends;
     net_timer_stop(&w->net, &k->pace);
     if (r->unseen && !c->dead && c->resends < LOAD_RESENDS) {
@@ -19709,6 +19807,16 @@ static void load_run_ready(void *arg)
         r->tick.on_time(&r->tick);      /* says go */
 }
 
+/* How long c now waits before it connects: longer each time, until a connection
+ * has been of use. */
+static int64_t load_client_backoff(struct load_client *c)
+{
+    c->backoff_ns = c->backoff_ns ? c->backoff_ns * 2 : LOAD_BACKOFF_NS;
+    if (c->backoff_ns > LOAD_BACKOFF_MOST_NS)
+        c->backoff_ns = LOAD_BACKOFF_MOST_NS;
+    return c->backoff_ns;
+}
+
 /* c could not connect: the next address, then later.  Before the run begins
  * that ends it; in the run c gives up after the connect timeout. */
 static void load_conn_failed(struct load_conn *n)
@@ -19724,13 +19832,10 @@ static void load_conn_failed(struct load_conn *n)
         return;
     }
     c->addr = (c->addr + 1) % c->target->n;
-    c->backoff_ns = !w->going ? 0 : c->backoff_ns ? c->backoff_ns * 2
-                                                  : LOAD_BACKOFF_NS;
-    if (c->backoff_ns > LOAD_BACKOFF_MOST_NS)
-        c->backoff_ns = LOAD_BACKOFF_MOST_NS;
-    int64_t next_ns = w->net.now_ns + c->backoff_ns;
+    int64_t wait_ns = w->going ? load_client_backoff(c) : 0;
+    int64_t next_ns = w->net.now_ns + wait_ns;
     if ((w->going && next_ns - c->lost_ns > k->connect_timeout_ns) ||
-        load_client_later(c, c->backoff_ns))
+        load_client_later(c, wait_ns))
         load_client_give_up(c);
 }
 
@@ -19747,7 +19852,6 @@ static void load_on_ready(struct rpc_chan *ch)
         return;
     }
     n->ready = true;
-    c->backoff_ns = 0;
     if (w->going) {
         w->reconnects++;
         (void)load_client_later(c, 0);
@@ -19770,9 +19874,11 @@ static void load_conn_replace(struct load_conn *n)
     c->lost_ns = c->worker->net.now_ns;
     if (!c->worker->going)
         return;                         /* load_worker_go sees to it */
-    /* A server that takes no calls at all is not asked in a tight loop. */
+    /* A server that answers no calls is not asked in a tight loop. */
+    if (n->answered)
+        c->backoff_ns = 0;
     if (c->worker->run->config->no_reconnect ||
-        load_client_later(c, c->resends > 1 ? LOAD_BACKOFF_NS : 0))
+        load_client_later(c, n->answered ? 0 : load_client_backoff(c)))
         load_client_give_up(c);
 }
 
@@ -20545,6 +20651,13 @@ static void load_merge_errors(struct load_result *to,
     }
 }
 
+/* Add from to to. */
+static void load_pace_add(struct load_pace *to, const struct load_pace *from)
+{
+    to->n += from->n;
+    to->ns += from->ns;
+}
+
 /* Add one worker's figures to the result's. */
 static void load_merge(struct load_result *to, struct load_worker *w)
 {
@@ -20563,6 +20676,8 @@ static void load_merge(struct load_result *to, struct load_worker *w)
     to->messages_in += w->messages_in;
     to->messages_out += w->messages_out;
     to->queued_ns += w->queued_ns;
+    load_pace_add(&to->eased, &w->eased);
+    load_pace_add(&to->queued, &w->queued);
     to->tx_blocked += w->tx_blocked;
     to->tcp_busy_ns += w->tcp_busy_ns;
     to->tcp_limited_ns += w->tcp_limited_ns;
@@ -20911,21 +21026,59 @@ static bool load_blame(struct load_verdict *v, enum load_limit limit,
     return true;
 }
 
-/* Is it the client?  A thread without time to spare, one that had to wait for a
- * CPU, or calls that begin late. */
-static void load_judge_client(struct load_verdict *v,
-                              const struct load_result *r)
+/* The busiest of r's threads, as a share of a CPU; into *wait the most that one
+ * was ready while another had the CPU. */
+static double load_busy(const struct load_result *r, double *wait)
 {
-    double busy = 0, wait = 0;
+    double busy = 0;
+    *wait = 0;
     for (unsigned i = 0; i < r->threads; i++) {
         double wall = (double)r->thread[i].wall_ns;
         busy = fmax(busy, (double)r->thread[i].cpu_ns / wall);
-        wait = fmax(wait, (double)r->thread[i].wait_ns / wall);
+        *wait = fmax(*wait, (double)r->thread[i].wait_ns / wall);
     }
+    return busy;
+}
+
+/* How an open loop went. */
+struct load_behind {
+    double rest;                        /* share of calls that went wrong, were
+                                         * cut off or not sent */
+    double over;                        /* it ended late, as a part of the
+                                         * schedule */
+    bool   late;                        /* one of them is past its bound */
+};
+
+/* How r went, by the schedule of k. */
+static struct load_behind load_behind(const struct load_config *k,
+                                      const struct load_result *r)
+{
+    struct load_behind b = {0};
+    int64_t most_ns = load_schedule_ns(k);
+    if (r->planned)
+        b.rest = (double)(r->planned - r->ok) / (double)r->planned;
+    if (k->duration_ns && (!most_ns || k->duration_ns < most_ns))
+        most_ns = k->duration_ns;
+    if (most_ns)
+        b.over = fmax((double)r->elapsed_ns / (double)most_ns - 1, 0);
+    b.late = load_open(k) && (r->not_sent || b.rest > LOAD_BEHIND_SHARE ||
+                              b.over > LOAD_BEHIND_SHARE);
+    return b;
+}
+
+/* Is it the client?  A thread without time to spare, one that had to wait for a
+ * CPU, or calls that begin late.  Where the server fell behind a schedule whose
+ * calls began in time, waiting for a CPU did not hold anything up. */
+static void load_judge_client(struct load_verdict *v,
+                              const struct load_config *k,
+                              const struct load_result *r)
+{
+    double wait, busy = load_busy(r, &wait);
     if (load_blame(v, LOAD_BY_CLIENT, busy, LOAD_BUSY_SHARE))
         load_because(v, "a client thread was busy %.0f%% of the time",
                      100 * busy);
-    if (load_blame(v, LOAD_BY_CLIENT, wait, LOAD_WAIT_SHARE))
+    if ((busy + wait > LOAD_BUSY_SHARE || !load_behind(k, r).late) &&
+        load_blame(v, LOAD_BY_CLIENT, wait, LOAD_WAIT_SHARE))
         load_because(v, "a client thread waited for a CPU %.1f%% of the time",
                      100 * wait);
     double late = (double)hdr_percentile(&r->lag, 99);
@@ -20936,22 +21089,43 @@ static void load_judge_client(struct load_verdict *v,
                      "latency", late / 1e3, 100 * late / half);
 }
 
+/* Calls of an open loop waited for streams, this share of the time: because the
+ * server took longer for each the more it had, or because it was not given
+ * more? */
+static void load_judge_queue(struct load_verdict *v,
+                             const struct load_config *k,
+                             const struct load_result *r, double share)
+{
+    double eased = r->eased.n ? (double)r->eased.ns / (double)r->eased.n
+                              : (double)hdr_percentile(&r->service, 0);
+    double queued = r->queued.n ? (double)r->queued.ns / (double)r->queued.n
+                                : eased;
+    if (share > LOAD_QUEUED_SHARE &&
+        load_blame(v, LOAD_BY_SERVER, queued, LOAD_SLOWER * eased)) {
+        load_because(v, "an answer took %.3g ms while the connections were "
+                     "full, %.0f%% of the time, and %.3g ms while they were "
+                     "not: more calls in flight would wait there",
+                     queued / 1e6, 100 * share, eased / 1e6);
+        return;
+    }
+    if (load_blame(v, LOAD_BY_SETTINGS, share, LOAD_QUEUED_SHARE))
+        load_because(v, "calls waited for a stream %.0f%% of the time: %" PRIu64
+                     " connections, of %" PRIu64 " streams each", 100 * share,
+                     load_connections(k), r->peer_streams < LOAD_OPEN_STREAMS ?
+                     (uint64_t)r->peer_streams : k->streams ? k->streams :
+                     LOAD_OPEN_STREAMS);
+}
+
 /* Is it what the server allows, or the network? */
 static void load_judge_path(struct load_verdict *v, const struct load_config *k,
                             const struct load_result *r)
 {
     double wall = (double)r->elapsed_ns * r->threads;
-    double queued = (double)r->queued_ns / wall;
     double per = (double)(k->streams ? k->streams : 1) * (double)k->clients /
                  (double)load_connections(k);
-    if (load_open(k) &&
-        load_blame(v, LOAD_BY_SETTINGS, queued, LOAD_QUEUED_SHARE))
-        load_because(v, "calls waited for a stream %.0f%% of the time: %" PRIu64
-                     " connections, of %" PRIu64 " streams each", 100 * queued,
-                     load_connections(k), r->peer_streams < LOAD_OPEN_STREAMS ?
-                     (uint64_t)r->peer_streams : k->streams ? k->streams :
-                     LOAD_OPEN_STREAMS);
-    if (!load_open(k) && load_blame(v, LOAD_BY_SETTINGS, per, r->peer_streams))
+    if (load_open(k))
+        load_judge_queue(v, k, r, (double)r->queued_ns / wall);
+    else if (load_blame(v, LOAD_BY_SETTINGS, per, r->peer_streams))
         load_because(v, "the server allows %" PRIu32 " of the %.0f calls in "
                      "flight on a connection", r->peer_streams, per);
     double limited = (double)r->tcp_limited_ns / (double)r->tcp_busy_ns;
@@ -20966,23 +21140,18 @@ static void load_judge_path(struct load_verdict *v, const struct load_config *k,
 static void load_judge_rate(struct load_verdict *v, const struct load_config *k,
                             const struct load_result *r)
 {
-    int64_t most_ns = load_schedule_ns(k);
-    double rest = r->planned ? (double)(r->planned - r->ok) / (double)r->planned
-                             : 0;
-    if (k->duration_ns && (!most_ns || k->duration_ns < most_ns))
-        most_ns = k->duration_ns;
-    double over = most_ns ? (double)r->elapsed_ns / (double)most_ns - 1 : 0;
-    if (r->not_sent || rest > LOAD_BEHIND_SHARE || over > LOAD_BEHIND_SHARE) {
+    struct load_behind b = load_behind(k, r);
+    if (b.late) {
         v->limit = LOAD_BY_SERVER;
-        v->confidence = fmin(1, 0.5 + fmax(rest, over));
+        v->confidence = fmin(1, 0.5 + fmax(b.rest, b.over));
         load_because(v, "the schedule was kept and the server was not: %.1f%% "
                      "of the calls went wrong, were cut off or not sent, and "
-                     "the last came %.0f%% after its end", 100 * rest,
-                     100 * fmax(over, 0));
+                     "the last came %.0f%% after its end", 100 * b.rest,
+                     100 * b.over);
         return;
     }
     v->limit = LOAD_BY_RATE;
-    v->confidence = 1 - rest;
+    v->confidence = 1 - b.rest;
     load_because(v, "the server kept up with the schedule: it may be able to "
                  "do more");
 }
@@ -20992,7 +21161,7 @@ static struct load_verdict load_judge(const struct load_config *k,
                                       const struct load_result *r)
 {
     struct load_verdict v = { .limit = LOAD_BY_UNKNOWN };
-    double busy = 0;
+    double wait, busy = load_busy(r, &wait);
     if (r->ok + r->failed < LOAD_JUDGED_CALLS ||
         r->elapsed_ns < LOAD_JUDGED_NS || !r->threads) {
         load_because(&v, "too short to tell: %" PRIu64 " calls in %.0f ms",
@@ -21000,15 +21169,12 @@ static struct load_verdict load_judge(const struct load_config *k,
         return v;
     }
     load_judge_path(&v, k, r);
-    load_judge_client(&v, r);           /* stands over the others */
-    if (v.limit != LOAD_BY_UNKNOWN)
+    load_judge_client(&v, k, r);        /* stands over the others */
+    if (v.limit != LOAD_BY_UNKNOWN && v.limit != LOAD_BY_SERVER)
         return v;
-    for (unsigned i = 0; i < r->threads; i++)
-        busy = fmax(busy, (double)r->thread[i].cpu_ns /
-                          (double)r->thread[i].wall_ns);
-    if (load_open(k)) {
+    if (v.limit == LOAD_BY_UNKNOWN && load_open(k)) {
         load_judge_rate(&v, k, r);
-    } else {
+    } else if (v.limit == LOAD_BY_UNKNOWN) {
         v.limit = LOAD_BY_SERVER;
         v.confidence = 1 - busy;
     }
@@ -21166,6 +21332,15 @@ static uint64_t load_saved_count(const struct js_value *v, const char *name)
     return js_get_uint(&m);
 }
 
+/* The member name of v into *p. */
+static void load_saved_pace(const struct js_value *v, const char *name,
+                            struct load_pace *p)
+{
+    struct js_value m = js_member(v, name);
+    p->n = load_saved_count(&m, "ok");
+    p->ns = (int64_t)load_saved_count(&m, "service_ns");
+}
+
 /* Read the histogram that is the member name of v into h, which is empty; none
  * is fine. */
 static int load_saved_hdr(const struct js_value *v, const char *name,
@@ -21260,6 +21435,15 @@ static void load_saved_config(struct load_saved *s, const struct js_value *v)
             .sys_ns = (int64_t)load_saved_count(&thread, "sys_ns"),
             .wall_ns = (int64_t)load_saved_count(&thread, "wall_ns"),
             .wait_ns = (int64_t)load_saved_count(&thread, "wait_ns") };
+    r->queued_ns = (int64_t)load_saved_count(&client, "streams_blocked_ns");
+    r->tcp_busy_ns = (int64_t)load_saved_count(&client, "tcp_busy_ns");
+    r->tcp_limited_ns = (int64_t)load_saved_count(&client, "tcp_limited_ns");
+    r->gave_up = load_saved_count(&client, "gave_up");
+    r->tx_blocked = load_saved_count(&client, "tx_blocked");
+    if (js_member(&client, "peer_streams").kind == JS_NUMBER)
+        r->peer_streams = (uint32_t)load_saved_count(&client, "peer_streams");
+    load_saved_pace(&client, "while_streams_free", &r->eased);
+    load_saved_pace(&client, "while_streams_blocked", &r->queued);
 }
 
 /* Read the counts and times of v. */
@@ -21340,6 +21524,8 @@ static void load_result_merge(struct load_result *r,
     if (f->peer_streams < r->peer_streams)
         r->peer_streams = f->peer_streams;
     r->queued_ns += f->queued_ns;
+    load_pace_add(&r->eased, &f->eased);
+    load_pace_add(&r->queued, &f->queued);
     r->tcp_busy_ns += f->tcp_busy_ns;
     r->tcp_limited_ns += f->tcp_limited_ns;
     for (unsigned i = 0; i < f->threads && r->threads < LOAD_THREADS_MOST; i++)
@@ -23581,6 +23767,17 @@ static void out_load_js_errors(struct js *j, const struct load_result *r)
     out_js_count(j, "errors_of_other_kinds", r->other_errors);
 }
 
+/* A member of that name: good calls, and their times from sending in all. */
+static void out_load_js_pace(struct js *j, const char *name,
+                             const struct load_pace *p)
+{
+    js_key(j, name);
+    js_open(j, '{');
+    out_js_count(j, "ok", p->n);
+    out_js_count(j, "service_ns", (uint64_t)p->ns);
+    js_close(j, '}');
+}
+
 /* The member client. */
 static void out_load_js_client(struct js *j, const struct load_result *r)
 {
@@ -23614,6 +23811,8 @@ static void out_load_js_client(struct js *j, const struct load_result *r)
         js_put_int(j, r->peer_streams);
     out_js_count(j, "tx_blocked", r->tx_blocked);
     out_js_count(j, "streams_blocked_ns", (uint64_t)r->queued_ns);
+    out_load_js_pace(j, "while_streams_free", &r->eased);
+    out_load_js_pace(j, "while_streams_blocked", &r->queued);
     out_js_count(j, "tcp_busy_ns", (uint64_t)r->tcp_busy_ns);
     out_js_count(j, "tcp_limited_ns", (uint64_t)r->tcp_limited_ns);
     out_js_count(j, "gave_up", r->gave_up);

@@ -28,6 +28,8 @@ stalls() {
     stop_stall
     tally 'stall' "$PY" tests/result.py stall "$T/stall.log" "$T/stall.json" \
         200 4500
+    limit 'a server that stands still did not keep up' "$T/stall.json" \
+        server client
 }
 
 limit_of() {
@@ -54,6 +56,9 @@ too_slow() {
         [ "$(limit_of "$T/slow.json")" = server ] && break
     done
     limit 'the server is the limit' "$T/slow.json" server
+    check 'ten times too slow, one connection' 0 "$BIN" load --rate 1000 -d 1s \
+        --drain 300ms -o "$T/one.json" "$TO"
+    limit 'the server is the limit there too' "$T/one.json" server
     check 'ten times too slow, and soon over' 0 "$BIN" load --rate 1000 -d 1s \
         --drain 300ms -c 4 -o "$T/over.json" "$TO"
     stop_stall
