@@ -1620,17 +1620,13 @@ static int sys_write_check(const char *path, struct gp_why *why)
     return GP_OK;
 }
 
-/* Replace the file at path by n bytes: written beside it, synced, renamed.
- * A symbolic link keeps pointing: its target is what is replaced. */
-static int sys_write_file(const char *path, const void *src, size_t n,
-                          struct gp_why *why)
+/* Close fd, the temporary file tmp, which is as it should be when ok: synced,
+ * it takes target's place; else it is removed and errno says why.  path is
+ * target's name in the error. */
+static int sys_put_in_place(int fd, const char *tmp, const char *target,
+                            const char *path, bool ok, struct gp_why *why)
 {
-    char tmp[PATH_MAX], real[PATH_MAX];
-    const char *target = realpath(path, real) ? real : path;
-    int fd = sys_temp_beside(target, tmp, sizeof tmp, why);
-    if (fd < 0)
-        return fd;
-    bool ok = !sys_write_fd(fd, src, n) && !fsync(fd);
+    ok = ok && !fsync(fd);
     int saved = errno;
     if (close(fd) && ok) {
         saved = errno;
@@ -1647,6 +1643,20 @@ static int sys_write_file(const char *path, const void *src, size_t n,
     unlink(tmp);
     return txt_fail(why, GP_EIO, "%s: not written, left as it was: %s", path,
                     strerror(saved));
+}
+
+/* Replace the file at path by n bytes: written beside it, synced, renamed.
+ * A symbolic link keeps pointing: its target is what is replaced. */
+static int sys_write_file(const char *path, const void *src, size_t n,
+                          struct gp_why *why)
+{
+    char tmp[PATH_MAX], real[PATH_MAX];
+    const char *target = realpath(path, real) ? real : path;
+    int fd = sys_temp_beside(target, tmp, sizeof tmp, why);
+    if (fd < 0)
+        return fd;
+    return sys_put_in_place(fd, tmp, target, path, !sys_write_fd(fd, src, n),
+                            why);
 }
 
 /* Start fn(arg) on a new thread called name (at most 15 bytes), with every
@@ -21217,8 +21227,15 @@ struct load_report {                    /* a result, and what it means */
                                          * not known */
     const struct load_spread *run;      /* of --repeat */
     size_t nrun;                        /* 0: there was one run */
+    const struct load_result *old;      /* to be compared with; or NULL */
     int    exit;                        /* what the program ends with */
 };
+
+/* n, or its share of whole. */
+static double load_part(uint64_t n, uint64_t whole, bool share)
+{
+    return !share ? (double)n : whole ? (double)n / (double)whole : 0;
+}
 
 /* The figure called name of t; NAN where it is not known.  False: there is none
  * of that name. */
@@ -21245,8 +21262,9 @@ static bool load_figure(const struct load_report *t, struct slice name,
         *v = !share ? (double)r->failed
                     : done > 0 ? (double)r->failed / done : (double)NAN;
     else if (txt_equal(name, txt_slice("not_sent")))
-        *v = !share ? (double)r->not_sent
-                    : r->planned ? (double)r->not_sent / (double)r->planned : 0;
+        *v = load_part(r->not_sent, r->planned, share);
+    else if (txt_equal(name, txt_slice("cut_off")))
+        *v = load_part(r->cut_off, r->planned, share);
     else if (txt_equal(name, txt_slice("cpu_per_call")))
         *v = t->profile ? t->profile->anl->cpu_ns_per_call : (double)NAN;
     else
@@ -21283,9 +21301,9 @@ static int load_assert(const struct load_report *t, struct load_assert *a,
     if (!a->text[n] || op - n > 2 || (same && a->text[n + 1] != '=') ||
         isnan(bound) || !load_figure(t, name, share, &a->value))
         return txt_fail(why, GP_EUSAGE, "'%s': takes pN, mean, min, max, rps, "
-                        "errors, not_sent or cpu_per_call, then < <= > or >=, "
-                        "then a number, a share such as 1%% or a time such as "
-                        "5ms", a->text);
+                        "errors, not_sent, cut_off or cpu_per_call, then < <= "
+                        "> or >=, then a number, a share such as 1%% or a time "
+                        "such as 5ms", a->text);
     a->pass = less ? a->value < bound : a->value > bound;
     a->pass |= same && a->value >= bound && a->value <= bound;
     return GP_OK;
@@ -23301,6 +23319,77 @@ static void out_load_notes(struct buf *b, const struct load_report *t)
         txt_puts(b, "  note      interrupted: these are the results so far\n");
 }
 
+/* ---- load: two results beside each other ---- */
+
+/* How t differs from the result it is compared with: put for each figure, times
+ * in ns. */
+static void out_load_changes(const struct load_report *t, void *arg,
+                             void (*put)(void *arg, const char *name,
+                                         double old, double now, bool time))
+{
+    const struct load_result *r = t->result, *old = t->old;
+    char name[24];
+    double s = (double)r->elapsed_ns / 1e9, was = (double)old->elapsed_ns / 1e9;
+    put(arg, "req/s", was > 0 ? (double)old->ok / was : (double)NAN,
+        s > 0 ? (double)r->ok / s : (double)NAN, false);
+    put(arg, "failed", (double)old->failed, (double)r->failed, false);
+    for (size_t i = 0; i < t->npercent; i++) {
+        double p = t->percent[i];
+        snprintf(name, sizeof name, "p%.10g", p);
+        put(arg, name, out_percentile_ok(old->latency.n, p) ?
+            (double)hdr_percentile(&old->latency, p) : (double)NAN,
+            out_percentile_ok(r->latency.n, p) ?
+            (double)hdr_percentile(&r->latency, p) : (double)NAN, true);
+    }
+}
+
+/* A line: a figure before and now, and by how much it changed. */
+static void out_change_line(void *b, const char *name, double old, double now,
+                            bool time)
+{
+    struct buf t[2] = {{0}};
+    for (int i = 0; i < 2; i++) {
+        double v = i ? now : old;
+        if (isnan(v))
+            txt_puts(&t[i], "n/a");
+        else if (time)
+            txt_put_time(&t[i], v);
+        else
+            txt_putf(&t[i], "%.0f", v);
+        mem_put_byte(&t[i], 0);
+    }
+    txt_putf(b, "  %-9s %10s  -> %10s", name, (char *)t[0].data,
+             (char *)t[1].data);
+    if (old > 0 && !isnan(now))
+        txt_putf(b, "   %+.1f%%", 100 * (now / old - 1));
+    mem_put_byte(b, '\n');
+    mem_fini(&t[0]);
+    mem_fini(&t[1]);
+}
+
+/* Append how t differs from an older result, if it is compared with one. */
+static void out_load_compare(struct buf *b, const struct load_report *t)
+{
+    if (!t->old)
+        return;
+    txt_puts(b, "\n  compared with the older result\n");
+    out_load_changes(t, b, out_change_line);
+    txt_puts(b, "  one run each: differences between runs of the same server "
+             "are not known from this\n");
+}
+
+/* A member: a figure before and now. */
+static void out_change_member(void *j, const char *name, double old, double now,
+                              bool time)
+{
+    (void)time;
+    js_key(j, name);
+    js_open(j, '{');
+    out_js_num(j, "old", old);
+    out_js_num(j, "now", now);
+    js_close(j, '}');
+}
+
 /* ---- the server's CPU by call ---- */
 
 /* A member that is a whole number. */
@@ -23538,6 +23627,7 @@ static void out_load_text(struct buf *b, const struct load_report *t,
     out_load_asserts(b, t);
     if (t->profile)
         out_load_profile(b, t->profile);
+    out_load_compare(b, t);
 }
 
 /* The members percentiles of h. */
@@ -23884,6 +23974,14 @@ static void out_load_json(struct buf *b, const struct load_report *t)
     }
     js_close(&j, ']');
     out_load_js_profile(&j, t->profile);
+    js_key(&j, "compare");
+    if (t->old) {
+        js_open(&j, '{');
+        out_load_changes(t, &j, out_change_member);
+        js_close(&j, '}');
+    } else {
+        js_put_null(&j);
+    }
     js_key(&j, "exit");
     js_put_int(&j, t->exit);
     js_close(&j, '}');
@@ -24168,6 +24266,21 @@ static void out_page_series(struct buf *b, const struct load_result *r)
     txt_puts(b, "</svg>\n");
 }
 
+/* Append lines as text of a page. */
+static void out_page_lines(struct buf *b, struct slice text)
+{
+    while (text.n) {
+        const char *end = memchr(text.p, '\n', text.n);
+        size_t n = end ? (size_t)(end - text.p) : text.n;
+        svg_put_text(b, (struct slice){ text.p, n });
+        if (end)
+            mem_put_byte(b, '\n');
+        n += end != NULL;
+        text.p += n;
+        text.n -= n;
+    }
+}
+
 /* Append t as a page that needs nothing else: no network, no script. */
 static void out_load_html(struct buf *b, const struct load_report *t)
 {
@@ -24176,7 +24289,7 @@ static void out_load_html(struct buf *b, const struct load_report *t)
                                     sizeof *out_page_head);
     out_load_plan(&text, t->config);
     txt_puts(b, "<h1>grpcprof load</h1>\n<pre>");
-    svg_put_text(b, (struct slice){ (const char *)text.data, text.len });
+    out_page_lines(b, (struct slice){ (const char *)text.data, text.len });
     txt_putf(b, "</pre>\n<p class=\"verdict\"><b data-key=\"verdict\">%s</b> ",
              out_limit[t->verdict.limit][0]);
     for (size_t i = 0; i < t->verdict.nwhy; i++) {
@@ -24195,61 +24308,11 @@ static void out_load_html(struct buf *b, const struct load_report *t)
     out_load_errors(&text, t->result, false);
     out_load_notes(&text, t);
     out_load_asserts(&text, t);
-    svg_put_text(b, (struct slice){ (const char *)text.data, text.len });
+    out_load_compare(&text, t);
+    out_page_lines(b, (struct slice){ (const char *)text.data, text.len });
     txt_puts(b, "</pre>\n</body></html>\n");
     b->err = b->err ? b->err : text.err;
     mem_fini(&text);
-}
-
-/* ---- two results beside each other ---- */
-
-/* A line: a figure before and now, and by how much it changed. */
-static void out_compare_line(struct buf *b, const char *name, double old,
-                             double now, bool time)
-{
-    struct buf t[2] = {{0}};
-    for (int i = 0; i < 2; i++) {
-        double v = i ? now : old;
-        if (isnan(v))
-            txt_puts(&t[i], "n/a");
-        else if (time)
-            txt_put_time(&t[i], v);
-        else
-            txt_putf(&t[i], "%.0f", v);
-        mem_put_byte(&t[i], 0);
-    }
-    txt_putf(b, "  %-9s %10s  -> %10s", name, (char *)t[0].data,
-             (char *)t[1].data);
-    if (old > 0 && !isnan(now))
-        txt_putf(b, "   %+.1f%%", 100 * (now / old - 1));
-    mem_put_byte(b, '\n');
-    mem_fini(&t[0]);
-    mem_fini(&t[1]);
-}
-
-/* Append how t differs from the older result old. */
-static void out_load_compare(struct buf *b, const struct load_report *t,
-                             const struct load_result *old)
-{
-    const struct load_result *r = t->result;
-    char name[24];
-    double s = (double)r->elapsed_ns / 1e9, was = (double)old->elapsed_ns / 1e9;
-    txt_puts(b, "\n  compared with the older result\n");
-    out_compare_line(b, "req/s", was > 0 ? (double)old->ok / was : (double)NAN,
-                     s > 0 ? (double)r->ok / s : (double)NAN, false);
-    out_compare_line(b, "failed", (double)old->failed, (double)r->failed,
-                     false);
-    for (size_t i = 0; i < t->npercent; i++) {
-        double p = t->percent[i];
-        snprintf(name, sizeof name, "p%.10g", p);
-        out_compare_line(b, name, out_percentile_ok(old->latency.n, p) ?
-                         (double)hdr_percentile(&old->latency, p) : (double)NAN,
-                         out_percentile_ok(r->latency.n, p) ?
-                         (double)hdr_percentile(&r->latency, p) : (double)NAN,
-                         true);
-    }
-    txt_puts(b, "  one run each: differences between runs of the same server "
-             "are not known from this\n");
 }
 
 /* ================================== 26 CLI ==================================
@@ -25747,7 +25810,6 @@ struct cmd_result {
     double percent[CMD_PERCENTS_MOST];
     struct load_assert assert[CMD_LIST_MOST];
     struct load_saved old;              /* of --compare */
-    bool   compare;
 };
 
 /* Read --percentiles and --assert into to, and see whether they can be read. */
@@ -25826,8 +25888,6 @@ static int cmd_result_write(const struct cmd_load *c, int format,
         (void)load_assert(t, &t->assert[i], &why);
     t->exit = signo ? 128 + signo : cmd_result_exit(t, c->strict);
     cmd_load_put(b, format, t, !file && cmd_color(&c->common, STDOUT_FILENO));
-    if (to->compare && format == CMD_LOAD_TEXT)
-        out_load_compare(b, t, &to->old.result);
     if (!file)
         return cmd_print(b) ? CMD_FAILED : t->exit;
     if (b->err || sys_write_file(c->out, b->data, b->len, &why)) {
@@ -25988,16 +26048,67 @@ static int cmd_load_measure(struct cmd_load *c, int format,
     return status;
 }
 
+struct cmd_log {                        /* of --log-requests */
+    const char *path;                   /* as given; NULL: none */
+    char tmp[PATH_MAX];                 /* what is written; empty: path, which
+                                         * is a pipe or a device */
+    char target[PATH_MAX];
+};
+
+/* Open the log at path into *log and *fd; returns an exit status. */
+static int cmd_log_open(struct cmd_log *log, const char *path, int *fd)
+{
+    struct stat st;
+    struct gp_why why;
+    if (!stat(path, &st) && !S_ISREG(st.st_mode)) {
+        *fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+        if (*fd < 0)
+            txt_fail(&why, GP_EIO, "%s: %s", path, strerror(errno));
+    } else {
+        if (!realpath(path, log->target))
+            snprintf(log->target, sizeof log->target, "%s", path);
+        *fd = sys_temp_beside(log->target, log->tmp, sizeof log->tmp, &why);
+    }
+    if (*fd < 0) {
+        cmd_say("%s", why.text);
+        *fd = 0;
+        return CMD_FAILED;
+    }
+    log->path = path;
+    return CMD_OK;
+}
+
+/* The log is complete, or empty because nothing was measured: then the one
+ * that was there stays.  Returns an exit status. */
+static int cmd_log_close(struct cmd_log *log, int fd)
+{
+    struct gp_why why;
+    if (!*log->tmp)
+        return close(fd) ? CMD_FAILED : CMD_OK;
+    if (!lseek(fd, 0, SEEK_END)) {
+        unlink(log->tmp);
+        return close(fd) ? CMD_FAILED : CMD_OK;
+    }
+    if (!sys_put_in_place(fd, log->tmp, log->target, log->path, true, &why))
+        return CMD_OK;
+    cmd_say("%s", why.text);
+    return CMD_FAILED;
+}
+
 /* grpcprof load. */
 static int cmd_load_run(const struct cmd_command *cmd)
 {
     struct cmd_load *c = cmd->config;
     struct load_config plan;
-    struct cmd_result to = { .compare = c->compare != NULL };
+    struct cmd_result to = {0};
+    struct cmd_log log = {0};
     struct load_profiler profiler = {0};
     struct gp_why why;
     int format = cmd_load_format(c, cmd);
     int status = format < 0 ? CMD_USAGE : cmd_load_plan(c, cmd, &plan);
+    if (!status && c->compare && format != CMD_LOAD_TEXT &&
+        format != CMD_LOAD_JSON && format != CMD_LOAD_HTML)
+        status = cmd_misuse(cmd, "--compare is shown in text, json, html");
     if (!status)
         status = cmd_result_init(&to, c, cmd);
     int e = status ? GP_OK : load_check(&plan, &why);
@@ -26010,22 +26121,18 @@ static int cmd_load_run(const struct cmd_command *cmd)
         cmd_say("%s", why.text);
         status = CMD_FAILED;
     }
-    if (!status && c->compare)
+    if (!status && c->compare) {
         status = cmd_result_read(c->compare, &to.old);
-    if (!status && c->log) {
-        plan.log_fd = open(c->log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND |
-                                   O_CLOEXEC, 0666);
-        if (plan.log_fd < 0) {
-            cmd_say("%s: %s", c->log, strerror(errno));
-            status = CMD_FAILED;
-        }
+        to.report.old = &to.old.result;
     }
+    if (!status && c->log)
+        status = cmd_log_open(&log, c->log, &plan.log_fd);
     if (!status)
         status = cmd_load_profiler(c, cmd, &plan, &profiler);
     if (!status)
         status = cmd_load_measure(c, format, &plan, &to);
     load_profiler_fini(&profiler);
-    if (c->log && plan.log_fd > 0 && close(plan.log_fd) && !status)
+    if (log.path && cmd_log_close(&log, plan.log_fd) && !status)
         status = CMD_FAILED;
     load_saved_fini(&to.old);
     cmd_load_release(c);

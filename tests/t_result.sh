@@ -101,6 +101,26 @@ judged() {
     check 'compared with an older one' 0 "$BIN" load -n 300 \
         --compare "$T/closed.json" "$to"
     has 'says how it changed' "$OUT" '^  req/s .* -> .*%$'
+    check 'compared, JSON' 0 "$BIN" load -n 300 -f json \
+        --compare "$T/closed.json" "$to"
+    cp "$OUT" "$T/changed.json"
+    need 'the comparison by its schema' py:jsonschema &&
+        tally 'compare' "$PY" tests/result.py schema "$T/changed.json"
+    has 'has old and new' "$T/changed.json" '"p50":\{"old":[0-9.]+, *"now":[0-9.]+'
+    check 'compared, HTML' 0 "$BIN" load -n 300 -f html \
+        --compare "$T/closed.json" "$to"
+    has 'shows it too' "$OUT" '^  req/s .* -&gt; .*%$'
+    check 'no comparison in CSV' 2 "$BIN" load -n 1 -f csv \
+        --compare "$T/closed.json" "$to"
+    echo old >"$T/kept.log"
+    check 'a log is written beside' 4 "$BIN" load -n 300 --assert 'cut_off>0' \
+        --log-requests "$T/kept.log" "$to"
+    lacks 'and takes the place of the old one' "$T/kept.log" old
+    check 'not where nothing was measured' 1 "$BIN" load -n 1 \
+        --log-requests "$T/kept.log" 127.0.0.1:1
+    has 'whose old one stays' "$T/kept.log" .
+    check 'a log into a pipe' 0 bash -c '"$1" load -q -n 3 -c 1 \
+        --log-requests >(cat >"$2") "$3" >/dev/null' - "$BIN" "$T/piped" "$to"
     check 'compared with what is no result' 1 "$BIN" load -n 1 \
         --compare tests/load.schema.json "$to"
     one_line 'says so' 'load.schema.json: not a result of grpcprof load'
