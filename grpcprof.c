@@ -13,28 +13,29 @@
  *  2  MEM      growable buffer, arena, hash index; every allocation
  *  3  TXT      strict numbers, durations, UTF-8, percent codec
  *  4  SYS      clocks, whole files, threads, child processes, usable CPUs
- *  5  JS       JSON writer
- *  6  PB       protobuf wire: bounded reader, sticky-error writer
- *  7  GZ       gzip, both ways, bounded output
- *  8  HDR      latency histogram, fixed memory, mergeable
- *  9  ELF      address -> mapping, function and line
- * 10  SMP      sampler: the only code that runs in a signal handler
- * 11  PP       profile.proto model: read, build, write
- * 12  REC      recorder: windows as differences of one table
- * 13  VIEW     a profile by function: flat, cum, folded stacks
- * 14  ANL      categories, shares with intervals, trust, verdict
- * 15  SVG      flame graph: one self-contained picture
- * 16  DSC      protobuf descriptors: names and imports
- * 17  NET      addresses, sockets, event loop, timers, wake-ups
- * 18  H2       one HTTP/2 connection over nghttp2; no gRPC in here
- * 19  JOB      work that any loop of a pool may do
- * 20  RPC      gRPC on H2, both ends: framing, status, deadlines
- * 21  SVC      Greeter, Health, Reflection, TestService
- * 22  WEB      debug endpoint: HTTP/1.1
- * 23  API      what grpcprof.h promises
- * 24  LOAD     load generator
- * 25  OUT      writers of what ANL, VIEW and LOAD found
- * 26  CLI      option tables, help, the commands, main
+ *  5  RE       RE2 syntax on libc's regcomp: translated, or refused by name
+ *  6  JS       JSON writer
+ *  7  PB       protobuf wire: bounded reader, sticky-error writer
+ *  8  GZ       gzip, both ways, bounded output
+ *  9  HDR      latency histogram, fixed memory, mergeable
+ * 10  ELF      address -> mapping, function and line
+ * 11  SMP      sampler: the only code that runs in a signal handler
+ * 12  PP       profile.proto model: read, build, write
+ * 13  REC      recorder: windows as differences of one table
+ * 14  VIEW     a profile by function: flat, cum, folded stacks
+ * 15  ANL      categories, shares with intervals, trust, verdict
+ * 16  SVG      flame graph: one self-contained picture
+ * 17  DSC      protobuf descriptors: names and imports
+ * 18  NET      addresses, sockets, event loop, timers, wake-ups
+ * 19  H2       one HTTP/2 connection over nghttp2; no gRPC in here
+ * 20  JOB      work that any loop of a pool may do
+ * 21  RPC      gRPC on H2, both ends: framing, status, deadlines
+ * 22  SVC      Greeter, Health, Reflection, TestService
+ * 23  WEB      debug endpoint: HTTP/1.1
+ * 24  API      what grpcprof.h promises
+ * 25  LOAD     load generator
+ * 26  OUT      writers of what ANL, VIEW and LOAD found
+ * 27  CLI      option tables, help, the commands, main
  *
  * CONVENTIONS
  *
@@ -69,6 +70,7 @@
 
 #include <arpa/inet.h>
 #include <assert.h>
+#include <ctype.h>
 #include <dirent.h>
 #include <elf.h>
 #include <errno.h>
@@ -77,6 +79,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <linux/perf_event.h>
+#include <locale.h>
 #include <math.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -84,6 +87,7 @@
 #include <nghttp2/nghttp2.h>
 #include <poll.h>
 #include <pthread.h>
+#include <regex.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
@@ -185,8 +189,17 @@ enum {
     PP_MOST_ROWS = 16 << 20,
     PP_MOST_REFS = 256 << 20,
 
+    /* Sample types of a profile, and for gperftools' format frames of a stack
+     * and the longest period. */
+    VIEW_MOST_TAGS    = 8,              /* keys of --tagroot or --tagleaf */
+    PP_MOST_TYPES     = 64,
+    PP_MOST_DEPTH     = 4096,
+    PP_MOST_PERIOD_US = 1000000000,
+
     /* A profile inflates to at most this; the largest seen is 80 MB. */
     PP_MOST_BYTES = 1 << 30,
+
+    CMD_RULES_BYTES = 1 << 20,
 
     /* Values of one option, and positional arguments: an error past it. */
     CMD_LIST_MOST = 64,
@@ -425,6 +438,10 @@ enum {
     /* Kinds of error told apart; further kinds are only counted. */
     LOAD_ERRORS = 24,
 
+    /* An expression: its bytes, and RE2's own limit on repetition. */
+    RE_MOST_BYTES  = 1000,
+    RE_MOST_REPEAT = 1000,
+
     /* Times in a row that a client's calls are sent again because the server
      * said it had not processed them; past it they count as failed. */
     LOAD_RESENDS = 20,
@@ -521,6 +538,7 @@ enum {
 
 /* load: pause before the second attempt to reconnect; doubles up to the most.
  * --connect-timeout bounds all attempts together. */
+#define CMD_DEMANGLE_NS      INT64_C(5000000000)
 #define LOAD_BACKOFF_NS      INT64_C(10000000)
 #define LOAD_BACKOFF_MOST_NS INT64_C(500000000)
 
@@ -581,8 +599,19 @@ enum {
     ANL_LEAST_LOAD_S = 20,
     ANL_MOST_LOAD_S = 600,
 
-    /* Rows of a table of the text report; --top changes it. */
+    /* Samples of a function, in both profiles, that a difference needs before
+     * it is asked whether it is one. */
+    ANL_LEAST_COMPARED = 10,
+
+    /* Rules of --rules. */
+    ANL_MOST_RULES = 10000,
+
+    /* Rows of a table of the text report; --top changes it.  Of -f tree as many
+     * as pprof's, and labels of a sample that a view shows. */
     OUT_ROWS = 20,
+    OUT_TREE_ROWS = 80,
+    OUT_EXPLAINED = 100,
+    OUT_MOST_LABELS = 128,
 
     /* Names in the text report are cut to this many columns, so that a line
      * stays near 100; the other formats have them whole. */
@@ -639,6 +668,7 @@ enum {
 #define CMD_LOOK_NS INT64_C(250000000)
 
 /* z of a two-sided 95 % interval. */
+#define ANL_FALSE_SHARE 0.05            /* of differences called significant */
 #define ANL_Z 1.959963984540054
 
 /* As `go tool pprof` trims its tables by default: nodes below this share of
@@ -1463,6 +1493,33 @@ static unsigned txt_distance(const char *a, const char *b)
     return d[na][nb];
 }
 
+/* The next word of s, between blanks; empty at its end. */
+static struct slice txt_next_word(struct slice *s)
+{
+    size_t n = 0;
+    while (s->n && isspace((unsigned char)*s->p)) {
+        s->p++;
+        s->n--;
+    }
+    while (n < s->n && !isspace((unsigned char)s->p[n]))
+        n++;
+    struct slice word = { s->p, n };
+    s->p += n;
+    s->n -= n;
+    return word;
+}
+
+/* The next line of s, without its end. */
+static struct slice txt_next_line(struct slice *s)
+{
+    const char *end = memchr(s->p, '\n', s->n);
+    size_t n = end ? (size_t)(end - s->p) : s->n;
+    struct slice line = { s->p, n };
+    s->p += n + (end != NULL);
+    s->n -= n + (end != NULL);
+    return line;
+}
+
 /* ================================== 4 SYS ===================================
  * for     the system: clocks, files read whole, files replaced whole, named
  *         threads, child processes with a time limit, usable CPUs
@@ -1913,7 +1970,471 @@ static uint64_t sys_raise_files(void)
     return r.rlim_cur;
 }
 
-/* =================================== 5 JS ===================================
+/* =================================== 5 RE ===================================
+ * for     RE2 syntax on libc's regcomp
+ * uses    MEM, TXT
+ * owns    the compiled expression until re_fini
+ * spec    [RE2] google/re2 doc/syntax.txt; POSIX.1-2017 9.4 (ERE), and the
+ *         escapes \b \B of glibc
+ * prefix  re_
+ * runs    any thread; an expression may be matched by several at once
+ *
+ * An expression is translated, or refused with the construct that POSIX has no
+ * counterpart for.  Only whether it matches counts, so that lazy and greedy are
+ * the same.  Text is UTF-8.
+ *
+ *   \d+?(?:x|\.)\z      [0-9]+(x|\.)$
+ *
+ * Invariant  no backtracking: back references, which RE2 has not, are refused;
+ *            repetition is bounded (RE_MOST_REPEAT), and so is the text.
+ * Does not   tell a line end from other characters for `.`.
+ */
+
+struct re {
+    regex_t re;
+    bool    ready;                      /* re is to be released */
+};
+
+struct re_in {                          /* a translation */
+    const char *at;                     /* the rest of the expression */
+    struct buf  out;                    /* owned: in POSIX syntax */
+    unsigned    depth;                  /* open groups */
+    uint64_t    repeat;                 /* product of all counted ones */
+    bool        atom;                   /* the last can be repeated */
+    bool        again;                  /* the last was a repetition */
+    bool        icase;
+};
+
+/* The locale in which text is UTF-8; that of the program where there is none
+ * (the C library then compares bytes). */
+static locale_t re_locale(void)
+{
+    static _Atomic(locale_t) made;
+    locale_t l = atomic_load(&made), none = (locale_t)0;
+    if (l != none)
+        return l;
+    l = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+    if (l == none)
+        return LC_GLOBAL_LOCALE;
+    if (!atomic_compare_exchange_strong(&made, &none, l)) {
+        freelocale(l);
+        l = none;
+    }
+    return l;
+}
+
+/* Say what cannot be translated. */
+static int re_bad(struct gp_why *why, const char *what, const char *construct)
+{
+    return txt_fail(why, GP_EUSAGE, "%s '%.40s'", what, construct);
+}
+
+/* The character of an escape after the backslash at in->at, into *c; in->at
+ * moves behind it.  GP_EUSAGE: it is not one character. */
+static int re_escaped(struct re_in *in, uint32_t *c, struct gp_why *why)
+{
+    static const char control[] = "a\af\ft\tn\nr\rv\v";
+    char k = *in->at;
+    const char *found = k ? strchr(control, k) : NULL;
+    if (found && (found - control) % 2 == 0) {
+        *c = (uint32_t)found[1];
+        in->at++;
+        return GP_OK;
+    }
+    if (k == 'x') {
+        const char *p = in->at + 1;
+        bool brace = *p == '{';
+        int n = 0, most = brace ? 6 : 2;
+        *c = 0;
+        for (p += brace; n < most && txt_hex(*p) >= 0; n++)
+            *c = *c << 4 | (uint32_t)txt_hex(*p++);
+        if (n == 0 || (!brace && n < 2) || (brace && *p != '}') || *c == 0 ||
+            *c > 0x10ffff)
+            return re_bad(why, "no character's number:", in->at - 1);
+        in->at = p + brace;
+        return GP_OK;
+    }
+    if (k >= '0' && k <= '9')
+        return re_bad(why, "RE2 has no back references:", in->at - 1);
+    if (k == 'p' || k == 'P')
+        return re_bad(why, "classes of Unicode characters are not supported:",
+                      in->at - 1);
+    if (!ispunct((unsigned char)k))
+        return re_bad(why, "no escape of RE2's, or not supported:",
+                      in->at - 1);
+    *c = (uint32_t)(uint8_t)k;
+    in->at++;
+    return GP_OK;
+}
+
+/* Append the character c so that it is only itself. */
+static void re_put_literal(struct re_in *in, uint32_t c)
+{
+    if (c < 0x80 && c && strchr("\\^$.[]|()*+?{}", (int)c))
+        mem_put_byte(&in->out, '\\');
+    txt_put_code(&in->out, c);
+}
+
+struct re_class {                       /* a class of characters */
+    bool      ascii[128];
+    struct buf more;                    /* owned: ranges beyond, as they are
+                                         * written in brackets */
+};
+
+/* Add the characters of \d, \s, \w, or in upper case all others, to k. */
+static bool re_add_perl(struct re_class *k, char c)
+{
+    const char *set = c == 'd' || c == 'D' ? "09"
+                    : c == 's' || c == 'S' ? "\t\n\f\r  "
+                    : c == 'w' || c == 'W' ? "09AZaz__" : NULL;
+    bool other = c >= 'A' && c <= 'Z';
+    if (!set)
+        return false;
+    for (int i = 1; i < 128; i++) {
+        bool in = false;
+        for (const char *p = set; *p; p += 2)
+            in |= i >= p[0] && i <= p[1];
+        k->ascii[i] |= in != other;
+    }
+    if (other)
+        txt_puts(&k->more, "\xc2\x80-\xf4\x8f\xbf\xbf");
+    return true;
+}
+
+/* Add the characters from a to b to k. */
+static void re_add_range(struct re_class *k, uint32_t a, uint32_t b)
+{
+    for (uint32_t i = a; i <= b && i < 128; i++)
+        k->ascii[i] = true;
+    a = a < 128 ? 128 : a;
+    if (b < a)
+        return;
+    txt_put_code(&k->more, a);
+    mem_put_byte(&k->more, '-');
+    txt_put_code(&k->more, b);
+}
+
+/* Append k in brackets: where ] ^ - and [ stand says what they are. */
+static void re_put_class(struct buf *b, const struct re_class *k, bool not)
+{
+    size_t begin, n = 0;
+    bool minus = k->ascii['-'];
+    for (int i = 1; i < 128; i++)
+        n += k->ascii[i];
+    if (n == 1 && k->ascii['^'] && !k->more.len && !not) {
+        txt_puts(b, "\\^");
+        return;
+    }
+    txt_puts(b, not ? "[^" : "[");
+    begin = b->len;
+    if (k->ascii[']'])
+        mem_put_byte(b, ']');
+    for (int i = 1; i < 128; i++) {
+        int end = i;
+        if (!k->ascii[i] || strchr("]^-[", i))
+            continue;
+        while (end < 127 && k->ascii[end + 1] && !strchr("]^-[", end + 1))
+            end++;
+        mem_put_byte(b, (uint8_t)i);
+        if (end > i + 1)
+            mem_put_byte(b, '-');
+        if (end > i)
+            mem_put_byte(b, (uint8_t)end);
+        i = end;
+    }
+    mem_put(b, k->more.data, k->more.len);
+    if (k->ascii['['])
+        mem_put_byte(b, '[');
+    if (k->ascii['^']) {
+        if (b->len == begin && !not)
+            mem_put_byte(b, '-');
+        minus &= b->len > begin + (size_t)!not;
+        mem_put_byte(b, '^');
+    }
+    if (minus)
+        mem_put_byte(b, '-');
+    mem_put_byte(b, ']');
+}
+
+/* The next character of a class into *c. */
+static int re_class_char(struct re_in *in, uint32_t *c, struct gp_why *why)
+{
+    size_t n = strlen(in->at), len = txt_utf8(in->at, n < 4 ? n : 4);
+    if (*in->at == '\\') {
+        in->at++;
+        return re_escaped(in, c, why);
+    }
+    if (len == 0)
+        return re_bad(why, n ? "not UTF-8:" : "missing ]", in->at);
+    *c = (uint8_t)in->at[0];
+    if (len > 1) {
+        *c &= 0xffu >> (len + 1);
+        for (size_t i = 1; i < len; i++)
+            *c = *c << 6 | ((uint8_t)in->at[i] & 0x3f);
+    }
+    in->at += len;
+    return GP_OK;
+}
+
+/* A class such as [:alpha:] at in->at into k; 0: there is none. */
+static bool re_class_named(struct re_in *in, struct re_class *k)
+{
+    static const struct { const char *name; int (*is)(int); } named[] = {
+        { "alnum", isalnum }, { "alpha", isalpha }, { "blank", isblank },
+        { "cntrl", iscntrl }, { "digit", isdigit }, { "graph", isgraph },
+        { "lower", islower }, { "print", isprint }, { "punct", ispunct },
+        { "space", isspace }, { "upper", isupper }, { "xdigit", isxdigit },
+    };
+    struct slice s = txt_slice(in->at);
+    bool not = s.n > 2 && s.p[2] == '^';
+    for (size_t i = 0; i < sizeof named / sizeof *named; i++) {
+        char text[16];
+        int n = snprintf(text, sizeof text, "[:%s%s:]", not ? "^" : "",
+                         named[i].name);
+        if (!txt_starts(s, text))
+            continue;
+        for (int c = 1; c < 128; c++)
+            k->ascii[c] |= (named[i].is(c) != 0) != not;
+        in->at += n;
+        return true;
+    }
+    return false;
+}
+
+/* Translate the class whose [ has been read. */
+static int re_class(struct re_in *in, struct gp_why *why)
+{
+    struct re_class k = {0};
+    const char *begin = in->at - 1;
+    bool not = *in->at == '^', first = true;
+    int e = GP_OK;
+    in->at += not;
+    for (; !e && (*in->at != ']' || first); first = false) {
+        uint32_t a = 0, b;
+        if (!*in->at) {
+            e = re_bad(why, "missing ]:", begin);
+            break;
+        }
+        if (*in->at == '[' && in->at[1] == ':') {
+            if (!re_class_named(in, &k))
+                e = re_bad(why, "no such class of characters:", in->at);
+            continue;
+        }
+        if (*in->at == '\\' && re_add_perl(&k, in->at[1])) {
+            in->at += 2;
+            continue;
+        }
+        if ((e = re_class_char(in, &a, why)))
+            break;
+        b = a;
+        if (*in->at == '-' && in->at[1] && in->at[1] != ']') {
+            in->at++;
+            e = re_class_char(in, &b, why);
+        }
+        if (!e && b < a)
+            e = re_bad(why, "a range that ends before it begins:", begin);
+        if (!e)
+            re_add_range(&k, a, b);
+    }
+    in->at += !e;
+    if (!e)
+        re_put_class(&in->out, &k, not);
+    in->out.err = in->out.err ? in->out.err : k.more.err;
+    mem_fini(&k.more);
+    return e;
+}
+
+/* Translate the group whose ( has been read. */
+static int re_group(struct re_in *in, bool whole, struct gp_why *why)
+{
+    const char *begin = in->at - 1, *p = in->at;
+    in->atom = in->again = false;
+    if (*p != '?') {
+        in->depth++;
+        mem_put_byte(&in->out, '(');
+        return GP_OK;
+    }
+    if (p[1] == ':') {
+        in->at += 2;
+    } else if ((p[1] == 'P' && p[2] == '<') ||
+               (p[1] == '<' && isalpha((unsigned char)p[2]))) {
+        const char *end = strchr(p, '>');
+        if (!end)
+            return re_bad(why, "a group without a name:", begin);
+        in->at = end + 1;
+    } else {
+        size_t n = strspn(p + 1, "isU");
+        if (n == 0 || p[n + 1] != ')' || !whole)
+            return re_bad(why, strchr("=!<", p[1])
+                ? "RE2 has no look-around:"
+                : "flags are supported at the beginning only, i, s and U:",
+                begin);
+        in->icase |= memchr(p + 1, 'i', n) != NULL;
+        in->at = p + n + 2;
+        return GP_OK;
+    }
+    in->depth++;
+    mem_put_byte(&in->out, '(');
+    return GP_OK;
+}
+
+/* Translate the repetition at in->at, or the brace that is none. */
+static int re_repeat(struct re_in *in, struct gp_why *why)
+{
+    const char *p = in->at;
+    size_t n = 1;
+    if (*p == '{') {
+        char *end;
+        unsigned long from = strtoul(p + 1, &end, 10), to = from;
+        bool is = isdigit((unsigned char)p[1]) != 0;
+        if (is && *end == ',')
+            to = isdigit((unsigned char)end[1]) ? strtoul(end + 1, &end, 10)
+                                                : (end++, from);
+        if (!is || *end != '}') {
+            re_put_literal(in, '{');
+            in->at++;
+            in->atom = true;
+            in->again = false;
+            return GP_OK;
+        }
+        n = (size_t)(end + 1 - p);
+        in->repeat *= to > 1 ? to : 1;
+        if (to < from || to > RE_MOST_REPEAT || in->repeat > RE_MOST_REPEAT)
+            return re_bad(why, "repeats more often than 1000 times, or from "
+                          "more to less:", p);
+    }
+    if (!in->atom || in->again)
+        return re_bad(why, in->again ? "a repetition of a repetition:"
+                                     : "nothing to repeat before", p);
+    mem_put(&in->out, p, n);
+    in->at += n;
+    in->at += *in->at == '?';           /* lazy: the same to us */
+    in->again = true;
+    return GP_OK;
+}
+
+/* Translate the escape whose backslash has been read. */
+static int re_escape(struct re_in *in, struct gp_why *why)
+{
+    struct re_class k = {0};
+    char c = *in->at;
+    uint32_t code;
+    if (c == 'A' || c == 'z') {
+        mem_put_byte(&in->out, c == 'A' ? '^' : '$');
+        in->at++;
+        return GP_OK;
+    }
+    if (c == 'b' || c == 'B') {
+        mem_put_byte(&in->out, '\\');
+        mem_put_byte(&in->out, (uint8_t)c);
+        in->at++;
+        return GP_OK;
+    }
+    if (c == 'Q') {
+        const char *end = strstr(++in->at, "\\E");
+        size_t n = end ? (size_t)(end - in->at) : strlen(in->at);
+        for (size_t i = 0; i < n; i++) {
+            if (in->at[i] > 0 && strchr("\\^$.[]|()*+?{}", in->at[i]))
+                mem_put_byte(&in->out, '\\');
+            mem_put_byte(&in->out, (uint8_t)in->at[i]);
+        }
+        in->at += n + (end ? 2 : 0);
+        return GP_OK;
+    }
+    if (re_add_perl(&k, c)) {
+        re_put_class(&in->out, &k, false);
+        mem_fini(&k.more);
+        in->at++;
+        return GP_OK;
+    }
+    if (!c)
+        return re_bad(why, "ends in a backslash:", in->at - 1);
+    int e = re_escaped(in, &code, why);
+    if (!e)
+        re_put_literal(in, code);
+    return e;
+}
+
+/* Translate all of text into in->out. */
+static int re_translate(struct re_in *in, const char *text, struct gp_why *why)
+{
+    int e = GP_OK;
+    in->at = text;
+    in->repeat = 1;
+    while (*in->at && !e) {
+        char c = *in->at;
+        if (strchr("*+?{", c)) {
+            e = re_repeat(in, why);
+            continue;
+        }
+        in->at++;
+        in->atom = !strchr("|^$", c);
+        in->again = false;
+        if (c == '\\')
+            e = re_escape(in, why);
+        else if (c == '[')
+            e = re_class(in, why);
+        else if (c == '(')
+            e = re_group(in, in->at == text + 1, why);
+        else if (c == ')' && in->depth-- == 0)
+            e = re_bad(why, "a ) too many:", in->at - 1);
+        else if (c == ']' || c == '}')
+            re_put_literal(in, (uint32_t)(uint8_t)c);
+        else
+            mem_put_byte(&in->out, (uint8_t)c);
+    }
+    if (!e && in->depth)
+        e = re_bad(why, "missing ):", text);
+    return e;
+}
+
+/* Compile text, an expression in RE2 syntax; what, an option, is for errors:
+ * GP_EUSAGE names the construct. */
+static int re_init(struct re *r, const char *what, const char *text,
+                   struct gp_why *why)
+{
+    struct re_in in = {0};
+    struct gp_why part = {0};
+    *r = (struct re){0};
+    if (strlen(text) > RE_MOST_BYTES)
+        return txt_fail(why, GP_EUSAGE, "%s: longer than %d bytes", what,
+                        RE_MOST_BYTES);
+    int e = re_translate(&in, text, &part);
+    mem_put_byte(&in.out, 0);
+    if (!e && in.out.err)
+        e = txt_fail(&part, GP_ENOMEM, "out of memory");
+    if (!e) {
+        locale_t old = uselocale(re_locale());
+        int r2 = regcomp(&r->re, (const char *)in.out.data, REG_EXTENDED |
+                         REG_NOSUB | (in.icase ? REG_ICASE : 0));
+        uselocale(old);
+        r->ready = !r2;
+        if (r2)
+            e = txt_fail(&part, GP_EUSAGE, "not supported by the C library");
+    }
+    mem_fini(&in.out);
+    return e ? txt_fail(why, e, "%s '%.100s': %s", what, text, part.text) : e;
+}
+
+/* Does r match somewhere in s? */
+static bool re_matches(const struct re *r, struct slice s)
+{
+    regmatch_t m = { 0, (regoff_t)(s.n < INT_MAX ? s.n : INT_MAX) };
+    locale_t old = uselocale(re_locale());
+    bool yes = !regexec(&r->re, s.p ? s.p : "", 1, &m, REG_STARTEND);
+    uselocale(old);
+    return yes;
+}
+
+/* Release r. */
+static void re_fini(struct re *r)
+{
+    if (r->ready)
+        regfree(&r->re);
+    *r = (struct re){0};
+}
+
+/* =================================== 6 JS ====================================
  * for     JSON text: written as it goes, read in place
  * uses    MEM, TXT
  * owns    nothing: a writer borrows its buf
@@ -2321,7 +2842,7 @@ static uint64_t js_get_uint(const struct js_value *v)
            txt_slice_number(v->text, 0, UINT64_MAX, &n) ? 0 : n;
 }
 
-/* =================================== 6 PB ===================================
+/* =================================== 7 PB ====================================
  * for     protobuf wire format, both ways, no schema
  * uses    MEM
  * owns    nothing: a reader borrows its bytes, a writer borrows its buf
@@ -2465,7 +2986,7 @@ static void pb_put_message(struct buf *b, uint32_t number, struct buf *part)
     part->len = 0;
 }
 
-/* =================================== 7 GZ ===================================
+/* =================================== 8 GZ ====================================
  * for     gzip files, both ways
  * uses    MEM
  * owns    the zlib streams while a call runs
@@ -2613,7 +3134,7 @@ static int gz_deflate(const void *src, size_t n, struct buf *out)
     return e;
 }
 
-/* ================================== 8 HDR ===================================
+/* =================================== 9 HDR ===================================
  * for     latency histogram: 1 ns to 1 h at 3 significant digits, fixed memory;
  *         HdrHistogram's own formats
  * uses    MEM, TXT, GZ
@@ -2898,7 +3419,7 @@ static void hdr_put_hgrm(const struct hdr *h, struct buf *b)
              (double)h->max / 1e6, h->n, HDR_BUCKETS, 2 * HDR_HALF);
 }
 
-/* ================================== 9 ELF ===================================
+/* ================================== 10 ELF ===================================
  * for     address -> mapping, function, line and inlined calls, from
  *         /proc/self/maps, the symbol tables of the files mapped there, and
  *         addr2line
@@ -3551,7 +4072,7 @@ static void elf_find_all(struct elf *m, struct elf_spot *spot, size_t n)
         elf_ask(m, i, spot, n, deadline_ns);
 }
 
-/* ================================== 10 SMP ==================================
+/* ================================== 11 SMP ===================================
  * for     the sampler: clocks that send SIGPROF, a handler that stores one
  *         stack, a ring that hands it over
  * uses    MEM, TXT, SYS
@@ -4098,7 +4619,7 @@ static uint64_t smp_lost(void)
     return atomic_load_explicit(&smp_ring.lost, memory_order_relaxed);
 }
 
-/* ================================== 11 PP ===================================
+/* =================================== 12 PP ===================================
  * for     profile.proto: read, check, build, write
  * uses    MEM, TXT, PB, GZ
  * owns    struct pp: everything in it lives until pp_fini
@@ -4107,8 +4628,9 @@ static uint64_t smp_lost(void)
  * runs    any thread; a struct pp has one user at a time
  *
  *   Profile  1 sample_type*  2 sample*  3 mapping*  4 location*  5 function*
- *            6 string*  9 time_nanos  10 duration_nanos  11 period_type
- *            12 period  13 comment*  14 default_sample_type
+ *            6 string*  7 drop_frames  8 keep_frames  9 time_nanos
+ *            10 duration_nanos  11 period_type  12 period  13 comment*
+ *            14 default_sample_type
  *
  * A profile is columns: sample i has the locations stack[stack_at[i]] up to
  * stack[stack_at[i + 1]], leaf first, the values value[i * ntypes + t] and the
@@ -4117,8 +4639,7 @@ static uint64_t smp_lost(void)
  *
  * Invariant  every index stored is in range or MEM_NONE; every slice points
  *            into raw, into arena, or to text that lives as long as p.
- * Does not   know what a profile means; columns, folded marks and links other
- *            than names are read as far as VIEW needs them.
+ * Does not   know what a profile means; doc_url is not kept.
  */
 
 struct pp_type {                        /* "cpu" in "nanoseconds" */
@@ -4139,18 +4660,35 @@ struct pp_function {
 
 struct pp_line {
     uint32_t function;                  /* index, or MEM_NONE */
-    int64_t  line;                      /* 0: not known */
+    int64_t  line, column;              /* 0: not known */
 };
 
 struct pp_location {
     uint64_t id, address;
     uint32_t mapping;                   /* index, or MEM_NONE */
     uint32_t line, nlines;              /* into pp.line; innermost first */
+    bool folded;                        /* others of the same code were made
+                                         * one with it */
 };
 
 struct pp_label {
     struct slice key, str, unit;        /* str.p NULL: a number */
     int64_t num;                        /* in unit, which may be empty */
+};
+
+enum pp_repair {                        /* defects, and what was done */
+    PP_NO_STRING, PP_NO_FUNCTION, PP_NO_MAPPING, PP_NO_LOCATION, PP_ZERO_ID,
+    PP_SAME_ID,
+    PP_REPAIRS,
+};
+
+static const char *const pp_repair_text[PP_REPAIRS] = {
+    [PP_NO_STRING]   = "number of a string that is not there: taken as empty",
+    [PP_NO_FUNCTION] = "line of a function that is not there: without a name",
+    [PP_NO_MAPPING]  = "location in a mapping that is not there: in none",
+    [PP_NO_LOCATION] = "frame at a location that is not there: left out",
+    [PP_ZERO_ID]     = "id 0: cannot be referred to",
+    [PP_SAME_ID]     = "id that another has: the first one holds",
 };
 
 struct pp {
@@ -4183,7 +4721,11 @@ struct pp {
 
     struct pp_type period_type;
     int64_t period, time_ns, duration_ns;   /* 0: not known */
-    uint64_t repaired;                  /* defects mended while reading */
+    struct slice drop_frames, keep_frames;  /* expressions; may be empty */
+    uint64_t repaired[PP_REPAIRS];      /* defects mended while reading */
+    bool legacy;                        /* read from gperftools' own format */
+    bool aggregated;                    /* functions are named by their places;
+                                         * system_name is what they were */
 };
 
 /* Release p and leave it empty. */
@@ -4358,13 +4900,13 @@ static uint32_t pp_ids_find(const struct pp_ids *t, uint64_t id)
     return MEM_NONE;
 }
 
-/* Make the table ready for pp_ids_find; counts duplicate and zero ids, of
- * which the first holds, in *repaired. */
-static int pp_ids_seal(struct pp_ids *t, uint64_t *repaired)
+/* Make the table ready for pp_ids_find; counts zero ids and duplicate ones, of
+ * which the first holds, in repaired. */
+static int pp_ids_seal(struct pp_ids *t, uint64_t repaired[PP_REPAIRS])
 {
     for (size_t i = 0; t->sparse && i < t->n; i++) {
         if (t->id[i] == 0 || pp_ids_find(t, t->id[i]) != MEM_NONE)
-            ++*repaired;
+            repaired[t->id[i] ? PP_SAME_ID : PP_ZERO_ID]++;
         else if (mem_index_put(&t->x, mem_hash(&t->id[i], 8), (uint32_t)i))
             return GP_ENOMEM;
     }
@@ -4383,7 +4925,7 @@ static struct slice pp_string(struct pp_reader *r, uint64_t i)
 {
     if (i < r->nstrings)
         return r->string[i];
-    r->p->repaired++;
+    r->p->repaired[PP_NO_STRING]++;
     return (struct slice){ "", 0 };
 }
 
@@ -4461,10 +5003,12 @@ static int pp_on_line(struct pp_reader *r, struct pb_field *f, void *to)
     struct pp_line *l = to;
     if (f->number == 1 && f->type == PB_VARINT) {
         l->function = pp_ids_find(&r->function, f->value);
-        r->p->repaired += l->function == MEM_NONE;
+        r->p->repaired[PP_NO_FUNCTION] += l->function == MEM_NONE;
     }
     if (f->number == 2 && f->type == PB_VARINT)
         l->line = (int64_t)f->value;
+    if (f->number == 3 && f->type == PB_VARINT)
+        l->column = (int64_t)f->value;
     return GP_OK;
 }
 
@@ -4477,10 +5021,12 @@ static int pp_on_location(struct pp_reader *r, struct pb_field *f, void *to)
         l->id = f->value;
     if (f->number == 2 && f->type == PB_VARINT && f->value) {
         l->mapping = pp_ids_find(&r->mapping, f->value);
-        p->repaired += l->mapping == MEM_NONE;
+        p->repaired[PP_NO_MAPPING] += l->mapping == MEM_NONE;
     }
     if (f->number == 3 && f->type == PB_VARINT)
         l->address = f->value;
+    if (f->number == 5 && f->type == PB_VARINT)
+        l->folded = f->value != 0;
     if (f->number != 4 || f->type != PB_BYTES)
         return GP_OK;
     struct pp_line *line = PP_ADD(p->line, p->nlines, p->line_cap);
@@ -4499,7 +5045,7 @@ static int pp_on_label(struct pp_reader *r, struct pb_field *f, void *to)
         return GP_OK;
     switch (f->number) {
     case 1: l->key = pp_string(r, f->value); break;
-    case 2: l->str = pp_string(r, f->value); break;
+    case 2: l->str = f->value ? pp_string(r, f->value) : l->str; break;
     case 3: l->num = (int64_t)f->value; break;
     case 4: l->unit = pp_string(r, f->value); break;
     }
@@ -4526,7 +5072,7 @@ static int pp_on_sample(struct pp_reader *r, struct pb_field *f, void *to)
         *s = pp_ids_find(&r->location, v);
         if (*s == MEM_NONE) {
             row->n--;
-            r->p->repaired++;
+            r->p->repaired[PP_NO_LOCATION]++;
         }
     }
     while (f->number == 2 && (e = pb_next_int(f, &v)) > 0) {
@@ -4539,7 +5085,10 @@ static int pp_on_sample(struct pp_reader *r, struct pb_field *f, void *to)
         struct pp_label *l = PP_ADD(row->label, row->nlabels, row->label_cap);
         if (!l)
             return pp_full(r);
-        return pp_walk(r, f->bytes, pp_on_label, l);
+        e = pp_walk(r, f->bytes, pp_on_label, l);
+        if (!e && !l->str.p && !l->num && !l->unit.n)
+            row->nlabels--;             /* says nothing: as pprof has it */
+        return e;
     }
     return e ? pp_bad(r, "a sample's numbers are damaged") : GP_OK;
 }
@@ -4572,7 +5121,14 @@ static int pp_pass_tables(struct pp_reader *r, struct pb_field *f, void *to)
     (void)to;
     if (f->type == PB_VARINT)
         switch (f->number) {
-        case 9:  p->time_ns = (int64_t)f->value; return GP_OK;
+        case 7:  p->drop_frames = pp_string(r, f->value); return GP_OK;
+        case 8:  p->keep_frames = pp_string(r, f->value); return GP_OK;
+        case 9:
+            if (p->time_ns)
+                return pp_bad(r, "a second time: two profiles in one file; "
+                              "give them as two");
+            p->time_ns = (int64_t)f->value;
+            return GP_OK;
         case 10: p->duration_ns = (int64_t)f->value; return GP_OK;
         case 12: p->period = (int64_t)f->value; return GP_OK;
         case 14: p->default_type = pp_string(r, f->value); return GP_OK;
@@ -4661,20 +5217,20 @@ static int pp_read_raw(struct pp_reader *r)
     if ((e = pp_walk(r, all, pp_pass_strings, NULL)) ||
         (e = pp_walk(r, all, pp_pass_tables, NULL)))
         goto out;
-    if (p->ntypes == 0) {
+    if (p->ntypes == 0 || p->ntypes > PP_MOST_TYPES) {
         e = txt_fail(r->why, GP_EFORMAT,
-                     "%s: not a pprof profile: it has no sample types",
-                     r->name);
+                     "%s: not a pprof profile: it has %s sample types",
+                     r->name, p->ntypes ? "too many" : "no");
         goto out;
     }
-    if (pp_ids_seal(&r->mapping, &p->repaired) ||
-        pp_ids_seal(&r->function, &p->repaired)) {
+    if (pp_ids_seal(&r->mapping, p->repaired) ||
+        pp_ids_seal(&r->function, p->repaired)) {
         e = txt_fail(r->why, GP_ENOMEM, "%s: out of memory", r->name);
         goto out;
     }
     if ((e = pp_walk(r, all, pp_pass_locations, NULL)))
         goto out;
-    if (pp_ids_seal(&r->location, &p->repaired)) {
+    if (pp_ids_seal(&r->location, p->repaired)) {
         e = txt_fail(r->why, GP_ENOMEM, "%s: out of memory", r->name);
         goto out;
     }
@@ -4686,6 +5242,451 @@ out:
     return e;
 }
 
+/* ---- the format of gperftools and of the Java agent ----
+ *
+ * Words of 4 or 8 bytes, in either byte order: 0 3 V period 0, where the period
+ * is in us and V is 0, or 1 for Java; then for each stack its count, its depth
+ * and its addresses, leaf first; then 0 1 0, and text: lines of
+ * /proc/self/maps, or for Java of "0xADDRESS NAME (FILE:LINE)".  After the leaf
+ * come return addresses, which are one byte past the call. */
+
+struct pp_words {
+    const uint8_t *p, *end;
+    size_t size;                        /* 4 or 8 */
+    bool   big;                         /* the first byte is the highest */
+};
+
+/* The next word into *v; false: there is no more. */
+static bool pp_word(struct pp_words *w, uint64_t *v)
+{
+    if ((size_t)(w->end - w->p) < w->size)
+        return false;
+    *v = 0;
+    for (size_t i = 0; i < w->size; i++)
+        *v |= (uint64_t)w->p[i] << 8 * (w->big ? w->size - 1 - i : i);
+    w->p += w->size;
+    return true;
+}
+
+/* Does data begin as that format does?  w then stands behind the head, *period
+ * is in us, *java says which of the two it is. */
+static bool pp_is_legacy(struct slice data, struct pp_words *w,
+                         uint64_t *period, bool *java)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        uint64_t head[5];
+        size_t n = 0;
+        *w = (struct pp_words){ (const uint8_t *)data.p,
+                                (const uint8_t *)data.p + data.n,
+                                i < 2 ? 4 : 8, i % 2 };
+        while (n < 5 && pp_word(w, &head[n]))
+            n++;
+        if (n < 5 || head[0] || head[1] != 3 || head[2] > 1 || !head[3] ||
+            head[3] > PP_MOST_PERIOD_US || head[4])
+            continue;
+        *period = head[3];
+        *java = head[2] == 1;
+        return true;
+    }
+    return false;
+}
+
+/* The row of the location at address, made if new; MEM_NONE without memory. */
+static uint32_t pp_at_address(struct pp *p, struct index *x, uint64_t address)
+{
+    uint64_t h = mem_hash(&address, sizeof address);
+    for (uint32_t at = 0, i; (i = mem_index_next(x, h, &at)) != MEM_NONE;)
+        if (p->location[i].address == address)
+            return i;
+    struct pp_location *l = PP_ADD(p->location, p->nlocations, p->location_cap);
+    if (!l || mem_index_put(x, h, (uint32_t)p->nlocations - 1))
+        return MEM_NONE;
+    *l = (struct pp_location){ .id = p->nlocations, .address = address,
+                               .mapping = MEM_NONE };
+    return (uint32_t)p->nlocations - 1;
+}
+
+/* Read the stacks of w; call addresses are return addresses less one unless
+ * java. */
+static int pp_legacy_stacks(struct pp_reader *r, struct pp_words *w, bool java,
+                            struct index *x)
+{
+    struct pp *p = r->p;
+    uint32_t stack[PP_MOST_DEPTH];
+    uint64_t count, n, address;
+    for (;;) {
+        r->at = w->p;
+        if (w->p == w->end)
+            return GP_OK;               /* no end mark: as pprof takes it */
+        if (!pp_word(w, &count) || !pp_word(w, &n) ||
+            n > (size_t)(w->end - w->p) / w->size)
+            return pp_bad(r, "a stack of gperftools' format is cut short");
+        if (n > PP_MOST_DEPTH)
+            return pp_bad(r, "a stack of more frames than there can be");
+        for (size_t i = 0; i < n && pp_word(w, &address); i++) {
+            if (count == 0 && n == 1 && address == 0)
+                return GP_OK;
+            stack[i] = pp_at_address(p, x, address - (i > 0 && !java));
+            if (stack[i] == MEM_NONE)
+                return pp_full(r);
+        }
+        int64_t value[2] = { (int64_t)count, 0 };
+        if (count > INT64_MAX ||
+            __builtin_mul_overflow(value[0], p->period, &value[1]))
+            return pp_bad(r, "a stack that was counted too often");
+        int e = pp_add_sample(p, stack, n, value, NULL, 0);
+        if (e)
+            return pp_full(r);
+    }
+}
+
+/* Take the second frame out of the samples whose second frame is location l,
+ * or, with l MEM_NONE, those where it is the leaf's own return address. */
+static void pp_drop_second(struct pp *p, uint32_t l)
+{
+    uint32_t to = 0, from = 0;
+    for (size_t i = 0; i < p->nsamples; i++) {
+        uint32_t end = p->stack_at[i + 1], n = end - from;
+        const uint32_t *s = p->stack + from;
+        bool drop = n > 1 && (l != MEM_NONE ? s[1] == l :
+            p->location[s[0]].address == p->location[s[1]].address + 1);
+        for (uint32_t k = 0; k < n; k++)
+            if (k != 1 || !drop)
+                p->stack[to++] = s[k];
+        from = end;
+        p->stack_at[i + 1] = to;
+    }
+    p->nstack = to;
+}
+
+/* A frame that stands behind the leaf in all samples but one in 32 is the
+ * signal handler's: take it out.  Boyer and Moore's vote finds it.  True when
+ * there was one. */
+static bool pp_drop_handler(struct pp *p)
+{
+    uint32_t best = MEM_NONE;
+    size_t votes = 0, count = 0;
+    for (size_t i = 0; i < p->nsamples; i++) {
+        if (p->stack_at[i + 1] - p->stack_at[i] < 2)
+            continue;
+        uint32_t l = p->stack[p->stack_at[i] + 1];
+        best = votes ? best : l;
+        votes = l == best ? votes + 1 : votes - 1;
+    }
+    for (size_t i = 0; i < p->nsamples; i++)
+        count += p->stack_at[i + 1] - p->stack_at[i] > 1 &&
+                 p->stack[p->stack_at[i] + 1] == best;
+    if (best == MEM_NONE || count < p->nsamples - p->nsamples / 32)
+        return false;
+    pp_drop_second(p, best);
+    return true;
+}
+
+/* Hexadecimal digits at s into *v; false: there are none, or too many. */
+static bool pp_hex(struct slice *s, uint64_t *v)
+{
+    size_t n = 0;
+    if (txt_starts(*s, "0x")) {
+        s->p += 2;
+        s->n -= 2;
+    }
+    for (*v = 0; n < s->n && txt_hex(s->p[n]) >= 0; n++)
+        *v = *v << 4 | (uint64_t)txt_hex(s->p[n]);
+    s->p += n;
+    s->n -= n;
+    return n > 0 && n <= 16;
+}
+
+/* A line of /proc/self/maps, or of "START-END [PERM] FILE [(@OFFSET)] [BUILD]",
+ * into *m; false: it is none, or of no code. */
+static bool pp_map_line(struct slice line, struct pp_mapping *m)
+{
+    struct slice perm, word;
+    *m = (struct pp_mapping){0};
+    while (line.n && isspace((unsigned char)*line.p)) {
+        line.p++;
+        line.n--;
+    }
+    if (!pp_hex(&line, &m->start))
+        return false;
+    while (line.n && (*line.p == '-' || isspace((unsigned char)*line.p))) {
+        line.p++;
+        line.n--;
+    }
+    if (!pp_hex(&line, &m->limit) || m->limit < m->start)
+        return false;
+    if (line.n && *line.p == ':') {
+        line.p++;
+        line.n--;
+    }
+    struct slice rest = line;
+    perm = txt_next_word(&rest);
+    bool has_perm = perm.n > 0;
+    for (size_t i = 0; i < perm.n; i++)
+        has_perm &= strchr("-rwxps", perm.p[i]) != NULL;
+    if (has_perm && !memchr(perm.p, 'x', perm.n))
+        return false;
+    if (has_perm)
+        line = rest;
+    rest = line;
+    word = txt_next_word(&rest);
+    struct slice device = txt_next_word(&rest);
+    if (pp_hex(&word, &m->offset) && word.n == 0 &&
+        memchr(device.p, ':', device.n)) {
+        (void)txt_next_word(&rest);      /* the inode */
+        m->file = txt_next_word(&rest);
+        return true;
+    }
+    m->offset = 0;
+    m->file = txt_next_word(&line);
+    rest = line;
+    word = txt_next_word(&rest);
+    if (txt_starts(word, "(@")) {
+        word.p += 2;
+        word.n -= 2;
+        (void)pp_hex(&word, &m->offset);
+        line = rest;
+    }
+    m->build_id = txt_next_word(&line);
+    return true;
+}
+
+/* Can b be the rest of what a is the beginning of? */
+static bool pp_maps_touch(const struct pp_mapping *a,
+                          const struct pp_mapping *b)
+{
+    return (!a->file.n || !b->file.n || txt_equal(a->file, b->file)) &&
+           (!a->build_id.n || !b->build_id.n ||
+            txt_equal(a->build_id, b->build_id)) && a->limit == b->start &&
+           (!a->offset || !b->offset ||
+            a->offset + (a->limit - a->start) == b->offset);
+}
+
+/* Read the mappings of text: parts of one are joined, the program's comes
+ * first. */
+static int pp_legacy_maps(struct pp *p, struct slice text)
+{
+    while (text.n) {
+        struct pp_mapping m, *last = p->nmappings
+            ? &p->mapping[p->nmappings - 1] : NULL;
+        if (!pp_map_line(txt_next_line(&text), &m))
+            continue;
+        if (last && pp_maps_touch(last, &m)) {
+            last->limit = m.limit;
+            last->file = m.file.n ? m.file : last->file;
+            last->build_id = m.build_id.n ? m.build_id : last->build_id;
+            continue;
+        }
+        last = PP_ADD(p->mapping, p->nmappings, p->mapping_cap);
+        if (!last)
+            return GP_ENOMEM;
+        *last = m;
+    }
+    for (size_t i = 0; i < p->nmappings; i++) {
+        struct slice file = p->mapping[i].file;
+        if (!file.n || *file.p == '[' || memmem(file.p, file.n, ".so", 3))
+            continue;
+        struct pp_mapping first = p->mapping[0];
+        p->mapping[0] = p->mapping[i];
+        p->mapping[i] = first;
+        break;
+    }
+    struct pp_mapping *m = p->mapping;
+    if (p->nmappings > 1 && txt_starts(m->file, "/anon_hugepage") &&
+        m->limit == m[1].start)
+        memmove(m, m + 1, --p->nmappings * sizeof *m);
+    if (p->nmappings && m->start - m->offset == 0x400000) {
+        m->start = 0x400000;
+        m->offset = 0;
+    }
+    return GP_OK;
+}
+
+/* Give each location the mapping that it is in; those in none share one that
+ * covers everything. */
+static int pp_legacy_place(struct pp *p)
+{
+    uint32_t none = MEM_NONE;
+    size_t n = p->nmappings;
+    for (size_t i = 0; i < p->nlocations; i++) {
+        struct pp_location *l = &p->location[i];
+        uint64_t a = l->address;
+        for (size_t k = 0; a && k < n && l->mapping == MEM_NONE; k++)
+            if (p->mapping[k].start <= a && a < p->mapping[k].limit)
+                l->mapping = (uint32_t)k;
+        for (size_t k = 0; a && k < n && l->mapping == MEM_NONE; k++) {
+            struct pp_mapping *m = &p->mapping[k];
+            if (!m->offset || m->start - m->offset > a || a >= m->start)
+                continue;
+            m->start -= m->offset;
+            m->offset = 0;
+            l->mapping = (uint32_t)k;
+        }
+        if (!a || l->mapping != MEM_NONE)
+            continue;
+        if (none == MEM_NONE) {
+            struct pp_mapping *m = PP_ADD(p->mapping, p->nmappings,
+                                          p->mapping_cap);
+            if (!m)
+                return GP_ENOMEM;
+            m->limit = UINT64_MAX;
+            none = (uint32_t)p->nmappings - 1;
+        }
+        l->mapping = none;
+    }
+    for (size_t i = 0; i < p->nmappings; i++)
+        p->mapping[i].id = i + 1;
+    return GP_OK;
+}
+
+/* What Java's agent says of a place: "NAME (FILE:LINE)", "NAME (LIBRARY)", or a
+ * name. */
+static void pp_java_name(struct slice s, struct pp_function *f, int64_t *line)
+{
+    const char *open = s.n && s.p[s.n - 1] == ')' ? memrchr(s.p, '(', s.n)
+                                                  : NULL;
+    *line = 0;
+    *f = (struct pp_function){ .name = s };
+    if (open && open > s.p + 1 && isspace((unsigned char)open[-1])) {
+        struct slice in = { open + 1, (size_t)(s.p + s.n - open) - 2 };
+        const char *colon = memrchr(in.p, ':', in.n);
+        uint64_t n = 0;
+        f->name.n = (size_t)(open - s.p);
+        while (f->name.n && isspace((unsigned char)f->name.p[f->name.n - 1]))
+            f->name.n--;
+        if (colon && !txt_slice_number((struct slice){ colon + 1,
+                (size_t)(in.p + in.n - colon) - 1 }, 0, INT64_MAX, &n)) {
+            f->file = (struct slice){ in.p, (size_t)(colon - in.p) };
+            *line = (int64_t)n;
+        } else {
+            const char *slash = memrchr(in.p, '/', in.n);
+            f->file = slash ? (struct slice){ slash + 1,
+                (size_t)(in.p + in.n - slash) - 1 } : in;
+        }
+    } else if (memmem(s.p, s.n, "generated stub/JIT", 18)) {
+        f->name = txt_slice("STUB");
+    }
+    f->system_name = f->name;
+}
+
+/* Read Java's names of places; the addresses mean nothing then. */
+static int pp_legacy_java(struct pp *p, struct slice text, struct index *x)
+{
+    struct index names = {0};
+    int e = GP_OK;
+    while (text.n && !e) {
+        struct slice s = txt_next_line(&text), word = txt_next_word(&s);
+        struct pp_function f;
+        uint64_t address, h;
+        uint32_t at = 0, i, l = MEM_NONE;
+        int64_t number;
+        if (!txt_starts(word, "0x") || !pp_hex(&word, &address) || word.n)
+            continue;
+        h = mem_hash(&address, sizeof address);
+        while (l == MEM_NONE && (i = mem_index_next(x, h, &at)) != MEM_NONE)
+            l = p->location[i].address == address ? i : MEM_NONE;
+        while (s.n && isspace((unsigned char)*s.p)) {
+            s.p++;
+            s.n--;
+        }
+        while (s.n && isspace((unsigned char)s.p[s.n - 1]))
+            s.n--;
+        if (l == MEM_NONE || !s.n || p->location[l].nlines)
+            continue;
+        pp_java_name(s, &f, &number);
+        h = mem_hash(f.name.p, f.name.n);
+        at = 0;
+        while ((i = mem_index_next(&names, h, &at)) != MEM_NONE)
+            if (txt_equal(p->function[i].name, f.name))
+                break;
+        if (i == MEM_NONE) {
+            i = (uint32_t)p->nfunctions;
+            struct pp_function *to = PP_ADD(p->function, p->nfunctions,
+                                            p->function_cap);
+            e = !to || mem_index_put(&names, h, i) ? GP_ENOMEM : GP_OK;
+            f.id = i + 1;
+            if (to)
+                *to = f;
+        }
+        struct pp_line *line = e ? NULL : PP_ADD(p->line, p->nlines,
+                                                 p->line_cap);
+        if (!line)
+            e = GP_ENOMEM;
+        else
+            *line = (struct pp_line){ i, number, 0 };
+        p->location[l].line = (uint32_t)p->nlines - 1;
+        p->location[l].nlines = line != NULL;
+    }
+    mem_index_fini(&names);
+    return e;
+}
+
+/* Number the locations in the order in which samples name them; those that none
+ * names go. */
+static int pp_legacy_number(struct pp *p)
+{
+    uint32_t *to = mem_zalloc(p->nlocations * sizeof *to), n = 0;
+    struct pp_location *l = mem_zalloc(p->nlocations * sizeof *l);
+    for (size_t i = 0; to && l && i < p->nstack; i++) {
+        uint32_t from = p->stack[i];
+        if (!to[from]) {
+            l[n] = p->location[from];
+            l[n].id = n + 1;
+            to[from] = ++n;
+        }
+        p->stack[i] = to[from] - 1;
+    }
+    bool ok = to && l;
+    if (ok) {
+        mem_free(p->location);
+        p->location = l;
+        p->location_cap = p->nlocations;
+        p->nlocations = n;
+    } else {
+        mem_free(l);
+    }
+    mem_free(to);
+    return ok ? GP_OK : GP_ENOMEM;
+}
+
+/* Read gperftools' format, whose head w is behind. */
+static int pp_read_legacy(struct pp_reader *r, struct pp_words *w,
+                          uint64_t period_us, bool java)
+{
+    struct pp *p = r->p;
+    struct index x = {0};
+    p->legacy = true;
+    p->period = (int64_t)period_us * 1000;
+    p->period_type = (struct pp_type){ txt_slice("cpu"),
+                                       txt_slice("nanoseconds") };
+    int e = pp_add_type(p, txt_slice("samples"), txt_slice("count")) ||
+            pp_add_type(p, txt_slice("cpu"), txt_slice("nanoseconds"))
+            ? GP_ENOMEM : GP_OK;
+    if (!e)
+        e = pp_legacy_stacks(r, w, java, &x);
+    struct slice text = { (const char *)w->p, (size_t)(w->end - w->p) };
+    if (!e && !java) {
+        if (pp_drop_handler(p))
+            (void)pp_drop_handler(p);
+        e = pp_legacy_maps(p, text);
+    }
+    if (!e)
+        e = java ? pp_legacy_java(p, text, &x) : GP_OK;
+    for (size_t i = 0; !e && java && i < p->nlocations; i++)
+        if (p->location[i].nlines)
+            p->location[i].address = 0;
+    e = e ? e : pp_legacy_number(p);
+    e = e ? e : pp_legacy_place(p);
+    for (size_t i = 0; !e && java && i < p->nlocations; i++)
+        p->location[i].address = 0;
+    if (!e && !java)
+        pp_drop_second(p, MEM_NONE);
+    if (e == GP_ENOMEM)
+        txt_fail(r->why, e, "%s: out of memory", r->name);
+    mem_index_fini(&x);
+    return e;
+}
+
 /* Read the profile in file, gzip'd or not, whose bytes p takes over (file is
  * left empty); name is for errors.  The inflated size is at most most.  After
  * a failure p is empty. */
@@ -4694,6 +5695,9 @@ static int pp_read(struct pp *p, struct buf *file, const char *name,
 {
     struct pp_reader r = { .p = p, .name = name, .why = why };
     struct buf in = *file;
+    struct pp_words w;
+    uint64_t period;
+    bool java;
     size_t at = 0;
     int e = GP_OK;
     *p = (struct pp){0};
@@ -4712,7 +5716,9 @@ static int pp_read(struct pp *p, struct buf *file, const char *name,
         txt_fail(why, e, "%s: byte %zu of %zu: gzip data is damaged or cut "
                  "short", name, at, in.len);
     else if (!e)
-        e = pp_read_raw(&r);
+        e = pp_is_legacy((struct slice){ (const char *)p->raw.data,
+                                         p->raw.len }, &w, &period, &java)
+            ? pp_read_legacy(&r, &w, period, java) : pp_read_raw(&r);
     mem_fini(&in);
     mem_free(r.string);
     pp_ids_fini(&r.mapping);
@@ -4720,6 +5726,345 @@ static int pp_read(struct pp *p, struct buf *file, const char *name,
     pp_ids_fini(&r.function);
     if (e)
         pp_fini(p);
+    return e;
+}
+
+/* ---- merging ---- */
+
+struct pp_merger {                      /* profiles into one */
+    struct pp *to;                      /* borrowed */
+    struct index sample, location, function, mapping;
+    uint32_t *row[3];                   /* owned, of the profile being added:
+                                         * its mappings, functions, locations;
+                                         * row + 1 in to, 0: not yet there */
+    int64_t  *start;                    /* owned: what to add to an address in
+                                         * one of its mappings */
+    uint32_t *stack;                    /* owned: a sample's, in to */
+    size_t    stack_cap;
+    int64_t   value[PP_MOST_TYPES];
+    int       err;                      /* sticky */
+};
+
+/* What identifies the file part that m is. */
+static uint64_t pp_mapping_key(const struct pp_mapping *m, struct slice *file,
+                               uint64_t key[2])
+{
+    *file = m->build_id.n ? m->build_id : m->file;
+    key[0] = (m->limit - m->start + 0xfff) & ~UINT64_C(0xfff);
+    key[1] = m->offset;
+    return mem_hash(key, 2 * sizeof *key) ^ mem_hash(file->p, file->n);
+}
+
+/* The row in g->to of mapping i of p; MEM_NONE for none, or without memory. */
+static uint32_t pp_merge_mapping(struct pp_merger *g, const struct pp *p,
+                                 uint32_t i)
+{
+    struct pp *to = g->to;
+    if (i == MEM_NONE || g->row[0][i])
+        return i == MEM_NONE ? i : g->row[0][i] - 1;
+    const struct pp_mapping *m = &p->mapping[i];
+    struct slice file, other;
+    uint64_t key[2], has[2], h = pp_mapping_key(m, &file, key);
+    uint32_t at = 0, k;
+    while ((k = mem_index_next(&g->mapping, h, &at)) != MEM_NONE) {
+        (void)pp_mapping_key(&to->mapping[k], &other, has);
+        if (has[0] == key[0] && has[1] == key[1] && txt_equal(file, other))
+            break;
+    }
+    if (k == MEM_NONE) {
+        struct pp_mapping *n = PP_ADD(to->mapping, to->nmappings,
+                                      to->mapping_cap);
+        k = (uint32_t)to->nmappings - 1;
+        if (!n || mem_index_put(&g->mapping, h, k)) {
+            g->err = GP_ENOMEM;
+            return MEM_NONE;
+        }
+        *n = *m;
+        n->id = k + 1;
+    }
+    g->row[0][i] = k + 1;
+    g->start[i] = (int64_t)(to->mapping[k].start - m->start);
+    return k;
+}
+
+/* The row in g->to of function i of p; MEM_NONE for none, or without memory. */
+static uint32_t pp_merge_function(struct pp_merger *g, const struct pp *p,
+                                  uint32_t i)
+{
+    struct pp *to = g->to;
+    if (i == MEM_NONE || g->row[1][i])
+        return i == MEM_NONE ? i : g->row[1][i] - 1;
+    const struct pp_function *f = &p->function[i];
+    uint64_t h = mem_hash(f->name.p, f->name.n) ^ (uint64_t)f->start_line;
+    uint32_t at = 0, k;
+    while ((k = mem_index_next(&g->function, h, &at)) != MEM_NONE)
+        if (txt_equal(to->function[k].name, f->name) &&
+            txt_equal(to->function[k].system_name, f->system_name) &&
+            txt_equal(to->function[k].file, f->file) &&
+            to->function[k].start_line == f->start_line)
+            break;
+    if (k == MEM_NONE) {
+        struct pp_function *n = PP_ADD(to->function, to->nfunctions,
+                                       to->function_cap);
+        k = (uint32_t)to->nfunctions - 1;
+        if (!n || mem_index_put(&g->function, h, k)) {
+            g->err = GP_ENOMEM;
+            return MEM_NONE;
+        }
+        *n = *f;
+        n->id = k + 1;
+    }
+    g->row[1][i] = k + 1;
+    return k;
+}
+
+/* Are a, and b with its lines at line, the same place? */
+static bool pp_same_location(const struct pp *to, const struct pp_location *a,
+                             const struct pp_location *b,
+                             const struct pp_line *line)
+{
+    bool same = a->mapping == b->mapping && a->address == b->address &&
+                a->folded == b->folded && a->nlines == b->nlines;
+    for (uint32_t i = 0; same && i < b->nlines; i++) {
+        const struct pp_line *x = &to->line[a->line + i];
+        same = x->function == line[i].function && x->line == line[i].line &&
+               x->column == line[i].column;
+    }
+    return same;
+}
+
+/* The row in g->to of location i of p; MEM_NONE without memory. */
+static uint32_t pp_merge_location(struct pp_merger *g, const struct pp *p,
+                                  uint32_t i)
+{
+    struct pp *to = g->to;
+    if (g->row[2][i])
+        return g->row[2][i] - 1;
+    const struct pp_location *from = &p->location[i];
+    struct pp_location l = *from;
+    size_t before = to->nlines;
+    l.mapping = pp_merge_mapping(g, p, from->mapping);
+    if (l.mapping != MEM_NONE)
+        l.address += (uint64_t)g->start[from->mapping];
+    l.line = (uint32_t)before;
+    uint64_t h = mem_hash(&l.address, sizeof l.address) ^ l.mapping;
+    for (uint32_t k = 0; k < from->nlines; k++) {
+        struct pp_line *n = PP_ADD(to->line, to->nlines, to->line_cap);
+        if (!n) {
+            g->err = GP_ENOMEM;
+            return MEM_NONE;
+        }
+        *n = p->line[from->line + k];
+        n->function = pp_merge_function(g, p, n->function);
+        h = h * 31 + n->function + (uint64_t)n->line;
+    }
+    uint32_t at = 0, k;
+    while ((k = mem_index_next(&g->location, h, &at)) != MEM_NONE)
+        if (pp_same_location(to, &to->location[k], &l, to->line + before))
+            break;
+    if (k != MEM_NONE) {
+        to->nlines = before;
+    } else {
+        struct pp_location *n = PP_ADD(to->location, to->nlocations,
+                                       to->location_cap);
+        k = (uint32_t)to->nlocations - 1;
+        if (!n || mem_index_put(&g->location, h, k)) {
+            g->err = GP_ENOMEM;
+            return MEM_NONE;
+        }
+        l.id = k + 1;
+        *n = l;
+    }
+    g->row[2][i] = k + 1;
+    return k;
+}
+
+/* Are two labels the same? */
+static bool pp_same_label(const struct pp_label *a, const struct pp_label *b)
+{
+    return txt_equal(a->key, b->key) && txt_equal(a->str, b->str) &&
+           txt_equal(a->unit, b->unit) && a->num == b->num &&
+           !a->str.p == !b->str.p;
+}
+
+/* Does sample k of to have the n frames of stack and the labels of sample i of
+ * p? */
+static bool pp_same_sample(const struct pp *to, size_t k,
+                           const uint32_t *stack, size_t n,
+                           const struct pp *p, size_t i)
+{
+    const struct pp_label *a = to->label + to->label_at[k],
+                          *b = p->label + p->label_at[i];
+    size_t nl = p->label_at[i + 1] - p->label_at[i];
+    bool same = to->stack_at[k + 1] - to->stack_at[k] == n &&
+                to->label_at[k + 1] - to->label_at[k] == nl &&
+                (n == 0 || !memcmp(to->stack + to->stack_at[k], stack,
+                                   n * sizeof *stack));
+    for (size_t j = 0; same && j < nl; j++)
+        same = pp_same_label(&a[j], &b[j]);
+    return same;
+}
+
+/* a + b, or the end of the range that it would pass. */
+static int64_t pp_sum(int64_t a, int64_t b)
+{
+    int64_t r;
+    if (__builtin_add_overflow(a, b, &r))
+        return b < 0 ? INT64_MIN : INT64_MAX;
+    return r;
+}
+
+/* Add sample i of p, whose values in g->to stand in g->value. */
+static void pp_merge_sample(struct pp_merger *g, const struct pp *p, size_t i)
+{
+    struct pp *to = g->to;
+    size_t n = p->stack_at[i + 1] - p->stack_at[i];
+    void *room = mem_grow(g->stack, &g->stack_cap, n, sizeof *g->stack);
+    if (!room && n) {
+        g->err = GP_ENOMEM;
+        return;
+    }
+    g->stack = room ? room : g->stack;
+    for (size_t k = 0; k < n; k++)
+        g->stack[k] = pp_merge_location(g, p, p->stack[p->stack_at[i] + k]);
+    if (g->err)
+        return;
+    uint64_t h = n ? mem_hash(g->stack, n * sizeof *g->stack) : 1;
+    for (uint32_t k = p->label_at[i]; k < p->label_at[i + 1]; k++)
+        h = h * 31 + mem_hash(p->label[k].key.p, p->label[k].key.n) +
+            mem_hash(p->label[k].str.p, p->label[k].str.n) +
+            (uint64_t)p->label[k].num;
+    uint32_t at = 0, k;
+    while ((k = mem_index_next(&g->sample, h, &at)) != MEM_NONE)
+        if (pp_same_sample(to, k, g->stack, n, p, i))
+            break;
+    if (k != MEM_NONE) {
+        int64_t *v = to->value + k * to->ntypes;
+        for (size_t t = 0; t < to->ntypes; t++)
+            v[t] = pp_sum(v[t], g->value[t]);
+        return;
+    }
+    g->err = pp_add_sample(to, g->stack, n, g->value, p->label + p->label_at[i],
+                           p->label_at[i + 1] - p->label_at[i]);
+    if (!g->err)
+        g->err = mem_index_put(&g->sample, h, (uint32_t)to->nsamples - 1);
+}
+
+/* Add the samples of p, which must outlive g->to, scaled: type t of g->to takes
+ * p's type column[t], SIZE_MAX for none.  Samples that are 0 in all of them are
+ * left out, and so is what no sample refers to; equal ones are one. */
+static int pp_merge_add(struct pp_merger *g, const struct pp *p,
+                        const size_t *column, double scale)
+{
+    struct pp *to = g->to;
+    size_t rows[3] = { p->nmappings, p->nfunctions, p->nlocations };
+    for (size_t i = 0; i < 3; i++)
+        g->row[i] = mem_zalloc(rows[i] * sizeof **g->row);
+    g->start = mem_zalloc(p->nmappings * sizeof *g->start);
+    if (!g->row[0] || !g->row[1] || !g->row[2] || !g->start)
+        g->err = GP_ENOMEM;
+    if (!g->err && !to->nmappings && p->nmappings)
+        (void)pp_merge_mapping(g, p, 0);        /* the program */
+    for (size_t i = 0; i < p->nsamples && !g->err; i++) {
+        bool any = false;
+        for (size_t t = 0; t < to->ntypes; t++) {
+            int64_t v = column[t] == SIZE_MAX ? 0
+                        : p->value[i * p->ntypes + column[t]];
+            double x = (double)v * scale;
+            if (scale < 1 || scale > 1)
+                v = x >= 9.2e18 ? INT64_MAX : x <= -9.2e18 ? INT64_MIN
+                                            : (int64_t)llround(x);
+            g->value[t] = v;
+            any |= v != 0;
+        }
+        if (any)
+            pp_merge_sample(g, p, i);
+    }
+    for (size_t i = 0; i < 3; i++)
+        mem_free(g->row[i]);
+    mem_free(g->start);
+    g->row[0] = g->row[1] = g->row[2] = NULL;
+    g->start = NULL;
+    return g->err;
+}
+
+/* Release g, not what it filled. */
+static void pp_merger_fini(struct pp_merger *g)
+{
+    mem_index_fini(&g->sample);
+    mem_index_fini(&g->location);
+    mem_index_fini(&g->function);
+    mem_index_fini(&g->mapping);
+    mem_free(g->stack);
+}
+
+/* Add p's figures of the whole to to's, which has begun with the first of
+ * several: the earliest time, all durations, the longest period, all comments.
+ * Of comments that count something, those of the first hold only where it is
+ * the only one. */
+static int pp_merge_head(struct pp *to, const struct pp *p)
+{
+    if (!to->time_ns || p->time_ns < to->time_ns)
+        to->time_ns = p->time_ns;
+    to->duration_ns = pp_sum(to->duration_ns, p->duration_ns);
+    if (!to->period || to->period < p->period)
+        to->period = p->period;
+    if (!to->default_type.n)
+        to->default_type = p->default_type;
+    for (size_t i = 0; i < PP_REPAIRS; i++)
+        to->repaired[i] += p->repaired[i];
+    to->legacy |= p->legacy;
+    for (size_t i = 0; i < p->ncomments; i++) {
+        bool had = false;
+        for (size_t k = 0; k < to->ncomments && !had; k++)
+            had = txt_equal(to->comment[k], p->comment[i]);
+        struct slice *c = had ? &(struct slice){0}
+            : PP_ADD(to->comment, to->ncomments, to->comment_cap);
+        if (!c)
+            return GP_ENOMEM;
+        *c = p->comment[i];
+    }
+    return GP_OK;
+}
+
+/* Make to the sum of the n profiles at p, which must outlive it; name[i] is for
+ * errors: GP_EFORMAT when they measure different things.  On failure to is
+ * empty. */
+static int pp_merge(struct pp *to, const struct pp *p, size_t n,
+                    const char *const *name, struct gp_why *why)
+{
+    struct pp_merger g = { .to = to };
+    size_t column[PP_MOST_TYPES];
+    int e = GP_OK;
+    *to = (struct pp){ .period_type = p->period_type,
+                       .drop_frames = p->drop_frames,
+                       .keep_frames = p->keep_frames };
+    for (size_t t = 0; t < p->ntypes && !e; t++) {
+        column[t] = t;
+        e = pp_add_type(to, p->type[t].type, p->type[t].unit);
+    }
+    for (size_t i = 0; i < n && !e; i++) {
+        bool same = p[i].ntypes == to->ntypes &&
+            txt_equal(p[i].period_type.type, p->period_type.type) &&
+            txt_equal(p[i].period_type.unit, p->period_type.unit);
+        for (size_t t = 0; t < to->ntypes && same; t++)
+            same = txt_equal(p[i].type[t].type, to->type[t].type) &&
+                   txt_equal(p[i].type[t].unit, to->type[t].unit);
+        if (!same) {
+            pp_merger_fini(&g);
+            pp_fini(to);
+            return txt_fail(why, GP_EFORMAT, "%s: other sample types or "
+                            "another period type than %s: they cannot be "
+                            "merged", name[i], name[0]);
+        }
+        e = pp_merge_add(&g, &p[i], column, 1);
+        e = e ? e : pp_merge_head(to, &p[i]);
+    }
+    pp_merger_fini(&g);
+    if (e) {
+        pp_fini(to);
+        txt_fail(why, e, "out of memory");
+    }
     return e;
 }
 
@@ -4812,8 +6157,10 @@ static void pp_write_location(struct pp_writer *w, size_t i)
         if (n->function != MEM_NONE)
             pb_put_uint(&w->sub, 1, (uint64_t)n->function + 1);
         pb_put_uint(&w->sub, 2, (uint64_t)n->line);
+        pb_put_uint(&w->sub, 3, (uint64_t)n->column);
         pb_put_message(&w->part, 4, &w->sub);
     }
+    pb_put_uint(&w->part, 5, l->folded);
     pb_put_message(&w->out, 4, &w->part);
 }
 
@@ -4847,6 +6194,8 @@ static int pp_write(const struct pp *p, struct buf *out)
         pp_write_location(&w, i);
     for (size_t i = 0; i < p->nfunctions; i++)
         pp_write_function(&w, i);
+    pb_put_uint(&w.out, 7, pp_intern(&w, p->drop_frames));
+    pb_put_uint(&w.out, 8, pp_intern(&w, p->keep_frames));
     pb_put_uint(&w.out, 9, (uint64_t)p->time_ns);
     pb_put_uint(&w.out, 10, (uint64_t)p->duration_ns);
     if (p->period_type.type.n)
@@ -4869,7 +6218,7 @@ static int pp_write(const struct pp *p, struct buf *out)
     return e;
 }
 
-/* ================================== 12 REC ==================================
+/* ================================== 13 REC ===================================
  * for     the recorder: threads found and their timers armed; samples from SMP
  *         into one cumulative table of stacks; a profile is the difference of
  *         two marks
@@ -6030,10 +7379,10 @@ static void rec_window_close(struct rec_mark *from)
     rec_mark_fini(from);
 }
 
-/* ================================= 13 VIEW ==================================
+/* ================================== 14 VIEW ==================================
  * for     one sample type of a profile as functions: self and total values,
  *         sample counts, orders; call trees; folded stacks
- * uses    MEM, TXT, PP
+ * uses    MEM, TXT, RE, PP
  * owns    struct view, struct view_tree; names stay the profile's
  * spec    [PP]; pprof's rules for recursion, inlined lines and default type
  * prefix  view_
@@ -6071,6 +7420,7 @@ struct view_sum {
 
 struct view_node {
     struct slice name, file;            /* borrowed from view or profile */
+    struct slice plain;                 /* the function's own name */
     int64_t  line;                      /* where it begins; 0: not known */
     uint32_t module;                    /* row of pp.mapping, or MEM_NONE */
     bool     symbol;                    /* false: the name is an address */
@@ -6265,7 +7615,8 @@ static uint32_t view_intern_line(struct view *v, const struct pp_location *l,
     if (i == MEM_NONE)
         return i;
     struct view_node *n = &v->node[i];
-    n->symbol = true;
+    n->plain = v->pp->aggregated ? f->system_name : name;
+    n->symbol = n->plain.n > 0;
     if (n->file.n == 0) {
         n->file = f->file;
         n->line = f->start_line;
@@ -6716,7 +8067,959 @@ static int view_put_folded(const struct view_tree *t, struct buf *b)
     return b->err;
 }
 
-/* ---- inlining, as pprof's tables tell it ---- */
+/* ---- units, as pprof has them ---- */
+
+struct view_unit {
+    const char *name;                   /* as it is printed */
+    const char *alias[3];               /* in lower case, without a plural s */
+    double factor;                      /* of the first unit of its kind */
+};
+
+enum { VIEW_UNITS = 9 };
+
+/* The kinds of units that pprof converts; [0] of a kind has the factor 1. */
+static const struct view_unit view_units[][VIEW_UNITS] = {
+    { { "B", { "b", "byte" }, 1 },
+      { "kB", { "kb", "kbyte", "kilobyte" }, 1024.0 },
+      { "MB", { "mb", "mbyte", "megabyte" }, 1048576.0 },
+      { "GB", { "gb", "gbyte", "gigabyte" }, 1073741824.0 },
+      { "TB", { "tb", "tbyte", "terabyte" }, 1099511627776.0 },
+      { "PB", { "pb", "pbyte", "petabyte" }, 1125899906842624.0 } },
+    { { "ns", { "ns", "nanosecond" }, 1 },
+      { "us", { "us", "microsecond" }, 1e3 },
+      { "ms", { "ms", "millisecond" }, 1e6 },
+      { "s", { "s", "sec", "second" }, 1e9 },
+      { "hrs", { "hour", "hr" }, 3600e9 } },
+    { { "n*GCU", { "nanogcu" }, 1e-9 }, { "u*GCU", { "microgcu" }, 1e-6 },
+      { "m*GCU", { "milligcu" }, 1e-3 }, { "GCU", { "gcu" }, 1 },
+      { "k*GCU", { "kilogcu" }, 1e3 }, { "M*GCU", { "megagcu" }, 1e6 },
+      { "G*GCU", { "gigagcu" }, 1e9 }, { "T*GCU", { "teragcu" }, 1e12 },
+      { "P*GCU", { "petagcu" }, 1e15 } },
+};
+
+/* What a kind falls back to where no unit fits: B, s, GCU. */
+static const uint8_t view_unit_default[] = { 0, 3, 3 };
+
+struct view_scale {                      /* how values become text */
+    const struct view_unit *kind;        /* row of view_units; NULL: none */
+    const struct view_unit *from, *to;   /* units of kind */
+    const struct view_unit *fallback;    /* where a value is below every unit */
+    struct slice label;                 /* the unit where there is no kind */
+};
+
+/* The scale of a unit, to itself. */
+static struct view_scale view_scale(struct slice unit)
+{
+    static const char *const plain[] = { "count", "sample", "unit", "minimum",
+                                         "auto" };
+    struct view_scale s = { .label = unit };
+    char lower[16];
+    size_t n = unit.n < sizeof lower ? unit.n : 0;
+    for (size_t i = 0; i < n; i++)
+        lower[i] = unit.p[i] >= 'A' && unit.p[i] <= 'Z'
+            ? (char)(unit.p[i] + 32) : unit.p[i];
+    if (n > 2 && lower[n - 1] == 's')
+        n--;
+    for (size_t k = 0; k < sizeof view_units / sizeof *view_units; k++)
+        for (size_t i = 0; i < VIEW_UNITS && view_units[k][i].name; i++)
+            for (size_t m = 0; m < 3 && view_units[k][i].alias[m]; m++)
+                if (txt_equal((struct slice){ lower, n },
+                              txt_slice(view_units[k][i].alias[m]))) {
+                    s.kind = view_units[k];
+                    s.from = s.to = &view_units[k][i];
+                    s.fallback = &view_units[k][view_unit_default[k]];
+                }
+    for (size_t k = 0; k < sizeof plain / sizeof *plain; k++)
+        if (txt_equal(unit, txt_slice(plain[k])))
+            s.label.n = 0;
+    return s;
+}
+
+/* The largest unit in which v, in the scale's own, is at least 1. */
+static const struct view_unit *view_unit_for(const struct view_scale *s,
+                                             double v)
+{
+    const struct view_unit *best = NULL;
+    for (size_t i = 0; s->kind && i < VIEW_UNITS && s->kind[i].name; i++)
+        if ((!best || s->kind[i].factor >= best->factor) &&
+            v * s->from->factor / s->kind[i].factor >= 1)
+            best = &s->kind[i];
+    return best ? best : s->fallback;
+}
+
+/* Append v as pprof does: two decimals unless they are .00, and the unit. */
+static void view_put_scaled(struct buf *b, const struct view_scale *s,
+                            int64_t v)
+{
+    char text[64];
+    double x = (double)v;
+    if (s->kind)
+        x = x * s->from->factor / s->to->factor;
+    int n = snprintf(text, sizeof text, "%.2f", x);
+    if (n > 3 && !memcmp(text + n - 3, ".00", 4))
+        text[n - 3] = 0;
+    if (!strcmp(text, "0") || !strcmp(text, "-0")) {
+        mem_put_byte(b, '0');
+        return;
+    }
+    txt_puts(b, text);
+    if (s->kind)
+        txt_puts(b, s->to->name);
+    else
+        txt_put_clean(b, s->label);
+}
+
+/* Append v with the unit that suits it: pprof's "auto". */
+static void view_put_auto(struct buf *b, struct slice unit, int64_t v)
+{
+    struct view_scale s = view_scale(unit);
+    s.to = view_unit_for(&s, fabs((double)v));
+    if (!s.kind)
+        s.label.n = 0;
+    view_put_scaled(b, &s, v);
+}
+
+/* v of the unit from in the unit to, which becomes *unit, in its usual name;
+ * where to is of another kind, that is the kind's own: pprof's Scale. */
+static double view_convert(int64_t v, struct slice from, struct slice to,
+                           struct slice *unit)
+{
+    struct view_scale a = view_scale(from), b = view_scale(to);
+    *unit = b.label;
+    if (!a.kind)
+        return (double)v;
+    const struct view_unit *u = b.kind == a.kind ? b.to : a.fallback;
+    *unit = txt_slice(u->name);
+    return (double)v * a.from->factor / u->factor;
+}
+
+/* ---- filters, as pprof's options of the same names have it ---- */
+
+struct view_key { struct slice key, unit; };
+
+struct view_keys {                      /* of numeric labels */
+    struct view_key *key;               /* owned */
+    size_t n, cap;
+    struct index x;
+};
+
+struct view_tags {                      /* a condition on a sample's labels */
+    struct slice key;                   /* empty: any */
+    struct re   *re;                    /* owned; nre of them */
+    size_t       nre;                   /* 0: a range of numbers */
+    double       low, high;             /* in unit */
+    struct slice unit;                  /* as view_convert gives it */
+};
+
+enum { VIEW_FOCUS, VIEW_IGNORE, VIEW_HIDE, VIEW_SHOW, VIEW_SHOW_FROM,
+       VIEW_PRUNE_FROM, VIEW_EXPRESSIONS,
+       VIEW_TAGFOCUS = VIEW_EXPRESSIONS, VIEW_TAGIGNORE, VIEW_TAGROOT,
+       VIEW_TAGLEAF, VIEW_FILTERS };
+
+static const char *const view_filter_name[VIEW_FILTERS] = {
+    "focus", "ignore", "hide", "show", "show-from", "prune-from", "tagfocus",
+    "tagignore", "tagroot", "tagleaf",
+};
+
+struct view_filter {
+    struct re re[VIEW_EXPRESSIONS];     /* those not ready are not asked for */
+    struct view_tags tags[2];           /* tagfocus, tagignore */
+    bool has_tags[2];
+    const char *root, *leaf;            /* keys, between commas; NULL: none */
+    struct view_keys keys;              /* of the profile, for the units */
+    bool missed[VIEW_FILTERS];          /* out: it matched nothing */
+};
+
+/* Release f. */
+static void view_filter_fini(struct view_filter *f)
+{
+    for (size_t i = 0; i < VIEW_EXPRESSIONS; i++)
+        re_fini(&f->re[i]);
+    for (size_t k = 0; k < 2; k++) {
+        for (size_t i = 0; i < f->tags[k].nre; i++)
+            re_fini(&f->tags[k].re[i]);
+        mem_free(f->tags[k].re);
+    }
+    mem_free(f->keys.key);
+    mem_index_fini(&f->keys.x);
+    *f = (struct view_filter){0};
+}
+
+/* Integer digits with a sign at *s into *v, letters behind them into *unit; *s
+ * moves behind both. */
+static bool view_amount(struct slice *s, int64_t *v, struct slice *unit)
+{
+    size_t n = s->n && (*s->p == '+' || *s->p == '-');
+    bool minus = n && *s->p == '-';
+    size_t begin = n;
+    uint64_t u = 0;
+    while (n < s->n && isdigit((unsigned char)s->p[n]) && u < INT64_MAX / 10)
+        u = u * 10 + (uint64_t)(s->p[n++] - '0');
+    if (n == begin)
+        return false;
+    *v = minus ? -(int64_t)u : (int64_t)u;
+    begin = n;
+    while (n < s->n && isalpha((unsigned char)s->p[n]))
+        n++;
+    *unit = (struct slice){ s->p + begin, n - begin };
+    s->p += n;
+    s->n -= n;
+    return true;
+}
+
+/* Is s a range, "16kb", ":64kb", "4mb:" or "1:2"?  Then into t. */
+static bool view_tags_range(struct view_tags *t, struct slice s)
+{
+    int64_t v;
+    struct slice unit, other;
+    bool from = s.n && *s.p != ':';
+    t->low = -INFINITY;
+    t->high = INFINITY;
+    if (from) {
+        if (!view_amount(&s, &v, &unit))
+            return false;
+        t->low = t->high = view_convert(v, unit, unit, &t->unit);
+        if (s.n == 0)
+            return true;
+        t->high = INFINITY;
+    }
+    if (s.n == 0 || *s.p != ':')
+        return false;
+    s.p++;
+    s.n--;
+    if (s.n == 0)
+        return from;
+    if (!view_amount(&s, &v, &unit) || s.n)
+        return false;
+    if (from) {
+        t->high = view_convert(v, unit, t->unit, &other);
+        return txt_equal(other, t->unit);
+    }
+    t->high = view_convert(v, unit, unit, &t->unit);
+    return true;
+}
+
+/* Read a condition on labels, "K=RE", "RE,RE" or "K=RANGE", for option what. */
+static int view_tags_init(struct view_tags *t, const char *what,
+                          const char *text, struct gp_why *why)
+{
+    const char *eq = strchr(text, '=');
+    int e = GP_OK;
+    *t = (struct view_tags){0};
+    if (eq) {
+        t->key = (struct slice){ text, (size_t)(eq - text) };
+        text = eq + 1;
+    }
+    if (view_tags_range(t, txt_slice(text)))
+        return GP_OK;
+    while (!e) {
+        size_t n = strcspn(text, ",");
+        struct re *re = mem_zalloc((t->nre + 1) * sizeof *re);
+        char part[RE_MOST_BYTES + 1];
+        if (!re)
+            return txt_fail(why, GP_ENOMEM, "out of memory");
+        if (n >= sizeof part) {
+            mem_free(re);
+            return txt_fail(why, GP_EUSAGE, "%s: longer than %d bytes", what,
+                            RE_MOST_BYTES);
+        }
+        if (t->nre)
+            memcpy(re, t->re, t->nre * sizeof *re);
+        mem_free(t->re);
+        t->re = re;
+        memcpy(part, text, n);
+        part[n] = 0;
+        e = re_init(&re[t->nre++], what, part, why);
+        if (!text[n])
+            break;
+        text += n + 1;
+    }
+    return e;
+}
+
+/* The unit of numeric labels of this key: the first that a sample names, or
+ * what pprof takes it to be. */
+static struct slice view_key_unit(const struct view_keys *k, struct slice key)
+{
+    uint64_t h = mem_hash(key.p, key.n);
+    for (uint32_t at = 0, i; (i = mem_index_next(&k->x, h, &at)) != MEM_NONE;)
+        if (txt_equal(k->key[i].key, key) && k->key[i].unit.n)
+            return k->key[i].unit;
+    if (txt_equal(key, txt_slice("alignment")) ||
+        txt_equal(key, txt_slice("request")))
+        return txt_slice("bytes");
+    return key;
+}
+
+/* Gather the keys and units of p's numeric labels. */
+static int view_keys_init(struct view_keys *k, const struct pp *p)
+{
+    for (size_t i = 0; i < p->nlabels; i++) {
+        const struct pp_label *l = &p->label[i];
+        uint64_t h = mem_hash(l->key.p, l->key.n);
+        uint32_t at = 0, x;
+        if (l->str.p)
+            continue;
+        while ((x = mem_index_next(&k->x, h, &at)) != MEM_NONE)
+            if (txt_equal(k->key[x].key, l->key))
+                break;
+        if (x != MEM_NONE) {
+            if (!k->key[x].unit.n)
+                k->key[x].unit = l->unit;
+            continue;
+        }
+        struct view_key *row = mem_grow(k->key, &k->cap, k->n + 1, sizeof *row);
+        if (!row)
+            return GP_ENOMEM;
+        k->key = row;
+        k->key[k->n] = (struct view_key){ l->key, l->unit };
+        if (mem_index_put(&k->x, h, (uint32_t)k->n++))
+            return GP_ENOMEM;
+    }
+    return GP_OK;
+}
+
+/* Does one of the labels of sample i meet the expression re of t? */
+static bool view_tag_meets(const struct pp *p, size_t i,
+                           const struct view_tags *t, const struct re *re)
+{
+    struct buf b = {0};
+    bool yes = false;
+    for (uint32_t k = p->label_at[i]; k < p->label_at[i + 1] && !yes; k++) {
+        const struct pp_label *l = &p->label[k];
+        if (!l->str.p || (t->key.n && !txt_equal(l->key, t->key)))
+            continue;
+        if (t->key.n) {
+            yes = re_matches(re, l->str);
+            continue;
+        }
+        b.len = 0;
+        mem_put(&b, l->key.p, l->key.n);
+        mem_put_byte(&b, ':');
+        mem_put(&b, l->str.p, l->str.n);
+        yes = re_matches(re, (struct slice){ (const char *)b.data, b.len });
+    }
+    mem_fini(&b);
+    return yes;
+}
+
+/* Does sample i meet the condition t?  Without a key all expressions have to
+ * be met, with one any of them. */
+static bool view_tags_meet(const struct pp *p, size_t i,
+                           const struct view_tags *t,
+                           const struct view_keys *keys)
+{
+    size_t met = 0;
+    for (size_t k = 0; k < t->nre; k++)
+        met += view_tag_meets(p, i, t, &t->re[k]);
+    if (t->nre)
+        return t->key.n ? met > 0 : met == t->nre;
+    for (uint32_t k = p->label_at[i]; k < p->label_at[i + 1]; k++) {
+        const struct pp_label *l = &p->label[k];
+        struct slice unit;
+        if (l->str.p || (t->key.n && !txt_equal(l->key, t->key)))
+            continue;
+        double v = view_convert(l->num, view_key_unit(keys, l->key), t->unit,
+                                &unit);
+        if (txt_equal(unit, t->unit) && v >= t->low && v <= t->high)
+            return true;
+    }
+    return false;
+}
+
+/* Which functions of p match re by name or file, then which mappings by file:
+ * a byte each, owned by the caller; NULL without memory. */
+static uint8_t *view_matching(const struct pp *p, const struct re *re)
+{
+    uint8_t *m = mem_zalloc(p->nfunctions + p->nmappings);
+    for (size_t i = 0; m && i < p->nfunctions; i++)
+        m[i] = re_matches(re, p->function[i].name) ||
+               re_matches(re, p->function[i].file);
+    for (size_t i = 0; m && i < p->nmappings; i++)
+        m[p->nfunctions + i] = p->mapping[i].file.n &&
+                               re_matches(re, p->mapping[i].file);
+    return m;
+}
+
+/* Does the mapping of l match, by m of view_matching? */
+static bool view_mapping_matches(const struct pp *p, const uint8_t *m,
+                                 const struct pp_location *l)
+{
+    return l->mapping != MEM_NONE && m[p->nfunctions + l->mapping];
+}
+
+/* Does line k of l match? */
+static bool view_line_matches(const struct pp *p, const uint8_t *m,
+                              const struct pp_location *l, uint32_t k)
+{
+    uint32_t f = p->line[l->line + k].function;
+    return f != MEM_NONE && m[f];
+}
+
+/* Does l match, by one of its lines or its mapping? */
+static bool view_location_matches(const struct pp *p, const uint8_t *m,
+                                  const struct pp_location *l)
+{
+    bool yes = view_mapping_matches(p, m, l);
+    for (uint32_t k = 0; k < l->nlines && !yes; k++)
+        yes = view_line_matches(p, m, l, k);
+    return yes;
+}
+
+/* Keep of l's lines those that match, or with not those that do not; lines
+ * without a function stay. */
+static void view_keep_lines(struct pp *p, const uint8_t *m,
+                            struct pp_location *l, bool not)
+{
+    uint32_t n = 0;
+    if (view_mapping_matches(p, m, l)) {
+        l->nlines = not ? 0 : l->nlines;
+        return;
+    }
+    for (uint32_t k = 0; k < l->nlines; k++)
+        if (p->line[l->line + k].function == MEM_NONE ||
+            view_line_matches(p, m, l, k) != not)
+            p->line[l->line + n++] = p->line[l->line + k];
+    l->nlines = n;
+}
+
+struct view_sift {                      /* samples as they are thinned out */
+    struct pp *p;                       /* borrowed */
+    size_t rows, refs, labels;          /* kept so far */
+    size_t ref, label;                  /* where row's frames and labels began
+                                         * before */
+};
+
+/* Row i, whose turn it is, stays with its frames from up to to, less those in
+ * gone (by location; NULL: none); with neither it goes. */
+static void view_sift_row(struct view_sift *s, size_t i, bool stays,
+                          uint32_t from, uint32_t to, const bool *gone)
+{
+    struct pp *p = s->p;
+    size_t end = p->stack_at[i + 1], label_end = p->label_at[i + 1];
+    size_t refs = s->refs, nt = p->ntypes;
+    for (size_t k = s->ref + from; stays && k < s->ref + to; k++)
+        if (!gone || !gone[p->stack[k]])
+            p->stack[s->refs++] = p->stack[k];
+    if (gone && s->refs == refs)
+        stays = false;
+    if (stays) {
+        for (size_t k = s->label; k < label_end; k++)
+            p->label[s->labels++] = p->label[k];
+        memmove(p->value + s->rows * nt, p->value + i * nt,
+                nt * sizeof *p->value);
+        s->rows++;
+    }
+    s->ref = end;
+    s->label = label_end;
+    p->stack_at[s->rows] = (uint32_t)s->refs;
+    p->label_at[s->rows] = (uint32_t)s->labels;
+}
+
+/* Frames of row i, whose turn it is. */
+static uint32_t view_sift_depth(const struct view_sift *s, size_t i)
+{
+    return (uint32_t)(s->p->stack_at[i + 1] - s->ref);
+}
+
+/* All rows have had their turn. */
+static void view_sift_end(struct view_sift *s)
+{
+    s->p->nsamples = s->rows;
+    s->p->nstack = s->refs;
+    s->p->nlabels = s->labels;
+}
+
+/* What focus, ignore, hide and show say of the locations: focused and ignored
+ * ones into state (1 and 2), those without a line left into gone. */
+static int view_filter_locations(struct pp *p, struct view_filter *f,
+                                 uint8_t *state, bool *gone, bool *any)
+{
+    uint8_t *m[4] = {0};
+    int e = GP_OK;
+    for (size_t i = 0; i < 4; i++) {
+        if (!f->re[i].ready)
+            continue;
+        m[i] = view_matching(p, &f->re[i]);
+        e = m[i] ? e : GP_ENOMEM;
+        f->missed[i] = true;
+    }
+    f->missed[VIEW_FOCUS] = f->re[VIEW_FOCUS].ready;
+    for (size_t i = 0; i < p->nlocations && !e; i++) {
+        struct pp_location *l = &p->location[i];
+        if (m[VIEW_IGNORE] && view_location_matches(p, m[VIEW_IGNORE], l)) {
+            state[i] = 2;
+            f->missed[VIEW_IGNORE] = false;
+        } else if (!m[VIEW_FOCUS] ||
+                   view_location_matches(p, m[VIEW_FOCUS], l)) {
+            state[i] = 1;
+            f->missed[VIEW_FOCUS] = false;
+        }
+        if (m[VIEW_HIDE] && view_location_matches(p, m[VIEW_HIDE], l)) {
+            view_keep_lines(p, m[VIEW_HIDE], l, true);
+            f->missed[VIEW_HIDE] = false;
+            gone[i] = l->nlines == 0;
+        }
+        if (m[VIEW_SHOW]) {
+            view_keep_lines(p, m[VIEW_SHOW], l, false);
+            gone[i] |= l->nlines == 0;
+            f->missed[VIEW_SHOW] &= l->nlines == 0;
+        }
+        *any |= gone[i];
+    }
+    for (size_t i = 0; i < 4; i++)
+        mem_free(m[i]);
+    return e;
+}
+
+/* Apply focus, ignore, hide and show. */
+static int view_filter_names(struct pp *p, struct view_filter *f)
+{
+    bool any = false;
+    if (!f->re[VIEW_FOCUS].ready && !f->re[VIEW_IGNORE].ready &&
+        !f->re[VIEW_HIDE].ready && !f->re[VIEW_SHOW].ready)
+        return GP_OK;
+    uint8_t *state = mem_zalloc(p->nlocations);
+    bool *gone = mem_zalloc(p->nlocations);
+    int e = state && gone ? view_filter_locations(p, f, state, gone, &any)
+                          : GP_ENOMEM;
+    struct view_sift s = { .p = p };
+    for (size_t i = 0; i < p->nsamples && !e; i++) {
+        uint32_t n = view_sift_depth(&s, i);
+        bool focused = false, ignored = false;
+        for (uint32_t k = 0; k < n; k++) {
+            focused |= state[p->stack[s.ref + k]] == 1;
+            ignored |= state[p->stack[s.ref + k]] == 2;
+        }
+        view_sift_row(&s, i, focused && !ignored, 0, n, any ? gone : NULL);
+    }
+    if (!e)
+        view_sift_end(&s);
+    mem_free(state);
+    mem_free(gone);
+    return e;
+}
+
+/* Apply show-from: what called the outermost match goes, and so do samples
+ * without one. */
+static int view_filter_show_from(struct pp *p, struct view_filter *f)
+{
+    const struct re *re = &f->re[VIEW_SHOW_FROM];
+    if (!re->ready)
+        return GP_OK;
+    uint8_t *m = view_matching(p, re);
+    bool *from = mem_zalloc(p->nlocations);
+    struct view_sift s = { .p = p };
+    f->missed[VIEW_SHOW_FROM] = true;
+    for (size_t i = 0; m && from && i < p->nlocations; i++) {
+        struct pp_location *l = &p->location[i];
+        from[i] = view_mapping_matches(p, m, l);
+        for (uint32_t k = l->nlines; k-- > 0 && !from[i];)
+            if (view_line_matches(p, m, l, k)) {
+                l->nlines = k + 1;
+                from[i] = true;
+            }
+        f->missed[VIEW_SHOW_FROM] &= !from[i];
+    }
+    for (size_t i = 0; m && from && i < p->nsamples; i++) {
+        uint32_t n = view_sift_depth(&s, i);
+        while (n > 0 && !from[p->stack[s.ref + n - 1]])
+            n--;
+        view_sift_row(&s, i, n > 0, 0, n, NULL);
+    }
+    int e = m && from ? GP_OK : GP_ENOMEM;
+    if (!e)
+        view_sift_end(&s);
+    mem_free(m);
+    mem_free(from);
+    return e;
+}
+
+/* Apply tagfocus and tagignore. */
+static void view_filter_tags(struct pp *p, struct view_filter *f)
+{
+    struct view_sift s = { .p = p };
+    if (!f->has_tags[0] && !f->has_tags[1])
+        return;
+    f->missed[VIEW_TAGFOCUS] = f->has_tags[0];
+    f->missed[VIEW_TAGIGNORE] = f->has_tags[1];
+    for (size_t i = 0; i < p->nsamples; i++) {
+        /* Labels of the rows before have moved; its own have not. */
+        uint32_t begin = p->label_at[i];
+        p->label_at[i] = (uint32_t)s.label;
+        bool focused = !f->has_tags[0] ||
+                       view_tags_meet(p, i, &f->tags[0], &f->keys);
+        bool ignored = f->has_tags[1] &&
+                       view_tags_meet(p, i, &f->tags[1], &f->keys);
+        p->label_at[i] = begin;
+        f->missed[VIEW_TAGFOCUS] &= !focused;
+        f->missed[VIEW_TAGIGNORE] &= !ignored;
+        view_sift_row(&s, i, focused && !ignored, 0, view_sift_depth(&s, i),
+                      NULL);
+    }
+    view_sift_end(&s);
+}
+
+/* name without its arguments, as pprof matches frames to be dropped. */
+static struct slice view_simple_name(struct slice name)
+{
+    if (name.n && *name.p == '.') {
+        name.p++;
+        name.n--;
+    }
+    for (size_t i = 0; i < name.n; i++) {
+        struct slice rest = { name.p + i, name.n - i };
+        if (txt_starts(rest, "(anonymous namespace)"))
+            i += strlen("(anonymous namespace)") - 1;
+        else if (txt_starts(rest, "operator()"))
+            i += strlen("operator()") - 1;
+        else if (*rest.p == '(')
+            return (struct slice){ name.p, i };
+    }
+    return name;
+}
+
+/* Which functions of p match drop and not keep (NULL: none) by their simple
+ * names: a byte each, owned by the caller; NULL without memory. */
+static uint8_t *view_dropping(const struct pp *p, const struct re *drop,
+                              const struct re *keep)
+{
+    uint8_t *m = mem_zalloc(p->nfunctions);
+    for (size_t i = 0; m && i < p->nfunctions; i++) {
+        struct slice name = view_simple_name(p->function[i].name);
+        m[i] = p->function[i].name.n && re_matches(drop, name) &&
+               !(keep && re_matches(keep, name));
+    }
+    return m;
+}
+
+/* Apply prune-from: what the match nearest to the leaf called goes. */
+static int view_filter_prune_from(struct pp *p, struct view_filter *f)
+{
+    if (!f->re[VIEW_PRUNE_FROM].ready)
+        return GP_OK;
+    uint8_t *m = view_dropping(p, &f->re[VIEW_PRUNE_FROM], NULL);
+    bool *from = mem_zalloc(p->nlocations);
+    struct view_sift s = { .p = p };
+    for (size_t i = 0; m && from && i < p->nlocations; i++) {
+        struct pp_location *l = &p->location[i];
+        for (uint32_t k = 0; k < l->nlines && !from[i]; k++)
+            if (view_line_matches(p, m, l, k)) {
+                from[i] = true;
+                l->line += k;
+                l->nlines -= k;
+            }
+    }
+    for (size_t i = 0; m && from && i < p->nsamples; i++) {
+        uint32_t n = view_sift_depth(&s, i), k = 0;
+        while (k < n && !from[p->stack[s.ref + k]])
+            k++;
+        view_sift_row(&s, i, true, k < n ? k : 0, n, NULL);
+    }
+    int e = m && from ? GP_OK : GP_ENOMEM;
+    if (!e)
+        view_sift_end(&s);
+    mem_free(m);
+    mem_free(from);
+    return e;
+}
+
+/* Compile one of a profile's own expressions, which match whole names. */
+static int view_whole_re(struct re *re, const char *what, struct slice text,
+                         struct gp_why *why)
+{
+    char whole[RE_MOST_BYTES + 1];
+    int n = snprintf(whole, sizeof whole, "^(%.*s)$",
+                     (int)(text.n < INT_MAX ? text.n : INT_MAX), text.p);
+    if (n < 0 || (size_t)n >= sizeof whole)
+        return txt_fail(why, GP_EUSAGE, "%s: longer than %d bytes", what,
+                        RE_MOST_BYTES);
+    return re_init(re, what, whole, why);
+}
+
+/* Take out the frames that p itself says are of no interest, with what they
+ * called, but none before the first that stays. */
+static int view_drop_frames(struct pp *p, struct gp_why *why)
+{
+    struct re drop = {0}, keep = {0};
+    struct view_sift s = { .p = p };
+    uint8_t *m = NULL, *how = NULL;     /* by location; 1: beneath, 2: it too */
+    if (!p->drop_frames.n)
+        return GP_OK;
+    int e = view_whole_re(&drop, "drop_frames", p->drop_frames, why);
+    if (!e && p->keep_frames.n)
+        e = view_whole_re(&keep, "keep_frames", p->keep_frames, why);
+    if (!e && (!(m = view_dropping(p, &drop, keep.ready ? &keep : NULL)) ||
+               !(how = mem_zalloc(p->nlocations))))
+        e = txt_fail(why, GP_ENOMEM, "out of memory");
+    for (size_t i = 0; i < p->nlocations && !e; i++) {
+        struct pp_location *l = &p->location[i];
+        uint32_t k = l->nlines;
+        while (k > 0 && !view_line_matches(p, m, l, k - 1))
+            k--;
+        how[i] = k == 0 ? 0 : k == l->nlines ? 2 : 1;
+        if (how[i] == 1) {
+            l->line += k;
+            l->nlines -= k;
+        }
+    }
+    for (size_t i = 0; i < p->nsamples && !e; i++) {
+        uint32_t n = view_sift_depth(&s, i), k = n, from = 0;
+        bool user = false;
+        for (; k > 0 && !from; k--) {
+            uint8_t h = how[p->stack[s.ref + k - 1]];
+            user |= h == 0;
+            if (h && user)
+                from = h == 2 ? k : k - 1;
+            if (h == 1 && user)
+                break;
+        }
+        view_sift_row(&s, i, true, from, n, NULL);
+    }
+    if (!e)
+        view_sift_end(&s);
+    mem_free(m);
+    mem_free(how);
+    re_fini(&drop);
+    re_fini(&keep);
+    return e;
+}
+
+/* The values of sample i's labels called key, between commas, onto b. */
+static bool view_put_tags(struct buf *b, const struct pp *p, size_t i,
+                          struct slice key)
+{
+    bool any = false, units = false;
+    for (uint32_t k = p->label_at[i]; k < p->label_at[i + 1]; k++)
+        units |= !p->label[k].str.p && p->label[k].unit.n &&
+                 txt_equal(p->label[k].key, key);
+    for (int number = 0; number < 2; number++)
+        for (uint32_t k = p->label_at[i]; k < p->label_at[i + 1]; k++) {
+            const struct pp_label *l = &p->label[k];
+            if (!txt_equal(l->key, key) || (l->str.p == NULL) != number)
+                continue;
+            if (any)
+                mem_put_byte(b, ',');
+            any = true;
+            if (number)
+                view_put_auto(b, units ? l->unit : (struct slice){0}, l->num);
+            else
+                mem_put(b, l->str.p, l->str.n);
+        }
+    return any;
+}
+
+struct view_pseudo {                    /* frames made of labels */
+    struct index x;                     /* name and key -> row of location */
+    struct buf   name;                  /* owned */
+};
+
+/* The location that stands for sample i's label key; MEM_NONE without
+ * memory. */
+static uint32_t view_pseudo(struct view_pseudo *s, struct pp *p, size_t i,
+                            struct slice key, bool *any)
+{
+    s->name.len = 0;
+    *any |= view_put_tags(&s->name, p, i, key);
+    struct slice name = { (const char *)s->name.data, s->name.len };
+    uint64_t h = mem_hash(name.p, name.n) ^ mem_hash(key.p, key.n);
+    for (uint32_t at = 0, k; (k = mem_index_next(&s->x, h, &at)) != MEM_NONE;) {
+        const struct pp_function *f =
+            &p->function[p->line[p->location[k].line].function];
+        if (txt_equal(f->name, name) && txt_equal(f->file, key))
+            return k;
+    }
+    name.p = mem_arena_dup(&p->arena, name.p, name.n);
+    struct pp_function *f = PP_ADD(p->function, p->nfunctions, p->function_cap);
+    struct pp_line *line = PP_ADD(p->line, p->nlines, p->line_cap);
+    struct pp_location *l = PP_ADD(p->location, p->nlocations, p->location_cap);
+    if (!name.p || !f || !line || !l || s->name.err ||
+        mem_index_put(&s->x, h, (uint32_t)p->nlocations - 1))
+        return MEM_NONE;
+    *f = (struct pp_function){ .id = p->nfunctions, .name = name,
+                               .system_name = name, .file = key };
+    *line = (struct pp_line){ (uint32_t)p->nfunctions - 1, 0, 0 };
+    *l = (struct pp_location){ .id = p->nlocations, .mapping = MEM_NONE,
+                               .line = (uint32_t)p->nlines - 1, .nlines = 1 };
+    return (uint32_t)p->nlocations - 1;
+}
+
+/* Put frames for the labels in keys, the last of them first, into stack. */
+static int view_pseudos(struct view_pseudo *s, struct pp *p, size_t i,
+                        const char *keys, uint32_t *stack, size_t *n, bool *any)
+{
+    struct slice key[VIEW_MOST_TAGS];
+    size_t nkeys = 0;
+    for (const char *k = keys; k && *k && nkeys < VIEW_MOST_TAGS;) {
+        size_t len = strcspn(k, ",");
+        if (len)
+            key[nkeys++] = (struct slice){ k, len };
+        k += len + (k[len] == ',');
+    }
+    while (nkeys-- > 0) {
+        stack[*n] = view_pseudo(s, p, i, key[nkeys], any);
+        if (stack[(*n)++] == MEM_NONE)
+            return GP_ENOMEM;
+    }
+    return GP_OK;
+}
+
+/* Apply tagroot and tagleaf: labels become frames. */
+static int view_filter_pseudo(struct pp *p, struct view_filter *f)
+{
+    struct view_pseudo s = {0};
+    bool any[2] = { false, false };
+    if (!f->root && !f->leaf)
+        return GP_OK;
+    size_t cap = p->nstack + p->nsamples * 2 * VIEW_MOST_TAGS, n = 0;
+    uint32_t *stack = cap < PP_MOST_REFS ? mem_zalloc(cap * sizeof *stack)
+                                         : NULL;
+    int e = stack ? GP_OK : GP_ENOMEM;
+    for (size_t i = 0, from = 0; i < p->nsamples && !e; i++) {
+        size_t end = p->stack_at[i + 1];
+        e = view_pseudos(&s, p, i, f->leaf, stack, &n, &any[1]);
+        for (; from < end; from++)
+            stack[n++] = p->stack[from];
+        e = e ? e : view_pseudos(&s, p, i, f->root, stack, &n, &any[0]);
+        p->stack_at[i + 1] = (uint32_t)n;
+    }
+    mem_index_fini(&s.x);
+    mem_fini(&s.name);
+    f->missed[VIEW_TAGROOT] = f->root && !any[0];
+    f->missed[VIEW_TAGLEAF] = f->leaf && !any[1];
+    if (e) {
+        mem_free(stack);
+        return e;
+    }
+    mem_free(p->stack);
+    p->stack = stack;
+    p->nstack = n;
+    p->stack_cap = cap;
+    return GP_OK;
+}
+
+/* Apply f to p, in pprof's order. */
+static int view_filter(struct pp *p, struct view_filter *f, struct gp_why *why)
+{
+    int e = view_keys_init(&f->keys, p);
+    e = e ? e : view_filter_pseudo(p, f);
+    e = e ? e : view_filter_names(p, f);
+    e = e ? e : view_filter_show_from(p, f);
+    if (!e)
+        view_filter_tags(p, f);
+    e = e ? e : view_filter_prune_from(p, f);
+    return e ? txt_fail(why, e, "out of memory, or too many frames") : GP_OK;
+}
+
+/* ---- granularity ---- */
+
+enum view_grain { VIEW_FUNCTION, VIEW_FILE, VIEW_LINE, VIEW_ADDRESS,
+                  VIEW_MODULE, VIEW_CATEGORY };
+
+/* The name of a line of l by grain, onto b. */
+static void view_put_grain(struct buf *b, const struct pp *p,
+                           const struct pp_location *l,
+                           const struct pp_line *line, enum view_grain grain)
+{
+    const struct pp_function *f = line->function == MEM_NONE ? NULL
+                                  : &p->function[line->function];
+    struct slice file = l->mapping == MEM_NONE ? (struct slice){0}
+                        : view_base(p->mapping[l->mapping].file);
+    if (grain == VIEW_MODULE) {
+        mem_put(b, file.p, file.n);
+        return;
+    }
+    if (grain == VIEW_FILE) {
+        if (f)
+            mem_put(b, f->file.p, f->file.n);
+        return;
+    }
+    if (grain == VIEW_ADDRESS && l->address)
+        txt_putf(b, "%016" PRIx64 " ", l->address);
+    if (f && f->name.n) {
+        mem_put(b, f->name.p, f->name.n);
+        if (f->file.n) {
+            mem_put_byte(b, ' ');
+            mem_put(b, f->file.p, f->file.n);
+            if (line->line)
+                txt_putf(b, ":%" PRId64, line->line);
+        }
+    } else if (b->len) {
+        txt_puts(b, file.n ? "[" : "<unknown>");
+        mem_put(b, file.p, file.n);
+        txt_puts(b, file.n ? "]" : "");
+    }
+}
+
+/* Give l, which has no line, one without a function. */
+static int view_add_line(struct pp *p, struct pp_location *l)
+{
+    struct pp_line *line = PP_ADD(p->line, p->nlines, p->line_cap);
+    if (!line)
+        return GP_ENOMEM;
+    line->function = MEM_NONE;
+    l->line = (uint32_t)p->nlines - 1;
+    l->nlines = 1;
+    return GP_OK;
+}
+
+/* Make each frame of p a function of its own by grain: its place is the name,
+ * what it was called stays system_name. */
+static int view_aggregate(struct pp *p, enum view_grain grain,
+                          struct gp_why *why)
+{
+    struct buf name = {0};
+    struct pp_function *made = NULL;
+    struct index x = {0};
+    size_t n = 0, cap = 0;
+    int e = GP_OK;
+    if (grain == VIEW_FUNCTION || grain == VIEW_CATEGORY)
+        return GP_OK;
+    for (size_t i = 0; i < p->nlocations && !e; i++) {
+        struct pp_location *l = &p->location[i];
+        if (l->nlines == 0)
+            e = view_add_line(p, l);
+        for (uint32_t k = 0; k < l->nlines && !e; k++) {
+            struct pp_line *line = &p->line[l->line + k];
+            struct pp_function f = {0}, *to;
+            if (line->function != MEM_NONE)
+                f = p->function[line->function];
+            name.len = 0;
+            view_put_grain(&name, p, l, line, grain);
+            f.system_name = f.name;
+            f.name = (struct slice){ (const char *)name.data, name.len };
+            uint64_t h = mem_hash(f.name.p, f.name.n);
+            uint32_t at = 0, row;
+            while ((row = mem_index_next(&x, h, &at)) != MEM_NONE)
+                if (txt_equal(made[row].name, f.name))
+                    break;
+            if (row == MEM_NONE) {
+                row = (uint32_t)n;
+                f.name.p = mem_arena_dup(&p->arena, f.name.p, f.name.n);
+                to = PP_ADD(made, n, cap);
+                if (!to || !f.name.p || mem_index_put(&x, h, row))
+                    e = GP_ENOMEM;
+                else
+                    *to = f;
+            }
+            line->function = row;
+        }
+    }
+    mem_index_fini(&x);
+    mem_fini(&name);
+    if (e) {
+        mem_free(made);
+        return txt_fail(why, e, "out of memory");
+    }
+    mem_free(p->function);
+    p->function = made;
+    p->nfunctions = n;
+    p->function_cap = cap;
+    p->aggregated = true;
+    return GP_OK;
+}
+
+/* ---- calls between nodes, as pprof's tables tell them ---- */
 
 enum { VIEW_INLINED = 1, VIEW_CALLED = 2 };     /* both: in part */
 
@@ -6731,6 +9034,8 @@ struct view_edges {
     struct view_edge *edge;             /* owned */
     size_t n, cap;
     struct index by_ends;
+    bool inlined;                       /* only those into nodes that are
+                                         * inlined somewhere */
 };
 
 /* The edge between two nodes, entered if new; NULL without memory. */
@@ -6754,8 +9059,7 @@ static struct view_edge *view_edge(struct view_edges *x, uint32_t from,
     return &x->edge[x->n++];
 }
 
-/* Add the edges of row i into nodes that are inlined somewhere, with nodes
- * that are not in keep passed over. */
+/* Add the edges of row i, with nodes that are not in keep passed over. */
 static int view_add_edges(const struct view *v, size_t i, const bool *keep,
                           struct view_edges *x)
 {
@@ -6768,7 +9072,8 @@ static int view_add_edges(const struct view *v, size_t i, const bool *keep,
             uint32_t n = v->frame[f];
             if (!keep[n])
                 continue;
-            if (v->node[n].inlined && parent != MEM_NONE && parent != n) {
+            if ((v->node[n].inlined || !x->inlined) && parent != MEM_NONE &&
+                parent != n) {
                 struct view_edge *e = view_edge(x, parent, n);
                 if (!e)
                     return GP_ENOMEM;
@@ -6784,37 +9089,93 @@ static int view_add_edges(const struct view *v, size_t i, const bool *keep,
     return GP_OK;
 }
 
-/* How each node in keep is entered, VIEW_INLINED or VIEW_CALLED or both, by
- * edges of at least cutoff: bytes owned by the caller until mem_free, or NULL
- * without memory. */
-static uint8_t *view_inlining(const struct view *v, const bool *keep,
-                              int64_t cutoff)
+/* Release x. */
+static void view_edges_fini(struct view_edges *x)
 {
-    struct view_edges x = {0};
-    uint8_t *how = mem_zalloc(v->nnodes);
-    bool any = false;
-    int e = how ? GP_OK : GP_ENOMEM;
+    mem_free(x->edge);
+    mem_index_fini(&x->by_ends);
+    *x = (struct view_edges){0};
+}
+
+/* Make x the edges between the nodes in keep of at least cutoff, or with
+ * inlined those of them that view_inlining needs.  GP_ENOMEM: x is empty. */
+static int view_edges_init(struct view_edges *x, const struct view *v,
+                           const bool *keep, int64_t cutoff, bool inlined)
+{
+    size_t n = 0;
+    bool any = !inlined;
+    int e = GP_OK;
+    *x = (struct view_edges){ .inlined = inlined };
     for (size_t i = 0; i < v->nnodes; i++)
         any |= v->node[i].inlined && keep[i];
     for (size_t i = 0; any && i < v->pp->nsamples && !e; i++)
-        e = view_add_edges(v, i, keep, &x);
-    for (size_t i = 0; i < x.n && !e; i++)
-        if (view_abs(x.edge[i].value) >= cutoff)
-            how[x.edge[i].to] |= x.edge[i].inlined ? VIEW_INLINED
-                                                   : VIEW_CALLED;
-    mem_free(x.edge);
-    mem_index_fini(&x.by_ends);
-    if (e) {
-        mem_free(how);
-        how = NULL;
-    }
+        e = view_add_edges(v, i, keep, x);
+    for (size_t i = 0; i < x->n && !e; i++)
+        if (view_abs(x->edge[i].value) >= cutoff)
+            x->edge[n++] = x->edge[i];
+    x->n = n;
+    if (e)
+        view_edges_fini(x);
+    return e;
+}
+
+/* How each node of v is entered by x, VIEW_INLINED or VIEW_CALLED or both:
+ * bytes owned by the caller until mem_free, or NULL without memory. */
+static uint8_t *view_inlining(const struct view *v, const struct view_edges *x)
+{
+    uint8_t *how = mem_zalloc(v->nnodes);
+    for (size_t i = 0; how && i < x->n; i++)
+        how[x->edge[i].to] |= x->edge[i].inlined ? VIEW_INLINED : VIEW_CALLED;
     return how;
 }
 
-/* ================================== 14 ANL ==================================
+struct view_edge_sort {                 /* what qsort_r hands through */
+    const struct view *view;            /* borrowed */
+    bool by_to;
+};
+
+/* Order of two edges: by the node that has them, then as pprof lists them, by
+ * size down and the other node's name. */
+static int view_compare_edges(const void *a, const void *b, void *sort)
+{
+    const struct view_edge_sort *s = sort;
+    const struct view_edge *x = a, *y = b;
+    uint32_t i = s->by_to ? x->to : x->from, k = s->by_to ? y->to : y->from;
+    int64_t v = view_abs(x->value), w = view_abs(y->value);
+    if (i != k)
+        return i < k ? -1 : 1;
+    if (v != w)
+        return v < w ? 1 : -1;
+    i = s->by_to ? x->from : x->to;
+    k = s->by_to ? y->from : y->to;
+    int r = view_compare_names(s->view->node[i].name, s->view->node[k].name);
+    return r ? r : (i > k) - (i < k);
+}
+
+/* A copy of x's edges in the order of the node that they lead to, or from;
+ * *at[node] to *at[node + 1] are its own.  Both owned by the caller. */
+static int view_edges_by(const struct view_edges *x, const struct view *v,
+                         bool to, struct view_edge **edge, uint32_t **at)
+{
+    struct view_edge_sort sort = { v, to };
+    *edge = mem_zalloc(x->n * sizeof **edge);
+    *at = mem_zalloc((v->nnodes + 1) * sizeof **at);
+    if (!*edge || !*at)
+        return GP_ENOMEM;
+    if (x->n)
+        memcpy(*edge, x->edge, x->n * sizeof **edge);
+    qsort_r(*edge, x->n, sizeof **edge, view_compare_edges, &sort);
+    for (size_t i = 0; i < x->n; i++)
+        ++(*at)[(to ? (*edge)[i].to : (*edge)[i].from) + 1];
+    for (size_t i = 0; i < v->nnodes; i++)
+        (*at)[i + 1] += (*at)[i];
+    return GP_OK;
+}
+
+/* ================================== 15 ANL ===================================
  * for     what a profile says and how sure that is: categories, intervals,
  *         trust, utilisation, verdict, advice
- * uses    MEM, TXT, PP, VIEW
+ * uses    MEM, TXT, RE, PP, VIEW
  * owns    struct anl and the texts in it
  * spec    Wilson 1927 (intervals), Kish 1965 (effective number of samples)
  * prefix  anl_
@@ -6857,6 +9218,17 @@ static const char *const anl_category_name[ANL_CATEGORIES + 1] = {
     [ANL_PROFILER]    = "profiler",
     [ANL_UNKNOWN]     = "unknown",
     [ANL_COPY]        = "memory copy",
+};
+
+/* What a rule of the user calls them. */
+static const char *const anl_category_word[ANL_CATEGORIES] = {
+    [ANL_APPLICATION] = "application", [ANL_NETWORK] = "network",
+    [ANL_SYSCALLS] = "syscalls", [ANL_PROTOCOL] = "protocol",
+    [ANL_MEMORY] = "memory", [ANL_LOCKS] = "locks",
+    [ANL_SERIAL] = "serialisation", [ANL_CRYPTO] = "crypto",
+    [ANL_COMPRESSION] = "compression", [ANL_TIME] = "time",
+    [ANL_LIBRARIES] = "libraries", [ANL_PROFILER] = "profiler",
+    [ANL_UNKNOWN] = "unknown",
 };
 
 enum anl_flag {
@@ -7464,12 +9836,15 @@ static bool anl_go_library(struct slice name)
 
 struct anl_class {
     uint8_t category, flags;            /* enum anl_category, anl_flag */
+    const char *rule;                   /* that put it there; borrowed */
 };
 
 enum { ANL_RULES = sizeof anl_rules / sizeof *anl_rules };
 
 struct anl_program {                    /* what classification must know */
     const struct view *view;            /* borrowed */
+    const struct anl_rule *rule;        /* borrowed: the user's, nrules */
+    size_t nrules;
     uint32_t main;                      /* module of the program, MEM_NONE */
     bool own, go, has_libc;             /* grpcprof's own; Go; libc mapped */
     uint16_t first[256];                /* by a name's first byte: number + 1
@@ -7554,29 +9929,32 @@ static struct anl_class anl_class_module(const struct anl_program *g,
     if (r && r->category == ANL_SYSCALLS)
         for (size_t i = 0; named && i < sizeof anl_kernel_network /
                                         sizeof *anl_kernel_network; i++)
-            if (anl_match(anl_kernel_network[i], n->name))
-                return (struct anl_class){ ANL_NETWORK, 0 };
+            if (anl_match(anl_kernel_network[i], n->plain))
+                return (struct anl_class){ ANL_NETWORK, 0,
+                                           anl_kernel_network[i] };
     if (r)
-        return (struct anl_class){ r->category, r->flags };
+        return (struct anl_class){ r->category, r->flags, r->name };
     if (!named)
-        return (struct anl_class){ ANL_UNKNOWN, 0 };
+        return (struct anl_class){ ANL_UNKNOWN, 0, "no symbol" };
     if (n->module != MEM_NONE && n->module != g->main && !g->go) {
         struct slice path = v->pp->mapping[n->module].file;
         if (anl_match("/lib*", path) || anl_match("/usr/lib*", path))
-            return (struct anl_class){ ANL_LIBRARIES, 0 };
+            return (struct anl_class){ ANL_LIBRARIES, 0,
+                                       "a library of the system" };
     }
-    return (struct anl_class){ ANL_APPLICATION, 0 };
+    return (struct anl_class){ ANL_APPLICATION, 0, "no other rule" };
 }
 
 /* The class of the function n. */
 static struct anl_class anl_classify(const struct anl_program *g,
                                      const struct view_node *n)
 {
-    struct slice name = anl_bare_name(n->name);
-    const struct anl_rule *r = NULL;
-    if (!n->symbol)
+    struct slice name = anl_bare_name(n->plain);
+    const struct anl_rule *r = anl_find(g->rule, g->nrules,
+                                        n->symbol ? name : n->name);
+    if (!r && !n->symbol)
         return anl_class_module(g, n, false);
-    if (g->own && (n->module == g->main || n->module == MEM_NONE))
+    if (!r && g->own && (n->module == g->main || n->module == MEM_NONE))
         r = ANL_FIND(anl_rules_own, name);
     if (!r)
         r = anl_find_chained(g, name);
@@ -7585,21 +9963,26 @@ static struct anl_class anl_classify(const struct anl_program *g,
     if (!r && !g->go && n->file.n)
         r = ANL_FIND(anl_rules_file, n->file);
     if (r)
-        return (struct anl_class){ r->category, r->flags };
+        return (struct anl_class){ r->category, r->flags, r->name };
     if (g->go && anl_go_library(name))
-        return (struct anl_class){ ANL_LIBRARIES, 0 };
+        return (struct anl_class){ ANL_LIBRARIES, 0, "Go's standard library" };
     struct anl_class c = anl_class_module(g, n, true);
     if (c.category == ANL_APPLICATION && txt_equal(name, txt_slice("main")))
         c.flags = ANL_ENTRY;
     return c;
 }
 
-/* The classes of all nodes of v, owned by the caller until mem_free, or NULL
- * without memory; *main becomes the program's module, or MEM_NONE. */
-static struct anl_class *anl_classes(const struct view *v, uint32_t *main)
+/* The classes of all nodes of v, by the n rules first; owned by the caller
+ * until mem_free, or NULL without memory; *main becomes the program's module,
+ * or MEM_NONE. */
+static struct anl_class *anl_classes(const struct view *v,
+                                     const struct anl_rule *rule, size_t n,
+                                     uint32_t *main)
 {
     struct anl_class *c = mem_zalloc(v->nnodes * sizeof *c);
     struct anl_program g = anl_program(v);
+    g.rule = rule;
+    g.nrules = n;
     *main = g.main;
     for (size_t i = 0; c && i < v->nnodes; i++)
         c[i] = anl_classify(&g, &v->node[i]);
@@ -7655,6 +10038,8 @@ static struct anl_share anl_share(const struct view_sum *part,
 /* ---- results ---- */
 
 struct anl_config {
+    const struct anl_rule *rule;        /* of the user, nrules; borrowed */
+    size_t nrules;
     const char *sample;                 /* sample type; NULL: pprof's choice */
     double calls;                       /* in it, where it does not say; or 0 */
 };
@@ -8765,7 +11150,7 @@ static int anl_run(const struct pp *p, const struct anl_config *config,
     anl_read_unit(a);
     a->calls = a->comment.requests > 0 ? a->comment.requests
              : config->calls > 0 ? config->calls : NAN;
-    a->class = anl_classes(&a->view, &a->main);
+    a->class = anl_classes(&a->view, config->rule, config->nrules, &a->main);
     e = a->class ? anl_read_methods(a) : GP_ENOMEM;
     if (!e)
         e = anl_run_functions(a);
@@ -8782,7 +11167,451 @@ static int anl_run(const struct pp *p, const struct anl_config *config,
     return GP_OK;
 }
 
-/* ================================== 15 SVG ==================================
+/* ---- two profiles beside each other ---- */
+
+struct anl_change {                     /* a function in both */
+    uint32_t now, base;                 /* nodes of the two; MEM_NONE */
+    struct anl_share flat[2], cum[2];   /* base, now */
+    double delta, low, high;            /* of the flat share; or, per call, of
+                                         * ns a call: with the 95 % interval */
+    double p;                           /* of a difference as large by chance;
+                                         * NAN: too few samples to ask */
+    bool   significant;                 /* after Benjamini and Hochberg */
+};
+
+struct anl_diff {
+    const struct anl *now, *base;       /* borrowed */
+    bool   per_call;                    /* times of a call are compared, else
+                                         * shares */
+    double scale;                       /* of the base's values: so that both
+                                         * totals are the same; or 1 */
+    struct anl_change *change;          /* owned: significant ones first, then
+                                         * by size */
+    size_t n, significant;
+    uint32_t *of_now;                   /* owned, by node of now: change + 1 */
+};
+
+/* Release d. */
+static void anl_diff_fini(struct anl_diff *d)
+{
+    mem_free(d->change);
+    mem_free(d->of_now);
+    *d = (struct anl_diff){0};
+}
+
+/* Two-sided tail of the normal distribution. */
+static double anl_tail(double z)
+{
+    return erfc(fabs(z) / sqrt(2));
+}
+
+/* The effective number of samples behind a share: what its interval says. */
+static double anl_share_n(const struct anl_share *s, const struct anl *a)
+{
+    double n = view_effective(&a->view.total);
+    double p = s->share, total = (double)a->view.total.value;
+    double spread = (1 - 2 * p) * s->sum.squares +
+                    p * p * a->view.total.squares;
+    if (p > 0 && p < 1 && spread > 0)
+        n = fmin(n, p * (1 - p) * total * total / spread);
+    return n;
+}
+
+/* Compare shares: the difference with Newcombe's interval, which is made of the
+ * two Wilson ones, and the pooled test with a correction for whole samples. */
+static void anl_change_share(struct anl_change *c, const struct anl_share s[2],
+                             const struct anl_diff *d)
+{
+    const struct anl_share *a = &s[0], *b = &s[1];
+    double n = anl_share_n(a, d->base), m = anl_share_n(b, d->now);
+    c->delta = b->share - a->share;
+    c->low = c->delta - hypot(b->share - b->low, a->high - a->share);
+    c->high = c->delta + hypot(b->high - b->share, a->share - a->low);
+    c->p = NAN;
+    if (isnan(a->low) || isnan(b->low) || !(n > 0 && m > 0) ||
+        a->share * n + b->share * m < ANL_LEAST_COMPARED)
+        return;
+    double pooled = (a->share * n + b->share * m) / (n + m);
+    double error = sqrt(pooled * (1 - pooled) * (1 / n + 1 / m));
+    double off = fmax(fabs(c->delta) - (1 / n + 1 / m) / 2, 0);
+    c->p = error > 0 ? anl_tail(off / error) : 1;
+}
+
+/* Compare times of a call: their errors are those of the sums of weights. */
+static void anl_change_call(struct anl_change *c, const struct anl_diff *d)
+{
+    double v[2], var = 0;
+    const struct anl *a[2] = { d->base, d->now };
+    double n = 0;
+    for (int i = 0; i < 2; i++) {
+        const struct view_sum *s = &c->flat[i].sum;
+        double ns = anl_unit_ns(a[i]->pp->type[a[i]->view.type].unit);
+        v[i] = (double)s->value * ns / a[i]->calls;
+        var += s->squares * ns * ns / (a[i]->calls * a[i]->calls);
+        n += (double)s->samples;
+    }
+    c->delta = v[1] - v[0];
+    c->low = c->delta - ANL_Z * sqrt(var);
+    c->high = c->delta + ANL_Z * sqrt(var);
+    c->p = n < ANL_LEAST_COMPARED || !(var > 0)
+           ? (double)NAN : anl_tail(c->delta / sqrt(var));
+}
+
+/* Order of two changes: significant ones first, then by size down. */
+static int anl_compare_changes(const void *a, const void *b)
+{
+    const struct anl_change *x = a, *y = b;
+    double v = fabs(x->delta), w = fabs(y->delta);
+    if (x->significant != y->significant)
+        return x->significant ? -1 : 1;
+    if (v < w || v > w)
+        return v < w ? 1 : -1;
+    return x->now != y->now ? (x->now > y->now) - (x->now < y->now)
+                            : (x->base > y->base) - (x->base < y->base);
+}
+
+/* Order of two numbers. */
+static int anl_compare_numbers(const void *a, const void *b)
+{
+    double x, y;
+    memcpy(&x, a, sizeof x);
+    memcpy(&y, b, sizeof y);
+    return (x > y) - (x < y);
+}
+
+/* Mark what is significant of n rows: the rule of Benjamini and Hochberg, so
+ * that of the rows marked one in 20 is marked wrongly.  p[i] NAN: not asked. */
+static int anl_mark(const double *p, bool *significant, size_t n)
+{
+    double *sorted = mem_zalloc(n * sizeof *sorted), most = -1;
+    size_t m = 0;
+    if (!sorted)
+        return GP_ENOMEM;
+    for (size_t i = 0; i < n; i++)
+        if (!isnan(p[i]))
+            sorted[m++] = p[i];
+    qsort(sorted, m, sizeof *sorted, anl_compare_numbers);
+    for (size_t i = 0; i < m; i++)
+        if (sorted[i] <= ANL_FALSE_SHARE * (double)(i + 1) / (double)m)
+            most = sorted[i];
+    for (size_t i = 0; i < n; i++)
+        significant[i] = p[i] <= most;
+    mem_free(sorted);
+    return GP_OK;
+}
+
+/* The node of v that is called as n of w is, in a file of the same name, or
+ * MEM_NONE. */
+static uint32_t anl_find_node(const struct view *v, const struct index *x,
+                              const struct view *w, const struct view_node *n)
+{
+    uint64_t h = mem_hash(n->name.p, n->name.n);
+    struct slice file = anl_module(w, n->module);
+    uint32_t at = 0, i, other = MEM_NONE;
+    while ((i = mem_index_next(x, h, &at)) != MEM_NONE) {
+        if (!txt_equal(v->node[i].name, n->name))
+            continue;
+        if (txt_equal(anl_module(v, v->node[i].module), file))
+            return i;
+        if (v->node[i].module == MEM_NONE || !file.n)
+            other = i;
+    }
+    return other;
+}
+
+/* Add the change of nodes of now and of base; MEM_NONE: not in it. */
+static void anl_diff_add(struct anl_diff *d, uint32_t now, uint32_t base)
+{
+    static const struct view_sum none = {0};
+    struct anl_change *c = &d->change[d->n++];
+    const struct view *v[2] = { &d->base->view, &d->now->view };
+    uint32_t node[2] = { base, now };
+    *c = (struct anl_change){ .now = now, .base = base, .p = NAN };
+    for (int i = 0; i < 2; i++) {
+        const struct view_node *n = node[i] == MEM_NONE ? NULL
+                                    : &v[i]->node[node[i]];
+        c->flat[i] = anl_share(n ? &n->flat : &none, &v[i]->total);
+        c->cum[i] = anl_share(n ? &n->cum : &none, &v[i]->total);
+    }
+    if (d->per_call)
+        anl_change_call(c, d);
+    else
+        anl_change_share(c, c->flat, d);
+}
+
+/* Pair the functions of both, those with a value of their own in one. */
+static int anl_diff_pair(struct anl_diff *d)
+{
+    const struct view *now = &d->now->view, *base = &d->base->view;
+    struct index x = {0};
+    bool *had = mem_zalloc(base->nnodes);
+    int e = had ? GP_OK : GP_ENOMEM;
+    for (uint32_t i = 0; i < base->nnodes && !e; i++)
+        e = mem_index_put(&x, mem_hash(base->node[i].name.p,
+                                       base->node[i].name.n), i);
+    for (uint32_t i = 0; i < now->nnodes && !e; i++) {
+        uint32_t k = anl_find_node(base, &x, now, &now->node[i]);
+        if (k != MEM_NONE)
+            had[k] = true;
+        if (now->node[i].flat.value ||
+            (k != MEM_NONE && base->node[k].flat.value))
+            anl_diff_add(d, i, k);
+    }
+    for (uint32_t i = 0; i < base->nnodes && !e; i++)
+        if (!had[i] && base->node[i].flat.value)
+            anl_diff_add(d, MEM_NONE, i);
+    mem_free(had);
+    mem_index_fini(&x);
+    return e;
+}
+
+/* Compare now with base, which must outlive d: the functions' shares, or with
+ * per_call, when both know their calls, what they take of a call.  normalize:
+ * base's values are shown as if its total were now's.  GP_ENOMEM. */
+static int anl_compare(struct anl_diff *d, const struct anl *now,
+                       const struct anl *base, bool per_call, bool normalize)
+{
+    size_t n = now->view.nnodes + base->view.nnodes;
+    double *p = mem_zalloc(n * sizeof *p);
+    bool *mark = mem_zalloc(n);
+    *d = (struct anl_diff){ .now = now, .base = base, .per_call = per_call,
+                            .scale = 1 };
+    if (normalize && base->view.total.value)
+        d->scale = (double)now->view.total.value /
+                   (double)base->view.total.value;
+    d->change = mem_zalloc(n * sizeof *d->change);
+    d->of_now = mem_zalloc(now->view.nnodes * sizeof *d->of_now);
+    int e = p && mark && d->change && d->of_now ? anl_diff_pair(d) : GP_ENOMEM;
+    for (size_t i = 0; i < d->n && !e; i++)
+        p[i] = d->change[i].p;
+    e = e ? e : anl_mark(p, mark, d->n);
+    for (size_t i = 0; i < d->n && !e; i++) {
+        d->change[i].significant = mark[i];
+        d->significant += mark[i];
+    }
+    if (!e)
+        qsort(d->change, d->n, sizeof *d->change, anl_compare_changes);
+    for (size_t i = 0; i < d->n && !e; i++)
+        if (d->change[i].now != MEM_NONE)
+            d->of_now[d->change[i].now] = (uint32_t)i + 1;
+    mem_free(p);
+    mem_free(mark);
+    if (e)
+        anl_diff_fini(d);
+    return e;
+}
+
+/* ---- assertions ---- */
+
+struct anl_assert {
+    const char *text;                   /* as given; borrowed */
+    double value, low, high;            /* what it is about; NAN: not known */
+    bool   pass;
+};
+
+/* The share of a's samples with a function that re matches in their stacks, or
+ * with leaf at their end; GP_ENOMEM. */
+static int anl_share_of(const struct anl *a, const struct re *re, bool leaf,
+                        struct anl_share *s)
+{
+    const struct view *v = &a->view;
+    const struct pp *p = v->pp;
+    struct view_sum sum = {0};
+    bool *is = mem_zalloc(v->nnodes);
+    if (!is)
+        return GP_ENOMEM;
+    for (size_t i = 0; i < v->nnodes; i++)
+        is[i] = re_matches(re, v->node[i].name);
+    for (size_t i = 0; i < p->nsamples; i++) {
+        int64_t w = p->value[i * p->ntypes + v->type];
+        bool yes = false, end = false;
+        for (uint32_t k = p->stack_at[i]; k < p->stack_at[i + 1] && !end; k++)
+            for (uint32_t f = v->frame_at[p->stack[k]];
+                 f < v->frame_at[p->stack[k] + 1] && !end; f++) {
+                yes |= is[v->frame[f]];
+                end = leaf || yes;
+            }
+        if (yes && w)
+            view_sum_add(&sum, w, view_count(v, i, w));
+    }
+    *s = anl_share(&sum, &v->total);
+    mem_free(is);
+    return GP_OK;
+}
+
+/* The figure of an assertion: name, with the expression in its brackets, of a
+ * and, for delta, base (NULL: there is none), into t. */
+static int anl_figure(struct anl_assert *t, struct slice name,
+                      const struct re *re, const struct anl *a,
+                      const struct anl *base, struct gp_why *why)
+{
+    struct anl_share s = { NAN, NAN, NAN, {0} }, was = s;
+    bool delta = txt_equal(name, txt_slice("delta"));
+    bool self = txt_equal(name, txt_slice("self"));
+    t->value = t->low = t->high = NAN;
+    if (re && (delta || self || txt_equal(name, txt_slice("share")))) {
+        int e = anl_share_of(a, re, self, &s);
+        if (!e && delta && base)
+            e = anl_share_of(base, re, false, &was);
+        t->value = delta ? s.share - was.share : s.share;
+        t->low = delta ? t->value - hypot(s.share - s.low, was.high - was.share)
+                       : s.low;
+        t->high = delta ? t->value + hypot(s.high - s.share,
+                                           was.share - was.low) : s.high;
+        return e;
+    }
+    if (!re && txt_equal(name, txt_slice("cpu_per_call")))
+        t->value = a->cpu_ns_per_call;
+    else if (!re && txt_equal(name, txt_slice("samples")))
+        t->value = a->trust.samples;
+    else
+        return txt_fail(why, GP_EUSAGE, "'%s': takes share(RE), self(RE), "
+                        "delta(RE), cpu_per_call or samples, then < <= > or "
+                        ">=, then a number, a share such as 10%% or a time "
+                        "such as 8us", t->text);
+    return GP_OK;
+}
+
+/* A bound: "10%", "8us" in ns, or a number; NAN: none. */
+static double anl_bound(const char *text)
+{
+    size_t n = strlen(text);
+    int64_t ns;
+    if (n && text[n - 1] == '%')
+        return txt_finite((struct slice){ text, n - 1 }) / 100;
+    double v = txt_finite(txt_slice(text));
+    return !isnan(v) ? v : txt_duration(text, &ns) ? (double)NAN : (double)ns;
+}
+
+/* Does t->text hold for a?  GP_EUSAGE when it is no assertion. */
+static int anl_assert(struct anl_assert *t, const struct anl *a,
+                      const struct anl *base, struct gp_why *why)
+{
+    const char *open = strchr(t->text, '('), *close = strrchr(t->text, ')');
+    const char *op = open && close ? close + 1
+                                   : t->text + strcspn(t->text, "<>=");
+    size_t n = (size_t)((open && close ? open : op) - t->text);
+    char expr[RE_MOST_BYTES + 1] = "";
+    struct re re = {0};
+    int e = GP_OK;
+    bool less = *op == '<', same = *op && op[1] == '=';
+    double bound = *op ? anl_bound(op + 1 + same) : (double)NAN;
+    if (open && close) {
+        snprintf(expr, sizeof expr, "%.*s", (int)(close - open - 1), open + 1);
+        e = re_init(&re, "--assert", expr, why);
+    }
+    if (!e)
+        e = anl_figure(t, (struct slice){ t->text, n },
+                       re.ready ? &re : NULL, a, base, why);
+    if (!e && (isnan(bound) || (*op != '<' && *op != '>')))
+        e = anl_figure(t, (struct slice){0}, NULL, a, base, why);
+    re_fini(&re);
+    if (e)
+        return e;
+    t->pass = (less ? t->value < bound : t->value > bound) ||
+              (same && t->value >= bound && t->value <= bound);
+    return GP_OK;
+}
+
+/* ---- granularity by category ---- */
+
+/* Make each frame of p a function that is called as its category, by the n
+ * rules first.  GP_ENOMEM, as view_aggregate. */
+static int anl_aggregate(struct pp *p, const struct anl_rule *rule, size_t n,
+                         struct gp_why *why)
+{
+    struct view v;
+    uint32_t main;
+    int e = view_init(&v, p, p->ntypes - 1, VIEW_APART, why);
+    if (e)
+        return e;
+    struct anl_class *class = anl_classes(&v, rule, n, &main);
+    struct pp_function *made = mem_zalloc((ANL_CATEGORIES + 1) * sizeof *made);
+    for (size_t i = 0; made && i <= ANL_CATEGORIES; i++)
+        made[i] = (struct pp_function){ .id = i + 1,
+            .name = txt_slice(anl_category_name[i]) };
+    for (size_t i = 0; class && made && !e && i < p->nlocations; i++) {
+        struct pp_location *l = &p->location[i];
+        if (l->nlines == 0)
+            e = view_add_line(p, l);
+        for (uint32_t k = 0; k < l->nlines; k++) {
+            const struct view_node *x = &v.node[v.frame[v.frame_at[i] + k]];
+            uint8_t c = class[v.frame[v.frame_at[i] + k]].category;
+            p->line[l->line + k] = (struct pp_line){ c, 0, 0 };
+            if (!made[c].system_name.n)
+                made[c].system_name = x->plain;
+        }
+    }
+    e = class && made ? e : GP_ENOMEM;
+    view_fini(&v);
+    mem_free(class);
+    if (e) {
+        mem_free(made);
+        return txt_fail(why, e, "out of memory");
+    }
+    mem_free(p->function);
+    p->function = made;
+    p->nfunctions = p->function_cap = ANL_CATEGORIES + 1;
+    p->aggregated = true;
+    return GP_OK;
+}
+
+/* ---- rules of the user ---- */
+
+struct anl_rules {
+    struct anl_rule *rule;              /* owned */
+    size_t n, cap;
+    struct arena text;                  /* owned: their patterns */
+};
+
+/* Release r. */
+static void anl_rules_fini(struct anl_rules *r)
+{
+    mem_free(r->rule);
+    mem_arena_fini(&r->text);
+    *r = (struct anl_rules){0};
+}
+
+/* Read rules, a line each: a category's word, blanks, and a pattern, in which
+ * `*` is any text; `#` begins a comment.  name is the file's, for errors. */
+static int anl_rules_read(struct anl_rules *r, struct slice text,
+                          const char *name, struct gp_why *why)
+{
+    for (size_t number = 1; text.n; number++) {
+        struct slice line = txt_next_line(&text);
+        struct slice word = txt_next_word(&line);
+        struct slice pattern = txt_next_word(&line);
+        size_t c = 0;
+        if (!word.n || *word.p == '#')
+            continue;
+        while (c < ANL_CATEGORIES &&
+               !txt_equal(word, txt_slice(anl_category_word[c])))
+            c++;
+        if (c == ANL_CATEGORIES)
+            return txt_fail(why, GP_EUSAGE, "%s: line %zu: no category "
+                            "'%.*s'; there are application, network, syscalls, "
+                            "protocol, memory, locks, serialisation, crypto, "
+                            "compression, time, libraries, profiler and "
+                            "unknown", name, number,
+                            (int)(word.n < 40 ? word.n : 40), word.p);
+        if (!pattern.n || txt_next_word(&line).n)
+            return txt_fail(why, GP_EUSAGE, "%s: line %zu: takes a category "
+                            "and one pattern", name, number);
+        char *copy = mem_arena_alloc(&r->text, pattern.n + 1);
+        struct anl_rule *row = r->n < ANL_MOST_RULES ?
+            mem_grow(r->rule, &r->cap, r->n + 1, sizeof *row) : NULL;
+        if (!copy || !row)
+            return txt_fail(why, GP_ELIMIT, "%s: line %zu: more than %d rules, "
+                            "or out of memory", name, number, ANL_MOST_RULES);
+        memcpy(copy, pattern.p, pattern.n);
+        copy[pattern.n] = 0;
+        r->rule = row;
+        r->rule[r->n++] = (struct anl_rule){ copy, (uint8_t)c, 0 };
+    }
+    return GP_OK;
+}
+
+/* ================================== 16 SVG ===================================
  * for     flame graph: a profile in, one self-contained SVG out
  * uses    MEM, TXT, PP, VIEW, ANL
  * owns    struct svg while svg_write runs
@@ -8805,10 +11634,13 @@ static int anl_run(const struct pp *p, const struct anl_config *config,
  */
 
 struct svg_config {
+    const struct anl_rule *rule;        /* of the user, nrules; borrowed */
+    size_t nrules;
     const char *title;                  /* NULL: from the sample type */
     const char *sample;                 /* sample type; NULL: pprof's choice */
     unsigned    least_ppm;              /* narrowest frame; 0: SVG_LEAST_PPM */
     bool        inverted;               /* the root at the top */
+    const struct pp *base;              /* to be compared with; NULL: none */
 };
 
 enum { SVG_SHADES = 3, SVG_GROUPS = ANL_CATEGORIES * SVG_SHADES };
@@ -9273,7 +12105,8 @@ static int svg_build(struct svg *g, const struct pp *p,
                         "no samples above 0");
     g->units = all > SVG_MOST_UNITS ? SVG_MOST_UNITS : (uint64_t)all;
     g->down = config->inverted;
-    g->class = anl_classes(&g->view, &(uint32_t){0});
+    g->class = anl_classes(&g->view, config->rule, config->nrules,
+                           &(uint32_t){0});
     g->name = mem_zalloc(g->view.nnodes * sizeof *g->name);
     g->drawn = mem_zalloc(g->tree.n * sizeof *g->drawn);
     if (!g->class || !g->name || !g->drawn)
@@ -9512,7 +12345,7 @@ static int svg_write(const struct pp *p, const struct svg_config *config,
     return e;
 }
 
-/* ================================== 16 DSC ==================================
+/* ================================== 17 DSC ===================================
  * for     protobuf descriptors: which file defines a name, what it imports;
  *         JSON to messages by them, and back
  * uses    MEM, TXT, JS, PB
@@ -11097,7 +13930,7 @@ static int dsc_decode(const struct dsc *d, const struct dsc_symbol *s,
     return e ? e : b->err;
 }
 
-/* ================================== 17 NET ==================================
+/* ================================== 18 NET ===================================
  * for     addresses, sockets, one event loop a thread: readiness, timers,
  *         tasks from other threads
  * uses    MEM, TXT, SYS
@@ -11716,7 +14549,7 @@ static void net_loop_run(struct net_loop *l)
         net_loop_turn(l, -1);
 }
 
-/* ================================== 18 H2 ===================================
+/* =================================== 19 H2 ===================================
  * for     one HTTP/2 connection, either role, over nghttp2; no gRPC in here
  * uses    MEM, NET
  * owns    the socket, the nghttp2 session and the bytes not yet sent
@@ -12893,7 +15726,7 @@ static int h2_kit_init(struct h2_kit *k)
     return GP_OK;
 }
 
-/* ================================== 19 JOB ==================================
+/* ================================== 20 JOB ===================================
  * for     work that any loop of a pool may do, and its way back
  * uses    MEM, NET
  * owns    nothing: jobs belong to whoever shares them
@@ -12988,7 +15821,7 @@ static struct job *job_collect(struct job_inbox *in)
     return first;
 }
 
-/* ================================== 20 RPC ==================================
+/* ================================== 21 RPC ===================================
  * for     gRPC on HTTP/2, both ends: framing, status, deadlines, gzip; the
  *         server's loops and methods; a client's calls
  * uses    MEM, TXT, SYS, GZ, SMP, NET, H2, JOB
@@ -15897,7 +18730,7 @@ static int rpc_payload_add(struct rpc_payload *p, struct slice message,
     return e;
 }
 
-/* ================================== 21 SVC ==================================
+/* ================================== 22 SVC ===================================
  * for     the services that serve offers: Greeter, Health, Reflection, and
  *         TestService for interoperability tests
  * uses    MEM, TXT, PB, DSC, RPC
@@ -16819,7 +19652,7 @@ static int svc_test_add(struct gp_server *s, struct gp_why *why)
     return SVC_ADD(s, m, why);
 }
 
-/* ================================== 22 WEB ==================================
+/* ================================== 23 WEB ===================================
  * for     the debug endpoint: HTTP/1.1 for people, scrapers and pprof
  * uses    MEM, TXT, SYS, JS, ELF, SMP, PP, REC, SVG, NET, H2, RPC
  * owns    struct gp_debug: its thread, its sockets, the windows that it opened
@@ -18128,14 +20961,22 @@ static int web_start(struct gp_debug *w, struct gp_why *why)
 
 /* ---- client: GET from another debug endpoint ---- */
 
-/* Wait until fd is ready for events, or until_ns; false then. */
-static bool web_ready(int fd, short events, int64_t until_ns)
+struct web_wait {                       /* how long to wait, and who is told */
+    int64_t begin_ns, until_ns;
+    void (*tick)(void *arg, int64_t waited_ns);     /* each second; or NULL */
+    void *arg;
+};
+
+/* Wait until fd is ready for events, or until the end of w; false then. */
+static bool web_ready(int fd, short events, const struct web_wait *w)
 {
     struct pollfd p = { .fd = fd, .events = events };
     int64_t left;
-    while ((left = until_ns - sys_now_ns()) > 0) {
+    while ((left = w->until_ns - sys_now_ns()) > 0) {
         int n = poll(&p, 1, (int)(left / 1000000 < 1000 ? left / 1000000 + 1
                                                         : 1000));
+        if (n == 0 && w->tick)
+            w->tick(w->arg, sys_now_ns() - w->begin_ns);
         if (n > 0)
             return true;
         if (n < 0 && errno != EINTR)
@@ -18146,13 +20987,14 @@ static bool web_ready(int fd, short events, int64_t until_ns)
 
 /* Send request to addr and take all that comes until the end. */
 static int web_exchange(const struct net_addr *addr, struct slice request,
-                        int64_t until_ns, struct buf *in, struct gp_why *why)
+                        const struct web_wait *wait, struct buf *in,
+                        struct gp_why *why)
 {
     int error = 0, fd = net_connect(addr);
     socklen_t len = sizeof error;
     ssize_t n = 0;
     bool late = false;
-    if (fd < 0 || (late = !web_ready(fd, POLLOUT, until_ns)) ||
+    if (fd < 0 || (late = !web_ready(fd, POLLOUT, wait)) ||
         getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) || error)
         goto out;
     while (request.n &&                 /* it is short: a socket takes it */
@@ -18160,7 +21002,7 @@ static int web_exchange(const struct net_addr *addr, struct slice request,
         request.p += n;
         request.n -= (size_t)n;
     }
-    while (!request.n && !(late = !web_ready(fd, POLLIN, until_ns))) {
+    while (!request.n && !(late = !web_ready(fd, POLLIN, wait))) {
         uint8_t *p = mem_reserve(in, WEB_STEP_BYTES);
         n = p ? recv(fd, p, WEB_STEP_BYTES, 0) : -1;
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -18212,11 +21054,14 @@ static bool web_unchunk(uint8_t *p, size_t n, size_t *out)
 }
 
 /* GET path of base, "http://host:port" or "host:port", within ns: its
- * status, and the body in *body.  GP_EIO, GP_EFORMAT; another status than
- * 200 is none. */
-static int web_get(const char *base, const char *path, int64_t ns, int *status,
-                   struct buf *body, struct gp_why *why)
+ * status, and the body in *body; tick, if it is not NULL, is called with arg
+ * meanwhile.  GP_EIO, GP_EFORMAT; another status than 200 is none. */
+static int web_get(const char *base, const char *path, int64_t ns,
+                   void (*tick)(void *arg, int64_t waited_ns), void *arg,
+                   int *status, struct buf *body, struct gp_why *why)
 {
+    int64_t now_ns = sys_now_ns();
+    const struct web_wait wait = { now_ns, now_ns + ns, tick, arg };
     struct net_addr addr[NET_ADDRS];
     struct buf request = {0};
     size_t naddr, head, n;
@@ -18229,7 +21074,7 @@ static int web_get(const char *base, const char *path, int64_t ns, int *status,
              "User-Agent: grpcprof/" GP_VERSION "\r\n\r\n", path, addr->text);
     e = web_exchange(addr, (struct slice){ (const char *)request.data,
                                            request.len },
-                     sys_now_ns() + ns, body, why);
+                     &wait, body, why);
     mem_fini(&request);
     if (e)
         return e;
@@ -18258,7 +21103,7 @@ static int web_get(const char *base, const char *path, int64_t ns, int *status,
     return GP_OK;
 }
 
-/* ================================== 23 API ==================================
+/* ================================== 24 API ===================================
  * for     what grpcprof.h promises to other programs, and to CLI
  * uses    MEM, TXT, SYS, REC, PP, SVG, RPC, SVC, WEB
  * owns    struct gp_profiler; the server is RPC's, the endpoint WEB's
@@ -18584,7 +21429,7 @@ void *gp_call_alloc(struct gp_call *call, size_t n)
 
 #ifndef GRPCPROF_LIBRARY
 
-/* ================================= 24 LOAD ==================================
+/* ================================== 25 LOAD ==================================
  * for     the load generator: many clients, in a closed loop or by a schedule
  * uses    MEM, TXT, SYS, JS, PB, HDR, ANL, DSC, NET, H2, RPC, WEB
  * owns    its threads, connections and calls while load_run runs; struct
@@ -20392,7 +23237,8 @@ static int load_profiler_check(struct load_profiler *p,
     struct buf body = {0}, name = {0};
     struct slice key;
     size_t n = 0;
-    int status, e = web_get(p->base, "/debug/status", LOAD_ASK_NS, &status,
+    int status, e = web_get(p->base, "/debug/status", LOAD_ASK_NS, NULL, NULL,
+                            &status,
                             &body, why);
     struct slice json = { (const char *)body.data, body.len };
     if (e || status != 200 || js_read(json, &v, NULL))
@@ -20439,6 +23285,7 @@ static void *load_profiler_main(void *arg)
     snprintf(path, sizeof path, "/debug/pprof/profile?seconds=%" PRId64,
              p->seconds);
     p->error = web_get(p->base, path, p->seconds * 1000000000 + LOAD_ASK_NS,
+                       NULL, NULL,
                        &status, &p->file, &p->why);
     p->calls = load_run_ended(p->run) - before;
     if (!p->error && status != 200)
@@ -20460,7 +23307,8 @@ static void load_profiler_begin(struct load_profiler *p)
         return;
     }
     snprintf(path, sizeof path, "/debug/pprof/profile?start&hz=%u", p->hz);
-    p->error = web_get(p->base, path, LOAD_ASK_NS, &status, &p->file, why);
+    p->error = web_get(p->base, path, LOAD_ASK_NS, NULL, NULL, &status,
+                       &p->file, why);
     size_t n = p->file.len;
     if (!p->error && (status != 200 || n < 2 || n >= sizeof p->token))
         p->error = txt_fail(why, GP_EIO, "%s: %.*s", p->base,
@@ -20485,7 +23333,8 @@ static void load_profiler_end(struct load_profiler *p)
     }
     p->calls = load_run_ended(p->run);
     snprintf(path, sizeof path, "/debug/pprof/profile?stop=%s", p->token);
-    p->error = web_get(p->base, path, LOAD_STOP_NS, &status, &p->file, &p->why);
+    p->error = web_get(p->base, path, LOAD_STOP_NS, NULL, NULL, &status,
+                       &p->file, &p->why);
     if (!p->error && status != 200)
         p->error = txt_fail(&p->why, GP_EIO, "%s%s: status %d", p->base, path,
                             status);
@@ -21602,10 +24451,10 @@ static void load_result_append(struct load_result *r, struct load_result *f)
     load_result_fini(f);
 }
 
-/* ================================== 25 OUT ==================================
+/* ================================== 26 OUT ===================================
  * for     what report and load print: text, Markdown, JSON, pprof's table,
  *         folded stacks, CSV, HTML, Prometheus' text
- * uses    MEM, TXT, SYS, JS, HDR, PP, VIEW, ANL, SVG, RPC, LOAD
+ * uses    MEM, TXT, SYS, RE, JS, HDR, PP, VIEW, ANL, SVG, RPC, LOAD
  * owns    nothing: writers append to the caller's buf
  * spec    schemas grpcprof.report/1 and grpcprof.load/1, with README; `go tool
  *         pprof -top` (units, trimming, columns); CommonMark 0.31
@@ -21633,6 +24482,14 @@ struct out_config {
     const char *const *written;         /* lines on files written */
     size_t nwritten;
     int64_t age_ns;                     /* of the profile; -1: not known */
+    int64_t total;                      /* before filters; 0: there are none */
+    const char *const *filter;          /* "focus=main"; borrowed */
+    size_t nfilters;
+    const struct re *peek;              /* borrowed: of -f peek */
+    const struct anl_diff *diff;        /* borrowed: of --base; or NULL */
+    const struct anl_assert *assert;    /* borrowed */
+    size_t nassert;
+    bool explain;
     int exit;                           /* status that the report will have */
 };
 
@@ -21646,7 +24503,9 @@ struct out_column {
 
 struct out_doc {
     struct buf *b;                      /* borrowed */
-    bool md, color;
+    bool md, html, color;
+    const char *block;                  /* html: the element that is open, or
+                                         * NULL */
     const struct out_column *column;    /* of the table that is open */
     size_t ncolumns, at;                /* at: the next cell */
     struct buf cell;                    /* owned */
@@ -21678,10 +24537,44 @@ static void out_put_md(struct buf *b, const uint8_t *p, size_t n)
     }
 }
 
+/* Append lines as text of a page. */
+static void out_page_lines(struct buf *b, struct slice text)
+{
+    while (text.n) {
+        const char *end = memchr(text.p, '\n', text.n);
+        size_t n = end ? (size_t)(end - text.p) : text.n;
+        svg_put_text(b, (struct slice){ text.p, n });
+        if (end)
+            mem_put_byte(b, '\n');
+        n += end != NULL;
+        text.p += n;
+        text.n -= n;
+    }
+}
+
+/* In HTML, make element (NULL: none) the one that is open. */
+static void out_block(struct out_doc *d, const char *element)
+{
+    if (!d->html || d->block == element)
+        return;
+    if (d->block)
+        txt_putf(d->b, "</%s>\n", d->block);
+    if (element)
+        txt_putf(d->b, "<%s>\n", element);
+    d->block = element;
+}
+
+static const char out_ul[] = "ul", out_dl[] = "dl", out_tbl[] = "table";
+
 /* Open a part of the report. */
 static void out_heading(struct out_doc *d, const char *text)
 {
-    if (d->md)
+    out_block(d, NULL);
+    if (d->html) {
+        txt_puts(d->b, "<h2>");
+        svg_put_text(d->b, txt_slice(text));
+        txt_puts(d->b, "</h2>\n");
+    } else if (d->md)
         txt_putf(d->b, "\n## %s\n\n", text);
     else if (d->color)
         txt_putf(d->b, "\n\033[1m%s\033[0m\n", text);
@@ -21712,7 +24605,12 @@ static void out_wrap(struct buf *b, const char *text, size_t at, size_t indent)
 /* Append a paragraph. */
 static void out_paragraph(struct out_doc *d, const char *text)
 {
-    if (d->md) {
+    out_block(d, NULL);
+    if (d->html) {
+        txt_puts(d->b, "<p>");
+        svg_put_text(d->b, txt_slice(text));
+        txt_puts(d->b, "</p>\n");
+    } else if (d->md) {
         out_put_md(d->b, (const uint8_t *)text, strlen(text));
         txt_puts(d->b, "\n\n");
     } else {
@@ -21724,7 +24622,12 @@ static void out_paragraph(struct out_doc *d, const char *text)
 /* Append an item of a list. */
 static void out_item(struct out_doc *d, const char *text)
 {
-    if (d->md) {
+    out_block(d, out_ul);
+    if (d->html) {
+        txt_puts(d->b, "<li>");
+        svg_put_text(d->b, txt_slice(text));
+        txt_puts(d->b, "</li>\n");
+    } else if (d->md) {
         txt_puts(d->b, "- ");
         out_put_md(d->b, (const uint8_t *)text, strlen(text));
         mem_put_byte(d->b, '\n');
@@ -21737,6 +24640,13 @@ static void out_item(struct out_doc *d, const char *text)
 /* Append lines to type. */
 static void out_code(struct out_doc *d, const char *text)
 {
+    if (d->html) {
+        out_block(d, NULL);
+        txt_puts(d->b, "<pre>");
+        out_page_lines(d->b, txt_slice(text));
+        txt_puts(d->b, "</pre>\n");
+        return;
+    }
     txt_puts(d->b, d->md ? "\n```sh\n" : "      ");
     for (; *text; text++) {
         mem_put_byte(d->b, (uint8_t)*text);
@@ -21749,7 +24659,15 @@ static void out_code(struct out_doc *d, const char *text)
 /* Append what stands in d->cell as the value of name, and empty it. */
 static void out_field(struct out_doc *d, const char *name)
 {
-    if (d->md) {
+    out_block(d, out_dl);
+    if (d->html) {
+        if (*name)
+            txt_putf(d->b, "<dt>%s</dt>", name);
+        txt_puts(d->b, "<dd>");
+        svg_put_text(d->b, (struct slice){ (const char *)d->cell.data,
+                                           d->cell.len });
+        txt_puts(d->b, "</dd>\n");
+    } else if (d->md) {
         if (*name)
             txt_putf(d->b, "- **%s**: ", name);
         else
@@ -21771,6 +24689,15 @@ static void out_table(struct out_doc *d, const struct out_column *c, size_t n)
     d->column = c;
     d->ncolumns = n;
     d->at = 0;
+    if (d->html) {
+        out_block(d, out_tbl);
+        txt_puts(d->b, "<thead><tr>");
+        for (size_t i = 0; i < n; i++)
+            txt_putf(d->b, "<th scope=\"col\"%s>%s</th>",
+                     c[i].width > 0 ? "" : " class=\"l\"", c[i].title);
+        txt_puts(d->b, "</tr></thead>\n");
+        return;
+    }
     if (!d->md)
         txt_puts(d->b, d->color ? "  \033[2m" : "  ");
     for (size_t i = 0; i < n; i++)
@@ -21794,7 +24721,13 @@ static void out_cell(struct out_doc *d)
     size_t have = out_characters(d->cell.data, d->cell.len);
     size_t pad = want > have ? want - have : 0;
     bool last = ++d->at == d->ncolumns;
-    if (d->md) {
+    if (d->html) {
+        txt_putf(d->b, "%s<td%s>", d->at == 1 ? "<tr>" : "",
+                 width > 0 ? "" : " class=\"l\"");
+        svg_put_text(d->b, (struct slice){ (const char *)d->cell.data,
+                                           d->cell.len });
+        txt_puts(d->b, last ? "</td></tr>\n" : "</td>");
+    } else if (d->md) {
         txt_puts(d->b, "| ");
         out_put_md(d->b, d->cell.data, d->cell.len);
         txt_puts(d->b, last ? " |\n" : " ");
@@ -21816,10 +24749,11 @@ static void out_cell(struct out_doc *d)
 static void out_name(struct out_doc *d, struct slice s, size_t most)
 {
     size_t begin = d->cell.len, n = 0, end = 0;
-    if (!d->md && s.n > most)
+    bool whole = d->md || d->html;
+    if (!whole && s.n > most)
         s = view_short_name(s);
     view_put_name(&d->cell, s, ' ');
-    for (size_t i = begin; i < d->cell.len && !d->md; i++) {
+    for (size_t i = begin; i < d->cell.len && !whole; i++) {
         if ((d->cell.data[i] & 0xc0) == 0x80)
             continue;
         end = n++ == most - 2 ? i : end;
@@ -21945,6 +24879,29 @@ static void out_profile(struct out_doc *d, const struct anl *a,
         txt_puts(&d->cell, c->note[i]);
         out_field(d, i ? "" : "Age");
     }
+    for (size_t i = 0; i < c->nfilters; i++) {
+        txt_put_clean(&d->cell, txt_slice(c->filter[i]));
+        out_field(d, i ? "" : "Filters");
+    }
+    if (c->total > 0 && c->nfilters) {
+        out_value(&d->cell, a, a->view.total.value);
+        txt_puts(&d->cell, " of ");
+        out_value(&d->cell, a, c->total);
+        txt_puts(&d->cell, ", ");
+        out_share(&d->cell, (double)a->view.total.value / (double)c->total);
+        out_field(d, "Kept by them");
+    }
+}
+
+/* Defects that were mended while p was read. */
+static void out_repaired(struct out_doc *d, const struct pp *p)
+{
+    for (size_t i = 0, n = 0; i < PP_REPAIRS; i++)
+        if (p->repaired[i]) {
+            txt_put_commas(&d->cell, p->repaired[i]);
+            txt_putf(&d->cell, " times: %s", pp_repair_text[i]);
+            out_field(d, n++ ? "" : "Repaired");
+        }
 }
 
 /* Trust: what stands between the samples and the truth. */
@@ -22002,11 +24959,7 @@ static void out_trust(struct out_doc *d, const struct anl *a)
         txt_puts(b, " frames of a profiler's own signal handler passed over");
         out_field(d, "Stripped");
     }
-    if (a->pp->repaired) {
-        txt_put_commas(b, a->pp->repaired);
-        txt_puts(b, " defects of the file mended while reading");
-        out_field(d, "Repaired");
-    }
+    out_repaired(d, a->pp);
 }
 
 static const struct out_column out_function_columns[] = {
@@ -22286,34 +25239,201 @@ static void out_verdict(struct out_doc *d, const struct anl *a)
             : "None: nothing is large enough to be sure that it pays.");
 }
 
+/* The title: what is reported on. */
+static void out_title(struct out_doc *d, const struct anl *a,
+                      const struct out_config *c)
+{
+    struct buf *b = &d->cell;
+    txt_puts(b, a->wall ? "Wall clock profile report" : "CPU profile report");
+    for (size_t i = 0; i < c->nfiles; i++) {
+        txt_puts(b, i ? ", " : ": ");
+        txt_put_clean(b, txt_slice(c->file[i]));
+    }
+    struct slice text = { (const char *)b->data, b->len };
+    if (d->html) {
+        txt_puts(d->b, "<h1>");
+        svg_put_text(d->b, text);
+        txt_puts(d->b, "</h1>\n");
+    } else if (d->md) {
+        txt_puts(d->b, "# ");
+        out_put_md(d->b, b->data, b->len);
+        mem_put_byte(d->b, '\n');
+    } else {
+        txt_puts(d->b, d->color ? "\033[1m" : "");
+        mem_put(d->b, text.p, text.n);
+        txt_puts(d->b, d->color ? "\033[0m\n" : "\n");
+    }
+    b->len = 0;
+}
+
+/* Append v, in the sample type's unit, with its sign. */
+static void out_signed(struct buf *b, double v, bool ns)
+{
+    txt_puts(b, v < 0 ? "-" : "+");
+    if (ns)
+        txt_put_time(b, fabs(v));
+    else
+        txt_putf(b, "%.1f", fabs(100 * v));
+}
+
+/* A row of the comparison. */
+static void out_change(struct out_doc *d, const struct anl_diff *x,
+                       const struct anl_change *c)
+{
+    const struct anl *a = c->now != MEM_NONE ? x->now : x->base;
+    const struct view_node *n = &a->view.node[c->now != MEM_NONE ? c->now
+                                                                 : c->base];
+    struct buf *b = &d->cell;
+    for (int i = 0; i < 2; i++) {
+        const struct anl *side = i ? x->now : x->base;
+        if (x->per_call)
+            out_time(b, (double)c->flat[i].sum.value * side->ns_per_unit /
+                        side->calls);
+        else
+            out_share(b, c->flat[i].share);
+        out_cell(d);
+    }
+    out_signed(b, c->delta, x->per_call);
+    txt_puts(b, c->significant ? " " : "?");
+    out_cell(d);
+    out_signed(b, c->low, x->per_call);
+    txt_puts(b, " to ");
+    out_signed(b, c->high, x->per_call);
+    out_cell(d);
+    out_count(b, (double)c->flat[0].sum.samples);
+    out_cell(d);
+    out_count(b, (double)c->flat[1].sum.samples);
+    out_cell(d);
+    out_name(d, n->name, OUT_NAME_COLUMNS);
+    if (c->now == MEM_NONE)
+        txt_puts(b, "  (gone)");
+    else if (c->base == MEM_NONE)
+        txt_puts(b, "  (new)");
+    out_cell(d);
+}
+
+/* The comparison with --base. */
+static void out_diff(struct out_doc *d, const struct anl_diff *x,
+                     const struct out_config *c)
+{
+    static const struct out_column column[] = {
+        { "base", 8 }, { "now", 8 }, { "change", 9 }, { "95 % interval", 18 },
+        { "samples", 8 }, { "now", 8 }, { "function", 0 },
+    };
+    size_t rows = c->all ? x->n : c->top ? c->top : OUT_ROWS, i = 0;
+    struct buf *b = &d->cell;
+    out_heading(d, x->per_call ? "Compared with the base, by what a call takes"
+                               : "Compared with the base, by shares of self "
+                                 "time");
+    out_value(b, x->base, x->base->view.total.value);
+    txt_puts(b, " before, ");
+    out_value(b, x->now, x->now->view.total.value);
+    txt_puts(b, " now");
+    if (!isnan(x->base->cpu_ns_per_call) && !isnan(x->now->cpu_ns_per_call)) {
+        txt_puts(b, "; ");
+        out_time(b, x->base->cpu_ns_per_call);
+        txt_puts(b, " a call before, ");
+        out_time(b, x->now->cpu_ns_per_call);
+        txt_puts(b, " now");
+    }
+    out_field(d, "Total");
+    txt_putf(b, "%zu of %zu functions differ by more than chance (5 %% of "
+             "those named may, Benjamini-Hochberg)", x->significant, x->n);
+    out_field(d, "Significant");
+    out_table(d, column, sizeof column / sizeof *column);
+    for (; i < x->n && (i < rows || x->change[i].significant); i++)
+        out_change(d, x, &x->change[i]);
+    if (d->md)
+        mem_put_byte(d->b, '\n');
+    if (i > x->significant)
+        out_paragraph(d, "? not significant: runs of the same program differ "
+                         "as much");
+}
+
+/* Which rule put each function where. */
+static void out_explain(struct out_doc *d, const struct anl *a,
+                        const struct out_config *c)
+{
+    static const struct out_column column[] = {
+        { "samples", 9 }, { "category", -24 }, { "rule", -24 },
+        { "function", 0 },
+    };
+    size_t rows = c->all ? a->nfunctions : c->top ? c->top : OUT_EXPLAINED;
+    out_heading(d, "Why: the rule that put each function where");
+    out_table(d, column, sizeof column / sizeof *column);
+    for (size_t i = 0; i < a->nfunctions && i < rows; i++) {
+        const struct anl_function *f = &a->function[i];
+        out_count(&d->cell, (double)f->flat.sum.samples);
+        out_cell(d);
+        txt_puts(&d->cell, anl_category_name[f->category]);
+        out_cell(d);
+        txt_puts(&d->cell, a->class[f->node].rule);
+        out_cell(d);
+        out_name(d, a->view.node[f->node].name, OUT_NAME_COLUMNS);
+        out_cell(d);
+    }
+    if (d->md)
+        mem_put_byte(d->b, '\n');
+}
+
+/* What an assertion is about, in its unit. */
+static void out_assert_value(struct buf *b, const struct anl_assert *t,
+                             double v)
+{
+    if (isnan(v))
+        txt_puts(b, "n/a");
+    else if (strchr(t->text, '('))
+        txt_putf(b, "%.2f %%", 100 * v);
+    else if (!strncmp(t->text, "cpu", 3))
+        txt_put_time(b, v);
+    else
+        txt_putf(b, "%.0f", v);
+}
+
+/* The assertions and what became of them. */
+static void out_asserts(struct out_doc *d, const struct out_config *c)
+{
+    struct buf *b = &d->cell;
+    if (c->nassert)
+        out_heading(d, "Assertions");
+    for (size_t i = 0; i < c->nassert; i++) {
+        const struct anl_assert *t = &c->assert[i];
+        txt_put_clean(b, txt_slice(t->text));
+        txt_puts(b, ": it is ");
+        out_assert_value(b, t, t->value);
+        if (!isnan(t->low)) {
+            txt_puts(b, " (95 %: ");
+            out_assert_value(b, t, t->low);
+            txt_puts(b, " to ");
+            out_assert_value(b, t, t->high);
+            txt_puts(b, ")");
+        }
+        out_field(d, t->pass ? "holds" : "does not hold");
+    }
+}
+
 /* The report as a document, appended to d->b. */
 static void out_report(struct out_doc *d, const struct anl *a,
                        const struct out_config *c)
 {
-    txt_puts(d->b, d->md ? "# " : d->color ? "\033[1m" : "");
-    txt_puts(d->b, a->wall ? "Wall clock profile report"
-                           : "CPU profile report");
-    for (size_t i = 0; i < c->nfiles; i++) {
-        txt_puts(d->b, i ? ", " : ": ");
-        txt_put_clean(&d->cell, txt_slice(c->file[i]));
-        if (d->md)
-            out_put_md(d->b, d->cell.data, d->cell.len);
-        else
-            mem_put(d->b, d->cell.data, d->cell.len);
-        d->cell.len = 0;
-    }
-    txt_puts(d->b, d->color && !d->md ? "\033[0m\n" : "\n");
+    out_title(d, a, c);
     out_profile(d, a, c);
     out_trust(d, a);
+    if (c->diff)
+        out_diff(d, c->diff, c);
     out_level(d, a, c, false);
     out_level(d, a, c, true);
     out_findings(d, a);
     out_use(d, a);
     out_verdict(d, a);
+    if (c->explain)
+        out_explain(d, a, c);
+    out_asserts(d, c);
     if (c->nwritten)
         out_heading(d, "Files");
     for (size_t i = 0; i < c->nwritten; i++)
         out_item(d, c->written[i]);
+    out_block(d, NULL);
     d->b->err = d->b->err ? d->b->err : d->cell.err;
     mem_fini(&d->cell);
 }
@@ -22332,6 +25452,44 @@ static void out_report_md(struct buf *b, const struct anl *a,
 {
     struct out_doc d = { .b = b, .md = true };
     out_report(&d, a, c);
+}
+
+static const char *const out_report_style[] = {
+    ":root{color-scheme:light dark}",
+    "body{font:15px/1.5 system-ui,sans-serif;margin:1rem auto;padding:0 1rem;",
+    "max-width:78rem;color:#1b1b1b;background:#fff}",
+    "h1{font-size:1.35rem}h2{font-size:1.1rem;margin-top:2rem}",
+    "table{border-collapse:collapse;display:block;overflow-x:auto}",
+    "th,td{padding:.2rem .7rem;text-align:right;white-space:nowrap;",
+    "font-variant-numeric:tabular-nums}th{border-bottom:1px solid #888}",
+    ".l{text-align:left}tr:nth-child(even) td{background:#f4f5f7}",
+    "dl{display:grid;grid-template-columns:12rem 1fr;gap:.15rem .8rem}",
+    "dt{font-weight:600}dd{margin:0;grid-column:2;overflow-wrap:anywhere}",
+    "pre{background:#f4f5f7;padding:.6rem;overflow-x:auto}",
+    "svg{max-width:100%}li,p,h1{overflow-wrap:anywhere}",
+    "@media(max-width:40rem){dl{grid-template-columns:1fr}dd{grid-column:1}}",
+    "@media(prefers-color-scheme:dark){body{color:#eee;background:#1c1d20}",
+    "tr:nth-child(even) td,pre{background:#26282c}}",
+};
+
+/* Append the analysis as a page that needs nothing else, with picture, a flame
+ * graph, in it; errors stick to b. */
+static void out_report_html(struct buf *b, const struct anl *a,
+                            const struct out_config *c, struct slice picture)
+{
+    struct out_doc d = { .b = b, .html = true };
+    txt_puts(b, "<!DOCTYPE html>\n<html lang=\"en\"><head>"
+             "<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width,"
+             "initial-scale=1\">\n<title>grpcprof report</title>\n<style>\n");
+    svg_put_lines(b, out_report_style, sizeof out_report_style /
+                                       sizeof *out_report_style);
+    txt_puts(b, "</style></head><body><main>\n");
+    out_report(&d, a, c);
+    if (picture.n) {
+        txt_puts(b, "<h2>Flame graph</h2>\n");
+        mem_put(b, picture.p, picture.n);
+    }
+    txt_puts(b, "</main></body></html>\n");
 }
 
 /* ---- JSON ---- */
@@ -22466,12 +25624,13 @@ static void out_js_trust(struct js *j, const struct anl *a)
     out_js_num(j, "unsampled", t->unsampled);
     js_key(j, "repaired");
     js_open(j, '[');
-    if (a->pp->repaired) {
-        char text[64];
-        snprintf(text, sizeof text, "%" PRIu64 " defects mended while reading",
-                 a->pp->repaired);
-        js_put_str(j, txt_slice(text));
-    }
+    for (size_t k = 0; k < PP_REPAIRS; k++)
+        if (a->pp->repaired[k]) {
+            char text[96];
+            snprintf(text, sizeof text, "%" PRIu64 " times: %s",
+                     a->pp->repaired[k], pp_repair_text[k]);
+            js_put_str(j, txt_slice(text));
+        }
     js_close(j, ']');
     js_close(j, '}');
 }
@@ -22505,6 +25664,7 @@ static void out_js_function(struct js *j, const struct anl *a,
     out_js_num(j, "per_call_ns", f->per_call_ns);
     js_key(j, "rank_resolved");
     js_put_bool(j, f->resolved);
+    out_js_str(j, "rule", txt_slice(a->class[f->node].rule));
     js_close(j, '}');
 }
 
@@ -22639,6 +25799,72 @@ static void out_js_verdict(struct js *j, const struct anl *a)
     js_close(j, ']');
 }
 
+/* "diff": what differs from --base, or null. */
+static void out_js_diff(struct js *j, const struct anl_diff *d)
+{
+    js_key(j, "diff");
+    if (!d) {
+        js_put_null(j);
+        return;
+    }
+    js_open(j, '{');
+    out_js_str(j, "of", txt_slice(d->per_call ? "ns_per_call" : "share"));
+    out_js_num(j, "base_scale", d->scale);
+    out_js_int(j, "base_total", (double)d->base->view.total.value * d->scale);
+    out_js_num(j, "base_cpu_ns_per_call", d->base->cpu_ns_per_call);
+    out_js_int(j, "significant", (double)d->significant);
+    js_key(j, "functions");
+    js_open(j, '[');
+    for (size_t i = 0; i < d->n; i++) {
+        const struct anl_change *c = &d->change[i];
+        const struct anl *a = c->now != MEM_NONE ? d->now : d->base;
+        const struct view_node *n = &a->view.node[c->now != MEM_NONE ? c->now
+                                                                     : c->base];
+        js_open(j, '{');
+        out_js_str(j, "name", n->name);
+        out_js_str(j, "module", anl_module(&a->view, n->module));
+        out_js_int(j, "base_flat", (double)c->flat[0].sum.value * d->scale);
+        out_js_int(j, "flat", (double)c->flat[1].sum.value);
+        out_js_num(j, "base_flat_share", c->flat[0].share);
+        out_js_num(j, "flat_share", c->flat[1].share);
+        out_js_num(j, "base_cum_share", c->cum[0].share);
+        out_js_num(j, "cum_share", c->cum[1].share);
+        out_js_int(j, "base_samples", (double)c->flat[0].sum.samples);
+        out_js_int(j, "samples", (double)c->flat[1].sum.samples);
+        out_js_num(j, "delta", c->delta);
+        js_key(j, "ci");
+        js_open(j, '[');
+        js_put_num(j, c->low);
+        js_put_num(j, c->high);
+        js_close(j, ']');
+        out_js_num(j, "p", c->p);
+        js_key(j, "significant");
+        js_put_bool(j, c->significant);
+        js_close(j, '}');
+    }
+    js_close(j, ']');
+    js_close(j, '}');
+}
+
+/* "asserts". */
+static void out_js_asserts(struct js *j, const struct out_config *c)
+{
+    js_key(j, "asserts");
+    js_open(j, '[');
+    for (size_t i = 0; i < c->nassert; i++) {
+        const struct anl_assert *t = &c->assert[i];
+        js_open(j, '{');
+        out_js_str(j, "expr", txt_slice(t->text));
+        out_js_num(j, "value", t->value);
+        out_js_num(j, "low", t->low);
+        out_js_num(j, "high", t->high);
+        js_key(j, "pass");
+        js_put_bool(j, t->pass);
+        js_close(j, '}');
+    }
+    js_close(j, ']');
+}
+
 /* Append the analysis as JSON, schema grpcprof.report/1; errors stick to b. */
 static void out_report_json(struct buf *b, const struct anl *a,
                             const struct out_config *c)
@@ -22652,11 +25878,8 @@ static void out_report_json(struct buf *b, const struct anl *a,
     out_js_waiting(&j, a);
     out_js_use(&j, a);
     out_js_verdict(&j, a);
-    js_key(&j, "diff");
-    js_put_null(&j);
-    js_key(&j, "asserts");
-    js_open(&j, '[');
-    js_close(&j, ']');
+    out_js_diff(&j, c->diff);
+    out_js_asserts(&j, c);
     js_key(&j, "exit");
     js_put_int(&j, c->exit);
     js_close(&j, '}');
@@ -22665,109 +25888,11 @@ static void out_report_json(struct buf *b, const struct anl *a,
 
 /* ---- pprof's table ---- */
 
-struct out_unit {
-    const char *name;                   /* as it is printed */
-    const char *alias[3];               /* in lower case, without a plural s */
-    double factor;                      /* of the first unit of its kind */
-};
-
-enum { OUT_UNITS = 9 };
-
-/* The kinds of units that pprof converts; [0] of a kind has the factor 1. */
-static const struct out_unit out_units[][OUT_UNITS] = {
-    { { "B", { "b", "byte" }, 1 },
-      { "kB", { "kb", "kbyte", "kilobyte" }, 1024.0 },
-      { "MB", { "mb", "mbyte", "megabyte" }, 1048576.0 },
-      { "GB", { "gb", "gbyte", "gigabyte" }, 1073741824.0 },
-      { "TB", { "tb", "tbyte", "terabyte" }, 1099511627776.0 },
-      { "PB", { "pb", "pbyte", "petabyte" }, 1125899906842624.0 } },
-    { { "ns", { "ns", "nanosecond" }, 1 },
-      { "us", { "us", "microsecond" }, 1e3 },
-      { "ms", { "ms", "millisecond" }, 1e6 },
-      { "s", { "s", "sec", "second" }, 1e9 },
-      { "hrs", { "hour", "hr" }, 3600e9 } },
-    { { "n*GCU", { "nanogcu" }, 1e-9 }, { "u*GCU", { "microgcu" }, 1e-6 },
-      { "m*GCU", { "milligcu" }, 1e-3 }, { "GCU", { "gcu" }, 1 },
-      { "k*GCU", { "kilogcu" }, 1e3 }, { "M*GCU", { "megagcu" }, 1e6 },
-      { "G*GCU", { "gigagcu" }, 1e9 }, { "T*GCU", { "teragcu" }, 1e12 },
-      { "P*GCU", { "petagcu" }, 1e15 } },
-};
-
-/* What a kind falls back to where no unit fits: B, s, GCU. */
-static const uint8_t out_unit_default[] = { 0, 3, 3 };
-
-struct out_scale {                      /* how values become text */
-    const struct out_unit *kind;        /* row of out_units; NULL: none */
-    const struct out_unit *from, *to;   /* units of kind */
-    const struct out_unit *fallback;    /* where a value is below every unit */
-    struct slice label;                 /* the unit where there is no kind */
-};
-
-/* The scale of a unit, to itself. */
-static struct out_scale out_scale(struct slice unit)
-{
-    static const char *const plain[] = { "count", "sample", "unit", "minimum",
-                                         "auto" };
-    struct out_scale s = { .label = unit };
-    char lower[16];
-    size_t n = unit.n < sizeof lower ? unit.n : 0;
-    for (size_t i = 0; i < n; i++)
-        lower[i] = unit.p[i] >= 'A' && unit.p[i] <= 'Z'
-            ? (char)(unit.p[i] + 32) : unit.p[i];
-    if (n > 2 && lower[n - 1] == 's')
-        n--;
-    for (size_t k = 0; k < sizeof out_units / sizeof *out_units; k++)
-        for (size_t i = 0; i < OUT_UNITS && out_units[k][i].name; i++)
-            for (size_t m = 0; m < 3 && out_units[k][i].alias[m]; m++)
-                if (txt_equal((struct slice){ lower, n },
-                              txt_slice(out_units[k][i].alias[m]))) {
-                    s.kind = out_units[k];
-                    s.from = s.to = &out_units[k][i];
-                    s.fallback = &out_units[k][out_unit_default[k]];
-                }
-    for (size_t k = 0; k < sizeof plain / sizeof *plain; k++)
-        if (txt_equal(unit, txt_slice(plain[k])))
-            s.label.n = 0;
-    return s;
-}
-
-/* The largest unit in which v, in the scale's own, is at least 1. */
-static const struct out_unit *out_unit_for(const struct out_scale *s, double v)
-{
-    const struct out_unit *best = NULL;
-    for (size_t i = 0; s->kind && i < OUT_UNITS && s->kind[i].name; i++)
-        if ((!best || s->kind[i].factor >= best->factor) &&
-            v * s->from->factor / s->kind[i].factor >= 1)
-            best = &s->kind[i];
-    return best ? best : s->fallback;
-}
-
-/* Append v as pprof does: two decimals unless they are .00, and the unit. */
-static void out_scaled(struct buf *b, const struct out_scale *s, int64_t v)
-{
-    char text[64];
-    double x = (double)v;
-    if (s->kind)
-        x = x * s->from->factor / s->to->factor;
-    int n = snprintf(text, sizeof text, "%.2f", x);
-    if (n > 3 && !memcmp(text + n - 3, ".00", 4))
-        text[n - 3] = 0;
-    if (!strcmp(text, "0") || !strcmp(text, "-0")) {
-        mem_put_byte(b, '0');
-        return;
-    }
-    txt_puts(b, text);
-    if (s->kind)
-        txt_puts(b, s->to->name);
-    else
-        txt_put_clean(b, s->label);
-}
-
 /* Append v aligned right in 10 columns. */
-static void out_scaled10(struct buf *b, const struct out_scale *s, int64_t v)
+static void out_scaled10(struct buf *b, const struct view_scale *s, int64_t v)
 {
     struct buf t = {0};
-    out_scaled(&t, s, v);
+    view_put_scaled(&t, s, v);
     out_blanks(b, t.len < 10 ? 10 - t.len : 0);
     mem_put(b, t.data, t.len);
     mem_fini(&t);
@@ -22796,10 +25921,11 @@ struct out_top {                        /* a table as pprof trims it */
     uint32_t *order;                    /* owned: nodes */
     bool     *keep;                     /* owned, by node */
     uint8_t  *inlining;                 /* owned, by node */
+    struct view_edges edges;            /* owned */
     size_t    n, kept, dropped, shown;  /* of order: with a value, after
                                          * trimming, trimmed, listed */
     int64_t   total, cutoff;            /* of absolute values; cum is above */
-    struct out_scale scale;
+    struct view_scale scale;
 };
 
 /* Choose the unit of the table: that of the smallest value shown, or, where
@@ -22813,13 +25939,15 @@ static void out_top_unit(struct out_top *t)
         if (v > 0 && (least == 0 || v < least))
             least = v;
     }
-    if (t->shown == 0)
+    if (t->shown == 0) {
+        t->scale.to = view_unit_for(&t->scale, (double)t->total);
         return;
+    }
     least = least ? least : t->total;
-    const struct out_unit *small = out_unit_for(&t->scale, (double)least),
-                          *large = out_unit_for(&t->scale, (double)t->total);
+    const struct view_unit *small = view_unit_for(&t->scale, (double)least),
+                          *large = view_unit_for(&t->scale, (double)t->total);
     if (small != large && (double)least * 100 < (double)t->total)
-        small = out_unit_for(&t->scale, 100 * (double)least);
+        small = view_unit_for(&t->scale, 100 * (double)least);
     t->scale.to = small;
 }
 
@@ -22830,11 +25958,14 @@ static void out_top_fini(struct out_top *t)
     mem_free(t->order);
     mem_free(t->keep);
     mem_free(t->inlining);
+    view_edges_fini(&t->edges);
 }
 
-/* Choose the nodes of the table, in order. */
+/* Choose the nodes of the table, in order, and with most not 0 at most so many;
+ * graph: it has their edges. */
 static int out_top_init(struct out_top *t, const struct pp *p,
-                        const struct out_config *c, struct gp_why *why)
+                        const struct out_config *c, size_t most, bool graph,
+                        struct gp_why *why)
 {
     size_t type = 0;
     int e = view_find_type(p, c->sample, &type, why);
@@ -22848,9 +25979,9 @@ static int out_top_init(struct out_top *t, const struct pp *p,
     double of = c->all ? 0 : (double)flat;
     int64_t cutoff = view_abs((int64_t)(of * OUT_NODE_FRACTION));
     edge_cutoff = view_abs((int64_t)(of * OUT_EDGE_FRACTION));
-    t->total = t->view.total.value;
+    t->total = c->total ? c->total : t->view.total.value;
     t->cutoff = view_abs((int64_t)((double)t->total * OUT_NODE_FRACTION));
-    t->scale = out_scale(p->type[type].unit);
+    t->scale = view_scale(p->type[type].unit);
     t->order = view_order(&t->view, c->cum ? VIEW_BY_CUM : VIEW_BY_FLAT,
                           &t->n);
     t->keep = mem_zalloc(t->view.nnodes);
@@ -22860,19 +25991,22 @@ static int out_top_init(struct out_top *t, const struct pp *p,
         if (view_abs(t->view.node[t->order[i]].cum.value) >= cutoff)
             t->order[t->kept++] = t->order[i];
     t->dropped = t->n - t->kept;
-    t->shown = c->top && c->top < t->kept ? c->top : t->kept;
+    t->shown = most && most < t->kept ? most : t->kept;
     for (size_t i = 0; i < t->shown; i++)
         t->keep[t->order[i]] = true;
     out_top_unit(t);
-    t->inlining = view_inlining(&t->view, t->keep, edge_cutoff);
+    if (!view_edges_init(&t->edges, &t->view, t->keep, edge_cutoff, !graph))
+        t->inlining = view_inlining(&t->view, &t->edges);
     return t->inlining ? GP_OK : txt_fail(why, GP_ENOMEM, "out of memory");
 }
 
-/* Append the lines on the profile that pprof puts above its tables. */
-static void out_top_labels(const struct out_top *t, struct buf *b)
+/* Append the lines on the profile that pprof puts above its tables; total, in
+ * all, is scaled by s. */
+static void out_top_labels(const struct view *v, const struct view_scale *scale,
+                           int64_t total, struct buf *b)
 {
-    const struct pp *p = t->view.pp;
-    const struct pp_type *type = &p->type[t->view.type];
+    const struct pp *p = v->pp;
+    const struct pp_type *type = &p->type[v->type];
     char text[16];
     if (p->nmappings && p->mapping[0].file.n) {
         txt_puts(b, "File: ");
@@ -22904,17 +26038,50 @@ static void out_top_labels(const struct out_top *t, struct buf *b)
     }
     if (p->duration_ns == 0)
         return;
-    struct out_scale s = out_scale(txt_slice("nanoseconds"));
-    s.to = out_unit_for(&s, (double)p->duration_ns);
+    struct view_scale s = view_scale(txt_slice("nanoseconds"));
+    s.to = view_unit_for(&s, (double)p->duration_ns);
     txt_puts(b, "Duration: ");
-    out_scaled(b, &s, p->duration_ns);
+    view_put_scaled(b, &s, p->duration_ns);
     txt_puts(b, ", Total samples = ");
-    out_scaled(b, &t->scale, t->total);
+    view_put_scaled(b, scale, total);
     mem_put_byte(b, ' ');
-    if (t->scale.kind == out_units[1] && t->total)
-        txt_putf(b, "(%s)", out_percent(text, (int64_t)((double)t->total *
-                 t->scale.from->factor), p->duration_ns));
+    if (scale->kind == view_units[1] && total)
+        txt_putf(b, "(%s)", out_percent(text, (int64_t)((double)total *
+                 scale->from->factor), p->duration_ns));
     mem_put_byte(b, '\n');
+}
+
+/* Append what pprof says above a table: the profile, the filters, what is
+ * shown. */
+static void out_top_head(const struct out_top *t, struct buf *b,
+                         const struct out_config *c)
+{
+    int64_t shown = 0;
+    char text[16];
+    out_top_labels(&t->view, &t->scale, t->total, b);
+    if (c->nfilters)
+        txt_puts(b, "Active filters:\n");
+    for (size_t i = 0; i < c->nfilters; i++) {
+        struct slice s = txt_slice(c->filter[i]);
+        txt_puts(b, "   ");
+        txt_put_clean(b, (struct slice){ s.p, s.n > 80 ? 80 : s.n });
+        txt_puts(b, s.n > 80 ? "\xe2\x80\xa6\n" : "\n");
+    }
+    for (size_t i = 0; i < t->shown; i++)
+        shown = view_add(shown, t->view.node[t->order[i]].flat.value);
+    txt_puts(b, "Showing nodes accounting for ");
+    view_put_scaled(b, &t->scale, shown);
+    txt_putf(b, ", %s of ", out_percent_bare(text, shown, t->total));
+    view_put_scaled(b, &t->scale, t->total);
+    txt_puts(b, " total\n");
+    if (t->dropped && t->total) {
+        txt_putf(b, "Dropped %zu node%s (cum <= ", t->dropped,
+                 t->dropped == 1 ? "" : "s");
+        view_put_scaled(b, &t->scale, t->cutoff);
+        txt_puts(b, ")\n");
+    }
+    if (t->shown && t->shown < t->kept && t->total)
+        txt_putf(b, "Showing top %zu nodes out of %zu\n", t->shown, t->kept);
 }
 
 /* Append the rows. */
@@ -22945,31 +26112,713 @@ static int out_report_top(struct buf *b, const struct pp *p,
                           const struct out_config *c, struct gp_why *why)
 {
     struct out_top t = {0};
-    char text[16];
-    int64_t shown = 0;
-    int e = out_top_init(&t, p, c, why);
+    int e = out_top_init(&t, p, c, c->top, false, why);
     if (!e) {
-        out_top_labels(&t, b);
-        for (size_t i = 0; i < t.shown; i++)
-            shown = view_add(shown, t.view.node[t.order[i]].flat.value);
-        txt_puts(b, "Showing nodes accounting for ");
-        out_scaled(b, &t.scale, shown);
-        txt_putf(b, ", %s of ", out_percent_bare(text, shown, t.total));
-        out_scaled(b, &t.scale, t.total);
-        txt_puts(b, " total\n");
-        if (t.dropped && t.total) {
-            txt_putf(b, "Dropped %zu node%s (cum <= ", t.dropped,
-                     t.dropped == 1 ? "" : "s");
-            out_scaled(b, &t.scale, t.cutoff);
-            txt_puts(b, ")\n");
-        }
-        if (t.shown && t.shown < t.kept && t.total)
-            txt_putf(b, "Showing top %zu nodes out of %zu\n", t.shown, t.kept);
+        out_top_head(&t, b, c);
         out_top_rows(&t, b);
         e = b->err ? txt_fail(why, b->err, "out of memory") : GP_OK;
     }
     out_top_fini(&t);
     return e;
+}
+
+/* ---- pprof's other views ---- */
+
+/* Append v aligned right in n columns. */
+static void out_scaled_to(struct buf *b, const struct view_scale *s, int64_t v,
+                          size_t n)
+{
+    struct buf t = {0};
+    view_put_scaled(&t, s, v);
+    out_blanks(b, t.len < n ? n - t.len : 0);
+    mem_put(b, t.data, t.len);
+    mem_fini(&t);
+}
+
+/* Append the edges of node n, to it or from it, as a part of its cum. */
+static void out_tree_edges(const struct out_top *t, struct buf *b, uint32_t n,
+                           const struct view_edge *edge, const uint32_t *at,
+                           bool to)
+{
+    const struct view *v = &t->view;
+    char text[16];
+    for (uint32_t i = at[n]; i < at[n + 1]; i++) {
+        const struct view_edge *x = &edge[i];
+        out_scaled_to(b, &t->scale, x->value, 50);
+        txt_putf(b, " %s |   ", out_percent(text, x->value,
+                                            v->node[n].cum.value));
+        view_put_name(b, v->node[to ? x->from : x->to].name, '\t');
+        txt_puts(b, x->inlined ? " (inline)\n" : "\n");
+    }
+}
+
+/* Append a function between its callers and what it calls; sum is of the flats
+ * so far. */
+static void out_tree_node(const struct out_top *t, struct buf *b, uint32_t n,
+                          int64_t sum)
+{
+    const struct view_node *x = &t->view.node[n];
+    char flat[16], all[16], cum[16];
+    out_scaled_to(b, &t->scale, x->flat.value, 10);
+    txt_putf(b, " %s %s ", out_percent(flat, x->flat.value, t->total),
+             out_percent(all, sum, t->total));
+    out_scaled_to(b, &t->scale, x->cum.value, 10);
+    txt_putf(b, " %s                | ", out_percent(cum, x->cum.value,
+                                                     t->total));
+    view_put_name(b, x->name, '\t');
+    mem_put_byte(b, '\n');
+}
+
+/* Append the functions of p with their callers and callees, as `go tool pprof
+ * -tree` does, or with c->peek as -peek does for those that match. */
+static int out_report_tree(struct buf *b, const struct pp *p,
+                           const struct out_config *c, struct gp_why *why)
+{
+    static const char rule[] = "------------------------------------------"
+                               "----------------+-------------\n";
+    struct out_top t = {0};
+    struct view_edge *edge[2] = {0};
+    uint32_t *at[2] = {0};
+    int64_t sum = 0;
+    size_t matched = 0, most = c->all || c->peek ? 0 : OUT_TREE_ROWS;
+    struct out_config all = *c;
+    all.all |= c->peek != NULL;
+    int e = out_top_init(&t, p, &all, c->top ? c->top : most, true, why);
+    for (int i = 0; i < 2 && !e; i++)
+        if (view_edges_by(&t.edges, &t.view, i == 0, &edge[i], &at[i]))
+            e = txt_fail(why, GP_ENOMEM, "out of memory");
+    if (!e) {
+        out_top_head(&t, b, c);
+        txt_puts(b, rule);
+        txt_puts(b, "      flat  flat%   sum%        cum   cum%   calls calls% "
+                 "+ context \t \t \n");
+    }
+    for (size_t i = 0; i < t.shown && !e; i++) {
+        uint32_t n = t.order[i];
+        if (c->peek && !re_matches(c->peek, t.view.node[n].name))
+            continue;
+        matched++;
+        sum = view_add(sum, t.view.node[n].flat.value);
+        txt_puts(b, rule);
+        out_tree_edges(&t, b, n, edge[0], at[0], true);
+        out_tree_node(&t, b, n, sum);
+        out_tree_edges(&t, b, n, edge[1], at[1], false);
+    }
+    if (!e && t.shown)
+        txt_puts(b, rule);
+    if (!e && c->peek && !matched)
+        e = txt_fail(why, GP_EUSAGE, "--peek: no function matches");
+    if (!e && b->err)
+        e = txt_fail(why, b->err, "out of memory");
+    for (int i = 0; i < 2; i++) {
+        mem_free(edge[i]);
+        mem_free(at[i]);
+    }
+    out_top_fini(&t);
+    return e;
+}
+
+/* A view of c's sample type of p; v is to be released whatever comes. */
+static int out_view(struct view *v, const struct pp *p,
+                    const struct out_config *c, enum view_names names,
+                    struct gp_why *why)
+{
+    size_t type = 0;
+    int e = view_find_type(p, c->sample, &type, why);
+    return e ? e : view_init(v, p, type, names, why);
+}
+
+/* Order of two texts, for qsort. */
+static int out_compare_slices(const void *a, const void *b)
+{
+    const struct slice *x = a, *y = b;
+    return view_compare_names(*x, *y);
+}
+
+/* Append the labels of sample i, texts and then numbers, each key a line; raw:
+ * as `go tool pprof -raw` has them, keys with lists on one line.  The lines are
+ * sorted.  keys tells the units of numbers. */
+static void out_labels(struct buf *b, const struct pp *p, size_t i,
+                       const struct view_keys *keys, bool raw)
+{
+    struct slice line[OUT_MOST_LABELS];
+    for (int number = 0; number < 2; number++) {
+        struct buf t = {0};
+        size_t at[OUT_MOST_LABELS + 1] = {0}, n = 0;
+        uint32_t from = p->label_at[i], end = p->label_at[i + 1];
+        for (uint32_t k = from; k < end && n < OUT_MOST_LABELS; k++) {
+            const struct pp_label *l = &p->label[k];
+            bool first = (l->str.p == NULL) == number, units = false;
+            for (uint32_t m = from; m < k && first; m++)
+                first = (p->label[m].str.p == NULL) != number ||
+                        !txt_equal(p->label[m].key, l->key);
+            if (!first)
+                continue;
+            for (uint32_t m = k; m < end; m++)
+                units |= txt_equal(p->label[m].key, l->key) &&
+                         p->label[m].unit.n > 0;
+            if (!raw)
+                out_blanks(&t, l->key.n < 10 ? 10 - l->key.n : 0);
+            txt_put_clean(&t, l->key);
+            txt_puts(&t, raw ? ":[" : ":  ");
+            for (uint32_t m = k, more = 0; m < end; m++) {
+                const struct pp_label *o = &p->label[m];
+                if (!txt_equal(o->key, l->key) ||
+                    (o->str.p == NULL) != number)
+                    continue;
+                txt_puts(&t, more++ ? " " : "");
+                if (!number)
+                    txt_put_clean(&t, o->str);
+                else if (!raw)
+                    view_put_auto(&t, view_key_unit(keys, l->key), o->num);
+                else
+                    txt_putf(&t, "%" PRId64 "%s%.*s", o->num, units ? " " : "",
+                             (int)o->unit.n, o->unit.p);
+            }
+            txt_puts(&t, raw ? "]" : "\n");
+            at[++n] = t.len;
+        }
+        for (size_t k = 0; k < n; k++)
+            line[k] = (struct slice){ (const char *)t.data + at[k],
+                                      at[k + 1] - at[k] };
+        qsort(line, n, sizeof *line, out_compare_slices);
+        if (raw && n)
+            txt_puts(b, "\n                ");
+        for (size_t k = 0; k < n; k++) {
+            txt_puts(b, raw && k ? " " : "");
+            mem_put(b, line[k].p, line[k].n);
+        }
+        b->err = b->err ? b->err : t.err;
+        mem_fini(&t);
+    }
+}
+
+/* Append the stacks of p one by one, as `go tool pprof -traces` does. */
+static int out_report_traces(struct buf *b, const struct pp *p,
+                             const struct out_config *c, struct gp_why *why)
+{
+    static const char rule[] = "-----------+-------------------------------"
+                               "------------------------\n";
+    struct view v = {0};
+    struct view_keys keys = {0};
+    int e = out_view(&v, p, c, VIEW_PPROF, why);
+    if (!e && view_keys_init(&keys, p))
+        e = txt_fail(why, GP_ENOMEM, "out of memory");
+    struct view_scale s = e ? (struct view_scale){0}
+                            : view_scale(p->type[v.type].unit);
+    int64_t total = e ? 0 : c->total ? c->total : v.total.value;
+    s.to = view_unit_for(&s, (double)total);
+    if (!e)
+        out_top_labels(&v, &s, total, b);
+    for (size_t i = 0; i < p->nsamples && !e; i++) {
+        int64_t w = p->value[i * p->ntypes + v.type];
+        bool first = true;
+        for (uint32_t k = p->stack_at[i]; k < p->stack_at[i + 1]; k++) {
+            uint32_t l = p->stack[k], end = v.frame_at[l + 1];
+            for (uint32_t f = v.frame_at[l]; f < end; f++) {
+                if (first) {
+                    txt_puts(b, rule);
+                    out_labels(b, p, i, &keys, false);
+                    s.to = view_unit_for(&s, fabs((double)w));
+                    out_scaled_to(b, &s, w, 10);
+                } else {
+                    out_blanks(b, 10);
+                }
+                first = false;
+                txt_puts(b, "   ");
+                view_put_name(b, v.node[v.frame[f]].name, '\t');
+                txt_puts(b, f + 1 < end ? " (inline)\n" : "\n");
+            }
+        }
+    }
+    if (!e)
+        txt_puts(b, rule);
+    mem_free(keys.key);
+    mem_index_fini(&keys.x);
+    view_fini(&v);
+    return !e && b->err ? txt_fail(why, b->err, "out of memory") : e;
+}
+
+/* Append the first four characters of Go's text of a duration. */
+static void out_raw_duration(struct buf *b, int64_t ns)
+{
+    char t[64];
+    double v = fabs((double)ns);
+    int64_t s = view_abs(ns) / 1000000000, h = s / 3600, m = s / 60 % 60;
+    int n;
+    if (v < 1e9)
+        n = snprintf(t, sizeof t, "%s%.9g%s", ns < 0 ? "-" : "",
+                     v < 1e3 ? v : v < 1e6 ? v / 1e3 : v / 1e6,
+                     v < 1e3 ? "ns" : v < 1e6 ? "\xc2\xb5s" : "ms");
+    else if (h)
+        n = snprintf(t, sizeof t, "%s%" PRId64 "h%" PRId64 "m",
+                     ns < 0 ? "-" : "", h, m);
+    else if (m)
+        n = snprintf(t, sizeof t, "%s%" PRId64 "m%.12g", ns < 0 ? "-" : "", m,
+                     fmod(v / 1e9, 60));
+    else
+        n = snprintf(t, sizeof t, "%s%.12gs", ns < 0 ? "-" : "", v / 1e9);
+    for (int i = 0, chars = 0; i < n; i++) {
+        chars += ((uint8_t)t[i] & 0xc0) != 0x80;
+        if (chars <= 4)
+            mem_put_byte(b, (uint8_t)t[i]);
+    }
+}
+
+/* Append the locations of p, as in out_report_raw. */
+static void out_raw_locations(struct buf *b, const struct pp *p)
+{
+    for (size_t i = 0; i < p->nlocations; i++) {
+        const struct pp_location *l = &p->location[i];
+        txt_putf(b, "%6" PRIu64 ": 0x%" PRIx64 " ", l->id, l->address);
+        if (l->mapping != MEM_NONE)
+            txt_putf(b, "M=%" PRIu64 " ", p->mapping[l->mapping].id);
+        txt_puts(b, l->folded ? "[F] " : "");
+        for (uint32_t k = 0; k < l->nlines; k++) {
+            const struct pp_line *n = &p->line[l->line + k];
+            if (k)
+                txt_puts(b, "\n             ");
+            if (n->function == MEM_NONE) {
+                txt_puts(b, "??");
+                continue;
+            }
+            const struct pp_function *f = &p->function[n->function];
+            view_put_name(b, f->name, '\t');
+            mem_put_byte(b, ' ');
+            txt_put_clean(b, f->file);
+            txt_putf(b, ":%" PRId64 ":%" PRId64 " s=%" PRId64, n->line,
+                     n->column, f->start_line);
+            if (!txt_equal(f->name, f->system_name)) {
+                mem_put_byte(b, '(');
+                view_put_name(b, f->system_name, '\t');
+                mem_put_byte(b, ')');
+            }
+        }
+        mem_put_byte(b, '\n');
+    }
+}
+
+/* Append the mappings of p, as in out_report_raw. */
+static void out_raw_mappings(struct buf *b, const struct pp *p)
+{
+    txt_puts(b, "Mappings\n");
+    for (size_t i = 0; i < p->nmappings; i++) {
+        const struct pp_mapping *m = &p->mapping[i];
+        txt_putf(b, "%" PRIu64 ": 0x%" PRIx64 "/0x%" PRIx64 "/0x%" PRIx64 " ",
+                 m->id, m->start, m->limit, m->offset);
+        txt_put_clean(b, m->file);
+        mem_put_byte(b, ' ');
+        txt_put_clean(b, m->build_id);
+        txt_putf(b, " %s%s%s%s\n", m->has_functions ? "[FN]" : "",
+                 m->has_filenames ? "[FL]" : "", m->has_lines ? "[LN]" : "",
+                 m->has_inline ? "[IN]" : "");
+    }
+}
+
+/* Append the whole of p as text, as `go tool pprof -raw` does. */
+static int out_report_raw(struct buf *b, const struct pp *p, struct gp_why *why)
+{
+    for (size_t i = 0; i < p->ncomments; i++) {
+        txt_puts(b, "Comment: ");
+        txt_put_clean(b, p->comment[i]);
+        mem_put_byte(b, '\n');
+    }
+    if (p->period_type.type.n || p->period_type.unit.n) {
+        txt_puts(b, "PeriodType: ");
+        txt_put_clean(b, p->period_type.type);
+        mem_put_byte(b, ' ');
+        txt_put_clean(b, p->period_type.unit);
+        mem_put_byte(b, '\n');
+    }
+    txt_putf(b, "Period: %" PRId64 "\n", p->period);
+    if (p->time_ns) {
+        char day[64];
+        struct tm tm;
+        time_t at = (time_t)(p->time_ns / 1000000000);
+        double part = (double)(p->time_ns % 1000000000) / 1e9;
+        strftime(day, sizeof day, "%Y-%m-%d %H:%M:%S", gmtime_r(&at, &tm));
+        char digits[32] = "0";
+        snprintf(digits, sizeof digits, "%.9g", part);
+        txt_putf(b, "Time: %s%s +0000 UTC\n", day, part > 0 ? digits + 1 : "");
+    }
+    if (p->duration_ns) {
+        txt_puts(b, "Duration: ");
+        out_raw_duration(b, p->duration_ns);
+        mem_put_byte(b, '\n');
+    }
+    txt_puts(b, "Samples:\n");
+    for (size_t t = 0; t < p->ntypes; t++) {
+        txt_puts(b, t ? " " : "");
+        txt_put_clean(b, p->type[t].type);
+        mem_put_byte(b, '/');
+        txt_put_clean(b, p->type[t].unit);
+        txt_puts(b, txt_equal(p->type[t].type, p->default_type) ? "[dflt]"
+                                                                : "");
+    }
+    for (size_t i = 0; i < p->nsamples; i++) {
+        mem_put_byte(b, '\n');
+        for (size_t t = 0; t < p->ntypes; t++)
+            txt_putf(b, " %10" PRId64, p->value[i * p->ntypes + t]);
+        txt_puts(b, ": ");
+        for (uint32_t k = p->stack_at[i]; k < p->stack_at[i + 1]; k++)
+            txt_putf(b, "%" PRIu64 " ", p->location[p->stack[k]].id);
+        out_labels(b, p, i, NULL, true);
+    }
+    txt_puts(b, "\nLocations\n");
+    out_raw_locations(b, p);
+    out_raw_mappings(b, p);
+    return b->err ? txt_fail(why, b->err, "out of memory") : GP_OK;
+}
+
+struct out_tag {                        /* a value of a label */
+    struct slice key, value;
+    int64_t sum;
+};
+
+struct out_tags {
+    struct out_tag *tag;                /* owned */
+    size_t n, cap;
+    struct index x;
+    struct arena text;                  /* owned: numbers */
+};
+
+/* Order of two tags: by key, then by size down, then by value. */
+static int out_compare_tags(const void *a, const void *b)
+{
+    const struct out_tag *x = a, *y = b;
+    int64_t v = view_abs(x->sum), w = view_abs(y->sum);
+    int r = view_compare_names(x->key, y->key);
+    if (r || v != w)
+        return r ? r : v < w ? 1 : -1;
+    return view_compare_names(x->value, y->value);
+}
+
+/* Add the weight w of label l to t. */
+static int out_tags_add(struct out_tags *t, const struct pp_label *l,
+                        const struct view_keys *keys, int64_t w)
+{
+    struct buf number = {0};
+    struct slice value = l->str;
+    if (!value.p) {
+        view_put_auto(&number, view_key_unit(keys, l->key), l->num);
+        value = (struct slice){ (const char *)number.data, number.len };
+    }
+    uint64_t h = mem_hash(l->key.p, l->key.n) * 31 +
+                 mem_hash(value.p, value.n);
+    uint32_t at = 0, i;
+    while ((i = mem_index_next(&t->x, h, &at)) != MEM_NONE)
+        if (txt_equal(t->tag[i].key, l->key) &&
+            txt_equal(t->tag[i].value, value))
+            break;
+    if (i == MEM_NONE) {
+        struct out_tag *p = mem_grow(t->tag, &t->cap, t->n + 1, sizeof *p);
+        i = (uint32_t)t->n;
+        if (p)
+            t->tag = p;
+        if (number.len)
+            value.p = mem_arena_dup(&t->text, value.p, value.n);
+        if (!p || (value.n && !value.p) || mem_index_put(&t->x, h, i)) {
+            mem_fini(&number);
+            return GP_ENOMEM;
+        }
+        t->tag[t->n++] = (struct out_tag){ l->key, value, 0 };
+    }
+    t->tag[i].sum = view_add(t->tag[i].sum, w);
+    mem_fini(&number);
+    return GP_OK;
+}
+
+/* Append v with one decimal in the unit that suits it. */
+static void out_tag_value(struct buf *b, struct slice unit, int64_t v)
+{
+    struct view_scale s = view_scale(unit);
+    s.to = view_unit_for(&s, fabs((double)v));
+    txt_putf(b, "%.1f%s", s.kind ? (double)v * s.from->factor / s.to->factor
+                                 : (double)v, s.kind ? s.to->name : "");
+}
+
+/* Append the n values of one key, as columns aligned right. */
+static void out_tags_key(struct buf *b, const struct out_tag *tag, size_t n,
+                         struct slice unit)
+{
+    size_t width = out_characters((const uint8_t *)tag->key.p, tag->key.n) + 1;
+    struct buf cell = {0};
+    int64_t total = 0;
+    size_t most = 0;
+    char text[16];
+    for (size_t i = 0; i < n; i++)
+        total = view_add(total, tag[i].sum);
+    mem_put_byte(b, ' ');
+    txt_put_clean(b, tag->key);
+    txt_puts(b, ": Total ");
+    out_tag_value(b, unit, total);
+    mem_put_byte(b, '\n');
+    for (size_t pass = 0; pass < 2; pass++)
+        for (size_t i = 0; i < n; i++) {
+            cell.len = 0;
+            out_tag_value(&cell, unit, tag[i].sum);
+            if (total > 0)
+                txt_putf(&cell, " (%s)", out_percent(text, tag[i].sum, total));
+            mem_put_byte(&cell, ':');
+            most = cell.len > most ? cell.len : most;
+            if (!pass)
+                continue;
+            out_blanks(b, width + 2 + most - cell.len);
+            mem_put(b, cell.data, cell.len);
+            mem_put_byte(b, ' ');
+            txt_put_clean(b, tag[i].value);
+            mem_put_byte(b, '\n');
+        }
+    mem_put_byte(b, '\n');
+    mem_fini(&cell);
+}
+
+/* Append the labels of p and what their values sum up to, as `go tool pprof
+ * -tags` does. */
+static int out_report_tags(struct buf *b, const struct pp *p,
+                           const struct out_config *c, struct gp_why *why)
+{
+    struct out_tags t = {0};
+    struct view_keys keys = {0};
+    size_t type = 0;
+    int e = view_find_type(p, c->sample, &type, why);
+    if (!e && view_keys_init(&keys, p))
+        e = txt_fail(why, GP_ENOMEM, "out of memory");
+    for (size_t i = 0; i < p->nsamples && !e; i++)
+        for (uint32_t k = p->label_at[i]; k < p->label_at[i + 1] && !e; k++)
+            if (out_tags_add(&t, &p->label[k], &keys,
+                             p->value[i * p->ntypes + type]))
+                e = txt_fail(why, GP_ENOMEM, "out of memory");
+    if (t.n)
+        qsort(t.tag, t.n, sizeof *t.tag, out_compare_tags);
+    for (size_t i = 0, n; i < t.n && !e; i += n) {
+        for (n = 1; i + n < t.n && txt_equal(t.tag[i].key, t.tag[i + n].key);)
+            n++;
+        out_tags_key(b, t.tag + i, n, p->type[type].unit);
+    }
+    mem_free(t.tag);
+    mem_index_fini(&t.x);
+    mem_arena_fini(&t.text);
+    mem_free(keys.key);
+    mem_index_fini(&keys.x);
+    return !e && b->err ? txt_fail(why, b->err, "out of memory") : e;
+}
+
+/* ---- other tools' formats ---- */
+
+struct out_numbers {                    /* names that are written once */
+    struct slice *name;                 /* owned */
+    size_t n, cap;
+    struct index x;
+};
+
+/* Append "(number) name", or "(number)" where it has been. */
+static void out_numbered(struct buf *b, struct out_numbers *t, struct slice s)
+{
+    uint64_t h = mem_hash(s.p, s.n);
+    uint32_t at = 0, i;
+    while ((i = mem_index_next(&t->x, h, &at)) != MEM_NONE)
+        if (txt_equal(t->name[i], s)) {
+            txt_putf(b, "(%" PRIu32 ")", i + 1);
+            return;
+        }
+    struct slice *p = mem_grow(t->name, &t->cap, t->n + 1, sizeof *p);
+    if (!p || mem_index_put(&t->x, h, (uint32_t)t->n)) {
+        b->err = GP_ENOMEM;
+        return;
+    }
+    t->name = p;
+    t->name[t->n++] = s;
+    txt_putf(b, "(%zu) ", t->n);
+    view_put_name(b, s, ' ');
+}
+
+struct out_grind {                      /* a callgrind file */
+    struct buf *b;                      /* borrowed */
+    const struct view *view;            /* borrowed; its nodes are lines */
+    struct out_numbers object, file, name;
+};
+
+/* Append where node n is; called: as that of a callee. */
+static void out_grind_place(struct out_grind *g, uint32_t n, bool called)
+{
+    const struct view_node *x = &g->view->node[n];
+    struct slice unknown = txt_slice("???");
+    struct slice object = anl_module(g->view, x->module);
+    txt_puts(g->b, called ? "cob=" : "ob=");
+    out_numbered(g->b, &g->object, object.n ? object : unknown);
+    txt_puts(g->b, called ? "\ncfi=" : "\nfl=");
+    out_numbered(g->b, &g->file, x->file.n ? x->file : unknown);
+    txt_puts(g->b, called ? "\ncfn=" : "\nfn=");
+    out_numbered(g->b, &g->name, x->plain.n ? x->plain : x->name);
+    mem_put_byte(g->b, '\n');
+}
+
+/* Append the head of a callgrind file. */
+static void out_grind_head(struct buf *b, const struct view *v)
+{
+    const struct pp_type *t = &v->pp->type[v->type];
+    struct buf event = {0};
+    for (size_t i = 0; i < t->type.n && i < 40; i++)
+        mem_put_byte(&event, isalnum((unsigned char)t->type.p[i])
+                             ? (uint8_t)t->type.p[i] : '_');
+    if (!event.len || !isalpha(event.data[0]))
+        txt_puts(&event, "value");
+    mem_put_byte(&event, 0);
+    txt_putf(b, "# callgrind format\nversion: 1\ncreator: grpcprof %s\n"
+             "positions: line\nevent: %s : ", GP_VERSION,
+             event.err ? "value" : (const char *)event.data);
+    txt_put_clean(b, t->type);
+    txt_puts(b, " in ");
+    txt_put_clean(b, t->unit);
+    txt_putf(b, "\nevents: %s\nsummary: %" PRId64 "\n",
+             event.err ? "value" : (const char *)event.data, v->net);
+    b->err = b->err ? b->err : event.err;
+    mem_fini(&event);
+}
+
+/* Append p, whose functions are lines (VIEW_LINE), in callgrind's format.  A
+ * sampled profile knows no numbers of calls: they are 0. */
+static int out_report_callgrind(struct buf *b, const struct pp *p,
+                                const struct out_config *c, struct gp_why *why)
+{
+    struct view v = {0};
+    struct view_edges x = {0};
+    struct view_edge *edge = NULL;
+    uint32_t *at = NULL, *order = NULL;
+    size_t n = 0;
+    int e = out_view(&v, p, c, VIEW_APART, why);
+    if (e)
+        return e;
+    struct out_grind g = { .b = b, .view = &v };
+    bool *keep = mem_zalloc(v.nnodes);
+    for (size_t i = 0; keep && i < v.nnodes; i++)
+        keep[i] = true;
+    order = view_order(&v, VIEW_BY_NAME, &n);
+    if (!keep || !order || view_edges_init(&x, &v, keep, 0, false) ||
+        view_edges_by(&x, &v, false, &edge, &at))
+        e = txt_fail(why, GP_ENOMEM, "out of memory");
+    if (!e)
+        out_grind_head(b, &v);
+    for (size_t i = 0; i < n && !e; i++) {
+        const struct view_node *f = &v.node[order[i]];
+        if (!f->flat.value && !f->cum.value)
+            continue;
+        mem_put_byte(b, '\n');
+        out_grind_place(&g, order[i], false);
+        txt_putf(b, "%" PRId64 " %" PRId64 "\n", f->line, f->flat.value);
+        for (uint32_t k = at[order[i]]; k < at[order[i] + 1]; k++) {
+            out_grind_place(&g, edge[k].to, true);
+            txt_putf(b, "calls=0 %" PRId64 "\n%" PRId64 " %" PRId64 "\n",
+                     v.node[edge[k].to].line, f->line, edge[k].value);
+        }
+    }
+    mem_free(keep);
+    mem_free(order);
+    mem_free(edge);
+    mem_free(at);
+    view_edges_fini(&x);
+    struct out_numbers *table[] = { &g.object, &g.file, &g.name };
+    for (size_t i = 0; i < 3; i++) {
+        mem_free(table[i]->name);
+        mem_index_fini(&table[i]->x);
+    }
+    view_fini(&v);
+    return !e && b->err ? txt_fail(why, b->err, "out of memory") : e;
+}
+
+/* The name that speedscope has for a unit. */
+static const char *out_speedscope_unit(struct slice unit)
+{
+    static const char *const has[] = { "nanoseconds", "microseconds",
+                                       "milliseconds", "seconds", "bytes" };
+    for (size_t i = 0; i < sizeof has / sizeof *has; i++)
+        if (txt_equal(unit, txt_slice(has[i])))
+            return has[i];
+    return "none";
+}
+
+/* Append the stacks of v above 0, root first, and then their weights. */
+static int64_t out_speedscope_samples(struct js *j, const struct view *v)
+{
+    const struct pp *p = v->pp;
+    int64_t end = 0;
+    js_key(j, "samples");
+    js_open(j, '[');
+    for (size_t i = 0; i < p->nsamples; i++) {
+        if (p->value[i * p->ntypes + v->type] <= 0)
+            continue;
+        js_open(j, '[');
+        for (uint32_t k = p->stack_at[i + 1]; k-- > p->stack_at[i];) {
+            uint32_t l = p->stack[k];
+            for (uint32_t f = v->frame_at[l + 1]; f-- > v->frame_at[l];)
+                js_put_int(j, v->frame[f]);
+        }
+        js_close(j, ']');
+    }
+    js_close(j, ']');
+    js_key(j, "weights");
+    js_open(j, '[');
+    for (size_t i = 0; i < p->nsamples; i++) {
+        int64_t w = p->value[i * p->ntypes + v->type];
+        if (w <= 0)
+            continue;
+        js_put_int(j, w);
+        end = view_add(end, w);
+    }
+    js_close(j, ']');
+    return end;
+}
+
+/* Append p as speedscope's own JSON. */
+static int out_report_speedscope(struct buf *b, const struct pp *p,
+                                 const struct out_config *c,
+                                 struct gp_why *why)
+{
+    struct view v = {0};
+    struct js j = { .b = b };
+    int e = out_view(&v, p, c, VIEW_MERGED, why);
+    if (e)
+        return e;
+    js_open(&j, '{');
+    out_js_str(&j, "$schema", txt_slice("https://www.speedscope.app/"
+                                        "file-format-schema.json"));
+    out_js_str(&j, "exporter", txt_slice("grpcprof " GP_VERSION));
+    out_js_str(&j, "name", txt_slice(c->nfiles ? c->file[0] : "profile"));
+    js_key(&j, "shared");
+    js_open(&j, '{');
+    js_key(&j, "frames");
+    js_open(&j, '[');
+    for (size_t i = 0; i < v.nnodes; i++) {
+        const struct view_node *n = &v.node[i];
+        js_open(&j, '{');
+        out_js_str(&j, "name", n->name);
+        if (n->file.n)
+            out_js_str(&j, "file", n->file);
+        if (n->line > 0)
+            out_js_int(&j, "line", (double)n->line);
+        js_close(&j, '}');
+    }
+    js_close(&j, ']');
+    js_close(&j, '}');
+    js_key(&j, "profiles");
+    js_open(&j, '[');
+    js_open(&j, '{');
+    out_js_str(&j, "type", txt_slice("sampled"));
+    out_js_str(&j, "name", p->type[v.type].type);
+    out_js_str(&j, "unit", txt_slice(out_speedscope_unit(
+                                         p->type[v.type].unit)));
+    js_key(&j, "startValue");
+    js_put_int(&j, 0);
+    int64_t end = out_speedscope_samples(&j, &v);
+    js_key(&j, "endValue");
+    js_put_int(&j, end);
+    js_close(&j, '}');
+    js_close(&j, ']');
+    js_close(&j, '}');
+    mem_put_byte(b, '\n');
+    view_fini(&v);
+    return b->err ? txt_fail(why, b->err, "out of memory") : GP_OK;
 }
 
 /* Append p as folded stacks, one a line, with the value of the sample type. */
@@ -24266,21 +28115,6 @@ static void out_page_series(struct buf *b, const struct load_result *r)
     txt_puts(b, "</svg>\n");
 }
 
-/* Append lines as text of a page. */
-static void out_page_lines(struct buf *b, struct slice text)
-{
-    while (text.n) {
-        const char *end = memchr(text.p, '\n', text.n);
-        size_t n = end ? (size_t)(end - text.p) : text.n;
-        svg_put_text(b, (struct slice){ text.p, n });
-        if (end)
-            mem_put_byte(b, '\n');
-        n += end != NULL;
-        text.p += n;
-        text.n -= n;
-    }
-}
-
 /* Append t as a page that needs nothing else: no network, no script. */
 static void out_load_html(struct buf *b, const struct load_report *t)
 {
@@ -24315,10 +28149,10 @@ static void out_load_html(struct buf *b, const struct load_report *t)
     mem_fini(&text);
 }
 
-/* ================================== 26 CLI ==================================
+/* ================================== 27 CLI ===================================
  * for     option tables, help, the commands serve, load and report, main
- * uses    MEM, TXT, SYS, JS, PB, HDR, PP, ANL, SVG, DSC, RPC, SVC, API,
- *         LOAD, OUT
+ * uses    MEM, TXT, SYS, RE, JS, PB, HDR, PP, VIEW, ANL, SVG, DSC, RPC, SVC,
+ *         WEB, API, LOAD, OUT
  * owns    stdout, stderr, the exit status, SIGINT and SIGTERM
  * spec    none
  * prefix  cmd_
@@ -26145,15 +29979,23 @@ struct cmd_report {
     struct cmd_common common;           /* first */
     const char *format, *out;           /* NULL: by out's ending; stdout */
     const char *sample;                 /* type to look at; NULL: default */
+    const char *filter[VIEW_FILTERS];
+    const char *by, *base, *peek, *rules, *per_call;
+    struct cmd_list assert;
     uint64_t top;                       /* rows of a table */
-    bool cum, all;
+    bool cum, all, normalize, explain, strict, inverted;
 };
 
 static struct cmd_report cmd_report;
 
+#define CMD_RE(name, which, what) \
+    { 0, name, "RE", NULL, what, CMD_TEXT, \
+      offsetof(struct cmd_report, filter[which]), 0, 0 }
+
 static const struct cmd_option cmd_report_options[] = {
     { 'f', "format", "NAME", "(text, or by --out's ending)",
-      "text, md, json, svg, folded, top",
+      "text, md, json, html, svg, folded, pprof, top, tree, peek, traces, raw, "
+      "tags, callgrind, speedscope",
       CMD_TEXT, offsetof(struct cmd_report, format), 0, 0 },
     { 'o', "out", "FILE", "(stdout)", "where the report goes; -: stdout",
       CMD_TEXT, offsetof(struct cmd_report, out), 0, 0 },
@@ -26162,40 +30004,103 @@ static const struct cmd_option cmd_report_options[] = {
       CMD_TEXT, offsetof(struct cmd_report, sample), 0, 0 },
     { 0, "top", "N", "(20; all in json and -f top)", "rows of a table",
       CMD_UINT, offsetof(struct cmd_report, top), 1, 1000000 },
-    { 0, "cum", NULL, NULL, "order -f top by cumulative value",
+    { 0, "cum", NULL, NULL, "order -f top and tree by cumulative value",
       CMD_FLAG, offsetof(struct cmd_report, cum), 0, 0 },
     { 0, "all", NULL, NULL, "every row, nothing trimmed",
       CMD_FLAG, offsetof(struct cmd_report, all), 0, 0 },
+    CMD_RE("focus", VIEW_FOCUS, "only samples with a frame that matches, in "
+           "RE2 syntax"),
+    CMD_RE("ignore", VIEW_IGNORE, "no samples with a frame that matches"),
+    CMD_RE("hide", VIEW_HIDE, "samples without the frames that match"),
+    CMD_RE("show", VIEW_SHOW, "only frames that match"),
+    CMD_RE("show-from", VIEW_SHOW_FROM, "no callers of the outermost match"),
+    CMD_RE("prune-from", VIEW_PRUNE_FROM, "nothing that a match calls"),
+    { 0, "tagfocus", "K=RE", NULL, "only samples with a label that matches, or "
+      "is in a range such as 1kb:2kb", CMD_TEXT,
+      offsetof(struct cmd_report, filter[VIEW_TAGFOCUS]), 0, 0 },
+    { 0, "tagignore", "K=RE", NULL, "no samples with such a label", CMD_TEXT,
+      offsetof(struct cmd_report, filter[VIEW_TAGIGNORE]), 0, 0 },
+    { 0, "tagroot", "K,...", NULL, "labels as the outermost frames", CMD_TEXT,
+      offsetof(struct cmd_report, filter[VIEW_TAGROOT]), 0, 0 },
+    { 0, "tagleaf", "K,...", NULL, "labels as the innermost frames", CMD_TEXT,
+      offsetof(struct cmd_report, filter[VIEW_TAGLEAF]), 0, 0 },
+    { 0, "by", "NAME", "(function)", "function, file, line, address, module or "
+      "category", CMD_TEXT, offsetof(struct cmd_report, by), 0, 0 },
+    { 0, "peek", "RE", NULL, "-f peek: functions that match, with their "
+      "callers and callees", CMD_TEXT, offsetof(struct cmd_report, peek), 0,
+      0 },
+    { 0, "base", "FILE", NULL, "an older profile to compare with", CMD_TEXT,
+      offsetof(struct cmd_report, base), 0, 0 },
+    { 0, "normalize", NULL, NULL, "scale the base to the same total",
+      CMD_FLAG, offsetof(struct cmd_report, normalize), 0, 0 },
+    { 0, "per-call", "[=N]", NULL, "compare what a call takes; of N calls",
+      CMD_OPTIONAL, offsetof(struct cmd_report, per_call), 0, 0 },
+    { 0, "assert", "EXPR", NULL, "exit 4 unless it holds: share(RE)<10%, "
+      "self(RE)<5%, delta(RE)<2%, cpu_per_call<8us, samples>=1000", CMD_LIST,
+      offsetof(struct cmd_report, assert), 0, 0 },
+    { 0, "rules", "FILE", NULL, "own rules, a line each: CATEGORY PATTERN",
+      CMD_TEXT, offsetof(struct cmd_report, rules), 0, 0 },
+    { 0, "explain", NULL, NULL, "which rule put each function where",
+      CMD_FLAG, offsetof(struct cmd_report, explain), 0, 0 },
+    { 0, "inverted", NULL, NULL, "svg and html: the root at the top",
+      CMD_FLAG, offsetof(struct cmd_report, inverted), 0, 0 },
+    { 0, "strict", NULL, NULL, "defects that can be repaired are errors",
+      CMD_FLAG, offsetof(struct cmd_report, strict), 0, 0 },
     CMD_COMMON(struct cmd_report),
 };
 
-struct cmd_format {
+enum cmd_format_id { CMD_R_TEXT, CMD_R_MD, CMD_R_JSON, CMD_R_HTML, CMD_R_SVG,
+                     CMD_R_FOLDED, CMD_R_PPROF, CMD_R_TOP, CMD_R_TREE,
+                     CMD_R_PEEK, CMD_R_TRACES, CMD_R_RAW, CMD_R_TAGS,
+                     CMD_R_CALLGRIND, CMD_R_SPEEDSCOPE, CMD_R_FORMATS };
+
+static const struct cmd_format {
     const char *name, *ending;          /* ending of --out that selects it */
+    bool analysis;                      /* it is of what ANL finds */
+} cmd_report_formats[CMD_R_FORMATS] = {
+    [CMD_R_TEXT] = { "text", ".txt", true },
+    [CMD_R_MD] = { "md", ".md", true },
+    [CMD_R_JSON] = { "json", ".json", true },
+    [CMD_R_HTML] = { "html", ".html", true },
+    [CMD_R_SVG] = { "svg", ".svg", false },
+    [CMD_R_FOLDED] = { "folded", ".folded", false },
+    [CMD_R_PPROF] = { "pprof", ".pb", false },
+    [CMD_R_TOP] = { "top", ".top", false },
+    [CMD_R_TREE] = { "tree", ".tree", false },
+    [CMD_R_PEEK] = { "peek", ".peek", false },
+    [CMD_R_TRACES] = { "traces", ".traces", false },
+    [CMD_R_RAW] = { "raw", ".raw", false },
+    [CMD_R_TAGS] = { "tags", ".tags", false },
+    [CMD_R_CALLGRIND] = { "callgrind", ".callgrind", false },
+    [CMD_R_SPEEDSCOPE] = { "speedscope", ".speedscope.json", false },
 };
 
-static const struct cmd_format cmd_report_formats[] = {
-    { "text", ".txt" }, { "md", ".md" }, { "json", ".json" },
-    { "svg", ".svg" }, { "folded", ".folded" }, { "top", ".top" },
-};
-
-/* The format that -f or --out's ending names, "text" for neither; NULL after
- * saying what is wrong. */
-static const char *cmd_report_format(const struct cmd_report *c,
-                                     const struct cmd_command *cmd)
+/* Does name end in ending? */
+static bool cmd_ends(const char *name, const char *ending)
 {
-    size_t n = sizeof cmd_report_formats / sizeof *cmd_report_formats;
-    const char *dot = c->out ? strrchr(c->out, '.') : NULL;
-    for (size_t i = 0; i < n; i++) {
+    size_t n = strlen(name), k = strlen(ending);
+    return n >= k && !strcmp(name + n - k, ending);
+}
+
+/* The format that -f or --out's ending names, CMD_R_TEXT for neither;
+ * CMD_R_FORMATS after saying what is wrong. */
+static enum cmd_format_id cmd_report_format(const struct cmd_report *c,
+                                            const struct cmd_command *cmd)
+{
+    for (int i = CMD_R_FORMATS; i-- > 0 && (c->format || c->out);) {
         const struct cmd_format *f = &cmd_report_formats[i];
         if (c->format ? !strcmp(c->format, f->name)
-                      : dot && !strcmp(dot, f->ending))
-            return f->name;
+                      : cmd_ends(c->out, f->ending))
+            return (enum cmd_format_id)i;
     }
+    if (!c->format && c->out && cmd_ends(c->out, ".gz"))
+        return CMD_R_PPROF;
     if (!c->format)
-        return "text";
-    cmd_misuse(cmd, "--format '%s': takes text, md, json, svg, folded or top",
-               c->format);
-    return NULL;
+        return c->peek ? CMD_R_PEEK : CMD_R_TEXT;
+    cmd_misuse(cmd, "--format '%s': takes text, md, json, html, svg, folded, "
+               "pprof, top, tree, peek, traces, raw, tags, callgrind or "
+               "speedscope", c->format);
+    return CMD_R_FORMATS;
 }
 
 /* If a running serve is about to write path, append how and when to b. */
@@ -26265,17 +30170,108 @@ static size_t cmd_put_files(struct buf *b, const char *path)
     return 2;
 }
 
+/* True when path is an address to fetch from. */
+static bool cmd_is_address(const char *path)
+{
+    return !strncasecmp(path, "http://", 7);
+}
+
+/* What web_get calls while it waits: a line that is drawn again. */
+static void cmd_fetch_tick(void *arg, int64_t waited_ns)
+{
+    const char *path = arg;
+    fprintf(stderr, "\r%s: %" PRId64 " s ", path, waited_ns / 1000000000);
+    fflush(stderr);
+}
+
+/* Fetch the profile at path, an address, onto file; the time that it asks for
+ * and a minute are waited. */
+static int cmd_fetch(const struct cmd_report *c, const char *path,
+                     struct buf *file, struct gp_why *why)
+{
+    char base[300];
+    const char *rest = path + 7, *slash = strchr(rest, '/');
+    const char *query = strstr(rest, "seconds=");
+    unsigned long s = query ? strtoul(query + 8, NULL, 10) : 30;
+    size_t n = slash ? (size_t)(slash - path) : strlen(path);
+    int status;
+    bool draw = !c->common.quiet && isatty(STDERR_FILENO);
+    if (n >= sizeof base)
+        return txt_fail(why, GP_EUSAGE, "%.40s...: too long an address", path);
+    memcpy(base, path, n);
+    base[n] = 0;
+    s = s > 86400 ? 86400 : s;
+    int e = web_get(base, slash ? slash : "/debug/pprof/profile",
+                    (int64_t)(s + 60) * 1000000000,
+                    draw ? cmd_fetch_tick : NULL, base, &status, file, why);
+    if (draw)
+        fprintf(stderr, "\r\033[K");
+    if (!e && status != 200) {
+        size_t len = file->len < 120 ? file->len : 120;
+        while (len && (file->data[len - 1] < 0x20))
+            len--;
+        e = txt_fail(why, GP_EIO, "%s: answered %d: %.*s", path, status,
+                     (int)len, (const char *)file->data);
+    }
+    return e;
+}
+
+/* Demangle the names of C++ and Rust in p with c++filt, where it is: as they
+ * are where it is not, or says less than it was asked. */
+static void cmd_demangle(struct pp *p)
+{
+    struct buf in = {0}, out = {0};
+    struct gp_why why;
+    char *const argv[] = { "c++filt", NULL };
+    size_t n = 0;
+    for (size_t i = 0; i < p->nfunctions; i++) {
+        struct slice s = p->function[i].name;
+        if ((txt_starts(s, "_Z") || txt_starts(s, "_R")) &&
+            !memchr(s.p, '\n', s.n)) {
+            mem_put(&in, s.p, s.n);
+            mem_put_byte(&in, '\n');
+            n++;
+        }
+    }
+    if (n && !in.err && !sys_run(argv, -1, in.data, in.len, ELF_ANSWER_BYTES,
+                                 sys_now_ns() + CMD_DEMANGLE_NS, &out, &why)) {
+        struct slice rest = { (const char *)out.data, out.len };
+        for (size_t i = 0; i < p->nfunctions && rest.n; i++) {
+            struct slice s = p->function[i].name;
+            if ((!txt_starts(s, "_Z") && !txt_starts(s, "_R")) ||
+                memchr(s.p, '\n', s.n))
+                continue;
+            struct slice line = txt_next_line(&rest);
+            char *copy = line.n ? mem_arena_dup(&p->arena, line.p, line.n)
+                                : NULL;
+            if (copy)
+                p->function[i].name = (struct slice){ copy, line.n };
+        }
+    }
+    mem_fini(&in);
+    mem_fini(&out);
+}
+
 /* Read the profile at path into p and say what is notable about it. */
 static int cmd_report_read(const struct cmd_report *c, const char *path,
                            struct pp *p)
 {
     struct gp_why why;
     struct buf file = {0}, pending = {0};
-    bool waiting = cmd_pending_read(path, &pending);
+    bool fetch = cmd_is_address(path);
+    bool waiting = !fetch && cmd_pending_read(path, &pending);
+    uint64_t repaired = 0;
     mem_put_byte(&pending, 0);
-    int e = sys_read_file(path, PP_MOST_BYTES, &file, &why);
+    int e = fetch ? cmd_fetch(c, path, &file, &why)
+                  : sys_read_file(path, PP_MOST_BYTES, &file, &why);
     if (!e)
         e = pp_read(p, &file, path, PP_MOST_BYTES, &why);
+    for (size_t i = 0; !e && i < PP_REPAIRS; i++)
+        if (p->repaired[i] && !repaired++ && c->strict)
+            e = txt_fail(&why, GP_EFORMAT, "%s: %" PRIu64 " times: %s", path,
+                         p->repaired[i], pp_repair_text[i]);
+    if (!e)
+        e = view_drop_frames(p, &why);
     if (e && waiting)
         cmd_say("%s; %s", why.text, (const char *)pending.data);
     else if (e && !c->common.rest.n && !strncmp(why.text, path, strlen(path)))
@@ -26285,40 +30281,313 @@ static int cmd_report_read(const struct cmd_report *c, const char *path,
     else if (waiting && !c->common.quiet)
         cmd_say("%s is an older profile; %s", path,
                 (const char *)pending.data);
+    if (!e)
+        cmd_demangle(p);
     mem_fini(&file);
     mem_fini(&pending);
     return e;
 }
 
-/* Write the report in the format called name onto b. */
-static int cmd_report_write(const struct cmd_report *c, const char *name,
-                            const char *path, const struct pp *p,
-                            struct buf *b, struct gp_why *why)
+struct cmd_profiles {                   /* what report is about */
+    const char *path[CMD_LIST_MOST];
+    size_t n;                           /* of path; the base is not in it */
+    struct pp *file;                    /* owned: n, and the base behind them */
+    size_t nread;                       /* of file */
+    struct pp pp;                       /* owned: merged, filtered; it borrows
+                                         * from file */
+    struct pp *now, *base;              /* the two, or NULL; pp or in file */
+    int64_t total;                      /* of now before it was filtered */
+    struct view_filter filter;          /* owned */
+    struct anl_rules rules;             /* owned */
+    struct buf rules_text;              /* owned */
+    struct re peek;                     /* owned */
+    const char *shown[VIEW_FILTERS];    /* "focus=main"; into text */
+    size_t nshown;
+    struct buf text;                    /* owned */
+    struct anl_assert assert[CMD_LIST_MOST];
+};
+
+/* Release s. */
+static void cmd_profiles_fini(struct cmd_profiles *s)
 {
-    struct anl a = {0};
+    pp_fini(&s->pp);
+    for (size_t i = 0; i < s->nread; i++)
+        pp_fini(&s->file[i]);
+    mem_free(s->file);
+    view_filter_fini(&s->filter);
+    anl_rules_fini(&s->rules);
+    mem_fini(&s->rules_text);
+    re_fini(&s->peek);
+    mem_fini(&s->text);
+}
+
+/* Read the filters and expressions that c names into s. */
+static int cmd_report_filters(const struct cmd_report *c,
+                              struct cmd_profiles *s, struct gp_why *why)
+{
+    size_t at[VIEW_FILTERS] = {0};
+    int e = GP_OK;
+    for (size_t i = 0; i < VIEW_FILTERS && !e; i++) {
+        const char *text = c->filter[i];
+        char name[32];
+        if (!text)
+            continue;
+        snprintf(name, sizeof name, "--%s", view_filter_name[i]);
+        if (i < VIEW_EXPRESSIONS) {
+            e = re_init(&s->filter.re[i], name, text, why);
+        } else if (i < VIEW_TAGROOT) {
+            s->filter.has_tags[i - VIEW_TAGFOCUS] = true;
+            e = view_tags_init(&s->filter.tags[i - VIEW_TAGFOCUS], name, text,
+                               why);
+        } else {
+            *(i == VIEW_TAGROOT ? &s->filter.root : &s->filter.leaf) = text;
+        }
+        if (i == VIEW_PRUNE_FROM || i >= VIEW_TAGROOT)
+            continue;                   /* pprof does not list them either */
+        at[s->nshown++] = s->text.len;
+        txt_putf(&s->text, "%s=%s%c", i == VIEW_SHOW_FROM ? "show_from"
+                 : view_filter_name[i], text, 0);
+    }
+    for (size_t i = 0; i < s->nshown && !s->text.err; i++)
+        s->shown[i] = (const char *)s->text.data + at[i];
+    if (s->text.err)
+        s->nshown = 0;
+    if (!e && c->peek)
+        e = re_init(&s->peek, "--peek", c->peek, why);
+    if (!e && c->rules)
+        e = sys_read_file(c->rules, CMD_RULES_BYTES, &s->rules_text, why);
+    if (!e && c->rules)
+        e = anl_rules_read(&s->rules, (struct slice){
+            (const char *)s->rules_text.data, s->rules_text.len }, c->rules,
+            why);
+    return e;
+}
+
+/* The sum of p's values of c's sample type, without their signs. */
+static int cmd_report_total(const struct cmd_report *c, const struct pp *p,
+                            int64_t *total, struct gp_why *why)
+{
+    size_t type;
+    int e = view_find_type(p, c->sample, &type, why);
+    *total = 0;
+    for (size_t i = 0; !e && i < p->nsamples; i++)
+        *total = view_add(*total, view_abs(p->value[i * p->ntypes + type]));
+    return e;
+}
+
+static const char *const cmd_grains[] = {
+    [VIEW_FUNCTION] = "function", [VIEW_FILE] = "file", [VIEW_LINE] = "line",
+    [VIEW_ADDRESS] = "address", [VIEW_MODULE] = "module",
+    [VIEW_CATEGORY] = "category",
+};
+
+/* Filter p and name its frames as c asks for. */
+static int cmd_report_shape(const struct cmd_report *c, struct cmd_profiles *s,
+                            struct pp *p, enum view_grain grain,
+                            struct gp_why *why)
+{
+    int e = view_filter(p, &s->filter, why);
+    mem_free(s->filter.keys.key);
+    mem_index_fini(&s->filter.keys.x);
+    s->filter.keys = (struct view_keys){0};
+    if (!e && grain == VIEW_CATEGORY)
+        return anl_aggregate(p, s->rules.rule, s->rules.n, why);
+    (void)c;
+    return e ? e : view_aggregate(p, grain, why);
+}
+
+/* Read all profiles, merge and filter them; returns an exit status. */
+static int cmd_report_gather(const struct cmd_report *c,
+                             struct cmd_profiles *s, enum view_grain grain)
+{
+    struct gp_why why;
+    s->file = mem_zalloc((s->n + 1) * sizeof *s->file);
+    if (!s->file)
+        return CMD_FAILED;
+    for (size_t i = 0; i < s->n + (c->base != NULL); i++) {
+        if (cmd_report_read(c, i < s->n ? s->path[i] : c->base, &s->file[i])) {
+            pp_fini(&s->file[i]);
+            return CMD_FAILED;
+        }
+        s->nread++;
+    }
+    bool merge = s->n > 1;
+    s->now = merge ? &s->pp : s->file;
+    s->base = c->base ? &s->file[s->n] : NULL;
+    int e = merge ? pp_merge(&s->pp, s->file, s->n, s->path, &why) : GP_OK;
+    if (!e)
+        e = cmd_report_total(c, s->now, &s->total, &why);
+    if (!e)
+        e = cmd_report_shape(c, s, s->now, grain, &why);
+    for (size_t i = 0; !e && i < VIEW_FILTERS; i++)
+        if (s->filter.missed[i] && !c->common.quiet)
+            cmd_say("--%s '%s' matches nothing", view_filter_name[i],
+                    c->filter[i]);
+    if (!e && s->base)
+        e = cmd_report_shape(c, s, s->base, grain, &why);
+    if (e)
+        cmd_say("%s", why.text);
+    return e ? CMD_FAILED : CMD_OK;
+}
+
+/* Write the analysis of s in format f onto b; *status becomes the exit status
+ * that it has. */
+static int cmd_report_analysis(const struct cmd_report *c,
+                               struct cmd_profiles *s, enum cmd_format_id f,
+                               struct out_config *out, struct buf *b,
+                               int *status, struct gp_why *why)
+{
+    struct anl now = {0}, base = {0};
+    struct anl_diff diff = {0};
+    struct buf picture = {0};
+    struct anl_config config = {
+        .sample = c->sample, .rule = s->rules.rule, .nrules = s->rules.n,
+        .calls = c->per_call && *c->per_call
+            ? txt_finite(txt_slice(c->per_call)) : 0 };
+    struct svg_config svg = { .sample = c->sample, .rule = s->rules.rule,
+                              .nrules = s->rules.n, .inverted = c->inverted,
+                              .base = s->base };
+    int e = anl_run(s->now, &config, &now, why);
+    if (!e && s->base)
+        e = anl_run(s->base, &config, &base, why);
+    bool per_call = c->per_call && now.calls > 0 && base.calls > 0;
+    if (!e && c->per_call && !(now.calls > 0))
+        e = txt_fail(why, GP_EUSAGE, "--per-call: the profile does not say how "
+                     "many calls it is of; --per-call=N does");
+    if (!e && s->base && anl_compare(&diff, &now, &base, per_call,
+                                     c->normalize))
+        e = txt_fail(why, GP_ENOMEM, "out of memory");
+    for (size_t i = 0; i < c->assert.n && !e; i++) {
+        s->assert[i].text = c->assert.text[i];
+        e = anl_assert(&s->assert[i], &now, s->base ? &base : NULL, why);
+        *status = e || s->assert[i].pass ? *status : CMD_ASSERT;
+    }
+    out->diff = s->base ? &diff : NULL;
+    out->assert = s->assert;
+    out->nassert = c->assert.n;
+    out->exit = *status;
+    if (!e && f == CMD_R_HTML && now.view.total.value)
+        e = svg_write(s->now, &svg, &picture, why);
+    if (e) {
+        *status = CMD_FAILED;
+    } else if (f == CMD_R_HTML) {
+        out_report_html(b, &now, out, (struct slice){
+            (const char *)picture.data, picture.len });
+    } else if (f == CMD_R_JSON) {
+        out_report_json(b, &now, out);
+    } else if (f == CMD_R_MD) {
+        out_report_md(b, &now, out);
+    } else if (f == CMD_R_TEXT) {
+        out_report_text(b, &now, out);
+    }
+    mem_fini(&picture);
+    anl_diff_fini(&diff);
+    anl_fini(&now);
+    anl_fini(&base);
+    return e;
+}
+
+/* Make s->pp the difference of now and base, whose samples count below 0. */
+static int cmd_report_subtract(const struct cmd_report *c,
+                               struct cmd_profiles *s, struct gp_why *why)
+{
+    struct pp_merger g = { .to = &s->pp };
+    struct pp all = {0};
+    size_t column[PP_MOST_TYPES];
+    int64_t base = 0, now = 0;
+    int e = cmd_report_total(c, s->base, &base, why);
+    e = e ? e : cmd_report_total(c, s->now, &now, why);
+    if (!e && s->now->ntypes != s->base->ntypes)
+        e = txt_fail(why, GP_EFORMAT, "%s: other sample types than %s", c->base,
+                     s->path[0]);
+    all.period_type = s->now->period_type;
+    for (size_t t = 0; !e && t < s->now->ntypes; t++) {
+        column[t] = t;
+        e = pp_add_type(&all, s->now->type[t].type, s->now->type[t].unit);
+    }
+    double scale = c->normalize && base ? (double)now / (double)base : 1;
+    g.to = &all;
+    if (!e && (pp_merge_add(&g, s->now, column, 1) ||
+               pp_merge_add(&g, s->base, column, -scale) ||
+               pp_merge_head(&all, s->now)))
+        e = txt_fail(why, GP_ENOMEM, "out of memory");
+    pp_merger_fini(&g);
+    if (e) {
+        pp_fini(&all);
+        return e;
+    }
+    s->total = (int64_t)((double)base * scale);
+    if (s->now == &s->pp) {             /* it borrows no memory of its own */
+        struct pp old = s->pp;
+        s->pp = all;
+        s->pp.arena = old.arena;        /* names made while filtering */
+        old.arena = (struct arena){0};
+        pp_fini(&old);
+    } else {
+        s->pp = all;
+    }
+    s->now = &s->pp;
+    return GP_OK;
+}
+
+/* Write p as a profile, without what filters have left unused. */
+static int cmd_report_pprof(const struct pp *p, struct buf *b,
+                            struct gp_why *why)
+{
+    struct pp to = {0};
+    const char *name = "";
+    int e = pp_merge(&to, p, 1, &name, why);
+    if (!e && (e = pp_write(&to, b)))
+        txt_fail(why, e, "out of memory, or more than 2 GiB");
+    pp_fini(&to);
+    return e;
+}
+
+/* Write what s holds in format f onto b; *status becomes the exit status. */
+static int cmd_report_write(const struct cmd_report *c,
+                            struct cmd_profiles *s, enum cmd_format_id f,
+                            struct buf *b, int *status, struct gp_why *why)
+{
     struct buf text = {0};
     const char *line[3];                /* the age, and two files */
-    struct anl_config config = { .sample = c->sample };
     struct out_config out = {
-        .file = &path, .nfiles = 1, .top = c->all ? 0 : (unsigned)c->top,
-        .cum = c->cum, .all = c->all, .sample = c->sample, .format = "pprof",
+        .file = s->path, .nfiles = s->n, .top = c->all ? 0 : (unsigned)c->top,
+        .cum = c->cum, .all = c->all, .sample = c->sample,
+        .format = s->now->legacy ? "legacy-cpu" : "pprof",
         .color = !c->out && cmd_color(&c->common, STDOUT_FILENO),
-        .note = line, .written = line + 1,
+        .note = line, .written = line + 1, .total = s->total,
+        .filter = s->shown, .nfilters = s->nshown, .explain = c->explain,
+        .peek = s->peek.ready ? &s->peek : NULL,
     };
-    struct svg_config picture = { .sample = c->sample };
-    if (!strcmp(name, "top"))
-        return out_report_top(b, p, &out, why);
-    if (!strcmp(name, "folded"))
-        return out_report_folded(b, p, &out, why);
-    if (!strcmp(name, "svg"))
-        return svg_write(p, &picture, b, why);
-    int e = anl_run(p, &config, &a, why);
+    struct svg_config picture = { .sample = c->sample, .rule = s->rules.rule,
+                                  .nrules = s->rules.n, .base = s->base,
+                                  .inverted = c->inverted };
+    int e = GP_OK;
+    if (s->base && !cmd_report_formats[f].analysis && f != CMD_R_SVG) {
+        e = cmd_report_subtract(c, s, why);
+        out.total = s->total;
+    }
     if (e)
         return e;
-    cmd_put_age(&text, p, &out.age_ns);
+    switch (f) {
+    case CMD_R_TOP: return out_report_top(b, s->now, &out, why);
+    case CMD_R_TREE: case CMD_R_PEEK:
+        return out_report_tree(b, s->now, &out, why);
+    case CMD_R_TRACES: return out_report_traces(b, s->now, &out, why);
+    case CMD_R_RAW: return out_report_raw(b, s->now, why);
+    case CMD_R_TAGS: return out_report_tags(b, s->now, &out, why);
+    case CMD_R_FOLDED: return out_report_folded(b, s->now, &out, why);
+    case CMD_R_CALLGRIND: return out_report_callgrind(b, s->now, &out, why);
+    case CMD_R_SPEEDSCOPE: return out_report_speedscope(b, s->now, &out, why);
+    case CMD_R_SVG: return svg_write(s->now, &picture, b, why);
+    case CMD_R_PPROF:
+        return cmd_report_pprof(s->now, b, why);
+    default: break;
+    }
+    cmd_put_age(&text, s->now, &out.age_ns);
     mem_put_byte(&text, 0);
     size_t files = text.len;
-    out.nwritten = cmd_put_files(&text, path);
+    out.nwritten = s->n == 1 ? cmd_put_files(&text, s->path[0]) : 0;
     line[0] = (const char *)text.data;
     line[1] = line[0] + files;
     if (text.err)
@@ -26326,15 +30595,9 @@ static int cmd_report_write(const struct cmd_report *c, const char *name,
     else if (out.nwritten > 1)
         line[2] = line[1] + strlen(line[1]) + 1;
     out.nnotes = out.age_ns >= 0 && !text.err;
-    if (!strcmp(name, "text"))
-        out_report_text(b, &a, &out);
-    else if (!strcmp(name, "md"))
-        out_report_md(b, &a, &out);
-    else
-        out_report_json(b, &a, &out);
+    e = cmd_report_analysis(c, s, f, &out, b, status, why);
     mem_fini(&text);
-    anl_fini(&a);
-    return GP_OK;
+    return e;
 }
 
 /* True when the file path begins as JSON does; - is never looked at. */
@@ -26381,49 +30644,117 @@ static int cmd_report_results(const struct cmd_report *c,
     return status;
 }
 
+/* What is wrong with c's options together; CMD_OK when nothing is. */
+static int cmd_report_check(const struct cmd_report *c,
+                            const struct cmd_command *cmd,
+                            const struct cmd_profiles *s,
+                            enum cmd_format_id f)
+{
+    const struct cmd_format *format = &cmd_report_formats[f];
+    if ((f == CMD_R_PEEK) != (c->peek != NULL))
+        return cmd_misuse(cmd, c->peek ? "--peek is for -f peek"
+                                       : "-f peek needs --peek RE");
+    if (c->per_call && *c->per_call &&
+        !(txt_finite(txt_slice(c->per_call)) > 0))
+        return cmd_misuse(cmd, "--per-call '%s': takes a number of calls",
+                          c->per_call);
+    const char *analysis = c->assert.n ? "--assert" : c->per_call ? "--per-call"
+                         : c->explain ? "--explain" : NULL;
+    if (!format->analysis && analysis)
+        return cmd_misuse(cmd, "%s is for -f text, md, json and html",
+                          analysis);
+    if (!c->base && c->normalize)
+        return cmd_misuse(cmd, "--normalize is for --base");
+    for (size_t i = 0; i < c->assert.n; i++)
+        if (!c->base && !strncmp(c->assert.text[i], "delta", 5))
+            return cmd_misuse(cmd, "--assert '%s' needs --base",
+                              c->assert.text[i]);
+    bool to_file = c->out && strcmp(c->out, "-") != 0;
+    for (size_t i = 0; to_file && i < s->n; i++)
+        if (cmd_same_file(c->out, s->path[i]))
+            return cmd_misuse(cmd, "--out '%s' is the profile that is read",
+                              c->out);
+    if (to_file && c->base && cmd_same_file(c->out, c->base))
+        return cmd_misuse(cmd, "--out '%s' is the base that is read", c->out);
+    return CMD_OK;
+}
+
+/* The granularity that c asks for; VIEW_CATEGORY + 1 after saying what is
+ * wrong. */
+static enum view_grain cmd_report_grain(const struct cmd_report *c,
+                                        const struct cmd_command *cmd,
+                                        enum cmd_format_id f)
+{
+    size_t n = sizeof cmd_grains / sizeof *cmd_grains;
+    if (!c->by)
+        return f == CMD_R_CALLGRIND ? VIEW_LINE : VIEW_FUNCTION;
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(c->by, cmd_grains[i]))
+            return (enum view_grain)i;
+    cmd_misuse(cmd, "--by '%s': takes function, file, line, address, module or "
+               "category", c->by);
+    return (enum view_grain)n;
+}
+
+/* grpcprof report of profiles. */
+static int cmd_report_profiles(const struct cmd_report *c,
+                               const struct cmd_command *cmd,
+                               struct cmd_profiles *s)
+{
+    struct buf b = {0};
+    struct gp_why why;
+    bool to_file = c->out && strcmp(c->out, "-") != 0;
+    enum cmd_format_id f = cmd_report_format(c, cmd);
+    enum view_grain grain = f == CMD_R_FORMATS ? VIEW_FUNCTION
+                                               : cmd_report_grain(c, cmd, f);
+    if (f == CMD_R_FORMATS || grain > VIEW_CATEGORY)
+        return CMD_USAGE;
+    int status = cmd_report_check(c, cmd, s, f);
+    int e = status ? GP_OK : cmd_report_filters(c, s, &why);
+    if (e) {
+        cmd_say("%s", why.text);
+        return e == GP_EUSAGE ? CMD_USAGE : CMD_FAILED;
+    }
+    if (!status && to_file && sys_write_check(c->out, &why)) {
+        cmd_say("%s", why.text);
+        return CMD_FAILED;
+    }
+    status = status ? status : cmd_report_gather(c, s, grain);
+    if (status)
+        return status;
+    e = cmd_report_write(c, s, f, &b, &status, &why);
+    if (e) {
+        cmd_say("%s", why.text);
+        status = e == GP_EUSAGE ? CMD_USAGE : CMD_FAILED;
+    } else if (!to_file) {
+        status = cmd_print(&b) ? CMD_FAILED : status;
+    } else if (b.err || sys_write_file(c->out, b.data, b.len, &why)) {
+        cmd_say("%s", b.err ? "out of memory" : why.text);
+        status = CMD_FAILED;
+    } else {
+        cmd_wrote(c->out, cmd_report_formats[f].name);
+    }
+    mem_fini(&b);
+    return status;
+}
+
 /* grpcprof report. */
 static int cmd_report_run(const struct cmd_command *cmd)
 {
     struct cmd_report *c = cmd->config;
-    const char *path = c->common.rest.n ? c->common.rest.text[0]
-                                        : "profile.pb";
-    struct pp p = {0};
-    struct buf b = {0};
-    struct gp_why why;
-    int status = CMD_FAILED;
-    if (strcmp(path, "-") && cmd_is_json(path))
+    struct cmd_profiles *s;
+    if (c->common.rest.n && strcmp(c->common.rest.text[0], "-") &&
+        cmd_is_json(c->common.rest.text[0]))
         return cmd_report_results(c, cmd);
-    if (c->common.rest.n > 1)
-        return cmd_misuse(cmd, "'%s' is one argument too many; only results of "
-                          "load are read together", c->common.rest.text[1]);
-    const char *name = cmd_report_format(c, cmd);
-    if (!name)
-        return CMD_USAGE;
-    bool to_file = c->out && strcmp(c->out, "-") != 0;
-    if (to_file && cmd_same_file(c->out, path))
-        return cmd_misuse(cmd, "--out '%s' is the profile that is read",
-                          c->out);
-    if (to_file && sys_write_check(c->out, &why)) {
-        cmd_say("%s", why.text);
+    s = mem_zalloc(sizeof *s);
+    if (!s)
         return CMD_FAILED;
-    }
-    if (cmd_report_read(c, path, &p))
-        return CMD_FAILED;
-    if (cmd_report_write(c, name, path, &p, &b, &why)) {
-        cmd_say("%s", why.text);
-        goto out;
-    }
-    if (!to_file) {
-        status = cmd_print(&b);
-    } else if (b.err || sys_write_file(c->out, b.data, b.len, &why)) {
-        cmd_say("%s", b.err ? "out of memory" : why.text);
-    } else {
-        cmd_wrote(c->out, name);
-        status = CMD_OK;
-    }
-out:
-    mem_fini(&b);
-    pp_fini(&p);
+    s->n = c->common.rest.n ? c->common.rest.n : 1;
+    for (size_t i = 0; i < s->n; i++)
+        s->path[i] = c->common.rest.n ? c->common.rest.text[i] : "profile.pb";
+    int status = cmd_report_profiles(c, cmd, s);
+    cmd_profiles_fini(s);
+    mem_free(s);
     return status;
 }
 

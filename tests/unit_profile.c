@@ -55,7 +55,7 @@ static void test_pp_round_trip(void)
     CHECK(txt_equal(pp_comment(&q, "requests"), txt_slice("5000")));
     CHECK(pp_comment(&q, "request").n == 0);
     CHECK(q.period == p.period && q.time_ns == p.time_ns);
-    CHECK(q.duration_ns == p.duration_ns && q.repaired == 0);
+    CHECK(q.duration_ns == p.duration_ns && !q.repaired[PP_NO_LOCATION]);
     pp_fini(&p);
     pp_fini(&q);
 }
@@ -162,7 +162,7 @@ static void test_pp_takes_ids_in_any_order_and_unpacked(void)
     CHECK(!pp_read(&p, &raw, "x", 1 << 20, NULL));
     CHECK(p.nsamples == 1 && p.value[0] == 5 && p.stack[0] == 0);
     CHECK(p.location[0].nlines == 1 && p.line[0].function == 0);
-    CHECK(txt_equal(p.function[0].name, txt_slice("n")) && !p.repaired);
+    CHECK(txt_equal(p.function[0].name, txt_slice("n")) && !p.repaired[PP_NO_STRING]);
     pp_fini(&p);
     mem_fini(&part);
     mem_fini(&sub);
