@@ -80,6 +80,7 @@
 #include <limits.h>
 #include <linux/perf_event.h>
 #include <locale.h>
+#include <malloc.h>
 #include <math.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -141,6 +142,7 @@ enum {
     /* zlib is asked for this much at a time: 64 KiB is past the point where
      * larger steps inflate faster. */
     GZ_STEP_BYTES = 65536,
+    MEM_POPULATED = 256 << 10,          /* blocks whose pages come at once */
     GZ_LOOK_BYTES = 16384,              /* likewise where none is kept */
 
     /* Containers in each other in JSON that is read. */
@@ -188,6 +190,9 @@ enum {
      * is refused, before it takes the machine's memory. */
     PP_MOST_ROWS = 16 << 20,
     PP_MOST_REFS = 256 << 20,
+
+    /* Numbers of fields of a profile that are known, and one. */
+    PP_FIELDS = 16,
 
     /* Sample types of a profile, and for gperftools' format frames of a stack
      * and the longest period. */
@@ -760,6 +765,50 @@ static void *mem_grow(void *p, size_t *cap, size_t need, size_t size)
     return q;
 }
 
+/* Have the kernel give all pages of the n bytes at p at once, which costs a
+ * fraction of what a fault for each does; for memory that will all be used. */
+static void mem_populate(void *p, size_t n)
+{
+    uintptr_t page = 4096, from = ((uintptr_t)p + page - 1) & ~(page - 1);
+    uintptr_t to = ((uintptr_t)p + n) & ~(page - 1);
+#ifdef MADV_POPULATE_WRITE
+    if (n >= MEM_POPULATED && to > from)
+        (void)madvise((void *)from, to - from, MADV_POPULATE_WRITE);
+#else
+    (void)to;
+#endif
+}
+
+/* mem_zalloc for n bytes that will all be used. */
+static void *mem_zalloc_full(size_t n)
+{
+    void *p = mem_zalloc(n);
+    if (p)
+        mem_populate(p, n);
+    return p;
+}
+
+/* mem_grow of an empty array to exactly need elements, all to be used. */
+static void *mem_grow_full(void *p, size_t *cap, size_t need, size_t size)
+{
+    if (need <= *cap || need > SIZE_MAX / 2 / size || mem_fuse_blown())
+        return need <= *cap ? p : NULL;
+    void *q = realloc(p, need * size);
+    if (!q)
+        return NULL;
+    *cap = need;
+    mem_populate(q, need * size);
+    return q;
+}
+
+/* Blocks of 128 KiB and more are the kernel's own, so that growing moves no
+ * bytes and freeing gives them back; glibc learns otherwise from the first that
+ * is freed. */
+static void mem_large_blocks(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, 128 << 10);
+}
+
 /* Pointer to n writable bytes at b's end, or NULL after a failure; they count
  * once the caller adds them to b->len. */
 static uint8_t *mem_reserve(struct buf *b, size_t n)
@@ -1066,6 +1115,21 @@ static int mem_index_double(struct index *x)
     x->slot = slot;
     x->mask = mask;
     return GP_OK;
+}
+
+/* Make room in x, which is empty, for n references: it does not double on the
+ * way there.  Without memory it stays empty. */
+static void mem_index_reserve(struct index *x, size_t n)
+{
+    uint64_t count = 64;
+    while (count * 3 / 4 <= n)
+        count *= 2;
+    uint64_t *slot = x->slot || count > UINT32_MAX ? NULL
+                     : mem_zalloc_full(count * 2 * sizeof *slot);
+    if (!slot)
+        return;
+    x->slot = slot;
+    x->mask = (uint32_t)(count - 1);
 }
 
 /* Store ref, not MEM_NONE, under hash; the caller has seen it is not there. */
@@ -1552,6 +1616,10 @@ static int64_t sys_now_ns(void)
 static int sys_read_fd(int fd, const char *name, size_t most, struct buf *b,
                        struct gp_why *why)
 {
+    struct stat st;
+    if (!b->data && !fstat(fd, &st) && st.st_size > 0 &&
+        (uint64_t)st.st_size <= most)
+        b->data = mem_grow_full(NULL, &b->cap, (size_t)st.st_size + 65536, 1);
     for (;;) {
         uint8_t *p = mem_reserve(b, 65536);
         if (!p)
@@ -2874,7 +2942,7 @@ struct pb_field {
 
 /* Read one varint into *v.  GP_EFORMAT when the input ends inside it or it
  * needs more than 64 bits ([PB]: at most ten bytes, the tenth 0 or 1). */
-static inline int pb_get_varint(struct pb_in *in, uint64_t *v)
+static int pb_get_long_varint(struct pb_in *in, uint64_t *v)
 {
     uint64_t x = 0;
     for (int shift = 0; shift < 64; shift += 7) {
@@ -2890,6 +2958,20 @@ static inline int pb_get_varint(struct pb_in *in, uint64_t *v)
         }
     }
     return GP_EFORMAT;
+}
+
+/* Read a varint into *v; GP_EFORMAT as pb_get_long_varint, which takes those of
+ * more than two bytes. */
+static inline int pb_get_varint(struct pb_in *in, uint64_t *v)
+{
+    const uint8_t *p = in->p;
+    if (in->end - p >= 2 && !(p[0] & p[1] & 0x80)) {
+        bool two = p[0] & 0x80;
+        *v = two ? (uint64_t)p[0] - 0x80 + ((uint64_t)p[1] << 7) : p[0];
+        in->p += 1 + two;
+        return GP_OK;
+    }
+    return pb_get_long_varint(in, v);
 }
 
 /* Read n <= 8 bytes, least significant first, into *v. */
@@ -2934,7 +3016,7 @@ static int pb_get_field(struct pb_in *in, struct pb_field *f)
 
 /* The next of a repeated integer's values, packed or not: 1, 0 at the end, or
  * GP_EFORMAT.  Uses f up. */
-static int pb_next_int(struct pb_field *f, uint64_t *v)
+static inline int pb_next_int(struct pb_field *f, uint64_t *v)
 {
     if (f->type == PB_VARINT) {
         *v = f->value;
@@ -3051,12 +3133,18 @@ static int gz_reader_put(struct gz_reader *g, const uint8_t *p, size_t n,
                          uint64_t most, struct buf *out)
 {
     uint8_t nowhere[GZ_LOOK_BYTES];
-    size_t room = out ? GZ_STEP_BYTES : sizeof nowhere;
+    size_t room = sizeof nowhere;
     bool full = false;                  /* there may be more to come out */
     while (n || full) {
         if (g->end && inflateReset(&g->z) != Z_OK)
             return GP_EFORMAT;
         size_t feed = n > INT_MAX ? INT_MAX : n;
+        if (out) {                      /* all that it has: zlib then does not
+                                         * copy its window */
+            room = out->cap - out->len;
+            room = room < GZ_STEP_BYTES ? GZ_STEP_BYTES
+                 : room > INT_MAX ? INT_MAX : room;
+        }
         g->z.next_out = out ? mem_reserve(out, room) : nowhere;
         if (!g->z.next_out)
             return GP_ENOMEM;
@@ -4857,6 +4945,9 @@ struct pp_reader {
     struct slice *string;               /* owned: the string table */
     size_t nstrings, string_cap;
     struct pp_ids mapping, location, function;
+    struct pb_in span[PP_FIELDS];       /* from the first to the last field of
+                                         * each number */
+    size_t count[PP_FIELDS];            /* fields of each number */
     const uint8_t *at;                  /* the field that is being read */
     struct gp_why *why;
 };
@@ -4929,7 +5020,8 @@ static struct slice pp_string(struct pp_reader *r, uint64_t i)
     return (struct slice){ "", 0 };
 }
 
-/* Call fn for each of the message's fields, until it fails. */
+/* Call fn for each of the message's fields, until it fails, with to, or if that
+ * is NULL with what is left of the message. */
 static int pp_walk(struct pp_reader *r, struct pb_in in,
                    int (*fn)(struct pp_reader *, struct pb_field *, void *),
                    void *to)
@@ -4944,7 +5036,7 @@ static int pp_walk(struct pp_reader *r, struct pb_in in,
             return pp_bad(r, r->at == r->p->raw.data ?
                           "not a pprof profile" :
                           "damaged, cut short, or not a pprof profile");
-        if ((e = fn(r, &f, to)))
+        if ((e = fn(r, &f, to ? to : &in)))
             return e;
     }
 }
@@ -5059,27 +5151,50 @@ struct pp_row {                         /* a sample while it is read */
     size_t n, cap, nvalues, value_cap, nlabels, label_cap;
 };
 
+/* Locations of a sample onto row's stack, which has room.  1 or 0 or an error
+ * of pb_next_int. */
+static int pp_on_stack(struct pp_reader *r, struct pb_field *f,
+                       struct pp_row *row)
+{
+    const struct pp_ids *t = &r->location;
+    uint64_t rows = t->sparse ? 0 : t->n, v, none = 0;
+    uint32_t *out = row->stack + row->n;
+    int e;
+    while ((e = pb_next_int(f, &v)) > 0) {
+        *out = v - 1 < rows ? (uint32_t)(v - 1) : pp_ids_find(t, v);
+        none += *out == MEM_NONE;
+        out += *out != MEM_NONE;
+    }
+    row->n = (size_t)(out - row->stack);
+    r->p->repaired[PP_NO_LOCATION] += none;
+    return e;
+}
+
 /* A field of Sample, gathered in a row that is used again and again. */
 static int pp_on_sample(struct pp_reader *r, struct pb_field *f, void *to)
 {
     struct pp_row *row = to;
     uint64_t v;
     int e = 0;
-    while (f->number == 1 && (e = pb_next_int(f, &v)) > 0) {
-        uint32_t *s = PP_ADD(row->stack, row->n, row->cap);
-        if (!s)
+    size_t most = f->type != PB_BYTES ? 1   /* of numbers in the field */
+                  : (size_t)(f->bytes.end - f->bytes.p);
+    if (f->number == 1) {
+        void *p = row->n + most > PP_MOST_ROWS ? NULL
+            : mem_grow(row->stack, &row->cap, row->n + most,
+                       sizeof *row->stack);
+        if (!p)
             return pp_full(r);
-        *s = pp_ids_find(&r->location, v);
-        if (*s == MEM_NONE) {
-            row->n--;
-            r->p->repaired[PP_NO_LOCATION]++;
-        }
-    }
-    while (f->number == 2 && (e = pb_next_int(f, &v)) > 0) {
-        int64_t *s = PP_ADD(row->value, row->nvalues, row->value_cap);
-        if (!s)
+        row->stack = p;
+        e = pp_on_stack(r, f, row);
+    } else if (f->number == 2) {
+        void *p = row->nvalues + most > PP_MOST_ROWS ? NULL
+            : mem_grow(row->value, &row->value_cap, row->nvalues + most,
+                       sizeof *row->value);
+        if (!p)
             return pp_full(r);
-        *s = (int64_t)v;
+        row->value = p;
+        while ((e = pb_next_int(f, &v)) > 0)
+            row->value[row->nvalues++] = (int64_t)v;
     }
     if (f->number == 3 && f->type == PB_BYTES) {
         struct pp_label *l = PP_ADD(row->label, row->nlabels, row->label_cap);
@@ -5093,10 +5208,17 @@ static int pp_on_sample(struct pp_reader *r, struct pb_field *f, void *to)
     return e ? pp_bad(r, "a sample's numbers are damaged") : GP_OK;
 }
 
-/* First pass: the strings, because others refer to them. */
+/* First pass: where fields are, and how many, and the strings, because others
+ * refer to them.  to is the rest of the message. */
 static int pp_pass_strings(struct pp_reader *r, struct pb_field *f, void *to)
 {
-    (void)to;
+    const struct pb_in *in = to;
+    if (f->number < PP_FIELDS) {
+        struct pb_in *s = &r->span[f->number];
+        s->p = s->p ? s->p : r->at;
+        s->end = in->p;
+        r->count[f->number]++;
+    }
     if (f->number != 6)
         return GP_OK;
     if (f->type != PB_BYTES)
@@ -5112,13 +5234,15 @@ static int pp_pass_strings(struct pp_reader *r, struct pb_field *f, void *to)
     return GP_OK;
 }
 
-/* Second pass: types, mappings, functions and the profile's own figures. */
+/* Second pass, by number, to: types, mappings, functions and the profile's own
+ * figures. */
 static int pp_pass_tables(struct pp_reader *r, struct pb_field *f, void *to)
 {
     struct pp *p = r->p;
     void *row = NULL;
     int e;
-    (void)to;
+    if (f->number != *(uint32_t *)to)
+        return GP_OK;
     if (f->type == PB_VARINT)
         switch (f->number) {
         case 7:  p->drop_frames = pp_string(r, f->value); return GP_OK;
@@ -5207,7 +5331,38 @@ static int pp_pass_samples(struct pp_reader *r, struct pb_field *f, void *to)
     return e ? pp_full(r) : GP_OK;
 }
 
-/* The four passes over the inflated profile, and what must hold after. */
+/* Make an empty array's room for n rows. */
+#define PP_ROOM(a, cap, n) \
+    pp_room(&(a), &(cap), n, sizeof *(a))
+
+/* What PP_ROOM does, as pp_add_row. */
+static int pp_room(void *array, size_t *cap, size_t n, size_t size)
+{
+    void *p = n <= PP_MOST_ROWS ? mem_grow_full(NULL, cap, n, size) : NULL;
+    if (!p && n)
+        return GP_ENOMEM;
+    memcpy(array, &p, sizeof p);
+    return GP_OK;
+}
+
+/* Make room for all rows of the tables. */
+static int pp_read_room(struct pp_reader *r)
+{
+    struct pp *p = r->p;
+    if (PP_ROOM(p->function, p->function_cap, r->count[5]) ||
+        PP_ROOM(r->function.id, r->function.cap, r->count[5]) ||
+        PP_ROOM(p->location, p->location_cap, r->count[4]) ||
+        PP_ROOM(r->location.id, r->location.cap, r->count[4]) ||
+        PP_ROOM(p->line, p->line_cap, r->count[4]) ||
+        PP_ROOM(p->stack_at, p->stack_at_cap, r->count[2] + 2) ||
+        PP_ROOM(p->label_at, p->label_at_cap, r->count[2] + 2) ||
+        (p->ntypes <= PP_MOST_TYPES &&
+         PP_ROOM(p->value, p->value_cap, r->count[2] * r->count[1])))
+        return pp_full(r);
+    return GP_OK;
+}
+
+/* The passes over the inflated profile, and what must hold after. */
 static int pp_read_raw(struct pp_reader *r)
 {
     struct pp *p = r->p;
@@ -5215,8 +5370,12 @@ static int pp_read_raw(struct pp_reader *r)
     struct pp_row row = {0};
     int e;
     if ((e = pp_walk(r, all, pp_pass_strings, NULL)) ||
-        (e = pp_walk(r, all, pp_pass_tables, NULL)))
+        (e = pp_read_room(r)))
         goto out;
+    for (uint32_t i = 1; i < PP_FIELDS; i++)
+        if (i != 2 && i != 4 && i != 6 && r->span[i].p &&
+            (e = pp_walk(r, r->span[i], pp_pass_tables, &i)))
+            goto out;
     if (p->ntypes == 0 || p->ntypes > PP_MOST_TYPES) {
         e = txt_fail(r->why, GP_EFORMAT,
                      "%s: not a pprof profile: it has %s sample types",
@@ -5228,13 +5387,15 @@ static int pp_read_raw(struct pp_reader *r)
         e = txt_fail(r->why, GP_ENOMEM, "%s: out of memory", r->name);
         goto out;
     }
-    if ((e = pp_walk(r, all, pp_pass_locations, NULL)))
+    if (r->span[4].p &&
+        (e = pp_walk(r, r->span[4], pp_pass_locations, NULL)))
         goto out;
     if (pp_ids_seal(&r->location, p->repaired)) {
         e = txt_fail(r->why, GP_ENOMEM, "%s: out of memory", r->name);
         goto out;
     }
-    e = pp_walk(r, all, pp_pass_samples, &row);
+    if (r->span[2].p)
+        e = pp_walk(r, r->span[2], pp_pass_samples, &row);
 out:
     mem_free(row.stack);
     mem_free(row.value);
@@ -5687,6 +5848,19 @@ static int pp_read_legacy(struct pp_reader *r, struct pp_words *w,
     return e;
 }
 
+/* Inflate in onto out, at first as long as its last bytes say (RFC 1952 2.3.1:
+ * ISIZE), if that can be. */
+static int pp_inflate(const struct buf *in, size_t most, struct buf *out,
+                      size_t *at)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < 4 && in->len > 18; i++)
+        size |= (size_t)in->data[in->len - 4 + i] << 8 * i;
+    if (size <= most && size / 1032 <= in->len)
+        out->data = mem_grow_full(NULL, &out->cap, size + GZ_STEP_BYTES, 1);
+    return gz_inflate(in->data, in->len, most, out, at);
+}
+
 /* Read the profile in file, gzip'd or not, whose bytes p takes over (file is
  * left empty); name is for errors.  The inflated size is at most most.  After
  * a failure p is empty. */
@@ -5705,21 +5879,22 @@ static int pp_read(struct pp *p, struct buf *file, const char *name,
     if (in.len == 0)
         e = txt_fail(why, GP_EFORMAT, "%s: byte 0: is empty", name);
     else if (gz_is(in.data, in.len))
-        e = gz_inflate(in.data, in.len, most, &p->raw, &at);
+        e = pp_inflate(&in, most, &p->raw, &at);
     else {
         p->raw = in;
         in = (struct buf){0};
     }
+    size_t packed = in.len;
+    mem_fini(&in);                      /* early: it is large */
     if (e == GP_ELIMIT)
         txt_fail(why, e, "%s: inflates to more than %zu bytes", name, most);
-    else if (e && in.len)
+    else if (e && packed)
         txt_fail(why, e, "%s: byte %zu of %zu: gzip data is damaged or cut "
-                 "short", name, at, in.len);
+                 "short", name, at, packed);
     else if (!e)
         e = pp_is_legacy((struct slice){ (const char *)p->raw.data,
                                          p->raw.len }, &w, &period, &java)
             ? pp_read_legacy(&r, &w, period, java) : pp_read_raw(&r);
-    mem_fini(&in);
     mem_free(r.string);
     pp_ids_fini(&r.mapping);
     pp_ids_fini(&r.location);
@@ -7419,9 +7594,10 @@ struct view_sum {
 };
 
 struct view_node {
-    struct slice name, file;            /* borrowed from view or profile */
-    struct slice plain;                 /* the function's own name */
-    int64_t  line;                      /* where it begins; 0: not known */
+    struct slice name;                  /* borrowed from view or profile */
+    uint32_t function;                  /* row of pp.function, the first of
+                                         * those that it stands for, with a
+                                         * file if one has it; MEM_NONE */
     uint32_t module;                    /* row of pp.mapping, or MEM_NONE */
     bool     symbol;                    /* false: the name is an address */
     bool     inlined;                   /* somewhere not its outermost line */
@@ -7567,7 +7743,8 @@ static uint32_t view_intern(struct view *v, struct slice name, uint32_t module)
     if (!p)
         return MEM_NONE;
     v->node = p;
-    v->node[v->nnodes] = (struct view_node){ .name = name, .module = module };
+    v->node[v->nnodes] = (struct view_node){ .name = name, .module = module,
+                                             .function = MEM_NONE };
     if (mem_index_put(&v->by_name, h, (uint32_t)v->nnodes))
         return MEM_NONE;
     return (uint32_t)v->nnodes++;
@@ -7615,13 +7792,26 @@ static uint32_t view_intern_line(struct view *v, const struct pp_location *l,
     if (i == MEM_NONE)
         return i;
     struct view_node *n = &v->node[i];
-    n->plain = v->pp->aggregated ? f->system_name : name;
-    n->symbol = n->plain.n > 0;
-    if (n->file.n == 0) {
-        n->file = f->file;
-        n->line = f->start_line;
-    }
+    n->symbol = !v->pp->aggregated || f->system_name.n > 0;
+    if (n->function == MEM_NONE ||
+        (f->file.n && !v->pp->function[n->function].file.n))
+        n->function = line->function;
     return i;
+}
+
+/* The function that n stands for; all empty for an address. */
+static const struct pp_function *view_function(const struct view *v,
+                                               const struct view_node *n)
+{
+    static const struct pp_function none;
+    return n->function == MEM_NONE ? &none : &v->pp->function[n->function];
+}
+
+/* The name that n's function has, whatever n is called by. */
+static struct slice view_plain_name(const struct view *v,
+                                    const struct view_node *n)
+{
+    return v->pp->aggregated ? view_function(v, n)->system_name : n->name;
 }
 
 /* Fill v->module: mappings of one file are one module. */
@@ -7659,8 +7849,11 @@ static int view_init_frames(struct view *v)
         return GP_ELIMIT;
     v->frame = mem_zalloc(n * sizeof *v->frame);
     v->frame_at = mem_zalloc((p->nlocations + 1) * sizeof *v->frame_at);
-    if (!v->frame || !v->frame_at)
+    v->node = mem_grow_full(NULL, &v->node_cap, p->nfunctions + p->nmappings +
+                            1, sizeof *v->node);
+    if (!v->frame || !v->frame_at || !v->node)
         return GP_ENOMEM;
+    mem_index_reserve(&v->by_name, p->nfunctions);
     uint32_t at = 0;
     for (size_t i = 0; i < p->nlocations; i++) {
         const struct pp_location *l = &p->location[i];
@@ -7677,9 +7870,15 @@ static int view_init_frames(struct view *v)
     return GP_OK;
 }
 
-/* Add row i to the nodes of its stack.  stamp[node] == i + 1 when the row has
- * been added to the node already. */
-static void view_add_sample(struct view *v, size_t i, uint32_t *stamp)
+struct view_tally {                     /* a node's cum while rows are added:
+                                         * close together, for the cache */
+    int64_t  value, samples;
+    double   squares;
+    uint32_t row;                       /* + 1 that was added last */
+};
+
+/* Add row i to the nodes of its stack; tally is by node. */
+static void view_add_sample(struct view *v, size_t i, struct view_tally *tally)
 {
     const struct pp *p = v->pp;
     int64_t w = p->value[i * p->ntypes + v->type];
@@ -7692,18 +7891,42 @@ static void view_add_sample(struct view *v, size_t i, uint32_t *stamp)
     v->negative += w < 0;
     v->net = view_add(v->net, w);
     view_sum_add(&v->total, view_abs(w), count);
+    double squares = count > 0 ? (double)w * (double)w / (double)count : 0;
     for (uint32_t k = p->stack_at[i]; k < p->stack_at[i + 1]; k++) {
         uint32_t l = p->stack[k];
         for (uint32_t f = v->frame_at[l]; f < v->frame_at[l + 1]; f++) {
-            uint32_t n = v->frame[f];
+            struct view_tally *t = &tally[v->frame[f]];
             if (leaf)
-                view_sum_add(&v->node[n].flat, w, count);
+                view_sum_add(&v->node[v->frame[f]].flat, w, count);
             leaf = false;
-            if (stamp[n] != (uint32_t)i + 1)
-                view_sum_add(&v->node[n].cum, w, count);
-            stamp[n] = (uint32_t)i + 1;
+            if (t->row == (uint32_t)i + 1)
+                continue;
+            t->row = (uint32_t)i + 1;
+            t->value = view_add(t->value, w);
+            t->samples = view_add(t->samples, count);
+            t->squares += squares;
+            if (count <= 0)
+                v->node[v->frame[f]].cum.exact =
+                    view_add(v->node[v->frame[f]].cum.exact, w);
         }
     }
+}
+
+/* Add all rows to the nodes. */
+static int view_add_samples(struct view *v)
+{
+    struct view_tally *tally = mem_zalloc_full(v->nnodes * sizeof *tally);
+    if (!tally)
+        return GP_ENOMEM;
+    for (size_t i = 0; i < v->pp->nsamples; i++)
+        view_add_sample(v, i, tally);
+    for (size_t i = 0; i < v->nnodes; i++) {
+        v->node[i].cum.value = tally[i].value;
+        v->node[i].cum.samples = tally[i].samples;
+        v->node[i].cum.squares = tally[i].squares;
+    }
+    mem_free(tally);
+    return GP_OK;
 }
 
 /* Release v and leave it all zero. */
@@ -7732,12 +7955,8 @@ static int view_init(struct view *v, const struct pp *p, size_t type,
     int e = view_init_modules(v);
     if (!e)
         e = view_init_frames(v);
-    uint32_t *stamp = e ? NULL : mem_zalloc(v->nnodes * sizeof *stamp);
-    if (!e && !stamp)
-        e = GP_ENOMEM;
-    for (size_t i = 0; i < p->nsamples && !e; i++)
-        view_add_sample(v, i, stamp);
-    mem_free(stamp);
+    if (!e)
+        e = view_add_samples(v);
     /* Equal stacks are one row of the profile, which hides how the weights of
      * its samples differ; our own recorder has noted that. */
     double squares = txt_finite(pp_comment(p, "weight_squares"));
@@ -7795,9 +8014,11 @@ static int view_compare(const void *a, const void *b, void *sort)
     return (i > k) - (i < k);
 }
 
-/* The nodes with a value (all of them by name) in order, *n of them; owned by
- * the caller until mem_free; NULL without memory. */
-static uint32_t *view_order(const struct view *v, enum view_by by, size_t *n)
+/* The nodes with a value (all of them by name) whose cum is at least least, in
+ * order, *n of them; owned by the caller until mem_free; NULL without
+ * memory. */
+static uint32_t *view_order(const struct view *v, enum view_by by,
+                            int64_t least, size_t *n)
 {
     uint32_t *order = mem_zalloc(v->nnodes * sizeof *order);
     struct view_sort sort = { v->node, by };
@@ -7805,8 +8026,9 @@ static uint32_t *view_order(const struct view *v, enum view_by by, size_t *n)
     if (!order)
         return NULL;
     for (uint32_t i = 0; i < v->nnodes; i++)
-        if (by == VIEW_BY_NAME || v->node[i].cum.value ||
-            v->node[i].flat.value)
+        if ((by == VIEW_BY_NAME || v->node[i].cum.value ||
+             v->node[i].flat.value) &&
+            view_abs(v->node[i].cum.value) >= least)
             order[(*n)++] = i;
     qsort_r(order, *n, sizeof *order, view_compare, &sort);
     return order;
@@ -7829,7 +8051,7 @@ struct view_tree {
                                          * every call before those that it
                                          * makes, siblings by name */
     size_t n, cap;                      /* calls */
-    size_t pruned;                      /* calls left out: too small */
+    bool pruned;                        /* calls were left out: too small */
     uint32_t depth;                     /* the greatest */
 };
 
@@ -7864,9 +8086,10 @@ static int view_compare_rows(const void *a, const void *b, void *rows)
 }
 
 /* Fill r with the rows of v that have a value, above 0 when positive, sorted;
- * rank[node] orders names. */
+ * rank[node] orders names; a stack ends before the first node whose rank is
+ * MEM_NONE, and *cut says that one did. */
 static int view_rows_init(struct view_rows *r, const struct view *v,
-                          const uint32_t *rank, bool positive)
+                          const uint32_t *rank, bool positive, bool *cut)
 {
     const struct pp *p = v->pp;
     size_t n = 0;
@@ -7882,11 +8105,17 @@ static int view_rows_init(struct view_rows *r, const struct view *v,
         int64_t w = p->value[i * p->ntypes + v->type];
         if (positive ? w > 0 : w != 0) {
             r->row[r->n++] = (uint32_t)i;
+            bool whole = true;
             for (uint32_t k = p->stack_at[i + 1]; k-- > p->stack_at[i];) {
                 uint32_t l = p->stack[k];
-                for (uint32_t f = v->frame_at[l + 1]; f-- > v->frame_at[l];)
-                    r->frame[n++] = rank[v->frame[f]];
+                for (uint32_t f = v->frame_at[l + 1];
+                     f-- > v->frame_at[l] && whole;) {
+                    r->frame[n] = rank[v->frame[f]];
+                    whole = r->frame[n] != MEM_NONE;
+                    n += whole;
+                }
             }
+            *cut |= !whole;
         }
         r->at[i + 1] = n;
     }
@@ -7908,7 +8137,7 @@ static void view_tree_close(struct view_tree *t, uint32_t *path,
         c->total = view_sub(now->value, c->start);
         c->samples = view_sub(now->samples, c->samples);
         if (c->total < least) {
-            t->pruned += t->n - i;
+            t->pruned = true;
             t->n = i;
         } else if (c->depth > t->depth) {
             t->depth = c->depth;
@@ -7979,12 +8208,15 @@ static int view_tree_init(struct view_tree *t, const struct view *v,
     size_t n, deepest = 0;
     *t = (struct view_tree){ .view = v };
     uint32_t *path = NULL, *rank = mem_zalloc(v->nnodes * sizeof *rank);
-    uint32_t *order = view_order(v, VIEW_BY_NAME, &n);
+    uint32_t *order = view_order(v, VIEW_BY_NAME, least > 0 && !v->negative
+                                 ? least : 0, &n);
     int e = rank && order ? GP_OK : GP_ENOMEM;
+    for (uint32_t i = 0; i < v->nnodes && !e; i++)
+        rank[i] = MEM_NONE;             /* no call of it can be large enough */
     for (uint32_t i = 0; i < n && !e; i++)
         rank[order[i]] = i;
     if (!e)
-        e = view_rows_init(&r, v, rank, least > 0);
+        e = view_rows_init(&r, v, rank, least > 0, &t->pruned);
     for (size_t i = 0; i < v->pp->nsamples && !e; i++)
         if (r.at[i + 1] - r.at[i] > deepest)
             deepest = r.at[i + 1] - r.at[i];
@@ -9929,7 +10161,7 @@ static struct anl_class anl_class_module(const struct anl_program *g,
     if (r && r->category == ANL_SYSCALLS)
         for (size_t i = 0; named && i < sizeof anl_kernel_network /
                                         sizeof *anl_kernel_network; i++)
-            if (anl_match(anl_kernel_network[i], n->plain))
+            if (anl_match(anl_kernel_network[i], view_plain_name(v, n)))
                 return (struct anl_class){ ANL_NETWORK, 0,
                                            anl_kernel_network[i] };
     if (r)
@@ -9949,7 +10181,8 @@ static struct anl_class anl_class_module(const struct anl_program *g,
 static struct anl_class anl_classify(const struct anl_program *g,
                                      const struct view_node *n)
 {
-    struct slice name = anl_bare_name(n->plain);
+    struct slice name = anl_bare_name(view_plain_name(g->view, n));
+    struct slice file = view_function(g->view, n)->file;
     const struct anl_rule *r = anl_find(g->rule, g->nrules,
                                         n->symbol ? name : n->name);
     if (!r && !n->symbol)
@@ -9960,8 +10193,8 @@ static struct anl_class anl_classify(const struct anl_program *g,
         r = anl_find_chained(g, name);
     if (!r && !g->go && anl_libc_counts(g, n->module, name))
         r = ANL_FIND(anl_rules_libc, anl_libc_name(name));
-    if (!r && !g->go && n->file.n)
-        r = ANL_FIND(anl_rules_file, n->file);
+    if (!r && !g->go && file.n)
+        r = ANL_FIND(anl_rules_file, file);
     if (r)
         return (struct anl_class){ r->category, r->flags, r->name };
     if (g->go && anl_go_library(name))
@@ -10572,7 +10805,8 @@ static int anl_run_functions(struct anl *a)
     const struct view *v = &a->view;
     struct view_sum level[2] = {{0}};
     struct anl_function *above[2] = { NULL, NULL };     /* the rows before */
-    uint32_t *order = view_order(v, VIEW_BY_FLAT, &a->nfunctions);
+    uint32_t *order = view_order(v, VIEW_BY_FLAT, 0,
+                                 &a->nfunctions);
     a->function = order ? mem_zalloc(a->nfunctions * sizeof *a->function)
                         : NULL;
     for (size_t i = 0; a->function && i < a->nfunctions; i++) {
@@ -11539,7 +11773,7 @@ static int anl_aggregate(struct pp *p, const struct anl_rule *rule, size_t n,
             uint8_t c = class[v.frame[v.frame_at[i] + k]].category;
             p->line[l->line + k] = (struct pp_line){ c, 0, 0 };
             if (!made[c].system_name.n)
-                made[c].system_name = x->plain;
+                made[c].system_name = view_plain_name(&v, x);
         }
     }
     e = class && made ? e : GP_ENOMEM;
@@ -12105,12 +12339,19 @@ static int svg_build(struct svg *g, const struct pp *p,
                         "no samples above 0");
     g->units = all > SVG_MOST_UNITS ? SVG_MOST_UNITS : (uint64_t)all;
     g->down = config->inverted;
-    g->class = anl_classes(&g->view, config->rule, config->nrules,
-                           &(uint32_t){0});
+    g->class = mem_zalloc(g->view.nnodes * sizeof *g->class);
     g->name = mem_zalloc(g->view.nnodes * sizeof *g->name);
     g->drawn = mem_zalloc(g->tree.n * sizeof *g->drawn);
     if (!g->class || !g->name || !g->drawn)
         return txt_fail(why, GP_ENOMEM, "out of memory");
+    struct anl_program program = anl_program(&g->view);
+    program.rule = config->rule;
+    program.nrules = config->nrules;
+    for (uint32_t i = 1; i < g->tree.n; i++) {
+        uint32_t node = g->tree.call[i].node;
+        if (!g->class[node].rule)
+            g->class[node] = anl_classify(&program, &g->view.node[node]);
+    }
     svg_place(g);
     return svg_sort(g) ? txt_fail(why, GP_ENOMEM, "out of memory") : GP_OK;
 }
@@ -12261,7 +12502,6 @@ static void svg_put_summary(const struct svg *g, struct buf *b,
     const struct pp *p = g->view.pp;
     const struct pp_type *t = &p->type[g->view.type];
     double ns = anl_unit_ns(t->unit);
-    size_t pruned = g->tree.pruned + g->tree.n - g->ndrawn;
     int64_t counted = g->view.counted;
     txt_put_commas(b, (uint64_t)(counted > 0 ? counted : 0));
     txt_puts(b, counted == 1 ? " sample, " : " samples, ");
@@ -12276,12 +12516,8 @@ static void svg_put_summary(const struct svg *g, struct buf *b,
         txt_puts(b, " in ");
         txt_put_time(b, (double)p->duration_ns);
     }
-    if (pruned) {
-        txt_puts(b, "; ");
-        txt_put_commas(b, pruned);
-        txt_putf(b, " frame%s under %g %% left out",
-                 pruned == 1 ? "" : "s", least_ppm / 1e4);
-    }
+    if (g->tree.pruned || g->tree.n > g->ndrawn)
+        txt_putf(b, "; frames under %g %% are left out", least_ppm / 1e4);
 }
 
 /* Append the head of the picture down to the legend; returns the top of the
@@ -25479,7 +25715,8 @@ static void out_report_html(struct buf *b, const struct anl *a,
 {
     struct out_doc d = { .b = b, .html = true };
     txt_puts(b, "<!DOCTYPE html>\n<html lang=\"en\"><head>"
-             "<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width,"
+             "<meta charset=\"utf-8\">\n"
+             "<meta name=\"viewport\" content=\"width=device-width,"
              "initial-scale=1\">\n<title>grpcprof report</title>\n<style>\n");
     svg_put_lines(b, out_report_style, sizeof out_report_style /
                                        sizeof *out_report_style);
@@ -25642,9 +25879,9 @@ static void out_js_function(struct js *j, const struct anl *a,
     const struct view_node *n = &a->view.node[f->node];
     js_open(j, '{');
     out_js_str(j, "name", n->name);
-    out_js_str(j, "file", n->file);
+    out_js_str(j, "file", view_function(&a->view, n)->file);
     js_key(j, "line");
-    js_put_int(j, n->line);
+    js_put_int(j, view_function(&a->view, n)->start_line);
     out_js_str(j, "module", anl_module(&a->view, n->module));
     out_js_str(j, "category", txt_slice(anl_category_name[f->category]));
     out_js_str(j, "level", txt_slice(f->application ? "application"
@@ -25922,8 +26159,8 @@ struct out_top {                        /* a table as pprof trims it */
     bool     *keep;                     /* owned, by node */
     uint8_t  *inlining;                 /* owned, by node */
     struct view_edges edges;            /* owned */
-    size_t    n, kept, dropped, shown;  /* of order: with a value, after
-                                         * trimming, trimmed, listed */
+    size_t    kept, dropped, shown;     /* nodes with a value: after trimming,
+                                         * trimmed, listed */
     int64_t   total, cutoff;            /* of absolute values; cum is above */
     struct view_scale scale;
 };
@@ -25983,14 +26220,15 @@ static int out_top_init(struct out_top *t, const struct pp *p,
     t->cutoff = view_abs((int64_t)((double)t->total * OUT_NODE_FRACTION));
     t->scale = view_scale(p->type[type].unit);
     t->order = view_order(&t->view, c->cum ? VIEW_BY_CUM : VIEW_BY_FLAT,
-                          &t->n);
+                          cutoff, &t->kept);
     t->keep = mem_zalloc(t->view.nnodes);
     if (!t->order || !t->keep)
         return txt_fail(why, GP_ENOMEM, "out of memory");
-    for (size_t i = 0; i < t->n; i++)
-        if (view_abs(t->view.node[t->order[i]].cum.value) >= cutoff)
-            t->order[t->kept++] = t->order[i];
-    t->dropped = t->n - t->kept;
+    for (size_t i = 0; i < t->view.nnodes; i++) {
+        const struct view_node *n = &t->view.node[i];
+        t->dropped += (n->cum.value || n->flat.value) &&
+                      view_abs(n->cum.value) < cutoff;
+    }
     t->shown = most && most < t->kept ? most : t->kept;
     for (size_t i = 0; i < t->shown; i++)
         t->keep[t->order[i]] = true;
@@ -26648,9 +26886,11 @@ static void out_grind_place(struct out_grind *g, uint32_t n, bool called)
     txt_puts(g->b, called ? "cob=" : "ob=");
     out_numbered(g->b, &g->object, object.n ? object : unknown);
     txt_puts(g->b, called ? "\ncfi=" : "\nfl=");
-    out_numbered(g->b, &g->file, x->file.n ? x->file : unknown);
+    struct slice file = view_function(g->view, x)->file;
+    struct slice plain = view_plain_name(g->view, x);
+    out_numbered(g->b, &g->file, file.n ? file : unknown);
     txt_puts(g->b, called ? "\ncfn=" : "\nfn=");
-    out_numbered(g->b, &g->name, x->plain.n ? x->plain : x->name);
+    out_numbered(g->b, &g->name, plain.n ? plain : x->name);
     mem_put_byte(g->b, '\n');
 }
 
@@ -26694,7 +26934,7 @@ static int out_report_callgrind(struct buf *b, const struct pp *p,
     bool *keep = mem_zalloc(v.nnodes);
     for (size_t i = 0; keep && i < v.nnodes; i++)
         keep[i] = true;
-    order = view_order(&v, VIEW_BY_NAME, &n);
+    order = view_order(&v, VIEW_BY_NAME, 0, &n);
     if (!keep || !order || view_edges_init(&x, &v, keep, 0, false) ||
         view_edges_by(&x, &v, false, &edge, &at))
         e = txt_fail(why, GP_ENOMEM, "out of memory");
@@ -26706,11 +26946,13 @@ static int out_report_callgrind(struct buf *b, const struct pp *p,
             continue;
         mem_put_byte(b, '\n');
         out_grind_place(&g, order[i], false);
-        txt_putf(b, "%" PRId64 " %" PRId64 "\n", f->line, f->flat.value);
+        int64_t line = view_function(&v, f)->start_line;
+        txt_putf(b, "%" PRId64 " %" PRId64 "\n", line, f->flat.value);
         for (uint32_t k = at[order[i]]; k < at[order[i] + 1]; k++) {
             out_grind_place(&g, edge[k].to, true);
             txt_putf(b, "calls=0 %" PRId64 "\n%" PRId64 " %" PRId64 "\n",
-                     v.node[edge[k].to].line, f->line, edge[k].value);
+                     view_function(&v, &v.node[edge[k].to])->start_line, line,
+                     edge[k].value);
         }
     }
     mem_free(keep);
@@ -26793,10 +27035,11 @@ static int out_report_speedscope(struct buf *b, const struct pp *p,
         const struct view_node *n = &v.node[i];
         js_open(&j, '{');
         out_js_str(&j, "name", n->name);
-        if (n->file.n)
-            out_js_str(&j, "file", n->file);
-        if (n->line > 0)
-            out_js_int(&j, "line", (double)n->line);
+        const struct pp_function *f = view_function(&v, n);
+        if (f->file.n)
+            out_js_str(&j, "file", f->file);
+        if (f->start_line > 0)
+            out_js_int(&j, "line", (double)f->start_line);
         js_close(&j, '}');
     }
     js_close(&j, ']');
@@ -30746,6 +30989,7 @@ static int cmd_report_run(const struct cmd_command *cmd)
     if (c->common.rest.n && strcmp(c->common.rest.text[0], "-") &&
         cmd_is_json(c->common.rest.text[0]))
         return cmd_report_results(c, cmd);
+    mem_large_blocks();
     s = mem_zalloc(sizeof *s);
     if (!s)
         return CMD_FAILED;
