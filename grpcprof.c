@@ -6125,11 +6125,20 @@ static void pp_merge_sample(struct pp_merger *g, const struct pp *p, size_t i)
         g->err = mem_index_put(&g->sample, h, (uint32_t)to->nsamples - 1);
 }
 
-/* Add the samples of p, which must outlive g->to, scaled: type t of g->to takes
- * p's type column[t], SIZE_MAX for none.  Samples that are 0 in all of them are
- * left out, and so is what no sample refers to; equal ones are one. */
+/* v times scale, to the nearest, or the end of the range. */
+static int64_t pp_scaled(int64_t v, double scale)
+{
+    double x = (double)v * scale;
+    return x >= 9.2e18 ? INT64_MAX : x <= -9.2e18 ? INT64_MIN
+                                   : (int64_t)llround(x);
+}
+
+/* Add the samples of p, which must outlive g->to: type t of g->to takes p's
+ * type column[t], SIZE_MAX for none, times scale[t], where scale is not NULL.
+ * Samples that are 0 in all of them are left out, and so is what no sample
+ * refers to; equal ones are one. */
 static int pp_merge_add(struct pp_merger *g, const struct pp *p,
-                        const size_t *column, double scale)
+                        const size_t *column, const double *scale)
 {
     struct pp *to = g->to;
     size_t rows[3] = { p->nmappings, p->nfunctions, p->nlocations };
@@ -6145,11 +6154,7 @@ static int pp_merge_add(struct pp_merger *g, const struct pp *p,
         for (size_t t = 0; t < to->ntypes; t++) {
             int64_t v = column[t] == SIZE_MAX ? 0
                         : p->value[i * p->ntypes + column[t]];
-            double x = (double)v * scale;
-            if (scale < 1 || scale > 1)
-                v = x >= 9.2e18 ? INT64_MAX : x <= -9.2e18 ? INT64_MIN
-                                            : (int64_t)llround(x);
-            g->value[t] = v;
+            g->value[t] = scale ? pp_scaled(v, scale[t]) : v;
             any |= v != 0;
         }
         if (any)
@@ -6232,7 +6237,7 @@ static int pp_merge(struct pp *to, const struct pp *p, size_t n,
                             "another period type than %s: they cannot be "
                             "merged", name[i], name[0]);
         }
-        e = pp_merge_add(&g, &p[i], column, 1);
+        e = pp_merge_add(&g, &p[i], column, NULL);
         e = e ? e : pp_merge_head(to, &p[i]);
     }
     pp_merger_fini(&g);
@@ -8045,8 +8050,17 @@ struct view_call {                      /* a node in its calling context */
     int64_t  samples;                   /* of total */
 };
 
+enum { VIEW_MORE = 4 };
+
+struct view_more { int64_t sum[VIEW_MORE]; };
+
 struct view_tree {
     const struct view *view;            /* borrowed */
+    bool reverse;                       /* from the leaves instead */
+    size_t nmore;                       /* other types that are summed up: the
+                                         * rows behind view's; 0: none */
+    struct view_more *more;             /* owned, by call: their totals */
+    size_t more_cap;
     struct view_call *call;             /* owned; call[0]: the root; then
                                          * every call before those that it
                                          * makes, siblings by name */
@@ -8067,6 +8081,7 @@ struct view_rows {                      /* samples as they are sorted */
 static void view_tree_fini(struct view_tree *t)
 {
     mem_free(t->call);
+    mem_free(t->more);
     *t = (struct view_tree){0};
 }
 
@@ -8089,7 +8104,8 @@ static int view_compare_rows(const void *a, const void *b, void *rows)
  * rank[node] orders names; a stack ends before the first node whose rank is
  * MEM_NONE, and *cut says that one did. */
 static int view_rows_init(struct view_rows *r, const struct view *v,
-                          const uint32_t *rank, bool positive, bool *cut)
+                          const uint32_t *rank, bool positive, bool reverse,
+                          bool *cut)
 {
     const struct pp *p = v->pp;
     size_t n = 0;
@@ -8106,11 +8122,12 @@ static int view_rows_init(struct view_rows *r, const struct view *v,
         if (positive ? w > 0 : w != 0) {
             r->row[r->n++] = (uint32_t)i;
             bool whole = true;
-            for (uint32_t k = p->stack_at[i + 1]; k-- > p->stack_at[i];) {
-                uint32_t l = p->stack[k];
-                for (uint32_t f = v->frame_at[l + 1];
-                     f-- > v->frame_at[l] && whole;) {
-                    r->frame[n] = rank[v->frame[f]];
+            uint32_t from = p->stack_at[i], depth = p->stack_at[i + 1] - from;
+            for (uint32_t k = 0; k < depth && whole; k++) {
+                uint32_t l = p->stack[from + (reverse ? k : depth - 1 - k)];
+                uint32_t f = v->frame_at[l], m = v->frame_at[l + 1] - f;
+                for (uint32_t j = 0; j < m && whole; j++) {
+                    r->frame[n] = rank[v->frame[f + (reverse ? j : m - 1 - j)]];
                     whole = r->frame[n] != MEM_NONE;
                     n += whole;
                 }
@@ -8129,13 +8146,16 @@ static int view_rows_init(struct view_rows *r, const struct view *v,
  * it. */
 static void view_tree_close(struct view_tree *t, uint32_t *path,
                             uint32_t *open, uint32_t depth,
-                            const struct view_sum *now, int64_t least)
+                            const struct view_sum *now,
+                            const struct view_more *more, int64_t least)
 {
     for (; *open > depth; --*open) {
         uint32_t i = path[*open - 1];
         struct view_call *c = &t->call[i];
         c->total = view_sub(now->value, c->start);
         c->samples = view_sub(now->samples, c->samples);
+        for (size_t k = 0; k < t->nmore; k++)
+            t->more[i].sum[k] = view_sub(more->sum[k], t->more[i].sum[k]);
         if (c->total < least) {
             t->pruned = true;
             t->n = i;
@@ -8147,13 +8167,21 @@ static void view_tree_close(struct view_tree *t, uint32_t *path,
 
 /* Open a call of node at depth; GP_ENOMEM leaves t as it was. */
 static int view_tree_open(struct view_tree *t, uint32_t node, uint32_t depth,
-                          const struct view_sum *now)
+                          const struct view_sum *now,
+                          const struct view_more *more)
 {
     void *p = t->n < MEM_NONE - 1 ?
         mem_grow(t->call, &t->cap, t->n + 1, sizeof *t->call) : NULL;
     if (!p)
         return GP_ENOMEM;
     t->call = p;
+    if (t->nmore) {
+        p = mem_grow(t->more, &t->more_cap, t->n + 1, sizeof *t->more);
+        if (!p)
+            return GP_ENOMEM;
+        t->more = p;
+        t->more[t->n] = *more;
+    }
     t->call[t->n++] = (struct view_call){
         .node = node, .depth = depth, .start = now->value,
         .samples = now->samples };
@@ -8170,9 +8198,10 @@ static int view_tree_build(struct view_tree *t, const struct view_rows *r,
     const struct view *v = t->view;
     const struct pp *p = v->pp;
     struct view_sum now = {0};
+    struct view_more more = {0};
     size_t before = 0;
     uint32_t open = 1;
-    int e = view_tree_open(t, MEM_NONE, 0, &now);
+    int e = view_tree_open(t, MEM_NONE, 0, &now, &more);
     path[0] = 0;
     for (size_t k = 0; k < r->n && !e; k++) {
         uint32_t i = r->row[k], same = 0;
@@ -8180,25 +8209,29 @@ static int view_tree_build(struct view_tree *t, const struct view_rows *r,
         while (same < n && same + 1 < open &&
                r->frame[from + same] == r->frame[before + same])
             same++;
-        view_tree_close(t, path, &open, same + 1, &now, least);
+        view_tree_close(t, path, &open, same + 1, &now, &more, least);
         for (; open <= n && !e; open++) {
             path[open] = (uint32_t)t->n;
             e = view_tree_open(t, order[r->frame[from + open - 1]], open,
-                               &now);
+                               &now, &more);
         }
         int64_t w = p->value[i * p->ntypes + v->type];
         if (!e)
             t->call[path[n]].self = view_add(t->call[path[n]].self, w);
         now.value = view_add(now.value, w);
         now.samples = view_add(now.samples, view_count(v, i, w));
+        for (size_t m = 0; m < t->nmore; m++)
+            more.sum[m] = view_add(more.sum[m], p->value[i * p->ntypes +
+                                                         v->type + 1 + m]);
         before = from;
     }
     if (!e)
-        view_tree_close(t, path, &open, 0, &now, INT64_MIN);
+        view_tree_close(t, path, &open, 0, &now, &more, INT64_MIN);
     return e;
 }
 
-/* Make t the call tree of v, which must outlive it; on failure t is all zero.
+/* Make t, whose reverse and nmore are given, the call tree of v, which must
+ * outlive it; on failure t is all zero.
  * With least above 0 only rows above 0 count, and calls under least are left
  * out. */
 static int view_tree_init(struct view_tree *t, const struct view *v,
@@ -8206,7 +8239,8 @@ static int view_tree_init(struct view_tree *t, const struct view *v,
 {
     struct view_rows r = {0};
     size_t n, deepest = 0;
-    *t = (struct view_tree){ .view = v };
+    *t = (struct view_tree){ .view = v, .reverse = t->reverse,
+                             .nmore = t->nmore };
     uint32_t *path = NULL, *rank = mem_zalloc(v->nnodes * sizeof *rank);
     uint32_t *order = view_order(v, VIEW_BY_NAME, least > 0 && !v->negative
                                  ? least : 0, &n);
@@ -8216,7 +8250,7 @@ static int view_tree_init(struct view_tree *t, const struct view *v,
     for (uint32_t i = 0; i < n && !e; i++)
         rank[order[i]] = i;
     if (!e)
-        e = view_rows_init(&r, v, rank, least > 0, &t->pruned);
+        e = view_rows_init(&r, v, rank, least > 0, t->reverse, &t->pruned);
     for (size_t i = 0; i < v->pp->nsamples && !e; i++)
         if (r.at[i + 1] - r.at[i] > deepest)
             deepest = r.at[i + 1] - r.at[i];
@@ -11439,6 +11473,19 @@ static double anl_tail(double z)
     return erfc(fabs(z) / sqrt(2));
 }
 
+/* How likely shares p of n and q of m samples, not needed to be whole, are to
+ * differ as much by chance: the pooled test, with a correction for samples that
+ * are whole.  NAN where there are too few to ask. */
+static double anl_shares_differ(double p, double n, double q, double m)
+{
+    if (!(n > 0 && m > 0) || p * n + q * m < ANL_LEAST_COMPARED)
+        return NAN;
+    double pooled = (p * n + q * m) / (n + m);
+    double error = sqrt(pooled * (1 - pooled) * (1 / n + 1 / m));
+    double off = fmax(fabs(q - p) - (1 / n + 1 / m) / 2, 0);
+    return error > 0 ? anl_tail(off / error) : 1;
+}
+
 /* The effective number of samples behind a share: what its interval says. */
 static double anl_share_n(const struct anl_share *s, const struct anl *a)
 {
@@ -11461,14 +11508,8 @@ static void anl_change_share(struct anl_change *c, const struct anl_share s[2],
     c->delta = b->share - a->share;
     c->low = c->delta - hypot(b->share - b->low, a->high - a->share);
     c->high = c->delta + hypot(b->high - b->share, a->share - a->low);
-    c->p = NAN;
-    if (isnan(a->low) || isnan(b->low) || !(n > 0 && m > 0) ||
-        a->share * n + b->share * m < ANL_LEAST_COMPARED)
-        return;
-    double pooled = (a->share * n + b->share * m) / (n + m);
-    double error = sqrt(pooled * (1 - pooled) * (1 / n + 1 / m));
-    double off = fmax(fabs(c->delta) - (1 / n + 1 / m) / 2, 0);
-    c->p = error > 0 ? anl_tail(off / error) : 1;
+    c->p = isnan(a->low) || isnan(b->low) ? (double)NAN
+           : anl_shares_differ(a->share, n, b->share, m);
 }
 
 /* Compare times of a call: their errors are those of the sums of weights. */
@@ -11862,6 +11903,10 @@ static int anl_rules_read(struct anl_rules *r, struct slice text,
  *   <metadata id="n">all\nmain</metadata>                    names
  *   <metadata id="d">1:12</metadata>                         name : samples
  *
+ * With a base, a frame is as wide as the mean of its shares in both, and its
+ * group says how it changed; then d has name:samples:base's:share:base's, the
+ * shares in parts of SVG_PARTS.
+ *
  * Invariant  a child lies inside its parent; the same profile gives the same
  *            bytes; names are only ever text, never markup or script.
  * Does not   recurse: stacks come from files.
@@ -11874,10 +11919,28 @@ struct svg_config {
     const char *sample;                 /* sample type; NULL: pprof's choice */
     unsigned    least_ppm;              /* narrowest frame; 0: SVG_LEAST_PPM */
     bool        inverted;               /* the root at the top */
+    bool        reverse;                /* from the leaves to their callers */
     const struct pp *base;              /* to be compared with; NULL: none */
 };
 
 enum { SVG_SHADES = 3, SVG_GROUPS = ANL_CATEGORIES * SVG_SHADES };
+
+/* How a frame changed, in place of a category. */
+enum { SVG_GREW, SVG_SHRANK, SVG_SAME, SVG_NEW, SVG_GONE, SVG_CHANGES };
+
+static const char *const svg_change_name[SVG_CHANGES] = {
+    [SVG_GREW] = "larger share", [SVG_SHRANK] = "smaller share",
+    [SVG_SAME] = "no significant change", [SVG_NEW] = "new",
+    [SVG_GONE] = "gone",
+};
+
+static const struct { const char *light, *dark; } svg_change_fill[] = {
+    [SVG_GREW] = { "#f08a7e", "#a8443a" },
+    [SVG_SHRANK] = { "#86aef0", "#34609f" },
+    [SVG_SAME] = { "#d9d9d9", "#4b4e53" },
+    [SVG_NEW] = { "#f5a95c", "#a35a12" },
+    [SVG_GONE] = { "#bda0e6", "#6a4ba0" },
+};
 
 /* Light and dark fills; black and white text on them have a contrast of at
  * least 4.5, also in the palest shade. */
@@ -11908,13 +11971,16 @@ static const char *const svg_style[] = {
     ".o rect{fill:#eee;stroke:#888}.o:focus rect{stroke:#06c;stroke-width:2}",
     "#f:focus,.o:focus{outline:none}",
     ".s1{fill-opacity:.86}.s2{fill-opacity:.72}",
+    ".l{cursor:pointer}.l:focus{outline:none}.l:focus rect{stroke:#06c;",
+    "stroke-width:3}.l.x{opacity:.45}.l.x text{text-decoration:line-through}",
+    "#f g.x path{fill:#ccc;fill-opacity:.3}",
     "input{font:12px monospace;width:100%;box-sizing:border-box}",
 };
 
 static const char *const svg_style_dark[] = {
     "@media(prefers-color-scheme:dark){text{fill:#f4f4f4}.q{fill:#bbb}",
     ".bg{fill:#1c1d20}.j #f path{stroke:#1c1d20}.j #f .k{stroke:#fff}",
-    ".o rect{fill:#333}#f .h{fill:#b0b}",
+    ".o rect{fill:#333}#f .h{fill:#b0b}#f g.x path{fill:#555}",
     "input{background:#333;color:#fff;border:1px solid #888}",
     "svg{background:#1c1d20}input::placeholder{color:#ccc}",
 };
@@ -11941,6 +12007,7 @@ static const char *const svg_script[] = {
     "var meta = $('m').textContent.split(' '), units = +meta[0];",
     "var value = meta[1] / units, ns = +meta[2], kish = +meta[3];",
     "var rows = +meta[4], down = meta[5] === '1', unit = meta[6];",
+    "var differs = meta[7] === '1', off = [];",
     "var names = $('n').textContent.split('\\n');",
     "var data = $('d').textContent.split(' ');",
     "var layer = $('f'), texts = $('t'), info = $('i');",
@@ -11949,7 +12016,8 @@ static const char *const svg_script[] = {
     "  var d = e.getAttribute('d').match(/[\\d.]+/g), s = data[i].split(':');",
     "  var y = +d[1];",
     "  return e.frame = { e: e, x: +d[0], y: y, w: +d[2], name: names[+s[0]],",
-    "    n: +(s[1] || d[2]), depth: down ? y : rows - 1 - y };",
+    "    n: +(s[1] || d[2]), depth: down ? y : rows - 1 - y, was: +s[2],",
+    "    now: s[3] / 1e9, base: s[4] / 1e9, c: e.parentNode.classList[0] };",
     "});",
     "frames.sort(function (a, b) { return a.x - b.x || a.depth - b.depth; });",
     "var root = frames[0], zoom = root, current = root, pattern = '';",
@@ -11973,7 +12041,20 @@ static const char *const svg_script[] = {
     "  return percent(Math.max(0, (mid - half) / den)) + ' to ' +",
     "    percent(Math.min(1, (mid + half) / den));",
     "}",
+    "function change(f) {",
+    "  var d = 100 * (f.now - f.base);",
+    "  return f.name + ': now ' + percent(f.now) + ', ' +",
+    "    f.n.toLocaleString('en') + ' samples; base ' + percent(f.base) +",
+    "    ', ' + f.was.toLocaleString('en') + ' samples; ' +",
+    "    (d < 0 ? '' : '+') + d.toFixed(1) + ' points, ' +",
+    "    ['larger', 'smaller', 'not significant', 'new', 'gone']",
+    "      [f.c.slice(1)];",
+    "}",
     "function describe(f) {",
+    "  if (differs && f === root)",
+    "    return f.name + ': ' + f.n.toLocaleString('en') + ' samples now, ' +",
+    "      f.was.toLocaleString('en') + ' before';",
+    "  if (differs) return change(f);",
     "  var p = f.w / units;",
     "  return f.name + ': ' + amount(f.w * value) + ', ' +",
     "    f.n.toLocaleString('en') + ' samples, ' + percent(p) +",
@@ -11995,9 +12076,10 @@ static const char *const svg_script[] = {
     "function layout() {",
     "  var W = Math.max(width(), 100), k = W / zoom.w;",
     "  var x = 0, y = 62, list = [];",
-    "  set(find, W > 640 ? { x: W - 250 + M, y: 6, width: 250 }",
-    "    : { x: M, y: y - 14, width: Math.min(W, 250) });",
-    "  y += W > 640 ? 0 : 30;",
+    "  var wide = W > 700;",
+    "  set(find, wide ? { x: W - 250 + M, y: 6, width: 250 }",
+    "    : { x: M, y: y - 14, width: Math.min(W, 220) });",
+    "  y += wide ? 0 : 30;",
     "  svg.querySelectorAll('.l').forEach(function (e) {",
     "    var w = 30 + CHAR * e.textContent.length;",
     "    if (x && x + w > W) { x = 0; y += 18; }",
@@ -12009,9 +12091,12 @@ static const char *const svg_script[] = {
     "    viewBox: '0 0 ' + W + ' ' + rows });",
     "  set(texts, { transform: 'translate(' + M + ',' + top + ')' });",
     "  set(info, { y: top + H + 20 });",
-    "  set(reset, { transform: W > 640",
+    "  set(reset, { transform: wide",
     "    ? 'translate(' + (W - 350 + M) + ',8)'",
     "    : 'translate(' + (W - 90 + M) + ',51)' });",
+    "  set(flip, { transform: wide",
+    "    ? 'translate(' + (W - 420 + M) + ',8)'",
+    "    : 'translate(' + (W - 60 + M) + ',8)' });",
     "  svg.setAttribute('height', top + H + 30);",
     "  texts.textContent = '';",
     "  frames.forEach(function (f) {",
@@ -12025,7 +12110,7 @@ static const char *const svg_script[] = {
     "    if (!f.shown) return;",
     "    f.e.setAttribute('d', 'M' + a.toFixed(2) + ' ' + f.y + 'H' +",
     "      b.toFixed(2) + 'v.94H' + a.toFixed(2) + 'z');",
-    "    if (chars > 2)",
+    "    if (chars > 2 && off.indexOf(f.c) < 0)",
     "      list.push([a + 3, f.y * ROW + 12, fit(f.name, chars)]);",
     "  });",
     "  list.forEach(function (t) {",
@@ -12040,6 +12125,8 @@ static const char *const svg_script[] = {
     "  var s = [];",
     "  if (zoom !== root) s.push('z=' + zoom.depth + ',' + zoom.x);",
     "  if (pattern) s.push('s=' + encodeURIComponent(pattern));",
+    "  if (off.length) s.push('h=' + off.join(','));",
+    "  if (down !== (meta[5] === '1')) s.push('i=1');",
     "  try {",
     "    history.replaceState(null, '', '#' + s.join('&'));",
     "  } catch (e) { /* not allowed in some frames */ }",
@@ -12047,7 +12134,11 @@ static const char *const svg_script[] = {
     "function recall() {",
     "  location.hash.slice(1).split('&').forEach(function (s) {",
     "    var v = s.slice(2), z = v.split(',');",
-    "    if (s[0] === 's') input.value = decodeURIComponent(v);",
+    "    try {",
+    "      if (s[0] === 's') input.value = decodeURIComponent(v);",
+    "    } catch (e) { /* not what we wrote */ }",
+    "    if (s[0] === 'h') v.split(',').forEach(toggle);",
+    "    if (s[0] === 'i') turn();",
     "    frames.forEach(function (f) {",
     "      if (s[0] === 'z' && f.depth === +z[0] && f.x === +z[1]) zoom = f;",
     "    });",
@@ -12059,6 +12150,24 @@ static const char *const svg_script[] = {
     "  info.textContent = describe(f);",
     "  f.e.insertBefore(tip, null).textContent = info.textContent;",
     "  layer.setAttribute('aria-activedescendant', f.e.id);",
+    "}",
+    "/* Switch the category of class c off or on. */",
+    "function toggle(c) {",
+    "  var at = off.indexOf(c), hide = at < 0;",
+    "  var entry = svg.querySelector('.l[data-c=\"' +",
+    "    c.replace(/\\W/g, '') + '\"]');",
+    "  if (!entry) return;",
+    "  if (hide) off.push(c); else off.splice(at, 1);",
+    "  entry.classList.toggle('x', hide);",
+    "  entry.setAttribute('aria-checked', !hide);",
+    "  layer.querySelectorAll('g.' + c).forEach(function (g) {",
+    "    g.classList.toggle('x', hide);",
+    "  });",
+    "}",
+    "/* Turn the picture over: the root from the bottom to the top. */",
+    "function turn() {",
+    "  down = !down;",
+    "  frames.forEach(function (f) { f.y = rows - 1 - f.y; });",
     "}",
     "function enter(f) {",
     "  zoom = f;",
@@ -12114,10 +12223,41 @@ static const char *const svg_script[] = {
     "var input = find.appendChild(document.createElementNS(XH, 'input'));",
     "set(input, { type: 'search', placeholder: 'Search: Ctrl-F, a regex',",
     "  'aria-label': 'Search frames by regular expression' });",
-    "var reset = make('g', { class: 'o', role: 'button', tabindex: 0,",
-    "  'aria-label': 'Reset zoom' }, svg);",
-    "make('rect', { width: 90, height: 20, rx: 3 }, reset);",
-    "make('text', { x: 8, y: 14 }, reset).textContent = 'Reset zoom';",
+    "/* What a click does to e, and Enter and the space bar. */",
+    "function press(e, act) {",
+    "  e.addEventListener('click', act);",
+    "  e.addEventListener('keydown', function (k) {",
+    "    if (k.key !== 'Enter' && k.key !== ' ') return;",
+    "    k.preventDefault();",
+    "    act();",
+    "  });",
+    "}",
+    "function button(label, text, act) {",
+    "  var g = make('g', { class: 'o', role: 'button', tabindex: 0,",
+    "    'aria-label': label }, svg);",
+    "  make('rect', { width: 16 + CHAR * text.length, height: 20, rx: 3 }, g);",
+    "  make('text', { x: 8, y: 14 }, g).textContent = text;",
+    "  press(g, act);",
+    "  return g;",
+    "}",
+    "var flip = button('Turn the picture over', 'Invert', function () {",
+    "  turn();",
+    "  layout();",
+    "  remember();",
+    "});",
+    "var reset = button('Reset zoom', 'Reset zoom', function () {",
+    "  enter(root);",
+    "  layer.focus();",
+    "});",
+    "svg.querySelectorAll('.l').forEach(function (e) {",
+    "  set(e, { role: 'checkbox', tabindex: 0, 'aria-checked': true,",
+    "    'aria-label': e.textContent });",
+    "  press(e, function () {",
+    "    toggle(e.getAttribute('data-c'));",
+    "    layout();",
+    "    remember();",
+    "  });",
+    "});",
     "var tip = document.createElementNS(NS, 'title');",
     "",
     "frames.forEach(function (f, i) {",
@@ -12142,14 +12282,6 @@ static const char *const svg_script[] = {
     "  }",
     "  e.preventDefault();",
     "});",
-    "reset.addEventListener('click', function () { enter(root); });",
-    "reset.addEventListener('keydown', function (e) {",
-    "  if (e.key === 'Enter' || e.key === ' ') {",
-    "    e.preventDefault();",
-    "    enter(root);",
-    "    layer.focus();",
-    "  }",
-    "});",
     "input.addEventListener('input', function () { search(input.value); });",
     "addEventListener('keydown', function (e) {",
     "  if (e.key === 'F3' || (e.key === 'f' && (e.ctrlKey || e.metaKey))) {",
@@ -12170,7 +12302,13 @@ static const char *const svg_script[] = {
     "})();",
 };
 
+enum { SVG_PARTS = 1000000000 };        /* of a share */
+
 struct svg {
+    struct pp both;                     /* owned: with a base, both of them */
+    bool differs;                       /* there is a base */
+    struct view_more whole;             /* now, base, their samples */
+    uint8_t *change;                    /* owned, by call */
     struct view view;                   /* owned */
     struct view_tree tree;              /* owned */
     struct anl_class *class;            /* owned, by node */
@@ -12252,6 +12390,8 @@ static void svg_fini(struct svg *g)
 {
     view_tree_fini(&g->tree);
     view_fini(&g->view);
+    pp_fini(&g->both);
+    mem_free(g->change);
     mem_free(g->class);
     mem_free(g->name);
     mem_free(g->drawn);
@@ -12275,6 +12415,8 @@ static uint64_t svg_units(const struct svg *g, int64_t v)
 static size_t svg_group(const struct svg *g, uint32_t i)
 {
     uint32_t node = g->tree.call[i].node;
+    if (g->differs)
+        return g->change[i];
     if (node == MEM_NONE)
         return ANL_UNKNOWN * SVG_SHADES;
     struct slice name = g->view.node[node].name;
@@ -12317,17 +12459,109 @@ static int svg_sort(struct svg *g)
     return GP_OK;
 }
 
+/* The row of p's samples/count, or SIZE_MAX. */
+static size_t svg_counts(const struct pp *p)
+{
+    for (size_t t = 0; t < p->ntypes; t++)
+        if (txt_equal(p->type[t].type, txt_slice("samples")) &&
+            txt_equal(p->type[t].unit, txt_slice("count")))
+            return t;
+    return SIZE_MAX;
+}
+
+/* Make g->both of now and base: the mean of both shares, in SVG_PARTS, and then
+ * their values and samples. */
+static int svg_join(struct svg *g, const struct pp *now, const struct pp *base,
+                    size_t type, struct gp_why *why)
+{
+    static const char *const name[] = { NULL, "now", "base", "now's samples",
+                                        "base's samples" };
+    struct pp_merger m = { .to = &g->both };
+    const struct pp *p[2] = { now, base };
+    int e = GP_OK;
+    if (type >= base->ntypes ||
+        !txt_equal(now->type[type].type, base->type[type].type))
+        return txt_fail(why, GP_EFORMAT, "the base has other sample types");
+    for (size_t t = 0; t < 5 && !e; t++)
+        e = pp_add_type(&g->both, t ? txt_slice(name[t]) : now->type[type].type,
+                        txt_slice("parts"));
+    for (size_t i = 0; i < 2 && !e; i++) {
+        size_t column[5], n = svg_counts(p[i]);
+        double scale[5] = { 0, 1, 1, 1, 1 }, sum = 0;
+        for (size_t k = 0; k < p[i]->nsamples; k++)
+            sum += (double)view_abs(p[i]->value[k * p[i]->ntypes + type]);
+        scale[0] = sum > 0 ? SVG_PARTS / 2.0 / sum : 0;
+        for (size_t t = 0; t < 5; t++)
+            column[t] = t == 0 || t == 1 + i ? type : t == 3 + i ? n : SIZE_MAX;
+        if (n == SIZE_MAX && p[i]->period > 0) {        /* as view_count */
+            column[3 + i] = type;
+            scale[3 + i] = 1.0 / (double)p[i]->period;
+        }
+        e = pp_merge_add(&m, p[i], column, scale);
+    }
+    pp_merger_fini(&m);
+    return e ? txt_fail(why, e, "out of memory") : GP_OK;
+}
+
+/* How call i changed, p being how likely that is by chance: its group. */
+static uint8_t svg_change(const struct svg *g, uint32_t i, bool significant)
+{
+    const struct view_more *m = &g->tree.more[i];
+    double now = (double)m->sum[0] / (double)g->whole.sum[0];
+    double base = (double)m->sum[1] / (double)g->whole.sum[1];
+    double off = fabs(now - base) / fmax(fmax(now, base), 1e-12);
+    int shade = off > 0.5 ? 0 : off > 0.2 ? 1 : 2;
+    if (!significant)
+        return SVG_SAME * SVG_SHADES;
+    if (m->sum[0] <= 0)
+        return SVG_GONE * SVG_SHADES;
+    if (m->sum[1] <= 0)
+        return SVG_NEW * SVG_SHADES;
+    return (uint8_t)((now > base ? SVG_GREW : SVG_SHRANK) * SVG_SHADES + shade);
+}
+
+/* Ask of each call whether its share changed by more than chance. */
+static int svg_judge(struct svg *g)
+{
+    const struct view_tree *t = &g->tree;
+    double *p = mem_zalloc(t->n * sizeof *p);
+    bool *mark = mem_zalloc(t->n);
+    g->whole = t->more[0];
+    g->change = mem_zalloc(t->n);
+    int e = p && mark && g->change ? GP_OK : GP_ENOMEM;
+    for (uint32_t i = 0; i < t->n && !e; i++) {
+        const struct view_more *m = &t->more[i];
+        double n = (double)g->whole.sum[3], k = (double)g->whole.sum[2];
+        p[i] = i ? anl_shares_differ((double)m->sum[3] / n, n,
+                                     (double)m->sum[2] / k, k) : (double)NAN;
+    }
+    e = e ? e : anl_mark(p, mark, t->n);
+    for (uint32_t i = 0; i < t->n && !e; i++)
+        g->change[i] = svg_change(g, i, mark[i]);
+    mem_free(p);
+    mem_free(mark);
+    return e;
+}
+
 /* Build everything that is drawn from p.  On failure g is to be released. */
 static int svg_build(struct svg *g, const struct pp *p,
                      const struct svg_config *config, struct gp_why *why)
 {
     size_t type = 0;
     int e = view_find_type(p, config->sample, &type, why);
+    g->differs = config->base != NULL;
+    if (!e && g->differs) {
+        e = svg_join(g, p, config->base, type, why);
+        p = &g->both;
+        type = 0;
+    }
     if (!e)
         e = view_init(&g->view, p, type, VIEW_APART, why);
     if (e)
         return e;
     double least = ceil((double)g->view.total.value * config->least_ppm / 1e6);
+    g->tree.reverse = config->reverse;
+    g->tree.nmore = g->differs ? VIEW_MORE : 0;
     e = view_tree_init(&g->tree, &g->view,
                        least < 1 ? 1 : least < 9e18 ? (int64_t)least
                                                     : INT64_MAX, why);
@@ -12342,7 +12576,7 @@ static int svg_build(struct svg *g, const struct pp *p,
     g->class = mem_zalloc(g->view.nnodes * sizeof *g->class);
     g->name = mem_zalloc(g->view.nnodes * sizeof *g->name);
     g->drawn = mem_zalloc(g->tree.n * sizeof *g->drawn);
-    if (!g->class || !g->name || !g->drawn)
+    if (!g->class || !g->name || !g->drawn || (g->differs && svg_judge(g)))
         return txt_fail(why, GP_ENOMEM, "out of memory");
     struct anl_program program = anl_program(&g->view);
     program.rule = config->rule;
@@ -12388,20 +12622,23 @@ static int svg_put_legend(const struct svg *g, struct buf *b)
 {
     size_t x = 0;
     int y = SVG_HEAD;
-    for (size_t c = 0; c < ANL_CATEGORIES; c++) {
+    for (size_t c = 0; c < (g->differs ? SVG_CHANGES : ANL_CATEGORIES); c++) {
+        const char *name = g->differs ? svg_change_name[c]
+                                      : anl_category_name[c];
         size_t from = g->group[c * SVG_SHADES];
         size_t n = g->group[(c + 1) * SVG_SHADES] - from;
-        size_t w = 30 + strlen(anl_category_name[c]) * 29 / 4;
+        size_t w = 30 + strlen(name) * 29 / 4;
         if (n == 0 || (n == 1 && g->drawn[from] == 0))
             continue;                   /* none, or the root alone */
         if (x && x + w > SVG_WIDTH - 2 * SVG_MARGIN) {
             x = 0;
             y += 18;
         }
-        txt_putf(b, "<g class=\"l\" transform=\"translate(%zu,%d)\">"
+        txt_putf(b, "<g class=\"l\" data-c=\"c%zu\" "
+                 "transform=\"translate(%zu,%d)\">"
                  "<rect class=\"c%zu\" y=\"-10\" width=\"12\" height=\"12\"/>"
-                 "<text x=\"17\">%s</text></g>\n", SVG_MARGIN + x, y, c,
-                 anl_category_name[c]);
+                 "<text x=\"17\">%s</text></g>\n", c, SVG_MARGIN + x, y, c,
+                 name);
         x += w;
     }
     return y;
@@ -12445,6 +12682,16 @@ static void svg_put_frames(struct svg *g, struct buf *b, int top)
     txt_puts(b, "</g>\n");
 }
 
+/* Append the samples of call i in both, and its shares of them. */
+static void svg_put_change(const struct svg *g, struct buf *b, uint32_t i)
+{
+    const struct view_more *m = &g->tree.more[i];
+    txt_putf(b, ":%" PRId64 ":%" PRId64, m->sum[2], m->sum[3]);
+    for (size_t k = 0; k < 2; k++)
+        txt_putf(b, ":%.0f", g->whole.sum[k] > 0 ? SVG_PARTS *
+                 (double)m->sum[k] / (double)g->whole.sum[k] : 0.0);
+}
+
 /* Append what the script reads beside the paths. */
 static void svg_put_data(struct svg *g, struct buf *b)
 {
@@ -12454,9 +12701,13 @@ static void svg_put_data(struct svg *g, struct buf *b)
     struct buf names = {0};
     txt_putf(b, "<metadata id=\"m\">%" PRIu64 " %" PRId64 " %.9g %.9g %u %d ",
              g->units, g->tree.call[0].total, isnan(ns) ? 0 : ns,
-             g->view.negative ? 0 : view_effective(&g->view.total), g->rows,
-             g->down);
-    svg_put_text(b, t->unit);
+             g->view.negative || g->differs ? 0
+             : view_effective(&g->view.total), g->rows, g->down);
+    struct slice unit = t->unit;
+    if (memchr(unit.p, ' ', unit.n))
+        unit.n = 0;
+    svg_put_text(b, unit.n ? unit : txt_slice("units"));
+    txt_puts(b, g->differs ? " 1" : " 0");
     txt_puts(b, "</metadata>\n<metadata id=\"d\">");
     for (size_t j = 0; j < g->ndrawn; j++) {
         uint32_t i = g->drawn[j], node = g->tree.call[i].node;
@@ -12471,7 +12722,9 @@ static void svg_put_data(struct svg *g, struct buf *b)
         if (node != MEM_NONE)
             number = g->name[node];
         txt_putf(b, j ? " %u" : "%u", number);
-        if (samples != w)
+        if (g->differs)
+            svg_put_change(g, b, i);
+        else if (samples != w)
             txt_putf(b, ":%" PRIu64, samples);
     }
     txt_puts(b, "</metadata>\n<metadata id=\"n\">all");
@@ -12482,22 +12735,24 @@ static void svg_put_data(struct svg *g, struct buf *b)
 }
 
 /* Append the style sheet. */
-static void svg_put_style(struct buf *b)
+static void svg_put_style(const struct svg *g, struct buf *b)
 {
     txt_puts(b, "<style>\n");
     SVG_PUT_LINES(b, svg_style);
-    for (size_t c = 0; c < ANL_CATEGORIES; c++)
-        txt_putf(b, ".c%zu{fill:%s}", c, svg_fill[c].light);
+    size_t n = g->differs ? SVG_CHANGES : ANL_CATEGORIES;
+    for (size_t c = 0; c < n; c++)
+        txt_putf(b, ".c%zu{fill:%s}", c, g->differs ? svg_change_fill[c].light
+                                                    : svg_fill[c].light);
     txt_puts(b, "\n");
     SVG_PUT_LINES(b, svg_style_dark);
-    for (size_t c = 0; c < ANL_CATEGORIES; c++)
-        txt_putf(b, ".c%zu{fill:%s}", c, svg_fill[c].dark);
+    for (size_t c = 0; c < n; c++)
+        txt_putf(b, ".c%zu{fill:%s}", c, g->differs ? svg_change_fill[c].dark
+                                                    : svg_fill[c].dark);
     txt_puts(b, "}\n</style>\n");
 }
 
-/* Append the line below the title: how much is drawn, and how much is not. */
-static void svg_put_summary(const struct svg *g, struct buf *b,
-                            unsigned least_ppm)
+/* Append how much the picture is of. */
+static void svg_put_amount(const struct svg *g, struct buf *b)
 {
     const struct pp *p = g->view.pp;
     const struct pp_type *t = &p->type[g->view.type];
@@ -12516,6 +12771,22 @@ static void svg_put_summary(const struct svg *g, struct buf *b,
         txt_puts(b, " in ");
         txt_put_time(b, (double)p->duration_ns);
     }
+}
+
+/* Append the line below the title: how much is drawn, and how much is not. */
+static void svg_put_summary(const struct svg *g, struct buf *b,
+                            unsigned least_ppm)
+{
+    if (g->differs) {
+        txt_put_commas(b, (uint64_t)view_abs(g->whole.sum[2]));
+        txt_puts(b, " samples now, ");
+        txt_put_commas(b, (uint64_t)view_abs(g->whole.sum[3]));
+        txt_puts(b, " before; width: the mean of both shares");
+    } else {
+        svg_put_amount(g, b);
+    }
+    if (g->tree.reverse)
+        txt_puts(b, "; from the leaves to their callers");
     if (g->tree.pruned || g->tree.n > g->ndrawn)
         txt_putf(b, "; frames under %g %% are left out", least_ppm / 1e4);
 }
@@ -12530,7 +12801,8 @@ static int svg_put_head(const struct svg *g, struct buf *b,
     if (config->title) {
         svg_put_text(&title, txt_slice(config->title));
     } else {
-        txt_puts(&title, "Flame graph: ");
+        txt_puts(&title, g->differs ? "Differential flame graph: "
+                                    : "Flame graph: ");
         svg_put_text(&title, t->type);
     }
     int top = svg_put_legend(g, &legend) + 14;
@@ -12541,7 +12813,7 @@ static int svg_put_head(const struct svg *g, struct buf *b,
              SVG_WIDTH, height);
     mem_put(b, title.data, title.len);
     txt_puts(b, "</title>\n");
-    svg_put_style(b);
+    svg_put_style(g, b);
     txt_putf(b, "<rect class=\"bg\" width=\"100%%\" height=\"100%%\"/>\n"
              "<text class=\"t\" x=\"%d\" y=\"24\">", SVG_MARGIN);
     mem_put(b, title.data, title.len);
@@ -24725,7 +24997,7 @@ struct out_config {
     const struct anl_diff *diff;        /* borrowed: of --base; or NULL */
     const struct anl_assert *assert;    /* borrowed */
     size_t nassert;
-    bool explain;
+    bool explain, reverse;
     int exit;                           /* status that the report will have */
 };
 
@@ -27074,6 +27346,7 @@ static int out_report_folded(struct buf *b, const struct pp *p,
     int e = view_find_type(p, c->sample, &type, why);
     if (!e)
         e = view_init(&v, p, type, VIEW_MERGED, why);
+    t.reverse = c->reverse;
     if (!e)
         e = view_tree_init(&t, &v, 0, why);
     if (!e && view_put_folded(&t, b))
@@ -30226,7 +30499,7 @@ struct cmd_report {
     const char *by, *base, *peek, *rules, *per_call;
     struct cmd_list assert;
     uint64_t top;                       /* rows of a table */
-    bool cum, all, normalize, explain, strict, inverted;
+    bool cum, all, normalize, explain, strict, inverted, reverse;
 };
 
 static struct cmd_report cmd_report;
@@ -30287,6 +30560,8 @@ static const struct cmd_option cmd_report_options[] = {
       CMD_FLAG, offsetof(struct cmd_report, explain), 0, 0 },
     { 0, "inverted", NULL, NULL, "svg and html: the root at the top",
       CMD_FLAG, offsetof(struct cmd_report, inverted), 0, 0 },
+    { 0, "reverse", NULL, NULL, "svg, html, folded: from the leaves to their "
+      "callers", CMD_FLAG, offsetof(struct cmd_report, reverse), 0, 0 },
     { 0, "strict", NULL, NULL, "defects that can be repaired are errors",
       CMD_FLAG, offsetof(struct cmd_report, strict), 0, 0 },
     CMD_COMMON(struct cmd_report),
@@ -30689,7 +30964,7 @@ static int cmd_report_analysis(const struct cmd_report *c,
             ? txt_finite(txt_slice(c->per_call)) : 0 };
     struct svg_config svg = { .sample = c->sample, .rule = s->rules.rule,
                               .nrules = s->rules.n, .inverted = c->inverted,
-                              .base = s->base };
+                              .reverse = c->reverse, .base = s->base };
     int e = anl_run(s->now, &config, &now, why);
     if (!e && s->base)
         e = anl_run(s->base, &config, &base, why);
@@ -30748,10 +31023,13 @@ static int cmd_report_subtract(const struct cmd_report *c,
         column[t] = t;
         e = pp_add_type(&all, s->now->type[t].type, s->now->type[t].unit);
     }
-    double scale = c->normalize && base ? (double)now / (double)base : 1;
+    double factor = c->normalize && base ? (double)now / (double)base : 1;
+    double scale[PP_MOST_TYPES];
+    for (size_t t = 0; t < PP_MOST_TYPES; t++)
+        scale[t] = -factor;
     g.to = &all;
-    if (!e && (pp_merge_add(&g, s->now, column, 1) ||
-               pp_merge_add(&g, s->base, column, -scale) ||
+    if (!e && (pp_merge_add(&g, s->now, column, NULL) ||
+               pp_merge_add(&g, s->base, column, scale) ||
                pp_merge_head(&all, s->now)))
         e = txt_fail(why, GP_ENOMEM, "out of memory");
     pp_merger_fini(&g);
@@ -30759,7 +31037,7 @@ static int cmd_report_subtract(const struct cmd_report *c,
         pp_fini(&all);
         return e;
     }
-    s->total = (int64_t)((double)base * scale);
+    s->total = (int64_t)((double)base * factor);
     if (s->now == &s->pp) {             /* it borrows no memory of its own */
         struct pp old = s->pp;
         s->pp = all;
@@ -30800,11 +31078,12 @@ static int cmd_report_write(const struct cmd_report *c,
         .color = !c->out && cmd_color(&c->common, STDOUT_FILENO),
         .note = line, .written = line + 1, .total = s->total,
         .filter = s->shown, .nfilters = s->nshown, .explain = c->explain,
-        .peek = s->peek.ready ? &s->peek : NULL,
+        .peek = s->peek.ready ? &s->peek : NULL, .reverse = c->reverse,
     };
     struct svg_config picture = { .sample = c->sample, .rule = s->rules.rule,
                                   .nrules = s->rules.n, .base = s->base,
-                                  .inverted = c->inverted };
+                                  .inverted = c->inverted,
+                                  .reverse = c->reverse };
     int e = GP_OK;
     if (s->base && !cmd_report_formats[f].analysis && f != CMD_R_SVG) {
         e = cmd_report_subtract(c, s, why);
