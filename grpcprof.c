@@ -28773,7 +28773,8 @@ static int cmd_print(const struct buf *b)
         cmd_say("out of memory");
         return CMD_FAILED;
     }
-    fwrite(b->data, 1, b->len, stdout);
+    if (b->len)
+        fwrite(b->data, 1, b->len, stdout);
     if (fflush(stdout) || ferror(stdout)) {
         if (errno != EPIPE)             /* who reads has seen enough */
             cmd_say("standard output: %s", strerror(errno));

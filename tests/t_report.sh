@@ -218,8 +218,54 @@ extremes() {
     done
 }
 
+# Every view and filter, beside pprof's own text.
+same_as_pprof() {
+    [ -z "$SUFFIX" ] || return             # once: pprof starts 200 times
+    need 'every view is pprof'\''s' pprof || return
+    LIMIT=120 tally 'every view' "$PY" tests/same.py "$BIN" "$PPROF" \
+        "$T/made.pb"
+}
+
+# What is new in the picture, and formats that other tools read.
+more_formats() {
+    local f
+    made 6000 1000000 || return
+    for f in html pprof tree traces raw tags callgrind speedscope; do
+        check "-f $f" 0 "$BIN" report -f $f "$T/made.pb"
+        cp "$OUT" "$T/made.$f"
+        [ $f = tags ] || check "-f $f says something" 0 test -s "$T/made.$f"
+    done
+    check 'its own pprof again' 0 "$BIN" report -f folded "$T/made.pprof"
+    same 'its own pprof again, the same' "$(cksum <"$OUT")" \
+        "$(cksum <"$T/made.folded")"
+    check 'speedscope is JSON' 0 "$PY" -m json.tool "$T/made.speedscope"
+    check 'twice the same profile' 0 "$BIN" report -f folded "$T/made.pb" \
+        "$T/made.pb"
+    has 'is twice as much' "$OUT" '^main;handle 6000000000$'
+    check 'a profile beside itself' 0 "$BIN" report --base "$T/made.pb" \
+        --assert 'delta(handle)<1%' --assert 'share(^handle$)>=50%' "$T/made.pb"
+    has 'does not differ' "$OUT" '0 of [0-9]+ functions differ'
+    check 'an assertion that does not hold' 4 "$BIN" report \
+        --assert 'share(handle)<10%' "$T/made.pb"
+    check 'the picture of both' 0 "$BIN" report -f svg --base "$T/made.pb" \
+        "$T/made.pb"
+    has 'is grey' "$OUT" 'no significant change'
+    lacks 'all of it' "$OUT" 'larger share</text>'
+    check 'by category' 0 "$BIN" report -f top --by category "$T/made.pb"
+    has 'names categories' "$OUT" 'HTTP/2 and gRPC protocol$'
+    echo 'memory handle' >"$T/rules"
+    check 'own rules' 0 "$BIN" report --rules "$T/rules" --explain "$T/made.pb"
+    has 'come first' "$OUT" 'memory management +handle +handle'
+    for f in '(' 'a**' '\1' '(?=x)' '\pL' 'x{2000}'; do
+        check "--focus $f" 2 "$BIN" report --focus "$f" "$T/made.pb"
+        one_line "--focus $f names it" '--focus'
+    done
+}
+
 if need 'report' protoc; then
     formats
+    more_formats
+    same_as_pprof
     right_numbers
     like_pprof
     too_few
