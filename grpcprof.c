@@ -3116,6 +3116,7 @@ static int gz_zip(const void *src, size_t n, struct buf *out)
 struct gz_reader {                      /* gzip members, piece by piece */
     z_stream z;
     uint64_t at, made;                  /* bytes taken, and made of them */
+    uint64_t member;                    /* where the last member begins */
     bool     end;                       /* at the end of a member */
 };
 
@@ -3138,6 +3139,8 @@ static int gz_reader_put(struct gz_reader *g, const uint8_t *p, size_t n,
     while (n || full) {
         if (g->end && inflateReset(&g->z) != Z_OK)
             return GP_EFORMAT;
+        if (g->end)
+            g->member = g->at;
         size_t feed = n > INT_MAX ? INT_MAX : n;
         if (out) {                      /* all that it has: zlib then does not
                                          * copy its window */
@@ -3190,7 +3193,7 @@ static int gz_inflate(const uint8_t *src, size_t n, size_t most,
     if (e)
         return e;
     e = gz_reader_put(&g, src, n, most, out);
-    *at = g.at;
+    *at = e && !g.z.total_out ? g.member : g.at;   /* no member at all? */
     int cut = gz_reader_fini(&g);
     return e ? e : cut;
 }

@@ -20,7 +20,7 @@ static void unit_small_profile(struct pp *p)
                                .system_name = txt_slice("f"),
                                .file = txt_slice("x.c"), .start_line = 3 };
     struct pp_line *n = PP_ADD(p->line, p->nlines, p->line_cap);
-    *n = (struct pp_line){ 0, 7 };
+    *n = (struct pp_line){ 0, 7, 0 };
     struct pp_location *l = PP_ADD(p->location, p->nlocations,
                                    p->location_cap);
     *l = (struct pp_location){ .id = 1, .address = 0x1234, .nlines = 1 };

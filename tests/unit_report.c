@@ -191,7 +191,7 @@ static void test_classes(void)
         unit_location(&p, m, 0x100 + i, row[i].name);
     }
     CHECK(!view_init(&v, &p, 1, VIEW_APART, NULL));
-    struct anl_class *c = anl_classes(&v, &(uint32_t){0});
+    struct anl_class *c = anl_classes(&v, NULL, 0, &(uint32_t){0});
     CHECK(c != NULL);
     for (size_t i = 0; c && i < sizeof row / sizeof *row; i++)
         CHECK(c[v.frame[v.frame_at[i]]].category == row[i].category);
@@ -232,7 +232,7 @@ static void test_classes_program(void)
         if (strstr(row[i].main, "go"))
             unit_location(&p, m, 2, "runtime.mcall");
         CHECK(!view_init(&v, &p, 1, VIEW_APART, NULL));
-        struct anl_class *c = anl_classes(&v, &(uint32_t){0});
+        struct anl_class *c = anl_classes(&v, NULL, 0, &(uint32_t){0});
         CHECK(c && c[0].category == row[i].category);
         mem_free(c);
         view_fini(&v);
@@ -309,11 +309,11 @@ static void test_view_order(void)
     unit_sample(&p, 2, a, c, MEM_NONE);
     unit_sample(&p, 2, b, c, MEM_NONE);
     CHECK(!view_init(&v, &p, 1, VIEW_APART, NULL));
-    uint32_t *o = view_order(&v, VIEW_BY_FLAT, &n);
+    uint32_t *o = view_order(&v, VIEW_BY_FLAT, 0, &n);
     CHECK(o && n == 3);
     CHECK(o && v.node[o[0]].name.p[0] == 'a' && v.node[o[1]].name.p[0] == 'b');
     mem_free(o);
-    o = view_order(&v, VIEW_BY_CUM, &n);
+    o = view_order(&v, VIEW_BY_CUM, 0, &n);
     CHECK(o && n == 3 && v.node[o[0]].name.p[0] == 'c');
     mem_free(o);
     view_fini(&v);
