@@ -1414,23 +1414,37 @@ static size_t txt_utf8(const char *p, size_t n)
     return len;
 }
 
-/* Append s as UTF-8 fit for one line of a terminal: a tab becomes a space,
- * other control characters and bytes that are not UTF-8 U+FFFD. */
+/* Length in bytes of the character at p, of n bytes left, n > 0; *fit: may it
+ * be shown as it is?  Not so control bytes, separators of lines, what turns the
+ * direction of the text after it, U+FFFE, U+FFFF, and bytes that are not UTF-8,
+ * of which each is a character here. */
+static size_t txt_shown(const char *p, size_t n, bool *fit)
+{
+    const uint8_t *s = (const uint8_t *)p;
+    size_t len = txt_utf8(p, n);
+    uint8_t last = len ? s[len - 1] : 0;
+    *fit = len == 1 ? s[0] >= 0x20 && s[0] != 0x7f
+         : len == 2 ? s[0] != 0xc2 || last >= 0xa0
+         : len != 3 ? len > 0
+         : !memcmp(p, "\xe2\x80", 2) ? last < 0xa8 || last > 0xae
+         : !memcmp(p, "\xe2\x81", 2) ? last < 0xa6 || last > 0xa9
+         : memcmp(p, "\xef\xbf", 2) || last < 0xbe;
+    return len ? len : 1;
+}
+
+/* Append s as UTF-8 fit for one line of a terminal: a tab becomes a space, what
+ * is not fit to be shown U+FFFD. */
 static void txt_put_clean(struct buf *b, struct slice s)
 {
-    for (size_t i = 0; i < s.n; ) {
-        size_t n = txt_utf8(s.p + i, s.n - i);
-        uint8_t c = (uint8_t)s.p[i];
-        bool control = n == 1 ? c < 0x20 || c == 0x7f
-                              : n == 2 && c == 0xc2 &&
-                                (uint8_t)s.p[i + 1] < 0xa0;
-        if (c == '\t')
+    bool fit;
+    for (size_t i = 0, n; i < s.n; i += n) {
+        n = txt_shown(s.p + i, s.n - i, &fit);
+        if (s.p[i] == '\t')
             mem_put_byte(b, ' ');
-        else if (n == 0 || control)
-            mem_put(b, "\xef\xbf\xbd", 3);
-        else
+        else if (fit)
             mem_put(b, s.p + i, n);
-        i += n ? n : 1;
+        else
+            mem_put(b, "\xef\xbf\xbd", 3);
     }
 }
 
@@ -10264,6 +10278,7 @@ static struct anl_class *anl_classes(const struct view *v,
 struct anl_share {
     double share;                       /* 0 to 1; NAN: of nothing */
     double low, high;                   /* 95 %; NAN: no interval can be */
+    double n;                           /* its effective number of samples */
     struct view_sum sum;                /* what it is the share of */
 };
 
@@ -10289,19 +10304,19 @@ static void anl_wilson(double p, double n, double *low, double *high)
 static struct anl_share anl_share(const struct view_sum *part,
                                   const struct view_sum *all)
 {
-    struct anl_share s = { NAN, NAN, NAN, *part };
-    double n = view_effective(all), total = (double)all->value;
+    struct anl_share s = { NAN, NAN, NAN, view_effective(all), *part };
+    double total = (double)all->value;
     if (all->value <= 0)
         return s;
     double p = s.share = (double)part->value / total;
-    if (p < 0 || p > 1 || n <= 0)       /* a difference: no binomial */
+    if (p < 0 || p > 1 || s.n <= 0)     /* a difference: no binomial */
         return s;
     double rows = all->merged > 0 ? all->merged : all->squares;
     double spread = (1 - 2 * p) * part->squares + p * p * rows;
     spread *= rows > 0 ? all->squares / rows : 1;   /* unequal ones in a row */
     if (p > 0 && p < 1 && spread > 0)
-        n = fmin(n, p * (1 - p) * total * total / spread);
-    anl_wilson(p, n, &s.low, &s.high);
+        s.n = fmin(s.n, p * (1 - p) * total * total / spread);
+    anl_wilson(p, s.n, &s.low, &s.high);
     return s;
 }
 
@@ -11489,30 +11504,16 @@ static double anl_shares_differ(double p, double n, double q, double m)
     return error > 0 ? anl_tail(off / error) : 1;
 }
 
-/* The effective number of samples behind a share: what its interval says. */
-static double anl_share_n(const struct anl_share *s, const struct anl *a)
-{
-    double n = view_effective(&a->view.total);
-    double p = s->share, total = (double)a->view.total.value;
-    double spread = (1 - 2 * p) * s->sum.squares +
-                    p * p * a->view.total.squares;
-    if (p > 0 && p < 1 && spread > 0)
-        n = fmin(n, p * (1 - p) * total * total / spread);
-    return n;
-}
-
 /* Compare shares: the difference with Newcombe's interval, which is made of the
  * two Wilson ones, and the pooled test with a correction for whole samples. */
-static void anl_change_share(struct anl_change *c, const struct anl_share s[2],
-                             const struct anl_diff *d)
+static void anl_change_share(struct anl_change *c)
 {
-    const struct anl_share *a = &s[0], *b = &s[1];
-    double n = anl_share_n(a, d->base), m = anl_share_n(b, d->now);
+    const struct anl_share *a = &c->flat[0], *b = &c->flat[1];
     c->delta = b->share - a->share;
     c->low = c->delta - hypot(b->share - b->low, a->high - a->share);
     c->high = c->delta + hypot(b->high - b->share, a->share - a->low);
     c->p = isnan(a->low) || isnan(b->low) ? (double)NAN
-           : anl_shares_differ(a->share, n, b->share, m);
+           : anl_shares_differ(a->share, a->n, b->share, b->n);
 }
 
 /* Compare times of a call: their errors are those of the sums of weights. */
@@ -11614,7 +11615,7 @@ static void anl_diff_add(struct anl_diff *d, uint32_t now, uint32_t base)
     if (d->per_call)
         anl_change_call(c, d);
     else
-        anl_change_share(c, c->flat, d);
+        anl_change_share(c);
 }
 
 /* Pair the functions of both, those with a value of their own in one. */
@@ -11723,7 +11724,7 @@ static int anl_figure(struct anl_assert *t, struct slice name,
                       const struct re *re, const struct anl *a,
                       const struct anl *base, struct gp_why *why)
 {
-    struct anl_share s = { NAN, NAN, NAN, {0} }, was = s;
+    struct anl_share s = { NAN, NAN, NAN, 0, {0} }, was = s;
     bool delta = txt_equal(name, txt_slice("delta"));
     bool self = txt_equal(name, txt_slice("self"));
     t->value = t->low = t->high = NAN;
@@ -12044,9 +12045,11 @@ static const char *const svg_script[] = {
     "  return percent(Math.max(0, (mid - half) / den)) + ' to ' +",
     "    percent(Math.min(1, (mid + half) / den));",
     "}",
+    "/* A name in a sentence, whatever the direction of its letters. */",
+    "function say(f) { return '\\u2068' + f.name + '\\u2069: '; }",
     "function change(f) {",
     "  var d = 100 * (f.now - f.base);",
-    "  return f.name + ': now ' + percent(f.now) + ', ' +",
+    "  return say(f) + 'now ' + percent(f.now) + ', ' +",
     "    f.n.toLocaleString('en') + ' samples; base ' + percent(f.base) +",
     "    ', ' + f.was.toLocaleString('en') + ' samples; ' +",
     "    (d < 0 ? '' : '+') + d.toFixed(1) + ' points, ' +",
@@ -12055,11 +12058,11 @@ static const char *const svg_script[] = {
     "}",
     "function describe(f) {",
     "  if (differs && f === root)",
-    "    return f.name + ': ' + f.n.toLocaleString('en') + ' samples now, ' +",
+    "    return say(f) + f.n.toLocaleString('en') + ' samples now, ' +",
     "      f.was.toLocaleString('en') + ' before';",
     "  if (differs) return change(f);",
     "  var p = f.w / units;",
-    "  return f.name + ': ' + amount(f.w * value) + ', ' +",
+    "  return say(f) + amount(f.w * value) + ', ' +",
     "    f.n.toLocaleString('en') + ' samples, ' + percent(p) +",
     "    (kish > 0 && f !== root ? ' (95 %: ' + interval(p) + ')' : '') +",
     "    (zoom !== root ? ', ' + percent(f.w / zoom.w) + ' of the part shown'",
@@ -12243,7 +12246,7 @@ static const char *const svg_script[] = {
     "  press(g, act);",
     "  return g;",
     "}",
-    "var flip = button('Turn the picture over', 'Invert', function () {",
+    "var flip = button('Invert the picture', 'Invert', function () {",
     "  turn();",
     "  layout();",
     "  remember();",
@@ -12337,20 +12340,17 @@ static void svg_put_lines(struct buf *b, const char *const *line, size_t n)
 
 #define SVG_PUT_LINES(b, a) svg_put_lines(b, a, sizeof (a) / sizeof *(a))
 
-/* Append s as XML text or attribute: what XML cannot hold (control bytes,
- * U+FFFE and U+FFFF, bytes that are not UTF-8) becomes U+FFFD. */
+/* Append s as XML text or attribute: a tab becomes a space, what is not fit to
+ * be shown, which is all that XML cannot hold and more, U+FFFD. */
 static void svg_put_text(struct buf *b, struct slice s)
 {
-    for (size_t i = 0; i < s.n; ) {
-        size_t n = txt_utf8(s.p + i, s.n - i);
-        uint8_t c = (uint8_t)s.p[i];
-        bool never = n == 0 || (n == 1 && (c < 0x20 || c == 0x7f)) ||
-            (n == 2 && c == 0xc2 && (uint8_t)s.p[i + 1] < 0xa0) ||
-            (n == 3 && !memcmp(s.p + i, "\xef\xbf", 2) &&
-             (uint8_t)s.p[i + 2] >= 0xbe);
+    bool fit;
+    for (size_t i = 0, n; i < s.n; i += n) {
+        char c = s.p[i];
+        n = txt_shown(s.p + i, s.n - i, &fit);
         if (c == '\t')
             mem_put_byte(b, ' ');
-        else if (never)
+        else if (!fit)
             mem_put(b, "\xef\xbf\xbd", 3);
         else if (c == '&')
             txt_puts(b, "&amp;");
@@ -12362,7 +12362,6 @@ static void svg_put_text(struct buf *b, struct slice s)
             txt_puts(b, "&quot;");
         else
             mem_put(b, s.p + i, n);
-        i += n ? n : 1;
     }
 }
 

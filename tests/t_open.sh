@@ -73,15 +73,17 @@ print("planned", c["planned"], "ok", 110 < c["ok"] <= 131,
 }
 
 busy_client() {
-    local cpu hog
+    local cpu hogs=()
     need 'a client on a busy CPU' taskset || return
-    start_server -w 1000 -t 1 || return
+    start_server -w 0 -t 1 || return
     cpu=$(taskset -cp $$ | sed 's/.*[ ,-]//')
-    taskset -c "$cpu" sh -c 'while :; do :; done' &
-    hog=$!
-    check 'pinned beside a busy loop' 5 "$BIN" load --rate 2000 -d 2s -c 4 \
+    for _ in 1 2 3; do
+        taskset -c "$cpu" sh -c 'while :; do :; done' &
+        hogs+=($!)
+    done
+    check 'pinned beside busy loops' 5 "$BIN" load --rate 40000 -d 2s -c 4 \
         --cpus "$cpu" --strict -o "$T/busy.json" "127.0.0.1:$PORT"
-    kill $hog
+    kill "${hogs[@]}"
     limit 'the client is the limit' "$T/busy.json" client
     stop_server 'the server beside it ends with status 0'
 }

@@ -201,6 +201,9 @@ static void test_txt_utf8(void)
     txt_put_clean(&b, txt_slice("a\x1b[0m\xff\xc2\x85"));
     CHECK(unit_is(&b, "a\xef\xbf\xbd[0m\xef\xbf\xbd\xef\xbf\xbd"));
     mem_fini(&b);
+    txt_put_clean(&b, txt_slice("\u202e\u2028\u2066\uffff|\u2027\u202f\uff41"));
+    CHECK(unit_is(&b, "\ufffd\ufffd\ufffd\ufffd|\u2027\u202f\uff41"));
+    mem_fini(&b);
 }
 
 static void test_txt_for_people(void)

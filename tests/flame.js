@@ -1,0 +1,368 @@
+// Uses a flame graph in headless Chromium as a person would.
+//
+//   node flame.js MODULES CHROMIUM DIR use SVG FOLDED
+//   node flame.js MODULES CHROMIUM DIR names SVG HTML NAMES.json
+//   node flame.js MODULES CHROMIUM DIR page HTML
+//   node flame.js MODULES CHROMIUM DIR speedscope JSON FOLDED
+//
+// MODULES has puppeteer-core, axe-core and speedscope; DIR takes screenshots.
+// FOLDED are the same stacks as text, NAMES what must stand for the names that
+// hurt.  Prints "ok   name" or "FAIL name: why".
+'use strict';
+const fs = require('fs'), path = require('path'), url = require('url');
+const [MODULES, CHROMIUM, DIR, WHAT, ...FILES] = process.argv.slice(2);
+const WIDE = { width: 1280, height: 800 }, NARROW = { width: 390, height: 844 };
+let browser;
+
+function say(name, good, why) {
+  console.log(good ? 'ok   ' + name : 'FAIL ' + name + ': ' +
+    JSON.stringify(why === undefined ? good : why).slice(0, 300));
+}
+const text = file => fs.readFileSync(file, 'utf8');
+const address = file => url.pathToFileURL(path.resolve(file)).href;
+
+// A page that notes what it must not do: errors, dialogs, other addresses.
+async function open(file, size, scripts = true) {
+  const page = await browser.newPage();
+  page.wrong = [];
+  page.on('pageerror', e => page.wrong.push(e.message));
+  page.on('dialog', d => { page.wrong.push(d.message()); d.dismiss(); });
+  page.on('request', r => {
+    if (!/^(file|data|blob):/.test(r.url())) page.wrong.push(r.url());
+  });
+  await page.setJavaScriptEnabled(scripts);
+  await page.setViewport(size);
+  await page.goto(address(file));
+  return page;
+}
+
+// How many colours the page has on screen, and the share of the commonest.
+async function colours(page, name) {
+  const shot = await page.screenshot({ path: path.join(DIR, name + '.png') });
+  const blank = await browser.newPage();
+  const seen = await blank.evaluate(async data => {
+    const image = new Image();
+    image.src = 'data:image/png;base64,' + data;
+    await image.decode();
+    const c = new OffscreenCanvas(image.width, image.height).getContext('2d');
+    c.drawImage(image, 0, 0);
+    const p = new Uint32Array(
+      c.getImageData(0, 0, image.width, image.height).data.buffer);
+    const count = new Map();
+    p.forEach(x => count.set(x, (count.get(x) || 0) + 1));
+    const most = [...count].reduce((a, b) => b[1] > a[1] ? b : a);
+    return { n: count.size, most: most[1] / p.length,
+             light: (most[0] & 255) + (most[0] >> 8 & 255) };
+  }, Buffer.from(shot).toString('base64'));
+  await blank.close();
+  return seen;
+}
+
+async function accessible(page, state) {
+  await page.evaluate(text(path.join(MODULES, 'axe-core/axe.min.js')));
+  const found = await page.evaluate(() => axe.run(document));
+  say('axe-core has no violation, ' + state, found.passes.length > 10 &&
+    !found.violations.length, found.violations.map(v => [v.id,
+      v.nodes.length, v.nodes[0].html.slice(0, 80)]));
+}
+
+// What the drawing says of itself now.
+const state = page => page.evaluate(() => {
+  const box = e => { const b = e.getBoundingClientRect();
+    return { x: b.x, y: b.y, w: b.width, h: b.height }; };
+  const shown = [...document.querySelectorAll('#f path')]
+    .filter(e => getComputedStyle(e).display !== 'none');
+  return {
+    frames: shown.map(e => ({ ...box(e), name: e.frame && e.frame.name,
+      depth: +e.getAttribute('aria-level'), hit: e.classList.contains('h'),
+      off: getComputedStyle(e).visibility === 'hidden' ||
+           !!e.closest('g.x') })),
+    texts: [...document.querySelectorAll('#t text')].map(
+      e => ({ ...box(e), text: e.textContent })),
+    info: document.getElementById('i').textContent,
+    hash: location.hash, wide: innerWidth,
+    scroll: document.documentElement.scrollWidth,
+    legend: [...document.querySelectorAll('.l')].map(
+      e => ({ ...box(e), on: e.getAttribute('aria-checked') })),
+  };
+});
+const middle = b => [b.x + b.w / 2, b.y + b.h / 2];
+async function press(page, label) {
+  const b = await page.evaluate(l => {
+    const e = document.querySelector('[aria-label="' + l + '"]');
+    const r = e.getBoundingClientRect();
+    return { x: r.x, y: r.y, w: r.width, h: r.height };
+  }, label);
+  await page.mouse.click(...middle(b));
+}
+const type = (page, s) => page.keyboard.type(s);
+
+// The share of the stacks with a frame that matches, in percent.
+function folded(file, re) {
+  let all = 0, sum = 0;
+  for (const line of text(file).trim().split('\n')) {
+    const at = line.lastIndexOf(' '), n = +line.slice(at + 1);
+    all += n;
+    if (line.slice(0, at).split(';').some(f => re.test(f))) sum += n;
+  }
+  return 100 * sum / all;
+}
+
+async function mouse(page) {
+  const before = await state(page);
+  const f = before.frames.find(f => f.depth > 2 && f.w > 40 &&
+    f.w < before.wide * 0.6);
+  await page.mouse.move(...middle(f));
+  let s = await state(page);
+  say('pointing tells name, samples and interval', s.info.includes(f.name) &&
+    /[0-9] samples.*%.*95 %/.test(s.info), s.info);
+  await page.mouse.click(...middle(f));
+  s = await state(page);
+  const big = s.frames.find(g => g.depth === f.depth && g.name === f.name);
+  say('a click makes a frame as wide as the picture',
+    Math.abs(big.w - (s.wide - 20)) < 2, [f.w, big.w, s.wide]);
+  say('and tells the share of the part shown and of the whole',
+    /%.*100\.0 % of the part shown/.test(s.info), s.info);
+  say('the address has the zoom', /z=\d+,\d+/.test(s.hash), s.hash);
+  await press(page, 'Reset zoom');
+  s = await state(page);
+  say('the button shows everything again', s.frames.length ===
+    before.frames.length && !/z=/.test(s.hash), s.hash);
+}
+
+async function keys(page) {
+  await page.evaluate(() => document.getElementById('f').focus());
+  await page.keyboard.press('Home');
+  for (const k of ['ArrowUp', 'ArrowUp', 'ArrowUp'])
+    await page.keyboard.press(k);
+  let s = await state(page);
+  const at = await page.evaluate(() => document.getElementById(
+    document.getElementById('f').getAttribute('aria-activedescendant'))
+    .getAttribute('aria-level'));
+  say('arrows lead three frames up', at === '4', at);
+  const name = s.info.replace(/:.*/, '');
+  await page.keyboard.press('Enter');
+  s = await state(page);
+  say('Enter zooms', /z=3,/.test(s.hash) && s.info.startsWith(name), s.hash);
+  await page.keyboard.press('Escape');
+  s = await state(page);
+  say('Escape shows everything again', !/z=/.test(s.hash), s.hash);
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.down('Control');
+  await page.keyboard.press('f');
+  await page.keyboard.up('Control');
+  say('Ctrl-F leads to the search', await page.evaluate(
+    () => document.activeElement.tagName.toLowerCase()) === 'input');
+}
+
+async function search(page, stacks) {
+  const expression = 'a[bc]|main\\.|e+t';
+  await type(page, expression);
+  let s = await state(page);
+  const want = folded(stacks, new RegExp(expression, 'i'));
+  const got = parseFloat((s.info.match(/Matched: ([\d.]+) %/) || [])[1]);
+  say('a search counts each sample once', Math.abs(got - want) < 0.2,
+    [got, want, s.info]);
+  say('and marks frames', s.frames.some(f => f.hit) &&
+    s.frames.some(f => !f.hit));
+  say('the address has the search', s.hash.includes('s='), s.hash);
+  await page.keyboard.press('Escape');
+  await type(page, '(');
+  s = await state(page);
+  say('what is no expression is told', /Not a regular/.test(s.info), s.info);
+  await page.keyboard.press('Escape');
+}
+
+async function legend(page) {
+  let s = await state(page);
+  await page.mouse.click(...middle(s.legend[0]));
+  s = await state(page);
+  say('a click on the legend switches a category off',
+    s.legend[0].on === 'false' && s.frames.some(f => f.off) &&
+    /h=c\d+/.test(s.hash), [s.legend[0], s.hash]);
+  await page.evaluate(() => document.querySelector('.l').focus());
+  await page.keyboard.press('Space');
+  s = await state(page);
+  say('the space bar on again', s.legend[0].on === 'true' &&
+    !s.frames.some(f => f.off), s.legend[0]);
+}
+
+async function turned(page) {
+  const root = s => s.frames.find(f => f.depth === 1);
+  const a = await state(page);
+  await press(page, 'Invert the picture');
+  const b = await state(page);
+  say('inverted, the root is at the other end',
+    Math.abs(root(b).y - root(a).y) > 50 && /i=1/.test(b.hash), b.hash);
+  await press(page, 'Invert the picture');
+  const c = await state(page);
+  say('and back', root(c).y === root(a).y && !/i=1/.test(c.hash), c.hash);
+}
+
+// All that can be switched is in the address: another page shows the same.
+async function remembered(page, file) {
+  let s = await state(page);
+  const f = s.frames.find(f => f.depth === 3 && f.w > 60);
+  await page.mouse.click(...middle(f));
+  s = await state(page);
+  await page.mouse.click(...middle(s.legend[s.legend.length - 1]));
+  await press(page, 'Invert the picture');
+  await page.focus('input');
+  await type(page, 'ma');
+  const a = await state(page);
+  const other = await browser.newPage();
+  await other.setViewport(WIDE);
+  await other.goto(address(file) + a.hash);
+  const b = await state(other);
+  say('the address shows the same again', a.hash.split('&').length === 4 &&
+    JSON.stringify([a.frames, a.legend, a.texts]) ===
+    JSON.stringify([b.frames, b.legend, b.texts]), [a.hash, b.hash]);
+  await accessible(other, 'zoomed, searched, inverted, a category off');
+  await other.goto('about:blank');
+  await other.goto(address(file) + '#z=99,1e99&s=%E0%A4%A&h=c77,"]&i=&q');
+  const c = await state(other);
+  say('an address of nonsense shows everything', c.frames.length > 5);
+  await other.close();
+}
+
+async function sizes(page, file) {
+  for (const size of [NARROW, { width: 2000, height: 900 }, WIDE]) {
+    await page.setViewport(size);
+    await new Promise(r => setTimeout(r, 100));
+    const s = await state(page), root = s.frames.find(f => f.depth === 1);
+    const off = [...s.legend, ...s.texts].filter(
+      b => b.x < 0 || b.x + b.w > s.wide + 1);
+    say('a window of ' + size.width, Math.abs(root.w - (s.wide - 20)) < 2 &&
+      s.scroll <= s.wide && !off.length, [root, s.scroll, off.slice(0, 2)]);
+    const over = s.texts.filter(t => !s.frames.some(f => Math.abs(
+      f.y + f.h / 2 - t.y - t.h / 2) < f.h / 2 && t.x >= f.x - 1 &&
+      t.x + t.w <= f.x + f.w + 2));
+    say('its names stay in their frames, ' + size.width, !over.length, over);
+    if (size === NARROW) await accessible(page, 'narrow');
+  }
+  const narrow = await open(file, NARROW);
+  await colours(narrow, path.basename(file) + '-narrow');
+  await narrow.close();
+}
+
+// Dark, printed, without scripts, in an image tag.
+async function pictures(page, file) {
+  const name = path.basename(file), light = await colours(page, name);
+  say('the picture has colours', light.n > 8 && light.most < 0.97, light);
+  await page.emulateMediaFeatures([
+    { name: 'prefers-color-scheme', value: 'dark' }]);
+  const dark = await colours(page, name + '-dark');
+  say('dark where that is preferred', dark.n > 8 && dark.light < 120 &&
+    light.light > 400, [light, dark]);
+  await accessible(page, 'dark');
+  await page.emulateMediaFeatures([]);
+  const pdf = await page.pdf();
+  say('prints', pdf.length > 5000, pdf.length);
+  const still = await open(file, WIDE, false);
+  const plain = await colours(still, name + '-still');
+  say('a picture without scripts', plain.n > 8 && plain.most < 0.97, plain);
+  await still.close();
+  const html = path.join(DIR, 'image.html');
+  fs.writeFileSync(html, '<!doctype html><img alt="" style="width:100%" src="' +
+    address(file) + '">');
+  const image = await open(html, WIDE);
+  const inside = await colours(image, name + '-image');
+  say('a picture in an image tag', inside.n > 8 && inside.most < 0.97, inside);
+  await image.close();
+}
+
+async function use(file, stacks) {
+  const page = await open(file, WIDE);
+  await accessible(page, 'as it opens');
+  await pictures(page, file);
+  await mouse(page);
+  await keys(page);
+  await search(page, stacks);
+  await legend(page);
+  await turned(page);
+  await sizes(page, file);
+  await remembered(page, file);
+  say('no error, no dialog, nothing loaded', !page.wrong.length, page.wrong);
+}
+
+// Each name is the text of a frame, and none of them has run.
+async function names(svg, html, list) {
+  const want = JSON.parse(text(list));
+  for (const file of [svg, html]) {
+    const kind = path.extname(file), page = await open(file, WIDE);
+    const seen = await page.evaluate(() => ({
+      hurt: window.hurt,
+      labels: [...document.querySelectorAll('#f path')].map(
+        e => e.getAttribute('aria-label')),
+      text: document.documentElement.textContent,
+      handlers: [...document.querySelectorAll('*')].filter(e =>
+        [...e.attributes].some(a => /^on/.test(a.name) ||
+          /^\s*javascript:/.test(a.value))).map(e => e.outerHTML),
+    }));
+    const missing = want.filter(n => !seen.text.includes(n) ||
+      !seen.labels.some(l => l.includes('\u2068' + n + '\u2069')));
+    say('each name is on the page, ' + kind, !missing.length, missing);
+    for (let i = 0; i < 30; i++) {
+      await page.mouse.move(30 + i * 40, 200 + i * 3);
+      await page.mouse.click(30 + i * 40, 120);
+    }
+    say('no name has run, ' + kind, seen.hurt === undefined &&
+      !seen.handlers.length && !page.wrong.length &&
+      await page.evaluate(() => window.hurt) === undefined,
+      [seen.hurt, seen.handlers, page.wrong]);
+    await colours(page, 'hurt' + kind);
+    await page.close();
+  }
+}
+
+async function report(file) {
+  const page = await open(file, WIDE);
+  await accessible(page, 'report');
+  await colours(page, 'report');
+  await page.setViewport(NARROW);
+  await accessible(page, 'report, narrow');
+  await colours(page, 'report-narrow');
+  say('report: no error, nothing loaded', !page.wrong.length, page.wrong);
+}
+
+// speedscope itself imports it: it shows the heaviest function and the total.
+async function speedscope(file, stacks) {
+  const page = await open(
+    path.join(MODULES, 'speedscope/dist/release/index.html'), WIDE);
+  await page.waitForFunction(() => window.speedscope);
+  await page.evaluate((name, data) => {
+    speedscope.loadFileFromBase64(name, data);
+  }, path.basename(file), Buffer.from(text(file)).toString('base64'));
+  await page.waitForFunction(() => document.querySelectorAll('canvas').length &&
+    !/Drag and drop/.test(document.body.textContent), { timeout: 20000 });
+  await page.keyboard.press('3');              // its table of functions
+  await page.waitForFunction(() => /Self/.test(document.body.textContent) &&
+    document.querySelectorAll('td').length > 4, { timeout: 20000 });
+  const body = await page.evaluate(() => document.body.textContent);
+  const first = text(stacks).trim().split('\n').map(l => {
+    const at = l.lastIndexOf(' ');
+    return [l.slice(0, at).split(';').pop(), +l.slice(at + 1)];
+  });
+  const sum = new Map();
+  first.forEach(([k, v]) => sum.set(k, (sum.get(k) || 0) + v));
+  const top = [...sum].reduce((a, b) => b[1] > a[1] ? b : a);
+  say('speedscope imports it and names ' + top[0], body.includes(top[0]),
+    body.slice(0, 200));
+  say('speedscope has no error', !page.wrong.length, page.wrong);
+}
+
+async function main() {
+  const { default: puppeteer } = await import(
+    address(path.join(MODULES, 'puppeteer-core/lib/esm/puppeteer/') +
+            'puppeteer-core.js'));
+  browser = await puppeteer.launch({ executablePath: CHROMIUM, headless: true,
+    userDataDir: path.join(DIR, 'user'), args: ['--no-sandbox',
+      '--disable-gpu', '--disable-background-networking', '--disable-sync'] });
+  try {
+    await { use, names, page: report, speedscope }[WHAT](...FILES);
+  } finally {
+    await browser.close();
+  }
+}
+
+main().catch(e => { console.log('FAIL ' + WHAT + ': ' + e.stack); });

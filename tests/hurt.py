@@ -1,0 +1,151 @@
+#!/usr/bin/python3
+"""Names that hurt whoever prints them without thought.
+
+  hurt.py make FILE          a profile whose functions, files, modules and labels
+                             are called so; protoc encodes it
+  hurt.py names FILE         their names as JSON, as they must be shown
+  hurt.py check FORMAT FILE  is the report right, in this format?  Prints
+                             "ok name" or "FAIL name: why"
+"""
+import html.parser
+import json
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as xml
+
+# Protocol buffers' text has no bytes that are not UTF-8: put in afterwards, of
+# the same length.
+NOT_UTF8, INSTEAD = b'bad\xff\xfe\xc0\x80utf8', 'bad~~~~utf8'
+NAMES = [
+    '<script>window.hurt=1</script>', '</script><script>window.hurt=2</script>',
+    ']]><script>window.hurt=3</script>', '--><b onload=window.hurt=4>',
+    '"><img src=x onerror="window.hurt=5">', "' onmouseover='window.hurt=6",
+    'javascript:window.hurt=7', '</svg></style></title><svg onload=hurt=8>',
+    '&lt;&amp;&#60;&nosuch;', 'quote " and \' and ` and \\ and \\n',
+    'esc\x1b[31mred\x07\x01\x7f\x9b', 'two\nlines\r\nand\ttab',
+    '\u0645\u0631\u062d\u0628\u0627::\u0639\u0627\u0644\u0645',
+    'turned\u202eround\u2066', 'line\u2028end\u2029s', 'emoji \U0001f525 \ufeff',
+    'semi;colon;name', '%s%n%1000000d', '$(touch hurt) `touch hurt`',
+    '{"json": [null]}', '#frag?query=1&x=<y>', '=cmd|\'/C calc\'!A1',
+    'x' * 10000, '\u4e2d' * 3000, INSTEAD,
+]
+FIT = '\ufffd'
+
+
+def shown(name):
+    """What must stand for a name wherever a person reads it."""
+    name = name.replace(INSTEAD, 'bad' + 4 * FIT + 'utf8').replace('\t', ' ')
+    return re.sub('[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]', FIT, name)
+
+
+def quoted(s):
+    return '"%s"' % ''.join('\\%03o' % b for b in s.encode('utf-8'))
+
+
+def make(path):
+    out = ['string_table: ""']
+    for s in ['cpu', 'nanoseconds', 'main', *NAMES]:
+        out.append('string_table: ' + quoted(s))
+    out.append('sample_type { type: 1 unit: 2 } period_type { type: 1 unit: 2 }'
+               'period: 1000000 default_sample_type: 1')
+    out.append('mapping { id: 1 filename: 3 } function { id: 1 name: 3 } '
+               'location { id: 1 mapping_id: 1 line { function_id: 1 } }')
+    for i in range(len(NAMES)):
+        n, s = i + 2, i + 4
+        out.append(
+            'mapping { id: %d memory_start: %d memory_limit: %d filename: %d } '
+            'function { id: %d name: %d filename: %d } location { id: %d '
+            'mapping_id: %d line { function_id: %d line: 7 } } sample { '
+            'location_id: [%d, 1] value: 40000000 label { key: %d str: %d } }'
+            % (n, n << 20, (n << 20) + 4096, s, n, s, s, n, n, n, n, s, s))
+    encoded = subprocess.run(
+        ['protoc', '-Iproto', '--encode=perftools.profiles.Profile',
+         'profile.proto'], input='\n'.join(out).encode(), check=True,
+        stdout=subprocess.PIPE).stdout
+    with open(path, 'wb') as f:
+        f.write(encoded.replace(INSTEAD.encode(), NOT_UTF8))
+
+
+def say(name, good, why=''):
+    print('ok   ' + name if good else 'FAIL %s: %s' % (name, str(why)[:300]))
+
+
+class Page(html.parser.HTMLParser):
+    """The text of a page, its tags and attributes."""
+    def __init__(self):
+        super().__init__(convert_charrefs=True)
+        self.text, self.tags, self.names = '', set(), set()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        self.names |= {k for k, _ in attrs}
+
+    def handle_data(self, data):
+        self.text += data + '\n'
+
+
+def check_html(text, wanted):
+    page = Page()
+    page.feed(text)
+    say('html, each name', all(n in page.text for n in wanted),
+        [n for n in wanted if n not in page.text][:2])
+    say('html, no image', not page.tags & {'img', 'b', 'iframe', 'object'},
+        page.tags)
+    say('html, no event attributes',
+        not [n for n in page.names if n.startswith('on')], page.names)
+    say('html, one script', text.count('<script') == 1, text.count('<script'))
+
+
+def check_svg(text, wanted):
+    root = xml.fromstring(text)
+    names = next(e for e in root.iter() if e.get('id') == 'n').text.split('\n')
+    say('svg, each name', set(wanted) <= set(names), set(wanted) - set(names))
+    say('svg, one script', sum('script' in e.tag for e in root.iter()) == 1)
+    say('svg, no event attributes', not [
+        k for e in root.iter() for k in e.attrib if k.startswith('on')])
+
+
+def check_json(text, wanted):
+    names = {f['name'] for f in json.loads(text)['functions']}
+    mended = {n.replace(INSTEAD, 'bad' + 4 * FIT + 'utf8') for n in NAMES}
+    say('json, each name as it was', mended <= names, mended - names)
+
+
+def check_speedscope(text, wanted):
+    names = {f['name'] for f in json.loads(text)['shared']['frames']}
+    mended = {n.replace(INSTEAD, 'bad' + 4 * FIT + 'utf8') for n in NAMES}
+    say('speedscope, each name as it was', mended <= names, mended - names)
+
+
+def check_folded(text, wanted):
+    lines = text.rstrip('\n').split('\n')
+    say('folded, a line each', len(lines) == len(NAMES), len(lines))
+    say('folded, two frames a line', all(
+        re.fullmatch(r'main;[^;]+ 40000000', n) for n in lines), lines[:2])
+
+
+def check_text(text, wanted):
+    bad = re.search('[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]',
+                    text)
+    say('text, nothing that a terminal obeys', not bad, bad)
+    say('text, names', sum(n[:20] in text for n in wanted) > len(wanted) // 2)
+
+
+def main():
+    what, path = sys.argv[1], sys.argv[-1]
+    if what == 'make':
+        make(path)
+    elif what == 'names':
+        with open(path, 'w', encoding='utf-8') as f:
+            json.dump([shown(n) for n in NAMES], f)
+    else:
+        kind = sys.argv[2]
+        with open(path, encoding='utf-8', newline='') as f:   # or it raises
+            text = f.read()
+        check = {'html': check_html, 'svg': check_svg, 'json': check_json,
+                 'speedscope': check_speedscope, 'folded': check_folded}
+        check.get(kind, check_text)(text, [shown(n) for n in NAMES])
+
+
+main()
