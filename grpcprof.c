@@ -25014,8 +25014,7 @@ struct out_column {
 struct out_doc {
     struct buf *b;                      /* borrowed */
     bool md, html, color;
-    const char *block;                  /* html: the element that is open, or
-                                         * NULL */
+    const char *const *block;           /* html: what is open, or NULL */
     const struct out_column *column;    /* of the table that is open */
     size_t ncolumns, at;                /* at: the next cell */
     struct buf cell;                    /* owned */
@@ -25062,19 +25061,24 @@ static void out_page_lines(struct buf *b, struct slice text)
     }
 }
 
-/* In HTML, make element (NULL: none) the one that is open. */
-static void out_block(struct out_doc *d, const char *element)
+/* What opens and closes a block of HTML; what may be too wide can be scrolled,
+ * by keys too. */
+static const char *const out_ul[] = { "<ul>", "</ul>" };
+static const char *const out_dl[] = { "<dl>", "</dl>" };
+static const char *const out_tbl[] = {
+    "<div class=\"s\" tabindex=\"0\"><table>", "</table></div>" };
+
+/* In HTML, make block (NULL: none) the one that is open. */
+static void out_block(struct out_doc *d, const char *const *block)
 {
-    if (!d->html || d->block == element)
+    if (!d->html || d->block == block)
         return;
     if (d->block)
-        txt_putf(d->b, "</%s>\n", d->block);
-    if (element)
-        txt_putf(d->b, "<%s>\n", element);
-    d->block = element;
+        txt_putf(d->b, "%s\n", d->block[1]);
+    if (block)
+        txt_putf(d->b, "%s\n", block[0]);
+    d->block = block;
 }
-
-static const char out_ul[] = "ul", out_dl[] = "dl", out_tbl[] = "table";
 
 /* Open a part of the report. */
 static void out_heading(struct out_doc *d, const char *text)
@@ -25152,7 +25156,7 @@ static void out_code(struct out_doc *d, const char *text)
 {
     if (d->html) {
         out_block(d, NULL);
-        txt_puts(d->b, "<pre>");
+        txt_puts(d->b, "<pre tabindex=\"0\">");
         out_page_lines(d->b, txt_slice(text));
         txt_puts(d->b, "</pre>\n");
         return;
@@ -25969,13 +25973,13 @@ static const char *const out_report_style[] = {
     "body{font:15px/1.5 system-ui,sans-serif;margin:1rem auto;padding:0 1rem;",
     "max-width:78rem;color:#1b1b1b;background:#fff}",
     "h1{font-size:1.35rem}h2{font-size:1.1rem;margin-top:2rem}",
-    "table{border-collapse:collapse;display:block;overflow-x:auto}",
+    "table{border-collapse:collapse}.s,pre{overflow-x:auto}",
     "th,td{padding:.2rem .7rem;text-align:right;white-space:nowrap;",
     "font-variant-numeric:tabular-nums}th{border-bottom:1px solid #888}",
     ".l{text-align:left}tr:nth-child(even) td{background:#f4f5f7}",
     "dl{display:grid;grid-template-columns:12rem 1fr;gap:.15rem .8rem}",
     "dt{font-weight:600}dd{margin:0;grid-column:2;overflow-wrap:anywhere}",
-    "pre{background:#f4f5f7;padding:.6rem;overflow-x:auto}",
+    "pre{background:#f4f5f7;padding:.6rem}",
     "svg{max-width:100%}li,p,h1{overflow-wrap:anywhere}",
     "@media(max-width:40rem){dl{grid-template-columns:1fr}dd{grid-column:1}}",
     "@media(prefers-color-scheme:dark){body{color:#eee;background:#1c1d20}",
@@ -28522,7 +28526,8 @@ static void out_page_latency(struct buf *b, const struct load_report *t)
     const char *name[OUT_TIMES];
     const struct hdr *h[OUT_TIMES];
     size_t n = out_load_times(t, name, h);
-    txt_puts(b, "<h2>Latency</h2>\n<div class=\"scroll\"><table><tr><th></th>");
+    txt_puts(b, "<h2>Latency</h2>\n<div class=\"scroll\" tabindex=\"0\">"
+             "<table><tr><th></th>");
     for (size_t k = 0; k < t->npercent; k++)
         txt_putf(b, "<th>p%.10g</th>", t->percent[k]);
     txt_puts(b, "<th>max</th><th>mean</th></tr>\n");

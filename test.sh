@@ -127,8 +127,10 @@ shopt -s extglob
 # ---- tools ----
 
 find_chromium() {
-    for CHROMIUM in chromium chromium-browser google-chrome; do
-        timeout 20 "$CHROMIUM" --version >/dev/null 2>&1 && return
+    local c
+    for c in chromium chromium-browser google-chrome; do
+        CHROMIUM=$(command -v $c) &&
+            timeout 20 "$CHROMIUM" --version >/dev/null 2>&1 && return
     done
     return 1
 }

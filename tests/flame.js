@@ -1,6 +1,7 @@
 // Uses a flame graph in headless Chromium as a person would.
 //
 //   node flame.js MODULES CHROMIUM DIR use SVG FOLDED
+//   node flame.js MODULES CHROMIUM DIR differs SVG
 //   node flame.js MODULES CHROMIUM DIR names SVG HTML NAMES.json
 //   node flame.js MODULES CHROMIUM DIR page HTML
 //   node flame.js MODULES CHROMIUM DIR speedscope JSON FOLDED
@@ -70,10 +71,10 @@ async function accessible(page, state) {
 const state = page => page.evaluate(() => {
   const box = e => { const b = e.getBoundingClientRect();
     return { x: b.x, y: b.y, w: b.width, h: b.height }; };
-  const shown = [...document.querySelectorAll('#f path')]
-    .filter(e => getComputedStyle(e).display !== 'none');
   return {
-    frames: shown.map(e => ({ ...box(e), name: e.frame && e.frame.name,
+    frames: [...document.querySelectorAll('#f path')].map((e, i) => [e, i])
+      .filter(([e]) => getComputedStyle(e).display !== 'none')
+      .map(([e, i]) => ({ ...box(e), i, name: e.frame && e.frame.name,
       depth: +e.getAttribute('aria-level'), hit: e.classList.contains('h'),
       off: getComputedStyle(e).visibility === 'hidden' ||
            !!e.closest('g.x') })),
@@ -86,15 +87,18 @@ const state = page => page.evaluate(() => {
       e => ({ ...box(e), on: e.getAttribute('aria-checked') })),
   };
 });
-const middle = b => [b.x + b.w / 2, b.y + b.h / 2];
-async function press(page, label) {
-  const b = await page.evaluate(l => {
-    const e = document.querySelector('[aria-label="' + l + '"]');
-    const r = e.getBoundingClientRect();
-    return { x: r.x, y: r.y, w: r.width, h: r.height };
-  }, label);
-  await page.mouse.click(...middle(b));
+// Move to element i of those that selector finds, and perhaps click.
+async function point(page, selector, i, click) {
+  const at = await page.evaluate((selector, i) => {
+    const e = document.querySelectorAll(selector)[i];
+    e.scrollIntoView({ block: 'center' });
+    const b = e.getBoundingClientRect();
+    return [b.x + b.width / 2, b.y + b.height / 2];
+  }, selector, i);
+  await (click ? page.mouse.click(...at) : page.mouse.move(...at));
 }
+const press = (page, label) =>
+  point(page, '[aria-label="' + label + '"]', 0, true);
 const type = (page, s) => page.keyboard.type(s);
 
 // The share of the stacks with a frame that matches, in percent.
@@ -112,11 +116,11 @@ async function mouse(page) {
   const before = await state(page);
   const f = before.frames.find(f => f.depth > 2 && f.w > 40 &&
     f.w < before.wide * 0.6);
-  await page.mouse.move(...middle(f));
+  await point(page, '#f path', f.i);
   let s = await state(page);
   say('pointing tells name, samples and interval', s.info.includes(f.name) &&
     /[0-9] samples.*%.*95 %/.test(s.info), s.info);
-  await page.mouse.click(...middle(f));
+  await point(page, '#f path', f.i, true);
   s = await state(page);
   const big = s.frames.find(g => g.depth === f.depth && g.name === f.name);
   say('a click makes a frame as wide as the picture',
@@ -175,7 +179,7 @@ async function search(page, stacks) {
 
 async function legend(page) {
   let s = await state(page);
-  await page.mouse.click(...middle(s.legend[0]));
+  await point(page, '.l', 0, true);
   s = await state(page);
   say('a click on the legend switches a category off',
     s.legend[0].on === 'false' && s.frames.some(f => f.off) &&
@@ -203,12 +207,13 @@ async function turned(page) {
 async function remembered(page, file) {
   let s = await state(page);
   const f = s.frames.find(f => f.depth === 3 && f.w > 60);
-  await page.mouse.click(...middle(f));
+  await point(page, '#f path', f.i, true);
   s = await state(page);
-  await page.mouse.click(...middle(s.legend[s.legend.length - 1]));
+  await point(page, '.l', s.legend.length - 1, true);
   await press(page, 'Invert the picture');
   await page.focus('input');
   await type(page, 'ma');
+  await page.evaluate(() => scrollTo(0, 0));
   const a = await state(page);
   const other = await browser.newPage();
   await other.setViewport(WIDE);
@@ -285,6 +290,26 @@ async function use(file, stacks) {
   say('no error, no dialog, nothing loaded', !page.wrong.length, page.wrong);
 }
 
+// A differential graph: it tells both sides, and what is significant.
+async function differs(file) {
+  const page = await open(file, WIDE), s = await state(page);
+  await accessible(page, 'of two profiles');
+  const f = s.frames.find(f => f.depth > 2 && f.w > 40);
+  await point(page, '#f path', f.i);
+  const info = (await state(page)).info;
+  say('pointing tells now, before and the difference',
+    /now [\d.]+ %, [\d,]+ samples; base .*[-+][\d.]+ points, /.test(info), info);
+  const kinds = await page.evaluate(() => [...document.querySelectorAll('.l')]
+    .map(e => e.textContent.trim()));
+  say('its legend', kinds.includes('no significant change') &&
+    kinds.includes('larger share') && kinds.includes('smaller share'), kinds);
+  await pictures(page, file);
+  await legend(page);
+  await turned(page);
+  await sizes(page, file);
+  say('no error, nothing loaded', !page.wrong.length, page.wrong);
+}
+
 // Each name is the text of a frame, and none of them has run.
 async function names(svg, html, list) {
   const want = JSON.parse(text(list));
@@ -325,16 +350,20 @@ async function report(file) {
   say('report: no error, nothing loaded', !page.wrong.length, page.wrong);
 }
 
-// speedscope itself imports it: it shows the heaviest function and the total.
+// speedscope itself imports it, the way its own command hands it a file: it
+// names the heaviest function in its table.
 async function speedscope(file, stacks) {
-  const page = await open(
-    path.join(MODULES, 'speedscope/dist/release/index.html'), WIDE);
-  await page.waitForFunction(() => window.speedscope);
-  await page.evaluate((name, data) => {
-    speedscope.loadFileFromBase64(name, data);
-  }, path.basename(file), Buffer.from(text(file)).toString('base64'));
-  await page.waitForFunction(() => document.querySelectorAll('canvas').length &&
-    !/Drag and drop/.test(document.body.textContent), { timeout: 20000 });
+  const script = path.resolve(DIR, 'speedscope.js');
+  fs.writeFileSync(script, 'speedscope.loadFileFromBase64(' +
+    JSON.stringify([path.basename(file),
+      Buffer.from(text(file)).toString('base64')]).slice(1, -1) + ')');
+  const page = await browser.newPage();
+  page.wrong = [];
+  page.on('pageerror', e => page.wrong.push(e.message));
+  await page.setViewport(WIDE);
+  await page.goto(address(path.join(MODULES,
+    'speedscope/dist/release/index.html')) + '#localProfilePath=' + script);
+  await page.waitForSelector('canvas', { timeout: 20000 });
   await page.keyboard.press('3');              // its table of functions
   await page.waitForFunction(() => /Self/.test(document.body.textContent) &&
     document.querySelectorAll('td').length > 4, { timeout: 20000 });
@@ -359,7 +388,7 @@ async function main() {
     userDataDir: path.join(DIR, 'user'), args: ['--no-sandbox',
       '--disable-gpu', '--disable-background-networking', '--disable-sync'] });
   try {
-    await { use, names, page: report, speedscope }[WHAT](...FILES);
+    await { use, differs, names, page: report, speedscope }[WHAT](...FILES);
   } finally {
     await browser.close();
   }

@@ -96,11 +96,6 @@ drawn() {
     has 'the SVG names svc_work' "$1" svc_work
     need 'xmllint reads the SVG' xmllint &&
         check 'xmllint reads the SVG' 0 xmllint --noout --nonet "$1"
-    [ -z "$SUFFIX" ] || return
-    need 'Chromium draws the SVG' chromium || return
-    mkdir -p "$T/browser"
-    LIMIT=200 tally 'Chromium draws the SVG' "$PY" tests/flame.py "$CHROMIUM" \
-        "$1" "$T/browser" svc_work
 }
 
 whole_window() {

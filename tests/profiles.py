@@ -1,14 +1,17 @@
 #!/usr/bin/python3
-"""Names that hurt whoever prints them without thought.
+"""Profiles for the tests, encoded by protoc, and names that hurt.
 
-  hurt.py make FILE          a profile whose functions, files, modules and labels
-                             are called so; protoc encodes it
-  hurt.py names FILE         their names as JSON, as they must be shown
-  hurt.py check FORMAT FILE  is the report right, in this format?  Prints
-                             "ok name" or "FAIL name: why"
+  profiles.py tree SEED FILE     2,000 samples of a program with many functions
+                                 of all kinds, deep in each other
+  profiles.py hurt FILE          functions, files, modules and labels whose names
+                                 hurt whoever prints them without thought
+  profiles.py names FILE         those names as JSON, as they must be shown
+  profiles.py check FORMAT FILE  is the report of "hurt" right, in this format?
+                                 Prints "ok name" or "FAIL name: why"
 """
 import html.parser
 import json
+import random
 import re
 import subprocess
 import sys
@@ -43,7 +46,16 @@ def quoted(s):
     return '"%s"' % ''.join('\\%03o' % b for b in s.encode('utf-8'))
 
 
-def make(path):
+def encode(lines, path):
+    encoded = subprocess.run(
+        ['protoc', '-Iproto', '--encode=perftools.profiles.Profile',
+         'profile.proto'], input='\n'.join(lines).encode(), check=True,
+        stdout=subprocess.PIPE).stdout
+    with open(path, 'wb') as f:
+        f.write(encoded.replace(INSTEAD.encode(), NOT_UTF8))
+
+
+def make_hurt(path):
     out = ['string_table: ""']
     for s in ['cpu', 'nanoseconds', 'main', *NAMES]:
         out.append('string_table: ' + quoted(s))
@@ -59,12 +71,44 @@ def make(path):
             'mapping_id: %d line { function_id: %d line: 7 } } sample { '
             'location_id: [%d, 1] value: 40000000 label { key: %d str: %d } }'
             % (n, n << 20, (n << 20) + 4096, s, n, s, s, n, n, n, n, s, s))
-    encoded = subprocess.run(
-        ['protoc', '-Iproto', '--encode=perftools.profiles.Profile',
-         'profile.proto'], input='\n'.join(out).encode(), check=True,
-        stdout=subprocess.PIPE).stdout
-    with open(path, 'wb') as f:
-        f.write(encoded.replace(INSTEAD.encode(), NOT_UTF8))
+    encode(out, path)
+
+
+# Functions by what calls them: leaves of each category, and those between.
+LEAVES = ['send', 'epoll_wait', 'malloc', 'nghttp2_session_mem_recv', 'inflate',
+          'pthread_mutex_lock', 'memcpy', 'runtime.mallocgc', 'SSL_read',
+          'google::protobuf::internal::WireFormat::Serialize(int, char const*)']
+MIDDLE = ['main.(*Table).Insert', 'std::vector<int>::push_back', 'handle_call',
+          'net_loop', 'encode_record', 'app::cache::<impl Lookup>::get',
+          'parse', 'a_function_with_quite_a_long_name_indeed', 'visit', 'sort']
+
+
+def make_tree(seed, path):
+    at, strings = random.Random(seed), ['', 'samples', 'count', 'cpu',
+                                        'nanoseconds', '/opt/app/server', 'k']
+    out = ['sample_type { type: 1 unit: 2 } sample_type { type: 3 unit: 4 } '
+           'period_type { type: 3 unit: 4 } period: 1000000 mapping { id: 1 '
+           'memory_start: 4096 memory_limit: 99999999 filename: 5 }'
+           'duration_nanos: 4000000000']
+    names = ['main', 'serve'] + MIDDLE + LEAVES
+    for i, name in enumerate(names, 1):
+        out.append('function { id: %d name: %d system_name: %d } location { id: '
+                   '%d mapping_id: 1 address: %d line { function_id: %d line: '
+                   '%d } }' % (i, len(strings), len(strings), i, 4096 + 16 * i,
+                               i, i))
+        strings.append(name)
+    left = 2000
+    while left > 0:
+        n = min(left, int(at.paretovariate(1)))
+        left -= n
+        depth = at.randrange(0, 18)
+        stack = [1, 2] + [3 + int(len(MIDDLE) * at.random() ** 2)
+                          for _ in range(depth)]
+        if at.random() < 0.7:
+            stack.append(3 + len(MIDDLE) + at.randrange(len(LEAVES)))
+        out.append('sample { location_id: [%s] value: [%d, %d] }' % (
+            ', '.join(map(str, reversed(stack))), n, n * 1000000))
+    encode(['string_table: ' + quoted(s) for s in strings] + out, path)
 
 
 def say(name, good, why=''):
@@ -125,17 +169,27 @@ def check_folded(text, wanted):
         re.fullmatch(r'main;[^;]+ 40000000', n) for n in lines), lines[:2])
 
 
+def check_md(text, wanted):
+    bad = re.search(r'(?<!\\)<|(?<!\\)\]\(', text)
+    say('md, no markup', not bad, bad and text[bad.start() - 20:bad.end() + 20])
+    rows = [len(re.findall(r'(?<!\\)\|', n)) for n in text.split('\n')
+            if n.startswith('|')]
+    say('md, tables keep their columns', rows and set(rows) <= {6, 7}, rows)
+
+
 def check_text(text, wanted):
-    bad = re.search('[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]',
+    bad = re.search('[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]',
                     text)
-    say('text, nothing that a terminal obeys', not bad, bad)
-    say('text, names', sum(n[:20] in text for n in wanted) > len(wanted) // 2)
+    say('nothing that a terminal obeys', not bad, bad)
+    say('names', sum(n[:20] in text for n in wanted) > len(wanted) // 2)
 
 
 def main():
     what, path = sys.argv[1], sys.argv[-1]
-    if what == 'make':
-        make(path)
+    if what == 'hurt':
+        make_hurt(path)
+    elif what == 'tree':
+        make_tree(int(sys.argv[2]), path)
     elif what == 'names':
         with open(path, 'w', encoding='utf-8') as f:
             json.dump([shown(n) for n in NAMES], f)
@@ -144,7 +198,8 @@ def main():
         with open(path, encoding='utf-8', newline='') as f:   # or it raises
             text = f.read()
         check = {'html': check_html, 'svg': check_svg, 'json': check_json,
-                 'speedscope': check_speedscope, 'folded': check_folded}
+                 'speedscope': check_speedscope, 'folded': check_folded,
+                 'md': check_md}
         check.get(kind, check_text)(text, [shown(n) for n in NAMES])
 
 
