@@ -40,6 +40,12 @@ test: ## run the tests; T=NAME runs those whose name has NAME in it
 	@sh tests/setup.sh test || echo 'going on without: some checks will SKIP'
 	@CC='$(CC)' bash test.sh '$(T)'
 
+PROFILES = $(wildcard ../shared/profiles/*)
+same: grpcprof ## beside pprof, view by view, on PROFILES='FILE...'
+	@[ -n '$(PROFILES)' ] || echo 'no PROFILES: nothing to compare'
+	@[ -z '$(PROFILES)' ] || /usr/bin/python3 tests/same.py ./grpcprof \
+	  "$$(sh tests/tool.sh pprof)" $(filter-out %.md,$(PROFILES))
+
 SOAK = grpcprof $(addprefix .build/,grpcprof-asan grpcprof-tsan churn.so)
 soak: $(SOAK) ## ten minutes of load, profile and report, ASan, TSan
 	@bash tests/soak.sh
@@ -158,5 +164,5 @@ NGHTTP2_H = $(wildcard /usr/include/nghttp2/nghttp2ver.h)
 	  echo '$(CC) $(FLAGS) $(LDFLAGS)' >$@
 FORCE:
 
-.PHONY: all demo test soak bench bench-load bench-serve asan tsan install uninstall clean \
+.PHONY: all demo test same soak bench bench-load bench-serve asan tsan install uninstall clean \
   help FORCE

@@ -27196,7 +27196,8 @@ static void out_grind_head(struct buf *b, const struct view *v)
 }
 
 /* Append p, whose functions are lines (VIEW_LINE), in callgrind's format.  A
- * sampled profile knows no numbers of calls: they are 0. */
+ * sampled profile knows no numbers of calls: each is one call, since readers take
+ * the time of none as the caller's own. */
 static int out_report_callgrind(struct buf *b, const struct pp *p,
                                 const struct out_config *c, struct gp_why *why)
 {
@@ -27228,7 +27229,7 @@ static int out_report_callgrind(struct buf *b, const struct pp *p,
         txt_putf(b, "%" PRId64 " %" PRId64 "\n", line, f->flat.value);
         for (uint32_t k = at[order[i]]; k < at[order[i] + 1]; k++) {
             out_grind_place(&g, edge[k].to, true);
-            txt_putf(b, "calls=0 %" PRId64 "\n%" PRId64 " %" PRId64 "\n",
+            txt_putf(b, "calls=1 %" PRId64 "\n%" PRId64 " %" PRId64 "\n",
                      view_function(&v, &v.node[edge[k].to])->start_line, line,
                      edge[k].value);
         }

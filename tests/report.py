@@ -1,9 +1,13 @@
 #!/usr/bin/python3
-"""report.py FILE: does the arithmetic of `report -f json` hold?  Prints
-"ok name" or "FAIL name: why".  The intervals are computed here once more."""
+"""report.py FILE: is it what tests/report.schema.json says, and does the
+arithmetic of `report -f json` hold?  Prints "ok name" or "FAIL name: why".  The
+intervals are computed here once more."""
 import json
 import math
+import os
 import sys
+
+import jsonschema
 
 VERDICTS = ('waiting syscalls protocol allocator contention application mixed '
             'withheld').split()
@@ -43,7 +47,10 @@ def main():
     with open(sys.argv[1], encoding='utf-8') as f:
         r = json.load(f, parse_constant=lambda x: sys.exit('holds ' + x))
     p, t, fs, cs = r['profile'], r['trust'], r['functions'], r['categories']
-    say('schema', r['schema'] == 'grpcprof.report/1', r['schema'])
+    schema = os.path.join(os.path.dirname(__file__), 'report.schema.json')
+    with open(schema, encoding='utf-8') as f:
+        wrong = jsonschema.Draft7Validator(json.load(f)).iter_errors(r)
+        none_of('schema', ('%s: %s' % (list(e.path), e.message) for e in wrong))
     say('samples', p['samples'] == t['samples'], (p['samples'], t['samples']))
     say('effective samples', 0 <= t['effective'] <= t['samples'] + 0.5,
         t['effective'])

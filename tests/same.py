@@ -13,6 +13,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 
 BIN, PPROF, PROFILES = sys.argv[1], sys.argv[2], sys.argv[3:]
 ENV = dict(os.environ, TZ='UTC', PPROF_TMPDIR='/nonexistent', HOME='/nonexistent')
@@ -130,9 +131,36 @@ def check(path):
                      ['-' + view, '-%s=%s' % (option, key)], path)
 
 
+def written(path, folder):
+    """What we write after a merge or a filter is to pprof what its own would
+    be: it says the same of our file as of the one it writes itself."""
+    out, its = os.path.join(folder, 'ours.pb'), os.path.join(folder, 'its.pb')
+    functions = names_of(path)[1]
+    name = escape(functions[-1] if functions else 'main')
+    for option, theirs, files in (
+            ([], [], [path]), ([], [], [path, path]),
+            (['--focus', name], ['-focus=' + name], [path]),
+            (['--ignore', name], ['-ignore=' + name], [path, path]),
+            (['--hide', name], ['-hide=' + name], [path])):
+        o = run([BIN, 'report', '-q', *option, '-f', 'pprof', '-o', out, *files])
+        p = run([PPROF, '-symbolize=none', *theirs, '-proto', '-output', its,
+                 *files])
+        for view in '-top', '-tree':
+            ours = run([PPROF, '-symbolize=none', view, out])
+            want = run([PPROF, '-symbolize=none', view, its])
+            good = not o[0] and not p[0] and ours[1] == want[1]
+            counts[good] += 1
+            if not good:
+                print('FAIL %s: written with %s, %s: %s' % (
+                    os.path.basename(path), option, view, o[2] + p[2][-90:] +
+                    ours[2][-90:] + first_difference(want[1], ours[1])))
+
+
 for profile in PROFILES:
     counts.clear()
     check(profile)
+    with tempfile.TemporaryDirectory() as folder:
+        written(profile, folder)
     print('%s %s as pprof has it: %d comparisons' % (
         'FAIL' if counts[False] else 'ok', os.path.basename(profile),
         sum(counts.values())) + (': %d differ' % counts[False]

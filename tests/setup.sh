@@ -83,6 +83,7 @@ look_test()
     have runc    || extra="$extra runc"
     have slurmd  || extra="$extra slurm-wlm"
     have munged  || extra="$extra munge"
+    have callgrind_annotate || extra="$extra valgrind"
     chromium_starts || ! chromium_packaged || lack chromium chromium chromium
     # One start of Python for all its modules; an import of grpc would be slow.
     mods=$(/usr/bin/python3 -c 'from importlib.util import find_spec as f

@@ -150,6 +150,62 @@ too_few() {
         '"next_command": ?"[^"]*grpcprof (serve|load) '
 }
 
+# The case that this program was made for: 30 s, a timer of 100 Hz, 110 samples.
+# It says what they carry, and no more.
+original() {
+    made 110 10000000 && sed 's/duration_nanos: [0-9]*/duration_nanos: 30000000000/' \
+        "$T/made.txt" | protoc -Iproto --encode=perftools.profiles.Profile \
+        profile.proto >"$T/made.pb" || return
+    check '110 samples in 30 s' 0 "$BIN" report "$T/made.pb"
+    has '110 in 30 s, no verdict' "$OUT" '[Nn]o verdict'
+    has '110 in 30 s, the least that would do' "$OUT" '110 samples are too few'
+    has '110 in 30 s, how far off 10 % may be' "$OUT" '5\.7 to 17\.0 %'
+    has '110 in 30 s, a half is 40.8 to 59.2' "$OUT" '50.*40\.8 to 59\.2'
+    has '110 in 30 s, CPU use' "$OUT" '3\.7 % of one core'
+    tr -s '\n ' ' ' <"$OUT" >"$T/flat"
+    has '110 in 30 s, waiting is not in it' "$T/flat" 'cannot show what it waited for'
+    lacks '110 in 30 s, not called I/O bound' "$OUT" 'I/O[- ]bound'
+    lacks '110 in 30 s, no recommendations' "$OUT" '^ +- .*handle'
+}
+
+# 20,000 samples of a window that they fill: a verdict, and its evidence.
+saturated() {
+    made 20000 1000000 || return
+    check '20,000 samples' 0 "$BIN" report "$T/made.pb"
+    tr -s '\n ' ' ' <"$OUT" >"$T/flat"
+    has '20,000, its share, interval and samples' "$T/flat" \
+        '50\.0 %.{0,60}49\.3 to 50\.7'
+    check '20,000 samples, json' 0 "$BIN" report -f json -o "$T/full.json" \
+        "$T/made.pb"
+    tally 'arithmetic of 20,000 samples' "$PY" tests/report.py "$T/full.json"
+    has '20,000, a verdict' "$T/full.json" '"kind": ?"(mixed|application)"'
+    has '20,000, with reasons' "$T/full.json" '"why": ?\["[^"]*[0-9]+\.[0-9] %'
+}
+
+# Each mode that JSON has, by its schema.
+modes() {
+    made 6000 1000000 requests=300 wall_ns=6000000000 requests./a.B/C=300 ||
+        return
+    cp "$T/made.pb" "$T/base.pb"
+    made 9000 1000000 requests=300 || return
+    set -- "$T/made.pb"
+    modes_of plain
+    modes_of base --base "$T/base.pb"
+    modes_of normalized --base "$T/base.pb" --normalize
+    modes_of 'per call' --base "$T/base.pb" --per-call
+    modes_of 'calls given' --per-call=77 --top 1
+    modes_of 'by file' --by file --focus handle
+    modes_of asserts --base "$T/base.pb" --assert 'delta(handle)<90%' \
+        --assert 'share(handle)>1%' --assert 'self(main)<1%' \
+        --assert 'cpu_per_call<1s' --assert 'samples>10'
+}
+modes_of() {
+    local name=$1
+    shift
+    check "json, $name" 0 "$BIN" report "$@" -o "$T/mode.json" "$T/made.pb"
+    tally "json, $name" "$PY" tests/report.py "$T/mode.json"
+}
+
 # Each of them: status 1, one line, the file's name in it.
 no_profiles() {
     : >"$T/empty.pb"
@@ -238,7 +294,13 @@ more_formats() {
     check 'its own pprof again' 0 "$BIN" report -f folded "$T/made.pprof"
     same 'its own pprof again, the same' "$(cksum <"$OUT")" \
         "$(cksum <"$T/made.folded")"
-    check 'speedscope is JSON' 0 "$PY" -m json.tool "$T/made.speedscope"
+    if need 'callgrind is read' callgrind_annotate; then
+        check 'callgrind is read' 0 callgrind_annotate "$T/made.callgrind"
+        has 'callgrind, handle' "$OUT" '3,000,000,000 \(50\.00%\).*handle'
+        check 'callgrind, with callers' 0 callgrind_annotate --inclusive=yes \
+            --tree=both "$T/made.callgrind"
+        has 'callgrind, main has all' "$OUT" '6,000,000,000 \(100\.0%\).*main'
+    fi
     check 'twice the same profile' 0 "$BIN" report -f folded "$T/made.pb" \
         "$T/made.pb"
     has 'is twice as much' "$OUT" '^main;handle 6000000000$'
@@ -269,6 +331,9 @@ if need 'report' protoc; then
     right_numbers
     like_pprof
     too_few
+    original
+    saturated
+    if need 'json, every mode' py:jsonschema; then modes; fi
     no_profiles
     truncated
     senseless
