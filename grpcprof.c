@@ -4969,11 +4969,125 @@ struct pp_reader {
     struct gp_why *why;
 };
 
+enum pp_message {
+    PP_PROFILE, PP_SAMPLE, PP_LABEL, PP_LOCATION, PP_LINE, PP_VALUE_TYPE,
+    PP_MAPPING, PP_FUNCTION, PP_SCALAR,
+};
+
+/* What the fields of the messages are called, for errors. */
+static const struct pp_field {
+    const char *name;
+    enum pp_message message;            /* what it holds */
+    bool repeated;
+} pp_field[PP_SCALAR][PP_FIELDS] = {
+    [PP_PROFILE] = {
+        [1] = { "sample_type", PP_VALUE_TYPE, true },
+        [2] = { "sample", PP_SAMPLE, true },
+        [3] = { "mapping", PP_MAPPING, true },
+        [4] = { "location", PP_LOCATION, true },
+        [5] = { "function", PP_FUNCTION, true },
+        [6] = { "string_table", PP_SCALAR, true },
+        [7] = { "drop_frames", PP_SCALAR, false },
+        [8] = { "keep_frames", PP_SCALAR, false },
+        [9] = { "time_nanos", PP_SCALAR, false },
+        [10] = { "duration_nanos", PP_SCALAR, false },
+        [11] = { "period_type", PP_VALUE_TYPE, false },
+        [12] = { "period", PP_SCALAR, false },
+        [13] = { "comment", PP_SCALAR, false },
+        [14] = { "default_sample_type", PP_SCALAR, false },
+    },
+    [PP_SAMPLE] = {
+        [1] = { "location_id", PP_SCALAR, false },
+        [2] = { "value", PP_SCALAR, false },
+        [3] = { "label", PP_LABEL, true },
+    },
+    [PP_LABEL] = {
+        [1] = { "key", PP_SCALAR, false }, [2] = { "str", PP_SCALAR, false },
+        [3] = { "num", PP_SCALAR, false },
+        [4] = { "num_unit", PP_SCALAR, false },
+    },
+    [PP_LOCATION] = {
+        [1] = { "id", PP_SCALAR, false },
+        [2] = { "mapping_id", PP_SCALAR, false },
+        [3] = { "address", PP_SCALAR, false }, [4] = { "line", PP_LINE, true },
+        [5] = { "is_folded", PP_SCALAR, false },
+    },
+    [PP_LINE] = {
+        [1] = { "function_id", PP_SCALAR, false },
+        [2] = { "line", PP_SCALAR, false },
+        [3] = { "column", PP_SCALAR, false },
+    },
+    [PP_VALUE_TYPE] = {
+        [1] = { "type", PP_SCALAR, false }, [2] = { "unit", PP_SCALAR, false },
+    },
+    [PP_MAPPING] = {
+        [1] = { "id", PP_SCALAR, false },
+        [2] = { "memory_start", PP_SCALAR, false },
+        [3] = { "memory_limit", PP_SCALAR, false },
+        [4] = { "file_offset", PP_SCALAR, false },
+        [5] = { "filename", PP_SCALAR, false },
+        [6] = { "build_id", PP_SCALAR, false },
+        [7] = { "has_functions", PP_SCALAR, false },
+        [8] = { "has_filenames", PP_SCALAR, false },
+        [9] = { "has_line_numbers", PP_SCALAR, false },
+        [10] = { "has_inline_frames", PP_SCALAR, false },
+    },
+    [PP_FUNCTION] = {
+        [1] = { "id", PP_SCALAR, false }, [2] = { "name", PP_SCALAR, false },
+        [3] = { "system_name", PP_SCALAR, false },
+        [4] = { "filename", PP_SCALAR, false },
+        [5] = { "start_line", PP_SCALAR, false },
+    },
+};
+
+/* Append to path, a string in size bytes, the field that at is in, like
+ * ", sample[17].label[0].key"; what is not known is called "field 99". */
+static void pp_put_path(const struct pp *p, const uint8_t *at, char *path,
+                        size_t size)
+{
+    struct pb_in in = { p->raw.data, p->raw.data + p->raw.len };
+    enum pp_message message = PP_PROFILE;
+    size_t count[PP_FIELDS] = {0}, n = strlen(path);
+    const char *mark = ", ";
+    while (message != PP_SCALAR && in.p < in.end && at < in.end) {
+        struct pb_field f = {0};
+        const uint8_t *start = in.p;
+        int e = pb_get_field(&in, &f);
+        const struct pp_field *d = &pp_field[message][f.number % PP_FIELDS];
+        bool known = f.number < PP_FIELDS && d->name;
+        size_t row = known ? count[f.number]++ : 0;
+        if (e > 0 && at >= in.p)
+            continue;
+        if (!f.number || at == p->raw.data)     /* nothing is known of it */
+            return;
+        int k = !known ? snprintf(path + n, size - n, "%sfield %u", mark,
+                                  f.number)
+            : d->repeated ? snprintf(path + n, size - n, "%s%s[%zu]", mark,
+                                     d->name, row)
+            : snprintf(path + n, size - n, "%s%s", mark, d->name);
+        n += (size_t)k < size - n ? (size_t)k : 0;
+        if (e <= 0 || !known || f.type != PB_BYTES || at == start)
+            return;
+        message = d->message;
+        in = f.bytes;
+        mark = ".";
+        memset(count, 0, sizeof count);
+    }
+}
+
+/* Report a fault in the field at at. */
+static int pp_bad_at(struct pp_reader *r, const uint8_t *at, const char *what)
+{
+    char path[96] = "";
+    pp_put_path(r->p, at, path, sizeof path);
+    return txt_fail(r->why, GP_EFORMAT, "%s: byte %zu of the profile%s: %s",
+                    r->name, (size_t)(at - r->p->raw.data), path, what);
+}
+
 /* Report a fault in the field that is being read. */
 static int pp_bad(struct pp_reader *r, const char *what)
 {
-    return txt_fail(r->why, GP_EFORMAT, "%s: byte %zu of the profile: %s",
-                    r->name, (size_t)(r->at - r->p->raw.data), what);
+    return pp_bad_at(r, r->at, what);
 }
 
 /* Report that a table is full. */
@@ -5335,14 +5449,16 @@ static int pp_pass_samples(struct pp_reader *r, struct pb_field *f, void *to)
     if (f->type != PB_BYTES)
         return pp_bad(r, "a sample is not a message");
     row->n = row->nvalues = row->nlabels = 0;
+    const uint8_t *start = r->at;
     int e = pp_walk(r, f->bytes, pp_on_sample, row);
     if (e)
         return e;
-    if (row->nvalues != r->p->ntypes)
-        return txt_fail(r->why, GP_EFORMAT, "%s: byte %zu of the profile: a "
-                        "sample has %zu values for %zu types", r->name,
-                        (size_t)(r->at - r->p->raw.data), row->nvalues,
-                        r->p->ntypes);
+    if (row->nvalues != r->p->ntypes) {
+        char text[64];
+        snprintf(text, sizeof text, "%zu values for %zu sample types",
+                 row->nvalues, r->p->ntypes);
+        return pp_bad_at(r, start, text);
+    }
     e = pp_add_sample(r->p, row->stack, row->n, row->value, row->label,
                       row->nlabels);
     return e ? pp_full(r) : GP_OK;
@@ -27196,8 +27312,8 @@ static void out_grind_head(struct buf *b, const struct view *v)
 }
 
 /* Append p, whose functions are lines (VIEW_LINE), in callgrind's format.  A
- * sampled profile knows no numbers of calls: each is one call, since readers take
- * the time of none as the caller's own. */
+ * sampled profile knows no numbers of calls: each is one, as readers take the
+ * time of none as the caller's own. */
 static int out_report_callgrind(struct buf *b, const struct pp *p,
                                 const struct out_config *c, struct gp_why *why)
 {

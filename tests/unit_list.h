@@ -23,6 +23,7 @@ TEST(hdr_percentiles_and_merge),
 /* unit_profile.c */
 TEST(pp_round_trip),
 TEST(pp_every_truncation_is_an_error_or_a_profile),
+TEST(pp_errors_name_the_field),
 TEST(pp_mutations_stay_in_bounds),
 TEST(pp_survives_every_failed_allocation),
 TEST(pp_takes_ids_in_any_order_and_unpacked),

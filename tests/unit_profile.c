@@ -89,6 +89,41 @@ static void test_pp_every_truncation_is_an_error_or_a_profile(void)
     mem_fini(&raw);
 }
 
+/* Errors name the byte and the field. */
+static void test_pp_errors_name_the_field(void)
+{
+    static const struct { const char *bytes; size_t n; const char *want; }
+    row[] = {
+#define ROW(bytes, want) { bytes, sizeof bytes - 1, want }
+        ROW("no profile", "byte 0 of the profile: not a pprof profile"),
+        ROW("\x0a\x02\x08\x01\x12\x05\x0a\x03\x01\x02\x80",
+            "byte 6 of the profile, sample[0].location_id: "),
+        ROW("\x0a\x02\x08\x01\x12\x02\x10\x01\x12\x00",
+            "byte 8 of the profile, sample[1]: 0 values for 1 sample types"),
+        ROW("\x0a\x02\x08\x01\x12\x08\x10\x01\x1a\x00\x1a\x02\x08\xff",
+            "byte 12 of the profile, sample[0].label[1].key: damaged"),
+        ROW("\x0a\x02\x08\x01\x22\x05\x22\x00\x22\x01\x10",
+            "byte 10 of the profile, location[0].line[1].line: damaged"),
+        ROW("\x0a\x02\x08\x01\x1a\x0b\x28\xff\xff\xff\xff\xff\xff\xff\xff\xff"
+            "\x7f", "byte 6 of the profile, mapping[0].filename: damaged"),
+        ROW("\x0a\x02\x08\x01\xf2\x3f\x01", "byte 4 of the profile, field 1022: "),
+        ROW("\x0a\x02\x08\x01\x07", "byte 4 of the profile: damaged"),
+#undef ROW
+    };
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        struct buf b = {0};
+        struct pp p;
+        struct gp_why why = {0};
+        mem_put(&b, row[i].bytes, row[i].n);
+        CHECK(pp_read(&p, &b, "x", 1 << 20, &why));
+        if (!strstr(why.text, row[i].want))
+            printf("%s\n", why.text);
+        CHECK(strstr(why.text, row[i].want));
+        pp_fini(&p);
+        mem_fini(&b);
+    }
+}
+
 static void test_pp_mutations_stay_in_bounds(void)
 {
     struct buf raw = {0};
