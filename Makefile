@@ -60,6 +60,10 @@ bench-load: grpcprof ## CPU per call of load beside h2load and ghz
 bench-serve: grpcprof ## CPU per call and memory of serve beside its peers
 	@CC='$(CC)' bash tests/bench_serve.sh
 
+FUZZ_RUNS = 100000
+fuzz: grpcprof .build/fuzz ## report on FUZZ_RUNS mutations of profiles
+	@FUZZ_RUNS=$(FUZZ_RUNS) bash tests/fuzz.sh
+
 asan: .build/grpcprof-asan ## build .build/grpcprof-asan
 tsan: .build/grpcprof-tsan ## build .build/grpcprof-tsan
 
@@ -116,6 +120,11 @@ UNIT = $(wildcard tests/unit*.[ch])
 	$(CC) $(FLAGS) $(LINK) -o $@ tests/stall.c $(LIBS)
 .build/churn.so: tests/churn.c .build/flags
 	$(CC) $(FLAGS) -fPIC -shared $(LINK) -o $@ tests/churn.c
+# An offset of 0 to no pointer is what gcc's check allows and clang's does not.
+.build/fuzz: tests/fuzz.c $(DEPS)
+	@sh tests/setup.sh fuzz
+	clang $(FLAGS) $(ASAN) -fsanitize=fuzzer -fno-sanitize=pointer-overflow \
+	  -Wno-missing-prototypes $(LINK) -o $@ tests/fuzz.c $(LIBS)
 .build/bench-sampler: tests/bench_sampler.c $(DEPS)
 	$(CC) $(FLAGS) -Wno-unused -Wno-missing-prototypes $(LINK) -o $@ \
 	  tests/bench_sampler.c $(LIBS)
@@ -164,5 +173,5 @@ NGHTTP2_H = $(wildcard /usr/include/nghttp2/nghttp2ver.h)
 	  echo '$(CC) $(FLAGS) $(LDFLAGS)' >$@
 FORCE:
 
-.PHONY: all demo test same soak bench bench-load bench-serve asan tsan install uninstall clean \
+.PHONY: all demo test same soak fuzz bench bench-load bench-serve asan tsan install uninstall clean \
   help FORCE

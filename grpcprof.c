@@ -5756,15 +5756,66 @@ static bool pp_maps_touch(const struct pp_mapping *a,
             a->offset + (a->limit - a->start) == b->offset);
 }
 
+struct pp_attributes {                  /* of lines like "build=/opt" */
+    struct slice name[8], value[8];     /* borrowed */
+    size_t n;
+};
+
+/* Note line in a when it says what an attribute is. */
+static void pp_attribute(struct pp_attributes *a, struct slice line)
+{
+    const char *eq = line.n ? memchr(line.p, '=', line.n) : NULL;
+    if (!eq || a->n == sizeof a->name / sizeof *a->name)
+        return;
+    struct slice name = { line.p, (size_t)(eq - line.p) };
+    struct slice value = { eq + 1, line.n - name.n - 1 };
+    a->name[a->n] = txt_next_word(&name);
+    a->value[a->n] = txt_next_word(&value);
+    a->n += a->name[a->n].n > 0;
+}
+
+/* Put the values of a for what is like "$build" in *file, which then lies in
+ * p's arena. */
+static int pp_expand(struct pp *p, const struct pp_attributes *a,
+                     struct slice *file)
+{
+    struct buf b = {0};
+    size_t i = 0, k;
+    if (!a->n || !file->n || !memchr(file->p, '$', file->n))
+        return GP_OK;
+    while (i < file->n) {
+        for (k = 0; k < a->n; k++)
+            if (file->p[i] == '$' && a->name[k].n < file->n - i &&
+                !memcmp(file->p + i + 1, a->name[k].p, a->name[k].n))
+                break;
+        if (k < a->n)
+            mem_put(&b, a->value[k].p, a->value[k].n);
+        else
+            mem_put_byte(&b, (uint8_t)file->p[i]);
+        i += k < a->n ? a->name[k].n + 1 : 1;
+    }
+    char *copy = b.err ? NULL : mem_arena_dup(&p->arena, b.data, b.len);
+    if (copy)
+        *file = (struct slice){ copy, b.len };
+    mem_fini(&b);
+    return copy ? GP_OK : GP_ENOMEM;
+}
+
 /* Read the mappings of text: parts of one are joined, the program's comes
  * first. */
 static int pp_legacy_maps(struct pp *p, struct slice text)
 {
+    struct pp_attributes attributes = {0};
     while (text.n) {
         struct pp_mapping m, *last = p->nmappings
             ? &p->mapping[p->nmappings - 1] : NULL;
-        if (!pp_map_line(txt_next_line(&text), &m))
+        struct slice line = txt_next_line(&text);
+        if (!pp_map_line(line, &m)) {
+            pp_attribute(&attributes, line);
             continue;
+        }
+        if (pp_expand(p, &attributes, &m.file))
+            return GP_ENOMEM;
         if (last && pp_maps_touch(last, &m)) {
             last->limit = m.limit;
             last->file = m.file.n ? m.file : last->file;
@@ -9123,31 +9174,34 @@ static int view_filter_prune_from(struct pp *p, struct view_filter *f)
     return e;
 }
 
-/* Compile one of a profile's own expressions, which match whole names. */
-static int view_whole_re(struct re *re, const char *what, struct slice text,
-                         struct gp_why *why)
+/* Compile an expression of the profile called file, its field what, which
+ * matches whole names. */
+static int view_whole_re(struct re *re, const char *file, const char *what,
+                         struct slice text, struct gp_why *why)
 {
-    char whole[RE_MOST_BYTES + 1];
+    char whole[RE_MOST_BYTES + 1], name[192];
+    snprintf(name, sizeof name, "%.160s: %s", file, what);
     int n = snprintf(whole, sizeof whole, "^(%.*s)$",
                      (int)(text.n < INT_MAX ? text.n : INT_MAX), text.p);
     if (n < 0 || (size_t)n >= sizeof whole)
-        return txt_fail(why, GP_EUSAGE, "%s: longer than %d bytes", what,
+        return txt_fail(why, GP_EUSAGE, "%s: longer than %d bytes", name,
                         RE_MOST_BYTES);
-    return re_init(re, what, whole, why);
+    return re_init(re, name, whole, why);
 }
 
-/* Take out the frames that p itself says are of no interest, with what they
- * called, but none before the first that stays. */
-static int view_drop_frames(struct pp *p, struct gp_why *why)
+/* Take out the frames that p, called file, itself says are of no interest, with
+ * what they called, but none before the first that stays. */
+static int view_drop_frames(struct pp *p, const char *file, struct gp_why *why)
 {
     struct re drop = {0}, keep = {0};
     struct view_sift s = { .p = p };
     uint8_t *m = NULL, *how = NULL;     /* by location; 1: beneath, 2: it too */
     if (!p->drop_frames.n)
         return GP_OK;
-    int e = view_whole_re(&drop, "drop_frames", p->drop_frames, why);
+    int e = view_whole_re(&drop, file, "drop_frames", p->drop_frames, why);
     if (!e && p->keep_frames.n)
-        e = view_whole_re(&keep, "keep_frames", p->keep_frames, why);
+        e = view_whole_re(&keep, file, "keep_frames", p->keep_frames,
+                          why);
     if (!e && (!(m = view_dropping(p, &drop, keep.ready ? &keep : NULL)) ||
                !(how = mem_zalloc(p->nlocations))))
         e = txt_fail(why, GP_ENOMEM, "out of memory");
@@ -11933,8 +11987,12 @@ static int anl_aggregate(struct pp *p, const struct anl_rule *rule, size_t n,
             const struct view_node *x = &v.node[v.frame[v.frame_at[i] + k]];
             uint8_t c = class[v.frame[v.frame_at[i] + k]].category;
             p->line[l->line + k] = (struct pp_line){ c, 0, 0 };
-            if (!made[c].system_name.n)
-                made[c].system_name = view_plain_name(&v, x);
+            if (made[c].system_name.n)
+                continue;
+            struct slice name = view_plain_name(&v, x);
+            char *copy = mem_arena_dup(&p->arena, name.p, name.n);
+            if (copy)
+                made[c].system_name = (struct slice){ copy, name.n };
         }
     }
     e = class && made ? e : GP_ENOMEM;
@@ -12041,6 +12099,7 @@ struct svg_config {
     bool        inverted;               /* the root at the top */
     bool        reverse;                /* from the leaves to their callers */
     const struct pp *base;              /* to be compared with; NULL: none */
+    const char *name;                   /* profile, for errors; or NULL */
 };
 
 enum { SVG_SHADES = 3, SVG_GROUPS = ANL_CATEGORIES * SVG_SHADES };
@@ -12687,8 +12746,10 @@ static int svg_build(struct svg *g, const struct pp *p,
         return e;
     int64_t all = g->tree.call[0].total;
     if (all <= 0)
-        return txt_fail(why, GP_EFORMAT, "nothing to draw: the profile holds "
-                        "no samples above 0");
+        return txt_fail(why, GP_EFORMAT, "%s%snothing to draw: the profile "
+                        "holds no samples above 0",
+                        config->name ? config->name : "",
+                        config->name ? ": " : "");
     g->units = all > SVG_MOST_UNITS ? SVG_MOST_UNITS : (uint64_t)all;
     g->down = config->inverted;
     g->class = mem_zalloc(g->view.nnodes * sizeof *g->class);
@@ -26839,7 +26900,8 @@ static int out_report_tree(struct buf *b, const struct pp *p,
     if (!e && t.shown)
         txt_puts(b, rule);
     if (!e && c->peek && !matched)
-        e = txt_fail(why, GP_EUSAGE, "--peek: no function matches");
+        e = txt_fail(why, GP_EUSAGE, "--peek: no function matches its "
+                     "expression");
     if (!e && b->err)
         e = txt_fail(why, b->err, "out of memory");
     for (int i = 0; i < 2; i++) {
@@ -30914,7 +30976,7 @@ static int cmd_report_read(const struct cmd_report *c, const char *path,
             e = txt_fail(&why, GP_EFORMAT, "%s: %" PRIu64 " times: %s", path,
                          p->repaired[i], pp_repair_text[i]);
     if (!e)
-        e = view_drop_frames(p, &why);
+        e = view_drop_frames(p, path, &why);
     if (e && waiting)
         cmd_say("%s; %s", why.text, (const char *)pending.data);
     else if (e && !c->common.rest.n && !strncmp(why.text, path, strlen(path)))
@@ -31024,10 +31086,9 @@ static const char *const cmd_grains[] = {
     [VIEW_CATEGORY] = "category",
 };
 
-/* Filter p and name its frames as c asks for. */
-static int cmd_report_shape(const struct cmd_report *c, struct cmd_profiles *s,
-                            struct pp *p, enum view_grain grain,
-                            struct gp_why *why)
+/* Filter p and name its frames by grain. */
+static int cmd_report_shape(struct cmd_profiles *s, struct pp *p,
+                            enum view_grain grain, struct gp_why *why)
 {
     int e = view_filter(p, &s->filter, why);
     mem_free(s->filter.keys.key);
@@ -31035,7 +31096,6 @@ static int cmd_report_shape(const struct cmd_report *c, struct cmd_profiles *s,
     s->filter.keys = (struct view_keys){0};
     if (!e && grain == VIEW_CATEGORY)
         return anl_aggregate(p, s->rules.rule, s->rules.n, why);
-    (void)c;
     return e ? e : view_aggregate(p, grain, why);
 }
 
@@ -31061,13 +31121,13 @@ static int cmd_report_gather(const struct cmd_report *c,
     if (!e)
         e = cmd_report_total(c, s->now, &s->total, &why);
     if (!e)
-        e = cmd_report_shape(c, s, s->now, grain, &why);
+        e = cmd_report_shape(s, s->now, grain, &why);
     for (size_t i = 0; !e && i < VIEW_FILTERS; i++)
         if (s->filter.missed[i] && !c->common.quiet)
             cmd_say("--%s '%s' matches nothing", view_filter_name[i],
                     c->filter[i]);
     if (!e && s->base)
-        e = cmd_report_shape(c, s, s->base, grain, &why);
+        e = cmd_report_shape(s, s->base, grain, &why);
     if (e)
         cmd_say("%s", why.text);
     return e ? CMD_FAILED : CMD_OK;
@@ -31089,7 +31149,8 @@ static int cmd_report_analysis(const struct cmd_report *c,
             ? txt_finite(txt_slice(c->per_call)) : 0 };
     struct svg_config svg = { .sample = c->sample, .rule = s->rules.rule,
                               .nrules = s->rules.n, .inverted = c->inverted,
-                              .reverse = c->reverse, .base = s->base };
+                              .reverse = c->reverse, .base = s->base,
+                              .name = s->path[0] };
     int e = anl_run(s->now, &config, &now, why);
     if (!e && s->base)
         e = anl_run(s->base, &config, &base, why);
@@ -31109,7 +31170,7 @@ static int cmd_report_analysis(const struct cmd_report *c,
     out->assert = s->assert;
     out->nassert = c->assert.n;
     out->exit = *status;
-    if (!e && f == CMD_R_HTML && now.view.total.value)
+    if (!e && f == CMD_R_HTML && now.view.total.value > 0)
         e = svg_write(s->now, &svg, &picture, why);
     if (e) {
         *status = CMD_FAILED;
@@ -31208,7 +31269,7 @@ static int cmd_report_write(const struct cmd_report *c,
     struct svg_config picture = { .sample = c->sample, .rule = s->rules.rule,
                                   .nrules = s->rules.n, .base = s->base,
                                   .inverted = c->inverted,
-                                  .reverse = c->reverse };
+                                  .reverse = c->reverse, .name = s->path[0] };
     int e = GP_OK;
     if (s->base && !cmd_report_formats[f].analysis && f != CMD_R_SVG) {
         e = cmd_report_subtract(c, s, why);

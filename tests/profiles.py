@@ -3,6 +3,8 @@
 
   profiles.py tree SEED FILE     2,000 samples of a program with many functions
                                  of all kinds, deep in each other
+  profiles.py small FILE         all fields that a profile can have, once or twice
+  profiles.py legacy FILE        gperftools' format of CPU profiles
   profiles.py hurt FILE          functions, files, modules and labels whose names
                                  hurt whoever prints them without thought
   profiles.py names FILE         those names as JSON, as they must be shown
@@ -111,6 +113,40 @@ def make_tree(seed, path):
     encode(['string_table: ' + quoted(s) for s in strings] + out, path)
 
 
+def make_small(path):
+    encode(['string_table: ' + quoted(s) for s in [
+        '', 'samples', 'count', 'cpu', 'nanoseconds', '/bin/a', 'build', 'main',
+        'a.c', 'thread', 'one', 'bytes', 'kilobytes', 'key=value', 'ma.*',
+        'requests=7']] + ['''
+        sample_type { type: 1 unit: 2 } sample_type { type: 3 unit: 4 }
+        sample { location_id: [1, 2] value: [3, 3000000]
+                 label { key: 9 str: 10 } label { key: 11 num: 5 num_unit: 12 } }
+        sample { location_id: 2 value: [-1, -1000000] }
+        sample { location_id: [2, 2, 3] value: [2, 2000000] }
+        mapping { id: 1 memory_start: 4096 memory_limit: 8192 file_offset: 16
+                  filename: 5 build_id: 6 has_functions: true has_filenames: true
+                  has_line_numbers: true has_inline_frames: true }
+        location { id: 1 mapping_id: 1 address: 4100 is_folded: true
+                   line { function_id: 1 line: 7 }
+                   line { function_id: 2 line: 9 } }
+        location { id: 2 mapping_id: 1 address: 4200 line { function_id: 2 } }
+        location { id: 3 address: 99 }
+        function { id: 1 name: 7 system_name: 7 filename: 8 start_line: 5 }
+        function { id: 2 name: 10 }
+        drop_frames: 14 keep_frames: 9 time_nanos: 1700000000000000000
+        duration_nanos: 1000000000 period_type { type: 3 unit: 4 }
+        period: 1000000 comment: 13 comment: 15 default_sample_type: 3'''], path)
+
+
+def make_legacy(path):
+    words = [0, 3, 0, 10000, 0] + [5, 2, 0x401000, 0x402000] + [
+        1, 1, 0x403000] + [0, 1, 0]
+    with open(path, 'wb') as f:
+        f.write(b''.join(w.to_bytes(8, 'little') for w in words))
+        f.write(b'build=/opt\n00400000-00404000 r-xp 00000000 08:01 7 '
+                b'$build/server\n')
+
+
 def say(name, good, why=''):
     print('ok   ' + name if good else 'FAIL %s: %s' % (name, str(why)[:300]))
 
@@ -186,8 +222,9 @@ def check_text(text, wanted):
 
 def main():
     what, path = sys.argv[1], sys.argv[-1]
-    if what == 'hurt':
-        make_hurt(path)
+    makers = {'hurt': make_hurt, 'small': make_small, 'legacy': make_legacy}
+    if what in makers:
+        makers[what](path)
     elif what == 'tree':
         make_tree(int(sys.argv[2]), path)
     elif what == 'names':

@@ -1,7 +1,9 @@
 #!/bin/sh
-# setup.sh build|test -- installs what is missing, and says what before it does.
+# setup.sh build|test|fuzz -- installs what is missing, and says what before it
+# does.
 #   build   what `make` needs: a compiler, libc, nghttp2, zlib and protoc
 #   test    that, and the foreign programs that the tests use as judges
+#   fuzz    that of build, and clang with libFuzzer
 # Nothing is installed where nothing is missing, and then this takes no time.
 # What only a few checks want is installed too where it can be, and not missed
 # where it cannot.
@@ -105,12 +107,19 @@ for m in ("grpc", "google.protobuf", "h2", "hpack", "prometheus_client",
     done
 }
 
+look_fuzz()
+{
+    have clang || lack clang clang clang
+    ls "$(clang -print-resource-dir 2>/dev/null)"/lib/*/libclang_rt.fuzzer* \
+        >/dev/null 2>&1 || lack libclang-rt-dev compiler-rt compiler-rt
+}
+
 # look: fills the three lists for what was asked
 look()
 {
     debian='' fedora='' arch='' extra='' cc=${CC:-gcc}
     look_build
-    [ "$want" = test ] && look_test
+    [ "$want" = build ] || "look_$want"
     [ -z "$debian" ]
 }
 
@@ -145,8 +154,8 @@ give_up()
 }
 
 case $want in
-build|test) ;;
-*) echo "usage: setup.sh build|test" >&2; exit 2 ;;
+build|test|fuzz) ;;
+*) echo "usage: setup.sh build|test|fuzz" >&2; exit 2 ;;
 esac
 look && [ -z "$extra" ] && exit 0
 can_install || { [ -z "$debian" ] && exit 0; give_up; }

@@ -101,6 +101,14 @@ churn() {
 H2SPEC_RUNS=5 bash test.sh h2spec || exit 1
 HONEST_SECONDS=60 bash test.sh honest || exit 1
 MEMORY_CALLS=10000000 bash test.sh result || exit 1
+make -s fuzz || exit 1
+mkdir "$dir/floods"
+for b in ./grpcprof "$bin"; do
+    /usr/bin/python3 tests/floods.py "$b" "$dir/floods" \
+        $([ "$b" = "$bin" ] && echo 8000 || echo 1600) >"$dir/out" 2>&1
+    grep -v '^ok ' "$dir/out"
+    grep -q '^FAIL' "$dir/out" && die 'a profile that asks for much'
+done
 
 churn "$PWD/grpcprof" 10000
 churn "$PWD/.build/grpcprof-tsan" 1000

@@ -224,6 +224,14 @@ no_profiles() {
     done
 }
 
+# Few bytes that ask for much; make soak has them in all views, and make fuzz
+# mutations without end.
+floods() {
+    [ -z "$SUFFIX" ] || return
+    mkdir -p "$T/floods"
+    LIMIT=300 tally 'floods' "$PY" tests/floods.py "$BIN" "$T/floods" 1600 svg
+}
+
 truncated() {
     made 12 1000000 || return
     mkdir -p "$T/cut"
@@ -274,12 +282,27 @@ extremes() {
     done
 }
 
+# A profile with every field, some of its frames without names, by each grain.
+grains() {
+    local by f
+    "$PY" tests/profiles.py small "$T/small.pb" || return
+    for by in function file line address module category; do
+        for f in text json tree svg callgrind; do
+            check "every field by $by, -f $f" 0 "$BIN" report --by $by -f $f \
+                "$T/small.pb"
+        done
+    done
+    "$PY" tests/profiles.py legacy "$T/legacy.pb"
+    check "gperftools' format" 0 "$BIN" report -f folded "$T/legacy.pb"
+    has "gperftools' format, is read" "$OUT" '^server\+0x1fff;server\+0x1000 50000000$'
+}
+
 # Every view and filter, beside pprof's own text.
 same_as_pprof() {
     [ -z "$SUFFIX" ] || return             # once: pprof starts 200 times
     need 'every view is pprof'\''s' pprof || return
     LIMIT=120 tally 'every view' "$PY" tests/same.py "$BIN" "$PPROF" \
-        "$T/made.pb"
+        "$T/made.pb" "$T/small.pb" "$T/legacy.pb"
 }
 
 # What is new in the picture, and formats that other tools read.
@@ -327,6 +350,7 @@ more_formats() {
 if need 'report' protoc; then
     formats
     more_formats
+    grains
     same_as_pprof
     right_numbers
     like_pprof
@@ -335,6 +359,7 @@ if need 'report' protoc; then
     saturated
     if need 'json, every mode' py:jsonschema; then modes; fi
     no_profiles
+    floods
     truncated
     senseless
     extremes

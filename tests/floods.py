@@ -1,0 +1,176 @@
+#!/usr/bin/python3
+"""floods.py BIN DIR MIB [VIEW...]: profiles that ask for much with few bytes, or
+that lie: each must be refused in one line that names the file, or be read, in
+each of the views (all), in bounded time and with at most MIB of memory.  Prints
+"ok name" or "FAIL name: why".
+"""
+import gzip
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+
+BIN, DIR, MOST = sys.argv[1], sys.argv[2], int(sys.argv[3])
+MILLION, SECONDS = 1000000, 60
+VIEWS = ('text', 'json', 'svg', 'top', 'tree', 'traces', 'raw', 'tags', 'html',
+         'folded', 'pprof', 'callgrind', 'speedscope', 'md')
+VIEWS = sys.argv[4:] or VIEWS
+
+
+def varint(v):
+    out = bytearray()
+    v &= (1 << 64) - 1
+    while v >= 0x80:
+        out.append(v & 0x7f | 0x80)
+        v >>= 7
+    return bytes(out) + bytes([v])
+
+
+def number(field, v):
+    return varint(field << 3) + varint(v)
+
+
+def part(field, data):
+    if isinstance(data, str):
+        data = data.encode()
+    return varint(field << 3 | 2) + varint(len(data)) + data
+
+
+TYPE = part(1, number(1, 1) + number(2, 2))
+NAMES = b''.join(part(6, s) for s in ('', 'cpu', 'nanoseconds', 'f', 'key'))
+
+
+def function(i, name=3):
+    return part(5, number(1, i) + number(2, name))
+
+
+def location(i, lines=(1,), mapping=0):
+    return part(4, number(1, i) + number(2, mapping) + number(3, 16 * i) +
+                b''.join(part(4, number(1, n)) for n in lines))
+
+
+def sample(stack=(1,), value=1, labels=b''):
+    return part(2, part(1, b''.join(map(varint, stack))) +
+                part(2, varint(value)) + labels)
+
+
+ONE = TYPE + NAMES + function(1) + location(1)
+
+
+def nested(depth):
+    """depth messages in each other, built from the inside."""
+    sizes, size = [], 0
+    for _ in range(depth):
+        head = varint(99 << 3 | 2) + varint(size)
+        sizes.append(head)
+        size += len(head)
+    return b''.join(reversed(sizes))
+
+
+def floods():
+    yield 'a million empty samples', ONE + b'\x12\x00' * MILLION
+    yield 'a million samples', ONE + sample() * MILLION
+    yield 'a million stacks of two', ONE + b''.join(
+        location(i) for i in range(2, 1002)) + b''.join(
+        sample((i % 1000 + 1, i // 1000 + 1)) for i in range(MILLION))
+    yield 'a stack of a million', ONE + sample([1] * MILLION)
+    yield 'a stack of 100,000 functions', TYPE + NAMES + b''.join(
+        function(i) + location(i, (i,)) for i in range(1, 100001)) + sample(
+        range(1, 100001))
+    yield 'ten stacks of 50,000 functions with names', TYPE + NAMES + b''.join(
+        part(6, 'name%d' % i) + function(i, i + 4) + location(i, (i,))
+        for i in range(1, 50001)) + b''.join(
+        sample(range(k, 50001)) for k in range(1, 11))
+    yield 'a million lines', TYPE + NAMES + function(1) + location(
+        1, [1] * MILLION) + sample()
+    yield 'a million labels', ONE + sample(labels=part(
+        3, number(1, 4) + number(2, 3)) * MILLION)
+    yield 'a million different labels', ONE + b''.join(sample(labels=part(
+        3, number(1, 4) + number(3, i))) for i in range(1, 300000))
+    yield 'a million strings', ONE + part(6, 'x') * MILLION + sample()
+    yield 'a million functions', ONE + b''.join(
+        function(i) for i in range(2, MILLION)) + sample()
+    yield 'a million mappings', ONE + b''.join(
+        part(3, number(1, i)) for i in range(1, MILLION)) + sample()
+    yield 'a million locations, ids from the end', TYPE + NAMES + function(
+        1) + b''.join(location(i) for i in range(MILLION, 0, -1)) + sample()
+    yield 'a million functions of one id', ONE + function(1) * MILLION + sample()
+    yield 'a million comments', ONE + sample() + part(
+        13, varint(3) * MILLION)
+    yield 'a million comments of their own', ONE + sample() + number(
+        13, 3) * MILLION
+    yield 'a million types', ONE + TYPE * MILLION + sample()
+    yield 'a million messages in each other', ONE + sample() + nested(MILLION)
+    yield 'a million unknown fields', ONE + sample() + number(99, 1) * MILLION
+    yield 'a million times', ONE + sample() + number(9, 0) * MILLION
+    yield 'an id of 2^64 - 1', TYPE + NAMES + part(5, number(
+        1, -1) + number(2, 3)) + part(4, number(1, -1) + part(4, number(
+            1, -1))) + sample([2 ** 64 - 1])
+    yield 'a varint of 11 bytes', ONE + b'\x10' + b'\x80' * 10 + b'\x01'
+    yield 'a length of 2^63', ONE + b'\x12' + varint(1 << 63)
+    yield 'a length of 2^64 - 1', ONE + b'\x12' + varint(-1)
+    yield 'sums beyond 2^63', ONE + sample(value=2 ** 63 - 1) * 9
+    yield 'sums below -2^63', ONE + sample(value=-2 ** 63) * 9
+    yield 'a group', ONE + b'\x13' + sample() + b'\x14'
+    yield 'a name of 16 MiB', ONE + part(6, 'y' * (16 << 20)) + function(
+        2, 5) + location(2, (2,)) + sample((2, 1))
+
+
+def bombs(folder):
+    """Gzip that becomes far more than it is, on disk as it is written."""
+    for name, head, much in ('a bomb of zeros', b'', bytes(1 << 20)), (
+            'a bomb of empty samples', ONE, b'\x12\x00' * (1 << 19)), (
+            'a bomb of strings', ONE, part(6, '') * (1 << 18)):
+        path = os.path.join(folder, 'bomb.pb.gz')
+        with gzip.open(path, 'wb', compresslevel=1) as f:
+            f.write(head)
+            for _ in range(3 << 10):
+                f.write(much)
+        yield name, path
+
+
+def run(name, path, view):
+    argv = [BIN, 'report', '-q', '-f', view, path]
+    err, start = tempfile.TemporaryFile(), time.monotonic()
+    p = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=err)
+    try:
+        p.wait(timeout=SECONDS)
+    except subprocess.TimeoutExpired:
+        p.kill()
+        p.wait()
+        return 'not done after %d s' % SECONDS
+    finally:
+        run.slowest = max(run.slowest, (time.monotonic() - start, name, view))
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+    err.seek(0)
+    lines = err.read().decode('utf-8', 'replace').splitlines()
+    if p.returncode not in (0, 1) or p.returncode and (
+            len(lines) != 1 or os.path.basename(path) not in lines[0]):
+        return 'status %s, %s' % (p.returncode, lines[-2:])
+    if peak > MOST:
+        return 'took %d MiB' % peak
+    return ''
+
+
+run.slowest = (0, '', '')
+
+
+def main():
+    for i, (name, data) in enumerate(floods()):
+        path = os.path.join(DIR, 'flood%d.pb' % i)
+        with open(path, 'wb') as f:
+            f.write(data)
+        bad = [v + ': ' + why for v in VIEWS
+               for why in [run(name, path, v)] if why]
+        print('FAIL %s: %s' % (name, bad) if bad else 'ok   ' + name, flush=True)
+        os.unlink(path)
+    for name, path in bombs(DIR):
+        bad = run(name, path, 'top')
+        print('FAIL %s: %s' % (name, bad) if bad else 'ok   ' + name, flush=True)
+        os.unlink(path)
+    print('slowest: %.1f s, %s, %s' % run.slowest, file=sys.stderr)
+
+
+main()

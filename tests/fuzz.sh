@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# What `make fuzz` runs: libFuzzer on four profiles, FUZZ_RUNS mutations in all,
+# each reported on under ASan+UBSan, and each of the profiles cut after each of
+# its bytes.  What fails is kept in .build/fuzzed, and named.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+runs=${FUZZ_RUNS:-100000} dir=.build/fuzzed
+export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1
+export UBSAN_OPTIONS=print_stacktrace=1
+mkdir -p $dir/corpus && rm -f $dir/corpus/* || exit 1
+
+# One deep, one with every field, one in gperftools' format, and one that serve
+# writes.
+/usr/bin/python3 tests/profiles.py tree 1 $dir/corpus/tree &&
+    /usr/bin/python3 tests/profiles.py small $dir/corpus/small &&
+    /usr/bin/python3 tests/profiles.py legacy $dir/corpus/legacy || exit 1
+(cd $dir && timeout 20 ../../grpcprof serve -l 127.0.0.1:0 --debug off \
+    --profile 300ms --exit -o serve.pb --svg none >/dev/null) || exit 1
+gzip -dc $dir/serve.pb >$dir/corpus/serve || exit 1
+
+.build/fuzz -runs="$runs" -seed=1 -timeout=30 -rss_limit_mb=3000 \
+    -max_len=40000 -print_final_stats=1 -artifact_prefix=$dir/ $dir/corpus \
+    >$dir/log 2>&1
+status=$?
+grep -E '^(stat::|SUMMARY|==|status )' $dir/log
+if [ $status -ne 0 ]; then
+    tail -n 40 $dir/log
+    echo "FAIL fuzz: status $status, input kept in $dir" >&2
+    exit 1
+fi
+cuts=0
+for f in tree small legacy serve; do
+    size=$(wc -c <"$dir/corpus/$f")
+    mkdir -p $dir/cut && rm -f $dir/cut/*
+    /usr/bin/python3 -c 'import sys
+data = open(sys.argv[1], "rb").read()
+for n in range(len(data)):
+    open("%s/%d" % (sys.argv[2], n), "wb").write(data[:n])' \
+        "$dir/corpus/$f" $dir/cut
+    .build/fuzz -runs=0 -timeout=30 $dir/cut >$dir/log 2>&1 || {
+        tail -n 40 $dir/log
+        echo "FAIL fuzz: $f cut short" >&2
+        exit 1
+    }
+    cuts=$((cuts + size))
+done
+rm -rf $dir/cut
+echo "ok   $runs mutations of four profiles, and $cuts of them cut short"
