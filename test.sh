@@ -3,11 +3,14 @@
 #   NAME     show and count only the checks whose "group: name" has NAME in it,
 #            and leave out the groups that have none
 #   CI=true  a check that lacks its tool fails instead of being skipped
+#   JOBS=N   groups at a time (as many as there are CPUs)
 #   TIMES=1  say on stderr how long each group took
 # The last line is "N passed, N failed, N skipped"; exits 1 if one failed.
 #
-# Every tests/t_GROUP.sh is sourced, in order of name: once with BIN=./grpcprof,
-# and where it says "# runs: plain asan" once more with BIN under ASan+UBSan.
+# Every tests/t_GROUP.sh is sourced in a shell of its own: once with
+# BIN=./grpcprof, and where it says "# runs: plain asan" once more with BIN under
+# ASan+UBSan.  Several at a time, but those that say "# alone", because they judge
+# what takes time, one after the other in the end.
 # What a group finds here (all files are under $T, which is removed at the end):
 #
 #   check NAME STATUS CMD...   run CMD: does it exit with STATUS (or "1 2")?
@@ -36,15 +39,21 @@ passed=0 failed=0 skipped=0 GROUP='' SUFFIX=''
 T=$(mktemp -d) || exit 1
 OUT=$T/out ERR=$T/err SDIR=$T SPID='' STARTED=() MOUNTED=''
 
+# Of a group's shell: its processes and files; of this one: the groups' shells.
 cleanup() {
-    local pid
-    for pid in "${STARTED[@]}"; do kill -KILL "$pid" 2>/dev/null; done
+    local pid signal=KILL
+    [ -z "$GROUP" ] && signal=TERM
+    for pid in "${STARTED[@]}"; do kill -$signal "$pid" 2>/dev/null; done
+    [ -z "$GROUP" ] && wait
     [ -n "$MOUNTED" ] && umount "$MOUNTED"
     rm -rf "$T"
 }
-trap cleanup EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
+traps() {
+    trap cleanup EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+}
+traps
 
 # ---- results ----
 
@@ -160,6 +169,7 @@ need() {
 
 # A background process of a script ignores SIGINT; env gives it back.
 bg() {
+    : >"$T/bg.out"                      # of the one before, perhaps
     env --default-signal=INT,QUIT "$@" >"$T/bg.out" 2>"$T/bg.err" </dev/null &
     PID=$!
     STARTED+=("$PID")
@@ -228,19 +238,63 @@ for g in unit tests/t_*.sh; do
 done
 grep -qF -- "$FILTER" tests/t_*.sh tests/unit*.c || elsewhere=yes
 asked_for() {
-    if [ -n "$only" ]; then [ "$only" = "$GROUP" ]
-    else [ -n "$elsewhere" ] || grep -qF -- "$FILTER" "$@"; fi
+    if [ -n "$only" ]; then [ "$only" = "$1" ]
+    else [ -n "$elsewhere" ] || grep -qF -- "$FILTER" "${@:2}"; fi
 }
-# run_group FILE SUFFIX BINARY
-run_group() {
-    SUFFIX=$2 BIN=$ROOT/$3 SDIR=$T SERVE_ALSO=()
+
+units() {
+    make -s "$BIN" >"$T/make.log" 2>&1 ||
+        fail 'builds' "$(grep -m3 error "$T/make.log")"
+    LIMIT=300 tally 'runs to its end' "$BIN"
+}
+# group NAME SUFFIX BINARY: run one, in a shell of its own; its lines and counts
+# are in files of its name.
+group() (
+    passed=0 failed=0 skipped=0 STARTED=()
+    GROUP=$1 SUFFIX=$2 BIN=$ROOT/$3
+    log=$T/$GROUP$SUFFIX T=$T/$GROUP${SUFFIX:+-asan}.d
+    OUT=$T/out ERR=$T/err SDIR=$T SERVE_ALSO=() BEGAN=$SECONDS
+    mkdir "$T" || exit 1
+    traps
     "$BIN" help serve 2>/dev/null | grep -q -e '--debug' &&
         SERVE_ALSO=(--debug off)
-    rm -rf "${T:?}"/*
-    # shellcheck disable=SC1090
-    . "$1"
-    [ -n "${TIMES:-}" ] && echo "$SECONDS s: after $GROUP$SUFFIX" >&2
+    if [ "$GROUP" = unit ]; then BIN=$3 units
+    else
+        # shellcheck disable=SC1090
+        . "tests/t_$GROUP.sh"
+    fi >"$log.lines"
+    echo "$passed $failed $skipped" >"$log.counts"
+    [ -n "${TIMES:-}" ] && echo "$((SECONDS - BEGAN)) s: $GROUP$SUFFIX" >&2
+)
+# Wait for any group, then show and count those that are done.
+gather() {
+    local log pid n
+    wait -n 2>/dev/null
+    for pid in "${!running[@]}"; do
+        kill -0 "$pid" 2>/dev/null && continue
+        log=$T/${running[$pid]}
+        unset "running[$pid]"
+        cat "$log.lines"
+        if read -r -a n <"$log.counts"; then
+            passed=$((passed + n[0])) failed=$((failed + n[1]))
+            skipped=$((skipped + n[2]))
+        else
+            echo "FAIL ${log##*/}: did not run to its end"
+            failed=$((failed + 1))
+        fi 2>/dev/null
+    done
 }
+declare -A running=()
+# start AT_A_TIME NAME SUFFIX BINARY
+start() {
+    local most=$1
+    shift
+    while [ ${#running[@]} -ge "$most" ]; do gather; done
+    group "$@" &
+    running[$!]=$1$2
+    STARTED+=($!)
+}
+finish() { while [ ${#running[@]} -gt 0 ]; do gather; done; }
 
 targets='grpcprof .build/grpcprof-asan'
 [ -z "$FILTER" ] && targets="$targets .build/unit .build/unit-asan
@@ -255,25 +309,24 @@ if ! make -s grpcprof .build/grpcprof-asan >"$T/make.log" 2>&1; then
     exit 1
 fi
 
-GROUP=unit
-if asked_for tests/unit*.c; then
-    for v in '' -asan; do
-        SUFFIX=${v:+ (asan)}
-        if make -s .build/unit$v >"$T/make.log" 2>&1; then
-            LIMIT=300 tally 'runs to its end' .build/unit$v
-        else
-            fail "builds" "$(grep -m3 error "$T/make.log")"
-        fi
-    done
+jobs=${JOBS:-$(nproc)}
+if asked_for unit tests/unit*.c; then
+    start "$jobs" unit '' .build/unit
+    start "$jobs" unit ' (asan)' .build/unit-asan
 fi
-for file in tests/t_*.sh; do
-    GROUP=${file#tests/t_}
-    GROUP=${GROUP%.sh}
-    asked_for "$file" || continue
-    run_group "$file" '' grpcprof
-    if grep -q '^# runs: plain asan' "$file"; then
-        run_group "$file" ' (asan)' .build/grpcprof-asan
-    fi
+for alone in '' yes; do
+    for file in tests/t_*.sh; do
+        name=${file#tests/t_}
+        name=${name%.sh}
+        asked_for "$name" "$file" || continue
+        grep -q '^# alone' "$file" && is=yes || is=''
+        [ "$is" = "$alone" ] || continue
+        start "$jobs" "$name" '' grpcprof
+        grep -q '^# runs: plain asan' "$file" &&
+            start "$jobs" "$name" ' (asan)' .build/grpcprof-asan
+    done
+    finish
+    jobs=1
 done
 if [ $((passed + failed + skipped)) -eq 0 ]; then
     echo "no check has '$FILTER' in its name" >&2

@@ -1,6 +1,7 @@
 # The open loop, and the verdict: what is measured when a server stands still,
 # when it is too slow, and when the client is.
 # runs: plain asan
+# alone: it judges what takes time
 
 # stall NAME ARGS...: start tests/stall.c; $TO and $PEER
 stall() {

@@ -1,6 +1,7 @@
 # The label grpc.method of the samples, by pprof's counts and filters and by sums
 # over the raw profile.
 # runs: plain
+# alone: it judges what takes time
 
 HELLO=/helloworld.Greeter/SayHello
 

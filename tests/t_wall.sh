@@ -1,6 +1,7 @@
 # What samples are labelled with: the method that runs, and whether a thread
 # waits, as foreign readers see it.
 # runs: plain
+# alone: it judges what takes time
 
 # above NAME SHARE LEAST
 above() {

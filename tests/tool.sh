@@ -37,6 +37,11 @@ if [ -x "$out" ] && [ "$out" -nt "$pins" ]; then
     echo "$out"
     exit 0
 fi
+# One at a time; who waited looks again.
+if [ -z "${TOOL_LOCKED:-}" ] && command -v flock >/dev/null; then
+    cd "$dir/../.." && TOOL_LOCKED=1 exec flock "$dir/lock" \
+        sh tests/tool.sh "$name"
+fi
 [ -n "$(find "$failed" -mmin -60 2>/dev/null)" ] && [ "${CI:-}" != true ] &&
     exit 1
 limit="timeout ${TOOL_TIMEOUT:-400}"
