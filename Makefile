@@ -57,6 +57,14 @@ bench: grpcprof ## CPU per call and per sample, beside h2load and others
 bench-load: grpcprof ## CPU per call of load beside h2load and ghz
 	@bash tests/bench_load.sh
 
+PROFILE = $(wildcard ../shared/profiles/gp_large.cpu)
+bench-report: grpcprof ## report of PROFILE='FILE' beside pprof and inferno
+	@[ -n '$(PROFILE)' ] || echo 'no PROFILE: nothing to measure'
+	@[ -z '$(PROFILE)' ] || PPROF=$$(sh tests/tool.sh pprof) \
+	  INFERNO=$$(sh tests/tool.sh inferno) \
+	  FLAMEGRAPH_PL=$${FLAMEGRAPH_PL:-$$(command -v flamegraph.pl)} \
+	  /usr/bin/python3 tests/bench_report.py ./grpcprof '$(PROFILE)'
+
 bench-serve: grpcprof ## CPU per call and memory of serve beside its peers
 	@CC='$(CC)' bash tests/bench_serve.sh
 
@@ -173,5 +181,5 @@ NGHTTP2_H = $(wildcard /usr/include/nghttp2/nghttp2ver.h)
 	  echo '$(CC) $(FLAGS) $(LDFLAGS)' >$@
 FORCE:
 
-.PHONY: all demo test same soak fuzz bench bench-load bench-serve asan tsan install uninstall clean \
-  help FORCE
+.PHONY: all demo test same soak fuzz bench bench-load bench-report bench-serve \
+  asan tsan install uninstall clean help FORCE

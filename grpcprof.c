@@ -446,6 +446,8 @@ enum {
     /* An expression: its bytes, and RE2's own limit on repetition. */
     RE_MOST_BYTES  = 1000,
     RE_MOST_REPEAT = 1000,
+    /* Characters beyond ASCII in a range of a class: each is written out. */
+    RE_MOST_RANGE = 4096,
 
     /* Times in a row that a client's calls are sent again because the server
      * said it had not processed them; past it they count as failed. */
@@ -2159,8 +2161,8 @@ static void re_put_literal(struct re_in *in, uint32_t c)
 
 struct re_class {                       /* a class of characters */
     bool      ascii[128];
-    struct buf more;                    /* owned: ranges beyond, as they are
-                                         * written in brackets */
+    bool      beyond;                   /* and all beyond ASCII */
+    struct buf more;                    /* owned: some of those, in UTF-8 */
 };
 
 /* Add the characters of \d, \s, \w, or in upper case all others, to k. */
@@ -2178,31 +2180,42 @@ static bool re_add_perl(struct re_class *k, char c)
             in |= i >= p[0] && i <= p[1];
         k->ascii[i] |= in != other;
     }
-    if (other)
-        txt_puts(&k->more, "\xc2\x80-\xf4\x8f\xbf\xbf");
+    k->beyond |= other;
     return true;
 }
 
-/* Add the characters from a to b to k. */
-static void re_add_range(struct re_class *k, uint32_t a, uint32_t b)
+/* Add the characters from a to b to k, one by one where libc's locale has no
+ * order for them; false: they are too many. */
+static bool re_add_range(struct re_class *k, uint32_t a, uint32_t b)
 {
     for (uint32_t i = a; i <= b && i < 128; i++)
         k->ascii[i] = true;
+    k->beyond |= a <= 128 && b == 0x10ffff;
     a = a < 128 ? 128 : a;
-    if (b < a)
-        return;
-    txt_put_code(&k->more, a);
-    mem_put_byte(&k->more, '-');
-    txt_put_code(&k->more, b);
+    if (k->beyond)
+        return true;
+    if (b > a && b - a >= RE_MOST_RANGE)
+        return false;
+    for (; a <= b; a++)
+        if (a < 0xd800 || a > 0xdfff)
+            txt_put_code(&k->more, a);
+    return true;
 }
 
-/* Append k in brackets: where ] ^ - and [ stand says what they are. */
-static void re_put_class(struct buf *b, const struct re_class *k, bool not)
+/* Append k in brackets: where ] ^ - and [ stand says what they are.  All beyond
+ * ASCII are those that some of ASCII are not. */
+static void re_put_class(struct buf *b, struct re_class *k, bool not)
 {
     size_t begin, n = 0;
-    bool minus = k->ascii['-'];
     for (int i = 1; i < 128; i++)
-        n += k->ascii[i];
+        n += k->ascii[i] ^= k->beyond;
+    not ^= k->beyond;
+    k->more.len = k->beyond ? 0 : k->more.len;
+    bool minus = k->ascii['-'];
+    if (n == 0 && !k->more.len) {
+        txt_puts(b, not ? "." : "($x)");        /* all or none */
+        return;
+    }
     if (n == 1 && k->ascii['^'] && !k->more.len && !not) {
         txt_puts(b, "\\^");
         return;
@@ -2315,8 +2328,9 @@ static int re_class(struct re_in *in, struct gp_why *why)
         }
         if (!e && b < a)
             e = re_bad(why, "a range that ends before it begins:", begin);
-        if (!e)
-            re_add_range(&k, a, b);
+        if (!e && !re_add_range(&k, a, b))
+            e = re_bad(why, "a range of too many characters beyond ASCII:",
+                       begin);
     }
     in->at += !e;
     if (!e)

@@ -90,7 +90,7 @@ def expressions(functions, files, maps):
     some = [escape(f) for f in functions[:1] + functions[7:8] + functions[20:21]]
     some += [escape(f) for f in files[:1]]
     some += [escape(os.path.basename(m)) for m in maps[:1] if m.startswith('/')]
-    some += ['^runtime', r'\.\w+$', 'a.*(b|c)', '(?i)MAIN', 'nothing at all']
+    some += ['^runtime', r'\.\w+$', r'^\S+\W\D+$', 'a.*(b|c)', '(?i)MAIN', 'nothing at all']
     return some
 
 

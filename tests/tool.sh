@@ -6,6 +6,7 @@
 #         server with reflection and pprof), ghz
 #   npm   buf, and node: the folder with the modules of @grpc/grpc-js
 #   C++   cpp: tests/client.cc, on grpc++
+#   cargo inferno: inferno-flamegraph
 #   pip   hdrhistogram, and kubernetes (kubernetes-validate): folders with them
 # tests/tools has their pins; what was built stays in .build/tools until those
 # change.  Exits 1 and prints nothing where one cannot be built, and then does
@@ -27,7 +28,8 @@ probe)   package=github.com/grpc-ecosystem/grpc-health-probe
 buf|node) pins=package-lock.json ;;
 hdrhistogram|kubernetes) pins=requirements.txt ;;
 cpp)     pins=../client.cc ;;
-*) sed -n '2,9s/^# //p' ../tool.sh >&2; exit 2 ;;
+inferno) pins=../tool.sh ;;
+*) sed -n '2,10s/^# //p' ../tool.sh >&2; exit 2 ;;
 esac
 mkdir -p ../../.build/tools || exit 1
 dir=$(cd ../../.build/tools && pwd)
@@ -74,6 +76,12 @@ python_package()
         --target "$out" "$(grep "^$name" requirements.txt)" && touch "$out"
 }
 
+inferno_program()
+{
+    $limit cargo install --quiet --locked --version 0.12.8 --root "$dir/cargo" \
+        inferno && cp "$dir/cargo/bin/inferno-flamegraph" "$out"
+}
+
 cpp_program()
 {
     mkdir -p "$dir/pb" && protoc -I../../proto --cpp_out="$dir/pb" \
@@ -88,6 +96,7 @@ cpp_program()
 case $name in
 buf|node) npm_packages ;;
 cpp) cpp_program ;;
+inferno) inferno_program ;;
 hdrhistogram|kubernetes) python_package ;;
 *) go_program ;;
 esac >"$failed" 2>&1 || exit 1

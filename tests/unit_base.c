@@ -609,3 +609,72 @@ static void test_hdr_v2(void)
     hdr_fini(&h);
     hdr_fini(&g);
 }
+
+/* Each expression matches the first text and not the second; NULL: no text is
+ * asked.  What RE2 says of the same was read off pprof's -focus. */
+static void test_re_matches(void)
+{
+    static const char *const row[][3] = {
+        { "main", "a main b", "mai" }, { "^main$", "main", "main." },
+        { "a.c", "a\nc", "ac" }, { "\\d+?\\.\\w*", "x1.", "x." },
+        { "(?:ab|cd){2}", "abcd", "ab" }, { "(?i)MaIn", "mAIN", "man" },
+        { "[[:alpha:]]\\z", "1a", "a1" },
+        { "\\Afoo\\b", "foo bar", "food" }, { "\\Bo", "foo", "o" },
+        { "[^a-c]", "d", "abc" }, { "[]x]", "]", "y" }, { "[\\d_]", "_", "x" },
+        { "\\x41\\x{1f525}", "A\U0001f525", "A" }, { "\\Qa.b\\E", "a.b", "axb" },
+        { "(?P<n>a)|b", "b", "c" }, { "\\pN?x", NULL, NULL },
+        { "operator\\(\\)", "operator()", "operator" }, { "", "", NULL },
+        { "a|", "zzz", NULL }, { "\\s\\S", " x", "xx" },
+        { "^\\S+$", "\u4e2da]^-[", "a b" }, { "^\\D$", "\u4e2d", "7" },
+        { "[^\\S]", " ", "\u4e2dx" }, { "x[^\\s\\S]*y", "xy", "x y" },
+        { "[\\s\\S]", "\u4e2d", "" }, { "[\u4e00-\u4eff]", "\u4e2d", "\u5000" },
+        { "[^\xc2\x80-\U0010ffff]", "a", "\u4e2d" }, { "\\W", "\u4e2d", "a_9" }, { "x{0,2}y", "y", "x" },
+        { "\u4e2d.", "\u4e2d\u6587", "\u4e2d" }, { "\\t", "\t", "t" },
+        { "a{,2}", "a{,2}", "aa" }, { "\\*\\+", "*+", "*" },
+    };
+    struct gp_why why;
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        struct re re = {0};
+        if (!row[i][1]) {
+            CHECK(re_init(&re, "--focus", row[i][0], &why) == GP_EUSAGE);
+            continue;
+        }
+        int e = re_init(&re, "--focus", row[i][0], &why);
+        if (e)
+            printf("%s\n", why.text);
+        CHECK(!e);
+        if (!e && !re_matches(&re, txt_slice(row[i][1])))
+            printf("%s does not match %s\n", row[i][0], row[i][1]);
+        CHECK(!e && re_matches(&re, txt_slice(row[i][1])));
+        CHECK(!e && (!row[i][2] || !re_matches(&re, txt_slice(row[i][2]))));
+        re_fini(&re);
+    }
+}
+
+/* What cannot be had is refused by name, with the option. */
+static void test_re_refuses(void)
+{
+    static const char *const row[][2] = {
+        { "(", "missing )" }, { "a)", ")" }, { "[a", "]" }, { "*a", "*" },
+        { "a**", "**" }, { "\\1", "\\1" }, { "(?=a)", "(?=" },
+        { "(?<!a)", "(?<" }, { "\\pL", "\\p" }, { "a{2000}", "2000" },
+        { "(a{999}){999}", "{999}" }, { "[b-a]", "b-a" }, { "\\", "\\" },
+        { "[\u4e00-\U0001ffff]", "beyond ASCII" },
+        { "(?i:a)", "(?i:a)" }, { "\\Cx", "\\C" }, { "[[:foo:]]", "[:foo:]" },
+    };
+    char many[3000];
+    struct gp_why why;
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        struct re re = {0};
+        CHECK(re_init(&re, "--focus", row[i][0], &why) == GP_EUSAGE);
+        if (!strstr(why.text, row[i][1]))
+            printf("%s: %s\n", row[i][0], why.text);
+        CHECK(strstr(why.text, row[i][1]) && strstr(why.text, "--focus"));
+        re_fini(&re);
+    }
+    memset(many, '(', sizeof many);
+    many[sizeof many - 1] = 0;
+    struct re re = {0};
+    CHECK(re_init(&re, "--focus", many, &why) == GP_EUSAGE);
+    re_fini(&re);
+}
