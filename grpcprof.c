@@ -139,10 +139,16 @@ enum {
     ARENA_FIRST_BYTES = 4096,
     ARENA_MOST_BYTES  = 64 << 20,
 
+    /* Blocks whose pages are had at once; what of report's heap has pages of
+     * 2 MiB, few enough to leave no large part of them unused; and the least
+     * block that is not in the heap. */
+    MEM_POPULATED = 256 << 10,
+    MEM_HUGE      = 8 << 20,
+    MEM_OWN_BLOCK = 4 << 20,
+
     /* zlib is asked for this much at a time: 64 KiB is past the point where
      * larger steps inflate faster. */
     GZ_STEP_BYTES = 65536,
-    MEM_POPULATED = 256 << 10,          /* blocks whose pages come at once */
     GZ_LOOK_BYTES = 16384,              /* likewise where none is kept */
 
     /* Containers in each other in JSON that is read. */
@@ -803,12 +809,21 @@ static void *mem_grow_full(void *p, size_t *cap, size_t need, size_t size)
     return q;
 }
 
-/* Blocks of 128 KiB and more are the kernel's own, so that growing moves no
- * bytes and freeing gives them back; glibc learns otherwise from the first that
- * is freed. */
+/* Make ready for many large blocks at once: the heap begins with MEM_HUGE bytes
+ * in pages of 2 MiB, of which each costs little more than a small one and none is
+ * had before it is used, and what is freed is used again.  Blocks of MEM_OWN_BLOCK and more
+ * are the kernel's own, so that growing moves no bytes. */
 static void mem_large_blocks(void)
 {
-    (void)mallopt(M_MMAP_THRESHOLD, 128 << 10);
+    uintptr_t huge = 2 << 20, room = MEM_HUGE + huge;
+    (void)mallopt(M_TRIM_THRESHOLD, INT_MAX);
+    (void)mallopt(M_MMAP_THRESHOLD, INT_MAX);
+    void *p = malloc(room);
+    uintptr_t from = ((uintptr_t)p + huge - 1) & ~(huge - 1);
+    if (p)
+        (void)madvise((void *)from, MEM_HUGE, MADV_HUGEPAGE);
+    free(p);
+    (void)mallopt(M_MMAP_THRESHOLD, MEM_OWN_BLOCK);
 }
 
 /* Pointer to n writable bytes at b's end, or NULL after a failure; they count
@@ -2988,15 +3003,38 @@ static int pb_get_long_varint(struct pb_in *in, uint64_t *v)
     return GP_EFORMAT;
 }
 
+/* The varint of at most eight bytes at p, where eight can be read, into *v: its
+ * length, or 0 when it is longer.  The bits of all bytes are moved together at
+ * once. */
+static inline unsigned pb_load_varint(const uint8_t *p, uint64_t *v)
+{
+    uint64_t x;
+    memcpy(&x, p, sizeof x);
+    x = le64toh(x);
+    uint64_t last = ~x & 0x8080808080808080;
+    if (!last)
+        return 0;
+    x &= last ^ (last - 1);             /* up to the first byte that is last */
+    x = (x & 0x7f007f007f007f00) >> 1 | (x & 0x007f007f007f007f);
+    x = (x & 0x3fff00003fff0000) >> 2 | (x & 0x00003fff00003fff);
+    *v = (x & 0x0fffffff00000000) >> 4 | (x & 0x000000000fffffff);
+    return (unsigned)__builtin_ctzll(last) / 8 + 1;
+}
+
 /* Read a varint into *v; GP_EFORMAT as pb_get_long_varint, which takes those of
- * more than two bytes. */
+ * more than two bytes that are near the end or have more than eight. */
 static inline int pb_get_varint(struct pb_in *in, uint64_t *v)
 {
     const uint8_t *p = in->p;
+    unsigned n;
     if (in->end - p >= 2 && !(p[0] & p[1] & 0x80)) {
         bool two = p[0] & 0x80;
         *v = two ? (uint64_t)p[0] - 0x80 + ((uint64_t)p[1] << 7) : p[0];
         in->p += 1 + two;
+        return GP_OK;
+    }
+    if (in->end - p >= 8 && (n = pb_load_varint(p, v)) > 0) {
+        in->p += n;
         return GP_OK;
     }
     return pb_get_long_varint(in, v);
@@ -3014,9 +3052,8 @@ static int pb_get_fixed(struct pb_in *in, size_t n, uint64_t *v)
     return GP_OK;
 }
 
-/* Read the next field into *f: 1, 0 at the end, or GP_EFORMAT; in->p then
- * stands at or after the fault. */
-static int pb_get_field(struct pb_in *in, struct pb_field *f)
+/* pb_get_field for all that is not plain. */
+static int pb_get_any_field(struct pb_in *in, struct pb_field *f)
 {
     uint64_t tag;
     if (in->p == in->end)
@@ -3040,6 +3077,32 @@ static int pb_get_field(struct pb_in *in, struct pb_field *f)
         e = GP_OK;
     }
     return e ? e : 1;
+}
+
+/* Read the next field into *f: 1, 0 at the end, or GP_EFORMAT; in->p then
+ * stands at or after the fault.  Most have a tag of one byte and a varint or a
+ * length of few. */
+static inline int pb_get_field(struct pb_in *in, struct pb_field *f)
+{
+    const uint8_t *p = in->p;
+    uint64_t v;
+    unsigned n = 1;
+    if (in->end - p < 2 || p[0] < 8 || p[0] >= 0x80 || (p[0] & 5))
+        return pb_get_any_field(in, f);
+    v = p[1];
+    if (v >= 0x80 && (in->end - p < 9 || !(n = pb_load_varint(p + 1, &v))))
+        return pb_get_any_field(in, f);
+    size_t bytes = p[0] & PB_BYTES ? v : 0;
+    p += 1 + n;
+    if (bytes > (size_t)(in->end - p))
+        return pb_get_any_field(in, f);
+    f->number = (uint32_t)in->p[0] >> 3;
+    f->type = (enum pb_type)(in->p[0] & PB_BYTES);
+    f->value = v;
+    f->bytes = f->type == PB_BYTES ? (struct pb_in){ p, p + bytes }
+                                   : (struct pb_in){0};
+    in->p = p + bytes;
+    return 1;
 }
 
 /* The next of a repeated integer's values, packed or not: 1, 0 at the end, or
