@@ -812,7 +812,7 @@ static void *mem_grow_full(void *p, size_t *cap, size_t need, size_t size)
 /* Make ready for many large blocks at once: the heap begins with MEM_HUGE bytes
  * in pages of 2 MiB, of which each costs little more than a small one and none
  * is had before it is used, and what is freed is used again.  Blocks of
- * MEM_OWN_BLOCK and more are the kernel's own, so that growing moves no bytes. */
+ * MEM_OWN_BLOCK and more are the kernel's own: growing them moves no bytes. */
 static void mem_large_blocks(void)
 {
     uintptr_t huge = 2 << 20, room = MEM_HUGE + huge;
