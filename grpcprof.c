@@ -1691,6 +1691,27 @@ static int sys_read_file(const char *path, size_t most, struct buf *b,
     return e;
 }
 
+/* The first of the n bytes at text that the file at path begins with, and how
+ * many; none where it cannot be read.  "-" is standard input, of which nothing
+ * is taken away. */
+static struct slice sys_peek(const char *path, char *text, size_t n)
+{
+    bool input = !strcmp(path, "-");
+    int fd = input ? 0 : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int two[2];
+    ssize_t k = fd < 0 ? 0 : pread(fd, text, n, 0);
+    if (k < 0 && !pipe2(two, O_CLOEXEC)) {      /* a pipe has no place 0 */
+        (void)fcntl(fd, F_SETFL, 0);            /* wait for what it will say */
+        k = tee(fd, two[1], n, 0);
+        k = k > 0 ? read(two[0], text, (size_t)k) : 0;
+        close(two[0]);
+        close(two[1]);
+    }
+    if (!input && fd >= 0)
+        close(fd);
+    return (struct slice){ text, k > 0 ? (size_t)k : 0 };
+}
+
 /* Write n bytes to fd, through interruptions; GP_EIO with errno set. */
 static int sys_write_fd(int fd, const void *src, size_t n)
 {
@@ -31040,6 +31061,7 @@ static int cmd_report_read(const struct cmd_report *c, const char *path,
 {
     struct gp_why why;
     struct buf file = {0}, pending = {0};
+    const char *name = strcmp(path, "-") ? path : "standard input";
     bool fetch = cmd_is_address(path);
     bool waiting = !fetch && cmd_pending_read(path, &pending);
     uint64_t repaired = 0;
@@ -31047,13 +31069,13 @@ static int cmd_report_read(const struct cmd_report *c, const char *path,
     int e = fetch ? cmd_fetch(c, path, &file, &why)
                   : sys_read_file(path, PP_MOST_BYTES, &file, &why);
     if (!e)
-        e = pp_read(p, &file, path, PP_MOST_BYTES, &why);
+        e = pp_read(p, &file, name, PP_MOST_BYTES, &why);
     for (size_t i = 0; !e && i < PP_REPAIRS; i++)
         if (p->repaired[i] && !repaired++ && c->strict)
-            e = txt_fail(&why, GP_EFORMAT, "%s: %" PRIu64 " times: %s", path,
+            e = txt_fail(&why, GP_EFORMAT, "%s: %" PRIu64 " times: %s", name,
                          p->repaired[i], pp_repair_text[i]);
     if (!e)
-        e = view_drop_frames(p, path, &why);
+        e = view_drop_frames(p, name, &why);
     if (e && waiting)
         cmd_say("%s; %s", why.text, (const char *)pending.data);
     else if (e && !c->common.rest.n && !strncmp(why.text, path, strlen(path)))
@@ -31385,15 +31407,11 @@ static int cmd_report_write(const struct cmd_report *c,
     return e;
 }
 
-/* True when the file path begins as JSON does; - is never looked at. */
+/* True when the file path begins as JSON does. */
 static bool cmd_is_json(const char *path)
 {
     char text[16];
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text);
-    if (fd >= 0)
-        close(fd);
-    struct slice s = js_skip((struct slice){ text, n > 0 ? (size_t)n : 0 });
+    struct slice s = js_skip(sys_peek(path, text, sizeof text));
     return s.n && *s.p == '{';
 }
 
@@ -31528,8 +31546,7 @@ static int cmd_report_run(const struct cmd_command *cmd)
 {
     struct cmd_report *c = cmd->config;
     struct cmd_profiles *s;
-    if (c->common.rest.n && strcmp(c->common.rest.text[0], "-") &&
-        cmd_is_json(c->common.rest.text[0]))
+    if (c->common.rest.n && cmd_is_json(c->common.rest.text[0]))
         return cmd_report_results(c, cmd);
     mem_large_blocks();
     s = mem_zalloc(sizeof *s);

@@ -75,6 +75,14 @@ results() {
         "$T/meta.json"
     check 'in text' 0 "$BIN" report "$T/closed.json" "$T/meta.json"
     has 'and says of how many' "$OUT" '^  of +2 results$'
+    check 'a result from a pipe' 0 bash -c "cat '$T/closed.json' |
+        '$BIN' report -"
+    has 'a result from a pipe, is one' "$OUT" '^  of +1 result$'
+    check 'and from a file as input' 0 bash -c "'$BIN' report - \
+        <'$T/closed.json'"
+    check 'and from a process' 0 bash -c "'$BIN' report \
+        <(sleep 0.1; cat '$T/closed.json')"
+    has 'and from a process, is one' "$OUT" '^  of +1 result$'
     if need 'HdrHistogram reads ours' hdrhistogram; then
         tally 'HdrHistogram' env PYTHONPATH="$HDRHISTOGRAM" "$PY" \
             tests/result.py hdr "$T"/{closed,open,all}.json
