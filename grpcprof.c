@@ -559,10 +559,12 @@ enum {
 #define LOAD_TICK_NS     INT64_C(50000000)
 #define LOAD_PROGRESS_NS INT64_C(200000000)
 
-/* load: how long an interval of the time series is when not asked for, and how
- * long the answer to a keepalive PING may take, as grpc-go. */
+/* load: how long an interval of the time series is when not asked for, how long
+ * the answer to a keepalive PING may take, as grpc-go, and where servers that
+ * have too many of them make them no rarer. */
 #define LOAD_INTERVAL_NS       INT64_C(1000000000)
 #define LOAD_KEEPALIVE_WAIT_NS INT64_C(20000000000)
+#define LOAD_KEEPALIVE_MOST_NS INT64_C(3600000000000)
 
 /* load: how long the server's debug endpoint may take to answer, and to make
  * the profile of a window. */
@@ -22450,6 +22452,7 @@ struct load_worker {
     struct net_timer    phase;          /* end of warm-up, run or drain */
     struct net_timer    arrival;        /* open loop: the next call's time */
     struct net_timer    beat;           /* keepalive, retired connections */
+    int64_t             keepalive_ns;   /* between PINGs; 0: none */
     double              position;       /* of that call in the schedule */
     uint64_t            arrivals;       /* measured ones so far */
     uint64_t            share;          /* of the count; open loop */
@@ -23526,7 +23529,11 @@ static void load_conn_replace(struct load_conn *n)
 static void load_on_goaway(struct rpc_chan *ch)
 {
     struct load_conn *n = ch->owner;
-    n->client->worker->goaways++;
+    struct load_worker *w = n->client->worker;
+    w->goaways++;
+    if (ch->h2.goaway_code == NGHTTP2_ENHANCE_YOUR_CALM &&
+        w->keepalive_ns < LOAD_KEEPALIVE_MOST_NS)
+        w->keepalive_ns *= 2;           /* it had too many PINGs */
     if (n->ready)
         load_conn_replace(n);
 }
@@ -23624,12 +23631,33 @@ static void load_on_later(struct net_timer *t)
     }
 }
 
-/* Now and then: PINGs on connections that are to be kept alive, and the end of
- * those that do not answer, or that have had their calls. */
+/* PING a connection that has calls and from which nothing has come for so long,
+ * and end one whose answer to that does not come either. */
+static void load_conn_keep_alive(struct load_conn *n, int64_t now_ns)
+{
+    const struct load_worker *w = n->client->worker;
+    struct h2_conn *h = &n->chan.h2;
+    int64_t wait_ns = w->run->config->timeout_ns;
+    int64_t quiet_ns = h->heard_ns > n->pinged_ns ? h->heard_ns : n->pinged_ns;
+    if (wait_ns > LOAD_KEEPALIVE_WAIT_NS)
+        wait_ns = LOAD_KEEPALIVE_WAIT_NS;
+    if (n->pinged_ns && h->heard_ns < n->pinged_ns) {
+        if (now_ns - n->pinged_ns >= wait_ns) {
+            h->end = H2_END_TIMEOUT;
+            h2_kick(h);
+        }
+    } else if (n->flying && now_ns - quiet_ns >= w->keepalive_ns &&
+               !nghttp2_submit_ping(h->session, NGHTTP2_FLAG_NONE, NULL)) {
+        n->pinged_ns = now_ns;
+        h2_kick(h);
+    }
+}
+
+/* Now and then: connections that are to be kept alive, and the end of those
+ * that have had their calls. */
 static void load_on_beat(struct net_timer *t)
 {
     struct load_worker *w = t->arg;
-    int64_t keepalive_ns = w->run->config->keepalive_ns;
     int64_t now_ns = net_now(&w->net);
     struct load_conn *next;
     for (struct load_conn *n = w->conns; n; n = next) {
@@ -23639,18 +23667,8 @@ static void load_on_beat(struct net_timer *t)
             h2_abort(h);
             continue;
         }
-        if (!keepalive_ns || !n->ready || h->state != H2_OPEN)
-            continue;
-        if (n->pinged_ns && h->heard_ns < n->pinged_ns) {
-            if (now_ns - n->pinged_ns >= LOAD_KEEPALIVE_WAIT_NS) {
-                h->end = H2_END_TIMEOUT;
-                h2_kick(h);
-            }
-        } else if (now_ns - n->pinged_ns >= keepalive_ns &&
-                   !nghttp2_submit_ping(h->session, NGHTTP2_FLAG_NONE, NULL)) {
-            n->pinged_ns = now_ns;
-            h2_kick(h);
-        }
+        if (w->keepalive_ns && n->ready && h->state == H2_OPEN)
+            load_conn_keep_alive(n, now_ns);
     }
     (void)net_timer_arm(&w->net, t, now_ns + LOAD_TICK_NS);
 }
@@ -24233,6 +24251,7 @@ static int load_run_init(struct load_run *r, struct gp_why *why)
     for (unsigned i = 0; !e && i < r->threads; i++) {
         struct load_worker *w = &r->worker[i];
         w->run = r;
+        w->keepalive_ns = r->config->keepalive_ns;
         w->index = i;
         w->client = &r->client[next];
         w->nclient = load_share(r->nclient, i, r->threads);
@@ -29865,7 +29884,7 @@ static const struct cmd_option cmd_load_options[] = {
       CMD_UINT, CMD_AT(messages), 1, 1000000 },
     { 0, "message-interval", "DUR", "0s", "time between them",
       CMD_DURATION, CMD_AT(message_ns), 0, CMD_HOUR_NS },
-    { 0, "keepalive", "DUR", "(off)", "PING every so often",
+    { 0, "keepalive", "DUR", "(off)", "PING when nothing came for so long",
       CMD_DURATION, CMD_AT(keepalive_ns), 100000000, CMD_HOUR_NS },
     { 0, "max-requests-per-connection", "N", "(any)", "then another connection",
       CMD_UINT, CMD_AT(per_connection), 1, UINT64_C(1) << 30 },

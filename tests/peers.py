@@ -58,6 +58,7 @@ class Conn:
         self.decoder, self.encoder = hpack.Decoder(), hpack.Encoder()
         self.streams, self.calls, self.acks, self.most = {}, 0, 0, 0
         self.pongs, self.resets, self.goaways = [], [], []
+        self.pings = []                 # calls that were open at each
         self.window, self.initial, self.wrong = 65535, 65535, []
 
     def send(self, *frames):
@@ -155,6 +156,7 @@ class Conn:
         elif kind == PING and flags & ACK:
             self.pongs.append(body)
         elif kind == PING:
+            self.pings.append(self.open())
             self.send(frame(PING, ACK, 0, body))
         elif kind == RST:
             self.resets.append((ident, struct.unpack('>I', body)[0]))
@@ -472,6 +474,55 @@ class Calm(Case):
         c.goaway(s.id if s.number else 0, 11, b'too_many_pings')
         c.good(s)
         raise Over
+
+
+@case
+class Slow(Case):
+    """L13 keepalive PINGs while a call waits, and only then"""
+    args = '-n 2 --keepalive 200ms'
+    ok = 2
+
+    def call(self, c, s):
+        threading.Timer(1, c.good, (s,)).start()
+
+    def check(self, result):
+        got = self.conns[0].pings
+        return (not 2 <= len(got) <= 12 or 0 in got) and got
+
+
+@case
+class Mute(Case):
+    """L13 no answer to a PING ends the connection, not the run"""
+    args = '-n 5 --keepalive 100ms --timeout 1s'
+    status, ok, failed = 3, None, None
+    errors = (r'^timeout DEADLINE_EXCEEDED|^deadline',)
+
+    def call(self, c, s):
+        if c.number == 0 and s.number == 1:
+            time.sleep(5)
+            raise Over
+        c.good(s)
+
+    def check(self, result):
+        return (len(self.conns) < 2 or result['counts']['ok'] < 3) and \
+            result['errors']
+
+
+@case
+class TooMany(Case):
+    """L13 GOAWAY(ENHANCE_YOUR_CALM) makes keepalive PINGs rarer"""
+    args = '-n 3 --keepalive 100ms'
+
+    def call(self, c, s):
+        if c.number < 2:
+            c.good(s)
+            c.goaway(s.id, 11, b'too_many_pings')
+        else:
+            threading.Timer(1.2, c.good, (s,)).start()
+
+    def check(self, result):
+        got = [len(c.pings) for c in self.conns]
+        return (len(got) != 3 or not 1 <= got[2] <= 4) and got
 
 
 @case
