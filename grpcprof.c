@@ -8263,7 +8263,7 @@ static int view_init(struct view *v, const struct pp *p, size_t type,
 
 /* ---- orders ---- */
 
-enum view_by { VIEW_BY_NAME, VIEW_BY_FLAT, VIEW_BY_CUM };
+enum view_by { VIEW_BY_FLAT, VIEW_BY_CUM };
 
 struct view_sort {                      /* what qsort_r hands through */
     const struct view_node *node;       /* borrowed */
@@ -8294,8 +8294,8 @@ static int view_compare(const void *a, const void *b, void *sort)
     if (s->by == VIEW_BY_CUM && xc != yc)
         return xc < yc ? 1 : -1;
     int r = view_compare_names(x->name, y->name);
-    if (r || s->by == VIEW_BY_NAME)
-        return r ? r : (i > k) - (i < k);
+    if (r)
+        return r;
     if (xc != yc)
         return xc < yc ? 1 : -1;
     if (xf != yf)
@@ -8303,9 +8303,8 @@ static int view_compare(const void *a, const void *b, void *sort)
     return (i > k) - (i < k);
 }
 
-/* The nodes with a value (all of them by name) whose cum is at least least, in
- * order, *n of them; owned by the caller until mem_free; NULL without
- * memory. */
+/* The nodes with a value whose cum is at least least, in order, *n of them;
+ * owned by the caller until mem_free; NULL without memory. */
 static uint32_t *view_order(const struct view *v, enum view_by by,
                             int64_t least, size_t *n)
 {
@@ -8315,11 +8314,45 @@ static uint32_t *view_order(const struct view *v, enum view_by by,
     if (!order)
         return NULL;
     for (uint32_t i = 0; i < v->nnodes; i++)
-        if ((by == VIEW_BY_NAME || v->node[i].cum.value ||
-             v->node[i].flat.value) &&
+        if ((v->node[i].cum.value || v->node[i].flat.value) &&
             view_abs(v->node[i].cum.value) >= least)
             order[(*n)++] = i;
     qsort_r(order, *n, sizeof *order, view_compare, &sort);
+    return order;
+}
+
+struct view_named {                     /* a node while it is sorted by name */
+    struct slice name;                  /* borrowed */
+    uint32_t node;
+};
+
+/* Order of two of those; the older node first where names are the same. */
+static int view_compare_named(const void *a, const void *b)
+{
+    const struct view_named *x = a, *y = b;
+    int r = view_compare_names(x->name, y->name);
+    return r ? r : (x->node > y->node) - (x->node < y->node);
+}
+
+/* All nodes whose cum is at least least by name; as view_order. */
+static uint32_t *view_order_names(const struct view *v, int64_t least,
+                                  size_t *n)
+{
+    struct view_named *sort = mem_zalloc_full(v->nnodes * sizeof *sort);
+    uint32_t *order = mem_zalloc(v->nnodes * sizeof *order);
+    *n = 0;
+    for (uint32_t i = 0; sort && order && i < v->nnodes; i++)
+        if (view_abs(v->node[i].cum.value) >= least)
+            sort[(*n)++] = (struct view_named){ v->node[i].name, i };
+    if (sort && order)
+        qsort(sort, *n, sizeof *sort, view_compare_named);
+    for (size_t i = 0; i < *n; i++)
+        order[i] = sort[i].node;
+    if (!sort) {
+        mem_free(order);
+        order = NULL;
+    }
+    mem_free(sort);
     return order;
 }
 
@@ -8472,9 +8505,22 @@ static int view_tree_open(struct view_tree *t, uint32_t node, uint32_t depth,
     return GP_OK;
 }
 
+/* How many frames the rows a and b have in common, from the root. */
+static uint32_t view_rows_same(const struct view_rows *r, uint32_t a,
+                               uint32_t b)
+{
+    const uint32_t *x = r->frame + r->at[a], *y = r->frame + r->at[b];
+    size_t n = r->at[a + 1] - r->at[a], m = r->at[b + 1] - r->at[b];
+    uint32_t same = 0;
+    while (same < n && same < m && x[same] == y[same])
+        same++;
+    return same;
+}
+
 /* Build the calls of the sorted rows: what a row has in common with the one
- * before stays open, the rest is closed and opened.  path has room for the
- * deepest stack and the root. */
+ * before stays open, the rest is closed and opened, but not what is under least
+ * because only this row has it.  path has room for the deepest stack and the
+ * root. */
 static int view_tree_build(struct view_tree *t, const struct view_rows *r,
                            const uint32_t *order, uint32_t *path,
                            int64_t least)
@@ -8483,34 +8529,35 @@ static int view_tree_build(struct view_tree *t, const struct view_rows *r,
     const struct pp *p = v->pp;
     struct view_sum now = {0};
     struct view_more more = {0};
-    size_t before = 0;
-    uint32_t open = 1;
+    uint32_t open = 1, same = 0;
     int e = view_tree_open(t, MEM_NONE, 0, &now, &more);
     path[0] = 0;
     for (size_t k = 0; k < r->n && !e; k++) {
-        uint32_t i = r->row[k], same = 0;
-        size_t from = r->at[i], n = r->at[i + 1] - from;
-        while (same < n && same + 1 < open &&
-               r->frame[from + same] == r->frame[before + same])
-            same++;
+        uint32_t i = r->row[k];
+        size_t from = r->at[i], all = r->at[i + 1] - from, n = all;
+        int64_t w = p->value[i * p->ntypes + v->type];
         view_tree_close(t, path, &open, same + 1, &now, &more, least);
-        for (; open <= n && !e; open++) {
+        uint32_t next = k + 1 < r->n ? view_rows_same(r, i, r->row[k + 1]) : 0;
+        if (w < least)
+            n = same > next ? same : next;
+        for (same = next; open <= n && !e; open++) {
             path[open] = (uint32_t)t->n;
             e = view_tree_open(t, order[r->frame[from + open - 1]], open,
                                &now, &more);
         }
-        int64_t w = p->value[i * p->ntypes + v->type];
-        if (!e)
+        t->pruned |= n < all;
+        if (!e && n == all)
             t->call[path[n]].self = view_add(t->call[path[n]].self, w);
         now.value = view_add(now.value, w);
         now.samples = view_add(now.samples, view_count(v, i, w));
         for (size_t m = 0; m < t->nmore; m++)
             more.sum[m] = view_add(more.sum[m], p->value[i * p->ntypes +
                                                          v->type + 1 + m]);
-        before = from;
     }
-    if (!e)
+    if (!e) {                           /* the root stays, whatever it is */
+        view_tree_close(t, path, &open, 1, &now, &more, least);
         view_tree_close(t, path, &open, 0, &now, &more, INT64_MIN);
+    }
     return e;
 }
 
@@ -8526,8 +8573,8 @@ static int view_tree_init(struct view_tree *t, const struct view *v,
     *t = (struct view_tree){ .view = v, .reverse = t->reverse,
                              .nmore = t->nmore };
     uint32_t *path = NULL, *rank = mem_zalloc(v->nnodes * sizeof *rank);
-    uint32_t *order = view_order(v, VIEW_BY_NAME, least > 0 && !v->negative
-                                 ? least : 0, &n);
+    uint32_t *order = view_order_names(v, least > 0 && !v->negative
+                                       ? least : 0, &n);
     int e = rank && order ? GP_OK : GP_ENOMEM;
     for (uint32_t i = 0; i < v->nnodes && !e; i++)
         rank[i] = MEM_NONE;             /* no call of it can be large enough */
@@ -11127,8 +11174,7 @@ static int anl_run_functions(struct anl *a)
     const struct view *v = &a->view;
     struct view_sum level[2] = {{0}};
     struct anl_function *above[2] = { NULL, NULL };     /* the rows before */
-    uint32_t *order = view_order(v, VIEW_BY_FLAT, 0,
-                                 &a->nfunctions);
+    uint32_t *order = view_order(v, VIEW_BY_FLAT, 0, &a->nfunctions);
     a->function = order ? mem_zalloc(a->nfunctions * sizeof *a->function)
                         : NULL;
     for (size_t i = 0; a->function && i < a->nfunctions; i++) {
@@ -27508,7 +27554,7 @@ static int out_report_callgrind(struct buf *b, const struct pp *p,
     bool *keep = mem_zalloc(v.nnodes);
     for (size_t i = 0; keep && i < v.nnodes; i++)
         keep[i] = true;
-    order = view_order(&v, VIEW_BY_NAME, 0, &n);
+    order = view_order_names(&v, 0, &n);
     if (!keep || !order || view_edges_init(&x, &v, keep, 0, false) ||
         view_edges_by(&x, &v, false, &edge, &at))
         e = txt_fail(why, GP_ENOMEM, "out of memory");
