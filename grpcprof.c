@@ -27847,7 +27847,8 @@ static void out_load_counts(struct buf *b, const struct load_result *r)
     }
     txt_puts(b, "  connect   ");
     txt_put_commas(b, r->connect.n);
-    txt_puts(b, " connections   mean ");
+    txt_puts(b, r->connect.n == 1 ? " connection   mean "
+                                  : " connections   mean ");
     txt_put_time(b, r->connect.n ? r->connect.sum / (double)r->connect.n : 0);
     txt_puts(b, "   max ");
     txt_put_time(b, (double)r->connect.max);
@@ -31480,17 +31481,39 @@ static bool cmd_is_json(const char *path)
     return s.n && *s.p == '{';
 }
 
+/* An option of c that is for profiles alone, or NULL. */
+static const char *cmd_report_for_profiles(const struct cmd_report *c)
+{
+    for (size_t i = 0; i < VIEW_FILTERS; i++)
+        if (c->filter[i])
+            return view_filter_name[i];
+    return c->sample ? "sample" : c->by ? "by" : c->peek ? "peek"
+         : c->rules ? "rules" : c->per_call ? "per-call" : c->cum ? "cum"
+         : c->all ? "all" : c->normalize ? "normalize"
+         : c->explain ? "explain" : c->inverted ? "inverted"
+         : c->reverse ? "reverse" : NULL;
+}
+
 /* grpcprof report of what load wrote: the results together. */
 static int cmd_report_results(const struct cmd_report *c,
                               const struct cmd_command *cmd)
 {
     struct cmd_load as = { .common = c->common, .format = c->format,
-                           .out = c->out, .percentiles = CMD_PERCENTILES };
+                           .out = c->out, .percentiles = CMD_PERCENTILES,
+                           .assert = c->assert, .strict = c->strict };
     struct cmd_result to = {0};
     struct load_saved all = {0}, one = {0};
     struct buf b = {0};
+    const char *profiles = cmd_report_for_profiles(c);
+    if (profiles)
+        return cmd_misuse(cmd, "--%s is for profiles, and %s is a result of "
+                          "load", profiles, c->common.rest.text[0]);
     int format = cmd_load_format(&as, cmd);
     int status = format < 0 ? CMD_USAGE : cmd_result_init(&to, &as, cmd);
+    if (!status && c->base) {
+        status = cmd_result_read(c->base, &to.old);
+        to.report.old = &to.old.result;
+    }
     for (size_t i = 0; !status && i < c->common.rest.n; i++) {
         status = cmd_result_read(c->common.rest.text[i], i ? &one : &all);
         if (!status && i)
@@ -31509,6 +31532,7 @@ static int cmd_report_results(const struct cmd_report *c,
     }
     mem_fini(&b);
     load_saved_fini(&all);
+    load_saved_fini(&to.old);
     return status;
 }
 
@@ -31533,6 +31557,10 @@ static int cmd_report_check(const struct cmd_report *c,
                           analysis);
     if (!c->base && c->normalize)
         return cmd_misuse(cmd, "--normalize is for --base");
+    if (c->inverted && f != CMD_R_SVG && f != CMD_R_HTML)
+        return cmd_misuse(cmd, "--inverted is for -f svg and html");
+    if (c->reverse && f != CMD_R_SVG && f != CMD_R_HTML && f != CMD_R_FOLDED)
+        return cmd_misuse(cmd, "--reverse is for -f svg, html and folded");
     for (size_t i = 0; i < c->assert.n; i++)
         if (!c->base && !strncmp(c->assert.text[i], "delta", 5))
             return cmd_misuse(cmd, "--assert '%s' needs --base",

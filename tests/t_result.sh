@@ -75,6 +75,14 @@ results() {
         "$T/meta.json"
     check 'in text' 0 "$BIN" report "$T/closed.json" "$T/meta.json"
     has 'and says of how many' "$OUT" '^  of +2 results$'
+    check 'report asserts of results' 4 "$BIN" report --assert 'p50<1us' \
+        "$T/closed.json"
+    check 'and compares them' 0 "$BIN" report --assert 'p50<1h' \
+        --base "$T/closed.json" "$T/closed.json"
+    has 'and compares them, says so' "$OUT" '[Cc]ompare'
+    check 'what is for profiles' 2 "$BIN" report --focus x "$T/closed.json"
+    has 'what is for profiles, said' "$ERR" \
+        '--focus is for profiles, and .*closed.json is a result of load'
     check 'a result from a pipe' 0 bash -c "cat '$T/closed.json' |
         '$BIN' report -"
     has 'a result from a pipe, is one' "$OUT" '^  of +1 result$'
