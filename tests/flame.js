@@ -81,6 +81,7 @@ const state = page => page.evaluate(() => {
     texts: [...document.querySelectorAll('#t text')].map(
       e => ({ ...box(e), text: e.textContent })),
     info: document.getElementById('i').textContent,
+    words: [...document.querySelectorAll('.t, .q tspan, #i tspan')].map(box),
     hash: location.hash, wide: innerWidth,
     scroll: document.documentElement.scrollWidth,
     legend: [...document.querySelectorAll('.l')].map(
@@ -235,7 +236,7 @@ async function sizes(page, file) {
     await page.setViewport(size);
     await new Promise(r => setTimeout(r, 100));
     const s = await state(page), root = s.frames.find(f => f.depth === 1);
-    const off = [...s.legend, ...s.texts].filter(
+    const off = [...s.legend, ...s.texts, ...s.words].filter(
       b => b.x < 0 || b.x + b.w > s.wide + 1);
     say('a window of ' + size.width, Math.abs(root.w - (s.wide - 20)) < 2 &&
       s.scroll <= s.wide && !off.length, [root, s.scroll, off.slice(0, 2)]);
