@@ -31058,7 +31058,8 @@ static size_t cmd_put_files(struct buf *b, const char *path)
 /* True when path is an address to fetch from. */
 static bool cmd_is_address(const char *path)
 {
-    return !strncasecmp(path, "http://", 7);
+    return !strncasecmp(path, "http://", 7) ||
+           !strncasecmp(path, "https://", 8);
 }
 
 /* What web_get calls while it waits: a line that is drawn again. */
@@ -31075,6 +31076,9 @@ static int cmd_fetch(const struct cmd_report *c, const char *path,
                      struct buf *file, struct gp_why *why)
 {
     char base[300];
+    if (!strncasecmp(path, "https:", 6))
+        return txt_fail(why, GP_EUSAGE, "%s: TLS is not supported: curl -s "
+                        "ADDRESS | grpcprof report -", path);
     const char *rest = path + 7, *slash = strchr(rest, '/');
     const char *query = strstr(rest, "seconds=");
     unsigned long s = query ? strtoul(query + 8, NULL, 10) : 30;
@@ -31086,7 +31090,7 @@ static int cmd_fetch(const struct cmd_report *c, const char *path,
     memcpy(base, path, n);
     base[n] = 0;
     s = s > 86400 ? 86400 : s;
-    int e = web_get(base, slash ? slash : "/debug/pprof/profile",
+    int e = web_get(base, slash && slash[1] ? slash : "/debug/pprof/profile",
                     (int64_t)(s + 60) * 1000000000,
                     draw ? cmd_fetch_tick : NULL, base, &status, file, why);
     if (draw)

@@ -297,6 +297,25 @@ grains() {
     has "gperftools' format, is read" "$OUT" '^server\+0x1fff;server\+0x1000 50000000$'
 }
 
+# Names of C++ and Rust as they are written, where binutils are there.
+demangled() {
+    made 12 1000000
+    sed 's/"handle"/"_ZNSt6vectorIiSaIiEE9push_backEOi"/
+        s/"send"/"_RNvCs1234_7mycrate3foo"/' "$T/made.txt" |
+        protoc -Iproto --encode=perftools.profiles.Profile profile.proto \
+            >"$T/names.pb"
+    if need 'names of C++' c++filt; then
+        check 'names of C++' 0 "$BIN" report -f folded "$T/names.pb"
+        has 'names of C++, demangled' "$OUT" \
+            ';std::vector<int, std::allocator<int> ?>::push_back\(int&&\)'
+        has 'names of Rust, demangled' "$OUT" ';mycrate(\[[0-9a-f]+\])?::foo 2'
+    fi
+    check 'without c++filt' 0 env PATH=/nonexistent "$BIN" report -f folded \
+        "$T/names.pb"
+    has 'without c++filt, as they are' "$OUT" \
+        ';_ZNSt6vectorIiSaIiEE9push_backEOi;_RNvCs1234_7mycrate3foo 2'
+}
+
 # Every view and filter, beside pprof's own text.
 same_as_pprof() {
     [ -z "$SUFFIX" ] || return             # once: pprof starts 200 times
@@ -357,6 +376,7 @@ if need 'report' protoc; then
     too_few
     original
     saturated
+    demangled
     if need 'json, every mode' py:jsonschema; then modes; fi
     no_profiles
     floods

@@ -67,6 +67,13 @@ fetched() {
     has 'the flame graph names svc_work' "$T/flame.svg" svc_work
     has 'the flame graph has its type' "$T/flame.head" \
         '^Content-Type: image/svg\+xml'
+    check 'report fetches a profile' 0 "$BIN" report -f top \
+        "$url/pprof/profile?seconds=1"
+    has 'report names svc_work in what it fetched' "$OUT" ' svc_work'
+    check 'report says what was answered' 1 "$BIN" report "$url/pprof/no"
+    one_line 'report says what was answered, in one line' 'answered 404'
+    check 'report knows no TLS' 1 "$BIN" report "https://127.0.0.1:$WEB/"
+    one_line 'report says so' 'TLS is not supported: curl'
     check 'curl -I' 0 curl -sSfI "$url/pprof/profile"
     check 'curl is refused with a Host of others' 22 curl -sSf \
         -H 'Host: evil.example' "$url/status"
