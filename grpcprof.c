@@ -13045,7 +13045,7 @@ static void svg_put_data(struct svg *g, struct buf *b)
              g->view.negative || g->differs ? 0
              : view_effective(&g->view.total), g->rows, g->down);
     struct slice unit = t->unit;
-    if (memchr(unit.p, ' ', unit.n))
+    if (unit.n && memchr(unit.p, ' ', unit.n))
         unit.n = 0;
     svg_put_text(b, unit.n ? unit : txt_slice("units"));
     txt_puts(b, g->differs ? " 1" : " 0");
