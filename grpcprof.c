@@ -452,6 +452,7 @@ enum {
     /* An expression: its bytes, and RE2's own limit on repetition. */
     RE_MOST_BYTES  = 1000,
     RE_MOST_REPEAT = 1000,
+
     /* Characters beyond ASCII in a range of a class: each is written out. */
     RE_MOST_RANGE = 4096,
 
@@ -819,7 +820,7 @@ static void mem_large_blocks(void)
 {
     uintptr_t huge = 2 << 20, room = MEM_HUGE + huge;
     (void)mallopt(M_TRIM_THRESHOLD, INT_MAX);
-    (void)mallopt(M_MMAP_THRESHOLD, INT_MAX);
+    (void)mallopt(M_MMAP_THRESHOLD, (int)(2 * room));
     void *p = malloc(room);
     uintptr_t from = ((uintptr_t)p + huge - 1) & ~(huge - 1);
     if (p)
@@ -1703,7 +1704,8 @@ static struct slice sys_peek(const char *path, char *text, size_t n)
     int two[2];
     ssize_t k = fd < 0 ? 0 : pread(fd, text, n, 0);
     if (k < 0 && !pipe2(two, O_CLOEXEC)) {      /* a pipe has no place 0 */
-        (void)fcntl(fd, F_SETFL, 0);            /* wait for what it will say */
+        if (!input)                             /* wait for what it will say */
+            (void)fcntl(fd, F_SETFL, 0);
         k = tee(fd, two[1], n, 0);
         k = k > 0 ? read(two[0], text, (size_t)k) : 0;
         close(two[0]);
@@ -9347,8 +9349,7 @@ static int view_drop_frames(struct pp *p, const char *file, struct gp_why *why)
         return GP_OK;
     int e = view_whole_re(&drop, file, "drop_frames", p->drop_frames, why);
     if (!e && p->keep_frames.n)
-        e = view_whole_re(&keep, file, "keep_frames", p->keep_frames,
-                          why);
+        e = view_whole_re(&keep, file, "keep_frames", p->keep_frames, why);
     if (!e && (!(m = view_dropping(p, &drop, keep.ready ? &keep : NULL)) ||
                !(how = mem_zalloc(p->nlocations))))
         e = txt_fail(why, GP_ENOMEM, "out of memory");
