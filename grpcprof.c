@@ -143,7 +143,7 @@ enum {
      * 2 MiB, few enough to leave no large part of them unused; and the least
      * block that is not in the heap. */
     MEM_POPULATED = 256 << 10,
-    MEM_HUGE      = 8 << 20,
+    MEM_HUGE      = 10 << 20,
     MEM_OWN_BLOCK = 4 << 20,
 
     /* zlib is asked for this much at a time: 64 KiB is past the point where
@@ -4960,14 +4960,17 @@ static void pp_fini(struct pp *p)
 
 /* What PP_ADD does; array is the address of a pointer of any type, which is
  * why it is read and written by memcpy. */
-static void *pp_add_row(void *array, size_t *n, size_t *cap, size_t size)
+static inline void *pp_add_row(void *array, size_t *n, size_t *cap,
+                               size_t size)
 {
-    void *old;
-    memcpy(&old, array, sizeof old);
-    void *p = *n < PP_MOST_ROWS ? mem_grow(old, cap, *n + 1, size) : NULL;
-    if (!p)
-        return NULL;
-    memcpy(array, &p, sizeof p);
+    void *p;
+    memcpy(&p, array, sizeof p);
+    if (*n >= *cap || *n >= PP_MOST_ROWS) {
+        p = *n < PP_MOST_ROWS ? mem_grow(p, cap, *n + 1, size) : NULL;
+        if (!p)
+            return NULL;
+        memcpy(array, &p, sizeof p);
+    }
     return memset((char *)p + (*n)++ * size, 0, size);
 }
 
@@ -8163,13 +8166,19 @@ static int view_init_frames(struct view *v)
 
 struct view_tally {                     /* a node's cum while rows are added:
                                          * close together, for the cache */
-    int64_t  value, samples;
-    double   squares;
+    int64_t  value;
     uint32_t row;                       /* + 1 that was added last */
 };
 
-/* Add row i to the nodes of its stack; tally is by node. */
-static void view_add_sample(struct view *v, size_t i, struct view_tally *tally)
+struct view_spread {                    /* what an interval needs besides */
+    int64_t samples;
+    double  squares;
+};
+
+/* Add row i to the nodes of its stack; tally and spread, which may be NULL, are
+ * by node. */
+static void view_add_sample(struct view *v, size_t i, struct view_tally *tally,
+                            struct view_spread *spread)
 {
     const struct pp *p = v->pp;
     int64_t w = p->value[i * p->ntypes + v->type];
@@ -8194,8 +8203,11 @@ static void view_add_sample(struct view *v, size_t i, struct view_tally *tally)
                 continue;
             t->row = (uint32_t)i + 1;
             t->value = view_add(t->value, w);
-            t->samples = view_add(t->samples, count);
-            t->squares += squares;
+            if (!spread)
+                continue;
+            struct view_spread *d = &spread[v->frame[f]];
+            d->samples = view_add(d->samples, count);
+            d->squares += squares;
             if (count <= 0)
                 v->node[v->frame[f]].cum.exact =
                     view_add(v->node[v->frame[f]].cum.exact, w);
@@ -8203,21 +8215,25 @@ static void view_add_sample(struct view *v, size_t i, struct view_tally *tally)
     }
 }
 
-/* Add all rows to the nodes. */
+/* Add all rows to the nodes.  What pprof shows has no intervals: cum's samples
+ * and squares are 0 then. */
 static int view_add_samples(struct view *v)
 {
+    bool lean = v->names == VIEW_PPROF;
     struct view_tally *tally = mem_zalloc_full(v->nnodes * sizeof *tally);
-    if (!tally)
-        return GP_ENOMEM;
-    for (size_t i = 0; i < v->pp->nsamples; i++)
-        view_add_sample(v, i, tally);
-    for (size_t i = 0; i < v->nnodes; i++) {
+    struct view_spread *spread = lean ? NULL
+        : mem_zalloc_full(v->nnodes * sizeof *spread);
+    int e = tally && (spread || lean) ? GP_OK : GP_ENOMEM;
+    for (size_t i = 0; i < v->pp->nsamples && !e; i++)
+        view_add_sample(v, i, tally, spread);
+    for (size_t i = 0; i < v->nnodes && !e; i++) {
         v->node[i].cum.value = tally[i].value;
-        v->node[i].cum.samples = tally[i].samples;
-        v->node[i].cum.squares = tally[i].squares;
+        v->node[i].cum.samples = spread ? spread[i].samples : 0;
+        v->node[i].cum.squares = spread ? spread[i].squares : 0;
     }
     mem_free(tally);
-    return GP_OK;
+    mem_free(spread);
+    return e;
 }
 
 /* Release v and leave it all zero. */
