@@ -271,8 +271,8 @@ static void test_view_counts(void)
     CHECK(fabs(view_effective(&v.total) - 10) < 1e-9);
     view_fini(&v);
     CHECK(!view_init(&v, &p, 0, VIEW_PPROF, NULL));
-    CHECK(unit_node(&v, "[server]").cum.samples == 2);
-    CHECK(unit_node(&v, "<unknown>").cum.samples == 1);
+    CHECK(unit_node(&v, "[server]").cum.value == 2);
+    CHECK(unit_node(&v, "<unknown>").cum.value == 1);
     CHECK(v.total.value == 10);
     view_fini(&v);
     pp_fini(&p);
