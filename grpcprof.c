@@ -1334,13 +1334,13 @@ static double txt_finite(struct slice s)
     return *end == 0 && isfinite(v) ? v : NAN;
 }
 
-/* All of s as a duration in ns: digits, perhaps a fraction, and one of us ms
- * s m h; or 0.  At most 1,000 hours. */
+/* All of s as a duration in ns: digits, perhaps a fraction, and one of ns us
+ * ms s m h; or 0.  At most 1,000 hours. */
 static int txt_duration(const char *s, int64_t *ns)
 {
     static const struct { const char *name; uint64_t ns; } unit[] = {
-        { "us", 1000 }, { "ms", 1000000 }, { "s", 1000000000 },
-        { "m", 60000000000 }, { "h", 3600000000000 },
+        { "ns", 1 }, { "us", 1000 }, { "ms", 1000000 },
+        { "s", 1000000000 }, { "m", 60000000000 }, { "h", 3600000000000 },
     };
     uint64_t whole, part = 0, scale = 1;
     int e = txt_scan_digits(&s, &whole);
@@ -4863,6 +4863,7 @@ struct pp_function {
     uint64_t id;
     struct slice name, system_name, file;
     int64_t start_line;                 /* 0: not known */
+    bool label;                         /* it stands for a sample's label */
 };
 
 struct pp_line {
@@ -7991,6 +7992,63 @@ static int view_find_type(const struct pp *pp, const char *name, size_t *type,
     return GP_EUSAGE;
 }
 
+/* The row of p.type that is t, or SIZE_MAX. */
+static size_t view_same_type(const struct pp *p, const struct pp_type *t)
+{
+    for (size_t i = 0; i < p->ntypes; i++)
+        if (txt_equal(p->type[i].type, t->type) &&
+            txt_equal(p->type[i].unit, t->unit))
+            return i;
+    return SIZE_MAX;
+}
+
+/* The row of p.type that counts samples, or SIZE_MAX. */
+static size_t view_count_type(const struct pp *p)
+{
+    return view_same_type(p, &(struct pp_type){ txt_slice("samples"),
+                                                txt_slice("count") });
+}
+
+/* Append the type that t is of, for a message: "cpu/nanoseconds". */
+static void view_put_type(struct buf *b, const struct pp_type *t)
+{
+    txt_put_clean(b, t->type);
+    mem_put_byte(b, '/');
+    txt_put_clean(b, t->unit);
+}
+
+/* The row of base, called name, to compare type of now with; GP_EFORMAT when
+ * they measure different things. */
+static int view_find_base(const struct pp *now, size_t type,
+                          const struct pp *base, const char *name, size_t *row,
+                          struct gp_why *why)
+{
+    const struct pp_type *x = &now->period_type, *y = &base->period_type;
+    bool periods = x->type.n && y->type.n;
+    struct buf b = {0};
+    *row = view_same_type(base, &now->type[type]);
+    if (*row == SIZE_MAX) {
+        txt_puts(&b, "it has no ");
+        view_put_type(&b, &now->type[type]);
+        txt_puts(&b, " to compare; it has:");
+        for (size_t t = 0; t < base->ntypes; t++) {
+            txt_puts(&b, t ? ", " : " ");
+            view_put_type(&b, &base->type[t]);
+        }
+    } else if (periods && !(txt_equal(x->type, y->type) &&
+                            txt_equal(x->unit, y->unit))) {
+        txt_puts(&b, "another kind of profile: its period is of ");
+        view_put_type(&b, y);
+        txt_puts(&b, ", not of ");
+        view_put_type(&b, x);
+    }
+    int e = b.len ? txt_fail(why, GP_EFORMAT, "%s: %.*s", name,
+                             (int)(b.len < 200 ? b.len : 200),
+                             (const char *)b.data) : GP_OK;
+    mem_fini(&b);
+    return e;
+}
+
 /* Samples that row i with the weight w stands for: the count where the profile
  * has one, else w in periods, else one. */
 static int64_t view_count(const struct view *v, size_t i, int64_t w)
@@ -8051,6 +8109,7 @@ static uint32_t view_intern_address(struct view *v,
     static const struct slice none[] = { { "[unknown]", 9 },
                                          { "<unknown>", 9 } };
     bool pprof = v->names == VIEW_PPROF;
+    bool whole = pprof || v->pp->aggregated;    /* not each address apart */
     const struct pp_mapping *m = l->mapping == MEM_NONE ? NULL
                                  : &v->pp->mapping[l->mapping];
     if (!m || m->file.n == 0)
@@ -8061,7 +8120,7 @@ static uint32_t view_intern_address(struct view *v,
     char *text = mem_arena_alloc(&v->arena, room);
     if (!text)
         return MEM_NONE;
-    int n = pprof
+    int n = whole
         ? snprintf(text, room, "[%.*s]", (int)base.n, base.p)
         : snprintf(text, room, "%.*s+0x%" PRIx64, (int)base.n, base.p,
                    l->address - m->start + m->offset);
@@ -8077,7 +8136,8 @@ static uint32_t view_intern_line(struct view *v, const struct pp_location *l,
                                   : &v->pp->function[line->function];
     struct slice name = f ? f->name : (struct slice){0};
     if (f && name.n == 0 && v->names != VIEW_PPROF)
-        name = f->system_name;
+        name = f->label ? txt_slice("(no label)")
+             : v->pp->aggregated ? name : f->system_name;
     if (name.n == 0)
         return view_intern_address(v, l);
     bool apart = v->names == VIEW_APART && l->mapping != MEM_NONE;
@@ -8254,11 +8314,7 @@ static int view_init(struct view *v, const struct pp *p, size_t type,
                      enum view_names names, struct gp_why *why)
 {
     *v = (struct view){ .pp = p, .type = type, .names = names,
-                        .count_type = SIZE_MAX };
-    for (size_t t = 0; t < p->ntypes; t++)
-        if (txt_equal(p->type[t].type, txt_slice("samples")) &&
-            txt_equal(p->type[t].unit, txt_slice("count")))
-            v->count_type = t;
+                        .count_type = view_count_type(p) };
     int e = view_init_modules(v);
     if (!e)
         e = view_init_frames(v);
@@ -9454,7 +9510,8 @@ static uint32_t view_pseudo(struct view_pseudo *s, struct pp *p, size_t i,
         mem_index_put(&s->x, h, (uint32_t)p->nlocations - 1))
         return MEM_NONE;
     *f = (struct pp_function){ .id = p->nfunctions, .name = name,
-                               .system_name = name, .file = key };
+                               .system_name = name, .file = key,
+                               .label = true };
     *line = (struct pp_line){ (uint32_t)p->nfunctions - 1, 0, 0 };
     *l = (struct pp_location){ .id = p->nlocations, .mapping = MEM_NONE,
                                .line = (uint32_t)p->nlines - 1, .nlines = 1 };
@@ -9580,8 +9637,8 @@ static int view_add_line(struct pp *p, struct pp_location *l)
     return GP_OK;
 }
 
-/* Make each frame of p a function of its own by grain: its place is the name,
- * what it was called stays system_name. */
+/* Make each frame of p a function of its own by grain: its place is the name;
+ * system_name is what the first of them was called. */
 static int view_aggregate(struct pp *p, enum view_grain grain,
                           struct gp_why *why)
 {
@@ -9634,6 +9691,40 @@ static int view_aggregate(struct pp *p, enum view_grain grain,
     p->function_cap = cap;
     p->aggregated = true;
     return GP_OK;
+}
+
+/* Make to a profile of p's samples whose frames can be given other names: what
+ * names them is its own, all else p's, which must outlive it.  GP_ENOMEM. */
+static int view_fork(struct pp *to, const struct pp *p)
+{
+    *to = *p;
+    to->raw = (struct buf){0};
+    to->arena = (struct arena){0};
+    to->location = mem_zalloc(p->nlocations * sizeof *to->location);
+    to->line = mem_zalloc(p->nlines * sizeof *to->line);
+    to->function = mem_zalloc(p->nfunctions * sizeof *to->function);
+    to->location_cap = p->nlocations;
+    to->line_cap = p->nlines;
+    to->function_cap = p->nfunctions;
+    if (!to->location || !to->line || !to->function)
+        return GP_ENOMEM;
+    if (p->nlocations)
+        memcpy(to->location, p->location, p->nlocations * sizeof *p->location);
+    if (p->nlines)
+        memcpy(to->line, p->line, p->nlines * sizeof *p->line);
+    if (p->nfunctions)
+        memcpy(to->function, p->function, p->nfunctions * sizeof *p->function);
+    return GP_OK;
+}
+
+/* Release what view_fork made. */
+static void view_fork_fini(struct pp *p)
+{
+    mem_arena_fini(&p->arena);
+    mem_free(p->location);
+    mem_free(p->line);
+    mem_free(p->function);
+    *p = (struct pp){0};
 }
 
 /* ---- calls between nodes, as pprof's tables tell them ---- */
@@ -9857,6 +9948,7 @@ enum anl_flag {
     ANL_ENTRY      = 16,    /* where threads begin: a stack down to it is
                              * whole */
     ANL_PSEUDO     = 32,    /* not a function: time without a stack */
+    ANL_LABEL      = 64,    /* not a function: a label of the samples */
 };
 
 /* Patterns match whole names.  `*` is any text, `.` is a dot or a slash (Java
@@ -10568,6 +10660,9 @@ static struct anl_class anl_classify(const struct anl_program *g,
 {
     struct slice name = anl_bare_name(view_plain_name(g->view, n));
     struct slice file = view_function(g->view, n)->file;
+    if (view_function(g->view, n)->label)
+        return (struct anl_class){ ANL_UNKNOWN, ANL_TRANSPARENT | ANL_LABEL,
+                                   "a label" };
     const struct anl_rule *r = anl_find(g->rule, g->nrules,
                                         n->symbol ? name : n->name);
     if (!r && !n->symbol)
@@ -10630,6 +10725,13 @@ static void anl_wilson(double p, double n, double *low, double *high)
         *high = 1;
 }
 
+/* By how much the samples in a row of all, whose weights are not equal, raise
+ * the sum of squares that rows alone would show. */
+static double anl_uneven(const struct view_sum *all)
+{
+    return all->merged > 0 ? all->squares / all->merged : 1;
+}
+
 /* The share of part in all with its interval.  The effective number is Kish's
  * of all samples, or, where it is less (a part of heavy samples), that for this
  * share: the number of equal samples whose share would vary as much,
@@ -10647,7 +10749,7 @@ static struct anl_share anl_share(const struct view_sum *part,
         return s;
     double rows = all->merged > 0 ? all->merged : all->squares;
     double spread = (1 - 2 * p) * part->squares + p * p * rows;
-    spread *= rows > 0 ? all->squares / rows : 1;   /* unequal ones in a row */
+    spread *= anl_uneven(all);
     if (p > 0 && p < 1 && spread > 0)
         s.n = fmin(s.n, p * (1 - p) * total * total / spread);
     anl_wilson(p, s.n, &s.low, &s.high);
@@ -10659,13 +10761,19 @@ static struct anl_share anl_share(const struct view_sum *part,
 struct anl_config {
     const struct anl_rule *rule;        /* of the user, nrules; borrowed */
     size_t nrules;
-    const char *sample;                 /* sample type; NULL: pprof's choice */
-    double calls;                       /* in it, where it does not say; or 0 */
+    size_t type;                        /* row of pp.type + 1; 0: pprof's
+                                         * choice */
+    double calls;                       /* in it; 0: as it says */
+    const struct pp *by;                /* its samples with frames named by
+                                         * another grain, for the tables; NULL:
+                                         * they are of functions */
+    bool filtered;                      /* it is what filters have kept */
 };
 
-struct anl_function {
-    uint32_t node;                      /* row of anl.view.node */
-    uint8_t  category;                  /* enum anl_category or ANL_COPY */
+struct anl_function {                   /* a row of the tables */
+    uint32_t node;                      /* of the view that they are of */
+    uint8_t  category;                  /* enum anl_category or ANL_COPY; that
+                                         * of most of flat */
     bool     application;               /* level; else system */
     bool     resolved;                  /* its interval is apart from those of
                                          * the rows beside it in its level */
@@ -10765,6 +10873,10 @@ struct anl {
     struct anl_class *class;            /* owned, by node */
     struct anl_function *function;      /* owned, by flat down */
     size_t nfunctions;
+    struct view by;                     /* owned: of config.by, or empty */
+    struct anl_function *by_row;        /* owned, by flat down */
+    size_t nby;
+    bool filtered;                      /* it is what filters have kept */
     struct anl_finding finding[ANL_CATEGORIES];
     uint8_t by_share[ANL_CATEGORIES];   /* rows of finding, by share down */
     struct anl_share system, application, copy;
@@ -10860,6 +10972,200 @@ static void anl_read_comments(struct anl *a)
     c->engine = pp_comment(a->pp, "engine");
     c->clock = pp_comment(a->pp, "clock");
     c->engine_reason = pp_comment(a->pp, "engine_reason");
+    a->filtered |= pp_comment(a->pp, "filtered").n > 0;
+}
+
+enum {                                  /* what becomes of a comment */
+    ANL_ADDED   = 1,                    /* of several profiles: the sum, where
+                                         * all have it */
+    ANL_SPARSE  = 2,                    /* a family of keys, a method each: one
+                                         * that is not there is 0 */
+    ANL_COMMON  = 4,                    /* of several: where all have it so */
+    ANL_DERIVED = 8,                    /* of several: made anew, or left out */
+    ANL_WHOLE   = 16,                   /* of a part of the samples: left out */
+};
+
+/* The comments of our own profiles.  All others are kept, each once. */
+static const struct { const char *key; uint8_t how; } anl_keys[] = {
+    { "samples", ANL_ADDED | ANL_WHOLE },
+    { "weight_squares", ANL_ADDED },
+    { "lost", ANL_ADDED | ANL_WHOLE },
+    { "truncated", ANL_ADDED | ANL_WHOLE },
+    { "unwind_failed", ANL_ADDED | ANL_WHOLE },
+    { "cpu_ns", ANL_ADDED | ANL_WHOLE },
+    { "process_cpu_ns", ANL_ADDED | ANL_WHOLE },
+    { "process_user_ns", ANL_ADDED | ANL_WHOLE },
+    { "process_system_ns", ANL_ADDED | ANL_WHOLE },
+    { "threads_ended", ANL_ADDED | ANL_WHOLE },
+    { "threads_without_timer", ANL_ADDED | ANL_WHOLE },
+    { "wall_ns", ANL_ADDED },
+    { "busy_wall_ns", ANL_ADDED | ANL_WHOLE },
+    { "busy_cpu_ns", ANL_ADDED | ANL_WHOLE },
+    { "requests", ANL_ADDED },
+    { "requests.", ANL_ADDED | ANL_SPARSE },
+    { "handler_runs.", ANL_ADDED | ANL_SPARSE },
+    { "handler_cpu_ns.", ANL_ADDED | ANL_SPARSE },
+    { "coverage", ANL_DERIVED | ANL_WHOLE },
+    { "hz_delivered", ANL_DERIVED | ANL_WHOLE },
+    { "tick_clustered", ANL_DERIVED | ANL_WHOLE },
+    { "hz_asked", ANL_COMMON }, { "tick_hz", ANL_COMMON },
+    { "tool", ANL_COMMON }, { "engine", ANL_COMMON },
+    { "engine_reason", ANL_COMMON }, { "clock", ANL_COMMON },
+    { "cpus", ANL_COMMON }, { "threads", ANL_COMMON }, { "work", ANL_COMMON },
+    { "listen", ANL_COMMON },
+};
+
+/* What becomes of the comment c; *key becomes what stands before its `=`, all
+ * of it for one that is not ours. */
+static uint8_t anl_comment_how(struct slice c, struct slice *key)
+{
+    const char *eq = c.n ? memrchr(c.p, '=', c.n) : NULL;
+    *key = c;
+    if (!eq)
+        return 0;
+    struct slice k = { c.p, (size_t)(eq - c.p) };
+    for (size_t i = 0; i < sizeof anl_keys / sizeof *anl_keys; i++) {
+        struct slice own = txt_slice(anl_keys[i].key);
+        if (txt_equal(k, own) || (anl_keys[i].how & ANL_SPARSE && k.n > own.n &&
+                                  txt_starts(k, anl_keys[i].key))) {
+            *key = k;
+            return anl_keys[i].how;
+        }
+    }
+    return 0;
+}
+
+struct anl_note {                       /* a comment of several profiles */
+    struct slice key, text;             /* borrowed; text: the first one's */
+    double  sum;
+    size_t  n, last;                    /* profiles that have it, and the last
+                                         * of them + 1 */
+    bool    differs;
+    uint8_t how;
+};
+
+struct anl_notes {
+    struct anl_note *note;              /* owned */
+    size_t n, cap;
+    struct index x;                     /* hash of key -> row of note */
+};
+
+/* The note called key, entered if new; NULL without memory. */
+static struct anl_note *anl_note(struct anl_notes *t, struct slice key)
+{
+    uint64_t h = mem_hash(key.p, key.n);
+    for (uint32_t at = 0, k; (k = mem_index_next(&t->x, h, &at)) != MEM_NONE;)
+        if (txt_equal(t->note[k].key, key))
+            return &t->note[k];
+    void *p = mem_grow(t->note, &t->cap, t->n + 1, sizeof *t->note);
+    if (!p)
+        return NULL;
+    t->note = p;
+    t->note[t->n] = (struct anl_note){ .key = key };
+    return mem_index_put(&t->x, h, (uint32_t)t->n) ? NULL : &t->note[t->n++];
+}
+
+/* Add the comments of p, which is profile number i. */
+static int anl_notes_add(struct anl_notes *t, const struct pp *p, size_t i)
+{
+    for (size_t k = 0; k < p->ncomments; k++) {
+        struct slice c = p->comment[k], key;
+        uint8_t how = anl_comment_how(c, &key);
+        struct anl_note *n = anl_note(t, key);
+        if (!n)
+            return GP_ENOMEM;
+        if (n->last == i + 1)           /* the first of its key holds */
+            continue;
+        if (n->n++ == 0)
+            n->text = c;
+        n->last = i + 1;
+        n->how = how;
+        n->differs |= !txt_equal(n->text, c);
+        if (how & ANL_ADDED)
+            n->sum += txt_finite((struct slice){ c.p + key.n + 1,
+                                                 c.n - key.n - 1 });
+    }
+    return GP_OK;
+}
+
+/* Give to, which was merged of the n profiles at p, comments that are true of
+ * all of them together, where pprof leaves each profile's.  GP_ENOMEM. */
+static int anl_merge_comments(struct pp *to, const struct pp *p, size_t n)
+{
+    struct anl_notes t = {0};
+    double cpu = NAN, process = NAN;
+    int e = GP_OK;
+    for (size_t i = 0; i < n && !e; i++)
+        e = anl_notes_add(&t, &p[i], i);
+    to->ncomments = 0;
+    for (size_t i = 0; i < t.n && !e; i++) {
+        const struct anl_note *c = &t.note[i];
+        bool all = c->n == n;
+        if (c->how & ANL_ADDED && (all || c->how & ANL_SPARSE)) {
+            if (txt_equal(c->key, txt_slice("cpu_ns")))
+                cpu = c->sum;
+            if (txt_equal(c->key, txt_slice("process_cpu_ns")))
+                process = c->sum;
+            if (!isnan(c->sum))
+                e = pp_add_comment(to, "%.*s=%.15g", (int)c->key.n, c->key.p,
+                                   c->sum);
+        } else if (!c->how || (c->how & ANL_COMMON && all && !c->differs)) {
+            struct slice *s = PP_ADD(to->comment, to->ncomments,
+                                     to->comment_cap);
+            e = s ? GP_OK : GP_ENOMEM;
+            if (s)
+                *s = c->text;
+        }
+    }
+    if (!e && process > 0 && cpu >= 0)
+        e = pp_add_comment(to, "coverage=%.4f", cpu / process);
+    mem_free(t.note);
+    mem_index_fini(&t.x);
+    return e;
+}
+
+struct anl_extent {                     /* of a profile, by its last type */
+    double value, squares;              /* sums; that of squares by row */
+};
+
+/* What p is in all. */
+static struct anl_extent anl_extent(const struct pp *p)
+{
+    size_t count = view_count_type(p);
+    struct anl_extent x = { 0, 0 };
+    for (size_t i = 0; i < p->nsamples; i++) {
+        const int64_t *v = p->value + i * p->ntypes;
+        double w = fabs((double)v[p->ntypes - 1]);
+        x.value += w;
+        if (count != SIZE_MAX && v[count] != 0)
+            x.squares += w * w / fabs((double)v[count]);
+    }
+    return x;
+}
+
+/* Take out of p, of which filters have left a part, the comments that are true
+ * of the whole alone; before is what it was.  Our own profiles say then that
+ * they are a part.  GP_ENOMEM. */
+static int anl_filter_comments(struct pp *p, const struct anl_extent *before)
+{
+    struct anl_extent now = anl_extent(p);
+    double squares = txt_finite(pp_comment(p, "weight_squares"));
+    bool own = txt_starts(pp_comment(p, "tool"), "grpcprof");
+    size_t n = 0;
+    int e = GP_OK;
+    for (size_t i = 0; i < p->ncomments; i++) {
+        struct slice key;
+        if (!(anl_comment_how(p->comment[i], &key) & ANL_WHOLE) &&
+            !txt_equal(key, txt_slice("weight_squares")))
+            p->comment[n++] = p->comment[i];
+    }
+    p->ncomments = n;
+    if (own && squares >= 0 && before->squares > 0)
+        e = pp_add_comment(p, "weight_squares=%.6g",
+                           squares * now.squares / before->squares);
+    if (own && !e)
+        e = pp_add_comment(p, "filtered=%.15g/%.15g", now.value, before->value);
+    return e;
 }
 
 /* Read the comments requests./pkg.Service/Method=N. */
@@ -10925,6 +11231,7 @@ struct anl_pass {                       /* what a walk of a stack finds */
     const struct anl_class *class;      /* borrowed */
     uint32_t *frame;                    /* owned: nodes, leaf first */
     size_t n, cap;                      /* frames */
+    size_t leaf;                        /* the first that is no label; or n */
     struct view_sum *credit;            /* owned, two by node: samples whose
                                          * category it decided, by what it is
                                          * and by its caller */
@@ -10949,6 +11256,9 @@ static int anl_stack(struct anl_pass *w, const struct view *v, size_t i)
         memcpy(w->frame + w->n, v->frame + from, n * sizeof *w->frame);
         w->n += n;
     }
+    w->leaf = 0;
+    while (w->leaf < w->n && w->class[w->frame[w->leaf]].flags & ANL_LABEL)
+        w->leaf++;
     return GP_OK;
 }
 
@@ -10981,11 +11291,13 @@ static bool anl_under_network(const struct anl_pass *w, size_t k)
 static enum anl_category anl_decide(const struct anl_pass *w, size_t k,
                                     size_t *by, bool *copied)
 {
+    bool profiler = k > 0;
     *by = k < w->n ? k : 0;
     *copied = false;
     for (; k < w->n; k++) {
         struct anl_class c = w->class[w->frame[k]];
         *copied |= c.category == ANL_COPY;
+        profiler |= c.category == ANL_PROFILER;
         if (c.flags & (ANL_TRANSPARENT | ANL_TRAMPOLINE))
             continue;
         *by = k;
@@ -10993,7 +11305,7 @@ static enum anl_category anl_decide(const struct anl_pass *w, size_t k,
             return ANL_NETWORK;
         return (enum anl_category)c.category;
     }
-    return *copied ? ANL_LIBRARIES : w->n ? ANL_PROFILER : ANL_UNKNOWN;
+    return *copied ? ANL_LIBRARIES : profiler ? ANL_PROFILER : ANL_UNKNOWN;
 }
 
 /* Add a weight of count samples, whose stack is in w. */
@@ -11001,6 +11313,8 @@ static void anl_add_stack(struct anl *a, struct anl_pass *w, int64_t weight,
                           int64_t count)
 {
     size_t handler = anl_handler_frames(w), by;
+    size_t leaf = handler < w->n ? (handler > w->leaf ? handler : w->leaf)
+                                 : w->leaf;
     bool copied, app = false, whole = false, pseudo = false;
     enum anl_category c = anl_decide(w, handler, &by, &copied);
     a->trust.stripped = view_add(a->trust.stripped,
@@ -11011,7 +11325,14 @@ static void anl_add_stack(struct anl *a, struct anl_pass *w, int64_t weight,
         app |= f.category == ANL_APPLICATION;
         whole |= (f.flags & ANL_ENTRY) || f.category == ANL_PROTOCOL ||
                  f.category == ANL_NETWORK;
-        pseudo |= (f.flags & ANL_PSEUDO) != 0;
+        if (!(f.flags & ANL_PSEUDO))
+            continue;
+        struct slice name = a->view.node[w->frame[k]].name;
+        pseudo = true;
+        if (txt_equal(name, txt_slice("[truncated]")))
+            view_sum_add(&w->truncated, weight, count);
+        else if (txt_equal(name, txt_slice("[unsampled]")))
+            view_sum_add(&w->unsampled, weight, count);
     }
     view_sum_add(&w->sum[c], weight, count);
     if (w->n)
@@ -11020,7 +11341,7 @@ static void anl_add_stack(struct anl *a, struct anl_pass *w, int64_t weight,
                      weight, count);
     if (copied)
         view_sum_add(&w->copy, weight, count);
-    if (w->n && !a->view.node[w->frame[handler < w->n ? handler : 0]].symbol)
+    if (leaf < w->n && !a->view.node[w->frame[leaf]].symbol)
         view_sum_add(&w->unsymbolised, weight, count);
     if (app)
         view_sum_add(&w->behalf[c], weight, count);
@@ -11028,12 +11349,6 @@ static void anl_add_stack(struct anl *a, struct anl_pass *w, int64_t weight,
         view_sum_add(&w->no_app, weight, count);
     if (!app && !whole && !pseudo)
         view_sum_add(&w->broken, weight, count);
-    if (w->n && txt_equal(a->view.node[w->frame[w->n - 1]].name,
-                          txt_slice("[truncated]")))
-        view_sum_add(&w->truncated, weight, count);
-    if (w->n && txt_equal(a->view.node[w->frame[0]].name,
-                          txt_slice("[unsampled]")))
-        view_sum_add(&w->unsampled, weight, count);
 }
 
 /* The thread called name, entered if new; NULL without memory. */
@@ -11078,8 +11393,8 @@ static int anl_add_thread(struct anl *a, struct anl_pass *w, size_t i,
         name = anl_label(a->pp, i, "thread_name");
     if (waits)
         view_sum_add(&w->waiting, weight, count);
-    if (waits && w->n)
-        view_sum_add(&w->idle[w->frame[0]], weight, count);
+    if (waits && w->leaf < w->n)
+        view_sum_add(&w->idle[w->frame[w->leaf]], weight, count);
     if (!name.p)
         return GP_OK;
     struct anl_thread *t = anl_thread(a, &w->threads, name);
@@ -11185,39 +11500,113 @@ static int anl_run_samples(struct anl *a)
     return e;
 }
 
+/* The nodes of v as rows, by flat down, with the category of each; those of a
+ * level are compared with each other.  Owned by the caller, *n of them; NULL
+ * without memory. */
+static struct anl_function *anl_rank(const struct anl *a, const struct view *v,
+                                     const uint8_t *category, size_t *n)
+{
+    struct anl_function *above[2] = { NULL, NULL };     /* the rows before */
+    uint32_t *order = view_order(v, VIEW_BY_FLAT, 0, n);
+    struct anl_function *row = order ? mem_zalloc(*n * sizeof *row) : NULL;
+    for (size_t i = 0; row && i < *n; i++) {
+        const struct view_node *x = &v->node[order[i]];
+        struct anl_function *f = &row[i];
+        *f = (struct anl_function){
+            .node = order[i], .category = category[order[i]],
+            .application = category[order[i]] == ANL_APPLICATION,
+            .flat = anl_share(&x->flat, &v->total),
+            .cum = anl_share(&x->cum, &v->total),
+            .resolved = true,
+            .per_call_ns = (double)x->flat.value * a->ns_per_unit / a->calls,
+        };
+        size_t level = v == &a->view && f->application;
+        struct anl_function *before = above[level];
+        if (before && anl_overlap(&before->flat, &f->flat))
+            before->resolved = f->resolved = false;
+        above[level] = f;
+    }
+    mem_free(order);
+    return row;
+}
+
 /* The table of functions with their shares, and the sums of both levels. */
 static int anl_run_functions(struct anl *a)
 {
     const struct view *v = &a->view;
     struct view_sum level[2] = {{0}};
-    struct anl_function *above[2] = { NULL, NULL };     /* the rows before */
-    uint32_t *order = view_order(v, VIEW_BY_FLAT, 0, &a->nfunctions);
-    a->function = order ? mem_zalloc(a->nfunctions * sizeof *a->function)
-                        : NULL;
-    for (size_t i = 0; a->function && i < a->nfunctions; i++) {
-        const struct view_node *n = &v->node[order[i]];
-        struct anl_function *f = &a->function[i];
-        *f = (struct anl_function){
-            .node = order[i], .category = a->class[order[i]].category,
-            .flat = anl_share(&n->flat, &v->total),
-            .cum = anl_share(&n->cum, &v->total),
-            .resolved = true,
-            .per_call_ns = (double)n->flat.value * a->ns_per_unit / a->calls,
-        };
-        f->application = f->category == ANL_APPLICATION;
-        struct view_sum *s = &level[f->application];
-        s->value = view_add(s->value, n->flat.value);
-        s->samples = view_add(s->samples, n->flat.samples);
-        s->squares += n->flat.squares;
-        struct anl_function *before = above[f->application];
-        if (before && anl_overlap(&before->flat, &f->flat))
-            before->resolved = f->resolved = false;
-        above[f->application] = f;
+    uint8_t *category = mem_zalloc(v->nnodes);
+    for (size_t i = 0; category && i < v->nnodes; i++) {
+        const struct view_sum *flat = &v->node[i].flat;
+        category[i] = a->class[i].category;
+        struct view_sum *s = &level[category[i] == ANL_APPLICATION];
+        s->value = view_add(s->value, flat->value);
+        s->samples = view_add(s->samples, flat->samples);
+        s->squares += flat->squares;
     }
     a->system = anl_share(&level[0], &v->total);
     a->application = anl_share(&level[1], &v->total);
-    mem_free(order);
+    a->function = category ? anl_rank(a, v, category, &a->nfunctions) : NULL;
+    mem_free(category);
     return a->function ? GP_OK : GP_ENOMEM;
+}
+
+/* The category that most of the flat value of each node of a->by has; owned by
+ * the caller, NULL without memory. */
+static uint8_t *anl_mostly(const struct anl *a)
+{
+    enum { COLUMNS = ANL_CATEGORIES + 1 };
+    const struct pp *p = a->pp;
+    uint8_t *mostly = mem_zalloc(a->by.nnodes);
+    int64_t *sum = mem_zalloc(a->by.nnodes * COLUMNS * sizeof *sum);
+    /* A frame of a->view and that of a->by are the same line of the same
+     * location: those of a location stand at the same places in both. */
+    for (size_t i = 0; mostly && sum && i < a->view.frame_at[p->nlocations];
+         i++)
+        mostly[a->by.frame[i]] = a->class[a->view.frame[i]].category;
+    for (size_t i = 0; mostly && sum && i < p->nsamples; i++) {
+        if (p->stack_at[i] == p->stack_at[i + 1])
+            continue;
+        uint32_t leaf = a->view.frame_at[p->stack[p->stack_at[i]]];
+        uint32_t node = a->by.frame[leaf];
+        uint8_t c = a->class[a->view.frame[leaf]].category;
+        int64_t *s = &sum[(size_t)node * COLUMNS];
+        s[c] = view_add(s[c], view_abs(p->value[i * p->ntypes + a->view.type]));
+        if (s[c] > s[mostly[node]])
+            mostly[node] = c;
+    }
+    if (!sum) {
+        mem_free(mostly);
+        return NULL;
+    }
+    mem_free(sum);
+    return mostly;
+}
+
+/* The rows of by, a's samples with their frames named by another grain. */
+static int anl_run_by(struct anl *a, const struct pp *by, struct gp_why *why)
+{
+    int e = view_init(&a->by, by, a->view.type, VIEW_APART, why);
+    uint8_t *category = e ? NULL : anl_mostly(a);
+    if (category)
+        a->by_row = anl_rank(a, &a->by, category, &a->nby);
+    mem_free(category);
+    return e ? e : a->by_row ? GP_OK : GP_ENOMEM;
+}
+
+struct anl_table {                      /* of functions, or what --by names */
+    const struct view *view;            /* borrowed, as is row */
+    const struct anl_function *row;
+    size_t n;
+    bool by;                            /* not of functions: one level */
+};
+
+/* What a's tables show. */
+static struct anl_table anl_table(const struct anl *a)
+{
+    if (a->by_row)
+        return (struct anl_table){ &a->by, a->by_row, a->nby, true };
+    return (struct anl_table){ &a->view, a->function, a->nfunctions, false };
 }
 
 /* ---- utilisation and trust ---- */
@@ -11353,9 +11742,13 @@ static void anl_doubt_samples(struct anl *a)
 {
     double n = a->trust.effective, low, high;
     if (a->view.total.value <= 0) {
-        anl_reason(a, "the profile holds no samples");
+        anl_reason(a, a->filtered ? "the filters left nothing"
+                                  : "the profile holds no samples");
         return;
     }
+    if (a->filtered)
+        anl_reason(a, "it is what filters have kept of a profile: a verdict is "
+                   "about the whole");
     if (n >= ANL_LEAST_SAMPLES)
         return;
     anl_wilson(0.1, n, &low, &high);
@@ -11438,11 +11831,12 @@ static void anl_withhold(struct anl *a)
     struct anl_verdict *v = &a->verdict;
     v->kind = ANL_WITHHELD;
     v->text = "No verdict: what was sampled cannot carry one.";
-    if (a->cpu_profile && anl_low_use(&a->use))
+    if (a->cpu_profile && !a->filtered && anl_low_use(&a->use))
         anl_reason(a, anl_text(a, "the process used %.1f %% of one core; a "
                    "CPU profile cannot show what it waited for",
                    100 * a->use.window));
-    if (a->cpu_profile && a->trust.effective < ANL_LEAST_SAMPLES)
+    if (a->cpu_profile && !a->filtered &&
+        a->trust.effective < ANL_LEAST_SAMPLES)
         anl_advise_next(a);
     if (a->trust.lost_share > ANL_BROKEN_SHARE)
         anl_reason(a, "a lower --hz, or fewer threads, would lose fewer");
@@ -11746,9 +12140,11 @@ static void anl_run_advice(struct anl *a)
 static void anl_fini(struct anl *a)
 {
     view_fini(&a->view);
+    view_fini(&a->by);
     mem_arena_fini(&a->arena);
     mem_free(a->class);
     mem_free(a->function);
+    mem_free(a->by_row);
     mem_free(a->thread);
     mem_free(a->method);
     *a = (struct anl){0};
@@ -11758,21 +12154,23 @@ static void anl_fini(struct anl *a)
 static int anl_run(const struct pp *p, const struct anl_config *config,
                    struct anl *a, struct gp_why *why)
 {
-    size_t type = 0;
-    *a = (struct anl){ .pp = p };
-    int e = view_find_type(p, config->sample, &type, why);
+    size_t type = config->type - 1;
+    *a = (struct anl){ .pp = p, .filtered = config->filtered };
+    int e = config->type ? GP_OK : view_find_type(p, NULL, &type, why);
     if (!e)
         e = view_init(&a->view, p, type, VIEW_APART, why);
     if (e)
         return e;
     anl_read_comments(a);
     anl_read_unit(a);
-    a->calls = a->comment.requests > 0 ? a->comment.requests
-             : config->calls > 0 ? config->calls : NAN;
+    a->calls = config->calls > 0 ? config->calls
+             : a->comment.requests > 0 ? a->comment.requests : NAN;
     a->class = anl_classes(&a->view, config->rule, config->nrules, &a->main);
     e = a->class ? anl_read_methods(a) : GP_ENOMEM;
     if (!e)
         e = anl_run_functions(a);
+    if (!e && config->by)
+        e = anl_run_by(a, config->by, why);
     if (!e)
         e = anl_run_samples(a);
     if (e) {
@@ -11789,7 +12187,7 @@ static int anl_run(const struct pp *p, const struct anl_config *config,
 /* ---- two profiles beside each other ---- */
 
 struct anl_change {                     /* a function in both */
-    uint32_t now, base;                 /* nodes of the two; MEM_NONE */
+    uint32_t now, base;                 /* nodes of their tables; MEM_NONE */
     struct anl_share flat[2], cum[2];   /* base, now */
     double delta, low, high;            /* of the flat share; or, per call, of
                                          * ns a call: with the 95 % interval */
@@ -11807,14 +12205,12 @@ struct anl_diff {
     struct anl_change *change;          /* owned: significant ones first, then
                                          * by size */
     size_t n, significant;
-    uint32_t *of_now;                   /* owned, by node of now: change + 1 */
 };
 
 /* Release d. */
 static void anl_diff_fini(struct anl_diff *d)
 {
     mem_free(d->change);
-    mem_free(d->of_now);
     *d = (struct anl_diff){0};
 }
 
@@ -11849,24 +12245,29 @@ static void anl_change_share(struct anl_change *c)
            : anl_shares_differ(a->share, a->n, b->share, b->n);
 }
 
-/* Compare times of a call: their errors are those of the sums of weights. */
+/* What part of a's samples takes of a call, in ns; NAN where that is not known.
+ * *var becomes the variance, which is that of a sum of weights. */
+static double anl_call_ns(const struct anl *a, const struct view_sum *part,
+                          double *var)
+{
+    double ns = a->ns_per_unit / a->calls;
+    *var = part->squares * anl_uneven(&a->view.total) * ns * ns;
+    return (double)part->value * ns;
+}
+
+/* Compare times of a call. */
 static void anl_change_call(struct anl_change *c, const struct anl_diff *d)
 {
-    double v[2], var = 0;
-    const struct anl *a[2] = { d->base, d->now };
-    double n = 0;
-    for (int i = 0; i < 2; i++) {
-        const struct view_sum *s = &c->flat[i].sum;
-        double ns = anl_unit_ns(a[i]->pp->type[a[i]->view.type].unit);
-        v[i] = (double)s->value * ns / a[i]->calls;
-        var += s->squares * ns * ns / (a[i]->calls * a[i]->calls);
-        n += (double)s->samples;
-    }
-    c->delta = v[1] - v[0];
-    c->low = c->delta - ANL_Z * sqrt(var);
-    c->high = c->delta + ANL_Z * sqrt(var);
-    c->p = n < ANL_LEAST_COMPARED || !(var > 0)
-           ? (double)NAN : anl_tail(c->delta / sqrt(var));
+    double var[2];
+    double was = anl_call_ns(d->base, &c->flat[0].sum, &var[0]);
+    double is = anl_call_ns(d->now, &c->flat[1].sum, &var[1]);
+    double n = (double)c->flat[0].sum.samples + (double)c->flat[1].sum.samples;
+    double error = sqrt(var[0] + var[1]);
+    c->delta = is - was;
+    c->low = c->delta - ANL_Z * error;
+    c->high = c->delta + ANL_Z * error;
+    c->p = n < ANL_LEAST_COMPARED || !(error > 0)
+           ? (double)NAN : anl_tail(c->delta / error);
 }
 
 /* Order of two changes: significant ones first, then by size down. */
@@ -11936,7 +12337,8 @@ static void anl_diff_add(struct anl_diff *d, uint32_t now, uint32_t base)
 {
     static const struct view_sum none = {0};
     struct anl_change *c = &d->change[d->n++];
-    const struct view *v[2] = { &d->base->view, &d->now->view };
+    const struct view *v[2] = { anl_table(d->base).view,
+                                anl_table(d->now).view };
     uint32_t node[2] = { base, now };
     *c = (struct anl_change){ .now = now, .base = base, .p = NAN };
     for (int i = 0; i < 2; i++) {
@@ -11954,7 +12356,8 @@ static void anl_diff_add(struct anl_diff *d, uint32_t now, uint32_t base)
 /* Pair the functions of both, those with a value of their own in one. */
 static int anl_diff_pair(struct anl_diff *d)
 {
-    const struct view *now = &d->now->view, *base = &d->base->view;
+    const struct view *now = anl_table(d->now).view;
+    const struct view *base = anl_table(d->base).view;
     struct index x = {0};
     bool *had = mem_zalloc(base->nnodes);
     int e = had ? GP_OK : GP_ENOMEM;
@@ -11983,7 +12386,7 @@ static int anl_diff_pair(struct anl_diff *d)
 static int anl_compare(struct anl_diff *d, const struct anl *now,
                        const struct anl *base, bool per_call, bool normalize)
 {
-    size_t n = now->view.nnodes + base->view.nnodes;
+    size_t n = anl_table(now).view->nnodes + anl_table(base).view->nnodes;
     double *p = mem_zalloc(n * sizeof *p);
     bool *mark = mem_zalloc(n);
     *d = (struct anl_diff){ .now = now, .base = base, .per_call = per_call,
@@ -11992,8 +12395,7 @@ static int anl_compare(struct anl_diff *d, const struct anl *now,
         d->scale = (double)now->view.total.value /
                    (double)base->view.total.value;
     d->change = mem_zalloc(n * sizeof *d->change);
-    d->of_now = mem_zalloc(now->view.nnodes * sizeof *d->of_now);
-    int e = p && mark && d->change && d->of_now ? anl_diff_pair(d) : GP_ENOMEM;
+    int e = p && mark && d->change ? anl_diff_pair(d) : GP_ENOMEM;
     for (size_t i = 0; i < d->n && !e; i++)
         p[i] = d->change[i].p;
     e = e ? e : anl_mark(p, mark, d->n);
@@ -12003,9 +12405,6 @@ static int anl_compare(struct anl_diff *d, const struct anl *now,
     }
     if (!e)
         qsort(d->change, d->n, sizeof *d->change, anl_compare_changes);
-    for (size_t i = 0; i < d->n && !e; i++)
-        if (d->change[i].now != MEM_NONE)
-            d->of_now[d->change[i].now] = (uint32_t)i + 1;
     mem_free(p);
     mem_free(mark);
     if (e)
@@ -12015,16 +12414,99 @@ static int anl_compare(struct anl_diff *d, const struct anl *now,
 
 /* ---- assertions ---- */
 
+enum anl_measure { ANL_SHARE, ANL_SELF, ANL_DELTA, ANL_CPU_PER_CALL,
+                   ANL_SAMPLES, ANL_MEASURES };
+
+static const struct {
+    const char *name, *takes;           /* what its bound is */
+} anl_measures[ANL_MEASURES] = {
+    [ANL_SHARE] = { "share", "a share: 0% to 100%, or a number up to 1" },
+    [ANL_SELF] = { "self", "a share: 0% to 100%, or a number up to 1" },
+    [ANL_DELTA] = { "delta", "a change of a share, such as 2% or 0.02, nor of "
+                    "the time of a call, such as 2us" },
+    [ANL_CPU_PER_CALL] = { "cpu_per_call", "a time with its unit, such as "
+                           "8us" },
+    [ANL_SAMPLES] = { "samples", "a number of samples" },
+};
+
 struct anl_assert {
     const char *text;                   /* as given; borrowed */
+    enum anl_measure measure;
+    bool   ns;                          /* the figures are ns, else shares, or
+                                         * a count of samples */
+    bool   less, equal;                 /* < or <=, > or >= the bound holds */
+    double bound;
+    struct re re;                       /* owned; ready up to ANL_DELTA */
     double value, low, high;            /* what it is about; NAN: not known */
+    bool   matched;                     /* re matched a function */
     bool   pass;
 };
 
+/* Release t. */
+static void anl_assert_fini(struct anl_assert *t)
+{
+    re_fini(&t->re);
+}
+
+/* Read the bound s of t, in the unit that t's measure has. */
+static int anl_read_bound(struct anl_assert *t, const char *s,
+                          struct gp_why *why)
+{
+    size_t n = strlen(s);
+    bool percent = n && s[n - 1] == '%';
+    bool minus = t->measure == ANL_DELTA && *s == '-';
+    double v = txt_finite((struct slice){ s, n - percent });
+    int64_t ns;
+    bool share = fabs(v) <= (percent ? 100 : 1) &&
+                 (v >= 0 || t->measure == ANL_DELTA);
+    bool time = !txt_duration(s + minus, &ns);
+    t->bound = percent ? v / 100 : v;
+    t->ns = time && (t->measure == ANL_CPU_PER_CALL ||
+                     (t->measure == ANL_DELTA && !share));
+    if (t->ns)
+        t->bound = minus ? (double)-ns : (double)ns;
+    if (t->ns || (t->measure <= ANL_DELTA && share) ||
+        (t->measure == ANL_SAMPLES && v >= 0 && !percent))
+        return GP_OK;
+    return txt_fail(why, GP_EUSAGE, "--assert '%s': '%s' is not %s", t->text, s,
+                    anl_measures[t->measure].takes);
+}
+
+/* Read the assertion text, which must outlive t; GP_EUSAGE when it is none. */
+static int anl_assert_init(struct anl_assert *t, const char *text,
+                           struct gp_why *why)
+{
+    const char *open = strchr(text, '('), *close = strrchr(text, ')');
+    bool has_re = open && close > open;
+    const char *op = has_re ? close + 1 : text + strcspn(text, "<>=");
+    struct slice name = { text, (size_t)((has_re ? open : op) - text) };
+    char expr[RE_MOST_BYTES + 2];
+    int m = 0;
+    while (m < ANL_MEASURES &&
+           !txt_equal(name, txt_slice(anl_measures[m].name)))
+        m++;
+    *t = (struct anl_assert){ .text = text, .measure = (enum anl_measure)m,
+                              .less = *op == '<',
+                              .equal = *op && op[1] == '=' };
+    if (m == ANL_MEASURES || has_re != (m <= ANL_DELTA) ||
+        (*op != '<' && *op != '>'))
+        return txt_fail(why, GP_EUSAGE, "--assert '%s': takes share(RE), "
+                        "self(RE), delta(RE), cpu_per_call or samples, then < "
+                        "<= > or >=, then a share such as 10%%, a time such as "
+                        "8us, or a number of samples", text);
+    int e = anl_read_bound(t, op + 1 + t->equal, why);
+    if (!e && has_re) {
+        snprintf(expr, sizeof expr, "%.*s", (int)(close - open - 1), open + 1);
+        e = re_init(&t->re, "--assert", expr, why);
+    }
+    return e;
+}
+
 /* The share of a's samples with a function that re matches in their stacks, or
- * with leaf at their end; GP_ENOMEM. */
+ * with leaf at their end; *matched becomes true where it matches one.
+ * GP_ENOMEM. */
 static int anl_share_of(const struct anl *a, const struct re *re, bool leaf,
-                        struct anl_share *s)
+                        struct anl_share *s, bool *matched)
 {
     const struct view *v = &a->view;
     const struct pp *p = v->pp;
@@ -12033,7 +12515,7 @@ static int anl_share_of(const struct anl *a, const struct re *re, bool leaf,
     if (!is)
         return GP_ENOMEM;
     for (size_t i = 0; i < v->nnodes; i++)
-        is[i] = re_matches(re, v->node[i].name);
+        *matched |= is[i] = re_matches(re, v->node[i].name);
     for (size_t i = 0; i < p->nsamples; i++) {
         int64_t w = p->value[i * p->ntypes + v->type];
         bool yes = false, end = false;
@@ -12051,78 +12533,55 @@ static int anl_share_of(const struct anl *a, const struct re *re, bool leaf,
     return GP_OK;
 }
 
-/* The figure of an assertion: name, with the expression in its brackets, of a
- * and, for delta, base (NULL: there is none), into t. */
-static int anl_figure(struct anl_assert *t, struct slice name,
-                      const struct re *re, const struct anl *a,
-                      const struct anl *base, struct gp_why *why)
+/* The figures of t, which is about functions of a and, for delta, of base. */
+static int anl_assert_functions(struct anl_assert *t, const struct anl *a,
+                                const struct anl *base, struct gp_why *why)
 {
-    struct anl_share s = { NAN, NAN, NAN, 0, {0} }, was = s;
-    bool delta = txt_equal(name, txt_slice("delta"));
-    bool self = txt_equal(name, txt_slice("self"));
-    t->value = t->low = t->high = NAN;
-    if (re && (delta || self || txt_equal(name, txt_slice("share")))) {
-        int e = anl_share_of(a, re, self, &s);
-        if (!e && delta && base)
-            e = anl_share_of(base, re, false, &was);
-        t->value = delta ? s.share - was.share : s.share;
-        t->low = delta ? t->value - hypot(s.share - s.low, was.high - was.share)
-                       : s.low;
-        t->high = delta ? t->value + hypot(s.high - s.share,
-                                           was.share - was.low) : s.high;
-        return e;
+    struct anl_share is, was;
+    double var[2];
+    int e = anl_share_of(a, &t->re, t->measure == ANL_SELF, &is, &t->matched);
+    if (!e && base)
+        e = anl_share_of(base, &t->re, false, &was, &t->matched);
+    if (e)
+        return txt_fail(why, e, "out of memory");
+    t->value = is.share;
+    t->low = is.low;
+    t->high = is.high;
+    if (t->ns) {
+        t->value = anl_call_ns(a, &is.sum, &var[0]) -
+                   anl_call_ns(base, &was.sum, &var[1]);
+        double error = ANL_Z * sqrt(var[0] + var[1]);
+        t->low = t->value - error;
+        t->high = t->value + error;
+        if (isnan(t->value))
+            return txt_fail(why, GP_EUSAGE, "--assert '%s': the profiles do not"
+                            " say both how many calls their CPU time is of; "
+                            "--per-call=N does", t->text);
+    } else if (t->measure == ANL_DELTA) {
+        t->value = is.share - was.share;
+        t->low = t->value - hypot(is.share - is.low, was.high - was.share);
+        t->high = t->value + hypot(is.high - is.share, was.share - was.low);
     }
-    if (!re && txt_equal(name, txt_slice("cpu_per_call")))
+    return GP_OK;
+}
+
+/* Judge t of a; base, for delta, is what a is compared with.  GP_EUSAGE when
+ * they cannot tell. */
+static int anl_assert_judge(struct anl_assert *t, const struct anl *a,
+                            const struct anl *base, struct gp_why *why)
+{
+    int e = GP_OK;
+    t->value = t->low = t->high = NAN;
+    if (t->measure == ANL_CPU_PER_CALL)
         t->value = a->cpu_ns_per_call;
-    else if (!re && txt_equal(name, txt_slice("samples")))
+    else if (t->measure == ANL_SAMPLES)
         t->value = a->trust.samples;
     else
-        return txt_fail(why, GP_EUSAGE, "'%s': takes share(RE), self(RE), "
-                        "delta(RE), cpu_per_call or samples, then < <= > or "
-                        ">=, then a number, a share such as 10%% or a time "
-                        "such as 8us", t->text);
-    return GP_OK;
-}
-
-/* A bound: "10%", "8us" in ns, or a number; NAN: none. */
-static double anl_bound(const char *text)
-{
-    size_t n = strlen(text);
-    int64_t ns;
-    if (n && text[n - 1] == '%')
-        return txt_finite((struct slice){ text, n - 1 }) / 100;
-    double v = txt_finite(txt_slice(text));
-    return !isnan(v) ? v : txt_duration(text, &ns) ? (double)NAN : (double)ns;
-}
-
-/* Does t->text hold for a?  GP_EUSAGE when it is no assertion. */
-static int anl_assert(struct anl_assert *t, const struct anl *a,
-                      const struct anl *base, struct gp_why *why)
-{
-    const char *open = strchr(t->text, '('), *close = strrchr(t->text, ')');
-    const char *op = open && close ? close + 1
-                                   : t->text + strcspn(t->text, "<>=");
-    size_t n = (size_t)((open && close ? open : op) - t->text);
-    char expr[RE_MOST_BYTES + 1] = "";
-    struct re re = {0};
-    int e = GP_OK;
-    bool less = *op == '<', same = *op && op[1] == '=';
-    double bound = *op ? anl_bound(op + 1 + same) : (double)NAN;
-    if (open && close) {
-        snprintf(expr, sizeof expr, "%.*s", (int)(close - open - 1), open + 1);
-        e = re_init(&re, "--assert", expr, why);
-    }
-    if (!e)
-        e = anl_figure(t, (struct slice){ t->text, n },
-                       re.ready ? &re : NULL, a, base, why);
-    if (!e && (isnan(bound) || (*op != '<' && *op != '>')))
-        e = anl_figure(t, (struct slice){0}, NULL, a, base, why);
-    re_fini(&re);
-    if (e)
-        return e;
-    t->pass = (less ? t->value < bound : t->value > bound) ||
-              (same && t->value >= bound && t->value <= bound);
-    return GP_OK;
+        e = anl_assert_functions(t, a, t->measure == ANL_DELTA ? base : NULL,
+                                 why);
+    t->pass = (t->less ? t->value < t->bound : t->value > t->bound) ||
+              (t->equal && t->value >= t->bound && t->value <= t->bound);
+    return e;
 }
 
 /* ---- granularity by category ---- */
@@ -12262,6 +12721,7 @@ struct svg_config {
     bool        inverted;               /* the root at the top */
     bool        reverse;                /* from the leaves to their callers */
     const struct pp *base;              /* to be compared with; NULL: none */
+    const char *base_name;              /* for errors */
     const char *name;                   /* profile, for errors; or NULL */
 };
 
@@ -12815,42 +13275,33 @@ static int svg_sort(struct svg *g)
     return GP_OK;
 }
 
-/* The row of p's samples/count, or SIZE_MAX. */
-static size_t svg_counts(const struct pp *p)
-{
-    for (size_t t = 0; t < p->ntypes; t++)
-        if (txt_equal(p->type[t].type, txt_slice("samples")) &&
-            txt_equal(p->type[t].unit, txt_slice("count")))
-            return t;
-    return SIZE_MAX;
-}
-
 /* Make g->both of now and base: the mean of both shares, in SVG_PARTS, and then
  * their values and samples. */
-static int svg_join(struct svg *g, const struct pp *now, const struct pp *base,
-                    size_t type, struct gp_why *why)
+static int svg_join(struct svg *g, const struct pp *now, size_t type,
+                    const struct pp *base, const char *base_name,
+                    struct gp_why *why)
 {
     static const char *const name[] = { NULL, "now", "base", "now's samples",
                                         "base's samples" };
     struct pp_merger m = { .to = &g->both };
     const struct pp *p[2] = { now, base };
-    int e = GP_OK;
-    if (type >= base->ntypes ||
-        !txt_equal(now->type[type].type, base->type[type].type))
-        return txt_fail(why, GP_EFORMAT, "the base has other sample types");
+    size_t row[2] = { type, 0 };
+    int e = view_find_base(now, type, base, base_name, &row[1], why);
+    if (e)
+        return e;
     for (size_t t = 0; t < 5 && !e; t++)
         e = pp_add_type(&g->both, t ? txt_slice(name[t]) : now->type[type].type,
                         txt_slice("parts"));
     for (size_t i = 0; i < 2 && !e; i++) {
-        size_t column[5], n = svg_counts(p[i]);
+        size_t column[5], n = view_count_type(p[i]), at = row[i];
         double scale[5] = { 0, 1, 1, 1, 1 }, sum = 0;
         for (size_t k = 0; k < p[i]->nsamples; k++)
-            sum += (double)view_abs(p[i]->value[k * p[i]->ntypes + type]);
+            sum += (double)view_abs(p[i]->value[k * p[i]->ntypes + at]);
         scale[0] = sum > 0 ? SVG_PARTS / 2.0 / sum : 0;
         for (size_t t = 0; t < 5; t++)
-            column[t] = t == 0 || t == 1 + i ? type : t == 3 + i ? n : SIZE_MAX;
+            column[t] = t == 0 || t == 1 + i ? at : t == 3 + i ? n : SIZE_MAX;
         if (n == SIZE_MAX && p[i]->period > 0) {        /* as view_count */
-            column[3 + i] = type;
+            column[3 + i] = at;
             scale[3 + i] = 1.0 / (double)p[i]->period;
         }
         e = pp_merge_add(&m, p[i], column, scale);
@@ -12907,7 +13358,7 @@ static int svg_build(struct svg *g, const struct pp *p,
     int e = view_find_type(p, config->sample, &type, why);
     g->differs = config->base != NULL;
     if (!e && g->differs) {
-        e = svg_join(g, p, config->base, type, why);
+        e = svg_join(g, p, type, config->base, config->base_name, why);
         p = &g->both;
         type = 0;
     }
@@ -25372,6 +25823,9 @@ struct out_config {
     const struct anl_diff *diff;        /* borrowed: of --base; or NULL */
     const struct anl_assert *assert;    /* borrowed */
     size_t nassert;
+    const char *by;                     /* what the tables are of; NULL:
+                                         * functions */
+    bool per_call;                      /* the tables show what a call takes */
     bool explain, reverse;
     int exit;                           /* status that the report will have */
 };
@@ -25820,7 +26274,8 @@ static void out_trust(struct out_doc *d, const struct anl *a)
         out_field(d, "Rate");
     }
     if (isnan(t->lost) && isnan(t->truncated)) {
-        txt_puts(b, "n/a: the profile does not say");
+        txt_puts(b, a->filtered ? "not known of what filters kept"
+                                : "not known: the profile does not say");
     } else {
         out_count(b, t->lost);
         txt_puts(b, " samples; stacks cut off ");
@@ -25849,17 +26304,14 @@ static void out_trust(struct out_doc *d, const struct anl *a)
     out_repaired(d, a->pp);
 }
 
-static const struct out_column out_function_columns[] = {
-    { "share", 8 }, { "95 % interval", 13 }, { "samples", 9 }, { "self", 8 },
-    { "total", 8 }, { "function", 0 },
-};
-
 /* One row of a table of functions; open: its rank is not resolved. */
 static void out_function(struct out_doc *d, const struct anl *a,
+                         const struct out_config *c,
                          const struct anl_function *f, bool open)
 {
-    const struct view_node *n = &a->view.node[f->node];
-    struct slice module = anl_module(&a->view, n->module);
+    const struct view *v = anl_table(a).view;
+    const struct view_node *n = &v->node[f->node];
+    struct slice module = anl_module(v, n->module);
     out_share(&d->cell, f->flat.share);
     txt_puts(&d->cell, open ? "~" : " ");
     out_cell(d);
@@ -25867,11 +26319,14 @@ static void out_function(struct out_doc *d, const struct anl *a,
     out_cell(d);
     out_count(&d->cell, (double)n->flat.samples);
     out_cell(d);
-    out_value(&d->cell, a, n->flat.value);
+    if (c->per_call)
+        out_time(&d->cell, f->per_call_ns);
+    else
+        out_value(&d->cell, a, n->flat.value);
     out_cell(d);
     out_share(&d->cell, f->cum.share);
     out_cell(d);
-    bool where = n->symbol && module.n && n->module != a->main;
+    bool where = n->symbol && module.n && n->module != a->main && !c->by;
     size_t less = where ? (module.n < 20 ? module.n : 20) + 2 : 0;
     out_name(d, n->name, OUT_NAME_COLUMNS - less);
     if (where) {
@@ -25881,50 +26336,66 @@ static void out_function(struct out_doc *d, const struct anl *a,
     out_cell(d);
 }
 
-/* The next function of a level after row i with a value of its own (or, by
- * cum, any), or nfunctions. */
-static size_t out_next_function(const struct anl *a, size_t i,
+/* The next row of t after row i with a value of its own, of a level where the
+ * table has levels, or t's n. */
+static size_t out_next_function(const struct anl_table *t, size_t i,
                                 bool application)
 {
-    for (; i < a->nfunctions; i++)
-        if (a->function[i].application == application &&
-            a->view.node[a->function[i].node].flat.value)
+    for (; i < t->n; i++)
+        if ((t->by || t->row[i].application == application) &&
+            t->view->node[t->row[i].node].flat.value)
             break;
     return i;
 }
 
-/* The functions of one level, by their own share. */
-static void out_level(struct out_doc *d, const struct anl *a,
-                      const struct out_config *c, bool application)
+/* The heading of a table of functions, of one level or by another grain. */
+static void out_level_heading(struct out_doc *d, const struct anl *a,
+                              const struct out_config *c, bool application)
 {
-    const struct anl_share *s = application ? &a->application : &a->system;
-    unsigned rows = c->top ? c->top : OUT_ROWS;
-    size_t more = 0;
-    bool open = false;
     struct buf title = {0};
-    txt_putf(&title, "Top functions, %s level: ",
-             application ? "application" : "system");
-    out_share(&title, s->share);
+    if (c->by) {
+        txt_putf(&title, "By %s", c->by);
+    } else {
+        txt_putf(&title, "Top functions, %s level: ",
+                 application ? "application" : "system");
+        out_share(&title, (application ? &a->application : &a->system)->share);
+    }
     mem_put_byte(&title, 0);
     out_heading(d, title.err ? "Top functions" : (const char *)title.data);
     mem_fini(&title);
-    size_t i = out_next_function(a, 0, application);
-    if (i == a->nfunctions) {
+}
+
+/* The functions of one level, or all rows by another grain, by their own
+ * share. */
+static void out_level(struct out_doc *d, const struct anl *a,
+                      const struct out_config *c, bool application)
+{
+    const struct out_column column[] = {
+        { "share", 8 }, { "95 % interval", 13 }, { "samples", 9 },
+        { c->per_call ? "self/call" : "self", 9 }, { "total", 8 },
+        { c->by ? c->by : "function", 0 },
+    };
+    const struct anl_table t = anl_table(a);
+    unsigned rows = c->top ? c->top : OUT_ROWS;
+    size_t more = 0;
+    bool open = false;
+    out_level_heading(d, a, c, application);
+    size_t i = out_next_function(&t, 0, application);
+    if (i == t.n) {
         out_paragraph(d, "None.");
         return;
     }
-    out_table(d, out_function_columns, sizeof out_function_columns /
-                                       sizeof *out_function_columns);
-    for (size_t next; i < a->nfunctions; i = next) {
-        const struct anl_function *f = &a->function[i];
-        next = out_next_function(a, i + 1, application);
+    out_table(d, column, sizeof column / sizeof *column);
+    for (size_t next; i < t.n; i = next) {
+        const struct anl_function *f = &t.row[i];
+        next = out_next_function(&t, i + 1, application);
         if (!c->all && (rows-- == 0 || f->flat.share < 0.0005)) {
-            for (; i < a->nfunctions; more++)
-                i = out_next_function(a, i + 1, application);
+            for (; i < t.n; more++)
+                i = out_next_function(&t, i + 1, application);
             break;
         }
         open |= !f->resolved;
-        out_function(d, a, f, !f->resolved);
+        out_function(d, a, c, f, !f->resolved);
     }
     if (d->md)
         mem_put_byte(d->b, '\n');
@@ -25970,8 +26441,10 @@ static void out_findings(struct out_doc *d, const struct anl *a)
     if (d->md)
         mem_put_byte(d->b, '\n');
     if (a->copy.sum.value) {
-        txt_puts(&d->cell, "Memory copies, counted with their callers above: ");
         out_share(&d->cell, a->copy.share);
+        txt_puts(&d->cell, " are memory copies; they count with what they work "
+                 "for here, and as functions of the system in the tables "
+                 "above");
         mem_put_byte(&d->cell, 0);
         if (!d->cell.err)
             out_paragraph(d, (const char *)d->cell.data);
@@ -26062,6 +26535,7 @@ static void out_use(struct out_doc *d, const struct anl *a)
     out_cores(b, u->window);
     if (u->cpus > 0)
         txt_putf(b, ", of %.0f that it may use", u->cpus);
+    txt_puts(b, a->filtered ? "; of what filters kept" : "");
     out_field(d, "CPU");
     if (!isnan(u->busy_ns)) {
         out_time(b, u->busy_ns);
@@ -26163,13 +26637,24 @@ static void out_signed(struct buf *b, double v, bool ns)
         txt_putf(b, "%.1f", fabs(100 * v));
 }
 
+/* The node that c is about, now's if it has it; *view, where not NULL, becomes
+ * the view that it is of. */
+static const struct view_node *out_changed(const struct anl_diff *x,
+                                           const struct anl_change *c,
+                                           const struct view **view)
+{
+    bool now = c->now != MEM_NONE;
+    const struct view *v = anl_table(now ? x->now : x->base).view;
+    if (view)
+        *view = v;
+    return &v->node[now ? c->now : c->base];
+}
+
 /* A row of the comparison. */
 static void out_change(struct out_doc *d, const struct anl_diff *x,
                        const struct anl_change *c)
 {
-    const struct anl *a = c->now != MEM_NONE ? x->now : x->base;
-    const struct view_node *n = &a->view.node[c->now != MEM_NONE ? c->now
-                                                                 : c->base];
+    const struct view_node *n = out_changed(x, c, NULL);
     struct buf *b = &d->cell;
     for (int i = 0; i < 2; i++) {
         const struct anl *side = i ? x->now : x->base;
@@ -26203,9 +26688,9 @@ static void out_change(struct out_doc *d, const struct anl_diff *x,
 static void out_diff(struct out_doc *d, const struct anl_diff *x,
                      const struct out_config *c)
 {
-    static const struct out_column column[] = {
+    const struct out_column column[] = {
         { "base", 8 }, { "now", 8 }, { "change", 9 }, { "95 % interval", 18 },
-        { "samples", 8 }, { "now", 8 }, { "function", 0 },
+        { "samples", 8 }, { "now", 8 }, { c->by ? c->by : "function", 0 },
     };
     size_t rows = c->all ? x->n : c->top ? c->top : OUT_ROWS, i = 0;
     struct buf *b = &d->cell;
@@ -26224,8 +26709,9 @@ static void out_diff(struct out_doc *d, const struct anl_diff *x,
         txt_puts(b, " now");
     }
     out_field(d, "Total");
-    txt_putf(b, "%zu of %zu functions differ by more than chance (5 %% of "
-             "those named may, Benjamini-Hochberg)", x->significant, x->n);
+    txt_putf(b, "%zu of %zu %s differ by more than chance (5 %% of those "
+             "named may, Benjamini-Hochberg)", x->significant, x->n,
+             c->by ? "rows" : "functions");
     out_field(d, "Significant");
     out_table(d, column, sizeof column / sizeof *column);
     for (; i < x->n && (i < rows || x->change[i].significant); i++)
@@ -26268,13 +26754,13 @@ static void out_assert_value(struct buf *b, const struct anl_assert *t,
                              double v)
 {
     if (isnan(v))
-        txt_puts(b, "n/a");
-    else if (strchr(t->text, '('))
-        txt_putf(b, "%.2f %%", 100 * v);
-    else if (!strncmp(t->text, "cpu", 3))
+        txt_puts(b, "not known");
+    else if (t->ns)
         txt_put_time(b, v);
-    else
+    else if (t->measure == ANL_SAMPLES)
         txt_putf(b, "%.0f", v);
+    else
+        txt_putf(b, "%.2f %%", 100 * v);
 }
 
 /* The assertions and what became of them. */
@@ -26295,6 +26781,8 @@ static void out_asserts(struct out_doc *d, const struct out_config *c)
             out_assert_value(b, t, t->high);
             txt_puts(b, ")");
         }
+        if (t->measure <= ANL_DELTA && !t->matched)
+            txt_puts(b, "; no function matches");
         out_field(d, t->pass ? "holds" : "does not hold");
     }
 }
@@ -26309,7 +26797,8 @@ static void out_report(struct out_doc *d, const struct anl *a,
     if (c->diff)
         out_diff(d, c->diff, c);
     out_level(d, a, c, false);
-    out_level(d, a, c, true);
+    if (!c->by)
+        out_level(d, a, c, true);
     out_findings(d, a);
     out_use(d, a);
     out_verdict(d, a);
@@ -26485,6 +26974,14 @@ static void out_js_profile(struct js *j, const struct anl *a,
     else
         js_put_null(j);
     out_js_int(j, "age_ns", c->age_ns >= 0 ? (double)c->age_ns : NAN);
+    out_js_str(j, "by", txt_slice(c->by ? c->by : "function"));
+    js_key(j, "filters");
+    js_open(j, '[');
+    for (size_t i = 0; i < c->nfilters; i++)
+        js_put_str(j, txt_slice(c->filter[i]));
+    js_close(j, ']');
+    out_js_num(j, "kept", c->nfilters && c->total > 0 ?
+               (double)a->view.total.value / (double)c->total : NAN);
     out_js_comments(j, p);
     js_close(j, '}');
 }
@@ -26527,13 +27024,16 @@ static void out_js_trust(struct js *j, const struct anl *a)
 static void out_js_function(struct js *j, const struct anl *a,
                             const struct anl_function *f)
 {
-    const struct view_node *n = &a->view.node[f->node];
+    static const struct pp_function none;
+    const struct anl_table t = anl_table(a);
+    const struct view_node *n = &t.view->node[f->node];
+    const struct pp_function *of = t.by ? &none : view_function(t.view, n);
     js_open(j, '{');
     out_js_str(j, "name", n->name);
-    out_js_str(j, "file", view_function(&a->view, n)->file);
+    out_js_str(j, "file", of->file);
     js_key(j, "line");
-    js_put_int(j, view_function(&a->view, n)->start_line);
-    out_js_str(j, "module", anl_module(&a->view, n->module));
+    js_put_int(j, of->start_line);
+    out_js_str(j, "module", anl_module(t.view, n->module));
     out_js_str(j, "category", txt_slice(anl_category_name[f->category]));
     out_js_str(j, "level", txt_slice(f->application ? "application"
                                                     : "system"));
@@ -26552,7 +27052,11 @@ static void out_js_function(struct js *j, const struct anl *a,
     out_js_num(j, "per_call_ns", f->per_call_ns);
     js_key(j, "rank_resolved");
     js_put_bool(j, f->resolved);
-    out_js_str(j, "rule", txt_slice(a->class[f->node].rule));
+    js_key(j, "rule");
+    if (t.by)
+        js_put_null(j);
+    else
+        js_put_str(j, txt_slice(a->class[f->node].rule));
     js_close(j, '}');
 }
 
@@ -26562,8 +27066,9 @@ static void out_js_tables(struct js *j, const struct anl *a,
 {
     js_key(j, "functions");
     js_open(j, '[');
-    for (size_t i = 0; i < a->nfunctions && (!c->top || i < c->top); i++)
-        out_js_function(j, a, &a->function[i]);
+    const struct anl_table t = anl_table(a);
+    for (size_t i = 0; i < t.n && (!c->top || i < c->top); i++)
+        out_js_function(j, a, &t.row[i]);
     js_close(j, ']');
     js_key(j, "categories");
     js_open(j, '[');
@@ -26705,12 +27210,11 @@ static void out_js_diff(struct js *j, const struct anl_diff *d)
     js_open(j, '[');
     for (size_t i = 0; i < d->n; i++) {
         const struct anl_change *c = &d->change[i];
-        const struct anl *a = c->now != MEM_NONE ? d->now : d->base;
-        const struct view_node *n = &a->view.node[c->now != MEM_NONE ? c->now
-                                                                     : c->base];
+        const struct view *v;
+        const struct view_node *n = out_changed(d, c, &v);
         js_open(j, '{');
         out_js_str(j, "name", n->name);
-        out_js_str(j, "module", anl_module(&a->view, n->module));
+        out_js_str(j, "module", anl_module(v, n->module));
         out_js_int(j, "base_flat", (double)c->flat[0].sum.value * d->scale);
         out_js_int(j, "flat", (double)c->flat[1].sum.value);
         out_js_num(j, "base_flat_share", c->flat[0].share);
@@ -26746,6 +27250,11 @@ static void out_js_asserts(struct js *j, const struct out_config *c)
         out_js_num(j, "value", t->value);
         out_js_num(j, "low", t->low);
         out_js_num(j, "high", t->high);
+        js_key(j, "matched");
+        if (t->measure <= ANL_DELTA)
+            js_put_bool(j, t->matched);
+        else
+            js_put_null(j);
         js_key(j, "pass");
         js_put_bool(j, t->pass);
         js_close(j, '}');
@@ -30936,7 +31445,8 @@ static const struct cmd_option cmd_report_options[] = {
     { 0, "per-call", "[=N]", NULL, "compare what a call takes; of N calls",
       CMD_OPTIONAL, offsetof(struct cmd_report, per_call), 0, 0 },
     { 0, "assert", "EXPR", NULL, "exit 4 unless it holds: share(RE)<10%, "
-      "self(RE)<5%, delta(RE)<2%, cpu_per_call<8us, samples>=1000", CMD_LIST,
+      "self(RE)<5%, delta(RE)<2% or <2us, cpu_per_call<8us, samples>=1000",
+      CMD_LIST,
       offsetof(struct cmd_report, assert), 0, 0 },
     { 0, "rules", "FILE", NULL, "own rules, a line each: CATEGORY PATTERN",
       CMD_TEXT, offsetof(struct cmd_report, rules), 0, 0 },
@@ -30959,22 +31469,23 @@ enum cmd_format_id { CMD_R_TEXT, CMD_R_MD, CMD_R_JSON, CMD_R_HTML, CMD_R_SVG,
 static const struct cmd_format {
     const char *name, *ending;          /* ending of --out that selects it */
     bool analysis;                      /* it is of what ANL finds */
+    bool pprof;                         /* it has to be what pprof prints */
 } cmd_report_formats[CMD_R_FORMATS] = {
-    [CMD_R_TEXT] = { "text", ".txt", true },
-    [CMD_R_MD] = { "md", ".md", true },
-    [CMD_R_JSON] = { "json", ".json", true },
-    [CMD_R_HTML] = { "html", ".html", true },
-    [CMD_R_SVG] = { "svg", ".svg", false },
-    [CMD_R_FOLDED] = { "folded", ".folded", false },
-    [CMD_R_PPROF] = { "pprof", ".pb", false },
-    [CMD_R_TOP] = { "top", ".top", false },
-    [CMD_R_TREE] = { "tree", ".tree", false },
-    [CMD_R_PEEK] = { "peek", ".peek", false },
-    [CMD_R_TRACES] = { "traces", ".traces", false },
-    [CMD_R_RAW] = { "raw", ".raw", false },
-    [CMD_R_TAGS] = { "tags", ".tags", false },
-    [CMD_R_CALLGRIND] = { "callgrind", ".callgrind", false },
-    [CMD_R_SPEEDSCOPE] = { "speedscope", ".speedscope.json", false },
+    [CMD_R_TEXT] = { "text", ".txt", true, false },
+    [CMD_R_MD] = { "md", ".md", true, false },
+    [CMD_R_JSON] = { "json", ".json", true, false },
+    [CMD_R_HTML] = { "html", ".html", true, false },
+    [CMD_R_SVG] = { "svg", ".svg", false, false },
+    [CMD_R_FOLDED] = { "folded", ".folded", false, false },
+    [CMD_R_PPROF] = { "pprof", ".pb", false, false },
+    [CMD_R_TOP] = { "top", ".top", false, true },
+    [CMD_R_TREE] = { "tree", ".tree", false, true },
+    [CMD_R_PEEK] = { "peek", ".peek", false, true },
+    [CMD_R_TRACES] = { "traces", ".traces", false, true },
+    [CMD_R_RAW] = { "raw", ".raw", false, true },
+    [CMD_R_TAGS] = { "tags", ".tags", false, true },
+    [CMD_R_CALLGRIND] = { "callgrind", ".callgrind", false, false },
+    [CMD_R_SPEEDSCOPE] = { "speedscope", ".speedscope.json", false, false },
 };
 
 /* Does name end in ending? */
@@ -31203,7 +31714,11 @@ struct cmd_profiles {                   /* what report is about */
     struct pp pp;                       /* owned: merged, filtered; it borrows
                                          * from file */
     struct pp *now, *base;              /* the two, or NULL; pp or in file */
+    struct pp by[2];                    /* owned forks of now and base, whose
+                                         * frames --by has named; or empty */
+    size_t type, base_type;             /* sample types of now and base */
     int64_t total;                      /* of now before it was filtered */
+    bool filtered;                      /* filters have left a part */
     struct view_filter filter;          /* owned */
     struct anl_rules rules;             /* owned */
     struct buf rules_text;              /* owned */
@@ -31217,6 +31732,8 @@ struct cmd_profiles {                   /* what report is about */
 /* Release s. */
 static void cmd_profiles_fini(struct cmd_profiles *s)
 {
+    view_fork_fini(&s->by[0]);
+    view_fork_fini(&s->by[1]);
     pp_fini(&s->pp);
     for (size_t i = 0; i < s->nread; i++)
         pp_fini(&s->file[i]);
@@ -31226,9 +31743,11 @@ static void cmd_profiles_fini(struct cmd_profiles *s)
     mem_fini(&s->rules_text);
     re_fini(&s->peek);
     mem_fini(&s->text);
+    for (size_t i = 0; i < CMD_LIST_MOST; i++)
+        anl_assert_fini(&s->assert[i]);
 }
 
-/* Read the filters and expressions that c names into s. */
+/* Read the filters, expressions and assertions that c names into s. */
 static int cmd_report_filters(const struct cmd_report *c,
                               struct cmd_profiles *s, struct gp_why *why)
 {
@@ -31240,6 +31759,7 @@ static int cmd_report_filters(const struct cmd_report *c,
         if (!text)
             continue;
         snprintf(name, sizeof name, "--%s", view_filter_name[i]);
+        s->filtered |= i < VIEW_TAGROOT;
         if (i < VIEW_EXPRESSIONS) {
             e = re_init(&s->filter.re[i], name, text, why);
         } else if (i < VIEW_TAGROOT) {
@@ -31267,19 +31787,22 @@ static int cmd_report_filters(const struct cmd_report *c,
         e = anl_rules_read(&s->rules, (struct slice){
             (const char *)s->rules_text.data, s->rules_text.len }, c->rules,
             why);
+    for (size_t i = 0; i < c->assert.n && !e; i++) {
+        e = anl_assert_init(&s->assert[i], c->assert.text[i], why);
+        if (!e && s->assert[i].measure == ANL_DELTA && !c->base)
+            e = txt_fail(why, GP_EUSAGE, "--assert '%s' needs --base",
+                         c->assert.text[i]);
+    }
     return e;
 }
 
-/* The sum of p's values of c's sample type, without their signs. */
-static int cmd_report_total(const struct cmd_report *c, const struct pp *p,
-                            int64_t *total, struct gp_why *why)
+/* The sum of p's values of a sample type, without their signs. */
+static int64_t cmd_report_total(const struct pp *p, size_t type)
 {
-    size_t type;
-    int e = view_find_type(p, c->sample, &type, why);
-    *total = 0;
-    for (size_t i = 0; !e && i < p->nsamples; i++)
-        *total = view_add(*total, view_abs(p->value[i * p->ntypes + type]));
-    return e;
+    int64_t total = 0;
+    for (size_t i = 0; i < p->nsamples; i++)
+        total = view_add(total, view_abs(p->value[i * p->ntypes + type]));
+    return total;
 }
 
 static const char *const cmd_grains[] = {
@@ -31288,22 +31811,47 @@ static const char *const cmd_grains[] = {
     [VIEW_CATEGORY] = "category",
 };
 
-/* Filter p and name its frames by grain. */
-static int cmd_report_shape(struct cmd_profiles *s, struct pp *p,
-                            enum view_grain grain, struct gp_why *why)
+/* Name the frames of p, which is now or base, by grain for format f: of what is
+ * analysed only those of a fork, for its tables and picture. */
+static int cmd_report_grain(struct cmd_profiles *s, struct pp *p,
+                            enum cmd_format_id f, enum view_grain grain,
+                            struct gp_why *why)
 {
+    struct pp *to = p;
+    if (grain == VIEW_FUNCTION)
+        return GP_OK;
+    if (cmd_report_formats[f].analysis) {
+        to = &s->by[p == s->base];
+        if (view_fork(to, p))
+            return txt_fail(why, GP_ENOMEM, "out of memory");
+    }
+    return grain == VIEW_CATEGORY
+        ? anl_aggregate(to, s->rules.rule, s->rules.n, why)
+        : view_aggregate(to, grain, why);
+}
+
+/* Filter p, which is now or base, and name its frames by grain for format f. */
+static int cmd_report_shape(struct cmd_profiles *s, struct pp *p,
+                            enum cmd_format_id f, enum view_grain grain,
+                            struct gp_why *why)
+{
+    bool note = s->filtered && !cmd_report_formats[f].pprof;
+    struct anl_extent before = {0};
+    if (note)
+        before = anl_extent(p);
     int e = view_filter(p, &s->filter, why);
     mem_free(s->filter.keys.key);
     mem_index_fini(&s->filter.keys.x);
     s->filter.keys = (struct view_keys){0};
-    if (!e && grain == VIEW_CATEGORY)
-        return anl_aggregate(p, s->rules.rule, s->rules.n, why);
-    return e ? e : view_aggregate(p, grain, why);
+    if (!e && note && anl_filter_comments(p, &before))
+        e = txt_fail(why, GP_ENOMEM, "out of memory");
+    return e ? e : cmd_report_grain(s, p, f, grain, why);
 }
 
 /* Read all profiles, merge and filter them; returns an exit status. */
 static int cmd_report_gather(const struct cmd_report *c,
-                             struct cmd_profiles *s, enum view_grain grain)
+                             struct cmd_profiles *s, enum cmd_format_id f,
+                             enum view_grain grain)
 {
     struct gp_why why;
     s->file = mem_zalloc((s->n + 1) * sizeof *s->file);
@@ -31320,16 +31868,23 @@ static int cmd_report_gather(const struct cmd_report *c,
     s->now = merge ? &s->pp : s->file;
     s->base = c->base ? &s->file[s->n] : NULL;
     int e = merge ? pp_merge(&s->pp, s->file, s->n, s->path, &why) : GP_OK;
-    if (!e)
-        e = cmd_report_total(c, s->now, &s->total, &why);
-    if (!e)
-        e = cmd_report_shape(s, s->now, grain, &why);
+    if (!e && merge && !cmd_report_formats[f].pprof &&
+        anl_merge_comments(&s->pp, s->file, s->n))
+        e = txt_fail(&why, GP_ENOMEM, "out of memory");
+    e = e ? e : view_find_type(s->now, c->sample, &s->type, &why);
+    if (!e && s->base)
+        e = view_find_base(s->now, s->type, s->base, c->base, &s->base_type,
+                           &why);
+    if (!e) {
+        s->total = cmd_report_total(s->now, s->type);
+        e = cmd_report_shape(s, s->now, f, grain, &why);
+    }
     for (size_t i = 0; !e && i < VIEW_FILTERS; i++)
         if (s->filter.missed[i] && !c->common.quiet)
             cmd_say("--%s '%s' matches nothing", view_filter_name[i],
                     c->filter[i]);
     if (!e && s->base)
-        e = cmd_report_shape(s, s->base, grain, &why);
+        e = cmd_report_shape(s, s->base, f, grain, &why);
     if (e)
         cmd_say("%s", why.text);
     return e ? CMD_FAILED : CMD_OK;
@@ -31339,21 +31894,21 @@ static int cmd_report_gather(const struct cmd_report *c,
  * that it has. */
 static int cmd_report_analysis(const struct cmd_report *c,
                                struct cmd_profiles *s, enum cmd_format_id f,
-                               struct out_config *out, struct buf *b,
+                               struct out_config *out,
+                               const struct svg_config *svg, struct buf *b,
                                int *status, struct gp_why *why)
 {
     struct anl now = {0}, base = {0};
     struct anl_diff diff = {0};
     struct buf picture = {0};
     struct anl_config config = {
-        .sample = c->sample, .rule = s->rules.rule, .nrules = s->rules.n,
+        .rule = s->rules.rule, .nrules = s->rules.n, .type = s->type + 1,
+        .by = s->by[0].ntypes ? &s->by[0] : NULL, .filtered = s->filtered,
         .calls = c->per_call && *c->per_call
             ? txt_finite(txt_slice(c->per_call)) : 0 };
-    struct svg_config svg = { .sample = c->sample, .rule = s->rules.rule,
-                              .nrules = s->rules.n, .inverted = c->inverted,
-                              .reverse = c->reverse, .base = s->base,
-                              .name = s->path[0] };
     int e = anl_run(s->now, &config, &now, why);
+    config.type = s->base_type + 1;
+    config.by = s->by[1].ntypes ? &s->by[1] : NULL;
     if (!e && s->base)
         e = anl_run(s->base, &config, &base, why);
     bool per_call = c->per_call && now.calls > 0 && base.calls > 0;
@@ -31364,16 +31919,19 @@ static int cmd_report_analysis(const struct cmd_report *c,
                                      c->normalize))
         e = txt_fail(why, GP_ENOMEM, "out of memory");
     for (size_t i = 0; i < c->assert.n && !e; i++) {
-        s->assert[i].text = c->assert.text[i];
-        e = anl_assert(&s->assert[i], &now, s->base ? &base : NULL, why);
-        *status = e || s->assert[i].pass ? *status : CMD_ASSERT;
+        struct anl_assert *t = &s->assert[i];
+        e = anl_assert_judge(t, &now, &base, why);
+        *status = e || t->pass ? *status : CMD_ASSERT;
+        if (!e && t->measure <= ANL_DELTA && !t->matched && !c->common.quiet)
+            cmd_say("--assert '%s': no function matches", t->text);
     }
+    out->per_call = c->per_call != NULL;
     out->diff = s->base ? &diff : NULL;
     out->assert = s->assert;
     out->nassert = c->assert.n;
     out->exit = *status;
     if (!e && f == CMD_R_HTML && now.view.total.value > 0)
-        e = svg_write(s->now, &svg, &picture, why);
+        e = svg_write(s->by[0].ntypes ? &s->by[0] : s->now, svg, &picture, why);
     if (e) {
         *status = CMD_FAILED;
     } else if (f == CMD_R_HTML) {
@@ -31393,32 +31951,32 @@ static int cmd_report_analysis(const struct cmd_report *c,
     return e;
 }
 
-/* Make s->pp the difference of now and base, whose samples count below 0. */
+/* Make s->pp the difference of now and base, whose samples count below 0, in
+ * the sample types that both have. */
 static int cmd_report_subtract(const struct cmd_report *c,
                                struct cmd_profiles *s, struct gp_why *why)
 {
     struct pp_merger g = { .to = &s->pp };
-    struct pp all = {0};
-    size_t column[PP_MOST_TYPES];
-    int64_t base = 0, now = 0;
-    int e = cmd_report_total(c, s->base, &base, why);
-    e = e ? e : cmd_report_total(c, s->now, &now, why);
-    if (!e && s->now->ntypes != s->base->ntypes)
-        e = txt_fail(why, GP_EFORMAT, "%s: other sample types than %s", c->base,
-                     s->path[0]);
-    all.period_type = s->now->period_type;
+    struct pp all = { .period_type = s->now->period_type };
+    size_t column[2][PP_MOST_TYPES];
+    double scale[PP_MOST_TYPES];
+    int64_t base = cmd_report_total(s->base, s->base_type);
+    int64_t now = cmd_report_total(s->now, s->type);
+    double factor = c->normalize && base ? (double)now / (double)base : 1;
+    int e = GP_OK;
     for (size_t t = 0; !e && t < s->now->ntypes; t++) {
-        column[t] = t;
+        size_t k = view_same_type(s->base, &s->now->type[t]);
+        if (k == SIZE_MAX)
+            continue;
+        column[0][all.ntypes] = t;
+        column[1][all.ntypes] = k;
+        scale[all.ntypes] = -factor;
         e = pp_add_type(&all, s->now->type[t].type, s->now->type[t].unit);
     }
-    double factor = c->normalize && base ? (double)now / (double)base : 1;
-    double scale[PP_MOST_TYPES];
-    for (size_t t = 0; t < PP_MOST_TYPES; t++)
-        scale[t] = -factor;
     g.to = &all;
-    if (!e && (pp_merge_add(&g, s->now, column, NULL) ||
-               pp_merge_add(&g, s->base, column, scale) ||
-               pp_merge_head(&all, s->now)))
+    if (!e && (pp_merge_add(&g, s->now, column[0], NULL) ||
+               pp_merge_add(&g, s->base, column[1], scale) ||
+               pp_merge_head(&all, s->now) || pp_merge_head(&all, s->base)))
         e = txt_fail(why, GP_ENOMEM, "out of memory");
     pp_merger_fini(&g);
     if (e) {
@@ -31452,6 +32010,17 @@ static int cmd_report_pprof(const struct pp *p, struct buf *b,
     return e;
 }
 
+/* How the picture of s is to be drawn. */
+static struct svg_config cmd_report_picture(const struct cmd_report *c,
+                                            const struct cmd_profiles *s)
+{
+    return (struct svg_config){
+        .sample = c->sample, .rule = s->rules.rule, .nrules = s->rules.n,
+        .base = s->base && s->by[1].ntypes ? &s->by[1] : s->base,
+        .base_name = c->base, .inverted = c->inverted, .reverse = c->reverse,
+        .name = s->path[0] };
+}
+
 /* Write what s holds in format f onto b; *status becomes the exit status. */
 static int cmd_report_write(const struct cmd_report *c,
                             struct cmd_profiles *s, enum cmd_format_id f,
@@ -31467,15 +32036,15 @@ static int cmd_report_write(const struct cmd_report *c,
         .note = line, .written = line + 1, .total = s->total,
         .filter = s->shown, .nfilters = s->nshown, .explain = c->explain,
         .peek = s->peek.ready ? &s->peek : NULL, .reverse = c->reverse,
+        .by = c->by && strcmp(c->by, "function") ? c->by : NULL,
     };
-    struct svg_config picture = { .sample = c->sample, .rule = s->rules.rule,
-                                  .nrules = s->rules.n, .base = s->base,
-                                  .inverted = c->inverted,
-                                  .reverse = c->reverse, .name = s->path[0] };
+    const struct svg_config picture = cmd_report_picture(c, s);
     int e = GP_OK;
     if (s->base && !cmd_report_formats[f].analysis && f != CMD_R_SVG) {
         e = cmd_report_subtract(c, s, why);
         out.total = s->total;
+        if (!cmd_report_formats[f].pprof)
+            s->pp.ncomments = 0;        /* they are of the two, not of this */
     }
     if (e)
         return e;
@@ -31505,7 +32074,7 @@ static int cmd_report_write(const struct cmd_report *c,
     else if (out.nwritten > 1)
         line[2] = line[1] + strlen(line[1]) + 1;
     out.nnotes = out.age_ns >= 0 && !text.err;
-    e = cmd_report_analysis(c, s, f, &out, b, status, why);
+    e = cmd_report_analysis(c, s, f, &out, &picture, b, status, why);
     mem_fini(&text);
     return e;
 }
@@ -31598,10 +32167,6 @@ static int cmd_report_check(const struct cmd_report *c,
         return cmd_misuse(cmd, "--inverted is for -f svg and html");
     if (c->reverse && f != CMD_R_SVG && f != CMD_R_HTML && f != CMD_R_FOLDED)
         return cmd_misuse(cmd, "--reverse is for -f svg, html and folded");
-    for (size_t i = 0; i < c->assert.n; i++)
-        if (!c->base && !strncmp(c->assert.text[i], "delta", 5))
-            return cmd_misuse(cmd, "--assert '%s' needs --base",
-                              c->assert.text[i]);
     bool to_file = c->out && strcmp(c->out, "-") != 0;
     for (size_t i = 0; to_file && i < s->n; i++)
         if (cmd_same_file(c->out, s->path[i]))
@@ -31614,16 +32179,23 @@ static int cmd_report_check(const struct cmd_report *c,
 
 /* The granularity that c asks for; VIEW_CATEGORY + 1 after saying what is
  * wrong. */
-static enum view_grain cmd_report_grain(const struct cmd_report *c,
-                                        const struct cmd_command *cmd,
-                                        enum cmd_format_id f)
+static enum view_grain cmd_report_by(const struct cmd_report *c,
+                                     const struct cmd_command *cmd,
+                                     enum cmd_format_id f)
 {
-    size_t n = sizeof cmd_grains / sizeof *cmd_grains;
+    size_t n = sizeof cmd_grains / sizeof *cmd_grains, i = 0;
     if (!c->by)
         return f == CMD_R_CALLGRIND ? VIEW_LINE : VIEW_FUNCTION;
-    for (size_t i = 0; i < n; i++)
-        if (!strcmp(c->by, cmd_grains[i]))
-            return (enum view_grain)i;
+    while (i < n && strcmp(c->by, cmd_grains[i]))
+        i++;
+    if (i < VIEW_CATEGORY ||
+        (i == VIEW_CATEGORY && !cmd_report_formats[f].analysis))
+        return (enum view_grain)i;
+    if (i < n) {
+        cmd_misuse(cmd, "--by category is not for -f text, md, json and html: "
+                   "they have a table of categories");
+        return (enum view_grain)n;
+    }
     cmd_misuse(cmd, "--by '%s': takes function, file, line, address, module or "
                "category", c->by);
     return (enum view_grain)n;
@@ -31639,7 +32211,7 @@ static int cmd_report_profiles(const struct cmd_report *c,
     bool to_file = c->out && strcmp(c->out, "-") != 0;
     enum cmd_format_id f = cmd_report_format(c, cmd);
     enum view_grain grain = f == CMD_R_FORMATS ? VIEW_FUNCTION
-                                               : cmd_report_grain(c, cmd, f);
+                                               : cmd_report_by(c, cmd, f);
     if (f == CMD_R_FORMATS || grain > VIEW_CATEGORY)
         return CMD_USAGE;
     int status = cmd_report_check(c, cmd, s, f);
@@ -31652,7 +32224,7 @@ static int cmd_report_profiles(const struct cmd_report *c,
         cmd_say("%s", why.text);
         return CMD_FAILED;
     }
-    status = status ? status : cmd_report_gather(c, s, grain);
+    status = status ? status : cmd_report_gather(c, s, f, grain);
     if (status)
         return status;
     e = cmd_report_write(c, s, f, &b, &status, &why);

@@ -133,7 +133,8 @@ def check(path):
 
 def written(path, folder):
     """What we write after a merge or a filter is to pprof what its own would
-    be: it says the same of our file as of the one it writes itself."""
+    be: it says the same of our file as of the one it writes itself, but for
+    comments that count something: ours are of all files together."""
     out, its = os.path.join(folder, 'ours.pb'), os.path.join(folder, 'its.pb')
     functions = names_of(path)[1]
     name = escape(functions[-1] if functions else 'main')
@@ -148,7 +149,9 @@ def written(path, folder):
         for view in '-top', '-tree':
             ours = run([PPROF, '-symbolize=none', view, out])
             want = run([PPROF, '-symbolize=none', view, its])
-            good = not o[0] and not p[0] and ours[1] == want[1]
+            amount = re.compile(r'^requests=\d+$', re.M)
+            good = not o[0] and not p[0] and (amount.sub('', ours[1]) ==
+                                              amount.sub('', want[1]))
             counts[good] += 1
             if not good:
                 print('FAIL %s: written with %s, %s: %s' % (

@@ -679,12 +679,12 @@ static void test_load_run(void)
         CHECK(r.bytes_in > 0 && r.bytes_out > 0 && r.threads <= 3);
         CHECK(rpc_server_calls(s) == all && !load_exceeds(&k, &r));
         const double percent[] = { 50, 99 };
-        struct load_report t = { .config = &k, .result = &r,
+        struct load_report report = { .config = &k, .result = &r,
             .percent = percent, .npercent = 2 };
-        t.verdict = load_judge(&k, &r);
-        out_load_text(&text, &t, false);
+        report.verdict = load_judge(&k, &r);
+        out_load_text(&text, &report, false);
         text.len = 0;
-        out_load_json(&text, &t);
+        out_load_json(&text, &report);
         struct load_saved saved;
         CHECK(!load_read(&saved, (struct slice){ (const char *)text.data,
                                                  text.len }, &why));
