@@ -1759,6 +1759,8 @@ static int sys_temp_beside(const char *path, char *tmp, size_t size,
         return e;
     if (!stat(path, &st) && !S_ISREG(st.st_mode))
         return txt_fail(why, GP_EIO, "%s: is not a regular file", path);
+    if (st.st_mode && access(path, W_OK))
+        return txt_fail(why, GP_EIO, "%s: %s", path, strerror(errno));
     size_t n = strlen(tmp);
     for (int tries = 0; fd < 0 && tries < 100; tries++) {
         uint64_t dice = (uint64_t)(sys_clock_ns(CLOCK_REALTIME) + tries);
@@ -1774,6 +1776,22 @@ static int sys_temp_beside(const char *path, char *tmp, size_t size,
     if (st.st_mode)
         (void)!fchmod(fd, st.st_mode & 07777);
     return fd;
+}
+
+/* Is something at path that cannot be replaced, but written to as it is: a
+ * device, a pipe? */
+static bool sys_is_stream(const char *path)
+{
+    struct stat st;
+    return !stat(path, &st) && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
+}
+
+/* Open the device or pipe at path to write to; a negative gp_err. */
+static int sys_open_stream(const char *path, struct gp_why *why)
+{
+    int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY);
+    return fd >= 0 ? fd : txt_fail(why, GP_EIO, "%s: %s", path,
+                                   strerror(errno));
 }
 
 /* Sync the directory of the file at path, so that a rename in it lasts. */
@@ -1793,6 +1811,8 @@ static void sys_sync_dir(const char *path)
 static int sys_write_check(const char *path, struct gp_why *why)
 {
     char tmp[PATH_MAX];
+    if (sys_is_stream(path))
+        return GP_OK;
     int fd = sys_temp_beside(path, tmp, sizeof tmp, why);
     if (fd < 0)
         return fd;
@@ -1827,12 +1847,20 @@ static int sys_put_in_place(int fd, const char *tmp, const char *target,
 }
 
 /* Replace the file at path by n bytes: written beside it, synced, renamed.
- * A symbolic link keeps pointing: its target is what is replaced. */
+ * A symbolic link keeps pointing: its target is what is replaced.  A device or
+ * a pipe takes the bytes as they are. */
 static int sys_write_file(const char *path, const void *src, size_t n,
                           struct gp_why *why)
 {
     char tmp[PATH_MAX], real[PATH_MAX];
     const char *target = realpath(path, real) ? real : path;
+    if (sys_is_stream(path)) {
+        int to = sys_open_stream(path, why);
+        int e = to < 0 ? to : sys_write_fd(to, src, n);
+        if (to >= 0 && (close(to) || e))
+            e = txt_fail(why, GP_EIO, "%s: %s", path, strerror(errno));
+        return e;
+    }
     int fd = sys_temp_beside(target, tmp, sizeof tmp, why);
     if (fd < 0)
         return fd;
@@ -8120,8 +8148,9 @@ static uint32_t view_intern_address(struct view *v,
     char *text = mem_arena_alloc(&v->arena, room);
     if (!text)
         return MEM_NONE;
-    int n = whole
-        ? snprintf(text, room, "[%.*s]", (int)base.n, base.p)
+    int n = whole && !pprof && base.n && base.p[0] == '['
+        ? snprintf(text, room, "%.*s", (int)base.n, base.p)
+        : whole ? snprintf(text, room, "[%.*s]", (int)base.n, base.p)
         : snprintf(text, room, "%.*s+0x%" PRIx64, (int)base.n, base.p,
                    l->address - m->start + m->offset);
     return view_intern(v, (struct slice){ text, n > 0 ? (size_t)n : 0 },
@@ -10611,7 +10640,8 @@ static struct anl_program anl_program(const struct view *v)
     }
     g.own = anl_match("grpcprof*", anl_module(v, g.main));
     for (size_t i = 0; i < v->nnodes && !g.go; i++)
-        g.go = txt_equal(v->node[i].name, txt_slice("runtime.mcall")) ||
+        g.go = anl_match("*.go", view_function(v, &v->node[i])->file) ||
+               txt_equal(v->node[i].name, txt_slice("runtime.mcall")) ||
                txt_equal(v->node[i].name, txt_slice("runtime.goexit")) ||
                txt_equal(v->node[i].name, txt_slice("runtime.main")) ||
                txt_equal(v->node[i].name, txt_slice("runtime.mallocgc"));
@@ -10679,6 +10709,9 @@ static struct anl_class anl_classify(const struct anl_program *g,
         return (struct anl_class){ r->category, r->flags, r->name };
     if (g->go && anl_go_library(name))
         return (struct anl_class){ ANL_LIBRARIES, 0, "Go's standard library" };
+    if (g->view->pp->legacy && n->module == MEM_NONE && !file.n &&
+        !memchr(name.p, '.', name.n))
+        return (struct anl_class){ ANL_LIBRARIES, 0, "a task of the JVM" };
     struct anl_class c = anl_class_module(g, n, true);
     if (c.category == ANL_APPLICATION && txt_equal(name, txt_slice("main")))
         c.flags = ANL_ENTRY;
@@ -11728,6 +11761,9 @@ static void anl_doubt_stacks(struct anl *a)
     if (t->coverage < 1 - ANL_BROKEN_SHARE)
         anl_reason(a, anl_text(a, "the samples account for only %.1f %% of the"
                    " CPU time used", 100 * t->coverage));
+    if (t->coverage > 1 + ANL_BROKEN_SHARE)
+        anl_reason(a, anl_text(a, "the samples account for %.1f %% of the CPU "
+                   "time used: more than there was", 100 * t->coverage));
     if (t->tick_clustered > ANL_BROKEN_SHARE)
         anl_reason(a, anl_text(a, "%.1f %% of it ran in step with the kernel's "
                    "tick: the timer fires there, and sees only what is on at a "
@@ -11746,15 +11782,18 @@ static void anl_doubt_samples(struct anl *a)
                                   : "the profile holds no samples");
         return;
     }
+    if (a->view.total.value == INT64_MAX)
+        anl_reason(a, "its values add up to more than 64 bits can hold");
     if (a->filtered)
         anl_reason(a, "it is what filters have kept of a profile: a verdict is "
                    "about the whole");
     if (n >= ANL_LEAST_SAMPLES)
         return;
     anl_wilson(0.1, n, &low, &high);
-    anl_reason(a, anl_text(a, "%.0f samples are too few (%d are the least): "
+    anl_reason(a, anl_text(a, "%.0f sample%s too few (%d are the least): "
                "a share of 10 %% could be anything from %.1f to %.1f %%", n,
-               ANL_LEAST_SAMPLES, 100 * low, 100 * high));
+               n < 1.5 ? " is" : "s are", ANL_LEAST_SAMPLES, 100 * low,
+               100 * high));
 }
 
 /* Say what kind of profile cannot carry a verdict on CPU use. */
@@ -22407,10 +22446,9 @@ static int web_get(const char *base, const char *path, int64_t ns,
     bool chunked = strcasestr((const char *)body->data,
                               "\ntransfer-encoding: chunked") != NULL;
     const char *length = strcasestr((const char *)body->data,
-                                    "\ncontent-length: ");
+                                    "\ncontent-length:");
     n = body->len - head;
-    memmove(body->data, body->data + head, 0);
-    unsigned long want = length ? strtoul(length + 17, NULL, 10) : n;
+    unsigned long want = length ? strtoul(length + 16, NULL, 10) : n;
     memmove(body->data, body->data + head, n);
     body->len = n;
     if ((chunked && !web_unchunk(body->data, n, &body->len)) ||
@@ -25696,7 +25734,8 @@ static int load_read(struct load_saved *s, struct slice text,
         return e;
     if (strcmp(load_saved_text(s, &v, "schema"), "grpcprof.load/1"))
         return txt_fail(why, GP_EFORMAT, "not a result of grpcprof load: its "
-                        "schema is not grpcprof.load/1");
+                        "schema is '%.40s', not 'grpcprof.load/1'",
+                        load_saved_text(s, &v, "schema"));
     if (load_result_init(&s->result, 0))
         return txt_fail(why, GP_ENOMEM, "out of memory for the result");
     load_saved_config(s, &v);
@@ -26187,6 +26226,12 @@ static void out_profile(struct out_doc *d, const struct anl *a,
     txt_put_clean(&d->cell, t->unit);
     txt_puts(&d->cell, ")");
     out_field(d, "Type");
+    if (a->view.negative) {
+        out_value(&d->cell, a, a->view.net);
+        txt_putf(&d->cell, " with signs: %zu of %zu rows are below 0, as in a "
+                 "difference of two profiles", a->view.negative, p->nsamples);
+        out_field(d, "Net");
+    }
     if (p->time_ns > 0) {
         out_moment(&d->cell, p->time_ns);
         out_field(d, "Time");
@@ -26220,6 +26265,12 @@ static void out_profile(struct out_doc *d, const struct anl *a,
         txt_puts(&d->cell, c->note[i]);
         out_field(d, i ? "" : "Age");
     }
+}
+
+/* What filters have kept. */
+static void out_filters(struct out_doc *d, const struct anl *a,
+                        const struct out_config *c)
+{
     for (size_t i = 0; i < c->nfilters; i++) {
         txt_put_clean(&d->cell, txt_slice(c->filter[i]));
         out_field(d, i ? "" : "Filters");
@@ -26376,8 +26427,7 @@ static void out_level(struct out_doc *d, const struct anl *a,
         { c->by ? c->by : "function", 0 },
     };
     const struct anl_table t = anl_table(a);
-    unsigned rows = c->top ? c->top : OUT_ROWS;
-    size_t more = 0;
+    size_t rows = c->top ? c->top : OUT_ROWS, shown = 0, more = 0;
     bool open = false;
     out_level_heading(d, a, c, application);
     size_t i = out_next_function(&t, 0, application);
@@ -26389,13 +26439,15 @@ static void out_level(struct out_doc *d, const struct anl *a,
     for (size_t next; i < t.n; i = next) {
         const struct anl_function *f = &t.row[i];
         next = out_next_function(&t, i + 1, application);
-        if (!c->all && (rows-- == 0 || f->flat.share < 0.0005)) {
+        if (!c->all && shown && (shown == rows ||
+                                 fabs(f->flat.share) < 0.0005)) {
             for (; i < t.n; more++)
                 i = out_next_function(&t, i + 1, application);
             break;
         }
         open |= !f->resolved;
         out_function(d, a, c, f, !f->resolved);
+        shown++;
     }
     if (d->md)
         mem_put_byte(d->b, '\n');
@@ -26452,12 +26504,10 @@ static void out_findings(struct out_doc *d, const struct anl *a)
     }
 }
 
-/* A number of cores in use. */
+/* A number of cores in use, which is known. */
 static void out_cores(struct buf *b, double cores)
 {
-    if (isnan(cores))
-        txt_puts(b, "n/a");
-    else if (cores < 1)
+    if (cores < 1)
         txt_putf(b, "%.1f %% of one core", 100 * cores);
     else
         txt_putf(b, "%.2f cores", cores);
@@ -26470,9 +26520,11 @@ static void out_calls(struct out_doc *d, const struct anl *a)
     if (isnan(a->calls))
         return;
     out_count(b, a->calls);
-    txt_puts(b, ", ");
-    out_time(b, a->cpu_ns_per_call);
-    txt_puts(b, " of CPU each");
+    if (!isnan(a->cpu_ns_per_call)) {
+        txt_puts(b, ", ");
+        txt_put_time(b, a->cpu_ns_per_call);
+        txt_puts(b, " of CPU each");
+    }
     out_field(d, "Calls");
     for (size_t i = 0; i < a->nmethods && i < OUT_ROWS; i++) {
         out_count(b, a->method[i].calls);
@@ -26497,9 +26549,14 @@ static void out_thread(struct out_doc *d, const struct anl *a,
         out_interval(&d->cell, &s);
         return;
     }
-    out_time(&d->cell, t->cpu_ns);
-    txt_puts(&d->cell, ", ");
-    out_cores(&d->cell, t->cores);
+    if (isnan(t->cpu_ns))
+        out_value(&d->cell, a, t->all.value);
+    else
+        txt_put_time(&d->cell, t->cpu_ns);
+    if (!isnan(t->cores)) {
+        txt_puts(&d->cell, ", ");
+        out_cores(&d->cell, t->cores);
+    }
 }
 
 /* How much of a wall profile is waiting, and where. */
@@ -26528,11 +26585,19 @@ static void out_use(struct out_doc *d, const struct anl *a)
     const struct anl_use *u = &a->use;
     struct buf *b = &d->cell;
     out_heading(d, "Performance");
-    out_time(b, u->cpu_ns);
-    txt_puts(b, " of CPU in ");
-    out_time(b, u->wall_ns);
-    txt_puts(b, ": ");
-    out_cores(b, u->window);
+    if (isnan(u->window)) {
+        if (isnan(u->cpu_ns))
+            txt_puts(b, "not known: its values are not CPU time");
+        else
+            txt_put_time(b, u->cpu_ns);
+        txt_puts(b, isnan(u->wall_ns) ? "; over which time is not known" : "");
+    } else {
+        txt_put_time(b, u->cpu_ns);
+        txt_puts(b, " of CPU in ");
+        txt_put_time(b, u->wall_ns);
+        txt_puts(b, ": ");
+        out_cores(b, u->window);
+    }
     if (u->cpus > 0)
         txt_putf(b, ", of %.0f that it may use", u->cpus);
     txt_puts(b, a->filtered ? "; of what filters kept" : "");
@@ -26793,6 +26858,7 @@ static void out_report(struct out_doc *d, const struct anl *a,
 {
     out_title(d, a, c);
     out_profile(d, a, c);
+    out_filters(d, a, c);
     out_trust(d, a);
     if (c->diff)
         out_diff(d, c->diff, c);
@@ -26964,6 +27030,8 @@ static void out_js_profile(struct js *j, const struct anl *a,
     js_put_int(j, a->view.counted);
     js_key(j, "total");
     js_put_int(j, a->view.total.value);
+    js_key(j, "net");
+    js_put_int(j, a->view.net);
     out_js_int(j, "duration_ns", p->duration_ns ? (double)p->duration_ns : NAN);
     out_js_int(j, "period_ns", p->period && !isnan(anl_unit_ns(
                p->period_type.unit)) ? (double)p->period *
@@ -30017,7 +30085,7 @@ static void cmd_wrote(const char *path, const char *what)
 {
     struct stat st;
     struct buf b = {0};
-    if (stat(path, &st))
+    if (stat(path, &st) || !S_ISREG(st.st_mode))
         return;
     txt_put_bytes(&b, (double)st.st_size);
     printf("wrote %s (%s, %.*s)\n", path, what, (int)b.len,
@@ -31016,20 +31084,45 @@ static const char *const cmd_load_formats[CMD_LOAD_FORMATS][2] = {
     { "html", ".html" }, { "prometheus", ".prom" }, { "hgrm", ".hgrm" },
 };
 
+/* path without its directory, borrowed. */
+static const char *cmd_base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* Does name end in ending, in whatever case? */
+static bool cmd_ends(const char *name, const char *ending)
+{
+    size_t n = strlen(name), k = strlen(ending);
+    return n >= k && !strcasecmp(name + n - k, ending);
+}
+
+/* Is name that of a text: no ending, .txt or .log? */
+static bool cmd_is_text(const char *name)
+{
+    return !strchr(name, '.') || cmd_ends(name, ".txt") ||
+           cmd_ends(name, ".log");
+}
+
 /* The format asked for, by -f or --out's ending; -1 after saying what is
  * wrong. */
 static int cmd_load_format(const struct cmd_load *c,
                            const struct cmd_command *cmd)
 {
-    const char *dot = c->out ? strrchr(c->out, '.') : NULL;
+    const char *name = c->out ? cmd_base_name(c->out) : "";
     for (int i = 0; i < CMD_LOAD_FORMATS; i++)
         if (c->format ? !strcmp(c->format, cmd_load_formats[i][0])
-                      : dot && !strcmp(dot, cmd_load_formats[i][1]))
+                      : cmd_ends(name, cmd_load_formats[i][1]))
             return i;
-    if (!c->format)
+    if (!c->format && cmd_is_text(name))
         return CMD_LOAD_TEXT;
-    cmd_misuse(cmd, "--format '%s': takes text, json, csv, html, prometheus or "
-               "hgrm", c->format);
+    if (c->format)
+        cmd_misuse(cmd, "--format '%s': takes text, json, csv, html, "
+                   "prometheus or hgrm", c->format);
+    else
+        cmd_misuse(cmd, "--out '%s': its ending names no format; -f does",
+                   c->out);
     return -1;
 }
 
@@ -31097,11 +31190,17 @@ static int cmd_result_read(const char *path, struct load_saved *s)
     struct gp_why why = {{0}};
     *s = (struct load_saved){0};
     int e = sys_read_file(path, CMD_RESULT_MOST, &b, &why);
-    if (e)
+    struct slice text = js_skip((struct slice){ (const char *)b.data, b.len });
+    if (e) {
         cmd_say("%s", why.text);
-    else if ((e = load_read(s, (struct slice){ (const char *)b.data, b.len },
-                            &why)))
+    } else if (!text.n || *text.p != '{') {
+        e = GP_EFORMAT;
+        cmd_say("%s: not a result of load, which is JSON; profiles are reported"
+                " apart from results", path);
+    } else if ((e = load_read(s, (struct slice){ (const char *)b.data, b.len },
+                              &why))) {
         cmd_say("%s: %s", path, why.text);
+    }
     mem_fini(&b);
     return e ? CMD_FAILED : CMD_OK;
 }
@@ -31301,12 +31400,9 @@ struct cmd_log {                        /* of --log-requests */
 /* Open the log at path into *log and *fd; returns an exit status. */
 static int cmd_log_open(struct cmd_log *log, const char *path, int *fd)
 {
-    struct stat st;
     struct gp_why why;
-    if (!stat(path, &st) && !S_ISREG(st.st_mode)) {
-        *fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
-        if (*fd < 0)
-            txt_fail(&why, GP_EIO, "%s: %s", path, strerror(errno));
+    if (sys_is_stream(path)) {
+        *fd = sys_open_stream(path, &why);
     } else {
         if (!realpath(path, log->target))
             snprintf(log->target, sizeof log->target, "%s", path);
@@ -31442,8 +31538,9 @@ static const struct cmd_option cmd_report_options[] = {
       offsetof(struct cmd_report, base), 0, 0 },
     { 0, "normalize", NULL, NULL, "scale the base to the same total",
       CMD_FLAG, offsetof(struct cmd_report, normalize), 0, 0 },
-    { 0, "per-call", "[=N]", NULL, "compare what a call takes; of N calls",
-      CMD_OPTIONAL, offsetof(struct cmd_report, per_call), 0, 0 },
+    { 0, "per-call", "N", NULL, "what a call takes, in the tables and the "
+      "comparison; of N calls", CMD_OPTIONAL,
+      offsetof(struct cmd_report, per_call), 0, 0 },
     { 0, "assert", "EXPR", NULL, "exit 4 unless it holds: share(RE)<10%, "
       "self(RE)<5%, delta(RE)<2% or <2us, cpu_per_call<8us, samples>=1000",
       CMD_LIST,
@@ -31488,31 +31585,32 @@ static const struct cmd_format {
     [CMD_R_SPEEDSCOPE] = { "speedscope", ".speedscope.json", false, false },
 };
 
-/* Does name end in ending? */
-static bool cmd_ends(const char *name, const char *ending)
-{
-    size_t n = strlen(name), k = strlen(ending);
-    return n >= k && !strcmp(name + n - k, ending);
-}
-
 /* The format that -f or --out's ending names, CMD_R_TEXT for neither;
  * CMD_R_FORMATS after saying what is wrong. */
 static enum cmd_format_id cmd_report_format(const struct cmd_report *c,
                                             const struct cmd_command *cmd)
 {
-    for (int i = CMD_R_FORMATS; i-- > 0 && (c->format || c->out);) {
-        const struct cmd_format *f = &cmd_report_formats[i];
-        if (c->format ? !strcmp(c->format, f->name)
-                      : cmd_ends(c->out, f->ending))
+    for (int i = 0; i < CMD_R_FORMATS && c->format; i++)
+        if (!strcmp(c->format, cmd_report_formats[i].name))
             return (enum cmd_format_id)i;
+    if (c->format) {
+        cmd_misuse(cmd, "--format '%s': takes text, md, json, html, svg, "
+                   "folded, pprof, top, tree, peek, traces, raw, tags, "
+                   "callgrind or speedscope", c->format);
+        return CMD_R_FORMATS;
     }
-    if (!c->format && c->out && cmd_ends(c->out, ".gz"))
+    const char *name = c->out ? cmd_base_name(c->out) : "";
+    for (int i = CMD_R_FORMATS; i-- > 0;)
+        if (cmd_ends(name, cmd_report_formats[i].ending))
+            return (enum cmd_format_id)i;
+    if (cmd_ends(name, ".pb.gz") || cmd_ends(name, ".pprof") ||
+        cmd_ends(name, ".prof"))
         return CMD_R_PPROF;
-    if (!c->format)
+    if (!strncmp(name, "callgrind.out", 13))    /* what valgrind names them */
+        return CMD_R_CALLGRIND;
+    if (cmd_is_text(name))
         return c->peek ? CMD_R_PEEK : CMD_R_TEXT;
-    cmd_misuse(cmd, "--format '%s': takes text, md, json, html, svg, folded, "
-               "pprof, top, tree, peek, traces, raw, tags, callgrind or "
-               "speedscope", c->format);
+    cmd_misuse(cmd, "--out '%s': its ending names no format; -f does", c->out);
     return CMD_R_FORMATS;
 }
 
@@ -31604,19 +31702,22 @@ static int cmd_fetch(const struct cmd_report *c, const char *path,
                      struct buf *file, struct gp_why *why)
 {
     char base[300];
+    int status;
+    bool draw = !c->common.quiet && isatty(STDERR_FILENO);
     if (!strncasecmp(path, "https:", 6))
         return txt_fail(why, GP_EUSAGE, "%s: TLS is not supported: curl -s "
                         "ADDRESS | grpcprof report -", path);
     const char *rest = path + 7, *slash = strchr(rest, '/');
     const char *query = strstr(rest, "seconds=");
     unsigned long s = query ? strtoul(query + 8, NULL, 10) : 30;
-    size_t n = slash ? (size_t)(slash - path) : strlen(path);
-    int status;
-    bool draw = !c->common.quiet && isatty(STDERR_FILENO);
-    if (n >= sizeof base)
+    size_t n = slash ? (size_t)(slash - rest) : strlen(rest);
+    if (n + sizeof ":80" > sizeof base)
         return txt_fail(why, GP_EUSAGE, "%.40s...: too long an address", path);
-    memcpy(base, path, n);
+    memcpy(base, rest, n);
     base[n] = 0;
+    const char *host_end = strrchr(base, ']');
+    if (!strchr(host_end ? host_end : base, ':'))
+        memcpy(base + n, ":80", sizeof ":80");
     s = s > 86400 ? 86400 : s;
     int e = web_get(base, slash && slash[1] ? slash : "/debug/pprof/profile",
                     (int64_t)(s + 60) * 1000000000,
@@ -31627,8 +31728,9 @@ static int cmd_fetch(const struct cmd_report *c, const char *path,
         size_t len = file->len < 120 ? file->len : 120;
         while (len && (file->data[len - 1] < 0x20))
             len--;
-        e = txt_fail(why, GP_EIO, "%s: answered %d: %.*s", path, status,
-                     (int)len, (const char *)file->data);
+        e = txt_fail(why, GP_EIO, "%s: answered %d%s%.*s", path, status,
+                     len ? ": " : "", (int)len, len ? (const char *)file->data
+                                                    : "");
     }
     return e;
 }
@@ -31669,6 +31771,14 @@ static void cmd_demangle(struct pp *p)
     mem_fini(&out);
 }
 
+/* True when the file path begins as JSON does. */
+static bool cmd_is_json(const char *path)
+{
+    char text[16];
+    struct slice s = js_skip(sys_peek(path, text, sizeof text));
+    return s.n && *s.p == '{';
+}
+
 /* Read the profile at path into p and say what is notable about it. */
 static int cmd_report_read(const struct cmd_report *c, const char *path,
                            struct pp *p)
@@ -31694,6 +31804,9 @@ static int cmd_report_read(const struct cmd_report *c, const char *path,
         cmd_say("%s; %s", why.text, (const char *)pending.data);
     else if (e && !c->common.rest.n && !strncmp(why.text, path, strlen(path)))
         cmd_say("%s; make one with: grpcprof serve --profile 30s", why.text);
+    else if (e && !fetch && cmd_is_json(path))
+        cmd_say("%s: it is JSON, not a profile; results of load are reported "
+                "apart from profiles", name);
     else if (e)
         cmd_say("%s", why.text);
     else if (waiting && !c->common.quiet)
@@ -31711,13 +31824,14 @@ struct cmd_profiles {                   /* what report is about */
     size_t n;                           /* of path; the base is not in it */
     struct pp *file;                    /* owned: n, and the base behind them */
     size_t nread;                       /* of file */
-    struct pp pp;                       /* owned: merged, filtered; it borrows
-                                         * from file */
-    struct pp *now, *base;              /* the two, or NULL; pp or in file */
+    struct pp pp, diff;                 /* owned: the merged file, and now less
+                                         * base; they borrow from file */
+    struct pp *now, *base;              /* the two, or NULL; of those above */
     struct pp by[2];                    /* owned forks of now and base, whose
                                          * frames --by has named; or empty */
     size_t type, base_type;             /* sample types of now and base */
-    int64_t total;                      /* of now before it was filtered */
+    int64_t total;                      /* what shares of now are of: it before
+                                         * it was filtered, or the base */
     bool filtered;                      /* filters have left a part */
     struct view_filter filter;          /* owned */
     struct anl_rules rules;             /* owned */
@@ -31735,6 +31849,7 @@ static void cmd_profiles_fini(struct cmd_profiles *s)
     view_fork_fini(&s->by[0]);
     view_fork_fini(&s->by[1]);
     pp_fini(&s->pp);
+    pp_fini(&s->diff);
     for (size_t i = 0; i < s->nread; i++)
         pp_fini(&s->file[i]);
     mem_free(s->file);
@@ -31848,7 +31963,54 @@ static int cmd_report_shape(struct cmd_profiles *s, struct pp *p,
     return e ? e : cmd_report_grain(s, p, f, grain, why);
 }
 
-/* Read all profiles, merge and filter them; returns an exit status. */
+/* Make now the difference of now and base, whose samples count below 0, in the
+ * sample types that both have; what cancels out is left out. */
+static int cmd_report_subtract(const struct cmd_report *c,
+                               struct cmd_profiles *s, enum cmd_format_id f,
+                               struct gp_why *why)
+{
+    struct pp all = { .period_type = s->now->period_type };
+    struct pp_merger g = { .to = &all };
+    size_t column[2][PP_MOST_TYPES];
+    double scale[PP_MOST_TYPES];
+    int64_t base = cmd_report_total(s->base, s->base_type);
+    double factor = c->normalize && base ? (double)s->total / (double)base : 1;
+    int e = GP_OK;
+    for (size_t t = 0; !e && t < s->now->ntypes; t++) {
+        size_t k = view_same_type(s->base, &s->now->type[t]);
+        if (k == SIZE_MAX)
+            continue;
+        column[0][all.ntypes] = t;
+        column[1][all.ntypes] = k;
+        scale[all.ntypes] = -factor;
+        e = pp_add_type(&all, s->now->type[t].type, s->now->type[t].unit);
+    }
+    if (!e && (pp_merge_add(&g, s->now, column[0], NULL) ||
+               pp_merge_add(&g, s->base, column[1], scale) ||
+               pp_merge_head(&all, s->now) || pp_merge_head(&all, s->base)))
+        e = txt_fail(why, GP_ENOMEM, "out of memory");
+    pp_merger_fini(&g);
+    if (!cmd_report_formats[f].pprof)
+        all.ncomments = 0;              /* they are of the two, not of this */
+    e = e ? e : pp_merge(&s->diff, &all, 1, &c->base, why);
+    pp_fini(&all);
+    e = e ? e : view_find_type(&s->diff, c->sample, &s->type, why);
+    s->now = &s->diff;
+    s->base = NULL;
+    if (!e)
+        s->total = f == CMD_R_TRACES ? cmd_report_total(s->now, s->type)
+                                     : (int64_t)((double)base * factor);
+    return e;
+}
+
+/* True when format f is of the difference to the base, and does not compare. */
+static bool cmd_report_subtracts(enum cmd_format_id f)
+{
+    return !cmd_report_formats[f].analysis && f != CMD_R_SVG;
+}
+
+/* Read all profiles, merge, subtract and filter them; returns an exit
+ * status. */
 static int cmd_report_gather(const struct cmd_report *c,
                              struct cmd_profiles *s, enum cmd_format_id f,
                              enum view_grain grain)
@@ -31875,10 +32037,11 @@ static int cmd_report_gather(const struct cmd_report *c,
     if (!e && s->base)
         e = view_find_base(s->now, s->type, s->base, c->base, &s->base_type,
                            &why);
-    if (!e) {
+    if (!e)
         s->total = cmd_report_total(s->now, s->type);
-        e = cmd_report_shape(s, s->now, f, grain, &why);
-    }
+    if (!e && s->base && cmd_report_subtracts(f))
+        e = cmd_report_subtract(c, s, f, &why);
+    e = e ? e : cmd_report_shape(s, s->now, f, grain, &why);
     for (size_t i = 0; !e && i < VIEW_FILTERS; i++)
         if (s->filter.missed[i] && !c->common.quiet)
             cmd_say("--%s '%s' matches nothing", view_filter_name[i],
@@ -31951,52 +32114,6 @@ static int cmd_report_analysis(const struct cmd_report *c,
     return e;
 }
 
-/* Make s->pp the difference of now and base, whose samples count below 0, in
- * the sample types that both have. */
-static int cmd_report_subtract(const struct cmd_report *c,
-                               struct cmd_profiles *s, struct gp_why *why)
-{
-    struct pp_merger g = { .to = &s->pp };
-    struct pp all = { .period_type = s->now->period_type };
-    size_t column[2][PP_MOST_TYPES];
-    double scale[PP_MOST_TYPES];
-    int64_t base = cmd_report_total(s->base, s->base_type);
-    int64_t now = cmd_report_total(s->now, s->type);
-    double factor = c->normalize && base ? (double)now / (double)base : 1;
-    int e = GP_OK;
-    for (size_t t = 0; !e && t < s->now->ntypes; t++) {
-        size_t k = view_same_type(s->base, &s->now->type[t]);
-        if (k == SIZE_MAX)
-            continue;
-        column[0][all.ntypes] = t;
-        column[1][all.ntypes] = k;
-        scale[all.ntypes] = -factor;
-        e = pp_add_type(&all, s->now->type[t].type, s->now->type[t].unit);
-    }
-    g.to = &all;
-    if (!e && (pp_merge_add(&g, s->now, column[0], NULL) ||
-               pp_merge_add(&g, s->base, column[1], scale) ||
-               pp_merge_head(&all, s->now) || pp_merge_head(&all, s->base)))
-        e = txt_fail(why, GP_ENOMEM, "out of memory");
-    pp_merger_fini(&g);
-    if (e) {
-        pp_fini(&all);
-        return e;
-    }
-    s->total = (int64_t)((double)base * factor);
-    if (s->now == &s->pp) {             /* it borrows no memory of its own */
-        struct pp old = s->pp;
-        s->pp = all;
-        s->pp.arena = old.arena;        /* names made while filtering */
-        old.arena = (struct arena){0};
-        pp_fini(&old);
-    } else {
-        s->pp = all;
-    }
-    s->now = &s->pp;
-    return GP_OK;
-}
-
 /* Write p as a profile, without what filters have left unused. */
 static int cmd_report_pprof(const struct pp *p, struct buf *b,
                             struct gp_why *why)
@@ -32008,6 +32125,25 @@ static int cmd_report_pprof(const struct pp *p, struct buf *b,
         txt_fail(why, e, "out of memory, or more than 2 GiB");
     pp_fini(&to);
     return e;
+}
+
+/* Say what format f makes of rows below 0, where it cannot say so itself. */
+static void cmd_report_note_signs(const struct cmd_report *c,
+                                  const struct pp *p, enum cmd_format_id f)
+{
+    bool drops = f == CMD_R_SVG || f == CMD_R_SPEEDSCOPE;
+    size_t type, below = 0;
+    if ((!drops && f != CMD_R_FOLDED && f != CMD_R_CALLGRIND) ||
+        view_find_type(p, c->sample, &type, NULL))
+        return;
+    for (size_t i = 0; i < p->nsamples; i++)
+        below += p->value[i * p->ntypes + type] < 0;
+    if (below)
+        cmd_say("%zu of %zu rows are below 0, as in a difference of two "
+                "profiles: -f %s %s", below, p->nsamples,
+                cmd_report_formats[f].name,
+                drops ? "shows only what is above"
+                      : "has them with their sign");
 }
 
 /* How the picture of s is to be drawn. */
@@ -32040,14 +32176,6 @@ static int cmd_report_write(const struct cmd_report *c,
     };
     const struct svg_config picture = cmd_report_picture(c, s);
     int e = GP_OK;
-    if (s->base && !cmd_report_formats[f].analysis && f != CMD_R_SVG) {
-        e = cmd_report_subtract(c, s, why);
-        out.total = s->total;
-        if (!cmd_report_formats[f].pprof)
-            s->pp.ncomments = 0;        /* they are of the two, not of this */
-    }
-    if (e)
-        return e;
     switch (f) {
     case CMD_R_TOP: return out_report_top(b, s->now, &out, why);
     case CMD_R_TREE: case CMD_R_PEEK:
@@ -32077,14 +32205,6 @@ static int cmd_report_write(const struct cmd_report *c,
     e = cmd_report_analysis(c, s, f, &out, &picture, b, status, why);
     mem_fini(&text);
     return e;
-}
-
-/* True when the file path begins as JSON does. */
-static bool cmd_is_json(const char *path)
-{
-    char text[16];
-    struct slice s = js_skip(sys_peek(path, text, sizeof text));
-    return s.n && *s.p == '{';
 }
 
 /* An option of c that is for profiles alone, or NULL. */
@@ -32228,6 +32348,8 @@ static int cmd_report_profiles(const struct cmd_report *c,
     if (status)
         return status;
     e = cmd_report_write(c, s, f, &b, &status, &why);
+    if (!e && !c->common.quiet)
+        cmd_report_note_signs(c, s->now, f);
     if (e) {
         cmd_say("%s", why.text);
         status = e == GP_EUSAGE ? CMD_USAGE : CMD_FAILED;

@@ -131,6 +131,21 @@ def check(path):
                      ['-' + view, '-%s=%s' % (option, key)], path)
 
 
+def compared(path, base):
+    """--base is -diff_base in the tables, and -base where that marks samples."""
+    functions = names_of(path)[1]
+    for view, theirs in VIEWS.items():
+        option = '-base=' if view in ('traces', 'tags', 'raw') else '-diff_base='
+        for filter_ in [], ['focus', escape((functions or ['main'])[0])]:
+            if filter_ and view in ('tags', 'raw'):
+                continue
+            same('%s --base %s' % (view, filter_),
+                 ['-f', *view.split(), '--base', base] +
+                 (['--' + filter_[0], filter_[1]] if filter_ else []),
+                 [*theirs, option + base] +
+                 (['-%s=%s' % tuple(filter_)] if filter_ else []), path)
+
+
 def written(path, folder):
     """What we write after a merge or a filter is to pprof what its own would
     be: it says the same of our file as of the one it writes itself, but for
@@ -162,6 +177,7 @@ def written(path, folder):
 for profile in PROFILES:
     counts.clear()
     check(profile)
+    compared(profile, PROFILES[0])
     with tempfile.TemporaryDirectory() as folder:
         written(profile, folder)
     print('%s %s as pprof has it: %d comparisons' % (

@@ -245,7 +245,10 @@ static void test_sys_write_file_replaces_whole(void)
     CHECK(sys_read_file(dir, 100, &b, &why) == GP_EIO);
     CHECK(strstr(why.text, "directory"));
     CHECK(sys_write_file("/no/such/dir/x", "", 0, &why) == GP_EIO);
-    CHECK(sys_write_file("/dev/null", "", 0, &why) == GP_EIO);
+    CHECK(!sys_write_file("/dev/null", "x", 1, &why));
+    CHECK(sys_write_file("/dev/full", "x", 1, &why) == GP_EIO);
+    CHECK(!sys_write_check("/dev/null", &why));
+    CHECK(sys_write_check("/dev", &why) == GP_EIO);
     CHECK(sys_write_check("/no/such/dir/x", &why) == GP_EIO);
     unlink(link);
     unlink(path);
