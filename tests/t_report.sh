@@ -327,6 +327,83 @@ same_as_pprof() {
         "$T/made.pb" "$T/small.pb" "$T/legacy.pb"
 }
 
+# Several profiles together, a part of one, one looked at otherwise.
+parts() {
+    made 6000 1000000 'tool=grpcprof 9' engine=perf clock=cpu samples=6000 \
+        hz_delivered=1000.0 weight_squares=6.6e15 lost=0 cpu_ns=6000000000 \
+        process_cpu_ns=6000000000 coverage=1.0000 wall_ns=6000000000 \
+        busy_wall_ns=6000000000 work=7 requests=600 requests./a.B/C=600 \
+        note=mine || return
+    mv "$T/made.pb" "$T/one.pb"
+    made 6000 1000000 'tool=grpcprof 9' engine=thread clock=cpu samples=6000 \
+        hz_delivered=999.0 weight_squares=6.6e15 lost=9 cpu_ns=6000000000 \
+        process_cpu_ns=6000000000 coverage=1.0000 wall_ns=6000000000 \
+        requests=200 requests./a.B/D=200 || return
+    mv "$T/made.pb" "$T/two.pb"
+    tally 'parts of profiles' "$PY" tests/parts.py "$BIN" "$T/one.pb" \
+        "$T/two.pb" "$T"
+    check 'what a call takes, in the tables' 0 "$BIN" report --per-call=1000 \
+        "$T/one.pb"
+    has 'a call of those given, not of those counted' "$OUT" \
+        '^ +50\.0 % .* 3,000 +3\.00ms +100\.0 %  handle'
+    made 6000 1000000 || return
+    check 'a call of which nobody knows' 4 "$BIN" report \
+        --assert 'cpu_per_call<8us' "$T/made.pb"
+    has 'is not known' "$OUT" 'cpu_per_call<8us: it is not known'
+    check 'nor how it changed' 2 "$BIN" report --base "$T/made.pb" \
+        --assert 'delta(send)<2us' "$T/made.pb"
+    one_line 'nor how it changed' 'per-call=N'
+}
+
+# A base of another kind is no base; where a difference is shown, that is said.
+bases() {
+    made 6000 1000000 || return
+    sed 's/"cpu"/"wall"/' "$T/made.txt" | protoc -Iproto \
+        --encode=perftools.profiles.Profile profile.proto >"$T/other.pb"
+    for f in text svg top pprof; do
+        check "another kind of base, -f $f" 1 "$BIN" report -f $f \
+            --base "$T/other.pb" "$T/made.pb"
+        one_line "another kind of base, -f $f" 'other.pb: it has no cpu/nano'
+    done
+    check 'another kind of base, by what both have' 1 "$BIN" report \
+        --sample samples --base "$T/other.pb" "$T/made.pb"
+    one_line 'by what both have' 'its period is of wall/nanoseconds, not of cpu'
+    cp "$T/made.pb" "$T/long.pb"
+    made 3000 1000000
+    check 'a difference' 0 "$BIN" report -q -f pprof --base "$T/long.pb" \
+        -o "$T/less.pb" "$T/made.pb"
+    check 'a difference, text' 0 "$BIN" report "$T/less.pb"
+    has 'a difference, its net' "$OUT" 'Net +-3\.00s with signs: 3 of 3 rows'
+    has 'a difference, its rows' "$OUT" '^ +-50\.0 %.*handle'
+    has 'a difference, no verdict' "$OUT" 'No verdict'
+    check 'a difference, folded' 0 "$BIN" report -f folded "$T/less.pb"
+    one_line 'a difference, folded' '3 of 3 rows are below 0'
+    check 'less itself' 0 "$BIN" report -f raw --base "$T/made.pb" "$T/made.pb"
+    lacks 'less itself, no rows' "$OUT" '^ +-?[0-9]+ +-?[0-9]+: '
+}
+
+# -o names a format by its ending; what it does not know is no text.
+endings() {
+    local f
+    made 600 1000000 || return
+    for f in x.JSON:json x.pb.gz:pprof x.prof:pprof callgrind.out.77:callgrind \
+        x:text x.log:text x.speedscope.json:speedscope; do
+        check "-o ${f%:*}" 0 "$BIN" report -o "$T/${f%:*}" "$T/made.pb"
+        has "-o ${f%:*} is ${f#*:}" "$OUT" "\\(${f#*:}, "
+    done
+    check '-o x.foo' 2 "$BIN" report -o "$T/x.foo" "$T/made.pb"
+    check '-o x.foo, not written' 1 test -e "$T/x.foo"
+    check '-o /dev/null' 0 "$BIN" report -o /dev/null "$T/made.pb"
+    check '-o /dev/full' 1 "$BIN" report -o /dev/full "$T/made.pb"
+    one_line '-o /dev/full' '/dev/full: No space'
+    check '-o /dev/stdout' 0 sh -c "'$BIN' report -f folded -o /dev/stdout \
+        '$T/made.pb' | grep -c '^main;handle'"
+    check 'a profile and JSON' 1 "$BIN" report "$T/made.pb" "$T/x.JSON"
+    one_line 'a profile and JSON' 'x.JSON: it is JSON, not a profile'
+    check 'JSON of a report' 1 "$BIN" report "$T/x.JSON"
+    one_line 'JSON of a report' "its schema is 'grpcprof.report/1'"
+}
+
 # What is new in the picture, and formats that other tools read.
 more_formats() {
     local f
@@ -381,6 +458,9 @@ if need 'report' protoc; then
     saturated
     demangled
     if need 'json, every mode' py:jsonschema; then modes; fi
+    parts
+    bases
+    endings
     no_profiles
     floods
     truncated
