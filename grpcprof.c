@@ -2815,71 +2815,87 @@ static size_t js_number_bytes(struct slice s)
     return i;
 }
 
+struct js_scan {                        /* a value while it is passed over */
+    struct slice at;                    /* what is left */
+    char   open[JS_DEPTH];              /* what closes what is open */
+    size_t depth;
+    bool   value, key;                  /* which may come; neither: a comma or
+                                         * an end */
+};
+
+/* Pass over n bytes, if there are any; what may come behind them. */
+static bool js_scan_over(struct js_scan *x, size_t n, bool key, bool value)
+{
+    x->at.p += n;
+    x->at.n -= n;
+    x->key = key;
+    x->value = value;
+    return n > 0;
+}
+
+/* A comma, behind which something has to come. */
+static bool js_scan_comma(struct js_scan *x)
+{
+    bool object = x->open[x->depth - 1] == '}';
+    js_scan_over(x, 1, object, !object);
+    x->at = js_skip(x->at);
+    return x->at.n && *x->at.p != ']' && *x->at.p != '}';
+}
+
+/* A key with its colon. */
+static bool js_scan_key(struct js_scan *x)
+{
+    size_t n = js_string_bytes(x->at);
+    struct slice after = js_skip((struct slice){ x->at.p + n, x->at.n - n });
+    if (!n || !after.n || *after.p != ':')
+        return false;
+    return js_scan_over(x, (size_t)(after.p - x->at.p) + 1, false, true);
+}
+
+/* A bracket that opens an array or an object. */
+static bool js_scan_open(struct js_scan *x)
+{
+    bool object = *x->at.p == '{';
+    if (x->depth == JS_DEPTH)
+        return false;
+    x->open[x->depth++] = object ? '}' : ']';
+    struct slice in = js_skip((struct slice){ x->at.p + 1, x->at.n - 1 });
+    bool empty = in.n && *in.p == x->open[x->depth - 1];
+    return js_scan_over(x, 1, object && !empty, !object && !empty);
+}
+
+/* The next of x's tokens, at its first byte. */
+static bool js_scan_step(struct js_scan *x)
+{
+    char c = *x->at.p;
+    if (x->key)
+        return js_scan_key(x);
+    if (x->value && (c == '[' || c == '{'))
+        return js_scan_open(x);
+    if (x->value)
+        return js_scan_over(x, c == '"' ? js_string_bytes(x->at)
+            : txt_starts(x->at, "true") || txt_starts(x->at, "null") ? 4
+            : txt_starts(x->at, "false") ? 5 : js_number_bytes(x->at),
+            false, false);
+    if (c == ',')
+        return js_scan_comma(x);
+    return c == x->open[x->depth - 1] &&
+           js_scan_over(x, 1, false, false) && x->depth-- > 0;
+}
+
 /* Bytes of the value that s begins with, 0: none that is well formed, or one
- * deeper than JS_DEPTH.  *bad is where it went wrong.  LONG: one pass over all
- * kinds of values, without recursion. */
+ * deeper than JS_DEPTH.  *bad is where it went wrong.  No recursion. */
 static size_t js_value_bytes(struct slice s, const char **bad)
 {
-    char open[JS_DEPTH];
-    size_t depth = 0;
-    struct slice at = s;
-    bool value = true, key = false;     /* what may come */
-    for (;;) {
-        at = js_skip(at);
-        *bad = at.p;
-        if (!at.n)
+    struct js_scan x = { .at = s, .value = true };
+    do {
+        x.at = js_skip(x.at);
+        bool ok = x.at.n && js_scan_step(&x);
+        *bad = x.at.p;
+        if (!ok)
             return 0;
-        char c = *at.p;
-        size_t n = 0;
-        if (depth && (c == ']' || c == '}') && open[depth - 1] == c && !value &&
-            !key) {
-            depth--;
-            n = 1;
-        } else if (!value && !key && depth && c == ',') {
-            at.p++;
-            at.n--;
-            at = js_skip(at);
-            *bad = at.p;
-            if (!at.n || *at.p == ']' || *at.p == '}')
-                return 0;
-            key = open[depth - 1] == '}';
-            value = !key;
-            continue;
-        } else if (key) {
-            n = js_string_bytes(at);
-            struct slice after = js_skip((struct slice){ at.p + n, at.n - n });
-            if (!n || !after.n || *after.p != ':')
-                return 0;
-            at = (struct slice){ after.p + 1, after.n - 1 };
-            key = false;
-            value = true;
-            continue;
-        } else if (!value) {
-            return 0;
-        } else if (c == '[' || c == '{') {
-            if (depth == JS_DEPTH)
-                return 0;
-            open[depth++] = c == '[' ? ']' : '}';
-            at.p++;
-            at.n--;
-            struct slice in = js_skip(at);
-            bool empty = in.n && *in.p == open[depth - 1];
-            key = c == '{' && !empty;
-            value = c == '[' && !empty;
-            continue;
-        } else {
-            n = c == '"' ? js_string_bytes(at)
-              : txt_starts(at, "true") || txt_starts(at, "null") ? 4
-              : txt_starts(at, "false") ? 5 : js_number_bytes(at);
-            value = false;
-        }
-        if (!n)
-            return 0;
-        at.p += n;
-        at.n -= n;
-        if (!depth)
-            return (size_t)(at.p - s.p);
-    }
+    } while (x.depth);
+    return (size_t)(x.at.p - s.p);
 }
 
 /* The value that the well-formed text s begins with. */
