@@ -12711,6 +12711,7 @@ static int anl_rules_read(struct anl_rules *r, struct slice text,
         struct slice line = txt_next_line(&text);
         struct slice word = txt_next_word(&line);
         struct slice pattern = txt_next_word(&line);
+        struct slice rest = txt_next_word(&line);
         size_t c = 0;
         if (!word.n || *word.p == '#')
             continue;
@@ -12724,7 +12725,7 @@ static int anl_rules_read(struct anl_rules *r, struct slice text,
                             "compression, time, libraries, profiler and "
                             "unknown", name, number,
                             (int)(word.n < 40 ? word.n : 40), word.p);
-        if (!pattern.n || txt_next_word(&line).n)
+        if (!pattern.n || *pattern.p == '#' || (rest.n && *rest.p != '#'))
             return txt_fail(why, GP_EUSAGE, "%s: line %zu: takes a category "
                             "and one pattern", name, number);
         char *copy = mem_arena_alloc(&r->text, pattern.n + 1);
@@ -31252,7 +31253,8 @@ static int cmd_result_write(const struct cmd_load *c, int format,
         cmd_say("%s", b->err ? "out of memory" : why.text);
         return CMD_FAILED;
     }
-    cmd_wrote(c->out, cmd_load_formats[format][0]);
+    if (!c->common.quiet)
+        cmd_wrote(c->out, cmd_load_formats[format][0]);
     return t->exit;
 }
 
@@ -32374,7 +32376,7 @@ static int cmd_report_profiles(const struct cmd_report *c,
     } else if (b.err || sys_write_file(c->out, b.data, b.len, &why)) {
         cmd_say("%s", b.err ? "out of memory" : why.text);
         status = CMD_FAILED;
-    } else {
+    } else if (!c->common.quiet) {
         cmd_wrote(c->out, cmd_report_formats[f].name);
     }
     mem_fini(&b);

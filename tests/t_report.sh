@@ -391,6 +391,8 @@ endings() {
         check "-o ${f%:*}" 0 "$BIN" report -o "$T/${f%:*}" "$T/made.pb"
         has "-o ${f%:*} is ${f#*:}" "$OUT" "\\(${f#*:}, "
     done
+    check '-q -o x' 0 "$BIN" report -q -o "$T/x" "$T/made.pb"
+    same '-q -o x says nothing' "$(cat "$OUT")" ''
     check '-o x.foo' 2 "$BIN" report -o "$T/x.foo" "$T/made.pb"
     check '-o x.foo, not written' 1 test -e "$T/x.foo"
     check '-o /dev/null' 0 "$BIN" report -o /dev/null "$T/made.pb"
@@ -437,7 +439,7 @@ more_formats() {
     lacks 'all of it' "$OUT" 'larger share</text>'
     check 'by category' 0 "$BIN" report -f top --by category "$T/made.pb"
     has 'names categories' "$OUT" 'HTTP/2 and gRPC protocol$'
-    echo 'memory handle' >"$T/rules"
+    echo 'memory handle  # ours' >"$T/rules"
     check 'own rules' 0 "$BIN" report --rules "$T/rules" --explain "$T/made.pb"
     has 'come first' "$OUT" 'memory management +handle +handle'
     for f in '(' 'a**' '\1' '(?=x)' '\pL' 'x{2000}'; do
