@@ -32008,6 +32008,8 @@ static int cmd_report_subtract(const struct cmd_report *c,
                pp_merge_head(&all, s->now) || pp_merge_head(&all, s->base)))
         e = txt_fail(why, GP_ENOMEM, "out of memory");
     pp_merger_fini(&g);
+    if (all.ntypes && all.ntypes < s->now->ntypes)
+        all.default_type = all.type[0].type;    /* as pprof has it */
     if (!cmd_report_formats[f].pprof)
         all.ncomments = 0;              /* they are of the two, not of this */
     e = e ? e : pp_merge(&s->diff, &all, 1, &c->base, why);

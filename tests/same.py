@@ -132,8 +132,12 @@ def check(path):
 
 
 def compared(path, base):
-    """--base is -diff_base in the tables, and -base where that marks samples."""
-    functions = names_of(path)[1]
+    """--base is -diff_base in the tables, and -base where that marks samples.
+    Of profiles that have the same types and both a program: pprof makes one up
+    for those without, and its order of equal sizes is by chance."""
+    types, functions, _, maps, _ = names_of(path)
+    if names_of(base)[0] != types or not maps or not names_of(base)[3]:
+        return
     for view, theirs in VIEWS.items():
         option = '-base=' if view in ('traces', 'tags', 'raw') else '-diff_base='
         for filter_ in [], ['focus', escape((functions or ['main'])[0])]:
