@@ -11037,7 +11037,7 @@ enum {                                  /* what becomes of a comment */
 /* The comments of our own profiles.  All others are kept, each once. */
 static const struct { const char *key; uint8_t how; } anl_keys[] = {
     { "samples", ANL_ADDED | ANL_WHOLE },
-    { "weight_squares", ANL_ADDED },
+    { "weight_squares", ANL_ADDED | ANL_WHOLE },
     { "lost", ANL_ADDED | ANL_WHOLE },
     { "truncated", ANL_ADDED | ANL_WHOLE },
     { "unwind_failed", ANL_ADDED | ANL_WHOLE },
@@ -11204,8 +11204,7 @@ static int anl_filter_comments(struct pp *p, const struct anl_extent *before)
     int e = GP_OK;
     for (size_t i = 0; i < p->ncomments; i++) {
         struct slice key;
-        if (!(anl_comment_how(p->comment[i], &key) & ANL_WHOLE) &&
-            !txt_equal(key, txt_slice("weight_squares")))
+        if (!(anl_comment_how(p->comment[i], &key) & ANL_WHOLE))
             p->comment[n++] = p->comment[i];
     }
     p->ncomments = n;
