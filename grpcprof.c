@@ -3174,6 +3174,36 @@ static inline int pb_get_field(struct pb_in *in, struct pb_field *f)
     return 1;
 }
 
+/* The message m, to be read. */
+static inline struct pb_in pb_of(struct slice m)
+{
+    const uint8_t *p = (const uint8_t *)m.p;
+    return (struct pb_in){ p, p ? p + m.n : p };
+}
+
+/* The last of in's fields number that is a varint, or otherwise. */
+static uint64_t pb_find_varint(struct pb_in in, uint32_t number,
+                               uint64_t otherwise)
+{
+    struct pb_field f;
+    while (pb_get_field(&in, &f) > 0)
+        if (f.number == number && f.type == PB_VARINT)
+            otherwise = f.value;
+    return otherwise;
+}
+
+/* The last of in's fields number of kind PB_BYTES; empty: there is none. */
+static struct slice pb_find_bytes(struct pb_in in, uint32_t number)
+{
+    struct pb_field f;
+    struct slice v = {0};
+    while (pb_get_field(&in, &f) > 0)
+        if (f.number == number && f.type == PB_BYTES)
+            v = (struct slice){ (const char *)f.bytes.p,
+                                (size_t)(f.bytes.end - f.bytes.p) };
+    return v;
+}
+
 /* The next of a repeated integer's values, packed or not: 1, 0 at the end, or
  * GP_EFORMAT.  Uses f up. */
 static inline int pb_next_int(struct pb_field *f, uint64_t *v)
@@ -6415,12 +6445,36 @@ static bool pp_same_sample(const struct pp *to, size_t k,
 }
 
 /* a + b, or the end of the range that it would pass. */
-static int64_t pp_sum(int64_t a, int64_t b)
+static int64_t pp_add(int64_t a, int64_t b)
 {
     int64_t r;
     if (__builtin_add_overflow(a, b, &r))
         return b < 0 ? INT64_MIN : INT64_MAX;
     return r;
+}
+
+/* a - b, or the end of the range that it would pass. */
+static int64_t pp_sub(int64_t a, int64_t b)
+{
+    int64_t r;
+    if (__builtin_sub_overflow(a, b, &r))
+        return b < 0 ? INT64_MAX : INT64_MIN;
+    return r;
+}
+
+/* a * b, or the end of the range that it would pass. */
+static int64_t pp_mul(int64_t a, int64_t b)
+{
+    int64_t r;
+    if (__builtin_mul_overflow(a, b, &r))
+        return (a < 0) == (b < 0) ? INT64_MAX : INT64_MIN;
+    return r;
+}
+
+/* |v|; INT64_MAX for the one value that has none. */
+static int64_t pp_abs(int64_t v)
+{
+    return v >= 0 ? v : v == INT64_MIN ? INT64_MAX : -v;
 }
 
 /* Add sample i of p, whose values in g->to stand in g->value. */
@@ -6450,7 +6504,7 @@ static void pp_merge_sample(struct pp_merger *g, const struct pp *p, size_t i)
     if (k != MEM_NONE) {
         int64_t *v = to->value + k * to->ntypes;
         for (size_t t = 0; t < to->ntypes; t++)
-            v[t] = pp_sum(v[t], g->value[t]);
+            v[t] = pp_add(v[t], g->value[t]);
         return;
     }
     g->err = pp_add_sample(to, g->stack, n, g->value, p->label + p->label_at[i],
@@ -6520,7 +6574,7 @@ static int pp_merge_head(struct pp *to, const struct pp *p)
 {
     if (!to->time_ns || p->time_ns < to->time_ns)
         to->time_ns = p->time_ns;
-    to->duration_ns = pp_sum(to->duration_ns, p->duration_ns);
+    to->duration_ns = pp_add(to->duration_ns, p->duration_ns);
     if (!to->period || to->period < p->period)
         to->period = p->period;
     if (!to->default_type.n)
@@ -7962,39 +8016,6 @@ struct view {
     size_t  negative;                   /* rows below 0: a difference */
 };
 
-/* a + b, or the end of the range that it would pass. */
-static int64_t view_add(int64_t a, int64_t b)
-{
-    int64_t r;
-    if (__builtin_add_overflow(a, b, &r))
-        return b < 0 ? INT64_MIN : INT64_MAX;
-    return r;
-}
-
-/* a - b, or the end of the range that it would pass. */
-static int64_t view_sub(int64_t a, int64_t b)
-{
-    int64_t r;
-    if (__builtin_sub_overflow(a, b, &r))
-        return b < 0 ? INT64_MAX : INT64_MIN;
-    return r;
-}
-
-/* a * b, or the end of the range that it would pass. */
-static int64_t view_mul(int64_t a, int64_t b)
-{
-    int64_t r;
-    if (__builtin_mul_overflow(a, b, &r))
-        return (a < 0) == (b < 0) ? INT64_MAX : INT64_MIN;
-    return r;
-}
-
-/* |v|; INT64_MAX for the one value that has none. */
-static int64_t view_abs(int64_t v)
-{
-    return v >= 0 ? v : v == INT64_MIN ? INT64_MAX : -v;
-}
-
 /* The last component of a path, borrowed. */
 static struct slice view_base(struct slice path)
 {
@@ -8099,9 +8120,9 @@ static int64_t view_count(const struct view *v, size_t i, int64_t w)
 {
     const struct pp *p = v->pp;
     if (v->count_type != SIZE_MAX)
-        return view_abs(p->value[i * p->ntypes + v->count_type]);
+        return pp_abs(p->value[i * p->ntypes + v->count_type]);
     if (p->period > 0 && txt_equal(p->period_type.unit, p->type[v->type].unit))
-        return view_abs(w) / p->period > 1 ? view_abs(w) / p->period : 1;
+        return pp_abs(w) / p->period > 1 ? pp_abs(w) / p->period : 1;
     return 1;
 }
 
@@ -8109,12 +8130,12 @@ static int64_t view_count(const struct view *v, size_t i, int64_t w)
  * from a clock: it is exact, and adds nothing to the spread. */
 static inline void view_sum_add(struct view_sum *s, int64_t w, int64_t count)
 {
-    s->value = view_add(s->value, w);
-    s->samples = view_add(s->samples, count);
+    s->value = pp_add(s->value, w);
+    s->samples = pp_add(s->samples, count);
     if (count > 0)
         s->squares += (double)w * (double)w / (double)count;
     else
-        s->exact = view_add(s->exact, w);
+        s->exact = pp_add(s->exact, w);
 }
 
 /* The number of equal samples that would be as uncertain as s: Kish's
@@ -8290,12 +8311,12 @@ static void view_add_sample(struct view *v, size_t i, struct view_tally *tally,
     int64_t count = view_count(v, i, w);
     bool leaf = true;
     if (w || v->count_type != SIZE_MAX)
-        v->counted = view_add(v->counted, count);
+        v->counted = pp_add(v->counted, count);
     if (w == 0)
         return;
     v->negative += w < 0;
-    v->net = view_add(v->net, w);
-    view_sum_add(&v->total, view_abs(w), count);
+    v->net = pp_add(v->net, w);
+    view_sum_add(&v->total, pp_abs(w), count);
     double squares = count > 0 ? (double)w * (double)w / (double)count : 0;
     for (uint32_t k = p->stack_at[i]; k < p->stack_at[i + 1]; k++) {
         uint32_t l = p->stack[k];
@@ -8307,15 +8328,15 @@ static void view_add_sample(struct view *v, size_t i, struct view_tally *tally,
             if (t->row == (uint32_t)i + 1)
                 continue;
             t->row = (uint32_t)i + 1;
-            t->value = view_add(t->value, w);
+            t->value = pp_add(t->value, w);
             if (!spread)
                 continue;
             struct view_spread *d = &spread[v->frame[f]];
-            d->samples = view_add(d->samples, count);
+            d->samples = pp_add(d->samples, count);
             d->squares += squares;
             if (count <= 0)
                 v->node[v->frame[f]].cum.exact =
-                    view_add(v->node[v->frame[f]].cum.exact, w);
+                    pp_add(v->node[v->frame[f]].cum.exact, w);
         }
     }
 }
@@ -8406,8 +8427,8 @@ static int view_compare(const void *a, const void *b, void *sort)
     memcpy(&i, a, sizeof i);
     memcpy(&k, b, sizeof k);
     const struct view_node *x = &s->node[i], *y = &s->node[k];
-    int64_t xf = view_abs(x->flat.value), yf = view_abs(y->flat.value);
-    int64_t xc = view_abs(x->cum.value), yc = view_abs(y->cum.value);
+    int64_t xf = pp_abs(x->flat.value), yf = pp_abs(y->flat.value);
+    int64_t xc = pp_abs(x->cum.value), yc = pp_abs(y->cum.value);
     if (s->by == VIEW_BY_FLAT && xf != yf)
         return xf < yf ? 1 : -1;
     if (s->by == VIEW_BY_CUM && xc != yc)
@@ -8434,7 +8455,7 @@ static uint32_t *view_order(const struct view *v, enum view_by by,
         return NULL;
     for (uint32_t i = 0; i < v->nnodes; i++)
         if ((v->node[i].cum.value || v->node[i].flat.value) &&
-            view_abs(v->node[i].cum.value) >= least)
+            pp_abs(v->node[i].cum.value) >= least)
             order[(*n)++] = i;
     qsort_r(order, *n, sizeof *order, view_compare, &sort);
     return order;
@@ -8461,7 +8482,7 @@ static uint32_t *view_order_names(const struct view *v, int64_t least,
     uint32_t *order = mem_zalloc(v->nnodes * sizeof *order);
     *n = 0;
     for (uint32_t i = 0; sort && order && i < v->nnodes; i++)
-        if (view_abs(v->node[i].cum.value) >= least)
+        if (pp_abs(v->node[i].cum.value) >= least)
             sort[(*n)++] = (struct view_named){ v->node[i].name, i };
     if (sort && order)
         qsort(sort, *n, sizeof *sort, view_compare_named);
@@ -8588,10 +8609,10 @@ static void view_tree_close(struct view_tree *t, uint32_t *path,
     for (; *open > depth; --*open) {
         uint32_t i = path[*open - 1];
         struct view_call *c = &t->call[i];
-        c->total = view_sub(now->value, c->start);
-        c->samples = view_sub(now->samples, c->samples);
+        c->total = pp_sub(now->value, c->start);
+        c->samples = pp_sub(now->samples, c->samples);
         for (size_t k = 0; k < t->nmore; k++)
-            t->more[i].sum[k] = view_sub(more->sum[k], t->more[i].sum[k]);
+            t->more[i].sum[k] = pp_sub(more->sum[k], t->more[i].sum[k]);
         if (c->total < least) {
             t->pruned = true;
             t->n = i;
@@ -8666,12 +8687,12 @@ static int view_tree_build(struct view_tree *t, const struct view_rows *r,
         }
         t->pruned |= n < all;
         if (!e && n == all)
-            t->call[path[n]].self = view_add(t->call[path[n]].self, w);
-        now.value = view_add(now.value, w);
-        now.samples = view_add(now.samples, view_count(v, i, w));
+            t->call[path[n]].self = pp_add(t->call[path[n]].self, w);
+        now.value = pp_add(now.value, w);
+        now.samples = pp_add(now.samples, view_count(v, i, w));
         for (size_t m = 0; m < t->nmore; m++)
-            more.sum[m] = view_add(more.sum[m], p->value[i * p->ntypes +
-                                                         v->type + 1 + m]);
+            more.sum[m] = pp_add(more.sum[m], p->value[i * p->ntypes +
+                                                       v->type + 1 + m]);
     }
     if (!e) {                           /* the root stays, whatever it is */
         view_tree_close(t, path, &open, 1, &now, &more, least);
@@ -9832,7 +9853,7 @@ static int view_add_edges(const struct view *v, size_t i, const bool *keep,
                     return GP_ENOMEM;
                 if (e->stamp != i + 1) {
                     e->stamp = i + 1;
-                    e->value = view_add(e->value, w);
+                    e->value = pp_add(e->value, w);
                     e->inlined &= f != last;
                 }
             }
@@ -9864,7 +9885,7 @@ static int view_edges_init(struct view_edges *x, const struct view *v,
     for (size_t i = 0; any && i < v->pp->nsamples && !e; i++)
         e = view_add_edges(v, i, keep, x);
     for (size_t i = 0; i < x->n && !e; i++)
-        if (view_abs(x->edge[i].value) >= cutoff)
+        if (pp_abs(x->edge[i].value) >= cutoff)
             x->edge[n++] = x->edge[i];
     x->n = n;
     if (e)
@@ -9894,7 +9915,7 @@ static int view_compare_edges(const void *a, const void *b, void *sort)
     const struct view_edge_sort *s = sort;
     const struct view_edge *x = a, *y = b;
     uint32_t i = s->by_to ? x->to : x->from, k = s->by_to ? y->to : y->from;
-    int64_t v = view_abs(x->value), w = view_abs(y->value);
+    int64_t v = pp_abs(x->value), w = pp_abs(y->value);
     if (i != k)
         return i < k ? -1 : 1;
     if (v != w)
@@ -11365,9 +11386,8 @@ static void anl_add_stack(struct anl *a, struct anl_pass *w, int64_t weight,
                                  : w->leaf;
     bool copied, app = false, whole = false, pseudo = false;
     enum anl_category c = anl_decide(w, handler, &by, &copied);
-    a->trust.stripped = view_add(a->trust.stripped,
-                                 view_mul((int64_t)handler,
-                                          count > 0 ? count : 0));
+    a->trust.stripped = pp_add(a->trust.stripped,
+                               pp_mul((int64_t)handler, count > 0 ? count : 0));
     for (size_t k = handler; k < w->n; k++) {
         struct anl_class f = w->class[w->frame[k]];
         app |= f.category == ANL_APPLICATION;
@@ -11588,8 +11608,8 @@ static int anl_run_functions(struct anl *a)
         const struct view_sum *flat = &v->node[i].flat;
         category[i] = a->class[i].category;
         struct view_sum *s = &level[category[i] == ANL_APPLICATION];
-        s->value = view_add(s->value, flat->value);
-        s->samples = view_add(s->samples, flat->samples);
+        s->value = pp_add(s->value, flat->value);
+        s->samples = pp_add(s->samples, flat->samples);
         s->squares += flat->squares;
     }
     a->system = anl_share(&level[0], &v->total);
@@ -11619,7 +11639,7 @@ static uint8_t *anl_mostly(const struct anl *a)
         uint32_t node = a->by.frame[leaf];
         uint8_t c = a->class[a->view.frame[leaf]].category;
         int64_t *s = &sum[(size_t)node * COLUMNS];
-        s[c] = view_add(s[c], view_abs(p->value[i * p->ntypes + a->view.type]));
+        s[c] = pp_add(s[c], pp_abs(p->value[i * p->ntypes + a->view.type]));
         if (s[c] > s[mostly[node]])
             mostly[node] = c;
     }
@@ -11948,8 +11968,8 @@ static struct anl_share anl_together(const struct anl *a,
     for (size_t i = 0; i < 3; i++)
         if (category[i] < ANL_CATEGORIES) {
             const struct view_sum *s = &a->finding[category[i]].share.sum;
-            sum.value = view_add(sum.value, s->value);
-            sum.samples = view_add(sum.samples, s->samples);
+            sum.value = pp_add(sum.value, s->value);
+            sum.samples = pp_add(sum.samples, s->samples);
             sum.squares += s->squares;
         }
     return anl_share(&sum, &a->view.total);
@@ -13351,7 +13371,7 @@ static int svg_join(struct svg *g, const struct pp *now, size_t type,
         size_t column[5], n = view_count_type(p[i]), at = row[i];
         double scale[5] = { 0, 1, 1, 1, 1 }, sum = 0;
         for (size_t k = 0; k < p[i]->nsamples; k++)
-            sum += (double)view_abs(p[i]->value[k * p[i]->ntypes + at]);
+            sum += (double)pp_abs(p[i]->value[k * p[i]->ntypes + at]);
         scale[0] = sum > 0 ? SVG_PARTS / 2.0 / sum : 0;
         for (size_t t = 0; t < 5; t++)
             column[t] = t == 0 || t == 1 + i ? at : t == 3 + i ? n : SIZE_MAX;
@@ -13474,7 +13494,7 @@ static void svg_span(const struct svg *g, uint32_t i, uint64_t *x, uint64_t *w)
 {
     const struct view_call *c = &g->tree.call[i];
     *x = svg_units(g, c->start);
-    uint64_t end = svg_units(g, view_add(c->start, c->total));
+    uint64_t end = svg_units(g, pp_add(c->start, c->total));
     if (*x >= g->units)
         *x = g->units - 1;
     *w = end > *x ? end - *x : 1;
@@ -13642,9 +13662,9 @@ static void svg_put_summary(const struct svg *g, struct buf *b,
                             unsigned least_ppm)
 {
     if (g->differs) {
-        txt_put_commas(b, (uint64_t)view_abs(g->whole.sum[2]));
+        txt_put_commas(b, (uint64_t)pp_abs(g->whole.sum[2]));
         txt_puts(b, " samples now, ");
-        txt_put_commas(b, (uint64_t)view_abs(g->whole.sum[3]));
+        txt_put_commas(b, (uint64_t)pp_abs(g->whole.sum[3]));
         txt_puts(b, " before; width: the mean of both shares");
     } else {
         svg_put_amount(g, b);
@@ -13761,15 +13781,7 @@ enum { DSC_DEPTH = 32, DSC_JSON_DEPTH = 100 };
 /* The last field number of kind PB_BYTES in the message m; empty: none. */
 static struct slice dsc_bytes(struct slice m, uint32_t number)
 {
-    const uint8_t *p = (const uint8_t *)m.p;
-    struct pb_in in = { p, p ? p + m.n : p };
-    struct pb_field f;
-    struct slice v = {0};
-    while (pb_get_field(&in, &f) > 0)
-        if (f.number == number && f.type == PB_BYTES)
-            v = (struct slice){ (const char *)f.bytes.p,
-                                (size_t)(f.bytes.end - f.bytes.p) };
-    return v;
+    return pb_find_bytes(pb_of(m), number);
 }
 
 /* Enter what bytes describe as scope.name, or name where scope is empty; that
@@ -13802,8 +13814,7 @@ static int dsc_add(struct dsc *d, uint32_t file, struct slice scope,
 static int dsc_walk(struct dsc *d, uint32_t file, struct slice scope,
                     struct slice m, const char *inner, int depth)
 {
-    const uint8_t *p = (const uint8_t *)m.p;
-    struct pb_in in = { p, p ? p + m.n : p };
+    struct pb_in in = pb_of(m);
     struct pb_field f;
     struct slice full;
     int e = dsc_add(d, file, scope, m, *inner == 'M' ? 'M' : 0, &full);
@@ -13828,8 +13839,7 @@ static int dsc_walk(struct dsc *d, uint32_t file, struct slice scope,
 /* Enter a file and all that it defines. */
 static int dsc_add_file(struct dsc *d, struct slice bytes)
 {
-    const uint8_t *p = (const uint8_t *)bytes.p;
-    struct pb_in in = { p, p + bytes.n };
+    struct pb_in in = pb_of(bytes);
     struct pb_field f;
     struct slice package = dsc_bytes(bytes, 2);
     struct dsc_file *row = mem_grow(d->file, &d->file_cap, d->nfiles + 1,
@@ -13864,8 +13874,7 @@ static void dsc_fini(struct dsc *d)
 /* Fill *d from set, a FileDescriptorSet that outlives it. */
 static int dsc_init(struct dsc *d, struct slice set, struct gp_why *why)
 {
-    const uint8_t *p = (const uint8_t *)set.p;
-    struct pb_in in = { p, p ? p + set.n : p };
+    struct pb_in in = pb_of(set);
     struct pb_field f;
     int got = 0, e = GP_OK;
     *d = (struct dsc){0};
@@ -13911,8 +13920,7 @@ static void dsc_put_closure(const struct dsc *d, uint32_t i, uint32_t number,
     for (size_t at = 0; at < rows.len && !rows.err; at += sizeof i) {
         memcpy(&i, rows.data + at, sizeof i);
         struct slice m = d->file[i].bytes;
-        const uint8_t *p = (const uint8_t *)m.p;
-        struct pb_in in = { p, p + m.n };
+        struct pb_in in = pb_of(m);
         struct pb_field f;
         pb_put_bytes(b, number, m.p, m.n);
         while (pb_get_field(&in, &f) > 0) {
@@ -13960,13 +13968,7 @@ struct dsc_field {
 /* The last varint field number of the message m, or otherwise. */
 static uint64_t dsc_varint(struct slice m, uint32_t number, uint64_t otherwise)
 {
-    const uint8_t *p = (const uint8_t *)m.p;
-    struct pb_in in = { p, p ? p + m.n : p };
-    struct pb_field f;
-    while (pb_get_field(&in, &f) > 0)
-        if (f.number == number && f.type == PB_VARINT)
-            otherwise = f.value;
-    return otherwise;
+    return pb_find_varint(pb_of(m), number, otherwise);
 }
 
 /* The next field number of kind PB_BYTES in *in; false: there is none. */
@@ -20698,29 +20700,6 @@ enum {
     SVC_OUTPUTS_MOST = 65536,           /* responses of a call not yet sent */
 };
 
-/* The varint in field number of the message in; 0 where it has none. */
-static uint64_t svc_test_varint(struct pb_in in, uint32_t number)
-{
-    struct pb_field f;
-    uint64_t v = 0;
-    while (pb_get_field(&in, &f) > 0)
-        if (f.number == number && f.type == PB_VARINT)
-            v = f.value;
-    return v;
-}
-
-/* The bytes in field number of the message in; empty where it has none. */
-static struct slice svc_test_bytes(struct pb_in in, uint32_t number)
-{
-    struct pb_field f;
-    struct slice v = {0};
-    while (pb_get_field(&in, &f) > 0)
-        if (f.number == number && f.type == PB_BYTES)
-            v = (struct slice){ (const char *)f.bytes.p,
-                                (size_t)(f.bytes.end - f.bytes.p) };
-    return v;
-}
-
 /* Read a request; expect is the number of its expect_compressed, payload that
  * of its payload.  False after failing call. */
 static bool svc_test_parse(struct gp_call *call, struct gp_slice request,
@@ -20738,16 +20717,16 @@ static bool svc_test_parse(struct gp_call *call, struct gp_slice request,
         if (f.type != PB_BYTES)
             continue;
         if (f.number == payload)
-            q->payload = svc_test_bytes(f.bytes, 2).n;
+            q->payload = pb_find_bytes(f.bytes, 2).n;
         else if (f.number == 6)
-            q->compress = svc_test_varint(f.bytes, 1);
+            q->compress = pb_find_varint(f.bytes, 1, 0);
         else if (f.number == 7) {
-            q->status = svc_test_varint(f.bytes, 1);
-            q->text = svc_test_bytes(f.bytes, 2);
+            q->status = pb_find_varint(f.bytes, 1, 0);
+            q->text = pb_find_bytes(f.bytes, 2);
         }
         if (f.number == expect) {
             q->flagged = true;
-            q->expects = svc_test_varint(f.bytes, 1);
+            q->expects = pb_find_varint(f.bytes, 1, 0);
         }
     }
     if (got < 0)
@@ -20880,12 +20859,11 @@ static bool svc_test_outputs(struct gp_call *call, struct gp_slice request,
         if (f.type != PB_BYTES || f.number != 2)
             continue;
         struct svc_output o = {
-            .size = svc_test_varint(f.bytes, 1),
-            .interval_us = svc_test_varint(f.bytes, 2),
+            .size = pb_find_varint(f.bytes, 1, 0),
+            .interval_us = pb_find_varint(f.bytes, 2, 0),
         };
-        struct slice flag = svc_test_bytes(f.bytes, 3);
-        o.compressed = svc_test_varint((struct pb_in){
-            (const uint8_t *)flag.p, (const uint8_t *)flag.p + flag.n }, 1);
+        struct slice flag = pb_find_bytes(f.bytes, 3);
+        o.compressed = pb_find_varint(pb_of(flag), 1, 0);
         if (o.size > SVC_PAYLOAD_MOST || o.interval_us > 3600000000u) {
             rpc_call_fail(call, GP_STATUS_INVALID_ARGUMENT,
                           "size or interval_us is out of range");
@@ -26211,7 +26189,7 @@ static void out_value(struct buf *b, const struct anl *a, int64_t v)
     } else {
         if (v < 0)
             mem_put_byte(b, '-');
-        txt_put_commas(b, (uint64_t)view_abs(v));
+        txt_put_commas(b, (uint64_t)pp_abs(v));
     }
 }
 
@@ -26324,14 +26302,14 @@ static void out_trust(struct out_doc *d, const struct anl *a)
                  t->effective);
     out_field(d, "Samples");
     if (!isnan(t->hz_asked) || !isnan(t->hz_delivered)) {
-        out_count(b, t->hz_asked);
-        txt_puts(b, " Hz asked, ");
-        if (isnan(t->hz_delivered))
-            txt_puts(b, "n/a");
-        else
-            txt_putf(b, "%.1f", t->hz_delivered);
-        txt_puts(b, a->wall ? " delivered per second of each thread's time"
-                            : " delivered per second of CPU");
+        if (!isnan(t->hz_asked)) {
+            out_count(b, t->hz_asked);
+            txt_puts(b, " Hz asked");
+        }
+        if (!isnan(t->hz_delivered))
+            txt_putf(b, "%s%.1f delivered per second of %s",
+                     isnan(t->hz_asked) ? "" : ", ", t->hz_delivered,
+                     a->wall ? "each thread's time" : "CPU");
         if (t->tick_driven)
             txt_puts(b, "; tick-driven: work in step with the kernel's tick "
                         "is misjudged");
@@ -26601,12 +26579,11 @@ static void out_use(struct out_doc *d, const struct anl *a)
     const struct anl_use *u = &a->use;
     struct buf *b = &d->cell;
     out_heading(d, "Performance");
-    if (isnan(u->window)) {
-        if (isnan(u->cpu_ns))
-            txt_puts(b, "not known: its values are not CPU time");
-        else
-            txt_put_time(b, u->cpu_ns);
-        txt_puts(b, isnan(u->wall_ns) ? "; over which time is not known" : "");
+    if (isnan(u->cpu_ns)) {
+        txt_puts(b, "not known: its values are not CPU time");
+    } else if (isnan(u->window)) {
+        txt_put_time(b, u->cpu_ns);
+        txt_puts(b, "; over which time is not known");
     } else {
         txt_put_time(b, u->cpu_ns);
         txt_puts(b, " of CPU in ");
@@ -26686,7 +26663,8 @@ static void out_title(struct out_doc *d, const struct anl *a,
                       const struct out_config *c)
 {
     struct buf *b = &d->cell;
-    txt_puts(b, a->wall ? "Wall clock profile report" : "CPU profile report");
+    txt_puts(b, a->wall ? "Wall clock profile report"
+              : a->cpu_profile ? "CPU profile report" : "Profile report");
     for (size_t i = 0; i < c->nfiles; i++) {
         txt_puts(b, i ? ", " : ": ");
         txt_put_clean(b, txt_slice(c->file[i]));
@@ -27416,7 +27394,7 @@ static void out_top_unit(struct out_top *t)
     int64_t least = 0;
     for (size_t i = 0; i < t->shown; i++) {
         const struct view_node *n = &t->view.node[t->order[i]];
-        int64_t v = view_abs(n->flat.value ? n->flat.value : n->cum.value);
+        int64_t v = pp_abs(n->flat.value ? n->flat.value : n->cum.value);
         if (v > 0 && (least == 0 || v < least))
             least = v;
     }
@@ -27456,12 +27434,12 @@ static int out_top_init(struct out_top *t, const struct pp *p,
         return e;
     int64_t flat = 0, edge_cutoff;
     for (size_t i = 0; i < t->view.nnodes; i++)
-        flat = view_add(flat, t->view.node[i].flat.value);
+        flat = pp_add(flat, t->view.node[i].flat.value);
     double of = c->all ? 0 : (double)flat;
-    int64_t cutoff = view_abs((int64_t)(of * OUT_NODE_FRACTION));
-    edge_cutoff = view_abs((int64_t)(of * OUT_EDGE_FRACTION));
+    int64_t cutoff = pp_abs((int64_t)(of * OUT_NODE_FRACTION));
+    edge_cutoff = pp_abs((int64_t)(of * OUT_EDGE_FRACTION));
     t->total = c->total ? c->total : t->view.total.value;
-    t->cutoff = view_abs((int64_t)((double)t->total * OUT_NODE_FRACTION));
+    t->cutoff = pp_abs((int64_t)((double)t->total * OUT_NODE_FRACTION));
     t->scale = view_scale(p->type[type].unit);
     t->order = view_order(&t->view, c->cum ? VIEW_BY_CUM : VIEW_BY_FLAT,
                           cutoff, &t->kept);
@@ -27471,7 +27449,7 @@ static int out_top_init(struct out_top *t, const struct pp *p,
     for (size_t i = 0; i < t->view.nnodes; i++) {
         const struct view_node *n = &t->view.node[i];
         t->dropped += (n->cum.value || n->flat.value) &&
-                      view_abs(n->cum.value) < cutoff;
+                      pp_abs(n->cum.value) < cutoff;
     }
     t->shown = most && most < t->kept ? most : t->kept;
     for (size_t i = 0; i < t->shown; i++)
@@ -27550,7 +27528,7 @@ static void out_top_head(const struct out_top *t, struct buf *b,
         txt_puts(b, s.n > 80 ? "\xe2\x80\xa6\n" : "\n");
     }
     for (size_t i = 0; i < t->shown; i++)
-        shown = view_add(shown, t->view.node[t->order[i]].flat.value);
+        shown = pp_add(shown, t->view.node[t->order[i]].flat.value);
     txt_puts(b, "Showing nodes accounting for ");
     view_put_scaled(b, &t->scale, shown);
     txt_putf(b, ", %s of ", out_percent_bare(text, shown, t->total));
@@ -27577,7 +27555,7 @@ static void out_top_rows(const struct out_top *t, struct buf *b)
              "cum");
     for (size_t i = 0; i < t->shown; i++) {
         const struct view_node *n = &t->view.node[t->order[i]];
-        all = view_add(all, n->flat.value);
+        all = pp_add(all, n->flat.value);
         out_scaled10(b, &t->scale, n->flat.value);
         txt_putf(b, " %s %s ", out_percent(flat, n->flat.value, t->total),
                  out_percent(sum, all, t->total));
@@ -27680,7 +27658,7 @@ static int out_report_tree(struct buf *b, const struct pp *p,
         if (c->peek && !re_matches(c->peek, t.view.node[n].name))
             continue;
         matched++;
-        sum = view_add(sum, t.view.node[n].flat.value);
+        sum = pp_add(sum, t.view.node[n].flat.value);
         txt_puts(b, rule);
         out_tree_edges(&t, b, n, edge[0], at[0], true);
         out_tree_node(&t, b, n, sum);
@@ -27827,7 +27805,7 @@ static void out_raw_duration(struct buf *b, int64_t ns)
 {
     char t[64];
     double v = fabs((double)ns);
-    int64_t s = view_abs(ns) / 1000000000, h = s / 3600, m = s / 60 % 60;
+    int64_t s = pp_abs(ns) / 1000000000, h = s / 3600, m = s / 60 % 60;
     int n;
     if (v < 1e9)
         n = snprintf(t, sizeof t, "%s%.9g%s", ns < 0 ? "-" : "",
@@ -27969,7 +27947,7 @@ struct out_tags {
 static int out_compare_tags(const void *a, const void *b)
 {
     const struct out_tag *x = a, *y = b;
-    int64_t v = view_abs(x->sum), w = view_abs(y->sum);
+    int64_t v = pp_abs(x->sum), w = pp_abs(y->sum);
     int r = view_compare_names(x->key, y->key);
     if (r || v != w)
         return r ? r : v < w ? 1 : -1;
@@ -28006,7 +27984,7 @@ static int out_tags_add(struct out_tags *t, const struct pp_label *l,
         }
         t->tag[t->n++] = (struct out_tag){ l->key, value, 0 };
     }
-    t->tag[i].sum = view_add(t->tag[i].sum, w);
+    t->tag[i].sum = pp_add(t->tag[i].sum, w);
     mem_fini(&number);
     return GP_OK;
 }
@@ -28030,7 +28008,7 @@ static void out_tags_key(struct buf *b, const struct out_tag *tag, size_t n,
     size_t most = 0;
     char text[16];
     for (size_t i = 0; i < n; i++)
-        total = view_add(total, tag[i].sum);
+        total = pp_add(total, tag[i].sum);
     mem_put_byte(b, ' ');
     txt_put_clean(b, tag->key);
     txt_puts(b, ": Total ");
@@ -28252,7 +28230,7 @@ static int64_t out_speedscope_samples(struct js *j, const struct view *v)
         if (w <= 0)
             continue;
         js_put_int(j, w);
-        end = view_add(end, w);
+        end = pp_add(end, w);
     }
     js_close(j, ']');
     return end;
@@ -31933,7 +31911,7 @@ static int64_t cmd_report_total(const struct pp *p, size_t type)
 {
     int64_t total = 0;
     for (size_t i = 0; i < p->nsamples; i++)
-        total = view_add(total, view_abs(p->value[i * p->ntypes + type]));
+        total = pp_add(total, pp_abs(p->value[i * p->ntypes + type]));
     return total;
 }
 
