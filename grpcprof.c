@@ -462,7 +462,7 @@ enum {
 
     /* Samples that must lie beyond a percentile before it is printed: with
      * fewer, the figure is the luck of a few calls. */
-    OUT_TAIL_SAMPLES = 10,
+    LOAD_TAIL_SAMPLES = 10,
 };
 
 /* A listener without descriptors or room waits this long before it tries
@@ -25410,9 +25410,14 @@ static struct load_verdict load_judge(const struct load_config *k,
 
 /* ---- assertions ---- */
 
+enum load_unit { LOAD_IN_NS, LOAD_IN_CALLS, LOAD_IN_PARTS };
+
 struct load_assert {
     const char *text;                   /* as given; borrowed */
+    enum load_unit unit;                /* of value; parts: 0 to 1 */
     double      value;                  /* what it is about; NAN: not known */
+    bool        few;                    /* a percentile of which tables say n/a:
+                                         * it has too few values beyond it */
     bool        pass;
 };
 
@@ -25446,62 +25451,58 @@ struct load_report {                    /* a result, and what it means */
     int    exit;                        /* what the program ends with */
 };
 
+/* True when n samples support the percentile: LOAD_TAIL_SAMPLES of them lie
+ * beyond it, so p50 needs 20, p99 1,000 and p99.99 100,000. */
+static bool load_percentile_ok(uint64_t n, double percent)
+{
+    return (double)n * (100 - percent) >= 100 * LOAD_TAIL_SAMPLES - 1e-6;
+}
+
 /* n, or its share of whole. */
 static double load_part(uint64_t n, uint64_t whole, bool share)
 {
     return !share ? (double)n : whole ? (double)n / (double)whole : 0;
 }
 
-/* The figure called name of t; NAN where it is not known.  False: there is none
- * of that name. */
+/* The figure called name of t into a, NAN where it is not known; share: of the
+ * whole where it is a part.  False: there is none of that name. */
 static bool load_figure(const struct load_report *t, struct slice name,
-                        bool share, double *v)
+                        bool share, struct load_assert *a)
 {
     const struct load_result *r = t->result;
     double s = (double)r->elapsed_ns / 1e9, done = (double)(r->ok + r->failed);
     const struct hdr *h = &r->latency;
     double percent = name.n > 1 && *name.p == 'p' ?
         txt_finite((struct slice){ name.p + 1, name.n - 1 }) : (double)NAN;
-    *v = NAN;
+    double v = NAN;
+    a->unit = LOAD_IN_NS;
+    a->few = percent >= 0 && !load_percentile_ok(h->n, percent);
     if (percent >= 0 && percent <= 100)
-        *v = h->n ? (double)hdr_percentile(h, percent) : (double)NAN;
+        v = h->n ? (double)hdr_percentile(h, percent) : (double)NAN;
     else if (txt_equal(name, txt_slice("mean")))
-        *v = h->n ? h->sum / (double)h->n : (double)NAN;
+        v = h->n ? h->sum / (double)h->n : (double)NAN;
     else if (txt_equal(name, txt_slice("min")))
-        *v = h->n ? (double)h->min : (double)NAN;
+        v = h->n ? (double)h->min : (double)NAN;
     else if (txt_equal(name, txt_slice("max")))
-        *v = h->n ? (double)h->max : (double)NAN;
-    else if (txt_equal(name, txt_slice("rps")))
-        *v = s > 0 ? (double)r->ok / s : (double)NAN;
-    else if (txt_equal(name, txt_slice("errors")))
-        *v = !share ? (double)r->failed
-                    : done > 0 ? (double)r->failed / done : (double)NAN;
-    else if (txt_equal(name, txt_slice("not_sent")))
-        *v = load_part(r->not_sent, r->planned, share);
-    else if (txt_equal(name, txt_slice("cut_off")))
-        *v = load_part(r->cut_off, r->planned, share);
+        v = h->n ? (double)h->max : (double)NAN;
     else if (txt_equal(name, txt_slice("cpu_per_call")))
-        *v = t->profile ? t->profile->anl->cpu_ns_per_call : (double)NAN;
+        v = t->profile ? t->profile->anl->cpu_ns_per_call : (double)NAN;
+    else
+        a->unit = share ? LOAD_IN_PARTS : LOAD_IN_CALLS;
+    if (a->unit == LOAD_IN_NS)
+        a->value = v;
+    else if (txt_equal(name, txt_slice("rps")) && !share)
+        a->value = s > 0 ? (double)r->ok / s : (double)NAN;
+    else if (txt_equal(name, txt_slice("errors")))
+        a->value = !share ? (double)r->failed
+                 : done > 0 ? (double)r->failed / done : (double)NAN;
+    else if (txt_equal(name, txt_slice("not_sent")))
+        a->value = load_part(r->not_sent, r->planned, share);
+    else if (txt_equal(name, txt_slice("cut_off")))
+        a->value = load_part(r->cut_off, r->planned, share);
     else
         return false;
     return true;
-}
-
-/* The bound of an assertion: a number, a share with %, or a duration in ns; NAN
- * where it is none. */
-static double load_bound(struct slice text, bool *share)
-{
-    char word[40];
-    int64_t ns;
-    *share = text.n > 1 && text.p[text.n - 1] == '%';
-    if (*share)
-        return txt_finite((struct slice){ text.p, text.n - 1 }) / 100;
-    double v = txt_finite(text);
-    if (!isnan(v) || text.n >= sizeof word)
-        return v;
-    memcpy(word, text.p, text.n);
-    word[text.n] = 0;
-    return txt_duration(word, &ns) ? (double)NAN : (double)ns;
 }
 
 /* See whether a->text holds of t.  What is not known does not hold.  GP_EUSAGE:
@@ -25510,15 +25511,24 @@ static int load_assert(const struct load_report *t, struct load_assert *a,
                        struct gp_why *why)
 {
     size_t n = strcspn(a->text, "<>"), op = n + strspn(a->text + n, "<>=");
-    struct slice name = { a->text, n };
-    bool share, less = a->text[n] == '<', same = op == n + 2;
-    double bound = load_bound(txt_slice(a->text + op), &share);
+    bool less = a->text[n] == '<', same = op == n + 2;
+    struct slice name = { a->text, n }, text = txt_slice(a->text + op);
+    bool share = text.n > 1 && text.p[text.n - 1] == '%';
+    int64_t ns;
     if (!a->text[n] || op - n > 2 || (same && a->text[n + 1] != '=') ||
-        isnan(bound) || !load_figure(t, name, share, &a->value))
-        return txt_fail(why, GP_EUSAGE, "'%s': takes pN, mean, min, max, rps, "
-                        "errors, not_sent, cut_off or cpu_per_call, then < <= "
-                        "> or >=, then a number, a share such as 1%% or a time "
-                        "such as 5ms", a->text);
+        !load_figure(t, name, share, a))
+        return txt_fail(why, GP_EUSAGE, "'%s': takes pN, mean, min, max, "
+                        "cpu_per_call, rps, errors, not_sent or cut_off, then "
+                        "< <= > or >=, then a time such as 5ms, a number, or "
+                        "a share such as 1%%", a->text);
+    double bound = a->unit == LOAD_IN_NS
+        ? txt_duration(text.p, &ns) ? (double)NAN : (double)ns
+        : share ? txt_finite((struct slice){ text.p, text.n - 1 }) / 100
+                : txt_finite(text);
+    if (isnan(bound))
+        return txt_fail(why, GP_EUSAGE, "'%s': '%s' is not %s", a->text, text.p,
+                        a->unit == LOAD_IN_NS ? "a time with its unit, such as "
+                        "5ms" : "a number, or a share such as 1%");
     a->pass = less ? a->value < bound : a->value > bound;
     a->pass |= same && a->value >= bound && a->value <= bound;
     return GP_OK;
@@ -28336,13 +28346,6 @@ static void out_put_count(struct buf *b, uint64_t n, int width)
     mem_fini(&t);
 }
 
-/* True when n samples support the percentile: OUT_TAIL_SAMPLES of them lie
- * beyond it, so p50 needs 20, p99 1,000 and p99.99 100,000. */
-static bool out_percentile_ok(uint64_t n, double percent)
-{
-    return (double)n * (100 - percent) >= 100 * OUT_TAIL_SAMPLES - 1e-6;
-}
-
 /* Append a percentile as its name: "p99.9". */
 static void out_put_percent(struct buf *b, double percent, int width)
 {
@@ -28472,7 +28475,7 @@ static void out_load_row(struct buf *b, const struct load_report *t,
         return;
     txt_putf(b, "  %-8s", name);
     for (size_t i = 0; i < t->npercent; i++)
-        if (out_percentile_ok(h->n, t->percent[i]))
+        if (load_percentile_ok(h->n, t->percent[i]))
             out_put_time(b, (double)hdr_percentile(h, t->percent[i]), 9);
         else
             out_put_right(b, "n/a", 9);
@@ -28654,9 +28657,9 @@ static void out_load_changes(const struct load_report *t, void *arg,
     for (size_t i = 0; i < t->npercent; i++) {
         double p = t->percent[i];
         snprintf(name, sizeof name, "p%.10g", p);
-        put(arg, name, out_percentile_ok(old->latency.n, p) ?
+        put(arg, name, load_percentile_ok(old->latency.n, p) ?
             (double)hdr_percentile(&old->latency, p) : (double)NAN,
-            out_percentile_ok(r->latency.n, p) ?
+            load_percentile_ok(r->latency.n, p) ?
             (double)hdr_percentile(&r->latency, p) : (double)NAN, true);
     }
 }
@@ -28902,15 +28905,16 @@ static void out_load_verdict(struct buf *b, const struct load_report *t)
 /* Append a figure of an assertion: a time where it is about one. */
 static void out_put_figure(struct buf *b, const struct load_assert *a)
 {
-    char first = a->text[0];
     if (isnan(a->value))
         txt_puts(b, "n/a");
-    else if (first == 'p' || first == 'c' || (first == 'm'))
+    else if (a->unit == LOAD_IN_NS)
         txt_put_time(b, a->value);
-    else if (strchr(a->text, '%'))
+    else if (a->unit == LOAD_IN_PARTS)
         txt_putf(b, "%.4g%%", 100 * a->value);
     else
         txt_putf(b, "%.10g", a->value);
+    if (a->few)
+        txt_puts(b, ", with fewer than ten values beyond it");
 }
 
 /* Append what became of the assertions. */
@@ -28958,7 +28962,7 @@ static void out_js_percentiles(struct js *j, const struct load_report *t,
     for (size_t i = 0; i < t->npercent; i++) {
         snprintf(key, sizeof key, "%.10g", t->percent[i]);
         js_key(j, key);
-        if (out_percentile_ok(h->n, t->percent[i]))
+        if (load_percentile_ok(h->n, t->percent[i]))
             js_put_int(j, hdr_percentile(h, t->percent[i]));
         else
             js_put_null(j);
@@ -29382,7 +29386,7 @@ static void out_load_csv(struct buf *b, const struct load_report *t)
     out_load_figures(t, b, out_csv_figure);
     for (size_t i = 0; i < n; i++) {
         for (size_t k = 0; k < t->npercent; k++)
-            if (out_percentile_ok(h[i]->n, t->percent[k]))
+            if (load_percentile_ok(h[i]->n, t->percent[k]))
                 txt_putf(b, "%s_p%.10g_ns,%" PRId64 "\r\n", name[i],
                          t->percent[k], hdr_percentile(h[i], t->percent[k]));
         txt_putf(b, "%s_count,%" PRIu64 "\r\n%s_mean_ns,%.10g\r\n"
@@ -29482,7 +29486,7 @@ static void out_page_latency(struct buf *b, const struct load_report *t)
         txt_putf(b, "<tr><td>%s</td>", name[i]);
         for (size_t k = 0; k < t->npercent + 2; k++) {
             bool known = k >= t->npercent ||
-                         out_percentile_ok(h[i]->n, t->percent[k]);
+                         load_percentile_ok(h[i]->n, t->percent[k]);
             double v = k == t->npercent ? (double)h[i]->max
                      : k > t->npercent ? h[i]->sum / (double)h[i]->n
                      : (double)hdr_percentile(h[i], t->percent[k]);

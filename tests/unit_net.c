@@ -600,11 +600,11 @@ static void test_h2_no_allocation(void)
 /* Percentiles are refused when too few samples lie beyond them. */
 static void test_load_percentiles(void)
 {
-    CHECK(!out_percentile_ok(19, 50) && out_percentile_ok(20, 50));
-    CHECK(!out_percentile_ok(999, 99) && out_percentile_ok(1000, 99));
-    CHECK(!out_percentile_ok(9999, 99.9) && out_percentile_ok(10000, 99.9));
-    CHECK(!out_percentile_ok(99999, 99.99));
-    CHECK(out_percentile_ok(100000, 99.99));
+    CHECK(!load_percentile_ok(19, 50) && load_percentile_ok(20, 50));
+    CHECK(!load_percentile_ok(999, 99) && load_percentile_ok(1000, 99));
+    CHECK(!load_percentile_ok(9999, 99.9) && load_percentile_ok(10000, 99.9));
+    CHECK(!load_percentile_ok(99999, 99.99));
+    CHECK(load_percentile_ok(100000, 99.99));
 }
 
 /* Method names. */
@@ -807,10 +807,13 @@ static void test_load_assert(void)
         { "mean>=10ms", true }, { "max<9ms", false }, { "min>1us", true },
         { "rps>999", true }, { "rps<=1000", true }, { "errors<1%", true },
         { "errors<=0", false }, { "errors<11", true }, { "not_sent<=0", true },
-        { "cpu_per_call<1s", false },
+        { "cpu_per_call<1s", false }, { "p50>5000ns", true },
+        { "cut_off<1", true }, { "cut_off<1%", true },
     };
-    static const char *const bad[] = { "", "p50", "p50=1", "p50<", "p101<1",
-        "speed<1", "p50<1x", "p50<>1ms", "<1", "errors<%" };
+    static const char *const bad[] = { "", "p50", "p50=1", "p50<", "p101<1s",
+        "speed<1", "p50<1x", "p50<>1ms", "<1", "errors<%", "p50<5", "max<5%",
+        "rps>1%", "rps>1ms", "errors<1ms", "cut_off<", "cpu_per_call<8",
+        "p50<5ms " };
     struct load_result r;
     struct load_report report = { .result = &r };
     struct load_assert a;
@@ -824,6 +827,7 @@ static void test_load_assert(void)
     for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
         a = (struct load_assert){ .text = t[i].text };
         CHECK(!load_assert(&report, &a, &why) && a.pass == t[i].pass);
+        CHECK(a.few == !strncmp(t[i].text, "p99.9", 5));
     }
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         a = (struct load_assert){ .text = bad[i] };
