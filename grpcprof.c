@@ -10833,7 +10833,8 @@ struct anl_config {
     size_t nrules;
     size_t type;                        /* row of pp.type + 1; 0: pprof's
                                          * choice */
-    double calls;                       /* in it; 0: as it says */
+    double calls, calls_else;           /* in it, whatever it says; and where it
+                                         * does not say; 0: not given */
     const struct pp *by;                /* its samples with frames named by
                                          * another grain, for the tables; NULL:
                                          * they are of functions */
@@ -12238,7 +12239,8 @@ static int anl_run(const struct pp *p, const struct anl_config *config,
     anl_read_comments(a);
     anl_read_unit(a);
     a->calls = config->calls > 0 ? config->calls
-             : a->comment.requests > 0 ? a->comment.requests : NAN;
+             : a->comment.requests > 0 ? a->comment.requests
+             : config->calls_else > 0 ? config->calls_else : NAN;
     a->class = anl_classes(&a->view, config->rule, config->nrules, &a->main);
     e = a->class ? anl_read_methods(a) : GP_ENOMEM;
     if (!e)
@@ -32054,6 +32056,32 @@ static int cmd_report_gather(const struct cmd_report *c,
     return e ? CMD_FAILED : CMD_OK;
 }
 
+/* Analyse s's profile into now and its base, if it has one, into base. */
+static int cmd_report_analyse(const struct cmd_report *c,
+                              const struct cmd_profiles *s, struct anl *now,
+                              struct anl *base, struct gp_why *why)
+{
+    struct anl_config config = {
+        .rule = s->rules.rule, .nrules = s->rules.n, .type = s->type + 1,
+        .by = s->by[0].ntypes ? &s->by[0] : NULL, .filtered = s->filtered,
+        .calls = c->per_call && *c->per_call
+            ? txt_finite(txt_slice(c->per_call)) : 0 };
+    int e = anl_run(s->now, &config, now, why);
+    config.calls_else = config.calls;   /* those given are of now */
+    config.calls = 0;
+    config.type = s->base_type + 1;
+    config.by = s->by[1].ntypes ? &s->by[1] : NULL;
+    if (!e && s->base)
+        e = anl_run(s->base, &config, base, why);
+    bool unknown = c->per_call && !(now->calls > 0 &&
+                                    (!s->base || base->calls > 0));
+    if (!e && unknown)
+        e = txt_fail(why, GP_EUSAGE, "--per-call: %s does not say how many "
+                     "calls it is of; --per-call=N does",
+                     now->calls > 0 ? c->base : s->path[0]);
+    return e;
+}
+
 /* Write the analysis of s in format f onto b; *status becomes the exit status
  * that it has. */
 static int cmd_report_analysis(const struct cmd_report *c,
@@ -32065,21 +32093,8 @@ static int cmd_report_analysis(const struct cmd_report *c,
     struct anl now = {0}, base = {0};
     struct anl_diff diff = {0};
     struct buf picture = {0};
-    struct anl_config config = {
-        .rule = s->rules.rule, .nrules = s->rules.n, .type = s->type + 1,
-        .by = s->by[0].ntypes ? &s->by[0] : NULL, .filtered = s->filtered,
-        .calls = c->per_call && *c->per_call
-            ? txt_finite(txt_slice(c->per_call)) : 0 };
-    int e = anl_run(s->now, &config, &now, why);
-    config.type = s->base_type + 1;
-    config.by = s->by[1].ntypes ? &s->by[1] : NULL;
-    if (!e && s->base)
-        e = anl_run(s->base, &config, &base, why);
-    bool per_call = c->per_call && now.calls > 0 && base.calls > 0;
-    if (!e && c->per_call && !(now.calls > 0))
-        e = txt_fail(why, GP_EUSAGE, "--per-call: the profile does not say how "
-                     "many calls it is of; --per-call=N does");
-    if (!e && s->base && anl_compare(&diff, &now, &base, per_call,
+    int e = cmd_report_analyse(c, s, &now, &base, why);
+    if (!e && s->base && anl_compare(&diff, &now, &base, c->per_call != NULL,
                                      c->normalize))
         e = txt_fail(why, GP_ENOMEM, "out of memory");
     for (size_t i = 0; i < c->assert.n && !e; i++) {

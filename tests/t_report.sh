@@ -347,9 +347,16 @@ parts() {
     has 'a call of those given, not of those counted' "$OUT" \
         '^ +50\.0 % .* 3,000 +3\.00ms +100\.0 %  handle'
     made 6000 1000000 || return
+    check 'each of its own calls' 0 "$BIN" report --base "$T/one.pb" \
+        --per-call=100 "$T/two.pb"
+    has 'each of its own calls, those given are of now' "$OUT" \
+        '^ +5\.00ms +30\.0ms +\+25\.0ms .*handle'
     check 'a call of which nobody knows' 4 "$BIN" report \
         --assert 'cpu_per_call<8us' "$T/made.pb"
     has 'is not known' "$OUT" 'cpu_per_call<8us: it is not known'
+    check 'a base of unknown calls' 2 "$BIN" report --per-call \
+        --base "$T/made.pb" "$T/one.pb"
+    one_line 'a base of unknown calls' 'made.pb does not say how many calls'
     check 'nor how it changed' 2 "$BIN" report --base "$T/made.pb" \
         --assert 'delta(send)<2us' "$T/made.pb"
     one_line 'nor how it changed' 'per-call=N'
