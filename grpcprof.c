@@ -6272,7 +6272,7 @@ static int pp_read(struct pp *p, struct buf *file, const char *name,
 
 struct pp_merger {                      /* profiles into one */
     struct pp *to;                      /* borrowed */
-    struct index sample, location, function, mapping;
+    struct index sample, location, function, mapping, comment;
     uint32_t *row[3];                   /* owned, of the profile being added:
                                          * its mappings, functions, locations;
                                          * row + 1 in to, 0: not yet there */
@@ -6563,15 +6563,16 @@ static void pp_merger_fini(struct pp_merger *g)
     mem_index_fini(&g->location);
     mem_index_fini(&g->function);
     mem_index_fini(&g->mapping);
+    mem_index_fini(&g->comment);
     mem_free(g->stack);
 }
 
-/* Add p's figures of the whole to to's, which has begun with the first of
- * several: the earliest time, all durations, the longest period, all comments.
- * Of comments that count something, those of the first hold only where it is
- * the only one. */
-static int pp_merge_head(struct pp *to, const struct pp *p)
+/* Add p's figures of the whole to those of g->to, which has begun with the
+ * first of several: the earliest time, all durations, the longest period, each
+ * comment once, whatever it says. */
+static int pp_merge_head(struct pp_merger *g, const struct pp *p)
 {
+    struct pp *to = g->to;
     if (!to->time_ns || p->time_ns < to->time_ns)
         to->time_ns = p->time_ns;
     to->duration_ns = pp_add(to->duration_ns, p->duration_ns);
@@ -6583,12 +6584,15 @@ static int pp_merge_head(struct pp *to, const struct pp *p)
         to->repaired[i] += p->repaired[i];
     to->legacy |= p->legacy;
     for (size_t i = 0; i < p->ncomments; i++) {
-        bool had = false;
-        for (size_t k = 0; k < to->ncomments && !had; k++)
-            had = txt_equal(to->comment[k], p->comment[i]);
-        struct slice *c = had ? &(struct slice){0}
-            : PP_ADD(to->comment, to->ncomments, to->comment_cap);
-        if (!c)
+        uint64_t h = mem_hash(p->comment[i].p, p->comment[i].n);
+        uint32_t at = 0, k;
+        while ((k = mem_index_next(&g->comment, h, &at)) != MEM_NONE)
+            if (txt_equal(to->comment[k], p->comment[i]))
+                break;
+        if (k != MEM_NONE)
+            continue;
+        struct slice *c = PP_ADD(to->comment, to->ncomments, to->comment_cap);
+        if (!c || mem_index_put(&g->comment, h, (uint32_t)to->ncomments - 1))
             return GP_ENOMEM;
         *c = p->comment[i];
     }
@@ -6626,7 +6630,7 @@ static int pp_merge(struct pp *to, const struct pp *p, size_t n,
                             "merged", name[i], name[0]);
         }
         e = pp_merge_add(&g, &p[i], column, NULL);
-        e = e ? e : pp_merge_head(to, &p[i]);
+        e = e ? e : pp_merge_head(&g, &p[i]);
     }
     pp_merger_fini(&g);
     if (e) {
@@ -31988,7 +31992,7 @@ static int cmd_report_subtract(const struct cmd_report *c,
     }
     if (!e && (pp_merge_add(&g, s->now, column[0], NULL) ||
                pp_merge_add(&g, s->base, column[1], scale) ||
-               pp_merge_head(&all, s->now) || pp_merge_head(&all, s->base)))
+               pp_merge_head(&g, s->now) || pp_merge_head(&g, s->base)))
         e = txt_fail(why, GP_ENOMEM, "out of memory");
     pp_merger_fini(&g);
     if (all.ntypes && all.ntypes < s->now->ntypes)

@@ -101,6 +101,8 @@ def floods():
         13, varint(3) * MILLION)
     yield 'a million comments of their own', ONE + sample() + number(
         13, 3) * MILLION
+    yield 'a million different comments', ONE + sample() + b''.join(
+        part(6, 'c%d' % i) + number(13, 5 + i) for i in range(MILLION))
     yield 'a million types', ONE + TYPE * MILLION + sample()
     yield 'a million messages in each other', ONE + sample() + nested(MILLION)
     yield 'a million unknown fields', ONE + sample() + number(99, 1) * MILLION
