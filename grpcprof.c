@@ -5489,6 +5489,8 @@ static int pp_on_sample(struct pp_reader *r, struct pb_field *f, void *to)
     int e = 0;
     size_t most = f->type != PB_BYTES ? 1   /* of numbers in the field */
                   : (size_t)(f->bytes.end - f->bytes.p);
+    if (f->number != 3 && most == 0)
+        return GP_OK;
     if (f->number == 1) {
         void *p = row->n + most > PP_MOST_ROWS ? NULL
             : mem_grow(row->stack, &row->cap, row->n + most,
@@ -8378,6 +8380,32 @@ static void view_fini(struct view *v)
     *v = (struct view){0};
 }
 
+/* Equal stacks are one row of the profile, which hides how the weights of its
+ * samples differ; our own recorder has noted that: into total. */
+static void view_note_squares(const struct view *v, struct view_sum *total)
+{
+    double squares = txt_finite(pp_comment(v->pp, "weight_squares"));
+    if (v->type != v->count_type && squares > total->squares) {
+        total->merged = total->squares;
+        total->squares = squares;
+    }
+}
+
+/* What a sample type of p adds up to, as the total of its view has it. */
+static struct view_sum view_total(const struct pp *p, size_t type)
+{
+    const struct view v = { .pp = p, .type = type,
+                            .count_type = view_count_type(p) };
+    struct view_sum total = {0};
+    for (size_t i = 0; i < p->nsamples; i++) {
+        int64_t w = p->value[i * p->ntypes + type];
+        if (w)
+            view_sum_add(&total, pp_abs(w), view_count(&v, i, w));
+    }
+    view_note_squares(&v, &total);
+    return total;
+}
+
 /* Make v the view of one sample type of p (a row of p->type), which must
  * outlive it.  On failure v is all zero. */
 static int view_init(struct view *v, const struct pp *p, size_t type,
@@ -8390,13 +8418,7 @@ static int view_init(struct view *v, const struct pp *p, size_t type,
         e = view_init_frames(v);
     if (!e)
         e = view_add_samples(v);
-    /* Equal stacks are one row of the profile, which hides how the weights of
-     * its samples differ; our own recorder has noted that. */
-    double squares = txt_finite(pp_comment(p, "weight_squares"));
-    if (type != v->count_type && squares > v->total.squares) {
-        v->total.merged = v->total.squares;
-        v->total.squares = squares;
-    }
+    view_note_squares(v, &v->total);
     if (e) {
         view_fini(v);
         txt_fail(why, e, e == GP_ENOMEM ? "out of memory" :
@@ -10843,6 +10865,7 @@ struct anl_config {
                                          * another grain, for the tables; NULL:
                                          * they are of functions */
     bool filtered;                      /* it is what filters have kept */
+    struct view_sum whole;              /* of what: what shares are of */
 };
 
 struct anl_function {                   /* a row of the tables */
@@ -10951,7 +10974,10 @@ struct anl {
     struct view by;                     /* owned: of config.by, or empty */
     struct anl_function *by_row;        /* owned, by flat down */
     size_t nby;
-    bool filtered;                      /* it is what filters have kept */
+    bool filtered;                      /* it is what filters have kept: of
+                                         * the whole, which is view.total then,
+                                         * so that shares are of that */
+    struct view_sum kept;               /* what the samples add up to */
     struct anl_finding finding[ANL_CATEGORIES];
     uint8_t by_share[ANL_CATEGORIES];   /* rows of finding, by share down */
     struct anl_share system, application, copy;
@@ -11199,31 +11225,14 @@ static int anl_merge_comments(struct pp *to, const struct pp *p, size_t n)
     return e;
 }
 
-struct anl_extent {                     /* of a profile, by its last type */
-    double value, squares;              /* sums; that of squares by row */
-};
-
-/* What p is in all. */
-static struct anl_extent anl_extent(const struct pp *p)
-{
-    size_t count = view_count_type(p);
-    struct anl_extent x = { 0, 0 };
-    for (size_t i = 0; i < p->nsamples; i++) {
-        const int64_t *v = p->value + i * p->ntypes;
-        double w = fabs((double)v[p->ntypes - 1]);
-        x.value += w;
-        if (count != SIZE_MAX && v[count] != 0)
-            x.squares += w * w / fabs((double)v[count]);
-    }
-    return x;
-}
-
 /* Take out of p, of which filters have left a part, the comments that are true
- * of the whole alone; before is what it was.  Our own profiles say then that
- * they are a part.  GP_ENOMEM. */
-static int anl_filter_comments(struct pp *p, const struct anl_extent *before)
+ * of the whole alone; before is what its last sample type was in all.  Our own
+ * profiles say then that they are a part.  GP_ENOMEM. */
+static int anl_filter_comments(struct pp *p, const struct view_sum *before)
 {
-    struct anl_extent now = anl_extent(p);
+    struct view_sum now = view_total(p, p->ntypes - 1);
+    double rows = now.merged > 0 ? now.merged : now.squares;
+    double all = before->merged > 0 ? before->merged : before->squares;
     double squares = txt_finite(pp_comment(p, "weight_squares"));
     bool own = txt_starts(pp_comment(p, "tool"), "grpcprof");
     size_t n = 0;
@@ -11234,11 +11243,11 @@ static int anl_filter_comments(struct pp *p, const struct anl_extent *before)
             p->comment[n++] = p->comment[i];
     }
     p->ncomments = n;
-    if (own && squares >= 0 && before->squares > 0)
-        e = pp_add_comment(p, "weight_squares=%.6g",
-                           squares * now.squares / before->squares);
+    if (own && squares >= 0 && all > 0)
+        e = pp_add_comment(p, "weight_squares=%.6g", squares * rows / all);
     if (own && !e)
-        e = pp_add_comment(p, "filtered=%.15g/%.15g", now.value, before->value);
+        e = pp_add_comment(p, "filtered=%" PRId64 "/%" PRId64, now.value,
+                           before->value);
     return e;
 }
 
@@ -11510,12 +11519,14 @@ static void anl_settle_waiting(struct anl *a, const struct anl_pass *w)
 /* Turn what the pass summed into shares. */
 static void anl_settle(struct anl *a, const struct anl_pass *w)
 {
+    static const struct view_sum none = {0};
     const struct view_sum *all = &a->view.total;
+    const struct view_sum *kept = a->view.negative ? &none : &a->kept;
     for (size_t c = 0; c < ANL_CATEGORIES; c++) {
         struct anl_finding *f = &a->finding[c];
         f->share = anl_share(&w->sum[c], all);
-        f->on_behalf = w->sum[c].value ? (double)w->behalf[c].value /
-                                         (double)w->sum[c].value : NAN;
+        f->on_behalf = w->sum[c].value && !a->view.negative
+            ? (double)w->behalf[c].value / (double)w->sum[c].value : NAN;
         f->leader = MEM_NONE;
         a->by_share[c] = (uint8_t)c;
         for (size_t k = c; k > 0 && w->sum[a->by_share[k]].value >
@@ -11534,11 +11545,11 @@ static void anl_settle(struct anl *a, const struct anl_pass *w)
         }
     }
     a->copy = anl_share(&w->copy, all);
-    a->trust.unsymbolised = anl_share(&w->unsymbolised, all).share;
-    a->trust.no_app_frame = anl_share(&w->no_app, all).share;
-    a->trust.broken = anl_share(&w->broken, all).share;
-    a->trust.truncated_share = anl_share(&w->truncated, all).share;
-    a->trust.unsampled = anl_share(&w->unsampled, all).share;
+    a->trust.unsymbolised = anl_share(&w->unsymbolised, kept).share;
+    a->trust.no_app_frame = anl_share(&w->no_app, kept).share;
+    a->trust.broken = anl_share(&w->broken, kept).share;
+    a->trust.truncated_share = anl_share(&w->truncated, kept).share;
+    a->trust.unsampled = anl_share(&w->unsampled, kept).share;
     if (a->wall)
         anl_settle_waiting(a, w);
 }
@@ -11660,6 +11671,7 @@ static uint8_t *anl_mostly(const struct anl *a)
 static int anl_run_by(struct anl *a, const struct pp *by, struct gp_why *why)
 {
     int e = view_init(&a->by, by, a->view.type, VIEW_APART, why);
+    a->by.total = a->view.total;
     uint8_t *category = e ? NULL : anl_mostly(a);
     if (category)
         a->by_row = anl_rank(a, &a->by, category, &a->nby);
@@ -11695,8 +11707,8 @@ static void anl_run_use(struct anl *a)
 {
     const struct anl_figures *c = &a->comment;
     struct anl_use *u = &a->use;
-    double sampled = a->cpu_profile
-        ? (double)a->view.total.value * a->ns_per_unit : NAN;
+    double sampled = a->cpu_profile && !a->view.negative
+        ? (double)a->kept.value * a->ns_per_unit : NAN;
     double duration = a->pp->duration_ns > 0 ? (double)a->pp->duration_ns
                                              : NAN;
     u->wall_ns = anl_or(c->wall_ns, duration);
@@ -11744,7 +11756,7 @@ static void anl_run_trust(struct anl *a)
     double period = (double)a->pp->period *
                     anl_unit_ns(a->pp->period_type.unit);
     t->samples = (double)a->view.counted;
-    t->effective = view_effective(&a->view.total);
+    t->effective = view_effective(&a->kept);
     t->hz_asked = anl_or(c->hz_asked, period > 0 ? 1e9 / period : NAN);
     t->hz_delivered = anl_or(c->hz_delivered, a->use.cpu_ns > 0 ?
                              t->samples / a->use.cpu_ns * 1e9 : NAN);
@@ -11817,7 +11829,7 @@ static void anl_doubt_stacks(struct anl *a)
 static void anl_doubt_samples(struct anl *a)
 {
     double n = a->trust.effective, low, high;
-    if (a->view.total.value <= 0) {
+    if (a->kept.value <= 0) {
         anl_reason(a, a->filtered ? "the filters left nothing"
                                   : "the profile holds no samples");
         return;
@@ -11827,7 +11839,7 @@ static void anl_doubt_samples(struct anl *a)
     if (a->filtered)
         anl_reason(a, "it is what filters have kept of a profile: a verdict is "
                    "about the whole");
-    if (n >= ANL_LEAST_SAMPLES)
+    if (n >= ANL_LEAST_SAMPLES || a->view.negative)
         return;
     anl_wilson(0.1, n, &low, &high);
     anl_reason(a, anl_text(a, "%.0f sample%s too few (%d are the least): "
@@ -12240,6 +12252,11 @@ static int anl_run(const struct pp *p, const struct anl_config *config,
         e = view_init(&a->view, p, type, VIEW_APART, why);
     if (e)
         return e;
+    a->kept = a->view.total;
+    if (a->filtered)
+        a->view.total = config->whole;
+    if (a->view.negative)               /* no interval is of a difference */
+        a->view.total.squares = a->kept.squares = 0;
     anl_read_comments(a);
     anl_read_unit(a);
     a->calls = config->calls > 0 ? config->calls
@@ -12284,7 +12301,7 @@ struct anl_diff {
                                          * totals are the same; or 1 */
     struct anl_change *change;          /* owned: significant ones first, then
                                          * by size */
-    size_t n, significant;
+    size_t n, tested, significant;      /* tested: with samples enough */
 };
 
 /* Release d. */
@@ -12343,6 +12360,8 @@ static void anl_change_call(struct anl_change *c, const struct anl_diff *d)
     double is = anl_call_ns(d->now, &c->flat[1].sum, &var[1]);
     double n = (double)c->flat[0].sum.samples + (double)c->flat[1].sum.samples;
     double error = sqrt(var[0] + var[1]);
+    if (!(error > 0))                   /* nothing of it was sampled */
+        error = NAN;
     c->delta = is - was;
     c->low = c->delta - ANL_Z * error;
     c->high = c->delta + ANL_Z * error;
@@ -12471,9 +12490,8 @@ static int anl_compare(struct anl_diff *d, const struct anl *now,
     bool *mark = mem_zalloc(n);
     *d = (struct anl_diff){ .now = now, .base = base, .per_call = per_call,
                             .scale = 1 };
-    if (normalize && base->view.total.value)
-        d->scale = (double)now->view.total.value /
-                   (double)base->view.total.value;
+    if (normalize && base->kept.value)
+        d->scale = (double)now->kept.value / (double)base->kept.value;
     d->change = mem_zalloc(n * sizeof *d->change);
     int e = p && mark && d->change ? anl_diff_pair(d) : GP_ENOMEM;
     for (size_t i = 0; i < d->n && !e; i++)
@@ -12482,6 +12500,7 @@ static int anl_compare(struct anl_diff *d, const struct anl *now,
     for (size_t i = 0; i < d->n && !e; i++) {
         d->change[i].significant = mark[i];
         d->significant += mark[i];
+        d->tested += isnan(p[i]) ? 0 : 1;
     }
     if (!e)
         qsort(d->change, d->n, sizeof *d->change, anl_compare_changes);
@@ -12518,7 +12537,7 @@ struct anl_assert {
     double bound;
     struct re re;                       /* owned; ready up to ANL_DELTA */
     double value, low, high;            /* what it is about; NAN: not known */
-    bool   matched;                     /* re matched a function */
+    size_t matched;                     /* functions that re matches */
     bool   pass;
 };
 
@@ -12583,19 +12602,22 @@ static int anl_assert_init(struct anl_assert *t, const char *text,
 }
 
 /* The share of a's samples with a function that re matches in their stacks, or
- * with leaf at their end; *matched becomes true where it matches one.
- * GP_ENOMEM. */
+ * with leaf at their end; *matched becomes how many it matches, if those are
+ * more.  GP_ENOMEM. */
 static int anl_share_of(const struct anl *a, const struct re *re, bool leaf,
-                        struct anl_share *s, bool *matched)
+                        struct anl_share *s, size_t *matched)
 {
     const struct view *v = &a->view;
     const struct pp *p = v->pp;
     struct view_sum sum = {0};
     bool *is = mem_zalloc(v->nnodes);
+    size_t found = 0;
     if (!is)
         return GP_ENOMEM;
     for (size_t i = 0; i < v->nnodes; i++)
-        *matched |= is[i] = re_matches(re, v->node[i].name);
+        if ((is[i] = re_matches(re, v->node[i].name)))
+            found++;
+    *matched = found > *matched ? found : *matched;
     for (size_t i = 0; i < p->nsamples; i++) {
         int64_t w = p->value[i * p->ntypes + v->type];
         bool yes = false, end = false;
@@ -26231,7 +26253,7 @@ static void out_profile(struct out_doc *d, const struct anl *a,
     out_heading(d, "Profile");
     txt_put_clean(&d->cell, t->type);
     txt_puts(&d->cell, ", ");
-    out_value(&d->cell, a, a->view.total.value);
+    out_value(&d->cell, a, a->kept.value);
     txt_puts(&d->cell, " in all (");
     txt_put_clean(&d->cell, t->unit);
     txt_puts(&d->cell, ")");
@@ -26285,12 +26307,14 @@ static void out_filters(struct out_doc *d, const struct anl *a,
         txt_put_clean(&d->cell, txt_slice(c->filter[i]));
         out_field(d, i ? "" : "Filters");
     }
-    if (c->total > 0 && c->nfilters) {
-        out_value(&d->cell, a, a->view.total.value);
+    if (a->view.total.value > 0 && c->nfilters) {
+        out_value(&d->cell, a, a->kept.value);
         txt_puts(&d->cell, " of ");
-        out_value(&d->cell, a, c->total);
+        out_value(&d->cell, a, a->view.total.value);
         txt_puts(&d->cell, ", ");
-        out_share(&d->cell, (double)a->view.total.value / (double)c->total);
+        out_share(&d->cell, (double)a->kept.value /
+                            (double)a->view.total.value);
+        txt_puts(&d->cell, "; shares are of all");
         out_field(d, "Kept by them");
     }
 }
@@ -26313,7 +26337,7 @@ static void out_trust(struct out_doc *d, const struct anl *a)
     struct buf *b = &d->cell;
     out_heading(d, "Trust");
     out_count(b, t->samples);
-    if (t->effective < 0.99 * t->samples)
+    if (t->effective > 0 && t->effective < 0.99 * t->samples)
         txt_putf(b, " of different weight: worth %.0f equal ones",
                  t->effective);
     out_field(d, "Samples");
@@ -26596,7 +26620,10 @@ static void out_use(struct out_doc *d, const struct anl *a)
     struct buf *b = &d->cell;
     out_heading(d, "Performance");
     if (isnan(u->cpu_ns)) {
-        txt_puts(b, "not known: its values are not CPU time");
+        txt_puts(b, a->view.negative ? "not known of a difference"
+            : a->cpu_profile ? "not known: the profile does not say how long a "
+                               "sample is"
+            : "not known: its values are not CPU time");
     } else if (isnan(u->window)) {
         txt_put_time(b, u->cpu_ns);
         txt_puts(b, "; over which time is not known");
@@ -26743,9 +26770,13 @@ static void out_change(struct out_doc *d, const struct anl_diff *x,
     out_signed(b, c->delta, x->per_call);
     txt_puts(b, c->significant ? " " : "?");
     out_cell(d);
-    out_signed(b, c->low, x->per_call);
-    txt_puts(b, " to ");
-    out_signed(b, c->high, x->per_call);
+    if (isnan(c->low)) {
+        txt_puts(b, "n/a");
+    } else {
+        out_signed(b, c->low, x->per_call);
+        txt_puts(b, " to ");
+        out_signed(b, c->high, x->per_call);
+    }
     out_cell(d);
     out_count(b, (double)c->flat[0].sum.samples);
     out_cell(d);
@@ -26764,7 +26795,8 @@ static void out_diff(struct out_doc *d, const struct anl_diff *x,
                      const struct out_config *c)
 {
     const struct out_column column[] = {
-        { "base", 8 }, { "now", 8 }, { "change", 9 }, { "95 % interval", 18 },
+        { "base", 8 }, { "now", 8 }, { x->per_call ? "change" : "points", 9 },
+        { "95 % interval", 18 },
         { "samples", 8 }, { "now", 8 }, { c->by ? c->by : "function", 0 },
     };
     size_t rows = c->all ? x->n : c->top ? c->top : OUT_ROWS, i = 0;
@@ -26772,9 +26804,9 @@ static void out_diff(struct out_doc *d, const struct anl_diff *x,
     out_heading(d, x->per_call ? "Compared with the base, by what a call takes"
                                : "Compared with the base, by shares of self "
                                  "time");
-    out_value(b, x->base, x->base->view.total.value);
+    out_value(b, x->base, x->base->kept.value);
     txt_puts(b, " before, ");
-    out_value(b, x->now, x->now->view.total.value);
+    out_value(b, x->now, x->now->kept.value);
     txt_puts(b, " now");
     if (!isnan(x->base->cpu_ns_per_call) && !isnan(x->now->cpu_ns_per_call)) {
         txt_puts(b, "; ");
@@ -26785,8 +26817,11 @@ static void out_diff(struct out_doc *d, const struct anl_diff *x,
     }
     out_field(d, "Total");
     txt_putf(b, "%zu of %zu %s differ by more than chance (5 %% of those "
-             "named may, Benjamini-Hochberg)", x->significant, x->n,
+             "named may, Benjamini-Hochberg)", x->significant, x->tested,
              c->by ? "rows" : "functions");
+    if (x->n > x->tested)
+        txt_putf(b, "; %zu more have too few samples to tell",
+                 x->n - x->tested);
     out_field(d, "Significant");
     out_table(d, column, sizeof column / sizeof *column);
     for (; i < x->n && (i < rows || x->change[i].significant); i++)
@@ -26835,7 +26870,8 @@ static void out_assert_value(struct buf *b, const struct anl_assert *t,
     else if (t->measure == ANL_SAMPLES)
         txt_putf(b, "%.0f", v);
     else
-        txt_putf(b, "%.2f %%", 100 * v);
+        txt_putf(b, "%.2f %s", 100 * v,
+                 t->measure == ANL_DELTA ? "points" : "%");
 }
 
 /* The assertions and what became of them. */
@@ -26858,6 +26894,9 @@ static void out_asserts(struct out_doc *d, const struct out_config *c)
         }
         if (t->measure <= ANL_DELTA && !t->matched)
             txt_puts(b, "; no function matches");
+        else if (t->measure <= ANL_DELTA)
+            txt_putf(b, "; %zu function%s", t->matched,
+                     t->matched == 1 ? " matches" : "s match");
         out_field(d, t->pass ? "holds" : "does not hold");
     }
 }
@@ -27039,6 +27078,8 @@ static void out_js_profile(struct js *j, const struct anl *a,
     js_key(j, "samples");
     js_put_int(j, a->view.counted);
     js_key(j, "total");
+    js_put_int(j, a->kept.value);
+    js_key(j, "whole");
     js_put_int(j, a->view.total.value);
     js_key(j, "net");
     js_put_int(j, a->view.net);
@@ -27058,8 +27099,8 @@ static void out_js_profile(struct js *j, const struct anl *a,
     for (size_t i = 0; i < c->nfilters; i++)
         js_put_str(j, txt_slice(c->filter[i]));
     js_close(j, ']');
-    out_js_num(j, "kept", c->nfilters && c->total > 0 ?
-               (double)a->view.total.value / (double)c->total : NAN);
+    out_js_num(j, "kept", c->nfilters && a->view.total.value > 0 ?
+               (double)a->kept.value / (double)a->view.total.value : NAN);
     out_js_comments(j, p);
     js_close(j, '}');
 }
@@ -27281,8 +27322,9 @@ static void out_js_diff(struct js *j, const struct anl_diff *d)
     js_open(j, '{');
     out_js_str(j, "of", txt_slice(d->per_call ? "ns_per_call" : "share"));
     out_js_num(j, "base_scale", d->scale);
-    out_js_int(j, "base_total", (double)d->base->view.total.value * d->scale);
+    out_js_int(j, "base_total", (double)d->base->kept.value * d->scale);
     out_js_num(j, "base_cpu_ns_per_call", d->base->cpu_ns_per_call);
+    out_js_int(j, "tested", (double)d->tested);
     out_js_int(j, "significant", (double)d->significant);
     js_key(j, "functions");
     js_open(j, '[');
@@ -27330,7 +27372,7 @@ static void out_js_asserts(struct js *j, const struct out_config *c)
         out_js_num(j, "high", t->high);
         js_key(j, "matched");
         if (t->measure <= ANL_DELTA)
-            js_put_bool(j, t->matched);
+            js_put_int(j, (int64_t)t->matched);
         else
             js_put_null(j);
         js_key(j, "pass");
@@ -31838,6 +31880,7 @@ struct cmd_profiles {                   /* what report is about */
     int64_t total;                      /* what shares of now are of: it before
                                          * it was filtered, or the base */
     bool filtered;                      /* filters have left a part */
+    struct view_sum whole[2];           /* of what: of now and base */
     struct view_filter filter;          /* owned */
     struct anl_rules rules;             /* owned */
     struct buf rules_text;              /* owned */
@@ -31956,9 +31999,12 @@ static int cmd_report_shape(struct cmd_profiles *s, struct pp *p,
                             struct gp_why *why)
 {
     bool note = s->filtered && !cmd_report_formats[f].pprof;
-    struct anl_extent before = {0};
+    struct view_sum before = {0};
     if (note)
-        before = anl_extent(p);
+        before = view_total(p, p->ntypes - 1);
+    if (note)
+        s->whole[p == s->base] = view_total(p, p == s->base ? s->base_type
+                                                            : s->type);
     int e = view_filter(p, &s->filter, why);
     mem_free(s->filter.keys.key);
     mem_index_fini(&s->filter.keys.x);
@@ -32068,12 +32114,13 @@ static int cmd_report_analyse(const struct cmd_report *c,
     struct anl_config config = {
         .rule = s->rules.rule, .nrules = s->rules.n, .type = s->type + 1,
         .by = s->by[0].ntypes ? &s->by[0] : NULL, .filtered = s->filtered,
-        .calls = c->per_call && *c->per_call
+        .whole = s->whole[0], .calls = c->per_call && *c->per_call
             ? txt_finite(txt_slice(c->per_call)) : 0 };
     int e = anl_run(s->now, &config, now, why);
     config.calls_else = config.calls;   /* those given are of now */
     config.calls = 0;
     config.type = s->base_type + 1;
+    config.whole = s->whole[1];
     config.by = s->by[1].ntypes ? &s->by[1] : NULL;
     if (!e && s->base)
         e = anl_run(s->base, &config, base, why);
@@ -32113,7 +32160,7 @@ static int cmd_report_analysis(const struct cmd_report *c,
     out->assert = s->assert;
     out->nassert = c->assert.n;
     out->exit = *status;
-    if (!e && f == CMD_R_HTML && now.view.total.value > 0)
+    if (!e && f == CMD_R_HTML && now.kept.value > 0)
         e = svg_write(s->by[0].ntypes ? &s->by[0] : s->now, svg, &picture, why);
     if (e) {
         *status = CMD_FAILED;

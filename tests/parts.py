@@ -80,6 +80,14 @@ def part(name, r):
 
 r = report('--focus', 'send', ONE)
 part('a sixth', r)
+f = {f['name']: f for f in r['functions']}
+check('a sixth, its shares are of all', [f['send']['flat_share'],
+      f['send']['cum_share'], f['handle']['cum_share']], [digits(1 / 6)] * 3)
+a = json.loads(run('-f', 'json', '--focus', 'send', '--base', ONE, '--assert',
+                   'delta(send)>-1%', '--assert', 'share(send)<20%',
+                   TWO).stdout)['asserts']
+check('a sixth, asserted', [(x['value'], x['pass']) for x in a],
+      [(0, True), (digits(1 / 6), True)])
 check('a sixth, kept', (r['profile']['kept'], r['profile']['filters']),
       (digits(1 / 6), ['focus=send']))
 run('-f', 'pprof', '--focus', 'send', '-o', OUT, ONE)
@@ -127,7 +135,7 @@ for expr, status, value in (
     check(expr, (p.returncode, a['pass'], a['value']),
           (status, not status, digits(value)))
     check(expr + ', its pattern', a['matched'],
-          None if expr[:2] in ('sa', 'cp') else 'no such' not in expr)
+          None if expr[:2] in ('sa', 'cp') else int('no such' not in expr))
     check(expr + ', told', b'no function matches' in p.stderr,
           'no such' in expr)
 for expr in ('share(send)<20', 'share(send)<-1%', 'share(send)<8us',

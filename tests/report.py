@@ -63,7 +63,7 @@ def main():
             (x for x in rows(r) if max(
                 abs(a - b) for a, b in zip(x[2], wilson(x[1], t['effective'])))
              > 2e-3))
-    total = p['total'] or 1
+    total = p['whole'] or 1
     none_of('shares are parts of the total',
             (f['name'] for f in fs for k in ('flat', 'cum')
              if abs(f[k] / total - f[k + '_share']) > 1e-3))
