@@ -202,6 +202,8 @@ enum {
 
     /* Sample types of a profile, and for gperftools' format frames of a stack
      * and the longest period. */
+    VIEW_MODULE_BYTES = 1024,           /* of a module's name that is shown */
+    VIEW_MOST_FRAMES  = 1 << 28,        /* of all samples, inlined ones too */
     VIEW_MOST_TAGS    = 8,              /* keys of --tagroot or --tagleaf */
     PP_MOST_TYPES     = 64,
     PP_MOST_DEPTH     = 4096,
@@ -452,6 +454,9 @@ enum {
     /* An expression: its bytes, and RE2's own limit on repetition. */
     RE_MOST_BYTES  = 1000,
     RE_MOST_REPEAT = 1000,
+
+    /* Bytes of a name that an expression is matched with. */
+    RE_MOST_TEXT = 16384,
 
     /* Characters beyond ASCII in a range of a class: each is written out. */
     RE_MOST_RANGE = 4096,
@@ -2309,9 +2314,10 @@ static void re_put_class(struct buf *b, struct re_class *k, bool not)
     if (k->ascii['['])
         mem_put_byte(b, '[');
     if (k->ascii['^']) {
-        if (b->len == begin && !not)
+        if (b->len == begin && !not) {  /* it must not come first: - is there */
             mem_put_byte(b, '-');
-        minus &= b->len > begin + (size_t)!not;
+            minus = false;
+        }
         mem_put_byte(b, '^');
     }
     if (minus)
@@ -2339,6 +2345,18 @@ static int re_class_char(struct re_in *in, uint32_t *c, struct gp_why *why)
     return GP_OK;
 }
 
+/* What [:word:] has. */
+static int re_is_word(int c)
+{
+    return isalnum(c) || c == '_';
+}
+
+/* What [:ascii:] has. */
+static int re_is_ascii(int c)
+{
+    return c < 128;
+}
+
 /* A class such as [:alpha:] at in->at into k; 0: there is none. */
 static bool re_class_named(struct re_in *in, struct re_class *k)
 {
@@ -2347,6 +2365,7 @@ static bool re_class_named(struct re_in *in, struct re_class *k)
         { "cntrl", iscntrl }, { "digit", isdigit }, { "graph", isgraph },
         { "lower", islower }, { "print", isprint }, { "punct", ispunct },
         { "space", isspace }, { "upper", isupper }, { "xdigit", isxdigit },
+        { "word", re_is_word }, { "ascii", re_is_ascii },
     };
     struct slice s = txt_slice(in->at);
     bool not = s.n > 2 && s.p[2] == '^';
@@ -2358,6 +2377,7 @@ static bool re_class_named(struct re_in *in, struct re_class *k)
             continue;
         for (int c = 1; c < 128; c++)
             k->ascii[c] |= (named[i].is(c) != 0) != not;
+        k->beyond |= not;
         in->at += n;
         return true;
     }
@@ -2429,7 +2449,7 @@ static int re_group(struct re_in *in, bool whole, struct gp_why *why)
     } else {
         size_t n = strspn(p + 1, "isU");
         if (n == 0 || p[n + 1] != ')' || !whole)
-            return re_bad(why, strchr("=!<", p[1])
+            return re_bad(why, p[1] && strchr("=!<", p[1])
                 ? "RE2 has no look-around:"
                 : "flags are supported at the beginning only, i, s and U:",
                 begin);
@@ -2580,10 +2600,11 @@ static int re_init(struct re *r, const char *what, const char *text,
     return e ? txt_fail(why, e, "%s '%.100s': %s", what, text, part.text) : e;
 }
 
-/* Does r match somewhere in s? */
+/* Does r match somewhere in s?  What lies beyond RE_MOST_TEXT is not looked at:
+ * regexec takes the square of its length at the worst. */
 static bool re_matches(const struct re *r, struct slice s)
 {
-    regmatch_t m = { 0, (regoff_t)(s.n < INT_MAX ? s.n : INT_MAX) };
+    regmatch_t m = { 0, (regoff_t)(s.n < RE_MOST_TEXT ? s.n : RE_MOST_TEXT) };
     locale_t old = uselocale(re_locale());
     bool yes = !regexec(&r->re, s.p ? s.p : "", 1, &m, REG_STARTEND);
     uselocale(old);
@@ -8025,9 +8046,8 @@ struct view {
 /* The last component of a path, borrowed. */
 static struct slice view_base(struct slice path)
 {
-    size_t i = path.n;
-    while (i > 0 && path.p[i - 1] != '/')
-        i--;
+    const char *slash = path.n ? memrchr(path.p, '/', path.n) : NULL;
+    size_t i = slash ? (size_t)(slash - path.p) + 1 : 0;
     return (struct slice){ path.n ? path.p + i : path.p, path.n - i };
 }
 
@@ -8187,17 +8207,21 @@ static uint32_t view_intern_address(struct view *v,
         return view_intern(v, none[pprof], MEM_NONE);
     struct slice base = view_base(m->file);
     uint32_t module = v->module[l->mapping];
-    size_t room = base.n + 24;
-    char *text = mem_arena_alloc(&v->arena, room);
-    if (!text)
-        return MEM_NONE;
+    char text[VIEW_MODULE_BYTES + 24];
+    const size_t room = sizeof text, nodes = v->nnodes;
+    base.n = base.n < VIEW_MODULE_BYTES ? base.n : VIEW_MODULE_BYTES;
     int n = whole && !pprof && base.n && base.p[0] == '['
         ? snprintf(text, room, "%.*s", (int)base.n, base.p)
         : whole ? snprintf(text, room, "[%.*s]", (int)base.n, base.p)
         : snprintf(text, room, "%.*s+0x%" PRIx64, (int)base.n, base.p,
                    l->address - m->start + m->offset);
-    return view_intern(v, (struct slice){ text, n > 0 ? (size_t)n : 0 },
-                       module);
+    uint32_t i = view_intern(v, (struct slice){ text, n > 0 ? (size_t)n : 0 },
+                             module);
+    if (i == MEM_NONE || v->nnodes == nodes)
+        return i;
+    struct slice *name = &v->node[i].name;
+    name->p = mem_arena_dup(&v->arena, name->p, name->n);
+    return name->p ? i : MEM_NONE;
 }
 
 /* The node of line of l, NULL when it has none; MEM_NONE without memory. */
@@ -8293,7 +8317,9 @@ static int view_init_frames(struct view *v)
         }
         v->frame_at[i + 1] = at;
     }
-    return GP_OK;
+    for (size_t i = n = 0; i < p->nstack && n < VIEW_MOST_FRAMES; i++)
+        n += v->frame_at[p->stack[i] + 1] - v->frame_at[p->stack[i]];
+    return n < VIEW_MOST_FRAMES ? GP_OK : GP_ELIMIT;
 }
 
 struct view_tally {                     /* a node's cum while rows are added:
@@ -9493,12 +9519,23 @@ static int view_whole_re(struct re *re, const char *file, const char *what,
                          struct slice text, struct gp_why *why)
 {
     char whole[RE_MOST_BYTES + 1], name[192];
+    size_t flags = 0;                   /* bytes of (?i) and its like */
     snprintf(name, sizeof name, "%.160s: %s", file, what);
-    int n = snprintf(whole, sizeof whole, "^(%.*s)$",
-                     (int)(text.n < INT_MAX ? text.n : INT_MAX), text.p);
-    if (n < 0 || (size_t)n >= sizeof whole)
+    if (text.n >= RE_MOST_BYTES - 4)
         return txt_fail(why, GP_EUSAGE, "%s: longer than %d bytes", name,
                         RE_MOST_BYTES);
+    /* By itself first: a bracket too many would be outside of ours. */
+    snprintf(whole, sizeof whole, "%.*s", (int)text.n, text.p);
+    int e = re_init(re, name, whole, why);
+    re_fini(re);
+    if (e)
+        return e;
+    if (txt_starts(text, "(?")) {
+        flags = 2 + strspn(whole + 2, "isU");
+        flags = flags > 2 && whole[flags] == ')' ? flags + 1 : 0;
+    }
+    snprintf(whole, sizeof whole, "%.*s^(%.*s)$", (int)flags, text.p,
+             (int)(text.n - flags), text.p + flags);
     return re_init(re, name, whole, why);
 }
 
@@ -10657,8 +10694,10 @@ struct anl_program {                    /* what classification must know */
 /* The base name of a module's file; empty for MEM_NONE. */
 static struct slice anl_module(const struct view *v, uint32_t module)
 {
-    return module == MEM_NONE ? (struct slice){0}
-                              : view_base(v->pp->mapping[module].file);
+    struct slice base = module == MEM_NONE ? (struct slice){0}
+                        : view_base(v->pp->mapping[module].file);
+    return (struct slice){ base.p, base.n < VIEW_MODULE_BYTES
+                                   ? base.n : VIEW_MODULE_BYTES };
 }
 
 /* Chain anl_rules by the byte that they begin with, so that a name is compared
@@ -11120,18 +11159,17 @@ static const struct { const char *key; uint8_t how; } anl_keys[] = {
  * of it for one that is not ours. */
 static uint8_t anl_comment_how(struct slice c, struct slice *key)
 {
-    const char *eq = c.n ? memrchr(c.p, '=', c.n) : NULL;
+    const char *eq = c.n ? memchr(c.p, '=', c.n) : NULL;
     *key = c;
-    if (!eq)
-        return 0;
-    struct slice k = { c.p, (size_t)(eq - c.p) };
-    for (size_t i = 0; i < sizeof anl_keys / sizeof *anl_keys; i++) {
-        struct slice own = txt_slice(anl_keys[i].key);
-        if (txt_equal(k, own) || (anl_keys[i].how & ANL_SPARSE && k.n > own.n &&
-                                  txt_starts(k, anl_keys[i].key))) {
-            *key = k;
-            return anl_keys[i].how;
-        }
+    for (size_t i = 0; eq && i < sizeof anl_keys / sizeof *anl_keys; i++) {
+        bool family = (anl_keys[i].how & ANL_SPARSE) != 0;
+        const char *end = family ? memrchr(c.p, '=', c.n) : eq;
+        struct slice k = { c.p, (size_t)(end - c.p) };
+        if (family ? !txt_starts(k, anl_keys[i].key)
+                   : !txt_equal(k, txt_slice(anl_keys[i].key)))
+            continue;
+        *key = k;                       /* a method's path may have a = */
+        return anl_keys[i].how;
     }
     return 0;
 }
@@ -11417,10 +11455,9 @@ static void anl_add_stack(struct anl *a, struct anl_pass *w, int64_t weight,
             view_sum_add(&w->unsampled, weight, count);
     }
     view_sum_add(&w->sum[c], weight, count);
-    if (w->n)
-        view_sum_add(&w->credit[2 * w->frame[by] +
-                                (c != w->class[w->frame[by]].category)],
-                     weight, count);
+    bool own = w->n && c == w->class[w->frame[by]].category;
+    if (w->n && (own || c == ANL_NETWORK))
+        view_sum_add(&w->credit[2 * w->frame[by] + !own], weight, count);
     if (copied)
         view_sum_add(&w->copy, weight, count);
     if (leaf < w->n && !a->view.node[w->frame[leaf]].symbol)
@@ -11437,12 +11474,16 @@ static void anl_add_stack(struct anl *a, struct anl_pass *w, int64_t weight,
 static struct anl_thread *anl_thread(struct anl *a, struct index *x,
                                      struct slice name)
 {
-    if (a->nthreads == ANL_MOST_THREADS)
-        name = txt_slice("(others)");
     uint64_t h = mem_hash(name.p, name.n);
     for (uint32_t at = 0, i; (i = mem_index_next(x, h, &at)) != MEM_NONE;)
         if (txt_equal(a->thread[i].name, name))
             return &a->thread[i];
+    if (a->nthreads + 1 == ANL_MOST_THREADS) {
+        name = txt_slice("(others)");
+        h = mem_hash(name.p, name.n);
+    } else if (a->nthreads == ANL_MOST_THREADS) {
+        return &a->thread[ANL_MOST_THREADS - 1];
+    }
     void *p = mem_grow(a->thread, &a->thread_cap, a->nthreads + 1,
                        sizeof *a->thread);
     if (!p)
@@ -11489,12 +11530,12 @@ static int anl_add_thread(struct anl *a, struct anl_pass *w, size_t i,
     return GP_OK;
 }
 
-/* Order of two threads: by CPU time down, then by name. */
+/* Order of two threads: by their value down, then by name. */
 static int anl_compare_threads(const void *x, const void *y)
 {
     const struct anl_thread *a = x, *b = y;
-    if (a->cpu_ns != b->cpu_ns)
-        return a->cpu_ns < b->cpu_ns ? 1 : -1;
+    if (a->all.value != b->all.value)
+        return a->all.value < b->all.value ? 1 : -1;
     return view_compare_names(a->name, b->name);
 }
 
@@ -11908,8 +11949,12 @@ static void anl_advise_next(struct anl *a)
     if (a->trust.hz_asked < 1000)
         load_s = ANL_LEAST_LOAD_S;
     struct slice at = pp_comment(a->pp, "listen");
-    bool usual = at.n == 0 || txt_equal(at, txt_slice("127.0.0.1:50051"));
-    const char *to = usual ? "" : anl_text(a, " %s", anl_word(a, at));
+    bool usual = at.n > 60 || txt_equal(at, txt_slice("127.0.0.1:50051"));
+    for (size_t i = 0; i < at.n && !usual; i++) /* fit to be typed */
+        usual = !isalnum((unsigned char)at.p[i]) &&
+                !memchr(".:[]_/-", at.p[i], 7);
+    usual |= at.n == 0;
+    const char *to = usual ? "" : anl_text(a, " %.*s", (int)at.n, at.p);
     a->verdict.next_command = anl_text(a,
         "grpcprof serve%s%s%s%s --profile %.0fs\n"
         "grpcprof load -c 100 -d %.0fs%s", usual ? "" : " -l", to, work, rate,
@@ -12412,10 +12457,11 @@ static int anl_mark(const double *p, bool *significant, size_t n)
     return GP_OK;
 }
 
-/* The node of v that is called as n of w is, in a file of the same name, or
- * MEM_NONE. */
+/* The node of v that is called as n of w is, in a file of the same name, else
+ * one of no file that is not had yet, or MEM_NONE. */
 static uint32_t anl_find_node(const struct view *v, const struct index *x,
-                              const struct view *w, const struct view_node *n)
+                              const bool *had, const struct view *w,
+                              const struct view_node *n)
 {
     uint64_t h = mem_hash(n->name.p, n->name.n);
     struct slice file = anl_module(w, n->module);
@@ -12425,7 +12471,7 @@ static uint32_t anl_find_node(const struct view *v, const struct index *x,
             continue;
         if (txt_equal(anl_module(v, v->node[i].module), file))
             return i;
-        if (v->node[i].module == MEM_NONE || !file.n)
+        if (!had[i] && (v->node[i].module == MEM_NONE || !file.n))
             other = i;
     }
     return other;
@@ -12464,7 +12510,7 @@ static int anl_diff_pair(struct anl_diff *d)
         e = mem_index_put(&x, mem_hash(base->node[i].name.p,
                                        base->node[i].name.n), i);
     for (uint32_t i = 0; i < now->nnodes && !e; i++) {
-        uint32_t k = anl_find_node(base, &x, now, &now->node[i]);
+        uint32_t k = anl_find_node(base, &x, had, now, &now->node[i]);
         if (k != MEM_NONE)
             had[k] = true;
         if (now->node[i].flat.value ||
@@ -13076,9 +13122,9 @@ static const char *const svg_script[] = {
     "}",
     "/* Switch the category of class c off or on. */",
     "function toggle(c) {",
+    "  c = c.replace(/\\W/g, '');",
     "  var at = off.indexOf(c), hide = at < 0;",
-    "  var entry = svg.querySelector('.l[data-c=\"' +",
-    "    c.replace(/\\W/g, '') + '\"]');",
+    "  var entry = svg.querySelector('.l[data-c=\"' + c + '\"]');",
     "  if (!entry) return;",
     "  if (hide) off.push(c); else off.splice(at, 1);",
     "  entry.classList.toggle('x', hide);",
@@ -26283,9 +26329,9 @@ static void out_profile(struct out_doc *d, const struct anl *a,
     }
     if (a->comment.tool.n) {
         txt_put_clean(&d->cell, a->comment.tool);
-        txt_puts(&d->cell, ", engine ");
+        txt_puts(&d->cell, a->comment.engine.n ? ", engine " : "");
         txt_put_clean(&d->cell, a->comment.engine);
-        txt_puts(&d->cell, ", clock ");
+        txt_puts(&d->cell, a->comment.clock.n ? ", clock " : "");
         txt_put_clean(&d->cell, a->comment.clock);
         out_field(d, "Sampled by");
     }
@@ -26640,7 +26686,7 @@ static void out_use(struct out_doc *d, const struct anl *a)
     out_field(d, "CPU");
     if (!isnan(u->busy_ns)) {
         out_time(b, u->busy_ns);
-        if (u->busy_ns > 0) {
+        if (u->busy_ns > 0 && !isnan(u->busy)) {
             txt_puts(b, ", and used ");
             out_cores(b, u->busy);
             txt_puts(b, " then");
@@ -26729,9 +26775,13 @@ static void out_title(struct out_doc *d, const struct anl *a,
     b->len = 0;
 }
 
-/* Append v, in the sample type's unit, with its sign. */
+/* Append v with its sign: ns, or else a share in points. */
 static void out_signed(struct buf *b, double v, bool ns)
 {
+    if (isnan(v)) {
+        txt_puts(b, "n/a");
+        return;
+    }
     txt_puts(b, v < 0 ? "-" : "+");
     if (ns)
         txt_put_time(b, fabs(v));
@@ -27791,8 +27841,10 @@ static void out_labels(struct buf *b, const struct pp *p, size_t i,
                 else if (!raw)
                     view_put_auto(&t, view_key_unit(keys, l->key), o->num);
                 else
-                    txt_putf(&t, "%" PRId64 "%s%.*s", o->num, units ? " " : "",
-                             (int)o->unit.n, o->unit.p);
+                {
+                    txt_putf(&t, "%" PRId64 "%s", o->num, units ? " " : "");
+                    txt_put_clean(&t, o->unit);
+                }
             }
             txt_puts(&t, raw ? "]" : "\n");
             at[++n] = t.len;
@@ -32036,9 +32088,9 @@ static int cmd_report_subtract(const struct cmd_report *c,
         scale[all.ntypes] = -factor;
         e = pp_add_type(&all, s->now->type[t].type, s->now->type[t].unit);
     }
-    if (!e && (pp_merge_add(&g, s->now, column[0], NULL) ||
-               pp_merge_add(&g, s->base, column[1], scale) ||
-               pp_merge_head(&g, s->now) || pp_merge_head(&g, s->base)))
+    if ((e || pp_merge_add(&g, s->now, column[0], NULL) ||
+         pp_merge_add(&g, s->base, column[1], scale) ||
+         pp_merge_head(&g, s->now) || pp_merge_head(&g, s->base)))
         e = txt_fail(why, GP_ENOMEM, "out of memory");
     pp_merger_fini(&g);
     if (all.ntypes && all.ntypes < s->now->ntypes)
@@ -32052,7 +32104,7 @@ static int cmd_report_subtract(const struct cmd_report *c,
     s->base = NULL;
     if (!e)
         s->total = f == CMD_R_TRACES ? cmd_report_total(s->now, s->type)
-                                     : (int64_t)((double)base * factor);
+                                     : pp_scaled(base, factor);
     return e;
 }
 
@@ -32162,6 +32214,8 @@ static int cmd_report_analysis(const struct cmd_report *c,
     out->exit = *status;
     if (!e && f == CMD_R_HTML && now.kept.value > 0)
         e = svg_write(s->by[0].ntypes ? &s->by[0] : s->now, svg, &picture, why);
+    if (e == GP_EFORMAT)                /* nothing to draw: no picture */
+        e = GP_OK;
     if (e) {
         *status = CMD_FAILED;
     } else if (f == CMD_R_HTML) {
