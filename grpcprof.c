@@ -13900,8 +13900,9 @@ static int dsc_walk(struct dsc *d, uint32_t file, struct slice scope,
         if (f.type != PB_BYTES || f.number > 6 ||
             !strchr(inner, (int)('0' + f.number)))
             continue;
-        if (*inner != 'M' || f.number == 2)     /* a name, no more */
-            e = dsc_add(d, file, full, part, 0, &part);
+        /* A name, no more; an enum's values stand beside it. */
+        if (*inner != 'M' || f.number == 2)
+            e = dsc_add(d, file, *inner == 'M' ? full : scope, part, 0, &part);
         else if (f.number == 3)
             e = dsc_walk(d, file, full, part, "M234", depth + 1);
         else
@@ -14100,6 +14101,30 @@ static struct dsc_field dsc_field(const struct dsc *d,
     return f;
 }
 
+/* Append what JSON calls a field of this name, where its descriptor does not
+ * say: in lowerCamelCase. */
+static void dsc_put_camel(struct buf *b, struct slice name)
+{
+    bool up = false;
+    for (size_t i = 0; i < name.n; i++) {
+        char c = name.p[i];
+        if (c != '_')
+            mem_put_byte(b, up && c >= 'a' && c <= 'z'
+                            ? (uint8_t)(c - 'a' + 'A') : (uint8_t)c);
+        up = c == '_';
+    }
+}
+
+/* Is key what dsc_put_camel makes of name? */
+static bool dsc_is_camel(struct slice name, struct slice key)
+{
+    struct buf b = {0};
+    dsc_put_camel(&b, name);
+    bool is = b.len == key.n && b.len && !memcmp(b.data, key.p, key.n);
+    mem_fini(&b);
+    return is;
+}
+
 /* Find the field of message s that JSON calls key, or whose number is number
  * where that is not 0. */
 static bool dsc_find_field(const struct dsc *d, const struct dsc_symbol *s,
@@ -14111,7 +14136,9 @@ static bool dsc_find_field(const struct dsc *d, const struct dsc_symbol *s,
     while (dsc_next(&in, 2, &part)) {
         *f = dsc_field(d, s, part);
         if (number ? f->number == number
-                   : txt_equal(f->name, key) || txt_equal(f->json, key))
+                   : txt_equal(f->name, key) ||
+                     (f->json.n ? txt_equal(f->json, key)
+                                : dsc_is_camel(f->name, key)))
             return true;
     }
     return false;
@@ -14156,7 +14183,8 @@ static int dsc_find_method(const struct dsc *d, const char *path,
             "the messages of %s are not in the descriptors", path);
     }
     txt_fail(why, GP_EUSAGE, "no method '%s' in %.*s, which has %.*s",
-             slash + 1, (int)(slash - path), path, (int)known.len,
+             slash + 1, (int)(slash - path), path,
+             known.data ? (int)known.len : 4,
              known.data ? (const char *)known.data : "none");
     mem_fini(&known);
     return GP_EUSAGE;
@@ -14564,7 +14592,7 @@ static int dsc_put_values(struct dsc_json *j, const struct js_value *v,
         size_t bytes = what->len;
         pb_put_message(&all, 1, what);
         piece[n].n = all.len - piece[n].at;
-        if (v->kind == JS_OBJECT) {
+        if (v->kind == JS_OBJECT && !all.err) {
             struct slice name = dsc_bytes((struct slice){
                 (const char *)all.data + all.len - bytes, bytes }, 1);
             piece[n].key.n = name.n;
@@ -15144,6 +15172,17 @@ static int dsc_say_entry(struct dsc_text *t, const struct dsc_symbol *s,
     return e;
 }
 
+/* The key of f's member. */
+static void dsc_say_key(struct dsc_text *t, const struct dsc_field *f)
+{
+    struct buf b = {0};
+    if (!f->json.n)
+        dsc_put_camel(&b, f->name);
+    js_put_key(&t->js, f->json.n ? f->json : (struct slice){
+        (const char *)b.data, b.len });
+    mem_fini(&b);
+}
+
 /* Field f of the message bytes, where it is there: all that stands of it. */
 static int dsc_say_field(struct dsc_text *t, const struct dsc_field *f,
                          struct slice bytes, int depth)
@@ -15163,7 +15202,7 @@ static int dsc_say_field(struct dsc_text *t, const struct dsc_field *f,
         if (!f->repeated)
             continue;
         if (!open) {
-            js_put_key(&t->js, f->json.n ? f->json : f->name);
+            dsc_say_key(t, f);
             js_open(&t->js, map ? '{' : '[');
         }
         open = true;
@@ -15176,7 +15215,7 @@ static int dsc_say_field(struct dsc_text *t, const struct dsc_field *f,
     if (e || f->repeated || !last.number ||
         (!f->presence && dsc_wire(f->type) != PB_BYTES && !last.value))
         return e;
-    js_put_key(&t->js, f->json.n ? f->json : f->name);
+    dsc_say_key(t, f);
     return dsc_say_value(t, f, &last, depth);
 }
 
@@ -23005,6 +23044,9 @@ struct load_result {
                                          * send; and were held up by windows */
     struct load_thread thread[LOAD_THREADS_MOST];
     unsigned threads;                   /* of thread */
+    unsigned runs;                      /* one after the other: the times of
+                                         * all are added */
+    int      log_errno;                 /* the log could not be written; or 0 */
     enum load_ended ended;
     char     target[160];               /* the first one's address */
 };
@@ -23138,6 +23180,8 @@ struct load_run {
     int64_t             go_ns, told_ns; /* go: of the schedule's time 0 */
     int64_t             unix_ns;        /* of go */
     enum load_ended     ended;
+    pthread_mutex_t     log_lock;       /* of config.log_fd */
+    int                 log_errno;      /* the first write that failed; or 0 */
     struct gp_why       why;
 };
 
@@ -23159,6 +23203,15 @@ static int64_t load_schedule_ns(const struct load_config *k)
         ns += k->step[i].ns;
     }
     return ns;
+}
+
+/* How long k measures, by its duration or its schedule; 0: until its calls are
+ * made. */
+static int64_t load_length_ns(const struct load_config *k)
+{
+    int64_t most_ns = load_schedule_ns(k);
+    return k->duration_ns && (!most_ns || k->duration_ns < most_ns)
+           ? k->duration_ns : most_ns;
 }
 
 /* When call x of k's schedule is to begin, in seconds from time 0; before that
@@ -23323,18 +23376,17 @@ static void load_count_error(struct load_worker *w, const struct rpc_result *r)
     e[i].count++;
 }
 
-/* Write the rows of w's log that are left. */
+/* Write the rows of w's log that are left, whole, whoever else writes; that it
+ * failed is kept for the end of the run. */
 static void load_log_flush(struct load_worker *w)
 {
-    for (size_t at = 0; at < w->log.len; ) {
-        ssize_t n = write(w->run->config->log_fd, w->log.data + at,
-                          w->log.len - at);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            break;
-        at += (size_t)n;
-    }
+    struct load_run *r = w->run;
+    pthread_mutex_lock(&r->log_lock);
+    int e = w->log.err ? ENOMEM : r->log_errno ? 0
+          : sys_write_fd(r->config->log_fd, w->log.data, w->log.len) ? errno
+          : 0;
+    r->log_errno = r->log_errno ? r->log_errno : e;
+    pthread_mutex_unlock(&r->log_lock);
     w->log.len = 0;
 }
 
@@ -23428,11 +23480,17 @@ static void load_call_retire(struct load_worker *w, struct load_call *k)
     w->in_flight--;
 }
 
+/* What a call came to whose answer was not there in time. */
+static const struct rpc_result load_late = {
+    RPC_DEADLINE, GP_STATUS_DEADLINE_EXCEEDED, 0, "no answer in time", false };
+
 /* k is over: count it. */
 static void load_call_count(struct load_worker *w, struct load_call *k,
                             const struct rpc_result *r)
 {
-    int64_t now_ns = w->net.now_ns;
+    int64_t now_ns = w->net.now_ns, timeout_ns = w->run->config->timeout_ns;
+    if (r->kind == RPC_OK && timeout_ns && now_ns - k->start_ns > timeout_ns)
+        r = &load_late;                 /* before its timer could fire */
     if (k->counted) {
         struct load_interval *v = load_intervals_at(&w->intervals,
                                       now_ns - w->start_ns, w->in_flight);
@@ -23858,15 +23916,13 @@ static void load_worker_cut(struct load_worker *w)
 static void load_worker_measure(struct load_worker *w)
 {
     const struct load_config *k = w->run->config;
-    int64_t most_ns = load_schedule_ns(k);
+    int64_t most_ns = load_length_ns(k);
     w->measuring = true;
     w->start_ns = net_now(&w->net);
     load_worker_use(w);                 /* the baseline */
     if (w->run->open)
         w->start_ns = w->run->go_ns + k->warmup_ns;
     w->last_ns = w->start_ns;
-    if (k->duration_ns && (!most_ns || k->duration_ns < most_ns))
-        most_ns = k->duration_ns;
     if (!most_ns)
         return;
     w->end_ns = w->start_ns + most_ns;
@@ -23904,12 +23960,18 @@ static void load_arrive(struct load_worker *w, int64_t due_ns)
         load_client_touch(c);
 }
 
+/* True when w has made all the calls that were its to make. */
+static bool load_worker_made(const struct load_worker *w)
+{
+    return w->run->counted && w->arrivals >= w->share;
+}
+
 /* When w's next call is due; INT64_MAX when there is none any more. */
 static int64_t load_next_ns(const struct load_worker *w)
 {
     const struct load_run *r = w->run;
     double s = load_when(r->config, w->position);
-    if ((r->counted && w->arrivals >= w->share) || !(s < 1e9))
+    if (load_worker_made(w) || !(s < 1e9))
         return INT64_MAX;
     int64_t due_ns = r->go_ns + r->config->warmup_ns + (int64_t)(s * 1e9);
     return w->end_ns && due_ns >= w->end_ns ? INT64_MAX : due_ns;
@@ -23931,7 +23993,7 @@ static void load_worker_arrivals(struct load_worker *w)
         return;
     if (due_ns < INT64_MAX)
         (void)net_timer_arm(&w->net, &w->arrival, due_ns);
-    else if (w->measuring)
+    else if (w->measuring && (!w->end_ns || load_worker_made(w)))
         load_worker_end(w, w->run->config->drain_ns);
 }
 
@@ -24013,9 +24075,6 @@ static void load_on_done(struct rpc_chan *ch, struct rpc_out *u,
 /* The oldest live call may have reached its deadline. */
 static void load_on_deadline(struct net_timer *t)
 {
-    static const struct rpc_result late = {
-        RPC_DEADLINE, GP_STATUS_DEADLINE_EXCEEDED, 0, "no answer in time",
-        false };
     struct load_worker *w = t->arg;
     int64_t timeout_ns = w->run->config->timeout_ns;
     struct load_call *k;
@@ -24026,7 +24085,7 @@ static void load_on_deadline(struct net_timer *t)
             rpc_chan_cancel(&k->rpc);
             ((struct load_conn *)ch->owner)->flying--;
         }
-        load_call_count(w, k, &late);
+        load_call_count(w, k, &load_late);
         if (c)
             load_client_next(c, ch);
         else
@@ -25024,7 +25083,13 @@ static int load_run_result(const struct load_run *r, struct load_result *to,
             last = w->last_ns > last ? w->last_ns : last;
         }
     }
+    /* A second in which nothing was answered counts as the others do. */
+    int64_t most_ns = r->ended == LOAD_DURATION ? load_length_ns(k) : 0;
     to->elapsed_ns = last > first ? last - first : 0;
+    if (to->elapsed_ns < most_ns)
+        to->elapsed_ns = most_ns;
+    to->runs = 1;
+    to->log_errno = r->log_errno;
     to->start_unix_ns = r->unix_ns;
     if (r->counted || !r->open)         /* else what the schedule had */
         to->planned = r->counted ? load_planned(k) : to->sent;
@@ -25070,7 +25135,7 @@ static void load_result_fini(struct load_result *r)
 static int load_run(const struct load_config *k, struct load_result *result,
                     struct gp_why *why)
 {
-    struct load_run r = { .config = k };
+    struct load_run r = { .config = k, .log_lock = PTHREAD_MUTEX_INITIALIZER };
     *result = (struct load_result){0};
     int e = load_check(k, why);
     if (e)
@@ -25220,7 +25285,7 @@ static int load_mirror_take(struct slice answer, const char *target,
     struct pb_in in = dsc_in(files);
     if (!files.n)
         return txt_fail(why, GP_EIO, "%s: reflection: %.*s", target,
-                        text.n < 200 ? (int)text.n : 200,
+                        text.n < 200 ? text.n ? (int)text.n : 7 : 200,
                         text.n ? text.p : "no file");
     while (dsc_next(&in, 1, &file)) {
         struct pb_in had = dsc_in((struct slice){ (const char *)set->data,
@@ -25353,13 +25418,11 @@ static struct load_behind load_behind(const struct load_config *k,
                                       const struct load_result *r)
 {
     struct load_behind b = {0};
-    int64_t most_ns = load_schedule_ns(k);
+    double most_ns = (double)load_length_ns(k) * r->runs;
     if (r->planned)
         b.rest = (double)(r->planned - r->ok) / (double)r->planned;
-    if (k->duration_ns && (!most_ns || k->duration_ns < most_ns))
-        most_ns = k->duration_ns;
-    if (most_ns)
-        b.over = fmax((double)r->elapsed_ns / (double)most_ns - 1, 0);
+    if (most_ns > 0)
+        b.over = fmax((double)r->elapsed_ns / most_ns - 1, 0);
     b.late = load_open(k) && (r->not_sent || b.rest > LOAD_BEHIND_SHARE ||
                               b.over > LOAD_BEHIND_SHARE);
     return b;
@@ -25642,11 +25705,14 @@ static const char *load_saved_text(struct load_saved *s,
     return out ? out : "";
 }
 
-/* The whole number that is the member name of v. */
+/* The whole number that is the member name of v; at most such as two of them
+ * can be added as times. */
 static uint64_t load_saved_count(const struct js_value *v, const char *name)
 {
     struct js_value m = js_member(v, name);
-    return js_get_uint(&m);
+    uint64_t n = js_get_uint(&m);
+    return n < UINT64_C(4000000000000000000) ? n
+                                             : UINT64_C(4000000000000000000);
 }
 
 /* The member name of v into *p. */
@@ -25788,6 +25854,13 @@ static int load_saved_result(struct load_saved *s, const struct js_value *v,
     r->reconnects = load_saved_count(&n, "reconnects");
     r->goaways = load_saved_count(&n, "goaways");
     r->lost = load_saved_count(&n, "lost");
+    struct js_value runs = js_member(v, "runs"), one;
+    struct js_members list = js_members(&runs);
+    struct slice key;
+    while (runs.kind == JS_ARRAY && js_next_member(&list, &key, &one) &&
+           r->runs < LOAD_RUNS_MOST)
+        r->runs++;
+    r->runs = r->runs ? r->runs : 1;
     if (r->planned != r->ok + r->failed + r->cut_off + r->not_sent)
         return txt_fail(why, GP_EFORMAT, "counts: planned is not the sum of "
                         "ok, failed, cut_off and not_sent");
@@ -25841,13 +25914,11 @@ static void load_result_merge(struct load_result *r,
         r->status[i] += f->status[i];
     if (f->peer_streams < r->peer_streams)
         r->peer_streams = f->peer_streams;
-    r->queued_ns += f->queued_ns;
+    r->queued_ns = (int64_t)((uint64_t)r->queued_ns + (uint64_t)f->queued_ns);
     load_pace_add(&r->eased, &f->eased);
     load_pace_add(&r->queued, &f->queued);
     r->tcp_busy_ns += f->tcp_busy_ns;
     r->tcp_limited_ns += f->tcp_limited_ns;
-    for (unsigned i = 0; i < f->threads && r->threads < LOAD_THREADS_MOST; i++)
-        r->thread[r->threads++] = f->thread[i];
     hdr_merge(&r->latency, &f->latency);
     hdr_merge(&r->service, &f->service);
     hdr_merge(&r->lag, &f->lag);
@@ -25883,7 +25954,22 @@ static void load_saved_merge(struct load_saved *to,
     to->step.to += from->step.to;
     r->elapsed_ns = (end > other ? end : other) - start;
     r->start_unix_ns = start;
+    for (unsigned i = 0; i < f->threads && r->threads < LOAD_THREADS_MOST; i++)
+        r->thread[r->threads++] = f->thread[i];
     load_result_merge(r, f);
+}
+
+/* Add what a thread used in another run of several. */
+static void load_thread_add(struct load_thread *t, const struct load_thread *f)
+{
+    t->cpu_ns += f->cpu_ns;
+    t->user_ns += f->user_ns;
+    t->sys_ns += f->sys_ns;
+    t->wall_ns += f->wall_ns;
+    t->wait_ns += f->wait_ns;
+    t->switches += f->switches;
+    if (t->turn_most_ns < f->turn_most_ns)
+        t->turn_most_ns = f->turn_most_ns;
 }
 
 /* Add run f of several, one after the other, to r, which is zero before the
@@ -25898,6 +25984,10 @@ static void load_result_append(struct load_result *r, struct load_result *f)
     if (r->ended == LOAD_COUNT || f->ended == LOAD_SIGNAL)
         r->ended = f->ended;
     r->elapsed_ns += f->elapsed_ns;
+    r->runs += f->runs;
+    r->log_errno = r->log_errno ? r->log_errno : f->log_errno;
+    for (unsigned i = 0; i < f->threads && i < r->threads; i++)
+        load_thread_add(&r->thread[i], &f->thread[i]);
     load_result_merge(r, f);
     load_result_fini(f);
 }
@@ -30863,8 +30953,10 @@ static int cmd_load_file(const char *path, struct buf *b)
     int e = strcmp(path, "-") ? sys_read_file(path, LOAD_MESSAGE_MOST, b, &why)
           : sys_read_fd(STDIN_FILENO, "standard input", LOAD_MESSAGE_MOST, b,
                         &why);
-    if (e)
+    if (e) {
         cmd_say("%s", why.text);
+        mem_fini(b);
+    }
     return e ? CMD_FAILED : CMD_OK;
 }
 
@@ -30958,7 +31050,7 @@ static int cmd_load_message(const struct cmd_load *c, const struct dsc *d,
     mem_fini(&message);
     if (e)
         cmd_say("--data: %s", why.text);
-    return e ? CMD_FAILED : CMD_OK;
+    return e == GP_ENOMEM ? CMD_FAILED : e ? CMD_USAGE : CMD_OK;
 }
 
 /* Add the messages of one call that v is: one, or, where many, a list of
@@ -30973,6 +31065,10 @@ static int cmd_load_call(struct cmd_load *c, const struct dsc *d,
     int status = CMD_OK;
     if (v->kind != JS_ARRAY)
         return cmd_load_message(c, d, m, v, p);
+    if (!m->client_streams) {
+        cmd_say("--data: an array in an array, but a call has one message");
+        return CMD_USAGE;
+    }
     while (!status && js_next_member(&list, &key, &x))
         status = cmd_load_message(c, d, m, &x, p);
     return status;
@@ -31110,8 +31206,11 @@ static bool cmd_load_time(const char *text, int64_t *ns)
         return true;
     }
     const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &t);
-    *ns = end ? (int64_t)timegm(&t) * 1000000000 : 0;
-    return end && !strcmp(end, "Z") && *ns > 0;
+    int64_t seconds = end && !strcmp(end, "Z") ? (int64_t)timegm(&t) : 0;
+    if (seconds <= 0 || seconds >= 9000000000)
+        return false;
+    *ns = seconds * 1000000000;
+    return true;
 }
 
 /* The run that c asks for; a status after saying what is wrong with it. */
@@ -31415,19 +31514,20 @@ static bool cmd_load_profiled(const struct cmd_load *c, struct load_profiler *p,
     return true;
 }
 
-/* Run plan as often as c asks; *r is all runs together, run[] each. */
+/* Run plan as often as c asks; *r is all runs together, run[] each of the *n
+ * that were made, also where a later one fails. */
 static int cmd_load_repeat_runs(const struct cmd_load *c,
                                 const struct load_config *plan,
                                 struct load_result *r, struct load_spread *run,
-                                struct gp_why *why)
+                                size_t *n, struct gp_why *why)
 {
     struct load_result one;
-    for (uint64_t i = 0; i < c->repeat && !atomic_load(&cmd_signal); i++) {
+    for (*n = 0; *n < c->repeat && !atomic_load(&cmd_signal); ++*n) {
         int e = load_run(plan, &one, why);
         if (e)
             return e;
         double s = (double)one.elapsed_ns / 1e9;
-        run[i] = (struct load_spread){
+        run[*n] = (struct load_spread){
             .rps = s > 0 ? (double)one.ok / s : 0,
             .p50 = hdr_percentile(&one.latency, 50),
             .p99 = hdr_percentile(&one.latency, 99) };
@@ -31456,11 +31556,17 @@ static int cmd_load_measure(struct cmd_load *c, int format,
     }
     sigaction(SIGINT, &act, NULL);
     sigaction(SIGTERM, &act, NULL);
-    int e = status ? GP_OK : cmd_load_repeat_runs(c, plan, &r, run, &why);
+    size_t n = 0;
+    int e = status ? GP_OK : cmd_load_repeat_runs(c, plan, &r, run, &n, &why);
     if (redraw)
         fputs("\r\033[K", stderr);
-    if (e) {
+    if (e && n)
+        cmd_say("run %zu of %" PRIu64 ": %s", n + 1, c->repeat, why.text);
+    else if (e)
         cmd_say("%s", why.text);
+    if (r.log_errno)
+        cmd_say("%s: %s", c->log, strerror(r.log_errno));
+    if (e && !n) {
         status = e == GP_EUSAGE ? CMD_USAGE : CMD_FAILED;
     } else if (!status) {
         to->report.config = plan;
@@ -31472,13 +31578,12 @@ static int cmd_load_measure(struct cmd_load *c, int format,
             to->report.reply = (struct slice){
                 (const char *)p->reply_json.data, p->reply_json.len };
         to->report.run = run;
-        to->report.nrun = c->repeat > 1 && !atomic_load(&cmd_signal)
-                        ? (size_t)c->repeat : 0;
+        to->report.nrun = c->repeat > 1 ? n : 0;
         bool lacks = plan->profiler &&
             !cmd_load_profiled(c, plan->profiler, &pp, &a, &profile);
         to->report.profile = plan->profiler && !lacks ? &profile : NULL;
         status = cmd_result_write(c, format, &b, to);
-        status = lacks && !status ? CMD_FAILED : status;
+        status = e || r.log_errno || (lacks && !status) ? CMD_FAILED : status;
         if (status != CMD_FAILED && atomic_load(&cmd_signal))
             status = 128 + atomic_load(&cmd_signal);
     }
@@ -31559,6 +31664,14 @@ static int cmd_load_run(const struct cmd_command *cmd)
         cmd_say("%s", why.text);
         status = CMD_FAILED;
     }
+    const char *const file[] = { c->out, c->log, c->profile ? c->profile_out
+                                                            : NULL };
+    for (size_t i = 0; i < 3 && !status; i++)
+        for (size_t k = i + 1; k < 3 && !status; k++)
+            if (file[i] && file[k] && !sys_is_stream(file[i]) &&
+                (!strcmp(file[i], file[k]) || cmd_same_file(file[i], file[k])))
+                status = cmd_misuse(cmd, "'%s' is to be written twice",
+                                    file[i]);
     if (!status && c->compare) {
         status = cmd_result_read(c->compare, &to.old);
         to.report.old = &to.old.result;

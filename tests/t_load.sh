@@ -219,6 +219,16 @@ server_ends() {
     wait "$SPID" 2>/dev/null
     over 'the server is killed in the run' 60 '1 3'
     identity 'the server is killed' 4000000
+    # A second without an answer is a second of the run.
+    start_server || return
+    "$BIN" load -q -c 2 -d 2s -o "$T/died.json" "127.0.0.1:$PORT" \
+        2>"$T/died.err" &
+    local load=$!
+    sleep 0.7
+    kill -KILL "$SPID"
+    wait "$SPID" "$load" 2>/dev/null
+    has 'the time after the last answer counts' "$T/died.json" \
+        '"elapsed_ns":2[0-9]{9},'
 }
 
 five_thousand

@@ -105,7 +105,7 @@ results() {
 }
 
 judged() {
-    local to=127.0.0.1:$PORT
+    local to=127.0.0.1:$PORT kept
     check 'assertions that hold' 0 "$BIN" load -n 300 --assert 'p99<10s' \
         --assert 'errors<=0' --assert 'rps>1' --assert 'max<20s' "$to"
     has 'are printed' "$OUT" '^  assert +holds +p99<10s +it is '
@@ -132,9 +132,33 @@ judged() {
     check 'a log is written beside' 4 "$BIN" load -n 300 --assert 'cut_off>0' \
         --log-requests "$T/kept.log" "$to"
     lacks 'and takes the place of the old one' "$T/kept.log" old
+    kept=$(cksum <"$T/kept.log")
     check 'not where nothing was measured' 1 "$BIN" load -n 1 \
         --log-requests "$T/kept.log" 127.0.0.1:1
-    has 'whose old one stays' "$T/kept.log" .
+    same 'whose old one stays' "$(cksum <"$T/kept.log")" "$kept"
+    check 'a log onto a full disk' 1 "$BIN" load -n 20 \
+        --log-requests /dev/full "$to"
+    one_line 'a log onto a full disk' '^grpcprof: /dev/full: No space'
+    check 'a log and a result in one file' 2 "$BIN" load -n 1 -o "$T/one" \
+        --log-requests "$T/one" "$to"
+    check 'rows of several threads into a pipe' 0 bash -c '"$1" load -q -t 4 \
+        -c 40 -N 30000 --log-requests >(cat >"$2") "$3" >/dev/null; sleep 0.2' \
+        - "$BIN" "$T/piped" "$to"
+    same 'rows of several threads, whole' "$(grep -cvE \
+        '^[0-9]+	[0-9]+	[0-9]+	0	[0-9]+$' "$T/piped")" 0
+    check 'an open loop, repeated' 0 "$BIN" load -r 200 -d 300ms --repeat 3 \
+        -t 2 -c 2 -o "$T/again.json" "$to"
+    has 'repeated, on the same threads' "$T/again.json" '"threads":2,'
+    lacks 'repeated, and none was late' "$T/again.json" 'after its end'
+    check 'answers in time alone are good' 3 "$BIN" load -c 50 -n 40 \
+        --timeout 20us -o "$T/late.json" "$to"
+    check 'none of them took longer' 0 "$PY" -c 'import json, sys
+l = json.load(open(sys.argv[1]))["latency"]["service"]
+assert (l["max"] or 0) <= 20000, l["max"]' "$T/late.json"
+    check 'messages in messages' 2 "$BIN" load -n 1 \
+        --data '[[{"name":"a"}]]' "$to"
+    check 'a start far off' 2 "$BIN" load -n 1 --start-at 2800-01-01T00:00:00Z \
+        "$to"
     check 'a log into a pipe' 0 bash -c '"$1" load -q -n 3 -c 1 \
         --log-requests >(cat >"$2") "$3" >/dev/null' - "$BIN" "$T/piped" "$to"
     check 'compared with what is no result' 1 "$BIN" load -n 1 \

@@ -105,7 +105,7 @@ TEXT
 }
 
 wrong() { # NAME JSON REGEX
-    check "$1" "1 2" "$BIN" load --protoset "$T/rich.pb" -n 1 \
+    check "$1" 2 "$BIN" load --protoset "$T/rich.pb" -n 1 \
         --call test.Echo/Unary --data "$2" 127.0.0.1:1
     one_line "$1, said where" "$3"
 }
