@@ -26028,6 +26028,7 @@ struct out_config {
     size_t nfilters;
     const struct re *peek;              /* borrowed: of -f peek */
     const struct anl_diff *diff;        /* borrowed: of --base; or NULL */
+    const char *base;                   /* its file */
     const struct anl_assert *assert;    /* borrowed */
     size_t nassert;
     const char *by;                     /* what the tables are of; NULL:
@@ -26549,7 +26550,10 @@ static void out_function(struct out_doc *d, const struct anl *a,
     out_cell(d);
     bool where = n->symbol && module.n && n->module != a->main && !c->by;
     size_t less = where ? (module.n < 20 ? module.n : 20) + 2 : 0;
-    out_name(d, n->name, OUT_NAME_COLUMNS - less);
+    if (c->by)                          /* its end says most: nothing is cut */
+        view_put_name(&d->cell, n->name, ' ');
+    else
+        out_name(d, n->name, OUT_NAME_COLUMNS - less);
     if (where) {
         txt_puts(&d->cell, "  ");
         out_name(d, module, 20);
@@ -26930,6 +26934,33 @@ static void out_change(struct out_doc *d, const struct anl_diff *x,
     out_cell(d);
 }
 
+/* What the base is, and whether it is of the same program. */
+static void out_base(struct out_doc *d, const struct anl_diff *x,
+                     const struct out_config *c)
+{
+    const struct anl *a = x->base;
+    struct slice was = anl_module(&a->view, a->main);
+    struct slice is = anl_module(&x->now->view, x->now->main);
+    struct buf *b = &d->cell;
+    txt_put_clean(b, txt_slice(c->base ? c->base : ""));
+    if (a->pp->time_ns > 0) {
+        txt_puts(b, ", ");
+        out_moment(b, a->pp->time_ns);
+    }
+    if (a->pp->duration_ns > 0) {
+        txt_puts(b, ", ");
+        txt_put_time(b, (double)a->pp->duration_ns);
+    }
+    out_field(d, "Base");
+    if (!was.n || !is.n || txt_equal(was, is))
+        return;
+    txt_puts(b, "the base is of ");
+    txt_put_clean(b, was);
+    txt_puts(b, ", this of ");
+    txt_put_clean(b, is);
+    out_field(d, "Programs");
+}
+
 /* The comparison with --base. */
 static void out_diff(struct out_doc *d, const struct anl_diff *x,
                      const struct out_config *c)
@@ -26944,6 +26975,7 @@ static void out_diff(struct out_doc *d, const struct anl_diff *x,
     out_heading(d, x->per_call ? "Compared with the base, by what a call takes"
                                : "Compared with the base, by shares of self "
                                  "time");
+    out_base(d, x, c);
     out_value(b, x->base, x->base->kept.value);
     txt_puts(b, " before, ");
     out_value(b, x->now, x->now->kept.value);
@@ -27452,14 +27484,16 @@ static void out_js_verdict(struct js *j, const struct anl *a)
 }
 
 /* "diff": what differs from --base, or null. */
-static void out_js_diff(struct js *j, const struct anl_diff *d)
+static void out_js_diff(struct js *j, const struct out_config *c)
 {
+    const struct anl_diff *d = c->diff;
     js_key(j, "diff");
     if (!d) {
         js_put_null(j);
         return;
     }
     js_open(j, '{');
+    out_js_str(j, "base", txt_slice(c->base ? c->base : ""));
     out_js_str(j, "of", txt_slice(d->per_call ? "ns_per_call" : "share"));
     out_js_num(j, "base_scale", d->scale);
     out_js_int(j, "base_total", (double)d->base->kept.value * d->scale);
@@ -27469,29 +27503,29 @@ static void out_js_diff(struct js *j, const struct anl_diff *d)
     js_key(j, "functions");
     js_open(j, '[');
     for (size_t i = 0; i < d->n; i++) {
-        const struct anl_change *c = &d->change[i];
+        const struct anl_change *x = &d->change[i];
         const struct view *v;
-        const struct view_node *n = out_changed(d, c, &v);
+        const struct view_node *n = out_changed(d, x, &v);
         js_open(j, '{');
         out_js_str(j, "name", n->name);
         out_js_str(j, "module", anl_module(v, n->module));
-        out_js_int(j, "base_flat", (double)c->flat[0].sum.value * d->scale);
-        out_js_int(j, "flat", (double)c->flat[1].sum.value);
-        out_js_num(j, "base_flat_share", c->flat[0].share);
-        out_js_num(j, "flat_share", c->flat[1].share);
-        out_js_num(j, "base_cum_share", c->cum[0].share);
-        out_js_num(j, "cum_share", c->cum[1].share);
-        out_js_int(j, "base_samples", (double)c->flat[0].sum.samples);
-        out_js_int(j, "samples", (double)c->flat[1].sum.samples);
-        out_js_num(j, "delta", c->delta);
+        out_js_int(j, "base_flat", (double)x->flat[0].sum.value * d->scale);
+        out_js_int(j, "flat", (double)x->flat[1].sum.value);
+        out_js_num(j, "base_flat_share", x->flat[0].share);
+        out_js_num(j, "flat_share", x->flat[1].share);
+        out_js_num(j, "base_cum_share", x->cum[0].share);
+        out_js_num(j, "cum_share", x->cum[1].share);
+        out_js_int(j, "base_samples", (double)x->flat[0].sum.samples);
+        out_js_int(j, "samples", (double)x->flat[1].sum.samples);
+        out_js_num(j, "delta", x->delta);
         js_key(j, "ci");
         js_open(j, '[');
-        js_put_num(j, c->low);
-        js_put_num(j, c->high);
+        js_put_num(j, x->low);
+        js_put_num(j, x->high);
         js_close(j, ']');
-        out_js_num(j, "p", c->p);
+        out_js_num(j, "p", x->p);
         js_key(j, "significant");
-        js_put_bool(j, c->significant);
+        js_put_bool(j, x->significant);
         js_close(j, '}');
     }
     js_close(j, ']');
@@ -27535,7 +27569,7 @@ static void out_report_json(struct buf *b, const struct anl *a,
     out_js_waiting(&j, a);
     out_js_use(&j, a);
     out_js_verdict(&j, a);
-    out_js_diff(&j, c->diff);
+    out_js_diff(&j, c);
     out_js_asserts(&j, c);
     js_key(&j, "exit");
     js_put_int(&j, c->exit);
@@ -31931,6 +31965,8 @@ static int cmd_fetch(const struct cmd_report *c, const char *path,
     if (!strchr(host_end ? host_end : base, ':'))
         memcpy(base + n, ":80", sizeof ":80");
     s = s > 86400 ? 86400 : s;
+    if (!draw && !c->common.quiet)
+        cmd_say("%s: a profile of %lu s is asked for", path, s);
     int e = web_get(base, slash && slash[1] ? slash : "/debug/pprof/profile",
                     (int64_t)(s + 60) * 1000000000,
                     draw ? cmd_fetch_tick : NULL, base, &status, file, why);
@@ -32095,6 +32131,12 @@ static int cmd_report_filters(const struct cmd_report *c,
             e = view_tags_init(&s->filter.tags[i - VIEW_TAGFOCUS], name, text,
                                why);
         } else {
+            size_t keys = 1;
+            for (const char *p = text; (p = strchr(p, ',')); p++)
+                keys++;
+            if (keys > VIEW_MOST_TAGS)
+                e = txt_fail(why, GP_EUSAGE, "%s '%s': takes at most %d keys",
+                             name, text, VIEW_MOST_TAGS);
             *(i == VIEW_TAGROOT ? &s->filter.root : &s->filter.leaf) = text;
         }
         if (i == VIEW_PRUNE_FROM || i >= VIEW_TAGROOT)
@@ -32322,6 +32364,7 @@ static int cmd_report_analysis(const struct cmd_report *c,
     }
     out->per_call = c->per_call != NULL;
     out->diff = s->base ? &diff : NULL;
+    out->base = c->base;
     out->assert = s->assert;
     out->nassert = c->assert.n;
     out->exit = *status;
@@ -32517,6 +32560,10 @@ static int cmd_report_check(const struct cmd_report *c,
                           analysis);
     if (!c->base && c->normalize)
         return cmd_misuse(cmd, "--normalize is for --base");
+    if (c->normalize && (f == CMD_R_TEXT || f == CMD_R_MD || f == CMD_R_HTML ||
+                         f == CMD_R_SVG))
+        return cmd_misuse(cmd, "--normalize: -f %s compares shares, which it "
+                          "does not change", format->name);
     if (c->inverted && f != CMD_R_SVG && f != CMD_R_HTML)
         return cmd_misuse(cmd, "--inverted is for -f svg and html");
     if (c->reverse && f != CMD_R_SVG && f != CMD_R_HTML && f != CMD_R_FOLDED)
@@ -32526,6 +32573,11 @@ static int cmd_report_check(const struct cmd_report *c,
         if (cmd_same_file(c->out, s->path[i]))
             return cmd_misuse(cmd, "--out '%s' is the profile that is read",
                               c->out);
+    for (size_t i = 0; i < s->n && !c->common.quiet; i++)
+        for (size_t k = 0; k < i; k++)
+            if (cmd_same_file(s->path[i], s->path[k]))
+                cmd_say("%s is given twice: its samples count twice",
+                        s->path[i]);
     if (to_file && c->base && cmd_same_file(c->out, c->base))
         return cmd_misuse(cmd, "--out '%s' is the base that is read", c->out);
     return CMD_OK;

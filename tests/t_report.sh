@@ -192,6 +192,8 @@ modes() {
     modes_of plain
     modes_of base --base "$T/base.pb"
     modes_of normalized --base "$T/base.pb" --normalize
+    check 'shares do not need it' 2 "$BIN" report --base "$T/base.pb" \
+        --normalize "$T/made.pb"
     modes_of 'per call' --base "$T/base.pb" --per-call
     modes_of 'calls given' --per-call=77 --top 1
     modes_of 'by file' --by file --focus handle
