@@ -436,6 +436,7 @@ enum {
     /* Steps of a schedule, CPUs to pin threads to, and the bytes of a message
      * read from a file. */
     LOAD_STEPS_MOST = 64,
+    LOAD_LABELS_MOST = 64,              /* of a result that is read back */
     LOAD_CPUS_MOST = 256,
     LOAD_MESSAGE_MOST = 64 << 20,
 
@@ -7976,9 +7977,11 @@ static void rec_window_close(struct rec_mark *from)
 
 /* ================================== 14 VIEW ==================================
  * for     one sample type of a profile as functions: self and total values,
- *         sample counts, orders; call trees; folded stacks
+ *         sample counts, orders; call trees, edges, folded stacks; filters,
+ *         granularities and units, as pprof has them
  * uses    MEM, TXT, RE, PP
- * owns    struct view, struct view_tree; names stay the profile's
+ * owns    struct view, view_tree, view_edges, view_filter, and forks of a
+ *         profile; names stay the profile's
  * spec    [PP]; pprof's rules for recursion, inlined lines and default type
  * prefix  view_
  * runs    any thread; a view has one user at a time, its profile may have many
@@ -7993,7 +7996,7 @@ static void rec_window_close(struct rec_mark *from)
  * Invariant  a node's cum has each sample at most once, however often the
  *            function stands in its stack; the flats of all nodes and the
  *            samples without a stack add up to net.
- * Does not   allocate per sample, interpret names, or trim.
+ * Does not   allocate per sample, or know what a name means.
  */
 
 enum view_names {
@@ -8366,9 +8369,6 @@ static void view_add_sample(struct view *v, size_t i, struct view_tally *tally,
             struct view_spread *d = &spread[v->frame[f]];
             d->samples = pp_add(d->samples, count);
             d->squares += squares;
-            if (count <= 0)
-                v->node[v->frame[f]].cum.exact =
-                    pp_add(v->node[v->frame[f]].cum.exact, w);
         }
     }
 }
@@ -10011,7 +10011,8 @@ static int view_edges_by(const struct view_edges *x, const struct view *v,
 
 /* ================================== 15 ANL ===================================
  * for     what a profile says and how sure that is: categories, intervals,
- *         trust, utilisation, verdict, advice
+ *         trust, utilisation, verdict, advice; how two differ; assertions;
+ *         the comments of several together, and of a part
  * uses    MEM, TXT, RE, PP, VIEW
  * owns    struct anl and the texts in it
  * spec    Wilson 1927 (intervals), Kish 1965 (effective number of samples)
@@ -13424,6 +13425,22 @@ static int svg_sort(struct svg *g)
     return GP_OK;
 }
 
+/* Make to a profile of p's rows with two values: of its sample type, and the
+ * samples that they stand for.  All but to->value stays p's.  GP_ENOMEM. */
+static int svg_counted(struct pp *to, const struct pp *p, size_t type)
+{
+    const struct view v = { .pp = p, .type = type,
+                            .count_type = view_count_type(p) };
+    *to = *p;
+    to->ntypes = 2;
+    to->value = mem_zalloc(2 * p->nsamples * sizeof *to->value);
+    for (size_t i = 0; to->value && i < p->nsamples; i++) {
+        int64_t w = to->value[2 * i] = p->value[i * p->ntypes + type];
+        to->value[2 * i + 1] = w ? view_count(&v, i, w) : 0;
+    }
+    return to->value ? GP_OK : GP_ENOMEM;
+}
+
 /* Make g->both of now and base: the mean of both shares, in SVG_PARTS, and then
  * their values and samples. */
 static int svg_join(struct svg *g, const struct pp *now, size_t type,
@@ -13442,18 +13459,16 @@ static int svg_join(struct svg *g, const struct pp *now, size_t type,
         e = pp_add_type(&g->both, t ? txt_slice(name[t]) : now->type[type].type,
                         txt_slice("parts"));
     for (size_t i = 0; i < 2 && !e; i++) {
-        size_t column[5], n = view_count_type(p[i]), at = row[i];
-        double scale[5] = { 0, 1, 1, 1, 1 }, sum = 0;
-        for (size_t k = 0; k < p[i]->nsamples; k++)
-            sum += (double)pp_abs(p[i]->value[k * p[i]->ntypes + at]);
+        struct pp x;
+        size_t column[5];
+        double scale[5] = { 0, 1, 1, 1, 1 };
+        double sum = (double)view_total(p[i], row[i]).value;
         scale[0] = sum > 0 ? SVG_PARTS / 2.0 / sum : 0;
         for (size_t t = 0; t < 5; t++)
-            column[t] = t == 0 || t == 1 + i ? at : t == 3 + i ? n : SIZE_MAX;
-        if (n == SIZE_MAX && p[i]->period > 0) {        /* as view_count */
-            column[3 + i] = at;
-            scale[3 + i] = 1.0 / (double)p[i]->period;
-        }
-        e = pp_merge_add(&m, p[i], column, scale);
+            column[t] = t == 0 || t == 1 + i ? 0 : t == 3 + i ? 1 : SIZE_MAX;
+        e = svg_counted(&x, p[i], row[i]);
+        e = e ? e : pp_merge_add(&m, &x, column, scale);
+        mem_free(x.value);
     }
     pp_merger_fini(&m);
     return e ? txt_fail(why, e, "out of memory") : GP_OK;
@@ -22915,6 +22930,11 @@ void *gp_call_alloc(struct gp_call *call, size_t n)
 
 enum load_ended { LOAD_COUNT, LOAD_DURATION, LOAD_SIGNAL };
 
+static const char *const load_ended_name[] = {
+    [LOAD_COUNT] = "count", [LOAD_DURATION] = "duration",
+    [LOAD_SIGNAL] = "signal",
+};
+
 struct load_step {                      /* of a schedule */
     double  from, to;                   /* calls a second, at its two ends */
     int64_t ns;                         /* it lasts; 0: until the end */
@@ -24739,6 +24759,9 @@ static int load_profiler_check(struct load_profiler *p,
                             &status,
                             &body, why);
     struct slice json = { (const char *)body.data, body.len };
+    if (!e && k->ntarget > 1)
+        e = txt_fail(why, GP_EUSAGE, "--profile: is of one server, and there "
+                     "are %zu targets", k->ntarget);
     if (e || status != 200 || js_read(json, &v, NULL))
         goto out;
     text = js_member(&v, "schema");
@@ -25292,12 +25315,17 @@ static int load_mirror_take(struct slice answer, const char *target,
                                                   set->len });
         struct slice other;
         bool there = false;
-        while (!there && dsc_next(&had, 1, &other))
+        size_t n = 0;
+        for (; !there && dsc_next(&had, 1, &other); n++)
             there = txt_equal(dsc_bytes(other, 1), dsc_bytes(file, 1));
+        if (!there && n == LOAD_REFLECTED)
+            return txt_fail(why, GP_ELIMIT, "%s: reflection: more than %d files"
+                            "; --protoset FILE does without", target,
+                            LOAD_REFLECTED);
         if (!there)
             pb_put_bytes(set, 1, file.p, file.n);
     }
-    return set->err;
+    return set->err ? txt_fail(why, GP_ENOMEM, "out of memory") : GP_OK;
 }
 
 /* A file that one of set imports and that set does not have; false: there is
@@ -25470,12 +25498,12 @@ static void load_judge_queue(struct load_verdict *v,
                      queued / 1e6, 100 * share, eased / 1e6);
         return;
     }
+    uint64_t own = k->streams ? k->streams : LOAD_OPEN_STREAMS;
     if (load_blame(v, LOAD_BY_SETTINGS, share, LOAD_QUEUED_SHARE))
         load_because(v, "calls waited for a stream %.0f%% of the time: %" PRIu64
                      " connections, of %" PRIu64 " streams each", 100 * share,
-                     load_connections(k), r->peer_streams < LOAD_OPEN_STREAMS ?
-                     (uint64_t)r->peer_streams : k->streams ? k->streams :
-                     LOAD_OPEN_STREAMS);
+                     load_connections(k), r->peer_streams < own ?
+                     (uint64_t)r->peer_streams : own);
 }
 
 /* Is it what the server allows, or the network? */
@@ -25676,8 +25704,10 @@ static int load_assert(const struct load_report *t, struct load_assert *a,
 struct load_saved {                     /* as far as JSON has it */
     struct load_config config;
     struct load_result result;
-    struct load_step   step;            /* of config */
+    struct load_step   step[LOAD_STEPS_MOST];  /* of config */
     const char        *target;          /* of config */
+    const char        *label[LOAD_LABELS_MOST];        /* "key=value" */
+    size_t             nlabel;
     struct arena       text;            /* of both */
     size_t             n;               /* results in it */
 };
@@ -25781,6 +25811,43 @@ static void load_saved_errors(struct load_saved *s, const struct js_value *v)
     r->other_errors += load_saved_count(v, "errors_of_other_kinds");
 }
 
+/* The steps of the schedule that the member config, c, has. */
+static void load_saved_schedule(struct load_saved *s, const struct js_value *c)
+{
+    struct js_value list = js_member(c, "schedule"), one;
+    struct js_members m = js_members(&list);
+    struct slice key;
+    size_t n = 0;
+    while (list.kind == JS_ARRAY && n < LOAD_STEPS_MOST &&
+           js_next_member(&m, &key, &one)) {
+        struct js_value from = js_member(&one, "from");
+        struct js_value to = js_member(&one, "to");
+        s->step[n++] = (struct load_step){ js_get_num(&from), js_get_num(&to),
+            (int64_t)load_saved_count(&one, "ns") };
+    }
+    s->config.nstep = n ? n : 1;
+}
+
+/* The labels that the member config, c, has. */
+static void load_saved_labels(struct load_saved *s, const struct js_value *c)
+{
+    struct js_value list = js_member(c, "labels"), one;
+    struct js_members m = js_members(&list);
+    struct slice key;
+    while (list.kind == JS_OBJECT && s->nlabel < LOAD_LABELS_MOST &&
+           js_next_member(&m, &key, &one)) {
+        struct buf b = {0};
+        js_get_string(key, &b);
+        mem_put_byte(&b, '=');
+        if (one.kind == JS_STRING)
+            js_get_string(one.text, &b);
+        char *text = b.err ? NULL : mem_arena_dup(&s->text, b.data, b.len);
+        mem_fini(&b);
+        if (text)
+            s->label[s->nlabel++] = text;
+    }
+}
+
 /* Read the members config and client of v. */
 static void load_saved_config(struct load_saved *s, const struct js_value *v)
 {
@@ -25799,11 +25866,14 @@ static void load_saved_config(struct load_saved *s, const struct js_value *v)
         .duration_ns = (int64_t)load_saved_count(&c, "duration_ns"),
         .timeout_ns = (int64_t)load_saved_count(&c, "timeout_ns"),
         .warmup_ns = (int64_t)load_saved_count(&c, "warmup_ns") };
+    k->poisson = !strcmp(load_saved_text(s, &c, "arrival"), "poisson");
     if (!strcmp(load_saved_text(s, &c, "mode"), "open")) {
-        s->step.from = s->step.to = js_get_num(&rate);
-        k->step = &s->step;
+        s->step[0].from = s->step[0].to = js_get_num(&rate);
+        k->step = s->step;
         k->nstep = 1;
+        load_saved_schedule(s, &c);
     }
+    load_saved_labels(s, &c);
     struct js_value client = js_member(v, "client"), t, thread;
     t = js_member(&client, "threads");
     struct js_members m = js_members(&t);
@@ -25845,6 +25915,13 @@ static int load_saved_result(struct load_saved *s, const struct js_value *v,
     r->cut_off = load_saved_count(&c, "cut_off");
     r->not_sent = load_saved_count(&c, "not_sent");
     r->resent = load_saved_count(&c, "retried_after_goaway");
+    const char *ended = load_saved_text(s, &w, "ended");
+    for (int i = LOAD_COUNT; i <= LOAD_SIGNAL; i++)
+        if (!strcmp(ended, load_ended_name[i]))
+            r->ended = (enum load_ended)i;
+    struct js_value k = js_member(v, "config");
+    snprintf(r->target, sizeof r->target, "%s",
+             load_saved_text(s, &k, "address"));
     r->start_unix_ns = (int64_t)load_saved_count(&w, "start_unix_ns");
     r->elapsed_ns = (int64_t)load_saved_count(&w, "elapsed_ns");
     r->bytes_in = load_saved_count(&t, "bytes_in");
@@ -25950,8 +26027,13 @@ static void load_saved_merge(struct load_saved *to,
     to->n += from->n;
     to->config.clients += from->config.clients;
     to->config.connections += from->config.connections;
-    to->step.from += from->step.from;
-    to->step.to += from->step.to;
+    for (size_t i = 0; i < to->config.nstep && i < from->config.nstep; i++) {
+        to->step[i].from += from->step[i].from;
+        to->step[i].to += from->step[i].to;
+    }
+    to->nlabel = 0;                     /* they are of each */
+    if (f->ended == LOAD_SIGNAL)
+        r->ended = LOAD_SIGNAL;
     r->elapsed_ns = (end > other ? end : other) - start;
     r->start_unix_ns = start;
     for (unsigned i = 0; i < f->threads && r->threads < LOAD_THREADS_MOST; i++)
@@ -25993,8 +26075,8 @@ static void load_result_append(struct load_result *r, struct load_result *f)
 }
 
 /* ================================== 26 OUT ===================================
- * for     what report and load print: text, Markdown, JSON, pprof's table,
- *         folded stacks, CSV, HTML, Prometheus' text
+ * for     what report and load print: text, Markdown, JSON, HTML; pprof's
+ *         views; folded stacks, callgrind, speedscope; CSV, Prometheus' text
  * uses    MEM, TXT, SYS, RE, JS, HDR, PP, VIEW, ANL, SVG, RPC, LOAD
  * owns    nothing: writers append to the caller's buf
  * spec    schemas grpcprof.report/1 and grpcprof.load/1, with README; `go tool
@@ -26002,12 +26084,12 @@ static void load_result_append(struct load_result *r, struct load_result *f)
  * prefix  out_
  * runs    any thread
  *
- * Text and Markdown are one report, written through struct out_doc, so that
- * they cannot say different things.
+ * Text, Markdown and HTML are one report, written through struct out_doc, so
+ * that they cannot say different things.
  *
  * Invariant  a number that is not known is "n/a" or null, never 0; a name can
  *            neither end its line nor be markup.
- * Does not   compute: all results are in struct anl.
+ * Does not   judge: what is sure and what is not stands in struct anl.
  */
 
 struct out_config {
@@ -27579,12 +27661,13 @@ static void out_report_json(struct buf *b, const struct anl *a,
 
 /* ---- pprof's table ---- */
 
-/* Append v aligned right in 10 columns. */
-static void out_scaled10(struct buf *b, const struct view_scale *s, int64_t v)
+/* Append v aligned right in n columns. */
+static void out_scaled_to(struct buf *b, const struct view_scale *s, int64_t v,
+                          size_t n)
 {
     struct buf t = {0};
     view_put_scaled(&t, s, v);
-    out_blanks(b, t.len < 10 ? 10 - t.len : 0);
+    out_blanks(b, t.len < n ? n - t.len : 0);
     mem_put(b, t.data, t.len);
     mem_fini(&t);
 }
@@ -27788,10 +27871,10 @@ static void out_top_rows(const struct out_top *t, struct buf *b)
     for (size_t i = 0; i < t->shown; i++) {
         const struct view_node *n = &t->view.node[t->order[i]];
         all = pp_add(all, n->flat.value);
-        out_scaled10(b, &t->scale, n->flat.value);
+        out_scaled_to(b, &t->scale, n->flat.value, 10);
         txt_putf(b, " %s %s ", out_percent(flat, n->flat.value, t->total),
                  out_percent(sum, all, t->total));
-        out_scaled10(b, &t->scale, n->cum.value);
+        out_scaled_to(b, &t->scale, n->cum.value, 10);
         txt_putf(b, " %s  ", out_percent(cum, n->cum.value, t->total));
         view_put_name(b, n->name, '\t');
         txt_puts(b, how[t->inlining[t->order[i]]]);
@@ -27815,17 +27898,6 @@ static int out_report_top(struct buf *b, const struct pp *p,
 }
 
 /* ---- pprof's other views ---- */
-
-/* Append v aligned right in n columns. */
-static void out_scaled_to(struct buf *b, const struct view_scale *s, int64_t v,
-                          size_t n)
-{
-    struct buf t = {0};
-    view_put_scaled(&t, s, v);
-    out_blanks(b, t.len < n ? n - t.len : 0);
-    mem_put(b, t.data, t.len);
-    mem_fini(&t);
-}
 
 /* Append the edges of node n, to it or from it, as a part of its cum. */
 static void out_tree_edges(const struct out_top *t, struct buf *b, uint32_t n,
@@ -29299,13 +29371,12 @@ static void out_load_js_config(struct js *j, const struct load_report *t)
 /* The members window, counts and throughput. */
 static void out_load_js_counts(struct js *j, const struct load_result *r)
 {
-    static const char *const ended[] = { "count", "duration", "signal" };
     double s = (double)r->elapsed_ns / 1e9;
     js_key(j, "window");
     js_open(j, '{');
     out_js_count(j, "start_unix_ns", (uint64_t)r->start_unix_ns);
     out_js_count(j, "elapsed_ns", (uint64_t)r->elapsed_ns);
-    out_js_text(j, "ended", ended[r->ended]);
+    out_js_text(j, "ended", load_ended_name[r->ended]);
     js_close(j, '}');
     js_key(j, "counts");
     js_open(j, '{');
@@ -30964,7 +31035,7 @@ static int cmd_load_metadata(struct cmd_load *c, const struct cmd_command *cmd)
                               "gRPC's own", text);
         for (size_t k = 0; k < value.n; k++)
             good = good && value.p[k] >= 0x20 && value.p[k] <= 0x7e;
-        if (rpc_meta_binary(key) && !memmem(value.p, value.n, "{{", 2))
+        if (rpc_meta_binary(key))       /* no template is base64 */
             good = good && txt_put_unbase64(&raw, value);
         mem_fini(&raw);
         raw = (struct buf){0};
@@ -32525,6 +32596,8 @@ static int cmd_report_results(const struct cmd_report *c,
     }
     if (!status) {
         to.report.config = &all.config;
+        to.report.label = all.label;
+        to.report.nlabel = all.nlabel;
         to.report.result = &all.result;
         if (format == CMD_LOAD_TEXT) {
             out_load_plan(&b, &all.config);

@@ -155,6 +155,15 @@ judged() {
     check 'none of them took longer' 0 "$PY" -c 'import json, sys
 l = json.load(open(sys.argv[1]))["latency"]["service"]
 assert (l["max"] or 0) <= 20000, l["max"]' "$T/late.json"
+    check 'a template in base64' 2 "$BIN" load -n 1 -H 'k-bin: {{seq}}' "$to"
+    check 'a plan with everything' 0 "$BIN" load -c 2 --arrival poisson \
+        --schedule 100:200ms,200-400:200ms --label a=b -o "$T/plan.json" "$to"
+    check 'report says it again' 0 "$BIN" report -o "$T/plan2.json" \
+        "$T/plan.json"
+    check 'the same plan' 0 "$PY" -c 'import json, sys
+a, b = (json.load(open(f)) for f in sys.argv[1:])
+for k in "config", "window", "counts", "verdict":
+    assert a[k] == b[k], (k, a[k], b[k])' "$T/plan.json" "$T/plan2.json"
     check 'messages in messages' 2 "$BIN" load -n 1 \
         --data '[[{"name":"a"}]]' "$to"
     check 'a start far off' 2 "$BIN" load -n 1 --start-at 2800-01-01T00:00:00Z \
