@@ -9719,6 +9719,36 @@ static int view_filter(struct pp *p, struct view_filter *f, struct gp_why *why)
 enum view_grain { VIEW_FUNCTION, VIEW_FILE, VIEW_LINE, VIEW_ADDRESS,
                   VIEW_MODULE, VIEW_CATEGORY };
 
+/* Append path without what says nothing in it (//, ./, a/..), as Go's
+ * filepath.Clean has it and so pprof. */
+static void view_put_path(struct buf *b, struct slice path)
+{
+    const size_t begin = b->len;
+    bool rooted = path.n && *path.p == '/';
+    if (rooted)
+        mem_put_byte(b, '/');
+    size_t keep = b->len;               /* what .. cannot take away */
+    for (size_t i = 0, n; i < path.n && !b->err; i += n + 1) {
+        const char *p = path.p + i, *slash = memchr(p, '/', path.n - i);
+        n = slash ? (size_t)(slash - p) : path.n - i;
+        bool up = n == 2 && !memcmp(p, "..", 2);
+        if (n == 0 || (n == 1 && *p == '.') || (up && rooted && b->len == keep))
+            continue;
+        if (up && b->len > keep) {
+            while (b->len > keep && b->data[b->len - 1] != '/')
+                b->len--;
+            b->len -= b->len > keep;    /* its slash */
+            continue;
+        }
+        if (b->len > begin + rooted)
+            mem_put_byte(b, '/');
+        mem_put(b, p, n);
+        keep = up ? b->len : keep;
+    }
+    if (path.n && b->len == begin)
+        mem_put_byte(b, '.');
+}
+
 /* The name of a line of l by grain, onto b. */
 static void view_put_grain(struct buf *b, const struct pp *p,
                            const struct pp_location *l,
@@ -9734,7 +9764,7 @@ static void view_put_grain(struct buf *b, const struct pp *p,
     }
     if (grain == VIEW_FILE) {
         if (f)
-            mem_put(b, f->file.p, f->file.n);
+            view_put_path(b, f->file);
         return;
     }
     if (grain == VIEW_ADDRESS && l->address)
@@ -9743,7 +9773,7 @@ static void view_put_grain(struct buf *b, const struct pp *p,
         mem_put(b, f->name.p, f->name.n);
         if (f->file.n) {
             mem_put_byte(b, ' ');
-            mem_put(b, f->file.p, f->file.n);
+            view_put_path(b, f->file);
             if (line->line)
                 txt_putf(b, ":%" PRId64, line->line);
         }
