@@ -9771,12 +9771,11 @@ static void view_put_grain(struct buf *b, const struct pp *p,
         txt_putf(b, "%016" PRIx64 " ", l->address);
     if (f && f->name.n) {
         mem_put(b, f->name.p, f->name.n);
-        if (f->file.n) {
+        if (f->file.n || line->line)
             mem_put_byte(b, ' ');
-            view_put_path(b, f->file);
-            if (line->line)
-                txt_putf(b, ":%" PRId64, line->line);
-        }
+        view_put_path(b, f->file);
+        if (line->line)
+            txt_putf(b, ":%" PRId64, line->line);
     } else if (b->len) {
         txt_puts(b, file.n ? "[" : "<unknown>");
         mem_put(b, file.p, file.n);

@@ -19,7 +19,8 @@ BIN, PPROF, PROFILES = sys.argv[1], sys.argv[2], sys.argv[3:]
 ENV = dict(os.environ, TZ='UTC', PPROF_TMPDIR='/nonexistent', HOME='/nonexistent')
 VIEWS = {'top': ['-top'], 'top --cum': ['-top', '-cum'], 'tree': ['-tree'],
          'tree --cum': ['-tree', '-cum'], 'traces': ['-traces'],
-         'tags': ['-tags'], 'raw': ['-raw']}
+         'tags': ['-tags'], 'raw': ['-raw'], 'top --by line': ['-top', '-lines'],
+         'tree --by address': ['-tree', '-addresses']}
 counts = collections.Counter()
 
 
