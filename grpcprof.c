@@ -13927,8 +13927,8 @@ static int dsc_add(struct dsc *d, uint32_t file, struct slice scope,
     return GP_OK;
 }
 
-/* Enter what the message m of scope defines: its members by the field numbers
- * in inner, and where deep, messages and enums inside it. */
+/* Enter what m of scope defines.  inner says what m is, a message, an enum or a
+ * service, and which of its fields have names of their own in them. */
 static int dsc_walk(struct dsc *d, uint32_t file, struct slice scope,
                     struct slice m, const char *inner, int depth)
 {
@@ -13946,11 +13946,11 @@ static int dsc_walk(struct dsc *d, uint32_t file, struct slice scope,
             continue;
         /* A name, no more; an enum's values stand beside it. */
         if (*inner != 'M' || f.number == 2)
-            e = dsc_add(d, file, *inner == 'M' ? full : scope, part, 0, &part);
+            e = dsc_add(d, file, *inner == 'E' ? scope : full, part, 0, &part);
         else if (f.number == 3)
             e = dsc_walk(d, file, full, part, "M234", depth + 1);
         else
-            e = dsc_walk(d, file, full, part, "2", depth + 1);
+            e = dsc_walk(d, file, full, part, "E2", depth + 1);
     }
     return e;
 }
@@ -13976,7 +13976,8 @@ static int dsc_add_file(struct dsc *d, struct slice bytes)
                               (size_t)(f.bytes.end - f.bytes.p) };
         if (f.type == PB_BYTES && f.number >= 4 && f.number <= 6)
             e = dsc_walk(d, file, package, part,
-                         f.number == 4 ? "M234" : "2", 0);
+                         f.number == 4 ? "M234" : f.number == 5 ? "E2" : "S2",
+                         0);
     }
     return e;
 }
@@ -32065,7 +32066,7 @@ static int cmd_fetch(const struct cmd_report *c, const char *path,
     if (!strchr(host_end ? host_end : base, ':'))
         memcpy(base + n, ":80", sizeof ":80");
     s = s > 86400 ? 86400 : s;
-    if (!draw && !c->common.quiet)
+    if (!draw && !c->common.quiet && !(slash && slash[1]))
         cmd_say("%s: a profile of %lu s is asked for", path, s);
     int e = web_get(base, slash && slash[1] ? slash : "/debug/pprof/profile",
                     (int64_t)(s + 60) * 1000000000,
