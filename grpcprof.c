@@ -556,9 +556,11 @@ enum {
 /* A loop wakes up at least so often. */
 #define NET_WAIT_NS INT64_C(60000000000)
 
+/* report: c++filt has so long for all names. */
+#define CMD_DEMANGLE_NS INT64_C(5000000000)
+
 /* load: pause before the second attempt to reconnect; doubles up to the most.
  * --connect-timeout bounds all attempts together. */
-#define CMD_DEMANGLE_NS      INT64_C(5000000000)
 #define LOAD_BACKOFF_NS      INT64_C(10000000)
 #define LOAD_BACKOFF_MOST_NS INT64_C(500000000)
 
@@ -2745,7 +2747,7 @@ static void js_close(struct js *j, char kind)
 enum js_kind { JS_NULL, JS_FALSE, JS_TRUE, JS_NUMBER, JS_STRING, JS_ARRAY,
                JS_OBJECT };
 
-/* A value in a text that js_check has passed: where it begins.  Reading goes by
+/* A value in a text that js_read has passed: where it begins.  Reading goes by
  * the text itself, so that nothing is allocated. */
 struct js_value {
     enum js_kind kind;
@@ -14104,13 +14106,6 @@ static bool dsc_next(struct pb_in *in, uint32_t number, struct slice *part)
     return false;
 }
 
-/* m, to be gone through by dsc_next. */
-static struct pb_in dsc_in(struct slice m)
-{
-    const uint8_t *p = (const uint8_t *)m.p;
-    return (struct pb_in){ p, p ? p + m.n : p };
-}
-
 /* The symbol called name, with or without a dot before it, or NULL. */
 static const struct dsc_symbol *dsc_symbol(const struct dsc *d,
                                            struct slice name)
@@ -14176,7 +14171,7 @@ static bool dsc_find_field(const struct dsc *d, const struct dsc_symbol *s,
                            struct slice key, uint32_t number,
                            struct dsc_field *f)
 {
-    struct pb_in in = dsc_in(s->bytes);
+    struct pb_in in = pb_of(s->bytes);
     struct slice part;
     while (dsc_next(&in, 2, &part)) {
         *f = dsc_field(d, s, part);
@@ -14212,7 +14207,7 @@ static int dsc_find_method(const struct dsc *d, const char *path,
     if (!s)
         return txt_fail(why, GP_EUSAGE, "no service '%.*s' in the descriptors",
                         slash ? (int)(slash - path) : (int)full.n, path);
-    struct pb_in in = dsc_in(s->bytes);
+    struct pb_in in = pb_of(s->bytes);
     struct buf known = {0};
     while (dsc_next(&in, 2, &name)) {
         struct slice method = dsc_bytes(name, 1);
@@ -14333,7 +14328,7 @@ static int dsc_base64(struct dsc_json *j, const struct js_value *v,
 static int dsc_enum(struct dsc_json *j, const struct dsc_symbol *s,
                     const struct js_value *v, uint64_t *x)
 {
-    struct pb_in in = dsc_in(s->bytes);
+    struct pb_in in = pb_of(s->bytes);
     struct slice part;
     if (v->kind != JS_STRING)
         return dsc_whole(j, v, INT32_MIN, INT32_MAX, x);
@@ -14415,7 +14410,7 @@ static enum pb_type dsc_wire(enum dsc_type t)
     }
 }
 
-/* Two digits at s[at] as a number in [min, max], or -1. */
+/* n digits at s[at] as a number in [min, max], or -1. */
 static int dsc_digits(struct slice s, size_t at, size_t n, int min, int max)
 {
     int v = 0;
@@ -14803,7 +14798,7 @@ static int dsc_put_entry(struct dsc_json *j, const struct dsc_field *f,
     if (!e && x->kind == JS_NULL && !txt_equal(v.type_name,
                                         txt_slice(".google.protobuf.Value")))
         e = dsc_wrong(j, "null in a map");
-    struct pb_in got = dsc_in((struct slice){ (const char *)in.data, in.len });
+    struct pb_in got = pb_of((struct slice){ (const char *)in.data, in.len });
     struct pb_field field;
     if (!e && pb_get_field(&got, &field) > 0) {
         bool zigzag = k.type == DSC_SINT32 || k.type == DSC_SINT64;
@@ -14907,7 +14902,7 @@ static int dsc_put_any(struct dsc_json *j, const struct js_value *v,
 static struct slice dsc_nearest(const struct dsc_symbol *s, struct slice key)
 {
     char word[32] = "", other[32];
-    struct pb_in in = dsc_in(s->bytes);
+    struct pb_in in = pb_of(s->bytes);
     struct slice part, best = {0};
     unsigned least = 3;
     if (key.n >= sizeof word)
@@ -15089,7 +15084,7 @@ static void dsc_say_bytes(struct dsc_text *t, struct slice s)
 static void dsc_say_enum(struct dsc_text *t, const struct dsc_symbol *s,
                          int32_t v)
 {
-    struct pb_in in = dsc_in(s ? s->bytes : (struct slice){0});
+    struct pb_in in = pb_of(s ? s->bytes : (struct slice){0});
     struct slice part;
     while (dsc_next(&in, 2, &part))
         if ((int32_t)dsc_varint(part, 2, 0) == v) {
@@ -15235,7 +15230,7 @@ static int dsc_say_field(struct dsc_text *t, const struct dsc_field *f,
     const struct dsc_symbol *s = f->type == DSC_MESSAGE ?
                                  dsc_symbol(t->d, f->type_name) : NULL;
     bool map = f->repeated && dsc_is_map(s), open = false;
-    struct pb_in in = dsc_in(bytes);
+    struct pb_in in = pb_of(bytes);
     struct pb_field w, last = {0};
     int got, e = GP_OK;
     while (!e && (got = pb_get_field(&in, &w)) != 0) {
@@ -15295,7 +15290,7 @@ static void dsc_say_time(struct dsc_text *t, struct slice m, bool duration)
 static void dsc_say_mask(struct dsc_text *t, struct slice m)
 {
     struct buf b = {0};
-    struct pb_in in = dsc_in(m);
+    struct pb_in in = pb_of(m);
     struct slice path;
     while (dsc_next(&in, 1, &path)) {
         if (b.len)
@@ -15315,7 +15310,7 @@ static void dsc_say_mask(struct dsc_text *t, struct slice m)
 /* A Value, as the JSON that it is. */
 static int dsc_say_json(struct dsc_text *t, struct slice m, int depth)
 {
-    struct pb_in in = dsc_in(m), list;
+    struct pb_in in = pb_of(m), list;
     struct pb_field w, last = {0};
     struct slice part;
     double real;
@@ -15340,7 +15335,7 @@ static int dsc_say_json(struct dsc_text *t, struct slice m, int depth)
         break;
     case 5: case 6:
         js_open(&t->js, last.number == 5 ? '{' : '[');
-        list = dsc_in(bytes);
+        list = pb_of(bytes);
         while (!e && dsc_next(&list, 1, &part)) {
             if (last.number == 5)
                 js_put_key(&t->js, dsc_bytes(part, 1));
@@ -15362,7 +15357,7 @@ static int dsc_say_fields(struct dsc_text *t, const struct dsc_symbol *s,
     struct dsc_field f;
     int e = GP_OK;
     for (uint32_t at = 0, next; !e; at = next) {
-        struct pb_in in = dsc_in(s->bytes);
+        struct pb_in in = pb_of(s->bytes);
         struct slice part;
         next = UINT32_MAX;
         while (dsc_next(&in, 2, &part)) {
@@ -15438,7 +15433,7 @@ static int dsc_say_message(struct dsc_text *t, const struct dsc_symbol *s,
         }
         if (name.n > 5 && !memcmp(name.p + name.n - 5, "Value", 5) &&
             dsc_find_field(t->d, s, none, 1, &f)) {     /* a wrapper */
-            struct pb_in in = dsc_in(bytes);
+            struct pb_in in = pb_of(bytes);
             struct pb_field w, last = { .type = dsc_wire(f.type) };
             while (pb_get_field(&in, &w) > 0)
                 last = w.number == 1 ? w : last;
@@ -23207,7 +23202,6 @@ struct load_worker {
     int64_t             turn_most_ns;
     uint32_t            peer_streams;
     bool                going, measuring, ended;        /* phases begun */
-    bool                started;        /* thread is to be joined */
     struct gp_why       why;            /* when connecting failed */
 };
 
@@ -25335,13 +25329,13 @@ static int load_mirror_take(struct slice answer, const char *target,
 {
     struct slice error = dsc_bytes(answer, 7), file;
     struct slice files = dsc_bytes(answer, 4), text = dsc_bytes(error, 2);
-    struct pb_in in = dsc_in(files);
+    struct pb_in in = pb_of(files);
     if (!files.n)
         return txt_fail(why, GP_EIO, "%s: reflection: %.*s", target,
                         text.n < 200 ? text.n ? (int)text.n : 7 : 200,
                         text.n ? text.p : "no file");
     while (dsc_next(&in, 1, &file)) {
-        struct pb_in had = dsc_in((struct slice){ (const char *)set->data,
+        struct pb_in had = pb_of((struct slice){ (const char *)set->data,
                                                   set->len });
         struct slice other;
         bool there = false;
@@ -25363,11 +25357,11 @@ static int load_mirror_take(struct slice answer, const char *target,
 static bool load_mirror_lacks(const struct buf *set, struct slice *name)
 {
     struct slice all = { (const char *)set->data, set->len }, file, other;
-    struct pb_in in = dsc_in(all);
+    struct pb_in in = pb_of(all);
     while (dsc_next(&in, 1, &file)) {
-        struct pb_in imports = dsc_in(file);
+        struct pb_in imports = pb_of(file);
         while (dsc_next(&imports, 3, name)) {
-            struct pb_in had = dsc_in(all);
+            struct pb_in had = pb_of(all);
             bool there = false;
             while (!there && dsc_next(&had, 1, &other))
                 there = txt_equal(dsc_bytes(other, 1), *name);
