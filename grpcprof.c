@@ -133,6 +133,10 @@
  * runs    nowhere: constants only
  */
 
+/* A buf holds no more: what is larger is no profile, page or list that anybody
+ * looks at. */
+#define MEM_BUF_MOST ((size_t)2 << 30)
+
 enum {
     /* An arena's first block suits one call or one small profile; blocks
      * double up to the last size, so that 1 GiB takes about 20 of them. */
@@ -203,6 +207,9 @@ enum {
     /* Sample types of a profile, and for gperftools' format frames of a stack
      * and the longest period. */
     VIEW_MODULE_BYTES = 1024,           /* of a module's name that is shown */
+
+    /* Names that --by makes of functions, files and lines, in all. */
+    VIEW_NAMES_BYTES = 512 << 20,
     VIEW_MOST_FRAMES  = 1 << 28,        /* of all samples, inlined ones too */
     VIEW_MOST_TAGS    = 8,              /* keys of --tagroot or --tagleaf */
     PP_MOST_TYPES     = 64,
@@ -405,6 +412,9 @@ enum {
     LOAD_IN_FLIGHT = 10000,
     LOAD_OPEN_STREAMS = 100,
 
+    /* Samples a second of the server's profile. */
+    LOAD_PROFILE_HZ = 1000,
+
     /* Intervals of the time series, a thread: 2.7 KiB each.  When they are full
      * each becomes twice as long. */
     LOAD_INTERVALS = 512,
@@ -417,6 +427,7 @@ enum {
 
     /* A client of a debug endpoint reads so much at a time, and in all. */
     WEB_STEP_BYTES = 65536,
+    WEB_TICK_MS = 250,
     WEB_ANSWER_BYTES = 256 << 20,
 
     /* Percentiles in a table, and the bytes of a result that is read. */
@@ -579,6 +590,9 @@ enum {
  * the profile of a window. */
 #define LOAD_ASK_NS  INT64_C(5000000000)
 #define LOAD_STOP_NS INT64_C(60000000000)
+
+/* load: a run that begins so long after --start-at is said to. */
+#define LOAD_LATE_START_NS INT64_C(100000000)
 
 /* load: a verdict needs so long a run.  Past these shares the client is what
  * limits it, by the time that a thread is busy, waits for a CPU, or is late by
@@ -849,6 +863,10 @@ static uint8_t *mem_reserve(struct buf *b, size_t n)
             return NULL;
         }
         size_t want = b->len + n < 64 ? 64 : b->len + n;
+        if (want > MEM_BUF_MOST) {
+            b->err = GP_ELIMIT;
+            return NULL;
+        }
         uint8_t *p = mem_grow(b->data, &b->cap, want, 1);
         if (!p) {
             b->err = GP_ENOMEM;
@@ -875,11 +893,25 @@ static void mem_put_byte(struct buf *b, uint8_t c)
     mem_put(b, &c, 1);
 }
 
+/* What is to be said of an allocation, or a buf, that failed with e. */
+static const char *mem_error(int e)
+{
+    return e == GP_ELIMIT ? "more than 2 GiB" : "out of memory";
+}
+
 /* Release b and leave it all zero, ready for reuse.  A zero b is fine. */
 static void mem_fini(struct buf *b)
 {
     free(b->data);
     *b = (struct buf){0};
+}
+
+/* Append what from holds to b, and its failure, and release it. */
+static void mem_put_buf(struct buf *b, struct buf *from)
+{
+    mem_put(b, from->data, from->len);
+    b->err = b->err ? b->err : from->err;
+    mem_fini(from);
 }
 
 /* n bytes of a, 16-byte aligned, zeroed, or NULL; they live until
@@ -1062,43 +1094,57 @@ static void mem_pool_fini(struct pool *p)
 
 /* ---- hashes ---- */
 
-/* What mem_hash begins with: of this process, so that nobody can prepare input
+/* What mem_hash goes by: of this process, so that nobody can prepare input
  * whose rows all fall into one place of an index. */
-static uint64_t mem_seed;
+static uint64_t mem_seed[2];
 
 /* Take the seed from the random bytes that the kernel gives every process. */
 __attribute__((constructor)) static void mem_seed_init(void)
 {
     const void *random = (const void *)(uintptr_t)getauxval(AT_RANDOM);
     if (random)
-        memcpy(&mem_seed, random, sizeof mem_seed);
+        memcpy(mem_seed, random, sizeof mem_seed);
 }
 
-/* A 64-bit hash of n bytes that depends on seed, mixed well enough for tables
- * of millions. */
-static uint64_t mem_hash_seeded(uint64_t seed, const void *src, size_t n)
+/* The two halves of the product of a and b, mixed. */
+static uint64_t mem_fold(uint64_t a, uint64_t b)
 {
+    unsigned __int128 both = (unsigned __int128)a * b;
+    return (uint64_t)both ^ (uint64_t)(both >> 64);
+}
+
+/* A 64-bit hash of n bytes that depends on seed[2], mixed well enough for
+ * tables of millions.  Each word is multiplied with what came before it, after
+ * a secret of its own was added to either: who does not know the seed cannot
+ * tell which words undo each other. */
+static uint64_t mem_hash_seeded(const uint64_t *seed, const void *src, size_t n)
+{
+    const uint64_t key = seed[1] ^ 0xff51afd7ed558ccdu;
     const uint8_t *p = src;
-    uint64_t h = seed ^ 0x9e3779b97f4a7c15u ^ n, w;
+    uint64_t h = seed[0] ^ 0x9e3779b97f4a7c15u ^ n, w;
     for (; n >= 8; n -= 8, p += 8) {
         memcpy(&w, p, 8);
-        h = (h ^ w) * 0xff51afd7ed558ccdu;
-        h ^= h >> 32;
+        h = mem_fold(w ^ key, h ^ 0xc4ceb9fe1a85ec53u);
     }
     if (n) {
         w = 0;
         memcpy(&w, p, n);
-        h = (h ^ w) * 0xff51afd7ed558ccdu;
-        h ^= h >> 32;
+        h = mem_fold(w ^ key, h ^ 0xc4ceb9fe1a85ec53u);
     }
-    h *= 0xc4ceb9fe1a85ec53u;
-    return h ^ h >> 29;
+    return mem_fold(h ^ 0x9e3779b97f4a7c15u, key);
 }
 
 /* A hash of n bytes for an index: another one in every process. */
 static uint64_t mem_hash(const void *src, size_t n)
 {
     return mem_hash_seeded(mem_seed, src, n);
+}
+
+/* A hash of what has the hash h and n bytes more. */
+static uint64_t mem_hash_more(uint64_t h, const void *src, size_t n)
+{
+    const uint64_t seed[2] = { h, mem_seed[1] };
+    return mem_hash_seeded(seed, src, n);
 }
 
 /* The next reference stored under hash, or MEM_NONE.  *at is 0 at first and
@@ -5125,17 +5171,19 @@ static int pp_add_sample(struct pp *p, const uint32_t *stack, size_t n,
 __attribute__((format(printf, 2, 3)))
 static int pp_add_comment(struct pp *p, const char *fmt, ...)
 {
-    char line[512];
-    va_list ap;
+    va_list ap, again;
     va_start(ap, fmt);
-    int n = vsnprintf(line, sizeof line, fmt, ap);
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, fmt, ap);
+    char *text = n < 0 ? NULL : mem_arena_alloc(&p->arena, (size_t)n + 1);
+    if (text)
+        vsnprintf(text, (size_t)n + 1, fmt, again);
+    va_end(again);
     va_end(ap);
-    n = n < 0 ? 0 : n < (int)sizeof line ? n : (int)sizeof line - 1;
-    char *copy = mem_arena_dup(&p->arena, line, (size_t)n);
-    struct slice *s = copy ? PP_ADD(p->comment, p->ncomments, p->comment_cap)
+    struct slice *s = text ? PP_ADD(p->comment, p->ncomments, p->comment_cap)
                            : NULL;
     if (s)
-        *s = (struct slice){ copy, (size_t)n };
+        *s = (struct slice){ text, (size_t)n };
     return s ? GP_OK : GP_ENOMEM;
 }
 
@@ -5294,19 +5342,21 @@ static int pp_bad(struct pp_reader *r, const char *what)
     return pp_bad_at(r, r->at, what);
 }
 
+#define PP_FULL "too many samples, labels or frames"
+
 /* Report that a table is full. */
 static int pp_full(struct pp_reader *r)
 {
-    pp_bad(r, "too many rows, or out of memory");
+    pp_bad(r, PP_FULL ", or out of memory");
     return GP_ELIMIT;
 }
 
 /* Note row's id; ids out of order make the table sparse. */
-static int pp_ids_add(struct pp_ids *t, uint64_t id)
+static int pp_ids_add(struct pp_reader *r, struct pp_ids *t, uint64_t id)
 {
     uint64_t *p = mem_grow(t->id, &t->cap, t->n + 1, sizeof *p);
     if (!p)
-        return GP_ENOMEM;
+        return pp_full(r);
     t->id = p;
     p[t->n++] = id;
     t->sparse |= id != t->n;
@@ -5617,14 +5667,14 @@ static int pp_pass_tables(struct pp_reader *r, struct pb_field *f, void *to)
                                       p->mapping_cap);
         e = m ? pp_walk(r, f->bytes, pp_on_mapping, m) :
                 pp_full(r);
-        return e ? e : pp_ids_add(&r->mapping, m->id);
+        return e ? e : pp_ids_add(r, &r->mapping, m->id);
     }
     if (f->number == 5) {
         struct pp_function *n = PP_ADD(p->function, p->nfunctions,
                                        p->function_cap);
         e = n ? pp_walk(r, f->bytes, pp_on_function, n) :
                 pp_full(r);
-        return e ? e : pp_ids_add(&r->function, n->id);
+        return e ? e : pp_ids_add(r, &r->function, n->id);
     }
     return GP_OK;
 }
@@ -5643,7 +5693,7 @@ static int pp_pass_locations(struct pp_reader *r, struct pb_field *f, void *to)
     l->mapping = MEM_NONE;
     l->line = (uint32_t)p->nlines;
     int e = pp_walk(r, f->bytes, pp_on_location, l);
-    return e ? e : pp_ids_add(&r->location, l->id);
+    return e ? e : pp_ids_add(r, &r->location, l->id);
 }
 
 /* Fourth pass: samples, which refer to locations. */
@@ -5981,7 +6031,7 @@ static void pp_attribute(struct pp_attributes *a, struct slice line)
 }
 
 /* Put the values of a for what is like "$build" in *file, which then lies in
- * p's arena. */
+ * p's arena; no path is longer than PATH_MAX, or with the last value in it. */
 static int pp_expand(struct pp *p, const struct pp_attributes *a,
                      struct slice *file)
 {
@@ -5989,7 +6039,7 @@ static int pp_expand(struct pp *p, const struct pp_attributes *a,
     size_t i = 0, k;
     if (!a->n || !file->n || !memchr(file->p, '$', file->n))
         return GP_OK;
-    while (i < file->n) {
+    while (i < file->n && b.len < PATH_MAX) {
         for (k = 0; k < a->n; k++)
             if (file->p[i] == '$' && a->name[k].n < file->n - i &&
                 !memcmp(file->p + i + 1, a->name[k].p, a->name[k].n))
@@ -6278,6 +6328,8 @@ static int pp_read(struct pp *p, struct buf *file, const char *name,
     mem_fini(&in);                      /* early: it is large */
     if (e == GP_ELIMIT)
         txt_fail(why, e, "%s: inflates to more than %zu bytes", name, most);
+    else if (e == GP_ENOMEM)
+        txt_fail(why, e, "%s: out of memory", name);
     else if (e && packed)
         txt_fail(why, e, "%s: byte %zu of %zu: gzip data is damaged or cut "
                  "short", name, at, packed);
@@ -6317,7 +6369,7 @@ static uint64_t pp_mapping_key(const struct pp_mapping *m, struct slice *file,
     *file = m->build_id.n ? m->build_id : m->file;
     key[0] = (m->limit - m->start + 0xfff) & ~UINT64_C(0xfff);
     key[1] = m->offset;
-    return mem_hash(key, 2 * sizeof *key) ^ mem_hash(file->p, file->n);
+    return mem_hash_more(mem_hash(key, 2 * sizeof *key), file->p, file->n);
 }
 
 /* The row in g->to of mapping i of p; MEM_NONE for none, or without memory. */
@@ -6360,7 +6412,8 @@ static uint32_t pp_merge_function(struct pp_merger *g, const struct pp *p,
     if (i == MEM_NONE || g->row[1][i])
         return i == MEM_NONE ? i : g->row[1][i] - 1;
     const struct pp_function *f = &p->function[i];
-    uint64_t h = mem_hash(f->name.p, f->name.n) ^ (uint64_t)f->start_line;
+    uint64_t h = mem_hash_more(mem_hash(f->name.p, f->name.n), &f->start_line,
+                               sizeof f->start_line);
     uint32_t at = 0, k;
     while ((k = mem_index_next(&g->function, h, &at)) != MEM_NONE)
         if (txt_equal(to->function[k].name, f->name) &&
@@ -6412,7 +6465,8 @@ static uint32_t pp_merge_location(struct pp_merger *g, const struct pp *p,
     if (l.mapping != MEM_NONE)
         l.address += (uint64_t)g->start[from->mapping];
     l.line = (uint32_t)before;
-    uint64_t h = mem_hash(&l.address, sizeof l.address) ^ l.mapping;
+    uint64_t place[2] = { l.address, l.mapping };
+    uint64_t h = mem_hash(place, sizeof place);
     for (uint32_t k = 0; k < from->nlines; k++) {
         struct pp_line *n = PP_ADD(to->line, to->nlines, to->line_cap);
         if (!n) {
@@ -6421,7 +6475,9 @@ static uint32_t pp_merge_location(struct pp_merger *g, const struct pp *p,
         }
         *n = p->line[from->line + k];
         n->function = pp_merge_function(g, p, n->function);
-        h = h * 31 + n->function + (uint64_t)n->line;
+        place[0] = n->function;
+        place[1] = (uint64_t)n->line;
+        h = mem_hash_more(h, place, sizeof place);
     }
     uint32_t at = 0, k;
     while ((k = mem_index_next(&g->location, h, &at)) != MEM_NONE)
@@ -6503,6 +6559,14 @@ static int64_t pp_abs(int64_t v)
     return v >= 0 ? v : v == INT64_MIN ? INT64_MAX : -v;
 }
 
+/* The hash of what has the hash h and the label l. */
+static uint64_t pp_label_hash(uint64_t h, const struct pp_label *l)
+{
+    h = mem_hash_more(h, l->key.p, l->key.n);
+    h = mem_hash_more(h, l->str.p, l->str.n);
+    return mem_hash_more(h, &l->num, sizeof l->num);
+}
+
 /* Add sample i of p, whose values in g->to stand in g->value. */
 static void pp_merge_sample(struct pp_merger *g, const struct pp *p, size_t i)
 {
@@ -6520,9 +6584,7 @@ static void pp_merge_sample(struct pp_merger *g, const struct pp *p, size_t i)
         return;
     uint64_t h = n ? mem_hash(g->stack, n * sizeof *g->stack) : 1;
     for (uint32_t k = p->label_at[i]; k < p->label_at[i + 1]; k++)
-        h = h * 31 + mem_hash(p->label[k].key.p, p->label[k].key.n) +
-            mem_hash(p->label[k].str.p, p->label[k].str.n) +
-            (uint64_t)p->label[k].num;
+        h = pp_label_hash(h, &p->label[k]);
     uint32_t at = 0, k;
     while ((k = mem_index_next(&g->sample, h, &at)) != MEM_NONE)
         if (pp_same_sample(to, k, g->stack, n, p, i))
@@ -6661,7 +6723,7 @@ static int pp_merge(struct pp *to, const struct pp *p, size_t n,
     pp_merger_fini(&g);
     if (e) {
         pp_fini(to);
-        txt_fail(why, e, "out of memory");
+        txt_fail(why, e, e == GP_ELIMIT ? PP_FULL : "out of memory");
     }
     return e;
 }
@@ -8180,8 +8242,8 @@ static double view_effective(const struct view_sum *s)
 /* The node of name in module, entered if new; MEM_NONE without memory. */
 static uint32_t view_intern(struct view *v, struct slice name, uint32_t module)
 {
-    uint64_t h = mem_hash(name.p, name.n) ^
-                 (uint64_t)module * 0x9e3779b97f4a7c15u;
+    uint64_t h = mem_hash_more(mem_hash(name.p, name.n), &module,
+                               sizeof module);
     for (uint32_t at = 0, i;
          (i = mem_index_next(&v->by_name, h, &at)) != MEM_NONE;)
         if (v->node[i].module == module && txt_equal(v->node[i].name, name))
@@ -8839,7 +8901,7 @@ static int view_put_folded(const struct view_tree *t, struct buf *b)
 {
     struct buf path = {0};
     size_t *end = mem_zalloc(((size_t)t->depth + 1) * sizeof *end);
-    for (size_t i = 1; end && i < t->n; i++) {
+    for (size_t i = 1; end && i < t->n && !path.err && !b->err; i++) {
         const struct view_call *c = &t->call[i];
         path.len = end[c->depth - 1];
         if (c->depth > 1)
@@ -8851,8 +8913,7 @@ static int view_put_folded(const struct view_tree *t, struct buf *b)
             txt_putf(b, " %" PRId64 "\n", c->self);
         }
     }
-    if (!end || path.err)
-        b->err = GP_ENOMEM;
+    b->err = !end ? GP_ENOMEM : b->err ? b->err : path.err;
     mem_free(end);
     mem_fini(&path);
     return b->err;
@@ -9625,8 +9686,10 @@ static uint32_t view_pseudo(struct view_pseudo *s, struct pp *p, size_t i,
 {
     s->name.len = 0;
     *any |= view_put_tags(&s->name, p, i, key);
+    if (s->name.err)
+        return MEM_NONE;
     struct slice name = { (const char *)s->name.data, s->name.len };
-    uint64_t h = mem_hash(name.p, name.n) ^ mem_hash(key.p, key.n);
+    uint64_t h = mem_hash_more(mem_hash(key.p, key.n), name.p, name.n);
     for (uint32_t at = 0, k; (k = mem_index_next(&s->x, h, &at)) != MEM_NONE;) {
         const struct pp_function *f =
             &p->function[p->line[p->location[k].line].function];
@@ -9637,7 +9700,7 @@ static uint32_t view_pseudo(struct view_pseudo *s, struct pp *p, size_t i,
     struct pp_function *f = PP_ADD(p->function, p->nfunctions, p->function_cap);
     struct pp_line *line = PP_ADD(p->line, p->nlines, p->line_cap);
     struct pp_location *l = PP_ADD(p->location, p->nlocations, p->location_cap);
-    if (!name.p || !f || !line || !l || s->name.err ||
+    if (!name.p || !f || !line || !l ||
         mem_index_put(&s->x, h, (uint32_t)p->nlocations - 1))
         return MEM_NONE;
     *f = (struct pp_function){ .id = p->nfunctions, .name = name,
@@ -9805,7 +9868,7 @@ static int view_aggregate(struct pp *p, enum view_grain grain,
     struct buf name = {0};
     struct pp_function *made = NULL;
     struct index x = {0};
-    size_t n = 0, cap = 0;
+    size_t n = 0, cap = 0, bytes = 0;
     int e = GP_OK;
     if (grain == VIEW_FUNCTION || grain == VIEW_CATEGORY)
         return GP_OK;
@@ -9815,11 +9878,14 @@ static int view_aggregate(struct pp *p, enum view_grain grain,
             e = view_add_line(p, l);
         for (uint32_t k = 0; k < l->nlines && !e; k++) {
             struct pp_line *line = &p->line[l->line + k];
-            struct pp_function f = {0}, *to;
-            if (line->function != MEM_NONE)
-                f = p->function[line->function];
+            struct pp_function *to, f = line->function == MEM_NONE
+                ? (struct pp_function){0} : p->function[line->function];
             name.len = 0;
             view_put_grain(&name, p, l, line, grain);
+            bytes += name.len;
+            e = bytes > VIEW_NAMES_BYTES ? GP_ELIMIT : name.err;
+            if (e)
+                break;
             f.system_name = f.name;
             f.name = (struct slice){ (const char *)name.data, name.len };
             uint64_t h = mem_hash(f.name.p, f.name.n);
@@ -9843,7 +9909,9 @@ static int view_aggregate(struct pp *p, enum view_grain grain,
     mem_fini(&name);
     if (e) {
         mem_free(made);
-        return txt_fail(why, e, "out of memory");
+        return txt_fail(why, e, e == GP_ELIMIT ? "the names of its lines take "
+                        "more than %d MiB" : "out of memory",
+                        VIEW_NAMES_BYTES >> 20);
     }
     mem_free(p->function);
     p->function = made;
@@ -11039,6 +11107,7 @@ struct anl {
     const struct pp *pp;                /* borrowed */
     struct view view;                   /* owned */
     struct arena arena;                 /* owned: texts */
+    int err;                            /* a text could not be made */
     struct anl_class *class;            /* owned, by node */
     struct anl_function *function;      /* owned, by flat down */
     size_t nfunctions;
@@ -11072,7 +11141,7 @@ struct anl {
     uint32_t main;                      /* module of the program, or MEM_NONE */
 };
 
-/* Formatted text in a's arena; "" when memory is gone. */
+/* Formatted text in a's arena; "" and a->err when memory is gone. */
 __attribute__((format(printf, 2, 3)))
 static const char *anl_text(struct anl *a, const char *fmt, ...)
 {
@@ -11085,6 +11154,7 @@ static const char *anl_text(struct anl *a, const char *fmt, ...)
         vsnprintf(p, (size_t)n + 1, fmt, again);
     va_end(again);
     va_end(ap);
+    a->err = p ? a->err : GP_ENOMEM;
     return p ? p : "";
 }
 
@@ -11104,6 +11174,7 @@ static const char *anl_word(struct anl *a, struct slice s)
     const char *text = anl_text(a, "%.*s%s", (int)b.len,
                                 b.len ? (const char *)b.data : "",
                                 cut ? "..." : "");
+    a->err = b.err ? b.err : a->err;
     mem_fini(&b);
     return text;
 }
@@ -12349,12 +12420,16 @@ static int anl_run(const struct pp *p, const struct anl_config *config,
         e = anl_run_samples(a);
     if (e) {
         anl_fini(a);
-        return txt_fail(why, e, "out of memory");
+        return e == GP_ENOMEM ? txt_fail(why, e, "out of memory") : e;
     }
     anl_run_use(a);
     anl_run_trust(a);
     anl_judge(a);
     anl_run_advice(a);
+    if (a->err) {
+        anl_fini(a);
+        return txt_fail(why, GP_ENOMEM, "out of memory");
+    }
     return GP_OK;
 }
 
@@ -13308,6 +13383,7 @@ enum { SVG_PARTS = 1000000000 };        /* of a share */
 struct svg {
     struct pp both;                     /* owned: with a base, both of them */
     bool differs;                       /* there is a base */
+    double effective[2];                /* samples of now and base: Kish's */
     struct view_more whole;             /* now, base, their samples */
     uint8_t *change;                    /* owned, by call */
     struct view view;                   /* owned */
@@ -13420,7 +13496,8 @@ static size_t svg_group(const struct svg *g, uint32_t i)
     uint8_t c = g->class[node].category;
     if (c >= ANL_CATEGORIES)
         c = ANL_LIBRARIES;
-    return (size_t)c * SVG_SHADES + mem_hash_seeded(0, name.p, name.n) %
+    static const uint64_t same[2];      /* in every picture */
+    return (size_t)c * SVG_SHADES + mem_hash_seeded(same, name.p, name.n) %
                                     SVG_SHADES;
 }
 
@@ -13493,8 +13570,9 @@ static int svg_join(struct svg *g, const struct pp *now, size_t type,
         struct pp x;
         size_t column[5];
         double scale[5] = { 0, 1, 1, 1, 1 };
-        double sum = (double)view_total(p[i], row[i]).value;
-        scale[0] = sum > 0 ? SVG_PARTS / 2.0 / sum : 0;
+        struct view_sum sum = view_total(p[i], row[i]);
+        scale[0] = sum.value > 0 ? SVG_PARTS / 2.0 / (double)sum.value : 0;
+        g->effective[i] = view_effective(&sum);
         for (size_t t = 0; t < 5; t++)
             column[t] = t == 0 || t == 1 + i ? 0 : t == 3 + i ? 1 : SIZE_MAX;
         e = svg_counted(&x, p[i], row[i]);
@@ -13532,10 +13610,11 @@ static int svg_judge(struct svg *g)
     g->change = mem_zalloc(t->n);
     int e = p && mark && g->change ? GP_OK : GP_ENOMEM;
     for (uint32_t i = 0; i < t->n && !e; i++) {
-        const struct view_more *m = &t->more[i];
-        double n = (double)g->whole.sum[3], k = (double)g->whole.sum[2];
-        p[i] = i ? anl_shares_differ((double)m->sum[3] / n, n,
-                                     (double)m->sum[2] / k, k) : (double)NAN;
+        const int64_t *part = t->more[i].sum, *all = g->whole.sum;
+        p[i] = i ? anl_shares_differ((double)part[1] / (double)all[1],
+                                     g->effective[1],
+                                     (double)part[0] / (double)all[0],
+                                     g->effective[0]) : (double)NAN;
     }
     e = e ? e : anl_mark(p, mark, t->n);
     for (uint32_t i = 0; i < t->n && !e; i++)
@@ -13793,6 +13872,8 @@ static void svg_put_summary(const struct svg *g, struct buf *b,
         txt_puts(b, "; from the leaves to their callers");
     if (g->tree.pruned || g->tree.n > g->ndrawn)
         txt_putf(b, "; frames under %g %% are left out", least_ppm / 1e4);
+    if (g->tree.depth >= SVG_MOST_ROWS)
+        txt_putf(b, "; stacks are cut at %d frames", SVG_MOST_ROWS);
 }
 
 /* Append the head of the picture down to the legend; returns the top of the
@@ -22464,22 +22545,25 @@ static int web_start(struct gp_debug *w, struct gp_why *why)
 
 /* ---- client: GET from another debug endpoint ---- */
 
-struct web_wait {                       /* how long to wait, and who is told */
+/* Asked every WEB_TICK_MS while web_get waits; false: give up. */
+typedef bool web_tick(void *arg, int64_t waited_ns);
+
+struct web_wait {                       /* how long to wait, and who is asked */
     int64_t begin_ns, until_ns;
-    void (*tick)(void *arg, int64_t waited_ns);     /* each second; or NULL */
-    void *arg;
+    web_tick *tick;                     /* or NULL */
+    void    *arg;
+    bool     stopped;                   /* tick said so */
 };
 
 /* Wait until fd is ready for events, or until the end of w; false then. */
-static bool web_ready(int fd, short events, const struct web_wait *w)
+static bool web_ready(int fd, short events, struct web_wait *w)
 {
     struct pollfd p = { .fd = fd, .events = events };
-    int64_t left;
-    while ((left = w->until_ns - sys_now_ns()) > 0) {
-        int n = poll(&p, 1, (int)(left / 1000000 < 1000 ? left / 1000000 + 1
-                                                        : 1000));
-        if (n == 0 && w->tick)
-            w->tick(w->arg, sys_now_ns() - w->begin_ns);
+    int64_t now;
+    while ((now = sys_now_ns()) < w->until_ns && !w->stopped) {
+        int64_t left = (w->until_ns - now) / 1000000 + 1;
+        int n = poll(&p, 1, (int)(left < WEB_TICK_MS ? left : WEB_TICK_MS));
+        w->stopped = w->tick && !w->tick(w->arg, now - w->begin_ns);
         if (n > 0)
             return true;
         if (n < 0 && errno != EINTR)
@@ -22490,7 +22574,7 @@ static bool web_ready(int fd, short events, const struct web_wait *w)
 
 /* Send request to addr and take all that comes until the end. */
 static int web_exchange(const struct net_addr *addr, struct slice request,
-                        const struct web_wait *wait, struct buf *in,
+                        struct web_wait *wait, struct buf *in,
                         struct gp_why *why)
 {
     int error = 0, fd = net_connect(addr);
@@ -22521,7 +22605,8 @@ out:
     if (in->err)
         return txt_fail(why, GP_ENOMEM, "out of memory");
     if (late)
-        return txt_fail(why, GP_EIO, "%s: no answer in time", addr->text);
+        return txt_fail(why, GP_EIO, "%s: %s", addr->text, wait->stopped
+                        ? "stopped before it answered" : "no answer in time");
     if (error)
         return txt_fail(why, GP_EIO, "%s: %s", addr->text, strerror(error));
     return GP_OK;
@@ -22557,14 +22642,14 @@ static bool web_unchunk(uint8_t *p, size_t n, size_t *out)
 }
 
 /* GET path of base, "http://host:port" or "host:port", within ns: its
- * status, and the body in *body; tick, if it is not NULL, is called with arg
+ * status, and the body in *body; tick, if it is not NULL, is asked with arg
  * meanwhile.  GP_EIO, GP_EFORMAT; another status than 200 is none. */
 static int web_get(const char *base, const char *path, int64_t ns,
-                   void (*tick)(void *arg, int64_t waited_ns), void *arg,
-                   int *status, struct buf *body, struct gp_why *why)
+                   web_tick *tick, void *arg, int *status, struct buf *body,
+                   struct gp_why *why)
 {
     int64_t now_ns = sys_now_ns();
-    const struct web_wait wait = { now_ns, now_ns + ns, tick, arg };
+    struct web_wait wait = { now_ns, now_ns + ns, tick, arg, false };
     struct net_addr addr[NET_ADDRS];
     struct buf request = {0};
     size_t naddr, head, n;
@@ -22960,6 +23045,10 @@ static const char *const load_ended_name[] = {
     [LOAD_SIGNAL] = "signal",
 };
 
+/* What results call an rpc_kind. */
+static const char *const load_kind_name[] = { "ok", "grpc_status", "http",
+    "rst_stream", "protocol", "transport", "deadline" };
+
 struct load_step {                      /* of a schedule */
     double  from, to;                   /* calls a second, at its two ends */
     int64_t ns;                         /* it lasts; 0: until the end */
@@ -23013,8 +23102,9 @@ struct load_config {
                                          * none */
     atomic_int *stop;                   /* borrowed; not 0: end; may be NULL */
     struct load_profiler *profiler;     /* borrowed; of the server; or NULL */
-    struct buf *reply;                  /* borrowed: where a reply to the first
-                                         * call is put; or NULL */
+    struct buf *reply;                  /* borrowed: where the first message of
+                                         * a reply to the first call is put; or
+                                         * NULL */
     void      (*on_progress)(void *arg, uint64_t ok, uint64_t failed,
                              int64_t elapsed_ns);       /* may be NULL */
     void       *arg;                    /* of on_progress */
@@ -23182,25 +23272,14 @@ struct load_worker {
     uint64_t            seq;            /* calls begun */
     uint64_t            nsent;          /* sendings */
     uint64_t            dice;           /* state of load_random */
-    struct hdr          ok, service, lag, first, message, failed, connect;
-    struct load_intervals intervals;
+    struct load_result  sum;            /* what it has counted; thread[0] is
+                                         * its own */
     uint64_t            in_flight;      /* live calls */
     struct buf          log;            /* rows not yet written */
     _Atomic uint64_t    nok, nfailed;   /* for the progress line */
-    uint64_t            sent, cut_off, resent, reconnects, goaways, lost;
-    uint64_t            gave_up, tx_blocked, messages_in, messages_out;
-    int64_t             queued_ns, tcp_busy_ns, tcp_limited_ns;
-    struct load_pace    eased, queued;
-    uint64_t            status[17];
-    struct load_error   error[LOAD_ERRORS];
-    size_t              nerror;
-    uint64_t            other_errors;
     int64_t             start_ns, last_ns;      /* measuring; last count */
     int64_t             end_ns;         /* no calls begin later; 0: none */
-    struct load_thread  use;            /* at the start, then the difference */
-    uint64_t            bytes_in, bytes_out;    /* likewise */
     int64_t             turn_most_ns;
-    uint32_t            peer_streams;
     bool                going, measuring, ended;        /* phases begun */
     struct gp_why       why;            /* when connecting failed */
 };
@@ -23396,29 +23475,105 @@ static int load_intervals_init(struct load_intervals *t, int64_t ns)
     return t->v ? GP_OK : GP_ENOMEM;
 }
 
-/* ---- a worker: counting ---- */
+/* ---- figures ---- */
 
-/* Count a call that did not succeed, by kind. */
-static void load_count_error(struct load_worker *w, const struct rpc_result *r)
+/* Make r's histograms; interval_ns is of its series, 0: LOAD_INTERVAL_NS.
+ * GP_ENOMEM; load_result_fini releases it in any case. */
+static int load_result_init(struct load_result *r, int64_t interval_ns)
 {
-    struct load_error *e = w->error;
+    *r = (struct load_result){ .peer_streams = UINT32_MAX };
+    return hdr_init(&r->latency) | hdr_init(&r->service) | hdr_init(&r->lag) |
+           hdr_init(&r->first) | hdr_init(&r->message) |
+           hdr_init(&r->failed_latency) | hdr_init(&r->connect) |
+           load_intervals_init(&r->intervals, interval_ns ? interval_ns
+                                                          : LOAD_INTERVAL_NS);
+}
+
+/* Release a result; a zero one is fine. */
+static void load_result_fini(struct load_result *r)
+{
+    hdr_fini(&r->latency);
+    hdr_fini(&r->service);
+    hdr_fini(&r->lag);
+    hdr_fini(&r->first);
+    hdr_fini(&r->message);
+    hdr_fini(&r->failed_latency);
+    hdr_fini(&r->connect);
+    mem_free(r->intervals.v);
+    *r = (struct load_result){0};
+}
+
+/* Add the failures of f to r's; text is of f when it is a new kind. */
+static void load_error_add(struct load_result *r, const struct load_error *f,
+                           const char *text)
+{
+    struct load_error *e = r->error;
     size_t i = 0;
-    while (i < w->nerror && (e[i].kind != r->kind || e[i].status != r->status ||
-                             e[i].detail != r->detail))
+    while (i < r->nerror && (e[i].kind != f->kind || e[i].status != f->status ||
+                             e[i].detail != f->detail))
         i++;
     if (i == LOAD_ERRORS) {
-        w->other_errors++;
-        return;
+        r->other_errors += f->count;
+    } else if (i == r->nerror) {
+        e[i] = *f;
+        snprintf(e[i].text, sizeof e[i].text, "%s", text ? text : "");
+        r->nerror++;
+    } else {
+        e[i].count += f->count;
+        if (f->first_ns < e[i].first_ns)
+            e[i].first_ns = f->first_ns;
     }
-    if (i == w->nerror) {
-        e[i] = (struct load_error){ .kind = r->kind, .status = r->status,
-            .detail = r->detail, .first_ns = w->net.now_ns - w->start_ns };
-        if (r->text)
-            snprintf(e[i].text, sizeof e[i].text, "%s", r->text);
-        w->nerror++;
-    }
-    e[i].count++;
 }
+
+/* Add from to to. */
+static void load_pace_add(struct load_pace *to, const struct load_pace *from)
+{
+    to->n += from->n;
+    to->ns += from->ns;
+}
+
+/* Add f to r: counts add, histograms merge.  Times, threads and the series are
+ * the caller's. */
+static void load_result_add(struct load_result *r, const struct load_result *f)
+{
+    uint64_t *const sum[] = { &r->planned, &r->sent, &r->ok, &r->failed,
+        &r->cut_off, &r->not_sent, &r->resent, &r->reconnects, &r->goaways,
+        &r->lost, &r->gave_up, &r->bytes_in, &r->bytes_out, &r->messages_in,
+        &r->messages_out, &r->tx_blocked, &r->other_errors };
+    const uint64_t part[] = { f->planned, f->sent, f->ok, f->failed,
+        f->cut_off, f->not_sent, f->resent, f->reconnects, f->goaways,
+        f->lost, f->gave_up, f->bytes_in, f->bytes_out, f->messages_in,
+        f->messages_out, f->tx_blocked, f->other_errors };
+    for (size_t i = 0; i < sizeof sum / sizeof *sum; i++)
+        *sum[i] += part[i];
+    for (size_t i = 0; i < 17; i++)
+        r->status[i] += f->status[i];
+    if (f->peer_streams < r->peer_streams)
+        r->peer_streams = f->peer_streams;
+    r->queued_ns = (int64_t)((uint64_t)r->queued_ns + (uint64_t)f->queued_ns);
+    load_pace_add(&r->eased, &f->eased);
+    load_pace_add(&r->queued, &f->queued);
+    r->tcp_busy_ns += f->tcp_busy_ns;
+    r->tcp_limited_ns += f->tcp_limited_ns;
+    hdr_merge(&r->latency, &f->latency);
+    hdr_merge(&r->service, &f->service);
+    hdr_merge(&r->lag, &f->lag);
+    hdr_merge(&r->first, &f->first);
+    hdr_merge(&r->message, &f->message);
+    hdr_merge(&r->failed_latency, &f->failed_latency);
+    hdr_merge(&r->connect, &f->connect);
+    for (size_t i = 0; i < f->nerror; i++)
+        load_error_add(r, &f->error[i], f->error[i].text);
+}
+
+/* Add f's threads to r's, as far as there is room for them. */
+static void load_threads_add(struct load_result *r, const struct load_result *f)
+{
+    for (unsigned i = 0; i < f->threads && r->threads < LOAD_THREADS_MOST; i++)
+        r->thread[r->threads++] = f->thread[i];
+}
+
+/* ---- a worker: counting ---- */
 
 /* Write the rows of w's log that are left, whole, whoever else writes; that it
  * failed is kept for the end of the run. */
@@ -23496,7 +23651,7 @@ static void load_queue_clock(struct load_worker *w)
         w->queued_at_ns = w->net.now_ns;
     } else if (!w->waiting.first && w->queued_at_ns) {
         if (w->measuring)
-            w->queued_ns += w->net.now_ns - w->queued_at_ns;
+            w->sum.queued_ns += w->net.now_ns - w->queued_at_ns;
         w->queued_at_ns = 0;
     }
 }
@@ -23536,16 +23691,16 @@ static void load_call_count(struct load_worker *w, struct load_call *k,
     if (r->kind == RPC_OK && timeout_ns && now_ns - k->start_ns > timeout_ns)
         r = &load_late;                 /* before its timer could fire */
     if (k->counted) {
-        struct load_interval *v = load_intervals_at(&w->intervals,
+        struct load_interval *v = load_intervals_at(&w->sum.intervals,
                                       now_ns - w->start_ns, w->in_flight);
         w->last_ns = now_ns;
-        w->status[r->status]++;
+        w->sum.status[r->status]++;
         if (r->kind == RPC_OK) {
-            hdr_add(&w->ok, now_ns - k->start_ns);
+            hdr_add(&w->sum.latency, now_ns - k->start_ns);
             if (w->run->open) {
-                struct load_pace *pace = w->waiting.first ? &w->queued
-                                                          : &w->eased;
-                hdr_add(&w->service, now_ns - k->sent_ns);
+                struct load_pace *pace = w->waiting.first ? &w->sum.queued
+                                                          : &w->sum.eased;
+                hdr_add(&w->sum.service, now_ns - k->sent_ns);
                 pace->n++;
                 pace->ns += now_ns - k->sent_ns;
             }
@@ -23553,10 +23708,12 @@ static void load_call_count(struct load_worker *w, struct load_call *k,
             v->ok++;
             v->count[load_coarse(now_ns - k->start_ns)]++;
         } else {
-            hdr_add(&w->failed, now_ns - k->start_ns);
+            hdr_add(&w->sum.failed_latency, now_ns - k->start_ns);
             net_add(&w->nfailed, 1);
             v->failed++;
-            load_count_error(w, r);
+            load_error_add(&w->sum, &(struct load_error){
+                .kind = r->kind, .status = r->status, .detail = r->detail,
+                .count = 1, .first_ns = now_ns - w->start_ns }, r->text);
         }
         if (w->run->config->log_fd)
             load_log(w, k, r);
@@ -23564,9 +23721,11 @@ static void load_call_count(struct load_worker *w, struct load_call *k,
     load_call_retire(w, k);
 }
 
-/* What this thread has used since w->use, which becomes the difference. */
+/* What this thread has used since w->sum.thread[0], which becomes the
+ * difference, as its bytes do. */
 static void load_worker_use(struct load_worker *w)
 {
+    struct load_thread *use = &w->sum.thread[0];
     struct rusage u = {0};
     double sched[2] = {0};
     int64_t cpu = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID);
@@ -23576,16 +23735,16 @@ static void load_worker_use(struct load_worker *w)
                    (int64_t)u.ru_utime.tv_usec * 1000;
     int64_t sys = (int64_t)u.ru_stime.tv_sec * 1000000000 +
                   (int64_t)u.ru_stime.tv_usec * 1000;
-    w->use = (struct load_thread){
-        .clients = w->nclient, .cpu_ns = cpu - w->use.cpu_ns,
-        .user_ns = user - w->use.user_ns, .sys_ns = sys - w->use.sys_ns,
-        .wall_ns = w->net.now_ns - w->use.wall_ns,
-        .wait_ns = (int64_t)sched[1] - w->use.wait_ns,
-        .switches = (uint64_t)u.ru_nivcsw - w->use.switches,
+    *use = (struct load_thread){
+        .clients = w->nclient, .cpu_ns = cpu - use->cpu_ns,
+        .user_ns = user - use->user_ns, .sys_ns = sys - use->sys_ns,
+        .wall_ns = w->net.now_ns - use->wall_ns,
+        .wait_ns = (int64_t)sched[1] - use->wait_ns,
+        .switches = (uint64_t)u.ru_nivcsw - use->switches,
         .turn_most_ns = w->turn_most_ns };
     w->turn_most_ns = 0;
-    w->bytes_in = w->net.bytes_in - w->bytes_in;
-    w->bytes_out = w->net.bytes_out - w->bytes_out;
+    w->sum.bytes_in = w->net.bytes_in - w->sum.bytes_in;
+    w->sum.bytes_out = w->net.bytes_out - w->sum.bytes_out;
 }
 
 /* Add what the kernel says of n's sending, by struct tcp_info of
@@ -23604,8 +23763,8 @@ static void load_conn_tcp(struct load_worker *w, const struct load_conn *n)
     memcpy(&busy, info + BUSY, sizeof busy);
     memcpy(&rwnd, info + RWND, sizeof rwnd);
     memcpy(&sndbuf, info + SNDBUF, sizeof sndbuf);
-    w->tcp_busy_ns += (int64_t)busy * 1000;
-    w->tcp_limited_ns += (int64_t)(rwnd + sndbuf) * 1000;
+    w->sum.tcp_busy_ns += (int64_t)busy * 1000;
+    w->sum.tcp_limited_ns += (int64_t)(rwnd + sndbuf) * 1000;
 }
 
 /* ---- a worker: clients ---- */
@@ -23638,7 +23797,7 @@ static void load_worker_over(struct load_worker *w)
 {
     load_queue_clock(w);
     if (w->queued_at_ns && w->measuring)
-        w->queued_ns += w->net.now_ns - w->queued_at_ns;
+        w->sum.queued_ns += w->net.now_ns - w->queued_at_ns;
     for (struct load_conn *n = w->conns; n; n = n->next)
         load_conn_tcp(w, n);
     if (w->measuring)
@@ -23691,7 +23850,8 @@ static void load_client_give_up(struct load_client *c)
     struct load_call *k;
     bool all = true;
     c->dead = true;
-    w->gave_up += !w->ended && (w->run->open || c->left || !w->run->counted);
+    w->sum.gave_up += !w->ended &&
+                      (w->run->open || c->left || !w->run->counted);
     for (uint64_t i = 0; w->run->open && i < w->nclient && all; i++)
         all = w->client[i].dead;
     struct load_queue *q = w->run->open ? &w->waiting : &c->waiting;
@@ -23726,7 +23886,7 @@ static struct load_call *load_call_begin(struct load_worker *w,
         w->oldest = k;
     w->newest = k;
     w->in_flight++;
-    w->sent += k->counted;
+    w->sum.sent += k->counted;
     if (c) {
         c->live++;
         c->left -= k->counted && w->run->counted;
@@ -23873,9 +24033,9 @@ static bool load_call_send(struct load_worker *w, struct load_call *k,
         return false;
     }
     n->flying++;
-    w->tx_blocked += n->chan.h2.rest.len > 0;
+    w->sum.tx_blocked += n->chan.h2.rest.len > 0;
     if (k->counted)
-        w->messages_out += wait ? 1 : k->payload->n;
+        w->sum.messages_out += wait ? 1 : k->payload->n;
     if (wait && k->payload->n > 1)
         (void)net_timer_arm(&w->net, &k->pace,
                             w->net.now_ns + config->message_interval_ns);
@@ -23920,7 +24080,7 @@ static void load_on_pace(struct net_timer *t)
     struct load_worker *w = k->client->worker;
     if (!k->live || k->waiting)
         return;
-    w->messages_out += k->counted;
+    w->sum.messages_out += k->counted;
     if (rpc_chan_more(&k->rpc, k->payload))
         (void)net_timer_arm(&w->net, t, t->due_ns +
                             w->run->config->message_interval_ns);
@@ -23948,7 +24108,7 @@ static void load_worker_cut(struct load_worker *w)
         struct load_client *c = k->client;
         if (!k->waiting)
             rpc_chan_cancel(&k->rpc);
-        w->cut_off += k->counted;
+        w->sum.cut_off += k->counted;
         load_call_retire(w, k);
         if (c)
             load_client_check(c);
@@ -23996,7 +24156,7 @@ static void load_arrive(struct load_worker *w, int64_t due_ns)
     if (!w->free)
         return;
     if (counted)
-        hdr_add(&w->lag, w->net.now_ns - due_ns);
+        hdr_add(&w->sum.lag, w->net.now_ns - due_ns);
     struct load_call *k = load_call_begin(w, NULL, due_ns);
     struct load_client *c = load_worker_pick(w);
     load_call_place(w, k, c);
@@ -24056,7 +24216,7 @@ static void load_on_first(struct rpc_chan *ch, struct rpc_out *u)
     struct load_worker *w = k->client->worker;
     (void)ch;
     if (k->counted && w->run->config->kind != GP_UNARY)
-        hdr_add(&w->first, w->net.now_ns - k->sent_ns);
+        hdr_add(&w->sum.first, w->net.now_ns - k->sent_ns);
 }
 
 /* A message of a response is whole.  In a bidirectional stream it is taken for
@@ -24070,14 +24230,15 @@ static void load_on_message(struct rpc_chan *ch, struct rpc_out *u)
     (void)ch;
     if (!k->counted)
         return;
-    w->messages_in++;
+    w->sum.messages_in++;
+    k->rpc.keep = NULL;                 /* it has the first */
     if (config->kind == GP_UNARY)
         return;
     int64_t from_ns = k->heard_ns;
     if (config->kind == GP_BIDI && u->frame.count <= k->payload->n)
         from_ns = k->sent_ns +
                   (u->frame.count - 1) * config->message_interval_ns;
-    hdr_add(&w->message, w->net.now_ns - from_ns);
+    hdr_add(&w->sum.message, w->net.now_ns - from_ns);
     k->heard_ns = w->net.now_ns;
 }
 
@@ -24107,7 +24268,7 @@ static void load_on_done(struct rpc_chan *ch, struct rpc_out *u,
     net_timer_stop(&w->net, &k->pace);
     if (r->unseen && !c->dead && c->resends < LOAD_RESENDS) {
         c->resends++;
-        w->resent += k->counted;
+        w->sum.resent += k->counted;
         load_queue_put(load_queue_of(w, k), k);         /* keeps its time */
         (void)load_client_later(c, 0);
         return;
@@ -24228,18 +24389,19 @@ static void load_on_ready(struct rpc_chan *ch)
     struct load_client *c = n->client;
     struct load_worker *w = c->worker;
     uint32_t streams = h2_peer_streams(&ch->h2);
-    w->peer_streams = streams < w->peer_streams ? streams : w->peer_streams;
+    if (streams < w->sum.peer_streams)
+        w->sum.peer_streams = streams;
     if (n->ready) {                     /* perhaps more streams than before */
         (void)load_client_later(c, 0);
         return;
     }
     n->ready = true;
     if (w->going) {
-        w->reconnects++;
+        w->sum.reconnects++;
         (void)load_client_later(c, 0);
         return;
     }
-    hdr_add(&w->connect, w->net.now_ns - n->begin_ns);
+    hdr_add(&w->sum.connect, w->net.now_ns - n->begin_ns);
     if (w->next < w->nclient && !(w->run->config->connect_rate > 0))
         (void)load_client_later(&w->client[w->next++], 0);
     if (++w->ready == w->nclient)
@@ -24269,7 +24431,7 @@ static void load_on_goaway(struct rpc_chan *ch)
 {
     struct load_conn *n = ch->owner;
     struct load_worker *w = n->client->worker;
-    w->goaways++;
+    w->sum.goaways++;
     if (ch->h2.goaway_code == NGHTTP2_ENHANCE_YOUR_CALM &&
         w->keepalive_ns < LOAD_KEEPALIVE_MOST_NS)
         w->keepalive_ns *= 2;           /* it had too many PINGs */
@@ -24289,7 +24451,7 @@ static void load_on_lost(struct rpc_chan *ch)
         return;
     }
     load_conn_tcp(c->worker, n);
-    c->worker->lost += !ch->h2.goaway && ch->h2.end != H2_END_LOCAL;
+    c->worker->sum.lost += !ch->h2.goaway && ch->h2.end != H2_END_LOCAL;
     load_conn_replace(n);
 }
 
@@ -24526,16 +24688,6 @@ static size_t load_worker_slots(const struct load_worker *w)
     return sum;
 }
 
-/* Make w's histograms. */
-static int load_worker_init_counts(struct load_worker *w)
-{
-    int64_t ns = w->run->config->interval_ns;
-    return hdr_init(&w->ok) | hdr_init(&w->failed) | hdr_init(&w->connect) |
-           hdr_init(&w->service) | hdr_init(&w->lag) | hdr_init(&w->first) |
-           hdr_init(&w->message) |
-           load_intervals_init(&w->intervals, ns ? ns : LOAD_INTERVAL_NS);
-}
-
 /* Make worker w ready, with its slice of the run's clients.  Its timers get
  * their room in the heap now, so that arming them cannot fail later. */
 static int load_worker_init(struct load_worker *w, struct gp_why *why)
@@ -24553,7 +24705,8 @@ static int load_worker_init(struct load_worker *w, struct gp_why *why)
     w->net.on_turn = load_on_turn;
     w->net.fine = r->open;
     w->call = mem_zalloc(w->ncall * sizeof *w->call);
-    if (!heap || !w->call || load_worker_init_counts(w))
+    if (!heap || !w->call ||
+        load_result_init(&w->sum, r->config->interval_ns))
         return txt_fail(why, GP_ENOMEM, "out of memory for %" PRIu64
                         " clients", w->nclient);
     w->deadline = (struct net_timer){ .on_time = load_on_deadline, .arg = w };
@@ -24562,7 +24715,7 @@ static int load_worker_init(struct load_worker *w, struct gp_why *why)
     w->beat = (struct net_timer){ .on_time = load_on_beat, .arg = w };
     w->dice = mem_hash(&w->index, sizeof w->index);
     w->active = w->nclient;
-    w->peer_streams = UINT32_MAX;
+    w->sum.threads = 1;
     for (size_t i = w->ncall; i-- > 0; w->free = &w->call[i]) {
         w->call[i].after = w->free;
         w->call[i].pace = (struct net_timer){ .on_time = load_on_pace,
@@ -24585,14 +24738,7 @@ static void load_worker_fini(struct load_worker *w)
     net_loop_fini(&w->net);
     mem_free(w->call);
     mem_fini(&w->log);
-    hdr_fini(&w->ok);
-    hdr_fini(&w->service);
-    hdr_fini(&w->lag);
-    hdr_fini(&w->first);
-    hdr_fini(&w->message);
-    hdr_fini(&w->failed);
-    hdr_fini(&w->connect);
-    mem_free(w->intervals.v);
+    load_result_fini(&w->sum);
 }
 
 /* ---- the run ---- */
@@ -24780,8 +24926,7 @@ static int load_profiler_check(struct load_profiler *p,
     struct slice key;
     size_t n = 0;
     int status, e = web_get(p->base, "/debug/status", LOAD_ASK_NS, NULL, NULL,
-                            &status,
-                            &body, why);
+                            &status, &body, why);
     struct slice json = { (const char *)body.data, body.len };
     if (!e && k->ntarget > 1)
         e = txt_fail(why, GP_EUSAGE, "--profile: is of one server, and there "
@@ -24820,6 +24965,15 @@ static uint64_t load_run_ended(const struct load_run *r)
     return ok + failed;
 }
 
+/* Is the run to go on? */
+static bool load_profiler_goes_on(void *arg, int64_t waited_ns)
+{
+    const struct load_profiler *p = arg;
+    atomic_int *stop = p->run->config->stop;
+    (void)waited_ns;
+    return !stop || !atomic_load(stop);
+}
+
 /* A thread: ask a foreign endpoint for its seconds, and count meanwhile. */
 static void *load_profiler_main(void *arg)
 {
@@ -24830,8 +24984,7 @@ static void *load_profiler_main(void *arg)
     snprintf(path, sizeof path, "/debug/pprof/profile?seconds=%" PRId64,
              p->seconds);
     p->error = web_get(p->base, path, p->seconds * 1000000000 + LOAD_ASK_NS,
-                       NULL, NULL,
-                       &status, &p->file, &p->why);
+                       load_profiler_goes_on, p, &status, &p->file, &p->why);
     p->calls = load_run_ended(p->run) - before;
     if (!p->error && status != 200)
         p->error = txt_fail(&p->why, GP_EIO, "%s%s: status %d", p->base, path,
@@ -25034,86 +25187,6 @@ static int load_run_go(struct load_run *r, struct gp_why *why)
     return e;
 }
 
-/* Add errors from[n] to the result's. */
-static void load_merge_errors(struct load_result *to,
-                              const struct load_error *from, size_t n)
-{
-    for (size_t i = 0; i < n; i++, from++) {
-        struct load_error *e = to->error;
-        size_t k = 0;
-        while (k < to->nerror && (e[k].kind != from->kind ||
-               e[k].status != from->status || e[k].detail != from->detail))
-            k++;
-        if (k == LOAD_ERRORS) {
-            to->other_errors += from->count;
-        } else if (k == to->nerror) {
-            e[to->nerror++] = *from;
-        } else {
-            e[k].count += from->count;
-            if (from->first_ns < e[k].first_ns)
-                e[k].first_ns = from->first_ns;
-        }
-    }
-}
-
-/* Add from to to. */
-static void load_pace_add(struct load_pace *to, const struct load_pace *from)
-{
-    to->n += from->n;
-    to->ns += from->ns;
-}
-
-/* Add one worker's figures to the result's. */
-static void load_merge(struct load_result *to, struct load_worker *w)
-{
-    to->ok += net_get(&w->nok);
-    to->failed += net_get(&w->nfailed);
-    to->sent += w->sent;
-    to->planned += w->arrivals;
-    to->cut_off += w->cut_off;
-    to->resent += w->resent;
-    to->reconnects += w->reconnects;
-    to->goaways += w->goaways;
-    to->lost += w->lost;
-    to->gave_up += w->gave_up;
-    to->bytes_in += w->bytes_in;
-    to->bytes_out += w->bytes_out;
-    to->messages_in += w->messages_in;
-    to->messages_out += w->messages_out;
-    to->queued_ns += w->queued_ns;
-    load_pace_add(&to->eased, &w->eased);
-    load_pace_add(&to->queued, &w->queued);
-    to->tx_blocked += w->tx_blocked;
-    to->tcp_busy_ns += w->tcp_busy_ns;
-    to->tcp_limited_ns += w->tcp_limited_ns;
-    for (size_t i = 0; i < 17; i++)
-        to->status[i] += w->status[i];
-    if (w->peer_streams < to->peer_streams)
-        to->peer_streams = w->peer_streams;
-    hdr_merge(&to->latency, &w->ok);
-    hdr_merge(&to->service, &w->service);
-    hdr_merge(&to->lag, &w->lag);
-    hdr_merge(&to->first, &w->first);
-    hdr_merge(&to->message, &w->message);
-    hdr_merge(&to->failed_latency, &w->failed);
-    hdr_merge(&to->connect, &w->connect);
-    load_intervals_merge(&to->intervals, &w->intervals);
-    to->thread[to->threads++] = w->use;
-    to->other_errors += w->other_errors;
-    load_merge_errors(to, w->error, w->nerror);
-}
-
-/* Make r's histograms; interval_ns is of its series.  GP_ENOMEM. */
-static int load_result_init(struct load_result *r, int64_t interval_ns)
-{
-    *r = (struct load_result){ .peer_streams = UINT32_MAX };
-    return hdr_init(&r->latency) | hdr_init(&r->service) | hdr_init(&r->lag) |
-           hdr_init(&r->first) | hdr_init(&r->message) |
-           hdr_init(&r->failed_latency) | hdr_init(&r->connect) |
-           load_intervals_init(&r->intervals, interval_ns ? interval_ns
-                                                          : LOAD_INTERVAL_NS);
-}
-
 /* Fill in the result of the run. */
 static int load_run_result(const struct load_run *r, struct load_result *to,
                            struct gp_why *why)
@@ -25124,14 +25197,24 @@ static int load_run_result(const struct load_run *r, struct load_result *to,
         return txt_fail(why, GP_ENOMEM, "out of memory for the result");
     for (unsigned i = 0; i < r->threads; i++) {
         struct load_worker *w = &r->worker[i];
-        load_merge(to, w);
+        w->sum.ok = net_get(&w->nok);
+        w->sum.failed = net_get(&w->nfailed);
+        w->sum.planned = w->arrivals;
+        load_result_add(to, &w->sum);
+        load_threads_add(to, &w->sum);
+        load_intervals_merge(&to->intervals, &w->sum.intervals);
         if (w->measuring) {
             first = w->start_ns < first ? w->start_ns : first;
             last = w->last_ns > last ? w->last_ns : last;
         }
     }
-    /* A second in which nothing was answered counts as the others do. */
-    int64_t most_ns = r->ended == LOAD_DURATION ? load_length_ns(k) : 0;
+    /* A second in which nothing was answered counts as the others do, and so
+     * does the time that the schedule gives its last call. */
+    double when = r->open && r->counted ? load_when(k, (double)load_planned(k))
+                                        : (double)INFINITY;
+    int64_t most_ns = r->ended == LOAD_DURATION ? load_length_ns(k)
+                    : r->ended == LOAD_COUNT && when < 1e9
+                    ? (int64_t)(when * 1e9) : 0;
     to->elapsed_ns = last > first ? last - first : 0;
     if (to->elapsed_ns < most_ns)
         to->elapsed_ns = most_ns;
@@ -25160,20 +25243,6 @@ static void load_run_fini(struct load_run *r)
     mem_free(r->client);
     mem_free(r->target);
     net_loop_fini(&r->net);
-}
-
-/* Release a result; a zero one is fine. */
-static void load_result_fini(struct load_result *r)
-{
-    hdr_fini(&r->latency);
-    hdr_fini(&r->service);
-    hdr_fini(&r->lag);
-    hdr_fini(&r->first);
-    hdr_fini(&r->message);
-    hdr_fini(&r->failed_latency);
-    hdr_fini(&r->connect);
-    mem_free(r->intervals.v);
-    *r = (struct load_result){0};
 }
 
 /* Do what k asks for and fill in *result, which load_result_fini releases.
@@ -25263,12 +25332,17 @@ static void load_mirror_note(struct rpc_chan *ch)
     (void)ch;
 }
 
-/* The connection is lost. */
+/* The connection is lost, perhaps before it was one. */
 static void load_mirror_lost(struct rpc_chan *ch)
 {
-    ((struct load_mirror *)ch->owner)->over = true;
+    struct load_mirror *m = ch->owner;
+    if (!m->over) {
+        m->result.kind = RPC_LOST;
+        snprintf(m->text, sizeof m->text, "%s", ch->h2.error ?
+                 strerror(ch->h2.error) : "the connection was closed");
+    }
+    m->over = true;
 }
-
 
 static const struct rpc_chan_up load_mirror_up = {
     .on_ready = load_mirror_ready, .on_done = load_mirror_done,
@@ -25300,15 +25374,19 @@ static int load_ask(const char *target, const char *version, uint32_t number,
                                  LOAD_ASK_NS, false);
     e = e ? e : rpc_payload_add(&m.question, (struct slice){
                     (const char *)message.data, message.len }, false);
-    if (!e && rpc_chan_open(&m.chan, &kit, &m.net, addr, LOAD_ASK_NS,
-                            &load_mirror_up, &m))
-        e = txt_fail(why, GP_EIO, "cannot connect to %s: %s", addr->text,
-                     strerror(m.chan.h2.error));
-    while (!e && !m.over && sys_now_ns() < until)
-        net_loop_turn(&m.net, 50);
+    for (size_t i = 0; !e && !m.asked && i < n; i++) {
+        h2_abort(&m.chan.h2);
+        m.over = false;
+        if (rpc_chan_open(&m.chan, &kit, &m.net, &addr[i], LOAD_ASK_NS,
+                          &load_mirror_up, &m))
+            load_mirror_lost(&m.chan);
+        while (!m.over && sys_now_ns() < until)
+            net_loop_turn(&m.net, 50);
+    }
     *status = m.result.status;
     if (!e && (!m.over || m.result.kind != RPC_OK || m.answer.err))
-        e = txt_fail(why, GP_EIO, "%s: reflection %s: %s", target, version,
+        e = txt_fail(why, GP_EIO, "%s: reflection %s of %.*s: %s", target,
+                     version, name.n < 100 ? (int)name.n : 100, name.p,
                      !m.over ? "no answer in time" : m.text[0] ? m.text
                      : rpc_status_name(m.result.status));
     h2_abort(&m.chan.h2);
@@ -25322,16 +25400,18 @@ static int load_ask(const char *target, const char *version, uint32_t number,
     return e;
 }
 
-/* Add the files of a response to set, a FileDescriptorSet, but those that it
- * has. */
+/* Add the files of the response about name to set, a FileDescriptorSet, but
+ * those that it has. */
 static int load_mirror_take(struct slice answer, const char *target,
-                            struct buf *set, struct gp_why *why)
+                            struct slice name, struct buf *set,
+                            struct gp_why *why)
 {
     struct slice error = dsc_bytes(answer, 7), file;
     struct slice files = dsc_bytes(answer, 4), text = dsc_bytes(error, 2);
     struct pb_in in = pb_of(files);
     if (!files.n)
-        return txt_fail(why, GP_EIO, "%s: reflection: %.*s", target,
+        return txt_fail(why, GP_EIO, "%s: reflection of %.*s: %.*s", target,
+                        name.n < 100 ? (int)name.n : 100, name.p,
                         text.n < 200 ? text.n ? (int)text.n : 7 : 200,
                         text.n ? text.p : "no file");
     while (dsc_next(&in, 1, &file)) {
@@ -25379,7 +25459,7 @@ static int load_reflect(const char *target, struct slice service,
 {
     const char *version = "v1";
     struct buf answer = {0}, name = {0};
-    struct slice lacks;
+    struct slice lacks, asked = service;
     int status = 0;
     int e = load_ask(target, version, 4, service, &answer, &status, why);
     if (e && status == GP_STATUS_UNIMPLEMENTED) {
@@ -25389,13 +25469,14 @@ static int load_reflect(const char *target, struct slice service,
     }
     for (int files = 0; !e && files < LOAD_REFLECTED; files++) {
         e = load_mirror_take((struct slice){ (const char *)answer.data,
-                                             answer.len }, target, set, why);
+                                             answer.len }, target, asked, set,
+                             why);
         if (e || !load_mirror_lacks(set, &lacks))
             break;
         name.len = answer.len = 0;      /* lacks points into set, which moves */
         mem_put(&name, lacks.p, lacks.n);
-        e = load_ask(target, version, 3, (struct slice){
-                (const char *)name.data, name.len }, &answer, &status, why);
+        asked = (struct slice){ (const char *)name.data, name.len };
+        e = load_ask(target, version, 3, asked, &answer, &status, why);
     }
     mem_fini(&answer);
     mem_fini(&name);
@@ -25481,8 +25562,8 @@ static struct load_behind load_behind(const struct load_config *k,
 }
 
 /* Is it the client?  A thread without time to spare, one that had to wait for a
- * CPU, or calls that begin late.  Where the server fell behind a schedule whose
- * calls began in time, waiting for a CPU did not hold anything up. */
+ * CPU, or calls that begin late.  Where the calls of a schedule began in time,
+ * waiting for a CPU did not hold anything up. */
 static void load_judge_client(struct load_verdict *v,
                               const struct load_config *k,
                               const struct load_result *r)
@@ -25491,11 +25572,12 @@ static void load_judge_client(struct load_verdict *v,
     if (load_blame(v, LOAD_BY_CLIENT, busy, LOAD_BUSY_SHARE))
         load_because(v, "a client thread was busy %.0f%% of the time",
                      100 * busy);
-    if ((busy + wait > LOAD_BUSY_SHARE || !load_behind(k, r).late) &&
+    double late = (double)hdr_percentile(&r->lag, 99);
+    if ((busy + wait > LOAD_BUSY_SHARE || !load_open(k) ||
+         (late > LOAD_LAG_NS && !load_behind(k, r).late)) &&
         load_blame(v, LOAD_BY_CLIENT, wait, LOAD_WAIT_SHARE))
         load_because(v, "a client thread waited for a CPU %.1f%% of the time",
                      100 * wait);
-    double late = (double)hdr_percentile(&r->lag, 99);
     double half = (double)hdr_percentile(&r->latency, 50);
     if (r->lag.n >= LOAD_JUDGED_CALLS && half > 0 && late > LOAD_LAG_NS &&
         load_blame(v, LOAD_BY_CLIENT, late / half, LOAD_LAG_SHARE))
@@ -25514,6 +25596,12 @@ static void load_judge_queue(struct load_verdict *v,
                               : (double)hdr_percentile(&r->service, 0);
     double queued = r->queued.n ? (double)r->queued.ns / (double)r->queued.n
                                 : eased;
+    if ((r->gave_up || r->lost >= load_connections(k)) &&
+        load_blame(v, LOAD_BY_SERVER, share, LOAD_QUEUED_SHARE)) {
+        load_because(v, "calls waited for a connection: %" PRIu64 " were lost",
+                     r->lost);
+        return;
+    }
     if (share > LOAD_QUEUED_SHARE &&
         load_blame(v, LOAD_BY_SERVER, queued, LOAD_SLOWER * eased)) {
         load_because(v, "an answer took %.3g ms while the connections were "
@@ -25578,8 +25666,10 @@ static struct load_verdict load_judge(const struct load_config *k,
     double wait, busy = load_busy(r, &wait);
     if (r->ok + r->failed < LOAD_JUDGED_CALLS ||
         r->elapsed_ns < LOAD_JUDGED_NS || !r->threads) {
-        load_because(&v, "too short to tell: %" PRIu64 " calls in %.0f ms",
-                     r->ok + r->failed, (double)r->elapsed_ns / 1e6);
+        load_because(&v, "too little to tell: %" PRIu64 " calls in %.3g s; it "
+                     "takes %d in %.1f s", r->ok + r->failed,
+                     (double)r->elapsed_ns / 1e9, LOAD_JUDGED_CALLS,
+                     LOAD_JUDGED_NS / 1e9);
         return v;
     }
     load_judge_path(&v, k, r);
@@ -25733,6 +25823,7 @@ struct load_saved {                     /* as far as JSON has it */
     const char        *label[LOAD_LABELS_MOST];        /* "key=value" */
     size_t             nlabel;
     struct arena       text;            /* of both */
+    struct slice       reply;           /* JSON, in text; or empty */
     size_t             n;               /* results in it */
 };
 
@@ -25797,8 +25888,16 @@ static int load_saved_hdr(const struct js_value *v, const char *name,
                         "histogram, count is %" PRIu64, name, h->n, n);
     double average = js_get_num(&mean);
     h->sum = isnan(average) ? h->sum : average * (double)n;
+    int64_t low = h->min, high = h->max;        /* of its buckets */
     h->min = (int64_t)load_saved_count(&m, "min");
     h->max = (int64_t)load_saved_count(&m, "max");
+    if (hdr_index(h->min < HDR_MOST_NS ? h->min : HDR_MOST_NS) !=
+        hdr_index(low) ||
+        hdr_index(h->max < HDR_MOST_NS ? h->max : HDR_MOST_NS) !=
+        hdr_index(high))
+        return txt_fail(why, GP_EFORMAT, "latency.%s: its histogram goes from "
+                        "%" PRId64 " to %" PRId64 ", min and max do not", name,
+                        low, high);
     h->over = load_saved_count(&in, "overflow");
     return GP_OK;
 }
@@ -25806,8 +25905,6 @@ static int load_saved_hdr(const struct js_value *v, const char *name,
 /* Read the members status and errors of v. */
 static void load_saved_errors(struct load_saved *s, const struct js_value *v)
 {
-    static const char *const kind[] = { "ok", "grpc_status", "http",
-        "rst_stream", "protocol", "transport", "deadline" };
     struct load_result *r = &s->result;
     struct js_value list = js_member(v, "status"), e;
     struct js_members m = js_members(&list);
@@ -25825,12 +25922,11 @@ static void load_saved_errors(struct load_saved *s, const struct js_value *v)
             .count = load_saved_count(&e, "count"),
             .first_ns = (int64_t)load_saved_count(&e, "first_ns") };
         const char *name = load_saved_text(s, &e, "kind");
-        for (int i = 0; i < 7; i++)
-            if (!strcmp(name, kind[i]))
+        for (int i = RPC_OK; i <= RPC_DEADLINE; i++)
+            if (!strcmp(name, load_kind_name[i]))
                 x.kind = (enum rpc_kind)i;
         x.status = x.status > 16 ? GP_STATUS_UNKNOWN : x.status;
-        snprintf(x.text, sizeof x.text, "%s", load_saved_text(s, &e, "detail"));
-        load_merge_errors(r, &x, 1);
+        load_error_add(r, &x, load_saved_text(s, &e, "detail"));
     }
     r->other_errors += load_saved_count(v, "errors_of_other_kinds");
 }
@@ -25911,7 +26007,10 @@ static void load_saved_config(struct load_saved *s, const struct js_value *v)
             .user_ns = (int64_t)load_saved_count(&thread, "user_ns"),
             .sys_ns = (int64_t)load_saved_count(&thread, "sys_ns"),
             .wall_ns = (int64_t)load_saved_count(&thread, "wall_ns"),
-            .wait_ns = (int64_t)load_saved_count(&thread, "wait_ns") };
+            .wait_ns = (int64_t)load_saved_count(&thread, "wait_ns"),
+            .switches = load_saved_count(&thread, "invol_switches"),
+            .turn_most_ns = (int64_t)load_saved_count(&thread, "loop_max_ns"),
+        };
     r->queued_ns = (int64_t)load_saved_count(&client, "streams_blocked_ns");
     r->tcp_busy_ns = (int64_t)load_saved_count(&client, "tcp_busy_ns");
     r->tcp_limited_ns = (int64_t)load_saved_count(&client, "tcp_limited_ns");
@@ -25990,6 +26089,11 @@ static int load_read(struct load_saved *s, struct slice text,
                         load_saved_text(s, &v, "schema"));
     if (load_result_init(&s->result, 0))
         return txt_fail(why, GP_ENOMEM, "out of memory for the result");
+    struct js_value reply = js_member(&v, "reply");
+    char *copy = reply.kind > JS_NULL
+               ? mem_arena_dup(&s->text, reply.text.p, reply.text.n) : NULL;
+    if (copy)
+        s->reply = (struct slice){ copy, reply.text.n };
     load_saved_config(s, &v);
     e = load_saved_result(s, &v, why);
     if (!e)
@@ -25997,38 +26101,23 @@ static int load_read(struct load_saved *s, struct slice text,
     return e;
 }
 
-/* Add from to to: counts add, histograms merge.  The times are the caller's. */
-static void load_result_merge(struct load_result *r,
-                              const struct load_result *f)
+/* How b, a result, is unlike a, those before it, so that a rate or a latency of
+ * both together means little; NULL where it is not. */
+static const char *load_saved_unlike(const struct load_saved *a,
+                                     const struct load_saved *b)
 {
-    uint64_t *const sum[] = { &r->planned, &r->sent, &r->ok, &r->failed,
-        &r->cut_off, &r->not_sent, &r->resent, &r->reconnects, &r->goaways,
-        &r->lost, &r->gave_up, &r->bytes_in, &r->bytes_out, &r->messages_in,
-        &r->messages_out, &r->tx_blocked, &r->other_errors };
-    const uint64_t part[] = { f->planned, f->sent, f->ok, f->failed,
-        f->cut_off, f->not_sent, f->resent, f->reconnects, f->goaways,
-        f->lost, f->gave_up, f->bytes_in, f->bytes_out, f->messages_in,
-        f->messages_out, f->tx_blocked, f->other_errors };
-    for (size_t i = 0; i < sizeof sum / sizeof *sum; i++)
-        *sum[i] += part[i];
-    for (size_t i = 0; i < 17; i++)
-        r->status[i] += f->status[i];
-    if (f->peer_streams < r->peer_streams)
-        r->peer_streams = f->peer_streams;
-    r->queued_ns = (int64_t)((uint64_t)r->queued_ns + (uint64_t)f->queued_ns);
-    load_pace_add(&r->eased, &f->eased);
-    load_pace_add(&r->queued, &f->queued);
-    r->tcp_busy_ns += f->tcp_busy_ns;
-    r->tcp_limited_ns += f->tcp_limited_ns;
-    hdr_merge(&r->latency, &f->latency);
-    hdr_merge(&r->service, &f->service);
-    hdr_merge(&r->lag, &f->lag);
-    hdr_merge(&r->first, &f->first);
-    hdr_merge(&r->message, &f->message);
-    hdr_merge(&r->failed_latency, &f->failed_latency);
-    hdr_merge(&r->connect, &f->connect);
-    load_merge_errors(r, f->error, f->nerror);
-    r->intervals.n = 0;                 /* they lie beside each other in time */
+    const struct load_result *r = &a->result, *f = &b->result;
+    int64_t end = r->start_unix_ns + r->elapsed_ns;
+    int64_t other = f->start_unix_ns + f->elapsed_ns;
+    if (strcmp(a->config.call, b->config.call))
+        return "is of another call than";
+    if (load_open(&a->config) != load_open(&b->config))
+        return "has another kind of loop, open or closed, than";
+    if (a->config.timeout_ns != b->config.timeout_ns)
+        return "has another timeout than";
+    if (f->start_unix_ns > end || r->start_unix_ns > other)
+        return "ran at another time than";
+    return NULL;
 }
 
 /* Add from to to, results of machines that ran together: the window covers
@@ -26055,14 +26144,20 @@ static void load_saved_merge(struct load_saved *to,
         to->step[i].from += from->step[i].from;
         to->step[i].to += from->step[i].to;
     }
-    to->nlabel = 0;                     /* they are of each */
+    for (size_t i = 0; i < to->nlabel; i++) {           /* those of all stay */
+        size_t k = 0;
+        while (k < from->nlabel && strcmp(to->label[i], from->label[k]))
+            k++;
+        if (k == from->nlabel)
+            to->label[i--] = to->label[--to->nlabel];
+    }
     if (f->ended == LOAD_SIGNAL)
         r->ended = LOAD_SIGNAL;
     r->elapsed_ns = (end > other ? end : other) - start;
     r->start_unix_ns = start;
-    for (unsigned i = 0; i < f->threads && r->threads < LOAD_THREADS_MOST; i++)
-        r->thread[r->threads++] = f->thread[i];
-    load_result_merge(r, f);
+    load_threads_add(r, f);
+    load_result_add(r, f);
+    r->intervals.n = 0;                 /* they lie beside each other in time */
 }
 
 /* Add what a thread used in another run of several. */
@@ -26094,7 +26189,8 @@ static void load_result_append(struct load_result *r, struct load_result *f)
     r->log_errno = r->log_errno ? r->log_errno : f->log_errno;
     for (unsigned i = 0; i < f->threads && i < r->threads; i++)
         load_thread_add(&r->thread[i], &f->thread[i]);
-    load_result_merge(r, f);
+    load_result_add(r, f);
+    r->intervals.n = 0;                 /* one run's begin when another's end */
     load_result_fini(f);
 }
 
@@ -26446,7 +26542,7 @@ static void out_count(struct buf *b, double n)
     if (!(n >= 0 && n < 1.8e19))
         txt_puts(b, "n/a");
     else
-        txt_put_commas(b, (uint64_t)n);
+        txt_put_commas(b, (uint64_t)(n + 0.5));
 }
 
 /* Append a time that may not be known. */
@@ -26692,7 +26788,8 @@ static void out_level_heading(struct out_doc *d, const struct anl *a,
         out_share(&title, (application ? &a->application : &a->system)->share);
     }
     mem_put_byte(&title, 0);
-    out_heading(d, title.err ? "Top functions" : (const char *)title.data);
+    out_heading(d, title.err ? "" : (const char *)title.data);
+    d->b->err = d->b->err ? d->b->err : title.err;
     mem_fini(&title);
 }
 
@@ -27269,7 +27366,7 @@ static void out_js_int(struct js *j, const char *key, double v)
 {
     js_key(j, key);
     if (v > -9.2e18 && v < 9.2e18)
-        js_put_int(j, (int64_t)v);
+        js_put_int(j, llround(v));
     else
         js_put_null(j);
 }
@@ -27348,6 +27445,7 @@ static void out_js_profile(struct js *j, const struct anl *a,
         mem_put_byte(&b, '/');
         mem_put(&b, p->type[i].unit.p, p->type[i].unit.n);
         js_put_str(j, (struct slice){ (const char *)b.data, b.len });
+        j->b->err = j->b->err ? j->b->err : b.err;
         mem_fini(&b);
     }
     js_close(j, ']');
@@ -27692,18 +27790,17 @@ static void out_scaled_to(struct buf *b, const struct view_scale *s, int64_t v,
     struct buf t = {0};
     view_put_scaled(&t, s, v);
     out_blanks(b, t.len < n ? n - t.len : 0);
-    mem_put(b, t.data, t.len);
-    mem_fini(&t);
+    mem_put_buf(b, &t);
 }
 
-/* The share of part in all as pprof prints it, into text[16]. */
+/* The share of part in all as pprof prints it, into text[32]. */
 static const char *out_percent(char *text, int64_t part, int64_t all)
 {
     double r = all ? fabs((double)part / (double)all) * 100 : 0;
     if (r >= 99.95 && r <= 100.05)
-        snprintf(text, 16, "  100%%");
+        snprintf(text, 32, "  100%%");
     else
-        snprintf(text, 16, r >= 1 ? "%5.2f%%" : "%5.2g%%", r);
+        snprintf(text, 32, r >= 1 ? "%5.2f%%" : "%5.2g%%", r);
     return text;
 }
 
@@ -27806,7 +27903,7 @@ static void out_top_labels(const struct view *v, const struct view_scale *scale,
 {
     const struct pp *p = v->pp;
     const struct pp_type *type = &p->type[v->type];
-    char text[16];
+    char text[32];
     if (p->nmappings && p->mapping[0].file.n) {
         txt_puts(b, "File: ");
         txt_put_clean(b, view_base(p->mapping[0].file));
@@ -27845,7 +27942,7 @@ static void out_top_labels(const struct view *v, const struct view_scale *scale,
     view_put_scaled(b, scale, total);
     mem_put_byte(b, ' ');
     if (scale->kind == view_units[1] && total)
-        txt_putf(b, "(%s)", out_percent(text, (int64_t)((double)total *
+        txt_putf(b, "(%s)", out_percent(text, pp_scaled(total,
                  scale->from->factor), p->duration_ns));
     mem_put_byte(b, '\n');
 }
@@ -27856,7 +27953,7 @@ static void out_top_head(const struct out_top *t, struct buf *b,
                          const struct out_config *c)
 {
     int64_t shown = 0;
-    char text[16];
+    char text[32];
     out_top_labels(&t->view, &t->scale, t->total, b);
     if (c->nfilters)
         txt_puts(b, "Active filters:\n");
@@ -27929,7 +28026,7 @@ static void out_tree_edges(const struct out_top *t, struct buf *b, uint32_t n,
                            bool to)
 {
     const struct view *v = &t->view;
-    char text[16];
+    char text[32];
     for (uint32_t i = at[n]; i < at[n + 1]; i++) {
         const struct view_edge *x = &edge[i];
         out_scaled_to(b, &t->scale, x->value, 50);
@@ -28292,10 +28389,13 @@ static int out_tags_add(struct out_tags *t, const struct pp_label *l,
     struct slice value = l->str;
     if (!value.p) {
         view_put_auto(&number, view_key_unit(keys, l->key), l->num);
+        if (number.err) {
+            mem_fini(&number);
+            return GP_ENOMEM;
+        }
         value = (struct slice){ (const char *)number.data, number.len };
     }
-    uint64_t h = mem_hash(l->key.p, l->key.n) * 31 +
-                 mem_hash(value.p, value.n);
+    uint64_t h = mem_hash_more(mem_hash(l->key.p, l->key.n), value.p, value.n);
     uint32_t at = 0, i;
     while ((i = mem_index_next(&t->x, h, &at)) != MEM_NONE)
         if (txt_equal(t->tag[i].key, l->key) &&
@@ -28336,7 +28436,7 @@ static void out_tags_key(struct buf *b, const struct out_tag *tag, size_t n,
     struct buf cell = {0};
     int64_t total = 0;
     size_t most = 0;
-    char text[16];
+    char text[32];
     for (size_t i = 0; i < n; i++)
         total = pp_add(total, tag[i].sum);
     mem_put_byte(b, ' ');
@@ -28361,6 +28461,7 @@ static void out_tags_key(struct buf *b, const struct out_tag *tag, size_t n,
             mem_put_byte(b, '\n');
         }
     mem_put_byte(b, '\n');
+    b->err = b->err ? b->err : cell.err;
     mem_fini(&cell);
 }
 
@@ -28414,11 +28515,11 @@ static void out_numbered(struct buf *b, struct out_numbers *t, struct slice s)
             return;
         }
     struct slice *p = mem_grow(t->name, &t->cap, t->n + 1, sizeof *p);
+    t->name = p ? p : t->name;
     if (!p || mem_index_put(&t->x, h, (uint32_t)t->n)) {
         b->err = GP_ENOMEM;
         return;
     }
-    t->name = p;
     t->name[t->n++] = s;
     txt_putf(b, "(%zu) ", t->n);
     view_put_name(b, s, ' ');
@@ -28666,6 +28767,17 @@ static void out_put_count(struct buf *b, uint64_t n, int width)
     mem_fini(&t);
 }
 
+/* Append a number of calls a second: few of them are no whole number. */
+static void out_put_rate(struct buf *b, double rate)
+{
+    if (isnan(rate))
+        txt_puts(b, "n/a");
+    else if (rate < 99.95)
+        txt_putf(b, "%.3g", rate);
+    else
+        txt_put_commas(b, (uint64_t)(rate + 0.5));
+}
+
 /* Append a percentile as its name: "p99.9". */
 static void out_put_percent(struct buf *b, double percent, int width)
 {
@@ -28727,7 +28839,9 @@ static void out_load_plan(struct buf *b, const struct load_config *k)
     else
         txt_puts(b, "   closed loop");
     if (streams > 1)
-        txt_putf(b, "   %" PRIu64 " calls in flight each", streams);
+        txt_putf(b, load_open(k) ? "   %" PRIu64 " streams a connection"
+                                 : "   %" PRIu64 " calls in flight each",
+                 streams);
     if (connections != k->clients)
         txt_putf(b, "   %" PRIu64 " connection%s", connections,
                  connections == 1 ? "" : "s");
@@ -28752,7 +28866,7 @@ static void out_load_counts(struct buf *b, const struct load_result *r)
     txt_put_time(b, (double)r->elapsed_ns);
     txt_puts(b, "         ");
     if (s > 0) {
-        txt_put_commas(b, (uint64_t)((double)r->ok / s + 0.5));
+        out_put_rate(b, (double)r->ok / s);
         txt_puts(b, " req/s   in ");
         txt_put_bytes(b, (double)r->bytes_in / s);
         txt_puts(b, "/s   out ");
@@ -28765,11 +28879,11 @@ static void out_load_counts(struct buf *b, const struct load_result *r)
         txt_puts(b, "  messages  ");
         txt_put_commas(b, r->messages_in);
         txt_puts(b, " in, ");
-        txt_put_commas(b, (uint64_t)((double)r->messages_in / s + 0.5));
+        out_put_rate(b, (double)r->messages_in / s);
         txt_puts(b, "/s   ");
         txt_put_commas(b, r->messages_out);
         txt_puts(b, " out, ");
-        txt_put_commas(b, (uint64_t)((double)r->messages_out / s + 0.5));
+        out_put_rate(b, (double)r->messages_out / s);
         txt_puts(b, "/s\n");
     }
     txt_puts(b, "  connect   ");
@@ -28867,14 +28981,6 @@ static void out_load_bins(struct buf *b, const struct hdr *h)
     }
 }
 
-/* Name of a kind of failure, for text and JSON; static. */
-static const char *out_load_kind(enum rpc_kind kind)
-{
-    static const char *const name[] = { "ok", "grpc_status", "http",
-        "rst_stream", "protocol", "transport", "deadline" };
-    return name[kind];
-}
-
 /* Append what an error says about itself, for people: a grpc-message is
  * decoded. */
 static void out_load_detail(struct buf *b, const struct load_error *e)
@@ -28903,7 +29009,7 @@ static void out_load_errors(struct buf *b, const struct load_result *r,
         const struct load_error *e = &r->error[i];
         txt_putf(b, "  %s     ", word);
         out_put_count(b, e->count, 9);
-        txt_putf(b, "  %-11s %s", out_load_kind(e->kind),
+        txt_putf(b, "  %-11s %s", load_kind_name[e->kind],
                  rpc_status_name(e->status));
         if (e->kind == RPC_HTTP)
             txt_putf(b, "  :status %u", e->detail);
@@ -28950,6 +29056,18 @@ static void out_load_notes(struct buf *b, const struct load_report *t)
         }
         mem_put_byte(b, '\n');
     }
+    for (size_t i = 0; i < t->nlabel; i++) {
+        txt_puts(b, i ? ", " : "  label     ");
+        txt_put_clean(b, txt_slice(t->label[i]));
+    }
+    txt_puts(b, t->nlabel ? "\n" : "");
+    int64_t asked_ns = t->config->start_unix_ns, late_ns = asked_ns ?
+        r->start_unix_ns - t->config->warmup_ns - asked_ns : 0;
+    if (late_ns > LOAD_LATE_START_NS) {
+        txt_puts(b, "  note      began ");
+        txt_put_time(b, (double)late_ns);
+        txt_puts(b, " after --start-at\n");
+    }
     if (!load_open(t->config))
         txt_puts(b, "  note      closed loop: latency excludes queueing\n");
     if (r->gave_up)
@@ -28991,12 +29109,10 @@ static void out_change_line(void *b, const char *name, double old, double now,
     struct buf t[2] = {{0}};
     for (int i = 0; i < 2; i++) {
         double v = i ? now : old;
-        if (isnan(v))
-            txt_puts(&t[i], "n/a");
-        else if (time)
+        if (time && !isnan(v))
             txt_put_time(&t[i], v);
         else
-            txt_putf(&t[i], "%.0f", v);
+            out_put_rate(&t[i], v);
         mem_put_byte(&t[i], 0);
     }
     txt_putf(b, "  %-9s %10s  -> %10s", name, (char *)t[0].data,
@@ -29177,7 +29293,7 @@ static void out_load_spread(struct buf *b, const char *name, double *v,
         if (time)
             txt_put_time(b, show[i]);
         else
-            txt_put_commas(b, (uint64_t)(show[i] + 0.5));
+            out_put_rate(b, show[i]);
         txt_puts(b, i == 0 ? " (" : i == 1 ? " to " : ")");
     }
 }
@@ -29343,6 +29459,14 @@ static void out_js_hdr(struct js *j, const struct load_report *t,
     js_close(j, '}');
 }
 
+/* The key of a label, "key=value", and its value. */
+static struct slice out_label(const char *text, struct slice *value)
+{
+    size_t n = strcspn(text, "=");
+    *value = txt_slice(text[n] ? text + n + 1 : text + n);
+    return (struct slice){ text, n };
+}
+
 /* The member config. */
 static void out_load_js_config(struct js *j, const struct load_report *t)
 {
@@ -29381,12 +29505,11 @@ static void out_load_js_config(struct js *j, const struct load_report *t)
     js_key(j, "labels");
     js_open(j, '{');
     for (size_t i = 0; i < t->nlabel; i++) {
-        const char *eq = strchr(t->label[i], '=');
-        size_t n = eq ? (size_t)(eq - t->label[i]) : strlen(t->label[i]);
-        js_put_str(j, (struct slice){ t->label[i], n });
+        struct slice value, key = out_label(t->label[i], &value);
+        js_put_str(j, key);
         mem_put_byte(j->b, ':');
         j->more = false;
-        js_put_str(j, txt_slice(eq ? eq + 1 : ""));
+        js_put_str(j, value);
     }
     js_close(j, '}');
     js_close(j, '}');
@@ -29481,7 +29604,7 @@ static void out_load_js_errors(struct js *j, const struct load_result *r)
     for (size_t i = 0; i < r->nerror; i++) {
         const struct load_error *e = &r->error[i];
         js_open(j, '{');
-        out_js_text(j, "kind", out_load_kind(e->kind));
+        out_js_text(j, "kind", load_kind_name[e->kind]);
         out_js_count(j, "status", (uint64_t)e->status);
         out_js_count(j, "code", e->detail);
         struct buf detail = {0};
@@ -29658,8 +29781,11 @@ static void out_load_figures(const struct load_report *t, struct buf *b,
         { "connections", (double)r->connect.n },
         { "reconnects", (double)r->reconnects },
         { "client_cpu_ns_per_request", done > 0 ? cpu / done : (double)NAN },
+        { "server_cpu_ns_per_request", t->profile ?     /* last */
+          t->profile->anl->cpu_ns_per_call : (double)NAN },
     };
-    for (size_t i = 0; i < sizeof figure / sizeof *figure; i++)
+    size_t n = sizeof figure / sizeof *figure - !t->profile;
+    for (size_t i = 0; i < n; i++)
         put(b, &figure[i]);
 }
 
@@ -29695,13 +29821,39 @@ static size_t out_load_times(const struct load_report *t, const char **name,
     return n;
 }
 
-/* Append t as CSV (RFC 4180): a name and a number a row; times in ns. */
+/* Append text as a field of CSV: in quotes where it needs them. */
+static void out_csv_text(struct buf *b, struct slice text)
+{
+    bool quote = false;
+    for (size_t i = 0; i < text.n; i++)
+        quote |= strchr(",\"\r\n", text.p[i]) != NULL;
+    if (quote)
+        mem_put_byte(b, '"');
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.p[i] == '"')
+            mem_put_byte(b, '"');
+        mem_put_byte(b, (uint8_t)text.p[i]);
+    }
+    if (quote)
+        mem_put_byte(b, '"');
+}
+
+/* Append t as CSV (RFC 4180): a name and a value a row; times in ns. */
 static void out_load_csv(struct buf *b, const struct load_report *t)
 {
     const char *name[OUT_TIMES];
     const struct hdr *h[OUT_TIMES];
     size_t n = out_load_times(t, name, h);
     txt_puts(b, "name,value\r\n");
+    for (size_t i = 0; i < t->nlabel; i++) {
+        struct slice value, key = out_label(t->label[i], &value);
+        txt_puts(b, "label_");
+        out_csv_text(b, key);
+        mem_put_byte(b, ',');
+        out_csv_text(b, value);
+        txt_puts(b, "\r\n");
+    }
+    txt_putf(b, "verdict,%s\r\n", out_limit[t->verdict.limit][1]);
     out_load_figures(t, b, out_csv_figure);
     for (size_t i = 0; i < n; i++) {
         for (size_t k = 0; k < t->npercent; k++)
@@ -29714,12 +29866,44 @@ static void out_load_csv(struct buf *b, const struct load_report *t)
     }
 }
 
+/* Append text as the value of a label. */
+static void out_prometheus_text(struct buf *b, struct slice text)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.p[i] == '\\' || text.p[i] == '"')
+            mem_put_byte(b, '\\');
+        if (text.p[i] == '\n')
+            txt_puts(b, "\\n");
+        else
+            mem_put_byte(b, (uint8_t)text.p[i]);
+    }
+}
+
 /* A metric without labels, in Prometheus' text format. */
 static void out_prometheus_figure(struct buf *b, const struct out_figure *f)
 {
     if (!isnan(f->value))
         txt_putf(b, "# TYPE grpcprof_load_%s gauge\ngrpcprof_load_%s %.15g\n",
                  f->name, f->name, f->value);
+}
+
+/* Append what the run was, as labels of a metric that is 1: those of --label
+ * with "label_" before them, as Prometheus spells names. */
+static void out_prometheus_info(struct buf *b, const struct load_report *t)
+{
+    txt_putf(b, "# TYPE grpcprof_load_info gauge\ngrpcprof_load_info{verdict="
+             "\"%s\",call=\"", out_limit[t->verdict.limit][1]);
+    out_prometheus_text(b, txt_slice(t->config->call));
+    for (size_t i = 0; i < t->nlabel; i++) {
+        struct slice value, key = out_label(t->label[i], &value);
+        txt_puts(b, "\",label_");
+        for (size_t k = 0; k < key.n; k++)
+            mem_put_byte(b, isalnum((uint8_t)key.p[k]) ? (uint8_t)key.p[k]
+                                                        : '_');
+        txt_puts(b, "=\"");
+        out_prometheus_text(b, value);
+    }
+    txt_puts(b, "\"} 1\n");
 }
 
 /* Append t in Prometheus' text format, as a textfile collector or a push
@@ -29730,6 +29914,7 @@ static void out_load_prometheus(struct buf *b, const struct load_report *t)
     const struct hdr *h[OUT_TIMES];
     size_t n = out_load_times(t, name, h), low, high;
     uint64_t bin[OUT_BINS];
+    out_prometheus_info(b, t);
     out_load_figures(t, b, out_prometheus_figure);
     for (size_t i = 0; i < n; i++) {
         uint64_t sum = 0;
@@ -29778,12 +29963,10 @@ static const char *const out_page_head[] = {
 static void out_page_figure(struct buf *b, const struct out_figure *f)
 {
     struct buf t = {0};
-    if (isnan(f->value))
-        txt_puts(&t, "n/a");
-    else if (strstr(f->name, "_ns"))
+    if (strstr(f->name, "_ns") && !isnan(f->value))
         txt_put_time(&t, f->value);
     else
-        txt_put_commas(&t, (uint64_t)(f->value + 0.5));
+        out_put_rate(&t, f->value);
     txt_putf(b, "<tr><td>%s</td><td data-key=\"%s\" data-value=\"%.15g\">%.*s"
              "</td></tr>\n", f->name, f->name, f->value, (int)t.len,
              t.data ? (const char *)t.data : "");
@@ -29854,14 +30037,23 @@ static void out_page_bins(struct buf *b, const struct hdr *h)
     txt_puts(b, "</svg>\n");
 }
 
-/* A line of the time series: what get says of each interval. */
+/* The intervals of r that are drawn: not a last one that the end cut short,
+ * which would look like a fall. */
+static size_t out_page_intervals(const struct load_result *r)
+{
+    const struct load_intervals *v = &r->intervals;
+    int64_t last_ns = r->elapsed_ns - ((int64_t)v->n - 1) * v->ns;
+    return v->n > 1 && last_ns < v->ns / 10 * 9 ? v->n - 1 : v->n;
+}
+
+/* A line of the time series: what get says of each of n intervals. */
 static void out_page_line(struct buf *b, const struct load_intervals *v,
-                          const char *css, double most,
+                          size_t n, const char *css, double most,
                           double (*get)(const struct load_interval *i))
 {
-    double step = v->n > 1 ? 660 / (double)(v->n - 1) : 0;
+    double step = n > 1 ? 660 / (double)(n - 1) : 0;
     txt_putf(b, "<polyline class=\"line%s\" points=\"", css);
-    for (size_t i = 0; i < v->n; i++)
+    for (size_t i = 0; i < n; i++)
         txt_putf(b, "%.1f,%.1f ", 50 + step * (double)i,
                  110 - 100 * get(&v->v[i]) / most);
     txt_puts(b, "\"/>\n");
@@ -29890,21 +30082,22 @@ static void out_page_series(struct buf *b, const struct load_result *r)
 {
     const struct load_intervals *v = &r->intervals;
     double calls = 1, late = 1, s = (double)v->ns / 1e9;
-    for (size_t i = 0; i < v->n; i++) {
+    size_t n = out_page_intervals(r);
+    for (size_t i = 0; i < n; i++) {
         calls = fmax(calls, out_interval_ok(&v->v[i]));
         late = fmax(late, out_interval_p99(&v->v[i]));
     }
     txt_putf(b, "<h2>Every %.4g s</h2>\n<svg viewBox=\"0 0 720 120\" "
              "role=\"img\" aria-label=\"Good calls in each interval\">"
              "<text x=\"0\" y=\"12\">%.0f ok</text>\n", s, calls);
-    out_page_line(b, v, "", calls, out_interval_ok);
+    out_page_line(b, v, n, "", calls, out_interval_ok);
     txt_puts(b, "</svg>\n<svg viewBox=\"0 0 720 120\" role=\"img\" "
              "aria-label=\"p50 and p99 in each interval\"><text x=\"0\" "
              "y=\"12\">");
     txt_put_time(b, late);
     txt_puts(b, "</text><text x=\"660\" y=\"12\">p50, p99</text>\n");
-    out_page_line(b, v, "", late, out_interval_p50);
-    out_page_line(b, v, " p99", late, out_interval_p99);
+    out_page_line(b, v, n, "", late, out_interval_p50);
+    out_page_line(b, v, n, " p99", late, out_interval_p99);
     txt_puts(b, "</svg>\n");
 }
 
@@ -29926,15 +30119,19 @@ static void out_load_html(struct buf *b, const struct load_report *t)
     txt_puts(b, "</p>\n");
     out_page_latency(b, t);
     out_page_bins(b, &t->result->latency);
-    if (t->result->intervals.n > 1)
+    if (out_page_intervals(t->result) > 1)
         out_page_series(b, t->result);
     txt_puts(b, "<h2>Counts</h2>\n<table>\n");
     out_load_figures(t, b, out_page_figure);
     txt_puts(b, "</table>\n<h2>Status and errors</h2>\n<pre>");
     text.len = 0;
     out_load_errors(&text, t->result, false);
+    out_load_reply(&text, t);
     out_load_notes(&text, t);
+    out_load_runs(&text, t);
     out_load_asserts(&text, t);
+    if (t->profile)
+        out_load_profile(&text, t->profile);
     out_load_compare(&text, t);
     out_page_lines(b, (struct slice){ (const char *)text.data, text.len });
     txt_puts(b, "</pre>\n</body></html>\n");
@@ -30047,7 +30244,7 @@ static int cmd_misuse(const struct cmd_command *c, const char *fmt, ...)
 static int cmd_print(const struct buf *b)
 {
     if (b->err) {
-        cmd_say("out of memory");
+        cmd_say("%s of output", mem_error(b->err));
         return CMD_FAILED;
     }
     if (b->len)
@@ -30548,7 +30745,7 @@ static int cmd_serve_profile(struct cmd_serve *c, struct gp_why *why)
 /* Write the files of the window so far. */
 static void cmd_serve_write(struct cmd_serve *c)
 {
-    struct gp_why why;
+    struct gp_why why = {{0}};
     bool svg = strcmp(c->svg, "none") != 0;
     if (gp_profiler_write(c->profiler, c->out, svg ? c->svg : NULL, &why)) {
         cmd_say("%s", why.text);
@@ -30713,7 +30910,7 @@ static int cmd_serve_listen(struct cmd_serve *c, struct gp_why *why)
 static int cmd_serve_run(const struct cmd_command *cmd)
 {
     struct cmd_serve *c = cmd->config;
-    struct gp_why why;
+    struct gp_why why = {{0}};
     struct sigaction hangup;
     sigset_t ends;
     int got = 0, status = CMD_FAILED;
@@ -30809,10 +31006,10 @@ static const struct cmd_option cmd_load_options[] = {
       CMD_TEXT, CMD_AT(rate), 0, 0 },
     { 0, "schedule", "SPEC", NULL, "rates in turn: 100:10s,200:10s steps, "
       "100-1000:60s a ramp", CMD_TEXT, CMD_AT(schedule), 0, 0 },
-    { 0, "arrival", "NAME", "uniform", "with --rate: uniform, poisson",
+    { 0, "arrival", "NAME", "(uniform)", "with --rate: uniform, poisson",
       CMD_TEXT, CMD_AT(arrival), 0, 0 },
-    { 0, "max-in-flight", "N", "10000", "with --rate: what goes beyond is not "
-      "sent", CMD_UINT, CMD_AT(flying), 1, 10000000 },
+    { 0, "max-in-flight", "N", "(10000)", "with --rate: what goes beyond is "
+      "not sent", CMD_UINT, CMD_AT(flying), 1, 10000000 },
     { 0, "connections", "N", "(one for each client)", "shared by the clients",
       CMD_UINT, CMD_AT(connections), 1, LOAD_CLIENTS_MOST },
     { 0, "connect-rate", "N[/s|/m]", "(all at once)", "connections opened a "
@@ -30885,16 +31082,16 @@ static const struct cmd_option cmd_load_options[] = {
     { 0, "profile", "URL", NULL, "take the server's CPU profile of the time "
       "measured, and divide it by the calls; of the debug endpoint at URL or "
       "127.0.0.1:6060", CMD_OPTIONAL, CMD_AT(profile), 0, 0 },
-    { 0, "profile-out", "FILE", "profile.pb", "where that profile goes",
+    { 0, "profile-out", "FILE", "(profile.pb)", "where that profile goes",
       CMD_TEXT, CMD_AT(profile_out), 0, 0 },
-    { 0, "profile-hz", "N", "1000", "samples a second of CPU time",
+    { 0, "profile-hz", "N", "(1000)", "samples a second of CPU time",
       CMD_UINT, CMD_AT(profile_hz), 1, SMP_MOST_HZ },
     { 0, "strict", NULL, NULL, "exit 5 when the client was the limit",
       CMD_FLAG, CMD_AT(strict), 0, 0 },
     CMD_COMMON(struct cmd_load),
 };
 
-/* SIGINT and SIGTERM: the run is to end; a second one ends it at once. */
+/* SIGINT, SIGTERM, SIGHUP: the run is to end; a second one ends it at once. */
 static void cmd_stop_sig(int signo)
 {
     if (atomic_exchange(&cmd_signal, signo))
@@ -31004,9 +31201,13 @@ static int cmd_load_steps(struct cmd_load *c, const struct cmd_command *cmd)
                               "100:10s,200:10s and ramps such as 100-1000:60s",
                               c->schedule);
     }
-    if (strcmp(c->arrival, "uniform") && strcmp(c->arrival, "poisson"))
+    const char *arrival = c->arrival ? c->arrival : "uniform";
+    if (strcmp(arrival, "uniform") && strcmp(arrival, "poisson"))
         return cmd_misuse(cmd, "--arrival '%s': takes uniform or poisson",
-                          c->arrival);
+                          arrival);
+    if (!p->nstep && (c->arrival || c->flying))
+        return cmd_misuse(cmd, "--%s needs --rate or --schedule",
+                          c->arrival ? "arrival" : "max-in-flight");
     return CMD_OK;
 }
 
@@ -31078,7 +31279,7 @@ static int cmd_load_metadata(struct cmd_load *c, const struct cmd_command *cmd)
 /* Read the bytes that an option names, FILE or -, into b. */
 static int cmd_load_file(const char *path, struct buf *b)
 {
-    struct gp_why why;
+    struct gp_why why = {{0}};
     int e = strcmp(path, "-") ? sys_read_file(path, LOAD_MESSAGE_MOST, b, &why)
           : sys_read_fd(STDIN_FILENO, "standard input", LOAD_MESSAGE_MOST, b,
                         &why);
@@ -31118,7 +31319,7 @@ static int cmd_load_method(const struct cmd_load *c, struct buf *set,
                            struct dsc *d, struct dsc_method *m)
 {
     char path[512];
-    struct gp_why why;
+    struct gp_why why = {{0}};
     bool raw = c->binary || c->payload_size != UINT64_MAX;
     int e = load_path(c->call, path, sizeof path, &why);
     if (!e && c->protoset) {
@@ -31169,7 +31370,7 @@ static int cmd_load_message(const struct cmd_load *c, const struct dsc *d,
                             const struct js_value *v, struct rpc_payload *p)
 {
     struct buf message = {0};
-    struct gp_why why;
+    struct gp_why why = {{0}};
     int e = p ? dsc_encode(d, m->input, v, &message, &why)
               : txt_fail(&why, GP_ENOMEM, "out of memory");
     if (!e && rpc_payload_add(p, (struct slice){ (const char *)message.data,
@@ -31214,7 +31415,7 @@ static int cmd_load_json(struct cmd_load *c, const struct dsc *d,
                      ? "{\"name\":\"world\"}" : "{}";
     struct buf b = {0};
     struct js_value v, x;
-    struct gp_why why;
+    struct gp_why why = {{0}};
     struct slice key;
     if (*text == '@' && cmd_load_file(text + 1, &b))
         return CMD_FAILED;
@@ -31308,6 +31509,12 @@ static int cmd_load_payloads(struct cmd_load *c, const struct cmd_command *cmd,
                             c->call);
     if (!status && many)
         status = cmd_load_repeat(c, c->messages);
+    size_t most = 0;
+    for (size_t i = 0; i < c->parts.npayload; i++)
+        most = c->parts.payload[i].n > most ? c->parts.payload[i].n : most;
+    if (!status && c->message_ns && most < 2)
+        status = cmd_misuse(cmd, "--message-interval: no call has two messages "
+                            "to send");
     return status;
 }
 
@@ -31350,6 +31557,11 @@ static int cmd_load_plan(struct cmd_load *c, const struct cmd_command *cmd,
     enum gp_kind kind = GP_UNARY;
     if (c->requests && c->total)
         return cmd_misuse(cmd, "-n is per client and -N in all: not both");
+    if (!c->profile && (c->profile_out || c->profile_hz))
+        return cmd_misuse(cmd, "--profile-%s needs --profile",
+                          c->profile_out ? "out" : "hz");
+    c->profile_out = c->profile_out ? c->profile_out : "profile.pb";
+    c->profile_hz = c->profile_hz ? c->profile_hz : LOAD_PROFILE_HZ;
     if (!c->common.rest.n)
         c->common.rest.text[c->common.rest.n++] = "127.0.0.1:50051";
     if (!c->requests && !c->total && !c->duration_ns && !c->schedule)
@@ -31378,7 +31590,8 @@ static int cmd_load_plan(struct cmd_load *c, const struct cmd_command *cmd,
         .connections = c->connections, .requests_per_client = c->requests,
         .total = c->total, .duration_ns = c->duration_ns,
         .streams = c->streams, .step = c->parts.step,
-        .nstep = c->parts.nstep, .poisson = !strcmp(c->arrival, "poisson"),
+        .nstep = c->parts.nstep,
+        .poisson = c->arrival && !strcmp(c->arrival, "poisson"),
         .max_in_flight = c->flying, .connect_rate = connect_rate,
         .message_interval_ns = c->message_ns,
         .threads = (unsigned)c->threads, .cpu = c->parts.cpu,
@@ -31481,7 +31694,7 @@ static int cmd_result_init(struct cmd_result *to, const struct cmd_load *c,
     struct load_result none = {0};
     struct load_report *t = &to->report;
     struct slice rest = txt_slice(c->percentiles), piece;
-    struct gp_why why;
+    struct gp_why why = {{0}};
     t->percent = to->percent;
     t->assert = to->assert;
     t->label = c->label.text;
@@ -31492,7 +31705,11 @@ static int cmd_result_init(struct cmd_result *to, const struct cmd_load *c,
             return cmd_misuse(cmd, "--percentiles '%s': takes at most %d "
                               "numbers up to 100, as in 50,99,99.9",
                               c->percentiles, CMD_PERCENTS_MOST);
-        to->percent[t->npercent++] = v;
+        size_t k = 0;
+        while (k < t->npercent && (t->percent[k] < v || t->percent[k] > v))
+            k++;
+        to->percent[k] = v;             /* once, however often it is given */
+        t->npercent += k == t->npercent;
     }
     t->result = &none;
     for (size_t i = 0; i < c->assert.n; i++) {
@@ -31502,10 +31719,16 @@ static int cmd_result_init(struct cmd_result *to, const struct cmd_load *c,
     }
     t->result = NULL;
     t->nassert = c->assert.n;
-    for (size_t i = 0; i < c->label.n; i++)
-        if (!strchr(c->label.text[i], '='))
-            return cmd_misuse(cmd, "--label '%s': takes KEY=VALUE",
-                              c->label.text[i]);
+    for (size_t i = 0; i < c->label.n; i++) {
+        const char *text = c->label.text[i];
+        size_t n = strcspn(text, "=");
+        if (!n || !text[n])
+            return cmd_misuse(cmd, "--label '%s': takes KEY=VALUE", text);
+        for (size_t k = 0; k < i; k++)
+            if (!strncmp(text, c->label.text[k], n + 1))
+                return cmd_misuse(cmd, "--label '%s': its key has another "
+                                  "value already", text);
+    }
     return CMD_OK;
 }
 
@@ -31548,7 +31771,7 @@ static int cmd_result_write(const struct cmd_load *c, int format,
                             struct buf *b, struct cmd_result *to)
 {
     struct load_report *t = &to->report;
-    struct gp_why why;
+    struct gp_why why = {{0}};
     bool file = c->out && strcmp(c->out, "-") != 0;
     int signo = t->result->ended == LOAD_SIGNAL ? atomic_load(&cmd_signal) : 0;
     t->verdict = load_judge(t->config, t->result);
@@ -31559,7 +31782,7 @@ static int cmd_result_write(const struct cmd_load *c, int format,
     if (!file)
         return cmd_print(b) ? CMD_FAILED : t->exit;
     if (b->err || sys_write_file(c->out, b->data, b->len, &why)) {
-        cmd_say("%s", b->err ? "out of memory" : why.text);
+        cmd_say("%s", b->err ? mem_error(b->err) : why.text);
         return CMD_FAILED;
     }
     if (!c->common.quiet)
@@ -31591,7 +31814,7 @@ static int cmd_load_profiler(const struct cmd_load *c,
                              const struct cmd_command *cmd,
                              struct load_config *plan, struct load_profiler *p)
 {
-    struct gp_why why;
+    struct gp_why why = {{0}};
     int64_t ns = load_schedule_ns(plan);
     if (!c->profile)
         return CMD_OK;
@@ -31669,14 +31892,14 @@ static int cmd_load_repeat_runs(const struct cmd_load *c,
 static int cmd_load_measure(struct cmd_load *c, int format,
                             struct load_config *plan, struct cmd_result *to)
 {
-    struct sigaction act = { .sa_handler = cmd_stop_sig };
+    struct sigaction act = { .sa_handler = cmd_stop_sig }, old;
     struct load_spread run[LOAD_RUNS_MOST];
     struct load_profile profile;
     struct load_result r = {0};
     struct anl a = {0};
     struct pp pp = {0};
     struct buf b = {0};
-    struct gp_why why;
+    struct gp_why why = {{0}};
     bool redraw = !c->common.quiet && isatty(STDERR_FILENO);
     int status = cmd_load_announce(c, format, &b, plan);
     if (redraw) {
@@ -31685,6 +31908,8 @@ static int cmd_load_measure(struct cmd_load *c, int format,
     }
     sigaction(SIGINT, &act, NULL);
     sigaction(SIGTERM, &act, NULL);
+    if (!sigaction(SIGHUP, NULL, &old) && old.sa_handler != SIG_IGN)
+        sigaction(SIGHUP, &act, NULL);          /* it is without nohup */
     size_t n = 0;
     int e = status ? GP_OK : cmd_load_repeat_runs(c, plan, &r, run, &n, &why);
     if (redraw)
@@ -31733,7 +31958,7 @@ struct cmd_log {                        /* of --log-requests */
 /* Open the log at path into *log and *fd; returns an exit status. */
 static int cmd_log_open(struct cmd_log *log, const char *path, int *fd)
 {
-    struct gp_why why;
+    struct gp_why why = {{0}};
     if (sys_is_stream(path)) {
         *fd = sys_open_stream(path, &why);
     } else {
@@ -31754,7 +31979,7 @@ static int cmd_log_open(struct cmd_log *log, const char *path, int *fd)
  * that was there stays.  Returns an exit status. */
 static int cmd_log_close(struct cmd_log *log, int fd)
 {
-    struct gp_why why;
+    struct gp_why why = {{0}};
     if (!*log->tmp)
         return close(fd) ? CMD_FAILED : CMD_OK;
     if (!lseek(fd, 0, SEEK_END)) {
@@ -31775,7 +32000,7 @@ static int cmd_load_run(const struct cmd_command *cmd)
     struct cmd_result to = {0};
     struct cmd_log log = {0};
     struct load_profiler profiler = {0};
-    struct gp_why why;
+    struct gp_why why = {{0}};
     int format = cmd_load_format(c, cmd);
     int status = format < 0 ? CMD_USAGE : cmd_load_plan(c, cmd, &plan);
     if (!status && c->compare && format != CMD_LOAD_TEXT &&
@@ -31826,8 +32051,8 @@ struct cmd_report {
     const char *format, *out;           /* NULL: by out's ending; stdout */
     const char *sample;                 /* type to look at; NULL: default */
     const char *filter[VIEW_FILTERS];
-    const char *by, *base, *peek, *rules, *per_call;
-    struct cmd_list assert;
+    const char *by, *peek, *rules, *per_call;
+    struct cmd_list base, assert;
     uint64_t top;                       /* rows of a table */
     bool cum, all, normalize, explain, strict, inverted, reverse;
 };
@@ -31875,7 +32100,7 @@ static const struct cmd_option cmd_report_options[] = {
     { 0, "peek", "RE", NULL, "-f peek: functions that match, with their "
       "callers and callees", CMD_TEXT, offsetof(struct cmd_report, peek), 0,
       0 },
-    { 0, "base", "FILE", NULL, "an older profile to compare with", CMD_TEXT,
+    { 0, "base", "FILE", NULL, "an older profile to compare with", CMD_LIST,
       offsetof(struct cmd_report, base), 0, 0 },
     { 0, "normalize", NULL, NULL, "scale the base to the same total",
       CMD_FLAG, offsetof(struct cmd_report, normalize), 0, 0 },
@@ -32029,12 +32254,13 @@ static bool cmd_is_address(const char *path)
            !strncasecmp(path, "https://", 8);
 }
 
-/* What web_get calls while it waits: a line that is drawn again. */
-static void cmd_fetch_tick(void *arg, int64_t waited_ns)
+/* What web_get asks while it waits: a line that is drawn again. */
+static bool cmd_fetch_tick(void *arg, int64_t waited_ns)
 {
     const char *path = arg;
     fprintf(stderr, "\r%s: %" PRId64 " s ", path, waited_ns / 1000000000);
     fflush(stderr);
+    return true;
 }
 
 /* Fetch the profile at path, an address, onto file; the time that it asks for
@@ -32083,7 +32309,7 @@ static int cmd_fetch(const struct cmd_report *c, const char *path,
 static void cmd_demangle(struct pp *p)
 {
     struct buf in = {0}, out = {0};
-    struct gp_why why;
+    struct gp_why why = {{0}};
     char *const argv[] = { "c++filt", NULL };
     size_t n = 0;
     for (size_t i = 0; i < p->nfunctions; i++) {
@@ -32126,7 +32352,7 @@ static bool cmd_is_json(const char *path)
 static int cmd_report_read(const struct cmd_report *c, const char *path,
                            struct pp *p)
 {
-    struct gp_why why;
+    struct gp_why why = {{0}};
     struct buf file = {0}, pending = {0};
     const char *name = strcmp(path, "-") ? path : "standard input";
     bool fetch = cmd_is_address(path);
@@ -32163,12 +32389,16 @@ static int cmd_report_read(const struct cmd_report *c, const char *path,
 }
 
 struct cmd_profiles {                   /* what report is about */
-    const char *path[CMD_LIST_MOST];
-    size_t n;                           /* of path; the base is not in it */
-    struct pp *file;                    /* owned: n, and the base behind them */
+    const char *path[2 * CMD_LIST_MOST];
+    size_t n, nbase;                    /* of path; the base's are behind the
+                                         * others */
+    const char *base_name;              /* of what now is compared with */
+    char base_text[80];                 /* the same, where it is several */
+    struct pp *file;                    /* owned; as path has them */
     size_t nread;                       /* of file */
-    struct pp pp, diff;                 /* owned: the merged file, and now less
-                                         * base; they borrow from file */
+    struct pp merged[2], diff;          /* owned: the files of now, those of
+                                         * base, where they are several, and
+                                         * now less base; they borrow of file */
     struct pp *now, *base;              /* the two, or NULL; of those above */
     struct pp by[2];                    /* owned forks of now and base, whose
                                          * frames --by has named; or empty */
@@ -32192,7 +32422,8 @@ static void cmd_profiles_fini(struct cmd_profiles *s)
 {
     view_fork_fini(&s->by[0]);
     view_fork_fini(&s->by[1]);
-    pp_fini(&s->pp);
+    pp_fini(&s->merged[0]);
+    pp_fini(&s->merged[1]);
     pp_fini(&s->diff);
     for (size_t i = 0; i < s->nread; i++)
         pp_fini(&s->file[i]);
@@ -32254,7 +32485,7 @@ static int cmd_report_filters(const struct cmd_report *c,
             why);
     for (size_t i = 0; i < c->assert.n && !e; i++) {
         e = anl_assert_init(&s->assert[i], c->assert.text[i], why);
-        if (!e && s->assert[i].measure == ANL_DELTA && !c->base)
+        if (!e && s->assert[i].measure == ANL_DELTA && !s->nbase)
             e = txt_fail(why, GP_EUSAGE, "--assert '%s' needs --base",
                          c->assert.text[i]);
     }
@@ -32338,16 +32569,18 @@ static int cmd_report_subtract(const struct cmd_report *c,
         scale[all.ntypes] = -factor;
         e = pp_add_type(&all, s->now->type[t].type, s->now->type[t].unit);
     }
-    if ((e || pp_merge_add(&g, s->now, column[0], NULL) ||
-         pp_merge_add(&g, s->base, column[1], scale) ||
-         pp_merge_head(&g, s->now) || pp_merge_head(&g, s->base)))
-        e = txt_fail(why, GP_ENOMEM, "out of memory");
+    e = e ? e : pp_merge_add(&g, s->now, column[0], NULL);
+    e = e ? e : pp_merge_add(&g, s->base, column[1], scale);
+    e = e ? e : pp_merge_head(&g, s->now);
+    e = e ? e : pp_merge_head(&g, s->base);
+    if (e)
+        txt_fail(why, e, e == GP_ELIMIT ? PP_FULL : "out of memory");
     pp_merger_fini(&g);
     if (all.ntypes && all.ntypes < s->now->ntypes)
         all.default_type = all.type[0].type;    /* as pprof has it */
     if (!cmd_report_formats[f].pprof)
         all.ncomments = 0;              /* they are of the two, not of this */
-    e = e ? e : pp_merge(&s->diff, &all, 1, &c->base, why);
+    e = e ? e : pp_merge(&s->diff, &all, 1, &s->base_name, why);
     pp_fini(&all);
     e = e ? e : view_find_type(&s->diff, c->sample, &s->type, why);
     s->now = &s->diff;
@@ -32364,34 +32597,63 @@ static bool cmd_report_subtracts(enum cmd_format_id f)
     return !cmd_report_formats[f].analysis && f != CMD_R_SVG;
 }
 
+/* The program that p is of, by the name of its first object; empty: not
+ * known. */
+static struct slice cmd_report_program(const struct pp *p)
+{
+    struct slice name = p->nmappings ? p->mapping[0].file : (struct slice){0};
+    const char *slash = name.n ? memrchr(name.p, '/', name.n) : NULL;
+    size_t skip = slash ? (size_t)(slash - name.p) + 1 : 0;
+    return (struct slice){ name.p + skip, name.n - skip };
+}
+
+/* The files of now, or of base, as one: the one that there is, or all of them
+ * merged. */
+static int cmd_report_merge(const struct cmd_report *c, struct cmd_profiles *s,
+                            enum cmd_format_id f, bool of_base, struct pp **one,
+                            struct gp_why *why)
+{
+    size_t first = of_base ? s->n : 0, n = of_base ? s->nbase : s->n;
+    struct pp *file = &s->file[first], *merged = &s->merged[of_base];
+    const char *const *path = &s->path[first];
+    *one = n > 1 ? merged : file;
+    for (size_t i = 1; i < n && !c->common.quiet; i++) {
+        struct slice a = cmd_report_program(file);
+        struct slice b = cmd_report_program(&file[i]);
+        if (a.n && b.n && !txt_equal(a, b))
+            cmd_say("%s is of %.*s and %s of %.*s: they count together",
+                    path[0], (int)a.n, a.p, path[i], (int)b.n, b.p);
+    }
+    int e = n > 1 ? pp_merge(merged, file, n, path, why) : GP_OK;
+    if (!e && n > 1 && !cmd_report_formats[f].pprof &&
+        anl_merge_comments(merged, file, n))
+        e = txt_fail(why, GP_ENOMEM, "out of memory");
+    return e;
+}
+
 /* Read all profiles, merge, subtract and filter them; returns an exit
  * status. */
 static int cmd_report_gather(const struct cmd_report *c,
                              struct cmd_profiles *s, enum cmd_format_id f,
                              enum view_grain grain)
 {
-    struct gp_why why;
-    s->file = mem_zalloc((s->n + 1) * sizeof *s->file);
-    if (!s->file)
+    struct gp_why why = {{0}};
+    s->file = mem_zalloc((s->n + s->nbase) * sizeof *s->file);
+    if (!s->file) {
+        cmd_say("out of memory");
         return CMD_FAILED;
-    for (size_t i = 0; i < s->n + (c->base != NULL); i++) {
-        if (cmd_report_read(c, i < s->n ? s->path[i] : c->base, &s->file[i])) {
-            pp_fini(&s->file[i]);
+    }
+    for (; s->nread < s->n + s->nbase; s->nread++)
+        if (cmd_report_read(c, s->path[s->nread], &s->file[s->nread])) {
+            pp_fini(&s->file[s->nread]);
             return CMD_FAILED;
         }
-        s->nread++;
-    }
-    bool merge = s->n > 1;
-    s->now = merge ? &s->pp : s->file;
-    s->base = c->base ? &s->file[s->n] : NULL;
-    int e = merge ? pp_merge(&s->pp, s->file, s->n, s->path, &why) : GP_OK;
-    if (!e && merge && !cmd_report_formats[f].pprof &&
-        anl_merge_comments(&s->pp, s->file, s->n))
-        e = txt_fail(&why, GP_ENOMEM, "out of memory");
+    int e = cmd_report_merge(c, s, f, false, &s->now, &why);
+    e = e || !s->nbase ? e : cmd_report_merge(c, s, f, true, &s->base, &why);
     e = e ? e : view_find_type(s->now, c->sample, &s->type, &why);
     if (!e && s->base)
-        e = view_find_base(s->now, s->type, s->base, c->base, &s->base_type,
-                           &why);
+        e = view_find_base(s->now, s->type, s->base, s->base_name,
+                           &s->base_type, &why);
     if (!e)
         s->total = cmd_report_total(s->now, s->type);
     if (!e && s->base && cmd_report_subtracts(f))
@@ -32431,7 +32693,7 @@ static int cmd_report_analyse(const struct cmd_report *c,
     if (!e && unknown)
         e = txt_fail(why, GP_EUSAGE, "--per-call: %s does not say how many "
                      "calls it is of; --per-call=N does",
-                     now->calls > 0 ? c->base : s->path[0]);
+                     now->calls > 0 ? s->base_name : s->path[0]);
     return e;
 }
 
@@ -32459,7 +32721,7 @@ static int cmd_report_analysis(const struct cmd_report *c,
     }
     out->per_call = c->per_call != NULL;
     out->diff = s->base ? &diff : NULL;
-    out->base = c->base;
+    out->base = s->base_name;
     out->assert = s->assert;
     out->nassert = c->assert.n;
     out->exit = *status;
@@ -32525,8 +32787,8 @@ static struct svg_config cmd_report_picture(const struct cmd_report *c,
     return (struct svg_config){
         .sample = c->sample, .rule = s->rules.rule, .nrules = s->rules.n,
         .base = s->base && s->by[1].ntypes ? &s->by[1] : s->base,
-        .base_name = c->base, .inverted = c->inverted, .reverse = c->reverse,
-        .name = s->path[0] };
+        .base_name = s->base_name, .inverted = c->inverted,
+        .reverse = c->reverse, .name = s->path[0] };
 }
 
 /* Write what s holds in format f onto b; *status becomes the exit status. */
@@ -32592,6 +32854,32 @@ static const char *cmd_report_for_profiles(const struct cmd_report *c)
          : c->reverse ? "reverse" : NULL;
 }
 
+/* Read the results in the files of list into *all, together, and say what is
+ * notable about that; returns an exit status. */
+static int cmd_results_read(const struct cmd_report *c,
+                            const struct cmd_list *list,
+                            struct load_saved *all)
+{
+    int status = CMD_OK;
+    for (size_t i = 0; !status && i < list->n; i++) {
+        struct load_saved one = {0};
+        status = cmd_result_read(list->text[i], i ? &one : all);
+        for (size_t k = 0; k < i && !status && !c->common.quiet; k++)
+            if (cmd_same_file(list->text[i], list->text[k]))
+                cmd_say("%s is given twice: its calls count twice",
+                        list->text[i]);
+        const char *unlike = i && !status ? load_saved_unlike(all, &one)
+                                          : NULL;
+        if (unlike && !c->common.quiet)
+            cmd_say("%s %s the results before it: they count together",
+                    list->text[i], unlike);
+        if (!status && i)
+            load_saved_merge(all, &one);
+        load_saved_fini(&one);
+    }
+    return status;
+}
+
 /* grpcprof report of what load wrote: the results together. */
 static int cmd_report_results(const struct cmd_report *c,
                               const struct cmd_command *cmd)
@@ -32600,7 +32888,7 @@ static int cmd_report_results(const struct cmd_report *c,
                            .out = c->out, .percentiles = CMD_PERCENTILES,
                            .assert = c->assert, .strict = c->strict };
     struct cmd_result to = {0};
-    struct load_saved all = {0}, one = {0};
+    struct load_saved all = {0};
     struct buf b = {0};
     const char *profiles = cmd_report_for_profiles(c);
     if (profiles)
@@ -32608,20 +32896,16 @@ static int cmd_report_results(const struct cmd_report *c,
                           "load", profiles, c->common.rest.text[0]);
     int format = cmd_load_format(&as, cmd);
     int status = format < 0 ? CMD_USAGE : cmd_result_init(&to, &as, cmd);
-    if (!status && c->base) {
-        status = cmd_result_read(c->base, &to.old);
+    if (!status && c->base.n) {
+        status = cmd_results_read(c, &c->base, &to.old);
         to.report.old = &to.old.result;
     }
-    for (size_t i = 0; !status && i < c->common.rest.n; i++) {
-        status = cmd_result_read(c->common.rest.text[i], i ? &one : &all);
-        if (!status && i)
-            load_saved_merge(&all, &one);
-        load_saved_fini(&one);
-    }
+    status = status ? status : cmd_results_read(c, &c->common.rest, &all);
     if (!status) {
         to.report.config = &all.config;
         to.report.label = all.label;
         to.report.nlabel = all.nlabel;
+        to.report.reply = all.reply;
         to.report.result = &all.result;
         if (format == CMD_LOAD_TEXT) {
             out_load_plan(&b, &all.config);
@@ -32655,7 +32939,19 @@ static int cmd_report_check(const struct cmd_report *c,
     if (!format->analysis && analysis)
         return cmd_misuse(cmd, "%s is for -f text, md, json and html",
                           analysis);
-    if (!c->base && c->normalize)
+    bool table = f == CMD_R_TOP || f == CMD_R_TREE || f == CMD_R_PEEK;
+    if (c->cum && !table)
+        return cmd_misuse(cmd, "--cum is for -f top, tree and peek");
+    if (c->top && !table && !format->analysis)
+        return cmd_misuse(cmd, "--top is for -f text, md, json, html, top, "
+                          "tree and peek");
+    if (c->rules && f != CMD_R_SVG && !format->analysis)
+        return cmd_misuse(cmd, "--rules is for -f text, md, json, html and "
+                          "svg");
+    if (c->by && f == CMD_R_TAGS)
+        return cmd_misuse(cmd, "--by is for views of functions, and -f tags "
+                          "is of labels");
+    if (!s->nbase && c->normalize)
         return cmd_misuse(cmd, "--normalize is for --base");
     if (c->normalize && (f == CMD_R_TEXT || f == CMD_R_MD || f == CMD_R_HTML ||
                          f == CMD_R_SVG))
@@ -32666,17 +32962,15 @@ static int cmd_report_check(const struct cmd_report *c,
     if (c->reverse && f != CMD_R_SVG && f != CMD_R_HTML && f != CMD_R_FOLDED)
         return cmd_misuse(cmd, "--reverse is for -f svg, html and folded");
     bool to_file = c->out && strcmp(c->out, "-") != 0;
-    for (size_t i = 0; to_file && i < s->n; i++)
+    for (size_t i = 0; to_file && i < s->n + s->nbase; i++)
         if (cmd_same_file(c->out, s->path[i]))
-            return cmd_misuse(cmd, "--out '%s' is the profile that is read",
-                              c->out);
+            return cmd_misuse(cmd, "--out '%s' is the %s that is read", c->out,
+                              i < s->n ? "profile" : "base");
     for (size_t i = 0; i < s->n && !c->common.quiet; i++)
         for (size_t k = 0; k < i; k++)
             if (cmd_same_file(s->path[i], s->path[k]))
                 cmd_say("%s is given twice: its samples count twice",
                         s->path[i]);
-    if (to_file && c->base && cmd_same_file(c->out, c->base))
-        return cmd_misuse(cmd, "--out '%s' is the base that is read", c->out);
     return CMD_OK;
 }
 
@@ -32710,7 +33004,7 @@ static int cmd_report_profiles(const struct cmd_report *c,
                                struct cmd_profiles *s)
 {
     struct buf b = {0};
-    struct gp_why why;
+    struct gp_why why = {{0}};
     bool to_file = c->out && strcmp(c->out, "-") != 0;
     enum cmd_format_id f = cmd_report_format(c, cmd);
     enum view_grain grain = f == CMD_R_FORMATS ? VIEW_FUNCTION
@@ -32739,7 +33033,7 @@ static int cmd_report_profiles(const struct cmd_report *c,
     } else if (!to_file) {
         status = cmd_print(&b) ? CMD_FAILED : status;
     } else if (b.err || sys_write_file(c->out, b.data, b.len, &why)) {
-        cmd_say("%s", b.err ? "out of memory" : why.text);
+        cmd_say("%s", b.err ? mem_error(b.err) : why.text);
         status = CMD_FAILED;
     } else if (!c->common.quiet) {
         cmd_wrote(c->out, cmd_report_formats[f].name);
@@ -32757,11 +33051,21 @@ static int cmd_report_run(const struct cmd_command *cmd)
         return cmd_report_results(c, cmd);
     mem_large_blocks();
     s = mem_zalloc(sizeof *s);
-    if (!s)
+    if (!s) {
+        cmd_say("out of memory");
         return CMD_FAILED;
+    }
     s->n = c->common.rest.n ? c->common.rest.n : 1;
     for (size_t i = 0; i < s->n; i++)
         s->path[i] = c->common.rest.n ? c->common.rest.text[i] : "profile.pb";
+    s->nbase = c->base.n;
+    for (size_t i = 0; i < s->nbase; i++)
+        s->path[s->n + i] = c->base.text[i];
+    if (s->nbase > 1)
+        snprintf(s->base_text, sizeof s->base_text, "the %zu bases together",
+                 s->nbase);
+    s->base_name = s->nbase > 1 ? s->base_text : s->nbase ? c->base.text[0]
+                                                          : NULL;
     int status = cmd_report_profiles(c, cmd, s);
     cmd_profiles_fini(s);
     mem_free(s);
