@@ -219,6 +219,10 @@ enum {
     /* A profile inflates to at most this; the largest seen is 80 MB. */
     PP_MOST_BYTES = 1 << 30,
 
+    /* Of the format of gperftools: addresses times mappings, which are looked
+     * through for each. */
+    PP_MOST_PLACED = 1000000000,
+
     CMD_RULES_BYTES = 1 << 20,
 
     /* Values of one option, and positional arguments: an error past it. */
@@ -5745,7 +5749,8 @@ static int pp_read_room(struct pp_reader *r)
         PP_ROOM(p->line, p->line_cap, r->count[4]) ||
         PP_ROOM(p->stack_at, p->stack_at_cap, r->count[2] + 2) ||
         PP_ROOM(p->label_at, p->label_at_cap, r->count[2] + 2) ||
-        (p->ntypes <= PP_MOST_TYPES &&
+        (r->count[1] <= PP_MOST_TYPES &&
+         r->count[2] * r->count[1] <= PP_MOST_ROWS &&   /* else as they come */
          PP_ROOM(p->value, p->value_cap, r->count[2] * r->count[1])))
         return pp_full(r);
     return GP_OK;
@@ -5766,9 +5771,11 @@ static int pp_read_raw(struct pp_reader *r)
             (e = pp_walk(r, r->span[i], pp_pass_tables, &i)))
             goto out;
     if (p->ntypes == 0 || p->ntypes > PP_MOST_TYPES) {
-        e = txt_fail(r->why, GP_EFORMAT,
-                     "%s: not a pprof profile: it has %s sample types",
-                     r->name, p->ntypes ? "too many" : "no");
+        e = p->ntypes ? txt_fail(r->why, GP_ELIMIT, "%s: %zu sample types, "
+                                 "more than %d", r->name, p->ntypes,
+                                 PP_MOST_TYPES)
+          : txt_fail(r->why, GP_EFORMAT, "%s: not a pprof profile: it has no "
+                     "sample type", r->name);
         goto out;
     }
     if (pp_ids_seal(&r->mapping, p->repaired) ||
@@ -6109,6 +6116,8 @@ static int pp_legacy_place(struct pp *p)
 {
     uint32_t none = MEM_NONE;
     size_t n = p->nmappings;
+    if (n && p->nlocations > PP_MOST_PLACED / n)
+        return GP_ELIMIT;
     for (size_t i = 0; i < p->nlocations; i++) {
         struct pp_location *l = &p->location[i];
         uint64_t a = l->address;
@@ -6301,6 +6310,29 @@ static int pp_inflate(const struct buf *in, size_t most, struct buf *out,
     return gz_inflate(in->data, in->len, most, out, at);
 }
 
+/* What raw is by how it begins, when it is of a known kind that is not read
+ * here; or NULL. */
+static const char *pp_other_format(const struct buf *raw)
+{
+    static const struct { const char *begin, *is; } known[] = {
+        { "PERFILE2", "data of perf; perf_to_profile makes a profile of it" },
+        { "heap profile:", "a heap profile of gperftools, of which pprof "
+                           "-proto makes a profile" },
+        { "--- ", "a contention profile in text, of which pprof -proto makes a "
+                  "profile" },
+        { "\x28\xb5\x2f\xfd", "compressed by zstd: unpack it first" },
+        { "\xfd" "7zXZ", "compressed by xz: unpack it first" },
+        { "BZh", "compressed by bzip2: unpack it first" },
+        { "PK\x03\x04", "a zip archive: unpack it first" },
+        { "<", "HTML, XML or SVG" }, { "{", "JSON" },
+    };
+    struct slice s = { (const char *)raw->data, raw->len };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (txt_starts(s, known[i].begin))
+            return known[i].is;
+    return NULL;
+}
+
 /* Read the profile in file, gzip'd or not, whose bytes p takes over (file is
  * left empty); name is for errors.  The inflated size is at most most.  After
  * a failure p is empty. */
@@ -6337,6 +6369,9 @@ static int pp_read(struct pp *p, struct buf *file, const char *name,
         e = pp_is_legacy((struct slice){ (const char *)p->raw.data,
                                          p->raw.len }, &w, &period, &java)
             ? pp_read_legacy(&r, &w, period, java) : pp_read_raw(&r);
+    const char *other = e == GP_EFORMAT ? pp_other_format(&p->raw) : NULL;
+    if (other)
+        txt_fail(why, e, "%s: byte 0: not a pprof profile but %s", name, other);
     mem_free(r.string);
     pp_ids_fini(&r.mapping);
     pp_ids_fini(&r.location);
@@ -6656,8 +6691,9 @@ static void pp_merger_fini(struct pp_merger *g)
 }
 
 /* Add p's figures of the whole to those of g->to, which has begun with the
- * first of several: the earliest time, all durations, the longest period, each
- * comment once, whatever it says. */
+ * first of several, as pprof does: the earliest time, none where a later one
+ * has none, all durations, the longest period, each comment once, whatever it
+ * says. */
 static int pp_merge_head(struct pp_merger *g, const struct pp *p)
 {
     struct pp *to = g->to;
@@ -9848,6 +9884,44 @@ static void view_put_grain(struct buf *b, const struct pp *p,
     }
 }
 
+/* Give the samples of p that have no frame one that says so: pprof's views
+ * leave them out, and others would without it.  GP_ENOMEM. */
+static int view_name_stackless(struct pp *p)
+{
+    uint32_t n = 0;
+    for (size_t i = 0; i < p->nsamples; i++)
+        n += p->stack_at[i] == p->stack_at[i + 1];
+    if (!n)
+        return GP_OK;
+    struct pp_function *f = PP_ADD(p->function, p->nfunctions, p->function_cap);
+    struct pp_line *line = PP_ADD(p->line, p->nlines, p->line_cap);
+    struct pp_location *l = PP_ADD(p->location, p->nlocations, p->location_cap);
+    uint32_t *stack = mem_zalloc((p->nstack + n) * sizeof *stack), from = 0;
+    if (!f || !line || !l || !stack) {
+        mem_free(stack);
+        return GP_ENOMEM;
+    }
+    *f = (struct pp_function){ .id = p->nfunctions,
+                               .name = txt_slice("[no stack]") };
+    *line = (struct pp_line){ (uint32_t)p->nfunctions - 1, 0, 0 };
+    *l = (struct pp_location){ .id = p->nlocations, .mapping = MEM_NONE,
+                               .line = (uint32_t)p->nlines - 1, .nlines = 1 };
+    n = 0;
+    for (size_t i = 0; i < p->nsamples; i++) {
+        uint32_t end = p->stack_at[i + 1], at = n;
+        if (from == end)
+            stack[n++] = (uint32_t)p->nlocations - 1;
+        while (from < end)
+            stack[n++] = p->stack[from++];
+        p->stack_at[i] = at;
+    }
+    p->stack_at[p->nsamples] = n;
+    mem_free(p->stack);
+    p->stack = stack;
+    p->nstack = p->stack_cap = n;
+    return GP_OK;
+}
+
 /* Give l, which has no line, one without a function. */
 static int view_add_line(struct pp *p, struct pp_location *l)
 {
@@ -10213,6 +10287,7 @@ static const struct anl_rule anl_rules[] = {
     /* time that has no stack, and where stacks begin */
     { "[profiler]", ANL_PROFILER, ANL_PSEUDO },
     { "[unsampled]", ANL_UNKNOWN, ANL_PSEUDO },
+    { "[no stack]", ANL_UNKNOWN, ANL_PSEUDO },
     { "[lost samples]", ANL_UNKNOWN, ANL_PSEUDO },
     { "[truncated]", ANL_UNKNOWN, ANL_PSEUDO },
     { "runtime._LostExternalCode", ANL_UNKNOWN, ANL_PSEUDO },
@@ -11133,6 +11208,7 @@ struct anl {
     size_t nadvice;
     double ns_per_unit;                 /* of the type's values; NAN: no time */
     double calls, cpu_ns_per_call;      /* NAN: not known */
+    bool calls_given;                   /* by --per-call, not by the profile */
     bool cpu_profile;                   /* values are CPU time or samples */
     bool wall;                          /* real time, with states */
     struct anl_share waiting;           /* of a wall profile */
@@ -11748,6 +11824,8 @@ static struct anl_function *anl_rank(const struct anl *a, const struct view *v,
             .resolved = true,
             .per_call_ns = (double)x->flat.value * a->ns_per_unit / a->calls,
         };
+        if (!x->flat.value)
+            continue;                   /* no row of a table */
         size_t level = v == &a->view && f->application;
         struct anl_function *before = above[level];
         if (before && anl_overlap(&before->flat, &f->flat))
@@ -11758,15 +11836,44 @@ static struct anl_function *anl_rank(const struct anl *a, const struct view *v,
     return row;
 }
 
+/* By how much more of the flat value of each label that is a frame, as
+ * --tagleaf has it, comes from the application than from elsewhere, by the
+ * innermost function of its samples; 0 for functions. */
+static void anl_label_levels(const struct anl *a, int64_t *more)
+{
+    const struct view *v = &a->view;
+    const struct pp *p = v->pp;
+    for (size_t i = 0; i < p->nsamples; i++) {
+        uint32_t label = MEM_NONE, node = MEM_NONE;
+        for (uint32_t k = p->stack_at[i]; k < p->stack_at[i + 1] &&
+                                          node == MEM_NONE; k++)
+            for (uint32_t f = v->frame_at[p->stack[k]];
+                 f < v->frame_at[p->stack[k] + 1] && node == MEM_NONE; f++) {
+                if (!(a->class[v->frame[f]].flags & ANL_LABEL))
+                    node = v->frame[f];
+                else if (label == MEM_NONE)
+                    label = v->frame[f];
+            }
+        if (label == MEM_NONE || node == MEM_NONE)
+            continue;
+        int64_t w = pp_abs(p->value[i * p->ntypes + v->type]);
+        bool own = a->class[node].category == ANL_APPLICATION;
+        more[label] = own ? pp_add(more[label], w) : pp_sub(more[label], w);
+    }
+}
+
 /* The table of functions with their shares, and the sums of both levels. */
 static int anl_run_functions(struct anl *a)
 {
     const struct view *v = &a->view;
     struct view_sum level[2] = {{0}};
     uint8_t *category = mem_zalloc(v->nnodes);
-    for (size_t i = 0; category && i < v->nnodes; i++) {
+    int64_t *more = mem_zalloc(v->nnodes * sizeof *more);
+    if (more)
+        anl_label_levels(a, more);
+    for (size_t i = 0; category && more && i < v->nnodes; i++) {
         const struct view_sum *flat = &v->node[i].flat;
-        category[i] = a->class[i].category;
+        category[i] = more[i] > 0 ? ANL_APPLICATION : a->class[i].category;
         struct view_sum *s = &level[category[i] == ANL_APPLICATION];
         s->value = pp_add(s->value, flat->value);
         s->samples = pp_add(s->samples, flat->samples);
@@ -11774,8 +11881,10 @@ static int anl_run_functions(struct anl *a)
     }
     a->system = anl_share(&level[0], &v->total);
     a->application = anl_share(&level[1], &v->total);
-    a->function = category ? anl_rank(a, v, category, &a->nfunctions) : NULL;
+    a->function = category && more ? anl_rank(a, v, category, &a->nfunctions)
+                                   : NULL;
     mem_free(category);
+    mem_free(more);
     return a->function ? GP_OK : GP_ENOMEM;
 }
 
@@ -12407,6 +12516,7 @@ static int anl_run(const struct pp *p, const struct anl_config *config,
         a->view.total.squares = a->kept.squares = 0;
     anl_read_comments(a);
     anl_read_unit(a);
+    a->calls_given = config->calls > 0 || !(a->comment.requests > 0);
     a->calls = config->calls > 0 ? config->calls
              : a->comment.requests > 0 ? a->comment.requests
              : config->calls_else > 0 ? config->calls_else : NAN;
@@ -12525,11 +12635,15 @@ static void anl_change_call(struct anl_change *c, const struct anl_diff *d)
 static int anl_compare_changes(const void *a, const void *b)
 {
     const struct anl_change *x = a, *y = b;
-    double v = fabs(x->delta), w = fabs(y->delta);
+    const double v[2] = { isnan(x->delta) ? 0 : fabs(x->delta),
+                          fmax(x->flat[0].share, x->flat[1].share) };
+    const double w[2] = { isnan(y->delta) ? 0 : fabs(y->delta),
+                          fmax(y->flat[0].share, y->flat[1].share) };
     if (x->significant != y->significant)
         return x->significant ? -1 : 1;
-    if (v < w || v > w)
-        return v < w ? 1 : -1;
+    for (size_t i = 0; i < 2; i++)
+        if (v[i] < w[i] || v[i] > w[i])
+            return v[i] < w[i] ? 1 : -1;
     return x->now != y->now ? (x->now > y->now) - (x->now < y->now)
                             : (x->base > y->base) - (x->base < y->base);
 }
@@ -22605,8 +22719,12 @@ out:
     if (in->err)
         return txt_fail(why, GP_ENOMEM, "out of memory");
     if (late)
-        return txt_fail(why, GP_EIO, "%s: %s", addr->text, wait->stopped
-                        ? "stopped before it answered" : "no answer in time");
+        return wait->stopped
+            ? txt_fail(why, GP_EIO, "%s: stopped before it answered",
+                       addr->text)
+            : txt_fail(why, GP_EIO, "%s: no answer in %" PRId64 " s",
+                       addr->text, (wait->until_ns - wait->begin_ns) /
+                                   1000000000);
     if (error)
         return txt_fail(why, GP_EIO, "%s: %s", addr->text, strerror(error));
     return GP_OK;
@@ -26561,13 +26679,14 @@ static void out_value(struct buf *b, const struct anl *a, int64_t v)
     double ns = anl_unit_ns(unit);
     if (!isnan(ns)) {
         txt_put_time(b, (double)v * ns);
-    } else if (txt_equal(unit, txt_slice("bytes")) && v >= 0) {
-        txt_put_bytes(b, (double)v);
-    } else {
-        if (v < 0)
-            mem_put_byte(b, '-');
-        txt_put_commas(b, (uint64_t)pp_abs(v));
+        return;
     }
+    if (v < 0)
+        mem_put_byte(b, '-');
+    if (txt_equal(unit, txt_slice("bytes")))
+        txt_put_bytes(b, (double)pp_abs(v));
+    else
+        txt_put_commas(b, (uint64_t)pp_abs(v));
 }
 
 /* Append a moment in local time. */
@@ -26658,13 +26777,23 @@ static void out_filters(struct out_doc *d, const struct anl *a,
     }
 }
 
+/* Append how often p had defect i, and what it is. */
+static void out_repair(struct buf *b, const struct pp *p, size_t i)
+{
+    if (p->repaired[i] == 1)
+        txt_puts(b, "once");
+    else
+        txt_put_commas(b, p->repaired[i]);
+    txt_putf(b, "%s: %s", p->repaired[i] == 1 ? "" : " times",
+             pp_repair_text[i]);
+}
+
 /* Defects that were mended while p was read. */
 static void out_repaired(struct out_doc *d, const struct pp *p)
 {
     for (size_t i = 0, n = 0; i < PP_REPAIRS; i++)
         if (p->repaired[i]) {
-            txt_put_commas(&d->cell, p->repaired[i]);
-            txt_putf(&d->cell, " times: %s", pp_repair_text[i]);
+            out_repair(&d->cell, p, i);
             out_field(d, n++ ? "" : "Repaired");
         }
 }
@@ -26822,8 +26951,9 @@ static void out_level(struct out_doc *d, const struct anl *a,
                 i = out_next_function(&t, i + 1, application);
             break;
         }
-        open |= !f->resolved;
-        out_function(d, a, c, f, !f->resolved);
+        bool unsure = !f->resolved && !isnan(f->flat.low);
+        open |= unsure;
+        out_function(d, a, c, f, unsure);
         shown++;
     }
     if (d->md)
@@ -26900,8 +27030,11 @@ static void out_calls(struct out_doc *d, const struct anl *a)
     if (!isnan(a->cpu_ns_per_call)) {
         txt_puts(b, ", ");
         txt_put_time(b, a->cpu_ns_per_call);
-        txt_puts(b, " of CPU each");
+        txt_puts(b, a->filtered ? " each of the CPU that filters kept"
+                                : " of CPU each");
     }
+    if (a->calls_given)
+        txt_puts(b, "; by --per-call");
     out_field(d, "Calls");
     for (size_t i = 0; i < a->nmethods && i < OUT_ROWS; i++) {
         out_count(b, a->method[i].calls);
@@ -27238,14 +27371,20 @@ static void out_explain(struct out_doc *d, const struct anl *a,
 static void out_assert_value(struct buf *b, const struct anl_assert *t,
                              double v)
 {
+    double off = fabs(v - t->bound);
+    int digits = 2;                     /* more where v is close to the bound */
+    while (digits < 7 && off > 0 && off < pow(10, -digits - 2))
+        digits++;
     if (isnan(v))
         txt_puts(b, "not known");
+    else if (t->ns && off < 0.01 * fabs(v))
+        txt_putf(b, "%.10g ns", v);
     else if (t->ns)
         txt_put_time(b, v);
     else if (t->measure == ANL_SAMPLES)
         txt_putf(b, "%.0f", v);
     else
-        txt_putf(b, "%.2f %s", 100 * v,
+        txt_putf(b, "%.*f %s", digits, 100 * v,
                  t->measure == ANL_DELTA ? "points" : "%");
 }
 
@@ -27890,6 +28029,9 @@ static int out_top_init(struct out_top *t, const struct pp *p,
     t->shown = most && most < t->kept ? most : t->kept;
     for (size_t i = 0; i < t->shown; i++)
         t->keep[t->order[i]] = true;
+    for (size_t i = 0; i < t->view.nnodes && t->shown == t->kept; i++)
+        t->keep[i] |= !cutoff && !t->view.node[i].cum.value;    /* no row, but
+                                         * an end of edges */
     out_top_unit(t);
     if (!view_edges_init(&t->edges, &t->view, t->keep, edge_cutoff, !graph))
         t->inlining = view_inlining(&t->view, &t->edges);
@@ -27985,7 +28127,7 @@ static void out_top_rows(const struct out_top *t, struct buf *b)
 {
     static const char *const how[] = { "", " (inline)", "",
                                        " (partial-inline)" };
-    char flat[16], sum[16], cum[16];
+    char flat[32], sum[32], cum[32];
     int64_t all = 0;
     txt_putf(b, "%10s %5s%% %5s%% %10s %5s%%\n", "flat", "flat", "sum", "cum",
              "cum");
@@ -28043,7 +28185,7 @@ static void out_tree_node(const struct out_top *t, struct buf *b, uint32_t n,
                           int64_t sum)
 {
     const struct view_node *x = &t->view.node[n];
-    char flat[16], all[16], cum[16];
+    char flat[32], all[32], cum[32];
     out_scaled_to(b, &t->scale, x->flat.value, 10);
     txt_putf(b, " %s %s ", out_percent(flat, x->flat.value, t->total),
              out_percent(all, sum, t->total));
@@ -32492,15 +32634,6 @@ static int cmd_report_filters(const struct cmd_report *c,
     return e;
 }
 
-/* The sum of p's values of a sample type, without their signs. */
-static int64_t cmd_report_total(const struct pp *p, size_t type)
-{
-    int64_t total = 0;
-    for (size_t i = 0; i < p->nsamples; i++)
-        total = pp_add(total, pp_abs(p->value[i * p->ntypes + type]));
-    return total;
-}
-
 static const char *const cmd_grains[] = {
     [VIEW_FUNCTION] = "function", [VIEW_FILE] = "file", [VIEW_LINE] = "line",
     [VIEW_ADDRESS] = "address", [VIEW_MODULE] = "module",
@@ -32542,7 +32675,9 @@ static int cmd_report_shape(struct cmd_profiles *s, struct pp *p,
     mem_free(s->filter.keys.key);
     mem_index_fini(&s->filter.keys.x);
     s->filter.keys = (struct view_keys){0};
-    if (!e && note && anl_filter_comments(p, &before))
+    bool name = !cmd_report_formats[f].pprof && f != CMD_R_PPROF;
+    if (!e && ((note && anl_filter_comments(p, &before)) ||
+               (name && view_name_stackless(p))))
         e = txt_fail(why, GP_ENOMEM, "out of memory");
     return e ? e : cmd_report_grain(s, p, f, grain, why);
 }
@@ -32557,8 +32692,6 @@ static int cmd_report_subtract(const struct cmd_report *c,
     struct pp_merger g = { .to = &all };
     size_t column[2][PP_MOST_TYPES];
     double scale[PP_MOST_TYPES];
-    int64_t base = cmd_report_total(s->base, s->base_type);
-    double factor = c->normalize && base ? (double)s->total / (double)base : 1;
     int e = GP_OK;
     for (size_t t = 0; !e && t < s->now->ntypes; t++) {
         size_t k = view_same_type(s->base, &s->now->type[t]);
@@ -32566,7 +32699,9 @@ static int cmd_report_subtract(const struct cmd_report *c,
             continue;
         column[0][all.ntypes] = t;
         column[1][all.ntypes] = k;
-        scale[all.ntypes] = -factor;
+        double now = (double)view_total(s->now, t).value;
+        double base = (double)view_total(s->base, k).value;
+        scale[all.ntypes] = c->normalize && base > 0 ? -now / base : -1;
         e = pp_add_type(&all, s->now->type[t].type, s->now->type[t].unit);
     }
     e = e ? e : pp_merge_add(&g, s->now, column[0], NULL);
@@ -32583,11 +32718,12 @@ static int cmd_report_subtract(const struct cmd_report *c,
     e = e ? e : pp_merge(&s->diff, &all, 1, &s->base_name, why);
     pp_fini(&all);
     e = e ? e : view_find_type(&s->diff, c->sample, &s->type, why);
+    if (!e)
+        s->total = f == CMD_R_TRACES ? view_total(&s->diff, s->type).value
+            : pp_scaled(view_total(s->base, column[1][s->type]).value,
+                        -scale[s->type]);
     s->now = &s->diff;
     s->base = NULL;
-    if (!e)
-        s->total = f == CMD_R_TRACES ? cmd_report_total(s->now, s->type)
-                                     : pp_scaled(base, factor);
     return e;
 }
 
@@ -32650,12 +32786,14 @@ static int cmd_report_gather(const struct cmd_report *c,
         }
     int e = cmd_report_merge(c, s, f, false, &s->now, &why);
     e = e || !s->nbase ? e : cmd_report_merge(c, s, f, true, &s->base, &why);
+    if (!e && s->base && !s->now->default_type.n)       /* as pprof */
+        s->now->default_type = s->base->default_type;
     e = e ? e : view_find_type(s->now, c->sample, &s->type, &why);
     if (!e && s->base)
         e = view_find_base(s->now, s->type, s->base, s->base_name,
                            &s->base_type, &why);
     if (!e)
-        s->total = cmd_report_total(s->now, s->type);
+        s->total = view_total(s->now, s->type).value;
     if (!e && s->base && cmd_report_subtracts(f))
         e = cmd_report_subtract(c, s, f, &why);
     e = e ? e : cmd_report_shape(s, s->now, f, grain, &why);
@@ -32667,7 +32805,7 @@ static int cmd_report_gather(const struct cmd_report *c,
         e = cmd_report_shape(s, s->base, f, grain, &why);
     if (e)
         cmd_say("%s", why.text);
-    return e ? CMD_FAILED : CMD_OK;
+    return !e ? CMD_OK : e == GP_EUSAGE ? CMD_USAGE : CMD_FAILED;
 }
 
 /* Analyse s's profile into now and its base, if it has one, into base. */
@@ -32725,10 +32863,10 @@ static int cmd_report_analysis(const struct cmd_report *c,
     out->assert = s->assert;
     out->nassert = c->assert.n;
     out->exit = *status;
-    if (!e && f == CMD_R_HTML && now.kept.value > 0)
+    if (!e && f == CMD_R_HTML && now.kept.value > 0) {
         e = svg_write(s->by[0].ntypes ? &s->by[0] : s->now, svg, &picture, why);
-    if (e == GP_EFORMAT)                /* nothing to draw: no picture */
-        e = GP_OK;
+        e = e == GP_EFORMAT ? GP_OK : e;        /* nothing to draw */
+    }
     if (e) {
         *status = CMD_FAILED;
     } else if (f == CMD_R_HTML) {
@@ -32761,6 +32899,18 @@ static int cmd_report_pprof(const struct pp *p, struct buf *b,
     return e;
 }
 
+/* Say what was mended in p, where format f does not. */
+static void cmd_report_note_repairs(const struct pp *p, enum cmd_format_id f)
+{
+    for (size_t i = 0; i < PP_REPAIRS; i++)
+        if (p->repaired[i] && !cmd_report_formats[f].analysis) {
+            struct buf b = {0};
+            out_repair(&b, p, i);
+            cmd_say("repaired %.*s", (int)b.len, b.len ? (char *)b.data : "");
+            mem_fini(&b);
+        }
+}
+
 /* Say what format f makes of rows below 0, where it cannot say so itself. */
 static void cmd_report_note_signs(const struct cmd_report *c,
                                   const struct pp *p, enum cmd_format_id f)
@@ -32788,7 +32938,8 @@ static struct svg_config cmd_report_picture(const struct cmd_report *c,
         .sample = c->sample, .rule = s->rules.rule, .nrules = s->rules.n,
         .base = s->base && s->by[1].ntypes ? &s->by[1] : s->base,
         .base_name = s->base_name, .inverted = c->inverted,
-        .reverse = c->reverse, .name = s->path[0] };
+        .reverse = c->reverse, .name = s->path[0],
+        .least_ppm = c->all ? 1 : 0 };
 }
 
 /* Write what s holds in format f onto b; *status becomes the exit status. */
@@ -32942,9 +33093,9 @@ static int cmd_report_check(const struct cmd_report *c,
     bool table = f == CMD_R_TOP || f == CMD_R_TREE || f == CMD_R_PEEK;
     if (c->cum && !table)
         return cmd_misuse(cmd, "--cum is for -f top, tree and peek");
-    if (c->top && !table && !format->analysis)
-        return cmd_misuse(cmd, "--top is for -f text, md, json, html, top, "
-                          "tree and peek");
+    if (c->top && (f == CMD_R_PEEK || !table) && !format->analysis)
+        return cmd_misuse(cmd, "--top is for -f text, md, json, html, top and "
+                          "tree");
     if (c->rules && f != CMD_R_SVG && !format->analysis)
         return cmd_misuse(cmd, "--rules is for -f text, md, json, html and "
                           "svg");
@@ -33025,8 +33176,10 @@ static int cmd_report_profiles(const struct cmd_report *c,
     if (status)
         return status;
     e = cmd_report_write(c, s, f, &b, &status, &why);
-    if (!e && !c->common.quiet)
+    if (!e && !c->common.quiet) {
         cmd_report_note_signs(c, s->now, f);
+        cmd_report_note_repairs(s->now, f);
+    }
     if (e) {
         cmd_say("%s", why.text);
         status = e == GP_EUSAGE ? CMD_USAGE : CMD_FAILED;
@@ -33265,6 +33418,7 @@ static int cmd_help_run(int argc, char **argv)
 int main(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);           /* a file too large is an error */
     const char *word = argc > 1 ? argv[1] : "";
     if (argc < 2) {
         cmd_usage(stderr);
