@@ -94,6 +94,12 @@ run('-f', 'pprof', '--focus', 'send', '-o', OUT, ONE)
 part('a sixth, written', report(OUT))
 text = run('--focus', 'send', ONE).stdout.decode()
 check('a sixth, text', 'not known of what filters kept' in text, True)
+check('a sixth, text, calls',
+      'each of the CPU that filters kept' in ' '.join(text.split()), True)
+r = report('--tagleaf', 'a', ONE)
+check('labels as leaves, their level',
+      {f['level'] for f in r['functions'] if f['flat']} <=
+      {'application', 'system'}, True)
 r = report('-q', '--focus', 'no such name', ONE)
 check('nothing left', (r['verdict']['why'], r['profile']['total']),
       (['the filters left nothing'], 0))

@@ -391,6 +391,122 @@ bases() {
     lacks 'less itself, no rows' "$OUT" '^ +-?[0-9]+ +-?[0-9]+: '
 }
 
+# shaped NAME TYPES SAMPLE... : a profile in $T/NAME.pb of two kinds of bytes,
+# a and b called by main; TYPES is what more of its head is.
+shaped() {
+    local name=$1 head=$2 s f
+    shift 2
+    {
+        for s in '' alloc bytes inuse main a b /opt/app/prog; do
+            echo "string_table: \"$s\""
+        done
+        echo "sample_type { type: 1 unit: 2 } sample_type { type: 3 unit: 2 }
+            mapping { id: 1 filename: 7 } $head"
+        for f in 1 2 3; do
+            echo "location { id: $f mapping_id: 1 line { function_id: $f } }
+                function { id: $f name: $((f + 3)) }"
+        done
+        for s in "$@"; do echo "sample { $s }"; done
+    } | protoc -Iproto --encode=perftools.profiles.Profile profile.proto \
+        >"$T/$name.pb"
+}
+
+# What of a base counts: the type that both agree on, all of several, and the
+# calls whose net is nothing.
+base_types() {
+    shaped was 'default_sample_type: 1' \
+        'location_id: [2, 1] value: [1000000, 10]' \
+        'location_id: [3, 1] value: [1000000, 10]'
+    shaped is '' 'location_id: [2, 1] value: [1500000, 20]' \
+        'location_id: [3, 1] value: [1000000, 10]'
+    check 'the type of the base' 0 "$BIN" report -f top --base "$T/was.pb" \
+        "$T/is.pb"
+    has 'the type of the base, its total' "$OUT" \
+        'for 488.28kB, 25.00% of 1953.12kB total'
+    check 'scaled to one total' 0 "$BIN" report -f folded --normalize \
+        --base "$T/was.pb" "$T/is.pb"
+    same 'scaled to one total, both rows' "$(cat "$OUT")" \
+        "$(printf 'main;a 250000\nmain;b -250000')"
+    check 'the type of the base, text' 0 "$BIN" report --base "$T/was.pb" \
+        "$T/is.pb"
+    has 'the type of the base, text too' "$OUT" 'alloc, 2.5 MB in all'
+    check 'two bases' 0 "$BIN" report -f folded --base "$T/was.pb" \
+        --base "$T/was.pb" "$T/is.pb"
+    same 'two bases, both count' "$(cat "$OUT")" \
+        "$(printf 'main;a -500000\nmain;b -1000000')"
+    check 'two bases, text' 0 "$BIN" report --base "$T/was.pb" \
+        --base "$T/was.pb" "$T/is.pb"
+    has 'two bases, said' "$OUT" 'the 2 bases together'
+    shaped none '' 'location_id: [2, 1] value: [-50, -50]' \
+        'location_id: [3, 1] value: [50, 50]'
+    check 'a caller of nothing in all' 0 "$BIN" report -f tree "$T/none.pb"
+    has 'a caller of nothing in all, is a caller' "$OUT" \
+        '^ +-50B +100% \|   main$'
+    check 'no bytes below zero as bytes' 0 "$BIN" report "$T/none.pb"
+    shaped loss '' 'location_id: [2, 1] value: [-2208436, -2208436]'
+    check 'bytes below 0' 0 "$BIN" report "$T/loss.pb"
+    has 'bytes below 0, are bytes' "$OUT" '-2.2 MB +.* a'
+}
+
+# No view leaves out what it cannot place.
+placed() {
+    local f
+    shaped bare '' 'value: [500, 500]' 'location_id: [2, 1] value: [100, 100]'
+    for f in folded speedscope callgrind svg text json; do
+        check "no stack, -f $f" 0 "$BIN" report -f $f "$T/bare.pb"
+        has "no stack, -f $f has it" "$OUT" '\[no stack\]'
+    done
+    check 'no stack, its category' 0 "$BIN" report -f json "$T/bare.pb"
+    has 'no stack, is unknown' "$OUT" '"name": ?"\[no stack\]".*"unknown"'
+    check 'no stack, as pprof' 0 "$BIN" report -f top "$T/bare.pb"
+    lacks 'no stack, as pprof: not at all' "$OUT" 'no stack'
+    shaped twice 'location { id: 2 address: 9 }' \
+        'location_id: [2, 1] value: [5, 5]'
+    check 'repaired, -f top' 0 "$BIN" report -f top "$T/twice.pb"
+    one_line 'repaired, -f top says so' 'repaired once: id that another has'
+    check 'repaired, text' 0 "$BIN" report "$T/twice.pb"
+    has 'repaired, text says so' "$OUT" 'Repaired +once: id that another has'
+    shaped else 'comment: 7' 'location_id: [2, 1] value: [5, 5]'
+    sed 's,/opt/app/prog,/opt/app/cron,' "$T/else.pb" >"$T/cron.pb"
+    check 'two programs' 0 "$BIN" report -f folded "$T/else.pb" "$T/cron.pb"
+    one_line 'two programs, said' 'is of prog and .* of cron: they count'
+}
+
+# What does nothing for a view is refused with it.
+misplaced() {
+    local line
+    made 600 1000000 || return
+    while IFS= read -r line; do
+        # shellcheck disable=SC2086 # words
+        check "$line" 2 "$BIN" report $line "$T/made.pb"
+        has "$line, said" "$ERR" "${line%% *} is for"
+    done <<'LINES'
+--cum -f svg
+--cum
+--top 3 -f folded
+--top 3 -f peek --peek main
+--rules /dev/null -f top
+--by file -f tags
+LINES
+    check 'no such type' 2 "$BIN" report --sample nosuch "$T/made.pb"
+    one_line 'no such type, those that are' "no sample type 'nosuch'; there are"
+    check '--all in the picture' 0 "$BIN" report -f svg --all "$T/made.pb"
+    printf 'heap profile: 1: 100 [1: 100] @ heap\n' >"$T/heap.txt"
+    printf 'PK\003\004 and more' >"$T/a.zip"
+    check 'another format' 1 "$BIN" report "$T/heap.txt"
+    one_line 'another format, named' 'byte 0: .* heap profile of gperftools'
+    check 'an archive' 1 "$BIN" report "$T/a.zip"
+    one_line 'an archive, named' 'zip archive: unpack it first'
+    check 'a file too large' 1 bash -c "ulimit -f 1
+        exec '$BIN' report --all -o '$T/large.svg' '$T/made.pb'"
+    one_line 'a file too large, said' 'large.svg: .*File too large'
+    same 'a file too large, nothing is left' \
+        "$(find "$T" -name '.grpcprof-*' -o -name large.svg)" ''
+    check 'a close assertion' 0 "$BIN" report \
+        --assert 'share(send)<16.66667%' "$T/made.pb"
+    has 'a close assertion, digits enough' "$OUT" 'it is 16\.66666'
+}
+
 # -o names a format by its ending; what it does not know is no text.
 endings() {
     local f
@@ -471,6 +587,9 @@ if need 'report' protoc; then
     if need 'json, every mode' py:jsonschema; then modes; fi
     parts
     bases
+    base_types
+    placed
+    misplaced
     endings
     no_profiles
     floods

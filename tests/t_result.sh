@@ -212,9 +212,107 @@ PYTHON
     stop_server 'the profiled server ends with status 0'
 }
 
+# Results that are not of one run together; options that do nothing alone.
+unlike() {
+    local to=127.0.0.1:$PORT line
+    check 'merged, of one label' 0 "$BIN" load -n 20 --label run=1 \
+        --label odd=2 -o "$T/first.json" "$to"
+    check 'merged, of other labels' 0 "$BIN" load -r 50 -N 20 --label run=1 \
+        -p 50,90,50 -o "$T/second.json" "$to"
+    check 'merged, unlike' 0 "$BIN" report -f json "$T/first.json" \
+        "$T/second.json"
+    one_line 'merged, unlike, said' 'second.json has another kind of loop'
+    has 'merged, the label of both' "$OUT" '"labels": ?\{"run": ?"1"\}'
+    has 'merged, the reply of the first' "$OUT" '"reply": ?\{.*Hello'
+    check 'merged with itself' 0 "$BIN" report "$T/first.json" "$T/first.json"
+    has 'merged with itself, said' "$ERR" 'first.json is given twice'
+    check 'merged, an hour apart' 0 "$PY" -c 'import json, sys
+r = json.load(open(sys.argv[1]))
+r["window"]["start_unix_ns"] += 3600 * 10**9
+json.dump(r, open(sys.argv[2], "w"))' "$T/first.json" "$T/later.json"
+    check 'merged, later' 0 "$BIN" report "$T/first.json" "$T/later.json"
+    one_line 'merged, later, said' 'later.json ran at another time'
+    # 20 calls, 20 ms apart: 50 a second, not 20 in the 19 times between them
+    check 'the rate of few calls' 0 "$PY" -c 'import json, sys
+r = json.load(open(sys.argv[1]))
+assert 0 < r["throughput"]["rps_ok"] <= 50, r["throughput"]
+assert list(r["latency"]["response"]["percentiles"]) == ["50", "90"]' \
+        "$T/second.json"
+    check 'CSV' 0 "$BIN" report -f csv "$T/first.json"
+    has 'CSV, the label' "$OUT" '^label_odd,2'
+    has 'CSV, the verdict' "$OUT" '^verdict,unknown'
+    check 'Prometheus' 0 "$BIN" report -f prometheus "$T/first.json"
+    has 'Prometheus, both' "$OUT" \
+        '^grpcprof_load_info\{verdict="unknown",call="[^"]*",label_run="1",'
+    check 'text' 0 "$BIN" report "$T/first.json"
+    has 'text, labels' "$OUT" '^  label +run=1, odd=2$'
+    has 'text, the reply' "$OUT" '^  reply +.*Hello'
+    while IFS= read -r line; do
+        # shellcheck disable=SC2086 # words
+        check "$line" 2 "$BIN" load -n 1 $line "$to"
+        has "$line, said" "$ERR" "${line%% *}.*(needs|another|takes|no call)"
+    done <<'LINES'
+--arrival poisson
+--max-in-flight 5
+--profile-hz 9
+--profile-out x.pb
+--message-interval 1s
+--label a=1 --label a=2
+--label =1
+LINES
+    check 'late for --start-at' 0 "$BIN" load -n 1 --start-at 1000000000 "$to"
+    has 'late for --start-at, said' "$OUT" 'note +began .* after --start-at'
+    check 'the first of many messages' 0 "$BIN" load -n 1 \
+        --call helloworld.Greeter/SayHelloStreamReply "$to"
+    has 'the first of many messages, shown' "$OUT" '^  reply .*Hello'
+    check 'no such service' 1 "$BIN" load -n 1 --call no.Such/Thing "$to"
+    one_line 'no such service, named' 'reflection of no.Such: no such symbol'
+    check 'a histogram that does not fit' 0 "$PY" -c 'import json, sys
+r = json.load(open(sys.argv[1]))
+r["latency"]["service"]["max"] *= 2
+json.dump(r, open(sys.argv[2], "w"))' "$T/first.json" "$T/bent.json"
+    check 'a histogram that does not fit, read' 1 "$BIN" report "$T/bent.json"
+    one_line 'a histogram that does not fit, said' \
+        'latency.service: its histogram goes from'
+}
+
+# A profile of minutes does not keep the end waiting.
+let_go() {
+    local to=127.0.0.1:$PORT web slow
+    bg "$PY" -c 'import socket, sys, time
+s = socket.create_server(("127.0.0.1", 0))
+print(s.getsockname()[1], flush=True)
+c = s.accept()[0]
+c.recv(9999)
+c.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+c.close()
+c = s.accept()[0]
+time.sleep(60)'
+    slow=$PID
+    wait_for 10 grep -q . "$T/bg.out" || return
+    web=127.0.0.1:$(cat "$T/bg.out")
+    bg "$BIN" load -q -d 50s --profile="$web" "$to"
+    sleep 1
+    kill -INT "$PID"
+    if ended "$PID" 20; then pass 'ends by SIGINT without its profile'
+    else fail 'ends by SIGINT without its profile' 'it did not'; fi
+    has 'ends by SIGINT, says what it lacks' "$T/bg.err" \
+        'no profile of the server: .*stopped before it answered'
+    kill "$slow"
+    ended "$slow" 5
+    bg "$BIN" load -q -d 50s "$to"
+    sleep 1
+    kill -HUP "$PID"
+    ended "$PID" 20
+    same 'ends by SIGHUP' "$ST" 129
+    has 'ends by SIGHUP, with its result' "$T/bg.out" '^  done +[0-9,]+ ok'
+}
+
 if start_server -w 100; then
     results
     judged
+    unlike
+    let_go
     stop_server 'ends with status 0'
 fi
 profiled

@@ -54,6 +54,24 @@ static void test_mem_failure_is_sticky(void)
     mem_fini(&b);
 }
 
+/* Words that undo each other under every seed: two bits of a product cancelled
+ * by the same two of the next word, as in a hash of xor and multiply. */
+static void test_mem_hash_has_no_cancelling_words(void)
+{
+    uint64_t word[2] = { 0x0123456789abcdef, 0x1122334455667788 };
+    uint64_t plain = mem_hash(word, sizeof word);
+    for (int i = 0; i < 64; i++)
+        for (int k = 0; k < 64; k++) {
+            word[0] ^= UINT64_C(1) << 63;
+            word[1] ^= UINT64_C(1) << i | UINT64_C(1) << k;
+            CHECK(mem_hash(word, sizeof word) != plain);
+            word[1] ^= UINT64_C(1) << i | UINT64_C(1) << k;
+            word[0] ^= UINT64_C(1) << 63;
+        }
+    CHECK(mem_hash(word, sizeof word) == plain);
+    CHECK(mem_hash_more(1, word, 8) != mem_hash_more(2, word, 8));
+}
+
 static void test_mem_index_finds_all(void)
 {
     struct index x = {0};

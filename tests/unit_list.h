@@ -1,6 +1,7 @@
 /* unit_base.c */
 TEST(mem_buf_grows_and_keeps_its_bytes),
 TEST(mem_failure_is_sticky),
+TEST(mem_hash_has_no_cancelling_words),
 TEST(mem_index_finds_all),
 TEST(mem_arena_is_aligned_and_zeroed),
 TEST(txt_numbers_are_strict),
