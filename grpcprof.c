@@ -467,9 +467,12 @@ enum {
     /* Kinds of error told apart; further kinds are only counted. */
     LOAD_ERRORS = 24,
 
-    /* An expression: its bytes, and RE2's own limit on repetition. */
+    /* An expression: its bytes, RE2's own limit on repetition, and characters
+     * and classes, those repeated as often as that: the C library writes them
+     * out. */
     RE_MOST_BYTES  = 1000,
     RE_MOST_REPEAT = 1000,
+    RE_MOST_ATOMS  = 2000,
 
     /* Bytes of a name that an expression is matched with. */
     RE_MOST_TEXT = 16384,
@@ -2196,7 +2199,7 @@ static uint64_t sys_raise_files(void)
  *   \d+?(?:x|\.)\z      [0-9]+(x|\.)$
  *
  * Invariant  no backtracking: back references, which RE2 has not, are refused;
- *            repetition is bounded (RE_MOST_REPEAT), and so is the text.
+ *            repetition is bounded (RE_MOST_ATOMS), and so is the text.
  * Does not   tell a line end from other characters for `.`.
  */
 
@@ -2209,7 +2212,8 @@ struct re_in {                          /* a translation */
     const char *at;                     /* the rest of the expression */
     struct buf  out;                    /* owned: in POSIX syntax */
     unsigned    depth;                  /* open groups */
-    uint64_t    repeat;                 /* product of all counted ones */
+    uint64_t    atoms[RE_MOST_BYTES + 1];       /* in each open group */
+    uint64_t    last;                   /* in what can be repeated */
     bool        atom;                   /* the last can be repeated */
     bool        again;                  /* the last was a repetition */
     bool        icase;
@@ -2487,7 +2491,7 @@ static int re_group(struct re_in *in, bool whole, struct gp_why *why)
     const char *begin = in->at - 1, *p = in->at;
     in->atom = in->again = false;
     if (*p != '?') {
-        in->depth++;
+        in->atoms[++in->depth] = 0;
         mem_put_byte(&in->out, '(');
         return GP_OK;
     }
@@ -2510,7 +2514,7 @@ static int re_group(struct re_in *in, bool whole, struct gp_why *why)
         in->at = p + n + 2;
         return GP_OK;
     }
-    in->depth++;
+    in->atoms[++in->depth] = 0;
     mem_put_byte(&in->out, '(');
     return GP_OK;
 }
@@ -2535,10 +2539,12 @@ static int re_repeat(struct re_in *in, struct gp_why *why)
             return GP_OK;
         }
         n = (size_t)(end + 1 - p);
-        in->repeat *= to > 1 ? to : 1;
-        if (to < from || to > RE_MOST_REPEAT || in->repeat > RE_MOST_REPEAT)
+        if (to < from || to > RE_MOST_REPEAT)
             return re_bad(why, "repeats more often than 1000 times, or from "
                           "more to less:", p);
+        in->atoms[in->depth] += to > 1 ? in->last * (to - 1) : 0;
+        if (in->atoms[in->depth] > RE_MOST_ATOMS)
+            return re_bad(why, "repeats too much in all:", p);
     }
     if (!in->atom || in->again)
         return re_bad(why, in->again ? "a repetition of a repetition:"
@@ -2597,7 +2603,6 @@ static int re_translate(struct re_in *in, const char *text, struct gp_why *why)
 {
     int e = GP_OK;
     in->at = text;
-    in->repeat = 1;
     while (*in->at && !e) {
         char c = *in->at;
         if (strchr("*+?{", c)) {
@@ -2607,6 +2612,9 @@ static int re_translate(struct re_in *in, const char *text, struct gp_why *why)
         in->at++;
         in->atom = !strchr("|^$", c);
         in->again = false;
+        in->last = c == ')' ? in->atoms[in->depth] : 1;
+        if (c != '(')                   /* else when it is closed */
+            in->atoms[in->depth - (c == ')' && in->depth)] += in->last;
         if (c == '\\')
             e = re_escape(in, why);
         else if (c == '[')
@@ -12678,24 +12686,84 @@ static int anl_mark(const double *p, bool *significant, size_t n)
     return GP_OK;
 }
 
-/* The node of v that is called as n of w is, in a file of the same name, else
- * one of no file that is not had yet, or MEM_NONE. */
-static uint32_t anl_find_node(const struct view *v, const struct index *x,
-                              const bool *had, const struct view *w,
-                              const struct view_node *n)
+struct anl_pairs {                      /* the nodes of a base, to be found */
+    const struct view *view;            /* borrowed */
+    struct index exact, name;           /* by name and module; by name */
+    uint32_t *next;                     /* owned, by node: another of the same
+                                         * name; MEM_NONE */
+    bool     *had;                      /* owned, by node: has its partner */
+};
+
+/* Release x. */
+static void anl_pairs_fini(struct anl_pairs *x)
 {
-    uint64_t h = mem_hash(n->name.p, n->name.n);
-    struct slice file = anl_module(w, n->module);
-    uint32_t at = 0, i, other = MEM_NONE;
-    while ((i = mem_index_next(x, h, &at)) != MEM_NONE) {
-        if (!txt_equal(v->node[i].name, n->name))
-            continue;
-        if (txt_equal(anl_module(v, v->node[i].module), file))
-            return i;
-        if (!had[i] && (v->node[i].module == MEM_NONE || !file.n))
-            other = i;
+    mem_index_fini(&x->exact);
+    mem_index_fini(&x->name);
+    mem_free(x->next);
+    mem_free(x->had);
+}
+
+/* The node of x of that name in that module, or MEM_NONE. */
+static uint32_t anl_pairs_exact(const struct anl_pairs *x, struct slice name,
+                                struct slice file)
+{
+    const struct view *v = x->view;
+    uint64_t h = mem_hash_more(mem_hash(name.p, name.n), file.p, file.n);
+    uint32_t at = 0, i;
+    while ((i = mem_index_next(&x->exact, h, &at)) != MEM_NONE)
+        if (!x->had[i] && txt_equal(v->node[i].name, name) &&
+            txt_equal(anl_module(v, v->node[i].module), file))
+            break;
+    return i;
+}
+
+/* Make the nodes of v ready to be found, of several of one name in files of one
+ * name the first.  GP_ENOMEM; x is to be released in any case. */
+static int anl_pairs_init(struct anl_pairs *x, const struct view *v)
+{
+    *x = (struct anl_pairs){ .view = v };
+    x->next = mem_zalloc(v->nnodes * sizeof *x->next);
+    x->had = mem_zalloc(v->nnodes);
+    int e = x->next && x->had ? GP_OK : GP_ENOMEM;
+    for (uint32_t i = 0; i < v->nnodes && !e; i++) {
+        struct slice name = v->node[i].name;
+        struct slice file = anl_module(v, v->node[i].module);
+        uint64_t h = mem_hash(name.p, name.n);
+        uint32_t at = 0, k;
+        while ((k = mem_index_next(&x->name, h, &at)) != MEM_NONE)
+            if (txt_equal(v->node[k].name, name))
+                break;
+        x->next[i] = k == MEM_NONE ? MEM_NONE : x->next[k];
+        if (k == MEM_NONE)
+            e = mem_index_put(&x->name, h, i);
+        else
+            x->next[k] = i;
+        if (!e && anl_pairs_exact(x, name, file) == MEM_NONE)
+            e = mem_index_put(&x->exact, mem_hash_more(h, file.p, file.n), i);
     }
-    return other;
+    return e;
+}
+
+/* The node of x that is node n of view w: of the same name in the same module,
+ * or in none where one of them has no module; MEM_NONE.  It is had then. */
+static uint32_t anl_pairs_take(struct anl_pairs *x, const struct view *w,
+                               const struct view_node *n)
+{
+    struct slice file = anl_module(w, n->module);
+    uint32_t at = 0, i = anl_pairs_exact(x, n->name, file);
+    if (i == MEM_NONE && file.n)
+        i = anl_pairs_exact(x, n->name, txt_slice(""));
+    if (i == MEM_NONE && !file.n) {     /* once a name: it has no module */
+        uint64_t h = mem_hash(n->name.p, n->name.n);
+        while ((i = mem_index_next(&x->name, h, &at)) != MEM_NONE)
+            if (txt_equal(x->view->node[i].name, n->name))
+                break;
+        while (i != MEM_NONE && x->had[i])
+            i = x->next[i];
+    }
+    if (i != MEM_NONE)
+        x->had[i] = true;
+    return i;
 }
 
 /* Add the change of nodes of now and of base; MEM_NONE: not in it. */
@@ -12724,25 +12792,18 @@ static int anl_diff_pair(struct anl_diff *d)
 {
     const struct view *now = anl_table(d->now).view;
     const struct view *base = anl_table(d->base).view;
-    struct index x = {0};
-    bool *had = mem_zalloc(base->nnodes);
-    int e = had ? GP_OK : GP_ENOMEM;
-    for (uint32_t i = 0; i < base->nnodes && !e; i++)
-        e = mem_index_put(&x, mem_hash(base->node[i].name.p,
-                                       base->node[i].name.n), i);
+    struct anl_pairs x;
+    int e = anl_pairs_init(&x, base);
     for (uint32_t i = 0; i < now->nnodes && !e; i++) {
-        uint32_t k = anl_find_node(base, &x, had, now, &now->node[i]);
-        if (k != MEM_NONE)
-            had[k] = true;
+        uint32_t k = anl_pairs_take(&x, now, &now->node[i]);
         if (now->node[i].flat.value ||
             (k != MEM_NONE && base->node[k].flat.value))
             anl_diff_add(d, i, k);
     }
     for (uint32_t i = 0; i < base->nnodes && !e; i++)
-        if (!had[i] && base->node[i].flat.value)
+        if (!x.had[i] && base->node[i].flat.value)
             anl_diff_add(d, MEM_NONE, i);
-    mem_free(had);
-    mem_index_fini(&x);
+    anl_pairs_fini(&x);
     return e;
 }
 

@@ -654,6 +654,8 @@ static void test_re_matches(void)
         { "[a^-]", "-", "b" }, { "x[^^-]", "xa", "x-" }, { "[_^]", "^", "-" },
         { "[\\^-]", "-", "a" }, { "[[:^alpha:]]", "\u4e2d", "a" },
         { "[[:word:]]+", "_", "-" }, { "[[:ascii:]]", "a", "\u4e2d" },
+        { "^a{40}b{40}$", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+          "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb", "ab" },
         { "a{,2}", "a{,2}", "aa" }, { "\\*\\+", "*+", "*" },
     };
     struct gp_why why;
@@ -682,7 +684,8 @@ static void test_re_refuses(void)
         { "(", "missing )" }, { "a)", ")" }, { "[a", "]" }, { "*a", "*" },
         { "a**", "**" }, { "\\1", "\\1" }, { "(?=a)", "(?=" },
         { "(?<!a)", "(?<" }, { "\\pL", "\\p" }, { "a{2000}", "2000" },
-        { "(a{999}){999}", "{999}" }, { "[b-a]", "b-a" }, { "\\", "\\" },
+        { "(a{999}){999}", "{999}" },
+        { "(a{50}b{50}){30}", "{30}" }, { "[b-a]", "b-a" }, { "\\", "\\" },
         { "[\u4e00-\U0001ffff]", "beyond ASCII" },
         { "(?i:a)", "(?i:a)" }, { "\\Cx", "\\C" }, { "[[:foo:]]", "[:foo:]" },
     };
