@@ -14276,17 +14276,25 @@ static uint32_t dsc_find_file(const struct dsc *d, struct slice name)
     return MEM_NONE;
 }
 
-/* Row of the file that defines the symbol name, or MEM_NONE. */
-static uint32_t dsc_find_symbol(const struct dsc *d, struct slice name)
+/* The symbol called name, with or without a dot before it, or NULL. */
+static const struct dsc_symbol *dsc_symbol(const struct dsc *d,
+                                           struct slice name)
 {
-    if (name.n && name.p[0] == '.') {   /* as descriptors write full names */
+    if (name.n && name.p[0] == '.') {
         name.p++;
         name.n--;
     }
     for (size_t i = 0; i < d->nsymbols; i++)
         if (txt_equal(d->symbol[i].name, name))
-            return d->symbol[i].file;
-    return MEM_NONE;
+            return &d->symbol[i];
+    return NULL;
+}
+
+/* Row of the file that defines the symbol name, or MEM_NONE. */
+static uint32_t dsc_find_symbol(const struct dsc *d, struct slice name)
+{
+    const struct dsc_symbol *s = dsc_symbol(d, name);
+    return s ? s->file : MEM_NONE;
 }
 
 /* Append file i and all that it imports, each once, as fields number of b. */
@@ -14360,20 +14368,6 @@ static bool dsc_next(struct pb_in *in, uint32_t number, struct slice *part)
             return true;
         }
     return false;
-}
-
-/* The symbol called name, with or without a dot before it, or NULL. */
-static const struct dsc_symbol *dsc_symbol(const struct dsc *d,
-                                           struct slice name)
-{
-    if (name.n && name.p[0] == '.') {
-        name.p++;
-        name.n--;
-    }
-    for (size_t i = 0; i < d->nsymbols; i++)
-        if (txt_equal(d->symbol[i].name, name))
-            return &d->symbol[i];
-    return NULL;
 }
 
 /* Read the descriptor bytes of a field of message s. */
@@ -14942,13 +14936,10 @@ static int dsc_put_value(struct dsc_json *j, const struct js_value *v,
     return e;
 }
 
-/* Append v as the well-known type called name; *known: it is one that JSON does
- * not write as an object of its fields. */
-static int dsc_well_known(struct dsc_json *j, struct slice name,
-                          const struct js_value *v, struct buf *b, bool *known,
-                          int depth)
+/* True when name, behind "google.protobuf.", is a message that stands for a
+ * value of *type, its field 1. */
+static bool dsc_is_box(struct slice name, enum dsc_type *type)
 {
-    static const char *const text[] = { "Timestamp", "Duration", "FieldMask" };
     static const struct { const char *name; enum dsc_type type; } box[] = {
         { "DoubleValue", DSC_DOUBLE }, { "FloatValue", DSC_FLOAT },
         { "Int64Value", DSC_INT64 }, { "UInt64Value", DSC_UINT64 },
@@ -14956,6 +14947,22 @@ static int dsc_well_known(struct dsc_json *j, struct slice name,
         { "BoolValue", DSC_BOOL }, { "StringValue", DSC_STRING },
         { "BytesValue", DSC_BYTES },
     };
+    for (size_t i = 0; i < sizeof box / sizeof *box; i++)
+        if (txt_equal(name, txt_slice(box[i].name))) {
+            *type = box[i].type;
+            return true;
+        }
+    return false;
+}
+
+/* Append v as the well-known type called name; *known: it is one that JSON does
+ * not write as an object of its fields. */
+static int dsc_well_known(struct dsc_json *j, struct slice name,
+                          const struct js_value *v, struct buf *b, bool *known,
+                          int depth)
+{
+    static const char *const text[] = { "Timestamp", "Duration", "FieldMask" };
+    struct dsc_field box = { .number = 1 };
     *known = true;
     for (size_t i = 0; i < 3; i++)
         if (txt_equal(name, txt_slice(text[i]))) {
@@ -14973,13 +14980,8 @@ static int dsc_well_known(struct dsc_json *j, struct slice name,
             return dsc_wrong(j, list ? "not an array" : "not an object");
         return dsc_put_values(j, v, b, depth);
     }
-    for (size_t i = 0; i < sizeof box / sizeof *box; i++)
-        if (txt_equal(name, txt_slice(box[i].name))) {
-            const struct dsc_field f = { .number = 1, .type = box[i].type };
-            return dsc_put_plain(j, &f, v, b);
-        }
-    *known = false;
-    return GP_OK;
+    *known = dsc_is_box(name, &box.type);
+    return *known ? dsc_put_plain(j, &box, v, b) : GP_OK;
 }
 
 /* Append f, which is not repeated, as v. */
@@ -15525,7 +15527,8 @@ static void dsc_say_time(struct dsc_text *t, struct slice m, bool duration)
     time_t when = (time_t)seconds;
     bool minus = duration && (seconds < 0 || ns < 0);
     if (ns)
-        snprintf(fraction, sizeof fraction, ".%09d", abs(ns) % 1000000000);
+        snprintf(fraction, sizeof fraction, ".%09d",
+                 (int)(llabs((long long)ns) % 1000000000));
     size_t n = strlen(fraction);        /* 3, 6 or 9 digits */
     while (n > 4 && !strcmp(fraction + n - 3, "000"))
         fraction[n -= 3] = 0;
@@ -15658,8 +15661,8 @@ static int dsc_say_message(struct dsc_text *t, const struct dsc_symbol *s,
                            struct slice bytes, int depth)
 {
     static const char google[] = "google.protobuf.";
-    struct dsc_field f;
-    struct slice name = s->name, none = {0};
+    struct dsc_field f = { .number = 1 };
+    struct slice name = s->name;
     if (depth <= 0)
         return GP_EFORMAT;
     if (txt_starts(name, google)) {
@@ -15687,8 +15690,7 @@ static int dsc_say_message(struct dsc_text *t, const struct dsc_symbol *s,
             mem_fini(&b);
             return e;
         }
-        if (name.n > 5 && !memcmp(name.p + name.n - 5, "Value", 5) &&
-            dsc_find_field(t->d, s, none, 1, &f)) {     /* a wrapper */
+        if (dsc_is_box(name, &f.type)) {
             struct pb_in in = pb_of(bytes);
             struct pb_field w, last = { .type = dsc_wire(f.type) };
             while (pb_get_field(&in, &w) > 0)
