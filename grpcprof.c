@@ -22,7 +22,7 @@
  * 11  SMP      sampler: the only code that runs in a signal handler
  * 12  PP       profile.proto model: read, build, write
  * 13  REC      recorder: windows as differences of one table
- * 14  VIEW     a profile by function: flat, cum, folded stacks
+ * 14  VIEW     a profile by function: flat, cum, call trees
  * 15  ANL      categories, shares with intervals, trust, verdict
  * 16  SVG      flame graph: one self-contained picture
  * 17  DSC      protobuf descriptors: names and imports
@@ -8085,8 +8085,8 @@ static void rec_window_close(struct rec_mark *from)
 
 /* ================================== 14 VIEW ==================================
  * for     one sample type of a profile as functions: self and total values,
- *         sample counts, orders; call trees, edges, folded stacks; filters,
- *         granularities and units, as pprof has them
+ *         sample counts, orders; call trees, edges; filters, granularities and
+ *         units, as pprof has them
  * uses    MEM, TXT, RE, PP
  * owns    struct view, view_tree, view_edges, view_filter, and forks of a
  *         profile; names stay the profile's
@@ -8929,40 +8929,6 @@ static void view_put_name(struct buf *b, struct slice name, char tab)
     }
 }
 
-/* Append name as folded stacks can hold it: `;` and line ends would end it. */
-static void view_put_folded_name(struct buf *b, struct slice name)
-{
-    size_t begin = b->len;
-    view_put_name(b, name, ' ');
-    for (size_t i = begin; i < b->len; i++)
-        if (b->data[i] == ';')
-            b->data[i] = ':';
-}
-
-/* Append the folded stacks of t: `root;caller;leaf value` and a line end, each
- * stack once, in the order of their names. */
-static int view_put_folded(const struct view_tree *t, struct buf *b)
-{
-    struct buf path = {0};
-    size_t *end = mem_zalloc(((size_t)t->depth + 1) * sizeof *end);
-    for (size_t i = 1; end && i < t->n && !path.err && !b->err; i++) {
-        const struct view_call *c = &t->call[i];
-        path.len = end[c->depth - 1];
-        if (c->depth > 1)
-            mem_put_byte(&path, ';');
-        view_put_folded_name(&path, t->view->node[c->node].name);
-        end[c->depth] = path.len;
-        if (c->self) {
-            mem_put(b, path.data, path.len);
-            txt_putf(b, " %" PRId64 "\n", c->self);
-        }
-    }
-    b->err = !end ? GP_ENOMEM : b->err ? b->err : path.err;
-    mem_free(end);
-    mem_fini(&path);
-    return b->err;
-}
-
 /* ---- units, as pprof has them ---- */
 
 struct view_unit {
@@ -9718,15 +9684,15 @@ static bool view_put_tags(struct buf *b, const struct pp *p, size_t i,
     return any;
 }
 
-struct view_pseudo {                    /* frames made of labels */
+struct view_label_frames {              /* made of labels, as they are met */
     struct index x;                     /* name and key -> row of location */
     struct buf   name;                  /* owned */
 };
 
 /* The location that stands for sample i's label key; MEM_NONE without
  * memory. */
-static uint32_t view_pseudo(struct view_pseudo *s, struct pp *p, size_t i,
-                            struct slice key, bool *any)
+static uint32_t view_label_frame(struct view_label_frames *s, struct pp *p,
+                                 size_t i, struct slice key, bool *any)
 {
     s->name.len = 0;
     *any |= view_put_tags(&s->name, p, i, key);
@@ -9757,8 +9723,9 @@ static uint32_t view_pseudo(struct view_pseudo *s, struct pp *p, size_t i,
 }
 
 /* Put frames for the labels in keys, the last of them first, into stack. */
-static int view_pseudos(struct view_pseudo *s, struct pp *p, size_t i,
-                        const char *keys, uint32_t *stack, size_t *n, bool *any)
+static int view_label_stack(struct view_label_frames *s, struct pp *p, size_t i,
+                            const char *keys, uint32_t *stack, size_t *n,
+                            bool *any)
 {
     struct slice key[VIEW_MOST_TAGS];
     size_t nkeys = 0;
@@ -9769,7 +9736,7 @@ static int view_pseudos(struct view_pseudo *s, struct pp *p, size_t i,
         k += len + (k[len] == ',');
     }
     while (nkeys-- > 0) {
-        stack[*n] = view_pseudo(s, p, i, key[nkeys], any);
+        stack[*n] = view_label_frame(s, p, i, key[nkeys], any);
         if (stack[(*n)++] == MEM_NONE)
             return GP_ENOMEM;
     }
@@ -9779,7 +9746,7 @@ static int view_pseudos(struct view_pseudo *s, struct pp *p, size_t i,
 /* Apply tagroot and tagleaf: labels become frames. */
 static int view_filter_pseudo(struct pp *p, struct view_filter *f)
 {
-    struct view_pseudo s = {0};
+    struct view_label_frames s = {0};
     bool any[2] = { false, false };
     if (!f->root && !f->leaf)
         return GP_OK;
@@ -9789,10 +9756,10 @@ static int view_filter_pseudo(struct pp *p, struct view_filter *f)
     int e = stack ? GP_OK : GP_ENOMEM;
     for (size_t i = 0, from = 0; i < p->nsamples && !e; i++) {
         size_t end = p->stack_at[i + 1];
-        e = view_pseudos(&s, p, i, f->leaf, stack, &n, &any[1]);
+        e = view_label_stack(&s, p, i, f->leaf, stack, &n, &any[1]);
         for (; from < end; from++)
             stack[n++] = p->stack[from];
-        e = e ? e : view_pseudos(&s, p, i, f->root, stack, &n, &any[0]);
+        e = e ? e : view_label_stack(&s, p, i, f->root, stack, &n, &any[0]);
         p->stack_at[i + 1] = (uint32_t)n;
     }
     mem_index_fini(&s.x);
@@ -28924,6 +28891,40 @@ static int out_report_speedscope(struct buf *b, const struct pp *p,
     return b->err ? txt_fail(why, b->err, "out of memory") : GP_OK;
 }
 
+/* Append name as folded stacks can hold it: `;` and line ends would end it. */
+static void out_put_folded_name(struct buf *b, struct slice name)
+{
+    size_t begin = b->len;
+    view_put_name(b, name, ' ');
+    for (size_t i = begin; i < b->len; i++)
+        if (b->data[i] == ';')
+            b->data[i] = ':';
+}
+
+/* Append the folded stacks of t: `root;caller;leaf value` and a line end, each
+ * stack once, in the order of their names. */
+static int out_put_folded(const struct view_tree *t, struct buf *b)
+{
+    struct buf path = {0};
+    size_t *end = mem_zalloc(((size_t)t->depth + 1) * sizeof *end);
+    for (size_t i = 1; end && i < t->n && !path.err && !b->err; i++) {
+        const struct view_call *c = &t->call[i];
+        path.len = end[c->depth - 1];
+        if (c->depth > 1)
+            mem_put_byte(&path, ';');
+        out_put_folded_name(&path, t->view->node[c->node].name);
+        end[c->depth] = path.len;
+        if (c->self) {
+            mem_put(b, path.data, path.len);
+            txt_putf(b, " %" PRId64 "\n", c->self);
+        }
+    }
+    b->err = !end ? GP_ENOMEM : b->err ? b->err : path.err;
+    mem_free(end);
+    mem_fini(&path);
+    return b->err;
+}
+
 /* Append p as folded stacks, one a line, with the value of the sample type. */
 static int out_report_folded(struct buf *b, const struct pp *p,
                              const struct out_config *c, struct gp_why *why)
@@ -28937,7 +28938,7 @@ static int out_report_folded(struct buf *b, const struct pp *p,
     t.reverse = c->reverse;
     if (!e)
         e = view_tree_init(&t, &v, 0, why);
-    if (!e && view_put_folded(&t, b))
+    if (!e && out_put_folded(&t, b))
         e = txt_fail(why, b->err, "out of memory");
     view_tree_fini(&t);
     view_fini(&v);
