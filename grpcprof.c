@@ -586,10 +586,13 @@ enum {
 #define LOAD_TICK_NS     INT64_C(50000000)
 #define LOAD_PROGRESS_NS INT64_C(200000000)
 
-/* load: how long an interval of the time series is when not asked for, how long
- * the answer to a keepalive PING may take, as grpc-go, and where servers that
- * have too many of them make them no rarer. */
-#define LOAD_INTERVAL_NS       INT64_C(1000000000)
+/* load: how long an interval of the time series is when not asked for, and how
+ * long at most in a result that is read. */
+#define LOAD_INTERVAL_NS      INT64_C(1000000000)
+#define LOAD_INTERVAL_MOST_NS UINT64_C(1000000000000000)
+
+/* load: how long the answer to a keepalive PING may take, as grpc-go, and where
+ * servers that have too many of them make them no rarer. */
 #define LOAD_KEEPALIVE_WAIT_NS INT64_C(20000000000)
 #define LOAD_KEEPALIVE_MOST_NS INT64_C(3600000000000)
 
@@ -26079,6 +26082,55 @@ static void load_saved_errors(struct load_saved *s, const struct js_value *v)
     r->other_errors += load_saved_count(v, "errors_of_other_kinds");
 }
 
+/* Read the buckets of the interval v into *to; GP_EFORMAT: they are not those
+ * of its good calls. */
+static int load_saved_buckets(const struct js_value *v,
+                              struct load_interval *to)
+{
+    struct js_value list = js_member(v, "buckets"), pair, x;
+    struct js_members m = js_members(&list), two;
+    struct slice key;
+    uint64_t sum = 0;
+    while (list.kind == JS_ARRAY && js_next_member(&m, &key, &pair)) {
+        uint64_t figure[2] = {0};
+        size_t n = 0;
+        two = js_members(&pair);
+        while (pair.kind == JS_ARRAY && n < 2 && js_next_member(&two, &key, &x))
+            figure[n++] = js_get_uint(&x);
+        if (n < 2 || figure[0] > INT64_MAX || figure[1] > UINT32_MAX)
+            return GP_EFORMAT;
+        to->count[load_coarse((int64_t)figure[0])] += (uint32_t)figure[1];
+        sum += figure[1];
+    }
+    return sum == to->ok ? GP_OK : GP_EFORMAT;
+}
+
+/* Read the time series of v, as far as there is room for it; one without
+ * buckets, of an older result, is none. */
+static int load_saved_intervals(struct load_saved *s, const struct js_value *v,
+                                struct gp_why *why)
+{
+    struct js_value c = js_member(v, "config"), list, one;
+    struct load_intervals *t = &s->result.intervals;
+    uint64_t ns = load_saved_count(&c, "interval_ns");
+    list = js_member(v, "intervals");
+    struct js_members m = js_members(&list);
+    struct slice key;
+    if (!ns || ns > LOAD_INTERVAL_MOST_NS || list.kind != JS_ARRAY)
+        return GP_OK;
+    t->ns = (int64_t)ns;
+    for (; t->n < LOAD_INTERVALS && js_next_member(&m, &key, &one); t->n++) {
+        struct load_interval *to = &t->v[t->n];
+        to->ok = load_saved_count(&one, "ok");
+        to->failed = load_saved_count(&one, "failed");
+        to->in_flight = load_saved_count(&one, "in_flight");
+        if (load_saved_buckets(&one, to))
+            return txt_fail(why, GP_EFORMAT, "intervals[%zu].buckets: not those"
+                            " of its %" PRIu64 " good calls", t->n, to->ok);
+    }
+    return GP_OK;
+}
+
 /* The steps of the schedule that the member config, c, has. */
 static void load_saved_schedule(struct load_saved *s, const struct js_value *c)
 {
@@ -26244,6 +26296,7 @@ static int load_read(struct load_saved *s, struct slice text,
         s->reply = (struct slice){ copy, reply.text.n };
     load_saved_config(s, &v);
     e = load_saved_result(s, &v, why);
+    e = e ? e : load_saved_intervals(s, &v, why);
     if (!e)
         load_saved_errors(s, &v);
     return e;
@@ -26270,8 +26323,7 @@ static const char *load_saved_unlike(const struct load_saved *a,
 
 /* Add from to to, results of machines that ran together: the window covers
  * both. */
-static void load_saved_merge(struct load_saved *to,
-                             const struct load_saved *from)
+static void load_saved_merge(struct load_saved *to, struct load_saved *from)
 {
     struct load_result *r = &to->result;
     const struct load_result *f = &from->result;
@@ -26279,6 +26331,9 @@ static void load_saved_merge(struct load_saved *to,
     int64_t other = f->start_unix_ns + f->elapsed_ns;
     int64_t start = r->start_unix_ns < f->start_unix_ns ? r->start_unix_ns
                                                         : f->start_unix_ns;
+    int64_t apart = llabs(r->start_unix_ns - f->start_unix_ns);
+    bool together = r->intervals.n && f->intervals.n &&
+                    apart < r->intervals.ns / 4;
     if (to->config.requests_per_client != from->config.requests_per_client) {
         to->config.total = load_planned(&to->config);
         to->config.requests_per_client = 0;
@@ -26305,7 +26360,10 @@ static void load_saved_merge(struct load_saved *to,
     r->start_unix_ns = start;
     load_threads_add(r, f);
     load_result_add(r, f);
-    r->intervals.n = 0;                 /* they lie beside each other in time */
+    if (together)
+        load_intervals_merge(&r->intervals, &from->result.intervals);
+    else
+        r->intervals.n = 0;             /* they lie beside each other in time */
 }
 
 /* Add what a thread used in another run of several. */
@@ -29707,6 +29765,7 @@ static void out_load_js_config(struct js *j, const struct load_report *t)
     out_js_count(j, "threads", t->result->threads);
     out_js_count(j, "duration_ns", (uint64_t)k->duration_ns);
     out_js_count(j, "warmup_ns", (uint64_t)k->warmup_ns);
+    out_js_count(j, "interval_ns", (uint64_t)t->result->intervals.ns);
     out_js_count(j, "timeout_ns", (uint64_t)k->timeout_ns);
     js_key(j, "labels");
     js_open(j, '{');
@@ -29786,6 +29845,16 @@ static void out_load_js_times(struct js *j, const struct load_report *t)
         out_js_count(j, "p50", (uint64_t)load_interval_percentile(v, 50));
         out_js_count(j, "p99", (uint64_t)load_interval_percentile(v, 99));
         out_js_count(j, "in_flight", v->in_flight);
+        js_key(j, "buckets");
+        js_open(j, '[');
+        for (uint32_t k = 0; k < LOAD_COARSE; k++)
+            if (v->count[k]) {
+                js_open(j, '[');
+                js_put_int(j, load_coarse_value(k));
+                js_put_int(j, v->count[k]);
+                js_close(j, ']');
+            }
+        js_close(j, ']');
         js_close(j, '}');
     }
     js_close(j, ']');
