@@ -11471,16 +11471,8 @@ static int anl_read_methods(struct anl *a)
 /* Nanoseconds of one unit of time, or NAN for what is not one. */
 static double anl_unit_ns(struct slice unit)
 {
-    static const struct { const char *name; double ns; } known[] = {
-        { "nanoseconds", 1 }, { "nanosecond", 1 }, { "ns", 1 },
-        { "microseconds", 1e3 }, { "microsecond", 1e3 }, { "us", 1e3 },
-        { "milliseconds", 1e6 }, { "millisecond", 1e6 }, { "ms", 1e6 },
-        { "seconds", 1e9 }, { "second", 1e9 }, { "s", 1e9 },
-    };
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (txt_equal(unit, txt_slice(known[i].name)))
-            return known[i].ns;
-    return NAN;
+    struct view_scale s = view_scale(unit);
+    return s.kind == view_units[1] ? s.from->factor : (double)NAN;
 }
 
 /* How many ns of CPU time a unit of the type's values is: by its unit, or, for
