@@ -431,8 +431,11 @@ enum {
 
     /* A client of a debug endpoint reads so much at a time, and in all. */
     WEB_STEP_BYTES = 65536,
-    WEB_TICK_MS = 250,
     WEB_ANSWER_BYTES = 256 << 20,
+
+    /* Who waits for an answer is asked so often whether it is to go on: an
+     * interruption is soon heard. */
+    WEB_TICK_MS = 250,
 
     /* Percentiles in a table, and the bytes of a result that is read. */
     CMD_PERCENTS_MOST = 32,
@@ -6297,7 +6300,9 @@ static int pp_read_legacy(struct pp_reader *r, struct pp_words *w,
         if (p->location[i].nlines)
             p->location[i].address = 0;
     e = e ? e : pp_legacy_number(p);
-    e = e ? e : pp_legacy_place(p);
+    if (!e && (e = pp_legacy_place(p)) == GP_ELIMIT)
+        txt_fail(r->why, e, "%s: %zu addresses in %zu mappings are too many to "
+                 "place", r->name, p->nlocations, p->nmappings);
     for (size_t i = 0; !e && java && i < p->nlocations; i++)
         p->location[i].address = 0;
     if (!e && !java)
@@ -6329,8 +6334,8 @@ static const char *pp_other_format(const struct buf *raw)
         { "PERFILE2", "data of perf; perf_to_profile makes a profile of it" },
         { "heap profile:", "a heap profile of gperftools, of which pprof "
                            "-proto makes a profile" },
-        { "--- ", "a contention profile in text, of which pprof -proto makes a "
-                  "profile" },
+        { "--- ", "a profile in text of an older kind, of which pprof -proto "
+                  "makes one" },
         { "\x28\xb5\x2f\xfd", "compressed by zstd: unpack it first" },
         { "\xfd" "7zXZ", "compressed by xz: unpack it first" },
         { "BZh", "compressed by bzip2: unpack it first" },
@@ -9828,6 +9833,9 @@ static void view_put_path(struct buf *b, struct slice path)
         mem_put_byte(b, '.');
 }
 
+/* What stands for the frames of a sample that has none. */
+#define VIEW_NO_STACK "[no stack]"
+
 /* The name of a line of l by grain, onto b. */
 static void view_put_grain(struct buf *b, const struct pp *p,
                            const struct pp_location *l,
@@ -9837,6 +9845,11 @@ static void view_put_grain(struct buf *b, const struct pp *p,
                                   : &p->function[line->function];
     struct slice file = l->mapping == MEM_NONE ? (struct slice){0}
                         : view_base(p->mapping[l->mapping].file);
+    bool none = f && txt_equal(f->name, txt_slice(VIEW_NO_STACK));
+    if (none && grain != VIEW_ADDRESS) {
+        txt_puts(b, VIEW_NO_STACK);
+        return;
+    }
     if (grain == VIEW_MODULE) {
         mem_put(b, file.p, file.n);
         return;
@@ -9880,7 +9893,7 @@ static int view_name_stackless(struct pp *p)
         return GP_ENOMEM;
     }
     *f = (struct pp_function){ .id = p->nfunctions,
-                               .name = txt_slice("[no stack]") };
+                               .name = txt_slice(VIEW_NO_STACK) };
     *line = (struct pp_line){ (uint32_t)p->nfunctions - 1, 0, 0 };
     *l = (struct pp_location){ .id = p->nlocations, .mapping = MEM_NONE,
                                .line = (uint32_t)p->nlines - 1, .nlines = 1 };
@@ -9934,9 +9947,7 @@ static int view_aggregate(struct pp *p, enum view_grain grain,
                 ? (struct pp_function){0} : p->function[line->function];
             name.len = 0;
             view_put_grain(&name, p, l, line, grain);
-            bytes += name.len;
-            e = bytes > VIEW_NAMES_BYTES ? GP_ELIMIT : name.err;
-            if (e)
+            if ((e = name.err))
                 break;
             f.system_name = f.name;
             f.name = (struct slice){ (const char *)name.data, name.len };
@@ -9947,9 +9958,12 @@ static int view_aggregate(struct pp *p, enum view_grain grain,
                     break;
             if (row == MEM_NONE) {
                 row = (uint32_t)n;
+                bytes += f.name.n;
                 f.name.p = mem_arena_dup(&p->arena, f.name.p, f.name.n);
                 to = PP_ADD(made, n, cap);
-                if (!to || !f.name.p || mem_index_put(&x, h, row))
+                if (bytes > VIEW_NAMES_BYTES)
+                    e = GP_ELIMIT;
+                else if (!to || !f.name.p || mem_index_put(&x, h, row))
                     e = GP_ENOMEM;
                 else
                     *to = f;
@@ -9961,8 +9975,8 @@ static int view_aggregate(struct pp *p, enum view_grain grain,
     mem_fini(&name);
     if (e) {
         mem_free(made);
-        return txt_fail(why, e, e == GP_ELIMIT ? "the names of its lines take "
-                        "more than %d MiB" : "out of memory",
+        return txt_fail(why, e, e == GP_ELIMIT ? "the names that --by makes "
+                        "take more than %d MiB" : "out of memory",
                         VIEW_NAMES_BYTES >> 20);
     }
     mem_free(p->function);
@@ -10265,7 +10279,7 @@ static const struct anl_rule anl_rules[] = {
     /* time that has no stack, and where stacks begin */
     { "[profiler]", ANL_PROFILER, ANL_PSEUDO },
     { "[unsampled]", ANL_UNKNOWN, ANL_PSEUDO },
-    { "[no stack]", ANL_UNKNOWN, ANL_PSEUDO },
+    { VIEW_NO_STACK, ANL_UNKNOWN, ANL_PSEUDO },
     { "[lost samples]", ANL_UNKNOWN, ANL_PSEUDO },
     { "[truncated]", ANL_UNKNOWN, ANL_PSEUDO },
     { "runtime._LostExternalCode", ANL_UNKNOWN, ANL_PSEUDO },
@@ -14448,6 +14462,7 @@ struct dsc_json {                       /* of one dsc_encode */
     const struct dsc *d;                /* borrowed */
     struct buf path;                    /* where it is: items[2].price */
     struct gp_why *why;
+    const struct js_value *any;         /* whose "@type" tells what it is */
     int (*message)(struct dsc_json *j, const struct dsc_symbol *s,
                    const struct js_value *v, struct buf *b, int depth);
     int (*value)(struct dsc_json *j, const struct js_value *v, struct buf *b,
@@ -14485,6 +14500,9 @@ static int dsc_whole(struct dsc_json *j, const struct js_value *v, int64_t min,
         double f = fabs(txt_finite(s)); /* 1e3 and 5.0 are whole, too */
         ok = f < 9007199254740992.0 && f <= floor(f);
         n = ok ? (uint64_t)f : 0;
+        if (!ok && f <= floor(f))
+            return dsc_wrong(j, "%.*s: write all digits of so large a number",
+                             v->text.n < 40 ? (int)v->text.n : 40, v->text.p);
     }
     if (!ok)
         return dsc_wrong(j, "%.*s is not a whole number",
@@ -14917,6 +14935,24 @@ static bool dsc_is_box(struct slice name, enum dsc_type *type)
     return false;
 }
 
+/* True when name is a message that JSON does not write as its fields: in an Any
+ * it is the member "value". */
+static bool dsc_is_apart(struct slice name)
+{
+    static const char *const apart[] = { "Timestamp", "Duration", "FieldMask",
+        "Value", "ListValue", "Struct", "Any" };
+    static const char google[] = "google.protobuf.";
+    enum dsc_type type;
+    if (!txt_starts(name, google))
+        return false;
+    name = (struct slice){ name.p + sizeof google - 1,
+                           name.n - (sizeof google - 1) };
+    for (size_t i = 0; i < sizeof apart / sizeof *apart; i++)
+        if (txt_equal(name, txt_slice(apart[i])))
+            return true;
+    return dsc_is_box(name, &type);
+}
+
 /* Append v as the well-known type called name; *known: it is one that JSON does
  * not write as an object of its fields. */
 static int dsc_well_known(struct dsc_json *j, struct slice name,
@@ -15087,8 +15123,6 @@ static int dsc_put_any(struct dsc_json *j, const struct js_value *v,
 {
     struct js_value type = js_member(v, "@type"), value = js_member(v, "value");
     struct buf url = {0}, in = {0};
-    static const char google[] = "google.protobuf.";
-    bool known = false;
     if (v->kind != JS_OBJECT || type.kind != JS_STRING)
         return dsc_wrong(j, "an Any has a \"@type\"");
     js_get_string(type.text, &url);
@@ -15101,12 +15135,16 @@ static int dsc_put_any(struct dsc_json *j, const struct js_value *v,
     int e = s && s->kind == 'M' ? GP_OK
           : dsc_wrong(j, "type '%.*s' is not in the descriptors",
                       name.n < 80 ? (int)name.n : 80, name.n ? name.p : "");
-    if (!e && txt_starts(name, google) && value.text.p)
-        e = dsc_well_known(j, (struct slice){ name.p + sizeof google - 1,
-                                              name.n - (sizeof google - 1) },
-                           &value, &in, &known, depth - 1);
-    if (!e && !known)
-        e = j->message(j, s, v, &in, depth - 1);
+    bool apart = dsc_is_apart(name) || (value.text.p &&
+        txt_equal(name, txt_slice("google.protobuf.Empty")));
+    if (!e && apart && !value.text.p)
+        e = dsc_wrong(j, "an Any of '%.*s' has a \"value\"", (int)name.n,
+                      name.p);
+    const struct js_value *around = j->any;
+    j->any = apart ? around : v;
+    if (!e)
+        e = j->message(j, s, apart ? &value : v, &in, depth - 1);
+    j->any = around;
     if (!e) {
         pb_put_bytes(b, 1, url.data, url.len);
         if (in.len)
@@ -15197,7 +15235,7 @@ static int dsc_put_fields(struct dsc_json *j, const struct dsc_symbol *s,
             break;
         }
         piece = p;
-        if (txt_equal(key, txt_slice("\"@type\"")))
+        if (v == j->any && txt_equal(key, txt_slice("\"@type\"")))
             continue;                   /* of the Any around it */
         size_t at = all.len;
         e = dsc_put_member(j, s, key, &x, &all, &f, depth);
@@ -15413,7 +15451,8 @@ static int dsc_say_entry(struct dsc_text *t, const struct dsc_symbol *s,
     key.type = dsc_wire(k.type);
     value.type = dsc_wire(v.type);
     while ((got = pb_get_field(&in, &w)) > 0)
-        *(w.number == 1 ? &key : &value) = w;
+        if (w.number == 1 || w.number == 2)
+            *(w.number == 1 ? &key : &value) = w;
     struct dsc_text text = { .d = t->d, .js = { .b = &name, .depth = 3 },
                              .message = t->message };
     int e = got < 0 ? got : dsc_say_value(&text, &k, &key, 0);
@@ -15440,6 +15479,7 @@ static void dsc_say_key(struct dsc_text *t, const struct dsc_field *f)
         dsc_put_camel(&b, f->name);
     js_put_key(&t->js, f->json.n ? f->json : (struct slice){
         (const char *)b.data, b.len });
+    t->js.b->err = t->js.b->err ? t->js.b->err : b.err;
     mem_fini(&b);
 }
 
@@ -15525,6 +15565,7 @@ static void dsc_say_mask(struct dsc_text *t, struct slice m)
         }
     }
     js_put_str(&t->js, (struct slice){ (const char *)b.data, b.len });
+    t->js.b->err = t->js.b->err ? t->js.b->err : b.err;
     mem_fini(&b);
 }
 
@@ -15600,7 +15641,6 @@ static int dsc_say_any(struct dsc_text *t, struct slice m, int depth)
 {
     struct slice url = dsc_bytes(m, 1), value = dsc_bytes(m, 2), name = url;
     const char *slash = url.n ? memrchr(url.p, '/', url.n) : NULL;
-    static const char google[] = "google.protobuf.";
     if (slash)
         name = (struct slice){ slash + 1, (size_t)(url.p + url.n - slash) - 1 };
     const struct dsc_symbol *s = dsc_symbol(t->d, name);
@@ -15608,7 +15648,7 @@ static int dsc_say_any(struct dsc_text *t, struct slice m, int depth)
     js_key(&t->js, "@type");
     js_put_str(&t->js, url);
     int e = GP_OK;
-    if (s && txt_starts(name, google)) {
+    if (s && dsc_is_apart(name)) {
         js_key(&t->js, "value");
         e = t->message(t, s, value, depth - 1);
     } else if (s) {
@@ -22684,7 +22724,7 @@ static int web_start(struct gp_debug *w, struct gp_why *why)
 
 /* ---- client: GET from another debug endpoint ---- */
 
-/* Asked every WEB_TICK_MS while web_get waits; false: give up. */
+/* Asked while web_get waits, at least every WEB_TICK_MS; false: give up. */
 typedef bool web_tick(void *arg, int64_t waited_ns);
 
 struct web_wait {                       /* how long to wait, and who is asked */
@@ -22702,10 +22742,11 @@ static bool web_ready(int fd, short events, struct web_wait *w)
     while ((now = sys_now_ns()) < w->until_ns && !w->stopped) {
         int64_t left = (w->until_ns - now) / 1000000 + 1;
         int n = poll(&p, 1, (int)(left < WEB_TICK_MS ? left : WEB_TICK_MS));
+        int error = n < 0 ? errno : 0;
         w->stopped = w->tick && !w->tick(w->arg, now - w->begin_ns);
         if (n > 0)
             return true;
-        if (n < 0 && errno != EINTR)
+        if (error && error != EINTR)
             return false;
     }
     return false;
@@ -22742,7 +22783,8 @@ out:
     if (fd >= 0)
         close(fd);
     if (in->err)
-        return txt_fail(why, GP_ENOMEM, "out of memory");
+        return txt_fail(why, in->err, "%s: %s", addr->text,
+                        mem_error(in->err));
     if (late)
         return wait->stopped
             ? txt_fail(why, GP_EIO, "%s: stopped before it answered",
@@ -23189,8 +23231,11 @@ static const char *const load_ended_name[] = {
 };
 
 /* What results call an rpc_kind. */
-static const char *const load_kind_name[] = { "ok", "grpc_status", "http",
-    "rst_stream", "protocol", "transport", "deadline" };
+static const char *const load_kind_name[] = {
+    [RPC_OK] = "ok", [RPC_STATUS] = "grpc_status", [RPC_HTTP] = "http",
+    [RPC_RESET] = "rst_stream", [RPC_PROTOCOL] = "protocol",
+    [RPC_LOST] = "transport", [RPC_DEADLINE] = "deadline",
+};
 
 struct load_step {                      /* of a schedule */
     double  from, to;                   /* calls a second, at its two ends */
@@ -23413,16 +23458,17 @@ struct load_worker {
     uint64_t            arrivals;       /* measured ones so far */
     uint64_t            share;          /* of the count; open loop */
     uint64_t            seq;            /* calls begun */
-    uint64_t            nsent;          /* sendings */
+    bool                asked;          /* the first call has been sent */
     uint64_t            dice;           /* state of load_random */
-    struct load_result  sum;            /* what it has counted; thread[0] is
-                                         * its own */
+    struct load_result  sum;            /* what it has counted */
     uint64_t            in_flight;      /* live calls */
     struct buf          log;            /* rows not yet written */
     _Atomic uint64_t    nok, nfailed;   /* for the progress line */
     int64_t             start_ns, last_ns;      /* measuring; last count */
     int64_t             end_ns;         /* no calls begin later; 0: none */
     int64_t             turn_most_ns;
+    struct load_thread  use;            /* at the start, then the difference */
+    uint64_t            bytes_in, bytes_out;    /* likewise */
     bool                going, measuring, ended;        /* phases begun */
     struct gp_why       why;            /* when connecting failed */
 };
@@ -23693,7 +23739,7 @@ static void load_result_add(struct load_result *r, const struct load_result *f)
         r->status[i] += f->status[i];
     if (f->peer_streams < r->peer_streams)
         r->peer_streams = f->peer_streams;
-    r->queued_ns = (int64_t)((uint64_t)r->queued_ns + (uint64_t)f->queued_ns);
+    r->queued_ns += f->queued_ns;
     load_pace_add(&r->eased, &f->eased);
     load_pace_add(&r->queued, &f->queued);
     r->tcp_busy_ns += f->tcp_busy_ns;
@@ -23864,11 +23910,10 @@ static void load_call_count(struct load_worker *w, struct load_call *k,
     load_call_retire(w, k);
 }
 
-/* What this thread has used since w->sum.thread[0], which becomes the
- * difference, as its bytes do. */
+/* What this thread has used since w->use, which becomes the difference. */
 static void load_worker_use(struct load_worker *w)
 {
-    struct load_thread *use = &w->sum.thread[0];
+    struct load_thread *use = &w->use;
     struct rusage u = {0};
     double sched[2] = {0};
     int64_t cpu = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID);
@@ -23886,8 +23931,8 @@ static void load_worker_use(struct load_worker *w)
         .switches = (uint64_t)u.ru_nivcsw - use->switches,
         .turn_most_ns = w->turn_most_ns };
     w->turn_most_ns = 0;
-    w->sum.bytes_in = w->net.bytes_in - w->sum.bytes_in;
-    w->sum.bytes_out = w->net.bytes_out - w->sum.bytes_out;
+    w->bytes_in = w->net.bytes_in - w->bytes_in;
+    w->bytes_out = w->net.bytes_out - w->bytes_out;
 }
 
 /* Add what the kernel says of n's sending, by struct tcp_info of
@@ -24166,7 +24211,8 @@ static bool load_call_send(struct load_worker *w, struct load_call *k,
         c->live++;
     }
     k->client = c;
-    k->rpc.keep = w->index == 0 && w->nsent++ == 0 ? config->reply : NULL;
+    k->rpc.keep = w->index == 0 && !w->asked ? config->reply : NULL;
+    w->asked = true;
     k->rpc.many = config->kind == GP_SERVER_STREAM || config->kind == GP_BIDI;
     k->sent_ns = k->heard_ns = w->net.now_ns;
     if (w->run->templates ? load_call_start_own(w, k, wait)
@@ -24371,10 +24417,10 @@ static void load_on_message(struct rpc_chan *ch, struct rpc_out *u)
     struct load_worker *w = k->client->worker;
     const struct load_config *config = w->run->config;
     (void)ch;
+    k->rpc.keep = NULL;                 /* it has the first */
     if (!k->counted)
         return;
     w->sum.messages_in++;
-    k->rpc.keep = NULL;                 /* it has the first */
     if (config->kind == GP_UNARY)
         return;
     int64_t from_ns = k->heard_ns;
@@ -24858,7 +24904,6 @@ static int load_worker_init(struct load_worker *w, struct gp_why *why)
     w->beat = (struct net_timer){ .on_time = load_on_beat, .arg = w };
     w->dice = mem_hash(&w->index, sizeof w->index);
     w->active = w->nclient;
-    w->sum.threads = 1;
     for (size_t i = w->ncall; i-- > 0; w->free = &w->call[i]) {
         w->call[i].after = w->free;
         w->call[i].pace = (struct net_timer){ .on_time = load_on_pace,
@@ -25343,6 +25388,10 @@ static int load_run_result(const struct load_run *r, struct load_result *to,
         w->sum.ok = net_get(&w->nok);
         w->sum.failed = net_get(&w->nfailed);
         w->sum.planned = w->arrivals;
+        w->sum.bytes_in = w->bytes_in;
+        w->sum.bytes_out = w->bytes_out;
+        w->sum.thread[0] = w->use;
+        w->sum.threads = 1;
         load_result_add(to, &w->sum);
         load_threads_add(to, &w->sum);
         load_intervals_merge(&to->intervals, &w->sum.intervals);
@@ -25353,11 +25402,14 @@ static int load_run_result(const struct load_run *r, struct load_result *to,
     }
     /* A second in which nothing was answered counts as the others do, and so
      * does the time that the schedule gives its last call. */
-    double when = r->open && r->counted ? load_when(k, (double)load_planned(k))
-                                        : (double)INFINITY;
-    int64_t most_ns = r->ended == LOAD_DURATION ? load_length_ns(k)
+    double when = r->open && r->counted && !k->poisson
+        ? load_when(k, (double)load_planned(k)) : (double)INFINITY;
+    int64_t length_ns = load_length_ns(k);
+    int64_t most_ns = r->ended == LOAD_DURATION ? length_ns
                     : r->ended == LOAD_COUNT && when < 1e9
                     ? (int64_t)(when * 1e9) : 0;
+    if (length_ns && most_ns > length_ns)
+        most_ns = length_ns;
     to->elapsed_ns = last > first ? last - first : 0;
     if (to->elapsed_ns < most_ns)
         to->elapsed_ns = most_ns;
@@ -25517,7 +25569,9 @@ static int load_ask(const char *target, const char *version, uint32_t number,
                                  LOAD_ASK_NS, false);
     e = e ? e : rpc_payload_add(&m.question, (struct slice){
                     (const char *)message.data, message.len }, false);
-    for (size_t i = 0; !e && !m.asked && i < n; i++) {
+    if (e)
+        txt_fail(why, e, "out of memory for the question");
+    for (size_t i = 0; !e && !m.asked && i < n && sys_now_ns() < until; i++) {
         h2_abort(&m.chan.h2);
         m.over = false;
         if (rpc_chan_open(&m.chan, &kit, &m.net, &addr[i], LOAD_ASK_NS,
@@ -25618,6 +25672,10 @@ static int load_reflect(const char *target, struct slice service,
             break;
         name.len = answer.len = 0;      /* lacks points into set, which moves */
         mem_put(&name, lacks.p, lacks.n);
+        if (name.err) {
+            e = txt_fail(why, GP_ENOMEM, "out of memory for the question");
+            break;
+        }
         asked = (struct slice){ (const char *)name.data, name.len };
         e = load_ask(target, version, 3, asked, &answer, &status, why);
     }
@@ -25635,7 +25693,7 @@ struct load_verdict {                   /* what kept it from going faster */
     enum load_limit limit;
     double confidence;                  /* 0 to 1, by how far past its bounds
                                          * the evidence is; no probability */
-    char   why[LOAD_WHYS][128];         /* the evidence */
+    char   why[LOAD_WHYS][192];         /* the evidence */
     size_t nwhy;
 };
 
@@ -25716,14 +25774,14 @@ static void load_judge_client(struct load_verdict *v,
         load_because(v, "a client thread was busy %.0f%% of the time",
                      100 * busy);
     double late = (double)hdr_percentile(&r->lag, 99);
-    if ((busy + wait > LOAD_BUSY_SHARE || !load_open(k) ||
-         (late > LOAD_LAG_NS && !load_behind(k, r).late)) &&
+    double half = (double)hdr_percentile(&r->latency, 50);
+    bool lags = r->lag.n >= LOAD_JUDGED_CALLS && half > 0 &&
+                late > LOAD_LAG_NS && late / half > LOAD_LAG_SHARE;
+    if ((busy + wait > LOAD_BUSY_SHARE || !load_open(k) || lags) &&
         load_blame(v, LOAD_BY_CLIENT, wait, LOAD_WAIT_SHARE))
         load_because(v, "a client thread waited for a CPU %.1f%% of the time",
                      100 * wait);
-    double half = (double)hdr_percentile(&r->latency, 50);
-    if (r->lag.n >= LOAD_JUDGED_CALLS && half > 0 && late > LOAD_LAG_NS &&
-        load_blame(v, LOAD_BY_CLIENT, late / half, LOAD_LAG_SHARE))
+    if (lags && load_blame(v, LOAD_BY_CLIENT, late / half, LOAD_LAG_SHARE))
         load_because(v, "calls began late: p99 %.0f us, %.0f%% of the median "
                      "latency", late / 1e3, 100 * late / half);
 }
@@ -25739,10 +25797,11 @@ static void load_judge_queue(struct load_verdict *v,
                               : (double)hdr_percentile(&r->service, 0);
     double queued = r->queued.n ? (double)r->queued.ns / (double)r->queued.n
                                 : eased;
-    if ((r->gave_up || r->lost >= load_connections(k)) &&
+    if ((r->gave_up || (r->lost && r->lost >= load_connections(k))) &&
         load_blame(v, LOAD_BY_SERVER, share, LOAD_QUEUED_SHARE)) {
-        load_because(v, "calls waited for a connection: %" PRIu64 " were lost",
-                     r->lost);
+        load_because(v, "calls waited %.0f%% of the time; connections lost: %"
+                     PRIu64 ", clients that gave up: %" PRIu64, 100 * share,
+                     r->lost, r->gave_up);
         return;
     }
     if (share > LOAD_QUEUED_SHARE &&
@@ -25807,8 +25866,12 @@ static struct load_verdict load_judge(const struct load_config *k,
 {
     struct load_verdict v = { .limit = LOAD_BY_UNKNOWN };
     double wait, busy = load_busy(r, &wait);
+    if (!r->threads) {
+        load_because(&v, "nothing is known of the client's threads");
+        return v;
+    }
     if (r->ok + r->failed < LOAD_JUDGED_CALLS ||
-        r->elapsed_ns < LOAD_JUDGED_NS || !r->threads) {
+        r->elapsed_ns < LOAD_JUDGED_NS) {
         load_because(&v, "too little to tell: %" PRIu64 " calls in %.3g s; it "
                      "takes %d in %.1f s", r->ok + r->failed,
                      (double)r->elapsed_ns / 1e9, LOAD_JUDGED_CALLS,
@@ -25993,14 +26056,21 @@ static const char *load_saved_text(struct load_saved *s,
     return out ? out : "";
 }
 
-/* The whole number that is the member name of v; at most such as two of them
- * can be added as times. */
+/* The whole number that is the member name of v; at most such as those of all
+ * results that report takes can be added. */
 static uint64_t load_saved_count(const struct js_value *v, const char *name)
 {
     struct js_value m = js_member(v, name);
     uint64_t n = js_get_uint(&m);
-    return n < UINT64_C(4000000000000000000) ? n
-                                             : UINT64_C(4000000000000000000);
+    return n < UINT64_C(1) << 56 ? n : UINT64_C(1) << 56;
+}
+
+/* The moment that is the member name of v. */
+static int64_t load_saved_moment(const struct js_value *v, const char *name)
+{
+    struct js_value m = js_member(v, name);
+    uint64_t n = js_get_uint(&m);
+    return n < INT64_MAX / 2 ? (int64_t)n : INT64_MAX / 2;
 }
 
 /* The member name of v into *p. */
@@ -26060,7 +26130,9 @@ static void load_saved_errors(struct load_saved *s, const struct js_value *v)
     list = js_member(v, "errors");
     m = js_members(&list);
     while (list.kind == JS_ARRAY && js_next_member(&m, &key, &e)) {
-        struct load_error x = { .status = (int)load_saved_count(&e, "status"),
+        uint64_t status = load_saved_count(&e, "status");
+        struct load_error x = {
+            .status = status > 16 ? GP_STATUS_UNKNOWN : (int)status,
             .detail = (uint32_t)load_saved_count(&e, "code"),
             .count = load_saved_count(&e, "count"),
             .first_ns = (int64_t)load_saved_count(&e, "first_ns") };
@@ -26068,7 +26140,6 @@ static void load_saved_errors(struct load_saved *s, const struct js_value *v)
         for (int i = RPC_OK; i <= RPC_DEADLINE; i++)
             if (!strcmp(name, load_kind_name[i]))
                 x.kind = (enum rpc_kind)i;
-        x.status = x.status > 16 ? GP_STATUS_UNKNOWN : x.status;
         load_error_add(r, &x, load_saved_text(s, &e, "detail"));
     }
     r->other_errors += load_saved_count(v, "errors_of_other_kinds");
@@ -26237,7 +26308,7 @@ static int load_saved_result(struct load_saved *s, const struct js_value *v,
     struct js_value k = js_member(v, "config");
     snprintf(r->target, sizeof r->target, "%s",
              load_saved_text(s, &k, "address"));
-    r->start_unix_ns = (int64_t)load_saved_count(&w, "start_unix_ns");
+    r->start_unix_ns = load_saved_moment(&w, "start_unix_ns");
     r->elapsed_ns = (int64_t)load_saved_count(&w, "elapsed_ns");
     r->bytes_in = load_saved_count(&t, "bytes_in");
     r->bytes_out = load_saved_count(&t, "bytes_out");
@@ -30114,8 +30185,13 @@ static void out_load_csv(struct buf *b, const struct load_report *t)
     txt_puts(b, "name,value\r\n");
     for (size_t i = 0; i < t->nlabel; i++) {
         struct slice value, key = out_label(t->label[i], &value);
-        txt_puts(b, "label_");
-        out_csv_text(b, key);
+        struct buf column = {0};
+        txt_puts(&column, "label_");
+        mem_put(&column, key.p, key.n);
+        out_csv_text(b, (struct slice){ (const char *)column.data,
+                                        column.len });
+        b->err = b->err ? b->err : column.err;
+        mem_fini(&column);
         mem_put_byte(b, ',');
         out_csv_text(b, value);
         txt_puts(b, "\r\n");
@@ -30154,6 +30230,12 @@ static void out_prometheus_figure(struct buf *b, const struct out_figure *f)
                  f->name, f->name, f->value);
 }
 
+/* A byte of a label's name as Prometheus can have it. */
+static uint8_t out_prometheus_byte(char c)
+{
+    return isalnum((uint8_t)c) ? (uint8_t)c : '_';
+}
+
 /* Append what the run was, as labels of a metric that is 1: those of --label
  * with "label_" before them, as Prometheus spells names. */
 static void out_prometheus_info(struct buf *b, const struct load_report *t)
@@ -30164,9 +30246,18 @@ static void out_prometheus_info(struct buf *b, const struct load_report *t)
     for (size_t i = 0; i < t->nlabel; i++) {
         struct slice value, key = out_label(t->label[i], &value);
         txt_puts(b, "\",label_");
+        bool same = false;              /* as one before it, spelled so */
+        for (size_t k = 0; k < i && !same; k++) {
+            struct slice x, other = out_label(t->label[k], &x);
+            same = other.n == key.n;
+            for (size_t m = 0; m < key.n && same; m++)
+                same = out_prometheus_byte(other.p[m]) ==
+                       out_prometheus_byte(key.p[m]);
+        }
         for (size_t k = 0; k < key.n; k++)
-            mem_put_byte(b, isalnum((uint8_t)key.p[k]) ? (uint8_t)key.p[k]
-                                                        : '_');
+            mem_put_byte(b, out_prometheus_byte(key.p[k]));
+        if (same)
+            txt_putf(b, "_%zu", i + 1);
         txt_puts(b, "=\"");
         out_prometheus_text(b, value);
     }
@@ -30511,7 +30602,7 @@ static int cmd_misuse(const struct cmd_command *c, const char *fmt, ...)
 static int cmd_print(const struct buf *b)
 {
     if (b->err) {
-        cmd_say("%s of output", mem_error(b->err));
+        cmd_say("standard output: %s", mem_error(b->err));
         return CMD_FAILED;
     }
     if (b->len)
@@ -31993,8 +32084,8 @@ static int cmd_result_init(struct cmd_result *to, const struct cmd_load *c,
             return cmd_misuse(cmd, "--label '%s': takes KEY=VALUE", text);
         for (size_t k = 0; k < i; k++)
             if (!strncmp(text, c->label.text[k], n + 1))
-                return cmd_misuse(cmd, "--label '%s': its key has another "
-                                  "value already", text);
+                return cmd_misuse(cmd, "--label '%s': its key is given twice",
+                                  text);
     }
     return CMD_OK;
 }
@@ -32367,7 +32458,8 @@ static const struct cmd_option cmd_report_options[] = {
     { 0, "peek", "RE", NULL, "-f peek: functions that match, with their "
       "callers and callees", CMD_TEXT, offsetof(struct cmd_report, peek), 0,
       0 },
-    { 0, "base", "FILE", NULL, "an older profile to compare with", CMD_LIST,
+    { 0, "base", "FILE", NULL, "an older profile to compare with; again: their "
+      "sum", CMD_LIST,
       offsetof(struct cmd_report, base), 0, 0 },
     { 0, "normalize", NULL, NULL, "scale the base to the same total",
       CMD_FLAG, offsetof(struct cmd_report, normalize), 0, 0 },
@@ -32881,9 +32973,13 @@ static int cmd_report_merge(const struct cmd_report *c, struct cmd_profiles *s,
     for (size_t i = 1; i < n && !c->common.quiet; i++) {
         struct slice a = cmd_report_program(file);
         struct slice b = cmd_report_program(&file[i]);
-        if (a.n && b.n && !txt_equal(a, b))
-            cmd_say("%s is of %.*s and %s of %.*s: they count together",
-                    path[0], (int)a.n, a.p, path[i], (int)b.n, b.p);
+        struct gp_why note;
+        if (a.n && b.n && !txt_equal(a, b)) {   /* which takes control bytes */
+            txt_fail(&note, GP_OK, "%s is of %.*s and %s of %.*s: they count "
+                     "together", path[0], (int)a.n, a.p, path[i], (int)b.n,
+                     b.p);
+            cmd_say("%s", note.text);
+        }
     }
     int e = n > 1 ? pp_merge(merged, file, n, path, why) : GP_OK;
     if (!e && n > 1 && !cmd_report_formats[f].pprof &&
@@ -33242,8 +33338,8 @@ static int cmd_report_check(const struct cmd_report *c,
         if (cmd_same_file(c->out, s->path[i]))
             return cmd_misuse(cmd, "--out '%s' is the %s that is read", c->out,
                               i < s->n ? "profile" : "base");
-    for (size_t i = 0; i < s->n && !c->common.quiet; i++)
-        for (size_t k = 0; k < i; k++)
+    for (size_t i = 0; i < s->n + s->nbase && !c->common.quiet; i++)
+        for (size_t k = i < s->n ? 0 : s->n; k < i; k++)
             if (cmd_same_file(s->path[i], s->path[k]))
                 cmd_say("%s is given twice: its samples count twice",
                         s->path[i]);

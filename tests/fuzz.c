@@ -21,12 +21,12 @@ static char fuzz_path[32];
 
 /* The options of one report after the other; what fuzz_path is is "@". */
 static const char *const fuzz_options[][8] = {
-    { "-f", "text", "--explain" }, { "-f", "md", "--all", "--cum" },
+    { "-f", "text", "--explain" }, { "-f", "md", "--all" },
     { "-f", "json" }, { "-f", "html" }, { "-f", "svg" },
     { "-f", "svg", "--base", "@", "--inverted" }, { "-f", "svg", "--reverse" },
     { "-f", "folded" }, { "-f", "pprof", "@" }, { "-f", "top", "--cum" },
     { "-f", "tree", "--base", "@", "--normalize" }, { "-f", "traces" },
-    { "--peek", "." }, { "-f", "raw", "@" }, { "-f", "tags" },
+    { "-f", "peek", "--peek", ".", "--cum" }, { "-f", "raw", "@" }, { "-f", "tags" },
     { "-f", "callgrind" }, { "-f", "speedscope" },
     { "-f", "json", "--base", "@", "--per-call=9" },
     { "-f", "top", "--by", "file", "--focus", "a", "--hide", "b" },

@@ -138,7 +138,11 @@ def fill(r, m):
         inner.words.append(text(r))
         m.any.Pack(inner)
         if some():
-            m.any.Pack(m.when)
+            m.any.Pack(r.choice([m.when, m.boxed, m.mask]))
+        if some():
+            inside = type(m.any)()
+            inside.CopyFrom(m.any)
+            m.any.Pack(inside)
     for _ in range(r.randrange(3)):
         m.times.add().seconds = r.randint(0, 1 << 31)
 

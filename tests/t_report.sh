@@ -437,6 +437,7 @@ base_types() {
     check 'two bases, text' 0 "$BIN" report --base "$T/was.pb" \
         --base "$T/was.pb" "$T/is.pb"
     has 'two bases, said' "$OUT" 'the 2 bases together'
+    one_line 'two bases, one file' 'was.pb is given twice'
     shaped none '' 'location_id: [2, 1] value: [-50, -50]' \
         'location_id: [3, 1] value: [50, 50]'
     check 'a caller of nothing in all' 0 "$BIN" report -f tree "$T/none.pb"
@@ -456,6 +457,10 @@ placed() {
         check "no stack, -f $f" 0 "$BIN" report -f $f "$T/bare.pb"
         has "no stack, -f $f has it" "$OUT" '\[no stack\]'
     done
+    for f in module file line function; do
+        check "no stack, --by $f" 0 "$BIN" report -f folded --by $f "$T/bare.pb"
+        has "no stack, --by $f has it" "$OUT" '^\[no stack\] 500$'
+    done
     check 'no stack, its category' 0 "$BIN" report -f json "$T/bare.pb"
     has 'no stack, is unknown' "$OUT" '"name": ?"\[no stack\]".*"unknown"'
     check 'no stack, as pprof' 0 "$BIN" report -f top "$T/bare.pb"
@@ -467,9 +472,10 @@ placed() {
     check 'repaired, text' 0 "$BIN" report "$T/twice.pb"
     has 'repaired, text says so' "$OUT" 'Repaired +once: id that another has'
     shaped else 'comment: 7' 'location_id: [2, 1] value: [5, 5]'
-    sed 's,/opt/app/prog,/opt/app/cron,' "$T/else.pb" >"$T/cron.pb"
+    sed 's,/opt/app/prog,/opt/app/c\x1bon,' "$T/else.pb" >"$T/cron.pb"
     check 'two programs' 0 "$BIN" report -f folded "$T/else.pb" "$T/cron.pb"
-    one_line 'two programs, said' 'is of prog and .* of cron: they count'
+    one_line 'two programs, said' 'is of prog and .* of c.*on: they count'
+    lacks 'two programs, no escapes' "$ERR" $'\x1b'
 }
 
 # What does nothing for a view is refused with it.

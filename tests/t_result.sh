@@ -256,6 +256,19 @@ json.dump(a, open(sys.argv[1] + ".bent", "w"))' "$T/open.json" "$T/again.json"
 a, b = (json.load(open(n)) for n in sys.argv[1:])
 assert [2 * i["ok"] for i in a] == [i["ok"] for i in b["intervals"]]' \
         "$T/open.json.series" "$T/again.json"
+    check 'the count is not reached' 0 "$BIN" load -r 100 -N 1000 -d 1s \
+        -f json "$to"
+    cp "$OUT" "$T/early.json"
+    check 'the count is not reached, its rate' 0 "$PY" -c 'import json, sys
+r = json.load(open(sys.argv[1]))
+assert 80 < r["throughput"]["rps_ok"] <= 101, r["throughput"]
+assert r["window"]["elapsed_ns"] < 1.5e9, r["window"]' "$T/early.json"
+    check 'odd labels' 0 "$BIN" load -n 1 --label 'a,"b=x' --label a-b=1 \
+        --label a_b=2 -f csv "$to"
+    has 'odd labels, quoted' "$OUT" '^"label_a,""b",x'
+    check 'odd labels, Prometheus' 0 "$BIN" load -n 1 --label a-b=1 \
+        --label a_b=2 -f prometheus "$to"
+    has 'odd labels, told apart' "$OUT" 'label_a_b="1",label_a_b_2="2"'
     check 'CSV' 0 "$BIN" report -f csv "$T/first.json"
     has 'CSV, the label' "$OUT" '^label_odd,2'
     has 'CSV, the verdict' "$OUT" '^verdict,unknown'
@@ -268,7 +281,7 @@ assert [2 * i["ok"] for i in a] == [i["ok"] for i in b["intervals"]]' \
     while IFS= read -r line; do
         # shellcheck disable=SC2086 # words
         check "$line" 2 "$BIN" load -n 1 $line "$to"
-        has "$line, said" "$ERR" "${line%% *}.*(needs|another|takes|no call)"
+        has "$line, said" "$ERR" "${line%% *}.*(needs|twice|takes|no call)"
     done <<'LINES'
 --arrival poisson
 --max-in-flight 5

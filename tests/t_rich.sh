@@ -126,6 +126,11 @@ if need 'descriptors' protoc py:google.protobuf py:grpc; then
     wrong 'a time that is none' '{"when":"2026-02-30T00:00:00Z"}' 'when: not a'
     wrong 'an unknown enum value' '{"colour":"GREEN"}' "colour: 'GREEN' is no"
     wrong 'an unknown Any' '{"any":{"@type":"x/y.Z"}}' "any: type 'y.Z'"
+    wrong 'an Any of a time without it' \
+        '{"any":{"@type":"x/google.protobuf.Timestamp"}}' 'any: an Any of'
+    wrong 'a type where there is no Any' '{"@type":"x/test.Rich"}' \
+        'no field "@type" in test.Rich'
+    wrong 'a large number with an exponent' '{"u64":1e19}' 'write all digits'
     wrong 'what is not JSON' '{"i32":' 'line 1, column 8: not JSON'
     wrong 'a null in a list' '{"numbers":[1,null]}' 'numbers\[1\]: null'
     wrong 'what is not base64' '{"data":"*"}' 'data: not base64'
