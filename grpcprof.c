@@ -26499,7 +26499,9 @@ struct out_config {
     size_t nfilters;
     const struct re *peek;              /* borrowed: of -f peek */
     const struct anl_diff *diff;        /* borrowed: of --base; or NULL */
-    const char *base;                   /* its file */
+    const char *base;                   /* what it is compared with, in words */
+    const char *const *bases;           /* borrowed: its files */
+    size_t nbases;
     const struct anl_assert *assert;    /* borrowed */
     size_t nassert;
     const char *by;                     /* what the tables are of; NULL:
@@ -27988,6 +27990,11 @@ static void out_js_diff(struct js *j, const struct out_config *c)
     }
     js_open(j, '{');
     out_js_str(j, "base", txt_slice(c->base ? c->base : ""));
+    js_key(j, "base_files");
+    js_open(j, '[');
+    for (size_t i = 0; i < c->nbases; i++)
+        js_put_str(j, txt_slice(c->bases[i]));
+    js_close(j, ']');
     out_js_str(j, "of", txt_slice(d->per_call ? "ns_per_call" : "share"));
     out_js_num(j, "base_scale", d->scale);
     out_js_int(j, "base_total", (double)d->base->kept.value * d->scale);
@@ -33081,6 +33088,8 @@ static int cmd_report_analysis(const struct cmd_report *c,
     out->per_call = c->per_call != NULL;
     out->diff = s->base ? &diff : NULL;
     out->base = s->base_name;
+    out->bases = s->path + s->n;
+    out->nbases = s->nbase;
     out->assert = s->assert;
     out->nassert = c->assert.n;
     out->exit = *status;
