@@ -607,11 +607,16 @@ enum {
 /* load: a run that begins so long after --start-at is said to. */
 #define LOAD_LATE_START_NS INT64_C(100000000)
 
+/* load: CPU time is told apart as user and kernel time by the ticks that found
+ * it in either: 30 of them at 100 a second. */
+#define OUT_PARTED_NS 3e8
+
 /* load: a verdict needs so long a run.  Past these shares the client is what
  * limits it, by the time that a thread is busy, waits for a CPU, or is late by
  * as a part of the median latency, and more than LOAD_LAG_NS, which a sleeping
  * thread's wake-up can take; the server's settings, by the time that calls
- * wait for a stream; the network, by the time that TCP holds data back.  Behind
+ * wait for a stream; the network, by the time that TCP holds data back; the
+ * server, by the time that there is no connection.  Behind
  * the schedule is a server with more than so many calls wrong or late. */
 #define LOAD_JUDGED_NS     INT64_C(100000000)
 #define LOAD_LAG_NS        1e6
@@ -620,6 +625,7 @@ enum {
 #define LOAD_LAG_SHARE     0.10
 #define LOAD_QUEUED_SHARE  0.05
 #define LOAD_LIMITED_SHARE 0.10
+#define LOAD_DOWN_SHARE    0.05
 #define LOAD_BEHIND_SHARE  0.05
 #define LOAD_SLOWER        2.0          /* a full server's answers, at least */
 
@@ -14494,9 +14500,16 @@ static int dsc_whole(struct dsc_json *j, const struct js_value *v, int64_t min,
     bool minus = s.n && *s.p == '-';
     struct slice digits = { s.p + minus, s.n - minus };
     uint64_t n = 0;
-    bool ok = (v->kind == JS_NUMBER || v->kind == JS_STRING) &&
-              !txt_slice_number(digits, 0, UINT64_MAX, &n);
-    if (!ok && (v->kind == JS_NUMBER || v->kind == JS_STRING)) {
+    bool ok = (v->kind == JS_NUMBER || v->kind == JS_STRING) && digits.n &&
+              isdigit((uint8_t)*digits.p);
+    bool plain = true;                  /* digits alone */
+    for (size_t i = 0; i < digits.n; i++)
+        plain &= isdigit((uint8_t)digits.p[i]) != 0;
+    int e = ok ? txt_slice_number(digits, 0, UINT64_MAX, &n) : GP_EUSAGE;
+    if (e && ok && plain)
+        return dsc_wrong(j, "%.*s is out of range",
+                         v->text.n < 40 ? (int)v->text.n : 40, v->text.p);
+    if (ok && e) {
         double f = fabs(txt_finite(s)); /* 1e3 and 5.0 are whole, too */
         ok = f < 9007199254740992.0 && f <= floor(f);
         n = ok ? (uint64_t)f : 0;
@@ -23291,8 +23304,8 @@ struct load_config {
     atomic_int *stop;                   /* borrowed; not 0: end; may be NULL */
     struct load_profiler *profiler;     /* borrowed; of the server; or NULL */
     struct buf *reply;                  /* borrowed: where the first message of
-                                         * a reply to the first call is put; or
-                                         * NULL */
+                                         * the first reply that has one is put;
+                                         * or NULL */
     void      (*on_progress)(void *arg, uint64_t ok, uint64_t failed,
                              int64_t elapsed_ns);       /* may be NULL */
     void       *arg;                    /* of on_progress */
@@ -23305,6 +23318,7 @@ struct load_error {                     /* one kind of failure */
     uint64_t      count;                /* calls */
     int64_t       first_ns;             /* after the start of measuring */
     char          text[64];             /* of the first one */
+    bool          varies;               /* others have another text */
 };
 
 /* Latencies of an interval, as coarse counts: 16 for each power of two. */
@@ -23339,6 +23353,9 @@ struct load_result {
     uint64_t resent;                    /* not processed, sent again */
     uint64_t reconnects, goaways, lost; /* connections, after the start */
     uint64_t gave_up;                   /* clients that could not reconnect */
+    int64_t  down_ns;                   /* without a connection though there was
+                                         * something to send, summed over the
+                                         * connections */
     uint64_t status[17];                /* calls by grpc status */
     struct load_error error[LOAD_ERRORS];
     size_t   nerror;                    /* of error */
@@ -23369,6 +23386,7 @@ struct load_result {
     unsigned threads;                   /* of thread */
     unsigned runs;                      /* one after the other: the times of
                                          * all are added */
+    bool     apart;                     /* merged of different times */
     int      log_errno;                 /* the log could not be written; or 0 */
     enum load_ended ended;
     char     target[160];               /* the first one's address */
@@ -23458,7 +23476,8 @@ struct load_worker {
     uint64_t            arrivals;       /* measured ones so far */
     uint64_t            share;          /* of the count; open loop */
     uint64_t            seq;            /* calls begun */
-    bool                asked;          /* the first call has been sent */
+    bool                asked;          /* a call's reply is to be kept, or
+                                         * one has been */
     uint64_t            dice;           /* state of load_random */
     struct load_result  sum;            /* what it has counted */
     uint64_t            in_flight;      /* live calls */
@@ -23490,6 +23509,7 @@ struct load_run {
     bool                measured;       /* the profiler was told */
     struct net_timer    tick;
     int64_t             go_ns, told_ns; /* go: of the schedule's time 0 */
+    int64_t             stop_ns;        /* the signal came; or 0 */
     int64_t             unix_ns;        /* of go */
     enum load_ended     ended;
     pthread_mutex_t     log_lock;       /* of config.log_fd */
@@ -23708,6 +23728,8 @@ static void load_error_add(struct load_result *r, const struct load_error *f,
         snprintf(e[i].text, sizeof e[i].text, "%s", text ? text : "");
         r->nerror++;
     } else {
+        e[i].varies |= f->varies || strncmp(e[i].text, text ? text : "",
+                                            sizeof e[i].text - 1);
         e[i].count += f->count;
         if (f->first_ns < e[i].first_ns)
             e[i].first_ns = f->first_ns;
@@ -23744,6 +23766,7 @@ static void load_result_add(struct load_result *r, const struct load_result *f)
     load_pace_add(&r->queued, &f->queued);
     r->tcp_busy_ns += f->tcp_busy_ns;
     r->tcp_limited_ns += f->tcp_limited_ns;
+    r->down_ns += f->down_ns;
     hdr_merge(&r->latency, &f->latency);
     hdr_merge(&r->service, &f->service);
     hdr_merge(&r->lag, &f->lag);
@@ -23859,6 +23882,10 @@ static void load_call_retire(struct load_worker *w, struct load_call *k)
     k->prev = k->next = NULL;
     if (k->waiting)
         load_queue_drop(load_queue_of(w, k), k);
+    if (k->rpc.keep) {                  /* it had none: the next may */
+        k->rpc.keep = NULL;
+        w->asked = false;
+    }
     k->live = false;
     net_timer_stop(&w->net, &k->pace);
     if (k->client)
@@ -23980,9 +24007,24 @@ static bool load_client_may(const struct load_client *c)
            (!w->end_ns || w->net.now_ns < w->end_ns);
 }
 
+/* c has been without a connection since lost_ns: keep the time. */
+static void load_client_down(struct load_client *c)
+{
+    struct load_worker *w = c->worker;
+    int64_t from_ns = c->lost_ns > w->start_ns ? c->lost_ns : w->start_ns;
+    if (w->measuring && w->net.now_ns > from_ns)
+        w->sum.down_ns += w->net.now_ns - from_ns;
+}
+
 /* w's calls are all over: its measuring ends. */
 static void load_worker_over(struct load_worker *w)
 {
+    for (uint64_t i = 0; i < w->nclient; i++) {
+        struct load_client *c = &w->client[i];
+        if (c->dead || ((!c->conn || !c->conn->ready) &&
+                        (w->run->open || c->left || !w->run->counted)))
+            load_client_down(c);
+    }
     load_queue_clock(w);
     if (w->queued_at_ns && w->measuring)
         w->sum.queued_ns += w->net.now_ns - w->queued_at_ns;
@@ -24258,8 +24300,15 @@ static void load_client_fill(struct load_client *c)
             break;
         }
     }
-    if (w->run->open)
+    if (w->run->open) {
         load_queue_clock(w);
+        return;
+    }
+    /* Where the server allows no stream a call waits for one, as long as its
+     * deadline lets it. */
+    if (load_client_open(c) && !c->live && !c->conn->flying &&
+        !load_client_room(c) && load_client_may(c))
+        load_queue_put(&c->waiting, load_call_begin(w, c, w->net.now_ns));
 }
 
 /* The time of k's next message. */
@@ -24586,6 +24635,7 @@ static void load_on_ready(struct rpc_chan *ch)
     }
     n->ready = true;
     if (w->going) {
+        load_client_down(c);
         w->sum.reconnects++;
         (void)load_client_later(c, 0);
         return;
@@ -24816,9 +24866,13 @@ static void load_worker_stop(void *arg)
 {
     struct load_worker *w = arg;
     int64_t drain_ns = w->run->config->drain_ns;
+    if (drain_ns > LOAD_STOP_DRAIN_NS)
+        drain_ns = LOAD_STOP_DRAIN_NS;
     if (w->going && !w->ended)
-        load_worker_end(w, drain_ns < LOAD_STOP_DRAIN_NS ? drain_ns
-                                                         : LOAD_STOP_DRAIN_NS);
+        load_worker_end(w, drain_ns);
+    else if (w->ended && !w->net.stop &&
+             w->phase.due_ns > w->net.now_ns + drain_ns)
+        (void)net_timer_arm(&w->net, &w->phase, w->net.now_ns + drain_ns);
 }
 
 /* Task: end at once. */
@@ -25270,6 +25324,7 @@ static void load_run_on_tick(struct net_timer *t)
     }
     if (k->stop && atomic_load(k->stop) && !r->stopping) {
         r->stopping = true;
+        r->stop_ns = now;
         r->ended = LOAD_SIGNAL;
         r->net.stop |= !r->go_ns;       /* still connecting */
         load_run_tell(r, r->threads, load_worker_stop);
@@ -25406,9 +25461,10 @@ static int load_run_result(const struct load_run *r, struct load_result *to,
         ? load_when(k, (double)load_planned(k)) : (double)INFINITY;
     int64_t length_ns = load_length_ns(k);
     int64_t most_ns = r->ended == LOAD_DURATION ? length_ns
-                    : r->ended == LOAD_COUNT && when < 1e9
-                    ? (int64_t)(when * 1e9) : 0;
-    if (length_ns && most_ns > length_ns)
+                    : r->ended == LOAD_SIGNAL ? r->stop_ns - first
+                    : when < 1e9 ? (int64_t)(when * 1e9) : 0;
+    if (length_ns && (most_ns > length_ns ||
+                      (r->ended == LOAD_COUNT && to->sent < load_planned(k))))
         most_ns = length_ns;
     to->elapsed_ns = last > first ? last - first : 0;
     if (to->elapsed_ns < most_ns)
@@ -25471,8 +25527,7 @@ static bool load_exceeds(const struct load_config *k,
                          const struct load_result *r)
 {
     double done = (double)r->ok + (double)r->failed;
-    if (r->gave_up || (r->planned && !r->ok && !r->failed &&
-                       r->ended != LOAD_SIGNAL))
+    if (r->gave_up || (!r->ok && !r->failed && r->ended != LOAD_SIGNAL))
         return true;
     if (k->max_error_share >= 0 && k->max_error_share * done > 0)
         return (double)r->failed > k->max_error_share * done;
@@ -25797,13 +25852,6 @@ static void load_judge_queue(struct load_verdict *v,
                               : (double)hdr_percentile(&r->service, 0);
     double queued = r->queued.n ? (double)r->queued.ns / (double)r->queued.n
                                 : eased;
-    if ((r->gave_up || (r->lost && r->lost >= load_connections(k))) &&
-        load_blame(v, LOAD_BY_SERVER, share, LOAD_QUEUED_SHARE)) {
-        load_because(v, "calls waited %.0f%% of the time; connections lost: %"
-                     PRIu64 ", clients that gave up: %" PRIu64, 100 * share,
-                     r->lost, r->gave_up);
-        return;
-    }
     if (share > LOAD_QUEUED_SHARE &&
         load_blame(v, LOAD_BY_SERVER, queued, LOAD_SLOWER * eased)) {
         load_because(v, "an answer took %.3g ms while the connections were "
@@ -25827,6 +25875,14 @@ static void load_judge_path(struct load_verdict *v, const struct load_config *k,
     double wall = (double)r->elapsed_ns * r->threads;
     double per = (double)(k->streams ? k->streams : 1) * (double)k->clients /
                  (double)load_connections(k);
+    double down = (double)r->down_ns / ((double)r->elapsed_ns *
+                                        (double)load_connections(k));
+    if (load_blame(v, LOAD_BY_SERVER, down, LOAD_DOWN_SHARE)) {
+        load_because(v, "there was no connection %.0f%% of the time: %" PRIu64
+                     " lost, %" PRIu64 " client%s gave up", 100 * down,
+                     r->lost, r->gave_up, r->gave_up == 1 ? "" : "s");
+        return;
+    }
     if (load_open(k))
         load_judge_queue(v, k, r, (double)r->queued_ns / wall);
     else if (load_blame(v, LOAD_BY_SETTINGS, per, r->peer_streams))
@@ -25866,6 +25922,10 @@ static struct load_verdict load_judge(const struct load_config *k,
 {
     struct load_verdict v = { .limit = LOAD_BY_UNKNOWN };
     double wait, busy = load_busy(r, &wait);
+    if (r->apart) {
+        load_because(&v, "results of different times are together");
+        return v;
+    }
     if (!r->threads) {
         load_because(&v, "nothing is known of the client's threads");
         return v;
@@ -25913,8 +25973,8 @@ struct load_profile {                   /* of the server, of the same window */
 };
 
 struct load_spread {                    /* a run of several */
-    double  rps;                        /* good calls a second */
-    int64_t p50, p99;                   /* ns, of the latency */
+    double rps;                         /* good calls a second */
+    double p50, p99;                    /* ns, of the latency; NAN: too few */
 };
 
 struct load_report {                    /* a result, and what it means */
@@ -26317,6 +26377,7 @@ static int load_saved_result(struct load_saved *s, const struct js_value *v,
     r->reconnects = load_saved_count(&n, "reconnects");
     r->goaways = load_saved_count(&n, "goaways");
     r->lost = load_saved_count(&n, "lost");
+    r->down_ns = (int64_t)load_saved_count(&n, "down_ns");
     struct js_value runs = js_member(v, "runs"), one;
     struct js_members list = js_members(&runs);
     struct slice key;
@@ -26365,6 +26426,20 @@ static int load_read(struct load_saved *s, struct slice text,
     return e;
 }
 
+/* How runs of a and b are unlike, as one that "is of another call than" the
+ * other; NULL where they are not. */
+static const char *load_unlike(const struct load_config *a,
+                               const struct load_config *b)
+{
+    if (strcmp(a->call, b->call))
+        return "is of another call than";
+    if (load_open(a) != load_open(b))
+        return "has another kind of loop, open or closed, than";
+    if (a->timeout_ns != b->timeout_ns)
+        return "has another timeout than";
+    return NULL;
+}
+
 /* How b, a result, is unlike a, those before it, so that a rate or a latency of
  * both together means little; NULL where it is not. */
 static const char *load_saved_unlike(const struct load_saved *a,
@@ -26373,12 +26448,9 @@ static const char *load_saved_unlike(const struct load_saved *a,
     const struct load_result *r = &a->result, *f = &b->result;
     int64_t end = r->start_unix_ns + r->elapsed_ns;
     int64_t other = f->start_unix_ns + f->elapsed_ns;
-    if (strcmp(a->config.call, b->config.call))
-        return "is of another call than";
-    if (load_open(&a->config) != load_open(&b->config))
-        return "has another kind of loop, open or closed, than";
-    if (a->config.timeout_ns != b->config.timeout_ns)
-        return "has another timeout than";
+    const char *unlike = load_unlike(&a->config, &b->config);
+    if (unlike)
+        return unlike;
     if (f->start_unix_ns > end || r->start_unix_ns > other)
         return "ran at another time than";
     return NULL;
@@ -26419,6 +26491,7 @@ static void load_saved_merge(struct load_saved *to, struct load_saved *from)
     }
     if (f->ended == LOAD_SIGNAL)
         r->ended = LOAD_SIGNAL;
+    r->apart |= f->apart || f->start_unix_ns > end || r->start_unix_ns > other;
     r->elapsed_ns = (end > other ? end : other) - start;
     r->start_unix_ns = start;
     load_threads_add(r, f);
@@ -29355,6 +29428,8 @@ static void out_load_errors(struct buf *b, const struct load_result *r,
                                              detail.len });
             mem_fini(&detail);
         }
+        if (e->varies)
+            txt_puts(b, " (others say otherwise)");
         txt_puts(b, "  (first after ");
         txt_put_time(b, (double)e->first_ns);
         txt_puts(b, ")\n");
@@ -29378,12 +29453,13 @@ static void out_load_notes(struct buf *b, const struct load_report *t)
         wall += (double)r->thread[i].wall_ns;
     }
     if (wall > 0 && done > 0 && cpu > 0) {
-        double parts = user + sys > 0 ? user + sys : 1;
         txt_putf(b, "  client    %.0f%% of %u thread%s busy   CPU %.2f us per "
-                 "request (user %.0f%%, kernel %.0f%%)   waited for a CPU "
-                 "%.1f%%", 100 * cpu / wall, r->threads,
-                 r->threads == 1 ? "" : "s", cpu / done / 1e3,
-                 100 * user / parts, 100 * sys / parts, 100 * wait / wall);
+                 "request", 100 * cpu / wall, r->threads,
+                 r->threads == 1 ? "" : "s", cpu / done / 1e3);
+        if (user + sys >= OUT_PARTED_NS)        /* it is told by ticks */
+            txt_putf(b, " (user %.0f%%, kernel %.0f%%)",
+                     100 * user / (user + sys), 100 * sys / (user + sys));
+        txt_putf(b, "   waited for a CPU %.1f%%", 100 * wait / wall);
         if (r->lag.n) {
             txt_puts(b, "   send lag p99 ");
             txt_put_time(b, (double)hdr_percentile(&r->lag, 99));
@@ -29405,9 +29481,14 @@ static void out_load_notes(struct buf *b, const struct load_report *t)
     if (!load_open(t->config))
         txt_puts(b, "  note      closed loop: latency excludes queueing\n");
     if (r->gave_up)
-        txt_putf(b, "  note      %" PRIu64 " clients lost the server and gave "
-                 "up; the calls that they had left are not sent\n",
-                 r->gave_up);
+        txt_putf(b, "  note      %" PRIu64 " client%s lost the server and gave "
+                 "up\n", r->gave_up, r->gave_up == 1 ? "" : "s");
+    if (r->not_sent && load_open(t->config) && r->ended != LOAD_SIGNAL) {
+        txt_puts(b, "  note      ");
+        txt_put_commas(b, r->not_sent);
+        txt_puts(b, " not sent: more than --max-in-flight would have been in "
+                    "flight, or the time was over\n");
+    }
     if (r->ended == LOAD_SIGNAL)
         txt_puts(b, "  note      interrupted: these are the results so far\n");
 }
@@ -29620,8 +29701,13 @@ static int out_number_order(const void *a, const void *b)
 static void out_load_spread(struct buf *b, const char *name, double *v,
                             size_t n, bool time)
 {
+    for (size_t i = 0; i < n; i++)
+        if (isnan(v[i])) {
+            txt_putf(b, "   %s n/a", name);
+            return;
+        }
     qsort(v, n, sizeof *v, out_number_order);
-    const double show[3] = { v[n / 2], v[0], v[n - 1] };
+    const double show[3] = { (v[(n - 1) / 2] + v[n / 2]) / 2, v[0], v[n - 1] };
     txt_putf(b, "   %s ", name);
     for (int i = 0; i < 3; i++) {
         if (time)
@@ -29640,8 +29726,8 @@ static void out_load_runs(struct buf *b, const struct load_report *t)
         return;
     for (size_t i = 0; i < t->nrun; i++) {
         v[0][i] = t->run[i].rps;
-        v[1][i] = (double)t->run[i].p50;
-        v[2][i] = (double)t->run[i].p99;
+        v[1][i] = t->run[i].p50;
+        v[2][i] = t->run[i].p99;
     }
     txt_putf(b, "  runs      %zu, median (least to most):", t->nrun);
     out_load_spread(b, "req/s", v[0], t->nrun, false);
@@ -29903,6 +29989,7 @@ static void out_load_js_times(struct js *j, const struct load_report *t)
     out_js_count(j, "reconnects", r->reconnects);
     out_js_count(j, "goaways", r->goaways);
     out_js_count(j, "lost", r->lost);
+    out_js_count(j, "down_ns", (uint64_t)r->down_ns);
     js_close(j, '}');
     js_key(j, "intervals");
     js_open(j, '[');
@@ -29912,8 +29999,10 @@ static void out_load_js_times(struct js *j, const struct load_report *t)
         out_js_count(j, "t_ns", i * (uint64_t)r->intervals.ns);
         out_js_count(j, "ok", v->ok);
         out_js_count(j, "failed", v->failed);
-        out_js_count(j, "p50", (uint64_t)load_interval_percentile(v, 50));
-        out_js_count(j, "p99", (uint64_t)load_interval_percentile(v, 99));
+        out_js_num(j, "p50", v->ok ? (double)load_interval_percentile(v, 50)
+                                   : (double)NAN);
+        out_js_num(j, "p99", v->ok ? (double)load_interval_percentile(v, 99)
+                                   : (double)NAN);
         out_js_count(j, "in_flight", v->in_flight);
         js_key(j, "buckets");
         js_open(j, '[');
@@ -29960,6 +30049,8 @@ static void out_load_js_errors(struct js *j, const struct load_result *r)
         mem_fini(&detail);
         out_js_count(j, "count", e->count);
         out_js_count(j, "first_ns", (uint64_t)e->first_ns);
+        js_key(j, "varies");
+        js_put_bool(j, e->varies);
         js_close(j, '}');
     }
     js_close(j, ']');
@@ -30077,8 +30168,8 @@ static void out_load_json(struct buf *b, const struct load_report *t)
     for (size_t i = 0; i < t->nrun; i++) {
         js_open(&j, '{');
         out_js_num(&j, "rps_ok", t->run[i].rps);
-        out_js_count(&j, "p50", (uint64_t)t->run[i].p50);
-        out_js_count(&j, "p99", (uint64_t)t->run[i].p99);
+        out_js_num(&j, "p50", t->run[i].p50);
+        out_js_num(&j, "p99", t->run[i].p99);
         js_close(&j, '}');
     }
     js_close(&j, ']');
@@ -31877,6 +31968,9 @@ static int cmd_load_payloads(struct cmd_load *c, const struct cmd_command *cmd,
     size_t most = 0;
     for (size_t i = 0; i < c->parts.npayload; i++)
         most = c->parts.payload[i].n > most ? c->parts.payload[i].n : most;
+    if (!status && c->messages > 1 && most > c->messages)
+        status = cmd_misuse(cmd, "--messages %" PRIu64 ": --data has a call of "
+                            "%zu", c->messages, most);
     if (!status && c->message_ns && most < 2)
         status = cmd_misuse(cmd, "--message-interval: no call has two messages "
                             "to send");
@@ -32119,6 +32213,17 @@ static int cmd_result_read(const char *path, struct load_saved *s)
     return e ? CMD_FAILED : CMD_OK;
 }
 
+/* Say it where the run old, of the file path, is not like the one that it is
+ * compared with. */
+static void cmd_note_unlike(const struct cmd_common *c, const char *path,
+                            const struct load_config *old,
+                            const struct load_config *now)
+{
+    const char *unlike = load_unlike(old, now);
+    if (unlike && !c->quiet)
+        cmd_say("%s %s what it is compared with", path, unlike);
+}
+
 /* What the program ends with for t: failed calls, then assertions, then a
  * measurement that is none. */
 static int cmd_result_exit(const struct load_report *t, bool strict)
@@ -32246,8 +32351,10 @@ static int cmd_load_repeat_runs(const struct cmd_load *c,
         double s = (double)one.elapsed_ns / 1e9;
         run[*n] = (struct load_spread){
             .rps = s > 0 ? (double)one.ok / s : 0,
-            .p50 = hdr_percentile(&one.latency, 50),
-            .p99 = hdr_percentile(&one.latency, 99) };
+            .p50 = load_percentile_ok(one.latency.n, 50)
+                   ? (double)hdr_percentile(&one.latency, 50) : (double)NAN,
+            .p99 = load_percentile_ok(one.latency.n, 99)
+                   ? (double)hdr_percentile(&one.latency, 99) : (double)NAN };
         load_result_append(r, &one);
     }
     return GP_OK;
@@ -32394,6 +32501,8 @@ static int cmd_load_run(const struct cmd_command *cmd)
     if (!status && c->compare) {
         status = cmd_result_read(c->compare, &to.old);
         to.report.old = &to.old.result;
+        if (!status)
+            cmd_note_unlike(&c->common, c->compare, &to.old.config, &plan);
     }
     if (!status && c->log)
         status = cmd_log_open(&log, c->log, &plan.log_fd);
@@ -33230,7 +33339,7 @@ static const char *cmd_report_for_profiles(const struct cmd_report *c)
             return view_filter_name[i];
     return c->sample ? "sample" : c->by ? "by" : c->peek ? "peek"
          : c->rules ? "rules" : c->per_call ? "per-call" : c->cum ? "cum"
-         : c->all ? "all" : c->normalize ? "normalize"
+         : c->all ? "all" : c->top ? "top" : c->normalize ? "normalize"
          : c->explain ? "explain" : c->inverted ? "inverted"
          : c->reverse ? "reverse" : NULL;
 }
@@ -33277,11 +33386,17 @@ static int cmd_report_results(const struct cmd_report *c,
                           "load", profiles, c->common.rest.text[0]);
     int format = cmd_load_format(&as, cmd);
     int status = format < 0 ? CMD_USAGE : cmd_result_init(&to, &as, cmd);
+    if (!status && c->base.n && format != CMD_LOAD_TEXT &&
+        format != CMD_LOAD_JSON && format != CMD_LOAD_HTML)
+        status = cmd_misuse(cmd, "--base is shown in text, json, html");
     if (!status && c->base.n) {
         status = cmd_results_read(c, &c->base, &to.old);
         to.report.old = &to.old.result;
     }
     status = status ? status : cmd_results_read(c, &c->common.rest, &all);
+    if (!status && c->base.n)
+        cmd_note_unlike(&c->common, c->base.text[0], &to.old.config,
+                        &all.config);
     if (!status) {
         to.report.config = &all.config;
         to.report.label = all.label;

@@ -229,6 +229,47 @@ server_ends() {
     wait "$SPID" "$load" 2>/dev/null
     has 'the time after the last answer counts' "$T/died.json" \
         '"elapsed_ns":2[0-9]{9},'
+    has 'the time without a connection is told' "$T/died.json" \
+        'there was no connection [0-9]+% of the time: 2 lost'
+}
+
+# A server that says SETTINGS, and then nothing: of so many streams.
+mute() { # STREAMS
+    bg "$PY" -c 'import socket, struct, sys, threading
+s = socket.create_server(("127.0.0.1", 0))
+print(s.getsockname()[1], flush=True)
+def talk(c):
+    c.sendall(b"\0\0\6\4\0\0\0\0\0\0\3" + struct.pack(">I", int(sys.argv[1])))
+    while c.recv(65536):
+        pass
+while True:
+    threading.Thread(target=talk, args=(s.accept()[0],), daemon=True).start()
+' "$1"
+    PEER=$PID
+    wait_for 10 grep -q . "$T/bg.out" && PORT=$(cat "$T/bg.out")
+}
+
+# Whatever the server does not do, the run ends and says what became of it.
+no_answers() {
+    mute 0 || return
+    LIMIT=30 check 'no stream allowed' 3 "$BIN" load -n 3 --timeout 300ms \
+        "127.0.0.1:$PORT"
+    counted 'no stream allowed, each call has its deadline' 0 3 0 0
+    kill "$PEER"
+    ended "$PEER" 5
+    mute 100 || return
+    LIMIT=30 check 'nothing answered, in the warm-up neither' 3 "$BIN" load \
+        -w 300ms -d 500ms --timeout 5s --drain 100ms "127.0.0.1:$PORT"
+    local peer=$PEER
+    bg "$BIN" load -q -c 2 -d 500ms --timeout 20s "127.0.0.1:$PORT"
+    sleep 1.5                           # it drains
+    kill -INT "$PID"
+    ended "$PID" 10
+    same 'SIGINT ends the drain' "$ST" 130
+    has 'SIGINT ends the drain, the rest is cut off' "$T/bg.out" ' 2 cut off'
+    lacks 'SIGINT ends the drain, the time was spent' "$T/bg.out" 'elapsed +0ns'
+    kill "$peer"
+    ended "$peer" 5
 }
 
 five_thousand
@@ -239,3 +280,4 @@ troubles
 refused
 interrupted
 server_ends
+no_answers

@@ -40,8 +40,10 @@ results() {
         --call helloworld.Greeter.SayHelloStreamReply -o "$T/many.json" "$to"
     check 'three runs, JSON' 0 "$BIN" load -c 2 -n 100 --repeat 3 \
         -o "$T/three.json" "$to"
-    check 'three runs' 0 "$BIN" load -c 2 -n 100 --repeat 3 "$to"
+    check 'three runs' 0 "$BIN" load -c 2 -n 500 --repeat 3 "$to"
     has 'say how they differ' "$OUT" '^  runs +3, median .* p99 .* to '
+    check 'three short runs' 0 "$BIN" load -c 2 -n 100 --repeat 3 "$to"
+    has 'three short runs, no p99 of 200 calls' "$OUT" ' p99 n/a$'
     check 'failures, JSON' 3 "$BIN" load -c 2 -n 10 --call a.B/C -b /dev/null \
         -o "$T/failed.json" "$to"
     check 'metadata, gzip and sizes, JSON' 0 "$BIN" load -c 2 -n 50 \
@@ -224,6 +226,17 @@ unlike() {
     one_line 'merged, unlike, said' 'second.json has another kind of loop'
     has 'merged, the label of both' "$OUT" '"labels": ?\{"run": ?"1"\}'
     has 'merged, the reply of the first' "$OUT" '"reply": ?\{.*Hello'
+    check 'compared, unlike' 0 "$BIN" load -n 20 \
+        --compare "$T/second.json" "$to"
+    has 'compared, unlike, said' "$ERR" \
+        'second.json has another kind of loop.* what it is compared with'
+    check 'a comparison where there is no room' 2 "$BIN" report -f csv \
+        --base "$T/first.json" "$T/first.json"
+    has 'a comparison where there is no room, said' "$ERR" '--base is shown in'
+    check 'more than can be in flight' 0 "$BIN" load -r 100000 -N 2000 -c 1 \
+        --max-in-flight 1 "$to"
+    has 'more than can be in flight, said' "$OUT" \
+        'note +[0-9,]+ not sent: more than --max-in-flight'
     check 'merged with itself' 0 "$BIN" report "$T/first.json" "$T/first.json"
     has 'merged with itself, said' "$ERR" 'first.json is given twice'
     check 'merged, an hour apart' 0 "$PY" -c 'import json, sys
@@ -232,6 +245,8 @@ r["window"]["start_unix_ns"] += 3600 * 10**9
 json.dump(r, open(sys.argv[2], "w"))' "$T/first.json" "$T/later.json"
     check 'merged, later' 0 "$BIN" report "$T/first.json" "$T/later.json"
     one_line 'merged, later, said' 'later.json ran at another time'
+    has 'merged, later, no verdict' "$OUT" \
+        'verdict +UNKNOWN +results of different times'
     # 20 calls, 20 ms apart: 50 a second, not 20 in the 19 times between them
     check 'the rate of few calls' 0 "$PY" -c 'import json, sys
 r = json.load(open(sys.argv[1]))
