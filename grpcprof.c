@@ -25947,6 +25947,8 @@ static struct load_verdict load_judge(const struct load_config *k,
     } else if (v.limit == LOAD_BY_UNKNOWN) {
         v.limit = LOAD_BY_SERVER;
         v.confidence = 1 - busy;
+        load_because(&v, "its clients waited for answers: whether it can give "
+                     "more of them, more clients (-c) would show");
     }
     load_because(&v, "the client had time to spare: its busiest thread used "
                  "%.0f%% of a CPU", 100 * busy);
@@ -26090,6 +26092,8 @@ struct load_saved {                     /* as far as JSON has it */
     size_t             nlabel;
     struct arena       text;            /* of both */
     struct slice       reply;           /* JSON, in text; or empty */
+    struct load_spread run[LOAD_RUNS_MOST];     /* of one result of several */
+    size_t             nrun;
     size_t             n;               /* results in it */
 };
 
@@ -26382,8 +26386,14 @@ static int load_saved_result(struct load_saved *s, const struct js_value *v,
     struct js_members list = js_members(&runs);
     struct slice key;
     while (runs.kind == JS_ARRAY && js_next_member(&list, &key, &one) &&
-           r->runs < LOAD_RUNS_MOST)
-        r->runs++;
+           r->runs < LOAD_RUNS_MOST) {
+        struct js_value rps = js_member(&one, "rps_ok");
+        struct js_value p50 = js_member(&one, "p50");
+        struct js_value p99 = js_member(&one, "p99");
+        s->run[r->runs++] = (struct load_spread){
+            js_get_num(&rps), js_get_num(&p50), js_get_num(&p99) };
+    }
+    s->nrun = r->runs;
     r->runs = r->runs ? r->runs : 1;
     if (r->planned != r->ok + r->failed + r->cut_off + r->not_sent)
         return txt_fail(why, GP_EFORMAT, "counts: planned is not the sum of "
@@ -26476,6 +26486,7 @@ static void load_saved_merge(struct load_saved *to, struct load_saved *from)
     if (!to->config.requests_per_client)
         to->config.total += load_planned(&from->config);
     to->n += from->n;
+    to->nrun = 0;                       /* they are of each */
     to->config.clients += from->config.clients;
     to->config.connections += from->config.connections;
     for (size_t i = 0; i < to->config.nstep && i < from->config.nstep; i++) {
@@ -31698,6 +31709,24 @@ static int cmd_load_cpus(struct cmd_load *c, const struct cmd_command *cmd)
     return CMD_OK;
 }
 
+/* True when each {{}} in value is one that load fills in. */
+static bool cmd_load_templates(struct slice value)
+{
+    static const char *const known[] = { "{{seq}}", "{{client}}", "{{rand}}",
+                                         "{{uuid}}" };
+    const char *p = value.p, *end = value.p + value.n;
+    while ((p = memmem(p, (size_t)(end - p), "{{", 2))) {
+        struct slice rest = { p, (size_t)(end - p) };
+        bool is = false;
+        for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+            is |= txt_starts(rest, known[i]);
+        if (!is)
+            return false;
+        p += 2;
+    }
+    return true;
+}
+
 /* Read --metadata, "key: value", into c's headers. */
 static int cmd_load_metadata(struct cmd_load *c, const struct cmd_command *cmd)
 {
@@ -31720,6 +31749,9 @@ static int cmd_load_metadata(struct cmd_load *c, const struct cmd_command *cmd)
             good = good && txt_put_unbase64(&raw, value);
         mem_fini(&raw);
         raw = (struct buf){0};
+        if (good && !rpc_meta_binary(key) && !cmd_load_templates(value))
+            return cmd_misuse(cmd, "--metadata '%s': {{}} takes seq, client, "
+                              "rand or uuid", text);
         if (!good)
             return cmd_misuse(cmd, "--metadata '%s': the value is not %s", text,
                               rpc_meta_binary(key) ? "base64"
@@ -31802,8 +31834,9 @@ static int cmd_load_method(const struct cmd_load *c, struct buf *set,
             (const char *)set->data, set->len }, &why);
     e = e ? e : dsc_find_method(d, path + 1, m, &why);
     if (e)
-        cmd_say("%s%s", why.text, e == GP_EIO ? "; --protoset FILE, or -b "
-                "FILE, does without" : "");
+        cmd_say("%s%s%s%s", c->protoset ? c->protoset : "", c->protoset ? ": "
+                : "", why.text, e == GP_EIO ? "; --protoset FILE, or -b FILE, "
+                "does without" : "");
     return !e ? CMD_OK : e == GP_EUSAGE ? CMD_USAGE : CMD_FAILED;
 }
 
@@ -31890,6 +31923,10 @@ static int cmd_load_json(struct cmd_load *c, const struct dsc *d,
     else
         while (!status && js_next_member(&list, &key, &x))
             status = cmd_load_call(c, d, m, &x);
+    if (!status && !c->parts.npayload) {
+        cmd_say("--data: an empty array has no message to send");
+        status = CMD_USAGE;
+    }
     mem_fini(&b);
     return status;
 }
@@ -32008,14 +32045,14 @@ static bool cmd_load_time(const char *text, int64_t *ns)
     return true;
 }
 
-/* The run that c asks for; a status after saying what is wrong with it. */
-static int cmd_load_plan(struct cmd_load *c, const struct cmd_command *cmd,
-                         struct load_config *to)
+/* Give c what goes without saying, where its options make sense together. */
+static int cmd_load_defaults(struct cmd_load *c, const struct cmd_command *cmd)
 {
-    double connect_rate = 0;
-    enum gp_kind kind = GP_UNARY;
     if (c->requests && c->total)
         return cmd_misuse(cmd, "-n is per client and -N in all: not both");
+    if (c->log && !strcmp(c->log, "-"))
+        return cmd_misuse(cmd, "--log-requests: takes a file; standard output "
+                          "has the result");
     if (!c->profile && (c->profile_out || c->profile_hz))
         return cmd_misuse(cmd, "--profile-%s needs --profile",
                           c->profile_out ? "out" : "hz");
@@ -32025,12 +32062,22 @@ static int cmd_load_plan(struct cmd_load *c, const struct cmd_command *cmd,
         c->common.rest.text[c->common.rest.n++] = "127.0.0.1:50051";
     if (!c->requests && !c->total && !c->duration_ns && !c->schedule)
         c->requests = 200;
+    return CMD_OK;
+}
+
+/* The run that c asks for; a status after saying what is wrong with it. */
+static int cmd_load_plan(struct cmd_load *c, const struct cmd_command *cmd,
+                         struct load_config *to)
+{
+    double connect_rate = 0;
+    enum gp_kind kind = GP_UNARY;
     if (c->connect_rate && (!cmd_load_rate(txt_slice(c->connect_rate),
                                            &connect_rate) ||
                             !(connect_rate > 0)))
         return cmd_misuse(cmd, "--connect-rate '%s': takes connections a "
                           "second", c->connect_rate);
-    int status = cmd_load_steps(c, cmd);
+    int status = cmd_load_defaults(c, cmd);
+    status = status ? status : cmd_load_steps(c, cmd);
     status = status ? status : cmd_load_cpus(c, cmd);
     status = status ? status : cmd_load_metadata(c, cmd);
     status = status ? status : cmd_load_payloads(c, cmd, &kind);
@@ -33402,6 +33449,8 @@ static int cmd_report_results(const struct cmd_report *c,
         to.report.label = all.label;
         to.report.nlabel = all.nlabel;
         to.report.reply = all.reply;
+        to.report.run = all.run;
+        to.report.nrun = all.nrun;
         to.report.result = &all.result;
         if (format == CMD_LOAD_TEXT) {
             out_load_plan(&b, &all.config);

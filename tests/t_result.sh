@@ -42,6 +42,8 @@ results() {
         -o "$T/three.json" "$to"
     check 'three runs' 0 "$BIN" load -c 2 -n 500 --repeat 3 "$to"
     has 'say how they differ' "$OUT" '^  runs +3, median .* p99 .* to '
+    check 'three runs, read back' 0 "$BIN" report "$T/three.json"
+    has 'three runs, read back' "$OUT" '^  runs +3, median '
     check 'three short runs' 0 "$BIN" load -c 2 -n 100 --repeat 3 "$to"
     has 'three short runs, no p99 of 200 calls' "$OUT" ' p99 n/a$'
     check 'failures, JSON' 3 "$BIN" load -c 2 -n 10 --call a.B/C -b /dev/null \
@@ -296,7 +298,7 @@ assert r["window"]["elapsed_ns"] < 1.5e9, r["window"]' "$T/early.json"
     while IFS= read -r line; do
         # shellcheck disable=SC2086 # words
         check "$line" 2 "$BIN" load -n 1 $line "$to"
-        has "$line, said" "$ERR" "${line%% *}.*(needs|twice|takes|no call)"
+        has "$line, said" "$ERR" "(--|$).*(needs|twice|takes|no call|has a call)"
     done <<'LINES'
 --arrival poisson
 --max-in-flight 5
@@ -305,6 +307,10 @@ assert r["window"]["elapsed_ns"] < 1.5e9, r["window"]' "$T/early.json"
 --message-interval 1s
 --label a=1 --label a=2
 --label =1
+-H k:{{x}}
+-H k:{{seq}}{{seq
+--log-requests -
+--messages 2 --call helloworld.Greeter/SayHelloBidiStream --data [{},{},{}]
 LINES
     check 'late for --start-at' 0 "$BIN" load -n 1 --start-at 1000000000 "$to"
     has 'late for --start-at, said' "$OUT" 'note +began .* after --start-at'
