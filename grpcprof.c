@@ -133,8 +133,8 @@
  * runs    nowhere: constants only
  */
 
-/* A buf holds no more: what is larger is no profile, page or list that anybody
- * looks at. */
+/* A buf holds no more, and fails past it: what is larger is no profile, page or
+ * list that anybody looks at. */
 #define MEM_BUF_MOST ((size_t)2 << 30)
 
 enum {
@@ -207,9 +207,6 @@ enum {
     /* Sample types of a profile, and for gperftools' format frames of a stack
      * and the longest period. */
     VIEW_MODULE_BYTES = 1024,           /* of a module's name that is shown */
-
-    /* Names that --by makes of functions, files and lines, in all. */
-    VIEW_NAMES_BYTES = 512 << 20,
     VIEW_MOST_FRAMES  = 1 << 28,        /* of all samples, inlined ones too */
     VIEW_MOST_TAGS    = 8,              /* keys of --tagroot or --tagleaf */
     PP_MOST_TYPES     = 64,
@@ -220,8 +217,12 @@ enum {
     PP_MOST_BYTES = 1 << 30,
 
     /* Of the format of gperftools: addresses times mappings, which are looked
-     * through for each. */
+     * through for each; more are an error, after some seconds' worth. */
     PP_MOST_PLACED = 1000000000,
+
+    /* Names that --by makes of functions, files and lines, in all: more are an
+     * error. */
+    VIEW_NAMES_BYTES = 512 << 20,
 
     CMD_RULES_BYTES = 1 << 20,
 
@@ -616,8 +617,8 @@ enum {
  * as a part of the median latency, and more than LOAD_LAG_NS, which a sleeping
  * thread's wake-up can take; the server's settings, by the time that calls
  * wait for a stream; the network, by the time that TCP holds data back; the
- * server, by the time that there is no connection.  Behind
- * the schedule is a server with more than so many calls wrong or late. */
+ * server, by the time that there is no connection.  Behind the schedule is a
+ * server with more than so many calls wrong or late. */
 #define LOAD_JUDGED_NS     INT64_C(100000000)
 #define LOAD_LAG_NS        1e6
 #define LOAD_BUSY_SHARE    0.85
@@ -1133,9 +1134,9 @@ static uint64_t mem_fold(uint64_t a, uint64_t b)
 }
 
 /* A 64-bit hash of n bytes that depends on seed[2], mixed well enough for
- * tables of millions.  Each word is multiplied with what came before it, after
- * a secret of its own was added to either: who does not know the seed cannot
- * tell which words undo each other. */
+ * tables of millions.  Each word, under a key, is multiplied with what came
+ * before it: who does not know the seed cannot tell which words undo each
+ * other. */
 static uint64_t mem_hash_seeded(const uint64_t *seed, const void *src, size_t n)
 {
     const uint64_t key = seed[1] ^ 0xff51afd7ed558ccdu;
@@ -1274,6 +1275,20 @@ static int txt_fail(struct gp_why *why, int code, const char *fmt, ...)
                 *p = '?';
     }
     return code;
+}
+
+/* Formatted text in a, with a 0 at its end, or NULL. */
+__attribute__((format(printf, 2, 0)))
+static char *txt_arena_putv(struct arena *a, const char *fmt, va_list ap)
+{
+    va_list again;
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, fmt, ap);
+    char *p = n < 0 ? NULL : mem_arena_alloc(a, (size_t)n + 1);
+    if (p)
+        vsnprintf(p, (size_t)n + 1, fmt, again);
+    va_end(again);
+    return p;
 }
 
 /* Append formatted text to b. */
@@ -5195,19 +5210,14 @@ static int pp_add_sample(struct pp *p, const uint32_t *stack, size_t n,
 __attribute__((format(printf, 2, 3)))
 static int pp_add_comment(struct pp *p, const char *fmt, ...)
 {
-    va_list ap, again;
+    va_list ap;
     va_start(ap, fmt);
-    va_copy(again, ap);
-    int n = vsnprintf(NULL, 0, fmt, ap);
-    char *text = n < 0 ? NULL : mem_arena_alloc(&p->arena, (size_t)n + 1);
-    if (text)
-        vsnprintf(text, (size_t)n + 1, fmt, again);
-    va_end(again);
+    char *text = txt_arena_putv(&p->arena, fmt, ap);
     va_end(ap);
     struct slice *s = text ? PP_ADD(p->comment, p->ncomments, p->comment_cap)
                            : NULL;
     if (s)
-        *s = (struct slice){ text, (size_t)n };
+        *s = txt_slice(text);
     return s ? GP_OK : GP_ENOMEM;
 }
 
@@ -6058,7 +6068,7 @@ static void pp_attribute(struct pp_attributes *a, struct slice line)
 }
 
 /* Put the values of a for what is like "$build" in *file, which then lies in
- * p's arena; no path is longer than PATH_MAX, or with the last value in it. */
+ * p's arena; it ends with the value that takes it past PATH_MAX. */
 static int pp_expand(struct pp *p, const struct pp_attributes *a,
                      struct slice *file)
 {
@@ -11219,14 +11229,9 @@ struct anl {
 __attribute__((format(printf, 2, 3)))
 static const char *anl_text(struct anl *a, const char *fmt, ...)
 {
-    va_list ap, again;
+    va_list ap;
     va_start(ap, fmt);
-    va_copy(again, ap);
-    int n = vsnprintf(NULL, 0, fmt, ap);
-    char *p = n < 0 ? NULL : mem_arena_alloc(&a->arena, (size_t)n + 1);
-    if (p)
-        vsnprintf(p, (size_t)n + 1, fmt, again);
-    va_end(again);
+    const char *p = txt_arena_putv(&a->arena, fmt, ap);
     va_end(ap);
     a->err = p ? a->err : GP_ENOMEM;
     return p ? p : "";
@@ -25463,9 +25468,12 @@ static int load_run_result(const struct load_run *r, struct load_result *to,
     int64_t most_ns = r->ended == LOAD_DURATION ? length_ns
                     : r->ended == LOAD_SIGNAL ? r->stop_ns - first
                     : when < 1e9 ? (int64_t)(when * 1e9) : 0;
-    if (length_ns && (most_ns > length_ns ||
-                      (r->ended == LOAD_COUNT && to->sent < load_planned(k))))
+    if (length_ns && most_ns > length_ns)
         most_ns = length_ns;
+    if (length_ns && r->ended == LOAD_COUNT && to->sent < load_planned(k)) {
+        int64_t ran_ns = sys_now_ns() - first;  /* all may have given up */
+        most_ns = ran_ns < length_ns ? ran_ns : length_ns;
+    }
     to->elapsed_ns = last > first ? last - first : 0;
     if (to->elapsed_ns < most_ns)
         to->elapsed_ns = most_ns;
@@ -33176,7 +33184,7 @@ static int cmd_report_gather(const struct cmd_report *c,
     if (!e && s->base)
         e = view_find_base(s->now, s->type, s->base, s->base_name,
                            &s->base_type, &why);
-    if (!e)
+    if (!e && (s->filtered || s->base))
         s->total = view_total(s->now, s->type).value;
     if (!e && s->base && cmd_report_subtracts(f))
         e = cmd_report_subtract(c, s, f, &why);

@@ -231,6 +231,17 @@ server_ends() {
         '"elapsed_ns":2[0-9]{9},'
     has 'the time without a connection is told' "$T/died.json" \
         'there was no connection [0-9]+% of the time: 2 lost'
+    # A run that gave up has lasted until then, not for all that it was to.
+    start_server || return
+    bg "$BIN" load -q -c 2 -n 100000000 -d 60s --connect-timeout 300ms \
+        -o "$T/early.json" "127.0.0.1:$PORT"
+    sleep 0.5
+    kill -KILL "$SPID"
+    wait "$SPID" 2>/dev/null
+    ended "$PID" 20
+    same 'all gave up' "$ST" 3
+    has 'all gave up, before the time was over' "$T/early.json" \
+        '"elapsed_ns":[1-9][0-9]{8,9},'
 }
 
 # A server that says SETTINGS, and then nothing: of so many streams.
