@@ -27,15 +27,16 @@
  * 16  SVG      flame graph: one self-contained picture
  * 17  DSC      protobuf descriptors: names and imports
  * 18  NET      addresses, sockets, event loop, timers, wake-ups
- * 19  H2       one HTTP/2 connection over nghttp2; no gRPC in here
- * 20  JOB      work that any loop of a pool may do
- * 21  RPC      gRPC on H2, both ends: framing, status, deadlines
- * 22  SVC      Greeter, Health, Reflection, TestService
- * 23  WEB      debug endpoint: HTTP/1.1
- * 24  API      what grpcprof.h promises
- * 25  LOAD     load generator
- * 26  OUT      writers of what ANL, VIEW and LOAD found
- * 27  CLI      option tables, help, the commands, main
+ * 19  CS       a client's HTTP/2 session: frames, streams, windows
+ * 20  H2       one HTTP/2 connection, a server's over nghttp2; no gRPC in here
+ * 21  JOB      work that any loop of a pool may do
+ * 22  RPC      gRPC on H2, both ends: framing, status, deadlines
+ * 23  SVC      Greeter, Health, Reflection, TestService
+ * 24  WEB      debug endpoint: HTTP/1.1
+ * 25  API      what grpcprof.h promises
+ * 26  LOAD     load generator
+ * 27  OUT      writers of what ANL, VIEW and LOAD found
+ * 28  CLI      option tables, help, the commands, main
  *
  * CONVENTIONS
  *
@@ -273,17 +274,44 @@ enum {
      * language; a longer one is closed without a word. */
     H2_LINE_BYTES = 4096,
 
-    /* Flow control.  A server's windows bound what a connection may have on
-     * its way; a message larger than the window still comes through, because
-     * bytes are given back as they are read.  A client that only measures
-     * opens its windows wide, so that no WINDOW_UPDATE is in the figures. */
+    /* A header list past its limit is answered RESOURCE_EXHAUSTED, or fails the
+     * call; past this many times the limit the stream is reset and nothing more
+     * is stored. */
+    CS_HARD_HEADERS = 4,
+
+    /* What every HTTP/2 connection begins with ([H2] 6.5.2, 6.9.2; RFC 7541,
+     * 4.2), which a client leaves as it is. */
+    CS_FRAME_BYTES  = 16384,
+    CS_FIRST_WINDOW = 65535,
+    CS_TABLE_BYTES  = 4096,
+
+    /* A client that only measures opens its windows wide, so that next to no
+     * WINDOW_UPDATE is in the figures. */
+    CS_WINDOW_BYTES = (1 << 30) - 1,
+
+    /* A client's DATA waits for the socket past so many bytes of it.  Buffers
+     * that had to become larger than the other bound are given back. */
+    CS_OUT_BYTES  = 65536,
+    CS_KEPT_BYTES = 8192,
+
+    /* PING and SETTINGS of a server that are answered before it takes the first
+     * of the answers: as many as nghttp2 allows. */
+    CS_ANSWERS = 1000,
+
+    /* A header block that a client knows again, and what it says: what common
+     * servers send once HPACK has seen it is at most 20 bytes and 5 fields. */
+    CS_SEEN_BYTES  = 32,
+    CS_SEEN_FIELDS = 6,
+    CS_SEEN_TEXT   = 160,
+
+    /* Slots of open streams that need no memory of their own: 2 of these. */
+    CS_FEW = 4,
+
+    /* Flow control of a server: its windows bound what a connection may have
+     * on its way; a message larger than the window still comes through, because
+     * bytes are given back as they are read. */
     H2_SERVER_STREAM_WINDOW = 256 << 10,
     H2_SERVER_CONN_WINDOW   = 1 << 20,
-    H2_CLIENT_WINDOW        = (1 << 30) - 1,
-
-    /* A header list past its limit is answered RESOURCE_EXHAUSTED; past this
-     * many times the limit the stream is reset and nothing more is stored. */
-    H2_HARD_HEADERS = 4,
 
     /* Flood budget of a connection to a server: units at once and per second,
      * and what a frame costs that an honest client sends seldom.  grpc-go
@@ -16354,16 +16382,1082 @@ static void net_loop_run(struct net_loop *l)
         net_loop_turn(l, -1);
 }
 
-/* =================================== 19 H2 ===================================
- * for     one HTTP/2 connection, either role, over nghttp2; no gRPC in here
- * uses    MEM, NET
- * owns    the socket, the nghttp2 session and the bytes not yet sent
+/* =================================== 19 CS ===================================
+ * for     a client's HTTP/2 session: frames out of bytes and into bytes, its
+ *         streams, flow control; HPACK is nghttp2's
+ * uses    MEM
+ * owns    the bytes to send, the part of a frame that came, the HPACK tables;
+ *         a stream belongs to whoever opened it
+ * spec    [H2] RFC 9113; RFC 7541
+ * prefix  cs_
+ * runs    on its loop's thread
+ *
+ *   out     cs_open -> HEADERS DATA.. into out at once, as far as the windows
+ *           and CS_OUT_BYTES let it; cs_pump adds what had to wait
+ *   in      cs_take -> whole frames -> callbacks, which may open streams
+ *
+ *   frame   length(3) type(1) flags(1) stream(4) payload
+ *
+ * A load generator sends the same header list, and gets the same lists back, a
+ * million times: what a block said is kept and not worked out again, as long as
+ * no block changes the table that it refers to.
+ *
+ * Invariant  on_close is called once for a stream that cs_open has taken, or
+ *            cs_forget or cs_cancel before; nothing is sent on it afterwards.
+ * Does not   know sockets, time, or what a header means, except where [H2]
+ *            needs it.
+ */
+
+enum { CS_HEAD_BYTES = 9 };             /* of every frame, [H2] 4.1 */
+
+/* [H2] 3.4: what a client sends first. */
+static const char cs_preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+enum { CS_PREFACE_BYTES = sizeof cs_preface - 1 };
+
+struct cs_stream {                      /* all zero: not open */
+    struct link    row;                 /* of those that can send */
+    const uint8_t *p;                   /* to send; borrowed until it closes */
+    size_t         n;                   /* bytes left of it */
+    int64_t        window;              /* bytes that the peer lets it send;
+                                         * less than 0 after some SETTINGS */
+    int64_t        length;              /* of content-length, not come yet; -1:
+                                         * it did not say */
+    uint32_t       taken;               /* bytes that came and are not given
+                                         * back */
+    int32_t        id;                  /* 0: not open */
+    bool           more;                /* cs_resume will tell of more */
+    bool           sent;                /* END_STREAM has gone out */
+    bool           begun;               /* its headers, not 1xx, came */
+};
+
+struct cs;
+
+struct cs_up {                          /* what the section above hears */
+    void (*on_ready)(struct cs *s);     /* SETTINGS came, the first or others */
+    void (*on_header)(struct cs *s, struct cs_stream *t, struct slice name,
+                      struct slice value);
+    void (*on_headers)(struct cs *s, struct cs_stream *t, bool over);
+                                        /* a list is complete; over: it was
+                                         * larger than the limit, and cut */
+    void (*on_data)(struct cs *s, struct cs_stream *t, const uint8_t *p,
+                    size_t n);
+    void (*on_end)(struct cs *s, struct cs_stream *t);  /* END_STREAM */
+    void (*on_close)(struct cs *s, struct cs_stream *t, uint32_t code,
+                     bool by_peer);     /* by_peer: RST_STREAM came in */
+    void (*on_goaway)(struct cs *s);    /* the first one: no new streams */
+};
+
+struct cs_slot {
+    int32_t id;                         /* 0: free */
+    struct cs_stream *stream;           /* borrowed */
+};
+
+struct cs_seen {                        /* a header block, and what it said */
+    uint8_t  n;                         /* bytes of it; 0: none is known */
+    uint8_t  fields;
+    uint16_t status;                    /* :status; 0: it has none */
+    uint16_t size;                      /* of the list, [H2] 6.5.2 */
+    uint8_t  block[CS_SEEN_BYTES];
+    uint8_t  len[CS_SEEN_FIELDS][2];    /* of each name and value, in text */
+    char     text[CS_SEEN_TEXT];
+};
+
+struct cs_block {                       /* the header block that comes */
+    int32_t  id;                        /* its stream; 0: none comes */
+    struct cs_stream *stream;           /* NULL: nobody's, only decoded */
+    struct cs_seen *note;               /* to be filled; NULL: no */
+    uint32_t size;                      /* of the list so far */
+    uint16_t status;                    /* :status; 0: none yet */
+    uint16_t parts;                     /* CONTINUATION frames */
+    bool     last;                      /* END_STREAM */
+    bool     regular;                   /* a field without ':' came */
+};
+
+struct cs {                             /* all zero before cs_init */
+    const struct cs_up *up;             /* borrowed */
+    struct buf      out;                /* frames to be sent */
+    struct cs_slot *slot;               /* open streams by number: few, or
+                                         * owned */
+    uint32_t        mask;               /* slots - 1; they are a power of 2 */
+    uint32_t        streams;            /* open; at most half of the slots */
+    struct link     row;                /* streams that can send, by turns */
+    int64_t         window;             /* bytes that all may send */
+    int64_t         first_window;       /* a new stream's */
+    uint32_t        peer_streams;       /* that the peer lets be open at once */
+    uint32_t        next_id;            /* more than INT32_MAX: no more */
+    uint32_t        left_id;            /* streams below have gone out */
+    uint32_t        taken;              /* bytes that came, not given back */
+    uint32_t        list_bytes;         /* limit of a header list */
+    uint32_t        answers;            /* frames in out that answer others */
+    uint32_t        goaway_code;        /* of the last GOAWAY that came */
+    int32_t         goaway_id;          /* its last stream; INT32_MAX: none */
+    bool            greeted, acked;     /* SETTINGS came; their answer did */
+    bool            goaway;             /* one came */
+    int             failed;             /* GP_EFORMAT: the peer broke HTTP/2;
+                                         * GP_ENOMEM */
+    const nghttp2_nv *list;             /* whose block encoded is, again and
+                                         * again; NULL: nobody's */
+    struct buf      encoded;            /* header block encoded last */
+    struct cs_slot  few[CS_FEW];
+    struct cs_seen  seen[2];            /* of headers, of trailers */
+    struct cs_block block;
+    struct buf      part;               /* of a frame that is not whole */
+    nghttp2_hd_deflater *deflater;      /* owned */
+    nghttp2_hd_inflater *inflater;      /* owned */
+    nghttp2_mem     mem;                /* of these two */
+};
+
+struct cs_frame {
+    uint8_t  type, flags;
+    int32_t  id;
+    const uint8_t *p;                   /* its payload, borrowed */
+    uint32_t n;                         /* bytes of it */
+};
+
+/* ---- open streams by number ---- */
+
+/* Where stream id is, or would be put. */
+static uint32_t cs_place(const struct cs *s, int32_t id)
+{
+    uint32_t i = (uint32_t)id >> 1 & s->mask;
+    while (s->slot[i].id && s->slot[i].id != id)
+        i = (i + 1) & s->mask;
+    return i;
+}
+
+/* Stream id, or NULL when it is not open. */
+static struct cs_stream *cs_find(const struct cs *s, int32_t id)
+{
+    const struct cs_slot *k = &s->slot[cs_place(s, id)];
+    return k->id ? k->stream : NULL;
+}
+
+/* The open stream that follows t, NULL: the first; *at is 0 at first and is the
+ * walk's.  Each may be closed once it is had.  NULL at the end. */
+static struct cs_stream *cs_next(const struct cs *s, const struct cs_stream *t,
+                                 uint32_t *at)
+{
+    for (; s->streams && *at <= s->mask; ++*at)
+        if (s->slot[*at].id && s->slot[*at].stream != t)
+            return s->slot[*at].stream;
+    return NULL;
+}
+
+/* Make room for one more stream.  GP_ENOMEM. */
+static int cs_room(struct cs *s)
+{
+    if (s->streams < (s->mask + 1) / 2)
+        return GP_OK;
+    uint32_t n = (s->mask + 1) * 2;
+    struct cs_slot *old = s->slot, *slot = mem_zalloc(n * sizeof *slot);
+    if (!slot)
+        return GP_ENOMEM;
+    uint32_t was = s->mask + 1;
+    s->slot = slot;
+    s->mask = n - 1;
+    for (uint32_t i = 0; i < was; i++)
+        if (old[i].id)
+            slot[cs_place(s, old[i].id)] = old[i];
+    if (old != s->few)
+        mem_free(old);
+    return GP_OK;
+}
+
+/* Have no more to do with t: no callback comes for it any more. */
+static void cs_forget(struct cs *s, struct cs_stream *t)
+{
+    uint32_t mask = s->mask, i = cs_place(s, t->id);
+    /* What was put behind its own place because this one was taken moves up. */
+    for (uint32_t k = (i + 1) & mask; s->slot[k].id; k = (k + 1) & mask) {
+        uint32_t home = (uint32_t)s->slot[k].id >> 1 & mask;
+        if (((k - home) & mask) >= ((k - i) & mask)) {
+            s->slot[i] = s->slot[k];
+            i = k;
+        }
+    }
+    s->slot[i].id = 0;
+    s->streams--;
+    mem_link_drop(&t->row);
+    if (s->block.stream == t)
+        s->block.stream = NULL;
+    t->id = 0;
+}
+
+/* ---- out ---- */
+
+/* Put a frame with n bytes of payload into out. */
+static void cs_put(struct cs *s, uint8_t type, uint8_t flags, int32_t id,
+                   const void *payload, size_t n)
+{
+    uint8_t *p = mem_reserve(&s->out, CS_HEAD_BYTES + n);
+    if (!p)
+        return;
+    p[0] = (uint8_t)(n >> 16);
+    p[1] = (uint8_t)(n >> 8);
+    p[2] = (uint8_t)n;
+    p[3] = type;
+    p[4] = flags;
+    p[5] = (uint8_t)(id >> 24);
+    p[6] = (uint8_t)(id >> 16);
+    p[7] = (uint8_t)(id >> 8);
+    p[8] = (uint8_t)id;
+    if (n)
+        memcpy(p + CS_HEAD_BYTES, payload, n);
+    s->out.len += CS_HEAD_BYTES + n;
+}
+
+/* v as four bytes at p, as the wire has it. */
+static void cs_set32(uint8_t *p, uint32_t v)
+{
+    p[0] = (uint8_t)(v >> 24);
+    p[1] = (uint8_t)(v >> 16);
+    p[2] = (uint8_t)(v >> 8);
+    p[3] = (uint8_t)v;
+}
+
+/* The four bytes at p as a number. */
+static uint32_t cs_get32(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 |
+           p[3];
+}
+
+/* Put a frame whose payload is one number into out. */
+static void cs_put_number(struct cs *s, uint8_t type, int32_t id, uint32_t v)
+{
+    uint8_t p[4];
+    cs_set32(p, v);
+    cs_put(s, type, 0, id, p, sizeof p);
+}
+
+/* The peer broke HTTP/2: it is told so, and s is of no more use. */
+static int cs_fail(struct cs *s, uint32_t code, const char *what)
+{
+    uint8_t p[8 + 80];
+    size_t n = strlen(what);
+    n = n < sizeof p - 8 ? n : sizeof p - 8;
+    cs_set32(p, 0);                     /* the last stream of the peer's */
+    cs_set32(p + 4, code);
+    memcpy(p + 8, what, n);
+    cs_put(s, NGHTTP2_GOAWAY, 0, 0, p, 8 + n);
+    return s->failed = GP_EFORMAT;
+}
+
+/* Put a frame that the peer's asked for into out; a peer that takes none but
+ * sends on has had enough. */
+static int cs_answer(struct cs *s, uint8_t type, uint8_t flags, const void *p,
+                     size_t n)
+{
+    if (++s->answers > CS_ANSWERS)
+        return cs_fail(s, NGHTTP2_ENHANCE_YOUR_CALM, "too many PING, SETTINGS");
+    cs_put(s, type, flags, 0, p, n);
+    return GP_OK;
+}
+
+/* True when t has something to send, and its window lets it. */
+static bool cs_can_send(const struct cs_stream *t)
+{
+    return !t->sent && (t->n ? t->window > 0 : !t->more);
+}
+
+/* Let t send in its turn. */
+static void cs_wake(struct cs *s, struct cs_stream *t)
+{
+    if (mem_link_alone(&t->row) && cs_can_send(t))
+        mem_link_append(&s->row, &t->row);
+}
+
+/* Put one DATA frame of t, which can send, into out. */
+static void cs_put_data(struct cs *s, struct cs_stream *t)
+{
+    int64_t n = t->window < s->window ? t->window : s->window;
+    n = n < CS_FRAME_BYTES ? n : CS_FRAME_BYTES;
+    n = n < 0 || t->n < (uint64_t)n ? (int64_t)t->n : n;
+    t->sent = (size_t)n == t->n && !t->more;
+    cs_put(s, NGHTTP2_DATA, t->sent ? NGHTTP2_FLAG_END_STREAM : 0, t->id, t->p,
+           (size_t)n);
+    t->p += n;
+    t->n -= (size_t)n;
+    t->window -= n;
+    s->window -= n;
+}
+
+/* Put what streams can send into out, frame by frame in turn, up to
+ * CS_OUT_BYTES.  True when there is something to be sent now. */
+static bool cs_pump(struct cs *s)
+{
+    while (!mem_link_alone(&s->row) && s->out.len < CS_OUT_BYTES) {
+        struct cs_stream *t = MEM_OF(s->row.next, struct cs_stream, row);
+        if (t->n && s->window <= 0)
+            break;
+        mem_link_drop(&t->row);
+        cs_put_data(s, t);
+        cs_wake(s, t);
+    }
+    if (s->out.err)
+        s->failed = GP_ENOMEM;
+    return s->out.len > 0;
+}
+
+/* What is in out was sent, or is somebody else's now. */
+static void cs_sent(struct cs *s)
+{
+    s->left_id = s->next_id;
+    s->answers = 0;
+    s->out.len = 0;
+    if (s->out.cap > CS_KEPT_BYTES)
+        mem_fini(&s->out);
+}
+
+/* Step over the HPACK integer at *p of bits bits (RFC 7541, 5.1), before end:
+ * its value, or -1 when it is cut or above 2^21. */
+static int32_t cs_hpack_int(const uint8_t **p, const uint8_t *end, int bits)
+{
+    int32_t most = (1 << bits) - 1, v = *p < end ? *(*p)++ & most : -1;
+    if (v != most)
+        return v;
+    for (int shift = 0; *p < end && shift < 21; shift += 7) {
+        uint8_t b = *(*p)++;
+        v += (b & 0x7f) << shift;
+        if (!(b & 0x80))
+            return v;
+    }
+    return -1;
+}
+
+/* True when the header block of n bytes at p changes no table: it means the
+ * same when it comes again (RFC 7541, 6). */
+static bool cs_hpack_plain(const uint8_t *p, size_t n)
+{
+    for (const uint8_t *end = p + n; p < end; ) {
+        if (*p & 0x80) {                /* indexed */
+            if (cs_hpack_int(&p, end, 7) < 0)
+                return false;
+            continue;
+        }
+        if (*p & 0x60)                  /* to be indexed; a table's size */
+            return false;
+        int strings = (*p & 0x0f) == 0 ? 2 : 1;
+        if (cs_hpack_int(&p, end, 4) < 0)
+            return false;
+        for (int i = 0; i < strings; i++) {
+            int32_t length = cs_hpack_int(&p, end, 7);
+            if (length < 0 || length > end - p)
+                return false;
+            p += length;
+        }
+    }
+    return true;
+}
+
+/* Encode the n headers of nv into s->encoded; fixed: nv never changes.
+ * GP_ENOMEM: HPACK's table is as the peer does not know it. */
+static int cs_encode(struct cs *s, const nghttp2_nv *nv, size_t n, bool fixed)
+{
+    if (fixed && s->list == nv)
+        return GP_OK;
+    s->list = NULL;
+    s->encoded.len = 0;
+    size_t most = nghttp2_hd_deflate_bound(s->deflater, nv, n);
+    uint8_t *p = mem_reserve(&s->encoded, most);
+    ssize_t k = p ? nghttp2_hd_deflate_hd(s->deflater, p, most, nv, n) : -1;
+    if (k < 0)
+        return s->failed = GP_ENOMEM;
+    s->encoded.len = (size_t)k;
+    if (fixed && cs_hpack_plain(p, s->encoded.len))
+        s->list = nv;
+    return GP_OK;
+}
+
+/* Put the block in s->encoded into out as stream id's. */
+static void cs_put_headers(struct cs *s, int32_t id)
+{
+    uint8_t type = NGHTTP2_HEADERS;
+    for (size_t at = 0, k; at < s->encoded.len; at += k) {
+        k = s->encoded.len - at;
+        k = k < CS_FRAME_BYTES ? k : CS_FRAME_BYTES;
+        cs_put(s, type, at + k == s->encoded.len ? NGHTTP2_FLAG_END_HEADERS : 0,
+               id, s->encoded.data + at, k);
+        type = NGHTTP2_CONTINUATION;
+    }
+}
+
+/* Open t with the n headers of nv, for good where fixed is set, and the body
+ * of t->p, t->n and t->more, which is borrowed until t closes.  GP_ESTATE: the
+ * peer takes no more streams; GP_ENOMEM. */
+static int cs_open(struct cs *s, struct cs_stream *t, const nghttp2_nv *nv,
+                   size_t n, bool fixed)
+{
+    if (s->goaway || s->failed || s->next_id > INT32_MAX ||
+        s->streams >= s->peer_streams)
+        return GP_ESTATE;
+    if (cs_room(s) || cs_encode(s, nv, n, fixed))
+        return GP_ENOMEM;
+    mem_link_init(&t->row);
+    t->id = (int32_t)s->next_id;
+    t->window = s->first_window;
+    t->length = -1;
+    t->taken = 0;
+    t->sent = t->begun = false;
+    s->next_id += 2;
+    s->streams++;
+    s->slot[cs_place(s, t->id)] = (struct cs_slot){ t->id, t };
+    cs_put_headers(s, t->id);
+    cs_wake(s, t);
+    (void)cs_pump(s);
+    if (s->failed)
+        cs_forget(s, t);
+    return s->failed;
+}
+
+/* t has more to send, or only its end: t->n or t->more is other than before. */
+static void cs_resume(struct cs *s, struct cs_stream *t)
+{
+    cs_wake(s, t);
+    (void)cs_pump(s);
+}
+
+/* Give t up: RST_STREAM with code. */
+static void cs_cancel(struct cs *s, struct cs_stream *t, uint32_t code)
+{
+    cs_put_number(s, NGHTTP2_RST_STREAM, t->id, code);
+    cs_forget(s, t);
+}
+
+/* Ask the peer for a sign of life. */
+static void cs_ping(struct cs *s)
+{
+    cs_put(s, NGHTTP2_PING, 0, 0, (const uint8_t[8]){0}, 8);
+}
+
+/* True while nothing of t can have reached the peer. */
+static bool cs_unseen(const struct cs *s, const struct cs_stream *t)
+{
+    return (uint32_t)t->id >= s->left_id;
+}
+
+/* True when no stream is open and none can be opened any more. */
+static bool cs_over(const struct cs *s)
+{
+    return s->goaway && !s->streams && !s->out.len;
+}
+
+/* ---- in: streams ---- */
+
+/* t is over. */
+static void cs_close(struct cs *s, struct cs_stream *t, uint32_t code,
+                     bool by_peer)
+{
+    cs_forget(s, t);
+    s->up->on_close(s, t, code, by_peer);
+}
+
+/* The peer broke HTTP/2 on t alone. */
+static void cs_stream_fail(struct cs *s, struct cs_stream *t, uint32_t code)
+{
+    cs_put_number(s, NGHTTP2_RST_STREAM, t->id, code);
+    cs_close(s, t, code, false);
+}
+
+/* END_STREAM of t came.  A response before the end of the request: the rest is
+ * not wanted. */
+static void cs_end(struct cs *s, struct cs_stream *t)
+{
+    if (t->length > 0) {
+        cs_stream_fail(s, t, NGHTTP2_PROTOCOL_ERROR);
+        return;
+    }
+    int32_t id = t->id;
+    s->up->on_end(s, t);
+    if (t->id != id)
+        return;
+    if (!t->sent)
+        cs_put_number(s, NGHTTP2_RST_STREAM, id, NGHTTP2_NO_ERROR);
+    cs_close(s, t, NGHTTP2_NO_ERROR, false);
+}
+
+/* A frame of a stream: GP_OK when the stream was opened once. */
+static int cs_check_id(struct cs *s, const struct cs_frame *f)
+{
+    if (f->id % 2 == 0 || (uint32_t)f->id >= s->next_id)
+        return cs_fail(s, NGHTTP2_PROTOCOL_ERROR, f->id
+                       ? "frame of a stream that is not open"
+                       : "frame of a stream without its number");
+    return GP_OK;
+}
+
+/* Take the padding off f, and with HEADERS the priority. */
+static int cs_unpad(struct cs *s, struct cs_frame *f)
+{
+    uint32_t pad = 0, front = 0;
+    if (f->flags & NGHTTP2_FLAG_PADDED) {
+        if (f->n < 1)
+            return cs_fail(s, NGHTTP2_FRAME_SIZE_ERROR, "padding without size");
+        pad = f->p[0];
+        front = 1;
+    }
+    if (f->type == NGHTTP2_HEADERS && (f->flags & NGHTTP2_FLAG_PRIORITY))
+        front += 5;
+    if (front + pad > f->n)
+        return cs_fail(s, NGHTTP2_PROTOCOL_ERROR, "padding past the frame");
+    f->p += front;
+    f->n -= front + pad;
+    return GP_OK;
+}
+
+/* ---- in: header lists ---- */
+
+/* True for a field that HTTP/2 does not allow ([H2] 8.2.2). */
+static bool cs_field_banned(struct slice name, struct slice value)
+{
+    static const char *const banned[] = {
+        "connection", "keep-alive", "proxy-connection", "transfer-encoding",
+        "upgrade",
+    };
+    for (size_t i = 0; i < sizeof banned / sizeof *banned; i++)
+        if (name.n == strlen(banned[i]) && !memcmp(name.p, banned[i], name.n))
+            return true;
+    return name.n == 2 && !memcmp(name.p, "te", 2) &&
+           !(value.n == 8 && !memcmp(value.p, "trailers", 8));
+}
+
+/* content-length of t, whose headers come; false for one that cannot be. */
+static bool cs_length(struct cs_stream *t, struct slice value)
+{
+    int64_t v = 0;
+    if (t->begun)                       /* in trailers it says nothing */
+        return true;
+    if (t->length >= 0 || value.n < 1 || value.n > 18)
+        return false;
+    for (size_t i = 0; i < value.n; i++) {
+        if (value.p[i] < '0' || value.p[i] > '9')
+            return false;
+        v = v * 10 + (value.p[i] - '0');
+    }
+    t->length = v;
+    return true;
+}
+
+enum cs_verdict { CS_GOOD, CS_IGNORED, CS_MALFORMED };
+
+/* Judge a field of b whose name begins with ':' ([H2] 8.3.2). */
+static enum cs_verdict cs_judge_pseudo(struct cs_block *b, struct slice name,
+                                       struct slice value)
+{
+    if (name.n != 7 || memcmp(name.p, ":status", 7) || b->status ||
+        b->regular || b->stream->begun || value.n != 3)
+        return CS_MALFORMED;
+    for (int i = 0; i < 3; i++) {
+        if (value.p[i] < '0' || value.p[i] > '9')
+            return CS_MALFORMED;
+        b->status = (uint16_t)(b->status * 10 + (value.p[i] - '0'));
+    }
+    return b->status >= 100 ? CS_GOOD : CS_MALFORMED;
+}
+
+/* Judge a field of the block that comes ([H2] 8.2).  Lower case and what is
+ * banned are enforced; other bytes that do not belong there cost the field. */
+static enum cs_verdict cs_judge(struct cs *s, struct slice name,
+                                struct slice value)
+{
+    struct cs_block *b = &s->block;
+    if (name.n && name.p[0] == ':')
+        return cs_judge_pseudo(b, name, value);
+    b->regular = true;
+    if (!nghttp2_check_header_name((const uint8_t *)name.p, name.n)) {
+        for (size_t i = 0; i < name.n; i++)
+            if (name.p[i] >= 'A' && name.p[i] <= 'Z')
+                return CS_MALFORMED;
+        return CS_IGNORED;
+    }
+    if (!nghttp2_check_header_value((const uint8_t *)value.p, value.n))
+        return CS_IGNORED;
+    if (cs_field_banned(name, value))
+        return CS_MALFORMED;
+    if (name.n == 14 && !memcmp(name.p, "content-length", 14)) {
+        b->note = NULL;                 /* is worked out each time */
+        return cs_length(b->stream, value) ? CS_GOOD : CS_MALFORMED;
+    }
+    return CS_GOOD;
+}
+
+/* Keep a field for when the same block comes again. */
+static void cs_note(struct cs_block *b, struct slice name, struct slice value)
+{
+    struct cs_seen *k = b->note;
+    size_t at = 0;
+    if (!k)
+        return;
+    for (uint8_t i = 0; i < k->fields; i++)
+        at += k->len[i][0] + (size_t)k->len[i][1];
+    if (k->fields == CS_SEEN_FIELDS || name.n > sizeof k->text - at ||
+        value.n > sizeof k->text - at - name.n) {
+        b->note = NULL;
+        return;
+    }
+    memcpy(k->text + at, name.p, name.n);
+    memcpy(k->text + at + name.n, value.p, value.n);
+    k->len[k->fields][0] = (uint8_t)name.n;
+    k->len[k->fields++][1] = (uint8_t)value.n;
+}
+
+/* A field of the block that comes.  The limit of a list is advertised; past it
+ * nothing is passed on, and far past it the stream ends. */
+static void cs_field(struct cs *s, struct slice name, struct slice value)
+{
+    struct cs_block *b = &s->block;
+    uint64_t size = b->size + (uint64_t)name.n + value.n + 32;
+    if (!b->stream)
+        return;
+    if (size > s->list_bytes * (uint64_t)CS_HARD_HEADERS) {
+        cs_stream_fail(s, b->stream, NGHTTP2_INTERNAL_ERROR);
+        return;
+    }
+    b->size = (uint32_t)size;
+    enum cs_verdict v = cs_judge(s, name, value);
+    if (v == CS_MALFORMED) {
+        cs_stream_fail(s, b->stream, NGHTTP2_PROTOCOL_ERROR);
+    } else if (v == CS_GOOD && size <= s->list_bytes) {
+        cs_note(b, name, value);
+        s->up->on_header(s, b->stream, name, value);
+    }
+}
+
+/* The block that came is complete ([H2] 8.1). */
+static void cs_block_end(struct cs *s)
+{
+    struct cs_block *b = &s->block;
+    struct cs_stream *t = b->stream;
+    bool first = t && !t->begun, informs = b->status / 100 == 1;
+    b->id = 0;
+    b->stream = NULL;
+    if (!t)
+        return;
+    if (first ? !b->status || b->status == 101 || (informs && b->last)
+              : !b->last) {
+        cs_stream_fail(s, t, NGHTTP2_PROTOCOL_ERROR);
+        return;
+    }
+    if (first && informs)
+        t->length = -1;
+    t->begun = !informs || !first;
+    int32_t id = t->id;
+    s->up->on_headers(s, t, b->size > s->list_bytes);
+    if (b->last && t->id == id)
+        cs_end(s, t);
+}
+
+/* Decode the part f of the block that comes.  HPACK's state is the whole
+ * connection's: a block that is nobody's is decoded all the same. */
+static int cs_decode(struct cs *s, const struct cs_frame *f)
+{
+    const uint8_t *p = f->p;
+    size_t n = f->n;
+    int last = (f->flags & NGHTTP2_FLAG_END_HEADERS) != 0, flags = 0;
+    while (!(flags & NGHTTP2_HD_INFLATE_FINAL)) {
+        nghttp2_nv nv;
+        flags = 0;
+        ssize_t k = nghttp2_hd_inflate_hd2(s->inflater, &nv, &flags, p, n,
+                                           last);
+        if (k == NGHTTP2_ERR_NOMEM)
+            return s->failed = GP_ENOMEM;
+        if (k < 0)
+            return cs_fail(s, NGHTTP2_COMPRESSION_ERROR, "HPACK");
+        p += k;
+        n -= (size_t)k;
+        if (flags & NGHTTP2_HD_INFLATE_EMIT)
+            cs_field(s, (struct slice){ (const char *)nv.name, nv.namelen },
+                     (struct slice){ (const char *)nv.value, nv.valuelen });
+        else if (!n)
+            break;
+    }
+    if (!last)
+        return GP_OK;
+    nghttp2_hd_inflate_end_headers(s->inflater);
+    return GP_OK;
+}
+
+/* Tell again what a block said that has come before. */
+static void cs_tell_again(struct cs *s, const struct cs_seen *k)
+{
+    struct cs_block *b = &s->block;
+    const char *p = k->text;
+    b->status = k->status;
+    b->size = k->size;
+    for (uint8_t i = 0; i < k->fields && b->stream; i++) {
+        struct slice name = { p, k->len[i][0] };
+        struct slice value = { p + name.n, k->len[i][1] };
+        p += name.n + value.n;
+        s->up->on_header(s, b->stream, name, value);
+    }
+}
+
+/* HEADERS. */
+static int cs_on_headers(struct cs *s, struct cs_frame *f)
+{
+    struct cs_block *b = &s->block;
+    if (cs_check_id(s, f) || cs_unpad(s, f))
+        return s->failed;
+    struct cs_stream *t = cs_find(s, f->id);
+    struct cs_seen *k = &s->seen[t && t->begun];
+    bool whole = f->flags & NGHTTP2_FLAG_END_HEADERS;
+    *b = (struct cs_block){ .id = f->id, .stream = t,
+                            .last = f->flags & NGHTTP2_FLAG_END_STREAM };
+    if (t && whole && f->n && k->n == f->n && !memcmp(k->block, f->p, f->n)) {
+        cs_tell_again(s, k);
+        cs_block_end(s);
+        return GP_OK;
+    }
+    if (!whole || !cs_hpack_plain(f->p, f->n)) {
+        s->seen[0].n = s->seen[1].n = 0;
+    } else if (t && f->n <= sizeof k->block) {
+        b->note = k;
+        k->n = k->fields = 0;
+    }
+    if (cs_decode(s, f))
+        return s->failed;
+    if (b->note && b->stream && b->size <= s->list_bytes &&
+        b->size <= UINT16_MAX) {
+        memcpy(k->block, f->p, f->n);
+        k->n = (uint8_t)f->n;
+        k->status = b->status;
+        k->size = (uint16_t)b->size;
+    }
+    if (whole)
+        cs_block_end(s);
+    return GP_OK;
+}
+
+/* CONTINUATION, of the block that comes: cs_frame has seen to that. */
+static int cs_on_continuation(struct cs *s, struct cs_frame *f)
+{
+    if (++s->block.parts > s->list_bytes * (uint64_t)CS_HARD_HEADERS /
+                           CS_FRAME_BYTES + 4)
+        return cs_fail(s, NGHTTP2_ENHANCE_YOUR_CALM, "too many CONTINUATION");
+    if (cs_decode(s, f))
+        return s->failed;
+    if (f->flags & NGHTTP2_FLAG_END_HEADERS)
+        cs_block_end(s);
+    return GP_OK;
+}
+
+/* ---- in: the other frames ---- */
+
+/* Count n bytes of DATA that came against the window of stream id, 0: of all;
+ * half of it is given back at once.  False: it came against the rules. */
+static bool cs_charge(struct cs *s, uint32_t *taken, int32_t id, uint32_t n)
+{
+    if (n > CS_WINDOW_BYTES - *taken)
+        return false;
+    *taken += n;
+    if (*taken >= CS_WINDOW_BYTES / 2) {
+        cs_put_number(s, NGHTTP2_WINDOW_UPDATE, id, *taken);
+        *taken = 0;
+    }
+    return true;
+}
+
+/* DATA. */
+static int cs_on_data(struct cs *s, struct cs_frame *f)
+{
+    uint32_t n = f->n;
+    if (cs_check_id(s, f) || cs_unpad(s, f))
+        return s->failed;
+    if (!cs_charge(s, &s->taken, 0, n))
+        return cs_fail(s, NGHTTP2_FLOW_CONTROL_ERROR, "DATA past the window");
+    struct cs_stream *t = cs_find(s, f->id);
+    bool last = f->flags & NGHTTP2_FLAG_END_STREAM;
+    if (!t)
+        return GP_OK;
+    if (!t->begun || (t->length >= 0 && t->length < f->n)) {
+        cs_stream_fail(s, t, NGHTTP2_PROTOCOL_ERROR);
+    } else if (!last && !cs_charge(s, &t->taken, t->id, n)) {
+        cs_stream_fail(s, t, NGHTTP2_FLOW_CONTROL_ERROR);
+    } else {
+        t->length -= t->length < 0 ? 0 : (int64_t)f->n;
+        if (f->n)
+            s->up->on_data(s, t, f->p, f->n);
+        if (last && t->id == f->id)
+            cs_end(s, t);
+    }
+    return GP_OK;
+}
+
+/* RST_STREAM. */
+static int cs_on_reset(struct cs *s, struct cs_frame *f)
+{
+    if (f->n != 4)
+        return cs_fail(s, NGHTTP2_FRAME_SIZE_ERROR, "RST_STREAM");
+    if (cs_check_id(s, f))
+        return s->failed;
+    struct cs_stream *t = cs_find(s, f->id);
+    if (t)
+        cs_close(s, t, cs_get32(f->p), true);
+    return GP_OK;
+}
+
+/* The window of a new stream is v now; those of open ones move with it. */
+static int cs_set_first_window(struct cs *s, uint32_t v)
+{
+    int64_t more = (int64_t)v - s->first_window;
+    struct cs_stream *t = NULL;
+    if (v > INT32_MAX)
+        return cs_fail(s, NGHTTP2_FLOW_CONTROL_ERROR, "INITIAL_WINDOW_SIZE");
+    s->first_window = v;
+    for (uint32_t at = 0; (t = cs_next(s, t, &at)); ) {
+        t->window += more;
+        if (t->window > INT32_MAX)
+            return cs_fail(s, NGHTTP2_FLOW_CONTROL_ERROR, "window past 2^31");
+        cs_wake(s, t);
+    }
+    return GP_OK;
+}
+
+/* One of the peer's settings ([H2] 6.5.2). */
+static int cs_set(struct cs *s, uint32_t id, uint32_t v)
+{
+    switch (id) {
+    case NGHTTP2_SETTINGS_HEADER_TABLE_SIZE:
+        s->list = NULL;                 /* the next block says so */
+        return nghttp2_hd_deflate_change_table_size(s->deflater, v)
+             ? (s->failed = GP_ENOMEM) : GP_OK;
+    case NGHTTP2_SETTINGS_ENABLE_PUSH:
+        return v ? cs_fail(s, NGHTTP2_PROTOCOL_ERROR, "ENABLE_PUSH") : GP_OK;
+    case NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS:
+        s->peer_streams = v;
+        return GP_OK;
+    case NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE:
+        return cs_set_first_window(s, v);
+    case NGHTTP2_SETTINGS_MAX_FRAME_SIZE:
+        return v < CS_FRAME_BYTES || v > 0xffffff
+             ? cs_fail(s, NGHTTP2_PROTOCOL_ERROR, "MAX_FRAME_SIZE") : GP_OK;
+    default:
+        return GP_OK;
+    }
+}
+
+/* SETTINGS. */
+static int cs_on_settings(struct cs *s, struct cs_frame *f)
+{
+    bool ack = f->flags & NGHTTP2_FLAG_ACK;
+    if (f->n % 6 || (ack && f->n))
+        return cs_fail(s, NGHTTP2_FRAME_SIZE_ERROR, "SETTINGS");
+    if (ack) {
+        if (s->acked)
+            return cs_fail(s, NGHTTP2_PROTOCOL_ERROR, "SETTINGS ACK");
+        s->acked = true;
+        return GP_OK;
+    }
+    s->greeted = true;
+    for (uint32_t i = 0; i < f->n; i += 6)
+        if (cs_set(s, cs_get32(f->p + i) >> 16, cs_get32(f->p + i + 2)))
+            return s->failed;
+    if (!cs_answer(s, NGHTTP2_SETTINGS, NGHTTP2_FLAG_ACK, NULL, 0))
+        s->up->on_ready(s);
+    return s->failed;
+}
+
+/* PING. */
+static int cs_on_ping(struct cs *s, struct cs_frame *f)
+{
+    if (f->n != 8)
+        return cs_fail(s, NGHTTP2_FRAME_SIZE_ERROR, "PING");
+    return f->flags & NGHTTP2_FLAG_ACK ? GP_OK
+         : cs_answer(s, NGHTTP2_PING, NGHTTP2_FLAG_ACK, f->p, f->n);
+}
+
+/* GOAWAY: streams after the last one that it names were not looked at.  A
+ * graceful end sends two. */
+static int cs_on_goaway(struct cs *s, struct cs_frame *f)
+{
+    if (f->n < 8)
+        return cs_fail(s, NGHTTP2_FRAME_SIZE_ERROR, "GOAWAY");
+    int32_t last = (int32_t)(cs_get32(f->p) & INT32_MAX);
+    if (last > s->goaway_id || (last && last % 2 == 0))
+        return cs_fail(s, NGHTTP2_PROTOCOL_ERROR, "last stream of GOAWAY");
+    s->goaway_id = last;
+    s->goaway_code = cs_get32(f->p + 4);
+    if (!s->goaway) {
+        s->goaway = true;
+        s->up->on_goaway(s);
+    }
+    struct cs_stream *t = NULL;
+    for (uint32_t at = 0; (t = cs_next(s, t, &at)); )
+        if (t->id > last)
+            cs_close(s, t, NGHTTP2_REFUSED_STREAM, false);
+    return GP_OK;
+}
+
+/* WINDOW_UPDATE. */
+static int cs_on_window(struct cs *s, struct cs_frame *f)
+{
+    if (f->n != 4)
+        return cs_fail(s, NGHTTP2_FRAME_SIZE_ERROR, "WINDOW_UPDATE");
+    if (f->id && cs_check_id(s, f))
+        return s->failed;
+    uint32_t more = cs_get32(f->p) & INT32_MAX;
+    struct cs_stream *t = f->id ? cs_find(s, f->id) : NULL;
+    if (!more)
+        return cs_fail(s, NGHTTP2_PROTOCOL_ERROR, "WINDOW_UPDATE of 0");
+    if (!f->id) {
+        s->window += more;
+        if (s->window > INT32_MAX)
+            return cs_fail(s, NGHTTP2_FLOW_CONTROL_ERROR, "window past 2^31");
+    } else if (t) {
+        t->window += more;
+        if (t->window > INT32_MAX)
+            cs_stream_fail(s, t, NGHTTP2_FLOW_CONTROL_ERROR);
+        else
+            cs_wake(s, t);
+    }
+    return GP_OK;
+}
+
+/* ---- in: frames ---- */
+
+/* Bytes of the payload of the frame whose head is at p. */
+static uint32_t cs_frame_bytes(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
+}
+
+/* The whole frame at p came.  Types that are not known are ignored. */
+static int cs_frame(struct cs *s, const uint8_t *p)
+{
+    struct cs_frame f = { p[3], p[4], (int32_t)(cs_get32(p + 5) & INT32_MAX),
+                          p + CS_HEAD_BYTES, cs_frame_bytes(p) };
+    bool whole = f.type == NGHTTP2_SETTINGS || f.type == NGHTTP2_PING ||
+                 f.type == NGHTTP2_GOAWAY;      /* of the connection */
+    if (!s->greeted && (f.type != NGHTTP2_SETTINGS ||
+                        (f.flags & NGHTTP2_FLAG_ACK)))
+        return cs_fail(s, NGHTTP2_PROTOCOL_ERROR, "no SETTINGS at first");
+    if ((s->block.id != 0) != (f.type == NGHTTP2_CONTINUATION) ||
+        (s->block.id && s->block.id != f.id))
+        return cs_fail(s, NGHTTP2_PROTOCOL_ERROR, "CONTINUATION");
+    if (whole && f.id)
+        return cs_fail(s, NGHTTP2_PROTOCOL_ERROR, "stream number not 0");
+    switch (f.type) {
+    case NGHTTP2_DATA: return cs_on_data(s, &f);
+    case NGHTTP2_HEADERS: return cs_on_headers(s, &f);
+    case NGHTTP2_RST_STREAM: return cs_on_reset(s, &f);
+    case NGHTTP2_SETTINGS: return cs_on_settings(s, &f);
+    case NGHTTP2_PING: return cs_on_ping(s, &f);
+    case NGHTTP2_GOAWAY: return cs_on_goaway(s, &f);
+    case NGHTTP2_WINDOW_UPDATE: return cs_on_window(s, &f);
+    case NGHTTP2_CONTINUATION: return cs_on_continuation(s, &f);
+    case NGHTTP2_PUSH_PROMISE:
+        return cs_fail(s, NGHTTP2_PROTOCOL_ERROR, "PUSH_PROMISE");
+    case NGHTTP2_PRIORITY:
+        return f.n != 5 ? cs_fail(s, NGHTTP2_FRAME_SIZE_ERROR, "PRIORITY")
+             : f.id ? GP_OK : cs_fail(s, NGHTTP2_PROTOCOL_ERROR, "PRIORITY");
+    default: return GP_OK;
+    }
+}
+
+/* Take of the n bytes at p what the frame that is not whole lacks; returns how
+ * many they are.  A frame that is whole then is dealt with. */
+static size_t cs_complete(struct cs *s, const uint8_t *p, size_t n)
+{
+    size_t had = s->part.len, need = CS_HEAD_BYTES;
+    if (had >= need)
+        need += cs_frame_bytes(s->part.data);
+    size_t k = n < need - had ? n : need - had;
+    mem_put(&s->part, p, k);
+    if (s->part.err) {
+        s->failed = GP_ENOMEM;
+    } else if (s->part.len >= CS_HEAD_BYTES) {
+        uint32_t bytes = cs_frame_bytes(s->part.data);
+        if (bytes > CS_FRAME_BYTES)
+            (void)cs_fail(s, NGHTTP2_FRAME_SIZE_ERROR, "frame too large");
+        else if (s->part.len == CS_HEAD_BYTES + bytes) {
+            (void)cs_frame(s, s->part.data);
+            s->part.len = 0;
+        }
+    }
+    if (!s->part.len && s->part.cap > CS_KEPT_BYTES)
+        mem_fini(&s->part);
+    return k;
+}
+
+/* Take n bytes that came from the peer.  GP_EFORMAT: it broke HTTP/2, and out
+ * has the GOAWAY that says so; GP_ENOMEM.  s then takes no more. */
+static int cs_take(struct cs *s, const uint8_t *p, size_t n)
+{
+    while (n && !s->failed) {
+        uint32_t bytes = n < CS_HEAD_BYTES ? 0 : cs_frame_bytes(p);
+        size_t k = CS_HEAD_BYTES + (size_t)bytes;
+        if (s->part.len || n < k || bytes > CS_FRAME_BYTES)
+            k = cs_complete(s, p, n);
+        else
+            (void)cs_frame(s, p);
+        p += k;
+        n -= k;
+    }
+    return s->failed;
+}
+
+/* ---- beginning and end ---- */
+
+/* Release s, whose streams are forgotten; a zero s is fine. */
+static void cs_fini(struct cs *s)
+{
+    if (s->deflater)
+        nghttp2_hd_deflate_del(s->deflater);
+    if (s->inflater)
+        nghttp2_hd_inflate_del(s->inflater);
+    if (s->slot != s->few)
+        mem_free(s->slot);
+    mem_fini(&s->out);
+    mem_fini(&s->encoded);
+    mem_fini(&s->part);
+    *s = (struct cs){0};
+}
+
+/* Make s, whose up and list_bytes are set and which is zero otherwise, ready:
+ * out has the preface, SETTINGS and the window of all streams, which are so
+ * wide that few WINDOW_UPDATEs are in the figures.  pool is borrowed. */
+static int cs_init(struct cs *s, struct pool *pool)
+{
+    const uint32_t set[][2] = {
+        { NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, CS_WINDOW_BYTES },
+        { NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, s->list_bytes },
+        { NGHTTP2_SETTINGS_ENABLE_PUSH, 0 },
+    };
+    uint8_t p[sizeof set / sizeof *set * 6];
+    s->mem = (nghttp2_mem){ pool, mem_pool_get, mem_pool_put, mem_pool_zero,
+                            mem_pool_grow };
+    s->slot = s->few;
+    s->mask = CS_FEW - 1;
+    mem_link_init(&s->row);
+    s->window = s->first_window = CS_FIRST_WINDOW;
+    s->peer_streams = UINT32_MAX;
+    s->next_id = s->left_id = 1;
+    s->goaway_id = INT32_MAX;
+    for (size_t i = 0; i < sizeof p / 6; i++) {
+        p[6 * i] = 0;
+        p[6 * i + 1] = (uint8_t)set[i][0];
+        cs_set32(p + 6 * i + 2, set[i][1]);
+    }
+    mem_put(&s->out, cs_preface, CS_PREFACE_BYTES);
+    cs_put(s, NGHTTP2_SETTINGS, 0, 0, p, sizeof p);
+    cs_put_number(s, NGHTTP2_WINDOW_UPDATE, 0,
+                  CS_WINDOW_BYTES - CS_FIRST_WINDOW);
+    return s->out.err || nghttp2_hd_deflate_new2(&s->deflater, CS_TABLE_BYTES,
+                                                 &s->mem) ||
+           nghttp2_hd_inflate_new2(&s->inflater, &s->mem) ? GP_ENOMEM : GP_OK;
+}
+
+/* =================================== 20 H2 ===================================
+ * for     one HTTP/2 connection: a server over nghttp2, a client over CS; no
+ *         gRPC in here
+ * uses    MEM, NET, CS
+ * owns    the socket, a server's nghttp2 session and the bytes not yet sent
  * spec    [H2] RFC 9113; RFC 9110 15.5.22 for the answer to HTTP/1.1
  * prefix  h2_
  * runs    on its loop's thread
  *
  *   one turn   recv() -> mem_recv -> callbacks, which only submit -> mem_send
- *              until nothing is left -> one send()
+ *              until nothing is left -> one send(); a client: cs_take, cs_pump
  *
  *   server  PREFACE -> OPEN -> LINGER -> GONE     (LINE: it is HTTP/1.1)
  *   client  CONNECTING -> OPEN -> GONE
@@ -16378,10 +17472,6 @@ static void net_loop_run(struct net_loop *l)
 #define H2_NV(n, v) { (uint8_t *)(n), (uint8_t *)(v), sizeof(n) - 1,        \
                       sizeof(v) - 1, NGHTTP2_NV_FLAG_NO_COPY_NAME |         \
                                      NGHTTP2_NV_FLAG_NO_COPY_VALUE }
-
-/* [H2] 3.4: what a client sends first. */
-static const char h2_preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-enum { H2_PREFACE_BYTES = sizeof h2_preface - 1 };
 
 /* To be told of input once, when it comes: the kernel need not look again after
  * each turn whether there still is some. */
@@ -16429,8 +17519,9 @@ enum h2_excuse {                        /* why a peer resets a stream */
 
 struct h2_conn;
 
-/* What the section above hears.  stream is what on_open returned, or what
- * h2_request was given; no more calls for a stream after its on_close. */
+/* What the section above hears.  stream is what on_open returned; no more calls
+ * for a stream after its on_close.  A client has on_lost and on_gone alone: the
+ * others are its session's. */
 struct h2_up {
     void *(*on_open)(struct h2_conn *c, int32_t id);    /* NULL: refuse */
     void (*on_header)(struct h2_conn *c, void *stream, struct slice name,
@@ -16442,9 +17533,6 @@ struct h2_up {
     void (*on_end)(struct h2_conn *c, void *stream);    /* END_STREAM */
     void (*on_close)(struct h2_conn *c, void *stream, uint32_t code,
                      bool by_peer);     /* by_peer: RST_STREAM came in */
-    void (*on_ready)(struct h2_conn *c);        /* the peer's SETTINGS, the
-                                         * first or others, came */
-    void (*on_goaway)(struct h2_conn *c);       /* no new streams from now */
     void (*on_lost)(struct h2_conn *c);
     void (*on_gone)(struct h2_conn *c);         /* may release c */
     enum h2_excuse (*on_excuse)(struct h2_conn *c, void *stream);
@@ -16457,12 +17545,12 @@ struct h2_up {
                                          * at once */
 };
 
-struct h2_kit {                         /* shared by connections; read only */
+struct h2_kit {                         /* shared by connections; read only; of
+                                         * a client's only up is used */
     nghttp2_session_callbacks *callbacks;       /* owned */
     nghttp2_option *option;             /* owned */
     const struct h2_up *up;             /* borrowed */
     const char *http1;                  /* response to HTTP/1.1; borrowed */
-    bool     server;
     uint32_t streams;                   /* the peer may have open at once */
     uint32_t headers_bytes;             /* soft limit of a header list */
     int32_t  stream_window, conn_window;        /* bytes */
@@ -16485,7 +17573,9 @@ struct h2_conn {                        /* all zero before h2_accept */
     struct net_io    io;
     struct net_loop *loop;              /* borrowed */
     const struct h2_kit *kit;           /* borrowed */
-    nghttp2_session *session;           /* owned; NULL before and after use */
+    struct cs       *client;            /* borrowed; NULL: this is a server's */
+    nghttp2_session *session;           /* owned; a server's; NULL before and
+                                         * after use */
     struct buf       rest;              /* to send; in LINE what came in */
     size_t           rest_at;           /* bytes of rest already sent */
     struct net_timer timer;             /* hello, notice or linger */
@@ -16493,7 +17583,6 @@ struct h2_conn {                        /* all zero before h2_accept */
     enum h2_state    state;
     enum h2_end      end;               /* to be acted on at the turn's end */
     int              error;             /* errno of H2_END_IO */
-    uint32_t         goaway_code;       /* of the peer's GOAWAY */
     int32_t          top_id;            /* highest stream the peer opened */
     int32_t          closed[H2_CLOSED]; /* streams by number: id: the peer had
                                          * ended it; -id: we have */
@@ -16507,7 +17596,6 @@ struct h2_conn {                        /* all zero before h2_accept */
     bool             got_settings, got_ack;     /* the hello's two halves */
     bool             ready;             /* both; timer disarmed */
     bool             leaving;           /* shutdown notice sent */
-    bool             goaway;            /* a GOAWAY was received */
     bool             patched;           /* our first SETTINGS went out */
     enum h2_end      leave;             /* why it leaves; H2_ALIVE: no reason */
     enum h2_end      flood;             /* of what; H2_ALIVE: of nothing */
@@ -16557,7 +17645,7 @@ static bool h2_write(struct h2_conn *c, const uint8_t *p, size_t n)
     if (sent == n)
         return true;
     mem_put(&c->rest, p + sent, n - sent);
-    if (c->rest.err || (c->kit->server &&
+    if (c->rest.err || (!c->client &&
         net_timer_arm(c->loop, &c->stall, c->loop->now_ns + H2_STALL_NS))) {
         c->error = ENOMEM;
         c->end = H2_END_IO;
@@ -16565,7 +17653,7 @@ static bool h2_write(struct h2_conn *c, const uint8_t *p, size_t n)
     /* A server that cannot answer stops to listen, so that requests wait in
      * the peer and not here.  A client goes on: two that wait for each other
      * would wait for ever. */
-    net_io_want(c->loop, &c->io, EPOLLOUT | (c->kit->server ? 0u : H2_READ));
+    net_io_want(c->loop, &c->io, EPOLLOUT | (c->client ? H2_READ : 0u));
     return false;
 }
 
@@ -16628,11 +17716,26 @@ static size_t h2_collect(struct h2_conn *c)
             break;
         }
         memcpy(out + at, p, (size_t)n);
-        if (!c->patched && c->kit->server)
+        if (!c->patched)
             h2_patch(c, out + at, (size_t)n);
         at += (size_t)n;
     }
     return at;
+}
+
+/* Send all that a client's session has, as far as the socket takes it, and see
+ * whether it has failed. */
+static void h2_send_client(struct h2_conn *c)
+{
+    struct cs *s = c->client;
+    while (!c->end && c->rest.len == 0 && cs_pump(s)) {
+        (void)h2_write(c, s->out.data, s->out.len);
+        cs_sent(s);
+    }
+    if (c->end || !s->failed)
+        return;
+    c->error = s->failed == GP_ENOMEM ? ENOMEM : 0;
+    c->end = c->error ? H2_END_IO : H2_END_PROTOCOL;
 }
 
 /* Send all that nghttp2 has, as far as the socket takes it. */
@@ -16692,6 +17795,8 @@ static void h2_release(struct h2_conn *c)
     net_timer_stop(c->loop, &c->stall);
     nghttp2_session_del(c->session);
     c->session = NULL;
+    if (c->client)
+        cs_fini(c->client);
     mem_fini(&c->rest);
     if (c->io.fd >= 0) {
         net_io_del(c->loop, &c->io);
@@ -16710,7 +17815,7 @@ static void h2_finish(struct h2_conn *c)
     if (first)
         c->kit->up->on_lost(c);
     bool said = c->end != H2_END_EOF && c->end != H2_END_IO;
-    if (!first || !said || !c->kit->server || shutdown(c->io.fd, SHUT_WR) ||
+    if (!first || !said || c->client || shutdown(c->io.fd, SHUT_WR) ||
         net_timer_arm(c->loop, &c->timer, c->loop->now_ns + H2_LINGER_NS)) {
         h2_release(c);
         return;
@@ -16724,15 +17829,24 @@ static void h2_finish(struct h2_conn *c)
     c->end = H2_ALIVE;
 }
 
+/* True when c has nothing more to read or to send. */
+static bool h2_over(const struct h2_conn *c)
+{
+    return c->client ? cs_over(c->client)
+                     : !nghttp2_session_want_read(c->session) &&
+                       !nghttp2_session_want_write(c->session);
+}
+
 /* The end of a turn: send, and see whether the connection is over.  c may be
  * gone afterwards. */
 static void h2_turn(struct h2_conn *c)
 {
-    if (c->session && !c->end)
+    bool open = c->state == H2_OPEN;
+    if (open && !c->end && c->client)
+        h2_send_client(c);
+    else if (open && !c->end)
         h2_send(c);
-    if (c->session && !c->end && c->rest.len == 0 &&
-        !nghttp2_session_want_read(c->session) &&
-        !nghttp2_session_want_write(c->session))
+    if (open && !c->end && c->rest.len == 0 && h2_over(c))
         c->end = c->failed ? c->failed : c->leave ? c->leave : H2_END_DONE;
     if (c->end)
         h2_finish(c);
@@ -16780,7 +17894,7 @@ static bool h2_bucket_take(struct h2_bucket *b, int64_t now_ns, int32_t cost,
  * had enough, and is to end. */
 static bool h2_charge(struct h2_conn *c, int32_t cost, enum h2_end reason)
 {
-    if (c->kit->server && !c->flood &&
+    if (!c->flood &&
         !h2_bucket_take(&c->budget, c->loop->now_ns, cost, H2_BUDGET,
                         H2_BUDGET_A_SEC))
         c->flood = reason;
@@ -16929,10 +18043,18 @@ static void h2_fatal(struct h2_conn *c, ssize_t r)
         c->end = H2_END_PROTOCOL;
 }
 
+/* Give n bytes from the peer to a client's session. */
+static void h2_feed_client(struct h2_conn *c, const uint8_t *p, size_t n)
+{
+    c->busy = true;
+    (void)cs_take(c->client, p, n);     /* h2_send_client sees what it says */
+    c->busy = false;
+}
+
 /* Give n bytes from the peer to nghttp2. */
 static void h2_feed(struct h2_conn *c, const uint8_t *p, size_t n)
 {
-    if (c->kit->server && !h2_scan(c, p, n)) {
+    if (!h2_scan(c, p, n)) {
         h2_calm_down(c);
         return;
     }
@@ -16942,7 +18064,7 @@ static void h2_feed(struct h2_conn *c, const uint8_t *p, size_t n)
     ssize_t r = nghttp2_session_mem_recv(c->session, p, n);
     if (r < 0 && !c->flood)
         h2_fatal(c, r);
-    else if (c->kit->server && c->fed)
+    else if (c->fed)
         (void)nghttp2_session_consume_connection(c->session, c->fed);
     c->fed = 0;
     c->busy = false;
@@ -16950,28 +18072,24 @@ static void h2_feed(struct h2_conn *c, const uint8_t *p, size_t n)
         h2_calm_down(c);
 }
 
-/* Make c's session and submit its SETTINGS. */
+/* Make a server's session and submit its SETTINGS. */
 static int h2_start(struct h2_conn *c)
 {
     const struct h2_kit *k = c->kit;
-    nghttp2_settings_entry e[3] = {
+    const nghttp2_settings_entry e[] = {
         { NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, (uint32_t)k->stream_window },
         { NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, k->headers_bytes },
-        { NGHTTP2_SETTINGS_ENABLE_PUSH, 0 },
+        { NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS,
+          k->streams + H2_STREAMS_REFUSED },
     };
-    if (k->server)
-        e[2] = (nghttp2_settings_entry){
-            NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS,
-            k->streams + H2_STREAMS_REFUSED };
     c->budget = (struct h2_bucket){ H2_BUDGET, c->loop->now_ns };
     c->resets = (struct h2_bucket){ H2_RESET_BURST, c->loop->now_ns };
     nghttp2_mem mem = { &c->loop->pool, mem_pool_get, mem_pool_put,
                         mem_pool_zero, mem_pool_grow };
-    int r = k->server ? nghttp2_session_server_new3(&c->session, k->callbacks,
-                                                    c, k->option, &mem)
-                      : nghttp2_session_client_new3(&c->session, k->callbacks,
-                                                    c, k->option, &mem);
-    if (r || nghttp2_submit_settings(c->session, NGHTTP2_FLAG_NONE, e, 3) ||
+    if (nghttp2_session_server_new3(&c->session, k->callbacks, c, k->option,
+                                    &mem) ||
+        nghttp2_submit_settings(c->session, NGHTTP2_FLAG_NONE, e,
+                                sizeof e / sizeof *e) ||
         nghttp2_session_set_local_window_size(c->session, NGHTTP2_FLAG_NONE, 0,
                                               k->conn_window)) {
         c->error = ENOMEM;
@@ -17004,23 +18122,23 @@ static void h2_line(struct h2_conn *c, const uint8_t *p, size_t n)
 /* n bytes from a client that has not yet sent the whole preface. */
 static void h2_greet(struct h2_conn *c, const uint8_t *p, size_t n)
 {
-    while (n && c->matched < H2_PREFACE_BYTES &&
-           *p == (uint8_t)h2_preface[c->matched]) {
+    while (n && c->matched < CS_PREFACE_BYTES &&
+           *p == (uint8_t)cs_preface[c->matched]) {
         c->matched++;
         p++;
         n--;
     }
-    if (c->matched == H2_PREFACE_BYTES) {
+    if (c->matched == CS_PREFACE_BYTES) {
         if (h2_start(c))
             return;
         ssize_t r = nghttp2_session_mem_recv(c->session,
-                        (const uint8_t *)h2_preface, H2_PREFACE_BYTES);
+                        (const uint8_t *)cs_preface, CS_PREFACE_BYTES);
         if (r < 0)
             h2_fatal(c, r);
         else if (n)
             h2_feed(c, p, n);
     } else if (n) {
-        mem_put(&c->rest, h2_preface, c->matched);
+        mem_put(&c->rest, cs_preface, c->matched);
         c->state = H2_LINE;
         h2_line(c, p, n);
     }
@@ -17045,7 +18163,9 @@ static void h2_receive(struct h2_conn *c, uint32_t events)
     }
     net_add(&c->loop->bytes_in, (size_t)n);
     c->heard_ns = net_now(c->loop);
-    if (c->state == H2_OPEN)
+    if (c->state == H2_OPEN && c->client)
+        h2_feed_client(c, in, (size_t)n);
+    else if (c->state == H2_OPEN)
         h2_feed(c, in, (size_t)n);
     else if (c->state == H2_PREFACE)
         h2_greet(c, in, (size_t)n);
@@ -17066,7 +18186,11 @@ static void h2_connected(struct h2_conn *c)
         return;
     }
     net_io_want(c->loop, &c->io, H2_READ);
-    (void)h2_start(c);
+    c->state = H2_OPEN;
+    if (cs_init(c->client, &c->loop->pool)) {
+        c->error = ENOMEM;
+        c->end = H2_END_IO;
+    }
 }
 
 /* The socket is ready. */
@@ -17101,7 +18225,7 @@ static int h2_on_begin_frame(nghttp2_session *s, const nghttp2_frame_hd *hd,
     struct h2_conn *c = arg;
     int32_t id = hd->stream_id;
     uint32_t error = 0;
-    if (hd->type != NGHTTP2_HEADERS || !c->kit->server)
+    if (hd->type != NGHTTP2_HEADERS)
         return 0;
     if (id > c->top_id)
         c->top_id = id;
@@ -17161,7 +18285,7 @@ static int h2_on_header(nghttp2_session *s, const nghttp2_frame *f,
     size_t n = nlen + vlen + 32;
     (void)s;
     (void)flags;
-    if (n > most * (uint64_t)H2_HARD_HEADERS - c->headers_bytes)
+    if (n > most * (uint64_t)CS_HARD_HEADERS - c->headers_bytes)
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     c->headers_bytes += (uint32_t)n;
     if (c->headers_bytes > most)
@@ -17175,8 +18299,7 @@ static int h2_on_header(nghttp2_session *s, const nghttp2_frame *f,
 }
 
 /* Bytes of a body.  The connection's window is given back once they are read,
- * so that no stream holds up another; a server's stream gives its own back by
- * h2_consume; for a client nghttp2 does both. */
+ * so that no stream holds up another; a stream's own is by h2_consume. */
 static int h2_on_data(nghttp2_session *s, uint8_t flags, int32_t id,
                       const uint8_t *p, size_t n, void *arg)
 {
@@ -17186,7 +18309,7 @@ static int h2_on_data(nghttp2_session *s, uint8_t flags, int32_t id,
     c->fed += n;
     if (stream)
         c->kit->up->on_data(c, stream, p, n, last);
-    else if (c->kit->server && !last)
+    else if (!last)
         (void)nghttp2_session_consume_stream(s, id, n);
     return 0;
 }
@@ -17196,9 +18319,7 @@ static void h2_on_settings(struct h2_conn *c, bool ack)
 {
     c->got_settings |= !ack;
     c->got_ack |= ack;
-    if (!ack)
-        c->kit->up->on_ready(c);
-    if (c->got_settings && (c->got_ack || !c->kit->server) && !c->ready) {
+    if (c->got_settings && c->got_ack && !c->ready) {
         c->ready = true;
         if (!c->leaving)
             net_timer_stop(c->loop, &c->timer);
@@ -17218,21 +18339,14 @@ static void h2_goaway(struct h2_conn *c)
 /* HEADERS or DATA came in whole. */
 static void h2_on_message_frame(struct h2_conn *c, const nghttp2_frame *f)
 {
-    nghttp2_session *s = c->session;
-    int32_t id = f->hd.stream_id;
-    void *stream = h2_stream(c, id);
+    void *stream = h2_stream(c, f->hd.stream_id);
     if (!stream)
         return;
     if (f->hd.type == NGHTTP2_HEADERS)
         c->kit->up->on_headers(c, stream,
                                c->headers_bytes > c->kit->headers_bytes);
-    if (!(f->hd.flags & NGHTTP2_FLAG_END_STREAM))
-        return;
-    c->kit->up->on_end(c, stream);
-    /* An answer before the end of the request: the rest is not wanted. */
-    if (!c->kit->server && nghttp2_session_get_stream_local_close(s, id) == 0)
-        (void)nghttp2_submit_rst_stream(s, NGHTTP2_FLAG_NONE, id,
-                                        NGHTTP2_NO_ERROR);
+    if (f->hd.flags & NGHTTP2_FLAG_END_STREAM)
+        c->kit->up->on_end(c, stream);
 }
 
 /* Charge an RST_STREAM.  One of a call that has begun to be answered is free;
@@ -17265,7 +18379,7 @@ static int h2_on_frame(nghttp2_session *s, const nghttp2_frame *f, void *arg)
         break;
     case NGHTTP2_RST_STREAM:
         c->reset_id = f->hd.stream_id;  /* on_stream_close is next */
-        if (c->kit->server && f->rst_stream.error_code != NGHTTP2_NO_ERROR &&
+        if (f->rst_stream.error_code != NGHTTP2_NO_ERROR &&
             !h2_charge_reset(c, f->hd.stream_id))
             return NGHTTP2_ERR_CALLBACK_FAILURE;
         break;
@@ -17276,13 +18390,6 @@ static int h2_on_frame(nghttp2_session *s, const nghttp2_frame *f, void *arg)
         if ((f->hd.flags & NGHTTP2_FLAG_ACK) && c->leaving) {
             net_timer_stop(c->loop, &c->timer);
             h2_goaway(c);
-        }
-        break;
-    case NGHTTP2_GOAWAY:
-        c->goaway_code = f->goaway.error_code;
-        if (!c->goaway) {               /* a graceful end sends two */
-            c->goaway = true;
-            c->kit->up->on_goaway(c);
         }
         break;
     default:
@@ -17309,7 +18416,7 @@ static int h2_on_sent(nghttp2_session *s, const nghttp2_frame *f, void *arg)
                f->rst_stream.error_code != NGHTTP2_CANCEL) {
         (void)h2_charge(c, H2_COST_RESET, H2_FLOOD_ERROR);
     }
-    if (c->kit->server && (f->hd.flags & NGHTTP2_FLAG_END_STREAM) &&
+    if ((f->hd.flags & NGHTTP2_FLAG_END_STREAM) &&
         (f->hd.type == NGHTTP2_HEADERS || f->hd.type == NGHTTP2_DATA) &&
         nghttp2_session_get_stream_remote_close(s, f->hd.stream_id) == 0)
         (void)nghttp2_submit_rst_stream(s, NGHTTP2_FLAG_NONE, f->hd.stream_id,
@@ -17326,9 +18433,8 @@ static int h2_on_close(nghttp2_session *s, int32_t id, uint32_t code,
     void *stream = h2_stream(c, id);
     bool by_peer = c->reset_id == id;
     c->stream_id = 0;
-    if (c->kit->server)
-        *h2_closed(c, id) = by_peer ||
-            nghttp2_session_get_stream_remote_close(s, id) == 1 ? id : -id;
+    *h2_closed(c, id) = by_peer ||
+        nghttp2_session_get_stream_remote_close(s, id) == 1 ? id : -id;
     if (stream)
         c->kit->up->on_close(c, stream, code, by_peer);
     return 0;
@@ -17342,7 +18448,7 @@ static void h2_on_time(struct net_timer *t)
     struct h2_conn *c = t->arg;
     if (t == &c->timer && c->state == H2_OPEN && c->leaving)
         h2_goaway(c);
-    else if (t == &c->timer && c->state == H2_OPEN && c->kit->server)
+    else if (t == &c->timer && c->state == H2_OPEN && !c->client)
         (void)nghttp2_session_terminate_session(c->session,
                                                 NGHTTP2_SETTINGS_TIMEOUT);
     else
@@ -17350,16 +18456,17 @@ static void h2_on_time(struct net_timer *t)
     h2_turn(c);
 }
 
-/* Take over the socket fd in state; GP_ENOMEM or GP_EIO close it, and c is as
- * if it never was. */
+/* Take over the socket fd, which is accepted, or for client is connecting;
+ * GP_ENOMEM or GP_EIO close it, and c is as if it never was. */
 static int h2_open(struct h2_conn *c, const struct h2_kit *kit,
-                   struct net_loop *loop, int fd, enum h2_state state,
+                   struct net_loop *loop, int fd, struct cs *client,
                    int64_t timeout_ns)
 {
     *c = (struct h2_conn){
         .io = { .fd = fd, .on_event = h2_on_event, .arg = c,
-                .events = state == H2_CONNECTING ? EPOLLOUT : H2_READ },
-        .loop = loop, .kit = kit, .state = state,
+                .events = client ? EPOLLOUT : H2_READ },
+        .loop = loop, .kit = kit, .client = client,
+        .state = client ? H2_CONNECTING : H2_PREFACE,
         .timer = { .on_time = h2_on_time, .arg = c },
         .stall = { .on_time = h2_on_time, .arg = c },
     };
@@ -17379,24 +18486,30 @@ static int h2_open(struct h2_conn *c, const struct h2_kit *kit,
 static int h2_accept(struct h2_conn *c, const struct h2_kit *kit,
                      struct net_loop *loop, int fd)
 {
-    return h2_open(c, kit, loop, fd, H2_PREFACE, H2_HELLO_NS);
+    return h2_open(c, kit, loop, fd, NULL, H2_HELLO_NS);
 }
 
-/* Connect to addr; on_ready, or on_lost, follows within timeout_ns.  On an
+/* Connect to addr for the session client, which is as cs_init wants it, and is
+ * released with c: its on_ready, or on_lost, follows within timeout_ns.  On an
  * error c->error has errno, and on_gone is not called. */
 static int h2_connect(struct h2_conn *c, const struct h2_kit *kit,
-                      struct net_loop *loop, const struct net_addr *addr,
-                      int64_t timeout_ns)
+                      struct net_loop *loop, struct cs *client,
+                      const struct net_addr *addr, int64_t timeout_ns)
 {
     int fd = net_connect(addr);
     int error = fd < 0 ? errno : ENOMEM;
     int e = fd < 0 ? GP_EIO
-                   : h2_open(c, kit, loop, fd, H2_CONNECTING, timeout_ns);
-    if (e) {
+                   : h2_open(c, kit, loop, fd, client, timeout_ns);
+    if (e)
         *c = (struct h2_conn){ .io.fd = -1, .kit = kit, .loop = loop,
                                .state = H2_GONE, .error = error };
-    }
     return e;
+}
+
+/* A client's session has the server's SETTINGS: it is connected. */
+static void h2_greeted(struct h2_conn *c)
+{
+    net_timer_stop(c->loop, &c->timer);
 }
 
 /* Begin to end a server's connection for a reason that the peer is told, or
@@ -17417,18 +18530,6 @@ static void h2_shutdown(struct h2_conn *c, enum h2_end reason)
     h2_kick(c);
 }
 
-/* Begin a request whose header list is nv and whose body is body; its id, or
- * a negative gp_err: GP_ESTATE when the connection takes no more.  All three
- * pointers are borrowed until on_close for stream, or h2_cancel. */
-static int32_t h2_request(struct h2_conn *c, const nghttp2_nv *nv, size_t n,
-                          struct h2_body *body, void *stream)
-{
-    nghttp2_data_provider d = { .source.ptr = body,
-                                .read_callback = h2_on_read };
-    int32_t id = nghttp2_submit_request(c->session, NULL, nv, n, &d, stream);
-    return id > 0 ? id : id == NGHTTP2_ERR_NOMEM ? GP_ENOMEM : GP_ESTATE;
-}
-
 /* Answer stream id with the header list nv and body, or without one when body
  * is NULL: END_STREAM is then on the headers. */
 static int h2_respond(struct h2_conn *c, int32_t id, const nghttp2_nv *nv,
@@ -17438,14 +18539,6 @@ static int h2_respond(struct h2_conn *c, int32_t id, const nghttp2_nv *nv,
                                 .read_callback = h2_on_read };
     return nghttp2_submit_response(c->session, id, nv, n, body ? &d : NULL) ?
            GP_ENOMEM : GP_OK;
-}
-
-/* Forget stream id: RST_STREAM with code goes out, no callback comes any
- * more.  Ahead of the stream's DATA, so that its body is not read again. */
-static void h2_cancel(struct h2_conn *c, int32_t id, uint32_t code)
-{
-    h2_stream_set(c, id, NULL);
-    (void)nghttp2_submit_rst_stream(c->session, NGHTTP2_FLAG_NONE, id, code);
 }
 
 /* Give n bytes of stream id's window back: its owner has taken them. */
@@ -17470,13 +18563,6 @@ static void h2_reset(struct h2_conn *c, int32_t id, uint32_t code)
     (void)nghttp2_submit_rst_stream(c->session, NGHTTP2_FLAG_NONE, id, code);
 }
 
-/* Streams that the peer allows at once. */
-static uint32_t h2_peer_streams(const struct h2_conn *c)
-{
-    return nghttp2_session_get_remote_settings(c->session,
-        NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
-}
-
 /* Release k, after the last connection that uses it; a zero k is fine. */
 static void h2_kit_fini(struct h2_kit *k)
 {
@@ -17497,14 +18583,14 @@ static void h2_kit_options(const struct h2_kit *k)
 #ifdef HAVE_NGHTTP2_OPTION_SET_MAX_CONTINUATIONS
     /* As many as the hard limit can fill (CVE-2024-28182), and a few. */
     nghttp2_option_set_max_continuations(k->option,
-        (size_t)k->headers_bytes * H2_HARD_HEADERS / 16384 + 4);
+        (size_t)k->headers_bytes * CS_HARD_HEADERS / 16384 + 4);
 #endif
 #ifdef HAVE_NGHTTP2_OPTION_SET_GLITCH_RATE_LIMIT
     nghttp2_option_set_glitch_rate_limit(k->option, H2_GLITCH_BURST,
                                          H2_GLITCHES_A_SEC);
 #endif
-    nghttp2_option_set_no_auto_window_update(k->option, k->server);
-    nghttp2_option_set_no_closed_streams(k->option, k->server);
+    nghttp2_option_set_no_auto_window_update(k->option, 1);
+    nghttp2_option_set_no_closed_streams(k->option, 1);
 }
 
 /* Make k ready from its other fields, which the caller has set. */
@@ -17531,7 +18617,7 @@ static int h2_kit_init(struct h2_kit *k)
     return GP_OK;
 }
 
-/* ================================== 20 JOB ===================================
+/* ================================== 21 JOB ===================================
  * for     work that any loop of a pool may do, and its way back
  * uses    MEM, NET
  * owns    nothing: jobs belong to whoever shares them
@@ -17626,10 +18712,10 @@ static struct job *job_collect(struct job_inbox *in)
     return first;
 }
 
-/* ================================== 21 RPC ===================================
+/* ================================== 22 RPC ===================================
  * for     gRPC on HTTP/2, both ends: framing, status, deadlines, gzip; the
  *         server's loops and methods; a client's calls
- * uses    MEM, TXT, SYS, GZ, SMP, NET, H2, JOB
+ * uses    MEM, TXT, SYS, GZ, SMP, NET, CS, H2, JOB
  * owns    struct gp_server with its threads and sockets; a call from its
  *         HEADERS until its stream closes
  * spec    [GRPC] grpc/doc/PROTOCOL-HTTP2.md, statuscodes.md,
@@ -19275,12 +20361,6 @@ static void rpc_on_fed(struct h2_conn *h2)
     rpc_loop_work(c->loop);
 }
 
-/* A client's SETTINGS or GOAWAY: nothing to do. */
-static void rpc_on_note(struct h2_conn *h2)
-{
-    (void)h2;
-}
-
 /* A connection is of no more use: its calls end with it. */
 static void rpc_on_lost(struct h2_conn *h2)
 {
@@ -19310,7 +20390,6 @@ static const struct h2_up rpc_server_up = {
     .on_open = rpc_on_open, .on_header = rpc_on_header,
     .on_headers = rpc_on_headers, .on_data = rpc_on_data,
     .on_end = rpc_on_end, .on_close = rpc_on_close,
-    .on_ready = rpc_on_note, .on_goaway = rpc_on_note,
     .on_lost = rpc_on_lost, .on_gone = rpc_on_gone,
     .on_excuse = rpc_on_excuse, .on_taken = rpc_on_taken,
     .on_drain = rpc_on_drain,
@@ -19667,9 +20746,9 @@ static int rpc_config_check(struct gp_server_config *c, struct gp_why *why)
     if (c->threads > RPC_THREADS_MOST)
         return txt_fail(why, GP_EUSAGE, "%u threads: at most %d", c->threads,
                         RPC_THREADS_MOST);
-    if (c->max_headers > UINT32_MAX / H2_HARD_HEADERS)
+    if (c->max_headers > UINT32_MAX / CS_HARD_HEADERS)
         return txt_fail(why, GP_EUSAGE, "headers of %u bytes: at most %u",
-                        c->max_headers, UINT32_MAX / H2_HARD_HEADERS);
+                        c->max_headers, UINT32_MAX / CS_HARD_HEADERS);
     return GP_OK;
 }
 
@@ -19687,7 +20766,7 @@ static int rpc_server_new(struct gp_server **out,
     if (e)
         goto out;
     s->kit = (struct h2_kit){
-        .up = &rpc_server_up, .http1 = rpc_http1, .server = true,
+        .up = &rpc_server_up, .http1 = rpc_http1,
         .streams = s->config.max_streams,
         .headers_bytes = s->config.max_headers,
         .stream_window = H2_SERVER_STREAM_WINDOW,
@@ -20070,8 +21149,7 @@ struct rpc_chan_up {                    /* what the section above hears */
 
 struct rpc_out {                        /* one call, client's end */
     struct rpc_chan  *chan;             /* borrowed; NULL: not in flight */
-    struct rpc_out   *prev, *next;      /* of chan */
-    struct h2_body    body;
+    struct cs_stream  stream;
     struct rpc_frame  frame;
     struct buf       *keep;             /* borrowed: the message that comes is
                                          * put in there, unless it is larger
@@ -20079,7 +21157,6 @@ struct rpc_out {                        /* one call, client's end */
                                          * is only counted */
     struct gz_reader *unzip;            /* owned: of the message that comes, if
                                          * it is compressed; else NULL */
-    int32_t           id;               /* of its stream */
     int16_t           http;             /* :status; 0: none yet */
     int16_t           status;           /* grpc-status; -1: none yet */
     bool              many;             /* any number of messages is right */
@@ -20093,10 +21170,10 @@ struct rpc_out {                        /* one call, client's end */
 };
 
 struct rpc_chan {
-    struct h2_conn    h2;               /* first */
+    struct h2_conn    h2;
+    struct cs         session;
     const struct rpc_chan_up *up;       /* borrowed */
     void             *owner;            /* of up's; borrowed */
-    struct rpc_out   *calls;            /* in flight; borrowed */
     bool              gzip;             /* replies may be compressed */
 };
 
@@ -20161,28 +21238,34 @@ static void rpc_out_unzipped(struct rpc_out *u)
     u->unzip = NULL;
 }
 
-/* Take u out of its channel's list. */
-static void rpc_out_unlink(struct rpc_out *u)
+/* u's stream is not open any more. */
+static void rpc_out_over(struct rpc_out *u)
 {
     rpc_out_unzipped(u);
-    if (u->next)
-        u->next->prev = u->prev;
-    if (u->prev)
-        u->prev->next = u->next;
-    else
-        u->chan->calls = u->next;
     u->chan = NULL;
 }
 
+/* The channel whose session s is. */
+static struct rpc_chan *rpc_chan_of(struct cs *s)
+{
+    return MEM_OF(s, struct rpc_chan, session);
+}
+
+/* The call whose stream t is. */
+static struct rpc_out *rpc_out_of(struct cs_stream *t)
+{
+    return MEM_OF(t, struct rpc_out, stream);
+}
+
 /* One header of a response or of its trailers. */
-static void rpc_chan_on_header(struct h2_conn *h2, void *stream,
+static void rpc_chan_on_header(struct cs *s, struct cs_stream *t,
                                struct slice name, struct slice value)
 {
-    struct rpc_out *u = stream;
+    struct rpc_out *u = rpc_out_of(t);
     uint64_t n;
     char digits[8] = "";
     struct slice codec;
-    struct rpc_chan *ch = (struct rpc_chan *)h2;
+    struct rpc_chan *ch = rpc_chan_of(s);
     if (!u->begun && ch->up->on_first)
         ch->up->on_first(ch, u);
     u->begun = true;
@@ -20206,10 +21289,10 @@ static void rpc_chan_on_header(struct h2_conn *h2, void *stream,
 }
 
 /* A header block is complete. */
-static void rpc_chan_on_headers(struct h2_conn *h2, void *stream, bool over)
+static void rpc_chan_on_headers(struct cs *s, struct cs_stream *t, bool over)
 {
-    (void)h2;
-    ((struct rpc_out *)stream)->over |= over;
+    (void)s;
+    rpc_out_of(t)->over |= over;
 }
 
 /* A message of u begins. */
@@ -20266,29 +21349,27 @@ static void rpc_out_feed(struct rpc_chan *ch, struct rpc_out *u,
 }
 
 /* Bytes of a response. */
-static void rpc_chan_on_data(struct h2_conn *h2, void *stream,
-                             const uint8_t *p, size_t n, bool last)
+static void rpc_chan_on_data(struct cs *s, struct cs_stream *t,
+                             const uint8_t *p, size_t n)
 {
-    (void)last;
-    rpc_out_feed((struct rpc_chan *)h2, stream,
+    rpc_out_feed(rpc_chan_of(s), rpc_out_of(t),
                  (struct slice){ (const char *)p, n });
 }
 
 /* A response came to its end; the call is over when the stream closes. */
-static void rpc_chan_on_end(struct h2_conn *h2, void *stream)
+static void rpc_chan_on_end(struct cs *s, struct cs_stream *t)
 {
-    struct rpc_out *u = stream;
-    rpc_out_feed((struct rpc_chan *)h2, u, (struct slice){0});  /* an empty
-                                         * message */
+    struct rpc_out *u = rpc_out_of(t);
+    rpc_out_feed(rpc_chan_of(s), u, (struct slice){0});  /* an empty message */
     u->ended = true;
 }
 
 /* A call's stream is closed. */
-static void rpc_chan_on_close(struct h2_conn *h2, void *stream, uint32_t code,
+static void rpc_chan_on_close(struct cs *s, struct cs_stream *t, uint32_t code,
                               bool by_peer)
 {
-    struct rpc_chan *ch = (struct rpc_chan *)h2;
-    struct rpc_out *u = stream;
+    struct rpc_chan *ch = rpc_chan_of(s);
+    struct rpc_out *u = rpc_out_of(t);
     struct rpc_result r = { .kind = RPC_RESET, .detail = code,
                             .status = rpc_status_of_reset(code),
                             .text = nghttp2_http2_strerror(code) };
@@ -20304,21 +21385,22 @@ static void rpc_chan_on_close(struct h2_conn *h2, void *stream, uint32_t code,
         r.status = GP_STATUS_INTERNAL;
         r.text = "response that breaks HTTP/2";
     }
-    rpc_out_unlink(u);
+    rpc_out_over(u);
     ch->up->on_done(ch, u, &r);
 }
 
 /* The server's SETTINGS are here. */
-static void rpc_chan_on_ready(struct h2_conn *h2)
+static void rpc_chan_on_ready(struct cs *s)
 {
-    struct rpc_chan *ch = (struct rpc_chan *)h2;
+    struct rpc_chan *ch = rpc_chan_of(s);
+    h2_greeted(&ch->h2);
     ch->up->on_ready(ch);
 }
 
 /* The server's GOAWAY is here. */
-static void rpc_chan_on_goaway(struct h2_conn *h2)
+static void rpc_chan_on_goaway(struct cs *s)
 {
-    struct rpc_chan *ch = (struct rpc_chan *)h2;
+    struct rpc_chan *ch = rpc_chan_of(s);
     ch->up->on_goaway(ch);
 }
 
@@ -20334,18 +21416,17 @@ static void rpc_chan_on_lost(struct h2_conn *h2)
         [H2_END_DONE] = "HTTP/2 ended the connection",
         [H2_END_LOCAL] = "the client closed the connection",
     };
-    struct rpc_chan *ch = (struct rpc_chan *)h2;
-    while (ch->calls) {
-        struct rpc_out *u = ch->calls;
+    struct rpc_chan *ch = MEM_OF(h2, struct rpc_chan, h2);
+    struct cs_stream *t = NULL;
+    for (uint32_t at = 0; (t = cs_next(&ch->session, t, &at)); ) {
         struct rpc_result r = { .kind = RPC_LOST,
                                 .status = GP_STATUS_UNAVAILABLE,
                                 .detail = (uint32_t)h2->end,
-                                .text = text[h2->end] };
-        if (h2->session)
-            r.unseen = !nghttp2_session_find_stream(h2->session, u->id);
-        h2_stream_set(h2, u->id, NULL);
-        rpc_out_unlink(u);
-        ch->up->on_done(ch, u, &r);
+                                .text = text[h2->end],
+                                .unseen = cs_unseen(&ch->session, t) };
+        cs_forget(&ch->session, t);
+        rpc_out_over(rpc_out_of(t));
+        ch->up->on_done(ch, rpc_out_of(t), &r);
     }
     ch->up->on_lost(ch);
 }
@@ -20353,44 +21434,40 @@ static void rpc_chan_on_lost(struct h2_conn *h2)
 /* The connection's socket is closed. */
 static void rpc_chan_on_gone(struct h2_conn *h2)
 {
-    struct rpc_chan *ch = (struct rpc_chan *)h2;
+    struct rpc_chan *ch = MEM_OF(h2, struct rpc_chan, h2);
     ch->up->on_gone(ch);
 }
 
-static const struct h2_up rpc_client_up = {
+static const struct cs_up rpc_session_up = {
     .on_header = rpc_chan_on_header, .on_headers = rpc_chan_on_headers,
     .on_data = rpc_chan_on_data, .on_end = rpc_chan_on_end,
     .on_close = rpc_chan_on_close, .on_ready = rpc_chan_on_ready,
-    .on_goaway = rpc_chan_on_goaway, .on_lost = rpc_chan_on_lost,
-    .on_gone = rpc_chan_on_gone,
+    .on_goaway = rpc_chan_on_goaway,
 };
 
-/* The kit for channels, to be made ready by h2_kit_init. */
-static struct h2_kit rpc_client_kit(void)
-{
-    return (struct h2_kit){
-        .up = &rpc_client_up, .headers_bytes = 4 * RPC_HEADERS_BYTES,
-        .stream_window = H2_CLIENT_WINDOW, .conn_window = H2_CLIENT_WINDOW };
-}
+static const struct h2_up rpc_client_up = {
+    .on_lost = rpc_chan_on_lost, .on_gone = rpc_chan_on_gone,
+};
 
 /* Connect ch, which must not move until on_gone, to addr: on_ready or on_lost
  * follows within timeout_ns.  On an error ch->h2.error has errno and nothing
  * follows. */
-static int rpc_chan_open(struct rpc_chan *ch, const struct h2_kit *kit,
-                         struct net_loop *loop, const struct net_addr *addr,
-                         int64_t timeout_ns, const struct rpc_chan_up *up,
-                         void *owner)
+static int rpc_chan_open(struct rpc_chan *ch, struct net_loop *loop,
+                         const struct net_addr *addr, int64_t timeout_ns,
+                         const struct rpc_chan_up *up, void *owner)
 {
+    static const struct h2_kit kit = { .up = &rpc_client_up };
     ch->up = up;
     ch->owner = owner;
-    ch->calls = NULL;
-    return h2_connect(&ch->h2, kit, loop, addr, timeout_ns);
+    ch->session = (struct cs){ .up = &rpc_session_up,
+                               .list_bytes = 4 * RPC_HEADERS_BYTES };
+    return h2_connect(&ch->h2, &kit, loop, &ch->session, addr, timeout_ns);
 }
 
 /* True while ch takes new calls. */
 static bool rpc_chan_usable(const struct rpc_chan *ch)
 {
-    return ch->h2.state == H2_OPEN && !ch->h2.goaway && !ch->h2.end;
+    return ch->h2.state == H2_OPEN && !ch->session.goaway && !ch->h2.end;
 }
 
 /* Bytes of the message at p, one of payload's, with its prefix. */
@@ -20402,38 +21479,30 @@ static size_t rpc_payload_next(const struct rpc_payload *payload,
                                   (size_t)p[3] << 8 | p[4]);
 }
 
-/* Begin u on ch with the n headers nv and the payload, which is borrowed
- * until on_done, as are values that nv says not to copy; the next h2_kick or
- * the end of ch's turn sends it.  u->many and u->keep are the caller's.
- * With wait only the first message is sent, and rpc_chan_more sends the
- * others.  GP_ESTATE: ch takes no more calls. */
+/* Begin u on ch with the n headers nv, which never change where fixed is set,
+ * and the payload, which is borrowed until on_done; the next h2_kick or the end
+ * of ch's turn sends it.  u->many and u->keep are the caller's.  With wait only
+ * the first message is sent, and rpc_chan_more sends the others.  GP_ESTATE:
+ * ch takes no more calls. */
 static int rpc_chan_start(struct rpc_chan *ch, struct rpc_out *u,
-                          const nghttp2_nv *nv, size_t n,
+                          const nghttp2_nv *nv, size_t n, bool fixed,
                           const struct rpc_payload *payload, bool wait)
 {
     const struct buf *b = &payload->frames;
+    bool part = wait && payload->n > 1;
     u->frame = (struct rpc_frame){0};
-    u->body = (struct h2_body){ .p = b->data, .n = b->len };
-    if (wait && payload->n > 1) {
-        u->body.n = rpc_payload_next(payload, b->data);
-        u->body.more = true;
-    }
+    u->stream.p = b->data;
+    u->stream.n = part ? rpc_payload_next(payload, b->data) : b->len;
+    u->stream.more = part;
     u->http = 0;
     u->status = -1;
     u->begun = u->grpc = u->gzip = u->ended = u->bad = u->over = false;
     u->text[0] = 0;
     if (!rpc_chan_usable(ch))
         return GP_ESTATE;
-    u->id = h2_request(&ch->h2, nv, n, &u->body, u);
-    if (u->id < 0)
-        return u->id;
-    u->chan = ch;
-    u->prev = NULL;
-    u->next = ch->calls;
-    if (u->next)
-        u->next->prev = u;
-    ch->calls = u;
-    return GP_OK;
+    int e = cs_open(&ch->session, &u->stream, nv, n, fixed);
+    u->chan = e ? NULL : ch;
+    return e;
 }
 
 /* Send the message of payload that u has not sent yet, and its end behind the
@@ -20441,19 +21510,18 @@ static int rpc_chan_start(struct rpc_chan *ch, struct rpc_out *u,
 static bool rpc_chan_more(struct rpc_out *u, const struct rpc_payload *payload)
 {
     const uint8_t *end = payload->frames.data + payload->frames.len;
-    const uint8_t *next = u->body.p + u->body.n;
-    u->body.n += rpc_payload_next(payload, next);
-    next = u->body.p + u->body.n;
-    u->body.more = next < end;
-    h2_resume(&u->chan->h2, u->id, &u->body);
-    return u->body.more;
+    struct cs_stream *t = &u->stream;
+    t->n += rpc_payload_next(payload, t->p + t->n);
+    t->more = t->p + t->n < end;
+    cs_resume(&u->chan->session, t);
+    return t->more;
 }
 
 /* Give u up: RST_STREAM(CANCEL), and no on_done. */
 static void rpc_chan_cancel(struct rpc_out *u)
 {
-    h2_cancel(&u->chan->h2, u->id, NGHTTP2_CANCEL);
-    rpc_out_unlink(u);
+    cs_cancel(&u->chan->session, &u->stream, NGHTTP2_CANCEL);
+    rpc_out_over(u);
 }
 
 /* Add a header to q; both are copied.  GP_ELIMIT, GP_ENOMEM. */
@@ -20535,7 +21603,7 @@ static int rpc_payload_add(struct rpc_payload *p, struct slice message,
     return e;
 }
 
-/* ================================== 22 SVC ===================================
+/* ================================== 23 SVC ===================================
  * for     the services that serve offers: Greeter, Health, Reflection, and
  *         TestService for interoperability tests
  * uses    MEM, TXT, PB, DSC, RPC
@@ -21433,7 +22501,7 @@ static int svc_test_add(struct gp_server *s, struct gp_why *why)
     return SVC_ADD(s, m, why);
 }
 
-/* ================================== 23 WEB ===================================
+/* ================================== 24 WEB ===================================
  * for     the debug endpoint: HTTP/1.1 for people, scrapers and pprof
  * uses    MEM, TXT, SYS, JS, ELF, SMP, PP, REC, SVG, NET, H2, RPC
  * owns    struct gp_debug: its thread, its sockets, the windows that it opened
@@ -22893,7 +23961,7 @@ static int web_get(const char *base, const char *path, int64_t ns,
     return GP_OK;
 }
 
-/* ================================== 24 API ===================================
+/* ================================== 25 API ===================================
  * for     what grpcprof.h promises to other programs, and to CLI
  * uses    MEM, TXT, SYS, REC, PP, SVG, RPC, SVC, WEB
  * owns    struct gp_profiler; the server is RPC's, the endpoint WEB's
@@ -23219,9 +24287,9 @@ void *gp_call_alloc(struct gp_call *call, size_t n)
 
 #ifndef GRPCPROF_LIBRARY
 
-/* ================================== 25 LOAD ==================================
+/* ================================== 26 LOAD ==================================
  * for     the load generator: many clients, in a closed loop or by a schedule
- * uses    MEM, TXT, SYS, JS, PB, HDR, ANL, DSC, NET, H2, RPC, WEB
+ * uses    MEM, TXT, SYS, JS, PB, HDR, ANL, DSC, NET, CS, H2, RPC, WEB
  * owns    its threads, connections and calls while load_run runs; struct
  *         load_result's histograms until load_result_fini
  * spec    none
@@ -23500,7 +24568,6 @@ struct load_worker {
 struct load_run {
     const struct load_config *config;   /* borrowed */
     struct net_loop     net;            /* of the caller's thread */
-    struct h2_kit       kit;
     struct load_target *target;         /* owned */
     struct load_client *client;         /* owned */
     struct load_worker *worker;         /* owned */
@@ -24145,7 +25212,7 @@ static bool load_client_room(const struct load_client *c)
 {
     if (!load_client_open(c) || c->conn->flying >= c->streams)
         return false;
-    return c->conn->flying < h2_peer_streams(&c->conn->chan.h2);
+    return c->conn->flying < c->conn->chan.session.peer_streams;
 }
 
 /* c has something to send at the end of this turn of timers. */
@@ -24229,7 +25296,7 @@ static int load_call_start_own(struct load_worker *w, struct load_call *k,
         nv[i].flags = NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_INDEX;
     }
     int e = text.err ? GP_ENOMEM : rpc_chan_start(&k->client->conn->chan,
-                                       &k->rpc, nv, q->n, k->payload, wait);
+                                &k->rpc, nv, q->n, false, k->payload, wait);
     mem_fini(&text);
     return e;
 }
@@ -24263,7 +25330,7 @@ static bool load_call_send(struct load_worker *w, struct load_call *k,
     k->rpc.many = config->kind == GP_SERVER_STREAM || config->kind == GP_BIDI;
     k->sent_ns = k->heard_ns = w->net.now_ns;
     if (w->run->templates ? load_call_start_own(w, k, wait)
-                          : rpc_chan_start(&n->chan, &k->rpc, q->nv, q->n,
+                          : rpc_chan_start(&n->chan, &k->rpc, q->nv, q->n, true,
                                            k->payload, wait)) {
         load_conn_retire(n);
         return false;
@@ -24631,7 +25698,7 @@ static void load_on_ready(struct rpc_chan *ch)
     struct load_conn *n = ch->owner;
     struct load_client *c = n->client;
     struct load_worker *w = c->worker;
-    uint32_t streams = h2_peer_streams(&ch->h2);
+    uint32_t streams = ch->session.peer_streams;
     if (streams < w->sum.peer_streams)
         w->sum.peer_streams = streams;
     if (n->ready) {                     /* perhaps more streams than before */
@@ -24676,7 +25743,7 @@ static void load_on_goaway(struct rpc_chan *ch)
     struct load_conn *n = ch->owner;
     struct load_worker *w = n->client->worker;
     w->sum.goaways++;
-    if (ch->h2.goaway_code == NGHTTP2_ENHANCE_YOUR_CALM &&
+    if (ch->session.goaway_code == NGHTTP2_ENHANCE_YOUR_CALM &&
         w->keepalive_ns < LOAD_KEEPALIVE_MOST_NS)
         w->keepalive_ns *= 2;           /* it had too many PINGs */
     if (n->ready)
@@ -24695,7 +25762,7 @@ static void load_on_lost(struct rpc_chan *ch)
         return;
     }
     load_conn_tcp(c->worker, n);
-    c->worker->sum.lost += !ch->h2.goaway && ch->h2.end != H2_END_LOCAL;
+    c->worker->sum.lost += !ch->session.goaway && ch->h2.end != H2_END_LOCAL;
     load_conn_replace(n);
 }
 
@@ -24735,7 +25802,7 @@ static void load_client_connect(struct load_client *c)
     n->client = c;
     n->begin_ns = net_now(&w->net);
     n->chan.gzip = r->config->gzip;
-    if (rpc_chan_open(&n->chan, &r->kit, &w->net, &c->target->addr[c->addr],
+    if (rpc_chan_open(&n->chan, &w->net, &c->target->addr[c->addr],
                       r->config->connect_timeout_ns, &load_up, n)) {
         none.chan.h2.error = n->chan.h2.error;
         mem_free(n);
@@ -24791,8 +25858,8 @@ static void load_conn_keep_alive(struct load_conn *n, int64_t now_ns)
             h->end = H2_END_TIMEOUT;
             h2_kick(h);
         }
-    } else if (n->flying && now_ns - quiet_ns >= w->keepalive_ns &&
-               !nghttp2_submit_ping(h->session, NGHTTP2_FLAG_NONE, NULL)) {
+    } else if (n->flying && now_ns - quiet_ns >= w->keepalive_ns) {
+        cs_ping(&n->chan.session);
         n->pinged_ns = now_ns;
         h2_kick(h);
     }
@@ -25377,12 +26444,11 @@ static int load_run_init(struct load_run *r, struct gp_why *why)
     r->ended = planned ? LOAD_COUNT : LOAD_DURATION;
     r->threads = k->threads ? k->threads : load_threads(r->nclient);
     r->threads = r->threads > r->nclient ? (unsigned)r->nclient : r->threads;
-    r->kit = rpc_client_kit();
     r->tick = (struct net_timer){ .on_time = load_run_on_tick, .arg = r };
     r->target = mem_zalloc(k->ntarget * sizeof *r->target);
     r->client = mem_zalloc(r->nclient * sizeof *r->client);
     r->worker = mem_zalloc(r->threads * sizeof *r->worker);
-    if (!e && (!r->target || !r->client || !r->worker || h2_kit_init(&r->kit)))
+    if (!e && (!r->target || !r->client || !r->worker))
         e = txt_fail(why, GP_ENOMEM, "out of memory for the run");
     for (size_t i = 0; !e && i < k->ntarget; i++)
         e = load_target_init(&r->target[i], k->target[i], k, why);
@@ -25497,7 +26563,6 @@ static void load_run_fini(struct load_run *r)
         load_worker_fini(&r->worker[i]);
     for (size_t i = 0; r->target && i < r->config->ntarget; i++)
         rpc_request_fini(&r->target[i].request);
-    h2_kit_fini(&r->kit);
     mem_free(r->worker);
     mem_free(r->client);
     mem_free(r->target);
@@ -25569,7 +26634,7 @@ static void load_mirror_ready(struct rpc_chan *ch)
     m->call.keep = &m->answer;
     if (!m->asked)
         m->over = rpc_chan_start(ch, &m->call, m->request.nv, m->request.n,
-                                 &m->question, false) != GP_OK;
+                                 true, &m->question, false) != GP_OK;
     m->asked = true;
 }
 
@@ -25616,7 +26681,6 @@ static int load_ask(const char *target, const char *version, uint32_t number,
 {
     struct load_mirror m = { .chan.h2.state = H2_GONE };
     struct net_addr addr[NET_ADDRS];
-    struct h2_kit kit = rpc_client_kit();
     struct buf message = {0};
     char path[96];
     size_t n;
@@ -25627,9 +26691,8 @@ static int load_ask(const char *target, const char *version, uint32_t number,
     snprintf(path, sizeof path, "/grpc.reflection.%s.ServerReflection/"
              "ServerReflectionInfo", version);
     pb_put_bytes(&message, number, name.p, name.n);
-    e = message.err ? message.err : h2_kit_init(&kit);
-    e = e ? e : rpc_request_init(&m.request, path, load_authority(target, addr),
-                                 LOAD_ASK_NS, false);
+    e = message.err ? message.err : rpc_request_init(&m.request, path,
+                          load_authority(target, addr), LOAD_ASK_NS, false);
     e = e ? e : rpc_payload_add(&m.question, (struct slice){
                     (const char *)message.data, message.len }, false);
     if (e)
@@ -25637,7 +26700,7 @@ static int load_ask(const char *target, const char *version, uint32_t number,
     for (size_t i = 0; !e && !m.asked && i < n && sys_now_ns() < until; i++) {
         h2_abort(&m.chan.h2);
         m.over = false;
-        if (rpc_chan_open(&m.chan, &kit, &m.net, &addr[i], LOAD_ASK_NS,
+        if (rpc_chan_open(&m.chan, &m.net, &addr[i], LOAD_ASK_NS,
                           &load_mirror_up, &m))
             load_mirror_lost(&m.chan);
         while (!m.over && sys_now_ns() < until)
@@ -25655,7 +26718,6 @@ static int load_ask(const char *target, const char *version, uint32_t number,
     rpc_payload_fini(&m.question);
     mem_fini(&m.answer);
     mem_fini(&message);
-    h2_kit_fini(&kit);
     net_loop_fini(&m.net);
     return e;
 }
@@ -26555,7 +27617,7 @@ static void load_result_append(struct load_result *r, struct load_result *f)
     load_result_fini(f);
 }
 
-/* ================================== 26 OUT ===================================
+/* ================================== 27 OUT ===================================
  * for     what report and load print: text, Markdown, JSON, HTML; pprof's
  *         views; folded stacks, callgrind, speedscope; CSV, Prometheus' text
  * uses    MEM, TXT, SYS, RE, JS, HDR, PP, VIEW, ANL, SVG, RPC, LOAD
@@ -30614,7 +31676,7 @@ static void out_load_html(struct buf *b, const struct load_report *t)
     mem_fini(&text);
 }
 
-/* ================================== 27 CLI ===================================
+/* ================================== 28 CLI ===================================
  * for     option tables, help, the commands serve, load and report, main
  * uses    MEM, TXT, SYS, RE, JS, PB, HDR, PP, VIEW, ANL, SVG, DSC, RPC, SVC,
  *         WEB, API, LOAD, OUT
