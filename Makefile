@@ -54,7 +54,7 @@ bench: grpcprof ## CPU per call and per sample, beside h2load and others
 	@sh tests/setup.sh test || :
 	@bash tests/bench.sh
 
-bench-load: grpcprof ## CPU per call of load beside h2load and ghz
+bench-load: grpcprof .build/bench/floor ## CPU per call of load beside h2load and ghz
 	@bash tests/bench_load.sh
 
 PROFILE = $(wildcard ../shared/profiles/gp_large.cpu)

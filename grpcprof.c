@@ -307,6 +307,9 @@ enum {
     /* Slots of open streams that need no memory of their own: 2 of these. */
     CS_FEW = 4,
 
+    /* What is kept of the debug data of a GOAWAY. */
+    CS_TEXT = 64,
+
     /* Flow control of a server: its windows bound what a connection may have
      * on its way; a message larger than the window still comes through, because
      * bytes are given back as they are read. */
@@ -651,6 +654,7 @@ enum {
 #define LOAD_LAG_NS        1e6
 #define LOAD_BUSY_SHARE    0.85
 #define LOAD_WAIT_SHARE    0.05
+#define LOAD_STARVED_SHARE 0.50         /* of waiting, alone in an open loop */
 #define LOAD_LAG_SHARE     0.10
 #define LOAD_QUEUED_SHARE  0.05
 #define LOAD_LIMITED_SHARE 0.10
@@ -16495,6 +16499,8 @@ struct cs {                             /* all zero before cs_init */
     bool            goaway;             /* one came */
     int             failed;             /* GP_EFORMAT: the peer broke HTTP/2;
                                          * GP_ENOMEM */
+    const char     *broken;             /* how it did */
+    char            goaway_text[CS_TEXT];       /* came with it; ASCII */
     const nghttp2_nv *list;             /* whose block encoded is, again and
                                          * again; NULL: nobody's */
     struct buf      encoded;            /* header block encoded last */
@@ -16640,6 +16646,7 @@ static int cs_fail(struct cs *s, uint32_t code, const char *what)
     cs_set32(p + 4, code);
     memcpy(p + 8, what, n);
     cs_put(s, NGHTTP2_GOAWAY, 0, 0, p, 8 + n);
+    s->broken = what;
     return s->failed = GP_EFORMAT;
 }
 
@@ -17062,7 +17069,8 @@ static int cs_decode(struct cs *s, const struct cs_frame *f)
         if (k == NGHTTP2_ERR_NOMEM)
             return s->failed = GP_ENOMEM;
         if (k < 0)
-            return cs_fail(s, NGHTTP2_COMPRESSION_ERROR, "HPACK");
+            return cs_fail(s, NGHTTP2_COMPRESSION_ERROR,
+                           "header block that is not HPACK");
         p += k;
         n -= (size_t)k;
         if (flags & NGHTTP2_HD_INFLATE_EMIT)
@@ -17187,7 +17195,7 @@ static int cs_on_data(struct cs *s, struct cs_frame *f)
 static int cs_on_reset(struct cs *s, struct cs_frame *f)
 {
     if (f->n != 4)
-        return cs_fail(s, NGHTTP2_FRAME_SIZE_ERROR, "RST_STREAM");
+        return cs_fail(s, NGHTTP2_FRAME_SIZE_ERROR, "size of RST_STREAM");
     if (cs_check_id(s, f))
         return s->failed;
     struct cs_stream *t = cs_find(s, f->id);
@@ -17202,7 +17210,7 @@ static int cs_set_first_window(struct cs *s, uint32_t v)
     int64_t more = (int64_t)v - s->first_window;
     struct cs_stream *t = NULL;
     if (v > INT32_MAX)
-        return cs_fail(s, NGHTTP2_FLOW_CONTROL_ERROR, "INITIAL_WINDOW_SIZE");
+        return cs_fail(s, NGHTTP2_FLOW_CONTROL_ERROR, "window past 2^31");
     s->first_window = v;
     for (uint32_t at = 0; (t = cs_next(s, t, &at)); ) {
         t->window += more;
@@ -17222,7 +17230,7 @@ static int cs_set(struct cs *s, uint32_t id, uint32_t v)
         return nghttp2_hd_deflate_change_table_size(s->deflater, v)
              ? (s->failed = GP_ENOMEM) : GP_OK;
     case NGHTTP2_SETTINGS_ENABLE_PUSH:
-        return v ? cs_fail(s, NGHTTP2_PROTOCOL_ERROR, "ENABLE_PUSH") : GP_OK;
+        return v ? cs_fail(s, NGHTTP2_PROTOCOL_ERROR, "push enabled") : GP_OK;
     case NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS:
         s->peer_streams = v;
         return GP_OK;
@@ -17230,7 +17238,7 @@ static int cs_set(struct cs *s, uint32_t id, uint32_t v)
         return cs_set_first_window(s, v);
     case NGHTTP2_SETTINGS_MAX_FRAME_SIZE:
         return v < CS_FRAME_BYTES || v > 0xffffff
-             ? cs_fail(s, NGHTTP2_PROTOCOL_ERROR, "MAX_FRAME_SIZE") : GP_OK;
+             ? cs_fail(s, NGHTTP2_PROTOCOL_ERROR, "frame size") : GP_OK;
     default:
         return GP_OK;
     }
@@ -17241,10 +17249,11 @@ static int cs_on_settings(struct cs *s, struct cs_frame *f)
 {
     bool ack = f->flags & NGHTTP2_FLAG_ACK;
     if (f->n % 6 || (ack && f->n))
-        return cs_fail(s, NGHTTP2_FRAME_SIZE_ERROR, "SETTINGS");
+        return cs_fail(s, NGHTTP2_FRAME_SIZE_ERROR, "size of SETTINGS");
     if (ack) {
         if (s->acked)
-            return cs_fail(s, NGHTTP2_PROTOCOL_ERROR, "SETTINGS ACK");
+            return cs_fail(s, NGHTTP2_PROTOCOL_ERROR,
+                           "answer to SETTINGS that were not sent");
         s->acked = true;
         return GP_OK;
     }
@@ -17261,7 +17270,7 @@ static int cs_on_settings(struct cs *s, struct cs_frame *f)
 static int cs_on_ping(struct cs *s, struct cs_frame *f)
 {
     if (f->n != 8)
-        return cs_fail(s, NGHTTP2_FRAME_SIZE_ERROR, "PING");
+        return cs_fail(s, NGHTTP2_FRAME_SIZE_ERROR, "size of PING");
     return f->flags & NGHTTP2_FLAG_ACK ? GP_OK
          : cs_answer(s, NGHTTP2_PING, NGHTTP2_FLAG_ACK, f->p, f->n);
 }
@@ -17271,12 +17280,18 @@ static int cs_on_ping(struct cs *s, struct cs_frame *f)
 static int cs_on_goaway(struct cs *s, struct cs_frame *f)
 {
     if (f->n < 8)
-        return cs_fail(s, NGHTTP2_FRAME_SIZE_ERROR, "GOAWAY");
+        return cs_fail(s, NGHTTP2_FRAME_SIZE_ERROR, "size of GOAWAY");
     int32_t last = (int32_t)(cs_get32(f->p) & INT32_MAX);
     if (last > s->goaway_id || (last && last % 2 == 0))
         return cs_fail(s, NGHTTP2_PROTOCOL_ERROR, "last stream of GOAWAY");
     s->goaway_id = last;
     s->goaway_code = cs_get32(f->p + 4);
+    size_t n = f->n - 8 < sizeof s->goaway_text ? f->n - 8
+                                                : sizeof s->goaway_text - 1;
+    for (size_t i = 0; i < n; i++)
+        s->goaway_text[i] = f->p[8 + i] >= ' ' && f->p[8 + i] <= '~'
+                          ? (char)f->p[8 + i] : '?';
+    s->goaway_text[n] = 0;
     if (!s->goaway) {
         s->goaway = true;
         s->up->on_goaway(s);
@@ -17292,7 +17307,7 @@ static int cs_on_goaway(struct cs *s, struct cs_frame *f)
 static int cs_on_window(struct cs *s, struct cs_frame *f)
 {
     if (f->n != 4)
-        return cs_fail(s, NGHTTP2_FRAME_SIZE_ERROR, "WINDOW_UPDATE");
+        return cs_fail(s, NGHTTP2_FRAME_SIZE_ERROR, "size of WINDOW_UPDATE");
     if (f->id && cs_check_id(s, f))
         return s->failed;
     uint32_t more = cs_get32(f->p) & INT32_MAX;
@@ -17333,7 +17348,7 @@ static int cs_frame(struct cs *s, const uint8_t *p)
         return cs_fail(s, NGHTTP2_PROTOCOL_ERROR, "no SETTINGS at first");
     if ((s->block.id != 0) != (f.type == NGHTTP2_CONTINUATION) ||
         (s->block.id && s->block.id != f.id))
-        return cs_fail(s, NGHTTP2_PROTOCOL_ERROR, "CONTINUATION");
+        return cs_fail(s, NGHTTP2_PROTOCOL_ERROR, "header block out of order");
     if (whole && f.id)
         return cs_fail(s, NGHTTP2_PROTOCOL_ERROR, "stream number not 0");
     switch (f.type) {
@@ -17348,8 +17363,8 @@ static int cs_frame(struct cs *s, const uint8_t *p)
     case NGHTTP2_PUSH_PROMISE:
         return cs_fail(s, NGHTTP2_PROTOCOL_ERROR, "PUSH_PROMISE");
     case NGHTTP2_PRIORITY:
-        return f.n != 5 ? cs_fail(s, NGHTTP2_FRAME_SIZE_ERROR, "PRIORITY")
-             : f.id ? GP_OK : cs_fail(s, NGHTTP2_PROTOCOL_ERROR, "PRIORITY");
+        return f.n == 5 ? (f.id ? GP_OK : cs_check_id(s, &f))
+             : cs_fail(s, NGHTTP2_FRAME_SIZE_ERROR, "size of PRIORITY");
     default: return GP_OK;
     }
 }
@@ -21404,11 +21419,11 @@ static void rpc_chan_on_goaway(struct cs *s)
     ch->up->on_goaway(ch);
 }
 
-/* The connection is of no more use: its calls end.  Those that never left
- * may be sent again elsewhere. */
-static void rpc_chan_on_lost(struct h2_conn *h2)
+/* Why ch's connection is of no more use, into text[size]: what the server did
+ * or said, where it is known. */
+static void rpc_chan_why(const struct rpc_chan *ch, char *text, size_t size)
 {
-    static const char *const text[] = {
+    static const char *const why[] = {
         [H2_END_EOF] = "the server closed the connection",
         [H2_END_IO] = "connection lost",
         [H2_END_TIMEOUT] = "connection timed out",
@@ -21416,13 +21431,31 @@ static void rpc_chan_on_lost(struct h2_conn *h2)
         [H2_END_DONE] = "HTTP/2 ended the connection",
         [H2_END_LOCAL] = "the client closed the connection",
     };
+    const struct cs *s = &ch->session;
+    enum h2_end end = ch->h2.end;
+    if (end == H2_END_PROTOCOL && s->broken)
+        snprintf(text, size, "%s: %s", why[end], s->broken);
+    else if (s->goaway && s->goaway_code != NGHTTP2_NO_ERROR)
+        snprintf(text, size, "the server's GOAWAY: %s%s%s",
+                 nghttp2_http2_strerror(s->goaway_code),
+                 s->goaway_text[0] ? ", " : "", s->goaway_text);
+    else
+        snprintf(text, size, "%s", why[end]);
+}
+
+/* The connection is of no more use: its calls end.  Those that never left
+ * may be sent again elsewhere. */
+static void rpc_chan_on_lost(struct h2_conn *h2)
+{
     struct rpc_chan *ch = MEM_OF(h2, struct rpc_chan, h2);
     struct cs_stream *t = NULL;
+    char text[128];
+    rpc_chan_why(ch, text, sizeof text);
     for (uint32_t at = 0; (t = cs_next(&ch->session, t, &at)); ) {
         struct rpc_result r = { .kind = RPC_LOST,
                                 .status = GP_STATUS_UNAVAILABLE,
                                 .detail = (uint32_t)h2->end,
-                                .text = text[h2->end],
+                                .text = text,
                                 .unseen = cs_unseen(&ch->session, t) };
         cs_forget(&ch->session, t);
         rpc_out_over(rpc_out_of(t));
@@ -26630,12 +26663,12 @@ struct load_mirror {                    /* one question, one answer */
 static void load_mirror_ready(struct rpc_chan *ch)
 {
     struct load_mirror *m = ch->owner;
+    if (m->asked || !ch->session.peer_streams)
+        return;                         /* it may allow streams later */
     m->call.many = true;
     m->call.keep = &m->answer;
-    if (!m->asked)
-        m->over = rpc_chan_start(ch, &m->call, m->request.nv, m->request.n,
-                                 true, &m->question, false) != GP_OK;
-    m->asked = true;
+    m->asked = rpc_chan_start(ch, &m->call, m->request.nv, m->request.n, true,
+                              &m->question, false) == GP_OK;
 }
 
 /* The call is over. */
@@ -26902,7 +26935,8 @@ static void load_judge_client(struct load_verdict *v,
     double half = (double)hdr_percentile(&r->latency, 50);
     bool lags = r->lag.n >= LOAD_JUDGED_CALLS && half > 0 &&
                 late > LOAD_LAG_NS && late / half > LOAD_LAG_SHARE;
-    if ((busy + wait > LOAD_BUSY_SHARE || !load_open(k) || lags) &&
+    bool starved = busy + wait > LOAD_BUSY_SHARE || wait > LOAD_STARVED_SHARE;
+    if ((starved || !load_open(k) || lags) &&
         load_blame(v, LOAD_BY_CLIENT, wait, LOAD_WAIT_SHARE))
         load_because(v, "a client thread waited for a CPU %.1f%% of the time",
                      100 * wait);

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What `make bench-load` runs: CPU time of the client per call, of load beside
-# h2load and ghz, all against one `serve -t 1 -w 0` on 127.0.0.1.
+# h2load, ghz and the sockets alone (bench/floor.c), which is what no client can
+# be below, all against one `serve -t 1 -w 0` on 127.0.0.1.
 #   ROUNDS=N   rounds (5); CALLS=N   calls a run (100000; ghz half)
 # In a round each client has a run of each shape, in the other order in every
 # second one; a ratio is the median of the rounds' ratios, with the least and the
@@ -35,10 +36,15 @@ by_ghz() {
         --connections "${3:-$1}" -n $((calls / 2)) "$to"
 }
 
+by_floor() {
+    .build/bench/floor -2 -c "$1" -m "$2" -n "$calls" "${to##*:}"
+}
+
 # well CLIENT N: has its last run made N calls, and were all answered well?
 well() {
     case $1 in
     load) tr -d , <"$dir/out" | grep -qE "done +$2 ok +0 failed +0 cut off" ;;
+    floor) grep -q "^$2 " "$dir/out" ;;
     h2load) grep -q "requests: $2 total.* $2 succeeded, 0 failed" "$dir/out" &&
         grep -q "status codes: $2 2xx" "$dir/out" ;;
     ghz) grep -qE "Count:[[:space:]]+$2$" "$dir/out" &&
@@ -63,17 +69,20 @@ once() {
         ($1 + $2) * 1e6 / n }' <<<"$used" >>"$dir/figures"
 }
 
-# pair CLIENT SHAPE: a run of it and one of load, the one or the other first
-pair() {
-    if ((i % 2)); then once "$1" "$2"; fi
-    once load "$2"
-    if ((i % 2 == 0)); then once "$1" "$2"; fi
+# round SHAPE CLIENT...: a run of each, in the other order in every second round
+round() {
+    local shape=$1 client n=$(($# - 1)) k
+    shift
+    for ((k = 1; k <= n; k++)); do
+        client=$((i % 2 ? n + 1 - k : k))
+        once "${!client}" "$shape"
+    done
 }
 
 for ((i = 0; i < rounds; i++)); do
-    for shape in 100x1 10x10 1x100; do pair h2load $shape; done
+    for shape in 100x1 10x10 1x100; do round $shape h2load load floor; done
     [ -n "$ghz" ] || continue
-    for shape in 100x1x100 100x1x1; do pair ghz $shape; done
+    for shape in 100x1x100 100x1x1; do round $shape ghz load; done
 done
 ./grpcprof --version
 h2load --version | head -n 1

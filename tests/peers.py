@@ -477,6 +477,28 @@ class Calm(Case):
 
 
 @case
+class Said(Case):
+    """L13 what a GOAWAY says is told, in letters that a terminal can show"""
+    args, status, ok, failed = '-n 2 --no-reconnect', 3, 0, 1
+    errors = (r'^transport UNAVAILABLE the server\'s GOAWAY: '
+              r'ENHANCE_YOUR_CALM, too many\?\[31m$',)
+
+    def call(self, c, s):
+        c.goaway(s.id, 11, b'too many\x1b[31m')
+        raise Over
+
+
+@case
+class Garbled(Case):
+    """what a server did that broke HTTP/2 is told"""
+    status, ok, failed = 3, 0, 3
+    errors = (r'the server broke HTTP/2: size of PING$',)
+
+    def call(self, c, s):
+        c.send(frame(PING, 0, 0, b'short'))
+
+
+@case
 class Slow(Case):
     """L13 keepalive PINGs while a call waits, and only then"""
     args = '-n 2 --keepalive 200ms'

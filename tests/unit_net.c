@@ -770,14 +770,14 @@ static void test_load_judge(void)
     struct load_result r;
     open.step = &step;
     open.nstep = 1;
-    for (int i = 0; i < 10; i++) {
+    for (int i = 0; i < 11; i++) {
         CHECK(!load_result_init(&r, 0));
         r.planned = r.sent = r.ok = i == 1 ? 50 : 1000;
         r.elapsed_ns = 1000000000;
         r.threads = 1;
         r.thread[0] = (struct load_thread){ .wall_ns = 1000000000,
             .cpu_ns = i == 2 ? 900000000 : 300000000,
-            .wait_ns = i == 3 ? 60000000 : 1000000 };
+            .wait_ns = i == 3 ? 60000000 : i == 10 ? 510000000 : 1000000 };
         for (int k = 0; k < 1000; k++) {
             hdr_add(&r.latency, 10000000);
             if (i >= 5)
@@ -792,7 +792,8 @@ static void test_load_judge(void)
         struct load_verdict v = load_judge(i >= 5 ? &open : &closed, &r);
         static const enum load_limit want[] = { LOAD_BY_SERVER, LOAD_BY_UNKNOWN,
             LOAD_BY_CLIENT, LOAD_BY_CLIENT, LOAD_BY_SETTINGS, LOAD_BY_CLIENT,
-            LOAD_BY_SETTINGS, LOAD_BY_NETWORK, LOAD_BY_SERVER, LOAD_BY_RATE };
+            LOAD_BY_SETTINGS, LOAD_BY_NETWORK, LOAD_BY_SERVER, LOAD_BY_RATE,
+            LOAD_BY_CLIENT };
         CHECK(v.limit == want[i] && v.nwhy > 0 && v.confidence >= 0 &&
               v.confidence <= 1);
         load_result_fini(&r);
