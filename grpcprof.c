@@ -10304,7 +10304,7 @@ struct anl_rule {
 /* Frames of grpcprof itself, by the prefixes of its sections. */
 static const struct anl_rule anl_rules_own[] = {
     { "h2_*", ANL_PROTOCOL, 0 },    { "rpc_*", ANL_PROTOCOL, 0 },
-    { "hpack_*", ANL_PROTOCOL, 0 }, { "pb_*", ANL_SERIAL, 0 },
+    { "cs_*", ANL_PROTOCOL, 0 },    { "pb_*", ANL_SERIAL, 0 },
     { "net_*", ANL_NETWORK, 0 },    { "svc_*", ANL_APPLICATION, 0 },
     { "gz_*", ANL_COMPRESSION, 0 }, { "mem_*", ANL_MEMORY, 0 },
     { "smp_on_*", ANL_PROFILER, ANL_HANDLER },
