@@ -298,6 +298,10 @@ enum {
      * of the answers: as many as nghttp2 allows. */
     CS_ANSWERS = 1000,
 
+    /* Entries of a SETTINGS frame: as many as nghttp2 allows (CVE-2020-11080);
+     * each can move the window of every stream. */
+    CS_SETTINGS = 32,
+
     /* A header block that a client knows again, and what it says: what common
      * servers send once HPACK has seen it is at most 20 bytes and 5 fields. */
     CS_SEEN_BYTES  = 32,
@@ -16661,6 +16665,12 @@ static int cs_answer(struct cs *s, uint8_t type, uint8_t flags, const void *p,
     return GP_OK;
 }
 
+/* True when out has so much that what can wait does. */
+static bool cs_full(const struct cs *s)
+{
+    return s->out.len >= CS_OUT_BYTES;
+}
+
 /* True when t has something to send, and its window lets it. */
 static bool cs_can_send(const struct cs_stream *t)
 {
@@ -16674,31 +16684,35 @@ static void cs_wake(struct cs *s, struct cs_stream *t)
         mem_link_append(&s->row, &t->row);
 }
 
-/* Put one DATA frame of t, which can send, into out. */
+/* Put one DATA frame of t, which can send, into out: an empty one, which needs
+ * no window, where only its end is left. */
 static void cs_put_data(struct cs *s, struct cs_stream *t)
 {
-    int64_t n = t->window < s->window ? t->window : s->window;
-    n = n < CS_FRAME_BYTES ? n : CS_FRAME_BYTES;
-    n = n < 0 || t->n < (uint64_t)n ? (int64_t)t->n : n;
-    t->sent = (size_t)n == t->n && !t->more;
+    int64_t window = t->window < s->window ? t->window : s->window;
+    size_t n = t->n < CS_FRAME_BYTES ? t->n : CS_FRAME_BYTES;
+    assert(!n || window > 0);
+    n = n && (uint64_t)window < n ? (size_t)window : n;
+    t->sent = n == t->n && !t->more;
     cs_put(s, NGHTTP2_DATA, t->sent ? NGHTTP2_FLAG_END_STREAM : 0, t->id, t->p,
-           (size_t)n);
+           n);
     t->p += n;
-    t->n -= (size_t)n;
-    t->window -= n;
-    s->window -= n;
+    t->n -= n;
+    t->window -= (int64_t)n;
+    s->window -= (int64_t)n;
 }
 
 /* Put what streams can send into out, frame by frame in turn, up to
- * CS_OUT_BYTES.  True when there is something to be sent now. */
+ * CS_OUT_BYTES.  True when there is something to be sent now.  SETTINGS may
+ * have taken the window of a stream that is in the row. */
 static bool cs_pump(struct cs *s)
 {
-    while (!mem_link_alone(&s->row) && s->out.len < CS_OUT_BYTES) {
+    while (!s->failed && !mem_link_alone(&s->row) && !cs_full(s)) {
         struct cs_stream *t = MEM_OF(s->row.next, struct cs_stream, row);
         if (t->n && s->window <= 0)
             break;
         mem_link_drop(&t->row);
-        cs_put_data(s, t);
+        if (cs_can_send(t))
+            cs_put_data(s, t);
         cs_wake(s, t);
     }
     if (s->out.err)
@@ -16791,7 +16805,7 @@ static void cs_put_headers(struct cs *s, int32_t id)
 
 /* Open t with the n headers of nv, for good where fixed is set, and the body
  * of t->p, t->n and t->more, which is borrowed until t closes.  GP_ESTATE: the
- * peer takes no more streams; GP_ENOMEM. */
+ * peer takes no more streams, now or ever; GP_ENOMEM. */
 static int cs_open(struct cs *s, struct cs_stream *t, const nghttp2_nv *nv,
                    size_t n, bool fixed)
 {
@@ -16883,10 +16897,10 @@ static void cs_end(struct cs *s, struct cs_stream *t)
     cs_close(s, t, NGHTTP2_NO_ERROR, false);
 }
 
-/* A frame of a stream: GP_OK when the stream was opened once. */
+/* A frame of a stream: GP_OK when the peer can have heard of it. */
 static int cs_check_id(struct cs *s, const struct cs_frame *f)
 {
-    if (f->id % 2 == 0 || (uint32_t)f->id >= s->next_id)
+    if (f->id % 2 == 0 || (uint32_t)f->id >= s->left_id)
         return cs_fail(s, NGHTTP2_PROTOCOL_ERROR, f->id
                        ? "frame of a stream that is not open"
                        : "frame of a stream without its number");
@@ -16962,6 +16976,13 @@ static enum cs_verdict cs_judge_pseudo(struct cs_block *b, struct slice name,
     return b->status >= 100 ? CS_GOOD : CS_MALFORMED;
 }
 
+/* True for a value as [H2] 8.2.1 has it, without blanks around it. */
+static bool cs_value_ok(struct slice v)
+{
+    return nghttp2_check_header_value((const uint8_t *)v.p, v.n) &&
+           (!v.n || (!strchr(" \t", v.p[0]) && !strchr(" \t", v.p[v.n - 1])));
+}
+
 /* Judge a field of the block that comes ([H2] 8.2).  Lower case and what is
  * banned are enforced; other bytes that do not belong there cost the field. */
 static enum cs_verdict cs_judge(struct cs *s, struct slice name,
@@ -16977,7 +16998,7 @@ static enum cs_verdict cs_judge(struct cs *s, struct slice name,
                 return CS_MALFORMED;
         return CS_IGNORED;
     }
-    if (!nghttp2_check_header_value((const uint8_t *)value.p, value.n))
+    if (!cs_value_ok(value))
         return CS_IGNORED;
     if (cs_field_banned(name, value))
         return CS_MALFORMED;
@@ -17257,6 +17278,8 @@ static int cs_on_settings(struct cs *s, struct cs_frame *f)
         s->acked = true;
         return GP_OK;
     }
+    if (f->n / 6 > CS_SETTINGS)
+        return cs_fail(s, NGHTTP2_ENHANCE_YOUR_CALM, "too many settings");
     s->greeted = true;
     for (uint32_t i = 0; i < f->n; i += 6)
         if (cs_set(s, cs_get32(f->p + i) >> 16, cs_get32(f->p + i + 2)))
@@ -17479,8 +17502,8 @@ static int cs_init(struct cs *s, struct pool *pool)
  *
  * Invariant  on_lost is called once, when the connection stops to be of use,
  *            with the session still there; then on_gone once, after which
- *            nothing here touches the connection.  Neither is called inside
- *            an nghttp2 callback, and no callback sends or receives.
+ *            nothing here touches the connection.  Neither is called inside a
+ *            session's callback, and no callback sends or receives.
  * Does not   know what a header means, except where [H2] needs it.
  */
 
@@ -17535,8 +17558,8 @@ enum h2_excuse {                        /* why a peer resets a stream */
 struct h2_conn;
 
 /* What the section above hears.  stream is what on_open returned; no more calls
- * for a stream after its on_close.  A client has on_lost and on_gone alone: the
- * others are its session's. */
+ * for a stream after its on_close.  A client has on_room, on_lost and on_gone;
+ * the others are its session's. */
 struct h2_up {
     void *(*on_open)(struct h2_conn *c, int32_t id);    /* NULL: refuse */
     void (*on_header)(struct h2_conn *c, void *stream, struct slice name,
@@ -17548,6 +17571,7 @@ struct h2_up {
     void (*on_end)(struct h2_conn *c, void *stream);    /* END_STREAM */
     void (*on_close)(struct h2_conn *c, void *stream, uint32_t code,
                      bool by_peer);     /* by_peer: RST_STREAM came in */
+    void (*on_room)(struct h2_conn *c); /* cs_full was true, and is not now */
     void (*on_lost)(struct h2_conn *c);
     void (*on_gone)(struct h2_conn *c);         /* may release c */
     enum h2_excuse (*on_excuse)(struct h2_conn *c, void *stream);
@@ -17607,7 +17631,7 @@ struct h2_conn {                        /* all zero before h2_accept */
     int32_t          stream_id;         /* of it; 0: none is known */
     size_t           fed;               /* bytes of DATA to be given back */
     uint8_t          matched;           /* bytes of the preface seen */
-    bool             busy;              /* inside nghttp2 */
+    bool             busy;              /* inside nghttp2, or cs_take */
     bool             got_settings, got_ack;     /* the hello's two halves */
     bool             ready;             /* both; timer disarmed */
     bool             leaving;           /* shutdown notice sent */
@@ -17743,10 +17767,13 @@ static size_t h2_collect(struct h2_conn *c)
 static void h2_send_client(struct h2_conn *c)
 {
     struct cs *s = c->client;
+    bool full = cs_full(s);
     while (!c->end && c->rest.len == 0 && cs_pump(s)) {
         (void)h2_write(c, s->out.data, s->out.len);
         cs_sent(s);
     }
+    if (full && !c->end && !cs_full(s))
+        c->kit->up->on_room(c);
     if (c->end || !s->failed)
         return;
     c->error = s->failed == GP_ENOMEM ? ENOMEM : 0;
@@ -21158,6 +21185,7 @@ struct rpc_chan_up {                    /* what the section above hears */
     void (*on_done)(struct rpc_chan *ch, struct rpc_out *u,
                     const struct rpc_result *r);        /* u may start again */
     void (*on_goaway)(struct rpc_chan *ch);     /* takes no new calls */
+    void (*on_room)(struct rpc_chan *ch);       /* no longer rpc_chan_full */
     void (*on_lost)(struct rpc_chan *ch);       /* after on_done of all */
     void (*on_gone)(struct rpc_chan *ch);       /* may release ch */
 };
@@ -21478,8 +21506,16 @@ static const struct cs_up rpc_session_up = {
     .on_goaway = rpc_chan_on_goaway,
 };
 
+/* The connection takes more output. */
+static void rpc_chan_on_room(struct h2_conn *h2)
+{
+    struct rpc_chan *ch = MEM_OF(h2, struct rpc_chan, h2);
+    ch->up->on_room(ch);
+}
+
 static const struct h2_up rpc_client_up = {
-    .on_lost = rpc_chan_on_lost, .on_gone = rpc_chan_on_gone,
+    .on_room = rpc_chan_on_room, .on_lost = rpc_chan_on_lost,
+    .on_gone = rpc_chan_on_gone,
 };
 
 /* Connect ch, which must not move until on_gone, to addr: on_ready or on_lost
@@ -21501,6 +21537,12 @@ static int rpc_chan_open(struct rpc_chan *ch, struct net_loop *loop,
 static bool rpc_chan_usable(const struct rpc_chan *ch)
 {
     return ch->h2.state == H2_OPEN && !ch->session.goaway && !ch->h2.end;
+}
+
+/* True while the server does not read: calls begun now would only pile up. */
+static bool rpc_chan_full(const struct rpc_chan *ch)
+{
+    return cs_full(&ch->session);
 }
 
 /* Bytes of the message at p, one of payload's, with its prefix. */
@@ -25239,11 +25281,12 @@ static bool load_client_open(const struct load_client *c)
     return n && n->ready && !n->retired && rpc_chan_usable(&n->chan);
 }
 
-/* True when c's connection takes one more call: more than the server allows
- * would wait inside nghttp2. */
+/* True when c's connection takes one more call: one that the server does not
+ * allow would be refused, and the connection retired. */
 static bool load_client_room(const struct load_client *c)
 {
-    if (!load_client_open(c) || c->conn->flying >= c->streams)
+    if (!load_client_open(c) || c->conn->flying >= c->streams ||
+        rpc_chan_full(&c->conn->chan))
         return false;
     return c->conn->flying < c->conn->chan.session.peer_streams;
 }
@@ -25343,8 +25386,8 @@ static void load_conn_retire(struct load_conn *n)
         (void)load_client_later(n->client, 0);
 }
 
-/* Send k on c's connection, which has room; false where that takes it no more:
- * it is out of stream numbers, and k has to wait. */
+/* Send k on c's connection, which has room; false where that takes it no more,
+ * out of stream numbers or of memory, and k has to wait. */
 static bool load_call_send(struct load_worker *w, struct load_call *k,
                            struct load_client *c)
 {
@@ -25783,6 +25826,13 @@ static void load_on_goaway(struct rpc_chan *ch)
         load_conn_replace(n);
 }
 
+/* A connection's server reads again. */
+static void load_on_room(struct rpc_chan *ch)
+{
+    struct load_conn *n = ch->owner;
+    (void)load_client_later(n->client, 0);
+}
+
 /* A connection is over, and so are its calls. */
 static void load_on_lost(struct rpc_chan *ch)
 {
@@ -25816,8 +25866,8 @@ static void load_on_gone(struct rpc_chan *ch)
 static const struct rpc_chan_up load_up = {
     .on_ready = load_on_ready, .on_first = load_on_first,
     .on_message = load_on_message, .on_done = load_on_done,
-    .on_goaway = load_on_goaway, .on_lost = load_on_lost,
-    .on_gone = load_on_gone,
+    .on_goaway = load_on_goaway, .on_room = load_on_room,
+    .on_lost = load_on_lost, .on_gone = load_on_gone,
 };
 
 /* Open a connection for c. */
@@ -26702,8 +26752,8 @@ static void load_mirror_lost(struct rpc_chan *ch)
 
 static const struct rpc_chan_up load_mirror_up = {
     .on_ready = load_mirror_ready, .on_done = load_mirror_done,
-    .on_goaway = load_mirror_note, .on_lost = load_mirror_lost,
-    .on_gone = load_mirror_note,
+    .on_goaway = load_mirror_note, .on_room = load_mirror_note,
+    .on_lost = load_mirror_lost, .on_gone = load_mirror_note,
 };
 
 /* Ask the server at target for the file that field number of the request names,
@@ -26712,7 +26762,8 @@ static int load_ask(const char *target, const char *version, uint32_t number,
                     struct slice name, struct buf *answer, int *status,
                     struct gp_why *why)
 {
-    struct load_mirror m = { .chan.h2.state = H2_GONE };
+    struct load_mirror m = { .chan.h2.state = H2_GONE,
+                             .result.kind = RPC_LOST };
     struct net_addr addr[NET_ADDRS];
     struct buf message = {0};
     char path[96];
