@@ -20,6 +20,7 @@ static const char *unit_name;
 #include "unit_base.c"
 #include "unit_profile.c"
 #include "unit_net.c"
+#include "unit_cs.c"
 #include "unit_report.c"
 
 #define TEST(name) { #name, test_##name }
