@@ -69,7 +69,7 @@ bench-serve: grpcprof ## CPU per call and memory of serve beside its peers
 	@CC='$(CC)' bash tests/bench_serve.sh
 
 FUZZ_RUNS = 100000
-fuzz: grpcprof .build/fuzz ## report on FUZZ_RUNS mutations of profiles
+fuzz: grpcprof .build/fuzz .build/fuzz-client ## report and load on mutations
 	@FUZZ_RUNS=$(FUZZ_RUNS) bash tests/fuzz.sh
 
 asan: .build/grpcprof-asan ## build .build/grpcprof-asan
@@ -133,6 +133,11 @@ UNIT = $(wildcard tests/unit*.[ch])
 	@sh tests/setup.sh fuzz
 	clang $(FLAGS) $(ASAN) -fsanitize=fuzzer -fno-sanitize=pointer-overflow \
 	  -Wno-missing-prototypes $(LINK) -o $@ tests/fuzz.c $(LIBS)
+.build/fuzz-client: tests/fuzz_client.c tests/cs_talk.c $(DEPS)
+	@sh tests/setup.sh fuzz
+	clang $(FLAGS) $(ASAN) -fsanitize=fuzzer -fno-sanitize=pointer-overflow \
+	  -Wno-unused -Wno-missing-prototypes $(LINK) -o $@ tests/fuzz_client.c \
+	  $(LIBS)
 .build/bench-sampler: tests/bench_sampler.c $(DEPS)
 	$(CC) $(FLAGS) -Wno-unused -Wno-missing-prototypes $(LINK) -o $@ \
 	  tests/bench_sampler.c $(LIBS)

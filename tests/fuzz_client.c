@@ -33,8 +33,8 @@ struct fuzz {
     struct pool pool;
     struct fuzz_call call[FUZZ_CALLS];
     uint8_t choice[FUZZ_CHOICES];
-    uint32_t turn, open, ends;          /* choices made; streams */
-    bool goaway, ready;
+    uint32_t turn, open;                /* choices made; streams */
+    bool goaway;
 };
 
 static uint8_t fuzz_body[FUZZ_BODY];
@@ -120,7 +120,6 @@ static struct fuzz_call *fuzz_call_of(struct cs *s, struct cs_stream *t)
 static void fuzz_on_ready(struct cs *s)
 {
     MUST(s->greeted);
-    fuzz.ready = true;
     fuzz_act(NULL);
 }
 
@@ -135,7 +134,7 @@ static void fuzz_on_header(struct cs *s, struct cs_stream *t, struct slice name,
                            struct slice value)
 {
     static volatile uint8_t sum;        /* every byte can be read */
-    struct fuzz_call *c = fuzz_call_of(s, t);
+    (void)fuzz_call_of(s, t);
     for (size_t i = 0; i < name.n; i++) {
         MUST(name.p[i] < 'A' || name.p[i] > 'Z');
         MUST(name.p[i] != ':' || i == 0);
@@ -143,7 +142,6 @@ static void fuzz_on_header(struct cs *s, struct cs_stream *t, struct slice name,
     for (size_t i = 0; i < value.n; i++)
         sum = (uint8_t)(sum + (uint8_t)value.p[i]);
     MUST(name.n > 0 && (name.p[0] != ':' || !t->begun));
-    (void)c;
     fuzz_act(t);
 }
 
@@ -205,8 +203,7 @@ static void fuzz_check(void)
     MUST(fuzz.s.failed == 0 || fuzz.s.failed == GP_EFORMAT);
 }
 
-/* What is to be sent is whole frames of no more than 16384 bytes; it is bounded,
- * and taken. */
+/* What is to be sent is whole frames of no more than 16384 bytes, and taken. */
 static void fuzz_drain(void)
 {
     const struct buf *out = &fuzz.s.out;

@@ -320,6 +320,8 @@ static const struct test_cs_rule test_cs_lists[] = {
       "1 close 1\n" },
     { "1 4 1 88 0f0d01'3'; 0 0 1 'abc'; 1 5 1 00 01'a' 01'b'", "",
       "1 close 0\n" },
+    { "1 4 1 88 0f0d01'5'; 0 1 1 'abcde'; 1 4 3 88 0f0d01'5'; 0 1 3 'abcd'",
+      "R3:1 ", "1 close 0\n3 close 1\n" },   /* a list that is known */
     { "1 5 1 88 0f0d01'5'", "R1:1 ", "1 close 1\n" },
     { "1 5 1 88 0f0d01'0'", "", "1 close 0\n" },
     { "1 4 1 88 0f0d01'0'; 0 1 1", "", "1 close 0\n" },
@@ -798,23 +800,24 @@ static void test_cs_turns(void)
 
 enum { TEST_CS_NAMES = 12, TEST_CS_VALUES = 6, TEST_CS_MOST = 9 };
 
-/* A small vocabulary, so that much of it is in HPACK's table; the last value is
- * another one each time. */
+/* A small vocabulary, so that much of it is in HPACK's table; short ones first,
+ * of which a list of many is small. */
 static const char *const test_cs_names[TEST_CS_NAMES] = {
-    "content-type", "server", "date", "grpc-status", "grpc-message", "x-a",
-    "x-b", "x-trace-id", "set-cookie", "a-long-name-that-takes-room-in-tables",
-    "grpc-encoding", "vary",
+    "x-a", "x-b", "vary", "date", "server", "grpc-status", "grpc-message",
+    "content-type", "x-trace-id", "set-cookie", "grpc-encoding",
+    "a-long-name-that-takes-room-in-tables",
 };
 static const char *const test_cs_texts[TEST_CS_VALUES] = {
-    "application/grpc", "0", "", "a value with words, and marks: \"~\"",
-    "gzip", "no cookies in the jar today, none at all, and none tomorrow, "
-            "which is why this is long enough not to be remembered",
+    "0", "", "gzip", "application/grpc", "a value with words, and marks: \"~\"",
+    "no cookies in the jar today, none at all, and none tomorrow, "
+    "which is why this is long enough not to be remembered",
 };
 
 struct test_cs_list {                   /* a header list made of them */
     nghttp2_nv nv[TEST_CS_MOST + 2];
     size_t n;
     char text[TEST_CS_MOST][24];        /* values of their own */
+    uint32_t names, values;             /* so many of the vocabulary */
 };
 
 /* Append a name and a value to l, perhaps one that HPACK shall not keep. */
@@ -826,20 +829,20 @@ static void test_cs_list_add(struct test_cs_list *l, const char *name,
                                  : NGHTTP2_NV_FLAG_NONE;
 }
 
-/* Append up to most fields by the dice; one in fresh has a value that was not
- * seen before. */
+/* Append up to most fields by the dice, of l's part of the vocabulary; one in
+ * fresh has a value that was not seen before. */
 static void test_cs_list_fill(struct test_cs_list *l, uint64_t *dice,
                               uint32_t most, uint32_t fresh)
 {
     uint32_t n = test_cs_roll(dice, most + 1);
     for (uint32_t i = 0; i < n; i++) {
-        const char *v = test_cs_texts[test_cs_roll(dice, TEST_CS_VALUES)];
+        const char *v = test_cs_texts[test_cs_roll(dice, l->values)];
         if (test_cs_roll(dice, fresh) == 0) {
             snprintf(l->text[i], sizeof l->text[i], "%" PRIx64, *dice);
             v = l->text[i];
         }
-        test_cs_list_add(l, test_cs_names[test_cs_roll(dice, TEST_CS_NAMES)],
-                         v, test_cs_roll(dice, 6) == 0);
+        test_cs_list_add(l, test_cs_names[test_cs_roll(dice, l->names)], v,
+                         test_cs_roll(dice, 6) == 0);
     }
 }
 
@@ -898,7 +901,8 @@ static void test_cs_list_give(struct test_cs *k, struct buf *in,
 
 /* A stream's whole response, or a block of one that is closed already. */
 static void test_cs_response(struct test_cs *k, nghttp2_hd_deflater *d,
-                             uint64_t *dice, struct buf *in, struct buf *want)
+                             uint32_t few, uint64_t *dice, struct buf *in,
+                             struct buf *want)
 {
     static const char *const status[] = { "200", "200", "200", "404", "103" };
     struct test_cs_call *c = &k->call[test_cs_roll(dice, 2)];
@@ -911,7 +915,7 @@ static void test_cs_response(struct test_cs *k, nghttp2_hd_deflater *d,
         return;
     }
     cs_sent(&k->s);
-    struct test_cs_list l = {0};
+    struct test_cs_list l = { .names = few, .values = 1 + few / 2 };
     bool last = open ? c->stream.begun : test_cs_roll(dice, 2);
     if (!last)
         test_cs_list_add(&l, ":status", status[test_cs_roll(dice, 5)], false);
@@ -931,13 +935,33 @@ static void test_cs_response(struct test_cs *k, nghttp2_hd_deflater *d,
         txt_putf(want, "%d end\n%d close 0\n", c->id, c->id);
 }
 
+/* HPACK's integers: the examples of RFC 7541, C.1, each cut short; bounds. */
+static void test_cs_hpack_ints(void)
+{
+    static const struct { const char *in; size_t n; int bits, want; } t[] = {
+        { "\xea", 1, 5, 10 }, { "\x1f\x9a\x0a", 3, 5, 1337 },
+        { "\x2a", 1, 7, 42 }, { "\xff\x00", 2, 7, 127 },
+        { "\x7f\x80\x01", 3, 7, 255 }, { "\x7f\x81\x80\x01", 4, 7, 16512 },
+        { "\x0f\x0d", 2, 4, 28 }, { "\x7f\xff\xff\x7f", 4, 7, 2097278 },
+        { "\x7f\xff\xff\xff\x00", 5, 7, -1 },
+    };
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++)
+        for (size_t n = 0; n <= t[i].n; n++) {
+            const uint8_t *from = (const uint8_t *)t[i].in, *p = from;
+            CHECK(cs_hpack_int(&p, from + n, t[i].bits) ==
+                  (n < t[i].n ? -1 : t[i].want));
+            CHECK(p <= from + n && (n < t[i].n || t[i].want < 0 ||
+                                    p == from + n));
+        }
+}
+
 /* What a server encodes is what on_header gets, in whatever state the tables
  * are, and for whomever it is. */
 static void test_cs_hpack_in(void)
 {
     struct buf in = {0}, want = {0};
     size_t known = 0, rounds = 0;
-    for (uint64_t seed = 1; seed <= 12 && !unit_bad; seed++) {
+    for (uint64_t seed = 1; seed <= 22 && !unit_bad; seed++) {
         struct test_cs k;
         uint64_t dice = seed;
         nghttp2_hd_deflater *d = NULL;
@@ -947,7 +971,8 @@ static void test_cs_hpack_in(void)
         test_cs_say(&k, "4 0 0", "S+ ", "ready\n");
         k.log.len = 0;
         for (int i = 0; i < 1500 && !unit_bad; i++) {
-            test_cs_response(&k, d, &dice, &in, &want);
+            test_cs_response(&k, d, (uint32_t)seed % 11 + 1, &dice, &in,
+                             &want);
             test_cs_list_give(&k, &in, &want, &dice);
             known += k.s.seen[0].n || k.s.seen[1].n;
             rounds++;
@@ -1007,7 +1032,8 @@ static void test_cs_request(struct test_cs_list *l, uint64_t *dice,
                             const char *wide)
 {
     static const char *const path[] = { "/a.B/C", "/a.B/D", "/long/path/of/X" };
-    *l = (struct test_cs_list){0};
+    *l = (struct test_cs_list){ .names = TEST_CS_NAMES,
+                                .values = TEST_CS_VALUES };
     test_cs_list_add(l, ":method", "POST", false);
     test_cs_list_add(l, ":path", path[test_cs_roll(dice, 3)], false);
     test_cs_list_fill(l, dice, TEST_CS_MOST, 12);
@@ -1073,6 +1099,7 @@ struct test_cs_set {
     struct test_cs_call call[TEST_CS_OPEN];
     int32_t open[TEST_CS_OPEN];         /* what the stream should be; 0: none */
     uint32_t n;                         /* how many are open */
+    uint32_t first;                     /* stream's number */
     uint64_t dice;
 };
 
@@ -1084,7 +1111,7 @@ static void test_cs_set_agrees(const struct test_cs_set *m)
     struct cs_stream *t = NULL;
     uint32_t found = 0, walked = 0;
     CHECK(s->streams == m->n);
-    for (uint32_t id = 1; id < s->next_id + 8; id += 2) {
+    for (uint32_t id = m->first; id < s->next_id + 8; id += 2) {
         t = cs_find(s, (int32_t)id);
         CHECK(!t || (t->id == (int32_t)id &&
                      m->open[test_cs_call_of(t) - m->call] == t->id));
@@ -1135,7 +1162,8 @@ static void test_cs_set_end(struct test_cs_set *m, uint32_t i)
 static void test_cs_set_goaway(struct test_cs_set *m)
 {
     uint8_t p[8] = {0};
-    uint32_t last = test_cs_roll(&m->dice, m->k.s.next_id) | 1;
+    uint32_t last = m->first + 2 * test_cs_roll(&m->dice,
+                    (m->k.s.next_id - m->first) / 2);
     struct buf in = {0};
     cs_set32(p, last);
     test_cs_frame(&in, NGHTTP2_GOAWAY, 0, 0, p, sizeof p);
@@ -1149,10 +1177,11 @@ static void test_cs_set_goaway(struct test_cs_set *m)
 /* Streams come and go by the dice, up to most at a time. */
 static void test_cs_set_turn(struct test_cs_set *m, uint32_t most)
 {
-    *m = (struct test_cs_set){ .dice = most };
+    *m = (struct test_cs_set){ .dice = most, .first = most * 154 + 1 };
     m->k.s = (struct cs){ .up = &test_cs_up, .list_bytes = 1024 };
     CHECK(!cs_init(&m->k.s, &m->k.pool));
     test_cs_say(&m->k, "4 0 0", "S W0:1073676288 S+ ", "ready\n");
+    m->k.s.next_id = m->first;
     uint32_t gone = 500 + test_cs_roll(&m->dice, 500);
     for (uint32_t i = 0; i < 1000 && !unit_bad; i++) {
         uint32_t at = test_cs_roll(&m->dice, most);
@@ -1197,7 +1226,8 @@ static void test_cs_bounds(void)
     struct test_cs_call more = {0};
     test_cs_begin(&k);
     test_cs_say(&k, "4 0 0 000300000003", "S+ ", "ready\n");
-    CHECK(!test_cs_open(&k.s, &more) && more.id == 5);
+    more.stream.taken = 77;             /* of what it was before */
+    CHECK(!test_cs_open(&k.s, &more) && more.id == 5 && !more.stream.taken);
     cs_cancel(&k.s, &k.call[0].stream, 8);
     test_cs_say(&k, "4 0 0 000300000002", "H5 D5:0. R1:8 S+ ", "ready\n");
     CHECK(test_cs_open(&k.s, &k.call[0]) == GP_ESTATE && k.s.streams == 2);
@@ -1271,11 +1301,20 @@ static void test_cs_callbacks(void)
         test_cs_on_ready, test_cs_act_header, test_cs_act_headers,
         test_cs_act_data, test_cs_act_end, test_cs_act_close, test_cs_on_goaway,
     };
-    static const struct { const char *at, *heard, *told; } t[] = {
-        { "header", "", "R1:8 " }, { "headers", "1 headers\n", "R1:8 " },
-        { "data", "1 headers\n1 data x\n", "R1:8 " },
-        { "end", "1 headers\n1 data x\n1 end\n", "R1:8 " },
-        { "close", "1 headers\n1 data x\n1 end\n1 close 0\n", "" },
+    static const struct { const char *at, *talk, *heard, *told; } t[] = {
+        { "header", "1 4 1 88 be; 0 1 1 'x'", "", "R1:8 " },
+        { "header", "1 5 1 88; 1 5 1 88", "", "R1:8 " },
+        { "headers", "1 4 1 88; 0 1 1 'x'", "1 headers\n", "R1:8 " },
+        { "headers", "1 5 1 88", "1 headers\n", "R1:8 " },
+        { "data", "1 4 1 88; 0 1 1 'x'", "1 headers\n1 data x\n", "R1:8 " },
+        { "data", "1 4 1 88; 0 0 1 'x'; 0 1 1 'y'", "1 headers\n1 data x\n",
+          "R1:8 " },
+        { "end", "1 4 1 88; 0 1 1 'x'", "1 headers\n1 data x\n1 end\n",
+          "R1:8 " },
+        { "close", "1 4 1 88; 0 1 1 'x'", "1 headers\n1 data x\n1 end\n"
+          "1 close 0\n", "" },
+        { "close", "1 1 1 88; 9 4 1 00 0a'connection' 00 40 01'a' 01'b'",
+          "1 close 1\n", "R1:1 " },
     };
     for (size_t i = 0; i < 2 * sizeof t / sizeof *t; i++) {
         struct test_cs k;
@@ -1284,12 +1323,12 @@ static void test_cs_callbacks(void)
         test_cs_act = (struct test_cs_act){ t[i / 2].at, again, 0 };
         test_cs_begin(&k);
         k.s.up = &up;
-        test_cs_say(&k, "4 0 0; 1 5 3 88", "S+ ", "ready\n3 :status=200\n"
-                    "3 headers\n3 end\n3 close 0\n");
+        test_cs_say(&k, "4 0 0; 1 5 3 88 40 01'x' 01'y'", "S+ ", "ready\n"
+                    "3 :status=200\n3 x=y\n3 headers\n3 end\n3 close 0\n");
         snprintf(heard, sizeof heard, "1 :status=200\n%s", t[i / 2].heard);
         snprintf(told, sizeof told, "%s%s", t[i / 2].told,
                  again ? "H5 D5:0. " : "");
-        test_cs_say(&k, "1 4 1 88; 0 1 1 'x'", told, heard);
+        test_cs_say(&k, t[i / 2].talk, told, heard);
         CHECK(test_cs_act.acts == 1 && k.s.streams == again);
         if (again)
             test_cs_say(&k, "1 5 5 88", "", "5 :status=200\n5 headers\n5 end\n"
@@ -1322,6 +1361,7 @@ static int test_cs_all(struct test_cs *k, struct test_cs_call *call, int n)
         e = i == 3 ? cs_open(&k->s, &call[i].stream, nv, 2, false)
                    : test_cs_open(&k->s, &call[i]);
         call[i].id = call[i].stream.id;
+        CHECK(!e == !!call[i].id);
     }
     for (size_t at = 0, m = 150; !e && at < in.len; at += m) {
         m = m < in.len - at ? m : in.len - at;
@@ -1331,8 +1371,10 @@ static int test_cs_all(struct test_cs *k, struct test_cs_call *call, int n)
         if (at)
             cs_sent(&k->s);
     }
-    if (!e)
+    if (!e) {
         e = test_cs_open(&k->s, &call[0]);
+        CHECK(!e == !!call[0].stream.id);
+    }
     mem_fuse = -1;
     mem_fini(&in);
     return e;
