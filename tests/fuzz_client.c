@@ -117,12 +117,14 @@ static struct fuzz_call *fuzz_call_of(struct cs *s, struct cs_stream *t)
     return c;
 }
 
+/* SETTINGS came. */
 static void fuzz_on_ready(struct cs *s)
 {
     MUST(s->greeted);
     fuzz_act(NULL);
 }
 
+/* GOAWAY came, once. */
 static void fuzz_on_goaway(struct cs *s)
 {
     MUST(s->goaway && !fuzz.goaway);
@@ -130,6 +132,7 @@ static void fuzz_on_goaway(struct cs *s)
     fuzz_act(NULL);
 }
 
+/* A header that HTTP/2 allows. */
 static void fuzz_on_header(struct cs *s, struct cs_stream *t, struct slice name,
                            struct slice value)
 {
@@ -145,6 +148,7 @@ static void fuzz_on_header(struct cs *s, struct cs_stream *t, struct slice name,
     fuzz_act(t);
 }
 
+/* The end of a list. */
 static void fuzz_on_headers(struct cs *s, struct cs_stream *t, bool over)
 {
     (void)over;
@@ -152,6 +156,7 @@ static void fuzz_on_headers(struct cs *s, struct cs_stream *t, bool over)
     fuzz_act(t);
 }
 
+/* DATA, after a list. */
 static void fuzz_on_data(struct cs *s, struct cs_stream *t, const uint8_t *p,
                          size_t n)
 {
@@ -159,6 +164,7 @@ static void fuzz_on_data(struct cs *s, struct cs_stream *t, const uint8_t *p,
     fuzz_act(t);
 }
 
+/* END_STREAM, once. */
 static void fuzz_on_end(struct cs *s, struct cs_stream *t)
 {
     struct fuzz_call *c = fuzz_call_of(s, t);
@@ -167,6 +173,7 @@ static void fuzz_on_end(struct cs *s, struct cs_stream *t)
     fuzz_act(t);
 }
 
+/* The end of a stream that is open, with a reason. */
 static void fuzz_on_close(struct cs *s, struct cs_stream *t, uint32_t code,
                           bool by_peer)
 {
@@ -272,6 +279,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     exit(0);
 }
 
+/* A session with one input, from its beginning to its end. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     if (n <= FUZZ_CHOICES + 1)

@@ -28,16 +28,19 @@ static struct buf *test_cs_log(struct cs *s)
     return &MEM_OF(s, struct test_cs, s)->log;
 }
 
+/* SETTINGS came. */
 static void test_cs_on_ready(struct cs *s)
 {
     txt_putf(test_cs_log(s), "ready\n");
 }
 
+/* The first GOAWAY came. */
 static void test_cs_on_goaway(struct cs *s)
 {
     txt_putf(test_cs_log(s), "goaway\n");
 }
 
+/* A header of t, which is open. */
 static void test_cs_on_header(struct cs *s, struct cs_stream *t,
                               struct slice name, struct slice value)
 {
@@ -46,11 +49,13 @@ static void test_cs_on_header(struct cs *s, struct cs_stream *t,
              (int)value.n, value.p);
 }
 
+/* The end of a list of t's. */
 static void test_cs_on_headers(struct cs *s, struct cs_stream *t, bool over)
 {
     txt_putf(test_cs_log(s), "%d headers%s\n", t->id, over ? " over" : "");
 }
 
+/* Bytes of t, never none. */
 static void test_cs_on_data(struct cs *s, struct cs_stream *t,
                             const uint8_t *p, size_t n)
 {
@@ -58,11 +63,13 @@ static void test_cs_on_data(struct cs *s, struct cs_stream *t,
     txt_putf(test_cs_log(s), "%d data %.*s\n", t->id, (int)n, (const char *)p);
 }
 
+/* END_STREAM of t. */
 static void test_cs_on_end(struct cs *s, struct cs_stream *t)
 {
     txt_putf(test_cs_log(s), "%d end\n", t->id);
 }
 
+/* t is closed, for the first time. */
 static void test_cs_on_close(struct cs *s, struct cs_stream *t, uint32_t code,
                              bool by_peer)
 {
@@ -1219,6 +1226,34 @@ static void test_cs_streams(void)
         test_cs_set_turn(&m, most[i]);
 }
 
+/* What a GOAWAY says is kept, the last one's, as text that can be shown. */
+static void test_cs_goaway(void)
+{
+    struct buf in = {0};
+    struct test_cs k;
+    test_cs_begin(&k);
+    test_cs_say(&k, "4 0 0; 7 0 0 00000003 0000000b 'a' 0a 7f c3a9 '~'", "S+ ",
+                "ready\ngoaway\n");
+    CHECK(!strcmp(k.s.goaway_text, "a????~") && k.s.goaway_code == 11);
+    for (size_t n = 60; n < 70; n++) {
+        uint8_t p[8 + 70] = { 0, 0, 0, 3, 0, 0, 0, (uint8_t)n };
+        memset(p + 8, 'x', 70);
+        in.len = 0;
+        test_cs_frame(&in, NGHTTP2_GOAWAY, 0, 0, p, 8 + n);
+        CHECK(!cs_take(&k.s, in.data, in.len) && k.s.goaway_code == n);
+        CHECK(strlen(k.s.goaway_text) == (n < CS_TEXT ? n : CS_TEXT - 1));
+        CHECK(strspn(k.s.goaway_text, "x") == strlen(k.s.goaway_text));
+    }
+    test_cs_say(&k, "7 0 0 00000001 *4", "", "3 close 7\n");
+    CHECK(!*k.s.goaway_text && !k.s.goaway_code && k.s.streams == 1);
+    CHECK(!cs_over(&k.s));
+    test_cs_say(&k, "1 5 1 88", "", "1 :status=200\n1 headers\n1 end\n"
+                "1 close 0\n");
+    CHECK(cs_over(&k.s));
+    test_cs_finish(&k);
+    mem_fini(&in);
+}
+
 /* A peer's bound on open streams, and the last number there is. */
 static void test_cs_bounds(void)
 {
@@ -1260,6 +1295,7 @@ static void test_cs_acts(struct cs *s, struct cs_stream *t, const char *at)
         CHECK(!test_cs_open(s, c));
 }
 
+/* test_cs_on_header, and what is to be done then; so the next four. */
 static void test_cs_act_header(struct cs *s, struct cs_stream *t,
                                struct slice name, struct slice value)
 {
@@ -1267,12 +1303,14 @@ static void test_cs_act_header(struct cs *s, struct cs_stream *t,
     test_cs_acts(s, t, "header");
 }
 
+/* After a list. */
 static void test_cs_act_headers(struct cs *s, struct cs_stream *t, bool over)
 {
     test_cs_on_headers(s, t, over);
     test_cs_acts(s, t, "headers");
 }
 
+/* After DATA. */
 static void test_cs_act_data(struct cs *s, struct cs_stream *t,
                              const uint8_t *p, size_t n)
 {
@@ -1280,12 +1318,14 @@ static void test_cs_act_data(struct cs *s, struct cs_stream *t,
     test_cs_acts(s, t, "data");
 }
 
+/* After END_STREAM. */
 static void test_cs_act_end(struct cs *s, struct cs_stream *t)
 {
     test_cs_on_end(s, t);
     test_cs_acts(s, t, "end");
 }
 
+/* After the close: t may be another stream then. */
 static void test_cs_act_close(struct cs *s, struct cs_stream *t, uint32_t code,
                               bool by_peer)
 {
