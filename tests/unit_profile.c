@@ -203,6 +203,261 @@ static void test_pp_takes_ids_in_any_order_and_unpacked(void)
     mem_fini(&sub);
 }
 
+enum unit_odd {                         /* what is odd about a large profile */
+    UNIT_NOTHING, UNIT_LABELS, UNIT_LOCATIONS_TURNED, UNIT_FUNCTIONS_TURNED,
+    UNIT_MAPPINGS_TURNED, UNIT_LOCATIONS_LATE, UNIT_NO_LOCATION,
+    UNIT_ZERO_LOCATION, UNIT_NO_FUNCTION, UNIT_NO_MAPPING, UNIT_NO_STRING,
+    UNIT_STRINGS_FIRST, UNIT_A_VALUE_LESS, UNIT_A_LATE_TYPE,
+    UNIT_A_TYPE_THAT_IS_NONE, UNIT_NO_TYPE, UNIT_SAMPLE_IS_A_NUMBER,
+    UNIT_SAMPLE_DAMAGED, UNIT_LOCATION_DAMAGED, UNIT_STRING_IS_A_NUMBER,
+    UNIT_GROUP, UNIT_CUT, UNIT_ODDS,
+};
+
+enum { UNIT_LARGE = 4000 };             /* rows of each table */
+
+/* Put location, function and sample number i of a large profile in raw, what
+ * has to come after all of these in late. */
+static void unit_large_row(struct buf *raw, uint64_t i, enum unit_odd odd,
+                           unsigned *seed, struct buf *late)
+{
+    struct buf part = {0}, sub = {0};
+    bool here = i == UNIT_LARGE - 9;
+    uint64_t turned = i % 2 ? i + 1 : i - 1;    /* 2 1 4 3 6 5 ... */
+    pb_put_uint(&part, 1, odd == UNIT_LOCATIONS_TURNED ||
+                          odd == UNIT_LOCATIONS_LATE ? turned : i);
+    pb_put_uint(&part, 2, here && odd == UNIT_NO_MAPPING ? 3 : 1 + i % 2);
+    pb_put_uint(&part, 3, 0x1000 + (uint64_t)rand_r(seed) % 0x100000);
+    uint64_t function = odd == UNIT_FUNCTIONS_TURNED ? turned : i;
+    pb_put_uint(&sub, 1, here && odd == UNIT_NO_FUNCTION ? UNIT_LARGE + 1
+                                                         : function);
+    pb_put_uint(&sub, 2, i);
+    pb_put_message(&part, 4, &sub);
+    if (here && odd == UNIT_LOCATION_DAMAGED)
+        mem_put_byte(&part, 0x08);
+    pb_put_message(odd == UNIT_LOCATIONS_LATE ? late : raw, 4, &part);
+    pb_put_uint(&part, 1, function);
+    bool none = here && (odd == UNIT_NO_STRING || odd == UNIT_STRINGS_FIRST);
+    pb_put_uint(&part, 2, none ? 60 : 5 + i % 50);
+    pb_put_message(raw, 5, &part);
+    for (int k = 0; k < 12; k++)
+        pb_put_varint(&sub, 1 + (uint64_t)rand_r(seed) % i);
+    if (here && odd == UNIT_NO_LOCATION)
+        pb_put_varint(&sub, UNIT_LARGE + 1);
+    if (here && (odd == UNIT_ZERO_LOCATION || odd == UNIT_STRINGS_FIRST))
+        pb_put_varint(&sub, 0);
+    pb_put_message(&part, 1, &sub);
+    pb_put_varint(&sub, 1);
+    if (!here || odd != UNIT_A_VALUE_LESS)
+        pb_put_varint(&sub, (uint64_t)rand_r(seed));
+    pb_put_message(&part, 2, &sub);
+    pb_put_uint(&sub, 1, 1 + (uint64_t)rand_r(seed) % 9);
+    pb_put_uint(&sub, i % 2 ? 2 : 3, 2);
+    sub.len = odd == UNIT_LABELS ? sub.len : 0;
+    if (sub.len)
+        pb_put_message(&part, 3, &sub);
+    if (here && odd == UNIT_SAMPLE_DAMAGED)
+        mem_put(&part, "\x0a\x01\xff", 3);
+    pb_put_message(raw, 2, &part);
+    if (here && odd == UNIT_SAMPLE_IS_A_NUMBER)
+        pb_put_uint(raw, 2, 1);
+    if (here && odd == UNIT_GROUP)
+        mem_put_byte(raw, 0x0b);
+    mem_fini(&part);
+    mem_fini(&sub);
+}
+
+/* Put the 60 strings of a large profile in raw. */
+static void unit_large_strings(struct buf *raw, enum unit_odd odd)
+{
+    char text[16];
+    pb_put_bytes(raw, 6, "", 0);
+    for (unsigned i = 1; i < 60; i++) {
+        snprintf(text, sizeof text, "name%u", i);
+        pb_put_bytes(raw, 6, text, strlen(text));
+    }
+    if (odd == UNIT_STRING_IS_A_NUMBER)
+        pb_put_uint(raw, 6, 1);
+}
+
+/* A profile that is large enough to be read ahead, in the order in which Go
+ * writes it: the types, locations, functions and samples as they come, mappings
+ * and strings. */
+static void unit_large_raw(struct buf *raw, enum unit_odd odd)
+{
+    struct buf part = {0}, late = {0};
+    unsigned seed = 3;
+    if (odd == UNIT_STRINGS_FIRST)
+        unit_large_strings(raw, odd);
+    for (uint64_t i = 1; i < 4 && odd != UNIT_NO_TYPE; i += 2) {
+        pb_put_uint(&part, 1, i);
+        pb_put_uint(&part, 2, i + 1);
+        pb_put_message(raw, 1, &part);
+    }
+    for (uint64_t i = 1; i <= UNIT_LARGE; i++)
+        unit_large_row(raw, i, odd, &seed, &late);
+    mem_put_buf(raw, &late);
+    for (uint64_t i = 1; i < 3; i++) {
+        pb_put_uint(&part, 1, odd == UNIT_MAPPINGS_TURNED ? 3 - i : i);
+        pb_put_uint(&part, 3, 0x200000 * i);
+        pb_put_message(raw, 3, &part);
+    }
+    if (odd == UNIT_A_LATE_TYPE)
+        pb_put_bytes(raw, 1, "\x08\x01", 2);
+    if (odd == UNIT_A_TYPE_THAT_IS_NONE)
+        pb_put_uint(raw, 1, 1);
+    if (odd != UNIT_STRINGS_FIRST)
+        unit_large_strings(raw, odd);
+    raw->len -= odd == UNIT_CUT ? 3 : 0;
+    mem_fini(&part);
+}
+
+/* Put all that comes of reading file on said, on one CPU, where nothing is read
+ * ahead, or on all. */
+static void unit_read(const struct buf *file, bool one_cpu, struct buf *said)
+{
+    struct buf copy = {0}, out = {0};
+    struct gp_why why = {{0}};
+    struct pp p;
+    cpu_set_t all, one;
+    CHECK(!sched_getaffinity(0, sizeof all, &all));
+    CPU_ZERO(&one);
+    for (size_t i = 0; i < CPU_SETSIZE && !CPU_COUNT(&one); i++)
+        if (CPU_ISSET(i, &all))
+            CPU_SET(i, &one);
+    mem_put(&copy, file->data, file->len);
+    CHECK(!sched_setaffinity(0, sizeof one, one_cpu ? &one : &all));
+    int e = pp_read(&p, &copy, "x", 1 << 20, &why);
+    CHECK(!sched_setaffinity(0, sizeof all, &all));
+    if (!e)
+        CHECK(!pp_write(&p, &out));
+    txt_putf(said, "%d %s", e, why.text);
+    mem_put(said, p.repaired, sizeof p.repaired);
+    mem_put(said, out.data, out.len);
+    mem_fini(&out);
+    pp_fini(&p);
+}
+
+/* Is what comes of file the same on one CPU and on all? */
+static bool unit_reads_alike(const struct buf *file)
+{
+    struct buf plain = {0}, ahead = {0};
+    unit_read(file, true, &plain);
+    unit_read(file, false, &ahead);
+    bool alike = plain.len == ahead.len &&
+                 !memcmp(plain.data, ahead.data, plain.len);
+    if (!alike)
+        printf("%s\n%s\n", (char *)plain.data, (char *)ahead.data);
+    mem_fini(&plain);
+    mem_fini(&ahead);
+    return alike;
+}
+
+/* Make file of raw as two members, the second of a length with which the room
+ * for bytes ends between two fields. */
+static void unit_two_members(const struct buf *raw, struct buf *file)
+{
+    struct pb_in in = { raw->data, raw->data + raw->len };
+    struct pb_field f;
+    while (in.p < raw->data + GZ_STEP_BYTES + 9999)
+        CHECK(pb_get_field(&in, &f) == 1);
+    size_t n = (size_t)(in.p - raw->data) - GZ_STEP_BYTES;
+    file->len = 0;
+    CHECK(!gz_deflate(raw->data, raw->len - n, file));
+    CHECK(!gz_deflate(raw->data + raw->len - n, n, file));
+}
+
+static void test_pp_reads_ahead_what_it_reads_in_passes(void)
+{
+    for (enum unit_odd odd = 0; odd < UNIT_ODDS; odd++) {
+        struct buf raw = {0}, file = {0}, plain = {0}, ahead = {0};
+        unit_large_raw(&raw, odd);
+        CHECK(!gz_deflate(raw.data, raw.len, &file));
+        CHECK(file.len > GZ_SIDE_LEAST);
+        unit_read(&raw, false, &plain);
+        unit_read(&file, false, &ahead);
+        bool alike = plain.len == ahead.len &&
+                     !memcmp(plain.data, ahead.data, plain.len);
+        if (!alike)
+            printf("%d: %s\n%s\n", odd, plain.data, ahead.data);
+        CHECK(alike && unit_reads_alike(&file));
+        unit_two_members(&raw, &file);
+        CHECK(unit_reads_alike(&file));
+        mem_fini(&raw);
+        mem_fini(&file);
+        mem_fini(&plain);
+        mem_fini(&ahead);
+    }
+}
+
+/* What is in order has to be read but once. */
+static void test_pp_reads_ahead_for_good(void)
+{
+    static const bool good[UNIT_ODDS] = {
+        [UNIT_NOTHING] = true, [UNIT_FUNCTIONS_TURNED] = true,
+        [UNIT_MAPPINGS_TURNED] = true, [UNIT_LOCATIONS_LATE] = true,
+    };
+    for (enum unit_odd odd = 0; odd <= UNIT_LOCATIONS_LATE; odd++) {
+        struct buf raw = {0}, file = {0};
+        struct pp p = {0};
+        struct pp_reader r = { .p = &p, .name = "x" };
+        size_t at;
+        unit_large_raw(&raw, odd);
+        CHECK(!gz_deflate(raw.data, raw.len, &file));
+        CHECK(!pp_inflate(&r, &file, 1 << 20, &at));
+        CHECK(r.ahead == (good[odd] && sys_mask_cpus() > 1));
+        CHECK(!r.ahead || (r.walked == raw.len && p.nsamples == UNIT_LARGE));
+        CHECK(p.raw.len == raw.len && !memcmp(p.raw.data, raw.data, raw.len));
+        mem_free(r.string);
+        pp_ids_fini(&r.location);
+        pp_fini(&p);
+        mem_fini(&raw);
+        mem_fini(&file);
+    }
+}
+
+static void test_pp_reads_damaged_gzip_ahead(void)
+{
+    struct buf raw = {0}, file = {0};
+    unit_large_raw(&raw, UNIT_NOTHING);
+    CHECK(!gz_deflate(raw.data, raw.len, &file));
+    size_t whole = file.len;
+    for (size_t i = 1; i <= 40; i++) {
+        uint8_t *bad = file.data + i * (whole - 1) / 40;
+        *bad ^= 0x10;
+        CHECK(unit_reads_alike(&file));
+        *bad ^= 0x10;
+        file.len -= i < 20 ? i : i * (whole / 100);
+        CHECK(unit_reads_alike(&file));
+        file.len = whole;
+    }
+    mem_put(&file, "more", 4);
+    CHECK(unit_reads_alike(&file));
+    mem_fini(&raw);
+    mem_fini(&file);
+}
+
+static void test_pp_reads_ahead_without_memory(void)
+{
+    struct buf raw = {0}, file = {0};
+    int e = GP_ENOMEM;
+    unit_large_raw(&raw, UNIT_NOTHING);
+    CHECK(!gz_deflate(raw.data, raw.len, &file));
+    for (long k = 0; k < 400 && e; k++) {
+        struct buf copy = {0};
+        struct pp p;
+        mem_put(&copy, file.data, file.len);
+        mem_fuse = k;
+        e = pp_read(&p, &copy, "x", 1 << 20, NULL);
+        mem_fuse = -1;
+        CHECK(!e || e == GP_ENOMEM || e == GP_ELIMIT);
+        CHECK(e || p.nsamples == UNIT_LARGE);
+        pp_fini(&p);
+    }
+    CHECK(e == GP_OK);
+    mem_fini(&raw);
+    mem_fini(&file);
+}
+
 static void test_elf_names_our_own_code(void)
 {
     struct elf m;
