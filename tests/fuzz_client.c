@@ -296,6 +296,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     MUST(!cs_init(&fuzz.s, &fuzz.pool));
     for (int i = 0; i < 6; i++)
         fuzz_open();
+    fuzz_drain();                       /* the server has heard of them */
     for (size_t at = 0, k; at < n; at += k) {
         k = cut ? 1 + fuzz_choose(60) : n;
         k = k < n - at ? k : n - at;

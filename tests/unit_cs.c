@@ -246,6 +246,7 @@ static const struct test_cs_rule test_cs_values[] = {
     { "4 0 0 000500004000 000500ffffff", "S+ ", "" },
     { "4 0 0 000200000001", "G1 ", "" }, { "4 0 0 000200000002", "G1 ", "" },
     { "4 0 0 000200000000 00ff00000001 000600000000", "S+ ", "" },
+    { "4 0 0 *192", "S+ ", "" }, { "4 0 0 *198", "G11 ", "" },
     { "6 0 0 *7", "G6 ", "" }, { "6 0 0 *9", "G6 ", "" },
     { "6 1 0 *8", "", "" }, { "6 0 0 *8", "P+ ", "" },
     { "7 0 0 *7", "G6 ", "" }, { "3 0 1 *3", "G6 ", "" },
@@ -1226,6 +1227,61 @@ static void test_cs_streams(void)
     static const uint32_t most[] = { 1, 2, 3, 4, 5, 7, 8, 16, 31, 100, 300 };
     for (size_t i = 0; i < sizeof most / sizeof *most; i++)
         test_cs_set_turn(&m, most[i]);
+}
+
+/* A server cannot answer, nor let send, a stream that it has not heard of; one
+ * that has gone out it can. */
+static void test_cs_unsent(void)
+{
+    static const char *const talk[] = { "1 5 5 88", "0 0 5 'x'", "3 0 5 *4",
+                                        "8 0 5 00000001" };
+    static const char *const heard[] = {
+        "5 :status=200\n5 headers\n5 end\n5 close 0\n", "5 close 1\n",
+        "5 close 0 by peer\n", "",
+    };
+    for (size_t i = 0; i < 2 * sizeof talk / sizeof *talk; i++) {
+        struct test_cs k;
+        struct test_cs_call more = {0};
+        bool sent = i % 2;
+        test_cs_begin(&k);
+        test_cs_say(&k, "4 0 0", "S+ ", "ready\n");
+        CHECK(!test_cs_open(&k.s, &more) && cs_unseen(&k.s, &more.stream));
+        if (sent)
+            cs_sent(&k.s);
+        test_cs_say(&k, talk[i / 2], !sent ? "H5 D5:0. G1 " : i / 2 == 1 ?
+                    "R5:1 " : "", sent ? heard[i / 2] : "");
+        CHECK(k.s.failed == (sent ? 0 : GP_EFORMAT));
+        test_cs_finish(&k);
+    }
+}
+
+/* Fields with bytes that do not belong into them are not heard; the others of
+ * their list are, also when it comes again. */
+static void test_cs_odd_fields(void)
+{
+    static const char *const odd[] = {
+        "03'a b' 01'x'", "00 01'x'", "02'a' 00 01'x'", "02'a:' 01'x'",
+        "01'a' 02' x'", "01'a' 02'x '", "01'a' 02 09'x'", "01'a' 02'x' 09",
+        "01'a' 02'x' 00", "01'a' 03'x' 0a 'y'", "01'a' 03'x' 0d 'y'",
+        "01'a' 01 7f", "02'a' ff 01'x'", "01'a' 01' '",
+    };
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+        struct test_cs k;
+        char talk[100];
+        test_cs_begin(&k);
+        test_cs_say(&k, "4 0 0", "S+ ", "ready\n");
+        for (int id = 1; id <= 3; id += 2) {
+            char heard[160];
+            snprintf(talk, sizeof talk, "1 5 %d 88 00 01'c' 03'd d' 00 %s "
+                     "00 01'e' 00", id, odd[i]);
+            snprintf(heard, sizeof heard, "%d :status=200\n%d c=d d\n%d e=\n"
+                     "%d headers\n%d end\n%d close 0\n", id, id, id, id, id,
+                     id);
+            test_cs_say(&k, talk, "", heard);
+        }
+        CHECK(k.s.seen[0].n > 0);
+        test_cs_finish(&k);
+    }
 }
 
 /* What a GOAWAY says is kept, the last one's, as text that can be shown. */
