@@ -16790,7 +16790,7 @@ static struct cs_stream *cs_find(const struct cs *s, int32_t id)
 }
 
 /* The open stream that follows t, NULL: the first; *at is 0 at first and is the
- * walk's.  Each may be closed once it is had.  NULL at the end. */
+ * walk's.  Only the one had last may be closed meanwhile.  NULL at the end. */
 static struct cs_stream *cs_next(const struct cs *s, const struct cs_stream *t,
                                  uint32_t *at)
 {
@@ -16924,11 +16924,12 @@ static bool cs_can_send(const struct cs_stream *t)
     return !t->sent && (t->n ? t->window > 0 : !t->more);
 }
 
-/* Let t send in its turn. */
+/* Let t send in its turn; where only its end is left, which needs no window, it
+ * is the next. */
 static void cs_wake(struct cs *s, struct cs_stream *t)
 {
     if (mem_link_alone(&t->row) && cs_can_send(t))
-        mem_link_append(&s->row, &t->row);
+        mem_link_append(t->n ? &s->row : s->row.next, &t->row);
 }
 
 /* Put one DATA frame of t, which can send, into out: an empty one, which needs

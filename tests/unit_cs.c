@@ -777,7 +777,7 @@ static void test_cs_turns(void)
     test_cs_say(&k, "8 0 0 00100000", "H5 D5:16384 D5:16384 D5:16384 "
                 "D5:16383. H7 H9 ", "");
     CHECK(!test_cs_open(&k.s, &call[3]));
-    test_cs_say(&k, "fa 0 0", "H11 D7:16384 D9:16384 D11:0. D7:16384 "
+    test_cs_say(&k, "fa 0 0", "H11 D11:0. D7:16384 D9:16384 D7:16384 "
                 "D9:16384 ", "");       /* CS_OUT_BYTES */
     CHECK(cs_pump(&k.s));
     test_cs_say(&k, "fa 0 0", "D7:7232. D9:7232. ", "");
