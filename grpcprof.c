@@ -144,9 +144,9 @@ enum {
     ARENA_FIRST_BYTES = 4096,
     ARENA_MOST_BYTES  = 64 << 20,
 
-    /* Blocks whose pages are had, or given back, at once; what of report's heap
-     * has pages of 2 MiB, few enough to leave no large part of them unused; and
-     * the least block that is not in the heap. */
+    /* Blocks whose pages are had at once; what of report's heap has pages of
+     * 2 MiB, few enough to leave no large part of them unused; and the least
+     * block that is not in the heap. */
     MEM_POPULATED = 256 << 10,
     MEM_HUGE      = 10 << 20,
     MEM_OWN_BLOCK = 4 << 20,
@@ -155,13 +155,6 @@ enum {
      * larger steps inflate faster. */
     GZ_STEP_BYTES = 65536,
     GZ_LOOK_BYTES = 16384,              /* likewise where none is kept */
-
-    /* A file of at least so many bytes is inflated on a thread of its own, of a
-     * smaller one that takes less than 0.5 ms; and what the thread makes before
-     * it says so: with a quarter of that it would be slower, with four times as
-     * much no faster. */
-    GZ_SIDE_LEAST = 65536,
-    GZ_SIDE_STEP  = 65536,
 
     /* Containers in each other in JSON that is read. */
     JS_DEPTH = 128,
@@ -861,32 +854,18 @@ static void *mem_grow(void *p, size_t *cap, size_t need, size_t size)
     return q;
 }
 
-/* Say advice of the whole pages of the n bytes at p, if they are many. */
-static void mem_advise(const void *p, size_t n, int advice)
-{
-    uintptr_t page = 4096, from = ((uintptr_t)p + page - 1) & ~(page - 1);
-    uintptr_t to = ((uintptr_t)p + n) & ~(page - 1);
-    if (n >= MEM_POPULATED && to > from)
-        (void)madvise((void *)from, to - from, advice);
-}
-
 /* Have the kernel give all pages of the n bytes at p at once, which costs a
  * fraction of what a fault for each does; for memory that will all be used. */
 static void mem_populate(void *p, size_t n)
 {
+    uintptr_t page = 4096, from = ((uintptr_t)p + page - 1) & ~(page - 1);
+    uintptr_t to = ((uintptr_t)p + n) & ~(page - 1);
 #ifdef MADV_POPULATE_WRITE
-    mem_advise(p, n, MADV_POPULATE_WRITE);
+    if (n >= MEM_POPULATED && to > from)
+        (void)madvise((void *)from, to - from, MADV_POPULATE_WRITE);
 #else
-    (void)p;
-    (void)n;
+    (void)to;
 #endif
-}
-
-/* Give the kernel back the pages of the n bytes at p, which nobody reads again:
- * before they are freed, or where the rest of their block is still of use. */
-static void mem_drop(const void *p, size_t n)
-{
-    mem_advise(p, n, MADV_DONTNEED);
 }
 
 /* mem_zalloc for n bytes that will all be used. */
@@ -898,7 +877,7 @@ static void *mem_zalloc_full(size_t n)
     return p;
 }
 
-/* mem_grow to exactly need elements, all to be used. */
+/* mem_grow of an empty array to exactly need elements, all to be used. */
 static void *mem_grow_full(void *p, size_t *cap, size_t need, size_t size)
 {
     if (need <= *cap || need > SIZE_MAX / 2 / size || mem_fuse_blown())
@@ -2241,18 +2220,13 @@ static unsigned sys_quota_cpus(void)
     return (unsigned)ceil(least);
 }
 
-/* CPUs that this process may run on. */
-static unsigned sys_mask_cpus(void)
-{
-    cpu_set_t set;
-    return sched_getaffinity(0, sizeof set, &set) ? 1
-                                                  : (unsigned)CPU_COUNT(&set);
-}
-
 /* CPUs that this process may use at once: affinity mask and cgroup quota. */
 static unsigned sys_cpus(void)
 {
-    unsigned n = sys_mask_cpus(), quota = sys_quota_cpus();
+    cpu_set_t set;
+    unsigned n = 1, quota = sys_quota_cpus();
+    if (!sched_getaffinity(0, sizeof set, &set))
+        n = (unsigned)CPU_COUNT(&set);
     if (quota && quota < n)
         n = quota;
     return n ? n : 1;
@@ -3431,11 +3405,11 @@ static void pb_put_message(struct buf *b, uint32_t number, struct buf *part)
 
 /* =================================== 8 GZ ====================================
  * for     gzip files, both ways
- * uses    MEM, SYS
- * owns    the zlib streams while a call runs; the thread of a gz_side
+ * uses    MEM
+ * owns    the zlib streams while a call runs
  * spec    RFC 1952 (several members may follow each other)
  * prefix  gz_
- * runs    any thread; gz_side_main on its own, which shares the struct gz_side
+ * runs    any thread
  *
  * Invariant  inflating stops at the bound that the caller names: a small file
  *            cannot become a large allocation.
@@ -3557,93 +3531,6 @@ static int gz_inflate(const uint8_t *src, size_t n, size_t most,
     *at = e && !g.z.total_out ? g.member : g.at;   /* no member at all? */
     int cut = gz_reader_fini(&g);
     return e ? e : cut;
-}
-
-/* ---- inflating on a thread of its own ----
- *
- * The bytes can be read where they come to lie while more are made.  Of what
- * is not well the thread says no more than that: gz_inflate, which has to be
- * called then, says what and where. */
-
-struct gz_side {
-    z_stream z;                         /* the thread's */
-    uint8_t *to;                        /* borrowed: where the bytes go */
-    size_t   room;                      /* and how many may */
-    pthread_t thread;
-    pthread_mutex_t lock;               /* of what follows */
-    pthread_cond_t  more;               /* it has changed */
-    size_t made;                        /* bytes that are there */
-    bool over, well;                    /* no more come; as all are there */
-};
-
-/* The thread: inflate, and say after each step how far it is. */
-static void *gz_side_main(void *arg)
-{
-    struct gz_side *s = arg;
-    size_t made = 0;
-    bool over = false;
-    while (!over) {
-        size_t step = s->room - made;
-        step = step < GZ_SIDE_STEP ? step : GZ_SIDE_STEP;
-        s->z.next_out = s->to + made;
-        s->z.avail_out = (uInt)step;
-        int r = inflate(&s->z, Z_NO_FLUSH);
-        made += step - s->z.avail_out;
-        bool well = r == Z_STREAM_END && !s->z.avail_in;
-        if (r == Z_STREAM_END && !well)
-            r = inflateReset(&s->z);    /* the next member */
-        over = r != Z_OK;
-        pthread_mutex_lock(&s->lock);
-        s->made = made;
-        s->over = over;
-        s->well = well;
-        pthread_cond_signal(&s->more);
-        pthread_mutex_unlock(&s->lock);
-    }
-    return NULL;
-}
-
-/* Begin to inflate the gzip members in src to the room bytes at to; both are
- * the thread's until gz_side_fini, but for reading what gz_side_wait says is
- * there.  False: there is no thread, because there need not or cannot be. */
-static bool gz_side_init(struct gz_side *s, const uint8_t *src, size_t n,
-                         uint8_t *to, size_t room)
-{
-    *s = (struct gz_side){ .to = to, .room = room };
-    if (n < GZ_SIDE_LEAST || n > INT_MAX || !to || sys_mask_cpus() < 2 ||
-        inflateInit2(&s->z, 15 + 16) != Z_OK)
-        return false;
-    s->z.next_in = (Bytef *)(uintptr_t)src;
-    s->z.avail_in = (uInt)n;
-    pthread_mutex_init(&s->lock, NULL);
-    pthread_cond_init(&s->more, NULL);
-    if (!sys_thread_start(&s->thread, "inflate", true, gz_side_main, s, NULL))
-        return true;
-    inflateEnd(&s->z);
-    return false;
-}
-
-/* Wait until more than *have bytes are there, and say how many in *have; false:
- * no more will come. */
-static bool gz_side_wait(struct gz_side *s, size_t *have)
-{
-    pthread_mutex_lock(&s->lock);
-    while (s->made == *have && !s->over)
-        pthread_cond_wait(&s->more, &s->lock);
-    *have = s->made;
-    bool over = s->over;
-    pthread_mutex_unlock(&s->lock);
-    return !over;
-}
-
-/* Wait for the thread's end, and release s.  True: all was inflated. */
-static bool gz_side_fini(struct gz_side *s)
-{
-    pthread_join(s->thread, NULL);
-    pthread_cond_destroy(&s->more);
-    pthread_mutex_destroy(&s->lock);
-    inflateEnd(&s->z);
-    return s->well;
 }
 
 /* Append n bytes of src to out as one gzip member, without name or time, so
@@ -5164,8 +5051,7 @@ static uint64_t smp_lost(void)
  * owns    struct pp: everything in it lives until pp_fini
  * spec    [PP] google/pprof proto/profile.proto
  * prefix  pp_
- * runs    any thread; a struct pp has one user at a time.  A large file's bytes
- *         are read while GZ's thread makes the next
+ * runs    any thread; a struct pp has one user at a time
  *
  *   Profile  1 sample_type*  2 sample*  3 mapping*  4 location*  5 function*
  *            6 string*  7 drop_frames  8 keep_frames  9 time_nanos
@@ -5233,8 +5119,7 @@ static const char *const pp_repair_text[PP_REPAIRS] = {
 };
 
 struct pp {
-    struct buf raw;                     /* owned: the inflated file; once it
-                                         * is read only its strings are left */
+    struct buf raw;                     /* owned: the inflated file */
     struct arena arena;                 /* owned: bytes that are not in raw */
 
     struct pp_type *type;               /* owned */
@@ -5389,8 +5274,6 @@ static struct slice pp_comment(const struct pp *p, const char *key)
 struct pp_ids {                         /* a table's ids, as they were read */
     uint64_t *id;                       /* owned */
     size_t n, cap;
-    size_t rows;                        /* n once sealed; more where the rows
-                                         * of ids are taken on trust */
     bool sparse;                        /* not 1, 2, 3 ...: look in x */
     struct index x;                     /* id -> row, once sealed */
 };
@@ -5406,11 +5289,6 @@ struct pp_reader {
     size_t count[PP_FIELDS];            /* fields of each number */
     const uint8_t *at;                  /* the field that is being read */
     struct gp_why *why;
-    bool ahead;                         /* strings, locations and samples are
-                                         * read, on trust */
-    size_t walked;                      /* bytes in which they were */
-    size_t ntypes;                      /* values that each sample has then */
-    uint32_t top;                       /* and its highest location, or more */
 };
 
 enum pp_message {
@@ -5559,7 +5437,7 @@ static int pp_ids_add(struct pp_reader *r, struct pp_ids *t, uint64_t id)
 static uint32_t pp_ids_find(const struct pp_ids *t, uint64_t id)
 {
     if (!t->sparse)
-        return id && id <= t->rows ? (uint32_t)(id - 1) : MEM_NONE;
+        return id && id <= t->n ? (uint32_t)(id - 1) : MEM_NONE;
     uint64_t h = mem_hash(&id, sizeof id);
     for (uint32_t at = 0, row;
          (row = mem_index_next(&t->x, h, &at)) != MEM_NONE;)
@@ -5578,7 +5456,6 @@ static int pp_ids_seal(struct pp_ids *t, uint64_t repaired[PP_REPAIRS])
         else if (mem_index_put(&t->x, mem_hash(&t->id[i], 8), (uint32_t)i))
             return GP_ENOMEM;
     }
-    t->rows = t->n;
     return GP_OK;
 }
 
@@ -5729,21 +5606,13 @@ struct pp_row {                         /* a sample while it is read */
     size_t n, cap, nvalues, value_cap, nlabels, label_cap;
 };
 
-/* Release row. */
-static void pp_row_fini(struct pp_row *row)
-{
-    mem_free(row->stack);
-    mem_free(row->value);
-    mem_free(row->label);
-}
-
 /* Locations of a sample onto row's stack, which has room.  1 or 0 or an error
  * of pb_next_int. */
 static int pp_on_stack(struct pp_reader *r, struct pb_field *f,
                        struct pp_row *row)
 {
     const struct pp_ids *t = &r->location;
-    uint64_t rows = t->sparse ? 0 : t->rows, v, none = 0;
+    uint64_t rows = t->sparse ? 0 : t->n, v, none = 0;
     uint32_t *out = row->stack + row->n;
     int e;
     while ((e = pb_next_int(f, &v)) > 0) {
@@ -5921,16 +5790,14 @@ static int pp_pass_samples(struct pp_reader *r, struct pb_field *f, void *to)
     return e ? pp_full(r) : GP_OK;
 }
 
-/* Make an array's room for n rows. */
+/* Make an empty array's room for n rows. */
 #define PP_ROOM(a, cap, n) \
     pp_room(&(a), &(cap), n, sizeof *(a))
 
 /* What PP_ROOM does, as pp_add_row. */
 static int pp_room(void *array, size_t *cap, size_t n, size_t size)
 {
-    void *p;
-    memcpy(&p, array, sizeof p);
-    p = n <= PP_MOST_ROWS ? mem_grow_full(p, cap, n, size) : NULL;
+    void *p = n <= PP_MOST_ROWS ? mem_grow_full(NULL, cap, n, size) : NULL;
     if (!p && n)
         return GP_ENOMEM;
     memcpy(array, &p, sizeof p);
@@ -5955,106 +5822,11 @@ static int pp_read_room(struct pp_reader *r)
     return GP_OK;
 }
 
-/* ---- reading ahead, while the rest is inflated ----
- *
- * One pass takes strings, locations and samples as they come, and every id for
- * that of a row that will be there, the n-th for n.  After the tables it can be
- * told whether that holds.  Where it does not, or anything is out of the
- * ordinary before, nothing is reported or mended: the passes above do that,
- * which then read all of it again. */
-
-/* Forget the locations and samples that were read ahead. */
-static void pp_ahead_drop(struct pp_reader *r)
-{
-    struct pp *p = r->p;
-    p->nlocations = p->nlines = p->nsamples = p->nstack = p->nlabels = 0;
-    r->location.n = 0;
-    r->location.sparse = false;
-    r->ahead = false;
-}
-
-/* Forget all that was read ahead. */
-static void pp_ahead_undo(struct pp_reader *r)
-{
-    pp_ahead_drop(r);
-    memset(r->span, 0, sizeof r->span);
-    memset(r->count, 0, sizeof r->count);
-    r->nstrings = r->walked = 0;
-}
-
-/* Read the profile's field f, whose end is in->p, ahead. */
-static int pp_ahead_field(struct pp_reader *r, struct pb_field *f,
-                          struct pb_in *in, struct pp_row *row)
-{
-    struct pp *p = r->p;
-    int e = pp_pass_strings(r, f, in);
-    if (!e && f->number == 4)
-        e = pp_pass_locations(r, f, NULL);
-    if (e || f->number != 2)
-        return e;
-    if (!p->nsamples)
-        p->ntypes = r->count[1];
-    if (!p->ntypes || p->ntypes > PP_MOST_TYPES)
-        return GP_ELIMIT;
-    e = pp_pass_samples(r, f, row);
-    for (size_t i = 0; i < row->n; i++)
-        r->top = row->stack[i] > r->top ? row->stack[i] : r->top;
-    return e;
-}
-
-/* Read ahead in what s inflates, all of which is in r's profile then, until no
- * more comes; r->ahead says how it went. */
-static void pp_ahead_read(struct pp_reader *r, struct gz_side *s)
-{
-    struct pp *p = r->p;
-    struct pp_row row = {0};
-    struct gp_why *why = r->why;
-    bool more = true, odd = false;
-    r->why = NULL;
-    r->mapping.rows = r->function.rows = r->location.rows = PP_MOST_ROWS;
-    while (more) {
-        more = gz_side_wait(s, &p->raw.len);
-        struct pb_in in = { p->raw.data + r->walked,
-                            p->raw.data + p->raw.len };
-        struct pb_field f;
-        while (!odd && pb_get_field(&in, &f) > 0) {
-            r->at = p->raw.data + r->walked;
-            odd = pp_ahead_field(r, &f, &in, &row) != GP_OK;
-            r->walked = (size_t)(in.p - p->raw.data);
-        }
-        for (size_t i = 0; i < PP_REPAIRS; i++)
-            odd |= p->repaired[i] > 0;
-    }
-    pp_row_fini(&row);
-    memset(p->repaired, 0, sizeof p->repaired);
-    r->why = why;
-    r->ntypes = p->ntypes;
-    p->ntypes = 0;
-    r->ahead = !odd;
-}
-
-/* Are the rows there, once the tables are read, that those read ahead name?
- * And as many types? */
-static bool pp_ahead_holds(const struct pp_reader *r)
-{
-    const struct pp *p = r->p;
-    bool ok = !r->mapping.sparse && !r->function.sparse && !r->location.sparse
-        && (!p->nstack || r->top < p->nlocations)
-        && (!p->nsamples || p->ntypes == r->ntypes);
-    for (size_t i = 0; ok && i < p->nlines; i++)
-        ok = p->line[i].function == MEM_NONE ||
-             p->line[i].function < p->nfunctions;
-    for (size_t i = 0; ok && i < p->nlocations; i++)
-        ok = p->location[i].mapping == MEM_NONE ||
-             p->location[i].mapping < p->nmappings;
-    return ok;
-}
-
 /* The passes over the inflated profile, and what must hold after. */
 static int pp_read_raw(struct pp_reader *r)
 {
     struct pp *p = r->p;
-    struct pb_in all = { p->raw.data + r->walked, p->raw.data + p->raw.len };
+    struct pb_in all = { p->raw.data, p->raw.data + p->raw.len };
     struct pp_row row = {0};
     int e;
     if ((e = pp_walk(r, all, pp_pass_strings, NULL)) ||
@@ -6077,19 +5849,19 @@ static int pp_read_raw(struct pp_reader *r)
         e = txt_fail(r->why, GP_ENOMEM, "%s: out of memory", r->name);
         goto out;
     }
-    if (r->ahead && !pp_ahead_holds(r))
-        pp_ahead_drop(r);
-    if (!r->ahead && r->span[4].p &&
+    if (r->span[4].p &&
         (e = pp_walk(r, r->span[4], pp_pass_locations, NULL)))
         goto out;
     if (pp_ids_seal(&r->location, p->repaired)) {
         e = txt_fail(r->why, GP_ENOMEM, "%s: out of memory", r->name);
         goto out;
     }
-    if (!r->ahead && r->span[2].p)
+    if (r->span[2].p)
         e = pp_walk(r, r->span[2], pp_pass_samples, &row);
 out:
-    pp_row_fini(&row);
+    mem_free(row.stack);
+    mem_free(row.value);
+    mem_free(row.label);
     return e;
 }
 
@@ -6593,29 +6365,16 @@ static int pp_read_legacy(struct pp_reader *r, struct pp_words *w,
     return e;
 }
 
-/* Inflate in to r's profile, at first as long as its last bytes say (RFC 1952
- * 2.3.1: ISIZE), if that can be; when large on a thread, while it is read
- * ahead. */
-static int pp_inflate(struct pp_reader *r, const struct buf *in, size_t most,
+/* Inflate in onto out, at first as long as its last bytes say (RFC 1952 2.3.1:
+ * ISIZE), if that can be. */
+static int pp_inflate(const struct buf *in, size_t most, struct buf *out,
                       size_t *at)
 {
-    struct buf *out = &r->p->raw;
-    struct gz_side s;
     size_t size = 0;
     for (size_t i = 0; i < 4 && in->len > 18; i++)
         size |= (size_t)in->data[in->len - 4 + i] << 8 * i;
     if (size <= most && size / 1032 <= in->len)
         out->data = mem_grow_full(NULL, &out->cap, size + GZ_STEP_BYTES, 1);
-    if (gz_side_init(&s, in->data, in->len, out->data,
-                     out->cap < most ? out->cap : most)) {
-        pp_ahead_read(r, &s);
-        bool well = gz_side_fini(&s);
-        if (!well || !r->ahead)
-            pp_ahead_undo(r);
-        if (well)
-            return GP_OK;
-        out->len = 0;
-    }
     return gz_inflate(in->data, in->len, most, out, at);
 }
 
@@ -6660,14 +6419,13 @@ static int pp_read(struct pp *p, struct buf *file, const char *name,
     if (in.len == 0)
         e = txt_fail(why, GP_EFORMAT, "%s: byte 0: is empty", name);
     else if (gz_is(in.data, in.len))
-        e = pp_inflate(&r, &in, most, &at);
+        e = pp_inflate(&in, most, &p->raw, &at);
     else {
         p->raw = in;
         in = (struct buf){0};
     }
     size_t packed = in.len;
-    mem_drop(in.data, in.cap);          /* early: it is large */
-    mem_fini(&in);
+    mem_fini(&in);                      /* early: it is large */
     if (e == GP_ELIMIT)
         txt_fail(why, e, "%s: inflates to more than %zu bytes", name, most);
     else if (e == GP_ENOMEM)
@@ -6682,11 +6440,6 @@ static int pp_read(struct pp *p, struct buf *file, const char *name,
     const char *other = e == GP_EFORMAT ? pp_other_format(&p->raw) : NULL;
     if (other)
         txt_fail(why, e, "%s: byte 0: not a pprof profile but %s", name, other);
-    if (!e && r.span[6].p) {            /* nothing points elsewhere */
-        mem_drop(p->raw.data, (size_t)(r.span[6].p - p->raw.data));
-        mem_drop(r.span[6].end,
-                 (size_t)(p->raw.data + p->raw.cap - r.span[6].end));
-    }
     mem_free(r.string);
     pp_ids_fini(&r.mapping);
     pp_ids_fini(&r.location);

@@ -4,7 +4,6 @@
   profiles.py tree SEED FILE     2,000 samples of a program with many functions
                                  of all kinds, deep in each other
   profiles.py small FILE         all fields that a profile can have, once or twice
-  profiles.py large FILE         so large, gzip'd, that a thread inflates it
   profiles.py legacy FILE        gperftools' format of CPU profiles
   profiles.py hurt FILE          functions, files, modules and labels whose names
                                  hurt whoever prints them without thought
@@ -12,7 +11,6 @@
   profiles.py check FORMAT FILE  is the report of "hurt" right, in this format?
                                  Prints "ok name" or "FAIL name: why"
 """
-import gzip
 import html.parser
 import json
 import random
@@ -140,25 +138,6 @@ def make_small(path):
         period: 1000000 comment: 13 comment: 15 default_sample_type: 3'''], path)
 
 
-def make_large(path):
-    at = random.Random(7)
-    out = ['string_table: ""'] + [
-        'string_table: "name%d"' % i for i in range(1, 60)] + [
-        'sample_type { type: 1 unit: 2 } mapping { id: 1 filename: 3 }']
-    for i in range(1, 3001):
-        out.append('location { id: %d mapping_id: 1 address: %d line { '
-                   'function_id: %d line: %d } } function { id: %d name: %d }'
-                   % (i, at.randrange(1 << 24), i, i, i, 4 + i % 50))
-        out.append('sample { location_id: [%s] value: %d }' % (
-            ', '.join(str(at.randrange(1, 3001)) for _ in range(20)),
-            at.randrange(1 << 20)))
-    encode(out, path)
-    with open(path, 'rb') as f:
-        raw = f.read()
-    with open(path, 'wb') as f:
-        f.write(gzip.compress(raw, mtime=0))
-
-
 def make_legacy(path):
     words = [0, 3, 0, 10000, 0] + [5, 2, 0x401000, 0x402000] + [
         1, 1, 0x403000] + [0, 1, 0]
@@ -243,8 +222,7 @@ def check_text(text, wanted):
 
 def main():
     what, path = sys.argv[1], sys.argv[-1]
-    makers = {'hurt': make_hurt, 'small': make_small, 'legacy': make_legacy,
-              'large': make_large}
+    makers = {'hurt': make_hurt, 'small': make_small, 'legacy': make_legacy}
     if what in makers:
         makers[what](path)
     elif what == 'tree':

@@ -1,5 +1,5 @@
 # Threads, under TSan: calls that other loops run, windows of the profiler and
-# of the endpoint, streams, clients that go away, a drain; a large profile.
+# of the endpoint, streams, clients that go away, a drain.
 # runs: plain
 
 # http PATH: of the debug endpoint
@@ -14,11 +14,6 @@ races() {
     BIN=$ROOT/.build/grpcprof-tsan
     export TSAN_OPTIONS=exitcode=66
     SERVE_ALSO=(--debug 127.0.0.1:0)
-    if need 'report of a large profile has no race' protoc; then
-        "$PY" tests/profiles.py large "$T/large.pb"
-        check 'report of a large profile has no race' 0 "$BIN" report -q \
-            -f top "$T/large.pb"
-    fi
     start_server -t 3 -w 20000 --interop --profile 60s --svg none || return
     WEB=$(sed -En 's|.*endpoint on http://127.0.0.1:([0-9]+)/.*|\1|p' \
         "$SDIR/serve.err")

@@ -208,28 +208,6 @@ modes_of() {
     tally "json, $name" "$PY" tests/report.py "$T/mode.json"
 }
 
-# A large profile is inflated by a thread, if there is another CPU for it and it
-# can start, and read meanwhile: which shows in nothing.
-large() {
-    local cpu sum
-    "$PY" tests/profiles.py large "$T/large.pb" || return
-    gzip -dc "$T/large.pb" >"$T/large.raw"
-    check 'a large one' 0 "$BIN" report -f raw "$T/large.raw"
-    sum=$(cksum <"$OUT")
-    check 'a large one, compressed' 0 "$BIN" report -f raw "$T/large.pb"
-    same 'a large one, compressed' "$(cksum <"$OUT")" "$sum"
-    if need 'a large one on one CPU' taskset; then
-        cpu=$(taskset -cp $$ | sed 's/.*[ ,-]//')
-        check 'a large one on one CPU' 0 taskset -c "$cpu" "$BIN" report \
-            -f raw "$T/large.pb"
-        same 'a large one on one CPU' "$(cksum <"$OUT")" "$sum"
-    fi
-    [ -z "$SUFFIX" ] || return          # ASan has no use for such a stack
-    check 'a large one, no room for a thread' 0 bash -c \
-        'ulimit -s 4000000000; exec "$0" "$@"' "$BIN" report -f raw "$T/large.pb"
-    same 'a large one, no room for a thread' "$(cksum <"$OUT")" "$sum"
-}
-
 # Each of them: status 1, one line, the file's name in it.
 no_profiles() {
     : >"$T/empty.pb"
@@ -619,7 +597,6 @@ if need 'report' protoc; then
     placed
     misplaced
     endings
-    large
     no_profiles
     floods
     truncated

@@ -388,56 +388,6 @@ static void test_gz_round_trip_and_bounds(void)
     mem_fini(&back);
 }
 
-/* Inflate file to room bytes at to on a thread, and say how many there are, all
- * of them (*well) or not; -1: there is no thread. */
-static long unit_side(const struct buf *file, uint8_t *to, size_t room,
-                      bool *well)
-{
-    struct gz_side s;
-    size_t have = 0, before = 0;
-    if (!gz_side_init(&s, file->data, file->len, to, room))
-        return -1;
-    while (gz_side_wait(&s, &have)) {
-        CHECK(have > before);
-        before = have;
-    }
-    *well = gz_side_fini(&s);
-    return (long)have;
-}
-
-static void test_gz_on_a_thread(void)
-{
-    struct buf in = {0}, file = {0};
-    unsigned seed = 5;
-    uint8_t to[300004];
-    bool well, can = sys_mask_cpus() > 1;
-    for (unsigned i = 0; i < 300000; i++)
-        mem_put_byte(&in, (uint8_t)(rand_r(&seed) >> 7 & 31));
-    CHECK(!gz_deflate(in.data, 1000, &file));
-    CHECK(unit_side(&file, to, sizeof to, &well) == -1);    /* too little */
-    file.len = 0;
-    CHECK(!gz_deflate(in.data, in.len, &file));
-    if (can) {
-        CHECK(unit_side(&file, to, in.len, &well) == 300000 && well);
-        CHECK(!memcmp(to, in.data, in.len));
-        CHECK(unit_side(&file, to, in.len - 1, &well) == 299999 && !well);
-        CHECK(unit_side(&file, to, 0, &well) == 0 && !well);
-        file.len--;
-        CHECK(unit_side(&file, to, sizeof to, &well) == 300000 && !well);
-        file.data[file.len++ - 4] ^= 1;                     /* the check sum */
-        CHECK(unit_side(&file, to, sizeof to, &well) == 300000 && !well);
-        file.len = 0;
-        CHECK(!gz_deflate(in.data, in.len, &file));
-        CHECK(!gz_deflate("tail", 4, &file));
-        CHECK(unit_side(&file, to, sizeof to, &well) == 300004 && well);
-        CHECK(!memcmp(to + 300000, "tail", 4));
-        mem_put(&file, "junk", 4);
-        CHECK(unit_side(&file, to, sizeof to, &well) == 300004 && !well);
-    }
-    mem_fini(&in);
-    mem_fini(&file);
-}
-
 static void test_hdr_layout(void)
 {
     CHECK(hdr_index(0) == 0 && hdr_index(2047) == 2047);
