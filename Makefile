@@ -103,7 +103,7 @@ help: ## this list
 	$(CC) $(FLAGS) $(ASAN) $(LINK) -o $@ grpcprof.c $(LIBS)
 .build/grpcprof-tsan: $(DEPS)
 	$(CC) $(FLAGS) $(TSAN) $(LINK) -o $@ grpcprof.c $(LIBS)
-UNIT = $(wildcard tests/unit*.[ch])
+UNIT = $(wildcard tests/unit*.[ch]) tests/cs_talk.c
 .build/unit: $(UNIT) $(DEPS)
 	$(CC) $(FLAGS) -Wno-missing-prototypes $(LINK) -o $@ tests/unit.c $(LIBS)
 .build/unit-asan: $(UNIT) $(DEPS)

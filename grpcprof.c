@@ -302,8 +302,8 @@ enum {
      * each can move the window of every stream. */
     CS_SETTINGS = 32,
 
-    /* A header block that a client knows again, and what it says: what common
-     * servers send once HPACK has seen it is at most 20 bytes and 5 fields. */
+    /* A header block that a client knows again, and what it says, its names and
+     * values together; a larger one is decoded each time it comes. */
     CS_SEEN_BYTES  = 32,
     CS_SEEN_FIELDS = 6,
     CS_SEEN_TEXT   = 160,
@@ -941,6 +941,21 @@ static void mem_put(struct buf *b, const void *src, size_t n)
         memcpy(p, src, n);
         b->len += n;
     }
+}
+
+/* The four bytes at p as a number, the highest first, as on the wire. */
+static uint32_t mem_get32(const void *p)
+{
+    uint32_t v;
+    memcpy(&v, p, sizeof v);
+    return ntohl(v);
+}
+
+/* v as four bytes at p, the highest first. */
+static void mem_set32(void *p, uint32_t v)
+{
+    v = htonl(v);
+    memcpy(p, &v, sizeof v);
 }
 
 /* Append one byte. */
@@ -16607,36 +16622,17 @@ static void cs_put(struct cs *s, uint8_t type, uint8_t flags, int32_t id,
     p[2] = (uint8_t)n;
     p[3] = type;
     p[4] = flags;
-    p[5] = (uint8_t)(id >> 24);
-    p[6] = (uint8_t)(id >> 16);
-    p[7] = (uint8_t)(id >> 8);
-    p[8] = (uint8_t)id;
+    mem_set32(p + 5, (uint32_t)id);
     if (n)
         memcpy(p + CS_HEAD_BYTES, payload, n);
     s->out.len += CS_HEAD_BYTES + n;
-}
-
-/* v as four bytes at p, as the wire has it. */
-static void cs_set32(uint8_t *p, uint32_t v)
-{
-    p[0] = (uint8_t)(v >> 24);
-    p[1] = (uint8_t)(v >> 16);
-    p[2] = (uint8_t)(v >> 8);
-    p[3] = (uint8_t)v;
-}
-
-/* The four bytes at p as a number. */
-static uint32_t cs_get32(const uint8_t *p)
-{
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 |
-           p[3];
 }
 
 /* Put a frame whose payload is one number into out. */
 static void cs_put_number(struct cs *s, uint8_t type, int32_t id, uint32_t v)
 {
     uint8_t p[4];
-    cs_set32(p, v);
+    mem_set32(p, v);
     cs_put(s, type, 0, id, p, sizeof p);
 }
 
@@ -16646,8 +16642,8 @@ static int cs_fail(struct cs *s, uint32_t code, const char *what)
     uint8_t p[8 + 80];
     size_t n = strlen(what);
     n = n < sizeof p - 8 ? n : sizeof p - 8;
-    cs_set32(p, 0);                     /* the last stream of the peer's */
-    cs_set32(p + 4, code);
+    mem_set32(p, 0);                     /* the last stream of the peer's */
+    mem_set32(p + 4, code);
     memcpy(p + 8, what, n);
     cs_put(s, NGHTTP2_GOAWAY, 0, 0, p, 8 + n);
     s->broken = what;
@@ -17222,7 +17218,7 @@ static int cs_on_reset(struct cs *s, struct cs_frame *f)
         return s->failed;
     struct cs_stream *t = cs_find(s, f->id);
     if (t)
-        cs_close(s, t, cs_get32(f->p), true);
+        cs_close(s, t, mem_get32(f->p), true);
     return GP_OK;
 }
 
@@ -17283,7 +17279,7 @@ static int cs_on_settings(struct cs *s, struct cs_frame *f)
         return cs_fail(s, NGHTTP2_ENHANCE_YOUR_CALM, "too many settings");
     s->greeted = true;
     for (uint32_t i = 0; i < f->n; i += 6)
-        if (cs_set(s, cs_get32(f->p + i) >> 16, cs_get32(f->p + i + 2)))
+        if (cs_set(s, mem_get32(f->p + i) >> 16, mem_get32(f->p + i + 2)))
             return s->failed;
     if (!cs_answer(s, NGHTTP2_SETTINGS, NGHTTP2_FLAG_ACK, NULL, 0))
         s->up->on_ready(s);
@@ -17305,11 +17301,11 @@ static int cs_on_goaway(struct cs *s, struct cs_frame *f)
 {
     if (f->n < 8)
         return cs_fail(s, NGHTTP2_FRAME_SIZE_ERROR, "size of GOAWAY");
-    int32_t last = (int32_t)(cs_get32(f->p) & INT32_MAX);
+    int32_t last = (int32_t)(mem_get32(f->p) & INT32_MAX);
     if (last > s->goaway_id || (last && last % 2 == 0))
         return cs_fail(s, NGHTTP2_PROTOCOL_ERROR, "last stream of GOAWAY");
     s->goaway_id = last;
-    s->goaway_code = cs_get32(f->p + 4);
+    s->goaway_code = mem_get32(f->p + 4);
     size_t n = f->n - 8 < sizeof s->goaway_text ? f->n - 8
                                                 : sizeof s->goaway_text - 1;
     for (size_t i = 0; i < n; i++)
@@ -17334,7 +17330,7 @@ static int cs_on_window(struct cs *s, struct cs_frame *f)
         return cs_fail(s, NGHTTP2_FRAME_SIZE_ERROR, "size of WINDOW_UPDATE");
     if (f->id && cs_check_id(s, f))
         return s->failed;
-    uint32_t more = cs_get32(f->p) & INT32_MAX;
+    uint32_t more = mem_get32(f->p) & INT32_MAX;
     struct cs_stream *t = f->id ? cs_find(s, f->id) : NULL;
     if (!more)
         return cs_fail(s, NGHTTP2_PROTOCOL_ERROR, "WINDOW_UPDATE of 0");
@@ -17363,7 +17359,7 @@ static uint32_t cs_frame_bytes(const uint8_t *p)
 /* The whole frame at p came.  Types that are not known are ignored. */
 static int cs_frame(struct cs *s, const uint8_t *p)
 {
-    struct cs_frame f = { p[3], p[4], (int32_t)(cs_get32(p + 5) & INT32_MAX),
+    struct cs_frame f = { p[3], p[4], (int32_t)(mem_get32(p + 5) & INT32_MAX),
                           p + CS_HEAD_BYTES, cs_frame_bytes(p) };
     bool whole = f.type == NGHTTP2_SETTINGS || f.type == NGHTTP2_PING ||
                  f.type == NGHTTP2_GOAWAY;      /* of the connection */
@@ -17475,7 +17471,7 @@ static int cs_init(struct cs *s, struct pool *pool)
     for (size_t i = 0; i < sizeof p / 6; i++) {
         p[6 * i] = 0;
         p[6 * i + 1] = (uint8_t)set[i][0];
-        cs_set32(p + 6 * i + 2, set[i][1]);
+        mem_set32(p + 6 * i + 2, set[i][1]);
     }
     mem_put(&s->out, cs_preface, CS_PREFACE_BYTES);
     cs_put(s, NGHTTP2_SETTINGS, 0, 0, p, sizeof p);
@@ -17577,7 +17573,7 @@ struct h2_up {
     void (*on_gone)(struct h2_conn *c);         /* may release c */
     enum h2_excuse (*on_excuse)(struct h2_conn *c, void *stream);
     void (*on_taken)(struct h2_conn *c, size_t n);      /* bytes of a body went
-                                         * to nghttp2; NULL: not told */
+                                         * to nghttp2 */
     void (*on_drain)(struct h2_conn *c, void *stream);  /* a body that asked
                                          * has few bytes left */
     void (*on_fed)(struct h2_conn *c);  /* input was read: the last thing that
@@ -17730,15 +17726,10 @@ static bool h2_write_rest(struct h2_conn *c)
  * connection, where [H2] 5.1.2 lets us refuse the stream. */
 static void h2_patch(struct h2_conn *c, uint8_t *p, size_t n)
 {
-    uint32_t v = c->kit->streams;
     c->patched = true;
     for (size_t i = 9; i + 6 <= n && p[3] == NGHTTP2_SETTINGS; i += 6)
-        if (p[i] == 0 && p[i + 1] == NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS) {
-            p[i + 2] = (uint8_t)(v >> 24);
-            p[i + 3] = (uint8_t)(v >> 16);
-            p[i + 4] = (uint8_t)(v >> 8);
-            p[i + 5] = (uint8_t)v;
-        }
+        if (p[i] == 0 && p[i + 1] == NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS)
+            mem_set32(p + i + 2, c->kit->streams);
 }
 
 /* Take what nghttp2 wants to send into the loop's buffer; returns bytes. */
@@ -17812,8 +17803,7 @@ static ssize_t h2_on_read(nghttp2_session *s, int32_t id, uint8_t *to,
         memcpy(to, b->p, n);
     b->p += n;
     b->n -= n;
-    if (c->kit->up->on_taken)
-        c->kit->up->on_taken(c, n);
+    c->kit->up->on_taken(c, n);
     if (b->low && b->n < b->low) {
         b->low = 0;
         c->kit->up->on_drain(c, nghttp2_session_get_stream_user_data(s, id));
@@ -17989,9 +17979,9 @@ static bool h2_charge_data(struct h2_conn *c, uint32_t n, uint8_t flags,
  * charged when it is known what it ends. */
 static bool h2_charge_frame(struct h2_conn *c, const uint8_t *h)
 {
-    uint32_t n = (uint32_t)h[0] << 16 | (uint32_t)h[1] << 8 | h[2];
+    uint32_t n = cs_frame_bytes(h);
     uint8_t type = h[3], flags = h[4];
-    int32_t id = (h[5] & 0x7f) << 24 | h[6] << 16 | h[7] << 8 | h[8];
+    int32_t id = (int32_t)(mem_get32(h + 5) & INT32_MAX);
     switch (type) {
     case NGHTTP2_DATA:
         return h2_charge_data(c, n, flags, id);
@@ -18044,8 +18034,7 @@ static bool h2_scan(struct h2_conn *c, const uint8_t *p, size_t n)
         if (s->have < sizeof s->head)
             return true;
         s->have = 0;
-        s->left = (uint32_t)s->head[0] << 16 | (uint32_t)s->head[1] << 8 |
-                  s->head[2];
+        s->left = cs_frame_bytes(s->head);
         if (!h2_charge_frame(c, s->head))
             return false;
     }
@@ -18809,8 +18798,7 @@ static enum rpc_step rpc_frame_next(struct rpc_frame *f, struct slice *in,
         }
         if (f->have < sizeof f->prefix)
             return RPC_MORE;
-        f->size = (uint32_t)f->prefix[1] << 24 | (uint32_t)f->prefix[2] << 16 |
-                  (uint32_t)f->prefix[3] << 8 | f->prefix[4];
+        f->size = mem_get32(f->prefix + 1);
         f->left = f->size;
         return RPC_PREFIX;
     }
@@ -18839,10 +18827,7 @@ static bool rpc_frame_cut(const struct rpc_frame *f)
 static void rpc_frame_prefix(uint8_t *p, size_t n)
 {
     p[0] = 0;
-    p[1] = (uint8_t)(n >> 24);
-    p[2] = (uint8_t)(n >> 16);
-    p[3] = (uint8_t)(n >> 8);
-    p[4] = (uint8_t)n;
+    mem_set32(p + 1, (uint32_t)n);
 }
 
 /* grpc-timeout in ns: 1 to 8 digits and a unit; what does not fit becomes the
@@ -19760,8 +19745,7 @@ static bool rpc_call_next(struct gp_call *k, struct gp_slice *m)
     size_t at = 0;
     if (k->taken_at >= k->taken.len)
         return false;
-    size_t n = (size_t)p[1] << 24 | (size_t)p[2] << 16 | (size_t)p[3] << 8 |
-               p[4];
+    size_t n = mem_get32(p + 1);
     k->taken_at += 5 + n;
     k->flagged = p[0] != 0;
     *m = (struct gp_slice){ p + 5, n };
@@ -20277,8 +20261,7 @@ static bool rpc_call_take_whole(struct gp_call *k, const uint8_t *p, size_t n)
     if (k->frame.have || k->frame.count || n < sizeof k->frame.prefix || p[0] ||
         n > k->loop->server->config.max_message)
         return false;
-    size_t size = (size_t)p[1] << 24 | (size_t)p[2] << 16 | (size_t)p[3] << 8 |
-                  p[4];
+    size_t size = mem_get32(p + 1);
     if (size != n - sizeof k->frame.prefix)
         return false;
     mem_put(&k->in, p, n);
@@ -21551,8 +21534,7 @@ static size_t rpc_payload_next(const struct rpc_payload *payload,
                                const uint8_t *p)
 {
     size_t left = payload->frames.len - (size_t)(p - payload->frames.data);
-    return left < 5 ? left : 5 + ((size_t)p[1] << 24 | (size_t)p[2] << 16 |
-                                  (size_t)p[3] << 8 | p[4]);
+    return left < 5 ? left : 5 + (size_t)mem_get32(p + 1);
 }
 
 /* Begin u on ch with the n headers nv, which never change where fixed is set,
@@ -34573,7 +34555,9 @@ static int cmd_results_read(const struct cmd_report *c,
     return status;
 }
 
-/* grpcprof report of what load wrote: the results together. */
+/* grpcprof report of what load wrote: the results together.  They are read
+ * before the options are judged: a file that only begins like a result is not
+ * called one. */
 static int cmd_report_results(const struct cmd_report *c,
                               const struct cmd_command *cmd)
 {
@@ -34584,11 +34568,14 @@ static int cmd_report_results(const struct cmd_report *c,
     struct load_saved all = {0};
     struct buf b = {0};
     const char *profiles = cmd_report_for_profiles(c);
-    if (profiles)
-        return cmd_misuse(cmd, "--%s is for profiles, and %s is a result of "
-                          "load", profiles, c->common.rest.text[0]);
-    int format = cmd_load_format(&as, cmd);
-    int status = format < 0 ? CMD_USAGE : cmd_result_init(&to, &as, cmd);
+    int format = CMD_LOAD_TEXT;
+    int status = cmd_results_read(c, &c->common.rest, &all);
+    if (!status && profiles)
+        status = cmd_misuse(cmd, "--%s is for profiles, and %s is a result of "
+                            "load", profiles, c->common.rest.text[0]);
+    if (!status && (format = cmd_load_format(&as, cmd)) < 0)
+        status = CMD_USAGE;
+    status = status ? status : cmd_result_init(&to, &as, cmd);
     if (!status && c->base.n && format != CMD_LOAD_TEXT &&
         format != CMD_LOAD_JSON && format != CMD_LOAD_HTML)
         status = cmd_misuse(cmd, "--base is shown in text, json, html");
@@ -34596,7 +34583,6 @@ static int cmd_report_results(const struct cmd_report *c,
         status = cmd_results_read(c, &c->base, &to.old);
         to.report.old = &to.old.result;
     }
-    status = status ? status : cmd_results_read(c, &c->common.rest, &all);
     if (!status && c->base.n)
         cmd_note_unlike(&c->common, c->base.text[0], &to.old.config,
                         &all.config);

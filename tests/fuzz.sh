@@ -8,19 +8,27 @@ cd "$(dirname "$0")/.." || exit 1
 runs=${FUZZ_RUNS:-100000} talks=${CLIENT_RUNS:-500000} dir=.build/fuzzed
 export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1
 export UBSAN_OPTIONS=print_stacktrace=1
+
+# fuzzed WHAT PROGRAM OPTION...: a campaign, the same one in every run
+fuzzed() {
+    local what=$1
+    shift
+    "$@" -seed=1 -print_final_stats=1 -artifact_prefix=$dir/ >$dir/log 2>&1
+    local status=$?
+    grep -E '^(stat::|SUMMARY|==|status |fuzz_client.c:)' $dir/log
+    if [ $status -ne 0 ]; then
+        tail -n 40 $dir/log
+        echo "FAIL fuzz: $what: status $status, input kept in $dir" >&2
+        exit 1
+    fi
+    echo "ok   $what"
+}
+
 mkdir -p $dir/corpus $dir/talks && rm -f $dir/corpus/* $dir/talks/* || exit 1
 
 .build/fuzz-client seeds $dir/talks || exit 1
-.build/fuzz-client -runs="$talks" -seed=1 -timeout=10 -max_len=2000 \
-    -print_final_stats=1 -artifact_prefix=$dir/ $dir/talks >$dir/log 2>&1
-status=$?
-grep -E '^(stat::|SUMMARY|==|fuzz_client.c:)' $dir/log
-if [ $status -ne 0 ]; then
-    tail -n 40 $dir/log
-    echo "FAIL fuzz: a server's talk: status $status, input kept in $dir" >&2
-    exit 1
-fi
-echo "ok   $talks mutations of what a server says"
+fuzzed "$talks mutations of what a server says" .build/fuzz-client \
+    -runs="$talks" -timeout=10 -max_len=2000 $dir/talks
 
 # One deep, one with every field, one in gperftools' format, and one that serve
 # writes.
@@ -31,16 +39,8 @@ echo "ok   $talks mutations of what a server says"
     --profile 300ms --exit -o serve.pb --svg none >/dev/null) || exit 1
 gzip -dc $dir/serve.pb >$dir/corpus/serve || exit 1
 
-.build/fuzz -runs="$runs" -seed=1 -timeout=30 -rss_limit_mb=3000 \
-    -max_len=40000 -print_final_stats=1 -artifact_prefix=$dir/ $dir/corpus \
-    >$dir/log 2>&1
-status=$?
-grep -E '^(stat::|SUMMARY|==|status )' $dir/log
-if [ $status -ne 0 ]; then
-    tail -n 40 $dir/log
-    echo "FAIL fuzz: status $status, input kept in $dir" >&2
-    exit 1
-fi
+fuzzed "$runs mutations of four profiles" .build/fuzz -runs="$runs" \
+    -timeout=30 -rss_limit_mb=3000 -max_len=40000 $dir/corpus
 cuts=0
 for f in tree small legacy serve; do
     size=$(wc -c <"$dir/corpus/$f")
@@ -58,4 +58,4 @@ for n in range(len(data)):
     cuts=$((cuts + size))
 done
 rm -rf $dir/cut
-echo "ok   $runs mutations of four profiles, and $cuts of them cut short"
+echo "ok   the four profiles, cut short in $cuts places"

@@ -84,6 +84,9 @@ results() {
     check 'and compares them' 0 "$BIN" report --assert 'p50<1h' \
         --base "$T/closed.json" "$T/closed.json"
     has 'and compares them, says so' "$OUT" '[Cc]ompare'
+    printf '{' >"$T/brace"
+    check 'what only begins like a result' 1 "$BIN" report --focus x "$T/brace"
+    one_line 'what only begins like a result, said' 'brace: .*not JSON'
     check 'what is for profiles' 2 "$BIN" report --focus x "$T/closed.json"
     has 'what is for profiles, said' "$ERR" \
         '--focus is for profiles, and .*closed.json is a result of load'
