@@ -16642,7 +16642,7 @@ static int cs_fail(struct cs *s, uint32_t code, const char *what)
     uint8_t p[8 + 80];
     size_t n = strlen(what);
     n = n < sizeof p - 8 ? n : sizeof p - 8;
-    mem_set32(p, 0);                     /* the last stream of the peer's */
+    mem_set32(p, 0);                    /* the last stream of the peer's */
     mem_set32(p + 4, code);
     memcpy(p + 8, what, n);
     cs_put(s, NGHTTP2_GOAWAY, 0, 0, p, 8 + n);
@@ -16650,8 +16650,8 @@ static int cs_fail(struct cs *s, uint32_t code, const char *what)
     return s->failed = GP_EFORMAT;
 }
 
-/* Put a frame that the peer's asked for into out; a peer that takes none but
- * sends on has had enough. */
+/* Put a frame that answers one of the peer's into out; a peer that takes none
+ * but sends on has had enough. */
 static int cs_answer(struct cs *s, uint8_t type, uint8_t flags, const void *p,
                      size_t n)
 {
