@@ -3206,10 +3206,11 @@ struct pb_in {
 };
 
 struct pb_field {
-    uint32_t     number;                /* 1.. */
-    enum pb_type type;
-    uint64_t     value;                 /* of a varint or a fixed one */
+    uint32_t     number;                /* 1..; far from type: read at once,
+                                         * both would wait for two writes */
     struct pb_in bytes;                 /* of PB_BYTES; borrowed */
+    uint64_t     value;                 /* of a varint or a fixed one */
+    enum pb_type type;
 };
 
 /* Read one varint into *v.  GP_EFORMAT when the input ends inside it or it
@@ -3316,6 +3317,8 @@ static inline int pb_get_field(struct pb_in *in, struct pb_field *f)
     const uint8_t *p = in->p;
     uint64_t v;
     unsigned n = 1;
+    if (p == in->end)
+        return 0;
     if (in->end - p < 2 || p[0] < 8 || p[0] >= 0x80 || (p[0] & 5))
         return pb_get_any_field(in, f);
     v = p[1];
@@ -8479,8 +8482,11 @@ static int view_init_frames(struct view *v)
 {
     const struct pp *p = v->pp;
     uint64_t n = 0;
-    for (size_t i = 0; i < p->nlocations; i++)
+    uint32_t most = 1;                  /* frames of one location */
+    for (size_t i = 0; i < p->nlocations; i++) {
         n += p->location[i].nlines ? p->location[i].nlines : 1;
+        most = p->location[i].nlines > most ? p->location[i].nlines : most;
+    }
     if (n >= MEM_NONE)
         return GP_ELIMIT;
     v->frame = mem_zalloc(n * sizeof *v->frame);
@@ -8503,6 +8509,8 @@ static int view_init_frames(struct view *v)
         }
         v->frame_at[i + 1] = at;
     }
+    if (p->nstack < VIEW_MOST_FRAMES / most)
+        return GP_OK;
     for (size_t i = n = 0; i < p->nstack && n < VIEW_MOST_FRAMES; i++)
         n += v->frame_at[p->stack[i] + 1] - v->frame_at[p->stack[i]];
     return n < VIEW_MOST_FRAMES ? GP_OK : GP_ELIMIT;
@@ -8527,7 +8535,6 @@ static void view_add_sample(struct view *v, size_t i, struct view_tally *tally,
     const struct pp *p = v->pp;
     int64_t w = p->value[i * p->ntypes + v->type];
     int64_t count = view_count(v, i, w);
-    bool leaf = true;
     if (w || v->count_type != SIZE_MAX)
         v->counted = pp_add(v->counted, count);
     if (w == 0)
@@ -8536,20 +8543,21 @@ static void view_add_sample(struct view *v, size_t i, struct view_tally *tally,
     v->net = pp_add(v->net, w);
     view_sum_add(&v->total, pp_abs(w), count);
     double squares = count > 0 ? (double)w * (double)w / (double)count : 0;
-    for (uint32_t k = p->stack_at[i]; k < p->stack_at[i + 1]; k++) {
-        uint32_t l = p->stack[k];
-        for (uint32_t f = v->frame_at[l]; f < v->frame_at[l + 1]; f++) {
-            struct view_tally *t = &tally[v->frame[f]];
-            if (leaf)
-                view_sum_add(&v->node[v->frame[f]].flat, w, count);
-            leaf = false;
-            if (t->row == (uint32_t)i + 1)
-                continue;
+    const uint32_t *l = p->stack + p->stack_at[i];
+    const uint32_t *last = p->stack + p->stack_at[i + 1];
+    const uint32_t *frame = v->frame, *frame_at = v->frame_at;
+    if (l < last)
+        view_sum_add(&v->node[frame[frame_at[*l]]].flat, w, count);
+    for (; l < last; l++) {
+        const uint32_t *end = frame + frame_at[*l + 1];
+        for (const uint32_t *f = frame + frame_at[*l]; f < end; f++) {
+            struct view_tally *t = &tally[*f];
+            bool again = t->row == (uint32_t)i + 1;     /* it recurses */
             t->row = (uint32_t)i + 1;
-            t->value = pp_add(t->value, w);
-            if (!spread)
+            t->value = pp_add(t->value, again ? 0 : w);
+            if (!spread || again)
                 continue;
-            struct view_spread *d = &spread[v->frame[f]];
+            struct view_spread *d = &spread[*f];
             d->samples = pp_add(d->samples, count);
             d->squares += squares;
         }
