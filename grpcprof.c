@@ -5222,42 +5222,59 @@ static int pp_add_type(struct pp *p, struct slice type, struct slice unit)
     return GP_OK;
 }
 
+/* Make a sample of what was appended to p's stack, values and labels since the
+ * last one.  GP_ELIMIT or GP_ENOMEM. */
+static int pp_end_sample(struct pp *p)
+{
+    size_t rows = p->nsamples + 1;
+    if (rows > PP_MOST_ROWS || p->nstack > PP_MOST_REFS ||
+        p->nlabels > PP_MOST_ROWS)
+        return GP_ELIMIT;
+    void *a = mem_grow(p->stack_at, &p->stack_at_cap, rows + 1,
+                       sizeof *p->stack_at);
+    p->stack_at = a ? a : p->stack_at;
+    void *b = mem_grow(p->label_at, &p->label_at_cap, rows + 1,
+                       sizeof *p->label_at);
+    p->label_at = b ? b : p->label_at;
+    if (!a || !b)
+        return GP_ENOMEM;
+    if (p->nsamples == 0)
+        p->stack_at[0] = p->label_at[0] = 0;
+    p->nsamples = rows;
+    p->stack_at[rows] = (uint32_t)p->nstack;
+    p->label_at[rows] = (uint32_t)p->nlabels;
+    return GP_OK;
+}
+
 /* Append a sample: n location indexes, leaf first, a value for each type, and
  * nl labels; all are copied. */
 static int pp_add_sample(struct pp *p, const uint32_t *stack, size_t n,
                          const int64_t *value, const struct pp_label *label,
                          size_t nl)
 {
-    size_t rows = p->nsamples + 1, nt = p->ntypes;
-    if (rows > PP_MOST_ROWS || n > PP_MOST_REFS - p->nstack ||
-        nl > PP_MOST_ROWS - p->nlabels)
+    size_t nt = p->ntypes, at = p->nsamples * nt;
+    if (n > PP_MOST_REFS || nl > PP_MOST_ROWS)
         return GP_ELIMIT;
-    void *a = mem_grow(p->stack_at, &p->stack_at_cap, rows + 1, sizeof *stack);
-    p->stack_at = a ? a : p->stack_at;
-    void *b = mem_grow(p->label_at, &p->label_at_cap, rows + 1, sizeof *stack);
-    p->label_at = b ? b : p->label_at;
-    void *c = mem_grow(p->value, &p->value_cap, rows * nt, sizeof *value);
-    p->value = c ? c : p->value;
-    void *d = mem_grow(p->stack, &p->stack_cap, p->nstack + n, sizeof *stack);
-    p->stack = d ? d : p->stack;
-    void *e = mem_grow(p->label, &p->label_cap, p->nlabels + nl,
+    void *a = mem_grow(p->value, &p->value_cap, at + nt, sizeof *value);
+    p->value = a ? a : p->value;
+    void *b = mem_grow(p->stack, &p->stack_cap, p->nstack + n, sizeof *stack);
+    p->stack = b ? b : p->stack;
+    void *c = mem_grow(p->label, &p->label_cap, p->nlabels + nl,
                        sizeof *label);
-    p->label = e ? e : p->label;
-    if (!a || !b || !c || (!d && n) || (!e && nl))
+    p->label = c ? c : p->label;
+    if (!a || (!b && n) || (!c && nl))
         return GP_ENOMEM;
-    if (p->nsamples == 0)
-        p->stack_at[0] = p->label_at[0] = 0;
+    memcpy(p->value + at, value, nt * sizeof *value);
     if (n)
         memcpy(p->stack + p->nstack, stack, n * sizeof *stack);
     if (nl)
         memcpy(p->label + p->nlabels, label, nl * sizeof *label);
-    memcpy(p->value + p->nsamples * nt, value, nt * sizeof *value);
     p->nstack += n;
     p->nlabels += nl;
-    p->nsamples = rows;
-    p->stack_at[rows] = (uint32_t)p->nstack;
-    p->label_at[rows] = (uint32_t)p->nlabels;
-    return GP_OK;
+    int e = pp_end_sample(p);
+    p->nstack -= e ? n : 0;
+    p->nlabels -= e ? nl : 0;
+    return e;
 }
 
 /* Append a comment, formatted into p's arena. */
@@ -5617,36 +5634,29 @@ static int pp_on_label(struct pp_reader *r, struct pb_field *f, void *to)
     return GP_OK;
 }
 
-struct pp_row {                         /* a sample while it is read */
-    uint32_t *stack;                    /* owned */
-    int64_t  *value;                    /* owned */
-    struct pp_label *label;             /* owned */
-    size_t n, cap, nvalues, value_cap, nlabels, label_cap;
-};
-
-/* Locations of a sample onto row's stack, which has room.  1 or 0 or an error
- * of pb_next_int. */
-static int pp_on_stack(struct pp_reader *r, struct pb_field *f,
-                       struct pp_row *row)
+/* Append locations of a sample to the stacks, which have room.  1 or 0 or an
+ * error of pb_next_int. */
+static int pp_on_stack(struct pp_reader *r, struct pb_field *f)
 {
     const struct pp_ids *t = &r->location;
     uint64_t rows = t->sparse ? 0 : t->n, v, none = 0;
-    uint32_t *out = row->stack + row->n;
+    uint32_t *out = r->p->stack + r->p->nstack;
     int e;
     while ((e = pb_next_int(f, &v)) > 0) {
         *out = v - 1 < rows ? (uint32_t)(v - 1) : pp_ids_find(t, v);
         none += *out == MEM_NONE;
         out += *out != MEM_NONE;
     }
-    row->n = (size_t)(out - row->stack);
+    r->p->nstack = (size_t)(out - r->p->stack);
     r->p->repaired[PP_NO_LOCATION] += none;
     return e;
 }
 
-/* A field of Sample, gathered in a row that is used again and again. */
+/* A field of Sample; to is the number of its values. */
 static int pp_on_sample(struct pp_reader *r, struct pb_field *f, void *to)
 {
-    struct pp_row *row = to;
+    struct pp *p = r->p;
+    size_t *nvalues = to, at = p->nsamples * p->ntypes;
     uint64_t v;
     int e = 0;
     size_t most = f->type != PB_BYTES ? 1   /* of numbers in the field */
@@ -5654,30 +5664,30 @@ static int pp_on_sample(struct pp_reader *r, struct pb_field *f, void *to)
     if (f->number != 3 && most == 0)
         return GP_OK;
     if (f->number == 1) {
-        void *p = row->n + most > PP_MOST_ROWS ? NULL
-            : mem_grow(row->stack, &row->cap, row->n + most,
-                       sizeof *row->stack);
-        if (!p)
+        void *q = most > PP_MOST_ROWS ? NULL
+            : mem_grow(p->stack, &p->stack_cap, p->nstack + most,
+                       sizeof *p->stack);
+        if (!q)
             return pp_full(r);
-        row->stack = p;
-        e = pp_on_stack(r, f, row);
+        p->stack = q;
+        e = pp_on_stack(r, f);
     } else if (f->number == 2) {
-        void *p = row->nvalues + most > PP_MOST_ROWS ? NULL
-            : mem_grow(row->value, &row->value_cap, row->nvalues + most,
-                       sizeof *row->value);
-        if (!p)
+        void *q = *nvalues + most > PP_MOST_ROWS ? NULL
+            : mem_grow(p->value, &p->value_cap, at + *nvalues + most,
+                       sizeof *p->value);
+        if (!q)
             return pp_full(r);
-        row->value = p;
+        p->value = q;
         while ((e = pb_next_int(f, &v)) > 0)
-            row->value[row->nvalues++] = (int64_t)v;
+            p->value[at + (*nvalues)++] = (int64_t)v;
     }
     if (f->number == 3 && f->type == PB_BYTES) {
-        struct pp_label *l = PP_ADD(row->label, row->nlabels, row->label_cap);
+        struct pp_label *l = PP_ADD(p->label, p->nlabels, p->label_cap);
         if (!l)
             return pp_full(r);
         e = pp_walk(r, f->bytes, pp_on_label, l);
         if (!e && !l->str.p && !l->num && !l->unit.n)
-            row->nlabels--;             /* says nothing: as pprof has it */
+            p->nlabels--;               /* says nothing: as pprof has it */
         return e;
     }
     return e ? pp_bad(r, "a sample's numbers are damaged") : GP_OK;
@@ -5787,25 +5797,23 @@ static int pp_pass_locations(struct pp_reader *r, struct pb_field *f, void *to)
 /* Fourth pass: samples, which refer to locations. */
 static int pp_pass_samples(struct pp_reader *r, struct pb_field *f, void *to)
 {
-    struct pp_row *row = to;
+    size_t nvalues = 0;
+    (void)to;
     if (f->number != 2)
         return GP_OK;
     if (f->type != PB_BYTES)
         return pp_bad(r, "a sample is not a message");
-    row->n = row->nvalues = row->nlabels = 0;
     const uint8_t *start = r->at;
-    int e = pp_walk(r, f->bytes, pp_on_sample, row);
+    int e = pp_walk(r, f->bytes, pp_on_sample, &nvalues);
     if (e)
         return e;
-    if (row->nvalues != r->p->ntypes) {
+    if (nvalues != r->p->ntypes) {
         char text[64];
         snprintf(text, sizeof text, "%zu values for %zu sample types",
-                 row->nvalues, r->p->ntypes);
+                 nvalues, r->p->ntypes);
         return pp_bad_at(r, start, text);
     }
-    e = pp_add_sample(r->p, row->stack, row->n, row->value, row->label,
-                      row->nlabels);
-    return e ? pp_full(r) : GP_OK;
+    return pp_end_sample(r->p) ? pp_full(r) : GP_OK;
 }
 
 /* Make an empty array's room for n rows. */
@@ -5845,42 +5853,30 @@ static int pp_read_raw(struct pp_reader *r)
 {
     struct pp *p = r->p;
     struct pb_in all = { p->raw.data, p->raw.data + p->raw.len };
-    struct pp_row row = {0};
     int e;
     if ((e = pp_walk(r, all, pp_pass_strings, NULL)) ||
         (e = pp_read_room(r)))
-        goto out;
+        return e;
     for (uint32_t i = 1; i < PP_FIELDS; i++)
         if (i != 2 && i != 4 && i != 6 && r->span[i].p &&
             (e = pp_walk(r, r->span[i], pp_pass_tables, &i)))
-            goto out;
-    if (p->ntypes == 0 || p->ntypes > PP_MOST_TYPES) {
-        e = p->ntypes ? txt_fail(r->why, GP_ELIMIT, "%s: %zu sample types, "
-                                 "more than %d", r->name, p->ntypes,
-                                 PP_MOST_TYPES)
-          : txt_fail(r->why, GP_EFORMAT, "%s: not a pprof profile: it has no "
-                     "sample type", r->name);
-        goto out;
-    }
+            return e;
+    if (p->ntypes > PP_MOST_TYPES)
+        return txt_fail(r->why, GP_ELIMIT, "%s: %zu sample types, more than "
+                        "%d", r->name, p->ntypes, PP_MOST_TYPES);
+    if (p->ntypes == 0)
+        return txt_fail(r->why, GP_EFORMAT, "%s: not a pprof profile: it has "
+                        "no sample type", r->name);
     if (pp_ids_seal(&r->mapping, p->repaired) ||
-        pp_ids_seal(&r->function, p->repaired)) {
-        e = txt_fail(r->why, GP_ENOMEM, "%s: out of memory", r->name);
-        goto out;
-    }
+        pp_ids_seal(&r->function, p->repaired))
+        return txt_fail(r->why, GP_ENOMEM, "%s: out of memory", r->name);
     if (r->span[4].p &&
         (e = pp_walk(r, r->span[4], pp_pass_locations, NULL)))
-        goto out;
-    if (pp_ids_seal(&r->location, p->repaired)) {
-        e = txt_fail(r->why, GP_ENOMEM, "%s: out of memory", r->name);
-        goto out;
-    }
-    if (r->span[2].p)
-        e = pp_walk(r, r->span[2], pp_pass_samples, &row);
-out:
-    mem_free(row.stack);
-    mem_free(row.value);
-    mem_free(row.label);
-    return e;
+        return e;
+    if (pp_ids_seal(&r->location, p->repaired))
+        return txt_fail(r->why, GP_ENOMEM, "%s: out of memory", r->name);
+    return r->span[2].p ? pp_walk(r, r->span[2], pp_pass_samples, NULL)
+                        : GP_OK;
 }
 
 /* ---- the format of gperftools and of the Java agent ----
