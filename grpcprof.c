@@ -16911,15 +16911,13 @@ static int cs_check_id(struct cs *s, const struct cs_frame *f)
 /* Take the padding off f, and with HEADERS the priority. */
 static int cs_unpad(struct cs *s, struct cs_frame *f)
 {
-    uint32_t pad = 0, front = 0;
-    if (f->flags & NGHTTP2_FLAG_PADDED) {
-        if (f->n < 1)
-            return cs_fail(s, NGHTTP2_FRAME_SIZE_ERROR, "padding without size");
-        pad = f->p[0];
-        front = 1;
-    }
-    if (f->type == NGHTTP2_HEADERS && (f->flags & NGHTTP2_FLAG_PRIORITY))
-        front += 5;
+    bool padded = f->flags & NGHTTP2_FLAG_PADDED;
+    bool weighed = f->type == NGHTTP2_HEADERS &&
+                   (f->flags & NGHTTP2_FLAG_PRIORITY);
+    uint32_t front = (padded ? 1u : 0) + (weighed ? 5u : 0);
+    if (front > f->n)
+        return cs_fail(s, NGHTTP2_FRAME_SIZE_ERROR, "fields past the frame");
+    uint32_t pad = padded ? f->p[0] : 0;
     if (front + pad > f->n)
         return cs_fail(s, NGHTTP2_PROTOCOL_ERROR, "padding past the frame");
     f->p += front;
@@ -21195,8 +21193,9 @@ struct rpc_out {                        /* one call, client's end */
     bool              grpc;             /* content-type is gRPC's */
     bool              gzip;             /* grpc-encoding is gzip */
     bool              ended;            /* END_STREAM came */
-    bool              bad;              /* a message that cannot be right */
     bool              over;             /* too many headers */
+    const char       *bad;              /* why a message cannot be right; NULL;
+                                         * a constant */
     char              text[64];         /* of grpc-message, as it came; cut */
 };
 
@@ -21250,7 +21249,7 @@ static struct rpc_result rpc_out_judge(const struct rpc_out *u)
                : u->grpc ? "no grpc-status in the trailers"
                          : "no grpc-status; content-type is not gRPC's";
     } else if (u->bad || rpc_frame_cut(&u->frame)) {
-        r.text = u->bad ? "malformed message" : "cut message";
+        r.text = u->bad ? u->bad : "cut message";
     } else if (u->frame.count != 1 && !u->many) {
         r.text = u->frame.count ? "more than one message" : "no message";
     } else {
@@ -21264,7 +21263,8 @@ static void rpc_out_unzipped(struct rpc_out *u)
 {
     if (!u->unzip)
         return;
-    u->bad |= gz_reader_fini(u->unzip) != GP_OK;
+    if (gz_reader_fini(u->unzip) && !u->bad)
+        u->bad = "message of damaged gzip";
     mem_free(u->unzip);
     u->unzip = NULL;
 }
@@ -21306,8 +21306,10 @@ static void rpc_chan_on_header(struct cs *s, struct cs_stream *t,
         u->http = txt_number(digits, 100, 999, &n) ? 0 : (int16_t)n;
         u->status = -1;                 /* a 1xx before is forgotten */
     } else if (name.n == 11 && !memcmp(name.p, "grpc-status", 11)) {
-        u->status = txt_number(digits, 0, 16, &n) ? GP_STATUS_UNKNOWN
-                                                  : (int16_t)n;
+        bool odd = txt_number(digits, 0, 16, &n) != 0;
+        u->status = odd ? GP_STATUS_UNKNOWN : (int16_t)n;
+        if (odd && !u->text[0])         /* a message may still come */
+            snprintf(u->text, sizeof u->text, "grpc-status is none of 0 to 16");
     } else if (name.n == 12 && !memcmp(name.p, "grpc-message", 12)) {
         size_t k = value.n < sizeof u->text ? value.n : sizeof u->text - 1;
         memcpy(u->text, value.p, k);
@@ -21330,7 +21332,11 @@ static void rpc_chan_on_headers(struct cs *s, struct cs_stream *t, bool over)
 static void rpc_out_begin(const struct rpc_chan *ch, struct rpc_out *u)
 {
     uint8_t flag = u->frame.prefix[0];
-    u->bad |= flag > 1 || (flag && !(ch->gzip && u->gzip));
+    if (flag > 1 && !u->bad)
+        u->bad = "message whose compressed flag is neither 0 nor 1";
+    else if (flag && !u->bad && !(ch->gzip && u->gzip))
+        u->bad = ch->gzip ? "compressed message without grpc-encoding gzip"
+                          : "compressed message that was not asked for";
     if (u->keep)
         u->keep->len = 0;
     if (u->frame.size > RPC_KEPT_REPLY_BYTES)
@@ -21342,16 +21348,18 @@ static void rpc_out_begin(const struct rpc_chan *ch, struct rpc_out *u)
         mem_free(u->unzip);
         u->unzip = NULL;
     }
-    u->bad |= !u->unzip;
+    if (!u->unzip)
+        u->bad = "no memory for a compressed message";
 }
 
 /* A part of u's message. */
 static void rpc_out_take(struct rpc_out *u, struct slice part)
 {
-    if (u->unzip)
-        u->bad |= !u->bad && gz_reader_put(u->unzip, (const uint8_t *)part.p,
-                                           part.n, UINT64_MAX, u->keep);
-    else if (u->keep)
+    if (u->unzip) {
+        if (!u->bad && gz_reader_put(u->unzip, (const uint8_t *)part.p, part.n,
+                                     UINT64_MAX, u->keep))
+            u->bad = "message of damaged gzip";
+    } else if (u->keep)
         mem_put(u->keep, part.p, part.n);
     if (u->keep && u->keep->len > RPC_KEPT_REPLY_BYTES) {
         u->keep->len = 0;
@@ -21558,7 +21566,8 @@ static int rpc_chan_start(struct rpc_chan *ch, struct rpc_out *u,
     u->stream.more = part;
     u->http = 0;
     u->status = -1;
-    u->begun = u->grpc = u->gzip = u->ended = u->bad = u->over = false;
+    u->begun = u->grpc = u->gzip = u->ended = u->over = false;
+    u->bad = NULL;
     u->text[0] = 0;
     if (!rpc_chan_usable(ch))
         return GP_ESTATE;

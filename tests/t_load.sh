@@ -141,9 +141,11 @@ troubles() {
     for mode in ping max_streams data_frame_padding no_streams interim; do
         trouble $mode 0 6 0 'status +OK 6$'
     done
-    trouble weird_status 3 0 6 'grpc_status +UNKNOWN'
+    trouble weird_status 3 0 6 \
+        'grpc_status +UNKNOWN +grpc-status is none of 0 to 16'
     trouble trailers_only 3 0 6 'grpc_status +FAILED_PRECONDITION +not now'
-    trouble compressed 3 0 6 'protocol +INTERNAL +malformed message'
+    trouble compressed 3 0 6 \
+        'protocol +INTERNAL +compressed message that was not asked for'
     for mode in big_headers continuation settings_flood garbage; do
         trouble $mode 3 0 6 'transport +UNAVAILABLE +the server broke HTTP/2'
     done
