@@ -2983,14 +2983,16 @@ struct js_scan {                        /* a value while it is passed over */
                                          * an end */
 };
 
-/* Pass over n bytes, if there are any; what may come behind them. */
+/* Pass over n bytes, and what may come behind them; false: n is 0. */
 static bool js_scan_over(struct js_scan *x, size_t n, bool key, bool value)
 {
+    if (!n)
+        return false;
     x->at.p += n;
     x->at.n -= n;
     x->key = key;
     x->value = value;
-    return n > 0;
+    return true;
 }
 
 /* A comma, behind which something has to come. */
@@ -3043,17 +3045,32 @@ static bool js_scan_step(struct js_scan *x)
            js_scan_over(x, 1, false, false) && x->depth-- > 0;
 }
 
+/* What has to be where x is. */
+static const char *js_scan_want(const struct js_scan *x)
+{
+    if (x->key)
+        return "a key in quotes and a colon";
+    if (x->value)
+        return x->depth == JS_DEPTH ? "less nesting" : "a value";
+    return x->open[x->depth - 1] == '}' ? "',' or '}'" : "',' or ']'";
+}
+
+struct js_fault {                       /* where a text is not JSON */
+    const char *at;                     /* borrowed */
+    const char *want;                   /* what has to be there; a constant */
+};
+
 /* Bytes of the value that s begins with, 0: none that is well formed, or one
- * deeper than JS_DEPTH.  *bad is where it went wrong.  No recursion. */
-static size_t js_value_bytes(struct slice s, const char **bad)
+ * deeper than JS_DEPTH, and *bad says where.  No recursion. */
+static size_t js_value_bytes(struct slice s, struct js_fault *bad)
 {
     struct js_scan x = { .at = s, .value = true };
     do {
         x.at = js_skip(x.at);
-        bool ok = x.at.n && js_scan_step(&x);
-        *bad = x.at.p;
-        if (!ok)
+        if (!x.at.n || !js_scan_step(&x)) {
+            *bad = (struct js_fault){ x.at.p, js_scan_want(&x) };
             return 0;
+        }
     } while (x.depth);
     return (size_t)(x.at.p - s.p);
 }
@@ -3061,7 +3078,7 @@ static size_t js_value_bytes(struct slice s, const char **bad)
 /* The value that the well-formed text s begins with. */
 static struct js_value js_at(struct slice s)
 {
-    const char *bad;
+    struct js_fault bad;
     s = js_skip(s);
     size_t n = js_value_bytes(s, &bad);
     struct js_value v = { JS_NULL, { s.p, n } };
@@ -3076,24 +3093,24 @@ static struct js_value js_at(struct slice s)
  * where. */
 static int js_read(struct slice text, struct js_value *v, struct gp_why *why)
 {
-    const char *bad = text.p;
+    struct js_fault bad;
     struct slice s = js_skip(text);
     size_t n = js_value_bytes(s, &bad);
     if (n) {
         struct slice rest = js_skip((struct slice){ s.p + n, s.n - n });
-        bad = rest.n ? rest.p : NULL;
-    }
-    if (n && !bad) {
-        *v = js_at(s);
-        return GP_OK;
+        if (!rest.n) {
+            *v = js_at(s);
+            return GP_OK;
+        }
+        bad = (struct js_fault){ rest.p, "nothing more" };
     }
     size_t line = 1, column = 1;
-    for (const char *p = text.p; p < bad; p++) {
+    for (const char *p = text.p; p < bad.at; p++) {
         column = *p == '\n' ? 1 : column + 1;
         line += *p == '\n';
     }
-    return txt_fail(why, GP_EFORMAT, "line %zu, column %zu: not JSON", line,
-                    column);
+    return txt_fail(why, GP_EFORMAT, "line %zu, column %zu: not JSON: %s "
+                    "expected", line, column, bad.want);
 }
 
 /* The members of an array or object. */
