@@ -647,6 +647,9 @@ enum {
  * it in either: 30 of them at 100 a second. */
 #define OUT_PARTED_NS 3e8
 
+/* load: calls a second of a schedule; no client of one machine begins more. */
+#define LOAD_RATE_MOST     1e7
+
 /* load: a verdict needs so long a run.  Past these shares the client is what
  * limits it, by the time that a thread is busy, waits for a CPU, or is late by
  * as a part of the median latency, and more than LOAD_LAG_NS, which a sleeping
@@ -663,6 +666,7 @@ enum {
 #define LOAD_QUEUED_SHARE  0.05
 #define LOAD_LIMITED_SHARE 0.10
 #define LOAD_DOWN_SHARE    0.05
+#define LOAD_LOST_NS       INT64_C(100000000)   /* at the end: not regained */
 #define LOAD_BEHIND_SHARE  0.05
 #define LOAD_SLOWER        2.0          /* a full server's answers, at least */
 
@@ -24513,7 +24517,8 @@ struct load_result {
     uint64_t planned, sent, ok, failed, cut_off, not_sent;      /* calls */
     uint64_t resent;                    /* not processed, sent again */
     uint64_t reconnects, goaways, lost; /* connections, after the start */
-    uint64_t gave_up;                   /* clients that could not reconnect */
+    uint64_t gave_up;                   /* clients that could not reconnect,
+                                         * or had not at the end */
     int64_t  down_ns;                   /* without a connection though there was
                                          * something to send, summed over the
                                          * connections */
@@ -24618,7 +24623,7 @@ struct load_worker {
     struct load_client *client;         /* borrowed slice of the run's */
     uint64_t            nclient;
     uint64_t            next, ready;    /* clients: to connect; connected */
-    uint64_t            active;         /* clients not done */
+    uint64_t            active, dead;   /* clients not done; dead ones */
     uint64_t            turn;           /* open loop: client to be asked next */
     struct load_call   *call;           /* owned; ncall */
     size_t              ncall;
@@ -25181,9 +25186,11 @@ static void load_worker_over(struct load_worker *w)
 {
     for (uint64_t i = 0; i < w->nclient; i++) {
         struct load_client *c = &w->client[i];
-        if (c->dead || ((!c->conn || !c->conn->ready) &&
-                        (w->run->open || c->left || !w->run->counted)))
+        bool lost = !c->dead && (!c->conn || !c->conn->ready) &&
+                    (w->run->open || c->left || !w->run->counted);
+        if (c->dead || lost)
             load_client_down(c);
+        w->sum.gave_up += lost && w->net.now_ns - c->lost_ns > LOAD_LOST_NS;
     }
     load_queue_clock(w);
     if (w->queued_at_ns && w->measuring)
@@ -25238,14 +25245,12 @@ static void load_client_give_up(struct load_client *c)
         RPC_LOST, GP_STATUS_UNAVAILABLE, 0, "cannot reconnect", false };
     struct load_worker *w = c->worker;
     struct load_call *k;
-    bool all = true;
     c->dead = true;
-    w->sum.gave_up += !w->ended &&
-                      (w->run->open || c->left || !w->run->counted);
-    for (uint64_t i = 0; w->run->open && i < w->nclient && all; i++)
-        all = w->client[i].dead;
+    w->dead++;
+    w->sum.gave_up += w->run->open ? !w->ended || w->waiting.first
+                    : !w->ended && (c->left || !w->run->counted);
     struct load_queue *q = w->run->open ? &w->waiting : &c->waiting;
-    while (all && (k = q->first))
+    while ((!w->run->open || w->dead == w->nclient) && (k = q->first))
         load_call_count(w, k, &gone);
     load_client_check(c);
 }
@@ -25547,12 +25552,12 @@ static struct load_client *load_worker_pick(struct load_worker *w)
 }
 
 /* The call that was to begin at due_ns does, or is not sent because too many
- * are in flight. */
+ * are in flight or no client is left. */
 static void load_arrive(struct load_worker *w, int64_t due_ns)
 {
     bool counted = w->measuring && due_ns >= w->start_ns;
     w->arrivals += counted;
-    if (!w->free)
+    if (!w->free || w->dead == w->nclient)
         return;
     if (counted)
         hdr_add(&w->sum.lag, w->net.now_ns - due_ns);
@@ -26632,9 +26637,11 @@ static int load_run_result(const struct load_run *r, struct load_result *to,
                     : when < 1e9 ? (int64_t)(when * 1e9) : 0;
     if (length_ns && most_ns > length_ns)
         most_ns = length_ns;
-    if (length_ns && r->ended == LOAD_COUNT && to->sent < load_planned(k)) {
+    bool gave_up = to->gave_up && r->ended != LOAD_SIGNAL;
+    if (gave_up || (length_ns && r->ended == LOAD_COUNT &&
+                    to->sent < load_planned(k))) {
         int64_t ran_ns = sys_now_ns() - first;  /* all may have given up */
-        most_ns = ran_ns < length_ns ? ran_ns : length_ns;
+        most_ns = length_ns && length_ns < ran_ns ? length_ns : ran_ns;
     }
     to->elapsed_ns = last > first ? last - first : 0;
     if (to->elapsed_ns < most_ns)
@@ -27031,9 +27038,24 @@ static void load_judge_queue(struct load_verdict *v,
     uint64_t own = k->streams ? k->streams : LOAD_OPEN_STREAMS;
     if (load_blame(v, LOAD_BY_SETTINGS, share, LOAD_QUEUED_SHARE))
         load_because(v, "calls waited for a stream %.0f%% of the time: %" PRIu64
-                     " connections, of %" PRIu64 " streams each", 100 * share,
-                     load_connections(k), r->peer_streams < own ?
+                     " connection%s, of %" PRIu64 " streams each", 100 * share,
+                     load_connections(k), load_connections(k) == 1 ? "" : "s",
+                     r->peer_streams < own ?
                      (uint64_t)r->peer_streams : own);
+}
+
+/* Was there a server at all?  False: not enough of the time. */
+static bool load_judge_down(struct load_verdict *v, const struct load_config *k,
+                            const struct load_result *r)
+{
+    double down = fmin(1, (double)r->down_ns / ((double)r->elapsed_ns *
+                                                (double)load_connections(k)));
+    if (!load_blame(v, LOAD_BY_SERVER, down, LOAD_DOWN_SHARE))
+        return false;
+    load_because(v, "there was no connection %.0f%% of the time: %" PRIu64
+                 " lost, %" PRIu64 " client%s gave up", 100 * down, r->lost,
+                 r->gave_up, r->gave_up == 1 ? "" : "s");
+    return true;
 }
 
 /* Is it what the server allows, or the network? */
@@ -27043,14 +27065,6 @@ static void load_judge_path(struct load_verdict *v, const struct load_config *k,
     double wall = (double)r->elapsed_ns * r->threads;
     double per = (double)(k->streams ? k->streams : 1) * (double)k->clients /
                  (double)load_connections(k);
-    double down = (double)r->down_ns / ((double)r->elapsed_ns *
-                                        (double)load_connections(k));
-    if (load_blame(v, LOAD_BY_SERVER, down, LOAD_DOWN_SHARE)) {
-        load_because(v, "there was no connection %.0f%% of the time: %" PRIu64
-                     " lost, %" PRIu64 " client%s gave up", 100 * down,
-                     r->lost, r->gave_up, r->gave_up == 1 ? "" : "s");
-        return;
-    }
     if (load_open(k))
         load_judge_queue(v, k, r, (double)r->queued_ns / wall);
     else if (load_blame(v, LOAD_BY_SETTINGS, per, r->peer_streams))
@@ -27100,14 +27114,21 @@ static struct load_verdict load_judge(const struct load_config *k,
     }
     if (r->ok + r->failed < LOAD_JUDGED_CALLS ||
         r->elapsed_ns < LOAD_JUDGED_NS) {
-        load_because(&v, "too little to tell: %" PRIu64 " calls in %.3g s; it "
-                     "takes %d in %.1f s", r->ok + r->failed,
+        load_because(&v, "too little to tell: %" PRIu64 " calls in %.3g s, and "
+                     "it takes %d calls and %.1f s: -d 5s", r->ok + r->failed,
                      (double)r->elapsed_ns / 1e9, LOAD_JUDGED_CALLS,
                      LOAD_JUDGED_NS / 1e9);
         return v;
     }
-    load_judge_path(&v, k, r);
-    load_judge_client(&v, k, r);        /* stands over the others */
+    if (!load_judge_down(&v, k, r)) {
+        load_judge_client(&v, k, r);
+        struct load_verdict client = v; /* stands over the others */
+        load_judge_path(&v, k, r);
+        if (client.limit == LOAD_BY_CLIENT) {
+            v.limit = client.limit;
+            v.confidence = client.confidence;
+        }
+    }
     if (v.limit != LOAD_BY_UNKNOWN && v.limit != LOAD_BY_SERVER)
         return v;
     if (v.limit == LOAD_BY_UNKNOWN && load_open(k)) {
@@ -30635,7 +30656,8 @@ static void out_load_notes(struct buf *b, const struct load_report *t)
         txt_putf(b, "  client    %.0f%% of %u thread%s busy   CPU %.2f us per "
                  "request", 100 * cpu / wall, r->threads,
                  r->threads == 1 ? "" : "s", cpu / done / 1e3);
-        if (user + sys >= OUT_PARTED_NS)        /* it is told by ticks */
+        /* The parts are told by ticks, in step with which a thread sleeps. */
+        if (user + sys >= OUT_PARTED_NS && cpu > wall / 2)
             txt_putf(b, " (user %.0f%%, kernel %.0f%%)",
                      100 * user / (user + sys), 100 * sys / (user + sys));
         txt_putf(b, "   waited for a CPU %.1f%%", 100 * wait / wall);
@@ -30660,13 +30682,15 @@ static void out_load_notes(struct buf *b, const struct load_report *t)
     if (!load_open(t->config))
         txt_puts(b, "  note      closed loop: latency excludes queueing\n");
     if (r->gave_up)
-        txt_putf(b, "  note      %" PRIu64 " client%s lost the server and gave "
-                 "up\n", r->gave_up, r->gave_up == 1 ? "" : "s");
+        txt_putf(b, "  note      %" PRIu64 " client%s lost the server and did "
+                 "not get it back\n", r->gave_up, r->gave_up == 1 ? "" : "s");
     if (r->not_sent && load_open(t->config) && r->ended != LOAD_SIGNAL) {
         txt_puts(b, "  note      ");
         txt_put_commas(b, r->not_sent);
-        txt_puts(b, " not sent: more than --max-in-flight would have been in "
-                    "flight, or the time was over\n");
+        txt_puts(b, r->gave_up ? " not sent: there was no connection, more than"
+                    : " not sent: more than");
+        txt_puts(b, " --max-in-flight would have been in flight, or the time "
+                    "was over\n");
     }
     if (r->ended == LOAD_SIGNAL)
         txt_puts(b, "  note      interrupted: these are the results so far\n");
@@ -32777,7 +32801,7 @@ static bool cmd_load_rate(struct slice text, double *rate)
         text.n -= 2;
     }
     *rate = txt_finite(text) * scale;
-    return *rate >= 0 && *rate <= 1e9 && scale > 0;
+    return *rate >= 0 && *rate <= LOAD_RATE_MOST && scale > 0;
 }
 
 /* Read one step of a schedule, "R:DUR" or "R-R:DUR". */
@@ -32823,7 +32847,8 @@ static int cmd_load_steps(struct cmd_load *c, const struct cmd_command *cmd)
         if (!cmd_load_rate(txt_slice(c->rate), &p->step[0].from) ||
             !(p->step[0].from > 0))
             return cmd_misuse(cmd, "--rate '%s': takes calls a second, as in "
-                              "1000, 1000/s or 600/m", c->rate);
+                              "1000, 1000/s or 600/m, up to %.0f", c->rate,
+                              LOAD_RATE_MOST);
         p->step[0].to = p->step[0].from;
         p->nstep = 1;
     }

@@ -229,6 +229,9 @@ server_ends() {
     sleep 0.7
     kill -KILL "$SPID"
     wait "$SPID" "$load" 2>/dev/null
+    same 'a server that is gone at the end fails the run' $? 3
+    has 'a server that is gone is the limit' "$T/died.json" \
+        '"verdict":\{"limit":"server"'
     has 'the time after the last answer counts' "$T/died.json" \
         '"elapsed_ns":2[0-9]{9},'
     has 'the time without a connection is told' "$T/died.json" \
@@ -244,6 +247,26 @@ server_ends() {
     same 'all gave up' "$ST" 3
     has 'all gave up, before the time was over' "$T/early.json" \
         '"elapsed_ns":[1-9][0-9]{8,9},'
+    start_server || return
+    bg "$BIN" load -q -c 2 -n 100000000 --connect-timeout 300ms \
+        -o "$T/count.json" "127.0.0.1:$PORT"
+    sleep 0.5
+    stop_server 'serve ends in a run of so many calls'
+    ended "$PID" 20
+    same 'all gave up in a run of so many calls' "$ST" 3
+    has 'the time without a connection is a part of the run' "$T/count.json" \
+        'there was no connection [0-9]{1,2}% of the time'
+    # What the schedule has when nobody is left is not sent, and not waited for.
+    start_server || return
+    bg "$BIN" load -q -r 200 -d 2s --no-reconnect -o "$T/open.json" \
+        "127.0.0.1:$PORT"
+    sleep 0.5
+    kill -KILL "$SPID"
+    wait "$SPID" 2>/dev/null
+    ended "$PID" 10
+    same 'an open loop without a connection fails' "$ST" 3
+    has 'an open loop without a connection sends no more' "$T/open.json" \
+        '"not_sent":[23][0-9]{2},'
 }
 
 # A server that says SETTINGS, and then nothing: of so many streams.
