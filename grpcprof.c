@@ -79,6 +79,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <linux/perf_event.h>
 #include <locale.h>
 #include <malloc.h>
@@ -115,6 +116,7 @@
 #include <sys/time.h>
 #include <sys/un.h>
 #include <sys/utsname.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <ucontext.h>
@@ -1837,13 +1839,23 @@ static int sys_read_file(const char *path, size_t most, struct buf *b,
     return e;
 }
 
+/* True for a pipe that has a name: who opens it twice loses what was in it. */
+static bool sys_is_fifo(const char *path)
+{
+    struct stat st;
+    struct statfs fs;
+    return !stat(path, &st) && S_ISFIFO(st.st_mode) &&
+           !statfs(path, &fs) && fs.f_type != PIPEFS_MAGIC;
+}
+
 /* The first of the n bytes at text that the file at path begins with, and how
  * many; none where it cannot be read.  "-" is standard input, of which nothing
  * is taken away. */
 static struct slice sys_peek(const char *path, char *text, size_t n)
 {
     bool input = !strcmp(path, "-");
-    int fd = input ? 0 : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int fd = input ? 0 : sys_is_fifo(path) ? -1
+           : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     int two[2];
     ssize_t k = fd < 0 ? 0 : pread(fd, text, n, 0);
     if (k < 0 && !pipe2(two, O_CLOEXEC)) {      /* a pipe has no place 0 */
@@ -28814,30 +28826,34 @@ static void out_assert_value(struct buf *b, const struct anl_assert *t,
                  t->measure == ANL_DELTA ? "points" : "%");
 }
 
+/* Append t and the figure that it is about. */
+static void out_put_assert(struct buf *b, const struct anl_assert *t)
+{
+    txt_put_clean(b, txt_slice(t->text));
+    txt_puts(b, ": it is ");
+    out_assert_value(b, t, t->value);
+    if (!isnan(t->low)) {
+        txt_puts(b, " (95 %: ");
+        out_assert_value(b, t, t->low);
+        txt_puts(b, " to ");
+        out_assert_value(b, t, t->high);
+        txt_puts(b, ")");
+    }
+    if (t->measure <= ANL_DELTA && !t->matched)
+        txt_puts(b, "; no function matches");
+    else if (t->measure <= ANL_DELTA)
+        txt_putf(b, "; %zu function%s", t->matched,
+                 t->matched == 1 ? " matches" : "s match");
+}
+
 /* The assertions and what became of them. */
 static void out_asserts(struct out_doc *d, const struct out_config *c)
 {
-    struct buf *b = &d->cell;
     if (c->nassert)
         out_heading(d, "Assertions");
     for (size_t i = 0; i < c->nassert; i++) {
-        const struct anl_assert *t = &c->assert[i];
-        txt_put_clean(b, txt_slice(t->text));
-        txt_puts(b, ": it is ");
-        out_assert_value(b, t, t->value);
-        if (!isnan(t->low)) {
-            txt_puts(b, " (95 %: ");
-            out_assert_value(b, t, t->low);
-            txt_puts(b, " to ");
-            out_assert_value(b, t, t->high);
-            txt_puts(b, ")");
-        }
-        if (t->measure <= ANL_DELTA && !t->matched)
-            txt_puts(b, "; no function matches");
-        else if (t->measure <= ANL_DELTA)
-            txt_putf(b, "; %zu function%s", t->matched,
-                     t->matched == 1 ? " matches" : "s match");
-        out_field(d, t->pass ? "holds" : "does not hold");
+        out_put_assert(&d->cell, &c->assert[i]);
+        out_field(d, c->assert[i].pass ? "holds" : "does not hold");
     }
 }
 
@@ -30976,15 +30992,21 @@ static void out_put_figure(struct buf *b, const struct load_assert *a)
         txt_puts(b, ", with fewer than ten values beyond it");
 }
 
+/* Append a and the figure that it is about. */
+static void out_put_load_assert(struct buf *b, const struct load_assert *a)
+{
+    txt_put_clean(b, txt_slice(a->text));
+    txt_puts(b, "   it is ");
+    out_put_figure(b, a);
+}
+
 /* Append what became of the assertions. */
 static void out_load_asserts(struct buf *b, const struct load_report *t)
 {
     for (size_t i = 0; i < t->nassert; i++) {
         const struct load_assert *a = &t->assert[i];
         txt_putf(b, "  assert    %s  ", a->pass ? "holds" : "FAILS");
-        txt_put_clean(b, txt_slice(a->text));
-        txt_puts(b, "   it is ");
-        out_put_figure(b, a);
+        out_put_load_assert(b, a);
         mem_put_byte(b, '\n');
     }
 }
@@ -33476,6 +33498,15 @@ static int cmd_result_exit(const struct load_report *t, bool strict)
     return strict && t->verdict.limit == LOAD_BY_CLIENT ? CMD_INVALID : CMD_OK;
 }
 
+/* Say that an assertion, told in text, does not hold, where the result that
+ * says so went to a file; text is released. */
+static void cmd_say_broken(struct buf *text)
+{
+    cmd_say("--assert does not hold: %.*s", text->len < 200 ? (int)text->len
+            : 200, text->len ? (const char *)text->data : "");
+    mem_fini(text);
+}
+
 /* Print or write what b has and to; returns the exit status. */
 static int cmd_result_write(const struct cmd_load *c, int format,
                             struct buf *b, struct cmd_result *to)
@@ -33497,6 +33528,12 @@ static int cmd_result_write(const struct cmd_load *c, int format,
     }
     if (!c->common.quiet)
         cmd_wrote(c->out, cmd_load_formats[format][0]);
+    for (size_t i = 0; i < t->nassert; i++)
+        if (!t->assert[i].pass) {
+            struct buf text = {0};
+            out_put_load_assert(&text, &t->assert[i]);
+            cmd_say_broken(&text);
+        }
     return t->exit;
 }
 
@@ -34584,6 +34621,21 @@ static const char *cmd_report_for_profiles(const struct cmd_report *c)
          : c->reverse ? "reverse" : NULL;
 }
 
+/* CMD_OK, or CMD_USAGE after saying that --out is one of the n files at path,
+ * each a what, which would be lost. */
+static int cmd_report_check_out(const struct cmd_report *c,
+                                const struct cmd_command *cmd,
+                                const char *const *path, size_t n,
+                                const char *what)
+{
+    bool to_file = c->out && strcmp(c->out, "-") != 0;
+    for (size_t i = 0; to_file && i < n; i++)
+        if (cmd_same_file(c->out, path[i]))
+            return cmd_misuse(cmd, "--out '%s' is the %s that is read", c->out,
+                              what);
+    return CMD_OK;
+}
+
 /* Read the results in the files of list into *all, together, and say what is
  * notable about that; returns an exit status. */
 static int cmd_results_read(const struct cmd_report *c,
@@ -34624,7 +34676,12 @@ static int cmd_report_results(const struct cmd_report *c,
     struct buf b = {0};
     const char *profiles = cmd_report_for_profiles(c);
     int format = CMD_LOAD_TEXT;
-    int status = cmd_results_read(c, &c->common.rest, &all);
+    int status = cmd_report_check_out(c, cmd, c->common.rest.text,
+                                      c->common.rest.n, "result");
+    if (!status)
+        status = cmd_report_check_out(c, cmd, c->base.text, c->base.n, "base");
+    if (!status)
+        status = cmd_results_read(c, &c->common.rest, &all);
     if (!status && profiles)
         status = cmd_misuse(cmd, "--%s is for profiles, and %s is a result of "
                             "load", profiles, c->common.rest.text[0]);
@@ -34703,11 +34760,11 @@ static int cmd_report_check(const struct cmd_report *c,
         return cmd_misuse(cmd, "--inverted is for -f svg and html");
     if (c->reverse && f != CMD_R_SVG && f != CMD_R_HTML && f != CMD_R_FOLDED)
         return cmd_misuse(cmd, "--reverse is for -f svg, html and folded");
-    bool to_file = c->out && strcmp(c->out, "-") != 0;
-    for (size_t i = 0; to_file && i < s->n + s->nbase; i++)
-        if (cmd_same_file(c->out, s->path[i]))
-            return cmd_misuse(cmd, "--out '%s' is the %s that is read", c->out,
-                              i < s->n ? "profile" : "base");
+    int status = cmd_report_check_out(c, cmd, s->path, s->n, "profile");
+    if (!status)
+        status = cmd_report_check_out(c, cmd, s->path + s->n, s->nbase, "base");
+    if (status)
+        return status;
     for (size_t i = 0; i < s->n + s->nbase && !c->common.quiet; i++)
         for (size_t k = i < s->n ? 0 : s->n; k < i; k++)
             if (cmd_same_file(s->path[i], s->path[k]))
@@ -34779,8 +34836,15 @@ static int cmd_report_profiles(const struct cmd_report *c,
     } else if (b.err || sys_write_file(c->out, b.data, b.len, &why)) {
         cmd_say("%s", b.err ? mem_error(b.err) : why.text);
         status = CMD_FAILED;
-    } else if (!c->common.quiet) {
-        cmd_wrote(c->out, cmd_report_formats[f].name);
+    } else {
+        if (!c->common.quiet)
+            cmd_wrote(c->out, cmd_report_formats[f].name);
+        for (size_t i = 0; i < c->assert.n; i++)
+            if (!s->assert[i].pass) {
+                struct buf text = {0};
+                out_put_assert(&text, &s->assert[i]);
+                cmd_say_broken(&text);
+            }
     }
     mem_fini(&b);
     return status;

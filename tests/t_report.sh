@@ -564,6 +564,13 @@ more_formats() {
     has 'does not differ' "$OUT" '0 of [0-9]+ functions differ'
     check 'an assertion that does not hold' 4 "$BIN" report \
         --assert 'share(handle)<10%' "$T/made.pb"
+    check 'an assertion that does not hold, to a file' 4 "$BIN" report -q \
+        --assert 'share(handle)<10%' -o "$T/asserted.html" "$T/made.pb"
+    one_line 'an assertion that does not hold, to a file, says so' \
+        '--assert does not hold: share.handle.<10%: it is [0-9.]+ %'
+    mkfifo "$T/fifo"
+    LIMIT=10 check 'a profile from a pipe with a name' 0 bash -c \
+        "cat '$T/made.pb' >'$T/fifo' & '$BIN' report -f top '$T/fifo'"
     check 'the picture of both' 0 "$BIN" report -f svg --base "$T/made.pb" \
         "$T/made.pb"
     has 'is grey' "$OUT" 'no significant change'

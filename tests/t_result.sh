@@ -81,6 +81,15 @@ results() {
     has 'and says of how many' "$OUT" '^  of +2 results$'
     check 'report asserts of results' 4 "$BIN" report --assert 'p50<1us' \
         "$T/closed.json"
+    check 'report asserts of results, to a file' 4 "$BIN" report -q \
+        --assert 'p50<1us' -o "$T/asserted.html" "$T/closed.json"
+    one_line 'report asserts of results, to a file, says so' \
+        '--assert does not hold: p50<1us +it is '
+    check 'a result is not overwritten' 2 "$BIN" report -o "$T/closed.json" \
+        "$T/meta.json" "$T/closed.json"
+    has 'a result is not overwritten, says so' "$ERR" 'the result that is read'
+    check 'a base is not overwritten' 2 "$BIN" report -o "$T/meta.json" \
+        --base "$T/meta.json" "$T/closed.json"
     check 'and compares them' 0 "$BIN" report --assert 'p50<1h' \
         --base "$T/closed.json" "$T/closed.json"
     has 'and compares them, says so' "$OUT" '[Cc]ompare'
