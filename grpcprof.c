@@ -1390,6 +1390,13 @@ static bool txt_starts(struct slice s, const char *prefix)
     return s.n >= n && !memcmp(s.p, prefix, n);
 }
 
+/* True when s ends with suffix. */
+static bool txt_ends(struct slice s, const char *suffix)
+{
+    size_t n = strlen(suffix);
+    return s.n >= n && !memcmp(s.p + s.n - n, suffix, n);
+}
+
 /* True when the list s, as in "identity, gzip", has word, in any case. */
 static bool txt_lists(struct slice s, const char *word)
 {
@@ -26311,7 +26318,7 @@ static void load_run_sum(const struct load_run *r, uint64_t *ok,
 /* ---- a profile of the server, of the time measured ---- */
 
 struct load_profiler {
-    const char *base;                   /* of its debug endpoint; borrowed */
+    char        base[300];              /* of its debug endpoint: an address */
     unsigned    hz;
     int64_t     seconds;                /* of a foreign one's window */
     bool        ours;                   /* its windows start and stop */
@@ -31908,16 +31915,21 @@ static void cmd_say(const char *fmt, ...)
     va_end(ap);
 }
 
-/* Say what is wrong with the command line; returns CMD_USAGE. */
+/* Say what is wrong with the command line, whose words may have any bytes;
+ * returns CMD_USAGE. */
 __attribute__((format(printf, 2, 3)))
 static int cmd_misuse(const struct cmd_command *c, const char *fmt, ...)
 {
+    char text[1024];
+    struct buf b = {0};
     va_list ap;
     va_start(ap, fmt);
-    fprintf(stderr, "grpcprof %s: ", c->name);
-    vfprintf(stderr, fmt, ap);
-    fprintf(stderr, "\ntry: grpcprof %s --help\n", c->name);
+    vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
+    txt_put_clean(&b, txt_slice(text));
+    fprintf(stderr, "grpcprof %s: %.*s\ntry: grpcprof %s --help\n", c->name,
+            (int)b.len, b.len ? (const char *)b.data : "", c->name);
+    mem_fini(&b);
     return CMD_USAGE;
 }
 
@@ -33568,8 +33580,14 @@ static int cmd_load_profiler(const struct cmd_load *c,
     if (c->repeat > 1)
         return cmd_misuse(cmd, "--profile is of one run, --repeat of several: "
                           "not both");
-    *p = (struct load_profiler){ .hz = (unsigned)c->profile_hz,
-        .base = *c->profile ? c->profile : GP_DEBUG_ADDRESS };
+    struct slice base = txt_slice(*c->profile ? c->profile : GP_DEBUG_ADDRESS);
+    base.n -= txt_ends(base, "/");
+    base.n -= txt_ends(base, "/debug/pprof") ? strlen("/debug/pprof") : 0;
+    *p = (struct load_profiler){ .hz = (unsigned)c->profile_hz };
+    if (base.n >= sizeof p->base)
+        return cmd_misuse(cmd, "--profile: an address of more than %zu bytes",
+                          sizeof p->base - 1);
+    memcpy(p->base, base.p, base.n);
     ns = plan->duration_ns && (!ns || plan->duration_ns < ns)
        ? plan->duration_ns : ns;
     p->seconds = ns / 1000000000;
@@ -33978,20 +33996,21 @@ static void cmd_put_age(struct buf *b, const struct pp *p, int64_t *age_ns)
 
 /* Append to b, each with a zero, a line on the profile at path and one on the
  * flame graph beside it that was written with it; returns how many. */
-static size_t cmd_put_files(struct buf *b, const char *path)
+static size_t cmd_put_files(struct buf *b, const char *path, bool legacy)
 {
     struct stat st[2];
-    char svg[PATH_MAX];
+    char svg[PATH_MAX], head[4];
     const char *slash = strrchr(path, '/');
     if (stat(path, &st[0]) || !S_ISREG(st[0].st_mode))
         return 0;
-    txt_putf(b, "%s: pprof profile, ", path);
+    txt_putf(b, "%s: %s profile, ", path, legacy ? "gperftools" : "pprof");
     txt_put_bytes(b, (double)st[0].st_size);
     mem_put_byte(b, 0);
     int n = snprintf(svg, sizeof svg, "%.*sflamegraph.svg",
                      slash ? (int)(slash - path) + 1 : 0, path);
     if (n < 0 || (size_t)n >= sizeof svg || stat(svg, &st[1]) ||
-        llabs((long long)st[1].st_mtime - (long long)st[0].st_mtime) > 2)
+        llabs((long long)st[1].st_mtime - (long long)st[0].st_mtime) > 2 ||
+        !txt_equal(sys_peek(svg, head, sizeof head), txt_slice("<svg")))
         return 1;
     txt_putf(b, "%s: flame graph, ", svg);
     txt_put_bytes(b, (double)st[1].st_size);
@@ -34595,7 +34614,8 @@ static int cmd_report_write(const struct cmd_report *c,
     cmd_put_age(&text, s->now, &out.age_ns);
     mem_put_byte(&text, 0);
     size_t files = text.len;
-    out.nwritten = s->n == 1 ? cmd_put_files(&text, s->path[0]) : 0;
+    out.nwritten = s->n == 1 ? cmd_put_files(&text, s->path[0], s->now->legacy)
+                             : 0;
     line[0] = (const char *)text.data;
     line[1] = line[0] + files;
     if (text.err)
@@ -34741,6 +34761,8 @@ static int cmd_report_check(const struct cmd_report *c,
     bool table = f == CMD_R_TOP || f == CMD_R_TREE || f == CMD_R_PEEK;
     if (c->cum && !table)
         return cmd_misuse(cmd, "--cum is for -f top, tree and peek");
+    if (c->top && c->all)
+        return cmd_misuse(cmd, "--all is every row, --top so many: not both");
     if (c->top && (f == CMD_R_PEEK || !table) && !format->analysis)
         return cmd_misuse(cmd, "--top is for -f text, md, json, html, top and "
                           "tree");
@@ -34920,9 +34942,10 @@ static const struct {
     { "1", "it could not be done: connection refused, bad file, disk full" },
     { "2", "wrong use" },
     { "3", "load: requests failed, more than --max-errors" },
-    { "4", "load: an --assert does not hold" },
+    { "4", "load, report: an --assert does not hold" },
     { "5", "load: under --strict, the client was the limit" },
-    { "130, 143", "interrupted (SIGINT, SIGTERM), after the results so far" },
+    { "129, 130, 143", "interrupted (SIGHUP, SIGINT, SIGTERM), after the "
+                       "results so far" },
 };
 
 /* Print s for troff: dashes and backslashes escaped, no leading dot. */

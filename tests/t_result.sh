@@ -221,6 +221,11 @@ print('work', abs(f['flat_ns'] - own) <= room, f['flat_ns'], own)
 PYTHON
     has 'its calls are those that the server counted' "$T/said" '^calls True$'
     has 'its work is what the server took itself' "$T/said" '^work True '
+    check 'load --profile of the address that serve prints' 0 "$BIN" load \
+        -d 200ms --profile="http://$web/debug/pprof/" \
+        --profile-out "$T/short.pb" "127.0.0.1:$PORT"
+    has 'load --profile of the address that serve prints, has it' "$OUT" \
+        'svc_work'
     check 'load --profile of another server' 2 "$BIN" load -n 1 \
         --profile="$web" 127.0.0.1:1
     check 'load --profile of nothing' 1 "$BIN" load -n 1 \
