@@ -278,7 +278,8 @@ enum {
 
     /* A header list past its limit is answered RESOURCE_EXHAUSTED, or fails the
      * call; past this many times the limit the stream is reset and nothing more
-     * is stored. */
+     * is stored.  A single field past 64 KiB is past what nghttp2's HPACK reads
+     * and ends the connection. */
     CS_HARD_HEADERS = 4,
 
     /* What every HTTP/2 connection begins with ([H2] 6.5.2, 6.9.2; RFC 7541,
@@ -290,6 +291,10 @@ enum {
     /* A client that only measures opens its windows wide, so that next to no
      * WINDOW_UPDATE is in the figures. */
     CS_WINDOW_BYTES = (1 << 30) - 1,
+
+    /* CONTINUATION frames of a header block that a client takes; their bytes
+     * are bounded as the list's are. */
+    CS_PARTS = 1000,
 
     /* A client's DATA waits for the socket past so many bytes of it.  Buffers
      * that had to become larger than the other bound are given back. */
@@ -5697,6 +5702,7 @@ static int pp_on_sample(struct pp_reader *r, struct pb_field *f, void *to)
 {
     struct pp *p = r->p;
     size_t *nvalues = to, at = p->nsamples * p->ntypes;
+    size_t own = p->nstack - (p->nsamples ? p->stack_at[p->nsamples] : 0);
     uint64_t v;
     int e = 0;
     size_t most = f->type != PB_BYTES ? 1   /* of numbers in the field */
@@ -5704,7 +5710,7 @@ static int pp_on_sample(struct pp_reader *r, struct pb_field *f, void *to)
     if (f->number != 3 && most == 0)
         return GP_OK;
     if (f->number == 1) {
-        void *q = most > PP_MOST_ROWS ? NULL
+        void *q = own + most > PP_MOST_ROWS ? NULL
             : mem_grow(p->stack, &p->stack_cap, p->nstack + most,
                        sizeof *p->stack);
         if (!q)
@@ -16505,7 +16511,8 @@ struct cs_up {                          /* what the section above hears */
                       struct slice value);
     void (*on_headers)(struct cs *s, struct cs_stream *t, bool over);
                                         /* a list is complete; over: it was
-                                         * larger than the limit, and cut */
+                                         * larger than the limit, and cut, or
+                                         * is so large that t closes next */
     void (*on_data)(struct cs *s, struct cs_stream *t, const uint8_t *p,
                     size_t n);
     void (*on_end)(struct cs *s, struct cs_stream *t);  /* END_STREAM */
@@ -16523,7 +16530,6 @@ struct cs_seen {                        /* a header block, and what it said */
     uint8_t  n;                         /* bytes of it; 0: none is known */
     uint8_t  fields;
     uint16_t status;                    /* :status; 0: it has none */
-    uint16_t size;                      /* of the list, [H2] 6.5.2 */
     uint8_t  block[CS_SEEN_BYTES];
     uint8_t  len[CS_SEEN_FIELDS][2];    /* of each name and value, in text */
     char     text[CS_SEEN_TEXT];
@@ -16536,6 +16542,7 @@ struct cs_block {                       /* the header block that comes */
     uint32_t size;                      /* of the list so far */
     uint16_t status;                    /* :status; 0: none yet */
     uint16_t parts;                     /* CONTINUATION frames */
+    uint64_t bytes;                     /* in them */
     bool     last;                      /* END_STREAM */
     bool     regular;                   /* a field without ':' came */
 };
@@ -17077,7 +17084,9 @@ static void cs_field(struct cs *s, struct slice name, struct slice value)
     if (!b->stream)
         return;
     if (size > s->list_bytes * (uint64_t)CS_HARD_HEADERS) {
-        cs_stream_fail(s, b->stream, NGHTTP2_INTERNAL_ERROR);
+        s->up->on_headers(s, b->stream, true);
+        if (b->stream)                  /* nobody has cancelled it */
+            cs_stream_fail(s, b->stream, NGHTTP2_INTERNAL_ERROR);
         return;
     }
     b->size = (uint32_t)size;
@@ -17105,9 +17114,9 @@ static void cs_block_end(struct cs *s)
         cs_stream_fail(s, t, NGHTTP2_PROTOCOL_ERROR);
         return;
     }
-    if (first && informs)
+    if (informs)
         t->length = -1;
-    t->begun = !informs || !first;
+    t->begun = !informs;
     int32_t id = t->id;
     s->up->on_headers(s, t, b->size > s->list_bytes);
     if (b->last && t->id == id)
@@ -17130,7 +17139,7 @@ static int cs_decode(struct cs *s, const struct cs_frame *f)
             return s->failed = GP_ENOMEM;
         if (k < 0)
             return cs_fail(s, NGHTTP2_COMPRESSION_ERROR,
-                           "header block that is not HPACK");
+                           "header block that HPACK cannot read");
         p += k;
         n -= (size_t)k;
         if (flags & NGHTTP2_HD_INFLATE_EMIT)
@@ -17139,9 +17148,8 @@ static int cs_decode(struct cs *s, const struct cs_frame *f)
         else if (!n)
             break;
     }
-    if (!last)
-        return GP_OK;
-    nghttp2_hd_inflate_end_headers(s->inflater);
+    if (last)
+        nghttp2_hd_inflate_end_headers(s->inflater);
     return GP_OK;
 }
 
@@ -17151,7 +17159,6 @@ static void cs_tell_again(struct cs *s, const struct cs_seen *k)
     struct cs_block *b = &s->block;
     const char *p = k->text;
     b->status = k->status;
-    b->size = k->size;
     for (uint8_t i = 0; i < k->fields && b->stream; i++) {
         struct slice name = { p, k->len[i][0] };
         struct slice value = { p + name.n, k->len[i][1] };
@@ -17184,12 +17191,10 @@ static int cs_on_headers(struct cs *s, struct cs_frame *f)
     }
     if (cs_decode(s, f))
         return s->failed;
-    if (b->note && b->stream && b->size <= s->list_bytes &&
-        b->size <= UINT16_MAX) {
+    if (b->note && b->stream && b->size <= s->list_bytes) {
         memcpy(k->block, f->p, f->n);
         k->n = (uint8_t)f->n;
         k->status = b->status;
-        k->size = (uint16_t)b->size;
     }
     if (whole)
         cs_block_end(s);
@@ -17199,8 +17204,10 @@ static int cs_on_headers(struct cs *s, struct cs_frame *f)
 /* CONTINUATION, of the block that comes: cs_frame has seen to that. */
 static int cs_on_continuation(struct cs *s, struct cs_frame *f)
 {
-    if (++s->block.parts > s->list_bytes * (uint64_t)CS_HARD_HEADERS /
-                           CS_FRAME_BYTES + 4)
+    struct cs_block *b = &s->block;
+    b->bytes += f->n;
+    if (++b->parts > CS_PARTS ||
+        b->bytes > s->list_bytes * (uint64_t)CS_HARD_HEADERS)
         return cs_fail(s, NGHTTP2_ENHANCE_YOUR_CALM, "too many CONTINUATION");
     if (cs_decode(s, f))
         return s->failed;
@@ -17239,7 +17246,7 @@ static int cs_on_data(struct cs *s, struct cs_frame *f)
         return GP_OK;
     if (!t->begun || (t->length >= 0 && t->length < f->n)) {
         cs_stream_fail(s, t, NGHTTP2_PROTOCOL_ERROR);
-    } else if (!last && !cs_charge(s, &t->taken, t->id, n)) {
+    } else if (!cs_charge(s, &t->taken, t->id, n)) {
         cs_stream_fail(s, t, NGHTTP2_FLOW_CONTROL_ERROR);
     } else {
         t->length -= t->length < 0 ? 0 : (int64_t)f->n;
@@ -17358,10 +17365,16 @@ static int cs_on_goaway(struct cs *s, struct cs_frame *f)
         s->goaway = true;
         s->up->on_goaway(s);
     }
-    struct cs_stream *t = NULL;
-    for (uint32_t at = 0; (t = cs_next(s, t, &at)); )
-        if (t->id > last)
-            cs_close(s, t, NGHTTP2_REFUSED_STREAM, false);
+    bool closed;                        /* streams move when others close */
+    do {
+        struct cs_stream *t = NULL;
+        closed = false;
+        for (uint32_t at = 0; (t = cs_next(s, t, &at)); )
+            if (t->id > last) {
+                cs_close(s, t, NGHTTP2_REFUSED_STREAM, false);
+                closed = true;
+            }
+    } while (closed);
     return GP_OK;
 }
 
@@ -17403,15 +17416,15 @@ static int cs_frame(struct cs *s, const uint8_t *p)
 {
     struct cs_frame f = { p[3], p[4], (int32_t)(mem_get32(p + 5) & INT32_MAX),
                           p + CS_HEAD_BYTES, cs_frame_bytes(p) };
-    bool whole = f.type == NGHTTP2_SETTINGS || f.type == NGHTTP2_PING ||
-                 f.type == NGHTTP2_GOAWAY;      /* of the connection */
+    bool shared = f.type == NGHTTP2_SETTINGS || f.type == NGHTTP2_PING ||
+                  f.type == NGHTTP2_GOAWAY;
     if (!s->greeted && (f.type != NGHTTP2_SETTINGS ||
                         (f.flags & NGHTTP2_FLAG_ACK)))
         return cs_fail(s, NGHTTP2_PROTOCOL_ERROR, "no SETTINGS at first");
     if ((s->block.id != 0) != (f.type == NGHTTP2_CONTINUATION) ||
         (s->block.id && s->block.id != f.id))
         return cs_fail(s, NGHTTP2_PROTOCOL_ERROR, "header block out of order");
-    if (whole && f.id)
+    if (shared && f.id)
         return cs_fail(s, NGHTTP2_PROTOCOL_ERROR, "stream number not 0");
     switch (f.type) {
     case NGHTTP2_DATA: return cs_on_data(s, &f);
@@ -17804,7 +17817,8 @@ static void h2_send_client(struct h2_conn *c)
     bool full = cs_full(s);
     while (!c->end && c->rest.len == 0 && cs_pump(s)) {
         (void)h2_write(c, s->out.data, s->out.len);
-        cs_sent(s);
+        if (!c->end || c->error == ENOMEM)      /* else it never left */
+            cs_sent(s);
     }
     if (full && !c->end && !cs_full(s))
         c->kit->up->on_room(c);
@@ -21229,7 +21243,8 @@ struct rpc_out {                        /* one call, client's end */
     int16_t           http;             /* :status; 0: none yet */
     int16_t           status;           /* grpc-status; -1: none yet */
     bool              many;             /* any number of messages is right */
-    bool              begun;            /* a header came */
+    bool              begun;            /* its headers, not 1xx, came */
+    bool              odd;              /* grpc-status is none */
     bool              grpc;             /* content-type is gRPC's */
     bool              gzip;             /* grpc-encoding is gzip */
     bool              ended;            /* END_STREAM came */
@@ -21272,15 +21287,19 @@ static int rpc_status_of_reset(uint32_t code)
     }
 }
 
+#define RPC_OVER "more headers than the limit"
+
 /* Judge a response that came to its end. */
 static struct rpc_result rpc_out_judge(const struct rpc_out *u)
 {
     struct rpc_result r = { .kind = RPC_PROTOCOL,
                             .status = GP_STATUS_INTERNAL };
     if (u->over) {
-        r.text = "more headers than the limit";
+        r.text = RPC_OVER;
     } else if (u->status > 0) {
         r = (struct rpc_result){ RPC_STATUS, u->status, 0, u->text, false };
+        if (u->odd && !u->text[0])
+            r.text = "grpc-status is none of 0 to 16";
     } else if (u->status < 0) {
         r.kind = u->http == 200 && u->grpc ? RPC_PROTOCOL : RPC_HTTP;
         r.status = rpc_status_of_http(u->http);
@@ -21298,13 +21317,27 @@ static struct rpc_result rpc_out_judge(const struct rpc_out *u)
     return r;
 }
 
+/* A message of u cannot be right: the first reason stays. */
+static void rpc_out_spoil(struct rpc_out *u, const char *why)
+{
+    u->bad = u->bad ? u->bad : why;
+}
+
+/* Inflating a message of u has failed, with e. */
+static void rpc_out_spoil_zip(struct rpc_out *u, int e)
+{
+    rpc_out_spoil(u, e == GP_ENOMEM ? "no memory for a compressed message"
+                                    : "message of damaged gzip");
+}
+
 /* u's message is complete, or there will be no more of it. */
 static void rpc_out_unzipped(struct rpc_out *u)
 {
+    int e;
     if (!u->unzip)
         return;
-    if (gz_reader_fini(u->unzip) && !u->bad)
-        u->bad = "message of damaged gzip";
+    if ((e = gz_reader_fini(u->unzip)))
+        rpc_out_spoil_zip(u, e);
     mem_free(u->unzip);
     u->unzip = NULL;
 }
@@ -21332,24 +21365,21 @@ static struct rpc_out *rpc_out_of(struct cs_stream *t)
 static void rpc_chan_on_header(struct cs *s, struct cs_stream *t,
                                struct slice name, struct slice value)
 {
+    (void)s;
     struct rpc_out *u = rpc_out_of(t);
     uint64_t n;
     char digits[8] = "";
     struct slice codec;
-    struct rpc_chan *ch = rpc_chan_of(s);
-    if (!u->begun && ch->up->on_first)
-        ch->up->on_first(ch, u);
-    u->begun = true;
     if (value.n < sizeof digits && value.n)
         memcpy(digits, value.p, value.n);
     if (name.n == 7 && !memcmp(name.p, ":status", 7)) {
         u->http = txt_number(digits, 100, 999, &n) ? 0 : (int16_t)n;
         u->status = -1;                 /* a 1xx before is forgotten */
+        u->grpc = u->gzip = u->odd = false;
+        u->text[0] = 0;
     } else if (name.n == 11 && !memcmp(name.p, "grpc-status", 11)) {
-        bool odd = txt_number(digits, 0, 16, &n) != 0;
-        u->status = odd ? GP_STATUS_UNKNOWN : (int16_t)n;
-        if (odd && !u->text[0])         /* a message may still come */
-            snprintf(u->text, sizeof u->text, "grpc-status is none of 0 to 16");
+        u->odd = txt_number(digits, 0, 16, &n) != 0;
+        u->status = u->odd ? GP_STATUS_UNKNOWN : (int16_t)n;
     } else if (name.n == 12 && !memcmp(name.p, "grpc-message", 12)) {
         size_t k = value.n < sizeof u->text ? value.n : sizeof u->text - 1;
         memcpy(u->text, value.p, k);
@@ -21364,19 +21394,24 @@ static void rpc_chan_on_header(struct cs *s, struct cs_stream *t,
 /* A header block is complete. */
 static void rpc_chan_on_headers(struct cs *s, struct cs_stream *t, bool over)
 {
-    (void)s;
-    rpc_out_of(t)->over |= over;
+    struct rpc_chan *ch = rpc_chan_of(s);
+    struct rpc_out *u = rpc_out_of(t);
+    u->over |= over;
+    if (!u->begun && u->http >= 200 && ch->up->on_first)
+        ch->up->on_first(ch, u);
+    u->begun |= u->http >= 200;
 }
 
 /* A message of u begins. */
 static void rpc_out_begin(const struct rpc_chan *ch, struct rpc_out *u)
 {
     uint8_t flag = u->frame.prefix[0];
-    if (flag > 1 && !u->bad)
-        u->bad = "message whose compressed flag is neither 0 nor 1";
-    else if (flag && !u->bad && !(ch->gzip && u->gzip))
-        u->bad = ch->gzip ? "compressed message without grpc-encoding gzip"
-                          : "compressed message that was not asked for";
+    if (flag > 1)
+        rpc_out_spoil(u, "message whose compressed flag is neither 0 nor 1");
+    else if (flag && !(ch->gzip && u->gzip))
+        rpc_out_spoil(u, ch->gzip
+                      ? "compressed message without grpc-encoding gzip"
+                      : "compressed message that was not asked for");
     if (u->keep)
         u->keep->len = 0;
     if (u->frame.size > RPC_KEPT_REPLY_BYTES)
@@ -21389,17 +21424,18 @@ static void rpc_out_begin(const struct rpc_chan *ch, struct rpc_out *u)
         u->unzip = NULL;
     }
     if (!u->unzip)
-        u->bad = "no memory for a compressed message";
+        rpc_out_spoil_zip(u, GP_ENOMEM);
 }
 
 /* A part of u's message. */
 static void rpc_out_take(struct rpc_out *u, struct slice part)
 {
-    if (u->unzip) {
-        if (!u->bad && gz_reader_put(u->unzip, (const uint8_t *)part.p, part.n,
-                                     UINT64_MAX, u->keep))
-            u->bad = "message of damaged gzip";
-    } else if (u->keep)
+    int e;
+    if (u->unzip && !u->bad &&
+        (e = gz_reader_put(u->unzip, (const uint8_t *)part.p, part.n,
+                           UINT64_MAX, u->keep)))
+        rpc_out_spoil_zip(u, e);
+    else if (!u->unzip && u->keep)
         mem_put(u->keep, part.p, part.n);
     if (u->keep && u->keep->len > RPC_KEPT_REPLY_BYTES) {
         u->keep->len = 0;
@@ -21462,7 +21498,7 @@ static void rpc_chan_on_close(struct cs *s, struct cs_stream *t, uint32_t code,
     } else if (!by_peer) {
         r.kind = RPC_PROTOCOL;
         r.status = GP_STATUS_INTERNAL;
-        r.text = "response that breaks HTTP/2";
+        r.text = u->over ? RPC_OVER : "response that breaks HTTP/2";
     }
     rpc_out_over(u);
     ch->up->on_done(ch, u, &r);
@@ -21606,7 +21642,7 @@ static int rpc_chan_start(struct rpc_chan *ch, struct rpc_out *u,
     u->stream.more = part;
     u->http = 0;
     u->status = -1;
-    u->begun = u->grpc = u->gzip = u->ended = u->over = false;
+    u->begun = u->odd = u->grpc = u->gzip = u->ended = u->over = false;
     u->bad = NULL;
     u->text[0] = 0;
     if (!rpc_chan_usable(ch))

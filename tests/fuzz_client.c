@@ -201,6 +201,7 @@ static void fuzz_check(void)
         MUST(c->stream.id == c->id);
         MUST(!c->id || cs_find(&fuzz.s, c->id) == &c->stream);
         MUST(!c->id || c->stream.window <= INT32_MAX || fuzz.s.failed);
+        MUST(c->id <= fuzz.s.goaway_id || fuzz.s.failed);
     }
     while ((t = cs_next(&fuzz.s, t, &at)))
         walked++;

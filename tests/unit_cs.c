@@ -443,7 +443,7 @@ static void test_cs_large_lists(void)
         { 1024 - 42, "", "1 headers\n1 end\n1 close 0\n", 2 },
         { 1024 - 42 + 1, "", "1 headers over\n1 end\n1 close 0\n", 1 },
         { 4096 - 42, "", "1 headers over\n1 end\n1 close 0\n", 1 },
-        { 4096 - 42 + 1, "R1:2 ", "1 close 2\n", 1 },
+        { 4096 - 42 + 1, "R1:2 ", "1 headers over\n1 close 2\n", 1 },
     };
     for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
         struct test_cs k;
@@ -479,14 +479,20 @@ static void test_cs_large_lists(void)
 static void test_cs_floods(void)
 {
     struct test_cs k;
-    uint8_t ping[17] = { 0, 0, 8, 6 };
-    for (int i = 0; i < 2; i++) {       /* of a stream, and of nobody */
+    uint8_t ping[17] = { 0, 0, 8, 6 }, part[9 + 4096] = { 0, 0, 0, 9 };
+    memset(part + 9, 0x88, 4096);
+    part[8] = 1;
+    for (int i = 0; i < 3; i++) {       /* of a stream; of nobody, and long */
         test_cs_begin(&k);
         test_cs_say(&k, "4 0 0", "S+ ", "ready\n");
         if (i)
             cs_cancel(&k.s, &k.call[0].stream, 8);
-        test_cs_say(&k, "1 1 1 88; 9 0 1; 9 0 1; 9 0 1; 9 0 1; 9 0 1",
-                    i ? "R1:8 G11 " : "G11 ", i ? "" : "1 :status=200\n");
+        test_cs_say(&k, "1 1 1 88", i ? "R1:8 " : "",
+                    i ? "" : "1 :status=200\n");
+        part[1] = i == 2 ? 16 : 0;
+        for (int n = 0; n < (i == 2 ? 1 : 1000); n++)
+            CHECK(!cs_take(&k.s, part, i == 2 ? sizeof part : 9));
+        test_cs_say(&k, i == 2 ? "9 0 1 88" : "9 0 1", "G11 ", "");
         test_cs_finish(&k);
     }
     test_cs_begin(&k);
@@ -879,7 +885,7 @@ static void test_cs_list_put(const struct test_cs_list *l, int32_t id,
     size_t at = 0, all = (size_t)n, front = 0;
     do {
         size_t k = all - at;
-        if (test_cs_roll(dice, 5) == 0 && type == NGHTTP2_HEADERS)
+        if (test_cs_roll(dice, 5) == 0)
             k = test_cs_roll(dice, (uint32_t)k + 1);
         uint8_t f = flags | (at + k == all ? NGHTTP2_FLAG_END_HEADERS : 0);
         if (type == NGHTTP2_HEADERS && test_cs_roll(dice, 9) == 0) {
@@ -931,7 +937,9 @@ static void test_cs_response(struct test_cs *k, nghttp2_hd_deflater *d,
     if (!last)
         test_cs_list_add(&l, ":status", status[test_cs_roll(dice, 5)], false);
     bool empty = !last && *l.nv[0].value == '2' && test_cs_roll(dice, 9) == 0;
-    test_cs_list_fill(&l, dice, test_cs_roll(dice, 4) ? 3 : TEST_CS_MOST, 40);
+    bool again = few < 4;               /* the same lists again and again */
+    test_cs_list_fill(&l, dice, again ? 1 : test_cs_roll(dice, 4) ? 3
+                      : TEST_CS_MOST, again ? 4000 : 40);
     if (test_cs_roll(dice, 50) == 0)
         CHECK(!nghttp2_hd_deflate_change_table_size(d, test_cs_roll(dice, 3)
                                                     * 400));
@@ -966,6 +974,16 @@ static void test_cs_hpack_ints(void)
         }
 }
 
+/* True when the frame in is a block that s knows. */
+static bool test_cs_known(const struct cs *s, const struct buf *in)
+{
+    for (int i = 0; i < 2 && in->len > 9 && in->data[3] == 1; i++)
+        if (s->seen[i].n && s->seen[i].n + 9u == in->len &&
+            !memcmp(s->seen[i].block, in->data + 9, s->seen[i].n))
+            return true;
+    return false;
+}
+
 /* What a server encodes is what on_header gets, in whatever state the tables
  * are, and for whomever it is. */
 static void test_cs_hpack_in(void)
@@ -984,14 +1002,14 @@ static void test_cs_hpack_in(void)
         for (int i = 0; i < 1500 && !unit_bad; i++) {
             test_cs_response(&k, d, (uint32_t)seed % 11 + 1, &dice, &in,
                              &want);
+            known += test_cs_known(&k.s, &in);
             test_cs_list_give(&k, &in, &want, &dice);
-            known += k.s.seen[0].n || k.s.seen[1].n;
             rounds++;
         }
         nghttp2_hd_deflate_del(d);
         test_cs_finish(&k);
     }
-    CHECK(known > rounds / 4);          /* what is kept was put to use */
+    CHECK(known > rounds / 100);        /* what is kept was put to use */
     mem_fini(&in);
     mem_fini(&want);
 }
