@@ -292,8 +292,8 @@ enum {
      * WINDOW_UPDATE is in the figures. */
     CS_WINDOW_BYTES = (1 << 30) - 1,
 
-    /* CONTINUATION frames of a header block that a client takes; their bytes
-     * are bounded as the list's are. */
+    /* CONTINUATION frames of a header block that a client takes, which may have
+     * twice the bytes that a list is bounded to: only the stream ends there. */
     CS_PARTS = 1000,
 
     /* A client's DATA waits for the socket past so many bytes of it.  Buffers
@@ -17207,7 +17207,7 @@ static int cs_on_continuation(struct cs *s, struct cs_frame *f)
     struct cs_block *b = &s->block;
     b->bytes += f->n;
     if (++b->parts > CS_PARTS ||
-        b->bytes > s->list_bytes * (uint64_t)CS_HARD_HEADERS)
+        b->bytes > 2 * s->list_bytes * (uint64_t)CS_HARD_HEADERS)
         return cs_fail(s, NGHTTP2_ENHANCE_YOUR_CALM, "too many CONTINUATION");
     if (cs_decode(s, f))
         return s->failed;

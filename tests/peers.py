@@ -16,6 +16,7 @@ import gzip
 import json
 import os
 import re
+import signal
 import socket
 import struct
 import subprocess
@@ -595,6 +596,31 @@ class Linger(Case):
 
 
 @case
+class Unsent(Case):
+    """a call that has not left when the connection is reset is sent again"""
+    args = '-n 3 -t 1'
+
+    def call(self, c, s):
+        if c.number or s.number:
+            c.good(s)
+            return
+        os.kill(self.load.pid, signal.SIGSTOP)  # it finds both at once
+        time.sleep(0.05)
+        c.good(s)
+        time.sleep(0.05)
+        c.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                          struct.pack('ii', 1, 0))
+        c.sock.close()
+        time.sleep(0.05)
+        os.kill(self.load.pid, signal.SIGCONT)
+        raise Over
+
+    def check(self, result):
+        again = result['counts']['retried_after_goaway']
+        return again != 1 and '%d sent again' % again
+
+
+@case
 class OneEach(Case):
     """the connection ends behind each answer, without GOAWAY"""
     args = '-n 10'
@@ -847,6 +873,7 @@ def run_load(a, form='json'):
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         p = subprocess.Popen([BIN, 'load', '-q', '-f', form] + args + [to],
                              stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+        a.load = p
         end = time.monotonic() + 40
         pid = 0
         while not pid and time.monotonic() < end:

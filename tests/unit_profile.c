@@ -124,6 +124,26 @@ static void test_pp_errors_name_the_field(void)
     }
 }
 
+/* A sample's frames are bounded while they come, whatever fields they are in. */
+static void test_pp_bounds_a_sample(void)
+{
+    static const char head[] = "\x32\0\x0a\x02\x08\x01\x22\x02\x08\x01";
+    struct buf ids = {0}, sample = {0}, b = {0};
+    struct gp_why why = {0};
+    struct pp p;
+    size_t n = PP_MOST_ROWS / 2 + 1;
+    memset(mem_reserve(&ids, n), 1, n);
+    mem_put(&b, head, sizeof head - 1);
+    for (int i = 0; i < 2; i++)
+        pb_put_bytes(&sample, 1, ids.data, n);
+    pb_put_uint(&sample, 2, 1);
+    pb_put_bytes(&b, 2, sample.data, sample.len);
+    CHECK(pp_read(&p, &b, "x", 1 << 30, &why) == GP_ELIMIT &&
+          strstr(why.text, "sample[0].location_id: too many samples"));
+    mem_fini(&ids);
+    mem_fini(&sample);
+}
+
 static void test_pp_mutations_stay_in_bounds(void)
 {
     struct buf raw = {0};
