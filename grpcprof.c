@@ -26271,7 +26271,7 @@ static int load_check(const struct load_config *k, struct gp_why *why)
         return txt_fail(why, GP_EUSAGE, "clients: 1 to %d", LOAD_CLIENTS_MOST);
     if (k->connections > k->clients)
         return txt_fail(why, GP_EUSAGE, "connections: %" PRIu64 " are more "
-                        "than the %" PRIu64 " clients", k->connections,
+                        "than the clients, %" PRIu64, k->connections,
                         k->clients);
     if (k->threads > LOAD_THREADS_MOST)
         return txt_fail(why, GP_EUSAGE, "threads: at most %d",
@@ -26654,6 +26654,17 @@ static int load_run_go(struct load_run *r, struct gp_why *why)
         if (why)
             *why = r->why;
     }
+    return e;
+}
+
+/* Check that k's targets are addresses, which are looked up for that. */
+static int load_check_targets(const struct load_config *k, struct gp_why *why)
+{
+    struct net_addr addr[NET_ADDRS];
+    size_t n;
+    int e = GP_OK;
+    for (size_t i = 0; i < k->ntarget && !e; i++)
+        e = net_addr_parse(k->target[i], true, addr, &n, why);
     return e;
 }
 
@@ -33812,9 +33823,13 @@ static int cmd_load_run(const struct cmd_command *cmd)
     if (!status)
         status = cmd_result_init(&to, c, cmd);
     int e = status ? GP_OK : load_check(&plan, &why);
-    if (e) {
+    if (!status && !e)
+        e = load_check_targets(&plan, &why);
+    if (e == GP_EUSAGE) {
+        status = cmd_misuse(cmd, "%s", why.text);
+    } else if (e) {
         cmd_say("%s", why.text);
-        status = e == GP_EUSAGE ? CMD_USAGE : CMD_FAILED;
+        status = CMD_FAILED;
     }
     if (!status && c->out && strcmp(c->out, "-") &&
         sys_write_check(c->out, &why)) {
