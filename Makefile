@@ -1,5 +1,5 @@
 # grpcprof needs gcc or clang, nghttp2, zlib, and nothing else.
-#   make && make install DESTDIR=/tmp/x prefix=/usr CFLAGS=-O3
+#   make && make install DESTDIR=/tmp/x prefix=/usr CFLAGS=-O2
 # CFLAGS, CPPFLAGS and LDFLAGS are yours; what the program needs is apart.
 
 prefix  = /usr/local
@@ -10,7 +10,7 @@ compdir = $(prefix)/share/bash-completion/completions
 ifeq ($(origin CC),default)
 CC = gcc
 endif
-CFLAGS  = -O2 -g
+CFLAGS  = -O3 -g
 INSTALL = install
 
 # Tables for unwinding, because the profiler's stacks come from backtrace(); a
@@ -110,7 +110,7 @@ UNIT = $(wildcard tests/unit*.[ch]) tests/cs_talk.c
 	$(CC) $(FLAGS) $(ASAN) -Wno-missing-prototypes $(LINK) -o $@ \
 	  tests/unit.c $(LIBS)
 .build/werror-gcc.o .build/werror-clang.o: .build/werror-%.o: $(DEPS)
-	$* $(WARN) -Werror -O2 -g $(NEED) $(PROBED) -c -o $@ grpcprof.c
+	$* $(WARN) -Werror -O3 -g $(NEED) $(PROBED) -c -o $@ grpcprof.c
 .build/lib.o: $(DEPS)
 	$(CC) $(FLAGS) -Wno-unused -DGRPCPROF_LIBRARY -c -o $@ grpcprof.c
 

@@ -2205,7 +2205,7 @@ static int sys_run(char *const argv[], int file, const void *src, size_t n,
 /* The first two numbers in the file DIR/NAME; false when they are not there. */
 static bool sys_read_two(const char *dir, const char *name, double v[2])
 {
-    char path[PATH_MAX];
+    char path[PATH_MAX + 32];
     snprintf(path, sizeof path, "%s/%s", dir, name);
     FILE *f = fopen(path, "re");
     int n = f ? fscanf(f, "%lf %lf", &v[0], &v[1]) : 0;
@@ -24173,7 +24173,7 @@ int gp_profiler_start(struct gp_profiler **out,
                       struct gp_why *why)
 {
     struct rec_config want;
-    const struct gp_server *server;
+    const struct gp_server *server = NULL;
     *out = NULL;
     int e = gp_profiler_want(config, &want, &server, why);
     if (e)
