@@ -2205,9 +2205,9 @@ static int sys_run(char *const argv[], int file, const void *src, size_t n,
 /* The first two numbers in the file DIR/NAME; false when they are not there. */
 static bool sys_read_two(const char *dir, const char *name, double v[2])
 {
-    char path[PATH_MAX + 32];
-    snprintf(path, sizeof path, "%s/%s", dir, name);
-    FILE *f = fopen(path, "re");
+    char path[PATH_MAX];
+    int len = snprintf(path, sizeof path, "%s/%s", dir, name);
+    FILE *f = len > 0 && (size_t)len < sizeof path ? fopen(path, "re") : NULL;
     int n = f ? fscanf(f, "%lf %lf", &v[0], &v[1]) : 0;
     if (f)
         fclose(f);

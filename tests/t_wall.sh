@@ -21,7 +21,7 @@ a_window() {
     shift 2
     mkdir -p "$SDIR"
     start_server --profile "${seconds}s" --exit --svg none "$@" || return
-    [ -z "$LOADED" ] || check 'load in the window' 0 "$BIN" load -c 20 \
+    [ -z "$LOADED" ] || check 'load in the window' '0 3' "$BIN" load -c 20 \
         -d $((seconds + 1))s --max-errors 100% "127.0.0.1:$PORT"
     ended "$SPID" $((seconds + 30))
     server_ended 'writes the profile'
