@@ -21367,7 +21367,7 @@ static void rpc_chan_on_header(struct cs *s, struct cs_stream *t,
 {
     (void)s;
     struct rpc_out *u = rpc_out_of(t);
-    uint64_t n;
+    uint64_t n = 0;
     char digits[8] = "";
     struct slice codec;
     if (value.n < sizeof digits && value.n)
@@ -21378,14 +21378,16 @@ static void rpc_chan_on_header(struct cs *s, struct cs_stream *t,
         u->grpc = u->gzip = u->odd = false;
         u->text[0] = 0;
     } else if (name.n == 11 && !memcmp(name.p, "grpc-status", 11)) {
-        u->odd = txt_number(digits, 0, 16, &n) != 0;
+        u->odd = !txt_equal(value, txt_slice("0")) &&      /* the usual one */
+                 txt_number(digits, 0, 16, &n);
         u->status = u->odd ? GP_STATUS_UNKNOWN : (int16_t)n;
     } else if (name.n == 12 && !memcmp(name.p, "grpc-message", 12)) {
         size_t k = value.n < sizeof u->text ? value.n : sizeof u->text - 1;
         memcpy(u->text, value.p, k);
         u->text[k] = 0;
     } else if (name.n == 12 && !memcmp(name.p, "content-type", 12)) {
-        u->grpc = rpc_content_type(value, &codec);
+        u->grpc = txt_equal(value, txt_slice("application/grpc")) ||
+                  rpc_content_type(value, &codec);
     } else if (name.n == 13 && !memcmp(name.p, "grpc-encoding", 13)) {
         u->gzip = txt_equal(value, txt_slice("gzip"));
     }

@@ -200,7 +200,7 @@ static void test_rpc_timeout(void)
     };
     static const char *const bad[] = { "", "1", "S", "123456789S", "1s", "1h",
         "-1S", "+1S", " 1S", "1 S", "1S ", "1.5S", "0x1S", "1SS" };
-    int64_t ns;
+    int64_t ns = 0;
     for (size_t i = 0; i < sizeof ok / sizeof *ok; i++) {
         CHECK(!rpc_timeout(txt_slice(ok[i].text), &ns));
         CHECK(ns == ok[i].ns);
