@@ -25880,7 +25880,9 @@ static void load_conn_replace(struct load_conn *n)
     c->lost_ns = c->worker->net.now_ns;
     if (!c->worker->going)
         return;                         /* load_worker_go sees to it */
-    /* A server that answers no calls is not asked in a tight loop. */
+    /* A server that answers no calls is not asked in a tight loop, not even
+     * where retry was armed for what has just been lost. */
+    net_timer_stop(&c->worker->net, &c->retry);
     if (n->answered)
         c->backoff_ns = 0;
     if (c->worker->run->config->no_reconnect ||
