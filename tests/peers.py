@@ -565,6 +565,15 @@ class Never(Case):
 
 
 @case
+class NeverAtOnce(Never):
+    """SETTINGS and GOAWAY in one: not as fast as it can either"""
+    def start(self, c):
+        c.send(frame(SETTINGS, 0, 0, b''),
+               frame(GOAWAY, 0, 0, struct.pack('>II', 0, 0)))
+        raise Over
+
+
+@case
 class Refused(Case):
     """REFUSED_STREAM: UNAVAILABLE, or sent again"""
     args = '-n 4'
