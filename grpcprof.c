@@ -2035,6 +2035,17 @@ static int sys_write_file(const char *path, const void *src, size_t n,
                             why);
 }
 
+/* Give the calling thread a table of descriptors of its own, with what is open
+ * now: the kernel then counts no reference for each call that names one, 1.5 %
+ * of what a call over a connection costs.  What it opens it must close itself.
+ * Where that is not allowed it goes on without. */
+static void sys_own_files(void)
+{
+#ifndef __SANITIZE_THREAD__             /* which thinks there is one table */
+    (void)unshare(CLONE_FILES);
+#endif
+}
+
 /* Start fn(arg) on a new thread called name (at most 15 bytes), with every
  * signal blocked but SIGPROF and SIGTRAP, which sample; these too when quiet,
  * for threads that are not to be sampled. */
@@ -25252,8 +25263,6 @@ static void load_worker_over(struct load_worker *w)
     load_queue_clock(w);
     if (w->queued_at_ns && w->measuring)
         w->sum.queued_ns += w->net.now_ns - w->queued_at_ns;
-    for (struct load_conn *n = w->conns; n; n = n->next)
-        load_conn_tcp(w, n);
     if (w->measuring)
         load_worker_use(w);
     w->net.stop = true;
@@ -25922,6 +25931,8 @@ static void load_on_lost(struct rpc_chan *ch)
         return;
     }
     load_conn_tcp(c->worker, n);
+    if (c->worker->net.stop)
+        return;                         /* its end is ours */
     c->worker->sum.lost += !ch->session.goaway && ch->h2.end != H2_END_LOCAL;
     load_conn_replace(n);
 }
@@ -26122,7 +26133,7 @@ static bool load_on_turn(struct net_loop *net)
     return false;
 }
 
-/* A worker's thread: connect, then do as told. */
+/* A worker's thread: connect, do as told, hang up. */
 static void *load_worker_main(void *arg)
 {
     struct load_worker *w = arg;
@@ -26136,6 +26147,7 @@ static void *load_worker_main(void *arg)
     }
     if (w->run->open)                   /* wake up then, not 50 us later */
         (void)prctl(PR_SET_TIMERSLACK, 1);
+    sys_own_files();
     net_now(&w->net);
     while (w->next < w->nclient && (gap_ns > 0 ||
                                     w->next < LOAD_CONNECTING)) {
@@ -26144,6 +26156,9 @@ static void *load_worker_main(void *arg)
                                 (int64_t)(gap_ns * place));
     }
     net_loop_run(&w->net);
+    w->net.stop = true;                 /* nothing reconnects any more */
+    while (w->conns)
+        h2_abort(&w->conns->chan.h2);
     if (w->run->config->log_fd)
         load_log_flush(w);
     return NULL;
@@ -26206,9 +26221,6 @@ static int load_worker_init(struct load_worker *w, struct gp_why *why)
 /* Release w, whose thread has ended; a zero w is fine. */
 static void load_worker_fini(struct load_worker *w)
 {
-    w->net.stop = true;                 /* nothing reconnects any more */
-    while (w->conns)
-        h2_abort(&w->conns->chan.h2);
     net_loop_fini(&w->net);
     mem_free(w->call);
     mem_fini(&w->log);
