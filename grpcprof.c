@@ -1180,8 +1180,11 @@ static void mem_pool_fini(struct pool *p)
  * whose rows all fall into one place of an index. */
 static uint64_t mem_seed[2];
 
+/* Runs before main. */
+#define MEM_AT_START __attribute__((constructor))
+
 /* Take the seed from the random bytes that the kernel gives every process. */
-__attribute__((constructor)) static void mem_seed_init(void)
+static MEM_AT_START void mem_seed_init(void)
 {
     const void *random = (const void *)(uintptr_t)getauxval(AT_RANDOM);
     if (random)
@@ -1323,9 +1326,17 @@ static void mem_index_fini(struct index *x)
  * Does not   know locales; the decimal point is a dot.
  */
 
+/* The compiler checks what a function formats: its argument of this number is
+ * the format, and what it formats comes next, or is a va_list. */
+#define TXT_FORMAT_1  __attribute__((format(printf, 1, 2)))
+#define TXT_FORMAT_2  __attribute__((format(printf, 2, 3)))
+#define TXT_FORMAT_3  __attribute__((format(printf, 3, 4)))
+#define TXT_FORMAT_4  __attribute__((format(printf, 4, 5)))
+#define TXT_FORMAT_2V __attribute__((format(printf, 2, 0)))
+
 /* Fill *why, which may be NULL, with one line and return code. */
-__attribute__((format(printf, 3, 4)))
-static int txt_fail(struct gp_why *why, int code, const char *fmt, ...)
+static TXT_FORMAT_3 int txt_fail(struct gp_why *why, int code, const char *fmt,
+                                 ...)
 {
     if (why) {
         va_list ap;
@@ -1340,8 +1351,8 @@ static int txt_fail(struct gp_why *why, int code, const char *fmt, ...)
 }
 
 /* Formatted text in a, with a 0 at its end, or NULL. */
-__attribute__((format(printf, 2, 0)))
-static char *txt_arena_putv(struct arena *a, const char *fmt, va_list ap)
+static TXT_FORMAT_2V char *txt_arena_putv(struct arena *a, const char *fmt,
+                                          va_list ap)
 {
     va_list again;
     va_copy(again, ap);
@@ -1354,8 +1365,7 @@ static char *txt_arena_putv(struct arena *a, const char *fmt, va_list ap)
 }
 
 /* Append formatted text to b. */
-__attribute__((format(printf, 2, 3)))
-static void txt_putf(struct buf *b, const char *fmt, ...)
+static TXT_FORMAT_2 void txt_putf(struct buf *b, const char *fmt, ...)
 {
     va_list ap, again;
     va_start(ap, fmt);
@@ -2036,9 +2046,9 @@ static int sys_write_file(const char *path, const void *src, size_t n,
 }
 
 /* Give the calling thread a table of descriptors of its own, with what is open
- * now: the kernel then counts no reference for each call that names one, 1.5 %
- * of what a call over a connection costs.  What it opens it must close itself.
- * Where that is not allowed it goes on without. */
+ * now: the kernel then counts no reference for each system call that names one,
+ * 1 % of what a call over a connection costs.  What it opens it must close
+ * itself.  Where that is not allowed it goes on without. */
 static void sys_own_files(void)
 {
 #ifndef __SANITIZE_THREAD__             /* which thinks there is one table */
@@ -4686,7 +4696,7 @@ static struct smp_slot *smp_claim_sig(uint64_t *ticket)
 }
 
 /* Clock id's time in ns. */
-static int64_t smp_clock_sig(clockid_t id)
+static int64_t smp_time_sig(clockid_t id)
 {
     struct timespec t = {0};
     clock_gettime(id, &t);
@@ -4755,8 +4765,8 @@ static void smp_signal_sig(int signo, siginfo_t *info, void *context)
     struct smp_slot *s;
     (void)signo;
     if (timer && atomic_load(&smp_ring.on) && (s = smp_claim_sig(&ticket))) {
-        s->cpu_ns = smp_clock_sig(CLOCK_THREAD_CPUTIME_ID);
-        s->wall_ns = smp_clock_sig(CLOCK_MONOTONIC);
+        s->cpu_ns = smp_time_sig(CLOCK_THREAD_CPUTIME_ID);
+        s->wall_ns = smp_time_sig(CLOCK_MONOTONIC);
         s->tid = (uint32_t)syscall(SYS_gettid);
         s->label = smp_label;
         s->waiting = atomic_load_explicit(&smp_ring.wall,
@@ -5334,8 +5344,7 @@ static int pp_add_sample(struct pp *p, const uint32_t *stack, size_t n,
 }
 
 /* Append a comment, formatted into p's arena. */
-__attribute__((format(printf, 2, 3)))
-static int pp_add_comment(struct pp *p, const char *fmt, ...)
+static TXT_FORMAT_2 int pp_add_comment(struct pp *p, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
@@ -11338,8 +11347,7 @@ struct anl {
 };
 
 /* Formatted text in a's arena; "" and a->err when memory is gone. */
-__attribute__((format(printf, 2, 3)))
-static const char *anl_text(struct anl *a, const char *fmt, ...)
+static TXT_FORMAT_2 const char *anl_text(struct anl *a, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
@@ -14593,8 +14601,7 @@ struct dsc_json {                       /* of one dsc_encode */
 };
 
 /* Say what is wrong at the path so far. */
-__attribute__((format(printf, 2, 3)))
-static int dsc_wrong(struct dsc_json *j, const char *fmt, ...)
+static TXT_FORMAT_2 int dsc_wrong(struct dsc_json *j, const char *fmt, ...)
 {
     char text[160];
     va_list ap;
@@ -21785,6 +21792,9 @@ struct svc_greeter {
     _Atomic uint64_t count;             /* calls begun; shared by the loops */
 };
 
+/* A function of its own that begins where a cache line does. */
+#define SVC_ONE_LINE __attribute__((noinline, aligned(64)))
+
 /* The sum of i * i for i < n, modulo 2^64, computed the long way.
  *
  * The empty assembly after each addition is why: the compiler must have the
@@ -21792,8 +21802,7 @@ struct svc_greeter {
  * into n(n-1)(2n-1)/6 or vectors.  The alignment is why: the loop is five
  * instructions, and costs 14 us per 50,000 when they lie in one cache line
  * and 28 us when they straddle two. */
-__attribute__((noinline, aligned(64)))
-static uint64_t svc_work(uint64_t n)
+static SVC_ONE_LINE uint64_t svc_work(uint64_t n)
 {
     uint64_t sum = 0, i = 0;
     if (n == 0)
@@ -22801,9 +22810,8 @@ static void web_answer(struct web_conn *c, int status, const char *type,
 }
 
 /* Answer that it cannot be, in a line for people; also is as above. */
-__attribute__((format(printf, 4, 5)))
-static void web_refuse(struct web_conn *c, int status, const char *also,
-                       const char *fmt, ...)
+static TXT_FORMAT_4 void web_refuse(struct web_conn *c, int status,
+                                    const char *also, const char *fmt, ...)
 {
     struct gp_why why;
     struct buf b = {0};
@@ -25932,7 +25940,7 @@ static void load_on_lost(struct rpc_chan *ch)
     }
     load_conn_tcp(c->worker, n);
     if (c->worker->net.stop)
-        return;                         /* its end is ours */
+        return;                         /* the run is over */
     c->worker->sum.lost += !ch->session.goaway && ch->h2.end != H2_END_LOCAL;
     load_conn_replace(n);
 }
@@ -27009,8 +27017,8 @@ struct load_verdict {                   /* what kept it from going faster */
 };
 
 /* Add a line to v's evidence. */
-__attribute__((format(printf, 2, 3)))
-static void load_because(struct load_verdict *v, const char *fmt, ...)
+static TXT_FORMAT_2 void load_because(struct load_verdict *v, const char *fmt,
+                                      ...)
 {
     va_list ap;
     if (v->nwhy == LOAD_WHYS)
@@ -31967,8 +31975,7 @@ struct cmd_command {
 static atomic_int cmd_signal;
 
 /* Print one line on stderr, with the program's name. */
-__attribute__((format(printf, 1, 2)))
-static void cmd_say(const char *fmt, ...)
+static TXT_FORMAT_1 void cmd_say(const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
@@ -31980,8 +31987,8 @@ static void cmd_say(const char *fmt, ...)
 
 /* Say what is wrong with the command line, whose words may have any bytes;
  * returns CMD_USAGE. */
-__attribute__((format(printf, 2, 3)))
-static int cmd_misuse(const struct cmd_command *c, const char *fmt, ...)
+static TXT_FORMAT_2 int cmd_misuse(const struct cmd_command *c, const char *fmt,
+                                   ...)
 {
     char text[1024];
     struct buf b = {0};

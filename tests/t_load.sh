@@ -308,7 +308,34 @@ no_answers() {
     ended "$peer" 5
 }
 
+# sockets NAME: in the tables of descriptors of $PID's threads called NAME
+sockets() {
+    local task
+    task=$(grep -lsx "$1" "/proc/$PID/task/"*/comm) &&
+        find "${task%comm}fd" -lname 'socket:*' 2>/dev/null | wc -l
+}
+connected() { [ "$(sockets load-0)" = 3 ]; }
+# A worker's descriptors are its own; what TCP says of them is counted once.
+own_files() {
+    "$PY" -c 'import ctypes, sys; sys.exit(ctypes.CDLL(None).unshare(0x400))' ||
+        { skip 'descriptors of a thread' 'no unshare() here'; return; }
+    start_server || return
+    bg "$BIN" load -q -c 3 -d 2s -o "$T/own.json" "127.0.0.1:$PORT"
+    wait_for 10 connected
+    same 'descriptors of a thread' \
+        "$(sockets load-0) $(sockets "$(cat "/proc/$PID/comm")")" '3 0'
+    ended "$PID" 20
+    same 'descriptors of a thread, ends well' "$ST" 0
+    check 'TCP was busy, each connection no longer than the run' 0 "$PY" -c \
+        'import json, sys
+d = json.load(open(sys.argv[1]))
+most = 3 * (d["window"]["elapsed_ns"] + 100e6)
+assert 0 < d["client"]["tcp_busy_ns"] < most, (d["client"], most)' "$T/own.json"
+    stop_server 'descriptors of a thread, the server ends'
+}
+
 five_thousand
+own_files
 every_tenth
 python_server
 liars

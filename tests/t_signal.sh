@@ -22,7 +22,7 @@ calls() {
     tally 'what signal handlers call' "$PY" tests/callgraph.py "$T/own.ci"
 
     # The same of a copy with four mistakes in it: none may go unseen.
-    awk '/^static int64_t smp_clock_sig\(/ {
+    awk '/^static int64_t smp_time_sig\(/ {
             print "static int (*smp_any)(const char *) = puts;"
             print "static void smp_deeper(void)"
             print "{ pthread_mutex_lock(&smp_labels.lock); }"

@@ -463,32 +463,6 @@ static bool unit_gone(long pid)
     return false;
 }
 
-/* Opens a descriptor of this thread alone; its number into *arg. */
-static void *unit_open_own(void *arg)
-{
-    int *fd = arg;
-    sys_own_files();
-    *fd = dup(0);
-    return NULL;
-}
-
-static void test_sys_own_files_are_the_threads_own(void)
-{
-    pthread_t t;
-    int fd = -1;
-#ifndef __SANITIZE_THREAD__
-    if (unshare(CLONE_FILES))
-        return;                         /* not allowed here */
-#endif
-    CHECK(!sys_thread_start(&t, "own", true, unit_open_own, &fd, NULL));
-    CHECK(!pthread_join(t, NULL) && fd > 0);
-#ifndef __SANITIZE_THREAD__
-    CHECK(fcntl(fd, F_GETFD) < 0 && errno == EBADF);
-#else
-    CHECK(!close(fd));
-#endif
-}
-
 static void test_sys_run_feeds_and_reads(void)
 {
     static const struct rec_config wall = { .hz = 999, .wall = true };
