@@ -92,6 +92,7 @@
 #include <pthread.h>
 #include <regex.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
@@ -2045,10 +2046,11 @@ static int sys_write_file(const char *path, const void *src, size_t n,
                             why);
 }
 
-/* Give the calling thread a table of descriptors of its own, with what is open
- * now: the kernel then counts no reference for each system call that names one,
- * 1 % of what a call over a connection costs.  What it opens it must close
- * itself.  Where that is not allowed it goes on without. */
+/* Give the calling thread a table of descriptors of its own, a copy: the kernel
+ * then counts no reference for each system call that names one, 1 % of what a
+ * call over a connection costs.  What it opens it must close itself; what is
+ * open now stays so until it ends.  Where that is not allowed it goes on
+ * without. */
 static void sys_own_files(void)
 {
 #ifndef __SANITIZE_THREAD__             /* which thinks there is one table */
@@ -24742,6 +24744,9 @@ struct load_run {
     struct load_worker *worker;         /* owned */
     uint64_t            nclient;        /* places for connections */
     unsigned            threads, ready, done;   /* workers */
+    unsigned            started;        /* of their threads */
+    sem_t               counted_all;    /* by a worker: its sum is whole */
+    sem_t               hang_up;        /* by the caller, which has the sums */
     bool                open;           /* loop */
     bool                templates;      /* headers to be filled in */
     bool                counted;        /* the number of calls is fixed */
@@ -25271,6 +25276,8 @@ static void load_worker_over(struct load_worker *w)
     load_queue_clock(w);
     if (w->queued_at_ns && w->measuring)
         w->sum.queued_ns += w->net.now_ns - w->queued_at_ns;
+    for (struct load_conn *n = w->conns; n; n = n->next)
+        load_conn_tcp(w, n);
     if (w->measuring)
         load_worker_use(w);
     w->net.stop = true;
@@ -25939,8 +25946,6 @@ static void load_on_lost(struct rpc_chan *ch)
         return;
     }
     load_conn_tcp(c->worker, n);
-    if (c->worker->net.stop)
-        return;                         /* the run is over */
     c->worker->sum.lost += !ch->session.goaway && ch->h2.end != H2_END_LOCAL;
     load_conn_replace(n);
 }
@@ -26141,7 +26146,14 @@ static bool load_on_turn(struct net_loop *net)
     return false;
 }
 
-/* A worker's thread: connect, do as told, hang up. */
+/* Wait for s. */
+static void load_wait(sem_t *s)
+{
+    while (sem_wait(s) && errno == EINTR)       /* SIGPROF */
+        ;
+}
+
+/* A worker's thread: connect, do as told, and hang up when told. */
 static void *load_worker_main(void *arg)
 {
     struct load_worker *w = arg;
@@ -26164,11 +26176,12 @@ static void *load_worker_main(void *arg)
                                 (int64_t)(gap_ns * place));
     }
     net_loop_run(&w->net);
-    w->net.stop = true;                 /* nothing reconnects any more */
-    while (w->conns)
-        h2_abort(&w->conns->chan.h2);
     if (w->run->config->log_fd)
         load_log_flush(w);
+    sem_post(&w->run->counted_all);
+    load_wait(&w->run->hang_up);
+    while (w->conns)                    /* its descriptors are its own */
+        h2_abort(&w->conns->chan.h2);
     return NULL;
 }
 
@@ -26658,21 +26671,22 @@ static int load_run_go(struct load_run *r, struct gp_why *why)
     int e = net_timer_arm(&r->net, &r->tick, net_now(&r->net) + LOAD_TICK_NS);
     if (e)
         return txt_fail(why, e, "out of memory for the run");
-    unsigned n = 0;
-    for (; !e && n < r->threads; n += !e) {
+    while (!e && r->started < r->threads) {
+        struct load_worker *w = &r->worker[r->started];
         char name[16];
-        snprintf(name, sizeof name, "load-%u", n % 1000);
-        e = sys_thread_start(&r->worker[n].thread, name, false,
-                             load_worker_main, &r->worker[n], why);
+        snprintf(name, sizeof name, "load-%u", w->index % 1000);
+        e = sys_thread_start(&w->thread, name, false, load_worker_main, w,
+                             why);
+        r->started += !e;
     }
     if (!e)
         net_loop_run(&r->net);
     if (r->measured)
         load_profiler_end(k->profiler);
     if (e || r->failed || !r->go_ns)
-        load_run_tell(r, n, load_worker_abort);
-    for (unsigned i = 0; i < n; i++)
-        pthread_join(r->worker[i].thread, NULL);
+        load_run_tell(r, r->started, load_worker_abort);
+    for (unsigned i = 0; i < r->started; i++)
+        load_wait(&r->counted_all);
     if (!e && r->failed) {
         e = GP_EIO;
         if (why)
@@ -26749,9 +26763,15 @@ static int load_run_result(const struct load_run *r, struct load_result *to,
     return GP_OK;
 }
 
-/* Release r's memory; its threads have ended. */
+/* Have r's workers hang up, and release its memory. */
 static void load_run_fini(struct load_run *r)
 {
+    for (unsigned i = 0; i < r->started; i++)
+        sem_post(&r->hang_up);
+    for (unsigned i = 0; i < r->started; i++)
+        pthread_join(r->worker[i].thread, NULL);
+    sem_destroy(&r->counted_all);
+    sem_destroy(&r->hang_up);
     for (unsigned i = 0; r->worker && i < r->threads; i++)
         load_worker_fini(&r->worker[i]);
     for (size_t i = 0; r->target && i < r->config->ntarget; i++)
@@ -26775,6 +26795,8 @@ static int load_run(const struct load_config *k, struct load_result *result,
         return e;
     if (k->profiler)
         k->profiler->run = &r;
+    sem_init(&r.counted_all, 0, 0);
+    sem_init(&r.hang_up, 0, 0);
     e = load_run_init(&r, why);
     if (!e)
         e = load_run_go(&r, why);
