@@ -243,6 +243,7 @@ stripped() {
 }
 
 # An addr2line that never answers is given up, and the profile has no lines.
+# That all has a name is not asked: a stub of the linker has none.
 no_answer() {
     local pid
     mkdir -p "$T/fake"
@@ -254,7 +255,11 @@ no_answer() {
     while read -r pid; do cat "/proc/$pid/comm"; done <"$T/asked" \
         >"$T/alive" 2>/dev/null
     lacks 'addr2line that hangs is killed' "$T/alive" sleep
-    has 'names without lines' "$T/mapping" 'functions=1 filenames=0 lines=0'
+    has 'then no lines are promised' "$T/mapping" 'filenames=0 lines=0'
+    need 'names without lines' pprof || return
+    check 'pprof -lines, no answer' 0 "$PPROF" -symbolize=none -top -lines "$PB"
+    has 'names without lines' "$OUT" ' svc_work$'
+    lacks 'and no line is made up' "$OUT" 'grpcprof\.c:'
 }
 
 whole_window
