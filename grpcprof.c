@@ -2049,8 +2049,8 @@ static int sys_write_file(const char *path, const void *src, size_t n,
 /* Give the calling thread a table of descriptors of its own, a copy: the kernel
  * then counts no reference for each system call that names one, 1 % of what a
  * call over a connection costs.  What it opens it must close itself; what is
- * open now stays so until it ends.  Where that is not allowed it goes on
- * without. */
+ * open now stays so until it ends, a little after pthread_join.  Where that is
+ * not allowed it goes on without. */
 static void sys_own_files(void)
 {
 #ifndef __SANITIZE_THREAD__             /* which thinks there is one table */
@@ -24465,7 +24465,8 @@ void *gp_call_alloc(struct gp_call *call, size_t n)
  * spec    none
  * prefix  load_
  * runs    load_run on the caller's thread, each worker on its own; they talk
- *         by net_loop_post, and share two counters for the progress line
+ *         by net_loop_post and two semaphores, and share two counters for the
+ *         progress line
  *
  *   connect all -> go -> [warm-up] -> measured -> drain -> cut off
  *
@@ -26149,7 +26150,7 @@ static bool load_on_turn(struct net_loop *net)
 /* Wait for s. */
 static void load_wait(sem_t *s)
 {
-    while (sem_wait(s) && errno == EINTR)       /* SIGPROF */
+    while (sem_wait(s) && errno == EINTR)       /* a signal */
         ;
 }
 

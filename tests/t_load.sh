@@ -319,6 +319,8 @@ tables() {
     echo "$(sockets load-0) $(sockets load-1) $(sockets "$(<"/proc/$PID/comm")")"
 }
 connected() { [[ $(tables) = '2 2 '* || $(tables) = *' 4' ]]; }
+# the kernel has spent a tenth of a second on it: calls are being made
+calling() { [ "$(cut -d' ' -f15 "/proc/$PID/stat")" -ge 10 ]; }
 # A worker's descriptors are its own.
 own_files() {
     "$PY" -c 'import ctypes, sys; sys.exit(ctypes.CDLL(None).unshare(0x400))' ||
@@ -327,6 +329,7 @@ own_files() {
     bg "$BIN" load -q -t 2 -c 4 -d 60s "127.0.0.1:$PORT"
     wait_for 20 connected
     same 'descriptors of a thread' "$(tables)" '2 2 0'
+    wait_for 20 calling
     kill -INT "$PID"
     ended "$PID" 20
     same 'descriptors of a thread, SIGINT' "$ST" 130
