@@ -137,10 +137,7 @@
  * runs    nowhere: constants only
  */
 
-/* A buf holds no more, and fails past it: what is larger is no profile, page or
- * list that anybody looks at. */
-#define MEM_BUF_MOST ((size_t)2 << 30)
-
+/* ---- MEM ---- */
 enum {
     /* An arena's first block suits one call or one small profile; blocks
      * double up to the last size, so that 1 GiB takes about 20 of them. */
@@ -154,14 +151,54 @@ enum {
     MEM_HUGE      = 10 << 20,
     MEM_OWN_BLOCK = 4 << 20,
 
+    /* Freed blocks that a pool keeps for reuse, of each size up to the largest
+     * that it serves: a busy loop's streams and frames, 8 MB at the most. */
+    MEM_POOL_KEPT = 2048,
+    MEM_POOL_BYTES = 1024,
+};
+
+/* A buf holds no more, and fails past it: what is larger is no profile, page or
+ * list that anybody looks at. */
+#define MEM_BUF_MOST ((size_t)2 << 30)
+
+/* ---- RE ---- */
+enum {
+    /* An expression: its bytes, RE2's own limit on repetition, and characters
+     * and classes, those repeated as often as that: the C library writes them
+     * out. */
+    RE_MOST_BYTES  = 1000,
+    RE_MOST_REPEAT = 1000,
+    RE_MOST_ATOMS  = 2000,
+
+    /* Bytes of a name that an expression is matched with. */
+    RE_MOST_TEXT = 16384,
+
+    /* Characters beyond ASCII in a range of a class: each is written out. */
+    RE_MOST_RANGE = 4096,
+};
+
+/* ---- JS ---- */
+enum {
+    /* Containers in each other in JSON that is read. */
+    JS_DEPTH = 128,
+};
+
+/* ---- GZ ---- */
+enum {
     /* zlib is asked for this much at a time: 64 KiB is past the point where
      * larger steps inflate faster. */
     GZ_STEP_BYTES = 65536,
     GZ_LOOK_BYTES = 16384,              /* likewise where none is kept */
+};
 
-    /* Containers in each other in JSON that is read. */
-    JS_DEPTH = 128,
+/* ---- HDR ---- */
 
+/* Latencies past this count as this, and are counted as "over": no call may
+ * wait longer, since --timeout ends at 1 h. */
+#define HDR_MOST_NS INT64_C(3600000000000)
+
+/* ---- ELF ---- */
+enum {
     /* Build ids are 20 bytes (SHA-1) or 16; a longer one is left out. */
     ELF_BUILD_ID_BYTES = 32,
 
@@ -169,7 +206,16 @@ enum {
      * has in one, with six inlined calls each.  Past it the file's lines are
      * not known. */
     ELF_ANSWER_BYTES = 64 << 20,
+};
 
+/* All lines of a profile together: addr2line takes 0.02 s for this program and
+ * 0.13 s for 2,000 places of glibc, so that this is room for files fifty times
+ * as large; pprof, which waits for the profile, gives up after half the window
+ * more.  Past it lines that are not known yet stay so. */
+#define ELF_LINES_NS INT64_C(5000000000)
+
+/* ---- SMP ---- */
+enum {
     /* Frames of a sample: our own stacks stay under 30; a deeper one keeps its
      * leaf end and is counted as truncated.  backtrace() sees besides them the
      * handler's own frames, at most SMP_OWN. */
@@ -181,24 +227,18 @@ enum {
     SMP_MOST_HZ = 10000,
 
     /* The ring holds what arrives in this time at the greatest rate on every
-     * CPU; but never more slots than SMP_MOST_SLOTS, 36 MB.  The drain thread
-     * empties it every REC_DRAIN_MS, or, at a fifth of that rate and below,
-     * every REC_SLICE_MS: it should use less CPU than what it measures.  A
-     * full ring loses samples, counted. */
+     * CPU; but never more slots than SMP_MOST_SLOTS, 36 MB.  A full ring loses
+     * samples, counted. */
     SMP_RING_MS = 100,
     SMP_MOST_SLOTS = 32768,
-    REC_DRAIN_MS = 20,
 
     /* Labels (methods) that samples can carry; more stay unlabelled. */
     SMP_LABELS = 1024,
     SMP_LABEL_BYTES = 128,
+};
 
-    /* CPU use is called busy or idle by slices of this length. */
-    REC_SLICE_MS = 100,
-
-    /* Different stacks of one recording, 64 MB of them; more are lost. */
-    REC_MOST_ROWS = 1 << 20,
-
+/* ---- PP ---- */
+enum {
     /* Rows of one table of a profile, and location references of all samples:
      * the largest real ones have 100,000 and 10 million.  A profile with more
      * is refused, before it takes the machine's memory. */
@@ -210,9 +250,6 @@ enum {
 
     /* Sample types of a profile, and for gperftools' format frames of a stack
      * and the longest period. */
-    VIEW_MODULE_BYTES = 1024,           /* of a module's name that is shown */
-    VIEW_MOST_FRAMES  = 1 << 28,        /* of all samples, inlined ones too */
-    VIEW_MOST_TAGS    = 8,              /* keys of --tagroot or --tagleaf */
     PP_MOST_TYPES     = 64,
     PP_MOST_DEPTH     = 4096,
     PP_MOST_PERIOD_US = 1000000000,
@@ -223,27 +260,122 @@ enum {
     /* Of the format of gperftools: addresses times mappings, which are looked
      * through for each; more are an error, after some seconds' worth. */
     PP_MOST_PLACED = 1000000000,
+};
+
+/* ---- REC ---- */
+enum {
+    /* The drain thread empties the ring every REC_DRAIN_MS, or, at a fifth of
+     * the greatest rate and below, every REC_SLICE_MS: it should use less CPU
+     * than what it measures. */
+    REC_DRAIN_MS = 20,
+
+    /* CPU use is called busy or idle by slices of this length. */
+    REC_SLICE_MS = 100,
+
+    /* Different stacks of one recording, 64 MB of them; more are lost. */
+    REC_MOST_ROWS = 1 << 20,
+};
+
+/* ---- VIEW ---- */
+enum {
+    VIEW_MODULE_BYTES = 1024,           /* of a module's name that is shown */
+    VIEW_MOST_FRAMES  = 1 << 28,        /* of all samples, inlined ones too */
+    VIEW_MOST_TAGS    = 8,              /* keys of --tagroot or --tagleaf */
 
     /* Names that --by makes of functions, files and lines, in all: more are an
      * error. */
     VIEW_NAMES_BYTES = 512 << 20,
-
-    CMD_RULES_BYTES = 1 << 20,
-
-    /* Values of one option, and positional arguments: an error past it. */
-    CMD_LIST_MOST = 64,
 };
 
-/* All lines of a profile together: addr2line takes 0.02 s for this program and
- * 0.13 s for 2,000 places of glibc, so that this is room for files fifty times
- * as large; pprof, which waits for the profile, gives up after half the window
- * more.  Past it lines that are not known yet stay so. */
-#define ELF_LINES_NS INT64_C(5000000000)
+/* ---- ANL ---- */
+enum {
+    /* Different thread names whose CPU time is kept apart; pools of servers
+     * have up to some hundred.  The rest is added up as "(others)". */
+    ANL_MOST_THREADS = 1024,
 
-/* Latencies past this count as this, and are counted as "over": no call may
- * wait longer, since --timeout ends at 1 h. */
-#define HDR_MOST_NS INT64_C(3600000000000)
+    /* Methods whose calls are kept apart, as SMP_LABELS; more are left out of
+     * by_method, not out of the total. */
+    ANL_MOST_METHODS = 1024,
 
+    /* Fewer effective samples carry no verdict: at 300 a share of 10 % may be
+     * 7.1 to 13.9 %, which is as much as the rules below can bear. */
+    ANL_LEAST_SAMPLES = 300,
+
+    /* With fewer, the rate that was delivered is not known. */
+    ANL_RATE_SAMPLES = 30,
+
+    /* What a next command asks for: at 3,000 samples 10 % is 9.0 to 11.1 %. */
+    ANL_GOOD_SAMPLES = 3000,
+
+    /* Seconds of load that a next command asks for: shorter ones are mostly
+     * start and end, longer ones nobody waits for. */
+    ANL_LEAST_LOAD_S = 20,
+    ANL_MOST_LOAD_S = 600,
+
+    /* Samples of a function, in both profiles, that a difference needs before
+     * it is asked whether it is one. */
+    ANL_LEAST_COMPARED = 10,
+
+    /* Rules of --rules. */
+    ANL_MOST_RULES = 10000,
+
+    /* Places named where the threads of a wall profile wait. */
+    ANL_PLACES = 5,
+};
+
+/* A verdict needs this share of whole, named stacks; profiler.md 7.3. */
+#define ANL_BROKEN_SHARE 0.20
+
+/* Below this many cores in use, waiting is what the process mostly does. */
+#define ANL_LOW_CORES 0.30
+
+/* Shorter busy time than this is no load to speak of. */
+#define ANL_LEAST_BUSY_NS 1e9
+
+/* A thread that uses this share of a core has no more to give. */
+#define ANL_FULL_CORE 0.90
+
+/* Work out of step with the kernel's tick is on at a tick as often as the CPU
+ * time it uses says.  Threads that a timer of ticks finds this many times as
+ * often, and by this many standard errors, keep step; measured: 0.8 to 1.0 for
+ * servers and random bursts, 2.2 to 2.5 for work in step.  Below the second
+ * ratio of the rate asked to the tick's, the timer itself hides the excess. */
+#define ANL_TICK_RATIO 1.25
+#define ANL_TICK_ERRORS 4
+#define ANL_TICK_LEAST_RATE 1.5
+
+/* z of a two-sided 95% interval. */
+#define ANL_Z 1.959963984540054
+
+/* Of the differences called significant, this share may be false. */
+#define ANL_FALSE_SHARE 0.05
+
+/* ---- SVG ---- */
+enum {
+    /* Geometry of the flame graph: pixels at the width drawn without scripts.
+     * A row holds a 12 px line; 7.25 px is what the monospace fonts in use
+     * need for a character at that size (0.55 to 0.602 em). */
+    SVG_WIDTH = 1200,
+    SVG_MARGIN = 10,
+    SVG_ROW = 17,
+    SVG_HEAD = 62,
+    SVG_FOOT = 30,
+
+    /* Rows drawn; a deeper stack is cut at its leaf end, and that is said.
+     * The deepest real one seen has 125 rows, the tallest picture that browsers
+     * draw is 32,767 px. */
+    SVG_MOST_ROWS = 1024,
+
+    /* Frames narrower than this many millionths of the whole are left out:
+     * 0.01 % is an eighth of a pixel, and what inferno leaves out too. */
+    SVG_LEAST_PPM = 100,
+
+    /* Sample coordinates up to here are written as they are; larger totals are
+     * scaled down.  A float, which renderers use, is exact up to 2^24. */
+    SVG_MOST_UNITS = 10000000,
+};
+
+/* ---- NET ---- */
 enum {
     /* Events taken from the kernel in one turn of a loop: a busy loop of a
      * thousand connections needs few turns; more wait for the next turn. */
@@ -257,11 +389,6 @@ enum {
      * hold up the calls of the old ones; the rest wait for the next turn. */
     NET_ACCEPTS = 64,
 
-    /* Freed blocks that a pool keeps for reuse, of each size up to the largest
-     * that it serves: a busy loop's streams and frames, 8 MB at the most. */
-    MEM_POOL_KEPT = 2048,
-    MEM_POOL_BYTES = 1024,
-
     /* One receive and one send take at most this much: about 900 small calls.
      * The loop owns one buffer for each; connections own none. */
     NET_IO_BYTES = 65536,
@@ -272,17 +399,22 @@ enum {
 
     /* Addresses tried for one host name; further ones are ignored. */
     NET_ADDRS = 8,
+};
 
-    /* First line of HTTP/1.1 that is waited for, to answer it in its own
-     * language; a longer one is closed without a word. */
-    H2_LINE_BYTES = 4096,
+/* A loop wakes up at least so often. */
+#define NET_WAIT_NS INT64_C(60000000000)
 
+/* ---- CS, H2, RPC ---- */
+enum {
     /* A header list past its limit is answered RESOURCE_EXHAUSTED, or fails the
      * call; past this many times the limit the stream is reset and nothing more
      * is stored.  A single field past 64 KiB is past what nghttp2's HPACK reads
      * and ends the connection. */
-    CS_HARD_HEADERS = 4,
+    HEADERS_HARD_FACTOR = 4,
+};
 
+/* ---- CS ---- */
+enum {
     /* What every HTTP/2 connection begins with ([H2] 6.5.2, 6.9.2; RFC 7541,
      * 4.2), which a client leaves as it is. */
     CS_FRAME_BYTES  = 16384,
@@ -321,6 +453,13 @@ enum {
 
     /* What is kept of the debug data of a GOAWAY. */
     CS_TEXT = 64,
+};
+
+/* ---- H2 ---- */
+enum {
+    /* First line of HTTP/1.1 that is waited for, to answer it in its own
+     * language; a longer one is closed without a word. */
+    H2_LINE_BYTES = 4096,
 
     /* Flow control of a server: its windows bound what a connection may have
      * on its way; a message larger than the window still comes through, because
@@ -372,7 +511,32 @@ enum {
      * can count them: its own defaults; past it, it ends the connection. */
     H2_GLITCH_BURST   = 10000,
     H2_GLITCHES_A_SEC = 330,
+};
 
+/* Preface, SETTINGS and their acknowledgement from a client, as nghttpd; then
+ * SETTINGS_TIMEOUT. */
+#define H2_HELLO_NS INT64_C(10000000000)
+
+/* A client may send a PING so often when nothing was sent to it meanwhile:
+ * what grpc-go's clients are held to, and a tenth less for timers. */
+#define H2_PING_NS INT64_C(9000000000)
+
+/* A frame or a header block that has begun ends within this time. */
+#define H2_FRAME_NS INT64_C(20000000000)
+
+/* A peer that takes no bytes for this long is closed. */
+#define H2_STALL_NS INT64_C(30000000000)
+
+/* Between the notice of a shutdown and its final GOAWAY, when the PING that
+ * measures the round trip is not answered. */
+#define H2_NOTICE_NS INT64_C(1000000000)
+
+/* Between our last byte and close(): a close with unread input resets the
+ * connection, and the peer would lose the GOAWAY that says why. */
+#define H2_LINGER_NS INT64_C(1000000000)
+
+/* ---- RPC ---- */
+enum {
     /* Defaults of struct gp_server_config. */
     RPC_STREAMS       = 100,            /* calls at once, a connection */
     RPC_MESSAGE_BYTES = 4 << 20,        /* as grpc-go, C-core and tonic */
@@ -427,113 +591,6 @@ enum {
     /* Descriptors left for files and for the debug endpoint when connections
      * have taken the rest; the acceptor then waits. */
     RPC_SPARE_FILES = 64,
-
-    /* Debug endpoint.  A request's head, and the body of a POST to symbol, are
-     * at most this; browsers send 2 KB.  More is 431 or 413. */
-    WEB_HEAD_BYTES = 16384,
-    WEB_BODY_BYTES = 65536,
-
-    /* Connections at once: scrapers and people are few.  One more takes the
-     * place of the one that has been silent for the longest; where all are
-     * being answered it is told 503. */
-    WEB_CONNS = 64,
-
-    /* Windows at once, of waiting requests and of tokens; past it, 503. */
-    WEB_WINDOWS = 64,
-
-    /* The longest and the default window of ?seconds=N; the latter is Go's. */
-    WEB_MOST_S = 3600,
-    WEB_DEFAULT_S = 30,
-
-    /* load: bounds of the options; more is an error that names the option. */
-    LOAD_CLIENTS_MOST = 1000000,
-    LOAD_STREAMS_MOST = 100000,         /* calls in flight, a client */
-    LOAD_THREADS_MOST = 64,
-    LOAD_TARGETS_MOST = 64,
-
-    /* Threads when not asked for: more take CPU from a server on the same
-     * machine, and one thread drives 300,000 calls a second. */
-    LOAD_THREADS_AUTO = 4,
-
-    /* Calls in flight in an open loop, of which what goes beyond is not
-     * sent; and on a connection, as servers commonly allow. */
-    LOAD_IN_FLIGHT = 10000,
-    LOAD_OPEN_STREAMS = 100,
-
-    /* Samples a second of the server's profile. */
-    LOAD_PROFILE_HZ = 1000,
-
-    /* Intervals of the time series, a thread: 2.7 KiB each.  When they are full
-     * each becomes twice as long. */
-    LOAD_INTERVALS = 512,
-
-    /* load's table of a profile: rows; samples that all need together before
-     * any is ranked, and one to be shown. */
-    OUT_PROFILE_ROWS = 15,
-    OUT_RANKED_SAMPLES = 30,
-    OUT_RANKED_ROW = 5,
-
-    /* A client of a debug endpoint reads so much at a time, and in all. */
-    WEB_STEP_BYTES = 65536,
-    WEB_ANSWER_BYTES = 256 << 20,
-
-    /* Who waits for an answer is asked so often whether it is to go on: an
-     * interruption is soon heard. */
-    WEB_TICK_MS = 250,
-
-    /* Percentiles in a table, and the bytes of a result that is read. */
-    CMD_PERCENTS_MOST = 32,
-    CMD_RESULT_MOST = 64 << 20,
-
-    /* A reply that is shown. */
-    CMD_REPLY_BYTES = 1 << 20,
-
-    /* Files that a server is asked for by reflection, one after the other. */
-    LOAD_REFLECTED = 200,
-
-    /* Lines of evidence of a verdict, and the calls that one needs. */
-    LOAD_WHYS = 6,
-    LOAD_JUDGED_CALLS = 100,
-
-    /* Steps of a schedule, CPUs to pin threads to, and the bytes of a message
-     * read from a file. */
-    LOAD_STEPS_MOST = 64,
-    LOAD_LABELS_MOST = 64,              /* of a result that is read back */
-    LOAD_CPUS_MOST = 256,
-    LOAD_MESSAGE_MOST = 64 << 20,
-
-    /* Runs of --repeat. */
-    LOAD_RUNS_MOST = 100,
-
-    /* Rows of a log of requests are written when they are so long. */
-    LOAD_LOG_BYTES = 65536,
-
-    /* Connections being opened at a time, a thread: fewer than any backlog. */
-    LOAD_CONNECTING = 100,
-
-    /* Kinds of error told apart; further kinds are only counted. */
-    LOAD_ERRORS = 24,
-
-    /* An expression: its bytes, RE2's own limit on repetition, and characters
-     * and classes, those repeated as often as that: the C library writes them
-     * out. */
-    RE_MOST_BYTES  = 1000,
-    RE_MOST_REPEAT = 1000,
-    RE_MOST_ATOMS  = 2000,
-
-    /* Bytes of a name that an expression is matched with. */
-    RE_MOST_TEXT = 16384,
-
-    /* Characters beyond ASCII in a range of a class: each is written out. */
-    RE_MOST_RANGE = 4096,
-
-    /* Times in a row that a client's calls are sent again because the server
-     * said it had not processed them; past it they count as failed. */
-    LOAD_RESENDS = 20,
-
-    /* Samples that must lie beyond a percentile before it is printed: with
-     * fewer, the figure is the luck of a few calls. */
-    LOAD_TAIL_SAMPLES = 10,
 };
 
 /* A listener without descriptors or room waits this long before it tries
@@ -543,10 +600,6 @@ enum {
 /* When a drain is over, a handler has this long to notice; then its loop's
  * memory is left to it. */
 #define RPC_STUCK_NS INT64_C(100000000)
-
-/* Preface, SETTINGS and their acknowledgement from a client, as nghttpd; then
- * SETTINGS_TIMEOUT. */
-#define H2_HELLO_NS INT64_C(10000000000)
 
 /* Handlers run for this long before the loop sends what they answered and
  * looks at its sockets again, so that the first of many heavy calls does not
@@ -575,13 +628,6 @@ enum {
  * takes some 5 us of both, when it takes about this long. */
 #define RPC_SHARE_NS INT64_C(40000)
 
-/* A client may send a PING so often when nothing was sent to it meanwhile:
- * what grpc-go's clients are held to, and a tenth less for timers. */
-#define H2_PING_NS INT64_C(9000000000)
-
-/* A frame or a header block that has begun ends within this time. */
-#define H2_FRAME_NS INT64_C(20000000000)
-
 /* Server: how often a connection is looked at; see rpc_conn_tick. */
 #define RPC_TICK_NS INT64_C(10000000000)
 
@@ -597,16 +643,33 @@ enum {
 /* A connection that is to leave for its age closes after this long. */
 #define RPC_AGE_GRACE_NS INT64_C(30000000000)
 
-/* A peer that takes no bytes for this long is closed. */
-#define H2_STALL_NS INT64_C(30000000000)
+/* ---- WEB ---- */
+enum {
+    /* Debug endpoint.  A request's head, and the body of a POST to symbol, are
+     * at most this; browsers send 2 KB.  More is 431 or 413. */
+    WEB_HEAD_BYTES = 16384,
+    WEB_BODY_BYTES = 65536,
 
-/* Between the notice of a shutdown and its final GOAWAY, when the PING that
- * measures the round trip is not answered. */
-#define H2_NOTICE_NS INT64_C(1000000000)
+    /* Connections at once: scrapers and people are few.  One more takes the
+     * place of the one that has been silent for the longest; where all are
+     * being answered it is told 503. */
+    WEB_CONNS = 64,
 
-/* Between our last byte and close(): a close with unread input resets the
- * connection, and the peer would lose the GOAWAY that says why. */
-#define H2_LINGER_NS INT64_C(1000000000)
+    /* Windows at once, of waiting requests and of tokens; past it, 503. */
+    WEB_WINDOWS = 64,
+
+    /* The longest and the default window of ?seconds=N; the latter is Go's. */
+    WEB_MOST_S = 3600,
+    WEB_DEFAULT_S = 30,
+
+    /* A client of a debug endpoint reads so much at a time, and in all. */
+    WEB_STEP_BYTES = 65536,
+    WEB_ANSWER_BYTES = 256 << 20,
+
+    /* Who waits for an answer is asked so often whether it is to go on: an
+     * interruption is soon heard. */
+    WEB_TICK_MS = 250,
+};
 
 /* Debug endpoint: until a request is complete, from the connection's begin or
  * the last answer; until an answer is taken; and between it and close(), so
@@ -618,11 +681,64 @@ enum {
 /* Debug endpoint: a window that nobody stops ends by itself. */
 #define WEB_CLAIM_NS INT64_C(600000000000)
 
-/* A loop wakes up at least so often. */
-#define NET_WAIT_NS INT64_C(60000000000)
+/* ---- LOAD ---- */
+enum {
+    /* load: bounds of the options; more is an error that names the option. */
+    LOAD_CLIENTS_MOST = 1000000,
+    LOAD_STREAMS_MOST = 100000,         /* calls in flight, a client */
+    LOAD_THREADS_MOST = 64,
+    LOAD_TARGETS_MOST = 64,
 
-/* report: c++filt has so long for all names. */
-#define CMD_DEMANGLE_NS INT64_C(5000000000)
+    /* Threads when not asked for: more take CPU from a server on the same
+     * machine, and one thread drives 300,000 calls a second. */
+    LOAD_THREADS_AUTO = 4,
+
+    /* Calls in flight in an open loop, of which what goes beyond is not
+     * sent; and on a connection, as servers commonly allow. */
+    LOAD_IN_FLIGHT = 10000,
+    LOAD_OPEN_STREAMS = 100,
+
+    /* Samples a second of the server's profile. */
+    LOAD_PROFILE_HZ = 1000,
+
+    /* Intervals of the time series, a thread: 2.7 KiB each.  When they are full
+     * each becomes twice as long. */
+    LOAD_INTERVALS = 512,
+
+    /* Files that a server is asked for by reflection, one after the other. */
+    LOAD_REFLECTED = 200,
+
+    /* Lines of evidence of a verdict, and the calls that one needs. */
+    LOAD_WHYS = 6,
+    LOAD_JUDGED_CALLS = 100,
+
+    /* Steps of a schedule, CPUs to pin threads to, and the bytes of a message
+     * read from a file. */
+    LOAD_STEPS_MOST = 64,
+    LOAD_LABELS_MOST = 64,              /* of a result that is read back */
+    LOAD_CPUS_MOST = 256,
+    LOAD_MESSAGE_MOST = 64 << 20,
+
+    /* Runs of --repeat. */
+    LOAD_RUNS_MOST = 100,
+
+    /* Rows of a log of requests are written when they are so long. */
+    LOAD_LOG_BYTES = 65536,
+
+    /* Connections being opened at a time, a thread: fewer than any backlog. */
+    LOAD_CONNECTING = 100,
+
+    /* Kinds of error told apart; further kinds are only counted. */
+    LOAD_ERRORS = 24,
+
+    /* Times in a row that a client's calls are sent again because the server
+     * said it had not processed them; past it they count as failed. */
+    LOAD_RESENDS = 20,
+
+    /* Samples that must lie beyond a percentile before it is printed: with
+     * fewer, the figure is the luck of a few calls. */
+    LOAD_TAIL_SAMPLES = 10,
+};
 
 /* load: pause before the second attempt to reconnect; doubles up to the most.
  * --connect-timeout bounds all attempts together. */
@@ -651,10 +767,6 @@ enum {
 /* load: a run that begins so long after --start-at is said to. */
 #define LOAD_LATE_START_NS INT64_C(100000000)
 
-/* load: CPU time is told apart as user and kernel time by the ticks that found
- * it in either: 30 of them at 100 a second. */
-#define OUT_PARTED_NS 3e8
-
 /* load: calls a second of a schedule; no client of one machine begins more. */
 #define LOAD_RATE_MOST     1e7
 
@@ -681,36 +793,13 @@ enum {
 /* load: after an interrupt, calls in flight have this long to end. */
 #define LOAD_STOP_DRAIN_NS INT64_C(1000000000)
 
+/* ---- OUT ---- */
 enum {
-    /* Different thread names whose CPU time is kept apart; pools of servers
-     * have up to some hundred.  The rest is added up as "(others)". */
-    ANL_MOST_THREADS = 1024,
-
-    /* Methods whose calls are kept apart, as SMP_LABELS; more are left out of
-     * by_method, not out of the total. */
-    ANL_MOST_METHODS = 1024,
-
-    /* Fewer effective samples carry no verdict: at 300 a share of 10 % may be
-     * 7.1 to 13.9 %, which is as much as the rules below can bear. */
-    ANL_LEAST_SAMPLES = 300,
-
-    /* With fewer, the rate that was delivered is not known. */
-    ANL_RATE_SAMPLES = 30,
-
-    /* What a next command asks for: at 3,000 samples 10 % is 9.0 to 11.1 %. */
-    ANL_GOOD_SAMPLES = 3000,
-
-    /* Seconds of load that a next command asks for: shorter ones are mostly
-     * start and end, longer ones nobody waits for. */
-    ANL_LEAST_LOAD_S = 20,
-    ANL_MOST_LOAD_S = 600,
-
-    /* Samples of a function, in both profiles, that a difference needs before
-     * it is asked whether it is one. */
-    ANL_LEAST_COMPARED = 10,
-
-    /* Rules of --rules. */
-    ANL_MOST_RULES = 10000,
+    /* load's table of a profile: rows; samples that all need together before
+     * any is ranked, and one to be shown. */
+    OUT_PROFILE_ROWS = 15,
+    OUT_RANKED_SAMPLES = 30,
+    OUT_RANKED_ROW = 5,
 
     /* Rows of a table of the text report; --top changes it.  Of -f tree as many
      * as pprof's, and labels of a sample that a view shows. */
@@ -722,65 +811,38 @@ enum {
     /* Names in the text report are cut to this many columns, so that a line
      * stays near 100; the other formats have them whole. */
     OUT_NAME_COLUMNS = 46,
-
-    /* Places named where the threads of a wall profile wait. */
-    ANL_PLACES = 5,
-
-    /* Geometry of the flame graph: pixels at the width drawn without scripts.
-     * A row holds a 12 px line; 7.25 px is what the monospace fonts in use
-     * need for a character at that size (0.55 to 0.602 em). */
-    SVG_WIDTH = 1200,
-    SVG_MARGIN = 10,
-    SVG_ROW = 17,
-    SVG_HEAD = 62,
-    SVG_FOOT = 30,
-
-    /* Rows drawn; a deeper stack is cut at its leaf end, and that is said.
-     * The deepest real one seen has 125 rows, the tallest picture that browsers
-     * draw is 32,767 px. */
-    SVG_MOST_ROWS = 1024,
-
-    /* Frames narrower than this many millionths of the whole are left out:
-     * 0.01 % is an eighth of a pixel, and what inferno leaves out too. */
-    SVG_LEAST_PPM = 100,
-
-    /* Sample coordinates up to here are written as they are; larger totals are
-     * scaled down.  A float, which renderers use, is exact up to 2^24. */
-    SVG_MOST_UNITS = 10000000,
 };
 
-/* A verdict needs this share of whole, named stacks; profiler.md 7.3. */
-#define ANL_BROKEN_SHARE 0.20
-
-/* Below this many cores in use, waiting is what the process mostly does. */
-#define ANL_LOW_CORES 0.30
-
-/* Shorter busy time than this is no load to speak of. */
-#define ANL_LEAST_BUSY_NS 1e9
-
-/* A thread that uses this share of a core has no more to give. */
-#define ANL_FULL_CORE 0.90
-
-/* Work out of step with the kernel's tick is on at a tick as often as the CPU
- * time it uses says.  Threads that a timer of ticks finds this many times as
- * often, and by this many standard errors, keep step; measured: 0.8 to 1.0 for
- * servers and random bursts, 2.2 to 2.5 for work in step.  Below the second
- * ratio of the rate asked to the tick's, the timer itself hides the excess. */
-#define ANL_TICK_RATIO 1.25
-#define ANL_TICK_ERRORS 4
-#define ANL_TICK_LEAST_RATE 1.5
-
-/* serve: how often it looks at a window that is open. */
-#define CMD_LOOK_NS INT64_C(250000000)
-
-/* z of a two-sided 95 % interval. */
-#define ANL_FALSE_SHARE 0.05            /* of differences called significant */
-#define ANL_Z 1.959963984540054
+/* load: CPU time is told apart as user and kernel time by the ticks that found
+ * it in either: 30 of them at 100 a second. */
+#define OUT_PARTED_NS 3e8
 
 /* As `go tool pprof` trims its tables by default: nodes below this share of
  * the total by cum, edges below that share of it. */
 #define OUT_NODE_FRACTION 0.005
 #define OUT_EDGE_FRACTION 0.001
+
+/* ---- CLI ---- */
+enum {
+    /* The file of --rules. */
+    CMD_RULES_BYTES = 1 << 20,
+
+    /* Values of one option, and positional arguments: an error past it. */
+    CMD_LIST_MOST = 64,
+
+    /* Percentiles in a table, and the bytes of a result that is read. */
+    CMD_PERCENTS_MOST = 32,
+    CMD_RESULT_MOST = 64 << 20,
+
+    /* A reply that is shown. */
+    CMD_REPLY_BYTES = 1 << 20,
+};
+
+/* report: c++filt has so long for all names. */
+#define CMD_DEMANGLE_NS INT64_C(5000000000)
+
+/* serve: how often it looks at a window that is open. */
+#define CMD_LOOK_NS INT64_C(250000000)
 
 /* ================================== 2 MEM ===================================
  * for     bytes that grow, arenas, vectors, hash indexes
@@ -17103,7 +17165,7 @@ static void cs_field(struct cs *s, struct slice name, struct slice value)
     uint64_t size = b->size + (uint64_t)name.n + value.n + 32;
     if (!b->stream)
         return;
-    if (size > s->list_bytes * (uint64_t)CS_HARD_HEADERS) {
+    if (size > s->list_bytes * (uint64_t)HEADERS_HARD_FACTOR) {
         s->up->on_headers(s, b->stream, true);
         if (b->stream)                  /* nobody has cancelled it */
             cs_stream_fail(s, b->stream, NGHTTP2_INTERNAL_ERROR);
@@ -17227,7 +17289,7 @@ static int cs_on_continuation(struct cs *s, struct cs_frame *f)
     struct cs_block *b = &s->block;
     b->bytes += f->n;
     if (++b->parts > CS_PARTS ||
-        b->bytes > 2 * s->list_bytes * (uint64_t)CS_HARD_HEADERS)
+        b->bytes > 2 * s->list_bytes * (uint64_t)HEADERS_HARD_FACTOR)
         return cs_fail(s, NGHTTP2_ENHANCE_YOUR_CALM, "too many CONTINUATION");
     if (cs_decode(s, f))
         return s->failed;
@@ -18393,7 +18455,7 @@ static int h2_on_header(nghttp2_session *s, const nghttp2_frame *f,
     size_t n = nlen + vlen + 32;
     (void)s;
     (void)flags;
-    if (n > most * (uint64_t)CS_HARD_HEADERS - c->headers_bytes)
+    if (n > most * (uint64_t)HEADERS_HARD_FACTOR - c->headers_bytes)
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     c->headers_bytes += (uint32_t)n;
     if (c->headers_bytes > most)
@@ -18691,7 +18753,7 @@ static void h2_kit_options(const struct h2_kit *k)
 #ifdef HAVE_NGHTTP2_OPTION_SET_MAX_CONTINUATIONS
     /* As many as the hard limit can fill (CVE-2024-28182), and a few. */
     nghttp2_option_set_max_continuations(k->option,
-        (size_t)k->headers_bytes * CS_HARD_HEADERS / 16384 + 4);
+        (size_t)k->headers_bytes * HEADERS_HARD_FACTOR / 16384 + 4);
 #endif
 #ifdef HAVE_NGHTTP2_OPTION_SET_GLITCH_RATE_LIMIT
     nghttp2_option_set_glitch_rate_limit(k->option, H2_GLITCH_BURST,
@@ -20848,9 +20910,9 @@ static int rpc_config_check(struct gp_server_config *c, struct gp_why *why)
     if (c->threads > RPC_THREADS_MOST)
         return txt_fail(why, GP_EUSAGE, "%u threads: at most %d", c->threads,
                         RPC_THREADS_MOST);
-    if (c->max_headers > UINT32_MAX / CS_HARD_HEADERS)
+    if (c->max_headers > UINT32_MAX / HEADERS_HARD_FACTOR)
         return txt_fail(why, GP_EUSAGE, "headers of %u bytes: at most %u",
-                        c->max_headers, UINT32_MAX / CS_HARD_HEADERS);
+                        c->max_headers, UINT32_MAX / HEADERS_HARD_FACTOR);
     return GP_OK;
 }
 
