@@ -44,7 +44,7 @@ PROFILES = $(wildcard ../shared/profiles/*)
 same: grpcprof ## beside pprof, view by view, on PROFILES='FILE...'
 	@[ -n '$(PROFILES)' ] || echo 'no PROFILES: nothing to compare'
 	@[ -z '$(PROFILES)' ] || /usr/bin/python3 tests/same.py ./grpcprof \
-	  "$$(sh tests/tool.sh pprof)" $(filter-out %.md,$(PROFILES))
+	  "$$(sh tests/tools/tool.sh pprof)" $(filter-out %.md,$(PROFILES))
 
 SOAK = grpcprof $(addprefix .build/,grpcprof-asan grpcprof-tsan churn.so)
 soak: $(SOAK) ## ten minutes of load, profile and report, ASan, TSan
@@ -52,25 +52,25 @@ soak: $(SOAK) ## ten minutes of load, profile and report, ASan, TSan
 
 bench: grpcprof ## CPU per call and per sample, beside h2load and others
 	@sh tests/setup.sh test || :
-	@bash tests/bench.sh
+	@bash tests/bench/bench.sh
 
 bench-load: grpcprof .build/bench/floor ## CPU per call of load beside h2load and ghz
-	@bash tests/bench_load.sh
+	@bash tests/bench/load.sh
 
 PROFILE = $(wildcard ../shared/profiles/gp_large.cpu)
 bench-report: grpcprof ## report of PROFILE='FILE' beside pprof and inferno
 	@[ -n '$(PROFILE)' ] || echo 'no PROFILE: nothing to measure'
-	@[ -z '$(PROFILE)' ] || PPROF=$$(sh tests/tool.sh pprof) \
-	  INFERNO=$$(sh tests/tool.sh inferno) \
+	@[ -z '$(PROFILE)' ] || PPROF=$$(sh tests/tools/tool.sh pprof) \
+	  INFERNO=$$(sh tests/tools/tool.sh inferno) \
 	  FLAMEGRAPH_PL=$${FLAMEGRAPH_PL:-$$(command -v flamegraph.pl)} \
-	  /usr/bin/python3 tests/bench_report.py ./grpcprof '$(PROFILE)'
+	  /usr/bin/python3 tests/bench/report.py ./grpcprof '$(PROFILE)'
 
 bench-serve: grpcprof ## CPU per call and memory of serve beside its peers
-	@CC='$(CC)' bash tests/bench_serve.sh
+	@CC='$(CC)' bash tests/bench/serve.sh
 
 FUZZ_RUNS = 100000
 fuzz: grpcprof .build/fuzz .build/fuzz-client ## report and load on mutations
-	@FUZZ_RUNS=$(FUZZ_RUNS) bash tests/fuzz.sh
+	@FUZZ_RUNS=$(FUZZ_RUNS) bash tests/fuzz/fuzz.sh
 
 asan: .build/grpcprof-asan ## build .build/grpcprof-asan
 tsan: .build/grpcprof-tsan ## build .build/grpcprof-tsan
@@ -103,12 +103,13 @@ help: ## this list
 	$(CC) $(FLAGS) $(ASAN) $(LINK) -o $@ grpcprof.c $(LIBS)
 .build/grpcprof-tsan: $(DEPS)
 	$(CC) $(FLAGS) $(TSAN) $(LINK) -o $@ grpcprof.c $(LIBS)
-UNIT = $(wildcard tests/unit*.[ch]) tests/cs_talk.c
+UNIT = $(wildcard tests/unit/*.[ch])
 .build/unit: $(UNIT) $(DEPS)
-	$(CC) $(FLAGS) -Wno-missing-prototypes $(LINK) -o $@ tests/unit.c $(LIBS)
+	$(CC) $(FLAGS) -Wno-missing-prototypes $(LINK) -o $@ \
+	  tests/unit/unit.c $(LIBS)
 .build/unit-asan: $(UNIT) $(DEPS)
 	$(CC) $(FLAGS) $(ASAN) -Wno-missing-prototypes $(LINK) -o $@ \
-	  tests/unit.c $(LIBS)
+	  tests/unit/unit.c $(LIBS)
 .build/werror-gcc.o .build/werror-clang.o: .build/werror-%.o: $(DEPS)
 	$* $(WARN) -Werror -O3 -g $(NEED) $(PROBED) -c -o $@ grpcprof.c
 .build/lib.o: $(DEPS)
@@ -118,29 +119,29 @@ UNIT = $(wildcard tests/unit*.[ch]) tests/cs_talk.c
 .build/lib-%.o: $(DEPS)
 	$(CC) $(FLAGS) $(if $(filter asan,$*),$(ASAN),$(TSAN)) -Wno-unused \
 	  -DGRPCPROF_LIBRARY -c -o $@ grpcprof.c
-.build/truth: tests/truth.c .build/lib.o
+.build/truth: tests/profile/truth.c .build/lib.o
 	$(CC) $(FLAGS) $(LINK) -I. -o $@ $^ $(LIBS)
-.build/windows-asan: tests/windows.c .build/lib-asan.o
+.build/windows-asan: tests/profile/windows.c .build/lib-asan.o
 	$(CC) $(FLAGS) $(ASAN) $(LINK) -I. -o $@ $^ $(LIBS)
-.build/refuse: tests/refuse.c .build/flags
-	$(CC) $(FLAGS) $(LINK) -o $@ tests/refuse.c
-.build/stall: tests/stall.c .build/flags
-	$(CC) $(FLAGS) $(LINK) -o $@ tests/stall.c $(LIBS)
-.build/churn.so: tests/churn.c .build/flags
-	$(CC) $(FLAGS) -fPIC -shared $(LINK) -o $@ tests/churn.c
+.build/refuse: tests/profile/refuse.c .build/flags
+	$(CC) $(FLAGS) $(LINK) -o $@ tests/profile/refuse.c
+.build/stall: tests/load/stall.c .build/flags
+	$(CC) $(FLAGS) $(LINK) -o $@ tests/load/stall.c $(LIBS)
+.build/churn.so: tests/profile/churn.c .build/flags
+	$(CC) $(FLAGS) -fPIC -shared $(LINK) -o $@ tests/profile/churn.c
 # An offset of 0 to no pointer is what gcc's check allows and clang's does not.
-.build/fuzz: tests/fuzz.c $(DEPS)
+.build/fuzz: tests/fuzz/fuzz.c $(DEPS)
 	@sh tests/setup.sh fuzz
 	clang $(FLAGS) $(ASAN) -fsanitize=fuzzer -fno-sanitize=pointer-overflow \
-	  -Wno-missing-prototypes $(LINK) -o $@ tests/fuzz.c $(LIBS)
-.build/fuzz-client: tests/fuzz_client.c tests/cs_talk.c $(DEPS)
+	  -Wno-missing-prototypes $(LINK) -o $@ tests/fuzz/fuzz.c $(LIBS)
+.build/fuzz-client: tests/fuzz/fuzz_client.c tests/unit/cs_talk.c $(DEPS)
 	@sh tests/setup.sh fuzz
 	clang $(FLAGS) $(ASAN) -fsanitize=fuzzer -fno-sanitize=pointer-overflow \
-	  -Wno-unused -Wno-missing-prototypes $(LINK) -o $@ tests/fuzz_client.c \
+	  -Wno-unused -Wno-missing-prototypes $(LINK) -o $@ tests/fuzz/fuzz_client.c \
 	  $(LIBS)
-.build/bench-sampler: tests/bench_sampler.c $(DEPS)
+.build/bench-sampler: tests/bench/sampler.c $(DEPS)
 	$(CC) $(FLAGS) -Wno-unused -Wno-missing-prototypes $(LINK) -o $@ \
-	  tests/bench_sampler.c $(LIBS)
+	  tests/bench/sampler.c $(LIBS)
 
 # The servers that bench-serve measures beside ours.
 PEER = tests/bench

@@ -7,7 +7,7 @@
 #   TIMES=1  say on stderr how long each group took
 # The last line is "N passed, N failed, N skipped"; exits 1 if one failed.
 #
-# Every tests/t_GROUP.sh is sourced in a shell of its own: once with
+# Every tests/*/t_GROUP.sh is sourced in a shell of its own: once with
 # BIN=./grpcprof, and where it says "# runs: plain asan" once more with BIN under
 # ASan+UBSan.  Several at a time, but those that say "# alone", because they judge
 # what takes time, one after the other in the end.
@@ -23,7 +23,7 @@
 #   pass NAME, fail NAME WHY, skip NAME WHY
 #   need NAME TOOL...          false, and NAME skipped, where a TOOL is missing:
 #                              a command, py:MODULE, chromium, or what
-#                              tests/tool.sh builds, with its path in $PPROF,
+#                              tests/tools/tool.sh builds, with its path in $PPROF,
 #                              $GRPCURL, ...
 #   bg CMD...                  start CMD; $PID; output in $T/bg.out, $T/bg.err
 #   ended PID SECONDS          wait for it; $ST; false and killed where it stays
@@ -32,7 +32,7 @@
 #   stop_server NAME           SIGTERM; is the status 0, and no sanitizer angry?
 set -u
 cd "$(dirname "$0")" || exit 1
-export LC_ALL=C NO_COLOR=1
+export LC_ALL=C NO_COLOR=1 PYTHONPATH=$PWD/tests/lib
 export ASAN_OPTIONS=exitcode=99:detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
 ROOT=$PWD FILTER=${1:-} PY=/usr/bin/python3
 passed=0 failed=0 skipped=0 GROUP='' SUFFIX=''
@@ -146,7 +146,7 @@ find_chromium() {
 # Build a judge, and put its path in a variable: PPROF, GRPCURL, ...
 built() {
     local path
-    path=$(sh tests/tool.sh "$1") && printf -v "${1^^}" %s "$path"
+    path=$(sh tests/tools/tool.sh "$1") && printf -v "${1^^}" %s "$path"
 }
 have() {
     case $1 in
@@ -231,12 +231,12 @@ server_ended() {
 # A NAME that is a group, or begins with one, asks for that group alone; another
 # for the groups whose file has it, or for all where it is put together.
 only='' elsewhere=''
-for g in unit tests/t_*.sh; do
-    g=${g#tests/t_} g=${g%.sh}
+for g in unit tests/*/t_*.sh; do
+    g=${g##*/t_} g=${g%.sh}
     case $FILTER in "$g" | "$g":*) only=$g FILTER="$g:${FILTER#"$g"}" ;; esac
     FILTER=${FILTER/::/:}
 done
-grep -qF -- "$FILTER" tests/t_*.sh tests/unit*.c || elsewhere=yes
+grep -qF -- "$FILTER" tests/*/t_*.sh tests/unit/*.c || elsewhere=yes
 asked_for() {
     if [ -n "$only" ]; then [ "$only" = "$1" ]
     else [ -n "$elsewhere" ] || grep -qF -- "$FILTER" "${@:2}"; fi
@@ -261,7 +261,7 @@ group() (
     if [ "$GROUP" = unit ]; then BIN=$3 units
     else
         # shellcheck disable=SC1090
-        . "tests/t_$GROUP.sh"
+        . tests/*/t_"$GROUP".sh
     fi >"$log.lines"
     echo "$passed $failed $skipped" >"$log.counts"
     [ -n "${TIMES:-}" ] && echo "$((SECONDS - BEGAN)) s: $GROUP$SUFFIX" >&2
@@ -310,13 +310,13 @@ if ! make -s grpcprof .build/grpcprof-asan >"$T/make.log" 2>&1; then
 fi
 
 jobs=${JOBS:-$(nproc)}
-if asked_for unit tests/unit*.c; then
+if asked_for unit tests/unit/*.c; then
     start "$jobs" unit '' .build/unit
     start "$jobs" unit ' (asan)' .build/unit-asan
 fi
 for alone in '' yes; do
-    for file in tests/t_*.sh; do
-        name=${file#tests/t_}
+    for file in tests/*/t_*.sh; do
+        name=${file##*/t_}
         name=${name%.sh}
         asked_for "$name" "$file" || continue
         grep -q '^# alone' "$file" && is=yes || is=''

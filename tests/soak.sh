@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What `make soak` runs: load, profile and report again and again under
 # ASan+UBSan, for at most MINUTES (10).  Ends early at the first failure.
-#   First the sampler at its hardest, with tests/churn.c in the server: a minute
+#   First the sampler at its hardest, with churn.c in the server: a minute
 # (CHURN seconds) at 10,000 Hz, and one at 1000 Hz under TSan, which delays
 # signals, so that there only races, replies and crashes are judged.
 #   In each round one server lives through several loads, some of which are
@@ -104,7 +104,7 @@ MEMORY_CALLS=10000000 bash test.sh result || exit 1
 make -s fuzz || exit 1
 mkdir "$dir/floods"
 for b in ./grpcprof "$bin"; do
-    /usr/bin/python3 tests/floods.py "$b" "$dir/floods" \
+    /usr/bin/python3 tests/report/floods.py "$b" "$dir/floods" \
         $([ "$b" = "$bin" ] && echo 8000 || echo 1600) >"$dir/out" 2>&1
     grep -v '^ok ' "$dir/out"
     grep -q '^FAIL' "$dir/out" && die 'a profile that asks for much'

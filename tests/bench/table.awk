@@ -1,4 +1,4 @@
-# table.awk -- the tables of tests/bench_serve.sh, from lines of two kinds:
+# table.awk -- the tables of tests/bench/serve.sh, from lines of two kinds:
 #   TABLE SHAPE SERVER SYSCALLS
 #   TABLE ROUND SHAPE SERVER US_A_CALL CALLS_A_SECOND
 # of which it shows those of -v table=; -v shapes= and servers= are lists in the

@@ -1,4 +1,4 @@
-// A Greeter on grpc C++, for tests/bench_serve.sh:
+// A Greeter on grpc C++, for tests/bench/serve.sh:
 //
 //   greeter [-port N] [-work N] [-threads N]
 //

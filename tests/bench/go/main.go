@@ -1,4 +1,4 @@
-// A Greeter on grpc-go, for tests/bench_serve.sh:
+// A Greeter on grpc-go, for tests/bench/serve.sh:
 //
 //	greeter -port 0 -work 0
 //

@@ -1,4 +1,4 @@
-//! A Greeter on tonic, for tests/bench_serve.sh: `greeter -port 0 -work 0`.
+//! A Greeter on tonic, for tests/bench/serve.sh: `greeter -port 0 -work 0`.
 //!
 //! The messages are derived and the service written by hand, as tonic-build
 //! would write them, so that building needs no protoc.

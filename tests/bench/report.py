@@ -1,0 +1,98 @@
+#!/usr/bin/python3
+"""What `make bench-report` runs: report beside pprof, inferno-flamegraph and
+flamegraph.pl on the same profile, as whole processes.
+
+  report.py GRPCPROF PROFILE   ROUNDS=N rounds (11); the others' paths are
+                                     in PPROF, INFERNO and FLAMEGRAPH_PL, and
+                                     those that are not there are left out
+
+In a round each has a run, in the other order in every second one.  Time is that
+on the clock, cpu what the process used, memory its peak: medians with the least
+and the most.  A ratio is the median of the rounds' ratios, with the ends of its
+95 % interval.  inferno and flamegraph.pl have stacks that are folded already.
+"""
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+
+BIN, PROFILE = sys.argv[1], sys.argv[2]
+ROUNDS = int(os.environ.get('ROUNDS', '11'))
+
+
+def run(argv, source, out):
+    """Seconds on the clock, seconds of CPU, MB at the peak, bytes written.
+    Spawned, because a fork of this interpreter would be a part of them."""
+    write = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    files = [(os.POSIX_SPAWN_OPEN, fd, name, how, 0o600) for fd, name, how in (
+        (0, source, os.O_RDONLY), (1, out, write), (2, os.devnull, write))]
+    start = time.monotonic()
+    pid = os.posix_spawnp(argv[0], argv, os.environ, file_actions=files)
+    _, status, use = os.wait4(pid, 0)
+    took = time.monotonic() - start
+    if status:
+        sys.exit('bench-report: %s ends with %d' % (argv[0], status))
+    return (took, use.ru_utime + use.ru_stime, use.ru_maxrss / 1024,
+            os.path.getsize(out))
+
+
+def interval(values):
+    """Ends of the 95 % interval of the median, by order statistics."""
+    v = sorted(values)
+    k = max(0, int((len(v) - 1.96 * len(v) ** .5) / 2 + .5) - 1)
+    return v[k], v[-1 - k]
+
+
+def commands(folded):
+    yield 'report -f top', [BIN, 'report', '-q', '-f', 'top', PROFILE]
+    yield 'report -f svg', [BIN, 'report', '-q', '-f', 'svg', PROFILE]
+    yield 'report', [BIN, 'report', '-q', PROFILE]
+    for name, key, argv in (
+            ('pprof -top', 'PPROF', ['-symbolize=none', '-top', PROFILE]),
+            ('inferno-flamegraph', 'INFERNO', [folded]),
+            ('flamegraph.pl', 'FLAMEGRAPH_PL', [folded])):
+        path = os.environ.get(key)
+        if path:
+            yield name, [path, *argv]
+        else:
+            print('goes on without %s' % name, file=sys.stderr)
+
+
+def main():
+    seen = {}
+    with tempfile.TemporaryDirectory() as folder:
+        folded, out = folder + '/folded', folder + '/out'
+        run([BIN, 'report', '-q', '-f', 'folded', PROFILE], os.devnull, folded)
+        todo = list(commands(folded))
+        for r in range(ROUNDS + 1):             # the first warms up
+            for name, argv in todo[::-1 if r % 2 else 1]:
+                figures = run(argv, os.devnull, out)
+                if r:
+                    seen.setdefault(name, []).append(figures)
+        print('%s: %d bytes, %d rounds, %d CPUs' % (
+            os.path.basename(PROFILE), os.path.getsize(PROFILE), ROUNDS,
+            len(os.sched_getaffinity(0))))
+    print('%-20s %26s %26s %18s %10s' % ('', 'seconds', 'CPU s', 'MB', 'bytes'))
+    for name, rows in seen.items():
+        clock, cpu, mb, size = zip(*rows)
+        print('%-20s %26s %26s %18s %10d' % (name, *(
+            form % (statistics.median(v), min(v), max(v)) for form, v in (
+                ('%.4f (%.4f to %.4f)', clock), ('%.4f (%.4f to %.4f)', cpu),
+                ('%.1f (%.1f to %.1f)', mb))), size[0]))
+    print()
+    for ours, theirs in (('report -f top', 'pprof -top'),
+                         ('report', 'pprof -top'),
+                         ('report -f svg', 'inferno-flamegraph'),
+                         ('report -f svg', 'flamegraph.pl')):
+        if theirs not in seen:
+            continue
+        for at, what in ((0, 'time'), (1, 'CPU'), (2, 'memory'), (3, 'bytes')):
+            ratios = [a[at] / b[at] for a, b in zip(seen[ours], seen[theirs])]
+            print('%-14s to %-20s %-7s %.4f (%.4f to %.4f)' % (
+                ours, theirs, what, statistics.median(ratios),
+                *interval(ratios)))
+
+
+main()

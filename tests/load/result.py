@@ -1,0 +1,370 @@
+#!/usr/bin/python3
+"""Checks on what load writes.  Prints "ok name" or "FAIL name: why".
+
+  result.py schema JSON...          each is as load.schema.json has it, and its
+                                    counts and histograms add up
+  result.py same JSON CSV PROM HTML the same figures stand in all of them; HTML
+                                    is the page as a browser has it
+  result.py text JSON TEXT          TEXT has the figures of the JSON, rounded
+  result.py hgrm JSON HGRM          HdrHistogram's percentiles of the one are
+                                    those of the other
+  result.py hdr JSON...             HdrHistogram itself reads the histograms,
+                                    and finds the same percentiles
+  result.py merged ALL JSON...      ALL is the others together
+  result.py values JSON LOG...      its histograms are those that HdrHistogram
+                                    makes of the calls that were logged
+  result.py memory BIN TO CALLS     load needs no more for so many calls than for
+                                    a tenth of them
+  result.py stall LOG JSON US MS    response is what wrk2 means by it: to 2 %
+                                    that of a simulation of tests/load/stall.c with
+                                    -s US -b MS
+  result.py slow JSON US M          what a server that takes US for each call
+                                    leaves when M may be in flight, likewise
+"""
+import json
+import math
+import os
+import re
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def say(name, wrong=''):
+    print('FAIL %s: %s' % (name, str(wrong)[:300]) if wrong
+          else 'ok   ' + name)
+
+
+def read(path):
+    with open(path, encoding='utf-8') as f:
+        return json.load(f)
+
+
+def times(d):
+    return {k: v for k, v in d['latency'].items() if v and v['count']}
+
+
+def sums(d):
+    c = d['counts']
+    if c['planned'] != c['ok'] + c['failed'] + c['cut_off'] + c['not_sent']:
+        return 'planned is not the sum: %s' % c
+    if sum(s['count'] for s in d['status']) != c['ok'] + c['failed']:
+        return 'statuses do not add up'
+    for name, h in times(d).items():
+        if sum(n for _, n in h['hdr']['buckets']) != h['count']:
+            return name + ': the buckets do not add up'
+    main = d['latency']['response'] or d['latency']['service']
+    if main['count'] != c['ok']:
+        return '%d latencies of %d calls' % (main['count'], c['ok'])
+    if sum(i['ok'] for i in d['intervals']) != c['ok'] and d['intervals']:
+        return 'the intervals do not add up'
+    return ''
+
+
+def schema(*paths):
+    import jsonschema
+    rules = read(os.path.join(HERE, 'load.schema.json'))
+    for path in paths:
+        d, name = read(path), os.path.basename(path)
+        errors = sorted(str(e.message) for e in
+                        jsonschema.Draft7Validator(rules).iter_errors(d))
+        say('%s is as its schema has it' % name, errors and errors[0])
+        say('%s adds up' % name, sums(d))
+
+
+def close(a, b):
+    return abs(a - b) <= 1e-9 * max(abs(a), abs(b), 1)
+
+
+def same(path, csv, prom, html):
+    d = read(path)
+    want = dict(d['counts'], elapsed_ns=d['window']['elapsed_ns'],
+                bytes_in=d['throughput']['bytes_in'])
+    for name, h in times(d).items():
+        want[name + '_count'] = h['count']
+        want[name + '_max_ns'] = h['max']
+        for p, v in h['percentiles'].items():
+            if v is not None:
+                want['%s_p%s_ns' % (name, p)] = v
+    with open(csv, encoding='utf-8', newline='') as f:
+        rows = dict(line.split(',') for line in f.read().split('\r\n') if line)
+    bad = [k for k, v in want.items() if not k.startswith('send_lag') and
+           (k not in rows or not close(float(rows[k]), v))]
+    say('CSV has the figures of the JSON', bad)
+    from prometheus_client.parser import text_string_to_metric_families
+    with open(prom, encoding='utf-8') as f:
+        got = {(s.name, s.labels.get('le')): s.value
+               for m in text_string_to_metric_families(f.read())
+               for s in m.samples}
+    bad = [k for k, v in d['counts'].items()
+           if got.get(('grpcprof_load_' + k, None)) != v]
+    for name, h in times(d).items():
+        if name != 'send_lag' and got.get(
+                ('grpcprof_load_%s_seconds_bucket' % name, '+Inf')) != h['count']:
+            bad.append(name)
+    say('and Prometheus has', bad)
+    with open(html, encoding='utf-8') as f:
+        page = f.read()
+    cells = dict(re.findall(r'data-key="([^"]+)" data-value="([^"]*)"', page))
+    bad = [k for k, v in d['counts'].items()
+           if k not in cells or not close(float(cells[k]), v)]
+    for name, h in times(d).items():
+        for p, v in h['percentiles'].items():
+            key = '%s.p%s' % (name, p)
+            if name != 'send_lag' and v is not None and (
+                    key not in cells or not close(float(cells[key]), v)):
+                bad.append(key)
+    cells = re.findall(r'data-value="([^"]*)"[^>]*>([^<]*)<', page)
+    say('and shows them', [c for c in cells if c[0] and
+                           not rounds(c[1], float(c[0]))] or
+        len(cells) < 30 and cells)
+    main = d['latency']['response'] or d['latency']['service']
+    drawn = sum(int(n) for n in re.findall(r'data-bin="(\d+)"', page))
+    say('and the page has', bad or (drawn != main['count'] and
+                                    'bars of %d calls' % drawn))
+    say('the page loads nothing', re.findall(r'(?:src|href)=|<script', page))
+
+
+UNITS = {'ns': 1, 'us': 1e3, 'ms': 1e6, 's': 1e9, 'm': 60e9, 'h': 3600e9}
+
+
+def rounds(shown, value):
+    """Is `shown`, of three digits or more, value in another form?"""
+    if value is None:
+        return shown == 'n/a'
+    m = re.fullmatch(r'([0-9.,]+)([a-z]*)', shown)
+    if not m or m.group(2) not in (*UNITS, ''):
+        return False
+    got = float(m.group(1).replace(',', '')) * UNITS.get(m.group(2), 1)
+    return abs(got - value) <= (0.0051 * abs(value) if m.group(2) else 0.51)
+
+
+def text(path, shown):
+    d, bad, names = read(path), [], []
+    with open(shown, encoding='utf-8') as f:
+        lines = [line.split() for line in f]
+    want = {k: v for k, v in times(d).items() if k not in
+            ('send_lag', 'first_byte')}
+    for words in lines:
+        if words[:1] == ['done']:
+            got = [int(w.replace(',', '')) for w in words if w[0].isdigit()]
+            c = d['counts']
+            if got != [c['ok'], c['failed'], c['cut_off'], c['not_sent']]:
+                bad.append(words)
+        elif words[:1] == ['elapsed']:
+            if not (rounds(words[1], d['window']['elapsed_ns']) and
+                    rounds(words[2], d['throughput']['rps_ok'])):
+                bad.append(words)
+        elif words[:1] == ['status']:
+            if words[1:] != [w for s in d['status'] for w in (
+                    s['name'], '{:,}'.format(s['count']))]:
+                bad.append(words)
+        elif words[:1] == ['latency']:
+            names = words[1:]
+        elif words and len(words) == len(names) + 1 and words[0] in (
+                'ok', 'response', 'service', 'failed', 'message'):
+            h = want.pop({'ok': 'service'}.get(words[0], words[0]))
+            for name, w in zip(names, words[1:]):
+                if not rounds(w, h['percentiles'][name[1:]]
+                              if name[0] == 'p' else h[name]):
+                    bad.append('%s %s %s' % (words[0], name, w))
+    bars = [line for line in lines if line[:1] == ['<=']]
+    main = d['latency']['response'] or d['latency']['service']
+    if sum(int(line[-1].replace(',', '')) for line in bars) != main['count']:
+        bad.append('bars')
+    say('text has the figures of the JSON', bad or
+        want and 'no %s' % ', '.join(want))
+
+
+def hgrm(path, text):
+    main = read(path)['latency']
+    main = main['response'] or main['service']
+    buckets, seen, bad, last = main['hdr']['buckets'], 0, [], None
+    with open(text, encoding='utf-8') as f:
+        lines = f.read().splitlines()
+    for line in lines:
+        m = re.match(r' *([0-9.]+) +([0-9.]+) +(\d+)', line)
+        if not m:
+            continue
+        value, total = float(m.group(1)), int(m.group(3))
+        seen, at = 0, 0
+        for upper, n in buckets:
+            seen += n
+            if seen >= total:
+                at = upper
+                break
+        if abs(at / 1e6 - value) > 0.0006 or seen != total:
+            bad.append(line)
+        last = total
+    say('hgrm has the counts of the JSON', bad[:2] or
+        (last != main['count'] and 'ends with %s' % last))
+
+
+def hdr(*paths):
+    from hdrh.histogram import HdrHistogram
+    for path in paths:
+        for name, h in times(read(path)).items():
+            theirs = HdrHistogram.decode(h['hdr']['v2'])
+            again = HdrHistogram(1, 3600000000000, 3)
+            for upper, n in h['hdr']['buckets']:
+                again.record_value(upper, n)
+            bad = []
+            if theirs.get_total_count() != h['count']:
+                bad.append('%d values' % theirs.get_total_count())
+            for p, v in h['percentiles'].items():
+                a = theirs.get_value_at_percentile(float(p))
+                b = again.get_value_at_percentile(float(p))
+                if v is not None and (min(a, h['max']) != v or a != b):
+                    bad.append('p%s is %d, and %d theirs' % (p, v, a))
+            say('HdrHistogram reads %s of %s' % (name, os.path.basename(path)),
+                bad)
+
+
+def values(path, *logs):
+    from hdrh.histogram import HdrHistogram
+    d = read(path)['latency']
+    theirs = {k: HdrHistogram(1, 3600000000000, 3)
+              for k in ('response', 'service', 'failed')}
+    for log in logs:
+        with open(log, encoding='ascii') as f:
+            for line in f:
+                due, sent, end, status, _ = map(int, line.split('\t'))
+                if status:
+                    theirs['failed'].record_value(end - sent)
+                else:
+                    theirs['response'].record_value(end - due)
+                    theirs['service'].record_value(end - sent)
+    for name, h in theirs.items():
+        if not d[name] or not d[name]['count']:
+            continue
+        bad = []
+        if h.get_total_count() != d[name]['count']:
+            bad.append('%d values' % h.get_total_count())
+        if h.get_max_value() != h.get_highest_equivalent_value(d[name]['max']):
+            bad.append('max %d' % h.get_max_value())
+        for p, v in d[name]['percentiles'].items():
+            want = min(h.get_value_at_percentile(float(p)), d[name]['max'])
+            if v is not None and v != want:
+                bad.append('p%s is %d, and %d theirs' % (p, v, want))
+        got = [[i.value_iterated_to, i.count_added_in_this_iter_step]
+               for i in h.get_recorded_iterator()]
+        if got != d[name]['hdr']['buckets']:
+            bad.append('other buckets')
+        say("%s is HdrHistogram's of the same values" % name, bad)
+
+
+def merged(path, *parts):
+    a, all_of = read(path), [read(p) for p in parts]
+    bad = [k for k in a['counts']
+           if a['counts'][k] != sum(d['counts'][k] for d in all_of)]
+    say('counts add', bad)
+    for name in times(a):
+        buckets = {}
+        for d in all_of:
+            h = d['latency'][name]
+            for upper, n in h['hdr']['buckets'] if h else ():
+                buckets[upper] = buckets.get(upper, 0) + n
+        got = dict(a['latency'][name]['hdr']['buckets'])
+        say('%s is the histogram of all values' % name,
+            got != buckets and 'other buckets')
+        rank, seen, wrong = {}, 0, []
+        total = sum(buckets.values())
+        for p, v in a['latency'][name]['percentiles'].items():
+            if v is not None:
+                rank[p] = math.ceil(float(p) / 100 * total - 1e-9)
+        for upper in sorted(buckets):
+            seen += buckets[upper]
+            for p in [p for p in rank if rank[p] <= seen]:
+                del rank[p]
+                v = a['latency'][name]['percentiles'][p]
+                if v != min(upper, a['latency'][name]['max']):
+                    wrong.append('p%s' % p)
+        say('and its percentiles are theirs', wrong)
+
+
+def memory(program, to, calls):
+    peak = []
+    for n in int(calls) // 10, int(calls):
+        p = subprocess.Popen(
+            [program, 'load', '-q', '-c', '10', '-m', '10', '-N', str(n), to],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        with p.stdout as f:
+            said = f.read().decode()
+        _, status, used = os.wait4(p.pid, 0)
+        p.returncode = os.waitstatus_to_exitcode(status)
+        peak.append(used.ru_maxrss)
+        if '{:,} ok'.format(n) not in said:
+            say('%d calls' % n, said)
+    say('%s calls take no more memory than a tenth of them' % calls,
+        peak[1] > peak[0] + 1024 and '%d and %d KiB' % tuple(peak))
+
+
+def served(t, left, begins, lasts=10**9, every=10**10):
+    """When a call that is begun at t is over, as tests/load/stall.c has it."""
+    at = begins
+    while begins is not None:
+        if at + lasts > t:
+            if t + left < at:
+                break
+            left -= max(0, at - t)
+            t = at + lasts
+        at += every
+    return t + left
+
+
+def queue(d, service, begins=None, most=10**9):
+    """Response times of calls that are due one by one and served in turn, with
+    at most so many in flight; what goes beyond is not sent."""
+    step, ends, out, first = 1e9 / d['config']['rate'], [0], [], 1
+    for k in range(d['counts']['planned']):
+        due = k * step
+        while first < len(ends) and ends[first] <= due:
+            first += 1
+        if len(ends) - first < most:
+            ends.append(served(max(due, ends[-1]), service, begins))
+            out.append(ends[-1] - due)
+    return sorted(out)
+
+
+def apart(d, sim, low=0):
+    bad = []
+    for p, got in d['latency']['response']['percentiles'].items():
+        want = sim[math.ceil(float(p) / 100 * len(sim) - 1e-9) - 1]
+        if float(p) > low and (got is None or abs(got - want) > 0.02 * want):
+            bad.append('p%s: %s ns, simulated %d' % (p, got, want))
+    return bad
+
+
+def stall(log, path, service, begins):
+    d = read(path)
+    # Below p91 are the calls that did not wait: they take the machine's time.
+    say('response is as simulated, to 2 %', apart(d, queue(
+        d, int(service) * 1000, int(begins) * 10**6), 90))
+    p99 = d['latency']['response']['percentiles']['99']
+    say('its p99 is at least 800 ms', p99 < 800e6 and p99)
+    p99 = d['latency']['service']['percentiles']['99']
+    say('service shows the stall only on calls in flight', p99 > 50e6 and p99)
+    say('nothing is not sent', d['counts']['not_sent'])
+    with open(log, encoding='ascii') as f:
+        lines = sum(1 for line in f)
+    say('every call is answered',
+        (d['counts']['ok'], lines) != (20000, 20000) and (d['counts'], lines))
+    slow = sum(n for upper, n in d['latency']['service']['hdr']['buckets']
+               if upper > 5e8)
+    say('no more than the ten in flight, each time', slow > 20 and slow)
+
+
+def slow(path, service, most):
+    d = read(path)
+    sim = queue(d, int(service) * 1000, None, int(most))
+    c = d['counts']
+    say('what its queue cannot take is not sent', abs(
+        c['sent'] - len(sim)) > 2 and '%s, simulated %d' % (c, len(sim)))
+    say('and adds up', sums(d) or c['ok'] != c['sent'] and c)
+    say('response is as simulated, to 2 %', apart(d, sim))
+
+
+{'schema': schema, 'same': same, 'text': text, 'hgrm': hgrm, 'hdr': hdr,
+ 'values': values, 'merged': merged, 'memory': memory, 'stall': stall,
+ 'slow': slow}[sys.argv[1]](*sys.argv[2:])

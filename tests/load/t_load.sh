@@ -1,0 +1,350 @@
+# load, against serve and against servers that are not ours.
+# runs: plain asan
+
+# Read the result line of $OUT into OK, FAILED, CUT and UNSENT.
+counts() {
+    local line
+    line=$(grep -m1 -E '[0-9] ok .* failed .* cut off .* not sent' "$OUT" |
+        tr -d ',')
+    OK=$(sed -E 's/.*\b([0-9]+) ok.*/\1/' <<<"$line")
+    FAILED=$(sed -E 's/.*\b([0-9]+) failed.*/\1/' <<<"$line")
+    CUT=$(sed -E 's/.*\b([0-9]+) cut off.*/\1/' <<<"$line")
+    UNSENT=$(sed -E 's/.*\b([0-9]+) not sent.*/\1/' <<<"$line")
+    SUM=$((${OK:-0} + ${FAILED:-0} + ${CUT:-0} + ${UNSENT:-0}))
+}
+# counted NAME OK FAILED CUT UNSENT
+counted() {
+    counts
+    same "$1" "$OK $FAILED $CUT $UNSENT" "$2 $3 $4 $5"
+}
+# identity NAME PLANNED: nothing is forgotten, nothing counted twice
+identity() {
+    counts
+    same "$1, planned = ok + failed + cut off + not sent" "$SUM" "$2"
+}
+
+# other_server NAME SCRIPT ARGS...: start a server in Python; $PORT and $PEER
+other_server() {
+    local name=$1
+    shift
+    : >"$T/peer.out"
+    GRPC_VERBOSITY=NONE "$PY" "$@" >"$T/peer.out" 2>"$T/peer.err" </dev/null &
+    PEER=$!
+    STARTED+=("$PEER")
+    wait_for 20 grep -q '^listening on ' "$T/peer.out" || {
+        fail "$name" "no server: $(tail_of "$T/peer.err")"
+        return 1
+    }
+    PORT=$(sed -n 's/^listening on .*://p' "$T/peer.out")
+}
+stop_other() {
+    kill -TERM "$PEER" 2>/dev/null
+    ended "$PEER" 20
+}
+
+# The literal job, and what the server itself counted.
+five_thousand() {
+    start_server || return
+    check '100 clients, 50 requests each' 0 "$BIN" load -c 100 -n 50 \
+        "127.0.0.1:$PORT"
+    has 'says the product' "$OUT" '100 clients x 50 requests = 5,000'
+    counted '5,000 ok' 5000 0 0 0
+    has 'status OK 5,000' "$OUT" 'OK +5,000'
+    has 'latency of all' "$OUT" 'p50.*p99'
+    lacks 'no progress where nobody looks' "$ERR" $'\r|\e'
+    if need 'the server counted 5,000' py:grpc; then
+        same 'the server counted 5,000' "$("$PY" tests/serve/client.py \
+            "127.0.0.1:$PORT" once x)" 'Hello x! (request #5001)'
+    fi
+    check '1 client, 1 request' 0 "$BIN" load -c 1 -n 1 "127.0.0.1:$PORT"
+    counted '1 ok' 1 0 0 0
+    check 'more clients than descriptors' 1 bash -c "ulimit -n 64
+        exec '$BIN' load -q -c 200 -n 1 127.0.0.1:$PORT"
+    one_line 'too few descriptors, one line' \
+        'descriptors|files|ulimit'
+    check 'results into a full disk' 1 sh -c \
+        "'$BIN' load -c 1 -n 1 127.0.0.1:$PORT >/dev/full"
+    stop_server 'serve ends with status 0'
+}
+
+every_tenth() {
+    need 'every tenth fails' py:grpc || return
+    other_server 'every tenth fails' tests/load/badserver.py 10 || return
+    local to=127.0.0.1:$PORT
+    check 'every tenth fails' 3 "$BIN" load -c 10 -n 100 "$to"
+    counted '900 ok, 100 failed' 900 100 0 0
+    has 'status INTERNAL 100' "$OUT" 'INTERNAL +100\b'
+    check '--max-errors 100' 0 "$BIN" load -c 10 -n 100 --max-errors 100 "$to"
+    check '--max-errors 99' 3 "$BIN" load -c 10 -n 100 --max-errors 99 "$to"
+    check '--max-errors 10%' 0 "$BIN" load -c 10 -n 100 --max-errors 10% "$to"
+    check '--max-errors 9%' 3 "$BIN" load -c 10 -n 100 --max-errors=9% "$to"
+    stop_other
+    has 'the other server counted the same' "$T/peer.out" \
+        '^5000 calls, 500 refused$'
+}
+
+python_server() {
+    need 'a python3-grpcio server' py:grpc || return
+    other_server 'a python3-grpcio server' tests/load/badserver.py 0 || return
+    check 'a python3-grpcio server' 0 "$BIN" load -c 20 -n 50 \
+        "127.0.0.1:$PORT"
+    counted 'a python3-grpcio server, 1,000 ok' 1000 0 0 0
+    stop_other
+    has 'it counted 1,000' "$T/peer.out" '^1000 calls'
+}
+
+# Answers that look like success to a tool that knows only HTTP.
+liars() {
+    need 'liars' py:h2 || return
+    other_server 'liar, good' tests/load/liar.py good || return
+    check 'liar, good' 0 "$BIN" load -c 2 -n 5 "127.0.0.1:$PORT"
+    stop_other
+    local mode
+    for mode in nostatus nomessage two short html http503 reset; do
+        other_server "liar, $mode" tests/load/liar.py $mode || continue
+        check "liar, $mode" 3 "$BIN" load -c 2 -n 5 --timeout 5s \
+            "127.0.0.1:$PORT"
+        counted "liar, $mode: ok 0 failed 10" 0 10 0 0
+        stop_other
+    done
+    if other_server 'liar, goaway' tests/load/liar.py goaway; then
+        check 'liar, goaway' 3 "$BIN" load -c 2 -n 5 --timeout 5s \
+            "127.0.0.1:$PORT"
+        counted 'liar, goaway: ok 0 failed 10' 0 10 0 0
+        stop_other
+    fi
+    for mode in close silent http1; do
+        other_server "liar, $mode" tests/load/liar.py $mode || continue
+        LIMIT=40 check "liar, $mode" 1 "$BIN" load -c 2 -n 5 "127.0.0.1:$PORT"
+        one_line "liar, $mode, one line" "127.0.0.1:$PORT"
+        stop_other
+    done
+}
+
+# What gRPC's negative HTTP/2 interop cases and worse servers do: each has its
+# status, and nothing hangs.
+trouble() { # MODE STATUS OK FAILED REGEX
+    other_server "trouble, $1" tests/load/liar.py "$1" || return
+    LIMIT=40 check "trouble, $1" "$2" "$BIN" load -c 2 -m 2 -n 3 \
+        --timeout 1s "127.0.0.1:$PORT"
+    counted "trouble, $1: ok $3 failed $4" "$3" "$4" 0 0
+    has "trouble, $1: says what" "$OUT" "$5"
+    stop_other
+}
+
+troubles() {
+    need 'troubles' py:h2 || return
+    local reset='rst_stream +INTERNAL +NO_ERROR' mode
+    for mode in rst_after_header rst_during_data rst_after_data; do
+        trouble $mode 3 0 6 "$reset"
+    done
+    for mode in ping max_streams data_frame_padding no_streams interim; do
+        trouble $mode 0 6 0 'status +OK 6$'
+    done
+    trouble weird_status 3 0 6 \
+        'grpc_status +UNKNOWN +grpc-status is none of 0 to 16'
+    trouble trailers_only 3 0 6 'grpc_status +FAILED_PRECONDITION +not now'
+    trouble compressed 3 0 6 \
+        'protocol +INTERNAL +compressed message that was not asked for'
+    for mode in big_headers continuation settings_flood garbage; do
+        trouble $mode 3 0 6 'transport +UNAVAILABLE +the server broke HTTP/2'
+    done
+    trouble cut 3 0 6 'transport +UNAVAILABLE +the server closed'
+    trouble stall 3 0 6 'deadline +DEADLINE_EXCEEDED'
+    other_server 'GOAWAY after each 1,000' tests/load/liar.py every1000 || return
+    LIMIT=60 check 'GOAWAY after each 1,000' 0 "$BIN" load -c 2 -m 3 -n 2500 \
+        "127.0.0.1:$PORT"
+    counted 'GOAWAY after each 1,000: none failed' 5000 0 0 0
+    has 'those not processed are sent again' "$OUT" \
+        'again .* [1-9][0-9]* GOAWAY .* [1-9][0-9]* calls sent again'
+    stop_other
+}
+
+# A port that was free a moment ago.
+free_port() {
+    "$PY" -c 'import socket; s = socket.create_server(("127.0.0.1", 0))
+print(s.getsockname()[1])'
+}
+
+refused() {
+    local port
+    port=$(free_port) || { missing 'refused' "no $PY here"; return; }
+    LIMIT=30 check 'nobody listens' 1 "$BIN" load -c 3 -n 5 "127.0.0.1:$port"
+    one_line 'nobody listens, one line' "127.0.0.1:$port.*refused"
+    LIMIT=30 check 'no such host' 1 "$BIN" load -c 1 -n 1 nowhere.invalid:1
+    one_line 'no such host, one line' 'nowhere\.invalid'
+}
+
+# The run has begun when the server has used CPU time for it.
+busy() { [ "$(awk '{ print $14 + $15 }' "/proc/$SPID/stat")" -gt 20 ]; }
+
+# during NAME: start a load that would take an hour, and wait until it runs
+during() {
+    start_server -w 200000 || return
+    bg "$BIN" load -c 4 -n 1000000 "127.0.0.1:$PORT"
+    wait_for 20 busy || fail "$1" "load does nothing: $(tail_of "$T/bg.err")"
+}
+# over NAME SECONDS STATUS: it has ended, so; $OUT and $ERR are its
+over() {
+    ended "$PID" "$2"
+    cp "$T/bg.out" "$OUT"
+    cp "$T/bg.err" "$ERR"
+    if [[ " $3 " == *" $ST "* ]]; then pass "$1"
+    else fail "$1" "status $ST, want $3: $(tail_of "$ERR")"; fi
+}
+
+interrupted() {
+    during 'SIGINT in the run' || return
+    kill -INT "$PID"
+    over 'SIGINT in the run' 40 130
+    has 'SIGINT, the plan' "$OUT" '4 clients x 1,000,000 requests = 4,000,000'
+    identity 'SIGINT' 4000000
+    if [ "${OK:-0}" -gt 0 ] && [ "${UNSENT:-0}" -gt 0 ]; then
+        pass 'SIGINT, some ok and some not sent'
+    else fail 'SIGINT, some ok and some not sent' "$OK and $UNSENT"; fi
+    stop_server 'serve lives on after SIGINT of load'
+    during 'SIGTERM in the run' || return
+    kill -TERM "$PID"
+    over 'SIGTERM in the run' 40 143
+    identity 'SIGTERM' 4000000
+    stop_server 'serve lives on after SIGTERM of load'
+}
+
+# A server that goes away must end the run, not hang it.
+server_ends() {
+    during 'the server ends in the run' || return
+    stop_server 'serve ends under load with status 0'
+    over 'the server ends in the run' 60 '1 3'
+    identity 'the server ends' 4000000
+    during 'the server is killed in the run' || return
+    kill -KILL "$SPID"
+    wait "$SPID" 2>/dev/null
+    over 'the server is killed in the run' 60 '1 3'
+    identity 'the server is killed' 4000000
+    # A second without an answer is a second of the run.
+    start_server || return
+    "$BIN" load -q -c 2 -d 2s -o "$T/died.json" "127.0.0.1:$PORT" \
+        2>"$T/died.err" &
+    local load=$!
+    sleep 0.7
+    kill -KILL "$SPID"
+    wait "$SPID" "$load" 2>/dev/null
+    same 'a server that is gone at the end fails the run' $? 3
+    has 'a server that is gone is the limit' "$T/died.json" \
+        '"verdict":\{"limit":"server"'
+    has 'the time after the last answer counts' "$T/died.json" \
+        '"elapsed_ns":2[0-9]{9},'
+    has 'the time without a connection is told' "$T/died.json" \
+        'there was no connection [0-9]+% of the time: 2 lost'
+    # A run that gave up has lasted until then, not for all that it was to.
+    start_server || return
+    bg "$BIN" load -q -c 2 -n 100000000 -d 60s --connect-timeout 300ms \
+        -o "$T/early.json" "127.0.0.1:$PORT"
+    sleep 0.5
+    kill -KILL "$SPID"
+    wait "$SPID" 2>/dev/null
+    ended "$PID" 20
+    same 'all gave up' "$ST" 3
+    has 'all gave up, before the time was over' "$T/early.json" \
+        '"elapsed_ns":[1-9][0-9]{8,9},'
+    start_server || return
+    bg "$BIN" load -q -c 2 -n 100000000 --connect-timeout 300ms \
+        -o "$T/count.json" "127.0.0.1:$PORT"
+    sleep 0.5
+    stop_server 'serve ends in a run of so many calls'
+    ended "$PID" 20
+    same 'all gave up in a run of so many calls' "$ST" 3
+    has 'the time without a connection is a part of the run' "$T/count.json" \
+        'there was no connection [0-9]{1,2}% of the time'
+    # What the schedule has when nobody is left is not sent, and not waited for.
+    start_server || return
+    bg "$BIN" load -q -r 200 -d 2s --no-reconnect -o "$T/open.json" \
+        "127.0.0.1:$PORT"
+    sleep 0.5
+    kill -KILL "$SPID"
+    wait "$SPID" 2>/dev/null
+    ended "$PID" 10
+    same 'an open loop without a connection fails' "$ST" 3
+    has 'an open loop without a connection sends no more' "$T/open.json" \
+        '"not_sent":[23][0-9]{2},'
+}
+
+# A server that says SETTINGS, and then nothing: of so many streams.
+mute() { # STREAMS
+    bg "$PY" -c 'import socket, struct, sys, threading
+s = socket.create_server(("127.0.0.1", 0))
+print(s.getsockname()[1], flush=True)
+def talk(c):
+    c.sendall(b"\0\0\6\4\0\0\0\0\0\0\3" + struct.pack(">I", int(sys.argv[1])))
+    while c.recv(65536):
+        pass
+while True:
+    threading.Thread(target=talk, args=(s.accept()[0],), daemon=True).start()
+' "$1"
+    PEER=$PID
+    wait_for 10 grep -q . "$T/bg.out" && PORT=$(cat "$T/bg.out")
+}
+
+# Whatever the server does not do, the run ends and says what became of it.
+no_answers() {
+    mute 0 || return
+    LIMIT=30 check 'no stream allowed' 3 "$BIN" load -n 3 --timeout 300ms \
+        "127.0.0.1:$PORT"
+    counted 'no stream allowed, each call has its deadline' 0 3 0 0
+    kill "$PEER"
+    ended "$PEER" 5
+    mute 100 || return
+    LIMIT=30 check 'nothing answered, in the warm-up neither' 3 "$BIN" load \
+        -w 300ms -d 500ms --timeout 5s --drain 100ms "127.0.0.1:$PORT"
+    local peer=$PEER
+    bg "$BIN" load -q -c 2 -d 500ms --timeout 20s "127.0.0.1:$PORT"
+    sleep 1.5                           # it drains
+    kill -INT "$PID"
+    ended "$PID" 10
+    same 'SIGINT ends the drain' "$ST" 130
+    has 'SIGINT ends the drain, the rest is cut off' "$T/bg.out" ' 2 cut off'
+    lacks 'SIGINT ends the drain, the time was spent' "$T/bg.out" 'elapsed +0ns'
+    kill "$peer"
+    ended "$peer" 5
+}
+
+# sockets NAME: in the tables of descriptors of $PID's threads called NAME
+sockets() {
+    local task
+    task=$(grep -lsx "$1" "/proc/$PID/task/"*/comm) &&
+        find "${task%comm}fd" -lname 'socket:*' 2>/dev/null | wc -l
+}
+# of load's two threads, and of its first one
+tables() {
+    echo "$(sockets load-0) $(sockets load-1) $(sockets "$(<"/proc/$PID/comm")")"
+}
+connected() { [[ $(tables) = '2 2 '* || $(tables) = *' 4' ]]; }
+# the kernel has spent a tenth of a second on it: calls are being made
+calling() { [ "$(cut -d' ' -f15 "/proc/$PID/stat")" -ge 10 ]; }
+# A worker's descriptors are its own.
+own_files() {
+    "$PY" -c 'import ctypes, sys; sys.exit(ctypes.CDLL(None).unshare(0x400))' ||
+        { skip 'descriptors of a thread' 'no unshare() here'; return; }
+    start_server || return
+    bg "$BIN" load -q -t 2 -c 4 -d 60s "127.0.0.1:$PORT"
+    wait_for 20 connected
+    same 'descriptors of a thread' "$(tables)" '2 2 0'
+    wait_for 20 calling
+    kill -INT "$PID"
+    ended "$PID" 20
+    same 'descriptors of a thread, SIGINT' "$ST" 130
+    has 'descriptors of a thread, all well' "$T/bg.out" \
+        'done +[1-9][0-9,]* ok +0 failed +0 cut off'
+    stop_server 'descriptors of a thread, the server ends'
+}
+
+five_thousand
+own_files
+every_tenth
+python_server
+liars
+troubles
+refused
+interrupted
+server_ends
+no_answers

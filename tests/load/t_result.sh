@@ -1,0 +1,387 @@
+# What load writes: JSON by its schema, CSV, Prometheus, a page, HdrHistogram's
+# formats, comparison, assertions, and results merged by report.
+# runs: plain asan
+
+# What a run leaves that did not go as planned.
+unplanned() {
+    local to=127.0.0.1:$PORT
+    check 'an assertion that does not hold, JSON' 4 "$BIN" load -n 20 \
+        --assert 'rps>1' --assert 'p50<1us' --assert 'cpu_per_call<1s' \
+        -o "$T/assert.json" "$to"
+    bg "$BIN" load -q -c 2 -d 30s --interval 50ms -o "$T/cut.json" "$to"
+    sleep 0.5
+    kill -INT "$PID"
+    ended "$PID" 20
+    same 'interrupted, JSON' "$ST" 130
+    make -s .build/stall 2>"$ERR" && bg .build/stall -s 50000 &&
+        wait_for 20 grep -q listening "$T/bg.out" ||
+        fail 'a slow server' "$(tail_of "$ERR")"
+    to=$(sed -n 's/^listening on //p' "$T/bg.out")
+    check 'not sent, JSON' 0 "$BIN" load -r 200 -d 300ms --max-in-flight 5 \
+        -c 2 -o "$T/unsent.json" "$to"
+    check 'cut off, JSON' 0 "$BIN" load -r 100/s -d 400ms --drain 100ms \
+        --arrival poisson -c 2 -o "$T/drained.json" "$to"
+    check 'too late, JSON' 3 "$BIN" load -m 20 -N 40 --timeout 300ms \
+        -o "$T/late.json" "$to"
+    kill "$PID"
+}
+
+results() {
+    local to=127.0.0.1:$PORT f all
+    all=$(echo "$T"/{closed,open,bidi,many,failed,meta,three}.json \
+        "$T"/{assert,cut,unsent,drained,late}.json)
+    check 'closed loop, JSON' 0 "$BIN" load -c 10 -n 500 -o "$T/closed.json" \
+        --label run=1 --label 'odd=a"b<' --log-requests "$T/closed.log" "$to"
+    check 'open loop, JSON' 0 "$BIN" load -r 2000 -d 1s -c 2 --interval 100ms \
+        -o "$T/open.json" --log-requests "$T/open.log" "$to"
+    check 'streams, JSON' 0 "$BIN" load -c 2 -n 100 --messages 3 \
+        --call helloworld.Greeter/SayHelloBidiStream -o "$T/bidi.json" "$to"
+    check 'replies in streams, JSON' 0 "$BIN" load -c 2 -n 100 \
+        --call helloworld.Greeter.SayHelloStreamReply -o "$T/many.json" "$to"
+    check 'three runs, JSON' 0 "$BIN" load -c 2 -n 100 --repeat 3 \
+        -o "$T/three.json" "$to"
+    check 'three runs' 0 "$BIN" load -c 2 -n 500 --repeat 3 "$to"
+    has 'say how they differ' "$OUT" '^  runs +3, median .* p99 .* to '
+    check 'three runs, read back' 0 "$BIN" report "$T/three.json"
+    has 'three runs, read back' "$OUT" '^  runs +3, median '
+    check 'three short runs' 0 "$BIN" load -c 2 -n 100 --repeat 3 "$to"
+    has 'three short runs, no p99 of 200 calls' "$OUT" ' p99 n/a$'
+    check 'failures, JSON' 3 "$BIN" load -c 2 -n 10 --call a.B/C -b /dev/null \
+        -o "$T/failed.json" "$to"
+    check 'metadata, gzip and sizes, JSON' 0 "$BIN" load -c 2 -n 50 \
+        -H 'x-id: {{uuid}}-{{seq}}-{{client}}-{{rand}}' -H 'k-bin: AAEC' \
+        --compression gzip --payload-size 5000 --authority me.example \
+        --max-requests-per-connection 10 -o "$T/meta.json" "$to"
+    unplanned
+    if need 'JSON by its schema' py:jsonschema; then
+        # shellcheck disable=SC2086 # a list of files
+        tally 'schema' "$PY" tests/load/result.py schema $all
+    fi
+    for f in $all; do
+        check "report prints ${f##*/}" '0 3' "$BIN" report "$f"
+        tally "text, ${f##*/}" "$PY" tests/load/result.py text "$f" "$OUT"
+    done
+    for f in csv html prom hgrm; do
+        check "report writes $f" 0 "$BIN" report -o "$T/open.$f" "$T/open.json"
+    done
+    tally 'hgrm' "$PY" tests/load/result.py hgrm "$T/open.json" "$T/open.hgrm"
+    if need 'the page in Chromium' chromium py:prometheus_client; then
+        LIMIT=60 check 'Chromium opens the page' 0 "$CHROMIUM" --headless \
+            --no-sandbox --disable-gpu --user-data-dir="$T/chromium" \
+            --dump-dom "file://$T/open.html"
+        cp "$OUT" "$T/page.html"
+        tally 'formats' "$PY" tests/load/result.py same "$T/open.json" \
+            "$T/open.csv" "$T/open.prom" "$T/page.html"
+    fi
+    check 'report merges results' 0 "$BIN" report -f json -o "$T/all.json" \
+        "$T/closed.json" "$T/meta.json"
+    tally 'merge' "$PY" tests/load/result.py merged "$T/all.json" "$T/closed.json" \
+        "$T/meta.json"
+    check 'in text' 0 "$BIN" report "$T/closed.json" "$T/meta.json"
+    has 'and says of how many' "$OUT" '^  of +2 results$'
+    check 'report asserts of results' 4 "$BIN" report --assert 'p50<1us' \
+        "$T/closed.json"
+    check 'report asserts of results, to a file' 4 "$BIN" report -q \
+        --assert 'p50<1us' -o "$T/asserted.html" "$T/closed.json"
+    one_line 'report asserts of results, to a file, says so' \
+        '--assert does not hold: p50<1us +it is '
+    check 'a result is not overwritten' 2 "$BIN" report -o "$T/closed.json" \
+        "$T/meta.json" "$T/closed.json"
+    has 'a result is not overwritten, says so' "$ERR" 'the result that is read'
+    check 'a base is not overwritten' 2 "$BIN" report -o "$T/meta.json" \
+        --base "$T/meta.json" "$T/closed.json"
+    check 'and compares them' 0 "$BIN" report --assert 'p50<1h' \
+        --base "$T/closed.json" "$T/closed.json"
+    has 'and compares them, says so' "$OUT" '[Cc]ompare'
+    printf '{' >"$T/brace"
+    check 'what only begins like a result' 1 "$BIN" report --focus x "$T/brace"
+    one_line 'what only begins like a result, said' 'brace: .*not JSON'
+    check 'what is for profiles' 2 "$BIN" report --focus x "$T/closed.json"
+    has 'what is for profiles, said' "$ERR" \
+        '--focus is for profiles, and .*closed.json is a result of load'
+    check 'a result from a pipe' 0 bash -c "cat '$T/closed.json' |
+        '$BIN' report -"
+    has 'a result from a pipe, is one' "$OUT" '^  of +1 result$'
+    check 'and from a file as input' 0 bash -c "'$BIN' report - \
+        <'$T/closed.json'"
+    check 'and from a process' 0 bash -c "'$BIN' report \
+        <(sleep 0.1; cat '$T/closed.json')"
+    has 'and from a process, is one' "$OUT" '^  of +1 result$'
+    if need 'HdrHistogram reads ours' hdrhistogram; then
+        tally 'HdrHistogram' env PYTHONPATH="$HDRHISTOGRAM" "$PY" \
+            tests/load/result.py hdr "$T"/{closed,open,all}.json
+        for f in closed open; do
+            tally "HdrHistogram, $f" env PYTHONPATH="$HDRHISTOGRAM" "$PY" \
+                tests/load/result.py values "$T/$f.json" "$T/$f.log"
+        done
+    fi
+    # ASan keeps what was freed.
+    [ -n "$SUFFIX" ] || LIMIT=300 tally 'memory' "$PY" tests/load/result.py memory \
+        "$BIN" "$to" "${MEMORY_CALLS:-300000}"
+}
+
+judged() {
+    local to=127.0.0.1:$PORT kept
+    check 'assertions that hold' 0 "$BIN" load -n 300 --assert 'p99<10s' \
+        --assert 'errors<=0' --assert 'rps>1' --assert 'max<20s' "$to"
+    has 'are printed' "$OUT" '^  assert +holds +p99<10s +it is '
+    check 'one that does not' 4 "$BIN" load -n 300 --assert 'rps>1000000000' "$to"
+    check 'one that does not hold' 4 "$BIN" load -n 300 --assert 'p50<1us' "$to"
+    check 'one of a figure that is not known' 4 "$BIN" load -n 1 \
+        --assert 'cpu_per_call<1s' "$to"
+    check 'one that is none' 2 "$BIN" load -n 1 --assert 'speed>1' "$to"
+    check 'compared with an older one' 0 "$BIN" load -n 300 \
+        --compare "$T/closed.json" "$to"
+    has 'says how it changed' "$OUT" '^  req/s .* -> .*%$'
+    check 'compared, JSON' 0 "$BIN" load -n 300 -f json \
+        --compare "$T/closed.json" "$to"
+    cp "$OUT" "$T/changed.json"
+    need 'the comparison by its schema' py:jsonschema &&
+        tally 'compare' "$PY" tests/load/result.py schema "$T/changed.json"
+    has 'has old and new' "$T/changed.json" '"p50":\{"old":[0-9.]+, *"now":[0-9.]+'
+    check 'compared, HTML' 0 "$BIN" load -n 300 -f html \
+        --compare "$T/closed.json" "$to"
+    has 'shows it too' "$OUT" '^  req/s .* -&gt; .*%$'
+    check 'no comparison in CSV' 2 "$BIN" load -n 1 -f csv \
+        --compare "$T/closed.json" "$to"
+    echo old >"$T/kept.log"
+    check 'a log is written beside' 4 "$BIN" load -n 300 --assert 'cut_off>0' \
+        --log-requests "$T/kept.log" "$to"
+    lacks 'and takes the place of the old one' "$T/kept.log" old
+    kept=$(cksum <"$T/kept.log")
+    check 'not where nothing was measured' 1 "$BIN" load -n 1 \
+        --log-requests "$T/kept.log" 127.0.0.1:1
+    same 'whose old one stays' "$(cksum <"$T/kept.log")" "$kept"
+    check 'a log onto a full disk' 1 "$BIN" load -n 20 \
+        --log-requests /dev/full "$to"
+    one_line 'a log onto a full disk' '^grpcprof: /dev/full: No space'
+    check 'a log and a result in one file' 2 "$BIN" load -n 1 -o "$T/one" \
+        --log-requests "$T/one" "$to"
+    check 'rows of several threads into a pipe' 0 bash -c '"$1" load -q -t 4 \
+        -c 40 -N 30000 --log-requests >(cat >"$2") "$3" >/dev/null; sleep 0.2' \
+        - "$BIN" "$T/piped" "$to"
+    same 'rows of several threads, whole' "$(grep -cvE \
+        '^[0-9]+	[0-9]+	[0-9]+	0	[0-9]+$' "$T/piped")" 0
+    check 'an open loop, repeated' 0 "$BIN" load -r 200 -d 300ms --repeat 3 \
+        -t 2 -c 2 -o "$T/again.json" "$to"
+    has 'repeated, on the same threads' "$T/again.json" '"threads":2,'
+    lacks 'repeated, and none was late' "$T/again.json" 'after its end'
+    check 'answers in time alone are good' 3 "$BIN" load -c 50 -n 40 \
+        --timeout 20us -o "$T/late.json" "$to"
+    check 'none of them took longer' 0 "$PY" -c 'import json, sys
+l = json.load(open(sys.argv[1]))["latency"]["service"]
+assert (l["max"] or 0) <= 20000, l["max"]' "$T/late.json"
+    check 'a template in base64' 2 "$BIN" load -n 1 -H 'k-bin: {{seq}}' "$to"
+    check 'a plan with everything' 0 "$BIN" load -c 2 --arrival poisson \
+        --schedule 100:200ms,200-400:200ms --label a=b -o "$T/plan.json" "$to"
+    check 'report says it again' 0 "$BIN" report -o "$T/plan2.json" \
+        "$T/plan.json"
+    check 'the same plan' 0 "$PY" -c 'import json, sys
+a, b = (json.load(open(f)) for f in sys.argv[1:])
+for k in "config", "window", "counts", "verdict":
+    assert a[k] == b[k], (k, a[k], b[k])' "$T/plan.json" "$T/plan2.json"
+    check 'messages in messages' 2 "$BIN" load -n 1 \
+        --data '[[{"name":"a"}]]' "$to"
+    check 'a start far off' 2 "$BIN" load -n 1 --start-at 2800-01-01T00:00:00Z \
+        "$to"
+    check 'a log into a pipe' 0 bash -c '"$1" load -q -n 3 -c 1 \
+        --log-requests >(cat >"$2") "$3" >/dev/null' - "$BIN" "$T/piped" "$to"
+    check 'compared with what is no result' 1 "$BIN" load -n 1 \
+        --compare tests/load/load.schema.json "$to"
+    one_line 'says so' 'load.schema.json: not a result of grpcprof load'
+    sed 's/"ok":[0-9]*/"ok":7/' "$T/closed.json" >"$T/wrong.json"
+    check 'a result that does not add up' 1 "$BIN" report "$T/wrong.json"
+    one_line 'says what does not' 'planned is not the sum'
+    head -c 5000 "$T/closed.json" >"$T/cut.json"
+    check 'a result that is cut off' 1 "$BIN" report "$T/cut.json"
+    one_line 'says where' 'cut.json: line [0-9]+, column [0-9]+: not JSON'
+}
+
+profiled() {
+    local web
+    start_server -w 50000 -t 1 --debug 127.0.0.1:0 || return
+    web=$(sed -En 's|.*debug endpoint on http://([^/]*)/.*|\1|p' \
+        "$SDIR/serve.err")
+    check 'load --profile' 0 "$BIN" load -c 10 -d 3s --profile="$web" \
+        --profile-out "$T/server.pb" -o "$T/profile.json" "127.0.0.1:$PORT"
+    need 'JSON with a profile by its schema' py:jsonschema &&
+        tally 'schema' "$PY" tests/load/result.py schema "$T/profile.json"
+    check 'report reads that profile' 0 "$BIN" report -f json "$T/server.pb"
+    "$PY" - "$T/profile.json" "$OUT" >"$T/said" <<'PYTHON'
+import json, sys
+p = json.load(open(sys.argv[1]))['profile']
+c = json.load(open(sys.argv[2]))['profile']['comments']
+path = './helloworld.Greeter/SayHello'
+own = float(c['handler_cpu_ns' + path]) / float(c['handler_runs' + path])
+f = {x['name']: x for x in p['functions']}['svc_work']
+print('calls', p['calls'] == float(c['requests' + path]))
+# 5 %, and the samples' own error: three of its standard deviations
+room = 0.05 * own + 1.5 * (f['flat_high_ns'] - f['flat_low_ns']) / 1.96
+print('work', abs(f['flat_ns'] - own) <= room, f['flat_ns'], own)
+PYTHON
+    has 'its calls are those that the server counted' "$T/said" '^calls True$'
+    has 'its work is what the server took itself' "$T/said" '^work True '
+    check 'load --profile of the address that serve prints' 0 "$BIN" load \
+        -d 200ms --profile="http://$web/debug/pprof/" \
+        --profile-out "$T/short.pb" "127.0.0.1:$PORT"
+    has 'load --profile of the address that serve prints, has it' "$OUT" \
+        'svc_work'
+    check 'load --profile of another server' 2 "$BIN" load -n 1 \
+        --profile="$web" 127.0.0.1:1
+    check 'load --profile of nothing' 1 "$BIN" load -n 1 \
+        --profile=127.0.0.1:1 "127.0.0.1:$PORT"
+    stop_server 'the profiled server ends with status 0'
+}
+
+# Results that are not of one run together; options that do nothing alone.
+unlike() {
+    local to=127.0.0.1:$PORT line
+    check 'merged, of one label' 0 "$BIN" load -n 20 --label run=1 \
+        --label odd=2 -o "$T/first.json" "$to"
+    check 'merged, of other labels' 0 "$BIN" load -r 50 -N 20 --label run=1 \
+        -p 50,90,50 -o "$T/second.json" "$to"
+    check 'merged, unlike' 0 "$BIN" report -f json "$T/first.json" \
+        "$T/second.json"
+    one_line 'merged, unlike, said' 'second.json has another kind of loop'
+    has 'merged, the label of both' "$OUT" '"labels": ?\{"run": ?"1"\}'
+    has 'merged, the reply of the first' "$OUT" '"reply": ?\{.*Hello'
+    check 'compared, unlike' 0 "$BIN" load -n 20 \
+        --compare "$T/second.json" "$to"
+    has 'compared, unlike, said' "$ERR" \
+        'second.json has another kind of loop.* what it is compared with'
+    check 'a comparison where there is no room' 2 "$BIN" report -f csv \
+        --base "$T/first.json" "$T/first.json"
+    has 'a comparison where there is no room, said' "$ERR" '--base is shown in'
+    check 'more than can be in flight' 0 "$BIN" load -r 100000 -N 2000 -c 1 \
+        --max-in-flight 1 "$to"
+    has 'more than can be in flight, said' "$OUT" \
+        'note +[0-9,]+ not sent: more than --max-in-flight'
+    check 'merged with itself' 0 "$BIN" report "$T/first.json" "$T/first.json"
+    has 'merged with itself, said' "$ERR" 'first.json is given twice'
+    check 'merged, an hour apart' 0 "$PY" -c 'import json, sys
+r = json.load(open(sys.argv[1]))
+r["window"]["start_unix_ns"] += 3600 * 10**9
+json.dump(r, open(sys.argv[2], "w"))' "$T/first.json" "$T/later.json"
+    check 'merged, later' 0 "$BIN" report "$T/first.json" "$T/later.json"
+    one_line 'merged, later, said' 'later.json ran at another time'
+    has 'merged, later, no verdict' "$OUT" \
+        'verdict +UNKNOWN +results of different times'
+    # 20 calls, 20 ms apart: 50 a second, not 20 in the 19 times between them
+    check 'the rate of few calls' 0 "$PY" -c 'import json, sys
+r = json.load(open(sys.argv[1]))
+assert 0 < r["throughput"]["rps_ok"] <= 50, r["throughput"]
+assert list(r["latency"]["response"]["percentiles"]) == ["50", "90"]' \
+        "$T/second.json"
+    check 'a series, read and written' 0 "$BIN" report -f json \
+        -o "$T/again.json" "$T/open.json"
+    check 'a series, the same' 0 "$PY" -c 'import json, sys
+a, b = (json.load(open(n)) for n in sys.argv[1:])
+assert len(a["intervals"]) > 5 and a["intervals"] == b["intervals"]
+json.dump(a["intervals"], open(sys.argv[1] + ".series", "w"))
+a["intervals"][2]["buckets"][0][1] += 1
+json.dump(a, open(sys.argv[1] + ".bent", "w"))' "$T/open.json" "$T/again.json"
+    check 'a series, its picture' 0 "$BIN" report -f html "$T/open.json"
+    has 'a series, its picture' "$OUT" '<h2>Every 0.1 s</h2>'
+    check 'a series that does not add up' 1 "$BIN" report "$T/open.json.bent"
+    one_line 'a series that does not add up, said' 'intervals.2..buckets: not'
+    check 'two series at one time' 0 "$BIN" report -q -f json \
+        -o "$T/again.json" "$T/open.json" "$T/open.json"
+    check 'two series at one time, together' 0 "$PY" -c 'import json, sys
+a, b = (json.load(open(n)) for n in sys.argv[1:])
+assert [2 * i["ok"] for i in a] == [i["ok"] for i in b["intervals"]]' \
+        "$T/open.json.series" "$T/again.json"
+    check 'the count is not reached' 0 "$BIN" load -r 100 -N 1000 -d 1s \
+        -f json "$to"
+    cp "$OUT" "$T/early.json"
+    check 'the count is not reached, its rate' 0 "$PY" -c 'import json, sys
+r = json.load(open(sys.argv[1]))
+assert 80 < r["throughput"]["rps_ok"] <= 101, r["throughput"]
+assert r["window"]["elapsed_ns"] < 1.5e9, r["window"]' "$T/early.json"
+    check 'odd labels' 0 "$BIN" load -n 1 --label 'a,"b=x' --label a-b=1 \
+        --label a_b=2 -f csv "$to"
+    has 'odd labels, quoted' "$OUT" '^"label_a,""b",x'
+    check 'odd labels, Prometheus' 0 "$BIN" load -n 1 --label a-b=1 \
+        --label a_b=2 -f prometheus "$to"
+    has 'odd labels, told apart' "$OUT" 'label_a_b="1",label_a_b_2="2"'
+    check 'CSV' 0 "$BIN" report -f csv "$T/first.json"
+    has 'CSV, the label' "$OUT" '^label_odd,2'
+    has 'CSV, the verdict' "$OUT" '^verdict,unknown'
+    check 'Prometheus' 0 "$BIN" report -f prometheus "$T/first.json"
+    has 'Prometheus, both' "$OUT" \
+        '^grpcprof_load_info\{verdict="unknown",call="[^"]*",label_run="1",'
+    check 'text' 0 "$BIN" report "$T/first.json"
+    has 'text, labels' "$OUT" '^  label +run=1, odd=2$'
+    has 'text, the reply' "$OUT" '^  reply +.*Hello'
+    while IFS= read -r line; do
+        # shellcheck disable=SC2086 # words
+        check "$line" 2 "$BIN" load -n 1 $line "$to"
+        has "$line, said" "$ERR" "(--|$).*(needs|twice|takes|no call|has a call)"
+    done <<'LINES'
+--arrival poisson
+--max-in-flight 5
+--profile-hz 9
+--profile-out x.pb
+--message-interval 1s
+--label a=1 --label a=2
+--label =1
+-H k:{{x}}
+-H k:{{seq}}{{seq
+--log-requests -
+--messages 2 --call helloworld.Greeter/SayHelloBidiStream --data [{},{},{}]
+LINES
+    check 'late for --start-at' 0 "$BIN" load -n 1 --start-at 1000000000 "$to"
+    has 'late for --start-at, said' "$OUT" 'note +began .* after --start-at'
+    check 'the first of many messages' 0 "$BIN" load -n 1 \
+        --call helloworld.Greeter/SayHelloStreamReply "$to"
+    has 'the first of many messages, shown' "$OUT" '^  reply .*Hello'
+    check 'no such service' 1 "$BIN" load -n 1 --call no.Such/Thing "$to"
+    one_line 'no such service, named' 'reflection of no.Such: no such symbol'
+    check 'a histogram that does not fit' 0 "$PY" -c 'import json, sys
+r = json.load(open(sys.argv[1]))
+r["latency"]["service"]["max"] *= 2
+json.dump(r, open(sys.argv[2], "w"))' "$T/first.json" "$T/bent.json"
+    check 'a histogram that does not fit, read' 1 "$BIN" report "$T/bent.json"
+    one_line 'a histogram that does not fit, said' \
+        'latency.service: its histogram goes from'
+}
+
+# A profile of minutes does not keep the end waiting.
+let_go() {
+    local to=127.0.0.1:$PORT web slow
+    bg "$PY" -c 'import socket, sys, time
+s = socket.create_server(("127.0.0.1", 0))
+print(s.getsockname()[1], flush=True)
+c = s.accept()[0]
+c.recv(9999)
+c.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+c.close()
+c = s.accept()[0]
+time.sleep(60)'
+    slow=$PID
+    wait_for 10 grep -q . "$T/bg.out" || return
+    web=127.0.0.1:$(cat "$T/bg.out")
+    bg "$BIN" load -q -d 50s --profile="$web" "$to"
+    sleep 1
+    kill -INT "$PID"
+    if ended "$PID" 20; then pass 'ends by SIGINT without its profile'
+    else fail 'ends by SIGINT without its profile' 'it did not'; fi
+    has 'ends by SIGINT, says what it lacks' "$T/bg.err" \
+        'no profile of the server: .*stopped before it answered'
+    kill "$slow"
+    ended "$slow" 5
+    bg "$BIN" load -q -d 50s "$to"
+    sleep 1
+    kill -HUP "$PID"
+    ended "$PID" 20
+    same 'ends by SIGHUP' "$ST" 129
+    has 'ends by SIGHUP, with its result' "$T/bg.out" '^  done +[0-9,]+ ok'
+}
+
+if start_server -w 100; then
+    results
+    judged
+    unlike
+    let_go
+    stop_server 'ends with status 0'
+fi
+profiled

@@ -1,0 +1,121 @@
+# The profiler against programs that know what their threads did, by each timer.
+# runs: plain
+# alone: it judges what takes time
+
+# Asked for in what keeps step with ticks: four times their rate, so that a
+# timer of ticks could take more samples than chance brings.
+tick_rate() {
+    "$PY" -c 'import time
+print(max(1000, min(10000, round(4 / time.clock_getres(6)))))'
+}
+
+# truth NAME CASE TIMER HZ MODE: a run, and what tests/profile/truth.py thinks of it
+truth() {
+    local name=$1 case=$2
+    shift 2
+    local out=$T/$1.$3          # TIMER.MODE
+    limited "${UNDER[@]}" .build/truth "$1" "$2" 2.5 2 "$3" "$out.pb" \
+        >"$out.said" 2>"$ERR"
+    if [ $? -ne 0 ]; then
+        if grep -q refused "$ERR"; then skip "$name" "$(tail_of "$ERR")"
+        else fail "$name" "$(tail_of "$ERR")"; fi
+        return 1
+    fi
+    "$BIN" report -f json "$out.pb" >"$out.json" 2>"$ERR"
+    tally "$name" "$PY" tests/profile/truth.py "$case" "$out.said" "$out.json"
+    sed "s/^/     $GROUP: $name: /" "$T/tally.err"
+}
+
+# wrong TIMER HZ: it misjudges work in step, and the report knows.  Whoever else
+# is at work here can throw the work out of step, and so it has three tries.
+wrong() {
+    local i
+    for i in 1 2 3; do
+        limited .build/truth "$1" "$2" 2.5 2 tick "$T/try.pb" >"$T/try.said" \
+            2>"$ERR"
+        "$BIN" report -f json "$T/try.pb" >"$T/try.json" 2>"$ERR"
+        "$PY" tests/profile/truth.py wrong "$T/try.said" "$T/try.json" >"$OUT" 2>&1
+        grep -q '^FAIL' "$OUT" || break
+    done
+    tally "$1, in step with the tick" "$PY" tests/profile/truth.py wrong \
+        "$T/try.said" "$T/try.json"
+    sed "s/^/     $GROUP: $1, in step with the tick: /" "$T/tally.err"
+}
+
+# Samples a second of CPU, of the rate asked: other programs on this machine
+# can only take from it, so that the best of three is what the timer does.
+rate() {
+    local i
+    for i in 1 2 3; do
+        [ "$i" -eq 1 ] ||
+            .build/truth perf 1000 1.5 2 free "$T/perf.free.pb" >"$OUT" 2>&1
+        "$BIN" report -f json "$T/perf.free.pb" >"$OUT" 2>"$ERR"
+        "$PY" -c 'import json, sys
+hz = json.load(open(sys.argv[1]))["trust"]["hz_delivered"]
+sys.exit(f"{hz} Hz delivered" if abs(hz - 1000) > 30 else 0)' "$OUT" \
+            2>"$ERR" && break
+    done
+    same 'perf delivers 1000 Hz within 3 %' "$(cat "$ERR")" ''
+}
+
+out_of_step() {
+    UNDER=()
+    truth 'perf, out of step' right perf 1000 free && rate
+    truth 'thread, out of step' right thread 1000 free
+    truth 'itimer, out of step' limits itimer 1000 free
+}
+
+in_step() {
+    local hz
+    UNDER=() hz=$(tick_rate)
+    truth 'perf, in step with the tick' right perf "$hz" tick
+    wrong thread "$hz"
+    wrong itimer "$hz"
+}
+
+# Where a seccomp filter refuses perf_event_open.
+refused() {
+    local hz
+    hz=$(tick_rate)
+    .build/refuse true 2>/dev/null
+    [ $? -ne 77 ] || { skip 'perf refused' 'no seccomp here'; return; }
+    UNDER=(.build/refuse)
+    truth 'perf refused' right auto "$hz" free || return
+    has 'perf refused, thread is taken' "$T/auto.free.said" '^engine thread$'
+    has 'perf refused, it says why' "$T/auto.free.said" \
+        '^reason perf was refused .*(CAP_PERFMON|paranoid)'
+    check 'perf refused, serve' 0 env -C "$T" "$ROOT/.build/refuse" "$BIN" \
+        serve -l 127.0.0.1:0 "${SERVE_ALSO[@]}" --profile 1s --exit \
+        --hz "$hz" --svg none
+    has 'perf refused, serve names thread' "$ERR" \
+        'with thread.*perf was refused'
+    check 'perf refused and asked for' 1 "$ROOT/.build/refuse" "$BIN" serve \
+        -l 127.0.0.1:0 "${SERVE_ALSO[@]}" --profile 1s --exit --timer perf \
+        -o "$T/none.pb" --svg none
+    has 'perf refused and asked for, it says so' "$ERR" 'perf was refused'
+}
+
+# The example of the README, as a stranger would build and run it.
+embedded() {
+    local cc=${CC:-gcc}
+    # shellcheck disable=SC2046 # a list of libraries
+    check 'the example compiles' 0 $cc -O1 -fno-inline -Wall -Wextra -Werror \
+        -I. -o "$T/embed" tests/examples/embed.c .build/lib.o \
+        $(sed -n 's/^LIBS *= *//p' Makefile)
+    check 'the example runs' 0 env -C "$T" ./embed
+    check 'its profile is read' 0 "$BIN" report -f top "$T/embed.pb"
+    has 'its profile knows work' "$OUT" ' work$'
+    has 'its flame graph knows work' "$T/embed.svg" '>work'
+    sed -n '/^int main/,$s/^./    &/p' tests/examples/embed.c >"$T/main"
+    sed -n '/^    int main(void)/,/^    }/p' README | grep . >"$T/shown"
+    same 'the README shows it' "$(cat "$T/shown")" "$(cat "$T/main")"
+}
+
+if make -s .build/truth .build/refuse .build/lib.o 2>"$ERR"; then
+    out_of_step
+    in_step
+    refused
+    embedded
+else
+    fail 'builds' "$(tail_of "$ERR")"
+fi

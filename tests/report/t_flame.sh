@@ -1,0 +1,44 @@
+# flame: the pictures in a browser, and names that hurt, in every format.
+# runs: plain asan
+
+browser() {                                     # WHAT FILE...
+    LIMIT=120 tally "$1" node tests/report/flame.js "$NODE" "$CHROMIUM" "$T/shots" "$@"
+}
+
+hurt() {
+    local f
+    "$PY" tests/report/profiles.py hurt "$T/hurt.pb" || return
+    for f in text md json html svg folded top tree traces raw tags callgrind \
+        speedscope peek; do
+        check "names that hurt, -f $f" 0 "$BIN" report --all -o "$T/hurt.$f" \
+            -f $f $([ $f = peek ] && echo '--peek .') "$T/hurt.pb"
+        tally "names that hurt, $f" "$PY" tests/report/profiles.py check $f \
+            "$T/hurt.$f"
+    done
+}
+
+drawn() {
+    "$PY" tests/report/profiles.py tree 1 "$T/tree.pb" || return
+    "$PY" tests/report/profiles.py tree 2 "$T/other.pb" || return
+    check 'a picture' 0 "$BIN" report -o "$T/tree.svg" "$T/tree.pb"
+    check 'of two profiles' 0 "$BIN" report -o "$T/differs.svg" \
+        --base "$T/other.pb" "$T/tree.pb"
+    check 'a page' 0 "$BIN" report -o "$T/tree.html" "$T/tree.pb"
+    check 'folded' 0 "$BIN" report -o "$T/tree.folded" "$T/tree.pb"
+    check 'speedscope' 0 "$BIN" report -f speedscope -o "$T/tree.json" \
+        "$T/tree.pb"
+}
+
+if need 'names that hurt' protoc; then
+    hurt
+    drawn
+    if [ -z "$SUFFIX" ] && need 'in a browser' node chromium; then
+        mkdir -p "$T/shots"
+        "$PY" tests/report/profiles.py names "$T/names.json"
+        browser use "$T/tree.svg" "$T/tree.folded"
+        browser differs "$T/differs.svg"
+        browser names "$T/hurt.svg" "$T/hurt.html" "$T/names.json"
+        browser page "$T/tree.html"
+        browser speedscope "$T/tree.json" "$T/tree.folded"
+    fi
+fi

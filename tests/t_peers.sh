@@ -1,7 +1,0 @@
-# load against servers that misbehave, in frames: gRPC's rules for clients, the
-# negative HTTP/2 interoperability cases, and worse.
-# runs: plain asan
-
-if need 'peers' py:hpack; then
-    LIMIT=200 tally 'peers' "$PY" tests/peers.py "$BIN"
-fi

@@ -1,0 +1,105 @@
+#!/bin/sh
+# tool.sh NAME -- prints the path of a foreign judge, built on demand.
+#   Go    pprof, grpcurl, h2spec, interop (grpc-go's interop client), honest
+#         (tests/tools/honest, callers on grpc-go), probe (grpc_health_probe),
+#         webget (tests/tools/webget, on net/http), echo (tests/tools/echo, a
+#         server with reflection and pprof), ghz
+#   npm   buf, and node: the folder with the modules of @grpc/grpc-js
+#   C++   cpp: tests/serve/client.cc, on grpc++
+#   cargo inferno: inferno-flamegraph
+#   pip   hdrhistogram, and kubernetes (kubernetes-validate): folders with them
+# tests/tools has their pins; what was built stays in .build/tools until those
+# change.  Exits 1 and prints nothing where one cannot be built, and then does
+# not try again for an hour: no network is not worth waiting for twice.
+set -u
+cd "$(dirname "$0")" || exit 1
+name=${1:-} pins=go.sum
+case $name in
+pprof)   package=github.com/google/pprof ;;
+grpcurl) package=github.com/fullstorydev/grpcurl/cmd/grpcurl ;;
+h2spec)  package=github.com/summerwind/h2spec/cmd/h2spec ;;
+interop) package=google.golang.org/grpc/interop/client ;;
+honest)  package=./honest pins=honest/main.go ;;
+echo)    package=./echo pins=echo/main.go ;;
+ghz)     package=github.com/bojand/ghz/cmd/ghz pins=ghz/go.sum ;;
+webget)  package=./webget pins=webget/main.go ;;
+probe)   package=github.com/grpc-ecosystem/grpc-health-probe
+         pins=probe/go.sum ;;
+buf|node) pins=package-lock.json ;;
+hdrhistogram|kubernetes) pins=requirements.txt ;;
+cpp)     pins=../serve/client.cc ;;
+inferno) pins=tool.sh ;;
+*) sed -n '2,10s/^# //p' tool.sh >&2; exit 2 ;;
+esac
+mkdir -p ../../.build/tools || exit 1
+dir=$(cd ../../.build/tools && pwd)
+out=$dir/$name
+failed=$out.failed
+if [ -x "$out" ] && [ "$out" -nt "$pins" ]; then
+    echo "$out"
+    exit 0
+fi
+# One at a time; who waited looks again.
+if [ -z "${TOOL_LOCKED:-}" ] && command -v flock >/dev/null; then
+    cd "$dir/../.." && TOOL_LOCKED=1 exec flock "$dir/lock" \
+        sh tests/tools/tool.sh "$name"
+fi
+[ -n "$(find "$failed" -mmin -60 2>/dev/null)" ] && [ "${CI:-}" != true ] &&
+    exit 1
+limit="timeout ${TOOL_TIMEOUT:-400}"
+
+# Of the Go programs each finds compiled what the one before it shares with it.
+go_program()
+{
+    go=$(command -v go || ls /usr/lib/go/bin/go 2>/dev/null) || return
+    case $name in probe|ghz) cd "$name" || return ;; esac
+    GOTOOLCHAIN=local GOFLAGS=-mod=readonly CGO_ENABLED=0 \
+        $limit "$go" build -o "$out" "$package"
+}
+
+# Both from one installation, without running what packages want to run.
+npm_packages()
+{
+    mkdir -p "$dir/npm" && cp package.json package-lock.json "$dir/npm" &&
+        (cd "$dir/npm" && $limit npm ci --ignore-scripts --no-audit \
+            --no-fund --cache "$dir/npm-cache" </dev/null) || return
+    rm -rf "$dir/npm-cache"
+    cd "$dir" && ln -sfn npm/node_modules node &&
+        ln -sfn npm/node_modules/@bufbuild/buf-linux-*/bin/buf buf &&
+        touch node buf
+}
+
+# Into a folder of its own, for PYTHONPATH.
+python_package()
+{
+    $limit /usr/bin/python3 -m pip install --quiet --disable-pip-version-check \
+        --target "$out" "$(grep "^$name" requirements.txt)" && touch "$out"
+}
+
+inferno_program()
+{
+    $limit cargo install --quiet --locked --version 0.12.8 --root "$dir/cargo" \
+        inferno && cp "$dir/cargo/bin/inferno-flamegraph" "$out"
+}
+
+cpp_program()
+{
+    mkdir -p "$dir/pb" && protoc -I../../proto --cpp_out="$dir/pb" \
+        --grpc_out="$dir/pb" \
+        --plugin=protoc-gen-grpc="$(command -v grpc_cpp_plugin)" \
+        helloworld.proto &&
+        $limit g++ -std=c++17 -O1 -I"$dir/pb" -o "$out" ../serve/client.cc \
+            "$dir/pb/helloworld.pb.cc" "$dir/pb/helloworld.grpc.pb.cc" \
+            -Wl,--copy-dt-needed-entries -lgrpc++ -lgrpc -lgpr -lprotobuf
+}
+
+case $name in
+buf|node) npm_packages ;;
+cpp) cpp_program ;;
+inferno) inferno_program ;;
+hdrhistogram|kubernetes) python_package ;;
+*) go_program ;;
+esac >"$failed" 2>&1 || exit 1
+touch "$out"
+rm -f "$failed"
+echo "$out"

@@ -1,0 +1,893 @@
+/* Unit tests of ELF, SMP, PP and REC. */
+
+/* A small profile: two types, a label, a location without a line. */
+static void unit_small_profile(struct pp *p)
+{
+    uint32_t stack[2] = { 0, 1 };
+    int64_t value[2] = { 3, 30000000 };
+    struct pp_label label = { .key = txt_slice("thread"),
+                              .str = txt_slice("main") };
+    *p = (struct pp){0};
+    CHECK(!pp_add_type(p, txt_slice("samples"), txt_slice("count")));
+    CHECK(!pp_add_type(p, txt_slice("cpu"), txt_slice("nanoseconds")));
+    struct pp_mapping *m = PP_ADD(p->mapping, p->nmappings, p->mapping_cap);
+    *m = (struct pp_mapping){ .id = 1, .start = 0x1000, .limit = 0x9000,
+                              .file = txt_slice("/bin/x"),
+                              .build_id = txt_slice("abcd") };
+    struct pp_function *f = PP_ADD(p->function, p->nfunctions,
+                                   p->function_cap);
+    *f = (struct pp_function){ .id = 1, .name = txt_slice("f"),
+                               .system_name = txt_slice("f"),
+                               .file = txt_slice("x.c"), .start_line = 3 };
+    struct pp_line *n = PP_ADD(p->line, p->nlines, p->line_cap);
+    *n = (struct pp_line){ 0, 7, 0 };
+    struct pp_location *l = PP_ADD(p->location, p->nlocations,
+                                   p->location_cap);
+    *l = (struct pp_location){ .id = 1, .address = 0x1234, .nlines = 1 };
+    l = PP_ADD(p->location, p->nlocations, p->location_cap);
+    *l = (struct pp_location){ .id = 2, .address = 0x4321, .line = 1 };
+    CHECK(!pp_add_sample(p, stack, 2, value, &label, 1));
+    value[0] = -1;
+    CHECK(!pp_add_sample(p, stack + 1, 1, value, NULL, 0));
+    CHECK(!pp_add_comment(p, "requests=%d", 5000));
+    p->period_type = p->type[1];
+    p->period = 10000000;
+    p->time_ns = 1700000000000000000;
+    p->duration_ns = 30000000000;
+}
+
+static void test_pp_round_trip(void)
+{
+    struct pp p, q;
+    struct buf b = {0};
+    struct gp_why why;
+    unit_small_profile(&p);
+    CHECK(!pp_write(&p, &b));
+    CHECK(!pp_read(&q, &b, "x", 1 << 20, &why));
+    CHECK(q.ntypes == 2 && txt_equal(q.type[1].unit, p.type[1].unit));
+    CHECK(q.nsamples == 2 && q.value[0] == 3 && q.value[2] == -1);
+    CHECK(q.stack_at[1] == 2 && q.stack[1] == 1 && q.stack[2] == 1);
+    CHECK(q.label_at[1] == 1 && txt_equal(q.label[0].str, txt_slice("main")));
+    CHECK(q.nmappings == 1 && q.mapping[0].limit == 0x9000);
+    CHECK(q.location[0].mapping == 0 && q.location[0].nlines == 1);
+    CHECK(q.location[1].nlines == 0 && q.location[1].address == 0x4321);
+    CHECK(q.line[0].line == 7 && q.function[0].start_line == 3);
+    CHECK(txt_equal(pp_comment(&q, "requests"), txt_slice("5000")));
+    CHECK(pp_comment(&q, "request").n == 0);
+    CHECK(q.period == p.period && q.time_ns == p.time_ns);
+    CHECK(q.duration_ns == p.duration_ns && !q.repaired[PP_NO_LOCATION]);
+    pp_fini(&p);
+    pp_fini(&q);
+}
+
+/* Inflate a written profile: raw protobuf in b. */
+static void unit_small_raw(struct buf *raw)
+{
+    struct pp p;
+    struct buf b = {0};
+    size_t at;
+    unit_small_profile(&p);
+    CHECK(!pp_write(&p, &b) && !gz_inflate(b.data, b.len, 1 << 20, raw, &at));
+    pp_fini(&p);
+    mem_fini(&b);
+}
+
+static void test_pp_every_truncation_is_an_error_or_a_profile(void)
+{
+    struct buf raw = {0};
+    unit_small_raw(&raw);
+    for (size_t cut = 0; cut < raw.len; cut++) {
+        struct buf b = {0};
+        struct pp p;
+        struct gp_why why = {{0}};
+        mem_put(&b, raw.data, cut);
+        int e = pp_read(&p, &b, "cut", 1 << 20, &why);
+        CHECK(!e || (!strncmp(why.text, "cut: ", 5) && !p.nsamples));
+        CHECK(!b.data);
+        pp_fini(&p);
+    }
+    mem_fini(&raw);
+}
+
+/* Errors name the byte and the field. */
+static void test_pp_errors_name_the_field(void)
+{
+    static const struct { const char *bytes; size_t n; const char *want; }
+    row[] = {
+#define ROW(bytes, want) { bytes, sizeof bytes - 1, want }
+        ROW("no profile", "byte 0 of the profile: not a pprof profile"),
+        ROW("\x0a\x02\x08\x01\x12\x05\x0a\x03\x01\x02\x80",
+            "byte 6 of the profile, sample[0].location_id: "),
+        ROW("\x0a\x02\x08\x01\x12\x02\x10\x01\x12\x00",
+            "byte 8 of the profile, sample[1]: 0 values for 1 sample types"),
+        ROW("\x0a\x02\x08\x01\x12\x08\x10\x01\x1a\x00\x1a\x02\x08\xff",
+            "byte 12 of the profile, sample[0].label[1].key: damaged"),
+        ROW("\x0a\x02\x08\x01\x22\x05\x22\x00\x22\x01\x10",
+            "byte 10 of the profile, location[0].line[1].line: damaged"),
+        ROW("\x0a\x02\x08\x01\x1a\x0b\x28\xff\xff\xff\xff\xff\xff\xff\xff\xff"
+            "\x7f", "byte 6 of the profile, mapping[0].filename: damaged"),
+        ROW("\x0a\x02\x08\x01\xf2\x3f\x01", "byte 4 of the profile, field 1022: "),
+        ROW("\x0a\x02\x08\x01\x07", "byte 4 of the profile: damaged"),
+#undef ROW
+    };
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        struct buf b = {0};
+        struct pp p;
+        struct gp_why why = {0};
+        mem_put(&b, row[i].bytes, row[i].n);
+        CHECK(pp_read(&p, &b, "x", 1 << 20, &why));
+        if (!strstr(why.text, row[i].want))
+            printf("%s\n", why.text);
+        CHECK(strstr(why.text, row[i].want));
+        pp_fini(&p);
+        mem_fini(&b);
+    }
+}
+
+/* A sample's frames are bounded while they come, whatever fields they are in. */
+static void test_pp_bounds_a_sample(void)
+{
+    static const char head[] = "\x32\0\x0a\x02\x08\x01\x22\x02\x08\x01";
+    struct buf ids = {0}, sample = {0}, b = {0};
+    struct gp_why why = {0};
+    struct pp p;
+    size_t n = PP_MOST_ROWS / 2 + 1;
+    memset(mem_reserve(&ids, n), 1, n);
+    mem_put(&b, head, sizeof head - 1);
+    for (int i = 0; i < 2; i++)
+        pb_put_bytes(&sample, 1, ids.data, n);
+    pb_put_uint(&sample, 2, 1);
+    pb_put_bytes(&b, 2, sample.data, sample.len);
+    CHECK(pp_read(&p, &b, "x", 1 << 30, &why) == GP_ELIMIT &&
+          strstr(why.text, "sample[0].location_id: too many samples"));
+    mem_fini(&ids);
+    mem_fini(&sample);
+}
+
+static void test_pp_mutations_stay_in_bounds(void)
+{
+    struct buf raw = {0};
+    unsigned seed = 1;
+    unit_small_raw(&raw);
+    for (int round = 0; round < 20000; round++) {
+        struct buf b = {0};
+        struct pp p;
+        mem_put(&b, raw.data, raw.len);
+        for (int k = 0; k < 3; k++)
+            b.data[(size_t)rand_r(&seed) % b.len] = (uint8_t)rand_r(&seed);
+        if (!pp_read(&p, &b, "mutant", 1 << 20, NULL))
+            for (size_t i = 0; i < p.nstack; i++)
+                CHECK(p.stack[i] < p.nlocations);
+        for (size_t i = 0; i < p.nlocations; i++) {
+            CHECK(p.location[i].mapping == MEM_NONE ||
+                  p.location[i].mapping < p.nmappings);
+            CHECK(p.location[i].line + p.location[i].nlines <= p.nlines);
+        }
+        for (size_t i = 0; i < p.nlines; i++)
+            CHECK(p.line[i].function == MEM_NONE ||
+                  p.line[i].function < p.nfunctions);
+        pp_fini(&p);
+    }
+    mem_fini(&raw);
+}
+
+static void test_pp_survives_every_failed_allocation(void)
+{
+    struct buf raw = {0};
+    unit_small_raw(&raw);
+    int e = GP_ENOMEM;
+    for (long k = 0; k < 200 && e; k++) {
+        struct buf b = {0}, out = {0};
+        struct pp p;
+        mem_put(&b, raw.data, raw.len);
+        mem_fuse = k;
+        e = pp_read(&p, &b, "x", 1 << 20, NULL);
+        if (!e)
+            e = pp_write(&p, &out);
+        mem_fuse = -1;
+        CHECK(!e || e == GP_ENOMEM || e == GP_ELIMIT);
+        pp_fini(&p);
+        mem_fini(&out);
+    }
+    CHECK(e == GP_OK);
+    mem_fini(&raw);
+}
+
+static void test_pp_takes_ids_in_any_order_and_unpacked(void)
+{
+    struct buf raw = {0}, part = {0}, sub = {0};
+    struct pp p;
+    /* string "" and "n"; type n/n; location 900 -> function 70; one sample
+     * with unpacked fields, before the location that it names. */
+    pb_put_uint(&part, 1, 900);
+    pb_put_uint(&part, 2, 5);
+    pb_put_message(&raw, 2, &part);
+    pb_put_uint(&part, 1, 900);
+    pb_put_uint(&sub, 1, 70);
+    pb_put_message(&part, 4, &sub);
+    pb_put_message(&raw, 4, &part);
+    pb_put_uint(&part, 1, 70);
+    pb_put_uint(&part, 2, 1);
+    pb_put_message(&raw, 5, &part);
+    pb_put_uint(&part, 1, 1);
+    pb_put_uint(&part, 2, 1);
+    pb_put_message(&raw, 1, &part);
+    pb_put_bytes(&raw, 6, "", 0);
+    pb_put_bytes(&raw, 6, "n", 1);
+    CHECK(!pp_read(&p, &raw, "x", 1 << 20, NULL));
+    CHECK(p.nsamples == 1 && p.value[0] == 5 && p.stack[0] == 0);
+    CHECK(p.location[0].nlines == 1 && p.line[0].function == 0);
+    CHECK(txt_equal(p.function[0].name, txt_slice("n")) && !p.repaired[PP_NO_STRING]);
+    pp_fini(&p);
+    mem_fini(&part);
+    mem_fini(&sub);
+}
+
+static void test_elf_names_our_own_code(void)
+{
+    struct elf m;
+    struct gp_why why;
+    CHECK(!elf_init(&m, &why));
+    uint64_t pc = (uint64_t)(uintptr_t)test_elf_names_our_own_code + 4;
+    const struct elf_map *k = elf_find_map(&m, pc);
+    const char *name = k ? elf_find_name(&m, k, pc) : NULL;
+    CHECK(k && k->file == 0);
+    CHECK(name && !strcmp(name, "test_elf_names_our_own_code"));
+    pc = (uint64_t)(uintptr_t)lsearch + 1;
+    k = elf_find_map(&m, pc);
+    name = k ? elf_find_name(&m, k, pc) : NULL;
+    CHECK(name && !strcmp(name, "lsearch"));
+    CHECK(k && strlen(m.file[k->file].build_id) == 40);
+    CHECK(!elf_find_map(&m, 0) && !elf_find_map(&m, UINT64_MAX));
+    elf_fini(&m);
+}
+
+static void test_elf_survives_damaged_files(void)
+{
+    struct elf_image self = elf_open("/proc/self/exe");
+    unsigned seed = 7;
+    CHECK(self.size > 4096);
+    size_t n = self.size;
+    uint8_t *copy = mem_zalloc(n);
+    for (int round = 0; round < 60; round++) {
+        struct elf_file f = { .path = "/none", .tried = false };
+        memcpy(copy, self.p, n);
+        for (int i = 0; i < 24; i++)    /* header, segments, sections */
+            copy[(size_t)rand_r(&seed) % (i & 1 ? 1024 : n)] ^=
+                (uint8_t)rand_r(&seed);
+        const Elf64_Ehdr *h = (const Elf64_Ehdr *)(void *)copy;
+        if (h->e_shoff < n - 4096)
+            for (int i = 0; i < 24; i++)
+                copy[h->e_shoff + (size_t)rand_r(&seed) % 2048] =
+                    (uint8_t)rand_r(&seed);
+        size_t cut = round % 3 ? n : (size_t)rand_r(&seed) % n;
+        f.image = (struct elf_image){ copy, cut, -1, false };
+        CHECK(!elf_load(&f));
+        elf_close(&f.debug);
+        mem_free(f.load);
+        mem_free(f.symbol);
+    }
+    mem_free(copy);
+    elf_close(&self);
+}
+
+/* A directory of this test alone in dir[32], removed by unit_dir_end. */
+static void unit_dir(char *dir)
+{
+    strcpy(dir, "/tmp/grpcprof-unit-XXXXXX");
+    CHECK(mkdtemp(dir));
+}
+
+/* Remove the directory and everything in it. */
+static void unit_dir_end(const char *dir)
+{
+    char *argv[] = { "rm", "-rf", (char *)(uintptr_t)dir, NULL };
+    struct buf out = {0};
+    CHECK(!sys_run(argv, -1, "", 0, 0, INT64_MAX, &out, NULL));
+    mem_fini(&out);
+}
+
+/* Where unit_elf places what it writes; all in the first page. */
+enum { UNIT_NAMES = 0x400, UNIT_NOTE = 0x500, UNIT_LINK = 0x600,
+       UNIT_SYMBOLS = 0x700, UNIT_TEXT = 0x800, UNIT_SIZE = 0x900 };
+
+/* Fill image, UNIT_SIZE bytes, with an ELF file that has the build id of four
+ * bytes id (0: none), a .gnu_debuglink to link (NULL: none) with crc, and the
+ * function called name (NULL: none) at 0x10. */
+static void unit_elf(uint8_t *image, uint8_t id, const char *link,
+                     uint32_t crc, const char *name)
+{
+    static const char names[] = "\0.shstrtab\0.note.gnu.build-id\0"
+                                ".gnu_debuglink\0.symtab\0.strtab";
+    memset(image, 0, UNIT_SIZE);
+    Elf64_Ehdr *h = (void *)image;
+    Elf64_Phdr *ph = (void *)(image + sizeof *h);
+    Elf64_Shdr *sh = (void *)(image + 0x200);
+    memcpy(h->e_ident, ELFMAG, SELFMAG);
+    h->e_ident[EI_CLASS] = ELFCLASS64;
+    h->e_ident[EI_DATA] = ELFDATA2LSB;
+    h->e_phoff = sizeof *h;
+    h->e_phentsize = sizeof *ph;
+    h->e_phnum = 2;
+    h->e_shoff = 0x200;
+    h->e_shentsize = sizeof *sh;
+    h->e_shnum = 6;
+    h->e_shstrndx = 1;
+    ph[0] = (Elf64_Phdr){ .p_type = PT_LOAD, .p_filesz = UNIT_SIZE };
+    ph[1] = (Elf64_Phdr){ .p_type = PT_NOTE, .p_offset = UNIT_NOTE,
+                          .p_filesz = id ? 20 : 0 };
+    memcpy(image + UNIT_NAMES, names, sizeof names);
+    sh[1] = (Elf64_Shdr){ 1, SHT_STRTAB, 0, 0, UNIT_NAMES, sizeof names, 0, 0,
+                          1, 0 };
+    sh[2] = (Elf64_Shdr){ 11, SHT_NOTE, 0, 0, UNIT_NOTE, id ? 20 : 0, 0, 0, 4,
+                          0 };
+    memcpy(image + UNIT_NOTE, "\4\0\0\0\4\0\0\0\3\0\0\0GNU", 16);
+    memset(image + UNIT_NOTE + 16, id, 4);
+    if (link) {
+        size_t at = (strlen(link) + 4) & ~(size_t)3;
+        memcpy(image + UNIT_LINK, link, strlen(link));
+        memcpy(image + UNIT_LINK + at, &crc, 4);
+        sh[3] = (Elf64_Shdr){ 30, SHT_PROGBITS, 0, 0, UNIT_LINK, at + 4, 0, 0,
+                              4, 0 };
+    }
+    if (!name)
+        return;
+    Elf64_Sym *sym = (void *)(image + UNIT_SYMBOLS);
+    sym[1] = (Elf64_Sym){ 1, ELF64_ST_INFO(STB_GLOBAL, STT_FUNC), 0, 1, 0x10,
+                          0x10 };
+    memcpy(image + UNIT_TEXT + 1, name, strlen(name));
+    sh[4] = (Elf64_Shdr){ 45, SHT_SYMTAB, 0, 0, UNIT_SYMBOLS, 2 * sizeof *sym,
+                          5, 0, 8, sizeof *sym };
+    sh[5] = (Elf64_Shdr){ 53, SHT_STRTAB, 0, 0, UNIT_TEXT, 64, 0, 0, 1, 0 };
+}
+
+/* The name that the image, as if at path, has for the function at 0x10; its
+ * debug files are below root.  "" for none; valid until the next call. */
+static const char *unit_name_of(uint8_t *image, const char *path,
+                                const char *root)
+{
+    static char name[64];
+    struct elf_file f = { .path = path, .image = { image, UNIT_SIZE, -1,
+                                                   false } };
+    struct elf_map k = { 0, UNIT_SIZE, 0, 0 };
+    struct elf m = { .file = &f, .nfiles = 1, .map = &k, .nmaps = 1 };
+    const char *was = elf_debug_root;
+    elf_debug_root = root;
+    const char *found = elf_find_name(&m, &k, 0x18);
+    elf_debug_root = was;
+    snprintf(name, sizeof name, "%s", found ? found : "");
+    elf_close(&f.debug);
+    mem_free(f.load);
+    mem_free(f.symbol);
+    return name;
+}
+
+/* Write the image at dir and the rest of the path, or remove it when NULL. */
+static void unit_place(const uint8_t *image, const char *dir, const char *path)
+{
+    char full[PATH_MAX];
+    snprintf(full, sizeof full, "%s%s", dir, path);
+    if (!image) {
+        CHECK(!unlink(full));
+        return;
+    }
+    for (char *p = full + strlen(dir) + 1; (p = strchr(p, '/')); *p++ = '/') {
+        *p = 0;
+        mkdir(full, 0700);
+    }
+    CHECK(!sys_write_file(full, image, UNIT_SIZE, NULL));
+}
+
+static void test_elf_debug_link(void)
+{
+    _Alignas(16) uint8_t image[UNIT_SIZE], debug[UNIT_SIZE];
+    char dir[32], program[64], root[64], below[128];
+    unit_dir(dir);
+    snprintf(program, sizeof program, "%s/bin/a", dir);
+    snprintf(root, sizeof root, "%s/root", dir);
+    snprintf(below, sizeof below, "/root%s/bin/a.dbg", dir);
+    unit_elf(debug, 0, NULL, 0, "linked");
+    uint32_t crc = (uint32_t)crc32(0, debug, UNIT_SIZE);
+    unit_elf(image, 0, "a.dbg", crc, NULL);
+    CHECK(!strcmp(unit_name_of(image, program, root), ""));
+    const char *places[] = { "/bin/a.dbg", "/bin/.debug/a.dbg", below };
+    for (int i = 0; i < 3; i++) {
+        unit_place(debug, dir, places[i]);
+        CHECK(!strcmp(unit_name_of(image, program, root), "linked"));
+        unit_place(NULL, dir, places[i]);
+    }
+    unit_place(debug, dir, places[1]);
+    unit_place(image, dir, places[0]);  /* a wrong one does not hide it */
+    CHECK(!strcmp(unit_name_of(image, program, root), "linked"));
+    unit_place(NULL, dir, places[0]);
+    unit_elf(image, 0, "a.dbg", crc + 1, NULL);
+    CHECK(!strcmp(unit_name_of(image, program, root), ""));
+    unit_elf(image, 0, ".debug/a.dbg", crc, NULL);  /* a name, not a path */
+    CHECK(!strcmp(unit_name_of(image, program, root), ""));
+    for (uint64_t n = 0; n < 12; n++) { /* "a.dbg" NUL pad CRC, cut short */
+        unit_elf(image, 0, "a.dbg", crc, NULL);
+        ((Elf64_Shdr *)(void *)(image + 0x200))[3].sh_size = n;
+        CHECK(!strcmp(unit_name_of(image, program, root), ""));
+    }
+    unit_elf(image, 0, "a.dbg", crc, NULL);
+    ((Elf64_Shdr *)(void *)(image + 0x200))[3].sh_offset = UINT64_MAX - 4;
+    CHECK(!strcmp(unit_name_of(image, program, root), ""));
+    unit_dir_end(dir);
+}
+
+/* Damaged section headers and links: no crash, and nothing read outside of the
+ * image, which ends where readable memory does. */
+static void test_elf_survives_damaged_links(void)
+{
+    size_t page = 4096;
+    uint8_t *map = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(map != MAP_FAILED && !mprotect(map + page, page, PROT_NONE));
+    uint8_t *image = map + page - UNIT_SIZE, link[64];
+    unsigned seed = 7;
+    memset(link, 'x', sizeof link);
+    for (int round = 0; round < 20000; round++) {
+        struct elf_file f = { .path = "/x/a", .image = { image, UNIT_SIZE, -1,
+                                                         false } };
+        link[(size_t)rand_r(&seed) % sizeof link] = 0;
+        link[sizeof link - 1] = 0;
+        unit_elf(image, 0xab, (char *)link, 1, "f");
+        link[strlen((char *)link)] = 'x';
+        for (int i = rand_r(&seed) % 8; i >= 0; i--)
+            image[0x200 + (size_t)rand_r(&seed) % 0x4c0] =
+                (uint8_t)rand_r(&seed);
+        if (round % 100 == 0) {         /* a link that ends with the file */
+            Elf64_Shdr *sh = (void *)(image + 0x200);
+            memset(image + UNIT_SIZE - 8, 'x', 8);
+            sh[3].sh_offset = UNIT_SIZE - 8;
+            sh[3].sh_size = 8;
+        } else if (round & 1)
+            f.image.size = (size_t)rand_r(&seed) % UNIT_SIZE;
+        f.image.mapped = true;          /* as addr2line needs it */
+        elf_lined(&f);
+        f.image.mapped = false;
+        CHECK(!elf_load(&f));
+        elf_close(&f.debug);
+        mem_free(f.load);
+        mem_free(f.symbol);
+    }
+    munmap(map, 2 * page);
+}
+
+static void test_elf_build_id_file(void)
+{
+    _Alignas(16) uint8_t image[UNIT_SIZE], debug[UNIT_SIZE];
+    static const char place[] = "/.build-id/ab/ababab.debug";
+    char dir[32];
+    unit_dir(dir);
+    unit_elf(image, 0xab, NULL, 0, NULL);
+    CHECK(!strcmp(unit_name_of(image, "/x/a", dir), ""));
+    unit_elf(debug, 0xab, NULL, 0, "by_id");
+    unit_place(debug, dir, place);
+    CHECK(!strcmp(unit_name_of(image, "/x/a", dir), "by_id"));
+    CHECK(!strcmp(unit_name_of(image, "[vdso]", dir), "by_id"));
+    unit_elf(debug, 0xac, NULL, 0, "by_id");
+    unit_place(debug, dir, place);
+    CHECK(!strcmp(unit_name_of(image, "/x/a", dir), ""));
+    unit_elf(debug, 0, NULL, 0, "by_id");
+    unit_place(debug, dir, place);
+    CHECK(!strcmp(unit_name_of(image, "/x/a", dir), ""));
+    unit_dir_end(dir);
+}
+
+static const struct rec_config unit_1 = { .hz = 1 }, unit_250 = { .hz = 250 },
+                               unit_999 = { .hz = 999 };
+
+static const struct rec_source unit_source;
+
+static volatile uint64_t unit_sink;
+
+/* Work that the sampler is to find; its address is taken, so that it keeps
+ * its name. */
+static void unit_spin(int64_t ns)
+{
+    int64_t end = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID) + ns;
+    while (sys_clock_ns(CLOCK_THREAD_CPUTIME_ID) < end)
+        for (unsigned i = 0; i < 20000; i++)
+            unit_sink = unit_sink * 6364136223846793005u + i;
+}
+
+static void (*volatile unit_work)(int64_t) = unit_spin;
+
+/* Flat samples of the function called name, and all samples, of p. */
+static void unit_count(const struct pp *p, const char *name, uint64_t *flat,
+                       uint64_t *cum, uint64_t *all)
+{
+    *flat = *cum = *all = 0;
+    for (size_t i = 0; i < p->nsamples; i++) {
+        bool seen = false;
+        uint64_t n = (uint64_t)p->value[2 * i];
+        *all += n;
+        for (uint32_t k = p->stack_at[i]; k < p->stack_at[i + 1]; k++) {
+            const struct pp_location *l = &p->location[p->stack[k]];
+            if (!l->nlines || !txt_equal(txt_slice(name),
+                    p->function[p->line[l->line].function].name))
+                continue;
+            *flat += k == p->stack_at[i] ? n : 0;
+            *cum += seen ? 0 : n;
+            seen = true;
+        }
+    }
+}
+
+static void test_rec_finds_the_work(void)
+{
+    struct rec_mark from, to;
+    struct pp p;
+    struct gp_why why;
+    uint64_t flat, cum, all;
+    CHECK(!rec_open(&unit_250, &why));
+    CHECK(rec_open(&unit_999, &why) == GP_ESTATE);
+    CHECK(!rec_mark(&from, &unit_source, &why));
+    smp_label = smp_label_id("/a.B/C");
+    unit_work(400000000);
+    smp_label = 0;
+    CHECK(!rec_mark(&to, &unit_source, &why));
+    CHECK(!rec_window(&from, &to, &unit_source, &p, &why));
+    unit_count(&p, "unit_spin", &flat, &cum, &all);
+    CHECK(all > 20 && cum * 10 >= all * 9);
+    CHECK(strtoull(pp_comment(&p, "samples").p, NULL, 10) == all);
+    double coverage = strtod(pp_comment(&p, "coverage").p, NULL);
+    CHECK(coverage > 0.97 && coverage < 1.03);
+    uint64_t labelled = 0;
+    for (size_t i = 0; i < p.nsamples; i++)
+        for (uint32_t k = p.label_at[i]; k < p.label_at[i + 1]; k++)
+            if (txt_equal(p.label[k].str, txt_slice("/a.B/C")))
+                labelled += (uint64_t)p.value[2 * i];
+    CHECK(labelled * 10 >= all * 9);
+    CHECK(p.nmappings && p.mapping[0].file.n);
+    pp_fini(&p);
+    rec_mark_fini(&from);
+    rec_mark_fini(&to);
+    rec_close();
+}
+
+static void test_rec_windows_overlap(void)
+{
+    struct rec_mark a, b, c;
+    struct pp p;
+    uint64_t flat, cum, first, second, whole;
+    CHECK(!rec_open(&unit_250, NULL));
+    CHECK(!rec_mark(&a, &unit_source, NULL));
+    unit_work(150000000);
+    CHECK(!rec_mark(&b, &unit_source, NULL));
+    unit_work(150000000);
+    CHECK(!rec_mark(&c, &unit_source, NULL));
+    CHECK(!rec_window(&a, &b, &unit_source, &p, NULL));
+    unit_count(&p, "unit_spin", &flat, &cum, &first);
+    pp_fini(&p);
+    CHECK(!rec_window(&b, &c, &unit_source, &p, NULL));
+    unit_count(&p, "unit_spin", &flat, &cum, &second);
+    pp_fini(&p);
+    CHECK(!rec_window(&a, &c, &unit_source, &p, NULL));
+    unit_count(&p, "unit_spin", &flat, &cum, &whole);
+    pp_fini(&p);
+    CHECK(first && second && first + second == whole);
+    rec_mark_fini(&a);
+    rec_mark_fini(&b);
+    rec_mark_fini(&c);
+    rec_close();
+}
+
+/* A sample that was taken before a mark and drained after it must not be
+ * charged again with what the mark has charged. */
+static void test_rec_late_sample_is_not_charged_twice(void)
+{
+    struct rec_mark m;
+    struct smp_slot s = { .depth = 1, .tid = (uint32_t)syscall(SYS_gettid) };
+    s.pc[0] = (void *)(uintptr_t)qsort;
+    CHECK(!rec_open(&unit_1, NULL));
+    unit_work(5000000);
+    s.cpu_ns = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    unit_work(5000000);
+    CHECK(!rec_mark(&m, &unit_source, NULL));
+    pthread_mutex_lock(&rec_one.lock);
+    int64_t before = rec_one.total.charged_ns;
+    uint64_t samples = rec_one.total.samples;
+    rec_on_sample(&s, NULL);
+    CHECK(rec_one.total.samples == samples + 1);
+    CHECK(rec_one.total.charged_ns == before);
+    pthread_mutex_unlock(&rec_one.lock);
+    rec_mark_fini(&m);
+    rec_close();
+}
+
+/* Start and stop a profiler again and again. */
+static void *unit_start_and_stop(void *arg)
+{
+    for (int i = 0; i < 60; i++) {
+        struct rec_mark m;
+        CHECK(!rec_open(&unit_250, NULL));
+        CHECK(!rec_mark(&m, &unit_source, NULL));
+        rec_mark_fini(&m);
+        rec_close();
+    }
+    return arg;
+}
+
+static void test_rec_many_may_start_and_stop_at_once(void)
+{
+    pthread_t t[4];
+    for (int i = 0; i < 4; i++)
+        CHECK(!pthread_create(&t[i], NULL, unit_start_and_stop, NULL));
+    for (int i = 0; i < 4; i++)
+        pthread_join(t[i], NULL);
+    CHECK(rec_one.users == 0);
+}
+
+/* The address in its caller, where that will go on. */
+__attribute__((noinline)) static uint64_t unit_here(void)
+{
+    uint64_t pc = (uint64_t)(uintptr_t)__builtin_return_address(0) - 1;
+    __asm__ volatile ("" : "+r" (pc));
+    return pc;
+}
+
+enum { UNIT_INLINED_LINE = __LINE__ + 4 };
+/* An address in here, where it is inlined. */
+__attribute__((always_inline)) static inline uint64_t unit_inlined(void)
+{
+    uint64_t pc = unit_here();
+    unit_sink += pc;
+    return pc;
+}
+
+enum { UNIT_OUTER_LINE = __LINE__ + 4 };
+/* An address in unit_inlined(), inlined here. */
+__attribute__((noinline)) static uint64_t unit_outer(void)
+{
+    uint64_t pc = unit_inlined();
+    unit_sink++;
+    return pc;
+}
+
+/* The profile of one sample, at pc in unit_outer, with the program at path (or
+ * any that is in PATH) as addr2line; the location of it. */
+static const struct pp_location *unit_sample_outer(struct pp *p,
+                                                   const char *path)
+{
+    struct rec_mark from, to;
+    struct smp_slot s = { .depth = 1, .tid = (uint32_t)syscall(SYS_gettid) };
+    uint64_t pc = unit_outer();
+    char *was = getenv("PATH"), *kept = was ? strdup(was) : NULL;
+    s.pc[0] = (void *)(uintptr_t)pc;
+    CHECK(!rec_open(&unit_1, NULL));
+    CHECK(!rec_mark(&from, &unit_source, NULL));
+    pthread_mutex_lock(&rec_one.lock);
+    s.cpu_ns = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    rec_on_sample(&s, NULL);
+    pthread_mutex_unlock(&rec_one.lock);
+    CHECK(!rec_mark(&to, &unit_source, NULL));
+    if (path)
+        setenv("PATH", path, 1);
+    CHECK(!rec_window(&from, &to, &unit_source, p, NULL));
+    if (path && kept)
+        setenv("PATH", kept, 1);
+    free(kept);
+    rec_mark_fini(&from);
+    rec_mark_fini(&to);
+    rec_close();
+    for (size_t i = 0; i < p->nlocations; i++)
+        if (p->location[i].address == pc)
+            return &p->location[i];
+    CHECK(false);
+    return &p->location[0];
+}
+
+/* Is line k of location l in the function called name, at line? */
+static bool unit_is_line(const struct pp *p, const struct pp_location *l,
+                         uint32_t k, const char *name, int64_t line)
+{
+    static const char file[] = "unit/profile.c";
+    if (k >= l->nlines)
+        return false;
+    const struct pp_line *n = &p->line[l->line + k];
+    const struct pp_function *f = &p->function[n->function];
+    bool placed = f->file.n > strlen(file) &&
+        !memcmp(f->file.p + f->file.n - strlen(file), file, strlen(file));
+    return txt_equal(f->name, txt_slice(name)) && n->line == line &&
+           placed == (line > 0);
+}
+
+static void test_rec_inlined_calls(void)
+{
+    struct pp p;
+    const struct pp_location *l = unit_sample_outer(&p, NULL);
+    CHECK(l->nlines == 2);
+    CHECK(unit_is_line(&p, l, 0, "unit_inlined", UNIT_INLINED_LINE));
+    CHECK(unit_is_line(&p, l, 1, "unit_outer", UNIT_OUTER_LINE));
+    CHECK(p.mapping[l->mapping].has_functions);
+    for (size_t i = 0; i < p.nmappings; i++)
+        CHECK(p.mapping[i].has_filenames == p.mapping[i].has_lines &&
+              p.mapping[i].has_lines == p.mapping[i].has_inline);
+    for (size_t i = 0; i < p.nfunctions; i++)
+        for (size_t k = 0; k < i; k++)
+            CHECK(!txt_equal(p.function[i].name, p.function[k].name) ||
+                  !txt_equal(p.function[i].file, p.function[k].file));
+    pp_fini(&p);
+}
+
+/* Make the file addr2line in dir: a shell script. */
+static void unit_fake(const char *dir, const char *text)
+{
+    char path[64];
+    FILE *f;
+    snprintf(path, sizeof path, "%s/addr2line", dir);
+    CHECK((f = fopen(path, "we")) && fprintf(f, "#!/bin/sh\n%s\n", text) > 0);
+    fclose(f);
+    CHECK(!chmod(path, 0700));
+}
+
+static void test_rec_without_addr2line(void)
+{
+    static const char *const fake[] = {
+        NULL,                           /* none at all */
+        "exit 0", "exit 1", "kill -SEGV $$",
+        "echo", "echo garbage", "printf 0x", "echo 0x1", "cat",
+        "/bin/cat; /bin/cat </dev/zero",
+        "exec /usr/bin/yes ??",
+        "echo 0x1; echo f; echo f.c:1",
+        "read a; echo ${a}g; echo f; echo f.c:1",
+        "read a; echo $a; echo f; echo f.c:1; echo more",
+        "read a; echo $a; echo f; echo f.c:1; echo 0x9",
+        "read a; echo $a; echo f; echo f.c:1; printf more",
+        "read a; echo $a; echo f; echo f.c:1; exit 1",
+        "read a; echo $a; printf 'f\\nf.c:1'",
+        "read a; echo $a; echo f; echo f.c",
+        "read a; echo $a; echo f; printf '\\377:1\\n'",
+        "read a; echo $a; echo '?''?'; echo '?''?:0'",
+        "read a; echo $a; echo '?''?'; echo '?''?:?'",
+        "read a; echo $a; echo f; echo '/unit/profile.c:?'",
+        "read a; echo $a; echo f; echo /unit/profile.c:0",
+        "read a; echo $a; echo f; echo 'f.c:99999999999'",
+        "read a; echo $a; echo f; echo 'f.c:-1'",
+        "read a; echo $a; echo f; echo ':7'",
+    };
+    char dir[32];
+    unit_dir(dir);
+    for (size_t i = 0; i < sizeof fake / sizeof *fake; i++) {
+        struct pp p;
+        if (fake[i])
+            unit_fake(dir, fake[i]);
+        const struct pp_location *l = unit_sample_outer(&p, dir);
+        CHECK(l->nlines == 1 && unit_is_line(&p, l, 0, "unit_outer", 0));
+        CHECK(p.mapping[l->mapping].has_functions &&
+              !p.mapping[l->mapping].has_filenames &&
+              !p.mapping[l->mapping].has_lines &&
+              !p.mapping[l->mapping].has_inline);
+        if (unit_bad)
+            printf("# addr2line is: %s\n", fake[i] ? fake[i] : "absent");
+        pp_fini(&p);
+    }
+    unit_fake(dir, "read a; echo $a; echo x; echo '/a b/unit/profile.c:7"
+              " (discriminator 3)'; echo x; echo /c/unit/profile.c:8;"
+              "echo z; echo /unit/profile.c:9");
+    struct pp p;                        /* the fakes above are well made */
+    const struct pp_location *l = unit_sample_outer(&p, dir);
+    CHECK(l->nlines == 3 && unit_is_line(&p, l, 0, "x", 7) &&
+          unit_is_line(&p, l, 1, "x", 8));
+    CHECK(unit_is_line(&p, l, 2, "unit_outer", 9)); /* the symbol's name */
+    const struct pp_line *n = &p.line[l->line];
+    CHECK(n[0].function != n[1].function);          /* x of another file */
+    pp_fini(&p);
+    unit_dir_end(dir);
+}
+
+/* Take the window of the sample with addr2line from the directory arg; *done
+ * then. */
+static atomic_bool unit_done;
+static void *unit_slow_window(void *arg)
+{
+    struct pp p;
+    unit_sample_outer(&p, arg);
+    pp_fini(&p);
+    atomic_store(&unit_done, true);
+    return NULL;
+}
+
+/* While one window waits for addr2line, the recorder takes samples. */
+static void test_rec_records_while_lines_are_read(void)
+{
+    char dir[32], script[192], started[64], go[64];
+    struct rec_mark m;
+    pthread_t t;
+    unit_dir(dir);
+    snprintf(started, sizeof started, "%s/started", dir);
+    snprintf(go, sizeof go, "%s/go", dir);
+    snprintf(script, sizeof script, ": >%s; until [ -e %s ]; do "
+             "/bin/sleep 0.02; done", started, go);
+    unit_fake(dir, script);
+    CHECK(!rec_open(&unit_1, NULL));
+    atomic_store(&unit_done, false);
+    CHECK(!pthread_create(&t, NULL, unit_slow_window, dir));
+    while (access(started, F_OK) && !atomic_load(&unit_done))
+        usleep(1000);
+    CHECK(!rec_mark(&m, &unit_source, NULL));
+    CHECK(!atomic_load(&unit_done));
+    close(open(go, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    pthread_join(t, NULL);
+    CHECK(atomic_load(&unit_done));
+    rec_mark_fini(&m);
+    rec_close();
+    unit_dir_end(dir);
+}
+
+/* A trap that is not perf's, as after a breakpoint, ends the process as ever;
+ * somebody else's handler of SIGTRAP stays. */
+static void test_smp_trap(void)
+{
+    for (int theirs = 0; theirs < 2; theirs++) {
+        int status = 0;
+        pid_t child = fork();
+        if (child == 0) {
+            if (theirs)
+                signal(SIGTRAP, SIG_IGN);
+            if (smp_start(&smp_perf, 100, NULL) || (theirs && smp_ring.trap))
+                _exit(1);
+            raise(SIGTRAP);
+            _exit(theirs ? 0 : 2);
+        }
+        CHECK(child > 0 && waitpid(child, &status, 0) == child);
+        if (theirs)
+            CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        else
+            CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGTRAP);
+    }
+}
+
+static void test_smp_full_ring_counts_what_it_loses(void)
+{
+    struct gp_why why;
+    ucontext_t u;
+    uint64_t ticket, before;
+    CHECK(!rec_open(&unit_1, &why));          /* makes the ring */
+    pthread_mutex_lock(&rec_one.lock);  /* nobody drains it now */
+    getcontext(&u);
+    before = smp_lost();
+    for (uint64_t i = 0; i < smp_ring.count + 10; i++) {
+        struct smp_slot *s = smp_claim_sig(&ticket);
+        if (!s)
+            continue;
+        s->tid = (uint32_t)getpid();
+        s->depth = 1;
+        s->pc[0] = (void *)(uintptr_t)qsort;
+        s->cpu_ns = 0;
+        s->truncated = s->failed = false;
+        atomic_store(&s->turn, ticket + 1);
+    }
+    uint64_t lost = smp_lost() - before;
+    CHECK(lost >= 10 && lost <= 12);    /* a late signal may be among them */
+    pthread_mutex_unlock(&rec_one.lock);
+    rec_close();
+}
+
+static void test_profiler_api_writes_both_files(void)
+{
+    char dir[] = "/tmp/grpcprof-unit-XXXXXX", pprof[64], svg[64];
+    struct gp_profiler *p, *q;
+    struct gp_profiler_config config = { .size = sizeof config, .hz = 200 };
+    struct gp_why why;
+    struct stat st;
+    CHECK(mkdtemp(dir));
+    snprintf(pprof, sizeof pprof, "%s/p.pb", dir);
+    snprintf(svg, sizeof svg, "%s/f.svg", dir);
+    CHECK(!gp_profiler_start(&p, &config, &why));
+    CHECK(!gp_profiler_start(&q, &config, &why));       /* they overlap */
+    CHECK(!gp_profiler_note(p, "work", "7"));
+    unit_work(100000000);
+    gp_profiler_stop(q);
+    CHECK(!gp_profiler_write(p, pprof, svg, &why));
+    gp_profiler_stop(p);
+    CHECK(!stat(pprof, &st) && st.st_size > 200);
+    CHECK(!stat(svg, &st) && st.st_size > 2000);
+    unlink(pprof);
+    unlink(svg);
+    CHECK(!rmdir(dir));
+    config.hz = 20000;
+    CHECK(gp_profiler_start(&p, &config, &why) == GP_EUSAGE && !p);
+}
