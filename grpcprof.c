@@ -9,34 +9,36 @@
  * layers honest.  For the short version read the banners; for one feature,
  * find its cmd_ function in the last section and read backwards from there.
  *
- *  1  LIMITS   every tunable and hard cap, each with its reason
- *  2  MEM      growable buffer, arena, hash index; every allocation
- *  3  TXT      strict numbers, durations, UTF-8, percent codec
- *  4  SYS      clocks, whole files, threads, child processes, usable CPUs
- *  5  RE       RE2 syntax on libc's regcomp: translated, or refused by name
- *  6  JS       JSON writer
- *  7  PB       protobuf wire: bounded reader, sticky-error writer
- *  8  GZ       gzip, both ways, bounded output
- *  9  HDR      latency histogram, fixed memory, mergeable
- * 10  ELF      address -> mapping, function and line
- * 11  SMP      sampler: the only code that runs in a signal handler
- * 12  PP       profile.proto model: read, build, write
- * 13  REC      recorder: windows as differences of one table
- * 14  VIEW     a profile by function: flat, cum, call trees
- * 15  ANL      categories, shares with intervals, trust, verdict
- * 16  SVG      flame graph: one self-contained picture
- * 17  DSC      protobuf descriptors: names and imports
- * 18  NET      addresses, sockets, event loop, timers, wake-ups
- * 19  CS       a client's HTTP/2 session: frames, streams, windows
- * 20  H2       one HTTP/2 connection, a server's over nghttp2; no gRPC in here
- * 21  JOB      work that any loop of a pool may do
- * 22  RPC      gRPC on H2, both ends: framing, status, deadlines
- * 23  SVC      Greeter, Health, Reflection, TestService
- * 24  WEB      debug endpoint: HTTP/1.1
- * 25  API      what grpcprof.h promises
- * 26  LOAD     load generator
- * 27  OUT      writers of what ANL, VIEW and LOAD found
- * 28  CLI      option tables, help, the commands, main
+ *  1  LIMITS  every tunable and hard cap, each with its reason
+ *  2  MEM     growable buffer, arena, hash index; every allocation
+ *  3  TXT     strict numbers, durations, UTF-8, percent codec
+ *  4  SYS     clocks, whole files, threads, child processes, usable CPUs
+ *  5  RE      RE2 syntax on libc's regcomp: translated, or refused by name
+ *  6  JS      JSON writer
+ *  7  PB      protobuf wire: bounded reader, sticky-error writer
+ *  8  GZ      gzip, both ways, bounded output
+ *  9  HDR     latency histogram, fixed memory, mergeable
+ * 10  ELF     address -> mapping, function and line
+ * 11  SMP     sampler: the only code that runs in a signal handler
+ * 12  PP      profile.proto model: read, build, write
+ * 13  REC     recorder: windows as differences of one table
+ * 14  VIEW    a profile by function: flat, cum, call trees
+ * 15  FILTER  pprof's filters: focus, ignore, hide, show, labels
+ * 16  GRAIN   frames named by function, file, line, address or module
+ * 17  ANL     categories, shares with intervals, trust, verdict
+ * 18  SVG     flame graph: one self-contained picture
+ * 19  DSC     protobuf descriptors: names and imports
+ * 20  NET     addresses, sockets, event loop, timers, wake-ups
+ * 21  CS      a client's HTTP/2 session: frames, streams, windows
+ * 22  H2      one HTTP/2 connection, a server's over nghttp2; no gRPC in here
+ * 23  JOB     work that any loop of a pool may do
+ * 24  RPC     gRPC on H2, both ends: framing, status, deadlines
+ * 25  SVC     Greeter, Health, Reflection, TestService
+ * 26  WEB     debug endpoint: HTTP/1.1
+ * 27  API     what grpcprof.h promises
+ * 28  LOAD    load generator
+ * 29  OUT     writers of what ANL, VIEW and LOAD found
+ * 30  CLI     option tables, help, the commands, main
  *
  * CONVENTIONS
  *
@@ -128,7 +130,7 @@
 #pragma GCC diagnostic ignored "-Wunused-function"
 #endif
 
-/* ================================= 1 LIMITS =================================
+/* ================================= 1 LIMITS ==================================
  * for     every tunable and hard cap, each with its reason and its end
  * uses    nothing
  * owns    nothing
@@ -278,13 +280,21 @@ enum {
 
 /* ---- VIEW ---- */
 enum {
-    VIEW_MODULE_BYTES = 1024,           /* of a module's name that is shown */
-    VIEW_MOST_FRAMES  = 1 << 28,        /* of all samples, inlined ones too */
-    VIEW_MOST_TAGS    = 8,              /* keys of --tagroot or --tagleaf */
+    /* Bytes of a module's name that are shown. */
+    VIEW_MODULE_BYTES = 1024,
 
-    /* Names that --by makes of functions, files and lines, in all: more are an
-     * error. */
-    VIEW_NAMES_BYTES = 512 << 20,
+    /* Frames of all samples, inlined ones too; more are an error.  Each takes
+     * four bytes while call trees are built. */
+    VIEW_MOST_FRAMES = 1 << 28,
+};
+
+/* ---- FILTER ---- */
+enum { FILTER_MOST_TAGS = 8 };          /* keys of --tagroot or --tagleaf */
+
+/* ---- GRAIN ---- */
+enum {
+    /* Bytes of all names that --by makes; more are an error. */
+    GRAIN_NAMES_BYTES = 512 << 20,
 };
 
 /* ---- ANL ---- */
@@ -844,7 +854,7 @@ enum {
 /* serve: how often it looks at a window that is open. */
 #define CMD_LOOK_NS INT64_C(250000000)
 
-/* ================================== 2 MEM ===================================
+/* =================================== 2 MEM ===================================
  * for     bytes that grow, arenas, vectors, hash indexes
  * uses    nothing
  * owns    every allocation in the program: nobody else calls the allocator
@@ -1376,7 +1386,7 @@ static void mem_index_fini(struct index *x)
     *x = (struct index){0};
 }
 
-/* ================================== 3 TXT ===================================
+/* =================================== 3 TXT ===================================
  * for     text in and out: strict numbers, durations, sizes, UTF-8, percent
  *         codec, formatted appends, the one-line error
  * uses    MEM
@@ -1848,7 +1858,114 @@ static struct slice txt_next_line(struct slice *s)
     return line;
 }
 
-/* ================================== 4 SYS ===================================
+/* The last component of a path, borrowed. */
+static struct slice txt_base(struct slice path)
+{
+    const char *slash = path.n ? memrchr(path.p, '/', path.n) : NULL;
+    size_t i = slash ? (size_t)(slash - path.p) + 1 : 0;
+    return (struct slice){ path.n ? path.p + i : path.p, path.n - i };
+}
+
+/* Order of two names: by bytes, the shorter first. */
+static int txt_compare(struct slice a, struct slice b)
+{
+    size_t n = a.n < b.n ? a.n : b.n;
+    int r = n ? memcmp(a.p, b.p, n) : 0;
+    return r ? r : (a.n > b.n) - (a.n < b.n);
+}
+
+/* name without the directories of its package, "github.com/a/b.f" to "b.f":
+ * up to the last slash before its arguments. */
+static struct slice txt_short_name(struct slice name)
+{
+    size_t begin = 0;
+    for (size_t i = 0; i < name.n && !strchr("([<{ ", name.p[i]); i++)
+        if (name.p[i] == '/' && i + 1 < name.n)
+            begin = i + 1;
+    return (struct slice){ name.n ? name.p + begin : name.p, name.n - begin };
+}
+
+/* Append name as txt_put_clean does, but a tab, which stands in the names of
+ * Linux's modules ("virtnet_poll\t[virtio_net]"), as the character tab. */
+static void txt_put_name(struct buf *b, struct slice name, char tab)
+{
+    for (const char *p; name.n; name.p = p, name.n--) {
+        p = memchr(name.p, '\t', name.n);
+        size_t n = p ? (size_t)(p - name.p) : name.n;
+        txt_put_clean(b, (struct slice){ name.p, n });
+        if (!p)
+            return;
+        mem_put_byte(b, (uint8_t)tab);
+        p++;
+        name.n -= n;
+    }
+}
+
+/* Append path without what says nothing in it (//, ./, a/..), as Go's
+ * filepath.Clean has it and so pprof. */
+static void txt_put_path(struct buf *b, struct slice path)
+{
+    const size_t begin = b->len;
+    bool rooted = path.n && *path.p == '/';
+    if (rooted)
+        mem_put_byte(b, '/');
+    size_t keep = b->len;               /* what .. cannot take away */
+    for (size_t i = 0, n; i < path.n && !b->err; i += n + 1) {
+        const char *p = path.p + i, *slash = memchr(p, '/', path.n - i);
+        n = slash ? (size_t)(slash - p) : path.n - i;
+        bool up = n == 2 && !memcmp(p, "..", 2);
+        if (n == 0 || (n == 1 && *p == '.') || (up && rooted && b->len == keep))
+            continue;
+        if (up && b->len > keep) {
+            while (b->len > keep && b->data[b->len - 1] != '/')
+                b->len--;
+            b->len -= b->len > keep;    /* its slash */
+            continue;
+        }
+        if (b->len > begin + rooted)
+            mem_put_byte(b, '/');
+        mem_put(b, p, n);
+        keep = up ? b->len : keep;
+    }
+    if (path.n && b->len == begin)
+        mem_put_byte(b, '.');
+}
+
+/* Append lines, each with its end. */
+static void txt_put_lines(struct buf *b, const char *const *line, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        txt_puts(b, line[i]);
+        mem_put_byte(b, '\n');
+    }
+}
+
+/* Append s as XML text or attribute: a tab becomes a space, what is not fit to
+ * be shown, which is all that XML cannot hold and more, U+FFFD. */
+static void txt_put_xml(struct buf *b, struct slice s)
+{
+    bool fit;
+    for (size_t i = 0, n; i < s.n; i += n) {
+        char c = s.p[i];
+        n = txt_shown(s.p + i, s.n - i, &fit);
+        if (c == '\t')
+            mem_put_byte(b, ' ');
+        else if (!fit)
+            mem_put(b, "\xef\xbf\xbd", 3);
+        else if (c == '&')
+            txt_puts(b, "&amp;");
+        else if (c == '<')
+            txt_puts(b, "&lt;");
+        else if (c == '>')
+            txt_puts(b, "&gt;");
+        else if (c == '"')
+            txt_puts(b, "&quot;");
+        else
+            mem_put(b, s.p + i, n);
+    }
+}
+
+/* =================================== 4 SYS ===================================
  * for     the system: clocks, files read whole, files replaced whole, named
  *         threads, child processes with a time limit, usable CPUs
  * uses    MEM, TXT
@@ -2374,7 +2491,7 @@ static uint64_t sys_raise_files(void)
     return r.rlim_cur;
 }
 
-/* =================================== 5 RE ===================================
+/* =================================== 5 RE ====================================
  * for     RE2 syntax on libc's regcomp
  * uses    MEM, TXT
  * owns    the compiled expression until re_fini
@@ -7126,6 +7243,129 @@ static int pp_write(const struct pp *p, struct buf *out)
     return e;
 }
 
+/* The row of p.type that is t, or SIZE_MAX. */
+static size_t pp_type_row(const struct pp *p, const struct pp_type *t)
+{
+    for (size_t i = 0; i < p->ntypes; i++)
+        if (txt_equal(p->type[i].type, t->type) &&
+            txt_equal(p->type[i].unit, t->unit))
+            return i;
+    return SIZE_MAX;
+}
+
+/* The row of p.type that counts samples, or SIZE_MAX. */
+static size_t pp_count_type(const struct pp *p)
+{
+    return pp_type_row(p, &(struct pp_type){ txt_slice("samples"),
+                                             txt_slice("count") });
+}
+
+/* The sample type called name, or by its number; NULL: the one that pprof
+ * would choose, default_sample_type or else the last. */
+static int pp_find_type(const struct pp *pp, const char *name, size_t *type,
+                        struct gp_why *why)
+{
+    struct slice want = name ? txt_slice(name) : pp->default_type;
+    uint64_t i;
+    if (pp->ntypes == 0)
+        return txt_fail(why, GP_EFORMAT, "the profile has no sample type");
+    *type = pp->ntypes - 1;
+    for (size_t t = 0; t < pp->ntypes; t++)
+        if (want.n && txt_equal(pp->type[t].type, want)) {
+            *type = t;
+            return GP_OK;
+        }
+    if (!name)
+        return GP_OK;
+    if (!txt_number(name, 0, pp->ntypes - 1, &i)) {
+        *type = (size_t)i;
+        return GP_OK;
+    }
+    struct buf have = {0};
+    for (size_t t = 0; t < pp->ntypes; t++) {
+        txt_puts(&have, t ? ", " : "");
+        mem_put(&have, pp->type[t].type.p, pp->type[t].type.n);
+    }
+    txt_fail(why, GP_EUSAGE, "no sample type '%s'; there are: %.*s", name,
+             (int)(have.len > 150 ? 150 : have.len), (const char *)have.data);
+    mem_fini(&have);
+    return GP_EUSAGE;
+}
+
+/* Append the type that t is of, for a message: "cpu/nanoseconds". */
+static void pp_put_type(struct buf *b, const struct pp_type *t)
+{
+    txt_put_clean(b, t->type);
+    mem_put_byte(b, '/');
+    txt_put_clean(b, t->unit);
+}
+
+/* The row of base, called name, to compare type of now with; GP_EFORMAT when
+ * they measure different things. */
+static int pp_find_base_type(const struct pp *now, size_t type,
+                             const struct pp *base, const char *name,
+                             size_t *row, struct gp_why *why)
+{
+    const struct pp_type *x = &now->period_type, *y = &base->period_type;
+    bool periods = x->type.n && y->type.n;
+    struct buf b = {0};
+    *row = pp_type_row(base, &now->type[type]);
+    if (*row == SIZE_MAX) {
+        txt_puts(&b, "it has no ");
+        pp_put_type(&b, &now->type[type]);
+        txt_puts(&b, " to compare; it has:");
+        for (size_t t = 0; t < base->ntypes; t++) {
+            txt_puts(&b, t ? ", " : " ");
+            pp_put_type(&b, &base->type[t]);
+        }
+    } else if (periods && !(txt_equal(x->type, y->type) &&
+                            txt_equal(x->unit, y->unit))) {
+        txt_puts(&b, "another kind of profile: its period is of ");
+        pp_put_type(&b, y);
+        txt_puts(&b, ", not of ");
+        pp_put_type(&b, x);
+    }
+    int e = b.len ? txt_fail(why, GP_EFORMAT, "%s: %.*s", name,
+                             (int)(b.len < 200 ? b.len : 200),
+                             (const char *)b.data) : GP_OK;
+    mem_fini(&b);
+    return e;
+}
+
+/* Make to a profile of p's samples whose frames can be given other names: what
+ * names them is its own, all else p's, which must outlive it.  GP_ENOMEM. */
+static int pp_clone_names(struct pp *to, const struct pp *p)
+{
+    *to = *p;
+    to->raw = (struct buf){0};
+    to->arena = (struct arena){0};
+    to->location = mem_zalloc(p->nlocations * sizeof *to->location);
+    to->line = mem_zalloc(p->nlines * sizeof *to->line);
+    to->function = mem_zalloc(p->nfunctions * sizeof *to->function);
+    to->location_cap = p->nlocations;
+    to->line_cap = p->nlines;
+    to->function_cap = p->nfunctions;
+    if (!to->location || !to->line || !to->function)
+        return GP_ENOMEM;
+    if (p->nlocations)
+        memcpy(to->location, p->location, p->nlocations * sizeof *p->location);
+    if (p->nlines)
+        memcpy(to->line, p->line, p->nlines * sizeof *p->line);
+    if (p->nfunctions)
+        memcpy(to->function, p->function, p->nfunctions * sizeof *p->function);
+    return GP_OK;
+}
+
+/* Release what pp_clone_names made. */
+static void pp_clone_names_fini(struct pp *p)
+{
+    mem_arena_fini(&p->arena);
+    mem_free(p->location);
+    mem_free(p->line);
+    mem_free(p->function);
+    *p = (struct pp){0};
+}
+
 /* ================================== 13 REC ===================================
  * for     the recorder: threads found and their timers armed; samples from SMP
  *         into one cumulative table of stacks; a profile is the difference of
@@ -8289,11 +8529,9 @@ static void rec_window_close(struct rec_mark *from)
 
 /* ================================== 14 VIEW ==================================
  * for     one sample type of a profile as functions: self and total values,
- *         sample counts, orders; call trees, edges; filters, granularities and
- *         units, as pprof has them
- * uses    MEM, TXT, RE, PP
- * owns    struct view, view_tree, view_edges, view_filter, and forks of a
- *         profile; names stay the profile's
+ *         sample counts, orders; call trees, edges; units, as pprof has them
+ * uses    MEM, TXT, PP
+ * owns    struct view, view_tree, view_edges; names stay the profile's
  * spec    [PP]; pprof's rules for recursion, inlined lines and default type
  * prefix  view_
  * runs    any thread; a view has one user at a time, its profile may have many
@@ -8357,103 +8595,6 @@ struct view {
     int64_t counted;                    /* samples, weightless ones as well */
     size_t  negative;                   /* rows below 0: a difference */
 };
-
-/* The last component of a path, borrowed. */
-static struct slice view_base(struct slice path)
-{
-    const char *slash = path.n ? memrchr(path.p, '/', path.n) : NULL;
-    size_t i = slash ? (size_t)(slash - path.p) + 1 : 0;
-    return (struct slice){ path.n ? path.p + i : path.p, path.n - i };
-}
-
-/* The sample type called name, or by its number; NULL: the one that pprof
- * would choose, default_sample_type or else the last. */
-static int view_find_type(const struct pp *pp, const char *name, size_t *type,
-                          struct gp_why *why)
-{
-    struct slice want = name ? txt_slice(name) : pp->default_type;
-    uint64_t i;
-    if (pp->ntypes == 0)
-        return txt_fail(why, GP_EFORMAT, "the profile has no sample type");
-    *type = pp->ntypes - 1;
-    for (size_t t = 0; t < pp->ntypes; t++)
-        if (want.n && txt_equal(pp->type[t].type, want)) {
-            *type = t;
-            return GP_OK;
-        }
-    if (!name)
-        return GP_OK;
-    if (!txt_number(name, 0, pp->ntypes - 1, &i)) {
-        *type = (size_t)i;
-        return GP_OK;
-    }
-    struct buf have = {0};
-    for (size_t t = 0; t < pp->ntypes; t++) {
-        txt_puts(&have, t ? ", " : "");
-        mem_put(&have, pp->type[t].type.p, pp->type[t].type.n);
-    }
-    txt_fail(why, GP_EUSAGE, "no sample type '%s'; there are: %.*s", name,
-             (int)(have.len > 150 ? 150 : have.len), (const char *)have.data);
-    mem_fini(&have);
-    return GP_EUSAGE;
-}
-
-/* The row of p.type that is t, or SIZE_MAX. */
-static size_t view_same_type(const struct pp *p, const struct pp_type *t)
-{
-    for (size_t i = 0; i < p->ntypes; i++)
-        if (txt_equal(p->type[i].type, t->type) &&
-            txt_equal(p->type[i].unit, t->unit))
-            return i;
-    return SIZE_MAX;
-}
-
-/* The row of p.type that counts samples, or SIZE_MAX. */
-static size_t view_count_type(const struct pp *p)
-{
-    return view_same_type(p, &(struct pp_type){ txt_slice("samples"),
-                                                txt_slice("count") });
-}
-
-/* Append the type that t is of, for a message: "cpu/nanoseconds". */
-static void view_put_type(struct buf *b, const struct pp_type *t)
-{
-    txt_put_clean(b, t->type);
-    mem_put_byte(b, '/');
-    txt_put_clean(b, t->unit);
-}
-
-/* The row of base, called name, to compare type of now with; GP_EFORMAT when
- * they measure different things. */
-static int view_find_base(const struct pp *now, size_t type,
-                          const struct pp *base, const char *name, size_t *row,
-                          struct gp_why *why)
-{
-    const struct pp_type *x = &now->period_type, *y = &base->period_type;
-    bool periods = x->type.n && y->type.n;
-    struct buf b = {0};
-    *row = view_same_type(base, &now->type[type]);
-    if (*row == SIZE_MAX) {
-        txt_puts(&b, "it has no ");
-        view_put_type(&b, &now->type[type]);
-        txt_puts(&b, " to compare; it has:");
-        for (size_t t = 0; t < base->ntypes; t++) {
-            txt_puts(&b, t ? ", " : " ");
-            view_put_type(&b, &base->type[t]);
-        }
-    } else if (periods && !(txt_equal(x->type, y->type) &&
-                            txt_equal(x->unit, y->unit))) {
-        txt_puts(&b, "another kind of profile: its period is of ");
-        view_put_type(&b, y);
-        txt_puts(&b, ", not of ");
-        view_put_type(&b, x);
-    }
-    int e = b.len ? txt_fail(why, GP_EFORMAT, "%s: %.*s", name,
-                             (int)(b.len < 200 ? b.len : 200),
-                             (const char *)b.data) : GP_OK;
-    mem_fini(&b);
-    return e;
-}
 
 /* Samples that row i with the weight w stands for: the count where the profile
  * has one, else w in periods, else one. */
@@ -8520,7 +8661,7 @@ static uint32_t view_intern_address(struct view *v,
                                  : &v->pp->mapping[l->mapping];
     if (!m || m->file.n == 0)
         return view_intern(v, none[pprof], MEM_NONE);
-    struct slice base = view_base(m->file);
+    struct slice base = txt_base(m->file);
     uint32_t module = v->module[l->mapping];
     char text[VIEW_MODULE_BYTES + 24];
     const size_t room = sizeof text, nodes = v->nnodes;
@@ -8738,7 +8879,7 @@ static void view_note_squares(const struct view *v, struct view_sum *total)
 static struct view_sum view_total(const struct pp *p, size_t type)
 {
     const struct view v = { .pp = p, .type = type,
-                            .count_type = view_count_type(p) };
+                            .count_type = pp_count_type(p) };
     struct view_sum total = {0};
     for (size_t i = 0; i < p->nsamples; i++) {
         int64_t w = p->value[i * p->ntypes + type];
@@ -8755,7 +8896,7 @@ static int view_init(struct view *v, const struct pp *p, size_t type,
                      enum view_names names, struct gp_why *why)
 {
     *v = (struct view){ .pp = p, .type = type, .names = names,
-                        .count_type = view_count_type(p) };
+                        .count_type = pp_count_type(p) };
     int e = view_init_modules(v);
     if (!e)
         e = view_init_frames(v);
@@ -8774,24 +8915,16 @@ static int view_init(struct view *v, const struct pp *p, size_t type,
 
 enum view_by { VIEW_BY_FLAT, VIEW_BY_CUM };
 
-struct view_sort {                      /* what qsort_r hands through */
+struct view_node_sort {                      /* what qsort_r hands through */
     const struct view_node *node;       /* borrowed */
     enum view_by by;
 };
 
-/* Order of two names: by bytes, the shorter first. */
-static int view_compare_names(struct slice a, struct slice b)
-{
-    size_t n = a.n < b.n ? a.n : b.n;
-    int r = n ? memcmp(a.p, b.p, n) : 0;
-    return r ? r : (a.n > b.n) - (a.n < b.n);
-}
-
 /* Order of two nodes, never 0 for different ones: by size down, as pprof does
  * by absolute value, then by name, then by age. */
-static int view_compare(const void *a, const void *b, void *sort)
+static int view_compare_nodes(const void *a, const void *b, void *sort)
 {
-    const struct view_sort *s = sort;
+    const struct view_node_sort *s = sort;
     uint32_t i, k;
     memcpy(&i, a, sizeof i);
     memcpy(&k, b, sizeof k);
@@ -8802,7 +8935,7 @@ static int view_compare(const void *a, const void *b, void *sort)
         return xf < yf ? 1 : -1;
     if (s->by == VIEW_BY_CUM && xc != yc)
         return xc < yc ? 1 : -1;
-    int r = view_compare_names(x->name, y->name);
+    int r = txt_compare(x->name, y->name);
     if (r)
         return r;
     if (xc != yc)
@@ -8818,7 +8951,7 @@ static uint32_t *view_order(const struct view *v, enum view_by by,
                             int64_t least, size_t *n)
 {
     uint32_t *order = mem_zalloc(v->nnodes * sizeof *order);
-    struct view_sort sort = { v->node, by };
+    struct view_node_sort sort = { v->node, by };
     *n = 0;
     if (!order)
         return NULL;
@@ -8826,7 +8959,7 @@ static uint32_t *view_order(const struct view *v, enum view_by by,
         if ((v->node[i].cum.value || v->node[i].flat.value) &&
             pp_abs(v->node[i].cum.value) >= least)
             order[(*n)++] = i;
-    qsort_r(order, *n, sizeof *order, view_compare, &sort);
+    qsort_r(order, *n, sizeof *order, view_compare_nodes, &sort);
     return order;
 }
 
@@ -8839,7 +8972,7 @@ struct view_named {                     /* a node while it is sorted by name */
 static int view_compare_named(const void *a, const void *b)
 {
     const struct view_named *x = a, *y = b;
-    int r = view_compare_names(x->name, y->name);
+    int r = txt_compare(x->name, y->name);
     return r ? r : (x->node > y->node) - (x->node < y->node);
 }
 
@@ -8876,16 +9009,16 @@ struct view_call {                      /* a node in its calling context */
     int64_t  samples;                   /* of total */
 };
 
-enum { VIEW_MORE = 4 };
+enum { VIEW_EXTRA = 4 };
 
-struct view_more { int64_t sum[VIEW_MORE]; };
+struct view_extra { int64_t sum[VIEW_EXTRA]; };
 
 struct view_tree {
     const struct view *view;            /* borrowed */
     bool reverse;                       /* from the leaves instead */
-    size_t nmore;                       /* other types that are summed up: the
+    size_t nextra;                       /* other types that are summed up: the
                                          * rows behind view's; 0: none */
-    struct view_more *more;             /* owned, by call: their totals */
+    struct view_extra *more;             /* owned, by call: their totals */
     size_t more_cap;
     struct view_call *call;             /* owned; call[0]: the root; then
                                          * every call before those that it
@@ -8973,14 +9106,14 @@ static int view_rows_init(struct view_rows *r, const struct view *v,
 static void view_tree_close(struct view_tree *t, uint32_t *path,
                             uint32_t *open, uint32_t depth,
                             const struct view_sum *now,
-                            const struct view_more *more, int64_t least)
+                            const struct view_extra *more, int64_t least)
 {
     for (; *open > depth; --*open) {
         uint32_t i = path[*open - 1];
         struct view_call *c = &t->call[i];
         c->total = pp_sub(now->value, c->start);
         c->samples = pp_sub(now->samples, c->samples);
-        for (size_t k = 0; k < t->nmore; k++)
+        for (size_t k = 0; k < t->nextra; k++)
             t->more[i].sum[k] = pp_sub(more->sum[k], t->more[i].sum[k]);
         if (c->total < least) {
             t->pruned = true;
@@ -8994,14 +9127,14 @@ static void view_tree_close(struct view_tree *t, uint32_t *path,
 /* Open a call of node at depth; GP_ENOMEM leaves t as it was. */
 static int view_tree_open(struct view_tree *t, uint32_t node, uint32_t depth,
                           const struct view_sum *now,
-                          const struct view_more *more)
+                          const struct view_extra *more)
 {
     void *p = t->n < MEM_NONE - 1 ?
         mem_grow(t->call, &t->cap, t->n + 1, sizeof *t->call) : NULL;
     if (!p)
         return GP_ENOMEM;
     t->call = p;
-    if (t->nmore) {
+    if (t->nextra) {
         p = mem_grow(t->more, &t->more_cap, t->n + 1, sizeof *t->more);
         if (!p)
             return GP_ENOMEM;
@@ -9037,7 +9170,7 @@ static int view_tree_build(struct view_tree *t, const struct view_rows *r,
     const struct view *v = t->view;
     const struct pp *p = v->pp;
     struct view_sum now = {0};
-    struct view_more more = {0};
+    struct view_extra more = {0};
     uint32_t open = 1, same = 0;
     int e = view_tree_open(t, MEM_NONE, 0, &now, &more);
     path[0] = 0;
@@ -9059,7 +9192,7 @@ static int view_tree_build(struct view_tree *t, const struct view_rows *r,
             t->call[path[n]].self = pp_add(t->call[path[n]].self, w);
         now.value = pp_add(now.value, w);
         now.samples = pp_add(now.samples, view_count(v, i, w));
-        for (size_t m = 0; m < t->nmore; m++)
+        for (size_t m = 0; m < t->nextra; m++)
             more.sum[m] = pp_add(more.sum[m], p->value[i * p->ntypes +
                                                        v->type + 1 + m]);
     }
@@ -9070,7 +9203,7 @@ static int view_tree_build(struct view_tree *t, const struct view_rows *r,
     return e;
 }
 
-/* Make t, whose reverse and nmore are given, the call tree of v, which must
+/* Make t, whose reverse and nextra are given, the call tree of v, which must
  * outlive it; on failure t is all zero.
  * With least above 0 only rows above 0 count, and calls under least are left
  * out. */
@@ -9080,7 +9213,7 @@ static int view_tree_init(struct view_tree *t, const struct view *v,
     struct view_rows r = {0};
     size_t n, deepest = 0;
     *t = (struct view_tree){ .view = v, .reverse = t->reverse,
-                             .nmore = t->nmore };
+                             .nextra = t->nextra };
     uint32_t *path = NULL, *rank = mem_zalloc(v->nnodes * sizeof *rank);
     uint32_t *order = view_order_names(v, least > 0 && !v->negative
                                        ? least : 0, &n);
@@ -9109,1117 +9242,6 @@ static int view_tree_init(struct view_tree *t, const struct view *v,
         txt_fail(why, e, "out of memory");
     }
     return e;
-}
-
-/* name without the directories of its package, "github.com/a/b.f" to "b.f":
- * up to the last slash before its arguments. */
-static struct slice view_short_name(struct slice name)
-{
-    size_t begin = 0;
-    for (size_t i = 0; i < name.n && !strchr("([<{ ", name.p[i]); i++)
-        if (name.p[i] == '/' && i + 1 < name.n)
-            begin = i + 1;
-    return (struct slice){ name.n ? name.p + begin : name.p, name.n - begin };
-}
-
-/* Append name as txt_put_clean does, but a tab, which stands in the names of
- * Linux's modules ("virtnet_poll\t[virtio_net]"), as the character tab. */
-static void view_put_name(struct buf *b, struct slice name, char tab)
-{
-    for (const char *p; name.n; name.p = p, name.n--) {
-        p = memchr(name.p, '\t', name.n);
-        size_t n = p ? (size_t)(p - name.p) : name.n;
-        txt_put_clean(b, (struct slice){ name.p, n });
-        if (!p)
-            return;
-        mem_put_byte(b, (uint8_t)tab);
-        p++;
-        name.n -= n;
-    }
-}
-
-/* ---- units, as pprof has them ---- */
-
-struct view_unit {
-    const char *name;                   /* as it is printed */
-    const char *alias[3];               /* in lower case, without a plural s */
-    double factor;                      /* of the first unit of its kind */
-};
-
-enum { VIEW_UNITS = 9 };
-
-/* The kinds of units that pprof converts; [0] of a kind has the factor 1. */
-static const struct view_unit view_units[][VIEW_UNITS] = {
-    { { "B", { "b", "byte" }, 1 },
-      { "kB", { "kb", "kbyte", "kilobyte" }, 1024.0 },
-      { "MB", { "mb", "mbyte", "megabyte" }, 1048576.0 },
-      { "GB", { "gb", "gbyte", "gigabyte" }, 1073741824.0 },
-      { "TB", { "tb", "tbyte", "terabyte" }, 1099511627776.0 },
-      { "PB", { "pb", "pbyte", "petabyte" }, 1125899906842624.0 } },
-    { { "ns", { "ns", "nanosecond" }, 1 },
-      { "us", { "us", "microsecond" }, 1e3 },
-      { "ms", { "ms", "millisecond" }, 1e6 },
-      { "s", { "s", "sec", "second" }, 1e9 },
-      { "hrs", { "hour", "hr" }, 3600e9 } },
-    { { "n*GCU", { "nanogcu" }, 1e-9 }, { "u*GCU", { "microgcu" }, 1e-6 },
-      { "m*GCU", { "milligcu" }, 1e-3 }, { "GCU", { "gcu" }, 1 },
-      { "k*GCU", { "kilogcu" }, 1e3 }, { "M*GCU", { "megagcu" }, 1e6 },
-      { "G*GCU", { "gigagcu" }, 1e9 }, { "T*GCU", { "teragcu" }, 1e12 },
-      { "P*GCU", { "petagcu" }, 1e15 } },
-};
-
-/* What a kind falls back to where no unit fits: B, s, GCU. */
-static const uint8_t view_unit_default[] = { 0, 3, 3 };
-
-struct view_scale {                      /* how values become text */
-    const struct view_unit *kind;        /* row of view_units; NULL: none */
-    const struct view_unit *from, *to;   /* units of kind */
-    const struct view_unit *fallback;    /* where a value is below every unit */
-    struct slice label;                 /* the unit where there is no kind */
-};
-
-/* The scale of a unit, to itself. */
-static struct view_scale view_scale(struct slice unit)
-{
-    static const char *const plain[] = { "count", "sample", "unit", "minimum",
-                                         "auto" };
-    struct view_scale s = { .label = unit };
-    char lower[16];
-    size_t n = unit.n < sizeof lower ? unit.n : 0;
-    for (size_t i = 0; i < n; i++)
-        lower[i] = unit.p[i] >= 'A' && unit.p[i] <= 'Z'
-            ? (char)(unit.p[i] + 32) : unit.p[i];
-    if (n > 2 && lower[n - 1] == 's')
-        n--;
-    for (size_t k = 0; k < sizeof view_units / sizeof *view_units; k++)
-        for (size_t i = 0; i < VIEW_UNITS && view_units[k][i].name; i++)
-            for (size_t m = 0; m < 3 && view_units[k][i].alias[m]; m++)
-                if (txt_equal((struct slice){ lower, n },
-                              txt_slice(view_units[k][i].alias[m]))) {
-                    s.kind = view_units[k];
-                    s.from = s.to = &view_units[k][i];
-                    s.fallback = &view_units[k][view_unit_default[k]];
-                }
-    for (size_t k = 0; k < sizeof plain / sizeof *plain; k++)
-        if (txt_equal(unit, txt_slice(plain[k])))
-            s.label.n = 0;
-    return s;
-}
-
-/* The largest unit in which v, in the scale's own, is at least 1. */
-static const struct view_unit *view_unit_for(const struct view_scale *s,
-                                             double v)
-{
-    const struct view_unit *best = NULL;
-    for (size_t i = 0; s->kind && i < VIEW_UNITS && s->kind[i].name; i++)
-        if ((!best || s->kind[i].factor >= best->factor) &&
-            v * s->from->factor / s->kind[i].factor >= 1)
-            best = &s->kind[i];
-    return best ? best : s->fallback;
-}
-
-/* Append v as pprof does: two decimals unless they are .00, and the unit. */
-static void view_put_scaled(struct buf *b, const struct view_scale *s,
-                            int64_t v)
-{
-    char text[64];
-    double x = (double)v;
-    if (s->kind)
-        x = x * s->from->factor / s->to->factor;
-    int n = snprintf(text, sizeof text, "%.2f", x);
-    if (n > 3 && !memcmp(text + n - 3, ".00", 4))
-        text[n - 3] = 0;
-    if (!strcmp(text, "0") || !strcmp(text, "-0")) {
-        mem_put_byte(b, '0');
-        return;
-    }
-    txt_puts(b, text);
-    if (s->kind)
-        txt_puts(b, s->to->name);
-    else
-        txt_put_clean(b, s->label);
-}
-
-/* Append v with the unit that suits it: pprof's "auto". */
-static void view_put_auto(struct buf *b, struct slice unit, int64_t v)
-{
-    struct view_scale s = view_scale(unit);
-    s.to = view_unit_for(&s, fabs((double)v));
-    if (!s.kind)
-        s.label.n = 0;
-    view_put_scaled(b, &s, v);
-}
-
-/* v of the unit from in the unit to, which becomes *unit, in its usual name;
- * where to is of another kind, that is the kind's own: pprof's Scale. */
-static double view_convert(int64_t v, struct slice from, struct slice to,
-                           struct slice *unit)
-{
-    struct view_scale a = view_scale(from), b = view_scale(to);
-    *unit = b.label;
-    if (!a.kind)
-        return (double)v;
-    const struct view_unit *u = b.kind == a.kind ? b.to : a.fallback;
-    *unit = txt_slice(u->name);
-    return (double)v * a.from->factor / u->factor;
-}
-
-/* ---- filters, as pprof's options of the same names have it ---- */
-
-struct view_key { struct slice key, unit; };
-
-struct view_keys {                      /* of numeric labels */
-    struct view_key *key;               /* owned */
-    size_t n, cap;
-    struct index x;
-};
-
-struct view_tags {                      /* a condition on a sample's labels */
-    struct slice key;                   /* empty: any */
-    struct re   *re;                    /* owned; nre of them */
-    size_t       nre;                   /* 0: a range of numbers */
-    double       low, high;             /* in unit */
-    struct slice unit;                  /* as view_convert gives it */
-};
-
-enum { VIEW_FOCUS, VIEW_IGNORE, VIEW_HIDE, VIEW_SHOW, VIEW_SHOW_FROM,
-       VIEW_PRUNE_FROM, VIEW_EXPRESSIONS,
-       VIEW_TAGFOCUS = VIEW_EXPRESSIONS, VIEW_TAGIGNORE, VIEW_TAGROOT,
-       VIEW_TAGLEAF, VIEW_FILTERS };
-
-static const char *const view_filter_name[VIEW_FILTERS] = {
-    "focus", "ignore", "hide", "show", "show-from", "prune-from", "tagfocus",
-    "tagignore", "tagroot", "tagleaf",
-};
-
-struct view_filter {
-    struct re re[VIEW_EXPRESSIONS];     /* those not ready are not asked for */
-    struct view_tags tags[2];           /* tagfocus, tagignore */
-    bool has_tags[2];
-    const char *root, *leaf;            /* keys, between commas; NULL: none */
-    struct view_keys keys;              /* of the profile, for the units */
-    bool missed[VIEW_FILTERS];          /* out: it matched nothing */
-};
-
-/* Release f. */
-static void view_filter_fini(struct view_filter *f)
-{
-    for (size_t i = 0; i < VIEW_EXPRESSIONS; i++)
-        re_fini(&f->re[i]);
-    for (size_t k = 0; k < 2; k++) {
-        for (size_t i = 0; i < f->tags[k].nre; i++)
-            re_fini(&f->tags[k].re[i]);
-        mem_free(f->tags[k].re);
-    }
-    mem_free(f->keys.key);
-    mem_index_fini(&f->keys.x);
-    *f = (struct view_filter){0};
-}
-
-/* Integer digits with a sign at *s into *v, letters behind them into *unit; *s
- * moves behind both. */
-static bool view_amount(struct slice *s, int64_t *v, struct slice *unit)
-{
-    size_t n = s->n && (*s->p == '+' || *s->p == '-');
-    bool minus = n && *s->p == '-';
-    size_t begin = n;
-    uint64_t u = 0;
-    while (n < s->n && isdigit((unsigned char)s->p[n]) && u < INT64_MAX / 10)
-        u = u * 10 + (uint64_t)(s->p[n++] - '0');
-    if (n == begin)
-        return false;
-    *v = minus ? -(int64_t)u : (int64_t)u;
-    begin = n;
-    while (n < s->n && isalpha((unsigned char)s->p[n]))
-        n++;
-    *unit = (struct slice){ s->p + begin, n - begin };
-    s->p += n;
-    s->n -= n;
-    return true;
-}
-
-/* Is s a range, "16kb", ":64kb", "4mb:" or "1:2"?  Then into t. */
-static bool view_tags_range(struct view_tags *t, struct slice s)
-{
-    int64_t v;
-    struct slice unit, other;
-    bool from = s.n && *s.p != ':';
-    t->low = -INFINITY;
-    t->high = INFINITY;
-    if (from) {
-        if (!view_amount(&s, &v, &unit))
-            return false;
-        t->low = t->high = view_convert(v, unit, unit, &t->unit);
-        if (s.n == 0)
-            return true;
-        t->high = INFINITY;
-    }
-    if (s.n == 0 || *s.p != ':')
-        return false;
-    s.p++;
-    s.n--;
-    if (s.n == 0)
-        return from;
-    if (!view_amount(&s, &v, &unit) || s.n)
-        return false;
-    if (from) {
-        t->high = view_convert(v, unit, t->unit, &other);
-        return txt_equal(other, t->unit);
-    }
-    t->high = view_convert(v, unit, unit, &t->unit);
-    return true;
-}
-
-/* Read a condition on labels, "K=RE", "RE,RE" or "K=RANGE", for option what. */
-static int view_tags_init(struct view_tags *t, const char *what,
-                          const char *text, struct gp_why *why)
-{
-    const char *eq = strchr(text, '=');
-    int e = GP_OK;
-    *t = (struct view_tags){0};
-    if (eq) {
-        t->key = (struct slice){ text, (size_t)(eq - text) };
-        text = eq + 1;
-    }
-    if (view_tags_range(t, txt_slice(text)))
-        return GP_OK;
-    while (!e) {
-        size_t n = strcspn(text, ",");
-        struct re *re = mem_zalloc((t->nre + 1) * sizeof *re);
-        char part[RE_MOST_BYTES + 1];
-        if (!re)
-            return txt_fail(why, GP_ENOMEM, "out of memory");
-        if (n >= sizeof part) {
-            mem_free(re);
-            return txt_fail(why, GP_EUSAGE, "%s: longer than %d bytes", what,
-                            RE_MOST_BYTES);
-        }
-        if (t->nre)
-            memcpy(re, t->re, t->nre * sizeof *re);
-        mem_free(t->re);
-        t->re = re;
-        memcpy(part, text, n);
-        part[n] = 0;
-        e = re_init(&re[t->nre++], what, part, why);
-        if (!text[n])
-            break;
-        text += n + 1;
-    }
-    return e;
-}
-
-/* The unit of numeric labels of this key: the first that a sample names, or
- * what pprof takes it to be. */
-static struct slice view_key_unit(const struct view_keys *k, struct slice key)
-{
-    uint64_t h = mem_hash(key.p, key.n);
-    for (uint32_t at = 0, i; (i = mem_index_next(&k->x, h, &at)) != MEM_NONE;)
-        if (txt_equal(k->key[i].key, key) && k->key[i].unit.n)
-            return k->key[i].unit;
-    if (txt_equal(key, txt_slice("alignment")) ||
-        txt_equal(key, txt_slice("request")))
-        return txt_slice("bytes");
-    return key;
-}
-
-/* Gather the keys and units of p's numeric labels. */
-static int view_keys_init(struct view_keys *k, const struct pp *p)
-{
-    for (size_t i = 0; i < p->nlabels; i++) {
-        const struct pp_label *l = &p->label[i];
-        uint64_t h = mem_hash(l->key.p, l->key.n);
-        uint32_t at = 0, x;
-        if (l->str.p)
-            continue;
-        while ((x = mem_index_next(&k->x, h, &at)) != MEM_NONE)
-            if (txt_equal(k->key[x].key, l->key))
-                break;
-        if (x != MEM_NONE) {
-            if (!k->key[x].unit.n)
-                k->key[x].unit = l->unit;
-            continue;
-        }
-        struct view_key *row = mem_grow(k->key, &k->cap, k->n + 1, sizeof *row);
-        if (!row)
-            return GP_ENOMEM;
-        k->key = row;
-        k->key[k->n] = (struct view_key){ l->key, l->unit };
-        if (mem_index_put(&k->x, h, (uint32_t)k->n++))
-            return GP_ENOMEM;
-    }
-    return GP_OK;
-}
-
-/* Does one of the labels of sample i meet the expression re of t? */
-static bool view_tag_meets(const struct pp *p, size_t i,
-                           const struct view_tags *t, const struct re *re)
-{
-    struct buf b = {0};
-    bool yes = false;
-    for (uint32_t k = p->label_at[i]; k < p->label_at[i + 1] && !yes; k++) {
-        const struct pp_label *l = &p->label[k];
-        if (!l->str.p || (t->key.n && !txt_equal(l->key, t->key)))
-            continue;
-        if (t->key.n) {
-            yes = re_matches(re, l->str);
-            continue;
-        }
-        b.len = 0;
-        mem_put(&b, l->key.p, l->key.n);
-        mem_put_byte(&b, ':');
-        mem_put(&b, l->str.p, l->str.n);
-        yes = re_matches(re, (struct slice){ (const char *)b.data, b.len });
-    }
-    mem_fini(&b);
-    return yes;
-}
-
-/* Does sample i meet the condition t?  Without a key all expressions have to
- * be met, with one any of them. */
-static bool view_tags_meet(const struct pp *p, size_t i,
-                           const struct view_tags *t,
-                           const struct view_keys *keys)
-{
-    size_t met = 0;
-    for (size_t k = 0; k < t->nre; k++)
-        met += view_tag_meets(p, i, t, &t->re[k]);
-    if (t->nre)
-        return t->key.n ? met > 0 : met == t->nre;
-    for (uint32_t k = p->label_at[i]; k < p->label_at[i + 1]; k++) {
-        const struct pp_label *l = &p->label[k];
-        struct slice unit;
-        if (l->str.p || (t->key.n && !txt_equal(l->key, t->key)))
-            continue;
-        double v = view_convert(l->num, view_key_unit(keys, l->key), t->unit,
-                                &unit);
-        if (txt_equal(unit, t->unit) && v >= t->low && v <= t->high)
-            return true;
-    }
-    return false;
-}
-
-/* Which functions of p match re by name or file, then which mappings by file:
- * a byte each, owned by the caller; NULL without memory. */
-static uint8_t *view_matching(const struct pp *p, const struct re *re)
-{
-    uint8_t *m = mem_zalloc(p->nfunctions + p->nmappings);
-    for (size_t i = 0; m && i < p->nfunctions; i++)
-        m[i] = re_matches(re, p->function[i].name) ||
-               re_matches(re, p->function[i].file);
-    for (size_t i = 0; m && i < p->nmappings; i++)
-        m[p->nfunctions + i] = p->mapping[i].file.n &&
-                               re_matches(re, p->mapping[i].file);
-    return m;
-}
-
-/* Does the mapping of l match, by m of view_matching? */
-static bool view_mapping_matches(const struct pp *p, const uint8_t *m,
-                                 const struct pp_location *l)
-{
-    return l->mapping != MEM_NONE && m[p->nfunctions + l->mapping];
-}
-
-/* Does line k of l match? */
-static bool view_line_matches(const struct pp *p, const uint8_t *m,
-                              const struct pp_location *l, uint32_t k)
-{
-    uint32_t f = p->line[l->line + k].function;
-    return f != MEM_NONE && m[f];
-}
-
-/* Does l match, by one of its lines or its mapping? */
-static bool view_location_matches(const struct pp *p, const uint8_t *m,
-                                  const struct pp_location *l)
-{
-    bool yes = view_mapping_matches(p, m, l);
-    for (uint32_t k = 0; k < l->nlines && !yes; k++)
-        yes = view_line_matches(p, m, l, k);
-    return yes;
-}
-
-/* Keep of l's lines those that match, or with not those that do not; lines
- * without a function stay. */
-static void view_keep_lines(struct pp *p, const uint8_t *m,
-                            struct pp_location *l, bool not)
-{
-    uint32_t n = 0;
-    if (view_mapping_matches(p, m, l)) {
-        l->nlines = not ? 0 : l->nlines;
-        return;
-    }
-    for (uint32_t k = 0; k < l->nlines; k++)
-        if (p->line[l->line + k].function == MEM_NONE ||
-            view_line_matches(p, m, l, k) != not)
-            p->line[l->line + n++] = p->line[l->line + k];
-    l->nlines = n;
-}
-
-struct view_sift {                      /* samples as they are thinned out */
-    struct pp *p;                       /* borrowed */
-    size_t rows, refs, labels;          /* kept so far */
-    size_t ref, label;                  /* where row's frames and labels began
-                                         * before */
-};
-
-/* Row i, whose turn it is, stays with its frames from up to to, less those in
- * gone (by location; NULL: none); with neither it goes. */
-static void view_sift_row(struct view_sift *s, size_t i, bool stays,
-                          uint32_t from, uint32_t to, const bool *gone)
-{
-    struct pp *p = s->p;
-    size_t end = p->stack_at[i + 1], label_end = p->label_at[i + 1];
-    size_t refs = s->refs, nt = p->ntypes;
-    for (size_t k = s->ref + from; stays && k < s->ref + to; k++)
-        if (!gone || !gone[p->stack[k]])
-            p->stack[s->refs++] = p->stack[k];
-    if (gone && s->refs == refs)
-        stays = false;
-    if (stays) {
-        for (size_t k = s->label; k < label_end; k++)
-            p->label[s->labels++] = p->label[k];
-        memmove(p->value + s->rows * nt, p->value + i * nt,
-                nt * sizeof *p->value);
-        s->rows++;
-    }
-    s->ref = end;
-    s->label = label_end;
-    p->stack_at[s->rows] = (uint32_t)s->refs;
-    p->label_at[s->rows] = (uint32_t)s->labels;
-}
-
-/* Frames of row i, whose turn it is. */
-static uint32_t view_sift_depth(const struct view_sift *s, size_t i)
-{
-    return (uint32_t)(s->p->stack_at[i + 1] - s->ref);
-}
-
-/* All rows have had their turn. */
-static void view_sift_end(struct view_sift *s)
-{
-    s->p->nsamples = s->rows;
-    s->p->nstack = s->refs;
-    s->p->nlabels = s->labels;
-}
-
-/* What focus, ignore, hide and show say of the locations: focused and ignored
- * ones into state (1 and 2), those without a line left into gone. */
-static int view_filter_locations(struct pp *p, struct view_filter *f,
-                                 uint8_t *state, bool *gone, bool *any)
-{
-    uint8_t *m[4] = {0};
-    int e = GP_OK;
-    for (size_t i = 0; i < 4; i++) {
-        if (!f->re[i].ready)
-            continue;
-        m[i] = view_matching(p, &f->re[i]);
-        e = m[i] ? e : GP_ENOMEM;
-        f->missed[i] = true;
-    }
-    f->missed[VIEW_FOCUS] = f->re[VIEW_FOCUS].ready;
-    for (size_t i = 0; i < p->nlocations && !e; i++) {
-        struct pp_location *l = &p->location[i];
-        if (m[VIEW_IGNORE] && view_location_matches(p, m[VIEW_IGNORE], l)) {
-            state[i] = 2;
-            f->missed[VIEW_IGNORE] = false;
-        } else if (!m[VIEW_FOCUS] ||
-                   view_location_matches(p, m[VIEW_FOCUS], l)) {
-            state[i] = 1;
-            f->missed[VIEW_FOCUS] = false;
-        }
-        if (m[VIEW_HIDE] && view_location_matches(p, m[VIEW_HIDE], l)) {
-            view_keep_lines(p, m[VIEW_HIDE], l, true);
-            f->missed[VIEW_HIDE] = false;
-            gone[i] = l->nlines == 0;
-        }
-        if (m[VIEW_SHOW]) {
-            view_keep_lines(p, m[VIEW_SHOW], l, false);
-            gone[i] |= l->nlines == 0;
-            f->missed[VIEW_SHOW] &= l->nlines == 0;
-        }
-        *any |= gone[i];
-    }
-    for (size_t i = 0; i < 4; i++)
-        mem_free(m[i]);
-    return e;
-}
-
-/* Apply focus, ignore, hide and show. */
-static int view_filter_names(struct pp *p, struct view_filter *f)
-{
-    bool any = false;
-    if (!f->re[VIEW_FOCUS].ready && !f->re[VIEW_IGNORE].ready &&
-        !f->re[VIEW_HIDE].ready && !f->re[VIEW_SHOW].ready)
-        return GP_OK;
-    uint8_t *state = mem_zalloc(p->nlocations);
-    bool *gone = mem_zalloc(p->nlocations);
-    int e = state && gone ? view_filter_locations(p, f, state, gone, &any)
-                          : GP_ENOMEM;
-    struct view_sift s = { .p = p };
-    for (size_t i = 0; i < p->nsamples && !e; i++) {
-        uint32_t n = view_sift_depth(&s, i);
-        bool focused = false, ignored = false;
-        for (uint32_t k = 0; k < n; k++) {
-            focused |= state[p->stack[s.ref + k]] == 1;
-            ignored |= state[p->stack[s.ref + k]] == 2;
-        }
-        view_sift_row(&s, i, focused && !ignored, 0, n, any ? gone : NULL);
-    }
-    if (!e)
-        view_sift_end(&s);
-    mem_free(state);
-    mem_free(gone);
-    return e;
-}
-
-/* Apply show-from: what called the outermost match goes, and so do samples
- * without one. */
-static int view_filter_show_from(struct pp *p, struct view_filter *f)
-{
-    const struct re *re = &f->re[VIEW_SHOW_FROM];
-    if (!re->ready)
-        return GP_OK;
-    uint8_t *m = view_matching(p, re);
-    bool *from = mem_zalloc(p->nlocations);
-    struct view_sift s = { .p = p };
-    f->missed[VIEW_SHOW_FROM] = true;
-    for (size_t i = 0; m && from && i < p->nlocations; i++) {
-        struct pp_location *l = &p->location[i];
-        from[i] = view_mapping_matches(p, m, l);
-        for (uint32_t k = l->nlines; k-- > 0 && !from[i];)
-            if (view_line_matches(p, m, l, k)) {
-                l->nlines = k + 1;
-                from[i] = true;
-            }
-        f->missed[VIEW_SHOW_FROM] &= !from[i];
-    }
-    for (size_t i = 0; m && from && i < p->nsamples; i++) {
-        uint32_t n = view_sift_depth(&s, i);
-        while (n > 0 && !from[p->stack[s.ref + n - 1]])
-            n--;
-        view_sift_row(&s, i, n > 0, 0, n, NULL);
-    }
-    int e = m && from ? GP_OK : GP_ENOMEM;
-    if (!e)
-        view_sift_end(&s);
-    mem_free(m);
-    mem_free(from);
-    return e;
-}
-
-/* Apply tagfocus and tagignore. */
-static void view_filter_tags(struct pp *p, struct view_filter *f)
-{
-    struct view_sift s = { .p = p };
-    if (!f->has_tags[0] && !f->has_tags[1])
-        return;
-    f->missed[VIEW_TAGFOCUS] = f->has_tags[0];
-    f->missed[VIEW_TAGIGNORE] = f->has_tags[1];
-    for (size_t i = 0; i < p->nsamples; i++) {
-        /* Labels of the rows before have moved; its own have not. */
-        uint32_t begin = p->label_at[i];
-        p->label_at[i] = (uint32_t)s.label;
-        bool focused = !f->has_tags[0] ||
-                       view_tags_meet(p, i, &f->tags[0], &f->keys);
-        bool ignored = f->has_tags[1] &&
-                       view_tags_meet(p, i, &f->tags[1], &f->keys);
-        p->label_at[i] = begin;
-        f->missed[VIEW_TAGFOCUS] &= !focused;
-        f->missed[VIEW_TAGIGNORE] &= !ignored;
-        view_sift_row(&s, i, focused && !ignored, 0, view_sift_depth(&s, i),
-                      NULL);
-    }
-    view_sift_end(&s);
-}
-
-/* name without its arguments, as pprof matches frames to be dropped. */
-static struct slice view_simple_name(struct slice name)
-{
-    if (name.n && *name.p == '.') {
-        name.p++;
-        name.n--;
-    }
-    for (size_t i = 0; i < name.n; i++) {
-        struct slice rest = { name.p + i, name.n - i };
-        if (txt_starts(rest, "(anonymous namespace)"))
-            i += strlen("(anonymous namespace)") - 1;
-        else if (txt_starts(rest, "operator()"))
-            i += strlen("operator()") - 1;
-        else if (*rest.p == '(')
-            return (struct slice){ name.p, i };
-    }
-    return name;
-}
-
-/* Which functions of p match drop and not keep (NULL: none) by their simple
- * names: a byte each, owned by the caller; NULL without memory. */
-static uint8_t *view_dropping(const struct pp *p, const struct re *drop,
-                              const struct re *keep)
-{
-    uint8_t *m = mem_zalloc(p->nfunctions);
-    for (size_t i = 0; m && i < p->nfunctions; i++) {
-        struct slice name = view_simple_name(p->function[i].name);
-        m[i] = p->function[i].name.n && re_matches(drop, name) &&
-               !(keep && re_matches(keep, name));
-    }
-    return m;
-}
-
-/* Apply prune-from: what the match nearest to the leaf called goes. */
-static int view_filter_prune_from(struct pp *p, struct view_filter *f)
-{
-    if (!f->re[VIEW_PRUNE_FROM].ready)
-        return GP_OK;
-    uint8_t *m = view_dropping(p, &f->re[VIEW_PRUNE_FROM], NULL);
-    bool *from = mem_zalloc(p->nlocations);
-    struct view_sift s = { .p = p };
-    for (size_t i = 0; m && from && i < p->nlocations; i++) {
-        struct pp_location *l = &p->location[i];
-        for (uint32_t k = 0; k < l->nlines && !from[i]; k++)
-            if (view_line_matches(p, m, l, k)) {
-                from[i] = true;
-                l->line += k;
-                l->nlines -= k;
-            }
-    }
-    for (size_t i = 0; m && from && i < p->nsamples; i++) {
-        uint32_t n = view_sift_depth(&s, i), k = 0;
-        while (k < n && !from[p->stack[s.ref + k]])
-            k++;
-        view_sift_row(&s, i, true, k < n ? k : 0, n, NULL);
-    }
-    int e = m && from ? GP_OK : GP_ENOMEM;
-    if (!e)
-        view_sift_end(&s);
-    mem_free(m);
-    mem_free(from);
-    return e;
-}
-
-/* Compile an expression of the profile called file, its field what, which
- * matches whole names. */
-static int view_whole_re(struct re *re, const char *file, const char *what,
-                         struct slice text, struct gp_why *why)
-{
-    char whole[RE_MOST_BYTES + 1], name[192];
-    size_t flags = 0;                   /* bytes of (?i) and its like */
-    snprintf(name, sizeof name, "%.160s: %s", file, what);
-    if (text.n >= RE_MOST_BYTES - 4)
-        return txt_fail(why, GP_EUSAGE, "%s: longer than %d bytes", name,
-                        RE_MOST_BYTES);
-    /* By itself first: a bracket too many would be outside of ours. */
-    snprintf(whole, sizeof whole, "%.*s", (int)text.n, text.p);
-    int e = re_init(re, name, whole, why);
-    re_fini(re);
-    if (e)
-        return e;
-    if (txt_starts(text, "(?")) {
-        flags = 2 + strspn(whole + 2, "isU");
-        flags = flags > 2 && whole[flags] == ')' ? flags + 1 : 0;
-    }
-    snprintf(whole, sizeof whole, "%.*s^(%.*s)$", (int)flags, text.p,
-             (int)(text.n - flags), text.p + flags);
-    return re_init(re, name, whole, why);
-}
-
-/* Take out the frames that p, called file, itself says are of no interest, with
- * what they called, but none before the first that stays. */
-static int view_drop_frames(struct pp *p, const char *file, struct gp_why *why)
-{
-    struct re drop = {0}, keep = {0};
-    struct view_sift s = { .p = p };
-    uint8_t *m = NULL, *how = NULL;     /* by location; 1: beneath, 2: it too */
-    if (!p->drop_frames.n)
-        return GP_OK;
-    int e = view_whole_re(&drop, file, "drop_frames", p->drop_frames, why);
-    if (!e && p->keep_frames.n)
-        e = view_whole_re(&keep, file, "keep_frames", p->keep_frames, why);
-    if (!e && (!(m = view_dropping(p, &drop, keep.ready ? &keep : NULL)) ||
-               !(how = mem_zalloc(p->nlocations))))
-        e = txt_fail(why, GP_ENOMEM, "out of memory");
-    for (size_t i = 0; i < p->nlocations && !e; i++) {
-        struct pp_location *l = &p->location[i];
-        uint32_t k = l->nlines;
-        while (k > 0 && !view_line_matches(p, m, l, k - 1))
-            k--;
-        how[i] = k == 0 ? 0 : k == l->nlines ? 2 : 1;
-        if (how[i] == 1) {
-            l->line += k;
-            l->nlines -= k;
-        }
-    }
-    for (size_t i = 0; i < p->nsamples && !e; i++) {
-        uint32_t n = view_sift_depth(&s, i), k = n, from = 0;
-        bool user = false;
-        for (; k > 0 && !from; k--) {
-            uint8_t h = how[p->stack[s.ref + k - 1]];
-            user |= h == 0;
-            if (h && user)
-                from = h == 2 ? k : k - 1;
-            if (h == 1 && user)
-                break;
-        }
-        view_sift_row(&s, i, true, from, n, NULL);
-    }
-    if (!e)
-        view_sift_end(&s);
-    mem_free(m);
-    mem_free(how);
-    re_fini(&drop);
-    re_fini(&keep);
-    return e;
-}
-
-/* The values of sample i's labels called key, between commas, onto b. */
-static bool view_put_tags(struct buf *b, const struct pp *p, size_t i,
-                          struct slice key)
-{
-    bool any = false, units = false;
-    for (uint32_t k = p->label_at[i]; k < p->label_at[i + 1]; k++)
-        units |= !p->label[k].str.p && p->label[k].unit.n &&
-                 txt_equal(p->label[k].key, key);
-    for (int number = 0; number < 2; number++)
-        for (uint32_t k = p->label_at[i]; k < p->label_at[i + 1]; k++) {
-            const struct pp_label *l = &p->label[k];
-            if (!txt_equal(l->key, key) || (l->str.p == NULL) != number)
-                continue;
-            if (any)
-                mem_put_byte(b, ',');
-            any = true;
-            if (number)
-                view_put_auto(b, units ? l->unit : (struct slice){0}, l->num);
-            else
-                mem_put(b, l->str.p, l->str.n);
-        }
-    return any;
-}
-
-struct view_label_frames {              /* made of labels, as they are met */
-    struct index x;                     /* name and key -> row of location */
-    struct buf   name;                  /* owned */
-};
-
-/* The location that stands for sample i's label key; MEM_NONE without
- * memory. */
-static uint32_t view_label_frame(struct view_label_frames *s, struct pp *p,
-                                 size_t i, struct slice key, bool *any)
-{
-    s->name.len = 0;
-    *any |= view_put_tags(&s->name, p, i, key);
-    if (s->name.err)
-        return MEM_NONE;
-    struct slice name = { (const char *)s->name.data, s->name.len };
-    uint64_t h = mem_hash_more(mem_hash(key.p, key.n), name.p, name.n);
-    for (uint32_t at = 0, k; (k = mem_index_next(&s->x, h, &at)) != MEM_NONE;) {
-        const struct pp_function *f =
-            &p->function[p->line[p->location[k].line].function];
-        if (txt_equal(f->name, name) && txt_equal(f->file, key))
-            return k;
-    }
-    name.p = mem_arena_dup(&p->arena, name.p, name.n);
-    struct pp_function *f = PP_ADD(p->function, p->nfunctions, p->function_cap);
-    struct pp_line *line = PP_ADD(p->line, p->nlines, p->line_cap);
-    struct pp_location *l = PP_ADD(p->location, p->nlocations, p->location_cap);
-    if (!name.p || !f || !line || !l ||
-        mem_index_put(&s->x, h, (uint32_t)p->nlocations - 1))
-        return MEM_NONE;
-    *f = (struct pp_function){ .id = p->nfunctions, .name = name,
-                               .system_name = name, .file = key,
-                               .label = true };
-    *line = (struct pp_line){ (uint32_t)p->nfunctions - 1, 0, 0 };
-    *l = (struct pp_location){ .id = p->nlocations, .mapping = MEM_NONE,
-                               .line = (uint32_t)p->nlines - 1, .nlines = 1 };
-    return (uint32_t)p->nlocations - 1;
-}
-
-/* Put frames for the labels in keys, the last of them first, into stack. */
-static int view_label_stack(struct view_label_frames *s, struct pp *p, size_t i,
-                            const char *keys, uint32_t *stack, size_t *n,
-                            bool *any)
-{
-    struct slice key[VIEW_MOST_TAGS];
-    size_t nkeys = 0;
-    for (const char *k = keys; k && *k && nkeys < VIEW_MOST_TAGS;) {
-        size_t len = strcspn(k, ",");
-        if (len)
-            key[nkeys++] = (struct slice){ k, len };
-        k += len + (k[len] == ',');
-    }
-    while (nkeys-- > 0) {
-        stack[*n] = view_label_frame(s, p, i, key[nkeys], any);
-        if (stack[(*n)++] == MEM_NONE)
-            return GP_ENOMEM;
-    }
-    return GP_OK;
-}
-
-/* Apply tagroot and tagleaf: labels become frames. */
-static int view_filter_pseudo(struct pp *p, struct view_filter *f)
-{
-    struct view_label_frames s = {0};
-    bool any[2] = { false, false };
-    if (!f->root && !f->leaf)
-        return GP_OK;
-    size_t cap = p->nstack + p->nsamples * 2 * VIEW_MOST_TAGS, n = 0;
-    uint32_t *stack = cap < PP_MOST_REFS ? mem_zalloc(cap * sizeof *stack)
-                                         : NULL;
-    int e = stack ? GP_OK : GP_ENOMEM;
-    for (size_t i = 0, from = 0; i < p->nsamples && !e; i++) {
-        size_t end = p->stack_at[i + 1];
-        e = view_label_stack(&s, p, i, f->leaf, stack, &n, &any[1]);
-        for (; from < end; from++)
-            stack[n++] = p->stack[from];
-        e = e ? e : view_label_stack(&s, p, i, f->root, stack, &n, &any[0]);
-        p->stack_at[i + 1] = (uint32_t)n;
-    }
-    mem_index_fini(&s.x);
-    mem_fini(&s.name);
-    f->missed[VIEW_TAGROOT] = f->root && !any[0];
-    f->missed[VIEW_TAGLEAF] = f->leaf && !any[1];
-    if (e) {
-        mem_free(stack);
-        return e;
-    }
-    mem_free(p->stack);
-    p->stack = stack;
-    p->nstack = n;
-    p->stack_cap = cap;
-    return GP_OK;
-}
-
-/* Apply f to p, in pprof's order. */
-static int view_filter(struct pp *p, struct view_filter *f, struct gp_why *why)
-{
-    int e = view_keys_init(&f->keys, p);
-    e = e ? e : view_filter_pseudo(p, f);
-    e = e ? e : view_filter_names(p, f);
-    e = e ? e : view_filter_show_from(p, f);
-    if (!e)
-        view_filter_tags(p, f);
-    e = e ? e : view_filter_prune_from(p, f);
-    return e ? txt_fail(why, e, "out of memory, or too many frames") : GP_OK;
-}
-
-/* ---- granularity ---- */
-
-enum view_grain { VIEW_FUNCTION, VIEW_FILE, VIEW_LINE, VIEW_ADDRESS,
-                  VIEW_MODULE, VIEW_CATEGORY };
-
-/* Append path without what says nothing in it (//, ./, a/..), as Go's
- * filepath.Clean has it and so pprof. */
-static void view_put_path(struct buf *b, struct slice path)
-{
-    const size_t begin = b->len;
-    bool rooted = path.n && *path.p == '/';
-    if (rooted)
-        mem_put_byte(b, '/');
-    size_t keep = b->len;               /* what .. cannot take away */
-    for (size_t i = 0, n; i < path.n && !b->err; i += n + 1) {
-        const char *p = path.p + i, *slash = memchr(p, '/', path.n - i);
-        n = slash ? (size_t)(slash - p) : path.n - i;
-        bool up = n == 2 && !memcmp(p, "..", 2);
-        if (n == 0 || (n == 1 && *p == '.') || (up && rooted && b->len == keep))
-            continue;
-        if (up && b->len > keep) {
-            while (b->len > keep && b->data[b->len - 1] != '/')
-                b->len--;
-            b->len -= b->len > keep;    /* its slash */
-            continue;
-        }
-        if (b->len > begin + rooted)
-            mem_put_byte(b, '/');
-        mem_put(b, p, n);
-        keep = up ? b->len : keep;
-    }
-    if (path.n && b->len == begin)
-        mem_put_byte(b, '.');
-}
-
-/* What stands for the frames of a sample that has none. */
-#define VIEW_NO_STACK "[no stack]"
-
-/* The name of a line of l by grain, onto b. */
-static void view_put_grain(struct buf *b, const struct pp *p,
-                           const struct pp_location *l,
-                           const struct pp_line *line, enum view_grain grain)
-{
-    const struct pp_function *f = line->function == MEM_NONE ? NULL
-                                  : &p->function[line->function];
-    struct slice file = l->mapping == MEM_NONE ? (struct slice){0}
-                        : view_base(p->mapping[l->mapping].file);
-    bool none = f && txt_equal(f->name, txt_slice(VIEW_NO_STACK));
-    if (none && grain != VIEW_ADDRESS) {
-        txt_puts(b, VIEW_NO_STACK);
-        return;
-    }
-    if (grain == VIEW_MODULE) {
-        mem_put(b, file.p, file.n);
-        return;
-    }
-    if (grain == VIEW_FILE) {
-        if (f)
-            view_put_path(b, f->file);
-        return;
-    }
-    if (grain == VIEW_ADDRESS && l->address)
-        txt_putf(b, "%016" PRIx64 " ", l->address);
-    if (f && f->name.n) {
-        mem_put(b, f->name.p, f->name.n);
-        if (f->file.n || line->line)
-            mem_put_byte(b, ' ');
-        view_put_path(b, f->file);
-        if (line->line)
-            txt_putf(b, ":%" PRId64, line->line);
-    } else if (b->len) {
-        txt_puts(b, file.n ? "[" : "<unknown>");
-        mem_put(b, file.p, file.n);
-        txt_puts(b, file.n ? "]" : "");
-    }
-}
-
-/* Give the samples of p that have no frame one that says so: pprof's views
- * leave them out, and others would without it.  GP_ENOMEM. */
-static int view_name_stackless(struct pp *p)
-{
-    uint32_t n = 0;
-    for (size_t i = 0; i < p->nsamples; i++)
-        n += p->stack_at[i] == p->stack_at[i + 1];
-    if (!n)
-        return GP_OK;
-    struct pp_function *f = PP_ADD(p->function, p->nfunctions, p->function_cap);
-    struct pp_line *line = PP_ADD(p->line, p->nlines, p->line_cap);
-    struct pp_location *l = PP_ADD(p->location, p->nlocations, p->location_cap);
-    uint32_t *stack = mem_zalloc((p->nstack + n) * sizeof *stack), from = 0;
-    if (!f || !line || !l || !stack) {
-        mem_free(stack);
-        return GP_ENOMEM;
-    }
-    *f = (struct pp_function){ .id = p->nfunctions,
-                               .name = txt_slice(VIEW_NO_STACK) };
-    *line = (struct pp_line){ (uint32_t)p->nfunctions - 1, 0, 0 };
-    *l = (struct pp_location){ .id = p->nlocations, .mapping = MEM_NONE,
-                               .line = (uint32_t)p->nlines - 1, .nlines = 1 };
-    n = 0;
-    for (size_t i = 0; i < p->nsamples; i++) {
-        uint32_t end = p->stack_at[i + 1], at = n;
-        if (from == end)
-            stack[n++] = (uint32_t)p->nlocations - 1;
-        while (from < end)
-            stack[n++] = p->stack[from++];
-        p->stack_at[i] = at;
-    }
-    p->stack_at[p->nsamples] = n;
-    mem_free(p->stack);
-    p->stack = stack;
-    p->nstack = p->stack_cap = n;
-    return GP_OK;
-}
-
-/* Give l, which has no line, one without a function. */
-static int view_add_line(struct pp *p, struct pp_location *l)
-{
-    struct pp_line *line = PP_ADD(p->line, p->nlines, p->line_cap);
-    if (!line)
-        return GP_ENOMEM;
-    line->function = MEM_NONE;
-    l->line = (uint32_t)p->nlines - 1;
-    l->nlines = 1;
-    return GP_OK;
-}
-
-/* Make each frame of p a function of its own by grain: its place is the name;
- * system_name is what the first of them was called. */
-static int view_aggregate(struct pp *p, enum view_grain grain,
-                          struct gp_why *why)
-{
-    struct buf name = {0};
-    struct pp_function *made = NULL;
-    struct index x = {0};
-    size_t n = 0, cap = 0, bytes = 0;
-    int e = GP_OK;
-    if (grain == VIEW_FUNCTION || grain == VIEW_CATEGORY)
-        return GP_OK;
-    for (size_t i = 0; i < p->nlocations && !e; i++) {
-        struct pp_location *l = &p->location[i];
-        if (l->nlines == 0)
-            e = view_add_line(p, l);
-        for (uint32_t k = 0; k < l->nlines && !e; k++) {
-            struct pp_line *line = &p->line[l->line + k];
-            struct pp_function *to, f = line->function == MEM_NONE
-                ? (struct pp_function){0} : p->function[line->function];
-            name.len = 0;
-            view_put_grain(&name, p, l, line, grain);
-            if ((e = name.err))
-                break;
-            f.system_name = f.name;
-            f.name = (struct slice){ (const char *)name.data, name.len };
-            uint64_t h = mem_hash(f.name.p, f.name.n);
-            uint32_t at = 0, row;
-            while ((row = mem_index_next(&x, h, &at)) != MEM_NONE)
-                if (txt_equal(made[row].name, f.name))
-                    break;
-            if (row == MEM_NONE) {
-                row = (uint32_t)n;
-                bytes += f.name.n;
-                f.name.p = mem_arena_dup(&p->arena, f.name.p, f.name.n);
-                to = PP_ADD(made, n, cap);
-                if (bytes > VIEW_NAMES_BYTES)
-                    e = GP_ELIMIT;
-                else if (!to || !f.name.p || mem_index_put(&x, h, row))
-                    e = GP_ENOMEM;
-                else
-                    *to = f;
-            }
-            line->function = row;
-        }
-    }
-    mem_index_fini(&x);
-    mem_fini(&name);
-    if (e) {
-        mem_free(made);
-        return txt_fail(why, e, e == GP_ELIMIT ? "the names that --by makes "
-                        "take more than %d MiB" : "out of memory",
-                        VIEW_NAMES_BYTES >> 20);
-    }
-    mem_free(p->function);
-    p->function = made;
-    p->nfunctions = n;
-    p->function_cap = cap;
-    p->aggregated = true;
-    return GP_OK;
-}
-
-/* Make to a profile of p's samples whose frames can be given other names: what
- * names them is its own, all else p's, which must outlive it.  GP_ENOMEM. */
-static int view_fork(struct pp *to, const struct pp *p)
-{
-    *to = *p;
-    to->raw = (struct buf){0};
-    to->arena = (struct arena){0};
-    to->location = mem_zalloc(p->nlocations * sizeof *to->location);
-    to->line = mem_zalloc(p->nlines * sizeof *to->line);
-    to->function = mem_zalloc(p->nfunctions * sizeof *to->function);
-    to->location_cap = p->nlocations;
-    to->line_cap = p->nlines;
-    to->function_cap = p->nfunctions;
-    if (!to->location || !to->line || !to->function)
-        return GP_ENOMEM;
-    if (p->nlocations)
-        memcpy(to->location, p->location, p->nlocations * sizeof *p->location);
-    if (p->nlines)
-        memcpy(to->line, p->line, p->nlines * sizeof *p->line);
-    if (p->nfunctions)
-        memcpy(to->function, p->function, p->nfunctions * sizeof *p->function);
-    return GP_OK;
-}
-
-/* Release what view_fork made. */
-static void view_fork_fini(struct pp *p)
-{
-    mem_arena_fini(&p->arena);
-    mem_free(p->location);
-    mem_free(p->line);
-    mem_free(p->function);
-    *p = (struct pp){0};
 }
 
 /* ---- calls between nodes, as pprof's tables tell them ---- */
@@ -10351,7 +9373,7 @@ static int view_compare_edges(const void *a, const void *b, void *sort)
         return v < w ? 1 : -1;
     i = s->by_to ? x->from : x->to;
     k = s->by_to ? y->from : y->to;
-    int r = view_compare_names(s->view->node[i].name, s->view->node[k].name);
+    int r = txt_compare(s->view->node[i].name, s->view->node[k].name);
     return r ? r : (i > k) - (i < k);
 }
 
@@ -10375,11 +9397,1058 @@ static int view_edges_by(const struct view_edges *x, const struct view *v,
     return GP_OK;
 }
 
-/* ================================== 15 ANL ===================================
+/* ---- units, as pprof has them ---- */
+
+struct view_unit {
+    const char *name;                   /* as it is printed */
+    const char *alias[3];               /* in lower case, without a plural s */
+    double factor;                      /* of the first unit of its kind */
+};
+
+enum { VIEW_UNITS = 9 };
+
+/* The kinds of units that pprof converts; [0] of a kind has the factor 1. */
+static const struct view_unit view_units[][VIEW_UNITS] = {
+    { { "B", { "b", "byte" }, 1 },
+      { "kB", { "kb", "kbyte", "kilobyte" }, 1024.0 },
+      { "MB", { "mb", "mbyte", "megabyte" }, 1048576.0 },
+      { "GB", { "gb", "gbyte", "gigabyte" }, 1073741824.0 },
+      { "TB", { "tb", "tbyte", "terabyte" }, 1099511627776.0 },
+      { "PB", { "pb", "pbyte", "petabyte" }, 1125899906842624.0 } },
+    { { "ns", { "ns", "nanosecond" }, 1 },
+      { "us", { "us", "microsecond" }, 1e3 },
+      { "ms", { "ms", "millisecond" }, 1e6 },
+      { "s", { "s", "sec", "second" }, 1e9 },
+      { "hrs", { "hour", "hr" }, 3600e9 } },
+    { { "n*GCU", { "nanogcu" }, 1e-9 }, { "u*GCU", { "microgcu" }, 1e-6 },
+      { "m*GCU", { "milligcu" }, 1e-3 }, { "GCU", { "gcu" }, 1 },
+      { "k*GCU", { "kilogcu" }, 1e3 }, { "M*GCU", { "megagcu" }, 1e6 },
+      { "G*GCU", { "gigagcu" }, 1e9 }, { "T*GCU", { "teragcu" }, 1e12 },
+      { "P*GCU", { "petagcu" }, 1e15 } },
+};
+
+/* What a kind falls back to where no unit fits: B, s, GCU. */
+static const uint8_t view_unit_default[] = { 0, 3, 3 };
+
+struct view_scale {                      /* how values become text */
+    const struct view_unit *kind;        /* row of view_units; NULL: none */
+    const struct view_unit *from, *to;   /* units of kind */
+    const struct view_unit *fallback;    /* where a value is below every unit */
+    struct slice label;                 /* the unit where there is no kind */
+};
+
+/* The scale of a unit, to itself. */
+static struct view_scale view_scale(struct slice unit)
+{
+    static const char *const plain[] = { "count", "sample", "unit", "minimum",
+                                         "auto" };
+    struct view_scale s = { .label = unit };
+    char lower[16];
+    size_t n = unit.n < sizeof lower ? unit.n : 0;
+    for (size_t i = 0; i < n; i++)
+        lower[i] = unit.p[i] >= 'A' && unit.p[i] <= 'Z'
+            ? (char)(unit.p[i] + 32) : unit.p[i];
+    if (n > 2 && lower[n - 1] == 's')
+        n--;
+    for (size_t k = 0; k < sizeof view_units / sizeof *view_units; k++)
+        for (size_t i = 0; i < VIEW_UNITS && view_units[k][i].name; i++)
+            for (size_t m = 0; m < 3 && view_units[k][i].alias[m]; m++)
+                if (txt_equal((struct slice){ lower, n },
+                              txt_slice(view_units[k][i].alias[m]))) {
+                    s.kind = view_units[k];
+                    s.from = s.to = &view_units[k][i];
+                    s.fallback = &view_units[k][view_unit_default[k]];
+                }
+    for (size_t k = 0; k < sizeof plain / sizeof *plain; k++)
+        if (txt_equal(unit, txt_slice(plain[k])))
+            s.label.n = 0;
+    return s;
+}
+
+/* The largest unit in which v, in the scale's own, is at least 1. */
+static const struct view_unit *view_unit_for(const struct view_scale *s,
+                                             double v)
+{
+    const struct view_unit *best = NULL;
+    for (size_t i = 0; s->kind && i < VIEW_UNITS && s->kind[i].name; i++)
+        if ((!best || s->kind[i].factor >= best->factor) &&
+            v * s->from->factor / s->kind[i].factor >= 1)
+            best = &s->kind[i];
+    return best ? best : s->fallback;
+}
+
+/* Append v as pprof does: two decimals unless they are .00, and the unit. */
+static void view_put_scaled(struct buf *b, const struct view_scale *s,
+                            int64_t v)
+{
+    char text[64];
+    double x = (double)v;
+    if (s->kind)
+        x = x * s->from->factor / s->to->factor;
+    int n = snprintf(text, sizeof text, "%.2f", x);
+    if (n > 3 && !memcmp(text + n - 3, ".00", 4))
+        text[n - 3] = 0;
+    if (!strcmp(text, "0") || !strcmp(text, "-0")) {
+        mem_put_byte(b, '0');
+        return;
+    }
+    txt_puts(b, text);
+    if (s->kind)
+        txt_puts(b, s->to->name);
+    else
+        txt_put_clean(b, s->label);
+}
+
+/* Append v with the unit that suits it: pprof's "auto". */
+static void view_put_auto(struct buf *b, struct slice unit, int64_t v)
+{
+    struct view_scale s = view_scale(unit);
+    s.to = view_unit_for(&s, fabs((double)v));
+    if (!s.kind)
+        s.label.n = 0;
+    view_put_scaled(b, &s, v);
+}
+
+/* v of the unit from in the unit to, which becomes *unit, in its usual name;
+ * where to is of another kind, that is the kind's own: pprof's Scale. */
+static double view_convert(int64_t v, struct slice from, struct slice to,
+                           struct slice *unit)
+{
+    struct view_scale a = view_scale(from), b = view_scale(to);
+    *unit = b.label;
+    if (!a.kind)
+        return (double)v;
+    const struct view_unit *u = b.kind == a.kind ? b.to : a.fallback;
+    *unit = txt_slice(u->name);
+    return (double)v * a.from->factor / u->factor;
+}
+
+struct view_label_unit { struct slice key, unit; };
+
+struct view_label_units {                      /* of numeric labels */
+    struct view_label_unit *key;               /* owned */
+    size_t n, cap;
+    struct index x;
+};
+
+/* The unit of numeric labels of this key: the first that a sample names, or
+ * what pprof takes it to be. */
+static struct slice view_unit_of_label(const struct view_label_units *k,
+                                       struct slice key)
+{
+    uint64_t h = mem_hash(key.p, key.n);
+    for (uint32_t at = 0, i; (i = mem_index_next(&k->x, h, &at)) != MEM_NONE;)
+        if (txt_equal(k->key[i].key, key) && k->key[i].unit.n)
+            return k->key[i].unit;
+    if (txt_equal(key, txt_slice("alignment")) ||
+        txt_equal(key, txt_slice("request")))
+        return txt_slice("bytes");
+    return key;
+}
+
+/* Gather the keys and units of p's numeric labels. */
+static int view_label_units_init(struct view_label_units *k, const struct pp *p)
+{
+    for (size_t i = 0; i < p->nlabels; i++) {
+        const struct pp_label *l = &p->label[i];
+        uint64_t h = mem_hash(l->key.p, l->key.n);
+        uint32_t at = 0, x;
+        if (l->str.p)
+            continue;
+        while ((x = mem_index_next(&k->x, h, &at)) != MEM_NONE)
+            if (txt_equal(k->key[x].key, l->key))
+                break;
+        if (x != MEM_NONE) {
+            if (!k->key[x].unit.n)
+                k->key[x].unit = l->unit;
+            continue;
+        }
+        struct view_label_unit *row = mem_grow(k->key, &k->cap, k->n + 1,
+                                               sizeof *row);
+        if (!row)
+            return GP_ENOMEM;
+        k->key = row;
+        k->key[k->n] = (struct view_label_unit){ l->key, l->unit };
+        if (mem_index_put(&k->x, h, (uint32_t)k->n++))
+            return GP_ENOMEM;
+    }
+    return GP_OK;
+}
+
+/* ================================= 15 FILTER =================================
+ * for     pprof's filters: which samples and which of their frames stay, by
+ *         names and by labels; labels that become frames; drop_frames
+ * uses    MEM, TXT, RE, PP, VIEW
+ * owns    struct filter
+ * spec    go tool pprof, the options of the same names; [PP] drop_frames
+ * prefix  filter_
+ * runs    any thread; the profile has one user while it is filtered
+ *
+ * Invariant  samples keep their order and values; a filter that matches
+ *            nothing is noted in missed.
+ * Does not   know categories.
+ */
+
+struct filter_condition {               /* a condition on a sample's labels */
+    struct slice key;                   /* empty: any */
+    struct re   *re;                    /* owned; nre of them */
+    size_t       nre;                   /* 0: a range of numbers */
+    double       low, high;             /* in unit */
+    struct slice unit;                  /* as view_convert gives it */
+};
+
+enum { FILTER_FOCUS, FILTER_IGNORE, FILTER_HIDE, FILTER_SHOW, FILTER_SHOW_FROM,
+       FILTER_PRUNE_FROM, FILTER_EXPRESSIONS,
+       FILTER_TAGFOCUS = FILTER_EXPRESSIONS, FILTER_TAGIGNORE, FILTER_TAGROOT,
+       FILTER_TAGLEAF, FILTER_OPTIONS };
+
+static const char *const filter_name[FILTER_OPTIONS] = {
+    "focus", "ignore", "hide", "show", "show-from", "prune-from", "tagfocus",
+    "tagignore", "tagroot", "tagleaf",
+};
+
+struct filter {
+    struct re re[FILTER_EXPRESSIONS];   /* those not ready are not asked for */
+    struct filter_condition tags[2];    /* tagfocus, tagignore */
+    bool has_tags[2];
+    const char *root, *leaf;            /* keys, between commas; NULL: none */
+    struct view_label_units keys;       /* of the profile, for the units */
+    bool missed[FILTER_OPTIONS];        /* out: it matched nothing */
+};
+
+/* Release f. */
+static void filter_fini(struct filter *f)
+{
+    for (size_t i = 0; i < FILTER_EXPRESSIONS; i++)
+        re_fini(&f->re[i]);
+    for (size_t k = 0; k < 2; k++) {
+        for (size_t i = 0; i < f->tags[k].nre; i++)
+            re_fini(&f->tags[k].re[i]);
+        mem_free(f->tags[k].re);
+    }
+    mem_free(f->keys.key);
+    mem_index_fini(&f->keys.x);
+    *f = (struct filter){0};
+}
+
+/* Integer digits with a sign at *s into *v, letters behind them into *unit; *s
+ * moves behind both. */
+static bool filter_read_amount(struct slice *s, int64_t *v, struct slice *unit)
+{
+    size_t n = s->n && (*s->p == '+' || *s->p == '-');
+    bool minus = n && *s->p == '-';
+    size_t begin = n;
+    uint64_t u = 0;
+    while (n < s->n && isdigit((unsigned char)s->p[n]) && u < INT64_MAX / 10)
+        u = u * 10 + (uint64_t)(s->p[n++] - '0');
+    if (n == begin)
+        return false;
+    *v = minus ? -(int64_t)u : (int64_t)u;
+    begin = n;
+    while (n < s->n && isalpha((unsigned char)s->p[n]))
+        n++;
+    *unit = (struct slice){ s->p + begin, n - begin };
+    s->p += n;
+    s->n -= n;
+    return true;
+}
+
+/* Is s a range, "16kb", ":64kb", "4mb:" or "1:2"?  Then into t. */
+static bool filter_read_range(struct filter_condition *t, struct slice s)
+{
+    int64_t v;
+    struct slice unit, other;
+    bool from = s.n && *s.p != ':';
+    t->low = -INFINITY;
+    t->high = INFINITY;
+    if (from) {
+        if (!filter_read_amount(&s, &v, &unit))
+            return false;
+        t->low = t->high = view_convert(v, unit, unit, &t->unit);
+        if (s.n == 0)
+            return true;
+        t->high = INFINITY;
+    }
+    if (s.n == 0 || *s.p != ':')
+        return false;
+    s.p++;
+    s.n--;
+    if (s.n == 0)
+        return from;
+    if (!filter_read_amount(&s, &v, &unit) || s.n)
+        return false;
+    if (from) {
+        t->high = view_convert(v, unit, t->unit, &other);
+        return txt_equal(other, t->unit);
+    }
+    t->high = view_convert(v, unit, unit, &t->unit);
+    return true;
+}
+
+/* Read a condition on labels, "K=RE", "RE,RE" or "K=RANGE", for option what. */
+static int filter_condition_init(struct filter_condition *t, const char *what,
+                                 const char *text, struct gp_why *why)
+{
+    const char *eq = strchr(text, '=');
+    int e = GP_OK;
+    *t = (struct filter_condition){0};
+    if (eq) {
+        t->key = (struct slice){ text, (size_t)(eq - text) };
+        text = eq + 1;
+    }
+    if (filter_read_range(t, txt_slice(text)))
+        return GP_OK;
+    while (!e) {
+        size_t n = strcspn(text, ",");
+        struct re *re = mem_zalloc((t->nre + 1) * sizeof *re);
+        char part[RE_MOST_BYTES + 1];
+        if (!re)
+            return txt_fail(why, GP_ENOMEM, "out of memory");
+        if (n >= sizeof part) {
+            mem_free(re);
+            return txt_fail(why, GP_EUSAGE, "%s: longer than %d bytes", what,
+                            RE_MOST_BYTES);
+        }
+        if (t->nre)
+            memcpy(re, t->re, t->nre * sizeof *re);
+        mem_free(t->re);
+        t->re = re;
+        memcpy(part, text, n);
+        part[n] = 0;
+        e = re_init(&re[t->nre++], what, part, why);
+        if (!text[n])
+            break;
+        text += n + 1;
+    }
+    return e;
+}
+
+/* Does one of the labels of sample i meet the expression re of t? */
+static bool filter_label_meets(const struct pp *p, size_t i,
+                               const struct filter_condition *t,
+                               const struct re *re)
+{
+    struct buf b = {0};
+    bool yes = false;
+    for (uint32_t k = p->label_at[i]; k < p->label_at[i + 1] && !yes; k++) {
+        const struct pp_label *l = &p->label[k];
+        if (!l->str.p || (t->key.n && !txt_equal(l->key, t->key)))
+            continue;
+        if (t->key.n) {
+            yes = re_matches(re, l->str);
+            continue;
+        }
+        b.len = 0;
+        mem_put(&b, l->key.p, l->key.n);
+        mem_put_byte(&b, ':');
+        mem_put(&b, l->str.p, l->str.n);
+        yes = re_matches(re, (struct slice){ (const char *)b.data, b.len });
+    }
+    mem_fini(&b);
+    return yes;
+}
+
+/* Does sample i meet the condition t?  Without a key all expressions have to
+ * be met, with one any of them. */
+static bool filter_sample_meets(const struct pp *p, size_t i,
+                                const struct filter_condition *t,
+                                const struct view_label_units *keys)
+{
+    size_t met = 0;
+    for (size_t k = 0; k < t->nre; k++)
+        met += filter_label_meets(p, i, t, &t->re[k]);
+    if (t->nre)
+        return t->key.n ? met > 0 : met == t->nre;
+    for (uint32_t k = p->label_at[i]; k < p->label_at[i + 1]; k++) {
+        const struct pp_label *l = &p->label[k];
+        struct slice unit;
+        if (l->str.p || (t->key.n && !txt_equal(l->key, t->key)))
+            continue;
+        double v = view_convert(l->num, view_unit_of_label(keys, l->key),
+                                t->unit, &unit);
+        if (txt_equal(unit, t->unit) && v >= t->low && v <= t->high)
+            return true;
+    }
+    return false;
+}
+
+/* Which functions of p match re by name or file, then which mappings by file:
+ * a byte each, owned by the caller; NULL without memory. */
+static uint8_t *filter_matching(const struct pp *p, const struct re *re)
+{
+    uint8_t *m = mem_zalloc(p->nfunctions + p->nmappings);
+    for (size_t i = 0; m && i < p->nfunctions; i++)
+        m[i] = re_matches(re, p->function[i].name) ||
+               re_matches(re, p->function[i].file);
+    for (size_t i = 0; m && i < p->nmappings; i++)
+        m[p->nfunctions + i] = p->mapping[i].file.n &&
+                               re_matches(re, p->mapping[i].file);
+    return m;
+}
+
+/* Does the mapping of l match, by m of filter_matching? */
+static bool filter_mapping_matches(const struct pp *p, const uint8_t *m,
+                                   const struct pp_location *l)
+{
+    return l->mapping != MEM_NONE && m[p->nfunctions + l->mapping];
+}
+
+/* Does line k of l match? */
+static bool filter_line_matches(const struct pp *p, const uint8_t *m,
+                                const struct pp_location *l, uint32_t k)
+{
+    uint32_t f = p->line[l->line + k].function;
+    return f != MEM_NONE && m[f];
+}
+
+/* Does l match, by one of its lines or its mapping? */
+static bool filter_location_matches(const struct pp *p, const uint8_t *m,
+                                    const struct pp_location *l)
+{
+    bool yes = filter_mapping_matches(p, m, l);
+    for (uint32_t k = 0; k < l->nlines && !yes; k++)
+        yes = filter_line_matches(p, m, l, k);
+    return yes;
+}
+
+/* Keep of l's lines those that match, or with not those that do not; lines
+ * without a function stay. */
+static void filter_keep_lines(struct pp *p, const uint8_t *m,
+                              struct pp_location *l, bool not)
+{
+    uint32_t n = 0;
+    if (filter_mapping_matches(p, m, l)) {
+        l->nlines = not ? 0 : l->nlines;
+        return;
+    }
+    for (uint32_t k = 0; k < l->nlines; k++)
+        if (p->line[l->line + k].function == MEM_NONE ||
+            filter_line_matches(p, m, l, k) != not)
+            p->line[l->line + n++] = p->line[l->line + k];
+    l->nlines = n;
+}
+
+struct filter_sift {                      /* samples as they are thinned out */
+    struct pp *p;                       /* borrowed */
+    size_t rows, refs, labels;          /* kept so far */
+    size_t ref, label;                  /* where row's frames and labels began
+                                         * before */
+};
+
+/* Row i, whose turn it is, stays with its frames from up to to, less those in
+ * gone (by location; NULL: none); with neither it goes. */
+static void filter_sift_row(struct filter_sift *s, size_t i, bool stays,
+                            uint32_t from, uint32_t to, const bool *gone)
+{
+    struct pp *p = s->p;
+    size_t end = p->stack_at[i + 1], label_end = p->label_at[i + 1];
+    size_t refs = s->refs, nt = p->ntypes;
+    for (size_t k = s->ref + from; stays && k < s->ref + to; k++)
+        if (!gone || !gone[p->stack[k]])
+            p->stack[s->refs++] = p->stack[k];
+    if (gone && s->refs == refs)
+        stays = false;
+    if (stays) {
+        for (size_t k = s->label; k < label_end; k++)
+            p->label[s->labels++] = p->label[k];
+        memmove(p->value + s->rows * nt, p->value + i * nt,
+                nt * sizeof *p->value);
+        s->rows++;
+    }
+    s->ref = end;
+    s->label = label_end;
+    p->stack_at[s->rows] = (uint32_t)s->refs;
+    p->label_at[s->rows] = (uint32_t)s->labels;
+}
+
+/* Frames of row i, whose turn it is. */
+static uint32_t filter_sift_depth(const struct filter_sift *s, size_t i)
+{
+    return (uint32_t)(s->p->stack_at[i + 1] - s->ref);
+}
+
+/* All rows have had their turn. */
+static void filter_sift_end(struct filter_sift *s)
+{
+    s->p->nsamples = s->rows;
+    s->p->nstack = s->refs;
+    s->p->nlabels = s->labels;
+}
+
+/* What focus, ignore, hide and show say of the locations: focused and ignored
+ * ones into state (1 and 2), those without a line left into gone. */
+static int filter_locations(struct pp *p, struct filter *f,
+                            uint8_t *state, bool *gone, bool *any)
+{
+    uint8_t *m[4] = {0};
+    int e = GP_OK;
+    for (size_t i = 0; i < 4; i++) {
+        if (!f->re[i].ready)
+            continue;
+        m[i] = filter_matching(p, &f->re[i]);
+        e = m[i] ? e : GP_ENOMEM;
+        f->missed[i] = true;
+    }
+    f->missed[FILTER_FOCUS] = f->re[FILTER_FOCUS].ready;
+    for (size_t i = 0; i < p->nlocations && !e; i++) {
+        struct pp_location *l = &p->location[i];
+        if (m[FILTER_IGNORE] &&
+            filter_location_matches(p, m[FILTER_IGNORE], l)) {
+            state[i] = 2;
+            f->missed[FILTER_IGNORE] = false;
+        } else if (!m[FILTER_FOCUS] ||
+                   filter_location_matches(p, m[FILTER_FOCUS], l)) {
+            state[i] = 1;
+            f->missed[FILTER_FOCUS] = false;
+        }
+        if (m[FILTER_HIDE] && filter_location_matches(p, m[FILTER_HIDE], l)) {
+            filter_keep_lines(p, m[FILTER_HIDE], l, true);
+            f->missed[FILTER_HIDE] = false;
+            gone[i] = l->nlines == 0;
+        }
+        if (m[FILTER_SHOW]) {
+            filter_keep_lines(p, m[FILTER_SHOW], l, false);
+            gone[i] |= l->nlines == 0;
+            f->missed[FILTER_SHOW] &= l->nlines == 0;
+        }
+        *any |= gone[i];
+    }
+    for (size_t i = 0; i < 4; i++)
+        mem_free(m[i]);
+    return e;
+}
+
+/* Apply focus, ignore, hide and show. */
+static int filter_by_name(struct pp *p, struct filter *f)
+{
+    bool any = false;
+    if (!f->re[FILTER_FOCUS].ready && !f->re[FILTER_IGNORE].ready &&
+        !f->re[FILTER_HIDE].ready && !f->re[FILTER_SHOW].ready)
+        return GP_OK;
+    uint8_t *state = mem_zalloc(p->nlocations);
+    bool *gone = mem_zalloc(p->nlocations);
+    int e = state && gone ? filter_locations(p, f, state, gone, &any)
+                          : GP_ENOMEM;
+    struct filter_sift s = { .p = p };
+    for (size_t i = 0; i < p->nsamples && !e; i++) {
+        uint32_t n = filter_sift_depth(&s, i);
+        bool focused = false, ignored = false;
+        for (uint32_t k = 0; k < n; k++) {
+            focused |= state[p->stack[s.ref + k]] == 1;
+            ignored |= state[p->stack[s.ref + k]] == 2;
+        }
+        filter_sift_row(&s, i, focused && !ignored, 0, n, any ? gone : NULL);
+    }
+    if (!e)
+        filter_sift_end(&s);
+    mem_free(state);
+    mem_free(gone);
+    return e;
+}
+
+/* Apply show-from: what called the outermost match goes, and so do samples
+ * without one. */
+static int filter_show_from(struct pp *p, struct filter *f)
+{
+    const struct re *re = &f->re[FILTER_SHOW_FROM];
+    if (!re->ready)
+        return GP_OK;
+    uint8_t *m = filter_matching(p, re);
+    bool *from = mem_zalloc(p->nlocations);
+    struct filter_sift s = { .p = p };
+    f->missed[FILTER_SHOW_FROM] = true;
+    for (size_t i = 0; m && from && i < p->nlocations; i++) {
+        struct pp_location *l = &p->location[i];
+        from[i] = filter_mapping_matches(p, m, l);
+        for (uint32_t k = l->nlines; k-- > 0 && !from[i];)
+            if (filter_line_matches(p, m, l, k)) {
+                l->nlines = k + 1;
+                from[i] = true;
+            }
+        f->missed[FILTER_SHOW_FROM] &= !from[i];
+    }
+    for (size_t i = 0; m && from && i < p->nsamples; i++) {
+        uint32_t n = filter_sift_depth(&s, i);
+        while (n > 0 && !from[p->stack[s.ref + n - 1]])
+            n--;
+        filter_sift_row(&s, i, n > 0, 0, n, NULL);
+    }
+    int e = m && from ? GP_OK : GP_ENOMEM;
+    if (!e)
+        filter_sift_end(&s);
+    mem_free(m);
+    mem_free(from);
+    return e;
+}
+
+/* Apply tagfocus and tagignore. */
+static void filter_by_label(struct pp *p, struct filter *f)
+{
+    struct filter_sift s = { .p = p };
+    if (!f->has_tags[0] && !f->has_tags[1])
+        return;
+    f->missed[FILTER_TAGFOCUS] = f->has_tags[0];
+    f->missed[FILTER_TAGIGNORE] = f->has_tags[1];
+    for (size_t i = 0; i < p->nsamples; i++) {
+        /* Labels of the rows before have moved; its own have not. */
+        uint32_t begin = p->label_at[i];
+        p->label_at[i] = (uint32_t)s.label;
+        bool focused = !f->has_tags[0] ||
+                       filter_sample_meets(p, i, &f->tags[0], &f->keys);
+        bool ignored = f->has_tags[1] &&
+                       filter_sample_meets(p, i, &f->tags[1], &f->keys);
+        p->label_at[i] = begin;
+        f->missed[FILTER_TAGFOCUS] &= !focused;
+        f->missed[FILTER_TAGIGNORE] &= !ignored;
+        filter_sift_row(&s, i, focused && !ignored, 0, filter_sift_depth(&s, i),
+                        NULL);
+    }
+    filter_sift_end(&s);
+}
+
+/* name without its arguments, as pprof matches frames to be dropped. */
+static struct slice filter_simple_name(struct slice name)
+{
+    if (name.n && *name.p == '.') {
+        name.p++;
+        name.n--;
+    }
+    for (size_t i = 0; i < name.n; i++) {
+        struct slice rest = { name.p + i, name.n - i };
+        if (txt_starts(rest, "(anonymous namespace)"))
+            i += strlen("(anonymous namespace)") - 1;
+        else if (txt_starts(rest, "operator()"))
+            i += strlen("operator()") - 1;
+        else if (*rest.p == '(')
+            return (struct slice){ name.p, i };
+    }
+    return name;
+}
+
+/* Which functions of p match drop and not keep (NULL: none) by their simple
+ * names: a byte each, owned by the caller; NULL without memory. */
+static uint8_t *filter_dropping(const struct pp *p, const struct re *drop,
+                                const struct re *keep)
+{
+    uint8_t *m = mem_zalloc(p->nfunctions);
+    for (size_t i = 0; m && i < p->nfunctions; i++) {
+        struct slice name = filter_simple_name(p->function[i].name);
+        m[i] = p->function[i].name.n && re_matches(drop, name) &&
+               !(keep && re_matches(keep, name));
+    }
+    return m;
+}
+
+/* Apply prune-from: what the match nearest to the leaf called goes. */
+static int filter_prune_from(struct pp *p, struct filter *f)
+{
+    if (!f->re[FILTER_PRUNE_FROM].ready)
+        return GP_OK;
+    uint8_t *m = filter_dropping(p, &f->re[FILTER_PRUNE_FROM], NULL);
+    bool *from = mem_zalloc(p->nlocations);
+    struct filter_sift s = { .p = p };
+    for (size_t i = 0; m && from && i < p->nlocations; i++) {
+        struct pp_location *l = &p->location[i];
+        for (uint32_t k = 0; k < l->nlines && !from[i]; k++)
+            if (filter_line_matches(p, m, l, k)) {
+                from[i] = true;
+                l->line += k;
+                l->nlines -= k;
+            }
+    }
+    for (size_t i = 0; m && from && i < p->nsamples; i++) {
+        uint32_t n = filter_sift_depth(&s, i), k = 0;
+        while (k < n && !from[p->stack[s.ref + k]])
+            k++;
+        filter_sift_row(&s, i, true, k < n ? k : 0, n, NULL);
+    }
+    int e = m && from ? GP_OK : GP_ENOMEM;
+    if (!e)
+        filter_sift_end(&s);
+    mem_free(m);
+    mem_free(from);
+    return e;
+}
+
+/* Compile an expression of the profile called file, its field what, which
+ * matches whole names. */
+static int filter_whole_re(struct re *re, const char *file, const char *what,
+                           struct slice text, struct gp_why *why)
+{
+    char whole[RE_MOST_BYTES + 1], name[192];
+    size_t flags = 0;                   /* bytes of (?i) and its like */
+    snprintf(name, sizeof name, "%.160s: %s", file, what);
+    if (text.n >= RE_MOST_BYTES - 4)
+        return txt_fail(why, GP_EUSAGE, "%s: longer than %d bytes", name,
+                        RE_MOST_BYTES);
+    /* By itself first: a bracket too many would be outside of ours. */
+    snprintf(whole, sizeof whole, "%.*s", (int)text.n, text.p);
+    int e = re_init(re, name, whole, why);
+    re_fini(re);
+    if (e)
+        return e;
+    if (txt_starts(text, "(?")) {
+        flags = 2 + strspn(whole + 2, "isU");
+        flags = flags > 2 && whole[flags] == ')' ? flags + 1 : 0;
+    }
+    snprintf(whole, sizeof whole, "%.*s^(%.*s)$", (int)flags, text.p,
+             (int)(text.n - flags), text.p + flags);
+    return re_init(re, name, whole, why);
+}
+
+/* Take out the frames that p, called file, itself says are of no interest, with
+ * what they called, but none before the first that stays. */
+static int filter_drop_frames(struct pp *p, const char *file,
+                              struct gp_why *why)
+{
+    struct re drop = {0}, keep = {0};
+    struct filter_sift s = { .p = p };
+    uint8_t *m = NULL, *how = NULL;     /* by location; 1: beneath, 2: it too */
+    if (!p->drop_frames.n)
+        return GP_OK;
+    int e = filter_whole_re(&drop, file, "drop_frames", p->drop_frames, why);
+    if (!e && p->keep_frames.n)
+        e = filter_whole_re(&keep, file, "keep_frames", p->keep_frames, why);
+    if (!e && (!(m = filter_dropping(p, &drop, keep.ready ? &keep : NULL)) ||
+               !(how = mem_zalloc(p->nlocations))))
+        e = txt_fail(why, GP_ENOMEM, "out of memory");
+    for (size_t i = 0; i < p->nlocations && !e; i++) {
+        struct pp_location *l = &p->location[i];
+        uint32_t k = l->nlines;
+        while (k > 0 && !filter_line_matches(p, m, l, k - 1))
+            k--;
+        how[i] = k == 0 ? 0 : k == l->nlines ? 2 : 1;
+        if (how[i] == 1) {
+            l->line += k;
+            l->nlines -= k;
+        }
+    }
+    for (size_t i = 0; i < p->nsamples && !e; i++) {
+        uint32_t n = filter_sift_depth(&s, i), k = n, from = 0;
+        bool user = false;
+        for (; k > 0 && !from; k--) {
+            uint8_t h = how[p->stack[s.ref + k - 1]];
+            user |= h == 0;
+            if (h && user)
+                from = h == 2 ? k : k - 1;
+            if (h == 1 && user)
+                break;
+        }
+        filter_sift_row(&s, i, true, from, n, NULL);
+    }
+    if (!e)
+        filter_sift_end(&s);
+    mem_free(m);
+    mem_free(how);
+    re_fini(&drop);
+    re_fini(&keep);
+    return e;
+}
+
+/* The values of sample i's labels called key, between commas, onto b. */
+static bool filter_put_label(struct buf *b, const struct pp *p, size_t i,
+                             struct slice key)
+{
+    bool any = false, units = false;
+    for (uint32_t k = p->label_at[i]; k < p->label_at[i + 1]; k++)
+        units |= !p->label[k].str.p && p->label[k].unit.n &&
+                 txt_equal(p->label[k].key, key);
+    for (int number = 0; number < 2; number++)
+        for (uint32_t k = p->label_at[i]; k < p->label_at[i + 1]; k++) {
+            const struct pp_label *l = &p->label[k];
+            if (!txt_equal(l->key, key) || (l->str.p == NULL) != number)
+                continue;
+            if (any)
+                mem_put_byte(b, ',');
+            any = true;
+            if (number)
+                view_put_auto(b, units ? l->unit : (struct slice){0}, l->num);
+            else
+                mem_put(b, l->str.p, l->str.n);
+        }
+    return any;
+}
+
+struct filter_label_frames {              /* made of labels, as they are met */
+    struct index x;                     /* name and key -> row of location */
+    struct buf   name;                  /* owned */
+};
+
+/* The location that stands for sample i's label key; MEM_NONE without
+ * memory. */
+static uint32_t filter_label_frame(struct filter_label_frames *s, struct pp *p,
+                                   size_t i, struct slice key, bool *any)
+{
+    s->name.len = 0;
+    *any |= filter_put_label(&s->name, p, i, key);
+    if (s->name.err)
+        return MEM_NONE;
+    struct slice name = { (const char *)s->name.data, s->name.len };
+    uint64_t h = mem_hash_more(mem_hash(key.p, key.n), name.p, name.n);
+    for (uint32_t at = 0, k; (k = mem_index_next(&s->x, h, &at)) != MEM_NONE;) {
+        const struct pp_function *f =
+            &p->function[p->line[p->location[k].line].function];
+        if (txt_equal(f->name, name) && txt_equal(f->file, key))
+            return k;
+    }
+    name.p = mem_arena_dup(&p->arena, name.p, name.n);
+    struct pp_function *f = PP_ADD(p->function, p->nfunctions, p->function_cap);
+    struct pp_line *line = PP_ADD(p->line, p->nlines, p->line_cap);
+    struct pp_location *l = PP_ADD(p->location, p->nlocations, p->location_cap);
+    if (!name.p || !f || !line || !l ||
+        mem_index_put(&s->x, h, (uint32_t)p->nlocations - 1))
+        return MEM_NONE;
+    *f = (struct pp_function){ .id = p->nfunctions, .name = name,
+                               .system_name = name, .file = key,
+                               .label = true };
+    *line = (struct pp_line){ (uint32_t)p->nfunctions - 1, 0, 0 };
+    *l = (struct pp_location){ .id = p->nlocations, .mapping = MEM_NONE,
+                               .line = (uint32_t)p->nlines - 1, .nlines = 1 };
+    return (uint32_t)p->nlocations - 1;
+}
+
+/* Put frames for the labels in keys, the last of them first, into stack. */
+static int filter_label_stack(struct filter_label_frames *s, struct pp *p,
+                              size_t i, const char *keys, uint32_t *stack,
+                              size_t *n, bool *any)
+{
+    struct slice key[FILTER_MOST_TAGS];
+    size_t nkeys = 0;
+    for (const char *k = keys; k && *k && nkeys < FILTER_MOST_TAGS;) {
+        size_t len = strcspn(k, ",");
+        if (len)
+            key[nkeys++] = (struct slice){ k, len };
+        k += len + (k[len] == ',');
+    }
+    while (nkeys-- > 0) {
+        stack[*n] = filter_label_frame(s, p, i, key[nkeys], any);
+        if (stack[(*n)++] == MEM_NONE)
+            return GP_ENOMEM;
+    }
+    return GP_OK;
+}
+
+/* Apply tagroot and tagleaf: labels become frames. */
+static int filter_labels_to_frames(struct pp *p, struct filter *f)
+{
+    struct filter_label_frames s = {0};
+    bool any[2] = { false, false };
+    if (!f->root && !f->leaf)
+        return GP_OK;
+    size_t cap = p->nstack + p->nsamples * 2 * FILTER_MOST_TAGS, n = 0;
+    uint32_t *stack = cap < PP_MOST_REFS ? mem_zalloc(cap * sizeof *stack)
+                                         : NULL;
+    int e = stack ? GP_OK : GP_ENOMEM;
+    for (size_t i = 0, from = 0; i < p->nsamples && !e; i++) {
+        size_t end = p->stack_at[i + 1];
+        e = filter_label_stack(&s, p, i, f->leaf, stack, &n, &any[1]);
+        for (; from < end; from++)
+            stack[n++] = p->stack[from];
+        e = e ? e : filter_label_stack(&s, p, i, f->root, stack, &n, &any[0]);
+        p->stack_at[i + 1] = (uint32_t)n;
+    }
+    mem_index_fini(&s.x);
+    mem_fini(&s.name);
+    f->missed[FILTER_TAGROOT] = f->root && !any[0];
+    f->missed[FILTER_TAGLEAF] = f->leaf && !any[1];
+    if (e) {
+        mem_free(stack);
+        return e;
+    }
+    mem_free(p->stack);
+    p->stack = stack;
+    p->nstack = n;
+    p->stack_cap = cap;
+    return GP_OK;
+}
+
+/* Apply f to p, in pprof's order. */
+static int filter_apply(struct pp *p, struct filter *f, struct gp_why *why)
+{
+    int e = view_label_units_init(&f->keys, p);
+    e = e ? e : filter_labels_to_frames(p, f);
+    e = e ? e : filter_by_name(p, f);
+    e = e ? e : filter_show_from(p, f);
+    if (!e)
+        filter_by_label(p, f);
+    e = e ? e : filter_prune_from(p, f);
+    return e ? txt_fail(why, e, "out of memory, or too many frames") : GP_OK;
+}
+
+/* ================================= 16 GRAIN ==================================
+ * for     granularity: frames named by function, file, line, address or module
+ * uses    MEM, TXT, PP
+ * owns    nothing: the names are the profile's
+ * spec    go tool pprof, the options -functions, -files, -lines, -addresses
+ * prefix  grain_
+ * runs    any thread; the profile has one user while it is renamed
+ *
+ * Invariant  only names change: samples, stacks and values stay.
+ * Does not   name by category: that is CAT's.
+ */
+
+enum grain_by { GRAIN_FUNCTION, GRAIN_FILE, GRAIN_LINE, GRAIN_ADDRESS,
+                GRAIN_MODULE, GRAIN_CATEGORY };
+
+/* What stands for the frames of a sample that has none. */
+#define GRAIN_NO_STACK "[no stack]"
+
+/* The name of a line of l by grain, onto b. */
+static void grain_put_name(struct buf *b, const struct pp *p,
+                           const struct pp_location *l,
+                           const struct pp_line *line, enum grain_by grain)
+{
+    const struct pp_function *f = line->function == MEM_NONE ? NULL
+                                  : &p->function[line->function];
+    struct slice file = l->mapping == MEM_NONE ? (struct slice){0}
+                        : txt_base(p->mapping[l->mapping].file);
+    bool none = f && txt_equal(f->name, txt_slice(GRAIN_NO_STACK));
+    if (none && grain != GRAIN_ADDRESS) {
+        txt_puts(b, GRAIN_NO_STACK);
+        return;
+    }
+    if (grain == GRAIN_MODULE) {
+        mem_put(b, file.p, file.n);
+        return;
+    }
+    if (grain == GRAIN_FILE) {
+        if (f)
+            txt_put_path(b, f->file);
+        return;
+    }
+    if (grain == GRAIN_ADDRESS && l->address)
+        txt_putf(b, "%016" PRIx64 " ", l->address);
+    if (f && f->name.n) {
+        mem_put(b, f->name.p, f->name.n);
+        if (f->file.n || line->line)
+            mem_put_byte(b, ' ');
+        txt_put_path(b, f->file);
+        if (line->line)
+            txt_putf(b, ":%" PRId64, line->line);
+    } else if (b->len) {
+        txt_puts(b, file.n ? "[" : "<unknown>");
+        mem_put(b, file.p, file.n);
+        txt_puts(b, file.n ? "]" : "");
+    }
+}
+
+/* Give the samples of p that have no frame one that says so: pprof's views
+ * leave them out, and others would without it.  GP_ENOMEM. */
+static int grain_name_stackless(struct pp *p)
+{
+    uint32_t n = 0;
+    for (size_t i = 0; i < p->nsamples; i++)
+        n += p->stack_at[i] == p->stack_at[i + 1];
+    if (!n)
+        return GP_OK;
+    struct pp_function *f = PP_ADD(p->function, p->nfunctions, p->function_cap);
+    struct pp_line *line = PP_ADD(p->line, p->nlines, p->line_cap);
+    struct pp_location *l = PP_ADD(p->location, p->nlocations, p->location_cap);
+    uint32_t *stack = mem_zalloc((p->nstack + n) * sizeof *stack), from = 0;
+    if (!f || !line || !l || !stack) {
+        mem_free(stack);
+        return GP_ENOMEM;
+    }
+    *f = (struct pp_function){ .id = p->nfunctions,
+                               .name = txt_slice(GRAIN_NO_STACK) };
+    *line = (struct pp_line){ (uint32_t)p->nfunctions - 1, 0, 0 };
+    *l = (struct pp_location){ .id = p->nlocations, .mapping = MEM_NONE,
+                               .line = (uint32_t)p->nlines - 1, .nlines = 1 };
+    n = 0;
+    for (size_t i = 0; i < p->nsamples; i++) {
+        uint32_t end = p->stack_at[i + 1], at = n;
+        if (from == end)
+            stack[n++] = (uint32_t)p->nlocations - 1;
+        while (from < end)
+            stack[n++] = p->stack[from++];
+        p->stack_at[i] = at;
+    }
+    p->stack_at[p->nsamples] = n;
+    mem_free(p->stack);
+    p->stack = stack;
+    p->nstack = p->stack_cap = n;
+    return GP_OK;
+}
+
+/* Give l, which has no line, one without a function. */
+static int grain_add_line(struct pp *p, struct pp_location *l)
+{
+    struct pp_line *line = PP_ADD(p->line, p->nlines, p->line_cap);
+    if (!line)
+        return GP_ENOMEM;
+    line->function = MEM_NONE;
+    l->line = (uint32_t)p->nlines - 1;
+    l->nlines = 1;
+    return GP_OK;
+}
+
+/* Make each frame of p a function of its own by grain: its place is the name;
+ * system_name is what the first of them was called. */
+static int grain_apply(struct pp *p, enum grain_by grain,
+                       struct gp_why *why)
+{
+    struct buf name = {0};
+    struct pp_function *made = NULL;
+    struct index x = {0};
+    size_t n = 0, cap = 0, bytes = 0;
+    int e = GP_OK;
+    if (grain == GRAIN_FUNCTION || grain == GRAIN_CATEGORY)
+        return GP_OK;
+    for (size_t i = 0; i < p->nlocations && !e; i++) {
+        struct pp_location *l = &p->location[i];
+        if (l->nlines == 0)
+            e = grain_add_line(p, l);
+        for (uint32_t k = 0; k < l->nlines && !e; k++) {
+            struct pp_line *line = &p->line[l->line + k];
+            struct pp_function *to, f = line->function == MEM_NONE
+                ? (struct pp_function){0} : p->function[line->function];
+            name.len = 0;
+            grain_put_name(&name, p, l, line, grain);
+            if ((e = name.err))
+                break;
+            f.system_name = f.name;
+            f.name = (struct slice){ (const char *)name.data, name.len };
+            uint64_t h = mem_hash(f.name.p, f.name.n);
+            uint32_t at = 0, row;
+            while ((row = mem_index_next(&x, h, &at)) != MEM_NONE)
+                if (txt_equal(made[row].name, f.name))
+                    break;
+            if (row == MEM_NONE) {
+                row = (uint32_t)n;
+                bytes += f.name.n;
+                f.name.p = mem_arena_dup(&p->arena, f.name.p, f.name.n);
+                to = PP_ADD(made, n, cap);
+                if (bytes > GRAIN_NAMES_BYTES)
+                    e = GP_ELIMIT;
+                else if (!to || !f.name.p || mem_index_put(&x, h, row))
+                    e = GP_ENOMEM;
+                else
+                    *to = f;
+            }
+            line->function = row;
+        }
+    }
+    mem_index_fini(&x);
+    mem_fini(&name);
+    if (e) {
+        mem_free(made);
+        return txt_fail(why, e, e == GP_ELIMIT ? "the names that --by makes "
+                        "take more than %d MiB" : "out of memory",
+                        GRAIN_NAMES_BYTES >> 20);
+    }
+    mem_free(p->function);
+    p->function = made;
+    p->nfunctions = n;
+    p->function_cap = cap;
+    p->aggregated = true;
+    return GP_OK;
+}
+
+/* ================================== 17 ANL ===================================
  * for     what a profile says and how sure that is: categories, intervals,
  *         trust, utilisation, verdict, advice; how two differ; assertions;
  *         the comments of several together, and of a part
- * uses    MEM, TXT, RE, PP, VIEW
+ * uses    MEM, TXT, RE, PP, VIEW, GRAIN
  * owns    struct anl and the texts in it
  * spec    Wilson 1927 (intervals), Kish 1965 (effective number of samples)
  * prefix  anl_
@@ -10480,7 +10549,7 @@ static const struct anl_rule anl_rules[] = {
     /* time that has no stack, and where stacks begin */
     { "[profiler]", ANL_PROFILER, ANL_PSEUDO },
     { "[unsampled]", ANL_UNKNOWN, ANL_PSEUDO },
-    { VIEW_NO_STACK, ANL_UNKNOWN, ANL_PSEUDO },
+    { GRAIN_NO_STACK, ANL_UNKNOWN, ANL_PSEUDO },
     { "[lost samples]", ANL_UNKNOWN, ANL_PSEUDO },
     { "[truncated]", ANL_UNKNOWN, ANL_PSEUDO },
     { "runtime._LostExternalCode", ANL_UNKNOWN, ANL_PSEUDO },
@@ -11063,7 +11132,7 @@ struct anl_program {                    /* what classification must know */
 static struct slice anl_module(const struct view *v, uint32_t module)
 {
     struct slice base = module == MEM_NONE ? (struct slice){0}
-                        : view_base(v->pp->mapping[module].file);
+                        : txt_base(v->pp->mapping[module].file);
     return (struct slice){ base.p, base.n < VIEW_MODULE_BYTES
                                    ? base.n : VIEW_MODULE_BYTES };
 }
@@ -11100,7 +11169,7 @@ static struct anl_program anl_program(const struct view *v)
     struct anl_program g = { .view = v, .main = MEM_NONE };
     anl_chain_rules(&g);
     for (uint32_t i = 0; i < v->pp->nmappings; i++) {
-        struct slice base = view_base(v->pp->mapping[i].file);
+        struct slice base = txt_base(v->pp->mapping[i].file);
         bool library = base.n == 0 || base.p[0] == '[' ||
                        anl_match("*.so*", base) || anl_match("ld-*", base);
         if (!library && g.main == MEM_NONE)
@@ -11433,7 +11502,7 @@ static const char *anl_word(struct anl *a, struct slice s)
 {
     struct buf b = {0};
     bool cut = s.n > 60;
-    view_put_name(&b, (struct slice){ s.p, cut ? 57 : s.n }, ' ');
+    txt_put_name(&b, (struct slice){ s.p, cut ? 57 : s.n }, ' ');
     const char *text = anl_text(a, "%.*s%s", (int)b.len,
                                 b.len ? (const char *)b.data : "",
                                 cut ? "..." : "");
@@ -11894,7 +11963,7 @@ static int anl_compare_threads(const void *x, const void *y)
     const struct anl_thread *a = x, *b = y;
     if (a->all.value != b->all.value)
         return a->all.value < b->all.value ? 1 : -1;
-    return view_compare_names(a->name, b->name);
+    return txt_compare(a->name, b->name);
 }
 
 /* Note the places where most of the waiting was done. */
@@ -12683,7 +12752,7 @@ static int anl_run(const struct pp *p, const struct anl_config *config,
 {
     size_t type = config->type - 1;
     *a = (struct anl){ .pp = p, .filtered = config->filtered };
-    int e = config->type ? GP_OK : view_find_type(p, NULL, &type, why);
+    int e = config->type ? GP_OK : pp_find_type(p, NULL, &type, why);
     if (!e)
         e = view_init(&a->view, p, type, VIEW_APART, why);
     if (e)
@@ -13188,7 +13257,7 @@ static int anl_assert_judge(struct anl_assert *t, const struct anl *a,
 /* ---- granularity by category ---- */
 
 /* Make each frame of p a function that is called as its category, by the n
- * rules first.  GP_ENOMEM, as view_aggregate. */
+ * rules first.  GP_ENOMEM, as grain_apply. */
 static int anl_aggregate(struct pp *p, const struct anl_rule *rule, size_t n,
                          struct gp_why *why)
 {
@@ -13205,7 +13274,7 @@ static int anl_aggregate(struct pp *p, const struct anl_rule *rule, size_t n,
     for (size_t i = 0; class && made && !e && i < p->nlocations; i++) {
         struct pp_location *l = &p->location[i];
         if (l->nlines == 0)
-            e = view_add_line(p, l);
+            e = grain_add_line(p, l);
         for (uint32_t k = 0; k < l->nlines; k++) {
             const struct view_node *x = &v.node[v.frame[v.frame_at[i] + k]];
             uint8_t c = class[v.frame[v.frame_at[i] + k]].category;
@@ -13288,7 +13357,7 @@ static int anl_rules_read(struct anl_rules *r, struct slice text,
     return GP_OK;
 }
 
-/* ================================== 16 SVG ===================================
+/* ================================== 18 SVG ===================================
  * for     flame graph: a profile in, one self-contained SVG out
  * uses    MEM, TXT, PP, VIEW, ANL
  * owns    struct svg while svg_write runs
@@ -13730,7 +13799,7 @@ struct svg {
     struct pp both;                     /* owned: with a base, both of them */
     bool differs;                       /* there is a base */
     double effective[2];                /* samples of now and base: Kish's */
-    struct view_more whole;             /* now, base, their samples */
+    struct view_extra whole;             /* now, base, their samples */
     uint8_t *change;                    /* owned, by call */
     struct view view;                   /* owned */
     struct view_tree tree;              /* owned */
@@ -13746,41 +13815,7 @@ struct svg {
     bool      down;                     /* the root is row 0 */
 };
 
-/* Append lines, each with its end. */
-static void svg_put_lines(struct buf *b, const char *const *line, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        txt_puts(b, line[i]);
-        mem_put_byte(b, '\n');
-    }
-}
-
-#define SVG_PUT_LINES(b, a) svg_put_lines(b, a, sizeof (a) / sizeof *(a))
-
-/* Append s as XML text or attribute: a tab becomes a space, what is not fit to
- * be shown, which is all that XML cannot hold and more, U+FFFD. */
-static void svg_put_text(struct buf *b, struct slice s)
-{
-    bool fit;
-    for (size_t i = 0, n; i < s.n; i += n) {
-        char c = s.p[i];
-        n = txt_shown(s.p + i, s.n - i, &fit);
-        if (c == '\t')
-            mem_put_byte(b, ' ');
-        else if (!fit)
-            mem_put(b, "\xef\xbf\xbd", 3);
-        else if (c == '&')
-            txt_puts(b, "&amp;");
-        else if (c == '<')
-            txt_puts(b, "&lt;");
-        else if (c == '>')
-            txt_puts(b, "&gt;");
-        else if (c == '"')
-            txt_puts(b, "&quot;");
-        else
-            mem_put(b, s.p + i, n);
-    }
-}
+#define TXT_PUT_LINES(b, a) txt_put_lines(b, a, sizeof (a) / sizeof *(a))
 
 /* The first bytes of s that make at most n characters. */
 static struct slice svg_cut(struct slice s, size_t n)
@@ -13798,9 +13833,9 @@ static struct slice svg_cut(struct slice s, size_t n)
 static void svg_put_fitting(struct buf *b, struct slice name, size_t n)
 {
     if (svg_cut(name, n).n < name.n)
-        name = view_short_name(name);
+        name = txt_short_name(name);
     bool cut = svg_cut(name, n).n < name.n;
-    svg_put_text(b, cut ? svg_cut(name, n - 2) : name);
+    txt_put_xml(b, cut ? svg_cut(name, n - 2) : name);
     txt_puts(b, cut ? ".." : "");
 }
 
@@ -13884,7 +13919,7 @@ static int svg_sort(struct svg *g)
 static int svg_counted(struct pp *to, const struct pp *p, size_t type)
 {
     const struct view v = { .pp = p, .type = type,
-                            .count_type = view_count_type(p) };
+                            .count_type = pp_count_type(p) };
     *to = *p;
     to->ntypes = 2;
     to->value = mem_zalloc(2 * p->nsamples * sizeof *to->value);
@@ -13906,7 +13941,7 @@ static int svg_join(struct svg *g, const struct pp *now, size_t type,
     struct pp_merger m = { .to = &g->both };
     const struct pp *p[2] = { now, base };
     size_t row[2] = { type, 0 };
-    int e = view_find_base(now, type, base, base_name, &row[1], why);
+    int e = pp_find_base_type(now, type, base, base_name, &row[1], why);
     if (e)
         return e;
     for (size_t t = 0; t < 5 && !e; t++)
@@ -13932,7 +13967,7 @@ static int svg_join(struct svg *g, const struct pp *now, size_t type,
 /* How call i changed, p being how likely that is by chance: its group. */
 static uint8_t svg_change(const struct svg *g, uint32_t i, bool significant)
 {
-    const struct view_more *m = &g->tree.more[i];
+    const struct view_extra *m = &g->tree.more[i];
     double now = (double)m->sum[0] / (double)g->whole.sum[0];
     double base = (double)m->sum[1] / (double)g->whole.sum[1];
     double off = fabs(now - base) / fmax(fmax(now, base), 1e-12);
@@ -13975,7 +14010,7 @@ static int svg_build(struct svg *g, const struct pp *p,
                      const struct svg_config *config, struct gp_why *why)
 {
     size_t type = 0;
-    int e = view_find_type(p, config->sample, &type, why);
+    int e = pp_find_type(p, config->sample, &type, why);
     g->differs = config->base != NULL;
     if (!e && g->differs) {
         e = svg_join(g, p, type, config->base, config->base_name, why);
@@ -13988,7 +14023,7 @@ static int svg_build(struct svg *g, const struct pp *p,
         return e;
     double least = ceil((double)g->view.total.value * config->least_ppm / 1e6);
     g->tree.reverse = config->reverse;
-    g->tree.nmore = g->differs ? VIEW_MORE : 0;
+    g->tree.nextra = g->differs ? VIEW_EXTRA : 0;
     e = view_tree_init(&g->tree, &g->view,
                        least < 1 ? 1 : least < 9e18 ? (int64_t)least
                                                     : INT64_MAX, why);
@@ -14114,7 +14149,7 @@ static void svg_put_frames(struct svg *g, struct buf *b, int top)
 /* Append the samples of call i in both, and its shares of them. */
 static void svg_put_change(const struct svg *g, struct buf *b, uint32_t i)
 {
-    const struct view_more *m = &g->tree.more[i];
+    const struct view_extra *m = &g->tree.more[i];
     txt_putf(b, ":%" PRId64 ":%" PRId64, m->sum[2], m->sum[3]);
     for (size_t k = 0; k < 2; k++)
         txt_putf(b, ":%.0f", g->whole.sum[k] > 0 ? SVG_PARTS *
@@ -14135,7 +14170,7 @@ static void svg_put_data(struct svg *g, struct buf *b)
     struct slice unit = t->unit;
     if (unit.n && memchr(unit.p, ' ', unit.n))
         unit.n = 0;
-    svg_put_text(b, unit.n ? unit : txt_slice("units"));
+    txt_put_xml(b, unit.n ? unit : txt_slice("units"));
     txt_puts(b, g->differs ? " 1" : " 0");
     txt_puts(b, "</metadata>\n<metadata id=\"d\">");
     for (size_t j = 0; j < g->ndrawn; j++) {
@@ -14145,7 +14180,7 @@ static void svg_put_data(struct svg *g, struct buf *b)
         svg_span(g, i, &x, &w);
         if (node != MEM_NONE && g->name[node] == 0) {
             mem_put_byte(&names, '\n');
-            svg_put_text(&names, svg_name(g, i));
+            txt_put_xml(&names, svg_name(g, i));
             g->name[node] = (uint32_t)++g->nnames;
         }
         if (node != MEM_NONE)
@@ -14167,13 +14202,13 @@ static void svg_put_data(struct svg *g, struct buf *b)
 static void svg_put_style(const struct svg *g, struct buf *b)
 {
     txt_puts(b, "<style>\n");
-    SVG_PUT_LINES(b, svg_style);
+    TXT_PUT_LINES(b, svg_style);
     size_t n = g->differs ? SVG_CHANGES : ANL_CATEGORIES;
     for (size_t c = 0; c < n; c++)
         txt_putf(b, ".c%zu{fill:%s}", c, g->differs ? svg_change_fill[c].light
                                                     : svg_fill[c].light);
     txt_puts(b, "\n");
-    SVG_PUT_LINES(b, svg_style_dark);
+    TXT_PUT_LINES(b, svg_style_dark);
     for (size_t c = 0; c < n; c++)
         txt_putf(b, ".c%zu{fill:%s}", c, g->differs ? svg_change_fill[c].dark
                                                     : svg_fill[c].dark);
@@ -14192,7 +14227,7 @@ static void svg_put_amount(const struct svg *g, struct buf *b)
     if (isnan(ns)) {
         txt_put_commas(b, (uint64_t)g->tree.call[0].total);
         mem_put_byte(b, ' ');
-        svg_put_text(b, t->unit);
+        txt_put_xml(b, t->unit);
     } else {
         txt_put_time(b, (double)g->tree.call[0].total * ns);
     }
@@ -14230,11 +14265,11 @@ static int svg_put_head(const struct svg *g, struct buf *b,
     const struct pp_type *t = &g->view.pp->type[g->view.type];
     struct buf title = {0}, legend = {0};
     if (config->title) {
-        svg_put_text(&title, txt_slice(config->title));
+        txt_put_xml(&title, txt_slice(config->title));
     } else {
         txt_puts(&title, g->differs ? "Differential flame graph: "
                                     : "Flame graph: ");
-        svg_put_text(&title, t->type);
+        txt_put_xml(&title, t->type);
     }
     int top = svg_put_legend(g, &legend) + 14;
     int height = top + (int)g->rows * SVG_ROW + SVG_FOOT;
@@ -14275,7 +14310,7 @@ static int svg_write(const struct pp *p, const struct svg_config *config,
                  "\n", SVG_MARGIN, top + (int)g.rows * SVG_ROW + 20);
         svg_put_data(&g, b);
         txt_puts(b, "<script><![CDATA[\n");
-        SVG_PUT_LINES(b, svg_script);
+        TXT_PUT_LINES(b, svg_script);
         txt_puts(b, "]]></script>\n</svg>\n");
         if (b->err)
             e = txt_fail(why, b->err, "out of memory");
@@ -14284,7 +14319,7 @@ static int svg_write(const struct pp *p, const struct svg_config *config,
     return e;
 }
 
-/* ================================== 17 DSC ===================================
+/* ================================== 19 DSC ===================================
  * for     protobuf descriptors: which file defines a name, what it imports;
  *         JSON to messages by them, and back
  * uses    MEM, TXT, JS, PB
@@ -15918,7 +15953,7 @@ static int dsc_decode(const struct dsc *d, const struct dsc_symbol *s,
     return e ? e : b->err;
 }
 
-/* ================================== 18 NET ===================================
+/* ================================== 20 NET ===================================
  * for     addresses, sockets, one event loop a thread: readiness, timers,
  *         tasks from other threads
  * uses    MEM, TXT, SYS
@@ -16537,7 +16572,7 @@ static void net_loop_run(struct net_loop *l)
         net_loop_turn(l, -1);
 }
 
-/* =================================== 19 CS ===================================
+/* =================================== 21 CS ===================================
  * for     a client's HTTP/2 session: frames out of bytes and into bytes, its
  *         streams, flow control; HPACK is nghttp2's
  * uses    MEM
@@ -17619,7 +17654,7 @@ static int cs_init(struct cs *s, struct pool *pool)
            nghttp2_hd_inflate_new2(&s->inflater, &s->mem) ? GP_ENOMEM : GP_OK;
 }
 
-/* =================================== 20 H2 ===================================
+/* =================================== 22 H2 ===================================
  * for     one HTTP/2 connection: a server over nghttp2, a client over CS; no
  *         gRPC in here
  * uses    MEM, NET, CS
@@ -18787,7 +18822,7 @@ static int h2_kit_init(struct h2_kit *k)
     return GP_OK;
 }
 
-/* ================================== 21 JOB ===================================
+/* ================================== 23 JOB ===================================
  * for     work that any loop of a pool may do, and its way back
  * uses    MEM, NET
  * owns    nothing: jobs belong to whoever shares them
@@ -18882,7 +18917,7 @@ static struct job *job_collect(struct job_inbox *in)
     return first;
 }
 
-/* ================================== 22 RPC ===================================
+/* ================================== 24 RPC ===================================
  * for     gRPC on HTTP/2, both ends: framing, status, deadlines, gzip; the
  *         server's loops and methods; a client's calls
  * uses    MEM, TXT, SYS, GZ, SMP, NET, CS, H2, JOB
@@ -21834,7 +21869,7 @@ static int rpc_payload_add(struct rpc_payload *p, struct slice message,
     return e;
 }
 
-/* ================================== 23 SVC ===================================
+/* ================================== 25 SVC ===================================
  * for     the services that serve offers: Greeter, Health, Reflection, and
  *         TestService for interoperability tests
  * uses    MEM, TXT, PB, DSC, RPC
@@ -22734,7 +22769,7 @@ static int svc_test_add(struct gp_server *s, struct gp_why *why)
     return SVC_ADD(s, m, why);
 }
 
-/* ================================== 24 WEB ===================================
+/* ================================== 26 WEB ===================================
  * for     the debug endpoint: HTTP/1.1 for people, scrapers and pprof
  * uses    MEM, TXT, SYS, JS, ELF, SMP, PP, REC, SVG, NET, H2, RPC
  * owns    struct gp_debug: its thread, its sockets, the windows that it opened
@@ -24193,7 +24228,7 @@ static int web_get(const char *base, const char *path, int64_t ns,
     return GP_OK;
 }
 
-/* ================================== 25 API ===================================
+/* ================================== 27 API ===================================
  * for     what grpcprof.h promises to other programs, and to CLI
  * uses    MEM, TXT, SYS, REC, PP, SVG, RPC, SVC, WEB
  * owns    struct gp_profiler; the server is RPC's, the endpoint WEB's
@@ -24519,7 +24554,7 @@ void *gp_call_alloc(struct gp_call *call, size_t n)
 
 #ifndef GRPCPROF_LIBRARY
 
-/* ================================== 26 LOAD ==================================
+/* ================================== 28 LOAD ==================================
  * for     the load generator: many clients, in a closed loop or by a schedule
  * uses    MEM, TXT, SYS, JS, PB, HDR, ANL, DSC, NET, CS, H2, RPC, WEB
  * owns    its threads, connections and calls while load_run runs; struct
@@ -27911,7 +27946,7 @@ static void load_result_append(struct load_result *r, struct load_result *f)
     load_result_fini(f);
 }
 
-/* ================================== 27 OUT ===================================
+/* ================================== 29 OUT ===================================
  * for     what report and load print: text, Markdown, JSON, HTML; pprof's
  *         views; folded stacks, callgrind, speedscope; CSV, Prometheus' text
  * uses    MEM, TXT, SYS, RE, JS, HDR, PP, VIEW, ANL, SVG, RPC, LOAD
@@ -28008,7 +28043,7 @@ static void out_page_lines(struct buf *b, struct slice text)
     while (text.n) {
         const char *end = memchr(text.p, '\n', text.n);
         size_t n = end ? (size_t)(end - text.p) : text.n;
-        svg_put_text(b, (struct slice){ text.p, n });
+        txt_put_xml(b, (struct slice){ text.p, n });
         if (end)
             mem_put_byte(b, '\n');
         n += end != NULL;
@@ -28042,7 +28077,7 @@ static void out_heading(struct out_doc *d, const char *text)
     out_block(d, NULL);
     if (d->html) {
         txt_puts(d->b, "<h2>");
-        svg_put_text(d->b, txt_slice(text));
+        txt_put_xml(d->b, txt_slice(text));
         txt_puts(d->b, "</h2>\n");
     } else if (d->md)
         txt_putf(d->b, "\n## %s\n\n", text);
@@ -28078,7 +28113,7 @@ static void out_paragraph(struct out_doc *d, const char *text)
     out_block(d, NULL);
     if (d->html) {
         txt_puts(d->b, "<p>");
-        svg_put_text(d->b, txt_slice(text));
+        txt_put_xml(d->b, txt_slice(text));
         txt_puts(d->b, "</p>\n");
     } else if (d->md) {
         out_put_md(d->b, (const uint8_t *)text, strlen(text));
@@ -28095,7 +28130,7 @@ static void out_item(struct out_doc *d, const char *text)
     out_block(d, out_ul);
     if (d->html) {
         txt_puts(d->b, "<li>");
-        svg_put_text(d->b, txt_slice(text));
+        txt_put_xml(d->b, txt_slice(text));
         txt_puts(d->b, "</li>\n");
     } else if (d->md) {
         txt_puts(d->b, "- ");
@@ -28134,8 +28169,8 @@ static void out_field(struct out_doc *d, const char *name)
         if (*name)
             txt_putf(d->b, "<dt>%s</dt>", name);
         txt_puts(d->b, "<dd>");
-        svg_put_text(d->b, (struct slice){ (const char *)d->cell.data,
-                                           d->cell.len });
+        txt_put_xml(d->b, (struct slice){ (const char *)d->cell.data,
+                                          d->cell.len });
         txt_puts(d->b, "</dd>\n");
     } else if (d->md) {
         if (*name)
@@ -28194,8 +28229,8 @@ static void out_cell(struct out_doc *d)
     if (d->html) {
         txt_putf(d->b, "%s<td%s>", d->at == 1 ? "<tr>" : "",
                  width > 0 ? "" : " class=\"l\"");
-        svg_put_text(d->b, (struct slice){ (const char *)d->cell.data,
-                                           d->cell.len });
+        txt_put_xml(d->b, (struct slice){ (const char *)d->cell.data,
+                                          d->cell.len });
         txt_puts(d->b, last ? "</td></tr>\n" : "</td>");
     } else if (d->md) {
         txt_puts(d->b, "| ");
@@ -28221,8 +28256,8 @@ static void out_name(struct out_doc *d, struct slice s, size_t most)
     size_t begin = d->cell.len, n = 0, end = 0;
     bool whole = d->md || d->html;
     if (!whole && s.n > most)
-        s = view_short_name(s);
-    view_put_name(&d->cell, s, ' ');
+        s = txt_short_name(s);
+    txt_put_name(&d->cell, s, ' ');
     for (size_t i = begin; i < d->cell.len && !whole; i++) {
         if ((d->cell.data[i] & 0xc0) == 0x80)
             continue;
@@ -28333,7 +28368,7 @@ static void out_profile(struct out_doc *d, const struct anl *a,
     }
     if (a->main != MEM_NONE) {
         const struct pp_mapping *m = &p->mapping[a->main];
-        txt_put_clean(&d->cell, view_base(m->file));
+        txt_put_clean(&d->cell, txt_base(m->file));
         if (m->build_id.n) {
             txt_puts(&d->cell, ", build id ");
             out_name(d, m->build_id, 43);
@@ -28483,7 +28518,7 @@ static void out_function(struct out_doc *d, const struct anl *a,
     bool where = n->symbol && module.n && n->module != a->main && !c->by;
     size_t less = where ? (module.n < 20 ? module.n : 20) + 2 : 0;
     if (c->by)                          /* its end says most: nothing is cut */
-        view_put_name(&d->cell, n->name, ' ');
+        txt_put_name(&d->cell, n->name, ' ');
     else
         out_name(d, n->name, OUT_NAME_COLUMNS - less);
     if (where) {
@@ -28792,7 +28827,7 @@ static void out_title(struct out_doc *d, const struct anl *a,
     struct slice text = { (const char *)b->data, b->len };
     if (d->html) {
         txt_puts(d->b, "<h1>");
-        svg_put_text(d->b, text);
+        txt_put_xml(d->b, text);
         txt_puts(d->b, "</h1>\n");
     } else if (d->md) {
         txt_puts(d->b, "# ");
@@ -29092,7 +29127,7 @@ static void out_report_html(struct buf *b, const struct anl *a,
              "<meta charset=\"utf-8\">\n"
              "<meta name=\"viewport\" content=\"width=device-width,"
              "initial-scale=1\">\n<title>grpcprof report</title>\n<style>\n");
-    svg_put_lines(b, out_report_style, sizeof out_report_style /
+    txt_put_lines(b, out_report_style, sizeof out_report_style /
                                        sizeof *out_report_style);
     txt_puts(b, "</style></head><body><main>\n");
     out_report(&d, a, c);
@@ -29612,7 +29647,7 @@ static int out_top_init(struct out_top *t, const struct pp *p,
                         struct gp_why *why)
 {
     size_t type = 0;
-    int e = view_find_type(p, c->sample, &type, why);
+    int e = pp_find_type(p, c->sample, &type, why);
     if (!e)
         e = view_init(&t->view, p, type, VIEW_PPROF, why);
     if (e)
@@ -29658,7 +29693,7 @@ static void out_top_labels(const struct view *v, const struct view_scale *scale,
     char text[32];
     if (p->nmappings && p->mapping[0].file.n) {
         txt_puts(b, "File: ");
-        txt_put_clean(b, view_base(p->mapping[0].file));
+        txt_put_clean(b, txt_base(p->mapping[0].file));
         mem_put_byte(b, '\n');
     }
     if (p->nmappings && p->mapping[0].build_id.n) {
@@ -29749,7 +29784,7 @@ static void out_top_rows(const struct out_top *t, struct buf *b)
                  out_percent(sum, all, t->total));
         out_scaled_to(b, &t->scale, n->cum.value, 10);
         txt_putf(b, " %s  ", out_percent(cum, n->cum.value, t->total));
-        view_put_name(b, n->name, '\t');
+        txt_put_name(b, n->name, '\t');
         txt_puts(b, how[t->inlining[t->order[i]]]);
         mem_put_byte(b, '\n');
     }
@@ -29784,7 +29819,7 @@ static void out_tree_edges(const struct out_top *t, struct buf *b, uint32_t n,
         out_scaled_to(b, &t->scale, x->value, 50);
         txt_putf(b, " %s |   ", out_percent(text, x->value,
                                             v->node[n].cum.value));
-        view_put_name(b, v->node[to ? x->from : x->to].name, '\t');
+        txt_put_name(b, v->node[to ? x->from : x->to].name, '\t');
         txt_puts(b, x->inlined ? " (inline)\n" : "\n");
     }
 }
@@ -29802,7 +29837,7 @@ static void out_tree_node(const struct out_top *t, struct buf *b, uint32_t n,
     out_scaled_to(b, &t->scale, x->cum.value, 10);
     txt_putf(b, " %s                | ", out_percent(cum, x->cum.value,
                                                      t->total));
-    view_put_name(b, x->name, '\t');
+    txt_put_name(b, x->name, '\t');
     mem_put_byte(b, '\n');
 }
 
@@ -29862,7 +29897,7 @@ static int out_view(struct view *v, const struct pp *p,
                     struct gp_why *why)
 {
     size_t type = 0;
-    int e = view_find_type(p, c->sample, &type, why);
+    int e = pp_find_type(p, c->sample, &type, why);
     return e ? e : view_init(v, p, type, names, why);
 }
 
@@ -29870,14 +29905,14 @@ static int out_view(struct view *v, const struct pp *p,
 static int out_compare_slices(const void *a, const void *b)
 {
     const struct slice *x = a, *y = b;
-    return view_compare_names(*x, *y);
+    return txt_compare(*x, *y);
 }
 
 /* Append the labels of sample i, texts and then numbers, each key a line; raw:
  * as `go tool pprof -raw` has them, keys with lists on one line.  The lines are
  * sorted.  keys tells the units of numbers. */
 static void out_labels(struct buf *b, const struct pp *p, size_t i,
-                       const struct view_keys *keys, bool raw)
+                       const struct view_label_units *keys, bool raw)
 {
     struct slice line[OUT_MOST_LABELS];
     for (int number = 0; number < 2; number++) {
@@ -29908,7 +29943,7 @@ static void out_labels(struct buf *b, const struct pp *p, size_t i,
                 if (!number)
                     txt_put_clean(&t, o->str);
                 else if (!raw)
-                    view_put_auto(&t, view_key_unit(keys, l->key), o->num);
+                    view_put_auto(&t, view_unit_of_label(keys, l->key), o->num);
                 else
                 {
                     txt_putf(&t, "%" PRId64 "%s", o->num, units ? " " : "");
@@ -29940,9 +29975,9 @@ static int out_report_traces(struct buf *b, const struct pp *p,
     static const char rule[] = "-----------+-------------------------------"
                                "------------------------\n";
     struct view v = {0};
-    struct view_keys keys = {0};
+    struct view_label_units keys = {0};
     int e = out_view(&v, p, c, VIEW_PPROF, why);
-    if (!e && view_keys_init(&keys, p))
+    if (!e && view_label_units_init(&keys, p))
         e = txt_fail(why, GP_ENOMEM, "out of memory");
     struct view_scale s = e ? (struct view_scale){0}
                             : view_scale(p->type[v.type].unit);
@@ -29966,7 +30001,7 @@ static int out_report_traces(struct buf *b, const struct pp *p,
                 }
                 first = false;
                 txt_puts(b, "   ");
-                view_put_name(b, v.node[v.frame[f]].name, '\t');
+                txt_put_name(b, v.node[v.frame[f]].name, '\t');
                 txt_puts(b, f + 1 < end ? " (inline)\n" : "\n");
             }
         }
@@ -30023,14 +30058,14 @@ static void out_raw_locations(struct buf *b, const struct pp *p)
                 continue;
             }
             const struct pp_function *f = &p->function[n->function];
-            view_put_name(b, f->name, '\t');
+            txt_put_name(b, f->name, '\t');
             mem_put_byte(b, ' ');
             txt_put_clean(b, f->file);
             txt_putf(b, ":%" PRId64 ":%" PRId64 " s=%" PRId64, n->line,
                      n->column, f->start_line);
             if (!txt_equal(f->name, f->system_name)) {
                 mem_put_byte(b, '(');
-                view_put_name(b, f->system_name, '\t');
+                txt_put_name(b, f->system_name, '\t');
                 mem_put_byte(b, ')');
             }
         }
@@ -30127,20 +30162,20 @@ static int out_compare_tags(const void *a, const void *b)
 {
     const struct out_tag *x = a, *y = b;
     int64_t v = pp_abs(x->sum), w = pp_abs(y->sum);
-    int r = view_compare_names(x->key, y->key);
+    int r = txt_compare(x->key, y->key);
     if (r || v != w)
         return r ? r : v < w ? 1 : -1;
-    return view_compare_names(x->value, y->value);
+    return txt_compare(x->value, y->value);
 }
 
 /* Add the weight w of label l to t. */
 static int out_tags_add(struct out_tags *t, const struct pp_label *l,
-                        const struct view_keys *keys, int64_t w)
+                        const struct view_label_units *keys, int64_t w)
 {
     struct buf number = {0};
     struct slice value = l->str;
     if (!value.p) {
-        view_put_auto(&number, view_key_unit(keys, l->key), l->num);
+        view_put_auto(&number, view_unit_of_label(keys, l->key), l->num);
         if (number.err) {
             mem_fini(&number);
             return GP_ENOMEM;
@@ -30223,10 +30258,10 @@ static int out_report_tags(struct buf *b, const struct pp *p,
                            const struct out_config *c, struct gp_why *why)
 {
     struct out_tags t = {0};
-    struct view_keys keys = {0};
+    struct view_label_units keys = {0};
     size_t type = 0;
-    int e = view_find_type(p, c->sample, &type, why);
-    if (!e && view_keys_init(&keys, p))
+    int e = pp_find_type(p, c->sample, &type, why);
+    if (!e && view_label_units_init(&keys, p))
         e = txt_fail(why, GP_ENOMEM, "out of memory");
     for (size_t i = 0; i < p->nsamples && !e; i++)
         for (uint32_t k = p->label_at[i]; k < p->label_at[i + 1] && !e; k++)
@@ -30274,7 +30309,7 @@ static void out_numbered(struct buf *b, struct out_numbers *t, struct slice s)
     }
     t->name[t->n++] = s;
     txt_putf(b, "(%zu) ", t->n);
-    view_put_name(b, s, ' ');
+    txt_put_name(b, s, ' ');
 }
 
 struct out_grind {                      /* a callgrind file */
@@ -30323,7 +30358,7 @@ static void out_grind_head(struct buf *b, const struct view *v)
     mem_fini(&event);
 }
 
-/* Append p, whose functions are lines (VIEW_LINE), in callgrind's format.  A
+/* Append p, whose functions are lines (GRAIN_LINE), in callgrind's format.  A
  * sampled profile knows no numbers of calls: each is one, as readers take the
  * time of none as the caller's own. */
 static int out_report_callgrind(struct buf *b, const struct pp *p,
@@ -30475,7 +30510,7 @@ static int out_report_speedscope(struct buf *b, const struct pp *p,
 static void out_put_folded_name(struct buf *b, struct slice name)
 {
     size_t begin = b->len;
-    view_put_name(b, name, ' ');
+    txt_put_name(b, name, ' ');
     for (size_t i = begin; i < b->len; i++)
         if (b->data[i] == ';')
             b->data[i] = ':';
@@ -30512,7 +30547,7 @@ static int out_report_folded(struct buf *b, const struct pp *p,
     struct view v = {0};
     struct view_tree t = {0};
     size_t type = 0;
-    int e = view_find_type(p, c->sample, &type, why);
+    int e = pp_find_type(p, c->sample, &type, why);
     if (!e)
         e = view_init(&v, p, type, VIEW_MERGED, why);
     t.reverse = c->reverse;
@@ -31006,7 +31041,7 @@ static void out_load_profile(struct buf *b, const struct load_profile *p)
         out_put_count(b, (uint64_t)f->flat.sum.samples, 14);
         out_put_time(b, per * f->cum.share, 11);
         txt_puts(b, f->resolved ? "  " : " ~");
-        view_put_name(b, a->view.node[f->node].name, ' ');
+        txt_put_name(b, a->view.node[f->node].name, ' ');
         mem_put_byte(b, '\n');
         shown++;
     }
@@ -31949,7 +31984,7 @@ static void out_page_series(struct buf *b, const struct load_result *r)
 static void out_load_html(struct buf *b, const struct load_report *t)
 {
     struct buf text = {0};
-    svg_put_lines(b, out_page_head, sizeof out_page_head /
+    txt_put_lines(b, out_page_head, sizeof out_page_head /
                                     sizeof *out_page_head);
     out_load_plan(&text, t->config);
     txt_puts(b, "<h1>grpcprof load</h1>\n<pre>");
@@ -31958,7 +31993,7 @@ static void out_load_html(struct buf *b, const struct load_report *t)
              out_limit[t->verdict.limit][0]);
     for (size_t i = 0; i < t->verdict.nwhy; i++) {
         txt_puts(b, i ? "; " : "");
-        svg_put_text(b, txt_slice(t->verdict.why[i]));
+        txt_put_xml(b, txt_slice(t->verdict.why[i]));
     }
     txt_puts(b, "</p>\n");
     out_page_latency(b, t);
@@ -31983,10 +32018,10 @@ static void out_load_html(struct buf *b, const struct load_report *t)
     mem_fini(&text);
 }
 
-/* ================================== 28 CLI ===================================
+/* ================================== 30 CLI ===================================
  * for     option tables, help, the commands serve, load and report, main
- * uses    MEM, TXT, SYS, RE, JS, PB, HDR, PP, VIEW, ANL, SVG, DSC, RPC, SVC,
- *         WEB, API, LOAD, OUT
+ * uses    MEM, TXT, SYS, RE, JS, PB, HDR, PP, VIEW, FILTER, GRAIN, ANL, SVG,
+ *         DSC, RPC, SVC, WEB, API, LOAD, OUT
  * owns    stdout, stderr, the exit status, SIGINT and SIGTERM
  * spec    none
  * prefix  cmd_
@@ -33978,7 +34013,7 @@ struct cmd_report {
     struct cmd_common common;           /* first */
     const char *format, *out;           /* NULL: by out's ending; stdout */
     const char *sample;                 /* type to look at; NULL: default */
-    const char *filter[VIEW_FILTERS];
+    const char *filter[FILTER_OPTIONS];
     const char *by, *peek, *rules, *per_call;
     struct cmd_list base, assert;
     uint64_t top;                       /* rows of a table */
@@ -34007,22 +34042,22 @@ static const struct cmd_option cmd_report_options[] = {
       CMD_FLAG, offsetof(struct cmd_report, cum), 0, 0 },
     { 0, "all", NULL, NULL, "every row, nothing trimmed",
       CMD_FLAG, offsetof(struct cmd_report, all), 0, 0 },
-    CMD_RE("focus", VIEW_FOCUS, "only samples with a frame that matches, in "
+    CMD_RE("focus", FILTER_FOCUS, "only samples with a frame that matches, in "
            "RE2 syntax"),
-    CMD_RE("ignore", VIEW_IGNORE, "no samples with a frame that matches"),
-    CMD_RE("hide", VIEW_HIDE, "samples without the frames that match"),
-    CMD_RE("show", VIEW_SHOW, "only frames that match"),
-    CMD_RE("show-from", VIEW_SHOW_FROM, "no callers of the outermost match"),
-    CMD_RE("prune-from", VIEW_PRUNE_FROM, "nothing that a match calls"),
+    CMD_RE("ignore", FILTER_IGNORE, "no samples with a frame that matches"),
+    CMD_RE("hide", FILTER_HIDE, "samples without the frames that match"),
+    CMD_RE("show", FILTER_SHOW, "only frames that match"),
+    CMD_RE("show-from", FILTER_SHOW_FROM, "no callers of the outermost match"),
+    CMD_RE("prune-from", FILTER_PRUNE_FROM, "nothing that a match calls"),
     { 0, "tagfocus", "K=RE", NULL, "only samples with a label that matches, or "
       "is in a range such as 1kb:2kb", CMD_TEXT,
-      offsetof(struct cmd_report, filter[VIEW_TAGFOCUS]), 0, 0 },
+      offsetof(struct cmd_report, filter[FILTER_TAGFOCUS]), 0, 0 },
     { 0, "tagignore", "K=RE", NULL, "no samples with such a label", CMD_TEXT,
-      offsetof(struct cmd_report, filter[VIEW_TAGIGNORE]), 0, 0 },
+      offsetof(struct cmd_report, filter[FILTER_TAGIGNORE]), 0, 0 },
     { 0, "tagroot", "K,...", NULL, "labels as the outermost frames", CMD_TEXT,
-      offsetof(struct cmd_report, filter[VIEW_TAGROOT]), 0, 0 },
+      offsetof(struct cmd_report, filter[FILTER_TAGROOT]), 0, 0 },
     { 0, "tagleaf", "K,...", NULL, "labels as the innermost frames", CMD_TEXT,
-      offsetof(struct cmd_report, filter[VIEW_TAGLEAF]), 0, 0 },
+      offsetof(struct cmd_report, filter[FILTER_TAGLEAF]), 0, 0 },
     { 0, "by", "NAME", "(function)", "function, file, line, address, module or "
       "category", CMD_TEXT, offsetof(struct cmd_report, by), 0, 0 },
     { 0, "peek", "RE", NULL, "-f peek: functions that match, with their "
@@ -34298,7 +34333,7 @@ static int cmd_report_read(const struct cmd_report *c, const char *path,
             e = txt_fail(&why, GP_EFORMAT, "%s: %" PRIu64 " times: %s", name,
                          p->repaired[i], pp_repair_text[i]);
     if (!e)
-        e = view_drop_frames(p, name, &why);
+        e = filter_drop_frames(p, name, &why);
     if (e && waiting)
         cmd_say("%s; %s", why.text, (const char *)pending.data);
     else if (e && !c->common.rest.n && !strncmp(why.text, path, strlen(path)))
@@ -34337,11 +34372,11 @@ struct cmd_profiles {                   /* what report is about */
                                          * it was filtered, or the base */
     bool filtered;                      /* filters have left a part */
     struct view_sum whole[2];           /* of what: of now and base */
-    struct view_filter filter;          /* owned */
+    struct filter filter;          /* owned */
     struct anl_rules rules;             /* owned */
     struct buf rules_text;              /* owned */
     struct re peek;                     /* owned */
-    const char *shown[VIEW_FILTERS];    /* "focus=main"; into text */
+    const char *shown[FILTER_OPTIONS];    /* "focus=main"; into text */
     size_t nshown;
     struct buf text;                    /* owned */
     struct anl_assert assert[CMD_LIST_MOST];
@@ -34350,15 +34385,15 @@ struct cmd_profiles {                   /* what report is about */
 /* Release s. */
 static void cmd_profiles_fini(struct cmd_profiles *s)
 {
-    view_fork_fini(&s->by[0]);
-    view_fork_fini(&s->by[1]);
+    pp_clone_names_fini(&s->by[0]);
+    pp_clone_names_fini(&s->by[1]);
     pp_fini(&s->merged[0]);
     pp_fini(&s->merged[1]);
     pp_fini(&s->diff);
     for (size_t i = 0; i < s->nread; i++)
         pp_fini(&s->file[i]);
     mem_free(s->file);
-    view_filter_fini(&s->filter);
+    filter_fini(&s->filter);
     anl_rules_fini(&s->rules);
     mem_fini(&s->rules_text);
     re_fini(&s->peek);
@@ -34371,35 +34406,35 @@ static void cmd_profiles_fini(struct cmd_profiles *s)
 static int cmd_report_filters(const struct cmd_report *c,
                               struct cmd_profiles *s, struct gp_why *why)
 {
-    size_t at[VIEW_FILTERS] = {0};
+    size_t at[FILTER_OPTIONS] = {0};
     int e = GP_OK;
-    for (size_t i = 0; i < VIEW_FILTERS && !e; i++) {
+    for (size_t i = 0; i < FILTER_OPTIONS && !e; i++) {
         const char *text = c->filter[i];
         char name[32];
         if (!text)
             continue;
-        snprintf(name, sizeof name, "--%s", view_filter_name[i]);
-        s->filtered |= i < VIEW_TAGROOT;
-        if (i < VIEW_EXPRESSIONS) {
+        snprintf(name, sizeof name, "--%s", filter_name[i]);
+        s->filtered |= i < FILTER_TAGROOT;
+        if (i < FILTER_EXPRESSIONS) {
             e = re_init(&s->filter.re[i], name, text, why);
-        } else if (i < VIEW_TAGROOT) {
-            s->filter.has_tags[i - VIEW_TAGFOCUS] = true;
-            e = view_tags_init(&s->filter.tags[i - VIEW_TAGFOCUS], name, text,
-                               why);
+        } else if (i < FILTER_TAGROOT) {
+            s->filter.has_tags[i - FILTER_TAGFOCUS] = true;
+            e = filter_condition_init(&s->filter.tags[i - FILTER_TAGFOCUS],
+                                      name, text, why);
         } else {
             size_t keys = 1;
             for (const char *p = text; (p = strchr(p, ',')); p++)
                 keys++;
-            if (keys > VIEW_MOST_TAGS)
+            if (keys > FILTER_MOST_TAGS)
                 e = txt_fail(why, GP_EUSAGE, "%s '%s': takes at most %d keys",
-                             name, text, VIEW_MOST_TAGS);
-            *(i == VIEW_TAGROOT ? &s->filter.root : &s->filter.leaf) = text;
+                             name, text, FILTER_MOST_TAGS);
+            *(i == FILTER_TAGROOT ? &s->filter.root : &s->filter.leaf) = text;
         }
-        if (i == VIEW_PRUNE_FROM || i >= VIEW_TAGROOT)
+        if (i == FILTER_PRUNE_FROM || i >= FILTER_TAGROOT)
             continue;                   /* pprof does not list them either */
         at[s->nshown++] = s->text.len;
-        txt_putf(&s->text, "%s=%s%c", i == VIEW_SHOW_FROM ? "show_from"
-                 : view_filter_name[i], text, 0);
+        txt_putf(&s->text, "%s=%s%c", i == FILTER_SHOW_FROM ? "show_from"
+                 : filter_name[i], text, 0);
     }
     for (size_t i = 0; i < s->nshown && !s->text.err; i++)
         s->shown[i] = (const char *)s->text.data + at[i];
@@ -34423,33 +34458,33 @@ static int cmd_report_filters(const struct cmd_report *c,
 }
 
 static const char *const cmd_grains[] = {
-    [VIEW_FUNCTION] = "function", [VIEW_FILE] = "file", [VIEW_LINE] = "line",
-    [VIEW_ADDRESS] = "address", [VIEW_MODULE] = "module",
-    [VIEW_CATEGORY] = "category",
+    [GRAIN_FUNCTION] = "function", [GRAIN_FILE] = "file", [GRAIN_LINE] = "line",
+    [GRAIN_ADDRESS] = "address", [GRAIN_MODULE] = "module",
+    [GRAIN_CATEGORY] = "category",
 };
 
 /* Name the frames of p, which is now or base, by grain for format f: of what is
  * analysed only those of a fork, for its tables and picture. */
 static int cmd_report_grain(struct cmd_profiles *s, struct pp *p,
-                            enum cmd_format_id f, enum view_grain grain,
+                            enum cmd_format_id f, enum grain_by grain,
                             struct gp_why *why)
 {
     struct pp *to = p;
-    if (grain == VIEW_FUNCTION)
+    if (grain == GRAIN_FUNCTION)
         return GP_OK;
     if (cmd_report_formats[f].analysis) {
         to = &s->by[p == s->base];
-        if (view_fork(to, p))
+        if (pp_clone_names(to, p))
             return txt_fail(why, GP_ENOMEM, "out of memory");
     }
-    return grain == VIEW_CATEGORY
+    return grain == GRAIN_CATEGORY
         ? anl_aggregate(to, s->rules.rule, s->rules.n, why)
-        : view_aggregate(to, grain, why);
+        : grain_apply(to, grain, why);
 }
 
 /* Filter p, which is now or base, and name its frames by grain for format f. */
 static int cmd_report_shape(struct cmd_profiles *s, struct pp *p,
-                            enum cmd_format_id f, enum view_grain grain,
+                            enum cmd_format_id f, enum grain_by grain,
                             struct gp_why *why)
 {
     bool note = s->filtered && !cmd_report_formats[f].pprof;
@@ -34459,13 +34494,13 @@ static int cmd_report_shape(struct cmd_profiles *s, struct pp *p,
     if (note)
         s->whole[p == s->base] = view_total(p, p == s->base ? s->base_type
                                                             : s->type);
-    int e = view_filter(p, &s->filter, why);
+    int e = filter_apply(p, &s->filter, why);
     mem_free(s->filter.keys.key);
     mem_index_fini(&s->filter.keys.x);
-    s->filter.keys = (struct view_keys){0};
+    s->filter.keys = (struct view_label_units){0};
     bool name = !cmd_report_formats[f].pprof && f != CMD_R_PPROF;
     if (!e && ((note && anl_filter_comments(p, &before)) ||
-               (name && view_name_stackless(p))))
+               (name && grain_name_stackless(p))))
         e = txt_fail(why, GP_ENOMEM, "out of memory");
     return e ? e : cmd_report_grain(s, p, f, grain, why);
 }
@@ -34482,7 +34517,7 @@ static int cmd_report_subtract(const struct cmd_report *c,
     double scale[PP_MOST_TYPES];
     int e = GP_OK;
     for (size_t t = 0; !e && t < s->now->ntypes; t++) {
-        size_t k = view_same_type(s->base, &s->now->type[t]);
+        size_t k = pp_type_row(s->base, &s->now->type[t]);
         if (k == SIZE_MAX)
             continue;
         column[0][all.ntypes] = t;
@@ -34505,7 +34540,7 @@ static int cmd_report_subtract(const struct cmd_report *c,
         all.ncomments = 0;              /* they are of the two, not of this */
     e = e ? e : pp_merge(&s->diff, &all, 1, &s->base_name, why);
     pp_fini(&all);
-    e = e ? e : view_find_type(&s->diff, c->sample, &s->type, why);
+    e = e ? e : pp_find_type(&s->diff, c->sample, &s->type, why);
     if (!e)
         s->total = f == CMD_R_TRACES ? view_total(&s->diff, s->type).value
             : pp_scaled(view_total(s->base, column[1][s->type]).value,
@@ -34563,7 +34598,7 @@ static int cmd_report_merge(const struct cmd_report *c, struct cmd_profiles *s,
  * status. */
 static int cmd_report_gather(const struct cmd_report *c,
                              struct cmd_profiles *s, enum cmd_format_id f,
-                             enum view_grain grain)
+                             enum grain_by grain)
 {
     struct gp_why why = {{0}};
     s->file = mem_zalloc((s->n + s->nbase) * sizeof *s->file);
@@ -34580,18 +34615,18 @@ static int cmd_report_gather(const struct cmd_report *c,
     e = e || !s->nbase ? e : cmd_report_merge(c, s, f, true, &s->base, &why);
     if (!e && s->base && !s->now->default_type.n)       /* as pprof */
         s->now->default_type = s->base->default_type;
-    e = e ? e : view_find_type(s->now, c->sample, &s->type, &why);
+    e = e ? e : pp_find_type(s->now, c->sample, &s->type, &why);
     if (!e && s->base)
-        e = view_find_base(s->now, s->type, s->base, s->base_name,
-                           &s->base_type, &why);
+        e = pp_find_base_type(s->now, s->type, s->base, s->base_name,
+                              &s->base_type, &why);
     if (!e && (s->filtered || s->base))
         s->total = view_total(s->now, s->type).value;
     if (!e && s->base && cmd_report_subtracts(f))
         e = cmd_report_subtract(c, s, f, &why);
     e = e ? e : cmd_report_shape(s, s->now, f, grain, &why);
-    for (size_t i = 0; !e && i < VIEW_FILTERS; i++)
+    for (size_t i = 0; !e && i < FILTER_OPTIONS; i++)
         if (s->filter.missed[i] && !c->common.quiet)
-            cmd_say("--%s '%s' matches nothing", view_filter_name[i],
+            cmd_say("--%s '%s' matches nothing", filter_name[i],
                     c->filter[i]);
     if (!e && s->base)
         e = cmd_report_shape(s, s->base, f, grain, &why);
@@ -34712,7 +34747,7 @@ static void cmd_report_note_signs(const struct cmd_report *c,
     bool drops = f == CMD_R_SVG || f == CMD_R_SPEEDSCOPE;
     size_t type, below = 0;
     if ((!drops && f != CMD_R_FOLDED && f != CMD_R_CALLGRIND) ||
-        view_find_type(p, c->sample, &type, NULL))
+        pp_find_type(p, c->sample, &type, NULL))
         return;
     for (size_t i = 0; i < p->nsamples; i++)
         below += p->value[i * p->ntypes + type] < 0;
@@ -34790,9 +34825,9 @@ static int cmd_report_write(const struct cmd_report *c,
 /* An option of c that is for profiles alone, or NULL. */
 static const char *cmd_report_for_profiles(const struct cmd_report *c)
 {
-    for (size_t i = 0; i < VIEW_FILTERS; i++)
+    for (size_t i = 0; i < FILTER_OPTIONS; i++)
         if (c->filter[i])
-            return view_filter_name[i];
+            return filter_name[i];
     return c->sample ? "sample" : c->by ? "by" : c->peek ? "peek"
          : c->rules ? "rules" : c->per_call ? "per-call" : c->cum ? "cum"
          : c->all ? "all" : c->top ? "top" : c->normalize ? "normalize"
@@ -34954,28 +34989,28 @@ static int cmd_report_check(const struct cmd_report *c,
     return CMD_OK;
 }
 
-/* The granularity that c asks for; VIEW_CATEGORY + 1 after saying what is
+/* The granularity that c asks for; GRAIN_CATEGORY + 1 after saying what is
  * wrong. */
-static enum view_grain cmd_report_by(const struct cmd_report *c,
-                                     const struct cmd_command *cmd,
-                                     enum cmd_format_id f)
+static enum grain_by cmd_report_by(const struct cmd_report *c,
+                                   const struct cmd_command *cmd,
+                                   enum cmd_format_id f)
 {
     size_t n = sizeof cmd_grains / sizeof *cmd_grains, i = 0;
     if (!c->by)
-        return f == CMD_R_CALLGRIND ? VIEW_LINE : VIEW_FUNCTION;
+        return f == CMD_R_CALLGRIND ? GRAIN_LINE : GRAIN_FUNCTION;
     while (i < n && strcmp(c->by, cmd_grains[i]))
         i++;
-    if (i < VIEW_CATEGORY ||
-        (i == VIEW_CATEGORY && !cmd_report_formats[f].analysis))
-        return (enum view_grain)i;
+    if (i < GRAIN_CATEGORY ||
+        (i == GRAIN_CATEGORY && !cmd_report_formats[f].analysis))
+        return (enum grain_by)i;
     if (i < n) {
         cmd_misuse(cmd, "--by category is not for -f text, md, json and html: "
                    "they have a table of categories");
-        return (enum view_grain)n;
+        return (enum grain_by)n;
     }
     cmd_misuse(cmd, "--by '%s': takes function, file, line, address, module or "
                "category", c->by);
-    return (enum view_grain)n;
+    return (enum grain_by)n;
 }
 
 /* grpcprof report of profiles. */
@@ -34987,9 +35022,9 @@ static int cmd_report_profiles(const struct cmd_report *c,
     struct gp_why why = {{0}};
     bool to_file = c->out && strcmp(c->out, "-") != 0;
     enum cmd_format_id f = cmd_report_format(c, cmd);
-    enum view_grain grain = f == CMD_R_FORMATS ? VIEW_FUNCTION
+    enum grain_by grain = f == CMD_R_FORMATS ? GRAIN_FUNCTION
                                                : cmd_report_by(c, cmd, f);
-    if (f == CMD_R_FORMATS || grain > VIEW_CATEGORY)
+    if (f == CMD_R_FORMATS || grain > GRAIN_CATEGORY)
         return CMD_USAGE;
     int status = cmd_report_check(c, cmd, s, f);
     int e = status ? GP_OK : cmd_report_filters(c, s, &why);

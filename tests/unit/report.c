@@ -285,12 +285,12 @@ static void test_view_type(void)
     struct gp_why why = {{0}};
     size_t type = 9;
     unit_profile(&p);
-    CHECK(!view_find_type(&p, NULL, &type, &why) && type == 1);
+    CHECK(!pp_find_type(&p, NULL, &type, &why) && type == 1);
     p.default_type = txt_slice("samples");
-    CHECK(!view_find_type(&p, NULL, &type, &why) && type == 0);
-    CHECK(!view_find_type(&p, "cpu", &type, &why) && type == 1);
-    CHECK(!view_find_type(&p, "0", &type, &why) && type == 0);
-    CHECK(view_find_type(&p, "heap", &type, &why) == GP_EUSAGE);
+    CHECK(!pp_find_type(&p, NULL, &type, &why) && type == 0);
+    CHECK(!pp_find_type(&p, "cpu", &type, &why) && type == 1);
+    CHECK(!pp_find_type(&p, "0", &type, &why) && type == 0);
+    CHECK(pp_find_type(&p, "heap", &type, &why) == GP_EUSAGE);
     CHECK(strstr(why.text, "samples, cpu") != NULL);
     pp_fini(&p);
 }
@@ -587,7 +587,7 @@ static void test_svg_escape(void)
     struct buf b = {0};
     static const char in[] = "<a b=\"c\">&\x1b\x7f\xff\xc2\x85"
                              "\xef\xbf\xbe]]>\t";
-    svg_put_text(&b, (struct slice){ in, sizeof in - 1 });
+    txt_put_xml(&b, (struct slice){ in, sizeof in - 1 });
     mem_put_byte(&b, 0);
     CHECK(!b.err && !strcmp((const char *)b.data,
         "&lt;a b=&quot;c&quot;&gt;&amp;\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"
