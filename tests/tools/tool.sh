@@ -3,7 +3,8 @@
 #   Go    pprof, grpcurl, h2spec, interop (grpc-go's interop client), honest
 #         (tests/tools/honest, callers on grpc-go), probe (grpc_health_probe),
 #         webget (tests/tools/webget, on net/http), echo (tests/tools/echo, a
-#         server with reflection and pprof), ghz
+#         server with reflection and pprof), ghz, shop (tests/tools/shop, the
+#         server that README measures)
 #   npm   buf, and node: the folder with the modules of @grpc/grpc-js
 #   C++   cpp: tests/serve/client.cc, on grpc++
 #   cargo inferno: inferno-flamegraph
@@ -21,6 +22,7 @@ h2spec)  package=github.com/summerwind/h2spec/cmd/h2spec ;;
 interop) package=google.golang.org/grpc/interop/client ;;
 honest)  package=./honest pins=honest/main.go ;;
 echo)    package=./echo pins=echo/main.go ;;
+shop)    package=./shop pins=shop/main.go ;;
 ghz)     package=github.com/bojand/ghz/cmd/ghz pins=ghz/go.sum ;;
 webget)  package=./webget pins=webget/main.go ;;
 probe)   package=github.com/grpc-ecosystem/grpc-health-probe
@@ -29,7 +31,7 @@ buf|node) pins=package-lock.json ;;
 hdrhistogram|kubernetes) pins=requirements.txt ;;
 cpp)     pins=../serve/client.cc ;;
 inferno) pins=tool.sh ;;
-*) sed -n '2,10s/^# //p' tool.sh >&2; exit 2 ;;
+*) sed -n '2,11s/^# //p' tool.sh >&2; exit 2 ;;
 esac
 mkdir -p ../../.build/tools || exit 1
 dir=$(cd ../../.build/tools && pwd)
@@ -55,6 +57,20 @@ go_program()
     case $name in probe|ghz) cd "$name" || return ;; esac
     GOTOOLCHAIN=local GOFLAGS=-mod=readonly CGO_ENABLED=0 \
         $limit "$go" build -o "$out" "$package"
+}
+
+# With its messages compiled by protoc, which stay out of the sources.
+shop_program()
+{
+    go=$(command -v go || ls /usr/lib/go/bin/go 2>/dev/null) || return
+    package=google.golang.org/protobuf/cmd/protoc-gen-go
+    (out=$dir/protoc-gen-go; go_program) &&
+        protoc -Ishop --plugin="$dir/protoc-gen-go" --go_out="$dir" \
+            --go_opt=paths=source_relative shop.proto &&
+        printf '{"Replace": {"%s": "%s"}}\n' "$PWD/shop/shopv1/shop.pb.go" \
+            "$dir/shop.pb.go" >"$dir/shop.json" &&
+        GOTOOLCHAIN=local GOFLAGS=-mod=readonly CGO_ENABLED=0 \
+            $limit "$go" build -overlay "$dir/shop.json" -o "$out" ./shop
 }
 
 # Both from one installation, without running what packages want to run.
@@ -96,6 +112,7 @@ cpp_program()
 case $name in
 buf|node) npm_packages ;;
 cpp) cpp_program ;;
+shop) shop_program ;;
 inferno) inferno_program ;;
 hdrhistogram|kubernetes) python_package ;;
 *) go_program ;;
