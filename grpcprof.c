@@ -11,34 +11,35 @@
  *
  *  1  LIMITS  every tunable and hard cap, each with its reason
  *  2  MEM     growable buffer, arena, hash index; every allocation
- *  3  TXT     strict numbers, durations, UTF-8, percent codec
- *  4  SYS     clocks, whole files, threads, child processes, usable CPUs
- *  5  RE      RE2 syntax on libc's regcomp: translated, or refused by name
- *  6  JS      JSON writer
- *  7  PB      protobuf wire: bounded reader, sticky-error writer
- *  8  GZ      gzip, both ways, bounded output
- *  9  HDR     latency histogram, fixed memory, mergeable
- * 10  ELF     address -> mapping, function and line
- * 11  SMP     sampler: the only code that runs in a signal handler
- * 12  PP      profile.proto model: read, build, write
- * 13  REC     recorder: windows as differences of one table
- * 14  VIEW    a profile by function: flat, cum, call trees
- * 15  FILTER  pprof's filters: focus, ignore, hide, show, labels
- * 16  GRAIN   frames named by function, file, line, address or module
- * 17  ANL     categories, shares with intervals, trust, verdict
- * 18  SVG     flame graph: one self-contained picture
- * 19  DSC     protobuf descriptors: names and imports
- * 20  NET     addresses, sockets, event loop, timers, wake-ups
- * 21  CS      a client's HTTP/2 session: frames, streams, windows
- * 22  H2      one HTTP/2 connection, a server's over nghttp2; no gRPC in here
- * 23  JOB     work that any loop of a pool may do
- * 24  RPC     gRPC on H2, both ends: framing, status, deadlines
- * 25  SVC     Greeter, Health, Reflection, TestService
- * 26  WEB     debug endpoint: HTTP/1.1
- * 27  API     what grpcprof.h promises
- * 28  LOAD    load generator
- * 29  OUT     writers of what ANL, VIEW and LOAD found
- * 30  CLI     option tables, help, the commands, main
+ *  3  NUM     saturating arithmetic, byte order
+ *  4  TXT     strict numbers, durations, UTF-8, percent codec
+ *  5  SYS     clocks, whole files, threads, child processes, usable CPUs
+ *  6  RE      RE2 syntax on libc's regcomp: translated, or refused by name
+ *  7  JS      JSON writer
+ *  8  PB      protobuf wire: bounded reader, sticky-error writer
+ *  9  GZ      gzip, both ways, bounded output
+ * 10  HDR     latency histogram, fixed memory, mergeable
+ * 11  ELF     address -> mapping, function and line
+ * 12  SMP     sampler: the only code that runs in a signal handler
+ * 13  PP      profile.proto model: read, build, write
+ * 14  REC     recorder: windows as differences of one table
+ * 15  VIEW    a profile by function: flat, cum, call trees
+ * 16  FILTER  pprof's filters: focus, ignore, hide, show, labels
+ * 17  GRAIN   frames named by function, file, line, address or module
+ * 18  ANL     categories, shares with intervals, trust, verdict
+ * 19  SVG     flame graph: one self-contained picture
+ * 20  DSC     protobuf descriptors: names and imports
+ * 21  NET     addresses, sockets, event loop, timers, wake-ups
+ * 22  CS      a client's HTTP/2 session: frames, streams, windows
+ * 23  H2      one HTTP/2 connection, a server's over nghttp2; no gRPC in here
+ * 24  JOB     work that any loop of a pool may do
+ * 25  RPC     gRPC on H2, both ends: framing, status, deadlines
+ * 26  SVC     Greeter, Health, Reflection, TestService
+ * 27  WEB     debug endpoint: HTTP/1.1
+ * 28  API     what grpcprof.h promises
+ * 29  LOAD    load generator
+ * 30  OUT     writers of what ANL, VIEW and LOAD found
+ * 31  CLI     option tables, help, the commands, main
  *
  * CONVENTIONS
  *
@@ -1027,21 +1028,6 @@ static void mem_put(struct buf *b, const void *src, size_t n)
     }
 }
 
-/* The four bytes at p as a number, the highest first, as on the wire. */
-static uint32_t mem_get32(const void *p)
-{
-    uint32_t v;
-    memcpy(&v, p, sizeof v);
-    return ntohl(v);
-}
-
-/* v as four bytes at p, the highest first. */
-static void mem_set32(void *p, uint32_t v)
-{
-    v = htonl(v);
-    memcpy(p, &v, sizeof v);
-}
-
 /* Append one byte. */
 static void mem_put_byte(struct buf *b, uint8_t c)
 {
@@ -1386,7 +1372,83 @@ static void mem_index_fini(struct index *x)
     *x = (struct index){0};
 }
 
-/* =================================== 3 TXT ===================================
+/* =================================== 3 NUM ===================================
+ * for     saturating arithmetic and big-endian numbers
+ * uses    MEM
+ * owns    nothing
+ * spec    none
+ * prefix  num_
+ * runs    any thread
+ *
+ * Invariant  no function overflows: a result past the range of int64_t is the
+ *            end of the range that it passed.
+ */
+
+/* Return a + b, saturated. */
+static int64_t num_add_sat(int64_t a, int64_t b)
+{
+    int64_t r;
+    if (__builtin_add_overflow(a, b, &r))
+        return b < 0 ? INT64_MIN : INT64_MAX;
+    return r;
+}
+
+/* Return a - b, saturated. */
+static int64_t num_sub_sat(int64_t a, int64_t b)
+{
+    int64_t r;
+    if (__builtin_sub_overflow(a, b, &r))
+        return b < 0 ? INT64_MAX : INT64_MIN;
+    return r;
+}
+
+/* Return a * b, saturated. */
+static int64_t num_mul_sat(int64_t a, int64_t b)
+{
+    int64_t r;
+    if (__builtin_mul_overflow(a, b, &r))
+        return (a < 0) == (b < 0) ? INT64_MAX : INT64_MIN;
+    return r;
+}
+
+/* Return |v|; INT64_MAX for INT64_MIN. */
+static int64_t num_abs_sat(int64_t v)
+{
+    return v >= 0 ? v : v == INT64_MIN ? INT64_MAX : -v;
+}
+
+/* Return the 32-bit big-endian number at p. */
+static uint32_t num_get_be32(const void *p)
+{
+    uint32_t v;
+    memcpy(&v, p, sizeof v);
+    return ntohl(v);
+}
+
+/* Store v at p as a 32-bit big-endian number. */
+static void num_set_be32(void *p, uint32_t v)
+{
+    v = htonl(v);
+    memcpy(p, &v, sizeof v);
+}
+
+/* Return the big-endian number in the n bytes at p, n <= 8. */
+static uint64_t num_get_be(const uint8_t *p, unsigned n)
+{
+    uint64_t v = 0;
+    while (n--)
+        v = v << 8 | *p++;
+    return v;
+}
+
+/* Append the low n bytes of v to b as a big-endian number, n <= 8. */
+static void num_put_be(struct buf *b, uint64_t v, unsigned n)
+{
+    while (n--)
+        mem_put_byte(b, (uint8_t)(v >> 8 * n));
+}
+
+/* =================================== 4 TXT ===================================
  * for     text in and out: strict numbers, durations, sizes, UTF-8, percent
  *         codec, formatted appends, the one-line error
  * uses    MEM
@@ -1965,7 +2027,7 @@ static void txt_put_xml(struct buf *b, struct slice s)
     }
 }
 
-/* =================================== 4 SYS ===================================
+/* =================================== 5 SYS ===================================
  * for     the system: clocks, files read whole, files replaced whole, named
  *         threads, child processes with a time limit, usable CPUs
  * uses    MEM, TXT
@@ -2491,7 +2553,7 @@ static uint64_t sys_raise_files(void)
     return r.rlim_cur;
 }
 
-/* =================================== 5 RE ====================================
+/* =================================== 6 RE ====================================
  * for     RE2 syntax on libc's regcomp
  * uses    MEM, TXT
  * owns    the compiled expression until re_fini
@@ -2988,7 +3050,7 @@ static void re_fini(struct re *r)
     *r = (struct re){0};
 }
 
-/* =================================== 6 JS ====================================
+/* =================================== 7 JS ====================================
  * for     JSON text: written as it goes, read in place
  * uses    MEM, TXT
  * owns    nothing: a writer borrows its buf
@@ -3429,7 +3491,7 @@ static uint64_t js_get_uint(const struct js_value *v)
            txt_slice_number(v->text, 0, UINT64_MAX, &n) ? 0 : n;
 }
 
-/* =================================== 7 PB ====================================
+/* =================================== 8 PB ====================================
  * for     protobuf wire format, both ways, no schema
  * uses    MEM
  * owns    nothing: a reader borrows its bytes, a writer borrows its buf
@@ -3668,7 +3730,7 @@ static void pb_put_message(struct buf *b, uint32_t number, struct buf *part)
     part->len = 0;
 }
 
-/* =================================== 8 GZ ====================================
+/* =================================== 9 GZ ====================================
  * for     gzip files, both ways
  * uses    MEM
  * owns    the zlib streams while a call runs
@@ -3825,10 +3887,10 @@ static int gz_deflate(const void *src, size_t n, struct buf *out)
     return e;
 }
 
-/* =================================== 9 HDR ===================================
+/* ================================== 10 HDR ===================================
  * for     latency histogram: 1 ns to 1 h at 3 significant digits, fixed memory;
  *         HdrHistogram's own formats
- * uses    MEM, TXT, GZ
+ * uses    MEM, NUM, TXT, GZ
  * owns    struct hdr's counts
  * spec    [HDR] HdrHistogram: bucket layout and "highest equivalent value"
  * prefix  hdr_
@@ -3938,22 +4000,6 @@ static int64_t hdr_percentile(const struct hdr *h, double percent)
 enum { HDR_V2 = 0x1c849313, HDR_V2_PACKED = 0x1c849314, HDR_V2_HEAD = 40,
        HDR_V2_MOST = HDR_V2_HEAD + 9 * HDR_COUNTS };
 
-/* Append the n low bytes of v, big endian. */
-static void hdr_put_big(struct buf *b, uint64_t v, unsigned n)
-{
-    while (n--)
-        mem_put_byte(b, (uint8_t)(v >> 8 * n));
-}
-
-/* n bytes at p, big endian. */
-static uint64_t hdr_get_big(const uint8_t *p, unsigned n)
-{
-    uint64_t v = 0;
-    while (n--)
-        v = v << 8 | *p++;
-    return v;
-}
-
 /* Append v as zigzag LEB128: seven bits a byte, and eight in a ninth. */
 static void hdr_put_zigzag(struct buf *b, int64_t v)
 {
@@ -3992,23 +4038,21 @@ static void hdr_put_v2(const struct hdr *h, struct buf *b)
         if (h->count[i])
             hdr_put_zigzag(&counts, (int64_t)h->count[i]);
     }
-    hdr_put_big(&v2, HDR_V2, 4);
-    hdr_put_big(&v2, counts.len, 4);
-    hdr_put_big(&v2, 0, 4);             /* normalizing index offset */
-    hdr_put_big(&v2, 3, 4);             /* significant digits */
-    hdr_put_big(&v2, 1, 8);
-    hdr_put_big(&v2, HDR_MOST_NS, 8);
-    hdr_put_big(&v2, UINT64_C(0x3ff0000000000000), 8);      /* ratio 1.0 */
+    num_put_be(&v2, HDR_V2, 4);
+    num_put_be(&v2, counts.len, 4);
+    num_put_be(&v2, 0, 4);             /* normalizing index offset */
+    num_put_be(&v2, 3, 4);             /* significant digits */
+    num_put_be(&v2, 1, 8);
+    num_put_be(&v2, HDR_MOST_NS, 8);
+    num_put_be(&v2, UINT64_C(0x3ff0000000000000), 8);      /* ratio 1.0 */
     mem_put(&v2, counts.data, counts.len);
-    hdr_put_big(&zip, HDR_V2_PACKED, 4);
-    hdr_put_big(&zip, 0, 4);            /* set below */
+    num_put_be(&zip, HDR_V2_PACKED, 4);
+    num_put_be(&zip, 0, 4);            /* set below */
     int e = v2.err | counts.err | zip.err;
     if (e || gz_zip(v2.data, v2.len, &zip)) {
         b->err = GP_ENOMEM;
     } else {
-        size_t n = zip.len - 8;
-        for (unsigned i = 0; i < 4; i++)
-            zip.data[4 + i] = (uint8_t)(n >> 8 * (3 - i));
+        num_set_be32(zip.data + 4, (uint32_t)(zip.len - 8));
         txt_put_base64(b, (struct slice){ (const char *)zip.data, zip.len });
         while (zip.len++ % 3)           /* as its readers want it */
             mem_put_byte(b, '=');
@@ -4054,17 +4098,17 @@ static int hdr_read_v2(struct hdr *h, struct slice text)
     struct buf zip = {0}, v2 = {0};
     int e = GP_EFORMAT;
     if (!txt_put_unbase64(&zip, text) || zip.len < 8 ||
-        hdr_get_big(zip.data, 4) != HDR_V2_PACKED ||
-        hdr_get_big(zip.data + 4, 4) != zip.len - 8)
+        num_get_be(zip.data, 4) != HDR_V2_PACKED ||
+        num_get_be(zip.data + 4, 4) != zip.len - 8)
         goto out;
     e = gz_unzip(zip.data + 8, zip.len - 8, HDR_V2_MOST, &v2);
     if (e)
         goto out;
     e = GP_EFORMAT;
-    if (v2.len >= HDR_V2_HEAD && hdr_get_big(v2.data, 4) == HDR_V2 &&
-        hdr_get_big(v2.data + 4, 4) == v2.len - HDR_V2_HEAD &&
-        hdr_get_big(v2.data + 8, 4) == 0 && hdr_get_big(v2.data + 12, 4) == 3 &&
-        hdr_get_big(v2.data + 16, 8) == 1)
+    if (v2.len >= HDR_V2_HEAD && num_get_be(v2.data, 4) == HDR_V2 &&
+        num_get_be(v2.data + 4, 4) == v2.len - HDR_V2_HEAD &&
+        num_get_be(v2.data + 8, 4) == 0 && num_get_be(v2.data + 12, 4) == 3 &&
+        num_get_be(v2.data + 16, 8) == 1)
         e = hdr_read_counts(h, v2.data + HDR_V2_HEAD, v2.len - HDR_V2_HEAD);
 out:
     e = zip.err ? zip.err : e;
@@ -4110,7 +4154,7 @@ static void hdr_put_hgrm(const struct hdr *h, struct buf *b)
              (double)h->max / 1e6, h->n, HDR_BUCKETS, 2 * HDR_HALF);
 }
 
-/* ================================== 10 ELF ===================================
+/* ================================== 11 ELF ===================================
  * for     address -> mapping, function, line and inlined calls, from
  *         /proc/self/maps, the symbol tables of the files mapped there, and
  *         addr2line
@@ -4763,7 +4807,7 @@ static void elf_find_all(struct elf *m, struct elf_spot *spot, size_t n)
         elf_ask(m, i, spot, n, deadline_ns);
 }
 
-/* ================================== 11 SMP ===================================
+/* ================================== 12 SMP ===================================
  * for     the sampler: clocks that send SIGPROF, a handler that stores one
  *         stack, a ring that hands it over
  * uses    MEM, TXT, SYS
@@ -5310,9 +5354,9 @@ static uint64_t smp_lost(void)
     return atomic_load_explicit(&smp_ring.lost, memory_order_relaxed);
 }
 
-/* =================================== 12 PP ===================================
+/* =================================== 13 PP ===================================
  * for     profile.proto: read, check, build, write
- * uses    MEM, TXT, PB, GZ
+ * uses    MEM, NUM, TXT, PB, GZ
  * owns    struct pp: everything in it lives until pp_fini
  * spec    [PP] google/pprof proto/profile.proto
  * prefix  pp_
@@ -6890,39 +6934,6 @@ static bool pp_same_sample(const struct pp *to, size_t k,
     return same;
 }
 
-/* a + b, or the end of the range that it would pass. */
-static int64_t pp_add(int64_t a, int64_t b)
-{
-    int64_t r;
-    if (__builtin_add_overflow(a, b, &r))
-        return b < 0 ? INT64_MIN : INT64_MAX;
-    return r;
-}
-
-/* a - b, or the end of the range that it would pass. */
-static int64_t pp_sub(int64_t a, int64_t b)
-{
-    int64_t r;
-    if (__builtin_sub_overflow(a, b, &r))
-        return b < 0 ? INT64_MAX : INT64_MIN;
-    return r;
-}
-
-/* a * b, or the end of the range that it would pass. */
-static int64_t pp_mul(int64_t a, int64_t b)
-{
-    int64_t r;
-    if (__builtin_mul_overflow(a, b, &r))
-        return (a < 0) == (b < 0) ? INT64_MAX : INT64_MIN;
-    return r;
-}
-
-/* |v|; INT64_MAX for the one value that has none. */
-static int64_t pp_abs(int64_t v)
-{
-    return v >= 0 ? v : v == INT64_MIN ? INT64_MAX : -v;
-}
-
 /* The hash of what has the hash h and the label l. */
 static uint64_t pp_label_hash(uint64_t h, const struct pp_label *l)
 {
@@ -6956,7 +6967,7 @@ static void pp_merge_sample(struct pp_merger *g, const struct pp *p, size_t i)
     if (k != MEM_NONE) {
         int64_t *v = to->value + k * to->ntypes;
         for (size_t t = 0; t < to->ntypes; t++)
-            v[t] = pp_add(v[t], g->value[t]);
+            v[t] = num_add_sat(v[t], g->value[t]);
         return;
     }
     g->err = pp_add_sample(to, g->stack, n, g->value, p->label + p->label_at[i],
@@ -7028,7 +7039,7 @@ static int pp_merge_head(struct pp_merger *g, const struct pp *p)
     struct pp *to = g->to;
     if (!to->time_ns || p->time_ns < to->time_ns)
         to->time_ns = p->time_ns;
-    to->duration_ns = pp_add(to->duration_ns, p->duration_ns);
+    to->duration_ns = num_add_sat(to->duration_ns, p->duration_ns);
     if (!to->period || to->period < p->period)
         to->period = p->period;
     if (!to->default_type.n)
@@ -7366,7 +7377,7 @@ static void pp_clone_names_fini(struct pp *p)
     *p = (struct pp){0};
 }
 
-/* ================================== 13 REC ===================================
+/* ================================== 14 REC ===================================
  * for     the recorder: threads found and their timers armed; samples from SMP
  *         into one cumulative table of stacks; a profile is the difference of
  *         two marks
@@ -8527,10 +8538,10 @@ static void rec_window_close(struct rec_mark *from)
     rec_mark_fini(from);
 }
 
-/* ================================== 14 VIEW ==================================
+/* ================================== 15 VIEW ==================================
  * for     one sample type of a profile as functions: self and total values,
  *         sample counts, orders; call trees, edges; units, as pprof has them
- * uses    MEM, TXT, PP
+ * uses    MEM, NUM, TXT, PP
  * owns    struct view, view_tree, view_edges; names stay the profile's
  * spec    [PP]; pprof's rules for recursion, inlined lines and default type
  * prefix  view_
@@ -8602,9 +8613,9 @@ static int64_t view_count(const struct view *v, size_t i, int64_t w)
 {
     const struct pp *p = v->pp;
     if (v->count_type != SIZE_MAX)
-        return pp_abs(p->value[i * p->ntypes + v->count_type]);
+        return num_abs_sat(p->value[i * p->ntypes + v->count_type]);
     if (p->period > 0 && txt_equal(p->period_type.unit, p->type[v->type].unit))
-        return pp_abs(w) / p->period > 1 ? pp_abs(w) / p->period : 1;
+        return num_abs_sat(w) / p->period > 1 ? num_abs_sat(w) / p->period : 1;
     return 1;
 }
 
@@ -8612,12 +8623,12 @@ static int64_t view_count(const struct view *v, size_t i, int64_t w)
  * from a clock: it is exact, and adds nothing to the spread. */
 static inline void view_sum_add(struct view_sum *s, int64_t w, int64_t count)
 {
-    s->value = pp_add(s->value, w);
-    s->samples = pp_add(s->samples, count);
+    s->value = num_add_sat(s->value, w);
+    s->samples = num_add_sat(s->samples, count);
     if (count > 0)
         s->squares += (double)w * (double)w / (double)count;
     else
-        s->exact = pp_add(s->exact, w);
+        s->exact = num_add_sat(s->exact, w);
 }
 
 /* The number of equal samples that would be as uncertain as s: Kish's
@@ -8803,12 +8814,12 @@ static void view_add_sample(struct view *v, size_t i, struct view_tally *tally,
     int64_t w = p->value[i * p->ntypes + v->type];
     int64_t count = view_count(v, i, w);
     if (w || v->count_type != SIZE_MAX)
-        v->counted = pp_add(v->counted, count);
+        v->counted = num_add_sat(v->counted, count);
     if (w == 0)
         return;
     v->negative += w < 0;
-    v->net = pp_add(v->net, w);
-    view_sum_add(&v->total, pp_abs(w), count);
+    v->net = num_add_sat(v->net, w);
+    view_sum_add(&v->total, num_abs_sat(w), count);
     double squares = count > 0 ? (double)w * (double)w / (double)count : 0;
     const uint32_t *l = p->stack + p->stack_at[i];
     const uint32_t *last = p->stack + p->stack_at[i + 1];
@@ -8821,11 +8832,11 @@ static void view_add_sample(struct view *v, size_t i, struct view_tally *tally,
             struct view_tally *t = &tally[*f];
             bool again = t->row == (uint32_t)i + 1;     /* it recurses */
             t->row = (uint32_t)i + 1;
-            t->value = pp_add(t->value, again ? 0 : w);
+            t->value = num_add_sat(t->value, again ? 0 : w);
             if (!spread || again)
                 continue;
             struct view_spread *d = &spread[*f];
-            d->samples = pp_add(d->samples, count);
+            d->samples = num_add_sat(d->samples, count);
             d->squares += squares;
         }
     }
@@ -8884,7 +8895,7 @@ static struct view_sum view_total(const struct pp *p, size_t type)
     for (size_t i = 0; i < p->nsamples; i++) {
         int64_t w = p->value[i * p->ntypes + type];
         if (w)
-            view_sum_add(&total, pp_abs(w), view_count(&v, i, w));
+            view_sum_add(&total, num_abs_sat(w), view_count(&v, i, w));
     }
     view_note_squares(&v, &total);
     return total;
@@ -8929,8 +8940,8 @@ static int view_compare_nodes(const void *a, const void *b, void *sort)
     memcpy(&i, a, sizeof i);
     memcpy(&k, b, sizeof k);
     const struct view_node *x = &s->node[i], *y = &s->node[k];
-    int64_t xf = pp_abs(x->flat.value), yf = pp_abs(y->flat.value);
-    int64_t xc = pp_abs(x->cum.value), yc = pp_abs(y->cum.value);
+    int64_t xf = num_abs_sat(x->flat.value), yf = num_abs_sat(y->flat.value);
+    int64_t xc = num_abs_sat(x->cum.value), yc = num_abs_sat(y->cum.value);
     if (s->by == VIEW_BY_FLAT && xf != yf)
         return xf < yf ? 1 : -1;
     if (s->by == VIEW_BY_CUM && xc != yc)
@@ -8957,7 +8968,7 @@ static uint32_t *view_order(const struct view *v, enum view_by by,
         return NULL;
     for (uint32_t i = 0; i < v->nnodes; i++)
         if ((v->node[i].cum.value || v->node[i].flat.value) &&
-            pp_abs(v->node[i].cum.value) >= least)
+            num_abs_sat(v->node[i].cum.value) >= least)
             order[(*n)++] = i;
     qsort_r(order, *n, sizeof *order, view_compare_nodes, &sort);
     return order;
@@ -8984,7 +8995,7 @@ static uint32_t *view_order_names(const struct view *v, int64_t least,
     uint32_t *order = mem_zalloc(v->nnodes * sizeof *order);
     *n = 0;
     for (uint32_t i = 0; sort && order && i < v->nnodes; i++)
-        if (pp_abs(v->node[i].cum.value) >= least)
+        if (num_abs_sat(v->node[i].cum.value) >= least)
             sort[(*n)++] = (struct view_named){ v->node[i].name, i };
     if (sort && order)
         qsort(sort, *n, sizeof *sort, view_compare_named);
@@ -9111,10 +9122,10 @@ static void view_tree_close(struct view_tree *t, uint32_t *path,
     for (; *open > depth; --*open) {
         uint32_t i = path[*open - 1];
         struct view_call *c = &t->call[i];
-        c->total = pp_sub(now->value, c->start);
-        c->samples = pp_sub(now->samples, c->samples);
+        c->total = num_sub_sat(now->value, c->start);
+        c->samples = num_sub_sat(now->samples, c->samples);
         for (size_t k = 0; k < t->nextra; k++)
-            t->more[i].sum[k] = pp_sub(more->sum[k], t->more[i].sum[k]);
+            t->more[i].sum[k] = num_sub_sat(more->sum[k], t->more[i].sum[k]);
         if (c->total < least) {
             t->pruned = true;
             t->n = i;
@@ -9189,11 +9200,11 @@ static int view_tree_build(struct view_tree *t, const struct view_rows *r,
         }
         t->pruned |= n < all;
         if (!e && n == all)
-            t->call[path[n]].self = pp_add(t->call[path[n]].self, w);
-        now.value = pp_add(now.value, w);
-        now.samples = pp_add(now.samples, view_count(v, i, w));
+            t->call[path[n]].self = num_add_sat(t->call[path[n]].self, w);
+        now.value = num_add_sat(now.value, w);
+        now.samples = num_add_sat(now.samples, view_count(v, i, w));
         for (size_t m = 0; m < t->nextra; m++)
-            more.sum[m] = pp_add(more.sum[m], p->value[i * p->ntypes +
+            more.sum[m] = num_add_sat(more.sum[m], p->value[i * p->ntypes +
                                                        v->type + 1 + m]);
     }
     if (!e) {                           /* the root stays, whatever it is */
@@ -9304,7 +9315,7 @@ static int view_add_edges(const struct view *v, size_t i, const bool *keep,
                     return GP_ENOMEM;
                 if (e->stamp != i + 1) {
                     e->stamp = i + 1;
-                    e->value = pp_add(e->value, w);
+                    e->value = num_add_sat(e->value, w);
                     e->inlined &= f != last;
                 }
             }
@@ -9336,7 +9347,7 @@ static int view_edges_init(struct view_edges *x, const struct view *v,
     for (size_t i = 0; any && i < v->pp->nsamples && !e; i++)
         e = view_add_edges(v, i, keep, x);
     for (size_t i = 0; i < x->n && !e; i++)
-        if (pp_abs(x->edge[i].value) >= cutoff)
+        if (num_abs_sat(x->edge[i].value) >= cutoff)
             x->edge[n++] = x->edge[i];
     x->n = n;
     if (e)
@@ -9366,7 +9377,7 @@ static int view_compare_edges(const void *a, const void *b, void *sort)
     const struct view_edge_sort *s = sort;
     const struct view_edge *x = a, *y = b;
     uint32_t i = s->by_to ? x->to : x->from, k = s->by_to ? y->to : y->from;
-    int64_t v = pp_abs(x->value), w = pp_abs(y->value);
+    int64_t v = num_abs_sat(x->value), w = num_abs_sat(y->value);
     if (i != k)
         return i < k ? -1 : 1;
     if (v != w)
@@ -9575,7 +9586,7 @@ static int view_label_units_init(struct view_label_units *k, const struct pp *p)
     return GP_OK;
 }
 
-/* ================================= 15 FILTER =================================
+/* ================================= 16 FILTER =================================
  * for     pprof's filters: which samples and which of their frames stay, by
  *         names and by labels; labels that become frames; drop_frames
  * uses    MEM, TXT, RE, PP, VIEW
@@ -10275,7 +10286,7 @@ static int filter_apply(struct pp *p, struct filter *f, struct gp_why *why)
     return e ? txt_fail(why, e, "out of memory, or too many frames") : GP_OK;
 }
 
-/* ================================= 16 GRAIN ==================================
+/* ================================= 17 GRAIN ==================================
  * for     granularity: frames named by function, file, line, address or module
  * uses    MEM, TXT, PP
  * owns    nothing: the names are the profile's
@@ -10444,11 +10455,11 @@ static int grain_apply(struct pp *p, enum grain_by grain,
     return GP_OK;
 }
 
-/* ================================== 17 ANL ===================================
+/* ================================== 18 ANL ===================================
  * for     what a profile says and how sure that is: categories, intervals,
  *         trust, utilisation, verdict, advice; how two differ; assertions;
  *         the comments of several together, and of a part
- * uses    MEM, TXT, RE, PP, VIEW, GRAIN
+ * uses    MEM, NUM, TXT, RE, PP, VIEW, GRAIN
  * owns    struct anl and the texts in it
  * spec    Wilson 1927 (intervals), Kish 1965 (effective number of samples)
  * prefix  anl_
@@ -11865,8 +11876,9 @@ static void anl_add_stack(struct anl *a, struct anl_pass *w, int64_t weight,
                                  : w->leaf;
     bool copied, app = false, whole = false, pseudo = false;
     enum anl_category c = anl_decide(w, handler, &by, &copied);
-    a->trust.stripped = pp_add(a->trust.stripped,
-                               pp_mul((int64_t)handler, count > 0 ? count : 0));
+    a->trust.stripped = num_add_sat(a->trust.stripped,
+                               num_mul_sat((int64_t)handler,
+                                           count > 0 ? count : 0));
     for (size_t k = handler; k < w->n; k++) {
         struct anl_class f = w->class[w->frame[k]];
         app |= f.category == ANL_APPLICATION;
@@ -12104,9 +12116,10 @@ static void anl_label_levels(const struct anl *a, int64_t *more)
             }
         if (label == MEM_NONE || node == MEM_NONE)
             continue;
-        int64_t w = pp_abs(p->value[i * p->ntypes + v->type]);
+        int64_t w = num_abs_sat(p->value[i * p->ntypes + v->type]);
         bool own = a->class[node].category == ANL_APPLICATION;
-        more[label] = own ? pp_add(more[label], w) : pp_sub(more[label], w);
+        more[label] = own ? num_add_sat(more[label], w)
+                          : num_sub_sat(more[label], w);
     }
 }
 
@@ -12123,8 +12136,8 @@ static int anl_run_functions(struct anl *a)
         const struct view_sum *flat = &v->node[i].flat;
         category[i] = more[i] > 0 ? ANL_APPLICATION : a->class[i].category;
         struct view_sum *s = &level[category[i] == ANL_APPLICATION];
-        s->value = pp_add(s->value, flat->value);
-        s->samples = pp_add(s->samples, flat->samples);
+        s->value = num_add_sat(s->value, flat->value);
+        s->samples = num_add_sat(s->samples, flat->samples);
         s->squares += flat->squares;
     }
     a->system = anl_share(&level[0], &v->total);
@@ -12156,7 +12169,8 @@ static uint8_t *anl_mostly(const struct anl *a)
         uint32_t node = a->by.frame[leaf];
         uint8_t c = a->class[a->view.frame[leaf]].category;
         int64_t *s = &sum[(size_t)node * COLUMNS];
-        s[c] = pp_add(s[c], pp_abs(p->value[i * p->ntypes + a->view.type]));
+        int64_t w = num_abs_sat(p->value[i * p->ntypes + a->view.type]);
+        s[c] = num_add_sat(s[c], w);
         if (s[c] > s[mostly[node]])
             mostly[node] = c;
     }
@@ -12490,8 +12504,8 @@ static struct anl_share anl_together(const struct anl *a,
     for (size_t i = 0; i < 3; i++)
         if (category[i] < ANL_CATEGORIES) {
             const struct view_sum *s = &a->finding[category[i]].share.sum;
-            sum.value = pp_add(sum.value, s->value);
-            sum.samples = pp_add(sum.samples, s->samples);
+            sum.value = num_add_sat(sum.value, s->value);
+            sum.samples = num_add_sat(sum.samples, s->samples);
             sum.squares += s->squares;
         }
     return anl_share(&sum, &a->view.total);
@@ -13357,9 +13371,9 @@ static int anl_rules_read(struct anl_rules *r, struct slice text,
     return GP_OK;
 }
 
-/* ================================== 18 SVG ===================================
+/* ================================== 19 SVG ===================================
  * for     flame graph: a profile in, one self-contained SVG out
- * uses    MEM, TXT, PP, VIEW, ANL
+ * uses    MEM, NUM, TXT, PP, VIEW, ANL
  * owns    struct svg while svg_write runs
  * spec    SVG 1.1 and XML 1.0, CSS colour schemes, WAI-ARIA 1.2 (tree)
  * prefix  svg_
@@ -14074,7 +14088,7 @@ static void svg_span(const struct svg *g, uint32_t i, uint64_t *x, uint64_t *w)
 {
     const struct view_call *c = &g->tree.call[i];
     *x = svg_units(g, c->start);
-    uint64_t end = svg_units(g, pp_add(c->start, c->total));
+    uint64_t end = svg_units(g, num_add_sat(c->start, c->total));
     if (*x >= g->units)
         *x = g->units - 1;
     *w = end > *x ? end - *x : 1;
@@ -14242,9 +14256,9 @@ static void svg_put_summary(const struct svg *g, struct buf *b,
                             unsigned least_ppm)
 {
     if (g->differs) {
-        txt_put_commas(b, (uint64_t)pp_abs(g->whole.sum[2]));
+        txt_put_commas(b, (uint64_t)num_abs_sat(g->whole.sum[2]));
         txt_puts(b, " samples now, ");
-        txt_put_commas(b, (uint64_t)pp_abs(g->whole.sum[3]));
+        txt_put_commas(b, (uint64_t)num_abs_sat(g->whole.sum[3]));
         txt_puts(b, " before; width: the mean of both shares");
     } else {
         svg_put_amount(g, b);
@@ -14319,7 +14333,7 @@ static int svg_write(const struct pp *p, const struct svg_config *config,
     return e;
 }
 
-/* ================================== 19 DSC ===================================
+/* ================================== 20 DSC ===================================
  * for     protobuf descriptors: which file defines a name, what it imports;
  *         JSON to messages by them, and back
  * uses    MEM, TXT, JS, PB
@@ -15953,7 +15967,7 @@ static int dsc_decode(const struct dsc *d, const struct dsc_symbol *s,
     return e ? e : b->err;
 }
 
-/* ================================== 20 NET ===================================
+/* ================================== 21 NET ===================================
  * for     addresses, sockets, one event loop a thread: readiness, timers,
  *         tasks from other threads
  * uses    MEM, TXT, SYS
@@ -16572,10 +16586,10 @@ static void net_loop_run(struct net_loop *l)
         net_loop_turn(l, -1);
 }
 
-/* =================================== 21 CS ===================================
+/* =================================== 22 CS ===================================
  * for     a client's HTTP/2 session: frames out of bytes and into bytes, its
  *         streams, flow control; HPACK is nghttp2's
- * uses    MEM
+ * uses    MEM, NUM
  * owns    the bytes to send, the part of a frame that came, the HPACK tables;
  *         a stream belongs to whoever opened it
  * spec    [H2] RFC 9113; RFC 7541
@@ -16790,7 +16804,7 @@ static void cs_put(struct cs *s, uint8_t type, uint8_t flags, int32_t id,
     p[2] = (uint8_t)n;
     p[3] = type;
     p[4] = flags;
-    mem_set32(p + 5, (uint32_t)id);
+    num_set_be32(p + 5, (uint32_t)id);
     if (n)
         memcpy(p + CS_HEAD_BYTES, payload, n);
     s->out.len += CS_HEAD_BYTES + n;
@@ -16800,7 +16814,7 @@ static void cs_put(struct cs *s, uint8_t type, uint8_t flags, int32_t id,
 static void cs_put_number(struct cs *s, uint8_t type, int32_t id, uint32_t v)
 {
     uint8_t p[4];
-    mem_set32(p, v);
+    num_set_be32(p, v);
     cs_put(s, type, 0, id, p, sizeof p);
 }
 
@@ -16810,8 +16824,8 @@ static int cs_fail(struct cs *s, uint32_t code, const char *what)
     uint8_t p[8 + 80];
     size_t n = strlen(what);
     n = n < sizeof p - 8 ? n : sizeof p - 8;
-    mem_set32(p, 0);                    /* the last stream of the peer's */
-    mem_set32(p + 4, code);
+    num_set_be32(p, 0);                    /* the last stream of the peer's */
+    num_set_be32(p + 4, code);
     memcpy(p + 8, what, n);
     cs_put(s, NGHTTP2_GOAWAY, 0, 0, p, 8 + n);
     s->broken = what;
@@ -17384,7 +17398,7 @@ static int cs_on_reset(struct cs *s, struct cs_frame *f)
         return s->failed;
     struct cs_stream *t = cs_find(s, f->id);
     if (t)
-        cs_close(s, t, mem_get32(f->p), true);
+        cs_close(s, t, num_get_be32(f->p), true);
     return GP_OK;
 }
 
@@ -17445,7 +17459,7 @@ static int cs_on_settings(struct cs *s, struct cs_frame *f)
         return cs_fail(s, NGHTTP2_ENHANCE_YOUR_CALM, "too many settings");
     s->greeted = true;
     for (uint32_t i = 0; i < f->n; i += 6)
-        if (cs_set(s, mem_get32(f->p + i) >> 16, mem_get32(f->p + i + 2)))
+        if (cs_set(s, num_get_be32(f->p + i) >> 16, num_get_be32(f->p + i + 2)))
             return s->failed;
     if (!cs_answer(s, NGHTTP2_SETTINGS, NGHTTP2_FLAG_ACK, NULL, 0))
         s->up->on_ready(s);
@@ -17467,11 +17481,11 @@ static int cs_on_goaway(struct cs *s, struct cs_frame *f)
 {
     if (f->n < 8)
         return cs_fail(s, NGHTTP2_FRAME_SIZE_ERROR, "size of GOAWAY");
-    int32_t last = (int32_t)(mem_get32(f->p) & INT32_MAX);
+    int32_t last = (int32_t)(num_get_be32(f->p) & INT32_MAX);
     if (last > s->goaway_id || (last && last % 2 == 0))
         return cs_fail(s, NGHTTP2_PROTOCOL_ERROR, "last stream of GOAWAY");
     s->goaway_id = last;
-    s->goaway_code = mem_get32(f->p + 4);
+    s->goaway_code = num_get_be32(f->p + 4);
     size_t n = f->n - 8 < sizeof s->goaway_text ? f->n - 8
                                                 : sizeof s->goaway_text - 1;
     for (size_t i = 0; i < n; i++)
@@ -17502,7 +17516,7 @@ static int cs_on_window(struct cs *s, struct cs_frame *f)
         return cs_fail(s, NGHTTP2_FRAME_SIZE_ERROR, "size of WINDOW_UPDATE");
     if (f->id && cs_check_id(s, f))
         return s->failed;
-    uint32_t more = mem_get32(f->p) & INT32_MAX;
+    uint32_t more = num_get_be32(f->p) & INT32_MAX;
     struct cs_stream *t = f->id ? cs_find(s, f->id) : NULL;
     if (!more)
         return cs_fail(s, NGHTTP2_PROTOCOL_ERROR, "WINDOW_UPDATE of 0");
@@ -17531,7 +17545,8 @@ static uint32_t cs_frame_bytes(const uint8_t *p)
 /* The whole frame at p came.  Types that are not known are ignored. */
 static int cs_frame(struct cs *s, const uint8_t *p)
 {
-    struct cs_frame f = { p[3], p[4], (int32_t)(mem_get32(p + 5) & INT32_MAX),
+    struct cs_frame f = { p[3], p[4],
+                          (int32_t)(num_get_be32(p + 5) & INT32_MAX),
                           p + CS_HEAD_BYTES, cs_frame_bytes(p) };
     bool shared = f.type == NGHTTP2_SETTINGS || f.type == NGHTTP2_PING ||
                   f.type == NGHTTP2_GOAWAY;
@@ -17643,7 +17658,7 @@ static int cs_init(struct cs *s, struct pool *pool)
     for (size_t i = 0; i < sizeof p / 6; i++) {
         p[6 * i] = 0;
         p[6 * i + 1] = (uint8_t)set[i][0];
-        mem_set32(p + 6 * i + 2, set[i][1]);
+        num_set_be32(p + 6 * i + 2, set[i][1]);
     }
     mem_put(&s->out, cs_preface, CS_PREFACE_BYTES);
     cs_put(s, NGHTTP2_SETTINGS, 0, 0, p, sizeof p);
@@ -17654,10 +17669,10 @@ static int cs_init(struct cs *s, struct pool *pool)
            nghttp2_hd_inflate_new2(&s->inflater, &s->mem) ? GP_ENOMEM : GP_OK;
 }
 
-/* =================================== 22 H2 ===================================
+/* =================================== 23 H2 ===================================
  * for     one HTTP/2 connection: a server over nghttp2, a client over CS; no
  *         gRPC in here
- * uses    MEM, NET, CS
+ * uses    MEM, NUM, NET, CS
  * owns    the socket, a server's nghttp2 session and the bytes not yet sent
  * spec    [H2] RFC 9113; RFC 9110 15.5.22 for the answer to HTTP/1.1
  * prefix  h2_
@@ -17901,7 +17916,7 @@ static void h2_patch(struct h2_conn *c, uint8_t *p, size_t n)
     c->patched = true;
     for (size_t i = 9; i + 6 <= n && p[3] == NGHTTP2_SETTINGS; i += 6)
         if (p[i] == 0 && p[i + 1] == NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS)
-            mem_set32(p + i + 2, c->kit->streams);
+            num_set_be32(p + i + 2, c->kit->streams);
 }
 
 /* Take what nghttp2 wants to send into the loop's buffer; returns bytes. */
@@ -18154,7 +18169,7 @@ static bool h2_charge_frame(struct h2_conn *c, const uint8_t *h)
 {
     uint32_t n = cs_frame_bytes(h);
     uint8_t type = h[3], flags = h[4];
-    int32_t id = (int32_t)(mem_get32(h + 5) & INT32_MAX);
+    int32_t id = (int32_t)(num_get_be32(h + 5) & INT32_MAX);
     switch (type) {
     case NGHTTP2_DATA:
         return h2_charge_data(c, n, flags, id);
@@ -18822,7 +18837,7 @@ static int h2_kit_init(struct h2_kit *k)
     return GP_OK;
 }
 
-/* ================================== 23 JOB ===================================
+/* ================================== 24 JOB ===================================
  * for     work that any loop of a pool may do, and its way back
  * uses    MEM, NET
  * owns    nothing: jobs belong to whoever shares them
@@ -18917,10 +18932,10 @@ static struct job *job_collect(struct job_inbox *in)
     return first;
 }
 
-/* ================================== 24 RPC ===================================
+/* ================================== 25 RPC ===================================
  * for     gRPC on HTTP/2, both ends: framing, status, deadlines, gzip; the
  *         server's loops and methods; a client's calls
- * uses    MEM, TXT, SYS, GZ, SMP, NET, CS, H2, JOB
+ * uses    MEM, NUM, TXT, SYS, GZ, SMP, NET, CS, H2, JOB
  * owns    struct gp_server with its threads and sockets; a call from its
  *         HEADERS until its stream closes
  * spec    [GRPC] grpc/doc/PROTOCOL-HTTP2.md, statuscodes.md,
@@ -18971,7 +18986,7 @@ static enum rpc_step rpc_frame_next(struct rpc_frame *f, struct slice *in,
         }
         if (f->have < sizeof f->prefix)
             return RPC_MORE;
-        f->size = mem_get32(f->prefix + 1);
+        f->size = num_get_be32(f->prefix + 1);
         f->left = f->size;
         return RPC_PREFIX;
     }
@@ -19000,7 +19015,7 @@ static bool rpc_frame_cut(const struct rpc_frame *f)
 static void rpc_frame_prefix(uint8_t *p, size_t n)
 {
     p[0] = 0;
-    mem_set32(p + 1, (uint32_t)n);
+    num_set_be32(p + 1, (uint32_t)n);
 }
 
 /* grpc-timeout in ns: 1 to 8 digits and a unit; what does not fit becomes the
@@ -19918,7 +19933,7 @@ static bool rpc_call_next(struct gp_call *k, struct gp_slice *m)
     size_t at = 0;
     if (k->taken_at >= k->taken.len)
         return false;
-    size_t n = mem_get32(p + 1);
+    size_t n = num_get_be32(p + 1);
     k->taken_at += 5 + n;
     k->flagged = p[0] != 0;
     *m = (struct gp_slice){ p + 5, n };
@@ -20434,7 +20449,7 @@ static bool rpc_call_take_whole(struct gp_call *k, const uint8_t *p, size_t n)
     if (k->frame.have || k->frame.count || n < sizeof k->frame.prefix || p[0] ||
         n > k->loop->server->config.max_message)
         return false;
-    size_t size = mem_get32(p + 1);
+    size_t size = num_get_be32(p + 1);
     if (size != n - sizeof k->frame.prefix)
         return false;
     mem_put(&k->in, p, n);
@@ -21741,7 +21756,7 @@ static size_t rpc_payload_next(const struct rpc_payload *payload,
                                const uint8_t *p)
 {
     size_t left = payload->frames.len - (size_t)(p - payload->frames.data);
-    return left < 5 ? left : 5 + (size_t)mem_get32(p + 1);
+    return left < 5 ? left : 5 + (size_t)num_get_be32(p + 1);
 }
 
 /* Begin u on ch with the n headers nv, which never change where fixed is set,
@@ -21869,7 +21884,7 @@ static int rpc_payload_add(struct rpc_payload *p, struct slice message,
     return e;
 }
 
-/* ================================== 25 SVC ===================================
+/* ================================== 26 SVC ===================================
  * for     the services that serve offers: Greeter, Health, Reflection, and
  *         TestService for interoperability tests
  * uses    MEM, TXT, PB, DSC, RPC
@@ -22769,7 +22784,7 @@ static int svc_test_add(struct gp_server *s, struct gp_why *why)
     return SVC_ADD(s, m, why);
 }
 
-/* ================================== 26 WEB ===================================
+/* ================================== 27 WEB ===================================
  * for     the debug endpoint: HTTP/1.1 for people, scrapers and pprof
  * uses    MEM, TXT, SYS, JS, ELF, SMP, PP, REC, SVG, NET, H2, RPC
  * owns    struct gp_debug: its thread, its sockets, the windows that it opened
@@ -24228,9 +24243,9 @@ static int web_get(const char *base, const char *path, int64_t ns,
     return GP_OK;
 }
 
-/* ================================== 27 API ===================================
+/* ================================== 28 API ===================================
  * for     what grpcprof.h promises to other programs, and to CLI
- * uses    MEM, TXT, SYS, REC, PP, SVG, RPC, SVC, WEB
+ * uses    MEM, TXT, SYS, PP, REC, SVG, RPC, SVC, WEB
  * owns    struct gp_profiler; the server is RPC's, the endpoint WEB's
  * spec    grpcprof.h has the contracts
  * prefix  gp_
@@ -24554,7 +24569,7 @@ void *gp_call_alloc(struct gp_call *call, size_t n)
 
 #ifndef GRPCPROF_LIBRARY
 
-/* ================================== 28 LOAD ==================================
+/* ================================== 29 LOAD ==================================
  * for     the load generator: many clients, in a closed loop or by a schedule
  * uses    MEM, TXT, SYS, JS, PB, HDR, ANL, DSC, NET, CS, H2, RPC, WEB
  * owns    its threads, connections and calls while load_run runs; struct
@@ -27946,10 +27961,10 @@ static void load_result_append(struct load_result *r, struct load_result *f)
     load_result_fini(f);
 }
 
-/* ================================== 29 OUT ===================================
+/* ================================== 30 OUT ===================================
  * for     what report and load print: text, Markdown, JSON, HTML; pprof's
  *         views; folded stacks, callgrind, speedscope; CSV, Prometheus' text
- * uses    MEM, TXT, SYS, RE, JS, HDR, PP, VIEW, ANL, SVG, RPC, LOAD
+ * uses    MEM, NUM, TXT, SYS, RE, JS, HDR, PP, VIEW, ANL, SVG, RPC, LOAD
  * owns    nothing: writers append to the caller's buf
  * spec    schemas grpcprof.report/1 and grpcprof.load/1, with README; `go tool
  *         pprof -top` (units, trimming, columns); CommonMark 0.31
@@ -28320,9 +28335,9 @@ static void out_value(struct buf *b, const struct anl *a, int64_t v)
     if (v < 0)
         mem_put_byte(b, '-');
     if (txt_equal(unit, txt_slice("bytes")))
-        txt_put_bytes(b, (double)pp_abs(v));
+        txt_put_bytes(b, (double)num_abs_sat(v));
     else
-        txt_put_commas(b, (uint64_t)pp_abs(v));
+        txt_put_commas(b, (uint64_t)num_abs_sat(v));
 }
 
 /* Append a moment in local time. */
@@ -29614,7 +29629,7 @@ static void out_top_unit(struct out_top *t)
     int64_t least = 0;
     for (size_t i = 0; i < t->shown; i++) {
         const struct view_node *n = &t->view.node[t->order[i]];
-        int64_t v = pp_abs(n->flat.value ? n->flat.value : n->cum.value);
+        int64_t v = num_abs_sat(n->flat.value ? n->flat.value : n->cum.value);
         if (v > 0 && (least == 0 || v < least))
             least = v;
     }
@@ -29654,12 +29669,12 @@ static int out_top_init(struct out_top *t, const struct pp *p,
         return e;
     int64_t flat = 0, edge_cutoff;
     for (size_t i = 0; i < t->view.nnodes; i++)
-        flat = pp_add(flat, t->view.node[i].flat.value);
+        flat = num_add_sat(flat, t->view.node[i].flat.value);
     double of = c->all ? 0 : (double)flat;
-    int64_t cutoff = pp_abs((int64_t)(of * OUT_NODE_FRACTION));
-    edge_cutoff = pp_abs((int64_t)(of * OUT_EDGE_FRACTION));
+    int64_t cutoff = num_abs_sat((int64_t)(of * OUT_NODE_FRACTION));
+    edge_cutoff = num_abs_sat((int64_t)(of * OUT_EDGE_FRACTION));
     t->total = c->total ? c->total : t->view.total.value;
-    t->cutoff = pp_abs((int64_t)((double)t->total * OUT_NODE_FRACTION));
+    t->cutoff = num_abs_sat((int64_t)((double)t->total * OUT_NODE_FRACTION));
     t->scale = view_scale(p->type[type].unit);
     t->order = view_order(&t->view, c->cum ? VIEW_BY_CUM : VIEW_BY_FLAT,
                           cutoff, &t->kept);
@@ -29669,7 +29684,7 @@ static int out_top_init(struct out_top *t, const struct pp *p,
     for (size_t i = 0; i < t->view.nnodes; i++) {
         const struct view_node *n = &t->view.node[i];
         t->dropped += (n->cum.value || n->flat.value) &&
-                      pp_abs(n->cum.value) < cutoff;
+                      num_abs_sat(n->cum.value) < cutoff;
     }
     t->shown = most && most < t->kept ? most : t->kept;
     for (size_t i = 0; i < t->shown; i++)
@@ -29751,7 +29766,7 @@ static void out_top_head(const struct out_top *t, struct buf *b,
         txt_puts(b, s.n > 80 ? "\xe2\x80\xa6\n" : "\n");
     }
     for (size_t i = 0; i < t->shown; i++)
-        shown = pp_add(shown, t->view.node[t->order[i]].flat.value);
+        shown = num_add_sat(shown, t->view.node[t->order[i]].flat.value);
     txt_puts(b, "Showing nodes accounting for ");
     view_put_scaled(b, &t->scale, shown);
     txt_putf(b, ", %s of ", out_percent_bare(text, shown, t->total));
@@ -29778,7 +29793,7 @@ static void out_top_rows(const struct out_top *t, struct buf *b)
              "cum");
     for (size_t i = 0; i < t->shown; i++) {
         const struct view_node *n = &t->view.node[t->order[i]];
-        all = pp_add(all, n->flat.value);
+        all = num_add_sat(all, n->flat.value);
         out_scaled_to(b, &t->scale, n->flat.value, 10);
         txt_putf(b, " %s %s ", out_percent(flat, n->flat.value, t->total),
                  out_percent(sum, all, t->total));
@@ -29870,7 +29885,7 @@ static int out_report_tree(struct buf *b, const struct pp *p,
         if (c->peek && !re_matches(c->peek, t.view.node[n].name))
             continue;
         matched++;
-        sum = pp_add(sum, t.view.node[n].flat.value);
+        sum = num_add_sat(sum, t.view.node[n].flat.value);
         txt_puts(b, rule);
         out_tree_edges(&t, b, n, edge[0], at[0], true);
         out_tree_node(&t, b, n, sum);
@@ -30019,7 +30034,7 @@ static void out_raw_duration(struct buf *b, int64_t ns)
 {
     char t[64];
     double v = fabs((double)ns);
-    int64_t s = pp_abs(ns) / 1000000000, h = s / 3600, m = s / 60 % 60;
+    int64_t s = num_abs_sat(ns) / 1000000000, h = s / 3600, m = s / 60 % 60;
     int n;
     if (v < 1e9)
         n = snprintf(t, sizeof t, "%s%.9g%s", ns < 0 ? "-" : "",
@@ -30161,7 +30176,7 @@ struct out_tags {
 static int out_compare_tags(const void *a, const void *b)
 {
     const struct out_tag *x = a, *y = b;
-    int64_t v = pp_abs(x->sum), w = pp_abs(y->sum);
+    int64_t v = num_abs_sat(x->sum), w = num_abs_sat(y->sum);
     int r = txt_compare(x->key, y->key);
     if (r || v != w)
         return r ? r : v < w ? 1 : -1;
@@ -30201,7 +30216,7 @@ static int out_tags_add(struct out_tags *t, const struct pp_label *l,
         }
         t->tag[t->n++] = (struct out_tag){ l->key, value, 0 };
     }
-    t->tag[i].sum = pp_add(t->tag[i].sum, w);
+    t->tag[i].sum = num_add_sat(t->tag[i].sum, w);
     mem_fini(&number);
     return GP_OK;
 }
@@ -30225,7 +30240,7 @@ static void out_tags_key(struct buf *b, const struct out_tag *tag, size_t n,
     size_t most = 0;
     char text[32];
     for (size_t i = 0; i < n; i++)
-        total = pp_add(total, tag[i].sum);
+        total = num_add_sat(total, tag[i].sum);
     mem_put_byte(b, ' ');
     txt_put_clean(b, tag->key);
     txt_puts(b, ": Total ");
@@ -30448,7 +30463,7 @@ static int64_t out_speedscope_samples(struct js *j, const struct view *v)
         if (w <= 0)
             continue;
         js_put_int(j, w);
-        end = pp_add(end, w);
+        end = num_add_sat(end, w);
     }
     js_close(j, ']');
     return end;
@@ -32018,7 +32033,7 @@ static void out_load_html(struct buf *b, const struct load_report *t)
     mem_fini(&text);
 }
 
-/* ================================== 30 CLI ===================================
+/* ================================== 31 CLI ===================================
  * for     option tables, help, the commands serve, load and report, main
  * uses    MEM, TXT, SYS, RE, JS, PB, HDR, PP, VIEW, FILTER, GRAIN, ANL, SVG,
  *         DSC, RPC, SVC, WEB, API, LOAD, OUT

@@ -134,14 +134,14 @@ static void test_cs_tell(struct buf *told, const struct buf *out)
         at = CS_PREFACE_BYTES;
     while (at < out->len) {
         const uint8_t *p = out->data + at;
-        uint32_t n = cs_frame_bytes(p), id = mem_get32(p + 5);
+        uint32_t n = cs_frame_bytes(p), id = num_get_be32(p + 5);
         at += CS_HEAD_BYTES + n;
         CHECK(at <= out->len && p[3] < sizeof type - 1);
         txt_putf(told, "%c", type[p[3]]);
         if (p[3] == NGHTTP2_GOAWAY)
-            txt_putf(told, "%u ", mem_get32(p + 13));
+            txt_putf(told, "%u ", num_get_be32(p + 13));
         else if (p[3] == NGHTTP2_RST_STREAM || p[3] == NGHTTP2_WINDOW_UPDATE)
-            txt_putf(told, "%u:%u ", id, mem_get32(p + 9));
+            txt_putf(told, "%u:%u ", id, num_get_be32(p + 9));
         else if (p[3] == NGHTTP2_DATA)
             txt_putf(told, "%u:%u%s ", id, n, p[4] & 1 ? "." : "");
         else if (p[3] == NGHTTP2_SETTINGS || p[3] == NGHTTP2_PING)
@@ -505,7 +505,7 @@ static void test_cs_floods(void)
     size_t n = k.s.out.len;
     CHECK(n == 1000 * sizeof ping && k.s.out.data[4] == 1);
     CHECK(cs_take(&k.s, ping, sizeof ping) == GP_EFORMAT);
-    CHECK(k.s.out.data[n + 3] == 7 && mem_get32(k.s.out.data + n + 13) == 11);
+    CHECK(k.s.out.data[n + 3] == 7 && num_get_be32(k.s.out.data + n + 13) == 11);
     test_cs_finish(&k);
     for (int i = 0; i < 5; i++) {
         test_cs_begin(&k);
@@ -582,7 +582,7 @@ static void test_cs_model_look(struct test_cs_model *m, bool all)
         (void)cs_pump(&m->k.s);
     while (m->seen < out->len && !unit_bad) {
         const uint8_t *p = out->data + m->seen;
-        uint32_t n = cs_frame_bytes(p), id = mem_get32(p + 5);
+        uint32_t n = cs_frame_bytes(p), id = num_get_be32(p + 5);
         m->seen += CS_HEAD_BYTES + n;
         CHECK(m->seen <= out->len);
         if (p[3] == NGHTTP2_HEADERS) {
@@ -610,7 +610,7 @@ static void test_cs_model_give(struct test_cs_model *m, uint8_t type,
     size_t cut = type == NGHTTP2_SETTINGS ? 0 : 2;
     struct buf in = {0};
     m->k.s.left_id = m->k.s.next_id;    /* the peer has heard of all */
-    mem_set32(p + 2, v);
+    num_set_be32(p + 2, v);
     test_cs_frame(&in, type, 0, id, p + cut, sizeof p - cut);
     CHECK(!cs_take(&m->k.s, in.data, in.len));
     mem_fini(&in);
@@ -1194,7 +1194,7 @@ static void test_cs_set_goaway(struct test_cs_set *m)
     uint32_t last = m->first + 2 * test_cs_roll(&m->dice,
                     (m->k.s.next_id - m->first) / 2);
     struct buf in = {0};
-    mem_set32(p, last);
+    num_set_be32(p, last);
     test_cs_frame(&in, NGHTTP2_GOAWAY, 0, 0, p, sizeof p);
     CHECK(!cs_take(&m->k.s, in.data, in.len));
     for (uint32_t i = 0; i < TEST_CS_OPEN; i++)

@@ -16,7 +16,7 @@ static void test_cs_frame(struct buf *b, uint8_t type, uint8_t flags,
 {
     uint8_t head[CS_HEAD_BYTES] = { 0, 0, 0, type, flags };
     size_t at = b->len;
-    mem_set32(head + 5, id);
+    num_set_be32(head + 5, id);
     mem_put(b, head, sizeof head);
     mem_put(b, payload, n);
     test_cs_patch(b, at);
