@@ -33,13 +33,15 @@
  * 22  CS      a client's HTTP/2 session: frames, streams, windows
  * 23  H2      one HTTP/2 connection, a server's over nghttp2; no gRPC in here
  * 24  JOB     work that any loop of a pool may do
- * 25  RPC     gRPC on H2, both ends: framing, status, deadlines
- * 26  SVC     Greeter, Health, Reflection, TestService
- * 27  WEB     debug endpoint: HTTP/1.1
- * 28  API     what grpcprof.h promises
- * 29  LOAD    load generator
- * 30  OUT     writers of what ANL, VIEW and LOAD found
- * 31  CLI     option tables, help, the commands, main
+ * 25  RPC     gRPC, what both ends share: framing, timeouts, status, metadata
+ * 26  SERVER  gRPC server: loops, calls, methods, answers
+ * 27  CLIENT  gRPC calls of a client on one connection
+ * 28  SVC     Greeter, Health, Reflection, TestService
+ * 29  WEB     debug endpoint: HTTP/1.1
+ * 30  API     what grpcprof.h promises
+ * 31  LOAD    load generator
+ * 32  OUT     writers of what ANL, VIEW and LOAD found
+ * 33  CLI     option tables, help, the commands, main
  *
  * CONVENTIONS
  *
@@ -549,47 +551,47 @@ enum {
 /* ---- RPC ---- */
 enum {
     /* Defaults of struct gp_server_config. */
-    RPC_STREAMS       = 100,            /* calls at once, a connection */
-    RPC_MESSAGE_BYTES = 4 << 20,        /* as grpc-go, C-core and tonic */
+    SERVER_STREAMS    = 100,            /* calls at once, a connection */
+    SERVER_MESSAGE_BYTES = 4 << 20,     /* as grpc-go, C-core and tonic */
     RPC_HEADERS_BYTES = 16 << 10,
-    RPC_THREADS_MOST  = 256,            /* event loops; more: GP_EUSAGE */
+    SERVER_THREADS_MOST = 256,          /* event loops; more: GP_EUSAGE */
 
     /* Request bytes that a connection may have buffered in calls that are not
      * complete, in whole messages of the largest size; past it the call that
      * asks for more ends with RESOURCE_EXHAUSTED. */
-    RPC_BUFFERED_MESSAGES = 4,
+    SERVER_BUFFERED_MESSAGES = 4,
 
     /* A client's reply that is kept, as reflection's are. */
-    RPC_KEPT_REPLY_BYTES = 16 << 20,
+    CLIENT_KEPT_REPLY_BYTES = 16 << 20,
 
     /* Bytes of requests and of answers that all connections may keep together,
      * shared by the loops.  Past it a call whose request brings more ends with
-     * RESOURCE_EXHAUSTED, and connections with more than RPC_SEND_BYTES to send
+     * RESOURCE_EXHAUSTED, and connections with over SERVER_SEND_BYTES to send
      * have to send some before their handlers run. */
-    RPC_BUFFERED_BYTES = 1 << 30,
+    SERVER_BUFFERED_BYTES = 1 << 30,
 
     /* grpc-message after percent-coding: the trailers stay well under the
      * 8 KiB that clients may insist on; the rest of the text is cut. */
-    RPC_TEXT_BYTES = 4096,
+    SERVER_TEXT_BYTES = 4096,
 
     /* Calls kept for reuse in each loop, and the largest buffer kept in one:
      * 1,024 busy calls cost no allocation, and 16 MiB is the bound. */
-    RPC_POOL_CALLS = 1024,
-    RPC_KEEP_BYTES = 4096,
+    SERVER_POOL_CALLS = 1024,
+    SERVER_KEEP_BYTES = 4096,
 
     /* Calls of one connection that run one after the other before the next
      * connection has its turn, where that has as many: their answers leave in
      * one send. */
-    RPC_TURN_CALLS = 32,
+    SERVER_TURN_CALLS = 32,
 
     /* Bytes of answers that a call may have waiting to be sent; past it its
      * handler is told "full" and hears on_writable below half of it.  As
      * grpc-go's write quota. */
-    RPC_SEND_BYTES = 65536,
+    SERVER_SEND_BYTES = 65536,
 
     /* The same of a connection: past it none of its handlers runs until some of
      * it is sent, so that it holds this and one more message at the most. */
-    RPC_CONN_SEND_BYTES = 4 << 20,
+    SERVER_CONN_SEND_BYTES = 4 << 20,
 
     /* Metadata entries that a call may have in each direction; more are left
      * out of the request, or refused by gp_call_add. */
@@ -601,58 +603,58 @@ enum {
 
     /* Descriptors left for files and for the debug endpoint when connections
      * have taken the rest; the acceptor then waits. */
-    RPC_SPARE_FILES = 64,
+    SERVER_SPARE_FILES = 64,
 };
 
 /* A listener without descriptors or room waits this long before it tries
  * again, so that it does not spin (CVE-2023-4785). */
-#define RPC_ACCEPT_PAUSE_NS INT64_C(100000000)
+#define NET_ACCEPT_PAUSE_NS INT64_C(100000000)
 
 /* When a drain is over, a handler has this long to notice; then its loop's
  * memory is left to it. */
-#define RPC_STUCK_NS INT64_C(100000000)
+#define SERVER_STUCK_NS INT64_C(100000000)
 
 /* Handlers run for this long before the loop sends what they answered and
  * looks at its sockets again, so that the first of many heavy calls does not
  * wait for the last, and no connection for another.  Shorter ones mean smaller
  * writes, and more CPU time a call. */
-#define RPC_SLICE_NS INT64_C(500000)
+#define SERVER_SLICE_NS INT64_C(500000)
 
 /* Answers wait for others to be sent with them while handlers run for so long:
  * the client that sleeps is woken once. */
-#define RPC_HOLD_NS INT64_C(100000)
+#define SERVER_HOLD_NS INT64_C(100000)
 
 /* A loop that runs calls reads the clock when they should have taken so long
  * together, or are so many: a reading takes 25 ns, some calls 500. */
-#define RPC_CLOCK_NS INT64_C(2000)
-#define RPC_CLOCK_JOBS 8
+#define SERVER_CLOCK_NS INT64_C(2000)
+#define SERVER_CLOCK_JOBS 8
 
 /* Of jobs that take as long as this the CPU time of one in so many is taken, by
  * three readings of the thread's clock; of shorter ones that is a burden. */
-#define RPC_TIMED_JOB_NS INT64_C(10000)
-#define RPC_TIMED_EVERY 64
+#define SERVER_TIMED_JOB_NS INT64_C(10000)
+#define SERVER_TIMED_EVERY 64
 
 /* Calls shorter than this cost more to hand over than to run. */
-#define RPC_SHARE_JOB_NS INT64_C(3000)
+#define SERVER_SHARE_JOB_NS INT64_C(3000)
 
 /* Work that waits behind a call is worth the wake-up of an idle thread, which
  * takes some 5 us of both, when it takes about this long. */
-#define RPC_SHARE_NS INT64_C(40000)
+#define SERVER_SHARE_NS INT64_C(40000)
 
-/* Server: how often a connection is looked at; see rpc_conn_tick. */
-#define RPC_TICK_NS INT64_C(10000000000)
+/* Server: how often a connection is looked at; see server_conn_tick. */
+#define SERVER_TICK_NS INT64_C(10000000000)
 
 /* A unary request of which nothing comes, and an answer of which nothing goes
  * because the client keeps its window shut, are given up after this long. */
-#define RPC_BODY_NS INT64_C(60000000000)
+#define SERVER_BODY_NS INT64_C(60000000000)
 
 /* Keepalive, as grpc-go: a PING after so long without a byte, and the end after
  * so long without an answer. */
-#define RPC_KEEPALIVE_NS INT64_C(7200000000000)
-#define RPC_KEEPALIVE_WAIT_NS INT64_C(20000000000)
+#define SERVER_KEEPALIVE_NS INT64_C(7200000000000)
+#define SERVER_KEEPALIVE_WAIT_NS INT64_C(20000000000)
 
 /* A connection that is to leave for its age closes after this long. */
-#define RPC_AGE_GRACE_NS INT64_C(30000000000)
+#define SERVER_AGE_GRACE_NS INT64_C(30000000000)
 
 /* ---- WEB ---- */
 enum {
@@ -10537,6 +10539,7 @@ struct anl_rule {
 /* Frames of grpcprof itself, by the prefixes of its sections. */
 static const struct anl_rule anl_rules_own[] = {
     { "h2_*", ANL_PROTOCOL, 0 },    { "rpc_*", ANL_PROTOCOL, 0 },
+    { "server_*", ANL_PROTOCOL, 0 }, { "client_*", ANL_PROTOCOL, 0 },
     { "cs_*", ANL_PROTOCOL, 0 },    { "pb_*", ANL_SERIAL, 0 },
     { "net_*", ANL_NETWORK, 0 },    { "svc_*", ANL_APPLICATION, 0 },
     { "gz_*", ANL_COMPRESSION, 0 }, { "mem_*", ANL_MEMORY, 0 },
@@ -18933,31 +18936,20 @@ static struct job *job_collect(struct job_inbox *in)
 }
 
 /* ================================== 25 RPC ===================================
- * for     gRPC on HTTP/2, both ends: framing, status, deadlines, gzip; the
- *         server's loops and methods; a client's calls
- * uses    MEM, NUM, TXT, SYS, GZ, SMP, NET, CS, H2, JOB
- * owns    struct gp_server with its threads and sockets; a call from its
- *         HEADERS until its stream closes
+ * for     gRPC, what both ends share: framing, timeouts, status, metadata
+ * uses    MEM, NUM, TXT
+ * owns    nothing
  * spec    [GRPC] grpc/doc/PROTOCOL-HTTP2.md, statuscodes.md,
- *         http-grpc-status-mapping.md, compression.md
+ *         http-grpc-status-mapping.md
  * prefix  rpc_
- * runs    a connection and its calls on their loop's thread; rpc_server_* on
- *         any one thread that is not a loop's
+ * runs    on any thread: no state of its own
  *
  *   message  flag(1) length(4, big endian) bytes
  *            00 00 00 00 03 0a 01 41    not compressed, 3 bytes: field 1 "A"
  *
- * Invariant  a call is answered exactly once, whatever the client sends and
- *            the handler does; what a call allocates goes with it.  A message
- *            longer than the limit is refused when its length has been read.
+ * Invariant  rpc_frame_next reads a header of 5 bytes before any message byte.
  * Does not   look into messages.
- *
- * Where the documents disagree: two messages or none on a unary method are
- * INTERNAL, as grpc-go and Java answer (statuscodes.md says UNIMPLEMENTED); an
- * unknown grpc-encoding is an error only for a message that uses it.
  */
-
-/* ---- both ends: framing, status, timeouts ---- */
 
 struct rpc_frame {                      /* messages cut out of DATA */
     uint8_t  prefix[5];                 /* flag and length, as they came */
@@ -19020,7 +19012,7 @@ static void rpc_frame_prefix(uint8_t *p, size_t n)
 
 /* grpc-timeout in ns: 1 to 8 digits and a unit; what does not fit becomes the
  * most that does. */
-static int rpc_timeout(struct slice v, int64_t *ns)
+static int rpc_timeout_parse(struct slice v, int64_t *ns)
 {
     static const struct { char unit; int64_t ns; } unit[] = {
         { 'n', 1 }, { 'u', 1000 }, { 'm', 1000000 }, { 'S', 1000000000 },
@@ -19093,21 +19085,32 @@ static bool rpc_content_type(struct slice v, struct slice *codec)
     return true;
 }
 
-/* ---- server: its parts ---- */
+/* The grpc status for a response without one ([GRPC] http mapping). */
+static int rpc_status_of_http(int http)
+{
+    switch (http) {
+    case 400: case 431: return GP_STATUS_INTERNAL;
+    case 401: return GP_STATUS_UNAUTHENTICATED;
+    case 403: return GP_STATUS_PERMISSION_DENIED;
+    case 404: return GP_STATUS_UNIMPLEMENTED;
+    case 429: case 502: case 503: case 504: return GP_STATUS_UNAVAILABLE;
+    default: return GP_STATUS_UNKNOWN;
+    }
+}
 
-struct rpc_method {
-    struct gp_method own;               /* path: owned by the server's arena */
-    size_t   n;                         /* bytes of path */
-    uint32_t index;                     /* place in the server's table */
-    uint16_t label;                     /* of its samples */
-    bool     single;                    /* one message in the request */
-};
+/* The grpc status for an RST_STREAM's code ([GRPC] Errors). */
+static int rpc_status_of_reset(uint32_t code)
+{
+    switch (code) {
+    case NGHTTP2_REFUSED_STREAM: return GP_STATUS_UNAVAILABLE;
+    case NGHTTP2_CANCEL: return GP_STATUS_CANCELLED;
+    case NGHTTP2_ENHANCE_YOUR_CALM: return GP_STATUS_RESOURCE_EXHAUSTED;
+    case NGHTTP2_INADEQUATE_SECURITY: return GP_STATUS_PERMISSION_DENIED;
+    default: return GP_STATUS_INTERNAL;
+    }
+}
 
-enum rpc_coding { RPC_IDENTITY, RPC_GZIP, RPC_UNKNOWN_CODING };
-
-/* What a handler is to hear; rpc_call_job tells it in this order. */
-enum rpc_event { RPC_START = 1, RPC_MESSAGE = 2, RPC_HALF = 4,
-                 RPC_WRITABLE = 8, RPC_TIMER = 16, RPC_POKE = 32 };
+enum rpc_encoding { RPC_IDENTITY, RPC_GZIP, RPC_UNKNOWN_ENCODING };
 
 struct rpc_meta {                       /* a header of the application */
     struct rpc_meta *next;              /* in the order of arrival */
@@ -19121,13 +19124,85 @@ struct rpc_metas {
                                          * RPC_META_BYTES, 32 more for each */
 };
 
+/* Append copies of key and value, in a, to the list t.  GP_ELIMIT: it is full;
+ * GP_ENOMEM. */
+static int rpc_meta_add(struct arena *a, struct rpc_metas *t,
+                        struct slice key, struct slice value, bool trailer)
+{
+    size_t bytes = key.n + value.n + 32;
+    if (t->n >= RPC_META_MOST || bytes > RPC_META_BYTES - t->bytes)
+        return GP_ELIMIT;
+    struct rpc_meta *m = mem_arena_alloc(a, sizeof *m);
+    char *name = m ? mem_arena_dup(a, key.p, key.n) : NULL;
+    char *text = name ? mem_arena_dup(a, value.p, value.n) : NULL;
+    if (!text)
+        return GP_ENOMEM;
+    *m = (struct rpc_meta){ .key = { name, key.n }, .value = { text, value.n },
+                            .trailer = trailer };
+    *(t->last ? &t->last->next : &t->first) = m;
+    t->last = m;
+    t->n++;
+    t->bytes += bytes;
+    return GP_OK;
+}
+
+/* True when key may name metadata: [GRPC] Header-Name, and not reserved. */
+static bool rpc_meta_name(struct slice key)
+{
+    for (size_t i = 0; i < key.n; i++)
+        if (!key.p[i] || !strchr("abcdefghijklmnopqrstuvwxyz0123456789_-.",
+                                 key.p[i]))
+            return false;
+    return key.n && !txt_starts(key, "grpc-");
+}
+
+/* True when key names metadata in base64. */
+static bool rpc_meta_binary(struct slice key)
+{
+    return key.n > 4 && !memcmp(key.p + key.n - 4, "-bin", 4);
+}
+
+/* ================================= 26 SERVER =================================
+ * for     a gRPC server: event loops, connections, calls, methods
+ * uses    MEM, NUM, TXT, SYS, GZ, SMP, NET, H2, JOB, RPC
+ * owns    struct gp_server with its threads and sockets; a call from its
+ *         HEADERS until its stream closes
+ * spec    [GRPC] grpc/doc/PROTOCOL-HTTP2.md, compression.md
+ * prefix  server_
+ * runs    a connection and its calls on their loop's thread; handlers there or
+ *         on another loop's; functions that take a gp_server on any one thread
+ *         that is not a loop's
+ *
+ * Invariant  a call is answered exactly once, whatever the client sends and
+ *            the handler does; what a call allocates is freed with it.
+ * Does not   look into messages.
+ *
+ * Where the documents disagree: two messages or none on a unary method are
+ * INTERNAL, as grpc-go and Java answer (statuscodes.md says UNIMPLEMENTED); an
+ * unknown grpc-encoding is an error only for a message that uses it.
+ */
+
+/* ---- what a server is made of ---- */
+
+struct server_method {
+    struct gp_method own;               /* path: owned by the server's arena */
+    size_t   n;                         /* bytes of path */
+    uint32_t index;                     /* place in the server's table */
+    uint16_t label;                     /* of its samples */
+    bool     single;                    /* one message in the request */
+};
+
+/* What a handler is to hear; server_call_run tells it in this order. */
+enum server_event { SERVER_START = 1, SERVER_MESSAGE = 2, SERVER_HALF_CLOSE = 4,
+                    SERVER_WRITABLE = 8, SERVER_TIMER = 16, SERVER_POKE = 32 };
+
 struct gp_call {
     /* The loop's: only its thread looks at them. */
     struct job        job;              /* while away: in the pool or back */
     struct link       of_conn;          /* open calls of conn */
     struct link       of_ready;         /* conn's ready, or its partial */
-    struct rpc_conn  *conn;             /* borrowed; NULL: the stream closed */
-    struct rpc_loop  *loop;             /* borrowed: where it belongs */
+    struct server_conn *conn;           /* borrowed; NULL: the stream closed */
+    struct server_loop *loop;           /* borrowed: where it belongs */
     struct gp_call   *next;             /* in the loop's stock */
     int64_t           begun_ns;         /* monotonic; its HEADERS came */
     struct net_timer  timer;            /* of the deadline, while it is open */
@@ -19137,8 +19212,8 @@ struct gp_call {
     size_t            held;             /* of the window, not given back yet */
     struct h2_body    body;             /* of the answer; points into out */
     int32_t           id;               /* of its stream */
-    unsigned          events;           /* enum rpc_event: not told yet */
-    enum rpc_coding   coding;           /* of compressed messages */
+    unsigned          events;           /* enum server_event: not told yet */
+    enum rpc_encoding coding;           /* of compressed messages */
     bool              post, grpc, codec;        /* as the headers must be */
     bool              bad_timeout, bad_meta;
     bool              begun;            /* the headers are complete */
@@ -19152,14 +19227,14 @@ struct gp_call {
     int64_t           seen_ns;          /* and since when it is so; 0: never */
 
     /* Set before the first job, then read only; or safe for all. */
-    const struct rpc_method *method;    /* NULL: no such method */
+    const struct server_method *method; /* NULL: no such method */
     int64_t           deadline_ns;      /* monotonic; 0: none */
     struct rpc_metas  request;          /* its metadata */
     bool              takes_gzip;       /* grpc-accept-encoding has it */
     atomic_bool       cancelled;        /* nobody waits for it any more */
 
     /* The job's: of whichever thread runs it. */
-    unsigned          telling;          /* enum rpc_event */
+    unsigned          telling;          /* enum server_event */
     size_t            taken_at;         /* bytes of taken already told */
     size_t            mark;             /* where the last one in made begins */
     size_t            unsent;           /* bytes of out when the job began */
@@ -19188,12 +19263,12 @@ struct gp_call {
 
 /* Time that calls took, as a ladder: step i counts those of less than 2^i us,
  * the last all longer ones. */
-enum { RPC_STEPS = 26 };
+enum { SERVER_STEPS = 26 };
 
-struct rpc_tally {                      /* a loop's calls of one method */
+struct server_tally {                   /* a loop's calls of one method */
     _Atomic uint64_t begun;
     _Atomic uint64_t code[17];          /* ended, by grpc status */
-    _Atomic uint64_t took[RPC_STEPS];   /* ended, by time */
+    _Atomic uint64_t took[SERVER_STEPS]; /* ended, by time */
     _Atomic uint64_t took_ns;           /* in all */
     _Atomic uint64_t timed;             /* jobs run here whose CPU time was
                                          * taken, and that */
@@ -19203,9 +19278,9 @@ struct rpc_tally {                      /* a loop's calls of one method */
                                          * loop's own */
 };
 
-struct rpc_conn {
+struct server_conn {
     struct h2_conn   h2;                /* first */
-    struct rpc_loop *loop;              /* borrowed */
+    struct server_loop *loop;           /* borrowed */
     struct link      of_loop;           /* the loop's connections */
     struct link      of_ready;          /* those with calls that wait */
     struct link      of_dirty;          /* those with something to send */
@@ -19224,23 +19299,23 @@ struct rpc_conn {
     int64_t          pinged_ns;         /* our keepalive PING; 0: none */
 };
 
-struct rpc_loop {
+struct server_loop {
     struct net_loop   net;
     struct gp_server *server;           /* borrowed */
     pthread_t         thread;
     struct link       conns;            /* owned, until on_gone */
-    struct link       ready, dirty;     /* of them; see struct rpc_conn */
+    struct link       ready, dirty;     /* of them; see struct server_conn */
     unsigned          nready;           /* calls that wait for a run */
     size_t            held;             /* bytes buffered and pending, of all
                                          * its connections */
     int64_t           slice_ns;         /* handler time left in this turn */
     int64_t           slice_of_ns;      /* the turn: net.woke_ns */
     int64_t           flushed_ns;       /* slice_ns when all was last sent */
-    const struct rpc_method *recent;    /* the one called last, or NULL */
+    const struct server_method *recent; /* the one called last, or NULL */
     struct job_inbox  back;             /* calls that others ran */
     struct gp_call   *stock;            /* owned; linked by next */
-    size_t            nstock;           /* at most RPC_POOL_CALLS */
-    struct rpc_tally *tally;            /* owned; by method, then of none */
+    size_t            nstock;           /* at most SERVER_POOL_CALLS */
+    struct server_tally *tally;         /* owned; by method, then of none */
     _Atomic uint64_t  closed[H2_ENDS];  /* connections, by reason */
     _Atomic uint64_t  accepted;         /* connections */
     atomic_uint       nconns;           /* assigned and not gone */
@@ -19248,16 +19323,16 @@ struct rpc_loop {
     bool              draining;         /* new connections leave at once */
 };
 
-struct rpc_listener {
+struct server_listener {
     struct net_io     io;               /* owns its descriptor */
     struct net_addr   addr;             /* bound */
     struct net_timer  pause;            /* armed while it does not accept */
     struct gp_server *server;           /* borrowed */
-    struct rpc_listener *next;          /* owned */
+    struct server_listener *next;       /* owned */
 };
 
-struct rpc_kept {                       /* what a service keeps */
-    struct rpc_kept *next;              /* in the server's arena */
+struct server_attachment {              /* what a service keeps */
+    struct server_attachment *next;     /* in the server's arena */
     void  *arg;                         /* owned: freed with the server */
     void (*free)(void *arg);
     void (*on_drain)(void *arg);        /* the server leaves; or NULL */
@@ -19267,12 +19342,12 @@ struct gp_server {
     struct gp_server_config config;     /* with the defaults filled in */
     struct h2_kit     kit;
     struct arena      arena;            /* methods' paths and listeners */
-    struct rpc_method *method;          /* owned */
+    struct server_method *method;       /* owned */
     size_t            nmethod, method_cap;      /* methods */
     struct index      by_path;          /* path -> method */
-    struct rpc_listener *listener;      /* in the arena */
-    struct rpc_kept  *kept;             /* in the arena */
-    struct rpc_loop  *loop;             /* owned, config.threads of them */
+    struct server_listener *listener;   /* in the arena */
+    struct server_attachment *kept;     /* in the arena */
+    struct server_loop *loop;           /* owned, config.threads of them */
     struct job_pool   pool;             /* calls that any loop may run */
     _Atomic uint64_t  cut;              /* calls ended by the drain */
     atomic_uint       acks;             /* loops that have done their cutting */
@@ -19281,35 +19356,36 @@ struct gp_server {
 };
 
 /* Pieces of answers, all constant. */
-static const nghttp2_nv rpc_nv_200 = H2_NV(":status", "200");
-static const nghttp2_nv rpc_nv_type = H2_NV("content-type",
-                                            "application/grpc");
-static const nghttp2_nv rpc_nv_accept = H2_NV("grpc-accept-encoding",
-                                              "identity,gzip");
-static const nghttp2_nv rpc_nv_gzip = H2_NV("grpc-encoding", "gzip");
-static const nghttp2_nv rpc_nv_ok = H2_NV("grpc-status", "0");
-static const nghttp2_nv rpc_nv_text = H2_NV("content-type", "text/plain");
-static const nghttp2_nv rpc_nv_405 = H2_NV(":status", "405");
-static const nghttp2_nv rpc_nv_allow = H2_NV("allow", "POST");
-static const nghttp2_nv rpc_nv_415 = H2_NV(":status", "415");
+static const nghttp2_nv server_nv_200 = H2_NV(":status", "200");
+static const nghttp2_nv server_nv_type = H2_NV("content-type",
+                                               "application/grpc");
+static const nghttp2_nv server_nv_accept = H2_NV("grpc-accept-encoding",
+                                                 "identity,gzip");
+static const nghttp2_nv server_nv_gzip = H2_NV("grpc-encoding", "gzip");
+static const nghttp2_nv server_nv_ok = H2_NV("grpc-status", "0");
+static const nghttp2_nv server_nv_text = H2_NV("content-type", "text/plain");
+static const nghttp2_nv server_nv_405 = H2_NV(":status", "405");
+static const nghttp2_nv server_nv_allow = H2_NV("allow", "POST");
+static const nghttp2_nv server_nv_415 = H2_NV(":status", "415");
 
-#define RPC_HELP "This port speaks gRPC: HTTP/2 POST requests with content-" \
-                 "type application/grpc.\nTry a gRPC client, such as " \
-                 "grpcurl or grpcprof load.\n"
+#define SERVER_HELP "This port speaks gRPC: HTTP/2 POST requests with " \
+                    "content-type application/grpc.\nTry a gRPC client, " \
+                    "such as grpcurl or grpcprof load.\n"
 
-static const char rpc_help[] = RPC_HELP;
+static const char server_help[] = SERVER_HELP;
 
 /* RFC 9110 15.5.22: a 426 names what to change to. */
-static const char rpc_http1[] =
+static const char server_http1[] =
     "HTTP/1.1 426 Upgrade Required\r\nUpgrade: h2c\r\n"
-    "Connection: Upgrade, close\r\nContent-Type: text/plain\r\n\r\n" RPC_HELP;
+    "Connection: Upgrade, close\r\nContent-Type: text/plain\r\n\r\n"
+    SERVER_HELP;
 
-/* ---- server: calls, from their begin to their end ---- */
+/* ---- calls, from their begin to their end ---- */
 
 /* A call for stream id of c, or NULL. */
-static struct gp_call *rpc_call_open(struct rpc_conn *c, int32_t id)
+static struct gp_call *server_call_open(struct server_conn *c, int32_t id)
 {
-    struct rpc_loop *l = c->loop;
+    struct server_loop *l = c->loop;
     struct gp_call *k = l->stock;
     if (c->ncalls >= l->server->config.max_streams)
         return NULL;
@@ -19333,15 +19409,15 @@ static struct gp_call *rpc_call_open(struct rpc_conn *c, int32_t id)
 }
 
 /* Empty b for the next call; a large one is not kept. */
-static void rpc_buf_reset(struct buf *b)
+static void server_buf_reset(struct buf *b)
 {
-    if (b->cap > RPC_KEEP_BYTES || b->err)
+    if (b->cap > SERVER_KEEP_BYTES || b->err)
         mem_fini(b);
     b->len = 0;
 }
 
 /* Release k, which is in no list. */
-static void rpc_call_free(struct gp_call *k)
+static void server_call_free(struct gp_call *k)
 {
     mem_fini(&k->in);
     mem_fini(&k->out);
@@ -19355,20 +19431,20 @@ static void rpc_call_free(struct gp_call *k)
 }
 
 /* k is over, nobody has it: back to its loop's stock. */
-static void rpc_call_stock(struct gp_call *k)
+static void server_call_recycle(struct gp_call *k)
 {
-    struct rpc_loop *l = k->loop;
-    if (l->nstock >= RPC_POOL_CALLS) {
-        rpc_call_free(k);
+    struct server_loop *l = k->loop;
+    if (l->nstock >= SERVER_POOL_CALLS) {
+        server_call_free(k);
         return;
     }
-    rpc_buf_reset(&k->in);
-    rpc_buf_reset(&k->out);
-    rpc_buf_reset(&k->text);
-    rpc_buf_reset(&k->taken);
-    rpc_buf_reset(&k->plain);
-    rpc_buf_reset(&k->made);
-    rpc_buf_reset(&k->message);
+    server_buf_reset(&k->in);
+    server_buf_reset(&k->out);
+    server_buf_reset(&k->text);
+    server_buf_reset(&k->taken);
+    server_buf_reset(&k->plain);
+    server_buf_reset(&k->made);
+    server_buf_reset(&k->message);
     mem_arena_fini(&k->arena);
     memset(k, 0, offsetof(struct gp_call, in));
     k->next = l->stock;
@@ -19377,9 +19453,9 @@ static void rpc_call_stock(struct gp_call *k)
 }
 
 /* Count that k has begun: its method is known, or that it has none. */
-static void rpc_call_count(struct gp_call *k)
+static void server_call_count_begun(struct gp_call *k)
 {
-    const struct rpc_loop *l = k->loop;
+    const struct server_loop *l = k->loop;
     k->begun = true;
     net_add(&l->tally[k->method ? k->method->index
                                 : l->server->nmethod].begun, 1);
@@ -19387,20 +19463,20 @@ static void rpc_call_count(struct gp_call *k)
 
 /* The one moment at which k's end is submitted, or it is given up, with
  * status; false when that was before. */
-static bool rpc_call_answer(struct gp_call *k, enum gp_status status)
+static bool server_call_mark_answered(struct gp_call *k, enum gp_status status)
 {
-    struct rpc_loop *l = k->loop;
+    struct server_loop *l = k->loop;
     if (k->answered)
         return false;
     k->answered = true;
     net_timer_stop(&l->net, &k->timer);
     net_timer_stop(&l->net, &k->wake);
-    struct rpc_tally *t = &l->tally[k->method ? k->method->index
-                                              : l->server->nmethod];
+    struct server_tally *t = &l->tally[k->method ? k->method->index
+                                                 : l->server->nmethod];
     uint64_t ns = (uint64_t)(l->net.now_ns - k->begun_ns), us = ns / 1000;
     int step = us ? 64 - __builtin_clzll(us) : 0;
     net_add(&t->code[status], 1);
-    net_add(&t->took[step < RPC_STEPS ? step : RPC_STEPS - 1], 1);
+    net_add(&t->took[step < SERVER_STEPS ? step : SERVER_STEPS - 1], 1);
     net_add(&t->took_ns, ns);
     if (status == GP_STATUS_OK && k->conn)
         h2_refund(&k->conn->h2);
@@ -19409,40 +19485,40 @@ static bool rpc_call_answer(struct gp_call *k, enum gp_status status)
 
 /* The end of k, whose stream is closed and whose job is back: its handler
  * hears of it. */
-static void rpc_call_over(struct gp_call *k)
+static void server_call_release(struct gp_call *k)
 {
-    const struct rpc_method *m = k->method;
+    const struct server_method *m = k->method;
     if (k->told && m->own.on_done)
         m->own.on_done(k, k->finished ? k->status : GP_STATUS_CANCELLED,
                        m->own.service);
-    rpc_call_stock(k);
+    server_call_recycle(k);
 }
 
 /* Bytes that l's connections may keep together: its share of the server's. */
-static size_t rpc_loop_may_hold(const struct rpc_loop *l)
+static size_t server_loop_buffer_limit(const struct server_loop *l)
 {
     return l->server->config.max_buffered / l->server->config.threads;
 }
 
 /* Of c's bytes *what there are more and less than before. */
-static void rpc_conn_hold(struct rpc_conn *c, size_t *what, size_t more,
-                          size_t less)
+static void server_conn_account(struct server_conn *c, size_t *what,
+                                size_t more, size_t less)
 {
     *what += more - less;
     c->loop->held += more - less;
 }
 
 /* k's stream is closed; what is away comes back later. */
-static void rpc_call_close(struct gp_call *k)
+static void server_call_close(struct gp_call *k)
 {
-    struct rpc_conn *c = k->conn;
+    struct server_conn *c = k->conn;
     if (k->begun)
-        (void)rpc_call_answer(k, GP_STATUS_CANCELLED);
+        (void)server_call_mark_answered(k, GP_STATUS_CANCELLED);
     net_timer_stop(&k->loop->net, &k->timer);
     net_timer_stop(&k->loop->net, &k->wake);
     atomic_store_explicit(&k->cancelled, true, memory_order_relaxed);
-    rpc_conn_hold(c, &c->buffered, 0, k->in.len);
-    rpc_conn_hold(c, &c->pending, 0, k->body.n);
+    server_conn_account(c, &c->buffered, 0, k->in.len);
+    server_conn_account(c, &c->pending, 0, k->body.n);
     mem_link_drop(&k->of_ready);
     k->loop->nready -= k->waits;
     k->waits = false;
@@ -19453,12 +19529,12 @@ static void rpc_call_close(struct gp_call *k)
         c->idle_ns = k->loop->net.now_ns;
     k->conn = NULL;
     if (!k->away)
-        rpc_call_over(k);
+        server_call_release(k);
 }
 
 /* Watch k's deadline, from when it cannot be looked at before a run.  Most
  * calls never need it: they are answered in the turn that brings them. */
-static void rpc_call_arm(struct gp_call *k)
+static void server_call_arm(struct gp_call *k)
 {
     if (!k->deadline_ns || k->timer.at || k->answered)
         return;
@@ -19468,9 +19544,9 @@ static void rpc_call_arm(struct gp_call *k)
 
 /* Have k's handler hear events in one of the loop's next runs; while it is
  * away, when it is back. */
-static void rpc_call_ready(struct gp_call *k, unsigned events)
+static void server_call_ready(struct gp_call *k, unsigned events)
 {
-    struct rpc_conn *c = k->conn;
+    struct server_conn *c = k->conn;
     k->events |= events;
     if (k->away || k->waits)
         return;
@@ -19479,17 +19555,17 @@ static void rpc_call_ready(struct gp_call *k, unsigned events)
     mem_link_append(&c->ready, &k->of_ready);
     k->loop->nready++;
     if (c->held)
-        rpc_call_arm(k);
+        server_call_arm(k);
     else if (mem_link_alone(&c->of_ready))
         mem_link_append(&c->loop->ready, &c->of_ready);
 }
 
-/* ---- server: answers ---- */
+/* ---- answers ---- */
 
 /* Append the metadata of k's answer, headers or trailers, to nv[*n], which has
  * room for RPC_META_MOST more. */
-static void rpc_call_put_meta(const struct gp_call *k, bool trailer,
-                              nghttp2_nv *nv, size_t *n)
+static void server_call_put_meta(const struct gp_call *k, bool trailer,
+                                 nghttp2_nv *nv, size_t *n)
 {
     for (const struct rpc_meta *m = k->answer.first; m; m = m->next)
         if (m->trailer == trailer)
@@ -19500,12 +19576,13 @@ static void rpc_call_put_meta(const struct gp_call *k, bool trailer,
 }
 
 /* Append grpc-status, k->text as grpc-message, and the trailers' metadata. */
-static void rpc_call_put_status(const struct gp_call *k, enum gp_status status,
-                                nghttp2_nv *nv, size_t *n)
+static void server_call_put_status(const struct gp_call *k,
+                                   enum gp_status status,
+                                   nghttp2_nv *nv, size_t *n)
 {
     static const char digits[17][3] = { "0", "1", "2", "3", "4", "5", "6", "7",
         "8", "9", "10", "11", "12", "13", "14", "15", "16" };
-    nv[*n] = rpc_nv_ok;
+    nv[*n] = server_nv_ok;
     nv[*n].value = (uint8_t *)(uintptr_t)digits[status];
     nv[(*n)++].valuelen = strlen(digits[status]);
     if (k->text.len && !k->text.err) {
@@ -19513,21 +19590,21 @@ static void rpc_call_put_status(const struct gp_call *k, enum gp_status status,
         nv[*n].value = k->text.data;    /* lives until the stream closes */
         nv[(*n)++].valuelen = k->text.len;
     }
-    if (status == GP_STATUS_UNIMPLEMENTED && k->coding == RPC_UNKNOWN_CODING)
-        nv[(*n)++] = rpc_nv_accept;
+    if (status == GP_STATUS_UNIMPLEMENTED && k->coding == RPC_UNKNOWN_ENCODING)
+        nv[(*n)++] = server_nv_accept;
     if (!k->away)
-        rpc_call_put_meta(k, true, nv, n);
+        server_call_put_meta(k, true, nv, n);
 }
 
 /* End k, whose headers went out, with status behind what is in out. */
-static void rpc_call_trail(struct gp_call *k, enum gp_status status)
+static void server_call_trailers(struct gp_call *k, enum gp_status status)
 {
     nghttp2_nv nv[3 + RPC_META_MOST], *kept = NULL;
     size_t n = 0;
     k->body.more = false;
-    k->body.trailer = &rpc_nv_ok;
+    k->body.trailer = &server_nv_ok;
     k->body.ntrailer = 1;
-    rpc_call_put_status(k, status, nv, &n);
+    server_call_put_status(k, status, nv, &n);
     if (n > 1 || status != GP_STATUS_OK) {
         /* The arena is the job's while it is away: then a reset is the status,
          * as [GRPC] has it for a server's own cancellation. */
@@ -19545,54 +19622,55 @@ static void rpc_call_trail(struct gp_call *k, enum gp_status status)
 
 /* End k with status, k->text its grpc-message: as trailers, or as the only
  * frame where nothing went out before ([GRPC] Trailers-Only). */
-static void rpc_call_end(struct gp_call *k, enum gp_status status)
+static void server_call_end(struct gp_call *k, enum gp_status status)
 {
     nghttp2_nv nv[5 + RPC_META_MOST];   /* not zeroed: it is large */
     size_t n = 0;
-    if (!rpc_call_answer(k, status))
+    if (!server_call_mark_answered(k, status))
         return;
     if (k->responded) {
-        rpc_call_trail(k, status);
+        server_call_trailers(k, status);
         return;
     }
     k->responded = true;
-    nv[n++] = rpc_nv_200;
-    nv[n++] = rpc_nv_type;
-    rpc_call_put_status(k, status, nv, &n);
+    nv[n++] = server_nv_200;
+    nv[n++] = server_nv_type;
+    server_call_put_status(k, status, nv, &n);
     if (h2_respond(&k->conn->h2, k->id, nv, n, NULL))
         h2_reset(&k->conn->h2, k->id, NGHTTP2_INTERNAL_ERROR);
 }
 
 /* End k from the loop's side, with a status other than OK and a text for
  * people; a job that is away is told that it is cancelled. */
-static void rpc_call_refuse(struct gp_call *k, enum gp_status status,
-                            const char *text)
+static void server_call_refuse(struct gp_call *k, enum gp_status status,
+                               const char *text)
 {
     if (k->answered)
         return;
     atomic_store_explicit(&k->cancelled, true, memory_order_relaxed);
     k->text.len = 0;
-    txt_put_percent(&k->text, txt_slice(text), RPC_TEXT_BYTES);
-    rpc_call_end(k, status);
+    txt_put_percent(&k->text, txt_slice(text), SERVER_TEXT_BYTES);
+    server_call_end(k, status);
 }
 
 /* Answer k, which is not gRPC, in plain HTTP. */
-static void rpc_call_http(struct gp_call *k)
+static void server_call_http(struct gp_call *k)
 {
-    const nghttp2_nv no_post[3] = { rpc_nv_405, rpc_nv_text, rpc_nv_allow };
-    const nghttp2_nv no_grpc[2] = { rpc_nv_415, rpc_nv_text };
+    const nghttp2_nv no_post[3] = { server_nv_405, server_nv_text,
+                                    server_nv_allow };
+    const nghttp2_nv no_grpc[2] = { server_nv_415, server_nv_text };
     const nghttp2_nv *nv = k->post ? no_grpc : no_post;
     size_t n = k->post ? 2 : 3;
-    if (!rpc_call_answer(k, GP_STATUS_INTERNAL))
+    if (!server_call_mark_answered(k, GP_STATUS_INTERNAL))
         return;
-    k->body = (struct h2_body){ .p = (const uint8_t *)rpc_help,
-                                .n = sizeof rpc_help - 1 };
-    rpc_conn_hold(k->conn, &k->conn->pending, k->body.n, 0);
+    k->body = (struct h2_body){ .p = (const uint8_t *)server_help,
+                                .n = sizeof server_help - 1 };
+    server_conn_account(k->conn, &k->conn->pending, k->body.n, 0);
     (void)h2_respond(&k->conn->h2, k->id, nv, n, &k->body);
 }
 
 /* Put what k's job made behind what its stream has yet to send. */
-static void rpc_call_queue(struct gp_call *k)
+static void server_call_queue(struct gp_call *k)
 {
     size_t before = k->body.n;
     if (k->body.n == 0) {
@@ -19611,101 +19689,101 @@ static void rpc_call_queue(struct gp_call *k)
         k->body.p = k->out.data + at;
     }
     k->body.n = k->out.len - (size_t)(k->body.p - k->out.data);
-    rpc_conn_hold(k->conn, &k->conn->pending, k->body.n, before);
+    server_conn_account(k->conn, &k->conn->pending, k->body.n, before);
     k->made.len = 0;
 }
 
 /* Submit the headers of k's answer, before its first message. */
-static void rpc_call_respond(struct gp_call *k)
+static void server_call_respond(struct gp_call *k)
 {
     nghttp2_nv nv[3 + RPC_META_MOST];   /* not zeroed: it is large */
     size_t n = 0;
-    nv[n++] = rpc_nv_200;
-    nv[n++] = rpc_nv_type;
+    nv[n++] = server_nv_200;
+    nv[n++] = server_nv_type;
     if (k->gzipped)
-        nv[n++] = rpc_nv_gzip;
-    rpc_call_put_meta(k, false, nv, &n);
+        nv[n++] = server_nv_gzip;
+    server_call_put_meta(k, false, nv, &n);
     k->responded = true;
     if (h2_respond(&k->conn->h2, k->id, nv, n, &k->body))
         h2_reset(&k->conn->h2, k->id, NGHTTP2_INTERNAL_ERROR);
 }
 
 /* The deadline of a call came. */
-static void rpc_call_on_time(struct net_timer *t)
+static void server_call_on_deadline(struct net_timer *t)
 {
     struct gp_call *k = t->arg;
-    struct rpc_conn *c = k->conn;
-    rpc_call_refuse(k, GP_STATUS_DEADLINE_EXCEEDED, k->half ?
-                    "deadline exceeded" :
-                    "deadline exceeded before the end of the request");
+    struct server_conn *c = k->conn;
+    server_call_refuse(k, GP_STATUS_DEADLINE_EXCEEDED, k->half ?
+                       "deadline exceeded" :
+                       "deadline exceeded before the end of the request");
     h2_kick(&c->h2);
 }
 
 /* The time of gp_call_after came. */
-static void rpc_call_on_wake(struct net_timer *t)
+static void server_call_on_timer(struct net_timer *t)
 {
-    rpc_call_ready(t->arg, RPC_TIMER);
+    server_call_ready(t->arg, SERVER_TIMER);
 }
 
 /* k's job is done and here: submit what it made, and see what is next. */
-static void rpc_call_settle(struct gp_call *k)
+static void server_call_after_handler(struct gp_call *k)
 {
-    struct rpc_loop *l = k->loop;
+    struct server_loop *l = k->loop;
     bool unary = k->method->own.kind == GP_UNARY;
     if (k->answered)
         return;
     if (k->made.err || k->out.err) {
-        rpc_call_refuse(k, GP_STATUS_RESOURCE_EXHAUSTED, "out of memory");
+        server_call_refuse(k, GP_STATUS_RESOURCE_EXHAUSTED, "out of memory");
         return;
     }
     if (unary && !k->finished) {
-        rpc_call_refuse(k, GP_STATUS_INTERNAL, "the method did not answer");
+        server_call_refuse(k, GP_STATUS_INTERNAL, "the method did not answer");
         return;
     }
     bool some = k->made.len > 0;
     if (some)
-        rpc_call_queue(k);
+        server_call_queue(k);
     if (k->out.err) {
-        rpc_call_refuse(k, GP_STATUS_RESOURCE_EXHAUSTED, "out of memory");
+        server_call_refuse(k, GP_STATUS_RESOURCE_EXHAUSTED, "out of memory");
         return;
     }
     k->body.more = !k->finished;
     if (some && !k->responded && k->finished && k->status == GP_STATUS_OK &&
         !k->answer.n) {                 /* the unary case, in one go */
-        k->body.trailer = &rpc_nv_ok;
+        k->body.trailer = &server_nv_ok;
         k->body.ntrailer = 1;
-        (void)rpc_call_answer(k, GP_STATUS_OK);
-        rpc_call_respond(k);
+        (void)server_call_mark_answered(k, GP_STATUS_OK);
+        server_call_respond(k);
         return;
     }
     if (!k->responded && (some || (k->finished && k->answer.n)))
-        rpc_call_respond(k);
+        server_call_respond(k);
     else if (some)
         h2_resume(&k->conn->h2, k->id, &k->body);
     if (k->finished) {
         struct buf empty = k->text;
         k->text = k->message;
         k->message = empty;
-        rpc_call_end(k, k->status);
+        server_call_end(k, k->status);
         return;
     }
-    bool room = k->body.n < RPC_SEND_BYTES / 2;
-    k->body.low = k->full && !room ? RPC_SEND_BYTES / 2 : 0;
+    bool room = k->body.n < SERVER_SEND_BYTES / 2;
+    k->body.low = k->full && !room ? SERVER_SEND_BYTES / 2 : 0;
     if (k->full && room)
-        rpc_call_ready(k, RPC_WRITABLE);
-    rpc_call_arm(k);
+        server_call_ready(k, SERVER_WRITABLE);
+    server_call_arm(k);
     if (k->after_ns >= 0 && net_timer_arm(&l->net, &k->wake, k->after_ns))
-        rpc_call_refuse(k, GP_STATUS_RESOURCE_EXHAUSTED, "out of memory");
+        server_call_refuse(k, GP_STATUS_RESOURCE_EXHAUSTED, "out of memory");
     k->after_ns = -1;
     if (!k->full && (k->events || k->whole))
-        rpc_call_ready(k, k->whole ? RPC_MESSAGE : 0);
+        server_call_ready(k, k->whole ? SERVER_MESSAGE : 0);
 }
 
-/* ---- server: what a handler does; in its job, on any thread ---- */
+/* ---- what a handler does; in its job, on any thread ---- */
 
 /* The buffer to write k's next message into; its prefix is in it.  Borrowed
- * until rpc_message_end. */
-static struct buf *rpc_message_begin(struct gp_call *k)
+ * until server_message_end. */
+static struct buf *server_message_begin(struct gp_call *k)
 {
     k->mark = k->made.len;
     mem_put(&k->made, "\0\0\0\0", 5);
@@ -19713,7 +19791,7 @@ static struct buf *rpc_message_begin(struct gp_call *k)
 }
 
 /* Compress the message that ends k->made. */
-static void rpc_message_gzip(struct gp_call *k)
+static void server_message_gzip(struct gp_call *k)
 {
     size_t at = k->mark + 5;
     struct buf z = {0};
@@ -19726,16 +19804,16 @@ static void rpc_message_gzip(struct gp_call *k)
     mem_fini(&z);
 }
 
-/* The message in rpc_message_begin(k) is complete.  GP_ELIMIT: it will be
+/* The message in server_message_begin(k) is complete.  GP_ELIMIT: it will be
  * sent, but there is no room for another before on_writable. */
-static int rpc_message_end(struct gp_call *k)
+static int server_message_end(struct gp_call *k)
 {
     if (k->finished) {                  /* nothing may follow the end */
         k->made.len = k->mark;
         return GP_ESTATE;
     }
     if (k->gzip && k->takes_gzip && !k->made.err)
-        rpc_message_gzip(k);
+        server_message_gzip(k);
     size_t n = k->made.len - k->mark - 5;
     if (n > UINT32_MAX)
         k->made.err = GP_ENOMEM;
@@ -19743,13 +19821,13 @@ static int rpc_message_end(struct gp_call *k)
         return k->made.err;
     rpc_frame_prefix(k->made.data + k->mark, n);
     k->made.data[k->mark] = k->gzip && k->takes_gzip;
-    k->full = k->made.len + k->unsent >= RPC_SEND_BYTES;
+    k->full = k->made.len + k->unsent >= SERVER_SEND_BYTES;
     return k->full ? GP_ELIMIT : GP_OK;
 }
 
 /* End k with status and a text for people.  Nothing when it has ended. */
-static void rpc_call_finish(struct gp_call *k, enum gp_status status,
-                            const char *text)
+static void server_call_finish(struct gp_call *k, enum gp_status status,
+                               const char *text)
 {
     if (k->finished)
         return;
@@ -19757,123 +19835,86 @@ static void rpc_call_finish(struct gp_call *k, enum gp_status status,
     k->status = (unsigned)status > 16 ? GP_STATUS_UNKNOWN : status;
     k->message.len = 0;
     if (*text)
-        txt_put_percent(&k->message, txt_slice(text), RPC_TEXT_BYTES);
+        txt_put_percent(&k->message, txt_slice(text), SERVER_TEXT_BYTES);
 }
 
 /* End k with a status other than OK. */
-static void rpc_call_fail(struct gp_call *k, enum gp_status status,
-                          const char *text)
+static void server_call_fail(struct gp_call *k, enum gp_status status,
+                             const char *text)
 {
-    rpc_call_finish(k, status == GP_STATUS_OK ? GP_STATUS_UNKNOWN : status,
-                    text);
+    server_call_finish(k, status == GP_STATUS_OK ? GP_STATUS_UNKNOWN : status,
+                       text);
 }
 
-/* Send the message in rpc_message_begin(k) and end k with OK. */
-static void rpc_call_send(struct gp_call *k)
+/* Send the message in server_message_begin(k) and end k with OK. */
+static void server_call_send(struct gp_call *k)
 {
-    (void)rpc_message_end(k);
-    rpc_call_finish(k, GP_STATUS_OK, "");
+    (void)server_message_end(k);
+    server_call_finish(k, GP_STATUS_OK, "");
 }
 
-/* Send a message, which is copied; as rpc_message_end. */
-static int rpc_call_write(struct gp_call *k, struct gp_slice message)
+/* Send a message, which is copied; as server_message_end. */
+static int server_call_write(struct gp_call *k, struct gp_slice message)
 {
-    mem_put(rpc_message_begin(k), message.data, message.len);
-    return rpc_message_end(k);
+    mem_put(server_message_begin(k), message.data, message.len);
+    return server_message_end(k);
 }
 
 /* n bytes that live as long as k, 16-byte aligned, or NULL. */
-static void *rpc_call_alloc(struct gp_call *k, size_t n)
+static void *server_call_alloc(struct gp_call *k, size_t n)
 {
     return mem_arena_alloc(&k->arena, n);
 }
 
 /* A copy of s, with a zero behind it, that lives as long as k; or NULL. */
-static const char *rpc_call_text(struct gp_call *k, struct slice s)
+static const char *server_call_dup(struct gp_call *k, struct slice s)
 {
     return mem_arena_dup(&k->arena, s.p, s.n);
 }
 
 /* Compress the messages that follow, where the client takes gzip. */
-static void rpc_call_compress(struct gp_call *k, bool on)
+static void server_call_compress(struct gp_call *k, bool on)
 {
     k->gzip = on;
 }
 
 /* Whether the message being told came compressed. */
-static bool rpc_call_compressed(const struct gp_call *k)
+static bool server_call_compressed(const struct gp_call *k)
 {
     return k->flagged;
 }
 
 /* Have on_timer called in ns. */
-static void rpc_call_after(struct gp_call *k, int64_t ns)
+static void server_call_set_timer(struct gp_call *k, int64_t ns)
 {
     ns = ns < 0 ? 0 : ns < INT64_MAX / 4 ? ns : INT64_MAX / 4;
     k->after_ns = sys_now_ns() + ns;
 }
 
 /* n zeroed bytes, the same ones at each call for k; NULL without memory. */
-static void *rpc_call_state(struct gp_call *k, size_t n)
+static void *server_call_state(struct gp_call *k, size_t n)
 {
     if (!k->state)
         k->state = mem_arena_alloc(&k->arena, n);
     return k->state;
 }
 
-/* What rpc_call_state gave before, or NULL. */
-static void *rpc_call_kept(const struct gp_call *k)
+/* What server_call_state gave before, or NULL. */
+static void *server_call_peek_state(const struct gp_call *k)
 {
     return k->state;
 }
 
 /* True once nobody waits for k any more. */
-static bool rpc_call_cancelled(const struct gp_call *k)
+static bool server_call_cancelled(const struct gp_call *k)
 {
     return atomic_load_explicit(&k->cancelled, memory_order_relaxed) ||
            (k->deadline_ns && sys_now_ns() >= k->deadline_ns);
 }
 
-/* Append key: value to the list t in k's arena.  GP_ELIMIT where it is full. */
-static int rpc_meta_add(struct gp_call *k, struct rpc_metas *t,
-                        struct slice key, struct slice value, bool trailer)
-{
-    size_t bytes = key.n + value.n + 32;
-    if (t->n >= RPC_META_MOST || bytes > RPC_META_BYTES - t->bytes)
-        return GP_ELIMIT;
-    struct rpc_meta *m = mem_arena_alloc(&k->arena, sizeof *m);
-    char *name = m ? mem_arena_dup(&k->arena, key.p, key.n) : NULL;
-    char *text = name ? mem_arena_dup(&k->arena, value.p, value.n) : NULL;
-    if (!text)
-        return GP_ENOMEM;
-    *m = (struct rpc_meta){ .key = { name, key.n }, .value = { text, value.n },
-                            .trailer = trailer };
-    *(t->last ? &t->last->next : &t->first) = m;
-    t->last = m;
-    t->n++;
-    t->bytes += bytes;
-    return GP_OK;
-}
-
-/* True when key may name metadata: [GRPC] Header-Name, and not reserved. */
-static bool rpc_meta_name(struct slice key)
-{
-    for (size_t i = 0; i < key.n; i++)
-        if (!key.p[i] || !strchr("abcdefghijklmnopqrstuvwxyz0123456789_-.",
-                                 key.p[i]))
-            return false;
-    return key.n && !txt_starts(key, "grpc-");
-}
-
-/* True when key names metadata in base64. */
-static bool rpc_meta_binary(struct slice key)
-{
-    return key.n > 4 && !memcmp(key.p + key.n - 4, "-bin", 4);
-}
-
 /* Add metadata to k's answer; see gp_call_add. */
-static int rpc_call_add(struct gp_call *k, const char *key,
-                        struct gp_slice value, bool trailer)
+static int server_call_add_meta(struct gp_call *k, const char *key,
+                                struct gp_slice value, bool trailer)
 {
     struct slice name = txt_slice(key), text = { value.data, value.len };
     struct buf b = {0};
@@ -19886,14 +19927,15 @@ static int rpc_call_add(struct gp_call *k, const char *key,
     for (size_t i = 0; i < text.n; i++)
         if (text.p[i] < 0x20 || text.p[i] > 0x7e)
             return GP_EUSAGE;           /* b is empty then */
-    int e = b.err ? b.err : rpc_meta_add(k, &k->answer, name, text, trailer);
+    int e = b.err ? b.err
+          : rpc_meta_add(&k->arena, &k->answer, name, text, trailer);
     mem_fini(&b);
     return e;
 }
 
 /* Metadata of k's request; see gp_call_metadata. */
-static struct gp_slice rpc_call_metadata(struct gp_call *k, const char *key,
-                                         size_t nth)
+static struct gp_slice server_call_get_meta(struct gp_call *k, const char *key,
+                                            size_t nth)
 {
     struct slice name = txt_slice(key);
     bool binary = rpc_meta_binary(name);
@@ -19923,11 +19965,11 @@ static struct gp_slice rpc_call_metadata(struct gp_call *k, const char *key,
     return (struct gp_slice){ NULL, 0 };
 }
 
-/* ---- server: jobs ---- */
+/* ---- jobs ---- */
 
 /* The next whole message of k->taken into *m, inflated where it is compressed;
  * false: there is none, or k has been failed. */
-static bool rpc_call_next(struct gp_call *k, struct gp_slice *m)
+static bool server_call_next(struct gp_call *k, struct gp_slice *m)
 {
     const uint8_t *p = k->taken.data + k->taken_at;
     size_t at = 0;
@@ -19944,18 +19986,18 @@ static bool rpc_call_next(struct gp_call *k, struct gp_slice *m)
                        &k->plain, &at);
     *m = (struct gp_slice){ k->plain.data, k->plain.len };
     if (e == GP_ELIMIT)
-        rpc_call_fail(k, GP_STATUS_RESOURCE_EXHAUSTED,
-                      "message larger than the limit once inflated");
+        server_call_fail(k, GP_STATUS_RESOURCE_EXHAUSTED,
+                         "message larger than the limit once inflated");
     else if (e == GP_ENOMEM)
-        rpc_call_fail(k, GP_STATUS_RESOURCE_EXHAUSTED, "out of memory");
+        server_call_fail(k, GP_STATUS_RESOURCE_EXHAUSTED, "out of memory");
     else if (e)
-        rpc_call_fail(k, GP_STATUS_INTERNAL, "the gzip message is damaged");
+        server_call_fail(k, GP_STATUS_INTERNAL, "the gzip message is damaged");
     return !e;
 }
 
 /* Tell k's handler what there is; its samples carry the method's label.  On
  * any thread. */
-static void rpc_call_job(struct gp_call *k)
+static void server_call_run(struct gp_call *k)
 {
     const struct gp_method *m = &k->method->own;
     struct gp_slice message;
@@ -19964,19 +20006,20 @@ static void rpc_call_job(struct gp_call *k)
         return;
     k->told = true;
     smp_label = k->method->label;
-    if ((k->telling & RPC_START) && m->on_start)
+    if ((k->telling & SERVER_START) && m->on_start)
         m->on_start(k, m->service);
-    if ((k->telling & RPC_WRITABLE) && m->on_writable && !k->finished)
+    if ((k->telling & SERVER_WRITABLE) && m->on_writable && !k->finished)
         m->on_writable(k, m->service);
-    if ((k->telling & RPC_TIMER) && m->on_timer && !k->finished)
+    if ((k->telling & SERVER_TIMER) && m->on_timer && !k->finished)
         m->on_timer(k, m->service);
-    if ((k->telling & RPC_POKE) && !k->finished)
+    if ((k->telling & SERVER_POKE) && !k->finished)
         m->on_poke(k, m->service);
-    while (!k->finished && !k->full && rpc_call_next(k, &message))
+    while (!k->finished && !k->full && server_call_next(k, &message))
         m->on_message(k, message, m->service);
     if (k->taken_at < k->taken.len)     /* full: half-close waits for them */
-        k->telling &= RPC_HALF;
-    else if ((k->telling & RPC_HALF) && m->on_half_close && !k->finished)
+        k->telling &= SERVER_HALF_CLOSE;
+    else if ((k->telling & SERVER_HALF_CLOSE) && m->on_half_close &&
+             !k->finished)
         m->on_half_close(k, m->service);
     if (k->taken_at >= k->taken.len)
         k->telling = 0;
@@ -19984,12 +20027,12 @@ static void rpc_call_job(struct gp_call *k)
 }
 
 /* Give k's job what has come for it. */
-static void rpc_call_take(struct gp_call *k)
+static void server_call_deliver(struct gp_call *k)
 {
     k->telling |= k->events;
     k->events = 0;
     k->unsent = k->body.n;
-    if (k->telling & RPC_WRITABLE)
+    if (k->telling & SERVER_WRITABLE)
         k->full = false;
     if (k->full) {                      /* nothing is told before that */
         k->events = k->telling;
@@ -19997,8 +20040,8 @@ static void rpc_call_take(struct gp_call *k)
         return;
     }
     if (k->taken_at < k->taken.len && k->whole) {
-        k->events = k->telling & RPC_HALF; /* what is in front comes first */
-        k->telling &= ~(unsigned)RPC_HALF;
+        k->events = k->telling & SERVER_HALF_CLOSE; /* after messages */
+        k->telling &= ~(unsigned)SERVER_HALF_CLOSE;
     }
     if (k->taken_at < k->taken.len || !k->whole)
         return;
@@ -20009,7 +20052,7 @@ static void rpc_call_take(struct gp_call *k)
     k->taken.len = k->whole;
     k->taken_at = 0;
     k->in = rest;
-    rpc_conn_hold(k->conn, &k->conn->buffered, 0, k->whole);
+    server_conn_account(k->conn, &k->conn->buffered, 0, k->whole);
     k->whole = 0;
     if (k->held)
         h2_consume(&k->conn->h2, k->id, k->held);
@@ -20017,27 +20060,27 @@ static void rpc_call_take(struct gp_call *k)
 }
 
 /* True when k's deadline has passed by the loop's clock; it is ended then. */
-static bool rpc_call_expired(struct gp_call *k)
+static bool server_call_expired(struct gp_call *k)
 {
     if (!k->deadline_ns || k->loop->net.now_ns < k->deadline_ns)
         return false;
-    rpc_call_refuse(k, GP_STATUS_DEADLINE_EXCEEDED, "deadline exceeded");
+    server_call_refuse(k, GP_STATUS_DEADLINE_EXCEEDED, "deadline exceeded");
     return true;
 }
 
 /* True while c has so much to send that its handlers have to wait: its socket
  * takes nothing, or its windows do not. */
-static bool rpc_conn_blocked(const struct rpc_conn *c)
+static bool server_conn_stalled(const struct server_conn *c)
 {
-    return c->h2.rest.len > 0 || c->pending >= RPC_CONN_SEND_BYTES ||
-           (c->pending >= RPC_SEND_BYTES &&
-            c->loop->held > rpc_loop_may_hold(c->loop));
+    return c->h2.rest.len > 0 || c->pending >= SERVER_CONN_SEND_BYTES ||
+           (c->pending >= SERVER_SEND_BYTES &&
+            c->loop->held > server_loop_buffer_limit(c->loop));
 }
 
 /* Let c's handlers run again, if they had to wait and need not any more. */
-static void rpc_conn_release(struct rpc_conn *c)
+static void server_conn_unblock(struct server_conn *c)
 {
-    if (!c->held || rpc_conn_blocked(c))
+    if (!c->held || server_conn_stalled(c))
         return;
     c->held = false;
     if (!mem_link_alone(&c->ready))
@@ -20046,14 +20089,15 @@ static void rpc_conn_release(struct rpc_conn *c)
 
 /* True when the connection at i, a link in l's ready list or its head, has one
  * call that waits: a turn of many calls before it would not be fair. */
-static bool rpc_conn_small(const struct link *i, const struct rpc_loop *l)
+static bool server_conn_single(const struct link *i,
+                               const struct server_loop *l)
 {
-    const struct rpc_conn *c = MEM_OF(i, struct rpc_conn, of_ready);
+    const struct server_conn *c = MEM_OF(i, struct server_conn, of_ready);
     return i != &l->ready && c->ready.next == c->ready.prev;
 }
 
 /* c's turn is over: it goes behind the others, if it has more calls. */
-static void rpc_conn_yield(struct rpc_conn *c)
+static void server_conn_yield(struct server_conn *c)
 {
     c->turn = 0;
     mem_link_drop(&c->of_ready);
@@ -20063,32 +20107,32 @@ static void rpc_conn_yield(struct rpc_conn *c)
 
 /* The next call of l that waits, out of the lists, or NULL: connections have
  * turns, and each its own calls in their order. */
-static struct gp_call *rpc_loop_next(struct rpc_loop *l)
+static struct gp_call *server_loop_next(struct server_loop *l)
 {
-    struct rpc_conn *c;
+    struct server_conn *c;
     for (;;) {
         if (mem_link_alone(&l->ready))
             return NULL;
-        c = MEM_OF(l->ready.next, struct rpc_conn, of_ready);
-        if (!rpc_conn_blocked(c))
+        c = MEM_OF(l->ready.next, struct server_conn, of_ready);
+        if (!server_conn_stalled(c))
             break;
         mem_link_drop(&c->of_ready);
         c->held = true;
         for (struct link *i = c->ready.next; i != &c->ready; i = i->next)
-            rpc_call_arm(MEM_OF(i, struct gp_call, of_ready));
+            server_call_arm(MEM_OF(i, struct gp_call, of_ready));
     }
     struct gp_call *k = MEM_OF(c->ready.next, struct gp_call, of_ready);
     mem_link_drop(&k->of_ready);
     k->waits = false;
     l->nready--;
-    if (mem_link_alone(&c->ready) || ++c->turn >= RPC_TURN_CALLS ||
-        rpc_conn_small(c->of_ready.next, l))
-        rpc_conn_yield(c);
+    if (mem_link_alone(&c->ready) || ++c->turn >= SERVER_TURN_CALLS ||
+        server_conn_single(c->of_ready.next, l))
+        server_conn_yield(c);
     return k;
 }
 
 /* Let c send at the end of the run. */
-static void rpc_conn_dirty(struct rpc_conn *c)
+static void server_conn_dirty(struct server_conn *c)
 {
     if (mem_link_alone(&c->of_dirty))
         mem_link_append(&c->loop->dirty, &c->of_dirty);
@@ -20096,7 +20140,7 @@ static void rpc_conn_dirty(struct rpc_conn *c)
 
 /* Share calls that wait in l with loops that sleep, as many as make all equally
  * busy, and wake these. */
-static void rpc_loop_share(struct rpc_loop *l, unsigned idle)
+static void server_loop_share(struct server_loop *l, unsigned idle)
 {
     struct gp_server *s = l->server;
     struct link list;
@@ -20104,17 +20148,17 @@ static void rpc_loop_share(struct rpc_loop *l, unsigned idle)
     mem_link_init(&list);
     struct gp_call *k;
     for (unsigned looked = l->nready; looked && n < most &&
-                                      (k = rpc_loop_next(l)); looked--) {
+                                      (k = server_loop_next(l)); looked--) {
         if (k->method->own.run != GP_RUN_POOL) {
-            rpc_call_ready(k, 0);
+            server_call_ready(k, 0);
             continue;
         }
-        if (k->answered || rpc_call_expired(k)) {
-            rpc_conn_dirty(k->conn);
+        if (k->answered || server_call_expired(k)) {
+            server_conn_dirty(k->conn);
             continue;
         }
-        rpc_call_take(k);
-        rpc_call_arm(k);
+        server_call_deliver(k);
+        server_call_arm(k);
         k->away = true;
         mem_link_append(&list, &k->job.link);
         n++;
@@ -20133,18 +20177,19 @@ static void rpc_loop_share(struct rpc_loop *l, unsigned idle)
     }
 }
 
-/* Run k's job on l.  Of long ones the CPU time of one in RPC_TIMED_EVERY is
+/* Run k's job on l.  Of long ones the CPU time of one in SERVER_TIMED_EVERY is
  * taken: a figure of the server's own beside what samples say. */
-static void rpc_loop_job(struct rpc_loop *l, struct gp_call *k, bool is_long)
+static void server_loop_run_job(struct server_loop *l, struct gp_call *k,
+                                bool is_long)
 {
-    struct rpc_tally *t = &l->tally[k->method->index];
-    if (!is_long || t->untimed++ % RPC_TIMED_EVERY) {
-        rpc_call_job(k);
+    struct server_tally *t = &l->tally[k->method->index];
+    if (!is_long || t->untimed++ % SERVER_TIMED_EVERY) {
+        server_call_run(k);
         return;
     }
     int64_t first_ns = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID);
     int64_t from_ns = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID);
-    rpc_call_job(k);
+    server_call_run(k);
     int64_t cpu_ns = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID) - from_ns;
     cpu_ns -= from_ns - first_ns;       /* what a reading takes, here: 1 us
                                          * where the last one was long ago */
@@ -20153,20 +20198,20 @@ static void rpc_loop_job(struct rpc_loop *l, struct gp_call *k, bool is_long)
 }
 
 /* Jobs of one method, and the clock that is read around them. */
-struct rpc_clock {
-    const struct rpc_method *method;
+struct server_clock {
+    const struct server_method *method;
     int64_t from_ns, jobs;              /* the last reading; jobs since */
 };
 
 /* Read the clock where that is due before or after a job of m: when the jobs
- * since the last reading should have taken RPC_CLOCK_NS, or m is another.  What
- * they took is taken from the slice. */
-static void rpc_clock_look(struct rpc_loop *l, struct rpc_clock *t,
-                           const struct rpc_method *m)
+ * since the last reading should have taken SERVER_CLOCK_NS, or m is another.
+ * What they took is taken from the slice. */
+static void server_clock_read(struct server_loop *l, struct server_clock *t,
+                              const struct server_method *m)
 {
-    struct rpc_tally *y = t->method ? &l->tally[t->method->index] : NULL;
-    if (t->jobs && (m != t->method || t->jobs == RPC_CLOCK_JOBS ||
-                    t->jobs * y->job_ns >= RPC_CLOCK_NS)) {
+    struct server_tally *y = t->method ? &l->tally[t->method->index] : NULL;
+    if (t->jobs && (m != t->method || t->jobs == SERVER_CLOCK_JOBS ||
+                    t->jobs * y->job_ns >= SERVER_CLOCK_NS)) {
         int64_t now_ns = net_now(&l->net);
         y->job_ns += ((now_ns - t->from_ns) / t->jobs - y->job_ns) / 8;
         l->slice_ns -= now_ns - t->from_ns;
@@ -20177,10 +20222,11 @@ static void rpc_clock_look(struct rpc_loop *l, struct rpc_clock *t,
 }
 
 /* Send what l's connections have; they may be gone afterwards. */
-static void rpc_loop_flush(struct rpc_loop *l)
+static void server_loop_flush(struct server_loop *l)
 {
     while (!mem_link_alone(&l->dirty)) {
-        struct rpc_conn *c = MEM_OF(l->dirty.next, struct rpc_conn, of_dirty);
+        struct server_conn *c = MEM_OF(l->dirty.next, struct server_conn,
+                                       of_dirty);
         mem_link_drop(&c->of_dirty);
         h2_kick(&c->h2);
     }
@@ -20188,109 +20234,112 @@ static void rpc_loop_flush(struct rpc_loop *l)
 }
 
 /* Run the calls of l that wait, until none does or the slice is over.  Then
- * send: at once behind short handlers, after RPC_HOLD_NS behind longer ones, so
- * that a client which sleeps is woken once for many: a wake-up costs 4 us.
+ * send: at once behind short handlers, after SERVER_HOLD_NS behind longer ones,
+ * so that a client which sleeps is woken once for many: a wake-up costs 4 us.
  * Connections may be gone afterwards. */
-static void rpc_loop_work(struct rpc_loop *l)
+static void server_loop_work(struct server_loop *l)
 {
-    struct rpc_clock clock = { .from_ns = net_now(&l->net) };
+    struct server_clock clock = { .from_ns = net_now(&l->net) };
     struct gp_call *k;
     if (l->slice_of_ns != l->net.woke_ns) {
         l->slice_of_ns = l->net.woke_ns;
-        l->slice_ns = l->flushed_ns = RPC_SLICE_NS;
+        l->slice_ns = l->flushed_ns = SERVER_SLICE_NS;
     }
-    while (l->slice_ns > 0 && (k = rpc_loop_next(l))) {
-        struct rpc_conn *c = k->conn;
+    while (l->slice_ns > 0 && (k = server_loop_next(l))) {
+        struct server_conn *c = k->conn;
         unsigned idle = atomic_load_explicit(&l->server->pool.idle,
                                              memory_order_relaxed);
-        rpc_conn_dirty(c);
-        if (!k->answered && !rpc_call_expired(k)) {
+        server_conn_dirty(c);
+        if (!k->answered && !server_call_expired(k)) {
             int64_t job_ns = l->tally[k->method->index].job_ns;
-            if (idle && job_ns > RPC_SHARE_JOB_NS &&
-                job_ns * l->nready > RPC_SHARE_NS)
-                rpc_loop_share(l, idle);
-            rpc_call_take(k);
-            rpc_clock_look(l, &clock, k->method);
-            rpc_loop_job(l, k, job_ns >= RPC_TIMED_JOB_NS);
+            if (idle && job_ns > SERVER_SHARE_JOB_NS &&
+                job_ns * l->nready > SERVER_SHARE_NS)
+                server_loop_share(l, idle);
+            server_call_deliver(k);
+            server_clock_read(l, &clock, k->method);
+            server_loop_run_job(l, k, job_ns >= SERVER_TIMED_JOB_NS);
             clock.jobs++;
-            rpc_clock_look(l, &clock, k->method);
-            rpc_call_settle(k);
+            server_clock_read(l, &clock, k->method);
+            server_call_after_handler(k);
         }
     }
-    rpc_clock_look(l, &clock, NULL);
+    server_clock_read(l, &clock, NULL);
     if (!mem_link_alone(&l->ready)) {   /* the slice ended inside a turn */
-        struct rpc_conn *c = MEM_OF(l->ready.next, struct rpc_conn, of_ready);
+        struct server_conn *c = MEM_OF(l->ready.next, struct server_conn,
+                                       of_ready);
         if (c->turn)
-            rpc_conn_yield(c);
+            server_conn_yield(c);
     }
     int64_t held_ns = l->flushed_ns - l->slice_ns;
-    if (l->slice_ns <= 0 || held_ns < RPC_CLOCK_NS || held_ns >= RPC_HOLD_NS)
-        rpc_loop_flush(l);
+    if (l->slice_ns <= 0 || held_ns < SERVER_CLOCK_NS ||
+        held_ns >= SERVER_HOLD_NS)
+        server_loop_flush(l);
 }
 
 /* Take back the calls that other loops ran for l. */
-static void rpc_loop_collect(struct rpc_loop *l)
+static void server_loop_collect(struct server_loop *l)
 {
     for (struct job *j = job_collect(&l->back), *next; j; j = next) {
         struct gp_call *k = MEM_OF(j, struct gp_call, job);
         next = j->next;
         k->away = false;
         if (!k->conn) {
-            rpc_call_over(k);
+            server_call_release(k);
             continue;
         }
-        rpc_call_settle(k);
-        rpc_conn_dirty(k->conn);
+        server_call_after_handler(k);
+        server_conn_dirty(k->conn);
     }
 }
 
 /* Run shared calls on l, whose own do not wait, and hand them back. */
-static void rpc_loop_help(struct rpc_loop *l)
+static void server_loop_help(struct server_loop *l)
 {
-    int64_t end_ns = l->net.woke_ns + RPC_SLICE_NS;
+    int64_t end_ns = l->net.woke_ns + SERVER_SLICE_NS;
     struct job *j;
     while (net_now(&l->net) < end_ns &&
            (j = job_take(&l->server->pool)) != NULL) {
         struct gp_call *k = MEM_OF(j, struct gp_call, job);
         if (k->deadline_ns && l->net.now_ns >= k->deadline_ns)
-            rpc_call_fail(k, GP_STATUS_DEADLINE_EXCEEDED, "deadline exceeded");
+            server_call_fail(k, GP_STATUS_DEADLINE_EXCEEDED,
+                             "deadline exceeded");
         else
-            rpc_loop_job(l, k, true);
+            server_loop_run_job(l, k, true);
         job_return(&k->loop->back, j, &k->loop->net);
     }
 }
 
 /* The end of a turn of the loop; see net_loop. */
-static bool rpc_loop_on_turn(struct net_loop *net)
+static bool server_loop_on_turn(struct net_loop *net)
 {
-    struct rpc_loop *l = MEM_OF(net, struct rpc_loop, net);
-    rpc_loop_collect(l);
+    struct server_loop *l = MEM_OF(net, struct server_loop, net);
+    server_loop_collect(l);
     if (!mem_link_alone(&l->ready) || !mem_link_alone(&l->dirty))
-        rpc_loop_work(l);
-    rpc_loop_flush(l);
+        server_loop_work(l);
+    server_loop_flush(l);
     if (mem_link_alone(&l->ready))
-        rpc_loop_help(l);
+        server_loop_help(l);
     return !mem_link_alone(&l->ready) ||
            atomic_load(&l->server->pool.waiting) > 0;
 }
 
-/* ---- server: what H2 tells ---- */
+/* ---- what H2 tells ---- */
 
 /* A request begins. */
-static void *rpc_on_open(struct h2_conn *h2, int32_t id)
+static void *server_on_open(struct h2_conn *h2, int32_t id)
 {
-    struct gp_call *k = rpc_call_open((struct rpc_conn *)h2, id);
+    struct gp_call *k = server_call_open((struct server_conn *)h2, id);
     if (k) {
-        k->timer.on_time = rpc_call_on_time;
-        k->wake.on_time = rpc_call_on_wake;
+        k->timer.on_time = server_call_on_deadline;
+        k->wake.on_time = server_call_on_timer;
         k->timer.arg = k->wake.arg = k;
     }
     return k;
 }
 
 /* Keep a header that is metadata, where the method asked for it. */
-static void rpc_call_keep_meta(struct gp_call *k, struct slice name,
-                               struct slice value)
+static void server_call_keep_meta(struct gp_call *k, struct slice name,
+                                  struct slice value)
 {
     struct buf b = {0};
     if (!rpc_meta_name(name))
@@ -20303,15 +20352,15 @@ static void rpc_call_keep_meta(struct gp_call *k, struct slice name,
         at += n + 1;
     }
     mem_fini(&b);
-    (void)rpc_meta_add(k, &k->request, name, value, false);
+    (void)rpc_meta_add(&k->arena, &k->request, name, value, false);
 }
 
 /* The method of l's server at path, or NULL.  The one called last is likely
  * to be called again. */
-static const struct rpc_method *rpc_loop_find(struct rpc_loop *l,
-                                              struct slice path)
+static const struct server_method *server_loop_find(struct server_loop *l,
+                                                    struct slice path)
 {
-    const struct rpc_method *m = l->recent;
+    const struct server_method *m = l->recent;
     if (m && m->n == path.n && !memcmp(m->own.path, path.p, path.n))
         return m;
     const struct gp_server *s = l->server;
@@ -20325,8 +20374,8 @@ static const struct rpc_method *rpc_loop_find(struct rpc_loop *l,
 }
 
 /* Take the header if it is one of the protocol's own. */
-static bool rpc_call_header(struct gp_call *k, struct slice name,
-                            struct slice value)
+static bool server_call_header(struct gp_call *k, struct slice name,
+                               struct slice value)
 {
     struct slice codec;
     int64_t ns = 0;
@@ -20335,7 +20384,7 @@ static bool rpc_call_header(struct gp_call *k, struct slice name,
     case 5:
         if (!RPC_IS(":path"))
             return false;
-        k->method = rpc_loop_find(k->loop, value);
+        k->method = server_loop_find(k->loop, value);
         return true;
     case 7:
         if (!RPC_IS(":method"))
@@ -20351,7 +20400,7 @@ static bool rpc_call_header(struct gp_call *k, struct slice name,
         }
         if (!RPC_IS("grpc-timeout"))
             return false;
-        k->bad_timeout = rpc_timeout(value, &ns) != GP_OK;
+        k->bad_timeout = rpc_timeout_parse(value, &ns) != GP_OK;
         k->deadline_ns = k->loop->net.now_ns + ns;
         return true;
     case 13:
@@ -20359,7 +20408,7 @@ static bool rpc_call_header(struct gp_call *k, struct slice name,
             return false;
         k->coding = txt_equal(value, txt_slice("identity")) ? RPC_IDENTITY
                   : txt_equal(value, txt_slice("gzip")) ? RPC_GZIP
-                  : RPC_UNKNOWN_CODING;
+                  : RPC_UNKNOWN_ENCODING;
         return true;
     case 20:
         if (!RPC_IS("grpc-accept-encoding"))
@@ -20373,78 +20422,79 @@ static bool rpc_call_header(struct gp_call *k, struct slice name,
 }
 
 /* One header of a request; those that nobody needs cost a switch. */
-static void rpc_on_header(struct h2_conn *h2, void *stream, struct slice name,
-                          struct slice value)
+static void server_on_header(struct h2_conn *h2, void *stream,
+                             struct slice name, struct slice value)
 {
     struct gp_call *k = stream;
     (void)h2;
     if (k->begun)                       /* trailers: gRPC requests have none */
         return;
-    if (!rpc_call_header(k, name, value) && k->method &&
+    if (!server_call_header(k, name, value) && k->method &&
         k->method->own.metadata)
-        rpc_call_keep_meta(k, name, value);
+        server_call_keep_meta(k, name, value);
 }
 
 /* The request's headers are complete: refuse what cannot be served.  The
  * order is grpc-go's.  What is not gRPC is heard to its end first, as HTTP
  * clients expect that do not read while they send. */
-static void rpc_on_headers(struct h2_conn *h2, void *stream, bool over)
+static void server_on_headers(struct h2_conn *h2, void *stream, bool over)
 {
     struct gp_call *k = stream;
     if (k->begun)
         return;
-    rpc_call_count(k);
+    server_call_count_begun(k);
     k->foreign = !over && (!k->post || !k->grpc);
     if (k->foreign)
         return;
     if (over)
-        rpc_call_refuse(k, GP_STATUS_RESOURCE_EXHAUSTED,
-                        "header list larger than the limit");
+        server_call_refuse(k, GP_STATUS_RESOURCE_EXHAUSTED,
+                           "header list larger than the limit");
     else if (!k->codec)
-        rpc_call_refuse(k, GP_STATUS_INTERNAL,
-                        "content-subtype not supported; use proto");
+        server_call_refuse(k, GP_STATUS_INTERNAL,
+                           "content-subtype not supported; use proto");
     else if (k->bad_timeout)
-        rpc_call_refuse(k, GP_STATUS_INTERNAL, "malformed grpc-timeout");
+        server_call_refuse(k, GP_STATUS_INTERNAL, "malformed grpc-timeout");
     else if (k->bad_meta)
-        rpc_call_refuse(k, GP_STATUS_INTERNAL,
-                        "malformed base64 in binary metadata");
+        server_call_refuse(k, GP_STATUS_INTERNAL,
+                           "malformed base64 in binary metadata");
     else if (!k->method)
-        rpc_call_refuse(k, GP_STATUS_UNIMPLEMENTED,
-                        "unknown service or method");
-    else if (!rpc_call_expired(k) && k->method->single)
-        mem_link_append(&((struct rpc_conn *)h2)->partial, &k->of_ready);
+        server_call_refuse(k, GP_STATUS_UNIMPLEMENTED,
+                           "unknown service or method");
+    else if (!server_call_expired(k) && k->method->single)
+        mem_link_append(&((struct server_conn *)h2)->partial, &k->of_ready);
     else
-        rpc_call_ready(k, RPC_START);
+        server_call_ready(k, SERVER_START);
 }
 
 /* The five bytes before a message are here: refuse what cannot be right, else
  * keep them. */
-static void rpc_call_prefix(struct gp_call *k)
+static void server_call_prefix(struct gp_call *k)
 {
     const struct gp_server *s = k->loop->server;
     uint8_t flag = k->frame.prefix[0];
     if (k->frame.count && k->method->single)
-        rpc_call_refuse(k, GP_STATUS_INTERNAL,
-                        "more than one message for a method that takes one");
+        server_call_refuse(k, GP_STATUS_INTERNAL,
+                           "more than one message for a method that takes one");
     else if (flag > 1)
-        rpc_call_refuse(k, GP_STATUS_INTERNAL,
-                        "the message's flag byte is neither 0 nor 1");
+        server_call_refuse(k, GP_STATUS_INTERNAL,
+                           "the message's flag byte is neither 0 nor 1");
     else if (flag && k->coding == RPC_IDENTITY)
-        rpc_call_refuse(k, GP_STATUS_INTERNAL, "compressed flag set, but "
-                        "grpc-encoding is identity");
-    else if (flag && k->coding == RPC_UNKNOWN_CODING)
-        rpc_call_refuse(k, GP_STATUS_UNIMPLEMENTED,
-                        "grpc-encoding not supported; use identity or gzip");
+        server_call_refuse(k, GP_STATUS_INTERNAL, "compressed flag set, but "
+                           "grpc-encoding is identity");
+    else if (flag && k->coding == RPC_UNKNOWN_ENCODING)
+        server_call_refuse(k, GP_STATUS_UNIMPLEMENTED,
+                           "grpc-encoding not supported; use identity or gzip");
     else if (k->frame.size > s->config.max_message)
-        rpc_call_refuse(k, GP_STATUS_RESOURCE_EXHAUSTED,
-                        "message larger than the limit");
+        server_call_refuse(k, GP_STATUS_RESOURCE_EXHAUSTED,
+                           "message larger than the limit");
     else
         mem_put(&k->in, k->frame.prefix, sizeof k->frame.prefix);
 }
 
 /* Take n bytes of a request if they are one message, whole, alone, and of a
  * kind that needs no questions: the usual case, in one step. */
-static bool rpc_call_take_whole(struct gp_call *k, const uint8_t *p, size_t n)
+static bool server_call_take_whole(struct gp_call *k, const uint8_t *p,
+                                   size_t n)
 {
     if (k->frame.have || k->frame.count || n < sizeof k->frame.prefix || p[0] ||
         n > k->loop->server->config.max_message)
@@ -20461,46 +20511,47 @@ static bool rpc_call_take_whole(struct gp_call *k, const uint8_t *p, size_t n)
 /* Bytes of a request.  A message that is being put together gives the window
  * back at once, so that it may be larger than that; those behind a whole one
  * wait until the handler takes it ([GRPC] back-pressure). */
-static void rpc_on_data(struct h2_conn *h2, void *stream, const uint8_t *p,
-                        size_t n, bool last)
+static void server_on_data(struct h2_conn *h2, void *stream, const uint8_t *p,
+                           size_t n, bool last)
 {
     struct gp_call *k = stream;
-    struct rpc_conn *c = (struct rpc_conn *)h2;
+    struct server_conn *c = (struct server_conn *)h2;
     struct slice in = { (const char *)p, n }, part;
     enum rpc_step step;
     size_t before = k->in.len, most =
-        (size_t)c->loop->server->config.max_message * RPC_BUFFERED_MESSAGES;
+        (size_t)c->loop->server->config.max_message * SERVER_BUFFERED_MESSAGES;
     if (!last && k->whole && !k->answered)
         k->held += n;
     else if (!last)
         h2_consume(h2, k->id, n);
-    bool skip = k->answered || k->foreign || rpc_call_take_whole(k, p, n);
+    bool skip = k->answered || k->foreign || server_call_take_whole(k, p, n);
     while (!skip && !k->answered &&
            (step = rpc_frame_next(&k->frame, &in, &part)) != RPC_MORE) {
         if (step == RPC_PREFIX)
-            rpc_call_prefix(k);
+            server_call_prefix(k);
         else if (step == RPC_BYTES)
             mem_put(&k->in, part.p, part.n);
         else
             k->whole = k->in.len;
     }
-    rpc_conn_hold(c, &c->buffered, k->in.len, before);
+    server_conn_account(c, &c->buffered, k->in.len, before);
     if (k->answered || k->foreign)
         return;
     if (k->in.err)
-        rpc_call_refuse(k, GP_STATUS_RESOURCE_EXHAUSTED, "out of memory");
+        server_call_refuse(k, GP_STATUS_RESOURCE_EXHAUSTED, "out of memory");
     else if (c->buffered > most)
-        rpc_call_refuse(k, GP_STATUS_RESOURCE_EXHAUSTED,
-                        "too many request bytes buffered on this connection");
-    else if (c->loop->held > rpc_loop_may_hold(c->loop))
-        rpc_call_refuse(k, GP_STATUS_RESOURCE_EXHAUSTED,
-                        "the server has too many bytes buffered");
+        server_call_refuse(k, GP_STATUS_RESOURCE_EXHAUSTED,
+                           "too many request bytes buffered on this "
+                           "connection");
+    else if (c->loop->held > server_loop_buffer_limit(c->loop))
+        server_call_refuse(k, GP_STATUS_RESOURCE_EXHAUSTED,
+                           "the server has too many bytes buffered");
     else if (k->whole && !k->method->single)
-        rpc_call_ready(k, RPC_MESSAGE);
+        server_call_ready(k, SERVER_MESSAGE);
 }
 
 /* A request is complete. */
-static void rpc_on_end(struct h2_conn *h2, void *stream)
+static void server_on_end(struct h2_conn *h2, void *stream)
 {
     struct gp_call *k = stream;
     (void)h2;
@@ -20508,31 +20559,32 @@ static void rpc_on_end(struct h2_conn *h2, void *stream)
     if (k->answered)
         return;
     if (k->foreign)
-        rpc_call_http(k);
+        server_call_http(k);
     else if (rpc_frame_cut(&k->frame))
-        rpc_call_refuse(k, GP_STATUS_INTERNAL,
-                        "the request ends inside a message");
+        server_call_refuse(k, GP_STATUS_INTERNAL,
+                           "the request ends inside a message");
     else if (k->frame.count == 0 && k->method->single)
-        rpc_call_refuse(k, GP_STATUS_INTERNAL,
-                        "no message for a method that takes one");
+        server_call_refuse(k, GP_STATUS_INTERNAL,
+                           "no message for a method that takes one");
     else
-        rpc_call_ready(k, k->whole ? RPC_MESSAGE | RPC_HALF : RPC_HALF);
+        server_call_ready(k, SERVER_HALF_CLOSE |
+                             (k->whole ? SERVER_MESSAGE : 0));
 }
 
 /* A request's stream is closed, answered or not. */
-static void rpc_on_close(struct h2_conn *h2, void *stream, uint32_t code,
-                         bool by_peer)
+static void server_on_close(struct h2_conn *h2, void *stream, uint32_t code,
+                            bool by_peer)
 {
     (void)h2;
     (void)code;
     (void)by_peer;
-    rpc_call_close(stream);
+    server_call_close(stream);
 }
 
 /* Why a client may reset a call.  Its clock started the deadline before ours
  * did, by any time that the request waited to be read: whether it is over there
  * cannot be told here. */
-static enum h2_excuse rpc_on_excuse(struct h2_conn *h2, void *stream)
+static enum h2_excuse server_on_excuse(struct h2_conn *h2, void *stream)
 {
     const struct gp_call *k = stream;
     (void)h2;
@@ -20541,57 +20593,57 @@ static enum h2_excuse rpc_on_excuse(struct h2_conn *h2, void *stream)
 }
 
 /* Bytes of an answer are on their way. */
-static void rpc_on_taken(struct h2_conn *h2, size_t n)
+static void server_on_taken(struct h2_conn *h2, size_t n)
 {
-    struct rpc_conn *c = (struct rpc_conn *)h2;
+    struct server_conn *c = (struct server_conn *)h2;
     assert(n <= c->pending);
-    rpc_conn_hold(c, &c->pending, 0, n);
-    rpc_conn_release(c);
+    server_conn_account(c, &c->pending, 0, n);
+    server_conn_unblock(c);
 }
 
 /* There is room again for what a handler writes. */
-static void rpc_on_drain(struct h2_conn *h2, void *stream)
+static void server_on_drain(struct h2_conn *h2, void *stream)
 {
     (void)h2;
     if (stream)
-        rpc_call_ready(stream, RPC_WRITABLE);
+        server_call_ready(stream, SERVER_WRITABLE);
 }
 
 /* Input of a connection was read: run what it brought, then send. */
-static void rpc_on_fed(struct h2_conn *h2)
+static void server_on_fed(struct h2_conn *h2)
 {
-    struct rpc_conn *c = (struct rpc_conn *)h2;
-    rpc_conn_release(c);
+    struct server_conn *c = (struct server_conn *)h2;
+    server_conn_unblock(c);
     while (!mem_link_alone(&c->partial)) {
         struct gp_call *k = MEM_OF(c->partial.next, struct gp_call, of_ready);
         mem_link_drop(&k->of_ready);
-        rpc_call_arm(k);
+        server_call_arm(k);
     }
     if (mem_link_alone(&c->ready)) {
         h2_kick(h2);
         return;
     }
-    rpc_conn_dirty(c);
-    rpc_loop_work(c->loop);
+    server_conn_dirty(c);
+    server_loop_work(c->loop);
 }
 
 /* A connection is of no more use: its calls end with it. */
-static void rpc_on_lost(struct h2_conn *h2)
+static void server_on_lost(struct h2_conn *h2)
 {
-    struct rpc_conn *c = (struct rpc_conn *)h2;
+    struct server_conn *c = (struct server_conn *)h2;
     net_add(&c->loop->closed[h2->end], 1);
     while (!mem_link_alone(&c->calls)) {
         struct gp_call *k = MEM_OF(c->calls.next, struct gp_call, of_conn);
         h2_stream_set(h2, k->id, NULL);
-        rpc_call_close(k);
+        server_call_close(k);
     }
 }
 
 /* A connection's socket is closed. */
-static void rpc_on_gone(struct h2_conn *h2)
+static void server_on_gone(struct h2_conn *h2)
 {
-    struct rpc_conn *c = (struct rpc_conn *)h2;
-    struct rpc_loop *l = c->loop;
+    struct server_conn *c = (struct server_conn *)h2;
+    struct server_loop *l = c->loop;
     mem_link_drop(&c->of_loop);
     mem_link_drop(&c->of_ready);
     mem_link_drop(&c->of_dirty);
@@ -20600,21 +20652,21 @@ static void rpc_on_gone(struct h2_conn *h2)
     atomic_fetch_sub(&l->nconns, 1);
 }
 
-static const struct h2_up rpc_server_up = {
-    .on_open = rpc_on_open, .on_header = rpc_on_header,
-    .on_headers = rpc_on_headers, .on_data = rpc_on_data,
-    .on_end = rpc_on_end, .on_close = rpc_on_close,
-    .on_lost = rpc_on_lost, .on_gone = rpc_on_gone,
-    .on_excuse = rpc_on_excuse, .on_taken = rpc_on_taken,
-    .on_drain = rpc_on_drain,
-    .on_fed = rpc_on_fed,
+static const struct h2_up server_h2_up = {
+    .on_open = server_on_open, .on_header = server_on_header,
+    .on_headers = server_on_headers, .on_data = server_on_data,
+    .on_end = server_on_end, .on_close = server_on_close,
+    .on_lost = server_on_lost, .on_gone = server_on_gone,
+    .on_excuse = server_on_excuse, .on_taken = server_on_taken,
+    .on_drain = server_on_drain,
+    .on_fed = server_on_fed,
 };
 
-/* ---- server: connections ---- */
+/* ---- connections ---- */
 
 /* Give up what does not move: a unary request of which nothing comes, an answer
  * that the client's window holds back. */
-static void rpc_conn_unstick(struct rpc_conn *c)
+static void server_conn_drop_stuck(struct server_conn *c)
 {
     int64_t now_ns = c->loop->net.now_ns;
     for (struct link *i = c->calls.next, *next; i != &c->calls; i = next) {
@@ -20626,7 +20678,7 @@ static void rpc_conn_unstick(struct rpc_conn *c)
         if (!waits || at != k->seen || !k->seen_ns) {
             k->seen = at;
             k->seen_ns = now_ns;
-        } else if (now_ns - k->seen_ns >= RPC_BODY_NS) {
+        } else if (now_ns - k->seen_ns >= SERVER_BODY_NS) {
             h2_reset(&c->h2, k->id, NGHTTP2_CANCEL);
         }
     }
@@ -20634,7 +20686,7 @@ static void rpc_conn_unstick(struct rpc_conn *c)
 
 /* The age that c may reach: the one configured and up to a tenth more or less,
  * so that not all leave at once ([A9]); 0: any. */
-static int64_t rpc_conn_age_ns(const struct rpc_conn *c)
+static int64_t server_conn_age_ns(const struct server_conn *c)
 {
     int64_t most = c->loop->server->config.max_age_ns;
     uint64_t dice = mem_hash(&c->born_ns, sizeof c->born_ns);
@@ -20642,10 +20694,10 @@ static int64_t rpc_conn_age_ns(const struct rpc_conn *c)
 }
 
 /* When a new connection is looked at first. */
-static int64_t rpc_conn_first_ns(const struct rpc_conn *c)
+static int64_t server_conn_first_ns(const struct server_conn *c)
 {
     const struct gp_server_config *config = &c->loop->server->config;
-    int64_t in_ns = RPC_TICK_NS;
+    int64_t in_ns = SERVER_TICK_NS;
     if (config->idle_ns && config->idle_ns < in_ns)
         in_ns = config->idle_ns;
     if (c->age_ns && c->age_ns < in_ns)
@@ -20656,19 +20708,19 @@ static int64_t rpc_conn_first_ns(const struct rpc_conn *c)
 }
 
 /* When what is due at at_ns comes before *due_ns, it is that. */
-static void rpc_tick_sooner(int64_t *due_ns, int64_t at_ns)
+static void server_tick_sooner(int64_t *due_ns, int64_t at_ns)
 {
     *due_ns = at_ns < *due_ns ? at_ns : *due_ns;
 }
 
 /* Look at a connection: is it silent, idle, old, or stuck?  Then see when to
  * look again.  [A9] has the rules. */
-static void rpc_conn_tick(struct net_timer *t)
+static void server_conn_tick(struct net_timer *t)
 {
-    struct rpc_conn *c = t->arg;
-    struct rpc_loop *l = c->loop;
+    struct server_conn *c = t->arg;
+    struct server_loop *l = c->loop;
     const struct gp_server_config *config = &l->server->config;
-    int64_t now_ns = l->net.now_ns, due_ns = now_ns + RPC_TICK_NS;
+    int64_t now_ns = l->net.now_ns, due_ns = now_ns + SERVER_TICK_NS;
     int64_t idle_ns = c->idle_ns + config->idle_ns;
     int64_t age_ns = c->born_ns + c->age_ns;
     int64_t silent_ns = c->h2.heard_ns + config->keepalive_ns;
@@ -20678,25 +20730,26 @@ static void rpc_conn_tick(struct net_timer *t)
         c->h2.end = H2_END_TIMEOUT;
     if (c->pinged_ns && c->h2.heard_ns >= c->pinged_ns)
         c->pinged_ns = 0;               /* it lives */
-    if (open && c->pinged_ns && now_ns - c->pinged_ns >= RPC_KEEPALIVE_WAIT_NS)
+    if (open && c->pinged_ns &&
+        now_ns - c->pinged_ns >= SERVER_KEEPALIVE_WAIT_NS)
         c->h2.end = H2_END_TIMEOUT;
     else if (open && !c->pinged_ns && now_ns >= silent_ns &&
              !nghttp2_submit_ping(c->h2.session, NGHTTP2_FLAG_NONE, NULL))
         c->pinged_ns = now_ns;
-    if (open && c->age_ns && now_ns >= age_ns + RPC_AGE_GRACE_NS)
+    if (open && c->age_ns && now_ns >= age_ns + SERVER_AGE_GRACE_NS)
         c->h2.end = H2_END_TIMEOUT;
     if (open)
-        rpc_conn_unstick(c);
-    rpc_tick_sooner(&due_ns, c->pinged_ns ? now_ns + config->keepalive_ns
-                                          : silent_ns);
+        server_conn_drop_stuck(c);
+    server_tick_sooner(&due_ns, c->pinged_ns ? now_ns + config->keepalive_ns
+                                             : silent_ns);
     if (c->pinged_ns)
-        rpc_tick_sooner(&due_ns, c->pinged_ns + RPC_KEEPALIVE_WAIT_NS);
+        server_tick_sooner(&due_ns, c->pinged_ns + SERVER_KEEPALIVE_WAIT_NS);
     if (c->age_ns)
-        rpc_tick_sooner(&due_ns, c->h2.leaving ? age_ns + RPC_AGE_GRACE_NS
-                                               : age_ns);
+        server_tick_sooner(&due_ns, c->h2.leaving ? age_ns + SERVER_AGE_GRACE_NS
+                                                  : age_ns);
     if (config->idle_ns && !c->h2.leaving)
-        rpc_tick_sooner(&due_ns, c->ncalls ? now_ns + config->idle_ns
-                                           : idle_ns);
+        server_tick_sooner(&due_ns, c->ncalls ? now_ns + config->idle_ns
+                                              : idle_ns);
     due_ns = due_ns > now_ns ? due_ns : now_ns + 1000000;
     (void)net_timer_arm(&l->net, t, due_ns);    /* it was armed: no memory */
     if (open && c->age_ns && !c->h2.leaving && now_ns >= age_ns)
@@ -20709,10 +20762,10 @@ static void rpc_conn_tick(struct net_timer *t)
 }
 
 /* Task: begin to serve the connection arg, whose loop this is. */
-static void rpc_conn_adopt(void *arg)
+static void server_conn_adopt(void *arg)
 {
-    struct rpc_conn *c = arg;
-    struct rpc_loop *l = c->loop;
+    struct server_conn *c = arg;
+    struct server_loop *l = c->loop;
     mem_link_init(&c->of_loop);
     mem_link_init(&c->of_ready);
     mem_link_init(&c->of_dirty);
@@ -20726,11 +20779,11 @@ static void rpc_conn_adopt(void *arg)
     }
     c->born_ns = c->idle_ns = c->h2.heard_ns = l->net.now_ns;
     c->h2.scan.whole_ns = l->net.now_ns;
-    c->age_ns = rpc_conn_age_ns(c);
-    c->tick = (struct net_timer){ .on_time = rpc_conn_tick, .arg = c };
+    c->age_ns = server_conn_age_ns(c);
+    c->tick = (struct net_timer){ .on_time = server_conn_tick, .arg = c };
     net_add(&l->accepted, 1);
     mem_link_append(&l->conns, &c->of_loop);
-    if (net_timer_arm(&l->net, &c->tick, rpc_conn_first_ns(c))) {
+    if (net_timer_arm(&l->net, &c->tick, server_conn_first_ns(c))) {
         h2_abort(&c->h2);
         return;
     }
@@ -20739,22 +20792,22 @@ static void rpc_conn_adopt(void *arg)
 }
 
 /* Give the accepted socket fd to the loop with the fewest connections. */
-static int rpc_server_assign(struct gp_server *s, int fd)
+static int server_assign(struct gp_server *s, int fd)
 {
-    struct rpc_loop *best = &s->loop[0];
+    struct server_loop *best = &s->loop[0];
     for (unsigned i = 1; i < s->config.threads; i++)
         if (atomic_load(&s->loop[i].nconns) < atomic_load(&best->nconns))
             best = &s->loop[i];
-    struct rpc_conn *c = mem_zalloc(sizeof *c);
+    struct server_conn *c = mem_zalloc(sizeof *c);
     if (c) {
         c->loop = best;
         c->h2.io.fd = fd;
         atomic_fetch_add(&best->nconns, 1);
         if (best == &s->loop[0]) {
-            rpc_conn_adopt(c);
+            server_conn_adopt(c);
             return GP_OK;
         }
-        if (!net_loop_post(&best->net, rpc_conn_adopt, c))
+        if (!net_loop_post(&best->net, server_conn_adopt, c))
             return GP_OK;
         atomic_fetch_sub(&best->nconns, 1);
         mem_free(c);
@@ -20764,7 +20817,7 @@ static int rpc_server_assign(struct gp_server *s, int fd)
 }
 
 /* Connections that have not gone. */
-static unsigned rpc_server_conns(const struct gp_server *s)
+static unsigned server_conns(const struct gp_server *s)
 {
     unsigned n = 0;
     for (unsigned i = 0; i < s->config.threads; i++)
@@ -20773,38 +20826,38 @@ static unsigned rpc_server_conns(const struct gp_server *s)
 }
 
 /* Accept again after a pause. */
-static void rpc_listener_on_time(struct net_timer *t)
+static void server_listener_on_time(struct net_timer *t)
 {
-    struct rpc_listener *p = t->arg;
+    struct server_listener *p = t->arg;
     net_io_want(&p->server->loop[0].net, &p->io, EPOLLIN);
 }
 
 /* Connections wait: accept them.  Without room, descriptors or memory those
  * that wait go on waiting, and this is tried again in a while. */
-static void rpc_listener_on_event(struct net_io *io, uint32_t events)
+static void server_listener_on_event(struct net_io *io, uint32_t events)
 {
-    struct rpc_listener *p = io->arg;
+    struct server_listener *p = io->arg;
     struct gp_server *s = p->server;
     struct net_loop *net = &s->loop[0].net;
     (void)events;
     for (int i = 0; i < NET_ACCEPTS; i++) {
-        bool full = rpc_server_conns(s) >= s->config.max_connections;
+        bool full = server_conns(s) >= s->config.max_connections;
         int fd = full ? -1 : net_accept(io->fd);
         if (fd < 0 && !full && errno == EAGAIN)
             return;
-        if (fd >= 0 && !rpc_server_assign(s, fd))
+        if (fd >= 0 && !server_assign(s, fd))
             continue;
-        if (!net_timer_arm(net, &p->pause, net->now_ns + RPC_ACCEPT_PAUSE_NS))
+        if (!net_timer_arm(net, &p->pause, net->now_ns + NET_ACCEPT_PAUSE_NS))
             net_io_want(net, io, 0);
         return;
     }
 }
 
 /* Task: close the listeners; on loop 0. */
-static void rpc_server_deafen(void *arg)
+static void server_close_listeners(void *arg)
 {
     struct gp_server *s = arg;
-    for (struct rpc_listener *p = s->listener; p; p = p->next) {
+    for (struct server_listener *p = s->listener; p; p = p->next) {
         if (p->io.fd < 0)
             continue;
         net_timer_stop(&s->loop[0].net, &p->pause);
@@ -20815,23 +20868,24 @@ static void rpc_server_deafen(void *arg)
 }
 
 /* Task: every connection of a loop begins to leave. */
-static void rpc_loop_drain(void *arg)
+static void server_loop_drain(void *arg)
 {
-    struct rpc_loop *l = arg;
+    struct server_loop *l = arg;
     l->draining = true;
     for (struct link *i = l->conns.next, *next; i != &l->conns; i = next) {
         next = i->next;
-        h2_shutdown(&MEM_OF(i, struct rpc_conn, of_loop)->h2, H2_ALIVE);
+        h2_shutdown(&MEM_OF(i, struct server_conn, of_loop)->h2, H2_ALIVE);
     }
 }
 
 /* Task: close every connection of a loop, counting the calls cut off. */
-static void rpc_loop_cut(void *arg)
+static void server_loop_cut(void *arg)
 {
-    struct rpc_loop *l = arg;
+    struct server_loop *l = arg;
     uint64_t n = 0;
     while (!mem_link_alone(&l->conns)) {
-        struct rpc_conn *c = MEM_OF(l->conns.next, struct rpc_conn, of_loop);
+        struct server_conn *c = MEM_OF(l->conns.next, struct server_conn,
+                                       of_loop);
         for (struct link *i = c->calls.next; i != &c->calls; i = i->next)
             n++;
         h2_abort(&c->h2);
@@ -20841,29 +20895,29 @@ static void rpc_loop_cut(void *arg)
 }
 
 /* Task: end a loop's thread. */
-static void rpc_loop_stop(void *arg)
+static void server_loop_stop(void *arg)
 {
-    ((struct rpc_loop *)arg)->net.stop = true;
+    ((struct server_loop *)arg)->net.stop = true;
 }
 
 /* A loop's thread. */
-static void *rpc_loop_main(void *arg)
+static void *server_loop_main(void *arg)
 {
-    struct rpc_loop *l = arg;
+    struct server_loop *l = arg;
     net_loop_run(&l->net);
     return NULL;
 }
 
-/* ---- server: life ---- */
+/* ---- life ---- */
 
 /* Ask and wait for the end of the loops' threads. */
-static void rpc_server_join(struct gp_server *s)
+static void server_join(struct gp_server *s)
 {
     for (unsigned i = 0; s->loop && i < s->config.threads; i++) {
-        struct rpc_loop *l = &s->loop[i];
+        struct server_loop *l = &s->loop[i];
         if (!l->running)
             continue;
-        while (net_loop_post(&l->net, rpc_loop_stop, l))
+        while (net_loop_post(&l->net, server_loop_stop, l))
             sched_yield();              /* memory will come back */
         pthread_join(l->thread, NULL);
         l->running = false;
@@ -20871,7 +20925,7 @@ static void rpc_server_join(struct gp_server *s)
 }
 
 /* The calls that were away are back: no thread runs any more. */
-static void rpc_server_reclaim(struct gp_server *s)
+static void server_reclaim(struct gp_server *s)
 {
     struct job *j;
     while ((j = job_take(&s->pool)) != NULL) {
@@ -20881,45 +20935,45 @@ static void rpc_server_reclaim(struct gp_server *s)
     }
     for (unsigned i = 0; i < s->config.threads; i++)
         if (s->loop[i].net.in)
-            rpc_loop_collect(&s->loop[i]);
+            server_loop_collect(&s->loop[i]);
 }
 
 /* Release l, whose thread has ended. */
-static void rpc_loop_fini(struct rpc_loop *l)
+static void server_loop_fini(struct server_loop *l)
 {
     if (l->net.in)
         net_tasks_run(&l->net);         /* connections not yet adopted */
     while (l->conns.next && !mem_link_alone(&l->conns))
-        h2_abort(&MEM_OF(l->conns.next, struct rpc_conn, of_loop)->h2);
+        h2_abort(&MEM_OF(l->conns.next, struct server_conn, of_loop)->h2);
     for (struct gp_call *k; (k = l->stock); ) {
         l->stock = k->next;
-        rpc_call_free(k);
+        server_call_free(k);
     }
     mem_free(l->tally);
     net_loop_fini(&l->net);
 }
 
 /* Stop at once and free s; NULL is fine. */
-static void rpc_server_free(struct gp_server *s)
+static void server_free(struct gp_server *s)
 {
     if (!s || s->stuck)
         return;
-    rpc_server_join(s);
-    for (struct rpc_listener *p = s->listener; p; p = p->next) {
+    server_join(s);
+    for (struct server_listener *p = s->listener; p; p = p->next) {
         const struct sockaddr_un *u = (const struct sockaddr_un *)&p->addr.sa;
         if (u->sun_family == AF_UNIX && net_unix_is(u->sun_path))
             unlink(u->sun_path);
     }
     if (s->started)
-        rpc_server_deafen(s);
-    for (struct rpc_listener *p = s->listener; p; p = p->next)
+        server_close_listeners(s);
+    for (struct server_listener *p = s->listener; p; p = p->next)
         if (p->io.fd >= 0)
             close(p->io.fd);
     if (s->loop)
-        rpc_server_reclaim(s);
+        server_reclaim(s);
     for (unsigned i = 0; s->loop && i < s->config.threads; i++)
-        rpc_loop_fini(&s->loop[i]);
-    for (struct rpc_kept *k = s->kept; k; k = k->next)
+        server_loop_fini(&s->loop[i]);
+    for (struct server_attachment *k = s->kept; k; k = k->next)
         k->free(k->arg);
     h2_kit_fini(&s->kit);
     mem_free(s->loop);
@@ -20930,36 +20984,36 @@ static void rpc_server_free(struct gp_server *s)
 }
 
 /* A time of the configuration, so that moments can be added to it. */
-static int64_t rpc_time(int64_t ns)
+static int64_t server_clamp_ns(int64_t ns)
 {
     return ns < INT64_MAX / 4 ? ns : INT64_MAX / 4;
 }
 
 /* Fill in the defaults of c; GP_EUSAGE when a value makes no sense. */
-static int rpc_config_check(struct gp_server_config *c, struct gp_why *why)
+static int server_config_check(struct gp_server_config *c, struct gp_why *why)
 {
     struct rlimit files = { 1024, 1024 };
     (void)getrlimit(RLIMIT_NOFILE, &files);
-    uint64_t most = files.rlim_cur > 2 * RPC_SPARE_FILES
-                  ? files.rlim_cur - RPC_SPARE_FILES : RPC_SPARE_FILES;
+    uint64_t most = files.rlim_cur > 2 * SERVER_SPARE_FILES
+                  ? files.rlim_cur - SERVER_SPARE_FILES : SERVER_SPARE_FILES;
     c->threads = c->threads ? c->threads : sys_cpus();
-    c->max_streams = c->max_streams ? c->max_streams : RPC_STREAMS;
-    c->max_message = c->max_message ? c->max_message : RPC_MESSAGE_BYTES;
-    c->max_buffered = c->max_buffered ? c->max_buffered : RPC_BUFFERED_BYTES;
+    c->max_streams = c->max_streams ? c->max_streams : SERVER_STREAMS;
+    c->max_message = c->max_message ? c->max_message : SERVER_MESSAGE_BYTES;
+    c->max_buffered = c->max_buffered ? c->max_buffered : SERVER_BUFFERED_BYTES;
     c->max_headers = c->max_headers ? c->max_headers : RPC_HEADERS_BYTES;
-    c->keepalive_ns = c->keepalive_ns ? c->keepalive_ns : RPC_KEEPALIVE_NS;
+    c->keepalive_ns = c->keepalive_ns ? c->keepalive_ns : SERVER_KEEPALIVE_NS;
     if (!c->max_connections || c->max_connections > most)
         c->max_connections = most > UINT32_MAX ? UINT32_MAX : (uint32_t)most;
     if (c->max_streams > INT32_MAX - H2_STREAMS_REFUSED)
         c->max_streams = INT32_MAX - H2_STREAMS_REFUSED;
     if (c->idle_ns < 0 || c->max_age_ns < 0 || c->keepalive_ns < 0)
         return txt_fail(why, GP_EUSAGE, "a time of the server is negative");
-    c->idle_ns = rpc_time(c->idle_ns);
-    c->max_age_ns = rpc_time(c->max_age_ns);
-    c->keepalive_ns = rpc_time(c->keepalive_ns);
-    if (c->threads > RPC_THREADS_MOST)
+    c->idle_ns = server_clamp_ns(c->idle_ns);
+    c->max_age_ns = server_clamp_ns(c->max_age_ns);
+    c->keepalive_ns = server_clamp_ns(c->keepalive_ns);
+    if (c->threads > SERVER_THREADS_MOST)
         return txt_fail(why, GP_EUSAGE, "%u threads: at most %d", c->threads,
-                        RPC_THREADS_MOST);
+                        SERVER_THREADS_MOST);
     if (c->max_headers > UINT32_MAX / HEADERS_HARD_FACTOR)
         return txt_fail(why, GP_EUSAGE, "headers of %u bytes: at most %u",
                         c->max_headers, UINT32_MAX / HEADERS_HARD_FACTOR);
@@ -20967,20 +21021,20 @@ static int rpc_config_check(struct gp_server_config *c, struct gp_why *why)
 }
 
 /* A server without addresses or methods, owned by the caller. */
-static int rpc_server_new(struct gp_server **out,
-                          const struct gp_server_config *config,
-                          struct gp_why *why)
+static int server_new(struct gp_server **out,
+                      const struct gp_server_config *config,
+                      struct gp_why *why)
 {
     struct gp_server *s = mem_zalloc(sizeof *s);
     *out = NULL;
     if (!s)
         return txt_fail(why, GP_ENOMEM, "out of memory for a server");
     s->config = config ? *config : (struct gp_server_config){0};
-    int e = rpc_config_check(&s->config, why);
+    int e = server_config_check(&s->config, why);
     if (e)
         goto out;
     s->kit = (struct h2_kit){
-        .up = &rpc_server_up, .http1 = rpc_http1,
+        .up = &server_h2_up, .http1 = server_http1,
         .streams = s->config.max_streams,
         .headers_bytes = s->config.max_headers,
         .stream_window = H2_SERVER_STREAM_WINDOW,
@@ -20992,10 +21046,10 @@ static int rpc_server_new(struct gp_server **out,
     }
     job_pool_init(&s->pool);
     for (unsigned i = 0; !e && i < s->config.threads; i++) {
-        struct rpc_loop *l = &s->loop[i];
+        struct server_loop *l = &s->loop[i];
         e = net_loop_init(&l->net, why);
         l->server = s;
-        l->net.on_turn = rpc_loop_on_turn;
+        l->net.on_turn = server_loop_on_turn;
         l->net.idle = &s->pool.idle;
         mem_link_init(&l->conns);
         mem_link_init(&l->ready);
@@ -21003,15 +21057,15 @@ static int rpc_server_new(struct gp_server **out,
     }
 out:
     if (e)
-        rpc_server_free(s);
+        server_free(s);
     else
         *out = s;
     return e;
 }
 
 /* Add a method, whose path is copied; before the start. */
-static int rpc_server_add(struct gp_server *s, const struct gp_method *method,
-                          struct gp_why *why)
+static int server_add_method(struct gp_server *s,
+                             const struct gp_method *method, struct gp_why *why)
 {
     const char *path = method->path;
     size_t n = strlen(path);
@@ -21028,15 +21082,15 @@ static int rpc_server_add(struct gp_server *s, const struct gp_method *method,
         if (!strcmp(s->method[i].own.path, path))
             return txt_fail(why, GP_EUSAGE, "method %s is there already",
                             path);
-    struct rpc_method *v = mem_grow(s->method, &s->method_cap, s->nmethod + 1,
-                                    sizeof *v);
+    struct server_method *v = mem_grow(s->method, &s->method_cap,
+                                       s->nmethod + 1, sizeof *v);
     if (v)
         s->method = v;
     char *copy = v ? mem_arena_dup(&s->arena, path, n) : NULL;
     if (!copy || mem_index_put(&s->by_path, mem_hash(path, n),
                                (uint32_t)s->nmethod))
         return txt_fail(why, GP_ENOMEM, "out of memory for a method");
-    v[s->nmethod] = (struct rpc_method){
+    v[s->nmethod] = (struct server_method){
         .own = *method, .n = n, .index = (uint32_t)s->nmethod,
         .label = smp_label_id(copy), .single = method->kind == GP_UNARY ||
                                            method->kind == GP_SERVER_STREAM };
@@ -21046,25 +21100,25 @@ static int rpc_server_add(struct gp_server *s, const struct gp_method *method,
 
 /* Have s free arg with itself, and call on_drain when it begins to leave.  On
  * an error it is freed at once. */
-static int rpc_server_keep(struct gp_server *s, void *arg,
-                           void (*release)(void *), void (*on_drain)(void *),
-                           struct gp_why *why)
+static int server_attach(struct gp_server *s, void *arg,
+                         void (*release)(void *), void (*on_drain)(void *),
+                         struct gp_why *why)
 {
-    struct rpc_kept *k = mem_arena_alloc(&s->arena, sizeof *k);
+    struct server_attachment *k = mem_arena_alloc(&s->arena, sizeof *k);
     if (!k) {
         release(arg);
         return txt_fail(why, GP_ENOMEM, "out of memory for a service");
     }
-    *k = (struct rpc_kept){ s->kept, arg, release, on_drain };
+    *k = (struct server_attachment){ s->kept, arg, release, on_drain };
     s->kept = k;
     return GP_OK;
 }
 
 /* What is kept for s with this release function, or NULL. */
-static void *rpc_server_kept(const struct gp_server *s,
+static void *server_attached(const struct gp_server *s,
                              void (*release)(void *))
 {
-    const struct rpc_kept *k = s->kept;
+    const struct server_attachment *k = s->kept;
     while (k && k->free != release)
         k = k->next;
     return k ? k->arg : NULL;
@@ -21072,8 +21126,8 @@ static void *rpc_server_kept(const struct gp_server *s,
 
 /* The service of method number i, borrowed from s; empty where an earlier
  * method is of the same.  False past the last method. */
-static bool rpc_server_service(const struct gp_server *s, size_t i,
-                               struct slice *name)
+static bool server_service_name(const struct gp_server *s, size_t i,
+                                struct slice *name)
 {
     if (i >= s->nmethod)
         return false;
@@ -21086,10 +21140,10 @@ static bool rpc_server_service(const struct gp_server *s, size_t i,
 }
 
 /* True when s has a method of the service. */
-static bool rpc_server_serves(const struct gp_server *s, struct slice service)
+static bool server_has_service(const struct gp_server *s, struct slice service)
 {
     struct slice name;
-    for (size_t i = 0; rpc_server_service(s, i, &name); i++)
+    for (size_t i = 0; server_service_name(s, i, &name); i++)
         if (txt_equal(name, service) && service.n)
             return true;
     return false;
@@ -21097,8 +21151,8 @@ static bool rpc_server_serves(const struct gp_server *s, struct slice service)
 
 /* Listen on address; *bound, when not NULL, becomes the address bound, which
  * lives as long as s.  Before the start. */
-static int rpc_server_listen(struct gp_server *s, const char *address,
-                             const char **bound, struct gp_why *why)
+static int server_listen(struct gp_server *s, const char *address,
+                         const char **bound, struct gp_why *why)
 {
     struct net_addr a[NET_ADDRS];
     size_t n;
@@ -21108,16 +21162,16 @@ static int rpc_server_listen(struct gp_server *s, const char *address,
     int e = net_addr_parse(address, false, a, &n, why);
     if (e)
         return e;
-    struct rpc_listener *p = mem_arena_alloc(&s->arena, sizeof *p);
+    struct server_listener *p = mem_arena_alloc(&s->arena, sizeof *p);
     if (!p)
         return txt_fail(why, GP_ENOMEM, "out of memory for a listener");
     int fd = net_listen(&a[0], why);
     if (fd < 0)
         return fd;
-    *p = (struct rpc_listener){
+    *p = (struct server_listener){
         .io = { .fd = fd, .events = EPOLLIN, .arg = p,
-                .on_event = rpc_listener_on_event },
-        .addr = a[0], .pause = { .on_time = rpc_listener_on_time, .arg = p },
+                .on_event = server_listener_on_event },
+        .addr = a[0], .pause = { .on_time = server_listener_on_time, .arg = p },
         .server = s, .next = s->listener };
     s->listener = p;
     if (bound)
@@ -21126,7 +21180,7 @@ static int rpc_server_listen(struct gp_server *s, const char *address,
 }
 
 /* Start the event loops; on an error nothing runs. */
-static int rpc_server_start(struct gp_server *s, struct gp_why *why)
+static int server_start(struct gp_server *s, struct gp_why *why)
 {
     int e = GP_OK;
     if (s->started)
@@ -21139,26 +21193,26 @@ static int rpc_server_start(struct gp_server *s, struct gp_why *why)
             return txt_fail(why, GP_ENOMEM, "out of memory for counters");
     }
     s->started = true;
-    for (struct rpc_listener *p = s->listener; p && !e; p = p->next)
+    for (struct server_listener *p = s->listener; p && !e; p = p->next)
         if (net_io_add(&s->loop[0].net, &p->io))
             e = txt_fail(why, GP_EIO, "cannot watch %s: %s", p->addr.text,
                          strerror(errno));
     for (unsigned i = 0; !e && i < s->config.threads; i++) {
         char name[16];
         snprintf(name, sizeof name, "loop-%u", i % 1000);
-        e = sys_thread_start(&s->loop[i].thread, name, false, rpc_loop_main,
+        e = sys_thread_start(&s->loop[i].thread, name, false, server_loop_main,
                              &s->loop[i], why);
         s->loop[i].running = !e;
     }
     if (e)
-        rpc_server_join(s);
+        server_join(s);
     return e;
 }
 
 /* Calls of method i completed since the start, and its path, which lives as
  * long as s; false past the last method.  Any thread, after the start. */
-static bool rpc_server_method(const struct gp_server *s, size_t i,
-                              const char **path, uint64_t *calls)
+static bool server_method_calls(const struct gp_server *s, size_t i,
+                                const char **path, uint64_t *calls)
 {
     if (i >= s->nmethod)
         return false;
@@ -21172,12 +21226,12 @@ static bool rpc_server_method(const struct gp_server *s, size_t i,
 
 /* What a profile says of method i, for a caller that knows s only as somebody's
  * server. */
-static bool rpc_server_calls_of(const void *server, size_t i,
-                                struct rec_calls *out)
+static bool server_rec_calls(const void *server, size_t i,
+                             struct rec_calls *out)
 {
     const struct gp_server *s = server;
     *out = (struct rec_calls){0};
-    if (!rpc_server_method(s, i, &out->path, &out->ended))
+    if (!server_method_calls(s, i, &out->path, &out->ended))
         return false;
     for (unsigned k = 0; s->started && k < s->config.threads; k++) {
         out->timed += net_get(&s->loop[k].tally[i].timed);
@@ -21188,34 +21242,34 @@ static bool rpc_server_calls_of(const void *server, size_t i,
 
 /* Address number i that s listens on, the last first, as text that lives as
  * long as s; NULL past the last. */
-static const char *rpc_server_address(const struct gp_server *s, size_t i)
+static const char *server_address(const struct gp_server *s, size_t i)
 {
-    const struct rpc_listener *p = s->listener;
+    const struct server_listener *p = s->listener;
     while (p && i--)
         p = p->next;
     return p ? p->addr.text : NULL;
 }
 
-struct rpc_count {                      /* a method's calls, on all loops */
+struct server_counts {                  /* a method's calls, on all loops */
     const char *path;                   /* as long as the server; "": none */
-    uint64_t begun, code[17], took[RPC_STEPS], took_ns;     /* as rpc_tally */
+    uint64_t begun, code[17], took[SERVER_STEPS], took_ns;  /* see tally */
     uint64_t timed, timed_cpu_ns;
 };
 
 /* What is counted of method i, and last of the calls that reached none, into
  * *out; false past that.  Any thread, after the start. */
-static bool rpc_server_count(const struct gp_server *s, size_t i,
-                             struct rpc_count *out)
+static bool server_counts_get(const struct gp_server *s, size_t i,
+                              struct server_counts *out)
 {
-    struct rpc_count c = {
+    struct server_counts c = {
         .path = i < s->nmethod ? s->method[i].own.path : "" };
     if (i > s->nmethod)
         return false;
     for (unsigned k = 0; s->started && k < s->config.threads; k++) {
-        const struct rpc_tally *t = &s->loop[k].tally[i];
+        const struct server_tally *t = &s->loop[k].tally[i];
         for (int code = 0; code < 17; code++)
             c.code[code] += net_get(&t->code[code]);
-        for (int step = 0; step < RPC_STEPS; step++)
+        for (int step = 0; step < SERVER_STEPS; step++)
             c.took[step] += net_get(&t->took[step]);
         c.took_ns += net_get(&t->took_ns);
         c.timed += net_get(&t->timed);
@@ -21226,17 +21280,17 @@ static bool rpc_server_count(const struct gp_server *s, size_t i,
     return true;
 }
 
-struct rpc_traffic {                    /* of all loops since the start */
+struct server_traffic {                 /* of all loops since the start */
     uint64_t accepted, closed[H2_ENDS]; /* connections; by reason */
     uint64_t bytes_in, bytes_out;
 };
 
 /* What is counted of connections; any thread. */
-static struct rpc_traffic rpc_server_traffic(const struct gp_server *s)
+static struct server_traffic server_traffic_get(const struct gp_server *s)
 {
-    struct rpc_traffic t = {0};
+    struct server_traffic t = {0};
     for (unsigned k = 0; k < s->config.threads; k++) {
-        const struct rpc_loop *l = &s->loop[k];
+        const struct server_loop *l = &s->loop[k];
         for (int end = 0; end < H2_ENDS; end++)
             t.closed[end] += net_get(&l->closed[end]);
         t.accepted += net_get(&l->accepted);
@@ -21247,17 +21301,17 @@ static struct rpc_traffic rpc_server_traffic(const struct gp_server *s)
 }
 
 /* Calls completed since the start, on all methods; any thread. */
-static uint64_t rpc_server_calls(const struct gp_server *s)
+static uint64_t server_calls(const struct gp_server *s)
 {
     uint64_t sum = 0, n;
     const char *path;
-    for (size_t i = 0; rpc_server_method(s, i, &path, &n); i++)
+    for (size_t i = 0; server_method_calls(s, i, &path, &n); i++)
         sum += n;
     return sum;
 }
 
 /* Give task(loop) to each loop of s; how many took it. */
-static unsigned rpc_server_tell(struct gp_server *s, void (*task)(void *))
+static unsigned server_post_all(struct gp_server *s, void (*task)(void *))
 {
     unsigned n = 0;
     for (unsigned i = 0; i < s->config.threads; i++)
@@ -21266,110 +21320,121 @@ static unsigned rpc_server_tell(struct gp_server *s, void (*task)(void *))
 }
 
 /* Task: the open calls of methods that have on_poke hear it. */
-static void rpc_loop_poke(void *arg)
+static void server_loop_poke(void *arg)
 {
-    struct rpc_loop *l = arg;
+    struct server_loop *l = arg;
     for (struct link *i = l->conns.next; i != &l->conns; i = i->next) {
-        struct rpc_conn *c = MEM_OF(i, struct rpc_conn, of_loop);
+        struct server_conn *c = MEM_OF(i, struct server_conn, of_loop);
         for (struct link *j = c->calls.next; j != &c->calls; j = j->next) {
             struct gp_call *k = MEM_OF(j, struct gp_call, of_conn);
             if (k->method && k->method->own.on_poke && !k->answered &&
                 k->half)
-                rpc_call_ready(k, RPC_POKE);
+                server_call_ready(k, SERVER_POKE);
         }
     }
 }
 
 /* Have all open calls of methods that have on_poke hear it soon; any thread. */
-static void rpc_server_poke(struct gp_server *s)
+static void server_poke(struct gp_server *s)
 {
     if (s->started)
-        (void)rpc_server_tell(s, rpc_loop_poke);
+        (void)server_post_all(s, server_loop_poke);
 }
 
 /* Stop accepting, tell the clients, and wait at most grace_ns for the calls in
  * flight; then close what is left.  Returns the calls that were cut off.  Looks
  * every millisecond: this happens once in a server's life. */
-static uint64_t rpc_server_drain(struct gp_server *s, int64_t grace_ns)
+static uint64_t server_drain(struct gp_server *s, int64_t grace_ns)
 {
     const struct timespec ms = { 0, 1000000 };
     if (!s->started || !s->loop[0].running)
         return 0;
     int64_t until = sys_now_ns() + grace_ns;
-    for (struct rpc_kept *k = s->kept; k; k = k->next)
+    for (struct server_attachment *k = s->kept; k; k = k->next)
         if (k->on_drain)
             k->on_drain(k->arg);
-    rpc_server_poke(s);
-    (void)net_loop_post(&s->loop[0].net, rpc_server_deafen, s);
-    (void)rpc_server_tell(s, rpc_loop_drain);
-    while (rpc_server_conns(s) && sys_now_ns() < until)
+    server_poke(s);
+    (void)net_loop_post(&s->loop[0].net, server_close_listeners, s);
+    (void)server_post_all(s, server_loop_drain);
+    while (server_conns(s) && sys_now_ns() < until)
         nanosleep(&ms, NULL);
     atomic_store(&s->acks, 0);
-    unsigned told = rpc_server_tell(s, rpc_loop_cut);
-    until = sys_now_ns() + RPC_STUCK_NS;
+    unsigned told = server_post_all(s, server_loop_cut);
+    until = sys_now_ns() + SERVER_STUCK_NS;
     while (atomic_load(&s->acks) < told && sys_now_ns() < until)
         nanosleep(&ms, NULL);
     s->stuck = atomic_load(&s->acks) < told;
     return net_get(&s->cut);
 }
 
-/* ---- client ---- */
+/* ================================= 27 CLIENT =================================
+ * for     a client's gRPC calls on one connection
+ * uses    MEM, NUM, TXT, GZ, CS, H2, RPC
+ * owns    the decoder of a compressed reply; all else is the caller's
+ * spec    [GRPC] grpc/doc/PROTOCOL-HTTP2.md
+ * prefix  client_
+ * runs    on the thread of the connection's loop
+ *
+ * Invariant  on_done runs exactly once for a call that was started and not
+ *            cancelled.
+ * Does not   reconnect, retry or pick a connection: LOAD does.
+ */
 
-enum rpc_kind {                         /* how a call ended */
-    RPC_OK,                             /* status 0 and the messages it needs */
-    RPC_STATUS,                         /* another grpc-status */
-    RPC_HTTP,                           /* no grpc-status: detail is :status */
-    RPC_RESET,                          /* RST_STREAM: detail is its code */
-    RPC_PROTOCOL,                       /* not what gRPC allows */
-    RPC_LOST,                           /* connection gone: an h2_end */
-    RPC_DEADLINE,                       /* our own deadline */
+enum client_outcome {                   /* how a call ended */
+    CLIENT_OK,                          /* status 0 and the messages it needs */
+    CLIENT_STATUS,                      /* another grpc-status */
+    CLIENT_HTTP,                        /* no grpc-status: detail is :status */
+    CLIENT_RESET,                       /* RST_STREAM: detail is its code */
+    CLIENT_PROTOCOL,                    /* not what gRPC allows */
+    CLIENT_LOST,                        /* connection gone: an h2_end */
+    CLIENT_DEADLINE,                    /* our own deadline */
 };
 
-struct rpc_result {
-    enum rpc_kind kind;
+struct client_result {
+    enum client_outcome kind;
     int           status;               /* grpc status, 0..16, or mapped */
-    uint32_t      detail;               /* see rpc_kind */
+    uint32_t      detail;               /* see client_outcome */
     const char   *text;                 /* more about it; borrowed */
     bool          unseen;               /* not processed: may be sent again */
 };
 
-struct rpc_request {                    /* headers of calls; read only */
+struct client_request {                 /* headers of calls; read only */
     nghttp2_nv    nv[10 + RPC_META_MOST];       /* point into text, constants */
     size_t        n;                    /* headers in nv */
     struct arena  text;                 /* of the headers' values */
 };
 
-struct rpc_payload {                    /* messages of a call, read only */
+struct client_payload {                 /* messages of a call, read only */
     struct buf    frames;               /* prefixes and messages */
     uint32_t      n;                    /* messages */
 };
 
-struct rpc_chan;
-struct rpc_out;
+struct client_conn;
+struct client_call;
 
-struct rpc_chan_up {                    /* what the section above hears */
-    void (*on_ready)(struct rpc_chan *ch);
-    void (*on_first)(struct rpc_chan *ch, struct rpc_out *u);
+struct client_up {                      /* what the section above hears */
+    void (*on_ready)(struct client_conn *ch);
+    void (*on_first)(struct client_conn *ch, struct client_call *u);
                                         /* a response begins; or NULL */
-    void (*on_message)(struct rpc_chan *ch, struct rpc_out *u);
+    void (*on_message)(struct client_conn *ch, struct client_call *u);
                                         /* one is complete, in u->keep if that
                                          * is set; or NULL */
-    void (*on_done)(struct rpc_chan *ch, struct rpc_out *u,
-                    const struct rpc_result *r);        /* u may start again */
-    void (*on_goaway)(struct rpc_chan *ch);     /* takes no new calls */
-    void (*on_room)(struct rpc_chan *ch);       /* no longer rpc_chan_full */
-    void (*on_lost)(struct rpc_chan *ch);       /* after on_done of all */
-    void (*on_gone)(struct rpc_chan *ch);       /* may release ch */
+    void (*on_done)(struct client_conn *ch, struct client_call *u,
+                    const struct client_result *r);     /* u may start again */
+    void (*on_goaway)(struct client_conn *ch);  /* takes no new calls */
+    void (*on_room)(struct client_conn *ch);    /* no longer client_conn_full */
+    void (*on_lost)(struct client_conn *ch);    /* after on_done of all */
+    void (*on_gone)(struct client_conn *ch);    /* may release ch */
 };
 
-struct rpc_out {                        /* one call, client's end */
-    struct rpc_chan  *chan;             /* borrowed; NULL: not in flight */
+struct client_call {                    /* one call, client's end */
+    struct client_conn *chan;           /* borrowed; NULL: not in flight */
     struct cs_stream  stream;
     struct rpc_frame  frame;
     struct buf       *keep;             /* borrowed: the message that comes is
-                                         * put in there, unless it is larger
-                                         * than RPC_KEPT_REPLY_BYTES; NULL: it
-                                         * is only counted */
+                                         * put in there, up to
+                                         * CLIENT_KEPT_REPLY_BYTES; NULL: it is
+                                         * only counted */
     struct gz_reader *unzip;            /* owned: of the message that comes, if
                                          * it is compressed; else NULL */
     int16_t           http;             /* :status; 0: none yet */
@@ -21386,54 +21451,30 @@ struct rpc_out {                        /* one call, client's end */
     char              text[64];         /* of grpc-message, as it came; cut */
 };
 
-struct rpc_chan {
+struct client_conn {
     struct h2_conn    h2;
     struct cs         session;
-    const struct rpc_chan_up *up;       /* borrowed */
+    const struct client_up *up;         /* borrowed */
     void             *owner;            /* of up's; borrowed */
     bool              gzip;             /* replies may be compressed */
 };
 
-/* The grpc status for a response without one ([GRPC] http mapping). */
-static int rpc_status_of_http(int http)
-{
-    switch (http) {
-    case 400: case 431: return GP_STATUS_INTERNAL;
-    case 401: return GP_STATUS_UNAUTHENTICATED;
-    case 403: return GP_STATUS_PERMISSION_DENIED;
-    case 404: return GP_STATUS_UNIMPLEMENTED;
-    case 429: case 502: case 503: case 504: return GP_STATUS_UNAVAILABLE;
-    default: return GP_STATUS_UNKNOWN;
-    }
-}
-
-/* The grpc status for an RST_STREAM's code ([GRPC] Errors). */
-static int rpc_status_of_reset(uint32_t code)
-{
-    switch (code) {
-    case NGHTTP2_REFUSED_STREAM: return GP_STATUS_UNAVAILABLE;
-    case NGHTTP2_CANCEL: return GP_STATUS_CANCELLED;
-    case NGHTTP2_ENHANCE_YOUR_CALM: return GP_STATUS_RESOURCE_EXHAUSTED;
-    case NGHTTP2_INADEQUATE_SECURITY: return GP_STATUS_PERMISSION_DENIED;
-    default: return GP_STATUS_INTERNAL;
-    }
-}
-
-#define RPC_OVER "more headers than the limit"
+#define CLIENT_TOO_MANY "more headers than the limit"
 
 /* Judge a response that came to its end. */
-static struct rpc_result rpc_out_judge(const struct rpc_out *u)
+static struct client_result client_call_judge(const struct client_call *u)
 {
-    struct rpc_result r = { .kind = RPC_PROTOCOL,
-                            .status = GP_STATUS_INTERNAL };
+    struct client_result r = { .kind = CLIENT_PROTOCOL,
+                               .status = GP_STATUS_INTERNAL };
     if (u->over) {
-        r.text = RPC_OVER;
+        r.text = CLIENT_TOO_MANY;
     } else if (u->status > 0) {
-        r = (struct rpc_result){ RPC_STATUS, u->status, 0, u->text, false };
+        r = (struct client_result){ CLIENT_STATUS, u->status, 0, u->text,
+                                    false };
         if (u->odd && !u->text[0])
             r.text = "grpc-status is none of 0 to 16";
     } else if (u->status < 0) {
-        r.kind = u->http == 200 && u->grpc ? RPC_PROTOCOL : RPC_HTTP;
+        r.kind = u->http == 200 && u->grpc ? CLIENT_PROTOCOL : CLIENT_HTTP;
         r.status = rpc_status_of_http(u->http);
         r.detail = (uint32_t)u->http;
         r.text = u->http != 200 ? "no grpc-status"
@@ -21444,61 +21485,61 @@ static struct rpc_result rpc_out_judge(const struct rpc_out *u)
     } else if (u->frame.count != 1 && !u->many) {
         r.text = u->frame.count ? "more than one message" : "no message";
     } else {
-        r = (struct rpc_result){ .kind = RPC_OK };
+        r = (struct client_result){ .kind = CLIENT_OK };
     }
     return r;
 }
 
 /* A message of u cannot be right: the first reason stays. */
-static void rpc_out_spoil(struct rpc_out *u, const char *why)
+static void client_call_invalid(struct client_call *u, const char *why)
 {
     u->bad = u->bad ? u->bad : why;
 }
 
 /* Inflating a message of u has failed, with e. */
-static void rpc_out_spoil_zip(struct rpc_out *u, int e)
+static void client_call_gzip_failed(struct client_call *u, int e)
 {
-    rpc_out_spoil(u, e == GP_ENOMEM ? "no memory for a compressed message"
-                                    : "message of damaged gzip");
+    client_call_invalid(u, e == GP_ENOMEM ? "no memory for a compressed message"
+                                          : "message of damaged gzip");
 }
 
 /* u's message is complete, or there will be no more of it. */
-static void rpc_out_unzipped(struct rpc_out *u)
+static void client_call_end_gzip(struct client_call *u)
 {
     int e;
     if (!u->unzip)
         return;
     if ((e = gz_reader_fini(u->unzip)))
-        rpc_out_spoil_zip(u, e);
+        client_call_gzip_failed(u, e);
     mem_free(u->unzip);
     u->unzip = NULL;
 }
 
 /* u's stream is not open any more. */
-static void rpc_out_over(struct rpc_out *u)
+static void client_call_detach(struct client_call *u)
 {
-    rpc_out_unzipped(u);
+    client_call_end_gzip(u);
     u->chan = NULL;
 }
 
 /* The channel whose session s is. */
-static struct rpc_chan *rpc_chan_of(struct cs *s)
+static struct client_conn *client_conn_of(struct cs *s)
 {
-    return MEM_OF(s, struct rpc_chan, session);
+    return MEM_OF(s, struct client_conn, session);
 }
 
 /* The call whose stream t is. */
-static struct rpc_out *rpc_out_of(struct cs_stream *t)
+static struct client_call *client_call_of(struct cs_stream *t)
 {
-    return MEM_OF(t, struct rpc_out, stream);
+    return MEM_OF(t, struct client_call, stream);
 }
 
 /* One header of a response or of its trailers. */
-static void rpc_chan_on_header(struct cs *s, struct cs_stream *t,
-                               struct slice name, struct slice value)
+static void client_on_header(struct cs *s, struct cs_stream *t,
+                             struct slice name, struct slice value)
 {
     (void)s;
-    struct rpc_out *u = rpc_out_of(t);
+    struct client_call *u = client_call_of(t);
     uint64_t n = 0;
     char digits[8] = "";
     struct slice codec;
@@ -21526,10 +21567,10 @@ static void rpc_chan_on_header(struct cs *s, struct cs_stream *t,
 }
 
 /* A header block is complete. */
-static void rpc_chan_on_headers(struct cs *s, struct cs_stream *t, bool over)
+static void client_on_headers(struct cs *s, struct cs_stream *t, bool over)
 {
-    struct rpc_chan *ch = rpc_chan_of(s);
-    struct rpc_out *u = rpc_out_of(t);
+    struct client_conn *ch = client_conn_of(s);
+    struct client_call *u = client_call_of(t);
     u->over |= over;
     if (!u->begun && u->http >= 200 && ch->up->on_first)
         ch->up->on_first(ch, u);
@@ -21537,18 +21578,20 @@ static void rpc_chan_on_headers(struct cs *s, struct cs_stream *t, bool over)
 }
 
 /* A message of u begins. */
-static void rpc_out_begin(const struct rpc_chan *ch, struct rpc_out *u)
+static void client_message_begin(const struct client_conn *ch,
+                                 struct client_call *u)
 {
     uint8_t flag = u->frame.prefix[0];
     if (flag > 1)
-        rpc_out_spoil(u, "message whose compressed flag is neither 0 nor 1");
+        client_call_invalid(u,
+                            "message whose compressed flag is neither 0 nor 1");
     else if (flag && !(ch->gzip && u->gzip))
-        rpc_out_spoil(u, ch->gzip
-                      ? "compressed message without grpc-encoding gzip"
-                      : "compressed message that was not asked for");
+        client_call_invalid(u, ch->gzip
+                            ? "compressed message without grpc-encoding gzip"
+                            : "compressed message that was not asked for");
     if (u->keep)
         u->keep->len = 0;
-    if (u->frame.size > RPC_KEPT_REPLY_BYTES)
+    if (u->frame.size > CLIENT_KEPT_REPLY_BYTES)
         u->keep = NULL;
     if (!flag || u->bad)
         return;
@@ -21558,20 +21601,20 @@ static void rpc_out_begin(const struct rpc_chan *ch, struct rpc_out *u)
         u->unzip = NULL;
     }
     if (!u->unzip)
-        rpc_out_spoil_zip(u, GP_ENOMEM);
+        client_call_gzip_failed(u, GP_ENOMEM);
 }
 
 /* A part of u's message. */
-static void rpc_out_take(struct rpc_out *u, struct slice part)
+static void client_message_part(struct client_call *u, struct slice part)
 {
     int e;
     if (u->unzip && !u->bad &&
         (e = gz_reader_put(u->unzip, (const uint8_t *)part.p, part.n,
                            UINT64_MAX, u->keep)))
-        rpc_out_spoil_zip(u, e);
+        client_call_gzip_failed(u, e);
     else if (!u->unzip && u->keep)
         mem_put(u->keep, part.p, part.n);
-    if (u->keep && u->keep->len > RPC_KEPT_REPLY_BYTES) {
+    if (u->keep && u->keep->len > CLIENT_KEPT_REPLY_BYTES) {
         u->keep->len = 0;
         u->keep = NULL;
     }
@@ -21579,18 +21622,18 @@ static void rpc_out_take(struct rpc_out *u, struct slice part)
 
 /* Take the next steps through bytes of u's response.  Only their form is looked
  * at, unless they are to be kept. */
-static void rpc_out_feed(struct rpc_chan *ch, struct rpc_out *u,
-                         struct slice in)
+static void client_call_feed(struct client_conn *ch, struct client_call *u,
+                             struct slice in)
 {
     struct slice part;
     enum rpc_step step;
     while ((step = rpc_frame_next(&u->frame, &in, &part)) != RPC_MORE) {
         if (step == RPC_PREFIX) {
-            rpc_out_begin(ch, u);
+            client_message_begin(ch, u);
         } else if (step == RPC_BYTES) {
-            rpc_out_take(u, part);
+            client_message_part(u, part);
         } else if (step == RPC_WHOLE) {
-            rpc_out_unzipped(u);
+            client_call_end_gzip(u);
             if (ch->up->on_message)
                 ch->up->on_message(ch, u);
         }
@@ -21598,64 +21641,66 @@ static void rpc_out_feed(struct rpc_chan *ch, struct rpc_out *u,
 }
 
 /* Bytes of a response. */
-static void rpc_chan_on_data(struct cs *s, struct cs_stream *t,
-                             const uint8_t *p, size_t n)
+static void client_on_data(struct cs *s, struct cs_stream *t,
+                           const uint8_t *p, size_t n)
 {
-    rpc_out_feed(rpc_chan_of(s), rpc_out_of(t),
-                 (struct slice){ (const char *)p, n });
+    client_call_feed(client_conn_of(s), client_call_of(t),
+                     (struct slice){ (const char *)p, n });
 }
 
 /* A response came to its end; the call is over when the stream closes. */
-static void rpc_chan_on_end(struct cs *s, struct cs_stream *t)
+static void client_on_end(struct cs *s, struct cs_stream *t)
 {
-    struct rpc_out *u = rpc_out_of(t);
-    rpc_out_feed(rpc_chan_of(s), u, (struct slice){0});  /* an empty message */
+    struct client_call *u = client_call_of(t);
+    /* An empty message is complete only now. */
+    client_call_feed(client_conn_of(s), u, (struct slice){0});
     u->ended = true;
 }
 
 /* A call's stream is closed. */
-static void rpc_chan_on_close(struct cs *s, struct cs_stream *t, uint32_t code,
-                              bool by_peer)
+static void client_on_close(struct cs *s, struct cs_stream *t, uint32_t code,
+                            bool by_peer)
 {
-    struct rpc_chan *ch = rpc_chan_of(s);
-    struct rpc_out *u = rpc_out_of(t);
-    struct rpc_result r = { .kind = RPC_RESET, .detail = code,
-                            .status = rpc_status_of_reset(code),
-                            .text = nghttp2_http2_strerror(code) };
+    struct client_conn *ch = client_conn_of(s);
+    struct client_call *u = client_call_of(t);
+    struct client_result r = { .kind = CLIENT_RESET, .detail = code,
+                               .status = rpc_status_of_reset(code),
+                               .text = nghttp2_http2_strerror(code) };
     if (u->ended) {
-        r = rpc_out_judge(u);
+        r = client_call_judge(u);
     } else if (!by_peer && code == NGHTTP2_REFUSED_STREAM) {
         /* Closed by a GOAWAY that names an earlier stream as the last. */
-        r.kind = RPC_LOST;
+        r.kind = CLIENT_LOST;
         r.unseen = true;
         r.text = "not processed before the server's GOAWAY";
     } else if (!by_peer) {
-        r.kind = RPC_PROTOCOL;
+        r.kind = CLIENT_PROTOCOL;
         r.status = GP_STATUS_INTERNAL;
-        r.text = u->over ? RPC_OVER : "response that breaks HTTP/2";
+        r.text = u->over ? CLIENT_TOO_MANY : "response that breaks HTTP/2";
     }
-    rpc_out_over(u);
+    client_call_detach(u);
     ch->up->on_done(ch, u, &r);
 }
 
 /* The server's SETTINGS are here. */
-static void rpc_chan_on_ready(struct cs *s)
+static void client_on_ready(struct cs *s)
 {
-    struct rpc_chan *ch = rpc_chan_of(s);
+    struct client_conn *ch = client_conn_of(s);
     h2_greeted(&ch->h2);
     ch->up->on_ready(ch);
 }
 
 /* The server's GOAWAY is here. */
-static void rpc_chan_on_goaway(struct cs *s)
+static void client_on_goaway(struct cs *s)
 {
-    struct rpc_chan *ch = rpc_chan_of(s);
+    struct client_conn *ch = client_conn_of(s);
     ch->up->on_goaway(ch);
 }
 
 /* Why ch's connection is of no more use, into text[size]: what the server did
  * or said, where it is known. */
-static void rpc_chan_why(const struct rpc_chan *ch, char *text, size_t size)
+static void client_conn_why(const struct client_conn *ch, char *text,
+                            size_t size)
 {
     static const char *const why[] = {
         [H2_END_EOF] = "the server closed the connection",
@@ -21679,81 +21724,81 @@ static void rpc_chan_why(const struct rpc_chan *ch, char *text, size_t size)
 
 /* The connection is of no more use: its calls end.  Those that never left
  * may be sent again elsewhere. */
-static void rpc_chan_on_lost(struct h2_conn *h2)
+static void client_on_lost(struct h2_conn *h2)
 {
-    struct rpc_chan *ch = MEM_OF(h2, struct rpc_chan, h2);
+    struct client_conn *ch = MEM_OF(h2, struct client_conn, h2);
     struct cs_stream *t = NULL;
     char text[128];
-    rpc_chan_why(ch, text, sizeof text);
+    client_conn_why(ch, text, sizeof text);
     for (uint32_t at = 0; (t = cs_next(&ch->session, t, &at)); ) {
-        struct rpc_result r = { .kind = RPC_LOST,
-                                .status = GP_STATUS_UNAVAILABLE,
-                                .detail = (uint32_t)h2->end,
-                                .text = text,
-                                .unseen = cs_unseen(&ch->session, t) };
+        struct client_result r = { .kind = CLIENT_LOST,
+                                   .status = GP_STATUS_UNAVAILABLE,
+                                   .detail = (uint32_t)h2->end,
+                                   .text = text,
+                                   .unseen = cs_unseen(&ch->session, t) };
         cs_forget(&ch->session, t);
-        rpc_out_over(rpc_out_of(t));
-        ch->up->on_done(ch, rpc_out_of(t), &r);
+        client_call_detach(client_call_of(t));
+        ch->up->on_done(ch, client_call_of(t), &r);
     }
     ch->up->on_lost(ch);
 }
 
 /* The connection's socket is closed. */
-static void rpc_chan_on_gone(struct h2_conn *h2)
+static void client_on_gone(struct h2_conn *h2)
 {
-    struct rpc_chan *ch = MEM_OF(h2, struct rpc_chan, h2);
+    struct client_conn *ch = MEM_OF(h2, struct client_conn, h2);
     ch->up->on_gone(ch);
 }
 
-static const struct cs_up rpc_session_up = {
-    .on_header = rpc_chan_on_header, .on_headers = rpc_chan_on_headers,
-    .on_data = rpc_chan_on_data, .on_end = rpc_chan_on_end,
-    .on_close = rpc_chan_on_close, .on_ready = rpc_chan_on_ready,
-    .on_goaway = rpc_chan_on_goaway,
+static const struct cs_up client_cs_up = {
+    .on_header = client_on_header, .on_headers = client_on_headers,
+    .on_data = client_on_data, .on_end = client_on_end,
+    .on_close = client_on_close, .on_ready = client_on_ready,
+    .on_goaway = client_on_goaway,
 };
 
 /* The connection takes more output. */
-static void rpc_chan_on_room(struct h2_conn *h2)
+static void client_on_room(struct h2_conn *h2)
 {
-    struct rpc_chan *ch = MEM_OF(h2, struct rpc_chan, h2);
+    struct client_conn *ch = MEM_OF(h2, struct client_conn, h2);
     ch->up->on_room(ch);
 }
 
-static const struct h2_up rpc_client_up = {
-    .on_room = rpc_chan_on_room, .on_lost = rpc_chan_on_lost,
-    .on_gone = rpc_chan_on_gone,
+static const struct h2_up client_h2_up = {
+    .on_room = client_on_room, .on_lost = client_on_lost,
+    .on_gone = client_on_gone,
 };
 
 /* Connect ch, which must not move until on_gone, to addr: on_ready or on_lost
  * follows within timeout_ns.  On an error ch->h2.error has errno and nothing
  * follows. */
-static int rpc_chan_open(struct rpc_chan *ch, struct net_loop *loop,
-                         const struct net_addr *addr, int64_t timeout_ns,
-                         const struct rpc_chan_up *up, void *owner)
+static int client_conn_open(struct client_conn *ch, struct net_loop *loop,
+                            const struct net_addr *addr, int64_t timeout_ns,
+                            const struct client_up *up, void *owner)
 {
-    static const struct h2_kit kit = { .up = &rpc_client_up };
+    static const struct h2_kit kit = { .up = &client_h2_up };
     ch->up = up;
     ch->owner = owner;
-    ch->session = (struct cs){ .up = &rpc_session_up,
+    ch->session = (struct cs){ .up = &client_cs_up,
                                .list_bytes = 4 * RPC_HEADERS_BYTES };
     return h2_connect(&ch->h2, &kit, loop, &ch->session, addr, timeout_ns);
 }
 
 /* True while ch takes new calls. */
-static bool rpc_chan_usable(const struct rpc_chan *ch)
+static bool client_conn_usable(const struct client_conn *ch)
 {
     return ch->h2.state == H2_OPEN && !ch->session.goaway && !ch->h2.end;
 }
 
 /* True while the server does not read: calls begun now would only pile up. */
-static bool rpc_chan_full(const struct rpc_chan *ch)
+static bool client_conn_full(const struct client_conn *ch)
 {
     return cs_full(&ch->session);
 }
 
 /* Bytes of the message at p, one of payload's, with its prefix. */
-static size_t rpc_payload_next(const struct rpc_payload *payload,
-                               const uint8_t *p)
+static size_t client_payload_next(const struct client_payload *payload,
+                                  const uint8_t *p)
 {
     size_t left = payload->frames.len - (size_t)(p - payload->frames.data);
     return left < 5 ? left : 5 + (size_t)num_get_be32(p + 1);
@@ -21762,24 +21807,24 @@ static size_t rpc_payload_next(const struct rpc_payload *payload,
 /* Begin u on ch with the n headers nv, which never change where fixed is set,
  * and the payload, which is borrowed until on_done; the next h2_kick or the end
  * of ch's turn sends it.  u->many and u->keep are the caller's.  With wait only
- * the first message is sent, and rpc_chan_more sends the others.  GP_ESTATE:
- * ch takes no more calls. */
-static int rpc_chan_start(struct rpc_chan *ch, struct rpc_out *u,
-                          const nghttp2_nv *nv, size_t n, bool fixed,
-                          const struct rpc_payload *payload, bool wait)
+ * the first message is sent, and client_call_send_next sends the others.
+ * GP_ESTATE: ch takes no more calls. */
+static int client_call_start(struct client_conn *ch, struct client_call *u,
+                             const nghttp2_nv *nv, size_t n, bool fixed,
+                             const struct client_payload *payload, bool wait)
 {
     const struct buf *b = &payload->frames;
     bool part = wait && payload->n > 1;
     u->frame = (struct rpc_frame){0};
     u->stream.p = b->data;
-    u->stream.n = part ? rpc_payload_next(payload, b->data) : b->len;
+    u->stream.n = part ? client_payload_next(payload, b->data) : b->len;
     u->stream.more = part;
     u->http = 0;
     u->status = -1;
     u->begun = u->odd = u->grpc = u->gzip = u->ended = u->over = false;
     u->bad = NULL;
     u->text[0] = 0;
-    if (!rpc_chan_usable(ch))
+    if (!client_conn_usable(ch))
         return GP_ESTATE;
     int e = cs_open(&ch->session, &u->stream, nv, n, fixed);
     u->chan = e ? NULL : ch;
@@ -21788,26 +21833,27 @@ static int rpc_chan_start(struct rpc_chan *ch, struct rpc_out *u,
 
 /* Send the message of payload that u has not sent yet, and its end behind the
  * last one; false when that was it.  Outside callbacks the caller kicks. */
-static bool rpc_chan_more(struct rpc_out *u, const struct rpc_payload *payload)
+static bool client_call_send_next(struct client_call *u,
+                                  const struct client_payload *payload)
 {
     const uint8_t *end = payload->frames.data + payload->frames.len;
     struct cs_stream *t = &u->stream;
-    t->n += rpc_payload_next(payload, t->p + t->n);
+    t->n += client_payload_next(payload, t->p + t->n);
     t->more = t->p + t->n < end;
     cs_resume(&u->chan->session, t);
     return t->more;
 }
 
 /* Give u up: RST_STREAM(CANCEL), and no on_done. */
-static void rpc_chan_cancel(struct rpc_out *u)
+static void client_call_cancel(struct client_call *u)
 {
     cs_cancel(&u->chan->session, &u->stream, NGHTTP2_CANCEL);
-    rpc_out_over(u);
+    client_call_detach(u);
 }
 
 /* Add a header to q; both are copied.  GP_ELIMIT, GP_ENOMEM. */
-static int rpc_request_header(struct rpc_request *q, struct slice name,
-                              struct slice value)
+static int client_request_header(struct client_request *q, struct slice name,
+                                 struct slice value)
 {
     char *key = mem_arena_dup(&q->text, name.p, name.n);
     char *copy = key ? mem_arena_dup(&q->text, value.p, value.n) : NULL;
@@ -21822,19 +21868,19 @@ static int rpc_request_header(struct rpc_request *q, struct slice name,
 }
 
 /* Release q; a zero q is fine. */
-static void rpc_request_fini(struct rpc_request *q)
+static void client_request_fini(struct client_request *q)
 {
     mem_arena_fini(&q->text);
-    *q = (struct rpc_request){0};
+    *q = (struct client_request){0};
 }
 
 /* Make q: calls of path at authority, copied, in the order of [GRPC]; metadata
- * is for rpc_request_header.  The timeout is the same text for every call, so
- * that HPACK sends it as one byte; 0: none.  There is no content-length, which
- * nghttp2's HPACK never indexes. */
-static int rpc_request_init(struct rpc_request *q, const char *path,
-                            const char *authority, int64_t timeout_ns,
-                            bool gzip)
+ * is for client_request_header.  The timeout is the same text for every call,
+ * so that HPACK sends it as one byte; 0: none.  There is no content-length:
+ * nghttp2's HPACK never indexes it. */
+static int client_request_init(struct client_request *q, const char *path,
+                               const char *authority, int64_t timeout_ns,
+                               bool gzip)
 {
     char timeout[12] = "";
     const char *const header[][2] = {
@@ -21846,28 +21892,28 @@ static int rpc_request_init(struct rpc_request *q, const char *path,
         { "grpc-accept-encoding", gzip ? "identity,gzip" : "" },
     };
     int e = GP_OK;
-    *q = (struct rpc_request){0};
+    *q = (struct client_request){0};
     if (timeout_ns)
         rpc_timeout_text(timeout_ns, timeout);
     for (size_t i = 0; !e && i < sizeof header / sizeof *header; i++)
         if (header[i][1][0])
-            e = rpc_request_header(q, txt_slice(header[i][0]),
-                                   txt_slice(header[i][1]));
+            e = client_request_header(q, txt_slice(header[i][0]),
+                                      txt_slice(header[i][1]));
     if (e)
-        rpc_request_fini(q);
+        client_request_fini(q);
     return e;
 }
 
 /* Release p; a zero p is fine. */
-static void rpc_payload_fini(struct rpc_payload *p)
+static void client_payload_fini(struct client_payload *p)
 {
     mem_fini(&p->frames);
-    *p = (struct rpc_payload){0};
+    *p = (struct client_payload){0};
 }
 
 /* Append message, which is copied, to p; gzip: compressed. */
-static int rpc_payload_add(struct rpc_payload *p, struct slice message,
-                           bool gzip)
+static int client_payload_add(struct client_payload *p, struct slice message,
+                              bool gzip)
 {
     uint8_t prefix[5];
     struct buf z = {0};
@@ -21884,10 +21930,10 @@ static int rpc_payload_add(struct rpc_payload *p, struct slice message,
     return e;
 }
 
-/* ================================== 26 SVC ===================================
+/* ================================== 28 SVC ===================================
  * for     the services that serve offers: Greeter, Health, Reflection, and
  *         TestService for interoperability tests
- * uses    MEM, TXT, PB, DSC, RPC
+ * uses    MEM, TXT, PB, DSC, SERVER
  * owns    what its services keep; the caller holds struct svc_greeter
  * spec    proto/ has a file for each; grpc/doc health-checking.md and
  *         server-reflection.md; interop-test-descriptions.md
@@ -21977,7 +22023,7 @@ static bool svc_greet(struct gp_call *call, struct slice name,
     /* The sum is used by nothing, in a way that the compiler cannot see. */
     __asm__ volatile("" : : "r"(svc_work(g->work)));
     size_t n = svc_digits(seq, number);
-    struct buf *out = rpc_message_begin(call);
+    struct buf *out = server_message_begin(call);
     pb_put_varint(out, 1 << 3 | PB_BYTES);
     pb_put_varint(out, name.n + n + sizeof "Hello ! (request #)" - 1);
     uint8_t *p = mem_reserve(out, name.n + n + sizeof "Hello ! (request #)");
@@ -21990,7 +22036,7 @@ static bool svc_greet(struct gp_call *call, struct slice name,
         p[18 + name.n + n] = ')';
         out->len += 19 + name.n + n;
     }
-    return !rpc_message_end(call);
+    return !server_message_end(call);
 }
 
 /* The name in request; false after failing call. */
@@ -21999,8 +22045,8 @@ static bool svc_hello_name(struct gp_call *call, struct gp_slice request,
 {
     if (!svc_hello_parse(request, name))
         return true;
-    rpc_call_fail(call, GP_STATUS_INTERNAL,
-                  "HelloRequest is not valid protobuf");
+    server_call_fail(call, GP_STATUS_INTERNAL,
+                     "HelloRequest is not valid protobuf");
     return false;
 }
 
@@ -22011,7 +22057,7 @@ static void svc_hello(struct gp_call *call, struct gp_slice request, void *arg)
     if (!svc_hello_name(call, request, &name))
         return;
     (void)svc_greet(call, name, arg);
-    rpc_call_finish(call, GP_STATUS_OK, "");
+    server_call_finish(call, GP_STATUS_OK, "");
 }
 
 /* Answer one message of SayHelloBidiStream. */
@@ -22027,7 +22073,7 @@ static void svc_hello_bidi(struct gp_call *call, struct gp_slice request,
 static void svc_half_close(struct gp_call *call, void *arg)
 {
     (void)arg;
-    rpc_call_finish(call, GP_STATUS_OK, "");
+    server_call_finish(call, GP_STATUS_OK, "");
 }
 
 enum { SVC_GREETINGS = 10 };            /* of SayHelloStreamReply */
@@ -22040,27 +22086,27 @@ struct svc_stream {                     /* what is kept of one */
 /* Send what is left of SayHelloStreamReply, as far as there is room. */
 static void svc_hello_more(struct gp_call *call, void *arg)
 {
-    struct svc_stream *s = rpc_call_state(call, sizeof *s);
-    while (s->left && !rpc_call_cancelled(call)) {
+    struct svc_stream *s = server_call_state(call, sizeof *s);
+    while (s->left && !server_call_cancelled(call)) {
         s->left--;
         if (!svc_greet(call, s->name, arg))
             break;
     }
     if (!s->left)
-        rpc_call_finish(call, GP_STATUS_OK, "");
+        server_call_finish(call, GP_STATUS_OK, "");
 }
 
 /* Answer SayHelloStreamReply. */
 static void svc_hello_stream(struct gp_call *call, struct gp_slice request,
                              void *arg)
 {
-    struct svc_stream *s = rpc_call_state(call, sizeof *s);
+    struct svc_stream *s = server_call_state(call, sizeof *s);
     struct slice name;
     const char *copy;
     if (!svc_hello_name(call, request, &name))
         return;
-    if (!s || !(copy = rpc_call_text(call, name))) {
-        rpc_call_fail(call, GP_STATUS_RESOURCE_EXHAUSTED, "out of memory");
+    if (!s || !(copy = server_call_dup(call, name))) {
+        server_call_fail(call, GP_STATUS_RESOURCE_EXHAUSTED, "out of memory");
         return;
     }
     *s = (struct svc_stream){ { copy, name.n }, SVC_GREETINGS };
@@ -22073,7 +22119,7 @@ static int svc_add(struct gp_server *s, const struct gp_method *m, size_t n,
 {
     int e = GP_OK;
     for (size_t i = 0; !e && i < n; i++)
-        e = rpc_server_add(s, &m[i], why);
+        e = server_add_method(s, &m[i], why);
     return e;
 }
 
@@ -22119,7 +22165,7 @@ static enum gp_health svc_health_status(struct svc_health *h,
 {
     enum gp_health status = GP_HEALTH_UNKNOWN_SERVICE;
     pthread_mutex_lock(&h->lock);
-    if (!service.n || rpc_server_serves(h->server, service))
+    if (!service.n || server_has_service(h->server, service))
         status = GP_HEALTH_SERVING;
     for (size_t i = 0; i < h->n; i++)
         if (txt_equal(txt_slice(h->v[i].name), service))
@@ -22145,7 +22191,7 @@ static void svc_health_free(void *arg)
 static int svc_health_set(struct gp_server *s, const char *service,
                           enum gp_health status)
 {
-    struct svc_health *h = rpc_server_kept(s, svc_health_free);
+    struct svc_health *h = server_attached(s, svc_health_free);
     struct svc_status *row = NULL;
     if (!h)
         return GP_ESTATE;
@@ -22163,7 +22209,7 @@ static int svc_health_set(struct gp_server *s, const char *service,
     if (row && name)
         *row = (struct svc_status){ name, status };
     pthread_mutex_unlock(&h->lock);
-    rpc_server_poke(s);
+    server_poke(s);
     return row && name ? GP_OK : GP_ENOMEM;
 }
 
@@ -22182,16 +22228,16 @@ static bool svc_health_parse(struct gp_call *call, struct gp_slice request,
 {
     if (!svc_hello_parse(request, service))     /* field 1, a string: alike */
         return true;
-    rpc_call_fail(call, GP_STATUS_INTERNAL,
-                  "HealthCheckRequest is not valid protobuf");
+    server_call_fail(call, GP_STATUS_INTERNAL,
+                     "HealthCheckRequest is not valid protobuf");
     return false;
 }
 
 /* Send a HealthCheckResponse. */
 static void svc_health_say(struct gp_call *call, enum gp_health status)
 {
-    pb_put_uint(rpc_message_begin(call), 1, (uint64_t)status);
-    (void)rpc_message_end(call);
+    pb_put_uint(server_message_begin(call), 1, (uint64_t)status);
+    (void)server_message_end(call);
 }
 
 /* Health.Check. */
@@ -22203,11 +22249,11 @@ static void svc_health_check(struct gp_call *call, struct gp_slice request,
         return;
     enum gp_health status = svc_health_status(arg, service);
     if (status == GP_HEALTH_UNKNOWN_SERVICE) {
-        rpc_call_fail(call, GP_STATUS_NOT_FOUND, "unknown service");
+        server_call_fail(call, GP_STATUS_NOT_FOUND, "unknown service");
         return;
     }
     svc_health_say(call, status);
-    rpc_call_finish(call, GP_STATUS_OK, "");
+    server_call_finish(call, GP_STATUS_OK, "");
 }
 
 struct svc_watch {                      /* what is kept of a Watch */
@@ -22220,7 +22266,7 @@ struct svc_watch {                      /* what is kept of a Watch */
 static void svc_health_poke(struct gp_call *call, void *arg)
 {
     struct svc_health *h = arg;
-    struct svc_watch *w = rpc_call_state(call, sizeof *w);
+    struct svc_watch *w = server_call_state(call, sizeof *w);
     if (!w || !w->begun)
         return;
     enum gp_health status = svc_health_status(h, w->service);
@@ -22231,20 +22277,21 @@ static void svc_health_poke(struct gp_call *call, void *arg)
     bool down = h->down;
     pthread_mutex_unlock(&h->lock);
     if (down)
-        rpc_call_finish(call, GP_STATUS_UNAVAILABLE, "the server is leaving");
+        server_call_finish(call, GP_STATUS_UNAVAILABLE,
+                           "the server is leaving");
 }
 
 /* Health.Watch. */
 static void svc_health_watch(struct gp_call *call, struct gp_slice request,
                              void *arg)
 {
-    struct svc_watch *w = rpc_call_state(call, sizeof *w);
+    struct svc_watch *w = server_call_state(call, sizeof *w);
     struct slice service;
     const char *copy;
     if (!svc_health_parse(call, request, &service))
         return;
-    if (!w || !(copy = rpc_call_text(call, service))) {
-        rpc_call_fail(call, GP_STATUS_RESOURCE_EXHAUSTED, "out of memory");
+    if (!w || !(copy = server_call_dup(call, service))) {
+        server_call_fail(call, GP_STATUS_RESOURCE_EXHAUSTED, "out of memory");
         return;
     }
     w->service = (struct slice){ copy, service.n };
@@ -22283,17 +22330,17 @@ static void svc_health_list(struct gp_call *call, struct gp_slice request,
                             void *arg)
 {
     struct svc_health *h = arg;
-    struct buf *out = rpc_message_begin(call);
+    struct buf *out = server_message_begin(call);
     struct slice service;
     (void)request;
     svc_health_entry(out, h, txt_slice(""));
-    for (size_t i = 0; rpc_server_service(h->server, i, &service); i++)
+    for (size_t i = 0; server_service_name(h->server, i, &service); i++)
         if (service.n)
             svc_health_entry(out, h, service);
     for (size_t i = 0; svc_health_row(h, i, &service); i++)
-        if (service.n && !rpc_server_serves(h->server, service))
+        if (service.n && !server_has_service(h->server, service))
             svc_health_entry(out, h, service);
-    rpc_call_send(call);
+    server_call_send(call);
 }
 
 /* Offer grpc.health.v1.Health. */
@@ -22304,7 +22351,7 @@ static int svc_health_add(struct gp_server *s, struct gp_why *why)
         return txt_fail(why, GP_ENOMEM, "out of memory for a service");
     h->server = s;
     pthread_mutex_init(&h->lock, NULL);
-    int e = rpc_server_keep(s, h, svc_health_free, svc_health_drain, why);
+    int e = server_attach(s, h, svc_health_free, svc_health_drain, why);
     if (e)
         return e;
     const struct gp_method m[] = {
@@ -22353,7 +22400,7 @@ static void svc_reflection_list(const struct svc_reflection *r,
 {
     struct buf part = {0}, service = {0};
     struct slice name;
-    for (size_t i = 0; rpc_server_service(r->server, i, &name); i++) {
+    for (size_t i = 0; server_service_name(r->server, i, &name); i++) {
         if (!name.n)
             continue;
         pb_put_bytes(&service, 1, name.p, name.n);
@@ -22392,7 +22439,7 @@ static void svc_reflection_info(struct gp_call *call, struct gp_slice request,
     struct pb_in in = { p, p ? p + request.len : p };
     struct pb_field f, asked = {0};
     int got;
-    struct buf *out = rpc_message_begin(call);
+    struct buf *out = server_message_begin(call);
     while ((got = pb_get_field(&in, &f)) > 0) {
         if (f.number == 1 && f.type == PB_BYTES)        /* valid_host */
             pb_put_bytes(out, 1, f.bytes.p, (size_t)(f.bytes.end - f.bytes.p));
@@ -22401,14 +22448,14 @@ static void svc_reflection_info(struct gp_call *call, struct gp_slice request,
     }
     pb_put_bytes(out, 2, request.data, request.len);
     if (got < 0)
-        rpc_call_fail(call, GP_STATUS_INTERNAL,
-                      "ServerReflectionRequest is not valid protobuf");
+        server_call_fail(call, GP_STATUS_INTERNAL,
+                         "ServerReflectionRequest is not valid protobuf");
     else if (asked.number)
         svc_reflection_answer(arg, &asked, out);
     else
         svc_reflection_error(out, GP_STATUS_INVALID_ARGUMENT,
                              "the request asks for nothing");
-    (void)rpc_message_end(call);
+    (void)server_message_end(call);
 }
 
 /* Release the arg of svc_reflection_add. */
@@ -22427,7 +22474,7 @@ static int svc_reflection_add(struct gp_server *s, struct slice set,
     if (!r)
         return txt_fail(why, GP_ENOMEM, "out of memory for a service");
     r->server = s;
-    int e = rpc_server_keep(s, r, svc_reflection_free, NULL, why);
+    int e = server_attach(s, r, svc_reflection_free, NULL, why);
     e = e ? e : dsc_init(&r->dsc, set, why);
     if (e)
         return e;
@@ -22512,20 +22559,20 @@ static bool svc_test_parse(struct gp_call *call, struct gp_slice request,
         }
     }
     if (got < 0)
-        rpc_call_fail(call, GP_STATUS_INTERNAL,
-                      "the request is not valid protobuf");
-    else if (q->flagged && q->expects && !rpc_call_compressed(call))
-        rpc_call_fail(call, GP_STATUS_INVALID_ARGUMENT,
-                      "the request was to be compressed, and is not");
+        server_call_fail(call, GP_STATUS_INTERNAL,
+                         "the request is not valid protobuf");
+    else if (q->flagged && q->expects && !server_call_compressed(call))
+        server_call_fail(call, GP_STATUS_INVALID_ARGUMENT,
+                         "the request was to be compressed, and is not");
     else
         return true;
     return false;
 }
 
-/* Send a payload of size zeros as field 1; as rpc_message_end. */
+/* Send a payload of size zeros as field 1; as server_message_end. */
 static int svc_test_payload(struct gp_call *call, uint64_t size)
 {
-    struct buf *out = rpc_message_begin(call), head = {0};
+    struct buf *out = server_message_begin(call), head = {0};
     pb_put_varint(&head, 2 << 3 | PB_BYTES);
     pb_put_varint(&head, size);
     pb_put_varint(out, 1 << 3 | PB_BYTES);
@@ -22537,7 +22584,7 @@ static int svc_test_payload(struct gp_call *call, uint64_t size)
         out->len += size;
     }
     mem_fini(&head);
-    return rpc_message_end(call);
+    return server_message_end(call);
 }
 
 /* Echo the metadata that the interop cases ask for. */
@@ -22545,22 +22592,22 @@ static void svc_test_echo(struct gp_call *call)
 {
     static const char head[] = "x-grpc-test-echo-initial";
     static const char trail[] = "x-grpc-test-echo-trailing-bin";
-    struct gp_slice v = rpc_call_metadata(call, head, 0);
+    struct gp_slice v = server_call_get_meta(call, head, 0);
     if (v.data)
-        (void)rpc_call_add(call, head, v, false);
-    v = rpc_call_metadata(call, trail, 0);
+        (void)server_call_add_meta(call, head, v, false);
+    v = server_call_get_meta(call, trail, 0);
     if (v.data)
-        (void)rpc_call_add(call, trail, v, true);
+        (void)server_call_add_meta(call, trail, v, true);
 }
 
 /* End call with the status that a request asked for. */
 static void svc_test_end(struct gp_call *call, uint64_t status,
                          struct slice text)
 {
-    const char *copy = rpc_call_text(call, text);
-    rpc_call_finish(call, status > 16 ? GP_STATUS_UNKNOWN
-                                      : (enum gp_status)status,
-                    copy ? copy : "");
+    const char *copy = server_call_dup(call, text);
+    server_call_finish(call, status > 16 ? GP_STATUS_UNKNOWN
+                                         : (enum gp_status)status,
+                       copy ? copy : "");
 }
 
 /* EmptyCall. */
@@ -22570,8 +22617,8 @@ static void svc_test_empty(struct gp_call *call, struct gp_slice request,
     (void)request;
     (void)arg;
     svc_test_echo(call);
-    (void)rpc_message_begin(call);
-    rpc_call_send(call);
+    (void)server_message_begin(call);
+    server_call_send(call);
 }
 
 /* UnaryCall. */
@@ -22588,43 +22635,43 @@ static void svc_test_unary(struct gp_call *call, struct gp_slice request,
         return;
     }
     if (q.size > SVC_PAYLOAD_MOST) {
-        rpc_call_fail(call, GP_STATUS_INVALID_ARGUMENT,
-                      "response_size is larger than this server makes");
+        server_call_fail(call, GP_STATUS_INVALID_ARGUMENT,
+                         "response_size is larger than this server makes");
         return;
     }
-    rpc_call_compress(call, q.compress);
+    server_call_compress(call, q.compress);
     (void)svc_test_payload(call, q.size);
-    rpc_call_finish(call, GP_STATUS_OK, "");
+    server_call_finish(call, GP_STATUS_OK, "");
 }
 
 /* Send what is due of a streaming call, as far as there is room; on_writable
  * and on_timer. */
 static void svc_test_pump(struct gp_call *call, void *arg)
 {
-    struct svc_test *t = rpc_call_state(call, sizeof *t);
+    struct svc_test *t = server_call_state(call, sizeof *t);
     (void)arg;
     while (t->at < t->n) {
         const struct svc_output *o = &t->output[t->at];
         if (o->interval_us && !t->waited) {
             if (!t->waits)              /* a message in between is no timer */
-                rpc_call_after(call, (int64_t)o->interval_us * 1000);
+                server_call_set_timer(call, (int64_t)o->interval_us * 1000);
             t->waits = true;
             return;
         }
         t->waits = t->waited = false;
         t->at++;
-        rpc_call_compress(call, o->compressed);
+        server_call_compress(call, o->compressed);
         if (svc_test_payload(call, o->size))
             return;
     }
     if (t->status || t->over)
-        rpc_call_finish(call, t->status, t->text ? t->text : "");
+        server_call_finish(call, t->status, t->text ? t->text : "");
 }
 
 /* The interval of an output is over. */
 static void svc_test_timer(struct gp_call *call, void *arg)
 {
-    struct svc_test *t = rpc_call_state(call, sizeof *t);
+    struct svc_test *t = server_call_state(call, sizeof *t);
     t->waited = true;
     svc_test_pump(call, arg);
 }
@@ -22647,21 +22694,22 @@ static bool svc_test_outputs(struct gp_call *call, struct gp_slice request,
         struct slice flag = pb_find_bytes(f.bytes, 3);
         o.compressed = pb_find_varint(pb_of(flag), 1, 0);
         if (o.size > SVC_PAYLOAD_MOST || o.interval_us > 3600000000u) {
-            rpc_call_fail(call, GP_STATUS_INVALID_ARGUMENT,
-                          "size or interval_us is out of range");
+            server_call_fail(call, GP_STATUS_INVALID_ARGUMENT,
+                             "size or interval_us is out of range");
             return false;
         }
         if (t->at == t->n)
             t->at = t->n = 0;
         if (t->n >= SVC_OUTPUTS_MOST) {
-            rpc_call_fail(call, GP_STATUS_RESOURCE_EXHAUSTED,
-                          "more responses asked for than this server keeps");
+            server_call_fail(call, GP_STATUS_RESOURCE_EXHAUSTED,
+                             "more responses asked for than this server keeps");
             return false;
         }
         struct svc_output *v = mem_grow(t->output, &t->cap, t->n + 1,
                                         sizeof *v);
         if (!v) {
-            rpc_call_fail(call, GP_STATUS_RESOURCE_EXHAUSTED, "out of memory");
+            server_call_fail(call, GP_STATUS_RESOURCE_EXHAUSTED,
+                             "out of memory");
             return false;
         }
         t->output = v;
@@ -22678,17 +22726,17 @@ static char svc_test_later;             /* HalfDuplexCall: answers at its end */
 static void svc_test_output(struct gp_call *call, struct gp_slice request,
                             void *arg)
 {
-    struct svc_test *t = rpc_call_state(call, sizeof *t);
+    struct svc_test *t = server_call_state(call, sizeof *t);
     struct svc_request q;
     if (!t) {
-        rpc_call_fail(call, GP_STATUS_RESOURCE_EXHAUSTED, "out of memory");
+        server_call_fail(call, GP_STATUS_RESOURCE_EXHAUSTED, "out of memory");
         return;
     }
     if (!svc_test_parse(call, request, 3, 0, &q) ||
         !svc_test_outputs(call, request, t))
         return;
     if (q.status) {
-        t->text = rpc_call_text(call, q.text);
+        t->text = server_call_dup(call, q.text);
         t->status = q.status > 16 ? GP_STATUS_UNKNOWN
                                   : (enum gp_status)q.status;
     }
@@ -22710,9 +22758,9 @@ static void svc_test_start(struct gp_call *call, void *arg)
 /* The client of FullDuplexCall has said all. */
 static void svc_test_half(struct gp_call *call, void *arg)
 {
-    struct svc_test *t = rpc_call_state(call, sizeof *t);
+    struct svc_test *t = server_call_state(call, sizeof *t);
     if (!t) {
-        rpc_call_fail(call, GP_STATUS_RESOURCE_EXHAUSTED, "out of memory");
+        server_call_fail(call, GP_STATUS_RESOURCE_EXHAUSTED, "out of memory");
         return;
     }
     t->over = true;
@@ -22723,7 +22771,7 @@ static void svc_test_half(struct gp_call *call, void *arg)
 static void svc_test_input(struct gp_call *call, struct gp_slice request,
                            void *arg)
 {
-    struct svc_test *t = rpc_call_state(call, sizeof *t);
+    struct svc_test *t = server_call_state(call, sizeof *t);
     struct svc_request q;
     (void)arg;
     if (!svc_test_parse(call, request, 1, 2, &q))
@@ -22735,17 +22783,17 @@ static void svc_test_input(struct gp_call *call, struct gp_slice request,
 /* The client of StreamingInputCall has said all. */
 static void svc_test_sum(struct gp_call *call, void *arg)
 {
-    struct svc_test *t = rpc_call_state(call, sizeof *t);
+    struct svc_test *t = server_call_state(call, sizeof *t);
     (void)arg;
-    pb_put_uint(rpc_message_begin(call), 1, t ? t->received : 0);
-    rpc_call_send(call);
+    pb_put_uint(server_message_begin(call), 1, t ? t->received : 0);
+    server_call_send(call);
 }
 
 /* A streaming call is over. */
 static void svc_test_done(struct gp_call *call, enum gp_status status,
                           void *arg)
 {
-    struct svc_test *t = rpc_call_kept(call);
+    struct svc_test *t = server_call_peek_state(call);
     (void)status;
     (void)arg;
     if (t)
@@ -22784,9 +22832,9 @@ static int svc_test_add(struct gp_server *s, struct gp_why *why)
     return SVC_ADD(s, m, why);
 }
 
-/* ================================== 27 WEB ===================================
+/* ================================== 29 WEB ===================================
  * for     the debug endpoint: HTTP/1.1 for people, scrapers and pprof
- * uses    MEM, TXT, SYS, JS, ELF, SMP, PP, REC, SVG, NET, H2, RPC
+ * uses    MEM, TXT, SYS, JS, ELF, SMP, PP, REC, SVG, NET, H2, RPC, SERVER
  * owns    struct gp_debug: its thread, its sockets, the windows that it opened
  * spec    RFC 9110, RFC 9112; net/http/pprof for paths, headers and errors;
  *         Prometheus text format 0.0.4; Fetch Metadata for Sec-Fetch-Site
@@ -23289,7 +23337,7 @@ static void web_status(struct web_conn *c, const struct web_request *q)
     js_key(&j, "listen");
     js_open(&j, '[');
     const char *text;
-    for (size_t i = 0; s && (text = rpc_server_address(s, i)); i++)
+    for (size_t i = 0; s && (text = server_address(s, i)); i++)
         js_put_str(&j, txt_slice(text));
     js_close(&j, ']');
     js_key(&j, "engine");               /* null: nothing is sampled now */
@@ -23299,7 +23347,7 @@ static void web_status(struct web_conn *c, const struct web_request *q)
     js_key(&j, "windows");
     js_put_int(&j, c->web->nwindows);
     js_key(&j, "requests");
-    js_put_int(&j, s ? (int64_t)rpc_server_calls(s) : 0);
+    js_put_int(&j, s ? (int64_t)server_calls(s) : 0);
     js_close(&j, '}');
     mem_put_byte(&b, '\n');
     web_answer(c, 200, "application/json", "", &b);
@@ -23343,11 +23391,11 @@ static void web_put_value(struct buf *b, const char *name, const char *type,
 /* Append the calls of s by method and code. */
 static void web_put_calls(struct buf *b, const struct gp_server *s)
 {
-    struct rpc_count k;
+    struct server_counts k;
     double flying = 0;
     web_put_metric(b, "grpc_server_started_total", "counter",
                    "Calls begun.");
-    for (size_t i = 0; rpc_server_count(s, i, &k); i++) {
+    for (size_t i = 0; server_counts_get(s, i, &k); i++) {
         flying += (double)k.begun;
         txt_puts(b, "grpc_server_started_total{");
         web_put_labels(b, k.path);
@@ -23355,7 +23403,7 @@ static void web_put_calls(struct buf *b, const struct gp_server *s)
     }
     web_put_metric(b, "grpc_server_handled_total", "counter",
                    "Calls ended, by status; no method: none was reached.");
-    for (size_t i = 0; rpc_server_count(s, i, &k); i++)
+    for (size_t i = 0; server_counts_get(s, i, &k); i++)
         for (int code = 0; code < 17; code++) {
             if (!k.code[code])
                 continue;
@@ -23373,13 +23421,13 @@ static void web_put_calls(struct buf *b, const struct gp_server *s)
 static void web_put_latency(struct buf *b, const struct gp_server *s)
 {
     const char *name = "grpc_server_handling_seconds";
-    struct rpc_count k;
+    struct server_counts k;
     web_put_metric(b, name, "histogram",
                    "From a call's headers to its answer.");
-    for (size_t i = 0; rpc_server_count(s, i, &k); i++) {
+    for (size_t i = 0; server_counts_get(s, i, &k); i++) {
         uint64_t sum = 0;
-        for (int step = 0; step < RPC_STEPS; step++) {
-            bool last = step == RPC_STEPS - 1;
+        for (int step = 0; step < SERVER_STEPS; step++) {
+            bool last = step == SERVER_STEPS - 1;
             sum += k.took[step];
             txt_putf(b, "%s_bucket{", name);
             web_put_labels(b, k.path);
@@ -23401,9 +23449,9 @@ static void web_put_latency(struct buf *b, const struct gp_server *s)
 static void web_put_timed(struct buf *b, const struct gp_server *s,
                           const char *name, const char *help, bool cpu)
 {
-    struct rpc_count k;
+    struct server_counts k;
     web_put_metric(b, name, "counter", help);
-    for (size_t i = 0; rpc_server_count(s, i, &k); i++) {
+    for (size_t i = 0; server_counts_get(s, i, &k); i++) {
         if (!k.timed)
             continue;
         txt_putf(b, "%s{", name);
@@ -23416,7 +23464,7 @@ static void web_put_timed(struct buf *b, const struct gp_server *s,
 /* Append the connections and bytes of s. */
 static void web_put_traffic(struct buf *b, const struct gp_server *s)
 {
-    struct rpc_traffic t = rpc_server_traffic(s);
+    struct server_traffic t = server_traffic_get(s);
     double open = (double)t.accepted;
     web_put_metric(b, "grpcprof_connections_closed_total", "counter",
                    "Connections ended, by reason.");
@@ -23965,7 +24013,7 @@ static void web_on_accept(struct net_io *io, uint32_t events)
             return;
         } else if (!web_evict(w)) {
             if (!net_timer_arm(&w->loop, &w->pause, w->loop.now_ns +
-                                                    RPC_ACCEPT_PAUSE_NS))
+                                                    NET_ACCEPT_PAUSE_NS))
                 net_io_want(&w->loop, io, 0);
             return;
         }
@@ -24048,7 +24096,7 @@ static int web_new(struct gp_debug **out, const struct web_config *config,
     mem_link_init(&w->claim);
     w->listener = (struct net_io){ .fd = -1, .events = EPOLLIN, .arg = w,
                                    .on_event = web_on_accept };
-    w->source = (struct rec_source){ .calls = rpc_server_calls_of,
+    w->source = (struct rec_source){ .calls = server_rec_calls,
                                      .server = config->server,
                                      .notes = &w->notes };
     (void)net_addr_split(config->address, w->host, sizeof w->host, &port);
@@ -24243,10 +24291,10 @@ static int web_get(const char *base, const char *path, int64_t ns,
     return GP_OK;
 }
 
-/* ================================== 28 API ===================================
+/* ================================== 30 API ===================================
  * for     what grpcprof.h promises to other programs, and to CLI
- * uses    MEM, TXT, SYS, PP, REC, SVG, RPC, SVC, WEB
- * owns    struct gp_profiler; the server is RPC's, the endpoint WEB's
+ * uses    MEM, TXT, SYS, PP, REC, SVG, SERVER, SVC, WEB
+ * owns    struct gp_profiler; the server is SERVER's, the endpoint WEB's
  * spec    grpcprof.h has the contracts
  * prefix  gp_
  * runs    any thread but a loop's, except gp_call_*, which run on the call's
@@ -24317,7 +24365,7 @@ int gp_profiler_start(struct gp_profiler **out,
     if (!p)
         return txt_fail(why, GP_ENOMEM, "out of memory");
     p->source = (struct rec_source){
-        .calls = rpc_server_calls_of, .notes = &p->notes, .server = server };
+        .calls = server_rec_calls, .notes = &p->notes, .server = server };
     if ((e = rec_window_open(&p->from, &want, &p->source, why)))
         mem_free(p);
     else
@@ -24370,7 +24418,7 @@ int gp_server_add_health(struct gp_server *s, struct gp_why *why)
 {
     if (!s)
         return txt_fail(why, GP_EUSAGE, "no server");
-    if (rpc_server_serves(s, txt_slice("grpc.health.v1.Health")))
+    if (server_has_service(s, txt_slice("grpc.health.v1.Health")))
         return txt_fail(why, GP_EUSAGE, "Health is there already");
     return svc_health_add(s, why);
 }
@@ -24394,7 +24442,7 @@ int gp_server_add_reflection(struct gp_server *s, struct gp_slice set,
 /* Have streams look whether there is something to say; see grpcprof.h. */
 void gp_server_poke(struct gp_server *s)
 {
-    rpc_server_poke(s);
+    server_poke(s);
 }
 
 /* A debug endpoint that does not answer yet; see grpcprof.h. */
@@ -24443,7 +24491,7 @@ int gp_server_new(struct gp_server **s, const struct gp_server_config *config,
     if (config)
         memcpy(&known, config, config->size < sizeof known ? config->size
                                                            : sizeof known);
-    return rpc_server_new(s, &known, why);
+    return server_new(s, &known, why);
 }
 
 /* Add a method; see grpcprof.h. */
@@ -24452,7 +24500,7 @@ int gp_server_add(struct gp_server *s, const struct gp_method *method,
 {
     if (!s || !method || !method->path)
         return txt_fail(why, GP_EUSAGE, "no server, method or path");
-    return rpc_server_add(s, method, why);
+    return server_add_method(s, method, why);
 }
 
 /* Listen on an address; see grpcprof.h. */
@@ -24461,117 +24509,117 @@ int gp_server_listen(struct gp_server *s, const char *address,
 {
     if (!s || !address)
         return txt_fail(why, GP_EUSAGE, "no server or address");
-    return rpc_server_listen(s, address, bound, why);
+    return server_listen(s, address, bound, why);
 }
 
 /* Start the event loops; see grpcprof.h. */
 int gp_server_start(struct gp_server *s, struct gp_why *why)
 {
-    return s ? rpc_server_start(s, why)
+    return s ? server_start(s, why)
              : txt_fail(why, GP_EUSAGE, "no server");
 }
 
 /* Calls completed since the start; see grpcprof.h. */
 uint64_t gp_server_calls(const struct gp_server *s)
 {
-    return s ? rpc_server_calls(s) : 0;
+    return s ? server_calls(s) : 0;
 }
 
 /* One method's calls; see grpcprof.h. */
 bool gp_server_method(const struct gp_server *s, size_t i, const char **path,
                       uint64_t *calls)
 {
-    return s && path && calls && rpc_server_method(s, i, path, calls);
+    return s && path && calls && server_method_calls(s, i, path, calls);
 }
 
 /* Drain; see grpcprof.h. */
 uint64_t gp_server_drain(struct gp_server *s, int64_t grace_ns)
 {
-    return s ? rpc_server_drain(s, grace_ns) : 0;
+    return s ? server_drain(s, grace_ns) : 0;
 }
 
 /* Stop and free; see grpcprof.h. */
 void gp_server_free(struct gp_server *s)
 {
-    rpc_server_free(s);
+    server_free(s);
 }
 
 /* Answer with OK; see grpcprof.h. */
 void gp_call_reply(struct gp_call *call, struct gp_slice message)
 {
-    (void)rpc_call_write(call, message);
-    rpc_call_finish(call, GP_STATUS_OK, "");
+    (void)server_call_write(call, message);
+    server_call_finish(call, GP_STATUS_OK, "");
 }
 
 /* Send a message; see grpcprof.h. */
 int gp_call_write(struct gp_call *call, struct gp_slice message)
 {
-    return rpc_call_write(call, message);
+    return server_call_write(call, message);
 }
 
 /* End with a status; see grpcprof.h. */
 void gp_call_finish(struct gp_call *call, enum gp_status status,
                     const char *message)
 {
-    rpc_call_finish(call, status, message ? message : "");
+    server_call_finish(call, status, message ? message : "");
 }
 
 /* Metadata of the request; see grpcprof.h. */
 struct gp_slice gp_call_metadata(struct gp_call *call, const char *key,
                                  size_t nth)
 {
-    return rpc_call_metadata(call, key, nth);
+    return server_call_get_meta(call, key, nth);
 }
 
 /* Metadata of the answer; see grpcprof.h. */
 int gp_call_add(struct gp_call *call, const char *key, struct gp_slice value,
                 bool trailer)
 {
-    return rpc_call_add(call, key, value, trailer);
+    return server_call_add_meta(call, key, value, trailer);
 }
 
 /* Whether messages are compressed; see grpcprof.h. */
 void gp_call_compress(struct gp_call *call, bool on)
 {
-    rpc_call_compress(call, on);
+    server_call_compress(call, on);
 }
 
 /* Ask for on_timer; see grpcprof.h. */
 void gp_call_after(struct gp_call *call, int64_t ns)
 {
-    rpc_call_after(call, ns);
+    server_call_set_timer(call, ns);
 }
 
 /* Whether anybody still waits; see grpcprof.h. */
 bool gp_call_cancelled(const struct gp_call *call)
 {
-    return rpc_call_cancelled(call);
+    return server_call_cancelled(call);
 }
 
 /* What the handler keeps of a call; see grpcprof.h. */
 void *gp_call_state(struct gp_call *call, size_t n)
 {
-    return rpc_call_state(call, n);
+    return server_call_state(call, n);
 }
 
 /* Answer with another status; see grpcprof.h. */
 void gp_call_fail(struct gp_call *call, enum gp_status status,
                   const char *message)
 {
-    rpc_call_fail(call, status, message ? message : "");
+    server_call_fail(call, status, message ? message : "");
 }
 
 /* Memory of the call; see grpcprof.h. */
 void *gp_call_alloc(struct gp_call *call, size_t n)
 {
-    return rpc_call_alloc(call, n);
+    return server_call_alloc(call, n);
 }
 
 #ifndef GRPCPROF_LIBRARY
 
-/* ================================== 29 LOAD ==================================
+/* ================================== 31 LOAD ==================================
  * for     the load generator: many clients, in a closed loop or by a schedule
- * uses    MEM, TXT, SYS, JS, PB, HDR, ANL, DSC, NET, CS, H2, RPC, WEB
+ * uses    MEM, TXT, SYS, JS, PB, HDR, ANL, DSC, NET, CS, H2, RPC, CLIENT, WEB
  * owns    its threads, connections and calls while load_run runs; struct
  *         load_result's histograms until load_result_fini
  * spec    none
@@ -24599,11 +24647,11 @@ static const char *const load_ended_name[] = {
     [LOAD_SIGNAL] = "signal",
 };
 
-/* What results call an rpc_kind. */
+/* What results call a client_outcome. */
 static const char *const load_kind_name[] = {
-    [RPC_OK] = "ok", [RPC_STATUS] = "grpc_status", [RPC_HTTP] = "http",
-    [RPC_RESET] = "rst_stream", [RPC_PROTOCOL] = "protocol",
-    [RPC_LOST] = "transport", [RPC_DEADLINE] = "deadline",
+    [CLIENT_OK] = "ok", [CLIENT_STATUS] = "grpc_status", [CLIENT_HTTP] = "http",
+    [CLIENT_RESET] = "rst_stream", [CLIENT_PROTOCOL] = "protocol",
+    [CLIENT_LOST] = "transport", [CLIENT_DEADLINE] = "deadline",
 };
 
 struct load_step {                      /* of a schedule */
@@ -24618,7 +24666,7 @@ struct load_config {
     size_t      ntarget;                /* at least 1 */
     const char *call;                   /* "package.Service/Method" */
     enum gp_kind kind;                  /* of the method */
-    const struct rpc_payload *payload;  /* borrowed; used in turn */
+    const struct client_payload *payload; /* borrowed; used in turn */
     size_t      npayload;               /* at least 1 */
     const struct load_header *header;   /* borrowed; {{}} in values is filled
                                          * in for each call */
@@ -24668,9 +24716,9 @@ struct load_config {
 };
 
 struct load_error {                     /* one kind of failure */
-    enum rpc_kind kind;
+    enum client_outcome kind;
     int           status;               /* grpc status, perhaps mapped */
-    uint32_t      detail;               /* see rpc_kind */
+    uint32_t      detail;               /* see client_outcome */
     uint64_t      count;                /* calls */
     int64_t       first_ns;             /* after the start of measuring */
     char          text[64];             /* of the first one */
@@ -24750,11 +24798,11 @@ struct load_result {
 };
 
 struct load_call {                      /* a slot: one call in flight */
-    struct rpc_out      rpc;
+    struct client_call  rpc;
     struct load_client *client;         /* borrowed; NULL: nobody's yet */
     struct load_call   *prev, *next;    /* by age, in the worker */
     struct load_call   *after;          /* in a queue, or among the free */
-    const struct rpc_payload *payload;  /* borrowed */
+    const struct client_payload *payload; /* borrowed */
     struct net_timer    pace;           /* of its next message */
     int64_t             start_ns;       /* when it was to begin */
     int64_t             sent_ns;        /* of the last sending */
@@ -24767,7 +24815,7 @@ struct load_call {                      /* a slot: one call in flight */
 struct load_queue { struct load_call *first, *last; };  /* linked by after */
 
 struct load_conn {
-    struct rpc_chan     chan;
+    struct client_conn  chan;
     struct load_client *client;         /* borrowed */
     struct load_conn   *prev, *next;    /* of the worker */
     int64_t             begin_ns;       /* of connecting */
@@ -24783,7 +24831,7 @@ struct load_conn {
 struct load_target {
     struct net_addr     addr[NET_ADDRS];
     size_t              n;              /* of addr; > 0 */
-    struct rpc_request  request;
+    struct client_request request;
     const char         *text;           /* as given; borrowed */
 };
 
@@ -25163,7 +25211,7 @@ static void load_log_flush(struct load_worker *w)
 /* Log k, which ended with r: when it was to begin, when it was sent, when it
  * ended, in ns after the start of measuring, its status, and the client. */
 static void load_log(struct load_worker *w, const struct load_call *k,
-                     const struct rpc_result *r)
+                     const struct client_result *r)
 {
     txt_putf(&w->log, "%" PRId64 "\t%" PRId64 "\t%" PRId64 "\t%d\t%td\n",
              k->start_ns - w->start_ns,
@@ -25255,22 +25303,23 @@ static void load_call_retire(struct load_worker *w, struct load_call *k)
 }
 
 /* What a call came to whose answer was not there in time. */
-static const struct rpc_result load_late = {
-    RPC_DEADLINE, GP_STATUS_DEADLINE_EXCEEDED, 0, "no answer in time", false };
+static const struct client_result load_late = {
+    CLIENT_DEADLINE, GP_STATUS_DEADLINE_EXCEEDED, 0, "no answer in time",
+    false };
 
 /* k is over: count it. */
 static void load_call_count(struct load_worker *w, struct load_call *k,
-                            const struct rpc_result *r)
+                            const struct client_result *r)
 {
     int64_t now_ns = w->net.now_ns, timeout_ns = w->run->config->timeout_ns;
-    if (r->kind == RPC_OK && timeout_ns && now_ns - k->start_ns > timeout_ns)
+    if (r->kind == CLIENT_OK && timeout_ns && now_ns - k->start_ns > timeout_ns)
         r = &load_late;                 /* before its timer could fire */
     if (k->counted) {
         struct load_interval *v = load_intervals_at(&w->sum.intervals,
                                       now_ns - w->start_ns, w->in_flight);
         w->last_ns = now_ns;
         w->sum.status[r->status]++;
-        if (r->kind == RPC_OK) {
+        if (r->kind == CLIENT_OK) {
             hdr_add(&w->sum.latency, now_ns - k->start_ns);
             if (w->run->open) {
                 struct load_pace *pace = w->waiting.first ? &w->sum.queued
@@ -25435,8 +25484,8 @@ static int load_client_later(struct load_client *c, int64_t delay_ns)
  * left is not sent.  In an open loop that holds when no client is left. */
 static void load_client_give_up(struct load_client *c)
 {
-    static const struct rpc_result gone = {
-        RPC_LOST, GP_STATUS_UNAVAILABLE, 0, "cannot reconnect", false };
+    static const struct client_result gone = {
+        CLIENT_LOST, GP_STATUS_UNAVAILABLE, 0, "cannot reconnect", false };
     struct load_worker *w = c->worker;
     struct load_call *k;
     c->dead = true;
@@ -25490,7 +25539,7 @@ static struct load_call *load_call_begin(struct load_worker *w,
 static bool load_client_open(const struct load_client *c)
 {
     const struct load_conn *n = c->conn;
-    return n && n->ready && !n->retired && rpc_chan_usable(&n->chan);
+    return n && n->ready && !n->retired && client_conn_usable(&n->chan);
 }
 
 /* True when c's connection takes one more call: one that the server does not
@@ -25498,7 +25547,7 @@ static bool load_client_open(const struct load_client *c)
 static bool load_client_room(const struct load_client *c)
 {
     if (!load_client_open(c) || c->conn->flying >= c->streams ||
-        rpc_chan_full(&c->conn->chan))
+        client_conn_full(&c->conn->chan))
         return false;
     return c->conn->flying < c->conn->chan.session.peer_streams;
 }
@@ -25564,7 +25613,7 @@ static void load_put_template(struct buf *b, struct load_worker *w,
 static int load_call_start_own(struct load_worker *w, struct load_call *k,
                                bool wait)
 {
-    const struct rpc_request *q = &k->client->target->request;
+    const struct client_request *q = &k->client->target->request;
     nghttp2_nv nv[sizeof q->nv / sizeof *q->nv];
     struct buf text = {0};
     size_t at[sizeof nv / sizeof *nv + 1];
@@ -25583,7 +25632,7 @@ static int load_call_start_own(struct load_worker *w, struct load_call *k,
         nv[i].valuelen = at[i + 1] - at[i];
         nv[i].flags = NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_INDEX;
     }
-    int e = text.err ? GP_ENOMEM : rpc_chan_start(&k->client->conn->chan,
+    int e = text.err ? GP_ENOMEM : client_call_start(&k->client->conn->chan,
                                 &k->rpc, nv, q->n, false, k->payload, wait);
     mem_fini(&text);
     return e;
@@ -25605,7 +25654,7 @@ static bool load_call_send(struct load_worker *w, struct load_call *k,
 {
     const struct load_config *config = w->run->config;
     struct load_conn *n = c->conn;
-    const struct rpc_request *q = &c->target->request;
+    const struct client_request *q = &c->target->request;
     bool wait = config->message_interval_ns > 0;
     if (w->run->open && k->client != c) {
         if (k->client)
@@ -25618,8 +25667,8 @@ static bool load_call_send(struct load_worker *w, struct load_call *k,
     k->rpc.many = config->kind == GP_SERVER_STREAM || config->kind == GP_BIDI;
     k->sent_ns = k->heard_ns = w->net.now_ns;
     if (w->run->templates ? load_call_start_own(w, k, wait)
-                          : rpc_chan_start(&n->chan, &k->rpc, q->nv, q->n, true,
-                                           k->payload, wait)) {
+                          : client_call_start(&n->chan, &k->rpc, q->nv, q->n,
+                                              true, k->payload, wait)) {
         load_conn_retire(n);
         return false;
     }
@@ -25679,7 +25728,7 @@ static void load_on_pace(struct net_timer *t)
     if (!k->live || k->waiting)
         return;
     w->sum.messages_out += k->counted;
-    if (rpc_chan_more(&k->rpc, k->payload))
+    if (client_call_send_next(&k->rpc, k->payload))
         (void)net_timer_arm(&w->net, t, t->due_ns +
                             w->run->config->message_interval_ns);
     h2_kick(&k->rpc.chan->h2);
@@ -25705,7 +25754,7 @@ static void load_worker_cut(struct load_worker *w)
     while ((k = w->oldest)) {
         struct load_client *c = k->client;
         if (!k->waiting)
-            rpc_chan_cancel(&k->rpc);
+            client_call_cancel(&k->rpc);
         w->sum.cut_off += k->counted;
         load_call_retire(w, k);
         if (c)
@@ -25808,7 +25857,7 @@ static void load_on_arrival(struct net_timer *t)
 /* ---- a worker: what calls tell ---- */
 
 /* A response begins. */
-static void load_on_first(struct rpc_chan *ch, struct rpc_out *u)
+static void load_on_first(struct client_conn *ch, struct client_call *u)
 {
     struct load_call *k = (struct load_call *)u;
     struct load_worker *w = k->client->worker;
@@ -25820,7 +25869,7 @@ static void load_on_first(struct rpc_chan *ch, struct rpc_out *u)
 /* A message of a response is whole.  In a bidirectional stream it is taken for
  * the answer to the message with the same number; in another it is timed from
  * the one before it. */
-static void load_on_message(struct rpc_chan *ch, struct rpc_out *u)
+static void load_on_message(struct client_conn *ch, struct client_call *u)
 {
     struct load_call *k = (struct load_call *)u;
     struct load_worker *w = k->client->worker;
@@ -25842,7 +25891,8 @@ static void load_on_message(struct rpc_chan *ch, struct rpc_out *u)
 
 /* k has been counted, or waits again: go on with c's next one, at once on the
  * connection whose turn this is, else at its end. */
-static void load_client_next(struct load_client *c, const struct rpc_chan *ch)
+static void load_client_next(struct load_client *c,
+                             const struct client_conn *ch)
 {
     if (c->conn && &c->conn->chan == ch)
         load_client_fill(c);
@@ -25853,16 +25903,16 @@ static void load_client_next(struct load_client *c, const struct rpc_chan *ch)
 }
 
 /* A call ended. */
-static void load_on_done(struct rpc_chan *ch, struct rpc_out *u,
-                         const struct rpc_result *r)
+static void load_on_done(struct client_conn *ch, struct client_call *u,
+                         const struct client_result *r)
 {
     struct load_call *k = (struct load_call *)u;
     struct load_conn *n = ch->owner;
     struct load_client *c = k->client;
     struct load_worker *w = c->worker;
     n->flying--;
-    n->answered += r->kind <= RPC_RESET && !r->unseen;
-    c->resends = r->kind == RPC_OK ? 0 : c->resends;
+    n->answered += r->kind <= CLIENT_RESET && !r->unseen;
+    c->resends = r->kind == CLIENT_OK ? 0 : c->resends;
     net_timer_stop(&w->net, &k->pace);
     if (r->unseen && !c->dead && c->resends < LOAD_RESENDS) {
         c->resends++;
@@ -25883,9 +25933,9 @@ static void load_on_deadline(struct net_timer *t)
     struct load_call *k;
     while ((k = w->oldest) && k->start_ns + timeout_ns <= w->net.now_ns) {
         struct load_client *c = k->client;
-        struct rpc_chan *ch = k->waiting ? NULL : k->rpc.chan;
+        struct client_conn *ch = k->waiting ? NULL : k->rpc.chan;
         if (ch) {
-            rpc_chan_cancel(&k->rpc);
+            client_call_cancel(&k->rpc);
             ((struct load_conn *)ch->owner)->flying--;
         }
         load_call_count(w, k, &load_late);
@@ -25981,7 +26031,7 @@ static void load_conn_failed(struct load_conn *n)
 }
 
 /* SETTINGS of a connection, its first or others. */
-static void load_on_ready(struct rpc_chan *ch)
+static void load_on_ready(struct client_conn *ch)
 {
     struct load_conn *n = ch->owner;
     struct load_client *c = n->client;
@@ -26028,7 +26078,7 @@ static void load_conn_replace(struct load_conn *n)
 }
 
 /* The server says goodbye; calls that it has will still be answered. */
-static void load_on_goaway(struct rpc_chan *ch)
+static void load_on_goaway(struct client_conn *ch)
 {
     struct load_conn *n = ch->owner;
     struct load_worker *w = n->client->worker;
@@ -26041,14 +26091,14 @@ static void load_on_goaway(struct rpc_chan *ch)
 }
 
 /* A connection's server reads again. */
-static void load_on_room(struct rpc_chan *ch)
+static void load_on_room(struct client_conn *ch)
 {
     struct load_conn *n = ch->owner;
     (void)load_client_later(n->client, 0);
 }
 
 /* A connection is over, and so are its calls. */
-static void load_on_lost(struct rpc_chan *ch)
+static void load_on_lost(struct client_conn *ch)
 {
     struct load_conn *n = ch->owner;
     struct load_client *c = n->client;
@@ -26064,7 +26114,7 @@ static void load_on_lost(struct rpc_chan *ch)
 }
 
 /* A connection's memory can go. */
-static void load_on_gone(struct rpc_chan *ch)
+static void load_on_gone(struct client_conn *ch)
 {
     struct load_conn *n = ch->owner;
     struct load_worker *w = n->client->worker;
@@ -26077,7 +26127,7 @@ static void load_on_gone(struct rpc_chan *ch)
     mem_free(n);
 }
 
-static const struct rpc_chan_up load_up = {
+static const struct client_up load_up = {
     .on_ready = load_on_ready, .on_first = load_on_first,
     .on_message = load_on_message, .on_done = load_on_done,
     .on_goaway = load_on_goaway, .on_room = load_on_room,
@@ -26099,8 +26149,8 @@ static void load_client_connect(struct load_client *c)
     n->client = c;
     n->begin_ns = net_now(&w->net);
     n->chan.gzip = r->config->gzip;
-    if (rpc_chan_open(&n->chan, &w->net, &c->target->addr[c->addr],
-                      r->config->connect_timeout_ns, &load_up, n)) {
+    if (client_conn_open(&n->chan, &w->net, &c->target->addr[c->addr],
+                         r->config->connect_timeout_ns, &load_up, n)) {
         none.chan.h2.error = n->chan.h2.error;
         mem_free(n);
         load_conn_failed(&none);
@@ -26480,10 +26530,11 @@ static int load_target_init(struct load_target *t, const char *text,
         return e;
     const char *authority = k->authority ? k->authority
                                          : load_authority(text, t->addr);
-    e = rpc_request_init(&t->request, path, authority, k->timeout_ns, k->gzip);
+    e = client_request_init(&t->request, path, authority, k->timeout_ns,
+                            k->gzip);
     for (size_t i = 0; !e && i < k->nheader; i++)
-        e = rpc_request_header(&t->request, k->header[i].name,
-                               k->header[i].value);
+        e = client_request_header(&t->request, k->header[i].name,
+                                  k->header[i].value);
     if (e == GP_ELIMIT)
         return txt_fail(why, GP_EUSAGE, "more metadata than %d headers",
                         RPC_META_MOST);
@@ -26888,7 +26939,7 @@ static void load_run_fini(struct load_run *r)
     for (unsigned i = 0; r->worker && i < r->threads; i++)
         load_worker_fini(&r->worker[i]);
     for (size_t i = 0; r->target && i < r->config->ntarget; i++)
-        rpc_request_fini(&r->target[i].request);
+        client_request_fini(&r->target[i].request);
     mem_free(r->worker);
     mem_free(r->client);
     mem_free(r->target);
@@ -26944,31 +26995,31 @@ static bool load_exceeds(const struct load_config *k,
 
 struct load_mirror {                    /* one question, one answer */
     struct net_loop net;
-    struct rpc_chan chan;
-    struct rpc_out  call;
-    struct rpc_request request;
-    struct rpc_payload question;
+    struct client_conn chan;
+    struct client_call call;
+    struct client_request request;
+    struct client_payload question;
     struct buf      answer;
-    struct rpc_result result;           /* of the call; text is copied */
+    struct client_result result;        /* of the call; text is copied */
     char            text[128];
     bool            asked, over;
 };
 
 /* SETTINGS are here: ask. */
-static void load_mirror_ready(struct rpc_chan *ch)
+static void load_mirror_ready(struct client_conn *ch)
 {
     struct load_mirror *m = ch->owner;
     if (m->asked || !ch->session.peer_streams)
         return;                         /* it may allow streams later */
     m->call.many = true;
     m->call.keep = &m->answer;
-    m->asked = rpc_chan_start(ch, &m->call, m->request.nv, m->request.n, true,
-                              &m->question, false) == GP_OK;
+    m->asked = client_call_start(ch, &m->call, m->request.nv, m->request.n,
+                                 true, &m->question, false) == GP_OK;
 }
 
 /* The call is over. */
-static void load_mirror_done(struct rpc_chan *ch, struct rpc_out *u,
-                             const struct rpc_result *r)
+static void load_mirror_done(struct client_conn *ch, struct client_call *u,
+                             const struct client_result *r)
 {
     struct load_mirror *m = ch->owner;
     (void)u;
@@ -26978,24 +27029,24 @@ static void load_mirror_done(struct rpc_chan *ch, struct rpc_out *u,
 }
 
 /* A GOAWAY, or the end of the connection: nothing to do. */
-static void load_mirror_note(struct rpc_chan *ch)
+static void load_mirror_note(struct client_conn *ch)
 {
     (void)ch;
 }
 
 /* The connection is lost, perhaps before it was one. */
-static void load_mirror_lost(struct rpc_chan *ch)
+static void load_mirror_lost(struct client_conn *ch)
 {
     struct load_mirror *m = ch->owner;
     if (!m->over) {
-        m->result.kind = RPC_LOST;
+        m->result.kind = CLIENT_LOST;
         snprintf(m->text, sizeof m->text, "%s", ch->h2.error ?
                  strerror(ch->h2.error) : "the connection was closed");
     }
     m->over = true;
 }
 
-static const struct rpc_chan_up load_mirror_up = {
+static const struct client_up load_mirror_up = {
     .on_ready = load_mirror_ready, .on_done = load_mirror_done,
     .on_goaway = load_mirror_note, .on_room = load_mirror_note,
     .on_lost = load_mirror_lost, .on_gone = load_mirror_note,
@@ -27008,7 +27059,7 @@ static int load_ask(const char *target, const char *version, uint32_t number,
                     struct gp_why *why)
 {
     struct load_mirror m = { .chan.h2.state = H2_GONE,
-                             .result.kind = RPC_LOST };
+                             .result.kind = CLIENT_LOST };
     struct net_addr addr[NET_ADDRS];
     struct buf message = {0};
     char path[96];
@@ -27020,31 +27071,31 @@ static int load_ask(const char *target, const char *version, uint32_t number,
     snprintf(path, sizeof path, "/grpc.reflection.%s.ServerReflection/"
              "ServerReflectionInfo", version);
     pb_put_bytes(&message, number, name.p, name.n);
-    e = message.err ? message.err : rpc_request_init(&m.request, path,
+    e = message.err ? message.err : client_request_init(&m.request, path,
                           load_authority(target, addr), LOAD_ASK_NS, false);
-    e = e ? e : rpc_payload_add(&m.question, (struct slice){
+    e = e ? e : client_payload_add(&m.question, (struct slice){
                     (const char *)message.data, message.len }, false);
     if (e)
         txt_fail(why, e, "out of memory for the question");
     for (size_t i = 0; !e && !m.asked && i < n && sys_now_ns() < until; i++) {
         h2_abort(&m.chan.h2);
         m.over = false;
-        if (rpc_chan_open(&m.chan, &m.net, &addr[i], LOAD_ASK_NS,
-                          &load_mirror_up, &m))
+        if (client_conn_open(&m.chan, &m.net, &addr[i], LOAD_ASK_NS,
+                             &load_mirror_up, &m))
             load_mirror_lost(&m.chan);
         while (!m.over && sys_now_ns() < until)
             net_loop_turn(&m.net, 50);
     }
     *status = m.result.status;
-    if (!e && (!m.over || m.result.kind != RPC_OK || m.answer.err))
+    if (!e && (!m.over || m.result.kind != CLIENT_OK || m.answer.err))
         e = txt_fail(why, GP_EIO, "%s: reflection %s of %.*s: %s", target,
                      version, name.n < 100 ? (int)name.n : 100, name.p,
                      !m.over ? "no answer in time" : m.text[0] ? m.text
                      : rpc_status_name(m.result.status));
     h2_abort(&m.chan.h2);
     mem_put(answer, m.answer.data, m.answer.len);
-    rpc_request_fini(&m.request);
-    rpc_payload_fini(&m.question);
+    client_request_fini(&m.request);
+    client_payload_fini(&m.question);
     mem_fini(&m.answer);
     mem_fini(&message);
     net_loop_fini(&m.net);
@@ -27615,9 +27666,9 @@ static void load_saved_errors(struct load_saved *s, const struct js_value *v)
             .count = load_saved_count(&e, "count"),
             .first_ns = (int64_t)load_saved_count(&e, "first_ns") };
         const char *name = load_saved_text(s, &e, "kind");
-        for (int i = RPC_OK; i <= RPC_DEADLINE; i++)
+        for (int i = CLIENT_OK; i <= CLIENT_DEADLINE; i++)
             if (!strcmp(name, load_kind_name[i]))
-                x.kind = (enum rpc_kind)i;
+                x.kind = (enum client_outcome)i;
         load_error_add(r, &x, load_saved_text(s, &e, "detail"));
     }
     r->other_errors += load_saved_count(v, "errors_of_other_kinds");
@@ -27961,7 +28012,7 @@ static void load_result_append(struct load_result *r, struct load_result *f)
     load_result_fini(f);
 }
 
-/* ================================== 30 OUT ===================================
+/* ================================== 32 OUT ===================================
  * for     what report and load print: text, Markdown, JSON, HTML; pprof's
  *         views; folded stacks, callgrind, speedscope; CSV, Prometheus' text
  * uses    MEM, NUM, TXT, SYS, RE, JS, HDR, PP, VIEW, ANL, SVG, RPC, LOAD
@@ -30821,7 +30872,7 @@ static void out_load_bins(struct buf *b, const struct hdr *h)
  * decoded. */
 static void out_load_detail(struct buf *b, const struct load_error *e)
 {
-    if (e->kind == RPC_STATUS)
+    if (e->kind == CLIENT_STATUS)
         txt_put_unpercent(b, txt_slice(e->text));
     else
         txt_puts(b, e->text);
@@ -30847,7 +30898,7 @@ static void out_load_errors(struct buf *b, const struct load_result *r,
         out_put_count(b, e->count, 9);
         txt_putf(b, "  %-11s %s", load_kind_name[e->kind],
                  rpc_status_name(e->status));
-        if (e->kind == RPC_HTTP)
+        if (e->kind == CLIENT_HTTP)
             txt_putf(b, "  :status %u", e->detail);
         if (e->text[0]) {
             struct buf detail = {0};
@@ -32033,10 +32084,10 @@ static void out_load_html(struct buf *b, const struct load_report *t)
     mem_fini(&text);
 }
 
-/* ================================== 31 CLI ===================================
+/* ================================== 33 CLI ===================================
  * for     option tables, help, the commands serve, load and report, main
  * uses    MEM, TXT, SYS, RE, JS, PB, HDR, PP, VIEW, FILTER, GRAIN, ANL, SVG,
- *         DSC, RPC, SVC, WEB, API, LOAD, OUT
+ *         DSC, RPC, CLIENT, SVC, WEB, API, LOAD, OUT
  * owns    stdout, stderr, the exit status, SIGINT and SIGTERM
  * spec    none
  * prefix  cmd_
@@ -32434,7 +32485,7 @@ static const struct cmd_option cmd_serve_options[] = {
     { 'w', "work", "N", "50000", "iterations of sum += i * i in each SayHello",
       CMD_UINT, offsetof(struct cmd_serve, work), 0, 1000000000000 },
     { 't', "threads", "N", "(the usable CPUs)", "event loops",
-      CMD_UINT, offsetof(struct cmd_serve, threads), 1, RPC_THREADS_MOST },
+      CMD_UINT, offsetof(struct cmd_serve, threads), 1, SERVER_THREADS_MOST },
     { 0, "profile", "DUR", NULL, "sample for DUR from the start, then write",
       CMD_DURATION, offsetof(struct cmd_serve, profile_ns), 10000000,
       24 * UINT64_C(3600000000000) },
@@ -32871,7 +32922,7 @@ struct cmd_load {
         struct load_step   step[LOAD_STEPS_MOST];
         struct load_header header[CMD_LIST_MOST];
         unsigned           cpu[LOAD_CPUS_MOST];
-        struct rpc_payload *payload;    /* owned */
+        struct client_payload *payload; /* owned */
         struct dsc         d;           /* of the call; or all zero */
         struct dsc_method  method;      /* likewise */
         struct buf         set;         /* d's descriptors */
@@ -33273,28 +33324,28 @@ static int cmd_load_method(const struct cmd_load *c, struct buf *set,
 }
 
 /* Room for one more payload of c's, or NULL. */
-static struct rpc_payload *cmd_load_payload(struct cmd_load *c)
+static struct client_payload *cmd_load_payload(struct cmd_load *c)
 {
     struct cmd_load_parts *p = &c->parts;
-    struct rpc_payload *v = mem_grow(p->payload, &p->payload_cap,
-                                     p->npayload + 1, sizeof *v);
+    struct client_payload *v = mem_grow(p->payload, &p->payload_cap,
+                                        p->npayload + 1, sizeof *v);
     if (!v)
         return NULL;
     p->payload = v;
-    v[p->npayload] = (struct rpc_payload){0};
+    v[p->npayload] = (struct client_payload){0};
     return &v[p->npayload++];
 }
 
 /* Add the message that v is, by its descriptor, to p. */
 static int cmd_load_message(const struct cmd_load *c, const struct dsc *d,
                             const struct dsc_method *m,
-                            const struct js_value *v, struct rpc_payload *p)
+                            const struct js_value *v, struct client_payload *p)
 {
     struct buf message = {0};
     struct gp_why why = {{0}};
     int e = p ? dsc_encode(d, m->input, v, &message, &why)
               : txt_fail(&why, GP_ENOMEM, "out of memory");
-    if (!e && rpc_payload_add(p, (struct slice){ (const char *)message.data,
+    if (!e && client_payload_add(p, (struct slice){ (const char *)message.data,
                                   message.len }, !strcmp(c->compression,
                                                          "gzip")))
         e = txt_fail(&why, GP_ENOMEM, "out of memory");
@@ -33309,7 +33360,7 @@ static int cmd_load_message(const struct cmd_load *c, const struct dsc *d,
 static int cmd_load_call(struct cmd_load *c, const struct dsc *d,
                          const struct dsc_method *m, const struct js_value *v)
 {
-    struct rpc_payload *p = cmd_load_payload(c);
+    struct client_payload *p = cmd_load_payload(c);
     struct js_members list = js_members(v);
     struct slice key;
     struct js_value x;
@@ -33367,15 +33418,15 @@ static int cmd_load_json(struct cmd_load *c, const struct dsc *d,
 static int cmd_load_raw(struct cmd_load *c)
 {
     struct buf message = {0};
-    struct rpc_payload *p = cmd_load_payload(c);
+    struct client_payload *p = cmd_load_payload(c);
     int e = p ? GP_OK : GP_ENOMEM;
     if (c->binary && cmd_load_file(c->binary, &message))
         return CMD_FAILED;
     if (!e && !c->binary)
         e = cmd_load_filler(&message, (size_t)c->payload_size);
     if (!e)
-        e = rpc_payload_add(p, (struct slice){ (const char *)message.data,
-                            message.len }, !strcmp(c->compression, "gzip"));
+        e = client_payload_add(p, (struct slice){ (const char *)message.data,
+                               message.len }, !strcmp(c->compression, "gzip"));
     mem_fini(&message);
     if (e)
         cmd_say("out of memory");
@@ -33386,12 +33437,12 @@ static int cmd_load_raw(struct cmd_load *c)
 static int cmd_load_repeat(struct cmd_load *c, uint64_t n)
 {
     for (size_t i = 0; i < c->parts.npayload; i++) {
-        struct rpc_payload *p = &c->parts.payload[i];
+        struct client_payload *p = &c->parts.payload[i];
         size_t from = 0;
         if (!p->n)
             continue;
         while (p->n < n) {
-            size_t bytes = rpc_payload_next(p, p->frames.data + from);
+            size_t bytes = client_payload_next(p, p->frames.data + from);
             uint8_t *to = mem_reserve(&p->frames, bytes);
             if (!to) {
                 cmd_say("out of memory for %" PRIu64 " messages", n);
@@ -33450,7 +33501,7 @@ static int cmd_load_payloads(struct cmd_load *c, const struct cmd_command *cmd,
 static void cmd_load_release(struct cmd_load *c)
 {
     for (size_t i = 0; c->parts.payload && i < c->parts.npayload; i++)
-        rpc_payload_fini(&c->parts.payload[i]);
+        client_payload_fini(&c->parts.payload[i]);
     mem_free(c->parts.payload);
     dsc_fini(&c->parts.d);
     mem_fini(&c->parts.set);

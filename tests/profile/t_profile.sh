@@ -217,7 +217,7 @@ unnamed() {
         "$PB" gp) '^(svc|rpc|h2|net)_'
     need "stripped, $1: pprof" pprof || return
     check "stripped, $1: pprof -traces" 0 "$PPROF" -traces "$3" "$PB"
-    for f in svc_work svc_hello net_loop_run rpc_loop_main; do
+    for f in svc_work svc_hello net_loop_run server_loop_main; do
         has "stripped, $1: pprof names $f" "$OUT" " $f( |\$)"
     done
     check "stripped, $1: pprof -list" 0 "$PPROF" -top -lines "$3" "$PB"

@@ -188,7 +188,7 @@ static void test_rpc_framing(void)
 }
 
 /* grpc-timeout, both ways. */
-static void test_rpc_timeout(void)
+static void test_rpc_timeout_parse(void)
 {
     static const struct { const char *text; int64_t ns; } ok[] = {
         { "1n", 1 }, { "1u", 1000 }, { "1m", 1000000 }, { "1S", 1000000000 },
@@ -202,11 +202,11 @@ static void test_rpc_timeout(void)
         "-1S", "+1S", " 1S", "1 S", "1S ", "1.5S", "0x1S", "1SS" };
     int64_t ns = 0;
     for (size_t i = 0; i < sizeof ok / sizeof *ok; i++) {
-        CHECK(!rpc_timeout(txt_slice(ok[i].text), &ns));
+        CHECK(!rpc_timeout_parse(txt_slice(ok[i].text), &ns));
         CHECK(ns == ok[i].ns);
     }
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        CHECK(rpc_timeout(txt_slice(bad[i]), &ns) == GP_EFORMAT);
+        CHECK(rpc_timeout_parse(txt_slice(bad[i]), &ns) == GP_EFORMAT);
     static const struct { int64_t ns; const char *text; } out[] = {
         { 1, "1n" }, { 20000000000, "20S" }, { 1500000000, "1500m" },
         { 1234567, "1234567n" }, { 123456789, "123457u" },
@@ -216,12 +216,12 @@ static void test_rpc_timeout(void)
         char text[12];
         rpc_timeout_text(out[i].ns, text);
         CHECK(!strcmp(text, out[i].text));
-        CHECK(!rpc_timeout(txt_slice(text), &ns) && ns >= out[i].ns);
+        CHECK(!rpc_timeout_parse(txt_slice(text), &ns) && ns >= out[i].ns);
     }
     for (int64_t x = 1; x < INT64_MAX / 8; x = x * 3 + 1) {
         char text[12];
         rpc_timeout_text(x, text);
-        CHECK(!rpc_timeout(txt_slice(text), &ns));
+        CHECK(!rpc_timeout_parse(txt_slice(text), &ns));
         CHECK(ns >= x && (double)(ns - x) <= (double)x * 1e-5);
     }
 }
@@ -258,7 +258,7 @@ static void test_rpc_percent(void)
     static const char want[] = "%09%0Atest with whitespace%0D%0Aand Unicode "
         "BMP %E2%98%BA and non-BMP %F0%9F%98%88%09%0A";
     struct buf out = {0}, back = {0};
-    txt_put_percent(&out, txt_slice(text), RPC_TEXT_BYTES);
+    txt_put_percent(&out, txt_slice(text), SERVER_TEXT_BYTES);
     CHECK(out.len == sizeof want - 1 && !memcmp(out.data, want, out.len));
     txt_put_unpercent(&back, (struct slice){ (char *)out.data, out.len });
     CHECK(back.len == sizeof text - 1 && !memcmp(back.data, text, back.len));
@@ -302,23 +302,28 @@ static void test_rpc_metadata_bounds(void)
     struct gp_call k = {0};
     size_t most = RPC_META_BYTES - 32 - strlen("big");
     memset(big, 'x', sizeof big);
-    CHECK(rpc_call_add(&k, "big", (struct gp_slice){ big, most + 1 }, true) ==
+    CHECK(server_call_add_meta(&k, "big", (struct gp_slice){ big, most + 1 },
+                               true) ==
           GP_ELIMIT);
-    CHECK(!rpc_call_add(&k, "big", (struct gp_slice){ big, most }, true));
-    CHECK(rpc_call_add(&k, "a", (struct gp_slice){ "", 0 }, true) ==
+    CHECK(!server_call_add_meta(&k, "big", (struct gp_slice){ big, most },
+                                true));
+    CHECK(server_call_add_meta(&k, "a", (struct gp_slice){ "", 0 }, true) ==
           GP_ELIMIT);
     CHECK(k.answer.n == 1 && k.answer.first->value.n == most);
     mem_arena_fini(&k.arena);
     k = (struct gp_call){0};            /* in base64 it is a third more */
     most = (RPC_META_BYTES - 32 - strlen("x-bin")) / 4 * 3;
-    CHECK(rpc_call_add(&k, "x-bin", (struct gp_slice){ big, most + 3 }, true)
+    CHECK(server_call_add_meta(&k, "x-bin", (struct gp_slice){ big, most + 3 },
+                               true)
           == GP_ELIMIT);
-    CHECK(!rpc_call_add(&k, "x-bin", (struct gp_slice){ big, most }, true));
+    CHECK(!server_call_add_meta(&k, "x-bin", (struct gp_slice){ big, most },
+                                true));
     mem_arena_fini(&k.arena);
     k = (struct gp_call){0};
     for (size_t i = 0; i < RPC_META_MOST; i++)
-        CHECK(!rpc_call_add(&k, "a", (struct gp_slice){ "b", 1 }, i & 1));
-    CHECK(rpc_call_add(&k, "a", (struct gp_slice){ "b", 1 }, true) ==
+        CHECK(!server_call_add_meta(&k, "a", (struct gp_slice){ "b", 1 },
+                                    i & 1));
+    CHECK(server_call_add_meta(&k, "a", (struct gp_slice){ "b", 1 }, true) ==
           GP_ELIMIT);
     CHECK(k.answer.n == RPC_META_MOST);
     mem_arena_fini(&k.arena);
@@ -331,7 +336,7 @@ static void test_rpc_config(void)
     struct gp_server_config c = { .size = sizeof c, .threads = 1,
         .max_streams = UINT32_MAX, .idle_ns = INT64_MAX,
         .max_age_ns = INT64_MAX, .keepalive_ns = INT64_MAX };
-    CHECK(!rpc_config_check(&c, NULL));
+    CHECK(!server_config_check(&c, NULL));
     CHECK(c.max_streams > 0 &&
           c.max_streams <= (uint32_t)INT32_MAX - H2_STREAMS_REFUSED);
     int64_t now = sys_now_ns(), sum;
@@ -342,15 +347,15 @@ static void test_rpc_config(void)
               !__builtin_add_overflow(sum, *time[i], &sum));
     }
     c = (struct gp_server_config){ .size = sizeof c };
-    CHECK(!rpc_config_check(&c, NULL));
-    CHECK(c.threads > 0 && c.max_streams == RPC_STREAMS && !c.idle_ns &&
-          !c.max_age_ns && c.keepalive_ns == RPC_KEEPALIVE_NS);
+    CHECK(!server_config_check(&c, NULL));
+    CHECK(c.threads > 0 && c.max_streams == SERVER_STREAMS && !c.idle_ns &&
+          !c.max_age_ns && c.keepalive_ns == SERVER_KEEPALIVE_NS);
     for (int i = 0; i < 3; i++) {
         struct gp_why why = {{0}};
         c = (struct gp_server_config){ .size = sizeof c, .threads = 1,
             .idle_ns = -(i == 0), .max_age_ns = i == 1 ? INT64_MIN : 0,
             .keepalive_ns = -(i == 2) };
-        CHECK(rpc_config_check(&c, &why) == GP_EUSAGE);
+        CHECK(server_config_check(&c, &why) == GP_EUSAGE);
         CHECK(strstr(why.text, "negative"));
     }
 }
@@ -408,12 +413,12 @@ static void test_h2_open(struct test_h2_peer *p)
         .max_message = 4096, .size = sizeof config };
     int fd[2];
     *p = (struct test_h2_peer){0};
-    CHECK(!rpc_server_new(&p->s, &config, NULL));
+    CHECK(!server_new(&p->s, &config, NULL));
     CHECK(!svc_greeter_add(p->s, &p->greeter, NULL));
     p->s->loop[0].tally = mem_zalloc((p->s->nmethod + 1) *
                                      sizeof *p->s->loop[0].tally);
     CHECK(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fd));
-    CHECK(!rpc_server_assign(p->s, fd[1]));
+    CHECK(!server_assign(p->s, fd[1]));
     p->fd = fd[0];
 }
 
@@ -439,7 +444,7 @@ static void test_h2_close(struct test_h2_peer *p)
         net_loop_turn(&p->s->loop[0].net, 0);
     CHECK(mem_link_alone(&p->s->loop[0].conns));
     CHECK(atomic_load(&p->s->loop[0].nconns) == 0);
-    rpc_server_free(p->s);
+    server_free(p->s);
 }
 
 /* A whole valid conversation: preface, SETTINGS, SayHello("A"). */
@@ -470,7 +475,7 @@ static void test_h2_talk_split(void)
               (cut == TEST_H2_TALK));
         test_h2_say(&p, test_h2_talk + cut, TEST_H2_TALK - cut, &out);
         CHECK(test_h2_has(&out, "Hello A! (request #1)"));
-        CHECK(rpc_server_calls(p.s) == 0);      /* it was never started */
+        CHECK(server_calls(p.s) == 0);          /* it was never started */
         CHECK(net_get(&p.s->loop[0].tally[0].code[0]) == 1);
         test_h2_close(&p);
         mem_fini(&out);
@@ -634,10 +639,10 @@ static struct gp_server *test_load_server(struct svc_greeter *g,
     const struct gp_server_config config = { .threads = 2,
                                              .size = sizeof config };
     struct gp_server *s = NULL;
-    CHECK(!rpc_server_new(&s, &config, NULL));
+    CHECK(!server_new(&s, &config, NULL));
     CHECK(!svc_greeter_add(s, g, NULL));
-    CHECK(!rpc_server_listen(s, "127.0.0.1:0", address, NULL));
-    CHECK(!rpc_server_start(s, NULL));
+    CHECK(!server_listen(s, "127.0.0.1:0", address, NULL));
+    CHECK(!server_start(s, NULL));
     return s;
 }
 
@@ -652,11 +657,11 @@ static void test_load_run(void)
         { 7, 0, 100, 3, 2 }, { 5, 0, 3, 1, 1 }, { 2, 300, 0, 150, 1 },
     };
     struct svc_greeter g = { .work = 10 };
-    struct rpc_payload hello = {0};
+    struct client_payload hello = {0};
     const char *address;
     struct gp_server *s = test_load_server(&g, &address);
     uint64_t all = 0;
-    CHECK(!rpc_payload_add(&hello, txt_slice("\x0a\1n"), false));
+    CHECK(!client_payload_add(&hello, txt_slice("\x0a\1n"), false));
     for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
         struct load_config k = { .target = &address, .ntarget = 1,
             .call = "helloworld.Greeter/SayHello", .payload = &hello,
@@ -677,7 +682,7 @@ static void test_load_run(void)
         CHECK(r.status[0] == planned && r.connect.n == t[i].clients);
         CHECK(r.latency.min > 0 && r.latency.max <= r.elapsed_ns);
         CHECK(r.bytes_in > 0 && r.bytes_out > 0 && r.threads <= 3);
-        CHECK(rpc_server_calls(s) == all && !load_exceeds(&k, &r));
+        CHECK(server_calls(s) == all && !load_exceeds(&k, &r));
         const double percent[] = { 50, 99 };
         struct load_report report = { .config = &k, .result = &r,
             .percent = percent, .npercent = 2 };
@@ -705,9 +710,9 @@ static void test_load_run(void)
         mem_fini(&text);
         load_result_fini(&r);
     }
-    rpc_payload_fini(&hello);
-    CHECK(rpc_server_drain(s, 1000000000) == 0);
-    rpc_server_free(s);
+    client_payload_fini(&hello);
+    CHECK(server_drain(s, 1000000000) == 0);
+    server_free(s);
 }
 
 /* Schedules: steps, a ramp, one from nothing, and what comes before time 0. */
@@ -844,11 +849,11 @@ static void test_load_open(void)
     const struct load_step step[] = { { 2000, 2000, 100000000 },
                                       { 1000, 3000, 100000000 } };
     struct svc_greeter g = { .work = 10 };
-    struct rpc_payload hello = {0};
+    struct client_payload hello = {0};
     const char *address;
     struct gp_server *s = test_load_server(&g, &address);
     struct gp_why why = {{0}};
-    CHECK(!rpc_payload_add(&hello, txt_slice("\x0a\1n"), false));
+    CHECK(!client_payload_add(&hello, txt_slice("\x0a\1n"), false));
     for (int i = 0; i < 4; i++) {
         struct load_config k = { .target = &address, .ntarget = 1,
             .call = "helloworld.Greeter/SayHello", .payload = &hello,
@@ -868,18 +873,18 @@ static void test_load_open(void)
         CHECK(r.connect.n == (i == 1 ? 2 : 3));
         load_result_fini(&r);
     }
-    rpc_payload_fini(&hello);
-    rpc_server_free(s);
+    client_payload_fini(&hello);
+    server_free(s);
 }
 
 /* Failed calls are failed, whatever else: unknown method, no server. */
 static void test_load_failures(void)
 {
     struct svc_greeter g = {0};
-    struct rpc_payload nothing = {0};
+    struct client_payload nothing = {0};
     const char *address;
     struct gp_server *s = test_load_server(&g, &address);
-    CHECK(!rpc_payload_add(&nothing, (struct slice){0}, false));
+    CHECK(!client_payload_add(&nothing, (struct slice){0}, false));
     struct load_config k = { .target = &address, .ntarget = 1,
         .call = "helloworld.Greeter/Nope", .clients = 3, .payload = &nothing,
         .npayload = 1, .requests_per_client = 40, .timeout_ns = 1000000000,
@@ -890,18 +895,18 @@ static void test_load_failures(void)
     CHECK(r.planned == 120 && r.failed == 120 && r.ok == 0);
     CHECK(r.status[12] == 120 && r.latency.n == 0);
     CHECK(r.failed_latency.n == 120 && r.nerror == 1);
-    CHECK(r.error[0].kind == RPC_STATUS && r.error[0].count == 120);
+    CHECK(r.error[0].kind == CLIENT_STATUS && r.error[0].count == 120);
     CHECK(load_exceeds(&k, &r));
     load_result_fini(&r);
     char copy[64];
     snprintf(copy, sizeof copy, "%s", address);
     address = copy;
-    rpc_server_free(s);
+    server_free(s);
     CHECK(load_run(&k, &r, &why) == GP_EIO);
     CHECK(strstr(why.text, copy) && strstr(why.text, "refused"));
     k.clients = 0;
     CHECK(load_run(&k, &r, &why) == GP_EUSAGE);
-    rpc_payload_fini(&nothing);
+    client_payload_fini(&nothing);
 }
 
 /* Messages by our own descriptors; then descriptors and JSON that were damaged:
@@ -970,7 +975,7 @@ static void test_dsc_encode(void)
  *   { "net_timers", test_net_timers },
  *   { "net_post", test_net_post },
  *   { "rpc_framing", test_rpc_framing },
- *   { "rpc_timeout", test_rpc_timeout },
+ *   { "rpc_timeout_parse", test_rpc_timeout_parse },
  *   { "rpc_content_type", test_rpc_content_type },
  *   { "rpc_percent", test_rpc_percent },
  *   { "rpc_mappings", test_rpc_mappings },
