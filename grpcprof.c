@@ -9,39 +9,42 @@
  * layers honest.  For the short version read the banners; for one feature,
  * find its cmd_ function in the last section and read backwards from there.
  *
- *  1  LIMITS  every tunable and hard cap, each with its reason
- *  2  MEM     growable buffer, arena, hash index; every allocation
- *  3  NUM     saturating arithmetic, byte order
- *  4  TXT     strict numbers, durations, UTF-8, percent codec
- *  5  SYS     clocks, whole files, threads, child processes, usable CPUs
- *  6  RE      RE2 syntax on libc's regcomp: translated, or refused by name
- *  7  JS      JSON writer
- *  8  PB      protobuf wire: bounded reader, sticky-error writer
- *  9  GZ      gzip, both ways, bounded output
- * 10  HDR     latency histogram, fixed memory, mergeable
- * 11  ELF     address -> mapping, function and line
- * 12  SMP     sampler: the only code that runs in a signal handler
- * 13  PP      profile.proto model: read, build, write
- * 14  REC     recorder: windows as differences of one table
- * 15  VIEW    a profile by function: flat, cum, call trees
- * 16  FILTER  pprof's filters: focus, ignore, hide, show, labels
- * 17  GRAIN   frames named by function, file, line, address or module
- * 18  ANL     categories, shares with intervals, trust, verdict
- * 19  SVG     flame graph: one self-contained picture
- * 20  DSC     protobuf descriptors: names and imports
- * 21  NET     addresses, sockets, event loop, timers, wake-ups
- * 22  CS      a client's HTTP/2 session: frames, streams, windows
- * 23  H2      one HTTP/2 connection, a server's over nghttp2; no gRPC in here
- * 24  JOB     work that any loop of a pool may do
- * 25  RPC     gRPC, what both ends share: framing, timeouts, status, metadata
- * 26  SERVER  gRPC server: loops, calls, methods, answers
- * 27  CLIENT  gRPC calls of a client on one connection
- * 28  SVC     Greeter, Health, Reflection, TestService
- * 29  WEB     debug endpoint: HTTP/1.1
- * 30  API     what grpcprof.h promises
- * 31  LOAD    load generator
- * 32  OUT     writers of what ANL, VIEW and LOAD found
- * 33  CLI     option tables, help, the commands, main
+ *  1  LIMITS   every tunable and hard cap, each with its reason
+ *  2  MEM      growable buffer, arena, hash index; every allocation
+ *  3  NUM      saturating arithmetic, byte order
+ *  4  TXT      strict numbers, durations, UTF-8, percent codec
+ *  5  SYS      clocks, whole files, threads, child processes, usable CPUs
+ *  6  RE       RE2 syntax on libc's regcomp: translated, or refused by name
+ *  7  JS       JSON writer
+ *  8  PB       protobuf wire: bounded reader, sticky-error writer
+ *  9  GZ       gzip, both ways, bounded output
+ * 10  HDR      latency histogram, fixed memory, mergeable
+ * 11  ELF      address -> mapping, function and line
+ * 12  SMP      sampler: the only code that runs in a signal handler
+ * 13  PP       profile.proto model: read, build, write
+ * 14  REC      recorder: windows as differences of one table
+ * 15  VIEW     a profile by function: flat, cum, call trees
+ * 16  FILTER   pprof's filters: focus, ignore, hide, show, labels
+ * 17  GRAIN    frames named by function, file, line, address or module
+ * 18  CAT      what kind of work a function does: rules and categories
+ * 19  STAT     shares with intervals, tests of differences
+ * 20  ANL      one pass over the samples; trust, verdict, advice
+ * 21  COMPARE  two profiles beside each other; assertions
+ * 22  SVG      flame graph: one self-contained picture
+ * 23  DSC      protobuf descriptors: names and imports
+ * 24  NET      addresses, sockets, event loop, timers, wake-ups
+ * 25  CS       a client's HTTP/2 session: frames, streams, windows
+ * 26  H2       one HTTP/2 connection, a server's over nghttp2; no gRPC in here
+ * 27  JOB      work that any loop of a pool may do
+ * 28  RPC      gRPC, what both ends share: framing, timeouts, status, metadata
+ * 29  SERVER   gRPC server: loops, calls, methods, answers
+ * 30  CLIENT   gRPC calls of a client on one connection
+ * 31  SVC      Greeter, Health, Reflection, TestService
+ * 32  WEB      debug endpoint: HTTP/1.1
+ * 33  API      what grpcprof.h promises
+ * 34  LOAD     load generator
+ * 35  OUT      writers of what ANL, VIEW and LOAD found
+ * 36  CLI      option tables, help, the commands, main
  *
  * CONVENTIONS
  *
@@ -300,6 +303,25 @@ enum {
     GRAIN_NAMES_BYTES = 512 << 20,
 };
 
+/* ---- CAT ---- */
+enum {
+    /* Rules in the file of --rules; with more it is refused. */
+    CAT_MOST_RULES = 10000,
+};
+
+/* ---- STAT ---- */
+enum {
+    /* Samples of a function, in both profiles together, below which its
+     * difference is not tested. */
+    STAT_LEAST_COMPARED = 10,
+};
+
+/* z of a two-sided 95% interval. */
+#define STAT_Z 1.959963984540054
+
+/* Expected share of wrong ones among the differences marked significant. */
+#define STAT_FALSE_SHARE 0.05
+
 /* ---- ANL ---- */
 enum {
     /* Different thread names whose CPU time is kept apart; pools of servers
@@ -309,6 +331,9 @@ enum {
     /* Methods whose calls are kept apart, as SMP_LABELS; more are left out of
      * by_method, not out of the total. */
     ANL_MOST_METHODS = 1024,
+
+    /* Places named where the threads of a wall profile wait. */
+    ANL_PLACES = 5,
 
     /* Fewer effective samples carry no verdict: at 300 a share of 10 % may be
      * 7.1 to 13.9 %, which is as much as the rules below can bear. */
@@ -324,16 +349,6 @@ enum {
      * start and end, longer ones nobody waits for. */
     ANL_LEAST_LOAD_S = 20,
     ANL_MOST_LOAD_S = 600,
-
-    /* Samples of a function, in both profiles, that a difference needs before
-     * it is asked whether it is one. */
-    ANL_LEAST_COMPARED = 10,
-
-    /* Rules of --rules. */
-    ANL_MOST_RULES = 10000,
-
-    /* Places named where the threads of a wall profile wait. */
-    ANL_PLACES = 5,
 };
 
 /* A verdict needs this share of whole, named stacks; profiler.md 7.3. */
@@ -356,12 +371,6 @@ enum {
 #define ANL_TICK_RATIO 1.25
 #define ANL_TICK_ERRORS 4
 #define ANL_TICK_LEAST_RATE 1.5
-
-/* z of a two-sided 95% interval. */
-#define ANL_Z 1.959963984540054
-
-/* Of the differences called significant, this share may be false. */
-#define ANL_FALSE_SHARE 0.05
 
 /* ---- SVG ---- */
 enum {
@@ -9478,6 +9487,13 @@ static struct view_scale view_scale(struct slice unit)
     return s;
 }
 
+/* Nanoseconds of one unit of time, or NAN for what is not one. */
+static double view_unit_ns(struct slice unit)
+{
+    struct view_scale s = view_scale(unit);
+    return s.kind == view_units[1] ? s.from->factor : (double)NAN;
+}
+
 /* The largest unit in which v, in the scale's own, is at least 1. */
 static const struct view_unit *view_unit_for(const struct view_scale *s,
                                              double v)
@@ -10457,578 +10473,570 @@ static int grain_apply(struct pp *p, enum grain_by grain,
     return GP_OK;
 }
 
-/* ================================== 18 ANL ===================================
- * for     what a profile says and how sure that is: categories, intervals,
- *         trust, utilisation, verdict, advice; how two differ; assertions;
- *         the comments of several together, and of a part
- * uses    MEM, NUM, TXT, RE, PP, VIEW, GRAIN
- * owns    struct anl and the texts in it
- * spec    Wilson 1927 (intervals), Kish 1965 (effective number of samples)
- * prefix  anl_
+/* ================================== 18 CAT ===================================
+ * for     what kind of work a function does: 13 categories, built-in rules,
+ *         the user's rules, and --granularity=category
+ * uses    MEM, TXT, PP, VIEW, GRAIN
+ * owns    nothing; the rules of a user belong to its caller
+ * spec    none
+ * prefix  cat_
  * runs    any thread
  *
- * A sample has one category: that of its first frame, from the leaf, that the
- * tables below recognise.  Frames of a profiler's own signal handler are passed
- * over; so are memory copies, which work for their caller; read() and write()
- * are network only under a frame of network or protocol.  So shares add up to
- * the whole.  Whether an application's frame stands above it is a second,
- * independent question.
- *
- * Invariant  every share carries its samples and its interval; nothing that is
- *            unknown is a number: it is NAN, and prints as unknown.
- * Does not   print, and never infers waiting from a share of CPU time.
+ * Invariant  the same function of the same program gets the same category.
+ * Does not   look at samples or stacks: ANL decides what category a sample has.
  */
 
 /* ---- categories ---- */
 
-enum anl_category {
-    ANL_APPLICATION, ANL_NETWORK, ANL_SYSCALLS, ANL_PROTOCOL, ANL_MEMORY,
-    ANL_LOCKS, ANL_SERIAL, ANL_CRYPTO, ANL_COMPRESSION, ANL_TIME,
-    ANL_LIBRARIES, ANL_PROFILER, ANL_UNKNOWN,
-    ANL_CATEGORIES,
-    ANL_COPY = ANL_CATEGORIES,          /* of functions; no sample has it */
+enum cat_category {
+    CAT_APPLICATION, CAT_NETWORK, CAT_SYSCALLS, CAT_PROTOCOL, CAT_MEMORY,
+    CAT_LOCKS, CAT_SERIAL, CAT_CRYPTO, CAT_COMPRESSION, CAT_TIME,
+    CAT_LIBRARIES, CAT_PROFILER, CAT_UNKNOWN,
+    CAT_COUNT,
+    CAT_COPY = CAT_COUNT,          /* of functions; no sample has it */
 };
 
-static const char *const anl_category_name[ANL_CATEGORIES + 1] = {
-    [ANL_APPLICATION] = "application",
-    [ANL_NETWORK]     = "network system calls",
-    [ANL_SYSCALLS]    = "other system calls",
-    [ANL_PROTOCOL]    = "HTTP/2 and gRPC protocol",
-    [ANL_MEMORY]      = "memory management",
-    [ANL_LOCKS]       = "atomics and locks",
-    [ANL_SERIAL]      = "serialisation",
-    [ANL_CRYPTO]      = "TLS and cryptography",
-    [ANL_COMPRESSION] = "compression",
-    [ANL_TIME]        = "reading the time",
-    [ANL_LIBRARIES]   = "runtime and libraries",
-    [ANL_PROFILER]    = "profiler",
-    [ANL_UNKNOWN]     = "unknown",
-    [ANL_COPY]        = "memory copy",
+static const char *const cat_name[CAT_COUNT + 1] = {
+    [CAT_APPLICATION] = "application",
+    [CAT_NETWORK]     = "network system calls",
+    [CAT_SYSCALLS]    = "other system calls",
+    [CAT_PROTOCOL]    = "HTTP/2 and gRPC protocol",
+    [CAT_MEMORY]      = "memory management",
+    [CAT_LOCKS]       = "atomics and locks",
+    [CAT_SERIAL]      = "serialisation",
+    [CAT_CRYPTO]      = "TLS and cryptography",
+    [CAT_COMPRESSION] = "compression",
+    [CAT_TIME]        = "reading the time",
+    [CAT_LIBRARIES]   = "runtime and libraries",
+    [CAT_PROFILER]    = "profiler",
+    [CAT_UNKNOWN]     = "unknown",
+    [CAT_COPY]        = "memory copy",
 };
 
 /* What a rule of the user calls them. */
-static const char *const anl_category_word[ANL_CATEGORIES] = {
-    [ANL_APPLICATION] = "application", [ANL_NETWORK] = "network",
-    [ANL_SYSCALLS] = "syscalls", [ANL_PROTOCOL] = "protocol",
-    [ANL_MEMORY] = "memory", [ANL_LOCKS] = "locks",
-    [ANL_SERIAL] = "serialisation", [ANL_CRYPTO] = "crypto",
-    [ANL_COMPRESSION] = "compression", [ANL_TIME] = "time",
-    [ANL_LIBRARIES] = "libraries", [ANL_PROFILER] = "profiler",
-    [ANL_UNKNOWN] = "unknown",
+static const char *const cat_word[CAT_COUNT] = {
+    [CAT_APPLICATION] = "application", [CAT_NETWORK] = "network",
+    [CAT_SYSCALLS] = "syscalls", [CAT_PROTOCOL] = "protocol",
+    [CAT_MEMORY] = "memory", [CAT_LOCKS] = "locks",
+    [CAT_SERIAL] = "serialisation", [CAT_CRYPTO] = "crypto",
+    [CAT_COMPRESSION] = "compression", [CAT_TIME] = "time",
+    [CAT_LIBRARIES] = "libraries", [CAT_PROFILER] = "profiler",
+    [CAT_UNKNOWN] = "unknown",
 };
 
-enum anl_flag {
-    ANL_HANDLER    = 1,     /* a profiler's signal handler: it and all that it
+enum cat_flag {
+    CAT_HANDLER    = 1,     /* a profiler's signal handler: it and all that it
                              * called did not run in the program's name */
-    ANL_TRAMPOLINE = 2,     /* between such a handler and what it stopped */
-    ANL_TRANSPARENT = 4,    /* works for its caller, whose category counts */
-    ANL_BY_CALLER  = 8,     /* network under network frames, else as it says */
-    ANL_ENTRY      = 16,    /* where threads begin: a stack down to it is
+    CAT_TRAMPOLINE = 2,     /* between such a handler and what it stopped */
+    CAT_TRANSPARENT = 4,    /* works for its caller, whose category counts */
+    CAT_BY_CALLER  = 8,     /* network under network frames, else as it says */
+    CAT_ENTRY      = 16,    /* where threads begin: a stack down to it is
                              * whole */
-    ANL_PSEUDO     = 32,    /* not a function: time without a stack */
-    ANL_LABEL      = 64,    /* not a function: a label of the samples */
+    CAT_PSEUDO     = 32,    /* not a function: time without a stack */
+    CAT_LABEL      = 64,    /* not a function: a label of the samples */
 };
 
 /* Patterns match whole names.  `*` is any text, `.` is a dot or a slash (Java
  * has both), all else itself.  The first row that matches decides. */
-struct anl_rule {
+struct cat_rule {
     const char *name;
-    uint8_t category, flags;            /* enum anl_category, anl_flag */
+    uint8_t category, flags;            /* enum cat_category, cat_flag */
 };
 
 /* Frames of grpcprof itself, by the prefixes of its sections. */
-static const struct anl_rule anl_rules_own[] = {
-    { "h2_*", ANL_PROTOCOL, 0 },    { "rpc_*", ANL_PROTOCOL, 0 },
-    { "server_*", ANL_PROTOCOL, 0 }, { "client_*", ANL_PROTOCOL, 0 },
-    { "cs_*", ANL_PROTOCOL, 0 },    { "pb_*", ANL_SERIAL, 0 },
-    { "net_*", ANL_NETWORK, 0 },    { "svc_*", ANL_APPLICATION, 0 },
-    { "gz_*", ANL_COMPRESSION, 0 }, { "mem_*", ANL_MEMORY, 0 },
-    { "smp_on_*", ANL_PROFILER, ANL_HANDLER },
-    { "smp_*_sig", ANL_PROFILER, ANL_HANDLER },
-    { "smp_*", ANL_PROFILER, 0 },   { "rec_*", ANL_PROFILER, 0 },
-    { "pp_*", ANL_PROFILER, 0 },    { "elf_*", ANL_PROFILER, 0 },
-    { "svg_*", ANL_PROFILER, 0 },   { "view_*", ANL_PROFILER, 0 },
-    { "anl_*", ANL_PROFILER, 0 },
-    { "main", ANL_LIBRARIES, ANL_ENTRY },
-    { "sys_thread_*", ANL_LIBRARIES, ANL_ENTRY },
-    { "cmd_*", ANL_LIBRARIES, 0 },  { "gp_*", ANL_LIBRARIES, 0 },
-    { "job_*", ANL_LIBRARIES, 0 },  { "sys_*", ANL_LIBRARIES, 0 },
-    { "txt_*", ANL_LIBRARIES, 0 },  { "js_*", ANL_LIBRARIES, 0 },
-    { "hdr_*", ANL_LIBRARIES, 0 },  { "web_*", ANL_LIBRARIES, 0 },
-    { "load_*", ANL_APPLICATION, 0 },
+static const struct cat_rule cat_own_rules[] = {
+    { "h2_*", CAT_PROTOCOL, 0 },    { "rpc_*", CAT_PROTOCOL, 0 },
+    { "server_*", CAT_PROTOCOL, 0 }, { "client_*", CAT_PROTOCOL, 0 },
+    { "cs_*", CAT_PROTOCOL, 0 },    { "pb_*", CAT_SERIAL, 0 },
+    { "net_*", CAT_NETWORK, 0 },    { "svc_*", CAT_APPLICATION, 0 },
+    { "gz_*", CAT_COMPRESSION, 0 }, { "mem_*", CAT_MEMORY, 0 },
+    { "smp_on_*", CAT_PROFILER, CAT_HANDLER },
+    { "smp_*_sig", CAT_PROFILER, CAT_HANDLER },
+    { "smp_*", CAT_PROFILER, 0 },   { "rec_*", CAT_PROFILER, 0 },
+    { "pp_*", CAT_PROFILER, 0 },    { "elf_*", CAT_PROFILER, 0 },
+    { "svg_*", CAT_PROFILER, 0 },   { "view_*", CAT_PROFILER, 0 },
+    { "anl_*", CAT_PROFILER, 0 },   { "cat_*", CAT_PROFILER, 0 },
+    { "build_*", CAT_PROFILER, 0 }, { "stat_*", CAT_PROFILER, 0 },
+    { "main", CAT_LIBRARIES, CAT_ENTRY },
+    { "sys_thread_*", CAT_LIBRARIES, CAT_ENTRY },
+    { "cmd_*", CAT_LIBRARIES, 0 },  { "gp_*", CAT_LIBRARIES, 0 },
+    { "job_*", CAT_LIBRARIES, 0 },  { "sys_*", CAT_LIBRARIES, 0 },
+    { "txt_*", CAT_LIBRARIES, 0 },  { "js_*", CAT_LIBRARIES, 0 },
+    { "hdr_*", CAT_LIBRARIES, 0 },  { "web_*", CAT_LIBRARIES, 0 },
+    { "load_*", CAT_APPLICATION, 0 },
 };
 
 /* Names that mean the same in whatever file they stand. */
-static const struct anl_rule anl_rules[] = {
+static const struct cat_rule cat_builtin_rules[] = {
     /* time that has no stack, and where stacks begin */
-    { "[profiler]", ANL_PROFILER, ANL_PSEUDO },
-    { "[unsampled]", ANL_UNKNOWN, ANL_PSEUDO },
-    { GRAIN_NO_STACK, ANL_UNKNOWN, ANL_PSEUDO },
-    { "[lost samples]", ANL_UNKNOWN, ANL_PSEUDO },
-    { "[truncated]", ANL_UNKNOWN, ANL_PSEUDO },
-    { "runtime._LostExternalCode", ANL_UNKNOWN, ANL_PSEUDO },
-    { "runtime._ExternalCode", ANL_UNKNOWN, ANL_PSEUDO },
-    { "_start", ANL_LIBRARIES, ANL_ENTRY },
-    { "__libc_start_*", ANL_LIBRARIES, ANL_ENTRY },
-    { "start_thread", ANL_LIBRARIES, ANL_ENTRY },
-    { "clone", ANL_LIBRARIES, ANL_ENTRY },
-    { "clone3", ANL_LIBRARIES, ANL_ENTRY },
-    { "__clone*", ANL_LIBRARIES, ANL_ENTRY },
-    { "runtime.goexit*", ANL_LIBRARIES, ANL_ENTRY },
-    { "runtime.main", ANL_LIBRARIES, ANL_ENTRY },
-    { "runtime.mstart*", ANL_LIBRARIES, ANL_ENTRY },
-    { "runtime.mcall", ANL_LIBRARIES, ANL_ENTRY },
-    { "runtime.morestack*", ANL_LIBRARIES, ANL_ENTRY },
-    { "runtime.rt0_go*", ANL_LIBRARIES, ANL_ENTRY },
-    { "runtime.systemstack", ANL_LIBRARIES, ANL_ENTRY },
-    { "runtime._System", ANL_LIBRARIES, ANL_ENTRY },
-    { "runtime._GC", ANL_MEMORY, ANL_ENTRY },
-    { "java.lang.Thread.run*", ANL_LIBRARIES, ANL_ENTRY },
-    { "thread_native_entry*", ANL_LIBRARIES, ANL_ENTRY },
-    { "Py_RunMain", ANL_LIBRARIES, ANL_ENTRY },
-    { "(root)", ANL_LIBRARIES, ANL_ENTRY },
-    { "(program)", ANL_LIBRARIES, ANL_ENTRY },
-    { "(idle)", ANL_LIBRARIES, ANL_ENTRY },
-    { "std::rt::lang_start*", ANL_LIBRARIES, ANL_ENTRY },
+    { "[profiler]", CAT_PROFILER, CAT_PSEUDO },
+    { "[unsampled]", CAT_UNKNOWN, CAT_PSEUDO },
+    { GRAIN_NO_STACK, CAT_UNKNOWN, CAT_PSEUDO },
+    { "[lost samples]", CAT_UNKNOWN, CAT_PSEUDO },
+    { "[truncated]", CAT_UNKNOWN, CAT_PSEUDO },
+    { "runtime._LostExternalCode", CAT_UNKNOWN, CAT_PSEUDO },
+    { "runtime._ExternalCode", CAT_UNKNOWN, CAT_PSEUDO },
+    { "_start", CAT_LIBRARIES, CAT_ENTRY },
+    { "__libc_start_*", CAT_LIBRARIES, CAT_ENTRY },
+    { "start_thread", CAT_LIBRARIES, CAT_ENTRY },
+    { "clone", CAT_LIBRARIES, CAT_ENTRY },
+    { "clone3", CAT_LIBRARIES, CAT_ENTRY },
+    { "__clone*", CAT_LIBRARIES, CAT_ENTRY },
+    { "runtime.goexit*", CAT_LIBRARIES, CAT_ENTRY },
+    { "runtime.main", CAT_LIBRARIES, CAT_ENTRY },
+    { "runtime.mstart*", CAT_LIBRARIES, CAT_ENTRY },
+    { "runtime.mcall", CAT_LIBRARIES, CAT_ENTRY },
+    { "runtime.morestack*", CAT_LIBRARIES, CAT_ENTRY },
+    { "runtime.rt0_go*", CAT_LIBRARIES, CAT_ENTRY },
+    { "runtime.systemstack", CAT_LIBRARIES, CAT_ENTRY },
+    { "runtime._System", CAT_LIBRARIES, CAT_ENTRY },
+    { "runtime._GC", CAT_MEMORY, CAT_ENTRY },
+    { "java.lang.Thread.run*", CAT_LIBRARIES, CAT_ENTRY },
+    { "thread_native_entry*", CAT_LIBRARIES, CAT_ENTRY },
+    { "Py_RunMain", CAT_LIBRARIES, CAT_ENTRY },
+    { "(root)", CAT_LIBRARIES, CAT_ENTRY },
+    { "(program)", CAT_LIBRARIES, CAT_ENTRY },
+    { "(idle)", CAT_LIBRARIES, CAT_ENTRY },
+    { "std::rt::lang_start*", CAT_LIBRARIES, CAT_ENTRY },
 
     /* profilers */
-    { "perf_signal_handler", ANL_PROFILER, ANL_HANDLER },
-    { "pprof::*", ANL_PROFILER, ANL_HANDLER },
-    { "<pprof::*", ANL_PROFILER, ANL_HANDLER },
-    { "backtrace::backtrace::*", ANL_PROFILER, ANL_HANDLER },
-    { "<backtrace::*", ANL_PROFILER, ANL_HANDLER },
-    { "ProfileData::Add*", ANL_PROFILER, ANL_HANDLER },
-    { "*CpuProfiler::prof_handler*", ANL_PROFILER, ANL_HANDLER },
-    { "*ProfileHandler::SignalHandler*", ANL_PROFILER, ANL_HANDLER },
-    { "runtime.sigprof*", ANL_PROFILER, ANL_HANDLER },
-    { "__restore", ANL_PROFILER, ANL_TRAMPOLINE },
-    { "__restore_rt", ANL_PROFILER, ANL_TRAMPOLINE },
-    { "__kernel_rt_sigreturn", ANL_PROFILER, ANL_TRAMPOLINE },
-    { "__pthread_sighandler", ANL_PROFILER, ANL_TRAMPOLINE },
-    { "killpg", ANL_PROFILER, ANL_TRAMPOLINE },
-    { "runtime.sigtramp*", ANL_PROFILER, ANL_TRAMPOLINE },
-    { "runtime.sighandler", ANL_PROFILER, ANL_TRAMPOLINE },
-    { "runtime.pprof.*", ANL_PROFILER, 0 },
-    { "backtrace", ANL_PROFILER, 0 },
-    { "__backtrace", ANL_PROFILER, 0 },
-    { "backtrace_helper", ANL_PROFILER, 0 },
-    { "_Unwind_Backtrace", ANL_PROFILER, 0 },
-    { "_Unwind_*", ANL_LIBRARIES, 0 },
+    { "perf_signal_handler", CAT_PROFILER, CAT_HANDLER },
+    { "pprof::*", CAT_PROFILER, CAT_HANDLER },
+    { "<pprof::*", CAT_PROFILER, CAT_HANDLER },
+    { "backtrace::backtrace::*", CAT_PROFILER, CAT_HANDLER },
+    { "<backtrace::*", CAT_PROFILER, CAT_HANDLER },
+    { "ProfileData::Add*", CAT_PROFILER, CAT_HANDLER },
+    { "*CpuProfiler::prof_handler*", CAT_PROFILER, CAT_HANDLER },
+    { "*ProfileHandler::SignalHandler*", CAT_PROFILER, CAT_HANDLER },
+    { "runtime.sigprof*", CAT_PROFILER, CAT_HANDLER },
+    { "__restore", CAT_PROFILER, CAT_TRAMPOLINE },
+    { "__restore_rt", CAT_PROFILER, CAT_TRAMPOLINE },
+    { "__kernel_rt_sigreturn", CAT_PROFILER, CAT_TRAMPOLINE },
+    { "__pthread_sighandler", CAT_PROFILER, CAT_TRAMPOLINE },
+    { "killpg", CAT_PROFILER, CAT_TRAMPOLINE },
+    { "runtime.sigtramp*", CAT_PROFILER, CAT_TRAMPOLINE },
+    { "runtime.sighandler", CAT_PROFILER, CAT_TRAMPOLINE },
+    { "runtime.pprof.*", CAT_PROFILER, 0 },
+    { "backtrace", CAT_PROFILER, 0 },
+    { "__backtrace", CAT_PROFILER, 0 },
+    { "backtrace_helper", CAT_PROFILER, 0 },
+    { "_Unwind_Backtrace", CAT_PROFILER, 0 },
+    { "_Unwind_*", CAT_LIBRARIES, 0 },
 
     /* copies */
-    { "memcpy*", ANL_COPY, ANL_TRANSPARENT },
-    { "memmove*", ANL_COPY, ANL_TRANSPARENT },
-    { "memset*", ANL_COPY, ANL_TRANSPARENT },
-    { "mempcpy*", ANL_COPY, ANL_TRANSPARENT },
-    { "__memcpy*", ANL_COPY, ANL_TRANSPARENT },
-    { "__memmove*", ANL_COPY, ANL_TRANSPARENT },
-    { "__memset*", ANL_COPY, ANL_TRANSPARENT },
-    { "__mempcpy*", ANL_COPY, ANL_TRANSPARENT },
-    { "runtime.memmove", ANL_COPY, ANL_TRANSPARENT },
-    { "runtime.duffcopy", ANL_COPY, ANL_TRANSPARENT },
+    { "memcpy*", CAT_COPY, CAT_TRANSPARENT },
+    { "memmove*", CAT_COPY, CAT_TRANSPARENT },
+    { "memset*", CAT_COPY, CAT_TRANSPARENT },
+    { "mempcpy*", CAT_COPY, CAT_TRANSPARENT },
+    { "__memcpy*", CAT_COPY, CAT_TRANSPARENT },
+    { "__memmove*", CAT_COPY, CAT_TRANSPARENT },
+    { "__memset*", CAT_COPY, CAT_TRANSPARENT },
+    { "__mempcpy*", CAT_COPY, CAT_TRANSPARENT },
+    { "runtime.memmove", CAT_COPY, CAT_TRANSPARENT },
+    { "runtime.duffcopy", CAT_COPY, CAT_TRANSPARENT },
 
     /* protocol: before the network and the languages that it is written in */
-    { "nghttp2_*", ANL_PROTOCOL, 0 },
-    { "nghttp3_*", ANL_PROTOCOL, 0 },
-    { "h2::*", ANL_PROTOCOL, 0 },
-    { "<h2::*", ANL_PROTOCOL, 0 },
-    { "hyper::*", ANL_PROTOCOL, 0 },
-    { "<hyper::*", ANL_PROTOCOL, 0 },
-    { "hyper_util::*", ANL_PROTOCOL, 0 },
-    { "<hyper_util::*", ANL_PROTOCOL, 0 },
-    { "tonic::*", ANL_PROTOCOL, 0 },
-    { "<tonic::*", ANL_PROTOCOL, 0 },
-    { "tower*::*", ANL_PROTOCOL, 0 },
-    { "<tower*::*", ANL_PROTOCOL, 0 },
-    { "http::*", ANL_PROTOCOL, 0 },
-    { "<http::*", ANL_PROTOCOL, 0 },
-    { "grpc_core::*", ANL_PROTOCOL, 0 },
-    { "grpc::*", ANL_PROTOCOL, 0 },
-    { "grpc_*", ANL_PROTOCOL, 0 },
-    { "chttp2*", ANL_PROTOCOL, 0 },
-    { "_ZN9grpc_core*", ANL_PROTOCOL, 0 },
-    { "_ZNK9grpc_core*", ANL_PROTOCOL, 0 },
-    { "_ZN4grpc*", ANL_PROTOCOL, 0 },
-    { "golang.org/x/net/http2*", ANL_PROTOCOL, 0 },
-    { "vendor/golang.org/x/net/http*", ANL_PROTOCOL, 0 },
-    { "net/http.*", ANL_PROTOCOL, 0 },
-    { "net/textproto.*", ANL_PROTOCOL, 0 },
-    { "google.golang.org/grpc*", ANL_PROTOCOL, 0 },
-    { "connectrpc.com/connect*", ANL_PROTOCOL, 0 },
-    { "io.grpc.*", ANL_PROTOCOL, 0 },
-    { "io.netty.handler.codec.http*", ANL_PROTOCOL, 0 },
+    { "nghttp2_*", CAT_PROTOCOL, 0 },
+    { "nghttp3_*", CAT_PROTOCOL, 0 },
+    { "h2::*", CAT_PROTOCOL, 0 },
+    { "<h2::*", CAT_PROTOCOL, 0 },
+    { "hyper::*", CAT_PROTOCOL, 0 },
+    { "<hyper::*", CAT_PROTOCOL, 0 },
+    { "hyper_util::*", CAT_PROTOCOL, 0 },
+    { "<hyper_util::*", CAT_PROTOCOL, 0 },
+    { "tonic::*", CAT_PROTOCOL, 0 },
+    { "<tonic::*", CAT_PROTOCOL, 0 },
+    { "tower*::*", CAT_PROTOCOL, 0 },
+    { "<tower*::*", CAT_PROTOCOL, 0 },
+    { "http::*", CAT_PROTOCOL, 0 },
+    { "<http::*", CAT_PROTOCOL, 0 },
+    { "grpc_core::*", CAT_PROTOCOL, 0 },
+    { "grpc::*", CAT_PROTOCOL, 0 },
+    { "grpc_*", CAT_PROTOCOL, 0 },
+    { "chttp2*", CAT_PROTOCOL, 0 },
+    { "_ZN9grpc_core*", CAT_PROTOCOL, 0 },
+    { "_ZNK9grpc_core*", CAT_PROTOCOL, 0 },
+    { "_ZN4grpc*", CAT_PROTOCOL, 0 },
+    { "golang.org/x/net/http2*", CAT_PROTOCOL, 0 },
+    { "vendor/golang.org/x/net/http*", CAT_PROTOCOL, 0 },
+    { "net/http.*", CAT_PROTOCOL, 0 },
+    { "net/textproto.*", CAT_PROTOCOL, 0 },
+    { "google.golang.org/grpc*", CAT_PROTOCOL, 0 },
+    { "connectrpc.com/connect*", CAT_PROTOCOL, 0 },
+    { "io.grpc.*", CAT_PROTOCOL, 0 },
+    { "io.netty.handler.codec.http*", CAT_PROTOCOL, 0 },
 
     /* network */
-    { "internal/poll.*", ANL_NETWORK, 0 },
-    { "runtime.netpoll*", ANL_NETWORK, 0 },
-    { "runtime.epoll*", ANL_NETWORK, 0 },
-    { "runtime.kevent*", ANL_NETWORK, 0 },
-    { "internal/runtime/syscall.Epoll*", ANL_NETWORK, 0 },
-    { "runtime/internal/syscall.Epoll*", ANL_NETWORK, 0 },
-    { "internal/runtime/syscall.*", ANL_SYSCALLS, ANL_BY_CALLER },
-    { "runtime/internal/syscall.*", ANL_SYSCALLS, ANL_BY_CALLER },
-    { "internal/syscall*", ANL_SYSCALLS, ANL_BY_CALLER },
-    { "syscall.*", ANL_SYSCALLS, ANL_BY_CALLER },
-    { "net/*", ANL_LIBRARIES, 0 },
-    { "net.*", ANL_NETWORK, 0 },
-    { "mio::*", ANL_NETWORK, 0 },
-    { "<mio::*", ANL_NETWORK, 0 },
-    { "tokio::net::*", ANL_NETWORK, 0 },
-    { "<*TcpStream as *", ANL_NETWORK, 0 },
-    { "std::net::*", ANL_NETWORK, 0 },
-    { "sun.nio.ch.*", ANL_NETWORK, 0 },
-    { "java.net.*", ANL_NETWORK, 0 },
-    { "io.netty.channel.*", ANL_NETWORK, 0 },
-    { "io.netty.*", ANL_PROTOCOL, 0 },
-    { "uv__io_poll", ANL_NETWORK, 0 },
-    { "uv__read", ANL_NETWORK, 0 },
-    { "uv__write", ANL_NETWORK, 0 },
-    { "uv__stream_io", ANL_NETWORK, 0 },
+    { "internal/poll.*", CAT_NETWORK, 0 },
+    { "runtime.netpoll*", CAT_NETWORK, 0 },
+    { "runtime.epoll*", CAT_NETWORK, 0 },
+    { "runtime.kevent*", CAT_NETWORK, 0 },
+    { "internal/runtime/syscall.Epoll*", CAT_NETWORK, 0 },
+    { "runtime/internal/syscall.Epoll*", CAT_NETWORK, 0 },
+    { "internal/runtime/syscall.*", CAT_SYSCALLS, CAT_BY_CALLER },
+    { "runtime/internal/syscall.*", CAT_SYSCALLS, CAT_BY_CALLER },
+    { "internal/syscall*", CAT_SYSCALLS, CAT_BY_CALLER },
+    { "syscall.*", CAT_SYSCALLS, CAT_BY_CALLER },
+    { "net/*", CAT_LIBRARIES, 0 },
+    { "net.*", CAT_NETWORK, 0 },
+    { "mio::*", CAT_NETWORK, 0 },
+    { "<mio::*", CAT_NETWORK, 0 },
+    { "tokio::net::*", CAT_NETWORK, 0 },
+    { "<*TcpStream as *", CAT_NETWORK, 0 },
+    { "std::net::*", CAT_NETWORK, 0 },
+    { "sun.nio.ch.*", CAT_NETWORK, 0 },
+    { "java.net.*", CAT_NETWORK, 0 },
+    { "io.netty.channel.*", CAT_NETWORK, 0 },
+    { "io.netty.*", CAT_PROTOCOL, 0 },
+    { "uv__io_poll", CAT_NETWORK, 0 },
+    { "uv__read", CAT_NETWORK, 0 },
+    { "uv__write", CAT_NETWORK, 0 },
+    { "uv__stream_io", CAT_NETWORK, 0 },
 
     /* memory */
-    { "operator new*", ANL_MEMORY, 0 },
-    { "operator delete*", ANL_MEMORY, 0 },
-    { "_Znwm*", ANL_MEMORY, 0 },
-    { "_Znam*", ANL_MEMORY, 0 },
-    { "_ZdlPv*", ANL_MEMORY, 0 },
-    { "_ZdaPv*", ANL_MEMORY, 0 },
-    { "je_*", ANL_MEMORY, 0 },
-    { "_rjem_*", ANL_MEMORY, 0 },
-    { "mi_*alloc*", ANL_MEMORY, 0 },
-    { "mi_free*", ANL_MEMORY, 0 },
-    { "_mi_*", ANL_MEMORY, 0 },
-    { "tcmalloc::*", ANL_MEMORY, 0 },
-    { "tc_*alloc*", ANL_MEMORY, 0 },
-    { "tc_free*", ANL_MEMORY, 0 },
-    { "tc_new*", ANL_MEMORY, 0 },
-    { "tc_delete*", ANL_MEMORY, 0 },
-    { "alloc::alloc::*", ANL_MEMORY, 0 },
-    { "alloc::raw_vec::*", ANL_MEMORY, 0 },
-    { "alloc::boxed::*", ANL_MEMORY, 0 },
-    { "__rust_*alloc*", ANL_MEMORY, 0 },
-    { "__rdl_*", ANL_MEMORY, 0 },
-    { "__rg_*", ANL_MEMORY, 0 },
-    { "runtime.mallocgc*", ANL_MEMORY, 0 },
-    { "runtime.newobject*", ANL_MEMORY, 0 },
-    { "runtime.makeslice*", ANL_MEMORY, 0 },
-    { "runtime.growslice*", ANL_MEMORY, 0 },
-    { "runtime.gc*", ANL_MEMORY, 0 },
-    { "runtime.(*gc*", ANL_MEMORY, 0 },
-    { "runtime.scan*", ANL_MEMORY, 0 },
-    { "runtime.greyobject*", ANL_MEMORY, 0 },
-    { "runtime.findObject*", ANL_MEMORY, 0 },
-    { "runtime.markroot*", ANL_MEMORY, 0 },
-    { "runtime.wbBuf*", ANL_MEMORY, 0 },
-    { "runtime.(*wbBuf*", ANL_MEMORY, 0 },
-    { "runtime.heapBits*", ANL_MEMORY, 0 },
-    { "runtime.(*mspan*", ANL_MEMORY, 0 },
-    { "runtime.(*mheap*", ANL_MEMORY, 0 },
-    { "runtime.(*mcache*", ANL_MEMORY, 0 },
-    { "runtime.(*mcentral*", ANL_MEMORY, 0 },
-    { "runtime.(*pageAlloc*", ANL_MEMORY, 0 },
-    { "runtime.(*sweepLocked*", ANL_MEMORY, 0 },
-    { "runtime.mheap*", ANL_MEMORY, 0 },
-    { "runtime.mcache*", ANL_MEMORY, 0 },
-    { "runtime.memclr*", ANL_MEMORY, 0 },
-    { "runtime.bgsweep*", ANL_MEMORY, 0 },
-    { "runtime.bgscavenge*", ANL_MEMORY, 0 },
-    { "runtime.sweepone*", ANL_MEMORY, 0 },
-    { "runtime.madvise*", ANL_MEMORY, 0 },
-    { "runtime.sys*Alloc*", ANL_MEMORY, 0 },
-    { "runtime.sysUnused*", ANL_MEMORY, 0 },
-    { "runtime.nextFreeFast*", ANL_MEMORY, 0 },
-    { "runtime.deductAssistCredit*", ANL_MEMORY, 0 },
-    { "G1*", ANL_MEMORY, 0 },
-    { "GCTaskThread*", ANL_MEMORY, 0 },
-    { "CollectedHeap*", ANL_MEMORY, 0 },
-    { "*::mem_allocate*", ANL_MEMORY, 0 },
-    { "_PyObject_Malloc*", ANL_MEMORY, 0 },
-    { "_PyObject_Free*", ANL_MEMORY, 0 },
-    { "PyObject_Malloc", ANL_MEMORY, 0 },
-    { "PyObject_Free", ANL_MEMORY, 0 },
-    { "PyMem_*", ANL_MEMORY, 0 },
-    { "gc_collect*", ANL_MEMORY, 0 },
-    { "(garbage collector)", ANL_MEMORY, 0 },
-    { "v8::internal::*Heap*", ANL_MEMORY, 0 },
+    { "operator new*", CAT_MEMORY, 0 },
+    { "operator delete*", CAT_MEMORY, 0 },
+    { "_Znwm*", CAT_MEMORY, 0 },
+    { "_Znam*", CAT_MEMORY, 0 },
+    { "_ZdlPv*", CAT_MEMORY, 0 },
+    { "_ZdaPv*", CAT_MEMORY, 0 },
+    { "je_*", CAT_MEMORY, 0 },
+    { "_rjem_*", CAT_MEMORY, 0 },
+    { "mi_*alloc*", CAT_MEMORY, 0 },
+    { "mi_free*", CAT_MEMORY, 0 },
+    { "_mi_*", CAT_MEMORY, 0 },
+    { "tcmalloc::*", CAT_MEMORY, 0 },
+    { "tc_*alloc*", CAT_MEMORY, 0 },
+    { "tc_free*", CAT_MEMORY, 0 },
+    { "tc_new*", CAT_MEMORY, 0 },
+    { "tc_delete*", CAT_MEMORY, 0 },
+    { "alloc::alloc::*", CAT_MEMORY, 0 },
+    { "alloc::raw_vec::*", CAT_MEMORY, 0 },
+    { "alloc::boxed::*", CAT_MEMORY, 0 },
+    { "__rust_*alloc*", CAT_MEMORY, 0 },
+    { "__rdl_*", CAT_MEMORY, 0 },
+    { "__rg_*", CAT_MEMORY, 0 },
+    { "runtime.mallocgc*", CAT_MEMORY, 0 },
+    { "runtime.newobject*", CAT_MEMORY, 0 },
+    { "runtime.makeslice*", CAT_MEMORY, 0 },
+    { "runtime.growslice*", CAT_MEMORY, 0 },
+    { "runtime.gc*", CAT_MEMORY, 0 },
+    { "runtime.(*gc*", CAT_MEMORY, 0 },
+    { "runtime.scan*", CAT_MEMORY, 0 },
+    { "runtime.greyobject*", CAT_MEMORY, 0 },
+    { "runtime.findObject*", CAT_MEMORY, 0 },
+    { "runtime.markroot*", CAT_MEMORY, 0 },
+    { "runtime.wbBuf*", CAT_MEMORY, 0 },
+    { "runtime.(*wbBuf*", CAT_MEMORY, 0 },
+    { "runtime.heapBits*", CAT_MEMORY, 0 },
+    { "runtime.(*mspan*", CAT_MEMORY, 0 },
+    { "runtime.(*mheap*", CAT_MEMORY, 0 },
+    { "runtime.(*mcache*", CAT_MEMORY, 0 },
+    { "runtime.(*mcentral*", CAT_MEMORY, 0 },
+    { "runtime.(*pageAlloc*", CAT_MEMORY, 0 },
+    { "runtime.(*sweepLocked*", CAT_MEMORY, 0 },
+    { "runtime.mheap*", CAT_MEMORY, 0 },
+    { "runtime.mcache*", CAT_MEMORY, 0 },
+    { "runtime.memclr*", CAT_MEMORY, 0 },
+    { "runtime.bgsweep*", CAT_MEMORY, 0 },
+    { "runtime.bgscavenge*", CAT_MEMORY, 0 },
+    { "runtime.sweepone*", CAT_MEMORY, 0 },
+    { "runtime.madvise*", CAT_MEMORY, 0 },
+    { "runtime.sys*Alloc*", CAT_MEMORY, 0 },
+    { "runtime.sysUnused*", CAT_MEMORY, 0 },
+    { "runtime.nextFreeFast*", CAT_MEMORY, 0 },
+    { "runtime.deductAssistCredit*", CAT_MEMORY, 0 },
+    { "G1*", CAT_MEMORY, 0 },
+    { "GCTaskThread*", CAT_MEMORY, 0 },
+    { "CollectedHeap*", CAT_MEMORY, 0 },
+    { "*::mem_allocate*", CAT_MEMORY, 0 },
+    { "_PyObject_Malloc*", CAT_MEMORY, 0 },
+    { "_PyObject_Free*", CAT_MEMORY, 0 },
+    { "PyObject_Malloc", CAT_MEMORY, 0 },
+    { "PyObject_Free", CAT_MEMORY, 0 },
+    { "PyMem_*", CAT_MEMORY, 0 },
+    { "gc_collect*", CAT_MEMORY, 0 },
+    { "(garbage collector)", CAT_MEMORY, 0 },
+    { "v8::internal::*Heap*", CAT_MEMORY, 0 },
 
     /* atomics, locks, scheduling */
-    { "futex*", ANL_LOCKS, 0 },
-    { "__aarch64_*", ANL_LOCKS, 0 },
-    { "core::sync::atomic::*", ANL_LOCKS, 0 },
-    { "parking_lot*", ANL_LOCKS, 0 },
-    { "crossbeam*", ANL_LOCKS, 0 },
-    { "std::sync::*", ANL_LOCKS, 0 },
-    { "std::mutex*", ANL_LOCKS, 0 },
-    { "std::condition_variable*", ANL_LOCKS, 0 },
-    { "std::*atomic*", ANL_LOCKS, 0 },
-    { "absl::*Mutex*", ANL_LOCKS, 0 },
-    { "tokio::*", ANL_LOCKS, 0 },
-    { "<tokio::*", ANL_LOCKS, 0 },
-    { "runtime.futex*", ANL_LOCKS, 0 },
-    { "runtime.lock*", ANL_LOCKS, 0 },
-    { "runtime.unlock*", ANL_LOCKS, 0 },
-    { "runtime.sem*", ANL_LOCKS, 0 },
-    { "runtime.chan*", ANL_LOCKS, 0 },
-    { "runtime.selectgo*", ANL_LOCKS, 0 },
-    { "runtime.schedule", ANL_LOCKS, 0 },
-    { "runtime.find*unnable*", ANL_LOCKS, 0 },
-    { "runtime.stealWork", ANL_LOCKS, 0 },
-    { "runtime.runq*", ANL_LOCKS, 0 },
-    { "runtime.park*", ANL_LOCKS, 0 },
-    { "runtime.gopark*", ANL_LOCKS, 0 },
-    { "runtime.goready*", ANL_LOCKS, 0 },
-    { "runtime.ready*", ANL_LOCKS, 0 },
-    { "runtime.wakep*", ANL_LOCKS, 0 },
-    { "runtime.note*", ANL_LOCKS, 0 },
-    { "runtime.pthread_*", ANL_LOCKS, 0 },
-    { "runtime.mach_semaphore*", ANL_LOCKS, 0 },
-    { "runtime.usleep*", ANL_LOCKS, 0 },
-    { "runtime.procyield*", ANL_LOCKS, 0 },
-    { "runtime.osyield*", ANL_LOCKS, 0 },
-    { "sync.*", ANL_LOCKS, 0 },
-    { "internal/sync.*", ANL_LOCKS, 0 },
-    { "internal/runtime/atomic.*", ANL_LOCKS, 0 },
-    { "runtime/internal/atomic.*", ANL_LOCKS, 0 },
-    { "ObjectMonitor*", ANL_LOCKS, 0 },
-    { "Unsafe_Park*", ANL_LOCKS, 0 },
-    { "*.misc.Unsafe.park*", ANL_LOCKS, 0 },
-    { "java.util.concurrent.locks.*", ANL_LOCKS, 0 },
-    { "take_gil", ANL_LOCKS, 0 },
-    { "drop_gil", ANL_LOCKS, 0 },
+    { "futex*", CAT_LOCKS, 0 },
+    { "__aarch64_*", CAT_LOCKS, 0 },
+    { "core::sync::atomic::*", CAT_LOCKS, 0 },
+    { "parking_lot*", CAT_LOCKS, 0 },
+    { "crossbeam*", CAT_LOCKS, 0 },
+    { "std::sync::*", CAT_LOCKS, 0 },
+    { "std::mutex*", CAT_LOCKS, 0 },
+    { "std::condition_variable*", CAT_LOCKS, 0 },
+    { "std::*atomic*", CAT_LOCKS, 0 },
+    { "absl::*Mutex*", CAT_LOCKS, 0 },
+    { "tokio::*", CAT_LOCKS, 0 },
+    { "<tokio::*", CAT_LOCKS, 0 },
+    { "runtime.futex*", CAT_LOCKS, 0 },
+    { "runtime.lock*", CAT_LOCKS, 0 },
+    { "runtime.unlock*", CAT_LOCKS, 0 },
+    { "runtime.sem*", CAT_LOCKS, 0 },
+    { "runtime.chan*", CAT_LOCKS, 0 },
+    { "runtime.selectgo*", CAT_LOCKS, 0 },
+    { "runtime.schedule", CAT_LOCKS, 0 },
+    { "runtime.find*unnable*", CAT_LOCKS, 0 },
+    { "runtime.stealWork", CAT_LOCKS, 0 },
+    { "runtime.runq*", CAT_LOCKS, 0 },
+    { "runtime.park*", CAT_LOCKS, 0 },
+    { "runtime.gopark*", CAT_LOCKS, 0 },
+    { "runtime.goready*", CAT_LOCKS, 0 },
+    { "runtime.ready*", CAT_LOCKS, 0 },
+    { "runtime.wakep*", CAT_LOCKS, 0 },
+    { "runtime.note*", CAT_LOCKS, 0 },
+    { "runtime.pthread_*", CAT_LOCKS, 0 },
+    { "runtime.mach_semaphore*", CAT_LOCKS, 0 },
+    { "runtime.usleep*", CAT_LOCKS, 0 },
+    { "runtime.procyield*", CAT_LOCKS, 0 },
+    { "runtime.osyield*", CAT_LOCKS, 0 },
+    { "sync.*", CAT_LOCKS, 0 },
+    { "internal/sync.*", CAT_LOCKS, 0 },
+    { "internal/runtime/atomic.*", CAT_LOCKS, 0 },
+    { "runtime/internal/atomic.*", CAT_LOCKS, 0 },
+    { "ObjectMonitor*", CAT_LOCKS, 0 },
+    { "Unsafe_Park*", CAT_LOCKS, 0 },
+    { "*.misc.Unsafe.park*", CAT_LOCKS, 0 },
+    { "java.util.concurrent.locks.*", CAT_LOCKS, 0 },
+    { "take_gil", CAT_LOCKS, 0 },
+    { "drop_gil", CAT_LOCKS, 0 },
 
     /* serialisation, cryptography, compression, time */
-    { "prost::*", ANL_SERIAL, 0 },
-    { "<prost::*", ANL_SERIAL, 0 },
-    { "serde*::*", ANL_SERIAL, 0 },
-    { "<serde*::*", ANL_SERIAL, 0 },
-    { "upb_*", ANL_SERIAL, 0 },
-    { "_upb_*", ANL_SERIAL, 0 },
-    { "google::protobuf::*", ANL_SERIAL, 0 },
-    { "_ZN6google8protobuf*", ANL_SERIAL, 0 },
-    { "_ZNK6google8protobuf*", ANL_SERIAL, 0 },
-    { "google.golang.org/protobuf/*", ANL_SERIAL, 0 },
-    { "github.com/golang/protobuf/*", ANL_SERIAL, 0 },
-    { "github.com/gogo/protobuf/*", ANL_SERIAL, 0 },
-    { "encoding/*", ANL_SERIAL, 0 },
-    { "com.google.protobuf.*", ANL_SERIAL, 0 },
-    { "SSL_*", ANL_CRYPTO, 0 },
-    { "EVP_*", ANL_CRYPTO, 0 },
-    { "CRYPTO_*", ANL_CRYPTO, 0 },
-    { "bssl::*", ANL_CRYPTO, 0 },
-    { "aes_*", ANL_CRYPTO, 0 },
-    { "aesni_*", ANL_CRYPTO, 0 },
-    { "ring::*", ANL_CRYPTO, 0 },
-    { "rustls::*", ANL_CRYPTO, 0 },
-    { "<rustls::*", ANL_CRYPTO, 0 },
-    { "crypto/*", ANL_CRYPTO, 0 },
-    { "vendor/golang.org/x/crypto/*", ANL_CRYPTO, 0 },
-    { "golang.org/x/crypto/*", ANL_CRYPTO, 0 },
-    { "deflate*", ANL_COMPRESSION, 0 },
-    { "inflate*", ANL_COMPRESSION, 0 },
-    { "crc32*", ANL_COMPRESSION, 0 },
-    { "adler32*", ANL_COMPRESSION, 0 },
-    { "longest_match", ANL_COMPRESSION, 0 },
-    { "ZSTD_*", ANL_COMPRESSION, 0 },
-    { "LZ4_*", ANL_COMPRESSION, 0 },
-    { "Brotli*", ANL_COMPRESSION, 0 },
-    { "snappy::*", ANL_COMPRESSION, 0 },
-    { "flate2::*", ANL_COMPRESSION, 0 },
-    { "<flate2::*", ANL_COMPRESSION, 0 },
-    { "miniz_oxide::*", ANL_COMPRESSION, 0 },
-    { "compress/*", ANL_COMPRESSION, 0 },
-    { "hash/crc32.*", ANL_COMPRESSION, 0 },
-    { "hash/adler32.*", ANL_COMPRESSION, 0 },
-    { "github.com/klauspost/compress/*", ANL_COMPRESSION, 0 },
-    { "__vdso_*", ANL_TIME, 0 },
-    { "time.Now", ANL_TIME, 0 },
-    { "time.now", ANL_TIME, 0 },
-    { "time.Since", ANL_TIME, 0 },
-    { "time.runtimeNano", ANL_TIME, 0 },
-    { "runtime.nanotime*", ANL_TIME, 0 },
-    { "runtime.walltime*", ANL_TIME, 0 },
+    { "prost::*", CAT_SERIAL, 0 },
+    { "<prost::*", CAT_SERIAL, 0 },
+    { "serde*::*", CAT_SERIAL, 0 },
+    { "<serde*::*", CAT_SERIAL, 0 },
+    { "upb_*", CAT_SERIAL, 0 },
+    { "_upb_*", CAT_SERIAL, 0 },
+    { "google::protobuf::*", CAT_SERIAL, 0 },
+    { "_ZN6google8protobuf*", CAT_SERIAL, 0 },
+    { "_ZNK6google8protobuf*", CAT_SERIAL, 0 },
+    { "google.golang.org/protobuf/*", CAT_SERIAL, 0 },
+    { "github.com/golang/protobuf/*", CAT_SERIAL, 0 },
+    { "github.com/gogo/protobuf/*", CAT_SERIAL, 0 },
+    { "encoding/*", CAT_SERIAL, 0 },
+    { "com.google.protobuf.*", CAT_SERIAL, 0 },
+    { "SSL_*", CAT_CRYPTO, 0 },
+    { "EVP_*", CAT_CRYPTO, 0 },
+    { "CRYPTO_*", CAT_CRYPTO, 0 },
+    { "bssl::*", CAT_CRYPTO, 0 },
+    { "aes_*", CAT_CRYPTO, 0 },
+    { "aesni_*", CAT_CRYPTO, 0 },
+    { "ring::*", CAT_CRYPTO, 0 },
+    { "rustls::*", CAT_CRYPTO, 0 },
+    { "<rustls::*", CAT_CRYPTO, 0 },
+    { "crypto/*", CAT_CRYPTO, 0 },
+    { "vendor/golang.org/x/crypto/*", CAT_CRYPTO, 0 },
+    { "golang.org/x/crypto/*", CAT_CRYPTO, 0 },
+    { "deflate*", CAT_COMPRESSION, 0 },
+    { "inflate*", CAT_COMPRESSION, 0 },
+    { "crc32*", CAT_COMPRESSION, 0 },
+    { "adler32*", CAT_COMPRESSION, 0 },
+    { "longest_match", CAT_COMPRESSION, 0 },
+    { "ZSTD_*", CAT_COMPRESSION, 0 },
+    { "LZ4_*", CAT_COMPRESSION, 0 },
+    { "Brotli*", CAT_COMPRESSION, 0 },
+    { "snappy::*", CAT_COMPRESSION, 0 },
+    { "flate2::*", CAT_COMPRESSION, 0 },
+    { "<flate2::*", CAT_COMPRESSION, 0 },
+    { "miniz_oxide::*", CAT_COMPRESSION, 0 },
+    { "compress/*", CAT_COMPRESSION, 0 },
+    { "hash/crc32.*", CAT_COMPRESSION, 0 },
+    { "hash/adler32.*", CAT_COMPRESSION, 0 },
+    { "github.com/klauspost/compress/*", CAT_COMPRESSION, 0 },
+    { "__vdso_*", CAT_TIME, 0 },
+    { "time.Now", CAT_TIME, 0 },
+    { "time.now", CAT_TIME, 0 },
+    { "time.Since", CAT_TIME, 0 },
+    { "time.runtimeNano", CAT_TIME, 0 },
+    { "runtime.nanotime*", CAT_TIME, 0 },
+    { "runtime.walltime*", CAT_TIME, 0 },
 
     /* what is left of the languages' own code */
-    { "runtime.*", ANL_LIBRARIES, 0 },
-    { "indexbytebody", ANL_LIBRARIES, 0 },
-    { "memeqbody", ANL_LIBRARIES, 0 },
-    { "cmpbody", ANL_LIBRARIES, 0 },
-    { "countbody", ANL_LIBRARIES, 0 },
-    { "aeshashbody", ANL_LIBRARIES, 0 },
-    { "gogo", ANL_LIBRARIES, 0 },
-    { "internal/runtime/*", ANL_LIBRARIES, 0 },
-    { "std::*", ANL_LIBRARIES, 0 },
-    { "<std::*", ANL_LIBRARIES, 0 },
-    { "_ZNSt*", ANL_LIBRARIES, 0 },
-    { "_ZSt*", ANL_LIBRARIES, 0 },
-    { "core::*", ANL_LIBRARIES, 0 },
-    { "<core::*", ANL_LIBRARIES, 0 },
-    { "alloc::*", ANL_LIBRARIES, 0 },
-    { "<alloc::*", ANL_LIBRARIES, 0 },
-    { "absl::*", ANL_LIBRARIES, 0 },
-    { "java.*", ANL_LIBRARIES, 0 },
-    { "javax.*", ANL_LIBRARIES, 0 },
-    { "jdk.*", ANL_LIBRARIES, 0 },
-    { "sun.*", ANL_LIBRARIES, 0 },
-    { "com.sun.*", ANL_LIBRARIES, 0 },
-    { "kotlin.*", ANL_LIBRARIES, 0 },
-    { "scala.*", ANL_LIBRARIES, 0 },
-    { "_PyEval_*", ANL_LIBRARIES, 0 },
-    { "PyEval_*", ANL_LIBRARIES, 0 },
-    { "_Py*_*", ANL_LIBRARIES, 0 },
-    { "Py*_*", ANL_LIBRARIES, 0 },
-    { "v8::*", ANL_LIBRARIES, 0 },
-    { "Builtins_*", ANL_LIBRARIES, 0 },
-    { "node::*", ANL_LIBRARIES, 0 },
-    { "uv_*", ANL_LIBRARIES, 0 },
+    { "runtime.*", CAT_LIBRARIES, 0 },
+    { "indexbytebody", CAT_LIBRARIES, 0 },
+    { "memeqbody", CAT_LIBRARIES, 0 },
+    { "cmpbody", CAT_LIBRARIES, 0 },
+    { "countbody", CAT_LIBRARIES, 0 },
+    { "aeshashbody", CAT_LIBRARIES, 0 },
+    { "gogo", CAT_LIBRARIES, 0 },
+    { "internal/runtime/*", CAT_LIBRARIES, 0 },
+    { "std::*", CAT_LIBRARIES, 0 },
+    { "<std::*", CAT_LIBRARIES, 0 },
+    { "_ZNSt*", CAT_LIBRARIES, 0 },
+    { "_ZSt*", CAT_LIBRARIES, 0 },
+    { "core::*", CAT_LIBRARIES, 0 },
+    { "<core::*", CAT_LIBRARIES, 0 },
+    { "alloc::*", CAT_LIBRARIES, 0 },
+    { "<alloc::*", CAT_LIBRARIES, 0 },
+    { "absl::*", CAT_LIBRARIES, 0 },
+    { "java.*", CAT_LIBRARIES, 0 },
+    { "javax.*", CAT_LIBRARIES, 0 },
+    { "jdk.*", CAT_LIBRARIES, 0 },
+    { "sun.*", CAT_LIBRARIES, 0 },
+    { "com.sun.*", CAT_LIBRARIES, 0 },
+    { "kotlin.*", CAT_LIBRARIES, 0 },
+    { "scala.*", CAT_LIBRARIES, 0 },
+    { "_PyEval_*", CAT_LIBRARIES, 0 },
+    { "PyEval_*", CAT_LIBRARIES, 0 },
+    { "_Py*_*", CAT_LIBRARIES, 0 },
+    { "Py*_*", CAT_LIBRARIES, 0 },
+    { "v8::*", CAT_LIBRARIES, 0 },
+    { "Builtins_*", CAT_LIBRARIES, 0 },
+    { "node::*", CAT_LIBRARIES, 0 },
+    { "uv_*", CAT_LIBRARIES, 0 },
 };
 
 /* Names of libc, without the prefixes __GI_, __libc_ and __. */
-static const struct anl_rule anl_rules_libc[] = {
-    { "send", ANL_NETWORK, 0 }, { "sendto", ANL_NETWORK, 0 },
-    { "sendmsg", ANL_NETWORK, 0 }, { "sendmmsg", ANL_NETWORK, 0 },
-    { "sendfile*", ANL_NETWORK, 0 }, { "recv", ANL_NETWORK, 0 },
-    { "recvfrom", ANL_NETWORK, 0 }, { "recvmsg", ANL_NETWORK, 0 },
-    { "recvmmsg", ANL_NETWORK, 0 }, { "recv_chk", ANL_NETWORK, 0 },
-    { "recvfrom_chk", ANL_NETWORK, 0 }, { "accept", ANL_NETWORK, 0 },
-    { "accept4", ANL_NETWORK, 0 }, { "connect", ANL_NETWORK, 0 },
-    { "shutdown", ANL_NETWORK, 0 }, { "setsockopt", ANL_NETWORK, 0 },
-    { "getsockopt", ANL_NETWORK, 0 }, { "getsockname", ANL_NETWORK, 0 },
-    { "getpeername", ANL_NETWORK, 0 }, { "socket", ANL_NETWORK, 0 },
-    { "socketpair", ANL_NETWORK, 0 }, { "bind", ANL_NETWORK, 0 },
-    { "listen", ANL_NETWORK, 0 }, { "epoll_*", ANL_NETWORK, 0 },
-    { "poll", ANL_NETWORK, 0 }, { "ppoll", ANL_NETWORK, 0 },
-    { "poll_chk", ANL_NETWORK, 0 }, { "select", ANL_NETWORK, 0 },
-    { "pselect", ANL_NETWORK, 0 }, { "io_uring_*", ANL_NETWORK, 0 },
-    { "read", ANL_SYSCALLS, ANL_BY_CALLER },
-    { "write", ANL_SYSCALLS, ANL_BY_CALLER },
-    { "readv", ANL_SYSCALLS, ANL_BY_CALLER },
-    { "writev", ANL_SYSCALLS, ANL_BY_CALLER },
-    { "close", ANL_SYSCALLS, ANL_BY_CALLER },
-    { "syscall", ANL_SYSCALLS, ANL_BY_CALLER },
-    { "syscall_cancel*", ANL_SYSCALLS, ANL_BY_CALLER },
-    { "internal_syscall_cancel*", ANL_SYSCALLS, ANL_BY_CALLER },
-    { "open", ANL_SYSCALLS, 0 }, { "open64", ANL_SYSCALLS, 0 },
-    { "openat", ANL_SYSCALLS, 0 }, { "openat64", ANL_SYSCALLS, 0 },
-    { "fsync", ANL_SYSCALLS, 0 }, { "fdatasync", ANL_SYSCALLS, 0 },
-    { "pread*", ANL_SYSCALLS, 0 }, { "pwrite*", ANL_SYSCALLS, 0 },
-    { "lseek", ANL_SYSCALLS, 0 }, { "lseek64", ANL_SYSCALLS, 0 },
-    { "stat", ANL_SYSCALLS, 0 }, { "stat64", ANL_SYSCALLS, 0 },
-    { "fstat", ANL_SYSCALLS, 0 }, { "fstat64", ANL_SYSCALLS, 0 },
-    { "fstatat*", ANL_SYSCALLS, 0 }, { "newfstatat", ANL_SYSCALLS, 0 },
-    { "ioctl", ANL_SYSCALLS, 0 }, { "fcntl", ANL_SYSCALLS, 0 },
-    { "fcntl64", ANL_SYSCALLS, 0 }, { "nanosleep", ANL_SYSCALLS, 0 },
-    { "clock_nanosleep*", ANL_SYSCALLS, 0 }, { "getpid", ANL_SYSCALLS, 0 },
-    { "gettid", ANL_SYSCALLS, 0 }, { "kill", ANL_SYSCALLS, 0 },
-    { "tgkill", ANL_SYSCALLS, 0 }, { "sigprocmask", ANL_SYSCALLS, 0 },
-    { "pthread_sigmask", ANL_SYSCALLS, 0 }, { "pipe", ANL_SYSCALLS, 0 },
-    { "pipe2", ANL_SYSCALLS, 0 }, { "eventfd", ANL_SYSCALLS, 0 },
-    { "timerfd_*", ANL_SYSCALLS, 0 },
-    { "malloc", ANL_MEMORY, 0 }, { "malloc_*", ANL_MEMORY, 0 },
-    { "free", ANL_MEMORY, 0 }, { "cfree", ANL_MEMORY, 0 },
-    { "calloc", ANL_MEMORY, 0 }, { "realloc", ANL_MEMORY, 0 },
-    { "reallocarray", ANL_MEMORY, 0 }, { "*memalign*", ANL_MEMORY, 0 },
-    { "aligned_alloc", ANL_MEMORY, 0 }, { "_int_malloc", ANL_MEMORY, 0 },
-    { "_int_free*", ANL_MEMORY, 0 }, { "_int_realloc", ANL_MEMORY, 0 },
-    { "_int_memalign", ANL_MEMORY, 0 }, { "tcache_*", ANL_MEMORY, 0 },
-    { "unlink_chunk", ANL_MEMORY, 0 }, { "sysmalloc*", ANL_MEMORY, 0 },
-    { "systrim", ANL_MEMORY, 0 }, { "alloc_perturb", ANL_MEMORY, 0 },
-    { "arena_get*", ANL_MEMORY, 0 }, { "checked_request2size", ANL_MEMORY, 0 },
-    { "ptmalloc_*", ANL_MEMORY, 0 }, { "mmap", ANL_MEMORY, 0 },
-    { "mmap64", ANL_MEMORY, 0 }, { "munmap", ANL_MEMORY, 0 },
-    { "mremap", ANL_MEMORY, 0 }, { "madvise", ANL_MEMORY, 0 },
-    { "mprotect", ANL_MEMORY, 0 }, { "brk", ANL_MEMORY, 0 },
-    { "sbrk", ANL_MEMORY, 0 }, { "glibc_morecore", ANL_MEMORY, 0 },
-    { "morecore", ANL_MEMORY, 0 },
-    { "pthread_mutex_*", ANL_LOCKS, 0 }, { "pthread_rwlock_*", ANL_LOCKS, 0 },
-    { "pthread_cond_*", ANL_LOCKS, 0 }, { "pthread_spin_*", ANL_LOCKS, 0 },
-    { "pthread_once*", ANL_LOCKS, 0 }, { "lll_*", ANL_LOCKS, 0 },
-    { "futex*", ANL_LOCKS, 0 }, { "sched_yield", ANL_LOCKS, 0 },
-    { "cxa_guard_*", ANL_LOCKS, 0 }, { "sem_*", ANL_LOCKS, 0 },
-    { "new_sem_*", ANL_LOCKS, 0 },
-    { "clock_gettime", ANL_TIME, 0 }, { "clock_gettime64", ANL_TIME, 0 },
-    { "gettimeofday", ANL_TIME, 0 }, { "time", ANL_TIME, 0 },
-    { "strlen", ANL_COPY, ANL_TRANSPARENT },
-    { "strlen_*", ANL_COPY, ANL_TRANSPARENT },
-    { "bzero", ANL_COPY, ANL_TRANSPARENT },
-    { "bzero_*", ANL_COPY, ANL_TRANSPARENT },
+static const struct cat_rule cat_libc_rules[] = {
+    { "send", CAT_NETWORK, 0 }, { "sendto", CAT_NETWORK, 0 },
+    { "sendmsg", CAT_NETWORK, 0 }, { "sendmmsg", CAT_NETWORK, 0 },
+    { "sendfile*", CAT_NETWORK, 0 }, { "recv", CAT_NETWORK, 0 },
+    { "recvfrom", CAT_NETWORK, 0 }, { "recvmsg", CAT_NETWORK, 0 },
+    { "recvmmsg", CAT_NETWORK, 0 }, { "recv_chk", CAT_NETWORK, 0 },
+    { "recvfrom_chk", CAT_NETWORK, 0 }, { "accept", CAT_NETWORK, 0 },
+    { "accept4", CAT_NETWORK, 0 }, { "connect", CAT_NETWORK, 0 },
+    { "shutdown", CAT_NETWORK, 0 }, { "setsockopt", CAT_NETWORK, 0 },
+    { "getsockopt", CAT_NETWORK, 0 }, { "getsockname", CAT_NETWORK, 0 },
+    { "getpeername", CAT_NETWORK, 0 }, { "socket", CAT_NETWORK, 0 },
+    { "socketpair", CAT_NETWORK, 0 }, { "bind", CAT_NETWORK, 0 },
+    { "listen", CAT_NETWORK, 0 }, { "epoll_*", CAT_NETWORK, 0 },
+    { "poll", CAT_NETWORK, 0 }, { "ppoll", CAT_NETWORK, 0 },
+    { "poll_chk", CAT_NETWORK, 0 }, { "select", CAT_NETWORK, 0 },
+    { "pselect", CAT_NETWORK, 0 }, { "io_uring_*", CAT_NETWORK, 0 },
+    { "read", CAT_SYSCALLS, CAT_BY_CALLER },
+    { "write", CAT_SYSCALLS, CAT_BY_CALLER },
+    { "readv", CAT_SYSCALLS, CAT_BY_CALLER },
+    { "writev", CAT_SYSCALLS, CAT_BY_CALLER },
+    { "close", CAT_SYSCALLS, CAT_BY_CALLER },
+    { "syscall", CAT_SYSCALLS, CAT_BY_CALLER },
+    { "syscall_cancel*", CAT_SYSCALLS, CAT_BY_CALLER },
+    { "internal_syscall_cancel*", CAT_SYSCALLS, CAT_BY_CALLER },
+    { "open", CAT_SYSCALLS, 0 }, { "open64", CAT_SYSCALLS, 0 },
+    { "openat", CAT_SYSCALLS, 0 }, { "openat64", CAT_SYSCALLS, 0 },
+    { "fsync", CAT_SYSCALLS, 0 }, { "fdatasync", CAT_SYSCALLS, 0 },
+    { "pread*", CAT_SYSCALLS, 0 }, { "pwrite*", CAT_SYSCALLS, 0 },
+    { "lseek", CAT_SYSCALLS, 0 }, { "lseek64", CAT_SYSCALLS, 0 },
+    { "stat", CAT_SYSCALLS, 0 }, { "stat64", CAT_SYSCALLS, 0 },
+    { "fstat", CAT_SYSCALLS, 0 }, { "fstat64", CAT_SYSCALLS, 0 },
+    { "fstatat*", CAT_SYSCALLS, 0 }, { "newfstatat", CAT_SYSCALLS, 0 },
+    { "ioctl", CAT_SYSCALLS, 0 }, { "fcntl", CAT_SYSCALLS, 0 },
+    { "fcntl64", CAT_SYSCALLS, 0 }, { "nanosleep", CAT_SYSCALLS, 0 },
+    { "clock_nanosleep*", CAT_SYSCALLS, 0 }, { "getpid", CAT_SYSCALLS, 0 },
+    { "gettid", CAT_SYSCALLS, 0 }, { "kill", CAT_SYSCALLS, 0 },
+    { "tgkill", CAT_SYSCALLS, 0 }, { "sigprocmask", CAT_SYSCALLS, 0 },
+    { "pthread_sigmask", CAT_SYSCALLS, 0 }, { "pipe", CAT_SYSCALLS, 0 },
+    { "pipe2", CAT_SYSCALLS, 0 }, { "eventfd", CAT_SYSCALLS, 0 },
+    { "timerfd_*", CAT_SYSCALLS, 0 },
+    { "malloc", CAT_MEMORY, 0 }, { "malloc_*", CAT_MEMORY, 0 },
+    { "free", CAT_MEMORY, 0 }, { "cfree", CAT_MEMORY, 0 },
+    { "calloc", CAT_MEMORY, 0 }, { "realloc", CAT_MEMORY, 0 },
+    { "reallocarray", CAT_MEMORY, 0 }, { "*memalign*", CAT_MEMORY, 0 },
+    { "aligned_alloc", CAT_MEMORY, 0 }, { "_int_malloc", CAT_MEMORY, 0 },
+    { "_int_free*", CAT_MEMORY, 0 }, { "_int_realloc", CAT_MEMORY, 0 },
+    { "_int_memalign", CAT_MEMORY, 0 }, { "tcache_*", CAT_MEMORY, 0 },
+    { "unlink_chunk", CAT_MEMORY, 0 }, { "sysmalloc*", CAT_MEMORY, 0 },
+    { "systrim", CAT_MEMORY, 0 }, { "alloc_perturb", CAT_MEMORY, 0 },
+    { "arena_get*", CAT_MEMORY, 0 }, { "checked_request2size", CAT_MEMORY, 0 },
+    { "ptmalloc_*", CAT_MEMORY, 0 }, { "mmap", CAT_MEMORY, 0 },
+    { "mmap64", CAT_MEMORY, 0 }, { "munmap", CAT_MEMORY, 0 },
+    { "mremap", CAT_MEMORY, 0 }, { "madvise", CAT_MEMORY, 0 },
+    { "mprotect", CAT_MEMORY, 0 }, { "brk", CAT_MEMORY, 0 },
+    { "sbrk", CAT_MEMORY, 0 }, { "glibc_morecore", CAT_MEMORY, 0 },
+    { "morecore", CAT_MEMORY, 0 },
+    { "pthread_mutex_*", CAT_LOCKS, 0 }, { "pthread_rwlock_*", CAT_LOCKS, 0 },
+    { "pthread_cond_*", CAT_LOCKS, 0 }, { "pthread_spin_*", CAT_LOCKS, 0 },
+    { "pthread_once*", CAT_LOCKS, 0 }, { "lll_*", CAT_LOCKS, 0 },
+    { "futex*", CAT_LOCKS, 0 }, { "sched_yield", CAT_LOCKS, 0 },
+    { "cxa_guard_*", CAT_LOCKS, 0 }, { "sem_*", CAT_LOCKS, 0 },
+    { "new_sem_*", CAT_LOCKS, 0 },
+    { "clock_gettime", CAT_TIME, 0 }, { "clock_gettime64", CAT_TIME, 0 },
+    { "gettimeofday", CAT_TIME, 0 }, { "time", CAT_TIME, 0 },
+    { "strlen", CAT_COPY, CAT_TRANSPARENT },
+    { "strlen_*", CAT_COPY, CAT_TRANSPARENT },
+    { "bzero", CAT_COPY, CAT_TRANSPARENT },
+    { "bzero_*", CAT_COPY, CAT_TRANSPARENT },
 };
 
 /* Base names of mapped files: what their functions do, with a symbol or
  * without one. */
-static const struct anl_rule anl_rules_module[] = {
-    { "libnghttp2.*", ANL_PROTOCOL, 0 },
-    { "libnghttp3.*", ANL_PROTOCOL, 0 },
-    { "libgrpc*.*", ANL_PROTOCOL, 0 },
-    { "cygrpc.*", ANL_PROTOCOL, 0 },
-    { "libcurl*.*", ANL_PROTOCOL, 0 },
-    { "libprotobuf*.*", ANL_SERIAL, 0 },
-    { "libupb.*", ANL_SERIAL, 0 },
-    { "libz.*", ANL_COMPRESSION, 0 },
-    { "libzstd.*", ANL_COMPRESSION, 0 },
-    { "libbrotli*.*", ANL_COMPRESSION, 0 },
-    { "liblz4.*", ANL_COMPRESSION, 0 },
-    { "liblzma.*", ANL_COMPRESSION, 0 },
-    { "libssl.*", ANL_CRYPTO, 0 },
-    { "libcrypto.*", ANL_CRYPTO, 0 },
-    { "libgnutls.*", ANL_CRYPTO, 0 },
-    { "libjemalloc.*", ANL_MEMORY, 0 },
-    { "libmimalloc.*", ANL_MEMORY, 0 },
-    { "libtcmalloc*.*", ANL_MEMORY, 0 },
-    { "[vdso]", ANL_TIME, 0 },
-    { "linux-vdso*", ANL_TIME, 0 },
-    { "[kernel*", ANL_SYSCALLS, 0 },
-    { "[guest.kernel*", ANL_SYSCALLS, 0 },
-    { "[vsyscall]", ANL_TIME, 0 },
-    { "libc.*", ANL_LIBRARIES, 0 },
-    { "libc-*", ANL_LIBRARIES, 0 },
-    { "libm.*", ANL_LIBRARIES, 0 },
-    { "libm-*", ANL_LIBRARIES, 0 },
-    { "libpthread*", ANL_LIBRARIES, 0 },
-    { "libgcc_s*", ANL_LIBRARIES, 0 },
-    { "libstdc++*", ANL_LIBRARIES, 0 },
-    { "libc++*", ANL_LIBRARIES, 0 },
-    { "ld-linux*", ANL_LIBRARIES, 0 },
-    { "ld-musl*", ANL_LIBRARIES, 0 },
-    { "ld-2.*", ANL_LIBRARIES, 0 },
-    { "libjvm.*", ANL_LIBRARIES, 0 },
-    { "libpython*", ANL_LIBRARIES, 0 },
-    { "libuv.*", ANL_LIBRARIES, 0 },
+static const struct cat_rule cat_module_rules[] = {
+    { "libnghttp2.*", CAT_PROTOCOL, 0 },
+    { "libnghttp3.*", CAT_PROTOCOL, 0 },
+    { "libgrpc*.*", CAT_PROTOCOL, 0 },
+    { "cygrpc.*", CAT_PROTOCOL, 0 },
+    { "libcurl*.*", CAT_PROTOCOL, 0 },
+    { "libprotobuf*.*", CAT_SERIAL, 0 },
+    { "libupb.*", CAT_SERIAL, 0 },
+    { "libz.*", CAT_COMPRESSION, 0 },
+    { "libzstd.*", CAT_COMPRESSION, 0 },
+    { "libbrotli*.*", CAT_COMPRESSION, 0 },
+    { "liblz4.*", CAT_COMPRESSION, 0 },
+    { "liblzma.*", CAT_COMPRESSION, 0 },
+    { "libssl.*", CAT_CRYPTO, 0 },
+    { "libcrypto.*", CAT_CRYPTO, 0 },
+    { "libgnutls.*", CAT_CRYPTO, 0 },
+    { "libjemalloc.*", CAT_MEMORY, 0 },
+    { "libmimalloc.*", CAT_MEMORY, 0 },
+    { "libtcmalloc*.*", CAT_MEMORY, 0 },
+    { "[vdso]", CAT_TIME, 0 },
+    { "linux-vdso*", CAT_TIME, 0 },
+    { "[kernel*", CAT_SYSCALLS, 0 },
+    { "[guest.kernel*", CAT_SYSCALLS, 0 },
+    { "[vsyscall]", CAT_TIME, 0 },
+    { "libc.*", CAT_LIBRARIES, 0 },
+    { "libc-*", CAT_LIBRARIES, 0 },
+    { "libm.*", CAT_LIBRARIES, 0 },
+    { "libm-*", CAT_LIBRARIES, 0 },
+    { "libpthread*", CAT_LIBRARIES, 0 },
+    { "libgcc_s*", CAT_LIBRARIES, 0 },
+    { "libstdc++*", CAT_LIBRARIES, 0 },
+    { "libc++*", CAT_LIBRARIES, 0 },
+    { "ld-linux*", CAT_LIBRARIES, 0 },
+    { "ld-musl*", CAT_LIBRARIES, 0 },
+    { "ld-2.*", CAT_LIBRARIES, 0 },
+    { "libjvm.*", CAT_LIBRARIES, 0 },
+    { "libpython*", CAT_LIBRARIES, 0 },
+    { "libuv.*", CAT_LIBRARIES, 0 },
 };
 
 /* Names in the kernel that belong to its network part. */
-static const char *const anl_kernel_network[] = {
+static const char *const cat_kernel_network[] = {
     "tcp_*", "ip_*", "ip6_*", "inet*", "sock_*", "__sock*", "__sys_send*",
     "__sys_recv*", "__netif*", "netif_*", "__dev_queue*", "skb_*", "__skb*",
     "ep_*", "do_epoll*", "unix_stream*", "loopback_*", "nf_*",
 };
 
 /* Source files of languages whose names say nothing. */
-static const struct anl_rule anl_rules_file[] = {
-    { "*/grpc/*.py", ANL_PROTOCOL, 0 },
-    { "*/h2/*.py", ANL_PROTOCOL, 0 },
-    { "*/hpack/*.py", ANL_PROTOCOL, 0 },
-    { "*/google/protobuf/*.py", ANL_SERIAL, 0 },
-    { "*/json/*.py", ANL_SERIAL, 0 },
-    { "*/site-packages/*.py", ANL_LIBRARIES, 0 },
-    { "*/lib/python*/socket.py", ANL_NETWORK, 0 },
-    { "*/lib/python*/selectors.py", ANL_NETWORK, 0 },
-    { "*/lib/python*/ssl.py", ANL_CRYPTO, 0 },
-    { "*/lib/python*/threading.py", ANL_LOCKS, 0 },
-    { "*/lib/python*/asyncio/*.py", ANL_LOCKS, 0 },
-    { "*/lib/python*.py", ANL_LIBRARIES, 0 },
-    { "<frozen *", ANL_LIBRARIES, 0 },
-    { "node:net", ANL_NETWORK, 0 },
-    { "node:http*", ANL_PROTOCOL, 0 },
-    { "node:internal/http2*", ANL_PROTOCOL, 0 },
-    { "node:zlib", ANL_COMPRESSION, 0 },
-    { "node:*", ANL_LIBRARIES, 0 },
-    { "*/node_modules/@grpc/*", ANL_PROTOCOL, 0 },
-    { "*/node_modules/protobufjs/*", ANL_SERIAL, 0 },
-    { "*/node_modules/*", ANL_LIBRARIES, 0 },
+static const struct cat_rule cat_file_rules[] = {
+    { "*/grpc/*.py", CAT_PROTOCOL, 0 },
+    { "*/h2/*.py", CAT_PROTOCOL, 0 },
+    { "*/hpack/*.py", CAT_PROTOCOL, 0 },
+    { "*/google/protobuf/*.py", CAT_SERIAL, 0 },
+    { "*/json/*.py", CAT_SERIAL, 0 },
+    { "*/site-packages/*.py", CAT_LIBRARIES, 0 },
+    { "*/lib/python*/socket.py", CAT_NETWORK, 0 },
+    { "*/lib/python*/selectors.py", CAT_NETWORK, 0 },
+    { "*/lib/python*/ssl.py", CAT_CRYPTO, 0 },
+    { "*/lib/python*/threading.py", CAT_LOCKS, 0 },
+    { "*/lib/python*/asyncio/*.py", CAT_LOCKS, 0 },
+    { "*/lib/python*.py", CAT_LIBRARIES, 0 },
+    { "<frozen *", CAT_LIBRARIES, 0 },
+    { "node:net", CAT_NETWORK, 0 },
+    { "node:http*", CAT_PROTOCOL, 0 },
+    { "node:internal/http2*", CAT_PROTOCOL, 0 },
+    { "node:zlib", CAT_COMPRESSION, 0 },
+    { "node:*", CAT_LIBRARIES, 0 },
+    { "*/node_modules/@grpc/*", CAT_PROTOCOL, 0 },
+    { "*/node_modules/protobufjs/*", CAT_SERIAL, 0 },
+    { "*/node_modules/*", CAT_LIBRARIES, 0 },
 };
 
 /* Packages of Go's standard library that no rule above has taken. */
-static const char *const anl_go_standard[] = {
+static const char *const cat_go_packages[] = {
     "archive", "bufio", "bytes", "cmp", "container", "context", "database",
     "debug", "embed", "errors", "expvar", "flag", "fmt", "go", "hash", "html",
     "image", "internal", "io", "iter", "log", "maps", "math", "mime", "os",
@@ -11037,9 +11045,9 @@ static const char *const anl_go_standard[] = {
     "unique", "unsafe", "vendor", "weak",
 };
 
-/* True when all of s matches pattern (struct anl_rule).  No recursion: after a
+/* True when all of s matches pattern (struct cat_rule).  No recursion: after a
  * mismatch only the last `*` can take one character more. */
-static bool anl_match(const char *pattern, struct slice s)
+static bool cat_match(const char *pattern, struct slice s)
 {
     size_t i = 0, back = 0;
     const char *star = NULL;
@@ -11065,22 +11073,22 @@ static bool anl_match(const char *pattern, struct slice s)
 }
 
 /* The first of n rules whose pattern matches s, or NULL. */
-static const struct anl_rule *anl_find(const struct anl_rule *r, size_t n,
+static const struct cat_rule *cat_find(const struct cat_rule *r, size_t n,
                                        struct slice s)
 {
     for (size_t i = 0; i < n; i++)
         if ((r[i].name[0] == '*' || (s.n && r[i].name[0] == s.p[0])) &&
-            anl_match(r[i].name, s))
+            cat_match(r[i].name, s))
             return &r[i];
     return NULL;
 }
 
-#define ANL_FIND(table, s) \
-    anl_find(table, sizeof (table) / sizeof *(table), s)
+#define CAT_FIND(table, s) \
+    cat_find(table, sizeof (table) / sizeof *(table), s)
 
 /* name without what compilers and linkers append (.part.0, @@GLIBC_2.2.5) and
  * without the place that pprof-rs puts in front ("file:line - name"). */
-static struct slice anl_bare_name(struct slice name)
+static struct slice cat_bare_name(struct slice name)
 {
     static const char *const tail[] = { ".part.", ".isra.", ".constprop.",
                                         ".cold", ".lto_priv.", ".llvm.", "@" };
@@ -11099,7 +11107,7 @@ static struct slice anl_bare_name(struct slice name)
 }
 
 /* name without the prefixes that libc gives its aliases. */
-static struct slice anl_libc_name(struct slice name)
+static struct slice cat_libc_name(struct slice name)
 {
     static const char *const head[] = { "__GI_", "__libc_", "__" };
     for (size_t k = 0; k < sizeof head / sizeof *head; k++)
@@ -11111,39 +11119,40 @@ static struct slice anl_libc_name(struct slice name)
 }
 
 /* True when name is of a package of Go's standard library. */
-static bool anl_go_library(struct slice name)
+static bool cat_is_go_library(struct slice name)
 {
-    for (size_t k = 0; k < sizeof anl_go_standard / sizeof *anl_go_standard;
+    for (size_t k = 0; k < sizeof cat_go_packages / sizeof *cat_go_packages;
          k++) {
-        size_t n = strlen(anl_go_standard[k]);
-        if (txt_starts(name, anl_go_standard[k]) && name.n > n &&
+        size_t n = strlen(cat_go_packages[k]);
+        if (txt_starts(name, cat_go_packages[k]) && name.n > n &&
             (name.p[n] == '.' || name.p[n] == '/' || name.p[n - 1] == ':'))
             return true;
     }
     return false;
 }
 
-struct anl_class {
-    uint8_t category, flags;            /* enum anl_category, anl_flag */
+struct cat_class {
+    uint8_t category, flags;            /* enum cat_category, cat_flag */
     const char *rule;                   /* that put it there; borrowed */
 };
 
-enum { ANL_RULES = sizeof anl_rules / sizeof *anl_rules };
+enum { CAT_BUILTIN_RULES = sizeof cat_builtin_rules /
+                           sizeof *cat_builtin_rules };
 
-struct anl_program {                    /* what classification must know */
+struct cat_program {                    /* what classification must know */
     const struct view *view;            /* borrowed */
-    const struct anl_rule *rule;        /* borrowed: the user's, nrules */
+    const struct cat_rule *rule;        /* borrowed: the user's, nrules */
     size_t nrules;
     uint32_t main;                      /* module of the program, MEM_NONE */
     bool own, go, has_libc;             /* grpcprof's own; Go; libc mapped */
-    uint16_t first[256];                /* by a name's first byte: number + 1
-                                         * of the first of anl_rules to try */
-    uint16_t next[ANL_RULES];           /* by rule: the next one for the same
-                                         * byte, as a number + 1, or 0 */
+    uint16_t first[256];                /* by a name's first byte: the first
+                                         * built-in rule to try, + 1 */
+    uint16_t next[CAT_BUILTIN_RULES];   /* by rule: the next for that byte,
+                                         * + 1; or 0 */
 };
 
 /* The base name of a module's file; empty for MEM_NONE. */
-static struct slice anl_module(const struct view *v, uint32_t module)
+static struct slice cat_module_name(const struct view *v, uint32_t module)
 {
     struct slice base = module == MEM_NONE ? (struct slice){0}
                         : txt_base(v->pp->mapping[module].file);
@@ -11151,49 +11160,49 @@ static struct slice anl_module(const struct view *v, uint32_t module)
                                    ? base.n : VIEW_MODULE_BYTES };
 }
 
-/* Chain anl_rules by the byte that they begin with, so that a name is compared
- * with a few of them only. */
-static void anl_chain_rules(struct anl_program *g)
+/* Chain the built-in rules by their first byte, so that a name is compared with
+ * a few of them only. */
+static void cat_chain_rules(struct cat_program *g)
 {
-    for (size_t i = ANL_RULES; i-- > 0;) {
-        uint8_t c = (uint8_t)anl_rules[i].name[0];
+    for (size_t i = CAT_BUILTIN_RULES; i-- > 0;) {
+        uint8_t c = (uint8_t)cat_builtin_rules[i].name[0];
         g->next[i] = g->first[c];
         g->first[c] = (uint16_t)(i + 1);
     }
 }
 
-/* As ANL_FIND(anl_rules, s), of the chains for s's first byte and for `*` the
- * rule that stands first. */
-static const struct anl_rule *anl_find_chained(const struct anl_program *g,
+/* Return what CAT_FIND(cat_builtin_rules, s) does, by the chains of s's first
+ * byte and of `*`. */
+static const struct cat_rule *cat_find_builtin(const struct cat_program *g,
                                                struct slice s)
 {
-    size_t best = ANL_RULES;
+    size_t best = CAT_BUILTIN_RULES;
     const uint8_t start[] = { s.n ? (uint8_t)s.p[0] : (uint8_t)'*', '*' };
     for (size_t k = 0; k < 2; k++)
         for (size_t i = g->first[start[k]]; i && i - 1 < best;
              i = g->next[i - 1])
-            if (anl_match(anl_rules[i - 1].name, s))
+            if (cat_match(cat_builtin_rules[i - 1].name, s))
                 best = i - 1;
-    return best < ANL_RULES ? &anl_rules[best] : NULL;
+    return best < CAT_BUILTIN_RULES ? &cat_builtin_rules[best] : NULL;
 }
 
 /* What v's program is. */
-static struct anl_program anl_program(const struct view *v)
+static struct cat_program cat_program(const struct view *v)
 {
-    struct anl_program g = { .view = v, .main = MEM_NONE };
-    anl_chain_rules(&g);
+    struct cat_program g = { .view = v, .main = MEM_NONE };
+    cat_chain_rules(&g);
     for (uint32_t i = 0; i < v->pp->nmappings; i++) {
         struct slice base = txt_base(v->pp->mapping[i].file);
         bool library = base.n == 0 || base.p[0] == '[' ||
-                       anl_match("*.so*", base) || anl_match("ld-*", base);
+                       cat_match("*.so*", base) || cat_match("ld-*", base);
         if (!library && g.main == MEM_NONE)
             g.main = v->module[i];
-        g.has_libc |= anl_match("libc.*", base) || anl_match("libc-*", base) ||
-                      anl_match("ld-musl*", base);
+        g.has_libc |= cat_match("libc.*", base) || cat_match("libc-*", base) ||
+                      cat_match("ld-musl*", base);
     }
-    g.own = anl_match("grpcprof*", anl_module(v, g.main));
+    g.own = cat_match("grpcprof*", cat_module_name(v, g.main));
     for (size_t i = 0; i < v->nnodes && !g.go; i++)
-        g.go = anl_match("*.go", view_function(v, &v->node[i])->file) ||
+        g.go = cat_match("*.go", view_function(v, &v->node[i])->file) ||
                txt_equal(v->node[i].name, txt_slice("runtime.mcall")) ||
                txt_equal(v->node[i].name, txt_slice("runtime.goexit")) ||
                txt_equal(v->node[i].name, txt_slice("runtime.main")) ||
@@ -11203,8 +11212,8 @@ static struct anl_program anl_program(const struct view *v)
 
 /* True when libc's names are libc's functions in module: in libc, in what is
  * not the program, and in a program that is linked statically. */
-static bool anl_libc_counts(const struct anl_program *g, uint32_t module,
-                            struct slice name)
+static bool cat_libc_applies(const struct cat_program *g, uint32_t module,
+                             struct slice name)
 {
     return txt_starts(name, "__") || !g->has_libc ||
            (module != MEM_NONE && module != g->main);
@@ -11212,85 +11221,204 @@ static bool anl_libc_counts(const struct anl_program *g, uint32_t module,
 
 /* The class by module alone: of an address without a symbol, or of a symbol
  * that no table has; named tells which. */
-static struct anl_class anl_class_module(const struct anl_program *g,
-                                         const struct view_node *n, bool named)
+static struct cat_class cat_classify_module(const struct cat_program *g,
+                                            const struct view_node *n,
+                                            bool named)
 {
     const struct view *v = g->view;
-    struct slice base = anl_module(v, n->module);
-    const struct anl_rule *r = base.n ? ANL_FIND(anl_rules_module, base) : NULL;
-    if (r && r->category == ANL_SYSCALLS)
-        for (size_t i = 0; named && i < sizeof anl_kernel_network /
-                                        sizeof *anl_kernel_network; i++)
-            if (anl_match(anl_kernel_network[i], view_plain_name(v, n)))
-                return (struct anl_class){ ANL_NETWORK, 0,
-                                           anl_kernel_network[i] };
+    struct slice base = cat_module_name(v, n->module);
+    const struct cat_rule *r = base.n ? CAT_FIND(cat_module_rules, base) : NULL;
+    if (r && r->category == CAT_SYSCALLS)
+        for (size_t i = 0; named && i < sizeof cat_kernel_network /
+                                        sizeof *cat_kernel_network; i++)
+            if (cat_match(cat_kernel_network[i], view_plain_name(v, n)))
+                return (struct cat_class){ CAT_NETWORK, 0,
+                                           cat_kernel_network[i] };
     if (r)
-        return (struct anl_class){ r->category, r->flags, r->name };
+        return (struct cat_class){ r->category, r->flags, r->name };
     if (!named)
-        return (struct anl_class){ ANL_UNKNOWN, 0, "no symbol" };
+        return (struct cat_class){ CAT_UNKNOWN, 0, "no symbol" };
     if (n->module != MEM_NONE && n->module != g->main && !g->go) {
         struct slice path = v->pp->mapping[n->module].file;
-        if (anl_match("/lib*", path) || anl_match("/usr/lib*", path))
-            return (struct anl_class){ ANL_LIBRARIES, 0,
+        if (cat_match("/lib*", path) || cat_match("/usr/lib*", path))
+            return (struct cat_class){ CAT_LIBRARIES, 0,
                                        "a library of the system" };
     }
-    return (struct anl_class){ ANL_APPLICATION, 0, "no other rule" };
+    return (struct cat_class){ CAT_APPLICATION, 0, "no other rule" };
 }
 
 /* The class of the function n. */
-static struct anl_class anl_classify(const struct anl_program *g,
+static struct cat_class cat_classify(const struct cat_program *g,
                                      const struct view_node *n)
 {
-    struct slice name = anl_bare_name(view_plain_name(g->view, n));
+    struct slice name = cat_bare_name(view_plain_name(g->view, n));
     struct slice file = view_function(g->view, n)->file;
     if (view_function(g->view, n)->label)
-        return (struct anl_class){ ANL_UNKNOWN, ANL_TRANSPARENT | ANL_LABEL,
+        return (struct cat_class){ CAT_UNKNOWN, CAT_TRANSPARENT | CAT_LABEL,
                                    "a label" };
-    const struct anl_rule *r = anl_find(g->rule, g->nrules,
+    const struct cat_rule *r = cat_find(g->rule, g->nrules,
                                         n->symbol ? name : n->name);
     if (!r && !n->symbol)
-        return anl_class_module(g, n, false);
+        return cat_classify_module(g, n, false);
     if (!r && g->own && (n->module == g->main || n->module == MEM_NONE))
-        r = ANL_FIND(anl_rules_own, name);
+        r = CAT_FIND(cat_own_rules, name);
     if (!r)
-        r = anl_find_chained(g, name);
-    if (!r && !g->go && anl_libc_counts(g, n->module, name))
-        r = ANL_FIND(anl_rules_libc, anl_libc_name(name));
+        r = cat_find_builtin(g, name);
+    if (!r && !g->go && cat_libc_applies(g, n->module, name))
+        r = CAT_FIND(cat_libc_rules, cat_libc_name(name));
     if (!r && !g->go && file.n)
-        r = ANL_FIND(anl_rules_file, file);
+        r = CAT_FIND(cat_file_rules, file);
     if (r)
-        return (struct anl_class){ r->category, r->flags, r->name };
-    if (g->go && anl_go_library(name))
-        return (struct anl_class){ ANL_LIBRARIES, 0, "Go's standard library" };
+        return (struct cat_class){ r->category, r->flags, r->name };
+    if (g->go && cat_is_go_library(name))
+        return (struct cat_class){ CAT_LIBRARIES, 0, "Go's standard library" };
     if (g->view->pp->legacy && n->module == MEM_NONE && !file.n &&
         !memchr(name.p, '.', name.n))
-        return (struct anl_class){ ANL_LIBRARIES, 0, "a task of the JVM" };
-    struct anl_class c = anl_class_module(g, n, true);
-    if (c.category == ANL_APPLICATION && txt_equal(name, txt_slice("main")))
-        c.flags = ANL_ENTRY;
+        return (struct cat_class){ CAT_LIBRARIES, 0, "a task of the JVM" };
+    struct cat_class c = cat_classify_module(g, n, true);
+    if (c.category == CAT_APPLICATION && txt_equal(name, txt_slice("main")))
+        c.flags = CAT_ENTRY;
     return c;
 }
 
 /* The classes of all nodes of v, by the n rules first; owned by the caller
  * until mem_free, or NULL without memory; *main becomes the program's module,
  * or MEM_NONE. */
-static struct anl_class *anl_classes(const struct view *v,
-                                     const struct anl_rule *rule, size_t n,
-                                     uint32_t *main)
+static struct cat_class *cat_classify_all(const struct view *v,
+                                          const struct cat_rule *rule, size_t n,
+                                          uint32_t *main)
 {
-    struct anl_class *c = mem_zalloc(v->nnodes * sizeof *c);
-    struct anl_program g = anl_program(v);
+    struct cat_class *c = mem_zalloc(v->nnodes * sizeof *c);
+    struct cat_program g = cat_program(v);
     g.rule = rule;
     g.nrules = n;
     *main = g.main;
     for (size_t i = 0; c && i < v->nnodes; i++)
-        c[i] = anl_classify(&g, &v->node[i]);
+        c[i] = cat_classify(&g, &v->node[i]);
     return c;
 }
 
+/* ---- rules of the user ---- */
+
+struct cat_user_rules {
+    struct cat_rule *rule;              /* owned */
+    size_t n, cap;
+    struct arena text;                  /* owned: their patterns */
+};
+
+/* Release r. */
+static void cat_rules_fini(struct cat_user_rules *r)
+{
+    mem_free(r->rule);
+    mem_arena_fini(&r->text);
+    *r = (struct cat_user_rules){0};
+}
+
+/* Read rules, a line each: a category's word, blanks, and a pattern, in which
+ * `*` is any text; `#` begins a comment.  name is the file's, for errors. */
+static int cat_rules_read(struct cat_user_rules *r, struct slice text,
+                          const char *name, struct gp_why *why)
+{
+    for (size_t number = 1; text.n; number++) {
+        struct slice line = txt_next_line(&text);
+        struct slice word = txt_next_word(&line);
+        struct slice pattern = txt_next_word(&line);
+        struct slice rest = txt_next_word(&line);
+        size_t c = 0;
+        if (!word.n || *word.p == '#')
+            continue;
+        while (c < CAT_COUNT &&
+               !txt_equal(word, txt_slice(cat_word[c])))
+            c++;
+        if (c == CAT_COUNT)
+            return txt_fail(why, GP_EUSAGE, "%s: line %zu: no category "
+                            "'%.*s'; there are application, network, syscalls, "
+                            "protocol, memory, locks, serialisation, crypto, "
+                            "compression, time, libraries, profiler and "
+                            "unknown", name, number,
+                            (int)(word.n < 40 ? word.n : 40), word.p);
+        if (!pattern.n || *pattern.p == '#' || (rest.n && *rest.p != '#'))
+            return txt_fail(why, GP_EUSAGE, "%s: line %zu: takes a category "
+                            "and one pattern", name, number);
+        char *copy = mem_arena_alloc(&r->text, pattern.n + 1);
+        struct cat_rule *row = r->n < CAT_MOST_RULES ?
+            mem_grow(r->rule, &r->cap, r->n + 1, sizeof *row) : NULL;
+        if (!copy || !row)
+            return txt_fail(why, GP_ELIMIT, "%s: line %zu: more than %d rules, "
+                            "or out of memory", name, number, CAT_MOST_RULES);
+        memcpy(copy, pattern.p, pattern.n);
+        copy[pattern.n] = 0;
+        r->rule = row;
+        r->rule[r->n++] = (struct cat_rule){ copy, (uint8_t)c, 0 };
+    }
+    return GP_OK;
+}
+
+/* ---- granularity by category ---- */
+
+/* Make each frame of p a function that is called as its category, by the n
+ * rules first.  GP_ENOMEM, as grain_apply. */
+static int cat_aggregate(struct pp *p, const struct cat_rule *rule, size_t n,
+                         struct gp_why *why)
+{
+    struct view v;
+    uint32_t main;
+    int e = view_init(&v, p, p->ntypes - 1, VIEW_APART, why);
+    if (e)
+        return e;
+    struct cat_class *class = cat_classify_all(&v, rule, n, &main);
+    struct pp_function *made = mem_zalloc((CAT_COUNT + 1) * sizeof *made);
+    for (size_t i = 0; made && i <= CAT_COUNT; i++)
+        made[i] = (struct pp_function){ .id = i + 1,
+            .name = txt_slice(cat_name[i]) };
+    for (size_t i = 0; class && made && !e && i < p->nlocations; i++) {
+        struct pp_location *l = &p->location[i];
+        if (l->nlines == 0)
+            e = grain_add_line(p, l);
+        for (uint32_t k = 0; k < l->nlines; k++) {
+            const struct view_node *x = &v.node[v.frame[v.frame_at[i] + k]];
+            uint8_t c = class[v.frame[v.frame_at[i] + k]].category;
+            p->line[l->line + k] = (struct pp_line){ c, 0, 0 };
+            if (made[c].system_name.n)
+                continue;
+            struct slice name = view_plain_name(&v, x);
+            char *copy = mem_arena_dup(&p->arena, name.p, name.n);
+            if (copy)
+                made[c].system_name = (struct slice){ copy, name.n };
+        }
+    }
+    e = class && made ? e : GP_ENOMEM;
+    view_fini(&v);
+    mem_free(class);
+    if (e) {
+        mem_free(made);
+        return txt_fail(why, e, "out of memory");
+    }
+    mem_free(p->function);
+    p->function = made;
+    p->nfunctions = p->function_cap = CAT_COUNT + 1;
+    p->aggregated = true;
+    return GP_OK;
+}
+
+/* ================================== 19 STAT ==================================
+ * for     how sure a share is: Wilson intervals, effective sample sizes, tests
+ *         of differences
+ * uses    MEM, VIEW
+ * owns    nothing
+ * spec    Wilson 1927 (intervals), Kish 1965 (effective sample size),
+ *         Benjamini and Hochberg 1995 (many tests at once)
+ * prefix  stat_
+ * runs    any thread
+ *
+ * Invariant  every share carries its samples and its interval; what is unknown
+ *            is NAN, never a number.
+ * Does not   know what a share is of.
+ */
+
 /* ---- intervals ---- */
 
-struct anl_share {
+struct stat_share {
     double share;                       /* 0 to 1; NAN: of nothing */
     double low, high;                   /* 95 %; NAN: no interval can be */
     double n;                           /* its effective number of samples */
@@ -11299,10 +11427,10 @@ struct anl_share {
 
 /* The Wilson 95 % interval of share p of n samples, n > 0 and not needed to be
  * whole. */
-static void anl_wilson(double p, double n, double *low, double *high)
+static void stat_wilson(double p, double n, double *low, double *high)
 {
-    double z2 = ANL_Z * ANL_Z, middle = p + z2 / (2 * n);
-    double half = ANL_Z * sqrt(p * (1 - p) / n + z2 / (4 * n * n));
+    double z2 = STAT_Z * STAT_Z, middle = p + z2 / (2 * n);
+    double half = STAT_Z * sqrt(p * (1 - p) / n + z2 / (4 * n * n));
     *low = fmax(0, (middle - half) / (1 + z2 / n));
     *high = fmin(1, (middle + half) / (1 + z2 / n));
     if (p <= 0)
@@ -11313,7 +11441,7 @@ static void anl_wilson(double p, double n, double *low, double *high)
 
 /* By how much the samples in a row of all, whose weights are not equal, raise
  * the sum of squares that rows alone would show. */
-static double anl_uneven(const struct view_sum *all)
+static double stat_weight_factor(const struct view_sum *all)
 {
     return all->merged > 0 ? all->squares / all->merged : 1;
 }
@@ -11323,10 +11451,10 @@ static double anl_uneven(const struct view_sum *all)
  * share: the number of equal samples whose share would vary as much,
  * p (1 - p) (sum w)^2 / sum of (w (x - p))^2.  With equal weights both are the
  * number of samples. */
-static struct anl_share anl_share(const struct view_sum *part,
-                                  const struct view_sum *all)
+static struct stat_share stat_share(const struct view_sum *part,
+                                    const struct view_sum *all)
 {
-    struct anl_share s = { NAN, NAN, NAN, view_effective(all), *part };
+    struct stat_share s = { NAN, NAN, NAN, view_effective(all), *part };
     double total = (double)all->value;
     if (all->value <= 0)
         return s;
@@ -11335,17 +11463,95 @@ static struct anl_share anl_share(const struct view_sum *part,
         return s;
     double rows = all->merged > 0 ? all->merged : all->squares;
     double spread = (1 - 2 * p) * part->squares + p * p * rows;
-    spread *= anl_uneven(all);
+    spread *= stat_weight_factor(all);
     if (p > 0 && p < 1 && spread > 0)
         s.n = fmin(s.n, p * (1 - p) * total * total / spread);
-    anl_wilson(p, s.n, &s.low, &s.high);
+    stat_wilson(p, s.n, &s.low, &s.high);
     return s;
 }
+
+/* True when the intervals of x and y have a value in common, or are not
+ * known. */
+static bool stat_overlap(const struct stat_share *x, const struct stat_share *y)
+{
+    return !(x->low > y->high || y->low > x->high);
+}
+
+/* Two-sided tail of the normal distribution. */
+static double stat_tail(double z)
+{
+    return erfc(fabs(z) / sqrt(2));
+}
+
+/* How likely shares p of n and q of m samples, not needed to be whole, are to
+ * differ as much by chance: the pooled test, with a correction for samples that
+ * are whole.  NAN where there are too few to ask. */
+static double stat_test_shares(double p, double n, double q, double m)
+{
+    if (!(n > 0 && m > 0) || p * n + q * m < STAT_LEAST_COMPARED)
+        return NAN;
+    double pooled = (p * n + q * m) / (n + m);
+    double error = sqrt(pooled * (1 - pooled) * (1 / n + 1 / m));
+    double off = fmax(fabs(q - p) - (1 / n + 1 / m) / 2, 0);
+    return error > 0 ? stat_tail(off / error) : 1;
+}
+
+/* Order of two numbers. */
+static int stat_compare_numbers(const void *a, const void *b)
+{
+    double x, y;
+    memcpy(&x, a, sizeof x);
+    memcpy(&y, b, sizeof y);
+    return (x > y) - (x < y);
+}
+
+/* Mark what is significant of n rows: the rule of Benjamini and Hochberg, so
+ * that of the rows marked one in 20 is marked wrongly.  p[i] NAN: not asked. */
+static int stat_mark_significant(const double *p, bool *significant, size_t n)
+{
+    double *sorted = mem_zalloc(n * sizeof *sorted), most = -1;
+    size_t m = 0;
+    if (!sorted)
+        return GP_ENOMEM;
+    for (size_t i = 0; i < n; i++)
+        if (!isnan(p[i]))
+            sorted[m++] = p[i];
+    qsort(sorted, m, sizeof *sorted, stat_compare_numbers);
+    for (size_t i = 0; i < m; i++)
+        if (sorted[i] <= STAT_FALSE_SHARE * (double)(i + 1) / (double)m)
+            most = sorted[i];
+    for (size_t i = 0; i < n; i++)
+        significant[i] = p[i] <= most;
+    mem_free(sorted);
+    return GP_OK;
+}
+
+/* ================================== 20 ANL ===================================
+ * for     what a profile says and how sure that is: shares by category,
+ *         trust, utilisation, verdict, advice; the comments of several
+ *         profiles together, and of a part
+ * uses    MEM, NUM, TXT, PP, VIEW, CAT, STAT
+ * owns    struct anl and the texts in it
+ * spec    none
+ * prefix  anl_
+ * runs    any thread
+ *
+ * A sample has one category: that of its first frame, from the leaf, that a
+ * rule of CAT recognises.  Frames of a profiler's own signal handler are passed
+ * over; so are memory copies, which work for their caller; read() and write()
+ * are network only under a frame of network or protocol.  So shares add up to
+ * the whole.  Whether an application's frame stands above it is a second,
+ * independent question.
+ *
+ * Invariant  every share carries its samples and its interval; nothing that is
+ *            unknown is a number: it is NAN, and prints as unknown.
+ * Does not   print, and never infers waiting from a share of CPU time.
+ */
 
 /* ---- results ---- */
 
 struct anl_config {
-    const struct anl_rule *rule;        /* of the user, nrules; borrowed */
+    const struct cat_rule *rule;        /* of the user, nrules; borrowed */
     size_t nrules;
     size_t type;                        /* row of pp.type + 1; 0: pprof's
                                          * choice */
@@ -11360,17 +11566,17 @@ struct anl_config {
 
 struct anl_function {                   /* a row of the tables */
     uint32_t node;                      /* of the view that they are of */
-    uint8_t  category;                  /* enum anl_category or ANL_COPY; that
+    uint8_t  category;                  /* enum cat_category or CAT_COPY; that
                                          * of most of flat */
     bool     application;               /* level; else system */
     bool     resolved;                  /* its interval is apart from those of
                                          * the rows beside it in its level */
-    struct anl_share flat, cum;
+    struct stat_share flat, cum;
     double   per_call_ns;               /* of flat; NAN: not known */
 };
 
 struct anl_finding {                    /* a category */
-    struct anl_share share;
+    struct stat_share share;
     double on_behalf;                   /* of it, with an application frame
                                          * above; NAN when there is none */
     uint32_t leader;                    /* the node that most of it is for, or
@@ -11387,7 +11593,7 @@ struct anl_thread {
 
 struct anl_place {                      /* where threads wait */
     uint32_t node;                      /* the leaf */
-    struct anl_share share;             /* of the time waited */
+    struct stat_share share;             /* of the time waited */
 };
 
 struct anl_method {
@@ -11430,18 +11636,18 @@ struct anl_use {                        /* 1 is one core; NAN: not known */
     double cpus;                        /* it may use at once */
 };
 
-enum anl_kind {
-    ANL_WITHHELD, ANL_WAITING, ANL_V_SYSCALLS, ANL_V_PROTOCOL,
-    ANL_V_ALLOCATOR, ANL_V_CONTENTION, ANL_V_APPLICATION, ANL_MIXED,
+enum anl_verdict_kind {
+    ANL_V_WITHHELD, ANL_V_WAITING, ANL_V_SYSCALLS, ANL_V_PROTOCOL,
+    ANL_V_ALLOCATOR, ANL_V_CONTENTION, ANL_V_APPLICATION, ANL_V_MIXED,
 };
 
-static const char *const anl_kind_name[] = {
+static const char *const anl_verdict_name[] = {
     "withheld", "waiting", "syscalls", "protocol", "allocator", "contention",
     "application", "mixed",
 };
 
 struct anl_verdict {
-    enum anl_kind kind;
+    enum anl_verdict_kind kind;
     const char *text;                   /* one paragraph */
     const char *reason[8];              /* a sentence each */
     size_t nreasons;
@@ -11451,7 +11657,7 @@ struct anl_verdict {
 struct anl_advice {
     const char *text;                   /* one sentence */
     uint32_t node;                      /* function that it rests on */
-    struct anl_share share;             /* of that function */
+    struct stat_share share;             /* of that function */
 };
 
 struct anl {
@@ -11459,7 +11665,7 @@ struct anl {
     struct view view;                   /* owned */
     struct arena arena;                 /* owned: texts */
     int err;                            /* a text could not be made */
-    struct anl_class *class;            /* owned, by node */
+    struct cat_class *class;            /* owned, by node */
     struct anl_function *function;      /* owned, by flat down */
     size_t nfunctions;
     struct view by;                     /* owned: of config.by, or empty */
@@ -11469,9 +11675,9 @@ struct anl {
                                          * the whole, which is view.total then,
                                          * so that shares are of that */
     struct view_sum kept;               /* what the samples add up to */
-    struct anl_finding finding[ANL_CATEGORIES];
-    uint8_t by_share[ANL_CATEGORIES];   /* rows of finding, by share down */
-    struct anl_share system, application, copy;
+    struct anl_finding finding[CAT_COUNT];
+    uint8_t by_share[CAT_COUNT];   /* rows of finding, by share down */
+    struct stat_share system, application, copy;
     struct anl_thread *thread;          /* owned, by CPU time down */
     size_t nthreads, thread_cap;
     struct anl_method *method;          /* owned, as in the profile */
@@ -11487,7 +11693,7 @@ struct anl {
     bool calls_given;                   /* by --per-call, not by the profile */
     bool cpu_profile;                   /* values are CPU time or samples */
     bool wall;                          /* real time, with states */
-    struct anl_share waiting;           /* of a wall profile */
+    struct stat_share waiting;           /* of a wall profile */
     struct anl_place place[ANL_PLACES]; /* by share down */
     size_t nplaces;
     uint32_t main;                      /* module of the program, or MEM_NONE */
@@ -11502,13 +11708,6 @@ static TXT_FORMAT_2 const char *anl_text(struct anl *a, const char *fmt, ...)
     va_end(ap);
     a->err = p ? a->err : GP_ENOMEM;
     return p ? p : "";
-}
-
-/* True when the intervals of x and y have a value in common, or are not
- * known. */
-static bool anl_overlap(const struct anl_share *x, const struct anl_share *y)
-{
-    return !(x->low > y->high || y->low > x->high);
 }
 
 /* s for a sentence: at most 60 bytes of it, fit to print, in a's arena. */
@@ -11760,24 +11959,17 @@ static int anl_read_methods(struct anl *a)
     return GP_OK;
 }
 
-/* Nanoseconds of one unit of time, or NAN for what is not one. */
-static double anl_unit_ns(struct slice unit)
-{
-    struct view_scale s = view_scale(unit);
-    return s.kind == view_units[1] ? s.from->factor : (double)NAN;
-}
-
 /* How many ns of CPU time a unit of the type's values is: by its unit, or, for
  * a count of samples, by the period.  Says whether it is CPU time at all. */
 static void anl_read_unit(struct anl *a)
 {
     const struct pp *p = a->pp;
     const struct pp_type *t = &p->type[a->view.type];
-    double period = (double)p->period * anl_unit_ns(p->period_type.unit);
+    double period = (double)p->period * view_unit_ns(p->period_type.unit);
     bool samples = a->view.type == a->view.count_type;
     bool wall = txt_equal(a->comment.clock, txt_slice("wall")) ||
                 txt_equal(p->period_type.type, txt_slice("wall"));
-    a->ns_per_unit = anl_unit_ns(t->unit);
+    a->ns_per_unit = view_unit_ns(t->unit);
     if (samples && period > 0 &&
         txt_equal(p->period_type.type, txt_slice("cpu")))
         a->ns_per_unit = period;
@@ -11790,14 +11982,14 @@ static void anl_read_unit(struct anl *a)
 /* ---- one pass over the samples ---- */
 
 struct anl_pass {                       /* what a walk of a stack finds */
-    const struct anl_class *class;      /* borrowed */
+    const struct cat_class *class;      /* borrowed */
     uint32_t *frame;                    /* owned: nodes, leaf first */
     size_t n, cap;                      /* frames */
     size_t leaf;                        /* the first that is no label; or n */
     struct view_sum *credit;            /* owned, two by node: samples whose
                                          * category it decided, by what it is
                                          * and by its caller */
-    struct view_sum sum[ANL_CATEGORIES], behalf[ANL_CATEGORIES];
+    struct view_sum sum[CAT_COUNT], behalf[CAT_COUNT];
     struct view_sum unsymbolised, no_app, broken, truncated, copy, unsampled;
     struct view_sum waiting, *idle;     /* idle: owned, by leaf */
     struct index threads;               /* hash of name -> anl.thread */
@@ -11819,7 +12011,7 @@ static int anl_stack(struct anl_pass *w, const struct view *v, size_t i)
         w->n += n;
     }
     w->leaf = 0;
-    while (w->leaf < w->n && w->class[w->frame[w->leaf]].flags & ANL_LABEL)
+    while (w->leaf < w->n && w->class[w->frame[w->leaf]].flags & CAT_LABEL)
         w->leaf++;
     return GP_OK;
 }
@@ -11830,9 +12022,9 @@ static size_t anl_handler_frames(const struct anl_pass *w)
 {
     size_t n = 0;
     for (size_t k = 0; k < w->n; k++)
-        if (w->class[w->frame[k]].flags & ANL_HANDLER)
+        if (w->class[w->frame[k]].flags & CAT_HANDLER)
             n = k + 1;
-    while (n && n < w->n && w->class[w->frame[n]].flags & ANL_TRAMPOLINE)
+    while (n && n < w->n && w->class[w->frame[n]].flags & CAT_TRAMPOLINE)
         n++;
     return n;
 }
@@ -11842,7 +12034,7 @@ static bool anl_under_network(const struct anl_pass *w, size_t k)
 {
     for (; k < w->n; k++) {
         uint8_t c = w->class[w->frame[k]].category;
-        if (c == ANL_NETWORK || c == ANL_PROTOCOL)
+        if (c == CAT_NETWORK || c == CAT_PROTOCOL)
             return true;
     }
     return false;
@@ -11850,24 +12042,24 @@ static bool anl_under_network(const struct anl_pass *w, size_t k)
 
 /* The category of the stack in w from frame k on; *by becomes the frame that
  * decided, *copied whether memory copies stood before it. */
-static enum anl_category anl_decide(const struct anl_pass *w, size_t k,
+static enum cat_category anl_decide(const struct anl_pass *w, size_t k,
                                     size_t *by, bool *copied)
 {
     bool profiler = k > 0;
     *by = k < w->n ? k : 0;
     *copied = false;
     for (; k < w->n; k++) {
-        struct anl_class c = w->class[w->frame[k]];
-        *copied |= c.category == ANL_COPY;
-        profiler |= c.category == ANL_PROFILER;
-        if (c.flags & (ANL_TRANSPARENT | ANL_TRAMPOLINE))
+        struct cat_class c = w->class[w->frame[k]];
+        *copied |= c.category == CAT_COPY;
+        profiler |= c.category == CAT_PROFILER;
+        if (c.flags & (CAT_TRANSPARENT | CAT_TRAMPOLINE))
             continue;
         *by = k;
-        if (c.flags & ANL_BY_CALLER && anl_under_network(w, k + 1))
-            return ANL_NETWORK;
-        return (enum anl_category)c.category;
+        if (c.flags & CAT_BY_CALLER && anl_under_network(w, k + 1))
+            return CAT_NETWORK;
+        return (enum cat_category)c.category;
     }
-    return *copied ? ANL_LIBRARIES : profiler ? ANL_PROFILER : ANL_UNKNOWN;
+    return *copied ? CAT_LIBRARIES : profiler ? CAT_PROFILER : CAT_UNKNOWN;
 }
 
 /* Add a weight of count samples, whose stack is in w. */
@@ -11878,16 +12070,16 @@ static void anl_add_stack(struct anl *a, struct anl_pass *w, int64_t weight,
     size_t leaf = handler < w->n ? (handler > w->leaf ? handler : w->leaf)
                                  : w->leaf;
     bool copied, app = false, whole = false, pseudo = false;
-    enum anl_category c = anl_decide(w, handler, &by, &copied);
+    enum cat_category c = anl_decide(w, handler, &by, &copied);
     a->trust.stripped = num_add_sat(a->trust.stripped,
                                num_mul_sat((int64_t)handler,
                                            count > 0 ? count : 0));
     for (size_t k = handler; k < w->n; k++) {
-        struct anl_class f = w->class[w->frame[k]];
-        app |= f.category == ANL_APPLICATION;
-        whole |= (f.flags & ANL_ENTRY) || f.category == ANL_PROTOCOL ||
-                 f.category == ANL_NETWORK;
-        if (!(f.flags & ANL_PSEUDO))
+        struct cat_class f = w->class[w->frame[k]];
+        app |= f.category == CAT_APPLICATION;
+        whole |= (f.flags & CAT_ENTRY) || f.category == CAT_PROTOCOL ||
+                 f.category == CAT_NETWORK;
+        if (!(f.flags & CAT_PSEUDO))
             continue;
         struct slice name = a->view.node[w->frame[k]].name;
         pseudo = true;
@@ -11898,7 +12090,7 @@ static void anl_add_stack(struct anl *a, struct anl_pass *w, int64_t weight,
     }
     view_sum_add(&w->sum[c], weight, count);
     bool own = w->n && c == w->class[w->frame[by]].category;
-    if (w->n && (own || c == ANL_NETWORK))
+    if (w->n && (own || c == CAT_NETWORK))
         view_sum_add(&w->credit[2 * w->frame[by] + !own], weight, count);
     if (copied)
         view_sum_add(&w->copy, weight, count);
@@ -11982,9 +12174,9 @@ static int anl_compare_threads(const void *x, const void *y)
 }
 
 /* Note the places where most of the waiting was done. */
-static void anl_settle_waiting(struct anl *a, const struct anl_pass *w)
+static void anl_sum_up_waiting(struct anl *a, const struct anl_pass *w)
 {
-    a->waiting = anl_share(&w->waiting, &a->view.total);
+    a->waiting = stat_share(&w->waiting, &a->view.total);
     for (uint32_t i = 0; i < a->view.nnodes; i++) {
         if (w->idle[i].value <= 0)
             continue;
@@ -11995,19 +12187,19 @@ static void anl_settle_waiting(struct anl *a, const struct anl_pass *w)
                 a->place[k] = a->place[k - 1];
         if (k < ANL_PLACES)
             a->place[k] = (struct anl_place){
-                i, anl_share(&w->idle[i], &w->waiting) };
+                i, stat_share(&w->idle[i], &w->waiting) };
     }
 }
 
 /* Turn what the pass summed into shares. */
-static void anl_settle(struct anl *a, const struct anl_pass *w)
+static void anl_sum_up(struct anl *a, const struct anl_pass *w)
 {
     static const struct view_sum none = {0};
     const struct view_sum *all = &a->view.total;
     const struct view_sum *kept = a->view.negative ? &none : &a->kept;
-    for (size_t c = 0; c < ANL_CATEGORIES; c++) {
+    for (size_t c = 0; c < CAT_COUNT; c++) {
         struct anl_finding *f = &a->finding[c];
-        f->share = anl_share(&w->sum[c], all);
+        f->share = stat_share(&w->sum[c], all);
         f->on_behalf = w->sum[c].value && !a->view.negative
             ? (double)w->behalf[c].value / (double)w->sum[c].value : NAN;
         f->leader = MEM_NONE;
@@ -12020,21 +12212,21 @@ static void anl_settle(struct anl *a, const struct anl_pass *w)
         }
     }
     for (size_t i = 0; i < 2 * a->view.nnodes; i++) {
-        uint8_t c = i % 2 ? ANL_NETWORK : a->class[i / 2].category;
-        if (c < ANL_CATEGORIES &&
+        uint8_t c = i % 2 ? CAT_NETWORK : a->class[i / 2].category;
+        if (c < CAT_COUNT &&
             w->credit[i].value > a->finding[c].lead.value) {
             a->finding[c].leader = (uint32_t)(i / 2);
             a->finding[c].lead = w->credit[i];
         }
     }
-    a->copy = anl_share(&w->copy, all);
-    a->trust.unsymbolised = anl_share(&w->unsymbolised, kept).share;
-    a->trust.no_app_frame = anl_share(&w->no_app, kept).share;
-    a->trust.broken = anl_share(&w->broken, kept).share;
-    a->trust.truncated_share = anl_share(&w->truncated, kept).share;
-    a->trust.unsampled = anl_share(&w->unsampled, kept).share;
+    a->copy = stat_share(&w->copy, all);
+    a->trust.unsymbolised = stat_share(&w->unsymbolised, kept).share;
+    a->trust.no_app_frame = stat_share(&w->no_app, kept).share;
+    a->trust.broken = stat_share(&w->broken, kept).share;
+    a->trust.truncated_share = stat_share(&w->truncated, kept).share;
+    a->trust.unsampled = stat_share(&w->unsampled, kept).share;
     if (a->wall)
-        anl_settle_waiting(a, w);
+        anl_sum_up_waiting(a, w);
 }
 
 /* The pass: categories, trust and threads of all samples. */
@@ -12057,7 +12249,7 @@ static int anl_run_samples(struct anl *a)
         }
     }
     if (!e)
-        anl_settle(a, &w);
+        anl_sum_up(a, &w);
     if (a->nthreads)
         qsort(a->thread, a->nthreads, sizeof *a->thread, anl_compare_threads);
     mem_free(w.frame);
@@ -12081,9 +12273,9 @@ static struct anl_function *anl_rank(const struct anl *a, const struct view *v,
         struct anl_function *f = &row[i];
         *f = (struct anl_function){
             .node = order[i], .category = category[order[i]],
-            .application = category[order[i]] == ANL_APPLICATION,
-            .flat = anl_share(&x->flat, &v->total),
-            .cum = anl_share(&x->cum, &v->total),
+            .application = category[order[i]] == CAT_APPLICATION,
+            .flat = stat_share(&x->flat, &v->total),
+            .cum = stat_share(&x->cum, &v->total),
             .resolved = true,
             .per_call_ns = (double)x->flat.value * a->ns_per_unit / a->calls,
         };
@@ -12091,7 +12283,7 @@ static struct anl_function *anl_rank(const struct anl *a, const struct view *v,
             continue;                   /* no row of a table */
         size_t level = v == &a->view && f->application;
         struct anl_function *before = above[level];
-        if (before && anl_overlap(&before->flat, &f->flat))
+        if (before && stat_overlap(&before->flat, &f->flat))
             before->resolved = f->resolved = false;
         above[level] = f;
     }
@@ -12112,7 +12304,7 @@ static void anl_label_levels(const struct anl *a, int64_t *more)
                                           node == MEM_NONE; k++)
             for (uint32_t f = v->frame_at[p->stack[k]];
                  f < v->frame_at[p->stack[k] + 1] && node == MEM_NONE; f++) {
-                if (!(a->class[v->frame[f]].flags & ANL_LABEL))
+                if (!(a->class[v->frame[f]].flags & CAT_LABEL))
                     node = v->frame[f];
                 else if (label == MEM_NONE)
                     label = v->frame[f];
@@ -12120,7 +12312,7 @@ static void anl_label_levels(const struct anl *a, int64_t *more)
         if (label == MEM_NONE || node == MEM_NONE)
             continue;
         int64_t w = num_abs_sat(p->value[i * p->ntypes + v->type]);
-        bool own = a->class[node].category == ANL_APPLICATION;
+        bool own = a->class[node].category == CAT_APPLICATION;
         more[label] = own ? num_add_sat(more[label], w)
                           : num_sub_sat(more[label], w);
     }
@@ -12137,14 +12329,14 @@ static int anl_run_functions(struct anl *a)
         anl_label_levels(a, more);
     for (size_t i = 0; category && more && i < v->nnodes; i++) {
         const struct view_sum *flat = &v->node[i].flat;
-        category[i] = more[i] > 0 ? ANL_APPLICATION : a->class[i].category;
-        struct view_sum *s = &level[category[i] == ANL_APPLICATION];
+        category[i] = more[i] > 0 ? CAT_APPLICATION : a->class[i].category;
+        struct view_sum *s = &level[category[i] == CAT_APPLICATION];
         s->value = num_add_sat(s->value, flat->value);
         s->samples = num_add_sat(s->samples, flat->samples);
         s->squares += flat->squares;
     }
-    a->system = anl_share(&level[0], &v->total);
-    a->application = anl_share(&level[1], &v->total);
+    a->system = stat_share(&level[0], &v->total);
+    a->application = stat_share(&level[1], &v->total);
     a->function = category && more ? anl_rank(a, v, category, &a->nfunctions)
                                    : NULL;
     mem_free(category);
@@ -12156,7 +12348,7 @@ static int anl_run_functions(struct anl *a)
  * the caller, NULL without memory. */
 static uint8_t *anl_mostly(const struct anl *a)
 {
-    enum { COLUMNS = ANL_CATEGORIES + 1 };
+    enum { COLUMNS = CAT_COUNT + 1 };
     const struct pp *p = a->pp;
     uint8_t *mostly = mem_zalloc(a->by.nnodes);
     int64_t *sum = mem_zalloc(a->by.nnodes * COLUMNS * sizeof *sum);
@@ -12272,7 +12464,7 @@ static void anl_run_trust(struct anl *a)
     const struct anl_figures *c = &a->comment;
     struct anl_trust *t = &a->trust;
     double period = (double)a->pp->period *
-                    anl_unit_ns(a->pp->period_type.unit);
+                    view_unit_ns(a->pp->period_type.unit);
     t->samples = (double)a->view.counted;
     t->effective = view_effective(&a->kept);
     t->hz_asked = anl_or(c->hz_asked, period > 0 ? 1e9 / period : NAN);
@@ -12359,7 +12551,7 @@ static void anl_doubt_samples(struct anl *a)
                    "about the whole");
     if (n >= ANL_LEAST_SAMPLES || a->view.negative)
         return;
-    anl_wilson(0.1, n, &low, &high);
+    stat_wilson(0.1, n, &low, &high);
     anl_reason(a, anl_text(a, "%.0f sample%s too few (%d are the least): "
                "a share of 10 %% could be anything from %.1f to %.1f %%", n,
                n < 1.5 ? " is" : "s are", ANL_LEAST_SAMPLES, 100 * low,
@@ -12442,7 +12634,7 @@ static void anl_advise_next(struct anl *a)
 static void anl_withhold(struct anl *a)
 {
     struct anl_verdict *v = &a->verdict;
-    v->kind = ANL_WITHHELD;
+    v->kind = ANL_V_WITHHELD;
     v->text = "No verdict: what was sampled cannot carry one.";
     if (a->cpu_profile && !a->filtered && anl_low_use(&a->use))
         anl_reason(a, anl_text(a, "the process used %.1f %% of one core; a "
@@ -12480,38 +12672,38 @@ static void anl_reason_threads(struct anl *a)
 
 /* Rules: what must be larger than which share, surely, for which verdict. */
 static const struct {
-    enum anl_kind kind;
-    uint8_t category[3];                /* summed; ANL_CATEGORIES: none */
+    enum anl_verdict_kind kind;
+    uint8_t category[3];                /* summed; CAT_COUNT: none */
     double  least;                      /* share that the interval is above */
     const char *text;
 } anl_verdicts[] = {
-    { ANL_V_APPLICATION, { ANL_APPLICATION, ANL_CATEGORIES, ANL_CATEGORIES },
+    { ANL_V_APPLICATION, { CAT_APPLICATION, CAT_COUNT, CAT_COUNT },
       0.50, "The application's own code takes most of the CPU time." },
-    { ANL_V_SYSCALLS, { ANL_NETWORK, ANL_SYSCALLS, ANL_CATEGORIES }, 0.50,
+    { ANL_V_SYSCALLS, { CAT_NETWORK, CAT_SYSCALLS, CAT_COUNT }, 0.50,
       "System calls take most of the CPU time.  This says what the CPU did, "
       "not that the process waits for input or output." },
-    { ANL_V_PROTOCOL, { ANL_PROTOCOL, ANL_SERIAL, ANL_COMPRESSION }, 0.40,
+    { ANL_V_PROTOCOL, { CAT_PROTOCOL, CAT_SERIAL, CAT_COMPRESSION }, 0.40,
       "The protocol (HTTP/2, gRPC, serialisation, compression) takes a large "
       "part of the CPU time." },
-    { ANL_V_ALLOCATOR, { ANL_MEMORY, ANL_CATEGORIES, ANL_CATEGORIES }, 0.25,
+    { ANL_V_ALLOCATOR, { CAT_MEMORY, CAT_COUNT, CAT_COUNT }, 0.25,
       "Memory management takes a large part of the CPU time." },
-    { ANL_V_CONTENTION, { ANL_LOCKS, ANL_CATEGORIES, ANL_CATEGORIES }, 0.15,
+    { ANL_V_CONTENTION, { CAT_LOCKS, CAT_COUNT, CAT_COUNT }, 0.15,
       "Atomics, locks and scheduling take a large part of the CPU time." },
 };
 
 /* The share of up to three categories together. */
-static struct anl_share anl_together(const struct anl *a,
-                                     const uint8_t category[3])
+static struct stat_share anl_together(const struct anl *a,
+                                      const uint8_t category[3])
 {
     struct view_sum sum = {0};
     for (size_t i = 0; i < 3; i++)
-        if (category[i] < ANL_CATEGORIES) {
+        if (category[i] < CAT_COUNT) {
             const struct view_sum *s = &a->finding[category[i]].share.sum;
             sum.value = num_add_sat(sum.value, s->value);
             sum.samples = num_add_sat(sum.samples, s->samples);
             sum.squares += s->squares;
         }
-    return anl_share(&sum, &a->view.total);
+    return stat_share(&sum, &a->view.total);
 }
 
 /* Put into the verdict that no rule holds, and what comes nearest. */
@@ -12519,13 +12711,13 @@ static void anl_judge_mixed(struct anl *a)
 {
     const struct anl_finding *x = &a->finding[a->by_share[0]],
                              *y = &a->finding[a->by_share[1]];
-    const char *xn = anl_category_name[a->by_share[0]],
-               *yn = anl_category_name[a->by_share[1]];
-    a->verdict.kind = ANL_MIXED;
+    const char *xn = cat_name[a->by_share[0]],
+               *yn = cat_name[a->by_share[1]];
+    a->verdict.kind = ANL_V_MIXED;
     a->verdict.text = x->share.low > 0.5
         ? anl_text(a, "Most of the CPU time is one kind of work: %s.", xn)
         : "Mixed: no single kind of work dominates the CPU time.";
-    if (!anl_overlap(&x->share, &y->share)) {
+    if (!stat_overlap(&x->share, &y->share)) {
         anl_reason(a, anl_text(a, "the most is %s with %.1f %% (95 %% "
                    "interval %.1f to %.1f), then %s with %.1f %%", xn,
                    100 * x->share.share, 100 * x->share.low,
@@ -12538,7 +12730,7 @@ static void anl_judge_mixed(struct anl *a)
     double gap = x->share.share - y->share.share;
     double spread = sqrt(x->share.share * (1 - x->share.share)) +
                     sqrt(y->share.share * (1 - y->share.share));
-    double need = gap > 0.005 ? ANL_Z * ANL_Z * spread * spread / (gap * gap)
+    double need = gap > 0.005 ? STAT_Z * STAT_Z * spread * spread / (gap * gap)
                               : NAN;
     if (need > a->trust.effective && a->use.wall_ns > 0)
         anl_reason(a, anl_text(a, "about %.0f samples would: a window of %.0f "
@@ -12553,9 +12745,9 @@ static void anl_judge_rules(struct anl *a)
 {
     struct anl_verdict *v = &a->verdict;
     double most = 0;
-    v->kind = ANL_MIXED;
+    v->kind = ANL_V_MIXED;
     for (size_t i = 0; i < sizeof anl_verdicts / sizeof *anl_verdicts; i++) {
-        struct anl_share s = anl_together(a, anl_verdicts[i].category);
+        struct stat_share s = anl_together(a, anl_verdicts[i].category);
         if (!(s.low > anl_verdicts[i].least))
             continue;
         if (s.share > most) {
@@ -12565,11 +12757,11 @@ static void anl_judge_rules(struct anl *a)
         }
         anl_reason(a, anl_text(a, "%s: %.1f %% of %.0f samples, 95 %% "
                    "interval %.1f to %.1f, above the %.0f %% of the rule",
-                   anl_kind_name[anl_verdicts[i].kind], 100 * s.share,
+                   anl_verdict_name[anl_verdicts[i].kind], 100 * s.share,
                    a->trust.effective, 100 * s.low, 100 * s.high,
                    100 * anl_verdicts[i].least));
     }
-    if (v->kind == ANL_MIXED)
+    if (v->kind == ANL_V_MIXED)
         anl_judge_mixed(a);
 }
 
@@ -12600,7 +12792,7 @@ static void anl_judge_wall(struct anl *a)
     double most = 0;
     for (size_t i = 0; i < a->nthreads; i++) {
         const struct anl_thread *t = &a->thread[i];
-        struct anl_share s = anl_share(&t->running, &t->all);
+        struct stat_share s = stat_share(&t->running, &t->all);
         if (!(s.low > 0.5))
             continue;
         running++;
@@ -12610,14 +12802,14 @@ static void anl_judge_wall(struct anl *a)
                    100 * s.share, 100 * s.low, 100 * s.high));
     }
     anl_reason_wall(a);
-    v->kind = ANL_MIXED;
+    v->kind = ANL_V_MIXED;
     if (running)
         v->text = anl_text(a, "Running: %zu of %zu threads ran, or were ready "
             "to run and had no CPU, more than half of their time (%.1f %% at "
             "the most).  A CPU profile shows what with.", running,
             a->nthreads, 100 * most);
     else if (a->waiting.low > 0.5) {
-        v->kind = ANL_WAITING;
+        v->kind = ANL_V_WAITING;
         v->text = anl_text(a, "The process was waiting: %.1f %% of its "
             "threads' time, and no thread ran more than half of it.  Most of "
             "it in %s.", 100 * a->waiting.share,
@@ -12644,7 +12836,7 @@ static void anl_judge(struct anl *a)
         return;
     }
     if (anl_low_use(&a->use)) {
-        v->kind = ANL_WAITING;
+        v->kind = ANL_V_WAITING;
         v->text = anl_text(a, "Mostly waiting: %.1f %% of one core was used.  "
             "A CPU profile cannot show what for: the network, a disk, locks, "
             "timers, or work that did not come.  The shares are shares of a "
@@ -12668,25 +12860,25 @@ static const struct {
     double  least;
     const char *text;
 } anl_advices[] = {
-    { ANL_NETWORK, 0.30, "make fewer system calls: more messages a call, "
+    { CAT_NETWORK, 0.30, "make fewer system calls: more messages a call, "
       "larger reads and writes, fewer wake-ups" },
-    { ANL_SYSCALLS, 0.20, "look at the system calls that are not network: "
+    { CAT_SYSCALLS, 0.20, "look at the system calls that are not network: "
       "which are needed on every call?" },
-    { ANL_MEMORY, 0.15, "allocate less: reuse buffers, take a call's memory "
+    { CAT_MEMORY, 0.15, "allocate less: reuse buffers, take a call's memory "
       "from one arena, or try another allocator" },
-    { ANL_PROTOCOL, 0.40, "spread the cost of a call: larger messages or "
+    { CAT_PROTOCOL, 0.40, "spread the cost of a call: larger messages or "
       "streams instead of many small calls, and no new connections" },
-    { ANL_LOCKS, 0.10, "share less between threads: one counter, queue or "
+    { CAT_LOCKS, 0.10, "share less between threads: one counter, queue or "
       "pool for each of them" },
-    { ANL_SERIAL, 0.15, "serialise less: smaller messages, fewer strings, "
+    { CAT_SERIAL, 0.15, "serialise less: smaller messages, fewer strings, "
       "fields that are not read left out" },
-    { ANL_CRYPTO, 0.20, "see whether sessions are resumed and the cipher is "
+    { CAT_CRYPTO, 0.20, "see whether sessions are resumed and the cipher is "
       "one that this CPU has instructions for" },
-    { ANL_COMPRESSION, 0.15, "compress less: a lower level, or not at all "
+    { CAT_COMPRESSION, 0.15, "compress less: a lower level, or not at all "
       "where the network is not the limit" },
-    { ANL_TIME, 0.05, "read the clock less often: once a turn of the loop "
+    { CAT_TIME, 0.05, "read the clock less often: once a turn of the loop "
       "instead of once a call" },
-    { ANL_PROFILER, 0.05, "sample less often (--hz): the profiler takes this "
+    { CAT_PROFILER, 0.05, "sample less often (--hz): the profiler takes this "
       "much itself" },
 };
 
@@ -12697,7 +12889,7 @@ static void anl_advise(struct anl *a, uint32_t node, const struct view_sum *s,
     if (a->nadvice == sizeof a->advice / sizeof *a->advice)
         return;
     a->advice[a->nadvice++] = (struct anl_advice){
-        text, node, anl_share(s, &a->view.total) };
+        text, node, stat_share(s, &a->view.total) };
 }
 
 /* Advise on the first application function, when its share is surely worth
@@ -12711,7 +12903,7 @@ static void anl_advise_application(struct anl *a)
     if (!first || !(first->flat.low > 0.20))
         return;
     const char *name = anl_name(a, first->node);
-    const char *also = next && anl_overlap(&first->flat, &next->flat)
+    const char *also = next && stat_overlap(&first->flat, &next->flat)
         ? anl_text(a, " (or %s: which of them takes more is not resolved)",
                    anl_name(a, next->node)) : "";
     anl_advise(a, first->node, &first->flat.sum, anl_text(a,
@@ -12723,7 +12915,7 @@ static void anl_advise_application(struct anl *a)
  * withheld verdict or for a process that mostly waits. */
 static void anl_run_advice(struct anl *a)
 {
-    if (a->verdict.kind == ANL_WITHHELD || a->verdict.kind == ANL_WAITING ||
+    if (a->verdict.kind == ANL_V_WITHHELD || a->verdict.kind == ANL_V_WAITING ||
         a->wall)
         return;
     anl_advise_application(a);
@@ -12733,13 +12925,13 @@ static void anl_run_advice(struct anl *a)
         if (!(f->share.low > anl_advices[i].least) || f->leader == MEM_NONE)
             continue;
         anl_advise(a, f->leader, &f->lead, anl_text(a,
-            "%s, %.1f %% (%.1f to %.1f), mostly %s: %s", anl_category_name[c],
+            "%s, %.1f %% (%.1f to %.1f), mostly %s: %s", cat_name[c],
             100 * f->share.share, 100 * f->share.low, 100 * f->share.high,
             anl_name(a, f->leader), anl_advices[i].text));
     }
     if (a->copy.low > 0.10)
         for (size_t i = 0; i < a->nfunctions; i++)
-            if (a->function[i].category == ANL_COPY) {
+            if (a->function[i].category == CAT_COPY) {
                 anl_advise(a, a->function[i].node, &a->function[i].flat.sum,
                     anl_text(a, "memory copies, %.1f %% (%.1f to %.1f): hand "
                     "buffers on instead of copying them",
@@ -12785,7 +12977,8 @@ static int anl_run(const struct pp *p, const struct anl_config *config,
     a->calls = config->calls > 0 ? config->calls
              : a->comment.requests > 0 ? a->comment.requests
              : config->calls_else > 0 ? config->calls_else : NAN;
-    a->class = anl_classes(&a->view, config->rule, config->nrules, &a->main);
+    a->class = cat_classify_all(&a->view, config->rule, config->nrules,
+                                &a->main);
     e = a->class ? anl_read_methods(a) : GP_ENOMEM;
     if (!e)
         e = anl_run_functions(a);
@@ -12808,11 +13001,23 @@ static int anl_run(const struct pp *p, const struct anl_config *config,
     return GP_OK;
 }
 
+/* ================================ 21 COMPARE =================================
+ * for     two profiles beside each other, and assertions on one or both
+ * uses    MEM, TXT, RE, VIEW, CAT, STAT, ANL
+ * owns    struct compare_diff, struct compare_assert
+ * spec    Newcombe 1998 (interval of a difference)
+ * prefix  compare_
+ * runs    any thread
+ *
+ * Invariant  every function with a value in either profile is in one row.
+ * Does not   align stacks: SVG compares call trees.
+ */
+
 /* ---- two profiles beside each other ---- */
 
-struct anl_change {                     /* a function in both */
+struct compare_change {                 /* a function in both */
     uint32_t now, base;                 /* nodes of their tables; MEM_NONE */
-    struct anl_share flat[2], cum[2];   /* base, now */
+    struct stat_share flat[2], cum[2];   /* base, now */
     double delta, low, high;            /* of the flat share; or, per call, of
                                          * ns a call: with the 95 % interval */
     double p;                           /* of a difference as large by chance;
@@ -12820,86 +13025,68 @@ struct anl_change {                     /* a function in both */
     bool   significant;                 /* after Benjamini and Hochberg */
 };
 
-struct anl_diff {
+struct compare_diff {
     const struct anl *now, *base;       /* borrowed */
     bool   per_call;                    /* times of a call are compared, else
                                          * shares */
     double scale;                       /* of the base's values: so that both
                                          * totals are the same; or 1 */
-    struct anl_change *change;          /* owned: significant ones first, then
+    struct compare_change *change;      /* owned: significant ones first, then
                                          * by size */
     size_t n, tested, significant;      /* tested: with samples enough */
 };
 
 /* Release d. */
-static void anl_diff_fini(struct anl_diff *d)
+static void compare_fini(struct compare_diff *d)
 {
     mem_free(d->change);
-    *d = (struct anl_diff){0};
-}
-
-/* Two-sided tail of the normal distribution. */
-static double anl_tail(double z)
-{
-    return erfc(fabs(z) / sqrt(2));
-}
-
-/* How likely shares p of n and q of m samples, not needed to be whole, are to
- * differ as much by chance: the pooled test, with a correction for samples that
- * are whole.  NAN where there are too few to ask. */
-static double anl_shares_differ(double p, double n, double q, double m)
-{
-    if (!(n > 0 && m > 0) || p * n + q * m < ANL_LEAST_COMPARED)
-        return NAN;
-    double pooled = (p * n + q * m) / (n + m);
-    double error = sqrt(pooled * (1 - pooled) * (1 / n + 1 / m));
-    double off = fmax(fabs(q - p) - (1 / n + 1 / m) / 2, 0);
-    return error > 0 ? anl_tail(off / error) : 1;
+    *d = (struct compare_diff){0};
 }
 
 /* Compare shares: the difference with Newcombe's interval, which is made of the
  * two Wilson ones, and the pooled test with a correction for whole samples. */
-static void anl_change_share(struct anl_change *c)
+static void compare_shares(struct compare_change *c)
 {
-    const struct anl_share *a = &c->flat[0], *b = &c->flat[1];
+    const struct stat_share *a = &c->flat[0], *b = &c->flat[1];
     c->delta = b->share - a->share;
     c->low = c->delta - hypot(b->share - b->low, a->high - a->share);
     c->high = c->delta + hypot(b->high - b->share, a->share - a->low);
     c->p = isnan(a->low) || isnan(b->low) ? (double)NAN
-           : anl_shares_differ(a->share, a->n, b->share, b->n);
+           : stat_test_shares(a->share, a->n, b->share, b->n);
 }
 
 /* What part of a's samples takes of a call, in ns; NAN where that is not known.
  * *var becomes the variance, which is that of a sum of weights. */
-static double anl_call_ns(const struct anl *a, const struct view_sum *part,
-                          double *var)
+static double compare_call_ns(const struct anl *a, const struct view_sum *part,
+                              double *var)
 {
     double ns = a->ns_per_unit / a->calls;
-    *var = part->squares * anl_uneven(&a->view.total) * ns * ns;
+    *var = part->squares * stat_weight_factor(&a->view.total) * ns * ns;
     return (double)part->value * ns;
 }
 
 /* Compare times of a call. */
-static void anl_change_call(struct anl_change *c, const struct anl_diff *d)
+static void compare_call_times(struct compare_change *c,
+                               const struct compare_diff *d)
 {
     double var[2];
-    double was = anl_call_ns(d->base, &c->flat[0].sum, &var[0]);
-    double is = anl_call_ns(d->now, &c->flat[1].sum, &var[1]);
+    double was = compare_call_ns(d->base, &c->flat[0].sum, &var[0]);
+    double is = compare_call_ns(d->now, &c->flat[1].sum, &var[1]);
     double n = (double)c->flat[0].sum.samples + (double)c->flat[1].sum.samples;
     double error = sqrt(var[0] + var[1]);
     if (!(error > 0))                   /* nothing of it was sampled */
         error = NAN;
     c->delta = is - was;
-    c->low = c->delta - ANL_Z * error;
-    c->high = c->delta + ANL_Z * error;
-    c->p = n < ANL_LEAST_COMPARED || !(error > 0)
-           ? (double)NAN : anl_tail(c->delta / error);
+    c->low = c->delta - STAT_Z * error;
+    c->high = c->delta + STAT_Z * error;
+    c->p = n < STAT_LEAST_COMPARED || !(error > 0)
+           ? (double)NAN : stat_tail(c->delta / error);
 }
 
 /* Order of two changes: significant ones first, then by size down. */
-static int anl_compare_changes(const void *a, const void *b)
+static int compare_order(const void *a, const void *b)
 {
-    const struct anl_change *x = a, *y = b;
+    const struct compare_change *x = a, *y = b;
     const double v[2] = { isnan(x->delta) ? 0 : fabs(x->delta),
                           fmax(x->flat[0].share, x->flat[1].share) };
     const double w[2] = { isnan(y->delta) ? 0 : fabs(y->delta),
@@ -12913,37 +13100,7 @@ static int anl_compare_changes(const void *a, const void *b)
                             : (x->base > y->base) - (x->base < y->base);
 }
 
-/* Order of two numbers. */
-static int anl_compare_numbers(const void *a, const void *b)
-{
-    double x, y;
-    memcpy(&x, a, sizeof x);
-    memcpy(&y, b, sizeof y);
-    return (x > y) - (x < y);
-}
-
-/* Mark what is significant of n rows: the rule of Benjamini and Hochberg, so
- * that of the rows marked one in 20 is marked wrongly.  p[i] NAN: not asked. */
-static int anl_mark(const double *p, bool *significant, size_t n)
-{
-    double *sorted = mem_zalloc(n * sizeof *sorted), most = -1;
-    size_t m = 0;
-    if (!sorted)
-        return GP_ENOMEM;
-    for (size_t i = 0; i < n; i++)
-        if (!isnan(p[i]))
-            sorted[m++] = p[i];
-    qsort(sorted, m, sizeof *sorted, anl_compare_numbers);
-    for (size_t i = 0; i < m; i++)
-        if (sorted[i] <= ANL_FALSE_SHARE * (double)(i + 1) / (double)m)
-            most = sorted[i];
-    for (size_t i = 0; i < n; i++)
-        significant[i] = p[i] <= most;
-    mem_free(sorted);
-    return GP_OK;
-}
-
-struct anl_pairs {                      /* the nodes of a base, to be found */
+struct compare_pairs {                  /* the nodes of a base, to be found */
     const struct view *view;            /* borrowed */
     struct index exact, name;           /* by name and module; by name */
     uint32_t *next;                     /* owned, by node: another of the same
@@ -12952,7 +13109,7 @@ struct anl_pairs {                      /* the nodes of a base, to be found */
 };
 
 /* Release x. */
-static void anl_pairs_fini(struct anl_pairs *x)
+static void compare_pairs_fini(struct compare_pairs *x)
 {
     mem_index_fini(&x->exact);
     mem_index_fini(&x->name);
@@ -12961,30 +13118,30 @@ static void anl_pairs_fini(struct anl_pairs *x)
 }
 
 /* The node of x of that name in that module, or MEM_NONE. */
-static uint32_t anl_pairs_exact(const struct anl_pairs *x, struct slice name,
-                                struct slice file)
+static uint32_t compare_pairs_exact(const struct compare_pairs *x,
+                                    struct slice name, struct slice file)
 {
     const struct view *v = x->view;
     uint64_t h = mem_hash_more(mem_hash(name.p, name.n), file.p, file.n);
     uint32_t at = 0, i;
     while ((i = mem_index_next(&x->exact, h, &at)) != MEM_NONE)
         if (!x->had[i] && txt_equal(v->node[i].name, name) &&
-            txt_equal(anl_module(v, v->node[i].module), file))
+            txt_equal(cat_module_name(v, v->node[i].module), file))
             break;
     return i;
 }
 
 /* Make the nodes of v ready to be found, of several of one name in files of one
  * name the first.  GP_ENOMEM; x is to be released in any case. */
-static int anl_pairs_init(struct anl_pairs *x, const struct view *v)
+static int compare_pairs_init(struct compare_pairs *x, const struct view *v)
 {
-    *x = (struct anl_pairs){ .view = v };
+    *x = (struct compare_pairs){ .view = v };
     x->next = mem_zalloc(v->nnodes * sizeof *x->next);
     x->had = mem_zalloc(v->nnodes);
     int e = x->next && x->had ? GP_OK : GP_ENOMEM;
     for (uint32_t i = 0; i < v->nnodes && !e; i++) {
         struct slice name = v->node[i].name;
-        struct slice file = anl_module(v, v->node[i].module);
+        struct slice file = cat_module_name(v, v->node[i].module);
         uint64_t h = mem_hash(name.p, name.n);
         uint32_t at = 0, k;
         while ((k = mem_index_next(&x->name, h, &at)) != MEM_NONE)
@@ -12995,7 +13152,7 @@ static int anl_pairs_init(struct anl_pairs *x, const struct view *v)
             e = mem_index_put(&x->name, h, i);
         else
             x->next[k] = i;
-        if (!e && anl_pairs_exact(x, name, file) == MEM_NONE)
+        if (!e && compare_pairs_exact(x, name, file) == MEM_NONE)
             e = mem_index_put(&x->exact, mem_hash_more(h, file.p, file.n), i);
     }
     return e;
@@ -13003,13 +13160,14 @@ static int anl_pairs_init(struct anl_pairs *x, const struct view *v)
 
 /* The node of x that is node n of view w: of the same name in the same module,
  * or in none where one of them has no module; MEM_NONE.  It is had then. */
-static uint32_t anl_pairs_take(struct anl_pairs *x, const struct view *w,
-                               const struct view_node *n)
+static uint32_t compare_pairs_take(struct compare_pairs *x,
+                                   const struct view *w,
+                                   const struct view_node *n)
 {
-    struct slice file = anl_module(w, n->module);
-    uint32_t at = 0, i = anl_pairs_exact(x, n->name, file);
+    struct slice file = cat_module_name(w, n->module);
+    uint32_t at = 0, i = compare_pairs_exact(x, n->name, file);
     if (i == MEM_NONE && file.n)
-        i = anl_pairs_exact(x, n->name, txt_slice(""));
+        i = compare_pairs_exact(x, n->name, txt_slice(""));
     if (i == MEM_NONE && !file.n) {     /* once a name: it has no module */
         uint64_t h = mem_hash(n->name.p, n->name.n);
         while ((i = mem_index_next(&x->name, h, &at)) != MEM_NONE)
@@ -13024,141 +13182,143 @@ static uint32_t anl_pairs_take(struct anl_pairs *x, const struct view *w,
 }
 
 /* Add the change of nodes of now and of base; MEM_NONE: not in it. */
-static void anl_diff_add(struct anl_diff *d, uint32_t now, uint32_t base)
+static void compare_add(struct compare_diff *d, uint32_t now, uint32_t base)
 {
     static const struct view_sum none = {0};
-    struct anl_change *c = &d->change[d->n++];
+    struct compare_change *c = &d->change[d->n++];
     const struct view *v[2] = { anl_table(d->base).view,
                                 anl_table(d->now).view };
     uint32_t node[2] = { base, now };
-    *c = (struct anl_change){ .now = now, .base = base, .p = NAN };
+    *c = (struct compare_change){ .now = now, .base = base, .p = NAN };
     for (int i = 0; i < 2; i++) {
         const struct view_node *n = node[i] == MEM_NONE ? NULL
                                     : &v[i]->node[node[i]];
-        c->flat[i] = anl_share(n ? &n->flat : &none, &v[i]->total);
-        c->cum[i] = anl_share(n ? &n->cum : &none, &v[i]->total);
+        c->flat[i] = stat_share(n ? &n->flat : &none, &v[i]->total);
+        c->cum[i] = stat_share(n ? &n->cum : &none, &v[i]->total);
     }
     if (d->per_call)
-        anl_change_call(c, d);
+        compare_call_times(c, d);
     else
-        anl_change_share(c);
+        compare_shares(c);
 }
 
 /* Pair the functions of both, those with a value of their own in one. */
-static int anl_diff_pair(struct anl_diff *d)
+static int compare_pair(struct compare_diff *d)
 {
     const struct view *now = anl_table(d->now).view;
     const struct view *base = anl_table(d->base).view;
-    struct anl_pairs x;
-    int e = anl_pairs_init(&x, base);
+    struct compare_pairs x;
+    int e = compare_pairs_init(&x, base);
     for (uint32_t i = 0; i < now->nnodes && !e; i++) {
-        uint32_t k = anl_pairs_take(&x, now, &now->node[i]);
+        uint32_t k = compare_pairs_take(&x, now, &now->node[i]);
         if (now->node[i].flat.value ||
             (k != MEM_NONE && base->node[k].flat.value))
-            anl_diff_add(d, i, k);
+            compare_add(d, i, k);
     }
     for (uint32_t i = 0; i < base->nnodes && !e; i++)
         if (!x.had[i] && base->node[i].flat.value)
-            anl_diff_add(d, MEM_NONE, i);
-    anl_pairs_fini(&x);
+            compare_add(d, MEM_NONE, i);
+    compare_pairs_fini(&x);
     return e;
 }
 
 /* Compare now with base, which must outlive d: the functions' shares, or with
  * per_call, when both know their calls, what they take of a call.  normalize:
  * base's values are shown as if its total were now's.  GP_ENOMEM. */
-static int anl_compare(struct anl_diff *d, const struct anl *now,
+static int compare_run(struct compare_diff *d, const struct anl *now,
                        const struct anl *base, bool per_call, bool normalize)
 {
     size_t n = anl_table(now).view->nnodes + anl_table(base).view->nnodes;
     double *p = mem_zalloc(n * sizeof *p);
     bool *mark = mem_zalloc(n);
-    *d = (struct anl_diff){ .now = now, .base = base, .per_call = per_call,
+    *d = (struct compare_diff){ .now = now, .base = base, .per_call = per_call,
                             .scale = 1 };
     if (normalize && base->kept.value)
         d->scale = (double)now->kept.value / (double)base->kept.value;
     d->change = mem_zalloc(n * sizeof *d->change);
-    int e = p && mark && d->change ? anl_diff_pair(d) : GP_ENOMEM;
+    int e = p && mark && d->change ? compare_pair(d) : GP_ENOMEM;
     for (size_t i = 0; i < d->n && !e; i++)
         p[i] = d->change[i].p;
-    e = e ? e : anl_mark(p, mark, d->n);
+    e = e ? e : stat_mark_significant(p, mark, d->n);
     for (size_t i = 0; i < d->n && !e; i++) {
         d->change[i].significant = mark[i];
         d->significant += mark[i];
         d->tested += isnan(p[i]) ? 0 : 1;
     }
     if (!e)
-        qsort(d->change, d->n, sizeof *d->change, anl_compare_changes);
+        qsort(d->change, d->n, sizeof *d->change, compare_order);
     mem_free(p);
     mem_free(mark);
     if (e)
-        anl_diff_fini(d);
+        compare_fini(d);
     return e;
 }
 
 /* ---- assertions ---- */
 
-enum anl_measure { ANL_SHARE, ANL_SELF, ANL_DELTA, ANL_CPU_PER_CALL,
-                   ANL_SAMPLES, ANL_MEASURES };
+enum compare_measure {
+    COMPARE_SHARE, COMPARE_SELF, COMPARE_DELTA, COMPARE_CPU_PER_CALL,
+    COMPARE_SAMPLES, COMPARE_MEASURES,
+};
 
 static const struct {
     const char *name, *takes;           /* what its bound is */
-} anl_measures[ANL_MEASURES] = {
-    [ANL_SHARE] = { "share", "a share: 0% to 100%, or a number up to 1" },
-    [ANL_SELF] = { "self", "a share: 0% to 100%, or a number up to 1" },
-    [ANL_DELTA] = { "delta", "a change of a share, such as 2% or 0.02, nor of "
-                    "the time of a call, such as 2us" },
-    [ANL_CPU_PER_CALL] = { "cpu_per_call", "a time with its unit, such as "
+} compare_measures[COMPARE_MEASURES] = {
+    [COMPARE_SHARE] = { "share", "a share: 0% to 100%, or a number up to 1" },
+    [COMPARE_SELF] = { "self", "a share: 0% to 100%, or a number up to 1" },
+    [COMPARE_DELTA] = { "delta", "a change of a share, such as 2% or 0.02, nor "
+                        "of the time of a call, such as 2us" },
+    [COMPARE_CPU_PER_CALL] = { "cpu_per_call", "a time with its unit, such as "
                            "8us" },
-    [ANL_SAMPLES] = { "samples", "a number of samples" },
+    [COMPARE_SAMPLES] = { "samples", "a number of samples" },
 };
 
-struct anl_assert {
+struct compare_assert {
     const char *text;                   /* as given; borrowed */
-    enum anl_measure measure;
+    enum compare_measure measure;
     bool   ns;                          /* the figures are ns, else shares, or
                                          * a count of samples */
     bool   less, equal;                 /* < or <=, > or >= the bound holds */
     double bound;
-    struct re re;                       /* owned; ready up to ANL_DELTA */
+    struct re re;                       /* owned; ready up to COMPARE_DELTA */
     double value, low, high;            /* what it is about; NAN: not known */
     size_t matched;                     /* functions that re matches */
     bool   pass;
 };
 
 /* Release t. */
-static void anl_assert_fini(struct anl_assert *t)
+static void compare_assert_fini(struct compare_assert *t)
 {
     re_fini(&t->re);
 }
 
 /* Read the bound s of t, in the unit that t's measure has. */
-static int anl_read_bound(struct anl_assert *t, const char *s,
-                          struct gp_why *why)
+static int compare_read_bound(struct compare_assert *t, const char *s,
+                              struct gp_why *why)
 {
     size_t n = strlen(s);
     bool percent = n && s[n - 1] == '%';
-    bool minus = t->measure == ANL_DELTA && *s == '-';
+    bool minus = t->measure == COMPARE_DELTA && *s == '-';
     double v = txt_finite((struct slice){ s, n - percent });
     int64_t ns;
     bool share = fabs(v) <= (percent ? 100 : 1) &&
-                 (v >= 0 || t->measure == ANL_DELTA);
+                 (v >= 0 || t->measure == COMPARE_DELTA);
     bool time = !txt_duration(s + minus, &ns);
     t->bound = percent ? v / 100 : v;
-    t->ns = time && (t->measure == ANL_CPU_PER_CALL ||
-                     (t->measure == ANL_DELTA && !share));
+    t->ns = time && (t->measure == COMPARE_CPU_PER_CALL ||
+                     (t->measure == COMPARE_DELTA && !share));
     if (t->ns)
         t->bound = minus ? (double)-ns : (double)ns;
-    if (t->ns || (t->measure <= ANL_DELTA && share) ||
-        (t->measure == ANL_SAMPLES && v >= 0 && !percent))
+    if (t->ns || (t->measure <= COMPARE_DELTA && share) ||
+        (t->measure == COMPARE_SAMPLES && v >= 0 && !percent))
         return GP_OK;
     return txt_fail(why, GP_EUSAGE, "--assert '%s': '%s' is not %s", t->text, s,
-                    anl_measures[t->measure].takes);
+                    compare_measures[t->measure].takes);
 }
 
 /* Read the assertion text, which must outlive t; GP_EUSAGE when it is none. */
-static int anl_assert_init(struct anl_assert *t, const char *text,
-                           struct gp_why *why)
+static int compare_assert_init(struct compare_assert *t, const char *text,
+                               struct gp_why *why)
 {
     const char *open = strchr(text, '('), *close = strrchr(text, ')');
     bool has_re = open && close > open;
@@ -13166,19 +13326,20 @@ static int anl_assert_init(struct anl_assert *t, const char *text,
     struct slice name = { text, (size_t)((has_re ? open : op) - text) };
     char expr[RE_MOST_BYTES + 2];
     int m = 0;
-    while (m < ANL_MEASURES &&
-           !txt_equal(name, txt_slice(anl_measures[m].name)))
+    while (m < COMPARE_MEASURES &&
+           !txt_equal(name, txt_slice(compare_measures[m].name)))
         m++;
-    *t = (struct anl_assert){ .text = text, .measure = (enum anl_measure)m,
-                              .less = *op == '<',
-                              .equal = *op && op[1] == '=' };
-    if (m == ANL_MEASURES || has_re != (m <= ANL_DELTA) ||
+    *t = (struct compare_assert){ .text = text,
+                                  .measure = (enum compare_measure)m,
+                                  .less = *op == '<',
+                                  .equal = *op && op[1] == '=' };
+    if (m == COMPARE_MEASURES || has_re != (m <= COMPARE_DELTA) ||
         (*op != '<' && *op != '>'))
         return txt_fail(why, GP_EUSAGE, "--assert '%s': takes share(RE), "
                         "self(RE), delta(RE), cpu_per_call or samples, then < "
                         "<= > or >=, then a share such as 10%%, a time such as "
                         "8us, or a number of samples", text);
-    int e = anl_read_bound(t, op + 1 + t->equal, why);
+    int e = compare_read_bound(t, op + 1 + t->equal, why);
     if (!e && has_re) {
         snprintf(expr, sizeof expr, "%.*s", (int)(close - open - 1), open + 1);
         e = re_init(&t->re, "--assert", expr, why);
@@ -13189,8 +13350,9 @@ static int anl_assert_init(struct anl_assert *t, const char *text,
 /* The share of a's samples with a function that re matches in their stacks, or
  * with leaf at their end; *matched becomes how many it matches, if those are
  * more.  GP_ENOMEM. */
-static int anl_share_of(const struct anl *a, const struct re *re, bool leaf,
-                        struct anl_share *s, size_t *matched)
+static int compare_matching_share(const struct anl *a, const struct re *re,
+                                  bool leaf, struct stat_share *s,
+                                  size_t *matched)
 {
     const struct view *v = &a->view;
     const struct pp *p = v->pp;
@@ -13215,36 +13377,38 @@ static int anl_share_of(const struct anl *a, const struct re *re, bool leaf,
         if (yes && w)
             view_sum_add(&sum, w, view_count(v, i, w));
     }
-    *s = anl_share(&sum, &v->total);
+    *s = stat_share(&sum, &v->total);
     mem_free(is);
     return GP_OK;
 }
 
 /* The figures of t, which is about functions of a and, for delta, of base. */
-static int anl_assert_functions(struct anl_assert *t, const struct anl *a,
-                                const struct anl *base, struct gp_why *why)
+static int compare_assert_functions(struct compare_assert *t,
+                                    const struct anl *a,
+                                    const struct anl *base, struct gp_why *why)
 {
-    struct anl_share is, was;
+    struct stat_share is, was;
     double var[2];
-    int e = anl_share_of(a, &t->re, t->measure == ANL_SELF, &is, &t->matched);
+    int e = compare_matching_share(a, &t->re, t->measure == COMPARE_SELF, &is,
+                                   &t->matched);
     if (!e && base)
-        e = anl_share_of(base, &t->re, false, &was, &t->matched);
+        e = compare_matching_share(base, &t->re, false, &was, &t->matched);
     if (e)
         return txt_fail(why, e, "out of memory");
     t->value = is.share;
     t->low = is.low;
     t->high = is.high;
     if (t->ns) {
-        t->value = anl_call_ns(a, &is.sum, &var[0]) -
-                   anl_call_ns(base, &was.sum, &var[1]);
-        double error = ANL_Z * sqrt(var[0] + var[1]);
+        t->value = compare_call_ns(a, &is.sum, &var[0]) -
+                   compare_call_ns(base, &was.sum, &var[1]);
+        double error = STAT_Z * sqrt(var[0] + var[1]);
         t->low = t->value - error;
         t->high = t->value + error;
         if (isnan(t->value))
             return txt_fail(why, GP_EUSAGE, "--assert '%s': the profiles do not"
                             " say both how many calls their CPU time is of; "
                             "--per-call=N does", t->text);
-    } else if (t->measure == ANL_DELTA) {
+    } else if (t->measure == COMPARE_DELTA) {
         t->value = is.share - was.share;
         t->low = t->value - hypot(is.share - is.low, was.high - was.share);
         t->high = t->value + hypot(is.high - is.share, was.share - was.low);
@@ -13254,129 +13418,26 @@ static int anl_assert_functions(struct anl_assert *t, const struct anl *a,
 
 /* Judge t of a; base, for delta, is what a is compared with.  GP_EUSAGE when
  * they cannot tell. */
-static int anl_assert_judge(struct anl_assert *t, const struct anl *a,
-                            const struct anl *base, struct gp_why *why)
+static int compare_assert_test(struct compare_assert *t, const struct anl *a,
+                               const struct anl *base, struct gp_why *why)
 {
     int e = GP_OK;
     t->value = t->low = t->high = NAN;
-    if (t->measure == ANL_CPU_PER_CALL)
+    if (t->measure == COMPARE_CPU_PER_CALL)
         t->value = a->cpu_ns_per_call;
-    else if (t->measure == ANL_SAMPLES)
+    else if (t->measure == COMPARE_SAMPLES)
         t->value = a->trust.samples;
     else
-        e = anl_assert_functions(t, a, t->measure == ANL_DELTA ? base : NULL,
-                                 why);
+        e = compare_assert_functions(t, a, t->measure == COMPARE_DELTA
+                                           ? base : NULL, why);
     t->pass = (t->less ? t->value < t->bound : t->value > t->bound) ||
               (t->equal && t->value >= t->bound && t->value <= t->bound);
     return e;
 }
 
-/* ---- granularity by category ---- */
-
-/* Make each frame of p a function that is called as its category, by the n
- * rules first.  GP_ENOMEM, as grain_apply. */
-static int anl_aggregate(struct pp *p, const struct anl_rule *rule, size_t n,
-                         struct gp_why *why)
-{
-    struct view v;
-    uint32_t main;
-    int e = view_init(&v, p, p->ntypes - 1, VIEW_APART, why);
-    if (e)
-        return e;
-    struct anl_class *class = anl_classes(&v, rule, n, &main);
-    struct pp_function *made = mem_zalloc((ANL_CATEGORIES + 1) * sizeof *made);
-    for (size_t i = 0; made && i <= ANL_CATEGORIES; i++)
-        made[i] = (struct pp_function){ .id = i + 1,
-            .name = txt_slice(anl_category_name[i]) };
-    for (size_t i = 0; class && made && !e && i < p->nlocations; i++) {
-        struct pp_location *l = &p->location[i];
-        if (l->nlines == 0)
-            e = grain_add_line(p, l);
-        for (uint32_t k = 0; k < l->nlines; k++) {
-            const struct view_node *x = &v.node[v.frame[v.frame_at[i] + k]];
-            uint8_t c = class[v.frame[v.frame_at[i] + k]].category;
-            p->line[l->line + k] = (struct pp_line){ c, 0, 0 };
-            if (made[c].system_name.n)
-                continue;
-            struct slice name = view_plain_name(&v, x);
-            char *copy = mem_arena_dup(&p->arena, name.p, name.n);
-            if (copy)
-                made[c].system_name = (struct slice){ copy, name.n };
-        }
-    }
-    e = class && made ? e : GP_ENOMEM;
-    view_fini(&v);
-    mem_free(class);
-    if (e) {
-        mem_free(made);
-        return txt_fail(why, e, "out of memory");
-    }
-    mem_free(p->function);
-    p->function = made;
-    p->nfunctions = p->function_cap = ANL_CATEGORIES + 1;
-    p->aggregated = true;
-    return GP_OK;
-}
-
-/* ---- rules of the user ---- */
-
-struct anl_rules {
-    struct anl_rule *rule;              /* owned */
-    size_t n, cap;
-    struct arena text;                  /* owned: their patterns */
-};
-
-/* Release r. */
-static void anl_rules_fini(struct anl_rules *r)
-{
-    mem_free(r->rule);
-    mem_arena_fini(&r->text);
-    *r = (struct anl_rules){0};
-}
-
-/* Read rules, a line each: a category's word, blanks, and a pattern, in which
- * `*` is any text; `#` begins a comment.  name is the file's, for errors. */
-static int anl_rules_read(struct anl_rules *r, struct slice text,
-                          const char *name, struct gp_why *why)
-{
-    for (size_t number = 1; text.n; number++) {
-        struct slice line = txt_next_line(&text);
-        struct slice word = txt_next_word(&line);
-        struct slice pattern = txt_next_word(&line);
-        struct slice rest = txt_next_word(&line);
-        size_t c = 0;
-        if (!word.n || *word.p == '#')
-            continue;
-        while (c < ANL_CATEGORIES &&
-               !txt_equal(word, txt_slice(anl_category_word[c])))
-            c++;
-        if (c == ANL_CATEGORIES)
-            return txt_fail(why, GP_EUSAGE, "%s: line %zu: no category "
-                            "'%.*s'; there are application, network, syscalls, "
-                            "protocol, memory, locks, serialisation, crypto, "
-                            "compression, time, libraries, profiler and "
-                            "unknown", name, number,
-                            (int)(word.n < 40 ? word.n : 40), word.p);
-        if (!pattern.n || *pattern.p == '#' || (rest.n && *rest.p != '#'))
-            return txt_fail(why, GP_EUSAGE, "%s: line %zu: takes a category "
-                            "and one pattern", name, number);
-        char *copy = mem_arena_alloc(&r->text, pattern.n + 1);
-        struct anl_rule *row = r->n < ANL_MOST_RULES ?
-            mem_grow(r->rule, &r->cap, r->n + 1, sizeof *row) : NULL;
-        if (!copy || !row)
-            return txt_fail(why, GP_ELIMIT, "%s: line %zu: more than %d rules, "
-                            "or out of memory", name, number, ANL_MOST_RULES);
-        memcpy(copy, pattern.p, pattern.n);
-        copy[pattern.n] = 0;
-        r->rule = row;
-        r->rule[r->n++] = (struct anl_rule){ copy, (uint8_t)c, 0 };
-    }
-    return GP_OK;
-}
-
-/* ================================== 19 SVG ===================================
+/* ================================== 22 SVG ===================================
  * for     flame graph: a profile in, one self-contained SVG out
- * uses    MEM, NUM, TXT, PP, VIEW, ANL
+ * uses    MEM, NUM, TXT, PP, VIEW, CAT, STAT
  * owns    struct svg while svg_write runs
  * spec    SVG 1.1 and XML 1.0, CSS colour schemes, WAI-ARIA 1.2 (tree)
  * prefix  svg_
@@ -13401,7 +13462,7 @@ static int anl_rules_read(struct anl_rules *r, struct slice text,
  */
 
 struct svg_config {
-    const struct anl_rule *rule;        /* of the user, nrules; borrowed */
+    const struct cat_rule *rule;        /* of the user, nrules; borrowed */
     size_t nrules;
     const char *title;                  /* NULL: from the sample type */
     const char *sample;                 /* sample type; NULL: pprof's choice */
@@ -13413,7 +13474,7 @@ struct svg_config {
     const char *name;                   /* profile, for errors; or NULL */
 };
 
-enum { SVG_SHADES = 3, SVG_GROUPS = ANL_CATEGORIES * SVG_SHADES };
+enum { SVG_SHADES = 3, SVG_GROUPS = CAT_COUNT * SVG_SHADES };
 
 /* How a frame changed, in place of a category. */
 enum { SVG_GREW, SVG_SHRANK, SVG_SAME, SVG_NEW, SVG_GONE, SVG_CHANGES };
@@ -13434,20 +13495,20 @@ static const struct { const char *light, *dark; } svg_change_fill[] = {
 
 /* Light and dark fills; black and white text on them have a contrast of at
  * least 4.5, also in the palest shade. */
-static const struct { const char *light, *dark; } svg_fill[ANL_CATEGORIES] = {
-    [ANL_APPLICATION] = { "#f5a95c", "#a35a12" },
-    [ANL_NETWORK] = { "#82b4e8", "#2a679f" },
-    [ANL_SYSCALLS] = { "#8ecbd6", "#2c6f7c" },
-    [ANL_PROTOCOL] = { "#bda0e6", "#6a4ba0" },
-    [ANL_MEMORY] = { "#ee9494", "#9e4242" },
-    [ANL_LOCKS] = { "#ecd05a", "#7d6a10" },
-    [ANL_SERIAL] = { "#e2a6da", "#8a4a83" },
-    [ANL_CRYPTO] = { "#8fd4ac", "#2a744a" },
-    [ANL_COMPRESSION] = { "#bad680", "#587520" },
-    [ANL_TIME] = { "#dcbc94", "#77562a" },
-    [ANL_LIBRARIES] = { "#c6cbd1", "#525860" },
-    [ANL_PROFILER] = { "#b0aaa2", "#66615a" },
-    [ANL_UNKNOWN] = { "#e4e4e4", "#424549" },
+static const struct { const char *light, *dark; } svg_fill[CAT_COUNT] = {
+    [CAT_APPLICATION] = { "#f5a95c", "#a35a12" },
+    [CAT_NETWORK] = { "#82b4e8", "#2a679f" },
+    [CAT_SYSCALLS] = { "#8ecbd6", "#2c6f7c" },
+    [CAT_PROTOCOL] = { "#bda0e6", "#6a4ba0" },
+    [CAT_MEMORY] = { "#ee9494", "#9e4242" },
+    [CAT_LOCKS] = { "#ecd05a", "#7d6a10" },
+    [CAT_SERIAL] = { "#e2a6da", "#8a4a83" },
+    [CAT_CRYPTO] = { "#8fd4ac", "#2a744a" },
+    [CAT_COMPRESSION] = { "#bad680", "#587520" },
+    [CAT_TIME] = { "#dcbc94", "#77562a" },
+    [CAT_LIBRARIES] = { "#c6cbd1", "#525860" },
+    [CAT_PROFILER] = { "#b0aaa2", "#66615a" },
+    [CAT_UNKNOWN] = { "#e4e4e4", "#424549" },
 };
 
 static const char *const svg_style[] = {
@@ -13820,7 +13881,7 @@ struct svg {
     uint8_t *change;                    /* owned, by call */
     struct view view;                   /* owned */
     struct view_tree tree;              /* owned */
-    struct anl_class *class;            /* owned, by node */
+    struct cat_class *class;            /* owned, by node */
     uint32_t *name;                     /* owned, by node: number + 1 in the
                                          * list of names, 0 not in it yet */
     uint32_t *drawn;                    /* owned: calls, by group */
@@ -13889,11 +13950,11 @@ static size_t svg_group(const struct svg *g, uint32_t i)
     if (g->differs)
         return g->change[i];
     if (node == MEM_NONE)
-        return ANL_UNKNOWN * SVG_SHADES;
+        return CAT_UNKNOWN * SVG_SHADES;
     struct slice name = g->view.node[node].name;
     uint8_t c = g->class[node].category;
-    if (c >= ANL_CATEGORIES)
-        c = ANL_LIBRARIES;
+    if (c >= CAT_COUNT)
+        c = CAT_LIBRARIES;
     static const uint64_t same[2];      /* in every picture */
     return (size_t)c * SVG_SHADES + mem_hash_seeded(same, name.p, name.n) %
                                     SVG_SHADES;
@@ -14009,12 +14070,12 @@ static int svg_judge(struct svg *g)
     int e = p && mark && g->change ? GP_OK : GP_ENOMEM;
     for (uint32_t i = 0; i < t->n && !e; i++) {
         const int64_t *part = t->more[i].sum, *all = g->whole.sum;
-        p[i] = i ? anl_shares_differ((double)part[1] / (double)all[1],
-                                     g->effective[1],
-                                     (double)part[0] / (double)all[0],
-                                     g->effective[0]) : (double)NAN;
+        p[i] = i ? stat_test_shares((double)part[1] / (double)all[1],
+                                    g->effective[1],
+                                    (double)part[0] / (double)all[0],
+                                    g->effective[0]) : (double)NAN;
     }
-    e = e ? e : anl_mark(p, mark, t->n);
+    e = e ? e : stat_mark_significant(p, mark, t->n);
     for (uint32_t i = 0; i < t->n && !e; i++)
         g->change[i] = svg_change(g, i, mark[i]);
     mem_free(p);
@@ -14059,13 +14120,13 @@ static int svg_build(struct svg *g, const struct pp *p,
     g->drawn = mem_zalloc(g->tree.n * sizeof *g->drawn);
     if (!g->class || !g->name || !g->drawn || (g->differs && svg_judge(g)))
         return txt_fail(why, GP_ENOMEM, "out of memory");
-    struct anl_program program = anl_program(&g->view);
+    struct cat_program program = cat_program(&g->view);
     program.rule = config->rule;
     program.nrules = config->nrules;
     for (uint32_t i = 1; i < g->tree.n; i++) {
         uint32_t node = g->tree.call[i].node;
         if (!g->class[node].rule)
-            g->class[node] = anl_classify(&program, &g->view.node[node]);
+            g->class[node] = cat_classify(&program, &g->view.node[node]);
     }
     svg_place(g);
     return svg_sort(g) ? txt_fail(why, GP_ENOMEM, "out of memory") : GP_OK;
@@ -14103,9 +14164,9 @@ static int svg_put_legend(const struct svg *g, struct buf *b)
 {
     size_t x = 0;
     int y = SVG_HEAD;
-    for (size_t c = 0; c < (g->differs ? SVG_CHANGES : ANL_CATEGORIES); c++) {
+    for (size_t c = 0; c < (g->differs ? SVG_CHANGES : CAT_COUNT); c++) {
         const char *name = g->differs ? svg_change_name[c]
-                                      : anl_category_name[c];
+                                      : cat_name[c];
         size_t from = g->group[c * SVG_SHADES];
         size_t n = g->group[(c + 1) * SVG_SHADES] - from;
         size_t w = 30 + strlen(name) * 29 / 4;
@@ -14178,7 +14239,7 @@ static void svg_put_data(struct svg *g, struct buf *b)
 {
     const struct pp *p = g->view.pp;
     const struct pp_type *t = &p->type[g->view.type];
-    double ns = anl_unit_ns(t->unit);
+    double ns = view_unit_ns(t->unit);
     struct buf names = {0};
     txt_putf(b, "<metadata id=\"m\">%" PRIu64 " %" PRId64 " %.9g %.9g %u %d ",
              g->units, g->tree.call[0].total, isnan(ns) ? 0 : ns,
@@ -14220,7 +14281,7 @@ static void svg_put_style(const struct svg *g, struct buf *b)
 {
     txt_puts(b, "<style>\n");
     TXT_PUT_LINES(b, svg_style);
-    size_t n = g->differs ? SVG_CHANGES : ANL_CATEGORIES;
+    size_t n = g->differs ? SVG_CHANGES : CAT_COUNT;
     for (size_t c = 0; c < n; c++)
         txt_putf(b, ".c%zu{fill:%s}", c, g->differs ? svg_change_fill[c].light
                                                     : svg_fill[c].light);
@@ -14237,7 +14298,7 @@ static void svg_put_amount(const struct svg *g, struct buf *b)
 {
     const struct pp *p = g->view.pp;
     const struct pp_type *t = &p->type[g->view.type];
-    double ns = anl_unit_ns(t->unit);
+    double ns = view_unit_ns(t->unit);
     int64_t counted = g->view.counted;
     txt_put_commas(b, (uint64_t)(counted > 0 ? counted : 0));
     txt_puts(b, counted == 1 ? " sample, " : " samples, ");
@@ -14336,7 +14397,7 @@ static int svg_write(const struct pp *p, const struct svg_config *config,
     return e;
 }
 
-/* ================================== 20 DSC ===================================
+/* ================================== 23 DSC ===================================
  * for     protobuf descriptors: which file defines a name, what it imports;
  *         JSON to messages by them, and back
  * uses    MEM, TXT, JS, PB
@@ -15970,7 +16031,7 @@ static int dsc_decode(const struct dsc *d, const struct dsc_symbol *s,
     return e ? e : b->err;
 }
 
-/* ================================== 21 NET ===================================
+/* ================================== 24 NET ===================================
  * for     addresses, sockets, one event loop a thread: readiness, timers,
  *         tasks from other threads
  * uses    MEM, TXT, SYS
@@ -16589,7 +16650,7 @@ static void net_loop_run(struct net_loop *l)
         net_loop_turn(l, -1);
 }
 
-/* =================================== 22 CS ===================================
+/* =================================== 25 CS ===================================
  * for     a client's HTTP/2 session: frames out of bytes and into bytes, its
  *         streams, flow control; HPACK is nghttp2's
  * uses    MEM, NUM
@@ -17672,7 +17733,7 @@ static int cs_init(struct cs *s, struct pool *pool)
            nghttp2_hd_inflate_new2(&s->inflater, &s->mem) ? GP_ENOMEM : GP_OK;
 }
 
-/* =================================== 23 H2 ===================================
+/* =================================== 26 H2 ===================================
  * for     one HTTP/2 connection: a server over nghttp2, a client over CS; no
  *         gRPC in here
  * uses    MEM, NUM, NET, CS
@@ -18840,7 +18901,7 @@ static int h2_kit_init(struct h2_kit *k)
     return GP_OK;
 }
 
-/* ================================== 24 JOB ===================================
+/* ================================== 27 JOB ===================================
  * for     work that any loop of a pool may do, and its way back
  * uses    MEM, NET
  * owns    nothing: jobs belong to whoever shares them
@@ -18935,7 +18996,7 @@ static struct job *job_collect(struct job_inbox *in)
     return first;
 }
 
-/* ================================== 25 RPC ===================================
+/* ================================== 28 RPC ===================================
  * for     gRPC, what both ends share: framing, timeouts, status, metadata
  * uses    MEM, NUM, TXT
  * owns    nothing
@@ -19162,7 +19223,7 @@ static bool rpc_meta_binary(struct slice key)
     return key.n > 4 && !memcmp(key.p + key.n - 4, "-bin", 4);
 }
 
-/* ================================= 26 SERVER =================================
+/* ================================= 29 SERVER =================================
  * for     a gRPC server: event loops, connections, calls, methods
  * uses    MEM, NUM, TXT, SYS, GZ, SMP, NET, H2, JOB, RPC
  * owns    struct gp_server with its threads and sockets; a call from its
@@ -21367,7 +21428,7 @@ static uint64_t server_drain(struct gp_server *s, int64_t grace_ns)
     return net_get(&s->cut);
 }
 
-/* ================================= 27 CLIENT =================================
+/* ================================= 30 CLIENT =================================
  * for     a client's gRPC calls on one connection
  * uses    MEM, NUM, TXT, GZ, CS, H2, RPC
  * owns    the decoder of a compressed reply; all else is the caller's
@@ -21930,7 +21991,7 @@ static int client_payload_add(struct client_payload *p, struct slice message,
     return e;
 }
 
-/* ================================== 28 SVC ===================================
+/* ================================== 31 SVC ===================================
  * for     the services that serve offers: Greeter, Health, Reflection, and
  *         TestService for interoperability tests
  * uses    MEM, TXT, PB, DSC, SERVER
@@ -22832,7 +22893,7 @@ static int svc_test_add(struct gp_server *s, struct gp_why *why)
     return SVC_ADD(s, m, why);
 }
 
-/* ================================== 29 WEB ===================================
+/* ================================== 32 WEB ===================================
  * for     the debug endpoint: HTTP/1.1 for people, scrapers and pprof
  * uses    MEM, TXT, SYS, JS, ELF, SMP, PP, REC, SVG, NET, H2, RPC, SERVER
  * owns    struct gp_debug: its thread, its sockets, the windows that it opened
@@ -24291,7 +24352,7 @@ static int web_get(const char *base, const char *path, int64_t ns,
     return GP_OK;
 }
 
-/* ================================== 30 API ===================================
+/* ================================== 33 API ===================================
  * for     what grpcprof.h promises to other programs, and to CLI
  * uses    MEM, TXT, SYS, PP, REC, SVG, SERVER, SVC, WEB
  * owns    struct gp_profiler; the server is SERVER's, the endpoint WEB's
@@ -24617,9 +24678,9 @@ void *gp_call_alloc(struct gp_call *call, size_t n)
 
 #ifndef GRPCPROF_LIBRARY
 
-/* ================================== 31 LOAD ==================================
+/* ================================== 34 LOAD ==================================
  * for     the load generator: many clients, in a closed loop or by a schedule
- * uses    MEM, TXT, SYS, JS, PB, HDR, ANL, DSC, NET, CS, H2, RPC, CLIENT, WEB
+ * uses    MEM, TXT, SYS, JS, PB, HDR, DSC, NET, CS, H2, RPC, CLIENT, WEB
  * owns    its threads, connections and calls while load_run runs; struct
  *         load_result's histograms until load_result_fini
  * spec    none
@@ -28012,10 +28073,11 @@ static void load_result_append(struct load_result *r, struct load_result *f)
     load_result_fini(f);
 }
 
-/* ================================== 32 OUT ===================================
+/* ================================== 35 OUT ===================================
  * for     what report and load print: text, Markdown, JSON, HTML; pprof's
  *         views; folded stacks, callgrind, speedscope; CSV, Prometheus' text
- * uses    MEM, NUM, TXT, SYS, RE, JS, HDR, PP, VIEW, ANL, SVG, RPC, LOAD
+ * uses    MEM, NUM, TXT, SYS, RE, JS, HDR, PP, VIEW, CAT, STAT, ANL, COMPARE,
+ *         SVG, RPC, LOAD
  * owns    nothing: writers append to the caller's buf
  * spec    schemas grpcprof.report/1 and grpcprof.load/1, with README; `go tool
  *         pprof -top` (units, trimming, columns); CommonMark 0.31
@@ -28047,11 +28109,11 @@ struct out_config {
     const char *const *filter;          /* "focus=main"; borrowed */
     size_t nfilters;
     const struct re *peek;              /* borrowed: of -f peek */
-    const struct anl_diff *diff;        /* borrowed: of --base; or NULL */
+    const struct compare_diff *diff;        /* borrowed: of --base; or NULL */
     const char *base;                   /* what it is compared with, in words */
     const char *const *bases;           /* borrowed: its files */
     size_t nbases;
-    const struct anl_assert *assert;    /* borrowed */
+    const struct compare_assert *assert;    /* borrowed */
     size_t nassert;
     const char *by;                     /* what the tables are of; NULL:
                                          * functions */
@@ -28348,7 +28410,7 @@ static void out_share(struct buf *b, double share)
 }
 
 /* Append a 95 % interval in percent. */
-static void out_interval(struct buf *b, const struct anl_share *s)
+static void out_interval(struct buf *b, const struct stat_share *s)
 {
     if (isnan(s->low))
         txt_puts(b, "n/a");
@@ -28378,7 +28440,7 @@ static void out_time(struct buf *b, double ns)
 static void out_value(struct buf *b, const struct anl *a, int64_t v)
 {
     struct slice unit = a->pp->type[a->view.type].unit;
-    double ns = anl_unit_ns(unit);
+    double ns = view_unit_ns(unit);
     if (!isnan(ns)) {
         txt_put_time(b, (double)v * ns);
         return;
@@ -28566,7 +28628,7 @@ static void out_function(struct out_doc *d, const struct anl *a,
 {
     const struct view *v = anl_table(a).view;
     const struct view_node *n = &v->node[f->node];
-    struct slice module = anl_module(v, n->module);
+    struct slice module = cat_module_name(v, n->module);
     out_share(&d->cell, f->flat.share);
     txt_puts(&d->cell, open ? "~" : " ");
     out_cell(d);
@@ -28680,7 +28742,7 @@ static void out_findings(struct out_doc *d, const struct anl *a)
     };
     out_heading(d, "Key findings by category");
     out_table(d, column, sizeof column / sizeof *column);
-    for (size_t i = 0; i < ANL_CATEGORIES; i++) {
+    for (size_t i = 0; i < CAT_COUNT; i++) {
         const struct anl_finding *f = &a->finding[a->by_share[i]];
         if (f->share.sum.value == 0)
             continue;
@@ -28693,7 +28755,7 @@ static void out_findings(struct out_doc *d, const struct anl *a)
         out_cell(d);
         out_share(&d->cell, f->on_behalf);
         out_cell(d);
-        txt_puts(&d->cell, anl_category_name[a->by_share[i]]);
+        txt_puts(&d->cell, cat_name[a->by_share[i]]);
         out_cell(d);
         if (f->leader != MEM_NONE)
             out_name(d, a->view.node[f->leader].name, 30);
@@ -28753,7 +28815,7 @@ static void out_thread(struct out_doc *d, const struct anl *a,
     out_name(d, t->name, 20);
     txt_puts(&d->cell, ": ");
     if (a->wall) {
-        struct anl_share s = anl_share(&t->running, &t->all);
+        struct stat_share s = stat_share(&t->running, &t->all);
         out_value(&d->cell, a, t->all.value);
         txt_puts(&d->cell, ", running ");
         out_share(&d->cell, s.share);
@@ -28869,11 +28931,11 @@ static void out_verdict(struct out_doc *d, const struct anl *a)
         d->cell.len = 0;
     }
     if (a->nadvice == 0)
-        out_paragraph(d, v->kind == ANL_WITHHELD
+        out_paragraph(d, v->kind == ANL_V_WITHHELD
             ? v->next_command ? "None, without a verdict: more samples first."
                               : "None, without a verdict: see above what "
                                 "stands in its way."
-            : v->kind == ANL_WAITING
+            : v->kind == ANL_V_WAITING
             ? "None on the CPU: look at where the time goes that is no CPU "
               "time."
             : "None: nothing is large enough to be sure that it pays.");
@@ -28923,8 +28985,8 @@ static void out_signed(struct buf *b, double v, bool ns)
 
 /* The node that c is about, now's if it has it; *view, where not NULL, becomes
  * the view that it is of. */
-static const struct view_node *out_changed(const struct anl_diff *x,
-                                           const struct anl_change *c,
+static const struct view_node *out_changed(const struct compare_diff *x,
+                                           const struct compare_change *c,
                                            const struct view **view)
 {
     bool now = c->now != MEM_NONE;
@@ -28935,8 +28997,8 @@ static const struct view_node *out_changed(const struct anl_diff *x,
 }
 
 /* A row of the comparison. */
-static void out_change(struct out_doc *d, const struct anl_diff *x,
-                       const struct anl_change *c)
+static void out_change(struct out_doc *d, const struct compare_diff *x,
+                       const struct compare_change *c)
 {
     const struct view_node *n = out_changed(x, c, NULL);
     struct buf *b = &d->cell;
@@ -28973,12 +29035,12 @@ static void out_change(struct out_doc *d, const struct anl_diff *x,
 }
 
 /* What the base is, and whether it is of the same program. */
-static void out_base(struct out_doc *d, const struct anl_diff *x,
+static void out_base(struct out_doc *d, const struct compare_diff *x,
                      const struct out_config *c)
 {
     const struct anl *a = x->base;
-    struct slice was = anl_module(&a->view, a->main);
-    struct slice is = anl_module(&x->now->view, x->now->main);
+    struct slice was = cat_module_name(&a->view, a->main);
+    struct slice is = cat_module_name(&x->now->view, x->now->main);
     struct buf *b = &d->cell;
     txt_put_clean(b, txt_slice(c->base ? c->base : ""));
     if (a->pp->time_ns > 0) {
@@ -29000,7 +29062,7 @@ static void out_base(struct out_doc *d, const struct anl_diff *x,
 }
 
 /* The comparison with --base. */
-static void out_diff(struct out_doc *d, const struct anl_diff *x,
+static void out_diff(struct out_doc *d, const struct compare_diff *x,
                      const struct out_config *c)
 {
     const struct out_column column[] = {
@@ -29058,7 +29120,7 @@ static void out_explain(struct out_doc *d, const struct anl *a,
         const struct anl_function *f = &a->function[i];
         out_count(&d->cell, (double)f->flat.sum.samples);
         out_cell(d);
-        txt_puts(&d->cell, anl_category_name[f->category]);
+        txt_puts(&d->cell, cat_name[f->category]);
         out_cell(d);
         txt_puts(&d->cell, a->class[f->node].rule);
         out_cell(d);
@@ -29070,7 +29132,7 @@ static void out_explain(struct out_doc *d, const struct anl *a,
 }
 
 /* What an assertion is about, in its unit. */
-static void out_assert_value(struct buf *b, const struct anl_assert *t,
+static void out_assert_value(struct buf *b, const struct compare_assert *t,
                              double v)
 {
     double off = fabs(v - t->bound);
@@ -29083,15 +29145,15 @@ static void out_assert_value(struct buf *b, const struct anl_assert *t,
         txt_putf(b, "%.10g ns", v);
     else if (t->ns)
         txt_put_time(b, v);
-    else if (t->measure == ANL_SAMPLES)
+    else if (t->measure == COMPARE_SAMPLES)
         txt_putf(b, "%.0f", v);
     else
         txt_putf(b, "%.*f %s", digits, 100 * v,
-                 t->measure == ANL_DELTA ? "points" : "%");
+                 t->measure == COMPARE_DELTA ? "points" : "%");
 }
 
 /* Append t and the figure that it is about. */
-static void out_put_assert(struct buf *b, const struct anl_assert *t)
+static void out_put_assert(struct buf *b, const struct compare_assert *t)
 {
     txt_put_clean(b, txt_slice(t->text));
     txt_puts(b, ": it is ");
@@ -29103,9 +29165,9 @@ static void out_put_assert(struct buf *b, const struct anl_assert *t)
         out_assert_value(b, t, t->high);
         txt_puts(b, ")");
     }
-    if (t->measure <= ANL_DELTA && !t->matched)
+    if (t->measure <= COMPARE_DELTA && !t->matched)
         txt_puts(b, "; no function matches");
-    else if (t->measure <= ANL_DELTA)
+    else if (t->measure <= COMPARE_DELTA)
         txt_putf(b, "; %zu function%s", t->matched,
                  t->matched == 1 ? " matches" : "s match");
 }
@@ -29232,7 +29294,7 @@ static void out_js_str(struct js *j, const char *key, struct slice s)
 
 /* A key and an interval: two shares, or null. */
 static void out_js_interval(struct js *j, const char *key,
-                            const struct anl_share *s)
+                            const struct stat_share *s)
 {
     js_key(j, key);
     if (isnan(s->low)) {
@@ -29305,9 +29367,9 @@ static void out_js_profile(struct js *j, const struct anl *a,
     js_key(j, "net");
     js_put_int(j, a->view.net);
     out_js_int(j, "duration_ns", p->duration_ns ? (double)p->duration_ns : NAN);
-    out_js_int(j, "period_ns", p->period && !isnan(anl_unit_ns(
+    out_js_int(j, "period_ns", p->period && !isnan(view_unit_ns(
                p->period_type.unit)) ? (double)p->period *
-               anl_unit_ns(p->period_type.unit) : NAN);
+               view_unit_ns(p->period_type.unit) : NAN);
     js_key(j, "time_unix_ns");
     if (p->time_ns)
         js_put_int(j, p->time_ns);
@@ -29373,8 +29435,8 @@ static void out_js_function(struct js *j, const struct anl *a,
     out_js_str(j, "file", of->file);
     js_key(j, "line");
     js_put_int(j, of->start_line);
-    out_js_str(j, "module", anl_module(t.view, n->module));
-    out_js_str(j, "category", txt_slice(anl_category_name[f->category]));
+    out_js_str(j, "module", cat_module_name(t.view, n->module));
+    out_js_str(j, "category", txt_slice(cat_name[f->category]));
     out_js_str(j, "level", txt_slice(f->application ? "application"
                                                     : "system"));
     js_key(j, "flat");
@@ -29412,12 +29474,12 @@ static void out_js_tables(struct js *j, const struct anl *a,
     js_close(j, ']');
     js_key(j, "categories");
     js_open(j, '[');
-    for (size_t i = 0; i < ANL_CATEGORIES; i++) {
+    for (size_t i = 0; i < CAT_COUNT; i++) {
         const struct anl_finding *f = &a->finding[a->by_share[i]];
         if (f->share.sum.value == 0)
             continue;
         js_open(j, '{');
-        out_js_str(j, "name", txt_slice(anl_category_name[a->by_share[i]]));
+        out_js_str(j, "name", txt_slice(cat_name[a->by_share[i]]));
         js_key(j, "samples");
         js_put_int(j, f->share.sum.samples);
         out_js_num(j, "share", f->share.share);
@@ -29473,7 +29535,7 @@ static void out_js_use(struct js *j, const struct anl *a)
         out_js_int(j, "cpu_ns", a->thread[i].cpu_ns);
         out_js_num(j, "share_of_window", a->thread[i].cores);
         out_js_num(j, "running", !a->wall ? NAN :
-                   anl_share(&a->thread[i].running, &a->thread[i].all).share);
+                   stat_share(&a->thread[i].running, &a->thread[i].all).share);
         js_close(j, '}');
     }
     js_close(j, ']');
@@ -29503,7 +29565,7 @@ static void out_js_verdict(struct js *j, const struct anl *a)
     const struct anl_verdict *v = &a->verdict;
     js_key(j, "verdict");
     js_open(j, '{');
-    out_js_str(j, "kind", txt_slice(anl_kind_name[v->kind]));
+    out_js_str(j, "kind", txt_slice(anl_verdict_name[v->kind]));
     out_js_str(j, "text", txt_slice(v->text));
     js_key(j, "why");
     js_open(j, '[');
@@ -29535,7 +29597,7 @@ static void out_js_verdict(struct js *j, const struct anl *a)
 /* "diff": what differs from --base, or null. */
 static void out_js_diff(struct js *j, const struct out_config *c)
 {
-    const struct anl_diff *d = c->diff;
+    const struct compare_diff *d = c->diff;
     js_key(j, "diff");
     if (!d) {
         js_put_null(j);
@@ -29557,12 +29619,12 @@ static void out_js_diff(struct js *j, const struct out_config *c)
     js_key(j, "functions");
     js_open(j, '[');
     for (size_t i = 0; i < d->n; i++) {
-        const struct anl_change *x = &d->change[i];
+        const struct compare_change *x = &d->change[i];
         const struct view *v;
         const struct view_node *n = out_changed(d, x, &v);
         js_open(j, '{');
         out_js_str(j, "name", n->name);
-        out_js_str(j, "module", anl_module(v, n->module));
+        out_js_str(j, "module", cat_module_name(v, n->module));
         out_js_int(j, "base_flat", (double)x->flat[0].sum.value * d->scale);
         out_js_int(j, "flat", (double)x->flat[1].sum.value);
         out_js_num(j, "base_flat_share", x->flat[0].share);
@@ -29592,14 +29654,14 @@ static void out_js_asserts(struct js *j, const struct out_config *c)
     js_key(j, "asserts");
     js_open(j, '[');
     for (size_t i = 0; i < c->nassert; i++) {
-        const struct anl_assert *t = &c->assert[i];
+        const struct compare_assert *t = &c->assert[i];
         js_open(j, '{');
         out_js_str(j, "expr", txt_slice(t->text));
         out_js_num(j, "value", t->value);
         out_js_num(j, "low", t->low);
         out_js_num(j, "high", t->high);
         js_key(j, "matched");
-        if (t->measure <= ANL_DELTA)
+        if (t->measure <= COMPARE_DELTA)
             js_put_int(j, (int64_t)t->matched);
         else
             js_put_null(j);
@@ -30389,7 +30451,7 @@ static void out_grind_place(struct out_grind *g, uint32_t n, bool called)
 {
     const struct view_node *x = &g->view->node[n];
     struct slice unknown = txt_slice("???");
-    struct slice object = anl_module(g->view, x->module);
+    struct slice object = cat_module_name(g->view, x->module);
     txt_puts(g->b, called ? "cob=" : "ob=");
     out_numbered(g->b, &g->object, object.n ? object : unknown);
     txt_puts(g->b, called ? "\ncfi=" : "\nfl=");
@@ -32084,10 +32146,10 @@ static void out_load_html(struct buf *b, const struct load_report *t)
     mem_fini(&text);
 }
 
-/* ================================== 33 CLI ===================================
+/* ================================== 36 CLI ===================================
  * for     option tables, help, the commands serve, load and report, main
- * uses    MEM, TXT, SYS, RE, JS, PB, HDR, PP, VIEW, FILTER, GRAIN, ANL, SVG,
- *         DSC, RPC, CLIENT, SVC, WEB, API, LOAD, OUT
+ * uses    MEM, TXT, SYS, RE, JS, PB, HDR, PP, VIEW, FILTER, GRAIN, CAT, ANL,
+ *         COMPARE, SVG, DSC, RPC, CLIENT, SVC, WEB, API, LOAD, OUT
  * owns    stdout, stderr, the exit status, SIGINT and SIGTERM
  * spec    none
  * prefix  cmd_
@@ -34439,13 +34501,13 @@ struct cmd_profiles {                   /* what report is about */
     bool filtered;                      /* filters have left a part */
     struct view_sum whole[2];           /* of what: of now and base */
     struct filter filter;          /* owned */
-    struct anl_rules rules;             /* owned */
+    struct cat_user_rules rules;             /* owned */
     struct buf rules_text;              /* owned */
     struct re peek;                     /* owned */
     const char *shown[FILTER_OPTIONS];    /* "focus=main"; into text */
     size_t nshown;
     struct buf text;                    /* owned */
-    struct anl_assert assert[CMD_LIST_MOST];
+    struct compare_assert assert[CMD_LIST_MOST];
 };
 
 /* Release s. */
@@ -34460,12 +34522,12 @@ static void cmd_profiles_fini(struct cmd_profiles *s)
         pp_fini(&s->file[i]);
     mem_free(s->file);
     filter_fini(&s->filter);
-    anl_rules_fini(&s->rules);
+    cat_rules_fini(&s->rules);
     mem_fini(&s->rules_text);
     re_fini(&s->peek);
     mem_fini(&s->text);
     for (size_t i = 0; i < CMD_LIST_MOST; i++)
-        anl_assert_fini(&s->assert[i]);
+        compare_assert_fini(&s->assert[i]);
 }
 
 /* Read the filters, expressions and assertions that c names into s. */
@@ -34511,12 +34573,12 @@ static int cmd_report_filters(const struct cmd_report *c,
     if (!e && c->rules)
         e = sys_read_file(c->rules, CMD_RULES_BYTES, &s->rules_text, why);
     if (!e && c->rules)
-        e = anl_rules_read(&s->rules, (struct slice){
+        e = cat_rules_read(&s->rules, (struct slice){
             (const char *)s->rules_text.data, s->rules_text.len }, c->rules,
             why);
     for (size_t i = 0; i < c->assert.n && !e; i++) {
-        e = anl_assert_init(&s->assert[i], c->assert.text[i], why);
-        if (!e && s->assert[i].measure == ANL_DELTA && !s->nbase)
+        e = compare_assert_init(&s->assert[i], c->assert.text[i], why);
+        if (!e && s->assert[i].measure == COMPARE_DELTA && !s->nbase)
             e = txt_fail(why, GP_EUSAGE, "--assert '%s' needs --base",
                          c->assert.text[i]);
     }
@@ -34544,7 +34606,7 @@ static int cmd_report_grain(struct cmd_profiles *s, struct pp *p,
             return txt_fail(why, GP_ENOMEM, "out of memory");
     }
     return grain == GRAIN_CATEGORY
-        ? anl_aggregate(to, s->rules.rule, s->rules.n, why)
+        ? cat_aggregate(to, s->rules.rule, s->rules.n, why)
         : grain_apply(to, grain, why);
 }
 
@@ -34737,17 +34799,18 @@ static int cmd_report_analysis(const struct cmd_report *c,
                                int *status, struct gp_why *why)
 {
     struct anl now = {0}, base = {0};
-    struct anl_diff diff = {0};
+    struct compare_diff diff = {0};
     struct buf picture = {0};
     int e = cmd_report_analyse(c, s, &now, &base, why);
-    if (!e && s->base && anl_compare(&diff, &now, &base, c->per_call != NULL,
+    if (!e && s->base && compare_run(&diff, &now, &base, c->per_call != NULL,
                                      c->normalize))
         e = txt_fail(why, GP_ENOMEM, "out of memory");
     for (size_t i = 0; i < c->assert.n && !e; i++) {
-        struct anl_assert *t = &s->assert[i];
-        e = anl_assert_judge(t, &now, &base, why);
+        struct compare_assert *t = &s->assert[i];
+        e = compare_assert_test(t, &now, &base, why);
         *status = e || t->pass ? *status : CMD_ASSERT;
-        if (!e && t->measure <= ANL_DELTA && !t->matched && !c->common.quiet)
+        if (!e && t->measure <= COMPARE_DELTA && !t->matched &&
+            !c->common.quiet)
             cmd_say("--assert '%s': no function matches", t->text);
     }
     out->per_call = c->per_call != NULL;
@@ -34775,7 +34838,7 @@ static int cmd_report_analysis(const struct cmd_report *c,
         out_report_text(b, &now, out);
     }
     mem_fini(&picture);
-    anl_diff_fini(&diff);
+    compare_fini(&diff);
     anl_fini(&now);
     anl_fini(&base);
     return e;

@@ -87,7 +87,7 @@ static void test_wilson(void)
     };
     for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
         double low, high;
-        anl_wilson(row[i].p, row[i].n, &low, &high);
+        stat_wilson(row[i].p, row[i].n, &low, &high);
         CHECK(fabs(low * 1000 - row[i].low) < 0.6);
         CHECK(fabs(high * 1000 - row[i].high) < 0.6);
     }
@@ -107,19 +107,19 @@ static void test_kish(void)
     view_sum_add(&heavy, 901, 1);
     CHECK(fabs(view_effective(&equal) - 100) < 1e-9);
     CHECK(fabs(view_effective(&uneven) - 1.2318) < 1e-3);
-    struct anl_share s = anl_share(&part, &equal);
-    anl_wilson(0.1, 100, &low, &high);
+    struct stat_share s = stat_share(&part, &equal);
+    stat_wilson(0.1, 100, &low, &high);
     CHECK(s.share == 0.1);
     CHECK(fabs(s.low - low) < 1e-9 && fabs(s.high - high) < 1e-9);
-    s = anl_share(&heavy, &uneven);
+    s = stat_share(&heavy, &uneven);
     CHECK(s.share > 0.9 && s.low < 0.5);
     /* Rows that hide how uneven their samples are: a share of nearly all has
      * an interval as narrow as its rest has, not one of all that is hidden. */
     struct view_sum most = { 99990, 9999, 0, 999900, 0 };
     struct view_sum whole = { 100000, 10000, 0, 16 * 1e6, 1e6 };
-    s = anl_share(&most, &whole);
+    s = stat_share(&most, &whole);
     CHECK(s.share > 0.999 && s.low > 0.99);
-    s = anl_share(&(struct view_sum){0}, &(struct view_sum){0});
+    s = stat_share(&(struct view_sum){0}, &(struct view_sum){0});
     CHECK(isnan(s.share) && isnan(s.low));
 }
 
@@ -130,56 +130,56 @@ static void test_classes(void)
         h2[] = "/usr/lib/libnghttp2.so.14", z[] = "/lib/libz.so.1";
     static const struct { const char *name, *module; uint8_t category; } row[]
     = {
-        { "send", libc, ANL_NETWORK }, { "__libc_recv", libc, ANL_NETWORK },
-        { "__GI___libc_send", libc, ANL_NETWORK },
-        { "epoll_wait", libc, ANL_NETWORK },
-        { "__epoll_pwait2", libc, ANL_NETWORK },
-        { "sendfile64", libc, ANL_NETWORK },
-        { "write", libc, ANL_SYSCALLS }, { "__fsync", libc, ANL_SYSCALLS },
-        { "_int_malloc", libc, ANL_MEMORY }, { "cfree", libc, ANL_MEMORY },
-        { "malloc@@GLIBC_2.2.5", libc, ANL_MEMORY },
-        { "unlink_chunk.isra.0", libc, ANL_MEMORY },
-        { "munmap", libc, ANL_MEMORY },
-        { "__memmove_avx_unaligned_erms", libc, ANL_COPY },
-        { "__strlen_avx2", libc, ANL_COPY },
-        { "pthread_mutex_lock", libc, ANL_LOCKS },
-        { "__lll_lock_wait", libc, ANL_LOCKS },
-        { "__GI___clock_gettime", libc, ANL_TIME },
-        { "__vdso_clock_gettime", "[vdso]", ANL_TIME },
-        { "qsort", libc, ANL_LIBRARIES },
-        { "send", app, ANL_APPLICATION }, { "free", app, ANL_APPLICATION },
-        { "main", app, ANL_APPLICATION }, { "work", app, ANL_APPLICATION },
-        { "h2_send", app, ANL_APPLICATION },
-        { "helper", "/opt/libown.so", ANL_APPLICATION },
-        { "helper", "/usr/lib/libfoo.so.1", ANL_LIBRARIES },
-        { "nghttp2_session_mem_send", h2, ANL_PROTOCOL },
-        { "hd_inflate_commit", h2, ANL_PROTOCOL },
-        { "longest_match", z, ANL_COMPRESSION },
-        { "operator new(unsigned long)", app, ANL_MEMORY },
-        { "std::vector<int>::push_back", app, ANL_LIBRARIES },
-        { "grpc_core::Call::Start", app, ANL_PROTOCOL },
-        { "google::protobuf::Message::Parse", app, ANL_SERIAL },
-        { "h2::proto::streams::recv", app, ANL_PROTOCOL },
-        { "<tonic::codec::Streaming as X>::poll", app, ANL_PROTOCOL },
-        { "tokio::runtime::park", app, ANL_LOCKS },
-        { "tokio::net::tcp::read", app, ANL_NETWORK },
-        { "core::fmt::write", app, ANL_LIBRARIES },
-        { "__rust_dealloc", app, ANL_MEMORY },
-        { "src/a.rs:7 - prost::encode", app, ANL_SERIAL },
-        { "pprof::profiler::perf_signal_handler", app, ANL_PROFILER },
-        { "java.net.Socket.read", "", ANL_NETWORK },
-        { "java/util/HashMap.get", "", ANL_LIBRARIES },
-        { "io.grpc.internal.X.run", "", ANL_PROTOCOL },
-        { "com.google.protobuf.Parser.parse", "", ANL_SERIAL },
-        { "com.example.Work.run", "", ANL_APPLICATION },
-        { "_PyEval_EvalFrameDefault", "/usr/bin/python3", ANL_LIBRARIES },
-        { "take_gil", "/usr/bin/python3", ANL_LOCKS },
-        { "(garbage collector)", "", ANL_MEMORY },
-        { "tcp_sendmsg", "[kernel.kallsyms]", ANL_NETWORK },
-        { "do_syscall_64", "[kernel.kallsyms]", ANL_SYSCALLS },
-        { "[unsampled]", "", ANL_UNKNOWN }, { "[profiler]", "", ANL_PROFILER },
-        { "", app, ANL_UNKNOWN }, { "", h2, ANL_PROTOCOL },
-        { "", z, ANL_COMPRESSION }, { "", libc, ANL_LIBRARIES },
+        { "send", libc, CAT_NETWORK }, { "__libc_recv", libc, CAT_NETWORK },
+        { "__GI___libc_send", libc, CAT_NETWORK },
+        { "epoll_wait", libc, CAT_NETWORK },
+        { "__epoll_pwait2", libc, CAT_NETWORK },
+        { "sendfile64", libc, CAT_NETWORK },
+        { "write", libc, CAT_SYSCALLS }, { "__fsync", libc, CAT_SYSCALLS },
+        { "_int_malloc", libc, CAT_MEMORY }, { "cfree", libc, CAT_MEMORY },
+        { "malloc@@GLIBC_2.2.5", libc, CAT_MEMORY },
+        { "unlink_chunk.isra.0", libc, CAT_MEMORY },
+        { "munmap", libc, CAT_MEMORY },
+        { "__memmove_avx_unaligned_erms", libc, CAT_COPY },
+        { "__strlen_avx2", libc, CAT_COPY },
+        { "pthread_mutex_lock", libc, CAT_LOCKS },
+        { "__lll_lock_wait", libc, CAT_LOCKS },
+        { "__GI___clock_gettime", libc, CAT_TIME },
+        { "__vdso_clock_gettime", "[vdso]", CAT_TIME },
+        { "qsort", libc, CAT_LIBRARIES },
+        { "send", app, CAT_APPLICATION }, { "free", app, CAT_APPLICATION },
+        { "main", app, CAT_APPLICATION }, { "work", app, CAT_APPLICATION },
+        { "h2_send", app, CAT_APPLICATION },
+        { "helper", "/opt/libown.so", CAT_APPLICATION },
+        { "helper", "/usr/lib/libfoo.so.1", CAT_LIBRARIES },
+        { "nghttp2_session_mem_send", h2, CAT_PROTOCOL },
+        { "hd_inflate_commit", h2, CAT_PROTOCOL },
+        { "longest_match", z, CAT_COMPRESSION },
+        { "operator new(unsigned long)", app, CAT_MEMORY },
+        { "std::vector<int>::push_back", app, CAT_LIBRARIES },
+        { "grpc_core::Call::Start", app, CAT_PROTOCOL },
+        { "google::protobuf::Message::Parse", app, CAT_SERIAL },
+        { "h2::proto::streams::recv", app, CAT_PROTOCOL },
+        { "<tonic::codec::Streaming as X>::poll", app, CAT_PROTOCOL },
+        { "tokio::runtime::park", app, CAT_LOCKS },
+        { "tokio::net::tcp::read", app, CAT_NETWORK },
+        { "core::fmt::write", app, CAT_LIBRARIES },
+        { "__rust_dealloc", app, CAT_MEMORY },
+        { "src/a.rs:7 - prost::encode", app, CAT_SERIAL },
+        { "pprof::profiler::perf_signal_handler", app, CAT_PROFILER },
+        { "java.net.Socket.read", "", CAT_NETWORK },
+        { "java/util/HashMap.get", "", CAT_LIBRARIES },
+        { "io.grpc.internal.X.run", "", CAT_PROTOCOL },
+        { "com.google.protobuf.Parser.parse", "", CAT_SERIAL },
+        { "com.example.Work.run", "", CAT_APPLICATION },
+        { "_PyEval_EvalFrameDefault", "/usr/bin/python3", CAT_LIBRARIES },
+        { "take_gil", "/usr/bin/python3", CAT_LOCKS },
+        { "(garbage collector)", "", CAT_MEMORY },
+        { "tcp_sendmsg", "[kernel.kallsyms]", CAT_NETWORK },
+        { "do_syscall_64", "[kernel.kallsyms]", CAT_SYSCALLS },
+        { "[unsampled]", "", CAT_UNKNOWN }, { "[profiler]", "", CAT_PROFILER },
+        { "", app, CAT_UNKNOWN }, { "", h2, CAT_PROTOCOL },
+        { "", z, CAT_COMPRESSION }, { "", libc, CAT_LIBRARIES },
     };
     struct pp p;
     struct view v;
@@ -191,7 +191,7 @@ static void test_classes(void)
         unit_location(&p, m, 0x100 + i, row[i].name);
     }
     CHECK(!view_init(&v, &p, 1, VIEW_APART, NULL));
-    struct anl_class *c = anl_classes(&v, NULL, 0, &(uint32_t){0});
+    struct cat_class *c = cat_classify_all(&v, NULL, 0, &(uint32_t){0});
     CHECK(c != NULL);
     for (size_t i = 0; c && i < sizeof row / sizeof *row; i++)
         CHECK(c[v.frame[v.frame_at[i]]].category == row[i].category);
@@ -204,24 +204,24 @@ static void test_classes(void)
 static void test_classes_program(void)
 {
     static const struct { const char *main, *name; uint8_t category; } row[] = {
-        { "/usr/bin/grpcprof", "h2_send", ANL_PROTOCOL },
-        { "/usr/bin/grpcprof", "rpc_reply", ANL_PROTOCOL },
-        { "/usr/bin/grpcprof", "net_loop", ANL_NETWORK },
-        { "/usr/bin/grpcprof", "svc_say_hello", ANL_APPLICATION },
-        { "/usr/bin/grpcprof", "rec_drain", ANL_PROFILER },
-        { "/usr/bin/grpcprof", "main", ANL_LIBRARIES },
-        { "/go/bin/app", "main.handler", ANL_APPLICATION },
-        { "/go/bin/app", "encoding/json.Marshal", ANL_SERIAL },
-        { "/go/bin/app", "net/http.(*conn).serve", ANL_PROTOCOL },
-        { "/go/bin/app", "net.(*conn).Write", ANL_NETWORK },
-        { "/go/bin/app", "net/url.Parse", ANL_LIBRARIES },
-        { "/go/bin/app", "syscall.Syscall", ANL_SYSCALLS },
-        { "/go/bin/app", "sync/atomic.AddInt64", ANL_LOCKS },
-        { "/go/bin/app", "strings.Split", ANL_LIBRARIES },
-        { "/go/bin/app", "runtime.gcDrain", ANL_MEMORY },
+        { "/usr/bin/grpcprof", "h2_send", CAT_PROTOCOL },
+        { "/usr/bin/grpcprof", "rpc_reply", CAT_PROTOCOL },
+        { "/usr/bin/grpcprof", "net_loop", CAT_NETWORK },
+        { "/usr/bin/grpcprof", "svc_say_hello", CAT_APPLICATION },
+        { "/usr/bin/grpcprof", "rec_drain", CAT_PROFILER },
+        { "/usr/bin/grpcprof", "main", CAT_LIBRARIES },
+        { "/go/bin/app", "main.handler", CAT_APPLICATION },
+        { "/go/bin/app", "encoding/json.Marshal", CAT_SERIAL },
+        { "/go/bin/app", "net/http.(*conn).serve", CAT_PROTOCOL },
+        { "/go/bin/app", "net.(*conn).Write", CAT_NETWORK },
+        { "/go/bin/app", "net/url.Parse", CAT_LIBRARIES },
+        { "/go/bin/app", "syscall.Syscall", CAT_SYSCALLS },
+        { "/go/bin/app", "sync/atomic.AddInt64", CAT_LOCKS },
+        { "/go/bin/app", "strings.Split", CAT_LIBRARIES },
+        { "/go/bin/app", "runtime.gcDrain", CAT_MEMORY },
         { "/go/bin/app", "google.golang.org/grpc/internal/x.F",
-          ANL_PROTOCOL },
-        { "/go/bin/app", "example.org/shop.Buy", ANL_APPLICATION },
+          CAT_PROTOCOL },
+        { "/go/bin/app", "example.org/shop.Buy", CAT_APPLICATION },
     };
     for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
         struct pp p;
@@ -232,7 +232,7 @@ static void test_classes_program(void)
         if (strstr(row[i].main, "go"))
             unit_location(&p, m, 2, "runtime.mcall");
         CHECK(!view_init(&v, &p, 1, VIEW_APART, NULL));
-        struct anl_class *c = anl_classes(&v, NULL, 0, &(uint32_t){0});
+        struct cat_class *c = cat_classify_all(&v, NULL, 0, &(uint32_t){0});
         CHECK(c && c[0].category == row[i].category);
         mem_free(c);
         view_fini(&v);
@@ -373,7 +373,7 @@ static void test_verdict_withheld(void)
     struct out_config o = { .age_ns = -1 };
     unit_run(&p, 110, 30);
     CHECK(!anl_run(&p, &c, &a, NULL));
-    CHECK(a.verdict.kind == ANL_WITHHELD && a.nadvice == 0);
+    CHECK(a.verdict.kind == ANL_V_WITHHELD && a.nadvice == 0);
     CHECK(a.verdict.nreasons > 0 && strstr(a.verdict.reason[0], "110"));
     CHECK(strstr(a.verdict.reason[0], "5.7 to 17.0"));
     CHECK(a.verdict.next_command &&
@@ -399,8 +399,8 @@ static void test_verdict_given(void)
     CHECK(a.verdict.nreasons > 0 && strstr(a.verdict.reason[0], "70.0 %"));
     CHECK(a.verdict.next_command == NULL && a.nadvice >= 1);
     CHECK(strstr(a.advice[0].text, "svc_say_hello") != NULL);
-    CHECK(a.finding[ANL_NETWORK].share.sum.samples == 6000);
-    CHECK(a.by_share[0] == ANL_APPLICATION && a.by_share[1] == ANL_NETWORK);
+    CHECK(a.finding[CAT_NETWORK].share.sum.samples == 6000);
+    CHECK(a.by_share[0] == CAT_APPLICATION && a.by_share[1] == CAT_NETWORK);
     CHECK(a.calls == 1000000 && a.nmethods == 1);
     CHECK(fabs(a.cpu_ns_per_call - 20000) < 1e-6);
     CHECK(a.function[0].application && a.function[0].resolved);
@@ -416,7 +416,7 @@ static void test_verdict_waiting(void)
     struct anl_config c = {0};
     unit_run(&p, 1000, 30);
     CHECK(!anl_run(&p, &c, &a, NULL));
-    CHECK(a.verdict.kind == ANL_WAITING && a.nadvice == 0);
+    CHECK(a.verdict.kind == ANL_V_WAITING && a.nadvice == 0);
     CHECK(!strstr(a.verdict.text, "I/O"));
     anl_fini(&a);
     pp_fini(&p);
@@ -467,7 +467,7 @@ static void test_verdict_ticks(void)
         CHECK(isnan(row[i].clustered) ? isnan(a.trust.tick_clustered)
               : fabs(a.trust.tick_clustered - row[i].clustered) < 0.01);
         bool held = row[i].clustered > ANL_BROKEN_SHARE;
-        CHECK((a.verdict.kind == ANL_WITHHELD) == held);
+        CHECK((a.verdict.kind == ANL_V_WITHHELD) == held);
         CHECK(!held || strstr(a.verdict.reason[0], "in step with the kernel"));
         out_report_text(&b, &a, &o);
         CHECK(unit_has(&b, "is in step") == (row[i].clustered > 0));
@@ -479,7 +479,7 @@ static void test_verdict_ticks(void)
         unit_labelled(&p, 0, idle, "free", "");
         p.value[2 * p.nsamples - 1] = INT64_C(4000000000);
         CHECK(!anl_run(&p, &c, &a, NULL));
-        CHECK(a.trust.unsampled > 0.3 && a.verdict.kind == ANL_WITHHELD);
+        CHECK(a.trust.unsampled > 0.3 && a.verdict.kind == ANL_V_WITHHELD);
         mem_fini(&b);
         anl_fini(&a);
         pp_fini(&p);
@@ -511,7 +511,7 @@ static void test_verdict_wall(void)
                                                       : "100000000");
         CHECK(!anl_run(&p, &c, &a, NULL));
         CHECK(a.wall && !a.cpu_profile && a.nadvice == 0);
-        CHECK(a.verdict.kind == (busy ? ANL_MIXED : ANL_WAITING));
+        CHECK(a.verdict.kind == (busy ? ANL_V_MIXED : ANL_V_WAITING));
         CHECK(strstr(a.verdict.text, busy ? "Running: 1 of 2 threads"
                                           : "was waiting: 99.3 %"));
         CHECK(a.waiting.sum.samples == (busy ? 5300 : 14900));
@@ -540,7 +540,7 @@ static void test_verdict_wall(void)
     uint32_t at = unit_location(&p, MEM_NONE, 1, "epoll_wait");
     unit_labelled(&p, 20, at, "main", "waiting");
     CHECK(!anl_run(&p, &c, &a, NULL));
-    CHECK(a.verdict.kind == ANL_WITHHELD &&
+    CHECK(a.verdict.kind == ANL_V_WITHHELD &&
           strstr(a.verdict.reason[0], "too few"));
     anl_fini(&a);
     pp_fini(&p);
@@ -569,14 +569,14 @@ static void test_stacks(void)
     unit_sample(&p, 60, out, h2, MEM_NONE);
     unit_sample(&p, 40, out, work, MEM_NONE);
     CHECK(!anl_run(&p, &c, &a, NULL));
-    CHECK(a.finding[ANL_APPLICATION].share.sum.samples == 300);
-    CHECK(a.finding[ANL_NETWORK].share.sum.samples == 60);
-    CHECK(a.finding[ANL_SYSCALLS].share.sum.samples == 40);
-    CHECK(a.finding[ANL_SYSCALLS].on_behalf == 1);
-    CHECK(a.finding[ANL_UNKNOWN].share.sum.samples == 400);
+    CHECK(a.finding[CAT_APPLICATION].share.sum.samples == 300);
+    CHECK(a.finding[CAT_NETWORK].share.sum.samples == 60);
+    CHECK(a.finding[CAT_SYSCALLS].share.sum.samples == 40);
+    CHECK(a.finding[CAT_SYSCALLS].on_behalf == 1);
+    CHECK(a.finding[CAT_UNKNOWN].share.sum.samples == 400);
     CHECK(a.copy.sum.samples == 200 && a.trust.stripped == 200);
     CHECK(a.trust.unsymbolised == 0.5 && a.trust.broken == 0.5);
-    CHECK(a.verdict.kind == ANL_WITHHELD);
+    CHECK(a.verdict.kind == ANL_V_WITHHELD);
     anl_fini(&a);
     pp_fini(&p);
 }
@@ -630,7 +630,7 @@ static void test_report_json(void)
     struct out_config o = { .age_ns = -1 };
     unit_profile(&p);
     CHECK(!anl_run(&p, &c, &a, NULL));
-    CHECK(a.verdict.kind == ANL_WITHHELD);
+    CHECK(a.verdict.kind == ANL_V_WITHHELD);
     out_report_json(&b, &a, &o);
     CHECK(unit_has(&b, "\"schema\":\"grpcprof.report/1\""));
     CHECK(unit_has(&b, "\"duration_ns\":null"));
@@ -786,7 +786,7 @@ static void unit_cover(const struct anl *a, double n, long *rows, long *held)
 {
     for (size_t i = 0; i < 2 * a->nfunctions; i++) {
         const struct anl_function *f = &a->function[i / 2];
-        const struct anl_share *s = i % 2 ? &f->cum : &f->flat;
+        const struct stat_share *s = i % 2 ? &f->cum : &f->flat;
         double truth = unit_truth(a->view.node[f->node].name, i % 2);
         if (truth * n <= 5 || truth >= 1 || (i % 2 && f->flat.sum.value))
             continue;
@@ -830,15 +830,15 @@ static int unit_compare_many(const double *share, uint64_t seed)
         struct pp p[2];
         struct anl a[2];
         struct anl_config c = {0};
-        struct anl_diff d = {0};
+        struct compare_diff d = {0};
         for (int k = 0; k < 2; k++) {
             int n = (int)(100 * pow(40, unit_random(&seed)));
             unit_draw(&p[k], k ? share : unit_share, n, false, &seed);
             CHECK(!anl_run(&p[k], &c, &a[k], NULL));
         }
-        CHECK(!anl_compare(&d, &a[1], &a[0], false, false));
+        CHECK(!compare_run(&d, &a[1], &a[0], false, false));
         marked += d.significant > 0;
-        anl_diff_fini(&d);
+        compare_fini(&d);
         for (int k = 0; k < 2; k++) {
             anl_fini(&a[k]);
             pp_fini(&p[k]);
