@@ -4821,7 +4821,7 @@ static void elf_find_all(struct elf *m, struct elf_spot *spot, size_t n)
 /* ================================== 12 SMP ===================================
  * for     the sampler: clocks that send SIGPROF, a handler that stores one
  *         stack, a ring that hands it over
- * uses    MEM, TXT, SYS
+ * uses    TXT, SYS
  * owns    the SIGPROF handler, SIGTRAP's where nobody else has it, the timers
  *         and the ring, all for the life of the process: a late signal never
  *         finds them gone
@@ -13003,7 +13003,7 @@ static int anl_run(const struct pp *p, const struct anl_config *config,
 
 /* ================================ 21 COMPARE =================================
  * for     two profiles beside each other, and assertions on one or both
- * uses    MEM, TXT, RE, VIEW, CAT, STAT, ANL
+ * uses    MEM, TXT, RE, PP, VIEW, CAT, STAT, ANL
  * owns    struct compare_diff, struct compare_assert
  * spec    Newcombe 1998 (interval of a difference)
  * prefix  compare_
@@ -19225,7 +19225,7 @@ static bool rpc_meta_binary(struct slice key)
 
 /* ================================= 29 SERVER =================================
  * for     a gRPC server: event loops, connections, calls, methods
- * uses    MEM, NUM, TXT, SYS, GZ, SMP, NET, H2, JOB, RPC
+ * uses    MEM, NUM, TXT, SYS, GZ, SMP, REC, NET, H2, JOB, RPC
  * owns    struct gp_server with its threads and sockets; a call from its
  *         HEADERS until its stream closes
  * spec    [GRPC] grpc/doc/PROTOCOL-HTTP2.md, compression.md
@@ -21430,7 +21430,7 @@ static uint64_t server_drain(struct gp_server *s, int64_t grace_ns)
 
 /* ================================= 30 CLIENT =================================
  * for     a client's gRPC calls on one connection
- * uses    MEM, NUM, TXT, GZ, CS, H2, RPC
+ * uses    MEM, NUM, TXT, GZ, NET, CS, H2, RPC
  * owns    the decoder of a compressed reply; all else is the caller's
  * spec    [GRPC] grpc/doc/PROTOCOL-HTTP2.md
  * prefix  client_
@@ -24354,7 +24354,7 @@ static int web_get(const char *base, const char *path, int64_t ns,
 
 /* ================================== 33 API ===================================
  * for     what grpcprof.h promises to other programs, and to CLI
- * uses    MEM, TXT, SYS, PP, REC, SVG, SERVER, SVC, WEB
+ * uses    MEM, TXT, SYS, SMP, PP, REC, SVG, SERVER, SVC, WEB
  * owns    struct gp_profiler; the server is SERVER's, the endpoint WEB's
  * spec    grpcprof.h has the contracts
  * prefix  gp_
@@ -24680,7 +24680,7 @@ void *gp_call_alloc(struct gp_call *call, size_t n)
 
 /* ================================== 34 LOAD ==================================
  * for     the load generator: many clients, in a closed loop or by a schedule
- * uses    MEM, TXT, SYS, JS, PB, HDR, DSC, NET, CS, H2, RPC, CLIENT, WEB
+ * uses    MEM, TXT, SYS, JS, PB, HDR, ANL, DSC, NET, CS, H2, RPC, CLIENT, WEB
  * owns    its threads, connections and calls while load_run runs; struct
  *         load_result's histograms until load_result_fini
  * spec    none
@@ -28077,7 +28077,7 @@ static void load_result_append(struct load_result *r, struct load_result *f)
  * for     what report and load print: text, Markdown, JSON, HTML; pprof's
  *         views; folded stacks, callgrind, speedscope; CSV, Prometheus' text
  * uses    MEM, NUM, TXT, SYS, RE, JS, HDR, PP, VIEW, CAT, STAT, ANL, COMPARE,
- *         SVG, RPC, LOAD
+ *         RPC, CLIENT, LOAD
  * owns    nothing: writers append to the caller's buf
  * spec    schemas grpcprof.report/1 and grpcprof.load/1, with README; `go tool
  *         pprof -top` (units, trimming, columns); CommonMark 0.31
@@ -32148,8 +32148,9 @@ static void out_load_html(struct buf *b, const struct load_report *t)
 
 /* ================================== 36 CLI ===================================
  * for     option tables, help, the commands serve, load and report, main
- * uses    MEM, TXT, SYS, RE, JS, PB, HDR, PP, VIEW, FILTER, GRAIN, CAT, ANL,
- *         COMPARE, SVG, DSC, RPC, CLIENT, SVC, WEB, API, LOAD, OUT
+ * uses    MEM, TXT, SYS, RE, JS, PB, HDR, ELF, SMP, PP, VIEW, FILTER, GRAIN,
+ *         CAT, ANL, COMPARE, SVG, DSC, RPC, SERVER, CLIENT, SVC, WEB, API,
+ *         LOAD, OUT
  * owns    stdout, stderr, the exit status, SIGINT and SIGTERM
  * spec    none
  * prefix  cmd_

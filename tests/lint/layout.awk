@@ -4,14 +4,20 @@
 # stats=1 adds a line on the lengths of the functions.
 #
 #   toc       the contents table equals the banners: number, name, order
-#   banner    each says for, uses, owns, spec, prefix and runs; uses look up
-#   uses      a function calls into its own section and those its banner names
+#   banner    each says for, uses, owns, spec, prefix and runs; uses names
+#             sections above
+#   uses      a section uses the functions, types, constants, macros and
+#             variables of its own and of the sections that its banner names.
+#             LIMITS' constants belong to the sections in the heading above
+#             them (/* ---- MEM, GZ ---- */); those under "all" are anybody's
 #   prefix    a function carries its section's prefix; gp_ is API's alone
 #   order     no prototypes, main is last
 #   comment   a comment stands above every function
-#   length    60 lines, or a LONG: reason in that comment; main 25
+#   section   2,200 lines at most
+#   length    60 lines at most; main 25
 #   goto      to out, nowhere else
-#   quiet     only CLI prints or exits (SYS may _exit a child after fork)
+#   quiet     only a section that owns stdout prints or exits (SYS may _exit a
+#             child after fork)
 #   alloc     only MEM allocates and frees
 #   banned    functions that do not know how long their output is
 #   signal    a _sig function calls nothing that locks, allocates or prints
@@ -19,7 +25,9 @@
 #
 # First every line is read into code[] (comments and literals blanked) and
 # note[] (does it carry a comment); then the banners; then the code, with a
-# count of braces that starts again in each branch of an #if.
+# count of braces that starts again in each branch of an #if: what each line
+# defines goes to home[] and tag[], the function it is in to within[].  Last,
+# each word is looked up in these.
 
 BEGIN {
     set(banned, "strcpy strcat sprintf vsprintf atoi atol atoll atof strtok" \
@@ -36,6 +44,7 @@ BEGIN {
         " localtime getenv setenv qsort pthread_create pthread_join" \
         " pthread_cond_wait pthread_cond_signal pthread_once assert" \
         " backtrace_symbols mmap munmap")
+    set(large, "SERVER LOAD OUT CLI")          # to be split
     set(keys, "for uses owns spec prefix runs")
     set(words, "if while for switch return sizeof defined _Alignof typeof" \
         " __typeof__ _Atomic _Static_assert static_assert do else case")
@@ -55,16 +64,26 @@ END {
         text(i)
         if (i in start)
             sec = start[i]
+        group(i)
         if (directive(i))
-            scan(i, "")
+            macro(i)
         else {
-            was = infn ? fn : ""
+            within[i] = infn ? fn : ""
+            types(i)
             feed(i)
-            scan(i, was != "" ? was : opened)
+            if (within[i] == "")
+                within[i] = opened
         }
     }
     if (infn || depth != 0)
         bad(lines, "order", "braces do not balance at the end of the file")
+    sec = ""
+    for (i = 1; i <= lines; i++) {
+        if (i in start)
+            sec = start[i]
+        scan(i, within[i])
+    }
+    spare()
     if (nfn && !mainline)
         bad(lines, "order", "no main()")
     if (stats)
@@ -205,6 +224,8 @@ function banner(i,    f, name, key, k, v, at, seen)
     } else if (seen["prefix"] != "" && f[1] != "none" && f[1] != "-")
         bad(at, "banner", name " has a prefix '" f[1] "': want xx_ or none")
     see(name, at, seen["uses"])
+    if (seen["owns"] ~ /stdout/)
+        loud[name] = 1
 }
 
 # Note which sections section name may call.
@@ -224,11 +245,18 @@ function see(name, at, list,    f, n, k, w)
     }
 }
 
-# Compare the table with the banners.
+# Compare the table with the banners, and look at the sections' lengths.
 function compare(    k, f)
 {
     if (!ntoc)
         bad(1, "toc", "no contents table in the first comment")
+    line_of[nsec + 1] = lines + 1
+    for (k = 1; k <= nsec; k++) {
+        split(order[k], f, " ")
+        if (line_of[k + 1] - line_of[k] > 2200 && !(f[2] in large))
+            bad(line_of[k], "section", f[2] " has " \
+                line_of[k + 1] - line_of[k] " lines, 2200 at most")
+    }
     for (k = 1; k <= nsec || k <= ntoc; k++) {
         if (order[k] != toc[k])
             bad(k <= nsec ? line_of[k] : tocline[k], "toc", "the table says '" \
@@ -305,6 +333,8 @@ function feed(i,    s, c, at)
         } else {
             if (head_name() != "" && ends(head, ")"))
                 bad(headline, "order", "a prototype of " head_name() "()")
+            else
+                variable(head)
             head = ""
             headline = 0
         }
@@ -354,8 +384,8 @@ function fn_open()
         bad(fnline, "prefix", fn "() stands before the first banner")
     else if (sec in prefix && index(fn, prefix[sec]) != 1)
         bad(fnline, "prefix", fn "() in " sec " wants " prefix[sec])
-    remark = above(fnline - 1)
-    if (remark == "")
+    define(fn)
+    if (above(fnline - 1) == "")
         bad(fnline, "comment", "none above " fn "()")
 }
 
@@ -370,8 +400,8 @@ function fn_close(i,    n)
     }
     if (fn == "main" && n > 25)
         bad(fnline, "length", "main() has " n " lines, 25 at most")
-    else if (n > 60 && index(remark, "LONG:") == 0)
-        bad(fnline, "length", fn "() has " n " lines and no LONG: reason")
+    else if (n > 60)
+        bad(fnline, "length", fn "() has " n " lines, 60 at most")
 }
 
 # The comment that ends on line j, directives skipped; "" if there is none or
@@ -394,45 +424,184 @@ function above(j,    s)
     return ""
 }
 
-# Look at each word of line i; in_fn is the function it is in, or "".
-function scan(i, in_fn,    s, id, pre, is_call)
+# Note that the section at hand defines name; in LIMITS those of the heading.
+function define(name)
 {
-    s = code[i]
-    pre = ""
-    while (match(s, /[A-Za-z_][A-Za-z0-9_]*/)) {
-        pre = pre substr(s, 1, RSTART - 1)
-        id = substr(s, RSTART, RLENGTH)
-        s = substr(s, RSTART + RLENGTH)
-        is_call = s ~ /^ *\(/ && pre !~ /(\.|->) *$/
-        if (id == "goto" && s !~ /^ +out *;/)
-            bad(i, "goto", "to something other than out")
-        if (is_call && !(id in words))
-            call(i, id, in_fn)
-        pre = ""
+    if (sec == "" || name == "main")
+        return
+    home[name] = sec
+    if (sec == "LIMITS")
+        limit[name] = heading
+}
+
+# Take the heading on line i, if it is one of LIMITS'.
+function group(i,    f, n, k)
+{
+    if (i in start)
+        heading = ""
+    if (sec != "LIMITS" || raw[i] !~ /^\/\* ---- [A-Za-z0-9, ]+ ---- \*\/$/)
+        return
+    heading = raw[i]
+    gsub(/^\/\* ---- | ---- \*\/$/, "", heading)
+    n = split(heading, f, /, */)
+    for (k = 1; k <= n; k++)
+        if (f[k] != "all" && !(f[k] in number))
+            bad(i, "uses", "LIMITS has constants of '" f[k] "', no section")
+}
+
+# Note the macro that the directive on line i defines.
+function macro(i,    f)
+{
+    if (code[i] ~ /^ *# *define +[A-Za-z_]/) {
+        split(code[i], f, /[^A-Za-z0-9_]+/)
+        constant(i, f[f[1] == "" ? 3 : 2])
     }
 }
 
+# Note a macro or an enum's constant; one of LIMITS has a heading.
+function constant(i, name)
+{
+    define(name)
+    if (sec == "LIMITS" && heading == "")
+        bad(i, "uses", name " stands under no heading")
+}
+
+# Note the struct, union and enum tags that line i defines, and the constants
+# of an enum at file level.
+function types(i,    s, f, n, k)
+{
+    s = code[i]
+    while (match(s, /(struct|union|enum) +[A-Za-z_][A-Za-z0-9_]* *\{/)) {
+        n = split(substr(s, RSTART, RLENGTH - 1), f, " ")
+        if (sec != "")
+            tag[f[n]] = sec
+        s = substr(s, RSTART + RLENGTH)
+    }
+    s = code[i]
+    if (!inenum && !infn &&
+        match(" " s, /[^A-Za-z0-9_]enum [A-Za-z0-9_ ]*\{/)) {
+        inenum = 1
+        s = substr(s, RSTART + RLENGTH - 1)
+    }
+    if (!inenum)
+        return
+    if (index(s, "}")) {
+        inenum = 0
+        s = substr(s, 1, index(s, "}") - 1)
+    }
+    while (match(s, /\([^()]*\)/))
+        s = substr(s, 1, RSTART - 1) substr(s, RSTART + RLENGTH)
+    n = split(s, f, ",")
+    for (k = 1; k <= n; k++)
+        if (match(f[k], /^ *[A-Za-z_][A-Za-z0-9_]* *($|=)/)) {
+            gsub(/ *=.*| /, "", f[k])
+            constant(i, f[k])
+        }
+}
+
+# Note the variables, or the type, that the declaration s at file level makes.
+function variable(s,    f, n, k)
+{
+    sub(/=.*/, "", s)
+    if (s ~ /^ *typedef/)
+        sub(/\([^*].*/, "", s)          # of a function
+    while (match(s, /\[[^][]*\]/))
+        s = substr(s, 1, RSTART - 1) substr(s, RSTART + RLENGTH)
+    if (match(s, /\( *\* *[A-Za-z_][A-Za-z0-9_]* *\)/)) {
+        s = substr(s, RSTART, RLENGTH)
+        gsub(/[^A-Za-z0-9_]/, "", s)
+        define(s)
+        return
+    }
+    n = split(s, f, ",")
+    for (k = 1; k <= n; k++)
+        if (match(f[k], /[ *][A-Za-z_][A-Za-z0-9_]* *$/) &&
+            f[k] !~ /^ *(struct|union|enum) +[A-Za-z0-9_]+ *$/) {
+            f[k] = substr(f[k], RSTART + 1)
+            sub(/ *$/, "", f[k])
+            define(f[k])
+        }
+}
+
+# Look at each word of line i; in_fn is the function it is in, or "".
+function scan(i, in_fn,    s, id, pre, is_call, is_tag)
+{
+    s = code[i]
+    is_tag = 0
+    while (match(s, /[A-Za-z_][A-Za-z0-9_]*/)) {
+        pre = substr(s, 1, RSTART - 1)
+        id = substr(s, RSTART, RLENGTH)
+        s = substr(s, RSTART + RLENGTH)
+        if (id == "goto" && s !~ /^ +out *;/)
+            bad(i, "goto", "to something other than out")
+        if (is_tag && (id in tag))
+            use(i, "struct " id, tag[id])
+        is_tag = id == "struct" || id == "union" || id == "enum"
+        if (pre ~ /(\.|->) *$/ || (id in words))
+            continue
+        is_call = s ~ /^ *\(/
+        if (id in home)
+            use(i, id (is_call ? "()" : ""), home[id], limit[id])
+        if (is_call)
+            call(i, id, in_fn)
+    }
+}
+
+# Section sec uses on line i the thing what of section to; those of LIMITS that
+# of are whose constant it is.
+function use(i, what, to, of,    f, n, k)
+{
+    if (sec == "" || sec == to || sec == "LIMITS" || of == "all")
+        return
+    used[sec, to] = 1
+    if (to == "API" && what ~ /^gp_.*\(\)$/ && number[sec] < number[to])
+        bad(i, "prefix", what " is called above API")
+    else if (to != "LIMITS") {
+        if (!((sec, to) in sees) && !sees_all[sec])
+            once(i, what, to)
+    } else {
+        n = split(of, f, /, */)
+        for (k = 1; k <= n; k++)
+            used[sec, f[k]] = 1
+        for (k = 1; k <= n; k++)
+            if (f[k] == sec || sees_all[sec] || ((sec, f[k]) in sees))
+                return
+        once(i, what, f[1])
+    }
+}
+
+# Report the sections that a banner names in vain.
+function spare(    k, f, name, to)
+{
+    for (k = 1; k <= nsec; k++) {
+        split(order[k], f, " ")
+        name = f[2]
+        for (to in number)
+            if (((name, to) in sees) && !((name, to) in used))
+                bad(line_of[k], "uses", \
+                    name " names " to " and uses nothing of it")
+    }
+}
+
+# Report once that section sec uses what and does not name section to.
+function once(i, what, to)
+{
+    if (!told[sec, what]++)
+        bad(i, "uses", sec " uses " what " and does not name " to)
+}
+
 # Line i, in function in_fn of section sec, calls id.
-function call(i, id, in_fn,    p, to)
+function call(i, id, in_fn)
 {
     if (id in banned)
         bad(i, "banned", id "()")
-    if (id in talks && sec != "CLI" && !(id == "_exit" && sec == "SYS"))
-        bad(i, "quiet", id "() outside CLI")
+    if (id in talks && !loud[sec] && !(id == "_exit" && sec == "SYS"))
+        bad(i, "quiet", id "() where the banner does not own stdout")
     if (id in allocs && sec != "MEM")
         bad(i, "alloc", id "() outside MEM")
     if (ends(in_fn, "_sig") &&
         (id in unsafe || id ~ /(^|_)(try|un|rd|wr|timed|spin)?lock(_|$)/))
         bad(i, "signal", in_fn "() calls " id "()")
-    p = id
-    sub(/_.*/, "_", p)
-    if (!(p in secof) || sec == "")
-        return
-    to = secof[p]
-    if (to == "API" && number[sec] < number[to])
-        bad(i, "prefix", id "() is called above API")
-    else if (to != sec && !sees_all[sec] && !((sec, to) in sees))
-        bad(i, "uses", sec " calls " id "() and does not name " to)
 }
 
 function lengths_told(    k, m, v)
