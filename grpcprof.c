@@ -22,29 +22,32 @@
  * 11  ELF      address -> mapping, function and line
  * 12  SMP      sampler: the only code that runs in a signal handler
  * 13  PP       profile.proto model: read, build, write
- * 14  REC      recorder: windows as differences of one table
- * 15  VIEW     a profile by function: flat, cum, call trees
- * 16  FILTER   pprof's filters: focus, ignore, hide, show, labels
- * 17  GRAIN    frames named by function, file, line, address or module
- * 18  CAT      what kind of work a function does: rules and categories
- * 19  STAT     shares with intervals, tests of differences
- * 20  ANL      one pass over the samples; trust, verdict, advice
- * 21  COMPARE  two profiles beside each other; assertions
- * 22  SVG      flame graph: one self-contained picture
- * 23  DSC      protobuf descriptors: names and imports
- * 24  NET      addresses, sockets, event loop, timers, wake-ups
- * 25  CS       a client's HTTP/2 session: frames, streams, windows
- * 26  H2       one HTTP/2 connection, a server's over nghttp2; no gRPC in here
- * 27  JOB      work that any loop of a pool may do
- * 28  RPC      gRPC, what both ends share: framing, timeouts, status, metadata
- * 29  SERVER   gRPC server: loops, calls, methods, answers
- * 30  CLIENT   gRPC calls of a client on one connection
- * 31  SVC      Greeter, Health, Reflection, TestService
- * 32  WEB      debug endpoint: HTTP/1.1
- * 33  API      what grpcprof.h promises
- * 34  LOAD     load generator
- * 35  OUT      writers of what ANL, VIEW and LOAD found
- * 36  CLI      option tables, help, the commands, main
+ * 14  LEGACY   profiles in the format of gperftools
+ * 15  MERGE    profiles added up
+ * 16  REC      recorder: stacks and their times in one table, marks
+ * 17  BUILD    a profile from two marks
+ * 18  VIEW     a profile by function: flat, cum, call trees
+ * 19  FILTER   pprof's filters: focus, ignore, hide, show, labels
+ * 20  GRAIN    frames named by function, file, line, address or module
+ * 21  CAT      what kind of work a function does: rules and categories
+ * 22  STAT     shares with intervals, tests of differences
+ * 23  ANL      one pass over the samples; trust, verdict, advice
+ * 24  COMPARE  two profiles beside each other; assertions
+ * 25  SVG      flame graph: one self-contained picture
+ * 26  DSC      protobuf descriptors: names and imports
+ * 27  NET      addresses, sockets, event loop, timers, wake-ups
+ * 28  CS       a client's HTTP/2 session: frames, streams, windows
+ * 29  H2       one HTTP/2 connection, a server's over nghttp2; no gRPC in here
+ * 30  JOB      work that any loop of a pool may do
+ * 31  RPC      gRPC, what both ends share: framing, timeouts, status, metadata
+ * 32  SERVER   gRPC server: loops, calls, methods, answers
+ * 33  CLIENT   gRPC calls of a client on one connection
+ * 34  SVC      Greeter, Health, Reflection, TestService
+ * 35  WEB      debug endpoint: HTTP/1.1
+ * 36  API      what grpcprof.h promises
+ * 37  LOAD     load generator
+ * 38  OUT      writers of what ANL, VIEW and LOAD found
+ * 39  CLI      option tables, help, the commands, main
  *
  * CONVENTIONS
  *
@@ -5367,7 +5370,7 @@ static uint64_t smp_lost(void)
 
 /* =================================== 13 PP ===================================
  * for     profile.proto: read, check, build, write
- * uses    MEM, NUM, TXT, PB, GZ
+ * uses    MEM, TXT, PB, GZ
  * owns    struct pp: everything in it lives until pp_fini
  * spec    [PP] google/pprof proto/profile.proto
  * prefix  pp_
@@ -5626,6 +5629,11 @@ struct pp_reader {
     const uint8_t *at;                  /* the field that is being read */
     struct gp_why *why;
 };
+
+/* Read r->p->raw, which may be in another format than profile.proto. */
+typedef int pp_other_fn(struct pp_reader *r);
+
+enum { PP_FOREIGN = 1 };                /* from pp_other_fn: it is not in its */
 
 enum pp_message {
     PP_PROFILE, PP_SAMPLE, PP_LABEL, PP_LOCATION, PP_LINE, PP_VALUE_TYPE,
@@ -6181,506 +6189,6 @@ static int pp_read_raw(struct pp_reader *r)
                         : GP_OK;
 }
 
-/* ---- the format of gperftools and of the Java agent ----
- *
- * Words of 4 or 8 bytes, in either byte order: 0 3 V period 0, where the period
- * is in us and V is 0, or 1 for Java; then for each stack its count, its depth
- * and its addresses, leaf first; then 0 1 0, and text: lines of
- * /proc/self/maps, or for Java of "0xADDRESS NAME (FILE:LINE)".  After the leaf
- * come return addresses, which are one byte past the call. */
-
-struct pp_words {
-    const uint8_t *p, *end;
-    size_t size;                        /* 4 or 8 */
-    bool   big;                         /* the first byte is the highest */
-};
-
-/* The next word into *v; false: there is no more. */
-static bool pp_word(struct pp_words *w, uint64_t *v)
-{
-    if ((size_t)(w->end - w->p) < w->size)
-        return false;
-    *v = 0;
-    for (size_t i = 0; i < w->size; i++)
-        *v |= (uint64_t)w->p[i] << 8 * (w->big ? w->size - 1 - i : i);
-    w->p += w->size;
-    return true;
-}
-
-/* Does data begin as that format does?  w then stands behind the head, *period
- * is in us, *java says which of the two it is. */
-static bool pp_is_legacy(struct slice data, struct pp_words *w,
-                         uint64_t *period, bool *java)
-{
-    for (unsigned i = 0; i < 4; i++) {
-        uint64_t head[5];
-        size_t n = 0;
-        *w = (struct pp_words){ (const uint8_t *)data.p,
-                                (const uint8_t *)data.p + data.n,
-                                i < 2 ? 4 : 8, i % 2 };
-        while (n < 5 && pp_word(w, &head[n]))
-            n++;
-        if (n < 5 || head[0] || head[1] != 3 || head[2] > 1 || !head[3] ||
-            head[3] > PP_MOST_PERIOD_US || head[4])
-            continue;
-        *period = head[3];
-        *java = head[2] == 1;
-        return true;
-    }
-    return false;
-}
-
-/* The row of the location at address, made if new; MEM_NONE without memory. */
-static uint32_t pp_at_address(struct pp *p, struct index *x, uint64_t address)
-{
-    uint64_t h = mem_hash(&address, sizeof address);
-    for (uint32_t at = 0, i; (i = mem_index_next(x, h, &at)) != MEM_NONE;)
-        if (p->location[i].address == address)
-            return i;
-    struct pp_location *l = PP_ADD(p->location, p->nlocations, p->location_cap);
-    if (!l || mem_index_put(x, h, (uint32_t)p->nlocations - 1))
-        return MEM_NONE;
-    *l = (struct pp_location){ .id = p->nlocations, .address = address,
-                               .mapping = MEM_NONE };
-    return (uint32_t)p->nlocations - 1;
-}
-
-/* Read the stacks of w; call addresses are return addresses less one unless
- * java. */
-static int pp_legacy_stacks(struct pp_reader *r, struct pp_words *w, bool java,
-                            struct index *x)
-{
-    struct pp *p = r->p;
-    uint32_t stack[PP_MOST_DEPTH];
-    uint64_t count, n, address;
-    for (;;) {
-        r->at = w->p;
-        if (w->p == w->end)
-            return GP_OK;               /* no end mark: as pprof takes it */
-        if (!pp_word(w, &count) || !pp_word(w, &n) ||
-            n > (size_t)(w->end - w->p) / w->size)
-            return pp_bad(r, "a stack of gperftools' format is cut short");
-        if (n > PP_MOST_DEPTH)
-            return pp_bad(r, "a stack of more frames than there can be");
-        for (size_t i = 0; i < n && pp_word(w, &address); i++) {
-            if (count == 0 && n == 1 && address == 0)
-                return GP_OK;
-            stack[i] = pp_at_address(p, x, address - (i > 0 && !java));
-            if (stack[i] == MEM_NONE)
-                return pp_full(r);
-        }
-        int64_t value[2] = { (int64_t)count, 0 };
-        if (count > INT64_MAX ||
-            __builtin_mul_overflow(value[0], p->period, &value[1]))
-            return pp_bad(r, "a stack that was counted too often");
-        int e = pp_add_sample(p, stack, n, value, NULL, 0);
-        if (e)
-            return pp_full(r);
-    }
-}
-
-/* Take the second frame out of the samples whose second frame is location l,
- * or, with l MEM_NONE, those where it is the leaf's own return address. */
-static void pp_drop_second(struct pp *p, uint32_t l)
-{
-    uint32_t to = 0, from = 0;
-    for (size_t i = 0; i < p->nsamples; i++) {
-        uint32_t end = p->stack_at[i + 1], n = end - from;
-        const uint32_t *s = p->stack + from;
-        bool drop = n > 1 && (l != MEM_NONE ? s[1] == l :
-            p->location[s[0]].address == p->location[s[1]].address + 1);
-        for (uint32_t k = 0; k < n; k++)
-            if (k != 1 || !drop)
-                p->stack[to++] = s[k];
-        from = end;
-        p->stack_at[i + 1] = to;
-    }
-    p->nstack = to;
-}
-
-/* A frame that stands behind the leaf in all samples but one in 32 is the
- * signal handler's: take it out.  Boyer and Moore's vote finds it.  True when
- * there was one. */
-static bool pp_drop_handler(struct pp *p)
-{
-    uint32_t best = MEM_NONE;
-    size_t votes = 0, count = 0;
-    for (size_t i = 0; i < p->nsamples; i++) {
-        if (p->stack_at[i + 1] - p->stack_at[i] < 2)
-            continue;
-        uint32_t l = p->stack[p->stack_at[i] + 1];
-        best = votes ? best : l;
-        votes = l == best ? votes + 1 : votes - 1;
-    }
-    for (size_t i = 0; i < p->nsamples; i++)
-        count += p->stack_at[i + 1] - p->stack_at[i] > 1 &&
-                 p->stack[p->stack_at[i] + 1] == best;
-    if (best == MEM_NONE || count < p->nsamples - p->nsamples / 32)
-        return false;
-    pp_drop_second(p, best);
-    return true;
-}
-
-/* Hexadecimal digits at s into *v; false: there are none, or too many. */
-static bool pp_hex(struct slice *s, uint64_t *v)
-{
-    size_t n = 0;
-    if (txt_starts(*s, "0x")) {
-        s->p += 2;
-        s->n -= 2;
-    }
-    for (*v = 0; n < s->n && txt_hex(s->p[n]) >= 0; n++)
-        *v = *v << 4 | (uint64_t)txt_hex(s->p[n]);
-    s->p += n;
-    s->n -= n;
-    return n > 0 && n <= 16;
-}
-
-/* A line of /proc/self/maps, or of "START-END [PERM] FILE [(@OFFSET)] [BUILD]",
- * into *m; false: it is none, or of no code. */
-static bool pp_map_line(struct slice line, struct pp_mapping *m)
-{
-    struct slice perm, word;
-    *m = (struct pp_mapping){0};
-    while (line.n && isspace((unsigned char)*line.p)) {
-        line.p++;
-        line.n--;
-    }
-    if (!pp_hex(&line, &m->start))
-        return false;
-    while (line.n && (*line.p == '-' || isspace((unsigned char)*line.p))) {
-        line.p++;
-        line.n--;
-    }
-    if (!pp_hex(&line, &m->limit) || m->limit < m->start)
-        return false;
-    if (line.n && *line.p == ':') {
-        line.p++;
-        line.n--;
-    }
-    struct slice rest = line;
-    perm = txt_next_word(&rest);
-    bool has_perm = perm.n > 0;
-    for (size_t i = 0; i < perm.n; i++)
-        has_perm &= strchr("-rwxps", perm.p[i]) != NULL;
-    if (has_perm && !memchr(perm.p, 'x', perm.n))
-        return false;
-    if (has_perm)
-        line = rest;
-    rest = line;
-    word = txt_next_word(&rest);
-    struct slice device = txt_next_word(&rest);
-    if (pp_hex(&word, &m->offset) && word.n == 0 &&
-        memchr(device.p, ':', device.n)) {
-        (void)txt_next_word(&rest);      /* the inode */
-        m->file = txt_next_word(&rest);
-        return true;
-    }
-    m->offset = 0;
-    m->file = txt_next_word(&line);
-    rest = line;
-    word = txt_next_word(&rest);
-    if (txt_starts(word, "(@")) {
-        word.p += 2;
-        word.n -= 2;
-        (void)pp_hex(&word, &m->offset);
-        line = rest;
-    }
-    m->build_id = txt_next_word(&line);
-    return true;
-}
-
-/* Can b be the rest of what a is the beginning of? */
-static bool pp_maps_touch(const struct pp_mapping *a,
-                          const struct pp_mapping *b)
-{
-    return (!a->file.n || !b->file.n || txt_equal(a->file, b->file)) &&
-           (!a->build_id.n || !b->build_id.n ||
-            txt_equal(a->build_id, b->build_id)) && a->limit == b->start &&
-           (!a->offset || !b->offset ||
-            a->offset + (a->limit - a->start) == b->offset);
-}
-
-struct pp_attributes {                  /* of lines like "build=/opt" */
-    struct slice name[8], value[8];     /* borrowed */
-    size_t n;
-};
-
-/* Note line in a when it says what an attribute is. */
-static void pp_attribute(struct pp_attributes *a, struct slice line)
-{
-    const char *eq = line.n ? memchr(line.p, '=', line.n) : NULL;
-    if (!eq || a->n == sizeof a->name / sizeof *a->name)
-        return;
-    struct slice name = { line.p, (size_t)(eq - line.p) };
-    struct slice value = { eq + 1, line.n - name.n - 1 };
-    a->name[a->n] = txt_next_word(&name);
-    a->value[a->n] = txt_next_word(&value);
-    a->n += a->name[a->n].n > 0;
-}
-
-/* Put the values of a for what is like "$build" in *file, which then lies in
- * p's arena; it ends with the value that takes it past PATH_MAX. */
-static int pp_expand(struct pp *p, const struct pp_attributes *a,
-                     struct slice *file)
-{
-    struct buf b = {0};
-    size_t i = 0, k;
-    if (!a->n || !file->n || !memchr(file->p, '$', file->n))
-        return GP_OK;
-    while (i < file->n && b.len < PATH_MAX) {
-        for (k = 0; k < a->n; k++)
-            if (file->p[i] == '$' && a->name[k].n < file->n - i &&
-                !memcmp(file->p + i + 1, a->name[k].p, a->name[k].n))
-                break;
-        if (k < a->n)
-            mem_put(&b, a->value[k].p, a->value[k].n);
-        else
-            mem_put_byte(&b, (uint8_t)file->p[i]);
-        i += k < a->n ? a->name[k].n + 1 : 1;
-    }
-    char *copy = b.err ? NULL : mem_arena_dup(&p->arena, b.data, b.len);
-    if (copy)
-        *file = (struct slice){ copy, b.len };
-    mem_fini(&b);
-    return copy ? GP_OK : GP_ENOMEM;
-}
-
-/* Read the mappings of text: parts of one are joined, the program's comes
- * first. */
-static int pp_legacy_maps(struct pp *p, struct slice text)
-{
-    struct pp_attributes attributes = {0};
-    while (text.n) {
-        struct pp_mapping m, *last = p->nmappings
-            ? &p->mapping[p->nmappings - 1] : NULL;
-        struct slice line = txt_next_line(&text);
-        if (!pp_map_line(line, &m)) {
-            pp_attribute(&attributes, line);
-            continue;
-        }
-        if (pp_expand(p, &attributes, &m.file))
-            return GP_ENOMEM;
-        if (last && pp_maps_touch(last, &m)) {
-            last->limit = m.limit;
-            last->file = m.file.n ? m.file : last->file;
-            last->build_id = m.build_id.n ? m.build_id : last->build_id;
-            continue;
-        }
-        last = PP_ADD(p->mapping, p->nmappings, p->mapping_cap);
-        if (!last)
-            return GP_ENOMEM;
-        *last = m;
-    }
-    for (size_t i = 0; i < p->nmappings; i++) {
-        struct slice file = p->mapping[i].file;
-        if (!file.n || *file.p == '[' || memmem(file.p, file.n, ".so", 3))
-            continue;
-        struct pp_mapping first = p->mapping[0];
-        p->mapping[0] = p->mapping[i];
-        p->mapping[i] = first;
-        break;
-    }
-    struct pp_mapping *m = p->mapping;
-    if (p->nmappings > 1 && txt_starts(m->file, "/anon_hugepage") &&
-        m->limit == m[1].start)
-        memmove(m, m + 1, --p->nmappings * sizeof *m);
-    if (p->nmappings && m->start - m->offset == 0x400000) {
-        m->start = 0x400000;
-        m->offset = 0;
-    }
-    return GP_OK;
-}
-
-/* Give each location the mapping that it is in; those in none share one that
- * covers everything. */
-static int pp_legacy_place(struct pp *p)
-{
-    uint32_t none = MEM_NONE;
-    size_t n = p->nmappings;
-    if (n && p->nlocations > PP_MOST_PLACED / n)
-        return GP_ELIMIT;
-    for (size_t i = 0; i < p->nlocations; i++) {
-        struct pp_location *l = &p->location[i];
-        uint64_t a = l->address;
-        for (size_t k = 0; a && k < n && l->mapping == MEM_NONE; k++)
-            if (p->mapping[k].start <= a && a < p->mapping[k].limit)
-                l->mapping = (uint32_t)k;
-        for (size_t k = 0; a && k < n && l->mapping == MEM_NONE; k++) {
-            struct pp_mapping *m = &p->mapping[k];
-            if (!m->offset || m->start - m->offset > a || a >= m->start)
-                continue;
-            m->start -= m->offset;
-            m->offset = 0;
-            l->mapping = (uint32_t)k;
-        }
-        if (!a || l->mapping != MEM_NONE)
-            continue;
-        if (none == MEM_NONE) {
-            struct pp_mapping *m = PP_ADD(p->mapping, p->nmappings,
-                                          p->mapping_cap);
-            if (!m)
-                return GP_ENOMEM;
-            m->limit = UINT64_MAX;
-            none = (uint32_t)p->nmappings - 1;
-        }
-        l->mapping = none;
-    }
-    for (size_t i = 0; i < p->nmappings; i++)
-        p->mapping[i].id = i + 1;
-    return GP_OK;
-}
-
-/* What Java's agent says of a place: "NAME (FILE:LINE)", "NAME (LIBRARY)", or a
- * name. */
-static void pp_java_name(struct slice s, struct pp_function *f, int64_t *line)
-{
-    const char *open = s.n && s.p[s.n - 1] == ')' ? memrchr(s.p, '(', s.n)
-                                                  : NULL;
-    *line = 0;
-    *f = (struct pp_function){ .name = s };
-    if (open && open > s.p + 1 && isspace((unsigned char)open[-1])) {
-        struct slice in = { open + 1, (size_t)(s.p + s.n - open) - 2 };
-        const char *colon = memrchr(in.p, ':', in.n);
-        uint64_t n = 0;
-        f->name.n = (size_t)(open - s.p);
-        while (f->name.n && isspace((unsigned char)f->name.p[f->name.n - 1]))
-            f->name.n--;
-        if (colon && !txt_slice_number((struct slice){ colon + 1,
-                (size_t)(in.p + in.n - colon) - 1 }, 0, INT64_MAX, &n)) {
-            f->file = (struct slice){ in.p, (size_t)(colon - in.p) };
-            *line = (int64_t)n;
-        } else {
-            const char *slash = memrchr(in.p, '/', in.n);
-            f->file = slash ? (struct slice){ slash + 1,
-                (size_t)(in.p + in.n - slash) - 1 } : in;
-        }
-    } else if (memmem(s.p, s.n, "generated stub/JIT", 18)) {
-        f->name = txt_slice("STUB");
-    }
-    f->system_name = f->name;
-}
-
-/* Read Java's names of places; the addresses mean nothing then. */
-static int pp_legacy_java(struct pp *p, struct slice text, struct index *x)
-{
-    struct index names = {0};
-    int e = GP_OK;
-    while (text.n && !e) {
-        struct slice s = txt_next_line(&text), word = txt_next_word(&s);
-        struct pp_function f;
-        uint64_t address, h;
-        uint32_t at = 0, i, l = MEM_NONE;
-        int64_t number;
-        if (!txt_starts(word, "0x") || !pp_hex(&word, &address) || word.n)
-            continue;
-        h = mem_hash(&address, sizeof address);
-        while (l == MEM_NONE && (i = mem_index_next(x, h, &at)) != MEM_NONE)
-            l = p->location[i].address == address ? i : MEM_NONE;
-        while (s.n && isspace((unsigned char)*s.p)) {
-            s.p++;
-            s.n--;
-        }
-        while (s.n && isspace((unsigned char)s.p[s.n - 1]))
-            s.n--;
-        if (l == MEM_NONE || !s.n || p->location[l].nlines)
-            continue;
-        pp_java_name(s, &f, &number);
-        h = mem_hash(f.name.p, f.name.n);
-        at = 0;
-        while ((i = mem_index_next(&names, h, &at)) != MEM_NONE)
-            if (txt_equal(p->function[i].name, f.name))
-                break;
-        if (i == MEM_NONE) {
-            i = (uint32_t)p->nfunctions;
-            struct pp_function *to = PP_ADD(p->function, p->nfunctions,
-                                            p->function_cap);
-            e = !to || mem_index_put(&names, h, i) ? GP_ENOMEM : GP_OK;
-            f.id = i + 1;
-            if (to)
-                *to = f;
-        }
-        struct pp_line *line = e ? NULL : PP_ADD(p->line, p->nlines,
-                                                 p->line_cap);
-        if (!line)
-            e = GP_ENOMEM;
-        else
-            *line = (struct pp_line){ i, number, 0 };
-        p->location[l].line = (uint32_t)p->nlines - 1;
-        p->location[l].nlines = line != NULL;
-    }
-    mem_index_fini(&names);
-    return e;
-}
-
-/* Number the locations in the order in which samples name them; those that none
- * names go. */
-static int pp_legacy_number(struct pp *p)
-{
-    uint32_t *to = mem_zalloc(p->nlocations * sizeof *to), n = 0;
-    struct pp_location *l = mem_zalloc(p->nlocations * sizeof *l);
-    for (size_t i = 0; to && l && i < p->nstack; i++) {
-        uint32_t from = p->stack[i];
-        if (!to[from]) {
-            l[n] = p->location[from];
-            l[n].id = n + 1;
-            to[from] = ++n;
-        }
-        p->stack[i] = to[from] - 1;
-    }
-    bool ok = to && l;
-    if (ok) {
-        mem_free(p->location);
-        p->location = l;
-        p->location_cap = p->nlocations;
-        p->nlocations = n;
-    } else {
-        mem_free(l);
-    }
-    mem_free(to);
-    return ok ? GP_OK : GP_ENOMEM;
-}
-
-/* Read gperftools' format, whose head w is behind. */
-static int pp_read_legacy(struct pp_reader *r, struct pp_words *w,
-                          uint64_t period_us, bool java)
-{
-    struct pp *p = r->p;
-    struct index x = {0};
-    p->legacy = true;
-    p->period = (int64_t)period_us * 1000;
-    p->period_type = (struct pp_type){ txt_slice("cpu"),
-                                       txt_slice("nanoseconds") };
-    int e = pp_add_type(p, txt_slice("samples"), txt_slice("count")) ||
-            pp_add_type(p, txt_slice("cpu"), txt_slice("nanoseconds"))
-            ? GP_ENOMEM : GP_OK;
-    if (!e)
-        e = pp_legacy_stacks(r, w, java, &x);
-    struct slice text = { (const char *)w->p, (size_t)(w->end - w->p) };
-    if (!e && !java) {
-        if (pp_drop_handler(p))
-            (void)pp_drop_handler(p);
-        e = pp_legacy_maps(p, text);
-    }
-    if (!e)
-        e = java ? pp_legacy_java(p, text, &x) : GP_OK;
-    for (size_t i = 0; !e && java && i < p->nlocations; i++)
-        if (p->location[i].nlines)
-            p->location[i].address = 0;
-    e = e ? e : pp_legacy_number(p);
-    if (!e && (e = pp_legacy_place(p)) == GP_ELIMIT)
-        txt_fail(r->why, e, "%s: %zu addresses in %zu mappings are too many to "
-                 "place", r->name, p->nlocations, p->nmappings);
-    for (size_t i = 0; !e && java && i < p->nlocations; i++)
-        p->location[i].address = 0;
-    if (!e && !java)
-        pp_drop_second(p, MEM_NONE);
-    if (e == GP_ENOMEM)
-        txt_fail(r->why, e, "%s: out of memory", r->name);
-    mem_index_fini(&x);
-    return e;
-}
-
 /* Inflate in onto out, at first as long as its last bytes say (RFC 1952 2.3.1:
  * ISIZE), if that can be. */
 static int pp_inflate(const struct buf *in, size_t most, struct buf *out,
@@ -6718,16 +6226,14 @@ static const char *pp_other_format(const struct buf *raw)
 }
 
 /* Read the profile in file, gzip'd or not, whose bytes p takes over (file is
- * left empty); name is for errors.  The inflated size is at most most.  After
- * a failure p is empty. */
+ * left empty); name is for errors.  The inflated size is at most most.  other,
+ * which may be NULL, reads what is no profile.proto.  After a failure p is
+ * empty. */
 static int pp_read(struct pp *p, struct buf *file, const char *name,
-                   size_t most, struct gp_why *why)
+                   size_t most, pp_other_fn *other, struct gp_why *why)
 {
     struct pp_reader r = { .p = p, .name = name, .why = why };
     struct buf in = *file;
-    struct pp_words w;
-    uint64_t period;
-    bool java;
     size_t at = 0;
     int e = GP_OK;
     *p = (struct pp){0};
@@ -6749,369 +6255,17 @@ static int pp_read(struct pp *p, struct buf *file, const char *name,
     else if (e && packed)
         txt_fail(why, e, "%s: byte %zu of %zu: gzip data is damaged or cut "
                  "short", name, at, packed);
-    else if (!e)
-        e = pp_is_legacy((struct slice){ (const char *)p->raw.data,
-                                         p->raw.len }, &w, &period, &java)
-            ? pp_read_legacy(&r, &w, period, java) : pp_read_raw(&r);
-    const char *other = e == GP_EFORMAT ? pp_other_format(&p->raw) : NULL;
-    if (other)
-        txt_fail(why, e, "%s: byte 0: not a pprof profile but %s", name, other);
+    else if (!e && (e = other ? other(&r) : PP_FOREIGN) == PP_FOREIGN)
+        e = pp_read_raw(&r);
+    const char *is = e == GP_EFORMAT ? pp_other_format(&p->raw) : NULL;
+    if (is)
+        txt_fail(why, e, "%s: byte 0: not a pprof profile but %s", name, is);
     mem_free(r.string);
     pp_ids_fini(&r.mapping);
     pp_ids_fini(&r.location);
     pp_ids_fini(&r.function);
     if (e)
         pp_fini(p);
-    return e;
-}
-
-/* ---- merging ---- */
-
-struct pp_merger {                      /* profiles into one */
-    struct pp *to;                      /* borrowed */
-    struct index sample, location, function, mapping, comment;
-    uint32_t *row[3];                   /* owned, of the profile being added:
-                                         * its mappings, functions, locations;
-                                         * row + 1 in to, 0: not yet there */
-    int64_t  *start;                    /* owned: what to add to an address in
-                                         * one of its mappings */
-    uint32_t *stack;                    /* owned: a sample's, in to */
-    size_t    stack_cap;
-    int64_t   value[PP_MOST_TYPES];
-    int       err;                      /* sticky */
-};
-
-/* What identifies the file part that m is. */
-static uint64_t pp_mapping_key(const struct pp_mapping *m, struct slice *file,
-                               uint64_t key[2])
-{
-    *file = m->build_id.n ? m->build_id : m->file;
-    key[0] = (m->limit - m->start + 0xfff) & ~UINT64_C(0xfff);
-    key[1] = m->offset;
-    return mem_hash_more(mem_hash(key, 2 * sizeof *key), file->p, file->n);
-}
-
-/* The row in g->to of mapping i of p; MEM_NONE for none, or without memory. */
-static uint32_t pp_merge_mapping(struct pp_merger *g, const struct pp *p,
-                                 uint32_t i)
-{
-    struct pp *to = g->to;
-    if (i == MEM_NONE || g->row[0][i])
-        return i == MEM_NONE ? i : g->row[0][i] - 1;
-    const struct pp_mapping *m = &p->mapping[i];
-    struct slice file, other;
-    uint64_t key[2], has[2], h = pp_mapping_key(m, &file, key);
-    uint32_t at = 0, k;
-    while ((k = mem_index_next(&g->mapping, h, &at)) != MEM_NONE) {
-        (void)pp_mapping_key(&to->mapping[k], &other, has);
-        if (has[0] == key[0] && has[1] == key[1] && txt_equal(file, other))
-            break;
-    }
-    if (k == MEM_NONE) {
-        struct pp_mapping *n = PP_ADD(to->mapping, to->nmappings,
-                                      to->mapping_cap);
-        k = (uint32_t)to->nmappings - 1;
-        if (!n || mem_index_put(&g->mapping, h, k)) {
-            g->err = GP_ENOMEM;
-            return MEM_NONE;
-        }
-        *n = *m;
-        n->id = k + 1;
-    }
-    g->row[0][i] = k + 1;
-    g->start[i] = (int64_t)(to->mapping[k].start - m->start);
-    return k;
-}
-
-/* The row in g->to of function i of p; MEM_NONE for none, or without memory. */
-static uint32_t pp_merge_function(struct pp_merger *g, const struct pp *p,
-                                  uint32_t i)
-{
-    struct pp *to = g->to;
-    if (i == MEM_NONE || g->row[1][i])
-        return i == MEM_NONE ? i : g->row[1][i] - 1;
-    const struct pp_function *f = &p->function[i];
-    uint64_t h = mem_hash_more(mem_hash(f->name.p, f->name.n), &f->start_line,
-                               sizeof f->start_line);
-    uint32_t at = 0, k;
-    while ((k = mem_index_next(&g->function, h, &at)) != MEM_NONE)
-        if (txt_equal(to->function[k].name, f->name) &&
-            txt_equal(to->function[k].system_name, f->system_name) &&
-            txt_equal(to->function[k].file, f->file) &&
-            to->function[k].start_line == f->start_line)
-            break;
-    if (k == MEM_NONE) {
-        struct pp_function *n = PP_ADD(to->function, to->nfunctions,
-                                       to->function_cap);
-        k = (uint32_t)to->nfunctions - 1;
-        if (!n || mem_index_put(&g->function, h, k)) {
-            g->err = GP_ENOMEM;
-            return MEM_NONE;
-        }
-        *n = *f;
-        n->id = k + 1;
-    }
-    g->row[1][i] = k + 1;
-    return k;
-}
-
-/* Are a, and b with its lines at line, the same place? */
-static bool pp_same_location(const struct pp *to, const struct pp_location *a,
-                             const struct pp_location *b,
-                             const struct pp_line *line)
-{
-    bool same = a->mapping == b->mapping && a->address == b->address &&
-                a->folded == b->folded && a->nlines == b->nlines;
-    for (uint32_t i = 0; same && i < b->nlines; i++) {
-        const struct pp_line *x = &to->line[a->line + i];
-        same = x->function == line[i].function && x->line == line[i].line &&
-               x->column == line[i].column;
-    }
-    return same;
-}
-
-/* The row in g->to of location i of p; MEM_NONE without memory. */
-static uint32_t pp_merge_location(struct pp_merger *g, const struct pp *p,
-                                  uint32_t i)
-{
-    struct pp *to = g->to;
-    if (g->row[2][i])
-        return g->row[2][i] - 1;
-    const struct pp_location *from = &p->location[i];
-    struct pp_location l = *from;
-    size_t before = to->nlines;
-    l.mapping = pp_merge_mapping(g, p, from->mapping);
-    if (l.mapping != MEM_NONE)
-        l.address += (uint64_t)g->start[from->mapping];
-    l.line = (uint32_t)before;
-    uint64_t place[2] = { l.address, l.mapping };
-    uint64_t h = mem_hash(place, sizeof place);
-    for (uint32_t k = 0; k < from->nlines; k++) {
-        struct pp_line *n = PP_ADD(to->line, to->nlines, to->line_cap);
-        if (!n) {
-            g->err = GP_ENOMEM;
-            return MEM_NONE;
-        }
-        *n = p->line[from->line + k];
-        n->function = pp_merge_function(g, p, n->function);
-        place[0] = n->function;
-        place[1] = (uint64_t)n->line;
-        h = mem_hash_more(h, place, sizeof place);
-    }
-    uint32_t at = 0, k;
-    while ((k = mem_index_next(&g->location, h, &at)) != MEM_NONE)
-        if (pp_same_location(to, &to->location[k], &l, to->line + before))
-            break;
-    if (k != MEM_NONE) {
-        to->nlines = before;
-    } else {
-        struct pp_location *n = PP_ADD(to->location, to->nlocations,
-                                       to->location_cap);
-        k = (uint32_t)to->nlocations - 1;
-        if (!n || mem_index_put(&g->location, h, k)) {
-            g->err = GP_ENOMEM;
-            return MEM_NONE;
-        }
-        l.id = k + 1;
-        *n = l;
-    }
-    g->row[2][i] = k + 1;
-    return k;
-}
-
-/* Are two labels the same? */
-static bool pp_same_label(const struct pp_label *a, const struct pp_label *b)
-{
-    return txt_equal(a->key, b->key) && txt_equal(a->str, b->str) &&
-           txt_equal(a->unit, b->unit) && a->num == b->num &&
-           !a->str.p == !b->str.p;
-}
-
-/* Does sample k of to have the n frames of stack and the labels of sample i of
- * p? */
-static bool pp_same_sample(const struct pp *to, size_t k,
-                           const uint32_t *stack, size_t n,
-                           const struct pp *p, size_t i)
-{
-    const struct pp_label *a = to->label + to->label_at[k],
-                          *b = p->label + p->label_at[i];
-    size_t nl = p->label_at[i + 1] - p->label_at[i];
-    bool same = to->stack_at[k + 1] - to->stack_at[k] == n &&
-                to->label_at[k + 1] - to->label_at[k] == nl &&
-                (n == 0 || !memcmp(to->stack + to->stack_at[k], stack,
-                                   n * sizeof *stack));
-    for (size_t j = 0; same && j < nl; j++)
-        same = pp_same_label(&a[j], &b[j]);
-    return same;
-}
-
-/* The hash of what has the hash h and the label l. */
-static uint64_t pp_label_hash(uint64_t h, const struct pp_label *l)
-{
-    h = mem_hash_more(h, l->key.p, l->key.n);
-    h = mem_hash_more(h, l->str.p, l->str.n);
-    return mem_hash_more(h, &l->num, sizeof l->num);
-}
-
-/* Add sample i of p, whose values in g->to stand in g->value. */
-static void pp_merge_sample(struct pp_merger *g, const struct pp *p, size_t i)
-{
-    struct pp *to = g->to;
-    size_t n = p->stack_at[i + 1] - p->stack_at[i];
-    void *room = mem_grow(g->stack, &g->stack_cap, n, sizeof *g->stack);
-    if (!room && n) {
-        g->err = GP_ENOMEM;
-        return;
-    }
-    g->stack = room ? room : g->stack;
-    for (size_t k = 0; k < n; k++)
-        g->stack[k] = pp_merge_location(g, p, p->stack[p->stack_at[i] + k]);
-    if (g->err)
-        return;
-    uint64_t h = n ? mem_hash(g->stack, n * sizeof *g->stack) : 1;
-    for (uint32_t k = p->label_at[i]; k < p->label_at[i + 1]; k++)
-        h = pp_label_hash(h, &p->label[k]);
-    uint32_t at = 0, k;
-    while ((k = mem_index_next(&g->sample, h, &at)) != MEM_NONE)
-        if (pp_same_sample(to, k, g->stack, n, p, i))
-            break;
-    if (k != MEM_NONE) {
-        int64_t *v = to->value + k * to->ntypes;
-        for (size_t t = 0; t < to->ntypes; t++)
-            v[t] = num_add_sat(v[t], g->value[t]);
-        return;
-    }
-    g->err = pp_add_sample(to, g->stack, n, g->value, p->label + p->label_at[i],
-                           p->label_at[i + 1] - p->label_at[i]);
-    if (!g->err)
-        g->err = mem_index_put(&g->sample, h, (uint32_t)to->nsamples - 1);
-}
-
-/* v times scale, to the nearest, or the end of the range. */
-static int64_t pp_scaled(int64_t v, double scale)
-{
-    double x = (double)v * scale;
-    return x >= 9.2e18 ? INT64_MAX : x <= -9.2e18 ? INT64_MIN
-                                   : (int64_t)llround(x);
-}
-
-/* Add the samples of p, which must outlive g->to: type t of g->to takes p's
- * type column[t], SIZE_MAX for none, times scale[t], where scale is not NULL.
- * Samples that are 0 in all of them are left out, and so is what no sample
- * refers to; equal ones are one. */
-static int pp_merge_add(struct pp_merger *g, const struct pp *p,
-                        const size_t *column, const double *scale)
-{
-    struct pp *to = g->to;
-    size_t rows[3] = { p->nmappings, p->nfunctions, p->nlocations };
-    for (size_t i = 0; i < 3; i++)
-        g->row[i] = mem_zalloc(rows[i] * sizeof **g->row);
-    g->start = mem_zalloc(p->nmappings * sizeof *g->start);
-    if (!g->row[0] || !g->row[1] || !g->row[2] || !g->start)
-        g->err = GP_ENOMEM;
-    if (!g->err && !to->nmappings && p->nmappings)
-        (void)pp_merge_mapping(g, p, 0);        /* the program */
-    for (size_t i = 0; i < p->nsamples && !g->err; i++) {
-        bool any = false;
-        for (size_t t = 0; t < to->ntypes; t++) {
-            int64_t v = column[t] == SIZE_MAX ? 0
-                        : p->value[i * p->ntypes + column[t]];
-            g->value[t] = scale ? pp_scaled(v, scale[t]) : v;
-            any |= v != 0;
-        }
-        if (any)
-            pp_merge_sample(g, p, i);
-    }
-    for (size_t i = 0; i < 3; i++)
-        mem_free(g->row[i]);
-    mem_free(g->start);
-    g->row[0] = g->row[1] = g->row[2] = NULL;
-    g->start = NULL;
-    return g->err;
-}
-
-/* Release g, not what it filled. */
-static void pp_merger_fini(struct pp_merger *g)
-{
-    mem_index_fini(&g->sample);
-    mem_index_fini(&g->location);
-    mem_index_fini(&g->function);
-    mem_index_fini(&g->mapping);
-    mem_index_fini(&g->comment);
-    mem_free(g->stack);
-}
-
-/* Add p's figures of the whole to those of g->to, which has begun with the
- * first of several, as pprof does: the earliest time, none where a later one
- * has none, all durations, the longest period, each comment once, whatever it
- * says. */
-static int pp_merge_head(struct pp_merger *g, const struct pp *p)
-{
-    struct pp *to = g->to;
-    if (!to->time_ns || p->time_ns < to->time_ns)
-        to->time_ns = p->time_ns;
-    to->duration_ns = num_add_sat(to->duration_ns, p->duration_ns);
-    if (!to->period || to->period < p->period)
-        to->period = p->period;
-    if (!to->default_type.n)
-        to->default_type = p->default_type;
-    for (size_t i = 0; i < PP_REPAIRS; i++)
-        to->repaired[i] += p->repaired[i];
-    to->legacy |= p->legacy;
-    for (size_t i = 0; i < p->ncomments; i++) {
-        uint64_t h = mem_hash(p->comment[i].p, p->comment[i].n);
-        uint32_t at = 0, k;
-        while ((k = mem_index_next(&g->comment, h, &at)) != MEM_NONE)
-            if (txt_equal(to->comment[k], p->comment[i]))
-                break;
-        if (k != MEM_NONE)
-            continue;
-        struct slice *c = PP_ADD(to->comment, to->ncomments, to->comment_cap);
-        if (!c || mem_index_put(&g->comment, h, (uint32_t)to->ncomments - 1))
-            return GP_ENOMEM;
-        *c = p->comment[i];
-    }
-    return GP_OK;
-}
-
-/* Make to the sum of the n profiles at p, which must outlive it; name[i] is for
- * errors: GP_EFORMAT when they measure different things.  On failure to is
- * empty. */
-static int pp_merge(struct pp *to, const struct pp *p, size_t n,
-                    const char *const *name, struct gp_why *why)
-{
-    struct pp_merger g = { .to = to };
-    size_t column[PP_MOST_TYPES];
-    int e = GP_OK;
-    *to = (struct pp){ .period_type = p->period_type,
-                       .drop_frames = p->drop_frames,
-                       .keep_frames = p->keep_frames };
-    for (size_t t = 0; t < p->ntypes && !e; t++) {
-        column[t] = t;
-        e = pp_add_type(to, p->type[t].type, p->type[t].unit);
-    }
-    for (size_t i = 0; i < n && !e; i++) {
-        bool same = p[i].ntypes == to->ntypes &&
-            txt_equal(p[i].period_type.type, p->period_type.type) &&
-            txt_equal(p[i].period_type.unit, p->period_type.unit);
-        for (size_t t = 0; t < to->ntypes && same; t++)
-            same = txt_equal(p[i].type[t].type, to->type[t].type) &&
-                   txt_equal(p[i].type[t].unit, to->type[t].unit);
-        if (!same) {
-            pp_merger_fini(&g);
-            pp_fini(to);
-            return txt_fail(why, GP_EFORMAT, "%s: other sample types or "
-                            "another period type than %s: they cannot be "
-                            "merged", name[i], name[0]);
-        }
-        e = pp_merge_add(&g, &p[i], column, NULL);
-        e = e ? e : pp_merge_head(&g, &p[i]);
-    }
-    pp_merger_fini(&g);
-    if (e) {
-        pp_fini(to);
-        txt_fail(why, e, e == GP_ELIMIT ? PP_FULL : "out of memory");
-    }
     return e;
 }
 
@@ -7388,11 +6542,889 @@ static void pp_clone_names_fini(struct pp *p)
     *p = (struct pp){0};
 }
 
-/* ================================== 14 REC ===================================
+/* ================================= 14 LEGACY =================================
+ * for     profiles in the format of gperftools and of the Java agent
+ * uses    MEM, TXT, PP
+ * owns    nothing
+ * spec    gperftools docs/cpuprofile-fileformat.html
+ * prefix  legacy_
+ * runs    any thread
+ *
+ * Words of 4 or 8 bytes, in either byte order: 0 3 V period 0, where the period
+ * is in us and V is 0, or 1 for Java; then for each stack its count, its depth
+ * and its addresses, leaf first; then 0 1 0, and text: lines of
+ * /proc/self/maps, or for Java of "0xADDRESS NAME (FILE:LINE)".  After the leaf
+ * come return addresses, which are one byte past the call.
+ */
+
+struct legacy_words {
+    const uint8_t *p, *end;
+    size_t size;                        /* 4 or 8 */
+    bool   big;                         /* the first byte is the highest */
+};
+
+/* The next word into *v; false: there is no more. */
+static bool legacy_word(struct legacy_words *w, uint64_t *v)
+{
+    if ((size_t)(w->end - w->p) < w->size)
+        return false;
+    *v = 0;
+    for (size_t i = 0; i < w->size; i++)
+        *v |= (uint64_t)w->p[i] << 8 * (w->big ? w->size - 1 - i : i);
+    w->p += w->size;
+    return true;
+}
+
+/* Does data begin as that format does?  w then stands behind the head, *period
+ * is in us, *java says which of the two it is. */
+static bool legacy_is(struct slice data, struct legacy_words *w,
+                      uint64_t *period, bool *java)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        uint64_t head[5];
+        size_t n = 0;
+        *w = (struct legacy_words){ (const uint8_t *)data.p,
+                                (const uint8_t *)data.p + data.n,
+                                i < 2 ? 4 : 8, i % 2 };
+        while (n < 5 && legacy_word(w, &head[n]))
+            n++;
+        if (n < 5 || head[0] || head[1] != 3 || head[2] > 1 || !head[3] ||
+            head[3] > PP_MOST_PERIOD_US || head[4])
+            continue;
+        *period = head[3];
+        *java = head[2] == 1;
+        return true;
+    }
+    return false;
+}
+
+/* The row of the location at address, made if new; MEM_NONE without memory. */
+static uint32_t legacy_location(struct pp *p, struct index *x, uint64_t address)
+{
+    uint64_t h = mem_hash(&address, sizeof address);
+    for (uint32_t at = 0, i; (i = mem_index_next(x, h, &at)) != MEM_NONE;)
+        if (p->location[i].address == address)
+            return i;
+    struct pp_location *l = PP_ADD(p->location, p->nlocations, p->location_cap);
+    if (!l || mem_index_put(x, h, (uint32_t)p->nlocations - 1))
+        return MEM_NONE;
+    *l = (struct pp_location){ .id = p->nlocations, .address = address,
+                               .mapping = MEM_NONE };
+    return (uint32_t)p->nlocations - 1;
+}
+
+/* Read the stacks of w; call addresses are return addresses less one unless
+ * java. */
+static int legacy_stacks(struct pp_reader *r, struct legacy_words *w, bool java,
+                         struct index *x)
+{
+    struct pp *p = r->p;
+    uint32_t stack[PP_MOST_DEPTH];
+    uint64_t count, n, address;
+    for (;;) {
+        r->at = w->p;
+        if (w->p == w->end)
+            return GP_OK;               /* no end mark: as pprof takes it */
+        if (!legacy_word(w, &count) || !legacy_word(w, &n) ||
+            n > (size_t)(w->end - w->p) / w->size)
+            return pp_bad(r, "a stack of gperftools' format is cut short");
+        if (n > PP_MOST_DEPTH)
+            return pp_bad(r, "a stack of more frames than there can be");
+        for (size_t i = 0; i < n && legacy_word(w, &address); i++) {
+            if (count == 0 && n == 1 && address == 0)
+                return GP_OK;
+            stack[i] = legacy_location(p, x, address - (i > 0 && !java));
+            if (stack[i] == MEM_NONE)
+                return pp_full(r);
+        }
+        int64_t value[2] = { (int64_t)count, 0 };
+        if (count > INT64_MAX ||
+            __builtin_mul_overflow(value[0], p->period, &value[1]))
+            return pp_bad(r, "a stack that was counted too often");
+        int e = pp_add_sample(p, stack, n, value, NULL, 0);
+        if (e)
+            return pp_full(r);
+    }
+}
+
+/* Take the second frame out of the samples whose second frame is location l,
+ * or, with l MEM_NONE, those where it is the leaf's own return address. */
+static void legacy_drop_second(struct pp *p, uint32_t l)
+{
+    uint32_t to = 0, from = 0;
+    for (size_t i = 0; i < p->nsamples; i++) {
+        uint32_t end = p->stack_at[i + 1], n = end - from;
+        const uint32_t *s = p->stack + from;
+        bool drop = n > 1 && (l != MEM_NONE ? s[1] == l :
+            p->location[s[0]].address == p->location[s[1]].address + 1);
+        for (uint32_t k = 0; k < n; k++)
+            if (k != 1 || !drop)
+                p->stack[to++] = s[k];
+        from = end;
+        p->stack_at[i + 1] = to;
+    }
+    p->nstack = to;
+}
+
+/* A frame that stands behind the leaf in all samples but one in 32 is the
+ * signal handler's: take it out.  Boyer and Moore's vote finds it.  True when
+ * there was one. */
+static bool legacy_drop_handler(struct pp *p)
+{
+    uint32_t best = MEM_NONE;
+    size_t votes = 0, count = 0;
+    for (size_t i = 0; i < p->nsamples; i++) {
+        if (p->stack_at[i + 1] - p->stack_at[i] < 2)
+            continue;
+        uint32_t l = p->stack[p->stack_at[i] + 1];
+        best = votes ? best : l;
+        votes = l == best ? votes + 1 : votes - 1;
+    }
+    for (size_t i = 0; i < p->nsamples; i++)
+        count += p->stack_at[i + 1] - p->stack_at[i] > 1 &&
+                 p->stack[p->stack_at[i] + 1] == best;
+    if (best == MEM_NONE || count < p->nsamples - p->nsamples / 32)
+        return false;
+    legacy_drop_second(p, best);
+    return true;
+}
+
+/* Hexadecimal digits at s into *v; false: there are none, or too many. */
+static bool legacy_hex(struct slice *s, uint64_t *v)
+{
+    size_t n = 0;
+    if (txt_starts(*s, "0x")) {
+        s->p += 2;
+        s->n -= 2;
+    }
+    for (*v = 0; n < s->n && txt_hex(s->p[n]) >= 0; n++)
+        *v = *v << 4 | (uint64_t)txt_hex(s->p[n]);
+    s->p += n;
+    s->n -= n;
+    return n > 0 && n <= 16;
+}
+
+/* A line of /proc/self/maps, or of "START-END [PERM] FILE [(@OFFSET)] [BUILD]",
+ * into *m; false: it is none, or of no code. */
+static bool legacy_map_line(struct slice line, struct pp_mapping *m)
+{
+    struct slice perm, word;
+    *m = (struct pp_mapping){0};
+    while (line.n && isspace((unsigned char)*line.p)) {
+        line.p++;
+        line.n--;
+    }
+    if (!legacy_hex(&line, &m->start))
+        return false;
+    while (line.n && (*line.p == '-' || isspace((unsigned char)*line.p))) {
+        line.p++;
+        line.n--;
+    }
+    if (!legacy_hex(&line, &m->limit) || m->limit < m->start)
+        return false;
+    if (line.n && *line.p == ':') {
+        line.p++;
+        line.n--;
+    }
+    struct slice rest = line;
+    perm = txt_next_word(&rest);
+    bool has_perm = perm.n > 0;
+    for (size_t i = 0; i < perm.n; i++)
+        has_perm &= strchr("-rwxps", perm.p[i]) != NULL;
+    if (has_perm && !memchr(perm.p, 'x', perm.n))
+        return false;
+    if (has_perm)
+        line = rest;
+    rest = line;
+    word = txt_next_word(&rest);
+    struct slice device = txt_next_word(&rest);
+    if (legacy_hex(&word, &m->offset) && word.n == 0 &&
+        memchr(device.p, ':', device.n)) {
+        (void)txt_next_word(&rest);      /* the inode */
+        m->file = txt_next_word(&rest);
+        return true;
+    }
+    m->offset = 0;
+    m->file = txt_next_word(&line);
+    rest = line;
+    word = txt_next_word(&rest);
+    if (txt_starts(word, "(@")) {
+        word.p += 2;
+        word.n -= 2;
+        (void)legacy_hex(&word, &m->offset);
+        line = rest;
+    }
+    m->build_id = txt_next_word(&line);
+    return true;
+}
+
+/* Can b be the rest of what a is the beginning of? */
+static bool legacy_maps_touch(const struct pp_mapping *a,
+                              const struct pp_mapping *b)
+{
+    return (!a->file.n || !b->file.n || txt_equal(a->file, b->file)) &&
+           (!a->build_id.n || !b->build_id.n ||
+            txt_equal(a->build_id, b->build_id)) && a->limit == b->start &&
+           (!a->offset || !b->offset ||
+            a->offset + (a->limit - a->start) == b->offset);
+}
+
+struct legacy_attributes {                  /* of lines like "build=/opt" */
+    struct slice name[8], value[8];     /* borrowed */
+    size_t n;
+};
+
+/* Note line in a when it says what an attribute is. */
+static void legacy_attribute(struct legacy_attributes *a, struct slice line)
+{
+    const char *eq = line.n ? memchr(line.p, '=', line.n) : NULL;
+    if (!eq || a->n == sizeof a->name / sizeof *a->name)
+        return;
+    struct slice name = { line.p, (size_t)(eq - line.p) };
+    struct slice value = { eq + 1, line.n - name.n - 1 };
+    a->name[a->n] = txt_next_word(&name);
+    a->value[a->n] = txt_next_word(&value);
+    a->n += a->name[a->n].n > 0;
+}
+
+/* Put the values of a for what is like "$build" in *file, which then lies in
+ * p's arena; it ends with the value that takes it past PATH_MAX. */
+static int legacy_expand(struct pp *p, const struct legacy_attributes *a,
+                         struct slice *file)
+{
+    struct buf b = {0};
+    size_t i = 0, k;
+    if (!a->n || !file->n || !memchr(file->p, '$', file->n))
+        return GP_OK;
+    while (i < file->n && b.len < PATH_MAX) {
+        for (k = 0; k < a->n; k++)
+            if (file->p[i] == '$' && a->name[k].n < file->n - i &&
+                !memcmp(file->p + i + 1, a->name[k].p, a->name[k].n))
+                break;
+        if (k < a->n)
+            mem_put(&b, a->value[k].p, a->value[k].n);
+        else
+            mem_put_byte(&b, (uint8_t)file->p[i]);
+        i += k < a->n ? a->name[k].n + 1 : 1;
+    }
+    char *copy = b.err ? NULL : mem_arena_dup(&p->arena, b.data, b.len);
+    if (copy)
+        *file = (struct slice){ copy, b.len };
+    mem_fini(&b);
+    return copy ? GP_OK : GP_ENOMEM;
+}
+
+/* Read the mappings of text: parts of one are joined, the program's comes
+ * first. */
+static int legacy_maps(struct pp *p, struct slice text)
+{
+    struct legacy_attributes attributes = {0};
+    while (text.n) {
+        struct pp_mapping m, *last = p->nmappings
+            ? &p->mapping[p->nmappings - 1] : NULL;
+        struct slice line = txt_next_line(&text);
+        if (!legacy_map_line(line, &m)) {
+            legacy_attribute(&attributes, line);
+            continue;
+        }
+        if (legacy_expand(p, &attributes, &m.file))
+            return GP_ENOMEM;
+        if (last && legacy_maps_touch(last, &m)) {
+            last->limit = m.limit;
+            last->file = m.file.n ? m.file : last->file;
+            last->build_id = m.build_id.n ? m.build_id : last->build_id;
+            continue;
+        }
+        last = PP_ADD(p->mapping, p->nmappings, p->mapping_cap);
+        if (!last)
+            return GP_ENOMEM;
+        *last = m;
+    }
+    for (size_t i = 0; i < p->nmappings; i++) {
+        struct slice file = p->mapping[i].file;
+        if (!file.n || *file.p == '[' || memmem(file.p, file.n, ".so", 3))
+            continue;
+        struct pp_mapping first = p->mapping[0];
+        p->mapping[0] = p->mapping[i];
+        p->mapping[i] = first;
+        break;
+    }
+    struct pp_mapping *m = p->mapping;
+    if (p->nmappings > 1 && txt_starts(m->file, "/anon_hugepage") &&
+        m->limit == m[1].start)
+        memmove(m, m + 1, --p->nmappings * sizeof *m);
+    if (p->nmappings && m->start - m->offset == 0x400000) {
+        m->start = 0x400000;
+        m->offset = 0;
+    }
+    return GP_OK;
+}
+
+/* Give each location the mapping that it is in; those in none share one that
+ * covers everything. */
+static int legacy_place(struct pp *p)
+{
+    uint32_t none = MEM_NONE;
+    size_t n = p->nmappings;
+    if (n && p->nlocations > PP_MOST_PLACED / n)
+        return GP_ELIMIT;
+    for (size_t i = 0; i < p->nlocations; i++) {
+        struct pp_location *l = &p->location[i];
+        uint64_t a = l->address;
+        for (size_t k = 0; a && k < n && l->mapping == MEM_NONE; k++)
+            if (p->mapping[k].start <= a && a < p->mapping[k].limit)
+                l->mapping = (uint32_t)k;
+        for (size_t k = 0; a && k < n && l->mapping == MEM_NONE; k++) {
+            struct pp_mapping *m = &p->mapping[k];
+            if (!m->offset || m->start - m->offset > a || a >= m->start)
+                continue;
+            m->start -= m->offset;
+            m->offset = 0;
+            l->mapping = (uint32_t)k;
+        }
+        if (!a || l->mapping != MEM_NONE)
+            continue;
+        if (none == MEM_NONE) {
+            struct pp_mapping *m = PP_ADD(p->mapping, p->nmappings,
+                                          p->mapping_cap);
+            if (!m)
+                return GP_ENOMEM;
+            m->limit = UINT64_MAX;
+            none = (uint32_t)p->nmappings - 1;
+        }
+        l->mapping = none;
+    }
+    for (size_t i = 0; i < p->nmappings; i++)
+        p->mapping[i].id = i + 1;
+    return GP_OK;
+}
+
+/* What Java's agent says of a place: "NAME (FILE:LINE)", "NAME (LIBRARY)", or a
+ * name. */
+static void legacy_java_name(struct slice s, struct pp_function *f,
+                             int64_t *line)
+{
+    const char *open = s.n && s.p[s.n - 1] == ')' ? memrchr(s.p, '(', s.n)
+                                                  : NULL;
+    *line = 0;
+    *f = (struct pp_function){ .name = s };
+    if (open && open > s.p + 1 && isspace((unsigned char)open[-1])) {
+        struct slice in = { open + 1, (size_t)(s.p + s.n - open) - 2 };
+        const char *colon = memrchr(in.p, ':', in.n);
+        uint64_t n = 0;
+        f->name.n = (size_t)(open - s.p);
+        while (f->name.n && isspace((unsigned char)f->name.p[f->name.n - 1]))
+            f->name.n--;
+        if (colon && !txt_slice_number((struct slice){ colon + 1,
+                (size_t)(in.p + in.n - colon) - 1 }, 0, INT64_MAX, &n)) {
+            f->file = (struct slice){ in.p, (size_t)(colon - in.p) };
+            *line = (int64_t)n;
+        } else {
+            const char *slash = memrchr(in.p, '/', in.n);
+            f->file = slash ? (struct slice){ slash + 1,
+                (size_t)(in.p + in.n - slash) - 1 } : in;
+        }
+    } else if (memmem(s.p, s.n, "generated stub/JIT", 18)) {
+        f->name = txt_slice("STUB");
+    }
+    f->system_name = f->name;
+}
+
+/* Read Java's names of places; the addresses mean nothing then. */
+static int legacy_java(struct pp *p, struct slice text, struct index *x)
+{
+    struct index names = {0};
+    int e = GP_OK;
+    while (text.n && !e) {
+        struct slice s = txt_next_line(&text), word = txt_next_word(&s);
+        struct pp_function f;
+        uint64_t address, h;
+        uint32_t at = 0, i, l = MEM_NONE;
+        int64_t number;
+        if (!txt_starts(word, "0x") || !legacy_hex(&word, &address) || word.n)
+            continue;
+        h = mem_hash(&address, sizeof address);
+        while (l == MEM_NONE && (i = mem_index_next(x, h, &at)) != MEM_NONE)
+            l = p->location[i].address == address ? i : MEM_NONE;
+        while (s.n && isspace((unsigned char)*s.p)) {
+            s.p++;
+            s.n--;
+        }
+        while (s.n && isspace((unsigned char)s.p[s.n - 1]))
+            s.n--;
+        if (l == MEM_NONE || !s.n || p->location[l].nlines)
+            continue;
+        legacy_java_name(s, &f, &number);
+        h = mem_hash(f.name.p, f.name.n);
+        at = 0;
+        while ((i = mem_index_next(&names, h, &at)) != MEM_NONE)
+            if (txt_equal(p->function[i].name, f.name))
+                break;
+        if (i == MEM_NONE) {
+            i = (uint32_t)p->nfunctions;
+            struct pp_function *to = PP_ADD(p->function, p->nfunctions,
+                                            p->function_cap);
+            e = !to || mem_index_put(&names, h, i) ? GP_ENOMEM : GP_OK;
+            f.id = i + 1;
+            if (to)
+                *to = f;
+        }
+        struct pp_line *line = e ? NULL : PP_ADD(p->line, p->nlines,
+                                                 p->line_cap);
+        if (!line)
+            e = GP_ENOMEM;
+        else
+            *line = (struct pp_line){ i, number, 0 };
+        p->location[l].line = (uint32_t)p->nlines - 1;
+        p->location[l].nlines = line != NULL;
+    }
+    mem_index_fini(&names);
+    return e;
+}
+
+/* Number the locations in the order in which samples name them; those that none
+ * names go. */
+static int legacy_number(struct pp *p)
+{
+    uint32_t *to = mem_zalloc(p->nlocations * sizeof *to), n = 0;
+    struct pp_location *l = mem_zalloc(p->nlocations * sizeof *l);
+    for (size_t i = 0; to && l && i < p->nstack; i++) {
+        uint32_t from = p->stack[i];
+        if (!to[from]) {
+            l[n] = p->location[from];
+            l[n].id = n + 1;
+            to[from] = ++n;
+        }
+        p->stack[i] = to[from] - 1;
+    }
+    bool ok = to && l;
+    if (ok) {
+        mem_free(p->location);
+        p->location = l;
+        p->location_cap = p->nlocations;
+        p->nlocations = n;
+    } else {
+        mem_free(l);
+    }
+    mem_free(to);
+    return ok ? GP_OK : GP_ENOMEM;
+}
+
+/* Fill r's profile from the words of w, which stands behind the head. */
+static int legacy_fill(struct pp_reader *r, struct legacy_words *w,
+                       uint64_t period_us, bool java)
+{
+    struct pp *p = r->p;
+    struct index x = {0};
+    p->legacy = true;
+    p->period = (int64_t)period_us * 1000;
+    p->period_type = (struct pp_type){ txt_slice("cpu"),
+                                       txt_slice("nanoseconds") };
+    int e = pp_add_type(p, txt_slice("samples"), txt_slice("count")) ||
+            pp_add_type(p, txt_slice("cpu"), txt_slice("nanoseconds"))
+            ? GP_ENOMEM : GP_OK;
+    if (!e)
+        e = legacy_stacks(r, w, java, &x);
+    struct slice text = { (const char *)w->p, (size_t)(w->end - w->p) };
+    if (!e && !java) {
+        if (legacy_drop_handler(p))
+            (void)legacy_drop_handler(p);
+        e = legacy_maps(p, text);
+    }
+    if (!e)
+        e = java ? legacy_java(p, text, &x) : GP_OK;
+    for (size_t i = 0; !e && java && i < p->nlocations; i++)
+        if (p->location[i].nlines)
+            p->location[i].address = 0;
+    e = e ? e : legacy_number(p);
+    if (!e && (e = legacy_place(p)) == GP_ELIMIT)
+        txt_fail(r->why, e, "%s: %zu addresses in %zu mappings are too many to "
+                 "place", r->name, p->nlocations, p->nmappings);
+    for (size_t i = 0; !e && java && i < p->nlocations; i++)
+        p->location[i].address = 0;
+    if (!e && !java)
+        legacy_drop_second(p, MEM_NONE);
+    if (e == GP_ENOMEM)
+        txt_fail(r->why, e, "%s: out of memory", r->name);
+    mem_index_fini(&x);
+    return e;
+}
+
+/* Read r's profile if it is in this format; PP_FOREIGN if not. */
+static int legacy_read(struct pp_reader *r)
+{
+    const struct buf *raw = &r->p->raw;
+    struct legacy_words w;
+    uint64_t period_us;
+    bool java;
+    if (!legacy_is((struct slice){ (const char *)raw->data, raw->len }, &w,
+                   &period_us, &java))
+        return PP_FOREIGN;
+    return legacy_fill(r, &w, period_us, java);
+}
+
+/* ================================= 15 MERGE ==================================
+ * for     profiles added up to one, as pprof does
+ * uses    MEM, NUM, TXT, PP
+ * owns    nothing
+ * spec    [PP]
+ * prefix  merge_
+ * runs    any thread; a struct merge has one user at a time
+ */
+
+struct merge {                      /* profiles into one */
+    struct pp *to;                      /* borrowed */
+    struct index sample, location, function, mapping, comment;
+    uint32_t *row[3];                   /* owned, of the profile being added:
+                                         * its mappings, functions, locations;
+                                         * row + 1 in to, 0: not yet there */
+    int64_t  *start;                    /* owned: what to add to an address in
+                                         * one of its mappings */
+    uint32_t *stack;                    /* owned: a sample's, in to */
+    size_t    stack_cap;
+    int64_t   value[PP_MOST_TYPES];
+    int       err;                      /* sticky */
+};
+
+/* What identifies the file part that m is. */
+static uint64_t merge_map_key(const struct pp_mapping *m, struct slice *file,
+                              uint64_t key[2])
+{
+    *file = m->build_id.n ? m->build_id : m->file;
+    key[0] = (m->limit - m->start + 0xfff) & ~UINT64_C(0xfff);
+    key[1] = m->offset;
+    return mem_hash_more(mem_hash(key, 2 * sizeof *key), file->p, file->n);
+}
+
+/* The row in g->to of mapping i of p; MEM_NONE for none, or without memory. */
+static uint32_t merge_mapping(struct merge *g, const struct pp *p,
+                              uint32_t i)
+{
+    struct pp *to = g->to;
+    if (i == MEM_NONE || g->row[0][i])
+        return i == MEM_NONE ? i : g->row[0][i] - 1;
+    const struct pp_mapping *m = &p->mapping[i];
+    struct slice file, other;
+    uint64_t key[2], has[2], h = merge_map_key(m, &file, key);
+    uint32_t at = 0, k;
+    while ((k = mem_index_next(&g->mapping, h, &at)) != MEM_NONE) {
+        (void)merge_map_key(&to->mapping[k], &other, has);
+        if (has[0] == key[0] && has[1] == key[1] && txt_equal(file, other))
+            break;
+    }
+    if (k == MEM_NONE) {
+        struct pp_mapping *n = PP_ADD(to->mapping, to->nmappings,
+                                      to->mapping_cap);
+        k = (uint32_t)to->nmappings - 1;
+        if (!n || mem_index_put(&g->mapping, h, k)) {
+            g->err = GP_ENOMEM;
+            return MEM_NONE;
+        }
+        *n = *m;
+        n->id = k + 1;
+    }
+    g->row[0][i] = k + 1;
+    g->start[i] = (int64_t)(to->mapping[k].start - m->start);
+    return k;
+}
+
+/* The row in g->to of function i of p; MEM_NONE for none, or without memory. */
+static uint32_t merge_function(struct merge *g, const struct pp *p,
+                               uint32_t i)
+{
+    struct pp *to = g->to;
+    if (i == MEM_NONE || g->row[1][i])
+        return i == MEM_NONE ? i : g->row[1][i] - 1;
+    const struct pp_function *f = &p->function[i];
+    uint64_t h = mem_hash_more(mem_hash(f->name.p, f->name.n), &f->start_line,
+                               sizeof f->start_line);
+    uint32_t at = 0, k;
+    while ((k = mem_index_next(&g->function, h, &at)) != MEM_NONE)
+        if (txt_equal(to->function[k].name, f->name) &&
+            txt_equal(to->function[k].system_name, f->system_name) &&
+            txt_equal(to->function[k].file, f->file) &&
+            to->function[k].start_line == f->start_line)
+            break;
+    if (k == MEM_NONE) {
+        struct pp_function *n = PP_ADD(to->function, to->nfunctions,
+                                       to->function_cap);
+        k = (uint32_t)to->nfunctions - 1;
+        if (!n || mem_index_put(&g->function, h, k)) {
+            g->err = GP_ENOMEM;
+            return MEM_NONE;
+        }
+        *n = *f;
+        n->id = k + 1;
+    }
+    g->row[1][i] = k + 1;
+    return k;
+}
+
+/* Are a, and b with its lines at line, the same place? */
+static bool merge_same_location(const struct pp *to,
+                                const struct pp_location *a,
+                                const struct pp_location *b,
+                                const struct pp_line *line)
+{
+    bool same = a->mapping == b->mapping && a->address == b->address &&
+                a->folded == b->folded && a->nlines == b->nlines;
+    for (uint32_t i = 0; same && i < b->nlines; i++) {
+        const struct pp_line *x = &to->line[a->line + i];
+        same = x->function == line[i].function && x->line == line[i].line &&
+               x->column == line[i].column;
+    }
+    return same;
+}
+
+/* The row in g->to of location i of p; MEM_NONE without memory. */
+static uint32_t merge_location(struct merge *g, const struct pp *p,
+                               uint32_t i)
+{
+    struct pp *to = g->to;
+    if (g->row[2][i])
+        return g->row[2][i] - 1;
+    const struct pp_location *from = &p->location[i];
+    struct pp_location l = *from;
+    size_t before = to->nlines;
+    l.mapping = merge_mapping(g, p, from->mapping);
+    if (l.mapping != MEM_NONE)
+        l.address += (uint64_t)g->start[from->mapping];
+    l.line = (uint32_t)before;
+    uint64_t place[2] = { l.address, l.mapping };
+    uint64_t h = mem_hash(place, sizeof place);
+    for (uint32_t k = 0; k < from->nlines; k++) {
+        struct pp_line *n = PP_ADD(to->line, to->nlines, to->line_cap);
+        if (!n) {
+            g->err = GP_ENOMEM;
+            return MEM_NONE;
+        }
+        *n = p->line[from->line + k];
+        n->function = merge_function(g, p, n->function);
+        place[0] = n->function;
+        place[1] = (uint64_t)n->line;
+        h = mem_hash_more(h, place, sizeof place);
+    }
+    uint32_t at = 0, k;
+    while ((k = mem_index_next(&g->location, h, &at)) != MEM_NONE)
+        if (merge_same_location(to, &to->location[k], &l, to->line + before))
+            break;
+    if (k != MEM_NONE) {
+        to->nlines = before;
+    } else {
+        struct pp_location *n = PP_ADD(to->location, to->nlocations,
+                                       to->location_cap);
+        k = (uint32_t)to->nlocations - 1;
+        if (!n || mem_index_put(&g->location, h, k)) {
+            g->err = GP_ENOMEM;
+            return MEM_NONE;
+        }
+        l.id = k + 1;
+        *n = l;
+    }
+    g->row[2][i] = k + 1;
+    return k;
+}
+
+/* Are two labels the same? */
+static bool merge_same_label(const struct pp_label *a, const struct pp_label *b)
+{
+    return txt_equal(a->key, b->key) && txt_equal(a->str, b->str) &&
+           txt_equal(a->unit, b->unit) && a->num == b->num &&
+           !a->str.p == !b->str.p;
+}
+
+/* Does sample k of to have the n frames of stack and the labels of sample i of
+ * p? */
+static bool merge_same_sample(const struct pp *to, size_t k,
+                              const uint32_t *stack, size_t n,
+                              const struct pp *p, size_t i)
+{
+    const struct pp_label *a = to->label + to->label_at[k],
+                          *b = p->label + p->label_at[i];
+    size_t nl = p->label_at[i + 1] - p->label_at[i];
+    bool same = to->stack_at[k + 1] - to->stack_at[k] == n &&
+                to->label_at[k + 1] - to->label_at[k] == nl &&
+                (n == 0 || !memcmp(to->stack + to->stack_at[k], stack,
+                                   n * sizeof *stack));
+    for (size_t j = 0; same && j < nl; j++)
+        same = merge_same_label(&a[j], &b[j]);
+    return same;
+}
+
+/* The hash of what has the hash h and the label l. */
+static uint64_t merge_label_hash(uint64_t h, const struct pp_label *l)
+{
+    h = mem_hash_more(h, l->key.p, l->key.n);
+    h = mem_hash_more(h, l->str.p, l->str.n);
+    return mem_hash_more(h, &l->num, sizeof l->num);
+}
+
+/* Add sample i of p, whose values in g->to stand in g->value. */
+static void merge_sample(struct merge *g, const struct pp *p, size_t i)
+{
+    struct pp *to = g->to;
+    size_t n = p->stack_at[i + 1] - p->stack_at[i];
+    void *room = mem_grow(g->stack, &g->stack_cap, n, sizeof *g->stack);
+    if (!room && n) {
+        g->err = GP_ENOMEM;
+        return;
+    }
+    g->stack = room ? room : g->stack;
+    for (size_t k = 0; k < n; k++)
+        g->stack[k] = merge_location(g, p, p->stack[p->stack_at[i] + k]);
+    if (g->err)
+        return;
+    uint64_t h = n ? mem_hash(g->stack, n * sizeof *g->stack) : 1;
+    for (uint32_t k = p->label_at[i]; k < p->label_at[i + 1]; k++)
+        h = merge_label_hash(h, &p->label[k]);
+    uint32_t at = 0, k;
+    while ((k = mem_index_next(&g->sample, h, &at)) != MEM_NONE)
+        if (merge_same_sample(to, k, g->stack, n, p, i))
+            break;
+    if (k != MEM_NONE) {
+        int64_t *v = to->value + k * to->ntypes;
+        for (size_t t = 0; t < to->ntypes; t++)
+            v[t] = num_add_sat(v[t], g->value[t]);
+        return;
+    }
+    g->err = pp_add_sample(to, g->stack, n, g->value, p->label + p->label_at[i],
+                           p->label_at[i + 1] - p->label_at[i]);
+    if (!g->err)
+        g->err = mem_index_put(&g->sample, h, (uint32_t)to->nsamples - 1);
+}
+
+/* v times scale, to the nearest, or the end of the range. */
+static int64_t merge_scaled(int64_t v, double scale)
+{
+    double x = (double)v * scale;
+    return x >= 9.2e18 ? INT64_MAX : x <= -9.2e18 ? INT64_MIN
+                                   : (int64_t)llround(x);
+}
+
+/* Add the samples of p, which must outlive g->to: type t of g->to takes p's
+ * type column[t], SIZE_MAX for none, times scale[t], where scale is not NULL.
+ * Samples that are 0 in all of them are left out, and so is what no sample
+ * refers to; equal ones are one. */
+static int merge_add(struct merge *g, const struct pp *p,
+                     const size_t *column, const double *scale)
+{
+    struct pp *to = g->to;
+    size_t rows[3] = { p->nmappings, p->nfunctions, p->nlocations };
+    for (size_t i = 0; i < 3; i++)
+        g->row[i] = mem_zalloc(rows[i] * sizeof **g->row);
+    g->start = mem_zalloc(p->nmappings * sizeof *g->start);
+    if (!g->row[0] || !g->row[1] || !g->row[2] || !g->start)
+        g->err = GP_ENOMEM;
+    if (!g->err && !to->nmappings && p->nmappings)
+        (void)merge_mapping(g, p, 0);        /* the program */
+    for (size_t i = 0; i < p->nsamples && !g->err; i++) {
+        bool any = false;
+        for (size_t t = 0; t < to->ntypes; t++) {
+            int64_t v = column[t] == SIZE_MAX ? 0
+                        : p->value[i * p->ntypes + column[t]];
+            g->value[t] = scale ? merge_scaled(v, scale[t]) : v;
+            any |= v != 0;
+        }
+        if (any)
+            merge_sample(g, p, i);
+    }
+    for (size_t i = 0; i < 3; i++)
+        mem_free(g->row[i]);
+    mem_free(g->start);
+    g->row[0] = g->row[1] = g->row[2] = NULL;
+    g->start = NULL;
+    return g->err;
+}
+
+/* Release g, not what it filled. */
+static void merge_fini(struct merge *g)
+{
+    mem_index_fini(&g->sample);
+    mem_index_fini(&g->location);
+    mem_index_fini(&g->function);
+    mem_index_fini(&g->mapping);
+    mem_index_fini(&g->comment);
+    mem_free(g->stack);
+}
+
+/* Add p's figures of the whole to those of g->to, which has begun with the
+ * first of several, as pprof does: the earliest time, none where a later one
+ * has none, all durations, the longest period, each comment once, whatever it
+ * says. */
+static int merge_add_head(struct merge *g, const struct pp *p)
+{
+    struct pp *to = g->to;
+    if (!to->time_ns || p->time_ns < to->time_ns)
+        to->time_ns = p->time_ns;
+    to->duration_ns = num_add_sat(to->duration_ns, p->duration_ns);
+    if (!to->period || to->period < p->period)
+        to->period = p->period;
+    if (!to->default_type.n)
+        to->default_type = p->default_type;
+    for (size_t i = 0; i < PP_REPAIRS; i++)
+        to->repaired[i] += p->repaired[i];
+    to->legacy |= p->legacy;
+    for (size_t i = 0; i < p->ncomments; i++) {
+        uint64_t h = mem_hash(p->comment[i].p, p->comment[i].n);
+        uint32_t at = 0, k;
+        while ((k = mem_index_next(&g->comment, h, &at)) != MEM_NONE)
+            if (txt_equal(to->comment[k], p->comment[i]))
+                break;
+        if (k != MEM_NONE)
+            continue;
+        struct slice *c = PP_ADD(to->comment, to->ncomments, to->comment_cap);
+        if (!c || mem_index_put(&g->comment, h, (uint32_t)to->ncomments - 1))
+            return GP_ENOMEM;
+        *c = p->comment[i];
+    }
+    return GP_OK;
+}
+
+/* Make to the sum of the n profiles at p, which must outlive it; name[i] is for
+ * errors: GP_EFORMAT when they measure different things.  On failure to is
+ * empty. */
+static int merge_profiles(struct pp *to, const struct pp *p, size_t n,
+                          const char *const *name, struct gp_why *why)
+{
+    struct merge g = { .to = to };
+    size_t column[PP_MOST_TYPES];
+    int e = GP_OK;
+    *to = (struct pp){ .period_type = p->period_type,
+                       .drop_frames = p->drop_frames,
+                       .keep_frames = p->keep_frames };
+    for (size_t t = 0; t < p->ntypes && !e; t++) {
+        column[t] = t;
+        e = pp_add_type(to, p->type[t].type, p->type[t].unit);
+    }
+    for (size_t i = 0; i < n && !e; i++) {
+        bool same = p[i].ntypes == to->ntypes &&
+            txt_equal(p[i].period_type.type, p->period_type.type) &&
+            txt_equal(p[i].period_type.unit, p->period_type.unit);
+        for (size_t t = 0; t < to->ntypes && same; t++)
+            same = txt_equal(p[i].type[t].type, to->type[t].type) &&
+                   txt_equal(p[i].type[t].unit, to->type[t].unit);
+        if (!same) {
+            merge_fini(&g);
+            pp_fini(to);
+            return txt_fail(why, GP_EFORMAT, "%s: other sample types or "
+                            "another period type than %s: they cannot be "
+                            "merged", name[i], name[0]);
+        }
+        e = merge_add(&g, &p[i], column, NULL);
+        e = e ? e : merge_add_head(&g, &p[i]);
+    }
+    merge_fini(&g);
+    if (e) {
+        pp_fini(to);
+        txt_fail(why, e, e == GP_ELIMIT ? PP_FULL : "out of memory");
+    }
+    return e;
+}
+
+/* ================================== 16 REC ===================================
  * for     the recorder: threads found and their timers armed; samples from SMP
- *         into one cumulative table of stacks; a profile is the difference of
- *         two marks
- * uses    MEM, TXT, SYS, ELF, SMP, PP
+ *         into one cumulative table of stacks; marks, and what is between two
+ * uses    MEM, TXT, SYS, SMP, PP
  * owns    rec_one, the drain thread, struct rec_mark
  * spec    [PP]; proc(5) for threads and their names
  * prefix  rec_
@@ -7525,6 +7557,18 @@ struct rec_mark {                       /* the recorder at one moment */
     struct timeval user, system;        /* of the process, as the kernel's tick
                                          * divides its CPU time */
     size_t  nthreads;                   /* threads alive */
+};
+
+struct rec_cut {                        /* what a window needs of rec_one */
+    struct rec_row *row;                /* owned: those that grew; sum is the */
+    size_t  nrows, row_cap;             /* window's, at and thread are here */
+    uint64_t *pc;                       /* owned: the rows' stacks */
+    size_t  npcs, pc_cap;
+    struct slice *name;                 /* owned; text in the profile's arena */
+    size_t  nnames;
+    const struct smp_engine *engine;
+    char    reason[sizeof rec_one.reason];      /* why that engine, or "" */
+    unsigned hz;
 };
 
 /* Row of the thread name text, entered if new; MEM_NONE without memory. */
@@ -7844,7 +7888,7 @@ static void rec_reset(void)
 }
 
 /* Stop the engine: no thread keeps a timer. */
-static void rec_end(void)
+static void rec_engine_stop(void)
 {
     for (size_t i = 0; i < rec_one.nthreads; i++)
         rec_disarm(&rec_one.thread[i]);
@@ -7893,7 +7937,7 @@ static int rec_choose(const struct rec_config *want, struct gp_why *why)
 }
 
 /* Begin to record; the lock is held and there is no user yet. */
-static int rec_begin(const struct rec_config *want, struct gp_why *why)
+static int rec_engine_start(const struct rec_config *want, struct gp_why *why)
 {
     pthread_condattr_t attr;
     int e = rec_choose(want, why);
@@ -7926,7 +7970,7 @@ static int rec_begin(const struct rec_config *want, struct gp_why *why)
     rec_scan(true, false);
     if ((e = sys_thread_start(&rec_one.drain, "profiler", true, rec_drain,
                               NULL, why))) {
-        rec_end();
+        rec_engine_stop();
         rec_reset();
     }
 out:
@@ -7937,7 +7981,7 @@ out:
 
 /* Become a user of the recorder, which starts with the first one.  GP_ESTATE
  * when it runs otherwise than want. */
-static int rec_open(const struct rec_config *want, struct gp_why *why)
+static int rec_user_add(const struct rec_config *want, struct gp_why *why)
 {
     int e = GP_OK;
     pthread_mutex_lock(&rec_life);
@@ -7949,7 +7993,7 @@ static int rec_open(const struct rec_config *want, struct gp_why *why)
                      rec_one.want.wall ? "wall" : "CPU", rec_one.want.hz,
                      want->wall ? "wall" : "CPU", want->hz);
     else if (!rec_one.users)
-        e = rec_begin(want, why);
+        e = rec_engine_start(want, why);
     rec_one.users += !e;
     pthread_mutex_unlock(&rec_one.lock);
     pthread_mutex_unlock(&rec_life);
@@ -7957,12 +8001,12 @@ static int rec_open(const struct rec_config *want, struct gp_why *why)
 }
 
 /* Stop being a user; the last one stops the recorder and frees its tables. */
-static void rec_close(void)
+static void rec_user_drop(void)
 {
     pthread_mutex_lock(&rec_life);
     pthread_mutex_lock(&rec_one.lock);
     if (--rec_one.users == 0) {
-        rec_end();
+        rec_engine_stop();
         rec_one.stop = true;
         pthread_cond_signal(&rec_one.wake);
         pthread_mutex_unlock(&rec_one.lock);
@@ -8047,35 +8091,11 @@ static void rec_since(const struct rec_mark *m, struct gp_profiler_state *state)
     pthread_mutex_unlock(&rec_one.lock);
 }
 
-/* ---- a profile from two marks ---- */
-
-struct rec_cut {                        /* what a window needs of rec_one */
-    struct rec_row *row;                /* owned: those that grew; sum is the */
-    size_t  nrows, row_cap;             /* window's, at and thread are here */
-    uint64_t *pc;                       /* owned: the rows' stacks */
-    size_t  npcs, pc_cap;
-    struct slice *name;                 /* owned; text in the profile's arena */
-    size_t  nnames;
-    const struct smp_engine *engine;
-    char    reason[sizeof rec_one.reason];      /* why that engine, or "" */
-    unsigned hz;
-};
-
-struct rec_build {
-    struct pp  *p;                      /* borrowed: being filled */
-    struct rec_cut cut;
-    struct elf  elf;
-    struct index location, function;    /* address, name and file -> row of p */
-    uint32_t   *mapping;                /* owned: elf.map row -> row of p */
-    struct elf_spot *spot;              /* owned: p's locations */
-};
-
-/* Copy the rows that grew between the marks and their stacks into b->cut; the
- * lock is held. */
-static int rec_cut_rows(struct rec_build *b, const struct rec_mark *from,
+/* Copy the rows that grew between the marks, and their stacks, into c; the lock
+ * is held. */
+static int rec_cut_rows(struct rec_cut *c, const struct rec_mark *from,
                         const struct rec_mark *to)
 {
-    struct rec_cut *c = &b->cut;
     for (size_t i = 0; i < to->nrows; i++) {
         struct rec_row r = rec_one.row[i];
         r.sum = to->row[i];
@@ -8101,22 +8121,21 @@ static int rec_cut_rows(struct rec_build *b, const struct rec_mark *from,
     return GP_OK;
 }
 
-/* Copy into b->cut what the window between the marks needs of the recorder, so
- * that the lock is not held while files are read: no sample could be entered
- * in that time. */
-static int rec_cut(struct rec_build *b, const struct rec_mark *from,
-                   const struct rec_mark *to)
+/* Copy into c what the window between the marks needs of the recorder, with
+ * text in arena a, so that the lock is not held while files are read: no sample
+ * could be entered in that time. */
+static int rec_cut(struct rec_cut *c, struct arena *a,
+                   const struct rec_mark *from, const struct rec_mark *to)
 {
-    struct rec_cut *c = &b->cut;
     pthread_mutex_lock(&rec_one.lock);
     c->engine = rec_one.engine;
     memcpy(c->reason, rec_one.reason, sizeof c->reason);
     c->hz = rec_one.hz;
     c->name = mem_zalloc(rec_one.nnames * sizeof *c->name);
-    int e = c->name ? rec_cut_rows(b, from, to) : GP_ENOMEM;
+    int e = c->name ? rec_cut_rows(c, from, to) : GP_ENOMEM;
     for (; !e && c->nnames < rec_one.nnames; c->nnames++) {
         struct slice s = rec_one.name[c->nnames];
-        const char *copy = mem_arena_dup(&b->p->arena, s.p, s.n);
+        const char *copy = mem_arena_dup(a, s.p, s.n);
         c->name[c->nnames] = (struct slice){ copy, s.n };
         e = copy ? GP_OK : GP_ENOMEM;
     }
@@ -8124,365 +8143,12 @@ static int rec_cut(struct rec_build *b, const struct rec_mark *from,
     return e;
 }
 
-/* A copy of s in b's profile; *err is GP_ENOMEM where that fails. */
-static struct slice rec_build_text(struct rec_build *b, const char *s,
-                                   int *err)
+/* Release c. */
+static void rec_cut_fini(struct rec_cut *c)
 {
-    size_t n = strlen(s);
-    const char *copy = mem_arena_dup(&b->p->arena, s, n);
-    *err = copy ? *err : GP_ENOMEM;
-    return (struct slice){ copy, copy ? n : 0 };
-}
-
-/* The function called name in file, entered if new; MEM_NONE without memory. */
-static uint32_t rec_build_function(struct rec_build *b, const char *name,
-                                   const char *file)
-{
-    struct slice s = txt_slice(name), in = txt_slice(file ? file : "");
-    uint64_t key[2] = { mem_hash(s.p, s.n), mem_hash(in.p, in.n) };
-    uint64_t h = mem_hash(key, sizeof key);
-    struct pp *p = b->p;
-    int err = GP_OK;
-    for (uint32_t at = 0, i;
-         (i = mem_index_next(&b->function, h, &at)) != MEM_NONE;)
-        if (txt_equal(p->function[i].name, s) &&
-            txt_equal(p->function[i].file, in))
-            return i;
-    struct pp_function *f = PP_ADD(p->function, p->nfunctions,
-                                   p->function_cap);
-    if (!f || mem_index_put(&b->function, h, (uint32_t)p->nfunctions - 1))
-        return MEM_NONE;
-    f->name = f->system_name = rec_build_text(b, name, &err);
-    f->file = rec_build_text(b, in.p, &err);
-    f->id = p->nfunctions;
-    return err ? MEM_NONE : (uint32_t)p->nfunctions - 1;
-}
-
-/* Append the line of function name at line in file to location l, whose lines
- * are the last. */
-static int rec_build_line(struct rec_build *b, struct pp_location *l,
-                          const char *name, const char *file, int64_t line)
-{
-    struct pp *p = b->p;
-    struct pp_line *n = PP_ADD(p->line, p->nlines, p->line_cap);
-    if (!n)
-        return GP_ENOMEM;
-    n->line = line;
-    n->function = rec_build_function(b, name, file);
-    l->line = l->nlines ? l->line : (uint32_t)p->nlines - 1;
-    l->nlines++;
-    return n->function == MEM_NONE ? GP_ENOMEM : GP_OK;
-}
-
-/* Enter a mapping for map k of b->elf; MEM_NONE without memory. */
-static uint32_t rec_build_mapping(struct rec_build *b, size_t k)
-{
-    struct pp *p = b->p;
-    const struct elf_map *m = &b->elf.map[k];
-    const struct elf_file *f = &b->elf.file[m->file];
-    char *path = mem_arena_dup(&p->arena, f->path, strlen(f->path));
-    struct pp_mapping *row = path ?
-        PP_ADD(p->mapping, p->nmappings, p->mapping_cap) : NULL;
-    if (!row)
-        return MEM_NONE;
-    *row = (struct pp_mapping){
-        .id = p->nmappings, .start = m->start, .limit = m->limit,
-        .offset = m->offset, .file = txt_slice(path),
-    };
-    return (uint32_t)p->nmappings - 1;
-}
-
-/* Fill location l for pc: its mapping; a frame that is no address also gets its
- * name, the others from rec_build_names. */
-static int rec_build_frame(struct rec_build *b, struct pp_location *l,
-                           uint64_t pc)
-{
-    l->mapping = MEM_NONE;
-    if (pc < REC_PSEUDO_LIMIT)
-        return rec_build_line(b, l, rec_pseudo_name[pc], NULL, 0);
-    l->address = pc;
-    const struct elf_map *m = elf_find_map(&b->elf, pc);
-    if (!m)
-        return GP_OK;
-    uint32_t *mapping = &b->mapping[m - b->elf.map];
-    if (*mapping == MEM_NONE)
-        *mapping = rec_build_mapping(b, (size_t)(m - b->elf.map));
-    l->mapping = *mapping;
-    return l->mapping == MEM_NONE ? GP_ENOMEM : GP_OK;
-}
-
-/* The location of pc, entered if new; MEM_NONE without memory. */
-static uint32_t rec_build_location(struct rec_build *b, uint64_t pc)
-{
-    struct pp *p = b->p;
-    uint64_t h = mem_hash(&pc, sizeof pc);
-    for (uint32_t at = 0, i;
-         (i = mem_index_next(&b->location, h, &at)) != MEM_NONE;)
-        if (pc < REC_PSEUDO_LIMIT ?
-                !p->location[i].address && p->location[i].nlines &&
-                !strcmp(p->function[p->line[p->location[i].line].function]
-                            .name.p, rec_pseudo_name[pc])
-              : p->location[i].address == pc)
-            return i;
-    struct pp_location *l = PP_ADD(p->location, p->nlocations,
-                                   p->location_cap);
-    if (!l || rec_build_frame(b, l, pc) ||
-        mem_index_put(&b->location, h, (uint32_t)p->nlocations - 1))
-        return MEM_NONE;
-    l->id = p->nlocations;
-    return (uint32_t)p->nlocations - 1;
-}
-
-/* Enter row r of b->cut as a sample with labels. */
-static int rec_build_sample(struct rec_build *b, const struct rec_row *r)
-{
-    uint32_t stack[SMP_DEPTH + 1];
-    const char *method = smp_label_text(r->label);
-    struct pp_label label[3] = {
-        { .key = txt_slice("thread"), .str = b->cut.name[r->thread] } };
-    size_t n = 1;
-    if (r->label)
-        label[n++] = (struct pp_label){ .key = txt_slice("grpc.method"),
-                                        .str = txt_slice(method) };
-    if (r->state != REC_ON_CPU)
-        label[n++] = (struct pp_label){ .key = txt_slice("state"),
-            .str = txt_slice(r->state == REC_WAITING ? "waiting"
-                                                     : "running") };
-    for (uint16_t i = 0; i < r->depth; i++)
-        if ((stack[i] = rec_build_location(b, b->cut.pc[r->at + i])) ==
-            MEM_NONE)
-            return GP_ENOMEM;
-    int64_t value[2] = { (int64_t)r->sum.n, r->sum.ns };
-    return pp_add_sample(b->p, stack, r->depth, value, label, n);
-}
-
-/* Enter all rows of b->cut, and [lost samples] between the marks. */
-static int rec_build_samples(struct rec_build *b, const struct rec_mark *from,
-                             const struct rec_mark *to)
-{
-    for (size_t i = 0; i < b->cut.nrows; i++)
-        if (rec_build_sample(b, &b->cut.row[i]))
-            return GP_ENOMEM;
-    uint64_t lost = to->total.lost - from->total.lost;
-    if (lost) {
-        uint32_t at = rec_build_location(b, REC_LOST);
-        int64_t value[2] = { (int64_t)lost, 0 };
-        if (at == MEM_NONE || pp_add_sample(b->p, &at, 1, value, NULL, 0))
-            return GP_ENOMEM;
-    }
-    return GP_OK;
-}
-
-/* The name of call k of spot s, c[0] the innermost, or NULL.  The outermost is
- * the symbol's function, by whatever alias addr2line calls it; so is an inlined
- * part of itself. */
-static const char *rec_call_name(const struct elf_spot *s,
-                                 const struct elf_call *c, size_t k)
-{
-    const char *own = c[s->ncalls - 1].name;
-    bool same = c[k].name && own && !strcmp(c[k].name, own);
-    return k + 1 == s->ncalls || same ? s->name : c[k].name;
-}
-
-/* Name the functions and lines of location i, an address. */
-static int rec_build_name(struct rec_build *b, size_t i)
-{
-    struct pp_location *l = &b->p->location[i];
-    const struct elf_spot *s = &b->spot[i];
-    struct pp_mapping *m = s->map ? &b->p->mapping[l->mapping] : NULL;
-    const struct elf_call *c = s->ncalls ? &b->elf.call[s->call] : NULL;
-    bool placed = c != NULL;            /* file and line of all are known */
-    int e = GP_OK;
-    for (size_t k = 0; !e && k < s->ncalls; k++) {
-        const char *name = rec_call_name(s, c, k);
-        placed = placed && c[k].line && name;
-        if (name)
-            e = rec_build_line(b, l, name, c[k].file, c[k].line);
-    }
-    if (s->name && !c)
-        e = rec_build_line(b, l, s->name, NULL, 0);
-    if (m) {
-        m->has_functions = m->has_functions && s->name;
-        m->has_filenames = m->has_filenames && placed;
-        m->has_lines = m->has_inline = m->has_filenames;
-    }
-    return e;
-}
-
-/* Name the functions and lines of all locations, and say of each mapping what
- * holds for all that lie in it. */
-static int rec_build_names(struct rec_build *b)
-{
-    struct pp *p = b->p;
-    b->spot = mem_zalloc(p->nlocations * sizeof *b->spot);
-    if (!b->spot)
-        return GP_ENOMEM;
-    for (size_t i = 0; i < p->nlocations; i++) {
-        struct pp_location *l = &p->location[i];
-        b->spot[i].pc = l->address;
-        if (l->mapping != MEM_NONE) {
-            struct pp_mapping *m = &p->mapping[l->mapping];
-            m->has_functions = m->has_filenames = true;
-        }
-    }
-    elf_find_all(&b->elf, b->spot, p->nlocations);
-    for (size_t i = 0; i < p->nlocations; i++)
-        if (p->location[i].address && rec_build_name(b, i))
-            return GP_ENOMEM;
-    return GP_OK;
-}
-
-/* From a to b, in ns. */
-static int64_t rec_between(const struct timeval *a, const struct timeval *b)
-{
-    return (int64_t)(b->tv_sec - a->tv_sec) * 1000000000 +
-           (int64_t)(b->tv_usec - a->tv_usec) * 1000;
-}
-
-/* Enter the figures of the window as key=value comments. */
-static int rec_build_comments(struct rec_build *b, const struct rec_mark *from,
-                              const struct rec_mark *to)
-{
-    struct pp *p = b->p;
-    const struct smp_engine *engine = b->cut.engine;
-    uint64_t samples = to->total.samples - from->total.samples;
-    double process = (double)(to->process_cpu_ns - from->process_cpu_ns);
-    bool wall = engine->wall;
-    int64_t sum = 0;
-    int e = GP_OK;
-    for (size_t i = 0; i < p->nsamples; i++)
-        sum += p->value[2 * i + 1];
-    double clock = wall ? (double)sum : process;
-    if (!wall)
-        e = pp_add_comment(p, "cpu_ns=%" PRId64, sum) |
-            pp_add_comment(p, "coverage=%.4f",
-                           process > 0 ? (double)sum / process : 1.0);
-    if (engine->ticks)
-        e |= pp_add_comment(p, "tick_hz=%u", smp_tick_hz());
-    return e | pp_add_comment(p, "tool=grpcprof %s", GP_VERSION) |
-        pp_add_comment(p, "engine=%s", engine->name) |
-        (*b->cut.reason ? pp_add_comment(p, "engine_reason=%s", b->cut.reason)
-                        : GP_OK) |
-        pp_add_comment(p, "clock=%s", wall ? "wall" : "cpu") |
-        pp_add_comment(p, "hz_asked=%u", b->cut.hz) |
-        pp_add_comment(p, "hz_delivered=%.1f",
-                       clock > 0 ? (double)samples / clock * 1e9 : 0.0) |
-        pp_add_comment(p, "samples=%" PRIu64, samples) |
-        pp_add_comment(p, "weight_squares=%.6g",
-                       to->total.squares - from->total.squares) |
-        pp_add_comment(p, "lost=%" PRIu64,
-                       to->total.lost - from->total.lost) |
-        pp_add_comment(p, "truncated=%" PRIu64,
-                       to->total.truncated - from->total.truncated) |
-        pp_add_comment(p, "unwind_failed=%" PRIu64,
-                       to->total.failed - from->total.failed) |
-        pp_add_comment(p, "process_cpu_ns=%.0f", process) |
-        pp_add_comment(p, "process_user_ns=%" PRId64,
-                       rec_between(&from->user, &to->user)) |
-        pp_add_comment(p, "process_system_ns=%" PRId64,
-                       rec_between(&from->system, &to->system)) |
-        pp_add_comment(p, "threads_ended=%" PRIu64,
-                       to->total.ended - from->total.ended) |
-        pp_add_comment(p, "threads_without_timer=%" PRIu64,
-                       to->total.unarmed - from->total.unarmed) |
-        pp_add_comment(p, "wall_ns=%" PRId64, to->wall_ns - from->wall_ns) |
-        pp_add_comment(p, "busy_wall_ns=%" PRId64,
-                       to->total.busy_wall_ns - from->total.busy_wall_ns) |
-        pp_add_comment(p, "busy_cpu_ns=%" PRId64,
-                       to->total.busy_cpu_ns - from->total.busy_cpu_ns) |
-        pp_add_comment(p, "cpus=%u", sys_cpus()) |
-        pp_add_comment(p, "threads=%zu", to->nthreads);
-}
-
-/* Enter the calls in the window, by method and in all, and the notes. */
-static int rec_build_calls(struct pp *p, const struct rec_mark *from,
-                           const struct rec_mark *to,
-                           const struct rec_source *source)
-{
-    static const struct rec_calls none;
-    uint64_t all = 0;
-    int e = GP_OK;
-    for (size_t i = 0; i < to->ncalls; i++) {
-        const struct rec_calls *b = &to->calls[i];
-        const struct rec_calls *a = i < from->ncalls ? &from->calls[i] : &none;
-        all += b->ended - a->ended;
-        if (b->ended > a->ended)
-            e |= pp_add_comment(p, "requests.%s=%" PRIu64, b->path,
-                                b->ended - a->ended);
-        if (b->timed > a->timed)
-            e |= pp_add_comment(p, "handler_runs.%s=%" PRIu64, b->path,
-                                b->timed - a->timed) |
-                 pp_add_comment(p, "handler_cpu_ns.%s=%" PRIu64, b->path,
-                                b->timed_cpu_ns - a->timed_cpu_ns);
-    }
-    if (source->server)
-        e |= pp_add_comment(p, "requests=%" PRIu64, all);
-    for (size_t i = 0; source->notes && i < source->notes->n; i++)
-        e |= pp_add_comment(p, "%.*s", (int)source->notes->v[i].n,
-                            source->notes->v[i].p);
-    return e;
-}
-
-/* Everything of the profile but its calls and its release. */
-static int rec_build(struct rec_build *b, const struct rec_mark *from,
-                     const struct rec_mark *to)
-{
-    struct pp *p = b->p;
-    size_t n = b->elf.nmaps;
-    int err = GP_OK;
-    b->mapping = mem_zalloc(n * sizeof *b->mapping);
-    if (!b->mapping || rec_cut(b, from, to))
-        return GP_ENOMEM;
-    for (size_t k = 0; k < n; k++)
-        b->mapping[k] = MEM_NONE;
-    for (size_t k = 0; k < n; k++)      /* [PP]: mapping 1 is the program */
-        if (b->elf.map[k].file == 0 && p->nmappings == 0) {
-            if (elf_load(&b->elf.file[0]) ||
-                (b->mapping[k] = rec_build_mapping(b, k)) == MEM_NONE)
-                return GP_ENOMEM;
-        }
-    if (pp_add_type(p, txt_slice("samples"), txt_slice("count")) ||
-        pp_add_type(p, txt_slice(b->cut.engine->wall ? "wall" : "cpu"),
-                    txt_slice("nanoseconds")) ||
-        rec_build_samples(b, from, to) || rec_build_names(b) ||
-        rec_build_comments(b, from, to))
-        return GP_ENOMEM;
-    for (size_t k = 0; k < n; k++)      /* known once the file is read */
-        if (b->mapping[k] != MEM_NONE)
-            p->mapping[b->mapping[k]].build_id = rec_build_text(b,
-                b->elf.file[b->elf.map[k].file].build_id, &err);
-    p->period_type = p->type[1];
-    p->period = 1000000000 / b->cut.hz;
-    p->time_ns = from->unix_ns;
-    p->duration_ns = to->wall_ns - from->wall_ns;
-    return err;
-}
-
-/* Fill *p, empty, with the profile of what was recorded between two marks.  A
- * user calls; p is the caller's, and empty after a failure.  Reading lines
- * takes up to ELF_LINES_NS; the recorder and other windows go on meanwhile. */
-static int rec_window(const struct rec_mark *from, const struct rec_mark *to,
-                      const struct rec_source *source, struct pp *p,
-                      struct gp_why *why)
-{
-    struct rec_build b = { .p = p };
-    *p = (struct pp){0};
-    int e = elf_init(&b.elf, why);
-    if (e)
-        return e;
-    if (rec_build(&b, from, to) || rec_build_calls(p, from, to, source)) {
-        e = txt_fail(why, GP_ENOMEM, "out of memory for the profile");
-        pp_fini(p);
-    }
-    mem_free(b.cut.row);
-    mem_free(b.cut.pc);
-    mem_free(b.cut.name);
-    mem_free(b.mapping);
-    mem_free(b.spot);
-    mem_index_fini(&b.location);
-    mem_index_fini(&b.function);
-    elf_fini(&b.elf);
-    return e;
+    mem_free(c->row);
+    mem_free(c->pc);
+    mem_free(c->name);
 }
 
 /* Put key=value among the notes t. */
@@ -8521,35 +8187,414 @@ static const char *rec_running(unsigned *hz)
 static int rec_window_open(struct rec_mark *from, const struct rec_config *want,
                            const struct rec_source *source, struct gp_why *why)
 {
-    int e = rec_open(want, why);
+    int e = rec_user_add(want, why);
     if (!e && (e = rec_mark(from, source, why)))
-        rec_close();
-    return e;
-}
-
-/* Fill *p, empty, with the profile of the window from *from until now, which
- * goes on; p is the caller's, and empty after a failure. */
-static int rec_window_take(const struct rec_mark *from,
-                           const struct rec_source *source, struct pp *p,
-                           struct gp_why *why)
-{
-    struct rec_mark to;
-    int e = rec_mark(&to, source, why);
-    if (e)
-        return e;
-    e = rec_window(from, &to, source, p, why);
-    rec_mark_fini(&to);
+        rec_user_drop();
     return e;
 }
 
 /* End the window from *from: the last user stops the recorder. */
 static void rec_window_close(struct rec_mark *from)
 {
-    rec_close();
+    rec_user_drop();
     rec_mark_fini(from);
 }
 
-/* ================================== 15 VIEW ==================================
+/* ================================= 17 BUILD ==================================
+ * for     the profile of a window: what REC recorded between two marks
+ * uses    MEM, TXT, SYS, ELF, SMP, PP, REC
+ * owns    nothing
+ * spec    [PP]
+ * prefix  build_
+ * runs    any thread of a user of the recorder
+ *
+ * Does not   hold the recorder's lock while it reads files.
+ */
+
+struct build {
+    struct pp  *p;                      /* borrowed: being filled */
+    struct rec_cut cut;
+    struct elf  elf;
+    struct index location, function;    /* address, name and file -> row of p */
+    uint32_t   *mapping;                /* owned: elf.map row -> row of p */
+    struct elf_spot *spot;              /* owned: p's locations */
+};
+
+/* A copy of s in b's profile; *err is GP_ENOMEM where that fails. */
+static struct slice build_text(struct build *b, const char *s,
+                               int *err)
+{
+    size_t n = strlen(s);
+    const char *copy = mem_arena_dup(&b->p->arena, s, n);
+    *err = copy ? *err : GP_ENOMEM;
+    return (struct slice){ copy, copy ? n : 0 };
+}
+
+/* The function called name in file, entered if new; MEM_NONE without memory. */
+static uint32_t build_function(struct build *b, const char *name,
+                               const char *file)
+{
+    struct slice s = txt_slice(name), in = txt_slice(file ? file : "");
+    uint64_t key[2] = { mem_hash(s.p, s.n), mem_hash(in.p, in.n) };
+    uint64_t h = mem_hash(key, sizeof key);
+    struct pp *p = b->p;
+    int err = GP_OK;
+    for (uint32_t at = 0, i;
+         (i = mem_index_next(&b->function, h, &at)) != MEM_NONE;)
+        if (txt_equal(p->function[i].name, s) &&
+            txt_equal(p->function[i].file, in))
+            return i;
+    struct pp_function *f = PP_ADD(p->function, p->nfunctions,
+                                   p->function_cap);
+    if (!f || mem_index_put(&b->function, h, (uint32_t)p->nfunctions - 1))
+        return MEM_NONE;
+    f->name = f->system_name = build_text(b, name, &err);
+    f->file = build_text(b, in.p, &err);
+    f->id = p->nfunctions;
+    return err ? MEM_NONE : (uint32_t)p->nfunctions - 1;
+}
+
+/* Append the line of function name at line in file to location l, whose lines
+ * are the last. */
+static int build_line(struct build *b, struct pp_location *l,
+                      const char *name, const char *file, int64_t line)
+{
+    struct pp *p = b->p;
+    struct pp_line *n = PP_ADD(p->line, p->nlines, p->line_cap);
+    if (!n)
+        return GP_ENOMEM;
+    n->line = line;
+    n->function = build_function(b, name, file);
+    l->line = l->nlines ? l->line : (uint32_t)p->nlines - 1;
+    l->nlines++;
+    return n->function == MEM_NONE ? GP_ENOMEM : GP_OK;
+}
+
+/* Enter a mapping for map k of b->elf; MEM_NONE without memory. */
+static uint32_t build_mapping(struct build *b, size_t k)
+{
+    struct pp *p = b->p;
+    const struct elf_map *m = &b->elf.map[k];
+    const struct elf_file *f = &b->elf.file[m->file];
+    char *path = mem_arena_dup(&p->arena, f->path, strlen(f->path));
+    struct pp_mapping *row = path ?
+        PP_ADD(p->mapping, p->nmappings, p->mapping_cap) : NULL;
+    if (!row)
+        return MEM_NONE;
+    *row = (struct pp_mapping){
+        .id = p->nmappings, .start = m->start, .limit = m->limit,
+        .offset = m->offset, .file = txt_slice(path),
+    };
+    return (uint32_t)p->nmappings - 1;
+}
+
+/* Fill location l for pc: its mapping; a frame that is no address also gets its
+ * name, the others from build_names. */
+static int build_frame(struct build *b, struct pp_location *l,
+                       uint64_t pc)
+{
+    l->mapping = MEM_NONE;
+    if (pc < REC_PSEUDO_LIMIT)
+        return build_line(b, l, rec_pseudo_name[pc], NULL, 0);
+    l->address = pc;
+    const struct elf_map *m = elf_find_map(&b->elf, pc);
+    if (!m)
+        return GP_OK;
+    uint32_t *mapping = &b->mapping[m - b->elf.map];
+    if (*mapping == MEM_NONE)
+        *mapping = build_mapping(b, (size_t)(m - b->elf.map));
+    l->mapping = *mapping;
+    return l->mapping == MEM_NONE ? GP_ENOMEM : GP_OK;
+}
+
+/* The location of pc, entered if new; MEM_NONE without memory. */
+static uint32_t build_location(struct build *b, uint64_t pc)
+{
+    struct pp *p = b->p;
+    uint64_t h = mem_hash(&pc, sizeof pc);
+    for (uint32_t at = 0, i;
+         (i = mem_index_next(&b->location, h, &at)) != MEM_NONE;)
+        if (pc < REC_PSEUDO_LIMIT ?
+                !p->location[i].address && p->location[i].nlines &&
+                !strcmp(p->function[p->line[p->location[i].line].function]
+                            .name.p, rec_pseudo_name[pc])
+              : p->location[i].address == pc)
+            return i;
+    struct pp_location *l = PP_ADD(p->location, p->nlocations,
+                                   p->location_cap);
+    if (!l || build_frame(b, l, pc) ||
+        mem_index_put(&b->location, h, (uint32_t)p->nlocations - 1))
+        return MEM_NONE;
+    l->id = p->nlocations;
+    return (uint32_t)p->nlocations - 1;
+}
+
+/* Enter row r of b->cut as a sample with labels. */
+static int build_sample(struct build *b, const struct rec_row *r)
+{
+    uint32_t stack[SMP_DEPTH + 1];
+    const char *method = smp_label_text(r->label);
+    struct pp_label label[3] = {
+        { .key = txt_slice("thread"), .str = b->cut.name[r->thread] } };
+    size_t n = 1;
+    if (r->label)
+        label[n++] = (struct pp_label){ .key = txt_slice("grpc.method"),
+                                        .str = txt_slice(method) };
+    if (r->state != REC_ON_CPU)
+        label[n++] = (struct pp_label){ .key = txt_slice("state"),
+            .str = txt_slice(r->state == REC_WAITING ? "waiting"
+                                                     : "running") };
+    for (uint16_t i = 0; i < r->depth; i++)
+        if ((stack[i] = build_location(b, b->cut.pc[r->at + i])) ==
+            MEM_NONE)
+            return GP_ENOMEM;
+    int64_t value[2] = { (int64_t)r->sum.n, r->sum.ns };
+    return pp_add_sample(b->p, stack, r->depth, value, label, n);
+}
+
+/* Enter all rows of b->cut, and [lost samples] between the marks. */
+static int build_samples(struct build *b, const struct rec_mark *from,
+                         const struct rec_mark *to)
+{
+    for (size_t i = 0; i < b->cut.nrows; i++)
+        if (build_sample(b, &b->cut.row[i]))
+            return GP_ENOMEM;
+    uint64_t lost = to->total.lost - from->total.lost;
+    if (lost) {
+        uint32_t at = build_location(b, REC_LOST);
+        int64_t value[2] = { (int64_t)lost, 0 };
+        if (at == MEM_NONE || pp_add_sample(b->p, &at, 1, value, NULL, 0))
+            return GP_ENOMEM;
+    }
+    return GP_OK;
+}
+
+/* The name of call k of spot s, c[0] the innermost, or NULL.  The outermost is
+ * the symbol's function, by whatever alias addr2line calls it; so is an inlined
+ * part of itself. */
+static const char *build_call_name(const struct elf_spot *s,
+                                   const struct elf_call *c, size_t k)
+{
+    const char *own = c[s->ncalls - 1].name;
+    bool same = c[k].name && own && !strcmp(c[k].name, own);
+    return k + 1 == s->ncalls || same ? s->name : c[k].name;
+}
+
+/* Name the functions and lines of location i, an address. */
+static int build_name(struct build *b, size_t i)
+{
+    struct pp_location *l = &b->p->location[i];
+    const struct elf_spot *s = &b->spot[i];
+    struct pp_mapping *m = s->map ? &b->p->mapping[l->mapping] : NULL;
+    const struct elf_call *c = s->ncalls ? &b->elf.call[s->call] : NULL;
+    bool placed = c != NULL;            /* file and line of all are known */
+    int e = GP_OK;
+    for (size_t k = 0; !e && k < s->ncalls; k++) {
+        const char *name = build_call_name(s, c, k);
+        placed = placed && c[k].line && name;
+        if (name)
+            e = build_line(b, l, name, c[k].file, c[k].line);
+    }
+    if (s->name && !c)
+        e = build_line(b, l, s->name, NULL, 0);
+    if (m) {
+        m->has_functions = m->has_functions && s->name;
+        m->has_filenames = m->has_filenames && placed;
+        m->has_lines = m->has_inline = m->has_filenames;
+    }
+    return e;
+}
+
+/* Name the functions and lines of all locations, and say of each mapping what
+ * holds for all that lie in it. */
+static int build_names(struct build *b)
+{
+    struct pp *p = b->p;
+    b->spot = mem_zalloc(p->nlocations * sizeof *b->spot);
+    if (!b->spot)
+        return GP_ENOMEM;
+    for (size_t i = 0; i < p->nlocations; i++) {
+        struct pp_location *l = &p->location[i];
+        b->spot[i].pc = l->address;
+        if (l->mapping != MEM_NONE) {
+            struct pp_mapping *m = &p->mapping[l->mapping];
+            m->has_functions = m->has_filenames = true;
+        }
+    }
+    elf_find_all(&b->elf, b->spot, p->nlocations);
+    for (size_t i = 0; i < p->nlocations; i++)
+        if (p->location[i].address && build_name(b, i))
+            return GP_ENOMEM;
+    return GP_OK;
+}
+
+/* From a to b, in ns. */
+static int64_t build_between(const struct timeval *a, const struct timeval *b)
+{
+    return (int64_t)(b->tv_sec - a->tv_sec) * 1000000000 +
+           (int64_t)(b->tv_usec - a->tv_usec) * 1000;
+}
+
+/* Enter the figures of the window as key=value comments. */
+static int build_comments(struct build *b, const struct rec_mark *from,
+                          const struct rec_mark *to)
+{
+    struct pp *p = b->p;
+    const struct smp_engine *engine = b->cut.engine;
+    uint64_t samples = to->total.samples - from->total.samples;
+    double process = (double)(to->process_cpu_ns - from->process_cpu_ns);
+    bool wall = engine->wall;
+    int64_t sum = 0;
+    int e = GP_OK;
+    for (size_t i = 0; i < p->nsamples; i++)
+        sum += p->value[2 * i + 1];
+    double clock = wall ? (double)sum : process;
+    if (!wall)
+        e = pp_add_comment(p, "cpu_ns=%" PRId64, sum) |
+            pp_add_comment(p, "coverage=%.4f",
+                           process > 0 ? (double)sum / process : 1.0);
+    if (engine->ticks)
+        e |= pp_add_comment(p, "tick_hz=%u", smp_tick_hz());
+    return e | pp_add_comment(p, "tool=grpcprof %s", GP_VERSION) |
+        pp_add_comment(p, "engine=%s", engine->name) |
+        (*b->cut.reason ? pp_add_comment(p, "engine_reason=%s", b->cut.reason)
+                        : GP_OK) |
+        pp_add_comment(p, "clock=%s", wall ? "wall" : "cpu") |
+        pp_add_comment(p, "hz_asked=%u", b->cut.hz) |
+        pp_add_comment(p, "hz_delivered=%.1f",
+                       clock > 0 ? (double)samples / clock * 1e9 : 0.0) |
+        pp_add_comment(p, "samples=%" PRIu64, samples) |
+        pp_add_comment(p, "weight_squares=%.6g",
+                       to->total.squares - from->total.squares) |
+        pp_add_comment(p, "lost=%" PRIu64,
+                       to->total.lost - from->total.lost) |
+        pp_add_comment(p, "truncated=%" PRIu64,
+                       to->total.truncated - from->total.truncated) |
+        pp_add_comment(p, "unwind_failed=%" PRIu64,
+                       to->total.failed - from->total.failed) |
+        pp_add_comment(p, "process_cpu_ns=%.0f", process) |
+        pp_add_comment(p, "process_user_ns=%" PRId64,
+                       build_between(&from->user, &to->user)) |
+        pp_add_comment(p, "process_system_ns=%" PRId64,
+                       build_between(&from->system, &to->system)) |
+        pp_add_comment(p, "threads_ended=%" PRIu64,
+                       to->total.ended - from->total.ended) |
+        pp_add_comment(p, "threads_without_timer=%" PRIu64,
+                       to->total.unarmed - from->total.unarmed) |
+        pp_add_comment(p, "wall_ns=%" PRId64, to->wall_ns - from->wall_ns) |
+        pp_add_comment(p, "busy_wall_ns=%" PRId64,
+                       to->total.busy_wall_ns - from->total.busy_wall_ns) |
+        pp_add_comment(p, "busy_cpu_ns=%" PRId64,
+                       to->total.busy_cpu_ns - from->total.busy_cpu_ns) |
+        pp_add_comment(p, "cpus=%u", sys_cpus()) |
+        pp_add_comment(p, "threads=%zu", to->nthreads);
+}
+
+/* Enter the calls in the window, by method and in all, and the notes. */
+static int build_calls(struct pp *p, const struct rec_mark *from,
+                       const struct rec_mark *to,
+                       const struct rec_source *source)
+{
+    static const struct rec_calls none;
+    uint64_t all = 0;
+    int e = GP_OK;
+    for (size_t i = 0; i < to->ncalls; i++) {
+        const struct rec_calls *b = &to->calls[i];
+        const struct rec_calls *a = i < from->ncalls ? &from->calls[i] : &none;
+        all += b->ended - a->ended;
+        if (b->ended > a->ended)
+            e |= pp_add_comment(p, "requests.%s=%" PRIu64, b->path,
+                                b->ended - a->ended);
+        if (b->timed > a->timed)
+            e |= pp_add_comment(p, "handler_runs.%s=%" PRIu64, b->path,
+                                b->timed - a->timed) |
+                 pp_add_comment(p, "handler_cpu_ns.%s=%" PRIu64, b->path,
+                                b->timed_cpu_ns - a->timed_cpu_ns);
+    }
+    if (source->server)
+        e |= pp_add_comment(p, "requests=%" PRIu64, all);
+    for (size_t i = 0; source->notes && i < source->notes->n; i++)
+        e |= pp_add_comment(p, "%.*s", (int)source->notes->v[i].n,
+                            source->notes->v[i].p);
+    return e;
+}
+
+/* Everything of the profile but its calls and its release. */
+static int build_fill(struct build *b, const struct rec_mark *from,
+                      const struct rec_mark *to)
+{
+    struct pp *p = b->p;
+    size_t n = b->elf.nmaps;
+    int err = GP_OK;
+    b->mapping = mem_zalloc(n * sizeof *b->mapping);
+    if (!b->mapping || rec_cut(&b->cut, &p->arena, from, to))
+        return GP_ENOMEM;
+    for (size_t k = 0; k < n; k++)
+        b->mapping[k] = MEM_NONE;
+    for (size_t k = 0; k < n; k++)      /* [PP]: mapping 1 is the program */
+        if (b->elf.map[k].file == 0 && p->nmappings == 0) {
+            if (elf_load(&b->elf.file[0]) ||
+                (b->mapping[k] = build_mapping(b, k)) == MEM_NONE)
+                return GP_ENOMEM;
+        }
+    if (pp_add_type(p, txt_slice("samples"), txt_slice("count")) ||
+        pp_add_type(p, txt_slice(b->cut.engine->wall ? "wall" : "cpu"),
+                    txt_slice("nanoseconds")) ||
+        build_samples(b, from, to) || build_names(b) ||
+        build_comments(b, from, to))
+        return GP_ENOMEM;
+    for (size_t k = 0; k < n; k++)      /* known once the file is read */
+        if (b->mapping[k] != MEM_NONE)
+            p->mapping[b->mapping[k]].build_id = build_text(b,
+                b->elf.file[b->elf.map[k].file].build_id, &err);
+    p->period_type = p->type[1];
+    p->period = 1000000000 / b->cut.hz;
+    p->time_ns = from->unix_ns;
+    p->duration_ns = to->wall_ns - from->wall_ns;
+    return err;
+}
+
+/* Fill *p, empty, with the profile of what was recorded between two marks.  A
+ * user calls; p is the caller's, and empty after a failure.  Reading lines
+ * takes up to ELF_LINES_NS; the recorder and other windows go on meanwhile. */
+static int build_profile(const struct rec_mark *from, const struct rec_mark *to,
+                         const struct rec_source *source, struct pp *p,
+                         struct gp_why *why)
+{
+    struct build b = { .p = p };
+    *p = (struct pp){0};
+    int e = elf_init(&b.elf, why);
+    if (e)
+        return e;
+    if (build_fill(&b, from, to) || build_calls(p, from, to, source)) {
+        e = txt_fail(why, GP_ENOMEM, "out of memory for the profile");
+        pp_fini(p);
+    }
+    rec_cut_fini(&b.cut);
+    mem_free(b.mapping);
+    mem_free(b.spot);
+    mem_index_fini(&b.location);
+    mem_index_fini(&b.function);
+    elf_fini(&b.elf);
+    return e;
+}
+
+/* Fill *p, empty, with the profile of the window from *from until now, which
+ * goes on; p is the caller's, and empty after a failure. */
+static int build_profile_now(const struct rec_mark *from,
+                             const struct rec_source *source, struct pp *p,
+                             struct gp_why *why)
+{
+    struct rec_mark to;
+    int e = rec_mark(&to, source, why);
+    if (e)
+        return e;
+    e = build_profile(from, &to, source, p, why);
+    rec_mark_fini(&to);
+    return e;
+}
+
+/* ================================== 18 VIEW ==================================
  * for     one sample type of a profile as functions: self and total values,
  *         sample counts, orders; call trees, edges; units, as pprof has them
  * uses    MEM, NUM, TXT, PP
@@ -9604,7 +9649,7 @@ static int view_label_units_init(struct view_label_units *k, const struct pp *p)
     return GP_OK;
 }
 
-/* ================================= 16 FILTER =================================
+/* ================================= 19 FILTER =================================
  * for     pprof's filters: which samples and which of their frames stay, by
  *         names and by labels; labels that become frames; drop_frames
  * uses    MEM, TXT, RE, PP, VIEW
@@ -10304,7 +10349,7 @@ static int filter_apply(struct pp *p, struct filter *f, struct gp_why *why)
     return e ? txt_fail(why, e, "out of memory, or too many frames") : GP_OK;
 }
 
-/* ================================= 17 GRAIN ==================================
+/* ================================= 20 GRAIN ==================================
  * for     granularity: frames named by function, file, line, address or module
  * uses    MEM, TXT, PP
  * owns    nothing: the names are the profile's
@@ -10473,7 +10518,7 @@ static int grain_apply(struct pp *p, enum grain_by grain,
     return GP_OK;
 }
 
-/* ================================== 18 CAT ===================================
+/* ================================== 21 CAT ===================================
  * for     what kind of work a function does: 13 categories, built-in rules,
  *         the user's rules, and --granularity=category
  * uses    MEM, TXT, PP, VIEW, GRAIN
@@ -11401,7 +11446,7 @@ static int cat_aggregate(struct pp *p, const struct cat_rule *rule, size_t n,
     return GP_OK;
 }
 
-/* ================================== 19 STAT ==================================
+/* ================================== 22 STAT ==================================
  * for     how sure a share is: Wilson intervals, effective sample sizes, tests
  *         of differences
  * uses    MEM, VIEW
@@ -11526,7 +11571,7 @@ static int stat_mark_significant(const double *p, bool *significant, size_t n)
     return GP_OK;
 }
 
-/* ================================== 20 ANL ===================================
+/* ================================== 23 ANL ===================================
  * for     what a profile says and how sure that is: shares by category,
  *         trust, utilisation, verdict, advice; the comments of several
  *         profiles together, and of a part
@@ -13001,7 +13046,7 @@ static int anl_run(const struct pp *p, const struct anl_config *config,
     return GP_OK;
 }
 
-/* ================================ 21 COMPARE =================================
+/* ================================ 24 COMPARE =================================
  * for     two profiles beside each other, and assertions on one or both
  * uses    MEM, TXT, RE, PP, VIEW, CAT, STAT, ANL
  * owns    struct compare_diff, struct compare_assert
@@ -13435,9 +13480,9 @@ static int compare_assert_test(struct compare_assert *t, const struct anl *a,
     return e;
 }
 
-/* ================================== 22 SVG ===================================
+/* ================================== 25 SVG ===================================
  * for     flame graph: a profile in, one self-contained SVG out
- * uses    MEM, NUM, TXT, PP, VIEW, CAT, STAT
+ * uses    MEM, NUM, TXT, PP, MERGE, VIEW, CAT, STAT
  * owns    struct svg while svg_write runs
  * spec    SVG 1.1 and XML 1.0, CSS colour schemes, WAI-ARIA 1.2 (tree)
  * prefix  svg_
@@ -14016,7 +14061,7 @@ static int svg_join(struct svg *g, const struct pp *now, size_t type,
 {
     static const char *const name[] = { NULL, "now", "base", "now's samples",
                                         "base's samples" };
-    struct pp_merger m = { .to = &g->both };
+    struct merge m = { .to = &g->both };
     const struct pp *p[2] = { now, base };
     size_t row[2] = { type, 0 };
     int e = pp_find_base_type(now, type, base, base_name, &row[1], why);
@@ -14035,10 +14080,10 @@ static int svg_join(struct svg *g, const struct pp *now, size_t type,
         for (size_t t = 0; t < 5; t++)
             column[t] = t == 0 || t == 1 + i ? 0 : t == 3 + i ? 1 : SIZE_MAX;
         e = svg_counted(&x, p[i], row[i]);
-        e = e ? e : pp_merge_add(&m, &x, column, scale);
+        e = e ? e : merge_add(&m, &x, column, scale);
         mem_free(x.value);
     }
-    pp_merger_fini(&m);
+    merge_fini(&m);
     return e ? txt_fail(why, e, "out of memory") : GP_OK;
 }
 
@@ -14397,7 +14442,7 @@ static int svg_write(const struct pp *p, const struct svg_config *config,
     return e;
 }
 
-/* ================================== 23 DSC ===================================
+/* ================================== 26 DSC ===================================
  * for     protobuf descriptors: which file defines a name, what it imports;
  *         JSON to messages by them, and back
  * uses    MEM, TXT, JS, PB
@@ -16031,7 +16076,7 @@ static int dsc_decode(const struct dsc *d, const struct dsc_symbol *s,
     return e ? e : b->err;
 }
 
-/* ================================== 24 NET ===================================
+/* ================================== 27 NET ===================================
  * for     addresses, sockets, one event loop a thread: readiness, timers,
  *         tasks from other threads
  * uses    MEM, TXT, SYS
@@ -16650,7 +16695,7 @@ static void net_loop_run(struct net_loop *l)
         net_loop_turn(l, -1);
 }
 
-/* =================================== 25 CS ===================================
+/* =================================== 28 CS ===================================
  * for     a client's HTTP/2 session: frames out of bytes and into bytes, its
  *         streams, flow control; HPACK is nghttp2's
  * uses    MEM, NUM
@@ -17733,7 +17778,7 @@ static int cs_init(struct cs *s, struct pool *pool)
            nghttp2_hd_inflate_new2(&s->inflater, &s->mem) ? GP_ENOMEM : GP_OK;
 }
 
-/* =================================== 26 H2 ===================================
+/* =================================== 29 H2 ===================================
  * for     one HTTP/2 connection: a server over nghttp2, a client over CS; no
  *         gRPC in here
  * uses    MEM, NUM, NET, CS
@@ -18901,7 +18946,7 @@ static int h2_kit_init(struct h2_kit *k)
     return GP_OK;
 }
 
-/* ================================== 27 JOB ===================================
+/* ================================== 30 JOB ===================================
  * for     work that any loop of a pool may do, and its way back
  * uses    MEM, NET
  * owns    nothing: jobs belong to whoever shares them
@@ -18996,7 +19041,7 @@ static struct job *job_collect(struct job_inbox *in)
     return first;
 }
 
-/* ================================== 28 RPC ===================================
+/* ================================== 31 RPC ===================================
  * for     gRPC, what both ends share: framing, timeouts, status, metadata
  * uses    MEM, NUM, TXT
  * owns    nothing
@@ -19223,7 +19268,7 @@ static bool rpc_meta_binary(struct slice key)
     return key.n > 4 && !memcmp(key.p + key.n - 4, "-bin", 4);
 }
 
-/* ================================= 29 SERVER =================================
+/* ================================= 32 SERVER =================================
  * for     a gRPC server: event loops, connections, calls, methods
  * uses    MEM, NUM, TXT, SYS, GZ, SMP, REC, NET, H2, JOB, RPC
  * owns    struct gp_server with its threads and sockets; a call from its
@@ -21428,7 +21473,7 @@ static uint64_t server_drain(struct gp_server *s, int64_t grace_ns)
     return net_get(&s->cut);
 }
 
-/* ================================= 30 CLIENT =================================
+/* ================================= 33 CLIENT =================================
  * for     a client's gRPC calls on one connection
  * uses    MEM, NUM, TXT, GZ, NET, CS, H2, RPC
  * owns    the decoder of a compressed reply; all else is the caller's
@@ -21991,7 +22036,7 @@ static int client_payload_add(struct client_payload *p, struct slice message,
     return e;
 }
 
-/* ================================== 31 SVC ===================================
+/* ================================== 34 SVC ===================================
  * for     the services that serve offers: Greeter, Health, Reflection, and
  *         TestService for interoperability tests
  * uses    MEM, TXT, PB, DSC, SERVER
@@ -22893,9 +22938,10 @@ static int svc_test_add(struct gp_server *s, struct gp_why *why)
     return SVC_ADD(s, m, why);
 }
 
-/* ================================== 32 WEB ===================================
+/* ================================== 35 WEB ===================================
  * for     the debug endpoint: HTTP/1.1 for people, scrapers and pprof
- * uses    MEM, TXT, SYS, JS, ELF, SMP, PP, REC, SVG, NET, H2, RPC, SERVER
+ * uses    MEM, TXT, SYS, JS, ELF, SMP, PP, REC, BUILD, SVG, NET, H2, RPC,
+ *         SERVER
  * owns    struct gp_debug: its thread, its sockets, the windows that it opened
  * spec    RFC 9110, RFC 9112; net/http/pprof for paths, headers and errors;
  *         Prometheus text format 0.0.4; Fetch Metadata for Sec-Fetch-Site
@@ -23115,8 +23161,8 @@ static void web_build_run(void *arg)
     struct web_build *b = arg;
     struct pp profile = {0};
     int e = atomic_load(&b->web->stopping) ? GP_ESTATE
-          : rec_window(&b->window->from, &b->to, &b->web->source, &profile,
-                       &b->why);
+          : build_profile(&b->window->from, &b->to, &b->web->source, &profile,
+                          &b->why);
     if (!e && b->picture)
         e = svg_write(&profile, &config, &b->body, &b->why);
     else if (!e && (e = pp_write(&profile, &b->body)))
@@ -24352,9 +24398,9 @@ static int web_get(const char *base, const char *path, int64_t ns,
     return GP_OK;
 }
 
-/* ================================== 33 API ===================================
+/* ================================== 36 API ===================================
  * for     what grpcprof.h promises to other programs, and to CLI
- * uses    MEM, TXT, SYS, SMP, PP, REC, SVG, SERVER, SVC, WEB
+ * uses    MEM, TXT, SYS, SMP, PP, REC, BUILD, SVG, SERVER, SVC, WEB
  * owns    struct gp_profiler; the server is SERVER's, the endpoint WEB's
  * spec    grpcprof.h has the contracts
  * prefix  gp_
@@ -24455,7 +24501,7 @@ int gp_profiler_write(struct gp_profiler *p, const char *pprof,
     struct buf file = {0}, picture = {0};
     const struct svg_config config = {0};
     int e;
-    if ((e = rec_window_take(&p->from, &p->source, &profile, why)))
+    if ((e = build_profile_now(&p->from, &p->source, &profile, why)))
         goto out;
     if (pp_write(&profile, &file)) {
         e = txt_fail(why, GP_ENOMEM, "out of memory for the profile");
@@ -24678,7 +24724,7 @@ void *gp_call_alloc(struct gp_call *call, size_t n)
 
 #ifndef GRPCPROF_LIBRARY
 
-/* ================================== 34 LOAD ==================================
+/* ================================== 37 LOAD ==================================
  * for     the load generator: many clients, in a closed loop or by a schedule
  * uses    MEM, TXT, SYS, JS, PB, HDR, ANL, DSC, NET, CS, H2, RPC, CLIENT, WEB
  * owns    its threads, connections and calls while load_run runs; struct
@@ -28073,11 +28119,11 @@ static void load_result_append(struct load_result *r, struct load_result *f)
     load_result_fini(f);
 }
 
-/* ================================== 35 OUT ===================================
+/* ================================== 38 OUT ===================================
  * for     what report and load print: text, Markdown, JSON, HTML; pprof's
  *         views; folded stacks, callgrind, speedscope; CSV, Prometheus' text
- * uses    MEM, NUM, TXT, SYS, RE, JS, HDR, PP, VIEW, CAT, STAT, ANL, COMPARE,
- *         RPC, CLIENT, LOAD
+ * uses    MEM, NUM, TXT, SYS, RE, JS, HDR, PP, MERGE, VIEW, CAT, STAT, ANL,
+ *         COMPARE, RPC, CLIENT, LOAD
  * owns    nothing: writers append to the caller's buf
  * spec    schemas grpcprof.report/1 and grpcprof.load/1, with README; `go tool
  *         pprof -top` (units, trimming, columns); CommonMark 0.31
@@ -29857,7 +29903,7 @@ static void out_top_labels(const struct view *v, const struct view_scale *scale,
     view_put_scaled(b, scale, total);
     mem_put_byte(b, ' ');
     if (scale->kind == view_units[1] && total)
-        txt_putf(b, "(%s)", out_percent(text, pp_scaled(total,
+        txt_putf(b, "(%s)", out_percent(text, merge_scaled(total,
                  scale->from->factor), p->duration_ns));
     mem_put_byte(b, '\n');
 }
@@ -32146,11 +32192,11 @@ static void out_load_html(struct buf *b, const struct load_report *t)
     mem_fini(&text);
 }
 
-/* ================================== 36 CLI ===================================
+/* ================================== 39 CLI ===================================
  * for     option tables, help, the commands serve, load and report, main
- * uses    MEM, TXT, SYS, RE, JS, PB, HDR, ELF, SMP, PP, VIEW, FILTER, GRAIN,
- *         CAT, ANL, COMPARE, SVG, DSC, RPC, SERVER, CLIENT, SVC, WEB, API,
- *         LOAD, OUT
+ * uses    MEM, TXT, SYS, RE, JS, PB, HDR, ELF, SMP, PP, LEGACY, MERGE, VIEW,
+ *         FILTER, GRAIN, CAT, ANL, COMPARE, SVG, DSC, RPC, SERVER, CLIENT,
+ *         SVC, WEB, API, LOAD, OUT
  * owns    stdout, stderr, the exit status, SIGINT and SIGTERM
  * spec    none
  * prefix  cmd_
@@ -33937,7 +33983,8 @@ static bool cmd_load_profiled(const struct cmd_load *c, struct load_profiler *p,
     struct anl_config config = { .calls = (double)p->calls };
     int e = p->error ? p->error
           : sys_write_file(c->profile_out, p->file.data, p->file.len, &why);
-    if (!e && !(e = pp_read(pp, &p->file, p->base, PP_MOST_BYTES, &why)))
+    if (!e && !(e = pp_read(pp, &p->file, p->base, PP_MOST_BYTES, legacy_read,
+                           &why)))
         e = anl_run(pp, &config, a, &why);
     if (e) {
         cmd_say("no profile of the server: %s", why.text);
@@ -34456,7 +34503,7 @@ static int cmd_report_read(const struct cmd_report *c, const char *path,
     int e = fetch ? cmd_fetch(c, path, &file, &why)
                   : sys_read_file(path, PP_MOST_BYTES, &file, &why);
     if (!e)
-        e = pp_read(p, &file, name, PP_MOST_BYTES, &why);
+        e = pp_read(p, &file, name, PP_MOST_BYTES, legacy_read, &why);
     for (size_t i = 0; !e && i < PP_REPAIRS; i++)
         if (p->repaired[i] && !repaired++ && c->strict)
             e = txt_fail(&why, GP_EFORMAT, "%s: %" PRIu64 " times: %s", name,
@@ -34641,7 +34688,7 @@ static int cmd_report_subtract(const struct cmd_report *c,
                                struct gp_why *why)
 {
     struct pp all = { .period_type = s->now->period_type };
-    struct pp_merger g = { .to = &all };
+    struct merge g = { .to = &all };
     size_t column[2][PP_MOST_TYPES];
     double scale[PP_MOST_TYPES];
     int e = GP_OK;
@@ -34656,24 +34703,24 @@ static int cmd_report_subtract(const struct cmd_report *c,
         scale[all.ntypes] = c->normalize && base > 0 ? -now / base : -1;
         e = pp_add_type(&all, s->now->type[t].type, s->now->type[t].unit);
     }
-    e = e ? e : pp_merge_add(&g, s->now, column[0], NULL);
-    e = e ? e : pp_merge_add(&g, s->base, column[1], scale);
-    e = e ? e : pp_merge_head(&g, s->now);
-    e = e ? e : pp_merge_head(&g, s->base);
+    e = e ? e : merge_add(&g, s->now, column[0], NULL);
+    e = e ? e : merge_add(&g, s->base, column[1], scale);
+    e = e ? e : merge_add_head(&g, s->now);
+    e = e ? e : merge_add_head(&g, s->base);
     if (e)
         txt_fail(why, e, e == GP_ELIMIT ? PP_FULL : "out of memory");
-    pp_merger_fini(&g);
+    merge_fini(&g);
     if (all.ntypes && all.ntypes < s->now->ntypes)
         all.default_type = all.type[0].type;    /* as pprof has it */
     if (!cmd_report_formats[f].pprof)
         all.ncomments = 0;              /* they are of the two, not of this */
-    e = e ? e : pp_merge(&s->diff, &all, 1, &s->base_name, why);
+    e = e ? e : merge_profiles(&s->diff, &all, 1, &s->base_name, why);
     pp_fini(&all);
     e = e ? e : pp_find_type(&s->diff, c->sample, &s->type, why);
     if (!e)
         s->total = f == CMD_R_TRACES ? view_total(&s->diff, s->type).value
-            : pp_scaled(view_total(s->base, column[1][s->type]).value,
-                        -scale[s->type]);
+            : merge_scaled(view_total(s->base, column[1][s->type]).value,
+                           -scale[s->type]);
     s->now = &s->diff;
     s->base = NULL;
     return e;
@@ -34716,7 +34763,7 @@ static int cmd_report_merge(const struct cmd_report *c, struct cmd_profiles *s,
             cmd_say("%s", note.text);
         }
     }
-    int e = n > 1 ? pp_merge(merged, file, n, path, why) : GP_OK;
+    int e = n > 1 ? merge_profiles(merged, file, n, path, why) : GP_OK;
     if (!e && n > 1 && !cmd_report_formats[f].pprof &&
         anl_merge_comments(merged, file, n))
         e = txt_fail(why, GP_ENOMEM, "out of memory");
@@ -34851,7 +34898,7 @@ static int cmd_report_pprof(const struct pp *p, struct buf *b,
 {
     struct pp to = {0};
     const char *name = "";
-    int e = pp_merge(&to, p, 1, &name, why);
+    int e = merge_profiles(&to, p, 1, &name, why);
     if (!e && (e = pp_write(&to, b)))
         txt_fail(why, e, "out of memory, or more than 2 GiB");
     pp_fini(&to);

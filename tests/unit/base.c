@@ -472,10 +472,10 @@ static void test_sys_run_feeds_and_reads(void)
     int files = unit_files();
     for (unsigned i = 0; in.len < 4 << 20; i++)
         txt_putf(&in, "%u\n", i);
-    CHECK(!rec_open(&wall, NULL));      /* a signal in every millisecond */
+    CHECK(!rec_user_add(&wall, NULL));      /* a signal in every millisecond */
     CHECK(!sys_run(cat, -1, in.data, in.len, 8 << 20,
                    sys_now_ns() + INT64_C(60000000000), &out, NULL));
-    rec_close();
+    rec_user_drop();
     CHECK(in.len == out.len && !memcmp(in.data, out.data, in.len));
     CHECK(!unit_shell("head -n 1", -1, "a\nb\n", 60000, &out) &&
           out.len == 2 && !memcmp(out.data, "a\n", 2));

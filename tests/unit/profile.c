@@ -1,4 +1,4 @@
-/* Unit tests of ELF, SMP, PP and REC. */
+/* Unit tests of ELF, SMP, PP, LEGACY, MERGE, REC and BUILD. */
 
 /* A small profile: two types, a label, a location without a line. */
 static void unit_small_profile(struct pp *p)
@@ -43,7 +43,7 @@ static void test_pp_round_trip(void)
     struct gp_why why;
     unit_small_profile(&p);
     CHECK(!pp_write(&p, &b));
-    CHECK(!pp_read(&q, &b, "x", 1 << 20, &why));
+    CHECK(!pp_read(&q, &b, "x", 1 << 20, legacy_read, &why));
     CHECK(q.ntypes == 2 && txt_equal(q.type[1].unit, p.type[1].unit));
     CHECK(q.nsamples == 2 && q.value[0] == 3 && q.value[2] == -1);
     CHECK(q.stack_at[1] == 2 && q.stack[1] == 1 && q.stack[2] == 1);
@@ -81,7 +81,7 @@ static void test_pp_every_truncation_is_an_error_or_a_profile(void)
         struct pp p;
         struct gp_why why = {{0}};
         mem_put(&b, raw.data, cut);
-        int e = pp_read(&p, &b, "cut", 1 << 20, &why);
+        int e = pp_read(&p, &b, "cut", 1 << 20, legacy_read, &why);
         CHECK(!e || (!strncmp(why.text, "cut: ", 5) && !p.nsamples));
         CHECK(!b.data);
         pp_fini(&p);
@@ -115,7 +115,7 @@ static void test_pp_errors_name_the_field(void)
         struct pp p;
         struct gp_why why = {0};
         mem_put(&b, row[i].bytes, row[i].n);
-        CHECK(pp_read(&p, &b, "x", 1 << 20, &why));
+        CHECK(pp_read(&p, &b, "x", 1 << 20, legacy_read, &why));
         if (!strstr(why.text, row[i].want))
             printf("%s\n", why.text);
         CHECK(strstr(why.text, row[i].want));
@@ -138,7 +138,7 @@ static void test_pp_bounds_a_sample(void)
         pb_put_bytes(&sample, 1, ids.data, n);
     pb_put_uint(&sample, 2, 1);
     pb_put_bytes(&b, 2, sample.data, sample.len);
-    CHECK(pp_read(&p, &b, "x", 1 << 30, &why) == GP_ELIMIT &&
+    CHECK(pp_read(&p, &b, "x", 1 << 30, legacy_read, &why) == GP_ELIMIT &&
           strstr(why.text, "sample[0].location_id: too many samples"));
     mem_fini(&ids);
     mem_fini(&sample);
@@ -155,7 +155,7 @@ static void test_pp_mutations_stay_in_bounds(void)
         mem_put(&b, raw.data, raw.len);
         for (int k = 0; k < 3; k++)
             b.data[(size_t)rand_r(&seed) % b.len] = (uint8_t)rand_r(&seed);
-        if (!pp_read(&p, &b, "mutant", 1 << 20, NULL))
+        if (!pp_read(&p, &b, "mutant", 1 << 20, legacy_read, NULL))
             for (size_t i = 0; i < p.nstack; i++)
                 CHECK(p.stack[i] < p.nlocations);
         for (size_t i = 0; i < p.nlocations; i++) {
@@ -181,7 +181,7 @@ static void test_pp_survives_every_failed_allocation(void)
         struct pp p;
         mem_put(&b, raw.data, raw.len);
         mem_fuse = k;
-        e = pp_read(&p, &b, "x", 1 << 20, NULL);
+        e = pp_read(&p, &b, "x", 1 << 20, legacy_read, NULL);
         if (!e)
             e = pp_write(&p, &out);
         mem_fuse = -1;
@@ -214,7 +214,7 @@ static void test_pp_takes_ids_in_any_order_and_unpacked(void)
     pb_put_message(&raw, 1, &part);
     pb_put_bytes(&raw, 6, "", 0);
     pb_put_bytes(&raw, 6, "n", 1);
-    CHECK(!pp_read(&p, &raw, "x", 1 << 20, NULL));
+    CHECK(!pp_read(&p, &raw, "x", 1 << 20, legacy_read, NULL));
     CHECK(p.nsamples == 1 && p.value[0] == 5 && p.stack[0] == 0);
     CHECK(p.location[0].nlines == 1 && p.line[0].function == 0);
     CHECK(txt_equal(p.function[0].name, txt_slice("n")) && !p.repaired[PP_NO_STRING]);
@@ -521,14 +521,14 @@ static void test_rec_finds_the_work(void)
     struct pp p;
     struct gp_why why;
     uint64_t flat, cum, all;
-    CHECK(!rec_open(&unit_250, &why));
-    CHECK(rec_open(&unit_999, &why) == GP_ESTATE);
+    CHECK(!rec_user_add(&unit_250, &why));
+    CHECK(rec_user_add(&unit_999, &why) == GP_ESTATE);
     CHECK(!rec_mark(&from, &unit_source, &why));
     smp_label = smp_label_id("/a.B/C");
     unit_work(400000000);
     smp_label = 0;
     CHECK(!rec_mark(&to, &unit_source, &why));
-    CHECK(!rec_window(&from, &to, &unit_source, &p, &why));
+    CHECK(!build_profile(&from, &to, &unit_source, &p, &why));
     unit_count(&p, "unit_spin", &flat, &cum, &all);
     CHECK(all > 20 && cum * 10 >= all * 9);
     CHECK(strtoull(pp_comment(&p, "samples").p, NULL, 10) == all);
@@ -544,7 +544,7 @@ static void test_rec_finds_the_work(void)
     pp_fini(&p);
     rec_mark_fini(&from);
     rec_mark_fini(&to);
-    rec_close();
+    rec_user_drop();
 }
 
 static void test_rec_windows_overlap(void)
@@ -552,26 +552,26 @@ static void test_rec_windows_overlap(void)
     struct rec_mark a, b, c;
     struct pp p;
     uint64_t flat, cum, first, second, whole;
-    CHECK(!rec_open(&unit_250, NULL));
+    CHECK(!rec_user_add(&unit_250, NULL));
     CHECK(!rec_mark(&a, &unit_source, NULL));
     unit_work(150000000);
     CHECK(!rec_mark(&b, &unit_source, NULL));
     unit_work(150000000);
     CHECK(!rec_mark(&c, &unit_source, NULL));
-    CHECK(!rec_window(&a, &b, &unit_source, &p, NULL));
+    CHECK(!build_profile(&a, &b, &unit_source, &p, NULL));
     unit_count(&p, "unit_spin", &flat, &cum, &first);
     pp_fini(&p);
-    CHECK(!rec_window(&b, &c, &unit_source, &p, NULL));
+    CHECK(!build_profile(&b, &c, &unit_source, &p, NULL));
     unit_count(&p, "unit_spin", &flat, &cum, &second);
     pp_fini(&p);
-    CHECK(!rec_window(&a, &c, &unit_source, &p, NULL));
+    CHECK(!build_profile(&a, &c, &unit_source, &p, NULL));
     unit_count(&p, "unit_spin", &flat, &cum, &whole);
     pp_fini(&p);
     CHECK(first && second && first + second == whole);
     rec_mark_fini(&a);
     rec_mark_fini(&b);
     rec_mark_fini(&c);
-    rec_close();
+    rec_user_drop();
 }
 
 /* A sample that was taken before a mark and drained after it must not be
@@ -581,7 +581,7 @@ static void test_rec_late_sample_is_not_charged_twice(void)
     struct rec_mark m;
     struct smp_slot s = { .depth = 1, .tid = (uint32_t)syscall(SYS_gettid) };
     s.pc[0] = (void *)(uintptr_t)qsort;
-    CHECK(!rec_open(&unit_1, NULL));
+    CHECK(!rec_user_add(&unit_1, NULL));
     unit_work(5000000);
     s.cpu_ns = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID);
     unit_work(5000000);
@@ -594,7 +594,7 @@ static void test_rec_late_sample_is_not_charged_twice(void)
     CHECK(rec_one.total.charged_ns == before);
     pthread_mutex_unlock(&rec_one.lock);
     rec_mark_fini(&m);
-    rec_close();
+    rec_user_drop();
 }
 
 /* Start and stop a profiler again and again. */
@@ -602,10 +602,10 @@ static void *unit_start_and_stop(void *arg)
 {
     for (int i = 0; i < 60; i++) {
         struct rec_mark m;
-        CHECK(!rec_open(&unit_250, NULL));
+        CHECK(!rec_user_add(&unit_250, NULL));
         CHECK(!rec_mark(&m, &unit_source, NULL));
         rec_mark_fini(&m);
-        rec_close();
+        rec_user_drop();
     }
     return arg;
 }
@@ -656,7 +656,7 @@ static const struct pp_location *unit_sample_outer(struct pp *p,
     uint64_t pc = unit_outer();
     char *was = getenv("PATH"), *kept = was ? strdup(was) : NULL;
     s.pc[0] = (void *)(uintptr_t)pc;
-    CHECK(!rec_open(&unit_1, NULL));
+    CHECK(!rec_user_add(&unit_1, NULL));
     CHECK(!rec_mark(&from, &unit_source, NULL));
     pthread_mutex_lock(&rec_one.lock);
     s.cpu_ns = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID);
@@ -665,13 +665,13 @@ static const struct pp_location *unit_sample_outer(struct pp *p,
     CHECK(!rec_mark(&to, &unit_source, NULL));
     if (path)
         setenv("PATH", path, 1);
-    CHECK(!rec_window(&from, &to, &unit_source, p, NULL));
+    CHECK(!build_profile(&from, &to, &unit_source, p, NULL));
     if (path && kept)
         setenv("PATH", kept, 1);
     free(kept);
     rec_mark_fini(&from);
     rec_mark_fini(&to);
-    rec_close();
+    rec_user_drop();
     for (size_t i = 0; i < p->nlocations; i++)
         if (p->location[i].address == pc)
             return &p->location[i];
@@ -802,7 +802,7 @@ static void test_rec_records_while_lines_are_read(void)
     snprintf(script, sizeof script, ": >%s; until [ -e %s ]; do "
              "/bin/sleep 0.02; done", started, go);
     unit_fake(dir, script);
-    CHECK(!rec_open(&unit_1, NULL));
+    CHECK(!rec_user_add(&unit_1, NULL));
     atomic_store(&unit_done, false);
     CHECK(!pthread_create(&t, NULL, unit_slow_window, dir));
     while (access(started, F_OK) && !atomic_load(&unit_done))
@@ -813,7 +813,7 @@ static void test_rec_records_while_lines_are_read(void)
     pthread_join(t, NULL);
     CHECK(atomic_load(&unit_done));
     rec_mark_fini(&m);
-    rec_close();
+    rec_user_drop();
     unit_dir_end(dir);
 }
 
@@ -845,7 +845,7 @@ static void test_smp_full_ring_counts_what_it_loses(void)
     struct gp_why why;
     ucontext_t u;
     uint64_t ticket, before;
-    CHECK(!rec_open(&unit_1, &why));          /* makes the ring */
+    CHECK(!rec_user_add(&unit_1, &why));          /* makes the ring */
     pthread_mutex_lock(&rec_one.lock);  /* nobody drains it now */
     getcontext(&u);
     before = smp_lost();
@@ -863,7 +863,7 @@ static void test_smp_full_ring_counts_what_it_loses(void)
     uint64_t lost = smp_lost() - before;
     CHECK(lost >= 10 && lost <= 12);    /* a late signal may be among them */
     pthread_mutex_unlock(&rec_one.lock);
-    rec_close();
+    rec_user_drop();
 }
 
 static void test_profiler_api_writes_both_files(void)
