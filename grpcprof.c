@@ -45,9 +45,12 @@
  * 34  SVC      Greeter, Health, Reflection, TestService
  * 35  WEB      debug endpoint: HTTP/1.1
  * 36  API      what grpcprof.h promises
- * 37  LOAD     load generator
- * 38  OUT      writers of what ANL, VIEW and LOAD found
- * 39  CLI      option tables, help, the commands, main
+ * 37  REFLECT  a server's descriptors, by reflection
+ * 38  FETCH    GET from a debug endpoint; a server's profile of a load
+ * 39  RES      result of a load: figures, verdict, assertions, JSON
+ * 40  LOAD     load generator
+ * 41  OUT      writers of what ANL, VIEW and LOAD found
+ * 42  CLI      option tables, help, the commands, main
  *
  * CONVENTIONS
  *
@@ -686,14 +689,6 @@ enum {
     /* The longest and the default window of ?seconds=N; the latter is Go's. */
     WEB_MOST_S = 3600,
     WEB_DEFAULT_S = 30,
-
-    /* A client of a debug endpoint reads so much at a time, and in all. */
-    WEB_STEP_BYTES = 65536,
-    WEB_ANSWER_BYTES = 256 << 20,
-
-    /* Who waits for an answer is asked so often whether it is to go on: an
-     * interruption is soon heard. */
-    WEB_TICK_MS = 250,
 };
 
 /* Debug endpoint: until a request is complete, from the connection's begin or
@@ -706,125 +701,145 @@ enum {
 /* Debug endpoint: a window that nobody stops ends by itself. */
 #define WEB_CLAIM_NS INT64_C(600000000000)
 
-/* ---- LOAD ---- */
+/* ---- REFLECT ---- */
+/* Files taken from a server by reflection, and the time for each answer; past
+ * either it is an error. */
+enum { REFLECT_FILES = 200 };
+#define REFLECT_ASK_NS INT64_C(5000000000)
+
+/* ---- FETCH ---- */
 enum {
-    /* load: bounds of the options; more is an error that names the option. */
-    LOAD_CLIENTS_MOST = 1000000,
-    LOAD_STREAMS_MOST = 100000,         /* calls in flight, a client */
-    LOAD_THREADS_MOST = 64,
-    LOAD_TARGETS_MOST = 64,
+    /* Bytes read at a time, and the largest answer: a longer one is cut off,
+     * which is an error. */
+    FETCH_STEP_BYTES = 65536,
+    FETCH_ANSWER_BYTES = 256 << 20,
 
-    /* Threads when not asked for: more take CPU from a server on the same
-     * machine, and one thread drives 300,000 calls a second. */
-    LOAD_THREADS_AUTO = 4,
-
-    /* Calls in flight in an open loop, of which what goes beyond is not
-     * sent; and on a connection, as servers commonly allow. */
-    LOAD_IN_FLIGHT = 10000,
-    LOAD_OPEN_STREAMS = 100,
-
-    /* Samples a second of the server's profile. */
-    LOAD_PROFILE_HZ = 1000,
-
-    /* Intervals of the time series, a thread: 2.7 KiB each.  When they are full
-     * each becomes twice as long. */
-    LOAD_INTERVALS = 512,
-
-    /* Files that a server is asked for by reflection, one after the other. */
-    LOAD_REFLECTED = 200,
-
-    /* Lines of evidence of a verdict, and the calls that one needs. */
-    LOAD_WHYS = 6,
-    LOAD_JUDGED_CALLS = 100,
-
-    /* Steps of a schedule, CPUs to pin threads to, and the bytes of a message
-     * read from a file. */
-    LOAD_STEPS_MOST = 64,
-    LOAD_LABELS_MOST = 64,              /* of a result that is read back */
-    LOAD_CPUS_MOST = 256,
-    LOAD_MESSAGE_MOST = 64 << 20,
-
-    /* Runs of --repeat. */
-    LOAD_RUNS_MOST = 100,
-
-    /* Rows of a log of requests are written when they are so long. */
-    LOAD_LOG_BYTES = 65536,
-
-    /* Connections being opened at a time, a thread: fewer than any backlog. */
-    LOAD_CONNECTING = 100,
-
-    /* Kinds of error told apart; further kinds are only counted. */
-    LOAD_ERRORS = 24,
-
-    /* Times in a row that a client's calls are sent again because the server
-     * said it had not processed them; past it they count as failed. */
-    LOAD_RESENDS = 20,
-
-    /* Samples that must lie beyond a percentile before it is printed: with
-     * fewer, the figure is the luck of a few calls. */
-    LOAD_TAIL_SAMPLES = 10,
+    /* How often a caller that waits is asked whether to go on: often enough to
+     * obey an interrupt at once. */
+    FETCH_TICK_MS = 250,
 };
 
-/* load: pause before the second attempt to reconnect; doubles up to the most.
+/* Time for the server's debug endpoint to answer, and to make the profile of a
+ * window; later is an error. */
+#define FETCH_ASK_NS  INT64_C(5000000000)
+#define FETCH_STOP_NS INT64_C(60000000000)
+
+/* ---- RES ---- */
+enum {
+    /* Threads, runs of --repeat, steps of a schedule and labels that a result
+     * has room for; the options refuse more, a result read back loses them. */
+    RES_THREADS_MOST = 64,
+    RES_RUNS_MOST = 100,
+    RES_STEPS_MOST = 64,
+    RES_LABELS_MOST = 64,
+
+    /* Streams on a connection in an open loop, by default: what servers
+     * commonly allow. */
+    RES_OPEN_STREAMS = 100,
+
+    /* Intervals of the time series, 2.7 KiB each.  When all are used, each
+     * becomes twice as long. */
+    RES_INTERVALS = 512,
+
+    /* Kinds of failure counted apart; calls of further kinds are one count. */
+    RES_ERRORS = 24,
+
+    /* Values that must lie beyond a percentile before it is shown: with fewer,
+     * it is the luck of a few calls. */
+    RES_TAIL_SAMPLES = 10,
+
+    /* Samples that a profile needs before its functions are ranked, and that a
+     * function needs to be shown. */
+    RES_RANKED_SAMPLES = 30,
+    RES_RANKED_ROW = 5,
+
+    /* Lines of evidence of a verdict, and the calls that it needs. */
+    RES_WHYS = 6,
+    RES_JUDGED_CALLS = 100,
+};
+
+/* Length of an interval of the time series: the default, and the most that is
+ * read back. */
+#define RES_INTERVAL_NS      INT64_C(1000000000)
+#define RES_INTERVAL_MOST_NS UINT64_C(1000000000000000)
+
+/* The shortest run that gets a verdict; and past which threshold which evidence
+ * shows what limited the run.  Shares are of the measured time. */
+#define RES_JUDGED_NS     INT64_C(100000000)
+#define RES_BUSY_SHARE    0.85  /* client: a thread used this much of a CPU */
+#define RES_WAIT_SHARE    0.05  /* client: a thread was ready, had no CPU; */
+#define RES_STARVED_SHARE 0.50  /* where an open loop kept its schedule */
+#define RES_LAG_SHARE     0.10  /* client: p99 of send lag / median response */
+#define RES_LAG_NS        1e6   /* and p99 itself: a wake-up takes less */
+#define RES_STREAMS_SHARE 0.05  /* streams: calls waited for a stream, */
+#define RES_SLOWER        2.0   /* or server, if service then grew this much */
+#define RES_TCP_SHARE     0.10  /* network: TCP held data back, of the time
+                                 * that it had data */
+#define RES_DOWN_SHARE    0.05  /* server: there was no connection */
+#define RES_BEHIND_SHARE  0.05  /* server: share of calls not ok, or of the
+                                 * schedule that the run was late */
+
+/* ---- LOAD ---- */
+enum {
+    /* Bounds of options; more is an error that names the option. */
+    LOAD_CLIENTS_MOST = 1000000,
+    LOAD_STREAMS_MOST = 100000,         /* calls in flight, a client */
+    LOAD_TARGETS_MOST = 64,
+    LOAD_CPUS_MOST = 256,               /* to pin threads to */
+    LOAD_MESSAGE_MOST = 64 << 20,       /* bytes of a message from a file */
+
+    /* Default number of threads, at most: more take CPU from a server on the
+     * same machine, and one thread drives 300,000 calls a second. */
+    LOAD_THREADS_AUTO = 4,
+
+    /* Default --max-in-flight of an open loop; calls due beyond it are counted
+     * as not sent. */
+    LOAD_IN_FLIGHT = 10000,
+
+    /* Default --profile-hz: samples a second of the server's profile. */
+    LOAD_PROFILE_HZ = 1000,
+
+    /* A thread's rows of --log-requests are written when they reach this. */
+    LOAD_LOG_BYTES = 65536,
+
+    /* Connections that a thread opens at a time: fewer than any backlog. */
+    LOAD_CONNECTING = 100,
+
+    /* Times in a row that a client resends calls which the server says it did
+     * not process; past it they count as failed. */
+    LOAD_RESENDS = 20,
+};
+
+/* Pause before the second attempt to reconnect; it doubles up to the most.
  * --connect-timeout bounds all attempts together. */
 #define LOAD_BACKOFF_NS      INT64_C(10000000)
 #define LOAD_BACKOFF_MOST_NS INT64_C(500000000)
 
-/* load: how often the stop flag is looked at, and progress told. */
+/* How often the stop flag is checked, and progress reported. */
 #define LOAD_TICK_NS     INT64_C(50000000)
 #define LOAD_PROGRESS_NS INT64_C(200000000)
 
-/* load: how long an interval of the time series is when not asked for, and how
- * long at most in a result that is read. */
-#define LOAD_INTERVAL_NS      INT64_C(1000000000)
-#define LOAD_INTERVAL_MOST_NS UINT64_C(1000000000000000)
-
-/* load: how long the answer to a keepalive PING may take, as grpc-go, and where
- * servers that have too many of them make them no rarer. */
+/* Time for the answer to a keepalive PING, as grpc-go has it; and the longest
+ * interval that a server which complains of too many PINGs makes it. */
 #define LOAD_KEEPALIVE_WAIT_NS INT64_C(20000000000)
 #define LOAD_KEEPALIVE_MOST_NS INT64_C(3600000000000)
 
-/* load: how long the server's debug endpoint may take to answer, and to make
- * the profile of a window. */
-#define LOAD_ASK_NS  INT64_C(5000000000)
-#define LOAD_STOP_NS INT64_C(60000000000)
-
-/* load: a run that begins so long after --start-at is said to. */
+/* A run that starts later than this after --start-at gets a note. */
 #define LOAD_LATE_START_NS INT64_C(100000000)
 
-/* load: calls a second of a schedule; no client of one machine begins more. */
-#define LOAD_RATE_MOST     1e7
+/* A client that ends without a connection for this long lost the server. */
+#define LOAD_LOST_NS INT64_C(100000000)
 
-/* load: a verdict needs so long a run.  Past these shares the client is what
- * limits it, by the time that a thread is busy, waits for a CPU, or is late by
- * as a part of the median latency, and more than LOAD_LAG_NS, which a sleeping
- * thread's wake-up can take; the server's settings, by the time that calls
- * wait for a stream; the network, by the time that TCP holds data back; the
- * server, by the time that there is no connection.  Behind the schedule is a
- * server with more than so many calls wrong or late. */
-#define LOAD_JUDGED_NS     INT64_C(100000000)
-#define LOAD_LAG_NS        1e6
-#define LOAD_BUSY_SHARE    0.85
-#define LOAD_WAIT_SHARE    0.05
-#define LOAD_STARVED_SHARE 0.50         /* of waiting, alone in an open loop */
-#define LOAD_LAG_SHARE     0.10
-#define LOAD_QUEUED_SHARE  0.05
-#define LOAD_LIMITED_SHARE 0.10
-#define LOAD_DOWN_SHARE    0.05
-#define LOAD_LOST_NS       INT64_C(100000000)   /* at the end: not regained */
-#define LOAD_BEHIND_SHARE  0.05
-#define LOAD_SLOWER        2.0          /* a full server's answers, at least */
+/* Calls a second of a schedule; no client of one machine starts more. */
+#define LOAD_RATE_MOST 1e7
 
-/* load: after an interrupt, calls in flight have this long to end. */
+/* After an interrupt, calls in flight have this long to end. */
 #define LOAD_STOP_DRAIN_NS INT64_C(1000000000)
 
 /* ---- OUT ---- */
 enum {
-    /* load's table of a profile: rows; samples that all need together before
-     * any is ranked, and one to be shown. */
+    /* Rows of load's table of a profile. */
     OUT_PROFILE_ROWS = 15,
-    OUT_RANKED_SAMPLES = 30,
-    OUT_RANKED_ROW = 5,
 
     /* Rows of a table of the text report; --top changes it.  Of -f tree as many
      * as pprof's, and labels of a sample that a view shows. */
@@ -3182,6 +3197,44 @@ static void js_close(struct js *j, char kind)
     mem_put_byte(j->b, (uint8_t)kind);
     j->depth--;
     j->more = true;
+}
+
+/* A key and a whole number, null when it is not known. */
+static void js_field_int(struct js *j, const char *key, double v)
+{
+    js_key(j, key);
+    if (v > -9.2e18 && v < 9.2e18)
+        js_put_int(j, llround(v));
+    else
+        js_put_null(j);
+}
+
+/* A key and a number, null when it is not known. */
+static void js_field_num(struct js *j, const char *key, double v)
+{
+    js_key(j, key);
+    js_put_num(j, v);
+}
+
+/* A key and a text. */
+static void js_field_str(struct js *j, const char *key, struct slice s)
+{
+    js_key(j, key);
+    js_put_str(j, s);
+}
+
+/* A member that is a whole number. */
+static void js_field_count(struct js *j, const char *key, uint64_t v)
+{
+    js_key(j, key);
+    js_put_int(j, v > INT64_MAX ? INT64_MAX : (int64_t)v);
+}
+
+/* A member that is a text. */
+static void js_field_text(struct js *j, const char *key, const char *text)
+{
+    js_key(j, key);
+    js_put_str(j, txt_slice(text));
 }
 
 /* ---- reading ---- */
@@ -16303,6 +16356,20 @@ static int net_addr_parse(const char *text, bool remote, struct net_addr *a,
     return net_addr_lookup(text, host, number, a, n, why);
 }
 
+/* The :authority for the address text, which parsed as *addr: its host and
+ * port. */
+static const char *net_authority(const char *text,
+                                  const struct net_addr *addr)
+{
+    if (addr->sa.ss_family == AF_UNIX)
+        return "localhost";
+    if (strchr(text, '/')) {
+        const char *last = strrchr(text, '/');
+        return last[1] ? last + 1 : addr->text;
+    }
+    return strchr(text, ':') > text ? text : addr->text;
+}
+
 /* ---- sockets ---- */
 
 /* Switch an option of a socket on; what cannot be switched is left. */
@@ -24245,159 +24312,6 @@ static int web_start(struct gp_debug *w, struct gp_why *why)
     return e;
 }
 
-/* ---- client: GET from another debug endpoint ---- */
-
-/* Asked while web_get waits, at least every WEB_TICK_MS; false: give up. */
-typedef bool web_tick(void *arg, int64_t waited_ns);
-
-struct web_wait {                       /* how long to wait, and who is asked */
-    int64_t begin_ns, until_ns;
-    web_tick *tick;                     /* or NULL */
-    void    *arg;
-    bool     stopped;                   /* tick said so */
-};
-
-/* Wait until fd is ready for events, or until the end of w; false then. */
-static bool web_ready(int fd, short events, struct web_wait *w)
-{
-    struct pollfd p = { .fd = fd, .events = events };
-    int64_t now;
-    while ((now = sys_now_ns()) < w->until_ns && !w->stopped) {
-        int64_t left = (w->until_ns - now) / 1000000 + 1;
-        int n = poll(&p, 1, (int)(left < WEB_TICK_MS ? left : WEB_TICK_MS));
-        int error = n < 0 ? errno : 0;
-        w->stopped = w->tick && !w->tick(w->arg, now - w->begin_ns);
-        if (n > 0)
-            return true;
-        if (error && error != EINTR)
-            return false;
-    }
-    return false;
-}
-
-/* Send request to addr and take all that comes until the end. */
-static int web_exchange(const struct net_addr *addr, struct slice request,
-                        struct web_wait *wait, struct buf *in,
-                        struct gp_why *why)
-{
-    int error = 0, fd = net_connect(addr);
-    socklen_t len = sizeof error;
-    ssize_t n = 0;
-    bool late = false;
-    if (fd < 0 || (late = !web_ready(fd, POLLOUT, wait)) ||
-        getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) || error)
-        goto out;
-    while (request.n &&                 /* it is short: a socket takes it */
-           (n = send(fd, request.p, request.n, MSG_NOSIGNAL)) > 0) {
-        request.p += n;
-        request.n -= (size_t)n;
-    }
-    while (!request.n && !(late = !web_ready(fd, POLLIN, wait))) {
-        uint8_t *p = mem_reserve(in, WEB_STEP_BYTES);
-        n = p ? recv(fd, p, WEB_STEP_BYTES, 0) : -1;
-        if (n < 0 && (errno == EAGAIN || errno == EINTR))
-            continue;
-        if (n <= 0 || in->len > WEB_ANSWER_BYTES)
-            break;
-        in->len += (size_t)n;
-    }
-out:
-    error = error ? error : n < 0 || fd < 0 ? errno : 0;
-    if (fd >= 0)
-        close(fd);
-    if (in->err)
-        return txt_fail(why, in->err, "%s: %s", addr->text,
-                        mem_error(in->err));
-    if (late)
-        return wait->stopped
-            ? txt_fail(why, GP_EIO, "%s: stopped before it answered",
-                       addr->text)
-            : txt_fail(why, GP_EIO, "%s: no answer in %" PRId64 " s",
-                       addr->text, (wait->until_ns - wait->begin_ns) /
-                                   1000000000);
-    if (error)
-        return txt_fail(why, GP_EIO, "%s: %s", addr->text, strerror(error));
-    return GP_OK;
-}
-
-/* Undo the chunks of RFC 9112 7.1 in s, in place; false where they are not
- * well formed. */
-static bool web_unchunk(uint8_t *p, size_t n, size_t *out)
-{
-    size_t at = 0;
-    *out = 0;
-    for (;;) {
-        size_t size = 0, digits = 0;
-        int digit;
-        while (at < n && (digit = txt_hex((char)p[at])) >= 0 && digits++ < 7) {
-            size = size << 4 | (size_t)digit;
-            at++;
-        }
-        const uint8_t *line = at < n ? memchr(p + at, '\n', n - at) : NULL;
-        if (!digits || digits > 7 || !line)
-            return false;
-        at = (size_t)(line - p) + 1;
-        if (!size)
-            return true;
-        if (size > n - at)
-            return false;
-        memmove(p + *out, p + at, size);
-        *out += size;
-        at += size;
-        at += at < n && p[at] == '\r';
-        at += at < n && p[at] == '\n';
-    }
-}
-
-/* GET path of base, "http://host:port" or "host:port", within ns: its
- * status, and the body in *body; tick, if it is not NULL, is asked with arg
- * meanwhile.  GP_EIO, GP_EFORMAT; another status than 200 is none. */
-static int web_get(const char *base, const char *path, int64_t ns,
-                   web_tick *tick, void *arg, int *status, struct buf *body,
-                   struct gp_why *why)
-{
-    int64_t now_ns = sys_now_ns();
-    struct web_wait wait = { now_ns, now_ns + ns, tick, arg, false };
-    struct net_addr addr[NET_ADDRS];
-    struct buf request = {0};
-    size_t naddr, head, n;
-    *status = 0;
-    body->len = 0;
-    int e = net_addr_parse(base, true, addr, &naddr, why);
-    if (e)
-        return e;
-    txt_putf(&request, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n"
-             "User-Agent: grpcprof/" GP_VERSION "\r\n\r\n", path, addr->text);
-    e = web_exchange(addr, (struct slice){ (const char *)request.data,
-                                           request.len },
-                     &wait, body, why);
-    mem_fini(&request);
-    if (e)
-        return e;
-    const uint8_t *end = !body->len ? NULL
-                       : memmem(body->data, body->len, "\r\n\r\n", 4);
-    if (!end || body->len < 12 || memcmp(body->data, "HTTP/1.", 7))
-        return txt_fail(why, GP_EFORMAT, "%s: not an answer of HTTP/1.1",
-                        addr->text);
-    head = (size_t)(end - body->data) + 4;
-    for (int i = 9; i < 12; i++)
-        *status = *status * 10 + (body->data[i] - '0');
-    body->data[head - 1] = 0;
-    bool chunked = strcasestr((const char *)body->data,
-                              "\ntransfer-encoding: chunked") != NULL;
-    const char *length = strcasestr((const char *)body->data,
-                                    "\ncontent-length:");
-    n = body->len - head;
-    unsigned long want = length ? strtoul(length + 16, NULL, 10) : n;
-    memmove(body->data, body->data + head, n);
-    body->len = n;
-    if ((chunked && !web_unchunk(body->data, n, &body->len)) ||
-        (!chunked && want != n))
-        return txt_fail(why, GP_EFORMAT, "%s: its answer is cut off",
-                        addr->text);
-    return GP_OK;
-}
-
 /* ================================== 36 API ===================================
  * for     what grpcprof.h promises to other programs, and to CLI
  * uses    MEM, TXT, SYS, SMP, PP, REC, BUILD, SVG, SERVER, SVC, WEB
@@ -24724,58 +24638,574 @@ void *gp_call_alloc(struct gp_call *call, size_t n)
 
 #ifndef GRPCPROF_LIBRARY
 
-/* ================================== 37 LOAD ==================================
- * for     the load generator: many clients, in a closed loop or by a schedule
- * uses    MEM, TXT, SYS, JS, PB, HDR, ANL, DSC, NET, CS, H2, RPC, CLIENT, WEB
- * owns    its threads, connections and calls while load_run runs; struct
- *         load_result's histograms until load_result_fini
- * spec    none
- * prefix  load_
- * runs    load_run on the caller's thread, each worker on its own; they talk
- *         by net_loop_post and two semaphores, and share two counters for the
- *         progress line
+/* ================================ 37 REFLECT =================================
+ * for     a server's descriptors, asked for by gRPC server reflection
+ * uses    MEM, TXT, SYS, PB, DSC, NET, H2, RPC, CLIENT
+ * owns    a connection while reflect_ask runs
+ * spec    grpc.reflection.v1 and v1alpha, reflection.proto
+ * prefix  reflect_
+ * runs    the caller's thread, with an event loop of its own
  *
- *   connect all -> go -> [warm-up] -> measured -> drain -> cut off
+ *   ServerReflectionRequest   3 file_by_filename  4 file_containing_symbol
+ *   ServerReflectionResponse  4 FileDescriptorResponse: 1 FileDescriptorProto*
+ *                             7 ErrorResponse: 1 error_code  2 error_message
  *
- *   closed loop   a client begins a call when one of its own has ended
- *   open loop     call n begins at its time in the schedule, whatever became of
- *                 the others; worker w of T has the calls n = w modulo T
- *
- * Invariant  planned = ok + failed + cut_off + not_sent, in every outcome; a
- *            failed call is in no latency of the good ones; every wait ends:
- *            by the call's timeout, the connect timeout, or the drain's end.
- * Does not   allocate for a call, or decode a reply.
+ * Invariant  every wait ends after REFLECT_ASK_NS.
  */
 
-enum load_ended { LOAD_COUNT, LOAD_DURATION, LOAD_SIGNAL };
+struct reflect {                    /* one question, one answer */
+    struct net_loop net;
+    struct client_conn chan;
+    struct client_call call;
+    struct client_request request;
+    struct client_payload question;
+    struct buf      answer;
+    struct client_result result;        /* of the call; text is copied */
+    char            text[128];
+    bool            asked, over;
+};
 
-static const char *const load_ended_name[] = {
-    [LOAD_COUNT] = "count", [LOAD_DURATION] = "duration",
-    [LOAD_SIGNAL] = "signal",
+/* SETTINGS are here: ask. */
+static void reflect_on_ready(struct client_conn *ch)
+{
+    struct reflect *m = ch->owner;
+    if (m->asked || !ch->session.peer_streams)
+        return;                         /* it may allow streams later */
+    m->call.many = true;
+    m->call.keep = &m->answer;
+    m->asked = client_call_start(ch, &m->call, m->request.nv, m->request.n,
+                                 true, &m->question, false) == GP_OK;
+}
+
+/* The call is over. */
+static void reflect_on_done(struct client_conn *ch, struct client_call *u,
+                             const struct client_result *r)
+{
+    struct reflect *m = ch->owner;
+    (void)u;
+    m->result = *r;
+    snprintf(m->text, sizeof m->text, "%s", r->text ? r->text : "");
+    m->over = true;
+}
+
+/* A GOAWAY, or the end of the connection: nothing to do. */
+static void reflect_on_nothing(struct client_conn *ch)
+{
+    (void)ch;
+}
+
+/* The connection is lost, perhaps before it was one. */
+static void reflect_on_lost(struct client_conn *ch)
+{
+    struct reflect *m = ch->owner;
+    if (!m->over) {
+        m->result.kind = CLIENT_LOST;
+        snprintf(m->text, sizeof m->text, "%s", ch->h2.error ?
+                 strerror(ch->h2.error) : "the connection was closed");
+    }
+    m->over = true;
+}
+
+static const struct client_up reflect_up = {
+    .on_ready = reflect_on_ready, .on_done = reflect_on_done,
+    .on_goaway = reflect_on_nothing, .on_room = reflect_on_nothing,
+    .on_lost = reflect_on_lost, .on_gone = reflect_on_nothing,
+};
+
+/* Ask the server at target for the file that field number of the request names,
+ * by reflection of version, "v1" or "v1alpha"; the response into *answer. */
+static int reflect_ask(const char *target, const char *version, uint32_t number,
+                    struct slice name, struct buf *answer, int *status,
+                    struct gp_why *why)
+{
+    struct reflect m = { .chan.h2.state = H2_GONE,
+                             .result.kind = CLIENT_LOST };
+    struct net_addr addr[NET_ADDRS];
+    struct buf message = {0};
+    char path[96];
+    size_t n;
+    int64_t until = sys_now_ns() + REFLECT_ASK_NS;
+    int e = net_addr_parse(target, true, addr, &n, why);
+    if (e || (e = net_loop_init(&m.net, why)))
+        return e;
+    snprintf(path, sizeof path, "/grpc.reflection.%s.ServerReflection/"
+             "ServerReflectionInfo", version);
+    pb_put_bytes(&message, number, name.p, name.n);
+    e = message.err ? message.err : client_request_init(&m.request, path,
+                          net_authority(target, addr), REFLECT_ASK_NS, false);
+    e = e ? e : client_payload_add(&m.question, (struct slice){
+                    (const char *)message.data, message.len }, false);
+    if (e)
+        txt_fail(why, e, "out of memory for the question");
+    for (size_t i = 0; !e && !m.asked && i < n && sys_now_ns() < until; i++) {
+        h2_abort(&m.chan.h2);
+        m.over = false;
+        if (client_conn_open(&m.chan, &m.net, &addr[i], REFLECT_ASK_NS,
+                             &reflect_up, &m))
+            reflect_on_lost(&m.chan);
+        while (!m.over && sys_now_ns() < until)
+            net_loop_turn(&m.net, 50);
+    }
+    *status = m.result.status;
+    if (!e && (!m.over || m.result.kind != CLIENT_OK || m.answer.err))
+        e = txt_fail(why, GP_EIO, "%s: reflection %s of %.*s: %s", target,
+                     version, name.n < 100 ? (int)name.n : 100, name.p,
+                     !m.over ? "no answer in time" : m.text[0] ? m.text
+                     : rpc_status_name(m.result.status));
+    h2_abort(&m.chan.h2);
+    mem_put(answer, m.answer.data, m.answer.len);
+    client_request_fini(&m.request);
+    client_payload_fini(&m.question);
+    mem_fini(&m.answer);
+    mem_fini(&message);
+    net_loop_fini(&m.net);
+    return e;
+}
+
+/* Add the files of the response about name to set, a FileDescriptorSet, but
+ * those that it has. */
+static int reflect_take(struct slice answer, const char *target,
+                            struct slice name, struct buf *set,
+                            struct gp_why *why)
+{
+    struct slice error = dsc_bytes(answer, 7), file;
+    struct slice files = dsc_bytes(answer, 4), text = dsc_bytes(error, 2);
+    struct pb_in in = pb_of(files);
+    if (!files.n)
+        return txt_fail(why, GP_EIO, "%s: reflection of %.*s: %.*s", target,
+                        name.n < 100 ? (int)name.n : 100, name.p,
+                        text.n < 200 ? text.n ? (int)text.n : 7 : 200,
+                        text.n ? text.p : "no file");
+    while (dsc_next(&in, 1, &file)) {
+        struct pb_in had = pb_of((struct slice){ (const char *)set->data,
+                                                  set->len });
+        struct slice other;
+        bool there = false;
+        size_t n = 0;
+        for (; !there && dsc_next(&had, 1, &other); n++)
+            there = txt_equal(dsc_bytes(other, 1), dsc_bytes(file, 1));
+        if (!there && n == REFLECT_FILES)
+            return txt_fail(why, GP_ELIMIT, "%s: reflection: more than %d files"
+                            "; --protoset FILE does without", target,
+                            REFLECT_FILES);
+        if (!there)
+            pb_put_bytes(set, 1, file.p, file.n);
+    }
+    return set->err ? txt_fail(why, GP_ENOMEM, "out of memory") : GP_OK;
+}
+
+/* A file that one of set imports and that set does not have; false: there is
+ * none. */
+static bool reflect_missing(const struct buf *set, struct slice *name)
+{
+    struct slice all = { (const char *)set->data, set->len }, file, other;
+    struct pb_in in = pb_of(all);
+    while (dsc_next(&in, 1, &file)) {
+        struct pb_in imports = pb_of(file);
+        while (dsc_next(&imports, 3, name)) {
+            struct pb_in had = pb_of(all);
+            bool there = false;
+            while (!there && dsc_next(&had, 1, &other))
+                there = txt_equal(dsc_bytes(other, 1), *name);
+            if (!there)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* Ask the server at target, by reflection v1 and then v1alpha, for the service
+ * and all that its messages need: a FileDescriptorSet onto *set. */
+static int reflect_service(const char *target, struct slice service,
+                        struct buf *set, struct gp_why *why)
+{
+    const char *version = "v1";
+    struct buf answer = {0}, name = {0};
+    struct slice lacks, asked = service;
+    int status = 0;
+    int e = reflect_ask(target, version, 4, service, &answer, &status, why);
+    if (e && status == GP_STATUS_UNIMPLEMENTED) {
+        version = "v1alpha";
+        answer.len = 0;
+        e = reflect_ask(target, version, 4, service, &answer, &status, why);
+    }
+    for (int files = 0; !e && files < REFLECT_FILES; files++) {
+        e = reflect_take((struct slice){ (const char *)answer.data,
+                                             answer.len }, target, asked, set,
+                             why);
+        if (e || !reflect_missing(set, &lacks))
+            break;
+        name.len = answer.len = 0;      /* lacks points into set, which moves */
+        mem_put(&name, lacks.p, lacks.n);
+        if (name.err) {
+            e = txt_fail(why, GP_ENOMEM, "out of memory for the question");
+            break;
+        }
+        asked = (struct slice){ (const char *)name.data, name.len };
+        e = reflect_ask(target, version, 3, asked, &answer, &status, why);
+    }
+    mem_fini(&answer);
+    mem_fini(&name);
+    return e;
+}
+
+/* ================================= 38 FETCH ==================================
+ * for     GET from a debug endpoint, and a server's profile of the time that a
+ *         load measures
+ * uses    MEM, TXT, SYS, JS, NET
+ * owns    its socket; the thread that waits for another program's profile
+ * spec    RFC 9112; net/http/pprof
+ * prefix  fetch_
+ * runs    the caller's thread; fetch_main on its own
+ *
+ * Invariant  every wait has an end.
+ * Does not   speak TLS, or follow a redirect.
+ */
+
+/* ---- GET ---- */
+
+/* Asked while fetch_get waits, at least every FETCH_TICK_MS; false: give up. */
+typedef bool fetch_tick(void *arg, int64_t waited_ns);
+
+struct fetch_wait {                     /* how long to wait, and who is asked */
+    int64_t begin_ns, until_ns;
+    fetch_tick *tick;                     /* or NULL */
+    void    *arg;
+    bool     stopped;                   /* tick said so */
+};
+
+/* Wait until fd is ready for events, or until the end of w; false then. */
+static bool fetch_ready(int fd, short events, struct fetch_wait *w)
+{
+    struct pollfd p = { .fd = fd, .events = events };
+    int64_t now;
+    while ((now = sys_now_ns()) < w->until_ns && !w->stopped) {
+        int64_t left = (w->until_ns - now) / 1000000 + 1;
+        int n = poll(&p, 1, (int)(left < FETCH_TICK_MS ? left : FETCH_TICK_MS));
+        int error = n < 0 ? errno : 0;
+        w->stopped = w->tick && !w->tick(w->arg, now - w->begin_ns);
+        if (n > 0)
+            return true;
+        if (error && error != EINTR)
+            return false;
+    }
+    return false;
+}
+
+/* Send request to addr and take all that comes until the end. */
+static int fetch_exchange(const struct net_addr *addr, struct slice request,
+                        struct fetch_wait *wait, struct buf *in,
+                        struct gp_why *why)
+{
+    int error = 0, fd = net_connect(addr);
+    socklen_t len = sizeof error;
+    ssize_t n = 0;
+    bool late = false;
+    if (fd < 0 || (late = !fetch_ready(fd, POLLOUT, wait)) ||
+        getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) || error)
+        goto out;
+    while (request.n &&                 /* it is short: a socket takes it */
+           (n = send(fd, request.p, request.n, MSG_NOSIGNAL)) > 0) {
+        request.p += n;
+        request.n -= (size_t)n;
+    }
+    while (!request.n && !(late = !fetch_ready(fd, POLLIN, wait))) {
+        uint8_t *p = mem_reserve(in, FETCH_STEP_BYTES);
+        n = p ? recv(fd, p, FETCH_STEP_BYTES, 0) : -1;
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+            continue;
+        if (n <= 0 || in->len > FETCH_ANSWER_BYTES)
+            break;
+        in->len += (size_t)n;
+    }
+out:
+    error = error ? error : n < 0 || fd < 0 ? errno : 0;
+    if (fd >= 0)
+        close(fd);
+    if (in->err)
+        return txt_fail(why, in->err, "%s: %s", addr->text,
+                        mem_error(in->err));
+    if (late)
+        return wait->stopped
+            ? txt_fail(why, GP_EIO, "%s: stopped before it answered",
+                       addr->text)
+            : txt_fail(why, GP_EIO, "%s: no answer in %" PRId64 " s",
+                       addr->text, (wait->until_ns - wait->begin_ns) /
+                                   1000000000);
+    if (error)
+        return txt_fail(why, GP_EIO, "%s: %s", addr->text, strerror(error));
+    return GP_OK;
+}
+
+/* Undo the chunks of RFC 9112 7.1 in s, in place; false where they are not
+ * well formed. */
+static bool fetch_unchunk(uint8_t *p, size_t n, size_t *out)
+{
+    size_t at = 0;
+    *out = 0;
+    for (;;) {
+        size_t size = 0, digits = 0;
+        int digit;
+        while (at < n && (digit = txt_hex((char)p[at])) >= 0 && digits++ < 7) {
+            size = size << 4 | (size_t)digit;
+            at++;
+        }
+        const uint8_t *line = at < n ? memchr(p + at, '\n', n - at) : NULL;
+        if (!digits || digits > 7 || !line)
+            return false;
+        at = (size_t)(line - p) + 1;
+        if (!size)
+            return true;
+        if (size > n - at)
+            return false;
+        memmove(p + *out, p + at, size);
+        *out += size;
+        at += size;
+        at += at < n && p[at] == '\r';
+        at += at < n && p[at] == '\n';
+    }
+}
+
+/* GET path of base, "http://host:port" or "host:port", within ns: its
+ * status, and the body in *body; tick, if it is not NULL, is asked with arg
+ * meanwhile.  GP_EIO, GP_EFORMAT; another status than 200 is none. */
+static int fetch_get(const char *base, const char *path, int64_t ns,
+                   fetch_tick *tick, void *arg, int *status, struct buf *body,
+                   struct gp_why *why)
+{
+    int64_t now_ns = sys_now_ns();
+    struct fetch_wait wait = { now_ns, now_ns + ns, tick, arg, false };
+    struct net_addr addr[NET_ADDRS];
+    struct buf request = {0};
+    size_t naddr, head, n;
+    *status = 0;
+    body->len = 0;
+    int e = net_addr_parse(base, true, addr, &naddr, why);
+    if (e)
+        return e;
+    txt_putf(&request, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n"
+             "User-Agent: grpcprof/" GP_VERSION "\r\n\r\n", path, addr->text);
+    e = fetch_exchange(addr, (struct slice){ (const char *)request.data,
+                                           request.len },
+                     &wait, body, why);
+    mem_fini(&request);
+    if (e)
+        return e;
+    const uint8_t *end = !body->len ? NULL
+                       : memmem(body->data, body->len, "\r\n\r\n", 4);
+    if (!end || body->len < 12 || memcmp(body->data, "HTTP/1.", 7))
+        return txt_fail(why, GP_EFORMAT, "%s: not an answer of HTTP/1.1",
+                        addr->text);
+    head = (size_t)(end - body->data) + 4;
+    for (int i = 9; i < 12; i++)
+        *status = *status * 10 + (body->data[i] - '0');
+    body->data[head - 1] = 0;
+    bool chunked = strcasestr((const char *)body->data,
+                              "\ntransfer-encoding: chunked") != NULL;
+    const char *length = strcasestr((const char *)body->data,
+                                    "\ncontent-length:");
+    n = body->len - head;
+    unsigned long want = length ? strtoul(length + 16, NULL, 10) : n;
+    memmove(body->data, body->data + head, n);
+    body->len = n;
+    if ((chunked && !fetch_unchunk(body->data, n, &body->len)) ||
+        (!chunked && want != n))
+        return txt_fail(why, GP_EFORMAT, "%s: its answer is cut off",
+                        addr->text);
+    return GP_OK;
+}
+
+/* ---- a profile of the server, of the time measured ---- */
+
+struct fetch_profile {
+    char        base[300];              /* of its debug endpoint: an address */
+    unsigned    hz;
+    int64_t     seconds;                /* of a foreign one's window */
+    bool        ours;                   /* its windows start and stop */
+    bool        begun;
+    char        token[64];              /* of that window */
+    pthread_t   thread;                 /* of a foreign one */
+    uint64_t  (*ended)(void *arg);      /* the load's calls that have ended */
+    void       *arg;                    /* of ended; borrowed while it runs */
+    atomic_int *stop;                   /* borrowed; not 0: end; may be NULL */
+    uint64_t    calls;                  /* that ended meanwhile, by our count */
+    struct buf  file;                   /* the profile */
+    int         error;
+    struct gp_why why;                  /* of error */
+};
+
+/* Release p; a zero p is fine. */
+static void fetch_fini(struct fetch_profile *p)
+{
+    mem_fini(&p->file);
+}
+
+/* True when address, host:port, is one that text, as a server listens on it,
+ * covers: the same, or the same port of any address. */
+static bool fetch_same_address(const char *address, const char *text)
+{
+    const char *port = strrchr(address, ':'), *other = strrchr(text, ':');
+    bool any = !strncmp(text, "0.0.0.0:", 8) || !strncmp(text, "[::]:", 5);
+    return !strcmp(address, text) ||
+           (any && port && other && !strcmp(port, other));
+}
+
+/* See whose debug endpoint p's is: ours, that of the server at target, or
+ * any other program's.  GP_EIO: nobody answers; GP_EUSAGE: it is another
+ * server's. */
+static int fetch_check(struct fetch_profile *p,
+                               const char *target, struct gp_why *why)
+{
+    struct net_addr addr[NET_ADDRS];
+    struct js_value v, list, text;
+    struct buf body = {0}, name = {0};
+    struct slice key;
+    size_t n = 0;
+    int status, e = fetch_get(p->base, "/debug/status", FETCH_ASK_NS, NULL,
+                              NULL, &status, &body, why);
+    struct slice json = { (const char *)body.data, body.len };
+    if (e || status != 200 || js_read(json, &v, NULL))
+        goto out;
+    text = js_member(&v, "schema");
+    if (!txt_equal(text.text, txt_slice("\"grpcprof.status/1\"")))
+        goto out;
+    p->ours = true;
+    list = js_member(&v, "listen");
+    e = net_addr_parse(target, true, addr, &n, why);
+    struct js_members m = js_members(&list);
+    bool same = false;
+    while (!e && js_next_member(&m, &key, &text)) {
+        name.len = 0;
+        js_get_string(text.text, &name);
+        mem_put_byte(&name, 0);
+        for (size_t i = 0; i < n && !name.err; i++)
+            same |= fetch_same_address(addr[i].text, (const char *)name.data);
+    }
+    if (!e && !same)
+        e = txt_fail(why, GP_EUSAGE, "--profile: the server at %s listens on "
+                     "other addresses than %s", p->base, target);
+out:
+    mem_fini(&body);
+    mem_fini(&name);
+    return e;
+}
+
+/* Is the run to go on? */
+static bool fetch_goes_on(void *arg, int64_t waited_ns)
+{
+    const struct fetch_profile *p = arg;
+    (void)waited_ns;
+    return !p->stop || !atomic_load(p->stop);
+}
+
+/* A thread: ask a foreign endpoint for its seconds, and count meanwhile. */
+static void *fetch_main(void *arg)
+{
+    struct fetch_profile *p = arg;
+    char path[80];
+    int status;
+    uint64_t before = p->ended(p->arg);
+    snprintf(path, sizeof path, "/debug/pprof/profile?seconds=%" PRId64,
+             p->seconds);
+    p->error = fetch_get(p->base, path, p->seconds * 1000000000 + FETCH_ASK_NS,
+                       fetch_goes_on, p, &status, &p->file, &p->why);
+    p->calls = p->ended(p->arg) - before;
+    if (!p->error && status != 200)
+        p->error = txt_fail(&p->why, GP_EIO, "%s%s: status %d", p->base, path,
+                            status);
+    return NULL;
+}
+
+/* Measuring begins: so does the window. */
+static void fetch_begin(struct fetch_profile *p)
+{
+    struct gp_why *why = &p->why;
+    char path[80];
+    int status;
+    if (!p->ours) {
+        p->error = sys_thread_start(&p->thread, "load-profile", true,
+                                    fetch_main, p, why);
+        p->begun = !p->error;
+        return;
+    }
+    snprintf(path, sizeof path, "/debug/pprof/profile?start&hz=%u", p->hz);
+    p->error = fetch_get(p->base, path, FETCH_ASK_NS, NULL, NULL, &status,
+                       &p->file, why);
+    size_t n = p->file.len;
+    if (!p->error && (status != 200 || n < 2 || n >= sizeof p->token))
+        p->error = txt_fail(why, GP_EIO, "%s: %.*s", p->base,
+                            n < 200 ? (int)n : 200,
+                            n ? (const char *)p->file.data : "");
+    p->begun = !p->error;
+    if (p->begun)
+        snprintf(p->token, sizeof p->token, "%.*s", (int)n - 1,
+                 (const char *)p->file.data);
+}
+
+/* Measuring has ended: take the profile. */
+static void fetch_end(struct fetch_profile *p)
+{
+    char path[128];
+    int status;
+    if (!p->begun)
+        return;
+    if (!p->ours) {
+        pthread_join(p->thread, NULL);
+        return;
+    }
+    p->calls = p->ended(p->arg);
+    snprintf(path, sizeof path, "/debug/pprof/profile?stop=%s", p->token);
+    p->error = fetch_get(p->base, path, FETCH_STOP_NS, NULL, NULL, &status,
+                       &p->file, &p->why);
+    if (!p->error && status != 200)
+        p->error = txt_fail(&p->why, GP_EIO, "%s%s: status %d", p->base, path,
+                            status);
+}
+
+/* ================================== 39 RES ===================================
+ * for     the result of a load: its figures, how two of them merge, what
+ *         limited the run, assertions, and JSON, written and read
+ * uses    MEM, TXT, SYS, JS, HDR, ANL, RPC, CLIENT, FETCH
+ * owns    struct res's histograms until res_fini
+ * spec    schema grpcprof.load/1, with README
+ * prefix  res_
+ * runs    any thread; a struct res belongs to one at a time
+ *
+ * Invariant  planned = ok + failed + cut_off + not_sent, in every result; a
+ *            failed call is in no latency of the good ones; a figure that is
+ *            not known is null, never 0.
+ * Does not   make a call.
+ */
+
+enum res_ended { RES_COUNT, RES_DURATION, RES_SIGNAL };
+
+static const char *const res_ended_name[] = {
+    [RES_COUNT] = "count", [RES_DURATION] = "duration",
+    [RES_SIGNAL] = "signal",
 };
 
 /* What results call a client_outcome. */
-static const char *const load_kind_name[] = {
+static const char *const res_kind_name[] = {
     [CLIENT_OK] = "ok", [CLIENT_STATUS] = "grpc_status", [CLIENT_HTTP] = "http",
     [CLIENT_RESET] = "rst_stream", [CLIENT_PROTOCOL] = "protocol",
     [CLIENT_LOST] = "transport", [CLIENT_DEADLINE] = "deadline",
 };
 
-struct load_step {                      /* of a schedule */
+struct res_step {                      /* of a schedule */
     double  from, to;                   /* calls a second, at its two ends */
     int64_t ns;                         /* it lasts; 0: until the end */
 };
 
-struct load_header { struct slice name, value; };       /* metadata */
+struct res_header { struct slice name, value; };       /* metadata */
 
-struct load_config {
+struct res_config {
     const char *const *target;          /* borrowed; used in turn */
     size_t      ntarget;                /* at least 1 */
     const char *call;                   /* "package.Service/Method" */
     enum gp_kind kind;                  /* of the method */
     const struct client_payload *payload; /* borrowed; used in turn */
     size_t      npayload;               /* at least 1 */
-    const struct load_header *header;   /* borrowed; {{}} in values is filled
+    const struct res_header *header;   /* borrowed; {{}} in values is filled
                                          * in for each call */
     size_t      nheader;
     const char *authority;              /* NULL: the target's */
@@ -24788,8 +25218,8 @@ struct load_config {
     int64_t     duration_ns;            /* 0: no end but the count */
     uint64_t    streams;                /* calls in flight: closed loop, a
                                          * client, 0: 1; open loop, a
-                                         * connection, 0: LOAD_OPEN_STREAMS */
-    const struct load_step *step;       /* borrowed; the open loop's schedule */
+                                         * connection, 0: RES_OPEN_STREAMS */
+    const struct res_step *step;       /* borrowed; the open loop's schedule */
     size_t      nstep;                  /* 0: closed loop */
     bool        poisson;                /* arrivals: else evenly spaced */
     uint64_t    max_in_flight;          /* open loop; 0: LOAD_IN_FLIGHT */
@@ -24813,7 +25243,7 @@ struct load_config {
     int         log_fd;                 /* a row a call is written to it; 0:
                                          * none */
     atomic_int *stop;                   /* borrowed; not 0: end; may be NULL */
-    struct load_profiler *profiler;     /* borrowed; of the server; or NULL */
+    struct fetch_profile *profiler;     /* borrowed; of the server; or NULL */
     struct buf *reply;                  /* borrowed: where the first message of
                                          * the first reply that has one is put;
                                          * or NULL */
@@ -24822,7 +25252,7 @@ struct load_config {
     void       *arg;                    /* of on_progress */
 };
 
-struct load_error {                     /* one kind of failure */
+struct res_error {                     /* one kind of failure */
     enum client_outcome kind;
     int           status;               /* grpc status, perhaps mapped */
     uint32_t      detail;               /* see client_outcome */
@@ -24833,21 +25263,21 @@ struct load_error {                     /* one kind of failure */
 };
 
 /* Latencies of an interval, as coarse counts: 16 for each power of two. */
-enum { LOAD_COARSE = 16 * 42 };
+enum { RES_COARSE = 16 * 42 };
 
-struct load_interval {
+struct res_interval {
     uint64_t ok, failed;                /* calls that ended in it */
     uint64_t in_flight;                 /* when it ended */
-    uint32_t count[LOAD_COARSE];        /* of the good ones */
+    uint32_t count[RES_COARSE];        /* of the good ones */
 };
 
-struct load_intervals {                 /* the time series */
-    struct load_interval *v;            /* owned, LOAD_INTERVALS */
+struct res_intervals {                 /* the time series */
+    struct res_interval *v;            /* owned, RES_INTERVALS */
     size_t  n;                          /* begun */
     int64_t ns;                         /* of each; doubles when v is full */
 };
 
-struct load_thread {
+struct res_thread {
     uint64_t clients;
     int64_t  cpu_ns, user_ns, sys_ns;   /* while measuring */
     int64_t  wall_ns;                   /* measuring */
@@ -24856,10 +25286,10 @@ struct load_thread {
     int64_t  turn_most_ns;              /* the longest turn of its loop */
 };
 
-struct load_pace { uint64_t n; int64_t ns; };  /* good calls, and their times
+struct res_pace { uint64_t n; int64_t ns; };  /* good calls, and their times
                                          * from sending, summed */
 
-struct load_result {
+struct res {
     uint64_t planned, sent, ok, failed, cut_off, not_sent;      /* calls */
     uint64_t resent;                    /* not processed, sent again */
     uint64_t reconnects, goaways, lost; /* connections, after the start */
@@ -24869,7 +25299,7 @@ struct load_result {
                                          * something to send, summed over the
                                          * connections */
     uint64_t status[17];                /* calls by grpc status */
-    struct load_error error[LOAD_ERRORS];
+    struct res_error error[RES_ERRORS];
     size_t   nerror;                    /* of error */
     uint64_t other_errors;              /* calls that error had no room for */
     struct hdr latency;                 /* ns, of good calls, from where they
@@ -24881,28 +25311,1609 @@ struct load_result {
     struct hdr first, message;          /* ns, streams: first byte; messages */
     struct hdr failed_latency;          /* ns */
     struct hdr connect;                 /* ns, until SETTINGS; at the start */
-    struct load_intervals intervals;
+    struct res_intervals intervals;
     int64_t  start_unix_ns, elapsed_ns; /* measuring */
     uint64_t bytes_in, bytes_out;       /* while measuring */
     uint64_t messages_in, messages_out; /* of counted calls */
     uint32_t peer_streams;              /* least allowed by a server */
     int64_t  queued_ns;                 /* calls waited for a stream, summed
                                          * over the threads */
-    struct load_pace eased, queued;     /* open loop: answers that came while no
+    struct res_pace eased, queued;     /* open loop: answers that came while no
                                          * call waited for a stream; while some
                                          * did */
     uint64_t tx_blocked;                /* writes that a socket did not take */
     int64_t  tcp_busy_ns, tcp_limited_ns;       /* of connections: had data to
                                          * send; and were held up by windows */
-    struct load_thread thread[LOAD_THREADS_MOST];
+    struct res_thread thread[RES_THREADS_MOST];
     unsigned threads;                   /* of thread */
     unsigned runs;                      /* one after the other: the times of
                                          * all are added */
     bool     apart;                     /* merged of different times */
     int      log_errno;                 /* the log could not be written; or 0 */
-    enum load_ended ended;
+    enum res_ended ended;
     char     target[160];               /* the first one's address */
 };
+
+/* ---- what was asked for ---- */
+
+/* True when k is an open loop. */
+static bool res_open(const struct res_config *k)
+{
+    return k->nstep > 0;
+}
+
+/* How long k's schedule is; 0: it has no end. */
+static int64_t res_schedule_ns(const struct res_config *k)
+{
+    int64_t ns = 0;
+    for (size_t i = 0; i < k->nstep; i++) {
+        if (!k->step[i].ns)
+            return 0;
+        ns += k->step[i].ns;
+    }
+    return ns;
+}
+
+/* How long k measures, by its duration or its schedule; 0: until its calls are
+ * made. */
+static int64_t res_length_ns(const struct res_config *k)
+{
+    int64_t most_ns = res_schedule_ns(k);
+    return k->duration_ns && (!most_ns || k->duration_ns < most_ns)
+           ? k->duration_ns : most_ns;
+}
+
+/* Calls planned by k, or 0 when only the time ends it. */
+static uint64_t res_planned(const struct res_config *k)
+{
+    return k->total ? k->total : k->clients * k->requests_per_client;
+}
+
+/* Connections of k. */
+static uint64_t res_connections(const struct res_config *k)
+{
+    return k->connections ? k->connections : k->clients;
+}
+
+/* ---- the time series ---- */
+
+/* Place of a latency among the coarse counts. */
+static uint32_t res_coarse(int64_t ns)
+{
+    uint64_t v = ns < 16 ? 16 : (uint64_t)ns;
+    uint32_t k = 63 - (uint32_t)__builtin_clzll(v);     /* >= 4 */
+    uint32_t i = (k - 4) * 16 + (uint32_t)(v >> (k - 4)) - 16;
+    return i < RES_COARSE ? i : RES_COARSE - 1;
+}
+
+/* The highest latency at place i, in ns. */
+static int64_t res_coarse_value(uint32_t i)
+{
+    return ((int64_t)(i % 16 + 17) << i / 16) - 1;
+}
+
+/* The latency that percent % of an interval's good calls do not exceed, to 6 %;
+ * 0 of none. */
+static int64_t res_interval_percentile(const struct res_interval *v,
+                                        double percent)
+{
+    uint64_t want = (uint64_t)ceil(percent / 100 * (double)v->ok), sum = 0;
+    for (uint32_t i = 0; v->ok && i < RES_COARSE; i++)
+        if ((sum += v->count[i]) >= want)
+            return res_coarse_value(i);
+    return 0;
+}
+
+/* Add what from counts to to. */
+static void res_interval_add(struct res_interval *to,
+                              const struct res_interval *from)
+{
+    to->ok += from->ok;
+    to->failed += from->failed;
+    for (uint32_t i = 0; i < RES_COARSE; i++)
+        to->count[i] += from->count[i];
+}
+
+/* Make each interval of t twice as long. */
+static void res_intervals_double(struct res_intervals *t)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        if (i % 2) {
+            res_interval_add(&t->v[i / 2], &t->v[i]);
+            t->v[i / 2].in_flight = t->v[i].in_flight;
+        } else if (i) {
+            t->v[i / 2] = t->v[i];
+        }
+    }
+    size_t n = (t->n + 1) / 2;
+    memset(&t->v[n], 0, (t->n - n) * sizeof *t->v);
+    t->n = n;
+    t->ns *= 2;
+}
+
+/* The interval of t that at_ns after the start falls into; flying is how many
+ * calls there are at the end of those before it. */
+static struct res_interval *res_intervals_at(struct res_intervals *t,
+                                               int64_t at_ns, uint64_t flying)
+{
+    size_t i = at_ns > 0 ? (size_t)(at_ns / t->ns) : 0;
+    while (i >= RES_INTERVALS) {
+        res_intervals_double(t);
+        i = (size_t)(at_ns / t->ns);
+    }
+    for (; t->n <= i; t->n++)
+        if (t->n)
+            t->v[t->n - 1].in_flight = flying;
+    return &t->v[i];
+}
+
+/* Add from's series to to's; the coarser of the two wins. */
+static void res_intervals_merge(struct res_intervals *to,
+                                 struct res_intervals *from)
+{
+    while (to->ns < from->ns)
+        res_intervals_double(to);
+    while (from->ns < to->ns)
+        res_intervals_double(from);
+    for (size_t i = 0; i < from->n; i++) {
+        res_interval_add(&to->v[i], &from->v[i]);
+        to->v[i].in_flight += from->v[i].in_flight;
+    }
+    to->n = from->n > to->n ? from->n : to->n;
+}
+
+/* Make t ready; GP_ENOMEM. */
+static int res_intervals_init(struct res_intervals *t, int64_t ns)
+{
+    *t = (struct res_intervals){
+        .v = mem_zalloc(RES_INTERVALS * sizeof *t->v), .ns = ns };
+    return t->v ? GP_OK : GP_ENOMEM;
+}
+
+/* ---- figures ---- */
+
+/* Make r's histograms; interval_ns is of its series, 0: RES_INTERVAL_NS.
+ * GP_ENOMEM; res_fini releases it in any case. */
+static int res_init(struct res *r, int64_t interval_ns)
+{
+    *r = (struct res){ .peer_streams = UINT32_MAX };
+    return hdr_init(&r->latency) | hdr_init(&r->service) | hdr_init(&r->lag) |
+           hdr_init(&r->first) | hdr_init(&r->message) |
+           hdr_init(&r->failed_latency) | hdr_init(&r->connect) |
+           res_intervals_init(&r->intervals, interval_ns ? interval_ns
+                                                          : RES_INTERVAL_NS);
+}
+
+/* Release a result; a zero one is fine. */
+static void res_fini(struct res *r)
+{
+    hdr_fini(&r->latency);
+    hdr_fini(&r->service);
+    hdr_fini(&r->lag);
+    hdr_fini(&r->first);
+    hdr_fini(&r->message);
+    hdr_fini(&r->failed_latency);
+    hdr_fini(&r->connect);
+    mem_free(r->intervals.v);
+    *r = (struct res){0};
+}
+
+/* Add the failures of f to r's; text is of f when it is a new kind. */
+static void res_error_add(struct res *r, const struct res_error *f,
+                           const char *text)
+{
+    struct res_error *e = r->error;
+    size_t i = 0;
+    while (i < r->nerror && (e[i].kind != f->kind || e[i].status != f->status ||
+                             e[i].detail != f->detail))
+        i++;
+    if (i == RES_ERRORS) {
+        r->other_errors += f->count;
+    } else if (i == r->nerror) {
+        e[i] = *f;
+        snprintf(e[i].text, sizeof e[i].text, "%s", text ? text : "");
+        r->nerror++;
+    } else {
+        e[i].varies |= f->varies || strncmp(e[i].text, text ? text : "",
+                                            sizeof e[i].text - 1);
+        e[i].count += f->count;
+        if (f->first_ns < e[i].first_ns)
+            e[i].first_ns = f->first_ns;
+    }
+}
+
+/* Add from to to. */
+static void res_pace_add(struct res_pace *to, const struct res_pace *from)
+{
+    to->n += from->n;
+    to->ns += from->ns;
+}
+
+/* Add f to r: counts add, histograms merge.  Times, threads and the series are
+ * the caller's. */
+static void res_add(struct res *r, const struct res *f)
+{
+    uint64_t *const sum[] = { &r->planned, &r->sent, &r->ok, &r->failed,
+        &r->cut_off, &r->not_sent, &r->resent, &r->reconnects, &r->goaways,
+        &r->lost, &r->gave_up, &r->bytes_in, &r->bytes_out, &r->messages_in,
+        &r->messages_out, &r->tx_blocked, &r->other_errors };
+    const uint64_t part[] = { f->planned, f->sent, f->ok, f->failed,
+        f->cut_off, f->not_sent, f->resent, f->reconnects, f->goaways,
+        f->lost, f->gave_up, f->bytes_in, f->bytes_out, f->messages_in,
+        f->messages_out, f->tx_blocked, f->other_errors };
+    for (size_t i = 0; i < sizeof sum / sizeof *sum; i++)
+        *sum[i] += part[i];
+    for (size_t i = 0; i < 17; i++)
+        r->status[i] += f->status[i];
+    if (f->peer_streams < r->peer_streams)
+        r->peer_streams = f->peer_streams;
+    r->queued_ns += f->queued_ns;
+    res_pace_add(&r->eased, &f->eased);
+    res_pace_add(&r->queued, &f->queued);
+    r->tcp_busy_ns += f->tcp_busy_ns;
+    r->tcp_limited_ns += f->tcp_limited_ns;
+    r->down_ns += f->down_ns;
+    hdr_merge(&r->latency, &f->latency);
+    hdr_merge(&r->service, &f->service);
+    hdr_merge(&r->lag, &f->lag);
+    hdr_merge(&r->first, &f->first);
+    hdr_merge(&r->message, &f->message);
+    hdr_merge(&r->failed_latency, &f->failed_latency);
+    hdr_merge(&r->connect, &f->connect);
+    for (size_t i = 0; i < f->nerror; i++)
+        res_error_add(r, &f->error[i], f->error[i].text);
+}
+
+/* Add f's threads to r's, as far as there is room for them. */
+static void res_threads_add(struct res *r, const struct res *f)
+{
+    for (unsigned i = 0; i < f->threads && r->threads < RES_THREADS_MOST; i++)
+        r->thread[r->threads++] = f->thread[i];
+}
+
+/* True when more calls failed than k allows; cut-off ones are not failed.  When
+ * not one call came to its end, or clients lost the server for good, the run
+ * has failed in any case. */
+static bool res_exceeds(const struct res_config *k,
+                         const struct res *r)
+{
+    double done = (double)r->ok + (double)r->failed;
+    if (r->gave_up || (!r->ok && !r->failed && r->ended != RES_SIGNAL))
+        return true;
+    if (k->max_error_share >= 0 && k->max_error_share * done > 0)
+        return (double)r->failed > k->max_error_share * done;
+    return r->failed > k->max_errors;
+}
+
+/* ---- what limited a run ---- */
+
+enum res_limit { RES_BY_SERVER, RES_BY_CLIENT, RES_BY_NETWORK,
+                  RES_BY_STREAMS, RES_BY_RATE, RES_BY_UNKNOWN };
+
+/* What limited a run, for people and for programs; static. */
+static const char *const res_limit_name[][2] = {
+    [RES_BY_SERVER] = { "SERVER-LIMITED", "server" },
+    [RES_BY_CLIENT] = { "CLIENT-LIMITED", "client" },
+    [RES_BY_NETWORK] = { "NETWORK-LIMITED", "network" },
+    [RES_BY_STREAMS] = { "STREAM-LIMITED", "settings" },
+    [RES_BY_RATE] = { "RATE-LIMITED", "rate" },
+    [RES_BY_UNKNOWN] = { "UNKNOWN", "unknown" },
+};
+
+struct res_verdict {                   /* what kept it from going faster */
+    enum res_limit limit;
+    double confidence;                  /* 0 to 1, by how far past its bounds
+                                         * the evidence is; no probability */
+    char   why[RES_WHYS][192];         /* the evidence */
+    size_t nwhy;
+};
+
+/* Add a line to v's evidence. */
+static TXT_FORMAT_2 void res_because(struct res_verdict *v, const char *fmt,
+                                      ...)
+{
+    va_list ap;
+    if (v->nwhy == RES_WHYS)
+        return;
+    va_start(ap, fmt);
+    vsnprintf(v->why[v->nwhy], sizeof v->why[0], fmt, ap);
+    va_end(ap);
+    v->nwhy++;
+}
+
+/* value is measured where most is the bound: when it is past that, v is limit,
+ * the surer the further. */
+static bool res_blame(struct res_verdict *v, enum res_limit limit,
+                       double value, double most)
+{
+    if (!(value > most))
+        return false;
+    double sure = 0.5 + 0.5 * (value - most) / value;
+    if (v->limit != limit || sure > v->confidence)
+        v->confidence = sure;
+    v->limit = limit;
+    return true;
+}
+
+/* The busiest of r's threads, as a share of a CPU; into *wait the most that one
+ * was ready while another had the CPU. */
+static double res_busy(const struct res *r, double *wait)
+{
+    double busy = 0;
+    *wait = 0;
+    for (unsigned i = 0; i < r->threads; i++) {
+        double wall = (double)r->thread[i].wall_ns;
+        busy = fmax(busy, (double)r->thread[i].cpu_ns / wall);
+        *wait = fmax(*wait, (double)r->thread[i].wait_ns / wall);
+    }
+    return busy;
+}
+
+/* How an open loop went. */
+struct res_behind {
+    double rest;                        /* share of calls that went wrong, were
+                                         * cut off or not sent */
+    double over;                        /* it ended late, as a part of the
+                                         * schedule */
+    bool   late;                        /* one of them is past its bound */
+};
+
+/* How r went, by the schedule of k. */
+static struct res_behind res_behind(const struct res_config *k,
+                                      const struct res *r)
+{
+    struct res_behind b = {0};
+    double most_ns = (double)res_length_ns(k) * r->runs;
+    if (r->planned)
+        b.rest = (double)(r->planned - r->ok) / (double)r->planned;
+    if (most_ns > 0)
+        b.over = fmax((double)r->elapsed_ns / most_ns - 1, 0);
+    b.late = res_open(k) && (r->not_sent || b.rest > RES_BEHIND_SHARE ||
+                              b.over > RES_BEHIND_SHARE);
+    return b;
+}
+
+/* Is it the client?  A thread without time to spare, one that had to wait for a
+ * CPU, or calls that begin late.  Where the calls of a schedule began in time,
+ * waiting for a CPU did not hold anything up. */
+static void res_judge_client(struct res_verdict *v,
+                              const struct res_config *k,
+                              const struct res *r)
+{
+    double wait, busy = res_busy(r, &wait);
+    if (res_blame(v, RES_BY_CLIENT, busy, RES_BUSY_SHARE))
+        res_because(v, "a client thread was busy %.0f%% of the time",
+                     100 * busy);
+    double late = (double)hdr_percentile(&r->lag, 99);
+    double half = (double)hdr_percentile(&r->latency, 50);
+    bool lags = r->lag.n >= RES_JUDGED_CALLS && half > 0 &&
+                late > RES_LAG_NS && late / half > RES_LAG_SHARE;
+    bool starved = busy + wait > RES_BUSY_SHARE || wait > RES_STARVED_SHARE;
+    if ((starved || !res_open(k) || lags) &&
+        res_blame(v, RES_BY_CLIENT, wait, RES_WAIT_SHARE))
+        res_because(v, "a client thread waited for a CPU %.1f%% of the time",
+                     100 * wait);
+    if (lags && res_blame(v, RES_BY_CLIENT, late / half, RES_LAG_SHARE))
+        res_because(v, "calls began late: p99 %.0f us, %.0f%% of the median "
+                     "latency", late / 1e3, 100 * late / half);
+}
+
+/* Calls of an open loop waited for streams, this share of the time: because the
+ * server took longer for each the more it had, or because it was not given
+ * more? */
+static void res_judge_queue(struct res_verdict *v,
+                             const struct res_config *k,
+                             const struct res *r, double share)
+{
+    double eased = r->eased.n ? (double)r->eased.ns / (double)r->eased.n
+                              : (double)hdr_percentile(&r->service, 0);
+    double queued = r->queued.n ? (double)r->queued.ns / (double)r->queued.n
+                                : eased;
+    if (share > RES_STREAMS_SHARE &&
+        res_blame(v, RES_BY_SERVER, queued, RES_SLOWER * eased)) {
+        res_because(v, "an answer took %.3g ms while the connections were "
+                     "full, %.0f%% of the time, and %.3g ms while they were "
+                     "not: more calls in flight would wait there",
+                     queued / 1e6, 100 * share, eased / 1e6);
+        return;
+    }
+    uint64_t own = k->streams ? k->streams : RES_OPEN_STREAMS;
+    if (res_blame(v, RES_BY_STREAMS, share, RES_STREAMS_SHARE))
+        res_because(v, "calls waited for a stream %.0f%% of the time: %" PRIu64
+                     " connection%s, of %" PRIu64 " streams each", 100 * share,
+                     res_connections(k), res_connections(k) == 1 ? "" : "s",
+                     r->peer_streams < own ?
+                     (uint64_t)r->peer_streams : own);
+}
+
+/* Was there a server at all?  False: not enough of the time. */
+static bool res_judge_down(struct res_verdict *v, const struct res_config *k,
+                            const struct res *r)
+{
+    double down = fmin(1, (double)r->down_ns / ((double)r->elapsed_ns *
+                                                (double)res_connections(k)));
+    if (!res_blame(v, RES_BY_SERVER, down, RES_DOWN_SHARE))
+        return false;
+    res_because(v, "there was no connection %.0f%% of the time: %" PRIu64
+                 " lost, %" PRIu64 " client%s gave up", 100 * down, r->lost,
+                 r->gave_up, r->gave_up == 1 ? "" : "s");
+    return true;
+}
+
+/* Is it what the server allows, or the network? */
+static void res_judge_path(struct res_verdict *v, const struct res_config *k,
+                            const struct res *r)
+{
+    double wall = (double)r->elapsed_ns * r->threads;
+    double per = (double)(k->streams ? k->streams : 1) * (double)k->clients /
+                 (double)res_connections(k);
+    if (res_open(k))
+        res_judge_queue(v, k, r, (double)r->queued_ns / wall);
+    else if (res_blame(v, RES_BY_STREAMS, per, r->peer_streams))
+        res_because(v, "the server allows %" PRIu32 " of the %.0f calls in "
+                     "flight on a connection", r->peer_streams, per);
+    double limited = (double)r->tcp_limited_ns / (double)r->tcp_busy_ns;
+    if ((double)r->tcp_busy_ns > 0.01 * wall &&
+        res_blame(v, RES_BY_NETWORK, limited, RES_TCP_SHARE))
+        res_because(v, "TCP held data back, by the receiver's window or the "
+                     "send buffer, %.0f%% of the time that it had some",
+                     100 * limited);
+}
+
+/* In an open loop that nothing else limits: did the server keep up? */
+static void res_judge_rate(struct res_verdict *v, const struct res_config *k,
+                            const struct res *r)
+{
+    struct res_behind b = res_behind(k, r);
+    if (b.late) {
+        v->limit = RES_BY_SERVER;
+        v->confidence = fmin(1, 0.5 + fmax(b.rest, b.over));
+        res_because(v, "the schedule was kept and the server was not: %.1f%% "
+                     "of the calls went wrong, were cut off or not sent, and "
+                     "the last came %.0f%% after its end", 100 * b.rest,
+                     100 * b.over);
+        return;
+    }
+    v->limit = RES_BY_RATE;
+    v->confidence = 1 - b.rest;
+    res_because(v, "the server kept up with the schedule: it may be able to "
+                 "do more");
+}
+
+/* What kept the run r of k from being faster. */
+static struct res_verdict res_judge(const struct res_config *k,
+                                      const struct res *r)
+{
+    struct res_verdict v = { .limit = RES_BY_UNKNOWN };
+    double wait, busy = res_busy(r, &wait);
+    if (r->apart) {
+        res_because(&v, "results of different times are together");
+        return v;
+    }
+    if (!r->threads) {
+        res_because(&v, "nothing is known of the client's threads");
+        return v;
+    }
+    if (r->ok + r->failed < RES_JUDGED_CALLS ||
+        r->elapsed_ns < RES_JUDGED_NS) {
+        res_because(&v, "too little to tell: %" PRIu64 " calls in %.3g s, and "
+                     "it takes %d calls and %.1f s: -d 5s", r->ok + r->failed,
+                     (double)r->elapsed_ns / 1e9, RES_JUDGED_CALLS,
+                     RES_JUDGED_NS / 1e9);
+        return v;
+    }
+    if (!res_judge_down(&v, k, r)) {
+        res_judge_client(&v, k, r);
+        struct res_verdict client = v; /* stands over the others */
+        res_judge_path(&v, k, r);
+        if (client.limit == RES_BY_CLIENT) {
+            v.limit = client.limit;
+            v.confidence = client.confidence;
+        }
+    }
+    if (v.limit != RES_BY_UNKNOWN && v.limit != RES_BY_SERVER)
+        return v;
+    if (v.limit == RES_BY_UNKNOWN && res_open(k)) {
+        res_judge_rate(&v, k, r);
+    } else if (v.limit == RES_BY_UNKNOWN) {
+        v.limit = RES_BY_SERVER;
+        v.confidence = 1 - busy;
+        res_because(&v, "its clients waited for answers: whether it can give "
+                     "more of them, more clients (-c) would show");
+    }
+    res_because(&v, "the client had time to spare: its busiest thread used "
+                 "%.0f%% of a CPU", 100 * busy);
+    return v;
+}
+
+/* ---- assertions ---- */
+
+enum res_unit { RES_IN_NS, RES_IN_CALLS, RES_IN_SHARE };
+
+struct res_assert {
+    const char *text;                   /* as given; borrowed */
+    enum res_unit unit;                /* of value; parts: 0 to 1 */
+    double      value;                  /* what it is about; NAN: not known */
+    bool        few;                    /* a percentile of which tables say n/a:
+                                         * it has too few values beyond it */
+    bool        pass;
+};
+
+struct res_profile {                   /* of the server, of the same window */
+    const struct anl *anl;              /* borrowed */
+    const char *file;                   /* where it was written; borrowed */
+    double seconds;
+};
+
+struct res_spread {                    /* a run of several */
+    double rps;                         /* good calls a second */
+    double p50, p99;                    /* ns, of the latency; NAN: too few */
+};
+
+struct res_report {                    /* a result, and what it means */
+    const struct res_config *config;   /* borrowed, as all in here */
+    const struct res *result;
+    struct res_verdict verdict;
+    const double *percent;              /* of the tables */
+    size_t npercent;
+    const char *const *label;           /* "key=value" */
+    size_t nlabel;
+    struct res_assert *assert;
+    size_t nassert;
+    const struct res_profile *profile; /* NULL: none was taken */
+    struct slice reply;                 /* to the first call, as JSON; empty:
+                                         * not known */
+    const struct res_spread *run;      /* of --repeat */
+    size_t nrun;                        /* 0: there was one run */
+    const struct res *old;      /* to be compared with; or NULL */
+    int    exit;                        /* what the program ends with */
+};
+
+/* True when n samples support the percentile: RES_TAIL_SAMPLES of them lie
+ * beyond it, so p50 needs 20, p99 1,000 and p99.99 100,000. */
+static bool res_percentile_ok(uint64_t n, double percent)
+{
+    return (double)n * (100 - percent) >= 100 * RES_TAIL_SAMPLES - 1e-6;
+}
+
+/* n, or its share of whole. */
+static double res_share(uint64_t n, uint64_t whole, bool share)
+{
+    return !share ? (double)n : whole ? (double)n / (double)whole : 0;
+}
+
+/* The figure called name of t into a, NAN where it is not known; share: of the
+ * whole where it is a part.  False: there is none of that name. */
+static bool res_figure(const struct res_report *t, struct slice name,
+                        bool share, struct res_assert *a)
+{
+    const struct res *r = t->result;
+    double s = (double)r->elapsed_ns / 1e9, done = (double)(r->ok + r->failed);
+    const struct hdr *h = &r->latency;
+    double percent = name.n > 1 && *name.p == 'p' ?
+        txt_finite((struct slice){ name.p + 1, name.n - 1 }) : (double)NAN;
+    double v = NAN;
+    a->unit = RES_IN_NS;
+    a->few = percent >= 0 && !res_percentile_ok(h->n, percent);
+    if (percent >= 0 && percent <= 100)
+        v = h->n ? (double)hdr_percentile(h, percent) : (double)NAN;
+    else if (txt_equal(name, txt_slice("mean")))
+        v = h->n ? h->sum / (double)h->n : (double)NAN;
+    else if (txt_equal(name, txt_slice("min")))
+        v = h->n ? (double)h->min : (double)NAN;
+    else if (txt_equal(name, txt_slice("max")))
+        v = h->n ? (double)h->max : (double)NAN;
+    else if (txt_equal(name, txt_slice("cpu_per_call")))
+        v = t->profile ? t->profile->anl->cpu_ns_per_call : (double)NAN;
+    else
+        a->unit = share ? RES_IN_SHARE : RES_IN_CALLS;
+    if (a->unit == RES_IN_NS)
+        a->value = v;
+    else if (txt_equal(name, txt_slice("rps")) && !share)
+        a->value = s > 0 ? (double)r->ok / s : (double)NAN;
+    else if (txt_equal(name, txt_slice("errors")))
+        a->value = !share ? (double)r->failed
+                 : done > 0 ? (double)r->failed / done : (double)NAN;
+    else if (txt_equal(name, txt_slice("not_sent")))
+        a->value = res_share(r->not_sent, r->planned, share);
+    else if (txt_equal(name, txt_slice("cut_off")))
+        a->value = res_share(r->cut_off, r->planned, share);
+    else
+        return false;
+    return true;
+}
+
+/* See whether a->text holds of t.  What is not known does not hold.  GP_EUSAGE:
+ * it is no assertion. */
+static int res_assert(const struct res_report *t, struct res_assert *a,
+                       struct gp_why *why)
+{
+    size_t n = strcspn(a->text, "<>"), op = n + strspn(a->text + n, "<>=");
+    bool less = a->text[n] == '<', same = op == n + 2;
+    struct slice name = { a->text, n }, text = txt_slice(a->text + op);
+    bool share = text.n > 1 && text.p[text.n - 1] == '%';
+    int64_t ns;
+    if (!a->text[n] || op - n > 2 || (same && a->text[n + 1] != '=') ||
+        !res_figure(t, name, share, a))
+        return txt_fail(why, GP_EUSAGE, "'%s': takes pN, mean, min, max, "
+                        "cpu_per_call, rps, errors, not_sent or cut_off, then "
+                        "< <= > or >=, then a time such as 5ms, a number, or "
+                        "a share such as 1%%", a->text);
+    double bound = a->unit == RES_IN_NS
+        ? txt_duration(text.p, &ns) ? (double)NAN : (double)ns
+        : share ? txt_finite((struct slice){ text.p, text.n - 1 }) / 100
+                : txt_finite(text);
+    if (isnan(bound))
+        return txt_fail(why, GP_EUSAGE, "'%s': '%s' is not %s", a->text, text.p,
+                        a->unit == RES_IN_NS ? "a time with its unit, such as "
+                        "5ms" : "a number, or a share such as 1%");
+    a->pass = less ? a->value < bound : a->value > bound;
+    a->pass |= same && a->value >= bound && a->value <= bound;
+    return GP_OK;
+}
+
+/* ---- written as JSON ---- */
+
+/* The members percentiles of h. */
+static void res_js_percentiles(struct js *j, const struct res_report *t,
+                               const struct hdr *h)
+{
+    char key[24];
+    js_key(j, "percentiles");
+    js_open(j, '{');
+    for (size_t i = 0; i < t->npercent; i++) {
+        snprintf(key, sizeof key, "%.10g", t->percent[i]);
+        js_key(j, key);
+        if (res_percentile_ok(h->n, t->percent[i]))
+            js_put_int(j, hdr_percentile(h, t->percent[i]));
+        else
+            js_put_null(j);
+    }
+    js_close(j, '}');
+}
+
+/* The standard deviation of h's values, each taken for its bucket's highest;
+ * NAN of none. */
+static double res_deviation(const struct hdr *h)
+{
+    double mean = h->sum / (double)h->n, squares = 0;
+    for (uint32_t i = 0; h->count && i < HDR_COUNTS; i++)
+        if (h->count[i]) {
+            double d = (double)hdr_value(i) - mean;
+            squares += d * d * (double)h->count[i];
+        }
+    return h->n ? sqrt(squares / (double)h->n) : (double)NAN;
+}
+
+/* The member key: a histogram; null of no values where there may be none. */
+static void res_js_hdr(struct js *j, const struct res_report *t,
+                       const char *key, const struct hdr *h, bool always)
+{
+    js_key(j, key);
+    if (!h->n && !always) {
+        js_put_null(j);
+        return;
+    }
+    js_open(j, '{');
+    js_field_count(j, "count", h->n);
+    js_field_count(j, "min", (uint64_t)h->min);
+    js_field_count(j, "max", (uint64_t)h->max);
+    js_field_num(j, "mean", h->n ? h->sum / (double)h->n : (double)NAN);
+    js_field_num(j, "stddev", res_deviation(h));
+    res_js_percentiles(j, t, h);
+    js_key(j, "hdr");
+    js_open(j, '{');
+    js_field_count(j, "unit_ns", 1);
+    js_field_count(j, "sigfig", 3);
+    js_field_count(j, "overflow", h->over);
+    js_key(j, "buckets");
+    js_open(j, '[');
+    for (uint32_t i = 0; h->count && i < HDR_COUNTS; i++)
+        if (h->count[i]) {
+            js_open(j, '[');
+            js_put_int(j, hdr_value(i));
+            js_put_int(j, (int64_t)h->count[i]);
+            js_close(j, ']');
+        }
+    js_close(j, ']');
+    struct buf v2 = {0};
+    hdr_put_v2(h, &v2);
+    js_key(j, "v2");
+    js_put_str(j, (struct slice){ (const char *)v2.data, v2.len });
+    mem_fini(&v2);
+    js_close(j, '}');
+    js_close(j, '}');
+}
+
+/* The key of a label, "key=value", and its value. */
+static struct slice res_label(const char *text, struct slice *value)
+{
+    size_t n = strcspn(text, "=");
+    *value = txt_slice(text[n] ? text + n + 1 : text + n);
+    return (struct slice){ text, n };
+}
+
+/* The member config. */
+static void res_js_config(struct js *j, const struct res_report *t)
+{
+    static const char *const kind[] = { "unary", "client_stream",
+                                        "server_stream", "bidi" };
+    const struct res_config *k = t->config;
+    js_key(j, "config");
+    js_open(j, '{');
+    js_field_text(j, "target", k->target[0]);
+    js_field_text(j, "address", t->result->target);
+    js_field_text(j, "call", k->call);
+    js_field_text(j, "kind", kind[k->kind]);
+    js_field_count(j, "clients", k->clients);
+    js_field_count(j, "connections", res_connections(k));
+    js_field_count(j, "requests_per_client", k->requests_per_client);
+    js_field_count(j, "total", res_planned(k));
+    js_field_count(j, "streams", k->streams ? k->streams :
+                 res_open(k) ? RES_OPEN_STREAMS : 1);
+    js_field_text(j, "mode", res_open(k) ? "open" : "closed");
+    js_field_num(j, "rate", res_open(k) ? k->step[0].from : (double)NAN);
+    js_key(j, "schedule");
+    js_open(j, '[');
+    for (size_t i = 0; i < k->nstep; i++) {
+        js_open(j, '{');
+        js_field_num(j, "from", k->step[i].from);
+        js_field_num(j, "to", k->step[i].to);
+        js_field_count(j, "ns", (uint64_t)k->step[i].ns);
+        js_close(j, '}');
+    }
+    js_close(j, ']');
+    js_field_text(j, "arrival", k->poisson ? "poisson" : "uniform");
+    js_field_count(j, "threads", t->result->threads);
+    js_field_count(j, "duration_ns", (uint64_t)k->duration_ns);
+    js_field_count(j, "warmup_ns", (uint64_t)k->warmup_ns);
+    js_field_count(j, "interval_ns", (uint64_t)t->result->intervals.ns);
+    js_field_count(j, "timeout_ns", (uint64_t)k->timeout_ns);
+    js_key(j, "labels");
+    js_open(j, '{');
+    for (size_t i = 0; i < t->nlabel; i++) {
+        struct slice value, key = res_label(t->label[i], &value);
+        js_put_str(j, key);
+        mem_put_byte(j->b, ':');
+        j->more = false;
+        js_put_str(j, value);
+    }
+    js_close(j, '}');
+    js_close(j, '}');
+}
+
+/* The members window, counts and throughput. */
+static void res_js_counts(struct js *j, const struct res *r)
+{
+    double s = (double)r->elapsed_ns / 1e9;
+    js_key(j, "window");
+    js_open(j, '{');
+    js_field_count(j, "start_unix_ns", (uint64_t)r->start_unix_ns);
+    js_field_count(j, "elapsed_ns", (uint64_t)r->elapsed_ns);
+    js_field_text(j, "ended", res_ended_name[r->ended]);
+    js_close(j, '}');
+    js_key(j, "counts");
+    js_open(j, '{');
+    js_field_count(j, "planned", r->planned);
+    js_field_count(j, "sent", r->sent);
+    js_field_count(j, "ok", r->ok);
+    js_field_count(j, "failed", r->failed);
+    js_field_count(j, "cut_off", r->cut_off);
+    js_field_count(j, "not_sent", r->not_sent);
+    js_field_count(j, "retried_after_goaway", r->resent);
+    js_close(j, '}');
+    js_key(j, "throughput");
+    js_open(j, '{');
+    js_field_num(j, "rps_ok", s > 0 ? (double)r->ok / s : (double)NAN);
+    js_field_num(j, "rps_all", s > 0 ? (double)(r->ok + r->failed) / s
+                                   : (double)NAN);
+    js_field_count(j, "bytes_in", r->bytes_in);
+    js_field_count(j, "bytes_out", r->bytes_out);
+    js_field_count(j, "messages_in", r->messages_in);
+    js_field_count(j, "messages_out", r->messages_out);
+    js_close(j, '}');
+}
+
+/* The members latency, connect and intervals. */
+static void res_js_times(struct js *j, const struct res_report *t)
+{
+    const struct res *r = t->result;
+    bool open = res_open(t->config);
+    js_key(j, "latency");
+    js_open(j, '{');
+    res_js_hdr(j, t, "response", open ? &r->latency : &r->service, open);
+    res_js_hdr(j, t, "service", open ? &r->service : &r->latency, true);
+    res_js_hdr(j, t, "failed", &r->failed_latency, true);
+    res_js_hdr(j, t, "send_lag", &r->lag, false);
+    res_js_hdr(j, t, "first_byte", &r->first, false);
+    res_js_hdr(j, t, "message", &r->message, false);
+    js_close(j, '}');
+    js_key(j, "connect");
+    js_open(j, '{');
+    js_field_count(j, "ok", r->connect.n);
+    res_js_hdr(j, t, "settings", &r->connect, true);
+    js_field_count(j, "reconnects", r->reconnects);
+    js_field_count(j, "goaways", r->goaways);
+    js_field_count(j, "lost", r->lost);
+    js_field_count(j, "down_ns", (uint64_t)r->down_ns);
+    js_close(j, '}');
+    js_key(j, "intervals");
+    js_open(j, '[');
+    for (size_t i = 0; i < r->intervals.n; i++) {
+        const struct res_interval *v = &r->intervals.v[i];
+        js_open(j, '{');
+        js_field_count(j, "t_ns", i * (uint64_t)r->intervals.ns);
+        js_field_count(j, "ok", v->ok);
+        js_field_count(j, "failed", v->failed);
+        js_field_num(j, "p50", v->ok ? (double)res_interval_percentile(v, 50)
+                                   : (double)NAN);
+        js_field_num(j, "p99", v->ok ? (double)res_interval_percentile(v, 99)
+                                   : (double)NAN);
+        js_field_count(j, "in_flight", v->in_flight);
+        js_key(j, "buckets");
+        js_open(j, '[');
+        for (uint32_t k = 0; k < RES_COARSE; k++)
+            if (v->count[k]) {
+                js_open(j, '[');
+                js_put_int(j, res_coarse_value(k));
+                js_put_int(j, v->count[k]);
+                js_close(j, ']');
+            }
+        js_close(j, ']');
+        js_close(j, '}');
+    }
+    js_close(j, ']');
+}
+
+/* Append what an error says about itself, for people: a grpc-message is
+ * decoded. */
+static void res_put_detail(struct buf *b, const struct res_error *e)
+{
+    if (e->kind == CLIENT_STATUS)
+        txt_put_unpercent(b, txt_slice(e->text));
+    else
+        txt_puts(b, e->text);
+}
+
+/* The members status and errors. */
+static void res_js_errors(struct js *j, const struct res *r)
+{
+    js_key(j, "status");
+    js_open(j, '[');
+    for (int i = 0; i < 17; i++)
+        if (r->status[i]) {
+            js_open(j, '{');
+            js_field_count(j, "code", (uint64_t)i);
+            js_field_text(j, "name", rpc_status_name(i));
+            js_field_count(j, "count", r->status[i]);
+            js_close(j, '}');
+        }
+    js_close(j, ']');
+    js_key(j, "errors");
+    js_open(j, '[');
+    for (size_t i = 0; i < r->nerror; i++) {
+        const struct res_error *e = &r->error[i];
+        js_open(j, '{');
+        js_field_text(j, "kind", res_kind_name[e->kind]);
+        js_field_count(j, "status", (uint64_t)e->status);
+        js_field_count(j, "code", e->detail);
+        struct buf detail = {0};
+        res_put_detail(&detail, e);
+        js_key(j, "detail");
+        js_put_str(j, (struct slice){ (const char *)detail.data,
+                                      detail.len });
+        mem_fini(&detail);
+        js_field_count(j, "count", e->count);
+        js_field_count(j, "first_ns", (uint64_t)e->first_ns);
+        js_key(j, "varies");
+        js_put_bool(j, e->varies);
+        js_close(j, '}');
+    }
+    js_close(j, ']');
+    js_field_count(j, "errors_of_other_kinds", r->other_errors);
+}
+
+/* A member of that name: good calls, and their times from sending in all. */
+static void res_js_pace(struct js *j, const char *name,
+                             const struct res_pace *p)
+{
+    js_key(j, name);
+    js_open(j, '{');
+    js_field_count(j, "ok", p->n);
+    js_field_count(j, "service_ns", (uint64_t)p->ns);
+    js_close(j, '}');
+}
+
+/* The member client. */
+static void res_js_client(struct js *j, const struct res *r)
+{
+    js_key(j, "client");
+    js_open(j, '{');
+    js_key(j, "threads");
+    js_open(j, '[');
+    for (unsigned i = 0; i < r->threads; i++) {
+        const struct res_thread *t = &r->thread[i];
+        double wall = (double)t->wall_ns;
+        js_open(j, '{');
+        js_field_count(j, "clients", t->clients);
+        js_field_count(j, "cpu_ns", (uint64_t)t->cpu_ns);
+        js_field_count(j, "user_ns", (uint64_t)t->user_ns);
+        js_field_count(j, "sys_ns", (uint64_t)t->sys_ns);
+        js_field_count(j, "wall_ns", (uint64_t)t->wall_ns);
+        js_field_count(j, "wait_ns", (uint64_t)t->wait_ns);
+        js_field_num(j, "cpu_pct", wall > 0 ? 100 * (double)t->cpu_ns / wall
+                                          : (double)NAN);
+        js_field_num(j, "runqueue_wait_pct", wall > 0 ?
+                   100 * (double)t->wait_ns / wall : (double)NAN);
+        js_field_count(j, "invol_switches", t->switches);
+        js_field_count(j, "loop_max_ns", (uint64_t)t->turn_most_ns);
+        js_close(j, '}');
+    }
+    js_close(j, ']');
+    js_key(j, "peer_streams");
+    if (r->peer_streams == UINT32_MAX)
+        js_put_null(j);
+    else
+        js_put_int(j, r->peer_streams);
+    js_field_count(j, "tx_blocked", r->tx_blocked);
+    js_field_count(j, "streams_blocked_ns", (uint64_t)r->queued_ns);
+    res_js_pace(j, "while_streams_free", &r->eased);
+    res_js_pace(j, "while_streams_blocked", &r->queued);
+    js_field_count(j, "tcp_busy_ns", (uint64_t)r->tcp_busy_ns);
+    js_field_count(j, "tcp_limited_ns", (uint64_t)r->tcp_limited_ns);
+    js_field_count(j, "gave_up", r->gave_up);
+    js_close(j, '}');
+}
+
+/* The members verdict and asserts. */
+static void res_js_verdict(struct js *j, const struct res_report *t)
+{
+    const struct res_verdict *v = &t->verdict;
+    js_key(j, "verdict");
+    js_open(j, '{');
+    js_field_text(j, "limit", res_limit_name[v->limit][1]);
+    js_field_num(j, "confidence", v->confidence);
+    js_key(j, "why");
+    js_open(j, '[');
+    for (size_t i = 0; i < v->nwhy; i++)
+        js_put_str(j, txt_slice(v->why[i]));
+    js_close(j, ']');
+    js_close(j, '}');
+    js_key(j, "asserts");
+    js_open(j, '[');
+    for (size_t i = 0; i < t->nassert; i++) {
+        js_open(j, '{');
+        js_field_text(j, "expr", t->assert[i].text);
+        js_field_num(j, "value", t->assert[i].value);
+        js_key(j, "pass");
+        js_put_bool(j, t->assert[i].pass);
+        js_close(j, '}');
+    }
+    js_close(j, ']');
+}
+
+/* The member profile. */
+static void res_js_profile(struct js *j, const struct res_profile *p)
+{
+    js_key(j, "profile");
+    if (!p) {
+        js_put_null(j);
+        return;
+    }
+    const struct anl *a = p->anl;
+    double per = a->cpu_ns_per_call;
+    js_open(j, '{');
+    js_field_num(j, "seconds", p->seconds);
+    js_field_num(j, "samples", a->trust.samples);
+    js_field_num(j, "calls", a->calls);
+    js_field_num(j, "cpu_ns_per_request", per);
+    js_field_num(j, "user_ns_per_request",
+               a->comment.process_user_ns / a->calls);
+    js_field_num(j, "system_ns_per_request",
+               a->comment.process_system_ns / a->calls);
+    js_field_num(j, "rel_error", a->trust.effective > 0 ?
+               1 / sqrt(a->trust.effective) : (double)NAN);
+    js_field_text(j, "file", p->file);
+    js_key(j, "functions");
+    js_open(j, '[');
+    for (size_t i = 0; i < a->nfunctions &&
+                       a->trust.effective >= RES_RANKED_SAMPLES; i++) {
+        const struct anl_function *f = &a->function[i];
+        if ((double)f->flat.sum.samples < RES_RANKED_ROW)
+            continue;
+        js_open(j, '{');
+        js_key(j, "name");
+        js_put_str(j, a->view.node[f->node].name);
+        js_field_count(j, "samples", (uint64_t)f->flat.sum.samples);
+        js_field_num(j, "flat_ns", f->per_call_ns);
+        js_field_num(j, "flat_low_ns", per * f->flat.low);
+        js_field_num(j, "flat_high_ns", per * f->flat.high);
+        js_field_num(j, "cum_ns", per * f->cum.share);
+        js_field_num(j, "pct", 100 * f->flat.share);
+        js_key(j, "rank_resolved");
+        js_put_bool(j, f->resolved);
+        js_close(j, '}');
+    }
+    js_close(j, ']');
+    js_close(j, '}');
+}
+
+/* How t differs from the result it is compared with: put for each figure, times
+ * in ns. */
+static void res_changes(const struct res_report *t, void *arg,
+                             void (*put)(void *arg, const char *name,
+                                         double old, double now, bool time))
+{
+    const struct res *r = t->result, *old = t->old;
+    char name[24];
+    double s = (double)r->elapsed_ns / 1e9, was = (double)old->elapsed_ns / 1e9;
+    put(arg, "req/s", was > 0 ? (double)old->ok / was : (double)NAN,
+        s > 0 ? (double)r->ok / s : (double)NAN, false);
+    put(arg, "failed", (double)old->failed, (double)r->failed, false);
+    for (size_t i = 0; i < t->npercent; i++) {
+        double p = t->percent[i];
+        snprintf(name, sizeof name, "p%.10g", p);
+        put(arg, name, res_percentile_ok(old->latency.n, p) ?
+            (double)hdr_percentile(&old->latency, p) : (double)NAN,
+            res_percentile_ok(r->latency.n, p) ?
+            (double)hdr_percentile(&r->latency, p) : (double)NAN, true);
+    }
+}
+
+/* A member: a figure before and now. */
+static void res_js_change(void *j, const char *name, double old, double now,
+                              bool time)
+{
+    (void)time;
+    js_key(j, name);
+    js_open(j, '{');
+    js_field_num(j, "old", old);
+    js_field_num(j, "now", now);
+    js_close(j, '}');
+}
+
+/* Append the result of a run as JSON, schema grpcprof.load/1. */
+static void res_put_json(struct buf *b, const struct res_report *t)
+{
+    struct js j = { .b = b };
+    struct utsname host = {0};
+    (void)uname(&host);
+    js_open(&j, '{');
+    js_field_text(&j, "schema", "grpcprof.load/1");
+    js_key(&j, "tool");
+    js_open(&j, '{');
+    js_field_text(&j, "version", GP_VERSION);
+    js_field_text(&j, "host", host.nodename);
+    js_field_count(&j, "cpus", sys_cpus());
+    js_field_text(&j, "kernel", host.release);
+    js_close(&j, '}');
+    res_js_config(&j, t);
+    res_js_counts(&j, t->result);
+    res_js_times(&j, t);
+    res_js_errors(&j, t->result);
+    res_js_client(&j, t->result);
+    res_js_verdict(&j, t);
+    js_key(&j, "reply");
+    if (t->reply.n)
+        mem_put(b, t->reply.p, t->reply.n);
+    else
+        txt_puts(b, "null");
+    j.more = true;
+    js_key(&j, "runs");
+    js_open(&j, '[');
+    for (size_t i = 0; i < t->nrun; i++) {
+        js_open(&j, '{');
+        js_field_num(&j, "rps_ok", t->run[i].rps);
+        js_field_num(&j, "p50", t->run[i].p50);
+        js_field_num(&j, "p99", t->run[i].p99);
+        js_close(&j, '}');
+    }
+    js_close(&j, ']');
+    res_js_profile(&j, t->profile);
+    js_key(&j, "compare");
+    if (t->old) {
+        js_open(&j, '{');
+        res_changes(t, &j, res_js_change);
+        js_close(&j, '}');
+    } else {
+        js_put_null(&j);
+    }
+    js_key(&j, "exit");
+    js_put_int(&j, t->exit);
+    js_close(&j, '}');
+    mem_put_byte(b, '\n');
+}
+
+/* ---- read from JSON ---- */
+
+struct res_saved {                     /* as far as JSON has it */
+    struct res_config config;
+    struct res result;
+    struct res_step   step[RES_STEPS_MOST];  /* of config */
+    const char        *target;          /* of config */
+    const char        *label[RES_LABELS_MOST];        /* "key=value" */
+    size_t             nlabel;
+    struct arena       text;            /* of both */
+    struct slice       reply;           /* JSON, in text; or empty */
+    struct res_spread run[RES_RUNS_MOST];     /* of one result of several */
+    size_t             nrun;
+    size_t             n;               /* results in it */
+};
+
+/* Release s; a zero s is fine. */
+static void res_saved_fini(struct res_saved *s)
+{
+    res_fini(&s->result);
+    mem_arena_fini(&s->text);
+    *s = (struct res_saved){0};
+}
+
+/* The text of the member name of v, in s's arena; "" where there is none. */
+static const char *res_read_text(struct res_saved *s,
+                                   const struct js_value *v, const char *name)
+{
+    struct js_value m = js_member(v, name);
+    struct buf b = {0};
+    const char *out = NULL;
+    if (m.kind == JS_STRING)
+        js_get_string(m.text, &b);
+    if (!b.err)
+        out = mem_arena_dup(&s->text, b.len ? (const char *)b.data : "", b.len);
+    mem_fini(&b);
+    return out ? out : "";
+}
+
+/* The whole number that is the member name of v; at most such as those of all
+ * results that report takes can be added. */
+static uint64_t res_read_count(const struct js_value *v, const char *name)
+{
+    struct js_value m = js_member(v, name);
+    uint64_t n = js_get_uint(&m);
+    return n < UINT64_C(1) << 56 ? n : UINT64_C(1) << 56;
+}
+
+/* The moment that is the member name of v. */
+static int64_t res_read_moment(const struct js_value *v, const char *name)
+{
+    struct js_value m = js_member(v, name);
+    uint64_t n = js_get_uint(&m);
+    return n < INT64_MAX / 2 ? (int64_t)n : INT64_MAX / 2;
+}
+
+/* The member name of v into *p. */
+static void res_read_pace(const struct js_value *v, const char *name,
+                            struct res_pace *p)
+{
+    struct js_value m = js_member(v, name);
+    p->n = res_read_count(&m, "ok");
+    p->ns = (int64_t)res_read_count(&m, "service_ns");
+}
+
+/* Read the histogram that is the member name of v into h, which is empty; none
+ * is fine. */
+static int res_read_hdr(const struct js_value *v, const char *name,
+                          struct hdr *h, struct gp_why *why)
+{
+    struct js_value m = js_member(v, name), in = js_member(&m, "hdr");
+    struct js_value v2 = js_member(&in, "v2"), mean = js_member(&m, "mean");
+    uint64_t n = res_read_count(&m, "count");
+    if (m.kind != JS_OBJECT || n == 0)
+        return GP_OK;
+    struct slice text = { v2.text.p + 1, v2.text.n - 2 };
+    if (v2.kind != JS_STRING || hdr_read_v2(h, text))
+        return txt_fail(why, GP_EFORMAT, "latency.%s.hdr.v2: no histogram of "
+                        "HdrHistogram's V2 format", name);
+    if (h->n != n)
+        return txt_fail(why, GP_EFORMAT, "latency.%s: %" PRIu64 " in its "
+                        "histogram, count is %" PRIu64, name, h->n, n);
+    double average = js_get_num(&mean);
+    h->sum = isnan(average) ? h->sum : average * (double)n;
+    int64_t low = h->min, high = h->max;        /* of its buckets */
+    h->min = (int64_t)res_read_count(&m, "min");
+    h->max = (int64_t)res_read_count(&m, "max");
+    if (hdr_index(h->min < HDR_MOST_NS ? h->min : HDR_MOST_NS) !=
+        hdr_index(low) ||
+        hdr_index(h->max < HDR_MOST_NS ? h->max : HDR_MOST_NS) !=
+        hdr_index(high))
+        return txt_fail(why, GP_EFORMAT, "latency.%s: its histogram goes from "
+                        "%" PRId64 " to %" PRId64 ", min and max do not", name,
+                        low, high);
+    h->over = res_read_count(&in, "overflow");
+    return GP_OK;
+}
+
+/* Read the members status and errors of v. */
+static void res_read_errors(struct res_saved *s, const struct js_value *v)
+{
+    struct res *r = &s->result;
+    struct js_value list = js_member(v, "status"), e;
+    struct js_members m = js_members(&list);
+    struct slice key;
+    while (list.kind == JS_ARRAY && js_next_member(&m, &key, &e)) {
+        uint64_t code = res_read_count(&e, "code");
+        if (code < 17)
+            r->status[code] += res_read_count(&e, "count");
+    }
+    list = js_member(v, "errors");
+    m = js_members(&list);
+    while (list.kind == JS_ARRAY && js_next_member(&m, &key, &e)) {
+        uint64_t status = res_read_count(&e, "status");
+        struct res_error x = {
+            .status = status > 16 ? GP_STATUS_UNKNOWN : (int)status,
+            .detail = (uint32_t)res_read_count(&e, "code"),
+            .count = res_read_count(&e, "count"),
+            .first_ns = (int64_t)res_read_count(&e, "first_ns") };
+        const char *name = res_read_text(s, &e, "kind");
+        for (int i = CLIENT_OK; i <= CLIENT_DEADLINE; i++)
+            if (!strcmp(name, res_kind_name[i]))
+                x.kind = (enum client_outcome)i;
+        res_error_add(r, &x, res_read_text(s, &e, "detail"));
+    }
+    r->other_errors += res_read_count(v, "errors_of_other_kinds");
+}
+
+/* Read the buckets of the interval v into *to; GP_EFORMAT: they are not those
+ * of its good calls. */
+static int res_read_buckets(const struct js_value *v,
+                              struct res_interval *to)
+{
+    struct js_value list = js_member(v, "buckets"), pair, x;
+    struct js_members m = js_members(&list), two;
+    struct slice key;
+    uint64_t sum = 0;
+    while (list.kind == JS_ARRAY && js_next_member(&m, &key, &pair)) {
+        uint64_t figure[2] = {0};
+        size_t n = 0;
+        two = js_members(&pair);
+        while (pair.kind == JS_ARRAY && n < 2 && js_next_member(&two, &key, &x))
+            figure[n++] = js_get_uint(&x);
+        if (n < 2 || figure[0] > INT64_MAX || figure[1] > UINT32_MAX)
+            return GP_EFORMAT;
+        to->count[res_coarse((int64_t)figure[0])] += (uint32_t)figure[1];
+        sum += figure[1];
+    }
+    return sum == to->ok ? GP_OK : GP_EFORMAT;
+}
+
+/* Read the time series of v, as far as there is room for it; one without
+ * buckets, of an older result, is none. */
+static int res_read_intervals(struct res_saved *s, const struct js_value *v,
+                                struct gp_why *why)
+{
+    struct js_value c = js_member(v, "config"), list, one;
+    struct res_intervals *t = &s->result.intervals;
+    uint64_t ns = res_read_count(&c, "interval_ns");
+    list = js_member(v, "intervals");
+    struct js_members m = js_members(&list);
+    struct slice key;
+    if (!ns || ns > RES_INTERVAL_MOST_NS || list.kind != JS_ARRAY)
+        return GP_OK;
+    t->ns = (int64_t)ns;
+    for (; t->n < RES_INTERVALS && js_next_member(&m, &key, &one); t->n++) {
+        struct res_interval *to = &t->v[t->n];
+        to->ok = res_read_count(&one, "ok");
+        to->failed = res_read_count(&one, "failed");
+        to->in_flight = res_read_count(&one, "in_flight");
+        if (res_read_buckets(&one, to))
+            return txt_fail(why, GP_EFORMAT, "intervals[%zu].buckets: not those"
+                            " of its %" PRIu64 " good calls", t->n, to->ok);
+    }
+    return GP_OK;
+}
+
+/* The steps of the schedule that the member config, c, has. */
+static void res_read_schedule(struct res_saved *s, const struct js_value *c)
+{
+    struct js_value list = js_member(c, "schedule"), one;
+    struct js_members m = js_members(&list);
+    struct slice key;
+    size_t n = 0;
+    while (list.kind == JS_ARRAY && n < RES_STEPS_MOST &&
+           js_next_member(&m, &key, &one)) {
+        struct js_value from = js_member(&one, "from");
+        struct js_value to = js_member(&one, "to");
+        s->step[n++] = (struct res_step){ js_get_num(&from), js_get_num(&to),
+            (int64_t)res_read_count(&one, "ns") };
+    }
+    s->config.nstep = n ? n : 1;
+}
+
+/* The labels that the member config, c, has. */
+static void res_read_labels(struct res_saved *s, const struct js_value *c)
+{
+    struct js_value list = js_member(c, "labels"), one;
+    struct js_members m = js_members(&list);
+    struct slice key;
+    while (list.kind == JS_OBJECT && s->nlabel < RES_LABELS_MOST &&
+           js_next_member(&m, &key, &one)) {
+        struct buf b = {0};
+        js_get_string(key, &b);
+        mem_put_byte(&b, '=');
+        if (one.kind == JS_STRING)
+            js_get_string(one.text, &b);
+        char *text = b.err ? NULL : mem_arena_dup(&s->text, b.data, b.len);
+        mem_fini(&b);
+        if (text)
+            s->label[s->nlabel++] = text;
+    }
+}
+
+/* Read the members config and client of v. */
+static void res_read_config(struct res_saved *s, const struct js_value *v)
+{
+    struct js_value c = js_member(v, "config"), rate = js_member(&c, "rate");
+    struct res_config *k = &s->config;
+    s->target = res_read_text(s, &c, "target");
+    *k = (struct res_config){ .target = &s->target, .ntarget = 1,
+        .call = res_read_text(s, &c, "call"), .max_error_share = -1,
+        .clients = res_read_count(&c, "clients"),
+        .connections = res_read_count(&c, "connections"),
+        .requests_per_client = res_read_count(&c, "requests_per_client"),
+        .total = res_read_count(&c, "requests_per_client") ? 0
+                 : res_read_count(&c, "total"),
+        .streams = res_read_count(&c, "streams"),
+        .threads = (unsigned)res_read_count(&c, "threads"),
+        .duration_ns = (int64_t)res_read_count(&c, "duration_ns"),
+        .timeout_ns = (int64_t)res_read_count(&c, "timeout_ns"),
+        .warmup_ns = (int64_t)res_read_count(&c, "warmup_ns") };
+    k->poisson = !strcmp(res_read_text(s, &c, "arrival"), "poisson");
+    if (!strcmp(res_read_text(s, &c, "mode"), "open")) {
+        s->step[0].from = s->step[0].to = js_get_num(&rate);
+        k->step = s->step;
+        k->nstep = 1;
+        res_read_schedule(s, &c);
+    }
+    res_read_labels(s, &c);
+    struct js_value client = js_member(v, "client"), t, thread;
+    t = js_member(&client, "threads");
+    struct js_members m = js_members(&t);
+    struct slice key;
+    struct res *r = &s->result;
+    while (t.kind == JS_ARRAY && r->threads < RES_THREADS_MOST &&
+           js_next_member(&m, &key, &thread))
+        r->thread[r->threads++] = (struct res_thread){
+            .clients = res_read_count(&thread, "clients"),
+            .cpu_ns = (int64_t)res_read_count(&thread, "cpu_ns"),
+            .user_ns = (int64_t)res_read_count(&thread, "user_ns"),
+            .sys_ns = (int64_t)res_read_count(&thread, "sys_ns"),
+            .wall_ns = (int64_t)res_read_count(&thread, "wall_ns"),
+            .wait_ns = (int64_t)res_read_count(&thread, "wait_ns"),
+            .switches = res_read_count(&thread, "invol_switches"),
+            .turn_most_ns = (int64_t)res_read_count(&thread, "loop_max_ns"),
+        };
+    r->queued_ns = (int64_t)res_read_count(&client, "streams_blocked_ns");
+    r->tcp_busy_ns = (int64_t)res_read_count(&client, "tcp_busy_ns");
+    r->tcp_limited_ns = (int64_t)res_read_count(&client, "tcp_limited_ns");
+    r->gave_up = res_read_count(&client, "gave_up");
+    r->tx_blocked = res_read_count(&client, "tx_blocked");
+    if (js_member(&client, "peer_streams").kind == JS_NUMBER)
+        r->peer_streams = (uint32_t)res_read_count(&client, "peer_streams");
+    res_read_pace(&client, "while_streams_free", &r->eased);
+    res_read_pace(&client, "while_streams_blocked", &r->queued);
+}
+
+/* Read the counts and times of v. */
+static int res_read_result(struct res_saved *s, const struct js_value *v,
+                             struct gp_why *why)
+{
+    struct res *r = &s->result;
+    struct js_value c = js_member(v, "counts"), w = js_member(v, "window");
+    struct js_value t = js_member(v, "throughput"), l = js_member(v, "latency");
+    struct js_value n = js_member(v, "connect");
+    bool open = res_open(&s->config);
+    r->planned = res_read_count(&c, "planned");
+    r->sent = res_read_count(&c, "sent");
+    r->ok = res_read_count(&c, "ok");
+    r->failed = res_read_count(&c, "failed");
+    r->cut_off = res_read_count(&c, "cut_off");
+    r->not_sent = res_read_count(&c, "not_sent");
+    r->resent = res_read_count(&c, "retried_after_goaway");
+    const char *ended = res_read_text(s, &w, "ended");
+    for (int i = RES_COUNT; i <= RES_SIGNAL; i++)
+        if (!strcmp(ended, res_ended_name[i]))
+            r->ended = (enum res_ended)i;
+    struct js_value k = js_member(v, "config");
+    snprintf(r->target, sizeof r->target, "%s",
+             res_read_text(s, &k, "address"));
+    r->start_unix_ns = res_read_moment(&w, "start_unix_ns");
+    r->elapsed_ns = (int64_t)res_read_count(&w, "elapsed_ns");
+    r->bytes_in = res_read_count(&t, "bytes_in");
+    r->bytes_out = res_read_count(&t, "bytes_out");
+    r->messages_in = res_read_count(&t, "messages_in");
+    r->messages_out = res_read_count(&t, "messages_out");
+    r->reconnects = res_read_count(&n, "reconnects");
+    r->goaways = res_read_count(&n, "goaways");
+    r->lost = res_read_count(&n, "lost");
+    r->down_ns = (int64_t)res_read_count(&n, "down_ns");
+    struct js_value runs = js_member(v, "runs"), one;
+    struct js_members list = js_members(&runs);
+    struct slice key;
+    while (runs.kind == JS_ARRAY && js_next_member(&list, &key, &one) &&
+           r->runs < RES_RUNS_MOST) {
+        struct js_value rps = js_member(&one, "rps_ok");
+        struct js_value p50 = js_member(&one, "p50");
+        struct js_value p99 = js_member(&one, "p99");
+        s->run[r->runs++] = (struct res_spread){
+            js_get_num(&rps), js_get_num(&p50), js_get_num(&p99) };
+    }
+    s->nrun = r->runs;
+    r->runs = r->runs ? r->runs : 1;
+    if (r->planned != r->ok + r->failed + r->cut_off + r->not_sent)
+        return txt_fail(why, GP_EFORMAT, "counts: planned is not the sum of "
+                        "ok, failed, cut_off and not_sent");
+    int e = res_read_hdr(&l, open ? "response" : "service", &r->latency, why);
+    e = e || !open ? e : res_read_hdr(&l, "service", &r->service, why);
+    e = e ? e : res_read_hdr(&l, "send_lag", &r->lag, why);
+    e = e ? e : res_read_hdr(&l, "first_byte", &r->first, why);
+    e = e ? e : res_read_hdr(&l, "message", &r->message, why);
+    e = e ? e : res_read_hdr(&l, "failed", &r->failed_latency, why);
+    return e ? e : res_read_hdr(&n, "settings", &r->connect, why);
+}
+
+/* Read the result that text is, JSON of schema grpcprof.load/1, into *s, which
+ * res_saved_fini releases, also after an error. */
+static int res_read(struct res_saved *s, struct slice text,
+                     struct gp_why *why)
+{
+    struct js_value v;
+    *s = (struct res_saved){ .n = 1 };
+    int e = js_read(text, &v, why);
+    if (e)
+        return e;
+    if (strcmp(res_read_text(s, &v, "schema"), "grpcprof.load/1"))
+        return txt_fail(why, GP_EFORMAT, "not a result of grpcprof load: its "
+                        "schema is '%.40s', not 'grpcprof.load/1'",
+                        res_read_text(s, &v, "schema"));
+    if (res_init(&s->result, 0))
+        return txt_fail(why, GP_ENOMEM, "out of memory for the result");
+    struct js_value reply = js_member(&v, "reply");
+    char *copy = reply.kind > JS_NULL
+               ? mem_arena_dup(&s->text, reply.text.p, reply.text.n) : NULL;
+    if (copy)
+        s->reply = (struct slice){ copy, reply.text.n };
+    res_read_config(s, &v);
+    e = res_read_result(s, &v, why);
+    e = e ? e : res_read_intervals(s, &v, why);
+    if (!e)
+        res_read_errors(s, &v);
+    return e;
+}
+
+/* ---- merged ---- */
+
+/* How runs of a and b are unlike, as one that "is of another call than" the
+ * other; NULL where they are not. */
+static const char *res_unlike(const struct res_config *a,
+                               const struct res_config *b)
+{
+    if (strcmp(a->call, b->call))
+        return "is of another call than";
+    if (res_open(a) != res_open(b))
+        return "has another kind of loop, open or closed, than";
+    if (a->timeout_ns != b->timeout_ns)
+        return "has another timeout than";
+    return NULL;
+}
+
+/* How b, a result, is unlike a, those before it, so that a rate or a latency of
+ * both together means little; NULL where it is not. */
+static const char *res_saved_unlike(const struct res_saved *a,
+                                     const struct res_saved *b)
+{
+    const struct res *r = &a->result, *f = &b->result;
+    int64_t end = r->start_unix_ns + r->elapsed_ns;
+    int64_t other = f->start_unix_ns + f->elapsed_ns;
+    const char *unlike = res_unlike(&a->config, &b->config);
+    if (unlike)
+        return unlike;
+    if (f->start_unix_ns > end || r->start_unix_ns > other)
+        return "ran at another time than";
+    return NULL;
+}
+
+/* Add from to to, results of machines that ran together: the window covers
+ * both. */
+static void res_saved_merge(struct res_saved *to, struct res_saved *from)
+{
+    struct res *r = &to->result;
+    const struct res *f = &from->result;
+    int64_t end = r->start_unix_ns + r->elapsed_ns;
+    int64_t other = f->start_unix_ns + f->elapsed_ns;
+    int64_t start = r->start_unix_ns < f->start_unix_ns ? r->start_unix_ns
+                                                        : f->start_unix_ns;
+    int64_t apart = llabs(r->start_unix_ns - f->start_unix_ns);
+    bool together = r->intervals.n && f->intervals.n &&
+                    apart < r->intervals.ns / 4;
+    if (to->config.requests_per_client != from->config.requests_per_client) {
+        to->config.total = res_planned(&to->config);
+        to->config.requests_per_client = 0;
+    }
+    if (!to->config.requests_per_client)
+        to->config.total += res_planned(&from->config);
+    to->n += from->n;
+    to->nrun = 0;                       /* they are of each */
+    to->config.clients += from->config.clients;
+    to->config.connections += from->config.connections;
+    for (size_t i = 0; i < to->config.nstep && i < from->config.nstep; i++) {
+        to->step[i].from += from->step[i].from;
+        to->step[i].to += from->step[i].to;
+    }
+    for (size_t i = 0; i < to->nlabel; i++) {           /* those of all stay */
+        size_t k = 0;
+        while (k < from->nlabel && strcmp(to->label[i], from->label[k]))
+            k++;
+        if (k == from->nlabel)
+            to->label[i--] = to->label[--to->nlabel];
+    }
+    if (f->ended == RES_SIGNAL)
+        r->ended = RES_SIGNAL;
+    r->apart |= f->apart || f->start_unix_ns > end || r->start_unix_ns > other;
+    r->elapsed_ns = (end > other ? end : other) - start;
+    r->start_unix_ns = start;
+    res_threads_add(r, f);
+    res_add(r, f);
+    if (together)
+        res_intervals_merge(&r->intervals, &from->result.intervals);
+    else
+        r->intervals.n = 0;             /* they lie beside each other in time */
+}
+
+/* Add what a thread used in another run of several. */
+static void res_thread_add(struct res_thread *t, const struct res_thread *f)
+{
+    t->cpu_ns += f->cpu_ns;
+    t->user_ns += f->user_ns;
+    t->sys_ns += f->sys_ns;
+    t->wall_ns += f->wall_ns;
+    t->wait_ns += f->wait_ns;
+    t->switches += f->switches;
+    if (t->turn_most_ns < f->turn_most_ns)
+        t->turn_most_ns = f->turn_most_ns;
+}
+
+/* Add run f of several, one after the other, to r, which is zero before the
+ * first: the times add.  f is empty afterwards. */
+static void res_append(struct res *r, struct res *f)
+{
+    if (!r->latency.count) {
+        *r = *f;
+        *f = (struct res){0};
+        return;
+    }
+    if (r->ended == RES_COUNT || f->ended == RES_SIGNAL)
+        r->ended = f->ended;
+    r->elapsed_ns += f->elapsed_ns;
+    r->runs += f->runs;
+    r->log_errno = r->log_errno ? r->log_errno : f->log_errno;
+    for (unsigned i = 0; i < f->threads && i < r->threads; i++)
+        res_thread_add(&r->thread[i], &f->thread[i]);
+    res_add(r, f);
+    r->intervals.n = 0;                 /* one run's begin when another's end */
+    res_fini(f);
+}
+
+/* ================================== 40 LOAD ==================================
+ * for     the load generator: many clients, in a closed loop or by a schedule
+ * uses    MEM, TXT, SYS, HDR, NET, CS, H2, RPC, CLIENT, RES, FETCH
+ * owns    its threads, connections and calls while load_run runs; struct
+ *         res's histograms until res_fini
+ * spec    none
+ * prefix  load_
+ * runs    load_run on the caller's thread, each worker on its own; they talk
+ *         by net_loop_post and two semaphores, and share two counters for the
+ *         progress line
+ *
+ *   connect all -> go -> [warm-up] -> measured -> drain -> cut off
+ *
+ *   closed loop   a client begins a call when one of its own has ended
+ *   open loop     call n begins at its time in the schedule, whatever became of
+ *                 the others; worker w of T has the calls n = w modulo T
+ *
+ * Invariant  planned = ok + failed + cut_off + not_sent, in every outcome; a
+ *            failed call is in no latency of the good ones; every wait ends:
+ *            by the call's timeout, the connect timeout, or the drain's end.
+ * Does not   allocate for a call, or decode a reply.
+ */
 
 struct load_call {                      /* a slot: one call in flight */
     struct client_call  rpc;
@@ -24991,21 +27002,21 @@ struct load_worker {
     bool                asked;          /* a call's reply is to be kept, or
                                          * one has been */
     uint64_t            dice;           /* state of load_random */
-    struct load_result  sum;            /* what it has counted */
+    struct res  sum;            /* what it has counted */
     uint64_t            in_flight;      /* live calls */
     struct buf          log;            /* rows not yet written */
     _Atomic uint64_t    nok, nfailed;   /* for the progress line */
     int64_t             start_ns, last_ns;      /* measuring; last count */
     int64_t             end_ns;         /* no calls begin later; 0: none */
     int64_t             turn_most_ns;
-    struct load_thread  use;            /* at the start, then the difference */
+    struct res_thread  use;            /* at the start, then the difference */
     uint64_t            bytes_in, bytes_out;    /* likewise */
     bool                going, measuring, ended;        /* phases begun */
     struct gp_why       why;            /* when connecting failed */
 };
 
 struct load_run {
-    const struct load_config *config;   /* borrowed */
+    const struct res_config *config;   /* borrowed */
     struct net_loop     net;            /* of the caller's thread */
     struct load_target *target;         /* owned */
     struct load_client *client;         /* owned */
@@ -25025,7 +27036,7 @@ struct load_run {
     int64_t             go_ns, told_ns; /* go: of the schedule's time 0 */
     int64_t             stop_ns;        /* the signal came; or 0 */
     int64_t             unix_ns;        /* of go */
-    enum load_ended     ended;
+    enum res_ended     ended;
     pthread_mutex_t     log_lock;       /* of config.log_fd */
     int                 log_errno;      /* the first write that failed; or 0 */
     struct gp_why       why;
@@ -25033,46 +27044,19 @@ struct load_run {
 
 /* ---- schedules ---- */
 
-/* True when k is an open loop. */
-static bool load_open(const struct load_config *k)
-{
-    return k->nstep > 0;
-}
-
-/* How long k's schedule is; 0: it has no end. */
-static int64_t load_schedule_ns(const struct load_config *k)
-{
-    int64_t ns = 0;
-    for (size_t i = 0; i < k->nstep; i++) {
-        if (!k->step[i].ns)
-            return 0;
-        ns += k->step[i].ns;
-    }
-    return ns;
-}
-
-/* How long k measures, by its duration or its schedule; 0: until its calls are
- * made. */
-static int64_t load_length_ns(const struct load_config *k)
-{
-    int64_t most_ns = load_schedule_ns(k);
-    return k->duration_ns && (!most_ns || k->duration_ns < most_ns)
-           ? k->duration_ns : most_ns;
-}
-
 /* When call x of k's schedule is to begin, in seconds from time 0; before that
  * the first rate holds, for the warm-up.  INFINITY past its end.
  *
  * In a step that begins at a and ends at b calls a second, t seconds bring
  * at + (b - a) t^2 / 2T calls; solved for t in the form that has no difference
  * of close numbers. */
-static double load_when(const struct load_config *k, double x)
+static double load_when(const struct res_config *k, double x)
 {
     double begin = 0;
     if (x < 0)
         return x / k->step[0].from;
     for (size_t i = 0; i < k->nstep; i++) {
-        const struct load_step *s = &k->step[i];
+        const struct res_step *s = &k->step[i];
         double T = (double)s->ns / 1e9, a = s->from;
         double slope = s->ns ? (s->to - a) / T : 0;
         double calls = s->ns ? (a + s->to) / 2 * T : (double)INFINITY;
@@ -25101,202 +27085,6 @@ static double load_stride(struct load_worker *w)
 {
     double stride = w->run->threads;
     return w->run->config->poisson ? -log(load_random(w)) * stride : stride;
-}
-
-/* ---- the time series ---- */
-
-/* Place of a latency among the coarse counts. */
-static uint32_t load_coarse(int64_t ns)
-{
-    uint64_t v = ns < 16 ? 16 : (uint64_t)ns;
-    uint32_t k = 63 - (uint32_t)__builtin_clzll(v);     /* >= 4 */
-    uint32_t i = (k - 4) * 16 + (uint32_t)(v >> (k - 4)) - 16;
-    return i < LOAD_COARSE ? i : LOAD_COARSE - 1;
-}
-
-/* The highest latency at place i, in ns. */
-static int64_t load_coarse_value(uint32_t i)
-{
-    return ((int64_t)(i % 16 + 17) << i / 16) - 1;
-}
-
-/* The latency that percent % of an interval's good calls do not exceed, to 6 %;
- * 0 of none. */
-static int64_t load_interval_percentile(const struct load_interval *v,
-                                        double percent)
-{
-    uint64_t want = (uint64_t)ceil(percent / 100 * (double)v->ok), sum = 0;
-    for (uint32_t i = 0; v->ok && i < LOAD_COARSE; i++)
-        if ((sum += v->count[i]) >= want)
-            return load_coarse_value(i);
-    return 0;
-}
-
-/* Add what from counts to to. */
-static void load_interval_add(struct load_interval *to,
-                              const struct load_interval *from)
-{
-    to->ok += from->ok;
-    to->failed += from->failed;
-    for (uint32_t i = 0; i < LOAD_COARSE; i++)
-        to->count[i] += from->count[i];
-}
-
-/* Make each interval of t twice as long. */
-static void load_intervals_double(struct load_intervals *t)
-{
-    for (size_t i = 0; i < t->n; i++) {
-        if (i % 2) {
-            load_interval_add(&t->v[i / 2], &t->v[i]);
-            t->v[i / 2].in_flight = t->v[i].in_flight;
-        } else if (i) {
-            t->v[i / 2] = t->v[i];
-        }
-    }
-    size_t n = (t->n + 1) / 2;
-    memset(&t->v[n], 0, (t->n - n) * sizeof *t->v);
-    t->n = n;
-    t->ns *= 2;
-}
-
-/* The interval of t that at_ns after the start falls into; flying is how many
- * calls there are at the end of those before it. */
-static struct load_interval *load_intervals_at(struct load_intervals *t,
-                                               int64_t at_ns, uint64_t flying)
-{
-    size_t i = at_ns > 0 ? (size_t)(at_ns / t->ns) : 0;
-    while (i >= LOAD_INTERVALS) {
-        load_intervals_double(t);
-        i = (size_t)(at_ns / t->ns);
-    }
-    for (; t->n <= i; t->n++)
-        if (t->n)
-            t->v[t->n - 1].in_flight = flying;
-    return &t->v[i];
-}
-
-/* Add from's series to to's; the coarser of the two wins. */
-static void load_intervals_merge(struct load_intervals *to,
-                                 struct load_intervals *from)
-{
-    while (to->ns < from->ns)
-        load_intervals_double(to);
-    while (from->ns < to->ns)
-        load_intervals_double(from);
-    for (size_t i = 0; i < from->n; i++) {
-        load_interval_add(&to->v[i], &from->v[i]);
-        to->v[i].in_flight += from->v[i].in_flight;
-    }
-    to->n = from->n > to->n ? from->n : to->n;
-}
-
-/* Make t ready; GP_ENOMEM. */
-static int load_intervals_init(struct load_intervals *t, int64_t ns)
-{
-    *t = (struct load_intervals){
-        .v = mem_zalloc(LOAD_INTERVALS * sizeof *t->v), .ns = ns };
-    return t->v ? GP_OK : GP_ENOMEM;
-}
-
-/* ---- figures ---- */
-
-/* Make r's histograms; interval_ns is of its series, 0: LOAD_INTERVAL_NS.
- * GP_ENOMEM; load_result_fini releases it in any case. */
-static int load_result_init(struct load_result *r, int64_t interval_ns)
-{
-    *r = (struct load_result){ .peer_streams = UINT32_MAX };
-    return hdr_init(&r->latency) | hdr_init(&r->service) | hdr_init(&r->lag) |
-           hdr_init(&r->first) | hdr_init(&r->message) |
-           hdr_init(&r->failed_latency) | hdr_init(&r->connect) |
-           load_intervals_init(&r->intervals, interval_ns ? interval_ns
-                                                          : LOAD_INTERVAL_NS);
-}
-
-/* Release a result; a zero one is fine. */
-static void load_result_fini(struct load_result *r)
-{
-    hdr_fini(&r->latency);
-    hdr_fini(&r->service);
-    hdr_fini(&r->lag);
-    hdr_fini(&r->first);
-    hdr_fini(&r->message);
-    hdr_fini(&r->failed_latency);
-    hdr_fini(&r->connect);
-    mem_free(r->intervals.v);
-    *r = (struct load_result){0};
-}
-
-/* Add the failures of f to r's; text is of f when it is a new kind. */
-static void load_error_add(struct load_result *r, const struct load_error *f,
-                           const char *text)
-{
-    struct load_error *e = r->error;
-    size_t i = 0;
-    while (i < r->nerror && (e[i].kind != f->kind || e[i].status != f->status ||
-                             e[i].detail != f->detail))
-        i++;
-    if (i == LOAD_ERRORS) {
-        r->other_errors += f->count;
-    } else if (i == r->nerror) {
-        e[i] = *f;
-        snprintf(e[i].text, sizeof e[i].text, "%s", text ? text : "");
-        r->nerror++;
-    } else {
-        e[i].varies |= f->varies || strncmp(e[i].text, text ? text : "",
-                                            sizeof e[i].text - 1);
-        e[i].count += f->count;
-        if (f->first_ns < e[i].first_ns)
-            e[i].first_ns = f->first_ns;
-    }
-}
-
-/* Add from to to. */
-static void load_pace_add(struct load_pace *to, const struct load_pace *from)
-{
-    to->n += from->n;
-    to->ns += from->ns;
-}
-
-/* Add f to r: counts add, histograms merge.  Times, threads and the series are
- * the caller's. */
-static void load_result_add(struct load_result *r, const struct load_result *f)
-{
-    uint64_t *const sum[] = { &r->planned, &r->sent, &r->ok, &r->failed,
-        &r->cut_off, &r->not_sent, &r->resent, &r->reconnects, &r->goaways,
-        &r->lost, &r->gave_up, &r->bytes_in, &r->bytes_out, &r->messages_in,
-        &r->messages_out, &r->tx_blocked, &r->other_errors };
-    const uint64_t part[] = { f->planned, f->sent, f->ok, f->failed,
-        f->cut_off, f->not_sent, f->resent, f->reconnects, f->goaways,
-        f->lost, f->gave_up, f->bytes_in, f->bytes_out, f->messages_in,
-        f->messages_out, f->tx_blocked, f->other_errors };
-    for (size_t i = 0; i < sizeof sum / sizeof *sum; i++)
-        *sum[i] += part[i];
-    for (size_t i = 0; i < 17; i++)
-        r->status[i] += f->status[i];
-    if (f->peer_streams < r->peer_streams)
-        r->peer_streams = f->peer_streams;
-    r->queued_ns += f->queued_ns;
-    load_pace_add(&r->eased, &f->eased);
-    load_pace_add(&r->queued, &f->queued);
-    r->tcp_busy_ns += f->tcp_busy_ns;
-    r->tcp_limited_ns += f->tcp_limited_ns;
-    r->down_ns += f->down_ns;
-    hdr_merge(&r->latency, &f->latency);
-    hdr_merge(&r->service, &f->service);
-    hdr_merge(&r->lag, &f->lag);
-    hdr_merge(&r->first, &f->first);
-    hdr_merge(&r->message, &f->message);
-    hdr_merge(&r->failed_latency, &f->failed_latency);
-    hdr_merge(&r->connect, &f->connect);
-    for (size_t i = 0; i < f->nerror; i++)
-        load_error_add(r, &f->error[i], f->error[i].text);
-}
-
-/* Add f's threads to r's, as far as there is room for them. */
-static void load_threads_add(struct load_result *r, const struct load_result *f)
-{
-    for (unsigned i = 0; i < f->threads && r->threads < LOAD_THREADS_MOST; i++)
-        r->thread[r->threads++] = f->thread[i];
 }
 
 /* ---- a worker: counting ---- */
@@ -25422,14 +27210,14 @@ static void load_call_count(struct load_worker *w, struct load_call *k,
     if (r->kind == CLIENT_OK && timeout_ns && now_ns - k->start_ns > timeout_ns)
         r = &load_late;                 /* before its timer could fire */
     if (k->counted) {
-        struct load_interval *v = load_intervals_at(&w->sum.intervals,
+        struct res_interval *v = res_intervals_at(&w->sum.intervals,
                                       now_ns - w->start_ns, w->in_flight);
         w->last_ns = now_ns;
         w->sum.status[r->status]++;
         if (r->kind == CLIENT_OK) {
             hdr_add(&w->sum.latency, now_ns - k->start_ns);
             if (w->run->open) {
-                struct load_pace *pace = w->waiting.first ? &w->sum.queued
+                struct res_pace *pace = w->waiting.first ? &w->sum.queued
                                                           : &w->sum.eased;
                 hdr_add(&w->sum.service, now_ns - k->sent_ns);
                 pace->n++;
@@ -25437,12 +27225,12 @@ static void load_call_count(struct load_worker *w, struct load_call *k,
             }
             net_add(&w->nok, 1);
             v->ok++;
-            v->count[load_coarse(now_ns - k->start_ns)]++;
+            v->count[res_coarse(now_ns - k->start_ns)]++;
         } else {
             hdr_add(&w->sum.failed_latency, now_ns - k->start_ns);
             net_add(&w->nfailed, 1);
             v->failed++;
-            load_error_add(&w->sum, &(struct load_error){
+            res_error_add(&w->sum, &(struct res_error){
                 .kind = r->kind, .status = r->status, .detail = r->detail,
                 .count = 1, .first_ns = now_ns - w->start_ns }, r->text);
         }
@@ -25455,7 +27243,7 @@ static void load_call_count(struct load_worker *w, struct load_call *k,
 /* What this thread has used since w->use, which becomes the difference. */
 static void load_worker_use(struct load_worker *w)
 {
-    struct load_thread *use = &w->use;
+    struct res_thread *use = &w->use;
     struct rusage u = {0};
     double sched[2] = {0};
     int64_t cpu = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID);
@@ -25465,7 +27253,7 @@ static void load_worker_use(struct load_worker *w)
                    (int64_t)u.ru_utime.tv_usec * 1000;
     int64_t sys = (int64_t)u.ru_stime.tv_sec * 1000000000 +
                   (int64_t)u.ru_stime.tv_usec * 1000;
-    *use = (struct load_thread){
+    *use = (struct res_thread){
         .clients = w->nclient, .cpu_ns = cpu - use->cpu_ns,
         .user_ns = user - use->user_ns, .sys_ns = sys - use->sys_ns,
         .wall_ns = w->net.now_ns - use->wall_ns,
@@ -25613,7 +27401,7 @@ static struct load_call *load_call_begin(struct load_worker *w,
                                          struct load_client *c,
                                          int64_t start_ns)
 {
-    const struct load_config *config = w->run->config;
+    const struct res_config *config = w->run->config;
     struct load_call *k = w->free;
     w->free = k->after;
     k->client = c;
@@ -25759,7 +27547,7 @@ static void load_conn_retire(struct load_conn *n)
 static bool load_call_send(struct load_worker *w, struct load_call *k,
                            struct load_client *c)
 {
-    const struct load_config *config = w->run->config;
+    const struct res_config *config = w->run->config;
     struct load_conn *n = c->conn;
     const struct client_request *q = &c->target->request;
     bool wait = config->message_interval_ns > 0;
@@ -25873,8 +27661,8 @@ static void load_worker_cut(struct load_worker *w)
 /* Measuring begins. */
 static void load_worker_measure(struct load_worker *w)
 {
-    const struct load_config *k = w->run->config;
-    int64_t most_ns = load_length_ns(k);
+    const struct res_config *k = w->run->config;
+    int64_t most_ns = res_length_ns(k);
     w->measuring = true;
     w->start_ns = net_now(&w->net);
     load_worker_use(w);                 /* the baseline */
@@ -25980,7 +27768,7 @@ static void load_on_message(struct client_conn *ch, struct client_call *u)
 {
     struct load_call *k = (struct load_call *)u;
     struct load_worker *w = k->client->worker;
-    const struct load_config *config = w->run->config;
+    const struct res_config *config = w->run->config;
     (void)ch;
     k->rpc.keep = NULL;                 /* it has the first */
     if (!k->counted)
@@ -26121,7 +27909,7 @@ static void load_conn_failed(struct load_conn *n)
 {
     struct load_client *c = n->client;
     struct load_worker *w = c->worker;
-    const struct load_config *k = w->run->config;
+    const struct res_config *k = w->run->config;
     if (w->net.stop || w->why.text[0])
         return;
     if (!w->going && c->addr + 1 == c->target->n) {
@@ -26427,7 +28215,7 @@ static void load_wait(sem_t *s)
 static void *load_worker_main(void *arg)
 {
     struct load_worker *w = arg;
-    const struct load_config *k = w->run->config;
+    const struct res_config *k = w->run->config;
     double gap_ns = k->connect_rate > 0 ? 1e9 / k->connect_rate : 0;
     if (k->ncpu) {                      /* cannot fail: it was tried before */
         cpu_set_t set;
@@ -26487,7 +28275,7 @@ static int load_worker_init(struct load_worker *w, struct gp_why *why)
     w->net.fine = r->open;
     w->call = mem_zalloc(w->ncall * sizeof *w->call);
     if (!heap || !w->call ||
-        load_result_init(&w->sum, r->config->interval_ns))
+        res_init(&w->sum, r->config->interval_ns))
         return txt_fail(why, GP_ENOMEM, "out of memory for %" PRIu64
                         " clients", w->nclient);
     w->deadline = (struct net_timer){ .on_time = load_on_deadline, .arg = w };
@@ -26515,7 +28303,7 @@ static void load_worker_fini(struct load_worker *w)
     net_loop_fini(&w->net);
     mem_free(w->call);
     mem_fini(&w->log);
-    load_result_fini(&w->sum);
+    res_fini(&w->sum);
 }
 
 /* ---- the run ---- */
@@ -26528,23 +28316,11 @@ static unsigned load_threads(uint64_t connections)
     return connections && connections < n ? (unsigned)connections : n;
 }
 
-/* Calls planned by k, or 0 when only the time ends it. */
-static uint64_t load_planned(const struct load_config *k)
-{
-    return k->total ? k->total : k->clients * k->requests_per_client;
-}
-
-/* Connections of k. */
-static uint64_t load_connections(const struct load_config *k)
-{
-    return k->connections ? k->connections : k->clients;
-}
-
 /* Check how k's calls are to come. */
-static int load_check_calls(const struct load_config *k, struct gp_why *why)
+static int load_check_calls(const struct res_config *k, struct gp_why *why)
 {
     uint64_t streams = k->streams ? k->streams : 1;
-    if (streams > LOAD_STREAMS_MOST || (!load_open(k) &&
+    if (streams > LOAD_STREAMS_MOST || (!res_open(k) &&
         streams * k->clients > 100 * (uint64_t)LOAD_STREAMS_MOST))
         return txt_fail(why, GP_EUSAGE, "calls in flight: at most %d a client "
                         "and %d in all", LOAD_STREAMS_MOST,
@@ -26552,7 +28328,7 @@ static int load_check_calls(const struct load_config *k, struct gp_why *why)
     if (k->total && k->requests_per_client)
         return txt_fail(why, GP_EUSAGE, "requests: either per client or a "
                         "total");
-    if (!load_planned(k) && !k->duration_ns && !load_schedule_ns(k))
+    if (!res_planned(k) && !k->duration_ns && !res_schedule_ns(k))
         return txt_fail(why, GP_EUSAGE, "neither requests nor a duration");
     if (k->requests_per_client > UINT64_MAX / LOAD_CLIENTS_MOST)
         return txt_fail(why, GP_EUSAGE, "requests: too many");
@@ -26566,13 +28342,13 @@ static int load_check_calls(const struct load_config *k, struct gp_why *why)
         if (!(k->step[i].from >= 0) || !(k->step[i].to >= 0))
             return txt_fail(why, GP_EUSAGE, "a rate is not positive");
     }
-    if (load_open(k) && !(most > 0))
+    if (res_open(k) && !(most > 0))
         return txt_fail(why, GP_EUSAGE, "a schedule without a call");
     return GP_OK;
 }
 
 /* Check what k asks for, but for its targets. */
-static int load_check(const struct load_config *k, struct gp_why *why)
+static int load_check(const struct res_config *k, struct gp_why *why)
 {
     if (!k->clients || k->clients > LOAD_CLIENTS_MOST)
         return txt_fail(why, GP_EUSAGE, "clients: 1 to %d", LOAD_CLIENTS_MOST);
@@ -26580,13 +28356,13 @@ static int load_check(const struct load_config *k, struct gp_why *why)
         return txt_fail(why, GP_EUSAGE, "connections: %" PRIu64 " are more "
                         "than the clients, %" PRIu64, k->connections,
                         k->clients);
-    if (k->threads > LOAD_THREADS_MOST)
+    if (k->threads > RES_THREADS_MOST)
         return txt_fail(why, GP_EUSAGE, "threads: at most %d",
-                        LOAD_THREADS_MOST);
+                        RES_THREADS_MOST);
     if (!k->ntarget || k->ntarget > LOAD_TARGETS_MOST)
         return txt_fail(why, GP_EUSAGE, "targets: 1 to %d", LOAD_TARGETS_MOST);
     int e = load_check_calls(k, why);
-    uint64_t files = sys_raise_files(), need = load_connections(k) + 64;
+    uint64_t files = sys_raise_files(), need = res_connections(k) + 64;
     if (!e && need > files)
         return txt_fail(why, GP_ELIMIT, "%" PRIu64 " connections need %" PRIu64
                         " descriptors, the limit is %" PRIu64 ": raise it with "
@@ -26612,23 +28388,9 @@ static int load_path(const char *call, char *path, size_t size,
     return GP_OK;
 }
 
-/* The :authority for the address text, which parsed as *addr: its host and
- * port. */
-static const char *load_authority(const char *text,
-                                  const struct net_addr *addr)
-{
-    if (addr->sa.ss_family == AF_UNIX)
-        return "localhost";
-    if (strchr(text, '/')) {
-        const char *last = strrchr(text, '/');
-        return last[1] ? last + 1 : addr->text;
-    }
-    return strchr(text, ':') > text ? text : addr->text;
-}
-
 /* Make t of the address text: where it is, and the headers for it. */
 static int load_target_init(struct load_target *t, const char *text,
-                            const struct load_config *k, struct gp_why *why)
+                            const struct res_config *k, struct gp_why *why)
 {
     char path[512];
     int e = net_addr_parse(text, true, t->addr, &t->n, why);
@@ -26636,7 +28398,7 @@ static int load_target_init(struct load_target *t, const char *text,
     if (e || (e = load_path(k->call, path, sizeof path, why)))
         return e;
     const char *authority = k->authority ? k->authority
-                                         : load_authority(text, t->addr);
+                                         : net_authority(text, t->addr);
     e = client_request_init(&t->request, path, authority, k->timeout_ns,
                             k->gzip);
     for (size_t i = 0; !e && i < k->nheader; i++)
@@ -26659,161 +28421,12 @@ static void load_run_sum(const struct load_run *r, uint64_t *ok,
     }
 }
 
-/* ---- a profile of the server, of the time measured ---- */
-
-struct load_profiler {
-    char        base[300];              /* of its debug endpoint: an address */
-    unsigned    hz;
-    int64_t     seconds;                /* of a foreign one's window */
-    bool        ours;                   /* its windows start and stop */
-    bool        begun;
-    char        token[64];              /* of that window */
-    pthread_t   thread;                 /* of a foreign one */
-    const struct load_run *run;         /* borrowed while it runs */
-    uint64_t    calls;                  /* that ended meanwhile, by our count */
-    struct buf  file;                   /* the profile */
-    int         error;
-    struct gp_why why;                  /* of error */
-};
-
-/* Release p; a zero p is fine. */
-static void load_profiler_fini(struct load_profiler *p)
-{
-    mem_fini(&p->file);
-}
-
-/* True when address, host:port, is one that text, as a server listens on it,
- * covers: the same, or the same port of any address. */
-static bool load_same_address(const char *address, const char *text)
-{
-    const char *port = strrchr(address, ':'), *other = strrchr(text, ':');
-    bool any = !strncmp(text, "0.0.0.0:", 8) || !strncmp(text, "[::]:", 5);
-    return !strcmp(address, text) ||
-           (any && port && other && !strcmp(port, other));
-}
-
-/* See whose debug endpoint p's is: ours, that of the server that k loads, or
- * any other program's.  GP_EIO: nobody answers; GP_EUSAGE: it is another
- * server's. */
-static int load_profiler_check(struct load_profiler *p,
-                               const struct load_config *k, struct gp_why *why)
-{
-    struct net_addr addr[NET_ADDRS];
-    struct js_value v, list, text;
-    struct buf body = {0}, name = {0};
-    struct slice key;
-    size_t n = 0;
-    int status, e = web_get(p->base, "/debug/status", LOAD_ASK_NS, NULL, NULL,
-                            &status, &body, why);
-    struct slice json = { (const char *)body.data, body.len };
-    if (!e && k->ntarget > 1)
-        e = txt_fail(why, GP_EUSAGE, "--profile: is of one server, and there "
-                     "are %zu targets", k->ntarget);
-    if (e || status != 200 || js_read(json, &v, NULL))
-        goto out;
-    text = js_member(&v, "schema");
-    if (!txt_equal(text.text, txt_slice("\"grpcprof.status/1\"")))
-        goto out;
-    p->ours = true;
-    list = js_member(&v, "listen");
-    e = net_addr_parse(k->target[0], true, addr, &n, why);
-    struct js_members m = js_members(&list);
-    bool same = false;
-    while (!e && js_next_member(&m, &key, &text)) {
-        name.len = 0;
-        js_get_string(text.text, &name);
-        mem_put_byte(&name, 0);
-        for (size_t i = 0; i < n && !name.err; i++)
-            same |= load_same_address(addr[i].text, (const char *)name.data);
-    }
-    if (!e && !same)
-        e = txt_fail(why, GP_EUSAGE, "--profile: the server at %s listens on "
-                     "other addresses than %s", p->base, k->target[0]);
-out:
-    mem_fini(&body);
-    mem_fini(&name);
-    return e;
-}
-
-/* Calls that have ended on all workers of r. */
-static uint64_t load_run_ended(const struct load_run *r)
+/* Return the calls that have ended on all workers of arg, a run. */
+static uint64_t load_run_ended(void *arg)
 {
     uint64_t ok, failed;
-    load_run_sum(r, &ok, &failed);
+    load_run_sum(arg, &ok, &failed);
     return ok + failed;
-}
-
-/* Is the run to go on? */
-static bool load_profiler_goes_on(void *arg, int64_t waited_ns)
-{
-    const struct load_profiler *p = arg;
-    atomic_int *stop = p->run->config->stop;
-    (void)waited_ns;
-    return !stop || !atomic_load(stop);
-}
-
-/* A thread: ask a foreign endpoint for its seconds, and count meanwhile. */
-static void *load_profiler_main(void *arg)
-{
-    struct load_profiler *p = arg;
-    char path[80];
-    int status;
-    uint64_t before = load_run_ended(p->run);
-    snprintf(path, sizeof path, "/debug/pprof/profile?seconds=%" PRId64,
-             p->seconds);
-    p->error = web_get(p->base, path, p->seconds * 1000000000 + LOAD_ASK_NS,
-                       load_profiler_goes_on, p, &status, &p->file, &p->why);
-    p->calls = load_run_ended(p->run) - before;
-    if (!p->error && status != 200)
-        p->error = txt_fail(&p->why, GP_EIO, "%s%s: status %d", p->base, path,
-                            status);
-    return NULL;
-}
-
-/* Measuring begins: so does the window. */
-static void load_profiler_begin(struct load_profiler *p)
-{
-    struct gp_why *why = &p->why;
-    char path[80];
-    int status;
-    if (!p->ours) {
-        p->error = sys_thread_start(&p->thread, "load-profile", true,
-                                    load_profiler_main, p, why);
-        p->begun = !p->error;
-        return;
-    }
-    snprintf(path, sizeof path, "/debug/pprof/profile?start&hz=%u", p->hz);
-    p->error = web_get(p->base, path, LOAD_ASK_NS, NULL, NULL, &status,
-                       &p->file, why);
-    size_t n = p->file.len;
-    if (!p->error && (status != 200 || n < 2 || n >= sizeof p->token))
-        p->error = txt_fail(why, GP_EIO, "%s: %.*s", p->base,
-                            n < 200 ? (int)n : 200,
-                            n ? (const char *)p->file.data : "");
-    p->begun = !p->error;
-    if (p->begun)
-        snprintf(p->token, sizeof p->token, "%.*s", (int)n - 1,
-                 (const char *)p->file.data);
-}
-
-/* Measuring has ended: take the profile. */
-static void load_profiler_end(struct load_profiler *p)
-{
-    char path[128];
-    int status;
-    if (!p->begun)
-        return;
-    if (!p->ours) {
-        pthread_join(p->thread, NULL);
-        return;
-    }
-    p->calls = load_run_ended(p->run);
-    snprintf(path, sizeof path, "/debug/pprof/profile?stop=%s", p->token);
-    p->error = web_get(p->base, path, LOAD_STOP_NS, NULL, NULL, &status,
-                       &p->file, &p->why);
-    if (!p->error && status != 200)
-        p->error = txt_fail(&p->why, GP_EIO, "%s%s: status %d", p->base, path,
-                            status);
 }
 
 /* Give task to the first n workers. */
@@ -26827,10 +28440,10 @@ static void load_run_tell(struct load_run *r, unsigned n, void (*task)(void *))
 /* All are connected, and it is time: go. */
 static void load_run_begin(struct load_run *r, int64_t now_ns)
 {
-    const struct load_config *k = r->config;
+    const struct res_config *k = r->config;
     if (k->profiler && !k->warmup_ns) {
         r->measured = true;
-        load_profiler_begin(k->profiler);
+        fetch_begin(k->profiler);
         now_ns = net_now(&r->net);
     }
     r->go_ns = r->told_ns = now_ns;
@@ -26842,7 +28455,7 @@ static void load_run_begin(struct load_run *r, int64_t now_ns)
 static void load_run_on_tick(struct net_timer *t)
 {
     struct load_run *r = t->arg;
-    const struct load_config *k = r->config;
+    const struct res_config *k = r->config;
     int64_t now = net_now(&r->net), next = now + LOAD_TICK_NS;
     uint64_t ok, failed;
     if (!r->go_ns && r->ready == r->threads) {
@@ -26856,12 +28469,12 @@ static void load_run_on_tick(struct net_timer *t)
     if (r->go_ns && k->profiler && !r->measured &&
         now >= r->go_ns + k->warmup_ns) {
         r->measured = true;
-        load_profiler_begin(k->profiler);
+        fetch_begin(k->profiler);
     }
     if (k->stop && atomic_load(k->stop) && !r->stopping) {
         r->stopping = true;
         r->stop_ns = now;
-        r->ended = LOAD_SIGNAL;
+        r->ended = RES_SIGNAL;
         r->net.stop |= !r->go_ns;       /* still connecting */
         load_run_tell(r, r->threads, load_worker_stop);
     }
@@ -26883,14 +28496,14 @@ static uint64_t load_share(uint64_t all, uint64_t i, uint64_t n)
  * closed loop, of the calls. */
 static void load_run_init_clients(struct load_run *r)
 {
-    const struct load_config *k = r->config;
-    uint64_t planned = load_planned(k), streams = k->streams ? k->streams : 1;
+    const struct res_config *k = r->config;
+    uint64_t planned = res_planned(k), streams = k->streams ? k->streams : 1;
     for (uint64_t i = 0; i < r->nclient; i++) {
         struct load_client *c = &r->client[i];
         uint64_t clients = load_share(k->clients, i, r->nclient);
         c->target = &r->target[i % k->ntarget];
         c->streams = !r->open ? streams * clients
-                   : k->streams ? k->streams : LOAD_OPEN_STREAMS;
+                   : k->streams ? k->streams : RES_OPEN_STREAMS;
         c->left = k->requests_per_client ? clients * k->requests_per_client
                                          : load_share(planned, i, r->nclient);
     }
@@ -26899,13 +28512,13 @@ static void load_run_init_clients(struct load_run *r)
 /* Make the run's clients and workers; nothing runs yet. */
 static int load_run_init(struct load_run *r, struct gp_why *why)
 {
-    const struct load_config *k = r->config;
+    const struct res_config *k = r->config;
     int e = net_loop_init(&r->net, why);
-    uint64_t planned = load_planned(k), next = 0;
-    r->nclient = load_connections(k);
-    r->open = load_open(k);
+    uint64_t planned = res_planned(k), next = 0;
+    r->nclient = res_connections(k);
+    r->open = res_open(k);
     r->counted = planned != 0;
-    r->ended = planned ? LOAD_COUNT : LOAD_DURATION;
+    r->ended = planned ? RES_COUNT : RES_DURATION;
     r->threads = k->threads ? k->threads : load_threads(r->nclient);
     r->threads = r->threads > r->nclient ? (unsigned)r->nclient : r->threads;
     r->tick = (struct net_timer){ .on_time = load_run_on_tick, .arg = r };
@@ -26938,7 +28551,7 @@ static int load_run_init(struct load_run *r, struct gp_why *why)
 /* Start the workers, and stay until they are done. */
 static int load_run_go(struct load_run *r, struct gp_why *why)
 {
-    const struct load_config *k = r->config;
+    const struct res_config *k = r->config;
     int e = net_timer_arm(&r->net, &r->tick, net_now(&r->net) + LOAD_TICK_NS);
     if (e)
         return txt_fail(why, e, "out of memory for the run");
@@ -26953,7 +28566,7 @@ static int load_run_go(struct load_run *r, struct gp_why *why)
     if (!e)
         net_loop_run(&r->net);
     if (r->measured)
-        load_profiler_end(k->profiler);
+        fetch_end(k->profiler);
     if (e || r->failed || !r->go_ns)
         load_run_tell(r, r->started, load_worker_abort);
     for (unsigned i = 0; i < r->started; i++)
@@ -26967,7 +28580,7 @@ static int load_run_go(struct load_run *r, struct gp_why *why)
 }
 
 /* Check that k's targets are addresses, which are looked up for that. */
-static int load_check_targets(const struct load_config *k, struct gp_why *why)
+static int load_check_targets(const struct res_config *k, struct gp_why *why)
 {
     struct net_addr addr[NET_ADDRS];
     size_t n;
@@ -26978,12 +28591,12 @@ static int load_check_targets(const struct load_config *k, struct gp_why *why)
 }
 
 /* Fill in the result of the run. */
-static int load_run_result(const struct load_run *r, struct load_result *to,
+static int load_run_result(const struct load_run *r, struct res *to,
                            struct gp_why *why)
 {
-    const struct load_config *k = r->config;
+    const struct res_config *k = r->config;
     int64_t first = INT64_MAX, last = 0;
-    if (load_result_init(to, k->interval_ns))
+    if (res_init(to, k->interval_ns))
         return txt_fail(why, GP_ENOMEM, "out of memory for the result");
     for (unsigned i = 0; i < r->threads; i++) {
         struct load_worker *w = &r->worker[i];
@@ -26994,9 +28607,9 @@ static int load_run_result(const struct load_run *r, struct load_result *to,
         w->sum.bytes_out = w->bytes_out;
         w->sum.thread[0] = w->use;
         w->sum.threads = 1;
-        load_result_add(to, &w->sum);
-        load_threads_add(to, &w->sum);
-        load_intervals_merge(&to->intervals, &w->sum.intervals);
+        res_add(to, &w->sum);
+        res_threads_add(to, &w->sum);
+        res_intervals_merge(&to->intervals, &w->sum.intervals);
         if (w->measuring) {
             first = w->start_ns < first ? w->start_ns : first;
             last = w->last_ns > last ? w->last_ns : last;
@@ -27005,16 +28618,16 @@ static int load_run_result(const struct load_run *r, struct load_result *to,
     /* A second in which nothing was answered counts as the others do, and so
      * does the time that the schedule gives its last call. */
     double when = r->open && r->counted && !k->poisson
-        ? load_when(k, (double)load_planned(k)) : (double)INFINITY;
-    int64_t length_ns = load_length_ns(k);
-    int64_t most_ns = r->ended == LOAD_DURATION ? length_ns
-                    : r->ended == LOAD_SIGNAL ? r->stop_ns - first
+        ? load_when(k, (double)res_planned(k)) : (double)INFINITY;
+    int64_t length_ns = res_length_ns(k);
+    int64_t most_ns = r->ended == RES_DURATION ? length_ns
+                    : r->ended == RES_SIGNAL ? r->stop_ns - first
                     : when < 1e9 ? (int64_t)(when * 1e9) : 0;
     if (length_ns && most_ns > length_ns)
         most_ns = length_ns;
-    bool gave_up = to->gave_up && r->ended != LOAD_SIGNAL;
-    if (gave_up || (length_ns && r->ended == LOAD_COUNT &&
-                    to->sent < load_planned(k))) {
+    bool gave_up = to->gave_up && r->ended != RES_SIGNAL;
+    if (gave_up || (length_ns && r->ended == RES_COUNT &&
+                    to->sent < res_planned(k))) {
         int64_t ran_ns = sys_now_ns() - first;  /* all may have given up */
         most_ns = length_ns && length_ns < ran_ns ? length_ns : ran_ns;
     }
@@ -27025,11 +28638,11 @@ static int load_run_result(const struct load_run *r, struct load_result *to,
     to->log_errno = r->log_errno;
     to->start_unix_ns = r->unix_ns;
     if (r->counted || !r->open)         /* else what the schedule had */
-        to->planned = r->counted ? load_planned(k) : to->sent;
+        to->planned = r->counted ? res_planned(k) : to->sent;
     to->not_sent = to->planned - to->sent;
     to->ended = r->ended;
-    if (r->ended == LOAD_COUNT && to->not_sent && k->duration_ns)
-        to->ended = LOAD_DURATION;
+    if (r->ended == RES_COUNT && to->not_sent && k->duration_ns)
+        to->ended = RES_DURATION;
     snprintf(to->target, sizeof to->target, "%s", r->target[0].addr[0].text);
     return GP_OK;
 }
@@ -27053,19 +28666,22 @@ static void load_run_fini(struct load_run *r)
     net_loop_fini(&r->net);
 }
 
-/* Do what k asks for and fill in *result, which load_result_fini releases.
+/* Do what k asks for and fill in *result, which res_fini releases.
  * An error means that there is no result: wrong use, or no connection; failed
  * calls are a result. */
-static int load_run(const struct load_config *k, struct load_result *result,
+static int load_run(const struct res_config *k, struct res *result,
                     struct gp_why *why)
 {
     struct load_run r = { .config = k, .log_lock = PTHREAD_MUTEX_INITIALIZER };
-    *result = (struct load_result){0};
+    *result = (struct res){0};
     int e = load_check(k, why);
     if (e)
         return e;
-    if (k->profiler)
-        k->profiler->run = &r;
+    if (k->profiler) {
+        k->profiler->ended = load_run_ended;
+        k->profiler->arg = &r;
+        k->profiler->stop = k->stop;
+    }
     sem_init(&r.counted_all, 0, 0);
     sem_init(&r.hang_up, 0, 0);
     e = load_run_init(&r, why);
@@ -27075,1055 +28691,15 @@ static int load_run(const struct load_config *k, struct load_result *result,
         e = load_run_result(&r, result, why);
     load_run_fini(&r);
     if (e)
-        load_result_fini(result);
+        res_fini(result);
     return e;
 }
 
-/* True when more calls failed than k allows; cut-off ones are not failed.  When
- * not one call came to its end, or clients lost the server for good, the run
- * has failed in any case. */
-static bool load_exceeds(const struct load_config *k,
-                         const struct load_result *r)
-{
-    double done = (double)r->ok + (double)r->failed;
-    if (r->gave_up || (!r->ok && !r->failed && r->ended != LOAD_SIGNAL))
-        return true;
-    if (k->max_error_share >= 0 && k->max_error_share * done > 0)
-        return (double)r->failed > k->max_error_share * done;
-    return r->failed > k->max_errors;
-}
-
-/* ---- reflection: descriptors of a server ----
- *
- *   ServerReflectionRequest   3 file_by_filename  4 file_containing_symbol
- *   ServerReflectionResponse  4 FileDescriptorResponse: 1 FileDescriptorProto*
- *                             7 ErrorResponse: 1 error_code  2 error_message
- */
-
-struct load_mirror {                    /* one question, one answer */
-    struct net_loop net;
-    struct client_conn chan;
-    struct client_call call;
-    struct client_request request;
-    struct client_payload question;
-    struct buf      answer;
-    struct client_result result;        /* of the call; text is copied */
-    char            text[128];
-    bool            asked, over;
-};
-
-/* SETTINGS are here: ask. */
-static void load_mirror_ready(struct client_conn *ch)
-{
-    struct load_mirror *m = ch->owner;
-    if (m->asked || !ch->session.peer_streams)
-        return;                         /* it may allow streams later */
-    m->call.many = true;
-    m->call.keep = &m->answer;
-    m->asked = client_call_start(ch, &m->call, m->request.nv, m->request.n,
-                                 true, &m->question, false) == GP_OK;
-}
-
-/* The call is over. */
-static void load_mirror_done(struct client_conn *ch, struct client_call *u,
-                             const struct client_result *r)
-{
-    struct load_mirror *m = ch->owner;
-    (void)u;
-    m->result = *r;
-    snprintf(m->text, sizeof m->text, "%s", r->text ? r->text : "");
-    m->over = true;
-}
-
-/* A GOAWAY, or the end of the connection: nothing to do. */
-static void load_mirror_note(struct client_conn *ch)
-{
-    (void)ch;
-}
-
-/* The connection is lost, perhaps before it was one. */
-static void load_mirror_lost(struct client_conn *ch)
-{
-    struct load_mirror *m = ch->owner;
-    if (!m->over) {
-        m->result.kind = CLIENT_LOST;
-        snprintf(m->text, sizeof m->text, "%s", ch->h2.error ?
-                 strerror(ch->h2.error) : "the connection was closed");
-    }
-    m->over = true;
-}
-
-static const struct client_up load_mirror_up = {
-    .on_ready = load_mirror_ready, .on_done = load_mirror_done,
-    .on_goaway = load_mirror_note, .on_room = load_mirror_note,
-    .on_lost = load_mirror_lost, .on_gone = load_mirror_note,
-};
-
-/* Ask the server at target for the file that field number of the request names,
- * by reflection of version, "v1" or "v1alpha"; the response into *answer. */
-static int load_ask(const char *target, const char *version, uint32_t number,
-                    struct slice name, struct buf *answer, int *status,
-                    struct gp_why *why)
-{
-    struct load_mirror m = { .chan.h2.state = H2_GONE,
-                             .result.kind = CLIENT_LOST };
-    struct net_addr addr[NET_ADDRS];
-    struct buf message = {0};
-    char path[96];
-    size_t n;
-    int64_t until = sys_now_ns() + LOAD_ASK_NS;
-    int e = net_addr_parse(target, true, addr, &n, why);
-    if (e || (e = net_loop_init(&m.net, why)))
-        return e;
-    snprintf(path, sizeof path, "/grpc.reflection.%s.ServerReflection/"
-             "ServerReflectionInfo", version);
-    pb_put_bytes(&message, number, name.p, name.n);
-    e = message.err ? message.err : client_request_init(&m.request, path,
-                          load_authority(target, addr), LOAD_ASK_NS, false);
-    e = e ? e : client_payload_add(&m.question, (struct slice){
-                    (const char *)message.data, message.len }, false);
-    if (e)
-        txt_fail(why, e, "out of memory for the question");
-    for (size_t i = 0; !e && !m.asked && i < n && sys_now_ns() < until; i++) {
-        h2_abort(&m.chan.h2);
-        m.over = false;
-        if (client_conn_open(&m.chan, &m.net, &addr[i], LOAD_ASK_NS,
-                             &load_mirror_up, &m))
-            load_mirror_lost(&m.chan);
-        while (!m.over && sys_now_ns() < until)
-            net_loop_turn(&m.net, 50);
-    }
-    *status = m.result.status;
-    if (!e && (!m.over || m.result.kind != CLIENT_OK || m.answer.err))
-        e = txt_fail(why, GP_EIO, "%s: reflection %s of %.*s: %s", target,
-                     version, name.n < 100 ? (int)name.n : 100, name.p,
-                     !m.over ? "no answer in time" : m.text[0] ? m.text
-                     : rpc_status_name(m.result.status));
-    h2_abort(&m.chan.h2);
-    mem_put(answer, m.answer.data, m.answer.len);
-    client_request_fini(&m.request);
-    client_payload_fini(&m.question);
-    mem_fini(&m.answer);
-    mem_fini(&message);
-    net_loop_fini(&m.net);
-    return e;
-}
-
-/* Add the files of the response about name to set, a FileDescriptorSet, but
- * those that it has. */
-static int load_mirror_take(struct slice answer, const char *target,
-                            struct slice name, struct buf *set,
-                            struct gp_why *why)
-{
-    struct slice error = dsc_bytes(answer, 7), file;
-    struct slice files = dsc_bytes(answer, 4), text = dsc_bytes(error, 2);
-    struct pb_in in = pb_of(files);
-    if (!files.n)
-        return txt_fail(why, GP_EIO, "%s: reflection of %.*s: %.*s", target,
-                        name.n < 100 ? (int)name.n : 100, name.p,
-                        text.n < 200 ? text.n ? (int)text.n : 7 : 200,
-                        text.n ? text.p : "no file");
-    while (dsc_next(&in, 1, &file)) {
-        struct pb_in had = pb_of((struct slice){ (const char *)set->data,
-                                                  set->len });
-        struct slice other;
-        bool there = false;
-        size_t n = 0;
-        for (; !there && dsc_next(&had, 1, &other); n++)
-            there = txt_equal(dsc_bytes(other, 1), dsc_bytes(file, 1));
-        if (!there && n == LOAD_REFLECTED)
-            return txt_fail(why, GP_ELIMIT, "%s: reflection: more than %d files"
-                            "; --protoset FILE does without", target,
-                            LOAD_REFLECTED);
-        if (!there)
-            pb_put_bytes(set, 1, file.p, file.n);
-    }
-    return set->err ? txt_fail(why, GP_ENOMEM, "out of memory") : GP_OK;
-}
-
-/* A file that one of set imports and that set does not have; false: there is
- * none. */
-static bool load_mirror_lacks(const struct buf *set, struct slice *name)
-{
-    struct slice all = { (const char *)set->data, set->len }, file, other;
-    struct pb_in in = pb_of(all);
-    while (dsc_next(&in, 1, &file)) {
-        struct pb_in imports = pb_of(file);
-        while (dsc_next(&imports, 3, name)) {
-            struct pb_in had = pb_of(all);
-            bool there = false;
-            while (!there && dsc_next(&had, 1, &other))
-                there = txt_equal(dsc_bytes(other, 1), *name);
-            if (!there)
-                return true;
-        }
-    }
-    return false;
-}
-
-/* Ask the server at target, by reflection v1 and then v1alpha, for the service
- * and all that its messages need: a FileDescriptorSet onto *set. */
-static int load_reflect(const char *target, struct slice service,
-                        struct buf *set, struct gp_why *why)
-{
-    const char *version = "v1";
-    struct buf answer = {0}, name = {0};
-    struct slice lacks, asked = service;
-    int status = 0;
-    int e = load_ask(target, version, 4, service, &answer, &status, why);
-    if (e && status == GP_STATUS_UNIMPLEMENTED) {
-        version = "v1alpha";
-        answer.len = 0;
-        e = load_ask(target, version, 4, service, &answer, &status, why);
-    }
-    for (int files = 0; !e && files < LOAD_REFLECTED; files++) {
-        e = load_mirror_take((struct slice){ (const char *)answer.data,
-                                             answer.len }, target, asked, set,
-                             why);
-        if (e || !load_mirror_lacks(set, &lacks))
-            break;
-        name.len = answer.len = 0;      /* lacks points into set, which moves */
-        mem_put(&name, lacks.p, lacks.n);
-        if (name.err) {
-            e = txt_fail(why, GP_ENOMEM, "out of memory for the question");
-            break;
-        }
-        asked = (struct slice){ (const char *)name.data, name.len };
-        e = load_ask(target, version, 3, asked, &answer, &status, why);
-    }
-    mem_fini(&answer);
-    mem_fini(&name);
-    return e;
-}
-
-/* ---- what a result means ---- */
-
-enum load_limit { LOAD_BY_SERVER, LOAD_BY_CLIENT, LOAD_BY_NETWORK,
-                  LOAD_BY_SETTINGS, LOAD_BY_RATE, LOAD_BY_UNKNOWN };
-
-struct load_verdict {                   /* what kept it from going faster */
-    enum load_limit limit;
-    double confidence;                  /* 0 to 1, by how far past its bounds
-                                         * the evidence is; no probability */
-    char   why[LOAD_WHYS][192];         /* the evidence */
-    size_t nwhy;
-};
-
-/* Add a line to v's evidence. */
-static TXT_FORMAT_2 void load_because(struct load_verdict *v, const char *fmt,
-                                      ...)
-{
-    va_list ap;
-    if (v->nwhy == LOAD_WHYS)
-        return;
-    va_start(ap, fmt);
-    vsnprintf(v->why[v->nwhy], sizeof v->why[0], fmt, ap);
-    va_end(ap);
-    v->nwhy++;
-}
-
-/* value is measured where most is the bound: when it is past that, v is limit,
- * the surer the further. */
-static bool load_blame(struct load_verdict *v, enum load_limit limit,
-                       double value, double most)
-{
-    if (!(value > most))
-        return false;
-    double sure = 0.5 + 0.5 * (value - most) / value;
-    if (v->limit != limit || sure > v->confidence)
-        v->confidence = sure;
-    v->limit = limit;
-    return true;
-}
-
-/* The busiest of r's threads, as a share of a CPU; into *wait the most that one
- * was ready while another had the CPU. */
-static double load_busy(const struct load_result *r, double *wait)
-{
-    double busy = 0;
-    *wait = 0;
-    for (unsigned i = 0; i < r->threads; i++) {
-        double wall = (double)r->thread[i].wall_ns;
-        busy = fmax(busy, (double)r->thread[i].cpu_ns / wall);
-        *wait = fmax(*wait, (double)r->thread[i].wait_ns / wall);
-    }
-    return busy;
-}
-
-/* How an open loop went. */
-struct load_behind {
-    double rest;                        /* share of calls that went wrong, were
-                                         * cut off or not sent */
-    double over;                        /* it ended late, as a part of the
-                                         * schedule */
-    bool   late;                        /* one of them is past its bound */
-};
-
-/* How r went, by the schedule of k. */
-static struct load_behind load_behind(const struct load_config *k,
-                                      const struct load_result *r)
-{
-    struct load_behind b = {0};
-    double most_ns = (double)load_length_ns(k) * r->runs;
-    if (r->planned)
-        b.rest = (double)(r->planned - r->ok) / (double)r->planned;
-    if (most_ns > 0)
-        b.over = fmax((double)r->elapsed_ns / most_ns - 1, 0);
-    b.late = load_open(k) && (r->not_sent || b.rest > LOAD_BEHIND_SHARE ||
-                              b.over > LOAD_BEHIND_SHARE);
-    return b;
-}
-
-/* Is it the client?  A thread without time to spare, one that had to wait for a
- * CPU, or calls that begin late.  Where the calls of a schedule began in time,
- * waiting for a CPU did not hold anything up. */
-static void load_judge_client(struct load_verdict *v,
-                              const struct load_config *k,
-                              const struct load_result *r)
-{
-    double wait, busy = load_busy(r, &wait);
-    if (load_blame(v, LOAD_BY_CLIENT, busy, LOAD_BUSY_SHARE))
-        load_because(v, "a client thread was busy %.0f%% of the time",
-                     100 * busy);
-    double late = (double)hdr_percentile(&r->lag, 99);
-    double half = (double)hdr_percentile(&r->latency, 50);
-    bool lags = r->lag.n >= LOAD_JUDGED_CALLS && half > 0 &&
-                late > LOAD_LAG_NS && late / half > LOAD_LAG_SHARE;
-    bool starved = busy + wait > LOAD_BUSY_SHARE || wait > LOAD_STARVED_SHARE;
-    if ((starved || !load_open(k) || lags) &&
-        load_blame(v, LOAD_BY_CLIENT, wait, LOAD_WAIT_SHARE))
-        load_because(v, "a client thread waited for a CPU %.1f%% of the time",
-                     100 * wait);
-    if (lags && load_blame(v, LOAD_BY_CLIENT, late / half, LOAD_LAG_SHARE))
-        load_because(v, "calls began late: p99 %.0f us, %.0f%% of the median "
-                     "latency", late / 1e3, 100 * late / half);
-}
-
-/* Calls of an open loop waited for streams, this share of the time: because the
- * server took longer for each the more it had, or because it was not given
- * more? */
-static void load_judge_queue(struct load_verdict *v,
-                             const struct load_config *k,
-                             const struct load_result *r, double share)
-{
-    double eased = r->eased.n ? (double)r->eased.ns / (double)r->eased.n
-                              : (double)hdr_percentile(&r->service, 0);
-    double queued = r->queued.n ? (double)r->queued.ns / (double)r->queued.n
-                                : eased;
-    if (share > LOAD_QUEUED_SHARE &&
-        load_blame(v, LOAD_BY_SERVER, queued, LOAD_SLOWER * eased)) {
-        load_because(v, "an answer took %.3g ms while the connections were "
-                     "full, %.0f%% of the time, and %.3g ms while they were "
-                     "not: more calls in flight would wait there",
-                     queued / 1e6, 100 * share, eased / 1e6);
-        return;
-    }
-    uint64_t own = k->streams ? k->streams : LOAD_OPEN_STREAMS;
-    if (load_blame(v, LOAD_BY_SETTINGS, share, LOAD_QUEUED_SHARE))
-        load_because(v, "calls waited for a stream %.0f%% of the time: %" PRIu64
-                     " connection%s, of %" PRIu64 " streams each", 100 * share,
-                     load_connections(k), load_connections(k) == 1 ? "" : "s",
-                     r->peer_streams < own ?
-                     (uint64_t)r->peer_streams : own);
-}
-
-/* Was there a server at all?  False: not enough of the time. */
-static bool load_judge_down(struct load_verdict *v, const struct load_config *k,
-                            const struct load_result *r)
-{
-    double down = fmin(1, (double)r->down_ns / ((double)r->elapsed_ns *
-                                                (double)load_connections(k)));
-    if (!load_blame(v, LOAD_BY_SERVER, down, LOAD_DOWN_SHARE))
-        return false;
-    load_because(v, "there was no connection %.0f%% of the time: %" PRIu64
-                 " lost, %" PRIu64 " client%s gave up", 100 * down, r->lost,
-                 r->gave_up, r->gave_up == 1 ? "" : "s");
-    return true;
-}
-
-/* Is it what the server allows, or the network? */
-static void load_judge_path(struct load_verdict *v, const struct load_config *k,
-                            const struct load_result *r)
-{
-    double wall = (double)r->elapsed_ns * r->threads;
-    double per = (double)(k->streams ? k->streams : 1) * (double)k->clients /
-                 (double)load_connections(k);
-    if (load_open(k))
-        load_judge_queue(v, k, r, (double)r->queued_ns / wall);
-    else if (load_blame(v, LOAD_BY_SETTINGS, per, r->peer_streams))
-        load_because(v, "the server allows %" PRIu32 " of the %.0f calls in "
-                     "flight on a connection", r->peer_streams, per);
-    double limited = (double)r->tcp_limited_ns / (double)r->tcp_busy_ns;
-    if ((double)r->tcp_busy_ns > 0.01 * wall &&
-        load_blame(v, LOAD_BY_NETWORK, limited, LOAD_LIMITED_SHARE))
-        load_because(v, "TCP held data back, by the receiver's window or the "
-                     "send buffer, %.0f%% of the time that it had some",
-                     100 * limited);
-}
-
-/* In an open loop that nothing else limits: did the server keep up? */
-static void load_judge_rate(struct load_verdict *v, const struct load_config *k,
-                            const struct load_result *r)
-{
-    struct load_behind b = load_behind(k, r);
-    if (b.late) {
-        v->limit = LOAD_BY_SERVER;
-        v->confidence = fmin(1, 0.5 + fmax(b.rest, b.over));
-        load_because(v, "the schedule was kept and the server was not: %.1f%% "
-                     "of the calls went wrong, were cut off or not sent, and "
-                     "the last came %.0f%% after its end", 100 * b.rest,
-                     100 * b.over);
-        return;
-    }
-    v->limit = LOAD_BY_RATE;
-    v->confidence = 1 - b.rest;
-    load_because(v, "the server kept up with the schedule: it may be able to "
-                 "do more");
-}
-
-/* What kept the run r of k from being faster. */
-static struct load_verdict load_judge(const struct load_config *k,
-                                      const struct load_result *r)
-{
-    struct load_verdict v = { .limit = LOAD_BY_UNKNOWN };
-    double wait, busy = load_busy(r, &wait);
-    if (r->apart) {
-        load_because(&v, "results of different times are together");
-        return v;
-    }
-    if (!r->threads) {
-        load_because(&v, "nothing is known of the client's threads");
-        return v;
-    }
-    if (r->ok + r->failed < LOAD_JUDGED_CALLS ||
-        r->elapsed_ns < LOAD_JUDGED_NS) {
-        load_because(&v, "too little to tell: %" PRIu64 " calls in %.3g s, and "
-                     "it takes %d calls and %.1f s: -d 5s", r->ok + r->failed,
-                     (double)r->elapsed_ns / 1e9, LOAD_JUDGED_CALLS,
-                     LOAD_JUDGED_NS / 1e9);
-        return v;
-    }
-    if (!load_judge_down(&v, k, r)) {
-        load_judge_client(&v, k, r);
-        struct load_verdict client = v; /* stands over the others */
-        load_judge_path(&v, k, r);
-        if (client.limit == LOAD_BY_CLIENT) {
-            v.limit = client.limit;
-            v.confidence = client.confidence;
-        }
-    }
-    if (v.limit != LOAD_BY_UNKNOWN && v.limit != LOAD_BY_SERVER)
-        return v;
-    if (v.limit == LOAD_BY_UNKNOWN && load_open(k)) {
-        load_judge_rate(&v, k, r);
-    } else if (v.limit == LOAD_BY_UNKNOWN) {
-        v.limit = LOAD_BY_SERVER;
-        v.confidence = 1 - busy;
-        load_because(&v, "its clients waited for answers: whether it can give "
-                     "more of them, more clients (-c) would show");
-    }
-    load_because(&v, "the client had time to spare: its busiest thread used "
-                 "%.0f%% of a CPU", 100 * busy);
-    return v;
-}
-
-/* ---- assertions ---- */
-
-enum load_unit { LOAD_IN_NS, LOAD_IN_CALLS, LOAD_IN_PARTS };
-
-struct load_assert {
-    const char *text;                   /* as given; borrowed */
-    enum load_unit unit;                /* of value; parts: 0 to 1 */
-    double      value;                  /* what it is about; NAN: not known */
-    bool        few;                    /* a percentile of which tables say n/a:
-                                         * it has too few values beyond it */
-    bool        pass;
-};
-
-struct load_profile {                   /* of the server, of the same window */
-    const struct anl *anl;              /* borrowed */
-    const char *file;                   /* where it was written; borrowed */
-    double seconds;
-};
-
-struct load_spread {                    /* a run of several */
-    double rps;                         /* good calls a second */
-    double p50, p99;                    /* ns, of the latency; NAN: too few */
-};
-
-struct load_report {                    /* a result, and what it means */
-    const struct load_config *config;   /* borrowed, as all in here */
-    const struct load_result *result;
-    struct load_verdict verdict;
-    const double *percent;              /* of the tables */
-    size_t npercent;
-    const char *const *label;           /* "key=value" */
-    size_t nlabel;
-    struct load_assert *assert;
-    size_t nassert;
-    const struct load_profile *profile; /* NULL: none was taken */
-    struct slice reply;                 /* to the first call, as JSON; empty:
-                                         * not known */
-    const struct load_spread *run;      /* of --repeat */
-    size_t nrun;                        /* 0: there was one run */
-    const struct load_result *old;      /* to be compared with; or NULL */
-    int    exit;                        /* what the program ends with */
-};
-
-/* True when n samples support the percentile: LOAD_TAIL_SAMPLES of them lie
- * beyond it, so p50 needs 20, p99 1,000 and p99.99 100,000. */
-static bool load_percentile_ok(uint64_t n, double percent)
-{
-    return (double)n * (100 - percent) >= 100 * LOAD_TAIL_SAMPLES - 1e-6;
-}
-
-/* n, or its share of whole. */
-static double load_part(uint64_t n, uint64_t whole, bool share)
-{
-    return !share ? (double)n : whole ? (double)n / (double)whole : 0;
-}
-
-/* The figure called name of t into a, NAN where it is not known; share: of the
- * whole where it is a part.  False: there is none of that name. */
-static bool load_figure(const struct load_report *t, struct slice name,
-                        bool share, struct load_assert *a)
-{
-    const struct load_result *r = t->result;
-    double s = (double)r->elapsed_ns / 1e9, done = (double)(r->ok + r->failed);
-    const struct hdr *h = &r->latency;
-    double percent = name.n > 1 && *name.p == 'p' ?
-        txt_finite((struct slice){ name.p + 1, name.n - 1 }) : (double)NAN;
-    double v = NAN;
-    a->unit = LOAD_IN_NS;
-    a->few = percent >= 0 && !load_percentile_ok(h->n, percent);
-    if (percent >= 0 && percent <= 100)
-        v = h->n ? (double)hdr_percentile(h, percent) : (double)NAN;
-    else if (txt_equal(name, txt_slice("mean")))
-        v = h->n ? h->sum / (double)h->n : (double)NAN;
-    else if (txt_equal(name, txt_slice("min")))
-        v = h->n ? (double)h->min : (double)NAN;
-    else if (txt_equal(name, txt_slice("max")))
-        v = h->n ? (double)h->max : (double)NAN;
-    else if (txt_equal(name, txt_slice("cpu_per_call")))
-        v = t->profile ? t->profile->anl->cpu_ns_per_call : (double)NAN;
-    else
-        a->unit = share ? LOAD_IN_PARTS : LOAD_IN_CALLS;
-    if (a->unit == LOAD_IN_NS)
-        a->value = v;
-    else if (txt_equal(name, txt_slice("rps")) && !share)
-        a->value = s > 0 ? (double)r->ok / s : (double)NAN;
-    else if (txt_equal(name, txt_slice("errors")))
-        a->value = !share ? (double)r->failed
-                 : done > 0 ? (double)r->failed / done : (double)NAN;
-    else if (txt_equal(name, txt_slice("not_sent")))
-        a->value = load_part(r->not_sent, r->planned, share);
-    else if (txt_equal(name, txt_slice("cut_off")))
-        a->value = load_part(r->cut_off, r->planned, share);
-    else
-        return false;
-    return true;
-}
-
-/* See whether a->text holds of t.  What is not known does not hold.  GP_EUSAGE:
- * it is no assertion. */
-static int load_assert(const struct load_report *t, struct load_assert *a,
-                       struct gp_why *why)
-{
-    size_t n = strcspn(a->text, "<>"), op = n + strspn(a->text + n, "<>=");
-    bool less = a->text[n] == '<', same = op == n + 2;
-    struct slice name = { a->text, n }, text = txt_slice(a->text + op);
-    bool share = text.n > 1 && text.p[text.n - 1] == '%';
-    int64_t ns;
-    if (!a->text[n] || op - n > 2 || (same && a->text[n + 1] != '=') ||
-        !load_figure(t, name, share, a))
-        return txt_fail(why, GP_EUSAGE, "'%s': takes pN, mean, min, max, "
-                        "cpu_per_call, rps, errors, not_sent or cut_off, then "
-                        "< <= > or >=, then a time such as 5ms, a number, or "
-                        "a share such as 1%%", a->text);
-    double bound = a->unit == LOAD_IN_NS
-        ? txt_duration(text.p, &ns) ? (double)NAN : (double)ns
-        : share ? txt_finite((struct slice){ text.p, text.n - 1 }) / 100
-                : txt_finite(text);
-    if (isnan(bound))
-        return txt_fail(why, GP_EUSAGE, "'%s': '%s' is not %s", a->text, text.p,
-                        a->unit == LOAD_IN_NS ? "a time with its unit, such as "
-                        "5ms" : "a number, or a share such as 1%");
-    a->pass = less ? a->value < bound : a->value > bound;
-    a->pass |= same && a->value >= bound && a->value <= bound;
-    return GP_OK;
-}
-
-/* ---- results read back ---- */
-
-struct load_saved {                     /* as far as JSON has it */
-    struct load_config config;
-    struct load_result result;
-    struct load_step   step[LOAD_STEPS_MOST];  /* of config */
-    const char        *target;          /* of config */
-    const char        *label[LOAD_LABELS_MOST];        /* "key=value" */
-    size_t             nlabel;
-    struct arena       text;            /* of both */
-    struct slice       reply;           /* JSON, in text; or empty */
-    struct load_spread run[LOAD_RUNS_MOST];     /* of one result of several */
-    size_t             nrun;
-    size_t             n;               /* results in it */
-};
-
-/* Release s; a zero s is fine. */
-static void load_saved_fini(struct load_saved *s)
-{
-    load_result_fini(&s->result);
-    mem_arena_fini(&s->text);
-    *s = (struct load_saved){0};
-}
-
-/* The text of the member name of v, in s's arena; "" where there is none. */
-static const char *load_saved_text(struct load_saved *s,
-                                   const struct js_value *v, const char *name)
-{
-    struct js_value m = js_member(v, name);
-    struct buf b = {0};
-    const char *out = NULL;
-    if (m.kind == JS_STRING)
-        js_get_string(m.text, &b);
-    if (!b.err)
-        out = mem_arena_dup(&s->text, b.len ? (const char *)b.data : "", b.len);
-    mem_fini(&b);
-    return out ? out : "";
-}
-
-/* The whole number that is the member name of v; at most such as those of all
- * results that report takes can be added. */
-static uint64_t load_saved_count(const struct js_value *v, const char *name)
-{
-    struct js_value m = js_member(v, name);
-    uint64_t n = js_get_uint(&m);
-    return n < UINT64_C(1) << 56 ? n : UINT64_C(1) << 56;
-}
-
-/* The moment that is the member name of v. */
-static int64_t load_saved_moment(const struct js_value *v, const char *name)
-{
-    struct js_value m = js_member(v, name);
-    uint64_t n = js_get_uint(&m);
-    return n < INT64_MAX / 2 ? (int64_t)n : INT64_MAX / 2;
-}
-
-/* The member name of v into *p. */
-static void load_saved_pace(const struct js_value *v, const char *name,
-                            struct load_pace *p)
-{
-    struct js_value m = js_member(v, name);
-    p->n = load_saved_count(&m, "ok");
-    p->ns = (int64_t)load_saved_count(&m, "service_ns");
-}
-
-/* Read the histogram that is the member name of v into h, which is empty; none
- * is fine. */
-static int load_saved_hdr(const struct js_value *v, const char *name,
-                          struct hdr *h, struct gp_why *why)
-{
-    struct js_value m = js_member(v, name), in = js_member(&m, "hdr");
-    struct js_value v2 = js_member(&in, "v2"), mean = js_member(&m, "mean");
-    uint64_t n = load_saved_count(&m, "count");
-    if (m.kind != JS_OBJECT || n == 0)
-        return GP_OK;
-    struct slice text = { v2.text.p + 1, v2.text.n - 2 };
-    if (v2.kind != JS_STRING || hdr_read_v2(h, text))
-        return txt_fail(why, GP_EFORMAT, "latency.%s.hdr.v2: no histogram of "
-                        "HdrHistogram's V2 format", name);
-    if (h->n != n)
-        return txt_fail(why, GP_EFORMAT, "latency.%s: %" PRIu64 " in its "
-                        "histogram, count is %" PRIu64, name, h->n, n);
-    double average = js_get_num(&mean);
-    h->sum = isnan(average) ? h->sum : average * (double)n;
-    int64_t low = h->min, high = h->max;        /* of its buckets */
-    h->min = (int64_t)load_saved_count(&m, "min");
-    h->max = (int64_t)load_saved_count(&m, "max");
-    if (hdr_index(h->min < HDR_MOST_NS ? h->min : HDR_MOST_NS) !=
-        hdr_index(low) ||
-        hdr_index(h->max < HDR_MOST_NS ? h->max : HDR_MOST_NS) !=
-        hdr_index(high))
-        return txt_fail(why, GP_EFORMAT, "latency.%s: its histogram goes from "
-                        "%" PRId64 " to %" PRId64 ", min and max do not", name,
-                        low, high);
-    h->over = load_saved_count(&in, "overflow");
-    return GP_OK;
-}
-
-/* Read the members status and errors of v. */
-static void load_saved_errors(struct load_saved *s, const struct js_value *v)
-{
-    struct load_result *r = &s->result;
-    struct js_value list = js_member(v, "status"), e;
-    struct js_members m = js_members(&list);
-    struct slice key;
-    while (list.kind == JS_ARRAY && js_next_member(&m, &key, &e)) {
-        uint64_t code = load_saved_count(&e, "code");
-        if (code < 17)
-            r->status[code] += load_saved_count(&e, "count");
-    }
-    list = js_member(v, "errors");
-    m = js_members(&list);
-    while (list.kind == JS_ARRAY && js_next_member(&m, &key, &e)) {
-        uint64_t status = load_saved_count(&e, "status");
-        struct load_error x = {
-            .status = status > 16 ? GP_STATUS_UNKNOWN : (int)status,
-            .detail = (uint32_t)load_saved_count(&e, "code"),
-            .count = load_saved_count(&e, "count"),
-            .first_ns = (int64_t)load_saved_count(&e, "first_ns") };
-        const char *name = load_saved_text(s, &e, "kind");
-        for (int i = CLIENT_OK; i <= CLIENT_DEADLINE; i++)
-            if (!strcmp(name, load_kind_name[i]))
-                x.kind = (enum client_outcome)i;
-        load_error_add(r, &x, load_saved_text(s, &e, "detail"));
-    }
-    r->other_errors += load_saved_count(v, "errors_of_other_kinds");
-}
-
-/* Read the buckets of the interval v into *to; GP_EFORMAT: they are not those
- * of its good calls. */
-static int load_saved_buckets(const struct js_value *v,
-                              struct load_interval *to)
-{
-    struct js_value list = js_member(v, "buckets"), pair, x;
-    struct js_members m = js_members(&list), two;
-    struct slice key;
-    uint64_t sum = 0;
-    while (list.kind == JS_ARRAY && js_next_member(&m, &key, &pair)) {
-        uint64_t figure[2] = {0};
-        size_t n = 0;
-        two = js_members(&pair);
-        while (pair.kind == JS_ARRAY && n < 2 && js_next_member(&two, &key, &x))
-            figure[n++] = js_get_uint(&x);
-        if (n < 2 || figure[0] > INT64_MAX || figure[1] > UINT32_MAX)
-            return GP_EFORMAT;
-        to->count[load_coarse((int64_t)figure[0])] += (uint32_t)figure[1];
-        sum += figure[1];
-    }
-    return sum == to->ok ? GP_OK : GP_EFORMAT;
-}
-
-/* Read the time series of v, as far as there is room for it; one without
- * buckets, of an older result, is none. */
-static int load_saved_intervals(struct load_saved *s, const struct js_value *v,
-                                struct gp_why *why)
-{
-    struct js_value c = js_member(v, "config"), list, one;
-    struct load_intervals *t = &s->result.intervals;
-    uint64_t ns = load_saved_count(&c, "interval_ns");
-    list = js_member(v, "intervals");
-    struct js_members m = js_members(&list);
-    struct slice key;
-    if (!ns || ns > LOAD_INTERVAL_MOST_NS || list.kind != JS_ARRAY)
-        return GP_OK;
-    t->ns = (int64_t)ns;
-    for (; t->n < LOAD_INTERVALS && js_next_member(&m, &key, &one); t->n++) {
-        struct load_interval *to = &t->v[t->n];
-        to->ok = load_saved_count(&one, "ok");
-        to->failed = load_saved_count(&one, "failed");
-        to->in_flight = load_saved_count(&one, "in_flight");
-        if (load_saved_buckets(&one, to))
-            return txt_fail(why, GP_EFORMAT, "intervals[%zu].buckets: not those"
-                            " of its %" PRIu64 " good calls", t->n, to->ok);
-    }
-    return GP_OK;
-}
-
-/* The steps of the schedule that the member config, c, has. */
-static void load_saved_schedule(struct load_saved *s, const struct js_value *c)
-{
-    struct js_value list = js_member(c, "schedule"), one;
-    struct js_members m = js_members(&list);
-    struct slice key;
-    size_t n = 0;
-    while (list.kind == JS_ARRAY && n < LOAD_STEPS_MOST &&
-           js_next_member(&m, &key, &one)) {
-        struct js_value from = js_member(&one, "from");
-        struct js_value to = js_member(&one, "to");
-        s->step[n++] = (struct load_step){ js_get_num(&from), js_get_num(&to),
-            (int64_t)load_saved_count(&one, "ns") };
-    }
-    s->config.nstep = n ? n : 1;
-}
-
-/* The labels that the member config, c, has. */
-static void load_saved_labels(struct load_saved *s, const struct js_value *c)
-{
-    struct js_value list = js_member(c, "labels"), one;
-    struct js_members m = js_members(&list);
-    struct slice key;
-    while (list.kind == JS_OBJECT && s->nlabel < LOAD_LABELS_MOST &&
-           js_next_member(&m, &key, &one)) {
-        struct buf b = {0};
-        js_get_string(key, &b);
-        mem_put_byte(&b, '=');
-        if (one.kind == JS_STRING)
-            js_get_string(one.text, &b);
-        char *text = b.err ? NULL : mem_arena_dup(&s->text, b.data, b.len);
-        mem_fini(&b);
-        if (text)
-            s->label[s->nlabel++] = text;
-    }
-}
-
-/* Read the members config and client of v. */
-static void load_saved_config(struct load_saved *s, const struct js_value *v)
-{
-    struct js_value c = js_member(v, "config"), rate = js_member(&c, "rate");
-    struct load_config *k = &s->config;
-    s->target = load_saved_text(s, &c, "target");
-    *k = (struct load_config){ .target = &s->target, .ntarget = 1,
-        .call = load_saved_text(s, &c, "call"), .max_error_share = -1,
-        .clients = load_saved_count(&c, "clients"),
-        .connections = load_saved_count(&c, "connections"),
-        .requests_per_client = load_saved_count(&c, "requests_per_client"),
-        .total = load_saved_count(&c, "requests_per_client") ? 0
-                 : load_saved_count(&c, "total"),
-        .streams = load_saved_count(&c, "streams"),
-        .threads = (unsigned)load_saved_count(&c, "threads"),
-        .duration_ns = (int64_t)load_saved_count(&c, "duration_ns"),
-        .timeout_ns = (int64_t)load_saved_count(&c, "timeout_ns"),
-        .warmup_ns = (int64_t)load_saved_count(&c, "warmup_ns") };
-    k->poisson = !strcmp(load_saved_text(s, &c, "arrival"), "poisson");
-    if (!strcmp(load_saved_text(s, &c, "mode"), "open")) {
-        s->step[0].from = s->step[0].to = js_get_num(&rate);
-        k->step = s->step;
-        k->nstep = 1;
-        load_saved_schedule(s, &c);
-    }
-    load_saved_labels(s, &c);
-    struct js_value client = js_member(v, "client"), t, thread;
-    t = js_member(&client, "threads");
-    struct js_members m = js_members(&t);
-    struct slice key;
-    struct load_result *r = &s->result;
-    while (t.kind == JS_ARRAY && r->threads < LOAD_THREADS_MOST &&
-           js_next_member(&m, &key, &thread))
-        r->thread[r->threads++] = (struct load_thread){
-            .clients = load_saved_count(&thread, "clients"),
-            .cpu_ns = (int64_t)load_saved_count(&thread, "cpu_ns"),
-            .user_ns = (int64_t)load_saved_count(&thread, "user_ns"),
-            .sys_ns = (int64_t)load_saved_count(&thread, "sys_ns"),
-            .wall_ns = (int64_t)load_saved_count(&thread, "wall_ns"),
-            .wait_ns = (int64_t)load_saved_count(&thread, "wait_ns"),
-            .switches = load_saved_count(&thread, "invol_switches"),
-            .turn_most_ns = (int64_t)load_saved_count(&thread, "loop_max_ns"),
-        };
-    r->queued_ns = (int64_t)load_saved_count(&client, "streams_blocked_ns");
-    r->tcp_busy_ns = (int64_t)load_saved_count(&client, "tcp_busy_ns");
-    r->tcp_limited_ns = (int64_t)load_saved_count(&client, "tcp_limited_ns");
-    r->gave_up = load_saved_count(&client, "gave_up");
-    r->tx_blocked = load_saved_count(&client, "tx_blocked");
-    if (js_member(&client, "peer_streams").kind == JS_NUMBER)
-        r->peer_streams = (uint32_t)load_saved_count(&client, "peer_streams");
-    load_saved_pace(&client, "while_streams_free", &r->eased);
-    load_saved_pace(&client, "while_streams_blocked", &r->queued);
-}
-
-/* Read the counts and times of v. */
-static int load_saved_result(struct load_saved *s, const struct js_value *v,
-                             struct gp_why *why)
-{
-    struct load_result *r = &s->result;
-    struct js_value c = js_member(v, "counts"), w = js_member(v, "window");
-    struct js_value t = js_member(v, "throughput"), l = js_member(v, "latency");
-    struct js_value n = js_member(v, "connect");
-    bool open = load_open(&s->config);
-    r->planned = load_saved_count(&c, "planned");
-    r->sent = load_saved_count(&c, "sent");
-    r->ok = load_saved_count(&c, "ok");
-    r->failed = load_saved_count(&c, "failed");
-    r->cut_off = load_saved_count(&c, "cut_off");
-    r->not_sent = load_saved_count(&c, "not_sent");
-    r->resent = load_saved_count(&c, "retried_after_goaway");
-    const char *ended = load_saved_text(s, &w, "ended");
-    for (int i = LOAD_COUNT; i <= LOAD_SIGNAL; i++)
-        if (!strcmp(ended, load_ended_name[i]))
-            r->ended = (enum load_ended)i;
-    struct js_value k = js_member(v, "config");
-    snprintf(r->target, sizeof r->target, "%s",
-             load_saved_text(s, &k, "address"));
-    r->start_unix_ns = load_saved_moment(&w, "start_unix_ns");
-    r->elapsed_ns = (int64_t)load_saved_count(&w, "elapsed_ns");
-    r->bytes_in = load_saved_count(&t, "bytes_in");
-    r->bytes_out = load_saved_count(&t, "bytes_out");
-    r->messages_in = load_saved_count(&t, "messages_in");
-    r->messages_out = load_saved_count(&t, "messages_out");
-    r->reconnects = load_saved_count(&n, "reconnects");
-    r->goaways = load_saved_count(&n, "goaways");
-    r->lost = load_saved_count(&n, "lost");
-    r->down_ns = (int64_t)load_saved_count(&n, "down_ns");
-    struct js_value runs = js_member(v, "runs"), one;
-    struct js_members list = js_members(&runs);
-    struct slice key;
-    while (runs.kind == JS_ARRAY && js_next_member(&list, &key, &one) &&
-           r->runs < LOAD_RUNS_MOST) {
-        struct js_value rps = js_member(&one, "rps_ok");
-        struct js_value p50 = js_member(&one, "p50");
-        struct js_value p99 = js_member(&one, "p99");
-        s->run[r->runs++] = (struct load_spread){
-            js_get_num(&rps), js_get_num(&p50), js_get_num(&p99) };
-    }
-    s->nrun = r->runs;
-    r->runs = r->runs ? r->runs : 1;
-    if (r->planned != r->ok + r->failed + r->cut_off + r->not_sent)
-        return txt_fail(why, GP_EFORMAT, "counts: planned is not the sum of "
-                        "ok, failed, cut_off and not_sent");
-    int e = load_saved_hdr(&l, open ? "response" : "service", &r->latency, why);
-    e = e || !open ? e : load_saved_hdr(&l, "service", &r->service, why);
-    e = e ? e : load_saved_hdr(&l, "send_lag", &r->lag, why);
-    e = e ? e : load_saved_hdr(&l, "first_byte", &r->first, why);
-    e = e ? e : load_saved_hdr(&l, "message", &r->message, why);
-    e = e ? e : load_saved_hdr(&l, "failed", &r->failed_latency, why);
-    return e ? e : load_saved_hdr(&n, "settings", &r->connect, why);
-}
-
-/* Read the result that text is, JSON of schema grpcprof.load/1, into *s, which
- * load_saved_fini releases, also after an error. */
-static int load_read(struct load_saved *s, struct slice text,
-                     struct gp_why *why)
-{
-    struct js_value v;
-    *s = (struct load_saved){ .n = 1 };
-    int e = js_read(text, &v, why);
-    if (e)
-        return e;
-    if (strcmp(load_saved_text(s, &v, "schema"), "grpcprof.load/1"))
-        return txt_fail(why, GP_EFORMAT, "not a result of grpcprof load: its "
-                        "schema is '%.40s', not 'grpcprof.load/1'",
-                        load_saved_text(s, &v, "schema"));
-    if (load_result_init(&s->result, 0))
-        return txt_fail(why, GP_ENOMEM, "out of memory for the result");
-    struct js_value reply = js_member(&v, "reply");
-    char *copy = reply.kind > JS_NULL
-               ? mem_arena_dup(&s->text, reply.text.p, reply.text.n) : NULL;
-    if (copy)
-        s->reply = (struct slice){ copy, reply.text.n };
-    load_saved_config(s, &v);
-    e = load_saved_result(s, &v, why);
-    e = e ? e : load_saved_intervals(s, &v, why);
-    if (!e)
-        load_saved_errors(s, &v);
-    return e;
-}
-
-/* How runs of a and b are unlike, as one that "is of another call than" the
- * other; NULL where they are not. */
-static const char *load_unlike(const struct load_config *a,
-                               const struct load_config *b)
-{
-    if (strcmp(a->call, b->call))
-        return "is of another call than";
-    if (load_open(a) != load_open(b))
-        return "has another kind of loop, open or closed, than";
-    if (a->timeout_ns != b->timeout_ns)
-        return "has another timeout than";
-    return NULL;
-}
-
-/* How b, a result, is unlike a, those before it, so that a rate or a latency of
- * both together means little; NULL where it is not. */
-static const char *load_saved_unlike(const struct load_saved *a,
-                                     const struct load_saved *b)
-{
-    const struct load_result *r = &a->result, *f = &b->result;
-    int64_t end = r->start_unix_ns + r->elapsed_ns;
-    int64_t other = f->start_unix_ns + f->elapsed_ns;
-    const char *unlike = load_unlike(&a->config, &b->config);
-    if (unlike)
-        return unlike;
-    if (f->start_unix_ns > end || r->start_unix_ns > other)
-        return "ran at another time than";
-    return NULL;
-}
-
-/* Add from to to, results of machines that ran together: the window covers
- * both. */
-static void load_saved_merge(struct load_saved *to, struct load_saved *from)
-{
-    struct load_result *r = &to->result;
-    const struct load_result *f = &from->result;
-    int64_t end = r->start_unix_ns + r->elapsed_ns;
-    int64_t other = f->start_unix_ns + f->elapsed_ns;
-    int64_t start = r->start_unix_ns < f->start_unix_ns ? r->start_unix_ns
-                                                        : f->start_unix_ns;
-    int64_t apart = llabs(r->start_unix_ns - f->start_unix_ns);
-    bool together = r->intervals.n && f->intervals.n &&
-                    apart < r->intervals.ns / 4;
-    if (to->config.requests_per_client != from->config.requests_per_client) {
-        to->config.total = load_planned(&to->config);
-        to->config.requests_per_client = 0;
-    }
-    if (!to->config.requests_per_client)
-        to->config.total += load_planned(&from->config);
-    to->n += from->n;
-    to->nrun = 0;                       /* they are of each */
-    to->config.clients += from->config.clients;
-    to->config.connections += from->config.connections;
-    for (size_t i = 0; i < to->config.nstep && i < from->config.nstep; i++) {
-        to->step[i].from += from->step[i].from;
-        to->step[i].to += from->step[i].to;
-    }
-    for (size_t i = 0; i < to->nlabel; i++) {           /* those of all stay */
-        size_t k = 0;
-        while (k < from->nlabel && strcmp(to->label[i], from->label[k]))
-            k++;
-        if (k == from->nlabel)
-            to->label[i--] = to->label[--to->nlabel];
-    }
-    if (f->ended == LOAD_SIGNAL)
-        r->ended = LOAD_SIGNAL;
-    r->apart |= f->apart || f->start_unix_ns > end || r->start_unix_ns > other;
-    r->elapsed_ns = (end > other ? end : other) - start;
-    r->start_unix_ns = start;
-    load_threads_add(r, f);
-    load_result_add(r, f);
-    if (together)
-        load_intervals_merge(&r->intervals, &from->result.intervals);
-    else
-        r->intervals.n = 0;             /* they lie beside each other in time */
-}
-
-/* Add what a thread used in another run of several. */
-static void load_thread_add(struct load_thread *t, const struct load_thread *f)
-{
-    t->cpu_ns += f->cpu_ns;
-    t->user_ns += f->user_ns;
-    t->sys_ns += f->sys_ns;
-    t->wall_ns += f->wall_ns;
-    t->wait_ns += f->wait_ns;
-    t->switches += f->switches;
-    if (t->turn_most_ns < f->turn_most_ns)
-        t->turn_most_ns = f->turn_most_ns;
-}
-
-/* Add run f of several, one after the other, to r, which is zero before the
- * first: the times add.  f is empty afterwards. */
-static void load_result_append(struct load_result *r, struct load_result *f)
-{
-    if (!r->latency.count) {
-        *r = *f;
-        *f = (struct load_result){0};
-        return;
-    }
-    if (r->ended == LOAD_COUNT || f->ended == LOAD_SIGNAL)
-        r->ended = f->ended;
-    r->elapsed_ns += f->elapsed_ns;
-    r->runs += f->runs;
-    r->log_errno = r->log_errno ? r->log_errno : f->log_errno;
-    for (unsigned i = 0; i < f->threads && i < r->threads; i++)
-        load_thread_add(&r->thread[i], &f->thread[i]);
-    load_result_add(r, f);
-    r->intervals.n = 0;                 /* one run's begin when another's end */
-    load_result_fini(f);
-}
-
-/* ================================== 38 OUT ===================================
+/* ================================== 41 OUT ===================================
  * for     what report and load print: text, Markdown, JSON, HTML; pprof's
  *         views; folded stacks, callgrind, speedscope; CSV, Prometheus' text
- * uses    MEM, NUM, TXT, SYS, RE, JS, HDR, PP, MERGE, VIEW, CAT, STAT, ANL,
- *         COMPARE, RPC, CLIENT, LOAD
+ * uses    MEM, NUM, TXT, RE, JS, HDR, PP, MERGE, VIEW, CAT, STAT, ANL, COMPARE,
+ *         RPC, CLIENT, RES, LOAD
  * owns    nothing: writers append to the caller's buf
  * spec    schemas grpcprof.report/1 and grpcprof.load/1, with README; `go tool
  *         pprof -top` (units, trimming, columns); CommonMark 0.31
@@ -29314,30 +29890,6 @@ static void out_report_html(struct buf *b, const struct anl *a,
 
 /* ---- JSON ---- */
 
-/* A key and a whole number, null when it is not known. */
-static void out_js_int(struct js *j, const char *key, double v)
-{
-    js_key(j, key);
-    if (v > -9.2e18 && v < 9.2e18)
-        js_put_int(j, llround(v));
-    else
-        js_put_null(j);
-}
-
-/* A key and a number, null when it is not known. */
-static void out_js_num(struct js *j, const char *key, double v)
-{
-    js_key(j, key);
-    js_put_num(j, v);
-}
-
-/* A key and a text. */
-static void out_js_str(struct js *j, const char *key, struct slice s)
-{
-    js_key(j, key);
-    js_put_str(j, s);
-}
-
 /* A key and an interval: two shares, or null. */
 static void out_js_interval(struct js *j, const char *key,
                             const struct stat_share *s)
@@ -29389,7 +29941,7 @@ static void out_js_profile(struct js *j, const struct anl *a,
     for (size_t i = 0; i < c->nfiles; i++)
         js_put_str(j, txt_slice(c->file[i]));
     js_close(j, ']');
-    out_js_str(j, "format", txt_slice(c->format ? c->format : "pprof"));
+    js_field_str(j, "format", txt_slice(c->format ? c->format : "pprof"));
     js_key(j, "types");
     js_open(j, '[');
     for (size_t i = 0; i < p->ntypes; i++) {
@@ -29402,8 +29954,8 @@ static void out_js_profile(struct js *j, const struct anl *a,
         mem_fini(&b);
     }
     js_close(j, ']');
-    out_js_str(j, "type", t->type);
-    out_js_str(j, "unit", t->unit);
+    js_field_str(j, "type", t->type);
+    js_field_str(j, "unit", t->unit);
     js_key(j, "samples");
     js_put_int(j, a->view.counted);
     js_key(j, "total");
@@ -29412,8 +29964,9 @@ static void out_js_profile(struct js *j, const struct anl *a,
     js_put_int(j, a->view.total.value);
     js_key(j, "net");
     js_put_int(j, a->view.net);
-    out_js_int(j, "duration_ns", p->duration_ns ? (double)p->duration_ns : NAN);
-    out_js_int(j, "period_ns", p->period && !isnan(view_unit_ns(
+    js_field_int(j, "duration_ns", p->duration_ns ? (double)p->duration_ns
+                                                  : NAN);
+    js_field_int(j, "period_ns", p->period && !isnan(view_unit_ns(
                p->period_type.unit)) ? (double)p->period *
                view_unit_ns(p->period_type.unit) : NAN);
     js_key(j, "time_unix_ns");
@@ -29421,14 +29974,14 @@ static void out_js_profile(struct js *j, const struct anl *a,
         js_put_int(j, p->time_ns);
     else
         js_put_null(j);
-    out_js_int(j, "age_ns", c->age_ns >= 0 ? (double)c->age_ns : NAN);
-    out_js_str(j, "by", txt_slice(c->by ? c->by : "function"));
+    js_field_int(j, "age_ns", c->age_ns >= 0 ? (double)c->age_ns : NAN);
+    js_field_str(j, "by", txt_slice(c->by ? c->by : "function"));
     js_key(j, "filters");
     js_open(j, '[');
     for (size_t i = 0; i < c->nfilters; i++)
         js_put_str(j, txt_slice(c->filter[i]));
     js_close(j, ']');
-    out_js_num(j, "kept", c->nfilters && a->view.total.value > 0 ?
+    js_field_num(j, "kept", c->nfilters && a->view.total.value > 0 ?
                (double)a->kept.value / (double)a->view.total.value : NAN);
     out_js_comments(j, p);
     js_close(j, '}');
@@ -29440,21 +29993,21 @@ static void out_js_trust(struct js *j, const struct anl *a)
     const struct anl_trust *t = &a->trust;
     js_key(j, "trust");
     js_open(j, '{');
-    out_js_int(j, "samples", t->samples);
-    out_js_num(j, "effective", t->effective);
-    out_js_int(j, "hz_asked", t->hz_asked);
-    out_js_num(j, "hz_delivered", t->hz_delivered);
-    out_js_num(j, "coverage", t->coverage);
-    out_js_int(j, "lost", t->lost);
-    out_js_int(j, "truncated", t->truncated);
-    out_js_int(j, "unwind_failed", t->unwind_failed);
-    out_js_num(j, "unsymbolised", t->unsymbolised);
-    out_js_num(j, "no_app_frame", t->no_app_frame);
-    out_js_int(j, "stripped_frames", (double)t->stripped);
+    js_field_int(j, "samples", t->samples);
+    js_field_num(j, "effective", t->effective);
+    js_field_int(j, "hz_asked", t->hz_asked);
+    js_field_num(j, "hz_delivered", t->hz_delivered);
+    js_field_num(j, "coverage", t->coverage);
+    js_field_int(j, "lost", t->lost);
+    js_field_int(j, "truncated", t->truncated);
+    js_field_int(j, "unwind_failed", t->unwind_failed);
+    js_field_num(j, "unsymbolised", t->unsymbolised);
+    js_field_num(j, "no_app_frame", t->no_app_frame);
+    js_field_int(j, "stripped_frames", (double)t->stripped);
     js_key(j, "tick_driven");
     js_put_bool(j, t->tick_driven);
-    out_js_num(j, "tick_clustered", t->tick_clustered);
-    out_js_num(j, "unsampled", t->unsampled);
+    js_field_num(j, "tick_clustered", t->tick_clustered);
+    js_field_num(j, "unsampled", t->unsampled);
     js_key(j, "repaired");
     js_open(j, '[');
     for (size_t k = 0; k < PP_REPAIRS; k++)
@@ -29477,27 +30030,27 @@ static void out_js_function(struct js *j, const struct anl *a,
     const struct view_node *n = &t.view->node[f->node];
     const struct pp_function *of = t.by ? &none : view_function(t.view, n);
     js_open(j, '{');
-    out_js_str(j, "name", n->name);
-    out_js_str(j, "file", of->file);
+    js_field_str(j, "name", n->name);
+    js_field_str(j, "file", of->file);
     js_key(j, "line");
     js_put_int(j, of->start_line);
-    out_js_str(j, "module", cat_module_name(t.view, n->module));
-    out_js_str(j, "category", txt_slice(cat_name[f->category]));
-    out_js_str(j, "level", txt_slice(f->application ? "application"
+    js_field_str(j, "module", cat_module_name(t.view, n->module));
+    js_field_str(j, "category", txt_slice(cat_name[f->category]));
+    js_field_str(j, "level", txt_slice(f->application ? "application"
                                                     : "system"));
     js_key(j, "flat");
     js_put_int(j, n->flat.value);
-    out_js_num(j, "flat_share", f->flat.share);
+    js_field_num(j, "flat_share", f->flat.share);
     out_js_interval(j, "flat_ci", &f->flat);
     js_key(j, "flat_samples");
     js_put_int(j, n->flat.samples);
     js_key(j, "cum");
     js_put_int(j, n->cum.value);
-    out_js_num(j, "cum_share", f->cum.share);
+    js_field_num(j, "cum_share", f->cum.share);
     out_js_interval(j, "cum_ci", &f->cum);
     js_key(j, "cum_samples");
     js_put_int(j, n->cum.samples);
-    out_js_num(j, "per_call_ns", f->per_call_ns);
+    js_field_num(j, "per_call_ns", f->per_call_ns);
     js_key(j, "rank_resolved");
     js_put_bool(j, f->resolved);
     js_key(j, "rule");
@@ -29525,12 +30078,12 @@ static void out_js_tables(struct js *j, const struct anl *a,
         if (f->share.sum.value == 0)
             continue;
         js_open(j, '{');
-        out_js_str(j, "name", txt_slice(cat_name[a->by_share[i]]));
+        js_field_str(j, "name", txt_slice(cat_name[a->by_share[i]]));
         js_key(j, "samples");
         js_put_int(j, f->share.sum.samples);
-        out_js_num(j, "share", f->share.share);
+        js_field_num(j, "share", f->share.share);
         out_js_interval(j, "ci", &f->share);
-        out_js_num(j, "on_behalf_of_application", f->on_behalf);
+        js_field_num(j, "on_behalf_of_application", f->on_behalf);
         js_close(j, '}');
     }
     js_close(j, ']');
@@ -29545,7 +30098,7 @@ static void out_js_waiting(struct js *j, const struct anl *a)
         return;
     }
     js_open(j, '{');
-    out_js_num(j, "share", a->waiting.share);
+    js_field_num(j, "share", a->waiting.share);
     out_js_interval(j, "ci", &a->waiting);
     js_key(j, "samples");
     js_put_int(j, a->waiting.sum.samples);
@@ -29554,8 +30107,8 @@ static void out_js_waiting(struct js *j, const struct anl *a)
     for (size_t i = 0; i < a->nplaces; i++) {
         const struct anl_place *w = &a->place[i];
         js_open(j, '{');
-        out_js_str(j, "name", a->view.node[w->node].name);
-        out_js_num(j, "share", w->share.share);
+        js_field_str(j, "name", a->view.node[w->node].name);
+        js_field_num(j, "share", w->share.share);
         out_js_interval(j, "ci", &w->share);
         js_key(j, "samples");
         js_put_int(j, w->share.sum.samples);
@@ -29570,17 +30123,17 @@ static void out_js_use(struct js *j, const struct anl *a)
 {
     js_key(j, "use");
     js_open(j, '{');
-    out_js_num(j, "cpu_of_window", a->use.window);
-    out_js_num(j, "cpu_of_busy_seconds", a->use.busy);
-    out_js_int(j, "cpus", a->use.cpus);
+    js_field_num(j, "cpu_of_window", a->use.window);
+    js_field_num(j, "cpu_of_busy_seconds", a->use.busy);
+    js_field_int(j, "cpus", a->use.cpus);
     js_key(j, "threads");
     js_open(j, '[');
     for (size_t i = 0; i < a->nthreads; i++) {
         js_open(j, '{');
-        out_js_str(j, "name", a->thread[i].name);
-        out_js_int(j, "cpu_ns", a->thread[i].cpu_ns);
-        out_js_num(j, "share_of_window", a->thread[i].cores);
-        out_js_num(j, "running", !a->wall ? NAN :
+        js_field_str(j, "name", a->thread[i].name);
+        js_field_int(j, "cpu_ns", a->thread[i].cpu_ns);
+        js_field_num(j, "share_of_window", a->thread[i].cores);
+        js_field_num(j, "running", !a->wall ? NAN :
                    stat_share(&a->thread[i].running, &a->thread[i].all).share);
         js_close(j, '}');
     }
@@ -29588,7 +30141,7 @@ static void out_js_use(struct js *j, const struct anl *a)
     js_close(j, '}');
     js_key(j, "calls");
     js_open(j, '{');
-    out_js_int(j, "total", a->calls);
+    js_field_int(j, "total", a->calls);
     js_key(j, "by_method");
     js_open(j, '{');
     for (size_t i = 0; i < a->nmethods; i++) {
@@ -29601,7 +30154,7 @@ static void out_js_use(struct js *j, const struct anl *a)
             js_put_int(j, (int64_t)fmin(a->method[i].calls, 9e18));
     }
     js_close(j, '}');
-    out_js_num(j, "cpu_ns_per_call", a->cpu_ns_per_call);
+    js_field_num(j, "cpu_ns_per_call", a->cpu_ns_per_call);
     js_close(j, '}');
 }
 
@@ -29611,8 +30164,8 @@ static void out_js_verdict(struct js *j, const struct anl *a)
     const struct anl_verdict *v = &a->verdict;
     js_key(j, "verdict");
     js_open(j, '{');
-    out_js_str(j, "kind", txt_slice(anl_verdict_name[v->kind]));
-    out_js_str(j, "text", txt_slice(v->text));
+    js_field_str(j, "kind", txt_slice(anl_verdict_name[v->kind]));
+    js_field_str(j, "text", txt_slice(v->text));
     js_key(j, "why");
     js_open(j, '[');
     for (size_t i = 0; i < v->nreasons; i++)
@@ -29629,9 +30182,9 @@ static void out_js_verdict(struct js *j, const struct anl *a)
     for (size_t i = 0; i < a->nadvice; i++) {
         const struct anl_advice *r = &a->advice[i];
         js_open(j, '{');
-        out_js_str(j, "text", txt_slice(r->text));
-        out_js_str(j, "function", a->view.node[r->node].name);
-        out_js_num(j, "share", r->share.share);
+        js_field_str(j, "text", txt_slice(r->text));
+        js_field_str(j, "function", a->view.node[r->node].name);
+        js_field_num(j, "share", r->share.share);
         out_js_interval(j, "ci", &r->share);
         js_key(j, "samples");
         js_put_int(j, r->share.sum.samples);
@@ -29650,18 +30203,18 @@ static void out_js_diff(struct js *j, const struct out_config *c)
         return;
     }
     js_open(j, '{');
-    out_js_str(j, "base", txt_slice(c->base ? c->base : ""));
+    js_field_str(j, "base", txt_slice(c->base ? c->base : ""));
     js_key(j, "base_files");
     js_open(j, '[');
     for (size_t i = 0; i < c->nbases; i++)
         js_put_str(j, txt_slice(c->bases[i]));
     js_close(j, ']');
-    out_js_str(j, "of", txt_slice(d->per_call ? "ns_per_call" : "share"));
-    out_js_num(j, "base_scale", d->scale);
-    out_js_int(j, "base_total", (double)d->base->kept.value * d->scale);
-    out_js_num(j, "base_cpu_ns_per_call", d->base->cpu_ns_per_call);
-    out_js_int(j, "tested", (double)d->tested);
-    out_js_int(j, "significant", (double)d->significant);
+    js_field_str(j, "of", txt_slice(d->per_call ? "ns_per_call" : "share"));
+    js_field_num(j, "base_scale", d->scale);
+    js_field_int(j, "base_total", (double)d->base->kept.value * d->scale);
+    js_field_num(j, "base_cpu_ns_per_call", d->base->cpu_ns_per_call);
+    js_field_int(j, "tested", (double)d->tested);
+    js_field_int(j, "significant", (double)d->significant);
     js_key(j, "functions");
     js_open(j, '[');
     for (size_t i = 0; i < d->n; i++) {
@@ -29669,23 +30222,23 @@ static void out_js_diff(struct js *j, const struct out_config *c)
         const struct view *v;
         const struct view_node *n = out_changed(d, x, &v);
         js_open(j, '{');
-        out_js_str(j, "name", n->name);
-        out_js_str(j, "module", cat_module_name(v, n->module));
-        out_js_int(j, "base_flat", (double)x->flat[0].sum.value * d->scale);
-        out_js_int(j, "flat", (double)x->flat[1].sum.value);
-        out_js_num(j, "base_flat_share", x->flat[0].share);
-        out_js_num(j, "flat_share", x->flat[1].share);
-        out_js_num(j, "base_cum_share", x->cum[0].share);
-        out_js_num(j, "cum_share", x->cum[1].share);
-        out_js_int(j, "base_samples", (double)x->flat[0].sum.samples);
-        out_js_int(j, "samples", (double)x->flat[1].sum.samples);
-        out_js_num(j, "delta", x->delta);
+        js_field_str(j, "name", n->name);
+        js_field_str(j, "module", cat_module_name(v, n->module));
+        js_field_int(j, "base_flat", (double)x->flat[0].sum.value * d->scale);
+        js_field_int(j, "flat", (double)x->flat[1].sum.value);
+        js_field_num(j, "base_flat_share", x->flat[0].share);
+        js_field_num(j, "flat_share", x->flat[1].share);
+        js_field_num(j, "base_cum_share", x->cum[0].share);
+        js_field_num(j, "cum_share", x->cum[1].share);
+        js_field_int(j, "base_samples", (double)x->flat[0].sum.samples);
+        js_field_int(j, "samples", (double)x->flat[1].sum.samples);
+        js_field_num(j, "delta", x->delta);
         js_key(j, "ci");
         js_open(j, '[');
         js_put_num(j, x->low);
         js_put_num(j, x->high);
         js_close(j, ']');
-        out_js_num(j, "p", x->p);
+        js_field_num(j, "p", x->p);
         js_key(j, "significant");
         js_put_bool(j, x->significant);
         js_close(j, '}');
@@ -29702,10 +30255,10 @@ static void out_js_asserts(struct js *j, const struct out_config *c)
     for (size_t i = 0; i < c->nassert; i++) {
         const struct compare_assert *t = &c->assert[i];
         js_open(j, '{');
-        out_js_str(j, "expr", txt_slice(t->text));
-        out_js_num(j, "value", t->value);
-        out_js_num(j, "low", t->low);
-        out_js_num(j, "high", t->high);
+        js_field_str(j, "expr", txt_slice(t->text));
+        js_field_num(j, "value", t->value);
+        js_field_num(j, "low", t->low);
+        js_field_num(j, "high", t->high);
         js_key(j, "matched");
         if (t->measure <= COMPARE_DELTA)
             js_put_int(j, (int64_t)t->matched);
@@ -29724,7 +30277,7 @@ static void out_report_json(struct buf *b, const struct anl *a,
 {
     struct js j = { .b = b };
     js_open(&j, '{');
-    out_js_str(&j, "schema", txt_slice("grpcprof.report/1"));
+    js_field_str(&j, "schema", txt_slice("grpcprof.report/1"));
     out_js_profile(&j, a, c);
     out_js_trust(&j, a);
     out_js_tables(&j, a, c);
@@ -30639,10 +31192,10 @@ static int out_report_speedscope(struct buf *b, const struct pp *p,
     if (e)
         return e;
     js_open(&j, '{');
-    out_js_str(&j, "$schema", txt_slice("https://www.speedscope.app/"
+    js_field_str(&j, "$schema", txt_slice("https://www.speedscope.app/"
                                         "file-format-schema.json"));
-    out_js_str(&j, "exporter", txt_slice("grpcprof " GP_VERSION));
-    out_js_str(&j, "name", txt_slice(c->nfiles ? c->file[0] : "profile"));
+    js_field_str(&j, "exporter", txt_slice("grpcprof " GP_VERSION));
+    js_field_str(&j, "name", txt_slice(c->nfiles ? c->file[0] : "profile"));
     js_key(&j, "shared");
     js_open(&j, '{');
     js_key(&j, "frames");
@@ -30650,12 +31203,12 @@ static int out_report_speedscope(struct buf *b, const struct pp *p,
     for (size_t i = 0; i < v.nnodes; i++) {
         const struct view_node *n = &v.node[i];
         js_open(&j, '{');
-        out_js_str(&j, "name", n->name);
+        js_field_str(&j, "name", n->name);
         const struct pp_function *f = view_function(&v, n);
         if (f->file.n)
-            out_js_str(&j, "file", f->file);
+            js_field_str(&j, "file", f->file);
         if (f->start_line > 0)
-            out_js_int(&j, "line", (double)f->start_line);
+            js_field_int(&j, "line", (double)f->start_line);
         js_close(&j, '}');
     }
     js_close(&j, ']');
@@ -30663,9 +31216,9 @@ static int out_report_speedscope(struct buf *b, const struct pp *p,
     js_key(&j, "profiles");
     js_open(&j, '[');
     js_open(&j, '{');
-    out_js_str(&j, "type", txt_slice("sampled"));
-    out_js_str(&j, "name", p->type[v.type].type);
-    out_js_str(&j, "unit", txt_slice(out_speedscope_unit(
+    js_field_str(&j, "type", txt_slice("sampled"));
+    js_field_str(&j, "name", p->type[v.type].type);
+    js_field_str(&j, "unit", txt_slice(out_speedscope_unit(
                                          p->type[v.type].unit)));
     js_key(&j, "startValue");
     js_put_int(&j, 0);
@@ -30782,11 +31335,11 @@ static void out_put_percent(struct buf *b, double percent, int width)
 }
 
 /* Append the schedule of an open loop. */
-static void out_load_schedule(struct buf *b, const struct load_config *k)
+static void out_load_schedule(struct buf *b, const struct res_config *k)
 {
     txt_puts(b, "   open loop, ");
     for (size_t i = 0; i < k->nstep; i++) {
-        const struct load_step *s = &k->step[i];
+        const struct res_step *s = &k->step[i];
         txt_putf(b, i ? ", %.10g" : "%.10g", s->from);
         if (s->to < s->from || s->to > s->from)
             txt_putf(b, " to %.10g", s->to);
@@ -30800,10 +31353,10 @@ static void out_load_schedule(struct buf *b, const struct load_config *k)
 }
 
 /* Append what is about to be done, two lines; true before and after a run. */
-static void out_load_plan(struct buf *b, const struct load_config *k)
+static void out_load_plan(struct buf *b, const struct res_config *k)
 {
-    uint64_t planned = load_planned(k), streams = k->streams ? k->streams : 1;
-    uint64_t connections = load_connections(k);
+    uint64_t planned = res_planned(k), streams = k->streams ? k->streams : 1;
+    uint64_t connections = res_connections(k);
     txt_puts(b, "grpcprof load  ");
     txt_put_clean(b, txt_slice(k->call));
     txt_puts(b, "  ->  ");
@@ -30829,12 +31382,12 @@ static void out_load_plan(struct buf *b, const struct load_config *k)
         txt_puts(b, planned ? ", at most " : ", for ");
         txt_put_time(b, (double)k->duration_ns);
     }
-    if (load_open(k))
+    if (res_open(k))
         out_load_schedule(b, k);
     else
         txt_puts(b, "   closed loop");
     if (streams > 1)
-        txt_putf(b, load_open(k) ? "   %" PRIu64 " streams a connection"
+        txt_putf(b, res_open(k) ? "   %" PRIu64 " streams a connection"
                                  : "   %" PRIu64 " calls in flight each",
                  streams);
     if (connections != k->clients)
@@ -30846,7 +31399,7 @@ static void out_load_plan(struct buf *b, const struct load_config *k)
 }
 
 /* Append the lines of counts, time and connections. */
-static void out_load_counts(struct buf *b, const struct load_result *r)
+static void out_load_counts(struct buf *b, const struct res *r)
 {
     double s = (double)r->elapsed_ns / 1e9;
     txt_puts(b, "  done      ");
@@ -30897,14 +31450,14 @@ static void out_load_counts(struct buf *b, const struct load_result *r)
 }
 
 /* Append one row of the latency table, nothing for no values. */
-static void out_load_row(struct buf *b, const struct load_report *t,
+static void out_load_row(struct buf *b, const struct res_report *t,
                          const char *name, const struct hdr *h)
 {
     if (!h->n)
         return;
     txt_putf(b, "  %-8s", name);
     for (size_t i = 0; i < t->npercent; i++)
-        if (load_percentile_ok(h->n, t->percent[i]))
+        if (res_percentile_ok(h->n, t->percent[i]))
             out_put_time(b, (double)hdr_percentile(h, t->percent[i]), 9);
         else
             out_put_right(b, "n/a", 9);
@@ -30914,21 +31467,21 @@ static void out_load_row(struct buf *b, const struct load_report *t,
 }
 
 /* Append the latency table. */
-static void out_load_latency(struct buf *b, const struct load_report *t)
+static void out_load_latency(struct buf *b, const struct res_report *t)
 {
-    const struct load_result *r = t->result;
+    const struct res *r = t->result;
     if (!r->latency.n && !r->failed_latency.n)
         return;
     txt_puts(b, "\n  latency ");
     for (size_t i = 0; i < t->npercent; i++)
         out_put_percent(b, t->percent[i], 9);
     txt_puts(b, "      max     mean\n");
-    out_load_row(b, t, load_open(t->config) ? "response" : "ok", &r->latency);
+    out_load_row(b, t, res_open(t->config) ? "response" : "ok", &r->latency);
     out_load_row(b, t, "service", &r->service);
     out_load_row(b, t, "first", &r->first);
     out_load_row(b, t, "message", &r->message);
     out_load_row(b, t, "failed", &r->failed_latency);
-    if (load_open(t->config))
+    if (res_open(t->config))
         txt_puts(b, "  response is from the moment that the schedule had, "
                  "service from the sending\n");
 }
@@ -30976,18 +31529,8 @@ static void out_load_bins(struct buf *b, const struct hdr *h)
     }
 }
 
-/* Append what an error says about itself, for people: a grpc-message is
- * decoded. */
-static void out_load_detail(struct buf *b, const struct load_error *e)
-{
-    if (e->kind == CLIENT_STATUS)
-        txt_put_unpercent(b, txt_slice(e->text));
-    else
-        txt_puts(b, e->text);
-}
-
 /* Append status and error tables; with color, errors stand out. */
-static void out_load_errors(struct buf *b, const struct load_result *r,
+static void out_load_errors(struct buf *b, const struct res *r,
                             bool color)
 {
     const char *word = color ? "\033[31merror\033[0m" : "error";
@@ -31001,16 +31544,16 @@ static void out_load_errors(struct buf *b, const struct load_result *r,
         }
     txt_puts(b, *gap ? "\n" : "no call ended\n");
     for (size_t i = 0; i < r->nerror; i++) {
-        const struct load_error *e = &r->error[i];
+        const struct res_error *e = &r->error[i];
         txt_putf(b, "  %s     ", word);
         out_put_count(b, e->count, 9);
-        txt_putf(b, "  %-11s %s", load_kind_name[e->kind],
+        txt_putf(b, "  %-11s %s", res_kind_name[e->kind],
                  rpc_status_name(e->status));
         if (e->kind == CLIENT_HTTP)
             txt_putf(b, "  :status %u", e->detail);
         if (e->text[0]) {
             struct buf detail = {0};
-            out_load_detail(&detail, e);
+            res_put_detail(&detail, e);
             txt_puts(b, "  ");
             txt_put_clean(b, (struct slice){ (const char *)detail.data,
                                              detail.len });
@@ -31028,9 +31571,9 @@ static void out_load_errors(struct buf *b, const struct load_result *r,
 }
 
 /* Append what the client itself used, and the notes. */
-static void out_load_notes(struct buf *b, const struct load_report *t)
+static void out_load_notes(struct buf *b, const struct res_report *t)
 {
-    const struct load_result *r = t->result;
+    const struct res *r = t->result;
     double cpu = 0, user = 0, sys = 0, wait = 0, wall = 0;
     double done = (double)r->ok + (double)r->failed;
     for (unsigned i = 0; i < r->threads; i++) {
@@ -31067,12 +31610,12 @@ static void out_load_notes(struct buf *b, const struct load_report *t)
         txt_put_time(b, (double)late_ns);
         txt_puts(b, " after --start-at\n");
     }
-    if (!load_open(t->config))
+    if (!res_open(t->config))
         txt_puts(b, "  note      closed loop: latency excludes queueing\n");
     if (r->gave_up)
         txt_putf(b, "  note      %" PRIu64 " client%s lost the server and did "
                  "not get it back\n", r->gave_up, r->gave_up == 1 ? "" : "s");
-    if (r->not_sent && load_open(t->config) && r->ended != LOAD_SIGNAL) {
+    if (r->not_sent && res_open(t->config) && r->ended != RES_SIGNAL) {
         txt_puts(b, "  note      ");
         txt_put_commas(b, r->not_sent);
         txt_puts(b, r->gave_up ? " not sent: there was no connection, more than"
@@ -31080,33 +31623,11 @@ static void out_load_notes(struct buf *b, const struct load_report *t)
         txt_puts(b, " --max-in-flight would have been in flight, or the time "
                     "was over\n");
     }
-    if (r->ended == LOAD_SIGNAL)
+    if (r->ended == RES_SIGNAL)
         txt_puts(b, "  note      interrupted: these are the results so far\n");
 }
 
 /* ---- load: two results beside each other ---- */
-
-/* How t differs from the result it is compared with: put for each figure, times
- * in ns. */
-static void out_load_changes(const struct load_report *t, void *arg,
-                             void (*put)(void *arg, const char *name,
-                                         double old, double now, bool time))
-{
-    const struct load_result *r = t->result, *old = t->old;
-    char name[24];
-    double s = (double)r->elapsed_ns / 1e9, was = (double)old->elapsed_ns / 1e9;
-    put(arg, "req/s", was > 0 ? (double)old->ok / was : (double)NAN,
-        s > 0 ? (double)r->ok / s : (double)NAN, false);
-    put(arg, "failed", (double)old->failed, (double)r->failed, false);
-    for (size_t i = 0; i < t->npercent; i++) {
-        double p = t->percent[i];
-        snprintf(name, sizeof name, "p%.10g", p);
-        put(arg, name, load_percentile_ok(old->latency.n, p) ?
-            (double)hdr_percentile(&old->latency, p) : (double)NAN,
-            load_percentile_ok(r->latency.n, p) ?
-            (double)hdr_percentile(&r->latency, p) : (double)NAN, true);
-    }
-}
 
 /* A line: a figure before and now, and by how much it changed. */
 static void out_change_line(void *b, const char *name, double old, double now,
@@ -31131,43 +31652,17 @@ static void out_change_line(void *b, const char *name, double old, double now,
 }
 
 /* Append how t differs from an older result, if it is compared with one. */
-static void out_load_compare(struct buf *b, const struct load_report *t)
+static void out_load_compare(struct buf *b, const struct res_report *t)
 {
     if (!t->old)
         return;
     txt_puts(b, "\n  compared with the older result\n");
-    out_load_changes(t, b, out_change_line);
+    res_changes(t, b, out_change_line);
     txt_puts(b, "  one run each: differences between runs of the same server "
              "are not known from this\n");
 }
 
-/* A member: a figure before and now. */
-static void out_change_member(void *j, const char *name, double old, double now,
-                              bool time)
-{
-    (void)time;
-    js_key(j, name);
-    js_open(j, '{');
-    out_js_num(j, "old", old);
-    out_js_num(j, "now", now);
-    js_close(j, '}');
-}
-
 /* ---- the server's CPU by call ---- */
-
-/* A member that is a whole number. */
-static void out_js_count(struct js *j, const char *key, uint64_t v)
-{
-    js_key(j, key);
-    js_put_int(j, v > INT64_MAX ? INT64_MAX : (int64_t)v);
-}
-
-/* A member that is a text. */
-static void out_js_text(struct js *j, const char *key, const char *text)
-{
-    js_key(j, key);
-    js_put_str(j, txt_slice(text));
-}
 
 /* Append a time, or that it is not known. */
 static void out_put_known(struct buf *b, double ns)
@@ -31180,7 +31675,7 @@ static void out_put_known(struct buf *b, double ns)
 
 /* Append what a's profile says of a call: in all, and by function; a function
  * that too few samples have is not ranked. */
-static void out_load_profile(struct buf *b, const struct load_profile *p)
+static void out_load_profile(struct buf *b, const struct res_profile *p)
 {
     const struct anl *a = p->anl;
     double per = a->cpu_ns_per_call, n = a->trust.effective;
@@ -31197,7 +31692,7 @@ static void out_load_profile(struct buf *b, const struct load_profile *p)
     txt_puts(b, "   kernel ");
     out_put_known(b, a->comment.process_system_ns / a->calls);
     mem_put_byte(b, '\n');
-    if (n < OUT_RANKED_SAMPLES) {
+    if (n < RES_RANKED_SAMPLES) {
         txt_putf(b, "              %.0f samples rank nothing; use a longer -d, "
                  "or --profile-hz\n", a->trust.samples);
         return;
@@ -31206,7 +31701,7 @@ static void out_load_profile(struct buf *b, const struct load_profile *p)
              "function\n");
     for (size_t i = 0; i < a->nfunctions && shown < OUT_PROFILE_ROWS; i++) {
         const struct anl_function *f = &a->function[i];
-        if ((double)f->flat.sum.samples < OUT_RANKED_ROW)
+        if ((double)f->flat.sum.samples < RES_RANKED_ROW)
             continue;
         out_put_time(b, f->per_call_ns, 15);
         out_put_time(b, per * f->flat.low, 10);
@@ -31222,54 +31717,8 @@ static void out_load_profile(struct buf *b, const struct load_profile *p)
     txt_puts(b, "      ~: its place among its neighbours is not certain\n");
 }
 
-/* The member profile. */
-static void out_load_js_profile(struct js *j, const struct load_profile *p)
-{
-    js_key(j, "profile");
-    if (!p) {
-        js_put_null(j);
-        return;
-    }
-    const struct anl *a = p->anl;
-    double per = a->cpu_ns_per_call;
-    js_open(j, '{');
-    out_js_num(j, "seconds", p->seconds);
-    out_js_num(j, "samples", a->trust.samples);
-    out_js_num(j, "calls", a->calls);
-    out_js_num(j, "cpu_ns_per_request", per);
-    out_js_num(j, "user_ns_per_request",
-               a->comment.process_user_ns / a->calls);
-    out_js_num(j, "system_ns_per_request",
-               a->comment.process_system_ns / a->calls);
-    out_js_num(j, "rel_error", a->trust.effective > 0 ?
-               1 / sqrt(a->trust.effective) : (double)NAN);
-    out_js_text(j, "file", p->file);
-    js_key(j, "functions");
-    js_open(j, '[');
-    for (size_t i = 0; i < a->nfunctions &&
-                       a->trust.effective >= OUT_RANKED_SAMPLES; i++) {
-        const struct anl_function *f = &a->function[i];
-        if ((double)f->flat.sum.samples < OUT_RANKED_ROW)
-            continue;
-        js_open(j, '{');
-        js_key(j, "name");
-        js_put_str(j, a->view.node[f->node].name);
-        out_js_count(j, "samples", (uint64_t)f->flat.sum.samples);
-        out_js_num(j, "flat_ns", f->per_call_ns);
-        out_js_num(j, "flat_low_ns", per * f->flat.low);
-        out_js_num(j, "flat_high_ns", per * f->flat.high);
-        out_js_num(j, "cum_ns", per * f->cum.share);
-        out_js_num(j, "pct", 100 * f->flat.share);
-        js_key(j, "rank_resolved");
-        js_put_bool(j, f->resolved);
-        js_close(j, '}');
-    }
-    js_close(j, ']');
-    js_close(j, '}');
-}
-
 /* Append the first reply, cut to a line. */
-static void out_load_reply(struct buf *b, const struct load_report *t)
+static void out_load_reply(struct buf *b, const struct res_report *t)
 {
     size_t n = t->reply.n, most = 100;
     while (n > most && most > 90 && ((uint8_t)t->reply.p[most] & 0xc0) == 0x80)
@@ -31310,9 +31759,9 @@ static void out_load_spread(struct buf *b, const char *name, double *v,
 }
 
 /* Append how the runs of --repeat differ. */
-static void out_load_runs(struct buf *b, const struct load_report *t)
+static void out_load_runs(struct buf *b, const struct res_report *t)
 {
-    double v[3][LOAD_RUNS_MOST];
+    double v[3][RES_RUNS_MOST];
     if (!t->nrun)
         return;
     for (size_t i = 0; i < t->nrun; i++) {
@@ -31327,36 +31776,26 @@ static void out_load_runs(struct buf *b, const struct load_report *t)
     mem_put_byte(b, '\n');
 }
 
-/* What limited a run, for people and for programs; static. */
-static const char *const out_limit[][2] = {
-    [LOAD_BY_SERVER] = { "SERVER-LIMITED", "server" },
-    [LOAD_BY_CLIENT] = { "CLIENT-LIMITED", "client" },
-    [LOAD_BY_NETWORK] = { "NETWORK-LIMITED", "network" },
-    [LOAD_BY_SETTINGS] = { "STREAM-LIMITED", "settings" },
-    [LOAD_BY_RATE] = { "RATE-LIMITED", "rate" },
-    [LOAD_BY_UNKNOWN] = { "UNKNOWN", "unknown" },
-};
-
 /* Append the verdict and its evidence. */
-static void out_load_verdict(struct buf *b, const struct load_report *t)
+static void out_load_verdict(struct buf *b, const struct res_report *t)
 {
-    const struct load_verdict *v = &t->verdict;
-    txt_putf(b, "  verdict   %s", out_limit[v->limit][0]);
+    const struct res_verdict *v = &t->verdict;
+    txt_putf(b, "  verdict   %s", res_limit_name[v->limit][0]);
     for (size_t i = 0; i < v->nwhy; i++)
         txt_putf(b, "%s%s", i ? "\n            " : "  ", v->why[i]);
     mem_put_byte(b, '\n');
-    if (v->limit == LOAD_BY_CLIENT)
+    if (v->limit == RES_BY_CLIENT)
         txt_puts(b, "            these latencies are partly the client's\n");
 }
 
 /* Append a figure of an assertion: a time where it is about one. */
-static void out_put_figure(struct buf *b, const struct load_assert *a)
+static void out_put_figure(struct buf *b, const struct res_assert *a)
 {
     if (isnan(a->value))
         txt_puts(b, "n/a");
-    else if (a->unit == LOAD_IN_NS)
+    else if (a->unit == RES_IN_NS)
         txt_put_time(b, a->value);
-    else if (a->unit == LOAD_IN_PARTS)
+    else if (a->unit == RES_IN_SHARE)
         txt_putf(b, "%.4g%%", 100 * a->value);
     else
         txt_putf(b, "%.10g", a->value);
@@ -31365,7 +31804,7 @@ static void out_put_figure(struct buf *b, const struct load_assert *a)
 }
 
 /* Append a and the figure that it is about. */
-static void out_put_load_assert(struct buf *b, const struct load_assert *a)
+static void out_put_load_assert(struct buf *b, const struct res_assert *a)
 {
     txt_put_clean(b, txt_slice(a->text));
     txt_puts(b, "   it is ");
@@ -31373,10 +31812,10 @@ static void out_put_load_assert(struct buf *b, const struct load_assert *a)
 }
 
 /* Append what became of the assertions. */
-static void out_load_asserts(struct buf *b, const struct load_report *t)
+static void out_load_asserts(struct buf *b, const struct res_report *t)
 {
     for (size_t i = 0; i < t->nassert; i++) {
-        const struct load_assert *a = &t->assert[i];
+        const struct res_assert *a = &t->assert[i];
         txt_putf(b, "  assert    %s  ", a->pass ? "holds" : "FAILS");
         out_put_load_assert(b, a);
         mem_put_byte(b, '\n');
@@ -31385,10 +31824,10 @@ static void out_load_asserts(struct buf *b, const struct load_report *t)
 
 /* Append the result of a run for people, to stand under its plan; color is for
  * a terminal. */
-static void out_load_text(struct buf *b, const struct load_report *t,
+static void out_load_text(struct buf *b, const struct res_report *t,
                           bool color)
 {
-    const struct load_result *r = t->result;
+    const struct res *r = t->result;
     mem_put_byte(b, '\n');
     out_load_counts(b, r);
     out_load_latency(b, t);
@@ -31405,397 +31844,17 @@ static void out_load_text(struct buf *b, const struct load_report *t,
     out_load_compare(b, t);
 }
 
-/* The members percentiles of h. */
-static void out_js_percentiles(struct js *j, const struct load_report *t,
-                               const struct hdr *h)
-{
-    char key[24];
-    js_key(j, "percentiles");
-    js_open(j, '{');
-    for (size_t i = 0; i < t->npercent; i++) {
-        snprintf(key, sizeof key, "%.10g", t->percent[i]);
-        js_key(j, key);
-        if (load_percentile_ok(h->n, t->percent[i]))
-            js_put_int(j, hdr_percentile(h, t->percent[i]));
-        else
-            js_put_null(j);
-    }
-    js_close(j, '}');
-}
-
-/* The standard deviation of h's values, each taken for its bucket's highest;
- * NAN of none. */
-static double out_deviation(const struct hdr *h)
-{
-    double mean = h->sum / (double)h->n, squares = 0;
-    for (uint32_t i = 0; h->count && i < HDR_COUNTS; i++)
-        if (h->count[i]) {
-            double d = (double)hdr_value(i) - mean;
-            squares += d * d * (double)h->count[i];
-        }
-    return h->n ? sqrt(squares / (double)h->n) : (double)NAN;
-}
-
-/* The member key: a histogram; null of no values where there may be none. */
-static void out_js_hdr(struct js *j, const struct load_report *t,
-                       const char *key, const struct hdr *h, bool always)
-{
-    js_key(j, key);
-    if (!h->n && !always) {
-        js_put_null(j);
-        return;
-    }
-    js_open(j, '{');
-    out_js_count(j, "count", h->n);
-    out_js_count(j, "min", (uint64_t)h->min);
-    out_js_count(j, "max", (uint64_t)h->max);
-    out_js_num(j, "mean", h->n ? h->sum / (double)h->n : (double)NAN);
-    out_js_num(j, "stddev", out_deviation(h));
-    out_js_percentiles(j, t, h);
-    js_key(j, "hdr");
-    js_open(j, '{');
-    out_js_count(j, "unit_ns", 1);
-    out_js_count(j, "sigfig", 3);
-    out_js_count(j, "overflow", h->over);
-    js_key(j, "buckets");
-    js_open(j, '[');
-    for (uint32_t i = 0; h->count && i < HDR_COUNTS; i++)
-        if (h->count[i]) {
-            js_open(j, '[');
-            js_put_int(j, hdr_value(i));
-            js_put_int(j, (int64_t)h->count[i]);
-            js_close(j, ']');
-        }
-    js_close(j, ']');
-    struct buf v2 = {0};
-    hdr_put_v2(h, &v2);
-    js_key(j, "v2");
-    js_put_str(j, (struct slice){ (const char *)v2.data, v2.len });
-    mem_fini(&v2);
-    js_close(j, '}');
-    js_close(j, '}');
-}
-
-/* The key of a label, "key=value", and its value. */
-static struct slice out_label(const char *text, struct slice *value)
-{
-    size_t n = strcspn(text, "=");
-    *value = txt_slice(text[n] ? text + n + 1 : text + n);
-    return (struct slice){ text, n };
-}
-
-/* The member config. */
-static void out_load_js_config(struct js *j, const struct load_report *t)
-{
-    static const char *const kind[] = { "unary", "client_stream",
-                                        "server_stream", "bidi" };
-    const struct load_config *k = t->config;
-    js_key(j, "config");
-    js_open(j, '{');
-    out_js_text(j, "target", k->target[0]);
-    out_js_text(j, "address", t->result->target);
-    out_js_text(j, "call", k->call);
-    out_js_text(j, "kind", kind[k->kind]);
-    out_js_count(j, "clients", k->clients);
-    out_js_count(j, "connections", load_connections(k));
-    out_js_count(j, "requests_per_client", k->requests_per_client);
-    out_js_count(j, "total", load_planned(k));
-    out_js_count(j, "streams", k->streams ? k->streams :
-                 load_open(k) ? LOAD_OPEN_STREAMS : 1);
-    out_js_text(j, "mode", load_open(k) ? "open" : "closed");
-    out_js_num(j, "rate", load_open(k) ? k->step[0].from : (double)NAN);
-    js_key(j, "schedule");
-    js_open(j, '[');
-    for (size_t i = 0; i < k->nstep; i++) {
-        js_open(j, '{');
-        out_js_num(j, "from", k->step[i].from);
-        out_js_num(j, "to", k->step[i].to);
-        out_js_count(j, "ns", (uint64_t)k->step[i].ns);
-        js_close(j, '}');
-    }
-    js_close(j, ']');
-    out_js_text(j, "arrival", k->poisson ? "poisson" : "uniform");
-    out_js_count(j, "threads", t->result->threads);
-    out_js_count(j, "duration_ns", (uint64_t)k->duration_ns);
-    out_js_count(j, "warmup_ns", (uint64_t)k->warmup_ns);
-    out_js_count(j, "interval_ns", (uint64_t)t->result->intervals.ns);
-    out_js_count(j, "timeout_ns", (uint64_t)k->timeout_ns);
-    js_key(j, "labels");
-    js_open(j, '{');
-    for (size_t i = 0; i < t->nlabel; i++) {
-        struct slice value, key = out_label(t->label[i], &value);
-        js_put_str(j, key);
-        mem_put_byte(j->b, ':');
-        j->more = false;
-        js_put_str(j, value);
-    }
-    js_close(j, '}');
-    js_close(j, '}');
-}
-
-/* The members window, counts and throughput. */
-static void out_load_js_counts(struct js *j, const struct load_result *r)
-{
-    double s = (double)r->elapsed_ns / 1e9;
-    js_key(j, "window");
-    js_open(j, '{');
-    out_js_count(j, "start_unix_ns", (uint64_t)r->start_unix_ns);
-    out_js_count(j, "elapsed_ns", (uint64_t)r->elapsed_ns);
-    out_js_text(j, "ended", load_ended_name[r->ended]);
-    js_close(j, '}');
-    js_key(j, "counts");
-    js_open(j, '{');
-    out_js_count(j, "planned", r->planned);
-    out_js_count(j, "sent", r->sent);
-    out_js_count(j, "ok", r->ok);
-    out_js_count(j, "failed", r->failed);
-    out_js_count(j, "cut_off", r->cut_off);
-    out_js_count(j, "not_sent", r->not_sent);
-    out_js_count(j, "retried_after_goaway", r->resent);
-    js_close(j, '}');
-    js_key(j, "throughput");
-    js_open(j, '{');
-    out_js_num(j, "rps_ok", s > 0 ? (double)r->ok / s : (double)NAN);
-    out_js_num(j, "rps_all", s > 0 ? (double)(r->ok + r->failed) / s
-                                   : (double)NAN);
-    out_js_count(j, "bytes_in", r->bytes_in);
-    out_js_count(j, "bytes_out", r->bytes_out);
-    out_js_count(j, "messages_in", r->messages_in);
-    out_js_count(j, "messages_out", r->messages_out);
-    js_close(j, '}');
-}
-
-/* The members latency, connect and intervals. */
-static void out_load_js_times(struct js *j, const struct load_report *t)
-{
-    const struct load_result *r = t->result;
-    bool open = load_open(t->config);
-    js_key(j, "latency");
-    js_open(j, '{');
-    out_js_hdr(j, t, "response", open ? &r->latency : &r->service, open);
-    out_js_hdr(j, t, "service", open ? &r->service : &r->latency, true);
-    out_js_hdr(j, t, "failed", &r->failed_latency, true);
-    out_js_hdr(j, t, "send_lag", &r->lag, false);
-    out_js_hdr(j, t, "first_byte", &r->first, false);
-    out_js_hdr(j, t, "message", &r->message, false);
-    js_close(j, '}');
-    js_key(j, "connect");
-    js_open(j, '{');
-    out_js_count(j, "ok", r->connect.n);
-    out_js_hdr(j, t, "settings", &r->connect, true);
-    out_js_count(j, "reconnects", r->reconnects);
-    out_js_count(j, "goaways", r->goaways);
-    out_js_count(j, "lost", r->lost);
-    out_js_count(j, "down_ns", (uint64_t)r->down_ns);
-    js_close(j, '}');
-    js_key(j, "intervals");
-    js_open(j, '[');
-    for (size_t i = 0; i < r->intervals.n; i++) {
-        const struct load_interval *v = &r->intervals.v[i];
-        js_open(j, '{');
-        out_js_count(j, "t_ns", i * (uint64_t)r->intervals.ns);
-        out_js_count(j, "ok", v->ok);
-        out_js_count(j, "failed", v->failed);
-        out_js_num(j, "p50", v->ok ? (double)load_interval_percentile(v, 50)
-                                   : (double)NAN);
-        out_js_num(j, "p99", v->ok ? (double)load_interval_percentile(v, 99)
-                                   : (double)NAN);
-        out_js_count(j, "in_flight", v->in_flight);
-        js_key(j, "buckets");
-        js_open(j, '[');
-        for (uint32_t k = 0; k < LOAD_COARSE; k++)
-            if (v->count[k]) {
-                js_open(j, '[');
-                js_put_int(j, load_coarse_value(k));
-                js_put_int(j, v->count[k]);
-                js_close(j, ']');
-            }
-        js_close(j, ']');
-        js_close(j, '}');
-    }
-    js_close(j, ']');
-}
-
-/* The members status and errors. */
-static void out_load_js_errors(struct js *j, const struct load_result *r)
-{
-    js_key(j, "status");
-    js_open(j, '[');
-    for (int i = 0; i < 17; i++)
-        if (r->status[i]) {
-            js_open(j, '{');
-            out_js_count(j, "code", (uint64_t)i);
-            out_js_text(j, "name", rpc_status_name(i));
-            out_js_count(j, "count", r->status[i]);
-            js_close(j, '}');
-        }
-    js_close(j, ']');
-    js_key(j, "errors");
-    js_open(j, '[');
-    for (size_t i = 0; i < r->nerror; i++) {
-        const struct load_error *e = &r->error[i];
-        js_open(j, '{');
-        out_js_text(j, "kind", load_kind_name[e->kind]);
-        out_js_count(j, "status", (uint64_t)e->status);
-        out_js_count(j, "code", e->detail);
-        struct buf detail = {0};
-        out_load_detail(&detail, e);
-        js_key(j, "detail");
-        js_put_str(j, (struct slice){ (const char *)detail.data,
-                                      detail.len });
-        mem_fini(&detail);
-        out_js_count(j, "count", e->count);
-        out_js_count(j, "first_ns", (uint64_t)e->first_ns);
-        js_key(j, "varies");
-        js_put_bool(j, e->varies);
-        js_close(j, '}');
-    }
-    js_close(j, ']');
-    out_js_count(j, "errors_of_other_kinds", r->other_errors);
-}
-
-/* A member of that name: good calls, and their times from sending in all. */
-static void out_load_js_pace(struct js *j, const char *name,
-                             const struct load_pace *p)
-{
-    js_key(j, name);
-    js_open(j, '{');
-    out_js_count(j, "ok", p->n);
-    out_js_count(j, "service_ns", (uint64_t)p->ns);
-    js_close(j, '}');
-}
-
-/* The member client. */
-static void out_load_js_client(struct js *j, const struct load_result *r)
-{
-    js_key(j, "client");
-    js_open(j, '{');
-    js_key(j, "threads");
-    js_open(j, '[');
-    for (unsigned i = 0; i < r->threads; i++) {
-        const struct load_thread *t = &r->thread[i];
-        double wall = (double)t->wall_ns;
-        js_open(j, '{');
-        out_js_count(j, "clients", t->clients);
-        out_js_count(j, "cpu_ns", (uint64_t)t->cpu_ns);
-        out_js_count(j, "user_ns", (uint64_t)t->user_ns);
-        out_js_count(j, "sys_ns", (uint64_t)t->sys_ns);
-        out_js_count(j, "wall_ns", (uint64_t)t->wall_ns);
-        out_js_count(j, "wait_ns", (uint64_t)t->wait_ns);
-        out_js_num(j, "cpu_pct", wall > 0 ? 100 * (double)t->cpu_ns / wall
-                                          : (double)NAN);
-        out_js_num(j, "runqueue_wait_pct", wall > 0 ?
-                   100 * (double)t->wait_ns / wall : (double)NAN);
-        out_js_count(j, "invol_switches", t->switches);
-        out_js_count(j, "loop_max_ns", (uint64_t)t->turn_most_ns);
-        js_close(j, '}');
-    }
-    js_close(j, ']');
-    js_key(j, "peer_streams");
-    if (r->peer_streams == UINT32_MAX)
-        js_put_null(j);
-    else
-        js_put_int(j, r->peer_streams);
-    out_js_count(j, "tx_blocked", r->tx_blocked);
-    out_js_count(j, "streams_blocked_ns", (uint64_t)r->queued_ns);
-    out_load_js_pace(j, "while_streams_free", &r->eased);
-    out_load_js_pace(j, "while_streams_blocked", &r->queued);
-    out_js_count(j, "tcp_busy_ns", (uint64_t)r->tcp_busy_ns);
-    out_js_count(j, "tcp_limited_ns", (uint64_t)r->tcp_limited_ns);
-    out_js_count(j, "gave_up", r->gave_up);
-    js_close(j, '}');
-}
-
-/* The members verdict and asserts. */
-static void out_load_js_verdict(struct js *j, const struct load_report *t)
-{
-    const struct load_verdict *v = &t->verdict;
-    js_key(j, "verdict");
-    js_open(j, '{');
-    out_js_text(j, "limit", out_limit[v->limit][1]);
-    out_js_num(j, "confidence", v->confidence);
-    js_key(j, "why");
-    js_open(j, '[');
-    for (size_t i = 0; i < v->nwhy; i++)
-        js_put_str(j, txt_slice(v->why[i]));
-    js_close(j, ']');
-    js_close(j, '}');
-    js_key(j, "asserts");
-    js_open(j, '[');
-    for (size_t i = 0; i < t->nassert; i++) {
-        js_open(j, '{');
-        out_js_text(j, "expr", t->assert[i].text);
-        out_js_num(j, "value", t->assert[i].value);
-        js_key(j, "pass");
-        js_put_bool(j, t->assert[i].pass);
-        js_close(j, '}');
-    }
-    js_close(j, ']');
-}
-
-/* Append the result of a run as JSON, schema grpcprof.load/1. */
-static void out_load_json(struct buf *b, const struct load_report *t)
-{
-    struct js j = { .b = b };
-    struct utsname host = {0};
-    (void)uname(&host);
-    js_open(&j, '{');
-    out_js_text(&j, "schema", "grpcprof.load/1");
-    js_key(&j, "tool");
-    js_open(&j, '{');
-    out_js_text(&j, "version", GP_VERSION);
-    out_js_text(&j, "host", host.nodename);
-    out_js_count(&j, "cpus", sys_cpus());
-    out_js_text(&j, "kernel", host.release);
-    js_close(&j, '}');
-    out_load_js_config(&j, t);
-    out_load_js_counts(&j, t->result);
-    out_load_js_times(&j, t);
-    out_load_js_errors(&j, t->result);
-    out_load_js_client(&j, t->result);
-    out_load_js_verdict(&j, t);
-    js_key(&j, "reply");
-    if (t->reply.n)
-        mem_put(b, t->reply.p, t->reply.n);
-    else
-        txt_puts(b, "null");
-    j.more = true;
-    js_key(&j, "runs");
-    js_open(&j, '[');
-    for (size_t i = 0; i < t->nrun; i++) {
-        js_open(&j, '{');
-        out_js_num(&j, "rps_ok", t->run[i].rps);
-        out_js_num(&j, "p50", t->run[i].p50);
-        out_js_num(&j, "p99", t->run[i].p99);
-        js_close(&j, '}');
-    }
-    js_close(&j, ']');
-    out_load_js_profile(&j, t->profile);
-    js_key(&j, "compare");
-    if (t->old) {
-        js_open(&j, '{');
-        out_load_changes(t, &j, out_change_member);
-        js_close(&j, '}');
-    } else {
-        js_put_null(&j);
-    }
-    js_key(&j, "exit");
-    js_put_int(&j, t->exit);
-    js_close(&j, '}');
-    mem_put_byte(b, '\n');
-}
-
 /* ---- other formats of it ---- */
 
 /* A figure of a result in a flat list; share: of seconds. */
 struct out_figure { const char *name; double value; };
 
 /* Call put for each figure of t that stands in one number. */
-static void out_load_figures(const struct load_report *t, struct buf *b,
+static void out_load_figures(const struct res_report *t, struct buf *b,
                              void (*put)(struct buf *b,
                                          const struct out_figure *f))
 {
-    const struct load_result *r = t->result;
+    const struct res *r = t->result;
     double s = (double)r->elapsed_ns / 1e9, cpu = 0;
     double done = (double)(r->ok + r->failed);
     for (unsigned i = 0; i < r->threads; i++)
@@ -31835,11 +31894,11 @@ static void out_csv_figure(struct buf *b, const struct out_figure *f)
 enum { OUT_TIMES = 5 };
 
 /* Put them into name[] and h[]; how many there are. */
-static size_t out_load_times(const struct load_report *t, const char **name,
+static size_t out_load_times(const struct res_report *t, const char **name,
                              const struct hdr **h)
 {
-    const struct load_result *r = t->result;
-    bool open = load_open(t->config);
+    const struct res *r = t->result;
+    bool open = res_open(t->config);
     const char *const names[] = { open ? "response" : "service",
                                   open ? "service" : "", "first_byte",
                                   "message", "failed" };
@@ -31872,14 +31931,14 @@ static void out_csv_text(struct buf *b, struct slice text)
 }
 
 /* Append t as CSV (RFC 4180): a name and a value a row; times in ns. */
-static void out_load_csv(struct buf *b, const struct load_report *t)
+static void out_load_csv(struct buf *b, const struct res_report *t)
 {
     const char *name[OUT_TIMES];
     const struct hdr *h[OUT_TIMES];
     size_t n = out_load_times(t, name, h);
     txt_puts(b, "name,value\r\n");
     for (size_t i = 0; i < t->nlabel; i++) {
-        struct slice value, key = out_label(t->label[i], &value);
+        struct slice value, key = res_label(t->label[i], &value);
         struct buf column = {0};
         txt_puts(&column, "label_");
         mem_put(&column, key.p, key.n);
@@ -31891,11 +31950,11 @@ static void out_load_csv(struct buf *b, const struct load_report *t)
         out_csv_text(b, value);
         txt_puts(b, "\r\n");
     }
-    txt_putf(b, "verdict,%s\r\n", out_limit[t->verdict.limit][1]);
+    txt_putf(b, "verdict,%s\r\n", res_limit_name[t->verdict.limit][1]);
     out_load_figures(t, b, out_csv_figure);
     for (size_t i = 0; i < n; i++) {
         for (size_t k = 0; k < t->npercent; k++)
-            if (load_percentile_ok(h[i]->n, t->percent[k]))
+            if (res_percentile_ok(h[i]->n, t->percent[k]))
                 txt_putf(b, "%s_p%.10g_ns,%" PRId64 "\r\n", name[i],
                          t->percent[k], hdr_percentile(h[i], t->percent[k]));
         txt_putf(b, "%s_count,%" PRIu64 "\r\n%s_mean_ns,%.10g\r\n"
@@ -31933,17 +31992,17 @@ static uint8_t out_prometheus_byte(char c)
 
 /* Append what the run was, as labels of a metric that is 1: those of --label
  * with "label_" before them, as Prometheus spells names. */
-static void out_prometheus_info(struct buf *b, const struct load_report *t)
+static void out_prometheus_info(struct buf *b, const struct res_report *t)
 {
     txt_putf(b, "# TYPE grpcprof_load_info gauge\ngrpcprof_load_info{verdict="
-             "\"%s\",call=\"", out_limit[t->verdict.limit][1]);
+             "\"%s\",call=\"", res_limit_name[t->verdict.limit][1]);
     out_prometheus_text(b, txt_slice(t->config->call));
     for (size_t i = 0; i < t->nlabel; i++) {
-        struct slice value, key = out_label(t->label[i], &value);
+        struct slice value, key = res_label(t->label[i], &value);
         txt_puts(b, "\",label_");
         bool same = false;              /* as one before it, spelled so */
         for (size_t k = 0; k < i && !same; k++) {
-            struct slice x, other = out_label(t->label[k], &x);
+            struct slice x, other = res_label(t->label[k], &x);
             same = other.n == key.n;
             for (size_t m = 0; m < key.n && same; m++)
                 same = out_prometheus_byte(other.p[m]) ==
@@ -31961,7 +32020,7 @@ static void out_prometheus_info(struct buf *b, const struct load_report *t)
 
 /* Append t in Prometheus' text format, as a textfile collector or a push
  * gateway takes it; latencies as histograms whose buckets double. */
-static void out_load_prometheus(struct buf *b, const struct load_report *t)
+static void out_load_prometheus(struct buf *b, const struct res_report *t)
 {
     const char *name[OUT_TIMES];
     const struct hdr *h[OUT_TIMES];
@@ -32027,7 +32086,7 @@ static void out_page_figure(struct buf *b, const struct out_figure *f)
 }
 
 /* The table of latencies. */
-static void out_page_latency(struct buf *b, const struct load_report *t)
+static void out_page_latency(struct buf *b, const struct res_report *t)
 {
     const char *name[OUT_TIMES];
     const struct hdr *h[OUT_TIMES];
@@ -32041,7 +32100,7 @@ static void out_page_latency(struct buf *b, const struct load_report *t)
         txt_putf(b, "<tr><td>%s</td>", name[i]);
         for (size_t k = 0; k < t->npercent + 2; k++) {
             bool known = k >= t->npercent ||
-                         load_percentile_ok(h[i]->n, t->percent[k]);
+                         res_percentile_ok(h[i]->n, t->percent[k]);
             double v = k == t->npercent ? (double)h[i]->max
                      : k > t->npercent ? h[i]->sum / (double)h[i]->n
                      : (double)hdr_percentile(h[i], t->percent[k]);
@@ -32092,17 +32151,17 @@ static void out_page_bins(struct buf *b, const struct hdr *h)
 
 /* The intervals of r that are drawn: not a last one that the end cut short,
  * which would look like a fall. */
-static size_t out_page_intervals(const struct load_result *r)
+static size_t out_page_intervals(const struct res *r)
 {
-    const struct load_intervals *v = &r->intervals;
+    const struct res_intervals *v = &r->intervals;
     int64_t last_ns = r->elapsed_ns - ((int64_t)v->n - 1) * v->ns;
     return v->n > 1 && last_ns < v->ns / 10 * 9 ? v->n - 1 : v->n;
 }
 
 /* A line of the time series: what get says of each of n intervals. */
-static void out_page_line(struct buf *b, const struct load_intervals *v,
+static void out_page_line(struct buf *b, const struct res_intervals *v,
                           size_t n, const char *css, double most,
-                          double (*get)(const struct load_interval *i))
+                          double (*get)(const struct res_interval *i))
 {
     double step = n > 1 ? 660 / (double)(n - 1) : 0;
     txt_putf(b, "<polyline class=\"line%s\" points=\"", css);
@@ -32113,27 +32172,27 @@ static void out_page_line(struct buf *b, const struct load_intervals *v,
 }
 
 /* Good calls of an interval. */
-static double out_interval_ok(const struct load_interval *i)
+static double out_interval_ok(const struct res_interval *i)
 {
     return (double)i->ok;
 }
 
 /* Its median. */
-static double out_interval_p50(const struct load_interval *i)
+static double out_interval_p50(const struct res_interval *i)
 {
-    return (double)load_interval_percentile(i, 50);
+    return (double)res_interval_percentile(i, 50);
 }
 
 /* Its p99. */
-static double out_interval_p99(const struct load_interval *i)
+static double out_interval_p99(const struct res_interval *i)
 {
-    return (double)load_interval_percentile(i, 99);
+    return (double)res_interval_percentile(i, 99);
 }
 
 /* The time series: two pictures over the same seconds. */
-static void out_page_series(struct buf *b, const struct load_result *r)
+static void out_page_series(struct buf *b, const struct res *r)
 {
-    const struct load_intervals *v = &r->intervals;
+    const struct res_intervals *v = &r->intervals;
     double calls = 1, late = 1, s = (double)v->ns / 1e9;
     size_t n = out_page_intervals(r);
     for (size_t i = 0; i < n; i++) {
@@ -32155,7 +32214,7 @@ static void out_page_series(struct buf *b, const struct load_result *r)
 }
 
 /* Append t as a page that needs nothing else: no network, no script. */
-static void out_load_html(struct buf *b, const struct load_report *t)
+static void out_load_html(struct buf *b, const struct res_report *t)
 {
     struct buf text = {0};
     txt_put_lines(b, out_page_head, sizeof out_page_head /
@@ -32164,7 +32223,7 @@ static void out_load_html(struct buf *b, const struct load_report *t)
     txt_puts(b, "<h1>grpcprof load</h1>\n<pre>");
     out_page_lines(b, (struct slice){ (const char *)text.data, text.len });
     txt_putf(b, "</pre>\n<p class=\"verdict\"><b data-key=\"verdict\">%s</b> ",
-             out_limit[t->verdict.limit][0]);
+             res_limit_name[t->verdict.limit][0]);
     for (size_t i = 0; i < t->verdict.nwhy; i++) {
         txt_puts(b, i ? "; " : "");
         txt_put_xml(b, txt_slice(t->verdict.why[i]));
@@ -32192,11 +32251,11 @@ static void out_load_html(struct buf *b, const struct load_report *t)
     mem_fini(&text);
 }
 
-/* ================================== 39 CLI ===================================
+/* ================================== 42 CLI ===================================
  * for     option tables, help, the commands serve, load and report, main
  * uses    MEM, TXT, SYS, RE, JS, PB, HDR, ELF, SMP, PP, LEGACY, MERGE, VIEW,
- *         FILTER, GRAIN, CAT, ANL, COMPARE, SVG, DSC, RPC, SERVER, CLIENT,
- *         SVC, WEB, API, LOAD, OUT
+ *         FILTER, GRAIN, CAT, ANL, COMPARE, SVG, DSC, RPC, SERVER, CLIENT, SVC,
+ *         WEB, API, REFLECT, FETCH, RES, LOAD, OUT
  * owns    stdout, stderr, the exit status, SIGINT and SIGTERM
  * spec    none
  * prefix  cmd_
@@ -33028,8 +33087,8 @@ struct cmd_load {
     struct cmd_list metadata, label, assert;
     bool no_reconnect, reflection, strict;
     struct cmd_load_parts {             /* what the texts above say */
-        struct load_step   step[LOAD_STEPS_MOST];
-        struct load_header header[CMD_LIST_MOST];
+        struct res_step   step[RES_STEPS_MOST];
+        struct res_header header[CMD_LIST_MOST];
         unsigned           cpu[LOAD_CPUS_MOST];
         struct client_payload *payload; /* owned */
         struct dsc         d;           /* of the call; or all zero */
@@ -33080,11 +33139,11 @@ static const struct cmd_option cmd_load_options[] = {
       CMD_DURATION, CMD_AT(drain_ns), 0, CMD_HOUR_NS },
     { 0, "repeat", "K", "1", "runs, one after the other: their results "
       "together, and how they differ",
-      CMD_UINT, CMD_AT(repeat), 1, LOAD_RUNS_MOST },
+      CMD_UINT, CMD_AT(repeat), 1, RES_RUNS_MOST },
     { 0, "start-at", "TIME", "(now)", "begin then: Unix seconds, or "
       "2026-11-25T12:00:00Z", CMD_TEXT, CMD_AT(start_at), 0, 0 },
     { 't', "threads", "N", "(by the usable CPUs)", "event loops",
-      CMD_UINT, CMD_AT(threads), 1, LOAD_THREADS_MOST },
+      CMD_UINT, CMD_AT(threads), 1, RES_THREADS_MOST },
     { 0, "cpus", "LIST", NULL, "pin the threads to these, as in 0,2-3",
       CMD_TEXT, CMD_AT(cpus), 0, 0 },
     { 0, "call", "SVC/METHOD", "helloworld.Greeter/SayHello", "what to call",
@@ -33160,7 +33219,7 @@ static void cmd_stop_sig(int signo)
 static void cmd_load_progress(void *arg, uint64_t ok, uint64_t failed,
                               int64_t elapsed_ns)
 {
-    const struct load_config *c = arg;
+    const struct res_config *c = arg;
     double s = (double)elapsed_ns / 1e9, left = -1;
     uint64_t done = ok + failed, all = c->total ? c->total :
                                        c->clients * c->requests_per_client;
@@ -33179,7 +33238,7 @@ static void cmd_load_progress(void *arg, uint64_t ok, uint64_t failed,
 }
 
 /* Read --max-errors, "N" or "P%", into to. */
-static bool cmd_load_errors(const char *text, struct load_config *to)
+static bool cmd_load_errors(const char *text, struct res_config *to)
 {
     size_t n = strlen(text);
     to->max_error_share = -1;
@@ -33204,7 +33263,7 @@ static bool cmd_load_rate(struct slice text, double *rate)
 }
 
 /* Read one step of a schedule, "R:DUR" or "R-R:DUR". */
-static bool cmd_load_step(struct slice text, struct load_step *step)
+static bool cmd_load_step(struct slice text, struct res_step *step)
 {
     char word[32];
     const char *colon = memchr(text.p, ':', text.n);
@@ -33252,9 +33311,9 @@ static int cmd_load_steps(struct cmd_load *c, const struct cmd_command *cmd)
         p->nstep = 1;
     }
     while (c->schedule && cmd_next_piece(&rest, &piece)) {
-        if (p->nstep == LOAD_STEPS_MOST)
+        if (p->nstep == RES_STEPS_MOST)
             return cmd_misuse(cmd, "--schedule: more than %d steps",
-                              LOAD_STEPS_MOST);
+                              RES_STEPS_MOST);
         if (!cmd_load_step(piece, &p->step[p->nstep++]))
             return cmd_misuse(cmd, "--schedule '%s': takes steps such as "
                               "100:10s,200:10s and ramps such as 100-1000:60s",
@@ -33349,7 +33408,7 @@ static int cmd_load_metadata(struct cmd_load *c, const struct cmd_command *cmd)
                               rpc_meta_binary(key) ? "base64"
                                                    : "printable ASCII");
         c->parts.header[c->parts.nheader++] =
-            (struct load_header){ key, value };
+            (struct res_header){ key, value };
     }
     return CMD_OK;
 }
@@ -33420,7 +33479,7 @@ static int cmd_load_method(const struct cmd_load *c, struct buf *set,
     }
     const char *slash = strrchr(path, '/');
     if (!e && !c->protoset)
-        e = load_reflect(c->common.rest.text[0], (struct slice){ path + 1,
+        e = reflect_service(c->common.rest.text[0], (struct slice){ path + 1,
                          (size_t)(slash - path) - 1 }, set, &why);
     e = e ? e : set->err ? set->err : dsc_init(d, (struct slice){
             (const char *)set->data, set->len }, &why);
@@ -33659,7 +33718,7 @@ static int cmd_load_defaults(struct cmd_load *c, const struct cmd_command *cmd)
 
 /* The run that c asks for; a status after saying what is wrong with it. */
 static int cmd_load_plan(struct cmd_load *c, const struct cmd_command *cmd,
-                         struct load_config *to)
+                         struct res_config *to)
 {
     double connect_rate = 0;
     enum gp_kind kind = GP_UNARY;
@@ -33679,7 +33738,7 @@ static int cmd_load_plan(struct cmd_load *c, const struct cmd_command *cmd,
     if (c->start_at && !cmd_load_time(c->start_at, &start_ns))
         return cmd_misuse(cmd, "--start-at '%s': takes Unix seconds or a time "
                           "such as 2026-11-25T12:00:00Z", c->start_at);
-    *to = (struct load_config){
+    *to = (struct res_config){
         .target = c->common.rest.text, .ntarget = c->common.rest.n,
         .call = c->call, .kind = kind, .payload = c->parts.payload,
         .npayload = c->parts.npayload, .header = c->parts.header,
@@ -33764,11 +33823,11 @@ static int cmd_load_format(const struct cmd_load *c,
 }
 
 /* Append t in a format. */
-static void cmd_load_put(struct buf *b, int format, const struct load_report *t,
+static void cmd_load_put(struct buf *b, int format, const struct res_report *t,
                          bool color)
 {
     switch (format) {
-    case CMD_LOAD_JSON: out_load_json(b, t); break;
+    case CMD_LOAD_JSON: res_put_json(b, t); break;
     case CMD_LOAD_CSV: out_load_csv(b, t); break;
     case CMD_LOAD_HTML: out_load_html(b, t); break;
     case CMD_LOAD_PROMETHEUS: out_load_prometheus(b, t); break;
@@ -33779,18 +33838,18 @@ static void cmd_load_put(struct buf *b, int format, const struct load_report *t,
 
 /* What load and report have of results before they are written. */
 struct cmd_result {
-    struct load_report report;
+    struct res_report report;
     double percent[CMD_PERCENTS_MOST];
-    struct load_assert assert[CMD_LIST_MOST];
-    struct load_saved old;              /* of --compare */
+    struct res_assert assert[CMD_LIST_MOST];
+    struct res_saved old;              /* of --compare */
 };
 
 /* Read --percentiles and --assert into to, and see whether they can be read. */
 static int cmd_result_init(struct cmd_result *to, const struct cmd_load *c,
                            const struct cmd_command *cmd)
 {
-    struct load_result none = {0};
-    struct load_report *t = &to->report;
+    struct res none = {0};
+    struct res_report *t = &to->report;
     struct slice rest = txt_slice(c->percentiles), piece;
     struct gp_why why = {{0}};
     t->percent = to->percent;
@@ -33812,7 +33871,7 @@ static int cmd_result_init(struct cmd_result *to, const struct cmd_load *c,
     t->result = &none;
     for (size_t i = 0; i < c->assert.n; i++) {
         to->assert[i].text = c->assert.text[i];
-        if (load_assert(t, &to->assert[i], &why))
+        if (res_assert(t, &to->assert[i], &why))
             return cmd_misuse(cmd, "--assert %s", why.text);
     }
     t->result = NULL;
@@ -33831,11 +33890,11 @@ static int cmd_result_init(struct cmd_result *to, const struct cmd_load *c,
 }
 
 /* Read a result in JSON from the file path into *s. */
-static int cmd_result_read(const char *path, struct load_saved *s)
+static int cmd_result_read(const char *path, struct res_saved *s)
 {
     struct buf b = {0};
     struct gp_why why = {{0}};
-    *s = (struct load_saved){0};
+    *s = (struct res_saved){0};
     int e = sys_read_file(path, CMD_RESULT_MOST, &b, &why);
     struct slice text = js_skip((struct slice){ (const char *)b.data, b.len });
     if (e) {
@@ -33844,7 +33903,7 @@ static int cmd_result_read(const char *path, struct load_saved *s)
         e = GP_EFORMAT;
         cmd_say("%s: not a result of load, which is JSON; profiles are reported"
                 " apart from results", path);
-    } else if ((e = load_read(s, (struct slice){ (const char *)b.data, b.len },
+    } else if ((e = res_read(s, (struct slice){ (const char *)b.data, b.len },
                               &why))) {
         cmd_say("%s: %s", path, why.text);
     }
@@ -33855,24 +33914,24 @@ static int cmd_result_read(const char *path, struct load_saved *s)
 /* Say it where the run old, of the file path, is not like the one that it is
  * compared with. */
 static void cmd_note_unlike(const struct cmd_common *c, const char *path,
-                            const struct load_config *old,
-                            const struct load_config *now)
+                            const struct res_config *old,
+                            const struct res_config *now)
 {
-    const char *unlike = load_unlike(old, now);
+    const char *unlike = res_unlike(old, now);
     if (unlike && !c->quiet)
         cmd_say("%s %s what it is compared with", path, unlike);
 }
 
 /* What the program ends with for t: failed calls, then assertions, then a
  * measurement that is none. */
-static int cmd_result_exit(const struct load_report *t, bool strict)
+static int cmd_result_exit(const struct res_report *t, bool strict)
 {
-    if (load_exceeds(t->config, t->result))
+    if (res_exceeds(t->config, t->result))
         return CMD_ERRORS;
     for (size_t i = 0; i < t->nassert; i++)
         if (!t->assert[i].pass)
             return CMD_ASSERT;
-    return strict && t->verdict.limit == LOAD_BY_CLIENT ? CMD_INVALID : CMD_OK;
+    return strict && t->verdict.limit == RES_BY_CLIENT ? CMD_INVALID : CMD_OK;
 }
 
 /* Say that an assertion, told in text, does not hold, where the result that
@@ -33888,13 +33947,13 @@ static void cmd_say_broken(struct buf *text)
 static int cmd_result_write(const struct cmd_load *c, int format,
                             struct buf *b, struct cmd_result *to)
 {
-    struct load_report *t = &to->report;
+    struct res_report *t = &to->report;
     struct gp_why why = {{0}};
     bool file = c->out && strcmp(c->out, "-") != 0;
-    int signo = t->result->ended == LOAD_SIGNAL ? atomic_load(&cmd_signal) : 0;
-    t->verdict = load_judge(t->config, t->result);
+    int signo = t->result->ended == RES_SIGNAL ? atomic_load(&cmd_signal) : 0;
+    t->verdict = res_judge(t->config, t->result);
     for (size_t i = 0; i < t->nassert; i++)
-        (void)load_assert(t, &t->assert[i], &why);
+        (void)res_assert(t, &t->assert[i], &why);
     t->exit = signo ? 128 + signo : cmd_result_exit(t, c->strict);
     cmd_load_put(b, format, t, !file && cmd_color(&c->common, STDOUT_FILENO));
     if (!file)
@@ -33917,7 +33976,7 @@ static int cmd_result_write(const struct cmd_load *c, int format,
 /* Say what is about to be done: on stdout as the head of the text result,
  * else on stderr.  b is empty afterwards, or holds the head of a file. */
 static int cmd_load_announce(const struct cmd_load *c, int format,
-                             struct buf *b, const struct load_config *plan)
+                             struct buf *b, const struct res_config *plan)
 {
     bool file = c->out && strcmp(c->out, "-") != 0;
     bool text = format == CMD_LOAD_TEXT;
@@ -33936,10 +33995,10 @@ static int cmd_load_announce(const struct cmd_load *c, int format,
  * is wrong. */
 static int cmd_load_profiler(const struct cmd_load *c,
                              const struct cmd_command *cmd,
-                             struct load_config *plan, struct load_profiler *p)
+                             struct res_config *plan, struct fetch_profile *p)
 {
     struct gp_why why = {{0}};
-    int64_t ns = load_schedule_ns(plan);
+    int64_t ns = res_schedule_ns(plan);
     if (!c->profile)
         return CMD_OK;
     if (c->repeat > 1)
@@ -33948,7 +34007,7 @@ static int cmd_load_profiler(const struct cmd_load *c,
     struct slice base = txt_slice(*c->profile ? c->profile : GP_DEBUG_ADDRESS);
     base.n -= txt_ends(base, "/");
     base.n -= txt_ends(base, "/debug/pprof") ? strlen("/debug/pprof") : 0;
-    *p = (struct load_profiler){ .hz = (unsigned)c->profile_hz };
+    *p = (struct fetch_profile){ .hz = (unsigned)c->profile_hz };
     if (base.n >= sizeof p->base)
         return cmd_misuse(cmd, "--profile: an address of more than %zu bytes",
                           sizeof p->base - 1);
@@ -33956,7 +34015,9 @@ static int cmd_load_profiler(const struct cmd_load *c,
     ns = plan->duration_ns && (!ns || plan->duration_ns < ns)
        ? plan->duration_ns : ns;
     p->seconds = ns / 1000000000;
-    int e = load_profiler_check(p, plan, &why);
+    int e = plan->ntarget == 1 ? fetch_check(p, plan->target[0], &why)
+          : txt_fail(&why, GP_EUSAGE, "--profile: is of one server, and there "
+                     "are %zu targets", plan->ntarget);
     if (e) {
         cmd_say("%s%s", why.text, e == GP_EIO ? "; --profile wants the "
                 "server's debug endpoint" : "");
@@ -33975,9 +34036,9 @@ static int cmd_load_profiler(const struct cmd_load *c,
 
 /* Write the profile that p took, and analyse it into a, which lives as long as
  * pp; false when there is none, after saying why. */
-static bool cmd_load_profiled(const struct cmd_load *c, struct load_profiler *p,
+static bool cmd_load_profiled(const struct cmd_load *c, struct fetch_profile *p,
                               struct pp *pp, struct anl *a,
-                              struct load_profile *out)
+                              struct res_profile *out)
 {
     struct gp_why why = p->why;
     struct anl_config config = { .calls = (double)p->calls };
@@ -33992,7 +34053,7 @@ static bool cmd_load_profiled(const struct cmd_load *c, struct load_profiler *p,
     }
     if (!c->common.quiet)
         cmd_wrote(c->profile_out, "pprof");
-    *out = (struct load_profile){ .anl = a, .file = c->profile_out,
+    *out = (struct res_profile){ .anl = a, .file = c->profile_out,
                                   .seconds = (double)pp->duration_ns / 1e9 };
     return true;
 }
@@ -34000,35 +34061,35 @@ static bool cmd_load_profiled(const struct cmd_load *c, struct load_profiler *p,
 /* Run plan as often as c asks; *r is all runs together, run[] each of the *n
  * that were made, also where a later one fails. */
 static int cmd_load_repeat_runs(const struct cmd_load *c,
-                                const struct load_config *plan,
-                                struct load_result *r, struct load_spread *run,
+                                const struct res_config *plan,
+                                struct res *r, struct res_spread *run,
                                 size_t *n, struct gp_why *why)
 {
-    struct load_result one;
+    struct res one;
     for (*n = 0; *n < c->repeat && !atomic_load(&cmd_signal); ++*n) {
         int e = load_run(plan, &one, why);
         if (e)
             return e;
         double s = (double)one.elapsed_ns / 1e9;
-        run[*n] = (struct load_spread){
+        run[*n] = (struct res_spread){
             .rps = s > 0 ? (double)one.ok / s : 0,
-            .p50 = load_percentile_ok(one.latency.n, 50)
+            .p50 = res_percentile_ok(one.latency.n, 50)
                    ? (double)hdr_percentile(&one.latency, 50) : (double)NAN,
-            .p99 = load_percentile_ok(one.latency.n, 99)
+            .p99 = res_percentile_ok(one.latency.n, 99)
                    ? (double)hdr_percentile(&one.latency, 99) : (double)NAN };
-        load_result_append(r, &one);
+        res_append(r, &one);
     }
     return GP_OK;
 }
 
 /* Run plan, and write what came of it. */
 static int cmd_load_measure(struct cmd_load *c, int format,
-                            struct load_config *plan, struct cmd_result *to)
+                            struct res_config *plan, struct cmd_result *to)
 {
     struct sigaction act = { .sa_handler = cmd_stop_sig }, old;
-    struct load_spread run[LOAD_RUNS_MOST];
-    struct load_profile profile;
-    struct load_result r = {0};
+    struct res_spread run[RES_RUNS_MOST];
+    struct res_profile profile;
+    struct res r = {0};
     struct anl a = {0};
     struct pp pp = {0};
     struct buf b = {0};
@@ -34074,7 +34135,7 @@ static int cmd_load_measure(struct cmd_load *c, int format,
         if (status != CMD_FAILED && atomic_load(&cmd_signal))
             status = 128 + atomic_load(&cmd_signal);
     }
-    load_result_fini(&r);
+    res_fini(&r);
     anl_fini(&a);
     pp_fini(&pp);
     mem_fini(&b);
@@ -34129,10 +34190,10 @@ static int cmd_log_close(struct cmd_log *log, int fd)
 static int cmd_load_run(const struct cmd_command *cmd)
 {
     struct cmd_load *c = cmd->config;
-    struct load_config plan;
+    struct res_config plan;
     struct cmd_result to = {0};
     struct cmd_log log = {0};
-    struct load_profiler profiler = {0};
+    struct fetch_profile profiler = {0};
     struct gp_why why = {{0}};
     int format = cmd_load_format(c, cmd);
     int status = format < 0 ? CMD_USAGE : cmd_load_plan(c, cmd, &plan);
@@ -34175,10 +34236,10 @@ static int cmd_load_run(const struct cmd_command *cmd)
         status = cmd_load_profiler(c, cmd, &plan, &profiler);
     if (!status)
         status = cmd_load_measure(c, format, &plan, &to);
-    load_profiler_fini(&profiler);
+    fetch_fini(&profiler);
     if (log.path && cmd_log_close(&log, plan.log_fd) && !status)
         status = CMD_FAILED;
-    load_saved_fini(&to.old);
+    res_saved_fini(&to.old);
     cmd_load_release(c);
     return status;
 }
@@ -34395,7 +34456,7 @@ static bool cmd_is_address(const char *path)
            !strncasecmp(path, "https://", 8);
 }
 
-/* What web_get asks while it waits: a line that is drawn again. */
+/* What fetch_get asks while it waits: a line that is drawn again. */
 static bool cmd_fetch_tick(void *arg, int64_t waited_ns)
 {
     const char *path = arg;
@@ -34429,7 +34490,7 @@ static int cmd_fetch(const struct cmd_report *c, const char *path,
     s = s > 86400 ? 86400 : s;
     if (!draw && !c->common.quiet && !(slash && slash[1]))
         cmd_say("%s: a profile of %lu s is asked for", path, s);
-    int e = web_get(base, slash && slash[1] ? slash : "/debug/pprof/profile",
+    int e = fetch_get(base, slash && slash[1] ? slash : "/debug/pprof/profile",
                     (int64_t)(s + 60) * 1000000000,
                     draw ? cmd_fetch_tick : NULL, base, &status, file, why);
     if (draw)
@@ -35031,24 +35092,24 @@ static int cmd_report_check_out(const struct cmd_report *c,
  * notable about that; returns an exit status. */
 static int cmd_results_read(const struct cmd_report *c,
                             const struct cmd_list *list,
-                            struct load_saved *all)
+                            struct res_saved *all)
 {
     int status = CMD_OK;
     for (size_t i = 0; !status && i < list->n; i++) {
-        struct load_saved one = {0};
+        struct res_saved one = {0};
         status = cmd_result_read(list->text[i], i ? &one : all);
         for (size_t k = 0; k < i && !status && !c->common.quiet; k++)
             if (cmd_same_file(list->text[i], list->text[k]))
                 cmd_say("%s is given twice: its calls count twice",
                         list->text[i]);
-        const char *unlike = i && !status ? load_saved_unlike(all, &one)
+        const char *unlike = i && !status ? res_saved_unlike(all, &one)
                                           : NULL;
         if (unlike && !c->common.quiet)
             cmd_say("%s %s the results before it: they count together",
                     list->text[i], unlike);
         if (!status && i)
-            load_saved_merge(all, &one);
-        load_saved_fini(&one);
+            res_saved_merge(all, &one);
+        res_saved_fini(&one);
     }
     return status;
 }
@@ -35063,7 +35124,7 @@ static int cmd_report_results(const struct cmd_report *c,
                            .out = c->out, .percentiles = CMD_PERCENTILES,
                            .assert = c->assert, .strict = c->strict };
     struct cmd_result to = {0};
-    struct load_saved all = {0};
+    struct res_saved all = {0};
     struct buf b = {0};
     const char *profiles = cmd_report_for_profiles(c);
     int format = CMD_LOAD_TEXT;
@@ -35105,8 +35166,8 @@ static int cmd_report_results(const struct cmd_report *c,
         status = cmd_result_write(&as, format, &b, &to);
     }
     mem_fini(&b);
-    load_saved_fini(&all);
-    load_saved_fini(&to.old);
+    res_saved_fini(&all);
+    res_saved_fini(&to.old);
     return status;
 }
 

@@ -605,11 +605,11 @@ static void test_h2_no_allocation(void)
 /* Percentiles are refused when too few samples lie beyond them. */
 static void test_load_percentiles(void)
 {
-    CHECK(!load_percentile_ok(19, 50) && load_percentile_ok(20, 50));
-    CHECK(!load_percentile_ok(999, 99) && load_percentile_ok(1000, 99));
-    CHECK(!load_percentile_ok(9999, 99.9) && load_percentile_ok(10000, 99.9));
-    CHECK(!load_percentile_ok(99999, 99.99));
-    CHECK(load_percentile_ok(100000, 99.99));
+    CHECK(!res_percentile_ok(19, 50) && res_percentile_ok(20, 50));
+    CHECK(!res_percentile_ok(999, 99) && res_percentile_ok(1000, 99));
+    CHECK(!res_percentile_ok(9999, 99.9) && res_percentile_ok(10000, 99.9));
+    CHECK(!res_percentile_ok(99999, 99.99));
+    CHECK(res_percentile_ok(100000, 99.99));
 }
 
 /* Method names. */
@@ -663,14 +663,14 @@ static void test_load_run(void)
     uint64_t all = 0;
     CHECK(!client_payload_add(&hello, txt_slice("\x0a\1n"), false));
     for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
-        struct load_config k = { .target = &address, .ntarget = 1,
+        struct res_config k = { .target = &address, .ntarget = 1,
             .call = "helloworld.Greeter/SayHello", .payload = &hello,
             .npayload = 1, .clients = t[i].clients, .requests_per_client = t[i].requests,
             .total = t[i].total, .streams = t[i].streams,
             .threads = t[i].threads, .timeout_ns = 20000000000,
             .connect_timeout_ns = 5000000000, .drain_ns = 1000000000,
             .max_error_share = -1 };
-        struct load_result r;
+        struct res r;
         struct gp_why why = {{0}};
         struct buf text = {0};
         CHECK(!load_run(&k, &r, &why));
@@ -682,33 +682,33 @@ static void test_load_run(void)
         CHECK(r.status[0] == planned && r.connect.n == t[i].clients);
         CHECK(r.latency.min > 0 && r.latency.max <= r.elapsed_ns);
         CHECK(r.bytes_in > 0 && r.bytes_out > 0 && r.threads <= 3);
-        CHECK(server_calls(s) == all && !load_exceeds(&k, &r));
+        CHECK(server_calls(s) == all && !res_exceeds(&k, &r));
         const double percent[] = { 50, 99 };
-        struct load_report report = { .config = &k, .result = &r,
+        struct res_report report = { .config = &k, .result = &r,
             .percent = percent, .npercent = 2 };
-        report.verdict = load_judge(&k, &r);
+        report.verdict = res_judge(&k, &r);
         out_load_text(&text, &report, false);
         text.len = 0;
-        out_load_json(&text, &report);
-        struct load_saved saved;
-        CHECK(!load_read(&saved, (struct slice){ (const char *)text.data,
+        res_put_json(&text, &report);
+        struct res_saved saved;
+        CHECK(!res_read(&saved, (struct slice){ (const char *)text.data,
                                                  text.len }, &why));
         CHECK(saved.result.ok == planned && saved.result.latency.n == planned);
         CHECK(!memcmp(saved.result.latency.count, r.latency.count,
                       HDR_COUNTS * sizeof *r.latency.count));
-        load_saved_merge(&saved, &saved);
+        res_saved_merge(&saved, &saved);
         CHECK(saved.result.ok == 2 * planned &&
-              load_planned(&saved.config) == 2 * planned);
-        load_saved_fini(&saved);
+              res_planned(&saved.config) == 2 * planned);
+        res_saved_fini(&saved);
         for (size_t n = 0; n < text.len; n += 1 + n / 50)
         {
-            (void)load_read(&saved, (struct slice){ (const char *)text.data, n },
+            (void)res_read(&saved, (struct slice){ (const char *)text.data, n },
                             &why);
-            load_saved_fini(&saved);
+            res_saved_fini(&saved);
         }
         CHECK(!text.err && test_h2_has(&text, "grpcprof.load/1"));
         mem_fini(&text);
-        load_result_fini(&r);
+        res_fini(&r);
     }
     client_payload_fini(&hello);
     CHECK(server_drain(s, 1000000000) == 0);
@@ -718,46 +718,46 @@ static void test_load_run(void)
 /* Schedules: steps, a ramp, one from nothing, and what comes before time 0. */
 static void test_load_when(void)
 {
-    const struct load_step flat = { 100, 100, 0 };
-    const struct load_step steps[] = { { 100, 100, 2000000000 },
+    const struct res_step flat = { 100, 100, 0 };
+    const struct res_step steps[] = { { 100, 100, 2000000000 },
         { 0, 200, 4000000000 }, { 50, 50, 1000000000 } };
-    struct load_config k = { .step = &flat, .nstep = 1 };
+    struct res_config k = { .step = &flat, .nstep = 1 };
     CHECK(fabs(load_when(&k, 0)) < 1e-9 && fabs(load_when(&k, 1) - .01) < 1e-9);
-    CHECK(fabs(load_when(&k, -50) + .5) < 1e-9 && load_schedule_ns(&k) == 0);
+    CHECK(fabs(load_when(&k, -50) + .5) < 1e-9 && res_schedule_ns(&k) == 0);
     CHECK(fabs(load_when(&k, 1e6) - 1e4) < 1e-6);
-    k = (struct load_config){ .step = steps, .nstep = 3 };
-    CHECK(load_schedule_ns(&k) == 7000000000);
+    k = (struct res_config){ .step = steps, .nstep = 3 };
+    CHECK(res_schedule_ns(&k) == 7000000000);
     CHECK(fabs(load_when(&k, 199) - 1.99) < 1e-9);
     CHECK(fabs(load_when(&k, 200) - 2) < 1e-9);
     CHECK(fabs(load_when(&k, 200 + 100) - 4) < 1e-6);   /* 25 t^2 = 100 */
     CHECK(fabs(load_when(&k, 200 + 400) - 6) < 1e-6);
     CHECK(fabs(load_when(&k, 600 + 49) - 6.98) < 1e-6);
     CHECK(isinf(load_when(&k, 650)));
-    const struct load_step pause[] = { { 10, 10, 1000000000 },
+    const struct res_step pause[] = { { 10, 10, 1000000000 },
         { 0, 0, 1000000000 }, { 10, 10, 1000000000 } };
-    k = (struct load_config){ .step = pause, .nstep = 3 };
+    k = (struct res_config){ .step = pause, .nstep = 3 };
     CHECK(fabs(load_when(&k, 9) - .9) < 1e-9);
     CHECK(fabs(load_when(&k, 10) - 2) < 1e-9 && isinf(load_when(&k, 20)));
 }
 
 /* The series: a value is at its place to 6 %, and doubling loses nothing. */
-static void test_load_intervals(void)
+static void test_res_intervals(void)
 {
-    struct load_intervals t, u;
+    struct res_intervals t, u;
     uint64_t ok = 0;
     for (int64_t ns = 16; ns < INT64_C(1) << 45; ns += ns / 7 + 1) {
-        int64_t high = load_coarse_value(load_coarse(ns));
+        int64_t high = res_coarse_value(res_coarse(ns));
         CHECK(high >= ns && (double)high <= (double)ns * 1.0626);
     }
-    CHECK(!load_intervals_init(&t, 1000) && !load_intervals_init(&u, 4000));
+    CHECK(!res_intervals_init(&t, 1000) && !res_intervals_init(&u, 4000));
     for (int64_t at = 0; at < 3000000; at += 500) {
-        struct load_interval *v = load_intervals_at(&t, at, 7);
+        struct res_interval *v = res_intervals_at(&t, at, 7);
         v->ok++;
-        v->count[load_coarse(at)]++;
+        v->count[res_coarse(at)]++;
     }
-    CHECK(t.ns == 8000 && t.n <= LOAD_INTERVALS && t.n == 375);
-    load_intervals_at(&u, 5000, 1)->ok = 5;
-    load_intervals_merge(&t, &u);
+    CHECK(t.ns == 8000 && t.n <= RES_INTERVALS && t.n == 375);
+    res_intervals_at(&u, 5000, 1)->ok = 5;
+    res_intervals_merge(&t, &u);
     for (size_t i = 0; i < t.n; i++)
         ok += t.v[i].ok;
     CHECK(ok == 6005 && t.v[0].ok == 16 + 5 && t.v[0].in_flight == 7);
@@ -768,19 +768,19 @@ static void test_load_intervals(void)
 
 /* The verdict: each limit by its own evidence, the client above the others, and
  * none from a short run. */
-static void test_load_judge(void)
+static void test_res_judge(void)
 {
-    const struct load_step step = { 1000, 1000, 1000000000 };
-    struct load_config closed = { .clients = 10, .streams = 1 }, open = closed;
-    struct load_result r;
+    const struct res_step step = { 1000, 1000, 1000000000 };
+    struct res_config closed = { .clients = 10, .streams = 1 }, open = closed;
+    struct res r;
     open.step = &step;
     open.nstep = 1;
     for (int i = 0; i < 11; i++) {
-        CHECK(!load_result_init(&r, 0));
+        CHECK(!res_init(&r, 0));
         r.planned = r.sent = r.ok = i == 1 ? 50 : 1000;
         r.elapsed_ns = 1000000000;
         r.threads = 1;
-        r.thread[0] = (struct load_thread){ .wall_ns = 1000000000,
+        r.thread[0] = (struct res_thread){ .wall_ns = 1000000000,
             .cpu_ns = i == 2 ? 900000000 : 300000000,
             .wait_ns = i == 3 ? 60000000 : i == 10 ? 510000000 : 1000000 };
         for (int k = 0; k < 1000; k++) {
@@ -794,19 +794,19 @@ static void test_load_judge(void)
         r.tcp_limited_ns = i == 7 ? 100000000 : 0;
         r.not_sent = i == 8 ? 100 : 0;
         r.planned += r.not_sent;
-        struct load_verdict v = load_judge(i >= 5 ? &open : &closed, &r);
-        static const enum load_limit want[] = { LOAD_BY_SERVER, LOAD_BY_UNKNOWN,
-            LOAD_BY_CLIENT, LOAD_BY_CLIENT, LOAD_BY_SETTINGS, LOAD_BY_CLIENT,
-            LOAD_BY_SETTINGS, LOAD_BY_NETWORK, LOAD_BY_SERVER, LOAD_BY_RATE,
-            LOAD_BY_CLIENT };
+        struct res_verdict v = res_judge(i >= 5 ? &open : &closed, &r);
+        static const enum res_limit want[] = { RES_BY_SERVER, RES_BY_UNKNOWN,
+            RES_BY_CLIENT, RES_BY_CLIENT, RES_BY_STREAMS, RES_BY_CLIENT,
+            RES_BY_STREAMS, RES_BY_NETWORK, RES_BY_SERVER, RES_BY_RATE,
+            RES_BY_CLIENT };
         CHECK(v.limit == want[i] && v.nwhy > 0 && v.confidence >= 0 &&
               v.confidence <= 1);
-        load_result_fini(&r);
+        res_fini(&r);
     }
 }
 
 /* Assertions: each figure, each comparison, and what is none. */
-static void test_load_assert(void)
+static void test_res_assert(void)
 {
     static const struct { const char *text; bool pass; } t[] = {
         { "p50<11ms", true }, { "p50<=10ms", true }, { "p99.9>1ms", true },
@@ -820,33 +820,33 @@ static void test_load_assert(void)
         "speed<1", "p50<1x", "p50<>1ms", "<1", "errors<%", "p50<5", "max<5%",
         "rps>1%", "rps>1ms", "errors<1ms", "cut_off<", "cpu_per_call<8",
         "p50<5ms " };
-    struct load_result r;
-    struct load_report report = { .result = &r };
-    struct load_assert a;
+    struct res r;
+    struct res_report report = { .result = &r };
+    struct res_assert a;
     struct gp_why why;
-    CHECK(!load_result_init(&r, 0));
+    CHECK(!res_init(&r, 0));
     r.planned = r.ok = 1000;
     r.failed = 10;
     r.elapsed_ns = 1000000000;
     for (int k = 0; k < 1000; k++)
         hdr_add(&r.latency, 10000000);
     for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
-        a = (struct load_assert){ .text = t[i].text };
-        CHECK(!load_assert(&report, &a, &why) && a.pass == t[i].pass);
+        a = (struct res_assert){ .text = t[i].text };
+        CHECK(!res_assert(&report, &a, &why) && a.pass == t[i].pass);
         CHECK(a.few == !strncmp(t[i].text, "p99.9", 5));
     }
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        a = (struct load_assert){ .text = bad[i] };
-        CHECK(load_assert(&report, &a, &why) == GP_EUSAGE);
+        a = (struct res_assert){ .text = bad[i] };
+        CHECK(res_assert(&report, &a, &why) == GP_EUSAGE);
     }
-    load_result_fini(&r);
+    res_fini(&r);
 }
 
 /* An open loop: as many calls as the schedule has, each timed from its moment;
  * what does not fit is not sent; the identity holds. */
-static void test_load_open(void)
+static void test_res_open(void)
 {
-    const struct load_step step[] = { { 2000, 2000, 100000000 },
+    const struct res_step step[] = { { 2000, 2000, 100000000 },
                                       { 1000, 3000, 100000000 } };
     struct svc_greeter g = { .work = 10 };
     struct client_payload hello = {0};
@@ -855,14 +855,14 @@ static void test_load_open(void)
     struct gp_why why = {{0}};
     CHECK(!client_payload_add(&hello, txt_slice("\x0a\1n"), false));
     for (int i = 0; i < 4; i++) {
-        struct load_config k = { .target = &address, .ntarget = 1,
+        struct res_config k = { .target = &address, .ntarget = 1,
             .call = "helloworld.Greeter/SayHello", .payload = &hello,
             .npayload = 1, .clients = 3, .threads = i % 2 ? 2 : 1,
             .step = step, .nstep = 2, .timeout_ns = 20000000000,
             .connect_timeout_ns = 5000000000, .drain_ns = 1000000000,
             .warmup_ns = i == 2 ? 20000000 : 0, .max_in_flight = i == 3 ? 2 : 0,
             .connections = i == 1 ? 2 : 0, .max_error_share = -1 };
-        struct load_result r;
+        struct res r;
         g.work = i == 3 ? 5000000 : 10;
         CHECK(!load_run(&k, &r, &why));
         CHECK(r.planned == 400 && r.failed == 0 && r.gave_up == 0);
@@ -871,7 +871,7 @@ static void test_load_open(void)
         CHECK(r.latency.n == r.ok && r.service.n == r.ok && r.lag.n == r.sent);
         CHECK(r.latency.max >= r.service.max && r.service.min > 0);
         CHECK(r.connect.n == (i == 1 ? 2 : 3));
-        load_result_fini(&r);
+        res_fini(&r);
     }
     client_payload_fini(&hello);
     server_free(s);
@@ -885,19 +885,19 @@ static void test_load_failures(void)
     const char *address;
     struct gp_server *s = test_load_server(&g, &address);
     CHECK(!client_payload_add(&nothing, (struct slice){0}, false));
-    struct load_config k = { .target = &address, .ntarget = 1,
+    struct res_config k = { .target = &address, .ntarget = 1,
         .call = "helloworld.Greeter/Nope", .clients = 3, .payload = &nothing,
         .npayload = 1, .requests_per_client = 40, .timeout_ns = 1000000000,
         .connect_timeout_ns = 1000000000, .max_error_share = -1 };
-    struct load_result r;
+    struct res r;
     struct gp_why why = {{0}};
     CHECK(!load_run(&k, &r, &why));
     CHECK(r.planned == 120 && r.failed == 120 && r.ok == 0);
     CHECK(r.status[12] == 120 && r.latency.n == 0);
     CHECK(r.failed_latency.n == 120 && r.nerror == 1);
     CHECK(r.error[0].kind == CLIENT_STATUS && r.error[0].count == 120);
-    CHECK(load_exceeds(&k, &r));
-    load_result_fini(&r);
+    CHECK(res_exceeds(&k, &r));
+    res_fini(&r);
     char copy[64];
     snprintf(copy, sizeof copy, "%s", address);
     address = copy;
@@ -991,7 +991,7 @@ static void test_dsc_encode(void)
  *   { "load_path", test_load_path },
  *   { "load_run", test_load_run },
  *   { "load_when", test_load_when },
- *   { "load_intervals", test_load_intervals },
- *   { "load_open", test_load_open },
+ *   { "res_intervals", test_res_intervals },
+ *   { "res_open", test_res_open },
  *   { "load_failures", test_load_failures },
  */
