@@ -441,6 +441,10 @@ enum {
     HEADERS_HARD_FACTOR = 4,
 };
 
+/* A listener without descriptors or room waits this long before it accepts
+ * again, so that it does not spin (CVE-2023-4785). */
+#define NET_ACCEPT_PAUSE_NS INT64_C(100000000)
+
 /* ---- CS ---- */
 enum {
     /* What every HTTP/2 connection begins with ([H2] 6.5.2, 6.9.2; RFC 7541,
@@ -565,125 +569,133 @@ enum {
 
 /* ---- RPC ---- */
 enum {
-    /* Defaults of struct gp_server_config. */
-    SERVER_STREAMS    = 100,            /* calls at once, a connection */
-    SERVER_MESSAGE_BYTES = 4 << 20,     /* as grpc-go, C-core and tonic */
+    /* gRPC status codes: 0 to 16. */
+    RPC_STATUSES = 17,
+
+    /* Bytes of a header list: a server's default limit; a client takes four
+     * times as many.  A call past it fails with RESOURCE_EXHAUSTED. */
     RPC_HEADERS_BYTES = 16 << 10,
-    SERVER_THREADS_MOST = 256,          /* event loops; more: GP_EUSAGE */
 
-    /* Request bytes that a connection may have buffered in calls that are not
-     * complete, in whole messages of the largest size; past it the call that
-     * asks for more ends with RESOURCE_EXHAUSTED. */
-    SERVER_BUFFERED_MESSAGES = 4,
-
-    /* A client's reply that is kept, as reflection's are. */
-    CLIENT_KEPT_REPLY_BYTES = 16 << 20,
-
-    /* Bytes of requests and of answers that all connections may keep together,
-     * shared by the loops.  Past it a call whose request brings more ends with
-     * RESOURCE_EXHAUSTED, and connections with over SERVER_SEND_BYTES to send
-     * have to send some before their handlers run. */
-    SERVER_BUFFERED_BYTES = 1 << 30,
-
-    /* grpc-message after percent-coding: the trailers stay well under the
-     * 8 KiB that clients may insist on; the rest of the text is cut. */
-    SERVER_TEXT_BYTES = 4096,
-
-    /* Calls kept for reuse in each loop, and the largest buffer kept in one:
-     * 1,024 busy calls cost no allocation, and 16 MiB is the bound. */
-    SERVER_POOL_CALLS = 1024,
-    SERVER_KEEP_BYTES = 4096,
-
-    /* Calls of one connection that run one after the other before the next
-     * connection has its turn, where that has as many: their answers leave in
-     * one send. */
-    SERVER_TURN_CALLS = 32,
-
-    /* Bytes of answers that a call may have waiting to be sent; past it its
-     * handler is told "full" and hears on_writable below half of it.  As
-     * grpc-go's write quota. */
-    SERVER_SEND_BYTES = 65536,
-
-    /* The same of a connection: past it none of its handlers runs until some of
-     * it is sent, so that it holds this and one more message at the most. */
-    SERVER_CONN_SEND_BYTES = 4 << 20,
-
-    /* Metadata entries that a call may have in each direction; more are left
-     * out of the request, or refused by gp_call_add. */
+    /* Metadata entries of a call in each direction; further ones are dropped
+     * from a request and refused by gp_call_add. */
     RPC_META_MOST = 64,
 
     /* The same in bytes, as [H2] 6.5.2 counts: nghttp2 sends no header list of
      * more than 64 KiB, and clients may insist on much less. */
     RPC_META_BYTES = 32768,
+};
 
-    /* Descriptors left for files and for the debug endpoint when connections
-     * have taken the rest; the acceptor then waits. */
+/* ---- SERVER ---- */
+enum {
+    /* Defaults of struct gp_server_config. */
+    SERVER_STREAMS       = 100,         /* concurrent calls per connection */
+    SERVER_MESSAGE_BYTES = 4 << 20,     /* as grpc-go, C-core and tonic */
+
+    SERVER_THREADS_MOST  = 256,         /* event loops; more: GP_EUSAGE */
+
+    /* Request bytes that a connection may have buffered in incomplete calls, in
+     * messages of the largest size; the call that exceeds it fails with
+     * RESOURCE_EXHAUSTED. */
+    SERVER_BUFFERED_MESSAGES = 4,
+
+    /* Bytes of requests and answers buffered for all connections; each loop has
+     * an equal share.  Past it a call whose request brings more fails with
+     * RESOURCE_EXHAUSTED, and handlers of a connection with SERVER_SEND_BYTES
+     * unsent wait until some of it is sent. */
+    SERVER_BUFFERED_BYTES = 1 << 30,
+
+    /* grpc-message after percent-encoding, so that trailers stay well under the
+     * 8 KiB that clients may insist on; the rest of the text is cut. */
+    SERVER_TEXT_BYTES = 4096,
+
+    /* Calls that each loop keeps for reuse, and the largest buffer kept in one:
+     * 1,024 concurrent calls cost no allocation, and at most 16 MiB is kept. */
+    SERVER_POOL_CALLS = 1024,
+    SERVER_KEEP_BYTES = 4096,
+
+    /* Calls of one connection that run before the next connection's turn: their
+     * answers leave in one send. */
+    SERVER_TURN_CALLS = 32,
+
+    /* Unsent answer bytes of a call, as grpc-go's write quota.  Past it
+     * gp_call_write returns GP_ELIMIT; below half of it on_writable runs. */
+    SERVER_SEND_BYTES = 65536,
+
+    /* Unsent answer bytes of a connection; past it none of its handlers runs
+     * until some are sent, so that it holds at most this and one message. */
+    SERVER_CONN_SEND_BYTES = 4 << 20,
+
+    /* Descriptors that connections leave free for files and the debug endpoint;
+     * without more the server does not accept. */
     SERVER_SPARE_FILES = 64,
 };
 
-/* A listener without descriptors or room waits this long before it tries
- * again, so that it does not spin (CVE-2023-4785). */
-#define NET_ACCEPT_PAUSE_NS INT64_C(100000000)
-
-/* When a drain is over, a handler has this long to notice; then its loop's
- * memory is left to it. */
+/* Time after a drain for handlers to notice; then a loop whose handler still
+ * runs is left running, and its memory is not freed. */
 #define SERVER_STUCK_NS INT64_C(100000000)
 
-/* Handlers run for this long before the loop sends what they answered and
- * looks at its sockets again, so that the first of many heavy calls does not
- * wait for the last, and no connection for another.  Shorter ones mean smaller
- * writes, and more CPU time a call. */
+/* Handlers run for this long before the loop sends their answers and reads its
+ * sockets again: the first of many slow calls does not wait for the last, and
+ * no connection for another.  A shorter slice means smaller writes and more CPU
+ * time per call. */
 #define SERVER_SLICE_NS INT64_C(500000)
 
-/* Answers wait for others to be sent with them while handlers run for so long:
- * the client that sleeps is woken once. */
+/* Answers are held back for this much handler time, to be sent together: a
+ * client that sleeps is woken once. */
 #define SERVER_HOLD_NS INT64_C(100000)
 
-/* A loop that runs calls reads the clock when they should have taken so long
- * together, or are so many: a reading takes 25 ns, some calls 500. */
+/* Handler time, by the running mean, and number of jobs between two readings of
+ * the clock: a reading takes 25 ns, some jobs 500 ns. */
 #define SERVER_CLOCK_NS INT64_C(2000)
 #define SERVER_CLOCK_JOBS 8
 
-/* Of jobs that take as long as this the CPU time of one in so many is taken, by
- * three readings of the thread's clock; of shorter ones that is a burden. */
+/* The CPU time of one in SERVER_TIMED_EVERY jobs this long is measured, with
+ * three readings of the thread's clock; shorter jobs would pay too much. */
 #define SERVER_TIMED_JOB_NS INT64_C(10000)
 #define SERVER_TIMED_EVERY 64
 
 /* Calls shorter than this cost more to hand over than to run. */
 #define SERVER_SHARE_JOB_NS INT64_C(3000)
 
-/* Work that waits behind a call is worth the wake-up of an idle thread, which
- * takes some 5 us of both, when it takes about this long. */
+/* Queued work that is worth waking an idle thread, which costs both threads
+ * some 5 us. */
 #define SERVER_SHARE_NS INT64_C(40000)
 
-/* Server: how often a connection is looked at; see server_conn_tick. */
+/* Longest time between two checks of a connection; see server_conn_tick. */
 #define SERVER_TICK_NS INT64_C(10000000000)
 
-/* A unary request of which nothing comes, and an answer of which nothing goes
- * because the client keeps its window shut, are given up after this long. */
+/* A unary request or an answer that makes no progress for this long, for
+ * example because the client keeps its window closed, is reset. */
 #define SERVER_BODY_NS INT64_C(60000000000)
 
-/* Keepalive, as grpc-go: a PING after so long without a byte, and the end after
- * so long without an answer. */
+/* Keepalive, as grpc-go: PING after the first time without input, close after
+ * the second without an answer. */
 #define SERVER_KEEPALIVE_NS INT64_C(7200000000000)
 #define SERVER_KEEPALIVE_WAIT_NS INT64_C(20000000000)
 
-/* A connection that is to leave for its age closes after this long. */
+/* Time for the calls in flight of a connection that has reached its largest
+ * age; then it is closed. */
 #define SERVER_AGE_GRACE_NS INT64_C(30000000000)
+
+/* ---- CLIENT ---- */
+enum {
+    /* Largest reply that is kept, such as one of reflection; a larger one is
+     * only counted. */
+    CLIENT_KEPT_REPLY_BYTES = 16 << 20,
+};
 
 /* ---- WEB ---- */
 enum {
-    /* Debug endpoint.  A request's head, and the body of a POST to symbol, are
-     * at most this; browsers send 2 KB.  More is 431 or 413. */
+    /* Largest head of a request, and body of a POST to symbol; browsers send
+     * 2 KB.  A larger one is answered 431 or 413. */
     WEB_HEAD_BYTES = 16384,
     WEB_BODY_BYTES = 65536,
 
-    /* Connections at once: scrapers and people are few.  One more takes the
-     * place of the one that has been silent for the longest; where all are
-     * being answered it is told 503. */
+    /* Concurrent connections: scrapers and people are few.  One more replaces
+     * the one idle for the longest; while all are waiting for answers, 503. */
     WEB_CONNS = 64,
 
-    /* Windows at once, of waiting requests and of tokens; past it, 503. */
+    /* Concurrent windows, of waiting requests and of tokens; past it, 503. */
     WEB_WINDOWS = 64,
 
     /* The longest and the default window of ?seconds=N; the latter is Go's. */
@@ -691,14 +703,13 @@ enum {
     WEB_DEFAULT_S = 30,
 };
 
-/* Debug endpoint: until a request is complete, from the connection's begin or
- * the last answer; until an answer is taken; and between it and close(), so
- * that what is still on its way does not reset it. */
+/* Timeouts: to read a request, from accept or the last answer; to send an
+ * answer; and from there to close(), so that late input does not reset it. */
 #define WEB_READ_NS   INT64_C(10000000000)
 #define WEB_WRITE_NS  INT64_C(60000000000)
 #define WEB_LINGER_NS INT64_C(1000000000)
 
-/* Debug endpoint: a window that nobody stops ends by itself. */
+/* A window that nobody stops is closed at this age. */
 #define WEB_CLAIM_NS INT64_C(600000000000)
 
 /* ---- REFLECT ---- */
@@ -19120,27 +19131,27 @@ static struct job *job_collect(struct job_inbox *in)
  *   message  flag(1) length(4, big endian) bytes
  *            00 00 00 00 03 0a 01 41    not compressed, 3 bytes: field 1 "A"
  *
- * Invariant  rpc_frame_next reads a header of 5 bytes before any message byte.
- * Does not   look into messages.
+ * Invariant  the size of a message is known before its first byte is read.
+ * Does not   parse messages.
  */
 
-struct rpc_frame {                      /* messages cut out of DATA */
-    uint8_t  prefix[5];                 /* flag and length, as they came */
-    uint8_t  have;                      /* bytes of prefix */
+struct rpc_frame {                      /* reads messages from DATA */
+    uint8_t  prefix[5];                 /* flag and length, as received */
+    uint8_t  have;                      /* bytes of prefix received */
     uint32_t left;                      /* bytes of the message to come */
     uint32_t size;                      /* bytes of the message */
-    uint32_t count;                     /* messages complete */
+    uint32_t count;                     /* complete messages */
 };
 
 enum rpc_step {
-    RPC_MORE,                           /* the input is used up */
+    RPC_MORE,                           /* all input is consumed */
     RPC_PREFIX,                         /* size and prefix[0] are known */
     RPC_BYTES,                          /* some bytes of the message */
     RPC_WHOLE,                          /* the message is complete */
 };
 
-/* Take the next step through *in, which moves.  After RPC_BYTES *part has the
- * bytes, borrowed from in. */
+/* Read the next piece of a message from *in, which moves past it.  After
+ * RPC_BYTES *part is that piece, borrowed from in. */
 static enum rpc_step rpc_frame_next(struct rpc_frame *f, struct slice *in,
                                     struct slice *part)
 {
@@ -19170,7 +19181,7 @@ static enum rpc_step rpc_frame_next(struct rpc_frame *f, struct slice *in,
     return RPC_BYTES;
 }
 
-/* True when the bytes so far end inside a message. */
+/* True if the input so far ends inside a message. */
 static bool rpc_frame_cut(const struct rpc_frame *f)
 {
     return f->have > 0;
@@ -19183,15 +19194,16 @@ static void rpc_frame_prefix(uint8_t *p, size_t n)
     num_set_be32(p + 1, (uint32_t)n);
 }
 
-/* grpc-timeout in ns: 1 to 8 digits and a unit; what does not fit becomes the
- * most that does. */
+static const struct { char unit; int64_t ns; } rpc_timeout_units[] = {
+    { 'n', 1 }, { 'u', 1000 }, { 'm', 1000000 }, { 'S', 1000000000 },
+    { 'M', 60000000000 }, { 'H', 3600000000000 },
+};
+
+/* Parse a grpc-timeout, 1 to 8 digits and a unit; a larger value than an int64
+ * holds is clamped, so that the time now can be added to it.  GP_EFORMAT. */
 static int rpc_timeout_parse(struct slice v, int64_t *ns)
 {
-    static const struct { char unit; int64_t ns; } unit[] = {
-        { 'n', 1 }, { 'u', 1000 }, { 'm', 1000000 }, { 'S', 1000000000 },
-        { 'M', 60000000000 }, { 'H', 3600000000000 },
-    };
-    int64_t x = 0, most = INT64_MAX / 2;        /* "now" can be added */
+    int64_t x = 0, most = INT64_MAX / 2;
     if (v.n < 2 || v.n > 9)
         return GP_EFORMAT;
     for (size_t i = 0; i < v.n - 1; i++) {
@@ -19199,48 +19211,45 @@ static int rpc_timeout_parse(struct slice v, int64_t *ns)
             return GP_EFORMAT;
         x = x * 10 + (v.p[i] - '0');
     }
-    for (size_t i = 0; i < sizeof unit / sizeof *unit; i++)
-        if (v.p[v.n - 1] == unit[i].unit) {
-            *ns = x > most / unit[i].ns ? most : x * unit[i].ns;
+    for (size_t i = 0; i < 6; i++)
+        if (v.p[v.n - 1] == rpc_timeout_units[i].unit) {
+            int64_t unit_ns = rpc_timeout_units[i].ns;
+            *ns = x > most / unit_ns ? most : x * unit_ns;
             return GP_OK;
         }
     return GP_EFORMAT;
 }
 
-/* ns as grpc-timeout: the finest unit that holds it in 8 digits, rounded up;
- * text[12]. */
+/* Write ns as grpc-timeout to text[12]: in the finest unit that needs at most 8
+ * digits, rounded up. */
 static void rpc_timeout_text(int64_t ns, char *text)
 {
-    static const struct { char unit; int64_t ns; } unit[] = {
-        { 'n', 1 }, { 'u', 1000 }, { 'm', 1000000 }, { 'S', 1000000000 },
-        { 'M', 60000000000 }, { 'H', 3600000000000 },
-    };
     size_t i = 0;
-    while (i < 5 && ns > 99999999 * unit[i].ns)
+    while (i < 5 && ns > 99999999 * rpc_timeout_units[i].ns)
         i++;
     /* A coarser unit that is exact is shorter on the wire. */
-    while (i < 3 && ns % unit[i + 1].ns == 0)
+    while (i < 3 && ns % rpc_timeout_units[i + 1].ns == 0)
         i++;
-    int64_t x = (ns - 1) / unit[i].ns + 1;
+    int64_t x = (ns - 1) / rpc_timeout_units[i].ns + 1;
     snprintf(text, 12, "%d%c", (int)(x > 99999999 ? 99999999 : x),
-             unit[i].unit);
+             rpc_timeout_units[i].unit);
 }
 
-/* Name of a grpc status, or "?"; static. */
+/* Return the name of a gRPC status, or "?"; static. */
 static const char *rpc_status_name(int status)
 {
-    static const char *const name[] = {
+    static const char *const name[RPC_STATUSES] = {
         "OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED",
         "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED",
         "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED",
         "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE",
         "DATA_LOSS", "UNAUTHENTICATED",
     };
-    return status >= 0 && status < 17 ? name[status] : "?";
+    return status >= 0 && status < RPC_STATUSES ? name[status] : "?";
 }
 
-/* True when a content-type is gRPC's: application/grpc, and then its end, '+'
- * or ';'.  *codec is what stands after '+', or empty; borrowed. */
+/* True if v is gRPC's content-type: application/grpc, application/grpc+CODEC or
+ * either with ";..." behind it.  *codec is CODEC, or empty; borrowed. */
 static bool rpc_content_type(struct slice v, struct slice *codec)
 {
     static const char want[] = "application/grpc";
@@ -19258,7 +19267,8 @@ static bool rpc_content_type(struct slice v, struct slice *codec)
     return true;
 }
 
-/* The grpc status for a response without one ([GRPC] http mapping). */
+/* Return the status of a response without grpc-status, from its HTTP status
+ * (http-grpc-status-mapping.md). */
 static int rpc_status_of_http(int http)
 {
     switch (http) {
@@ -19271,7 +19281,7 @@ static int rpc_status_of_http(int http)
     }
 }
 
-/* The grpc status for an RST_STREAM's code ([GRPC] Errors). */
+/* Return the status of a call that ended by RST_STREAM ([GRPC] Errors). */
 static int rpc_status_of_reset(uint32_t code)
 {
     switch (code) {
@@ -19285,20 +19295,29 @@ static int rpc_status_of_reset(uint32_t code)
 
 enum rpc_encoding { RPC_IDENTITY, RPC_GZIP, RPC_UNKNOWN_ENCODING };
 
-struct rpc_meta {                       /* a header of the application */
+struct rpc_meta {                       /* one metadata entry */
     struct rpc_meta *next;              /* in the order of arrival */
     struct slice key, value;            /* in the call's arena */
-    bool trailer;                       /* of an answer: goes behind it */
+    bool trailer;                       /* of an answer: sent in trailers */
 };
 
 struct rpc_metas {
     struct rpc_meta *first, *last;
-    size_t n, bytes;                    /* at most RPC_META_MOST; and
-                                         * RPC_META_BYTES, 32 more for each */
+    size_t n;                           /* at most RPC_META_MOST */
+    size_t bytes;                       /* at most RPC_META_BYTES, with 32 more
+                                         * for each entry */
 };
 
-/* Append copies of key and value, in a, to the list t.  GP_ELIMIT: it is full;
- * GP_ENOMEM. */
+/* Return a header for nghttp2, which borrows both strings. */
+static nghttp2_nv rpc_nv(struct slice name, struct slice value)
+{
+    return (nghttp2_nv){
+        (uint8_t *)(uintptr_t)name.p, (uint8_t *)(uintptr_t)value.p, name.n,
+        value.n, NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE };
+}
+
+/* Append copies of key and value, in a, to the list t.  GP_ELIMIT: the list is
+ * full; GP_ENOMEM. */
 static int rpc_meta_add(struct arena *a, struct rpc_metas *t,
                         struct slice key, struct slice value, bool trailer)
 {
@@ -19319,7 +19338,7 @@ static int rpc_meta_add(struct arena *a, struct rpc_metas *t,
     return GP_OK;
 }
 
-/* True when key may name metadata: [GRPC] Header-Name, and not reserved. */
+/* True if key is valid for metadata: [GRPC] Header-Name, not reserved. */
 static bool rpc_meta_name(struct slice key)
 {
     for (size_t i = 0; i < key.n; i++)
@@ -19329,7 +19348,7 @@ static bool rpc_meta_name(struct slice key)
     return key.n && !txt_starts(key, "grpc-");
 }
 
-/* True when key names metadata in base64. */
+/* True if the values of key are bytes, sent in base64. */
 static bool rpc_meta_binary(struct slice key)
 {
     return key.n > 4 && !memcmp(key.p + key.n - 4, "-bin", 4);
@@ -19342,133 +19361,137 @@ static bool rpc_meta_binary(struct slice key)
  *         HEADERS until its stream closes
  * spec    [GRPC] grpc/doc/PROTOCOL-HTTP2.md, compression.md
  * prefix  server_
- * runs    a connection and its calls on their loop's thread; handlers there or
- *         on another loop's; functions that take a gp_server on any one thread
- *         that is not a loop's
+ * runs    a connection and its calls on their loop's thread, handlers there or
+ *         on another loop's; functions of a gp_server on any one thread that
+ *         is not a loop's
  *
  * Invariant  a call is answered exactly once, whatever the client sends and
- *            the handler does; what a call allocates is freed with it.
- * Does not   look into messages.
+ *            the handler does; its memory is freed with it.
+ * Does not   parse messages.
  *
  * Where the documents disagree: two messages or none on a unary method are
- * INTERNAL, as grpc-go and Java answer (statuscodes.md says UNIMPLEMENTED); an
- * unknown grpc-encoding is an error only for a message that uses it.
+ * INTERNAL, as in grpc-go and Java (statuscodes.md: UNIMPLEMENTED); an unknown
+ * grpc-encoding is an error only for a compressed message.
  */
 
-/* ---- what a server is made of ---- */
+/* ---- structures ---- */
 
 struct server_method {
-    struct gp_method own;               /* path: owned by the server's arena */
+    struct gp_method own;               /* path: in the server's arena */
     size_t   n;                         /* bytes of path */
-    uint32_t index;                     /* place in the server's table */
+    uint32_t index;                     /* in the server's table */
     uint16_t label;                     /* of its samples */
     bool     single;                    /* one message in the request */
 };
 
-/* What a handler is to hear; server_call_run tells it in this order. */
+/* Callbacks that are due; server_call_run calls them. */
 enum server_event { SERVER_START = 1, SERVER_MESSAGE = 2, SERVER_HALF_CLOSE = 4,
                     SERVER_WRITABLE = 8, SERVER_TIMER = 16, SERVER_POKE = 32 };
 
 struct gp_call {
-    /* The loop's: only its thread looks at them. */
-    struct job        job;              /* while away: in the pool or back */
-    struct link       of_conn;          /* open calls of conn */
-    struct link       of_ready;         /* conn's ready, or its partial */
-    struct server_conn *conn;           /* borrowed; NULL: the stream closed */
-    struct server_loop *loop;           /* borrowed: where it belongs */
-    struct gp_call   *next;             /* in the loop's stock */
-    int64_t           begun_ns;         /* monotonic; its HEADERS came */
-    struct net_timer  timer;            /* of the deadline, while it is open */
+    /* Only the loop's thread uses these. */
+    struct job        job;              /* while shared: in the pool or an
+                                         * inbox */
+    struct link       of_conn;          /* in conn's calls */
+    struct link       of_ready;         /* in conn's ready or partial */
+    struct server_conn *conn;           /* borrowed; NULL: stream closed */
+    struct server_loop *loop;           /* borrowed: conn's */
+    struct gp_call   *next;             /* in the loop's spare */
+    int64_t           begun_ns;         /* monotonic: HEADERS received */
+    struct net_timer  timer;            /* of the deadline */
     struct net_timer  wake;             /* of gp_call_after */
     struct rpc_frame  frame;
-    size_t            whole;            /* bytes of in that are whole ones */
-    size_t            held;             /* of the window, not given back yet */
+    size_t            whole;            /* bytes of in: complete messages */
+    size_t            window_owed;      /* bytes received but not yet returned
+                                         * to the flow-control window */
     struct h2_body    body;             /* of the answer; points into out */
     int32_t           id;               /* of its stream */
-    unsigned          events;           /* enum server_event: not told yet */
+    unsigned          events;           /* enum server_event: due */
     enum rpc_encoding coding;           /* of compressed messages */
     bool              post, grpc, codec;        /* as the headers must be */
     bool              bad_timeout, bad_meta;
     bool              begun;            /* the headers are complete */
-    bool              foreign;          /* not gRPC: told so at its end */
-    bool              half;             /* the request is complete */
+    bool              not_grpc;         /* answered in HTTP at its end */
+    bool              half_closed;      /* the request is complete */
     bool              responded;        /* the answer's headers are submitted */
     bool              answered;         /* and so is its end */
-    bool              waits;            /* it is in conn's ready */
-    bool              away;             /* its job is the pool's */
-    size_t            seen;             /* bytes waiting when last looked at */
-    int64_t           seen_ns;          /* and since when it is so; 0: never */
+    bool              queued;           /* in conn's ready */
+    bool              shared;           /* its job is in the pool */
+    size_t            progress;         /* bytes waiting at progress_ns */
+    int64_t           progress_ns;      /* last change seen; 0: none */
 
-    /* Set before the first job, then read only; or safe for all. */
+    /* Written before the first job, then only read; or atomic. */
     const struct server_method *method; /* NULL: no such method */
     int64_t           deadline_ns;      /* monotonic; 0: none */
     struct rpc_metas  request;          /* its metadata */
-    bool              takes_gzip;       /* grpc-accept-encoding has it */
-    atomic_bool       cancelled;        /* nobody waits for it any more */
+    bool              takes_gzip;       /* by grpc-accept-encoding */
+    atomic_bool       cancelled;        /* nobody waits for the answer */
 
-    /* The job's: of whichever thread runs it. */
-    unsigned          telling;          /* enum server_event */
-    size_t            taken_at;         /* bytes of taken already told */
-    size_t            mark;             /* where the last one in made begins */
+    /* Only the thread that runs the job uses these. */
+    unsigned          delivering;       /* enum server_event of this job */
+    size_t            batch_at;         /* bytes of batch delivered */
+    size_t            mark;             /* offset of the message in made that is
+                                         * being written */
     size_t            unsent;           /* bytes of out when the job began */
     struct arena      arena;            /* for the handler and metadata */
     void             *state;            /* of gp_call_state; in arena */
     struct rpc_metas  answer;           /* metadata of the answer */
-    int64_t           after_ns;         /* of gp_call_after; -1: not asked */
-    enum gp_status    status;           /* when finished */
-    bool              gzip;             /* messages are compressed */
-    bool              gzipped;          /* the answer says so */
-    bool              flagged;          /* the message told was compressed */
+    int64_t           after_ns;         /* of gp_call_after; -1: none */
+    enum gp_status    status;           /* once finished */
+    bool              gzip;             /* compress messages */
+    bool              gzipped;          /* grpc-encoding is to be sent */
+    bool              flagged;          /* this message came compressed */
     bool              full;             /* the handler waits for on_writable */
-    bool              finished;         /* no more is made */
-    bool              told;             /* the handler knows of the call */
+    bool              finished;         /* nothing more may be written */
+    bool              entered;          /* a callback has run: on_done is due */
 
-    /* Kept from call to call.  The loop's: */
-    struct buf        in;               /* prefixes and messages as they came */
-    struct buf        out;              /* prefixes and messages to be sent */
+    /* Reused by later calls.  The loop's: */
+    struct buf        in;               /* prefixes and messages received */
+    struct buf        out;              /* prefixes and messages to send */
     struct buf        text;             /* grpc-message, encoded */
     /* The job's: */
-    struct buf        taken;            /* prefixes and messages to be told */
+    struct buf        batch;            /* prefixes and messages to deliver */
     struct buf        plain;            /* a message, inflated */
-    struct buf        made;             /* prefixes and messages to be sent */
+    struct buf        made;             /* prefixes and messages written */
     struct buf        message;          /* grpc-message, encoded */
 };
 
-/* Time that calls took, as a ladder: step i counts those of less than 2^i us,
- * the last all longer ones. */
+/* Buckets of a method's latencies: bucket i has calls below 2^i us, the last
+ * one all longer calls. */
 enum { SERVER_STEPS = 26 };
 
 struct server_tally {                   /* a loop's calls of one method */
     _Atomic uint64_t begun;
-    _Atomic uint64_t code[17];          /* ended, by grpc status */
-    _Atomic uint64_t took[SERVER_STEPS]; /* ended, by time */
-    _Atomic uint64_t took_ns;           /* in all */
-    _Atomic uint64_t timed;             /* jobs run here whose CPU time was
-                                         * taken, and that */
+    _Atomic uint64_t code[RPC_STATUSES];        /* ended, by status */
+    _Atomic uint64_t took[SERVER_STEPS];        /* ended, by latency */
+    _Atomic uint64_t took_ns;           /* sum of latencies */
+    _Atomic uint64_t timed;             /* jobs run here with CPU time measured,
+                                         * and that time */
     _Atomic uint64_t timed_cpu_ns;
     uint64_t         untimed;           /* long jobs run here; the loop's own */
-    int64_t          job_ns;            /* what a job takes; a running mean, the
+    int64_t          job_ns;            /* running mean of a job's time; the
                                          * loop's own */
 };
 
 struct server_conn {
     struct h2_conn   h2;                /* first */
     struct server_loop *loop;           /* borrowed */
-    struct link      of_loop;           /* the loop's connections */
-    struct link      of_ready;          /* those with calls that wait */
-    struct link      of_dirty;          /* those with something to send */
-    struct link      calls;             /* open ones; owned */
-    struct link      ready;             /* of them, those that wait for a run */
-    struct link      partial;           /* those whose request is not whole and
+    struct link      of_loop;           /* in the loop's conns */
+    struct link      of_ready;          /* in the loop's ready */
+    struct link      of_dirty;          /* in the loop's dirty */
+    struct link      calls;             /* open calls; owned */
+    struct link      ready;             /* calls whose job is due */
+    struct link      partial;           /* calls whose request is incomplete and
                                          * whose deadline has no timer yet */
     size_t           buffered;          /* request bytes of open calls */
     size_t           pending;           /* bytes of answers not yet sent */
     uint32_t         ncalls;            /* in calls */
     uint32_t         turn;              /* calls run since its turn began */
-    bool             held;              /* not in the loop's ready: blocked */
+    bool             blocked;           /* kept out of the loop's ready until
+                                         * some output is sent */
     struct net_timer tick;              /* always armed */
     int64_t          born_ns, idle_ns;  /* accepted; without a call since */
-    int64_t          age_ns;            /* it may reach; 0: any */
+    int64_t          age_ns;            /* largest age; 0: any */
     int64_t          pinged_ns;         /* our keepalive PING; 0: none */
 };
 
@@ -19477,23 +19500,24 @@ struct server_loop {
     struct gp_server *server;           /* borrowed */
     pthread_t         thread;
     struct link       conns;            /* owned, until on_gone */
-    struct link       ready, dirty;     /* of them; see struct server_conn */
-    unsigned          nready;           /* calls that wait for a run */
-    size_t            held;             /* bytes buffered and pending, of all
-                                         * its connections */
+    struct link       ready;            /* connections with calls in ready */
+    struct link       dirty;            /* connections with output to send */
+    unsigned          nready;           /* calls in ready of all connections */
+    size_t            buffered;         /* sum of buffered and pending of all
+                                         * connections */
     int64_t           slice_ns;         /* handler time left in this turn */
     int64_t           slice_of_ns;      /* the turn: net.woke_ns */
-    int64_t           flushed_ns;       /* slice_ns when all was last sent */
-    const struct server_method *recent; /* the one called last, or NULL */
-    struct job_inbox  back;             /* calls that others ran */
-    struct gp_call   *stock;            /* owned; linked by next */
-    size_t            nstock;           /* at most SERVER_POOL_CALLS */
+    int64_t           flushed_ns;       /* slice_ns at the last flush */
+    const struct server_method *recent; /* method called last, or NULL */
+    struct job_inbox  returned;         /* calls that other loops ran */
+    struct gp_call   *spare;            /* owned; linked by next */
+    size_t            nspare;           /* at most SERVER_POOL_CALLS */
     struct server_tally *tally;         /* owned; by method, then of none */
     _Atomic uint64_t  closed[H2_ENDS];  /* connections, by reason */
     _Atomic uint64_t  accepted;         /* connections */
     atomic_uint       nconns;           /* assigned and not gone */
-    bool              running;          /* thread is to be joined */
-    bool              draining;         /* new connections leave at once */
+    bool              running;          /* thread must be joined */
+    bool              draining;         /* new connections get a GOAWAY */
 };
 
 struct server_listener {
@@ -19504,11 +19528,11 @@ struct server_listener {
     struct server_listener *next;       /* owned */
 };
 
-struct server_attachment {              /* what a service keeps */
+struct server_attachment {              /* data of a service */
     struct server_attachment *next;     /* in the server's arena */
     void  *arg;                         /* owned: freed with the server */
     void (*free)(void *arg);
-    void (*on_drain)(void *arg);        /* the server leaves; or NULL */
+    void (*on_drain)(void *arg);        /* when a drain begins; or NULL */
 };
 
 struct gp_server {
@@ -19519,16 +19543,16 @@ struct gp_server {
     size_t            nmethod, method_cap;      /* methods */
     struct index      by_path;          /* path -> method */
     struct server_listener *listener;   /* in the arena */
-    struct server_attachment *kept;     /* in the arena */
+    struct server_attachment *attachments;      /* in the arena */
     struct server_loop *loop;           /* owned, config.threads of them */
     struct job_pool   pool;             /* calls that any loop may run */
-    _Atomic uint64_t  cut;              /* calls ended by the drain */
-    atomic_uint       acks;             /* loops that have done their cutting */
+    _Atomic uint64_t  cut;              /* calls cut off by a drain */
+    atomic_uint       acks;             /* loops that have cut off theirs */
     atomic_bool       started;
     bool              stuck;            /* a handler outlived the drain */
 };
 
-/* Pieces of answers, all constant. */
+/* Constant headers of answers. */
 static const nghttp2_nv server_nv_200 = H2_NV(":status", "200");
 static const nghttp2_nv server_nv_type = H2_NV("content-type",
                                                "application/grpc");
@@ -19547,24 +19571,31 @@ static const nghttp2_nv server_nv_415 = H2_NV(":status", "415");
 
 static const char server_help[] = SERVER_HELP;
 
-/* RFC 9110 15.5.22: a 426 names what to change to. */
+/* RFC 9110 15.5.22: a 426 names the protocol to upgrade to. */
 static const char server_http1[] =
     "HTTP/1.1 426 Upgrade Required\r\nUpgrade: h2c\r\n"
     "Connection: Upgrade, close\r\nContent-Type: text/plain\r\n\r\n"
     SERVER_HELP;
 
-/* ---- calls, from their begin to their end ---- */
+/* ---- calls ---- */
 
-/* A call for stream id of c, or NULL. */
+/* Return the index of k's method in the tallies: past the last for none. */
+static size_t server_call_index(const struct gp_call *k)
+{
+    return k->method ? k->method->index : k->loop->server->nmethod;
+}
+
+/* Return a new call for stream id of c; NULL past the limit of concurrent calls
+ * or without memory. */
 static struct gp_call *server_call_open(struct server_conn *c, int32_t id)
 {
     struct server_loop *l = c->loop;
-    struct gp_call *k = l->stock;
+    struct gp_call *k = l->spare;
     if (c->ncalls >= l->server->config.max_streams)
         return NULL;
     if (k) {
-        l->stock = k->next;
-        l->nstock--;
+        l->spare = k->next;
+        l->nspare--;
     } else if (!(k = mem_zalloc(sizeof *k))) {
         return NULL;
     }
@@ -19581,7 +19612,7 @@ static struct gp_call *server_call_open(struct server_conn *c, int32_t id)
     return k;
 }
 
-/* Empty b for the next call; a large one is not kept. */
+/* Empty b for the next call; free it if it is large. */
 static void server_buf_reset(struct buf *b)
 {
     if (b->cap > SERVER_KEEP_BYTES || b->err)
@@ -19589,13 +19620,13 @@ static void server_buf_reset(struct buf *b)
     b->len = 0;
 }
 
-/* Release k, which is in no list. */
+/* Free k, which is in no list. */
 static void server_call_free(struct gp_call *k)
 {
     mem_fini(&k->in);
     mem_fini(&k->out);
     mem_fini(&k->text);
-    mem_fini(&k->taken);
+    mem_fini(&k->batch);
     mem_fini(&k->plain);
     mem_fini(&k->made);
     mem_fini(&k->message);
@@ -19603,39 +19634,38 @@ static void server_call_free(struct gp_call *k)
     mem_free(k);
 }
 
-/* k is over, nobody has it: back to its loop's stock. */
+/* Keep k, which nothing refers to, for reuse by its loop, or free it. */
 static void server_call_recycle(struct gp_call *k)
 {
     struct server_loop *l = k->loop;
-    if (l->nstock >= SERVER_POOL_CALLS) {
+    if (l->nspare >= SERVER_POOL_CALLS) {
         server_call_free(k);
         return;
     }
     server_buf_reset(&k->in);
     server_buf_reset(&k->out);
     server_buf_reset(&k->text);
-    server_buf_reset(&k->taken);
+    server_buf_reset(&k->batch);
     server_buf_reset(&k->plain);
     server_buf_reset(&k->made);
     server_buf_reset(&k->message);
     mem_arena_fini(&k->arena);
     memset(k, 0, offsetof(struct gp_call, in));
-    k->next = l->stock;
-    l->stock = k;
-    l->nstock++;
+    k->next = l->spare;
+    l->spare = k;
+    l->nspare++;
 }
 
-/* Count that k has begun: its method is known, or that it has none. */
+/* Mark k begun, once its headers are complete, and count it. */
 static void server_call_count_begun(struct gp_call *k)
 {
-    const struct server_loop *l = k->loop;
+    assert(!k->begun && !k->answered);
     k->begun = true;
-    net_add(&l->tally[k->method ? k->method->index
-                                : l->server->nmethod].begun, 1);
+    net_add(&k->loop->tally[server_call_index(k)].begun, 1);
 }
 
-/* The one moment at which k's end is submitted, or it is given up, with
- * status; false when that was before. */
+/* Mark k answered with status, count it and stop its timers.  False if it was
+ * answered before: every end of a call goes through here, once. */
 static bool server_call_mark_answered(struct gp_call *k, enum gp_status status)
 {
     struct server_loop *l = k->loop;
@@ -19644,8 +19674,8 @@ static bool server_call_mark_answered(struct gp_call *k, enum gp_status status)
     k->answered = true;
     net_timer_stop(&l->net, &k->timer);
     net_timer_stop(&l->net, &k->wake);
-    struct server_tally *t = &l->tally[k->method ? k->method->index
-                                                 : l->server->nmethod];
+    assert(k->begun && (unsigned)status < RPC_STATUSES);
+    struct server_tally *t = &l->tally[server_call_index(k)];
     uint64_t ns = (uint64_t)(l->net.now_ns - k->begun_ns), us = ns / 1000;
     int step = us ? 64 - __builtin_clzll(us) : 0;
     net_add(&t->code[status], 1);
@@ -19656,35 +19686,40 @@ static bool server_call_mark_answered(struct gp_call *k, enum gp_status status)
     return true;
 }
 
-/* The end of k, whose stream is closed and whose job is back: its handler
- * hears of it. */
+/* Call on_done and release k, whose stream is closed and whose job has
+ * returned. */
 static void server_call_release(struct gp_call *k)
 {
     const struct server_method *m = k->method;
-    if (k->told && m->own.on_done)
+    assert(!k->conn && !k->shared && !k->queued);
+    if (k->entered && m->own.on_done)
         m->own.on_done(k, k->finished ? k->status : GP_STATUS_CANCELLED,
                        m->own.service);
     server_call_recycle(k);
 }
 
-/* Bytes that l's connections may keep together: its share of the server's. */
+/* Return the bytes that l's connections may buffer: its share of the limit. */
 static size_t server_loop_buffer_limit(const struct server_loop *l)
 {
     return l->server->config.max_buffered / l->server->config.threads;
 }
 
-/* Of c's bytes *what there are more and less than before. */
+/* Add more and subtract less bytes in *what, c->buffered or c->pending, and in
+ * the loop's sum. */
 static void server_conn_account(struct server_conn *c, size_t *what,
                                 size_t more, size_t less)
 {
+    assert(less <= *what + more && less <= c->loop->buffered + more);
     *what += more - less;
-    c->loop->held += more - less;
+    c->loop->buffered += more - less;
 }
 
-/* k's stream is closed; what is away comes back later. */
+/* Close k, whose stream is closed; while its job is shared it is released when
+ * that returns. */
 static void server_call_close(struct gp_call *k)
 {
     struct server_conn *c = k->conn;
+    assert(c && c->ncalls);
     if (k->begun)
         (void)server_call_mark_answered(k, GP_STATUS_CANCELLED);
     net_timer_stop(&k->loop->net, &k->timer);
@@ -19693,41 +19728,41 @@ static void server_call_close(struct gp_call *k)
     server_conn_account(c, &c->buffered, 0, k->in.len);
     server_conn_account(c, &c->pending, 0, k->body.n);
     mem_link_drop(&k->of_ready);
-    k->loop->nready -= k->waits;
-    k->waits = false;
+    k->loop->nready -= k->queued;
+    k->queued = false;
     if (mem_link_alone(&c->ready))
         mem_link_drop(&c->of_ready);
     mem_link_drop(&k->of_conn);
     if (--c->ncalls == 0)
         c->idle_ns = k->loop->net.now_ns;
     k->conn = NULL;
-    if (!k->away)
+    if (!k->shared)
         server_call_release(k);
 }
 
-/* Watch k's deadline, from when it cannot be looked at before a run.  Most
- * calls never need it: they are answered in the turn that brings them. */
+/* Arm the timer of k's deadline.  Most calls do without: they are answered in
+ * the turn that receives them, and each job checks the deadline first. */
 static void server_call_arm(struct gp_call *k)
 {
     if (!k->deadline_ns || k->timer.at || k->answered)
         return;
-    /* Without memory for it the deadline still holds before each run. */
+    /* Without memory for the timer the check before each job remains. */
     (void)net_timer_arm(&k->loop->net, &k->timer, k->deadline_ns);
 }
 
-/* Have k's handler hear events in one of the loop's next runs; while it is
- * away, when it is back. */
+/* Queue a job that delivers events to k's handler; if a job of k is shared, it
+ * is queued when that returns. */
 static void server_call_ready(struct gp_call *k, unsigned events)
 {
     struct server_conn *c = k->conn;
     k->events |= events;
-    if (k->away || k->waits)
+    if (k->shared || k->queued)
         return;
-    k->waits = true;
+    k->queued = true;
     mem_link_drop(&k->of_ready);        /* from conn's partial ones */
     mem_link_append(&c->ready, &k->of_ready);
     k->loop->nready++;
-    if (c->held)
+    if (c->blocked)
         server_call_arm(k);
     else if (mem_link_alone(&c->of_ready))
         mem_link_append(&c->loop->ready, &c->of_ready);
@@ -19735,26 +19770,23 @@ static void server_call_ready(struct gp_call *k, unsigned events)
 
 /* ---- answers ---- */
 
-/* Append the metadata of k's answer, headers or trailers, to nv[*n], which has
- * room for RPC_META_MOST more. */
+/* Append the metadata of k's headers or trailers to nv[*n], which has room for
+ * RPC_META_MOST more. */
 static void server_call_put_meta(const struct gp_call *k, bool trailer,
                                  nghttp2_nv *nv, size_t *n)
 {
     for (const struct rpc_meta *m = k->answer.first; m; m = m->next)
         if (m->trailer == trailer)
-            nv[(*n)++] = (nghttp2_nv){
-                (uint8_t *)(uintptr_t)m->key.p,
-                (uint8_t *)(uintptr_t)m->value.p, m->key.n, m->value.n,
-                NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE };
+            nv[(*n)++] = rpc_nv(m->key, m->value);
 }
 
-/* Append grpc-status, k->text as grpc-message, and the trailers' metadata. */
+/* Append grpc-status, k->text as grpc-message, and metadata of the trailers. */
 static void server_call_put_status(const struct gp_call *k,
                                    enum gp_status status,
                                    nghttp2_nv *nv, size_t *n)
 {
-    static const char digits[17][3] = { "0", "1", "2", "3", "4", "5", "6", "7",
-        "8", "9", "10", "11", "12", "13", "14", "15", "16" };
+    static const char digits[RPC_STATUSES][3] = { "0", "1", "2", "3", "4", "5",
+        "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16" };
     nv[*n] = server_nv_ok;
     nv[*n].value = (uint8_t *)(uintptr_t)digits[status];
     nv[(*n)++].valuelen = strlen(digits[status]);
@@ -19765,11 +19797,11 @@ static void server_call_put_status(const struct gp_call *k,
     }
     if (status == GP_STATUS_UNIMPLEMENTED && k->coding == RPC_UNKNOWN_ENCODING)
         nv[(*n)++] = server_nv_accept;
-    if (!k->away)
+    if (!k->shared)
         server_call_put_meta(k, true, nv, n);
 }
 
-/* End k, whose headers went out, with status behind what is in out. */
+/* Submit the trailers of k, whose headers are submitted: sent after out. */
 static void server_call_trailers(struct gp_call *k, enum gp_status status)
 {
     nghttp2_nv nv[3 + RPC_META_MOST], *kept = NULL;
@@ -19779,9 +19811,9 @@ static void server_call_trailers(struct gp_call *k, enum gp_status status)
     k->body.ntrailer = 1;
     server_call_put_status(k, status, nv, &n);
     if (n > 1 || status != GP_STATUS_OK) {
-        /* The arena is the job's while it is away: then a reset is the status,
-         * as [GRPC] has it for a server's own cancellation. */
-        kept = k->away ? NULL : mem_arena_alloc(&k->arena, n * sizeof *nv);
+        /* While the job is shared the arena is not ours: then RST_STREAM stands
+         * for the status, as [GRPC] has it for a server's cancellation. */
+        kept = k->shared ? NULL : mem_arena_alloc(&k->arena, n * sizeof *nv);
         if (!kept) {
             h2_reset(&k->conn->h2, k->id, NGHTTP2_CANCEL);
             return;
@@ -19793,8 +19825,8 @@ static void server_call_trailers(struct gp_call *k, enum gp_status status)
     h2_resume(&k->conn->h2, k->id, &k->body);
 }
 
-/* End k with status, k->text its grpc-message: as trailers, or as the only
- * frame where nothing went out before ([GRPC] Trailers-Only). */
+/* End k with status and k->text as grpc-message: in trailers, or in the headers
+ * if none are submitted ([GRPC] Trailers-Only). */
 static void server_call_end(struct gp_call *k, enum gp_status status)
 {
     nghttp2_nv nv[5 + RPC_META_MOST];   /* not zeroed: it is large */
@@ -19813,8 +19845,8 @@ static void server_call_end(struct gp_call *k, enum gp_status status)
         h2_reset(&k->conn->h2, k->id, NGHTTP2_INTERNAL_ERROR);
 }
 
-/* End k from the loop's side, with a status other than OK and a text for
- * people; a job that is away is told that it is cancelled. */
+/* End k from the loop, with a status other than OK and a message for people; a
+ * shared job sees that the call is cancelled. */
 static void server_call_refuse(struct gp_call *k, enum gp_status status,
                                const char *text)
 {
@@ -19842,7 +19874,7 @@ static void server_call_http(struct gp_call *k)
     (void)h2_respond(&k->conn->h2, k->id, nv, n, &k->body);
 }
 
-/* Put what k's job made behind what its stream has yet to send. */
+/* Append what k's job wrote to the unsent bytes of its stream. */
 static void server_call_queue(struct gp_call *k)
 {
     size_t before = k->body.n;
@@ -19853,7 +19885,7 @@ static void server_call_queue(struct gp_call *k)
         k->body.p = k->out.data;
     } else {
         size_t at = k->out.len - k->body.n;
-        if (at > k->out.len / 2) {      /* sent already: make room */
+        if (at > k->out.len / 2) {      /* drop sent bytes to make room */
             memmove(k->out.data, k->out.data + at, k->body.n);
             k->out.len = k->body.n;
             at = 0;
@@ -19871,6 +19903,7 @@ static void server_call_respond(struct gp_call *k)
 {
     nghttp2_nv nv[3 + RPC_META_MOST];   /* not zeroed: it is large */
     size_t n = 0;
+    assert(!k->responded);
     nv[n++] = server_nv_200;
     nv[n++] = server_nv_type;
     if (k->gzipped)
@@ -19881,28 +19914,30 @@ static void server_call_respond(struct gp_call *k)
         h2_reset(&k->conn->h2, k->id, NGHTTP2_INTERNAL_ERROR);
 }
 
-/* The deadline of a call came. */
+/* Timer: end a call at its deadline. */
 static void server_call_on_deadline(struct net_timer *t)
 {
     struct gp_call *k = t->arg;
     struct server_conn *c = k->conn;
-    server_call_refuse(k, GP_STATUS_DEADLINE_EXCEEDED, k->half ?
+    server_call_refuse(k, GP_STATUS_DEADLINE_EXCEEDED, k->half_closed ?
                        "deadline exceeded" :
                        "deadline exceeded before the end of the request");
     h2_kick(&c->h2);
 }
 
-/* The time of gp_call_after came. */
+/* Timer: queue on_timer. */
 static void server_call_on_timer(struct net_timer *t)
 {
     server_call_ready(t->arg, SERVER_TIMER);
 }
 
-/* k's job is done and here: submit what it made, and see what is next. */
+/* Submit what k's job wrote, after it has returned to its own loop, and queue
+ * the next job if one is due. */
 static void server_call_after_handler(struct gp_call *k)
 {
     struct server_loop *l = k->loop;
     bool unary = k->method->own.kind == GP_UNARY;
+    assert(k->conn && !k->shared && !k->queued);
     if (k->answered)
         return;
     if (k->made.err || k->out.err) {
@@ -19922,7 +19957,7 @@ static void server_call_after_handler(struct gp_call *k)
     }
     k->body.more = !k->finished;
     if (some && !k->responded && k->finished && k->status == GP_STATUS_OK &&
-        !k->answer.n) {                 /* the unary case, in one go */
+        !k->answer.n) {                 /* unary: headers, message, trailers */
         k->body.trailer = &server_nv_ok;
         k->body.ntrailer = 1;
         (void)server_call_mark_answered(k, GP_STATUS_OK);
@@ -19952,10 +19987,10 @@ static void server_call_after_handler(struct gp_call *k)
         server_call_ready(k, k->whole ? SERVER_MESSAGE : 0);
 }
 
-/* ---- what a handler does; in its job, on any thread ---- */
+/* ---- what handlers call, in their job, on any thread ---- */
 
-/* The buffer to write k's next message into; its prefix is in it.  Borrowed
- * until server_message_end. */
+/* Return the buffer to append k's next message to, with its prefix in it;
+ * borrowed until server_message_end. */
 static struct buf *server_message_begin(struct gp_call *k)
 {
     k->mark = k->made.len;
@@ -19963,7 +19998,7 @@ static struct buf *server_message_begin(struct gp_call *k)
     return &k->made;
 }
 
-/* Compress the message that ends k->made. */
+/* Compress the last message of k->made. */
 static void server_message_gzip(struct gp_call *k)
 {
     size_t at = k->mark + 5;
@@ -19977,11 +20012,12 @@ static void server_message_gzip(struct gp_call *k)
     mem_fini(&z);
 }
 
-/* The message in server_message_begin(k) is complete.  GP_ELIMIT: it will be
- * sent, but there is no room for another before on_writable. */
+/* Complete the message begun with server_message_begin(k).  GP_ELIMIT: it will
+ * be sent, but write no more before on_writable.  GP_ESTATE: k has ended. */
 static int server_message_end(struct gp_call *k)
 {
-    if (k->finished) {                  /* nothing may follow the end */
+    assert(k->made.err || k->mark + 5 <= k->made.len);
+    if (k->finished) {
         k->made.len = k->mark;
         return GP_ESTATE;
     }
@@ -19998,14 +20034,14 @@ static int server_message_end(struct gp_call *k)
     return k->full ? GP_ELIMIT : GP_OK;
 }
 
-/* End k with status and a text for people.  Nothing when it has ended. */
+/* End k with status and a message for people; ignored once k has ended. */
 static void server_call_finish(struct gp_call *k, enum gp_status status,
                                const char *text)
 {
     if (k->finished)
         return;
     k->finished = true;
-    k->status = (unsigned)status > 16 ? GP_STATUS_UNKNOWN : status;
+    k->status = (unsigned)status < RPC_STATUSES ? status : GP_STATUS_UNKNOWN;
     k->message.len = 0;
     if (*text)
         txt_put_percent(&k->message, txt_slice(text), SERVER_TEXT_BYTES);
@@ -20019,52 +20055,52 @@ static void server_call_fail(struct gp_call *k, enum gp_status status,
                        text);
 }
 
-/* Send the message in server_message_begin(k) and end k with OK. */
+/* Complete the message begun with server_message_begin(k) and end k with OK. */
 static void server_call_send(struct gp_call *k)
 {
     (void)server_message_end(k);
     server_call_finish(k, GP_STATUS_OK, "");
 }
 
-/* Send a message, which is copied; as server_message_end. */
+/* Send a copy of message; errors as server_message_end. */
 static int server_call_write(struct gp_call *k, struct gp_slice message)
 {
     mem_put(server_message_begin(k), message.data, message.len);
     return server_message_end(k);
 }
 
-/* n bytes that live as long as k, 16-byte aligned, or NULL. */
+/* Return n bytes that live as long as k, 16-byte aligned, or NULL. */
 static void *server_call_alloc(struct gp_call *k, size_t n)
 {
     return mem_arena_alloc(&k->arena, n);
 }
 
-/* A copy of s, with a zero behind it, that lives as long as k; or NULL. */
+/* Return a zero-terminated copy of s that lives as long as k, or NULL. */
 static const char *server_call_dup(struct gp_call *k, struct slice s)
 {
     return mem_arena_dup(&k->arena, s.p, s.n);
 }
 
-/* Compress the messages that follow, where the client takes gzip. */
+/* Compress the messages that follow if the client accepts gzip. */
 static void server_call_compress(struct gp_call *k, bool on)
 {
     k->gzip = on;
 }
 
-/* Whether the message being told came compressed. */
+/* True if the message being handled came compressed. */
 static bool server_call_compressed(const struct gp_call *k)
 {
     return k->flagged;
 }
 
-/* Have on_timer called in ns. */
+/* Call on_timer in ns; replaces an earlier time. */
 static void server_call_set_timer(struct gp_call *k, int64_t ns)
 {
     ns = ns < 0 ? 0 : ns < INT64_MAX / 4 ? ns : INT64_MAX / 4;
     k->after_ns = sys_now_ns() + ns;
 }
 
-/* n zeroed bytes, the same ones at each call for k; NULL without memory. */
+/* Return n zeroed bytes, the same ones each time; NULL without memory. */
 static void *server_call_state(struct gp_call *k, size_t n)
 {
     if (!k->state)
@@ -20072,13 +20108,13 @@ static void *server_call_state(struct gp_call *k, size_t n)
     return k->state;
 }
 
-/* What server_call_state gave before, or NULL. */
+/* Return what server_call_state returned before, or NULL. */
 static void *server_call_peek_state(const struct gp_call *k)
 {
     return k->state;
 }
 
-/* True once nobody waits for k any more. */
+/* True once k is cancelled or its deadline has passed. */
 static bool server_call_cancelled(const struct gp_call *k)
 {
     return atomic_load_explicit(&k->cancelled, memory_order_relaxed) ||
@@ -20099,14 +20135,14 @@ static int server_call_add_meta(struct gp_call *k, const char *key,
     }
     for (size_t i = 0; i < text.n; i++)
         if (text.p[i] < 0x20 || text.p[i] > 0x7e)
-            return GP_EUSAGE;           /* b is empty then */
+            return GP_EUSAGE;           /* b is empty: base64 passes */
     int e = b.err ? b.err
           : rpc_meta_add(&k->arena, &k->answer, name, text, trailer);
     mem_fini(&b);
     return e;
 }
 
-/* Metadata of k's request; see gp_call_metadata. */
+/* Return metadata of k's request; see gp_call_metadata. */
 static struct gp_slice server_call_get_meta(struct gp_call *k, const char *key,
                                             size_t nth)
 {
@@ -20116,7 +20152,7 @@ static struct gp_slice server_call_get_meta(struct gp_call *k, const char *key,
         struct slice v = m->value;
         if (!txt_equal(m->key, name))
             continue;
-        for (;;) {                      /* [GRPC]: binary ones join with ',' */
+        for (;;) {                      /* [GRPC]: ',' joins binary values */
             const char *comma = binary && v.n ? memchr(v.p, ',', v.n) : NULL;
             size_t n = comma ? (size_t)(comma - v.p) : v.n;
             if (nth-- == 0) {
@@ -20140,16 +20176,16 @@ static struct gp_slice server_call_get_meta(struct gp_call *k, const char *key,
 
 /* ---- jobs ---- */
 
-/* The next whole message of k->taken into *m, inflated where it is compressed;
- * false: there is none, or k has been failed. */
+/* Put the next message of k->batch, inflated if it is compressed, into *m.
+ * False if there is none, or k has been failed. */
 static bool server_call_next(struct gp_call *k, struct gp_slice *m)
 {
-    const uint8_t *p = k->taken.data + k->taken_at;
+    const uint8_t *p = k->batch.data + k->batch_at;
     size_t at = 0;
-    if (k->taken_at >= k->taken.len)
+    if (k->batch_at >= k->batch.len)
         return false;
     size_t n = num_get_be32(p + 1);
-    k->taken_at += 5 + n;
+    k->batch_at += 5 + n;
     k->flagged = p[0] != 0;
     *m = (struct gp_slice){ p + 5, n };
     if (!k->flagged)
@@ -20160,16 +20196,16 @@ static bool server_call_next(struct gp_call *k, struct gp_slice *m)
     *m = (struct gp_slice){ k->plain.data, k->plain.len };
     if (e == GP_ELIMIT)
         server_call_fail(k, GP_STATUS_RESOURCE_EXHAUSTED,
-                         "message larger than the limit once inflated");
+                         "inflated message larger than the limit");
     else if (e == GP_ENOMEM)
         server_call_fail(k, GP_STATUS_RESOURCE_EXHAUSTED, "out of memory");
     else if (e)
-        server_call_fail(k, GP_STATUS_INTERNAL, "the gzip message is damaged");
+        server_call_fail(k, GP_STATUS_INTERNAL, "invalid gzip message");
     return !e;
 }
 
-/* Tell k's handler what there is; its samples carry the method's label.  On
- * any thread. */
+/* Run the callbacks of k that are due; samples taken meanwhile carry the
+ * method's label.  Any thread, one at a time. */
 static void server_call_run(struct gp_call *k)
 {
     const struct gp_method *m = &k->method->own;
@@ -20177,62 +20213,63 @@ static void server_call_run(struct gp_call *k)
     uint16_t old = smp_label;
     if (atomic_load_explicit(&k->cancelled, memory_order_relaxed))
         return;
-    k->told = true;
+    k->entered = true;
     smp_label = k->method->label;
-    if ((k->telling & SERVER_START) && m->on_start)
+    if ((k->delivering & SERVER_START) && m->on_start)
         m->on_start(k, m->service);
-    if ((k->telling & SERVER_WRITABLE) && m->on_writable && !k->finished)
+    if ((k->delivering & SERVER_WRITABLE) && m->on_writable && !k->finished)
         m->on_writable(k, m->service);
-    if ((k->telling & SERVER_TIMER) && m->on_timer && !k->finished)
+    if ((k->delivering & SERVER_TIMER) && m->on_timer && !k->finished)
         m->on_timer(k, m->service);
-    if ((k->telling & SERVER_POKE) && !k->finished)
+    if ((k->delivering & SERVER_POKE) && !k->finished)
         m->on_poke(k, m->service);
     while (!k->finished && !k->full && server_call_next(k, &message))
         m->on_message(k, message, m->service);
-    if (k->taken_at < k->taken.len)     /* full: half-close waits for them */
-        k->telling &= SERVER_HALF_CLOSE;
-    else if ((k->telling & SERVER_HALF_CLOSE) && m->on_half_close &&
+    if (k->batch_at < k->batch.len)     /* full: half-close comes after them */
+        k->delivering &= SERVER_HALF_CLOSE;
+    else if ((k->delivering & SERVER_HALF_CLOSE) && m->on_half_close &&
              !k->finished)
         m->on_half_close(k, m->service);
-    if (k->taken_at >= k->taken.len)
-        k->telling = 0;
+    if (k->batch_at >= k->batch.len)
+        k->delivering = 0;
     smp_label = old;
 }
 
-/* Give k's job what has come for it. */
+/* Hand due events and complete messages over to k's next job. */
 static void server_call_deliver(struct gp_call *k)
 {
-    k->telling |= k->events;
+    assert(!k->shared && k->whole <= k->in.len);
+    k->delivering |= k->events;
     k->events = 0;
     k->unsent = k->body.n;
-    if (k->telling & SERVER_WRITABLE)
+    if (k->delivering & SERVER_WRITABLE)
         k->full = false;
-    if (k->full) {                      /* nothing is told before that */
-        k->events = k->telling;
-        k->telling = 0;
+    if (k->full) {                      /* only on_writable may run */
+        k->events = k->delivering;
+        k->delivering = 0;
         return;
     }
-    if (k->taken_at < k->taken.len && k->whole) {
-        k->events = k->telling & SERVER_HALF_CLOSE; /* after messages */
-        k->telling &= ~(unsigned)SERVER_HALF_CLOSE;
+    if (k->batch_at < k->batch.len && k->whole) {
+        k->events = k->delivering & SERVER_HALF_CLOSE; /* after messages */
+        k->delivering &= ~(unsigned)SERVER_HALF_CLOSE;
     }
-    if (k->taken_at < k->taken.len || !k->whole)
+    if (k->batch_at < k->batch.len || !k->whole)
         return;
-    struct buf rest = k->taken;         /* its bytes have been told */
+    struct buf rest = k->batch;         /* all delivered: reuse it */
     rest.len = 0;
     mem_put(&rest, k->in.data + k->whole, k->in.len - k->whole);
-    k->taken = k->in;
-    k->taken.len = k->whole;
-    k->taken_at = 0;
+    k->batch = k->in;
+    k->batch.len = k->whole;
+    k->batch_at = 0;
     k->in = rest;
     server_conn_account(k->conn, &k->conn->buffered, 0, k->whole);
     k->whole = 0;
-    if (k->held)
-        h2_consume(&k->conn->h2, k->id, k->held);
-    k->held = 0;
+    if (k->window_owed)
+        h2_consume(&k->conn->h2, k->id, k->window_owed);
+    k->window_owed = 0;
 }
 
-/* True when k's deadline has passed by the loop's clock; it is ended then. */
+/* End k if its deadline has passed by the loop's clock; true then. */
 static bool server_call_expired(struct gp_call *k)
 {
     if (!k->deadline_ns || k->loop->net.now_ns < k->deadline_ns)
@@ -20241,27 +20278,27 @@ static bool server_call_expired(struct gp_call *k)
     return true;
 }
 
-/* True while c has so much to send that its handlers have to wait: its socket
- * takes nothing, or its windows do not. */
+/* True while c's handlers must wait for output to be sent: its socket is full,
+ * or its windows are closed and much is pending. */
 static bool server_conn_stalled(const struct server_conn *c)
 {
     return c->h2.rest.len > 0 || c->pending >= SERVER_CONN_SEND_BYTES ||
            (c->pending >= SERVER_SEND_BYTES &&
-            c->loop->held > server_loop_buffer_limit(c->loop));
+            c->loop->buffered > server_loop_buffer_limit(c->loop));
 }
 
-/* Let c's handlers run again, if they had to wait and need not any more. */
+/* Let c's handlers run again if they waited for output to be sent. */
 static void server_conn_unblock(struct server_conn *c)
 {
-    if (!c->held || server_conn_stalled(c))
+    if (!c->blocked || server_conn_stalled(c))
         return;
-    c->held = false;
+    c->blocked = false;
     if (!mem_link_alone(&c->ready))
         mem_link_append(&c->loop->ready, &c->of_ready);
 }
 
-/* True when the connection at i, a link in l's ready list or its head, has one
- * call that waits: a turn of many calls before it would not be fair. */
+/* True if the connection at i, a link of l's ready list or its head, has one
+ * queued call: making it wait for a turn of many calls would be unfair. */
 static bool server_conn_single(const struct link *i,
                                const struct server_loop *l)
 {
@@ -20269,7 +20306,7 @@ static bool server_conn_single(const struct link *i,
     return i != &l->ready && c->ready.next == c->ready.prev;
 }
 
-/* c's turn is over: it goes behind the others, if it has more calls. */
+/* End c's turn; with more calls queued it goes to the end of the list. */
 static void server_conn_yield(struct server_conn *c)
 {
     c->turn = 0;
@@ -20278,8 +20315,8 @@ static void server_conn_yield(struct server_conn *c)
         mem_link_append(&c->loop->ready, &c->of_ready);
 }
 
-/* The next call of l that waits, out of the lists, or NULL: connections have
- * turns, and each its own calls in their order. */
+/* Take the next queued call of l out of the lists and return it, or NULL.
+ * Connections take turns; calls of one run in their order. */
 static struct gp_call *server_loop_next(struct server_loop *l)
 {
     struct server_conn *c;
@@ -20290,13 +20327,13 @@ static struct gp_call *server_loop_next(struct server_loop *l)
         if (!server_conn_stalled(c))
             break;
         mem_link_drop(&c->of_ready);
-        c->held = true;
+        c->blocked = true;
         for (struct link *i = c->ready.next; i != &c->ready; i = i->next)
             server_call_arm(MEM_OF(i, struct gp_call, of_ready));
     }
     struct gp_call *k = MEM_OF(c->ready.next, struct gp_call, of_ready);
     mem_link_drop(&k->of_ready);
-    k->waits = false;
+    k->queued = false;
     l->nready--;
     if (mem_link_alone(&c->ready) || ++c->turn >= SERVER_TURN_CALLS ||
         server_conn_single(c->of_ready.next, l))
@@ -20304,15 +20341,15 @@ static struct gp_call *server_loop_next(struct server_loop *l)
     return k;
 }
 
-/* Let c send at the end of the run. */
+/* Flush c at the end of the run. */
 static void server_conn_dirty(struct server_conn *c)
 {
     if (mem_link_alone(&c->of_dirty))
         mem_link_append(&c->loop->dirty, &c->of_dirty);
 }
 
-/* Share calls that wait in l with loops that sleep, as many as make all equally
- * busy, and wake these. */
+/* Move queued calls of l to the pool and wake idle loops to run them: as many
+ * as make all of them equally busy. */
 static void server_loop_share(struct server_loop *l, unsigned idle)
 {
     struct gp_server *s = l->server;
@@ -20332,7 +20369,7 @@ static void server_loop_share(struct server_loop *l, unsigned idle)
         }
         server_call_deliver(k);
         server_call_arm(k);
-        k->away = true;
+        k->shared = true;
         mem_link_append(&list, &k->job.link);
         n++;
     }
@@ -20350,8 +20387,8 @@ static void server_loop_share(struct server_loop *l, unsigned idle)
     }
 }
 
-/* Run k's job on l.  Of long ones the CPU time of one in SERVER_TIMED_EVERY is
- * taken: a figure of the server's own beside what samples say. */
+/* Run k's job on l.  The CPU time of one in SERVER_TIMED_EVERY long jobs is
+ * measured, as a check on what the samples say. */
 static void server_loop_run_job(struct server_loop *l, struct gp_call *k,
                                 bool is_long)
 {
@@ -20364,21 +20401,20 @@ static void server_loop_run_job(struct server_loop *l, struct gp_call *k,
     int64_t from_ns = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID);
     server_call_run(k);
     int64_t cpu_ns = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID) - from_ns;
-    cpu_ns -= from_ns - first_ns;       /* what a reading takes, here: 1 us
-                                         * where the last one was long ago */
+    cpu_ns -= from_ns - first_ns;       /* the cost of a reading now: 1 us if
+                                         * the last one was long ago */
     net_add(&t->timed, 1);
     net_add(&t->timed_cpu_ns, cpu_ns > 0 ? (uint64_t)cpu_ns : 0);
 }
 
-/* Jobs of one method, and the clock that is read around them. */
-struct server_clock {
+struct server_clock {                   /* measures runs of one method's jobs */
     const struct server_method *method;
     int64_t from_ns, jobs;              /* the last reading; jobs since */
 };
 
-/* Read the clock where that is due before or after a job of m: when the jobs
- * since the last reading should have taken SERVER_CLOCK_NS, or m is another.
- * What they took is taken from the slice. */
+/* Before and after a job of m: read the clock if the method changes or the jobs
+ * since the last reading should have taken SERVER_CLOCK_NS, and charge their
+ * time to the slice. */
 static void server_clock_read(struct server_loop *l, struct server_clock *t,
                               const struct server_method *m)
 {
@@ -20394,7 +20430,7 @@ static void server_clock_read(struct server_loop *l, struct server_clock *t,
     t->method = m;
 }
 
-/* Send what l's connections have; they may be gone afterwards. */
+/* Send the output of l's connections, which may be gone afterwards. */
 static void server_loop_flush(struct server_loop *l)
 {
     while (!mem_link_alone(&l->dirty)) {
@@ -20406,10 +20442,10 @@ static void server_loop_flush(struct server_loop *l)
     l->flushed_ns = l->slice_ns;
 }
 
-/* Run the calls of l that wait, until none does or the slice is over.  Then
- * send: at once behind short handlers, after SERVER_HOLD_NS behind longer ones,
- * so that a client which sleeps is woken once for many: a wake-up costs 4 us.
- * Connections may be gone afterwards. */
+/* Run the queued calls of l until none is left or the slice is used up.  Then
+ * send their answers: at once after short handlers, after SERVER_HOLD_NS of
+ * longer ones, so that one wake-up of the client, which costs 4 us, serves many
+ * answers.  Connections may be gone afterwards. */
 static void server_loop_work(struct server_loop *l)
 {
     struct server_clock clock = { .from_ns = net_now(&l->net) };
@@ -20437,7 +20473,7 @@ static void server_loop_work(struct server_loop *l)
         }
     }
     server_clock_read(l, &clock, NULL);
-    if (!mem_link_alone(&l->ready)) {   /* the slice ended inside a turn */
+    if (!mem_link_alone(&l->ready)) {   /* the slice ended within a turn */
         struct server_conn *c = MEM_OF(l->ready.next, struct server_conn,
                                        of_ready);
         if (c->turn)
@@ -20449,13 +20485,14 @@ static void server_loop_work(struct server_loop *l)
         server_loop_flush(l);
 }
 
-/* Take back the calls that other loops ran for l. */
+/* Take back the calls of l that other loops ran. */
 static void server_loop_collect(struct server_loop *l)
 {
-    for (struct job *j = job_collect(&l->back), *next; j; j = next) {
+    for (struct job *j = job_collect(&l->returned), *next; j; j = next) {
         struct gp_call *k = MEM_OF(j, struct gp_call, job);
         next = j->next;
-        k->away = false;
+        assert(k->shared && k->loop == l);
+        k->shared = false;
         if (!k->conn) {
             server_call_release(k);
             continue;
@@ -20465,7 +20502,7 @@ static void server_loop_collect(struct server_loop *l)
     }
 }
 
-/* Run shared calls on l, whose own do not wait, and hand them back. */
+/* Run calls from the pool on l, which has none of its own, and return them. */
 static void server_loop_help(struct server_loop *l)
 {
     int64_t end_ns = l->net.woke_ns + SERVER_SLICE_NS;
@@ -20478,11 +20515,11 @@ static void server_loop_help(struct server_loop *l)
                              "deadline exceeded");
         else
             server_loop_run_job(l, k, true);
-        job_return(&k->loop->back, j, &k->loop->net);
+        job_return(&k->loop->returned, j, &k->loop->net);
     }
 }
 
-/* The end of a turn of the loop; see net_loop. */
+/* End a turn of the loop; see net_loop. */
 static bool server_loop_on_turn(struct net_loop *net)
 {
     struct server_loop *l = MEM_OF(net, struct server_loop, net);
@@ -20496,9 +20533,9 @@ static bool server_loop_on_turn(struct net_loop *net)
            atomic_load(&l->server->pool.waiting) > 0;
 }
 
-/* ---- what H2 tells ---- */
+/* ---- callbacks from H2 ---- */
 
-/* A request begins. */
+/* Open a call for a new stream. */
 static void *server_on_open(struct h2_conn *h2, int32_t id)
 {
     struct gp_call *k = server_call_open((struct server_conn *)h2, id);
@@ -20510,7 +20547,7 @@ static void *server_on_open(struct h2_conn *h2, int32_t id)
     return k;
 }
 
-/* Keep a header that is metadata, where the method asked for it. */
+/* Keep a header if it is metadata; its base64 is checked. */
 static void server_call_keep_meta(struct gp_call *k, struct slice name,
                                   struct slice value)
 {
@@ -20528,8 +20565,7 @@ static void server_call_keep_meta(struct gp_call *k, struct slice name,
     (void)rpc_meta_add(&k->arena, &k->request, name, value, false);
 }
 
-/* The method of l's server at path, or NULL.  The one called last is likely
- * to be called again. */
+/* Return the method at path, or NULL.  The one called last is tried first. */
 static const struct server_method *server_loop_find(struct server_loop *l,
                                                     struct slice path)
 {
@@ -20546,14 +20582,14 @@ static const struct server_method *server_loop_find(struct server_loop *l,
     return NULL;
 }
 
-/* Take the header if it is one of the protocol's own. */
+/* Use a header of the protocol; false if it is another one. */
 static bool server_call_header(struct gp_call *k, struct slice name,
                                struct slice value)
 {
     struct slice codec;
     int64_t ns = 0;
 #define RPC_IS(text) (!memcmp(name.p, text, sizeof text - 1))
-    switch (name.n) {                   /* most differ in length */
+    switch (name.n) {                   /* most have different lengths */
     case 5:
         if (!RPC_IS(":path"))
             return false;
@@ -20594,7 +20630,7 @@ static bool server_call_header(struct gp_call *k, struct slice name,
 #undef RPC_IS
 }
 
-/* One header of a request; those that nobody needs cost a switch. */
+/* Use or drop one header of a request. */
 static void server_on_header(struct h2_conn *h2, void *stream,
                              struct slice name, struct slice value)
 {
@@ -20607,17 +20643,17 @@ static void server_on_header(struct h2_conn *h2, void *stream,
         server_call_keep_meta(k, name, value);
 }
 
-/* The request's headers are complete: refuse what cannot be served.  The
- * order is grpc-go's.  What is not gRPC is heard to its end first, as HTTP
- * clients expect that do not read while they send. */
+/* Check the complete headers of a request, in grpc-go's order, and refuse what
+ * cannot be served.  A request that is not gRPC is answered at its end: some
+ * HTTP clients do not read before. */
 static void server_on_headers(struct h2_conn *h2, void *stream, bool over)
 {
     struct gp_call *k = stream;
     if (k->begun)
         return;
     server_call_count_begun(k);
-    k->foreign = !over && (!k->post || !k->grpc);
-    if (k->foreign)
+    k->not_grpc = !over && (!k->post || !k->grpc);
+    if (k->not_grpc)
         return;
     if (over)
         server_call_refuse(k, GP_STATUS_RESOURCE_EXHAUSTED,
@@ -20639,18 +20675,17 @@ static void server_on_headers(struct h2_conn *h2, void *stream, bool over)
         server_call_ready(k, SERVER_START);
 }
 
-/* The five bytes before a message are here: refuse what cannot be right, else
- * keep them. */
+/* Check the prefix of a message: refuse it or keep it. */
 static void server_call_prefix(struct gp_call *k)
 {
     const struct gp_server *s = k->loop->server;
     uint8_t flag = k->frame.prefix[0];
     if (k->frame.count && k->method->single)
         server_call_refuse(k, GP_STATUS_INTERNAL,
-                           "more than one message for a method that takes one");
+                           "more than one message to a method that takes one");
     else if (flag > 1)
         server_call_refuse(k, GP_STATUS_INTERNAL,
-                           "the message's flag byte is neither 0 nor 1");
+                           "compressed flag of a message is neither 0 nor 1");
     else if (flag && k->coding == RPC_IDENTITY)
         server_call_refuse(k, GP_STATUS_INTERNAL, "compressed flag set, but "
                            "grpc-encoding is identity");
@@ -20664,8 +20699,8 @@ static void server_call_prefix(struct gp_call *k)
         mem_put(&k->in, k->frame.prefix, sizeof k->frame.prefix);
 }
 
-/* Take n bytes of a request if they are one message, whole, alone, and of a
- * kind that needs no questions: the usual case, in one step. */
+/* Fast path: keep n bytes of DATA if they are exactly one uncompressed message
+ * within the limit and the call's first; false otherwise. */
 static bool server_call_take_whole(struct gp_call *k, const uint8_t *p,
                                    size_t n)
 {
@@ -20681,9 +20716,9 @@ static bool server_call_take_whole(struct gp_call *k, const uint8_t *p,
     return true;
 }
 
-/* Bytes of a request.  A message that is being put together gives the window
- * back at once, so that it may be larger than that; those behind a whole one
- * wait until the handler takes it ([GRPC] back-pressure). */
+/* Keep bytes of a request.  Bytes of an incomplete message are returned to the
+ * flow-control window at once, since it may be larger than the window; bytes
+ * after a complete one when the handler takes it ([GRPC] back-pressure). */
 static void server_on_data(struct h2_conn *h2, void *stream, const uint8_t *p,
                            size_t n, bool last)
 {
@@ -20694,10 +20729,10 @@ static void server_on_data(struct h2_conn *h2, void *stream, const uint8_t *p,
     size_t before = k->in.len, most =
         (size_t)c->loop->server->config.max_message * SERVER_BUFFERED_MESSAGES;
     if (!last && k->whole && !k->answered)
-        k->held += n;
+        k->window_owed += n;
     else if (!last)
         h2_consume(h2, k->id, n);
-    bool skip = k->answered || k->foreign || server_call_take_whole(k, p, n);
+    bool skip = k->answered || k->not_grpc || server_call_take_whole(k, p, n);
     while (!skip && !k->answered &&
            (step = rpc_frame_next(&k->frame, &in, &part)) != RPC_MORE) {
         if (step == RPC_PREFIX)
@@ -20708,7 +20743,7 @@ static void server_on_data(struct h2_conn *h2, void *stream, const uint8_t *p,
             k->whole = k->in.len;
     }
     server_conn_account(c, &c->buffered, k->in.len, before);
-    if (k->answered || k->foreign)
+    if (k->answered || k->not_grpc)
         return;
     if (k->in.err)
         server_call_refuse(k, GP_STATUS_RESOURCE_EXHAUSTED, "out of memory");
@@ -20716,35 +20751,36 @@ static void server_on_data(struct h2_conn *h2, void *stream, const uint8_t *p,
         server_call_refuse(k, GP_STATUS_RESOURCE_EXHAUSTED,
                            "too many request bytes buffered on this "
                            "connection");
-    else if (c->loop->held > server_loop_buffer_limit(c->loop))
+    else if (c->loop->buffered > server_loop_buffer_limit(c->loop))
         server_call_refuse(k, GP_STATUS_RESOURCE_EXHAUSTED,
                            "the server has too many bytes buffered");
     else if (k->whole && !k->method->single)
         server_call_ready(k, SERVER_MESSAGE);
 }
 
-/* A request is complete. */
+/* End of a request: answer what is not gRPC, refuse what is incomplete, or
+ * queue the job. */
 static void server_on_end(struct h2_conn *h2, void *stream)
 {
     struct gp_call *k = stream;
     (void)h2;
-    k->half = true;
+    k->half_closed = true;
     if (k->answered)
         return;
-    if (k->foreign)
+    if (k->not_grpc)
         server_call_http(k);
     else if (rpc_frame_cut(&k->frame))
         server_call_refuse(k, GP_STATUS_INTERNAL,
                            "the request ends inside a message");
     else if (k->frame.count == 0 && k->method->single)
         server_call_refuse(k, GP_STATUS_INTERNAL,
-                           "no message for a method that takes one");
+                           "no message to a method that takes one");
     else
         server_call_ready(k, SERVER_HALF_CLOSE |
                              (k->whole ? SERVER_MESSAGE : 0));
 }
 
-/* A request's stream is closed, answered or not. */
+/* Close the call of a closed stream, answered or not. */
 static void server_on_close(struct h2_conn *h2, void *stream, uint32_t code,
                             bool by_peer)
 {
@@ -20754,9 +20790,8 @@ static void server_on_close(struct h2_conn *h2, void *stream, uint32_t code,
     server_call_close(stream);
 }
 
-/* Why a client may reset a call.  Its clock started the deadline before ours
- * did, by any time that the request waited to be read: whether it is over there
- * cannot be told here. */
+/* Return why a client may reset a call.  Its deadline started before ours, by
+ * the unknown time that the request waited to be read, and may be over. */
 static enum h2_excuse server_on_excuse(struct h2_conn *h2, void *stream)
 {
     const struct gp_call *k = stream;
@@ -20765,7 +20800,7 @@ static enum h2_excuse server_on_excuse(struct h2_conn *h2, void *stream)
                                                    : H2_NO_EXCUSE;
 }
 
-/* Bytes of an answer are on their way. */
+/* Account for n bytes of an answer that are sent. */
 static void server_on_taken(struct h2_conn *h2, size_t n)
 {
     struct server_conn *c = (struct server_conn *)h2;
@@ -20774,7 +20809,7 @@ static void server_on_taken(struct h2_conn *h2, size_t n)
     server_conn_unblock(c);
 }
 
-/* There is room again for what a handler writes. */
+/* Queue on_writable: an answer's unsent bytes are below the threshold. */
 static void server_on_drain(struct h2_conn *h2, void *stream)
 {
     (void)h2;
@@ -20782,7 +20817,7 @@ static void server_on_drain(struct h2_conn *h2, void *stream)
         server_call_ready(stream, SERVER_WRITABLE);
 }
 
-/* Input of a connection was read: run what it brought, then send. */
+/* Run the calls that a connection's input made ready, then send. */
 static void server_on_fed(struct h2_conn *h2)
 {
     struct server_conn *c = (struct server_conn *)h2;
@@ -20800,7 +20835,7 @@ static void server_on_fed(struct h2_conn *h2)
     server_loop_work(c->loop);
 }
 
-/* A connection is of no more use: its calls end with it. */
+/* Close the calls of a lost connection. */
 static void server_on_lost(struct h2_conn *h2)
 {
     struct server_conn *c = (struct server_conn *)h2;
@@ -20812,7 +20847,7 @@ static void server_on_lost(struct h2_conn *h2)
     }
 }
 
-/* A connection's socket is closed. */
+/* Free a connection, whose socket is closed. */
 static void server_on_gone(struct h2_conn *h2)
 {
     struct server_conn *c = (struct server_conn *)h2;
@@ -20831,34 +20866,33 @@ static const struct h2_up server_h2_up = {
     .on_end = server_on_end, .on_close = server_on_close,
     .on_lost = server_on_lost, .on_gone = server_on_gone,
     .on_excuse = server_on_excuse, .on_taken = server_on_taken,
-    .on_drain = server_on_drain,
-    .on_fed = server_on_fed,
+    .on_drain = server_on_drain, .on_fed = server_on_fed,
 };
 
 /* ---- connections ---- */
 
-/* Give up what does not move: a unary request of which nothing comes, an answer
- * that the client's window holds back. */
+/* Reset the calls of c that made no progress for SERVER_BODY_NS: no input for a
+ * unary request, no output for a complete one. */
 static void server_conn_drop_stuck(struct server_conn *c)
 {
     int64_t now_ns = c->loop->net.now_ns;
     for (struct link *i = c->calls.next, *next; i != &c->calls; i = next) {
         struct gp_call *k = MEM_OF(i, struct gp_call, of_conn);
         next = i->next;
-        size_t at = k->half ? k->body.n : k->in.len;
-        bool waits = k->half ? k->body.n > 0
+        size_t at = k->half_closed ? k->body.n : k->in.len;
+        bool waits = k->half_closed ? k->body.n > 0
                              : k->begun && (!k->method || k->method->single);
-        if (!waits || at != k->seen || !k->seen_ns) {
-            k->seen = at;
-            k->seen_ns = now_ns;
-        } else if (now_ns - k->seen_ns >= SERVER_BODY_NS) {
+        if (!waits || at != k->progress || !k->progress_ns) {
+            k->progress = at;
+            k->progress_ns = now_ns;
+        } else if (now_ns - k->progress_ns >= SERVER_BODY_NS) {
             h2_reset(&c->h2, k->id, NGHTTP2_CANCEL);
         }
     }
 }
 
-/* The age that c may reach: the one configured and up to a tenth more or less,
- * so that not all leave at once ([A9]); 0: any. */
+/* Return c's largest age, the configured one give or take a tenth, so that not
+ * all connections close at once ([A9]); 0: any. */
 static int64_t server_conn_age_ns(const struct server_conn *c)
 {
     int64_t most = c->loop->server->config.max_age_ns;
@@ -20866,7 +20900,7 @@ static int64_t server_conn_age_ns(const struct server_conn *c)
     return most - most / 10 + (int64_t)(dice % (uint64_t)(most / 5 + 1));
 }
 
-/* When a new connection is looked at first. */
+/* Return the time of a new connection's first check. */
 static int64_t server_conn_first_ns(const struct server_conn *c)
 {
     const struct gp_server_config *config = &c->loop->server->config;
@@ -20880,14 +20914,14 @@ static int64_t server_conn_first_ns(const struct server_conn *c)
     return c->born_ns + in_ns;
 }
 
-/* When what is due at at_ns comes before *due_ns, it is that. */
+/* Set *due_ns to at_ns if that is sooner. */
 static void server_tick_sooner(int64_t *due_ns, int64_t at_ns)
 {
     *due_ns = at_ns < *due_ns ? at_ns : *due_ns;
 }
 
-/* Look at a connection: is it silent, idle, old, or stuck?  Then see when to
- * look again.  [A9] has the rules. */
+/* Timer: check whether a connection is silent, idle, old or stuck, and arm the
+ * next check.  [A9] has the rules. */
 static void server_conn_tick(struct net_timer *t)
 {
     struct server_conn *c = t->arg;
@@ -20902,7 +20936,7 @@ static void server_conn_tick(struct net_timer *t)
         now_ns - c->h2.scan.whole_ns >= H2_FRAME_NS)
         c->h2.end = H2_END_TIMEOUT;
     if (c->pinged_ns && c->h2.heard_ns >= c->pinged_ns)
-        c->pinged_ns = 0;               /* it lives */
+        c->pinged_ns = 0;               /* answered */
     if (open && c->pinged_ns &&
         now_ns - c->pinged_ns >= SERVER_KEEPALIVE_WAIT_NS)
         c->h2.end = H2_END_TIMEOUT;
@@ -20924,7 +20958,7 @@ static void server_conn_tick(struct net_timer *t)
         server_tick_sooner(&due_ns, c->ncalls ? now_ns + config->idle_ns
                                               : idle_ns);
     due_ns = due_ns > now_ns ? due_ns : now_ns + 1000000;
-    (void)net_timer_arm(&l->net, t, due_ns);    /* it was armed: no memory */
+    (void)net_timer_arm(&l->net, t, due_ns);    /* armed before: cannot fail */
     if (open && c->age_ns && !c->h2.leaving && now_ns >= age_ns)
         h2_shutdown(&c->h2, H2_END_AGE);
     else if (open && config->idle_ns && !c->h2.leaving && !c->ncalls &&
@@ -20934,7 +20968,7 @@ static void server_conn_tick(struct net_timer *t)
         h2_kick(&c->h2);
 }
 
-/* Task: begin to serve the connection arg, whose loop this is. */
+/* Task: begin to serve the connection arg on its loop. */
 static void server_conn_adopt(void *arg)
 {
     struct server_conn *c = arg;
@@ -20989,7 +21023,7 @@ static int server_assign(struct gp_server *s, int fd)
     return GP_ENOMEM;
 }
 
-/* Connections that have not gone. */
+/* Return the number of open connections. */
 static unsigned server_conns(const struct gp_server *s)
 {
     unsigned n = 0;
@@ -20998,15 +21032,14 @@ static unsigned server_conns(const struct gp_server *s)
     return n;
 }
 
-/* Accept again after a pause. */
+/* Timer: accept again after a pause. */
 static void server_listener_on_time(struct net_timer *t)
 {
     struct server_listener *p = t->arg;
     net_io_want(&p->server->loop[0].net, &p->io, EPOLLIN);
 }
 
-/* Connections wait: accept them.  Without room, descriptors or memory those
- * that wait go on waiting, and this is tried again in a while. */
+/* Accept connections; without room, descriptors or memory pause. */
 static void server_listener_on_event(struct net_io *io, uint32_t events)
 {
     struct server_listener *p = io->arg;
@@ -21040,7 +21073,7 @@ static void server_close_listeners(void *arg)
     }
 }
 
-/* Task: every connection of a loop begins to leave. */
+/* Task: send GOAWAY on every connection of a loop. */
 static void server_loop_drain(void *arg)
 {
     struct server_loop *l = arg;
@@ -21051,7 +21084,7 @@ static void server_loop_drain(void *arg)
     }
 }
 
-/* Task: close every connection of a loop, counting the calls cut off. */
+/* Task: close every connection of a loop and count the calls cut off. */
 static void server_loop_cut(void *arg)
 {
     struct server_loop *l = arg;
@@ -21073,7 +21106,7 @@ static void server_loop_stop(void *arg)
     ((struct server_loop *)arg)->net.stop = true;
 }
 
-/* A loop's thread. */
+/* Run a loop; its thread's function. */
 static void *server_loop_main(void *arg)
 {
     struct server_loop *l = arg;
@@ -21081,9 +21114,9 @@ static void *server_loop_main(void *arg)
     return NULL;
 }
 
-/* ---- life ---- */
+/* ---- start, stop, counters ---- */
 
-/* Ask and wait for the end of the loops' threads. */
+/* Stop the loops' threads and join them. */
 static void server_join(struct gp_server *s)
 {
     for (unsigned i = 0; s->loop && i < s->config.threads; i++) {
@@ -21091,35 +21124,35 @@ static void server_join(struct gp_server *s)
         if (!l->running)
             continue;
         while (net_loop_post(&l->net, server_loop_stop, l))
-            sched_yield();              /* memory will come back */
+            sched_yield();              /* no memory: try again */
         pthread_join(l->thread, NULL);
         l->running = false;
     }
 }
 
-/* The calls that were away are back: no thread runs any more. */
+/* Take back all shared calls, once no thread runs. */
 static void server_reclaim(struct gp_server *s)
 {
     struct job *j;
     while ((j = job_take(&s->pool)) != NULL) {
         struct gp_call *k = MEM_OF(j, struct gp_call, job);
         atomic_store(&k->cancelled, true);
-        job_return(&k->loop->back, j, &k->loop->net);
+        job_return(&k->loop->returned, j, &k->loop->net);
     }
     for (unsigned i = 0; i < s->config.threads; i++)
         if (s->loop[i].net.in)
             server_loop_collect(&s->loop[i]);
 }
 
-/* Release l, whose thread has ended. */
+/* Release l, whose thread is joined. */
 static void server_loop_fini(struct server_loop *l)
 {
     if (l->net.in)
         net_tasks_run(&l->net);         /* connections not yet adopted */
     while (l->conns.next && !mem_link_alone(&l->conns))
         h2_abort(&MEM_OF(l->conns.next, struct server_conn, of_loop)->h2);
-    for (struct gp_call *k; (k = l->stock); ) {
-        l->stock = k->next;
+    for (struct gp_call *k; (k = l->spare); ) {
+        l->spare = k->next;
         server_call_free(k);
     }
     mem_free(l->tally);
@@ -21146,7 +21179,7 @@ static void server_free(struct gp_server *s)
         server_reclaim(s);
     for (unsigned i = 0; s->loop && i < s->config.threads; i++)
         server_loop_fini(&s->loop[i]);
-    for (struct server_attachment *k = s->kept; k; k = k->next)
+    for (struct server_attachment *k = s->attachments; k; k = k->next)
         k->free(k->arg);
     h2_kit_fini(&s->kit);
     mem_free(s->loop);
@@ -21156,13 +21189,13 @@ static void server_free(struct gp_server *s)
     mem_free(s);
 }
 
-/* A time of the configuration, so that moments can be added to it. */
+/* Return ns, clamped so that the time now can be added. */
 static int64_t server_clamp_ns(int64_t ns)
 {
     return ns < INT64_MAX / 4 ? ns : INT64_MAX / 4;
 }
 
-/* Fill in the defaults of c; GP_EUSAGE when a value makes no sense. */
+/* Fill in the defaults of c.  GP_EUSAGE: a value is out of range. */
 static int server_config_check(struct gp_server_config *c, struct gp_why *why)
 {
     struct rlimit files = { 1024, 1024 };
@@ -21180,20 +21213,21 @@ static int server_config_check(struct gp_server_config *c, struct gp_why *why)
     if (c->max_streams > INT32_MAX - H2_STREAMS_REFUSED)
         c->max_streams = INT32_MAX - H2_STREAMS_REFUSED;
     if (c->idle_ns < 0 || c->max_age_ns < 0 || c->keepalive_ns < 0)
-        return txt_fail(why, GP_EUSAGE, "a time of the server is negative");
+        return txt_fail(why, GP_EUSAGE, "idle_ns, max_age_ns or keepalive_ns "
+                        "is negative");
     c->idle_ns = server_clamp_ns(c->idle_ns);
     c->max_age_ns = server_clamp_ns(c->max_age_ns);
     c->keepalive_ns = server_clamp_ns(c->keepalive_ns);
     if (c->threads > SERVER_THREADS_MOST)
-        return txt_fail(why, GP_EUSAGE, "%u threads: at most %d", c->threads,
-                        SERVER_THREADS_MOST);
+        return txt_fail(why, GP_EUSAGE, "%u threads: the limit is %d",
+                        c->threads, SERVER_THREADS_MOST);
     if (c->max_headers > UINT32_MAX / HEADERS_HARD_FACTOR)
         return txt_fail(why, GP_EUSAGE, "headers of %u bytes: at most %u",
                         c->max_headers, UINT32_MAX / HEADERS_HARD_FACTOR);
     return GP_OK;
 }
 
-/* A server without addresses or methods, owned by the caller. */
+/* Make a server without addresses or methods; the caller owns it. */
 static int server_new(struct gp_server **out,
                       const struct gp_server_config *config,
                       struct gp_why *why)
@@ -21236,7 +21270,7 @@ out:
     return e;
 }
 
-/* Add a method, whose path is copied; before the start. */
+/* Add a method, whose path is copied, before the start. */
 static int server_add_method(struct gp_server *s,
                              const struct gp_method *method, struct gp_why *why)
 {
@@ -21246,15 +21280,14 @@ static int server_add_method(struct gp_server *s,
         return txt_fail(why, GP_ESTATE, "method %s: the server has started",
                         path);
     bool odd = *path != '/' || !strchr(path + 1, '/');
-    for (const char *p = path; *p; p++) /* it stands in headers and metrics */
+    for (const char *p = path; *p; p++) /* for headers and /metrics */
         odd |= *p <= ' ' || *p > '~' || *p == '"' || *p == '\\';
     if (odd || !method->on_message)
         return txt_fail(why, GP_EUSAGE, "method '%s': the path must look like "
                         "/package.Service/Method", path);
     for (size_t i = 0; i < s->nmethod; i++)
         if (!strcmp(s->method[i].own.path, path))
-            return txt_fail(why, GP_EUSAGE, "method %s is there already",
-                            path);
+            return txt_fail(why, GP_EUSAGE, "method %s was added before", path);
     struct server_method *v = mem_grow(s->method, &s->method_cap,
                                        s->nmethod + 1, sizeof *v);
     if (v)
@@ -21271,8 +21304,8 @@ static int server_add_method(struct gp_server *s,
     return GP_OK;
 }
 
-/* Have s free arg with itself, and call on_drain when it begins to leave.  On
- * an error it is freed at once. */
+/* Free arg when s is freed, and call on_drain when a drain begins.  On an error
+ * arg is freed at once. */
 static int server_attach(struct gp_server *s, void *arg,
                          void (*release)(void *), void (*on_drain)(void *),
                          struct gp_why *why)
@@ -21282,23 +21315,23 @@ static int server_attach(struct gp_server *s, void *arg,
         release(arg);
         return txt_fail(why, GP_ENOMEM, "out of memory for a service");
     }
-    *k = (struct server_attachment){ s->kept, arg, release, on_drain };
-    s->kept = k;
+    *k = (struct server_attachment){ s->attachments, arg, release, on_drain };
+    s->attachments = k;
     return GP_OK;
 }
 
-/* What is kept for s with this release function, or NULL. */
+/* Return what was attached to s with this release function, or NULL. */
 static void *server_attached(const struct gp_server *s,
                              void (*release)(void *))
 {
-    const struct server_attachment *k = s->kept;
+    const struct server_attachment *k = s->attachments;
     while (k && k->free != release)
         k = k->next;
     return k ? k->arg : NULL;
 }
 
-/* The service of method number i, borrowed from s; empty where an earlier
- * method is of the same.  False past the last method. */
+/* Put the service of method i, borrowed from s, into *name; empty if an earlier
+ * method has the same.  False past the last method. */
 static bool server_service_name(const struct gp_server *s, size_t i,
                                 struct slice *name)
 {
@@ -21312,7 +21345,7 @@ static bool server_service_name(const struct gp_server *s, size_t i,
     return true;
 }
 
-/* True when s has a method of the service. */
+/* True if s has a method of the service. */
 static bool server_has_service(const struct gp_server *s, struct slice service)
 {
     struct slice name;
@@ -21322,16 +21355,16 @@ static bool server_has_service(const struct gp_server *s, struct slice service)
     return false;
 }
 
-/* Listen on address; *bound, when not NULL, becomes the address bound, which
- * lives as long as s.  Before the start. */
+/* Listen on address, before the start; *bound, if not NULL, becomes the bound
+ * address, borrowed from s. */
 static int server_listen(struct gp_server *s, const char *address,
                          const char **bound, struct gp_why *why)
 {
     struct net_addr a[NET_ADDRS];
     size_t n;
     if (s->started)
-        return txt_fail(why, GP_ESTATE, "cannot listen on %s: the server has "
-                        "started", address);
+        return txt_fail(why, GP_ESTATE, "listen on %s: the server has started",
+                        address);
     int e = net_addr_parse(address, false, a, &n, why);
     if (e)
         return e;
@@ -21359,7 +21392,7 @@ static int server_start(struct gp_server *s, struct gp_why *why)
     if (s->started)
         return txt_fail(why, GP_ESTATE, "the server has already started");
     for (unsigned i = 0; i < s->config.threads; i++) {
-        mem_free(s->loop[i].tally);     /* of a start that failed */
+        mem_free(s->loop[i].tally);     /* of a failed start */
         s->loop[i].tally = mem_zalloc((s->nmethod + 1) *
                                       sizeof *s->loop[i].tally);
         if (!s->loop[i].tally)
@@ -21382,8 +21415,8 @@ static int server_start(struct gp_server *s, struct gp_why *why)
     return e;
 }
 
-/* Calls of method i completed since the start, and its path, which lives as
- * long as s; false past the last method.  Any thread, after the start. */
+/* Count the completed calls of method i, whose path is borrowed from s.  False
+ * past the last method.  Any thread. */
 static bool server_method_calls(const struct gp_server *s, size_t i,
                                 const char **path, uint64_t *calls)
 {
@@ -21392,13 +21425,12 @@ static bool server_method_calls(const struct gp_server *s, size_t i,
     *path = s->method[i].own.path;
     *calls = 0;
     for (unsigned k = 0; s->started && k < s->config.threads; k++)
-        for (int code = 0; code < 17; code++)
+        for (int code = 0; code < RPC_STATUSES; code++)
             *calls += net_get(&s->loop[k].tally[i].code[code]);
     return true;
 }
 
-/* What a profile says of method i, for a caller that knows s only as somebody's
- * server. */
+/* Count the calls of method i for a profile; REC's callback. */
 static bool server_rec_calls(const void *server, size_t i,
                              struct rec_calls *out)
 {
@@ -21413,8 +21445,7 @@ static bool server_rec_calls(const void *server, size_t i,
     return true;
 }
 
-/* Address number i that s listens on, the last first, as text that lives as
- * long as s; NULL past the last. */
+/* Return address i of s, the last one added first, borrowed; NULL past it. */
 static const char *server_address(const struct gp_server *s, size_t i)
 {
     const struct server_listener *p = s->listener;
@@ -21423,14 +21454,14 @@ static const char *server_address(const struct gp_server *s, size_t i)
     return p ? p->addr.text : NULL;
 }
 
-struct server_counts {                  /* a method's calls, on all loops */
-    const char *path;                   /* as long as the server; "": none */
-    uint64_t begun, code[17], took[SERVER_STEPS], took_ns;  /* see tally */
+struct server_counts {                  /* sum of a method's tallies */
+    const char *path;                   /* borrowed; "": no such method */
+    uint64_t begun, code[RPC_STATUSES], took[SERVER_STEPS], took_ns;
     uint64_t timed, timed_cpu_ns;
 };
 
-/* What is counted of method i, and last of the calls that reached none, into
- * *out; false past that.  Any thread, after the start. */
+/* Put the counts of method i into *out; past the last method those of calls to
+ * unknown methods, and then false.  Any thread, after the start. */
 static bool server_counts_get(const struct gp_server *s, size_t i,
                               struct server_counts *out)
 {
@@ -21440,7 +21471,7 @@ static bool server_counts_get(const struct gp_server *s, size_t i,
         return false;
     for (unsigned k = 0; s->started && k < s->config.threads; k++) {
         const struct server_tally *t = &s->loop[k].tally[i];
-        for (int code = 0; code < 17; code++)
+        for (int code = 0; code < RPC_STATUSES; code++)
             c.code[code] += net_get(&t->code[code]);
         for (int step = 0; step < SERVER_STEPS; step++)
             c.took[step] += net_get(&t->took[step]);
@@ -21453,12 +21484,12 @@ static bool server_counts_get(const struct gp_server *s, size_t i,
     return true;
 }
 
-struct server_traffic {                 /* of all loops since the start */
+struct server_traffic {                 /* all loops, since the start */
     uint64_t accepted, closed[H2_ENDS]; /* connections; by reason */
     uint64_t bytes_in, bytes_out;
 };
 
-/* What is counted of connections; any thread. */
+/* Return the counts of connections and bytes; any thread. */
 static struct server_traffic server_traffic_get(const struct gp_server *s)
 {
     struct server_traffic t = {0};
@@ -21473,7 +21504,7 @@ static struct server_traffic server_traffic_get(const struct gp_server *s)
     return t;
 }
 
-/* Calls completed since the start, on all methods; any thread. */
+/* Return the calls completed by all methods; any thread. */
 static uint64_t server_calls(const struct gp_server *s)
 {
     uint64_t sum = 0, n;
@@ -21483,7 +21514,7 @@ static uint64_t server_calls(const struct gp_server *s)
     return sum;
 }
 
-/* Give task(loop) to each loop of s; how many took it. */
+/* Post task(loop) to each loop of s; returns how many accepted it. */
 static unsigned server_post_all(struct gp_server *s, void (*task)(void *))
 {
     unsigned n = 0;
@@ -21492,7 +21523,7 @@ static unsigned server_post_all(struct gp_server *s, void (*task)(void *))
     return n;
 }
 
-/* Task: the open calls of methods that have on_poke hear it. */
+/* Task: queue on_poke for the open calls of a loop that have it. */
 static void server_loop_poke(void *arg)
 {
     struct server_loop *l = arg;
@@ -21501,29 +21532,29 @@ static void server_loop_poke(void *arg)
         for (struct link *j = c->calls.next; j != &c->calls; j = j->next) {
             struct gp_call *k = MEM_OF(j, struct gp_call, of_conn);
             if (k->method && k->method->own.on_poke && !k->answered &&
-                k->half)
+                k->half_closed)
                 server_call_ready(k, SERVER_POKE);
         }
     }
 }
 
-/* Have all open calls of methods that have on_poke hear it soon; any thread. */
+/* Call on_poke soon for all open calls that have it; any thread. */
 static void server_poke(struct gp_server *s)
 {
     if (s->started)
         (void)server_post_all(s, server_loop_poke);
 }
 
-/* Stop accepting, tell the clients, and wait at most grace_ns for the calls in
- * flight; then close what is left.  Returns the calls that were cut off.  Looks
- * every millisecond: this happens once in a server's life. */
+/* Stop accepting, send GOAWAY, wait up to grace_ns for calls in flight, and
+ * close the rest.  Returns the number of calls cut off.  It polls every
+ * millisecond: a server is drained once. */
 static uint64_t server_drain(struct gp_server *s, int64_t grace_ns)
 {
     const struct timespec ms = { 0, 1000000 };
     if (!s->started || !s->loop[0].running)
         return 0;
     int64_t until = sys_now_ns() + grace_ns;
-    for (struct server_attachment *k = s->kept; k; k = k->next)
+    for (struct server_attachment *k = s->attachments; k; k = k->next)
         if (k->on_drain)
             k->on_drain(k->arg);
     server_poke(s);
