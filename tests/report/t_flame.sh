@@ -1,4 +1,5 @@
-# flame: the pictures in a browser, and names that hurt, in every format.
+# flame: the pictures in a browser and under linters; names that hurt, in every
+# format.
 # runs: plain asan
 
 browser() {                                     # WHAT FILE...
@@ -29,9 +30,22 @@ drawn() {
         "$T/tree.pb"
 }
 
+# The scripts and style sheets inside, by a linter of each language.
+linted() {
+    start_server || return
+    check 'a page of load' 0 "$BIN" load -n 9 -f html -o "$T/load.html" \
+        "127.0.0.1:$PORT"
+    stop_server 'the server of the page'
+    tally 'linters' node tests/report/weblint.js "$NODE" "$T/tree.svg" \
+        "$T/differs.svg" "$T/tree.html" "$T/load.html"
+}
+
 if need 'names that hurt' protoc; then
     hurt
     drawn
+    if [ -z "$SUFFIX" ] && need 'linters' node; then
+        linted
+    fi
     if [ -z "$SUFFIX" ] && need 'in a browser' node chromium; then
         mkdir -p "$T/shots"
         "$PY" tests/report/profiles.py names "$T/names.json"

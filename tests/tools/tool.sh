@@ -5,7 +5,8 @@
 #         webget (tests/tools/webget, on net/http), echo (tests/tools/echo, a
 #         server with reflection and pprof), ghz, shop (tests/tools/shop, the
 #         server that README measures)
-#   npm   buf, and node: the folder with the modules of @grpc/grpc-js
+#   npm   buf, and node: the folder with the modules (@grpc/grpc-js, eslint,
+#         stylelint and others)
 #   C++   cpp: tests/serve/client.cc, on grpc++
 #   cargo inferno: inferno-flamegraph
 #   pip   hdrhistogram, and kubernetes (kubernetes-validate): folders with them
@@ -31,7 +32,7 @@ buf|node) pins=package-lock.json ;;
 hdrhistogram|kubernetes) pins=requirements.txt ;;
 cpp)     pins=../serve/client.cc ;;
 inferno) pins=tool.sh ;;
-*) sed -n '2,11s/^# //p' tool.sh >&2; exit 2 ;;
+*) sed -n '2,12s/^# //p' tool.sh >&2; exit 2 ;;
 esac
 mkdir -p ../../.build/tools || exit 1
 dir=$(cd ../../.build/tools && pwd)
