@@ -7,7 +7,7 @@
  * HOW TO READ IT.  Bottom-up.  There are no function prototypes in this file,
  * so a section can only call what is above it and the compiler keeps the
  * layers honest.  For the short version read the banners; for one feature,
- * find its cmd_ function in the last section and read backwards from there.
+ * find its command's _run function near the end and read backwards from there.
  *
  *  1  LIMITS   every tunable and hard cap, each with its reason
  *  2  MEM      growable buffer, arena, hash index; every allocation
@@ -50,13 +50,19 @@
  * 39  RES      result of a load: figures, verdict, assertions, JSON
  * 40  LOAD     load generator
  * 41  OUT      writers of what ANL, VIEW and LOAD found
- * 42  CLI      option tables, help, the commands, main
+ * 42  SAY      what the commands print
+ * 43  OPT      tables of options: parsing, help, man page, completion
+ * 44  SERVE    the command serve
+ * 45  MSG      what load sends: messages and metadata
+ * 46  LOADCMD  the command load
+ * 47  REPORT   the command report
+ * 48  CLI      the list of commands, main
  *
  * CONVENTIONS
  *
  *   Errors   int functions return 0 or a negative enum gp_err.  The place that
  *            fails fills struct gp_why once; callers pass it up untouched.
- *            Only section CLI prints or exits.
+ *            Only section SAY prints.
  *   Memory   x_init/x_fini for a struct the caller holds, x_new/x_free for
  *            one on the heap.  fini and free accept all-zero and NULL.
  *            A pointer field says "owned" or "borrowed" beside it.
@@ -873,27 +879,28 @@ enum {
 #define OUT_NODE_FRACTION 0.005
 #define OUT_EDGE_FRACTION 0.001
 
-/* ---- CLI ---- */
+/* ---- OPT ---- */
 enum {
-    /* The file of --rules. */
-    CMD_RULES_BYTES = 1 << 20,
-
-    /* Values of one option, and positional arguments: an error past it. */
-    CMD_LIST_MOST = 64,
-
-    /* Percentiles in a table, and the bytes of a result that is read. */
-    CMD_PERCENTS_MOST = 32,
-    CMD_RESULT_MOST = 64 << 20,
-
-    /* A reply that is shown. */
-    CMD_REPLY_BYTES = 1 << 20,
+    OPT_LIST_MOST = 64,         /* values of one option, or arguments; more are
+                                 * refused */
 };
 
-/* report: c++filt has so long for all names. */
-#define CMD_DEMANGLE_NS INT64_C(5000000000)
+/* ---- SERVE ---- */
+#define SERVE_LOOK_NS INT64_C(250000000)        /* between two checks of an
+                                                 * open window */
 
-/* serve: how often it looks at a window that is open. */
-#define CMD_LOOK_NS INT64_C(250000000)
+/* ---- LOADCMD ---- */
+enum {
+    LOADCMD_PERCENTS_MOST = 32,         /* --percentiles; more are refused */
+    LOADCMD_RESULT_MOST = 64 << 20,     /* bytes of a result file; larger ones
+                                         * are refused */
+    LOADCMD_REPLY_BYTES = 1 << 20,      /* a larger reply is not printed */
+};
+
+/* ---- REPORT ---- */
+#define REPORT_RULES_BYTES (1 << 20)    /* --rules; a larger file is refused */
+#define REPORT_DEMANGLE_NS INT64_C(5000000000)  /* c++filt, for all names; then
+                                                 * names stay mangled */
 
 /* =================================== 2 MEM ===================================
  * for     bytes that grow, arenas, vectors, hash indexes
@@ -2141,38 +2148,6 @@ static int sys_read_file(const char *path, size_t most, struct buf *b,
         e = sys_read_fd(fd, path, most, b, why);
     close(fd);
     return e;
-}
-
-/* True for a pipe that has a name: who opens it twice loses what was in it. */
-static bool sys_is_fifo(const char *path)
-{
-    struct stat st;
-    struct statfs fs;
-    return !stat(path, &st) && S_ISFIFO(st.st_mode) &&
-           !statfs(path, &fs) && fs.f_type != PIPEFS_MAGIC;
-}
-
-/* The first of the n bytes at text that the file at path begins with, and how
- * many; none where it cannot be read.  "-" is standard input, of which nothing
- * is taken away. */
-static struct slice sys_peek(const char *path, char *text, size_t n)
-{
-    bool input = !strcmp(path, "-");
-    int fd = input ? 0 : sys_is_fifo(path) ? -1
-           : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    int two[2];
-    ssize_t k = fd < 0 ? 0 : pread(fd, text, n, 0);
-    if (k < 0 && !pipe2(two, O_CLOEXEC)) {      /* a pipe has no place 0 */
-        if (!input)                             /* wait for what it will say */
-            (void)fcntl(fd, F_SETFL, 0);
-        k = tee(fd, two[1], n, 0);
-        k = k > 0 ? read(two[0], text, (size_t)k) : 0;
-        close(two[0]);
-        close(two[1]);
-    }
-    if (!input && fd >= 0)
-        close(fd);
-    return (struct slice){ text, k > 0 ? (size_t)k : 0 };
 }
 
 /* Write n bytes to fd, through interruptions; GP_EIO with errno set. */
@@ -10668,7 +10643,8 @@ static const struct cat_rule cat_own_rules[] = {
     { "build_*", CAT_PROFILER, 0 }, { "stat_*", CAT_PROFILER, 0 },
     { "main", CAT_LIBRARIES, CAT_ENTRY },
     { "sys_thread_*", CAT_LIBRARIES, CAT_ENTRY },
-    { "cmd_*", CAT_LIBRARIES, 0 },  { "gp_*", CAT_LIBRARIES, 0 },
+    { "serve_*", CAT_LIBRARIES, 0 }, { "gp_*", CAT_LIBRARIES, 0 },
+    { "loadcmd_*", CAT_LIBRARIES, 0 },
     { "job_*", CAT_LIBRARIES, 0 },  { "sys_*", CAT_LIBRARIES, 0 },
     { "txt_*", CAT_LIBRARIES, 0 },  { "js_*", CAT_LIBRARIES, 0 },
     { "hdr_*", CAT_LIBRARIES, 0 },  { "web_*", CAT_LIBRARIES, 0 },
@@ -32283,85 +32259,25 @@ static void out_load_html(struct buf *b, const struct res_report *t)
     mem_fini(&text);
 }
 
-/* ================================== 42 CLI ===================================
- * for     option tables, help, the commands serve, load and report, main
- * uses    MEM, TXT, SYS, RE, JS, PB, HDR, ELF, SMP, PP, LEGACY, MERGE, VIEW,
- *         FILTER, GRAIN, CAT, ANL, COMPARE, SVG, DSC, RPC, SERVER, CLIENT, SVC,
- *         WEB, API, REFLECT, FETCH, RES, LOAD, OUT
- * owns    stdout, stderr, the exit status, SIGINT and SIGTERM
+/* ================================== 42 SAY ===================================
+ * for     what the commands print: results, notes, errors, progress
+ * uses    MEM, TXT
+ * owns    stdout, stderr, the exit status
  * spec    none
- * prefix  cmd_
- * runs    main thread; cmd_stop_sig in a signal handler
+ * prefix  say_
+ * runs    main thread
  *
- * One table a command drives parsing, --help, the defaults, the man page and
- * the completions, so that they cannot differ.
- *
- * Invariant  results go to stdout, talk and progress to stderr.
+ * Invariant  results go to stdout; notes, errors and progress to stderr.
  */
 
-enum cmd_status {                       /* exit status, all commands */
-    CMD_OK = 0, CMD_FAILED = 1, CMD_USAGE = 2, CMD_ERRORS = 3,
-    CMD_ASSERT = 4, CMD_INVALID = 5,
-    CMD_INTERRUPTED = 130, CMD_TERMINATED = 143,
+enum exit_status {                       /* exit status, all commands */
+    EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_ERRORS = 3,
+    EXIT_ASSERT = 4, EXIT_INVALID = 5,
+    EXIT_INTERRUPTED = 130, EXIT_TERMINATED = 143,
 };
 
-enum cmd_kind {
-    CMD_FLAG,                           /* bool */
-    CMD_UINT,                           /* uint64_t in [min, max] */
-    CMD_BYTES,                          /* uint64_t in [min, max], K M G */
-    CMD_DURATION,                       /* int64_t ns in [min, max] */
-    CMD_TEXT,                           /* const char *, borrowed from argv */
-    CMD_OPTIONAL,                       /* the same; "" when only named, a value
-                                         * only behind = */
-    CMD_LIST,                           /* struct cmd_list of texts */
-};
-
-struct cmd_list {
-    const char *text[CMD_LIST_MOST];    /* borrowed from argv */
-    size_t n;
-};
-
-struct cmd_option {
-    char        key;                    /* 0: only the long name */
-    const char *name;                   /* without the dashes */
-    const char *arg;                    /* metavariable, NULL for a flag */
-    const char *dflt;                   /* parsed as if typed; "(...)": shown
-                                         * only; NULL: none */
-    const char *help;                   /* one line */
-    enum cmd_kind kind;
-    size_t      at;                     /* offset in the command's struct */
-    uint64_t    min, max;               /* of a number, a size, or ns */
-};
-
-struct cmd_common {                     /* every command's struct begins so */
-    bool help, quiet;
-    const char *color;                  /* always, never, auto */
-    struct cmd_list rest;               /* what is not an option */
-};
-
-struct cmd_command {
-    const char *name, *args, *summary;  /* as shown in the usage line */
-    const char *about;                  /* paragraph under it */
-    const struct cmd_option *option;
-    size_t noptions;
-    int (*run)(const struct cmd_command *cmd);  /* returns exit status */
-    void *config;                       /* begins with struct cmd_common */
-    size_t most_args;                   /* positional arguments taken */
-};
-
-#define CMD_COMMON(type)                                                      \
-    { 0, "color", "WHEN", "auto", "colour: always, never, auto",              \
-      CMD_TEXT, offsetof(type, common.color), 0, 0 },                         \
-    { 'q', "quiet", NULL, NULL, "no progress and no notes",                   \
-      CMD_FLAG, offsetof(type, common.quiet), 0, 0 },                         \
-    { 'h', "help", NULL, NULL, "this text",                                   \
-      CMD_FLAG, offsetof(type, common.help), 0, 0 }
-
-/* Set by the first SIGINT or SIGTERM while load or report runs. */
-static atomic_int cmd_signal;
-
-/* Print one line on stderr, with the program's name. */
-static TXT_FORMAT_1 void cmd_say(const char *fmt, ...)
+/* Print a message of one line on stderr. */
+static TXT_FORMAT_1 void say_error(const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
@@ -32371,9 +32287,147 @@ static TXT_FORMAT_1 void cmd_say(const char *fmt, ...)
     va_end(ap);
 }
 
+/* Print b on stderr. */
+static void say_talk(const struct buf *b)
+{
+    if (b->len)
+        fwrite(b->data, 1, b->len, stderr);
+}
+
+/* Redraw the progress line. */
+static TXT_FORMAT_1 void say_progress(const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    fputc('\r', stderr);
+    vfprintf(stderr, fmt, ap);
+    fflush(stderr);
+    va_end(ap);
+}
+
+/* Remove the progress line. */
+static void say_progress_end(void)
+{
+    fputs("\r\033[K", stderr);
+}
+
+/* Write all of b to stdout; EXIT_FAILED when that fails, as on a full disk. */
+static int say_print(const struct buf *b)
+{
+    if (b->err) {
+        say_error("standard output: %s", mem_error(b->err));
+        return EXIT_FAILED;
+    }
+    if (b->len)
+        fwrite(b->data, 1, b->len, stdout);
+    if (fflush(stdout) || ferror(stdout)) {
+        if (errno != EPIPE)             /* who reads has seen enough */
+            say_error("standard output: %s", strerror(errno));
+        return EXIT_FAILED;
+    }
+    return EXIT_OK;
+}
+
+/* Whether to colour what goes to fd, by --color's value. */
+static bool say_color(const char *when, int fd)
+{
+    const char *term = getenv("TERM"), *no = getenv("NO_COLOR");
+    if (!strcmp(when, "always"))
+        return true;
+    return !strcmp(when, "auto") && isatty(fd) && !(no && *no) && term &&
+           strcmp(term, "dumb") != 0;
+}
+
+/* Print that path was written and how large it is. */
+static void say_wrote(const char *path, const char *what)
+{
+    struct stat st;
+    struct buf b = {0};
+    if (stat(path, &st) || !S_ISREG(st.st_mode))
+        return;
+    txt_putf(&b, "wrote %s (%s, ", path, what);
+    txt_put_bytes(&b, (double)st.st_size);
+    txt_puts(&b, ")\n");
+    (void)say_print(&b);
+    mem_fini(&b);
+}
+
+/* Say that an assertion, told in text, does not hold, where the result that
+ * says so went to a file; text is released. */
+static void say_violated(struct buf *text)
+{
+    say_error("--assert does not hold: %.*s", text->len < 200 ? (int)text->len
+              : 200, text->len ? (const char *)text->data : "");
+    mem_fini(text);
+}
+
+/* ================================== 43 OPT ===================================
+ * for     tables of options: parsing, help, man page, completion
+ * uses    MEM, TXT, SAY
+ * owns    nothing
+ * spec    man(7), bash(1)
+ * prefix  opt_
+ * runs    main thread
+ *
+ * Invariant  one table a command drives parsing, defaults, help, man page and
+ *            completion, so that they cannot differ.
+ */
+
+enum opt_kind {
+    OPT_FLAG,                           /* bool */
+    OPT_UINT,                           /* uint64_t in [min, max] */
+    OPT_BYTES,                          /* uint64_t in [min, max], K M G */
+    OPT_DURATION,                       /* int64_t ns in [min, max] */
+    OPT_TEXT,                           /* const char *, borrowed from argv */
+    OPT_OPTIONAL,                       /* the same; "" when only named, a value
+                                         * only behind = */
+    OPT_LIST,                           /* struct opt_list of texts */
+};
+
+struct opt_list {
+    const char *text[OPT_LIST_MOST];    /* borrowed from argv */
+    size_t n;
+};
+
+struct opt {
+    char        key;                    /* 0: only the long name */
+    const char *name;                   /* without the dashes */
+    const char *arg;                    /* metavariable, NULL for a flag */
+    const char *dflt;                   /* parsed as if typed; "(...)": shown
+                                         * only; NULL: none */
+    const char *help;                   /* one line */
+    enum opt_kind kind;
+    size_t      at;                     /* offset in the command's struct */
+    uint64_t    min, max;               /* of a number, a size, or ns */
+};
+
+struct opt_common {                     /* every command's struct begins so */
+    bool help, quiet;
+    const char *color;                  /* always, never, auto */
+    struct opt_list rest;               /* what is not an option */
+};
+
+struct opt_command {
+    const char *name, *args, *summary;  /* as shown in the usage line */
+    const char *about;                  /* paragraph under it */
+    const struct opt *option;
+    size_t noptions;
+    int (*run)(const struct opt_command *cmd);  /* returns exit status */
+    void *config;                       /* begins with struct opt_common */
+    size_t most_args;                   /* positional arguments taken */
+};
+
+#define OPT_COMMON(type)                                                      \
+    { 0, "color", "WHEN", "auto", "colour: always, never, auto",              \
+      OPT_TEXT, offsetof(type, common.color), 0, 0 },                         \
+    { 'q', "quiet", NULL, NULL, "no progress and no notes",                   \
+      OPT_FLAG, offsetof(type, common.quiet), 0, 0 },                         \
+    { 'h', "help", NULL, NULL, "this text",                                   \
+      OPT_FLAG, offsetof(type, common.help), 0, 0 }
+
 /* Say what is wrong with the command line, whose words may have any bytes;
- * returns CMD_USAGE. */
-static TXT_FORMAT_2 int cmd_misuse(const struct cmd_command *c, const char *fmt,
+ * returns EXIT_USAGE. */
+static TXT_FORMAT_2 int opt_misuse(const struct opt_command *c, const char *fmt,
                                    ...)
 {
     char text[1024];
@@ -32382,71 +32436,43 @@ static TXT_FORMAT_2 int cmd_misuse(const struct cmd_command *c, const char *fmt,
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
+    txt_putf(&b, "grpcprof %s: ", c->name);
     txt_put_clean(&b, txt_slice(text));
-    fprintf(stderr, "grpcprof %s: %.*s\ntry: grpcprof %s --help\n", c->name,
-            (int)b.len, b.len ? (const char *)b.data : "", c->name);
+    txt_putf(&b, "\ntry: grpcprof %s --help\n", c->name);
+    say_talk(&b);
     mem_fini(&b);
-    return CMD_USAGE;
+    return EXIT_USAGE;
 }
-
-/* Write all of b to stdout; CMD_FAILED when that fails, as on a full disk. */
-static int cmd_print(const struct buf *b)
-{
-    if (b->err) {
-        cmd_say("standard output: %s", mem_error(b->err));
-        return CMD_FAILED;
-    }
-    if (b->len)
-        fwrite(b->data, 1, b->len, stdout);
-    if (fflush(stdout) || ferror(stdout)) {
-        if (errno != EPIPE)             /* who reads has seen enough */
-            cmd_say("standard output: %s", strerror(errno));
-        return CMD_FAILED;
-    }
-    return CMD_OK;
-}
-
-/* Whether to colour what goes to fd. */
-static bool cmd_color(const struct cmd_common *c, int fd)
-{
-    const char *term = getenv("TERM"), *no = getenv("NO_COLOR");
-    if (!strcmp(c->color, "always"))
-        return true;
-    return !strcmp(c->color, "auto") && isatty(fd) && !(no && *no) && term &&
-           strcmp(term, "dumb") != 0;
-}
-
-/* ---- options ---- */
 
 /* Store text as option o's value at config; false when it is not one. */
-static bool cmd_store(const struct cmd_option *o, const char *text,
+static bool opt_store(const struct opt *o, const char *text,
                       char *config)
 {
     void *at = config + o->at;
-    struct cmd_list *list = at;
+    struct opt_list *list = at;
     int64_t ns;
     switch (o->kind) {
-    case CMD_FLAG:
+    case OPT_FLAG:
         *(bool *)at = true;
         return true;
-    case CMD_UINT:
+    case OPT_UINT:
         return !txt_number(text, o->min, o->max, at);
-    case CMD_BYTES:
+    case OPT_BYTES:
         return !txt_size(text, o->min, o->max, at);
-    case CMD_DURATION:
+    case OPT_DURATION:
         if (txt_duration(text, &ns) || (uint64_t)ns < o->min ||
             (uint64_t)ns > o->max)
             return false;
         *(int64_t *)at = ns;
         return true;
-    case CMD_TEXT:
+    case OPT_TEXT:
         *(const char **)at = text;
         return *text != 0;
-    case CMD_OPTIONAL:
+    case OPT_OPTIONAL:
         *(const char **)at = text;
         return true;
-    case CMD_LIST:
-        if (!*text || list->n == CMD_LIST_MOST)
+    case OPT_LIST:
+        if (!*text || list->n == OPT_LIST_MOST)
             return false;
         list->text[list->n++] = text;
         return true;
@@ -32455,30 +32481,30 @@ static bool cmd_store(const struct cmd_option *o, const char *text,
 }
 
 /* Append what option o takes, as in "1 to 10,000". */
-static void cmd_put_range(struct buf *b, const struct cmd_option *o)
+static void opt_put_range(struct buf *b, const struct opt *o)
 {
     switch (o->kind) {
-    case CMD_UINT:
+    case OPT_UINT:
         txt_puts(b, "a whole number from ");
         txt_put_commas(b, o->min);
         txt_puts(b, " to ");
         txt_put_commas(b, o->max);
         break;
-    case CMD_BYTES:
+    case OPT_BYTES:
         txt_puts(b, "a size such as 64K, 4M or 1G, from ");
         txt_put_commas(b, o->min);
         txt_puts(b, " to ");
         txt_put_commas(b, o->max);
         txt_puts(b, " bytes");
         break;
-    case CMD_DURATION:
+    case OPT_DURATION:
         txt_puts(b, "a duration such as 500us, 10ms, 2s, 3m or 1h, from ");
         txt_put_time(b, (double)o->min);
         txt_puts(b, " to ");
         txt_put_time(b, (double)o->max);
         break;
-    case CMD_LIST:
-        txt_putf(b, "a word, at most %d times", CMD_LIST_MOST);
+    case OPT_LIST:
+        txt_putf(b, "a word, at most %d times", OPT_LIST_MOST);
         break;
     default:
         txt_puts(b, "a word that is not empty");
@@ -32486,22 +32512,22 @@ static void cmd_put_range(struct buf *b, const struct cmd_option *o)
 }
 
 /* Store text and say so when it does not fit. */
-static int cmd_set(const struct cmd_command *c, const struct cmd_option *o,
+static int opt_set(const struct opt_command *c, const struct opt *o,
                    const char *text)
 {
     struct buf b = {0};
-    if (cmd_store(o, text, c->config))
-        return CMD_OK;
-    cmd_put_range(&b, o);
-    int e = cmd_misuse(c, "--%s '%s': takes %.*s", o->name, text, (int)b.len,
+    if (opt_store(o, text, c->config))
+        return EXIT_OK;
+    opt_put_range(&b, o);
+    int e = opt_misuse(c, "--%s '%s': takes %.*s", o->name, text, (int)b.len,
                        b.data ? (const char *)b.data : "");
     mem_fini(&b);
     return e;
 }
 
 /* The option called name, of n bytes, or NULL. */
-static const struct cmd_option *cmd_find(const struct cmd_command *c,
-                                         const char *name, size_t n)
+static const struct opt *opt_find(const struct opt_command *c,
+                                  const char *name, size_t n)
 {
     for (size_t i = 0; i < c->noptions; i++)
         if (strlen(c->option[i].name) == n &&
@@ -32511,7 +32537,7 @@ static const struct cmd_option *cmd_find(const struct cmd_command *c,
 }
 
 /* Refuse the unknown long option word and suggest the nearest. */
-static int cmd_unknown(const struct cmd_command *c, const char *word)
+static int opt_unknown(const struct opt_command *c, const char *word)
 {
     const char *best = NULL;
     unsigned least = 4;
@@ -32523,64 +32549,64 @@ static int cmd_unknown(const struct cmd_command *c, const char *word)
         }
     }
     if (best)
-        return cmd_misuse(c, "unknown option '%s'; did you mean --%s?", word,
+        return opt_misuse(c, "unknown option '%s'; did you mean --%s?", word,
                           best);
-    return cmd_misuse(c, "unknown option '%s'", word);
+    return opt_misuse(c, "unknown option '%s'", word);
 }
 
 /* Parse "--name", "--name=value" or "--name value" at argv[*i]. */
-static int cmd_parse_long(const struct cmd_command *c, int argc, char **argv,
+static int opt_parse_long(const struct opt_command *c, int argc, char **argv,
                           int *i)
 {
     const char *word = argv[*i], *eq = strchr(word, '=');
     size_t n = eq ? (size_t)(eq - word) - 2 : strlen(word) - 2;
-    const struct cmd_option *o = cmd_find(c, word + 2, n);
+    const struct opt *o = opt_find(c, word + 2, n);
     if (!o)
-        return cmd_unknown(c, word);
-    if (o->kind == CMD_FLAG)
-        return eq ? cmd_misuse(c, "--%s takes no value", o->name)
-                  : cmd_set(c, o, "");
+        return opt_unknown(c, word);
+    if (o->kind == OPT_FLAG)
+        return eq ? opt_misuse(c, "--%s takes no value", o->name)
+                  : opt_set(c, o, "");
     if (eq)
-        return cmd_set(c, o, eq + 1);
-    if (o->kind == CMD_OPTIONAL)
-        return cmd_set(c, o, "");
+        return opt_set(c, o, eq + 1);
+    if (o->kind == OPT_OPTIONAL)
+        return opt_set(c, o, "");
     if (*i + 1 >= argc)
-        return cmd_misuse(c, "--%s needs %s", o->name, o->arg);
-    return cmd_set(c, o, argv[++*i]);
+        return opt_misuse(c, "--%s needs %s", o->name, o->arg);
+    return opt_set(c, o, argv[++*i]);
 }
 
 /* Parse "-k", "-kVALUE", "-k VALUE" or flags together, "-qh". */
-static int cmd_parse_short(const struct cmd_command *c, int argc, char **argv,
+static int opt_parse_short(const struct opt_command *c, int argc, char **argv,
                            int *i)
 {
     for (const char *p = argv[*i] + 1; *p; p++) {
-        const struct cmd_option *o = NULL;
+        const struct opt *o = NULL;
         for (size_t k = 0; k < c->noptions && !o; k++)
             if (c->option[k].key == *p)
                 o = &c->option[k];
         if (!o)
-            return cmd_misuse(c, "unknown option '-%c' in '%s'", *p, argv[*i]);
-        if (o->kind != CMD_FLAG) {
+            return opt_misuse(c, "unknown option '-%c' in '%s'", *p, argv[*i]);
+        if (o->kind != OPT_FLAG) {
             if (p[1])
-                return cmd_set(c, o, p + 1);
+                return opt_set(c, o, p + 1);
             if (*i + 1 >= argc)
-                return cmd_misuse(c, "-%c needs %s", *p, o->arg);
-            return cmd_set(c, o, argv[++*i]);
+                return opt_misuse(c, "-%c needs %s", *p, o->arg);
+            return opt_set(c, o, argv[++*i]);
         }
-        cmd_set(c, o, "");
+        opt_set(c, o, "");
     }
-    return CMD_OK;
+    return EXIT_OK;
 }
 
 /* Fill c's struct from its defaults and argv. */
-static int cmd_parse(const struct cmd_command *c, int argc, char **argv)
+static int opt_parse(const struct opt_command *c, int argc, char **argv)
 {
-    struct cmd_common *common = c->config;
+    struct opt_common *common = c->config;
     bool options = true;
     int e;
     for (size_t i = 0; i < c->noptions; i++)
         if (c->option[i].dflt && c->option[i].dflt[0] != '(') {
-            bool ok = cmd_store(&c->option[i], c->option[i].dflt, c->config);
+            bool ok = opt_store(&c->option[i], c->option[i].dflt, c->config);
             assert(ok);
             (void)ok;
         }
@@ -32591,51 +32617,96 @@ static int cmd_parse(const struct cmd_command *c, int argc, char **argv)
             continue;
         }
         if (options && word[0] == '-' && word[1])
-            e = word[1] == '-' ? cmd_parse_long(c, argc, argv, &i)
-                               : cmd_parse_short(c, argc, argv, &i);
+            e = word[1] == '-' ? opt_parse_long(c, argc, argv, &i)
+                               : opt_parse_short(c, argc, argv, &i);
         else if (common->rest.n == c->most_args)
-            e = cmd_misuse(c, "'%s' is one argument too many", word);
+            e = opt_misuse(c, "'%s' is one argument too many", word);
         else {
             common->rest.text[common->rest.n++] = word;
-            e = CMD_OK;
+            e = EXIT_OK;
         }
         if (e)
             return e;
     }
     if (strcmp(common->color, "auto") && strcmp(common->color, "always") &&
         strcmp(common->color, "never"))
-        return cmd_misuse(c, "--color '%s': takes always, never or auto",
+        return opt_misuse(c, "--color '%s': takes always, never or auto",
                           common->color);
-    return CMD_OK;
+    return EXIT_OK;
 }
 
-/* Print text from column at on, words wrapped at 79 and indented alike. */
-static void cmd_wrap(const char *text, size_t at)
+/* The next piece of a list with commas, out of *rest; false at its end. */
+static bool opt_next_piece(struct slice *rest, struct slice *piece)
+{
+    if (!rest->p)
+        return false;
+    const char *comma = memchr(rest->p, ',', rest->n);
+    size_t n = comma ? (size_t)(comma - rest->p) : rest->n;
+    *piece = (struct slice){ rest->p, n };
+    *rest = comma ? (struct slice){ comma + 1, rest->n - n - 1 }
+                  : (struct slice){0};
+    return true;
+}
+
+/* True when a and b are one file, by name or by what they name. */
+static bool opt_same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+    return !strcmp(a, b) || (!stat(a, &x) && !stat(b, &y) &&
+                             S_ISREG(x.st_mode) && x.st_dev == y.st_dev &&
+                             x.st_ino == y.st_ino);
+}
+
+/* path without its directory, borrowed. */
+static const char *opt_base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* Does name end in ending, in whatever case? */
+static bool opt_ends(const char *name, const char *ending)
+{
+    size_t n = strlen(name), k = strlen(ending);
+    return n >= k && !strcasecmp(name + n - k, ending);
+}
+
+/* Is name that of a text: no ending, .txt or .log? */
+static bool opt_is_text(const char *name)
+{
+    return !strchr(name, '.') || opt_ends(name, ".txt") ||
+           opt_ends(name, ".log");
+}
+
+/* Append text from column at on, words wrapped at 79 and indented alike. */
+static void opt_put_wrapped(struct buf *b, const char *text, size_t at)
 {
     size_t column = at;
     while (*text) {
         size_t n = strcspn(text, " ");
         if (column > at && column + 1 + n > 79) {
-            printf("\n%*s", (int)at, "");
+            txt_putf(b, "\n%*s", (int)at, "");
             column = at;
         }
-        column += (size_t)printf("%s%.*s", column > at ? " " : "", (int)n,
-                                 text);
+        if (column > at)
+            mem_put_byte(b, ' ');
+        column += n + (column > at);
+        mem_put(b, text, n);
         text += n + (text[n] == ' ');
     }
-    putchar('\n');
+    mem_put_byte(b, '\n');
 }
 
-/* Print c's usage and options. */
-static void cmd_help(const struct cmd_command *c)
+/* Append c's usage and options. */
+static void opt_put_help(struct buf *b, const struct opt_command *c)
 {
-    printf("usage: grpcprof %s [OPTIONS]%s%s\n\n%s\n\noptions:\n", c->name,
+    txt_putf(b, "usage: grpcprof %s [OPTIONS]%s%s\n\n%s\n\noptions:\n", c->name,
            *c->args ? " " : "", c->args, c->about);
     for (size_t i = 0; i < c->noptions; i++) {
-        const struct cmd_option *o = &c->option[i];
+        const struct opt *o = &c->option[i];
         const char *dflt = o->dflt ? o->dflt : "";
         bool value = *dflt && *dflt != '(';
-        bool optional = o->kind == CMD_OPTIONAL;
+        bool optional = o->kind == OPT_OPTIONAL;
         char left[64], text[256], key[8] = "    ";
         if (o->key)
             snprintf(key, sizeof key, "-%c, ", o->key);
@@ -32644,29 +32715,141 @@ static void cmd_help(const struct cmd_command *c)
                  optional ? "]" : "");
         snprintf(text, sizeof text, "%s %s%s%s", o->help, value ? "[" : "",
                  dflt, value ? "]" : "");
-        printf("  %-26s ", left);
-        cmd_wrap(text, 29);
+        txt_putf(b, "  %-26s ", left);
+        opt_put_wrapped(b, text, 29);
     }
 }
 
-/* ---- serve ---- */
+static const struct {
+    const char *value, *meaning;
+} opt_statuses[] = {
+    { "0", "all is well" },
+    { "1", "it could not be done: connection refused, bad file, disk full" },
+    { "2", "wrong use" },
+    { "3", "load: requests failed, more than --max-errors" },
+    { "4", "load, report: an --assert does not hold" },
+    { "5", "load: under --strict, the client was the limit" },
+    { "129, 130, 143", "interrupted (SIGHUP, SIGINT, SIGTERM), after the "
+                       "results so far" },
+};
 
-struct cmd_serve {
-    struct cmd_common common;           /* first */
-    struct cmd_list listen;
+/* Append s for troff: dashes and backslashes escaped, no leading dot. */
+static void opt_put_roff(struct buf *b, const char *s)
+{
+    if (*s == '.' || *s == '\'')
+        txt_puts(b, "\\&");
+    for (; *s; s++)
+        if (*s == '-' || *s == '\\')
+            txt_puts(b, *s == '-' ? "\\-" : "\\e");
+        else
+            mem_put_byte(b, (uint8_t)*s);
+}
+
+/* Append command c's section of the man page. */
+static void opt_put_man(struct buf *b, const struct opt_command *c)
+{
+    txt_putf(b, ".SH ");
+    for (const char *p = c->name; *p; p++)
+        mem_put_byte(b, (uint8_t)toupper(*p));
+    txt_putf(b, "\n.B grpcprof %s\n[OPTIONS] ", c->name);
+    opt_put_roff(b, c->args);
+    txt_putf(b, "\n.PP\n");
+    opt_put_roff(b, c->about);
+    mem_put_byte(b, '\n');
+    for (size_t i = 0; i < c->noptions; i++) {
+        const struct opt *o = &c->option[i];
+        txt_putf(b, ".TP\n.B ");
+        if (o->key)
+            txt_putf(b, "\\-%c, ", o->key);
+        txt_putf(b, "\\-\\-");
+        opt_put_roff(b, o->name);
+        if (o->arg)
+            txt_putf(b, o->kind == OPT_OPTIONAL ? "[=%s]" : " %s", o->arg);
+        mem_put_byte(b, '\n');
+        opt_put_roff(b, o->help);
+        if (o->dflt) {
+            txt_putf(b, *o->dflt == '(' ? " " : " [");
+            opt_put_roff(b, o->dflt);
+            txt_putf(b, *o->dflt == '(' ? "" : "]");
+        }
+        mem_put_byte(b, '\n');
+    }
+}
+
+/* Append the man page, grpcprof(1), in man(7) macros. */
+static void opt_put_man_page(struct buf *b, const struct opt_command *list,
+                             size_t n)
+{
+    txt_putf(b, ".TH GRPCPROF 1 \"\" \"grpcprof %s\"\n.SH NAME\ngrpcprof \\- "
+           "where the CPU of a gRPC service goes under load, per call\n"
+           ".SH SYNOPSIS\n", GP_VERSION);
+    for (size_t i = 0; i < n; i++) {
+        const struct opt_command *c = &list[i];
+        txt_putf(b, ".B grpcprof %s\n[OPTIONS] ", c->name);
+        opt_put_roff(b, c->args);
+        txt_putf(b, "\n.br\n");
+    }
+    txt_puts(b, ".B grpcprof help\n[COMMAND]\n.br\n"
+             ".B grpcprof \\-\\-version\n");
+    for (size_t i = 0; i < n; i++)
+        opt_put_man(b, &list[i]);
+    txt_putf(b, ".SH EXIT STATUS\n");
+    for (size_t i = 0; i < sizeof opt_statuses / sizeof *opt_statuses; i++) {
+        txt_putf(b, ".TP\n.B %s\n", opt_statuses[i].value);
+        opt_put_roff(b, opt_statuses[i].meaning);
+        mem_put_byte(b, '\n');
+    }
+}
+
+/* Append a bash completion. */
+static void opt_put_bash(struct buf *b, const struct opt_command *list,
+                         size_t n)
+{
+    txt_putf(b, "# bash completion of grpcprof %s\n_grpcprof() {\n"
+           "    local cur=${COMP_WORDS[COMP_CWORD]} words\n"
+           "    case ${COMP_WORDS[1]} in\n", GP_VERSION);
+    for (size_t i = 0; i < n; i++) {
+        const struct opt_command *c = &list[i];
+        txt_putf(b, "    %s) words='", c->name);
+        for (size_t k = 0; k < c->noptions; k++)
+            txt_putf(b, "--%s ", c->option[k].name);
+        txt_putf(b, "' ;;\n");
+    }
+    txt_putf(b, "    *) words='");
+    for (size_t i = 0; i < n; i++)
+        txt_putf(b, "%s ", list[i].name);
+    txt_putf(b, "help --version' ;;\n    esac\n"
+           "    if [[ $COMP_CWORD -eq 1 || $cur == -* ]]; then\n"
+           "        COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
+           "    else\n        COMPREPLY=($(compgen -f -- \"$cur\"))\n"
+           "    fi\n}\ncomplete -o filenames -F _grpcprof grpcprof\n");
+}
+
+/* ================================= 44 SERVE ==================================
+ * for     the command serve
+ * uses    MEM, TXT, SYS, SMP, ANL, SERVER, SVC, WEB, API, SAY, OPT
+ * owns    SIGINT, SIGTERM, SIGHUP and SIGUSR1 while serve runs
+ * spec    none
+ * prefix  serve_
+ * runs    main thread
+ */
+
+struct serve_args {
+    struct opt_common common;           /* first */
+    struct opt_list listen;
     uint64_t work, threads, hz, max_connections, max_streams, max_message,
              max_buffered, max_headers;
     int64_t profile_ns, drain_ns;       /* 0: no profile */
     int64_t idle_ns, max_age_ns, keepalive_ns;  /* 0: for ever */
-    const char *timer, *clock;          /* names, see cmd_serve_clock */
+    const char *timer, *clock;          /* names, see serve_read_clock */
     const char *out, *svg;              /* files; svg "none": none */
     const char *debug;                  /* address, "off"; NULL: the default */
     bool exit, interop;
 
-    struct gp_server *server;           /* owned while cmd_serve_run runs */
+    struct gp_server *server;           /* owned while serve_run runs */
     struct gp_debug *endpoint;          /* owned likewise; NULL: none */
     struct svc_greeter greeter;
-    const char *bound[CMD_LIST_MOST];   /* borrowed from server, by listen */
+    const char *bound[OPT_LIST_MOST];   /* borrowed from server, by listen */
     struct gp_profiler_config sampling; /* from --hz, --timer and --clock */
     char work_text[24];                 /* work, for profiles */
     struct gp_profiler *profiler;       /* owned; NULL: no window is open */
@@ -32676,90 +32859,67 @@ struct cmd_serve {
     bool warned, failed;                /* of little load; a file not written */
 };
 
-static struct cmd_serve cmd_serve = { .pending_fd = -1 };
+static struct serve_args serve_args = { .pending_fd = -1 };
 
-static const struct cmd_option cmd_serve_options[] = {
+static const struct opt serve_options[] = {
     { 'l', "listen", "ADDR", "(127.0.0.1:50051)",
       "host:port, [v6]:port, port, unix:/path; repeatable",
-      CMD_LIST, offsetof(struct cmd_serve, listen), 0, 0 },
+      OPT_LIST, offsetof(struct serve_args, listen), 0, 0 },
     { 'w', "work", "N", "50000", "iterations of sum += i * i in each SayHello",
-      CMD_UINT, offsetof(struct cmd_serve, work), 0, 1000000000000 },
+      OPT_UINT, offsetof(struct serve_args, work), 0, 1000000000000 },
     { 't', "threads", "N", "(the usable CPUs)", "event loops",
-      CMD_UINT, offsetof(struct cmd_serve, threads), 1, SERVER_THREADS_MOST },
+      OPT_UINT, offsetof(struct serve_args, threads), 1, SERVER_THREADS_MOST },
     { 0, "profile", "DUR", NULL, "sample for DUR from the start, then write",
-      CMD_DURATION, offsetof(struct cmd_serve, profile_ns), 10000000,
+      OPT_DURATION, offsetof(struct serve_args, profile_ns), 10000000,
       24 * UINT64_C(3600000000000) },
     { 0, "hz", "N", "1000", "samples a second of CPU time, 1 to 10000",
-      CMD_UINT, offsetof(struct cmd_serve, hz), 1, SMP_MOST_HZ },
+      OPT_UINT, offsetof(struct serve_args, hz), 1, SMP_MOST_HZ },
     { 0, "timer", "NAME", "auto", "what samples: itimer, thread, perf, auto",
-      CMD_TEXT, offsetof(struct cmd_serve, timer), 0, 0 },
+      OPT_TEXT, offsetof(struct serve_args, timer), 0, 0 },
     { 0, "clock", "NAME", "cpu",
       "cpu, or wall: real time, threads that wait too",
-      CMD_TEXT, offsetof(struct cmd_serve, clock), 0, 0 },
+      OPT_TEXT, offsetof(struct serve_args, clock), 0, 0 },
     { 'o', "out", "FILE", "(profile.pb)", "the pprof profile",
-      CMD_TEXT, offsetof(struct cmd_serve, out), 0, 0 },
+      OPT_TEXT, offsetof(struct serve_args, out), 0, 0 },
     { 0, "svg", "FILE", "(flamegraph.svg)", "the flame graph; none: no file",
-      CMD_TEXT, offsetof(struct cmd_serve, svg), 0, 0 },
+      OPT_TEXT, offsetof(struct serve_args, svg), 0, 0 },
     { 0, "exit", NULL, NULL, "stop when the profile is written",
-      CMD_FLAG, offsetof(struct cmd_serve, exit), 0, 0 },
+      OPT_FLAG, offsetof(struct serve_args, exit), 0, 0 },
     { 0, "debug", "ADDR", "(" GP_DEBUG_ADDRESS ")",
       "HTTP endpoint for pprof, curl and Prometheus; off: none",
-      CMD_TEXT, offsetof(struct cmd_serve, debug), 0, 0 },
+      OPT_TEXT, offsetof(struct serve_args, debug), 0, 0 },
     { 0, "interop", NULL, NULL, "also serve grpc.testing.TestService",
-      CMD_FLAG, offsetof(struct cmd_serve, interop), 0, 0 },
+      OPT_FLAG, offsetof(struct serve_args, interop), 0, 0 },
     { 0, "max-connections", "N", "(what descriptors allow)",
       "connections at once",
-      CMD_UINT, offsetof(struct cmd_serve, max_connections), 1, 1000000 },
+      OPT_UINT, offsetof(struct serve_args, max_connections), 1, 1000000 },
     { 0, "max-streams", "N", "100", "calls at once on a connection",
-      CMD_UINT, offsetof(struct cmd_serve, max_streams), 1, 10000 },
+      OPT_UINT, offsetof(struct serve_args, max_streams), 1, 10000 },
     { 0, "max-message", "SIZE", "4M", "bytes of a request message",
-      CMD_BYTES, offsetof(struct cmd_serve, max_message), 1, 1 << 30 },
+      OPT_BYTES, offsetof(struct serve_args, max_message), 1, 1 << 30 },
     { 0, "max-buffered", "SIZE", "1G", "bytes kept for all connections",
-      CMD_BYTES, offsetof(struct cmd_serve, max_buffered), 1 << 16,
+      OPT_BYTES, offsetof(struct serve_args, max_buffered), 1 << 16,
       UINT64_C(1) << 40 },
     { 0, "max-headers", "SIZE", "16K", "bytes of a request's headers",
-      CMD_BYTES, offsetof(struct cmd_serve, max_headers), 1024, 1 << 20 },
+      OPT_BYTES, offsetof(struct serve_args, max_headers), 1024, 1 << 20 },
     { 0, "idle", "DUR", "(for ever)", "a connection without calls so long ends",
-      CMD_DURATION, offsetof(struct cmd_serve, idle_ns), 10000000,
+      OPT_DURATION, offsetof(struct serve_args, idle_ns), 10000000,
       1000 * UINT64_C(3600000000000) },
     { 0, "max-age", "DUR", "(for ever)", "a connection so old ends, with grace",
-      CMD_DURATION, offsetof(struct cmd_serve, max_age_ns), 10000000,
+      OPT_DURATION, offsetof(struct serve_args, max_age_ns), 10000000,
       1000 * UINT64_C(3600000000000) },
     { 0, "keepalive", "DUR", "2h", "a PING after so long without a byte",
-      CMD_DURATION, offsetof(struct cmd_serve, keepalive_ns), 10000000,
+      OPT_DURATION, offsetof(struct serve_args, keepalive_ns), 10000000,
       1000 * UINT64_C(3600000000000) },
     { 0, "drain", "DUR", "5s", "at the end, wait so long for calls in flight",
-      CMD_DURATION, offsetof(struct cmd_serve, drain_ns), 0,
+      OPT_DURATION, offsetof(struct serve_args, drain_ns), 0,
       UINT64_C(3600000000000) },
-    CMD_COMMON(struct cmd_serve),
+    OPT_COMMON(struct serve_args),
 };
-
-/* True when a and b are one file, by name or by what they name. */
-static bool cmd_same_file(const char *a, const char *b)
-{
-    struct stat x, y;
-    return !strcmp(a, b) || (!stat(a, &x) && !stat(b, &y) &&
-                             S_ISREG(x.st_mode) && x.st_dev == y.st_dev &&
-                             x.st_ino == y.st_ino);
-}
-
-/* Print that path was written and how large it is. */
-static void cmd_wrote(const char *path, const char *what)
-{
-    struct stat st;
-    struct buf b = {0};
-    if (stat(path, &st) || !S_ISREG(st.st_mode))
-        return;
-    txt_put_bytes(&b, (double)st.st_size);
-    printf("wrote %s (%s, %.*s)\n", path, what, (int)b.len,
-           b.data ? (const char *)b.data : "");
-    fflush(stdout);
-    mem_fini(&b);
-}
 
 /* The name of the file beside path that a running serve keeps locked until it
  * has written path; report looks at it. */
-static int cmd_pending_name(const char *path, char *name, size_t size)
+static int serve_pending_name(const char *path, char *name, size_t size)
 {
     const char *slash = strrchr(path, '/');
     int dir = slash ? (int)(slash - path) + 1 : 0;
@@ -32767,8 +32927,8 @@ static int cmd_pending_name(const char *path, char *name, size_t size)
     return n > 0 && (size_t)n < size ? GP_OK : GP_ELIMIT;
 }
 
-/* Take back what cmd_pending_open said. */
-static void cmd_pending_close(struct cmd_serve *c)
+/* Take back what serve_pending_open said. */
+static void serve_pending_close(struct serve_args *c)
 {
     if (c->pending[0])
         unlink(c->pending);
@@ -32779,11 +32939,11 @@ static void cmd_pending_close(struct cmd_serve *c)
 }
 
 /* Say to report that --out will be written at until_ns (Unix time). */
-static void cmd_pending_open(struct cmd_serve *c, int64_t until_ns)
+static void serve_pending_open(struct serve_args *c, int64_t until_ns)
 {
     char text[64];
     struct stat st;
-    if (cmd_pending_name(c->out, c->pending, sizeof c->pending)) {
+    if (serve_pending_name(c->out, c->pending, sizeof c->pending)) {
         c->pending[0] = 0;
         return;
     }
@@ -32798,54 +32958,79 @@ static void cmd_pending_open(struct cmd_serve *c, int64_t until_ns)
                      until_ns);
     if (ftruncate(c->pending_fd, 0) ||
         sys_write_fd(c->pending_fd, text, (size_t)n))
-        cmd_pending_close(c);           /* no more than a courtesy */
+        serve_pending_close(c);           /* no more than a courtesy */
 }
 
-/* Fill config from --timer and --clock; CMD_USAGE after saying what is bad. */
-static int cmd_serve_clock(const struct cmd_serve *c,
-                           const struct cmd_command *cmd,
-                           struct gp_profiler_config *config)
+/* If a running serve is about to write path, append how and when to b. */
+static bool serve_pending_read(const char *path, struct buf *b)
+{
+    char name[PATH_MAX], text[64] = "";
+    long pid;
+    int64_t until;
+    if (serve_pending_name(path, name, sizeof name))
+        return false;
+    int fd = open(name, O_RDONLY | O_CLOEXEC);
+    bool alive = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) &&
+                 errno == EWOULDBLOCK;
+    bool ok = alive && read(fd, text, sizeof text - 1) > 0 &&
+              sscanf(text, "%ld %" SCNd64, &pid, &until) == 2;
+    if (fd >= 0)
+        close(fd);
+    if (!ok)
+        return false;
+    until -= sys_clock_ns(CLOCK_REALTIME);
+    txt_puts(b, "a running serve writes it in ");
+    txt_put_time(b, until > 0 ? (double)until : 0);
+    txt_putf(b, "; to have it now: kill -USR1 %ld", pid);
+    return true;
+}
+
+/* Fill config from --timer and --clock; EXIT_USAGE after saying what is bad. */
+static int serve_read_clock(const struct serve_args *c,
+                            const struct opt_command *cmd,
+                            struct gp_profiler_config *config)
 {
     static const char *const names[] = { "auto", "itimer", "thread", "perf" };
     size_t i = 0;
     while (i < 4 && strcmp(c->timer, names[i]))
         i++;
     if (i == 4)
-        return cmd_misuse(cmd, "--timer '%s': takes itimer, thread, perf or "
+        return opt_misuse(cmd, "--timer '%s': takes itimer, thread, perf or "
                           "auto", c->timer);
     if (strcmp(c->clock, "cpu") && strcmp(c->clock, "wall"))
-        return cmd_misuse(cmd, "--clock '%s': takes cpu or wall", c->clock);
+        return opt_misuse(cmd, "--clock '%s': takes cpu or wall", c->clock);
     if (i && !strcmp(c->clock, "wall"))
-        return cmd_misuse(cmd, "--timer %s is for CPU time: not with --clock "
+        return opt_misuse(cmd, "--timer %s is for CPU time: not with --clock "
                           "wall", c->timer);
     *config = (struct gp_profiler_config){
         .size = sizeof *config, .hz = (unsigned)c->hz,
         .timer = (enum gp_timer)i, .wall = !strcmp(c->clock, "wall") };
-    return CMD_OK;
+    return EXIT_OK;
 }
 
-/* Fill in and check the names of the files; CMD_USAGE after saying what is
+/* Fill in and check the names of the files; EXIT_USAGE after saying what is
  * wrong. */
-static int cmd_serve_files(struct cmd_serve *c, const struct cmd_command *cmd)
+static int serve_check_files(struct serve_args *c,
+                             const struct opt_command *cmd)
 {
     const char *needs = c->exit ? "exit" : c->out ? "out" : c->svg ? "svg" :
                         NULL;
     if (!c->profile_ns && needs)
-        return cmd_misuse(cmd, "--%s needs --profile, as in --profile 30s",
+        return opt_misuse(cmd, "--%s needs --profile, as in --profile 30s",
                           needs);
     c->out = c->out ? c->out : "profile.pb";
     c->svg = c->svg ? c->svg : "flamegraph.svg";
     if (!strcmp(c->out, "-") || !strcmp(c->svg, "-"))
-        return cmd_misuse(cmd, "serve writes when its window ends: name a "
+        return opt_misuse(cmd, "serve writes when its window ends: name a "
                           "file, not -");
-    if (cmd_same_file(c->out, c->svg))
-        return cmd_misuse(cmd, "--out and --svg are both '%s'", c->out);
-    return CMD_OK;
+    if (opt_same_file(c->out, c->svg))
+        return opt_misuse(cmd, "--out and --svg are both '%s'", c->out);
+    return EXIT_OK;
 }
 
 /* Say what samples, why, how often, and what it costs. */
-static void cmd_serve_announce(const struct cmd_serve *c,
-                               const struct gp_profiler_state *st)
+static void serve_announce(const struct serve_args *c,
+                           const struct gp_profiler_state *st)
 {
     struct buf b = {0};
     bool wall = !strcmp(c->clock, "wall");
@@ -32870,12 +33055,12 @@ static void cmd_serve_announce(const struct cmd_serve *c,
     }
     mem_put_byte(&b, 0);
     if (!b.err)
-        cmd_say("%s", (const char *)b.data);
+        say_error("%s", (const char *)b.data);
     mem_fini(&b);
 }
 
 /* Open the window of --profile. */
-static int cmd_serve_profile(struct cmd_serve *c, struct gp_why *why)
+static int serve_window_open(struct serve_args *c, struct gp_why *why)
 {
     struct gp_profiler_state st;
     int e = gp_profiler_start(&c->profiler, &c->sampling, why);
@@ -32885,42 +33070,42 @@ static int cmd_serve_profile(struct cmd_serve *c, struct gp_why *why)
     gp_profiler_note(c->profiler, "listen", c->bound[0]);
     gp_profiler_progress(c->profiler, &st);
     c->begin_ns = sys_now_ns();
-    cmd_pending_open(c, sys_clock_ns(CLOCK_REALTIME) + c->profile_ns);
+    serve_pending_open(c, sys_clock_ns(CLOCK_REALTIME) + c->profile_ns);
     if (!c->common.quiet)
-        cmd_serve_announce(c, &st);
+        serve_announce(c, &st);
     return GP_OK;
 }
 
 /* Write the files of the window so far. */
-static void cmd_serve_write(struct cmd_serve *c)
+static void serve_window_write(struct serve_args *c)
 {
     struct gp_why why = {{0}};
     bool svg = strcmp(c->svg, "none") != 0;
     if (gp_profiler_write(c->profiler, c->out, svg ? c->svg : NULL, &why)) {
-        cmd_say("%s", why.text);
+        say_error("%s", why.text);
         c->failed = true;
         return;
     }
-    cmd_wrote(c->out, "pprof profile");
+    say_wrote(c->out, "pprof profile");
     if (svg)
-        cmd_wrote(c->svg, "flame graph");
+        say_wrote(c->svg, "flame graph");
     if (!c->common.quiet)
-        cmd_say("see it with: grpcprof report %s", c->out);
+        say_error("see it with: grpcprof report %s", c->out);
 }
 
 /* Close the window, if one is open, and write its files. */
-static void cmd_serve_close(struct cmd_serve *c)
+static void serve_window_close(struct serve_args *c)
 {
     if (!c->profiler)
         return;
-    cmd_serve_write(c);
+    serve_window_write(c);
     gp_profiler_stop(c->profiler);
     c->profiler = NULL;
-    cmd_pending_close(c);
+    serve_pending_close(c);
 }
 
 /* Half way through a window: say so when there are too few samples. */
-static void cmd_serve_check(struct cmd_serve *c)
+static void serve_warn_if_idle(struct serve_args *c)
 {
     struct gp_profiler_state st;
     if (c->warned || c->common.quiet ||
@@ -32930,53 +33115,54 @@ static void cmd_serve_check(struct cmd_serve *c)
     gp_profiler_progress(c->profiler, &st);
     bool busy = (double)st.cpu_ns > 0.5 * (double)st.wall_ns;
     if (st.samples * 2 < ANL_LEAST_SAMPLES && busy)
-        cmd_say("half of the window is over with %" PRIu64 " sample%s, at %u a "
-                "second of CPU: a verdict takes %d; a longer --profile or a "
-                "higher --hz gives more", st.samples, st.samples == 1 ? "" :
-                "s", st.hz_expected, ANL_LEAST_SAMPLES);
+        say_error("half of the window is over with %" PRIu64 " sample%s, at "
+                  "%u a second of CPU: a verdict takes %d; a longer "
+                  "--profile or a higher --hz gives more", st.samples,
+                  st.samples == 1 ? "" : "s", st.hz_expected,
+                  ANL_LEAST_SAMPLES);
     else if (st.samples * 2 < ANL_LEAST_SAMPLES)
-        cmd_say("half of the window is over with %" PRIu64 " samples: too "
-                "little load for a verdict, which takes %d; in another "
-                "terminal: grpcprof load -c 100 -d %" PRId64 "s %s",
-                st.samples, ANL_LEAST_SAMPLES,
-                (c->profile_ns - st.wall_ns) / 1000000000 + 1,
-                c->bound[0]);
+        say_error("half of the window is over with %" PRIu64 " samples: too "
+                  "little load for a verdict, which takes %d; in another "
+                  "terminal: grpcprof load -c 100 -d %" PRId64 "s %s",
+                  st.samples, ANL_LEAST_SAMPLES,
+                  (c->profile_ns - st.wall_ns) / 1000000000 + 1,
+                  c->bound[0]);
 }
 
 /* Wait for a signal of set, which is blocked, the end of the window or the
  * next look at it; returns the signal that ends serve, or 0 when --exit does.
  * Not on a signalfd: the kernel wakes who polls one for every signal of the
  * process, SIGPROF too, which cost 16 us of CPU a sample. */
-static int cmd_serve_wait(struct cmd_serve *c, const sigset_t *set)
+static int serve_wait(struct serve_args *c, const sigset_t *set)
 {
     for (;;) {
         struct timespec most = { 3600, 0 };
         if (c->profiler) {
             int64_t left = c->begin_ns + c->profile_ns - sys_now_ns();
             if (left <= 0) {
-                cmd_serve_close(c);
+                serve_window_close(c);
                 if (c->exit)
                     return 0;
                 continue;
             }
-            left = left > CMD_LOOK_NS ? CMD_LOOK_NS : left;
+            left = left > SERVE_LOOK_NS ? SERVE_LOOK_NS : left;
             most = (struct timespec){ .tv_nsec = left };
         }
         int got = sigtimedwait(set, NULL, &most);
         if (got > 0 && got != SIGUSR1)
             return got;
         if (got > 0 && c->profiler)
-            cmd_serve_write(c);
+            serve_window_write(c);
         else if (got > 0 && !c->common.quiet)
-            cmd_say("SIGUSR1: no window of --profile is open");
+            say_error("SIGUSR1: no window of --profile is open");
         if (c->profiler)
-            cmd_serve_check(c);
+            serve_warn_if_idle(c);
     }
 }
 
 /* Add to an error that advises "choose another port" the option that does; the
  * code e again. */
-static int cmd_with(struct gp_why *why, const char *option, int e)
+static int serve_add_option(struct gp_why *why, const char *option, int e)
 {
     size_t n = strlen(why->text);
     if (strstr(why->text, "; ") && strstr(why->text, "choose"))
@@ -32986,7 +33172,7 @@ static int cmd_with(struct gp_why *why, const char *option, int e)
 
 /* Open the debug endpoint, once the server has started.  Where the default
  * address cannot be had there is none, and that is said. */
-static int cmd_serve_debug(struct cmd_serve *c, struct gp_why *why)
+static int serve_debug(struct serve_args *c, struct gp_why *why)
 {
     const char *bound;
     if (c->debug && !strcmp(c->debug, "off"))
@@ -32994,26 +33180,26 @@ static int cmd_serve_debug(struct cmd_serve *c, struct gp_why *why)
     int e = gp_debug_new(&c->endpoint, c->debug, &c->sampling, &bound, why);
     if (e == GP_EIO && !c->debug) {
         if (!c->common.quiet)
-            cmd_say("no debug endpoint: %s",
-                    (cmd_with(why, "--debug", e), why->text));
+            say_error("no debug endpoint: %s",
+                      (serve_add_option(why, "--debug", e), why->text));
         return GP_OK;
     }
     if (e)
-        return e == GP_EIO ? cmd_with(why, "--debug", e) : e;
+        return e == GP_EIO ? serve_add_option(why, "--debug", e) : e;
     gp_debug_note(c->endpoint, "work", c->work_text);
     gp_debug_note(c->endpoint, "listen", c->bound[0]);
     if ((e = gp_debug_start(c->endpoint, why)))
         return e;
     if (!c->common.quiet && !strncmp(bound, "unix:", 5))
-        cmd_say("debug endpoint: curl --unix-socket %s "
-                "http://localhost/debug/pprof/", bound + 5);
+        say_error("debug endpoint: curl --unix-socket %s "
+                  "http://localhost/debug/pprof/", bound + 5);
     else if (!c->common.quiet)
-        cmd_say("debug endpoint on http://%s/debug/pprof/", bound);
+        say_error("debug endpoint on http://%s/debug/pprof/", bound);
     return GP_OK;
 }
 
 /* Make the server, listen, and say where. */
-static int cmd_serve_listen(struct cmd_serve *c, struct gp_why *why)
+static int serve_listen(struct serve_args *c, struct gp_why *why)
 {
     struct gp_server_config config = {
         .size = sizeof config, .threads = (unsigned)c->threads,
@@ -33044,32 +33230,34 @@ static int cmd_serve_listen(struct cmd_serve *c, struct gp_why *why)
     for (size_t i = 0; i < c->listen.n; i++)
         if ((e = gp_server_listen(c->server, c->listen.text[i],
                                   &c->bound[i], why)))
-            return e == GP_EIO ? cmd_with(why, "-l", e) : e;
-    if ((c->profile_ns && (e = cmd_serve_profile(c, why))) ||
+            return e == GP_EIO ? serve_add_option(why, "-l", e) : e;
+    if ((c->profile_ns && (e = serve_window_open(c, why))) ||
         (e = gp_server_start(c->server, why)) ||
-        (e = cmd_serve_debug(c, why)))
+        (e = serve_debug(c, why)))
         return e;
+    struct buf b = {0};
     for (size_t i = 0; i < c->listen.n; i++)
-        printf("listening on %s\n", c->bound[i]);
-    fflush(stdout);
+        txt_putf(&b, "listening on %s\n", c->bound[i]);
+    (void)say_print(&b);
+    mem_fini(&b);
     return GP_OK;
 }
 
 /* grpcprof serve. */
-static int cmd_serve_run(const struct cmd_command *cmd)
+static int serve_run(const struct opt_command *cmd)
 {
-    struct cmd_serve *c = cmd->config;
+    struct serve_args *c = cmd->config;
     struct gp_why why = {{0}};
     struct sigaction hangup;
     sigset_t ends;
-    int got = 0, status = CMD_FAILED;
-    if (cmd_serve_clock(c, cmd, &c->sampling) || cmd_serve_files(c, cmd))
-        return CMD_USAGE;
+    int got = 0, status = EXIT_FAILED;
+    if (serve_read_clock(c, cmd, &c->sampling) || serve_check_files(c, cmd))
+        return EXIT_USAGE;
     if (c->profile_ns &&
         (sys_write_check(c->out, &why) ||
          (strcmp(c->svg, "none") && sys_write_check(c->svg, &why)))) {
-        cmd_say("%s", why.text);
-        return CMD_FAILED;
+        say_error("%s", why.text);
+        return EXIT_FAILED;
     }
     sigemptyset(&ends);
     sigaddset(&ends, SIGINT);
@@ -33078,322 +33266,60 @@ static int cmd_serve_run(const struct cmd_command *cmd)
         sigaddset(&ends, SIGHUP);       /* not under nohup */
     sigaddset(&ends, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &ends, NULL);
-    int e = cmd_serve_listen(c, &why);
+    int e = serve_listen(c, &why);
     if (e) {
-        cmd_say("%s", why.text);
-        status = e == GP_EUSAGE ? CMD_USAGE : CMD_FAILED;
+        say_error("%s", why.text);
+        status = e == GP_EUSAGE ? EXIT_USAGE : EXIT_FAILED;
         goto out;
     }
-    got = cmd_serve_wait(c, &ends);
+    got = serve_wait(c, &ends);
     signal(SIGINT, SIG_DFL);            /* a second one ends it at once */
     signal(SIGTERM, SIG_DFL);
     sigdelset(&ends, SIGUSR1);          /* what it asks for comes anyway */
     pthread_sigmask(SIG_UNBLOCK, &ends, NULL);
     uint64_t cut = gp_server_drain(c->server, c->drain_ns);
-    cmd_serve_close(c);
+    serve_window_close(c);
     if (!c->common.quiet)
-        cmd_say("%s after %" PRIu64 " calls, %" PRIu64 " cut off",
-                got ? strsignal(got) : "done", gp_server_calls(c->server),
-                cut);
-    status = c->failed ? CMD_FAILED : CMD_OK;
+        say_error("%s after %" PRIu64 " calls, %" PRIu64 " cut off",
+                  got ? strsignal(got) : "done", gp_server_calls(c->server),
+                  cut);
+    status = c->failed ? EXIT_FAILED : EXIT_OK;
 out:
     gp_debug_free(c->endpoint);
     gp_profiler_stop(c->profiler);
-    cmd_pending_close(c);
+    serve_pending_close(c);
     gp_server_free(c->server);
     return status;
 }
 
-/* ---- load ---- */
+/* ================================== 45 MSG ===================================
+ * for     what load sends: messages and metadata
+ * uses    MEM, TXT, SYS, JS, PB, DSC, RPC, CLIENT, SVC, REFLECT, RES, LOAD,
+ *         SAY, OPT
+ * owns    nothing
+ * spec    none
+ * prefix  msg_
+ * runs    main thread
+ */
 
-struct cmd_load {
-    struct cmd_common common;           /* first */
-    uint64_t clients, requests, total, streams, threads, connections, flying,
-             messages, payload_size, per_connection, repeat, profile_hz;
-    int64_t duration_ns, timeout_ns, connect_ns, warmup_ns, drain_ns,
-            interval_ns, message_ns, keepalive_ns;
-    const char *rate, *schedule, *arrival, *connect_rate, *cpus, *start_at,
-               *call, *data, *binary, *protoset, *compression, *authority,
-               *max_errors, *format, *out, *percentiles, *log, *compare,
-               *profile, *profile_out;
-    struct cmd_list metadata, label, assert;
-    bool no_reconnect, reflection, strict;
-    struct cmd_load_parts {             /* what the texts above say */
-        struct res_step   step[RES_STEPS_MOST];
-        struct res_header header[CMD_LIST_MOST];
-        unsigned           cpu[LOAD_CPUS_MOST];
-        struct client_payload *payload; /* owned */
-        struct dsc         d;           /* of the call; or all zero */
-        struct dsc_method  method;      /* likewise */
-        struct buf         set;         /* d's descriptors */
-        struct buf         reply, reply_json;   /* to the first call */
-        size_t nstep, nheader, ncpu, npayload, payload_cap;
-    } parts;
+struct msg {
+    const char *target;                 /* asked by reflection; borrowed */
+    const char *call, *data, *binary, *protoset, *compression; /* options */
+    uint64_t messages, payload_size;    /* options; UINT64_MAX: not given */
+    int64_t interval_ns;                /* option */
+    struct opt_list metadata;           /* option */
+    bool reflection;                    /* option */
+
+    struct res_header header[OPT_LIST_MOST];   /* into metadata */
+    struct client_payload *payload;        /* owned */
+    struct dsc         d;               /* of the call; or all zero */
+    struct dsc_method  method;          /* likewise */
+    struct buf         set;             /* d's descriptors */
+    size_t nheader, npayload, payload_cap;
 };
-
-static struct cmd_load cmd_load = { .drain_ns = -1,
-                                    .payload_size = UINT64_MAX };
-
-#define CMD_AT(field) offsetof(struct cmd_load, field)
-#define CMD_HOUR_NS UINT64_C(3600000000000)
-#define CMD_PERCENTILES "50,75,90,95,99,99.9,99.99"
-
-static const struct cmd_option cmd_load_options[] = {
-    { 'c', "clients", "N", "1", "concurrent clients",
-      CMD_UINT, CMD_AT(clients), 1, LOAD_CLIENTS_MOST },
-    { 'n', "requests", "N", "(200; none with -d)", "requests of each client",
-      CMD_UINT, CMD_AT(requests), 1, UINT32_MAX },
-    { 'N', "total", "N", NULL, "requests in all, spread evenly; not with -n",
-      CMD_UINT, CMD_AT(total), 1, UINT64_C(1) << 48 },
-    { 'd', "duration", "DUR", NULL, "with -n or -N: whichever ends first",
-      CMD_DURATION, CMD_AT(duration_ns), 1000000, 24 * CMD_HOUR_NS },
-    { 'm', "streams", "N", "(1; with --rate 100)", "calls in flight, each "
-      "client; with --rate, each connection",
-      CMD_UINT, CMD_AT(streams), 1, LOAD_STREAMS_MOST },
-    { 'r', "rate", "R[/s|/m]", "(closed loop)", "calls a second, begun at "
-      "their time whatever became of the others",
-      CMD_TEXT, CMD_AT(rate), 0, 0 },
-    { 0, "schedule", "SPEC", NULL, "rates in turn: 100:10s,200:10s steps, "
-      "100-1000:60s a ramp", CMD_TEXT, CMD_AT(schedule), 0, 0 },
-    { 0, "arrival", "NAME", "(uniform)", "with --rate: uniform, poisson",
-      CMD_TEXT, CMD_AT(arrival), 0, 0 },
-    { 0, "max-in-flight", "N", "(10000)", "with --rate: what goes beyond is "
-      "not sent", CMD_UINT, CMD_AT(flying), 1, 10000000 },
-    { 0, "connections", "N", "(one for each client)", "shared by the clients",
-      CMD_UINT, CMD_AT(connections), 1, LOAD_CLIENTS_MOST },
-    { 0, "connect-rate", "N[/s|/m]", "(all at once)", "connections opened a "
-      "second", CMD_TEXT, CMD_AT(connect_rate), 0, 0 },
-    { 0, "connect-timeout", "DUR", "5s", "until the server's SETTINGS",
-      CMD_DURATION, CMD_AT(connect_ns), 1000000, CMD_HOUR_NS },
-    { 'w', "warmup", "DUR", "0s", "send so long before measuring",
-      CMD_DURATION, CMD_AT(warmup_ns), 0, CMD_HOUR_NS },
-    { 0, "drain", "DUR", "(--timeout)", "at the end, wait so long",
-      CMD_DURATION, CMD_AT(drain_ns), 0, CMD_HOUR_NS },
-    { 0, "repeat", "K", "1", "runs, one after the other: their results "
-      "together, and how they differ",
-      CMD_UINT, CMD_AT(repeat), 1, RES_RUNS_MOST },
-    { 0, "start-at", "TIME", "(now)", "begin then: Unix seconds, or "
-      "2026-11-25T12:00:00Z", CMD_TEXT, CMD_AT(start_at), 0, 0 },
-    { 't', "threads", "N", "(by the usable CPUs)", "event loops",
-      CMD_UINT, CMD_AT(threads), 1, RES_THREADS_MOST },
-    { 0, "cpus", "LIST", NULL, "pin the threads to these, as in 0,2-3",
-      CMD_TEXT, CMD_AT(cpus), 0, 0 },
-    { 0, "call", "SVC/METHOD", "helloworld.Greeter/SayHello", "what to call",
-      CMD_TEXT, CMD_AT(call), 0, 0 },
-    { 0, "data", "JSON", "({\"name\":\"world\"}, or {})", "the message, or "
-      "@FILE, @-; an array: in turn, or the messages of a stream",
-      CMD_TEXT, CMD_AT(data), 0, 0 },
-    { 0, "protoset", "FILE", NULL, "a FileDescriptorSet that has the call, by "
-      "protoc --include_imports -o", CMD_TEXT, CMD_AT(protoset), 0, 0 },
-    { 0, "reflection", NULL, NULL, "ask the server for the descriptors, also "
-      "where they are built in", CMD_FLAG, CMD_AT(reflection), 0, 0 },
-    { 'b', "binary", "FILE", NULL, "the message, as it goes over the wire",
-      CMD_TEXT, CMD_AT(binary), 0, 0 },
-    { 0, "payload-size", "SIZE", NULL, "a message of so many bytes: field 1",
-      CMD_BYTES, CMD_AT(payload_size), 0, 64 << 20 },
-    { 'H', "metadata", "'K: V'", NULL, "a header of each call; base64 for a "
-      "key in -bin; {{seq}} {{client}} {{rand}} {{uuid}} are filled in",
-      CMD_LIST, CMD_AT(metadata), 0, 0 },
-    { 0, "authority", "NAME", "(the target)", ":authority of each call",
-      CMD_TEXT, CMD_AT(authority), 0, 0 },
-    { 0, "timeout", "DUR", "20s", "of a call: grpc-timeout, enforced here too",
-      CMD_DURATION, CMD_AT(timeout_ns), 1000, CMD_HOUR_NS },
-    { 0, "compression", "NAME", "identity", "identity, gzip",
-      CMD_TEXT, CMD_AT(compression), 0, 0 },
-    { 0, "messages", "N", "1", "messages that a streaming call sends",
-      CMD_UINT, CMD_AT(messages), 1, 1000000 },
-    { 0, "message-interval", "DUR", "0s", "time between them",
-      CMD_DURATION, CMD_AT(message_ns), 0, CMD_HOUR_NS },
-    { 0, "keepalive", "DUR", "(off)", "PING when nothing came for so long",
-      CMD_DURATION, CMD_AT(keepalive_ns), 100000000, CMD_HOUR_NS },
-    { 0, "max-requests-per-connection", "N", "(any)", "then another connection",
-      CMD_UINT, CMD_AT(per_connection), 1, UINT64_C(1) << 30 },
-    { 0, "no-reconnect", NULL, NULL, "a lost connection stays lost",
-      CMD_FLAG, CMD_AT(no_reconnect), 0, 0 },
-    { 'f', "format", "NAME", "(text, or by --out's ending)", "text, json, csv, "
-      "html, prometheus, hgrm", CMD_TEXT, CMD_AT(format), 0, 0 },
-    { 'o', "out", "FILE", "(stdout)", "where the result goes; -: stdout",
-      CMD_TEXT, CMD_AT(out), 0, 0 },
-    { 'p', "percentiles", "LIST", CMD_PERCENTILES, "of the latency table",
-      CMD_TEXT, CMD_AT(percentiles), 0, 0 },
-    { 0, "interval", "DUR", "1s", "of the time series",
-      CMD_DURATION, CMD_AT(interval_ns), 1000000, CMD_HOUR_NS },
-    { 0, "log-requests", "FILE", NULL, "a line for each call",
-      CMD_TEXT, CMD_AT(log), 0, 0 },
-    { 0, "label", "K=V", NULL, "kept in the result",
-      CMD_LIST, CMD_AT(label), 0, 0 },
-    { 0, "assert", "EXPR", NULL, "exit 4 unless it holds: p99<5ms, rps>1000, "
-      "errors<1%", CMD_LIST, CMD_AT(assert), 0, 0 },
-    { 0, "compare", "OLD.json", NULL, "show the difference to an older result",
-      CMD_TEXT, CMD_AT(compare), 0, 0 },
-    { 0, "max-errors", "N|P%", "0", "failed calls that are still no exit 3",
-      CMD_TEXT, CMD_AT(max_errors), 0, 0 },
-    { 0, "profile", "URL", NULL, "take the server's CPU profile of the time "
-      "measured, and divide it by the calls; of the debug endpoint at URL or "
-      "127.0.0.1:6060", CMD_OPTIONAL, CMD_AT(profile), 0, 0 },
-    { 0, "profile-out", "FILE", "(profile.pb)", "where that profile goes",
-      CMD_TEXT, CMD_AT(profile_out), 0, 0 },
-    { 0, "profile-hz", "N", "(1000)", "samples a second of CPU time",
-      CMD_UINT, CMD_AT(profile_hz), 1, SMP_MOST_HZ },
-    { 0, "strict", NULL, NULL, "exit 5 when the client was the limit",
-      CMD_FLAG, CMD_AT(strict), 0, 0 },
-    CMD_COMMON(struct cmd_load),
-};
-
-/* SIGINT, SIGTERM, SIGHUP: the run is to end; a second one ends it at once. */
-static void cmd_stop_sig(int signo)
-{
-    if (atomic_exchange(&cmd_signal, signo))
-        _exit(128 + signo);
-}
-
-/* Redraw the progress line; load_run's callback. */
-static void cmd_load_progress(void *arg, uint64_t ok, uint64_t failed,
-                              int64_t elapsed_ns)
-{
-    const struct res_config *c = arg;
-    double s = (double)elapsed_ns / 1e9, left = -1;
-    uint64_t done = ok + failed, all = c->total ? c->total :
-                                       c->clients * c->requests_per_client;
-    if (all && done)
-        left = s * (double)(all - done) / (double)done;
-    if (c->duration_ns) {
-        double end = (double)(c->duration_ns - elapsed_ns) / 1e9;
-        left = left < 0 || end < left ? end : left;
-    }
-    fprintf(stderr, "\r%" PRIu64 " done, %.0f/s, %" PRIu64 " failed",
-            done, s > 0 ? (double)done / s : 0.0, failed);
-    if (left >= 0)
-        fprintf(stderr, ", %.0f s left", left);
-    fputs("   ", stderr);
-    fflush(stderr);
-}
-
-/* Read --max-errors, "N" or "P%", into to. */
-static bool cmd_load_errors(const char *text, struct res_config *to)
-{
-    size_t n = strlen(text);
-    to->max_error_share = -1;
-    if (n == 0 || text[n - 1] != '%')
-        return !txt_number(text, 0, UINT64_MAX, &to->max_errors);
-    double percent = txt_finite((struct slice){ text, n - 1 });
-    to->max_error_share = percent / 100;
-    return percent >= 0 && percent <= 100;
-}
-
-/* Read a rate, "R", "R/s" or "R/m", as calls a second; false: it is none. */
-static bool cmd_load_rate(struct slice text, double *rate)
-{
-    double scale = 1;
-    if (text.n > 2 && text.p[text.n - 2] == '/') {
-        char unit = text.p[text.n - 1];
-        scale = unit == 's' ? 1 : unit == 'm' ? 1.0 / 60 : 0;
-        text.n -= 2;
-    }
-    *rate = txt_finite(text) * scale;
-    return *rate >= 0 && *rate <= LOAD_RATE_MOST && scale > 0;
-}
-
-/* Read one step of a schedule, "R:DUR" or "R-R:DUR". */
-static bool cmd_load_step(struct slice text, struct res_step *step)
-{
-    char word[32];
-    const char *colon = memchr(text.p, ':', text.n);
-    size_t n = colon ? (size_t)(colon - text.p) : 0, m = text.n - n;
-    if (!n || m < 2 || m > sizeof word)
-        return false;
-    memcpy(word, colon + 1, m - 1);
-    word[m - 1] = 0;
-    const char *dash = memchr(text.p, '-', n);
-    size_t first = dash ? (size_t)(dash - text.p) : n;
-    return cmd_load_rate((struct slice){ text.p, first }, &step->from) &&
-           cmd_load_rate(dash ? (struct slice){ dash + 1, n - first - 1 }
-                              : (struct slice){ text.p, n }, &step->to) &&
-           !txt_duration(word, &step->ns) && step->ns > 0;
-}
-
-/* The next piece of a list with commas, out of *rest; false at its end. */
-static bool cmd_next_piece(struct slice *rest, struct slice *piece)
-{
-    if (!rest->p)
-        return false;
-    const char *comma = memchr(rest->p, ',', rest->n);
-    size_t n = comma ? (size_t)(comma - rest->p) : rest->n;
-    *piece = (struct slice){ rest->p, n };
-    *rest = comma ? (struct slice){ comma + 1, rest->n - n - 1 }
-                  : (struct slice){0};
-    return true;
-}
-
-/* Read --rate or --schedule into c's steps. */
-static int cmd_load_steps(struct cmd_load *c, const struct cmd_command *cmd)
-{
-    struct cmd_load_parts *p = &c->parts;
-    struct slice rest = txt_slice(c->schedule ? c->schedule : ""), piece;
-    if (c->rate && c->schedule)
-        return cmd_misuse(cmd, "--rate is one rate, --schedule several: not "
-                          "both");
-    if (c->rate) {
-        if (!cmd_load_rate(txt_slice(c->rate), &p->step[0].from) ||
-            !(p->step[0].from > 0))
-            return cmd_misuse(cmd, "--rate '%s': takes calls a second, as in "
-                              "1000, 1000/s or 600/m, up to %.0f", c->rate,
-                              LOAD_RATE_MOST);
-        p->step[0].to = p->step[0].from;
-        p->nstep = 1;
-    }
-    while (c->schedule && cmd_next_piece(&rest, &piece)) {
-        if (p->nstep == RES_STEPS_MOST)
-            return cmd_misuse(cmd, "--schedule: more than %d steps",
-                              RES_STEPS_MOST);
-        if (!cmd_load_step(piece, &p->step[p->nstep++]))
-            return cmd_misuse(cmd, "--schedule '%s': takes steps such as "
-                              "100:10s,200:10s and ramps such as 100-1000:60s",
-                              c->schedule);
-    }
-    const char *arrival = c->arrival ? c->arrival : "uniform";
-    if (strcmp(arrival, "uniform") && strcmp(arrival, "poisson"))
-        return cmd_misuse(cmd, "--arrival '%s': takes uniform or poisson",
-                          arrival);
-    if (!p->nstep && (c->arrival || c->flying))
-        return cmd_misuse(cmd, "--%s needs --rate or --schedule",
-                          c->arrival ? "arrival" : "max-in-flight");
-    return CMD_OK;
-}
-
-/* Read --cpus, as in "0,2-3". */
-static int cmd_load_cpus(struct cmd_load *c, const struct cmd_command *cmd)
-{
-    struct cmd_load_parts *p = &c->parts;
-    struct slice rest = txt_slice(c->cpus ? c->cpus : ""), piece;
-    cpu_set_t usable;
-    CPU_ZERO(&usable);
-    (void)sched_getaffinity(0, sizeof usable, &usable);
-    while (c->cpus && cmd_next_piece(&rest, &piece)) {
-        char word[24] = "";
-        uint64_t from, to;
-        if (piece.n < sizeof word)
-            memcpy(word, piece.p, piece.n);
-        char *dash = strchr(word, '-');
-        if (dash)
-            *dash = 0;
-        if (txt_number(word, 0, CPU_SETSIZE - 1, &from) ||
-            txt_number(dash ? dash + 1 : word, from, CPU_SETSIZE - 1, &to))
-            return cmd_misuse(cmd, "--cpus '%s': takes numbers of CPUs, as in "
-                              "0,2-3", c->cpus);
-        for (uint64_t i = from; i <= to; i++) {
-            if (!CPU_ISSET(i, &usable))
-                return cmd_misuse(cmd, "--cpus: CPU %" PRIu64 " is not to be "
-                                  "used by this process", i);
-            if (p->ncpu < LOAD_CPUS_MOST)
-                p->cpu[p->ncpu++] = (unsigned)i;
-        }
-    }
-    return CMD_OK;
-}
 
 /* True when each {{}} in value is one that load fills in. */
-static bool cmd_load_templates(struct slice value)
+static bool msg_known_templates(struct slice value)
 {
     static const char *const known[] = { "{{seq}}", "{{client}}", "{{rand}}",
                                          "{{uuid}}" };
@@ -33411,19 +33337,19 @@ static bool cmd_load_templates(struct slice value)
 }
 
 /* Read --metadata, "key: value", into c's headers. */
-static int cmd_load_metadata(struct cmd_load *c, const struct cmd_command *cmd)
+static int msg_read_metadata(struct msg *c, const struct opt_command *cmd)
 {
     struct buf raw = {0};
     for (size_t i = 0; i < c->metadata.n; i++) {
         const char *text = c->metadata.text[i], *colon = strchr(text, ':');
         if (!colon)
-            return cmd_misuse(cmd, "--metadata '%s': takes 'key: value'", text);
+            return opt_misuse(cmd, "--metadata '%s': takes 'key: value'", text);
         struct slice key = { text, (size_t)(colon - text) };
         struct slice value = txt_slice(colon + 1 + strspn(colon + 1, " "));
         bool good = rpc_meta_name(key) && strncmp(text, "te:", 3) &&
                     strncmp(text, "content-type:", 13);
         if (!good)
-            return cmd_misuse(cmd, "--metadata '%s': a key has lower-case "
+            return opt_misuse(cmd, "--metadata '%s': a key has lower-case "
                               "letters, digits and _ - . and is not one of "
                               "gRPC's own", text);
         for (size_t k = 0; k < value.n; k++)
@@ -33432,38 +33358,36 @@ static int cmd_load_metadata(struct cmd_load *c, const struct cmd_command *cmd)
             good = good && txt_put_unbase64(&raw, value);
         mem_fini(&raw);
         raw = (struct buf){0};
-        if (good && !rpc_meta_binary(key) && !cmd_load_templates(value))
-            return cmd_misuse(cmd, "--metadata '%s': {{}} takes seq, client, "
+        if (good && !rpc_meta_binary(key) && !msg_known_templates(value))
+            return opt_misuse(cmd, "--metadata '%s': {{}} takes seq, client, "
                               "rand or uuid", text);
         if (!good)
-            return cmd_misuse(cmd, "--metadata '%s': the value is not %s", text,
+            return opt_misuse(cmd, "--metadata '%s': the value is not %s", text,
                               rpc_meta_binary(key) ? "base64"
                                                    : "printable ASCII");
-        c->parts.header[c->parts.nheader++] =
+        c->header[c->nheader++] =
             (struct res_header){ key, value };
     }
-    return CMD_OK;
+    return EXIT_OK;
 }
 
-/* ---- load: what is sent ---- */
-
 /* Read the bytes that an option names, FILE or -, into b. */
-static int cmd_load_file(const char *path, struct buf *b)
+static int msg_read_file(const char *path, struct buf *b)
 {
     struct gp_why why = {{0}};
     int e = strcmp(path, "-") ? sys_read_file(path, LOAD_MESSAGE_MOST, b, &why)
           : sys_read_fd(STDIN_FILENO, "standard input", LOAD_MESSAGE_MOST, b,
                         &why);
     if (e) {
-        cmd_say("%s", why.text);
+        say_error("%s", why.text);
         mem_fini(b);
     }
-    return e ? CMD_FAILED : CMD_OK;
+    return e ? EXIT_FAILED : EXIT_OK;
 }
 
 /* A message of exactly n bytes that is valid protobuf: field 1, of any length,
  * behind a varint field where one length would not come out even. */
-static int cmd_load_filler(struct buf *b, size_t n)
+static int msg_put_filler(struct buf *b, size_t n)
 {
     size_t head = n < 130 ? 2 : n < 16387 ? 3 : n < 2097156 ? 4 : 5;
     if (n == 130 || n == 16387 || n == 2097156) {
@@ -33486,7 +33410,7 @@ static int cmd_load_filler(struct buf *b, size_t n)
 /* Find c's method: in --protoset, among our own, or by asking the server;
  * *set has the descriptors then, *m the method.  Without descriptors that
  * are at hand a raw message needs none: *m stays zero. */
-static int cmd_load_method(const struct cmd_load *c, struct buf *set,
+static int msg_find_method(const struct msg *c, struct buf *set,
                            struct dsc *d, struct dsc_method *m)
 {
     char path[512];
@@ -33494,8 +33418,8 @@ static int cmd_load_method(const struct cmd_load *c, struct buf *set,
     bool raw = c->binary || c->payload_size != UINT64_MAX;
     int e = load_path(c->call, path, sizeof path, &why);
     if (!e && c->protoset) {
-        if (cmd_load_file(c->protoset, set))
-            return CMD_FAILED;
+        if (msg_read_file(c->protoset, set))
+            return EXIT_FAILED;
     } else if (!e && !c->reflection) {
 #ifdef SVC_PROTOS
         mem_put(set, svc_protos, sizeof svc_protos);
@@ -33503,43 +33427,42 @@ static int cmd_load_method(const struct cmd_load *c, struct buf *set,
         e = set->err ? set->err : dsc_init(d, (struct slice){
                 (const char *)set->data, set->len }, &why);
         if (!e && !dsc_find_method(d, path + 1, m, &why))
-            return CMD_OK;
+            return EXIT_OK;
         dsc_fini(d);
         set->len = 0;
         if (raw)
-            return CMD_OK;
+            return EXIT_OK;
     }
     const char *slash = strrchr(path, '/');
     if (!e && !c->protoset)
-        e = reflect_service(c->common.rest.text[0], (struct slice){ path + 1,
+        e = reflect_service(c->target, (struct slice){ path + 1,
                          (size_t)(slash - path) - 1 }, set, &why);
     e = e ? e : set->err ? set->err : dsc_init(d, (struct slice){
             (const char *)set->data, set->len }, &why);
     e = e ? e : dsc_find_method(d, path + 1, m, &why);
     if (e)
-        cmd_say("%s%s%s%s", c->protoset ? c->protoset : "", c->protoset ? ": "
-                : "", why.text, e == GP_EIO ? "; --protoset FILE, or -b FILE, "
-                "does without" : "");
-    return !e ? CMD_OK : e == GP_EUSAGE ? CMD_USAGE : CMD_FAILED;
+        say_error("%s%s%s%s", c->protoset ? c->protoset : "",
+                  c->protoset ? ": " : "", why.text, e == GP_EIO
+                  ? "; --protoset FILE, or -b FILE, does without" : "");
+    return !e ? EXIT_OK : e == GP_EUSAGE ? EXIT_USAGE : EXIT_FAILED;
 }
 
 /* Room for one more payload of c's, or NULL. */
-static struct client_payload *cmd_load_payload(struct cmd_load *c)
+static struct client_payload *msg_add_payload(struct msg *c)
 {
-    struct cmd_load_parts *p = &c->parts;
-    struct client_payload *v = mem_grow(p->payload, &p->payload_cap,
-                                        p->npayload + 1, sizeof *v);
+    struct client_payload *v = mem_grow(c->payload, &c->payload_cap,
+                                     c->npayload + 1, sizeof *v);
     if (!v)
         return NULL;
-    p->payload = v;
-    v[p->npayload] = (struct client_payload){0};
-    return &v[p->npayload++];
+    c->payload = v;
+    v[c->npayload] = (struct client_payload){0};
+    return &v[c->npayload++];
 }
 
 /* Add the message that v is, by its descriptor, to p. */
-static int cmd_load_message(const struct cmd_load *c, const struct dsc *d,
-                            const struct dsc_method *m,
-                            const struct js_value *v, struct client_payload *p)
+static int msg_encode(const struct msg *c, const struct dsc *d,
+                      const struct dsc_method *m,
+                      const struct js_value *v, struct client_payload *p)
 {
     struct buf message = {0};
     struct gp_why why = {{0}};
@@ -33551,35 +33474,35 @@ static int cmd_load_message(const struct cmd_load *c, const struct dsc *d,
         e = txt_fail(&why, GP_ENOMEM, "out of memory");
     mem_fini(&message);
     if (e)
-        cmd_say("--data: %s", why.text);
-    return e == GP_ENOMEM ? CMD_FAILED : e ? CMD_USAGE : CMD_OK;
+        say_error("--data: %s", why.text);
+    return e == GP_ENOMEM ? EXIT_FAILED : e ? EXIT_USAGE : EXIT_OK;
 }
 
 /* Add the messages of one call that v is: one, or, where many, a list of
  * them. */
-static int cmd_load_call(struct cmd_load *c, const struct dsc *d,
-                         const struct dsc_method *m, const struct js_value *v)
+static int msg_add_call(struct msg *c, const struct dsc *d,
+                        const struct dsc_method *m, const struct js_value *v)
 {
-    struct client_payload *p = cmd_load_payload(c);
+    struct client_payload *p = msg_add_payload(c);
     struct js_members list = js_members(v);
     struct slice key;
     struct js_value x;
-    int status = CMD_OK;
+    int status = EXIT_OK;
     if (v->kind != JS_ARRAY)
-        return cmd_load_message(c, d, m, v, p);
+        return msg_encode(c, d, m, v, p);
     if (!m->client_streams) {
-        cmd_say("--data: an array in an array, but a call has one message");
-        return CMD_USAGE;
+        say_error("--data: an array in an array, but a call has one message");
+        return EXIT_USAGE;
     }
     while (!status && js_next_member(&list, &key, &x))
-        status = cmd_load_message(c, d, m, &x, p);
+        status = msg_encode(c, d, m, &x, p);
     return status;
 }
 
 /* Make payloads of --data: an object is a call's message; an array is calls in
  * turn, or, where a call has many messages, one call's messages, or calls that
  * are arrays of them. */
-static int cmd_load_json(struct cmd_load *c, const struct dsc *d,
+static int msg_read_json(struct msg *c, const struct dsc *d,
                          const struct dsc_method *m)
 {
     const char *text = c->data ? c->data
@@ -33589,55 +33512,55 @@ static int cmd_load_json(struct cmd_load *c, const struct dsc *d,
     struct js_value v, x;
     struct gp_why why = {{0}};
     struct slice key;
-    if (*text == '@' && cmd_load_file(text + 1, &b))
-        return CMD_FAILED;
+    if (*text == '@' && msg_read_file(text + 1, &b))
+        return EXIT_FAILED;
     struct slice all = { (const char *)b.data, b.len };
-    int status = CMD_OK;
+    int status = EXIT_OK;
     if (js_read(*text == '@' ? all : txt_slice(text), &v, &why)) {
-        cmd_say("--data: %s", why.text);
-        status = CMD_USAGE;
+        say_error("--data: %s", why.text);
+        status = EXIT_USAGE;
         v = (struct js_value){0};
     }
     struct js_members list = js_members(&v);
     struct js_members look = list;
     bool nested = js_next_member(&look, &key, &x) && x.kind == JS_ARRAY;
     if (!status && (v.kind != JS_ARRAY || (m->client_streams && !nested)))
-        status = cmd_load_call(c, d, m, &v);
+        status = msg_add_call(c, d, m, &v);
     else
         while (!status && js_next_member(&list, &key, &x))
-            status = cmd_load_call(c, d, m, &x);
-    if (!status && !c->parts.npayload) {
-        cmd_say("--data: an empty array has no message to send");
-        status = CMD_USAGE;
+            status = msg_add_call(c, d, m, &x);
+    if (!status && !c->npayload) {
+        say_error("--data: an empty array has no message to send");
+        status = EXIT_USAGE;
     }
     mem_fini(&b);
     return status;
 }
 
 /* Make the payload of --binary or --payload-size. */
-static int cmd_load_raw(struct cmd_load *c)
+static int msg_read_raw(struct msg *c)
 {
     struct buf message = {0};
-    struct client_payload *p = cmd_load_payload(c);
+    struct client_payload *p = msg_add_payload(c);
     int e = p ? GP_OK : GP_ENOMEM;
-    if (c->binary && cmd_load_file(c->binary, &message))
-        return CMD_FAILED;
+    if (c->binary && msg_read_file(c->binary, &message))
+        return EXIT_FAILED;
     if (!e && !c->binary)
-        e = cmd_load_filler(&message, (size_t)c->payload_size);
+        e = msg_put_filler(&message, (size_t)c->payload_size);
     if (!e)
         e = client_payload_add(p, (struct slice){ (const char *)message.data,
                                message.len }, !strcmp(c->compression, "gzip"));
     mem_fini(&message);
     if (e)
-        cmd_say("out of memory");
-    return e ? CMD_FAILED : CMD_OK;
+        say_error("out of memory");
+    return e ? EXIT_FAILED : EXIT_OK;
 }
 
 /* Let each call of c have n messages: its own, again and again. */
-static int cmd_load_repeat(struct cmd_load *c, uint64_t n)
+static int msg_repeat(struct msg *c, uint64_t n)
 {
-    for (size_t i = 0; i < c->parts.npayload; i++) {
-        struct client_payload *p = &c->parts.payload[i];
+    for (size_t i = 0; i < c->npayload; i++) {
+        struct client_payload *p = &c->payload[i];
         size_t from = 0;
         if (!p->n)
             continue;
@@ -33645,8 +33568,8 @@ static int cmd_load_repeat(struct cmd_load *c, uint64_t n)
             size_t bytes = client_payload_next(p, p->frames.data + from);
             uint8_t *to = mem_reserve(&p->frames, bytes);
             if (!to) {
-                cmd_say("out of memory for %" PRIu64 " messages", n);
-                return CMD_FAILED;
+                say_error("out of memory for %" PRIu64 " messages", n);
+                return EXIT_FAILED;
             }
             memcpy(to, p->frames.data + from, bytes);
             p->frames.len += bytes;
@@ -33654,65 +33577,345 @@ static int cmd_load_repeat(struct cmd_load *c, uint64_t n)
             from += bytes;
         }
     }
-    return CMD_OK;
+    return EXIT_OK;
 }
 
 /* Make what c's calls send, and see what kind they are. */
-static int cmd_load_payloads(struct cmd_load *c, const struct cmd_command *cmd,
-                             enum gp_kind *kind)
+static int msg_init(struct msg *c, const struct opt_command *cmd,
+                    enum gp_kind *kind)
 {
-    struct dsc_method *m = &c->parts.method;
+    struct dsc_method *m = &c->method;
     bool raw = c->binary || c->payload_size != UINT64_MAX;
     if (strcmp(c->compression, "gzip") && strcmp(c->compression, "identity"))
-        return cmd_misuse(cmd, "--compression '%s': takes identity or gzip",
+        return opt_misuse(cmd, "--compression '%s': takes identity or gzip",
                           c->compression);
     if ((c->binary != NULL) + (c->payload_size != UINT64_MAX) +
         (c->data != NULL) > 1)
-        return cmd_misuse(cmd, "--data, --binary and --payload-size: one of "
+        return opt_misuse(cmd, "--data, --binary and --payload-size: one of "
                           "them");
     if (c->payload_size == 1)
-        return cmd_misuse(cmd, "--payload-size 1: no message has one byte");
+        return opt_misuse(cmd, "--payload-size 1: no message has one byte");
     if (c->protoset && c->reflection)
-        return cmd_misuse(cmd, "--protoset and --reflection: not both");
-    int status = cmd_load_method(c, &c->parts.set, &c->parts.d, m);
+        return opt_misuse(cmd, "--protoset and --reflection: not both");
+    int status = msg_find_method(c, &c->set, &c->d, m);
     if (!status)
-        status = raw ? cmd_load_raw(c) : cmd_load_json(c, &c->parts.d, m);
+        status = raw ? msg_read_raw(c) : msg_read_json(c, &c->d, m);
     bool many = m->client_streams || (!m->input && c->messages > 1);
     *kind = many ? m->server_streams || !m->input ? GP_BIDI : GP_CLIENT_STREAM
                  : m->server_streams ? GP_SERVER_STREAM : GP_UNARY;
     if (!status && c->messages > 1 && !many)
-        status = cmd_misuse(cmd, "--messages: %s takes one message a call",
+        status = opt_misuse(cmd, "--messages: %s takes one message a call",
                             c->call);
     if (!status && many)
-        status = cmd_load_repeat(c, c->messages);
+        status = msg_repeat(c, c->messages);
     size_t most = 0;
-    for (size_t i = 0; i < c->parts.npayload; i++)
-        most = c->parts.payload[i].n > most ? c->parts.payload[i].n : most;
+    for (size_t i = 0; i < c->npayload; i++)
+        most = c->payload[i].n > most ? c->payload[i].n : most;
     if (!status && c->messages > 1 && most > c->messages)
-        status = cmd_misuse(cmd, "--messages %" PRIu64 ": --data has a call of "
+        status = opt_misuse(cmd, "--messages %" PRIu64 ": --data has a call of "
                             "%zu", c->messages, most);
-    if (!status && c->message_ns && most < 2)
-        status = cmd_misuse(cmd, "--message-interval: no call has two messages "
+    if (!status && c->interval_ns && most < 2)
+        status = opt_misuse(cmd, "--message-interval: no call has two messages "
                             "to send");
     return status;
 }
 
-/* Release what cmd_load_plan made. */
-static void cmd_load_release(struct cmd_load *c)
+/* Release what msg_init and msg_read_metadata made. */
+static void msg_fini(struct msg *c)
 {
-    for (size_t i = 0; c->parts.payload && i < c->parts.npayload; i++)
-        client_payload_fini(&c->parts.payload[i]);
-    mem_free(c->parts.payload);
-    dsc_fini(&c->parts.d);
-    mem_fini(&c->parts.set);
-    mem_fini(&c->parts.reply);
-    mem_fini(&c->parts.reply_json);
-    c->parts = (struct cmd_load_parts){0};
+    for (size_t i = 0; c->payload && i < c->npayload; i++)
+        client_payload_fini(&c->payload[i]);
+    mem_free(c->payload);
+    dsc_fini(&c->d);
+    mem_fini(&c->set);
+}
+
+/* ================================ 46 LOADCMD =================================
+ * for     the command load, and results of load in files
+ * uses    MEM, TXT, SYS, JS, HDR, SMP, PP, LEGACY, ANL, DSC, FETCH, RES, LOAD,
+ *         OUT, SAY, OPT, MSG
+ * owns    SIGINT, SIGTERM and SIGHUP while load runs
+ * spec    none
+ * prefix  loadcmd_
+ * runs    main thread; loadcmd_stop_sig in a signal handler
+ */
+
+/* Set by the first SIGINT or SIGTERM while load or report runs. */
+static atomic_int loadcmd_signal;
+
+struct loadcmd_args {
+    struct opt_common common;           /* first */
+    uint64_t clients, requests, total, streams, threads, connections, flying,
+             per_connection, repeat, profile_hz;
+    int64_t duration_ns, timeout_ns, connect_ns, warmup_ns, drain_ns,
+            interval_ns, keepalive_ns;
+    const char *rate, *schedule, *arrival, *connect_rate, *cpus, *start_at,
+               *authority, *max_errors, *format, *out, *percentiles, *log,
+               *compare,
+               *profile, *profile_out;
+    struct opt_list label, assert;
+    bool no_reconnect, strict;
+    struct msg msg;                     /* what is sent */
+    struct loadcmd_parts {             /* what the texts above say */
+        struct res_step   step[RES_STEPS_MOST];
+        unsigned           cpu[LOAD_CPUS_MOST];
+        struct buf         reply, reply_json;   /* to the first call */
+        size_t nstep, ncpu;
+    } parts;
+};
+
+static struct loadcmd_args loadcmd_args = {
+    .drain_ns = -1, .msg.payload_size = UINT64_MAX };
+
+#define LOADCMD_AT(field) offsetof(struct loadcmd_args, field)
+#define OPT_HOUR_NS UINT64_C(3600000000000)
+#define LOADCMD_PERCENTILES "50,75,90,95,99,99.9,99.99"
+
+static const struct opt loadcmd_options[] = {
+    { 'c', "clients", "N", "1", "concurrent clients",
+      OPT_UINT, LOADCMD_AT(clients), 1, LOAD_CLIENTS_MOST },
+    { 'n', "requests", "N", "(200; none with -d)", "requests of each client",
+      OPT_UINT, LOADCMD_AT(requests), 1, UINT32_MAX },
+    { 'N', "total", "N", NULL, "requests in all, spread evenly; not with -n",
+      OPT_UINT, LOADCMD_AT(total), 1, UINT64_C(1) << 48 },
+    { 'd', "duration", "DUR", NULL, "with -n or -N: whichever ends first",
+      OPT_DURATION, LOADCMD_AT(duration_ns), 1000000, 24 * OPT_HOUR_NS },
+    { 'm', "streams", "N", "(1; with --rate 100)", "calls in flight, each "
+      "client; with --rate, each connection",
+      OPT_UINT, LOADCMD_AT(streams), 1, LOAD_STREAMS_MOST },
+    { 'r', "rate", "R[/s|/m]", "(closed loop)", "calls a second, begun at "
+      "their time whatever became of the others",
+      OPT_TEXT, LOADCMD_AT(rate), 0, 0 },
+    { 0, "schedule", "SPEC", NULL, "rates in turn: 100:10s,200:10s steps, "
+      "100-1000:60s a ramp", OPT_TEXT, LOADCMD_AT(schedule), 0, 0 },
+    { 0, "arrival", "NAME", "(uniform)", "with --rate: uniform, poisson",
+      OPT_TEXT, LOADCMD_AT(arrival), 0, 0 },
+    { 0, "max-in-flight", "N", "(10000)", "with --rate: what goes beyond is "
+      "not sent", OPT_UINT, LOADCMD_AT(flying), 1, 10000000 },
+    { 0, "connections", "N", "(one for each client)", "shared by the clients",
+      OPT_UINT, LOADCMD_AT(connections), 1, LOAD_CLIENTS_MOST },
+    { 0, "connect-rate", "N[/s|/m]", "(all at once)", "connections opened a "
+      "second", OPT_TEXT, LOADCMD_AT(connect_rate), 0, 0 },
+    { 0, "connect-timeout", "DUR", "5s", "until the server's SETTINGS",
+      OPT_DURATION, LOADCMD_AT(connect_ns), 1000000, OPT_HOUR_NS },
+    { 'w', "warmup", "DUR", "0s", "send so long before measuring",
+      OPT_DURATION, LOADCMD_AT(warmup_ns), 0, OPT_HOUR_NS },
+    { 0, "drain", "DUR", "(--timeout)", "at the end, wait so long",
+      OPT_DURATION, LOADCMD_AT(drain_ns), 0, OPT_HOUR_NS },
+    { 0, "repeat", "K", "1", "runs, one after the other: their results "
+      "together, and how they differ",
+      OPT_UINT, LOADCMD_AT(repeat), 1, RES_RUNS_MOST },
+    { 0, "start-at", "TIME", "(now)", "begin then: Unix seconds, or "
+      "2026-11-25T12:00:00Z", OPT_TEXT, LOADCMD_AT(start_at), 0, 0 },
+    { 't', "threads", "N", "(by the usable CPUs)", "event loops",
+      OPT_UINT, LOADCMD_AT(threads), 1, RES_THREADS_MOST },
+    { 0, "cpus", "LIST", NULL, "pin the threads to these, as in 0,2-3",
+      OPT_TEXT, LOADCMD_AT(cpus), 0, 0 },
+    { 0, "call", "SVC/METHOD", "helloworld.Greeter/SayHello", "what to call",
+      OPT_TEXT, LOADCMD_AT(msg.call), 0, 0 },
+    { 0, "data", "JSON", "({\"name\":\"world\"}, or {})", "the message, or "
+      "@FILE, @-; an array: in turn, or the messages of a stream",
+      OPT_TEXT, LOADCMD_AT(msg.data), 0, 0 },
+    { 0, "protoset", "FILE", NULL, "a FileDescriptorSet that has the call, by "
+      "protoc --include_imports -o", OPT_TEXT, LOADCMD_AT(msg.protoset), 0, 0 },
+    { 0, "reflection", NULL, NULL, "ask the server for the descriptors, also "
+      "where they are built in", OPT_FLAG, LOADCMD_AT(msg.reflection), 0, 0 },
+    { 'b', "binary", "FILE", NULL, "the message, as it goes over the wire",
+      OPT_TEXT, LOADCMD_AT(msg.binary), 0, 0 },
+    { 0, "payload-size", "SIZE", NULL, "a message of so many bytes: field 1",
+      OPT_BYTES, LOADCMD_AT(msg.payload_size), 0, 64 << 20 },
+    { 'H', "metadata", "'K: V'", NULL, "a header of each call; base64 for a "
+      "key in -bin; {{seq}} {{client}} {{rand}} {{uuid}} are filled in",
+      OPT_LIST, LOADCMD_AT(msg.metadata), 0, 0 },
+    { 0, "authority", "NAME", "(the target)", ":authority of each call",
+      OPT_TEXT, LOADCMD_AT(authority), 0, 0 },
+    { 0, "timeout", "DUR", "20s", "of a call: grpc-timeout, enforced here too",
+      OPT_DURATION, LOADCMD_AT(timeout_ns), 1000, OPT_HOUR_NS },
+    { 0, "compression", "NAME", "identity", "identity, gzip",
+      OPT_TEXT, LOADCMD_AT(msg.compression), 0, 0 },
+    { 0, "messages", "N", "1", "messages that a streaming call sends",
+      OPT_UINT, LOADCMD_AT(msg.messages), 1, 1000000 },
+    { 0, "message-interval", "DUR", "0s", "time between them",
+      OPT_DURATION, LOADCMD_AT(msg.interval_ns), 0, OPT_HOUR_NS },
+    { 0, "keepalive", "DUR", "(off)", "PING when nothing came for so long",
+      OPT_DURATION, LOADCMD_AT(keepalive_ns), 100000000, OPT_HOUR_NS },
+    { 0, "max-requests-per-connection", "N", "(any)", "then another connection",
+      OPT_UINT, LOADCMD_AT(per_connection), 1, UINT64_C(1) << 30 },
+    { 0, "no-reconnect", NULL, NULL, "a lost connection stays lost",
+      OPT_FLAG, LOADCMD_AT(no_reconnect), 0, 0 },
+    { 'f', "format", "NAME", "(text, or by --out's ending)", "text, json, csv, "
+      "html, prometheus, hgrm", OPT_TEXT, LOADCMD_AT(format), 0, 0 },
+    { 'o', "out", "FILE", "(stdout)", "where the result goes; -: stdout",
+      OPT_TEXT, LOADCMD_AT(out), 0, 0 },
+    { 'p', "percentiles", "LIST", LOADCMD_PERCENTILES, "of the latency table",
+      OPT_TEXT, LOADCMD_AT(percentiles), 0, 0 },
+    { 0, "interval", "DUR", "1s", "of the time series",
+      OPT_DURATION, LOADCMD_AT(interval_ns), 1000000, OPT_HOUR_NS },
+    { 0, "log-requests", "FILE", NULL, "a line for each call",
+      OPT_TEXT, LOADCMD_AT(log), 0, 0 },
+    { 0, "label", "K=V", NULL, "kept in the result",
+      OPT_LIST, LOADCMD_AT(label), 0, 0 },
+    { 0, "assert", "EXPR", NULL, "exit 4 unless it holds: p99<5ms, rps>1000, "
+      "errors<1%", OPT_LIST, LOADCMD_AT(assert), 0, 0 },
+    { 0, "compare", "OLD.json", NULL, "show the difference to an older result",
+      OPT_TEXT, LOADCMD_AT(compare), 0, 0 },
+    { 0, "max-errors", "N|P%", "0", "failed calls that are still no exit 3",
+      OPT_TEXT, LOADCMD_AT(max_errors), 0, 0 },
+    { 0, "profile", "URL", NULL, "take the server's CPU profile of the time "
+      "measured, and divide it by the calls; of the debug endpoint at URL or "
+      "127.0.0.1:6060", OPT_OPTIONAL, LOADCMD_AT(profile), 0, 0 },
+    { 0, "profile-out", "FILE", "(profile.pb)", "where that profile goes",
+      OPT_TEXT, LOADCMD_AT(profile_out), 0, 0 },
+    { 0, "profile-hz", "N", "(1000)", "samples a second of CPU time",
+      OPT_UINT, LOADCMD_AT(profile_hz), 1, SMP_MOST_HZ },
+    { 0, "strict", NULL, NULL, "exit 5 when the client was the limit",
+      OPT_FLAG, LOADCMD_AT(strict), 0, 0 },
+    OPT_COMMON(struct loadcmd_args),
+};
+
+/* SIGINT, SIGTERM, SIGHUP: the run is to end; a second one ends it at once. */
+static void loadcmd_stop_sig(int signo)
+{
+    if (atomic_exchange(&loadcmd_signal, signo))
+        _exit(128 + signo);
+}
+
+/* Redraw the progress line; load_run's callback. */
+static void loadcmd_progress(void *arg, uint64_t ok, uint64_t failed,
+                             int64_t elapsed_ns)
+{
+    const struct res_config *c = arg;
+    char text[32] = "";
+    double s = (double)elapsed_ns / 1e9, left = -1;
+    uint64_t done = ok + failed, all = c->total ? c->total :
+                                       c->clients * c->requests_per_client;
+    if (all && done)
+        left = s * (double)(all - done) / (double)done;
+    if (c->duration_ns) {
+        double end = (double)(c->duration_ns - elapsed_ns) / 1e9;
+        left = left < 0 || end < left ? end : left;
+    }
+    if (left >= 0)
+        snprintf(text, sizeof text, ", %.0f s left", left);
+    say_progress("%" PRIu64 " done, %.0f/s, %" PRIu64 " failed%s   ", done,
+                 s > 0 ? (double)done / s : 0.0, failed, text);
+}
+
+/* Read --max-errors, "N" or "P%", into to. */
+static bool loadcmd_read_errors(const char *text, struct res_config *to)
+{
+    size_t n = strlen(text);
+    to->max_error_share = -1;
+    if (n == 0 || text[n - 1] != '%')
+        return !txt_number(text, 0, UINT64_MAX, &to->max_errors);
+    double percent = txt_finite((struct slice){ text, n - 1 });
+    to->max_error_share = percent / 100;
+    return percent >= 0 && percent <= 100;
+}
+
+/* Read a rate, "R", "R/s" or "R/m", as calls a second; false: it is none. */
+static bool loadcmd_read_rate(struct slice text, double *rate)
+{
+    double scale = 1;
+    if (text.n > 2 && text.p[text.n - 2] == '/') {
+        char unit = text.p[text.n - 1];
+        scale = unit == 's' ? 1 : unit == 'm' ? 1.0 / 60 : 0;
+        text.n -= 2;
+    }
+    *rate = txt_finite(text) * scale;
+    return *rate >= 0 && *rate <= LOAD_RATE_MOST && scale > 0;
+}
+
+/* Read one step of a schedule, "R:DUR" or "R-R:DUR". */
+static bool loadcmd_read_step(struct slice text, struct res_step *step)
+{
+    char word[32];
+    const char *colon = memchr(text.p, ':', text.n);
+    size_t n = colon ? (size_t)(colon - text.p) : 0, m = text.n - n;
+    if (!n || m < 2 || m > sizeof word)
+        return false;
+    memcpy(word, colon + 1, m - 1);
+    word[m - 1] = 0;
+    const char *dash = memchr(text.p, '-', n);
+    size_t first = dash ? (size_t)(dash - text.p) : n;
+    return loadcmd_read_rate((struct slice){ text.p, first }, &step->from) &&
+           loadcmd_read_rate(dash ? (struct slice){ dash + 1, n - first - 1 }
+                              : (struct slice){ text.p, n }, &step->to) &&
+           !txt_duration(word, &step->ns) && step->ns > 0;
+}
+
+/* Read --rate or --schedule into c's steps. */
+static int loadcmd_read_schedule(struct loadcmd_args *c,
+                                 const struct opt_command *cmd)
+{
+    struct loadcmd_parts *p = &c->parts;
+    struct slice rest = txt_slice(c->schedule ? c->schedule : ""), piece;
+    if (c->rate && c->schedule)
+        return opt_misuse(cmd, "--rate is one rate, --schedule several: not "
+                          "both");
+    if (c->rate) {
+        if (!loadcmd_read_rate(txt_slice(c->rate), &p->step[0].from) ||
+            !(p->step[0].from > 0))
+            return opt_misuse(cmd, "--rate '%s': takes calls a second, as in "
+                              "1000, 1000/s or 600/m, up to %.0f", c->rate,
+                              LOAD_RATE_MOST);
+        p->step[0].to = p->step[0].from;
+        p->nstep = 1;
+    }
+    while (c->schedule && opt_next_piece(&rest, &piece)) {
+        if (p->nstep == RES_STEPS_MOST)
+            return opt_misuse(cmd, "--schedule: more than %d steps",
+                              RES_STEPS_MOST);
+        if (!loadcmd_read_step(piece, &p->step[p->nstep++]))
+            return opt_misuse(cmd, "--schedule '%s': takes steps such as "
+                              "100:10s,200:10s and ramps such as 100-1000:60s",
+                              c->schedule);
+    }
+    const char *arrival = c->arrival ? c->arrival : "uniform";
+    if (strcmp(arrival, "uniform") && strcmp(arrival, "poisson"))
+        return opt_misuse(cmd, "--arrival '%s': takes uniform or poisson",
+                          arrival);
+    if (!p->nstep && (c->arrival || c->flying))
+        return opt_misuse(cmd, "--%s needs --rate or --schedule",
+                          c->arrival ? "arrival" : "max-in-flight");
+    return EXIT_OK;
+}
+
+/* Read --cpus, as in "0,2-3". */
+static int loadcmd_read_cpus(struct loadcmd_args *c,
+                             const struct opt_command *cmd)
+{
+    struct loadcmd_parts *p = &c->parts;
+    struct slice rest = txt_slice(c->cpus ? c->cpus : ""), piece;
+    cpu_set_t usable;
+    CPU_ZERO(&usable);
+    (void)sched_getaffinity(0, sizeof usable, &usable);
+    while (c->cpus && opt_next_piece(&rest, &piece)) {
+        char word[24] = "";
+        uint64_t from, to;
+        if (piece.n < sizeof word)
+            memcpy(word, piece.p, piece.n);
+        char *dash = strchr(word, '-');
+        if (dash)
+            *dash = 0;
+        if (txt_number(word, 0, CPU_SETSIZE - 1, &from) ||
+            txt_number(dash ? dash + 1 : word, from, CPU_SETSIZE - 1, &to))
+            return opt_misuse(cmd, "--cpus '%s': takes numbers of CPUs, as in "
+                              "0,2-3", c->cpus);
+        for (uint64_t i = from; i <= to; i++) {
+            if (!CPU_ISSET(i, &usable))
+                return opt_misuse(cmd, "--cpus: CPU %" PRIu64 " is not to be "
+                                  "used by this process", i);
+            if (p->ncpu < LOAD_CPUS_MOST)
+                p->cpu[p->ncpu++] = (unsigned)i;
+        }
+    }
+    return EXIT_OK;
 }
 
 /* Read a time, Unix seconds or as RFC 3339 in UTC, into ns; false: it is
  * none. */
-static bool cmd_load_time(const char *text, int64_t *ns)
+static bool loadcmd_read_time(const char *text, int64_t *ns)
 {
     struct tm t = {0};
     double s = txt_finite(txt_slice(text));
@@ -33729,15 +33932,16 @@ static bool cmd_load_time(const char *text, int64_t *ns)
 }
 
 /* Give c what goes without saying, where its options make sense together. */
-static int cmd_load_defaults(struct cmd_load *c, const struct cmd_command *cmd)
+static int loadcmd_defaults(struct loadcmd_args *c,
+                            const struct opt_command *cmd)
 {
     if (c->requests && c->total)
-        return cmd_misuse(cmd, "-n is per client and -N in all: not both");
+        return opt_misuse(cmd, "-n is per client and -N in all: not both");
     if (c->log && !strcmp(c->log, "-"))
-        return cmd_misuse(cmd, "--log-requests: takes a file; standard output "
+        return opt_misuse(cmd, "--log-requests: takes a file; standard output "
                           "has the result");
     if (!c->profile && (c->profile_out || c->profile_hz))
-        return cmd_misuse(cmd, "--profile-%s needs --profile",
+        return opt_misuse(cmd, "--profile-%s needs --profile",
                           c->profile_out ? "out" : "hz");
     c->profile_out = c->profile_out ? c->profile_out : "profile.pb";
     c->profile_hz = c->profile_hz ? c->profile_hz : LOAD_PROFILE_HZ;
@@ -33745,44 +33949,45 @@ static int cmd_load_defaults(struct cmd_load *c, const struct cmd_command *cmd)
         c->common.rest.text[c->common.rest.n++] = "127.0.0.1:50051";
     if (!c->requests && !c->total && !c->duration_ns && !c->schedule)
         c->requests = 200;
-    return CMD_OK;
+    return EXIT_OK;
 }
 
 /* The run that c asks for; a status after saying what is wrong with it. */
-static int cmd_load_plan(struct cmd_load *c, const struct cmd_command *cmd,
-                         struct res_config *to)
+static int loadcmd_plan(struct loadcmd_args *c, const struct opt_command *cmd,
+                        struct res_config *to)
 {
     double connect_rate = 0;
     enum gp_kind kind = GP_UNARY;
-    if (c->connect_rate && (!cmd_load_rate(txt_slice(c->connect_rate),
-                                           &connect_rate) ||
-                            !(connect_rate > 0)))
-        return cmd_misuse(cmd, "--connect-rate '%s': takes connections a "
+    if (c->connect_rate && (!loadcmd_read_rate(txt_slice(c->connect_rate),
+                                               &connect_rate) ||
+                                !(connect_rate > 0)))
+        return opt_misuse(cmd, "--connect-rate '%s': takes connections a "
                           "second", c->connect_rate);
-    int status = cmd_load_defaults(c, cmd);
-    status = status ? status : cmd_load_steps(c, cmd);
-    status = status ? status : cmd_load_cpus(c, cmd);
-    status = status ? status : cmd_load_metadata(c, cmd);
-    status = status ? status : cmd_load_payloads(c, cmd, &kind);
+    int status = loadcmd_defaults(c, cmd);
+    status = status ? status : loadcmd_read_schedule(c, cmd);
+    status = status ? status : loadcmd_read_cpus(c, cmd);
+    c->msg.target = c->common.rest.text[0];
+    status = status ? status : msg_read_metadata(&c->msg, cmd);
+    status = status ? status : msg_init(&c->msg, cmd, &kind);
     if (status)
         return status;
     int64_t start_ns = 0;
-    if (c->start_at && !cmd_load_time(c->start_at, &start_ns))
-        return cmd_misuse(cmd, "--start-at '%s': takes Unix seconds or a time "
+    if (c->start_at && !loadcmd_read_time(c->start_at, &start_ns))
+        return opt_misuse(cmd, "--start-at '%s': takes Unix seconds or a time "
                           "such as 2026-11-25T12:00:00Z", c->start_at);
     *to = (struct res_config){
         .target = c->common.rest.text, .ntarget = c->common.rest.n,
-        .call = c->call, .kind = kind, .payload = c->parts.payload,
-        .npayload = c->parts.npayload, .header = c->parts.header,
-        .nheader = c->parts.nheader, .authority = c->authority,
-        .gzip = !strcmp(c->compression, "gzip"), .clients = c->clients,
+        .call = c->msg.call, .kind = kind, .payload = c->msg.payload,
+        .npayload = c->msg.npayload, .header = c->msg.header,
+        .nheader = c->msg.nheader, .authority = c->authority,
+        .gzip = !strcmp(c->msg.compression, "gzip"), .clients = c->clients,
         .connections = c->connections, .requests_per_client = c->requests,
         .total = c->total, .duration_ns = c->duration_ns,
         .streams = c->streams, .step = c->parts.step,
         .nstep = c->parts.nstep,
         .poisson = c->arrival && !strcmp(c->arrival, "poisson"),
         .max_in_flight = c->flying, .connect_rate = connect_rate,
-        .message_interval_ns = c->message_ns,
+        .message_interval_ns = c->msg.interval_ns,
         .threads = (unsigned)c->threads, .cpu = c->parts.cpu,
         .ncpu = c->parts.ncpu, .timeout_ns = c->timeout_ns,
         .connect_timeout_ns = c->connect_ns, .keepalive_ns = c->keepalive_ns,
@@ -33790,95 +33995,73 @@ static int cmd_load_plan(struct cmd_load *c, const struct cmd_command *cmd,
         .start_unix_ns = start_ns, .warmup_ns = c->warmup_ns,
         .interval_ns = c->interval_ns,
         .drain_ns = c->drain_ns >= 0 ? c->drain_ns : c->timeout_ns,
-        .no_reconnect = c->no_reconnect, .stop = &cmd_signal,
-        .reply = c->parts.method.output && strcmp(c->compression, "gzip") ?
+        .no_reconnect = c->no_reconnect, .stop = &loadcmd_signal,
+        .reply = c->msg.method.output && strcmp(c->msg.compression, "gzip") ?
                  &c->parts.reply : NULL,
     };
-    if (!cmd_load_errors(c->max_errors, to))
-        return cmd_misuse(cmd, "--max-errors '%s': takes a number of calls, "
+    if (!loadcmd_read_errors(c->max_errors, to))
+        return opt_misuse(cmd, "--max-errors '%s': takes a number of calls, "
                           "or a percentage such as 1%%", c->max_errors);
-    return CMD_OK;
+    return EXIT_OK;
 }
 
-/* ---- load: its result ---- */
-
-enum cmd_load_format { CMD_LOAD_TEXT, CMD_LOAD_JSON, CMD_LOAD_CSV,
-                       CMD_LOAD_HTML, CMD_LOAD_PROMETHEUS, CMD_LOAD_HGRM,
-                       CMD_LOAD_FORMATS };
+enum loadcmd_format { LOADCMD_TEXT, LOADCMD_JSON, LOADCMD_CSV,
+                       LOADCMD_HTML, LOADCMD_PROMETHEUS, LOADCMD_HGRM,
+                       LOADCMD_FORMATS };
 
 /* Names of the formats, and the endings of files that have them. */
-static const char *const cmd_load_formats[CMD_LOAD_FORMATS][2] = {
+static const char *const loadcmd_formats[LOADCMD_FORMATS][2] = {
     { "text", ".txt" }, { "json", ".json" }, { "csv", ".csv" },
     { "html", ".html" }, { "prometheus", ".prom" }, { "hgrm", ".hgrm" },
 };
 
-/* path without its directory, borrowed. */
-static const char *cmd_base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
-/* Does name end in ending, in whatever case? */
-static bool cmd_ends(const char *name, const char *ending)
-{
-    size_t n = strlen(name), k = strlen(ending);
-    return n >= k && !strcasecmp(name + n - k, ending);
-}
-
-/* Is name that of a text: no ending, .txt or .log? */
-static bool cmd_is_text(const char *name)
-{
-    return !strchr(name, '.') || cmd_ends(name, ".txt") ||
-           cmd_ends(name, ".log");
-}
-
 /* The format asked for, by -f or --out's ending; -1 after saying what is
  * wrong. */
-static int cmd_load_format(const struct cmd_load *c,
-                           const struct cmd_command *cmd)
+static int loadcmd_format(const struct loadcmd_args *c,
+                          const struct opt_command *cmd)
 {
-    const char *name = c->out ? cmd_base_name(c->out) : "";
-    for (int i = 0; i < CMD_LOAD_FORMATS; i++)
-        if (c->format ? !strcmp(c->format, cmd_load_formats[i][0])
-                      : cmd_ends(name, cmd_load_formats[i][1]))
+    const char *name = c->out ? opt_base_name(c->out) : "";
+    for (int i = 0; i < LOADCMD_FORMATS; i++)
+        if (c->format ? !strcmp(c->format, loadcmd_formats[i][0])
+                      : opt_ends(name, loadcmd_formats[i][1]))
             return i;
-    if (!c->format && cmd_is_text(name))
-        return CMD_LOAD_TEXT;
+    if (!c->format && opt_is_text(name))
+        return LOADCMD_TEXT;
     if (c->format)
-        cmd_misuse(cmd, "--format '%s': takes text, json, csv, html, "
+        opt_misuse(cmd, "--format '%s': takes text, json, csv, html, "
                    "prometheus or hgrm", c->format);
     else
-        cmd_misuse(cmd, "--out '%s': its ending names no format; -f does",
+        opt_misuse(cmd, "--out '%s': its ending names no format; -f does",
                    c->out);
     return -1;
 }
 
 /* Append t in a format. */
-static void cmd_load_put(struct buf *b, int format, const struct res_report *t,
-                         bool color)
+static void loadcmd_put(struct buf *b, int format, const struct res_report *t,
+                        bool color)
 {
     switch (format) {
-    case CMD_LOAD_JSON: res_put_json(b, t); break;
-    case CMD_LOAD_CSV: out_load_csv(b, t); break;
-    case CMD_LOAD_HTML: out_load_html(b, t); break;
-    case CMD_LOAD_PROMETHEUS: out_load_prometheus(b, t); break;
-    case CMD_LOAD_HGRM: hdr_put_hgrm(&t->result->latency, b); break;
+    case LOADCMD_JSON: res_put_json(b, t); break;
+    case LOADCMD_CSV: out_load_csv(b, t); break;
+    case LOADCMD_HTML: out_load_html(b, t); break;
+    case LOADCMD_PROMETHEUS: out_load_prometheus(b, t); break;
+    case LOADCMD_HGRM: hdr_put_hgrm(&t->result->latency, b); break;
     default: out_load_text(b, t, color);
     }
 }
 
 /* What load and report have of results before they are written. */
-struct cmd_result {
+struct loadcmd_result {
     struct res_report report;
-    double percent[CMD_PERCENTS_MOST];
-    struct res_assert assert[CMD_LIST_MOST];
+    double percent[LOADCMD_PERCENTS_MOST];
+    struct res_assert assert[OPT_LIST_MOST];
     struct res_saved old;              /* of --compare */
 };
 
 /* Read --percentiles and --assert into to, and see whether they can be read. */
-static int cmd_result_init(struct cmd_result *to, const struct cmd_load *c,
-                           const struct cmd_command *cmd)
+static int loadcmd_result_init(struct loadcmd_result *to,
+                               const struct loadcmd_args *c,
+                               const struct opt_command *cmd)
 {
     struct res none = {0};
     struct res_report *t = &to->report;
@@ -33888,12 +34071,12 @@ static int cmd_result_init(struct cmd_result *to, const struct cmd_load *c,
     t->assert = to->assert;
     t->label = c->label.text;
     t->nlabel = c->label.n;
-    while (cmd_next_piece(&rest, &piece)) {
+    while (opt_next_piece(&rest, &piece)) {
         double v = txt_finite(piece);
-        if (!(v >= 0 && v <= 100) || t->npercent == CMD_PERCENTS_MOST)
-            return cmd_misuse(cmd, "--percentiles '%s': takes at most %d "
+        if (!(v >= 0 && v <= 100) || t->npercent == LOADCMD_PERCENTS_MOST)
+            return opt_misuse(cmd, "--percentiles '%s': takes at most %d "
                               "numbers up to 100, as in 50,99,99.9",
-                              c->percentiles, CMD_PERCENTS_MOST);
+                              c->percentiles, LOADCMD_PERCENTS_MOST);
         size_t k = 0;
         while (k < t->npercent && (t->percent[k] < v || t->percent[k] > v))
             k++;
@@ -33904,7 +34087,7 @@ static int cmd_result_init(struct cmd_result *to, const struct cmd_load *c,
     for (size_t i = 0; i < c->assert.n; i++) {
         to->assert[i].text = c->assert.text[i];
         if (res_assert(t, &to->assert[i], &why))
-            return cmd_misuse(cmd, "--assert %s", why.text);
+            return opt_misuse(cmd, "--assert %s", why.text);
     }
     t->result = NULL;
     t->nassert = c->assert.n;
@@ -33912,112 +34095,106 @@ static int cmd_result_init(struct cmd_result *to, const struct cmd_load *c,
         const char *text = c->label.text[i];
         size_t n = strcspn(text, "=");
         if (!n || !text[n])
-            return cmd_misuse(cmd, "--label '%s': takes KEY=VALUE", text);
+            return opt_misuse(cmd, "--label '%s': takes KEY=VALUE", text);
         for (size_t k = 0; k < i; k++)
             if (!strncmp(text, c->label.text[k], n + 1))
-                return cmd_misuse(cmd, "--label '%s': its key is given twice",
+                return opt_misuse(cmd, "--label '%s': its key is given twice",
                                   text);
     }
-    return CMD_OK;
+    return EXIT_OK;
 }
 
 /* Read a result in JSON from the file path into *s. */
-static int cmd_result_read(const char *path, struct res_saved *s)
+static int loadcmd_result_read(const char *path, struct res_saved *s)
 {
     struct buf b = {0};
     struct gp_why why = {{0}};
     *s = (struct res_saved){0};
-    int e = sys_read_file(path, CMD_RESULT_MOST, &b, &why);
+    int e = sys_read_file(path, LOADCMD_RESULT_MOST, &b, &why);
     struct slice text = js_skip((struct slice){ (const char *)b.data, b.len });
     if (e) {
-        cmd_say("%s", why.text);
+        say_error("%s", why.text);
     } else if (!text.n || *text.p != '{') {
         e = GP_EFORMAT;
-        cmd_say("%s: not a result of load, which is JSON; profiles are reported"
-                " apart from results", path);
+        say_error("%s: not a result of load, which is JSON; profiles are "
+                  "reported apart from results", path);
     } else if ((e = res_read(s, (struct slice){ (const char *)b.data, b.len },
                               &why))) {
-        cmd_say("%s: %s", path, why.text);
+        say_error("%s: %s", path, why.text);
     }
     mem_fini(&b);
-    return e ? CMD_FAILED : CMD_OK;
+    return e ? EXIT_FAILED : EXIT_OK;
 }
 
 /* Say it where the run old, of the file path, is not like the one that it is
  * compared with. */
-static void cmd_note_unlike(const struct cmd_common *c, const char *path,
-                            const struct res_config *old,
-                            const struct res_config *now)
+static void loadcmd_note_unlike(const struct opt_common *c, const char *path,
+                                const struct res_config *old,
+                                const struct res_config *now)
 {
     const char *unlike = res_unlike(old, now);
     if (unlike && !c->quiet)
-        cmd_say("%s %s what it is compared with", path, unlike);
+        say_error("%s %s what it is compared with", path, unlike);
 }
 
 /* What the program ends with for t: failed calls, then assertions, then a
  * measurement that is none. */
-static int cmd_result_exit(const struct res_report *t, bool strict)
+static int loadcmd_exit_status(const struct res_report *t, bool strict)
 {
     if (res_exceeds(t->config, t->result))
-        return CMD_ERRORS;
+        return EXIT_ERRORS;
     for (size_t i = 0; i < t->nassert; i++)
         if (!t->assert[i].pass)
-            return CMD_ASSERT;
-    return strict && t->verdict.limit == RES_BY_CLIENT ? CMD_INVALID : CMD_OK;
-}
-
-/* Say that an assertion, told in text, does not hold, where the result that
- * says so went to a file; text is released. */
-static void cmd_say_broken(struct buf *text)
-{
-    cmd_say("--assert does not hold: %.*s", text->len < 200 ? (int)text->len
-            : 200, text->len ? (const char *)text->data : "");
-    mem_fini(text);
+            return EXIT_ASSERT;
+    return strict && t->verdict.limit == RES_BY_CLIENT ? EXIT_INVALID
+                                                        : EXIT_OK;
 }
 
 /* Print or write what b has and to; returns the exit status. */
-static int cmd_result_write(const struct cmd_load *c, int format,
-                            struct buf *b, struct cmd_result *to)
+static int loadcmd_result_write(const struct loadcmd_args *c, int format,
+                                struct buf *b, struct loadcmd_result *to)
 {
     struct res_report *t = &to->report;
     struct gp_why why = {{0}};
     bool file = c->out && strcmp(c->out, "-") != 0;
-    int signo = t->result->ended == RES_SIGNAL ? atomic_load(&cmd_signal) : 0;
+    int signo = t->result->ended == RES_SIGNAL ? atomic_load(&loadcmd_signal)
+                                                : 0;
     t->verdict = res_judge(t->config, t->result);
     for (size_t i = 0; i < t->nassert; i++)
         (void)res_assert(t, &t->assert[i], &why);
-    t->exit = signo ? 128 + signo : cmd_result_exit(t, c->strict);
-    cmd_load_put(b, format, t, !file && cmd_color(&c->common, STDOUT_FILENO));
+    t->exit = signo ? 128 + signo : loadcmd_exit_status(t, c->strict);
+    loadcmd_put(b, format, t,
+                !file && say_color(c->common.color, STDOUT_FILENO));
     if (!file)
-        return cmd_print(b) ? CMD_FAILED : t->exit;
+        return say_print(b) ? EXIT_FAILED : t->exit;
     if (b->err || sys_write_file(c->out, b->data, b->len, &why)) {
-        cmd_say("%s", b->err ? mem_error(b->err) : why.text);
-        return CMD_FAILED;
+        say_error("%s", b->err ? mem_error(b->err) : why.text);
+        return EXIT_FAILED;
     }
     if (!c->common.quiet)
-        cmd_wrote(c->out, cmd_load_formats[format][0]);
+        say_wrote(c->out, loadcmd_formats[format][0]);
     for (size_t i = 0; i < t->nassert; i++)
         if (!t->assert[i].pass) {
             struct buf text = {0};
             out_put_load_assert(&text, &t->assert[i]);
-            cmd_say_broken(&text);
+            say_violated(&text);
         }
     return t->exit;
 }
 
 /* Say what is about to be done: on stdout as the head of the text result,
  * else on stderr.  b is empty afterwards, or holds the head of a file. */
-static int cmd_load_announce(const struct cmd_load *c, int format,
-                             struct buf *b, const struct res_config *plan)
+static int loadcmd_announce(const struct loadcmd_args *c, int format,
+                            struct buf *b, const struct res_config *plan)
 {
     bool file = c->out && strcmp(c->out, "-") != 0;
-    bool text = format == CMD_LOAD_TEXT;
-    int status = CMD_OK;
+    bool text = format == LOADCMD_TEXT;
+    int status = EXIT_OK;
     out_load_plan(b, plan);
     if (text && !file)
-        status = cmd_print(b);
+        status = say_print(b);
     else if (!c->common.quiet)
-        fwrite(b->data, 1, b->len, stderr);
+        say_talk(b);
     if (!text || !file)
         b->len = 0;
     return status;
@@ -34025,23 +34202,23 @@ static int cmd_load_announce(const struct cmd_load *c, int format,
 
 /* Make ready to take the server's profile with plan; a status after saying what
  * is wrong. */
-static int cmd_load_profiler(const struct cmd_load *c,
-                             const struct cmd_command *cmd,
-                             struct res_config *plan, struct fetch_profile *p)
+static int loadcmd_profiler(const struct loadcmd_args *c,
+                            const struct opt_command *cmd,
+                            struct res_config *plan, struct fetch_profile *p)
 {
     struct gp_why why = {{0}};
     int64_t ns = res_schedule_ns(plan);
     if (!c->profile)
-        return CMD_OK;
+        return EXIT_OK;
     if (c->repeat > 1)
-        return cmd_misuse(cmd, "--profile is of one run, --repeat of several: "
+        return opt_misuse(cmd, "--profile is of one run, --repeat of several: "
                           "not both");
     struct slice base = txt_slice(*c->profile ? c->profile : GP_DEBUG_ADDRESS);
     base.n -= txt_ends(base, "/");
     base.n -= txt_ends(base, "/debug/pprof") ? strlen("/debug/pprof") : 0;
     *p = (struct fetch_profile){ .hz = (unsigned)c->profile_hz };
     if (base.n >= sizeof p->base)
-        return cmd_misuse(cmd, "--profile: an address of more than %zu bytes",
+        return opt_misuse(cmd, "--profile: an address of more than %zu bytes",
                           sizeof p->base - 1);
     memcpy(p->base, base.p, base.n);
     ns = plan->duration_ns && (!ns || plan->duration_ns < ns)
@@ -34051,26 +34228,27 @@ static int cmd_load_profiler(const struct cmd_load *c,
           : txt_fail(&why, GP_EUSAGE, "--profile: is of one server, and there "
                      "are %zu targets", plan->ntarget);
     if (e) {
-        cmd_say("%s%s", why.text, e == GP_EIO ? "; --profile wants the "
-                "server's debug endpoint" : "");
-        return e == GP_EUSAGE ? CMD_USAGE : CMD_FAILED;
+        say_error("%s%s", why.text, e == GP_EIO ? "; --profile wants the "
+                  "server's debug endpoint" : "");
+        return e == GP_EUSAGE ? EXIT_USAGE : EXIT_FAILED;
     }
     if (!p->ours && p->seconds < 1)
-        return cmd_misuse(cmd, "--profile: the endpoint at %s takes a window "
+        return opt_misuse(cmd, "--profile: the endpoint at %s takes a window "
                           "of whole seconds only: give -d 1s or more", p->base);
     if (sys_write_check(c->profile_out, &why)) {
-        cmd_say("%s", why.text);
-        return CMD_FAILED;
+        say_error("%s", why.text);
+        return EXIT_FAILED;
     }
     plan->profiler = p;
-    return CMD_OK;
+    return EXIT_OK;
 }
 
 /* Write the profile that p took, and analyse it into a, which lives as long as
  * pp; false when there is none, after saying why. */
-static bool cmd_load_profiled(const struct cmd_load *c, struct fetch_profile *p,
-                              struct pp *pp, struct anl *a,
-                              struct res_profile *out)
+static bool loadcmd_profile_write(const struct loadcmd_args *c,
+                                  struct fetch_profile *p,
+                                  struct pp *pp, struct anl *a,
+                                  struct res_profile *out)
 {
     struct gp_why why = p->why;
     struct anl_config config = { .calls = (double)p->calls };
@@ -34080,11 +34258,11 @@ static bool cmd_load_profiled(const struct cmd_load *c, struct fetch_profile *p,
                            &why)))
         e = anl_run(pp, &config, a, &why);
     if (e) {
-        cmd_say("no profile of the server: %s", why.text);
+        say_error("no profile of the server: %s", why.text);
         return false;
     }
     if (!c->common.quiet)
-        cmd_wrote(c->profile_out, "pprof");
+        say_wrote(c->profile_out, "pprof");
     *out = (struct res_profile){ .anl = a, .file = c->profile_out,
                                   .seconds = (double)pp->duration_ns / 1e9 };
     return true;
@@ -34092,13 +34270,13 @@ static bool cmd_load_profiled(const struct cmd_load *c, struct fetch_profile *p,
 
 /* Run plan as often as c asks; *r is all runs together, run[] each of the *n
  * that were made, also where a later one fails. */
-static int cmd_load_repeat_runs(const struct cmd_load *c,
-                                const struct res_config *plan,
-                                struct res *r, struct res_spread *run,
-                                size_t *n, struct gp_why *why)
+static int loadcmd_repeat(const struct loadcmd_args *c,
+                          const struct res_config *plan,
+                          struct res *r, struct res_spread *run,
+                          size_t *n, struct gp_why *why)
 {
     struct res one;
-    for (*n = 0; *n < c->repeat && !atomic_load(&cmd_signal); ++*n) {
+    for (*n = 0; *n < c->repeat && !atomic_load(&loadcmd_signal); ++*n) {
         int e = load_run(plan, &one, why);
         if (e)
             return e;
@@ -34115,10 +34293,10 @@ static int cmd_load_repeat_runs(const struct cmd_load *c,
 }
 
 /* Run plan, and write what came of it. */
-static int cmd_load_measure(struct cmd_load *c, int format,
-                            struct res_config *plan, struct cmd_result *to)
+static int loadcmd_measure(struct loadcmd_args *c, int format,
+                           struct res_config *plan, struct loadcmd_result *to)
 {
-    struct sigaction act = { .sa_handler = cmd_stop_sig }, old;
+    struct sigaction act = { .sa_handler = loadcmd_stop_sig }, old;
     struct res_spread run[RES_RUNS_MOST];
     struct res_profile profile;
     struct res r = {0};
@@ -34127,9 +34305,9 @@ static int cmd_load_measure(struct cmd_load *c, int format,
     struct buf b = {0};
     struct gp_why why = {{0}};
     bool redraw = !c->common.quiet && isatty(STDERR_FILENO);
-    int status = cmd_load_announce(c, format, &b, plan);
+    int status = loadcmd_announce(c, format, &b, plan);
     if (redraw) {
-        plan->on_progress = cmd_load_progress;
+        plan->on_progress = loadcmd_progress;
         plan->arg = plan;
     }
     sigaction(SIGINT, &act, NULL);
@@ -34137,35 +34315,35 @@ static int cmd_load_measure(struct cmd_load *c, int format,
     if (!sigaction(SIGHUP, NULL, &old) && old.sa_handler != SIG_IGN)
         sigaction(SIGHUP, &act, NULL);          /* it is without nohup */
     size_t n = 0;
-    int e = status ? GP_OK : cmd_load_repeat_runs(c, plan, &r, run, &n, &why);
+    int e = status ? GP_OK : loadcmd_repeat(c, plan, &r, run, &n, &why);
     if (redraw)
-        fputs("\r\033[K", stderr);
+        say_progress_end();
     if (e && n)
-        cmd_say("run %zu of %" PRIu64 ": %s", n + 1, c->repeat, why.text);
+        say_error("run %zu of %" PRIu64 ": %s", n + 1, c->repeat, why.text);
     else if (e)
-        cmd_say("%s", why.text);
+        say_error("%s", why.text);
     if (r.log_errno)
-        cmd_say("%s: %s", c->log, strerror(r.log_errno));
+        say_error("%s: %s", c->log, strerror(r.log_errno));
     if (e && !n) {
-        status = e == GP_EUSAGE ? CMD_USAGE : CMD_FAILED;
+        status = e == GP_EUSAGE ? EXIT_USAGE : EXIT_FAILED;
     } else if (!status) {
         to->report.config = plan;
         to->report.result = &r;
-        struct cmd_load_parts *p = &c->parts;
-        if (plan->reply && r.ok && p->reply.len <= CMD_REPLY_BYTES &&
-            !dsc_decode(&p->d, p->method.output, (struct slice){
+        struct loadcmd_parts *p = &c->parts;
+        if (plan->reply && r.ok && p->reply.len <= LOADCMD_REPLY_BYTES &&
+            !dsc_decode(&c->msg.d, c->msg.method.output, (struct slice){
                 (const char *)p->reply.data, p->reply.len }, &p->reply_json))
             to->report.reply = (struct slice){
                 (const char *)p->reply_json.data, p->reply_json.len };
         to->report.run = run;
         to->report.nrun = c->repeat > 1 ? n : 0;
         bool lacks = plan->profiler &&
-            !cmd_load_profiled(c, plan->profiler, &pp, &a, &profile);
+            !loadcmd_profile_write(c, plan->profiler, &pp, &a, &profile);
         to->report.profile = plan->profiler && !lacks ? &profile : NULL;
-        status = cmd_result_write(c, format, &b, to);
-        status = e || r.log_errno || (lacks && !status) ? CMD_FAILED : status;
-        if (status != CMD_FAILED && atomic_load(&cmd_signal))
-            status = 128 + atomic_load(&cmd_signal);
+        status = loadcmd_result_write(c, format, &b, to);
+        status = e || r.log_errno || (lacks && !status) ? EXIT_FAILED : status;
+        if (status != EXIT_FAILED && atomic_load(&loadcmd_signal))
+            status = 128 + atomic_load(&loadcmd_signal);
     }
     res_fini(&r);
     anl_fini(&a);
@@ -34174,7 +34352,7 @@ static int cmd_load_measure(struct cmd_load *c, int format,
     return status;
 }
 
-struct cmd_log {                        /* of --log-requests */
+struct loadcmd_log {                        /* of --log-requests */
     const char *path;                   /* as given; NULL: none */
     char tmp[PATH_MAX];                 /* what is written; empty: path, which
                                          * is a pipe or a device */
@@ -34182,7 +34360,7 @@ struct cmd_log {                        /* of --log-requests */
 };
 
 /* Open the log at path into *log and *fd; returns an exit status. */
-static int cmd_log_open(struct cmd_log *log, const char *path, int *fd)
+static int loadcmd_log_open(struct loadcmd_log *log, const char *path, int *fd)
 {
     struct gp_why why = {{0}};
     if (sys_is_stream(path)) {
@@ -34193,252 +34371,272 @@ static int cmd_log_open(struct cmd_log *log, const char *path, int *fd)
         *fd = sys_temp_beside(log->target, log->tmp, sizeof log->tmp, &why);
     }
     if (*fd < 0) {
-        cmd_say("%s", why.text);
+        say_error("%s", why.text);
         *fd = 0;
-        return CMD_FAILED;
+        return EXIT_FAILED;
     }
     log->path = path;
-    return CMD_OK;
+    return EXIT_OK;
 }
 
 /* The log is complete, or empty because nothing was measured: then the one
  * that was there stays.  Returns an exit status. */
-static int cmd_log_close(struct cmd_log *log, int fd)
+static int loadcmd_log_close(struct loadcmd_log *log, int fd)
 {
     struct gp_why why = {{0}};
     if (!*log->tmp)
-        return close(fd) ? CMD_FAILED : CMD_OK;
+        return close(fd) ? EXIT_FAILED : EXIT_OK;
     if (!lseek(fd, 0, SEEK_END)) {
         unlink(log->tmp);
-        return close(fd) ? CMD_FAILED : CMD_OK;
+        return close(fd) ? EXIT_FAILED : EXIT_OK;
     }
     if (!sys_put_in_place(fd, log->tmp, log->target, log->path, true, &why))
-        return CMD_OK;
-    cmd_say("%s", why.text);
-    return CMD_FAILED;
+        return EXIT_OK;
+    say_error("%s", why.text);
+    return EXIT_FAILED;
 }
 
 /* grpcprof load. */
-static int cmd_load_run(const struct cmd_command *cmd)
+static int loadcmd_run(const struct opt_command *cmd)
 {
-    struct cmd_load *c = cmd->config;
+    struct loadcmd_args *c = cmd->config;
     struct res_config plan;
-    struct cmd_result to = {0};
-    struct cmd_log log = {0};
+    struct loadcmd_result to = {0};
+    struct loadcmd_log log = {0};
     struct fetch_profile profiler = {0};
     struct gp_why why = {{0}};
-    int format = cmd_load_format(c, cmd);
-    int status = format < 0 ? CMD_USAGE : cmd_load_plan(c, cmd, &plan);
-    if (!status && c->compare && format != CMD_LOAD_TEXT &&
-        format != CMD_LOAD_JSON && format != CMD_LOAD_HTML)
-        status = cmd_misuse(cmd, "--compare is shown in text, json, html");
+    int format = loadcmd_format(c, cmd);
+    int status = format < 0 ? EXIT_USAGE : loadcmd_plan(c, cmd, &plan);
+    if (!status && c->compare && format != LOADCMD_TEXT &&
+        format != LOADCMD_JSON && format != LOADCMD_HTML)
+        status = opt_misuse(cmd, "--compare is shown in text, json, html");
     if (!status)
-        status = cmd_result_init(&to, c, cmd);
+        status = loadcmd_result_init(&to, c, cmd);
     int e = status ? GP_OK : load_check(&plan, &why);
     if (!status && !e)
         e = load_check_targets(&plan, &why);
     if (e == GP_EUSAGE) {
-        status = cmd_misuse(cmd, "%s", why.text);
+        status = opt_misuse(cmd, "%s", why.text);
     } else if (e) {
-        cmd_say("%s", why.text);
-        status = CMD_FAILED;
+        say_error("%s", why.text);
+        status = EXIT_FAILED;
     }
     if (!status && c->out && strcmp(c->out, "-") &&
         sys_write_check(c->out, &why)) {
-        cmd_say("%s", why.text);
-        status = CMD_FAILED;
+        say_error("%s", why.text);
+        status = EXIT_FAILED;
     }
     const char *const file[] = { c->out, c->log, c->profile ? c->profile_out
                                                             : NULL };
     for (size_t i = 0; i < 3 && !status; i++)
         for (size_t k = i + 1; k < 3 && !status; k++)
             if (file[i] && file[k] && !sys_is_stream(file[i]) &&
-                (!strcmp(file[i], file[k]) || cmd_same_file(file[i], file[k])))
-                status = cmd_misuse(cmd, "'%s' is to be written twice",
+                (!strcmp(file[i], file[k]) || opt_same_file(file[i], file[k])))
+                status = opt_misuse(cmd, "'%s' is to be written twice",
                                     file[i]);
     if (!status && c->compare) {
-        status = cmd_result_read(c->compare, &to.old);
+        status = loadcmd_result_read(c->compare, &to.old);
         to.report.old = &to.old.result;
         if (!status)
-            cmd_note_unlike(&c->common, c->compare, &to.old.config, &plan);
+            loadcmd_note_unlike(&c->common, c->compare, &to.old.config, &plan);
     }
     if (!status && c->log)
-        status = cmd_log_open(&log, c->log, &plan.log_fd);
+        status = loadcmd_log_open(&log, c->log, &plan.log_fd);
     if (!status)
-        status = cmd_load_profiler(c, cmd, &plan, &profiler);
+        status = loadcmd_profiler(c, cmd, &plan, &profiler);
     if (!status)
-        status = cmd_load_measure(c, format, &plan, &to);
+        status = loadcmd_measure(c, format, &plan, &to);
     fetch_fini(&profiler);
-    if (log.path && cmd_log_close(&log, plan.log_fd) && !status)
-        status = CMD_FAILED;
+    if (log.path && loadcmd_log_close(&log, plan.log_fd) && !status)
+        status = EXIT_FAILED;
     res_saved_fini(&to.old);
-    cmd_load_release(c);
+    msg_fini(&c->msg);
+    mem_fini(&c->parts.reply);
+    mem_fini(&c->parts.reply_json);
     return status;
 }
 
-/* ---- report ---- */
+/* ================================= 47 REPORT =================================
+ * for     the command report
+ * uses    MEM, TXT, SYS, RE, JS, ELF, PP, LEGACY, MERGE, VIEW, FILTER, GRAIN,
+ *         CAT, ANL, COMPARE, SVG, FETCH, RES, OUT, SAY, OPT, SERVE, LOADCMD
+ * owns    nothing
+ * spec    none
+ * prefix  report_
+ * runs    main thread
+ */
 
-struct cmd_report {
-    struct cmd_common common;           /* first */
+struct report_args {
+    struct opt_common common;           /* first */
     const char *format, *out;           /* NULL: by out's ending; stdout */
     const char *sample;                 /* type to look at; NULL: default */
     const char *filter[FILTER_OPTIONS];
     const char *by, *peek, *rules, *per_call;
-    struct cmd_list base, assert;
+    struct opt_list base, assert;
     uint64_t top;                       /* rows of a table */
     bool cum, all, normalize, explain, strict, inverted, reverse;
 };
 
-static struct cmd_report cmd_report;
+static struct report_args report_args;
 
-#define CMD_RE(name, which, what) \
-    { 0, name, "RE", NULL, what, CMD_TEXT, \
-      offsetof(struct cmd_report, filter[which]), 0, 0 }
+#define REPORT_RE(name, which, what) \
+    { 0, name, "RE", NULL, what, OPT_TEXT, \
+      offsetof(struct report_args, filter[which]), 0, 0 }
 
-static const struct cmd_option cmd_report_options[] = {
+static const struct opt report_options[] = {
     { 'f', "format", "NAME", "(text, or by --out's ending)",
       "text, md, json, html, svg, folded, pprof, top, tree, peek, traces, raw, "
       "tags, callgrind, speedscope",
-      CMD_TEXT, offsetof(struct cmd_report, format), 0, 0 },
+      OPT_TEXT, offsetof(struct report_args, format), 0, 0 },
     { 'o', "out", "FILE", "(stdout)", "where the report goes; -: stdout",
-      CMD_TEXT, offsetof(struct cmd_report, out), 0, 0 },
+      OPT_TEXT, offsetof(struct report_args, out), 0, 0 },
     { 0, "sample", "NAME", "(as pprof chooses)",
       "sample type to look at, as in cpu or samples",
-      CMD_TEXT, offsetof(struct cmd_report, sample), 0, 0 },
+      OPT_TEXT, offsetof(struct report_args, sample), 0, 0 },
     { 0, "top", "N", "(20; all in json and -f top)", "rows of a table",
-      CMD_UINT, offsetof(struct cmd_report, top), 1, 1000000 },
+      OPT_UINT, offsetof(struct report_args, top), 1, 1000000 },
     { 0, "cum", NULL, NULL, "order -f top and tree by cumulative value",
-      CMD_FLAG, offsetof(struct cmd_report, cum), 0, 0 },
+      OPT_FLAG, offsetof(struct report_args, cum), 0, 0 },
     { 0, "all", NULL, NULL, "every row, nothing trimmed",
-      CMD_FLAG, offsetof(struct cmd_report, all), 0, 0 },
-    CMD_RE("focus", FILTER_FOCUS, "only samples with a frame that matches, in "
-           "RE2 syntax"),
-    CMD_RE("ignore", FILTER_IGNORE, "no samples with a frame that matches"),
-    CMD_RE("hide", FILTER_HIDE, "samples without the frames that match"),
-    CMD_RE("show", FILTER_SHOW, "only frames that match"),
-    CMD_RE("show-from", FILTER_SHOW_FROM, "no callers of the outermost match"),
-    CMD_RE("prune-from", FILTER_PRUNE_FROM, "nothing that a match calls"),
+      OPT_FLAG, offsetof(struct report_args, all), 0, 0 },
+    REPORT_RE("focus", FILTER_FOCUS, "only samples with a frame that matches, "
+              "in RE2 syntax"),
+    REPORT_RE("ignore", FILTER_IGNORE, "no samples with a frame that matches"),
+    REPORT_RE("hide", FILTER_HIDE, "samples without the frames that match"),
+    REPORT_RE("show", FILTER_SHOW, "only frames that match"),
+    REPORT_RE("show-from", FILTER_SHOW_FROM,
+              "no callers of the outermost match"),
+    REPORT_RE("prune-from", FILTER_PRUNE_FROM, "nothing that a match calls"),
     { 0, "tagfocus", "K=RE", NULL, "only samples with a label that matches, or "
-      "is in a range such as 1kb:2kb", CMD_TEXT,
-      offsetof(struct cmd_report, filter[FILTER_TAGFOCUS]), 0, 0 },
-    { 0, "tagignore", "K=RE", NULL, "no samples with such a label", CMD_TEXT,
-      offsetof(struct cmd_report, filter[FILTER_TAGIGNORE]), 0, 0 },
-    { 0, "tagroot", "K,...", NULL, "labels as the outermost frames", CMD_TEXT,
-      offsetof(struct cmd_report, filter[FILTER_TAGROOT]), 0, 0 },
-    { 0, "tagleaf", "K,...", NULL, "labels as the innermost frames", CMD_TEXT,
-      offsetof(struct cmd_report, filter[FILTER_TAGLEAF]), 0, 0 },
+      "is in a range such as 1kb:2kb", OPT_TEXT,
+      offsetof(struct report_args, filter[FILTER_TAGFOCUS]), 0, 0 },
+    { 0, "tagignore", "K=RE", NULL, "no samples with such a label", OPT_TEXT,
+      offsetof(struct report_args, filter[FILTER_TAGIGNORE]), 0, 0 },
+    { 0, "tagroot", "K,...", NULL, "labels as the outermost frames", OPT_TEXT,
+      offsetof(struct report_args, filter[FILTER_TAGROOT]), 0, 0 },
+    { 0, "tagleaf", "K,...", NULL, "labels as the innermost frames", OPT_TEXT,
+      offsetof(struct report_args, filter[FILTER_TAGLEAF]), 0, 0 },
     { 0, "by", "NAME", "(function)", "function, file, line, address, module or "
-      "category", CMD_TEXT, offsetof(struct cmd_report, by), 0, 0 },
+      "category", OPT_TEXT, offsetof(struct report_args, by), 0, 0 },
     { 0, "peek", "RE", NULL, "-f peek: functions that match, with their "
-      "callers and callees", CMD_TEXT, offsetof(struct cmd_report, peek), 0,
+      "callers and callees", OPT_TEXT, offsetof(struct report_args, peek), 0,
       0 },
     { 0, "base", "FILE", NULL, "an older profile to compare with; again: their "
-      "sum", CMD_LIST,
-      offsetof(struct cmd_report, base), 0, 0 },
+      "sum", OPT_LIST,
+      offsetof(struct report_args, base), 0, 0 },
     { 0, "normalize", NULL, NULL, "scale the base to the same total",
-      CMD_FLAG, offsetof(struct cmd_report, normalize), 0, 0 },
+      OPT_FLAG, offsetof(struct report_args, normalize), 0, 0 },
     { 0, "per-call", "N", NULL, "what a call takes, in the tables and the "
-      "comparison; of N calls", CMD_OPTIONAL,
-      offsetof(struct cmd_report, per_call), 0, 0 },
+      "comparison; of N calls", OPT_OPTIONAL,
+      offsetof(struct report_args, per_call), 0, 0 },
     { 0, "assert", "EXPR", NULL, "exit 4 unless it holds: share(RE)<10%, "
       "self(RE)<5%, delta(RE)<2% or <2us, cpu_per_call<8us, samples>=1000",
-      CMD_LIST,
-      offsetof(struct cmd_report, assert), 0, 0 },
+      OPT_LIST,
+      offsetof(struct report_args, assert), 0, 0 },
     { 0, "rules", "FILE", NULL, "own rules, a line each: CATEGORY PATTERN",
-      CMD_TEXT, offsetof(struct cmd_report, rules), 0, 0 },
+      OPT_TEXT, offsetof(struct report_args, rules), 0, 0 },
     { 0, "explain", NULL, NULL, "which rule put each function where",
-      CMD_FLAG, offsetof(struct cmd_report, explain), 0, 0 },
+      OPT_FLAG, offsetof(struct report_args, explain), 0, 0 },
     { 0, "inverted", NULL, NULL, "svg and html: the root at the top",
-      CMD_FLAG, offsetof(struct cmd_report, inverted), 0, 0 },
+      OPT_FLAG, offsetof(struct report_args, inverted), 0, 0 },
     { 0, "reverse", NULL, NULL, "svg, html, folded: from the leaves to their "
-      "callers", CMD_FLAG, offsetof(struct cmd_report, reverse), 0, 0 },
+      "callers", OPT_FLAG, offsetof(struct report_args, reverse), 0, 0 },
     { 0, "strict", NULL, NULL, "defects that can be repaired are errors",
-      CMD_FLAG, offsetof(struct cmd_report, strict), 0, 0 },
-    CMD_COMMON(struct cmd_report),
+      OPT_FLAG, offsetof(struct report_args, strict), 0, 0 },
+    OPT_COMMON(struct report_args),
 };
 
-enum cmd_format_id { CMD_R_TEXT, CMD_R_MD, CMD_R_JSON, CMD_R_HTML, CMD_R_SVG,
-                     CMD_R_FOLDED, CMD_R_PPROF, CMD_R_TOP, CMD_R_TREE,
-                     CMD_R_PEEK, CMD_R_TRACES, CMD_R_RAW, CMD_R_TAGS,
-                     CMD_R_CALLGRIND, CMD_R_SPEEDSCOPE, CMD_R_FORMATS };
+enum report_format_id {
+    REPORT_TEXT, REPORT_MD, REPORT_JSON, REPORT_HTML, REPORT_SVG, REPORT_FOLDED,
+    REPORT_PPROF, REPORT_TOP, REPORT_TREE, REPORT_PEEK, REPORT_TRACES,
+    REPORT_RAW, REPORT_TAGS, REPORT_CALLGRIND, REPORT_SPEEDSCOPE, REPORT_FORMATS
+};
 
-static const struct cmd_format {
+static const struct report_format {
     const char *name, *ending;          /* ending of --out that selects it */
     bool analysis;                      /* it is of what ANL finds */
     bool pprof;                         /* it has to be what pprof prints */
-} cmd_report_formats[CMD_R_FORMATS] = {
-    [CMD_R_TEXT] = { "text", ".txt", true, false },
-    [CMD_R_MD] = { "md", ".md", true, false },
-    [CMD_R_JSON] = { "json", ".json", true, false },
-    [CMD_R_HTML] = { "html", ".html", true, false },
-    [CMD_R_SVG] = { "svg", ".svg", false, false },
-    [CMD_R_FOLDED] = { "folded", ".folded", false, false },
-    [CMD_R_PPROF] = { "pprof", ".pb", false, false },
-    [CMD_R_TOP] = { "top", ".top", false, true },
-    [CMD_R_TREE] = { "tree", ".tree", false, true },
-    [CMD_R_PEEK] = { "peek", ".peek", false, true },
-    [CMD_R_TRACES] = { "traces", ".traces", false, true },
-    [CMD_R_RAW] = { "raw", ".raw", false, true },
-    [CMD_R_TAGS] = { "tags", ".tags", false, true },
-    [CMD_R_CALLGRIND] = { "callgrind", ".callgrind", false, false },
-    [CMD_R_SPEEDSCOPE] = { "speedscope", ".speedscope.json", false, false },
+} report_formats[REPORT_FORMATS] = {
+    [REPORT_TEXT] = { "text", ".txt", true, false },
+    [REPORT_MD] = { "md", ".md", true, false },
+    [REPORT_JSON] = { "json", ".json", true, false },
+    [REPORT_HTML] = { "html", ".html", true, false },
+    [REPORT_SVG] = { "svg", ".svg", false, false },
+    [REPORT_FOLDED] = { "folded", ".folded", false, false },
+    [REPORT_PPROF] = { "pprof", ".pb", false, false },
+    [REPORT_TOP] = { "top", ".top", false, true },
+    [REPORT_TREE] = { "tree", ".tree", false, true },
+    [REPORT_PEEK] = { "peek", ".peek", false, true },
+    [REPORT_TRACES] = { "traces", ".traces", false, true },
+    [REPORT_RAW] = { "raw", ".raw", false, true },
+    [REPORT_TAGS] = { "tags", ".tags", false, true },
+    [REPORT_CALLGRIND] = { "callgrind", ".callgrind", false, false },
+    [REPORT_SPEEDSCOPE] = { "speedscope", ".speedscope.json", false, false },
 };
 
-/* The format that -f or --out's ending names, CMD_R_TEXT for neither;
- * CMD_R_FORMATS after saying what is wrong. */
-static enum cmd_format_id cmd_report_format(const struct cmd_report *c,
-                                            const struct cmd_command *cmd)
+/* The format that -f or --out's ending names, REPORT_TEXT for neither;
+ * REPORT_FORMATS after saying what is wrong. */
+static enum report_format_id report_find_format(const struct report_args *c,
+                                                const struct opt_command *cmd)
 {
-    for (int i = 0; i < CMD_R_FORMATS && c->format; i++)
-        if (!strcmp(c->format, cmd_report_formats[i].name))
-            return (enum cmd_format_id)i;
+    for (int i = 0; i < REPORT_FORMATS && c->format; i++)
+        if (!strcmp(c->format, report_formats[i].name))
+            return (enum report_format_id)i;
     if (c->format) {
-        cmd_misuse(cmd, "--format '%s': takes text, md, json, html, svg, "
+        opt_misuse(cmd, "--format '%s': takes text, md, json, html, svg, "
                    "folded, pprof, top, tree, peek, traces, raw, tags, "
                    "callgrind or speedscope", c->format);
-        return CMD_R_FORMATS;
+        return REPORT_FORMATS;
     }
-    const char *name = c->out ? cmd_base_name(c->out) : "";
-    for (int i = CMD_R_FORMATS; i-- > 0;)
-        if (cmd_ends(name, cmd_report_formats[i].ending))
-            return (enum cmd_format_id)i;
-    if (cmd_ends(name, ".pb.gz") || cmd_ends(name, ".pprof") ||
-        cmd_ends(name, ".prof"))
-        return CMD_R_PPROF;
+    const char *name = c->out ? opt_base_name(c->out) : "";
+    for (int i = REPORT_FORMATS; i-- > 0;)
+        if (opt_ends(name, report_formats[i].ending))
+            return (enum report_format_id)i;
+    if (opt_ends(name, ".pb.gz") || opt_ends(name, ".pprof") ||
+        opt_ends(name, ".prof"))
+        return REPORT_PPROF;
     if (!strncmp(name, "callgrind.out", 13))    /* what valgrind names them */
-        return CMD_R_CALLGRIND;
-    if (cmd_is_text(name))
-        return c->peek ? CMD_R_PEEK : CMD_R_TEXT;
-    cmd_misuse(cmd, "--out '%s': its ending names no format; -f does", c->out);
-    return CMD_R_FORMATS;
+        return REPORT_CALLGRIND;
+    if (opt_is_text(name))
+        return c->peek ? REPORT_PEEK : REPORT_TEXT;
+    opt_misuse(cmd, "--out '%s': its ending names no format; -f does", c->out);
+    return REPORT_FORMATS;
 }
 
-/* If a running serve is about to write path, append how and when to b. */
-static bool cmd_pending_read(const char *path, struct buf *b)
+/* True for a pipe that has a name: who opens it twice loses what was in it. */
+static bool report_is_fifo(const char *path)
 {
-    char name[PATH_MAX], text[64] = "";
-    long pid;
-    int64_t until;
-    if (cmd_pending_name(path, name, sizeof name))
-        return false;
-    int fd = open(name, O_RDONLY | O_CLOEXEC);
-    bool alive = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) &&
-                 errno == EWOULDBLOCK;
-    bool ok = alive && read(fd, text, sizeof text - 1) > 0 &&
-              sscanf(text, "%ld %" SCNd64, &pid, &until) == 2;
-    if (fd >= 0)
+    struct stat st;
+    struct statfs fs;
+    return !stat(path, &st) && S_ISFIFO(st.st_mode) &&
+           !statfs(path, &fs) && fs.f_type != PIPEFS_MAGIC;
+}
+
+/* The first of the n bytes at text that the file at path begins with, and how
+ * many; none where it cannot be read.  "-" is standard input, of which nothing
+ * is taken away. */
+static struct slice report_peek(const char *path, char *text, size_t n)
+{
+    bool input = !strcmp(path, "-");
+    int fd = input ? 0 : report_is_fifo(path) ? -1
+           : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int two[2];
+    ssize_t k = fd < 0 ? 0 : pread(fd, text, n, 0);
+    if (k < 0 && !pipe2(two, O_CLOEXEC)) {      /* a pipe has no place 0 */
+        if (!input)                             /* wait for what it will say */
+            (void)fcntl(fd, F_SETFL, 0);
+        k = tee(fd, two[1], n, 0);
+        k = k > 0 ? read(two[0], text, (size_t)k) : 0;
+        close(two[0]);
+        close(two[1]);
+    }
+    if (!input && fd >= 0)
         close(fd);
-    if (!ok)
-        return false;
-    until -= sys_clock_ns(CLOCK_REALTIME);
-    txt_puts(b, "a running serve writes it in ");
-    txt_put_time(b, until > 0 ? (double)until : 0);
-    txt_putf(b, "; to have it now: kill -USR1 %ld", pid);
-    return true;
+    return (struct slice){ text, k > 0 ? (size_t)k : 0 };
 }
 
 /* Append the profile's age to b, or that it has none. */
-static void cmd_put_age(struct buf *b, const struct pp *p, int64_t *age_ns)
+static void report_put_age(struct buf *b, const struct pp *p, int64_t *age_ns)
 {
     int64_t end_ns;
     bool known = p->time_ns > 0 && !__builtin_add_overflow(p->time_ns,
@@ -34459,7 +34657,7 @@ static void cmd_put_age(struct buf *b, const struct pp *p, int64_t *age_ns)
 
 /* Append to b, each with a zero, a line on the profile at path and one on the
  * flame graph beside it that was written with it; returns how many. */
-static size_t cmd_put_files(struct buf *b, const char *path, bool legacy)
+static size_t report_put_files(struct buf *b, const char *path, bool legacy)
 {
     struct stat st[2];
     char svg[PATH_MAX], head[4];
@@ -34473,7 +34671,7 @@ static size_t cmd_put_files(struct buf *b, const char *path, bool legacy)
                      slash ? (int)(slash - path) + 1 : 0, path);
     if (n < 0 || (size_t)n >= sizeof svg || stat(svg, &st[1]) ||
         llabs((long long)st[1].st_mtime - (long long)st[0].st_mtime) > 2 ||
-        !txt_equal(sys_peek(svg, head, sizeof head), txt_slice("<svg")))
+        !txt_equal(report_peek(svg, head, sizeof head), txt_slice("<svg")))
         return 1;
     txt_putf(b, "%s: flame graph, ", svg);
     txt_put_bytes(b, (double)st[1].st_size);
@@ -34482,25 +34680,24 @@ static size_t cmd_put_files(struct buf *b, const char *path, bool legacy)
 }
 
 /* True when path is an address to fetch from. */
-static bool cmd_is_address(const char *path)
+static bool report_is_url(const char *path)
 {
     return !strncasecmp(path, "http://", 7) ||
            !strncasecmp(path, "https://", 8);
 }
 
 /* What fetch_get asks while it waits: a line that is drawn again. */
-static bool cmd_fetch_tick(void *arg, int64_t waited_ns)
+static bool report_fetch_tick(void *arg, int64_t waited_ns)
 {
-    const char *path = arg;
-    fprintf(stderr, "\r%s: %" PRId64 " s ", path, waited_ns / 1000000000);
-    fflush(stderr);
+    say_progress("%s: %" PRId64 " s ", (const char *)arg,
+                 waited_ns / 1000000000);
     return true;
 }
 
 /* Fetch the profile at path, an address, onto file; the time that it asks for
  * and a minute are waited. */
-static int cmd_fetch(const struct cmd_report *c, const char *path,
-                     struct buf *file, struct gp_why *why)
+static int report_fetch(const struct report_args *c, const char *path,
+                        struct buf *file, struct gp_why *why)
 {
     char base[300];
     int status;
@@ -34521,12 +34718,12 @@ static int cmd_fetch(const struct cmd_report *c, const char *path,
         memcpy(base + n, ":80", sizeof ":80");
     s = s > 86400 ? 86400 : s;
     if (!draw && !c->common.quiet && !(slash && slash[1]))
-        cmd_say("%s: a profile of %lu s is asked for", path, s);
+        say_error("%s: a profile of %lu s is asked for", path, s);
     int e = fetch_get(base, slash && slash[1] ? slash : "/debug/pprof/profile",
                     (int64_t)(s + 60) * 1000000000,
-                    draw ? cmd_fetch_tick : NULL, base, &status, file, why);
+                    draw ? report_fetch_tick : NULL, base, &status, file, why);
     if (draw)
-        fprintf(stderr, "\r\033[K");
+        say_progress_end();
     if (!e && status != 200) {
         size_t len = file->len < 120 ? file->len : 120;
         while (len && (file->data[len - 1] < 0x20))
@@ -34540,7 +34737,7 @@ static int cmd_fetch(const struct cmd_report *c, const char *path,
 
 /* Demangle the names of C++ and Rust in p with c++filt, where it is: as they
  * are where it is not, or says less than it was asked. */
-static void cmd_demangle(struct pp *p)
+static void report_demangle(struct pp *p)
 {
     struct buf in = {0}, out = {0};
     struct gp_why why = {{0}};
@@ -34555,8 +34752,9 @@ static void cmd_demangle(struct pp *p)
             n++;
         }
     }
+    int64_t until_ns = sys_now_ns() + REPORT_DEMANGLE_NS;
     if (n && !in.err && !sys_run(argv, -1, in.data, in.len, ELF_ANSWER_BYTES,
-                                 sys_now_ns() + CMD_DEMANGLE_NS, &out, &why)) {
+                                 until_ns, &out, &why)) {
         struct slice rest = { (const char *)out.data, out.len };
         for (size_t i = 0; i < p->nfunctions && rest.n; i++) {
             struct slice s = p->function[i].name;
@@ -34575,25 +34773,25 @@ static void cmd_demangle(struct pp *p)
 }
 
 /* True when the file path begins as JSON does. */
-static bool cmd_is_json(const char *path)
+static bool report_is_json(const char *path)
 {
     char text[16];
-    struct slice s = js_skip(sys_peek(path, text, sizeof text));
+    struct slice s = js_skip(report_peek(path, text, sizeof text));
     return s.n && *s.p == '{';
 }
 
 /* Read the profile at path into p and say what is notable about it. */
-static int cmd_report_read(const struct cmd_report *c, const char *path,
-                           struct pp *p)
+static int report_read(const struct report_args *c, const char *path,
+                       struct pp *p)
 {
     struct gp_why why = {{0}};
     struct buf file = {0}, pending = {0};
     const char *name = strcmp(path, "-") ? path : "standard input";
-    bool fetch = cmd_is_address(path);
-    bool waiting = !fetch && cmd_pending_read(path, &pending);
+    bool fetch = report_is_url(path);
+    bool waiting = !fetch && serve_pending_read(path, &pending);
     uint64_t repaired = 0;
     mem_put_byte(&pending, 0);
-    int e = fetch ? cmd_fetch(c, path, &file, &why)
+    int e = fetch ? report_fetch(c, path, &file, &why)
                   : sys_read_file(path, PP_MOST_BYTES, &file, &why);
     if (!e)
         e = pp_read(p, &file, name, PP_MOST_BYTES, legacy_read, &why);
@@ -34604,26 +34802,26 @@ static int cmd_report_read(const struct cmd_report *c, const char *path,
     if (!e)
         e = filter_drop_frames(p, name, &why);
     if (e && waiting)
-        cmd_say("%s; %s", why.text, (const char *)pending.data);
+        say_error("%s; %s", why.text, (const char *)pending.data);
     else if (e && !c->common.rest.n && !strncmp(why.text, path, strlen(path)))
-        cmd_say("%s; make one with: grpcprof serve --profile 30s", why.text);
-    else if (e && !fetch && cmd_is_json(path))
-        cmd_say("%s: it is JSON, not a profile; results of load are reported "
-                "apart from profiles", name);
+        say_error("%s; make one with: grpcprof serve --profile 30s", why.text);
+    else if (e && !fetch && report_is_json(path))
+        say_error("%s: it is JSON, not a profile; results of load are reported "
+                  "apart from profiles", name);
     else if (e)
-        cmd_say("%s", why.text);
+        say_error("%s", why.text);
     else if (waiting && !c->common.quiet)
-        cmd_say("%s is an older profile; %s", path,
-                (const char *)pending.data);
+        say_error("%s is an older profile; %s", path,
+                  (const char *)pending.data);
     if (!e)
-        cmd_demangle(p);
+        report_demangle(p);
     mem_fini(&file);
     mem_fini(&pending);
     return e;
 }
 
-struct cmd_profiles {                   /* what report is about */
-    const char *path[2 * CMD_LIST_MOST];
+struct report_inputs {                   /* what report is about */
+    const char *path[2 * OPT_LIST_MOST];
     size_t n, nbase;                    /* of path; the base's are behind the
                                          * others */
     const char *base_name;              /* of what now is compared with */
@@ -34648,11 +34846,11 @@ struct cmd_profiles {                   /* what report is about */
     const char *shown[FILTER_OPTIONS];    /* "focus=main"; into text */
     size_t nshown;
     struct buf text;                    /* owned */
-    struct compare_assert assert[CMD_LIST_MOST];
+    struct compare_assert assert[OPT_LIST_MOST];
 };
 
 /* Release s. */
-static void cmd_profiles_fini(struct cmd_profiles *s)
+static void report_inputs_fini(struct report_inputs *s)
 {
     pp_clone_names_fini(&s->by[0]);
     pp_clone_names_fini(&s->by[1]);
@@ -34667,13 +34865,13 @@ static void cmd_profiles_fini(struct cmd_profiles *s)
     mem_fini(&s->rules_text);
     re_fini(&s->peek);
     mem_fini(&s->text);
-    for (size_t i = 0; i < CMD_LIST_MOST; i++)
+    for (size_t i = 0; i < OPT_LIST_MOST; i++)
         compare_assert_fini(&s->assert[i]);
 }
 
 /* Read the filters, expressions and assertions that c names into s. */
-static int cmd_report_filters(const struct cmd_report *c,
-                              struct cmd_profiles *s, struct gp_why *why)
+static int report_read_filters(const struct report_args *c,
+                               struct report_inputs *s, struct gp_why *why)
 {
     size_t at[FILTER_OPTIONS] = {0};
     int e = GP_OK;
@@ -34712,7 +34910,7 @@ static int cmd_report_filters(const struct cmd_report *c,
     if (!e && c->peek)
         e = re_init(&s->peek, "--peek", c->peek, why);
     if (!e && c->rules)
-        e = sys_read_file(c->rules, CMD_RULES_BYTES, &s->rules_text, why);
+        e = sys_read_file(c->rules, REPORT_RULES_BYTES, &s->rules_text, why);
     if (!e && c->rules)
         e = cat_rules_read(&s->rules, (struct slice){
             (const char *)s->rules_text.data, s->rules_text.len }, c->rules,
@@ -34726,7 +34924,7 @@ static int cmd_report_filters(const struct cmd_report *c,
     return e;
 }
 
-static const char *const cmd_grains[] = {
+static const char *const report_grains[] = {
     [GRAIN_FUNCTION] = "function", [GRAIN_FILE] = "file", [GRAIN_LINE] = "line",
     [GRAIN_ADDRESS] = "address", [GRAIN_MODULE] = "module",
     [GRAIN_CATEGORY] = "category",
@@ -34734,14 +34932,14 @@ static const char *const cmd_grains[] = {
 
 /* Name the frames of p, which is now or base, by grain for format f: of what is
  * analysed only those of a fork, for its tables and picture. */
-static int cmd_report_grain(struct cmd_profiles *s, struct pp *p,
-                            enum cmd_format_id f, enum grain_by grain,
-                            struct gp_why *why)
+static int report_name_frames(struct report_inputs *s, struct pp *p,
+                              enum report_format_id f, enum grain_by grain,
+                              struct gp_why *why)
 {
     struct pp *to = p;
     if (grain == GRAIN_FUNCTION)
         return GP_OK;
-    if (cmd_report_formats[f].analysis) {
+    if (report_formats[f].analysis) {
         to = &s->by[p == s->base];
         if (pp_clone_names(to, p))
             return txt_fail(why, GP_ENOMEM, "out of memory");
@@ -34752,11 +34950,11 @@ static int cmd_report_grain(struct cmd_profiles *s, struct pp *p,
 }
 
 /* Filter p, which is now or base, and name its frames by grain for format f. */
-static int cmd_report_shape(struct cmd_profiles *s, struct pp *p,
-                            enum cmd_format_id f, enum grain_by grain,
-                            struct gp_why *why)
+static int report_filter(struct report_inputs *s, struct pp *p,
+                         enum report_format_id f, enum grain_by grain,
+                         struct gp_why *why)
 {
-    bool note = s->filtered && !cmd_report_formats[f].pprof;
+    bool note = s->filtered && !report_formats[f].pprof;
     struct view_sum before = {0};
     if (note)
         before = view_total(p, p->ntypes - 1);
@@ -34767,18 +34965,18 @@ static int cmd_report_shape(struct cmd_profiles *s, struct pp *p,
     mem_free(s->filter.keys.key);
     mem_index_fini(&s->filter.keys.x);
     s->filter.keys = (struct view_label_units){0};
-    bool name = !cmd_report_formats[f].pprof && f != CMD_R_PPROF;
+    bool name = !report_formats[f].pprof && f != REPORT_PPROF;
     if (!e && ((note && anl_filter_comments(p, &before)) ||
                (name && grain_name_stackless(p))))
         e = txt_fail(why, GP_ENOMEM, "out of memory");
-    return e ? e : cmd_report_grain(s, p, f, grain, why);
+    return e ? e : report_name_frames(s, p, f, grain, why);
 }
 
 /* Make now the difference of now and base, whose samples count below 0, in the
  * sample types that both have; what cancels out is left out. */
-static int cmd_report_subtract(const struct cmd_report *c,
-                               struct cmd_profiles *s, enum cmd_format_id f,
-                               struct gp_why *why)
+static int report_subtract(const struct report_args *c,
+                           struct report_inputs *s, enum report_format_id f,
+                           struct gp_why *why)
 {
     struct pp all = { .period_type = s->now->period_type };
     struct merge g = { .to = &all };
@@ -34805,13 +35003,13 @@ static int cmd_report_subtract(const struct cmd_report *c,
     merge_fini(&g);
     if (all.ntypes && all.ntypes < s->now->ntypes)
         all.default_type = all.type[0].type;    /* as pprof has it */
-    if (!cmd_report_formats[f].pprof)
+    if (!report_formats[f].pprof)
         all.ncomments = 0;              /* they are of the two, not of this */
     e = e ? e : merge_profiles(&s->diff, &all, 1, &s->base_name, why);
     pp_fini(&all);
     e = e ? e : pp_find_type(&s->diff, c->sample, &s->type, why);
     if (!e)
-        s->total = f == CMD_R_TRACES ? view_total(&s->diff, s->type).value
+        s->total = f == REPORT_TRACES ? view_total(&s->diff, s->type).value
             : merge_scaled(view_total(s->base, column[1][s->type]).value,
                            -scale[s->type]);
     s->now = &s->diff;
@@ -34820,14 +35018,14 @@ static int cmd_report_subtract(const struct cmd_report *c,
 }
 
 /* True when format f is of the difference to the base, and does not compare. */
-static bool cmd_report_subtracts(enum cmd_format_id f)
+static bool report_subtracts(enum report_format_id f)
 {
-    return !cmd_report_formats[f].analysis && f != CMD_R_SVG;
+    return !report_formats[f].analysis && f != REPORT_SVG;
 }
 
 /* The program that p is of, by the name of its first object; empty: not
  * known. */
-static struct slice cmd_report_program(const struct pp *p)
+static struct slice report_program(const struct pp *p)
 {
     struct slice name = p->nmappings ? p->mapping[0].file : (struct slice){0};
     const char *slash = name.n ? memrchr(name.p, '/', name.n) : NULL;
@@ -34837,27 +35035,27 @@ static struct slice cmd_report_program(const struct pp *p)
 
 /* The files of now, or of base, as one: the one that there is, or all of them
  * merged. */
-static int cmd_report_merge(const struct cmd_report *c, struct cmd_profiles *s,
-                            enum cmd_format_id f, bool of_base, struct pp **one,
-                            struct gp_why *why)
+static int report_merge(const struct report_args *c, struct report_inputs *s,
+                        enum report_format_id f, bool of_base, struct pp **one,
+                        struct gp_why *why)
 {
     size_t first = of_base ? s->n : 0, n = of_base ? s->nbase : s->n;
     struct pp *file = &s->file[first], *merged = &s->merged[of_base];
     const char *const *path = &s->path[first];
     *one = n > 1 ? merged : file;
     for (size_t i = 1; i < n && !c->common.quiet; i++) {
-        struct slice a = cmd_report_program(file);
-        struct slice b = cmd_report_program(&file[i]);
+        struct slice a = report_program(file);
+        struct slice b = report_program(&file[i]);
         struct gp_why note;
         if (a.n && b.n && !txt_equal(a, b)) {   /* which takes control bytes */
             txt_fail(&note, GP_OK, "%s is of %.*s and %s of %.*s: they count "
                      "together", path[0], (int)a.n, a.p, path[i], (int)b.n,
                      b.p);
-            cmd_say("%s", note.text);
+            say_error("%s", note.text);
         }
     }
     int e = n > 1 ? merge_profiles(merged, file, n, path, why) : GP_OK;
-    if (!e && n > 1 && !cmd_report_formats[f].pprof &&
+    if (!e && n > 1 && !report_formats[f].pprof &&
         anl_merge_comments(merged, file, n))
         e = txt_fail(why, GP_ENOMEM, "out of memory");
     return e;
@@ -34865,23 +35063,23 @@ static int cmd_report_merge(const struct cmd_report *c, struct cmd_profiles *s,
 
 /* Read all profiles, merge, subtract and filter them; returns an exit
  * status. */
-static int cmd_report_gather(const struct cmd_report *c,
-                             struct cmd_profiles *s, enum cmd_format_id f,
-                             enum grain_by grain)
+static int report_gather(const struct report_args *c,
+                         struct report_inputs *s, enum report_format_id f,
+                         enum grain_by grain)
 {
     struct gp_why why = {{0}};
     s->file = mem_zalloc((s->n + s->nbase) * sizeof *s->file);
     if (!s->file) {
-        cmd_say("out of memory");
-        return CMD_FAILED;
+        say_error("out of memory");
+        return EXIT_FAILED;
     }
     for (; s->nread < s->n + s->nbase; s->nread++)
-        if (cmd_report_read(c, s->path[s->nread], &s->file[s->nread])) {
+        if (report_read(c, s->path[s->nread], &s->file[s->nread])) {
             pp_fini(&s->file[s->nread]);
-            return CMD_FAILED;
+            return EXIT_FAILED;
         }
-    int e = cmd_report_merge(c, s, f, false, &s->now, &why);
-    e = e || !s->nbase ? e : cmd_report_merge(c, s, f, true, &s->base, &why);
+    int e = report_merge(c, s, f, false, &s->now, &why);
+    e = e || !s->nbase ? e : report_merge(c, s, f, true, &s->base, &why);
     if (!e && s->base && !s->now->default_type.n)       /* as pprof */
         s->now->default_type = s->base->default_type;
     e = e ? e : pp_find_type(s->now, c->sample, &s->type, &why);
@@ -34890,24 +35088,24 @@ static int cmd_report_gather(const struct cmd_report *c,
                               &s->base_type, &why);
     if (!e && (s->filtered || s->base))
         s->total = view_total(s->now, s->type).value;
-    if (!e && s->base && cmd_report_subtracts(f))
-        e = cmd_report_subtract(c, s, f, &why);
-    e = e ? e : cmd_report_shape(s, s->now, f, grain, &why);
+    if (!e && s->base && report_subtracts(f))
+        e = report_subtract(c, s, f, &why);
+    e = e ? e : report_filter(s, s->now, f, grain, &why);
     for (size_t i = 0; !e && i < FILTER_OPTIONS; i++)
         if (s->filter.missed[i] && !c->common.quiet)
-            cmd_say("--%s '%s' matches nothing", filter_name[i],
-                    c->filter[i]);
+            say_error("--%s '%s' matches nothing", filter_name[i],
+                      c->filter[i]);
     if (!e && s->base)
-        e = cmd_report_shape(s, s->base, f, grain, &why);
+        e = report_filter(s, s->base, f, grain, &why);
     if (e)
-        cmd_say("%s", why.text);
-    return !e ? CMD_OK : e == GP_EUSAGE ? CMD_USAGE : CMD_FAILED;
+        say_error("%s", why.text);
+    return !e ? EXIT_OK : e == GP_EUSAGE ? EXIT_USAGE : EXIT_FAILED;
 }
 
 /* Analyse s's profile into now and its base, if it has one, into base. */
-static int cmd_report_analyse(const struct cmd_report *c,
-                              const struct cmd_profiles *s, struct anl *now,
-                              struct anl *base, struct gp_why *why)
+static int report_analyse(const struct report_args *c,
+                          const struct report_inputs *s, struct anl *now,
+                          struct anl *base, struct gp_why *why)
 {
     struct anl_config config = {
         .rule = s->rules.rule, .nrules = s->rules.n, .type = s->type + 1,
@@ -34933,26 +35131,27 @@ static int cmd_report_analyse(const struct cmd_report *c,
 
 /* Write the analysis of s in format f onto b; *status becomes the exit status
  * that it has. */
-static int cmd_report_analysis(const struct cmd_report *c,
-                               struct cmd_profiles *s, enum cmd_format_id f,
-                               struct out_config *out,
-                               const struct svg_config *svg, struct buf *b,
-                               int *status, struct gp_why *why)
+static int report_write_analysis(const struct report_args *c,
+                                 struct report_inputs *s,
+                                 enum report_format_id f,
+                                 struct out_config *out,
+                                 const struct svg_config *svg, struct buf *b,
+                                 int *status, struct gp_why *why)
 {
     struct anl now = {0}, base = {0};
     struct compare_diff diff = {0};
     struct buf picture = {0};
-    int e = cmd_report_analyse(c, s, &now, &base, why);
+    int e = report_analyse(c, s, &now, &base, why);
     if (!e && s->base && compare_run(&diff, &now, &base, c->per_call != NULL,
                                      c->normalize))
         e = txt_fail(why, GP_ENOMEM, "out of memory");
     for (size_t i = 0; i < c->assert.n && !e; i++) {
         struct compare_assert *t = &s->assert[i];
         e = compare_assert_test(t, &now, &base, why);
-        *status = e || t->pass ? *status : CMD_ASSERT;
+        *status = e || t->pass ? *status : EXIT_ASSERT;
         if (!e && t->measure <= COMPARE_DELTA && !t->matched &&
             !c->common.quiet)
-            cmd_say("--assert '%s': no function matches", t->text);
+            say_error("--assert '%s': no function matches", t->text);
     }
     out->per_call = c->per_call != NULL;
     out->diff = s->base ? &diff : NULL;
@@ -34962,20 +35161,20 @@ static int cmd_report_analysis(const struct cmd_report *c,
     out->assert = s->assert;
     out->nassert = c->assert.n;
     out->exit = *status;
-    if (!e && f == CMD_R_HTML && now.kept.value > 0) {
+    if (!e && f == REPORT_HTML && now.kept.value > 0) {
         e = svg_write(s->by[0].ntypes ? &s->by[0] : s->now, svg, &picture, why);
         e = e == GP_EFORMAT ? GP_OK : e;        /* nothing to draw */
     }
     if (e) {
-        *status = CMD_FAILED;
-    } else if (f == CMD_R_HTML) {
+        *status = EXIT_FAILED;
+    } else if (f == REPORT_HTML) {
         out_report_html(b, &now, out, (struct slice){
             (const char *)picture.data, picture.len });
-    } else if (f == CMD_R_JSON) {
+    } else if (f == REPORT_JSON) {
         out_report_json(b, &now, out);
-    } else if (f == CMD_R_MD) {
+    } else if (f == REPORT_MD) {
         out_report_md(b, &now, out);
-    } else if (f == CMD_R_TEXT) {
+    } else if (f == REPORT_TEXT) {
         out_report_text(b, &now, out);
     }
     mem_fini(&picture);
@@ -34986,8 +35185,8 @@ static int cmd_report_analysis(const struct cmd_report *c,
 }
 
 /* Write p as a profile, without what filters have left unused. */
-static int cmd_report_pprof(const struct pp *p, struct buf *b,
-                            struct gp_why *why)
+static int report_write_pprof(const struct pp *p, struct buf *b,
+                              struct gp_why *why)
 {
     struct pp to = {0};
     const char *name = "";
@@ -34999,39 +35198,39 @@ static int cmd_report_pprof(const struct pp *p, struct buf *b,
 }
 
 /* Say what was mended in p, where format f does not. */
-static void cmd_report_note_repairs(const struct pp *p, enum cmd_format_id f)
+static void report_note_repairs(const struct pp *p, enum report_format_id f)
 {
     for (size_t i = 0; i < PP_REPAIRS; i++)
-        if (p->repaired[i] && !cmd_report_formats[f].analysis) {
+        if (p->repaired[i] && !report_formats[f].analysis) {
             struct buf b = {0};
             out_repair(&b, p, i);
-            cmd_say("repaired %.*s", (int)b.len, b.len ? (char *)b.data : "");
+            say_error("repaired %.*s", (int)b.len, b.len ? (char *)b.data : "");
             mem_fini(&b);
         }
 }
 
 /* Say what format f makes of rows below 0, where it cannot say so itself. */
-static void cmd_report_note_signs(const struct cmd_report *c,
-                                  const struct pp *p, enum cmd_format_id f)
+static void report_note_signs(const struct report_args *c,
+                              const struct pp *p, enum report_format_id f)
 {
-    bool drops = f == CMD_R_SVG || f == CMD_R_SPEEDSCOPE;
+    bool drops = f == REPORT_SVG || f == REPORT_SPEEDSCOPE;
     size_t type, below = 0;
-    if ((!drops && f != CMD_R_FOLDED && f != CMD_R_CALLGRIND) ||
+    if ((!drops && f != REPORT_FOLDED && f != REPORT_CALLGRIND) ||
         pp_find_type(p, c->sample, &type, NULL))
         return;
     for (size_t i = 0; i < p->nsamples; i++)
         below += p->value[i * p->ntypes + type] < 0;
     if (below)
-        cmd_say("%zu of %zu rows are below 0, as in a difference of two "
-                "profiles: -f %s %s", below, p->nsamples,
-                cmd_report_formats[f].name,
-                drops ? "shows only what is above"
-                      : "has them with their sign");
+        say_error("%zu of %zu rows are below 0, as in a difference of two "
+                  "profiles: -f %s %s", below, p->nsamples,
+                  report_formats[f].name,
+                  drops ? "shows only what is above"
+                        : "has them with their sign");
 }
 
 /* How the picture of s is to be drawn. */
-static struct svg_config cmd_report_picture(const struct cmd_report *c,
-                                            const struct cmd_profiles *s)
+static struct svg_config report_picture(const struct report_args *c,
+                                        const struct report_inputs *s)
 {
     return (struct svg_config){
         .sample = c->sample, .rule = s->rules.rule, .nrules = s->rules.n,
@@ -35042,9 +35241,9 @@ static struct svg_config cmd_report_picture(const struct cmd_report *c,
 }
 
 /* Write what s holds in format f onto b; *status becomes the exit status. */
-static int cmd_report_write(const struct cmd_report *c,
-                            struct cmd_profiles *s, enum cmd_format_id f,
-                            struct buf *b, int *status, struct gp_why *why)
+static int report_write(const struct report_args *c,
+                        struct report_inputs *s, enum report_format_id f,
+                        struct buf *b, int *status, struct gp_why *why)
 {
     struct buf text = {0};
     const char *line[3];                /* the age, and two files */
@@ -35052,33 +35251,34 @@ static int cmd_report_write(const struct cmd_report *c,
         .file = s->path, .nfiles = s->n, .top = c->all ? 0 : (unsigned)c->top,
         .cum = c->cum, .all = c->all, .sample = c->sample,
         .format = s->now->legacy ? "legacy-cpu" : "pprof",
-        .color = !c->out && cmd_color(&c->common, STDOUT_FILENO),
+        .color = !c->out && say_color(c->common.color, STDOUT_FILENO),
         .note = line, .written = line + 1, .total = s->total,
         .filter = s->shown, .nfilters = s->nshown, .explain = c->explain,
         .peek = s->peek.ready ? &s->peek : NULL, .reverse = c->reverse,
         .by = c->by && strcmp(c->by, "function") ? c->by : NULL,
     };
-    const struct svg_config picture = cmd_report_picture(c, s);
+    const struct svg_config picture = report_picture(c, s);
     int e = GP_OK;
     switch (f) {
-    case CMD_R_TOP: return out_report_top(b, s->now, &out, why);
-    case CMD_R_TREE: case CMD_R_PEEK:
+    case REPORT_TOP: return out_report_top(b, s->now, &out, why);
+    case REPORT_TREE: case REPORT_PEEK:
         return out_report_tree(b, s->now, &out, why);
-    case CMD_R_TRACES: return out_report_traces(b, s->now, &out, why);
-    case CMD_R_RAW: return out_report_raw(b, s->now, why);
-    case CMD_R_TAGS: return out_report_tags(b, s->now, &out, why);
-    case CMD_R_FOLDED: return out_report_folded(b, s->now, &out, why);
-    case CMD_R_CALLGRIND: return out_report_callgrind(b, s->now, &out, why);
-    case CMD_R_SPEEDSCOPE: return out_report_speedscope(b, s->now, &out, why);
-    case CMD_R_SVG: return svg_write(s->now, &picture, b, why);
-    case CMD_R_PPROF:
-        return cmd_report_pprof(s->now, b, why);
+    case REPORT_TRACES: return out_report_traces(b, s->now, &out, why);
+    case REPORT_RAW: return out_report_raw(b, s->now, why);
+    case REPORT_TAGS: return out_report_tags(b, s->now, &out, why);
+    case REPORT_FOLDED: return out_report_folded(b, s->now, &out, why);
+    case REPORT_CALLGRIND: return out_report_callgrind(b, s->now, &out, why);
+    case REPORT_SPEEDSCOPE: return out_report_speedscope(b, s->now, &out, why);
+    case REPORT_SVG: return svg_write(s->now, &picture, b, why);
+    case REPORT_PPROF:
+        return report_write_pprof(s->now, b, why);
     default: break;
     }
-    cmd_put_age(&text, s->now, &out.age_ns);
+    report_put_age(&text, s->now, &out.age_ns);
     mem_put_byte(&text, 0);
     size_t files = text.len;
-    out.nwritten = s->n == 1 ? cmd_put_files(&text, s->path[0], s->now->legacy)
+    out.nwritten = s->n == 1 ? report_put_files(&text, s->path[0],
+                                                s->now->legacy)
                              : 0;
     line[0] = (const char *)text.data;
     line[1] = line[0] + files;
@@ -35087,13 +35287,13 @@ static int cmd_report_write(const struct cmd_report *c,
     else if (out.nwritten > 1)
         line[2] = line[1] + strlen(line[1]) + 1;
     out.nnotes = out.age_ns >= 0 && !text.err;
-    e = cmd_report_analysis(c, s, f, &out, &picture, b, status, why);
+    e = report_write_analysis(c, s, f, &out, &picture, b, status, why);
     mem_fini(&text);
     return e;
 }
 
 /* An option of c that is for profiles alone, or NULL. */
-static const char *cmd_report_for_profiles(const struct cmd_report *c)
+static const char *report_profile_option(const struct report_args *c)
 {
     for (size_t i = 0; i < FILTER_OPTIONS; i++)
         if (c->filter[i])
@@ -35105,40 +35305,40 @@ static const char *cmd_report_for_profiles(const struct cmd_report *c)
          : c->reverse ? "reverse" : NULL;
 }
 
-/* CMD_OK, or CMD_USAGE after saying that --out is one of the n files at path,
+/* EXIT_OK, or EXIT_USAGE after saying that --out is one of the n files at path,
  * each a what, which would be lost. */
-static int cmd_report_check_out(const struct cmd_report *c,
-                                const struct cmd_command *cmd,
-                                const char *const *path, size_t n,
-                                const char *what)
+static int report_check_out(const struct report_args *c,
+                            const struct opt_command *cmd,
+                            const char *const *path, size_t n,
+                            const char *what)
 {
     bool to_file = c->out && strcmp(c->out, "-") != 0;
     for (size_t i = 0; to_file && i < n; i++)
-        if (cmd_same_file(c->out, path[i]))
-            return cmd_misuse(cmd, "--out '%s' is the %s that is read", c->out,
+        if (opt_same_file(c->out, path[i]))
+            return opt_misuse(cmd, "--out '%s' is the %s that is read", c->out,
                               what);
-    return CMD_OK;
+    return EXIT_OK;
 }
 
 /* Read the results in the files of list into *all, together, and say what is
  * notable about that; returns an exit status. */
-static int cmd_results_read(const struct cmd_report *c,
-                            const struct cmd_list *list,
-                            struct res_saved *all)
+static int report_read_results(const struct report_args *c,
+                               const struct opt_list *list,
+                               struct res_saved *all)
 {
-    int status = CMD_OK;
+    int status = EXIT_OK;
     for (size_t i = 0; !status && i < list->n; i++) {
         struct res_saved one = {0};
-        status = cmd_result_read(list->text[i], i ? &one : all);
+        status = loadcmd_result_read(list->text[i], i ? &one : all);
         for (size_t k = 0; k < i && !status && !c->common.quiet; k++)
-            if (cmd_same_file(list->text[i], list->text[k]))
-                cmd_say("%s is given twice: its calls count twice",
-                        list->text[i]);
+            if (opt_same_file(list->text[i], list->text[k]))
+                say_error("%s is given twice: its calls count twice",
+                          list->text[i]);
         const char *unlike = i && !status ? res_saved_unlike(all, &one)
                                           : NULL;
         if (unlike && !c->common.quiet)
-            cmd_say("%s %s the results before it: they count together",
-                    list->text[i], unlike);
+            say_error("%s %s the results before it: they count together",
+                      list->text[i], unlike);
         if (!status && i)
             res_saved_merge(all, &one);
         res_saved_fini(&one);
@@ -35149,39 +35349,39 @@ static int cmd_results_read(const struct cmd_report *c,
 /* grpcprof report of what load wrote: the results together.  They are read
  * before the options are judged: a file that only begins like a result is not
  * called one. */
-static int cmd_report_results(const struct cmd_report *c,
-                              const struct cmd_command *cmd)
+static int report_of_results(const struct report_args *c,
+                             const struct opt_command *cmd)
 {
-    struct cmd_load as = { .common = c->common, .format = c->format,
-                           .out = c->out, .percentiles = CMD_PERCENTILES,
+    struct loadcmd_args as = { .common = c->common, .format = c->format,
+                           .out = c->out, .percentiles = LOADCMD_PERCENTILES,
                            .assert = c->assert, .strict = c->strict };
-    struct cmd_result to = {0};
+    struct loadcmd_result to = {0};
     struct res_saved all = {0};
     struct buf b = {0};
-    const char *profiles = cmd_report_for_profiles(c);
-    int format = CMD_LOAD_TEXT;
-    int status = cmd_report_check_out(c, cmd, c->common.rest.text,
-                                      c->common.rest.n, "result");
+    const char *profiles = report_profile_option(c);
+    int format = LOADCMD_TEXT;
+    int status = report_check_out(c, cmd, c->common.rest.text,
+                                  c->common.rest.n, "result");
     if (!status)
-        status = cmd_report_check_out(c, cmd, c->base.text, c->base.n, "base");
+        status = report_check_out(c, cmd, c->base.text, c->base.n, "base");
     if (!status)
-        status = cmd_results_read(c, &c->common.rest, &all);
+        status = report_read_results(c, &c->common.rest, &all);
     if (!status && profiles)
-        status = cmd_misuse(cmd, "--%s is for profiles, and %s is a result of "
+        status = opt_misuse(cmd, "--%s is for profiles, and %s is a result of "
                             "load", profiles, c->common.rest.text[0]);
-    if (!status && (format = cmd_load_format(&as, cmd)) < 0)
-        status = CMD_USAGE;
-    status = status ? status : cmd_result_init(&to, &as, cmd);
-    if (!status && c->base.n && format != CMD_LOAD_TEXT &&
-        format != CMD_LOAD_JSON && format != CMD_LOAD_HTML)
-        status = cmd_misuse(cmd, "--base is shown in text, json, html");
+    if (!status && (format = loadcmd_format(&as, cmd)) < 0)
+        status = EXIT_USAGE;
+    status = status ? status : loadcmd_result_init(&to, &as, cmd);
+    if (!status && c->base.n && format != LOADCMD_TEXT &&
+        format != LOADCMD_JSON && format != LOADCMD_HTML)
+        status = opt_misuse(cmd, "--base is shown in text, json, html");
     if (!status && c->base.n) {
-        status = cmd_results_read(c, &c->base, &to.old);
+        status = report_read_results(c, &c->base, &to.old);
         to.report.old = &to.old.result;
     }
     if (!status && c->base.n)
-        cmd_note_unlike(&c->common, c->base.text[0], &to.old.config,
-                        &all.config);
+        loadcmd_note_unlike(&c->common, c->base.text[0], &to.old.config,
+                            &all.config);
     if (!status) {
         to.report.config = &all.config;
         to.report.label = all.label;
@@ -35190,12 +35390,12 @@ static int cmd_report_results(const struct cmd_report *c,
         to.report.run = all.run;
         to.report.nrun = all.nrun;
         to.report.result = &all.result;
-        if (format == CMD_LOAD_TEXT) {
+        if (format == LOADCMD_TEXT) {
             out_load_plan(&b, &all.config);
             txt_putf(&b, "  of        %zu result%s\n", all.n,
                      all.n == 1 ? "" : "s");
         }
-        status = cmd_result_write(&as, format, &b, &to);
+        status = loadcmd_result_write(&as, format, &b, &to);
     }
     mem_fini(&b);
     res_saved_fini(&all);
@@ -35203,133 +35403,133 @@ static int cmd_report_results(const struct cmd_report *c,
     return status;
 }
 
-/* What is wrong with c's options together; CMD_OK when nothing is. */
-static int cmd_report_check(const struct cmd_report *c,
-                            const struct cmd_command *cmd,
-                            const struct cmd_profiles *s,
-                            enum cmd_format_id f)
+/* What is wrong with c's options together; EXIT_OK when nothing is. */
+static int report_check(const struct report_args *c,
+                        const struct opt_command *cmd,
+                        const struct report_inputs *s,
+                        enum report_format_id f)
 {
-    const struct cmd_format *format = &cmd_report_formats[f];
-    if ((f == CMD_R_PEEK) != (c->peek != NULL))
-        return cmd_misuse(cmd, c->peek ? "--peek is for -f peek"
+    const struct report_format *format = &report_formats[f];
+    if ((f == REPORT_PEEK) != (c->peek != NULL))
+        return opt_misuse(cmd, c->peek ? "--peek is for -f peek"
                                        : "-f peek needs --peek RE");
     if (c->per_call && *c->per_call &&
         !(txt_finite(txt_slice(c->per_call)) > 0))
-        return cmd_misuse(cmd, "--per-call '%s': takes a number of calls",
+        return opt_misuse(cmd, "--per-call '%s': takes a number of calls",
                           c->per_call);
     const char *analysis = c->assert.n ? "--assert" : c->per_call ? "--per-call"
                          : c->explain ? "--explain" : NULL;
     if (!format->analysis && analysis)
-        return cmd_misuse(cmd, "%s is for -f text, md, json and html",
+        return opt_misuse(cmd, "%s is for -f text, md, json and html",
                           analysis);
-    bool table = f == CMD_R_TOP || f == CMD_R_TREE || f == CMD_R_PEEK;
+    bool table = f == REPORT_TOP || f == REPORT_TREE || f == REPORT_PEEK;
     if (c->cum && !table)
-        return cmd_misuse(cmd, "--cum is for -f top, tree and peek");
+        return opt_misuse(cmd, "--cum is for -f top, tree and peek");
     if (c->top && c->all)
-        return cmd_misuse(cmd, "--all is every row, --top so many: not both");
-    if (c->top && (f == CMD_R_PEEK || !table) && !format->analysis)
-        return cmd_misuse(cmd, "--top is for -f text, md, json, html, top and "
+        return opt_misuse(cmd, "--all is every row, --top so many: not both");
+    if (c->top && (f == REPORT_PEEK || !table) && !format->analysis)
+        return opt_misuse(cmd, "--top is for -f text, md, json, html, top and "
                           "tree");
-    if (c->rules && f != CMD_R_SVG && !format->analysis)
-        return cmd_misuse(cmd, "--rules is for -f text, md, json, html and "
+    if (c->rules && f != REPORT_SVG && !format->analysis)
+        return opt_misuse(cmd, "--rules is for -f text, md, json, html and "
                           "svg");
-    if (c->by && f == CMD_R_TAGS)
-        return cmd_misuse(cmd, "--by is for views of functions, and -f tags "
+    if (c->by && f == REPORT_TAGS)
+        return opt_misuse(cmd, "--by is for views of functions, and -f tags "
                           "is of labels");
     if (!s->nbase && c->normalize)
-        return cmd_misuse(cmd, "--normalize is for --base");
-    if (c->normalize && (f == CMD_R_TEXT || f == CMD_R_MD || f == CMD_R_HTML ||
-                         f == CMD_R_SVG))
-        return cmd_misuse(cmd, "--normalize: -f %s compares shares, which it "
+        return opt_misuse(cmd, "--normalize is for --base");
+    if (c->normalize && (f == REPORT_TEXT || f == REPORT_MD ||
+                         f == REPORT_HTML || f == REPORT_SVG))
+        return opt_misuse(cmd, "--normalize: -f %s compares shares, which it "
                           "does not change", format->name);
-    if (c->inverted && f != CMD_R_SVG && f != CMD_R_HTML)
-        return cmd_misuse(cmd, "--inverted is for -f svg and html");
-    if (c->reverse && f != CMD_R_SVG && f != CMD_R_HTML && f != CMD_R_FOLDED)
-        return cmd_misuse(cmd, "--reverse is for -f svg, html and folded");
-    int status = cmd_report_check_out(c, cmd, s->path, s->n, "profile");
+    if (c->inverted && f != REPORT_SVG && f != REPORT_HTML)
+        return opt_misuse(cmd, "--inverted is for -f svg and html");
+    if (c->reverse && f != REPORT_SVG && f != REPORT_HTML && f != REPORT_FOLDED)
+        return opt_misuse(cmd, "--reverse is for -f svg, html and folded");
+    int status = report_check_out(c, cmd, s->path, s->n, "profile");
     if (!status)
-        status = cmd_report_check_out(c, cmd, s->path + s->n, s->nbase, "base");
+        status = report_check_out(c, cmd, s->path + s->n, s->nbase, "base");
     if (status)
         return status;
     for (size_t i = 0; i < s->n + s->nbase && !c->common.quiet; i++)
         for (size_t k = i < s->n ? 0 : s->n; k < i; k++)
-            if (cmd_same_file(s->path[i], s->path[k]))
-                cmd_say("%s is given twice: its samples count twice",
-                        s->path[i]);
-    return CMD_OK;
+            if (opt_same_file(s->path[i], s->path[k]))
+                say_error("%s is given twice: its samples count twice",
+                          s->path[i]);
+    return EXIT_OK;
 }
 
 /* The granularity that c asks for; GRAIN_CATEGORY + 1 after saying what is
  * wrong. */
-static enum grain_by cmd_report_by(const struct cmd_report *c,
-                                   const struct cmd_command *cmd,
-                                   enum cmd_format_id f)
+static enum grain_by report_read_by(const struct report_args *c,
+                                    const struct opt_command *cmd,
+                                    enum report_format_id f)
 {
-    size_t n = sizeof cmd_grains / sizeof *cmd_grains, i = 0;
+    size_t n = sizeof report_grains / sizeof *report_grains, i = 0;
     if (!c->by)
-        return f == CMD_R_CALLGRIND ? GRAIN_LINE : GRAIN_FUNCTION;
-    while (i < n && strcmp(c->by, cmd_grains[i]))
+        return f == REPORT_CALLGRIND ? GRAIN_LINE : GRAIN_FUNCTION;
+    while (i < n && strcmp(c->by, report_grains[i]))
         i++;
     if (i < GRAIN_CATEGORY ||
-        (i == GRAIN_CATEGORY && !cmd_report_formats[f].analysis))
+        (i == GRAIN_CATEGORY && !report_formats[f].analysis))
         return (enum grain_by)i;
     if (i < n) {
-        cmd_misuse(cmd, "--by category is not for -f text, md, json and html: "
+        opt_misuse(cmd, "--by category is not for -f text, md, json and html: "
                    "they have a table of categories");
         return (enum grain_by)n;
     }
-    cmd_misuse(cmd, "--by '%s': takes function, file, line, address, module or "
+    opt_misuse(cmd, "--by '%s': takes function, file, line, address, module or "
                "category", c->by);
     return (enum grain_by)n;
 }
 
 /* grpcprof report of profiles. */
-static int cmd_report_profiles(const struct cmd_report *c,
-                               const struct cmd_command *cmd,
-                               struct cmd_profiles *s)
+static int report_of_profiles(const struct report_args *c,
+                              const struct opt_command *cmd,
+                              struct report_inputs *s)
 {
     struct buf b = {0};
     struct gp_why why = {{0}};
     bool to_file = c->out && strcmp(c->out, "-") != 0;
-    enum cmd_format_id f = cmd_report_format(c, cmd);
-    enum grain_by grain = f == CMD_R_FORMATS ? GRAIN_FUNCTION
-                                               : cmd_report_by(c, cmd, f);
-    if (f == CMD_R_FORMATS || grain > GRAIN_CATEGORY)
-        return CMD_USAGE;
-    int status = cmd_report_check(c, cmd, s, f);
-    int e = status ? GP_OK : cmd_report_filters(c, s, &why);
+    enum report_format_id f = report_find_format(c, cmd);
+    enum grain_by grain = f == REPORT_FORMATS ? GRAIN_FUNCTION
+                                               : report_read_by(c, cmd, f);
+    if (f == REPORT_FORMATS || grain > GRAIN_CATEGORY)
+        return EXIT_USAGE;
+    int status = report_check(c, cmd, s, f);
+    int e = status ? GP_OK : report_read_filters(c, s, &why);
     if (e) {
-        cmd_say("%s", why.text);
-        return e == GP_EUSAGE ? CMD_USAGE : CMD_FAILED;
+        say_error("%s", why.text);
+        return e == GP_EUSAGE ? EXIT_USAGE : EXIT_FAILED;
     }
     if (!status && to_file && sys_write_check(c->out, &why)) {
-        cmd_say("%s", why.text);
-        return CMD_FAILED;
+        say_error("%s", why.text);
+        return EXIT_FAILED;
     }
-    status = status ? status : cmd_report_gather(c, s, f, grain);
+    status = status ? status : report_gather(c, s, f, grain);
     if (status)
         return status;
-    e = cmd_report_write(c, s, f, &b, &status, &why);
+    e = report_write(c, s, f, &b, &status, &why);
     if (!e && !c->common.quiet) {
-        cmd_report_note_signs(c, s->now, f);
-        cmd_report_note_repairs(s->now, f);
+        report_note_signs(c, s->now, f);
+        report_note_repairs(s->now, f);
     }
     if (e) {
-        cmd_say("%s", why.text);
-        status = e == GP_EUSAGE ? CMD_USAGE : CMD_FAILED;
+        say_error("%s", why.text);
+        status = e == GP_EUSAGE ? EXIT_USAGE : EXIT_FAILED;
     } else if (!to_file) {
-        status = cmd_print(&b) ? CMD_FAILED : status;
+        status = say_print(&b) ? EXIT_FAILED : status;
     } else if (b.err || sys_write_file(c->out, b.data, b.len, &why)) {
-        cmd_say("%s", b.err ? mem_error(b.err) : why.text);
-        status = CMD_FAILED;
+        say_error("%s", b.err ? mem_error(b.err) : why.text);
+        status = EXIT_FAILED;
     } else {
         if (!c->common.quiet)
-            cmd_wrote(c->out, cmd_report_formats[f].name);
+            say_wrote(c->out, report_formats[f].name);
         for (size_t i = 0; i < c->assert.n; i++)
             if (!s->assert[i].pass) {
                 struct buf text = {0};
                 out_put_assert(&text, &s->assert[i]);
-                cmd_say_broken(&text);
+                say_violated(&text);
             }
     }
     mem_fini(&b);
@@ -35337,17 +35537,17 @@ static int cmd_report_profiles(const struct cmd_report *c,
 }
 
 /* grpcprof report. */
-static int cmd_report_run(const struct cmd_command *cmd)
+static int report_run(const struct opt_command *cmd)
 {
-    struct cmd_report *c = cmd->config;
-    struct cmd_profiles *s;
-    if (c->common.rest.n && cmd_is_json(c->common.rest.text[0]))
-        return cmd_report_results(c, cmd);
+    struct report_args *c = cmd->config;
+    struct report_inputs *s;
+    if (c->common.rest.n && report_is_json(c->common.rest.text[0]))
+        return report_of_results(c, cmd);
     mem_large_blocks();
     s = mem_zalloc(sizeof *s);
     if (!s) {
-        cmd_say("out of memory");
-        return CMD_FAILED;
+        say_error("out of memory");
+        return EXIT_FAILED;
     }
     s->n = c->common.rest.n ? c->common.rest.n : 1;
     for (size_t i = 0; i < s->n; i++)
@@ -35360,24 +35560,31 @@ static int cmd_report_run(const struct cmd_command *cmd)
                  s->nbase);
     s->base_name = s->nbase > 1 ? s->base_text : s->nbase ? c->base.text[0]
                                                           : NULL;
-    int status = cmd_report_profiles(c, cmd, s);
-    cmd_profiles_fini(s);
+    int status = report_of_profiles(c, cmd, s);
+    report_inputs_fini(s);
     mem_free(s);
     return status;
 }
 
-/* ---- the commands, help, man page, completions ---- */
+/* ================================== 48 CLI ===================================
+ * for     the list of commands, and main
+ * uses    MEM, TXT, SAY, OPT, SERVE, LOADCMD, REPORT
+ * owns    nothing
+ * spec    none
+ * prefix  cli_
+ * runs    main thread
+ */
 
-#define CMD_TABLE(t) t, sizeof t / sizeof *t
+#define OPT_TABLE(t) t, sizeof t / sizeof *t
 
-static const struct cmd_command cmd_commands[] = {
+static const struct opt_command cli_commands[] = {
     { "serve", "", "answer gRPC, and profile itself",
       "Answers helloworld.Greeter/SayHello on gRPC.  With --profile it\n"
       "samples its own CPU time for so long, writes profile.pb and\n"
       "flamegraph.svg, and goes on serving.  SIGINT or SIGTERM: the calls in\n"
       "flight are finished and the profile of what was seen is written; a\n"
       "second one ends it at once.  SIGUSR1 writes the profile so far.",
-      CMD_TABLE(cmd_serve_options), cmd_serve_run, &cmd_serve, 0 },
+      OPT_TABLE(serve_options), serve_run, &serve_args, 0 },
     { "load", "[TARGET...]", "load a gRPC server, and measure",
       "Calls a method of a gRPC server, from -c clients each one call at a\n"
       "time, or with --rate by a schedule that does not wait for answers,\n"
@@ -35386,131 +35593,29 @@ static const struct cmd_command cmd_commands[] = {
       "host:port, [v6]:port, dns:///host:port, http://host:port or\n"
       "unix:/path; 127.0.0.1:50051 when none is given, several are used in\n"
       "turn.",
-      CMD_TABLE(cmd_load_options), cmd_load_run, &cmd_load, CMD_LIST_MOST },
+      OPT_TABLE(loadcmd_options), loadcmd_run, &loadcmd_args, OPT_LIST_MOST },
     { "report", "[PROFILE|RESULT...]", "say what a profile shows, and how sure",
       "Reads a pprof profile of any program, gzip'd or not (-: standard\n"
       "input; profile.pb when none is given), and says where the CPU time\n"
       "went, each share with its samples and 95 % interval, and what can be\n"
       "concluded from that.  Or reads results of load in JSON, one or more:\n"
       "counts are added, and histograms merged.",
-      CMD_TABLE(cmd_report_options), cmd_report_run, &cmd_report,
-      CMD_LIST_MOST },
+      OPT_TABLE(report_options), report_run, &report_args,
+      OPT_LIST_MOST },
 };
 
-enum { CMD_COMMANDS = sizeof cmd_commands / sizeof *cmd_commands };
+enum { CLI_COMMANDS = sizeof cli_commands / sizeof *cli_commands };
 
-static const struct {
-    const char *value, *meaning;
-} cmd_statuses[] = {
-    { "0", "all is well" },
-    { "1", "it could not be done: connection refused, bad file, disk full" },
-    { "2", "wrong use" },
-    { "3", "load: requests failed, more than --max-errors" },
-    { "4", "load, report: an --assert does not hold" },
-    { "5", "load: under --strict, the client was the limit" },
-    { "129, 130, 143", "interrupted (SIGHUP, SIGINT, SIGTERM), after the "
-                       "results so far" },
-};
-
-/* Print s for troff: dashes and backslashes escaped, no leading dot. */
-static void cmd_roff(const char *s)
+/* Append what the program is and how it is used. */
+static void cli_put_usage(struct buf *b)
 {
-    if (*s == '.' || *s == '\'')
-        fputs("\\&", stdout);
-    for (; *s; s++)
-        if (*s == '-' || *s == '\\')
-            printf(*s == '-' ? "\\-" : "\\e");
-        else
-            putchar(*s);
-}
-
-/* Print command c's section of the man page. */
-static void cmd_man_command(const struct cmd_command *c)
-{
-    printf(".SH ");
-    for (const char *p = c->name; *p; p++)
-        putchar(*p - ('a' <= *p && *p <= 'z' ? 'a' - 'A' : 0));
-    printf("\n.B grpcprof %s\n[OPTIONS] ", c->name);
-    cmd_roff(c->args);
-    printf("\n.PP\n");
-    cmd_roff(c->about);
-    putchar('\n');
-    for (size_t i = 0; i < c->noptions; i++) {
-        const struct cmd_option *o = &c->option[i];
-        printf(".TP\n.B ");
-        if (o->key)
-            printf("\\-%c, ", o->key);
-        printf("\\-\\-");
-        cmd_roff(o->name);
-        if (o->arg)
-            printf(o->kind == CMD_OPTIONAL ? "[=%s]" : " %s", o->arg);
-        putchar('\n');
-        cmd_roff(o->help);
-        if (o->dflt) {
-            printf(*o->dflt == '(' ? " " : " [");
-            cmd_roff(o->dflt);
-            printf(*o->dflt == '(' ? "" : "]");
-        }
-        putchar('\n');
-    }
-}
-
-/* Print the man page, grpcprof(1), in man(7) macros. */
-static void cmd_man(void)
-{
-    printf(".TH GRPCPROF 1 \"\" \"grpcprof %s\"\n.SH NAME\ngrpcprof \\- "
-           "where the CPU of a gRPC service goes under load, per call\n"
-           ".SH SYNOPSIS\n", GP_VERSION);
-    for (size_t i = 0; i < CMD_COMMANDS; i++) {
-        const struct cmd_command *c = &cmd_commands[i];
-        printf(".B grpcprof %s\n[OPTIONS] ", c->name);
-        cmd_roff(c->args);
-        printf("\n.br\n");
-    }
-    printf(".B grpcprof help\n[COMMAND]\n.br\n.B grpcprof \\-\\-version\n");
-    for (size_t i = 0; i < CMD_COMMANDS; i++)
-        cmd_man_command(&cmd_commands[i]);
-    printf(".SH EXIT STATUS\n");
-    for (size_t i = 0; i < sizeof cmd_statuses / sizeof *cmd_statuses; i++) {
-        printf(".TP\n.B %s\n", cmd_statuses[i].value);
-        cmd_roff(cmd_statuses[i].meaning);
-        putchar('\n');
-    }
-}
-
-/* Print a bash completion. */
-static void cmd_bash(void)
-{
-    printf("# bash completion of grpcprof %s\n_grpcprof() {\n"
-           "    local cur=${COMP_WORDS[COMP_CWORD]} words\n"
-           "    case ${COMP_WORDS[1]} in\n", GP_VERSION);
-    for (size_t i = 0; i < CMD_COMMANDS; i++) {
-        const struct cmd_command *c = &cmd_commands[i];
-        printf("    %s) words='", c->name);
-        for (size_t k = 0; k < c->noptions; k++)
-            printf("--%s ", c->option[k].name);
-        printf("' ;;\n");
-    }
-    printf("    *) words='");
-    for (size_t i = 0; i < CMD_COMMANDS; i++)
-        printf("%s ", cmd_commands[i].name);
-    printf("help --version' ;;\n    esac\n"
-           "    if [[ $COMP_CWORD -eq 1 || $cur == -* ]]; then\n"
-           "        COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
-           "    else\n        COMPREPLY=($(compgen -f -- \"$cur\"))\n"
-           "    fi\n}\ncomplete -o filenames -F _grpcprof grpcprof\n");
-}
-
-/* Print what the program is and how it is used. */
-static void cmd_usage(FILE *to)
-{
-    fprintf(to, "grpcprof %s: where the CPU of a gRPC service goes under "
+    txt_putf(b, "grpcprof %s: where the CPU of a gRPC service goes under "
             "load, per call\n\n", GP_VERSION);
-    for (size_t i = 0; i < CMD_COMMANDS; i++) {
-        const struct cmd_command *c = &cmd_commands[i];
-        fprintf(to, "  grpcprof %-7s %s\n", c->name, c->summary);
+    for (size_t i = 0; i < CLI_COMMANDS; i++) {
+        const struct opt_command *c = &cli_commands[i];
+        txt_putf(b, "  grpcprof %-7s %s\n", c->name, c->summary);
     }
-    fprintf(to, "\nthe job, in three commands:\n"
+    txt_putf(b, "\nthe job, in three commands:\n"
             "  grpcprof serve --profile 30s    in one terminal\n"
             "  grpcprof load -c 100 -n 50      in another\n"
             "  grpcprof report profile.pb      when serve has written it\n\n"
@@ -35518,67 +35623,71 @@ static void cmd_usage(FILE *to)
 }
 
 /* The command called name, or NULL after saying so. */
-static const struct cmd_command *cmd_lookup(const char *name)
+static const struct opt_command *cli_find(const char *name)
 {
     const char *best = NULL;
     unsigned least = 3;
-    for (size_t i = 0; i < CMD_COMMANDS; i++) {
-        unsigned d = txt_distance(name, cmd_commands[i].name);
+    for (size_t i = 0; i < CLI_COMMANDS; i++) {
+        unsigned d = txt_distance(name, cli_commands[i].name);
         if (d == 0)
-            return &cmd_commands[i];
+            return &cli_commands[i];
         if (d < least) {
             least = d;
-            best = cmd_commands[i].name;
+            best = cli_commands[i].name;
         }
     }
-    fprintf(stderr, "grpcprof: no command '%s'", name);
-    if (best)
-        fprintf(stderr, "; did you mean %s?", best);
-    fprintf(stderr, "\ntry: grpcprof help\n");
+    say_error("no command '%s'%s%s%s\ntry: grpcprof help", name,
+              best ? "; did you mean " : "", best ? best : "",
+              best ? "?" : "");
     return NULL;
 }
 
-/* grpcprof help [COMMAND | --man | --bash]. */
-static int cmd_help_run(int argc, char **argv)
+/* Print usage, c's help, or with c NULL what the options in argv say. */
+static int cli_help(const struct opt_command *c, int argc, char **argv)
 {
-    if (argc == 0) {
-        cmd_usage(stdout);
-    } else if (!strcmp(argv[0], "--man")) {
-        cmd_man();
-    } else if (!strcmp(argv[0], "--bash")) {
-        cmd_bash();
-    } else {
-        const struct cmd_command *c = cmd_lookup(argv[0]);
-        if (!c)
-            return CMD_USAGE;
-        cmd_help(c);
-    }
-    return fflush(stdout) ? CMD_FAILED : CMD_OK;
+    struct buf b = {0};
+    if (!c && argc && argv[0][0] != '-' && !(c = cli_find(argv[0])))
+        return EXIT_USAGE;
+    if (c)
+        opt_put_help(&b, c);
+    else if (argc == 0)
+        cli_put_usage(&b);
+    else if (!strcmp(argv[0], "--man"))
+        opt_put_man_page(&b, cli_commands, CLI_COMMANDS);
+    else if (!strcmp(argv[0], "--bash"))
+        opt_put_bash(&b, cli_commands, CLI_COMMANDS);
+    else if (!strcmp(argv[0], "--version") || !strcmp(argv[0], "-V"))
+        txt_puts(&b, "grpcprof " GP_VERSION "\n");
+    else
+        return cli_find(argv[0]) ? EXIT_OK : EXIT_USAGE;
+    int status = say_print(&b);
+    mem_fini(&b);
+    return status;
 }
 
-/* See enum cmd_status. */
+/* See enum exit_status. */
 int main(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);           /* a file too large is an error */
     const char *word = argc > 1 ? argv[1] : "";
     if (argc < 2) {
-        cmd_usage(stderr);
-        return CMD_USAGE;
+        struct buf b = {0};
+        cli_put_usage(&b);
+        say_talk(&b);
+        return EXIT_USAGE;
     }
     if (!strcmp(word, "--version") || !strcmp(word, "-V"))
-        return printf("grpcprof %s\n", GP_VERSION) < 0 || fflush(stdout);
+        return cli_help(NULL, 1, argv + 1);
     if (!strcmp(word, "--help") || !strcmp(word, "-h"))
-        return cmd_help_run(0, NULL);
+        return cli_help(NULL, 0, NULL);
     if (!strcmp(word, "help"))
-        return cmd_help_run(argc - 2, argv + 2);
-    const struct cmd_command *c = cmd_lookup(word);
-    if (!c || cmd_parse(c, argc - 2, argv + 2))
-        return CMD_USAGE;
-    if (((struct cmd_common *)c->config)->help) {
-        cmd_help(c);
-        return fflush(stdout) ? CMD_FAILED : CMD_OK;
-    }
+        return cli_help(NULL, argc - 2, argv + 2);
+    const struct opt_command *c = cli_find(word);
+    if (!c || opt_parse(c, argc - 2, argv + 2))
+        return EXIT_USAGE;
+    if (((struct opt_common *)c->config)->help)
+        return cli_help(c, 0, NULL);
     return c->run(c);
 }
 

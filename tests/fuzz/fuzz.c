@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 const char *__asan_default_suppressions(void);
 
 static int fuzz_file, fuzz_errors, fuzz_stderr;
-static struct cmd_report fuzz_fresh;    /* options as they are before any */
+static struct report_args fuzz_fresh;    /* options as they are before any */
 static char fuzz_path[32];
 
 /* The options of one report after the other; what fuzz_path is is "@". */
@@ -54,7 +54,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     fuzz_file = memfd_create("profile", 0);
     fuzz_errors = memfd_create("errors", 0);
     fuzz_stderr = dup(STDERR_FILENO);
-    fuzz_fresh = cmd_report;
+    fuzz_fresh = report_args;
     snprintf(fuzz_path, sizeof fuzz_path, "/dev/fd/%d", fuzz_file);
     __sanitizer_set_report_fd((void *)(intptr_t)fuzz_stderr);
     setenv("PATH", "/nonexistent", 1);  /* no c++filt: a process for each */
@@ -88,7 +88,7 @@ static void fuzz_report(const char *const *option)
     if (ftruncate(fuzz_errors, 0) || lseek(fuzz_errors, 0, SEEK_SET))
         abort();
     dup2(fuzz_errors, STDERR_FILENO);
-    cmd_report = fuzz_fresh;
+    report_args = fuzz_fresh;
     int status = grpcprof_main(argc, argv);
     fflush(stderr);
     dup2(fuzz_stderr, STDERR_FILENO);

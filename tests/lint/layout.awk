@@ -16,8 +16,8 @@
 #   section   2,200 lines at most
 #   length    60 lines at most; main 25
 #   goto      to out, nowhere else
-#   quiet     only a section that owns stdout prints or exits (SYS may _exit a
-#             child after fork)
+#   quiet     only a section that owns stdout prints or exits (a child of SYS
+#             after fork and a signal handler may _exit)
 #   alloc     only MEM allocates and frees
 #   banned    functions that do not know how long their output is
 #   signal    a _sig function calls nothing that locks, allocates or prints
@@ -595,7 +595,8 @@ function call(i, id, in_fn)
 {
     if (id in banned)
         bad(i, "banned", id "()")
-    if (id in talks && !loud[sec] && !(id == "_exit" && sec == "SYS"))
+    if (id in talks && !loud[sec] && !(id == "_exit" &&
+        (sec == "SYS" || ends(in_fn, "_sig"))))
         bad(i, "quiet", id "() where the banner does not own stdout")
     if (id in allocs && sec != "MEM")
         bad(i, "alloc", id "() outside MEM")
