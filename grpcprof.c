@@ -25171,67 +25171,70 @@ static void fetch_end(struct fetch_profile *p)
 }
 
 /* ================================== 39 RES ===================================
- * for     the result of a load: its figures, how two of them merge, what
- *         limited the run, assertions, and JSON, written and read
+ * for     the result of a load run: its figures, merging, what limited the
+ *         run, assertions, and JSON both ways
  * uses    MEM, TXT, SYS, JS, HDR, ANL, RPC, CLIENT, FETCH
  * owns    struct res's histograms until res_fini
  * spec    schema grpcprof.load/1, with README
  * prefix  res_
- * runs    any thread; a struct res belongs to one at a time
+ * runs    any thread; a struct res is used by one at a time
  *
- * Invariant  planned = ok + failed + cut_off + not_sent, in every result; a
- *            failed call is in no latency of the good ones; a figure that is
- *            not known is null, never 0.
+ * A figure is one row of res_field: it says how the figure is written, read
+ * and merged.
+ *
+ * Invariant  planned = ok + failed + cut_off + not_sent in every result; only
+ *            ok calls are in response and service; a figure that is not known
+ *            is null in JSON, never 0.
  * Does not   make a call.
  */
 
-enum res_ended { RES_COUNT, RES_DURATION, RES_SIGNAL };
+enum res_ended { RES_COUNT, RES_DURATION, RES_SIGNAL };         /* a run, by */
 
 static const char *const res_ended_name[] = {
     [RES_COUNT] = "count", [RES_DURATION] = "duration",
     [RES_SIGNAL] = "signal",
 };
 
-/* What results call a client_outcome. */
+/* Names of enum client_outcome in JSON and text. */
 static const char *const res_kind_name[] = {
     [CLIENT_OK] = "ok", [CLIENT_STATUS] = "grpc_status", [CLIENT_HTTP] = "http",
     [CLIENT_RESET] = "rst_stream", [CLIENT_PROTOCOL] = "protocol",
     [CLIENT_LOST] = "transport", [CLIENT_DEADLINE] = "deadline",
 };
 
-struct res_step {                      /* of a schedule */
-    double  from, to;                   /* calls a second, at its two ends */
-    int64_t ns;                         /* it lasts; 0: until the end */
+struct res_step {                       /* of a schedule: constant, or a ramp */
+    double  from, to;                   /* calls a second at start and end */
+    int64_t ns;                         /* length; 0: without end */
 };
 
 struct res_header { struct slice name, value; };       /* metadata */
 
-struct res_config {
+struct res_config {                     /* what a run is to do */
     const char *const *target;          /* borrowed; used in turn */
     size_t      ntarget;                /* at least 1 */
     const char *call;                   /* "package.Service/Method" */
     enum gp_kind kind;                  /* of the method */
     const struct client_payload *payload; /* borrowed; used in turn */
     size_t      npayload;               /* at least 1 */
-    const struct res_header *header;   /* borrowed; {{}} in values is filled
+    const struct res_header *header;    /* borrowed; {{}} in a value is filled
                                          * in for each call */
     size_t      nheader;
     const char *authority;              /* NULL: the target's */
-    bool        gzip;                   /* payloads are compressed, replies may
-                                         * be */
-    uint64_t    clients;                /* concurrent ones */
-    uint64_t    connections;            /* they share; 0: one each */
+    bool        gzip;                   /* compress payloads, accept compressed
+                                         * replies */
+    uint64_t    clients;
+    uint64_t    connections;            /* shared by clients; 0: one each */
     uint64_t    requests_per_client;    /* 0: see total and duration_ns */
-    uint64_t    total;                  /* calls in all, when not 0; spread */
-    int64_t     duration_ns;            /* 0: no end but the count */
-    uint64_t    streams;                /* calls in flight: closed loop, a
-                                         * client, 0: 1; open loop, a
-                                         * connection, 0: RES_OPEN_STREAMS */
-    const struct res_step *step;       /* borrowed; the open loop's schedule */
+    uint64_t    total;                  /* calls of all clients; 0: no limit */
+    int64_t     duration_ns;            /* of measuring; 0: no limit */
+    uint64_t    streams;                /* most calls in flight: closed loop, a
+                                         * client (0: 1); open loop, a
+                                         * connection (0: RES_OPEN_STREAMS) */
+    const struct res_step *step;        /* borrowed; the open loop's schedule */
     size_t      nstep;                  /* 0: closed loop */
-    bool        poisson;                /* arrivals: else evenly spaced */
+    bool        poisson;                /* arrivals; false: evenly spaced */
     uint64_t    max_in_flight;          /* open loop; 0: LOAD_IN_FLIGHT */
-    double      connect_rate;           /* connections a second; 0: any */
+    double      connect_rate;           /* connections a second; 0: no limit */
     int64_t     message_interval_ns;    /* between a stream's messages */
     unsigned    threads;                /* 0: load_threads() */
     const unsigned *cpu;                /* borrowed; threads are pinned to them
@@ -25239,35 +25242,33 @@ struct res_config {
     size_t      ncpu;                   /* 0: not pinned */
     int64_t     timeout_ns;             /* of a call; > 0 */
     int64_t     connect_timeout_ns;     /* > 0 */
-    int64_t     keepalive_ns;           /* PINGs; 0: none */
-    uint64_t    requests_per_connection;        /* then another one; 0: any */
-    int64_t     start_unix_ns;          /* when to go; 0: at once */
-    int64_t     warmup_ns;              /* not measured */
+    int64_t     keepalive_ns;           /* between PINGs; 0: none */
+    uint64_t    requests_per_connection;        /* then another; 0: any */
+    int64_t     start_unix_ns;          /* when to start; 0: at once */
+    int64_t     warmup_ns;              /* before measuring */
     int64_t     drain_ns;               /* for calls in flight at the end */
     int64_t     interval_ns;            /* of the time series */
-    uint64_t    max_errors;             /* failed calls that are still fine */
-    double      max_error_share;        /* the same as a share; < 0: none */
-    bool        no_reconnect;           /* a lost client stays lost */
-    int         log_fd;                 /* a row a call is written to it; 0:
-                                         * none */
+    uint64_t    max_errors;             /* failures tolerated */
+    double      max_error_share;        /* the same as a share; < 0: not set */
+    bool        no_reconnect;           /* a lost connection stays lost */
+    int         log_fd;                 /* for a row for each call; 0: none */
     atomic_int *stop;                   /* borrowed; not 0: end; may be NULL */
     struct fetch_profile *profiler;     /* borrowed; of the server; or NULL */
-    struct buf *reply;                  /* borrowed: where the first message of
-                                         * the first reply that has one is put;
-                                         * or NULL */
+    struct buf *reply;                  /* borrowed; gets the first message of
+                                         * the first reply with one; or NULL */
     void      (*on_progress)(void *arg, uint64_t ok, uint64_t failed,
                              int64_t elapsed_ns);       /* may be NULL */
     void       *arg;                    /* of on_progress */
 };
 
-struct res_error {                     /* one kind of failure */
+struct res_error {                      /* one kind of failure */
     enum client_outcome kind;
     int           status;               /* grpc status, perhaps mapped */
     uint32_t      detail;               /* see client_outcome */
     uint64_t      count;                /* calls */
     int64_t       first_ns;             /* after the start of measuring */
     char          text[64];             /* of the first one */
-    bool          varies;               /* others have another text */
+    bool          varies;               /* other texts occurred too */
 };
 
 /* Latencies of an interval, as coarse counts: 16 for each power of two. */
@@ -25275,13 +25276,13 @@ enum { RES_COARSE = 16 * 42 };
 
 struct res_interval {
     uint64_t ok, failed;                /* calls that ended in it */
-    uint64_t in_flight;                 /* when it ended */
-    uint32_t count[RES_COARSE];        /* of the good ones */
+    uint64_t in_flight;                 /* at its end */
+    uint32_t count[RES_COARSE];         /* ok calls by latency */
 };
 
-struct res_intervals {                 /* the time series */
-    struct res_interval *v;            /* owned, RES_INTERVALS */
-    size_t  n;                          /* begun */
+struct res_intervals {                  /* the time series */
+    struct res_interval *v;             /* owned, RES_INTERVALS */
+    size_t  n;                          /* started */
     int64_t ns;                         /* of each; doubles when v is full */
 };
 
@@ -25289,33 +25290,33 @@ struct res_thread {
     uint64_t clients;
     int64_t  cpu_ns, user_ns, sys_ns;   /* while measuring */
     int64_t  wall_ns;                   /* measuring */
-    int64_t  wait_ns;                   /* ready, but another had the CPU */
+    int64_t  wait_ns;                   /* ready, but without a CPU */
     uint64_t switches;                  /* involuntary ones */
     int64_t  turn_most_ns;              /* the longest turn of its loop */
 };
 
-struct res_pace { uint64_t n; int64_t ns; };  /* good calls, and their times
-                                         * from sending, summed */
+struct res_pace { uint64_t n; int64_t ns; };    /* ok calls, and the sum of
+                                         * their service times */
 
 struct res {
     uint64_t planned, sent, ok, failed, cut_off, not_sent;      /* calls */
-    uint64_t resent;                    /* not processed, sent again */
+    uint64_t resent;                    /* calls; the server did not process
+                                         * them before */
     uint64_t reconnects, goaways, lost; /* connections, after the start */
-    uint64_t gave_up;                   /* clients that could not reconnect,
-                                         * or had not at the end */
-    int64_t  down_ns;                   /* without a connection though there was
-                                         * something to send, summed over the
+    uint64_t gave_up;                   /* clients that lost the server */
+    int64_t  down_ns;                   /* without a connection while there was
+                                         * something to send; sum of the
                                          * connections */
     uint64_t status[17];                /* calls by grpc status */
     struct res_error error[RES_ERRORS];
     size_t   nerror;                    /* of error */
     uint64_t other_errors;              /* calls that error had no room for */
-    struct hdr latency;                 /* ns, of good calls, from where they
-                                         * began: by the schedule, or when the
-                                         * client was free for them */
-    struct hdr service;                 /* ns, open loop: of good calls, from
-                                         * their sending */
-    struct hdr lag;                     /* ns, open loop: calls began late */
+    struct hdr response;                /* ns, of ok calls: from the scheduled
+                                         * start, in a closed loop from where
+                                         * the client was free for it */
+    struct hdr service;                 /* ns, open loop, of ok calls: from the
+                                         * actual send */
+    struct hdr lag;                     /* ns, open loop: calls started late */
     struct hdr first, message;          /* ns, streams: first byte; messages */
     struct hdr failed_latency;          /* ns */
     struct hdr connect;                 /* ns, until SETTINGS; at the start */
@@ -25323,34 +25324,34 @@ struct res {
     int64_t  start_unix_ns, elapsed_ns; /* measuring */
     uint64_t bytes_in, bytes_out;       /* while measuring */
     uint64_t messages_in, messages_out; /* of counted calls */
-    uint32_t peer_streams;              /* least allowed by a server */
-    int64_t  queued_ns;                 /* calls waited for a stream, summed
-                                         * over the threads */
-    struct res_pace eased, queued;     /* open loop: answers that came while no
-                                         * call waited for a stream; while some
-                                         * did */
-    uint64_t tx_blocked;                /* writes that a socket did not take */
-    int64_t  tcp_busy_ns, tcp_limited_ns;       /* of connections: had data to
-                                         * send; and were held up by windows */
+    uint32_t peer_streams;              /* least that a server allowed on a
+                                         * connection; UINT32_MAX: no limit */
+    int64_t  streams_blocked_ns;        /* calls waited for a stream; sum of the
+                                         * threads */
+    struct res_pace streams_free, streams_blocked;      /* open loop: replies
+                                         * that came while no call waited for a
+                                         * stream, and while some did */
+    uint64_t tx_blocked;                /* writes that filled a socket */
+    int64_t  tcp_busy_ns, tcp_limited_ns;       /* connections had data to send,
+                                         * and were held up by windows */
     struct res_thread thread[RES_THREADS_MOST];
     unsigned threads;                   /* of thread */
-    unsigned runs;                      /* one after the other: the times of
-                                         * all are added */
-    bool     apart;                     /* merged of different times */
-    int      log_errno;                 /* the log could not be written; or 0 */
+    unsigned runs;                      /* of --repeat; times are their sums */
+    bool     apart;                     /* merged, and did not run together */
+    int      log_errno;                 /* of writing the log; or 0 */
     enum res_ended ended;
-    char     target[160];               /* the first one's address */
+    char     target[160];               /* address of the first target */
 };
 
-/* ---- what was asked for ---- */
+/* ---- figures of a config ---- */
 
-/* True when k is an open loop. */
+/* True if k is an open loop. */
 static bool res_open(const struct res_config *k)
 {
     return k->nstep > 0;
 }
 
-/* How long k's schedule is; 0: it has no end. */
+/* Return the length of k's schedule; 0: it has no end. */
 static int64_t res_schedule_ns(const struct res_config *k)
 {
     int64_t ns = 0;
@@ -25362,8 +25363,8 @@ static int64_t res_schedule_ns(const struct res_config *k)
     return ns;
 }
 
-/* How long k measures, by its duration or its schedule; 0: until its calls are
- * made. */
+/* Return how long k measures, by its duration or schedule; 0: until its calls
+ * are made. */
 static int64_t res_length_ns(const struct res_config *k)
 {
     int64_t most_ns = res_schedule_ns(k);
@@ -25371,21 +25372,28 @@ static int64_t res_length_ns(const struct res_config *k)
            ? k->duration_ns : most_ns;
 }
 
-/* Calls planned by k, or 0 when only the time ends it. */
+/* Return the number of calls of k, or 0 if only time limits it. */
 static uint64_t res_planned(const struct res_config *k)
 {
     return k->total ? k->total : k->clients * k->requests_per_client;
 }
 
-/* Connections of k. */
+/* Return the number of connections of k. */
 static uint64_t res_connections(const struct res_config *k)
 {
     return k->connections ? k->connections : k->clients;
 }
 
+/* Return the most calls in flight of k: closed loop, of a client; open loop, of
+ * a connection. */
+static uint64_t res_streams(const struct res_config *k)
+{
+    return k->streams ? k->streams : res_open(k) ? RES_OPEN_STREAMS : 1;
+}
+
 /* ---- the time series ---- */
 
-/* Place of a latency among the coarse counts. */
+/* Return the place of a latency among the coarse counts. */
 static uint32_t res_coarse(int64_t ns)
 {
     uint64_t v = ns < 16 ? 16 : (uint64_t)ns;
@@ -25394,16 +25402,16 @@ static uint32_t res_coarse(int64_t ns)
     return i < RES_COARSE ? i : RES_COARSE - 1;
 }
 
-/* The highest latency at place i, in ns. */
+/* Return the highest latency at place i, in ns. */
 static int64_t res_coarse_value(uint32_t i)
 {
     return ((int64_t)(i % 16 + 17) << i / 16) - 1;
 }
 
-/* The latency that percent % of an interval's good calls do not exceed, to 6 %;
- * 0 of none. */
+/* Return the latency that percent % of an interval's ok calls do not exceed, to
+ * 6%; 0 if there are none. */
 static int64_t res_interval_percentile(const struct res_interval *v,
-                                        double percent)
+                                       double percent)
 {
     uint64_t want = (uint64_t)ceil(percent / 100 * (double)v->ok), sum = 0;
     for (uint32_t i = 0; v->ok && i < RES_COARSE; i++)
@@ -25412,9 +25420,9 @@ static int64_t res_interval_percentile(const struct res_interval *v,
     return 0;
 }
 
-/* Add what from counts to to. */
+/* Add the calls of from to to. */
 static void res_interval_add(struct res_interval *to,
-                              const struct res_interval *from)
+                             const struct res_interval *from)
 {
     to->ok += from->ok;
     to->failed += from->failed;
@@ -25439,10 +25447,10 @@ static void res_intervals_double(struct res_intervals *t)
     t->ns *= 2;
 }
 
-/* The interval of t that at_ns after the start falls into; flying is how many
- * calls there are at the end of those before it. */
+/* Return the interval of t that at_ns after the start falls into; the intervals
+ * before it that were not started get in_flight. */
 static struct res_interval *res_intervals_at(struct res_intervals *t,
-                                               int64_t at_ns, uint64_t flying)
+                                             int64_t at_ns, uint64_t in_flight)
 {
     size_t i = at_ns > 0 ? (size_t)(at_ns / t->ns) : 0;
     while (i >= RES_INTERVALS) {
@@ -25451,13 +25459,13 @@ static struct res_interval *res_intervals_at(struct res_intervals *t,
     }
     for (; t->n <= i; t->n++)
         if (t->n)
-            t->v[t->n - 1].in_flight = flying;
+            t->v[t->n - 1].in_flight = in_flight;
     return &t->v[i];
 }
 
-/* Add from's series to to's; the coarser of the two wins. */
+/* Add from's series to to's; the result has the longer intervals. */
 static void res_intervals_merge(struct res_intervals *to,
-                                 struct res_intervals *from)
+                                struct res_intervals *from)
 {
     while (to->ns < from->ns)
         res_intervals_double(to);
@@ -25478,37 +25486,179 @@ static int res_intervals_init(struct res_intervals *t, int64_t ns)
     return t->v ? GP_OK : GP_ENOMEM;
 }
 
-/* ---- figures ---- */
+/* ---- figures of a result: one row each ---- */
+
+enum res_group {                        /* members of grpcprof.load/1 */
+    RES_WINDOW, RES_COUNTS, RES_THROUGHPUT, RES_LATENCY, RES_CONNECT,
+    RES_CLIENT, RES_TOP,                /* so far of struct res; TOP: no member,
+                                         * but the object itself */
+    RES_PLAN, RES_LIMITS,               /* of struct res_config, both in one
+                                         * member */
+    RES_THREAD,                         /* of struct res_thread */
+};
+
+static const char *const res_group_name[] = {
+    [RES_WINDOW] = "window", [RES_COUNTS] = "counts",
+    [RES_THROUGHPUT] = "throughput", [RES_LATENCY] = "latency",
+    [RES_CONNECT] = "connect", [RES_CLIENT] = "client", [RES_PLAN] = "config",
+};
+
+enum res_type {
+    RES_WHOLE,                          /* uint64_t, or int64_t from 0 */
+    RES_MOMENT,                         /* int64_t, Unix ns */
+    RES_WHOLE32,                        /* uint32_t */
+    RES_MOST32,                         /* the same; null: UINT32_MAX */
+    RES_WALL_PERCENT,                   /* int64_t, written as % of a thread's
+                                         * wall time; not read or merged */
+    RES_PACE,                           /* struct res_pace */
+    RES_TIMES,                          /* struct hdr */
+    RES_OPEN_TIMES,                     /* the same; null in a closed loop */
+    RES_ANY_TIMES,                      /* the same; null without values */
+};
+
+enum res_merge { RES_KEEP, RES_SUM, RES_LEAST, RES_LARGEST };
+
+struct res_field {
+    enum res_group group;
+    const char *key;                    /* in JSON */
+    enum res_type type;
+    enum res_merge merge;               /* of two results */
+    size_t at;                          /* in the group's struct */
+};
+
+#define RES_C(group, key, type, merge, member) { RES_##group, key, RES_##type, \
+    RES_##merge, offsetof(struct res_config, member) }
+#define RES_R(group, key, type, merge, member) { RES_##group, key, RES_##type, \
+    RES_##merge, offsetof(struct res, member) }
+#define RES_T(group, key, type, merge, member) { RES_##group, key, RES_##type, \
+    RES_##merge, offsetof(struct res_thread, member) }
+
+/* In the order of JSON. */
+static const struct res_field res_field[] = {
+    RES_C(PLAN, "clients", WHOLE, SUM, clients),
+    RES_C(PLAN, "connections", WHOLE, SUM, connections),
+    RES_C(PLAN, "requests_per_client", WHOLE, KEEP, requests_per_client),
+    RES_C(PLAN, "total", WHOLE, KEEP, total),
+    RES_C(PLAN, "streams", WHOLE, KEEP, streams),
+    RES_C(LIMITS, "threads", WHOLE32, KEEP, threads),
+    RES_C(LIMITS, "duration_ns", WHOLE, KEEP, duration_ns),
+    RES_C(LIMITS, "warmup_ns", WHOLE, KEEP, warmup_ns),
+    RES_C(LIMITS, "interval_ns", WHOLE, KEEP, interval_ns),
+    RES_C(LIMITS, "timeout_ns", WHOLE, KEEP, timeout_ns),
+    RES_R(WINDOW, "start_unix_ns", MOMENT, KEEP, start_unix_ns),
+    RES_R(WINDOW, "elapsed_ns", WHOLE, KEEP, elapsed_ns),
+    RES_R(COUNTS, "planned", WHOLE, SUM, planned),
+    RES_R(COUNTS, "sent", WHOLE, SUM, sent),
+    RES_R(COUNTS, "ok", WHOLE, SUM, ok),
+    RES_R(COUNTS, "failed", WHOLE, SUM, failed),
+    RES_R(COUNTS, "cut_off", WHOLE, SUM, cut_off),
+    RES_R(COUNTS, "not_sent", WHOLE, SUM, not_sent),
+    RES_R(COUNTS, "retried_after_goaway", WHOLE, SUM, resent),
+    RES_R(THROUGHPUT, "bytes_in", WHOLE, SUM, bytes_in),
+    RES_R(THROUGHPUT, "bytes_out", WHOLE, SUM, bytes_out),
+    RES_R(THROUGHPUT, "messages_in", WHOLE, SUM, messages_in),
+    RES_R(THROUGHPUT, "messages_out", WHOLE, SUM, messages_out),
+    RES_R(LATENCY, "response", TIMES, SUM, response),
+    RES_R(LATENCY, "service", OPEN_TIMES, SUM, service),
+    RES_R(LATENCY, "failed", TIMES, SUM, failed_latency),
+    RES_R(LATENCY, "send_lag", ANY_TIMES, SUM, lag),
+    RES_R(LATENCY, "first_byte", ANY_TIMES, SUM, first),
+    RES_R(LATENCY, "message", ANY_TIMES, SUM, message),
+    RES_R(CONNECT, "settings", TIMES, SUM, connect),
+    RES_R(CONNECT, "reconnects", WHOLE, SUM, reconnects),
+    RES_R(CONNECT, "goaways", WHOLE, SUM, goaways),
+    RES_R(CONNECT, "lost", WHOLE, SUM, lost),
+    RES_R(CONNECT, "down_ns", WHOLE, SUM, down_ns),
+    RES_R(TOP, "errors_of_other_kinds", WHOLE, SUM, other_errors),
+    RES_T(THREAD, "clients", WHOLE, KEEP, clients),
+    RES_T(THREAD, "cpu_ns", WHOLE, SUM, cpu_ns),
+    RES_T(THREAD, "user_ns", WHOLE, SUM, user_ns),
+    RES_T(THREAD, "sys_ns", WHOLE, SUM, sys_ns),
+    RES_T(THREAD, "wall_ns", WHOLE, SUM, wall_ns),
+    RES_T(THREAD, "wait_ns", WHOLE, SUM, wait_ns),
+    RES_T(THREAD, "cpu_pct", WALL_PERCENT, KEEP, cpu_ns),
+    RES_T(THREAD, "runqueue_wait_pct", WALL_PERCENT, KEEP, wait_ns),
+    RES_T(THREAD, "invol_switches", WHOLE, SUM, switches),
+    RES_T(THREAD, "loop_max_ns", WHOLE, LARGEST, turn_most_ns),
+    RES_R(CLIENT, "peer_streams", MOST32, LEAST, peer_streams),
+    RES_R(CLIENT, "tx_blocked", WHOLE, SUM, tx_blocked),
+    RES_R(CLIENT, "streams_blocked_ns", WHOLE, SUM, streams_blocked_ns),
+    RES_R(CLIENT, "while_streams_free", PACE, SUM, streams_free),
+    RES_R(CLIENT, "while_streams_blocked", PACE, SUM, streams_blocked),
+    RES_R(CLIENT, "tcp_busy_ns", WHOLE, SUM, tcp_busy_ns),
+    RES_R(CLIENT, "tcp_limited_ns", WHOLE, SUM, tcp_limited_ns),
+    RES_R(CLIENT, "gave_up", WHOLE, SUM, gave_up),
+};
+
+/* Return the next row after f of the groups from first to last, NULL: the first
+ * of them; NULL at the end. */
+static const struct res_field *res_next_field(const struct res_field *f,
+                                              enum res_group first,
+                                              enum res_group last)
+{
+    const struct res_field *end = res_field + sizeof res_field /
+                                              sizeof *res_field;
+    for (f = f ? f + 1 : res_field; f < end; f++)
+        if (f->group >= first && f->group <= last)
+            return f;
+    return NULL;
+}
+
+/* Merge the figures of the groups first to last of from into to's; both are the
+ * groups' struct. */
+static void res_merge(void *to, const void *from, enum res_group first,
+                      enum res_group last)
+{
+    for (const struct res_field *f = NULL;
+         (f = res_next_field(f, first, last)); ) {
+        void *t = (char *)to + f->at;
+        const void *s = (const char *)from + f->at;
+        if (f->merge == RES_KEEP)
+            continue;
+        if (f->type == RES_WHOLE32 || f->type == RES_MOST32) {
+            uint32_t *a = t, b = *(const uint32_t *)s;
+            *a = f->merge == RES_SUM ? *a + b : b < *a ? b : *a;
+        } else if (f->type == RES_WHOLE) {
+            uint64_t *a = t, b = *(const uint64_t *)s;
+            *a = f->merge == RES_SUM ? *a + b : b > *a ? b : *a;
+        } else if (f->type == RES_PACE) {
+            struct res_pace *a = t;
+            a->n += ((const struct res_pace *)s)->n;
+            a->ns += ((const struct res_pace *)s)->ns;
+        } else {
+            hdr_merge(t, s);
+        }
+    }
+}
 
 /* Make r's histograms; interval_ns is of its series, 0: RES_INTERVAL_NS.
  * GP_ENOMEM; res_fini releases it in any case. */
 static int res_init(struct res *r, int64_t interval_ns)
 {
     *r = (struct res){ .peer_streams = UINT32_MAX };
-    return hdr_init(&r->latency) | hdr_init(&r->service) | hdr_init(&r->lag) |
-           hdr_init(&r->first) | hdr_init(&r->message) |
-           hdr_init(&r->failed_latency) | hdr_init(&r->connect) |
-           res_intervals_init(&r->intervals, interval_ns ? interval_ns
+    int e = res_intervals_init(&r->intervals, interval_ns ? interval_ns
                                                           : RES_INTERVAL_NS);
+    for (const struct res_field *f = NULL;
+         (f = res_next_field(f, RES_WINDOW, RES_TOP)); )
+        if (f->type >= RES_TIMES)
+            e |= hdr_init((struct hdr *)(void *)((char *)r + f->at));
+    return e;
 }
 
 /* Release a result; a zero one is fine. */
 static void res_fini(struct res *r)
 {
-    hdr_fini(&r->latency);
-    hdr_fini(&r->service);
-    hdr_fini(&r->lag);
-    hdr_fini(&r->first);
-    hdr_fini(&r->message);
-    hdr_fini(&r->failed_latency);
-    hdr_fini(&r->connect);
+    for (const struct res_field *f = NULL;
+         (f = res_next_field(f, RES_WINDOW, RES_TOP)); )
+        if (f->type >= RES_TIMES)
+            hdr_fini((struct hdr *)(void *)((char *)r + f->at));
     mem_free(r->intervals.v);
     *r = (struct res){0};
 }
 
-/* Add the failures of f to r's; text is of f when it is a new kind. */
+/* Add the failures of f to r's; text is kept if f is of a new kind. */
 static void res_error_add(struct res *r, const struct res_error *f,
-                           const char *text)
+                          const char *text)
 {
     struct res_error *e = r->error;
     size_t i = 0;
@@ -25530,60 +25680,33 @@ static void res_error_add(struct res *r, const struct res_error *f,
     }
 }
 
-/* Add from to to. */
-static void res_pace_add(struct res_pace *to, const struct res_pace *from)
-{
-    to->n += from->n;
-    to->ns += from->ns;
-}
-
-/* Add f to r: counts add, histograms merge.  Times, threads and the series are
- * the caller's. */
+/* Merge f's figures, status and errors into r's.  Window, threads and series
+ * are the caller's. */
 static void res_add(struct res *r, const struct res *f)
 {
-    uint64_t *const sum[] = { &r->planned, &r->sent, &r->ok, &r->failed,
-        &r->cut_off, &r->not_sent, &r->resent, &r->reconnects, &r->goaways,
-        &r->lost, &r->gave_up, &r->bytes_in, &r->bytes_out, &r->messages_in,
-        &r->messages_out, &r->tx_blocked, &r->other_errors };
-    const uint64_t part[] = { f->planned, f->sent, f->ok, f->failed,
-        f->cut_off, f->not_sent, f->resent, f->reconnects, f->goaways,
-        f->lost, f->gave_up, f->bytes_in, f->bytes_out, f->messages_in,
-        f->messages_out, f->tx_blocked, f->other_errors };
-    for (size_t i = 0; i < sizeof sum / sizeof *sum; i++)
-        *sum[i] += part[i];
+    res_merge(r, f, RES_WINDOW, RES_TOP);
     for (size_t i = 0; i < 17; i++)
         r->status[i] += f->status[i];
-    if (f->peer_streams < r->peer_streams)
-        r->peer_streams = f->peer_streams;
-    r->queued_ns += f->queued_ns;
-    res_pace_add(&r->eased, &f->eased);
-    res_pace_add(&r->queued, &f->queued);
-    r->tcp_busy_ns += f->tcp_busy_ns;
-    r->tcp_limited_ns += f->tcp_limited_ns;
-    r->down_ns += f->down_ns;
-    hdr_merge(&r->latency, &f->latency);
-    hdr_merge(&r->service, &f->service);
-    hdr_merge(&r->lag, &f->lag);
-    hdr_merge(&r->first, &f->first);
-    hdr_merge(&r->message, &f->message);
-    hdr_merge(&r->failed_latency, &f->failed_latency);
-    hdr_merge(&r->connect, &f->connect);
     for (size_t i = 0; i < f->nerror; i++)
         res_error_add(r, &f->error[i], f->error[i].text);
 }
 
-/* Add f's threads to r's, as far as there is room for them. */
+/* True if every planned call of r has one outcome. */
+static bool res_adds_up(const struct res *r)
+{
+    return r->planned == r->ok + r->failed + r->cut_off + r->not_sent;
+}
+
+/* Append f's threads to r's, as far as there is room. */
 static void res_threads_add(struct res *r, const struct res *f)
 {
     for (unsigned i = 0; i < f->threads && r->threads < RES_THREADS_MOST; i++)
         r->thread[r->threads++] = f->thread[i];
 }
 
-/* True when more calls failed than k allows; cut-off ones are not failed.  When
- * not one call came to its end, or clients lost the server for good, the run
- * has failed in any case. */
-static bool res_exceeds(const struct res_config *k,
-                         const struct res *r)
+/* True if more calls failed than k tolerates; cut-off calls are not failed.
+ * Always true if no call ended, or if clients lost the server for good. */
+static bool res_exceeds(const struct res_config *k, const struct res *r)
 {
     double done = (double)r->ok + (double)r->failed;
     if (r->gave_up || (!r->ok && !r->failed && r->ended != RES_SIGNAL))
@@ -25595,10 +25718,10 @@ static bool res_exceeds(const struct res_config *k,
 
 /* ---- what limited a run ---- */
 
-enum res_limit { RES_BY_SERVER, RES_BY_CLIENT, RES_BY_NETWORK,
-                  RES_BY_STREAMS, RES_BY_RATE, RES_BY_UNKNOWN };
+enum res_limit { RES_BY_SERVER, RES_BY_CLIENT, RES_BY_NETWORK, RES_BY_STREAMS,
+                 RES_BY_RATE, RES_BY_UNKNOWN };
 
-/* What limited a run, for people and for programs; static. */
+/* Names of enum res_limit in text and in machine formats. */
 static const char *const res_limit_name[][2] = {
     [RES_BY_SERVER] = { "SERVER-LIMITED", "server" },
     [RES_BY_CLIENT] = { "CLIENT-LIMITED", "client" },
@@ -25608,17 +25731,18 @@ static const char *const res_limit_name[][2] = {
     [RES_BY_UNKNOWN] = { "UNKNOWN", "unknown" },
 };
 
-struct res_verdict {                   /* what kept it from going faster */
+struct res_verdict {                    /* what limited a run's rate */
     enum res_limit limit;
-    double confidence;                  /* 0 to 1, by how far past its bounds
-                                         * the evidence is; no probability */
-    char   why[RES_WHYS][192];         /* the evidence */
+    double confidence;                  /* 0 to 1, by how far the evidence is
+                                         * past its threshold; no probability */
+    char   why[RES_WHYS][192];          /* the evidence */
     size_t nwhy;
+    char   next[192];                   /* what to try next */
 };
 
-/* Add a line to v's evidence. */
+/* Append a line to v's evidence. */
 static TXT_FORMAT_2 void res_because(struct res_verdict *v, const char *fmt,
-                                      ...)
+                                     ...)
 {
     va_list ap;
     if (v->nwhy == RES_WHYS)
@@ -25629,22 +25753,22 @@ static TXT_FORMAT_2 void res_because(struct res_verdict *v, const char *fmt,
     v->nwhy++;
 }
 
-/* value is measured where most is the bound: when it is past that, v is limit,
- * the surer the further. */
-static bool res_blame(struct res_verdict *v, enum res_limit limit,
-                       double value, double most)
+/* If value is past its threshold, make limit v's, with more confidence the
+ * further it is past, and return true. */
+static bool res_blame(struct res_verdict *v, enum res_limit limit, double value,
+                      double threshold)
 {
-    if (!(value > most))
+    if (!(value > threshold))
         return false;
-    double sure = 0.5 + 0.5 * (value - most) / value;
+    double sure = 0.5 + 0.5 * (value - threshold) / value;
     if (v->limit != limit || sure > v->confidence)
         v->confidence = sure;
     v->limit = limit;
     return true;
 }
 
-/* The busiest of r's threads, as a share of a CPU; into *wait the most that one
- * was ready while another had the CPU. */
+/* Return the CPU use of r's busiest thread, as a share of a CPU; *wait gets the
+ * largest share of time that a thread was ready without a CPU. */
 static double res_busy(const struct res *r, double *wait)
 {
     double busy = 0;
@@ -25657,18 +25781,16 @@ static double res_busy(const struct res *r, double *wait)
     return busy;
 }
 
-/* How an open loop went. */
-struct res_behind {
-    double rest;                        /* share of calls that went wrong, were
-                                         * cut off or not sent */
-    double over;                        /* it ended late, as a part of the
-                                         * schedule */
-    bool   late;                        /* one of them is past its bound */
+struct res_behind {                     /* how far a server fell behind */
+    double rest;                        /* share of calls that were not ok */
+    double over;                        /* end after the schedule's, as a share
+                                         * of the schedule */
+    bool   late;                        /* one is past its threshold */
 };
 
-/* How r went, by the schedule of k. */
+/* Return how far the server of r fell behind the schedule of k. */
 static struct res_behind res_behind(const struct res_config *k,
-                                      const struct res *r)
+                                    const struct res *r)
 {
     struct res_behind b = {0};
     double most_ns = (double)res_length_ns(k) * r->runs;
@@ -25677,160 +25799,199 @@ static struct res_behind res_behind(const struct res_config *k,
     if (most_ns > 0)
         b.over = fmax((double)r->elapsed_ns / most_ns - 1, 0);
     b.late = res_open(k) && (r->not_sent || b.rest > RES_BEHIND_SHARE ||
-                              b.over > RES_BEHIND_SHARE);
+                             b.over > RES_BEHIND_SHARE);
     return b;
 }
 
-/* Is it the client?  A thread without time to spare, one that had to wait for a
- * CPU, or calls that begin late.  Where the calls of a schedule began in time,
- * waiting for a CPU did not hold anything up. */
-static void res_judge_client(struct res_verdict *v,
-                              const struct res_config *k,
-                              const struct res *r)
+/* Check whether the client is the limit: a thread without time to spare, one
+ * that waits for a CPU, or calls that start late.  Where an open loop's calls
+ * started on schedule, waiting for a CPU delayed nothing. */
+static void res_judge_client(struct res_verdict *v, const struct res_config *k,
+                             const struct res *r)
 {
     double wait, busy = res_busy(r, &wait);
     if (res_blame(v, RES_BY_CLIENT, busy, RES_BUSY_SHARE))
-        res_because(v, "a client thread was busy %.0f%% of the time",
-                     100 * busy);
+        res_because(v, "a client thread used %.0f%% of a CPU", 100 * busy);
     double late = (double)hdr_percentile(&r->lag, 99);
-    double half = (double)hdr_percentile(&r->latency, 50);
+    double half = (double)hdr_percentile(&r->response, 50);
     bool lags = r->lag.n >= RES_JUDGED_CALLS && half > 0 &&
                 late > RES_LAG_NS && late / half > RES_LAG_SHARE;
     bool starved = busy + wait > RES_BUSY_SHARE || wait > RES_STARVED_SHARE;
     if ((starved || !res_open(k) || lags) &&
         res_blame(v, RES_BY_CLIENT, wait, RES_WAIT_SHARE))
         res_because(v, "a client thread waited for a CPU %.1f%% of the time",
-                     100 * wait);
+                    100 * wait);
     if (lags && res_blame(v, RES_BY_CLIENT, late / half, RES_LAG_SHARE))
-        res_because(v, "calls began late: p99 %.0f us, %.0f%% of the median "
-                     "latency", late / 1e3, 100 * late / half);
+        res_because(v, "the client sent calls late: p99 %.3g ms, %.0f%% of the "
+                    "median response", late / 1e6, 100 * late / half);
 }
 
-/* Calls of an open loop waited for streams, this share of the time: because the
- * server took longer for each the more it had, or because it was not given
- * more? */
-static void res_judge_queue(struct res_verdict *v,
-                             const struct res_config *k,
-                             const struct res *r, double share)
+/* Check why calls of an open loop waited for a stream this share of the time:
+ * the server got slower with more calls in flight, or it would have taken more
+ * calls than the streams allow. */
+static void res_judge_queue(struct res_verdict *v, const struct res_config *k,
+                            const struct res *r, double share)
 {
-    double eased = r->eased.n ? (double)r->eased.ns / (double)r->eased.n
-                              : (double)hdr_percentile(&r->service, 0);
-    double queued = r->queued.n ? (double)r->queued.ns / (double)r->queued.n
-                                : eased;
+    const struct res_pace *f = &r->streams_free, *b = &r->streams_blocked;
+    double before = f->n ? (double)f->ns / (double)f->n
+                         : (double)hdr_percentile(&r->service, 0);
+    double blocked = b->n ? (double)b->ns / (double)b->n : before;
     if (share > RES_STREAMS_SHARE &&
-        res_blame(v, RES_BY_SERVER, queued, RES_SLOWER * eased)) {
-        res_because(v, "an answer took %.3g ms while the connections were "
-                     "full, %.0f%% of the time, and %.3g ms while they were "
-                     "not: more calls in flight would wait there",
-                     queued / 1e6, 100 * share, eased / 1e6);
+        res_blame(v, RES_BY_SERVER, blocked, RES_SLOWER * before)) {
+        res_because(v, "the server got slower: service took %.3g ms while all "
+                    "streams were in use, %.0f%% of the time, and %.3g ms "
+                    "otherwise", blocked / 1e6, 100 * share, before / 1e6);
         return;
     }
-    uint64_t own = k->streams ? k->streams : RES_OPEN_STREAMS;
+    uint64_t own = res_streams(k), n = res_connections(k);
     if (res_blame(v, RES_BY_STREAMS, share, RES_STREAMS_SHARE))
-        res_because(v, "calls waited for a stream %.0f%% of the time: %" PRIu64
-                     " connection%s, of %" PRIu64 " streams each", 100 * share,
-                     res_connections(k), res_connections(k) == 1 ? "" : "s",
-                     r->peer_streams < own ?
-                     (uint64_t)r->peer_streams : own);
+        res_because(v, "calls waited for a free stream %.0f%% of the time: "
+                    "%" PRIu64 " connection%s with %" PRIu64 " streams each",
+                    100 * share, n, n == 1 ? "" : "s", r->peer_streams < own ?
+                    (uint64_t)r->peer_streams : own);
 }
 
-/* Was there a server at all?  False: not enough of the time. */
+/* Check whether the server was away; false: not for long enough to matter. */
 static bool res_judge_down(struct res_verdict *v, const struct res_config *k,
-                            const struct res *r)
+                           const struct res *r)
 {
     double down = fmin(1, (double)r->down_ns / ((double)r->elapsed_ns *
                                                 (double)res_connections(k)));
     if (!res_blame(v, RES_BY_SERVER, down, RES_DOWN_SHARE))
         return false;
     res_because(v, "there was no connection %.0f%% of the time: %" PRIu64
-                 " lost, %" PRIu64 " client%s gave up", 100 * down, r->lost,
-                 r->gave_up, r->gave_up == 1 ? "" : "s");
+                " lost, %" PRIu64 " client%s gave up", 100 * down, r->lost,
+                r->gave_up, r->gave_up == 1 ? "" : "s");
     return true;
 }
 
-/* Is it what the server allows, or the network? */
+/* Check whether the streams that the server allows, or the network, are the
+ * limit. */
 static void res_judge_path(struct res_verdict *v, const struct res_config *k,
-                            const struct res *r)
+                           const struct res *r)
 {
     double wall = (double)r->elapsed_ns * r->threads;
     double per = (double)(k->streams ? k->streams : 1) * (double)k->clients /
                  (double)res_connections(k);
     if (res_open(k))
-        res_judge_queue(v, k, r, (double)r->queued_ns / wall);
+        res_judge_queue(v, k, r, (double)r->streams_blocked_ns / wall);
     else if (res_blame(v, RES_BY_STREAMS, per, r->peer_streams))
-        res_because(v, "the server allows %" PRIu32 " of the %.0f calls in "
-                     "flight on a connection", r->peer_streams, per);
+        res_because(v, "the server allows %" PRIu32 " streams on a connection, "
+                    "the clients want %.0f", r->peer_streams, per);
     double limited = (double)r->tcp_limited_ns / (double)r->tcp_busy_ns;
     if ((double)r->tcp_busy_ns > 0.01 * wall &&
         res_blame(v, RES_BY_NETWORK, limited, RES_TCP_SHARE))
-        res_because(v, "TCP held data back, by the receiver's window or the "
-                     "send buffer, %.0f%% of the time that it had some",
-                     100 * limited);
+        res_because(v, "TCP held data back %.0f%% of the time that it had some "
+                    "(receiver's window or send buffer full)", 100 * limited);
 }
 
-/* In an open loop that nothing else limits: did the server keep up? */
+/* Say whether the server kept up with an open loop that nothing else limits. */
 static void res_judge_rate(struct res_verdict *v, const struct res_config *k,
-                            const struct res *r)
+                           const struct res *r)
 {
     struct res_behind b = res_behind(k, r);
     if (b.late) {
         v->limit = RES_BY_SERVER;
         v->confidence = fmin(1, 0.5 + fmax(b.rest, b.over));
-        res_because(v, "the schedule was kept and the server was not: %.1f%% "
-                     "of the calls went wrong, were cut off or not sent, and "
-                     "the last came %.0f%% after its end", 100 * b.rest,
-                     100 * b.over);
+        res_because(v, "the client kept the schedule; the server fell behind: "
+                    "%.1f%% of the calls failed, were cut off or not sent, and "
+                    "the last ended %.0f%% past the schedule", 100 * b.rest,
+                    100 * b.over);
         return;
     }
     v->limit = RES_BY_RATE;
     v->confidence = 1 - b.rest;
-    res_because(v, "the server kept up with the schedule: it may be able to "
-                 "do more");
+    res_because(v, "the server kept up with the schedule, and may handle more");
 }
 
-/* What kept the run r of k from being faster. */
+/* Write into v->next what to type next to get past the limit, or to be sure of
+ * it. */
+static void res_judge_next(struct res_verdict *v, const struct res_config *k,
+                           const struct res *r, bool starved)
+{
+    uint64_t n = res_connections(k), streams = res_streams(k);
+    double rate = 0;
+    for (size_t i = 0; i < k->nstep; i++)
+        rate = fmax(rate, fmax(k->step[i].from, k->step[i].to));
+    char *to = v->next;
+    size_t size = sizeof v->next;
+    if (r->apart || !r->threads)
+        return;
+    if (v->limit == RES_BY_UNKNOWN)
+        snprintf(to, size, "a longer run: -d 5s");
+    else if (v->limit == RES_BY_CLIENT && starved)
+        snprintf(to, size, "the client on another machine, or on its own CPUs: "
+                 "--cpus LIST");
+    else if (v->limit == RES_BY_CLIENT)
+        snprintf(to, size, "more threads: -t %u; or several clients, and "
+                 "'grpcprof report A.json B.json'", 2 * r->threads);
+    else if (v->limit == RES_BY_STREAMS && res_open(k) &&
+             r->peer_streams > streams)
+        snprintf(to, size, "more streams: -m %" PRIu64, 4 * streams);
+    else if (v->limit == RES_BY_STREAMS)
+        snprintf(to, size, "more connections: -c %" PRIu64 " --connections %"
+                 PRIu64, k->clients > 4 * n ? k->clients : 4 * n, 4 * n);
+    else if (v->limit == RES_BY_NETWORK)
+        snprintf(to, size, "smaller messages, or the bandwidth between both "
+                 "machines: iperf3");
+    else if (v->limit == RES_BY_RATE)
+        snprintf(to, size, "a higher rate: -r %.10g", 2 * rate);
+    else if (r->lost || r->gave_up)
+        snprintf(to, size, "the server's log: why did it close connections?");
+    else if (res_open(k))
+        snprintf(to, size, "a lower rate to find the highest that it keeps up "
+                 "with: -r %.10g; or --profile to see what it does", rate / 2);
+    else
+        snprintf(to, size, "more clients to see whether it does more calls a "
+                 "second: -c %" PRIu64 "; or --profile to see what it does",
+                 2 * k->clients);
+}
+
+/* Fill in v from the checks; the client's stand over the others. */
+static void res_judge_limit(struct res_verdict *v, const struct res_config *k,
+                            const struct res *r, double busy)
+{
+    if (!res_judge_down(v, k, r)) {
+        res_judge_client(v, k, r);
+        struct res_verdict client = *v;
+        res_judge_path(v, k, r);
+        if (client.limit == RES_BY_CLIENT) {
+            v->limit = client.limit;
+            v->confidence = client.confidence;
+        }
+    }
+    if (v->limit != RES_BY_UNKNOWN && v->limit != RES_BY_SERVER)
+        return;
+    if (v->limit == RES_BY_UNKNOWN && res_open(k)) {
+        res_judge_rate(v, k, r);
+    } else if (v->limit == RES_BY_UNKNOWN) {
+        v->limit = RES_BY_SERVER;
+        v->confidence = 1 - busy;
+        res_because(v, "the clients waited for the server's replies");
+    }
+    res_because(v, "the client had time to spare: its busiest thread used "
+                "%.0f%% of a CPU", 100 * busy);
+}
+
+/* Return what limited the run r of k. */
 static struct res_verdict res_judge(const struct res_config *k,
-                                      const struct res *r)
+                                    const struct res *r)
 {
     struct res_verdict v = { .limit = RES_BY_UNKNOWN };
     double wait, busy = res_busy(r, &wait);
-    if (r->apart) {
-        res_because(&v, "results of different times are together");
-        return v;
-    }
-    if (!r->threads) {
+    uint64_t done = r->ok + r->failed;
+    if (r->apart)
+        res_because(&v, "the results are of runs at different times");
+    else if (!r->threads)
         res_because(&v, "nothing is known of the client's threads");
-        return v;
-    }
-    if (r->ok + r->failed < RES_JUDGED_CALLS ||
-        r->elapsed_ns < RES_JUDGED_NS) {
-        res_because(&v, "too little to tell: %" PRIu64 " calls in %.3g s, and "
-                     "it takes %d calls and %.1f s: -d 5s", r->ok + r->failed,
-                     (double)r->elapsed_ns / 1e9, RES_JUDGED_CALLS,
-                     RES_JUDGED_NS / 1e9);
-        return v;
-    }
-    if (!res_judge_down(&v, k, r)) {
-        res_judge_client(&v, k, r);
-        struct res_verdict client = v; /* stands over the others */
-        res_judge_path(&v, k, r);
-        if (client.limit == RES_BY_CLIENT) {
-            v.limit = client.limit;
-            v.confidence = client.confidence;
-        }
-    }
-    if (v.limit != RES_BY_UNKNOWN && v.limit != RES_BY_SERVER)
-        return v;
-    if (v.limit == RES_BY_UNKNOWN && res_open(k)) {
-        res_judge_rate(&v, k, r);
-    } else if (v.limit == RES_BY_UNKNOWN) {
-        v.limit = RES_BY_SERVER;
-        v.confidence = 1 - busy;
-        res_because(&v, "its clients waited for answers: whether it can give "
-                     "more of them, more clients (-c) would show");
-    }
-    res_because(&v, "the client had time to spare: its busiest thread used "
-                 "%.0f%% of a CPU", 100 * busy);
+    else if (done < RES_JUDGED_CALLS || r->elapsed_ns < RES_JUDGED_NS)
+        res_because(&v, "too short: %" PRIu64 " calls in %.3g s; a verdict "
+                    "needs %d calls and %.1f s", done,
+                    (double)r->elapsed_ns / 1e9, RES_JUDGED_CALLS,
+                    RES_JUDGED_NS / 1e9);
+    else
+        res_judge_limit(&v, k, r, busy);
+    res_judge_next(&v, k, r, busy <= RES_BUSY_SHARE);
     return v;
 }
 
@@ -25840,26 +26001,26 @@ enum res_unit { RES_IN_NS, RES_IN_CALLS, RES_IN_SHARE };
 
 struct res_assert {
     const char *text;                   /* as given; borrowed */
-    enum res_unit unit;                /* of value; parts: 0 to 1 */
-    double      value;                  /* what it is about; NAN: not known */
-    bool        few;                    /* a percentile of which tables say n/a:
-                                         * it has too few values beyond it */
+    enum res_unit unit;                 /* of value; a share is 0 to 1 */
+    double      value;                  /* the figure; NAN: not known */
+    bool        few;                    /* a percentile that tables show as n/a:
+                                         * too few values lie beyond it */
     bool        pass;
 };
 
-struct res_profile {                   /* of the server, of the same window */
+struct res_profile {                    /* of the server, of the same window */
     const struct anl *anl;              /* borrowed */
     const char *file;                   /* where it was written; borrowed */
     double seconds;
 };
 
-struct res_spread {                    /* a run of several */
-    double rps;                         /* good calls a second */
-    double p50, p99;                    /* ns, of the latency; NAN: too few */
+struct res_spread {                     /* one run of several */
+    double rps;                         /* ok calls a second */
+    double p50, p99;                    /* ns, of response; NAN: too few */
 };
 
-struct res_report {                    /* a result, and what it means */
-    const struct res_config *config;   /* borrowed, as all in here */
+struct res_report {                     /* a result, and what it means */
+    const struct res_config *config;    /* all pointers here are borrowed */
     const struct res *result;
     struct res_verdict verdict;
     const double *percent;              /* of the tables */
@@ -25868,36 +26029,36 @@ struct res_report {                    /* a result, and what it means */
     size_t nlabel;
     struct res_assert *assert;
     size_t nassert;
-    const struct res_profile *profile; /* NULL: none was taken */
+    const struct res_profile *profile;  /* NULL: none was taken */
     struct slice reply;                 /* to the first call, as JSON; empty:
                                          * not known */
-    const struct res_spread *run;      /* of --repeat */
+    const struct res_spread *run;       /* of --repeat */
     size_t nrun;                        /* 0: there was one run */
-    const struct res *old;      /* to be compared with; or NULL */
-    int    exit;                        /* what the program ends with */
+    const struct res *old;              /* to compare with; or NULL */
+    int    exit;                        /* status of the program */
 };
 
-/* True when n samples support the percentile: RES_TAIL_SAMPLES of them lie
- * beyond it, so p50 needs 20, p99 1,000 and p99.99 100,000. */
+/* True if n values support the percentile: RES_TAIL_SAMPLES of them lie beyond
+ * it, so p50 needs 20, p99 1,000 and p99.99 100,000. */
 static bool res_percentile_ok(uint64_t n, double percent)
 {
     return (double)n * (100 - percent) >= 100 * RES_TAIL_SAMPLES - 1e-6;
 }
 
-/* n, or its share of whole. */
+/* Return n, or its share of whole. */
 static double res_share(uint64_t n, uint64_t whole, bool share)
 {
     return !share ? (double)n : whole ? (double)n / (double)whole : 0;
 }
 
-/* The figure called name of t into a, NAN where it is not known; share: of the
- * whole where it is a part.  False: there is none of that name. */
+/* Put t's figure of that name into a, NAN if it is not known; as a share of the
+ * whole if it is one and share is true.  False: no figure has that name. */
 static bool res_figure(const struct res_report *t, struct slice name,
-                        bool share, struct res_assert *a)
+                       bool share, struct res_assert *a)
 {
     const struct res *r = t->result;
     double s = (double)r->elapsed_ns / 1e9, done = (double)(r->ok + r->failed);
-    const struct hdr *h = &r->latency;
+    const struct hdr *h = &r->response;
     double percent = name.n > 1 && *name.p == 'p' ?
         txt_finite((struct slice){ name.p + 1, name.n - 1 }) : (double)NAN;
     double v = NAN;
@@ -25931,10 +26092,10 @@ static bool res_figure(const struct res_report *t, struct slice name,
     return true;
 }
 
-/* See whether a->text holds of t.  What is not known does not hold.  GP_EUSAGE:
+/* Evaluate a->text for t into a; a figure that is not known fails.  GP_EUSAGE:
  * it is no assertion. */
 static int res_assert(const struct res_report *t, struct res_assert *a,
-                       struct gp_why *why)
+                      struct gp_why *why)
 {
     size_t n = strcspn(a->text, "<>"), op = n + strspn(a->text + n, "<>=");
     bool less = a->text[n] == '<', same = op == n + 2;
@@ -25943,7 +26104,7 @@ static int res_assert(const struct res_report *t, struct res_assert *a,
     int64_t ns;
     if (!a->text[n] || op - n > 2 || (same && a->text[n + 1] != '=') ||
         !res_figure(t, name, share, a))
-        return txt_fail(why, GP_EUSAGE, "'%s': takes pN, mean, min, max, "
+        return txt_fail(why, GP_EUSAGE, "'%s': write pN, mean, min, max, "
                         "cpu_per_call, rps, errors, not_sent or cut_off, then "
                         "< <= > or >=, then a time such as 5ms, a number, or "
                         "a share such as 1%%", a->text);
@@ -25960,9 +26121,9 @@ static int res_assert(const struct res_report *t, struct res_assert *a,
     return GP_OK;
 }
 
-/* ---- written as JSON ---- */
+/* ---- JSON, written ---- */
 
-/* The members percentiles of h. */
+/* Write the member percentiles of h. */
 static void res_js_percentiles(struct js *j, const struct res_report *t,
                                const struct hdr *h)
 {
@@ -25980,8 +26141,8 @@ static void res_js_percentiles(struct js *j, const struct res_report *t,
     js_close(j, '}');
 }
 
-/* The standard deviation of h's values, each taken for its bucket's highest;
- * NAN of none. */
+/* Return the standard deviation of h's values, taking each for its bucket's
+ * highest; NAN if there are none. */
 static double res_deviation(const struct hdr *h)
 {
     double mean = h->sum / (double)h->n, squares = 0;
@@ -25993,15 +26154,19 @@ static double res_deviation(const struct hdr *h)
     return h->n ? sqrt(squares / (double)h->n) : (double)NAN;
 }
 
-/* The member key: a histogram; null of no values where there may be none. */
-static void res_js_hdr(struct js *j, const struct res_report *t,
-                       const char *key, const struct hdr *h, bool always)
+/* Write [value, count], a bucket. */
+static void res_js_bucket(struct js *j, int64_t value, uint64_t count)
 {
-    js_key(j, key);
-    if (!h->n && !always) {
-        js_put_null(j);
-        return;
-    }
+    js_open(j, '[');
+    js_put_int(j, value);
+    js_put_int(j, (int64_t)count);
+    js_close(j, ']');
+}
+
+/* Write a histogram. */
+static void res_js_hdr(struct js *j, const struct res_report *t,
+                       const struct hdr *h)
+{
     js_open(j, '{');
     js_field_count(j, "count", h->n);
     js_field_count(j, "min", (uint64_t)h->min);
@@ -26017,12 +26182,8 @@ static void res_js_hdr(struct js *j, const struct res_report *t,
     js_key(j, "buckets");
     js_open(j, '[');
     for (uint32_t i = 0; h->count && i < HDR_COUNTS; i++)
-        if (h->count[i]) {
-            js_open(j, '[');
-            js_put_int(j, hdr_value(i));
-            js_put_int(j, (int64_t)h->count[i]);
-            js_close(j, ']');
-        }
+        if (h->count[i])
+            res_js_bucket(j, hdr_value(i), h->count[i]);
     js_close(j, ']');
     struct buf v2 = {0};
     hdr_put_v2(h, &v2);
@@ -26033,7 +26194,57 @@ static void res_js_hdr(struct js *j, const struct res_report *t,
     js_close(j, '}');
 }
 
-/* The key of a label, "key=value", and its value. */
+/* Write the figure that row f says of from, its group's struct. */
+static void res_js_field(struct js *j, const struct res_report *t,
+                         const struct res_field *f, const void *from)
+{
+    const void *p = (const char *)from + f->at;
+    const struct hdr *h = p;
+    const struct res_pace *pace = p;
+    js_key(j, f->key);
+    if (f->type == RES_WHOLE || f->type == RES_MOMENT) {
+        uint64_t n = *(const uint64_t *)p;
+        js_put_int(j, n > INT64_MAX ? INT64_MAX : (int64_t)n);
+    } else if (f->type == RES_WALL_PERCENT) {
+        double wall = (double)((const struct res_thread *)from)->wall_ns;
+        js_put_num(j, wall > 0 ? 100 * (double)*(const int64_t *)p / wall
+                               : (double)NAN);
+    } else if (f->type == RES_PACE) {
+        js_open(j, '{');
+        js_field_count(j, "ok", pace->n);
+        js_field_count(j, "service_ns", (uint64_t)pace->ns);
+        js_close(j, '}');
+    } else if (f->type == RES_WHOLE32 || f->type == RES_MOST32) {
+        uint32_t n = *(const uint32_t *)p;
+        if (f->type == RES_MOST32 && n == UINT32_MAX)
+            js_put_null(j);
+        else
+            js_put_int(j, n);
+    } else if (f->type == RES_TIMES || (f->type == RES_ANY_TIMES && h->n) ||
+               (f->type == RES_OPEN_TIMES && res_open(t->config))) {
+        res_js_hdr(j, t, h);
+    } else {
+        js_put_null(j);
+    }
+}
+
+/* Write the figures of a group. */
+static void res_js_group(struct js *j, const struct res_report *t,
+                         enum res_group group, const void *from)
+{
+    for (const struct res_field *f = NULL;
+         (f = res_next_field(f, group, group)); )
+        res_js_field(j, t, f, from);
+}
+
+/* Begin the member that a group stands in. */
+static void res_js_begin(struct js *j, enum res_group group)
+{
+    js_key(j, res_group_name[group]);
+    js_open(j, '{');
+}
+
+/* Return the key of a label, "key=value", and its value. */
 static struct slice res_label(const char *text, struct slice *value)
 {
     size_t n = strcspn(text, "=");
@@ -26041,42 +26252,37 @@ static struct slice res_label(const char *text, struct slice *value)
     return (struct slice){ text, n };
 }
 
-/* The member config. */
+/* Write the member config. */
 static void res_js_config(struct js *j, const struct res_report *t)
 {
     static const char *const kind[] = { "unary", "client_stream",
                                         "server_stream", "bidi" };
-    const struct res_config *k = t->config;
-    js_key(j, "config");
-    js_open(j, '{');
-    js_field_text(j, "target", k->target[0]);
+    struct res_config k = *t->config;   /* with its defaults */
+    k.connections = res_connections(&k);
+    k.total = res_planned(&k);
+    k.streams = res_streams(&k);
+    k.threads = t->result->threads;
+    k.interval_ns = t->result->intervals.ns;
+    res_js_begin(j, RES_PLAN);
+    js_field_text(j, "target", k.target[0]);
     js_field_text(j, "address", t->result->target);
-    js_field_text(j, "call", k->call);
-    js_field_text(j, "kind", kind[k->kind]);
-    js_field_count(j, "clients", k->clients);
-    js_field_count(j, "connections", res_connections(k));
-    js_field_count(j, "requests_per_client", k->requests_per_client);
-    js_field_count(j, "total", res_planned(k));
-    js_field_count(j, "streams", k->streams ? k->streams :
-                 res_open(k) ? RES_OPEN_STREAMS : 1);
-    js_field_text(j, "mode", res_open(k) ? "open" : "closed");
-    js_field_num(j, "rate", res_open(k) ? k->step[0].from : (double)NAN);
+    js_field_text(j, "call", k.call);
+    js_field_text(j, "kind", kind[k.kind]);
+    res_js_group(j, t, RES_PLAN, &k);
+    js_field_text(j, "mode", res_open(&k) ? "open" : "closed");
+    js_field_num(j, "rate", res_open(&k) ? k.step[0].from : (double)NAN);
     js_key(j, "schedule");
     js_open(j, '[');
-    for (size_t i = 0; i < k->nstep; i++) {
+    for (size_t i = 0; i < k.nstep; i++) {
         js_open(j, '{');
-        js_field_num(j, "from", k->step[i].from);
-        js_field_num(j, "to", k->step[i].to);
-        js_field_count(j, "ns", (uint64_t)k->step[i].ns);
+        js_field_num(j, "from", k.step[i].from);
+        js_field_num(j, "to", k.step[i].to);
+        js_field_count(j, "ns", (uint64_t)k.step[i].ns);
         js_close(j, '}');
     }
     js_close(j, ']');
-    js_field_text(j, "arrival", k->poisson ? "poisson" : "uniform");
-    js_field_count(j, "threads", t->result->threads);
-    js_field_count(j, "duration_ns", (uint64_t)k->duration_ns);
-    js_field_count(j, "warmup_ns", (uint64_t)k->warmup_ns);
-    js_field_count(j, "interval_ns", (uint64_t)t->result->intervals.ns);
-    js_field_count(j, "timeout_ns", (uint64_t)k->timeout_ns);
+    js_field_text(j, "arrival", k.poisson ? "poisson" : "uniform");
+    res_js_group(j, t, RES_LIMITS, &k);
     js_key(j, "labels");
     js_open(j, '{');
     for (size_t i = 0; i < t->nlabel; i++) {
@@ -26090,61 +26296,30 @@ static void res_js_config(struct js *j, const struct res_report *t)
     js_close(j, '}');
 }
 
-/* The members window, counts and throughput. */
-static void res_js_counts(struct js *j, const struct res *r)
-{
-    double s = (double)r->elapsed_ns / 1e9;
-    js_key(j, "window");
-    js_open(j, '{');
-    js_field_count(j, "start_unix_ns", (uint64_t)r->start_unix_ns);
-    js_field_count(j, "elapsed_ns", (uint64_t)r->elapsed_ns);
-    js_field_text(j, "ended", res_ended_name[r->ended]);
-    js_close(j, '}');
-    js_key(j, "counts");
-    js_open(j, '{');
-    js_field_count(j, "planned", r->planned);
-    js_field_count(j, "sent", r->sent);
-    js_field_count(j, "ok", r->ok);
-    js_field_count(j, "failed", r->failed);
-    js_field_count(j, "cut_off", r->cut_off);
-    js_field_count(j, "not_sent", r->not_sent);
-    js_field_count(j, "retried_after_goaway", r->resent);
-    js_close(j, '}');
-    js_key(j, "throughput");
-    js_open(j, '{');
-    js_field_num(j, "rps_ok", s > 0 ? (double)r->ok / s : (double)NAN);
-    js_field_num(j, "rps_all", s > 0 ? (double)(r->ok + r->failed) / s
-                                   : (double)NAN);
-    js_field_count(j, "bytes_in", r->bytes_in);
-    js_field_count(j, "bytes_out", r->bytes_out);
-    js_field_count(j, "messages_in", r->messages_in);
-    js_field_count(j, "messages_out", r->messages_out);
-    js_close(j, '}');
-}
-
-/* The members latency, connect and intervals. */
-static void res_js_times(struct js *j, const struct res_report *t)
+/* Write the members from window to connect. */
+static void res_js_figures(struct js *j, const struct res_report *t)
 {
     const struct res *r = t->result;
-    bool open = res_open(t->config);
-    js_key(j, "latency");
-    js_open(j, '{');
-    res_js_hdr(j, t, "response", open ? &r->latency : &r->service, open);
-    res_js_hdr(j, t, "service", open ? &r->service : &r->latency, true);
-    res_js_hdr(j, t, "failed", &r->failed_latency, true);
-    res_js_hdr(j, t, "send_lag", &r->lag, false);
-    res_js_hdr(j, t, "first_byte", &r->first, false);
-    res_js_hdr(j, t, "message", &r->message, false);
-    js_close(j, '}');
-    js_key(j, "connect");
-    js_open(j, '{');
-    js_field_count(j, "ok", r->connect.n);
-    res_js_hdr(j, t, "settings", &r->connect, true);
-    js_field_count(j, "reconnects", r->reconnects);
-    js_field_count(j, "goaways", r->goaways);
-    js_field_count(j, "lost", r->lost);
-    js_field_count(j, "down_ns", (uint64_t)r->down_ns);
-    js_close(j, '}');
+    double s = (double)r->elapsed_ns / 1e9;
+    for (enum res_group g = RES_WINDOW; g <= RES_CONNECT; g++) {
+        res_js_begin(j, g);
+        if (g == RES_THROUGHPUT) {
+            js_field_num(j, "rps_ok", s > 0 ? (double)r->ok / s : (double)NAN);
+            js_field_num(j, "rps_all", s > 0 ? (double)(r->ok + r->failed) / s
+                                             : (double)NAN);
+        } else if (g == RES_CONNECT) {
+            js_field_count(j, "ok", r->connect.n);
+        }
+        res_js_group(j, t, g, r);
+        if (g == RES_WINDOW)
+            js_field_text(j, "ended", res_ended_name[r->ended]);
+        js_close(j, '}');
+    }
+}
+
+/* Write the member intervals. */
+static void res_js_intervals(struct js *j, const struct res *r)
+{
     js_key(j, "intervals");
     js_open(j, '[');
     for (size_t i = 0; i < r->intervals.n; i++) {
@@ -26154,27 +26329,22 @@ static void res_js_times(struct js *j, const struct res_report *t)
         js_field_count(j, "ok", v->ok);
         js_field_count(j, "failed", v->failed);
         js_field_num(j, "p50", v->ok ? (double)res_interval_percentile(v, 50)
-                                   : (double)NAN);
+                                     : (double)NAN);
         js_field_num(j, "p99", v->ok ? (double)res_interval_percentile(v, 99)
-                                   : (double)NAN);
+                                     : (double)NAN);
         js_field_count(j, "in_flight", v->in_flight);
         js_key(j, "buckets");
         js_open(j, '[');
         for (uint32_t k = 0; k < RES_COARSE; k++)
-            if (v->count[k]) {
-                js_open(j, '[');
-                js_put_int(j, res_coarse_value(k));
-                js_put_int(j, v->count[k]);
-                js_close(j, ']');
-            }
+            if (v->count[k])
+                res_js_bucket(j, res_coarse_value(k), v->count[k]);
         js_close(j, ']');
         js_close(j, '}');
     }
     js_close(j, ']');
 }
 
-/* Append what an error says about itself, for people: a grpc-message is
- * decoded. */
+/* Append what e's server or connection said; a grpc-message is decoded. */
 static void res_put_detail(struct buf *b, const struct res_error *e)
 {
     if (e->kind == CLIENT_STATUS)
@@ -26183,9 +26353,10 @@ static void res_put_detail(struct buf *b, const struct res_error *e)
         txt_puts(b, e->text);
 }
 
-/* The members status and errors. */
-static void res_js_errors(struct js *j, const struct res *r)
+/* Write the members status and errors. */
+static void res_js_errors(struct js *j, const struct res_report *t)
 {
+    const struct res *r = t->result;
     js_key(j, "status");
     js_open(j, '[');
     for (int i = 0; i < 17; i++)
@@ -26207,9 +26378,8 @@ static void res_js_errors(struct js *j, const struct res *r)
         js_field_count(j, "code", e->detail);
         struct buf detail = {0};
         res_put_detail(&detail, e);
-        js_key(j, "detail");
-        js_put_str(j, (struct slice){ (const char *)detail.data,
-                                      detail.len });
+        js_field_str(j, "detail", (struct slice){ (const char *)detail.data,
+                                                  detail.len });
         mem_fini(&detail);
         js_field_count(j, "count", e->count);
         js_field_count(j, "first_ns", (uint64_t)e->first_ns);
@@ -26218,62 +26388,26 @@ static void res_js_errors(struct js *j, const struct res *r)
         js_close(j, '}');
     }
     js_close(j, ']');
-    js_field_count(j, "errors_of_other_kinds", r->other_errors);
+    res_js_group(j, t, RES_TOP, r);
 }
 
-/* A member of that name: good calls, and their times from sending in all. */
-static void res_js_pace(struct js *j, const char *name,
-                             const struct res_pace *p)
+/* Write the member client. */
+static void res_js_client(struct js *j, const struct res_report *t)
 {
-    js_key(j, name);
-    js_open(j, '{');
-    js_field_count(j, "ok", p->n);
-    js_field_count(j, "service_ns", (uint64_t)p->ns);
-    js_close(j, '}');
-}
-
-/* The member client. */
-static void res_js_client(struct js *j, const struct res *r)
-{
-    js_key(j, "client");
-    js_open(j, '{');
+    res_js_begin(j, RES_CLIENT);
     js_key(j, "threads");
     js_open(j, '[');
-    for (unsigned i = 0; i < r->threads; i++) {
-        const struct res_thread *t = &r->thread[i];
-        double wall = (double)t->wall_ns;
+    for (unsigned i = 0; i < t->result->threads; i++) {
         js_open(j, '{');
-        js_field_count(j, "clients", t->clients);
-        js_field_count(j, "cpu_ns", (uint64_t)t->cpu_ns);
-        js_field_count(j, "user_ns", (uint64_t)t->user_ns);
-        js_field_count(j, "sys_ns", (uint64_t)t->sys_ns);
-        js_field_count(j, "wall_ns", (uint64_t)t->wall_ns);
-        js_field_count(j, "wait_ns", (uint64_t)t->wait_ns);
-        js_field_num(j, "cpu_pct", wall > 0 ? 100 * (double)t->cpu_ns / wall
-                                          : (double)NAN);
-        js_field_num(j, "runqueue_wait_pct", wall > 0 ?
-                   100 * (double)t->wait_ns / wall : (double)NAN);
-        js_field_count(j, "invol_switches", t->switches);
-        js_field_count(j, "loop_max_ns", (uint64_t)t->turn_most_ns);
+        res_js_group(j, t, RES_THREAD, &t->result->thread[i]);
         js_close(j, '}');
     }
     js_close(j, ']');
-    js_key(j, "peer_streams");
-    if (r->peer_streams == UINT32_MAX)
-        js_put_null(j);
-    else
-        js_put_int(j, r->peer_streams);
-    js_field_count(j, "tx_blocked", r->tx_blocked);
-    js_field_count(j, "streams_blocked_ns", (uint64_t)r->queued_ns);
-    res_js_pace(j, "while_streams_free", &r->eased);
-    res_js_pace(j, "while_streams_blocked", &r->queued);
-    js_field_count(j, "tcp_busy_ns", (uint64_t)r->tcp_busy_ns);
-    js_field_count(j, "tcp_limited_ns", (uint64_t)r->tcp_limited_ns);
-    js_field_count(j, "gave_up", r->gave_up);
+    res_js_group(j, t, RES_CLIENT, t->result);
     js_close(j, '}');
 }
 
-/* The members verdict and asserts. */
+/* Write the members verdict and asserts. */
 static void res_js_verdict(struct js *j, const struct res_report *t)
 {
     const struct res_verdict *v = &t->verdict;
@@ -26300,7 +26434,8 @@ static void res_js_verdict(struct js *j, const struct res_report *t)
     js_close(j, ']');
 }
 
-/* The member profile. */
+/* Write the member profile: what a call costs, in all and by function; null if
+ * there is no profile. */
 static void res_js_profile(struct js *j, const struct res_profile *p)
 {
     js_key(j, "profile");
@@ -26316,11 +26451,11 @@ static void res_js_profile(struct js *j, const struct res_profile *p)
     js_field_num(j, "calls", a->calls);
     js_field_num(j, "cpu_ns_per_request", per);
     js_field_num(j, "user_ns_per_request",
-               a->comment.process_user_ns / a->calls);
+                 a->comment.process_user_ns / a->calls);
     js_field_num(j, "system_ns_per_request",
-               a->comment.process_system_ns / a->calls);
+                 a->comment.process_system_ns / a->calls);
     js_field_num(j, "rel_error", a->trust.effective > 0 ?
-               1 / sqrt(a->trust.effective) : (double)NAN);
+                 1 / sqrt(a->trust.effective) : (double)NAN);
     js_field_text(j, "file", p->file);
     js_key(j, "functions");
     js_open(j, '[');
@@ -26330,8 +26465,7 @@ static void res_js_profile(struct js *j, const struct res_profile *p)
         if ((double)f->flat.sum.samples < RES_RANKED_ROW)
             continue;
         js_open(j, '{');
-        js_key(j, "name");
-        js_put_str(j, a->view.node[f->node].name);
+        js_field_str(j, "name", a->view.node[f->node].name);
         js_field_count(j, "samples", (uint64_t)f->flat.sum.samples);
         js_field_num(j, "flat_ns", f->per_call_ns);
         js_field_num(j, "flat_low_ns", per * f->flat.low);
@@ -26346,11 +26480,11 @@ static void res_js_profile(struct js *j, const struct res_profile *p)
     js_close(j, '}');
 }
 
-/* How t differs from the result it is compared with: put for each figure, times
- * in ns. */
+/* Call put for each figure of t and of the result that it is compared with;
+ * time: they are in ns. */
 static void res_changes(const struct res_report *t, void *arg,
-                             void (*put)(void *arg, const char *name,
-                                         double old, double now, bool time))
+                        void (*put)(void *arg, const char *name, double old,
+                                    double now, bool time))
 {
     const struct res *r = t->result, *old = t->old;
     char name[24];
@@ -26361,16 +26495,16 @@ static void res_changes(const struct res_report *t, void *arg,
     for (size_t i = 0; i < t->npercent; i++) {
         double p = t->percent[i];
         snprintf(name, sizeof name, "p%.10g", p);
-        put(arg, name, res_percentile_ok(old->latency.n, p) ?
-            (double)hdr_percentile(&old->latency, p) : (double)NAN,
-            res_percentile_ok(r->latency.n, p) ?
-            (double)hdr_percentile(&r->latency, p) : (double)NAN, true);
+        put(arg, name, res_percentile_ok(old->response.n, p) ?
+            (double)hdr_percentile(&old->response, p) : (double)NAN,
+            res_percentile_ok(r->response.n, p) ?
+            (double)hdr_percentile(&r->response, p) : (double)NAN, true);
     }
 }
 
-/* A member: a figure before and now. */
+/* Write a member: a figure before and now. */
 static void res_js_change(void *j, const char *name, double old, double now,
-                              bool time)
+                          bool time)
 {
     (void)time;
     js_key(j, name);
@@ -26380,7 +26514,7 @@ static void res_js_change(void *j, const char *name, double old, double now,
     js_close(j, '}');
 }
 
-/* Append the result of a run as JSON, schema grpcprof.load/1. */
+/* Append t as JSON, schema grpcprof.load/1. */
 static void res_put_json(struct buf *b, const struct res_report *t)
 {
     struct js j = { .b = b };
@@ -26396,10 +26530,10 @@ static void res_put_json(struct buf *b, const struct res_report *t)
     js_field_text(&j, "kernel", host.release);
     js_close(&j, '}');
     res_js_config(&j, t);
-    res_js_counts(&j, t->result);
-    res_js_times(&j, t);
-    res_js_errors(&j, t->result);
-    res_js_client(&j, t->result);
+    res_js_figures(&j, t);
+    res_js_intervals(&j, t->result);
+    res_js_errors(&j, t);
+    res_js_client(&j, t);
     res_js_verdict(&j, t);
     js_key(&j, "reply");
     if (t->reply.n)
@@ -26432,18 +26566,18 @@ static void res_put_json(struct buf *b, const struct res_report *t)
     mem_put_byte(b, '\n');
 }
 
-/* ---- read from JSON ---- */
+/* ---- JSON, read ---- */
 
-struct res_saved {                     /* as far as JSON has it */
+struct res_saved {                      /* results read, and merged */
     struct res_config config;
-    struct res result;
-    struct res_step   step[RES_STEPS_MOST];  /* of config */
+    struct res         result;
+    struct res_step    step[RES_STEPS_MOST];    /* of config */
     const char        *target;          /* of config */
-    const char        *label[RES_LABELS_MOST];        /* "key=value" */
+    const char        *label[RES_LABELS_MOST];  /* "key=value" */
     size_t             nlabel;
-    struct arena       text;            /* of both */
+    struct arena       text;            /* of config and labels */
     struct slice       reply;           /* JSON, in text; or empty */
-    struct res_spread run[RES_RUNS_MOST];     /* of one result of several */
+    struct res_spread  run[RES_RUNS_MOST];      /* if it is of several runs */
     size_t             nrun;
     size_t             n;               /* results in it */
 };
@@ -26456,9 +26590,9 @@ static void res_saved_fini(struct res_saved *s)
     *s = (struct res_saved){0};
 }
 
-/* The text of the member name of v, in s's arena; "" where there is none. */
+/* Return the text of v's member name, in s's arena; "" if there is none. */
 static const char *res_read_text(struct res_saved *s,
-                                   const struct js_value *v, const char *name)
+                                 const struct js_value *v, const char *name)
 {
     struct js_value m = js_member(v, name);
     struct buf b = {0};
@@ -26471,8 +26605,8 @@ static const char *res_read_text(struct res_saved *s,
     return out ? out : "";
 }
 
-/* The whole number that is the member name of v; at most such as those of all
- * results that report takes can be added. */
+/* Return the whole number of v's member name, at most 2^56: sums of those of
+ * all results that report takes cannot overflow. */
 static uint64_t res_read_count(const struct js_value *v, const char *name)
 {
     struct js_value m = js_member(v, name);
@@ -26480,27 +26614,10 @@ static uint64_t res_read_count(const struct js_value *v, const char *name)
     return n < UINT64_C(1) << 56 ? n : UINT64_C(1) << 56;
 }
 
-/* The moment that is the member name of v. */
-static int64_t res_read_moment(const struct js_value *v, const char *name)
-{
-    struct js_value m = js_member(v, name);
-    uint64_t n = js_get_uint(&m);
-    return n < INT64_MAX / 2 ? (int64_t)n : INT64_MAX / 2;
-}
-
-/* The member name of v into *p. */
-static void res_read_pace(const struct js_value *v, const char *name,
-                            struct res_pace *p)
-{
-    struct js_value m = js_member(v, name);
-    p->n = res_read_count(&m, "ok");
-    p->ns = (int64_t)res_read_count(&m, "service_ns");
-}
-
-/* Read the histogram that is the member name of v into h, which is empty; none
- * is fine. */
-static int res_read_hdr(const struct js_value *v, const char *name,
-                          struct hdr *h, struct gp_why *why)
+/* Read v's member name, a histogram of the member group, into h, which is
+ * empty; none is fine. */
+static int res_read_hdr(const struct js_value *v, const char *group,
+                        const char *name, struct hdr *h, struct gp_why *why)
 {
     struct js_value m = js_member(v, name), in = js_member(&m, "hdr");
     struct js_value v2 = js_member(&in, "v2"), mean = js_member(&m, "mean");
@@ -26509,11 +26626,11 @@ static int res_read_hdr(const struct js_value *v, const char *name,
         return GP_OK;
     struct slice text = { v2.text.p + 1, v2.text.n - 2 };
     if (v2.kind != JS_STRING || hdr_read_v2(h, text))
-        return txt_fail(why, GP_EFORMAT, "latency.%s.hdr.v2: no histogram of "
-                        "HdrHistogram's V2 format", name);
+        return txt_fail(why, GP_EFORMAT, "%s.%s.hdr.v2: not a histogram in "
+                        "HdrHistogram's V2 format", group, name);
     if (h->n != n)
-        return txt_fail(why, GP_EFORMAT, "latency.%s: %" PRIu64 " in its "
-                        "histogram, count is %" PRIu64, name, h->n, n);
+        return txt_fail(why, GP_EFORMAT, "%s.%s: %" PRIu64 " values in its "
+                        "histogram, count is %" PRIu64, group, name, h->n, n);
     double average = js_get_num(&mean);
     h->sum = isnan(average) ? h->sum : average * (double)n;
     int64_t low = h->min, high = h->max;        /* of its buckets */
@@ -26523,11 +26640,40 @@ static int res_read_hdr(const struct js_value *v, const char *name,
         hdr_index(low) ||
         hdr_index(h->max < HDR_MOST_NS ? h->max : HDR_MOST_NS) !=
         hdr_index(high))
-        return txt_fail(why, GP_EFORMAT, "latency.%s: its histogram goes from "
-                        "%" PRId64 " to %" PRId64 ", min and max do not", name,
-                        low, high);
+        return txt_fail(why, GP_EFORMAT, "%s.%s: its histogram goes from %"
+                        PRId64 " to %" PRId64 ", min and max do not", group,
+                        name, low, high);
     h->over = res_read_count(&in, "overflow");
     return GP_OK;
+}
+
+/* Read the figures of a group from v into to, its struct; a member that v does
+ * not have is 0, or no limit. */
+static int res_read_group(const struct js_value *v, enum res_group group,
+                          void *to, struct gp_why *why)
+{
+    int e = GP_OK;
+    for (const struct res_field *f = NULL;
+         !e && (f = res_next_field(f, group, group)); ) {
+        void *p = (char *)to + f->at;
+        struct js_value m = js_member(v, f->key);
+        uint64_t n = res_read_count(v, f->key), moment = js_get_uint(&m);
+        if (f->type == RES_WHOLE)
+            *(uint64_t *)p = n;
+        else if (f->type == RES_MOMENT)
+            *(int64_t *)p = moment < INT64_MAX / 2 ? (int64_t)moment
+                                                   : INT64_MAX / 2;
+        else if (f->type == RES_WHOLE32 ||
+                 (f->type == RES_MOST32 && m.kind == JS_NUMBER))
+            *(uint32_t *)p = (uint32_t)n;
+        else if (f->type == RES_PACE)
+            *(struct res_pace *)p = (struct res_pace){
+                res_read_count(&m, "ok"),
+                (int64_t)res_read_count(&m, "service_ns") };
+        else if (f->type >= RES_TIMES)
+            e = res_read_hdr(v, res_group_name[group], f->key, p, why);
+    }
+    return e;
 }
 
 /* Read the members status and errors of v. */
@@ -26557,13 +26703,11 @@ static void res_read_errors(struct res_saved *s, const struct js_value *v)
                 x.kind = (enum client_outcome)i;
         res_error_add(r, &x, res_read_text(s, &e, "detail"));
     }
-    r->other_errors += res_read_count(v, "errors_of_other_kinds");
 }
 
-/* Read the buckets of the interval v into *to; GP_EFORMAT: they are not those
- * of its good calls. */
-static int res_read_buckets(const struct js_value *v,
-                              struct res_interval *to)
+/* Read the buckets of the interval v into *to; GP_EFORMAT: their sum is not its
+ * ok calls. */
+static int res_read_buckets(const struct js_value *v, struct res_interval *to)
 {
     struct js_value list = js_member(v, "buckets"), pair, x;
     struct js_members m = js_members(&list), two;
@@ -26583,15 +26727,13 @@ static int res_read_buckets(const struct js_value *v,
     return sum == to->ok ? GP_OK : GP_EFORMAT;
 }
 
-/* Read the time series of v, as far as there is room for it; one without
- * buckets, of an older result, is none. */
+/* Read the time series of v, as far as there is room for it. */
 static int res_read_intervals(struct res_saved *s, const struct js_value *v,
-                                struct gp_why *why)
+                              struct gp_why *why)
 {
-    struct js_value c = js_member(v, "config"), list, one;
+    struct js_value list = js_member(v, "intervals"), one;
     struct res_intervals *t = &s->result.intervals;
-    uint64_t ns = res_read_count(&c, "interval_ns");
-    list = js_member(v, "intervals");
+    uint64_t ns = (uint64_t)s->config.interval_ns;
     struct js_members m = js_members(&list);
     struct slice key;
     if (!ns || ns > RES_INTERVAL_MOST_NS || list.kind != JS_ARRAY)
@@ -26603,19 +26745,21 @@ static int res_read_intervals(struct res_saved *s, const struct js_value *v,
         to->failed = res_read_count(&one, "failed");
         to->in_flight = res_read_count(&one, "in_flight");
         if (res_read_buckets(&one, to))
-            return txt_fail(why, GP_EFORMAT, "intervals[%zu].buckets: not those"
-                            " of its %" PRIu64 " good calls", t->n, to->ok);
+            return txt_fail(why, GP_EFORMAT, "intervals[%zu].buckets: their sum"
+                            " is not ok, %" PRIu64, t->n, to->ok);
     }
     return GP_OK;
 }
 
-/* The steps of the schedule that the member config, c, has. */
+/* Read the schedule of an open loop from c, the member config. */
 static void res_read_schedule(struct res_saved *s, const struct js_value *c)
 {
     struct js_value list = js_member(c, "schedule"), one;
+    struct js_value rate = js_member(c, "rate");
     struct js_members m = js_members(&list);
     struct slice key;
     size_t n = 0;
+    s->step[0].from = s->step[0].to = js_get_num(&rate);
     while (list.kind == JS_ARRAY && n < RES_STEPS_MOST &&
            js_next_member(&m, &key, &one)) {
         struct js_value from = js_member(&one, "from");
@@ -26623,10 +26767,11 @@ static void res_read_schedule(struct res_saved *s, const struct js_value *c)
         s->step[n++] = (struct res_step){ js_get_num(&from), js_get_num(&to),
             (int64_t)res_read_count(&one, "ns") };
     }
+    s->config.step = s->step;
     s->config.nstep = n ? n : 1;
 }
 
-/* The labels that the member config, c, has. */
+/* Read the labels of c, the member config. */
 static void res_read_labels(struct res_saved *s, const struct js_value *c)
 {
     struct js_value list = js_member(c, "labels"), one;
@@ -26646,96 +26791,38 @@ static void res_read_labels(struct res_saved *s, const struct js_value *c)
     }
 }
 
-/* Read the members config and client of v. */
+/* Read the member config of v. */
 static void res_read_config(struct res_saved *s, const struct js_value *v)
 {
-    struct js_value c = js_member(v, "config"), rate = js_member(&c, "rate");
+    struct js_value c = js_member(v, res_group_name[RES_PLAN]);
     struct res_config *k = &s->config;
     s->target = res_read_text(s, &c, "target");
     *k = (struct res_config){ .target = &s->target, .ntarget = 1,
-        .call = res_read_text(s, &c, "call"), .max_error_share = -1,
-        .clients = res_read_count(&c, "clients"),
-        .connections = res_read_count(&c, "connections"),
-        .requests_per_client = res_read_count(&c, "requests_per_client"),
-        .total = res_read_count(&c, "requests_per_client") ? 0
-                 : res_read_count(&c, "total"),
-        .streams = res_read_count(&c, "streams"),
-        .threads = (unsigned)res_read_count(&c, "threads"),
-        .duration_ns = (int64_t)res_read_count(&c, "duration_ns"),
-        .timeout_ns = (int64_t)res_read_count(&c, "timeout_ns"),
-        .warmup_ns = (int64_t)res_read_count(&c, "warmup_ns") };
+        .call = res_read_text(s, &c, "call"), .max_error_share = -1 };
+    (void)res_read_group(&c, RES_PLAN, k, NULL);        /* no histograms */
+    (void)res_read_group(&c, RES_LIMITS, k, NULL);
+    if (k->requests_per_client)
+        k->total = 0;
     k->poisson = !strcmp(res_read_text(s, &c, "arrival"), "poisson");
-    if (!strcmp(res_read_text(s, &c, "mode"), "open")) {
-        s->step[0].from = s->step[0].to = js_get_num(&rate);
-        k->step = s->step;
-        k->nstep = 1;
+    if (!strcmp(res_read_text(s, &c, "mode"), "open"))
         res_read_schedule(s, &c);
-    }
     res_read_labels(s, &c);
-    struct js_value client = js_member(v, "client"), t, thread;
-    t = js_member(&client, "threads");
-    struct js_members m = js_members(&t);
-    struct slice key;
-    struct res *r = &s->result;
-    while (t.kind == JS_ARRAY && r->threads < RES_THREADS_MOST &&
-           js_next_member(&m, &key, &thread))
-        r->thread[r->threads++] = (struct res_thread){
-            .clients = res_read_count(&thread, "clients"),
-            .cpu_ns = (int64_t)res_read_count(&thread, "cpu_ns"),
-            .user_ns = (int64_t)res_read_count(&thread, "user_ns"),
-            .sys_ns = (int64_t)res_read_count(&thread, "sys_ns"),
-            .wall_ns = (int64_t)res_read_count(&thread, "wall_ns"),
-            .wait_ns = (int64_t)res_read_count(&thread, "wait_ns"),
-            .switches = res_read_count(&thread, "invol_switches"),
-            .turn_most_ns = (int64_t)res_read_count(&thread, "loop_max_ns"),
-        };
-    r->queued_ns = (int64_t)res_read_count(&client, "streams_blocked_ns");
-    r->tcp_busy_ns = (int64_t)res_read_count(&client, "tcp_busy_ns");
-    r->tcp_limited_ns = (int64_t)res_read_count(&client, "tcp_limited_ns");
-    r->gave_up = res_read_count(&client, "gave_up");
-    r->tx_blocked = res_read_count(&client, "tx_blocked");
-    if (js_member(&client, "peer_streams").kind == JS_NUMBER)
-        r->peer_streams = (uint32_t)res_read_count(&client, "peer_streams");
-    res_read_pace(&client, "while_streams_free", &r->eased);
-    res_read_pace(&client, "while_streams_blocked", &r->queued);
+    snprintf(s->result.target, sizeof s->result.target, "%s",
+             res_read_text(s, &c, "address"));
 }
 
-/* Read the counts and times of v. */
-static int res_read_result(struct res_saved *s, const struct js_value *v,
-                             struct gp_why *why)
+/* Read the members client and runs of v. */
+static void res_read_lists(struct res_saved *s, const struct js_value *v)
 {
     struct res *r = &s->result;
-    struct js_value c = js_member(v, "counts"), w = js_member(v, "window");
-    struct js_value t = js_member(v, "throughput"), l = js_member(v, "latency");
-    struct js_value n = js_member(v, "connect");
-    bool open = res_open(&s->config);
-    r->planned = res_read_count(&c, "planned");
-    r->sent = res_read_count(&c, "sent");
-    r->ok = res_read_count(&c, "ok");
-    r->failed = res_read_count(&c, "failed");
-    r->cut_off = res_read_count(&c, "cut_off");
-    r->not_sent = res_read_count(&c, "not_sent");
-    r->resent = res_read_count(&c, "retried_after_goaway");
-    const char *ended = res_read_text(s, &w, "ended");
-    for (int i = RES_COUNT; i <= RES_SIGNAL; i++)
-        if (!strcmp(ended, res_ended_name[i]))
-            r->ended = (enum res_ended)i;
-    struct js_value k = js_member(v, "config");
-    snprintf(r->target, sizeof r->target, "%s",
-             res_read_text(s, &k, "address"));
-    r->start_unix_ns = res_read_moment(&w, "start_unix_ns");
-    r->elapsed_ns = (int64_t)res_read_count(&w, "elapsed_ns");
-    r->bytes_in = res_read_count(&t, "bytes_in");
-    r->bytes_out = res_read_count(&t, "bytes_out");
-    r->messages_in = res_read_count(&t, "messages_in");
-    r->messages_out = res_read_count(&t, "messages_out");
-    r->reconnects = res_read_count(&n, "reconnects");
-    r->goaways = res_read_count(&n, "goaways");
-    r->lost = res_read_count(&n, "lost");
-    r->down_ns = (int64_t)res_read_count(&n, "down_ns");
-    struct js_value runs = js_member(v, "runs"), one;
-    struct js_members list = js_members(&runs);
+    struct js_value client = js_member(v, "client"), one;
+    struct js_value threads = js_member(&client, "threads");
+    struct js_value runs = js_member(v, "runs");
+    struct js_members m = js_members(&threads), list = js_members(&runs);
     struct slice key;
+    while (threads.kind == JS_ARRAY && r->threads < RES_THREADS_MOST &&
+           js_next_member(&m, &key, &one))
+        (void)res_read_group(&one, RES_THREAD, &r->thread[r->threads++], NULL);
     while (runs.kind == JS_ARRAY && js_next_member(&list, &key, &one) &&
            r->runs < RES_RUNS_MOST) {
         struct js_value rps = js_member(&one, "rps_ok");
@@ -26746,22 +26833,39 @@ static int res_read_result(struct res_saved *s, const struct js_value *v,
     }
     s->nrun = r->runs;
     r->runs = r->runs ? r->runs : 1;
-    if (r->planned != r->ok + r->failed + r->cut_off + r->not_sent)
-        return txt_fail(why, GP_EFORMAT, "counts: planned is not the sum of "
-                        "ok, failed, cut_off and not_sent");
-    int e = res_read_hdr(&l, open ? "response" : "service", &r->latency, why);
-    e = e || !open ? e : res_read_hdr(&l, "service", &r->service, why);
-    e = e ? e : res_read_hdr(&l, "send_lag", &r->lag, why);
-    e = e ? e : res_read_hdr(&l, "first_byte", &r->first, why);
-    e = e ? e : res_read_hdr(&l, "message", &r->message, why);
-    e = e ? e : res_read_hdr(&l, "failed", &r->failed_latency, why);
-    return e ? e : res_read_hdr(&n, "settings", &r->connect, why);
+}
+
+/* Read the figures of v.  Results of older programs have the response times of
+ * a closed loop under service. */
+static int res_read_result(struct res_saved *s, const struct js_value *v,
+                           struct gp_why *why)
+{
+    struct res *r = &s->result;
+    struct js_value w = js_member(v, "window");
+    const char *ended = res_read_text(s, &w, "ended");
+    int e = GP_OK;
+    for (int i = RES_COUNT; i <= RES_SIGNAL; i++)
+        if (!strcmp(ended, res_ended_name[i]))
+            r->ended = (enum res_ended)i;
+    res_read_lists(s, v);
+    for (enum res_group g = RES_WINDOW; g <= RES_TOP && !e; g++) {
+        struct js_value m = g == RES_TOP ? *v
+                                         : js_member(v, res_group_name[g]);
+        e = res_read_group(&m, g, r, why);
+    }
+    if (!e && !res_open(&s->config) && !r->response.n) {
+        struct hdr none = r->response;
+        r->response = r->service;
+        r->service = none;
+    }
+    return e || res_adds_up(r) ? e
+         : txt_fail(why, GP_EFORMAT, "counts: planned is not the sum of ok, "
+                    "failed, cut_off and not_sent");
 }
 
 /* Read the result that text is, JSON of schema grpcprof.load/1, into *s, which
  * res_saved_fini releases, also after an error. */
-static int res_read(struct res_saved *s, struct slice text,
-                     struct gp_why *why)
+static int res_read(struct res_saved *s, struct slice text, struct gp_why *why)
 {
     struct js_value v;
     *s = (struct res_saved){ .n = 1 };
@@ -26789,10 +26893,10 @@ static int res_read(struct res_saved *s, struct slice text,
 
 /* ---- merged ---- */
 
-/* How runs of a and b are unlike, as one that "is of another call than" the
- * other; NULL where they are not. */
+/* Return how runs of a and b differ, as the middle of "RUN is of another call
+ * than RUN"; NULL if they can be compared. */
 static const char *res_unlike(const struct res_config *a,
-                               const struct res_config *b)
+                              const struct res_config *b)
 {
     if (strcmp(a->call, b->call))
         return "is of another call than";
@@ -26803,10 +26907,10 @@ static const char *res_unlike(const struct res_config *a,
     return NULL;
 }
 
-/* How b, a result, is unlike a, those before it, so that a rate or a latency of
- * both together means little; NULL where it is not. */
+/* Return how b differs from a, the results before it, so that a rate or latency
+ * of both means little; NULL if it does not. */
 static const char *res_saved_unlike(const struct res_saved *a,
-                                     const struct res_saved *b)
+                                    const struct res_saved *b)
 {
     const struct res *r = &a->result, *f = &b->result;
     int64_t end = r->start_unix_ns + r->elapsed_ns;
@@ -26819,7 +26923,19 @@ static const char *res_saved_unlike(const struct res_saved *a,
     return NULL;
 }
 
-/* Add from to to, results of machines that ran together: the window covers
+/* Keep of to's labels those that from has too. */
+static void res_labels_merge(struct res_saved *to, const struct res_saved *from)
+{
+    for (size_t i = 0; i < to->nlabel; i++) {
+        size_t k = 0;
+        while (k < from->nlabel && strcmp(to->label[i], from->label[k]))
+            k++;
+        if (k == from->nlabel)
+            to->label[i--] = to->label[--to->nlabel];
+    }
+}
+
+/* Merge from into to, results of clients that ran together: the window covers
  * both. */
 static void res_saved_merge(struct res_saved *to, struct res_saved *from)
 {
@@ -26839,20 +26955,13 @@ static void res_saved_merge(struct res_saved *to, struct res_saved *from)
     if (!to->config.requests_per_client)
         to->config.total += res_planned(&from->config);
     to->n += from->n;
-    to->nrun = 0;                       /* they are of each */
-    to->config.clients += from->config.clients;
-    to->config.connections += from->config.connections;
+    to->nrun = 0;                       /* they are of one result */
+    res_merge(&to->config, &from->config, RES_PLAN, RES_LIMITS);
     for (size_t i = 0; i < to->config.nstep && i < from->config.nstep; i++) {
         to->step[i].from += from->step[i].from;
         to->step[i].to += from->step[i].to;
     }
-    for (size_t i = 0; i < to->nlabel; i++) {           /* those of all stay */
-        size_t k = 0;
-        while (k < from->nlabel && strcmp(to->label[i], from->label[k]))
-            k++;
-        if (k == from->nlabel)
-            to->label[i--] = to->label[--to->nlabel];
-    }
+    res_labels_merge(to, from);
     if (f->ended == RES_SIGNAL)
         r->ended = RES_SIGNAL;
     r->apart |= f->apart || f->start_unix_ns > end || r->start_unix_ns > other;
@@ -26863,27 +26972,14 @@ static void res_saved_merge(struct res_saved *to, struct res_saved *from)
     if (together)
         res_intervals_merge(&r->intervals, &from->result.intervals);
     else
-        r->intervals.n = 0;             /* they lie beside each other in time */
+        r->intervals.n = 0;             /* they do not line up in time */
 }
 
-/* Add what a thread used in another run of several. */
-static void res_thread_add(struct res_thread *t, const struct res_thread *f)
-{
-    t->cpu_ns += f->cpu_ns;
-    t->user_ns += f->user_ns;
-    t->sys_ns += f->sys_ns;
-    t->wall_ns += f->wall_ns;
-    t->wait_ns += f->wait_ns;
-    t->switches += f->switches;
-    if (t->turn_most_ns < f->turn_most_ns)
-        t->turn_most_ns = f->turn_most_ns;
-}
-
-/* Add run f of several, one after the other, to r, which is zero before the
- * first: the times add.  f is empty afterwards. */
+/* Merge run f of several, one after the other, into r, which is zero before the
+ * first: the times are summed.  f is empty afterwards. */
 static void res_append(struct res *r, struct res *f)
 {
-    if (!r->latency.count) {
+    if (!r->runs) {
         *r = *f;
         *f = (struct res){0};
         return;
@@ -26894,9 +26990,9 @@ static void res_append(struct res *r, struct res *f)
     r->runs += f->runs;
     r->log_errno = r->log_errno ? r->log_errno : f->log_errno;
     for (unsigned i = 0; i < f->threads && i < r->threads; i++)
-        res_thread_add(&r->thread[i], &f->thread[i]);
+        res_merge(&r->thread[i], &f->thread[i], RES_THREAD, RES_THREAD);
     res_add(r, f);
-    r->intervals.n = 0;                 /* one run's begin when another's end */
+    r->intervals.n = 0;                 /* they do not line up in time */
     res_fini(f);
 }
 
@@ -27173,7 +27269,7 @@ static void load_queue_clock(struct load_worker *w)
         w->queued_at_ns = w->net.now_ns;
     } else if (!w->waiting.first && w->queued_at_ns) {
         if (w->measuring)
-            w->sum.queued_ns += w->net.now_ns - w->queued_at_ns;
+            w->sum.streams_blocked_ns += w->net.now_ns - w->queued_at_ns;
         w->queued_at_ns = 0;
     }
 }
@@ -27223,10 +27319,10 @@ static void load_call_count(struct load_worker *w, struct load_call *k,
         w->last_ns = now_ns;
         w->sum.status[r->status]++;
         if (r->kind == CLIENT_OK) {
-            hdr_add(&w->sum.latency, now_ns - k->start_ns);
+            hdr_add(&w->sum.response, now_ns - k->start_ns);
             if (w->run->open) {
-                struct res_pace *pace = w->waiting.first ? &w->sum.queued
-                                                          : &w->sum.eased;
+                struct res_pace *pace = w->waiting.first
+                    ? &w->sum.streams_blocked : &w->sum.streams_free;
                 hdr_add(&w->sum.service, now_ns - k->sent_ns);
                 pace->n++;
                 pace->ns += now_ns - k->sent_ns;
@@ -27340,7 +27436,7 @@ static void load_worker_over(struct load_worker *w)
     }
     load_queue_clock(w);
     if (w->queued_at_ns && w->measuring)
-        w->sum.queued_ns += w->net.now_ns - w->queued_at_ns;
+        w->sum.streams_blocked_ns += w->net.now_ns - w->queued_at_ns;
     for (struct load_conn *n = w->conns; n; n = n->next)
         load_conn_tcp(w, n);
     if (w->measuring)
@@ -31478,13 +31574,13 @@ static void out_load_row(struct buf *b, const struct res_report *t,
 static void out_load_latency(struct buf *b, const struct res_report *t)
 {
     const struct res *r = t->result;
-    if (!r->latency.n && !r->failed_latency.n)
+    if (!r->response.n && !r->failed_latency.n)
         return;
     txt_puts(b, "\n  latency ");
     for (size_t i = 0; i < t->npercent; i++)
         out_put_percent(b, t->percent[i], 9);
     txt_puts(b, "      max     mean\n");
-    out_load_row(b, t, res_open(t->config) ? "response" : "ok", &r->latency);
+    out_load_row(b, t, "response", &r->response);
     out_load_row(b, t, "service", &r->service);
     out_load_row(b, t, "first", &r->first);
     out_load_row(b, t, "message", &r->message);
@@ -31568,7 +31664,7 @@ static void out_load_errors(struct buf *b, const struct res *r,
             mem_fini(&detail);
         }
         if (e->varies)
-            txt_puts(b, " (others say otherwise)");
+            txt_puts(b, " (other texts occurred too)");
         txt_puts(b, "  (first after ");
         txt_put_time(b, (double)e->first_ns);
         txt_puts(b, ")\n");
@@ -31794,6 +31890,8 @@ static void out_load_verdict(struct buf *b, const struct res_report *t)
     mem_put_byte(b, '\n');
     if (v->limit == RES_BY_CLIENT)
         txt_puts(b, "            these latencies are partly the client's\n");
+    if (v->next[0])
+        txt_putf(b, "  try       %s\n", v->next);
 }
 
 /* Append a figure of an assertion: a time where it is about one. */
@@ -31839,8 +31937,8 @@ static void out_load_text(struct buf *b, const struct res_report *t,
     mem_put_byte(b, '\n');
     out_load_counts(b, r);
     out_load_latency(b, t);
-    if (r->latency.n)
-        out_load_bins(b, &r->latency);
+    if (r->response.n)
+        out_load_bins(b, &r->response);
     out_load_errors(b, r, color);
     out_load_reply(b, t);
     out_load_notes(b, t);
@@ -31906,11 +32004,9 @@ static size_t out_load_times(const struct res_report *t, const char **name,
                              const struct hdr **h)
 {
     const struct res *r = t->result;
-    bool open = res_open(t->config);
-    const char *const names[] = { open ? "response" : "service",
-                                  open ? "service" : "", "first_byte",
+    const char *const names[] = { "response", "service", "first_byte",
                                   "message", "failed" };
-    const struct hdr *const all[] = { &r->latency, &r->service, &r->first,
+    const struct hdr *const all[] = { &r->response, &r->service, &r->first,
                                       &r->message, &r->failed_latency };
     size_t n = 0;
     for (size_t i = 0; i < OUT_TIMES; i++)
@@ -32238,7 +32334,7 @@ static void out_load_html(struct buf *b, const struct res_report *t)
     }
     txt_puts(b, "</p>\n");
     out_page_latency(b, t);
-    out_page_bins(b, &t->result->latency);
+    out_page_bins(b, &t->result->response);
     if (out_page_intervals(t->result) > 1)
         out_page_series(b, t->result);
     txt_puts(b, "<h2>Counts</h2>\n<table>\n");
@@ -34045,7 +34141,7 @@ static void loadcmd_put(struct buf *b, int format, const struct res_report *t,
     case LOADCMD_CSV: out_load_csv(b, t); break;
     case LOADCMD_HTML: out_load_html(b, t); break;
     case LOADCMD_PROMETHEUS: out_load_prometheus(b, t); break;
-    case LOADCMD_HGRM: hdr_put_hgrm(&t->result->latency, b); break;
+    case LOADCMD_HGRM: hdr_put_hgrm(&t->result->response, b); break;
     default: out_load_text(b, t, color);
     }
 }
@@ -34283,10 +34379,10 @@ static int loadcmd_repeat(const struct loadcmd_args *c,
         double s = (double)one.elapsed_ns / 1e9;
         run[*n] = (struct res_spread){
             .rps = s > 0 ? (double)one.ok / s : 0,
-            .p50 = res_percentile_ok(one.latency.n, 50)
-                   ? (double)hdr_percentile(&one.latency, 50) : (double)NAN,
-            .p99 = res_percentile_ok(one.latency.n, 99)
-                   ? (double)hdr_percentile(&one.latency, 99) : (double)NAN };
+            .p50 = res_percentile_ok(one.response.n, 50)
+                   ? (double)hdr_percentile(&one.response, 50) : (double)NAN,
+            .p99 = res_percentile_ok(one.response.n, 99)
+                   ? (double)hdr_percentile(&one.response, 99) : (double)NAN };
         res_append(r, &one);
     }
     return GP_OK;

@@ -88,7 +88,7 @@ def fair():
                         LOAD + ['-c', '1', '-m', '1000', '-d', '2s', s.at],
                         stdout=subprocess.DEVNULL)
                     time.sleep(0.5)
-                p = s.load('-c', '99', '-d', '1s')['latency']['service'][
+                p = s.load('-c', '99', '-d', '1s')['latency']['response'][
                     'percentiles']
                 beside.append((p['50'] / 1e6, p['99'] / 1e6))
                 if other:

@@ -54,7 +54,7 @@ def sums(d):
     for name, h in times(d).items():
         if sum(n for _, n in h['hdr']['buckets']) != h['count']:
             return name + ': the buckets do not add up'
-    main = d['latency']['response'] or d['latency']['service']
+    main = d['latency']['response']
     if main['count'] != c['ok']:
         return '%d latencies of %d calls' % (main['count'], c['ok'])
     if sum(i['ok'] for i in d['intervals']) != c['ok'] and d['intervals']:
@@ -119,7 +119,7 @@ def same(path, csv, prom, html):
     say('and shows them', [c for c in cells if c[0] and
                            not rounds(c[1], float(c[0]))] or
         len(cells) < 30 and cells)
-    main = d['latency']['response'] or d['latency']['service']
+    main = d['latency']['response']
     drawn = sum(int(n) for n in re.findall(r'data-bin="(\d+)"', page))
     say('and the page has', bad or (drawn != main['count'] and
                                     'bars of %d calls' % drawn))
@@ -163,14 +163,14 @@ def text(path, shown):
         elif words[:1] == ['latency']:
             names = words[1:]
         elif words and len(words) == len(names) + 1 and words[0] in (
-                'ok', 'response', 'service', 'failed', 'message'):
-            h = want.pop({'ok': 'service'}.get(words[0], words[0]))
+                'response', 'service', 'failed', 'message'):
+            h = want.pop(words[0])
             for name, w in zip(names, words[1:]):
                 if not rounds(w, h['percentiles'][name[1:]]
                               if name[0] == 'p' else h[name]):
                     bad.append('%s %s %s' % (words[0], name, w))
     bars = [line for line in lines if line[:1] == ['<=']]
-    main = d['latency']['response'] or d['latency']['service']
+    main = d['latency']['response']
     if sum(int(line[-1].replace(',', '')) for line in bars) != main['count']:
         bad.append('bars')
     say('text has the figures of the JSON', bad or
@@ -178,8 +178,7 @@ def text(path, shown):
 
 
 def hgrm(path, text):
-    main = read(path)['latency']
-    main = main['response'] or main['service']
+    main = read(path)['latency']['response']
     buckets, seen, bad, last = main['hdr']['buckets'], 0, [], None
     with open(text, encoding='utf-8') as f:
         lines = f.read().splitlines()

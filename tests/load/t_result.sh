@@ -165,11 +165,11 @@ judged() {
     check 'an open loop, repeated' 0 "$BIN" load -r 200 -d 300ms --repeat 3 \
         -t 2 -c 2 -o "$T/again.json" "$to"
     has 'repeated, on the same threads' "$T/again.json" '"threads":2,'
-    lacks 'repeated, and none was late' "$T/again.json" 'after its end'
+    lacks 'repeated, and none was late' "$T/again.json" 'past the schedule'
     check 'answers in time alone are good' 3 "$BIN" load -c 50 -n 40 \
         --timeout 20us -o "$T/late.json" "$to"
     check 'none of them took longer' 0 "$PY" -c 'import json, sys
-l = json.load(open(sys.argv[1]))["latency"]["service"]
+l = json.load(open(sys.argv[1]))["latency"]["response"]
 assert (l["max"] or 0) <= 20000, l["max"]' "$T/late.json"
     check 'a template in base64' 2 "$BIN" load -n 1 -H 'k-bin: {{seq}}' "$to"
     check 'a plan with everything' 0 "$BIN" load -c 2 --arrival poisson \
@@ -338,11 +338,11 @@ LINES
     one_line 'no such service, named' 'reflection of no.Such: no such symbol'
     check 'a histogram that does not fit' 0 "$PY" -c 'import json, sys
 r = json.load(open(sys.argv[1]))
-r["latency"]["service"]["max"] *= 2
+r["latency"]["response"]["max"] *= 2
 json.dump(r, open(sys.argv[2], "w"))' "$T/first.json" "$T/bent.json"
     check 'a histogram that does not fit, read' 1 "$BIN" report "$T/bent.json"
     one_line 'a histogram that does not fit, said' \
-        'latency.service: its histogram goes from'
+        'latency.response: its histogram goes from'
 }
 
 # A profile of minutes does not keep the end waiting.

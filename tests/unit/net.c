@@ -678,9 +678,9 @@ static void test_load_run(void)
                                       : t[i].clients * t[i].requests;
         all += planned;
         CHECK(r.planned == planned && r.ok == planned && r.failed == 0);
-        CHECK(r.latency.n == planned && r.failed_latency.n == 0);
+        CHECK(r.response.n == planned && r.failed_latency.n == 0);
         CHECK(r.status[0] == planned && r.connect.n == t[i].clients);
-        CHECK(r.latency.min > 0 && r.latency.max <= r.elapsed_ns);
+        CHECK(r.response.min > 0 && r.response.max <= r.elapsed_ns);
         CHECK(r.bytes_in > 0 && r.bytes_out > 0 && r.threads <= 3);
         CHECK(server_calls(s) == all && !res_exceeds(&k, &r));
         const double percent[] = { 50, 99 };
@@ -693,9 +693,9 @@ static void test_load_run(void)
         struct res_saved saved;
         CHECK(!res_read(&saved, (struct slice){ (const char *)text.data,
                                                  text.len }, &why));
-        CHECK(saved.result.ok == planned && saved.result.latency.n == planned);
-        CHECK(!memcmp(saved.result.latency.count, r.latency.count,
-                      HDR_COUNTS * sizeof *r.latency.count));
+        CHECK(saved.result.ok == planned && saved.result.response.n == planned);
+        CHECK(!memcmp(saved.result.response.count, r.response.count,
+                      HDR_COUNTS * sizeof *r.response.count));
         res_saved_merge(&saved, &saved);
         CHECK(saved.result.ok == 2 * planned &&
               res_planned(&saved.config) == 2 * planned);
@@ -784,12 +784,12 @@ static void test_res_judge(void)
             .cpu_ns = i == 2 ? 900000000 : 300000000,
             .wait_ns = i == 3 ? 60000000 : i == 10 ? 510000000 : 1000000 };
         for (int k = 0; k < 1000; k++) {
-            hdr_add(&r.latency, 10000000);
+            hdr_add(&r.response, 10000000);
             if (i >= 5)
                 hdr_add(&r.lag, i == 5 ? 2000000 : 50000);
         }
         r.peer_streams = i == 4 ? 0 : 100;
-        r.queued_ns = i == 6 ? 100000000 : 0;
+        r.streams_blocked_ns = i == 6 ? 100000000 : 0;
         r.tcp_busy_ns = 500000000;
         r.tcp_limited_ns = i == 7 ? 100000000 : 0;
         r.not_sent = i == 8 ? 100 : 0;
@@ -829,7 +829,7 @@ static void test_res_assert(void)
     r.failed = 10;
     r.elapsed_ns = 1000000000;
     for (int k = 0; k < 1000; k++)
-        hdr_add(&r.latency, 10000000);
+        hdr_add(&r.response, 10000000);
     for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
         a = (struct res_assert){ .text = t[i].text };
         CHECK(!res_assert(&report, &a, &why) && a.pass == t[i].pass);
@@ -868,8 +868,8 @@ static void test_res_open(void)
         CHECK(r.planned == 400 && r.failed == 0 && r.gave_up == 0);
         CHECK(r.planned == r.ok + r.failed + r.cut_off + r.not_sent);
         CHECK((r.not_sent > 0) == (i == 3));
-        CHECK(r.latency.n == r.ok && r.service.n == r.ok && r.lag.n == r.sent);
-        CHECK(r.latency.max >= r.service.max && r.service.min > 0);
+        CHECK(r.response.n == r.ok && r.service.n == r.ok && r.lag.n == r.sent);
+        CHECK(r.response.max >= r.service.max && r.service.min > 0);
         CHECK(r.connect.n == (i == 1 ? 2 : 3));
         res_fini(&r);
     }
@@ -893,7 +893,7 @@ static void test_load_failures(void)
     struct gp_why why = {{0}};
     CHECK(!load_run(&k, &r, &why));
     CHECK(r.planned == 120 && r.failed == 120 && r.ok == 0);
-    CHECK(r.status[12] == 120 && r.latency.n == 0);
+    CHECK(r.status[12] == 120 && r.response.n == 0);
     CHECK(r.failed_latency.n == 120 && r.nerror == 1);
     CHECK(r.error[0].kind == CLIENT_STATUS && r.error[0].count == 120);
     CHECK(res_exceeds(&k, &r));
