@@ -24673,7 +24673,7 @@ struct reflect {                    /* one question, one answer */
     bool            asked, over;
 };
 
-/* SETTINGS are here: ask. */
+/* Ask, now that SETTINGS are here. */
 static void reflect_on_ready(struct client_conn *ch)
 {
     struct reflect *m = ch->owner;
@@ -24685,7 +24685,7 @@ static void reflect_on_ready(struct client_conn *ch)
                                  true, &m->question, false) == GP_OK;
 }
 
-/* The call is over. */
+/* Keep the call's result. */
 static void reflect_on_done(struct client_conn *ch, struct client_call *u,
                              const struct client_result *r)
 {
@@ -24696,7 +24696,7 @@ static void reflect_on_done(struct client_conn *ch, struct client_call *u,
     m->over = true;
 }
 
-/* A GOAWAY, or the end of the connection: nothing to do. */
+/* Ignore a GOAWAY, room to send, and the end of a connection. */
 static void reflect_on_nothing(struct client_conn *ch)
 {
     (void)ch;
@@ -24802,8 +24802,7 @@ static int reflect_take(struct slice answer, const char *target,
     return set->err ? txt_fail(why, GP_ENOMEM, "out of memory") : GP_OK;
 }
 
-/* A file that one of set imports and that set does not have; false: there is
- * none. */
+/* Find a file that one in set imports and that set does not have. */
 static bool reflect_missing(const struct buf *set, struct slice *name)
 {
     struct slice all = { (const char *)set->data, set->len }, file, other;
@@ -24882,7 +24881,7 @@ struct fetch_wait {                     /* how long to wait, and who is asked */
     bool     stopped;                   /* tick said so */
 };
 
-/* Wait until fd is ready for events, or until the end of w; false then. */
+/* Wait until fd is ready for events; false at the end of w. */
 static bool fetch_ready(int fd, short events, struct fetch_wait *w)
 {
     struct pollfd p = { .fd = fd, .events = events };
@@ -24900,7 +24899,7 @@ static bool fetch_ready(int fd, short events, struct fetch_wait *w)
     return false;
 }
 
-/* Send request to addr and take all that comes until the end. */
+/* Send request to addr and read all until the connection ends. */
 static int fetch_exchange(const struct net_addr *addr, struct slice request,
                         struct fetch_wait *wait, struct buf *in,
                         struct gp_why *why)
@@ -24945,8 +24944,8 @@ out:
     return GP_OK;
 }
 
-/* Undo the chunks of RFC 9112 7.1 in s, in place; false where they are not
- * well formed. */
+/* Decode the chunks of RFC 9112 7.1 in p[n], in place; false if they are
+ * malformed. */
 static bool fetch_unchunk(uint8_t *p, size_t n, size_t *out)
 {
     size_t at = 0;
@@ -24974,9 +24973,10 @@ static bool fetch_unchunk(uint8_t *p, size_t n, size_t *out)
     }
 }
 
-/* GET path of base, "http://host:port" or "host:port", within ns: its
- * status, and the body in *body; tick, if it is not NULL, is asked with arg
- * meanwhile.  GP_EIO, GP_EFORMAT; another status than 200 is none. */
+/* GET path of base, "http://host:port" or "host:port", within ns: its status,
+ * and the body in *body.  While it waits, tick, if not NULL, is asked with arg
+ * whether to go on.  GP_EIO, GP_EFORMAT; a status other than 200 is no
+ * error. */
 static int fetch_get(const char *base, const char *path, int64_t ns,
                    fetch_tick *tick, void *arg, int *status, struct buf *body,
                    struct gp_why *why)
@@ -25048,8 +25048,8 @@ static void fetch_fini(struct fetch_profile *p)
     mem_fini(&p->file);
 }
 
-/* True when address, host:port, is one that text, as a server listens on it,
- * covers: the same, or the same port of any address. */
+/* True if a server that listens on text, host:port, is reached by address: the
+ * same, or the same port of any address. */
 static bool fetch_same_address(const char *address, const char *text)
 {
     const char *port = strrchr(address, ':'), *other = strrchr(text, ':');
@@ -25058,9 +25058,9 @@ static bool fetch_same_address(const char *address, const char *text)
            (any && port && other && !strcmp(port, other));
 }
 
-/* See whose debug endpoint p's is: ours, that of the server at target, or
- * any other program's.  GP_EIO: nobody answers; GP_EUSAGE: it is another
- * server's. */
+/* Find out whose debug endpoint p's is: that of the server at target, or of a
+ * program that is not grpcprof.  GP_EIO: no answer; GP_EUSAGE: of another
+ * server. */
 static int fetch_check(struct fetch_profile *p,
                                const char *target, struct gp_why *why)
 {
@@ -25098,7 +25098,7 @@ out:
     return e;
 }
 
-/* Is the run to go on? */
+/* True unless the load was stopped. */
 static bool fetch_goes_on(void *arg, int64_t waited_ns)
 {
     const struct fetch_profile *p = arg;
@@ -25106,7 +25106,8 @@ static bool fetch_goes_on(void *arg, int64_t waited_ns)
     return !p->stop || !atomic_load(p->stop);
 }
 
-/* A thread: ask a foreign endpoint for its seconds, and count meanwhile. */
+/* Thread: ask another program's endpoint for its window, and count calls
+ * meanwhile. */
 static void *fetch_main(void *arg)
 {
     struct fetch_profile *p = arg;
@@ -25124,7 +25125,7 @@ static void *fetch_main(void *arg)
     return NULL;
 }
 
-/* Measuring begins: so does the window. */
+/* Start the window, as measuring starts. */
 static void fetch_begin(struct fetch_profile *p)
 {
     struct gp_why *why = &p->why;
@@ -25150,7 +25151,7 @@ static void fetch_begin(struct fetch_profile *p)
                  (const char *)p->file.data);
 }
 
-/* Measuring has ended: take the profile. */
+/* End the window and take the profile, after measuring. */
 static void fetch_end(struct fetch_profile *p)
 {
     char path[128];
@@ -27148,12 +27149,12 @@ struct load_run {
 
 /* ---- schedules ---- */
 
-/* When call x of k's schedule is to begin, in seconds from time 0; before that
- * the first rate holds, for the warm-up.  INFINITY past its end.
+/* Return when call x of k's schedule starts, in seconds from time 0; before it,
+ * during the warm-up, the first rate holds.  INFINITY: past the schedule's end.
  *
- * In a step that begins at a and ends at b calls a second, t seconds bring
- * at + (b - a) t^2 / 2T calls; solved for t in the form that has no difference
- * of close numbers. */
+ * A step from a to b calls a second over T seconds has at + (b - a) t^2 / 2T
+ * calls after t seconds.  Solving for t in this form avoids the difference of
+ * close numbers. */
 static double load_when(const struct res_config *k, double x)
 {
     double begin = 0;
@@ -27174,7 +27175,7 @@ static double load_when(const struct res_config *k, double x)
     return (double)INFINITY;
 }
 
-/* A number in (0, 1), evenly spread, from w's own sequence (splitmix64). */
+/* Return a random number in (0, 1), from w's own sequence (splitmix64). */
 static double load_random(struct load_worker *w)
 {
     uint64_t z = w->dice += UINT64_C(0x9e3779b97f4a7c15);
@@ -27184,7 +27185,8 @@ static double load_random(struct load_worker *w)
     return ((double)(z >> 11) + 0.5) / 9007199254740992.0;
 }
 
-/* How far it is from one of w's calls to the next, in calls of all workers. */
+/* Return the distance from one of w's calls to the next, in calls of all
+ * workers. */
 static double load_stride(struct load_worker *w)
 {
     double stride = w->run->threads;
@@ -27193,8 +27195,8 @@ static double load_stride(struct load_worker *w)
 
 /* ---- a worker: counting ---- */
 
-/* Write the rows of w's log that are left, whole, whoever else writes; that it
- * failed is kept for the end of the run. */
+/* Write the rows of w's log, whole even though other threads write too; the
+ * first error is kept for the end of the run. */
 static void load_log_flush(struct load_worker *w)
 {
     struct load_run *r = w->run;
@@ -27207,8 +27209,8 @@ static void load_log_flush(struct load_worker *w)
     w->log.len = 0;
 }
 
-/* Log k, which ended with r: when it was to begin, when it was sent, when it
- * ended, in ns after the start of measuring, its status, and the client. */
+/* Log k, which ended with r: scheduled start, actual send and end, in ns after
+ * the start of measuring, its status, and the client. */
 static void load_log(struct load_worker *w, const struct load_call *k,
                      const struct client_result *r)
 {
@@ -27221,7 +27223,7 @@ static void load_log(struct load_worker *w, const struct load_call *k,
         load_log_flush(w);
 }
 
-/* Put k behind the others of q. */
+/* Append k to q. */
 static void load_queue_put(struct load_queue *q, struct load_call *k)
 {
     k->after = NULL;
@@ -27230,7 +27232,7 @@ static void load_queue_put(struct load_queue *q, struct load_call *k)
     q->last = k;
 }
 
-/* The first of q, out of it, or NULL. */
+/* Remove and return the first call of q, or NULL. */
 static struct load_call *load_queue_get(struct load_queue *q)
 {
     struct load_call *k = q->first;
@@ -27241,7 +27243,7 @@ static struct load_call *load_queue_get(struct load_queue *q)
     return k;
 }
 
-/* Take k out of q, wherever it stands. */
+/* Remove k from q, wherever it is. */
 static void load_queue_drop(struct load_queue *q, struct load_call *k)
 {
     struct load_call **at = &q->first, *last = NULL;
@@ -27255,14 +27257,15 @@ static void load_queue_drop(struct load_queue *q, struct load_call *k)
     k->waiting = false;
 }
 
-/* The queue that k waits in. */
+/* Return the queue for k: of the worker in an open loop, of the client in a
+ * closed one. */
 static struct load_queue *load_queue_of(struct load_worker *w,
                                         struct load_call *k)
 {
     return w->run->open ? &w->waiting : &k->client->waiting;
 }
 
-/* Calls wait for a stream, or no longer do: keep the time. */
+/* Start or stop the clock of the time that calls wait for a stream. */
 static void load_queue_clock(struct load_worker *w)
 {
     if (w->waiting.first && !w->queued_at_ns) {
@@ -27274,7 +27277,7 @@ static void load_queue_clock(struct load_worker *w)
     }
 }
 
-/* Take k from the live ones; its slot is free. */
+/* Remove k from the live calls and free its slot. */
 static void load_call_retire(struct load_worker *w, struct load_call *k)
 {
     if (k->prev)
@@ -27344,7 +27347,7 @@ static void load_call_count(struct load_worker *w, struct load_call *k,
     load_call_retire(w, k);
 }
 
-/* What this thread has used since w->use, which becomes the difference. */
+/* Set w->use to what this thread used since w->use was taken. */
 static void load_worker_use(struct load_worker *w)
 {
     struct res_thread *use = &w->use;
@@ -27369,10 +27372,9 @@ static void load_worker_use(struct load_worker *w)
     w->bytes_out = w->net.bytes_out - w->bytes_out;
 }
 
-/* Add what the kernel says of n's sending, by struct tcp_info of
- * linux/tcp.h, which glibc's header does not have whole: busy time, and of
- * it the time that the receiver's window and the send buffer held it up, in
- * us. */
+/* Add n's sending times by the kernel: busy, and the part of it that the
+ * receiver's window or the send buffer limited it. struct tcp_info of
+ * linux/tcp.h, in us; glibc's header lacks these fields. */
 static void load_conn_tcp(struct load_worker *w, const struct load_conn *n)
 {
     enum { BUSY = 168, RWND = 176, SNDBUF = 184, BYTES = 192 };
@@ -27391,21 +27393,21 @@ static void load_conn_tcp(struct load_worker *w, const struct load_conn *n)
 
 /* ---- a worker: clients ---- */
 
-/* Task on the caller's loop: one worker is done. */
+/* Task on the caller's loop: a worker has finished. */
 static void load_run_done(void *arg)
 {
     struct load_run *r = arg;
     r->net.stop = ++r->done == r->threads;
 }
 
-/* Tell the caller's loop. */
+/* Post a task to the caller's loop. */
 static void load_tell(struct load_worker *w, void (*task)(void *), void *arg)
 {
     while (net_loop_post(&w->run->net, task, arg))
         sched_yield();                  /* memory will come back */
 }
 
-/* True when c may begin another call now, by itself. */
+/* True if c may start another call now by itself. */
 static bool load_client_may(const struct load_client *c)
 {
     const struct load_worker *w = c->worker;
@@ -27414,7 +27416,7 @@ static bool load_client_may(const struct load_client *c)
            (!w->end_ns || w->net.now_ns < w->end_ns);
 }
 
-/* c has been without a connection since lost_ns: keep the time. */
+/* Add the time since c->lost_ns, during which c had no connection. */
 static void load_client_down(struct load_client *c)
 {
     struct load_worker *w = c->worker;
@@ -27423,7 +27425,8 @@ static void load_client_down(struct load_client *c)
         w->sum.down_ns += w->net.now_ns - from_ns;
 }
 
-/* w's calls are all over: its measuring ends. */
+/* End w's measuring, after its last call: add up what is still running, and
+ * stop its loop. */
 static void load_worker_over(struct load_worker *w)
 {
     for (uint64_t i = 0; i < w->nclient; i++) {
@@ -27445,14 +27448,14 @@ static void load_worker_over(struct load_worker *w)
     load_tell(w, load_run_done, w->run);
 }
 
-/* See whether w, in an open loop, has nothing more to do. */
+/* Finish w, in an open loop, if nothing is left to do. */
 static void load_worker_check(struct load_worker *w)
 {
     if (w->run->open && w->ended && !w->oldest && !w->net.stop)
         load_worker_over(w);
 }
 
-/* See whether c, and with it its worker, has nothing more to do. */
+/* Finish c, and then its worker, if nothing is left to do. */
 static void load_client_check(struct load_client *c)
 {
     struct load_worker *w = c->worker;
@@ -27469,8 +27472,8 @@ static void load_client_check(struct load_client *c)
         load_worker_over(w);
 }
 
-/* Have c look after its connection and its waiting calls in delay_ns, or at
- * this turn's end; callbacks may not do it themselves.  GP_ENOMEM. */
+/* Look after c's connection and waiting calls in delay_ns, or at the end of
+ * this turn; callbacks must not do it themselves.  GP_ENOMEM. */
 static int load_client_later(struct load_client *c, int64_t delay_ns)
 {
     struct net_loop *net = &c->worker->net;
@@ -27479,8 +27482,8 @@ static int load_client_later(struct load_client *c, int64_t delay_ns)
     return net_timer_arm(net, &c->retry, net->now_ns + delay_ns);
 }
 
-/* c will have no connection any more: what waits for it has failed, what is
- * left is not sent.  In an open loop that holds when no client is left. */
+/* Leave c without a connection: its waiting calls fail, the rest are not sent.
+ * In an open loop that applies once no client is left. */
 static void load_client_give_up(struct load_client *c)
 {
     static const struct client_result gone = {
@@ -27499,8 +27502,8 @@ static void load_client_give_up(struct load_client *c)
 
 /* ---- a worker: calls ---- */
 
-/* Begin a call that was to begin at start_ns, for c or, NULL, whoever has room;
- * w has a free slot. */
+/* Start a call scheduled for start_ns, for c or, NULL, for whichever client has
+ * room. w has a free slot. */
 static struct load_call *load_call_begin(struct load_worker *w,
                                          struct load_client *c,
                                          int64_t start_ns)
@@ -27534,15 +27537,15 @@ static struct load_call *load_call_begin(struct load_worker *w,
     return k;
 }
 
-/* True when c has a connection that takes calls. */
+/* True if c has a connection that takes calls. */
 static bool load_client_open(const struct load_client *c)
 {
     const struct load_conn *n = c->conn;
     return n && n->ready && !n->retired && client_conn_usable(&n->chan);
 }
 
-/* True when c's connection takes one more call: one that the server does not
- * allow would be refused, and the connection retired. */
+/* True if c's connection takes one more call.  One above the server's limit
+ * would be refused, and the connection retired. */
 static bool load_client_room(const struct load_client *c)
 {
     if (!load_client_open(c) || c->conn->flying >= c->streams ||
@@ -27551,7 +27554,7 @@ static bool load_client_room(const struct load_client *c)
     return c->conn->flying < c->conn->chan.session.peer_streams;
 }
 
-/* c has something to send at the end of this turn of timers. */
+/* Send what c has at the end of this turn of timers. */
 static void load_client_touch(struct load_client *c)
 {
     if (c->is_touched)
@@ -27561,7 +27564,7 @@ static void load_client_touch(struct load_client *c)
     c->worker->touched = c;
 }
 
-/* Send what the clients touched have; connections may be gone afterwards. */
+/* Send what the touched clients have; it may close connections. */
 static void load_worker_flush(struct load_worker *w)
 {
     struct load_client *c;
@@ -27573,7 +27576,7 @@ static void load_worker_flush(struct load_worker *w)
     }
 }
 
-/* Put the value of a header with its {{}} filled in into b. */
+/* Append the value t of a header with its {{}} filled in. */
 static void load_put_template(struct buf *b, struct load_worker *w,
                               const struct load_call *k, struct slice t)
 {
@@ -27608,7 +27611,7 @@ static void load_put_template(struct buf *b, struct load_worker *w,
 }
 
 /* Start k on its client's connection with headers of its own: those with {{}}
- * filled in, which HPACK is not to keep. */
+ * filled in, which HPACK must not index. */
 static int load_call_start_own(struct load_worker *w, struct load_call *k,
                                bool wait)
 {
@@ -27637,8 +27640,8 @@ static int load_call_start_own(struct load_worker *w, struct load_call *k,
     return e;
 }
 
-/* n gets no more calls: another takes its place at this turn's end, and it is
- * closed when the last has ended. */
+/* Give n no more calls: at the end of this turn another connection takes its
+ * place, and n is closed after its last call. */
 static void load_conn_retire(struct load_conn *n)
 {
     n->retired = true;
@@ -27646,8 +27649,8 @@ static void load_conn_retire(struct load_conn *n)
         (void)load_client_later(n->client, 0);
 }
 
-/* Send k on c's connection, which has room; false where that takes it no more,
- * out of stream numbers or of memory, and k has to wait. */
+/* Send k on c's connection, which has room; false if the connection has no
+ * stream number or memory left, and k must wait. */
 static bool load_call_send(struct load_worker *w, struct load_call *k,
                            struct load_client *c)
 {
@@ -27683,7 +27686,7 @@ static bool load_call_send(struct load_worker *w, struct load_call *k,
     return true;
 }
 
-/* Send k, or let it wait where c, NULL for nobody, has no room. */
+/* Send k, or queue it if c has no room; NULL: no client has. */
 static void load_call_place(struct load_worker *w, struct load_call *k,
                             struct load_client *c)
 {
@@ -27691,8 +27694,8 @@ static void load_call_place(struct load_worker *w, struct load_call *k,
         load_queue_put(load_queue_of(w, k), k);
 }
 
-/* Give c's connection what waits and, in a closed loop, new calls, as many as
- * fit. */
+/* Send waiting calls and, in a closed loop, new ones on c's connection, as many
+ * as fit. */
 static void load_client_fill(struct load_client *c)
 {
     struct load_worker *w = c->worker;
@@ -27719,7 +27722,7 @@ static void load_client_fill(struct load_client *c)
         load_queue_put(&c->waiting, load_call_begin(w, c, w->net.now_ns));
 }
 
-/* The time of k's next message. */
+/* Send k's next message. */
 static void load_on_pace(struct net_timer *t)
 {
     struct load_call *k = t->arg;
@@ -27735,7 +27738,7 @@ static void load_on_pace(struct net_timer *t)
 
 /* ---- a worker: phases ---- */
 
-/* No more calls begin; those in flight have drain_ns. */
+/* Start no more calls; those in flight have drain_ns to end. */
 static void load_worker_end(struct load_worker *w, int64_t drain_ns)
 {
     w->ended = true;
@@ -27746,7 +27749,7 @@ static void load_worker_end(struct load_worker *w, int64_t drain_ns)
         (void)net_timer_arm(&w->net, &w->phase, w->net.now_ns + drain_ns);
 }
 
-/* What is still in flight is cut off. */
+/* Cut off all calls in flight. */
 static void load_worker_cut(struct load_worker *w)
 {
     struct load_call *k;
@@ -27762,7 +27765,7 @@ static void load_worker_cut(struct load_worker *w)
     load_worker_check(w);
 }
 
-/* Measuring begins. */
+/* Start measuring. */
 static void load_worker_measure(struct load_worker *w)
 {
     const struct res_config *k = w->run->config;
@@ -27781,7 +27784,7 @@ static void load_worker_measure(struct load_worker *w)
 
 /* ---- a worker: arrivals of an open loop ---- */
 
-/* A client with room, or NULL.  While calls wait there is none. */
+/* Return a client with room, or NULL; NULL while calls wait. */
 static struct load_client *load_worker_pick(struct load_worker *w)
 {
     for (uint64_t i = 0; i < w->nclient && !w->waiting.first; i++) {
@@ -27793,8 +27796,8 @@ static struct load_client *load_worker_pick(struct load_worker *w)
     return NULL;
 }
 
-/* The call that was to begin at due_ns does, or is not sent because too many
- * are in flight or no client is left. */
+/* Start the call scheduled for due_ns, or do not send it if too many are in
+ * flight or no client is left. */
 static void load_arrive(struct load_worker *w, int64_t due_ns)
 {
     bool counted = w->measuring && due_ns >= w->start_ns;
@@ -27810,13 +27813,13 @@ static void load_arrive(struct load_worker *w, int64_t due_ns)
         load_client_touch(c);
 }
 
-/* True when w has made all the calls that were its to make. */
+/* True if w has started all its calls. */
 static bool load_worker_made(const struct load_worker *w)
 {
     return w->run->counted && w->arrivals >= w->share;
 }
 
-/* When w's next call is due; INT64_MAX when there is none any more. */
+/* Return when w's next call is due; INT64_MAX: there is none. */
 static int64_t load_next_ns(const struct load_worker *w)
 {
     const struct load_run *r = w->run;
@@ -27827,7 +27830,7 @@ static int64_t load_next_ns(const struct load_worker *w)
     return w->end_ns && due_ns >= w->end_ns ? INT64_MAX : due_ns;
 }
 
-/* Begin the calls of w that are due. */
+/* Start w's calls that are due. */
 static void load_worker_arrivals(struct load_worker *w)
 {
     int64_t now_ns = net_now(&w->net), due_ns = 0;
@@ -27847,7 +27850,7 @@ static void load_worker_arrivals(struct load_worker *w)
         load_worker_end(w, w->run->config->drain_ns);
 }
 
-/* The time of w's next call. */
+/* Start the calls that are due, by timer. */
 static void load_on_arrival(struct net_timer *t)
 {
     load_worker_arrivals(t->arg);
@@ -27855,7 +27858,7 @@ static void load_on_arrival(struct net_timer *t)
 
 /* ---- a worker: what calls tell ---- */
 
-/* A response begins. */
+/* Note when a response starts. */
 static void load_on_first(struct client_conn *ch, struct client_call *u)
 {
     struct load_call *k = (struct load_call *)u;
@@ -27865,9 +27868,9 @@ static void load_on_first(struct client_conn *ch, struct client_call *u)
         hdr_add(&w->sum.first, w->net.now_ns - k->sent_ns);
 }
 
-/* A message of a response is whole.  In a bidirectional stream it is taken for
- * the answer to the message with the same number; in another it is timed from
- * the one before it. */
+/* Time a whole message of a response: in a bidirectional stream from the
+ * sending of the message with the same number, in other streams from the
+ * message before it. */
 static void load_on_message(struct client_conn *ch, struct client_call *u)
 {
     struct load_call *k = (struct load_call *)u;
@@ -27888,8 +27891,8 @@ static void load_on_message(struct client_conn *ch, struct client_call *u)
     k->heard_ns = w->net.now_ns;
 }
 
-/* k has been counted, or waits again: go on with c's next one, at once on the
- * connection whose turn this is, else at its end. */
+/* Go on with c after a call was counted or queued again: at once if ch is c's
+ * connection, whose turn this is, else at the end of the turn. */
 static void load_client_next(struct load_client *c,
                              const struct client_conn *ch)
 {
@@ -27901,7 +27904,7 @@ static void load_client_next(struct load_client *c,
     load_client_check(c);
 }
 
-/* A call ended. */
+/* End a call: count it, or resend it if the server did not process it. */
 static void load_on_done(struct client_conn *ch, struct client_call *u,
                          const struct client_result *r)
 {
@@ -27924,7 +27927,7 @@ static void load_on_done(struct client_conn *ch, struct client_call *u,
     load_client_next(c, ch);
 }
 
-/* The oldest live call may have reached its deadline. */
+/* Fail the calls whose deadline has passed. */
 static void load_on_deadline(struct net_timer *t)
 {
     struct load_worker *w = t->arg;
@@ -27989,7 +27992,7 @@ static void load_run_failed(void *arg)
     r->net.stop = true;
 }
 
-/* Task on the caller's loop: a worker's clients are all connected. */
+/* Task on the caller's loop: a worker's clients are connected. */
 static void load_run_ready(void *arg)
 {
     struct load_run *r = arg;
@@ -27997,8 +28000,8 @@ static void load_run_ready(void *arg)
         r->tick.on_time(&r->tick);      /* says go */
 }
 
-/* How long c now waits before it connects: longer each time, until a connection
- * has been of use. */
+/* Return how long c waits before it reconnects: doubled each time until a
+ * connection was of use. */
 static int64_t load_client_backoff(struct load_client *c)
 {
     c->backoff_ns = c->backoff_ns ? c->backoff_ns * 2 : LOAD_BACKOFF_NS;
@@ -28007,8 +28010,8 @@ static int64_t load_client_backoff(struct load_client *c)
     return c->backoff_ns;
 }
 
-/* c could not connect: the next address, then later.  Before the run begins
- * that ends it; in the run c gives up after the connect timeout. */
+/* Try c's next address, after a pause in the run.  Before the run, failing all
+ * addresses ends it; in the run c gives up after the connect timeout. */
 static void load_conn_failed(struct load_conn *n)
 {
     struct load_client *c = n->client;
@@ -28029,7 +28032,7 @@ static void load_conn_failed(struct load_conn *n)
         load_client_give_up(c);
 }
 
-/* SETTINGS of a connection, its first or others. */
+/* Take SETTINGS, the first or later ones. */
 static void load_on_ready(struct client_conn *ch)
 {
     struct load_conn *n = ch->owner;
@@ -28056,7 +28059,7 @@ static void load_on_ready(struct client_conn *ch)
         load_tell(w, load_run_ready, w->run);
 }
 
-/* c's connection takes no more calls: another one takes its place. */
+/* Drop c's connection n, which takes no more calls, and arrange another one. */
 static void load_conn_replace(struct load_conn *n)
 {
     struct load_client *c = n->client;
@@ -28076,7 +28079,7 @@ static void load_conn_replace(struct load_conn *n)
         load_client_give_up(c);
 }
 
-/* The server says goodbye; calls that it has will still be answered. */
+/* Take a GOAWAY; calls that the server has will still be answered. */
 static void load_on_goaway(struct client_conn *ch)
 {
     struct load_conn *n = ch->owner;
@@ -28089,14 +28092,14 @@ static void load_on_goaway(struct client_conn *ch)
         load_conn_replace(n);
 }
 
-/* A connection's server reads again. */
+/* Go on sending: the server reads again. */
 static void load_on_room(struct client_conn *ch)
 {
     struct load_conn *n = ch->owner;
     (void)load_client_later(n->client, 0);
 }
 
-/* A connection is over, and so are its calls. */
+/* Count a lost connection; its calls have ended. */
 static void load_on_lost(struct client_conn *ch)
 {
     struct load_conn *n = ch->owner;
@@ -28112,7 +28115,7 @@ static void load_on_lost(struct client_conn *ch)
     load_conn_replace(n);
 }
 
-/* A connection's memory can go. */
+/* Free a connection. */
 static void load_on_gone(struct client_conn *ch)
 {
     struct load_conn *n = ch->owner;
@@ -28162,7 +28165,7 @@ static void load_client_connect(struct load_client *c)
     c->conn = n;
 }
 
-/* True when c has use for a connection. */
+/* True if c needs a connection. */
 static bool load_client_needs(const struct load_client *c)
 {
     const struct load_worker *w = c->worker;
@@ -28170,7 +28173,7 @@ static bool load_client_needs(const struct load_client *c)
            (w->run->open && (w->waiting.first || !w->ended));
 }
 
-/* Outside callbacks: see to c's connection and to its calls. */
+/* Look after c's connection and calls, outside callbacks. */
 static void load_on_later(struct net_timer *t)
 {
     struct load_client *c = t->arg;
@@ -28189,8 +28192,8 @@ static void load_on_later(struct net_timer *t)
     }
 }
 
-/* PING a connection that has calls and from which nothing has come for so long,
- * and end one whose answer to that does not come either. */
+/* PING n if it has calls and was quiet for the keepalive time; close it if the
+ * answer does not come. */
 static void load_conn_keep_alive(struct load_conn *n, int64_t now_ns)
 {
     const struct load_worker *w = n->client->worker;
@@ -28211,8 +28214,7 @@ static void load_conn_keep_alive(struct load_conn *n, int64_t now_ns)
     }
 }
 
-/* Now and then: connections that are to be kept alive, and the end of those
- * that have had their calls. */
+/* Now and then: keep connections alive, close retired ones. */
 static void load_on_beat(struct net_timer *t)
 {
     struct load_worker *w = t->arg;
@@ -28233,7 +28235,7 @@ static void load_on_beat(struct net_timer *t)
 
 /* ---- a worker: from its start to its end ---- */
 
-/* The next phase begins. */
+/* Go to the next phase. */
 static void load_on_phase(struct net_timer *t)
 {
     struct load_worker *w = t->arg;
@@ -28249,7 +28251,7 @@ static void load_on_phase(struct net_timer *t)
         load_worker_end(w, w->run->config->drain_ns);
 }
 
-/* Task: the calls begin. */
+/* Task: start the calls. */
 static void load_worker_go(void *arg)
 {
     struct load_worker *w = arg;
@@ -28299,7 +28301,7 @@ static void load_worker_abort(void *arg)
     ((struct load_worker *)arg)->net.stop = true;
 }
 
-/* The end of a turn of the loop: how long was it? */
+/* Note the length of a turn of the loop, at its end. */
 static bool load_on_turn(struct net_loop *net)
 {
     struct load_worker *w = MEM_OF(net, struct load_worker, net);
@@ -28315,7 +28317,8 @@ static void load_wait(sem_t *s)
         ;
 }
 
-/* A worker's thread: connect, do as told, and hang up when told. */
+/* A worker's thread: connect, run the loop, and close connections once the
+ * result is made. */
 static void *load_worker_main(void *arg)
 {
     struct load_worker *w = arg;
@@ -28347,7 +28350,7 @@ static void *load_worker_main(void *arg)
     return NULL;
 }
 
-/* Calls in flight that w can have. */
+/* Return the number of calls that w can have in flight. */
 static size_t load_worker_slots(const struct load_worker *w)
 {
     const struct load_run *r = w->run;
@@ -28361,8 +28364,8 @@ static size_t load_worker_slots(const struct load_worker *w)
     return sum;
 }
 
-/* Make worker w ready, with its slice of the run's clients.  Its timers get
- * their room in the heap now, so that arming them cannot fail later. */
+/* Make worker w ready, with its slice of the run's clients.  The timers' heap
+ * gets its room now, so that arming a timer cannot fail later. */
 static int load_worker_init(struct load_worker *w, struct gp_why *why)
 {
     struct load_run *r = w->run;
@@ -28401,7 +28404,7 @@ static int load_worker_init(struct load_worker *w, struct gp_why *why)
     return GP_OK;
 }
 
-/* Release w, whose thread has ended; a zero w is fine. */
+/* Release w after its thread ended; a zero w is fine. */
 static void load_worker_fini(struct load_worker *w)
 {
     net_loop_fini(&w->net);
@@ -28412,7 +28415,7 @@ static void load_worker_fini(struct load_worker *w)
 
 /* ---- the run ---- */
 
-/* Threads for a run of so many connections, when not asked for. */
+/* Return the default number of threads for so many connections. */
 static unsigned load_threads(uint64_t connections)
 {
     unsigned n = sys_cpus() / 2;
@@ -28420,7 +28423,7 @@ static unsigned load_threads(uint64_t connections)
     return connections && connections < n ? (unsigned)connections : n;
 }
 
-/* Check how k's calls are to come. */
+/* Check the numbers, times and rates of k. */
 static int load_check_calls(const struct res_config *k, struct gp_why *why)
 {
     uint64_t streams = k->streams ? k->streams : 1;
@@ -28451,7 +28454,7 @@ static int load_check_calls(const struct res_config *k, struct gp_why *why)
     return GP_OK;
 }
 
-/* Check what k asks for, but for its targets. */
+/* Check k, except for its targets. */
 static int load_check(const struct res_config *k, struct gp_why *why)
 {
     if (!k->clients || k->clients > LOAD_CLIENTS_MOST)
@@ -28474,7 +28477,7 @@ static int load_check(const struct res_config *k, struct gp_why *why)
     return e;
 }
 
-/* "/package.Service/Method" of the call "package.Service/Method" or
+/* Write "/package.Service/Method" of the call "package.Service/Method" or
  * "package.Service.Method" into path[size]. */
 static int load_path(const char *call, char *path, size_t size,
                      struct gp_why *why)
@@ -28492,7 +28495,7 @@ static int load_path(const char *call, char *path, size_t size,
     return GP_OK;
 }
 
-/* Make t of the address text: where it is, and the headers for it. */
+/* Fill in t from the address text: its addresses, and the request's headers. */
 static int load_target_init(struct load_target *t, const char *text,
                             const struct res_config *k, struct gp_why *why)
 {
@@ -28514,7 +28517,7 @@ static int load_target_init(struct load_target *t, const char *text,
     return e ? txt_fail(why, e, "out of memory for the request") : GP_OK;
 }
 
-/* Calls that are over, for the progress line. */
+/* Add up the ok and failed calls of all workers so far. */
 static void load_run_sum(const struct load_run *r, uint64_t *ok,
                          uint64_t *failed)
 {
@@ -28533,7 +28536,7 @@ static uint64_t load_run_ended(void *arg)
     return ok + failed;
 }
 
-/* Give task to the first n workers. */
+/* Post task to the first n workers. */
 static void load_run_tell(struct load_run *r, unsigned n, void (*task)(void *))
 {
     for (unsigned i = 0; i < n; i++)
@@ -28541,7 +28544,7 @@ static void load_run_tell(struct load_run *r, unsigned n, void (*task)(void *))
             sched_yield();              /* memory will come back */
 }
 
-/* All are connected, and it is time: go. */
+/* Start the run: all clients are connected, and it is time. */
 static void load_run_begin(struct load_run *r, int64_t now_ns)
 {
     const struct res_config *k = r->config;
@@ -28555,7 +28558,8 @@ static void load_run_begin(struct load_run *r, int64_t now_ns)
     load_run_tell(r, r->threads, load_worker_go);
 }
 
-/* Every tick, and when all are connected: go, stop, tell how it goes. */
+/* Start, stop and report progress; called every tick, and once all clients are
+ * connected. */
 static void load_run_on_tick(struct net_timer *t)
 {
     struct load_run *r = t->arg;
@@ -28590,14 +28594,14 @@ static void load_run_on_tick(struct net_timer *t)
     (void)net_timer_arm(&r->net, t, next);
 }
 
-/* Share i of n that make up all. */
+/* Return share i of n, which sum up to all. */
 static uint64_t load_share(uint64_t all, uint64_t i, uint64_t n)
 {
     return all / n + (i < all % n);
 }
 
-/* Make the run's clients: each has its share of the calls in flight and, in a
- * closed loop, of the calls. */
+/* Fill in the run's clients: each gets its share of the calls in flight and, in
+ * a closed loop, of the calls. */
 static void load_run_init_clients(struct load_run *r)
 {
     const struct res_config *k = r->config;
@@ -28613,7 +28617,7 @@ static void load_run_init_clients(struct load_run *r)
     }
 }
 
-/* Make the run's clients and workers; nothing runs yet. */
+/* Make the run's clients and workers; no thread runs yet. */
 static int load_run_init(struct load_run *r, struct gp_why *why)
 {
     const struct res_config *k = r->config;
@@ -28652,7 +28656,7 @@ static int load_run_init(struct load_run *r, struct gp_why *why)
     return e;
 }
 
-/* Start the workers, and stay until they are done. */
+/* Start the workers, and wait until they have finished. */
 static int load_run_go(struct load_run *r, struct gp_why *why)
 {
     const struct res_config *k = r->config;
@@ -28683,7 +28687,7 @@ static int load_run_go(struct load_run *r, struct gp_why *why)
     return e;
 }
 
-/* Check that k's targets are addresses, which are looked up for that. */
+/* Check k's targets, which are looked up for it. */
 static int load_check_targets(const struct res_config *k, struct gp_why *why)
 {
     struct net_addr addr[NET_ADDRS];
@@ -28694,7 +28698,7 @@ static int load_check_targets(const struct res_config *k, struct gp_why *why)
     return e;
 }
 
-/* Fill in the result of the run. */
+/* Make the result of the run. */
 static int load_run_result(const struct load_run *r, struct res *to,
                            struct gp_why *why)
 {
@@ -28751,7 +28755,7 @@ static int load_run_result(const struct load_run *r, struct res *to,
     return GP_OK;
 }
 
-/* Have r's workers hang up, and release its memory. */
+/* Let r's workers close their connections, and release r. */
 static void load_run_fini(struct load_run *r)
 {
     for (unsigned i = 0; i < r->started; i++)
@@ -28770,9 +28774,9 @@ static void load_run_fini(struct load_run *r)
     net_loop_fini(&r->net);
 }
 
-/* Do what k asks for and fill in *result, which res_fini releases.
- * An error means that there is no result: wrong use, or no connection; failed
- * calls are a result. */
+/* Run k and fill in *result, which res_fini releases.  An error means that
+ * there is no result: wrong use, or no connection.  Failed calls are a
+ * result. */
 static int load_run(const struct res_config *k, struct res *result,
                     struct gp_why *why)
 {

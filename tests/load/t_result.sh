@@ -265,7 +265,7 @@ json.dump(r, open(sys.argv[2], "w"))' "$T/first.json" "$T/later.json"
     check 'merged, later' 0 "$BIN" report "$T/first.json" "$T/later.json"
     one_line 'merged, later, said' 'later.json ran at another time'
     has 'merged, later, no verdict' "$OUT" \
-        'verdict +UNKNOWN +results of different times'
+        'verdict +UNKNOWN +the results are of runs'
     # 20 calls, 20 ms apart: 50 a second, not 20 in the 19 times between them
     check 'the rate of few calls' 0 "$PY" -c 'import json, sys
 r = json.load(open(sys.argv[1]))
@@ -283,7 +283,7 @@ json.dump(a, open(sys.argv[1] + ".bent", "w"))' "$T/open.json" "$T/again.json"
     check 'a series, its picture' 0 "$BIN" report -f html "$T/open.json"
     has 'a series, its picture' "$OUT" '<h2>Every 0.1 s</h2>'
     check 'a series that does not add up' 1 "$BIN" report "$T/open.json.bent"
-    one_line 'a series that does not add up, said' 'intervals.2..buckets: not'
+    one_line 'a series that does not add up, said' 'intervals.2..buckets: their sum'
     check 'two series at one time' 0 "$BIN" report -q -f json \
         -o "$T/again.json" "$T/open.json" "$T/open.json"
     check 'two series at one time, together' 0 "$PY" -c 'import json, sys
