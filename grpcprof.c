@@ -149,7 +149,8 @@
 #endif
 
 /* ================================= 1 LIMITS ==================================
- * for     every tunable and hard cap, each with its reason and its end
+ * for     tunables and hard limits: why each has its value, and what happens
+ *         at it.  A heading names the sections that a constant belongs to
  * uses    nothing
  * owns    nothing
  * spec    none
@@ -159,62 +160,60 @@
 
 /* ---- MEM ---- */
 enum {
-    /* An arena's first block suits one call or one small profile; blocks
-     * double up to the last size, so that 1 GiB takes about 20 of them. */
-    ARENA_FIRST_BYTES = 4096,
-    ARENA_MOST_BYTES  = 64 << 20,
+    /* An arena's first block holds one call or one small profile; later ones
+     * double up to the second size, so that 1 GiB takes about 20 blocks. */
+    MEM_ARENA_FIRST_BYTES = 4096,
+    MEM_ARENA_MOST_BYTES  = 64 << 20,
 
-    /* Blocks whose pages are had at once; what of report's heap has pages of
-     * 2 MiB, few enough to leave no large part of them unused; and the least
-     * block that is not in the heap. */
-    MEM_POPULATED = 256 << 10,
-    MEM_HUGE      = 10 << 20,
-    MEM_OWN_BLOCK = 4 << 20,
+    /* Smallest block to pre-fault; bytes of report's heap in pages of 2 MiB,
+     * most of which every report fills; smallest block to mmap. */
+    MEM_PREFAULT_BYTES = 256 << 10,
+    MEM_HUGE_BYTES      = 10 << 20,
+    MEM_MMAP_BYTES = 4 << 20,
 
-    /* Freed blocks that a pool keeps for reuse, of each size up to the largest
-     * that it serves: a busy loop's streams and frames, 8 MB at the most. */
+    /* Freed blocks that a pool keeps of each size, and the largest size: enough
+     * for a busy loop's streams and frames.  Further ones are freed. */
     MEM_POOL_KEPT = 2048,
     MEM_POOL_BYTES = 1024,
 };
 
-/* A buf holds no more, and fails past it: what is larger is no profile, page or
- * list that anybody looks at. */
+/* Largest buffer; growth past it is GP_ELIMIT.  No profile is larger. */
 #define MEM_BUF_MOST ((size_t)2 << 30)
 
 /* ---- RE ---- */
 enum {
-    /* An expression: its bytes, RE2's own limit on repetition, and characters
-     * and classes, those repeated as often as that: the C library writes them
-     * out. */
+    /* Of an expression: bytes; the count in {n,m}, RE2's own limit; characters
+     * and classes, each times its repetitions, because the C library expands
+     * these.  An expression past a limit is refused. */
     RE_MOST_BYTES  = 1000,
     RE_MOST_REPEAT = 1000,
     RE_MOST_ATOMS  = 2000,
 
-    /* Bytes of a name that an expression is matched with. */
+    /* Bytes of a name that are matched; the rest is ignored. */
     RE_MOST_TEXT = 16384,
 
-    /* Characters beyond ASCII in a range of a class: each is written out. */
+    /* Non-ASCII characters in a range of a class: each is listed.  Larger
+     * ranges are refused. */
     RE_MOST_RANGE = 4096,
 };
 
 /* ---- JS ---- */
 enum {
-    /* Containers in each other in JSON that is read. */
+    /* Nesting depth of JSON that is read; deeper input is refused. */
     JS_DEPTH = 128,
 };
 
 /* ---- GZ ---- */
 enum {
-    /* zlib is asked for this much at a time: 64 KiB is past the point where
-     * larger steps inflate faster. */
+    /* Output room for one step of inflate: larger steps are no faster. */
     GZ_STEP_BYTES = 65536,
-    GZ_LOOK_BYTES = 16384,              /* likewise where none is kept */
+    GZ_DISCARD_BYTES = 16384,           /* on the stack: output not kept */
 };
 
 /* ---- HDR ---- */
 
-/* Latencies past this count as this, and are counted as "over": no call may
- * wait longer, since --timeout ends at 1 h. */
+/* Largest latency in a histogram; larger ones are counted as this and in
+ * "over".  --timeout ends at 1 h, so that no call takes longer. */
 #define HDR_MOST_NS INT64_C(3600000000000)
 
 /* ---- ELF ---- */
@@ -903,16 +902,16 @@ enum {
                                                  * names stay mangled */
 
 /* =================================== 2 MEM ===================================
- * for     bytes that grow, arenas, vectors, hash indexes
+ * for     growable buffers, arenas, lists, pools, hashes, hash indexes
  * uses    nothing
- * owns    every allocation in the program: nobody else calls the allocator
+ * owns    every allocation in the program: no other section calls malloc
  * spec    none
  * prefix  mem_
- * runs    any thread, never in a signal handler; no object here is shared
+ * runs    any thread, never in a signal handler; objects are not shared
  *
- * Invariant  len <= cap in every container; a failed growth leaves it as it
- *            was.  A buf's error is sticky, so that a writer may ignore the
- *            result of every call and look at err once, at the end.
+ * Invariant  len <= cap in every container; a failed growth leaves it
+ *            unchanged.  A buf's error is sticky: a writer may ignore the
+ *            result of every call and check err once, at the end.
  * Does not   shrink, and does not free single objects of an arena.
  */
 
@@ -922,14 +921,14 @@ struct buf {
     int      err;                       /* first failure, sticky */
 };
 
-struct slice {                          /* bytes of somebody else */
+struct slice {                          /* bytes owned by somebody else */
     const char *p;                      /* borrowed; may be NULL if n == 0 */
     size_t      n;                      /* bytes */
 };
 
 struct arena {                          /* all zero is an empty arena */
     struct arena_block *head;           /* owned; newest block first */
-    size_t used, cap;                   /* bytes of head; used <= cap */
+    size_t used, cap;                   /* bytes in head; used <= cap */
 };
 
 struct arena_block {
@@ -938,16 +937,17 @@ struct arena_block {
 };
 
 struct index {                          /* hash -> reference; all zero: empty */
-    uint64_t *slot;                     /* owned; hash's top half | ref + 1 */
+    uint64_t *slot;                     /* owned; hash's top half | ref + 1;
+                                         * then as many low halves */
     uint32_t  mask, n;                  /* slots - 1; used, <= 3/4 of slots */
 };
 
 #define MEM_NONE UINT32_MAX             /* no reference */
 
-/* Number of allocations to allow before failing them all; tests sweep it. */
+/* Allocations that may still succeed, -1 for all; tests sweep it. */
 static long mem_fuse = -1;
 
-/* True when the next allocation must fail; counts it otherwise. */
+/* True if this allocation must fail; counts it otherwise. */
 static bool mem_fuse_blown(void)
 {
     if (mem_fuse == 0)
@@ -957,20 +957,20 @@ static bool mem_fuse_blown(void)
     return false;
 }
 
-/* n zeroed bytes, owned by the caller until mem_free, or NULL. */
+/* Allocate n zeroed bytes, to be released by mem_free, or return NULL. */
 static void *mem_zalloc(size_t n)
 {
     return mem_fuse_blown() ? NULL : calloc(1, n ? n : 1);
 }
 
-/* Release p; NULL is fine. */
+/* Release p, which may be NULL. */
 static void mem_free(void *p)
 {
     free(p);
 }
 
-/* Room for need elements of size bytes in the array p of *cap: p again, or a
- * moved copy (the old one is gone), or NULL with p and *cap untouched. */
+/* Grow the array p of *cap elements of size bytes to hold need.  Return p or a
+ * moved copy; NULL leaves p and *cap unchanged. */
 static void *mem_grow(void *p, size_t *cap, size_t need, size_t size)
 {
     if (need <= *cap)
@@ -986,31 +986,31 @@ static void *mem_grow(void *p, size_t *cap, size_t need, size_t size)
     return q;
 }
 
-/* Have the kernel give all pages of the n bytes at p at once, which costs a
- * fraction of what a fault for each does; for memory that will all be used. */
-static void mem_populate(void *p, size_t n)
+/* Map all pages of the n bytes at p now, which costs a fraction of a page fault
+ * each; for memory that will all be used. */
+static void mem_prefault(void *p, size_t n)
 {
     uintptr_t page = 4096, from = ((uintptr_t)p + page - 1) & ~(page - 1);
     uintptr_t to = ((uintptr_t)p + n) & ~(page - 1);
 #ifdef MADV_POPULATE_WRITE
-    if (n >= MEM_POPULATED && to > from)
+    if (n >= MEM_PREFAULT_BYTES && to > from)
         (void)madvise((void *)from, to - from, MADV_POPULATE_WRITE);
 #else
     (void)to;
 #endif
 }
 
-/* mem_zalloc for n bytes that will all be used. */
-static void *mem_zalloc_full(size_t n)
+/* mem_zalloc, pre-faulted. */
+static void *mem_zalloc_prefaulted(size_t n)
 {
     void *p = mem_zalloc(n);
     if (p)
-        mem_populate(p, n);
+        mem_prefault(p, n);
     return p;
 }
 
-/* mem_grow of an empty array to exactly need elements, all to be used. */
-static void *mem_grow_full(void *p, size_t *cap, size_t need, size_t size)
+/* mem_grow to exactly need elements, pre-faulted. */
+static void *mem_grow_prefaulted(void *p, size_t *cap, size_t need, size_t size)
 {
     if (need <= *cap || need > SIZE_MAX / 2 / size || mem_fuse_blown())
         return need <= *cap ? p : NULL;
@@ -1018,54 +1018,49 @@ static void *mem_grow_full(void *p, size_t *cap, size_t need, size_t size)
     if (!q)
         return NULL;
     *cap = need;
-    mem_populate(q, need * size);
+    mem_prefault(q, need * size);
     return q;
 }
 
-/* Make ready for many large blocks at once: the heap begins with MEM_HUGE bytes
- * in pages of 2 MiB, of which each costs little more than a small one and none
- * is had before it is used, and what is freed is used again.  Blocks of
- * MEM_OWN_BLOCK and more are the kernel's own: growing them moves no bytes. */
-static void mem_large_blocks(void)
+/* Prepare the heap for many large blocks: it starts with MEM_HUGE_BYTES in
+ * pages of 2 MiB, mapped on first use, each hardly slower to map than a small
+ * page; freed memory is kept.  Blocks of MEM_MMAP_BYTES and more come from
+ * mmap, so that growing them copies nothing. */
+static void mem_use_huge_pages(void)
 {
-    uintptr_t huge = 2 << 20, room = MEM_HUGE + huge;
+    uintptr_t huge = 2 << 20, room = MEM_HUGE_BYTES + huge;
     (void)mallopt(M_TRIM_THRESHOLD, INT_MAX);
     (void)mallopt(M_MMAP_THRESHOLD, (int)(2 * room));
     void *p = malloc(room);
     uintptr_t from = ((uintptr_t)p + huge - 1) & ~(huge - 1);
     if (p)
-        (void)madvise((void *)from, MEM_HUGE, MADV_HUGEPAGE);
+        (void)madvise((void *)from, MEM_HUGE_BYTES, MADV_HUGEPAGE);
     free(p);
-    (void)mallopt(M_MMAP_THRESHOLD, MEM_OWN_BLOCK);
+    (void)mallopt(M_MMAP_THRESHOLD, MEM_MMAP_BYTES);
 }
 
-/* Pointer to n writable bytes at b's end, or NULL after a failure; they count
- * once the caller adds them to b->len. */
+/* Return n writable bytes at b's end, or NULL after a failure.  The caller adds
+ * the bytes that it wrote to b->len. */
 static uint8_t *mem_reserve(struct buf *b, size_t n)
 {
+    assert(b->len <= b->cap);
     if (b->err)
         return NULL;
     if (n > b->cap - b->len) {
-        if (n > SIZE_MAX / 4 - b->cap) {
-            b->err = GP_ENOMEM;
-            return NULL;
-        }
         size_t want = b->len + n < 64 ? 64 : b->len + n;
-        if (want > MEM_BUF_MOST) {
+        uint8_t *p = NULL;
+        if (n > MEM_BUF_MOST || want > MEM_BUF_MOST)
             b->err = GP_ELIMIT;
-            return NULL;
-        }
-        uint8_t *p = mem_grow(b->data, &b->cap, want, 1);
-        if (!p) {
+        else if (!(p = mem_grow(b->data, &b->cap, want, 1)))
             b->err = GP_ENOMEM;
+        if (!p)
             return NULL;
-        }
         b->data = p;
     }
     return b->data + b->len;
 }
 
-/* Append n bytes; nothing after a failure. */
+/* Append n bytes, unless b has failed. */
 static void mem_put(struct buf *b, const void *src, size_t n)
 {
     uint8_t *p = n ? mem_reserve(b, n) : NULL;
@@ -1081,20 +1076,20 @@ static void mem_put_byte(struct buf *b, uint8_t c)
     mem_put(b, &c, 1);
 }
 
-/* What is to be said of an allocation, or a buf, that failed with e. */
+/* Return the text for an allocation, or a buf, that failed with e. */
 static const char *mem_error(int e)
 {
     return e == GP_ELIMIT ? "more than 2 GiB" : "out of memory";
 }
 
-/* Release b and leave it all zero, ready for reuse.  A zero b is fine. */
+/* Release b and zero it, ready for reuse. */
 static void mem_fini(struct buf *b)
 {
     free(b->data);
     *b = (struct buf){0};
 }
 
-/* Append what from holds to b, and its failure, and release it. */
+/* Append from's bytes and its error to b; release from. */
 static void mem_put_buf(struct buf *b, struct buf *from)
 {
     mem_put(b, from->data, from->len);
@@ -1102,16 +1097,16 @@ static void mem_put_buf(struct buf *b, struct buf *from)
     mem_fini(from);
 }
 
-/* n bytes of a, 16-byte aligned, zeroed, or NULL; they live until
- * mem_arena_fini(a). */
+/* Allocate n zeroed bytes in a, 16-byte aligned, or return NULL; they live
+ * until mem_arena_fini(a). */
 static void *mem_arena_alloc(struct arena *a, size_t n)
 {
     if (n > SIZE_MAX / 4)
         return NULL;
     n = (n + 15) & ~(size_t)15;
     if (!a->head || n > a->cap - a->used) {
-        size_t cap = a->cap ? a->cap * 2 : ARENA_FIRST_BYTES;
-        cap = cap > ARENA_MOST_BYTES ? ARENA_MOST_BYTES : cap;
+        size_t cap = a->cap ? a->cap * 2 : MEM_ARENA_FIRST_BYTES;
+        cap = cap > MEM_ARENA_MOST_BYTES ? MEM_ARENA_MOST_BYTES : cap;
         cap = cap < n ? n : cap;
         struct arena_block *k = mem_zalloc(sizeof *k + cap);
         if (!k)
@@ -1126,7 +1121,7 @@ static void *mem_arena_alloc(struct arena *a, size_t n)
     return p;
 }
 
-/* A NUL-terminated copy of n bytes in a, or NULL. */
+/* Return a NUL-terminated copy of n bytes in a, or NULL. */
 static char *mem_arena_dup(struct arena *a, const void *src, size_t n)
 {
     char *p = mem_arena_alloc(a, n + 1);
@@ -1135,7 +1130,7 @@ static char *mem_arena_dup(struct arena *a, const void *src, size_t n)
     return p;
 }
 
-/* Release everything in a and leave it empty. */
+/* Release everything in a, which is then empty. */
 static void mem_arena_fini(struct arena *a)
 {
     for (struct arena_block *k = a->head, *next; k; k = next) {
@@ -1147,27 +1142,27 @@ static void mem_arena_fini(struct arena *a)
 
 /* ---- lists: a link inside each member, a link as the head ---- */
 
-struct link {                           /* alone, or a head without members, */
-    struct link *prev, *next;           /* it points to itself */
+struct link {                           /* in no list, or a head without */
+    struct link *prev, *next;           /* members: points to itself */
 };
 
 /* The struct of this type whose field is *p. */
 #define MEM_OF(p, type, field)                                                \
     ((type *)(void *)((char *)(p) - offsetof(type, field)))
 
-/* Make k a link that is alone, or an empty head. */
+/* Make k a link in no list, or an empty head. */
 static inline void mem_link_init(struct link *k)
 {
     k->prev = k->next = k;
 }
 
-/* True when head has no member, or k is in no list. */
+/* True if k is in no list, or a head without members. */
 static inline bool mem_link_alone(const struct link *k)
 {
     return k->next == k;
 }
 
-/* Take k out of its list, if it is in one. */
+/* Remove k from its list, if it is in one. */
 static inline void mem_link_drop(struct link *k)
 {
     k->prev->next = k->next;
@@ -1175,9 +1170,10 @@ static inline void mem_link_drop(struct link *k)
     mem_link_init(k);
 }
 
-/* Append k, which is alone, to the list of head. */
+/* Append k, which is in no list, to the list of head. */
 static inline void mem_link_append(struct link *head, struct link *k)
 {
+    assert(mem_link_alone(k));
     k->prev = head->prev;
     k->next = head;
     head->prev->next = k;
@@ -1188,10 +1184,10 @@ static inline void mem_link_append(struct link *head, struct link *k)
 
 enum { MEM_POOL_STEP = 32, MEM_POOL_SIZES = MEM_POOL_BYTES / MEM_POOL_STEP };
 
-struct pool_block {                     /* before the bytes handed out */
+struct pool_block {                     /* precedes the bytes handed out */
     union {
         struct pool_block *next;        /* in the pool */
-        size_t size;                    /* handed out: bytes of room */
+        size_t size;                    /* handed out: usable bytes */
     };
     _Alignas(16) uint8_t data[];
 };
@@ -1199,10 +1195,10 @@ struct pool_block {                     /* before the bytes handed out */
 struct pool {                           /* all zero is an empty pool */
     struct pool_block *free[MEM_POOL_SIZES];    /* owned; by size */
     unsigned kept[MEM_POOL_SIZES];      /* blocks in each list */
-    uint64_t made;                      /* blocks that malloc had to make */
+    uint64_t made;                      /* blocks from malloc */
 };
 
-/* n bytes from the pool arg, not zeroed, or NULL; an nghttp2_malloc. */
+/* Allocate n bytes, not zeroed, from the pool arg; an nghttp2_malloc. */
 static void *mem_pool_get(size_t n, void *arg)
 {
     struct pool *p = arg;
@@ -1223,8 +1219,8 @@ static void *mem_pool_get(size_t n, void *arg)
     return b->data;
 }
 
-/* Give q back to the pool arg that it is from; NULL is fine.  Under ASan
- * nothing is kept, so that it sees who uses it afterwards. */
+/* Return q, which may be NULL, to its pool arg.  Under ASan no block is kept,
+ * so that ASan finds uses after this. */
 static void mem_pool_put(void *q, void *arg)
 {
 #ifdef __SANITIZE_ADDRESS__
@@ -1246,7 +1242,7 @@ static void mem_pool_put(void *q, void *arg)
     p->kept[row]++;
 }
 
-/* n zeroed bytes for count elements, or NULL; an nghttp2_calloc. */
+/* Allocate count zeroed elements of n bytes; an nghttp2_calloc. */
 static void *mem_pool_zero(size_t count, size_t n, void *arg)
 {
     if (n && count > SIZE_MAX / n)
@@ -1255,7 +1251,7 @@ static void *mem_pool_zero(size_t count, size_t n, void *arg)
     return q ? memset(q, 0, count * n) : NULL;
 }
 
-/* q with room for n bytes, perhaps moved; an nghttp2_realloc. */
+/* Return q, perhaps moved, with room for n bytes; an nghttp2_realloc. */
 static void *mem_pool_grow(void *q, size_t n, void *arg)
 {
     size_t room = q ? MEM_OF(q, struct pool_block, data)->size : 0;
@@ -1269,7 +1265,7 @@ static void *mem_pool_grow(void *q, size_t n, void *arg)
     return r;
 }
 
-/* Release what p keeps. */
+/* Free the blocks that p keeps. */
 static void mem_pool_fini(struct pool *p)
 {
     for (size_t i = 0; i < MEM_POOL_SIZES; i++)
@@ -1282,14 +1278,14 @@ static void mem_pool_fini(struct pool *p)
 
 /* ---- hashes ---- */
 
-/* What mem_hash goes by: of this process, so that nobody can prepare input
- * whose rows all fall into one place of an index. */
+/* mem_hash's seed, different in every process, so that nobody can prepare input
+ * whose rows all collide. */
 static uint64_t mem_seed[2];
 
 /* Runs before main. */
 #define MEM_AT_START __attribute__((constructor))
 
-/* Take the seed from the random bytes that the kernel gives every process. */
+/* Set the seed from the random bytes that the kernel gives every process. */
 static MEM_AT_START void mem_seed_init(void)
 {
     const void *random = (const void *)(uintptr_t)getauxval(AT_RANDOM);
@@ -1297,17 +1293,16 @@ static MEM_AT_START void mem_seed_init(void)
         memcpy(mem_seed, random, sizeof mem_seed);
 }
 
-/* The two halves of the product of a and b, mixed. */
+/* Return the two halves of a * b, XORed. */
 static uint64_t mem_fold(uint64_t a, uint64_t b)
 {
     unsigned __int128 both = (unsigned __int128)a * b;
     return (uint64_t)both ^ (uint64_t)(both >> 64);
 }
 
-/* A 64-bit hash of n bytes that depends on seed[2], mixed well enough for
- * tables of millions.  Each word, under a key, is multiplied with what came
- * before it: who does not know the seed cannot tell which words undo each
- * other. */
+/* Return a 64-bit hash of n bytes under seed[2], good for tables of millions.
+ * Each word is XORed with a key and multiplied with the hash so far: without
+ * the seed nobody can tell which words cancel each other. */
 static uint64_t mem_hash_seeded(const uint64_t *seed, const void *src, size_t n)
 {
     const uint64_t key = seed[1] ^ 0xff51afd7ed558ccdu;
@@ -1325,21 +1320,21 @@ static uint64_t mem_hash_seeded(const uint64_t *seed, const void *src, size_t n)
     return mem_fold(h ^ 0x9e3779b97f4a7c15u, key);
 }
 
-/* A hash of n bytes for an index: another one in every process. */
+/* Return a hash of n bytes, different in every process. */
 static uint64_t mem_hash(const void *src, size_t n)
 {
     return mem_hash_seeded(mem_seed, src, n);
 }
 
-/* A hash of what has the hash h and n bytes more. */
+/* Continue the hash h with n bytes. */
 static uint64_t mem_hash_more(uint64_t h, const void *src, size_t n)
 {
     const uint64_t seed[2] = { h, mem_seed[1] };
     return mem_hash_seeded(seed, src, n);
 }
 
-/* The next reference stored under hash, or MEM_NONE.  *at is 0 at first and
- * belongs to the walk.  The caller compares: hashes may collide. */
+/* Return the next reference stored under hash, or MEM_NONE.  *at starts at 0
+ * and is the iterator's.  The caller compares keys: hashes may collide. */
 static uint32_t mem_index_next(const struct index *x, uint64_t hash,
                                uint32_t *at)
 {
@@ -1355,14 +1350,12 @@ static uint32_t mem_index_next(const struct index *x, uint64_t hash,
     }
 }
 
-/* Double the slots of x; GP_ENOMEM leaves it as it was. */
+/* Double the slots of x; GP_ENOMEM leaves it unchanged. */
 static int mem_index_double(struct index *x)
 {
     uint64_t count = x->slot ? ((uint64_t)x->mask + 1) * 2 : 64;
     if (count > UINT32_MAX)
         return GP_ENOMEM;
-    /* A slot keeps half of the hash; the other half, which placed it, is in
-     * hash_low beside it. */
     uint64_t *slot = mem_zalloc(count * 2 * sizeof *slot);
     if (!slot)
         return GP_ENOMEM;
@@ -1382,24 +1375,25 @@ static int mem_index_double(struct index *x)
     return GP_OK;
 }
 
-/* Make room in x, which is empty, for n references: it does not double on the
- * way there.  Without memory it stays empty. */
+/* Make room in x, which is empty, for n references, so that it need not double
+ * on the way.  If memory is short it stays empty. */
 static void mem_index_reserve(struct index *x, size_t n)
 {
     uint64_t count = 64;
     while (count * 3 / 4 <= n)
         count *= 2;
     uint64_t *slot = x->slot || count > UINT32_MAX ? NULL
-                     : mem_zalloc_full(count * 2 * sizeof *slot);
+                     : mem_zalloc_prefaulted(count * 2 * sizeof *slot);
     if (!slot)
         return;
     x->slot = slot;
     x->mask = (uint32_t)(count - 1);
 }
 
-/* Store ref, not MEM_NONE, under hash; the caller has seen it is not there. */
+/* Store ref under hash; the caller has checked that it is not there. */
 static int mem_index_put(struct index *x, uint64_t hash, uint32_t ref)
 {
+    assert(ref != MEM_NONE);
     if (!x->slot || x->n >= (uint64_t)x->mask * 3 / 4)
         if (mem_index_double(x))
             return GP_ENOMEM;
@@ -1412,7 +1406,7 @@ static int mem_index_put(struct index *x, uint64_t hash, uint32_t ref)
     return GP_OK;
 }
 
-/* Release x and leave it empty. */
+/* Release x, which is then empty. */
 static void mem_index_fini(struct index *x)
 {
     free(x->slot);
@@ -1496,27 +1490,27 @@ static void num_put_be(struct buf *b, uint64_t v, unsigned n)
 }
 
 /* =================================== 4 TXT ===================================
- * for     text in and out: strict numbers, durations, sizes, UTF-8, percent
- *         codec, formatted appends, the one-line error
+ * for     text in and out: strict numbers, durations, sizes, UTF-8, base64,
+ *         percent-encoding, formatted appends, the one-line error
  * uses    MEM
  * owns    nothing
  * spec    [GRPC] PROTOCOL-HTTP2.md, Status-Message; RFC 3629 (UTF-8)
  * prefix  txt_
  * runs    any thread
  *
- * Invariant  a number is all of its text: anything left over is an error.
+ * Invariant  a number is all of its text: trailing characters are an error.
  * Does not   know locales; the decimal point is a dot.
  */
 
-/* The compiler checks what a function formats: its argument of this number is
- * the format, and what it formats comes next, or is a va_list. */
+/* Argument n is a printf format, checked by the compiler; its arguments follow
+ * it, or, in the last, are a va_list. */
 #define TXT_FORMAT_1  __attribute__((format(printf, 1, 2)))
 #define TXT_FORMAT_2  __attribute__((format(printf, 2, 3)))
 #define TXT_FORMAT_3  __attribute__((format(printf, 3, 4)))
 #define TXT_FORMAT_4  __attribute__((format(printf, 4, 5)))
 #define TXT_FORMAT_2V __attribute__((format(printf, 2, 0)))
 
-/* Fill *why, which may be NULL, with one line and return code. */
+/* Write one line to *why, which may be NULL, and return code. */
 static TXT_FORMAT_3 int txt_fail(struct gp_why *why, int code, const char *fmt,
                                  ...)
 {
@@ -1525,14 +1519,14 @@ static TXT_FORMAT_3 int txt_fail(struct gp_why *why, int code, const char *fmt,
         va_start(ap, fmt);
         vsnprintf(why->text, sizeof why->text, fmt, ap);
         va_end(ap);
-        for (char *p = why->text; *p; p++)      /* names may hold anything */
+        for (char *p = why->text; *p; p++)      /* names may hold any byte */
             if ((unsigned char)*p < 0x20 || *p == 0x7f)
                 *p = '?';
     }
     return code;
 }
 
-/* Formatted text in a, with a 0 at its end, or NULL. */
+/* Return formatted text in a, NUL-terminated, or NULL. */
 static TXT_FORMAT_2V char *txt_arena_putv(struct arena *a, const char *fmt,
                                           va_list ap)
 {
@@ -1568,34 +1562,34 @@ static void txt_puts(struct buf *b, const char *s)
     mem_put(b, s, strlen(s));
 }
 
-/* The text of s as a slice, borrowed. */
+/* Return the text of s as a slice, borrowed. */
 static struct slice txt_slice(const char *s)
 {
     return (struct slice){ s, strlen(s) };
 }
 
-/* True when a and b hold the same bytes. */
+/* True if a and b hold the same bytes. */
 static bool txt_equal(struct slice a, struct slice b)
 {
     return a.n == b.n && (a.n == 0 || !memcmp(a.p, b.p, a.n));
 }
 
-/* True when s begins with the NUL-terminated prefix. */
+/* True if s starts with prefix. */
 static bool txt_starts(struct slice s, const char *prefix)
 {
     size_t n = strlen(prefix);
     return s.n >= n && !memcmp(s.p, prefix, n);
 }
 
-/* True when s ends with suffix. */
+/* True if s ends with suffix. */
 static bool txt_ends(struct slice s, const char *suffix)
 {
     size_t n = strlen(suffix);
     return s.n >= n && !memcmp(s.p + s.n - n, suffix, n);
 }
 
-/* True when the list s, as in "identity, gzip", has word, in any case. */
-static bool txt_lists(struct slice s, const char *word)
+/* True if the list s, as in "identity, gzip", has word, in any case. */
+static bool txt_list_has(struct slice s, const char *word)
 {
     size_t n = strlen(word);
     for (size_t at = 0; at < s.n; at++) {
@@ -1608,7 +1602,7 @@ static bool txt_lists(struct slice s, const char *word)
     return false;
 }
 
-/* Append v in decimal with a comma between thousands: 5,000. */
+/* Append v with commas: 5,000. */
 static void txt_put_commas(struct buf *b, uint64_t v)
 {
     char digits[24];
@@ -1620,7 +1614,7 @@ static void txt_put_commas(struct buf *b, uint64_t v)
     }
 }
 
-/* Read decimal digits, with `_` allowed between two of them, from *s into *v
+/* Read decimal digits, perhaps with a `_` between two of them, from *s into *v
  * and move *s past them.  GP_EFORMAT: no digit; GP_ELIMIT: past 64 bits. */
 static int txt_scan_digits(const char **s, uint64_t *v)
 {
@@ -1643,7 +1637,7 @@ static int txt_scan_digits(const char **s, uint64_t *v)
     return GP_OK;
 }
 
-/* All of s as a whole number in [min, max]. */
+/* Parse all of s as a whole number in [min, max]. */
 static int txt_number(const char *s, uint64_t min, uint64_t max, uint64_t *v)
 {
     uint64_t x;
@@ -1658,7 +1652,7 @@ static int txt_number(const char *s, uint64_t min, uint64_t max, uint64_t *v)
     return GP_OK;
 }
 
-/* All of s, decimal digits alone, as a whole number in [min, max]. */
+/* Parse all of s, decimal digits only, as a whole number in [min, max]. */
 static int txt_slice_number(struct slice s, uint64_t min, uint64_t max,
                             uint64_t *v)
 {
@@ -1671,7 +1665,7 @@ static int txt_slice_number(struct slice s, uint64_t min, uint64_t max,
                                                : GP_EFORMAT;
 }
 
-/* All of s as a finite number, or NAN. */
+/* Return all of s as a finite number, or NAN. */
 static double txt_finite(struct slice s)
 {
     char text[64], *end;
@@ -1683,8 +1677,8 @@ static double txt_finite(struct slice s)
     return *end == 0 && isfinite(v) ? v : NAN;
 }
 
-/* All of s as a duration in ns: digits, perhaps a fraction, and one of ns us
- * ms s m h; or 0.  At most 1,000 hours. */
+/* Parse all of s as a duration in ns: digits, perhaps a fraction, and one of ns
+ * us ms s m h; or 0.  At most 1,000 hours. */
 static int txt_duration(const char *s, int64_t *ns)
 {
     static const struct { const char *name; uint64_t ns; } unit[] = {
@@ -1718,7 +1712,8 @@ static int txt_duration(const char *s, int64_t *ns)
     return GP_EFORMAT;
 }
 
-/* All of s as a size in bytes: digits and perhaps K, M or G (powers of 2). */
+/* Parse all of s as a size in bytes: digits and perhaps K, M or G (powers of
+ * 2), in [min, max]. */
 static int txt_size(const char *s, uint64_t min, uint64_t max, uint64_t *bytes)
 {
     static const char unit[] = "KMG";
@@ -1739,7 +1734,7 @@ static int txt_size(const char *s, uint64_t min, uint64_t max, uint64_t *bytes)
     return GP_OK;
 }
 
-/* Append a time for people: 3 significant digits and a unit, as in 1.23ms. */
+/* Append a time for people: 3 significant digits and a unit, as in 1.23 ms. */
 static void txt_put_time(struct buf *b, double ns)
 {
     static const struct { double ns; const char *name; } unit[] = {
@@ -1749,7 +1744,7 @@ static void txt_put_time(struct buf *b, double ns)
     while (i < 3 && fabs(ns) < unit[i].ns * 0.9995)
         i++;
     double v = ns / unit[i].ns, size = fabs(v);
-    txt_putf(b, "%.*f%s",
+    txt_putf(b, "%.*f %s",
              unit[i].ns > 1 ? (size < 9.995 ? 2 : size < 99.95 ? 1 : 0) : 0,
              v, unit[i].name);
 }
@@ -1764,8 +1759,8 @@ static void txt_put_bytes(struct buf *b, double bytes)
     txt_putf(b, "%.*f %s", i && bytes < 99.95 ? 1 : 0, bytes, unit[i]);
 }
 
-/* Length in bytes of the UTF-8 character at p, of n bytes left, n > 0; 0 when
- * it is not valid: overlong, a surrogate, past U+10FFFF, or cut short. */
+/* Return the length in bytes of the UTF-8 character at p, of n bytes left,
+ * n > 0; 0 if invalid: overlong, a surrogate, past U+10FFFF, or truncated. */
 static size_t txt_utf8(const char *p, size_t n)
 {
     const uint8_t *s = (const uint8_t *)p;
@@ -1783,11 +1778,11 @@ static size_t txt_utf8(const char *p, size_t n)
     return len;
 }
 
-/* Length in bytes of the character at p, of n bytes left, n > 0; *fit: may it
- * be shown as it is?  Not so control bytes, separators of lines, what turns the
- * direction of the text after it, U+FFFE, U+FFFF, and bytes that are not UTF-8,
- * of which each is a character here. */
-static size_t txt_shown(const char *p, size_t n, bool *fit)
+/* Return the length in bytes of the character at p, of n bytes left, n > 0, and
+ * set *fit if it is printable.  Not printable: control characters, line
+ * separators, bidi controls, U+FFFE, U+FFFF, and bytes that are not UTF-8, each
+ * of which counts as a character. */
+static size_t txt_printable(const char *p, size_t n, bool *fit)
 {
     const uint8_t *s = (const uint8_t *)p;
     size_t len = txt_utf8(p, n);
@@ -1801,13 +1796,13 @@ static size_t txt_shown(const char *p, size_t n, bool *fit)
     return len ? len : 1;
 }
 
-/* Append s as UTF-8 fit for one line of a terminal: a tab becomes a space, what
- * is not fit to be shown U+FFFD. */
+/* Append s for one line of a terminal: a tab becomes a space, any other
+ * character that is not printable U+FFFD. */
 static void txt_put_clean(struct buf *b, struct slice s)
 {
     bool fit;
     for (size_t i = 0, n; i < s.n; i += n) {
-        n = txt_shown(s.p + i, s.n - i, &fit);
+        n = txt_printable(s.p + i, s.n - i, &fit);
         if (s.p[i] == '\t')
             mem_put_byte(b, ' ');
         else if (fit)
@@ -1817,9 +1812,9 @@ static void txt_put_clean(struct buf *b, struct slice s)
     }
 }
 
-/* Append s as a grpc-message: printable ASCII but % as it is, the rest as %XX
- * [GRPC]; never more than most bytes, cut between characters. */
-static void txt_put_percent(struct buf *b, struct slice s, size_t most)
+/* Append s as a grpc-message [GRPC]: printable ASCII except % unchanged, other
+ * bytes as %XX; at most most bytes, cut between characters. */
+static void txt_put_percent_encoded(struct buf *b, struct slice s, size_t most)
 {
     size_t begin = b->len;
     for (size_t i = 0; i < s.n; ) {
@@ -1839,7 +1834,7 @@ static void txt_put_percent(struct buf *b, struct slice s, size_t most)
     }
 }
 
-/* Append the code point c, at most 0x10ffff, in UTF-8. */
+/* Append the code point c, at most 0x10ffff, as UTF-8. */
 static void txt_put_code(struct buf *b, uint32_t c)
 {
     uint8_t t[4];
@@ -1851,7 +1846,7 @@ static void txt_put_code(struct buf *b, uint32_t c)
     mem_put(b, t, n);
 }
 
-/* Value of the hexadecimal digit c, or -1. */
+/* Return the value of the hexadecimal digit c, or -1. */
 static int txt_hex(char c)
 {
     return c >= '0' && c <= '9' ? c - '0'
@@ -1859,8 +1854,8 @@ static int txt_hex(char c)
          : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* Append the grpc-message s decoded; a bad escape stays as it is [GRPC]. */
-static void txt_put_unpercent(struct buf *b, struct slice s)
+/* Append the grpc-message s decoded; an invalid escape is kept [GRPC]. */
+static void txt_put_percent_decoded(struct buf *b, struct slice s)
 {
     for (size_t i = 0; i < s.n; i++) {
         int hi = s.p[i] == '%' && s.n - i > 2 ? txt_hex(s.p[i + 1]) : -1;
@@ -1877,7 +1872,7 @@ static void txt_put_unpercent(struct buf *b, struct slice s)
 static const char txt_base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop"
                                  "qrstuvwxyz0123456789+/";
 
-/* Append s in base64 without padding, as [GRPC] has binary metadata. */
+/* Append s in base64 without padding, [GRPC]'s form of binary metadata. */
 static void txt_put_base64(struct buf *b, struct slice s)
 {
     uint32_t v = 0;
@@ -1891,9 +1886,8 @@ static void txt_put_base64(struct buf *b, struct slice s)
         mem_put_byte(b, (uint8_t)txt_base64[v << (6 - bits) & 63]);
 }
 
-/* Append the bytes that s has in base64, padded or not; false where it is not
- * that. */
-static bool txt_put_unbase64(struct buf *b, struct slice s)
+/* Decode s, base64 with or without padding, onto b; false: it is invalid. */
+static bool txt_put_base64_decoded(struct buf *b, struct slice s)
 {
     uint32_t v = 0;
     int bits = 0;
@@ -1915,8 +1909,8 @@ static bool txt_put_unbase64(struct buf *b, struct slice s)
     return true;
 }
 
-/* Edits (insert, delete, replace, swap of neighbours) from a to b, to suggest
- * a name for a mistyped one; words past 31 bytes are "far". */
+/* Return the edit distance from a to b, a swap of neighbours being one edit, to
+ * suggest a name for a mistyped one; 99 for words over 31 bytes. */
 static unsigned txt_distance(const char *a, const char *b)
 {
     unsigned d[32][32];
@@ -1940,7 +1934,7 @@ static unsigned txt_distance(const char *a, const char *b)
     return d[na][nb];
 }
 
-/* The next word of s, between blanks; empty at its end. */
+/* Take the next word, between blanks, from s; empty at its end. */
 static struct slice txt_next_word(struct slice *s)
 {
     size_t n = 0;
@@ -1956,7 +1950,7 @@ static struct slice txt_next_word(struct slice *s)
     return word;
 }
 
-/* The next line of s, without its end. */
+/* Take the next line from s; return it without its newline. */
 static struct slice txt_next_line(struct slice *s)
 {
     const char *end = memchr(s->p, '\n', s->n);
@@ -1967,7 +1961,7 @@ static struct slice txt_next_line(struct slice *s)
     return line;
 }
 
-/* The last component of a path, borrowed. */
+/* Return the last component of a path, borrowed. */
 static struct slice txt_base(struct slice path)
 {
     const char *slash = path.n ? memrchr(path.p, '/', path.n) : NULL;
@@ -1975,7 +1969,7 @@ static struct slice txt_base(struct slice path)
     return (struct slice){ path.n ? path.p + i : path.p, path.n - i };
 }
 
-/* Order of two names: by bytes, the shorter first. */
+/* Compare two names by bytes, a prefix being less. */
 static int txt_compare(struct slice a, struct slice b)
 {
     size_t n = a.n < b.n ? a.n : b.n;
@@ -1983,8 +1977,8 @@ static int txt_compare(struct slice a, struct slice b)
     return r ? r : (a.n > b.n) - (a.n < b.n);
 }
 
-/* name without the directories of its package, "github.com/a/b.f" to "b.f":
- * up to the last slash before its arguments. */
+/* Return name from behind the last slash before its arguments, without its
+ * package's directories: "b.f" of "github.com/a/b.f". */
 static struct slice txt_short_name(struct slice name)
 {
     size_t begin = 0;
@@ -1994,8 +1988,8 @@ static struct slice txt_short_name(struct slice name)
     return (struct slice){ name.n ? name.p + begin : name.p, name.n - begin };
 }
 
-/* Append name as txt_put_clean does, but a tab, which stands in the names of
- * Linux's modules ("virtnet_poll\t[virtio_net]"), as the character tab. */
+/* Append name as txt_put_clean does, but with the character tab for each tab,
+ * as in the kernel's "virtnet_poll\t[virtio_net]". */
 static void txt_put_name(struct buf *b, struct slice name, char tab)
 {
     for (const char *p; name.n; name.p = p, name.n--) {
@@ -2010,15 +2004,15 @@ static void txt_put_name(struct buf *b, struct slice name, char tab)
     }
 }
 
-/* Append path without what says nothing in it (//, ./, a/..), as Go's
- * filepath.Clean has it and so pprof. */
+/* Append path without redundant parts (//, ./, a/..), as Go's filepath.Clean
+ * and so pprof do. */
 static void txt_put_path(struct buf *b, struct slice path)
 {
     const size_t begin = b->len;
     bool rooted = path.n && *path.p == '/';
     if (rooted)
         mem_put_byte(b, '/');
-    size_t keep = b->len;               /* what .. cannot take away */
+    size_t keep = b->len;               /* .. removes nothing before it */
     for (size_t i = 0, n; i < path.n && !b->err; i += n + 1) {
         const char *p = path.p + i, *slash = memchr(p, '/', path.n - i);
         n = slash ? (size_t)(slash - p) : path.n - i;
@@ -2040,7 +2034,7 @@ static void txt_put_path(struct buf *b, struct slice path)
         mem_put_byte(b, '.');
 }
 
-/* Append lines, each with its end. */
+/* Append n lines, each with a newline. */
 static void txt_put_lines(struct buf *b, const char *const *line, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -2049,14 +2043,14 @@ static void txt_put_lines(struct buf *b, const char *const *line, size_t n)
     }
 }
 
-/* Append s as XML text or attribute: a tab becomes a space, what is not fit to
- * be shown, which is all that XML cannot hold and more, U+FFFD. */
+/* Append s as XML text or attribute: a tab becomes a space, any other character
+ * that is not printable U+FFFD, which covers all that XML forbids. */
 static void txt_put_xml(struct buf *b, struct slice s)
 {
     bool fit;
     for (size_t i = 0, n; i < s.n; i += n) {
         char c = s.p[i];
-        n = txt_shown(s.p + i, s.n - i, &fit);
+        n = txt_printable(s.p + i, s.n - i, &fit);
         if (c == '\t')
             mem_put_byte(b, ' ');
         else if (!fit)
@@ -2109,7 +2103,8 @@ static int sys_read_fd(int fd, const char *name, size_t most, struct buf *b,
     struct stat st;
     if (!b->data && !fstat(fd, &st) && st.st_size > 0 &&
         (uint64_t)st.st_size <= most)
-        b->data = mem_grow_full(NULL, &b->cap, (size_t)st.st_size + 65536, 1);
+        b->data = mem_grow_prefaulted(NULL, &b->cap,
+                                      (size_t)st.st_size + 65536, 1);
     for (;;) {
         uint8_t *p = mem_reserve(b, 65536);
         if (!p)
@@ -2307,7 +2302,7 @@ static int sys_write_file(const char *path, const void *src, size_t n,
  * call over a connection costs.  What it opens it must close itself; what is
  * open now stays so until it ends, a little after pthread_join.  Where that is
  * not allowed it goes on without. */
-static void sys_own_files(void)
+static void sys_unshare_files(void)
 {
 #ifndef __SANITIZE_THREAD__             /* which thinks there is one table */
     (void)unshare(CLONE_FILES);
@@ -2555,7 +2550,7 @@ static unsigned sys_cpus(void)
 }
 
 /* Raise the limit on open descriptors to what is allowed; returns it. */
-static uint64_t sys_raise_files(void)
+static uint64_t sys_raise_file_limit(void)
 {
     struct rlimit r;
     if (getrlimit(RLIMIT_NOFILE, &r))
@@ -3802,8 +3797,9 @@ static bool gz_is(const uint8_t *p, size_t n)
 }
 
 /* Inflate the one zlib stream (RFC 1950) in src onto out, at most most bytes;
- * errors as gz_inflate, which has files. */
-static int gz_unzip(const uint8_t *src, size_t n, size_t most, struct buf *out)
+ * errors as gz_gzip_unpack, which has files. */
+static int gz_zlib_unpack(const uint8_t *src, size_t n, size_t most,
+                          struct buf *out)
 {
     uint8_t *p = most < SIZE_MAX / 2 ? mem_reserve(out, most + 1) : NULL;
     uLongf len = most + 1;
@@ -3818,7 +3814,7 @@ static int gz_unzip(const uint8_t *src, size_t n, size_t most, struct buf *out)
 }
 
 /* Append n bytes of src to out as a zlib stream. */
-static int gz_zip(const void *src, size_t n, struct buf *out)
+static int gz_zlib_pack(const void *src, size_t n, struct buf *out)
 {
     uLongf len = compressBound(n);
     uint8_t *p = mem_reserve(out, len);
@@ -3848,7 +3844,7 @@ static int gz_reader_init(struct gz_reader *g)
 static int gz_reader_put(struct gz_reader *g, const uint8_t *p, size_t n,
                          uint64_t most, struct buf *out)
 {
-    uint8_t nowhere[GZ_LOOK_BYTES];
+    uint8_t nowhere[GZ_DISCARD_BYTES];
     size_t room = sizeof nowhere;
     bool full = false;                  /* there may be more to come out */
     while (n || full) {
@@ -3899,7 +3895,7 @@ static int gz_reader_fini(struct gz_reader *g)
 /* Inflate the gzip members in src onto out, at most most bytes.  GP_EFORMAT
  * for damaged or cut input, GP_ELIMIT past most; *at is then how far into src
  * it came. */
-static int gz_inflate(const uint8_t *src, size_t n, size_t most,
+static int gz_gzip_unpack(const uint8_t *src, size_t n, size_t most,
                       struct buf *out, size_t *at)
 {
     struct gz_reader g;
@@ -3915,7 +3911,7 @@ static int gz_inflate(const uint8_t *src, size_t n, size_t most,
 
 /* Append n bytes of src to out as one gzip member, without name or time, so
  * that equal input gives equal output. */
-static int gz_deflate(const void *src, size_t n, struct buf *out)
+static int gz_gzip_pack(const void *src, size_t n, struct buf *out)
 {
     z_stream z = {0};
     if (n > UINT_MAX / 2)
@@ -4102,7 +4098,7 @@ static void hdr_put_v2(const struct hdr *h, struct buf *b)
     num_put_be(&zip, HDR_V2_PACKED, 4);
     num_put_be(&zip, 0, 4);            /* set below */
     int e = v2.err | counts.err | zip.err;
-    if (e || gz_zip(v2.data, v2.len, &zip)) {
+    if (e || gz_zlib_pack(v2.data, v2.len, &zip)) {
         b->err = GP_ENOMEM;
     } else {
         num_set_be32(zip.data + 4, (uint32_t)(zip.len - 8));
@@ -4150,11 +4146,11 @@ static int hdr_read_v2(struct hdr *h, struct slice text)
 {
     struct buf zip = {0}, v2 = {0};
     int e = GP_EFORMAT;
-    if (!txt_put_unbase64(&zip, text) || zip.len < 8 ||
+    if (!txt_put_base64_decoded(&zip, text) || zip.len < 8 ||
         num_get_be(zip.data, 4) != HDR_V2_PACKED ||
         num_get_be(zip.data + 4, 4) != zip.len - 8)
         goto out;
-    e = gz_unzip(zip.data + 8, zip.len - 8, HDR_V2_MOST, &v2);
+    e = gz_zlib_unpack(zip.data + 8, zip.len - 8, HDR_V2_MOST, &v2);
     if (e)
         goto out;
     e = GP_EFORMAT;
@@ -6172,7 +6168,8 @@ static int pp_pass_samples(struct pp_reader *r, struct pb_field *f, void *to)
 /* What PP_ROOM does, as pp_add_row. */
 static int pp_room(void *array, size_t *cap, size_t n, size_t size)
 {
-    void *p = n <= PP_MOST_ROWS ? mem_grow_full(NULL, cap, n, size) : NULL;
+    void *p = n <= PP_MOST_ROWS ? mem_grow_prefaulted(NULL, cap, n, size)
+                                : NULL;
     if (!p && n)
         return GP_ENOMEM;
     memcpy(array, &p, sizeof p);
@@ -6237,8 +6234,9 @@ static int pp_inflate(const struct buf *in, size_t most, struct buf *out,
     for (size_t i = 0; i < 4 && in->len > 18; i++)
         size |= (size_t)in->data[in->len - 4 + i] << 8 * i;
     if (size <= most && size / 1032 <= in->len)
-        out->data = mem_grow_full(NULL, &out->cap, size + GZ_STEP_BYTES, 1);
-    return gz_inflate(in->data, in->len, most, out, at);
+        out->data = mem_grow_prefaulted(NULL, &out->cap, size + GZ_STEP_BYTES,
+                                        1);
+    return gz_gzip_unpack(in->data, in->len, most, out, at);
 }
 
 /* What raw is by how it begins, when it is of a known kind that is not read
@@ -6449,7 +6447,7 @@ static int pp_write(const struct pp *p, struct buf *out)
     for (size_t i = 0; i < w.nstrings; i++)
         pb_put_bytes(&w.out, 6, w.string[i].p, w.string[i].n);
     int e = w.err || w.out.err || w.part.err || w.sub.err ? GP_ENOMEM :
-            gz_deflate(w.out.data, w.out.len, out);
+            gz_gzip_pack(w.out.data, w.out.len, out);
     mem_fini(&w.out);
     mem_fini(&w.part);
     mem_fini(&w.sub);
@@ -8864,8 +8862,8 @@ static int view_init_frames(struct view *v)
         return GP_ELIMIT;
     v->frame = mem_zalloc(n * sizeof *v->frame);
     v->frame_at = mem_zalloc((p->nlocations + 1) * sizeof *v->frame_at);
-    v->node = mem_grow_full(NULL, &v->node_cap, p->nfunctions + p->nmappings +
-                            1, sizeof *v->node);
+    v->node = mem_grow_prefaulted(NULL, &v->node_cap, p->nfunctions +
+                                  p->nmappings + 1, sizeof *v->node);
     if (!v->frame || !v->frame_at || !v->node)
         return GP_ENOMEM;
     mem_index_reserve(&v->by_name, p->nfunctions);
@@ -8942,9 +8940,9 @@ static void view_add_sample(struct view *v, size_t i, struct view_tally *tally,
 static int view_add_samples(struct view *v)
 {
     bool lean = v->names == VIEW_PPROF;
-    struct view_tally *tally = mem_zalloc_full(v->nnodes * sizeof *tally);
+    struct view_tally *tally = mem_zalloc_prefaulted(v->nnodes * sizeof *tally);
     struct view_spread *spread = lean ? NULL
-        : mem_zalloc_full(v->nnodes * sizeof *spread);
+        : mem_zalloc_prefaulted(v->nnodes * sizeof *spread);
     int e = tally && (spread || lean) ? GP_OK : GP_ENOMEM;
     for (size_t i = 0; i < v->pp->nsamples && !e; i++)
         view_add_sample(v, i, tally, spread);
@@ -9086,7 +9084,7 @@ static int view_compare_named(const void *a, const void *b)
 static uint32_t *view_order_names(const struct view *v, int64_t least,
                                   size_t *n)
 {
-    struct view_named *sort = mem_zalloc_full(v->nnodes * sizeof *sort);
+    struct view_named *sort = mem_zalloc_prefaulted(v->nnodes * sizeof *sort);
     uint32_t *order = mem_zalloc(v->nnodes * sizeof *order);
     *n = 0;
     for (uint32_t i = 0; sort && order && i < v->nnodes; i++)
@@ -14947,8 +14945,8 @@ static int dsc_base64(struct dsc_json *j, const struct js_value *v,
     for (size_t i = 0; i < text.len; i++)
         text.data[i] = text.data[i] == '-' ? '+'
                      : text.data[i] == '_' ? '/' : text.data[i];
-    bool ok = txt_put_unbase64(out, (struct slice){ (const char *)text.data,
-                                                    text.len });
+    struct slice coded = { (const char *)text.data, text.len };
+    bool ok = txt_put_base64_decoded(out, coded);
     int e = text.err ? GP_ENOMEM : ok ? GP_OK : dsc_wrong(j, "not base64");
     mem_fini(&text);
     return e;
@@ -19831,7 +19829,7 @@ static void server_call_refuse(struct gp_call *k, enum gp_status status,
         return;
     atomic_store_explicit(&k->cancelled, true, memory_order_relaxed);
     k->text.len = 0;
-    txt_put_percent(&k->text, txt_slice(text), SERVER_TEXT_BYTES);
+    txt_put_percent_encoded(&k->text, txt_slice(text), SERVER_TEXT_BYTES);
     server_call_end(k, status);
 }
 
@@ -19980,7 +19978,7 @@ static void server_message_gzip(struct gp_call *k)
 {
     size_t at = k->mark + 5;
     struct buf z = {0};
-    if (gz_deflate(k->made.data + at, k->made.len - at, &z))
+    if (gz_gzip_pack(k->made.data + at, k->made.len - at, &z))
         z.err = GP_ENOMEM;
     k->made.len = at;
     mem_put(&k->made, z.data, z.len);
@@ -20021,7 +20019,8 @@ static void server_call_finish(struct gp_call *k, enum gp_status status,
     k->status = (unsigned)status < RPC_STATUSES ? status : GP_STATUS_UNKNOWN;
     k->message.len = 0;
     if (*text)
-        txt_put_percent(&k->message, txt_slice(text), SERVER_TEXT_BYTES);
+        txt_put_percent_encoded(&k->message, txt_slice(text),
+                                SERVER_TEXT_BYTES);
 }
 
 /* End k with a status other than OK. */
@@ -20136,7 +20135,7 @@ static struct gp_slice server_call_get_meta(struct gp_call *k, const char *key,
                 struct buf b = {0};
                 if (!binary)
                     return (struct gp_slice){ v.p, v.n };
-                bool ok = txt_put_unbase64(&b, (struct slice){ v.p, n });
+                bool ok = txt_put_base64_decoded(&b, (struct slice){ v.p, n });
                 const void *p = ok && !b.err ?
                     mem_arena_dup(&k->arena, b.data, b.len) : NULL;
                 size_t len = p ? b.len : 0;
@@ -20168,7 +20167,7 @@ static bool server_call_next(struct gp_call *k, struct gp_slice *m)
     if (!k->flagged)
         return true;
     k->plain.len = 0;
-    int e = gz_inflate(p + 5, n, k->loop->server->config.max_message,
+    int e = gz_gzip_unpack(p + 5, n, k->loop->server->config.max_message,
                        &k->plain, &at);
     *m = (struct gp_slice){ k->plain.data, k->plain.len };
     if (e == GP_ELIMIT)
@@ -20534,7 +20533,7 @@ static void server_call_keep_meta(struct gp_call *k, struct slice name,
     for (size_t at = 0; rpc_meta_binary(name) && at <= value.n; ) {
         const char *comma = memchr(value.p + at, ',', value.n - at);
         size_t n = comma ? (size_t)(comma - value.p) - at : value.n - at;
-        if (!txt_put_unbase64(&b, (struct slice){ value.p + at, n }))
+        if (!txt_put_base64_decoded(&b, (struct slice){ value.p + at, n }))
             k->bad_meta = true;
         at += n + 1;
     }
@@ -20599,7 +20598,7 @@ static bool server_call_header(struct gp_call *k, struct slice name,
     case 20:
         if (!RPC_IS("grpc-accept-encoding"))
             return false;
-        k->takes_gzip |= txt_lists(value, "gzip");
+        k->takes_gzip |= txt_list_has(value, "gzip");
         return true;
     default:
         return false;
@@ -22098,7 +22097,7 @@ static int client_payload_add(struct client_payload *p, struct slice message,
 {
     uint8_t prefix[5];
     struct buf z = {0};
-    if (gzip && gz_deflate(message.p, message.n, &z))
+    if (gzip && gz_gzip_pack(message.p, message.n, &z))
         z.err = GP_ENOMEM;
     size_t n = gzip ? z.len : message.n;
     rpc_frame_prefix(prefix, n);
@@ -23320,7 +23319,7 @@ static bool web_param_known(struct web_conn *c, struct slice query,
         bool again = false;
         for (size_t i = 0; i < n; i++)
             again |= txt_equal(seen[i], key);
-        if (again || n == 8 || !*word || !txt_lists(txt_slice(list), word)) {
+        if (again || n == 8 || !*word || !txt_list_has(txt_slice(list), word)) {
             web_refuse(c, 400, WEB_GO_ERROR, "?%.*s: takes %s, each once",
                        (int)(all.n < 60 ? all.n : 60), all.p, list);
             return false;
@@ -23919,9 +23918,9 @@ static int web_parse_header(struct web_request *q, struct slice line)
     } else if (web_header(line, "Sec-Fetch-Site", &v)) {
         q->site = v;
     } else if (web_header(line, "Connection", &v)) {
-        q->close |= txt_lists(v, "close");
+        q->close |= txt_list_has(v, "close");
     } else if (web_header(line, "Expect", &v)) {
-        q->expects = txt_lists(v, "100-continue");
+        q->expects = txt_list_has(v, "100-continue");
     } else if (web_header(line, "Transfer-Encoding", &v)) {
         q->coded = true;
     } else if (web_header(line, "Content-Length", &v)) {
@@ -26349,7 +26348,7 @@ static void res_js_intervals(struct js *j, const struct res *r)
 static void res_put_detail(struct buf *b, const struct res_error *e)
 {
     if (e->kind == CLIENT_STATUS)
-        txt_put_unpercent(b, txt_slice(e->text));
+        txt_put_percent_decoded(b, txt_slice(e->text));
     else
         txt_puts(b, e->text);
 }
@@ -28332,7 +28331,7 @@ static void *load_worker_main(void *arg)
     }
     if (w->run->open)                   /* wake up then, not 50 us later */
         (void)prctl(PR_SET_TIMERSLACK, 1);
-    sys_own_files();
+    sys_unshare_files();
     net_now(&w->net);
     while (w->next < w->nclient && (gap_ns > 0 ||
                                     w->next < LOAD_CONNECTING)) {
@@ -28469,7 +28468,7 @@ static int load_check(const struct res_config *k, struct gp_why *why)
     if (!k->ntarget || k->ntarget > LOAD_TARGETS_MOST)
         return txt_fail(why, GP_EUSAGE, "targets: 1 to %d", LOAD_TARGETS_MOST);
     int e = load_check_calls(k, why);
-    uint64_t files = sys_raise_files(), need = res_connections(k) + 64;
+    uint64_t files = sys_raise_file_limit(), need = res_connections(k) + 64;
     if (!e && need > files)
         return txt_fail(why, GP_ELIMIT, "%" PRIu64 " connections need %" PRIu64
                         " descriptors, the limit is %" PRIu64 ": raise it with "
@@ -33311,7 +33310,7 @@ static int serve_listen(struct serve_args *c, struct gp_why *why)
         .idle_ns = c->idle_ns, .max_age_ns = c->max_age_ns,
         .keepalive_ns = c->keepalive_ns };
     int e;
-    sys_raise_files();
+    sys_raise_file_limit();
     c->greeter.work = c->work;
     snprintf(c->work_text, sizeof c->work_text, "%" PRIu64, c->work);
     if ((e = gp_server_new(&c->server, &config, why)) ||
@@ -33455,7 +33454,7 @@ static int msg_read_metadata(struct msg *c, const struct opt_command *cmd)
         for (size_t k = 0; k < value.n; k++)
             good = good && value.p[k] >= 0x20 && value.p[k] <= 0x7e;
         if (rpc_meta_binary(key))       /* no template is base64 */
-            good = good && txt_put_unbase64(&raw, value);
+            good = good && txt_put_base64_decoded(&raw, value);
         mem_fini(&raw);
         raw = (struct buf){0};
         if (good && !rpc_meta_binary(key) && !msg_known_templates(value))
@@ -35643,7 +35642,7 @@ static int report_run(const struct opt_command *cmd)
     struct report_inputs *s;
     if (c->common.rest.n && report_is_json(c->common.rest.text[0]))
         return report_of_results(c, cmd);
-    mem_large_blocks();
+    mem_use_huge_pages();
     s = mem_zalloc(sizeof *s);
     if (!s) {
         say_error("out of memory");

@@ -303,7 +303,7 @@ no_answers() {
     ended "$PID" 10
     same 'SIGINT ends the drain' "$ST" 130
     has 'SIGINT ends the drain, the rest is cut off' "$T/bg.out" ' 2 cut off'
-    lacks 'SIGINT ends the drain, the time was spent' "$T/bg.out" 'elapsed +0ns'
+    lacks 'SIGINT ends the drain, the time was spent' "$T/bg.out" 'elapsed +0 ns'
     kill "$peer"
     ended "$peer" 5
 }

@@ -59,7 +59,7 @@ merged('two profiles', report(ONE, TWO))
 run('-f', 'pprof', '-o', OUT, ONE, TWO)
 merged('two profiles, written', report(OUT))
 text = run(ONE, TWO).stdout.decode()
-check('two profiles, text', '800, 15.0ms of CPU each' in text, True)
+check('two profiles, text', '800, 15.0 ms of CPU each' in text, True)
 
 
 def part(name, r):

@@ -382,7 +382,7 @@ bases() {
     check 'a difference' 0 "$BIN" report -q -f pprof --base "$T/long.pb" \
         -o "$T/less.pb" "$T/made.pb"
     check 'a difference, text' 0 "$BIN" report "$T/less.pb"
-    has 'a difference, its net' "$OUT" 'Net +-3\.00s with signs: 3 of 3 rows'
+    has 'a difference, its net' "$OUT" 'Net +-3\.00 s with signs: 3 of 3 rows'
     has 'a difference, its rows' "$OUT" '^ +-50\.0 %.*handle'
     has 'a difference, no verdict' "$OUT" 'No verdict'
     check 'a difference, folded' 0 "$BIN" report -f folded "$T/less.pb"

@@ -147,19 +147,19 @@ static void test_txt_percent_codec(void)
     /* The interop suite's special_status_message. */
     struct slice s = txt_slice("\t\ntest with whitespace\r\nand Unicode BMP "
                                "\xe2\x98\xba and non-BMP \xf0\x9f\x98\x88\t\n");
-    txt_put_percent(&b, s, 1000);
-    txt_put_unpercent(&back, (struct slice){ (char *)b.data, b.len });
+    txt_put_percent_encoded(&b, s, 1000);
+    txt_put_percent_decoded(&back, (struct slice){ (char *)b.data, b.len });
     CHECK(back.len == s.n && !memcmp(back.data, s.p, s.n));
     CHECK(unit_is(&b, "%09%0Atest with whitespace%0D%0Aand Unicode BMP "
                       "%E2%98%BA and non-BMP %F0%9F%98%88%09%0A"));
-    txt_put_percent(&b, txt_slice("100%"), 1000);
+    txt_put_percent_encoded(&b, txt_slice("100%"), 1000);
     CHECK(unit_is(&b, "100%25"));
-    txt_put_percent(&b, txt_slice("ab\xe2\x98\xba"), 10);  /* never half */
+    txt_put_percent_encoded(&b, txt_slice("ab\xe2\x98\xba"), 10);  /* never half */
     CHECK(unit_is(&b, "ab"));
-    txt_put_percent(&b, txt_slice("\xff"), 100);
+    txt_put_percent_encoded(&b, txt_slice("\xff"), 100);
     CHECK(unit_is(&b, "%EF%BF%BD"));
     back.len = 0;
-    txt_put_unpercent(&back, txt_slice("%zz%4"));
+    txt_put_percent_decoded(&back, txt_slice("%zz%4"));
     CHECK(unit_is(&back, "%zz%4"));
     mem_fini(&b);
     mem_fini(&back);
@@ -169,7 +169,7 @@ static void test_txt_percent_codec(void)
 static bool unit_unbase64(const char *s, const char *want, size_t n)
 {
     struct buf b = {0};
-    bool ok = txt_put_unbase64(&b, txt_slice(s)) && b.len == n &&
+    bool ok = txt_put_base64_decoded(&b, txt_slice(s)) && b.len == n &&
               (!n || !memcmp(b.data, want, n));
     mem_fini(&b);
     return ok;
@@ -200,11 +200,11 @@ static void test_txt_base64(void)
         "AAECA", "-_-_", "AA A", "AAE\n", "AA\xff" "A" };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct buf b = {0};
-        CHECK(!txt_put_unbase64(&b, txt_slice(bad[i])));
+        CHECK(!txt_put_base64_decoded(&b, txt_slice(bad[i])));
         mem_fini(&b);
     }
     struct buf b = {0};                 /* strchr finds the end of a text */
-    CHECK(!txt_put_unbase64(&b, (struct slice){ "AA\0A", 4 }));
+    CHECK(!txt_put_base64_decoded(&b, (struct slice){ "AA\0A", 4 }));
     mem_fini(&b);
 }
 
@@ -232,11 +232,11 @@ static void test_txt_for_people(void)
     txt_put_commas(&b, 999);
     CHECK(unit_is(&b, "999"));
     txt_put_time(&b, 1234567);
-    CHECK(unit_is(&b, "1.23ms"));
+    CHECK(unit_is(&b, "1.23 ms"));
     txt_put_time(&b, 999.9e6);
-    CHECK(unit_is(&b, "1.00s"));
+    CHECK(unit_is(&b, "1.00 s"));
     txt_put_time(&b, 12);
-    CHECK(unit_is(&b, "12ns"));
+    CHECK(unit_is(&b, "12 ns"));
     txt_put_bytes(&b, 1500000);
     CHECK(unit_is(&b, "1.5 MB"));
     CHECK(txt_distance("prifile", "profile") == 1);
@@ -364,24 +364,24 @@ static void test_gz_round_trip_and_bounds(void)
     size_t at;
     for (unsigned i = 0; i < 300000; i++)
         mem_put_byte(&in, (uint8_t)(i * i >> 7));
-    CHECK(!gz_deflate(in.data, in.len, &out) && gz_is(out.data, out.len));
+    CHECK(!gz_gzip_pack(in.data, in.len, &out) && gz_is(out.data, out.len));
     size_t one = out.len;
-    CHECK(!gz_inflate(out.data, out.len, in.len, &back, &at));
+    CHECK(!gz_gzip_unpack(out.data, out.len, in.len, &back, &at));
     CHECK(back.len == in.len && !memcmp(back.data, in.data, in.len));
     back.len = 0;
-    CHECK(gz_inflate(out.data, out.len, in.len - 1, &back, &at) == GP_ELIMIT);
+    CHECK(gz_gzip_unpack(out.data, out.len, in.len - 1, &back, &at) == GP_ELIMIT);
     for (size_t cut = 0; cut < out.len; cut += cut < 64 ? 1 : 997) {
         back.len = 0;
-        CHECK(gz_inflate(out.data, cut, in.len, &back, &at) == GP_EFORMAT);
+        CHECK(gz_gzip_unpack(out.data, cut, in.len, &back, &at) == GP_EFORMAT);
     }
-    CHECK(!gz_deflate("tail", 4, &out));                /* a second member */
+    CHECK(!gz_gzip_pack("tail", 4, &out));                /* a second member */
     back.len = 0;
-    CHECK(!gz_inflate(out.data, out.len, in.len + 4, &back, &at));
+    CHECK(!gz_gzip_unpack(out.data, out.len, in.len + 4, &back, &at));
     CHECK(back.len == in.len + 4 && !memcmp(back.data + in.len, "tail", 4));
     out.len = one;
     mem_put(&out, "junk", 4);
     back.len = 0;
-    CHECK(gz_inflate(out.data, out.len, 1 << 30, &back, &at) == GP_EFORMAT);
+    CHECK(gz_gzip_unpack(out.data, out.len, 1 << 30, &back, &at) == GP_EFORMAT);
     CHECK(at == one);
     mem_fini(&in);
     mem_fini(&out);
@@ -623,7 +623,7 @@ static void test_hdr_v2(void)
     CHECK(g.n == h.n - 1 || g.n == h.n);
     CHECK(!memcmp(g.count, h.count, HDR_COUNTS * sizeof *g.count));
     CHECK(hdr_percentile(&g, 50) == hdr_percentile(&h, 50));
-    CHECK(txt_put_unbase64(&bytes, text));
+    CHECK(txt_put_base64_decoded(&bytes, text));
     for (size_t n = 0; n < b.len; n += n < 100 ? 1 : 97) {
         hdr_fini(&g);
         CHECK(!hdr_init(&g));
@@ -633,7 +633,7 @@ static void test_hdr_v2(void)
         0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0,
         0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
     mem_put(&zip, "\x1c\x84\x93\x14\0\0\0", 8);
-    CHECK(!gz_zip(long_run, sizeof long_run, &zip));
+    CHECK(!gz_zlib_pack(long_run, sizeof long_run, &zip));
     zip.data[7] = (uint8_t)(zip.len - 8);
     b.len = 0;
     txt_put_base64(&b, (struct slice){ (const char *)zip.data, zip.len });

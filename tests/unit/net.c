@@ -258,21 +258,21 @@ static void test_rpc_percent(void)
     static const char want[] = "%09%0Atest with whitespace%0D%0Aand Unicode "
         "BMP %E2%98%BA and non-BMP %F0%9F%98%88%09%0A";
     struct buf out = {0}, back = {0};
-    txt_put_percent(&out, txt_slice(text), SERVER_TEXT_BYTES);
+    txt_put_percent_encoded(&out, txt_slice(text), SERVER_TEXT_BYTES);
     CHECK(out.len == sizeof want - 1 && !memcmp(out.data, want, out.len));
-    txt_put_unpercent(&back, (struct slice){ (char *)out.data, out.len });
+    txt_put_percent_decoded(&back, (struct slice){ (char *)out.data, out.len });
     CHECK(back.len == sizeof text - 1 && !memcmp(back.data, text, back.len));
     for (size_t most = 0; most < sizeof want; most++) {
         out.len = back.len = 0;
-        txt_put_percent(&out, txt_slice(text), most);
+        txt_put_percent_encoded(&out, txt_slice(text), most);
         CHECK(out.len <= most);
-        txt_put_unpercent(&back, (struct slice){ (char *)out.data, out.len });
+        txt_put_percent_decoded(&back, (struct slice){ (char *)out.data, out.len });
         CHECK(!memcmp(back.data ? (char *)back.data : "", text, back.len));
     }
     out.len = back.len = 0;
-    txt_put_percent(&out, txt_slice("\xff%"), 100);
+    txt_put_percent_encoded(&out, txt_slice("\xff%"), 100);
     CHECK(out.len == 12 && !memcmp(out.data, "%EF%BF%BD%25", 12));
-    txt_put_unpercent(&back, txt_slice("%4%zz%41%"));
+    txt_put_percent_decoded(&back, txt_slice("%4%zz%41%"));
     CHECK(back.len == 7 && !memcmp(back.data, "%4%zzA%", 7));
     mem_fini(&out);
     mem_fini(&back);

@@ -67,7 +67,7 @@ static void unit_small_raw(struct buf *raw)
     struct buf b = {0};
     size_t at;
     unit_small_profile(&p);
-    CHECK(!pp_write(&p, &b) && !gz_inflate(b.data, b.len, 1 << 20, raw, &at));
+    CHECK(!pp_write(&p, &b) && !gz_gzip_unpack(b.data, b.len, 1 << 20, raw, &at));
     pp_fini(&p);
     mem_fini(&b);
 }

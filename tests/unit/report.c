@@ -521,7 +521,7 @@ static void test_verdict_wall(void)
         CHECK(txt_equal(a.view.node[a.place[0].node].name,
                         txt_slice(busy ? "poll" : "epoll_wait")));
         out_report_text(&b, &a, &o);
-        CHECK(unit_has(&b, busy ? "loop-0: 10.0s, running 97.0 %"
+        CHECK(unit_has(&b, busy ? "loop-0: 10.0 s, running 97.0 %"
                                 : "epoll_wait: 66.4 % of the waiting"));
         CHECK(unit_has(&b, busy ? "9.70 s of CPU" : "0.10 s of CPU"));
         b.len = 0;
