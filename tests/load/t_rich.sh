@@ -111,7 +111,7 @@ wrong() { # NAME JSON REGEX
 }
 
 if need 'descriptors' protoc py:google.protobuf py:grpc; then
-    protoc -Itests --include_imports -o "$T/rich.pb" rich.proto
+    protoc -Itests/load --include_imports -o "$T/rich.pb" rich.proto
     "$PY" tests/load/rich.py make "$T/rich.pb" "$T/rich.json" "$T/rich.hex" 200
     against_python
     against_go
