@@ -8632,76 +8632,78 @@ static int build_profile_now(const struct rec_mark *from,
 }
 
 /* ================================== 18 VIEW ==================================
- * for     one sample type of a profile as functions: self and total values,
- *         sample counts, orders; call trees, edges; units, as pprof has them
+ * for     one sample type of a profile by function: self and total values,
+ *         sample counts, sort orders; call trees; call edges; pprof's units
  * uses    MEM, NUM, TXT, PP
  * owns    struct view, view_tree, view_edges; names stay the profile's
  * spec    [PP]; pprof's rules for recursion, inlined lines and default type
  * prefix  view_
  * runs    any thread; a view has one user at a time, its profile may have many
  *
- * A frame is a line of a location, innermost first, or the location itself
- * when it has none.  Equal frames are one node.  Frames of location l are
+ * A location has a frame for each of its lines, innermost first, or one frame
+ * if it has no line.  Equal frames share a node.  Frames of location l are
  * frame[frame_at[l]] up to frame[frame_at[l + 1]]:
  *
  *   location 7: line 0 add (inlined), line 1 main   frames  3 1
  *   node 1 main, node 3 add
  *
- * Invariant  a node's cum has each sample at most once, however often the
- *            function stands in its stack; the flats of all nodes and the
- *            samples without a stack add up to net.
- * Does not   allocate per sample, or know what a name means.
+ * Invariant  a node's cum counts each sample at most once, even in recursion;
+ *            net is the sum of all nodes' flat and of no_stack.
+ * Does not   allocate per sample; interpret names.
  */
 
 enum view_names {
-    VIEW_APART,         /* a function is name and module; without a symbol
-                         * it is module+0xoffset */
-    VIEW_MERGED,        /* as VIEW_APART, but a function is its name alone */
-    VIEW_PPROF,         /* a function is its name alone; without a symbol it
-                         * is [module], as in pprof's tables */
+    VIEW_APART,         /* a node is a name in a module; an address without a
+                         * symbol is named module+0xoffset */
+    VIEW_MERGED,        /* as VIEW_APART, but a node is a name in any module */
+    VIEW_PPROF,         /* as in pprof's tables: a node is a name; an address
+                         * without a symbol is named [module] */
 };
 
 struct view_sum {
     int64_t value;                      /* in the unit of the sample type */
-    int64_t samples;                    /* how many samples it stands for */
-    int64_t exact;                      /* of value: without a sample */
-    double  squares;                    /* of the weights of those samples */
-    double  merged;                     /* of all: squares as the rows show it,
-                                         * equal weights in each; 0: no less */
+    int64_t samples;
+    int64_t exact;                      /* part of value that was read from a
+                                         * clock rather than sampled */
+    double  squares;                    /* sum of squared sample weights */
+    double  merged;                     /* total only: squares as computed from
+                                         * the rows, if the recorder noted
+                                         * more; else 0 */
 };
 
 struct view_node {
     struct slice name;                  /* borrowed from view or profile */
-    uint32_t function;                  /* row of pp.function, the first of
-                                         * those that it stands for, with a
-                                         * file if one has it; MEM_NONE */
+    uint32_t function;                  /* row of pp.function: the first with
+                                         * this name, one with a file before
+                                         * others; or MEM_NONE */
     uint32_t module;                    /* row of pp.mapping, or MEM_NONE */
     bool     symbol;                    /* false: the name is an address */
-    bool     inlined;                   /* somewhere not its outermost line */
+    bool     inlined;                   /* inlined in at least one location */
     struct view_sum flat, cum;
 };
 
 struct view {
     const struct pp *pp;                /* borrowed */
-    size_t type, count_type;            /* rows of pp.type; the second, of
-                                         * samples/count, or SIZE_MAX */
+    size_t type;                        /* row of pp.type */
+    size_t count_type;                  /* row of samples/count, or SIZE_MAX */
     enum view_names names;
     struct arena arena;                 /* owned: names made here */
     struct view_node *node;             /* owned */
     size_t nnodes, node_cap;
     uint32_t *frame;                    /* owned: nodes */
     uint32_t *frame_at;                 /* owned: nlocations + 1 */
-    uint32_t *module;                   /* owned, by mapping: the first of
-                                         * the same file */
+    uint32_t *module;                   /* owned, by mapping: the first
+                                         * mapping of the same file */
     struct index by_name;               /* hash of name and module -> node */
     struct view_sum total;              /* of absolute values, as in pprof */
     int64_t net;                        /* of values with their signs */
-    int64_t counted;                    /* samples, weightless ones as well */
-    size_t  negative;                   /* rows below 0: a difference */
+    int64_t no_stack;                   /* part of net: rows without a stack */
+    int64_t counted;                    /* samples, those of value 0 too */
+    size_t  negative;                   /* rows below 0, as in a difference */
 };
 
-/* Samples that row i with the weight w stands for: the count where the profile
- * has one, else w in periods, else one. */
+/* Return how many samples row i of weight w stands for: its samples/count if
+ * the profile has that type, else w in periods, else 1. */
 static int64_t view_count(const struct view *v, size_t i, int64_t w)
 {
     const struct pp *p = v->pp;
@@ -8712,8 +8714,8 @@ static int64_t view_count(const struct view *v, size_t i, int64_t w)
     return 1;
 }
 
-/* Add the weight w of count samples to s.  A weight without a sample was read
- * from a clock: it is exact, and adds nothing to the spread. */
+/* Add weight w of count samples to s.  With count 0, w was read from a clock:
+ * it is exact and adds nothing to the variance. */
 static inline void view_sum_add(struct view_sum *s, int64_t w, int64_t count)
 {
     s->value = num_add_sat(s->value, w);
@@ -8724,15 +8726,16 @@ static inline void view_sum_add(struct view_sum *s, int64_t w, int64_t count)
         s->exact = num_add_sat(s->exact, w);
 }
 
-/* The number of equal samples that would be as uncertain as s: Kish's
- * (sum w)^2 / sum w^2; 0 when there are none. */
+/* Return the effective number of samples of s: Kish's (sum w)^2 / sum w^2;
+ * 0 without samples. */
 static double view_effective(const struct view_sum *s)
 {
     double sampled = (double)s->value - (double)s->exact;
     return s->squares > 0 ? sampled * sampled / s->squares : 0;
 }
 
-/* The node of name in module, entered if new; MEM_NONE without memory. */
+/* Return the node of name in module, added if new; MEM_NONE if out of
+ * memory. */
 static uint32_t view_intern(struct view *v, struct slice name, uint32_t module)
 {
     uint64_t h = mem_hash_more(mem_hash(name.p, name.n), &module,
@@ -8753,14 +8756,14 @@ static uint32_t view_intern(struct view *v, struct slice name, uint32_t module)
     return (uint32_t)v->nnodes++;
 }
 
-/* The node of a place without a symbol at l; MEM_NONE without memory. */
+/* Return the node of l, which has no symbol; MEM_NONE if out of memory. */
 static uint32_t view_intern_address(struct view *v,
                                     const struct pp_location *l)
 {
     static const struct slice none[] = { { "[unknown]", 9 },
                                          { "<unknown>", 9 } };
     bool pprof = v->names == VIEW_PPROF;
-    bool whole = pprof || v->pp->aggregated;    /* not each address apart */
+    bool whole = pprof || v->pp->aggregated;    /* one node a module */
     const struct pp_mapping *m = l->mapping == MEM_NONE ? NULL
                                  : &v->pp->mapping[l->mapping];
     if (!m || m->file.n == 0)
@@ -8784,7 +8787,8 @@ static uint32_t view_intern_address(struct view *v,
     return name->p ? i : MEM_NONE;
 }
 
-/* The node of line of l, NULL when it has none; MEM_NONE without memory. */
+/* Return the node of line of l; line is NULL if l has none.  MEM_NONE if out
+ * of memory. */
 static uint32_t view_intern_line(struct view *v, const struct pp_location *l,
                                  const struct pp_line *line)
 {
@@ -8809,7 +8813,7 @@ static uint32_t view_intern_line(struct view *v, const struct pp_location *l,
     return i;
 }
 
-/* The function that n stands for; all empty for an address. */
+/* Return the function of n; an empty one for an address. */
 static const struct pp_function *view_function(const struct view *v,
                                                const struct view_node *n)
 {
@@ -8817,14 +8821,14 @@ static const struct pp_function *view_function(const struct view *v,
     return n->function == MEM_NONE ? &none : &v->pp->function[n->function];
 }
 
-/* The name that n's function has, whatever n is called by. */
+/* Return the name of n's function, also where --by made n's name. */
 static struct slice view_plain_name(const struct view *v,
                                     const struct view_node *n)
 {
     return v->pp->aggregated ? view_function(v, n)->system_name : n->name;
 }
 
-/* Fill v->module: mappings of one file are one module. */
+/* Fill v->module. */
 static int view_init_modules(struct view *v)
 {
     const struct pp *p = v->pp;
@@ -8848,7 +8852,7 @@ static int view_init_modules(struct view *v)
     return e;
 }
 
-/* Fill v->frame and v->frame_at, and the nodes that they name. */
+/* Fill v->frame, v->frame_at and v->node. */
 static int view_init_frames(struct view *v)
 {
     const struct pp *p = v->pp;
@@ -8887,19 +8891,20 @@ static int view_init_frames(struct view *v)
     return n < VIEW_MOST_FRAMES ? GP_OK : GP_ELIMIT;
 }
 
-struct view_tally {                     /* a node's cum while rows are added:
-                                         * close together, for the cache */
+/* A node's cum while rows are added, in two small structs: they fit the cache
+ * better than view_node. */
+struct view_tally {
     int64_t  value;
-    uint32_t row;                       /* + 1 that was added last */
+    uint32_t row;                       /* the last row added, + 1 */
 };
 
-struct view_spread {                    /* what an interval needs besides */
+struct view_spread {
     int64_t samples;
     double  squares;
 };
 
-/* Add row i to the nodes of its stack; tally and spread, which may be NULL, are
- * by node. */
+/* Add row i to the nodes of its stack.  tally and spread are indexed by node;
+ * spread may be NULL. */
 static void view_add_sample(struct view *v, size_t i, struct view_tally *tally,
                             struct view_spread *spread)
 {
@@ -8919,11 +8924,13 @@ static void view_add_sample(struct view *v, size_t i, struct view_tally *tally,
     const uint32_t *frame = v->frame, *frame_at = v->frame_at;
     if (l < last)
         view_sum_add(&v->node[frame[frame_at[*l]]].flat, w, count);
+    else
+        v->no_stack = num_add_sat(v->no_stack, w);
     for (; l < last; l++) {
         const uint32_t *end = frame + frame_at[*l + 1];
         for (const uint32_t *f = frame + frame_at[*l]; f < end; f++) {
             struct view_tally *t = &tally[*f];
-            bool again = t->row == (uint32_t)i + 1;     /* it recurses */
+            bool again = t->row == (uint32_t)i + 1;     /* recursion */
             t->row = (uint32_t)i + 1;
             t->value = num_add_sat(t->value, again ? 0 : w);
             if (!spread || again)
@@ -8935,8 +8942,22 @@ static void view_add_sample(struct view *v, size_t i, struct view_tally *tally,
     }
 }
 
-/* Add all rows to the nodes.  What pprof shows has no intervals: cum's samples
- * and squares are 0 then. */
+/* Assert what the banner says of the sums; a sum that saturated proves
+ * nothing. */
+static void view_check_sums(const struct view *v)
+{
+    int64_t flat = v->no_stack;
+    bool saturated = v->total.value == INT64_MAX;
+    for (size_t i = 0; i < v->nnodes; i++) {
+        flat = num_add_sat(flat, v->node[i].flat.value);
+        assert(saturated ||
+               num_abs_sat(v->node[i].cum.value) <= v->total.value);
+    }
+    assert(saturated || flat == v->net);
+}
+
+/* Add all rows to the nodes.  VIEW_PPROF needs no intervals: it leaves cum's
+ * samples and squares at 0. */
 static int view_add_samples(struct view *v)
 {
     bool lean = v->names == VIEW_PPROF;
@@ -8951,6 +8972,8 @@ static int view_add_samples(struct view *v)
         v->node[i].cum.samples = spread ? spread[i].samples : 0;
         v->node[i].cum.squares = spread ? spread[i].squares : 0;
     }
+    if (!e)
+        view_check_sums(v);
     mem_free(tally);
     mem_free(spread);
     return e;
@@ -8968,8 +8991,8 @@ static void view_fini(struct view *v)
     *v = (struct view){0};
 }
 
-/* Equal stacks are one row of the profile, which hides how the weights of its
- * samples differ; our own recorder has noted that: into total. */
+/* Set total's squares to what our recorder noted, if that is more: a row adds
+ * up all samples of a stack and hides how much their weights differ. */
 static void view_note_squares(const struct view *v, struct view_sum *total)
 {
     double squares = txt_finite(pp_comment(v->pp, "weight_squares"));
@@ -8979,7 +9002,7 @@ static void view_note_squares(const struct view *v, struct view_sum *total)
     }
 }
 
-/* What a sample type of p adds up to, as the total of its view has it. */
+/* Return the total that a view of this sample type of p would have. */
 static struct view_sum view_total(const struct pp *p, size_t type)
 {
     const struct view v = { .pp = p, .type = type,
@@ -8994,8 +9017,8 @@ static struct view_sum view_total(const struct pp *p, size_t type)
     return total;
 }
 
-/* Make v the view of one sample type of p (a row of p->type), which must
- * outlive it.  On failure v is all zero. */
+/* Make v the view of one sample type of p (a row of p->type); p must outlive
+ * it.  On failure v is all zero. */
 static int view_init(struct view *v, const struct pp *p, size_t type,
                      enum view_names names, struct gp_why *why)
 {
@@ -9015,17 +9038,17 @@ static int view_init(struct view *v, const struct pp *p, size_t type,
     return e;
 }
 
-/* ---- orders ---- */
+/* ---- sort orders ---- */
 
 enum view_by { VIEW_BY_FLAT, VIEW_BY_CUM };
 
-struct view_node_sort {                      /* what qsort_r hands through */
+struct view_node_sort {                 /* qsort_r's argument */
     const struct view_node *node;       /* borrowed */
     enum view_by by;
 };
 
-/* Order of two nodes, never 0 for different ones: by size down, as pprof does
- * by absolute value, then by name, then by age. */
+/* Compare two nodes as pprof does: the larger absolute value first, then by
+ * name; the older node first among equals, so that the order is total. */
 static int view_compare_nodes(const void *a, const void *b, void *sort)
 {
     const struct view_node_sort *s = sort;
@@ -9049,8 +9072,8 @@ static int view_compare_nodes(const void *a, const void *b, void *sort)
     return (i > k) - (i < k);
 }
 
-/* The nodes with a value whose cum is at least least, in order, *n of them;
- * owned by the caller until mem_free; NULL without memory. */
+/* Return the nodes with a value and a cum of at least least, sorted, *n of
+ * them.  The caller owns the array; NULL if out of memory. */
 static uint32_t *view_order(const struct view *v, enum view_by by,
                             int64_t least, size_t *n)
 {
@@ -9067,12 +9090,12 @@ static uint32_t *view_order(const struct view *v, enum view_by by,
     return order;
 }
 
-struct view_named {                     /* a node while it is sorted by name */
+struct view_named {                     /* an entry of a sort by name */
     struct slice name;                  /* borrowed */
     uint32_t node;
 };
 
-/* Order of two of those; the older node first where names are the same. */
+/* Compare two of those by name; the older node first among equals. */
 static int view_compare_named(const void *a, const void *b)
 {
     const struct view_named *x = a, *y = b;
@@ -9080,7 +9103,8 @@ static int view_compare_named(const void *a, const void *b)
     return r ? r : (x->node > y->node) - (x->node < y->node);
 }
 
-/* All nodes whose cum is at least least by name; as view_order. */
+/* Return the nodes with a cum of at least least, sorted by name; otherwise as
+ * view_order. */
 static uint32_t *view_order_names(const struct view *v, int64_t least,
                                   size_t *n)
 {
@@ -9104,51 +9128,51 @@ static uint32_t *view_order_names(const struct view *v, int64_t least,
 
 /* ---- call trees ---- */
 
-struct view_call {                      /* a node in its calling context */
+struct view_call {                      /* a node in one calling context */
     uint32_t node;                      /* row of view.node; MEM_NONE: root */
     uint32_t depth;                     /* the root's is 0 */
-    int64_t  start, self, total;        /* in the unit of the sample type; a
-                                         * child's start and total lie inside
-                                         * its parent's, its own come first */
+    int64_t  start, self, total;        /* in the unit of the sample type; it
+                                         * spans start to start + total, self
+                                         * first, then its callees */
     int64_t  samples;                   /* of total */
 };
 
-enum { VIEW_EXTRA = 4 };
+enum { VIEW_EXTRA = 4 };                /* largest nextra */
 
 struct view_extra { int64_t sum[VIEW_EXTRA]; };
 
 struct view_tree {
     const struct view *view;            /* borrowed */
-    bool reverse;                       /* from the leaves instead */
-    size_t nextra;                       /* other types that are summed up: the
-                                         * rows behind view's; 0: none */
-    struct view_extra *more;             /* owned, by call: their totals */
-    size_t more_cap;
-    struct view_call *call;             /* owned; call[0]: the root; then
-                                         * every call before those that it
-                                         * makes, siblings by name */
+    bool reverse;                       /* start at the leaves */
+    size_t nextra;                      /* how many types after the view's are
+                                         * summed too */
+    struct view_extra *extra;           /* owned, by call: their totals */
+    size_t extra_cap;
+    struct view_call *call;             /* owned; call[0] is the root; a call
+                                         * stands before its callees, siblings
+                                         * are sorted by name */
     size_t n, cap;                      /* calls */
-    bool pruned;                        /* calls were left out: too small */
-    uint32_t depth;                     /* the greatest */
+    bool pruned;                        /* calls below least were left out */
+    uint32_t depth;                     /* largest depth of a call */
 };
 
-struct view_rows {                      /* samples as they are sorted */
+struct view_rows {                      /* samples to be sorted by stack */
     uint32_t *frame;                    /* owned: ranks of names, root first */
-    size_t   *at;                       /* owned, by row: where its begin; the
-                                         * row after ends them */
-    uint32_t *row;                      /* owned: rows with a value */
-    size_t    n;                        /* of row */
+    size_t   *at;                       /* owned: frames of row i are at[i] up
+                                         * to at[i + 1] */
+    uint32_t *row;                      /* owned: n rows with a value */
+    size_t    n;
 };
 
 /* Release t and leave it all zero. */
 static void view_tree_fini(struct view_tree *t)
 {
     mem_free(t->call);
-    mem_free(t->more);
+    mem_free(t->extra);
     *t = (struct view_tree){0};
 }
 
-/* Order of two rows: by their stacks from the root, the shorter first. */
+/* Compare two rows by their stacks from the root; the shorter first. */
 static int view_compare_rows(const void *a, const void *b, void *rows)
 {
     const struct view_rows *r = rows;
@@ -9163,9 +9187,9 @@ static int view_compare_rows(const void *a, const void *b, void *rows)
     return r->frame[x] < r->frame[y] ? -1 : 1;
 }
 
-/* Fill r with the rows of v that have a value, above 0 when positive, sorted;
- * rank[node] orders names; a stack ends before the first node whose rank is
- * MEM_NONE, and *cut says that one did. */
+/* Fill r with the rows of v that have a value (with positive: above 0), sorted
+ * by stack, names in the order of rank[node].  A stack is cut off before the
+ * first node of rank MEM_NONE; *cut is set if one was. */
 static int view_rows_init(struct view_rows *r, const struct view *v,
                           const uint32_t *rank, bool positive, bool reverse,
                           bool *cut)
@@ -9203,22 +9227,23 @@ static int view_rows_init(struct view_rows *r, const struct view *v,
     return GP_OK;
 }
 
-/* End the open calls below depth, path[d] being the one at depth d: their
- * totals are what came since they began, at value and samples now.  A call
- * under least is taken back with those that it made, which all stand after
- * it. */
+/* Close the open calls at depth and below; path[d] is the open call at depth d.
+ * A call's total is what was added since it was opened: now less its start.  A
+ * call below least is removed with its callees, which all stand after it. */
 static void view_tree_close(struct view_tree *t, uint32_t *path,
                             uint32_t *open, uint32_t depth,
                             const struct view_sum *now,
-                            const struct view_extra *more, int64_t least)
+                            const struct view_extra *extra, int64_t least)
 {
     for (; *open > depth; --*open) {
         uint32_t i = path[*open - 1];
         struct view_call *c = &t->call[i];
+        assert(i < t->n && c->depth == *open - 1);
         c->total = num_sub_sat(now->value, c->start);
         c->samples = num_sub_sat(now->samples, c->samples);
         for (size_t k = 0; k < t->nextra; k++)
-            t->more[i].sum[k] = num_sub_sat(more->sum[k], t->more[i].sum[k]);
+            t->extra[i].sum[k] = num_sub_sat(extra->sum[k],
+                                             t->extra[i].sum[k]);
         if (c->total < least) {
             t->pruned = true;
             t->n = i;
@@ -9228,10 +9253,10 @@ static void view_tree_close(struct view_tree *t, uint32_t *path,
     }
 }
 
-/* Open a call of node at depth; GP_ENOMEM leaves t as it was. */
+/* Open a call of node at depth.  GP_ENOMEM leaves t as it was. */
 static int view_tree_open(struct view_tree *t, uint32_t node, uint32_t depth,
                           const struct view_sum *now,
-                          const struct view_extra *more)
+                          const struct view_extra *extra)
 {
     void *p = t->n < MEM_NONE - 1 ?
         mem_grow(t->call, &t->cap, t->n + 1, sizeof *t->call) : NULL;
@@ -9239,11 +9264,11 @@ static int view_tree_open(struct view_tree *t, uint32_t node, uint32_t depth,
         return GP_ENOMEM;
     t->call = p;
     if (t->nextra) {
-        p = mem_grow(t->more, &t->more_cap, t->n + 1, sizeof *t->more);
+        p = mem_grow(t->extra, &t->extra_cap, t->n + 1, sizeof *t->extra);
         if (!p)
             return GP_ENOMEM;
-        t->more = p;
-        t->more[t->n] = *more;
+        t->extra = p;
+        t->extra[t->n] = *extra;
     }
     t->call[t->n++] = (struct view_call){
         .node = node, .depth = depth, .start = now->value,
@@ -9251,9 +9276,9 @@ static int view_tree_open(struct view_tree *t, uint32_t node, uint32_t depth,
     return GP_OK;
 }
 
-/* How many frames the rows a and b have in common, from the root. */
-static uint32_t view_rows_same(const struct view_rows *r, uint32_t a,
-                               uint32_t b)
+/* Return how many frames from the root rows a and b have in common. */
+static uint32_t view_rows_common(const struct view_rows *r, uint32_t a,
+                                   uint32_t b)
 {
     const uint32_t *x = r->frame + r->at[a], *y = r->frame + r->at[b];
     size_t n = r->at[a + 1] - r->at[a], m = r->at[b + 1] - r->at[b];
@@ -9263,10 +9288,10 @@ static uint32_t view_rows_same(const struct view_rows *r, uint32_t a,
     return same;
 }
 
-/* Build the calls of the sorted rows: what a row has in common with the one
- * before stays open, the rest is closed and opened, but not what is under least
- * because only this row has it.  path has room for the deepest stack and the
- * root. */
+/* Build t from the sorted rows.  Frames that a row shares with the one before
+ * stay open, the others are closed and the row's own opened, unless they would
+ * be below least: only this row has them.  path has room for the deepest stack
+ * and the root. */
 static int view_tree_build(struct view_tree *t, const struct view_rows *r,
                            const uint32_t *order, uint32_t *path,
                            int64_t least)
@@ -9274,22 +9299,23 @@ static int view_tree_build(struct view_tree *t, const struct view_rows *r,
     const struct view *v = t->view;
     const struct pp *p = v->pp;
     struct view_sum now = {0};
-    struct view_extra more = {0};
+    struct view_extra extra = {0};
     uint32_t open = 1, same = 0;
-    int e = view_tree_open(t, MEM_NONE, 0, &now, &more);
+    int e = view_tree_open(t, MEM_NONE, 0, &now, &extra);
     path[0] = 0;
     for (size_t k = 0; k < r->n && !e; k++) {
         uint32_t i = r->row[k];
         size_t from = r->at[i], all = r->at[i + 1] - from, n = all;
         int64_t w = p->value[i * p->ntypes + v->type];
-        view_tree_close(t, path, &open, same + 1, &now, &more, least);
-        uint32_t next = k + 1 < r->n ? view_rows_same(r, i, r->row[k + 1]) : 0;
+        view_tree_close(t, path, &open, same + 1, &now, &extra, least);
+        uint32_t next = k + 1 < r->n
+            ? view_rows_common(r, i, r->row[k + 1]) : 0;
         if (w < least)
             n = same > next ? same : next;
         for (same = next; open <= n && !e; open++) {
             path[open] = (uint32_t)t->n;
             e = view_tree_open(t, order[r->frame[from + open - 1]], open,
-                               &now, &more);
+                               &now, &extra);
         }
         t->pruned |= n < all;
         if (!e && n == all)
@@ -9297,20 +9323,19 @@ static int view_tree_build(struct view_tree *t, const struct view_rows *r,
         now.value = num_add_sat(now.value, w);
         now.samples = num_add_sat(now.samples, view_count(v, i, w));
         for (size_t m = 0; m < t->nextra; m++)
-            more.sum[m] = num_add_sat(more.sum[m], p->value[i * p->ntypes +
-                                                       v->type + 1 + m]);
+            extra.sum[m] = num_add_sat(extra.sum[m], p->value[i * p->ntypes +
+                                                              v->type + 1 + m]);
     }
-    if (!e) {                           /* the root stays, whatever it is */
-        view_tree_close(t, path, &open, 1, &now, &more, least);
-        view_tree_close(t, path, &open, 0, &now, &more, INT64_MIN);
+    if (!e) {                           /* the root is never removed */
+        view_tree_close(t, path, &open, 1, &now, &extra, least);
+        view_tree_close(t, path, &open, 0, &now, &extra, INT64_MIN);
     }
     return e;
 }
 
-/* Make t, whose reverse and nextra are given, the call tree of v, which must
- * outlive it; on failure t is all zero.
- * With least above 0 only rows above 0 count, and calls under least are left
- * out. */
+/* Make t the call tree of v, which must outlive it; the caller has set reverse
+ * and nextra.  With least above 0, rows below 0 do not count and calls below
+ * least are left out.  On failure t is all zero. */
 static int view_tree_init(struct view_tree *t, const struct view *v,
                           int64_t least, struct gp_why *why)
 {
@@ -9323,7 +9348,7 @@ static int view_tree_init(struct view_tree *t, const struct view *v,
                                        ? least : 0, &n);
     int e = rank && order ? GP_OK : GP_ENOMEM;
     for (uint32_t i = 0; i < v->nnodes && !e; i++)
-        rank[i] = MEM_NONE;             /* no call of it can be large enough */
+        rank[i] = MEM_NONE;             /* all its calls are below least */
     for (uint32_t i = 0; i < n && !e; i++)
         rank[order[i]] = i;
     if (!e)
@@ -9348,26 +9373,26 @@ static int view_tree_init(struct view_tree *t, const struct view *v,
     return e;
 }
 
-/* ---- calls between nodes, as pprof's tables tell them ---- */
+/* ---- call edges, as in pprof's tables ---- */
 
-enum { VIEW_INLINED = 1, VIEW_CALLED = 2 };     /* both: in part */
+enum { VIEW_INLINED = 1, VIEW_CALLED = 2 };     /* or both */
 
 struct view_edge {
-    uint32_t from, to;                  /* nodes */
-    int64_t  value;                     /* each row once */
-    size_t   stamp;                     /* row + 1 that was added last */
-    bool     inlined;                   /* wherever it was seen */
+    uint32_t from, to;                  /* caller and callee */
+    int64_t  value;                     /* each row at most once */
+    size_t   stamp;                     /* the last row added, + 1 */
+    bool     inlined;                   /* in every row */
 };
 
 struct view_edges {
     struct view_edge *edge;             /* owned */
     size_t n, cap;
-    struct index by_ends;
-    bool inlined;                       /* only those into nodes that are
-                                         * inlined somewhere */
+    struct index by_ends;               /* from and to -> edge */
+    bool inlined;                       /* edges to nodes that are never
+                                         * inlined are left out */
 };
 
-/* The edge between two nodes, entered if new; NULL without memory. */
+/* Return the edge between two nodes, added if new; NULL if out of memory. */
 static struct view_edge *view_edge(struct view_edges *x, uint32_t from,
                                    uint32_t to)
 {
@@ -9388,7 +9413,7 @@ static struct view_edge *view_edge(struct view_edges *x, uint32_t from,
     return &x->edge[x->n++];
 }
 
-/* Add the edges of row i, with nodes that are not in keep passed over. */
+/* Add the edges of row i; nodes that are not in keep are skipped. */
 static int view_add_edges(const struct view *v, size_t i, const bool *keep,
                           struct view_edges *x)
 {
@@ -9426,8 +9451,8 @@ static void view_edges_fini(struct view_edges *x)
     *x = (struct view_edges){0};
 }
 
-/* Make x the edges between the nodes in keep of at least cutoff, or with
- * inlined those of them that view_inlining needs.  GP_ENOMEM: x is empty. */
+/* Make x the edges of at least cutoff between the nodes in keep; with inlined,
+ * only those that view_inlining needs.  On failure x is all zero. */
 static int view_edges_init(struct view_edges *x, const struct view *v,
                            const bool *keep, int64_t cutoff, bool inlined)
 {
@@ -9448,8 +9473,8 @@ static int view_edges_init(struct view_edges *x, const struct view *v,
     return e;
 }
 
-/* How each node of v is entered by x, VIEW_INLINED or VIEW_CALLED or both:
- * bytes owned by the caller until mem_free, or NULL without memory. */
+/* Return for each node of v whether the edges of x into it are VIEW_INLINED,
+ * VIEW_CALLED or both.  The caller owns the bytes; NULL if out of memory. */
 static uint8_t *view_inlining(const struct view *v, const struct view_edges *x)
 {
     uint8_t *how = mem_zalloc(v->nnodes);
@@ -9458,13 +9483,13 @@ static uint8_t *view_inlining(const struct view *v, const struct view_edges *x)
     return how;
 }
 
-struct view_edge_sort {                 /* what qsort_r hands through */
+struct view_edge_sort {                 /* qsort_r's argument */
     const struct view *view;            /* borrowed */
     bool by_to;
 };
 
-/* Order of two edges: by the node that has them, then as pprof lists them, by
- * size down and the other node's name. */
+/* Compare two edges by the node at one end, then as pprof lists them: the
+ * larger first, then by the name of the node at the other end. */
 static int view_compare_edges(const void *a, const void *b, void *sort)
 {
     const struct view_edge_sort *s = sort;
@@ -9481,8 +9506,9 @@ static int view_compare_edges(const void *a, const void *b, void *sort)
     return r ? r : (i > k) - (i < k);
 }
 
-/* A copy of x's edges in the order of the node that they lead to, or from;
- * *at[node] to *at[node + 1] are its own.  Both owned by the caller. */
+/* Copy the edges of x to *edge, sorted by the node that they lead to (or, with
+ * to false, come from); a node's edges are (*at)[node] up to (*at)[node + 1].
+ * The caller owns both. */
 static int view_edges_by(const struct view_edges *x, const struct view *v,
                          bool to, struct view_edge **edge, uint32_t **at)
 {
@@ -9501,17 +9527,17 @@ static int view_edges_by(const struct view_edges *x, const struct view *v,
     return GP_OK;
 }
 
-/* ---- units, as pprof has them ---- */
+/* ---- pprof's units ---- */
 
 struct view_unit {
-    const char *name;                   /* as it is printed */
+    const char *name;                   /* as printed */
     const char *alias[3];               /* in lower case, without a plural s */
-    double factor;                      /* of the first unit of its kind */
+    double factor;                      /* in units of factor 1 of its kind */
 };
 
 enum { VIEW_UNITS = 9 };
 
-/* The kinds of units that pprof converts; [0] of a kind has the factor 1. */
+/* The kinds of units that pprof converts: bytes, time, GCU. */
 static const struct view_unit view_units[][VIEW_UNITS] = {
     { { "B", { "b", "byte" }, 1 },
       { "kB", { "kb", "kbyte", "kilobyte" }, 1024.0 },
@@ -9531,17 +9557,17 @@ static const struct view_unit view_units[][VIEW_UNITS] = {
       { "P*GCU", { "petagcu" }, 1e15 } },
 };
 
-/* What a kind falls back to where no unit fits: B, s, GCU. */
+/* The unit of a kind for values below its smallest unit: B, s, GCU. */
 static const uint8_t view_unit_default[] = { 0, 3, 3 };
 
-struct view_scale {                      /* how values become text */
-    const struct view_unit *kind;        /* row of view_units; NULL: none */
-    const struct view_unit *from, *to;   /* units of kind */
-    const struct view_unit *fallback;    /* where a value is below every unit */
-    struct slice label;                 /* the unit where there is no kind */
+struct view_scale {                     /* converts values to text */
+    const struct view_unit *kind;       /* row of view_units, or NULL */
+    const struct view_unit *from, *to;  /* units of kind */
+    const struct view_unit *fallback;   /* for values below every unit */
+    struct slice label;                 /* the unit's name if kind is NULL */
 };
 
-/* The scale of a unit, to itself. */
+/* Return the scale that prints values of unit in that unit. */
 static struct view_scale view_scale(struct slice unit)
 {
     static const char *const plain[] = { "count", "sample", "unit", "minimum",
@@ -9576,7 +9602,7 @@ static double view_unit_ns(struct slice unit)
     return s.kind == view_units[1] ? s.from->factor : (double)NAN;
 }
 
-/* The largest unit in which v, in the scale's own, is at least 1. */
+/* Return the largest unit in which v, given in s->from, is at least 1. */
 static const struct view_unit *view_unit_for(const struct view_scale *s,
                                              double v)
 {
@@ -9588,7 +9614,8 @@ static const struct view_unit *view_unit_for(const struct view_scale *s,
     return best ? best : s->fallback;
 }
 
-/* Append v as pprof does: two decimals unless they are .00, and the unit. */
+/* Append v as pprof prints it: two decimals unless they are .00, and the
+ * unit. */
 static void view_put_scaled(struct buf *b, const struct view_scale *s,
                             int64_t v)
 {
@@ -9610,7 +9637,7 @@ static void view_put_scaled(struct buf *b, const struct view_scale *s,
         txt_put_clean(b, s->label);
 }
 
-/* Append v with the unit that suits it: pprof's "auto". */
+/* Append v in the largest unit that fits: pprof's "auto". */
 static void view_put_auto(struct buf *b, struct slice unit, int64_t v)
 {
     struct view_scale s = view_scale(unit);
@@ -9620,8 +9647,9 @@ static void view_put_auto(struct buf *b, struct slice unit, int64_t v)
     view_put_scaled(b, &s, v);
 }
 
-/* v of the unit from in the unit to, which becomes *unit, in its usual name;
- * where to is of another kind, that is the kind's own: pprof's Scale. */
+/* Convert v from unit from to unit to, as pprof's Scale does; if to is of
+ * another kind, to the default unit of from's kind.  *unit is the name of the
+ * unit of the result. */
 static double view_convert(int64_t v, struct slice from, struct slice to,
                            struct slice *unit)
 {
@@ -9642,8 +9670,8 @@ struct view_label_units {                      /* of numeric labels */
     struct index x;
 };
 
-/* The unit of numeric labels of this key: the first that a sample names, or
- * what pprof takes it to be. */
+/* Return the unit of numeric labels of this key: the first that a sample
+ * names, else pprof's default. */
 static struct slice view_unit_of_label(const struct view_label_units *k,
                                        struct slice key)
 {
@@ -9657,7 +9685,7 @@ static struct slice view_unit_of_label(const struct view_label_units *k,
     return key;
 }
 
-/* Gather the keys and units of p's numeric labels. */
+/* Collect the keys and units of p's numeric labels. */
 static int view_label_units_init(struct view_label_units *k, const struct pp *p)
 {
     for (size_t i = 0; i < p->nlabels; i++) {
@@ -9687,25 +9715,25 @@ static int view_label_units_init(struct view_label_units *k, const struct pp *p)
 }
 
 /* ================================= 19 FILTER =================================
- * for     pprof's filters: which samples and which of their frames stay, by
- *         names and by labels; labels that become frames; drop_frames
+ * for     pprof's filters: keep samples and frames by name and label, turn
+ *         labels into frames, apply a profile's drop_frames
  * uses    MEM, TXT, RE, PP, VIEW
  * owns    struct filter
  * spec    go tool pprof, the options of the same names; [PP] drop_frames
  * prefix  filter_
  * runs    any thread; the profile has one user while it is filtered
  *
- * Invariant  samples keep their order and values; a filter that matches
- *            nothing is noted in missed.
+ * Invariant  samples keep their order and values; an option that matches
+ *            nothing is marked in missed.
  * Does not   know categories.
  */
 
 struct filter_condition {               /* a condition on a sample's labels */
     struct slice key;                   /* empty: any */
-    struct re   *re;                    /* owned; nre of them */
-    size_t       nre;                   /* 0: a range of numbers */
+    struct re   *re;                    /* owned, nre of them */
+    size_t       nre;                   /* 0: the condition is a range */
     double       low, high;             /* in unit */
-    struct slice unit;                  /* as view_convert gives it */
+    struct slice unit;                  /* as view_convert returns it */
 };
 
 enum { FILTER_FOCUS, FILTER_IGNORE, FILTER_HIDE, FILTER_SHOW, FILTER_SHOW_FROM,
@@ -9719,15 +9747,15 @@ static const char *const filter_name[FILTER_OPTIONS] = {
 };
 
 struct filter {
-    struct re re[FILTER_EXPRESSIONS];   /* those not ready are not asked for */
+    struct re re[FILTER_EXPRESSIONS];   /* not ready: option not given */
     struct filter_condition tags[2];    /* tagfocus, tagignore */
     bool has_tags[2];
-    const char *root, *leaf;            /* keys, between commas; NULL: none */
-    struct view_label_units keys;       /* of the profile, for the units */
-    bool missed[FILTER_OPTIONS];        /* out: it matched nothing */
+    const char *root, *leaf;            /* keys, comma-separated; or NULL */
+    struct view_label_units keys;       /* of the profile's numeric labels */
+    bool missed[FILTER_OPTIONS];        /* out: the option matched nothing */
 };
 
-/* Release f. */
+/* Release f and leave it all zero. */
 static void filter_fini(struct filter *f)
 {
     for (size_t i = 0; i < FILTER_EXPRESSIONS; i++)
@@ -9742,8 +9770,8 @@ static void filter_fini(struct filter *f)
     *f = (struct filter){0};
 }
 
-/* Integer digits with a sign at *s into *v, letters behind them into *unit; *s
- * moves behind both. */
+/* Read a signed integer and the letters after it, "64kb", into *v and *unit,
+ * and advance *s past both.  False if there is no digit. */
 static bool filter_read_amount(struct slice *s, int64_t *v, struct slice *unit)
 {
     size_t n = s->n && (*s->p == '+' || *s->p == '-');
@@ -9764,7 +9792,8 @@ static bool filter_read_amount(struct slice *s, int64_t *v, struct slice *unit)
     return true;
 }
 
-/* Is s a range, "16kb", ":64kb", "4mb:" or "1:2"?  Then into t. */
+/* Read the range s, "16kb", ":64kb", "4mb:" or "1:2", into t; false if s is no
+ * range. */
 static bool filter_read_range(struct filter_condition *t, struct slice s)
 {
     int64_t v;
@@ -9796,7 +9825,7 @@ static bool filter_read_range(struct filter_condition *t, struct slice s)
     return true;
 }
 
-/* Read a condition on labels, "K=RE", "RE,RE" or "K=RANGE", for option what. */
+/* Read text, "K=RE", "RE,RE" or "K=RANGE", into t; errors name option what. */
 static int filter_condition_init(struct filter_condition *t, const char *what,
                                  const char *text, struct gp_why *why)
 {
@@ -9834,7 +9863,8 @@ static int filter_condition_init(struct filter_condition *t, const char *what,
     return e;
 }
 
-/* Does one of the labels of sample i meet the expression re of t? */
+/* True if a label of sample i matches re, an expression of t; without a key,
+ * re is matched with "key:value". */
 static bool filter_label_meets(const struct pp *p, size_t i,
                                const struct filter_condition *t,
                                const struct re *re)
@@ -9859,8 +9889,8 @@ static bool filter_label_meets(const struct pp *p, size_t i,
     return yes;
 }
 
-/* Does sample i meet the condition t?  Without a key all expressions have to
- * be met, with one any of them. */
+/* True if sample i meets the condition t: with a key one expression must match,
+ * without one all of them. */
 static bool filter_sample_meets(const struct pp *p, size_t i,
                                 const struct filter_condition *t,
                                 const struct view_label_units *keys)
@@ -9883,8 +9913,9 @@ static bool filter_sample_meets(const struct pp *p, size_t i,
     return false;
 }
 
-/* Which functions of p match re by name or file, then which mappings by file:
- * a byte each, owned by the caller; NULL without memory. */
+/* Return a byte for each function of p, 1 if its name or file matches re, and
+ * then one for each mapping, by its file.  The caller owns them; NULL if out of
+ * memory. */
 static uint8_t *filter_matching(const struct pp *p, const struct re *re)
 {
     uint8_t *m = mem_zalloc(p->nfunctions + p->nmappings);
@@ -9897,14 +9928,14 @@ static uint8_t *filter_matching(const struct pp *p, const struct re *re)
     return m;
 }
 
-/* Does the mapping of l match, by m of filter_matching? */
+/* True if the mapping of l matches; m is from filter_matching. */
 static bool filter_mapping_matches(const struct pp *p, const uint8_t *m,
                                    const struct pp_location *l)
 {
     return l->mapping != MEM_NONE && m[p->nfunctions + l->mapping];
 }
 
-/* Does line k of l match? */
+/* True if the function of line k of l matches. */
 static bool filter_line_matches(const struct pp *p, const uint8_t *m,
                                 const struct pp_location *l, uint32_t k)
 {
@@ -9912,7 +9943,7 @@ static bool filter_line_matches(const struct pp *p, const uint8_t *m,
     return f != MEM_NONE && m[f];
 }
 
-/* Does l match, by one of its lines or its mapping? */
+/* True if a line of l or its mapping matches. */
 static bool filter_location_matches(const struct pp *p, const uint8_t *m,
                                     const struct pp_location *l)
 {
@@ -9922,7 +9953,7 @@ static bool filter_location_matches(const struct pp *p, const uint8_t *m,
     return yes;
 }
 
-/* Keep of l's lines those that match, or with not those that do not; lines
+/* Keep only the lines of l that match, or with not those that do not; lines
  * without a function stay. */
 static void filter_keep_lines(struct pp *p, const uint8_t *m,
                               struct pp_location *l, bool not)
@@ -9939,21 +9970,23 @@ static void filter_keep_lines(struct pp *p, const uint8_t *m,
     l->nlines = n;
 }
 
-struct filter_sift {                      /* samples as they are thinned out */
+struct filter_sift {                    /* rows removed in place, in order */
     struct pp *p;                       /* borrowed */
     size_t rows, refs, labels;          /* kept so far */
-    size_t ref, label;                  /* where row's frames and labels began
-                                         * before */
+    size_t ref, label;                  /* where the frames and labels of the
+                                         * next row begin */
 };
 
-/* Row i, whose turn it is, stays with its frames from up to to, less those in
- * gone (by location; NULL: none); with neither it goes. */
+/* Take the next row, i.  If it stays, keep its frames from up to to without
+ * those in gone (by location; NULL: none); a row that loses all its frames to
+ * gone is removed. */
 static void filter_sift_row(struct filter_sift *s, size_t i, bool stays,
                             uint32_t from, uint32_t to, const bool *gone)
 {
     struct pp *p = s->p;
     size_t end = p->stack_at[i + 1], label_end = p->label_at[i + 1];
     size_t refs = s->refs, nt = p->ntypes;
+    assert(s->rows <= i && refs <= s->ref && s->labels <= s->label);
     for (size_t k = s->ref + from; stays && k < s->ref + to; k++)
         if (!gone || !gone[p->stack[k]])
             p->stack[s->refs++] = p->stack[k];
@@ -9972,13 +10005,13 @@ static void filter_sift_row(struct filter_sift *s, size_t i, bool stays,
     p->label_at[s->rows] = (uint32_t)s->labels;
 }
 
-/* Frames of row i, whose turn it is. */
+/* Return the number of frames of the next row, i. */
 static uint32_t filter_sift_depth(const struct filter_sift *s, size_t i)
 {
     return (uint32_t)(s->p->stack_at[i + 1] - s->ref);
 }
 
-/* All rows have had their turn. */
+/* End after the last row: set the sizes of the profile. */
 static void filter_sift_end(struct filter_sift *s)
 {
     s->p->nsamples = s->rows;
@@ -9986,8 +10019,8 @@ static void filter_sift_end(struct filter_sift *s)
     s->p->nlabels = s->labels;
 }
 
-/* What focus, ignore, hide and show say of the locations: focused and ignored
- * ones into state (1 and 2), those without a line left into gone. */
+/* Apply focus, ignore, hide and show to the locations: set state to 1 where
+ * focused, 2 where ignored, and gone (and *any) where no line is left. */
 static int filter_locations(struct pp *p, struct filter *f,
                             uint8_t *state, bool *gone, bool *any)
 {
@@ -10057,8 +10090,8 @@ static int filter_by_name(struct pp *p, struct filter *f)
     return e;
 }
 
-/* Apply show-from: what called the outermost match goes, and so do samples
- * without one. */
+/* Apply show-from: remove the callers of the outermost match, and samples
+ * without a match. */
 static int filter_show_from(struct pp *p, struct filter *f)
 {
     const struct re *re = &f->re[FILTER_SHOW_FROM];
@@ -10101,7 +10134,7 @@ static void filter_by_label(struct pp *p, struct filter *f)
     f->missed[FILTER_TAGFOCUS] = f->has_tags[0];
     f->missed[FILTER_TAGIGNORE] = f->has_tags[1];
     for (size_t i = 0; i < p->nsamples; i++) {
-        /* Labels of the rows before have moved; its own have not. */
+        /* Labels of the rows before have moved up, those of row i have not. */
         uint32_t begin = p->label_at[i];
         p->label_at[i] = (uint32_t)s.label;
         bool focused = !f->has_tags[0] ||
@@ -10117,7 +10150,8 @@ static void filter_by_label(struct pp *p, struct filter *f)
     filter_sift_end(&s);
 }
 
-/* name without its arguments, as pprof matches frames to be dropped. */
+/* Return name without its arguments, as pprof does before it matches
+ * drop_frames and prune-from. */
 static struct slice filter_simple_name(struct slice name)
 {
     if (name.n && *name.p == '.') {
@@ -10136,8 +10170,8 @@ static struct slice filter_simple_name(struct slice name)
     return name;
 }
 
-/* Which functions of p match drop and not keep (NULL: none) by their simple
- * names: a byte each, owned by the caller; NULL without memory. */
+/* Return a byte for each function of p, 1 if its simple name matches drop but
+ * not keep (may be NULL).  The caller owns them; NULL if out of memory. */
 static uint8_t *filter_dropping(const struct pp *p, const struct re *drop,
                                 const struct re *keep)
 {
@@ -10150,7 +10184,7 @@ static uint8_t *filter_dropping(const struct pp *p, const struct re *drop,
     return m;
 }
 
-/* Apply prune-from: what the match nearest to the leaf called goes. */
+/* Apply prune-from: remove the callees of the match nearest to the leaf. */
 static int filter_prune_from(struct pp *p, struct filter *f)
 {
     if (!f->re[FILTER_PRUNE_FROM].ready)
@@ -10181,18 +10215,18 @@ static int filter_prune_from(struct pp *p, struct filter *f)
     return e;
 }
 
-/* Compile an expression of the profile called file, its field what, which
- * matches whole names. */
+/* Compile text, field what of the profile file, so that it matches only whole
+ * names. */
 static int filter_whole_re(struct re *re, const char *file, const char *what,
                            struct slice text, struct gp_why *why)
 {
     char whole[RE_MOST_BYTES + 1], name[192];
-    size_t flags = 0;                   /* bytes of (?i) and its like */
+    size_t flags = 0;                   /* length of a leading (?i) */
     snprintf(name, sizeof name, "%.160s: %s", file, what);
     if (text.n >= RE_MOST_BYTES - 4)
         return txt_fail(why, GP_EUSAGE, "%s: longer than %d bytes", name,
                         RE_MOST_BYTES);
-    /* By itself first: a bracket too many would be outside of ours. */
+    /* Compile it alone first: an unmatched ) would close our parenthesis. */
     snprintf(whole, sizeof whole, "%.*s", (int)text.n, text.p);
     int e = re_init(re, name, whole, why);
     re_fini(re);
@@ -10207,14 +10241,17 @@ static int filter_whole_re(struct re *re, const char *file, const char *what,
     return re_init(re, name, whole, why);
 }
 
-/* Take out the frames that p, called file, itself says are of no interest, with
- * what they called, but none before the first that stays. */
+/* Apply drop_frames of p, which was read from file: remove matching frames and
+ * their callees.  From the root, frames before the first that does not match
+ * stay. */
 static int filter_drop_frames(struct pp *p, const char *file,
                               struct gp_why *why)
 {
     struct re drop = {0}, keep = {0};
     struct filter_sift s = { .p = p };
-    uint8_t *m = NULL, *how = NULL;     /* by location; 1: beneath, 2: it too */
+    uint8_t *m = NULL;
+    uint8_t *how = NULL;                /* by location; 1: drop its callees,
+                                         * 2: drop it too */
     if (!p->drop_frames.n)
         return GP_OK;
     int e = filter_whole_re(&drop, file, "drop_frames", p->drop_frames, why);
@@ -10256,7 +10293,8 @@ static int filter_drop_frames(struct pp *p, const char *file,
     return e;
 }
 
-/* The values of sample i's labels called key, between commas, onto b. */
+/* Append the values of sample i's labels called key, comma-separated; false if
+ * there is none. */
 static bool filter_put_label(struct buf *b, const struct pp *p, size_t i,
                              struct slice key)
 {
@@ -10280,13 +10318,13 @@ static bool filter_put_label(struct buf *b, const struct pp *p, size_t i,
     return any;
 }
 
-struct filter_label_frames {              /* made of labels, as they are met */
+struct filter_label_frames {            /* locations made from labels */
     struct index x;                     /* name and key -> row of location */
     struct buf   name;                  /* owned */
 };
 
-/* The location that stands for sample i's label key; MEM_NONE without
- * memory. */
+/* Return the location for sample i's label key, added if new; set *any if i has
+ * that label.  MEM_NONE if out of memory. */
 static uint32_t filter_label_frame(struct filter_label_frames *s, struct pp *p,
                                    size_t i, struct slice key, bool *any)
 {
@@ -10318,7 +10356,7 @@ static uint32_t filter_label_frame(struct filter_label_frames *s, struct pp *p,
     return (uint32_t)p->nlocations - 1;
 }
 
-/* Put frames for the labels in keys, the last of them first, into stack. */
+/* Append to stack a frame for each label in keys, the last one first. */
 static int filter_label_stack(struct filter_label_frames *s, struct pp *p,
                               size_t i, const char *keys, uint32_t *stack,
                               size_t *n, bool *any)
@@ -10339,7 +10377,7 @@ static int filter_label_stack(struct filter_label_frames *s, struct pp *p,
     return GP_OK;
 }
 
-/* Apply tagroot and tagleaf: labels become frames. */
+/* Apply tagroot and tagleaf. */
 static int filter_labels_to_frames(struct pp *p, struct filter *f)
 {
     struct filter_label_frames s = {0};
@@ -10373,7 +10411,7 @@ static int filter_labels_to_frames(struct pp *p, struct filter *f)
     return GP_OK;
 }
 
-/* Apply f to p, in pprof's order. */
+/* Apply f to p, in the order that pprof applies them. */
 static int filter_apply(struct pp *p, struct filter *f, struct gp_why *why)
 {
     int e = view_label_units_init(&f->keys, p);
@@ -10383,7 +10421,8 @@ static int filter_apply(struct pp *p, struct filter *f, struct gp_why *why)
     if (!e)
         filter_by_label(p, f);
     e = e ? e : filter_prune_from(p, f);
-    return e ? txt_fail(why, e, "out of memory, or too many frames") : GP_OK;
+    return e ? txt_fail(why, e, "out of memory, or too many frames for "
+                    "--tagroot and --tagleaf") : GP_OK;
 }
 
 /* ================================= 20 GRAIN ==================================
@@ -10401,10 +10440,10 @@ static int filter_apply(struct pp *p, struct filter *f, struct gp_why *why)
 enum grain_by { GRAIN_FUNCTION, GRAIN_FILE, GRAIN_LINE, GRAIN_ADDRESS,
                 GRAIN_MODULE, GRAIN_CATEGORY };
 
-/* What stands for the frames of a sample that has none. */
+/* The frame of samples without a stack. */
 #define GRAIN_NO_STACK "[no stack]"
 
-/* The name of a line of l by grain, onto b. */
+/* Append the name of a line of l by grain. */
 static void grain_put_name(struct buf *b, const struct pp *p,
                            const struct pp_location *l,
                            const struct pp_line *line, enum grain_by grain)
@@ -10443,8 +10482,8 @@ static void grain_put_name(struct buf *b, const struct pp *p,
     }
 }
 
-/* Give the samples of p that have no frame one that says so: pprof's views
- * leave them out, and others would without it.  GP_ENOMEM. */
+/* Add the frame GRAIN_NO_STACK to samples of p without a stack, which views
+ * would leave out.  0 or GP_ENOMEM. */
 static int grain_name_stackless(struct pp *p)
 {
     uint32_t n = 0;
@@ -10481,7 +10520,7 @@ static int grain_name_stackless(struct pp *p)
     return GP_OK;
 }
 
-/* Give l, which has no line, one without a function. */
+/* Add a line without a function to l, which has none.  0 or GP_ENOMEM. */
 static int grain_add_line(struct pp *p, struct pp_location *l)
 {
     struct pp_line *line = PP_ADD(p->line, p->nlines, p->line_cap);
@@ -10493,8 +10532,8 @@ static int grain_add_line(struct pp *p, struct pp_location *l)
     return GP_OK;
 }
 
-/* Make each frame of p a function of its own by grain: its place is the name;
- * system_name is what the first of them was called. */
+/* Give each frame of p the function that grain names, "main.c:12" for a line;
+ * its system_name is the original name of the first frame so named. */
 static int grain_apply(struct pp *p, enum grain_by grain,
                        struct gp_why *why)
 {
@@ -10543,7 +10582,7 @@ static int grain_apply(struct pp *p, enum grain_by grain,
     mem_fini(&name);
     if (e) {
         mem_free(made);
-        return txt_fail(why, e, e == GP_ELIMIT ? "the names that --by makes "
+        return txt_fail(why, e, e == GP_ELIMIT ? "--by: the new names "
                         "take more than %d MiB" : "out of memory",
                         GRAIN_NAMES_BYTES >> 20);
     }
@@ -14129,7 +14168,7 @@ static int svg_join(struct svg *g, const struct pp *now, size_t type,
 /* How call i changed, p being how likely that is by chance: its group. */
 static uint8_t svg_change(const struct svg *g, uint32_t i, bool significant)
 {
-    const struct view_extra *m = &g->tree.more[i];
+    const struct view_extra *m = &g->tree.extra[i];
     double now = (double)m->sum[0] / (double)g->whole.sum[0];
     double base = (double)m->sum[1] / (double)g->whole.sum[1];
     double off = fabs(now - base) / fmax(fmax(now, base), 1e-12);
@@ -14149,11 +14188,11 @@ static int svg_judge(struct svg *g)
     const struct view_tree *t = &g->tree;
     double *p = mem_zalloc(t->n * sizeof *p);
     bool *mark = mem_zalloc(t->n);
-    g->whole = t->more[0];
+    g->whole = t->extra[0];
     g->change = mem_zalloc(t->n);
     int e = p && mark && g->change ? GP_OK : GP_ENOMEM;
     for (uint32_t i = 0; i < t->n && !e; i++) {
-        const int64_t *part = t->more[i].sum, *all = g->whole.sum;
+        const int64_t *part = t->extra[i].sum, *all = g->whole.sum;
         p[i] = i ? stat_test_shares((double)part[1] / (double)all[1],
                                     g->effective[1],
                                     (double)part[0] / (double)all[0],
@@ -14311,7 +14350,7 @@ static void svg_put_frames(struct svg *g, struct buf *b, int top)
 /* Append the samples of call i in both, and its shares of them. */
 static void svg_put_change(const struct svg *g, struct buf *b, uint32_t i)
 {
-    const struct view_extra *m = &g->tree.more[i];
+    const struct view_extra *m = &g->tree.extra[i];
     txt_putf(b, ":%" PRId64 ":%" PRId64, m->sum[2], m->sum[3]);
     for (size_t k = 0; k < 2; k++)
         txt_putf(b, ":%.0f", g->whole.sum[k] > 0 ? SVG_PARTS *
