@@ -22149,6 +22149,26 @@ static int client_payload_add(struct client_payload *p, struct slice message,
     return e;
 }
 
+/* Say why c, a connection to addr, did not get as far as SETTINGS; GP_EIO. */
+static int client_connect_fail(const struct client_conn *c, const char *addr,
+                               struct gp_why *why)
+{
+    int error = c->h2.error;
+    const char *text = c->h2.end == H2_END_TIMEOUT
+        ? "no HTTP/2 answer within the connect timeout"
+        : error == EADDRNOTAVAIL ? "local ports used up; wait a minute, or "
+                                   "widen net.ipv4.ip_local_port_range"
+        : error == EMFILE || error == ENFILE
+        ? "too many open descriptors; raise the limit with ulimit -n"
+        : error == ECONNREFUSED ? "refused. Is the server running? 'grpcprof "
+                                  "serve' starts one"
+        : error ? strerror(error)
+        : c->h2.end == H2_END_EOF
+        ? "the server closed the connection before HTTP/2 started"
+        : "the server does not speak HTTP/2 without TLS";
+    return txt_fail(why, GP_EIO, "connect %s: %s", addr, text);
+}
+
 /* ================================== 34 SVC ===================================
  * for     the services that serve offers: Greeter, Health, Reflection, and
  *         TestService for interoperability tests
@@ -24693,13 +24713,15 @@ void *gp_call_alloc(struct gp_call *call, size_t n)
  * runs    the caller's thread, with an event loop of its own
  *
  *   ServerReflectionRequest   3 file_by_filename  4 file_containing_symbol
+ *                             7 list_services
  *   ServerReflectionResponse  4 FileDescriptorResponse: 1 FileDescriptorProto*
+ *                             6 ListServiceResponse: 1 service: 1 name
  *                             7 ErrorResponse: 1 error_code  2 error_message
  *
  * Invariant  every wait ends after REFLECT_ASK_NS.
  */
 
-struct reflect {                    /* one question, one answer */
+struct reflect {                        /* one question, one answer */
     struct net_loop net;
     struct client_conn chan;
     struct client_call call;
@@ -24708,7 +24730,7 @@ struct reflect {                    /* one question, one answer */
     struct buf      answer;
     struct client_result result;        /* of the call; text is copied */
     char            text[128];
-    bool            asked, over;
+    bool            asked, ended;
 };
 
 /* Ask, now that SETTINGS are here. */
@@ -24725,13 +24747,13 @@ static void reflect_on_ready(struct client_conn *ch)
 
 /* Keep the call's result. */
 static void reflect_on_done(struct client_conn *ch, struct client_call *u,
-                             const struct client_result *r)
+                            const struct client_result *r)
 {
     struct reflect *m = ch->owner;
     (void)u;
     m->result = *r;
     snprintf(m->text, sizeof m->text, "%s", r->text ? r->text : "");
-    m->over = true;
+    m->ended = true;
 }
 
 /* Ignore a GOAWAY, room to send, and the end of a connection. */
@@ -24740,16 +24762,16 @@ static void reflect_on_nothing(struct client_conn *ch)
     (void)ch;
 }
 
-/* The connection is lost, perhaps before it was one. */
+/* Keep why the connection was lost. */
 static void reflect_on_lost(struct client_conn *ch)
 {
     struct reflect *m = ch->owner;
-    if (!m->over) {
+    if (!m->ended) {
         m->result.kind = CLIENT_LOST;
         snprintf(m->text, sizeof m->text, "%s", ch->h2.error ?
                  strerror(ch->h2.error) : "the connection was closed");
     }
-    m->over = true;
+    m->ended = true;
 }
 
 static const struct client_up reflect_up = {
@@ -24758,22 +24780,40 @@ static const struct client_up reflect_up = {
     .on_lost = reflect_on_lost, .on_gone = reflect_on_nothing,
 };
 
-/* Ask the server at target for the file that field number of the request names,
- * by reflection of version, "v1" or "v1alpha"; the response into *answer. */
+/* Say why m, which asked for name, has no answer: GP_EIO. */
+static int reflect_fail(const struct reflect *m, const char *target,
+                        const struct net_addr *addr, struct slice name,
+                        struct gp_why *why)
+{
+    if (m->ended && !m->asked)
+        return client_connect_fail(&m->chan, addr->text, why);
+    if (m->result.status == GP_STATUS_UNIMPLEMENTED)
+        return txt_fail(why, GP_EIO, "%s: no server reflection; give the "
+                        "descriptors by --protoset FILE", target);
+    return txt_fail(why, GP_EIO, "%s: reflection of %.*s: %s; --protoset FILE "
+                    "needs no reflection", target,
+                    name.n < 100 ? (int)name.n : 100, name.p,
+                    !m->ended ? "no answer in time" : m->text[0] ? m->text
+                    : rpc_status_name(m->result.status));
+}
+
+/* Ask the server at target, by reflection of version, "v1" or "v1alpha", what
+ * field number of the request asks for name; the response into *answer. */
 static int reflect_ask(const char *target, const char *version, uint32_t number,
-                    struct slice name, struct buf *answer, int *status,
-                    struct gp_why *why)
+                       struct slice name, struct buf *answer, int *status,
+                       struct gp_why *why)
 {
     struct reflect m = { .chan.h2.state = H2_GONE,
-                             .result.kind = CLIENT_LOST };
+                         .result.kind = CLIENT_LOST };
     struct net_addr addr[NET_ADDRS];
     struct buf message = {0};
     char path[96];
-    size_t n;
+    size_t n, i = 0;
     int64_t until = sys_now_ns() + REFLECT_ASK_NS;
     int e = net_addr_parse(target, true, addr, &n, why);
     if (e || (e = net_loop_init(&m.net, why)))
         return e;
+    answer->len = 0;
     snprintf(path, sizeof path, "/grpc.reflection.%s.ServerReflection/"
              "ServerReflectionInfo", version);
     pb_put_bytes(&message, number, name.p, name.n);
@@ -24783,21 +24823,18 @@ static int reflect_ask(const char *target, const char *version, uint32_t number,
                     (const char *)message.data, message.len }, false);
     if (e)
         txt_fail(why, e, "out of memory for the question");
-    for (size_t i = 0; !e && !m.asked && i < n && sys_now_ns() < until; i++) {
+    for (; !e && !m.asked && i < n && sys_now_ns() < until; i++) {
         h2_abort(&m.chan.h2);
-        m.over = false;
+        m.ended = false;
         if (client_conn_open(&m.chan, &m.net, &addr[i], REFLECT_ASK_NS,
                              &reflect_up, &m))
             reflect_on_lost(&m.chan);
-        while (!m.over && sys_now_ns() < until)
+        while (!m.ended && sys_now_ns() < until)
             net_loop_turn(&m.net, 50);
     }
     *status = m.result.status;
-    if (!e && (!m.over || m.result.kind != CLIENT_OK || m.answer.err))
-        e = txt_fail(why, GP_EIO, "%s: reflection %s of %.*s: %s", target,
-                     version, name.n < 100 ? (int)name.n : 100, name.p,
-                     !m.over ? "no answer in time" : m.text[0] ? m.text
-                     : rpc_status_name(m.result.status));
+    if (!e && (!m.ended || m.result.kind != CLIENT_OK || m.answer.err))
+        e = reflect_fail(&m, target, &addr[i ? i - 1 : 0], name, why);
     h2_abort(&m.chan.h2);
     mem_put(answer, m.answer.data, m.answer.len);
     client_request_fini(&m.request);
@@ -24808,11 +24845,55 @@ static int reflect_ask(const char *target, const char *version, uint32_t number,
     return e;
 }
 
-/* Add the files of the response about name to set, a FileDescriptorSet, but
- * those that it has. */
+/* True if the last part of one service's name contains the other's. */
+static bool reflect_alike(struct slice a, struct slice b)
+{
+    char x[100], y[100];
+    snprintf(x, sizeof x, ".%.*s", a.n < 90 ? (int)a.n : 90, a.p);
+    snprintf(y, sizeof y, ".%.*s", b.n < 90 ? (int)b.n : 90, b.p);
+    const char *u = strrchr(x, '.') + 1, *v = strrchr(y, '.') + 1;
+    return strcasestr(u, v) || strcasestr(v, u);
+}
+
+/* Say that the server at target has no such service, and which it has, those
+ * with a like name first; GP_EIO. */
+static int reflect_no_service(const char *target, const char *version,
+                              struct slice service, struct gp_why *why)
+{
+    struct buf answer = {0}, list = {0};
+    struct slice one, first = {0};
+    int status;
+    (void)reflect_ask(target, version, 7, txt_slice("*"), &answer, &status,
+                      NULL);
+    for (int alike = 1; alike >= 0; alike--) {
+        struct pb_in in = pb_of(dsc_bytes((struct slice){
+                                (const char *)answer.data, answer.len }, 6));
+        while (dsc_next(&in, 1, &one)) {
+            struct slice name = dsc_bytes(one, 1);
+            if (txt_starts(name, "grpc.reflection.") || !name.n ||
+                list.len + name.n > 100 ||
+                reflect_alike(name, service) != alike)
+                continue;
+            first = list.len ? first : name;
+            mem_put(&list, ", ", list.len ? 2 : 0);
+            mem_put(&list, name.p, name.n);
+        }
+    }
+    txt_fail(why, GP_EIO, "%s: no service %.*s%s%.*s%s%.*s%s", target,
+             service.n < 60 ? (int)service.n : 60, service.p,
+             list.len ? ". It has " : "", (int)list.len,
+             list.data ? (const char *)list.data : "",
+             list.len ? ": --call " : "", first.n < 40 ? (int)first.n : 0,
+             first.n ? first.p : "", list.len ? "/METHOD" : "");
+    mem_fini(&answer);
+    mem_fini(&list);
+    return GP_EIO;
+}
+
+/* Add the files of the response about name to set, a FileDescriptorSet, except
+ * for those that it has. */
 static int reflect_take(struct slice answer, const char *target,
-                            struct slice name, struct buf *set,
-                            struct gp_why *why)
+                        struct slice name, struct buf *set, struct gp_why *why)
 {
     struct slice error = dsc_bytes(answer, 7), file;
     struct slice files = dsc_bytes(answer, 4), text = dsc_bytes(error, 2);
@@ -24832,7 +24913,7 @@ static int reflect_take(struct slice answer, const char *target,
             there = txt_equal(dsc_bytes(other, 1), dsc_bytes(file, 1));
         if (!there && n == REFLECT_FILES)
             return txt_fail(why, GP_ELIMIT, "%s: reflection: more than %d files"
-                            "; --protoset FILE does without", target,
+                            "; --protoset FILE has no limit", target,
                             REFLECT_FILES);
         if (!there)
             pb_put_bytes(set, 1, file.p, file.n);
@@ -24862,26 +24943,28 @@ static bool reflect_missing(const struct buf *set, struct slice *name)
 /* Ask the server at target, by reflection v1 and then v1alpha, for the service
  * and all that its messages need: a FileDescriptorSet onto *set. */
 static int reflect_service(const char *target, struct slice service,
-                        struct buf *set, struct gp_why *why)
+                           struct buf *set, struct gp_why *why)
 {
     const char *version = "v1";
     struct buf answer = {0}, name = {0};
-    struct slice lacks, asked = service;
+    struct slice missing, asked = service;
     int status = 0;
     int e = reflect_ask(target, version, 4, service, &answer, &status, why);
     if (e && status == GP_STATUS_UNIMPLEMENTED) {
         version = "v1alpha";
-        answer.len = 0;
         e = reflect_ask(target, version, 4, service, &answer, &status, why);
     }
+    struct slice error = dsc_bytes((struct slice){ (const char *)answer.data,
+                                                   answer.len }, 7);
+    if (!e && dsc_varint(error, 1, 0) == GP_STATUS_NOT_FOUND)
+        e = reflect_no_service(target, version, service, why);
     for (int files = 0; !e && files < REFLECT_FILES; files++) {
         e = reflect_take((struct slice){ (const char *)answer.data,
-                                             answer.len }, target, asked, set,
-                             why);
-        if (e || !reflect_missing(set, &lacks))
+                                         answer.len }, target, asked, set, why);
+        if (e || !reflect_missing(set, &missing))
             break;
-        name.len = answer.len = 0;      /* lacks points into set, which moves */
-        mem_put(&name, lacks.p, lacks.n);
+        name.len = 0;                   /* missing points into set */
+        mem_put(&name, missing.p, missing.n);
         if (name.err) {
             e = txt_fail(why, GP_ENOMEM, "out of memory for the question");
             break;
@@ -25080,6 +25163,23 @@ struct fetch_profile {
     struct gp_why why;                  /* of error */
 };
 
+/* Set p's base to the host and port of url, which may have the scheme http and
+ * the path of a profile.  GP_EUSAGE. */
+static int fetch_init(struct fetch_profile *p, const char *url,
+                      struct gp_why *why)
+{
+    const char *path = strstr(url, "/debug/pprof");
+    size_t n = path ? (size_t)(path - url) : strlen(url);
+    bool http = !strncasecmp(url, "http://", 7);
+    n -= !path && txt_ends(txt_slice(url), "/");
+    if (n >= sizeof p->base || (http && memchr(url + 7, '/', n - 7)))
+        return txt_fail(why, GP_EUSAGE, "'%.100s': write http://HOST:PORT, "
+                        "where the server's debug endpoint listens", url);
+    memcpy(p->base, url, n);
+    p->base[n] = 0;
+    return GP_OK;
+}
+
 /* Release p; a zero p is fine. */
 static void fetch_fini(struct fetch_profile *p)
 {
@@ -25128,8 +25228,8 @@ static int fetch_check(struct fetch_profile *p,
             same |= fetch_same_address(addr[i].text, (const char *)name.data);
     }
     if (!e && !same)
-        e = txt_fail(why, GP_EUSAGE, "--profile: the server at %s listens on "
-                     "other addresses than %s", p->base, target);
+        e = txt_fail(why, GP_EUSAGE, "the server with the debug endpoint %s "
+                     "does not listen on %s", p->base, target);
 out:
     mem_fini(&body);
     mem_fini(&name);
@@ -27038,39 +27138,38 @@ static void res_append(struct res *r, struct res *f)
 /* ================================== 40 LOAD ==================================
  * for     the load generator: many clients, in a closed loop or by a schedule
  * uses    MEM, TXT, SYS, HDR, NET, CS, H2, RPC, CLIENT, RES, FETCH
- * owns    its threads, connections and calls while load_run runs; struct
- *         res's histograms until res_fini
+ * owns    its threads, connections and calls while load_run runs
  * spec    none
  * prefix  load_
  * runs    load_run on the caller's thread, each worker on its own; they talk
  *         by net_loop_post and two semaphores, and share two counters for the
  *         progress line
  *
- *   connect all -> go -> [warm-up] -> measured -> drain -> cut off
+ *   connect all -> start -> [warm-up] -> measure -> drain -> cut off
  *
- *   closed loop   a client begins a call when one of its own has ended
- *   open loop     call n begins at its time in the schedule, whatever became of
- *                 the others; worker w of T has the calls n = w modulo T
+ *   closed loop   a client starts a call when one of its own has ended
+ *   open loop     call n starts on schedule, even while earlier calls are
+ *                 pending; worker w of T starts the calls n = w modulo T
  *
- * Invariant  planned = ok + failed + cut_off + not_sent, in every outcome; a
- *            failed call is in no latency of the good ones; every wait ends:
- *            by the call's timeout, the connect timeout, or the drain's end.
+ * Invariant  planned = ok + failed + cut_off + not_sent in every result; only
+ *            ok calls are in response and service; every wait ends: by the
+ *            call's timeout, the connect timeout, or the drain's end.
  * Does not   allocate for a call, or decode a reply.
  */
 
 struct load_call {                      /* a slot: one call in flight */
     struct client_call  rpc;
-    struct load_client *client;         /* borrowed; NULL: nobody's yet */
+    struct load_client *client;         /* borrowed; NULL: none yet */
     struct load_call   *prev, *next;    /* by age, in the worker */
-    struct load_call   *after;          /* in a queue, or among the free */
+    struct load_call   *after;          /* in a queue or the free list */
     const struct client_payload *payload; /* borrowed */
     struct net_timer    pace;           /* of its next message */
-    int64_t             start_ns;       /* when it was to begin */
-    int64_t             sent_ns;        /* of the last sending */
-    int64_t             heard_ns;       /* its last message came */
-    bool                live;           /* begun, not counted yet */
+    int64_t             start_ns;       /* the scheduled start */
+    int64_t             sent_ns;        /* the last actual send */
+    int64_t             heard_ns;       /* of its last message */
+    bool                live;           /* started, not counted yet */
     bool                waiting;        /* live, and in a queue */
-    bool                counted;        /* begun while measuring */
+    bool                counted;        /* started while measuring */
 };
 
 struct load_queue { struct load_call *first, *last; };  /* linked by after */
@@ -27079,14 +27178,14 @@ struct load_conn {
     struct client_conn  chan;
     struct load_client *client;         /* borrowed */
     struct load_conn   *prev, *next;    /* of the worker */
-    int64_t             begin_ns;       /* of connecting */
+    int64_t             begin_ns;       /* when it began to connect */
     uint64_t            used;           /* calls sent on it */
-    uint64_t            flying;         /* of them, those not ended */
+    uint64_t            flying;         /* calls on it that have not ended */
     uint64_t            answered;       /* ended by the server */
     int64_t             pinged_ns;      /* its last PING; 0: none */
     bool                ready;          /* SETTINGS seen */
-    bool                retired;        /* it has had its calls: to be closed
-                                         * when the last has ended */
+    bool                retired;        /* gets no more calls; is closed after
+                                         * its last one */
 };
 
 struct load_target {
@@ -27099,16 +27198,16 @@ struct load_target {
 struct load_client {                    /* a place for a connection */
     struct load_worker *worker;         /* borrowed */
     struct load_target *target;         /* borrowed; read only */
-    struct load_conn   *conn;           /* takes calls; NULL: none */
+    struct load_conn   *conn;           /* that takes calls; NULL: none */
     struct load_client *touched;        /* next in the worker's list */
     struct load_queue   waiting;        /* closed loop: its calls */
     size_t              addr;           /* of target, being used */
     uint64_t            streams;        /* calls in flight, at most */
-    uint64_t            left;           /* closed loop: calls not yet begun */
-    uint64_t            live;           /* closed loop: begun, not counted */
-    struct net_timer    retry;          /* armed while it backs off */
+    uint64_t            left;           /* closed loop: calls not started */
+    uint64_t            live;           /* closed loop: started, not counted */
+    struct net_timer    retry;          /* armed to look after it later */
     int64_t             backoff_ns;     /* 0: connect at once */
-    int64_t             lost_ns;        /* when it lost its connection; 0 */
+    int64_t             lost_ns;        /* since when it has no connection */
     unsigned            resends;        /* in a row */
     bool                is_touched;     /* in the worker's list */
     bool                dead;           /* gave up connecting */
@@ -27124,13 +27223,13 @@ struct load_worker {
     uint64_t            nclient;
     uint64_t            next, ready;    /* clients: to connect; connected */
     uint64_t            active, dead;   /* clients not done; dead ones */
-    uint64_t            turn;           /* open loop: client to be asked next */
+    uint64_t            turn;           /* open loop: client to try next */
     struct load_call   *call;           /* owned; ncall */
     size_t              ncall;
     struct load_call   *free;           /* slots not live */
     struct load_call   *oldest, *newest;        /* live ones by age */
     struct load_queue   waiting;        /* open loop: for a stream */
-    int64_t             queued_at_ns;   /* since when some wait; 0: none */
+    int64_t             queued_at_ns;   /* since when calls wait; 0: none */
     struct load_client *touched;        /* have something to send */
     struct load_conn   *conns;          /* owned */
     struct net_timer    deadline;       /* of the oldest live call */
@@ -27138,50 +27237,49 @@ struct load_worker {
     struct net_timer    arrival;        /* open loop: the next call's time */
     struct net_timer    beat;           /* keepalive, retired connections */
     int64_t             keepalive_ns;   /* between PINGs; 0: none */
-    double              position;       /* of that call in the schedule */
-    uint64_t            arrivals;       /* measured ones so far */
-    uint64_t            share;          /* of the count; open loop */
-    uint64_t            seq;            /* calls begun */
-    bool                asked;          /* a call's reply is to be kept, or
-                                         * one has been */
-    uint64_t            dice;           /* state of load_random */
-    struct res  sum;            /* what it has counted */
+    double              position;       /* of the next call in the schedule */
+    uint64_t            arrivals;       /* measured calls due so far */
+    uint64_t            share;          /* of the planned calls; open loop */
+    uint64_t            seq;            /* calls started */
+    bool                asked;          /* a call keeps its reply, or did */
+    uint64_t            rng;            /* state of load_random */
+    struct res          sum;            /* what it has counted */
     uint64_t            in_flight;      /* live calls */
     struct buf          log;            /* rows not yet written */
     _Atomic uint64_t    nok, nfailed;   /* for the progress line */
     int64_t             start_ns, last_ns;      /* measuring; last count */
-    int64_t             end_ns;         /* no calls begin later; 0: none */
+    int64_t             end_ns;         /* no calls start later; 0: any time */
     int64_t             turn_most_ns;
-    struct res_thread  use;            /* at the start, then the difference */
+    struct res_thread   use;            /* at the start, then the difference */
     uint64_t            bytes_in, bytes_out;    /* likewise */
-    bool                going, measuring, ended;        /* phases begun */
-    struct gp_why       why;            /* when connecting failed */
+    bool                going, measuring, ended;        /* phases reached */
+    struct gp_why       why;            /* connecting failed; or empty */
 };
 
 struct load_run {
-    const struct res_config *config;   /* borrowed */
+    const struct res_config *config;    /* borrowed */
     struct net_loop     net;            /* of the caller's thread */
     struct load_target *target;         /* owned */
     struct load_client *client;         /* owned */
     struct load_worker *worker;         /* owned */
     uint64_t            nclient;        /* places for connections */
     unsigned            threads, ready, done;   /* workers */
-    unsigned            started;        /* of their threads */
-    sem_t               counted_all;    /* by a worker: its sum is whole */
-    sem_t               hang_up;        /* by the caller, which has the sums */
-    bool                open;           /* loop */
-    bool                templates;      /* headers to be filled in */
+    unsigned            started;        /* threads of workers */
+    sem_t               counted_all;    /* posted by a worker: sum is whole */
+    sem_t               hang_up;        /* posted by the caller: it has sums */
+    bool                open;           /* open loop */
+    bool                templates;      /* headers have {{}} to fill in */
     bool                counted;        /* the number of calls is fixed */
-    bool                failed;         /* connecting did */
+    bool                failed;         /* connecting failed */
     bool                stopping;
-    bool                measured;       /* the profiler was told */
+    bool                measured;       /* the profile was started */
     struct net_timer    tick;
-    int64_t             go_ns, told_ns; /* go: of the schedule's time 0 */
-    int64_t             stop_ns;        /* the signal came; or 0 */
-    int64_t             unix_ns;        /* of go */
-    enum res_ended     ended;
+    int64_t             go_ns, told_ns; /* schedule's time 0; last progress */
+    int64_t             stop_ns;        /* of the signal; or 0 */
+    int64_t             unix_ns;        /* of go_ns, after the warm-up */
+    enum res_ended      ended;
     pthread_mutex_t     log_lock;       /* of config.log_fd */
-    int                 log_errno;      /* the first write that failed; or 0 */
+    int                 log_errno;      /* of the first failed write; or 0 */
     struct gp_why       why;
 };
 
@@ -27216,7 +27314,7 @@ static double load_when(const struct res_config *k, double x)
 /* Return a random number in (0, 1), from w's own sequence (splitmix64). */
 static double load_random(struct load_worker *w)
 {
-    uint64_t z = w->dice += UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t z = w->rng += UINT64_C(0x9e3779b97f4a7c15);
     z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
     z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
     z ^= z >> 31;
@@ -27624,22 +27722,22 @@ static void load_put_template(struct buf *b, struct load_worker *w,
         size_t i = 0;
         while (i < 4 && !txt_starts(t, word[i]))
             i++;
-        uint64_t dice[2] = { (uint64_t)(load_random(w) * 9007199254740992.0),
+        uint64_t rng[2] = { (uint64_t)(load_random(w) * 9007199254740992.0),
                              (uint64_t)(load_random(w) * 9007199254740992.0) };
         if (i == 0)
             txt_putf(b, "%" PRIu64, w->index + (w->seq - 1) * w->run->threads);
         else if (i == 1)
             txt_putf(b, "%td", k->client - w->run->client);
         else if (i == 2)
-            txt_putf(b, "%" PRIu64, dice[0]);
+            txt_putf(b, "%" PRIu64, rng[0]);
         else if (i == 3)                /* RFC 9562: version 4, variant 10 */
             txt_putf(b, "%08x-%04x-4%03x-%x%03x-%012" PRIx64,
-                     (unsigned)(dice[0] & 0xffffffff),
-                     (unsigned)(dice[0] >> 32 & 0xffff),
-                     (unsigned)(dice[1] & 0xfff),
-                     8 + (unsigned)(dice[1] >> 12 & 3),
-                     (unsigned)(dice[1] >> 14 & 0xfff),
-                     dice[1] >> 5 & UINT64_C(0xffffffffffff));
+                     (unsigned)(rng[0] & 0xffffffff),
+                     (unsigned)(rng[0] >> 32 & 0xffff),
+                     (unsigned)(rng[1] & 0xfff),
+                     8 + (unsigned)(rng[1] >> 12 & 3),
+                     (unsigned)(rng[1] >> 14 & 0xfff),
+                     rng[1] >> 5 & UINT64_C(0xffffffffffff));
         else
             mem_put_byte(b, (uint8_t)*t.p);
         size_t n = i < 4 ? strlen(word[i]) : 1;
@@ -27992,33 +28090,6 @@ static void load_on_deadline(struct net_timer *t)
 
 /* ---- a worker: connections ---- */
 
-/* Why n did not get as far as SETTINGS, into *why. */
-static void load_conn_why(const struct load_conn *n, struct gp_why *why)
-{
-    const struct h2_conn *h = &n->chan.h2;
-    const struct load_client *c = n->client;
-    const char *addr = c->target->addr[c->addr].text;
-    if (h->end == H2_END_TIMEOUT)
-        txt_fail(why, GP_EIO, "%s: no HTTP/2 answer within the connect "
-                 "timeout", addr);
-    else if (h->error == EADDRNOTAVAIL)
-        txt_fail(why, GP_EIO, "%s: local ports used up; wait a minute, or "
-                 "widen net.ipv4.ip_local_port_range", addr);
-    else if (h->error == EMFILE || h->error == ENFILE)
-        txt_fail(why, GP_EIO, "%s: too many open descriptors; raise the limit "
-                 "with ulimit -n", addr);
-    else if (h->error)
-        txt_fail(why, GP_EIO, "cannot connect to %s: %s%s", addr,
-                 strerror(h->error), h->error == ECONNREFUSED
-                 ? "; is the server running? 'grpcprof serve' starts ours"
-                 : "");
-    else if (h->end == H2_END_EOF)
-        txt_fail(why, GP_EIO, "%s: closed the connection before HTTP/2 began",
-                 addr);
-    else
-        txt_fail(why, GP_EIO, "%s: does not speak HTTP/2 without TLS", addr);
-}
-
 /* Task on the caller's loop: a worker could not connect. */
 static void load_run_failed(void *arg)
 {
@@ -28058,7 +28129,7 @@ static void load_conn_failed(struct load_conn *n)
     if (w->net.stop || w->why.text[0])
         return;
     if (!w->going && c->addr + 1 == c->target->n) {
-        load_conn_why(n, &w->why);
+        client_connect_fail(&n->chan, c->target->addr[c->addr].text, &w->why);
         load_tell(w, load_run_failed, w);
         return;
     }
@@ -28427,7 +28498,7 @@ static int load_worker_init(struct load_worker *w, struct gp_why *why)
     w->phase = (struct net_timer){ .on_time = load_on_phase, .arg = w };
     w->arrival = (struct net_timer){ .on_time = load_on_arrival, .arg = w };
     w->beat = (struct net_timer){ .on_time = load_on_beat, .arg = w };
-    w->dice = mem_hash(&w->index, sizeof w->index);
+    w->rng = mem_hash(&w->index, sizeof w->index);
     w->active = w->nclient;
     for (size_t i = w->ncall; i-- > 0; w->free = &w->call[i]) {
         w->call[i].after = w->free;
@@ -28467,28 +28538,29 @@ static int load_check_calls(const struct res_config *k, struct gp_why *why)
     uint64_t streams = k->streams ? k->streams : 1;
     if (streams > LOAD_STREAMS_MOST || (!res_open(k) &&
         streams * k->clients > 100 * (uint64_t)LOAD_STREAMS_MOST))
-        return txt_fail(why, GP_EUSAGE, "calls in flight: at most %d a client "
-                        "and %d in all", LOAD_STREAMS_MOST,
+        return txt_fail(why, GP_EUSAGE, "calls in flight: at most %d for each "
+                        "client and %d in all", LOAD_STREAMS_MOST,
                         100 * LOAD_STREAMS_MOST);
     if (k->total && k->requests_per_client)
-        return txt_fail(why, GP_EUSAGE, "requests: either per client or a "
-                        "total");
+        return txt_fail(why, GP_EUSAGE, "give calls for each client (-n) or in "
+                        "all (-N), not both");
     if (!res_planned(k) && !k->duration_ns && !res_schedule_ns(k))
-        return txt_fail(why, GP_EUSAGE, "neither requests nor a duration");
+        return txt_fail(why, GP_EUSAGE, "give a number of calls (-n, -N) or a "
+                        "duration (-d)");
     if (k->requests_per_client > UINT64_MAX / LOAD_CLIENTS_MOST)
-        return txt_fail(why, GP_EUSAGE, "requests: too many");
+        return txt_fail(why, GP_EUSAGE, "too many calls for each client");
     if (k->timeout_ns <= 0 || k->connect_timeout_ns <= 0 || k->drain_ns < 0)
-        return txt_fail(why, GP_EUSAGE, "a timeout is not positive");
+        return txt_fail(why, GP_EUSAGE, "a timeout must be positive");
     if (!k->npayload)
         return txt_fail(why, GP_EUSAGE, "no message to send");
     double most = 0;
     for (size_t i = 0; i < k->nstep; i++) {
         most = fmax(most, fmax(k->step[i].from, k->step[i].to));
         if (!(k->step[i].from >= 0) || !(k->step[i].to >= 0))
-            return txt_fail(why, GP_EUSAGE, "a rate is not positive");
+            return txt_fail(why, GP_EUSAGE, "a rate must be positive");
     }
     if (res_open(k) && !(most > 0))
-        return txt_fail(why, GP_EUSAGE, "a schedule without a call");
+        return txt_fail(why, GP_EUSAGE, "the schedule has no call");
     return GP_OK;
 }
 
@@ -28498,9 +28570,9 @@ static int load_check(const struct res_config *k, struct gp_why *why)
     if (!k->clients || k->clients > LOAD_CLIENTS_MOST)
         return txt_fail(why, GP_EUSAGE, "clients: 1 to %d", LOAD_CLIENTS_MOST);
     if (k->connections > k->clients)
-        return txt_fail(why, GP_EUSAGE, "connections: %" PRIu64 " are more "
-                        "than the clients, %" PRIu64, k->connections,
-                        k->clients);
+        return txt_fail(why, GP_EUSAGE, "--connections %" PRIu64 " with -c %"
+                        PRIu64 ": at most one for each client",
+                        k->connections, k->clients);
     if (k->threads > RES_THREADS_MOST)
         return txt_fail(why, GP_EUSAGE, "threads: at most %d",
                         RES_THREADS_MOST);
@@ -28510,7 +28582,7 @@ static int load_check(const struct res_config *k, struct gp_why *why)
     uint64_t files = sys_raise_file_limit(), need = res_connections(k) + 64;
     if (!e && need > files)
         return txt_fail(why, GP_ELIMIT, "%" PRIu64 " connections need %" PRIu64
-                        " descriptors, the limit is %" PRIu64 ": raise it with "
+                        " descriptors, the limit is %" PRIu64 "; raise it with "
                         "ulimit -n %" PRIu64, need - 64, need, files, need);
     return e;
 }
@@ -28550,7 +28622,7 @@ static int load_target_init(struct load_target *t, const char *text,
         e = client_request_header(&t->request, k->header[i].name,
                                   k->header[i].value);
     if (e == GP_ELIMIT)
-        return txt_fail(why, GP_EUSAGE, "more metadata than %d headers",
+        return txt_fail(why, GP_EUSAGE, "at most %d headers of metadata",
                         RPC_META_MOST);
     return e ? txt_fail(why, e, "out of memory for the request") : GP_OK;
 }
@@ -28790,6 +28862,9 @@ static int load_run_result(const struct load_run *r, struct res *to,
     if (r->ended == RES_COUNT && to->not_sent && k->duration_ns)
         to->ended = RES_DURATION;
     snprintf(to->target, sizeof to->target, "%s", r->target[0].addr[0].text);
+    assert(res_adds_up(to));
+    assert(to->response.n == to->ok && to->failed_latency.n == to->failed);
+    assert(!r->open || to->service.n == to->ok);
     return GP_OK;
 }
 
@@ -33574,14 +33649,13 @@ static int msg_find_method(const struct msg *c, struct buf *set,
     const char *slash = strrchr(path, '/');
     if (!e && !c->protoset)
         e = reflect_service(c->target, (struct slice){ path + 1,
-                         (size_t)(slash - path) - 1 }, set, &why);
+                            (size_t)(slash - path) - 1 }, set, &why);
     e = e ? e : set->err ? set->err : dsc_init(d, (struct slice){
             (const char *)set->data, set->len }, &why);
     e = e ? e : dsc_find_method(d, path + 1, m, &why);
     if (e)
-        say_error("%s%s%s%s", c->protoset ? c->protoset : "",
-                  c->protoset ? ": " : "", why.text, e == GP_EIO
-                  ? "; --protoset FILE, or -b FILE, does without" : "");
+        say_error("%s%s%s", c->protoset ? c->protoset : "",
+                  c->protoset ? ": " : "", why.text);
     return !e ? EXIT_OK : e == GP_EUSAGE ? EXIT_USAGE : EXIT_FAILED;
 }
 
@@ -34351,23 +34425,18 @@ static int loadcmd_profiler(const struct loadcmd_args *c,
     if (c->repeat > 1)
         return opt_misuse(cmd, "--profile is of one run, --repeat of several: "
                           "not both");
-    struct slice base = txt_slice(*c->profile ? c->profile : GP_DEBUG_ADDRESS);
-    base.n -= txt_ends(base, "/");
-    base.n -= txt_ends(base, "/debug/pprof") ? strlen("/debug/pprof") : 0;
     *p = (struct fetch_profile){ .hz = (unsigned)c->profile_hz };
-    if (base.n >= sizeof p->base)
-        return opt_misuse(cmd, "--profile: an address of more than %zu bytes",
-                          sizeof p->base - 1);
-    memcpy(p->base, base.p, base.n);
+    if (fetch_init(p, *c->profile ? c->profile : GP_DEBUG_ADDRESS, &why))
+        return opt_misuse(cmd, "--profile: %s", why.text);
     ns = plan->duration_ns && (!ns || plan->duration_ns < ns)
        ? plan->duration_ns : ns;
     p->seconds = ns / 1000000000;
     int e = plan->ntarget == 1 ? fetch_check(p, plan->target[0], &why)
-          : txt_fail(&why, GP_EUSAGE, "--profile: is of one server, and there "
-                     "are %zu targets", plan->ntarget);
+          : txt_fail(&why, GP_EUSAGE, "takes one target, there are %zu",
+                     plan->ntarget);
     if (e) {
-        say_error("%s%s", why.text, e == GP_EIO ? "; --profile wants the "
-                  "server's debug endpoint" : "");
+        say_error("--profile: %s%s", why.text, e == GP_EIO ? "; "
+                  "--profile=HOST:PORT names the server's debug endpoint" : "");
         return e == GP_EUSAGE ? EXIT_USAGE : EXIT_FAILED;
     }
     if (!p->ours && p->seconds < 1)
@@ -34399,10 +34468,8 @@ static bool loadcmd_profile_write(const struct loadcmd_args *c,
         say_error("no profile of the server: %s", why.text);
         return false;
     }
-    if (!c->common.quiet)
-        say_wrote(c->profile_out, "pprof");
     *out = (struct res_profile){ .anl = a, .file = c->profile_out,
-                                  .seconds = (double)pp->duration_ns / 1e9 };
+                                 .seconds = (double)pp->duration_ns / 1e9 };
     return true;
 }
 
@@ -34479,6 +34546,8 @@ static int loadcmd_measure(struct loadcmd_args *c, int format,
             !loadcmd_profile_write(c, plan->profiler, &pp, &a, &profile);
         to->report.profile = plan->profiler && !lacks ? &profile : NULL;
         status = loadcmd_result_write(c, format, &b, to);
+        if (to->report.profile && !c->common.quiet)
+            say_wrote(c->profile_out, "pprof");
         status = e || r.log_errno || (lacks && !status) ? EXIT_FAILED : status;
         if (status != EXIT_FAILED && atomic_load(&loadcmd_signal))
             status = 128 + atomic_load(&loadcmd_signal);

@@ -335,7 +335,7 @@ LINES
         --call helloworld.Greeter/SayHelloStreamReply "$to"
     has 'the first of many messages, shown' "$OUT" '^  reply .*Hello'
     check 'no such service' 1 "$BIN" load -n 1 --call no.Such/Thing "$to"
-    one_line 'no such service, named' 'reflection of no.Such: no such symbol'
+    one_line 'no such service, named' 'no service no.Such. It has helloworld.Greeter'
     check 'a histogram that does not fit' 0 "$PY" -c 'import json, sys
 r = json.load(open(sys.argv[1]))
 r["latency"]["response"]["max"] *= 2
