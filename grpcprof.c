@@ -1,24 +1,24 @@
-/* grpcprof -- where the CPU of a gRPC service goes under load, per call.
+/* grpcprof -- CPU profiler and load generator for gRPC services.
  *
- *   grpcprof serve --profile 30s     Greeter on 127.0.0.1:50051, samples itself
- *   grpcprof load -c 100 -n 50       100 clients x 50 requests
- *   grpcprof report profile.pb       what the profile says, and how sure it is
+ *   grpcprof serve --profile 30s    Greeter on 127.0.0.1:50051; profiles itself
+ *   grpcprof load -c 100 -n 50      100 clients, 50 calls each
+ *   grpcprof report profile.pb      where the CPU time goes, and how certain
  *
- * HOW TO READ IT.  Bottom-up.  There are no function prototypes in this file,
- * so a section can only call what is above it and the compiler keeps the
- * layers honest.  For the short version read the banners; for one feature,
- * find its command's _run function near the end and read backwards from there.
+ * HOW TO READ IT.  Bottom-up.  There are no function prototypes: a section can
+ * use only what stands above it, and only the sections that its banner names.
+ * tests/lint/layout.awk checks both.  For an overview read the banners; for one
+ * feature start at its command's _run function near the end and read upwards.
  *
- *  1  LIMITS   every tunable and hard cap, each with its reason
- *  2  MEM      growable buffer, arena, hash index; every allocation
+ *  1  LIMITS   tunables and hard limits, each with its reason
+ *  2  MEM      buffers, arenas, lists, pools, hash indexes; all allocation
  *  3  NUM      saturating arithmetic, byte order
- *  4  TXT      strict numbers, durations, UTF-8, percent codec
+ *  4  TXT      numbers, durations, UTF-8, percent-encoding, formatted appends
  *  5  SYS      clocks, whole files, threads, child processes, usable CPUs
- *  6  RE       RE2 syntax on libc's regcomp: translated, or refused by name
- *  7  JS       JSON writer
- *  8  PB       protobuf wire: bounded reader, sticky-error writer
- *  9  GZ       gzip, both ways, bounded output
- * 10  HDR      latency histogram, fixed memory, mergeable
+ *  6  RE       RE2 syntax translated for libc's regcomp, or refused by name
+ *  7  JS       JSON, written and read
+ *  8  PB       protobuf wire format, written and read
+ *  9  GZ       gzip and zlib, both ways, with a limit on the output
+ * 10  HDR      latency histogram; HdrHistogram's formats
  * 11  ELF      address -> mapping, function and line
  * 12  SMP      sampler: the only code that runs in a signal handler
  * 13  PP       profile.proto model: read, build, write
@@ -34,7 +34,7 @@
  * 23  ANL      one pass over the samples; trust, verdict, advice
  * 24  COMPARE  two profiles beside each other; assertions
  * 25  SVG      flame graph: one self-contained picture
- * 26  DSC      protobuf descriptors: names and imports
+ * 26  DSC      protobuf descriptors; messages from JSON and back
  * 27  NET      addresses, sockets, event loop, timers, wake-ups
  * 28  CS       a client's HTTP/2 session: frames, streams, windows
  * 29  H2       one HTTP/2 connection, a server's over nghttp2; no gRPC in here
@@ -58,30 +58,77 @@
  * 47  REPORT   the command report
  * 48  CLI      the list of commands, main
  *
+ * THREE TYPICAL CHANGES
+ *
+ *   Another format    a writer in section OUT, a row in report_formats and a
+ *                     branch where REPORT calls the writers
+ *   Another category  a row in the rules of section CAT: the first row that
+ *                     matches decides; names and their categories are tested
+ *                     in tests/unit/report.c
+ *   Another option    a row in serve_options, loadcmd_options or report_options
+ *                     and a field in the struct above it: parsing, --help, the
+ *                     man page and completion follow
+ *
  * CONVENTIONS
  *
- *   Errors   int functions return 0 or a negative enum gp_err.  The place that
- *            fails fills struct gp_why once; callers pass it up untouched.
- *            Only section SAY prints.
- *   Memory   x_init/x_fini for a struct the caller holds, x_new/x_free for
- *            one on the heap.  fini and free accept all-zero and NULL.
- *            A pointer field says "owned" or "borrowed" beside it.
- *   Cleanup  zero the locals, one label, out:, undo in reverse order.
- *   Units    live in the name: _ns, _bytes, _hz.  Time is CLOCK_MONOTONIC
- *            int64_t nanoseconds except where a format wants otherwise.
+ *   Errors   int functions return 0 or a negative enum gp_err.  The function
+ *            that fails fills struct gp_why once; its callers return it
+ *            unchanged.  Only section SAY prints.
+ *   Memory   x_init/x_fini for a struct that the caller holds, x_new/x_free for
+ *            one on the heap; fini and free accept all-zero and NULL.  Pointer
+ *            fields are marked "owned" or "borrowed".
+ *   Cleanup  zeroed locals, one label, out:, release in reverse order.
+ *   Units    are in names: _ns, _bytes, _hz.  Time is CLOCK_MONOTONIC, int64_t
+ *            nanoseconds, unless a format requires another.
  *   Input    bytes from a socket, file or /proc are hostile: checked, never
  *            asserted.  assert() is for mistakes in this file.
  *   Threads  one event loop per thread; the sampler's ring is the only state
- *            that a signal handler shares; each banner says what runs where.
+ *            shared with a signal handler; each banner says what runs where.
+ *
+ * SIMPLE ON PURPOSE
+ *
+ *   - One file: its order is the architecture, and a program checks it.
+ *   - Calls run on the loop of their connection.  Another runs some only if
+ *     it sleeps and they are worth waking it: a server whose calls take a
+ *     microsecond does not pay for a thread pool.
+ *   - serve waits for signals with sigtimedwait.  A signalfd woke it for every
+ *     sample of every thread, at 16 us of CPU each.
+ *   - All threads put samples into one ring.  A ring per thread would save an
+ *     uncontended atomic instruction a sample, but need registration.
+ *   - A sample carries the CPU time of its thread since its last one: the times
+ *     add up to the process's although the kernel drops timer signals.
+ *   - [profiler] and [unsampled] are rows: unknown time is shown, not spread
+ *     over the others.
+ *   - svc_work's loop is protected from the optimiser and aligned to a cache
+ *     line: across two lines its five instructions take twice as long.
+ *   - Categories use prefixes and names, no regular expressions: easy to read.
+ *   - report inflates and reads on one thread.  A second one gained 4 of 20 ms
+ *     on two idle CPUs, and nothing when one was busy.
  *
  * SPECS    [H2] RFC 9113   [GRPC] grpc/doc/PROTOCOL-HTTP2.md   [ELF] gABI
  *          [PB] protobuf.dev/programming-guides/encoding
  *          [PP] google/pprof proto/profile.proto   [HDR] HdrHistogram
  *
- * TESTS    make test   every unit and end-to-end test, plain and under
- *                      ASan+UBSan, and the rules above that a machine checks
+ * TESTS    make test: unit and end-to-end tests, plain and under ASan+UBSan,
+ *          and the layout.  tests/README is a map.
  *
  * SPDX-License-Identifier: MIT
+ * Copyright (c) the grpcprof authors
+ *
+ * Permission is hereby granted, free of charge, to any person obtaining a copy
+ * of this software and associated documentation files (the "Software"), to deal
+ * in the Software without restriction, including without limitation the rights
+ * to use, copy, modify, merge, publish, distribute, sublicense, and/or sell
+ * copies of the Software, and to permit persons to whom the Software is
+ * furnished to do so, subject to the following conditions: the above copyright
+ * notice and this permission notice shall be included in all copies or
+ * substantial portions of the Software.  THE SOFTWARE IS PROVIDED "AS IS",
+ * WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED
+ * TO THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND
+ * NONINFRINGEMENT.  IN NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE
+ * LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF
+ * CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE
+ * SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -1677,14 +1724,16 @@ static double txt_finite(struct slice s)
     return *end == 0 && isfinite(v) ? v : NAN;
 }
 
+static const struct { const char *name; uint64_t ns; } txt_unit[] = {
+    { "ns", 1 }, { "us", 1000 }, { "ms", 1000000 }, { "s", 1000000000 },
+    { "m", 60000000000 }, { "h", 3600000000000 },
+};
+enum { TXT_SECOND = 3, TXT_UNITS = sizeof txt_unit / sizeof *txt_unit };
+
 /* Parse all of s as a duration in ns: digits, perhaps a fraction, and one of ns
  * us ms s m h; or 0.  At most 1,000 hours. */
 static int txt_duration(const char *s, int64_t *ns)
 {
-    static const struct { const char *name; uint64_t ns; } unit[] = {
-        { "ns", 1 }, { "us", 1000 }, { "ms", 1000000 },
-        { "s", 1000000000 }, { "m", 60000000000 }, { "h", 3600000000000 },
-    };
     uint64_t whole, part = 0, scale = 1;
     int e = txt_scan_digits(&s, &whole);
     if (e)
@@ -1700,16 +1749,26 @@ static int txt_duration(const char *s, int64_t *ns)
         if (s == digit)
             return GP_EFORMAT;
     }
-    for (size_t i = 0; i < sizeof unit / sizeof *unit; i++)
-        if (!strcmp(s, unit[i].name)) {
-            if (whole > 3600000000000000u / unit[i].ns)
+    for (size_t i = 0; i < TXT_UNITS; i++)
+        if (!strcmp(s, txt_unit[i].name)) {
+            if (whole > 3600000000000000u / txt_unit[i].ns)
                 return GP_ELIMIT;
-            *ns = (int64_t)(whole * unit[i].ns);
-            *ns += (int64_t)((double)part * (double)unit[i].ns /
+            *ns = (int64_t)(whole * txt_unit[i].ns);
+            *ns += (int64_t)((double)part * (double)txt_unit[i].ns /
                              (double)scale);
             return GP_OK;
         }
     return GP_EFORMAT;
+}
+
+/* Append a duration as a user types it, in the largest unit of which it is a
+ * whole number: 1500ms, 2h. */
+static void txt_put_duration(struct buf *b, uint64_t ns)
+{
+    size_t i = ns ? TXT_UNITS - 1 : TXT_SECOND;
+    while (ns % txt_unit[i].ns)
+        i--;
+    txt_putf(b, "%" PRIu64 "%s", ns / txt_unit[i].ns, txt_unit[i].name);
 }
 
 /* Parse all of s as a size in bytes: digits and perhaps K, M or G (powers of
@@ -1737,16 +1796,12 @@ static int txt_size(const char *s, uint64_t min, uint64_t max, uint64_t *bytes)
 /* Append a time for people: 3 significant digits and a unit, as in 1.23 ms. */
 static void txt_put_time(struct buf *b, double ns)
 {
-    static const struct { double ns; const char *name; } unit[] = {
-        { 1e9, "s" }, { 1e6, "ms" }, { 1e3, "us" }, { 1, "ns" },
-    };
-    size_t i = 0;
-    while (i < 3 && fabs(ns) < unit[i].ns * 0.9995)
-        i++;
-    double v = ns / unit[i].ns, size = fabs(v);
-    txt_putf(b, "%.*f %s",
-             unit[i].ns > 1 ? (size < 9.995 ? 2 : size < 99.95 ? 1 : 0) : 0,
-             v, unit[i].name);
+    size_t i = TXT_SECOND;
+    while (i && fabs(ns) < (double)txt_unit[i].ns * 0.9995)
+        i--;
+    double v = ns / (double)txt_unit[i].ns, size = fabs(v);
+    txt_putf(b, "%.*f %s", i ? (size < 9.995 ? 2 : size < 99.95 ? 1 : 0) : 0,
+             v, txt_unit[i].name);
 }
 
 /* Append a size for people, as in 1.5 MB (powers of ten). */
@@ -2069,8 +2124,8 @@ static void txt_put_xml(struct buf *b, struct slice s)
 }
 
 /* =================================== 5 SYS ===================================
- * for     the system: clocks, files read whole, files replaced whole, named
- *         threads, child processes with a time limit, usable CPUs
+ * for     the system: clocks, whole files read and replaced, named threads,
+ *         child processes with a time limit, usable CPUs
  * uses    MEM, TXT
  * owns    the temporary file while sys_write_file runs; the child process and
  *         its group while sys_run does
@@ -2079,10 +2134,10 @@ static void txt_put_xml(struct buf *b, struct slice s)
  * runs    any thread
  *
  * Invariant  a file that sys_write_file replaces holds its old bytes or all of
- *            the new ones, never a part, whatever fails.
+ *            the new ones, whatever fails.
  */
 
-/* Clock id's time in ns. */
+/* Return clock id's time in ns. */
 static int64_t sys_clock_ns(clockid_t id)
 {
     struct timespec t = {0};
@@ -2090,13 +2145,13 @@ static int64_t sys_clock_ns(clockid_t id)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* Monotonic time in ns, the time of everything here but calendars. */
+/* Return CLOCK_MONOTONIC in ns, the time of everything here but dates. */
 static int64_t sys_now_ns(void)
 {
     return sys_clock_ns(CLOCK_MONOTONIC);
 }
 
-/* Read descriptor fd to its end, at most most bytes, onto b. */
+/* Append all that can be read from fd to b; past most bytes GP_ELIMIT. */
 static int sys_read_fd(int fd, const char *name, size_t most, struct buf *b,
                        struct gp_why *why)
 {
@@ -2124,7 +2179,7 @@ static int sys_read_fd(int fd, const char *name, size_t most, struct buf *b,
     }
 }
 
-/* Read the file at path, "-" for standard input, onto b. */
+/* Append the file at path, or for "-" standard input, to b. */
 static int sys_read_file(const char *path, size_t most, struct buf *b,
                          struct gp_why *why)
 {
@@ -2145,7 +2200,7 @@ static int sys_read_file(const char *path, size_t most, struct buf *b,
     return e;
 }
 
-/* Write n bytes to fd, through interruptions; GP_EIO with errno set. */
+/* Write n bytes to fd, restarting when interrupted; GP_EIO sets errno. */
 static int sys_write_fd(int fd, const void *src, size_t n)
 {
     const uint8_t *p = src;
@@ -2161,14 +2216,14 @@ static int sys_write_fd(int fd, const void *src, size_t n)
     return GP_OK;
 }
 
-/* Write path's directory, with its slash or "", into dir[size]. */
+/* Copy path's directory, with its slash, or "", into dir[size]. */
 static int sys_dirname(const char *path, char *dir, size_t size,
                        struct gp_why *why)
 {
     const char *slash = strrchr(path, '/');
     size_t n = slash ? (size_t)(slash - path) + 1 : 0;
     if (!*path || !path[n])
-        return txt_fail(why, GP_EIO, "'%s': not the name of a file", path);
+        return txt_fail(why, GP_EIO, "'%s' is not a file name", path);
     if (n + 32 > size)
         return txt_fail(why, GP_EIO, "%.80s...: name too long", path);
     memcpy(dir, path, n);
@@ -2176,8 +2231,8 @@ static int sys_dirname(const char *path, char *dir, size_t size,
     return GP_OK;
 }
 
-/* Make a temporary file beside path; its name into tmp[size].  It has the mode
- * of the file at path, or that of any new file.  Returns the descriptor or a
+/* Create a temporary file beside path, with the mode of the file at path or the
+ * default one, and put its name into tmp[size].  Return its descriptor or a
  * negative gp_err. */
 static int sys_temp_beside(const char *path, char *tmp, size_t size,
                            struct gp_why *why)
@@ -2192,30 +2247,30 @@ static int sys_temp_beside(const char *path, char *tmp, size_t size,
         return txt_fail(why, GP_EIO, "%s: %s", path, strerror(errno));
     size_t n = strlen(tmp);
     for (int tries = 0; fd < 0 && tries < 100; tries++) {
-        uint64_t dice = (uint64_t)(sys_clock_ns(CLOCK_REALTIME) + tries);
-        dice = mem_hash(&dice, sizeof dice);
-        snprintf(tmp + n, size - n, ".grpcprof-%08x", (unsigned)dice);
+        uint64_t unique = (uint64_t)(sys_clock_ns(CLOCK_REALTIME) + tries);
+        unique = mem_hash(&unique, sizeof unique);
+        snprintf(tmp + n, size - n, ".grpcprof-%08x", (unsigned)unique);
         fd = open(tmp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (fd < 0 && errno != EEXIST)
             break;
     }
     if (fd < 0)
-        return txt_fail(why, GP_EIO, "%s: cannot write there: %s", path,
+        return txt_fail(why, GP_EIO, "%s: cannot create a file there: %s", path,
                         strerror(errno));
     if (st.st_mode)
         (void)!fchmod(fd, st.st_mode & 07777);
     return fd;
 }
 
-/* Is something at path that cannot be replaced, but written to as it is: a
- * device, a pipe? */
+/* True if path is a device or a pipe: it is written to, not replaced. */
 static bool sys_is_stream(const char *path)
 {
     struct stat st;
     return !stat(path, &st) && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
 }
 
-/* Open the device or pipe at path to write to; a negative gp_err. */
+/* Open the device or pipe at path for writing: a descriptor or a negative
+ * gp_err. */
 static int sys_open_stream(const char *path, struct gp_why *why)
 {
     int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY);
@@ -2223,7 +2278,7 @@ static int sys_open_stream(const char *path, struct gp_why *why)
                                    strerror(errno));
 }
 
-/* Sync the directory of the file at path, so that a rename in it lasts. */
+/* Sync the directory of path, so that a rename in it survives a crash. */
 static void sys_sync_dir(const char *path)
 {
     char dir[PATH_MAX];
@@ -2236,7 +2291,7 @@ static void sys_sync_dir(const char *path)
     }
 }
 
-/* Check that sys_write_file(path) can begin: its directory takes new files. */
+/* Check that sys_write_file(path) can create its temporary file. */
 static int sys_write_check(const char *path, struct gp_why *why)
 {
     char tmp[PATH_MAX];
@@ -2250,9 +2305,9 @@ static int sys_write_check(const char *path, struct gp_why *why)
     return GP_OK;
 }
 
-/* Close fd, the temporary file tmp, which is as it should be when ok: synced,
- * it takes target's place; else it is removed and errno says why.  path is
- * target's name in the error. */
+/* Close fd, the temporary file tmp.  If ok, sync it and rename it to target;
+ * else, or if that fails, remove it and report errno.  path is target's name in
+ * the error. */
 static int sys_put_in_place(int fd, const char *tmp, const char *target,
                             const char *path, bool ok, struct gp_why *why)
 {
@@ -2275,9 +2330,9 @@ static int sys_put_in_place(int fd, const char *tmp, const char *target,
                     strerror(saved));
 }
 
-/* Replace the file at path by n bytes: written beside it, synced, renamed.
- * A symbolic link keeps pointing: its target is what is replaced.  A device or
- * a pipe takes the bytes as they are. */
+/* Replace the file at path by n bytes: write a file beside it, sync, rename.
+ * Of a symbolic link the target is replaced; to a device or a pipe the bytes
+ * are written. */
 static int sys_write_file(const char *path, const void *src, size_t n,
                           struct gp_why *why)
 {
@@ -2297,25 +2352,26 @@ static int sys_write_file(const char *path, const void *src, size_t n,
                             why);
 }
 
-/* Give the calling thread a table of descriptors of its own, a copy: the kernel
- * then counts no reference for each system call that names one, 1 % of what a
- * call over a connection costs.  What it opens it must close itself; what is
- * open now stays so until it ends, a little after pthread_join.  Where that is
- * not allowed it goes on without. */
+/* Give the calling thread its own copy of the descriptor table: the kernel then
+ * takes no reference for each system call on a descriptor, 1% of the cost of a
+ * gRPC call.  The thread must close what it opens; what is open now stays open
+ * until it ends, shortly after pthread_join.  If unshare is refused the thread
+ * keeps the common table. */
 static void sys_unshare_files(void)
 {
-#ifndef __SANITIZE_THREAD__             /* which thinks there is one table */
+#ifndef __SANITIZE_THREAD__             /* TSan assumes one table */
     (void)unshare(CLONE_FILES);
 #endif
 }
 
-/* Start fn(arg) on a new thread called name (at most 15 bytes), with every
- * signal blocked but SIGPROF and SIGTRAP, which sample; these too when quiet,
- * for threads that are not to be sampled. */
+/* Start fn(arg) on a new thread called name (at most 15 bytes).  All signals
+ * are blocked in it except SIGPROF and SIGTRAP, which sample; if quiet these
+ * too, for threads that must not be sampled. */
 static int sys_thread_start(pthread_t *t, const char *name, bool quiet,
                             void *(*fn)(void *), void *arg, struct gp_why *why)
 {
     sigset_t all, old;
+    assert(strlen(name) < 16);
     sigfillset(&all);
     if (!quiet) {
         sigdelset(&all, SIGPROF);
@@ -2332,9 +2388,9 @@ static int sys_thread_start(pthread_t *t, const char *name, bool quiet,
 }
 
 /* Start argv[0], found in PATH, with the socket s as its standard input and
- * output, no standard error, and file, when not -1, as its descriptor 3: a
- * process group of its own, every signal unblocked and as by default.  Returns
- * its number, or a negative gp_err. */
+ * output, standard error to /dev/null, and file, unless -1, as descriptor 3; in
+ * a process group of its own, with no signal blocked or ignored.  Return its
+ * pid or a negative gp_err. */
 static pid_t sys_spawn(char *const argv[], int s, int file, struct gp_why *why)
 {
     posix_spawn_file_actions_t acts;
@@ -2360,7 +2416,7 @@ static pid_t sys_spawn(char *const argv[], int s, int file, struct gp_why *why)
     e = e ? e : posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK |
                                          POSIX_SPAWN_SETSIGDEF |
                                          POSIX_SPAWN_SETPGROUP);
-    pthread_sigmask(SIG_SETMASK, &all, &old);   /* no handler in between */
+    pthread_sigmask(SIG_SETMASK, &all, &old);   /* no handler in the child */
     sigdelset(&all, SIGKILL);
     sigdelset(&all, SIGSTOP);
     e = e ? e : posix_spawnattr_setsigdefault(&attr, &all);
@@ -2371,9 +2427,9 @@ static pid_t sys_spawn(char *const argv[], int s, int file, struct gp_why *why)
     return e ? txt_fail(why, GP_EIO, "%s: %s", argv[0], strerror(e)) : pid;
 }
 
-/* Send the n bytes at src through the socket s, close that direction, and
- * append what comes back, at most most bytes, to out, until the other end
- * closes or the time is deadline_ns. */
+/* Send the n bytes at src through the socket s, shut down that direction, and
+ * append the answer, at most most bytes, to out, until the other end closes or
+ * deadline_ns has passed. */
 static int sys_converse(int s, const char *name, const void *src, size_t n,
                         size_t most, int64_t deadline_ns, struct buf *out,
                         struct gp_why *why)
@@ -2385,7 +2441,7 @@ static int sys_converse(int s, const char *name, const void *src, size_t n,
         struct pollfd f = { .fd = s, .events = POLLIN };
         int64_t left = deadline_ns - sys_now_ns();
         if (left <= 0)
-            return txt_fail(why, GP_ELIMIT, "%s: took too long", name);
+            return txt_fail(why, GP_ELIMIT, "%s: timed out", name);
         ssize_t k = sending && n ? send(s, p, n, MSG_NOSIGNAL | MSG_DONTWAIT)
                                  : 0;
         if (k > 0) {
@@ -2393,7 +2449,7 @@ static int sys_converse(int s, const char *name, const void *src, size_t n,
             n -= (size_t)k;
         }
         if (sending && (n == 0 || (k < 0 && errno == EPIPE))) {
-            shutdown(s, SHUT_WR);       /* it has all, or wants no more */
+            shutdown(s, SHUT_WR);       /* all sent, or it reads no more */
             sending = false;
         }
         f.events = sending ? POLLIN | POLLOUT : POLLIN;
@@ -2407,19 +2463,18 @@ static int sys_converse(int s, const char *name, const void *src, size_t n,
         k = recv(s, to, 65536, MSG_DONTWAIT);
         if (k < 0 && (errno == EINTR || errno == EAGAIN))
             continue;
-        if (k <= 0)                     /* reset: input that it did not read */
+        if (k <= 0)                     /* reset: it ended with input unread */
             return k == 0 || errno == ECONNRESET ? GP_OK
                  : txt_fail(why, GP_EIO, "%s: %s", name, strerror(errno));
         out->len += (size_t)k;
         if (out->len - begin > most)
-            return txt_fail(why, GP_ELIMIT, "%s: said more than %zu bytes",
+            return txt_fail(why, GP_ELIMIT, "%s: answered more than %zu bytes",
                             name, most);
     }
 }
 
-/* Wait until the child pid ends, at most until deadline_ns; past that it and
- * its group are killed.  It is gone then.  GP_OK for exit status 0, or where
- * the program that we are in has reaped it already. */
+/* Wait for the child pid to exit; kill it and its group at deadline_ns.  GP_OK
+ * for exit status 0, or if the program that we are in has reaped it. */
 static int sys_reap(pid_t pid, const char *name, int64_t deadline_ns,
                     struct gp_why *why)
 {
@@ -2438,17 +2493,17 @@ static int sys_reap(pid_t pid, const char *name, int64_t deadline_ns,
             nanosleep(&nap, NULL);
     }
     if (killed)
-        return txt_fail(why, GP_ELIMIT, "%s: killed", name);
+        return txt_fail(why, GP_ELIMIT, "%s: timed out, killed", name);
     if (status)
-        return txt_fail(why, GP_EIO, "%s: ended with status %#x", name,
+        return txt_fail(why, GP_EIO, "%s: exited with status %#x", name,
                         (unsigned)status);
     return GP_OK;
 }
 
 /* Run argv[0], found in PATH, with the n bytes at src as its standard input
- * and file, when not -1, as its descriptor 3; append its standard output, at
- * most most bytes, to out.  GP_OK when it ended by itself with status 0 before
- * deadline_ns.  Whatever happened, no process is left of it. */
+ * and file, unless -1, as descriptor 3; append its standard output, at most
+ * most bytes, to out.  GP_OK if it exited with status 0 before deadline_ns.  On
+ * any return the process is gone. */
 static int sys_run(char *const argv[], int file, const void *src, size_t n,
                    size_t most, int64_t deadline_ns, struct buf *out,
                    struct gp_why *why)
@@ -2456,7 +2511,7 @@ static int sys_run(char *const argv[], int file, const void *src, size_t n,
     int s[2], e;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, s))
         return txt_fail(why, GP_EIO, "%s: %s", argv[0], strerror(errno));
-    /* The child's ends are moved away from 0 to 3, where they go in it. */
+    /* Move the child's descriptors out of the way of 0 to 3. */
     int far = fcntl(s[1], F_DUPFD_CLOEXEC, 10);
     int kept = file < 0 ? -1 : fcntl(file, F_DUPFD_CLOEXEC, 10);
     close(s[1]);
@@ -2476,7 +2531,7 @@ static int sys_run(char *const argv[], int file, const void *src, size_t n,
     return e ? e : ended;
 }
 
-/* The first two numbers in the file DIR/NAME; false when they are not there. */
+/* Read two numbers from the file dir/name into v; false: not even one. */
 static bool sys_read_two(const char *dir, const char *name, double v[2])
 {
     char path[PATH_MAX];
@@ -2488,9 +2543,9 @@ static bool sys_read_two(const char *dir, const char *name, double v[2])
     return n > 0;
 }
 
-/* The least CPU quota, in CPUs, of the cgroup directory path and of those above
- * it, down to top; 0: none.  Version 2 has "quota period" in one file, version
- * 1 a file for each. */
+/* Return the smallest CPU quota, in CPUs, of the cgroup directory path and its
+ * parents, until path is shorter than top bytes; 0: none.  cgroup v2 has "quota
+ * period" in one file, v1 a file for each. */
 static double sys_quota_of(char *path, size_t top)
 {
     double least = 0;
@@ -2509,8 +2564,8 @@ static double sys_quota_of(char *path, size_t top)
     }
 }
 
-/* The CPU quota of this process's cgroup (version 2 or 1) and of those around
- * it in whole CPUs, rounded up, or 0 when there is none. */
+/* Return the CPU quota of this process's cgroup (v2 or v1) and its parents in
+ * CPUs, rounded up, or 0 for none. */
 static unsigned sys_quota_cpus(void)
 {
     static const char *const root[] = { "/sys/fs/cgroup",
@@ -2527,7 +2582,7 @@ static unsigned sys_quota_cpus(void)
         dir[strcspn(dir, "\n")] = 0;
         bool v1 = strstr(colon + 1, "cpu") != NULL;
         if (!v1 && colon[1])
-            continue;                   /* a controller of something else */
+            continue;                   /* another controller */
         snprintf(path, sizeof path, "%s%s", root[v1], dir);
         double q = sys_quota_of(path, strlen(root[v1]));
         least = q > 0 && (least <= 0 || q < least) ? q : least;
@@ -2537,7 +2592,7 @@ static unsigned sys_quota_cpus(void)
     return (unsigned)ceil(least);
 }
 
-/* CPUs that this process may use at once: affinity mask and cgroup quota. */
+/* Return how many CPUs affinity mask and cgroup quota let this process use. */
 static unsigned sys_cpus(void)
 {
     cpu_set_t set;
@@ -2549,7 +2604,7 @@ static unsigned sys_cpus(void)
     return n ? n : 1;
 }
 
-/* Raise the limit on open descriptors to what is allowed; returns it. */
+/* Raise the limit of open descriptors to the hard limit, and return it. */
 static uint64_t sys_raise_file_limit(void)
 {
     struct rlimit r;
@@ -2572,35 +2627,35 @@ static uint64_t sys_raise_file_limit(void)
  * prefix  re_
  * runs    any thread; an expression may be matched by several at once
  *
- * An expression is translated, or refused with the construct that POSIX has no
- * counterpart for.  Only whether it matches counts, so that lazy and greedy are
- * the same.  Text is UTF-8.
+ * An expression is translated to POSIX, or refused, naming the construct that
+ * POSIX lacks.  Only whether it matches counts: lazy and greedy are the same.
+ * Text is UTF-8.
  *
  *   \d+?(?:x|\.)\z      [0-9]+(x|\.)$
  *
- * Invariant  no backtracking: back references, which RE2 has not, are refused;
- *            repetition is bounded (RE_MOST_ATOMS), and so is the text.
- * Does not   tell a line end from other characters for `.`.
+ * Invariant  no backtracking: back references, which RE2 lacks too, are
+ *            refused; repetition (RE_MOST_ATOMS) and text are bounded.
+ * Does not   exclude newlines from `.`.
  */
 
 struct re {
     regex_t re;
-    bool    ready;                      /* re is to be released */
+    bool    ready;                      /* re is compiled */
 };
 
 struct re_in {                          /* a translation */
-    const char *at;                     /* the rest of the expression */
+    const char *at;                     /* rest of the expression */
     struct buf  out;                    /* owned: in POSIX syntax */
     unsigned    depth;                  /* open groups */
     uint64_t    atoms[RE_MOST_BYTES + 1];       /* in each open group */
-    uint64_t    last;                   /* in what can be repeated */
-    bool        atom;                   /* the last can be repeated */
-    bool        again;                  /* the last was a repetition */
+    uint64_t    last;                   /* atoms in the last item */
+    bool        atom;                   /* the last item can be repeated */
+    bool        again;                  /* the last item is a repetition */
     bool        icase;
 };
 
-/* The locale in which text is UTF-8; that of the program where there is none
- * (the C library then compares bytes). */
+/* Return a locale in which text is UTF-8, or if there is none the program's (in
+ * which the C library compares bytes). */
 static locale_t re_locale(void)
 {
     static _Atomic(locale_t) made;
@@ -2617,14 +2672,14 @@ static locale_t re_locale(void)
     return l;
 }
 
-/* Say what cannot be translated. */
+/* Report the construct that cannot be translated. */
 static int re_bad(struct gp_why *why, const char *what, const char *construct)
 {
     return txt_fail(why, GP_EUSAGE, "%s '%.40s'", what, construct);
 }
 
-/* The character of an escape after the backslash at in->at, into *c; in->at
- * moves behind it.  GP_EUSAGE: it is not one character. */
+/* Read the escape after a backslash, at in->at, into *c, and move in->at past
+ * it.  GP_EUSAGE: it is not one character. */
 static int re_escaped(struct re_in *in, uint32_t *c, struct gp_why *why)
 {
     static const char control[] = "a\af\ft\tn\nr\rv\v";
@@ -2644,24 +2699,22 @@ static int re_escaped(struct re_in *in, uint32_t *c, struct gp_why *why)
             *c = *c << 4 | (uint32_t)txt_hex(*p++);
         if (n == 0 || (!brace && n < 2) || (brace && *p != '}') || *c == 0 ||
             *c > 0x10ffff)
-            return re_bad(why, "no character's number:", in->at - 1);
+            return re_bad(why, "not a character's code:", in->at - 1);
         in->at = p + brace;
         return GP_OK;
     }
     if (k >= '0' && k <= '9')
         return re_bad(why, "RE2 has no back references:", in->at - 1);
     if (k == 'p' || k == 'P')
-        return re_bad(why, "classes of Unicode characters are not supported:",
-                      in->at - 1);
+        return re_bad(why, "Unicode classes are not supported:", in->at - 1);
     if (!ispunct((unsigned char)k))
-        return re_bad(why, "no escape of RE2's, or not supported:",
-                      in->at - 1);
+        return re_bad(why, "unsupported escape:", in->at - 1);
     *c = (uint32_t)(uint8_t)k;
     in->at++;
     return GP_OK;
 }
 
-/* Append the character c so that it is only itself. */
+/* Append the character c, escaped if POSIX gives it a meaning. */
 static void re_put_literal(struct re_in *in, uint32_t c)
 {
     if (c < 0x80 && c && strchr("\\^$.[]|()*+?{}", (int)c))
@@ -2671,11 +2724,12 @@ static void re_put_literal(struct re_in *in, uint32_t c)
 
 struct re_class {                       /* a class of characters */
     bool      ascii[128];
-    bool      beyond;                   /* and all beyond ASCII */
-    struct buf more;                    /* owned: some of those, in UTF-8 */
+    bool      beyond;                   /* and all non-ASCII */
+    struct buf more;                    /* owned: some non-ASCII, in UTF-8 */
 };
 
-/* Add the characters of \d, \s, \w, or in upper case all others, to k. */
+/* Add the class \d, \s or \w, or its complement \D, \S or \W, to k; false: c is
+ * none of these. */
 static bool re_add_perl(struct re_class *k, char c)
 {
     const char *set = c == 'd' || c == 'D' ? "09"
@@ -2694,8 +2748,8 @@ static bool re_add_perl(struct re_class *k, char c)
     return true;
 }
 
-/* Add the characters from a to b to k, one by one where libc's locale has no
- * order for them; false: they are too many. */
+/* Add the characters from a to b to k, the non-ASCII ones one by one, as libc's
+ * locale may not order them; false: too many. */
 static bool re_add_range(struct re_class *k, uint32_t a, uint32_t b)
 {
     for (uint32_t i = a; i <= b && i < 128; i++)
@@ -2712,8 +2766,8 @@ static bool re_add_range(struct re_class *k, uint32_t a, uint32_t b)
     return true;
 }
 
-/* Append k in brackets: where ] ^ - and [ stand says what they are.  All beyond
- * ASCII are those that some of ASCII are not. */
+/* Append k in brackets, with ] ^ - and [ where they are literal.  A class with
+ * all non-ASCII is written as a negated ASCII class. */
 static void re_put_class(struct buf *b, struct re_class *k, bool not)
 {
     size_t begin, n = 0;
@@ -2751,7 +2805,8 @@ static void re_put_class(struct buf *b, struct re_class *k, bool not)
     if (k->ascii['['])
         mem_put_byte(b, '[');
     if (k->ascii['^']) {
-        if (b->len == begin && !not) {  /* it must not come first: - is there */
+        if (b->len == begin && !not) {  /* first it would negate; then k has
+                                         * '-' too: that goes first */
             mem_put_byte(b, '-');
             minus = false;
         }
@@ -2762,7 +2817,7 @@ static void re_put_class(struct buf *b, struct re_class *k, bool not)
     mem_put_byte(b, ']');
 }
 
-/* The next character of a class into *c. */
+/* Read the next character of a class into *c. */
 static int re_class_char(struct re_in *in, uint32_t *c, struct gp_why *why)
 {
     size_t n = strlen(in->at), len = txt_utf8(in->at, n < 4 ? n : 4);
@@ -2782,19 +2837,19 @@ static int re_class_char(struct re_in *in, uint32_t *c, struct gp_why *why)
     return GP_OK;
 }
 
-/* What [:word:] has. */
+/* True if [:word:] has c. */
 static int re_is_word(int c)
 {
     return isalnum(c) || c == '_';
 }
 
-/* What [:ascii:] has. */
+/* True if [:ascii:] has c. */
 static int re_is_ascii(int c)
 {
     return c < 128;
 }
 
-/* A class such as [:alpha:] at in->at into k; 0: there is none. */
+/* Add the class at in->at, such as [:alpha:], to k; false: there is none. */
 static bool re_class_named(struct re_in *in, struct re_class *k)
 {
     static const struct { const char *name; int (*is)(int); } named[] = {
@@ -2852,10 +2907,9 @@ static int re_class(struct re_in *in, struct gp_why *why)
             e = re_class_char(in, &b, why);
         }
         if (!e && b < a)
-            e = re_bad(why, "a range that ends before it begins:", begin);
+            e = re_bad(why, "a range that ends before it starts:", begin);
         if (!e && !re_add_range(&k, a, b))
-            e = re_bad(why, "a range of too many characters beyond ASCII:",
-                       begin);
+            e = re_bad(why, "a range of too many non-ASCII characters:", begin);
     }
     in->at += !e;
     if (!e)
@@ -2899,7 +2953,7 @@ static int re_group(struct re_in *in, bool whole, struct gp_why *why)
     return GP_OK;
 }
 
-/* Translate the repetition at in->at, or the brace that is none. */
+/* Translate the repetition at in->at, or the literal brace. */
 static int re_repeat(struct re_in *in, struct gp_why *why)
 {
     const char *p = in->at;
@@ -2920,18 +2974,18 @@ static int re_repeat(struct re_in *in, struct gp_why *why)
         }
         n = (size_t)(end + 1 - p);
         if (to < from || to > RE_MOST_REPEAT)
-            return re_bad(why, "repeats more often than 1000 times, or from "
-                          "more to less:", p);
+            return re_bad(why, "repeats more than 1000 times, or max < min:",
+                          p);
         in->atoms[in->depth] += to > 1 ? in->last * (to - 1) : 0;
         if (in->atoms[in->depth] > RE_MOST_ATOMS)
-            return re_bad(why, "repeats too much in all:", p);
+            return re_bad(why, "too many repetitions in total:", p);
     }
     if (!in->atom || in->again)
         return re_bad(why, in->again ? "a repetition of a repetition:"
                                      : "nothing to repeat before", p);
     mem_put(&in->out, p, n);
     in->at += n;
-    in->at += *in->at == '?';           /* lazy: the same to us */
+    in->at += *in->at == '?';           /* lazy matches the same text */
     in->again = true;
     return GP_OK;
 }
@@ -3002,7 +3056,7 @@ static int re_translate(struct re_in *in, const char *text, struct gp_why *why)
         else if (c == '(')
             e = re_group(in, in->at == text + 1, why);
         else if (c == ')' && in->depth-- == 0)
-            e = re_bad(why, "a ) too many:", in->at - 1);
+            e = re_bad(why, "unmatched ):", in->at - 1);
         else if (c == ']' || c == '}')
             re_put_literal(in, (uint32_t)(uint8_t)c);
         else
@@ -3013,8 +3067,8 @@ static int re_translate(struct re_in *in, const char *text, struct gp_why *why)
     return e;
 }
 
-/* Compile text, an expression in RE2 syntax; what, an option, is for errors:
- * GP_EUSAGE names the construct. */
+/* Compile text, an expression in RE2 syntax.  GP_EUSAGE names what, an option,
+ * and the construct that is not supported. */
 static int re_init(struct re *r, const char *what, const char *text,
                    struct gp_why *why)
 {
@@ -3035,14 +3089,14 @@ static int re_init(struct re *r, const char *what, const char *text,
         uselocale(old);
         r->ready = !r2;
         if (r2)
-            e = txt_fail(&part, GP_EUSAGE, "not supported by the C library");
+            e = txt_fail(&part, GP_EUSAGE, "refused by the C library");
     }
     mem_fini(&in.out);
     return e ? txt_fail(why, e, "%s '%.100s': %s", what, text, part.text) : e;
 }
 
-/* Does r match somewhere in s?  What lies beyond RE_MOST_TEXT is not looked at:
- * regexec takes the square of its length at the worst. */
+/* True if r matches somewhere in the first RE_MOST_TEXT bytes of s: regexec may
+ * take quadratic time. */
 static bool re_matches(const struct re *r, struct slice s)
 {
     regmatch_t m = { 0, (regoff_t)(s.n < RE_MOST_TEXT ? s.n : RE_MOST_TEXT) };
@@ -3069,17 +3123,17 @@ static void re_fini(struct re *r)
  * runs    any thread
  *
  * Invariant  what is written is valid UTF-8 JSON whatever bytes the names
- *            hold; a number that JSON cannot hold is null.  What is read has
- *            been checked as a whole before any of it is looked at.
+ *            hold; NAN and infinity become null.  Input is checked as a whole
+ *            before any of it is used.
  */
 
 struct js {
     struct buf *b;                      /* borrowed */
     unsigned    depth;                  /* open containers */
-    bool        more;                   /* a value stands before the next one */
+    bool        more;                   /* the next value needs a comma */
 };
 
-/* Before a value: the comma and the new line that it needs. */
+/* Append the comma and the newline that go before a value. */
 static void js_next(struct js *j)
 {
     if (j->more)
@@ -3089,7 +3143,7 @@ static void js_next(struct js *j)
     j->more = true;
 }
 
-/* A string value. */
+/* Write a string. */
 static void js_put_str(struct js *j, struct slice s)
 {
     js_next(j);
@@ -3110,14 +3164,14 @@ static void js_put_str(struct js *j, struct slice s)
     mem_put_byte(j->b, '"');
 }
 
-/* A whole number. */
+/* Write a whole number. */
 static void js_put_int(struct js *j, int64_t v)
 {
     js_next(j);
     txt_putf(j->b, "%" PRId64, v);
 }
 
-/* A number with 6 significant digits; null when it is not finite. */
+/* Write a number with 6 significant digits; null if it is not finite. */
 static void js_put_num(struct js *j, double v)
 {
     js_next(j);
@@ -3127,28 +3181,28 @@ static void js_put_num(struct js *j, double v)
         txt_puts(j->b, "null");
 }
 
-/* true, false. */
+/* Write true or false. */
 static void js_put_bool(struct js *j, bool v)
 {
     js_next(j);
     txt_puts(j->b, v ? "true" : "false");
 }
 
-/* null: a value that is not known. */
+/* Write null: the value is not known. */
 static void js_put_null(struct js *j)
 {
     js_next(j);
     txt_puts(j->b, "null");
 }
 
-/* A value that is JSON already. */
+/* Write text, which is JSON already. */
 static void js_put_raw(struct js *j, const char *text)
 {
     js_next(j);
     txt_puts(j->b, text);
 }
 
-/* A member's key; its value follows. */
+/* Write a member's key; its value follows. */
 static void js_put_key(struct js *j, struct slice key)
 {
     js_put_str(j, key);
@@ -3156,7 +3210,7 @@ static void js_put_key(struct js *j, struct slice key)
     j->more = false;
 }
 
-/* The same of a text. */
+/* js_put_key of a NUL-terminated key. */
 static void js_key(struct js *j, const char *key)
 {
     js_put_key(j, txt_slice(key));
@@ -3223,19 +3277,18 @@ static void js_field_text(struct js *j, const char *key, const char *text)
 enum js_kind { JS_NULL, JS_FALSE, JS_TRUE, JS_NUMBER, JS_STRING, JS_ARRAY,
                JS_OBJECT };
 
-/* A value in a text that js_read has passed: where it begins.  Reading goes by
- * the text itself, so that nothing is allocated. */
+/* A value in a text that js_read has accepted; nothing is allocated. */
 struct js_value {
     enum js_kind kind;
     struct slice text;                  /* all of it, borrowed */
 };
 
-struct js_members {                     /* what js_next_member goes through */
+struct js_members {                     /* an iterator; see js_next_member */
     struct slice rest;
     char         end;                   /* ']' or '}' */
 };
 
-/* Past the white space in s. */
+/* Return s without its leading white space. */
 static struct slice js_skip(struct slice s)
 {
     while (s.n && (*s.p == ' ' || *s.p == '\t' || *s.p == '\n' ||
@@ -3246,8 +3299,8 @@ static struct slice js_skip(struct slice s)
     return s;
 }
 
-/* Bytes of the string that s begins with, quotes and all; 0: it is none, or not
- * well formed (RFC 8259 7; a lone surrogate is not, I-JSON). */
+/* Return the length of the string that s starts with, including quotes; 0: none
+ * or not well formed (RFC 8259 7; no lone surrogate: I-JSON). */
 static size_t js_string_bytes(struct slice s)
 {
     size_t i = 1;
@@ -3288,7 +3341,7 @@ static size_t js_string_bytes(struct slice s)
     return 0;
 }
 
-/* Bytes of the number that s begins with; 0: it is none. */
+/* Return the length of the number that s starts with; 0: none. */
 static size_t js_number_bytes(struct slice s)
 {
     size_t i = s.n && *s.p == '-', from = i;
@@ -3315,15 +3368,15 @@ static size_t js_number_bytes(struct slice s)
     return i;
 }
 
-struct js_scan {                        /* a value while it is passed over */
-    struct slice at;                    /* what is left */
-    char   open[JS_DEPTH];              /* what closes what is open */
+struct js_scan {                        /* a value while it is checked */
+    struct slice at;                    /* the rest */
+    char   open[JS_DEPTH];              /* the bracket that closes each level */
     size_t depth;
-    bool   value, key;                  /* which may come; neither: a comma or
-                                         * an end */
+    bool   value, key;                  /* which must follow; neither: a comma
+                                         * or a closing bracket */
 };
 
-/* Pass over n bytes, and what may come behind them; false: n is 0. */
+/* Skip n bytes and note what must follow; false: n is 0. */
 static bool js_scan_over(struct js_scan *x, size_t n, bool key, bool value)
 {
     if (!n)
@@ -3335,7 +3388,7 @@ static bool js_scan_over(struct js_scan *x, size_t n, bool key, bool value)
     return true;
 }
 
-/* A comma, behind which something has to come. */
+/* Skip a comma; false: no member follows. */
 static bool js_scan_comma(struct js_scan *x)
 {
     bool object = x->open[x->depth - 1] == '}';
@@ -3344,7 +3397,7 @@ static bool js_scan_comma(struct js_scan *x)
     return x->at.n && *x->at.p != ']' && *x->at.p != '}';
 }
 
-/* A key with its colon. */
+/* Skip a key with its colon; false: there is none. */
 static bool js_scan_key(struct js_scan *x)
 {
     size_t n = js_string_bytes(x->at);
@@ -3354,7 +3407,7 @@ static bool js_scan_key(struct js_scan *x)
     return js_scan_over(x, (size_t)(after.p - x->at.p) + 1, false, true);
 }
 
-/* A bracket that opens an array or an object. */
+/* Skip an opening bracket; false: nested too deeply. */
 static bool js_scan_open(struct js_scan *x)
 {
     bool object = *x->at.p == '{';
@@ -3366,7 +3419,7 @@ static bool js_scan_open(struct js_scan *x)
     return js_scan_over(x, 1, object && !empty, !object && !empty);
 }
 
-/* The next of x's tokens, at its first byte. */
+/* Skip the next token; false: it is not what must follow. */
 static bool js_scan_step(struct js_scan *x)
 {
     char c = *x->at.p;
@@ -3385,7 +3438,7 @@ static bool js_scan_step(struct js_scan *x)
            js_scan_over(x, 1, false, false) && x->depth-- > 0;
 }
 
-/* What has to be where x is. */
+/* Return what must stand where x is, for an error message. */
 static const char *js_scan_want(const struct js_scan *x)
 {
     if (x->key)
@@ -3397,10 +3450,10 @@ static const char *js_scan_want(const struct js_scan *x)
 
 struct js_fault {                       /* where a text is not JSON */
     const char *at;                     /* borrowed */
-    const char *want;                   /* what has to be there; a constant */
+    const char *want;                   /* what must stand there; a literal */
 };
 
-/* Bytes of the value that s begins with, 0: none that is well formed, or one
+/* Return the length of the value that s starts with; 0: not well formed or
  * deeper than JS_DEPTH, and *bad says where.  No recursion. */
 static size_t js_value_bytes(struct slice s, struct js_fault *bad)
 {
@@ -3415,7 +3468,7 @@ static size_t js_value_bytes(struct slice s, struct js_fault *bad)
     return (size_t)(x.at.p - s.p);
 }
 
-/* The value that the well-formed text s begins with. */
+/* Return the value that the well-formed text s starts with. */
 static struct js_value js_at(struct slice s)
 {
     struct js_fault bad;
@@ -3429,8 +3482,7 @@ static struct js_value js_at(struct slice s)
     return v;
 }
 
-/* The value that text is, all of it.  GP_EFORMAT: it is not JSON, and *why says
- * where. */
+/* Read all of text as a value.  GP_EFORMAT: it is not JSON; *why says where. */
 static int js_read(struct slice text, struct js_value *v, struct gp_why *why)
 {
     struct js_fault bad;
@@ -3453,7 +3505,7 @@ static int js_read(struct slice text, struct js_value *v, struct gp_why *why)
                     "expected", line, column, bad.want);
 }
 
-/* The members of an array or object. */
+/* Iterate over the members of an array or object. */
 static struct js_members js_members(const struct js_value *v)
 {
     struct js_members m = { {0}, v->kind == JS_ARRAY ? ']' : '}' };
@@ -3462,8 +3514,8 @@ static struct js_members js_members(const struct js_value *v)
     return m;
 }
 
-/* The next one, with its key, quotes and all, where it is an object's; false at
- * the end. */
+/* Take the next member, and in an object its key, in quotes; false at the
+ * end. */
 static bool js_next_member(struct js_members *m, struct slice *key,
                            struct js_value *v)
 {
@@ -3484,7 +3536,7 @@ static bool js_next_member(struct js_members *m, struct slice *key,
     return true;
 }
 
-/* Append the text of a string value, or of a key, to b. */
+/* Append the text of a string value or key, unescaped, to b. */
 static void js_get_string(struct slice s, struct buf *b)
 {
     static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
@@ -3511,8 +3563,8 @@ static void js_get_string(struct slice s, struct buf *b)
     }
 }
 
-/* The member of the object v whose key is name, in plain letters; kind JS_NULL
- * where there is none. */
+/* Return the member of v whose key is name, without escapes; JS_NULL: none, or
+ * v is not an object. */
 static struct js_value js_member(const struct js_value *v, const char *name)
 {
     struct js_members m = js_members(v);
@@ -3525,13 +3577,13 @@ static struct js_value js_member(const struct js_value *v, const char *name)
     return (struct js_value){0};
 }
 
-/* A number as a double, NAN of anything else. */
+/* Return a number as a double; NAN for anything else. */
 static double js_get_num(const struct js_value *v)
 {
     return v->kind == JS_NUMBER ? txt_finite(v->text) : (double)NAN;
 }
 
-/* A whole number that fits; 0 of anything else. */
+/* Return a number as a uint64_t; 0 for anything else or out of range. */
 static uint64_t js_get_uint(const struct js_value *v)
 {
     uint64_t n = 0;
@@ -3552,8 +3604,8 @@ static uint64_t js_get_uint(const struct js_value *v)
  *   08 96 01                     field 1: 150
  *   12 07 74 65 73 74 69 6e 67   field 2: "testing"
  *
- * Invariant  input is hostile.  A length is compared with the bytes left and
- *            never added to a pointer first: p + n may wrap, end - p may not.
+ * Invariant  input is hostile: a length is compared with the bytes left, not
+ *            added to a pointer first, as p + n may wrap and end - p may not.
  */
 
 enum pb_type { PB_VARINT = 0, PB_FIXED64 = 1, PB_BYTES = 2, PB_FIXED32 = 5 };
@@ -3563,15 +3615,16 @@ struct pb_in {
 };
 
 struct pb_field {
-    uint32_t     number;                /* 1..; far from type: read at once,
-                                         * both would wait for two writes */
+    uint32_t     number;                /* 1..; not beside type: one 8-byte
+                                         * load of both would stall on two
+                                         * stores */
     struct pb_in bytes;                 /* of PB_BYTES; borrowed */
-    uint64_t     value;                 /* of a varint or a fixed one */
+    uint64_t     value;                 /* of the other types */
     enum pb_type type;
 };
 
-/* Read one varint into *v.  GP_EFORMAT when the input ends inside it or it
- * needs more than 64 bits ([PB]: at most ten bytes, the tenth 0 or 1). */
+/* Read a varint into *v.  GP_EFORMAT: it is truncated or needs more than 64
+ * bits ([PB]: at most ten bytes, the tenth 0 or 1). */
 static int pb_get_long_varint(struct pb_in *in, uint64_t *v)
 {
     uint64_t x = 0;
@@ -3590,9 +3643,8 @@ static int pb_get_long_varint(struct pb_in *in, uint64_t *v)
     return GP_EFORMAT;
 }
 
-/* The varint of at most eight bytes at p, where eight can be read, into *v: its
- * length, or 0 when it is longer.  The bits of all bytes are moved together at
- * once. */
+/* Read the varint at p, where eight bytes can be read, into *v; return its
+ * length, or 0 if it is longer than eight.  All bytes are packed at once. */
 static inline unsigned pb_load_varint(const uint8_t *p, uint64_t *v)
 {
     uint64_t x;
@@ -3608,8 +3660,8 @@ static inline unsigned pb_load_varint(const uint8_t *p, uint64_t *v)
     return (unsigned)__builtin_ctzll(last) / 8 + 1;
 }
 
-/* Read a varint into *v; GP_EFORMAT as pb_get_long_varint, which takes those of
- * more than two bytes that are near the end or have more than eight. */
+/* Read a varint into *v; GP_EFORMAT as pb_get_long_varint, which reads those
+ * near the end of the input or longer than eight bytes. */
 static inline int pb_get_varint(struct pb_in *in, uint64_t *v)
 {
     const uint8_t *p = in->p;
@@ -3627,7 +3679,7 @@ static inline int pb_get_varint(struct pb_in *in, uint64_t *v)
     return pb_get_long_varint(in, v);
 }
 
-/* Read n <= 8 bytes, least significant first, into *v. */
+/* Read n <= 8 bytes as a little-endian number into *v. */
 static int pb_get_fixed(struct pb_in *in, size_t n, uint64_t *v)
 {
     if ((size_t)(in->end - in->p) < n)
@@ -3639,7 +3691,7 @@ static int pb_get_fixed(struct pb_in *in, size_t n, uint64_t *v)
     return GP_OK;
 }
 
-/* pb_get_field for all that is not plain. */
+/* pb_get_field for every field: the slow path. */
 static int pb_get_any_field(struct pb_in *in, struct pb_field *f)
 {
     uint64_t tag;
@@ -3666,9 +3718,8 @@ static int pb_get_any_field(struct pb_in *in, struct pb_field *f)
     return e ? e : 1;
 }
 
-/* Read the next field into *f: 1, 0 at the end, or GP_EFORMAT; in->p then
- * stands at or after the fault.  Most have a tag of one byte and a varint or a
- * length of few. */
+/* Read the next field into *f: 1, 0 at the end, or GP_EFORMAT with in->p at or
+ * after the fault.  Fast path: a tag of one byte, a varint or length of few. */
 static inline int pb_get_field(struct pb_in *in, struct pb_field *f)
 {
     const uint8_t *p = in->p;
@@ -3694,14 +3745,14 @@ static inline int pb_get_field(struct pb_in *in, struct pb_field *f)
     return 1;
 }
 
-/* The message m, to be read. */
+/* Return a reader of the message m. */
 static inline struct pb_in pb_of(struct slice m)
 {
     const uint8_t *p = (const uint8_t *)m.p;
     return (struct pb_in){ p, p ? p + m.n : p };
 }
 
-/* The last of in's fields number that is a varint, or otherwise. */
+/* Return the last varint of field number in in, or otherwise. */
 static uint64_t pb_find_varint(struct pb_in in, uint32_t number,
                                uint64_t otherwise)
 {
@@ -3712,7 +3763,7 @@ static uint64_t pb_find_varint(struct pb_in in, uint32_t number,
     return otherwise;
 }
 
-/* The last of in's fields number of kind PB_BYTES; empty: there is none. */
+/* Return the last PB_BYTES of field number in in; empty: none. */
 static struct slice pb_find_bytes(struct pb_in in, uint32_t number)
 {
     struct pb_field f;
@@ -3724,8 +3775,8 @@ static struct slice pb_find_bytes(struct pb_in in, uint32_t number)
     return v;
 }
 
-/* The next of a repeated integer's values, packed or not: 1, 0 at the end, or
- * GP_EFORMAT.  Uses f up. */
+/* Read the next value of a repeated integer, packed or not: 1, 0 at the end, or
+ * GP_EFORMAT.  Consumes f. */
 static inline int pb_next_int(struct pb_field *f, uint64_t *v)
 {
     if (f->type == PB_VARINT) {
@@ -3751,7 +3802,7 @@ static void pb_put_varint(struct buf *b, uint64_t v)
     mem_put(b, t, n);
 }
 
-/* Append field number as a varint; nothing when v is 0, the default. */
+/* Append field number as a varint; nothing if v is 0, the default. */
 static void pb_put_uint(struct buf *b, uint32_t number, uint64_t v)
 {
     if (v) {
@@ -3760,7 +3811,7 @@ static void pb_put_uint(struct buf *b, uint32_t number, uint64_t v)
     }
 }
 
-/* Append field number as n bytes, even when n is 0. */
+/* Append field number as n bytes, even if n is 0. */
 static void pb_put_bytes(struct buf *b, uint32_t number, const void *p,
                          size_t n)
 {
@@ -3786,18 +3837,18 @@ static void pb_put_message(struct buf *b, uint32_t number, struct buf *part)
  * prefix  gz_
  * runs    any thread
  *
- * Invariant  inflating stops at the bound that the caller names: a small file
- *            cannot become a large allocation.
+ * Invariant  inflating stops at the caller's limit: a small file cannot become
+ *            a large allocation.
  */
 
-/* True when the n bytes at p begin as a gzip file does. */
+/* True if the n bytes at p start like a gzip file. */
 static bool gz_is(const uint8_t *p, size_t n)
 {
     return n >= 2 && p[0] == 0x1f && p[1] == 0x8b;
 }
 
-/* Inflate the one zlib stream (RFC 1950) in src onto out, at most most bytes;
- * errors as gz_gzip_unpack, which has files. */
+/* Inflate the zlib stream (RFC 1950) in src onto out, at most most bytes;
+ * errors as in gz_gzip_unpack. */
 static int gz_zlib_unpack(const uint8_t *src, size_t n, size_t most,
                           struct buf *out)
 {
@@ -3826,35 +3877,35 @@ static int gz_zlib_pack(const void *src, size_t n, struct buf *out)
 
 struct gz_reader {                      /* gzip members, piece by piece */
     z_stream z;
-    uint64_t at, made;                  /* bytes taken, and made of them */
-    uint64_t member;                    /* where the last member begins */
+    uint64_t at, made;                  /* bytes read; inflated */
+    uint64_t member;                    /* where the last member starts */
     bool     end;                       /* at the end of a member */
 };
 
-/* Begin to read.  GP_ENOMEM. */
+/* Start reading.  GP_ENOMEM. */
 static int gz_reader_init(struct gz_reader *g)
 {
     *g = (struct gz_reader){0};
     return inflateInit2(&g->z, 15 + 16) == Z_OK ? GP_OK : GP_ENOMEM;
 }
 
-/* Inflate the next piece, n bytes at p, onto out, NULL: only look at its form.
- * GP_EFORMAT for damaged input, GP_ELIMIT where it makes more than most bytes
- * in all; g is then of no more use. */
+/* Inflate the next piece, n bytes at p, onto out, or if that is NULL only check
+ * it.  GP_EFORMAT: damaged; GP_ELIMIT: more than most bytes in total.  After an
+ * error only gz_reader_fini may follow. */
 static int gz_reader_put(struct gz_reader *g, const uint8_t *p, size_t n,
                          uint64_t most, struct buf *out)
 {
     uint8_t nowhere[GZ_DISCARD_BYTES];
     size_t room = sizeof nowhere;
-    bool full = false;                  /* there may be more to come out */
+    bool full = false;                  /* zlib may hold more output */
     while (n || full) {
         if (g->end && inflateReset(&g->z) != Z_OK)
             return GP_EFORMAT;
         if (g->end)
             g->member = g->at;
         size_t feed = n > INT_MAX ? INT_MAX : n;
-        if (out) {                      /* all that it has: zlib then does not
-                                         * copy its window */
+        if (out) {                      /* all of its room: with enough zlib
+                                         * need not copy its window */
             room = out->cap - out->len;
             room = room < GZ_STEP_BYTES ? GZ_STEP_BYTES
                  : room > INT_MAX ? INT_MAX : room;
@@ -3885,16 +3936,16 @@ static int gz_reader_put(struct gz_reader *g, const uint8_t *p, size_t n,
     return GP_OK;
 }
 
-/* Release g.  GP_EFORMAT where what came was cut. */
+/* Release g.  GP_EFORMAT: the input was truncated. */
 static int gz_reader_fini(struct gz_reader *g)
 {
     inflateEnd(&g->z);
     return g->end ? GP_OK : GP_EFORMAT;
 }
 
-/* Inflate the gzip members in src onto out, at most most bytes.  GP_EFORMAT
- * for damaged or cut input, GP_ELIMIT past most; *at is then how far into src
- * it came. */
+/* Inflate the gzip members in src onto out, at most most bytes.  GP_EFORMAT:
+ * damaged or truncated; GP_ELIMIT: past most; *at is then how far into src it
+ * got. */
 static int gz_gzip_unpack(const uint8_t *src, size_t n, size_t most,
                       struct buf *out, size_t *at)
 {
@@ -3904,13 +3955,13 @@ static int gz_gzip_unpack(const uint8_t *src, size_t n, size_t most,
     if (e)
         return e;
     e = gz_reader_put(&g, src, n, most, out);
-    *at = e && !g.z.total_out ? g.member : g.at;   /* no member at all? */
+    *at = e && !g.z.total_out ? g.member : g.at;   /* not a member: its start */
     int cut = gz_reader_fini(&g);
     return e ? e : cut;
 }
 
-/* Append n bytes of src to out as one gzip member, without name or time, so
- * that equal input gives equal output. */
+/* Append n bytes of src to out as one gzip member, without name and time: equal
+ * input gives equal output. */
 static int gz_gzip_pack(const void *src, size_t n, struct buf *out)
 {
     z_stream z = {0};
@@ -3937,20 +3988,20 @@ static int gz_gzip_pack(const void *src, size_t n, struct buf *out)
 }
 
 /* ================================== 10 HDR ===================================
- * for     latency histogram: 1 ns to 1 h at 3 significant digits, fixed memory;
- *         HdrHistogram's own formats
+ * for     latency histogram: 1 ns to 1 h with 3 significant digits, in fixed
+ *         memory; HdrHistogram's formats
  * uses    MEM, NUM, TXT, GZ
  * owns    struct hdr's counts
  * spec    [HDR] HdrHistogram: bucket layout and "highest equivalent value"
  * prefix  hdr_
- * runs    any thread; a histogram has one writer, and is merged after the run
+ * runs    any thread; a histogram has one writer and is merged after the run
  *
  *   bucket k holds values below 2048 << k in steps of 1 << k; the lower half
  *   of every bucket but the first is the bucket below, so index =
  *   k * 1024 + (value >> k)       e.g. 3000 -> k = 1, 1024 + 1500 = 2524
  *
- * Invariant  n is the sum of the counts; min, max and sum are exact, and a
- *            value past the range is counted at its end and in over.
+ * Invariant  n is the sum of the counts; min, max and sum are exact; a value
+ *            past the range is counted in the last count and in over.
  */
 
 enum { HDR_HALF = 1024, HDR_BUCKETS = 32,
@@ -3959,32 +4010,32 @@ enum { HDR_HALF = 1024, HDR_BUCKETS = 32,
 struct hdr {
     uint64_t *count;                    /* owned, HDR_COUNTS; NULL: empty */
     uint64_t  n, over;                  /* values; those past HDR_MOST_NS */
-    int64_t   min, max;                 /* ns; of no values: 0 */
+    int64_t   min, max;                 /* ns; 0 if there are no values */
     double    sum;                      /* ns */
 };
 
-/* Make h ready; GP_ENOMEM. */
+/* Initialise h, empty; GP_ENOMEM. */
 static int hdr_init(struct hdr *h)
 {
     *h = (struct hdr){ .count = mem_zalloc(HDR_COUNTS * sizeof *h->count) };
     return h->count ? GP_OK : GP_ENOMEM;
 }
 
-/* Release h; a zero h is fine. */
+/* Release h. */
 static void hdr_fini(struct hdr *h)
 {
     mem_free(h->count);
     *h = (struct hdr){0};
 }
 
-/* Index of the count for a value in [0, HDR_MOST_NS]. */
+/* Return the index of the count for a value in [0, HDR_MOST_NS]. */
 static inline uint32_t hdr_index(int64_t ns)
 {
     uint32_t k = 53u - (uint32_t)__builtin_clzll((uint64_t)ns | 2047);
     return k * HDR_HALF + (uint32_t)((uint64_t)ns >> k);
 }
 
-/* Highest value that counts at index i, in ns. */
+/* Return the highest value counted at index i, in ns. */
 static int64_t hdr_value(uint32_t i)
 {
     if (i < 2 * HDR_HALF)
@@ -4020,8 +4071,8 @@ static void hdr_merge(struct hdr *h, const struct hdr *from)
     h->over += from->over;
 }
 
-/* The value in ns that percent % of the values do not exceed, by the method
- * of [HDR]; 0 of no values. */
+/* Return the percentile of percent in ns, as [HDR] defines it; 0 if there are
+ * no values. */
 static int64_t hdr_percentile(const struct hdr *h, double percent)
 {
     double rank = ceil(percent / 100 * (double)h->n - 1e-9);
@@ -4038,10 +4089,10 @@ static int64_t hdr_percentile(const struct hdr *h, double percent)
 
 /* ---- HdrHistogram's formats ----
  *
- *   V2       1c849313 bytes 0 3 lowest highest ratio, big endian: 4 4 4 4 8 8 8
- *            bytes; then the counts as zigzag LEB128 of at most 9 bytes, where
- *            -n stands for n zeros, up to the last that is not zero
- *   packed   1c849314 bytes, and V2 as a zlib stream; in base64 as text
+ *   V2       1c849313 bytes 0 3 lowest highest ratio, big-endian, of 4 4 4 4 8
+ *            8 8 bytes; then the counts, up to the last that is not zero, as
+ *            zigzag LEB128 of at most 9 bytes; -n stands for n zeros
+ *   packed   1c849314 bytes, then V2 as a zlib stream; in base64 as text
  *
  *   e.g. one value 3:  1c849313 00000002 ... 05 02   (-3 zeros, then 1)
  */
@@ -4049,7 +4100,7 @@ static int64_t hdr_percentile(const struct hdr *h, double percent)
 enum { HDR_V2 = 0x1c849313, HDR_V2_PACKED = 0x1c849314, HDR_V2_HEAD = 40,
        HDR_V2_MOST = HDR_V2_HEAD + 9 * HDR_COUNTS };
 
-/* Append v as zigzag LEB128: seven bits a byte, and eight in a ninth. */
+/* Append v as zigzag LEB128: seven bits in each byte, eight in the ninth. */
 static void hdr_put_zigzag(struct buf *b, int64_t v)
 {
     uint64_t u = (uint64_t)v << 1 ^ (uint64_t)(v >> 63);
@@ -4058,7 +4109,7 @@ static void hdr_put_zigzag(struct buf *b, int64_t v)
     mem_put_byte(b, (uint8_t)u);
 }
 
-/* Take the zigzag LEB128 at *p, which moves; false past end. */
+/* Read the zigzag LEB128 at *p into *v and move *p; false: truncated. */
 static bool hdr_get_zigzag(const uint8_t **p, const uint8_t *end, int64_t *v)
 {
     uint64_t u = 0;
@@ -4103,7 +4154,7 @@ static void hdr_put_v2(const struct hdr *h, struct buf *b)
     } else {
         num_set_be32(zip.data + 4, (uint32_t)(zip.len - 8));
         txt_put_base64(b, (struct slice){ (const char *)zip.data, zip.len });
-        while (zip.len++ % 3)           /* as its readers want it */
+        while (zip.len++ % 3)           /* its readers expect padding */
             mem_put_byte(b, '=');
     }
     mem_fini(&v2);
@@ -4111,7 +4162,7 @@ static void hdr_put_v2(const struct hdr *h, struct buf *b)
     mem_fini(&counts);
 }
 
-/* Put the counts that the n bytes at p have into h, which is empty. */
+/* Read the counts in the n bytes at p into h, which is empty. */
 static int hdr_read_counts(struct hdr *h, const uint8_t *p, size_t n)
 {
     const uint8_t *end = p + n;
@@ -4139,9 +4190,9 @@ static int hdr_read_counts(struct hdr *h, const uint8_t *p, size_t n)
     return GP_OK;
 }
 
-/* Add what text, in HdrHistogram's packed V2 format with our range and digits,
- * has to h, which is empty; of its own min, max and sum only what the counts
- * say.  GP_EFORMAT, GP_ENOMEM. */
+/* Read text, in HdrHistogram's packed V2 format with our range and digits, into
+ * h, which is empty; min, max and sum are computed from the counts.
+ * GP_EFORMAT, GP_ENOMEM. */
 static int hdr_read_v2(struct hdr *h, struct slice text)
 {
     struct buf zip = {0}, v2 = {0};
@@ -4166,8 +4217,8 @@ out:
     return e;
 }
 
-/* Append h as the text that HdrHistogram's plotters read, values in ms: five
- * lines for each halving of the distance to 100 %. */
+/* Append h as HdrHistogram's percentile table, which its plotters read: values
+ * in ms, five lines for each halving of the distance to 100%. */
 static void hdr_put_hgrm(const struct hdr *h, struct buf *b)
 {
     uint64_t seen = 0;
@@ -32712,9 +32763,9 @@ static void opt_put_range(struct buf *b, const struct opt *o)
         break;
     case OPT_DURATION:
         txt_puts(b, "a duration such as 500us, 10ms, 2s, 3m or 1h, from ");
-        txt_put_time(b, (double)o->min);
+        txt_put_duration(b, o->min);
         txt_puts(b, " to ");
-        txt_put_time(b, (double)o->max);
+        txt_put_duration(b, o->max);
         break;
     case OPT_LIST:
         txt_putf(b, "a word, at most %d times", OPT_LIST_MOST);
@@ -34810,7 +34861,7 @@ static enum report_format_id report_find_format(const struct report_args *c,
     return REPORT_FORMATS;
 }
 
-/* True for a pipe that has a name: who opens it twice loses what was in it. */
+/* True if path is a named pipe: opening it twice loses what was in it. */
 static bool report_is_fifo(const char *path)
 {
     struct stat st;
@@ -34819,9 +34870,8 @@ static bool report_is_fifo(const char *path)
            !statfs(path, &fs) && fs.f_type != PIPEFS_MAGIC;
 }
 
-/* The first of the n bytes at text that the file at path begins with, and how
- * many; none where it cannot be read.  "-" is standard input, of which nothing
- * is taken away. */
+/* Read up to n leading bytes of the file at path into text without consuming
+ * them, and return them; "-" is standard input.  Empty: it cannot be read. */
 static struct slice report_peek(const char *path, char *text, size_t n)
 {
     bool input = !strcmp(path, "-");
@@ -34829,8 +34879,8 @@ static struct slice report_peek(const char *path, char *text, size_t n)
            : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     int two[2];
     ssize_t k = fd < 0 ? 0 : pread(fd, text, n, 0);
-    if (k < 0 && !pipe2(two, O_CLOEXEC)) {      /* a pipe has no place 0 */
-        if (!input)                             /* wait for what it will say */
+    if (k < 0 && !pipe2(two, O_CLOEXEC)) {      /* pread fails on pipes */
+        if (!input)                             /* wait for the first bytes */
             (void)fcntl(fd, F_SETFL, 0);
         k = tee(fd, two[1], n, 0);
         k = k > 0 ? read(two[0], text, (size_t)k) : 0;

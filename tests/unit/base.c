@@ -237,6 +237,10 @@ static void test_txt_for_people(void)
     CHECK(unit_is(&b, "1.00 s"));
     txt_put_time(&b, 12);
     CHECK(unit_is(&b, "12 ns"));
+    txt_put_duration(&b, 5400000000000);
+    txt_put_duration(&b, 1500000000);
+    txt_put_duration(&b, 0);
+    CHECK(unit_is(&b, "90m1500ms0s"));
     txt_put_bytes(&b, 1500000);
     CHECK(unit_is(&b, "1.5 MB"));
     CHECK(txt_distance("prifile", "profile") == 1);
@@ -701,7 +705,7 @@ static void test_re_refuses(void)
         { "(?<!a)", "(?<" }, { "\\pL", "\\p" }, { "a{2000}", "2000" },
         { "(a{999}){999}", "{999}" },
         { "(a{50}b{50}){30}", "{30}" }, { "[b-a]", "b-a" }, { "\\", "\\" },
-        { "[\u4e00-\U0001ffff]", "beyond ASCII" },
+        { "[\u4e00-\U0001ffff]", "non-ASCII" },
         { "(?i:a)", "(?i:a)" }, { "\\Cx", "\\C" }, { "[[:foo:]]", "[:foo:]" },
     };
     char many[3000];
