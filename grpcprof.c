@@ -24,39 +24,40 @@
  * 13  PP       profile.proto model: read, build, write
  * 14  LEGACY   profiles in the format of gperftools
  * 15  MERGE    profiles added up
- * 16  REC      recorder: stacks and their times in one table, marks
- * 17  BUILD    a profile from two marks
- * 18  VIEW     a profile by function: flat, cum, call trees
- * 19  FILTER   pprof's filters: focus, ignore, hide, show, labels
- * 20  GRAIN    frames named by function, file, line, address or module
- * 21  CAT      what kind of work a function does: rules and categories
- * 22  STAT     shares with intervals, tests of differences
- * 23  ANL      one pass over the samples; trust, verdict, advice
- * 24  COMPARE  two profiles beside each other; assertions
- * 25  SVG      flame graph: one self-contained picture
- * 26  DSC      protobuf descriptors; messages from JSON and back
- * 27  NET      addresses, sockets, event loop, timers, wake-ups
- * 28  CS       a client's HTTP/2 session: frames, streams, windows
- * 29  H2       one HTTP/2 connection, a server's over nghttp2; no gRPC in here
- * 30  JOB      work that any loop of a pool may do
- * 31  RPC      gRPC, what both ends share: framing, timeouts, status, metadata
- * 32  SERVER   gRPC server: loops, calls, methods, answers
- * 33  CLIENT   gRPC calls of a client on one connection
- * 34  SVC      Greeter, Health, Reflection, TestService
- * 35  WEB      debug endpoint: HTTP/1.1
- * 36  API      what grpcprof.h promises
- * 37  REFLECT  a server's descriptors, by reflection
- * 38  FETCH    GET from a debug endpoint; a server's profile of a load
- * 39  RES      result of a load: figures, verdict, assertions, JSON
- * 40  LOAD     load generator
- * 41  OUT      writers of what ANL, VIEW and LOAD found
- * 42  SAY      what the commands print
- * 43  OPT      tables of options: parsing, help, man page, completion
- * 44  SERVE    the command serve
- * 45  MSG      what load sends: messages and metadata
- * 46  LOADCMD  the command load
- * 47  REPORT   the command report
- * 48  CLI      the list of commands, main
+ * 16  FIG      the figures of a run in a profile's comments
+ * 17  REC      recorder: stacks and their times in one table, marks
+ * 18  BUILD    a profile from two marks
+ * 19  VIEW     a profile by function: flat, cum, call trees
+ * 20  FILTER   pprof's filters: focus, ignore, hide, show, labels
+ * 21  GRAIN    frames named by function, file, line, address or module
+ * 22  CAT      what kind of work a function does: rules and categories
+ * 23  STAT     shares with intervals, tests of differences
+ * 24  ANL      one pass over the samples; trust, verdict, advice
+ * 25  COMPARE  two profiles beside each other; assertions
+ * 26  SVG      flame graph: one self-contained picture
+ * 27  DSC      protobuf descriptors; messages from JSON and back
+ * 28  NET      addresses, sockets, event loop, timers, wake-ups
+ * 29  CS       a client's HTTP/2 session: frames, streams, windows
+ * 30  H2       one HTTP/2 connection, a server's over nghttp2; no gRPC in here
+ * 31  JOB      work that any loop of a pool may do
+ * 32  RPC      gRPC, what both ends share: framing, timeouts, status, metadata
+ * 33  SERVER   gRPC server: loops, calls, methods, answers
+ * 34  CLIENT   gRPC calls of a client on one connection
+ * 35  SVC      Greeter, Health, Reflection, TestService
+ * 36  WEB      debug endpoint: HTTP/1.1
+ * 37  API      what grpcprof.h promises
+ * 38  REFLECT  a server's descriptors, by reflection
+ * 39  FETCH    GET from a debug endpoint; a server's profile of a load
+ * 40  RES      result of a load: figures, verdict, assertions, JSON
+ * 41  LOAD     load generator
+ * 42  OUT      writers of what ANL, VIEW and LOAD found
+ * 43  SAY      what the commands print
+ * 44  OPT      tables of options: parsing, help, man page, completion
+ * 45  SERVE    the command serve
+ * 46  MSG      what load sends: messages and metadata
+ * 47  LOADCMD  the command load
+ * 48  REPORT   the command report
+ * 49  CLI      the list of commands, main
  *
  * THREE TYPICAL CHANGES
  *
@@ -314,18 +315,29 @@ enum {
     /* Numbers of fields of a profile that are known, and one. */
     PP_FIELDS = 16,
 
-    /* Sample types of a profile, and for gperftools' format frames of a stack
-     * and the longest period. */
-    PP_MOST_TYPES     = 64,
-    PP_MOST_DEPTH     = 4096,
-    PP_MOST_PERIOD_US = 1000000000,
+    /* Sample types of a profile; more are an error. */
+    PP_MOST_TYPES = 64,
 
     /* A profile inflates to at most this; the largest seen is 80 MB. */
     PP_MOST_BYTES = 1 << 30,
+};
 
-    /* Of the format of gperftools: addresses times mappings, which are looked
-     * through for each; more are an error, after some seconds' worth. */
-    PP_MOST_PLACED = 1000000000,
+/* ---- LEGACY ---- */
+enum {
+    /* Frames of a stack, and the longest period; more are an error. */
+    LEGACY_MOST_DEPTH     = 4096,
+    LEGACY_MOST_PERIOD_US = 1000000000,
+
+    /* Addresses times mappings, which are searched for each address: some
+     * seconds' work; more are an error. */
+    LEGACY_MOST_PLACED = 1000000000,
+};
+
+/* ---- FIG ---- */
+enum {
+    /* Methods of a profile whose calls are read; more count in the total
+     * only. */
+    FIG_MOST_METHODS = 1024,
 };
 
 /* ---- REC ---- */
@@ -385,10 +397,6 @@ enum {
     /* Different thread names whose CPU time is kept apart; pools of servers
      * have up to some hundred.  The rest is added up as "(others)". */
     ANL_MOST_THREADS = 1024,
-
-    /* Methods whose calls are kept apart, as SMP_LABELS; more are left out of
-     * by_method, not out of the total. */
-    ANL_MOST_METHODS = 1024,
 
     /* Places named where the threads of a wall profile wait. */
     ANL_PLACES = 5,
@@ -6677,7 +6685,7 @@ static bool legacy_is(struct slice data, struct legacy_words *w,
         while (n < 5 && legacy_word(w, &head[n]))
             n++;
         if (n < 5 || head[0] || head[1] != 3 || head[2] > 1 || !head[3] ||
-            head[3] > PP_MOST_PERIOD_US || head[4])
+            head[3] > LEGACY_MOST_PERIOD_US || head[4])
             continue;
         *period = head[3];
         *java = head[2] == 1;
@@ -6707,7 +6715,7 @@ static int legacy_stacks(struct pp_reader *r, struct legacy_words *w, bool java,
                          struct index *x)
 {
     struct pp *p = r->p;
-    uint32_t stack[PP_MOST_DEPTH];
+    uint32_t stack[LEGACY_MOST_DEPTH];
     uint64_t count, n, address;
     for (;;) {
         r->at = w->p;
@@ -6716,7 +6724,7 @@ static int legacy_stacks(struct pp_reader *r, struct legacy_words *w, bool java,
         if (!legacy_word(w, &count) || !legacy_word(w, &n) ||
             n > (size_t)(w->end - w->p) / w->size)
             return pp_bad(r, "a stack of gperftools' format is cut short");
-        if (n > PP_MOST_DEPTH)
+        if (n > LEGACY_MOST_DEPTH)
             return pp_bad(r, "a stack of more frames than there can be");
         for (size_t i = 0; i < n && legacy_word(w, &address); i++) {
             if (count == 0 && n == 1 && address == 0)
@@ -6954,7 +6962,7 @@ static int legacy_place(struct pp *p)
 {
     uint32_t none = MEM_NONE;
     size_t n = p->nmappings;
-    if (n && p->nlocations > PP_MOST_PLACED / n)
+    if (n && p->nlocations > LEGACY_MOST_PLACED / n)
         return GP_ELIMIT;
     for (size_t i = 0; i < p->nlocations; i++) {
         struct pp_location *l = &p->location[i];
@@ -7509,10 +7517,370 @@ static int merge_profiles(struct pp *to, const struct pp *p, size_t n,
     return e;
 }
 
-/* ================================== 16 REC ===================================
+/* ================================== 16 FIG ===================================
+ * for     the figures of a run, which are comments key=value of a profile:
+ *         written, read, and kept true when profiles are merged or filtered
+ * uses    MEM, TXT, PP
+ * owns    the names of the keys
+ * spec    README, on the comments
+ * prefix  fig_
+ * runs    any thread
+ *
+ * Invariant  fig_keys has every key; its order is the order of writing.
+ * Does not   refuse a comment: one with another key, or a value that is no
+ *            number, is kept as it is and says nothing.
+ */
+
+struct fig_method {                     /* of one method; NAN: not known */
+    struct slice path;                  /* "/pkg.Service/Method"; borrowed */
+    double requests;                    /* calls */
+    double handler_runs, handler_cpu_ns;    /* runs of its handler that the
+                                         * server timed, and their CPU time */
+};
+
+struct fig {                            /* each is called as its key is */
+    double cpu_ns, coverage, tick_hz;   /* numbers; NAN: not known */
+    double hz_asked, hz_delivered, samples, weight_squares;
+    double lost, truncated, unwind_failed;
+    double process_cpu_ns, process_user_ns, process_system_ns;
+    double threads_ended, threads_without_timer;
+    double wall_ns, busy_wall_ns, busy_cpu_ns;
+    double cpus, threads, requests, work, tick_clustered;
+    struct slice tool, engine, engine_reason, clock, listen;
+                                        /* borrowed; empty: not known */
+    bool filtered;                      /* samples were taken out */
+    struct fig_method *method;          /* owned */
+    size_t nmethods, method_cap;
+};
+
+enum {                                  /* what becomes of a comment */
+    FIG_ADDED   = 1,                    /* of several profiles: the sum, where
+                                         * all have it */
+    FIG_METHOD  = 2,                    /* a key for each method; a missing one
+                                         * counts as 0 */
+    FIG_COMMON  = 4,                    /* of several: kept where all agree */
+    FIG_DERIVED = 8,                    /* of several: computed, or dropped */
+    FIG_WHOLE   = 16,                   /* dropped when samples are filtered */
+};
+
+static const struct fig_key {
+    const char *key;                    /* FIG_METHOD: the path follows it */
+    size_t at;                          /* of the member of struct fig, or with
+                                         * FIG_METHOD of struct fig_method */
+    const char *format;                 /* of a number; NULL: a text */
+    uint8_t how;
+} fig_keys[] = {
+#define FIG(name, format, how) \
+    { #name, offsetof(struct fig, name), format, how }
+#define FIG_OF(name) { #name ".", offsetof(struct fig_method, name), "%.0f", \
+                       FIG_ADDED | FIG_METHOD }
+    FIG(cpu_ns, "%.0f", FIG_ADDED | FIG_WHOLE),
+    FIG(coverage, "%.4f", FIG_DERIVED | FIG_WHOLE),
+    FIG(tick_hz, "%.0f", FIG_COMMON),
+    FIG(tool, NULL, FIG_COMMON),
+    FIG(engine, NULL, FIG_COMMON),
+    FIG(engine_reason, NULL, FIG_COMMON),
+    FIG(clock, NULL, FIG_COMMON),
+    FIG(hz_asked, "%.0f", FIG_COMMON),
+    FIG(hz_delivered, "%.1f", FIG_DERIVED | FIG_WHOLE),
+    FIG(samples, "%.0f", FIG_ADDED | FIG_WHOLE),
+    FIG(weight_squares, "%.6g", FIG_ADDED | FIG_WHOLE),
+    FIG(lost, "%.0f", FIG_ADDED | FIG_WHOLE),
+    FIG(truncated, "%.0f", FIG_ADDED | FIG_WHOLE),
+    FIG(unwind_failed, "%.0f", FIG_ADDED | FIG_WHOLE),
+    FIG(process_cpu_ns, "%.0f", FIG_ADDED | FIG_WHOLE),
+    FIG(process_user_ns, "%.0f", FIG_ADDED | FIG_WHOLE),
+    FIG(process_system_ns, "%.0f", FIG_ADDED | FIG_WHOLE),
+    FIG(threads_ended, "%.0f", FIG_ADDED | FIG_WHOLE),
+    FIG(threads_without_timer, "%.0f", FIG_ADDED | FIG_WHOLE),
+    FIG(wall_ns, "%.0f", FIG_ADDED),
+    FIG(busy_wall_ns, "%.0f", FIG_ADDED | FIG_WHOLE),
+    FIG(busy_cpu_ns, "%.0f", FIG_ADDED | FIG_WHOLE),
+    FIG(cpus, "%.0f", FIG_COMMON),
+    FIG(threads, "%.0f", FIG_COMMON),
+    FIG_OF(requests),
+    FIG_OF(handler_runs),
+    FIG_OF(handler_cpu_ns),
+    FIG(requests, "%.0f", FIG_ADDED),
+    FIG(work, "%.0f", FIG_COMMON),
+    FIG(listen, NULL, FIG_COMMON),
+    FIG(tick_clustered, "%.4f", FIG_DERIVED | FIG_WHOLE),
+#undef FIG
+#undef FIG_OF
+};
+
+#define FIG_KEYS (sizeof fig_keys / sizeof *fig_keys)
+
+/* Make every figure of f unknown. */
+static void fig_init(struct fig *f)
+{
+    *f = (struct fig){0};
+    for (const struct fig_key *k = fig_keys; k < fig_keys + FIG_KEYS; k++)
+        if (k->format && !(k->how & FIG_METHOD))
+            *(double *)(void *)((char *)f + k->at) = NAN;
+}
+
+/* Release f. */
+static void fig_fini(struct fig *f)
+{
+    mem_free(f->method);
+    *f = (struct fig){0};
+}
+
+/* Append the comment of key k, which stands in from, a struct fig or for path a
+ * struct fig_method, unless its value is not known. */
+static int fig_write_key(struct pp *p, const struct fig_key *k,
+                         const void *from, struct slice path)
+{
+    const void *at = (const char *)from + k->at;
+    char number[64];
+    struct slice v;
+    if (k->format) {
+        double x = *(const double *)at;
+        snprintf(number, sizeof number, k->format, x);
+        v = isnan(x) ? (struct slice){0} : txt_slice(number);
+    } else {
+        v = *(const struct slice *)at;
+    }
+    return !v.n ? GP_OK : pp_add_comment(p, "%s%.*s=%.*s", k->key, (int)path.n,
+                                         path.p, (int)v.n, v.p);
+}
+
+/* Append the figures of f that are known to p as comments. */
+static int fig_write(struct pp *p, const struct fig *f)
+{
+    const struct fig_key *end = fig_keys + FIG_KEYS;
+    int e = GP_OK;
+    for (const struct fig_key *k = fig_keys, *next; k < end; k = next) {
+        next = k + 1;
+        if (!(k->how & FIG_METHOD)) {
+            e |= fig_write_key(p, k, f, (struct slice){ "", 0 });
+            continue;
+        }
+        while (next < end && next->how & FIG_METHOD)
+            next++;
+        for (size_t i = 0; i < f->nmethods; i++)
+            for (const struct fig_key *m = k; m < next; m++)
+                e |= fig_write_key(p, m, &f->method[i], f->method[i].path);
+    }
+    return e ? GP_ENOMEM : GP_OK;
+}
+
+/* Return the sum of the squares of the samples' weights, which p's recorder
+ * noted because equal stacks are one sample; NAN: not known. */
+static double fig_weight_squares(const struct pp *p)
+{
+    return txt_finite(pp_comment(p, "weight_squares"));
+}
+
+/* Read the comments requests./pkg.Service/Method=N. */
+static int fig_read_methods(struct fig *f, const struct pp *p)
+{
+    static const char prefix[] = "requests./";
+    for (size_t i = 0; i < p->ncomments; i++) {
+        struct slice c = p->comment[i];
+        const char *eq = c.n ? memrchr(c.p, '=', c.n) : NULL;
+        if (!txt_starts(c, prefix) || !eq || f->nmethods == FIG_MOST_METHODS)
+            continue;
+        size_t n = (size_t)(eq - c.p), skip = sizeof prefix - 2;
+        void *m = mem_grow(f->method, &f->method_cap, f->nmethods + 1,
+                           sizeof *f->method);
+        if (!m)
+            return GP_ENOMEM;
+        f->method = m;
+        f->method[f->nmethods++] = (struct fig_method){
+            .path = { c.p + skip, n - skip },
+            .requests = txt_finite((struct slice){ eq + 1, c.n - n - 1 }),
+            .handler_runs = NAN, .handler_cpu_ns = NAN };
+    }
+    return GP_OK;
+}
+
+/* Read the figures of p, which must outlive f, into f; what is missing or no
+ * number from 0 on is not known.  GP_ENOMEM; fig_fini(f) in any case. */
+static int fig_read(struct fig *f, const struct pp *p)
+{
+    fig_init(f);
+    for (const struct fig_key *k = fig_keys; k < fig_keys + FIG_KEYS; k++) {
+        void *at = (char *)f + k->at;
+        if (k->how & FIG_METHOD)
+            continue;
+        struct slice v = pp_comment(p, k->key);
+        double x = k->format ? txt_finite(v) : NAN;
+        if (k->format)
+            *(double *)at = x < 0 ? NAN : x;
+        else
+            *(struct slice *)at = v;
+    }
+    f->filtered = pp_comment(p, "filtered").n > 0;
+    return fig_read_methods(f, p);
+}
+
+/* Return what becomes of the comment c, 0 for one that is not ours.  *key is
+ * what stands before its `=`; or all of it, if it is not ours. */
+static uint8_t fig_how(struct slice c, struct slice *key)
+{
+    const char *eq = c.n ? memchr(c.p, '=', c.n) : NULL;
+    *key = c;
+    for (size_t i = 0; eq && i < FIG_KEYS; i++) {
+        bool method = (fig_keys[i].how & FIG_METHOD) != 0;
+        const char *end = method ? memrchr(c.p, '=', c.n) : eq;
+        struct slice k = { c.p, (size_t)(end - c.p) };
+        if (method ? !txt_starts(k, fig_keys[i].key)
+                   : !txt_equal(k, txt_slice(fig_keys[i].key)))
+            continue;
+        *key = k;                       /* a method's path may contain = */
+        return fig_keys[i].how;
+    }
+    return 0;
+}
+
+struct fig_sum {                        /* a comment of several profiles */
+    struct slice key, text;             /* borrowed; text: the first one's */
+    double  sum;
+    size_t  n, last;                    /* profiles that have it, and the last
+                                         * of them + 1 */
+    bool    differs;
+    uint8_t how;
+};
+
+struct fig_sums {
+    struct fig_sum *sum;                /* owned */
+    size_t n, cap;
+    struct index x;                     /* hash of key -> row of sum */
+};
+
+/* Return the sum called key, entered if new; NULL without memory. */
+static struct fig_sum *fig_sum(struct fig_sums *t, struct slice key)
+{
+    uint64_t h = mem_hash(key.p, key.n);
+    for (uint32_t at = 0, k; (k = mem_index_next(&t->x, h, &at)) != MEM_NONE;)
+        if (txt_equal(t->sum[k].key, key))
+            return &t->sum[k];
+    void *p = mem_grow(t->sum, &t->cap, t->n + 1, sizeof *t->sum);
+    if (!p)
+        return NULL;
+    t->sum = p;
+    t->sum[t->n] = (struct fig_sum){ .key = key };
+    return mem_index_put(&t->x, h, (uint32_t)t->n) ? NULL : &t->sum[t->n++];
+}
+
+/* Add the comments of p, which is profile number i. */
+static int fig_sums_add(struct fig_sums *t, const struct pp *p, size_t i)
+{
+    for (size_t k = 0; k < p->ncomments; k++) {
+        struct slice c = p->comment[k], key;
+        uint8_t how = fig_how(c, &key);
+        struct fig_sum *s = fig_sum(t, key);
+        if (!s)
+            return GP_ENOMEM;
+        if (s->last == i + 1)           /* the first of its key counts */
+            continue;
+        if (s->n++ == 0)
+            s->text = c;
+        s->last = i + 1;
+        s->how = how;
+        s->differs |= !txt_equal(s->text, c);
+        if (how & FIG_ADDED)
+            s->sum += txt_finite((struct slice){ c.p + key.n + 1,
+                                                 c.n - key.n - 1 });
+    }
+    return GP_OK;
+}
+
+/* Give to, which was merged from the n profiles at p, comments that are true of
+ * all of them together; pprof keeps those of each.  GP_ENOMEM. */
+static int fig_merge(struct pp *to, const struct pp *p, size_t n)
+{
+    struct fig_sums t = {0};
+    double cpu = NAN, process = NAN;
+    int e = GP_OK;
+    for (size_t i = 0; i < n && !e; i++)
+        e = fig_sums_add(&t, &p[i], i);
+    to->ncomments = 0;
+    for (size_t i = 0; i < t.n && !e; i++) {
+        const struct fig_sum *c = &t.sum[i];
+        bool all = c->n == n;
+        if (c->how & FIG_ADDED && (all || c->how & FIG_METHOD)) {
+            if (txt_equal(c->key, txt_slice("cpu_ns")))
+                cpu = c->sum;
+            if (txt_equal(c->key, txt_slice("process_cpu_ns")))
+                process = c->sum;
+            if (!isnan(c->sum))
+                e = pp_add_comment(to, "%.*s=%.15g", (int)c->key.n, c->key.p,
+                                   c->sum);
+        } else if (!c->how || (c->how & FIG_COMMON && all && !c->differs)) {
+            struct slice *s = PP_ADD(to->comment, to->ncomments,
+                                     to->comment_cap);
+            e = s ? GP_OK : GP_ENOMEM;
+            if (s)
+                *s = c->text;
+        }
+    }
+    if (!e && process > 0 && cpu >= 0)
+        e = pp_add_comment(to, "coverage=%.4f", cpu / process);
+    mem_free(t.sum);
+    mem_index_fini(&t.x);
+    return e;
+}
+
+/* Drop from p, of which filters have left a part, the comments that are true of
+ * the whole only.  Our own profiles then say that they are a part: of the value
+ * before, now is left; of the squares of the weights, left of all.
+ * GP_ENOMEM. */
+static int fig_filter(struct pp *p, int64_t now, int64_t before, double left,
+                      double all)
+{
+    double squares = fig_weight_squares(p);
+    bool own = txt_starts(pp_comment(p, "tool"), "grpcprof");
+    size_t n = 0;
+    int e = GP_OK;
+    for (size_t i = 0; i < p->ncomments; i++) {
+        struct slice key;
+        if (!(fig_how(p->comment[i], &key) & FIG_WHOLE))
+            p->comment[n++] = p->comment[i];
+    }
+    p->ncomments = n;
+    if (own && squares >= 0 && all > 0)
+        e = pp_add_comment(p, "weight_squares=%.6g", squares * left / all);
+    if (own && !e)
+        e = pp_add_comment(p, "filtered=%" PRId64 "/%" PRId64, now, before);
+    return e;
+}
+
+struct fig_notes {                      /* comments of the program that runs;
+                                         * all zero is none */
+    struct slice *v;                    /* owned: key=value */
+    size_t n, cap;
+    struct arena arena;                 /* their text */
+};
+
+/* Append key=value to the notes t. */
+static int fig_notes_add(struct fig_notes *t, const char *key,
+                         const char *value)
+{
+    struct buf b = {0};
+    txt_putf(&b, "%s=%s", key, value);
+    char *copy = b.err ? NULL : mem_arena_dup(&t->arena, b.data, b.len);
+    struct slice *s = copy ? PP_ADD(t->v, t->n, t->cap) : NULL;
+    if (s)
+        *s = (struct slice){ copy, b.len };
+    mem_fini(&b);
+    return s ? GP_OK : GP_ENOMEM;
+}
+
+/* Release t. */
+static void fig_notes_fini(struct fig_notes *t)
+{
+    mem_free(t->v);
+    mem_arena_fini(&t->arena);
+    *t = (struct fig_notes){0};
+}
+
+/* ================================== 17 REC ===================================
  * for     the recorder: threads found and their timers armed; samples from SMP
  *         into one cumulative table of stacks; marks, and what is between two
- * uses    MEM, TXT, SYS, SMP, PP
+ * uses    MEM, TXT, SYS, SMP, PP, FIG
  * owns    rec_one, the drain thread, struct rec_mark
  * spec    [PP]; proc(5) for threads and their names
  * prefix  rec_
@@ -7615,12 +7983,6 @@ static struct {
     int64_t         slice_wall_ns, slice_cpu_ns;    /* the slice's begin */
 } rec_one = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-struct rec_notes {                      /* all zero is none */
-    struct slice *v;                    /* owned: key=value */
-    size_t n, cap;
-    struct arena arena;                 /* their text */
-};
-
 struct rec_calls {                      /* of one method, so far */
     const char *path;                   /* borrowed from the server */
     uint64_t ended;                     /* calls */
@@ -7632,7 +7994,7 @@ struct rec_source {                     /* what else a profile is to say */
     bool (*calls)(const void *server, size_t i, struct rec_calls *out);
                                         /* of method i; false: there is none */
     const void *server;                 /* for calls; borrowed; NULL: none */
-    const struct rec_notes *notes;      /* borrowed; NULL: none */
+    const struct fig_notes *notes;      /* borrowed; NULL: none */
 };
 
 struct rec_mark {                       /* the recorder at one moment */
@@ -8239,28 +8601,6 @@ static void rec_cut_fini(struct rec_cut *c)
     mem_free(c->name);
 }
 
-/* Put key=value among the notes t. */
-static int rec_notes_add(struct rec_notes *t, const char *key,
-                         const char *value)
-{
-    struct buf b = {0};
-    txt_putf(&b, "%s=%s", key, value);
-    char *copy = b.err ? NULL : mem_arena_dup(&t->arena, b.data, b.len);
-    struct slice *s = copy ? PP_ADD(t->v, t->n, t->cap) : NULL;
-    if (s)
-        *s = (struct slice){ copy, b.len };
-    mem_fini(&b);
-    return s ? GP_OK : GP_ENOMEM;
-}
-
-/* Release t. */
-static void rec_notes_fini(struct rec_notes *t)
-{
-    mem_free(t->v);
-    mem_arena_fini(&t->arena);
-    *t = (struct rec_notes){0};
-}
-
 /* Name of the engine that samples now and its rate, or NULL and 0. */
 static const char *rec_running(unsigned *hz)
 {
@@ -8288,9 +8628,9 @@ static void rec_window_close(struct rec_mark *from)
     rec_mark_fini(from);
 }
 
-/* ================================= 17 BUILD ==================================
+/* ================================= 18 BUILD ==================================
  * for     the profile of a window: what REC recorded between two marks
- * uses    MEM, TXT, SYS, ELF, SMP, PP, REC
+ * uses    MEM, TXT, SYS, ELF, SMP, PP, FIG, REC
  * owns    nothing
  * spec    [PP]
  * prefix  build_
@@ -8516,100 +8856,100 @@ static int build_names(struct build *b)
     return GP_OK;
 }
 
-/* From a to b, in ns. */
-static int64_t build_between(const struct timeval *a, const struct timeval *b)
+/* Return the time from a to b in ns. */
+static double build_between(const struct timeval *a, const struct timeval *b)
 {
-    return (int64_t)(b->tv_sec - a->tv_sec) * 1000000000 +
-           (int64_t)(b->tv_usec - a->tv_usec) * 1000;
+    return (double)(b->tv_sec - a->tv_sec) * 1e9 +
+           (double)(b->tv_usec - a->tv_usec) * 1e3;
 }
 
-/* Enter the figures of the window as key=value comments. */
-static int build_comments(struct build *b, const struct rec_mark *from,
-                          const struct rec_mark *to)
+/* Set the figures of f that the window's CPU time and samples give. */
+static void build_measure(const struct build *b, const struct rec_mark *from,
+                          const struct rec_mark *to, struct fig *f)
 {
-    struct pp *p = b->p;
-    const struct smp_engine *engine = b->cut.engine;
-    uint64_t samples = to->total.samples - from->total.samples;
-    double process = (double)(to->process_cpu_ns - from->process_cpu_ns);
-    bool wall = engine->wall;
+    bool wall = b->cut.engine->wall;
     int64_t sum = 0;
-    int e = GP_OK;
-    for (size_t i = 0; i < p->nsamples; i++)
-        sum += p->value[2 * i + 1];
-    double clock = wall ? (double)sum : process;
-    if (!wall)
-        e = pp_add_comment(p, "cpu_ns=%" PRId64, sum) |
-            pp_add_comment(p, "coverage=%.4f",
-                           process > 0 ? (double)sum / process : 1.0);
-    if (engine->ticks)
-        e |= pp_add_comment(p, "tick_hz=%u", smp_tick_hz());
-    return e | pp_add_comment(p, "tool=grpcprof %s", GP_VERSION) |
-        pp_add_comment(p, "engine=%s", engine->name) |
-        (*b->cut.reason ? pp_add_comment(p, "engine_reason=%s", b->cut.reason)
-                        : GP_OK) |
-        pp_add_comment(p, "clock=%s", wall ? "wall" : "cpu") |
-        pp_add_comment(p, "hz_asked=%u", b->cut.hz) |
-        pp_add_comment(p, "hz_delivered=%.1f",
-                       clock > 0 ? (double)samples / clock * 1e9 : 0.0) |
-        pp_add_comment(p, "samples=%" PRIu64, samples) |
-        pp_add_comment(p, "weight_squares=%.6g",
-                       to->total.squares - from->total.squares) |
-        pp_add_comment(p, "lost=%" PRIu64,
-                       to->total.lost - from->total.lost) |
-        pp_add_comment(p, "truncated=%" PRIu64,
-                       to->total.truncated - from->total.truncated) |
-        pp_add_comment(p, "unwind_failed=%" PRIu64,
-                       to->total.failed - from->total.failed) |
-        pp_add_comment(p, "process_cpu_ns=%.0f", process) |
-        pp_add_comment(p, "process_user_ns=%" PRId64,
-                       build_between(&from->user, &to->user)) |
-        pp_add_comment(p, "process_system_ns=%" PRId64,
-                       build_between(&from->system, &to->system)) |
-        pp_add_comment(p, "threads_ended=%" PRIu64,
-                       to->total.ended - from->total.ended) |
-        pp_add_comment(p, "threads_without_timer=%" PRIu64,
-                       to->total.unarmed - from->total.unarmed) |
-        pp_add_comment(p, "wall_ns=%" PRId64, to->wall_ns - from->wall_ns) |
-        pp_add_comment(p, "busy_wall_ns=%" PRId64,
-                       to->total.busy_wall_ns - from->total.busy_wall_ns) |
-        pp_add_comment(p, "busy_cpu_ns=%" PRId64,
-                       to->total.busy_cpu_ns - from->total.busy_cpu_ns) |
-        pp_add_comment(p, "cpus=%u", sys_cpus()) |
-        pp_add_comment(p, "threads=%zu", to->nthreads);
+    for (size_t i = 0; i < b->p->nsamples; i++)
+        sum += b->p->value[2 * i + 1];
+    f->process_cpu_ns = (double)(to->process_cpu_ns - from->process_cpu_ns);
+    f->samples = (double)(to->total.samples - from->total.samples);
+    if (!wall) {
+        f->cpu_ns = (double)sum;
+        f->coverage = f->process_cpu_ns > 0 ? f->cpu_ns / f->process_cpu_ns
+                                            : 1;
+    }
+    double clock_ns = wall ? (double)sum : f->process_cpu_ns;
+    f->hz_delivered = clock_ns > 0 ? f->samples / clock_ns * 1e9 : 0;
 }
 
-/* Enter the calls in the window, by method and in all, and the notes. */
-static int build_calls(struct pp *p, const struct rec_mark *from,
-                       const struct rec_mark *to,
-                       const struct rec_source *source)
+/* Append the calls in the window to f, by method and in all. */
+static int build_calls(const struct rec_mark *from, const struct rec_mark *to,
+                       struct fig *f)
 {
     static const struct rec_calls none;
     uint64_t all = 0;
-    int e = GP_OK;
+    f->method = mem_zalloc(to->ncalls * sizeof *f->method);
+    if (!f->method)
+        return GP_ENOMEM;
     for (size_t i = 0; i < to->ncalls; i++) {
         const struct rec_calls *b = &to->calls[i];
         const struct rec_calls *a = i < from->ncalls ? &from->calls[i] : &none;
-        all += b->ended - a->ended;
-        if (b->ended > a->ended)
-            e |= pp_add_comment(p, "requests.%s=%" PRIu64, b->path,
-                                b->ended - a->ended);
-        if (b->timed > a->timed)
-            e |= pp_add_comment(p, "handler_runs.%s=%" PRIu64, b->path,
-                                b->timed - a->timed) |
-                 pp_add_comment(p, "handler_cpu_ns.%s=%" PRIu64, b->path,
-                                b->timed_cpu_ns - a->timed_cpu_ns);
+        uint64_t ended = b->ended - a->ended, timed = b->timed - a->timed;
+        all += ended;
+        f->method[f->nmethods++] = (struct fig_method){
+            .path = txt_slice(b->path),
+            .requests = ended ? (double)ended : NAN,
+            .handler_runs = timed ? (double)timed : NAN,
+            .handler_cpu_ns = timed ? (double)(b->timed_cpu_ns -
+                                               a->timed_cpu_ns) : NAN };
     }
-    if (source->server)
-        e |= pp_add_comment(p, "requests=%" PRIu64, all);
-    for (size_t i = 0; source->notes && i < source->notes->n; i++)
-        e |= pp_add_comment(p, "%.*s", (int)source->notes->v[i].n,
-                            source->notes->v[i].p);
+    f->requests = (double)all;
+    return GP_OK;
+}
+
+/* Enter the figures of the window, and source's notes, as comments. */
+static int build_comments(struct build *b, const struct rec_mark *from,
+                          const struct rec_mark *to,
+                          const struct rec_source *source)
+{
+    const struct rec_totals *t = &to->total, *s = &from->total;
+    const struct smp_engine *engine = b->cut.engine;
+    const struct fig_notes *notes = source->notes;
+    struct fig f;
+    fig_init(&f);
+    build_measure(b, from, to, &f);
+    if (engine->ticks)
+        f.tick_hz = smp_tick_hz();
+    f.tool = txt_slice("grpcprof " GP_VERSION);
+    f.engine = txt_slice(engine->name);
+    f.engine_reason = txt_slice(b->cut.reason);
+    f.clock = txt_slice(engine->wall ? "wall" : "cpu");
+    f.hz_asked = b->cut.hz;
+    f.weight_squares = t->squares - s->squares;
+    f.lost = (double)(t->lost - s->lost);
+    f.truncated = (double)(t->truncated - s->truncated);
+    f.unwind_failed = (double)(t->failed - s->failed);
+    f.process_user_ns = build_between(&from->user, &to->user);
+    f.process_system_ns = build_between(&from->system, &to->system);
+    f.threads_ended = (double)(t->ended - s->ended);
+    f.threads_without_timer = (double)(t->unarmed - s->unarmed);
+    f.wall_ns = (double)(to->wall_ns - from->wall_ns);
+    f.busy_wall_ns = (double)(t->busy_wall_ns - s->busy_wall_ns);
+    f.busy_cpu_ns = (double)(t->busy_cpu_ns - s->busy_cpu_ns);
+    f.cpus = sys_cpus();
+    f.threads = (double)to->nthreads;
+    int e = source->server ? build_calls(from, to, &f) : GP_OK;
+    e = e ? e : fig_write(b->p, &f);
+    for (size_t i = 0; !e && notes && i < notes->n; i++)
+        e = pp_add_comment(b->p, "%.*s", (int)notes->v[i].n, notes->v[i].p);
+    fig_fini(&f);
     return e;
 }
 
-/* Everything of the profile but its calls and its release. */
+/* Fill the profile of b. */
 static int build_fill(struct build *b, const struct rec_mark *from,
-                      const struct rec_mark *to)
+                      const struct rec_mark *to,
+                      const struct rec_source *source)
 {
     struct pp *p = b->p;
     size_t n = b->elf.nmaps;
@@ -8629,7 +8969,7 @@ static int build_fill(struct build *b, const struct rec_mark *from,
         pp_add_type(p, txt_slice(b->cut.engine->wall ? "wall" : "cpu"),
                     txt_slice("nanoseconds")) ||
         build_samples(b, from, to) || build_names(b) ||
-        build_comments(b, from, to))
+        build_comments(b, from, to, source))
         return GP_ENOMEM;
     for (size_t k = 0; k < n; k++)      /* known once the file is read */
         if (b->mapping[k] != MEM_NONE)
@@ -8654,7 +8994,7 @@ static int build_profile(const struct rec_mark *from, const struct rec_mark *to,
     int e = elf_init(&b.elf, why);
     if (e)
         return e;
-    if (build_fill(&b, from, to) || build_calls(p, from, to, source)) {
+    if (build_fill(&b, from, to, source)) {
         e = txt_fail(why, GP_ENOMEM, "out of memory for the profile");
         pp_fini(p);
     }
@@ -8682,10 +9022,10 @@ static int build_profile_now(const struct rec_mark *from,
     return e;
 }
 
-/* ================================== 18 VIEW ==================================
+/* ================================== 19 VIEW ==================================
  * for     one sample type of a profile by function: self and total values,
  *         sample counts, sort orders; call trees; call edges; pprof's units
- * uses    MEM, NUM, TXT, PP
+ * uses    MEM, NUM, TXT, PP, FIG
  * owns    struct view, view_tree, view_edges; names stay the profile's
  * spec    [PP]; pprof's rules for recursion, inlined lines and default type
  * prefix  view_
@@ -9046,7 +9386,7 @@ static void view_fini(struct view *v)
  * up all samples of a stack and hides how much their weights differ. */
 static void view_note_squares(const struct view *v, struct view_sum *total)
 {
-    double squares = txt_finite(pp_comment(v->pp, "weight_squares"));
+    double squares = fig_weight_squares(v->pp);
     if (v->type != v->count_type && squares > total->squares) {
         total->merged = total->squares;
         total->squares = squares;
@@ -9765,7 +10105,7 @@ static int view_label_units_init(struct view_label_units *k, const struct pp *p)
     return GP_OK;
 }
 
-/* ================================= 19 FILTER =================================
+/* ================================= 20 FILTER =================================
  * for     pprof's filters: keep samples and frames by name and label, turn
  *         labels into frames, apply a profile's drop_frames
  * uses    MEM, TXT, RE, PP, VIEW
@@ -10476,7 +10816,7 @@ static int filter_apply(struct pp *p, struct filter *f, struct gp_why *why)
                     "--tagroot and --tagleaf") : GP_OK;
 }
 
-/* ================================= 20 GRAIN ==================================
+/* ================================= 21 GRAIN ==================================
  * for     granularity: frames named by function, file, line, address or module
  * uses    MEM, TXT, PP
  * owns    nothing: the names are the profile's
@@ -10645,7 +10985,7 @@ static int grain_apply(struct pp *p, enum grain_by grain,
     return GP_OK;
 }
 
-/* ================================== 21 CAT ===================================
+/* ================================== 22 CAT ===================================
  * for     what kind of work a function does: 13 categories, built-in rules,
  *         the user's rules, and --granularity=category
  * uses    MEM, TXT, PP, VIEW, GRAIN
@@ -11574,7 +11914,7 @@ static int cat_aggregate(struct pp *p, const struct cat_rule *rule, size_t n,
     return GP_OK;
 }
 
-/* ================================== 22 STAT ==================================
+/* ================================== 23 STAT ==================================
  * for     how sure a share is: Wilson intervals, effective sample sizes, tests
  *         of differences
  * uses    MEM, VIEW
@@ -11699,11 +12039,11 @@ static int stat_mark_significant(const double *p, bool *significant, size_t n)
     return GP_OK;
 }
 
-/* ================================== 23 ANL ===================================
+/* ================================== 24 ANL ===================================
  * for     what a profile says and how sure that is: shares by category,
  *         trust, utilisation, verdict, advice; the comments of several
  *         profiles together, and of a part
- * uses    MEM, NUM, TXT, PP, VIEW, CAT, STAT
+ * uses    MEM, NUM, TXT, PP, FIG, VIEW, CAT, STAT
  * owns    struct anl and the texts in it
  * spec    none
  * prefix  anl_
@@ -11767,20 +12107,6 @@ struct anl_thread {
 struct anl_place {                      /* where threads wait */
     uint32_t node;                      /* the leaf */
     struct stat_share share;             /* of the time waited */
-};
-
-struct anl_method {
-    struct slice path;                  /* "/pkg.Service/Method"; borrowed */
-    double calls;
-};
-
-struct anl_figures {                    /* comments; NAN: not there */
-    double hz_asked, hz_delivered, samples, lost, truncated, unwind_failed;
-    double cpu_ns, process_cpu_ns, process_user_ns, process_system_ns;
-    double coverage, wall_ns, cpus, threads;
-    double requests, work, busy_wall_ns, busy_cpu_ns;
-    double tick_hz, tick_clustered;
-    struct slice tool, engine, clock, engine_reason;    /* empty: not there */
 };
 
 struct anl_trust {
@@ -11853,9 +12179,7 @@ struct anl {
     struct stat_share system, application, copy;
     struct anl_thread *thread;          /* owned, by CPU time down */
     size_t nthreads, thread_cap;
-    struct anl_method *method;          /* owned, as in the profile */
-    size_t nmethods, method_cap;
-    struct anl_figures comment;
+    struct fig comment;
     struct anl_trust trust;
     struct anl_use use;
     struct anl_verdict verdict;
@@ -11905,231 +12229,14 @@ static const char *anl_name(struct anl *a, uint32_t node)
 
 /* ---- figures of the run ---- */
 
-/* Read the key=value comments that grpcprof writes. */
-static void anl_read_comments(struct anl *a)
-{
-    struct anl_figures *c = &a->comment;
-    const struct { const char *key; double *to; } figure[] = {
-        { "hz_asked", &c->hz_asked }, { "hz_delivered", &c->hz_delivered },
-        { "samples", &c->samples }, { "lost", &c->lost },
-        { "truncated", &c->truncated },
-        { "unwind_failed", &c->unwind_failed }, { "cpu_ns", &c->cpu_ns },
-        { "process_cpu_ns", &c->process_cpu_ns },
-        { "process_user_ns", &c->process_user_ns },
-        { "process_system_ns", &c->process_system_ns },
-        { "coverage", &c->coverage }, { "wall_ns", &c->wall_ns },
-        { "cpus", &c->cpus }, { "threads", &c->threads },
-        { "requests", &c->requests }, { "work", &c->work },
-        { "busy_wall_ns", &c->busy_wall_ns },
-        { "busy_cpu_ns", &c->busy_cpu_ns }, { "tick_hz", &c->tick_hz },
-        { "tick_clustered", &c->tick_clustered },
-    };
-    for (size_t i = 0; i < sizeof figure / sizeof *figure; i++) {
-        *figure[i].to = txt_finite(pp_comment(a->pp, figure[i].key));
-        if (*figure[i].to < 0)
-            *figure[i].to = NAN;
-    }
-    c->tool = pp_comment(a->pp, "tool");
-    c->engine = pp_comment(a->pp, "engine");
-    c->clock = pp_comment(a->pp, "clock");
-    c->engine_reason = pp_comment(a->pp, "engine_reason");
-    a->filtered |= pp_comment(a->pp, "filtered").n > 0;
-}
-
-enum {                                  /* what becomes of a comment */
-    ANL_ADDED   = 1,                    /* of several profiles: the sum, where
-                                         * all have it */
-    ANL_SPARSE  = 2,                    /* a family of keys, a method each: one
-                                         * that is not there is 0 */
-    ANL_COMMON  = 4,                    /* of several: where all have it so */
-    ANL_DERIVED = 8,                    /* of several: made anew, or left out */
-    ANL_WHOLE   = 16,                   /* of a part of the samples: left out */
-};
-
-/* The comments of our own profiles.  All others are kept, each once. */
-static const struct { const char *key; uint8_t how; } anl_keys[] = {
-    { "samples", ANL_ADDED | ANL_WHOLE },
-    { "weight_squares", ANL_ADDED | ANL_WHOLE },
-    { "lost", ANL_ADDED | ANL_WHOLE },
-    { "truncated", ANL_ADDED | ANL_WHOLE },
-    { "unwind_failed", ANL_ADDED | ANL_WHOLE },
-    { "cpu_ns", ANL_ADDED | ANL_WHOLE },
-    { "process_cpu_ns", ANL_ADDED | ANL_WHOLE },
-    { "process_user_ns", ANL_ADDED | ANL_WHOLE },
-    { "process_system_ns", ANL_ADDED | ANL_WHOLE },
-    { "threads_ended", ANL_ADDED | ANL_WHOLE },
-    { "threads_without_timer", ANL_ADDED | ANL_WHOLE },
-    { "wall_ns", ANL_ADDED },
-    { "busy_wall_ns", ANL_ADDED | ANL_WHOLE },
-    { "busy_cpu_ns", ANL_ADDED | ANL_WHOLE },
-    { "requests", ANL_ADDED },
-    { "requests.", ANL_ADDED | ANL_SPARSE },
-    { "handler_runs.", ANL_ADDED | ANL_SPARSE },
-    { "handler_cpu_ns.", ANL_ADDED | ANL_SPARSE },
-    { "coverage", ANL_DERIVED | ANL_WHOLE },
-    { "hz_delivered", ANL_DERIVED | ANL_WHOLE },
-    { "tick_clustered", ANL_DERIVED | ANL_WHOLE },
-    { "hz_asked", ANL_COMMON }, { "tick_hz", ANL_COMMON },
-    { "tool", ANL_COMMON }, { "engine", ANL_COMMON },
-    { "engine_reason", ANL_COMMON }, { "clock", ANL_COMMON },
-    { "cpus", ANL_COMMON }, { "threads", ANL_COMMON }, { "work", ANL_COMMON },
-    { "listen", ANL_COMMON },
-};
-
-/* What becomes of the comment c; *key becomes what stands before its `=`, all
- * of it for one that is not ours. */
-static uint8_t anl_comment_how(struct slice c, struct slice *key)
-{
-    const char *eq = c.n ? memchr(c.p, '=', c.n) : NULL;
-    *key = c;
-    for (size_t i = 0; eq && i < sizeof anl_keys / sizeof *anl_keys; i++) {
-        bool family = (anl_keys[i].how & ANL_SPARSE) != 0;
-        const char *end = family ? memrchr(c.p, '=', c.n) : eq;
-        struct slice k = { c.p, (size_t)(end - c.p) };
-        if (family ? !txt_starts(k, anl_keys[i].key)
-                   : !txt_equal(k, txt_slice(anl_keys[i].key)))
-            continue;
-        *key = k;                       /* a method's path may have a = */
-        return anl_keys[i].how;
-    }
-    return 0;
-}
-
-struct anl_note {                       /* a comment of several profiles */
-    struct slice key, text;             /* borrowed; text: the first one's */
-    double  sum;
-    size_t  n, last;                    /* profiles that have it, and the last
-                                         * of them + 1 */
-    bool    differs;
-    uint8_t how;
-};
-
-struct anl_notes {
-    struct anl_note *note;              /* owned */
-    size_t n, cap;
-    struct index x;                     /* hash of key -> row of note */
-};
-
-/* The note called key, entered if new; NULL without memory. */
-static struct anl_note *anl_note(struct anl_notes *t, struct slice key)
-{
-    uint64_t h = mem_hash(key.p, key.n);
-    for (uint32_t at = 0, k; (k = mem_index_next(&t->x, h, &at)) != MEM_NONE;)
-        if (txt_equal(t->note[k].key, key))
-            return &t->note[k];
-    void *p = mem_grow(t->note, &t->cap, t->n + 1, sizeof *t->note);
-    if (!p)
-        return NULL;
-    t->note = p;
-    t->note[t->n] = (struct anl_note){ .key = key };
-    return mem_index_put(&t->x, h, (uint32_t)t->n) ? NULL : &t->note[t->n++];
-}
-
-/* Add the comments of p, which is profile number i. */
-static int anl_notes_add(struct anl_notes *t, const struct pp *p, size_t i)
-{
-    for (size_t k = 0; k < p->ncomments; k++) {
-        struct slice c = p->comment[k], key;
-        uint8_t how = anl_comment_how(c, &key);
-        struct anl_note *n = anl_note(t, key);
-        if (!n)
-            return GP_ENOMEM;
-        if (n->last == i + 1)           /* the first of its key holds */
-            continue;
-        if (n->n++ == 0)
-            n->text = c;
-        n->last = i + 1;
-        n->how = how;
-        n->differs |= !txt_equal(n->text, c);
-        if (how & ANL_ADDED)
-            n->sum += txt_finite((struct slice){ c.p + key.n + 1,
-                                                 c.n - key.n - 1 });
-    }
-    return GP_OK;
-}
-
-/* Give to, which was merged of the n profiles at p, comments that are true of
- * all of them together, where pprof leaves each profile's.  GP_ENOMEM. */
-static int anl_merge_comments(struct pp *to, const struct pp *p, size_t n)
-{
-    struct anl_notes t = {0};
-    double cpu = NAN, process = NAN;
-    int e = GP_OK;
-    for (size_t i = 0; i < n && !e; i++)
-        e = anl_notes_add(&t, &p[i], i);
-    to->ncomments = 0;
-    for (size_t i = 0; i < t.n && !e; i++) {
-        const struct anl_note *c = &t.note[i];
-        bool all = c->n == n;
-        if (c->how & ANL_ADDED && (all || c->how & ANL_SPARSE)) {
-            if (txt_equal(c->key, txt_slice("cpu_ns")))
-                cpu = c->sum;
-            if (txt_equal(c->key, txt_slice("process_cpu_ns")))
-                process = c->sum;
-            if (!isnan(c->sum))
-                e = pp_add_comment(to, "%.*s=%.15g", (int)c->key.n, c->key.p,
-                                   c->sum);
-        } else if (!c->how || (c->how & ANL_COMMON && all && !c->differs)) {
-            struct slice *s = PP_ADD(to->comment, to->ncomments,
-                                     to->comment_cap);
-            e = s ? GP_OK : GP_ENOMEM;
-            if (s)
-                *s = c->text;
-        }
-    }
-    if (!e && process > 0 && cpu >= 0)
-        e = pp_add_comment(to, "coverage=%.4f", cpu / process);
-    mem_free(t.note);
-    mem_index_fini(&t.x);
-    return e;
-}
-
-/* Take out of p, of which filters have left a part, the comments that are true
- * of the whole alone; before is what its last sample type was in all.  Our own
- * profiles say then that they are a part.  GP_ENOMEM. */
+/* Give p, of which filters have left a part, comments that are true of that
+ * part; before is what its last sample type added up to.  GP_ENOMEM. */
 static int anl_filter_comments(struct pp *p, const struct view_sum *before)
 {
     struct view_sum now = view_total(p, p->ntypes - 1);
-    double rows = now.merged > 0 ? now.merged : now.squares;
-    double all = before->merged > 0 ? before->merged : before->squares;
-    double squares = txt_finite(pp_comment(p, "weight_squares"));
-    bool own = txt_starts(pp_comment(p, "tool"), "grpcprof");
-    size_t n = 0;
-    int e = GP_OK;
-    for (size_t i = 0; i < p->ncomments; i++) {
-        struct slice key;
-        if (!(anl_comment_how(p->comment[i], &key) & ANL_WHOLE))
-            p->comment[n++] = p->comment[i];
-    }
-    p->ncomments = n;
-    if (own && squares >= 0 && all > 0)
-        e = pp_add_comment(p, "weight_squares=%.6g", squares * rows / all);
-    if (own && !e)
-        e = pp_add_comment(p, "filtered=%" PRId64 "/%" PRId64, now.value,
-                           before->value);
-    return e;
-}
-
-/* Read the comments requests./pkg.Service/Method=N. */
-static int anl_read_methods(struct anl *a)
-{
-    static const char prefix[] = "requests./";
-    for (size_t i = 0; i < a->pp->ncomments; i++) {
-        struct slice c = a->pp->comment[i];
-        const char *eq = c.n ? memrchr(c.p, '=', c.n) : NULL;
-        if (!txt_starts(c, prefix) || !eq || a->nmethods == ANL_MOST_METHODS)
-            continue;
-        size_t n = (size_t)(eq - c.p), skip = sizeof prefix - 2;
-        double calls = txt_finite((struct slice){ eq + 1, c.n - n - 1 });
-        void *p = mem_grow(a->method, &a->method_cap, a->nmethods + 1,
-                           sizeof *a->method);
-        if (!p)
-            return GP_ENOMEM;
-        a->method = p;
-        a->method[a->nmethods++] = (struct anl_method){
-            { c.p + skip, n - skip }, calls };
-    }
-    return GP_OK;
+    return fig_filter(p, now.value, before->value,
+                      now.merged > 0 ? now.merged : now.squares,
+                      before->merged > 0 ? before->merged : before->squares);
 }
 
 /* How many ns of CPU time a unit of the type's values is: by its unit, or, for
@@ -12588,7 +12695,7 @@ static double anl_or(double x, double otherwise)
 /* How much CPU the process and its threads used, over which time. */
 static void anl_run_use(struct anl *a)
 {
-    const struct anl_figures *c = &a->comment;
+    const struct fig *c = &a->comment;
     struct anl_use *u = &a->use;
     double sampled = a->cpu_profile && !a->view.negative
         ? (double)a->kept.value * a->ns_per_unit : NAN;
@@ -12634,7 +12741,7 @@ static double anl_tick_clustered(const struct anl *a)
 /* How far the samples can be trusted. */
 static void anl_run_trust(struct anl *a)
 {
-    const struct anl_figures *c = &a->comment;
+    const struct fig *c = &a->comment;
     struct anl_trust *t = &a->trust;
     double period = (double)a->pp->period *
                     view_unit_ns(a->pp->period_type.unit);
@@ -12790,7 +12897,7 @@ static void anl_advise_next(struct anl *a)
         anl_text(a, " --hz %.0f", a->trust.hz_asked) : "";
     if (a->trust.hz_asked < 1000)
         load_s = ANL_LEAST_LOAD_S;
-    struct slice at = pp_comment(a->pp, "listen");
+    struct slice at = a->comment.listen;
     bool usual = at.n > 60 || txt_equal(at, txt_slice("127.0.0.1:50051"));
     for (size_t i = 0; i < at.n && !usual; i++) /* fit to be typed */
         usual = !isalnum((unsigned char)at.p[i]) &&
@@ -13124,7 +13231,7 @@ static void anl_fini(struct anl *a)
     mem_free(a->function);
     mem_free(a->by_row);
     mem_free(a->thread);
-    mem_free(a->method);
+    fig_fini(&a->comment);
     *a = (struct anl){0};
 }
 
@@ -13144,7 +13251,8 @@ static int anl_run(const struct pp *p, const struct anl_config *config,
         a->view.total = config->whole;
     if (a->view.negative)               /* no interval is of a difference */
         a->view.total.squares = a->kept.squares = 0;
-    anl_read_comments(a);
+    e = fig_read(&a->comment, p);
+    a->filtered |= a->comment.filtered;
     anl_read_unit(a);
     a->calls_given = config->calls > 0 || !(a->comment.requests > 0);
     a->calls = config->calls > 0 ? config->calls
@@ -13152,7 +13260,7 @@ static int anl_run(const struct pp *p, const struct anl_config *config,
              : config->calls_else > 0 ? config->calls_else : NAN;
     a->class = cat_classify_all(&a->view, config->rule, config->nrules,
                                 &a->main);
-    e = a->class ? anl_read_methods(a) : GP_ENOMEM;
+    e = a->class ? e : GP_ENOMEM;
     if (!e)
         e = anl_run_functions(a);
     if (!e && config->by)
@@ -13174,7 +13282,7 @@ static int anl_run(const struct pp *p, const struct anl_config *config,
     return GP_OK;
 }
 
-/* ================================ 24 COMPARE =================================
+/* ================================ 25 COMPARE =================================
  * for     two profiles beside each other, and assertions on one or both
  * uses    MEM, TXT, RE, PP, VIEW, CAT, STAT, ANL
  * owns    struct compare_diff, struct compare_assert
@@ -13608,7 +13716,7 @@ static int compare_assert_test(struct compare_assert *t, const struct anl *a,
     return e;
 }
 
-/* ================================== 25 SVG ===================================
+/* ================================== 26 SVG ===================================
  * for     flame graph: a profile in, one self-contained SVG out
  * uses    MEM, NUM, TXT, PP, MERGE, VIEW, CAT, STAT
  * owns    struct svg while svg_write runs
@@ -14571,7 +14679,7 @@ static int svg_write(const struct pp *p, const struct svg_config *config,
     return e;
 }
 
-/* ================================== 26 DSC ===================================
+/* ================================== 27 DSC ===================================
  * for     protobuf descriptors: which file defines a name, what it imports;
  *         JSON to messages by them, and back
  * uses    MEM, TXT, JS, PB
@@ -16205,7 +16313,7 @@ static int dsc_decode(const struct dsc *d, const struct dsc_symbol *s,
     return e ? e : b->err;
 }
 
-/* ================================== 27 NET ===================================
+/* ================================== 28 NET ===================================
  * for     addresses, sockets, one event loop a thread: readiness, timers,
  *         tasks from other threads
  * uses    MEM, TXT, SYS
@@ -16838,7 +16946,7 @@ static void net_loop_run(struct net_loop *l)
         net_loop_turn(l, -1);
 }
 
-/* =================================== 28 CS ===================================
+/* =================================== 29 CS ===================================
  * for     a client's HTTP/2 session: frames out of bytes and into bytes, its
  *         streams, flow control; HPACK is nghttp2's
  * uses    MEM, NUM
@@ -17921,7 +18029,7 @@ static int cs_init(struct cs *s, struct pool *pool)
            nghttp2_hd_inflate_new2(&s->inflater, &s->mem) ? GP_ENOMEM : GP_OK;
 }
 
-/* =================================== 29 H2 ===================================
+/* =================================== 30 H2 ===================================
  * for     one HTTP/2 connection: a server over nghttp2, a client over CS; no
  *         gRPC in here
  * uses    MEM, NUM, NET, CS
@@ -19089,7 +19197,7 @@ static int h2_kit_init(struct h2_kit *k)
     return GP_OK;
 }
 
-/* ================================== 30 JOB ===================================
+/* ================================== 31 JOB ===================================
  * for     work that any loop of a pool may do, and its way back
  * uses    MEM, NET
  * owns    nothing: jobs belong to whoever shares them
@@ -19184,7 +19292,7 @@ static struct job *job_collect(struct job_inbox *in)
     return first;
 }
 
-/* ================================== 31 RPC ===================================
+/* ================================== 32 RPC ===================================
  * for     gRPC, what both ends share: framing, timeouts, status, metadata
  * uses    MEM, NUM, TXT
  * owns    nothing
@@ -19419,7 +19527,7 @@ static bool rpc_meta_binary(struct slice key)
     return key.n > 4 && !memcmp(key.p + key.n - 4, "-bin", 4);
 }
 
-/* ================================= 32 SERVER =================================
+/* ================================= 33 SERVER =================================
  * for     a gRPC server: event loops, connections, calls, methods
  * uses    MEM, NUM, TXT, SYS, GZ, SMP, REC, NET, H2, JOB, RPC
  * owns    struct gp_server with its threads and sockets; a call from its
@@ -21637,7 +21745,7 @@ static uint64_t server_drain(struct gp_server *s, int64_t grace_ns)
     return net_get(&s->cut);
 }
 
-/* ================================= 33 CLIENT =================================
+/* ================================= 34 CLIENT =================================
  * for     a client's gRPC calls on one connection
  * uses    MEM, NUM, TXT, GZ, NET, CS, H2, RPC
  * owns    the decoder of a compressed reply; all else is the caller's
@@ -22220,7 +22328,7 @@ static int client_connect_fail(const struct client_conn *c, const char *addr,
     return txt_fail(why, GP_EIO, "connect %s: %s", addr, text);
 }
 
-/* ================================== 34 SVC ===================================
+/* ================================== 35 SVC ===================================
  * for     the services that serve offers: Greeter, Health, Reflection, and
  *         TestService for interoperability tests
  * uses    MEM, TXT, PB, DSC, SERVER
@@ -23122,9 +23230,9 @@ static int svc_test_add(struct gp_server *s, struct gp_why *why)
     return SVC_ADD(s, m, why);
 }
 
-/* ================================== 35 WEB ===================================
+/* ================================== 36 WEB ===================================
  * for     the debug endpoint: HTTP/1.1 for people, scrapers and pprof
- * uses    MEM, TXT, SYS, JS, ELF, SMP, PP, REC, BUILD, SVG, NET, H2, RPC,
+ * uses    MEM, TXT, SYS, JS, ELF, SMP, PP, FIG, REC, BUILD, SVG, NET, H2, RPC,
  *         SERVER
  * owns    struct gp_debug: its thread, its sockets, the windows that it opened
  * spec    RFC 9110, RFC 9112; net/http/pprof for paths, headers and errors;
@@ -23188,7 +23296,7 @@ struct gp_debug {
     struct link        claim;           /* owned: windows with a token */
     struct web_config  config;
     struct rec_source  source;          /* borrows from the others */
-    struct rec_notes   notes;           /* of its profiles */
+    struct fig_notes   notes;           /* of its profiles */
     char               host[256];       /* as the user named it, no port */
     pthread_t          thread, builder_thread;
     bool               running, builds; /* they are to be joined */
@@ -24364,7 +24472,7 @@ static void web_free(struct gp_debug *w)
         unlink(u->sun_path);
     net_loop_fini(&w->builder);
     net_loop_fini(&w->loop);
-    rec_notes_fini(&w->notes);
+    fig_notes_fini(&w->notes);
     mem_free(w);
 }
 
@@ -24413,7 +24521,7 @@ static int web_new(struct gp_debug **out, const struct web_config *config,
 /* Put key=value among the comments of its profiles; before web_start. */
 static int web_note(struct gp_debug *w, const char *key, const char *value)
 {
-    return rec_notes_add(&w->notes, key, value);
+    return fig_notes_add(&w->notes, key, value);
 }
 
 /* Begin to answer. */
@@ -24429,9 +24537,9 @@ static int web_start(struct gp_debug *w, struct gp_why *why)
     return e;
 }
 
-/* ================================== 36 API ===================================
+/* ================================== 37 API ===================================
  * for     what grpcprof.h promises to other programs, and to CLI
- * uses    MEM, TXT, SYS, SMP, PP, REC, BUILD, SVG, SERVER, SVC, WEB
+ * uses    MEM, TXT, SYS, SMP, PP, FIG, REC, BUILD, SVG, SERVER, SVC, WEB
  * owns    struct gp_profiler; the server is SERVER's, the endpoint WEB's
  * spec    grpcprof.h has the contracts
  * prefix  gp_
@@ -24451,7 +24559,7 @@ const char *gp_version(void)
 struct gp_profiler {
     struct rec_mark from;               /* where its window begins */
     struct rec_source source;           /* borrows from the others */
-    struct rec_notes notes;
+    struct fig_notes notes;
 };
 
 /* Stop and free p. */
@@ -24460,7 +24568,7 @@ void gp_profiler_stop(struct gp_profiler *p)
     if (!p)
         return;
     rec_window_close(&p->from);
-    rec_notes_fini(&p->notes);
+    fig_notes_fini(&p->notes);
     mem_free(p);
 }
 
@@ -24514,7 +24622,7 @@ int gp_profiler_start(struct gp_profiler **out,
 /* Put key=value among the comments. */
 int gp_profiler_note(struct gp_profiler *p, const char *key, const char *value)
 {
-    return rec_notes_add(&p->notes, key, value);
+    return fig_notes_add(&p->notes, key, value);
 }
 
 /* How far p is. */
@@ -24755,7 +24863,7 @@ void *gp_call_alloc(struct gp_call *call, size_t n)
 
 #ifndef GRPCPROF_LIBRARY
 
-/* ================================ 37 REFLECT =================================
+/* ================================ 38 REFLECT =================================
  * for     a server's descriptors, asked for by gRPC server reflection
  * uses    MEM, TXT, SYS, PB, DSC, NET, H2, RPC, CLIENT
  * owns    a connection while reflect_ask runs
@@ -25028,7 +25136,7 @@ static int reflect_service(const char *target, struct slice service,
     return e;
 }
 
-/* ================================= 38 FETCH ==================================
+/* ================================= 39 FETCH ==================================
  * for     GET from a debug endpoint, and a server's profile of the time that a
  *         load measures
  * uses    MEM, TXT, SYS, JS, NET
@@ -25360,7 +25468,7 @@ static void fetch_end(struct fetch_profile *p)
                             status);
 }
 
-/* ================================== 39 RES ===================================
+/* ================================== 40 RES ===================================
  * for     the result of a load run: its figures, merging, what limited the
  *         run, assertions, and JSON both ways
  * uses    MEM, TXT, SYS, JS, HDR, ANL, RPC, CLIENT, FETCH
@@ -27186,7 +27294,7 @@ static void res_append(struct res *r, struct res *f)
     res_fini(f);
 }
 
-/* ================================== 40 LOAD ==================================
+/* ================================== 41 LOAD ==================================
  * for     the load generator: many clients, in a closed loop or by a schedule
  * uses    MEM, TXT, SYS, HDR, NET, CS, H2, RPC, CLIENT, RES, FETCH
  * owns    its threads, connections and calls while load_run runs
@@ -28967,11 +29075,11 @@ static int load_run(const struct res_config *k, struct res *result,
     return e;
 }
 
-/* ================================== 41 OUT ===================================
+/* ================================== 42 OUT ===================================
  * for     what report and load print: text, Markdown, JSON, HTML; pprof's
  *         views; folded stacks, callgrind, speedscope; CSV, Prometheus' text
- * uses    MEM, NUM, TXT, RE, JS, HDR, PP, MERGE, VIEW, CAT, STAT, ANL, COMPARE,
- *         RPC, CLIENT, RES, LOAD
+ * uses    MEM, NUM, TXT, RE, JS, HDR, PP, MERGE, FIG, VIEW, CAT, STAT, ANL,
+ *         COMPARE, RPC, CLIENT, RES, LOAD
  * owns    nothing: writers append to the caller's buf
  * spec    schemas grpcprof.report/1 and grpcprof.load/1, with README; `go tool
  *         pprof -top` (units, trimming, columns); CommonMark 0.31
@@ -29694,10 +29802,10 @@ static void out_calls(struct out_doc *d, const struct anl *a)
     if (a->calls_given)
         txt_puts(b, "; by --per-call");
     out_field(d, "Calls");
-    for (size_t i = 0; i < a->nmethods && i < OUT_ROWS; i++) {
-        out_count(b, a->method[i].calls);
+    for (size_t i = 0; i < a->comment.nmethods && i < OUT_ROWS; i++) {
+        out_count(b, a->comment.method[i].requests);
         mem_put_byte(b, ' ');
-        out_name(d, a->method[i].path, 60);
+        out_name(d, a->comment.method[i].path, 60);
         out_field(d, "");
     }
 }
@@ -30182,7 +30290,7 @@ static void out_js_comments(struct js *j, const struct pp *p)
 {
     js_key(j, "comments");
     js_open(j, '{');
-    for (size_t i = 0; i < p->ncomments && i < ANL_MOST_METHODS; i++) {
+    for (size_t i = 0; i < p->ncomments && i < FIG_MOST_METHODS; i++) {
         struct slice c = p->comment[i];
         const char *eq = c.n ? memchr(c.p, '=', c.n) : NULL;
         bool seen = !eq;
@@ -30416,14 +30524,14 @@ static void out_js_use(struct js *j, const struct anl *a)
     js_field_int(j, "total", a->calls);
     js_key(j, "by_method");
     js_open(j, '{');
-    for (size_t i = 0; i < a->nmethods; i++) {
-        js_put_str(j, a->method[i].path);
+    for (size_t i = 0; i < a->comment.nmethods; i++) {
+        js_put_str(j, a->comment.method[i].path);
         mem_put_byte(j->b, ':');
         j->more = false;
-        if (isnan(a->method[i].calls))
+        if (isnan(a->comment.method[i].requests))
             js_put_null(j);
         else
-            js_put_int(j, (int64_t)fmin(a->method[i].calls, 9e18));
+            js_put_int(j, (int64_t)fmin(a->comment.method[i].requests, 9e18));
     }
     js_close(j, '}');
     js_field_num(j, "cpu_ns_per_call", a->cpu_ns_per_call);
@@ -32523,7 +32631,7 @@ static void out_load_html(struct buf *b, const struct res_report *t)
     mem_fini(&text);
 }
 
-/* ================================== 42 SAY ===================================
+/* ================================== 43 SAY ===================================
  * for     what the commands print: results, notes, errors, progress
  * uses    MEM, TXT
  * owns    stdout, stderr, the exit status
@@ -32625,7 +32733,7 @@ static void say_violated(struct buf *text)
     mem_fini(text);
 }
 
-/* ================================== 43 OPT ===================================
+/* ================================== 44 OPT ===================================
  * for     tables of options: parsing, help, man page, completion
  * uses    MEM, TXT, SAY
  * owns    nothing
@@ -33089,7 +33197,7 @@ static void opt_put_bash(struct buf *b, const struct opt_command *list,
            "    fi\n}\ncomplete -o filenames -F _grpcprof grpcprof\n");
 }
 
-/* ================================= 44 SERVE ==================================
+/* ================================= 45 SERVE ==================================
  * for     the command serve
  * uses    MEM, TXT, SYS, SMP, ANL, SERVER, SVC, WEB, API, SAY, OPT
  * owns    SIGINT, SIGTERM, SIGHUP and SIGUSR1 while serve runs
@@ -33556,7 +33664,7 @@ out:
     return status;
 }
 
-/* ================================== 45 MSG ===================================
+/* ================================== 46 MSG ===================================
  * for     what load sends: messages and metadata
  * uses    MEM, TXT, SYS, JS, PB, DSC, RPC, CLIENT, SVC, REFLECT, RES, LOAD,
  *         SAY, OPT
@@ -33893,7 +34001,7 @@ static void msg_fini(struct msg *c)
     mem_fini(&c->set);
 }
 
-/* ================================ 46 LOADCMD =================================
+/* ================================ 47 LOADCMD =================================
  * for     the command load, and results of load in files
  * uses    MEM, TXT, SYS, JS, HDR, SMP, PP, LEGACY, ANL, DSC, FETCH, RES, LOAD,
  *         OUT, SAY, OPT, MSG
@@ -34714,10 +34822,11 @@ static int loadcmd_run(const struct opt_command *cmd)
     return status;
 }
 
-/* ================================= 47 REPORT =================================
+/* ================================= 48 REPORT =================================
  * for     the command report
- * uses    MEM, TXT, SYS, RE, JS, ELF, PP, LEGACY, MERGE, VIEW, FILTER, GRAIN,
- *         CAT, ANL, COMPARE, SVG, FETCH, RES, OUT, SAY, OPT, SERVE, LOADCMD
+ * uses    MEM, TXT, SYS, RE, JS, ELF, PP, LEGACY, MERGE, FIG, VIEW, FILTER,
+ *         GRAIN, CAT, ANL, COMPARE, SVG, FETCH, RES, OUT, SAY, OPT, SERVE,
+ *         LOADCMD
  * owns    nothing
  * spec    none
  * prefix  report_
@@ -35313,7 +35422,7 @@ static int report_merge(const struct report_args *c, struct report_inputs *s,
     }
     int e = n > 1 ? merge_profiles(merged, file, n, path, why) : GP_OK;
     if (!e && n > 1 && !report_formats[f].pprof &&
-        anl_merge_comments(merged, file, n))
+        fig_merge(merged, file, n))
         e = txt_fail(why, GP_ENOMEM, "out of memory");
     return e;
 }
@@ -35823,7 +35932,7 @@ static int report_run(const struct opt_command *cmd)
     return status;
 }
 
-/* ================================== 48 CLI ===================================
+/* ================================== 49 CLI ===================================
  * for     the list of commands, and main
  * uses    MEM, TXT, SAY, OPT, SERVE, LOADCMD, REPORT
  * owns    nothing

@@ -401,7 +401,7 @@ static void test_verdict_given(void)
     CHECK(strstr(a.advice[0].text, "svc_say_hello") != NULL);
     CHECK(a.finding[CAT_NETWORK].share.sum.samples == 6000);
     CHECK(a.by_share[0] == CAT_APPLICATION && a.by_share[1] == CAT_NETWORK);
-    CHECK(a.calls == 1000000 && a.nmethods == 1);
+    CHECK(a.calls == 1000000 && a.comment.nmethods == 1);
     CHECK(fabs(a.cpu_ns_per_call - 20000) < 1e-6);
     CHECK(a.function[0].application && a.function[0].resolved);
     anl_fini(&a);
