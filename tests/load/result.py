@@ -133,7 +133,7 @@ def rounds(shown, value):
     """Is `shown`, of three digits or more, value in another form?"""
     if value is None:
         return shown == 'n/a'
-    m = re.fullmatch(r'([0-9.,]+)([a-z]*)', shown)
+    m = re.fullmatch(r'([0-9.,]+) ?([a-z]*)', shown)
     if not m or m.group(2) not in (*UNITS, ''):
         return False
     got = float(m.group(1).replace(',', '')) * UNITS.get(m.group(2), 1)
@@ -143,7 +143,8 @@ def rounds(shown, value):
 def text(path, shown):
     d, bad, names = read(path), [], []
     with open(shown, encoding='utf-8') as f:
-        lines = [line.split() for line in f]
+        lines = [re.sub(r'(\d) (?=(ns|us|ms|s)\b)', r'\1', line).split()
+                 for line in f]            # a number and its unit are one word
     want = {k: v for k, v in times(d).items() if k not in
             ('send_lag', 'first_byte')}
     for words in lines:
