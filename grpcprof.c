@@ -216,8 +216,8 @@ enum {
     /* Smallest block to pre-fault; bytes of report's heap in pages of 2 MiB,
      * most of which every report fills; smallest block to mmap. */
     MEM_PREFAULT_BYTES = 256 << 10,
-    MEM_HUGE_BYTES      = 10 << 20,
-    MEM_MMAP_BYTES = 4 << 20,
+    MEM_HUGE_BYTES     = 10 << 20,
+    MEM_MMAP_BYTES     = 4 << 20,
 
     /* Freed blocks that a pool keeps of each size, and the largest size: enough
      * for a busy loop's streams and frames.  Further ones are freed. */
@@ -237,29 +237,21 @@ enum {
     RE_MOST_REPEAT = 1000,
     RE_MOST_ATOMS  = 2000,
 
-    /* Bytes of a name that are matched; the rest is ignored. */
-    RE_MOST_TEXT = 16384,
-
-    /* Non-ASCII characters in a range of a class: each is listed.  Larger
-     * ranges are refused. */
-    RE_MOST_RANGE = 4096,
+    RE_MOST_TEXT   = 16384,     /* bytes of a name; the rest is not matched */
+    RE_MOST_RANGE  = 4096,      /* non-ASCII characters in a class's range, each
+                                 * listed; a larger one is refused */
 };
 
 /* ---- JS ---- */
-enum {
-    /* Nesting depth of JSON that is read; deeper input is refused. */
-    JS_DEPTH = 128,
-};
+enum { JS_DEPTH = 128 };        /* nesting of JSON; deeper input is refused */
 
 /* ---- GZ ---- */
 enum {
-    /* Output room for one step of inflate: larger steps are no faster. */
-    GZ_STEP_BYTES = 65536,
-    GZ_DISCARD_BYTES = 16384,           /* on the stack: output not kept */
+    GZ_STEP_BYTES = 65536,      /* room for one inflate(); more is no faster */
+    GZ_DISCARD_BYTES = 16384,   /* the same on the stack, output not kept */
 };
 
 /* ---- HDR ---- */
-
 /* Largest latency in a histogram; larger ones are counted as this and in
  * "over".  --timeout ends at 1 h, so that no call takes longer. */
 #define HDR_MOST_NS INT64_C(3600000000000)
@@ -492,18 +484,15 @@ enum {
 /* A loop wakes up at least so often. */
 #define NET_WAIT_NS INT64_C(60000000000)
 
-/* ---- CS, H2, RPC ---- */
-enum {
-    /* A header list past its limit is answered RESOURCE_EXHAUSTED, or fails the
-     * call; past this many times the limit the stream is reset and nothing more
-     * is stored.  A single field past 64 KiB is past what nghttp2's HPACK reads
-     * and ends the connection. */
-    HEADERS_HARD_FACTOR = 4,
-};
-
 /* A listener without descriptors or room waits this long before it accepts
  * again, so that it does not spin (CVE-2023-4785). */
 #define NET_ACCEPT_PAUSE_NS INT64_C(100000000)
+
+/* ---- CS, H2, RPC ---- */
+/* A header list past its limit fails the call, in a server with
+ * RESOURCE_EXHAUSTED; past this many times the limit the stream is reset.  A
+ * field past 64 KiB, nghttp2's HPACK limit, closes the connection. */
+enum { HEADERS_HARD_FACTOR = 4 };
 
 /* ---- CS ---- */
 enum {
@@ -1135,6 +1124,12 @@ static void mem_put_byte(struct buf *b, uint8_t c)
 static const char *mem_error(int e)
 {
     return e == GP_ELIMIT ? "more than 2 GiB" : "out of memory";
+}
+
+/* Return b's bytes as a slice, valid until b changes. */
+static struct slice mem_slice(const struct buf *b)
+{
+    return (struct slice){ (const char *)b->data, b->len };
 }
 
 /* Release b and zero it, ready for reuse. */
@@ -2019,8 +2014,8 @@ static struct slice txt_next_line(struct slice *s)
     const char *end = memchr(s->p, '\n', s->n);
     size_t n = end ? (size_t)(end - s->p) : s->n;
     struct slice line = { s->p, n };
-    s->p += n + (end != NULL);
-    s->n -= n + (end != NULL);
+    n += end != NULL;
+    *s = (struct slice){ s->p + n, s->n - n };
     return line;
 }
 
@@ -2110,24 +2105,18 @@ static void txt_put_lines(struct buf *b, const char *const *line, size_t n)
  * that is not printable U+FFFD, which covers all that XML forbids. */
 static void txt_put_xml(struct buf *b, struct slice s)
 {
-    bool fit;
+    static const char mark[] = "&<>\"",
+                      name[][8] = { "&amp;", "&lt;", "&gt;", "&quot;" };
     for (size_t i = 0, n; i < s.n; i += n) {
-        char c = s.p[i];
+        bool fit;
         n = txt_printable(s.p + i, s.n - i, &fit);
-        if (c == '\t')
-            mem_put_byte(b, ' ');
-        else if (!fit)
-            mem_put(b, "\xef\xbf\xbd", 3);
-        else if (c == '&')
-            txt_puts(b, "&amp;");
-        else if (c == '<')
-            txt_puts(b, "&lt;");
-        else if (c == '>')
-            txt_puts(b, "&gt;");
-        else if (c == '"')
-            txt_puts(b, "&quot;");
-        else
+        const char *m = fit ? memchr(mark, s.p[i], sizeof name / 8) : NULL;
+        if (m)
+            txt_puts(b, name[m - mark]);
+        else if (fit)
             mem_put(b, s.p + i, n);
+        else
+            txt_put_clean(b, (struct slice){ s.p + i, n });
     }
 }
 
@@ -3010,8 +2999,7 @@ static int re_escape(struct re_in *in, struct gp_why *why)
         return GP_OK;
     }
     if (c == 'b' || c == 'B') {
-        mem_put_byte(&in->out, '\\');
-        mem_put_byte(&in->out, (uint8_t)c);
+        txt_putf(&in->out, "\\%c", c);
         in->at++;
         return GP_OK;
     }
@@ -3183,24 +3171,7 @@ static void js_put_int(struct js *j, int64_t v)
 static void js_put_num(struct js *j, double v)
 {
     js_next(j);
-    if (isfinite(v))
-        txt_putf(j->b, "%.6g", v);
-    else
-        txt_puts(j->b, "null");
-}
-
-/* Write true or false. */
-static void js_put_bool(struct js *j, bool v)
-{
-    js_next(j);
-    txt_puts(j->b, v ? "true" : "false");
-}
-
-/* Write null: the value is not known. */
-static void js_put_null(struct js *j)
-{
-    js_next(j);
-    txt_puts(j->b, "null");
+    txt_putf(j->b, isfinite(v) ? "%.6g" : "null", v);
 }
 
 /* Write text, which is JSON already. */
@@ -3208,6 +3179,18 @@ static void js_put_raw(struct js *j, const char *text)
 {
     js_next(j);
     txt_puts(j->b, text);
+}
+
+/* Write true or false. */
+static void js_put_bool(struct js *j, bool v)
+{
+    js_put_raw(j, v ? "true" : "false");
+}
+
+/* Write null: the value is not known. */
+static void js_put_null(struct js *j)
+{
+    js_put_raw(j, "null");
 }
 
 /* Write a member's key; its value follows. */
@@ -3242,7 +3225,7 @@ static void js_close(struct js *j, char kind)
     j->more = true;
 }
 
-/* A key and a whole number, null when it is not known. */
+/* Write a member: a whole number, null if it is not known. */
 static void js_field_int(struct js *j, const char *key, double v)
 {
     js_key(j, key);
@@ -3252,32 +3235,31 @@ static void js_field_int(struct js *j, const char *key, double v)
         js_put_null(j);
 }
 
-/* A key and a number, null when it is not known. */
+/* Write a member: a number, null if it is not known. */
 static void js_field_num(struct js *j, const char *key, double v)
 {
     js_key(j, key);
     js_put_num(j, v);
 }
 
-/* A key and a text. */
+/* Write a member: a string. */
 static void js_field_str(struct js *j, const char *key, struct slice s)
 {
     js_key(j, key);
     js_put_str(j, s);
 }
 
-/* A member that is a whole number. */
+/* Write a member: a count. */
 static void js_field_count(struct js *j, const char *key, uint64_t v)
 {
     js_key(j, key);
     js_put_int(j, v > INT64_MAX ? INT64_MAX : (int64_t)v);
 }
 
-/* A member that is a text. */
+/* Write a member: a NUL-terminated string. */
 static void js_field_text(struct js *j, const char *key, const char *text)
 {
-    js_key(j, key);
-    js_put_str(j, txt_slice(text));
+    js_field_str(j, key, txt_slice(text));
 }
 
 /* ---- reading ---- */
@@ -3760,6 +3742,13 @@ static inline struct pb_in pb_of(struct slice m)
     return (struct pb_in){ p, p ? p + m.n : p };
 }
 
+/* Return the bytes of f, a PB_BYTES, as a slice. */
+static inline struct slice pb_slice(const struct pb_field *f)
+{
+    return (struct slice){ (const char *)f->bytes.p,
+                           (size_t)(f->bytes.end - f->bytes.p) };
+}
+
 /* Return the last varint of field number in in, or otherwise. */
 static uint64_t pb_find_varint(struct pb_in in, uint32_t number,
                                uint64_t otherwise)
@@ -3778,8 +3767,7 @@ static struct slice pb_find_bytes(struct pb_in in, uint32_t number)
     struct slice v = {0};
     while (pb_get_field(&in, &f) > 0)
         if (f.number == number && f.type == PB_BYTES)
-            v = (struct slice){ (const char *)f.bytes.p,
-                                (size_t)(f.bytes.end - f.bytes.p) };
+            v = pb_slice(&f);
     return v;
 }
 
@@ -4161,7 +4149,7 @@ static void hdr_put_v2(const struct hdr *h, struct buf *b)
         b->err = GP_ENOMEM;
     } else {
         num_set_be32(zip.data + 4, (uint32_t)(zip.len - 8));
-        txt_put_base64(b, (struct slice){ (const char *)zip.data, zip.len });
+        txt_put_base64(b, mem_slice(&zip));
         while (zip.len++ % 3)           /* its readers expect padding */
             mem_put_byte(b, '=');
     }
@@ -6115,8 +6103,7 @@ static int pp_pass_strings(struct pp_reader *r, struct pb_field *f, void *to)
     struct slice *s = PP_ADD(r->string, r->nstrings, r->string_cap);
     if (!s)
         return pp_full(r);
-    *s = (struct slice){ (const char *)f->bytes.p,
-                         (size_t)(f->bytes.end - f->bytes.p) };
+    *s = pb_slice(f);
     if (r->nstrings == 1 && s->n)
         return pp_bad(r, "string_table[0] is not empty: damaged, or not a "
                       "pprof profile");
@@ -7153,8 +7140,7 @@ static int legacy_read(struct pp_reader *r)
     struct legacy_words w;
     uint64_t period_us;
     bool java;
-    if (!legacy_is((struct slice){ (const char *)raw->data, raw->len }, &w,
-                   &period_us, &java))
+    if (!legacy_is(mem_slice(raw), &w, &period_us, &java))
         return PP_FOREIGN;
     return legacy_fill(r, &w, period_us, java);
 }
@@ -10274,7 +10260,7 @@ static bool filter_label_meets(const struct pp *p, size_t i,
         mem_put(&b, l->key.p, l->key.n);
         mem_put_byte(&b, ':');
         mem_put(&b, l->str.p, l->str.n);
-        yes = re_matches(re, (struct slice){ (const char *)b.data, b.len });
+        yes = re_matches(re, mem_slice(&b));
     }
     mem_fini(&b);
     return yes;
@@ -10948,7 +10934,7 @@ static int grain_apply(struct pp *p, enum grain_by grain,
             if ((e = name.err))
                 break;
             f.system_name = f.name;
-            f.name = (struct slice){ (const char *)name.data, name.len };
+            f.name = mem_slice(&name);
             uint64_t h = mem_hash(f.name.p, f.name.n);
             uint32_t at = 0, row;
             while ((row = mem_index_next(&x, h, &at)) != MEM_NONE)
@@ -14824,8 +14810,7 @@ static int dsc_init(struct dsc *d, struct slice set, struct gp_why *why)
     *d = (struct dsc){0};
     while (!e && (got = pb_get_field(&in, &f)) > 0)
         if (f.number == 1 && f.type == PB_BYTES)
-            e = dsc_add_file(d, (struct slice){ (const char *)f.bytes.p,
-                                    (size_t)(f.bytes.end - f.bytes.p) });
+            e = dsc_add_file(d, pb_slice(&f));
     e = e ? e : got;
     if (e)
         dsc_fini(d);
@@ -14929,8 +14914,7 @@ static bool dsc_next(struct pb_in *in, uint32_t number, struct slice *part)
     struct pb_field f;
     while (pb_get_field(in, &f) > 0)
         if (f.number == number && f.type == PB_BYTES) {
-            *part = (struct slice){ (const char *)f.bytes.p,
-                                    (size_t)(f.bytes.end - f.bytes.p) };
+            *part = pb_slice(&f);
             return true;
         }
     return false;
@@ -15650,7 +15634,7 @@ static int dsc_put_entry(struct dsc_json *j, const struct dsc_field *f,
     if (!e && x->kind == JS_NULL && !txt_equal(v.type_name,
                                         txt_slice(".google.protobuf.Value")))
         e = dsc_wrong(j, "null in a map");
-    struct pb_in got = pb_of((struct slice){ (const char *)in.data, in.len });
+    struct pb_in got = pb_of(mem_slice(&in));
     struct pb_field field;
     if (!e && pb_get_field(&got, &field) > 0) {
         bool zigzag = k.type == DSC_SINT32 || k.type == DSC_SINT64;
@@ -15929,7 +15913,7 @@ static void dsc_say_bytes(struct dsc_text *t, struct slice s)
     txt_put_base64(&b, s);
     while (b.len % 4)
         mem_put_byte(&b, '=');
-    js_put_str(&t->js, (struct slice){ (const char *)b.data, b.len });
+    js_put_str(&t->js, mem_slice(&b));
     t->js.b->err = t->js.b->err ? t->js.b->err : b.err;
     mem_fini(&b);
 }
@@ -16160,7 +16144,7 @@ static void dsc_say_mask(struct dsc_text *t, struct slice m)
                                        ? c - 'a' + 'A' : c));
         }
     }
-    js_put_str(&t->js, (struct slice){ (const char *)b.data, b.len });
+    js_put_str(&t->js, mem_slice(&b));
     t->js.b->err = t->js.b->err ? t->js.b->err : b.err;
     mem_fini(&b);
 }
@@ -20305,7 +20289,7 @@ static int server_call_add_meta(struct gp_call *k, const char *key,
         return GP_EUSAGE;
     if (rpc_meta_binary(name)) {
         txt_put_base64(&b, text);
-        text = (struct slice){ (const char *)b.data, b.len };
+        text = mem_slice(&b);
     }
     for (size_t i = 0; i < text.n; i++)
         if (text.p[i] < 0x20 || text.p[i] > 0x7e)
@@ -25063,8 +25047,7 @@ static int reflect_take(struct slice answer, const char *target,
                         text.n < 200 ? text.n ? (int)text.n : 7 : 200,
                         text.n ? text.p : "no file");
     while (dsc_next(&in, 1, &file)) {
-        struct pb_in had = pb_of((struct slice){ (const char *)set->data,
-                                                  set->len });
+        struct pb_in had = pb_of(mem_slice(set));
         struct slice other;
         bool there = false;
         size_t n = 0;
@@ -25113,13 +25096,11 @@ static int reflect_service(const char *target, struct slice service,
         version = "v1alpha";
         e = reflect_ask(target, version, 4, service, &answer, &status, why);
     }
-    struct slice error = dsc_bytes((struct slice){ (const char *)answer.data,
-                                                   answer.len }, 7);
+    struct slice error = dsc_bytes(mem_slice(&answer), 7);
     if (!e && dsc_varint(error, 1, 0) == GP_STATUS_NOT_FOUND)
         e = reflect_no_service(target, version, service, why);
     for (int files = 0; !e && files < REFLECT_FILES; files++) {
-        e = reflect_take((struct slice){ (const char *)answer.data,
-                                         answer.len }, target, asked, set, why);
+        e = reflect_take(mem_slice(&answer), target, asked, set, why);
         if (e || !reflect_missing(set, &missing))
             break;
         name.len = 0;                   /* missing points into set */
@@ -25128,7 +25109,7 @@ static int reflect_service(const char *target, struct slice service,
             e = txt_fail(why, GP_ENOMEM, "out of memory for the question");
             break;
         }
-        asked = (struct slice){ (const char *)name.data, name.len };
+        asked = mem_slice(&name);
         e = reflect_ask(target, version, 3, asked, &answer, &status, why);
     }
     mem_fini(&answer);
@@ -25273,9 +25254,7 @@ static int fetch_get(const char *base, const char *path, int64_t ns,
         return e;
     txt_putf(&request, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n"
              "User-Agent: grpcprof/" GP_VERSION "\r\n\r\n", path, addr->text);
-    e = fetch_exchange(addr, (struct slice){ (const char *)request.data,
-                                           request.len },
-                     &wait, body, why);
+    e = fetch_exchange(addr, mem_slice(&request), &wait, body, why);
     mem_fini(&request);
     if (e)
         return e;
@@ -26676,8 +26655,7 @@ static void res_js_errors(struct js *j, const struct res_report *t)
         js_field_count(j, "code", e->detail);
         struct buf detail = {0};
         res_put_detail(&detail, e);
-        js_field_str(j, "detail", (struct slice){ (const char *)detail.data,
-                                                  detail.len });
+        js_field_str(j, "detail", mem_slice(&detail));
         mem_fini(&detail);
         js_field_count(j, "count", e->count);
         js_field_count(j, "first_ns", (uint64_t)e->first_ns);
@@ -29299,8 +29277,7 @@ static void out_field(struct out_doc *d, const char *name)
         if (*name)
             txt_putf(d->b, "<dt>%s</dt>", name);
         txt_puts(d->b, "<dd>");
-        txt_put_xml(d->b, (struct slice){ (const char *)d->cell.data,
-                                          d->cell.len });
+        txt_put_xml(d->b, mem_slice(&d->cell));
         txt_puts(d->b, "</dd>\n");
     } else if (d->md) {
         if (*name)
@@ -29359,8 +29336,7 @@ static void out_cell(struct out_doc *d)
     if (d->html) {
         txt_putf(d->b, "%s<td%s>", d->at == 1 ? "<tr>" : "",
                  width > 0 ? "" : " class=\"l\"");
-        txt_put_xml(d->b, (struct slice){ (const char *)d->cell.data,
-                                          d->cell.len });
+        txt_put_xml(d->b, mem_slice(&d->cell));
         txt_puts(d->b, last ? "</td></tr>\n" : "</td>");
     } else if (d->md) {
         txt_puts(d->b, "| ");
@@ -30329,7 +30305,7 @@ static void out_js_profile(struct js *j, const struct anl *a,
         mem_put(&b, p->type[i].type.p, p->type[i].type.n);
         mem_put_byte(&b, '/');
         mem_put(&b, p->type[i].unit.p, p->type[i].unit.n);
-        js_put_str(j, (struct slice){ (const char *)b.data, b.len });
+        js_put_str(j, mem_slice(&b));
         j->b->err = j->b->err ? j->b->err : b.err;
         mem_fini(&b);
     }
@@ -31287,7 +31263,7 @@ static int out_tags_add(struct out_tags *t, const struct pp_label *l,
             mem_fini(&number);
             return GP_ENOMEM;
         }
-        value = (struct slice){ (const char *)number.data, number.len };
+        value = mem_slice(&number);
     }
     uint64_t h = mem_hash_more(mem_hash(l->key.p, l->key.n), value.p, value.n);
     uint32_t at = 0, i;
@@ -31935,8 +31911,7 @@ static void out_load_errors(struct buf *b, const struct res *r,
             struct buf detail = {0};
             res_put_detail(&detail, e);
             txt_puts(b, "  ");
-            txt_put_clean(b, (struct slice){ (const char *)detail.data,
-                                             detail.len });
+            txt_put_clean(b, mem_slice(&detail));
             mem_fini(&detail);
         }
         if (e->varies)
@@ -32322,8 +32297,7 @@ static void out_load_csv(struct buf *b, const struct res_report *t)
         struct buf column = {0};
         txt_puts(&column, "label_");
         mem_put(&column, key.p, key.n);
-        out_csv_text(b, (struct slice){ (const char *)column.data,
-                                        column.len });
+        out_csv_text(b, mem_slice(&column));
         b->err = b->err ? b->err : column.err;
         mem_fini(&column);
         mem_put_byte(b, ',');
@@ -32601,7 +32575,7 @@ static void out_load_html(struct buf *b, const struct res_report *t)
                                     sizeof *out_page_head);
     out_load_plan(&text, t->config);
     txt_puts(b, "<h1>grpcprof load</h1>\n<pre>");
-    out_page_lines(b, (struct slice){ (const char *)text.data, text.len });
+    out_page_lines(b, mem_slice(&text));
     txt_putf(b, "</pre>\n<p class=\"verdict\"><b data-key=\"verdict\">%s</b> ",
              res_limit_name[t->verdict.limit][0]);
     for (size_t i = 0; i < t->verdict.nwhy; i++) {
@@ -32625,7 +32599,7 @@ static void out_load_html(struct buf *b, const struct res_report *t)
     if (t->profile)
         out_load_profile(&text, t->profile);
     out_load_compare(&text, t);
-    out_page_lines(b, (struct slice){ (const char *)text.data, text.len });
+    out_page_lines(b, mem_slice(&text));
     txt_puts(b, "</pre>\n</body></html>\n");
     b->err = b->err ? b->err : text.err;
     mem_fini(&text);
@@ -33839,9 +33813,8 @@ static int msg_encode(const struct msg *c, const struct dsc *d,
     struct gp_why why = {{0}};
     int e = p ? dsc_encode(d, m->input, v, &message, &why)
               : txt_fail(&why, GP_ENOMEM, "out of memory");
-    if (!e && client_payload_add(p, (struct slice){ (const char *)message.data,
-                                  message.len }, !strcmp(c->compression,
-                                                         "gzip")))
+    if (!e && client_payload_add(p, mem_slice(&message),
+                                 !strcmp(c->compression, "gzip")))
         e = txt_fail(&why, GP_ENOMEM, "out of memory");
     mem_fini(&message);
     if (e)
@@ -33919,8 +33892,8 @@ static int msg_read_raw(struct msg *c)
     if (!e && !c->binary)
         e = msg_put_filler(&message, (size_t)c->payload_size);
     if (!e)
-        e = client_payload_add(p, (struct slice){ (const char *)message.data,
-                               message.len }, !strcmp(c->compression, "gzip"));
+        e = client_payload_add(p, mem_slice(&message),
+                               !strcmp(c->compression, "gzip"));
     mem_fini(&message);
     if (e)
         say_error("out of memory");
@@ -34482,15 +34455,14 @@ static int loadcmd_result_read(const char *path, struct res_saved *s)
     struct gp_why why = {{0}};
     *s = (struct res_saved){0};
     int e = sys_read_file(path, LOADCMD_RESULT_MOST, &b, &why);
-    struct slice text = js_skip((struct slice){ (const char *)b.data, b.len });
+    struct slice text = js_skip(mem_slice(&b));
     if (e) {
         say_error("%s", why.text);
     } else if (!text.n || *text.p != '{') {
         e = GP_EFORMAT;
         say_error("%s: not a result of load, which is JSON; profiles are "
                   "reported apart from results", path);
-    } else if ((e = res_read(s, (struct slice){ (const char *)b.data, b.len },
-                              &why))) {
+    } else if ((e = res_read(s, mem_slice(&b), &why))) {
         say_error("%s: %s", path, why.text);
     }
     mem_fini(&b);
