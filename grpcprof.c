@@ -19602,15 +19602,19 @@ struct gp_call {
     bool              finished;         /* nothing more may be written */
     bool              entered;          /* a callback has run: on_done is due */
 
-    /* Reused by later calls.  The loop's: */
-    struct buf        in;               /* prefixes and messages received */
-    struct buf        out;              /* prefixes and messages to send */
-    struct buf        text;             /* grpc-message, encoded */
-    /* The job's: */
-    struct buf        batch;            /* prefixes and messages to deliver */
-    struct buf        plain;            /* a message, inflated */
-    struct buf        made;             /* prefixes and messages written */
-    struct buf        message;          /* grpc-message, encoded */
+    /* Reused by later calls: the loop's, and from batch on the job's. */
+    union {
+        struct buf buf[7];
+        struct {
+            struct buf in;              /* prefixes and messages received */
+            struct buf out;             /* prefixes and messages to send */
+            struct buf text;            /* grpc-message, encoded */
+            struct buf batch;           /* prefixes and messages to deliver */
+            struct buf plain;           /* a message, inflated */
+            struct buf made;            /* prefixes and messages written */
+            struct buf message;         /* grpc-message, encoded */
+        };
+    };
 };
 
 /* Buckets of a method's latencies: bucket i has calls below 2^i us, the last
@@ -19769,24 +19773,11 @@ static struct gp_call *server_call_open(struct server_conn *c, int32_t id)
     return k;
 }
 
-/* Empty b for the next call; free it if it is large. */
-static void server_buf_reset(struct buf *b)
-{
-    if (b->cap > SERVER_KEEP_BYTES || b->err)
-        mem_fini(b);
-    b->len = 0;
-}
-
 /* Free k, which is in no list. */
 static void server_call_free(struct gp_call *k)
 {
-    mem_fini(&k->in);
-    mem_fini(&k->out);
-    mem_fini(&k->text);
-    mem_fini(&k->batch);
-    mem_fini(&k->plain);
-    mem_fini(&k->made);
-    mem_fini(&k->message);
+    for (size_t i = 0; i < sizeof k->buf / sizeof *k->buf; i++)
+        mem_fini(&k->buf[i]);
     mem_arena_fini(&k->arena);
     mem_free(k);
 }
@@ -19799,15 +19790,13 @@ static void server_call_recycle(struct gp_call *k)
         server_call_free(k);
         return;
     }
-    server_buf_reset(&k->in);
-    server_buf_reset(&k->out);
-    server_buf_reset(&k->text);
-    server_buf_reset(&k->batch);
-    server_buf_reset(&k->plain);
-    server_buf_reset(&k->made);
-    server_buf_reset(&k->message);
+    for (size_t i = 0; i < sizeof k->buf / sizeof *k->buf; i++) {
+        if (k->buf[i].cap > SERVER_KEEP_BYTES || k->buf[i].err)
+            mem_fini(&k->buf[i]);
+        k->buf[i].len = 0;
+    }
     mem_arena_fini(&k->arena);
-    memset(k, 0, offsetof(struct gp_call, in));
+    memset(k, 0, offsetof(struct gp_call, buf));
     k->next = l->spare;
     l->spare = k;
     l->nspare++;
@@ -20213,6 +20202,12 @@ static void server_call_fail(struct gp_call *k, enum gp_status status,
                        text);
 }
 
+/* End k because an allocation failed. */
+static void server_call_fail_memory(struct gp_call *k)
+{
+    server_call_fail(k, GP_STATUS_RESOURCE_EXHAUSTED, "out of memory");
+}
+
 /* Complete the message begun with server_message_begin(k) and end k with OK. */
 static void server_call_send(struct gp_call *k)
 {
@@ -20356,7 +20351,7 @@ static bool server_call_next(struct gp_call *k, struct gp_slice *m)
         server_call_fail(k, GP_STATUS_RESOURCE_EXHAUSTED,
                          "inflated message larger than the limit");
     else if (e == GP_ENOMEM)
-        server_call_fail(k, GP_STATUS_RESOURCE_EXHAUSTED, "out of memory");
+        server_call_fail_memory(k);
     else if (e)
         server_call_fail(k, GP_STATUS_INTERNAL, "invalid gzip message");
     return !e;
@@ -21573,48 +21568,9 @@ static int server_start(struct gp_server *s, struct gp_why *why)
     return e;
 }
 
-/* Count the completed calls of method i, whose path is borrowed from s.  False
- * past the last method.  Any thread. */
-static bool server_method_calls(const struct gp_server *s, size_t i,
-                                const char **path, uint64_t *calls)
-{
-    if (i >= s->nmethod)
-        return false;
-    *path = s->method[i].own.path;
-    *calls = 0;
-    for (unsigned k = 0; s->started && k < s->config.threads; k++)
-        for (int code = 0; code < RPC_STATUSES; code++)
-            *calls += net_get(&s->loop[k].tally[i].code[code]);
-    return true;
-}
-
-/* Count the calls of method i for a profile; REC's callback. */
-static bool server_rec_calls(const void *server, size_t i,
-                             struct rec_calls *out)
-{
-    const struct gp_server *s = server;
-    *out = (struct rec_calls){0};
-    if (!server_method_calls(s, i, &out->path, &out->ended))
-        return false;
-    for (unsigned k = 0; s->started && k < s->config.threads; k++) {
-        out->timed += net_get(&s->loop[k].tally[i].timed);
-        out->timed_cpu_ns += net_get(&s->loop[k].tally[i].timed_cpu_ns);
-    }
-    return true;
-}
-
-/* Return address i of s, the last one added first, borrowed; NULL past it. */
-static const char *server_address(const struct gp_server *s, size_t i)
-{
-    const struct server_listener *p = s->listener;
-    while (p && i--)
-        p = p->next;
-    return p ? p->addr.text : NULL;
-}
-
 struct server_counts {                  /* sum of a method's tallies */
     const char *path;                   /* borrowed; "": no such method */
-    uint64_t begun, code[RPC_STATUSES], took[SERVER_STEPS], took_ns;
+    uint64_t begun, ended, code[RPC_STATUSES], took[SERVER_STEPS], took_ns;
     uint64_t timed, timed_cpu_ns;
 };
 
@@ -21629,8 +21585,11 @@ static bool server_counts_get(const struct gp_server *s, size_t i,
         return false;
     for (unsigned k = 0; s->started && k < s->config.threads; k++) {
         const struct server_tally *t = &s->loop[k].tally[i];
-        for (int code = 0; code < RPC_STATUSES; code++)
-            c.code[code] += net_get(&t->code[code]);
+        for (int code = 0; code < RPC_STATUSES; code++) {
+            uint64_t n = net_get(&t->code[code]);
+            c.code[code] += n;
+            c.ended += n;
+        }
         for (int step = 0; step < SERVER_STEPS; step++)
             c.took[step] += net_get(&t->took[step]);
         c.took_ns += net_get(&t->took_ns);
@@ -21640,6 +21599,40 @@ static bool server_counts_get(const struct gp_server *s, size_t i,
     }
     *out = c;
     return true;
+}
+
+/* Count the completed calls of method i, whose path is borrowed from s.  False
+ * past the last method.  Any thread. */
+static bool server_method_calls(const struct gp_server *s, size_t i,
+                                const char **path, uint64_t *calls)
+{
+    struct server_counts c;
+    if (i >= s->nmethod || !server_counts_get(s, i, &c))
+        return false;
+    *path = c.path;
+    *calls = c.ended;
+    return true;
+}
+
+/* Count the calls of method i for a profile; REC's callback. */
+static bool server_rec_calls(const void *server, size_t i,
+                             struct rec_calls *out)
+{
+    const struct gp_server *s = server;
+    struct server_counts c;
+    if (i >= s->nmethod || !server_counts_get(s, i, &c))
+        return false;
+    *out = (struct rec_calls){ c.path, c.ended, c.timed, c.timed_cpu_ns };
+    return true;
+}
+
+/* Return address i of s, the last one added first, borrowed; NULL past it. */
+static const char *server_address(const struct gp_server *s, size_t i)
+{
+    const struct server_listener *p = s->listener;
+    while (p && i--)
+        p = p->next;
+    return p ? p->addr.text : NULL;
 }
 
 struct server_traffic {                 /* all loops, since the start */
@@ -21743,12 +21736,12 @@ static uint64_t server_drain(struct gp_server *s, int64_t grace_ns)
  */
 
 enum client_outcome {                   /* how a call ended */
-    CLIENT_OK,                          /* status 0 and the messages it needs */
+    CLIENT_OK,                          /* status 0 and the required messages */
     CLIENT_STATUS,                      /* another grpc-status */
     CLIENT_HTTP,                        /* no grpc-status: detail is :status */
     CLIENT_RESET,                       /* RST_STREAM: detail is its code */
-    CLIENT_PROTOCOL,                    /* not what gRPC allows */
-    CLIENT_LOST,                        /* connection gone: an h2_end */
+    CLIENT_PROTOCOL,                    /* the response violates gRPC */
+    CLIENT_LOST,                        /* connection lost: detail is h2_end */
     CLIENT_DEADLINE,                    /* our own deadline */
 };
 
@@ -21756,17 +21749,17 @@ struct client_result {
     enum client_outcome kind;
     int           status;               /* grpc status, 0..16, or mapped */
     uint32_t      detail;               /* see client_outcome */
-    const char   *text;                 /* more about it; borrowed */
+    const char   *text;                 /* grpc-message or reason; borrowed */
     bool          unseen;               /* not processed: may be sent again */
 };
 
-struct client_request {                 /* headers of calls; read only */
-    nghttp2_nv    nv[10 + RPC_META_MOST];       /* point into text, constants */
+struct client_request {                 /* headers, shared by calls */
+    nghttp2_nv    nv[10 + RPC_META_MOST];       /* point into text */
     size_t        n;                    /* headers in nv */
-    struct arena  text;                 /* of the headers' values */
+    struct arena  text;                 /* names and values */
 };
 
-struct client_payload {                 /* messages of a call, read only */
+struct client_payload {                 /* messages, shared by calls */
     struct buf    frames;               /* prefixes and messages */
     uint32_t      n;                    /* messages */
 };
@@ -21774,67 +21767,66 @@ struct client_payload {                 /* messages of a call, read only */
 struct client_conn;
 struct client_call;
 
-struct client_up {                      /* what the section above hears */
-    void (*on_ready)(struct client_conn *ch);
-    void (*on_first)(struct client_conn *ch, struct client_call *u);
+struct client_up {                      /* callbacks */
+    void (*on_ready)(struct client_conn *c);    /* calls may start */
+    void (*on_first)(struct client_conn *c, struct client_call *u);
                                         /* a response begins; or NULL */
-    void (*on_message)(struct client_conn *ch, struct client_call *u);
-                                        /* one is complete, in u->keep if that
-                                         * is set; or NULL */
-    void (*on_done)(struct client_conn *ch, struct client_call *u,
+    void (*on_message)(struct client_conn *c, struct client_call *u);
+                                        /* a reply is complete, in u->keep if
+                                         * that is set; or NULL */
+    void (*on_done)(struct client_conn *c, struct client_call *u,
                     const struct client_result *r);     /* u may start again */
-    void (*on_goaway)(struct client_conn *ch);  /* takes no new calls */
-    void (*on_room)(struct client_conn *ch);    /* no longer client_conn_full */
-    void (*on_lost)(struct client_conn *ch);    /* after on_done of all */
-    void (*on_gone)(struct client_conn *ch);    /* may release ch */
+    void (*on_goaway)(struct client_conn *c);   /* takes no new calls */
+    void (*on_room)(struct client_conn *c);     /* no longer client_conn_full */
+    void (*on_lost)(struct client_conn *c);     /* after on_done of all calls */
+    void (*on_gone)(struct client_conn *c);     /* c may be freed */
 };
 
-struct client_call {                    /* one call, client's end */
-    struct client_conn *chan;           /* borrowed; NULL: not in flight */
+struct client_call {
+    struct client_conn *conn;           /* borrowed; NULL: not in flight */
     struct cs_stream  stream;
     struct rpc_frame  frame;
-    struct buf       *keep;             /* borrowed: the message that comes is
-                                         * put in there, up to
+    struct buf       *keep;             /* borrowed: receives the reply, up to
                                          * CLIENT_KEPT_REPLY_BYTES; NULL: it is
                                          * only counted */
-    struct gz_reader *unzip;            /* owned: of the message that comes, if
-                                         * it is compressed; else NULL */
+    struct gz_reader *unzip;            /* owned: of a compressed reply; else
+                                         * NULL */
     int16_t           http;             /* :status; 0: none yet */
     int16_t           status;           /* grpc-status; -1: none yet */
-    bool              many;             /* any number of messages is right */
-    bool              begun;            /* its headers, not 1xx, came */
-    bool              odd;              /* grpc-status is none */
+    bool              many;             /* any number of replies is valid */
+    bool              begun;            /* its headers, not 1xx, are complete */
+    bool              bad_status;       /* grpc-status is not 0 to 16 */
     bool              grpc;             /* content-type is gRPC's */
     bool              gzip;             /* grpc-encoding is gzip */
-    bool              ended;            /* END_STREAM came */
-    bool              over;             /* too many headers */
-    const char       *bad;              /* why a message cannot be right; NULL;
-                                         * a constant */
-    char              text[64];         /* of grpc-message, as it came; cut */
+    bool              ended;            /* END_STREAM received */
+    bool              too_many;         /* headers past the limit */
+    const char       *invalid;          /* why a reply is invalid, a constant;
+                                         * NULL: none is */
+    char              text[64];         /* start of grpc-message, encoded */
 };
 
 struct client_conn {
     struct h2_conn    h2;
     struct cs         session;
     const struct client_up *up;         /* borrowed */
-    void             *owner;            /* of up's; borrowed */
-    bool              gzip;             /* replies may be compressed */
+    void             *owner;            /* for up; borrowed */
+    bool              gzip;             /* gzip is offered for replies */
 };
 
 #define CLIENT_TOO_MANY "more headers than the limit"
 
-/* Judge a response that came to its end. */
+/* Return the result of a complete response. */
 static struct client_result client_call_judge(const struct client_call *u)
 {
     struct client_result r = { .kind = CLIENT_PROTOCOL,
                                .status = GP_STATUS_INTERNAL };
-    if (u->over) {
+    if (u->too_many) {
         r.text = CLIENT_TOO_MANY;
     } else if (u->status > 0) {
         r = (struct client_result){ CLIENT_STATUS, u->status, 0, u->text,
                                     false };
-        if (u->odd && !u->text[0])
-            r.text = "grpc-status is none of 0 to 16";
+        if (u->bad_status && !u->text[0])
+            r.text = "grpc-status is not 0 to 16";
     } else if (u->status < 0) {
         r.kind = u->http == 200 && u->grpc ? CLIENT_PROTOCOL : CLIENT_HTTP;
         r.status = rpc_status_of_http(u->http);
@@ -21842,8 +21834,8 @@ static struct client_result client_call_judge(const struct client_call *u)
         r.text = u->http != 200 ? "no grpc-status"
                : u->grpc ? "no grpc-status in the trailers"
                          : "no grpc-status; content-type is not gRPC's";
-    } else if (u->bad || rpc_frame_cut(&u->frame)) {
-        r.text = u->bad ? u->bad : "cut message";
+    } else if (u->invalid || rpc_frame_cut(&u->frame)) {
+        r.text = u->invalid ? u->invalid : "the reply ends inside a message";
     } else if (u->frame.count != 1 && !u->many) {
         r.text = u->frame.count ? "more than one message" : "no message";
     } else {
@@ -21852,20 +21844,20 @@ static struct client_result client_call_judge(const struct client_call *u)
     return r;
 }
 
-/* A message of u cannot be right: the first reason stays. */
+/* Note why a reply of u is invalid; the first reason stays. */
 static void client_call_invalid(struct client_call *u, const char *why)
 {
-    u->bad = u->bad ? u->bad : why;
+    u->invalid = u->invalid ? u->invalid : why;
 }
 
-/* Inflating a message of u has failed, with e. */
+/* Note that inflating a reply of u failed with error e. */
 static void client_call_gzip_failed(struct client_call *u, int e)
 {
     client_call_invalid(u, e == GP_ENOMEM ? "no memory for a compressed message"
-                                          : "message of damaged gzip");
+                                          : "invalid gzip message");
 }
 
-/* u's message is complete, or there will be no more of it. */
+/* Free the decoder of u's reply, which is complete or has ended early. */
 static void client_call_end_gzip(struct client_call *u)
 {
     int e;
@@ -21877,26 +21869,26 @@ static void client_call_end_gzip(struct client_call *u)
     u->unzip = NULL;
 }
 
-/* u's stream is not open any more. */
+/* Detach u from its connection: its stream is closed. */
 static void client_call_detach(struct client_call *u)
 {
     client_call_end_gzip(u);
-    u->chan = NULL;
+    u->conn = NULL;
 }
 
-/* The channel whose session s is. */
+/* Return the connection of session s. */
 static struct client_conn *client_conn_of(struct cs *s)
 {
     return MEM_OF(s, struct client_conn, session);
 }
 
-/* The call whose stream t is. */
+/* Return the call of stream t. */
 static struct client_call *client_call_of(struct cs_stream *t)
 {
     return MEM_OF(t, struct client_call, stream);
 }
 
-/* One header of a response or of its trailers. */
+/* Read one header of a response or of its trailers. */
 static void client_on_header(struct cs *s, struct cs_stream *t,
                              struct slice name, struct slice value)
 {
@@ -21909,13 +21901,13 @@ static void client_on_header(struct cs *s, struct cs_stream *t,
         memcpy(digits, value.p, value.n);
     if (name.n == 7 && !memcmp(name.p, ":status", 7)) {
         u->http = txt_number(digits, 100, 999, &n) ? 0 : (int16_t)n;
-        u->status = -1;                 /* a 1xx before is forgotten */
-        u->grpc = u->gzip = u->odd = false;
+        u->status = -1;                 /* forget a 1xx response before */
+        u->grpc = u->gzip = u->bad_status = false;
         u->text[0] = 0;
     } else if (name.n == 11 && !memcmp(name.p, "grpc-status", 11)) {
-        u->odd = !txt_equal(value, txt_slice("0")) &&      /* the usual one */
-                 txt_number(digits, 0, 16, &n);
-        u->status = u->odd ? GP_STATUS_UNKNOWN : (int16_t)n;
+        u->bad_status = !txt_equal(value, txt_slice("0")) &&    /* usual */
+                        txt_number(digits, 0, 16, &n);
+        u->status = u->bad_status ? GP_STATUS_UNKNOWN : (int16_t)n;
     } else if (name.n == 12 && !memcmp(name.p, "grpc-message", 12)) {
         size_t k = value.n < sizeof u->text ? value.n : sizeof u->text - 1;
         memcpy(u->text, value.p, k);
@@ -21928,34 +21920,34 @@ static void client_on_header(struct cs *s, struct cs_stream *t,
     }
 }
 
-/* A header block is complete. */
+/* End a header block: on_first after the first that is not 1xx. */
 static void client_on_headers(struct cs *s, struct cs_stream *t, bool over)
 {
-    struct client_conn *ch = client_conn_of(s);
+    struct client_conn *c = client_conn_of(s);
     struct client_call *u = client_call_of(t);
-    u->over |= over;
-    if (!u->begun && u->http >= 200 && ch->up->on_first)
-        ch->up->on_first(ch, u);
+    u->too_many |= over;
+    if (!u->begun && u->http >= 200 && c->up->on_first)
+        c->up->on_first(c, u);
     u->begun |= u->http >= 200;
 }
 
-/* A message of u begins. */
-static void client_message_begin(const struct client_conn *ch,
+/* Begin a reply of u, whose prefix is complete. */
+static void client_message_begin(const struct client_conn *c,
                                  struct client_call *u)
 {
     uint8_t flag = u->frame.prefix[0];
     if (flag > 1)
         client_call_invalid(u,
-                            "message whose compressed flag is neither 0 nor 1");
-    else if (flag && !(ch->gzip && u->gzip))
-        client_call_invalid(u, ch->gzip
+                            "compressed flag of a message is neither 0 nor 1");
+    else if (flag && !(c->gzip && u->gzip))
+        client_call_invalid(u, c->gzip
                             ? "compressed message without grpc-encoding gzip"
-                            : "compressed message that was not asked for");
+                            : "compressed message, but gzip was not offered");
     if (u->keep)
         u->keep->len = 0;
     if (u->frame.size > CLIENT_KEPT_REPLY_BYTES)
         u->keep = NULL;
-    if (!flag || u->bad)
+    if (!flag || u->invalid)
         return;
     u->unzip = mem_zalloc(sizeof *u->unzip);
     if (u->unzip && gz_reader_init(u->unzip)) {
@@ -21966,11 +21958,11 @@ static void client_message_begin(const struct client_conn *ch,
         client_call_gzip_failed(u, GP_ENOMEM);
 }
 
-/* A part of u's message. */
+/* Take a part of u's reply. */
 static void client_message_part(struct client_call *u, struct slice part)
 {
     int e;
-    if (u->unzip && !u->bad &&
+    if (u->unzip && !u->invalid &&
         (e = gz_reader_put(u->unzip, (const uint8_t *)part.p, part.n,
                            UINT64_MAX, u->keep)))
         client_call_gzip_failed(u, e);
@@ -21982,27 +21974,27 @@ static void client_message_part(struct client_call *u, struct slice part)
     }
 }
 
-/* Take the next steps through bytes of u's response.  Only their form is looked
- * at, unless they are to be kept. */
-static void client_call_feed(struct client_conn *ch, struct client_call *u,
+/* Read replies of u from in.  Only their framing is checked, unless u->keep
+ * keeps them. */
+static void client_call_feed(struct client_conn *c, struct client_call *u,
                              struct slice in)
 {
     struct slice part;
     enum rpc_step step;
     while ((step = rpc_frame_next(&u->frame, &in, &part)) != RPC_MORE) {
         if (step == RPC_PREFIX) {
-            client_message_begin(ch, u);
+            client_message_begin(c, u);
         } else if (step == RPC_BYTES) {
             client_message_part(u, part);
         } else if (step == RPC_WHOLE) {
             client_call_end_gzip(u);
-            if (ch->up->on_message)
-                ch->up->on_message(ch, u);
+            if (c->up->on_message)
+                c->up->on_message(c, u);
         }
     }
 }
 
-/* Bytes of a response. */
+/* Read bytes of a response. */
 static void client_on_data(struct cs *s, struct cs_stream *t,
                            const uint8_t *p, size_t n)
 {
@@ -22010,7 +22002,7 @@ static void client_on_data(struct cs *s, struct cs_stream *t,
                      (struct slice){ (const char *)p, n });
 }
 
-/* A response came to its end; the call is over when the stream closes. */
+/* End a response; on_done follows when the stream closes. */
 static void client_on_end(struct cs *s, struct cs_stream *t)
 {
     struct client_call *u = client_call_of(t);
@@ -22019,11 +22011,11 @@ static void client_on_end(struct cs *s, struct cs_stream *t)
     u->ended = true;
 }
 
-/* A call's stream is closed. */
+/* Report the result of a call whose stream is closed. */
 static void client_on_close(struct cs *s, struct cs_stream *t, uint32_t code,
                             bool by_peer)
 {
-    struct client_conn *ch = client_conn_of(s);
+    struct client_conn *c = client_conn_of(s);
     struct client_call *u = client_call_of(t);
     struct client_result r = { .kind = CLIENT_RESET, .detail = code,
                                .status = rpc_status_of_reset(code),
@@ -22031,49 +22023,48 @@ static void client_on_close(struct cs *s, struct cs_stream *t, uint32_t code,
     if (u->ended) {
         r = client_call_judge(u);
     } else if (!by_peer && code == NGHTTP2_REFUSED_STREAM) {
-        /* Closed by a GOAWAY that names an earlier stream as the last. */
+        /* A GOAWAY named an earlier stream as the last one processed. */
         r.kind = CLIENT_LOST;
         r.unseen = true;
         r.text = "not processed before the server's GOAWAY";
     } else if (!by_peer) {
         r.kind = CLIENT_PROTOCOL;
         r.status = GP_STATUS_INTERNAL;
-        r.text = u->over ? CLIENT_TOO_MANY : "response that breaks HTTP/2";
+        r.text = u->too_many ? CLIENT_TOO_MANY : "response violates HTTP/2";
     }
     client_call_detach(u);
-    ch->up->on_done(ch, u, &r);
+    c->up->on_done(c, u, &r);
 }
 
-/* The server's SETTINGS are here. */
+/* Report that calls may start: the server's SETTINGS were received. */
 static void client_on_ready(struct cs *s)
 {
-    struct client_conn *ch = client_conn_of(s);
-    h2_greeted(&ch->h2);
-    ch->up->on_ready(ch);
+    struct client_conn *c = client_conn_of(s);
+    h2_greeted(&c->h2);
+    c->up->on_ready(c);
 }
 
-/* The server's GOAWAY is here. */
+/* Report the server's GOAWAY. */
 static void client_on_goaway(struct cs *s)
 {
-    struct client_conn *ch = client_conn_of(s);
-    ch->up->on_goaway(ch);
+    struct client_conn *c = client_conn_of(s);
+    c->up->on_goaway(c);
 }
 
-/* Why ch's connection is of no more use, into text[size]: what the server did
- * or said, where it is known. */
-static void client_conn_why(const struct client_conn *ch, char *text,
+/* Write to text[size] why c was lost: what the server did or said, if known. */
+static void client_conn_why(const struct client_conn *c, char *text,
                             size_t size)
 {
     static const char *const why[] = {
         [H2_END_EOF] = "the server closed the connection",
         [H2_END_IO] = "connection lost",
         [H2_END_TIMEOUT] = "connection timed out",
-        [H2_END_PROTOCOL] = "the server broke HTTP/2",
-        [H2_END_DONE] = "HTTP/2 ended the connection",
+        [H2_END_PROTOCOL] = "the server violated HTTP/2",
+        [H2_END_DONE] = "the HTTP/2 session ended",
         [H2_END_LOCAL] = "the client closed the connection",
     };
-    const struct cs *s = &ch->session;
-    enum h2_end end = ch->h2.end;
+    const struct cs *s = &c->session;
+    enum h2_end end = c->h2.end;
     if (end == H2_END_PROTOCOL && s->broken)
         snprintf(text, size, "%s: %s", why[end], s->broken);
     else if (s->goaway && s->goaway_code != NGHTTP2_NO_ERROR)
@@ -22084,32 +22075,32 @@ static void client_conn_why(const struct client_conn *ch, char *text,
         snprintf(text, size, "%s", why[end]);
 }
 
-/* The connection is of no more use: its calls end.  Those that never left
- * may be sent again elsewhere. */
+/* End the calls of a lost connection.  Those that the server did not process
+ * may be sent again. */
 static void client_on_lost(struct h2_conn *h2)
 {
-    struct client_conn *ch = MEM_OF(h2, struct client_conn, h2);
+    struct client_conn *c = MEM_OF(h2, struct client_conn, h2);
     struct cs_stream *t = NULL;
     char text[128];
-    client_conn_why(ch, text, sizeof text);
-    for (uint32_t at = 0; (t = cs_next(&ch->session, t, &at)); ) {
+    client_conn_why(c, text, sizeof text);
+    for (uint32_t at = 0; (t = cs_next(&c->session, t, &at)); ) {
         struct client_result r = { .kind = CLIENT_LOST,
                                    .status = GP_STATUS_UNAVAILABLE,
                                    .detail = (uint32_t)h2->end,
                                    .text = text,
-                                   .unseen = cs_unseen(&ch->session, t) };
-        cs_forget(&ch->session, t);
+                                   .unseen = cs_unseen(&c->session, t) };
+        cs_forget(&c->session, t);
         client_call_detach(client_call_of(t));
-        ch->up->on_done(ch, client_call_of(t), &r);
+        c->up->on_done(c, client_call_of(t), &r);
     }
-    ch->up->on_lost(ch);
+    c->up->on_lost(c);
 }
 
-/* The connection's socket is closed. */
+/* Report that the socket is closed. */
 static void client_on_gone(struct h2_conn *h2)
 {
-    struct client_conn *ch = MEM_OF(h2, struct client_conn, h2);
-    ch->up->on_gone(ch);
+    struct client_conn *c = MEM_OF(h2, struct client_conn, h2);
+    c->up->on_gone(c);
 }
 
 static const struct cs_up client_cs_up = {
@@ -22119,11 +22110,11 @@ static const struct cs_up client_cs_up = {
     .on_goaway = client_on_goaway,
 };
 
-/* The connection takes more output. */
+/* Report that the connection takes more output. */
 static void client_on_room(struct h2_conn *h2)
 {
-    struct client_conn *ch = MEM_OF(h2, struct client_conn, h2);
-    ch->up->on_room(ch);
+    struct client_conn *c = MEM_OF(h2, struct client_conn, h2);
+    c->up->on_room(c);
 }
 
 static const struct h2_up client_h2_up = {
@@ -22131,34 +22122,34 @@ static const struct h2_up client_h2_up = {
     .on_gone = client_on_gone,
 };
 
-/* Connect ch, which must not move until on_gone, to addr: on_ready or on_lost
- * follows within timeout_ns.  On an error ch->h2.error has errno and nothing
+/* Connect c, which must not move until on_gone, to addr; on_ready or on_lost
+ * follows within timeout_ns.  On an error c->h2.error has errno and no callback
  * follows. */
-static int client_conn_open(struct client_conn *ch, struct net_loop *loop,
+static int client_conn_open(struct client_conn *c, struct net_loop *loop,
                             const struct net_addr *addr, int64_t timeout_ns,
                             const struct client_up *up, void *owner)
 {
     static const struct h2_kit kit = { .up = &client_h2_up };
-    ch->up = up;
-    ch->owner = owner;
-    ch->session = (struct cs){ .up = &client_cs_up,
+    c->up = up;
+    c->owner = owner;
+    c->session = (struct cs){ .up = &client_cs_up,
                                .list_bytes = 4 * RPC_HEADERS_BYTES };
-    return h2_connect(&ch->h2, &kit, loop, &ch->session, addr, timeout_ns);
+    return h2_connect(&c->h2, &kit, loop, &c->session, addr, timeout_ns);
 }
 
-/* True while ch takes new calls. */
-static bool client_conn_usable(const struct client_conn *ch)
+/* True if c takes new calls. */
+static bool client_conn_usable(const struct client_conn *c)
 {
-    return ch->h2.state == H2_OPEN && !ch->session.goaway && !ch->h2.end;
+    return c->h2.state == H2_OPEN && !c->session.goaway && !c->h2.end;
 }
 
-/* True while the server does not read: calls begun now would only pile up. */
-static bool client_conn_full(const struct client_conn *ch)
+/* True while the socket is full: new calls would only queue behind it. */
+static bool client_conn_full(const struct client_conn *c)
 {
-    return cs_full(&ch->session);
+    return cs_full(&c->session);
 }
 
-/* Bytes of the message at p, one of payload's, with its prefix. */
+/* Return the size, with its prefix, of payload's message at p. */
 static size_t client_payload_next(const struct client_payload *payload,
                                   const uint8_t *p)
 {
@@ -22166,54 +22157,58 @@ static size_t client_payload_next(const struct client_payload *payload,
     return left < 5 ? left : 5 + (size_t)num_get_be32(p + 1);
 }
 
-/* Begin u on ch with the n headers nv, which never change where fixed is set,
- * and the payload, which is borrowed until on_done; the next h2_kick or the end
- * of ch's turn sends it.  u->many and u->keep are the caller's.  With wait only
- * the first message is sent, and client_call_send_next sends the others.
- * GP_ESTATE: ch takes no more calls. */
-static int client_call_start(struct client_conn *ch, struct client_call *u,
+/* Start u on c with payload, borrowed until on_done, and n headers nv, which
+ * never change if fixed is set; the next h2_kick or the end of the turn sends
+ * it.  The caller sets u->many and u->keep.  With wait only the first message
+ * is sent, and client_call_send_next sends each other one.  GP_ESTATE: c takes
+ * no new calls. */
+static int client_call_start(struct client_conn *c, struct client_call *u,
                              const nghttp2_nv *nv, size_t n, bool fixed,
                              const struct client_payload *payload, bool wait)
 {
     const struct buf *b = &payload->frames;
     bool part = wait && payload->n > 1;
+    assert(!u->conn && !u->unzip);
     u->frame = (struct rpc_frame){0};
     u->stream.p = b->data;
     u->stream.n = part ? client_payload_next(payload, b->data) : b->len;
     u->stream.more = part;
     u->http = 0;
     u->status = -1;
-    u->begun = u->odd = u->grpc = u->gzip = u->ended = u->over = false;
-    u->bad = NULL;
+    u->begun = u->bad_status = u->grpc = u->gzip = false;
+    u->ended = u->too_many = false;
+    u->invalid = NULL;
     u->text[0] = 0;
-    if (!client_conn_usable(ch))
+    if (!client_conn_usable(c))
         return GP_ESTATE;
-    int e = cs_open(&ch->session, &u->stream, nv, n, fixed);
-    u->chan = e ? NULL : ch;
+    int e = cs_open(&c->session, &u->stream, nv, n, fixed);
+    u->conn = e ? NULL : c;
     return e;
 }
 
-/* Send the message of payload that u has not sent yet, and its end behind the
- * last one; false when that was it.  Outside callbacks the caller kicks. */
+/* Send u's next message of payload, and END_STREAM with the last; false when
+ * that is sent.  Outside callbacks the caller must call h2_kick. */
 static bool client_call_send_next(struct client_call *u,
                                   const struct client_payload *payload)
 {
     const uint8_t *end = payload->frames.data + payload->frames.len;
     struct cs_stream *t = &u->stream;
+    assert(u->conn && t->more);
     t->n += client_payload_next(payload, t->p + t->n);
     t->more = t->p + t->n < end;
-    cs_resume(&u->chan->session, t);
+    cs_resume(&u->conn->session, t);
     return t->more;
 }
 
-/* Give u up: RST_STREAM(CANCEL), and no on_done. */
+/* Cancel u: RST_STREAM(CANCEL), and no on_done. */
 static void client_call_cancel(struct client_call *u)
 {
-    cs_cancel(&u->chan->session, &u->stream, NGHTTP2_CANCEL);
+    assert(u->conn);
+    cs_cancel(&u->conn->session, &u->stream, NGHTTP2_CANCEL);
     client_call_detach(u);
 }
 
-/* Add a header to q; both are copied.  GP_ELIMIT, GP_ENOMEM. */
+/* Add a header, which is copied, to q.  GP_ELIMIT, GP_ENOMEM. */
 static int client_request_header(struct client_request *q, struct slice name,
                                  struct slice value)
 {
@@ -22223,9 +22218,8 @@ static int client_request_header(struct client_request *q, struct slice name,
         return GP_ELIMIT;
     if (!copy)
         return GP_ENOMEM;
-    q->nv[q->n++] = (nghttp2_nv){
-        (uint8_t *)key, (uint8_t *)copy, name.n, value.n,
-        NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE };
+    q->nv[q->n++] = rpc_nv((struct slice){ key, name.n },
+                           (struct slice){ copy, value.n });
     return GP_OK;
 }
 
@@ -22236,9 +22230,9 @@ static void client_request_fini(struct client_request *q)
     *q = (struct client_request){0};
 }
 
-/* Make q: calls of path at authority, copied, in the order of [GRPC]; metadata
- * is for client_request_header.  The timeout is the same text for every call,
- * so that HPACK sends it as one byte; 0: none.  There is no content-length:
+/* Make the headers of calls of path at authority, copied, in [GRPC]'s order;
+ * client_request_header adds metadata.  The timeout, 0: none, is the same text
+ * for every call, so that HPACK sends one byte.  There is no content-length:
  * nghttp2's HPACK never indexes it. */
 static int client_request_init(struct client_request *q, const char *path,
                                const char *authority, int64_t timeout_ns,
@@ -22273,7 +22267,7 @@ static void client_payload_fini(struct client_payload *p)
     *p = (struct client_payload){0};
 }
 
-/* Append message, which is copied, to p; gzip: compressed. */
+/* Append a copy of message to p, compressed if gzip is set. */
 static int client_payload_add(struct client_payload *p, struct slice message,
                               bool gzip)
 {
@@ -22315,8 +22309,8 @@ static int client_connect_fail(const struct client_conn *c, const char *addr,
 /* ================================== 35 SVC ===================================
  * for     the services that serve offers: Greeter, Health, Reflection, and
  *         TestService for interoperability tests
- * uses    MEM, TXT, PB, DSC, SERVER
- * owns    what its services keep; the caller holds struct svc_greeter
+ * uses    MEM, TXT, PB, DSC, RPC, SERVER
+ * owns    its services' data; the caller holds struct svc_greeter
  * spec    proto/ has a file for each; grpc/doc health-checking.md and
  *         server-reflection.md; interop-test-descriptions.md
  * prefix  svc_
@@ -22325,8 +22319,7 @@ static int client_connect_fail(const struct client_conn *c, const char *addr,
  *   HelloRequest  0a 05 77 6f 72 6c 64       1: "world"
  *   HelloReply    1: "Hello world! (request #1)"
  *
- * Invariant  each SayHello gets a number of its own, from 1, in no order that
- *            clients may rely on.
+ * Invariant  each SayHello gets its own number, from 1, in any order.
  */
 
 struct svc_greeter {
@@ -22334,16 +22327,15 @@ struct svc_greeter {
     _Atomic uint64_t count;             /* calls begun; shared by the loops */
 };
 
-/* A function of its own that begins where a cache line does. */
+/* Not inlined, and aligned to a cache line. */
 #define SVC_ONE_LINE __attribute__((noinline, aligned(64)))
 
-/* The sum of i * i for i < n, modulo 2^64, computed the long way.
+/* Return the sum of i * i for i < n, modulo 2^64, computed by a loop.
  *
- * The empty assembly after each addition is why: the compiler must have the
- * sum in a register there, so that it can neither skip the loop nor turn it
- * into n(n-1)(2n-1)/6 or vectors.  The alignment is why: the loop is five
- * instructions, and costs 14 us per 50,000 when they lie in one cache line
- * and 28 us when they straddle two. */
+ * The empty assembly keeps the sum in a register after each addition, so that
+ * the compiler neither vectorises the loop nor replaces it by its closed form.
+ * The loop is aligned because its five instructions take 14 us per 50,000 in
+ * one cache line and 28 us across two. */
 static SVC_ONE_LINE uint64_t svc_work(uint64_t n)
 {
     uint64_t sum = 0, i = 0;
@@ -22357,12 +22349,18 @@ static SVC_ONE_LINE uint64_t svc_work(uint64_t n)
     return sum;
 }
 
-/* The name in a HelloRequest, borrowed from it; "" when absent.  The last one
- * counts, and unknown fields are skipped [PB]. */
+/* Return a protobuf reader of request. */
+static struct pb_in svc_in(struct gp_slice request)
+{
+    return pb_of((struct slice){ request.data, request.len });
+}
+
+/* Put the string of field 1, a HelloRequest's name or a HealthCheckRequest's
+ * service, into *name, borrowed; "" if absent.  The last one counts, and
+ * unknown fields are skipped [PB]. */
 static int svc_hello_parse(struct gp_slice request, struct slice *name)
 {
-    const uint8_t *p = request.data;
-    struct pb_in in = { p, p ? p + request.len : p };
+    struct pb_in in = svc_in(request);
     struct pb_field f;
     int r;
     *name = (struct slice){0};
@@ -22379,7 +22377,7 @@ static int svc_hello_parse(struct gp_slice request, struct slice *name)
     return GP_OK;
 }
 
-/* Decimal digits of v into text[20]; returns how many. */
+/* Write v in decimal to text[20]; returns the number of digits. */
 static size_t svc_digits(uint64_t v, char *text)
 {
     char reversed[20];
@@ -22392,17 +22390,34 @@ static size_t svc_digits(uint64_t v, char *text)
     return n;
 }
 
+/* Fail call because its request is not valid protobuf. */
+static void svc_fail_parse(struct gp_call *call)
+{
+    server_call_fail(call, GP_STATUS_INTERNAL,
+                     "the request is not valid protobuf");
+}
+
+/* As svc_hello_parse; false after failing call. */
+static bool svc_parse_name(struct gp_call *call, struct gp_slice request,
+                           struct slice *name)
+{
+    int e = svc_hello_parse(request, name);
+    if (e)
+        svc_fail_parse(call);
+    return !e;
+}
+
 /* ---- greeter ---- */
 
-/* Send the greeting for one request, after the work; false when k has failed,
- * or takes no more for now. */
+/* Work, then send one greeting; false if call has failed or takes no more for
+ * now. */
 static bool svc_greet(struct gp_call *call, struct slice name,
                       struct svc_greeter *g)
 {
     char number[20];
     uint64_t seq = atomic_fetch_add_explicit(&g->count, 1,
                                              memory_order_relaxed) + 1;
-    /* The sum is used by nothing, in a way that the compiler cannot see. */
+    /* The compiler must not see that the sum is unused. */
     __asm__ volatile("" : : "r"(svc_work(g->work)));
     size_t n = svc_digits(seq, number);
     struct buf *out = server_message_begin(call);
@@ -22421,22 +22436,11 @@ static bool svc_greet(struct gp_call *call, struct slice name,
     return !server_message_end(call);
 }
 
-/* The name in request; false after failing call. */
-static bool svc_hello_name(struct gp_call *call, struct gp_slice request,
-                           struct slice *name)
-{
-    if (!svc_hello_parse(request, name))
-        return true;
-    server_call_fail(call, GP_STATUS_INTERNAL,
-                     "HelloRequest is not valid protobuf");
-    return false;
-}
-
 /* Answer SayHello. */
 static void svc_hello(struct gp_call *call, struct gp_slice request, void *arg)
 {
     struct slice name;
-    if (!svc_hello_name(call, request, &name))
+    if (!svc_parse_name(call, request, &name))
         return;
     (void)svc_greet(call, name, arg);
     server_call_finish(call, GP_STATUS_OK, "");
@@ -22447,11 +22451,11 @@ static void svc_hello_bidi(struct gp_call *call, struct gp_slice request,
                            void *arg)
 {
     struct slice name;
-    if (svc_hello_name(call, request, &name))
+    if (svc_parse_name(call, request, &name))
         (void)svc_greet(call, name, arg);
 }
 
-/* The client of a stream has said all: so have we. */
+/* End a stream when its client has. */
 static void svc_half_close(struct gp_call *call, void *arg)
 {
     (void)arg;
@@ -22460,12 +22464,12 @@ static void svc_half_close(struct gp_call *call, void *arg)
 
 enum { SVC_GREETINGS = 10 };            /* of SayHelloStreamReply */
 
-struct svc_stream {                     /* what is kept of one */
+struct svc_stream {                     /* state of a SayHelloStreamReply */
     struct slice name;                  /* in the call's arena */
-    int left;                           /* greetings to be sent */
+    int left;                           /* greetings to send */
 };
 
-/* Send what is left of SayHelloStreamReply, as far as there is room. */
+/* Send the greetings left of SayHelloStreamReply until there is no room. */
 static void svc_hello_more(struct gp_call *call, void *arg)
 {
     struct svc_stream *s = server_call_state(call, sizeof *s);
@@ -22485,10 +22489,10 @@ static void svc_hello_stream(struct gp_call *call, struct gp_slice request,
     struct svc_stream *s = server_call_state(call, sizeof *s);
     struct slice name;
     const char *copy;
-    if (!svc_hello_name(call, request, &name))
+    if (!svc_parse_name(call, request, &name))
         return;
     if (!s || !(copy = server_call_dup(call, name))) {
-        server_call_fail(call, GP_STATUS_RESOURCE_EXHAUSTED, "out of memory");
+        server_call_fail_memory(call);
         return;
     }
     *s = (struct svc_stream){ { copy, name.n }, SVC_GREETINGS };
@@ -22526,7 +22530,7 @@ static int svc_greeter_add(struct gp_server *s, struct svc_greeter *g,
 
 /* ---- grpc.health.v1 ---- */
 
-struct svc_status {                     /* what was said of a service */
+struct svc_status {                     /* a service's status, as set */
     char *name;                         /* in the arena */
     enum gp_health status;
 };
@@ -22540,8 +22544,8 @@ struct svc_health {
     bool down;                          /* the server is draining */
 };
 
-/* The status of a service: "" and those that are served are SERVING until
- * something else is said. */
+/* Return the status of a service: "" and the server's services are SERVING
+ * unless another status is set. */
 static enum gp_health svc_health_status(struct svc_health *h,
                                         struct slice service)
 {
@@ -22568,8 +22572,8 @@ static void svc_health_free(void *arg)
     mem_free(h);
 }
 
-/* Note what is said of a service; its watchers hear of it soon.  GP_ESTATE: s
- * has no Health. */
+/* Set the status of a service and notify its watchers.  GP_ESTATE: s has no
+ * Health service. */
 static int svc_health_set(struct gp_server *s, const char *service,
                           enum gp_health status)
 {
@@ -22595,24 +22599,13 @@ static int svc_health_set(struct gp_server *s, const char *service,
     return row && name ? GP_OK : GP_ENOMEM;
 }
 
-/* The server begins to leave. */
+/* Note that the server is draining. */
 static void svc_health_drain(void *arg)
 {
     struct svc_health *h = arg;
     pthread_mutex_lock(&h->lock);
     h->down = true;
     pthread_mutex_unlock(&h->lock);
-}
-
-/* The service that a HealthCheckRequest names; false after failing call. */
-static bool svc_health_parse(struct gp_call *call, struct gp_slice request,
-                             struct slice *service)
-{
-    if (!svc_hello_parse(request, service))     /* field 1, a string: alike */
-        return true;
-    server_call_fail(call, GP_STATUS_INTERNAL,
-                     "HealthCheckRequest is not valid protobuf");
-    return false;
 }
 
 /* Send a HealthCheckResponse. */
@@ -22622,12 +22615,12 @@ static void svc_health_say(struct gp_call *call, enum gp_health status)
     (void)server_message_end(call);
 }
 
-/* Health.Check. */
+/* Answer Health.Check. */
 static void svc_health_check(struct gp_call *call, struct gp_slice request,
                              void *arg)
 {
     struct slice service;
-    if (!svc_health_parse(call, request, &service))
+    if (!svc_parse_name(call, request, &service))
         return;
     enum gp_health status = svc_health_status(arg, service);
     if (status == GP_HEALTH_UNKNOWN_SERVICE) {
@@ -22638,13 +22631,13 @@ static void svc_health_check(struct gp_call *call, struct gp_slice request,
     server_call_finish(call, GP_STATUS_OK, "");
 }
 
-struct svc_watch {                      /* what is kept of a Watch */
+struct svc_watch {                      /* state of a Watch */
     struct slice service;               /* in the call's arena */
-    enum gp_health said;
+    enum gp_health said;                /* sent last */
     bool begun;
 };
 
-/* Say the status where it has changed; a server that leaves ends the stream. */
+/* Send the status if it has changed; end the stream when the server drains. */
 static void svc_health_poke(struct gp_call *call, void *arg)
 {
     struct svc_health *h = arg;
@@ -22660,20 +22653,20 @@ static void svc_health_poke(struct gp_call *call, void *arg)
     pthread_mutex_unlock(&h->lock);
     if (down)
         server_call_finish(call, GP_STATUS_UNAVAILABLE,
-                           "the server is leaving");
+                           "the server is shutting down");
 }
 
-/* Health.Watch. */
+/* Answer Health.Watch. */
 static void svc_health_watch(struct gp_call *call, struct gp_slice request,
                              void *arg)
 {
     struct svc_watch *w = server_call_state(call, sizeof *w);
     struct slice service;
     const char *copy;
-    if (!svc_health_parse(call, request, &service))
+    if (!svc_parse_name(call, request, &service))
         return;
     if (!w || !(copy = server_call_dup(call, service))) {
-        server_call_fail(call, GP_STATUS_RESOURCE_EXHAUSTED, "out of memory");
+        server_call_fail_memory(call);
         return;
     }
     w->service = (struct slice){ copy, service.n };
@@ -22696,18 +22689,18 @@ static void svc_health_entry(struct buf *b, struct svc_health *h,
     mem_fini(&value);
 }
 
-/* The name in row i of what was said; false past the last. */
+/* Put the name of the i-th status that was set into *name; false past it. */
 static bool svc_health_row(struct svc_health *h, size_t i, struct slice *name)
 {
     pthread_mutex_lock(&h->lock);
-    bool there = i < h->n;
-    if (there)
+    bool found = i < h->n;
+    if (found)
         *name = txt_slice(h->v[i].name);
     pthread_mutex_unlock(&h->lock);
-    return there;
+    return found;
 }
 
-/* Health.List. */
+/* Answer Health.List. */
 static void svc_health_list(struct gp_call *call, struct gp_slice request,
                             void *arg)
 {
@@ -22752,10 +22745,10 @@ static int svc_health_add(struct gp_server *s, struct gp_why *why)
 
 struct svc_reflection {
     const struct gp_server *server;     /* borrowed */
-    struct dsc dsc;                     /* the files that it knows */
+    struct dsc dsc;                     /* the files it serves */
 };
 
-/* Append field 4, a FileDescriptorResponse: file i and all that it imports. */
+/* Append field 4, a FileDescriptorResponse: file i and all its imports. */
 static void svc_reflection_files(struct svc_reflection *r, uint32_t i,
                                  struct buf *out)
 {
@@ -22765,7 +22758,7 @@ static void svc_reflection_files(struct svc_reflection *r, uint32_t i,
     mem_fini(&part);
 }
 
-/* Append field 7, an ErrorResponse; the stream goes on. */
+/* Append field 7, an ErrorResponse; the stream stays open. */
 static void svc_reflection_error(struct buf *out, enum gp_status code,
                                  const char *text)
 {
@@ -22805,7 +22798,7 @@ static void svc_reflection_answer(struct svc_reflection *r,
         svc_reflection_list(r, out);
     else if (f->number == 5 || f->number == 6)
         svc_reflection_error(out, GP_STATUS_NOT_FOUND,
-                             "there are no extensions");
+                             "this server has no extensions");
     else if (i == MEM_NONE)
         svc_reflection_error(out, GP_STATUS_NOT_FOUND, f->number == 3 ?
                              "no such file" : "no such symbol");
@@ -22813,12 +22806,11 @@ static void svc_reflection_answer(struct svc_reflection *r,
         svc_reflection_files(r, i, out);
 }
 
-/* ServerReflection.ServerReflectionInfo: one request of the stream. */
+/* Answer one request of ServerReflection.ServerReflectionInfo. */
 static void svc_reflection_info(struct gp_call *call, struct gp_slice request,
                                 void *arg)
 {
-    const uint8_t *p = request.data;
-    struct pb_in in = { p, p ? p + request.len : p };
+    struct pb_in in = svc_in(request);
     struct pb_field f, asked = {0};
     int got;
     struct buf *out = server_message_begin(call);
@@ -22826,17 +22818,16 @@ static void svc_reflection_info(struct gp_call *call, struct gp_slice request,
         if (f.number == 1 && f.type == PB_BYTES)        /* valid_host */
             pb_put_bytes(out, 1, f.bytes.p, (size_t)(f.bytes.end - f.bytes.p));
         else if (f.number >= 3 && f.number <= 7 && f.type == PB_BYTES)
-            asked = f;                  /* of a oneof the last one counts */
+            asked = f;                  /* the last member of a oneof counts */
     }
     pb_put_bytes(out, 2, request.data, request.len);
     if (got < 0)
-        server_call_fail(call, GP_STATUS_INTERNAL,
-                         "ServerReflectionRequest is not valid protobuf");
+        svc_fail_parse(call);
     else if (asked.number)
         svc_reflection_answer(arg, &asked, out);
     else
         svc_reflection_error(out, GP_STATUS_INVALID_ARGUMENT,
-                             "the request asks for nothing");
+                             "the request is empty");
     (void)server_message_end(call);
 }
 
@@ -22873,8 +22864,8 @@ static int svc_reflection_add(struct gp_server *s, struct slice set,
     return SVC_ADD(s, m, why);
 }
 
-#ifdef SVC_PROTOS       /* the Makefile's: the file with a FileDescriptorSet of
-                         * proto/, made by protoc; without it, no reflection */
+#ifdef SVC_PROTOS       /* set by the Makefile: proto/ as a FileDescriptorSet,
+                         * made by protoc; without it, no reflection */
 static const unsigned char svc_protos[] = {
 #include SVC_PROTOS
 };
@@ -22887,38 +22878,37 @@ struct svc_output {                     /* a ResponseParameters */
     bool compressed;
 };
 
-struct svc_test {                       /* what is kept of a call */
-    struct svc_output *output;          /* owned: to be sent */
+struct svc_test {                       /* state of a streaming call */
+    struct svc_output *output;          /* owned: responses to send */
     size_t n, cap, at;                  /* outputs; the next */
     uint64_t received;                  /* payload bytes */
     const char *text;                   /* of the status; in the call's arena */
     enum gp_status status;              /* to end with */
-    bool waits, waited;                 /* for output[at]; long enough */
+    bool waits, waited;                 /* output[at]: timer set; expired */
     bool over;                          /* end when all is sent */
 };
 
-struct svc_request {                    /* SimpleRequest and its like */
+struct svc_request {                    /* SimpleRequest and similar ones */
     uint64_t size;                      /* 2: response_size */
     uint64_t payload;                   /* 3, 1: bytes of the body */
-    bool compress;                      /* 6: how to answer */
-    bool expects, flagged;              /* 8, 2: how it was to be sent; said */
-    uint64_t status;                    /* 7 */
+    bool compress;                      /* 6: compress the response */
+    bool expects;                       /* 8, 2: expect_compressed */
+    enum gp_status status;              /* 7 */
     struct slice text;
 };
 
 enum {
-    SVC_PAYLOAD_MOST = 64 << 20,        /* of a response: more is refused */
-    SVC_OUTPUTS_MOST = 65536,           /* responses of a call not yet sent */
+    SVC_PAYLOAD_MOST = 64 << 20,        /* largest response */
+    SVC_OUTPUTS_MOST = 65536,           /* unsent responses of a call */
 };
 
-/* Read a request; expect is the number of its expect_compressed, payload that
- * of its payload.  False after failing call. */
+/* Read a request; payload and expect are the field numbers of its payload and
+ * expect_compressed.  False after failing call. */
 static bool svc_test_parse(struct gp_call *call, struct gp_slice request,
                            uint32_t payload, uint32_t expect,
                            struct svc_request *q)
 {
-    const uint8_t *p = request.data;
-    struct pb_in in = { p, p ? p + request.len : p };
+    struct pb_in in = svc_in(request);
     struct pb_field f;
     int got;
     *q = (struct svc_request){0};
@@ -22932,26 +22922,26 @@ static bool svc_test_parse(struct gp_call *call, struct gp_slice request,
         else if (f.number == 6)
             q->compress = pb_find_varint(f.bytes, 1, 0);
         else if (f.number == 7) {
-            q->status = pb_find_varint(f.bytes, 1, 0);
+            uint64_t code = pb_find_varint(f.bytes, 1, 0);
+            q->status = code < RPC_STATUSES ? (enum gp_status)code
+                                            : GP_STATUS_UNKNOWN;
             q->text = pb_find_bytes(f.bytes, 2);
         }
-        if (f.number == expect) {
-            q->flagged = true;
+        if (f.number == expect)
             q->expects = pb_find_varint(f.bytes, 1, 0);
-        }
     }
     if (got < 0)
-        server_call_fail(call, GP_STATUS_INTERNAL,
-                         "the request is not valid protobuf");
-    else if (q->flagged && q->expects && !server_call_compressed(call))
+        svc_fail_parse(call);
+    else if (q->expects && !server_call_compressed(call))
         server_call_fail(call, GP_STATUS_INVALID_ARGUMENT,
-                         "the request was to be compressed, and is not");
+                         "expect_compressed is set, but the request is not "
+                         "compressed");
     else
         return true;
     return false;
 }
 
-/* Send a payload of size zeros as field 1; as server_message_end. */
+/* Send size zero bytes as field 1, a payload; errors as server_message_end. */
 static int svc_test_payload(struct gp_call *call, uint64_t size)
 {
     struct buf *out = server_message_begin(call), head = {0};
@@ -22969,7 +22959,7 @@ static int svc_test_payload(struct gp_call *call, uint64_t size)
     return server_message_end(call);
 }
 
-/* Echo the metadata that the interop cases ask for. */
+/* Echo the metadata of the interoperability tests. */
 static void svc_test_echo(struct gp_call *call)
 {
     static const char head[] = "x-grpc-test-echo-initial";
@@ -22982,17 +22972,7 @@ static void svc_test_echo(struct gp_call *call)
         (void)server_call_add_meta(call, trail, v, true);
 }
 
-/* End call with the status that a request asked for. */
-static void svc_test_end(struct gp_call *call, uint64_t status,
-                         struct slice text)
-{
-    const char *copy = server_call_dup(call, text);
-    server_call_finish(call, status > 16 ? GP_STATUS_UNKNOWN
-                                         : (enum gp_status)status,
-                       copy ? copy : "");
-}
-
-/* EmptyCall. */
+/* Answer EmptyCall. */
 static void svc_test_empty(struct gp_call *call, struct gp_slice request,
                            void *arg)
 {
@@ -23003,7 +22983,7 @@ static void svc_test_empty(struct gp_call *call, struct gp_slice request,
     server_call_send(call);
 }
 
-/* UnaryCall. */
+/* Answer UnaryCall. */
 static void svc_test_unary(struct gp_call *call, struct gp_slice request,
                            void *arg)
 {
@@ -23013,12 +22993,13 @@ static void svc_test_unary(struct gp_call *call, struct gp_slice request,
     if (!svc_test_parse(call, request, 3, 8, &q))
         return;
     if (q.status) {
-        svc_test_end(call, q.status, q.text);
+        const char *text = server_call_dup(call, q.text);
+        server_call_finish(call, q.status, text ? text : "");
         return;
     }
     if (q.size > SVC_PAYLOAD_MOST) {
         server_call_fail(call, GP_STATUS_INVALID_ARGUMENT,
-                         "response_size is larger than this server makes");
+                         "response_size is larger than 64 MiB");
         return;
     }
     server_call_compress(call, q.compress);
@@ -23026,8 +23007,8 @@ static void svc_test_unary(struct gp_call *call, struct gp_slice request,
     server_call_finish(call, GP_STATUS_OK, "");
 }
 
-/* Send what is due of a streaming call, as far as there is room; on_writable
- * and on_timer. */
+/* Send the responses of a streaming call that are due until there is no room;
+ * on_writable, too. */
 static void svc_test_pump(struct gp_call *call, void *arg)
 {
     struct svc_test *t = server_call_state(call, sizeof *t);
@@ -23035,7 +23016,7 @@ static void svc_test_pump(struct gp_call *call, void *arg)
     while (t->at < t->n) {
         const struct svc_output *o = &t->output[t->at];
         if (o->interval_us && !t->waited) {
-            if (!t->waits)              /* a message in between is no timer */
+            if (!t->waits)              /* a new request must not reset it */
                 server_call_set_timer(call, (int64_t)o->interval_us * 1000);
             t->waits = true;
             return;
@@ -23050,7 +23031,7 @@ static void svc_test_pump(struct gp_call *call, void *arg)
         server_call_finish(call, t->status, t->text ? t->text : "");
 }
 
-/* The interval of an output is over. */
+/* Send the next response: its interval is over. */
 static void svc_test_timer(struct gp_call *call, void *arg)
 {
     struct svc_test *t = server_call_state(call, sizeof *t);
@@ -23058,13 +23039,12 @@ static void svc_test_timer(struct gp_call *call, void *arg)
     svc_test_pump(call, arg);
 }
 
-/* Add the outputs that a StreamingOutputCallRequest asks for to t; false after
- * failing call. */
+/* Add the responses that a StreamingOutputCallRequest asks for to t; false
+ * after failing call. */
 static bool svc_test_outputs(struct gp_call *call, struct gp_slice request,
                              struct svc_test *t)
 {
-    const uint8_t *p = request.data;
-    struct pb_in in = { p, p ? p + request.len : p };
+    struct pb_in in = svc_in(request);
     struct pb_field f;
     while (pb_get_field(&in, &f) > 0) {
         if (f.type != PB_BYTES || f.number != 2)
@@ -23084,14 +23064,13 @@ static bool svc_test_outputs(struct gp_call *call, struct gp_slice request,
             t->at = t->n = 0;
         if (t->n >= SVC_OUTPUTS_MOST) {
             server_call_fail(call, GP_STATUS_RESOURCE_EXHAUSTED,
-                             "more responses asked for than this server keeps");
+                             "more than 65,536 responses are unsent");
             return false;
         }
         struct svc_output *v = mem_grow(t->output, &t->cap, t->n + 1,
                                         sizeof *v);
         if (!v) {
-            server_call_fail(call, GP_STATUS_RESOURCE_EXHAUSTED,
-                             "out of memory");
+            server_call_fail_memory(call);
             return false;
         }
         t->output = v;
@@ -23100,18 +23079,18 @@ static bool svc_test_outputs(struct gp_call *call, struct gp_slice request,
     return true;
 }
 
-/* What the calls that use svc_test_output are, as their service. */
+/* Service pointers that tell the methods of svc_test_output apart. */
 static char svc_test_single;            /* StreamingOutputCall: one request */
 static char svc_test_later;             /* HalfDuplexCall: answers at its end */
 
-/* One request of StreamingOutputCall, FullDuplexCall or HalfDuplexCall. */
+/* Take a request of StreamingOutputCall, FullDuplexCall or HalfDuplexCall. */
 static void svc_test_output(struct gp_call *call, struct gp_slice request,
                             void *arg)
 {
     struct svc_test *t = server_call_state(call, sizeof *t);
     struct svc_request q;
     if (!t) {
-        server_call_fail(call, GP_STATUS_RESOURCE_EXHAUSTED, "out of memory");
+        server_call_fail_memory(call);
         return;
     }
     if (!svc_test_parse(call, request, 3, 0, &q) ||
@@ -23119,8 +23098,7 @@ static void svc_test_output(struct gp_call *call, struct gp_slice request,
         return;
     if (q.status) {
         t->text = server_call_dup(call, q.text);
-        t->status = q.status > 16 ? GP_STATUS_UNKNOWN
-                                  : (enum gp_status)q.status;
+        t->status = q.status;
     }
     if (arg == &svc_test_single) {
         svc_test_echo(call);
@@ -23130,26 +23108,26 @@ static void svc_test_output(struct gp_call *call, struct gp_slice request,
         svc_test_pump(call, arg);
 }
 
-/* A call of TestService begins. */
+/* Begin a call of TestService. */
 static void svc_test_start(struct gp_call *call, void *arg)
 {
     (void)arg;
     svc_test_echo(call);
 }
 
-/* The client of FullDuplexCall has said all. */
+/* End a duplex call when its client has. */
 static void svc_test_half(struct gp_call *call, void *arg)
 {
     struct svc_test *t = server_call_state(call, sizeof *t);
     if (!t) {
-        server_call_fail(call, GP_STATUS_RESOURCE_EXHAUSTED, "out of memory");
+        server_call_fail_memory(call);
         return;
     }
     t->over = true;
     svc_test_pump(call, arg);
 }
 
-/* One request of StreamingInputCall. */
+/* Count one request of StreamingInputCall. */
 static void svc_test_input(struct gp_call *call, struct gp_slice request,
                            void *arg)
 {
@@ -23162,7 +23140,7 @@ static void svc_test_input(struct gp_call *call, struct gp_slice request,
         t->received += q.payload;
 }
 
-/* The client of StreamingInputCall has said all. */
+/* Answer StreamingInputCall when its client has ended. */
 static void svc_test_sum(struct gp_call *call, void *arg)
 {
     struct svc_test *t = server_call_state(call, sizeof *t);
@@ -23171,7 +23149,7 @@ static void svc_test_sum(struct gp_call *call, void *arg)
     server_call_send(call);
 }
 
-/* A streaming call is over. */
+/* Free the state of a streaming call. */
 static void svc_test_done(struct gp_call *call, enum gp_status status,
                           void *arg)
 {
@@ -28006,7 +27984,7 @@ static void load_on_pace(struct net_timer *t)
     if (client_call_send_next(&k->rpc, k->payload))
         (void)net_timer_arm(&w->net, t, t->due_ns +
                             w->run->config->message_interval_ns);
-    h2_kick(&k->rpc.chan->h2);
+    h2_kick(&k->rpc.conn->h2);
 }
 
 /* ---- a worker: phases ---- */
@@ -28208,7 +28186,7 @@ static void load_on_deadline(struct net_timer *t)
     struct load_call *k;
     while ((k = w->oldest) && k->start_ns + timeout_ns <= w->net.now_ns) {
         struct load_client *c = k->client;
-        struct client_conn *ch = k->waiting ? NULL : k->rpc.chan;
+        struct client_conn *ch = k->waiting ? NULL : k->rpc.conn;
         if (ch) {
             client_call_cancel(&k->rpc);
             ((struct load_conn *)ch->owner)->flying--;

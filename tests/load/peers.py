@@ -493,7 +493,7 @@ class Said(Case):
 class Garbled(Case):
     """what a server did that broke HTTP/2 is told"""
     status, ok, failed = 3, 0, 3
-    errors = (r'the server broke HTTP/2: size of PING$',)
+    errors = (r'the server violated HTTP/2: size of PING$',)
 
     def call(self, c, s):
         c.send(frame(PING, 0, 0, b'short'))

@@ -142,12 +142,12 @@ troubles() {
         trouble $mode 0 6 0 'status +OK 6$'
     done
     trouble weird_status 3 0 6 \
-        'grpc_status +UNKNOWN +grpc-status is none of 0 to 16'
+        'grpc_status +UNKNOWN +grpc-status is not 0 to 16'
     trouble trailers_only 3 0 6 'grpc_status +FAILED_PRECONDITION +not now'
     trouble compressed 3 0 6 \
-        'protocol +INTERNAL +compressed message that was not asked for'
+        'protocol +INTERNAL +compressed message, but gzip was not offered'
     for mode in big_headers continuation settings_flood garbage; do
-        trouble $mode 3 0 6 'transport +UNAVAILABLE +the server broke HTTP/2'
+        trouble $mode 3 0 6 'transport +UNAVAILABLE +the server violated HTTP/2'
     done
     trouble cut 3 0 6 'transport +UNAVAILABLE +the server closed'
     trouble stall 3 0 6 'deadline +DEADLINE_EXCEEDED'
