@@ -1429,12 +1429,12 @@ static int mem_index_double(struct index *x)
  * on the way.  If memory is short it stays empty. */
 static void mem_index_reserve(struct index *x, size_t n)
 {
-    uint64_t count = 64;
+    uint64_t count = 64, *slot;
+    assert(!x->slot);
     while (count * 3 / 4 <= n)
         count *= 2;
-    uint64_t *slot = x->slot || count > UINT32_MAX ? NULL
-                     : mem_zalloc_prefaulted(count * 2 * sizeof *slot);
-    if (!slot)
+    if (count > UINT32_MAX ||
+        !(slot = mem_zalloc_prefaulted(count * 2 * sizeof *slot)))
         return;
     x->slot = slot;
     x->mask = (uint32_t)(count - 1);
@@ -1527,6 +1527,7 @@ static void num_set_be32(void *p, uint32_t v)
 static uint64_t num_get_be(const uint8_t *p, unsigned n)
 {
     uint64_t v = 0;
+    assert(n <= 8);
     while (n--)
         v = v << 8 | *p++;
     return v;
@@ -1535,6 +1536,7 @@ static uint64_t num_get_be(const uint8_t *p, unsigned n)
 /* Append the low n bytes of v to b as a big-endian number, n <= 8. */
 static void num_put_be(struct buf *b, uint64_t v, unsigned n)
 {
+    assert(n <= 8);
     while (n--)
         mem_put_byte(b, (uint8_t)(v >> 8 * n));
 }
@@ -1892,10 +1894,11 @@ static void txt_put_percent_encoded(struct buf *b, struct slice s, size_t most)
     }
 }
 
-/* Append the code point c, at most 0x10ffff, as UTF-8. */
+/* Append the code point c as UTF-8. */
 static void txt_put_code(struct buf *b, uint32_t c)
 {
     uint8_t t[4];
+    assert(c <= 0x10ffff);
     size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
     static const uint8_t head[] = { 0, 0, 0xc0, 0xe0, 0xf0 };
     for (size_t i = n; i-- > 1; c >>= 6)
@@ -3669,9 +3672,10 @@ static inline int pb_get_varint(struct pb_in *in, uint64_t *v)
     return pb_get_long_varint(in, v);
 }
 
-/* Read n <= 8 bytes as a little-endian number into *v. */
+/* Read n bytes as a little-endian number into *v. */
 static int pb_get_fixed(struct pb_in *in, size_t n, uint64_t *v)
 {
+    assert(n <= 8);
     if ((size_t)(in->end - in->p) < n)
         return GP_EFORMAT;
     *v = 0;
@@ -4034,6 +4038,7 @@ static inline uint32_t hdr_index(int64_t ns)
 /* Return the highest value counted at index i, in ns. */
 static int64_t hdr_value(uint32_t i)
 {
+    assert(i < HDR_COUNTS);
     if (i < 2 * HDR_HALF)
         return (int64_t)i;
     uint32_t k = i / HDR_HALF - 1;
@@ -4163,6 +4168,7 @@ static int hdr_read_counts(struct hdr *h, const uint8_t *p, size_t n)
 {
     const uint8_t *end = p + n;
     int64_t v;
+    assert(h->n == 0);
     for (uint64_t i = 0; p < end; ) {
         if (!hdr_get_zigzag(&p, end, &v) || i >= HDR_COUNTS)
             return GP_EFORMAT;

@@ -547,14 +547,14 @@ struct test_cs_model {
     uint8_t *bytes;                     /* of all bodies */
     int64_t window, first_window;
     size_t seen;                        /* bytes of out that were looked at */
-    uint64_t dice;
+    uint64_t rng;
 };
 
 /* A number below most. */
-static uint32_t test_cs_roll(uint64_t *dice, uint32_t most)
+static uint32_t test_cs_roll(uint64_t *rng, uint32_t most)
 {
-    *dice = *dice * UINT64_C(6364136223846793005) + 1442695040888963407u;
-    return (uint32_t)((*dice >> 33) % most);
+    *rng = *rng * UINT64_C(6364136223846793005) + 1442695040888963407u;
+    return (uint32_t)((*rng >> 33) % most);
 }
 
 /* A DATA frame came: it is what comes next of its stream, and had leave. */
@@ -645,7 +645,7 @@ static void test_cs_model_more(struct test_cs_model *m, struct test_cs_body *b,
     struct cs_stream *t = &b->call.stream;
     size_t left = b->size - (size_t)(t->p - m->bytes - (b - m->body)) - t->n;
     t->n += some < left ? some : left;
-    t->more = some <= left && test_cs_roll(&m->dice, 4) > 0;
+    t->more = some <= left && test_cs_roll(&m->rng, 4) > 0;
     t->more |= some < left;
     cs_resume(&m->k.s, t);
 }
@@ -653,21 +653,21 @@ static void test_cs_model_more(struct test_cs_model *m, struct test_cs_body *b,
 /* One thing that may happen; down: windows of streams may get smaller. */
 static void test_cs_model_step(struct test_cs_model *m, bool down)
 {
-    uint32_t what = test_cs_roll(&m->dice, 8), most = 1 << 17;
-    struct test_cs_body *b = m->n ? &m->body[test_cs_roll(&m->dice,
+    uint32_t what = test_cs_roll(&m->rng, 8), most = 1 << 17;
+    struct test_cs_body *b = m->n ? &m->body[test_cs_roll(&m->rng,
                                              (uint32_t)m->n)] : m->body;
-    uint32_t v = test_cs_roll(&m->dice, 3) ? test_cs_roll(&m->dice, 20000) : 0;
+    uint32_t v = test_cs_roll(&m->rng, 3) ? test_cs_roll(&m->rng, 20000) : 0;
     if (what == 0 && m->n < TEST_CS_BODIES) {
-        uint32_t size = test_cs_roll(&m->dice, 3) * v * 4;
+        uint32_t size = test_cs_roll(&m->rng, 3) * v * 4;
         size = size > TEST_CS_BODY ? TEST_CS_BODY : size;
-        test_cs_model_open(m, size, test_cs_roll(&m->dice, 2) ? size
-                           : test_cs_roll(&m->dice, size + 1));
+        test_cs_model_open(m, size, test_cs_roll(&m->rng, 2) ? size
+                           : test_cs_roll(&m->rng, size + 1));
     } else if (what == 1) {
         test_cs_model_give(m, NGHTTP2_WINDOW_UPDATE, 0, v + 1);
     } else if (what <= 3 && m->n) {
         test_cs_model_give(m, NGHTTP2_WINDOW_UPDATE,
                            (uint32_t)(b - m->body) * 2 + 1, v + 1);
-    } else if (what == 4 && (!down || test_cs_roll(&m->dice, 2))) {
+    } else if (what == 4 && (!down || test_cs_roll(&m->rng, 2))) {
         v += down ? 0 : (uint32_t)m->first_window;
         if (m->first_window < most * 8)
             test_cs_model_give(m, NGHTTP2_SETTINGS, 0, v);
@@ -684,9 +684,9 @@ static void test_cs_model_step(struct test_cs_model *m, bool down)
 }
 
 /* Make m, with bytes for all bodies. */
-static void test_cs_model_init(struct test_cs_model *m, uint64_t dice)
+static void test_cs_model_init(struct test_cs_model *m, uint64_t rng)
 {
-    *m = (struct test_cs_model){ .dice = dice, .window = 65535,
+    *m = (struct test_cs_model){ .rng = rng, .window = 65535,
                                  .first_window = 65535 };
     m->k.s = (struct cs){ .up = &test_cs_up, .list_bytes = 1024 };
     m->bytes = mem_zalloc(TEST_CS_BODY + TEST_CS_BODIES);
@@ -846,20 +846,20 @@ static void test_cs_list_add(struct test_cs_list *l, const char *name,
                                  : NGHTTP2_NV_FLAG_NONE;
 }
 
-/* Append up to most fields by the dice, of l's part of the vocabulary; one in
+/* Append up to most fields at random, of l's part of the vocabulary; one in
  * fresh has a value that was not seen before. */
-static void test_cs_list_fill(struct test_cs_list *l, uint64_t *dice,
+static void test_cs_list_fill(struct test_cs_list *l, uint64_t *rng,
                               uint32_t most, uint32_t fresh)
 {
-    uint32_t n = test_cs_roll(dice, most + 1);
+    uint32_t n = test_cs_roll(rng, most + 1);
     for (uint32_t i = 0; i < n; i++) {
-        const char *v = test_cs_texts[test_cs_roll(dice, l->values)];
-        if (test_cs_roll(dice, fresh) == 0) {
-            snprintf(l->text[i], sizeof l->text[i], "%" PRIx64, *dice);
+        const char *v = test_cs_texts[test_cs_roll(rng, l->values)];
+        if (test_cs_roll(rng, fresh) == 0) {
+            snprintf(l->text[i], sizeof l->text[i], "%" PRIx64, *rng);
             v = l->text[i];
         }
-        test_cs_list_add(l, test_cs_names[test_cs_roll(dice, l->names)], v,
-                         test_cs_roll(dice, 6) == 0);
+        test_cs_list_add(l, test_cs_names[test_cs_roll(rng, l->names)], v,
+                         test_cs_roll(rng, 6) == 0);
     }
 }
 
@@ -877,7 +877,7 @@ static void test_cs_list_tell(const struct test_cs_list *l, int32_t id,
  * perhaps CONTINUATION, padding and a priority. */
 static void test_cs_list_put(const struct test_cs_list *l, int32_t id,
                              uint8_t flags, nghttp2_hd_deflater *d,
-                             uint64_t *dice, struct buf *in)
+                             uint64_t *rng, struct buf *in)
 {
     uint8_t block[4096], frame[4096 + 6] = {0}, type = NGHTTP2_HEADERS;
     ssize_t n = nghttp2_hd_deflate_hd(d, block, sizeof block, l->nv, l->n);
@@ -885,10 +885,10 @@ static void test_cs_list_put(const struct test_cs_list *l, int32_t id,
     size_t at = 0, all = (size_t)n, front = 0;
     do {
         size_t k = all - at;
-        if (test_cs_roll(dice, 5) == 0)
-            k = test_cs_roll(dice, (uint32_t)k + 1);
+        if (test_cs_roll(rng, 5) == 0)
+            k = test_cs_roll(rng, (uint32_t)k + 1);
         uint8_t f = flags | (at + k == all ? NGHTTP2_FLAG_END_HEADERS : 0);
-        if (type == NGHTTP2_HEADERS && test_cs_roll(dice, 9) == 0) {
+        if (type == NGHTTP2_HEADERS && test_cs_roll(rng, 9) == 0) {
             f |= NGHTTP2_FLAG_PADDED | NGHTTP2_FLAG_PRIORITY;
             front = 6;
         }
@@ -901,13 +901,13 @@ static void test_cs_list_put(const struct test_cs_list *l, int32_t id,
     } while (at < all);
 }
 
-/* Give in to k in pieces by the dice, and see that want is heard. */
+/* Give in to k in random pieces, and see that want is heard. */
 static void test_cs_list_give(struct test_cs *k, struct buf *in,
-                              struct buf *want, uint64_t *dice)
+                              struct buf *want, uint64_t *rng)
 {
-    bool pieces = test_cs_roll(dice, 3) == 0;
+    bool pieces = test_cs_roll(rng, 3) == 0;
     for (size_t at = 0, n; at < in->len; at += n) {
-        n = pieces ? 1 + test_cs_roll(dice, 40) : in->len;
+        n = pieces ? 1 + test_cs_roll(rng, 40) : in->len;
         n = n < in->len - at ? n : in->len - at;
         CHECK(!cs_take(&k->s, in->data + at, n));
     }
@@ -918,35 +918,35 @@ static void test_cs_list_give(struct test_cs *k, struct buf *in,
 
 /* A stream's whole response, or a block of one that is closed already. */
 static void test_cs_response(struct test_cs *k, nghttp2_hd_deflater *d,
-                             uint32_t few, uint64_t *dice, struct buf *in,
+                             uint32_t few, uint64_t *rng, struct buf *in,
                              struct buf *want)
 {
     static const char *const status[] = { "200", "200", "200", "404", "103" };
-    struct test_cs_call *c = &k->call[test_cs_roll(dice, 2)];
+    struct test_cs_call *c = &k->call[test_cs_roll(rng, 2)];
     bool open = c->stream.id != 0;
-    if (!open && test_cs_roll(dice, 3)) {
+    if (!open && test_cs_roll(rng, 3)) {
         CHECK(!test_cs_open(&k->s, c));
         open = true;
-    } else if (open && test_cs_roll(dice, 9) == 0) {
+    } else if (open && test_cs_roll(rng, 9) == 0) {
         cs_cancel(&k->s, &c->stream, NGHTTP2_CANCEL);
         return;
     }
     cs_sent(&k->s);
     struct test_cs_list l = { .names = few, .values = 1 + few / 2 };
-    bool last = open ? c->stream.begun : test_cs_roll(dice, 2);
+    bool last = open ? c->stream.begun : test_cs_roll(rng, 2);
     if (!last)
-        test_cs_list_add(&l, ":status", status[test_cs_roll(dice, 5)], false);
-    bool empty = !last && *l.nv[0].value == '2' && test_cs_roll(dice, 9) == 0;
+        test_cs_list_add(&l, ":status", status[test_cs_roll(rng, 5)], false);
+    bool empty = !last && *l.nv[0].value == '2' && test_cs_roll(rng, 9) == 0;
     bool again = few < 4;               /* the same lists again and again */
-    test_cs_list_fill(&l, dice, again ? 1 : test_cs_roll(dice, 4) ? 3
+    test_cs_list_fill(&l, rng, again ? 1 : test_cs_roll(rng, 4) ? 3
                       : TEST_CS_MOST, again ? 4000 : 40);
-    if (test_cs_roll(dice, 50) == 0)
-        CHECK(!nghttp2_hd_deflate_change_table_size(d, test_cs_roll(dice, 3)
+    if (test_cs_roll(rng, 50) == 0)
+        CHECK(!nghttp2_hd_deflate_change_table_size(d, test_cs_roll(rng, 3)
                                                     * 400));
-    else if (test_cs_roll(dice, 50) == 0)
+    else if (test_cs_roll(rng, 50) == 0)
         CHECK(!nghttp2_hd_deflate_change_table_size(d, 4096));
     test_cs_list_put(&l, c->id, last || empty ? NGHTTP2_FLAG_END_STREAM : 0, d,
-                     dice, in);
+                     rng, in);
     if (!open)
         return;
     test_cs_list_tell(&l, c->id, want);
@@ -992,7 +992,7 @@ static void test_cs_hpack_in(void)
     size_t known = 0, rounds = 0;
     for (uint64_t seed = 1; seed <= 22 && !unit_bad; seed++) {
         struct test_cs k;
-        uint64_t dice = seed;
+        uint64_t rng = seed;
         nghttp2_hd_deflater *d = NULL;
         test_cs_begin(&k);
         k.s.list_bytes = 4096;
@@ -1000,10 +1000,10 @@ static void test_cs_hpack_in(void)
         test_cs_say(&k, "4 0 0", "S+ ", "ready\n");
         k.log.len = 0;
         for (int i = 0; i < 1500 && !unit_bad; i++) {
-            test_cs_response(&k, d, (uint32_t)seed % 11 + 1, &dice, &in,
+            test_cs_response(&k, d, (uint32_t)seed % 11 + 1, &rng, &in,
                              &want);
             known += test_cs_known(&k.s, &in);
-            test_cs_list_give(&k, &in, &want, &dice);
+            test_cs_list_give(&k, &in, &want, &rng);
             rounds++;
         }
         nghttp2_hd_deflate_del(d);
@@ -1055,17 +1055,17 @@ static void test_cs_decoded(struct buf *out, nghttp2_hd_inflater *inflater,
     mem_fini(&block);
 }
 
-/* A request's list by the dice; wide, where it is not NULL, makes it larger
+/* A request's list at random; wide, where it is not NULL, makes it larger
  * than a frame. */
-static void test_cs_request(struct test_cs_list *l, uint64_t *dice,
+static void test_cs_request(struct test_cs_list *l, uint64_t *rng,
                             const char *wide)
 {
     static const char *const path[] = { "/a.B/C", "/a.B/D", "/long/path/of/X" };
     *l = (struct test_cs_list){ .names = TEST_CS_NAMES,
                                 .values = TEST_CS_VALUES };
     test_cs_list_add(l, ":method", "POST", false);
-    test_cs_list_add(l, ":path", path[test_cs_roll(dice, 3)], false);
-    test_cs_list_fill(l, dice, TEST_CS_MOST, 12);
+    test_cs_list_add(l, ":path", path[test_cs_roll(rng, 3)], false);
+    test_cs_list_fill(l, rng, TEST_CS_MOST, 12);
     if (wide)
         l->nv[l->n - 1] = test_cs_nv("wide", wide);
 }
@@ -1079,7 +1079,7 @@ static void test_cs_hpack_out(void)
     memset(wide, '~', sizeof wide - 1);
     for (uint64_t seed = 1; seed <= 12 && !unit_bad; seed++) {
         struct test_cs k;
-        uint64_t dice = seed;
+        uint64_t rng = seed;
         nghttp2_hd_inflater *inflater = NULL;
         test_cs_begin(&k);
         cs_fini(&k.s);
@@ -1088,14 +1088,14 @@ static void test_cs_hpack_out(void)
         cs_sent(&k.s);
         test_cs_say(&k, "4 0 0", "S+ ", "ready\n");
         for (int i = 0; i < 4; i++)
-            test_cs_request(&fixed[i], &dice, NULL);
+            test_cs_request(&fixed[i], &rng, NULL);
         for (int i = 0; i < 1500 && !unit_bad; i++) {
             struct test_cs_call *c = &k.call[0];
-            bool stays = test_cs_roll(&dice, 4) > 0;
-            struct test_cs_list *l = stays ? &fixed[test_cs_roll(&dice, 40) ? 0
-                                     : test_cs_roll(&dice, 4)] : &other;
+            bool stays = test_cs_roll(&rng, 4) > 0;
+            struct test_cs_list *l = stays ? &fixed[test_cs_roll(&rng, 40) ? 0
+                                     : test_cs_roll(&rng, 4)] : &other;
             if (!stays)
-                test_cs_request(&other, &dice, test_cs_roll(&dice, 30) ? NULL
+                test_cs_request(&other, &rng, test_cs_roll(&rng, 30) ? NULL
                                 : wide);
             c->closed = 0;
             CHECK(!cs_open(&k.s, &c->stream, l->nv, l->n, stays));
@@ -1104,11 +1104,11 @@ static void test_cs_hpack_out(void)
             cs_sent(&k.s);
             cs_cancel(&k.s, &c->stream, NGHTTP2_CANCEL);
             cs_sent(&k.s);
-            for (uint32_t n = test_cs_roll(&dice, 30) ? 0 :
-                 1 + test_cs_roll(&dice, 2); n; n--) {
+            for (uint32_t n = test_cs_roll(&rng, 30) ? 0 :
+                 1 + test_cs_roll(&rng, 2); n; n--) {
                 char text[40];
-                uint32_t size = test_cs_roll(&dice, 3) * 150 +
-                                test_cs_roll(&dice, 2) * 6000;
+                uint32_t size = test_cs_roll(&rng, 3) * 150 +
+                                test_cs_roll(&rng, 2) * 6000;
                 snprintf(text, sizeof text, "4 0 0 0001%08x", size);
                 test_cs_say(&k, text, "S+ ", "ready\n");
                 CHECK(!nghttp2_hd_inflate_change_table_size(inflater, size));
@@ -1129,7 +1129,7 @@ struct test_cs_set {
     int32_t open[TEST_CS_OPEN];         /* what the stream should be; 0: none */
     uint32_t n;                         /* how many are open */
     uint32_t first;                     /* stream's number */
-    uint64_t dice;
+    uint64_t rng;
 };
 
 /* Every stream of m is found, and no other; a walk meets each once. */
@@ -1171,7 +1171,7 @@ static void test_cs_set_closed(struct test_cs_set *m, uint32_t i, int calls)
 /* Stream i of m comes to an end in one of three ways. */
 static void test_cs_set_end(struct test_cs_set *m, uint32_t i)
 {
-    uint32_t how = test_cs_roll(&m->dice, 3), id = (uint32_t)m->open[i];
+    uint32_t how = test_cs_roll(&m->rng, 3), id = (uint32_t)m->open[i];
     struct buf in = {0};
     if (how == 0) {
         cs_cancel(&m->k.s, &m->call[i].stream, NGHTTP2_CANCEL);
@@ -1191,7 +1191,7 @@ static void test_cs_set_end(struct test_cs_set *m, uint32_t i)
 static void test_cs_set_goaway(struct test_cs_set *m)
 {
     uint8_t p[8] = {0};
-    uint32_t last = m->first + 2 * test_cs_roll(&m->dice,
+    uint32_t last = m->first + 2 * test_cs_roll(&m->rng,
                     (m->k.s.next_id - m->first) / 2);
     struct buf in = {0};
     num_set_be32(p, last);
@@ -1203,21 +1203,21 @@ static void test_cs_set_goaway(struct test_cs_set *m)
     mem_fini(&in);
 }
 
-/* Streams come and go by the dice, up to most at a time. */
+/* Streams come and go at random, up to most at a time. */
 static void test_cs_set_turn(struct test_cs_set *m, uint32_t most)
 {
-    *m = (struct test_cs_set){ .dice = most, .first = most * 154 + 1 };
+    *m = (struct test_cs_set){ .rng = most, .first = most * 154 + 1 };
     m->k.s = (struct cs){ .up = &test_cs_up, .list_bytes = 1024 };
     CHECK(!cs_init(&m->k.s, &m->k.pool));
     test_cs_say(&m->k, "4 0 0", "S W0:1073676288 S+ ", "ready\n");
     m->k.s.next_id = m->first;
-    uint32_t gone = 500 + test_cs_roll(&m->dice, 500);
+    uint32_t gone = 500 + test_cs_roll(&m->rng, 500);
     for (uint32_t i = 0; i < 1000 && !unit_bad; i++) {
-        uint32_t at = test_cs_roll(&m->dice, most);
+        uint32_t at = test_cs_roll(&m->rng, most);
         uint32_t upward = i % 200 < 120 ? 4 : 1;
         if (i == gone)
             test_cs_set_goaway(m);
-        if (m->open[at] && test_cs_roll(&m->dice, 5) >= upward) {
+        if (m->open[at] && test_cs_roll(&m->rng, 5) >= upward) {
             test_cs_set_end(m, at);
         } else if (!m->open[at]) {
             int e = test_cs_open(&m->k.s, &m->call[at]);

@@ -925,7 +925,7 @@ static void test_dsc_encode(void)
     struct js_value v;
     struct buf b = {0};
     struct gp_why why;
-    uint64_t dice = 7;
+    uint64_t rng = 7;
     CHECK(copy && !dsc_init(&d, set, &why) &&
           !dsc_find_method(&d, path, &m, &why));
     CHECK(!m.client_streams && !m.server_streams);
@@ -950,12 +950,12 @@ static void test_dsc_encode(void)
         memcpy(copy, set.p, set.n);
         memcpy(json, text, sizeof text);
         for (int k = 0; k < 1 + i % 5; k++) {
-            dice = dice * UINT64_C(6364136223846793005) + 1442695040888963407u;
-            size_t at = (size_t)(dice >> 33);
+            rng = rng * UINT64_C(6364136223846793005) + 1442695040888963407u;
+            size_t at = (size_t)(rng >> 33);
             if (i % 2)
-                copy[at % set.n] = (char)(dice >> 20);
+                copy[at % set.n] = (char)(rng >> 20);
             else
-                json[at % (sizeof text - 1)] = (char)(dice >> 20);
+                json[at % (sizeof text - 1)] = (char)(rng >> 20);
         }
         struct slice damaged = { copy, set.n - (size_t)(i % 7) * 50 };
         b.len = 0;
