@@ -386,46 +386,48 @@ enum {
 
 /* ---- ANL ---- */
 enum {
-    /* Different thread names whose CPU time is kept apart; pools of servers
-     * have up to some hundred.  The rest is added up as "(others)". */
+    /* Thread names with CPU time of their own; servers' pools have up to some
+     * hundred.  The rest is added up as "(others)". */
     ANL_MOST_THREADS = 1024,
 
-    /* Places named where the threads of a wall profile wait. */
+    /* Functions listed in which the threads of a wall profile wait. */
     ANL_PLACES = 5,
 
-    /* Fewer effective samples carry no verdict: at 300 a share of 10 % may be
-     * 7.1 to 13.9 %, which is as much as the rules below can bear. */
+    /* With fewer effective samples the verdict is withheld: at 300 a share of
+     * 10% has an interval of 7.1 to 13.9%; wider ones decide no rule. */
     ANL_LEAST_SAMPLES = 300,
 
-    /* With fewer, the rate that was delivered is not known. */
+    /* With fewer samples the delivered rate is unknown. */
     ANL_RATE_SAMPLES = 30,
 
-    /* What a next command asks for: at 3,000 samples 10 % is 9.0 to 11.1 %. */
+    /* Samples that the suggested command collects: at 3,000 a share of 10% has
+     * an interval of 9.0 to 11.1%. */
     ANL_GOOD_SAMPLES = 3000,
 
-    /* Seconds of load that a next command asks for: shorter ones are mostly
-     * start and end, longer ones nobody waits for. */
+    /* Bounds of the suggested command's load: shorter ones are mostly start and
+     * end, nobody waits for longer ones. */
     ANL_LEAST_LOAD_S = 20,
     ANL_MOST_LOAD_S = 600,
 };
 
-/* A verdict needs this share of whole, named stacks; profiler.md 7.3. */
+/* The verdict is withheld if a larger share of the samples is lost, truncated,
+ * without symbols, or otherwise doubtful (anl_doubt_stacks). */
 #define ANL_BROKEN_SHARE 0.20
 
-/* Below this many cores in use, waiting is what the process mostly does. */
+/* A process that uses fewer cores mostly waits. */
 #define ANL_LOW_CORES 0.30
 
-/* Shorter busy time than this is no load to speak of. */
+/* A shorter busy time is too short to judge the load by. */
 #define ANL_LEAST_BUSY_NS 1e9
 
-/* A thread that uses this share of a core has no more to give. */
+/* A thread that uses this share of a core is saturated. */
 #define ANL_FULL_CORE 0.90
 
-/* Work out of step with the kernel's tick is on at a tick as often as the CPU
- * time it uses says.  Threads that a timer of ticks finds this many times as
- * often, and by this many standard errors, keep step; measured: 0.8 to 1.0 for
- * servers and random bursts, 2.2 to 2.5 for work in step.  Below the second
- * ratio of the rate asked to the tick's, the timer itself hides the excess. */
+/* A thread is synchronised with the kernel tick if it gets this many times the
+ * samples that its CPU time times the tick rate allows, and by this many
+ * standard errors; measured: 0.8 to 1.0 for servers and random bursts, 2.2 to
+ * 2.5 for synchronised work.  If the rate asked is less than the last times the
+ * tick rate, the timer hides the excess and nothing is known. */
 #define ANL_TICK_RATIO 1.25
 #define ANL_TICK_ERRORS 4
 #define ANL_TICK_LEAST_RATE 1.5
@@ -10978,10 +10980,10 @@ static int grain_apply(struct pp *p, enum grain_by grain,
 }
 
 /* ================================== 22 CAT ===================================
- * for     what kind of work a function does: 13 categories, built-in rules,
- *         the user's rules, and --granularity=category
+ * for     what kind of work a function does: categories, built-in rules, the
+ *         user's rules, and --granularity=category
  * uses    MEM, TXT, PP, VIEW, GRAIN
- * owns    nothing; the rules of a user belong to its caller
+ * owns    struct cat_user_rules
  * spec    none
  * prefix  cat_
  * runs    any thread
@@ -10997,7 +10999,7 @@ enum cat_category {
     CAT_LOCKS, CAT_SERIAL, CAT_CRYPTO, CAT_COMPRESSION, CAT_TIME,
     CAT_LIBRARIES, CAT_PROFILER, CAT_UNKNOWN,
     CAT_COUNT,
-    CAT_COPY = CAT_COUNT,          /* of functions; no sample has it */
+    CAT_COPY = CAT_COUNT,               /* of functions, never of samples */
 };
 
 static const char *const cat_name[CAT_COUNT + 1] = {
@@ -11017,7 +11019,7 @@ static const char *const cat_name[CAT_COUNT + 1] = {
     [CAT_COPY]        = "memory copy",
 };
 
-/* What a rule of the user calls them. */
+/* Names of categories in the user's rules. */
 static const char *const cat_word[CAT_COUNT] = {
     [CAT_APPLICATION] = "application", [CAT_NETWORK] = "network",
     [CAT_SYSCALLS] = "syscalls", [CAT_PROTOCOL] = "protocol",
@@ -11029,25 +11031,27 @@ static const char *const cat_word[CAT_COUNT] = {
 };
 
 enum cat_flag {
-    CAT_HANDLER    = 1,     /* a profiler's signal handler: it and all that it
-                             * called did not run in the program's name */
-    CAT_TRAMPOLINE = 2,     /* between such a handler and what it stopped */
-    CAT_TRANSPARENT = 4,    /* works for its caller, whose category counts */
-    CAT_BY_CALLER  = 8,     /* network under network frames, else as it says */
-    CAT_ENTRY      = 16,    /* where threads begin: a stack down to it is
-                             * whole */
+    CAT_HANDLER    = 1,     /* a profiler's signal handler: it and its callees
+                             * are removed from the stack */
+    CAT_TRAMPOLINE = 2,     /* between such a handler and the interrupted
+                             * function */
+    CAT_TRANSPARENT = 4,    /* a helper: the category of its caller counts */
+    CAT_BY_CALLER  = 8,     /* network if a caller is network or protocol,
+                             * else the rule's category */
+    CAT_ENTRY      = 16,    /* the start of a thread: a stack that reaches it
+                             * is complete */
     CAT_PSEUDO     = 32,    /* not a function: time without a stack */
     CAT_LABEL      = 64,    /* not a function: a label of the samples */
 };
 
-/* Patterns match whole names.  `*` is any text, `.` is a dot or a slash (Java
- * has both), all else itself.  The first row that matches decides. */
+/* A pattern matches the whole name: `*` is any text, `.` a dot or a slash (Java
+ * has both).  The first row that matches decides. */
 struct cat_rule {
     const char *name;
     uint8_t category, flags;            /* enum cat_category, cat_flag */
 };
 
-/* Frames of grpcprof itself, by the prefixes of its sections. */
+/* Functions of grpcprof itself, by the prefixes of its sections. */
 static const struct cat_rule cat_own_rules[] = {
     { "h2_*", CAT_PROTOCOL, 0 },    { "rpc_*", CAT_PROTOCOL, 0 },
     { "server_*", CAT_PROTOCOL, 0 }, { "client_*", CAT_PROTOCOL, 0 },
@@ -11071,9 +11075,9 @@ static const struct cat_rule cat_own_rules[] = {
     { "load_*", CAT_APPLICATION, 0 },
 };
 
-/* Names that mean the same in whatever file they stand. */
+/* Functions recognised by name alone, in any module. */
 static const struct cat_rule cat_builtin_rules[] = {
-    /* time that has no stack, and where stacks begin */
+    /* time without a stack, and the starts of threads */
     { "[profiler]", CAT_PROFILER, CAT_PSEUDO },
     { "[unsampled]", CAT_UNKNOWN, CAT_PSEUDO },
     { GRAIN_NO_STACK, CAT_UNKNOWN, CAT_PSEUDO },
@@ -11140,7 +11144,7 @@ static const struct cat_rule cat_builtin_rules[] = {
     { "runtime.memmove", CAT_COPY, CAT_TRANSPARENT },
     { "runtime.duffcopy", CAT_COPY, CAT_TRANSPARENT },
 
-    /* protocol: before the network and the languages that it is written in */
+    /* protocol: before the network rules and those of languages */
     { "nghttp2_*", CAT_PROTOCOL, 0 },
     { "nghttp3_*", CAT_PROTOCOL, 0 },
     { "h2::*", CAT_PROTOCOL, 0 },
@@ -11360,7 +11364,7 @@ static const struct cat_rule cat_builtin_rules[] = {
     { "runtime.nanotime*", CAT_TIME, 0 },
     { "runtime.walltime*", CAT_TIME, 0 },
 
-    /* what is left of the languages' own code */
+    /* the rest of the languages' own code */
     { "runtime.*", CAT_LIBRARIES, 0 },
     { "indexbytebody", CAT_LIBRARIES, 0 },
     { "memeqbody", CAT_LIBRARIES, 0 },
@@ -11395,7 +11399,7 @@ static const struct cat_rule cat_builtin_rules[] = {
     { "uv_*", CAT_LIBRARIES, 0 },
 };
 
-/* Names of libc, without the prefixes __GI_, __libc_ and __. */
+/* Functions of libc, without the prefixes __GI_, __libc_ and __. */
 static const struct cat_rule cat_libc_rules[] = {
     { "send", CAT_NETWORK, 0 }, { "sendto", CAT_NETWORK, 0 },
     { "sendmsg", CAT_NETWORK, 0 }, { "sendmmsg", CAT_NETWORK, 0 },
@@ -11466,8 +11470,8 @@ static const struct cat_rule cat_libc_rules[] = {
     { "bzero_*", CAT_COPY, CAT_TRANSPARENT },
 };
 
-/* Base names of mapped files: what their functions do, with a symbol or
- * without one. */
+/* Base names of mapped files, for functions that no rule above matches and for
+ * addresses without a symbol. */
 static const struct cat_rule cat_module_rules[] = {
     { "libnghttp2.*", CAT_PROTOCOL, 0 },
     { "libnghttp3.*", CAT_PROTOCOL, 0 },
@@ -11508,14 +11512,14 @@ static const struct cat_rule cat_module_rules[] = {
     { "libuv.*", CAT_LIBRARIES, 0 },
 };
 
-/* Names in the kernel that belong to its network part. */
+/* Network functions of the kernel. */
 static const char *const cat_kernel_network[] = {
     "tcp_*", "ip_*", "ip6_*", "inet*", "sock_*", "__sock*", "__sys_send*",
     "__sys_recv*", "__netif*", "netif_*", "__dev_queue*", "skb_*", "__skb*",
     "ep_*", "do_epoll*", "unix_stream*", "loopback_*", "nf_*",
 };
 
-/* Source files of languages whose names say nothing. */
+/* Source files, for languages whose function names say too little. */
 static const struct cat_rule cat_file_rules[] = {
     { "*/grpc/*.py", CAT_PROTOCOL, 0 },
     { "*/h2/*.py", CAT_PROTOCOL, 0 },
@@ -11540,7 +11544,7 @@ static const struct cat_rule cat_file_rules[] = {
     { "*/node_modules/*", CAT_LIBRARIES, 0 },
 };
 
-/* Packages of Go's standard library that no rule above has taken. */
+/* Packages of Go's standard library that no rule above matches. */
 static const char *const cat_go_packages[] = {
     "archive", "bufio", "bytes", "cmp", "container", "context", "database",
     "debug", "embed", "errors", "expvar", "flag", "fmt", "go", "hash", "html",
@@ -11550,8 +11554,8 @@ static const char *const cat_go_packages[] = {
     "unique", "unsafe", "vendor", "weak",
 };
 
-/* True when all of s matches pattern (struct cat_rule).  No recursion: after a
- * mismatch only the last `*` can take one character more. */
+/* True if pattern (struct cat_rule) matches all of s.  No recursion: after a
+ * mismatch only the last `*` is extended by one character. */
 static bool cat_match(const char *pattern, struct slice s)
 {
     size_t i = 0, back = 0;
@@ -11577,7 +11581,7 @@ static bool cat_match(const char *pattern, struct slice s)
     return !*pattern;
 }
 
-/* The first of n rules whose pattern matches s, or NULL. */
+/* Return the first of n rules whose pattern matches s, or NULL. */
 static const struct cat_rule *cat_find(const struct cat_rule *r, size_t n,
                                        struct slice s)
 {
@@ -11591,8 +11595,8 @@ static const struct cat_rule *cat_find(const struct cat_rule *r, size_t n,
 #define CAT_FIND(table, s) \
     cat_find(table, sizeof (table) / sizeof *(table), s)
 
-/* name without what compilers and linkers append (.part.0, @@GLIBC_2.2.5) and
- * without the place that pprof-rs puts in front ("file:line - name"). */
+/* Return name without the suffixes of compilers and linkers (.part.0,
+ * @@GLIBC_2.2.5) and without pprof-rs's "file:line - " in front. */
 static struct slice cat_bare_name(struct slice name)
 {
     static const char *const tail[] = { ".part.", ".isra.", ".constprop.",
@@ -11611,7 +11615,7 @@ static struct slice cat_bare_name(struct slice name)
     return name;
 }
 
-/* name without the prefixes that libc gives its aliases. */
+/* Return name without the prefixes that libc gives its aliases. */
 static struct slice cat_libc_name(struct slice name)
 {
     static const char *const head[] = { "__GI_", "__libc_", "__" };
@@ -11623,7 +11627,7 @@ static struct slice cat_libc_name(struct slice name)
     return name;
 }
 
-/* True when name is of a package of Go's standard library. */
+/* True if name is in a package of Go's standard library. */
 static bool cat_is_go_library(struct slice name)
 {
     for (size_t k = 0; k < sizeof cat_go_packages / sizeof *cat_go_packages;
@@ -11638,25 +11642,26 @@ static bool cat_is_go_library(struct slice name)
 
 struct cat_class {
     uint8_t category, flags;            /* enum cat_category, cat_flag */
-    const char *rule;                   /* that put it there; borrowed */
+    const char *rule;                   /* the rule that decided; borrowed */
 };
 
 enum { CAT_BUILTIN_RULES = sizeof cat_builtin_rules /
                            sizeof *cat_builtin_rules };
 
-struct cat_program {                    /* what classification must know */
+struct cat_program {                    /* the program that was profiled */
     const struct view *view;            /* borrowed */
     const struct cat_rule *rule;        /* borrowed: the user's, nrules */
     size_t nrules;
-    uint32_t main;                      /* module of the program, MEM_NONE */
-    bool own, go, has_libc;             /* grpcprof's own; Go; libc mapped */
+    uint32_t main;                      /* its module, or MEM_NONE */
+    bool own, go, has_libc;             /* it is grpcprof; it is written in Go;
+                                         * libc is mapped */
     uint16_t first[256];                /* by a name's first byte: the first
                                          * built-in rule to try, + 1 */
     uint16_t next[CAT_BUILTIN_RULES];   /* by rule: the next for that byte,
                                          * + 1; or 0 */
 };
 
-/* The base name of a module's file; empty for MEM_NONE. */
+/* Return the base name of a module's file; empty for MEM_NONE. */
 static struct slice cat_module_name(const struct view *v, uint32_t module)
 {
     struct slice base = module == MEM_NONE ? (struct slice){0}
@@ -11665,8 +11670,7 @@ static struct slice cat_module_name(const struct view *v, uint32_t module)
                                    ? base.n : VIEW_MODULE_BYTES };
 }
 
-/* Chain the built-in rules by their first byte, so that a name is compared with
- * a few of them only. */
+/* Chain the built-in rules by first byte, so that few are tried per name. */
 static void cat_chain_rules(struct cat_program *g)
 {
     for (size_t i = CAT_BUILTIN_RULES; i-- > 0;) {
@@ -11691,7 +11695,7 @@ static const struct cat_rule *cat_find_builtin(const struct cat_program *g,
     return best < CAT_BUILTIN_RULES ? &cat_builtin_rules[best] : NULL;
 }
 
-/* What v's program is. */
+/* Return what classification needs to know of v's program. */
 static struct cat_program cat_program(const struct view *v)
 {
     struct cat_program g = { .view = v, .main = MEM_NONE };
@@ -11715,8 +11719,8 @@ static struct cat_program cat_program(const struct view *v)
     return g;
 }
 
-/* True when libc's names are libc's functions in module: in libc, in what is
- * not the program, and in a program that is linked statically. */
+/* True if name in module may be libc's function: in libc or another library,
+ * or in a statically linked program. */
 static bool cat_libc_applies(const struct cat_program *g, uint32_t module,
                              struct slice name)
 {
@@ -11724,8 +11728,8 @@ static bool cat_libc_applies(const struct cat_program *g, uint32_t module,
            (module != MEM_NONE && module != g->main);
 }
 
-/* The class by module alone: of an address without a symbol, or of a symbol
- * that no table has; named tells which. */
+/* Return the class by module alone: of an address without a symbol, or, if
+ * named, of a symbol that no rule matches. */
 static struct cat_class cat_classify_module(const struct cat_program *g,
                                             const struct view_node *n,
                                             bool named)
@@ -11747,12 +11751,12 @@ static struct cat_class cat_classify_module(const struct cat_program *g,
         struct slice path = v->pp->mapping[n->module].file;
         if (cat_match("/lib*", path) || cat_match("/usr/lib*", path))
             return (struct cat_class){ CAT_LIBRARIES, 0,
-                                       "a library of the system" };
+                                       "a system library" };
     }
     return (struct cat_class){ CAT_APPLICATION, 0, "no other rule" };
 }
 
-/* The class of the function n. */
+/* Return the class of the function n. */
 static struct cat_class cat_classify(const struct cat_program *g,
                                      const struct view_node *n)
 {
@@ -11786,9 +11790,9 @@ static struct cat_class cat_classify(const struct cat_program *g,
     return c;
 }
 
-/* The classes of all nodes of v, by the n rules first; owned by the caller
- * until mem_free, or NULL without memory; *main becomes the program's module,
- * or MEM_NONE. */
+/* Return the class of each node of v; the user's n rules go first.  Owned by
+ * the caller until mem_free; NULL without memory.  Set *main to the program's
+ * module, or MEM_NONE. */
 static struct cat_class *cat_classify_all(const struct view *v,
                                           const struct cat_rule *rule, size_t n,
                                           uint32_t *main)
@@ -11803,7 +11807,7 @@ static struct cat_class *cat_classify_all(const struct view *v,
     return c;
 }
 
-/* ---- rules of the user ---- */
+/* ---- the user's rules ---- */
 
 struct cat_user_rules {
     struct cat_rule *rule;              /* owned */
@@ -11819,8 +11823,8 @@ static void cat_rules_fini(struct cat_user_rules *r)
     *r = (struct cat_user_rules){0};
 }
 
-/* Read rules, a line each: a category's word, blanks, and a pattern, in which
- * `*` is any text; `#` begins a comment.  name is the file's, for errors. */
+/* Read rules, one a line: a category (cat_word), blanks, a pattern (struct
+ * cat_rule); `#` begins a comment.  name is the file's, for errors. */
 static int cat_rules_read(struct cat_user_rules *r, struct slice text,
                           const char *name, struct gp_why *why)
 {
@@ -11836,15 +11840,16 @@ static int cat_rules_read(struct cat_user_rules *r, struct slice text,
                !txt_equal(word, txt_slice(cat_word[c])))
             c++;
         if (c == CAT_COUNT)
-            return txt_fail(why, GP_EUSAGE, "%s: line %zu: no category "
-                            "'%.*s'; there are application, network, syscalls, "
+            return txt_fail(why, GP_EUSAGE, "%s: line %zu: unknown category "
+                            "'%.*s'; use application, network, syscalls, "
                             "protocol, memory, locks, serialisation, crypto, "
-                            "compression, time, libraries, profiler and "
-                            "unknown", name, number,
-                            (int)(word.n < 40 ? word.n : 40), word.p);
+                            "compression, time, libraries, profiler or unknown",
+                            name, number, (int)(word.n < 40 ? word.n : 40),
+                            word.p);
         if (!pattern.n || *pattern.p == '#' || (rest.n && *rest.p != '#'))
-            return txt_fail(why, GP_EUSAGE, "%s: line %zu: takes a category "
-                            "and one pattern", name, number);
+            return txt_fail(why, GP_EUSAGE, "%s: line %zu: want a category and "
+                            "one pattern, such as 'network my_send*'", name,
+                            number);
         char *copy = mem_arena_alloc(&r->text, pattern.n + 1);
         struct cat_rule *row = r->n < CAT_MOST_RULES ?
             mem_grow(r->rule, &r->cap, r->n + 1, sizeof *row) : NULL;
@@ -11861,8 +11866,8 @@ static int cat_rules_read(struct cat_user_rules *r, struct slice text,
 
 /* ---- granularity by category ---- */
 
-/* Make each frame of p a function that is called as its category, by the n
- * rules first.  GP_ENOMEM, as grain_apply. */
+/* Replace each frame of p by its category; the user's n rules go first.
+ * GP_ENOMEM, as grain_apply. */
 static int cat_aggregate(struct pp *p, const struct cat_rule *rule, size_t n,
                          struct gp_why *why)
 {
@@ -11908,7 +11913,7 @@ static int cat_aggregate(struct pp *p, const struct cat_rule *rule, size_t n,
 
 /* ================================== 23 STAT ==================================
  * for     how sure a share is: Wilson intervals, effective sample sizes, tests
- *         of differences
+ *         of differences between shares
  * uses    MEM, VIEW
  * owns    nothing
  * spec    Wilson 1927 (intervals), Kish 1965 (effective sample size),
@@ -11924,14 +11929,14 @@ static int cat_aggregate(struct pp *p, const struct cat_rule *rule, size_t n,
 /* ---- intervals ---- */
 
 struct stat_share {
-    double share;                       /* 0 to 1; NAN: of nothing */
-    double low, high;                   /* 95 %; NAN: no interval can be */
-    double n;                           /* its effective number of samples */
-    struct view_sum sum;                /* what it is the share of */
+    double share;                       /* 0 to 1; NAN: the whole is 0 */
+    double low, high;                   /* 95% interval; NAN: there is none */
+    double n;                           /* its effective sample size */
+    struct view_sum sum;                /* the part */
 };
 
-/* The Wilson 95 % interval of share p of n samples, n > 0 and not needed to be
- * whole. */
+/* Set *low and *high to the Wilson 95% interval of share p of n > 0 samples; n
+ * may be a fraction. */
 static void stat_wilson(double p, double n, double *low, double *high)
 {
     double z2 = STAT_Z * STAT_Z, middle = p + z2 / (2 * n);
@@ -11944,16 +11949,16 @@ static void stat_wilson(double p, double n, double *low, double *high)
         *high = 1;
 }
 
-/* By how much the samples in a row of all, whose weights are not equal, raise
- * the sum of squares that rows alone would show. */
+/* Return by which factor unequal weights within the rows of all raise the sum
+ * of squares computed from whole rows. */
 static double stat_weight_factor(const struct view_sum *all)
 {
     return all->merged > 0 ? all->squares / all->merged : 1;
 }
 
-/* The share of part in all with its interval.  The effective number is Kish's
- * of all samples, or, where it is less (a part of heavy samples), that for this
- * share: the number of equal samples whose share would vary as much,
+/* Return the share of part in all with its interval.  The effective sample size
+ * is Kish's for all samples or, if smaller (a part of heavy samples), that of
+ * this share: the number of equal samples whose share has the same variance,
  * p (1 - p) (sum w)^2 / sum of (w (x - p))^2.  With equal weights both are the
  * number of samples. */
 static struct stat_share stat_share(const struct view_sum *part,
@@ -11964,7 +11969,7 @@ static struct stat_share stat_share(const struct view_sum *part,
     if (all->value <= 0)
         return s;
     double p = s.share = (double)part->value / total;
-    if (p < 0 || p > 1 || s.n <= 0)     /* a difference: no binomial */
+    if (p < 0 || p > 1 || s.n <= 0)     /* of a difference: not binomial */
         return s;
     double rows = all->merged > 0 ? all->merged : all->squares;
     double spread = (1 - 2 * p) * part->squares + p * p * rows;
@@ -11972,25 +11977,25 @@ static struct stat_share stat_share(const struct view_sum *part,
     if (p > 0 && p < 1 && spread > 0)
         s.n = fmin(s.n, p * (1 - p) * total * total / spread);
     stat_wilson(p, s.n, &s.low, &s.high);
+    assert(s.low <= s.high);
     return s;
 }
 
-/* True when the intervals of x and y have a value in common, or are not
- * known. */
+/* True if the intervals of x and y overlap or are unknown. */
 static bool stat_overlap(const struct stat_share *x, const struct stat_share *y)
 {
     return !(x->low > y->high || y->low > x->high);
 }
 
-/* Two-sided tail of the normal distribution. */
+/* Return the two-sided tail probability of the normal distribution. */
 static double stat_tail(double z)
 {
     return erfc(fabs(z) / sqrt(2));
 }
 
-/* How likely shares p of n and q of m samples, not needed to be whole, are to
- * differ as much by chance: the pooled test, with a correction for samples that
- * are whole.  NAN where there are too few to ask. */
+/* Return the p-value of the difference of share p of n samples and share q of
+ * m: the pooled two-proportion test with continuity correction.  n and m may be
+ * fractions.  NAN if there are too few samples to test. */
 static double stat_test_shares(double p, double n, double q, double m)
 {
     if (!(n > 0 && m > 0) || p * n + q * m < STAT_LEAST_COMPARED)
@@ -12010,8 +12015,8 @@ static int stat_compare_numbers(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Mark what is significant of n rows: the rule of Benjamini and Hochberg, so
- * that of the rows marked one in 20 is marked wrongly.  p[i] NAN: not asked. */
+/* Mark the significant ones of n p-values: Benjamini and Hochberg's procedure,
+ * with a false discovery rate of STAT_FALSE_SHARE.  p[i] NAN: not tested. */
 static int stat_mark_significant(const double *p, bool *significant, size_t n)
 {
     double *sorted = mem_zalloc(n * sizeof *sorted), most = -1;
@@ -12032,99 +12037,95 @@ static int stat_mark_significant(const double *p, bool *significant, size_t n)
 }
 
 /* ================================== 24 ANL ===================================
- * for     what a profile says and how sure that is: shares by category,
- *         trust, utilisation, verdict, advice; the comments of several
- *         profiles together, and of a part
+ * for     the analysis: shares by category, trust, utilisation, verdict, advice
  * uses    MEM, NUM, TXT, PP, FIG, VIEW, CAT, STAT
- * owns    struct anl and the texts in it
+ * owns    struct anl and its texts
  * spec    none
  * prefix  anl_
  * runs    any thread
  *
- * A sample has one category: that of its first frame, from the leaf, that a
- * rule of CAT recognises.  Frames of a profiler's own signal handler are passed
- * over; so are memory copies, which work for their caller; read() and write()
- * are network only under a frame of network or protocol.  So shares add up to
- * the whole.  Whether an application's frame stands above it is a second,
- * independent question.
+ * A sample has one category: walk from the leaf; the first frame that matches a
+ * rule of CAT decides.  Frames of a profiler's own signal handler are skipped;
+ * so are memory copies, whose callers decide; read() and write() are network
+ * only below a network or protocol frame.  Each sample also counts once more if
+ * an application frame is among its callers ("on behalf of").
  *
- * Invariant  every share carries its samples and its interval; nothing that is
- *            unknown is a number: it is NAN, and prints as unknown.
- * Does not   print, and never infers waiting from a share of CPU time.
+ * Invariant  the shares of the categories add up to the whole; every share has
+ *            its samples and its interval; what is unknown is NAN.
+ * Does not   print; does not infer waiting from a share of CPU time.
  */
 
 /* ---- results ---- */
 
 struct anl_config {
-    const struct cat_rule *rule;        /* of the user, nrules; borrowed */
+    const struct cat_rule *rule;        /* the user's, nrules; borrowed */
     size_t nrules;
     size_t type;                        /* row of pp.type + 1; 0: pprof's
                                          * choice */
-    double calls, calls_else;           /* in it, whatever it says; and where it
-                                         * does not say; 0: not given */
-    const struct pp *by;                /* its samples with frames named by
-                                         * another grain, for the tables; NULL:
-                                         * they are of functions */
-    bool filtered;                      /* it is what filters have kept */
-    struct view_sum whole;              /* of what: what shares are of */
+    double calls;                       /* overrides the profile's; 0: unset */
+    double calls_else;                  /* if the profile has none; 0: unset */
+    const struct pp *by;                /* the same samples with frames named by
+                                         * another granularity, for the tables;
+                                         * NULL: by function */
+    bool filtered;                      /* the profile was filtered */
+    struct view_sum whole;              /* if so: its total before */
 };
 
 struct anl_function {                   /* a row of the tables */
-    uint32_t node;                      /* of the view that they are of */
-    uint8_t  category;                  /* enum cat_category or CAT_COPY; that
+    uint32_t node;                      /* of the table's view */
+    uint8_t  category;                  /* enum cat_category or CAT_COPY, that
                                          * of most of flat */
-    bool     application;               /* level; else system */
-    bool     resolved;                  /* its interval is apart from those of
-                                         * the rows beside it in its level */
+    bool     application;               /* its level; else system */
+    bool     resolved;                  /* its interval does not overlap those
+                                         * of its neighbours in its level */
     struct stat_share flat, cum;
-    double   per_call_ns;               /* of flat; NAN: not known */
+    double   per_call_ns;               /* of flat; NAN: unknown */
 };
 
 struct anl_finding {                    /* a category */
     struct stat_share share;
-    double on_behalf;                   /* of it, with an application frame
-                                         * above; NAN when there is none */
-    uint32_t leader;                    /* the node that most of it is for, or
+    double on_behalf;                   /* the part of it that has an
+                                         * application frame; NAN: no samples */
+    uint32_t leader;                    /* the node that decided most of it, or
                                          * MEM_NONE */
-    struct view_sum lead;               /* of the leader */
+    struct view_sum lead;               /* samples that the leader decided */
 };
 
 struct anl_thread {
     struct slice name;                  /* borrowed from the profile */
     double cpu_ns;
-    double cores;                       /* cpu_ns of the window; NAN */
-    struct view_sum all, running;       /* running: of a wall profile */
+    double cores;                       /* cpu_ns / window; NAN: unknown */
+    struct view_sum all, running;       /* running: in a wall profile */
 };
 
 struct anl_place {                      /* where threads wait */
     uint32_t node;                      /* the leaf */
-    struct stat_share share;             /* of the time waited */
+    struct stat_share share;            /* of the time waited */
 };
 
-struct anl_trust {
-    double samples, effective;          /* counts */
-    double hz_asked, hz_delivered;      /* a second of CPU time; NAN */
-    double coverage;                    /* of the process's CPU time; NAN */
-    double lost, truncated, unwind_failed;      /* samples; NAN */
-    double truncated_share, lost_share; /* of the samples; NAN */
-    double unsymbolised;                /* share: leaf has no symbol */
-    double no_app_frame;                /* share: no application frame */
-    double broken;                      /* share of those whose stack neither
-                                         * reaches where threads begin nor
-                                         * shows what it worked for */
-    int64_t stripped;                   /* profilers' frames passed over */
+struct anl_trust {                      /* NAN: unknown */
+    double samples, effective;          /* counts; the effective sample size */
+    double hz_asked, hz_delivered;      /* samples per second of CPU time */
+    double coverage;                    /* CPU time sampled / used */
+    double lost, truncated, unwind_failed;      /* samples */
+    double truncated_share, lost_share; /* of the samples */
+    double unsymbolised;                /* share whose leaf has no symbol */
+    double no_app_frame;                /* share without application frame */
+    double broken;                      /* share not unwound to a thread's
+                                         * start and without application,
+                                         * network or protocol frame */
+    int64_t stripped;                   /* frames of profilers removed */
     bool tick_driven;                   /* the timer fires at kernel ticks */
-    double tick_clustered;              /* share of threads that keep step with
-                                         * the tick; NAN: cannot be told */
-    double unsampled;                   /* share that no sample shows */
+    double tick_clustered;              /* share of the CPU time in threads
+                                         * synchronised with the tick */
+    double unsampled;                   /* share of CPU time without samples */
 };
 
-struct anl_use {                        /* 1 is one core; NAN: not known */
-    double window, busy;                /* cores over the window, and over its
-                                         * busy time */
+struct anl_use {                        /* in cores; NAN: unknown */
+    double window, busy;                /* over the window, its busy time */
     double busy_ns, wall_ns;            /* lengths of both */
-    double cpu_ns;                      /* of the process, or of the samples */
-    double cpus;                        /* it may use at once */
+    double cpu_ns;                      /* the process's, else the samples' */
+    double cpus;                        /* CPUs that it may use */
 };
 
 enum anl_verdict_kind {
@@ -12147,25 +12148,25 @@ struct anl_verdict {
 
 struct anl_advice {
     const char *text;                   /* one sentence */
-    uint32_t node;                      /* function that it rests on */
-    struct stat_share share;             /* of that function */
+    uint32_t node;                      /* the function it is about */
+    struct stat_share share;            /* of that function */
 };
 
 struct anl {
     const struct pp *pp;                /* borrowed */
     struct view view;                   /* owned */
     struct arena arena;                 /* owned: texts */
-    int err;                            /* a text could not be made */
+    int err;                            /* GP_ENOMEM: a text is missing */
     struct cat_class *class;            /* owned, by node */
     struct anl_function *function;      /* owned, by flat down */
     size_t nfunctions;
     struct view by;                     /* owned: of config.by, or empty */
     struct anl_function *by_row;        /* owned, by flat down */
     size_t nby;
-    bool filtered;                      /* it is what filters have kept: of
-                                         * the whole, which is view.total then,
-                                         * so that shares are of that */
-    struct view_sum kept;               /* what the samples add up to */
+    bool filtered;                      /* the profile was filtered; view.total
+                                         * is the total before, so that shares
+                                         * are of that */
+    struct view_sum kept;               /* total of the samples here */
     struct anl_finding finding[CAT_COUNT];
     uint8_t by_share[CAT_COUNT];   /* rows of finding, by share down */
     struct stat_share system, application, copy;
@@ -12177,18 +12178,18 @@ struct anl {
     struct anl_verdict verdict;
     struct anl_advice advice[8];
     size_t nadvice;
-    double ns_per_unit;                 /* of the type's values; NAN: no time */
-    double calls, cpu_ns_per_call;      /* NAN: not known */
+    double ns_per_unit;                 /* of the values; NAN: not a time */
+    double calls, cpu_ns_per_call;      /* NAN: unknown */
     bool calls_given;                   /* by --per-call, not by the profile */
     bool cpu_profile;                   /* values are CPU time or samples */
-    bool wall;                          /* real time, with states */
-    struct stat_share waiting;           /* of a wall profile */
+    bool wall;                          /* values are wall-clock time */
+    struct stat_share waiting;          /* in a wall profile */
     struct anl_place place[ANL_PLACES]; /* by share down */
     size_t nplaces;
     uint32_t main;                      /* module of the program, or MEM_NONE */
 };
 
-/* Formatted text in a's arena; "" and a->err when memory is gone. */
+/* Return formatted text in a's arena; "" and a->err if out of memory. */
 static TXT_FORMAT_2 const char *anl_text(struct anl *a, const char *fmt, ...)
 {
     va_list ap;
@@ -12199,7 +12200,7 @@ static TXT_FORMAT_2 const char *anl_text(struct anl *a, const char *fmt, ...)
     return p ? p : "";
 }
 
-/* s for a sentence: at most 60 bytes of it, fit to print, in a's arena. */
+/* Return s for use in a sentence: printable, at most 60 bytes, in a's arena. */
 static const char *anl_word(struct anl *a, struct slice s)
 {
     struct buf b = {0};
@@ -12213,10 +12214,28 @@ static const char *anl_word(struct anl *a, struct slice s)
     return text;
 }
 
-/* The name of node for a sentence. */
+/* Return the name of node for use in a sentence. */
 static const char *anl_name(struct anl *a, uint32_t node)
 {
     return anl_word(a, a->view.node[node].name);
+}
+
+/* Return n rounded, with commas: "2,863". */
+static const char *anl_count(struct anl *a, double n)
+{
+    struct buf b = {0};
+    txt_put_commas(&b, n > 0 && n < 1e18 ? (uint64_t)(n + 0.5) : 0);
+    const char *text = anl_text(a, "%.*s", (int)b.len,
+                                b.len ? (const char *)b.data : "");
+    mem_fini(&b);
+    return text;
+}
+
+/* Return s as "71.2% (95% interval 70.1 to 72.3%)". */
+static const char *anl_percent(struct anl *a, const struct stat_share *s)
+{
+    return anl_text(a, "%.1f%% (95%% interval %.1f to %.1f%%)", 100 * s->share,
+                    100 * s->low, 100 * s->high);
 }
 
 /* ---- figures of the run ---- */
@@ -12231,8 +12250,8 @@ static int anl_filter_comments(struct pp *p, const struct view_sum *before)
                       before->merged > 0 ? before->merged : before->squares);
 }
 
-/* How many ns of CPU time a unit of the type's values is: by its unit, or, for
- * a count of samples, by the period.  Says whether it is CPU time at all. */
+/* Set a's ns per unit of its values, from the unit or, for a count of samples,
+ * from the period, and whether they are CPU time or wall-clock time. */
 static void anl_read_unit(struct anl *a)
 {
     const struct pp *p = a->pp;
@@ -12253,21 +12272,22 @@ static void anl_read_unit(struct anl *a)
 
 /* ---- one pass over the samples ---- */
 
-struct anl_pass {                       /* what a walk of a stack finds */
+struct anl_pass {                       /* sums of the pass */
     const struct cat_class *class;      /* borrowed */
-    uint32_t *frame;                    /* owned: nodes, leaf first */
+    uint32_t *frame;                    /* owned: nodes of the present stack,
+                                         * leaf first */
     size_t n, cap;                      /* frames */
     size_t leaf;                        /* the first that is no label; or n */
     struct view_sum *credit;            /* owned, two by node: samples whose
-                                         * category it decided, by what it is
-                                         * and by its caller */
+                                         * category it decided, by its own
+                                         * category, and as CAT_BY_CALLER */
     struct view_sum sum[CAT_COUNT], behalf[CAT_COUNT];
     struct view_sum unsymbolised, no_app, broken, truncated, copy, unsampled;
     struct view_sum waiting, *idle;     /* idle: owned, by leaf */
     struct index threads;               /* hash of name -> anl.thread */
 };
 
-/* Lay the stack of row i out in w->frame. */
+/* Expand the stack of row i into w->frame. */
 static int anl_stack(struct anl_pass *w, const struct view *v, size_t i)
 {
     const struct pp *p = v->pp;
@@ -12288,8 +12308,8 @@ static int anl_stack(struct anl_pass *w, const struct view *v, size_t i)
     return GP_OK;
 }
 
-/* How many frames at the leaf are a profiler's: its handler, what that called,
- * and the trampoline below it. */
+/* Return how many frames at the leaf are a profiler's: its handler, the
+ * handler's callees, and the trampoline. */
 static size_t anl_handler_frames(const struct anl_pass *w)
 {
     size_t n = 0;
@@ -12301,7 +12321,7 @@ static size_t anl_handler_frames(const struct anl_pass *w)
     return n;
 }
 
-/* True when a frame from k on is of the network or of a protocol. */
+/* True if a frame from k on is network or protocol. */
 static bool anl_under_network(const struct anl_pass *w, size_t k)
 {
     for (; k < w->n; k++) {
@@ -12312,8 +12332,8 @@ static bool anl_under_network(const struct anl_pass *w, size_t k)
     return false;
 }
 
-/* The category of the stack in w from frame k on; *by becomes the frame that
- * decided, *copied whether memory copies stood before it. */
+/* Return the category of the stack in w from frame k on.  Set *by to the frame
+ * that decided, *copied if a memory copy came before it. */
 static enum cat_category anl_decide(const struct anl_pass *w, size_t k,
                                     size_t *by, bool *copied)
 {
@@ -12334,7 +12354,7 @@ static enum cat_category anl_decide(const struct anl_pass *w, size_t k,
     return *copied ? CAT_LIBRARIES : profiler ? CAT_PROFILER : CAT_UNKNOWN;
 }
 
-/* Add a weight of count samples, whose stack is in w. */
+/* Add count samples of that weight, whose stack is in w. */
 static void anl_add_stack(struct anl *a, struct anl_pass *w, int64_t weight,
                           int64_t count)
 {
@@ -12376,7 +12396,7 @@ static void anl_add_stack(struct anl *a, struct anl_pass *w, int64_t weight,
         view_sum_add(&w->broken, weight, count);
 }
 
-/* The thread called name, entered if new; NULL without memory. */
+/* Return the thread called name, added if new; NULL without memory. */
 static struct anl_thread *anl_thread(struct anl *a, struct index *x,
                                      struct slice name)
 {
@@ -12401,7 +12421,7 @@ static struct anl_thread *anl_thread(struct anl *a, struct index *x,
     return &a->thread[a->nthreads++];
 }
 
-/* The text of row i's label key; empty when it has none. */
+/* Return the text of row i's label key; empty if it has none. */
 static struct slice anl_label(const struct pp *p, size_t i, const char *key)
 {
     for (uint32_t k = p->label_at[i]; k < p->label_at[i + 1]; k++)
@@ -12410,8 +12430,8 @@ static struct slice anl_label(const struct pp *p, size_t i, const char *key)
     return (struct slice){0};
 }
 
-/* Add row i, whose stack is in w, to the thread that its label names and, in a
- * wall profile, to what waited. */
+/* Add row i, whose stack is in w, to its thread and, in a wall profile, to the
+ * waiting time. */
 static int anl_add_thread(struct anl *a, struct anl_pass *w, size_t i,
                           int64_t weight, int64_t count)
 {
@@ -12436,7 +12456,7 @@ static int anl_add_thread(struct anl *a, struct anl_pass *w, size_t i,
     return GP_OK;
 }
 
-/* Order of two threads: by their value down, then by name. */
+/* Compare two threads: by value down, then by name. */
 static int anl_compare_threads(const void *x, const void *y)
 {
     const struct anl_thread *a = x, *b = y;
@@ -12445,7 +12465,7 @@ static int anl_compare_threads(const void *x, const void *y)
     return txt_compare(a->name, b->name);
 }
 
-/* Note the places where most of the waiting was done. */
+/* Keep the places where threads waited longest. */
 static void anl_sum_up_waiting(struct anl *a, const struct anl_pass *w)
 {
     a->waiting = stat_share(&w->waiting, &a->view.total);
@@ -12463,14 +12483,16 @@ static void anl_sum_up_waiting(struct anl *a, const struct anl_pass *w)
     }
 }
 
-/* Turn what the pass summed into shares. */
+/* Turn the sums of the pass into shares. */
 static void anl_sum_up(struct anl *a, const struct anl_pass *w)
 {
     static const struct view_sum none = {0};
     const struct view_sum *all = &a->view.total;
     const struct view_sum *kept = a->view.negative ? &none : &a->kept;
+    int64_t whole = 0;
     for (size_t c = 0; c < CAT_COUNT; c++) {
         struct anl_finding *f = &a->finding[c];
+        whole = num_add_sat(whole, w->sum[c].value);
         f->share = stat_share(&w->sum[c], all);
         f->on_behalf = w->sum[c].value && !a->view.negative
             ? (double)w->behalf[c].value / (double)w->sum[c].value : NAN;
@@ -12483,6 +12505,8 @@ static void anl_sum_up(struct anl *a, const struct anl_pass *w)
             a->by_share[k - 1] = t;
         }
     }
+    assert(a->view.negative || a->kept.value == INT64_MAX ||
+           whole == a->kept.value);     /* each sample in one category */
     for (size_t i = 0; i < 2 * a->view.nnodes; i++) {
         uint8_t c = i % 2 ? CAT_NETWORK : a->class[i / 2].category;
         if (c < CAT_COUNT &&
@@ -12501,7 +12525,7 @@ static void anl_sum_up(struct anl *a, const struct anl_pass *w)
         anl_sum_up_waiting(a, w);
 }
 
-/* The pass: categories, trust and threads of all samples. */
+/* Make the pass: sum up categories, trust and threads. */
 static int anl_run_samples(struct anl *a)
 {
     const struct view *v = &a->view;
@@ -12531,13 +12555,12 @@ static int anl_run_samples(struct anl *a)
     return e;
 }
 
-/* The nodes of v as rows, by flat down, with the category of each; those of a
- * level are compared with each other.  Owned by the caller, *n of them; NULL
- * without memory. */
+/* Return the *n nodes of v as rows, by flat down, each resolved from its
+ * neighbours in its level or not.  Owned by the caller; NULL without memory. */
 static struct anl_function *anl_rank(const struct anl *a, const struct view *v,
                                      const uint8_t *category, size_t *n)
 {
-    struct anl_function *above[2] = { NULL, NULL };     /* the rows before */
+    struct anl_function *above[2] = { NULL, NULL };     /* by level */
     uint32_t *order = view_order(v, VIEW_BY_FLAT, 0, n);
     struct anl_function *row = order ? mem_zalloc(*n * sizeof *row) : NULL;
     for (size_t i = 0; row && i < *n; i++) {
@@ -12552,7 +12575,7 @@ static struct anl_function *anl_rank(const struct anl *a, const struct view *v,
             .per_call_ns = (double)x->flat.value * a->ns_per_unit / a->calls,
         };
         if (!x->flat.value)
-            continue;                   /* no row of a table */
+            continue;                   /* tables do not show it */
         size_t level = v == &a->view && f->application;
         struct anl_function *before = above[level];
         if (before && stat_overlap(&before->flat, &f->flat))
@@ -12563,9 +12586,8 @@ static struct anl_function *anl_rank(const struct anl *a, const struct view *v,
     return row;
 }
 
-/* By how much more of the flat value of each label that is a frame, as
- * --tagleaf has it, comes from the application than from elsewhere, by the
- * innermost function of its samples; 0 for functions. */
+/* For each label that is a frame (--tagleaf), set more[label] to its flat value
+ * from application functions minus that from others. */
 static void anl_label_levels(const struct anl *a, int64_t *more)
 {
     const struct view *v = &a->view;
@@ -12590,7 +12612,7 @@ static void anl_label_levels(const struct anl *a, int64_t *more)
     }
 }
 
-/* The table of functions with their shares, and the sums of both levels. */
+/* Make the table of functions and the shares of both levels. */
 static int anl_run_functions(struct anl *a)
 {
     const struct view *v = &a->view;
@@ -12616,7 +12638,7 @@ static int anl_run_functions(struct anl *a)
     return a->function ? GP_OK : GP_ENOMEM;
 }
 
-/* The category that most of the flat value of each node of a->by has; owned by
+/* Return the category of most of the flat value of each node of a->by; owned by
  * the caller, NULL without memory. */
 static uint8_t *anl_mostly(const struct anl *a)
 {
@@ -12624,8 +12646,8 @@ static uint8_t *anl_mostly(const struct anl *a)
     const struct pp *p = a->pp;
     uint8_t *mostly = mem_zalloc(a->by.nnodes);
     int64_t *sum = mem_zalloc(a->by.nnodes * COLUMNS * sizeof *sum);
-    /* A frame of a->view and that of a->by are the same line of the same
-     * location: those of a location stand at the same places in both. */
+    /* Frames of a->view and of a->by have the same numbers: both are the lines
+     * of the same locations. */
     for (size_t i = 0; mostly && sum && i < a->view.frame_at[p->nlocations];
          i++)
         mostly[a->by.frame[i]] = a->class[a->view.frame[i]].category;
@@ -12649,7 +12671,7 @@ static uint8_t *anl_mostly(const struct anl *a)
     return mostly;
 }
 
-/* The rows of by, a's samples with their frames named by another grain. */
+/* Make the rows of by: a's samples, frames named by another granularity. */
 static int anl_run_by(struct anl *a, const struct pp *by, struct gp_why *why)
 {
     int e = view_init(&a->by, by, a->view.type, VIEW_APART, why);
@@ -12661,14 +12683,14 @@ static int anl_run_by(struct anl *a, const struct pp *by, struct gp_why *why)
     return e ? e : a->by_row ? GP_OK : GP_ENOMEM;
 }
 
-struct anl_table {                      /* of functions, or what --by names */
+struct anl_table {
     const struct view *view;            /* borrowed, as is row */
     const struct anl_function *row;
     size_t n;
-    bool by;                            /* not of functions: one level */
+    bool by;                            /* of --by: not divided in levels */
 };
 
-/* What a's tables show. */
+/* Return what a's tables show. */
 static struct anl_table anl_table(const struct anl *a)
 {
     if (a->by_row)
@@ -12678,13 +12700,13 @@ static struct anl_table anl_table(const struct anl *a)
 
 /* ---- utilisation and trust ---- */
 
-/* x, or otherwise when x is not known. */
+/* Return x, or otherwise if x is unknown. */
 static double anl_or(double x, double otherwise)
 {
     return isnan(x) ? otherwise : x;
 }
 
-/* How much CPU the process and its threads used, over which time. */
+/* Compute how much CPU the process and its threads used. */
 static void anl_run_use(struct anl *a)
 {
     const struct fig *c = &a->comment;
@@ -12708,13 +12730,12 @@ static void anl_run_use(struct anl *a)
     a->cpu_ns_per_call = a->calls > 0 ? u->cpu_ns / a->calls : NAN;
 }
 
-/* The share of the time in threads that a timer of ticks found oftener than it
- * finds work out of step with the ticks; NAN where that cannot be told.  Such
- * work is on at a tick with the chance that it is on at all, so that CPU time
- * times ticks a second is the most samples to expect, whatever its bursts. */
+/* Return the share of the CPU time in threads synchronised with the kernel
+ * tick; NAN if that is unknown.  A thread that is not gets at most CPU time
+ * times tick rate samples, whatever its bursts; one that gets more is. */
 static double anl_tick_clustered(const struct anl *a)
 {
-    double tick = a->comment.tick_hz, in_step = 0, all = 0;
+    double tick = a->comment.tick_hz, clustered = 0, all = 0;
     if (!isnan(a->comment.tick_clustered))
         return a->comment.tick_clustered;
     if (!(a->trust.hz_asked >= ANL_TICK_LEAST_RATE * tick))
@@ -12725,12 +12746,12 @@ static double anl_tick_clustered(const struct anl *a)
         all += t->cpu_ns;
         if (n > ANL_TICK_RATIO * most &&
             n - most > ANL_TICK_ERRORS * sqrt(fmax(most, 1)))
-            in_step += t->cpu_ns;
+            clustered += t->cpu_ns;
     }
-    return all > 0 ? in_step / all : NAN;
+    return all > 0 ? clustered / all : NAN;
 }
 
-/* How far the samples can be trusted. */
+/* Compute how far the samples can be trusted. */
 static void anl_run_trust(struct anl *a)
 {
     const struct fig *c = &a->comment;
@@ -12758,7 +12779,7 @@ static void anl_run_trust(struct anl *a)
 
 /* ---- verdict ---- */
 
-/* Add a sentence to the verdict's reasons; what does not fit is left out. */
+/* Add a sentence to the verdict's reasons; drop it if there is no room. */
 static void anl_reason(struct anl *a, const char *text)
 {
     struct anl_verdict *v = &a->verdict;
@@ -12766,7 +12787,7 @@ static void anl_reason(struct anl *a, const char *text)
         v->reason[v->nreasons++] = text;
 }
 
-/* True when little CPU was used: no busy time to speak of, or little in it. */
+/* True if little CPU was used, over the window and over its busy time. */
 static bool anl_low_use(const struct anl_use *u)
 {
     if (!(u->window < ANL_LOW_CORES))
@@ -12774,76 +12795,73 @@ static bool anl_low_use(const struct anl_use *u)
     return !(u->busy_ns >= ANL_LEAST_BUSY_NS) || u->busy < ANL_LOW_CORES;
 }
 
-/* Say why stacks cannot carry a verdict, as far as that is so. */
+/* Give the reasons to withhold a verdict that lie in the stacks and the timer:
+ * every share above ANL_BROKEN_SHARE. */
 static void anl_doubt_stacks(struct anl *a)
 {
     const struct anl_trust *t = &a->trust;
-    if (t->unsymbolised > ANL_BROKEN_SHARE)
-        anl_reason(a, anl_text(a, "%.1f %% of it ran in code without a symbol,"
-                   " so that nobody can say what it did",
-                   100 * t->unsymbolised));
-    if (t->truncated_share > ANL_BROKEN_SHARE)
-        anl_reason(a, anl_text(a, "%.1f %% of the stacks are cut off",
-                   100 * t->truncated_share));
-    if (t->broken > ANL_BROKEN_SHARE)
-        anl_reason(a, anl_text(a, "%.1f %% of the stacks have no application "
-                   "frame and do not reach the start of a thread: the unwinder"
-                   " lost its way", 100 * t->broken));
-    if (t->lost_share > ANL_BROKEN_SHARE)
-        anl_reason(a, anl_text(a, "%.0f samples were lost beside %.0f taken",
-                   t->lost, t->samples));
-    if (t->coverage < 1 - ANL_BROKEN_SHARE)
-        anl_reason(a, anl_text(a, "the samples account for only %.1f %% of the"
-                   " CPU time used", 100 * t->coverage));
-    if (t->coverage > 1 + ANL_BROKEN_SHARE)
-        anl_reason(a, anl_text(a, "the samples account for %.1f %% of the CPU "
-                   "time used: more than there was", 100 * t->coverage));
-    if (t->tick_clustered > ANL_BROKEN_SHARE)
-        anl_reason(a, anl_text(a, "%.1f %% of it ran in step with the kernel's "
-                   "tick: the timer fires there, and sees only what is on at a "
-                   "tick; --timer perf sees all", 100 * t->tick_clustered));
-    if (t->unsampled > ANL_BROKEN_SHARE)
-        anl_reason(a, anl_text(a, "%.1f %% of the time has no sample: the timer"
-                   " did not fire while it was used", 100 * t->unsampled));
+    const struct { double share; const char *text; } doubt[] = {
+        { t->unsymbolised, "of the samples are in code without symbols; if you "
+          "have the unstripped binary: pprof -top BINARY PROFILE" },
+        { t->truncated_share, "of the stacks are truncated: their outer "
+          "callers are missing" },
+        { t->broken, "of the stacks were not unwound to a thread's start and "
+          "show no application frame; build with frame pointers or unwind "
+          "tables" },
+        { t->lost_share, "of the samples were lost; use a lower --hz or fewer "
+          "threads" },
+        { 1 - t->coverage, "of the CPU time used was not sampled" },
+        { t->coverage - 1, "more CPU time was sampled than the process used" },
+        { t->tick_clustered, "of the CPU time is synchronised with the kernel "
+          "tick, at which the timer fires, and is miscounted; use --timer "
+          "perf" },
+        { t->unsampled, "of the CPU time has no samples: the timer did not "
+          "fire" },
+    };
+    for (size_t i = 0; i < sizeof doubt / sizeof *doubt; i++)
+        if (doubt[i].share > ANL_BROKEN_SHARE)
+            anl_reason(a, anl_text(a, "%.1f%% %s", 100 * doubt[i].share,
+                                   doubt[i].text));
 }
 
-/* Say why samples are too few, with what their intervals look like. */
+/* Give the reasons to withhold a verdict that lie in the number of samples. */
 static void anl_doubt_samples(struct anl *a)
 {
     double n = a->trust.effective, low, high;
     if (a->kept.value <= 0) {
-        anl_reason(a, a->filtered ? "the filters left nothing"
-                                  : "the profile holds no samples");
+        anl_reason(a, a->filtered ? "no samples are left after filtering"
+                                  : "the profile has no samples");
         return;
     }
     if (a->view.total.value == INT64_MAX)
-        anl_reason(a, "its values add up to more than 64 bits can hold");
+        anl_reason(a, "the sum of the values exceeds 64 bits");
     if (a->filtered)
-        anl_reason(a, "it is what filters have kept of a profile: a verdict is "
-                   "about the whole");
+        anl_reason(a, "the profile was filtered; a verdict needs all of it");
     if (n >= ANL_LEAST_SAMPLES || a->view.negative)
         return;
     stat_wilson(0.1, n, &low, &high);
-    anl_reason(a, anl_text(a, "%.0f sample%s too few (%d are the least): "
-               "a share of 10 %% could be anything from %.1f to %.1f %%", n,
+    anl_reason(a, anl_text(a, "%.0f%s sample%s too few, %d are needed: a share "
+               "of 10%% has a 95%% interval of %.1f to %.1f%%", n,
+               n < a->trust.samples - 0.5 ? " effective" : "",
                n < 1.5 ? " is" : "s are", ANL_LEAST_SAMPLES, 100 * low,
                100 * high));
 }
 
-/* Say what kind of profile cannot carry a verdict on CPU use. */
+/* Give the reasons to withhold a verdict that lie in the sample type. */
 static void anl_doubt_type(struct anl *a)
 {
     const struct pp_type *t = &a->pp->type[a->view.type];
     if (a->view.negative)
-        anl_reason(a, anl_text(a, "%zu values are negative: this is a "
-                   "difference of two profiles", a->view.negative));
+        anl_reason(a, anl_text(a, "%s values are negative: this is a "
+                   "difference of two profiles",
+                   anl_count(a, (double)a->view.negative)));
     if (a->cpu_profile || a->wall)
         return;
-    anl_reason(a, anl_text(a, "its values are %s, not CPU time",
+    anl_reason(a, anl_text(a, "the values are %s, not CPU time",
                            anl_word(a, t->type)));
 }
 
-/* The smallest of 1, 2, 3, 5 times a power of ten that is at least x. */
+/* Return the smallest of 1, 2, 3, 5 times a power of ten that is at least x. */
 static double anl_round_up(double x)
 {
     static const double step[] = { 1, 2, 3, 5 };
@@ -12854,8 +12872,8 @@ static double anl_round_up(double x)
     return x;
 }
 
-/* The commands that would give samples enough, for a profile of grpcprof's own
- * server; for others how long a window it takes, as a reason. */
+/* Set the commands that collect enough samples, for a profile of grpcprof's own
+ * server; for others give the length of the window needed as a reason. */
 static void anl_advise_next(struct anl *a)
 {
     const struct anl_use *u = &a->use;
@@ -12868,30 +12886,31 @@ static void anl_advise_next(struct anl *a)
     double cpu_s = ANL_GOOD_SAMPLES / hz;
     if (!txt_starts(a->comment.tool, "grpcprof")) {
         if (u->window > 0 && a->cpu_profile)
-            anl_reason(a, anl_text(a, "at this use of the CPU %d samples take "
-                       "a window of %.0f s", ANL_GOOD_SAMPLES,
+            anl_reason(a, anl_text(a, "at this CPU use, %s samples need a "
+                       "window of %.0f s", anl_count(a, ANL_GOOD_SAMPLES),
                        ceil(cpu_s / u->window)));
         return;
     }
-    /* The load keeps about one core busy at the least; half of it may be the
-     * client's where both run on the same machine. */
+    /* The load keeps at least one core busy; on one machine the client may use
+     * half of it. */
     double load_s = fmax(ANL_LEAST_LOAD_S, anl_round_up(ceil(cpu_s * 2)));
     load_s = fmin(load_s, ANL_MOST_LOAD_S);
     if (a->calls > 0 && a->cpu_ns_per_call > 0)
-        anl_reason(a, anl_text(a, "a call took %.1f us of CPU, so that %d "
-                   "samples at %.0f a second of CPU take %.0f calls",
-                   a->cpu_ns_per_call / 1e3, ANL_GOOD_SAMPLES, hz,
-                   anl_round_up(cpu_s * 1e9 / a->cpu_ns_per_call)));
+        anl_reason(a, anl_text(a, "a call takes %.1f us of CPU: %s samples at "
+                   "%.0f per second of CPU need about %s calls",
+                   a->cpu_ns_per_call / 1e3, anl_count(a, ANL_GOOD_SAMPLES), hz,
+                   anl_count(a, anl_round_up(cpu_s * 1e9 /
+                                             a->cpu_ns_per_call))));
     const char *work = a->comment.work >= 0 && a->comment.work != 50000 ?
         anl_text(a, " --work %.0f", a->comment.work) : "";
-    /* At a low rate the samples are soon had at the usual one. */
+    /* A rate below the default is raised to it, so that a short load does. */
     const char *rate = a->trust.hz_asked > 1000 ?
         anl_text(a, " --hz %.0f", a->trust.hz_asked) : "";
     if (a->trust.hz_asked < 1000)
         load_s = ANL_LEAST_LOAD_S;
     struct slice at = a->comment.listen;
     bool usual = at.n > 60 || txt_equal(at, txt_slice("127.0.0.1:50051"));
-    for (size_t i = 0; i < at.n && !usual; i++) /* fit to be typed */
+    for (size_t i = 0; i < at.n && !usual; i++) /* safe in a shell */
         usual = !isalnum((unsigned char)at.p[i]) &&
                 !memchr(".:[]_/-", at.p[i], 7);
     usual |= at.n == 0;
@@ -12902,27 +12921,22 @@ static void anl_advise_next(struct anl *a)
         load_s + 10, load_s, to);
 }
 
-/* Put into the verdict that it is withheld, for the reasons there are. */
+/* Withhold the verdict, for the reasons found. */
 static void anl_withhold(struct anl *a)
 {
     struct anl_verdict *v = &a->verdict;
     v->kind = ANL_V_WITHHELD;
-    v->text = "No verdict: what was sampled cannot carry one.";
+    v->text = "No verdict: the samples do not support one.";
     if (a->cpu_profile && !a->filtered && anl_low_use(&a->use))
-        anl_reason(a, anl_text(a, "the process used %.1f %% of one core; a "
-                   "CPU profile cannot show what it waited for",
+        anl_reason(a, anl_text(a, "the process used %.1f%% of one core; a CPU "
+                   "profile cannot show what it waited for",
                    100 * a->use.window));
     if (a->cpu_profile && !a->filtered &&
         a->trust.effective < ANL_LEAST_SAMPLES)
         anl_advise_next(a);
-    if (a->trust.lost_share > ANL_BROKEN_SHARE)
-        anl_reason(a, "a lower --hz, or fewer threads, would lose fewer");
-    if (a->trust.unsymbolised > ANL_BROKEN_SHARE)
-        anl_reason(a, "with the program that was not stripped at hand: "
-                   "pprof -top WHOLE_PROGRAM PROFILE");
 }
 
-/* Add what is known of single threads that have no more to give. */
+/* Add reasons on CPU use: a single saturated thread, and the busy time. */
 static void anl_reason_threads(struct anl *a)
 {
     size_t full = 0, idle = 0;
@@ -12931,31 +12945,31 @@ static void anl_reason_threads(struct anl *a)
         idle += a->thread[i].cores < ANL_LOW_CORES;
     }
     if (full == 1 && idle + 1 == a->nthreads && a->use.cpus > 1)
-        anl_reason(a, anl_text(a, "one thread does it all: %s used %.1f %% "
-                   "of a core, no other more than %.0f %%",
-                   anl_word(a, a->thread[0].name),
-                   100 * a->thread[0].cores, 100 * ANL_LOW_CORES));
+        anl_reason(a, anl_text(a, "one thread is the limit: %s used %.1f%% of "
+                   "a core, each other thread less than %.0f%%",
+                   anl_word(a, a->thread[0].name), 100 * a->thread[0].cores,
+                   100 * ANL_LOW_CORES));
     if (a->use.busy_ns >= ANL_LEAST_BUSY_NS &&
         a->use.busy_ns < 0.8 * a->use.wall_ns)
-        anl_reason(a, anl_text(a, "it was busy in %.1f of %.1f s, and used "
-                   "%.2f cores then", a->use.busy_ns / 1e9,
+        anl_reason(a, anl_text(a, "the process was busy for %.1f of %.1f s, "
+                   "and used %.2f cores in that time", a->use.busy_ns / 1e9,
                    a->use.wall_ns / 1e9, a->use.busy));
 }
 
-/* Rules: what must be larger than which share, surely, for which verdict. */
+/* A verdict holds if the interval of its categories' share lies above least. */
 static const struct {
     enum anl_verdict_kind kind;
     uint8_t category[3];                /* summed; CAT_COUNT: none */
-    double  least;                      /* share that the interval is above */
+    double  least;
     const char *text;
 } anl_verdicts[] = {
     { ANL_V_APPLICATION, { CAT_APPLICATION, CAT_COUNT, CAT_COUNT },
       0.50, "The application's own code takes most of the CPU time." },
     { ANL_V_SYSCALLS, { CAT_NETWORK, CAT_SYSCALLS, CAT_COUNT }, 0.50,
-      "System calls take most of the CPU time.  This says what the CPU did, "
-      "not that the process waits for input or output." },
+      "System calls take most of the CPU time.  This is work of the CPU in the "
+      "kernel, not waiting for input or output." },
     { ANL_V_PROTOCOL, { CAT_PROTOCOL, CAT_SERIAL, CAT_COMPRESSION }, 0.40,
-      "The protocol (HTTP/2, gRPC, serialisation, compression) takes a large "
+      "Protocol work (HTTP/2, gRPC, serialisation, compression) takes a large "
       "part of the CPU time." },
     { ANL_V_ALLOCATOR, { CAT_MEMORY, CAT_COUNT, CAT_COUNT }, 0.25,
       "Memory management takes a large part of the CPU time." },
@@ -12963,7 +12977,7 @@ static const struct {
       "Atomics, locks and scheduling take a large part of the CPU time." },
 };
 
-/* The share of up to three categories together. */
+/* Return the share of up to three categories together. */
 static struct stat_share anl_together(const struct anl *a,
                                       const uint8_t category[3])
 {
@@ -12978,7 +12992,7 @@ static struct stat_share anl_together(const struct anl *a,
     return stat_share(&sum, &a->view.total);
 }
 
-/* Put into the verdict that no rule holds, and what comes nearest. */
+/* Set the verdict for when no rule holds: name the two largest categories. */
 static void anl_judge_mixed(struct anl *a)
 {
     const struct anl_finding *x = &a->finding[a->by_share[0]],
@@ -12987,32 +13001,32 @@ static void anl_judge_mixed(struct anl *a)
                *yn = cat_name[a->by_share[1]];
     a->verdict.kind = ANL_V_MIXED;
     a->verdict.text = x->share.low > 0.5
-        ? anl_text(a, "Most of the CPU time is one kind of work: %s.", xn)
-        : "Mixed: no single kind of work dominates the CPU time.";
+        ? anl_text(a, "One category takes most of the CPU time: %s.", xn)
+        : "Mixed: no category dominates the CPU time.";
     if (!stat_overlap(&x->share, &y->share)) {
-        anl_reason(a, anl_text(a, "the most is %s with %.1f %% (95 %% "
-                   "interval %.1f to %.1f), then %s with %.1f %%", xn,
-                   100 * x->share.share, 100 * x->share.low,
-                   100 * x->share.high, yn, 100 * y->share.share));
+        anl_reason(a, anl_text(a, "the largest category is %s with %s, then %s "
+                   "with %.1f%%", xn, anl_percent(a, &x->share), yn,
+                   100 * y->share.share));
         return;
     }
-    anl_reason(a, anl_text(a, "%s (%.1f %%) and %s (%.1f %%) cannot be told "
-               "apart at %.0f samples", xn, 100 * x->share.share, yn,
-               100 * y->share.share, a->trust.effective));
+    anl_reason(a, anl_text(a, "%s (%.1f%%) and %s (%.1f%%) do not differ "
+               "significantly at %s samples", xn, 100 * x->share.share, yn,
+               100 * y->share.share, anl_count(a, a->trust.effective)));
     double gap = x->share.share - y->share.share;
     double spread = sqrt(x->share.share * (1 - x->share.share)) +
                     sqrt(y->share.share * (1 - y->share.share));
     double need = gap > 0.005 ? STAT_Z * STAT_Z * spread * spread / (gap * gap)
                               : NAN;
     if (need > a->trust.effective && a->use.wall_ns > 0)
-        anl_reason(a, anl_text(a, "about %.0f samples would: a window of %.0f "
-                   "s under the same load", anl_round_up(need),
-                   anl_round_up(a->use.wall_ns / 1e9 * need /
-                                a->trust.effective)));
+        anl_reason(a, anl_text(a, "to separate them, take about %s samples: a "
+                   "window of %s s under the same load",
+                   anl_count(a, anl_round_up(need)),
+                   anl_count(a, anl_round_up(a->use.wall_ns / 1e9 * need /
+                                             a->trust.effective))));
 }
 
-/* The verdict by the rules: of those that surely hold, the one with the
- * greatest share. */
+/* Set the verdict by the rules: of those that hold, the one with the largest
+ * share. */
 static void anl_judge_rules(struct anl *a)
 {
     struct anl_verdict *v = &a->verdict;
@@ -13027,36 +13041,35 @@ static void anl_judge_rules(struct anl *a)
             v->kind = anl_verdicts[i].kind;
             v->text = anl_verdicts[i].text;
         }
-        anl_reason(a, anl_text(a, "%s: %.1f %% of %.0f samples, 95 %% "
-                   "interval %.1f to %.1f, above the %.0f %% of the rule",
-                   anl_verdict_name[anl_verdicts[i].kind], 100 * s.share,
-                   a->trust.effective, 100 * s.low, 100 * s.high,
+        anl_reason(a, anl_text(a, "%s: %s of %s samples; the verdict needs "
+                   "more than %.0f%%", anl_verdict_name[anl_verdicts[i].kind],
+                   anl_percent(a, &s), anl_count(a, a->trust.effective),
                    100 * anl_verdicts[i].least));
     }
     if (v->kind == ANL_V_MIXED)
         anl_judge_mixed(a);
 }
 
-/* Add what a wall profile's verdict rests on: waiting, its places, and what
- * the CPU did meanwhile. */
+/* Add the reasons of a wall profile's verdict: the share of waiting, where
+ * threads waited, and the CPU use. */
 static void anl_reason_wall(struct anl *a)
 {
-    anl_reason(a, anl_text(a, "waiting: %.1f %% of %.0f samples, 95 %% "
-               "interval %.1f to %.1f", 100 * a->waiting.share,
-               a->trust.samples, 100 * a->waiting.low, 100 * a->waiting.high));
+    anl_reason(a, anl_text(a, "waiting: %s of %s samples",
+                           anl_percent(a, &a->waiting),
+                           anl_count(a, a->trust.samples)));
     for (size_t i = 0; i < a->nplaces && i < 3; i++)
-        anl_reason(a, anl_text(a, "%.1f %% of the waiting in %s, %" PRId64
-                   " samples", 100 * a->place[i].share.share,
-                   anl_name(a, a->place[i].node),
-                   a->place[i].share.sum.samples));
+        anl_reason(a, anl_text(a, "%.1f%% of the waiting is in %s, %s samples",
+                   100 * a->place[i].share.share,
+                   anl_name(a, a->place[i].node), anl_count(a,
+                   (double)a->place[i].share.sum.samples)));
     if (!isnan(a->use.window))
-        anl_reason(a, anl_text(a, "%.2f s of CPU in %.1f s of time: %.1f %% of "
-                   "one core", a->use.cpu_ns / 1e9, a->use.wall_ns / 1e9,
+        anl_reason(a, anl_text(a, "%.2f s of CPU in %.1f s: %.1f%% of one core",
+                   a->use.cpu_ns / 1e9, a->use.wall_ns / 1e9,
                    100 * a->use.window));
 }
 
-/* The verdict on a wall profile.  Threads that only wait, as every program has
- * some, do not hide one that runs. */
+/* Set the verdict on a wall profile.  One running thread decides, however many
+ * others wait: every program has some that only wait. */
 static void anl_judge_wall(struct anl *a)
 {
     struct anl_verdict *v = &a->verdict;
@@ -13069,30 +13082,29 @@ static void anl_judge_wall(struct anl *a)
             continue;
         running++;
         most = fmax(most, s.share);
-        anl_reason(a, anl_text(a, "%s: running %.1f %% of its time, 95 %% "
-                   "interval %.1f to %.1f", anl_word(a, t->name),
-                   100 * s.share, 100 * s.low, 100 * s.high));
+        anl_reason(a, anl_text(a, "thread %s was running %s of its time",
+                               anl_word(a, t->name), anl_percent(a, &s)));
     }
     anl_reason_wall(a);
     v->kind = ANL_V_MIXED;
     if (running)
         v->text = anl_text(a, "Running: %zu of %zu threads ran, or were ready "
-            "to run and had no CPU, more than half of their time (%.1f %% at "
-            "the most).  A CPU profile shows what with.", running,
+            "to run but had no CPU, for more than half of their time (at most "
+            "%.1f%%).  Take a CPU profile to see what they executed.", running,
             a->nthreads, 100 * most);
     else if (a->waiting.low > 0.5) {
         v->kind = ANL_V_WAITING;
-        v->text = anl_text(a, "The process was waiting: %.1f %% of its "
-            "threads' time, and no thread ran more than half of it.  Most of "
-            "it in %s.", 100 * a->waiting.share,
-            a->nplaces ? anl_name(a, a->place[0].node) : "places unknown");
+        v->text = anl_text(a, "The process was waiting: %.1f%% of its threads' "
+            "time, and no thread ran for more than half of it.  The threads "
+            "waited mostly in %s.", 100 * a->waiting.share,
+            a->nplaces ? anl_name(a, a->place[0].node) : "unknown functions");
     } else {
         v->text = "Mixed: neither waiting nor running takes most of the "
                   "threads' time.";
     }
 }
 
-/* Reach the verdict, or say why there is none. */
+/* Set the verdict, or withhold it and say why. */
 static void anl_judge(struct anl *a)
 {
     struct anl_verdict *v = &a->verdict;
@@ -13109,52 +13121,53 @@ static void anl_judge(struct anl *a)
     }
     if (anl_low_use(&a->use)) {
         v->kind = ANL_V_WAITING;
-        v->text = anl_text(a, "Mostly waiting: %.1f %% of one core was used.  "
-            "A CPU profile cannot show what for: the network, a disk, locks, "
-            "timers, or work that did not come.  The shares are shares of a "
-            "small cost.", 100 * a->use.window);
-        anl_reason(a, anl_text(a, "%.2f s of CPU in %.1f s of time",
+        v->text = anl_text(a, "Mostly waiting: the process used %.1f%% of one "
+            "core.  A CPU profile cannot show what it waited for: the network, "
+            "a disk, locks, timers, or calls; a wall-clock profile (--clock "
+            "wall) can.  Faster functions would save little.",
+            100 * a->use.window);
+        anl_reason(a, anl_text(a, "%.2f s of CPU in %.1f s",
                    a->use.cpu_ns / 1e9, a->use.wall_ns / 1e9));
     } else {
         anl_judge_rules(a);
     }
     if (isnan(a->use.window))
-        anl_reason(a, "the profile has no duration: how much of the time the "
-                   "CPU was used is not known, only the mix of what ran");
+        anl_reason(a, "the profile has no duration: the CPU use is unknown, "
+                   "only what the CPU time went to");
     anl_reason_threads(a);
+    assert(v->text && v->nreasons);
 }
 
 /* ---- advice ---- */
 
-/* What to do about a category whose interval is above a share. */
+/* What to do if the interval of a category's share lies above least. */
 static const struct {
     uint8_t category;
     double  least;
     const char *text;
 } anl_advices[] = {
-    { CAT_NETWORK, 0.30, "make fewer system calls: more messages a call, "
-      "larger reads and writes, fewer wake-ups" },
-    { CAT_SYSCALLS, 0.20, "look at the system calls that are not network: "
-      "which are needed on every call?" },
-    { CAT_MEMORY, 0.15, "allocate less: reuse buffers, take a call's memory "
-      "from one arena, or try another allocator" },
-    { CAT_PROTOCOL, 0.40, "spread the cost of a call: larger messages or "
-      "streams instead of many small calls, and no new connections" },
-    { CAT_LOCKS, 0.10, "share less between threads: one counter, queue or "
-      "pool for each of them" },
-    { CAT_SERIAL, 0.15, "serialise less: smaller messages, fewer strings, "
-      "fields that are not read left out" },
-    { CAT_CRYPTO, 0.20, "see whether sessions are resumed and the cipher is "
-      "one that this CPU has instructions for" },
-    { CAT_COMPRESSION, 0.15, "compress less: a lower level, or not at all "
-      "where the network is not the limit" },
-    { CAT_TIME, 0.05, "read the clock less often: once a turn of the loop "
-      "instead of once a call" },
-    { CAT_PROFILER, 0.05, "sample less often (--hz): the profiler takes this "
-      "much itself" },
+    { CAT_NETWORK, 0.30, "make fewer system calls: send several messages per "
+      "call, read and write larger blocks, wake fewer threads" },
+    { CAT_SYSCALLS, 0.20, "remove system calls that an RPC does not need" },
+    { CAT_MEMORY, 0.15, "allocate less: reuse buffers, use one arena per call, "
+      "or try another allocator" },
+    { CAT_PROTOCOL, 0.40, "reduce the number of calls: use larger messages or "
+      "streams instead of many small calls, and keep connections open" },
+    { CAT_LOCKS, 0.10, "share less between threads: give each its own counter, "
+      "queue or pool" },
+    { CAT_SERIAL, 0.15, "serialise less: use smaller messages and fewer "
+      "strings, and drop fields that nobody reads" },
+    { CAT_CRYPTO, 0.20, "check that TLS sessions are resumed and that the CPU "
+      "has instructions for the cipher" },
+    { CAT_COMPRESSION, 0.15, "compress less: use a lower level, or none where "
+      "the network is not the limit" },
+    { CAT_TIME, 0.05, "read the clock less often: once per turn of the event "
+      "loop instead of once per call" },
+    { CAT_PROFILER, 0.05, "sample less often (a lower --hz): this is the cost "
+      "of the profiler itself" },
 };
 
-/* Add an advice on node, when there is room. */
+/* Add a recommendation about node, if there is room. */
 static void anl_advise(struct anl *a, uint32_t node, const struct view_sum *s,
                        const char *text)
 {
@@ -13164,8 +13177,9 @@ static void anl_advise(struct anl *a, uint32_t node, const struct view_sum *s,
         text, node, stat_share(s, &a->view.total) };
 }
 
-/* Advise on the first application function, when its share is surely worth
- * it, and name the next one when it may as well be that. */
+/* Recommend to optimise the application function with the most self time, if
+ * its interval lies above 20%; name the next one too if their intervals
+ * overlap. */
 static void anl_advise_application(struct anl *a)
 {
     const struct anl_function *first = NULL, *next = NULL;
@@ -13176,15 +13190,15 @@ static void anl_advise_application(struct anl *a)
         return;
     const char *name = anl_name(a, first->node);
     const char *also = next && stat_overlap(&first->flat, &next->flat)
-        ? anl_text(a, " (or %s: which of them takes more is not resolved)",
+        ? anl_text(a, " (or %s: the intervals of both overlap)",
                    anl_name(a, next->node)) : "";
     anl_advise(a, first->node, &first->flat.sum, anl_text(a,
-        "Optimise %s first%s: making it twice as fast saves at most %.0f %% "
-        "of the CPU time", name, also, 50 * first->flat.share));
+        "Optimise %s first%s: making it twice as fast saves at most %.0f%% of "
+        "the CPU time", name, also, 50 * first->flat.share));
 }
 
-/* Recommendations: only what the intervals carry, and none on top of a
- * withheld verdict or for a process that mostly waits. */
+/* Make the recommendations: only those that the intervals support, and none
+ * without a verdict or for a process that mostly waits. */
 static void anl_run_advice(struct anl *a)
 {
     if (a->verdict.kind == ANL_V_WITHHELD || a->verdict.kind == ANL_V_WAITING ||
@@ -13197,18 +13211,15 @@ static void anl_run_advice(struct anl *a)
         if (!(f->share.low > anl_advices[i].least) || f->leader == MEM_NONE)
             continue;
         anl_advise(a, f->leader, &f->lead, anl_text(a,
-            "%s, %.1f %% (%.1f to %.1f), mostly %s: %s", cat_name[c],
-            100 * f->share.share, 100 * f->share.low, 100 * f->share.high,
+            "%s, %s, mostly %s: %s", cat_name[c], anl_percent(a, &f->share),
             anl_name(a, f->leader), anl_advices[i].text));
     }
     if (a->copy.low > 0.10)
         for (size_t i = 0; i < a->nfunctions; i++)
             if (a->function[i].category == CAT_COPY) {
                 anl_advise(a, a->function[i].node, &a->function[i].flat.sum,
-                    anl_text(a, "memory copies, %.1f %% (%.1f to %.1f): hand "
-                    "buffers on instead of copying them",
-                    100 * a->copy.share, 100 * a->copy.low,
-                    100 * a->copy.high));
+                    anl_text(a, "memory copies, %s: pass buffers on instead of "
+                    "copying them", anl_percent(a, &a->copy)));
                 break;
             }
 }
@@ -13241,7 +13252,7 @@ static int anl_run(const struct pp *p, const struct anl_config *config,
     a->kept = a->view.total;
     if (a->filtered)
         a->view.total = config->whole;
-    if (a->view.negative)               /* no interval is of a difference */
+    if (a->view.negative)               /* differences have no intervals */
         a->view.total.squares = a->kept.squares = 0;
     e = fig_read(&a->comment, p);
     a->filtered |= a->comment.filtered;
@@ -13275,7 +13286,7 @@ static int anl_run(const struct pp *p, const struct anl_config *config,
 }
 
 /* ================================ 25 COMPARE =================================
- * for     two profiles beside each other, and assertions on one or both
+ * for     two profiles beside each other; assertions on one or on both
  * uses    MEM, TXT, RE, PP, VIEW, CAT, STAT, ANL
  * owns    struct compare_diff, struct compare_assert
  * spec    Newcombe 1998 (interval of a difference)
@@ -13289,24 +13300,23 @@ static int anl_run(const struct pp *p, const struct anl_config *config,
 /* ---- two profiles beside each other ---- */
 
 struct compare_change {                 /* a function in both */
-    uint32_t now, base;                 /* nodes of their tables; MEM_NONE */
-    struct stat_share flat[2], cum[2];   /* base, now */
-    double delta, low, high;            /* of the flat share; or, per call, of
-                                         * ns a call: with the 95 % interval */
-    double p;                           /* of a difference as large by chance;
-                                         * NAN: too few samples to ask */
+    uint32_t now, base;                 /* nodes of their tables, or MEM_NONE */
+    struct stat_share flat[2], cum[2];  /* base, now */
+    double delta, low, high;            /* change of the flat share or of the
+                                         * ns per call, with 95% interval */
+    double p;                           /* p-value; NAN: too few samples */
     bool   significant;                 /* after Benjamini and Hochberg */
 };
 
 struct compare_diff {
     const struct anl *now, *base;       /* borrowed */
-    bool   per_call;                    /* times of a call are compared, else
+    bool   per_call;                    /* CPU time per call is compared, else
                                          * shares */
-    double scale;                       /* of the base's values: so that both
-                                         * totals are the same; or 1 */
+    double scale;                       /* of the base's values, to make both
+                                         * totals equal; else 1 */
     struct compare_change *change;      /* owned: significant ones first, then
                                          * by size */
-    size_t n, tested, significant;      /* tested: with samples enough */
+    size_t n, tested, significant;      /* rows; tested: with enough samples */
 };
 
 /* Release d. */
@@ -13316,8 +13326,8 @@ static void compare_fini(struct compare_diff *d)
     *d = (struct compare_diff){0};
 }
 
-/* Compare shares: the difference with Newcombe's interval, which is made of the
- * two Wilson ones, and the pooled test with a correction for whole samples. */
+/* Set c's difference of shares, with Newcombe's interval (from the two Wilson
+ * intervals) and its p-value. */
 static void compare_shares(struct compare_change *c)
 {
     const struct stat_share *a = &c->flat[0], *b = &c->flat[1];
@@ -13328,8 +13338,8 @@ static void compare_shares(struct compare_change *c)
            : stat_test_shares(a->share, a->n, b->share, b->n);
 }
 
-/* What part of a's samples takes of a call, in ns; NAN where that is not known.
- * *var becomes the variance, which is that of a sum of weights. */
+/* Return the CPU time of part per call of a, in ns; NAN if unknown.  Set *var
+ * to its variance, that of a sum of weights. */
 static double compare_call_ns(const struct anl *a, const struct view_sum *part,
                               double *var)
 {
@@ -13338,7 +13348,7 @@ static double compare_call_ns(const struct anl *a, const struct view_sum *part,
     return (double)part->value * ns;
 }
 
-/* Compare times of a call. */
+/* Set c's difference of CPU time per call, with its interval and p-value. */
 static void compare_call_times(struct compare_change *c,
                                const struct compare_diff *d)
 {
@@ -13347,7 +13357,7 @@ static void compare_call_times(struct compare_change *c,
     double is = compare_call_ns(d->now, &c->flat[1].sum, &var[1]);
     double n = (double)c->flat[0].sum.samples + (double)c->flat[1].sum.samples;
     double error = sqrt(var[0] + var[1]);
-    if (!(error > 0))                   /* nothing of it was sampled */
+    if (!(error > 0))                   /* no samples */
         error = NAN;
     c->delta = is - was;
     c->low = c->delta - STAT_Z * error;
@@ -13356,7 +13366,7 @@ static void compare_call_times(struct compare_change *c,
            ? (double)NAN : stat_tail(c->delta / error);
 }
 
-/* Order of two changes: significant ones first, then by size down. */
+/* Compare two changes: significant ones first, then by size down. */
 static int compare_order(const void *a, const void *b)
 {
     const struct compare_change *x = a, *y = b;
@@ -13373,12 +13383,12 @@ static int compare_order(const void *a, const void *b)
                             : (x->base > y->base) - (x->base < y->base);
 }
 
-struct compare_pairs {                  /* the nodes of a base, to be found */
+struct compare_pairs {                  /* finds nodes of a base by name */
     const struct view *view;            /* borrowed */
     struct index exact, name;           /* by name and module; by name */
     uint32_t *next;                     /* owned, by node: another of the same
-                                         * name; MEM_NONE */
-    bool     *had;                      /* owned, by node: has its partner */
+                                         * name, or MEM_NONE */
+    bool     *paired;                   /* owned, by node: has its partner */
 };
 
 /* Release x. */
@@ -13387,10 +13397,10 @@ static void compare_pairs_fini(struct compare_pairs *x)
     mem_index_fini(&x->exact);
     mem_index_fini(&x->name);
     mem_free(x->next);
-    mem_free(x->had);
+    mem_free(x->paired);
 }
 
-/* The node of x of that name in that module, or MEM_NONE. */
+/* Return the unpaired node of x of that name in that module, or MEM_NONE. */
 static uint32_t compare_pairs_exact(const struct compare_pairs *x,
                                     struct slice name, struct slice file)
 {
@@ -13398,20 +13408,20 @@ static uint32_t compare_pairs_exact(const struct compare_pairs *x,
     uint64_t h = mem_hash_more(mem_hash(name.p, name.n), file.p, file.n);
     uint32_t at = 0, i;
     while ((i = mem_index_next(&x->exact, h, &at)) != MEM_NONE)
-        if (!x->had[i] && txt_equal(v->node[i].name, name) &&
+        if (!x->paired[i] && txt_equal(v->node[i].name, name) &&
             txt_equal(cat_module_name(v, v->node[i].module), file))
             break;
     return i;
 }
 
-/* Make the nodes of v ready to be found, of several of one name in files of one
- * name the first.  GP_ENOMEM; x is to be released in any case. */
+/* Index the nodes of v; of several with the same name and module name, the
+ * first.  GP_ENOMEM; the caller releases x in any case. */
 static int compare_pairs_init(struct compare_pairs *x, const struct view *v)
 {
     *x = (struct compare_pairs){ .view = v };
     x->next = mem_zalloc(v->nnodes * sizeof *x->next);
-    x->had = mem_zalloc(v->nnodes);
-    int e = x->next && x->had ? GP_OK : GP_ENOMEM;
+    x->paired = mem_zalloc(v->nnodes);
+    int e = x->next && x->paired ? GP_OK : GP_ENOMEM;
     for (uint32_t i = 0; i < v->nnodes && !e; i++) {
         struct slice name = v->node[i].name;
         struct slice file = cat_module_name(v, v->node[i].module);
@@ -13431,8 +13441,9 @@ static int compare_pairs_init(struct compare_pairs *x, const struct view *v)
     return e;
 }
 
-/* The node of x that is node n of view w: of the same name in the same module,
- * or in none where one of them has no module; MEM_NONE.  It is had then. */
+/* Return the node of x that corresponds to node n of view w, and mark it
+ * paired: same name and module, or same name if one of them has no module.
+ * MEM_NONE if there is none. */
 static uint32_t compare_pairs_take(struct compare_pairs *x,
                                    const struct view *w,
                                    const struct view_node *n)
@@ -13441,20 +13452,20 @@ static uint32_t compare_pairs_take(struct compare_pairs *x,
     uint32_t at = 0, i = compare_pairs_exact(x, n->name, file);
     if (i == MEM_NONE && file.n)
         i = compare_pairs_exact(x, n->name, txt_slice(""));
-    if (i == MEM_NONE && !file.n) {     /* once a name: it has no module */
+    if (i == MEM_NONE && !file.n) {
         uint64_t h = mem_hash(n->name.p, n->name.n);
         while ((i = mem_index_next(&x->name, h, &at)) != MEM_NONE)
             if (txt_equal(x->view->node[i].name, n->name))
                 break;
-        while (i != MEM_NONE && x->had[i])
+        while (i != MEM_NONE && x->paired[i])
             i = x->next[i];
     }
     if (i != MEM_NONE)
-        x->had[i] = true;
+        x->paired[i] = true;
     return i;
 }
 
-/* Add the change of nodes of now and of base; MEM_NONE: not in it. */
+/* Add the change from node base to node now; MEM_NONE: in one profile only. */
 static void compare_add(struct compare_diff *d, uint32_t now, uint32_t base)
 {
     static const struct view_sum none = {0};
@@ -13462,6 +13473,7 @@ static void compare_add(struct compare_diff *d, uint32_t now, uint32_t base)
     const struct view *v[2] = { anl_table(d->base).view,
                                 anl_table(d->now).view };
     uint32_t node[2] = { base, now };
+    assert(now != MEM_NONE || base != MEM_NONE);
     *c = (struct compare_change){ .now = now, .base = base, .p = NAN };
     for (int i = 0; i < 2; i++) {
         const struct view_node *n = node[i] == MEM_NONE ? NULL
@@ -13475,7 +13487,7 @@ static void compare_add(struct compare_diff *d, uint32_t now, uint32_t base)
         compare_shares(c);
 }
 
-/* Pair the functions of both, those with a value of their own in one. */
+/* Pair the functions of both profiles that have self time in one. */
 static int compare_pair(struct compare_diff *d)
 {
     const struct view *now = anl_table(d->now).view;
@@ -13489,15 +13501,15 @@ static int compare_pair(struct compare_diff *d)
             compare_add(d, i, k);
     }
     for (uint32_t i = 0; i < base->nnodes && !e; i++)
-        if (!x.had[i] && base->node[i].flat.value)
+        if (!x.paired[i] && base->node[i].flat.value)
             compare_add(d, MEM_NONE, i);
     compare_pairs_fini(&x);
     return e;
 }
 
-/* Compare now with base, which must outlive d: the functions' shares, or with
- * per_call, when both know their calls, what they take of a call.  normalize:
- * base's values are shown as if its total were now's.  GP_ENOMEM. */
+/* Compare now with base, which must outlive d: the functions' shares or, with
+ * per_call, their CPU time per call.  normalize: scale base's values to now's
+ * total.  GP_ENOMEM. */
 static int compare_run(struct compare_diff *d, const struct anl *now,
                        const struct anl *base, bool per_call, bool normalize)
 {
@@ -13535,28 +13547,29 @@ enum compare_measure {
 };
 
 static const struct {
-    const char *name, *takes;           /* what its bound is */
+    const char *name, *takes;           /* takes: what its bound must be */
 } compare_measures[COMPARE_MEASURES] = {
-    [COMPARE_SHARE] = { "share", "a share: 0% to 100%, or a number up to 1" },
-    [COMPARE_SELF] = { "self", "a share: 0% to 100%, or a number up to 1" },
-    [COMPARE_DELTA] = { "delta", "a change of a share, such as 2% or 0.02, nor "
-                        "of the time of a call, such as 2us" },
-    [COMPARE_CPU_PER_CALL] = { "cpu_per_call", "a time with its unit, such as "
-                           "8us" },
+    [COMPARE_SHARE] = { "share", "a share (0% to 100%, or 0 to 1)" },
+    [COMPARE_SELF] = { "self", "a share (0% to 100%, or 0 to 1)" },
+    [COMPARE_DELTA] = { "delta", "a change of a share (2%, 0.02) or of the "
+                        "time per call (2us)" },
+    [COMPARE_CPU_PER_CALL] = { "cpu_per_call", "a time with its unit (8us)" },
     [COMPARE_SAMPLES] = { "samples", "a number of samples" },
 };
 
 struct compare_assert {
     const char *text;                   /* as given; borrowed */
     enum compare_measure measure;
-    bool   ns;                          /* the figures are ns, else shares, or
-                                         * a count of samples */
-    bool   less, equal;                 /* < or <=, > or >= the bound holds */
+    bool   ns;                          /* values are ns, else shares or a
+                                         * count of samples */
+    bool   less, equal;                 /* < or <=, else > or >= */
     double bound;
-    struct re re;                       /* owned; ready up to COMPARE_DELTA */
-    double value, low, high;            /* what it is about; NAN: not known */
+    struct re re;                       /* owned; of measures up to
+                                         * COMPARE_DELTA */
+    double value, low, high;            /* measured; NAN: unknown */
     size_t matched;                     /* functions that re matches */
-    bool   pass;
+    bool   pass;                        /* value, the point estimate, meets
+                                         * bound; the interval is only shown */
 };
 
 /* Release t. */
@@ -13565,7 +13578,7 @@ static void compare_assert_fini(struct compare_assert *t)
     re_fini(&t->re);
 }
 
-/* Read the bound s of t, in the unit that t's measure has. */
+/* Read the bound s of t, in the unit of t's measure. */
 static int compare_read_bound(struct compare_assert *t, const char *s,
                               struct gp_why *why)
 {
@@ -13589,7 +13602,7 @@ static int compare_read_bound(struct compare_assert *t, const char *s,
                     compare_measures[t->measure].takes);
 }
 
-/* Read the assertion text, which must outlive t; GP_EUSAGE when it is none. */
+/* Parse the assertion text, which must outlive t.  GP_EUSAGE. */
 static int compare_assert_init(struct compare_assert *t, const char *text,
                                struct gp_why *why)
 {
@@ -13608,10 +13621,10 @@ static int compare_assert_init(struct compare_assert *t, const char *text,
                                   .equal = *op && op[1] == '=' };
     if (m == COMPARE_MEASURES || has_re != (m <= COMPARE_DELTA) ||
         (*op != '<' && *op != '>'))
-        return txt_fail(why, GP_EUSAGE, "--assert '%s': takes share(RE), "
+        return txt_fail(why, GP_EUSAGE, "--assert '%s': want share(RE), "
                         "self(RE), delta(RE), cpu_per_call or samples, then < "
-                        "<= > or >=, then a share such as 10%%, a time such as "
-                        "8us, or a number of samples", text);
+                        "<= > or >=, then a share (10%%), a time (8us) or a "
+                        "number of samples", text);
     int e = compare_read_bound(t, op + 1 + t->equal, why);
     if (!e && has_re) {
         snprintf(expr, sizeof expr, "%.*s", (int)(close - open - 1), open + 1);
@@ -13620,9 +13633,9 @@ static int compare_assert_init(struct compare_assert *t, const char *text,
     return e;
 }
 
-/* The share of a's samples with a function that re matches in their stacks, or
- * with leaf at their end; *matched becomes how many it matches, if those are
- * more.  GP_ENOMEM. */
+/* Set *s to the share of a's samples with a function that re matches in their
+ * stacks or, if leaf, at their leaf.  Raise *matched to the number of functions
+ * matched.  GP_ENOMEM. */
 static int compare_matching_share(const struct anl *a, const struct re *re,
                                   bool leaf, struct stat_share *s,
                                   size_t *matched)
@@ -13655,7 +13668,7 @@ static int compare_matching_share(const struct anl *a, const struct re *re,
     return GP_OK;
 }
 
-/* The figures of t, which is about functions of a and, for delta, of base. */
+/* Measure t, which is about functions of a and, for delta, of base. */
 static int compare_assert_functions(struct compare_assert *t,
                                     const struct anl *a,
                                     const struct anl *base, struct gp_why *why)
@@ -13678,9 +13691,9 @@ static int compare_assert_functions(struct compare_assert *t,
         t->low = t->value - error;
         t->high = t->value + error;
         if (isnan(t->value))
-            return txt_fail(why, GP_EUSAGE, "--assert '%s': the profiles do not"
-                            " say both how many calls their CPU time is of; "
-                            "--per-call=N does", t->text);
+            return txt_fail(why, GP_EUSAGE, "--assert '%s': the number of calls"
+                            " is unknown for one of the profiles; set it with "
+                            "--per-call=N", t->text);
     } else if (t->measure == COMPARE_DELTA) {
         t->value = is.share - was.share;
         t->low = t->value - hypot(is.share - is.low, was.high - was.share);
@@ -13689,8 +13702,8 @@ static int compare_assert_functions(struct compare_assert *t,
     return GP_OK;
 }
 
-/* Judge t of a; base, for delta, is what a is compared with.  GP_EUSAGE when
- * they cannot tell. */
+/* Test t on a and, for delta, base.  GP_EUSAGE if the profiles lack what it
+ * measures. */
 static int compare_assert_test(struct compare_assert *t, const struct anl *a,
                                const struct anl *base, struct gp_why *why)
 {

@@ -42,7 +42,7 @@ def main():
             print('ok   ' if good else 'FAIL ', '%s, share of %s' % (
                 engine, name), '' if good else ': ' + rows[-1], sep='')
     print('%s: %s; %.0f samples worth %.0f, %.1f a CPU second, coverage %.4f, '
-          'unsampled %.3f, in step %s' % (
+          'unsampled %.3f, synchronised %s' % (
               engine, ', '.join(rows), trust['samples'], n,
               trust['hz_delivered'], trust['coverage'],
               trust['unsampled'], trust['tick_clustered']), file=sys.stderr)
@@ -57,13 +57,13 @@ def main():
         comments['engine'])
     if case == 'wrong':
         verdict = r['verdict']
-        say('work in step is misjudged', worst > 0.05, rows)
+        say('synchronised work is miscounted', worst > 0.05, rows)
         say('the report knows', trust['tick_driven'] and
             trust['tick_clustered'] > 0.2, trust)
         say('and withholds the verdict', verdict['kind'] == 'withheld' and
-            any('in step' in w for w in verdict['why']), verdict)
+            any('synchronised' in w for w in verdict['why']), verdict)
     else:
-        say('the report finds nothing in step', not trust['tick_clustered'],
+        say('the report finds nothing synchronised', not trust['tick_clustered'],
             trust['tick_clustered'])
 
 

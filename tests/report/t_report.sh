@@ -159,7 +159,7 @@ original() {
     check '110 samples in 30 s' 0 "$BIN" report "$T/made.pb"
     has '110 in 30 s, no verdict' "$OUT" '[Nn]o verdict'
     has '110 in 30 s, the least that would do' "$OUT" '110 samples are too few'
-    has '110 in 30 s, how far off 10 % may be' "$OUT" '5\.7 to 17\.0 %'
+    has '110 in 30 s, the interval of 10%' "$OUT" '5\.7 to 17\.0%'
     has '110 in 30 s, a half is 40.8 to 59.2' "$OUT" '50.*40\.8 to 59\.2'
     has '110 in 30 s, CPU use' "$OUT" '3\.7 % of one core'
     tr -s '\n ' ' ' <"$OUT" >"$T/flat"
@@ -179,7 +179,7 @@ saturated() {
         "$T/made.pb"
     tally 'arithmetic of 20,000 samples' "$PY" tests/report/report.py "$T/full.json"
     has '20,000, a verdict' "$T/full.json" '"kind": ?"(mixed|application)"'
-    has '20,000, with reasons' "$T/full.json" '"why": ?\["[^"]*[0-9]+\.[0-9] %'
+    has '20,000, with reasons' "$T/full.json" '"why": ?\["[^"]*[0-9]+\.[0-9]%'
 }
 
 # Each mode that JSON has, by its schema.

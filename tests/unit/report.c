@@ -396,7 +396,7 @@ static void test_verdict_given(void)
     unit_run(&p, 20000, 20);
     CHECK(!anl_run(&p, &c, &a, NULL));
     CHECK(a.verdict.kind == ANL_V_APPLICATION);
-    CHECK(a.verdict.nreasons > 0 && strstr(a.verdict.reason[0], "70.0 %"));
+    CHECK(a.verdict.nreasons > 0 && strstr(a.verdict.reason[0], "70.0%"));
     CHECK(a.verdict.next_command == NULL && a.nadvice >= 1);
     CHECK(strstr(a.advice[0].text, "svc_say_hello") != NULL);
     CHECK(a.finding[CAT_NETWORK].share.sum.samples == 6000);
@@ -433,8 +433,8 @@ static void unit_labelled(struct pp *p, int64_t count, uint32_t leaf,
     pp_add_sample(p, &leaf, 1, value, label, *state ? 2 : 1);
 }
 
-/* Samples at ticks are no more than CPU time times ticks, unless work keeps
- * step with them: then there is no verdict.  What REC says goes before. */
+/* Samples at ticks are at most CPU time times ticks, unless work is synchronised
+ * with them: then there is no verdict.  The figure of REC has precedence. */
 static void test_verdict_ticks(void)
 {
     static const struct { const char *engine, *more; double clustered; } row[]
@@ -456,7 +456,7 @@ static void test_verdict_ticks(void)
         uint32_t work = unit_location(&p, m, 0x400050, "svc_work");
         uint32_t idle = unit_location(&p, MEM_NONE, 0, "[unsampled]");
         for (int k = 0; k < 8; k++) {
-            /* 1 s of CPU: 500 samples in step, 250 when free */
+            /* 1 s of CPU: 500 samples synchronised, 250 if not */
             unit_labelled(&p, k < 6 ? 500 : 250, work,
                           k < 6 ? "in step" : "free", "");
             p.value[2 * p.nsamples - 1] = 1000000000;
@@ -468,7 +468,7 @@ static void test_verdict_ticks(void)
               : fabs(a.trust.tick_clustered - row[i].clustered) < 0.01);
         bool held = row[i].clustered > ANL_BROKEN_SHARE;
         CHECK((a.verdict.kind == ANL_V_WITHHELD) == held);
-        CHECK(!held || strstr(a.verdict.reason[0], "in step with the kernel"));
+        CHECK(!held || strstr(a.verdict.reason[0], "synchronised"));
         out_report_text(&b, &a, &o);
         CHECK(unit_has(&b, "is in step") == (row[i].clustered > 0));
         b.len = 0;
@@ -513,7 +513,7 @@ static void test_verdict_wall(void)
         CHECK(a.wall && !a.cpu_profile && a.nadvice == 0);
         CHECK(a.verdict.kind == (busy ? ANL_V_MIXED : ANL_V_WAITING));
         CHECK(strstr(a.verdict.text, busy ? "Running: 1 of 2 threads"
-                                          : "was waiting: 99.3 %"));
+                                          : "was waiting: 99.3%"));
         CHECK(a.waiting.sum.samples == (busy ? 5300 : 14900));
         CHECK(a.waiting.low < a.waiting.share &&
               a.waiting.share < a.waiting.high);
