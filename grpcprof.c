@@ -369,6 +369,9 @@ enum {
 enum {
     /* Rules in the file of --rules; with more it is refused. */
     CAT_MOST_RULES = 10000,
+
+    /* Room for the built-in rules that are chained; asserted. */
+    CAT_MOST_BUILTIN = 512,
 };
 
 /* ---- STAT ---- */
@@ -11045,471 +11048,198 @@ enum cat_flag {
 };
 
 /* A pattern matches the whole name: `*` is any text, `.` a dot or a slash (Java
- * has both).  The first row that matches decides. */
+ * has both).  The first one that matches decides. */
 struct cat_rule {
     const char *name;
     uint8_t category, flags;            /* enum cat_category, cat_flag */
 };
 
+struct cat_group {                      /* rules of one category */
+    uint8_t category, flags;
+    const char *const *name;            /* NULL after the last */
+};
+
+#define CAT_NAMES(...) (const char *const[]){ __VA_ARGS__, NULL }
+
 /* Functions of grpcprof itself, by the prefixes of its sections. */
-static const struct cat_rule cat_own_rules[] = {
-    { "h2_*", CAT_PROTOCOL, 0 },    { "rpc_*", CAT_PROTOCOL, 0 },
-    { "server_*", CAT_PROTOCOL, 0 }, { "client_*", CAT_PROTOCOL, 0 },
-    { "cs_*", CAT_PROTOCOL, 0 },    { "pb_*", CAT_SERIAL, 0 },
-    { "net_*", CAT_NETWORK, 0 },    { "svc_*", CAT_APPLICATION, 0 },
-    { "gz_*", CAT_COMPRESSION, 0 }, { "mem_*", CAT_MEMORY, 0 },
-    { "smp_on_*", CAT_PROFILER, CAT_HANDLER },
-    { "smp_*_sig", CAT_PROFILER, CAT_HANDLER },
-    { "smp_*", CAT_PROFILER, 0 },   { "rec_*", CAT_PROFILER, 0 },
-    { "pp_*", CAT_PROFILER, 0 },    { "elf_*", CAT_PROFILER, 0 },
-    { "svg_*", CAT_PROFILER, 0 },   { "view_*", CAT_PROFILER, 0 },
-    { "anl_*", CAT_PROFILER, 0 },   { "cat_*", CAT_PROFILER, 0 },
-    { "build_*", CAT_PROFILER, 0 }, { "stat_*", CAT_PROFILER, 0 },
-    { "main", CAT_LIBRARIES, CAT_ENTRY },
-    { "sys_thread_*", CAT_LIBRARIES, CAT_ENTRY },
-    { "serve_*", CAT_LIBRARIES, 0 }, { "gp_*", CAT_LIBRARIES, 0 },
-    { "loadcmd_*", CAT_LIBRARIES, 0 },
-    { "job_*", CAT_LIBRARIES, 0 },  { "sys_*", CAT_LIBRARIES, 0 },
-    { "txt_*", CAT_LIBRARIES, 0 },  { "js_*", CAT_LIBRARIES, 0 },
-    { "hdr_*", CAT_LIBRARIES, 0 },  { "web_*", CAT_LIBRARIES, 0 },
-    { "load_*", CAT_APPLICATION, 0 },
+static const struct cat_group cat_own_rules[] = {
+    { CAT_PROFILER, CAT_HANDLER, CAT_NAMES("smp_on_*", "smp_*_sig") },
+    { CAT_LIBRARIES, CAT_ENTRY, CAT_NAMES("main", "sys_thread_*") },
+    { CAT_PROTOCOL, 0, CAT_NAMES("h2_*", "cs_*", "flood_*", "rpc_*", "server_*",
+        "client_*") },
+    { CAT_SERIAL, 0, CAT_NAMES("pb_*") },
+    { CAT_NETWORK, 0, CAT_NAMES("net_*") },
+    { CAT_COMPRESSION, 0, CAT_NAMES("gz_*") },
+    { CAT_MEMORY, 0, CAT_NAMES("mem_*") },
+    { CAT_APPLICATION, 0, CAT_NAMES("svc_*", "load_*", "reflect_*", "fetch_*",
+        "res_*") },
+    { CAT_PROFILER, 0, CAT_NAMES("smp_*", "rec_*", "elf_*", "pp_*", "legacy_*",
+        "merge_*", "fig_*", "build_*", "view_*", "filter_*", "grain_*", "cat_*",
+        "stat_*", "anl_*", "compare_*", "svg_*") },
+    { CAT_LIBRARIES, 0, CAT_NAMES("num_*", "txt_*", "sys_*", "js_*", "hdr_*",
+        "job_*", "web_*", "gp_*", "say_*", "opt_*", "serve_*", "msg_*",
+        "loadcmd_*", "report_*", "cli_*") },
 };
 
 /* Functions recognised by name alone, in any module. */
-static const struct cat_rule cat_builtin_rules[] = {
+static const struct cat_group cat_builtin_rules[] = {
     /* time without a stack, and the starts of threads */
-    { "[profiler]", CAT_PROFILER, CAT_PSEUDO },
-    { "[unsampled]", CAT_UNKNOWN, CAT_PSEUDO },
-    { GRAIN_NO_STACK, CAT_UNKNOWN, CAT_PSEUDO },
-    { "[lost samples]", CAT_UNKNOWN, CAT_PSEUDO },
-    { "[truncated]", CAT_UNKNOWN, CAT_PSEUDO },
-    { "runtime._LostExternalCode", CAT_UNKNOWN, CAT_PSEUDO },
-    { "runtime._ExternalCode", CAT_UNKNOWN, CAT_PSEUDO },
-    { "_start", CAT_LIBRARIES, CAT_ENTRY },
-    { "__libc_start_*", CAT_LIBRARIES, CAT_ENTRY },
-    { "start_thread", CAT_LIBRARIES, CAT_ENTRY },
-    { "clone", CAT_LIBRARIES, CAT_ENTRY },
-    { "clone3", CAT_LIBRARIES, CAT_ENTRY },
-    { "__clone*", CAT_LIBRARIES, CAT_ENTRY },
-    { "runtime.goexit*", CAT_LIBRARIES, CAT_ENTRY },
-    { "runtime.main", CAT_LIBRARIES, CAT_ENTRY },
-    { "runtime.mstart*", CAT_LIBRARIES, CAT_ENTRY },
-    { "runtime.mcall", CAT_LIBRARIES, CAT_ENTRY },
-    { "runtime.morestack*", CAT_LIBRARIES, CAT_ENTRY },
-    { "runtime.rt0_go*", CAT_LIBRARIES, CAT_ENTRY },
-    { "runtime.systemstack", CAT_LIBRARIES, CAT_ENTRY },
-    { "runtime._System", CAT_LIBRARIES, CAT_ENTRY },
-    { "runtime._GC", CAT_MEMORY, CAT_ENTRY },
-    { "java.lang.Thread.run*", CAT_LIBRARIES, CAT_ENTRY },
-    { "thread_native_entry*", CAT_LIBRARIES, CAT_ENTRY },
-    { "Py_RunMain", CAT_LIBRARIES, CAT_ENTRY },
-    { "(root)", CAT_LIBRARIES, CAT_ENTRY },
-    { "(program)", CAT_LIBRARIES, CAT_ENTRY },
-    { "(idle)", CAT_LIBRARIES, CAT_ENTRY },
-    { "std::rt::lang_start*", CAT_LIBRARIES, CAT_ENTRY },
-
+    { CAT_PROFILER, CAT_PSEUDO, CAT_NAMES("[profiler]") },
+    { CAT_UNKNOWN, CAT_PSEUDO, CAT_NAMES("[unsampled]", GRAIN_NO_STACK,
+        "[lost samples]", "[truncated]", "runtime._LostExternalCode",
+        "runtime._ExternalCode") },
+    { CAT_LIBRARIES, CAT_ENTRY, CAT_NAMES("_start", "__libc_start_*",
+        "start_thread", "clone", "clone3", "__clone*", "runtime.goexit*",
+        "runtime.main", "runtime.mstart*", "runtime.mcall",
+        "runtime.morestack*", "runtime.rt0_go*", "runtime.systemstack",
+        "runtime._System") },
+    { CAT_MEMORY, CAT_ENTRY, CAT_NAMES("runtime._GC") },
+    { CAT_LIBRARIES, CAT_ENTRY, CAT_NAMES("java.lang.Thread.run*",
+        "thread_native_entry*", "Py_RunMain", "(root)", "(program)", "(idle)",
+        "std::rt::lang_start*") },
     /* profilers */
-    { "perf_signal_handler", CAT_PROFILER, CAT_HANDLER },
-    { "pprof::*", CAT_PROFILER, CAT_HANDLER },
-    { "<pprof::*", CAT_PROFILER, CAT_HANDLER },
-    { "backtrace::backtrace::*", CAT_PROFILER, CAT_HANDLER },
-    { "<backtrace::*", CAT_PROFILER, CAT_HANDLER },
-    { "ProfileData::Add*", CAT_PROFILER, CAT_HANDLER },
-    { "*CpuProfiler::prof_handler*", CAT_PROFILER, CAT_HANDLER },
-    { "*ProfileHandler::SignalHandler*", CAT_PROFILER, CAT_HANDLER },
-    { "runtime.sigprof*", CAT_PROFILER, CAT_HANDLER },
-    { "__restore", CAT_PROFILER, CAT_TRAMPOLINE },
-    { "__restore_rt", CAT_PROFILER, CAT_TRAMPOLINE },
-    { "__kernel_rt_sigreturn", CAT_PROFILER, CAT_TRAMPOLINE },
-    { "__pthread_sighandler", CAT_PROFILER, CAT_TRAMPOLINE },
-    { "killpg", CAT_PROFILER, CAT_TRAMPOLINE },
-    { "runtime.sigtramp*", CAT_PROFILER, CAT_TRAMPOLINE },
-    { "runtime.sighandler", CAT_PROFILER, CAT_TRAMPOLINE },
-    { "runtime.pprof.*", CAT_PROFILER, 0 },
-    { "backtrace", CAT_PROFILER, 0 },
-    { "__backtrace", CAT_PROFILER, 0 },
-    { "backtrace_helper", CAT_PROFILER, 0 },
-    { "_Unwind_Backtrace", CAT_PROFILER, 0 },
-    { "_Unwind_*", CAT_LIBRARIES, 0 },
-
+    { CAT_PROFILER, CAT_HANDLER, CAT_NAMES("perf_signal_handler", "pprof::*",
+        "<pprof::*", "backtrace::backtrace::*", "<backtrace::*",
+        "ProfileData::Add*", "*CpuProfiler::prof_handler*",
+        "*ProfileHandler::SignalHandler*", "runtime.sigprof*") },
+    { CAT_PROFILER, CAT_TRAMPOLINE, CAT_NAMES("__restore", "__restore_rt",
+        "__kernel_rt_sigreturn", "__pthread_sighandler", "killpg",
+        "runtime.sigtramp*", "runtime.sighandler") },
+    { CAT_PROFILER, 0, CAT_NAMES("runtime.pprof.*", "backtrace", "__backtrace",
+        "backtrace_helper", "_Unwind_Backtrace") },
+    { CAT_LIBRARIES, 0, CAT_NAMES("_Unwind_*") },
     /* copies */
-    { "memcpy*", CAT_COPY, CAT_TRANSPARENT },
-    { "memmove*", CAT_COPY, CAT_TRANSPARENT },
-    { "memset*", CAT_COPY, CAT_TRANSPARENT },
-    { "mempcpy*", CAT_COPY, CAT_TRANSPARENT },
-    { "__memcpy*", CAT_COPY, CAT_TRANSPARENT },
-    { "__memmove*", CAT_COPY, CAT_TRANSPARENT },
-    { "__memset*", CAT_COPY, CAT_TRANSPARENT },
-    { "__mempcpy*", CAT_COPY, CAT_TRANSPARENT },
-    { "runtime.memmove", CAT_COPY, CAT_TRANSPARENT },
-    { "runtime.duffcopy", CAT_COPY, CAT_TRANSPARENT },
-
+    { CAT_COPY, CAT_TRANSPARENT, CAT_NAMES("memcpy*", "memmove*", "memset*",
+        "mempcpy*", "__memcpy*", "__memmove*", "__memset*", "__mempcpy*",
+        "runtime.memmove", "runtime.duffcopy") },
     /* protocol: before the network rules and those of languages */
-    { "nghttp2_*", CAT_PROTOCOL, 0 },
-    { "nghttp3_*", CAT_PROTOCOL, 0 },
-    { "h2::*", CAT_PROTOCOL, 0 },
-    { "<h2::*", CAT_PROTOCOL, 0 },
-    { "hyper::*", CAT_PROTOCOL, 0 },
-    { "<hyper::*", CAT_PROTOCOL, 0 },
-    { "hyper_util::*", CAT_PROTOCOL, 0 },
-    { "<hyper_util::*", CAT_PROTOCOL, 0 },
-    { "tonic::*", CAT_PROTOCOL, 0 },
-    { "<tonic::*", CAT_PROTOCOL, 0 },
-    { "tower*::*", CAT_PROTOCOL, 0 },
-    { "<tower*::*", CAT_PROTOCOL, 0 },
-    { "http::*", CAT_PROTOCOL, 0 },
-    { "<http::*", CAT_PROTOCOL, 0 },
-    { "grpc_core::*", CAT_PROTOCOL, 0 },
-    { "grpc::*", CAT_PROTOCOL, 0 },
-    { "grpc_*", CAT_PROTOCOL, 0 },
-    { "chttp2*", CAT_PROTOCOL, 0 },
-    { "_ZN9grpc_core*", CAT_PROTOCOL, 0 },
-    { "_ZNK9grpc_core*", CAT_PROTOCOL, 0 },
-    { "_ZN4grpc*", CAT_PROTOCOL, 0 },
-    { "golang.org/x/net/http2*", CAT_PROTOCOL, 0 },
-    { "vendor/golang.org/x/net/http*", CAT_PROTOCOL, 0 },
-    { "net/http.*", CAT_PROTOCOL, 0 },
-    { "net/textproto.*", CAT_PROTOCOL, 0 },
-    { "google.golang.org/grpc*", CAT_PROTOCOL, 0 },
-    { "connectrpc.com/connect*", CAT_PROTOCOL, 0 },
-    { "io.grpc.*", CAT_PROTOCOL, 0 },
-    { "io.netty.handler.codec.http*", CAT_PROTOCOL, 0 },
-
+    { CAT_PROTOCOL, 0, CAT_NAMES("nghttp2_*", "nghttp3_*", "h2::*", "<h2::*",
+        "hyper::*", "<hyper::*", "hyper_util::*", "<hyper_util::*", "tonic::*",
+        "<tonic::*", "tower*::*", "<tower*::*", "http::*", "<http::*",
+        "grpc_core::*", "grpc::*", "grpc_*", "chttp2*", "_ZN9grpc_core*",
+        "_ZNK9grpc_core*", "_ZN4grpc*", "golang.org/x/net/http2*",
+        "vendor/golang.org/x/net/http*", "net/http.*", "net/textproto.*",
+        "google.golang.org/grpc*", "connectrpc.com/connect*", "io.grpc.*",
+        "io.netty.handler.codec.http*") },
     /* network */
-    { "internal/poll.*", CAT_NETWORK, 0 },
-    { "runtime.netpoll*", CAT_NETWORK, 0 },
-    { "runtime.epoll*", CAT_NETWORK, 0 },
-    { "runtime.kevent*", CAT_NETWORK, 0 },
-    { "internal/runtime/syscall.Epoll*", CAT_NETWORK, 0 },
-    { "runtime/internal/syscall.Epoll*", CAT_NETWORK, 0 },
-    { "internal/runtime/syscall.*", CAT_SYSCALLS, CAT_BY_CALLER },
-    { "runtime/internal/syscall.*", CAT_SYSCALLS, CAT_BY_CALLER },
-    { "internal/syscall*", CAT_SYSCALLS, CAT_BY_CALLER },
-    { "syscall.*", CAT_SYSCALLS, CAT_BY_CALLER },
-    { "net/*", CAT_LIBRARIES, 0 },
-    { "net.*", CAT_NETWORK, 0 },
-    { "mio::*", CAT_NETWORK, 0 },
-    { "<mio::*", CAT_NETWORK, 0 },
-    { "tokio::net::*", CAT_NETWORK, 0 },
-    { "<*TcpStream as *", CAT_NETWORK, 0 },
-    { "std::net::*", CAT_NETWORK, 0 },
-    { "sun.nio.ch.*", CAT_NETWORK, 0 },
-    { "java.net.*", CAT_NETWORK, 0 },
-    { "io.netty.channel.*", CAT_NETWORK, 0 },
-    { "io.netty.*", CAT_PROTOCOL, 0 },
-    { "uv__io_poll", CAT_NETWORK, 0 },
-    { "uv__read", CAT_NETWORK, 0 },
-    { "uv__write", CAT_NETWORK, 0 },
-    { "uv__stream_io", CAT_NETWORK, 0 },
-
+    { CAT_NETWORK, 0, CAT_NAMES("internal/poll.*", "runtime.netpoll*",
+        "runtime.epoll*", "runtime.kevent*", "internal/runtime/syscall.Epoll*",
+        "runtime/internal/syscall.Epoll*") },
+    { CAT_SYSCALLS, CAT_BY_CALLER, CAT_NAMES("internal/runtime/syscall.*",
+        "runtime/internal/syscall.*", "internal/syscall*", "syscall.*") },
+    { CAT_LIBRARIES, 0, CAT_NAMES("net/*") },
+    { CAT_NETWORK, 0, CAT_NAMES("net.*", "mio::*", "<mio::*", "tokio::net::*",
+        "<*TcpStream as *", "std::net::*", "sun.nio.ch.*", "java.net.*",
+        "io.netty.channel.*") },
+    { CAT_PROTOCOL, 0, CAT_NAMES("io.netty.*") },
+    { CAT_NETWORK, 0, CAT_NAMES("uv__io_poll", "uv__read", "uv__write",
+        "uv__stream_io") },
     /* memory */
-    { "operator new*", CAT_MEMORY, 0 },
-    { "operator delete*", CAT_MEMORY, 0 },
-    { "_Znwm*", CAT_MEMORY, 0 },
-    { "_Znam*", CAT_MEMORY, 0 },
-    { "_ZdlPv*", CAT_MEMORY, 0 },
-    { "_ZdaPv*", CAT_MEMORY, 0 },
-    { "je_*", CAT_MEMORY, 0 },
-    { "_rjem_*", CAT_MEMORY, 0 },
-    { "mi_*alloc*", CAT_MEMORY, 0 },
-    { "mi_free*", CAT_MEMORY, 0 },
-    { "_mi_*", CAT_MEMORY, 0 },
-    { "tcmalloc::*", CAT_MEMORY, 0 },
-    { "tc_*alloc*", CAT_MEMORY, 0 },
-    { "tc_free*", CAT_MEMORY, 0 },
-    { "tc_new*", CAT_MEMORY, 0 },
-    { "tc_delete*", CAT_MEMORY, 0 },
-    { "alloc::alloc::*", CAT_MEMORY, 0 },
-    { "alloc::raw_vec::*", CAT_MEMORY, 0 },
-    { "alloc::boxed::*", CAT_MEMORY, 0 },
-    { "__rust_*alloc*", CAT_MEMORY, 0 },
-    { "__rdl_*", CAT_MEMORY, 0 },
-    { "__rg_*", CAT_MEMORY, 0 },
-    { "runtime.mallocgc*", CAT_MEMORY, 0 },
-    { "runtime.newobject*", CAT_MEMORY, 0 },
-    { "runtime.makeslice*", CAT_MEMORY, 0 },
-    { "runtime.growslice*", CAT_MEMORY, 0 },
-    { "runtime.gc*", CAT_MEMORY, 0 },
-    { "runtime.(*gc*", CAT_MEMORY, 0 },
-    { "runtime.scan*", CAT_MEMORY, 0 },
-    { "runtime.greyobject*", CAT_MEMORY, 0 },
-    { "runtime.findObject*", CAT_MEMORY, 0 },
-    { "runtime.markroot*", CAT_MEMORY, 0 },
-    { "runtime.wbBuf*", CAT_MEMORY, 0 },
-    { "runtime.(*wbBuf*", CAT_MEMORY, 0 },
-    { "runtime.heapBits*", CAT_MEMORY, 0 },
-    { "runtime.(*mspan*", CAT_MEMORY, 0 },
-    { "runtime.(*mheap*", CAT_MEMORY, 0 },
-    { "runtime.(*mcache*", CAT_MEMORY, 0 },
-    { "runtime.(*mcentral*", CAT_MEMORY, 0 },
-    { "runtime.(*pageAlloc*", CAT_MEMORY, 0 },
-    { "runtime.(*sweepLocked*", CAT_MEMORY, 0 },
-    { "runtime.mheap*", CAT_MEMORY, 0 },
-    { "runtime.mcache*", CAT_MEMORY, 0 },
-    { "runtime.memclr*", CAT_MEMORY, 0 },
-    { "runtime.bgsweep*", CAT_MEMORY, 0 },
-    { "runtime.bgscavenge*", CAT_MEMORY, 0 },
-    { "runtime.sweepone*", CAT_MEMORY, 0 },
-    { "runtime.madvise*", CAT_MEMORY, 0 },
-    { "runtime.sys*Alloc*", CAT_MEMORY, 0 },
-    { "runtime.sysUnused*", CAT_MEMORY, 0 },
-    { "runtime.nextFreeFast*", CAT_MEMORY, 0 },
-    { "runtime.deductAssistCredit*", CAT_MEMORY, 0 },
-    { "G1*", CAT_MEMORY, 0 },
-    { "GCTaskThread*", CAT_MEMORY, 0 },
-    { "CollectedHeap*", CAT_MEMORY, 0 },
-    { "*::mem_allocate*", CAT_MEMORY, 0 },
-    { "_PyObject_Malloc*", CAT_MEMORY, 0 },
-    { "_PyObject_Free*", CAT_MEMORY, 0 },
-    { "PyObject_Malloc", CAT_MEMORY, 0 },
-    { "PyObject_Free", CAT_MEMORY, 0 },
-    { "PyMem_*", CAT_MEMORY, 0 },
-    { "gc_collect*", CAT_MEMORY, 0 },
-    { "(garbage collector)", CAT_MEMORY, 0 },
-    { "v8::internal::*Heap*", CAT_MEMORY, 0 },
-
+    { CAT_MEMORY, 0, CAT_NAMES("operator new*", "operator delete*", "_Znwm*",
+        "_Znam*", "_ZdlPv*", "_ZdaPv*", "je_*", "_rjem_*", "mi_*alloc*",
+        "mi_free*", "_mi_*", "tcmalloc::*", "tc_*alloc*", "tc_free*", "tc_new*",
+        "tc_delete*", "alloc::alloc::*", "alloc::raw_vec::*", "alloc::boxed::*",
+        "__rust_*alloc*", "__rdl_*", "__rg_*", "runtime.mallocgc*",
+        "runtime.newobject*", "runtime.makeslice*", "runtime.growslice*",
+        "runtime.gc*", "runtime.(*gc*", "runtime.scan*", "runtime.greyobject*",
+        "runtime.findObject*", "runtime.markroot*", "runtime.wbBuf*",
+        "runtime.(*wbBuf*", "runtime.heapBits*", "runtime.(*mspan*",
+        "runtime.(*mheap*", "runtime.(*mcache*", "runtime.(*mcentral*",
+        "runtime.(*pageAlloc*", "runtime.(*sweepLocked*", "runtime.mheap*",
+        "runtime.mcache*", "runtime.memclr*", "runtime.bgsweep*",
+        "runtime.bgscavenge*", "runtime.sweepone*", "runtime.madvise*",
+        "runtime.sys*Alloc*", "runtime.sysUnused*", "runtime.nextFreeFast*",
+        "runtime.deductAssistCredit*", "G1*", "GCTaskThread*", "CollectedHeap*",
+        "*::mem_allocate*", "_PyObject_Malloc*", "_PyObject_Free*",
+        "PyObject_Malloc", "PyObject_Free", "PyMem_*", "gc_collect*",
+        "(garbage collector)", "v8::internal::*Heap*") },
     /* atomics, locks, scheduling */
-    { "futex*", CAT_LOCKS, 0 },
-    { "__aarch64_*", CAT_LOCKS, 0 },
-    { "core::sync::atomic::*", CAT_LOCKS, 0 },
-    { "parking_lot*", CAT_LOCKS, 0 },
-    { "crossbeam*", CAT_LOCKS, 0 },
-    { "std::sync::*", CAT_LOCKS, 0 },
-    { "std::mutex*", CAT_LOCKS, 0 },
-    { "std::condition_variable*", CAT_LOCKS, 0 },
-    { "std::*atomic*", CAT_LOCKS, 0 },
-    { "absl::*Mutex*", CAT_LOCKS, 0 },
-    { "tokio::*", CAT_LOCKS, 0 },
-    { "<tokio::*", CAT_LOCKS, 0 },
-    { "runtime.futex*", CAT_LOCKS, 0 },
-    { "runtime.lock*", CAT_LOCKS, 0 },
-    { "runtime.unlock*", CAT_LOCKS, 0 },
-    { "runtime.sem*", CAT_LOCKS, 0 },
-    { "runtime.chan*", CAT_LOCKS, 0 },
-    { "runtime.selectgo*", CAT_LOCKS, 0 },
-    { "runtime.schedule", CAT_LOCKS, 0 },
-    { "runtime.find*unnable*", CAT_LOCKS, 0 },
-    { "runtime.stealWork", CAT_LOCKS, 0 },
-    { "runtime.runq*", CAT_LOCKS, 0 },
-    { "runtime.park*", CAT_LOCKS, 0 },
-    { "runtime.gopark*", CAT_LOCKS, 0 },
-    { "runtime.goready*", CAT_LOCKS, 0 },
-    { "runtime.ready*", CAT_LOCKS, 0 },
-    { "runtime.wakep*", CAT_LOCKS, 0 },
-    { "runtime.note*", CAT_LOCKS, 0 },
-    { "runtime.pthread_*", CAT_LOCKS, 0 },
-    { "runtime.mach_semaphore*", CAT_LOCKS, 0 },
-    { "runtime.usleep*", CAT_LOCKS, 0 },
-    { "runtime.procyield*", CAT_LOCKS, 0 },
-    { "runtime.osyield*", CAT_LOCKS, 0 },
-    { "sync.*", CAT_LOCKS, 0 },
-    { "internal/sync.*", CAT_LOCKS, 0 },
-    { "internal/runtime/atomic.*", CAT_LOCKS, 0 },
-    { "runtime/internal/atomic.*", CAT_LOCKS, 0 },
-    { "ObjectMonitor*", CAT_LOCKS, 0 },
-    { "Unsafe_Park*", CAT_LOCKS, 0 },
-    { "*.misc.Unsafe.park*", CAT_LOCKS, 0 },
-    { "java.util.concurrent.locks.*", CAT_LOCKS, 0 },
-    { "take_gil", CAT_LOCKS, 0 },
-    { "drop_gil", CAT_LOCKS, 0 },
-
+    { CAT_LOCKS, 0, CAT_NAMES("futex*", "__aarch64_*", "core::sync::atomic::*",
+        "parking_lot*", "crossbeam*", "std::sync::*", "std::mutex*",
+        "std::condition_variable*", "std::*atomic*", "absl::*Mutex*",
+        "tokio::*", "<tokio::*", "runtime.futex*", "runtime.lock*",
+        "runtime.unlock*", "runtime.sem*", "runtime.chan*", "runtime.selectgo*",
+        "runtime.schedule", "runtime.find*unnable*", "runtime.stealWork",
+        "runtime.runq*", "runtime.park*", "runtime.gopark*", "runtime.goready*",
+        "runtime.ready*", "runtime.wakep*", "runtime.note*",
+        "runtime.pthread_*", "runtime.mach_semaphore*", "runtime.usleep*",
+        "runtime.procyield*", "runtime.osyield*", "sync.*", "internal/sync.*",
+        "internal/runtime/atomic.*", "runtime/internal/atomic.*",
+        "ObjectMonitor*", "Unsafe_Park*", "*.misc.Unsafe.park*",
+        "java.util.concurrent.locks.*", "take_gil", "drop_gil") },
     /* serialisation, cryptography, compression, time */
-    { "prost::*", CAT_SERIAL, 0 },
-    { "<prost::*", CAT_SERIAL, 0 },
-    { "serde*::*", CAT_SERIAL, 0 },
-    { "<serde*::*", CAT_SERIAL, 0 },
-    { "upb_*", CAT_SERIAL, 0 },
-    { "_upb_*", CAT_SERIAL, 0 },
-    { "google::protobuf::*", CAT_SERIAL, 0 },
-    { "_ZN6google8protobuf*", CAT_SERIAL, 0 },
-    { "_ZNK6google8protobuf*", CAT_SERIAL, 0 },
-    { "google.golang.org/protobuf/*", CAT_SERIAL, 0 },
-    { "github.com/golang/protobuf/*", CAT_SERIAL, 0 },
-    { "github.com/gogo/protobuf/*", CAT_SERIAL, 0 },
-    { "encoding/*", CAT_SERIAL, 0 },
-    { "com.google.protobuf.*", CAT_SERIAL, 0 },
-    { "SSL_*", CAT_CRYPTO, 0 },
-    { "EVP_*", CAT_CRYPTO, 0 },
-    { "CRYPTO_*", CAT_CRYPTO, 0 },
-    { "bssl::*", CAT_CRYPTO, 0 },
-    { "aes_*", CAT_CRYPTO, 0 },
-    { "aesni_*", CAT_CRYPTO, 0 },
-    { "ring::*", CAT_CRYPTO, 0 },
-    { "rustls::*", CAT_CRYPTO, 0 },
-    { "<rustls::*", CAT_CRYPTO, 0 },
-    { "crypto/*", CAT_CRYPTO, 0 },
-    { "vendor/golang.org/x/crypto/*", CAT_CRYPTO, 0 },
-    { "golang.org/x/crypto/*", CAT_CRYPTO, 0 },
-    { "deflate*", CAT_COMPRESSION, 0 },
-    { "inflate*", CAT_COMPRESSION, 0 },
-    { "crc32*", CAT_COMPRESSION, 0 },
-    { "adler32*", CAT_COMPRESSION, 0 },
-    { "longest_match", CAT_COMPRESSION, 0 },
-    { "ZSTD_*", CAT_COMPRESSION, 0 },
-    { "LZ4_*", CAT_COMPRESSION, 0 },
-    { "Brotli*", CAT_COMPRESSION, 0 },
-    { "snappy::*", CAT_COMPRESSION, 0 },
-    { "flate2::*", CAT_COMPRESSION, 0 },
-    { "<flate2::*", CAT_COMPRESSION, 0 },
-    { "miniz_oxide::*", CAT_COMPRESSION, 0 },
-    { "compress/*", CAT_COMPRESSION, 0 },
-    { "hash/crc32.*", CAT_COMPRESSION, 0 },
-    { "hash/adler32.*", CAT_COMPRESSION, 0 },
-    { "github.com/klauspost/compress/*", CAT_COMPRESSION, 0 },
-    { "__vdso_*", CAT_TIME, 0 },
-    { "time.Now", CAT_TIME, 0 },
-    { "time.now", CAT_TIME, 0 },
-    { "time.Since", CAT_TIME, 0 },
-    { "time.runtimeNano", CAT_TIME, 0 },
-    { "runtime.nanotime*", CAT_TIME, 0 },
-    { "runtime.walltime*", CAT_TIME, 0 },
-
+    { CAT_SERIAL, 0, CAT_NAMES("prost::*", "<prost::*", "serde*::*",
+        "<serde*::*", "upb_*", "_upb_*", "google::protobuf::*",
+        "_ZN6google8protobuf*", "_ZNK6google8protobuf*",
+        "google.golang.org/protobuf/*", "github.com/golang/protobuf/*",
+        "github.com/gogo/protobuf/*", "encoding/*", "com.google.protobuf.*") },
+    { CAT_CRYPTO, 0, CAT_NAMES("SSL_*", "EVP_*", "CRYPTO_*", "bssl::*", "aes_*",
+        "aesni_*", "ring::*", "rustls::*", "<rustls::*", "crypto/*",
+        "vendor/golang.org/x/crypto/*", "golang.org/x/crypto/*") },
+    { CAT_COMPRESSION, 0, CAT_NAMES("deflate*", "inflate*", "crc32*",
+        "adler32*", "longest_match", "ZSTD_*", "LZ4_*", "Brotli*", "snappy::*",
+        "flate2::*", "<flate2::*", "miniz_oxide::*", "compress/*",
+        "hash/crc32.*", "hash/adler32.*", "github.com/klauspost/compress/*") },
+    { CAT_TIME, 0, CAT_NAMES("__vdso_*", "time.Now", "time.now", "time.Since",
+        "time.runtimeNano", "runtime.nanotime*", "runtime.walltime*") },
     /* the rest of the languages' own code */
-    { "runtime.*", CAT_LIBRARIES, 0 },
-    { "indexbytebody", CAT_LIBRARIES, 0 },
-    { "memeqbody", CAT_LIBRARIES, 0 },
-    { "cmpbody", CAT_LIBRARIES, 0 },
-    { "countbody", CAT_LIBRARIES, 0 },
-    { "aeshashbody", CAT_LIBRARIES, 0 },
-    { "gogo", CAT_LIBRARIES, 0 },
-    { "internal/runtime/*", CAT_LIBRARIES, 0 },
-    { "std::*", CAT_LIBRARIES, 0 },
-    { "<std::*", CAT_LIBRARIES, 0 },
-    { "_ZNSt*", CAT_LIBRARIES, 0 },
-    { "_ZSt*", CAT_LIBRARIES, 0 },
-    { "core::*", CAT_LIBRARIES, 0 },
-    { "<core::*", CAT_LIBRARIES, 0 },
-    { "alloc::*", CAT_LIBRARIES, 0 },
-    { "<alloc::*", CAT_LIBRARIES, 0 },
-    { "absl::*", CAT_LIBRARIES, 0 },
-    { "java.*", CAT_LIBRARIES, 0 },
-    { "javax.*", CAT_LIBRARIES, 0 },
-    { "jdk.*", CAT_LIBRARIES, 0 },
-    { "sun.*", CAT_LIBRARIES, 0 },
-    { "com.sun.*", CAT_LIBRARIES, 0 },
-    { "kotlin.*", CAT_LIBRARIES, 0 },
-    { "scala.*", CAT_LIBRARIES, 0 },
-    { "_PyEval_*", CAT_LIBRARIES, 0 },
-    { "PyEval_*", CAT_LIBRARIES, 0 },
-    { "_Py*_*", CAT_LIBRARIES, 0 },
-    { "Py*_*", CAT_LIBRARIES, 0 },
-    { "v8::*", CAT_LIBRARIES, 0 },
-    { "Builtins_*", CAT_LIBRARIES, 0 },
-    { "node::*", CAT_LIBRARIES, 0 },
-    { "uv_*", CAT_LIBRARIES, 0 },
+    { CAT_LIBRARIES, 0, CAT_NAMES("runtime.*", "indexbytebody", "memeqbody",
+        "cmpbody", "countbody", "aeshashbody", "gogo", "internal/runtime/*",
+        "std::*", "<std::*", "_ZNSt*", "_ZSt*", "core::*", "<core::*",
+        "alloc::*", "<alloc::*", "absl::*", "java.*", "javax.*", "jdk.*",
+        "sun.*", "com.sun.*", "kotlin.*", "scala.*", "_PyEval_*", "PyEval_*",
+        "_Py*_*", "Py*_*", "v8::*", "Builtins_*", "node::*", "uv_*") },
 };
 
 /* Functions of libc, without the prefixes __GI_, __libc_ and __. */
-static const struct cat_rule cat_libc_rules[] = {
-    { "send", CAT_NETWORK, 0 }, { "sendto", CAT_NETWORK, 0 },
-    { "sendmsg", CAT_NETWORK, 0 }, { "sendmmsg", CAT_NETWORK, 0 },
-    { "sendfile*", CAT_NETWORK, 0 }, { "recv", CAT_NETWORK, 0 },
-    { "recvfrom", CAT_NETWORK, 0 }, { "recvmsg", CAT_NETWORK, 0 },
-    { "recvmmsg", CAT_NETWORK, 0 }, { "recv_chk", CAT_NETWORK, 0 },
-    { "recvfrom_chk", CAT_NETWORK, 0 }, { "accept", CAT_NETWORK, 0 },
-    { "accept4", CAT_NETWORK, 0 }, { "connect", CAT_NETWORK, 0 },
-    { "shutdown", CAT_NETWORK, 0 }, { "setsockopt", CAT_NETWORK, 0 },
-    { "getsockopt", CAT_NETWORK, 0 }, { "getsockname", CAT_NETWORK, 0 },
-    { "getpeername", CAT_NETWORK, 0 }, { "socket", CAT_NETWORK, 0 },
-    { "socketpair", CAT_NETWORK, 0 }, { "bind", CAT_NETWORK, 0 },
-    { "listen", CAT_NETWORK, 0 }, { "epoll_*", CAT_NETWORK, 0 },
-    { "poll", CAT_NETWORK, 0 }, { "ppoll", CAT_NETWORK, 0 },
-    { "poll_chk", CAT_NETWORK, 0 }, { "select", CAT_NETWORK, 0 },
-    { "pselect", CAT_NETWORK, 0 }, { "io_uring_*", CAT_NETWORK, 0 },
-    { "read", CAT_SYSCALLS, CAT_BY_CALLER },
-    { "write", CAT_SYSCALLS, CAT_BY_CALLER },
-    { "readv", CAT_SYSCALLS, CAT_BY_CALLER },
-    { "writev", CAT_SYSCALLS, CAT_BY_CALLER },
-    { "close", CAT_SYSCALLS, CAT_BY_CALLER },
-    { "syscall", CAT_SYSCALLS, CAT_BY_CALLER },
-    { "syscall_cancel*", CAT_SYSCALLS, CAT_BY_CALLER },
-    { "internal_syscall_cancel*", CAT_SYSCALLS, CAT_BY_CALLER },
-    { "open", CAT_SYSCALLS, 0 }, { "open64", CAT_SYSCALLS, 0 },
-    { "openat", CAT_SYSCALLS, 0 }, { "openat64", CAT_SYSCALLS, 0 },
-    { "fsync", CAT_SYSCALLS, 0 }, { "fdatasync", CAT_SYSCALLS, 0 },
-    { "pread*", CAT_SYSCALLS, 0 }, { "pwrite*", CAT_SYSCALLS, 0 },
-    { "lseek", CAT_SYSCALLS, 0 }, { "lseek64", CAT_SYSCALLS, 0 },
-    { "stat", CAT_SYSCALLS, 0 }, { "stat64", CAT_SYSCALLS, 0 },
-    { "fstat", CAT_SYSCALLS, 0 }, { "fstat64", CAT_SYSCALLS, 0 },
-    { "fstatat*", CAT_SYSCALLS, 0 }, { "newfstatat", CAT_SYSCALLS, 0 },
-    { "ioctl", CAT_SYSCALLS, 0 }, { "fcntl", CAT_SYSCALLS, 0 },
-    { "fcntl64", CAT_SYSCALLS, 0 }, { "nanosleep", CAT_SYSCALLS, 0 },
-    { "clock_nanosleep*", CAT_SYSCALLS, 0 }, { "getpid", CAT_SYSCALLS, 0 },
-    { "gettid", CAT_SYSCALLS, 0 }, { "kill", CAT_SYSCALLS, 0 },
-    { "tgkill", CAT_SYSCALLS, 0 }, { "sigprocmask", CAT_SYSCALLS, 0 },
-    { "pthread_sigmask", CAT_SYSCALLS, 0 }, { "pipe", CAT_SYSCALLS, 0 },
-    { "pipe2", CAT_SYSCALLS, 0 }, { "eventfd", CAT_SYSCALLS, 0 },
-    { "timerfd_*", CAT_SYSCALLS, 0 },
-    { "malloc", CAT_MEMORY, 0 }, { "malloc_*", CAT_MEMORY, 0 },
-    { "free", CAT_MEMORY, 0 }, { "cfree", CAT_MEMORY, 0 },
-    { "calloc", CAT_MEMORY, 0 }, { "realloc", CAT_MEMORY, 0 },
-    { "reallocarray", CAT_MEMORY, 0 }, { "*memalign*", CAT_MEMORY, 0 },
-    { "aligned_alloc", CAT_MEMORY, 0 }, { "_int_malloc", CAT_MEMORY, 0 },
-    { "_int_free*", CAT_MEMORY, 0 }, { "_int_realloc", CAT_MEMORY, 0 },
-    { "_int_memalign", CAT_MEMORY, 0 }, { "tcache_*", CAT_MEMORY, 0 },
-    { "unlink_chunk", CAT_MEMORY, 0 }, { "sysmalloc*", CAT_MEMORY, 0 },
-    { "systrim", CAT_MEMORY, 0 }, { "alloc_perturb", CAT_MEMORY, 0 },
-    { "arena_get*", CAT_MEMORY, 0 }, { "checked_request2size", CAT_MEMORY, 0 },
-    { "ptmalloc_*", CAT_MEMORY, 0 }, { "mmap", CAT_MEMORY, 0 },
-    { "mmap64", CAT_MEMORY, 0 }, { "munmap", CAT_MEMORY, 0 },
-    { "mremap", CAT_MEMORY, 0 }, { "madvise", CAT_MEMORY, 0 },
-    { "mprotect", CAT_MEMORY, 0 }, { "brk", CAT_MEMORY, 0 },
-    { "sbrk", CAT_MEMORY, 0 }, { "glibc_morecore", CAT_MEMORY, 0 },
-    { "morecore", CAT_MEMORY, 0 },
-    { "pthread_mutex_*", CAT_LOCKS, 0 }, { "pthread_rwlock_*", CAT_LOCKS, 0 },
-    { "pthread_cond_*", CAT_LOCKS, 0 }, { "pthread_spin_*", CAT_LOCKS, 0 },
-    { "pthread_once*", CAT_LOCKS, 0 }, { "lll_*", CAT_LOCKS, 0 },
-    { "futex*", CAT_LOCKS, 0 }, { "sched_yield", CAT_LOCKS, 0 },
-    { "cxa_guard_*", CAT_LOCKS, 0 }, { "sem_*", CAT_LOCKS, 0 },
-    { "new_sem_*", CAT_LOCKS, 0 },
-    { "clock_gettime", CAT_TIME, 0 }, { "clock_gettime64", CAT_TIME, 0 },
-    { "gettimeofday", CAT_TIME, 0 }, { "time", CAT_TIME, 0 },
-    { "strlen", CAT_COPY, CAT_TRANSPARENT },
-    { "strlen_*", CAT_COPY, CAT_TRANSPARENT },
-    { "bzero", CAT_COPY, CAT_TRANSPARENT },
-    { "bzero_*", CAT_COPY, CAT_TRANSPARENT },
+static const struct cat_group cat_libc_rules[] = {
+    { CAT_NETWORK, 0, CAT_NAMES("send", "sendto", "sendmsg", "sendmmsg",
+        "sendfile*", "recv", "recvfrom", "recvmsg", "recvmmsg", "recv_chk",
+        "recvfrom_chk", "accept", "accept4", "connect", "shutdown",
+        "setsockopt", "getsockopt", "getsockname", "getpeername", "socket",
+        "socketpair", "bind", "listen", "epoll_*", "poll", "ppoll", "poll_chk",
+        "select", "pselect", "io_uring_*") },
+    { CAT_SYSCALLS, CAT_BY_CALLER, CAT_NAMES("read", "write", "readv", "writev",
+        "close", "syscall", "syscall_cancel*", "internal_syscall_cancel*") },
+    { CAT_SYSCALLS, 0, CAT_NAMES("open", "open64", "openat", "openat64",
+        "fsync", "fdatasync", "pread*", "pwrite*", "lseek", "lseek64", "stat",
+        "stat64", "fstat", "fstat64", "fstatat*", "newfstatat", "ioctl",
+        "fcntl", "fcntl64", "nanosleep", "clock_nanosleep*", "getpid", "gettid",
+        "kill", "tgkill", "sigprocmask", "pthread_sigmask", "pipe", "pipe2",
+        "eventfd", "timerfd_*") },
+    { CAT_MEMORY, 0, CAT_NAMES("malloc", "malloc_*", "free", "cfree", "calloc",
+        "realloc", "reallocarray", "*memalign*", "aligned_alloc", "_int_malloc",
+        "_int_free*", "_int_realloc", "_int_memalign", "tcache_*",
+        "unlink_chunk", "sysmalloc*", "systrim", "alloc_perturb", "arena_get*",
+        "checked_request2size", "ptmalloc_*", "mmap", "mmap64", "munmap",
+        "mremap", "madvise", "mprotect", "brk", "sbrk", "glibc_morecore",
+        "morecore") },
+    { CAT_LOCKS, 0, CAT_NAMES("pthread_mutex_*", "pthread_rwlock_*",
+        "pthread_cond_*", "pthread_spin_*", "pthread_once*", "lll_*", "futex*",
+        "sched_yield", "cxa_guard_*", "sem_*", "new_sem_*") },
+    { CAT_TIME, 0, CAT_NAMES("clock_gettime", "clock_gettime64", "gettimeofday",
+        "time") },
+    { CAT_COPY, CAT_TRANSPARENT, CAT_NAMES("strlen", "strlen_*", "bzero",
+        "bzero_*") },
 };
 
 /* Base names of mapped files, for functions that no rule above matches and for
  * addresses without a symbol. */
-static const struct cat_rule cat_module_rules[] = {
-    { "libnghttp2.*", CAT_PROTOCOL, 0 },
-    { "libnghttp3.*", CAT_PROTOCOL, 0 },
-    { "libgrpc*.*", CAT_PROTOCOL, 0 },
-    { "cygrpc.*", CAT_PROTOCOL, 0 },
-    { "libcurl*.*", CAT_PROTOCOL, 0 },
-    { "libprotobuf*.*", CAT_SERIAL, 0 },
-    { "libupb.*", CAT_SERIAL, 0 },
-    { "libz.*", CAT_COMPRESSION, 0 },
-    { "libzstd.*", CAT_COMPRESSION, 0 },
-    { "libbrotli*.*", CAT_COMPRESSION, 0 },
-    { "liblz4.*", CAT_COMPRESSION, 0 },
-    { "liblzma.*", CAT_COMPRESSION, 0 },
-    { "libssl.*", CAT_CRYPTO, 0 },
-    { "libcrypto.*", CAT_CRYPTO, 0 },
-    { "libgnutls.*", CAT_CRYPTO, 0 },
-    { "libjemalloc.*", CAT_MEMORY, 0 },
-    { "libmimalloc.*", CAT_MEMORY, 0 },
-    { "libtcmalloc*.*", CAT_MEMORY, 0 },
-    { "[vdso]", CAT_TIME, 0 },
-    { "linux-vdso*", CAT_TIME, 0 },
-    { "[kernel*", CAT_SYSCALLS, 0 },
-    { "[guest.kernel*", CAT_SYSCALLS, 0 },
-    { "[vsyscall]", CAT_TIME, 0 },
-    { "libc.*", CAT_LIBRARIES, 0 },
-    { "libc-*", CAT_LIBRARIES, 0 },
-    { "libm.*", CAT_LIBRARIES, 0 },
-    { "libm-*", CAT_LIBRARIES, 0 },
-    { "libpthread*", CAT_LIBRARIES, 0 },
-    { "libgcc_s*", CAT_LIBRARIES, 0 },
-    { "libstdc++*", CAT_LIBRARIES, 0 },
-    { "libc++*", CAT_LIBRARIES, 0 },
-    { "ld-linux*", CAT_LIBRARIES, 0 },
-    { "ld-musl*", CAT_LIBRARIES, 0 },
-    { "ld-2.*", CAT_LIBRARIES, 0 },
-    { "libjvm.*", CAT_LIBRARIES, 0 },
-    { "libpython*", CAT_LIBRARIES, 0 },
-    { "libuv.*", CAT_LIBRARIES, 0 },
+static const struct cat_group cat_module_rules[] = {
+    { CAT_PROTOCOL, 0, CAT_NAMES("libnghttp2.*", "libnghttp3.*", "libgrpc*.*",
+        "cygrpc.*", "libcurl*.*") },
+    { CAT_SERIAL, 0, CAT_NAMES("libprotobuf*.*", "libupb.*") },
+    { CAT_COMPRESSION, 0, CAT_NAMES("libz.*", "libzstd.*", "libbrotli*.*",
+        "liblz4.*", "liblzma.*") },
+    { CAT_CRYPTO, 0, CAT_NAMES("libssl.*", "libcrypto.*", "libgnutls.*") },
+    { CAT_MEMORY, 0, CAT_NAMES("libjemalloc.*", "libmimalloc.*",
+        "libtcmalloc*.*") },
+    { CAT_TIME, 0, CAT_NAMES("[vdso]", "linux-vdso*") },
+    { CAT_SYSCALLS, 0, CAT_NAMES("[kernel*", "[guest.kernel*") },
+    { CAT_TIME, 0, CAT_NAMES("[vsyscall]") },
+    { CAT_LIBRARIES, 0, CAT_NAMES("libc.*", "libc-*", "libm.*", "libm-*",
+        "libpthread*", "libgcc_s*", "libstdc++*", "libc++*", "ld-linux*",
+        "ld-musl*", "ld-2.*", "libjvm.*", "libpython*", "libuv.*") },
 };
 
 /* Network functions of the kernel. */
@@ -11520,28 +11250,23 @@ static const char *const cat_kernel_network[] = {
 };
 
 /* Source files, for languages whose function names say too little. */
-static const struct cat_rule cat_file_rules[] = {
-    { "*/grpc/*.py", CAT_PROTOCOL, 0 },
-    { "*/h2/*.py", CAT_PROTOCOL, 0 },
-    { "*/hpack/*.py", CAT_PROTOCOL, 0 },
-    { "*/google/protobuf/*.py", CAT_SERIAL, 0 },
-    { "*/json/*.py", CAT_SERIAL, 0 },
-    { "*/site-packages/*.py", CAT_LIBRARIES, 0 },
-    { "*/lib/python*/socket.py", CAT_NETWORK, 0 },
-    { "*/lib/python*/selectors.py", CAT_NETWORK, 0 },
-    { "*/lib/python*/ssl.py", CAT_CRYPTO, 0 },
-    { "*/lib/python*/threading.py", CAT_LOCKS, 0 },
-    { "*/lib/python*/asyncio/*.py", CAT_LOCKS, 0 },
-    { "*/lib/python*.py", CAT_LIBRARIES, 0 },
-    { "<frozen *", CAT_LIBRARIES, 0 },
-    { "node:net", CAT_NETWORK, 0 },
-    { "node:http*", CAT_PROTOCOL, 0 },
-    { "node:internal/http2*", CAT_PROTOCOL, 0 },
-    { "node:zlib", CAT_COMPRESSION, 0 },
-    { "node:*", CAT_LIBRARIES, 0 },
-    { "*/node_modules/@grpc/*", CAT_PROTOCOL, 0 },
-    { "*/node_modules/protobufjs/*", CAT_SERIAL, 0 },
-    { "*/node_modules/*", CAT_LIBRARIES, 0 },
+static const struct cat_group cat_file_rules[] = {
+    { CAT_PROTOCOL, 0, CAT_NAMES("*/grpc/*.py", "*/h2/*.py", "*/hpack/*.py") },
+    { CAT_SERIAL, 0, CAT_NAMES("*/google/protobuf/*.py", "*/json/*.py") },
+    { CAT_LIBRARIES, 0, CAT_NAMES("*/site-packages/*.py") },
+    { CAT_NETWORK, 0, CAT_NAMES("*/lib/python*/socket.py",
+        "*/lib/python*/selectors.py") },
+    { CAT_CRYPTO, 0, CAT_NAMES("*/lib/python*/ssl.py") },
+    { CAT_LOCKS, 0, CAT_NAMES("*/lib/python*/threading.py",
+        "*/lib/python*/asyncio/*.py") },
+    { CAT_LIBRARIES, 0, CAT_NAMES("*/lib/python*.py", "<frozen *") },
+    { CAT_NETWORK, 0, CAT_NAMES("node:net") },
+    { CAT_PROTOCOL, 0, CAT_NAMES("node:http*", "node:internal/http2*") },
+    { CAT_COMPRESSION, 0, CAT_NAMES("node:zlib") },
+    { CAT_LIBRARIES, 0, CAT_NAMES("node:*") },
+    { CAT_PROTOCOL, 0, CAT_NAMES("*/node_modules/@grpc/*") },
+    { CAT_SERIAL, 0, CAT_NAMES("*/node_modules/protobufjs/*") },
+    { CAT_LIBRARIES, 0, CAT_NAMES("*/node_modules/*") },
 };
 
 /* Packages of Go's standard library that no rule above matches. */
@@ -11580,20 +11305,6 @@ static bool cat_match(const char *pattern, struct slice s)
         pattern++;
     return !*pattern;
 }
-
-/* Return the first of n rules whose pattern matches s, or NULL. */
-static const struct cat_rule *cat_find(const struct cat_rule *r, size_t n,
-                                       struct slice s)
-{
-    for (size_t i = 0; i < n; i++)
-        if ((r[i].name[0] == '*' || (s.n && r[i].name[0] == s.p[0])) &&
-            cat_match(r[i].name, s))
-            return &r[i];
-    return NULL;
-}
-
-#define CAT_FIND(table, s) \
-    cat_find(table, sizeof (table) / sizeof *(table), s)
 
 /* Return name without the suffixes of compilers and linkers (.part.0,
  * @@GLIBC_2.2.5) and without pprof-rs's "file:line - " in front. */
@@ -11642,11 +11353,22 @@ static bool cat_is_go_library(struct slice name)
 
 struct cat_class {
     uint8_t category, flags;            /* enum cat_category, cat_flag */
-    const char *rule;                   /* the rule that decided; borrowed */
+    const char *rule;                   /* that decided, borrowed; or NULL */
 };
 
-enum { CAT_BUILTIN_RULES = sizeof cat_builtin_rules /
-                           sizeof *cat_builtin_rules };
+/* Return the class by the first name in n groups that matches s. */
+static struct cat_class cat_find(const struct cat_group *g, size_t n,
+                                 struct slice s)
+{
+    for (size_t i = 0; i < n; i++)
+        for (const char *const *p = g[i].name; *p; p++)
+            if ((**p == '*' || (s.n && **p == *s.p)) && cat_match(*p, s))
+                return (struct cat_class){ g[i].category, g[i].flags, *p };
+    return (struct cat_class){0};
+}
+
+#define CAT_FIND(table, s) \
+    cat_find(table, sizeof (table) / sizeof *(table), s)
 
 struct cat_program {                    /* the program that was profiled */
     const struct view *view;            /* borrowed */
@@ -11655,9 +11377,11 @@ struct cat_program {                    /* the program that was profiled */
     uint32_t main;                      /* its module, or MEM_NONE */
     bool own, go, has_libc;             /* it is grpcprof; it is written in Go;
                                          * libc is mapped */
+    struct cat_class builtin[CAT_MOST_BUILTIN]; /* cat_builtin_rules, ... */
+    size_t nbuiltin;
     uint16_t first[256];                /* by a name's first byte: the first
                                          * built-in rule to try, + 1 */
-    uint16_t next[CAT_BUILTIN_RULES];   /* by rule: the next for that byte,
+    uint16_t next[CAT_MOST_BUILTIN];    /* by rule: the next for that byte,
                                          * + 1; or 0 */
 };
 
@@ -11670,11 +11394,19 @@ static struct slice cat_module_name(const struct view *v, uint32_t module)
                                    ? base.n : VIEW_MODULE_BYTES };
 }
 
-/* Chain the built-in rules by first byte, so that few are tried per name. */
+/* List the built-in rules and chain them by first byte, so that few are tried
+ * per name. */
 static void cat_chain_rules(struct cat_program *g)
 {
-    for (size_t i = CAT_BUILTIN_RULES; i-- > 0;) {
-        uint8_t c = (uint8_t)cat_builtin_rules[i].name[0];
+    size_t groups = sizeof cat_builtin_rules / sizeof *cat_builtin_rules;
+    for (size_t i = 0; i < groups; i++)
+        for (const char *const *p = cat_builtin_rules[i].name; *p; p++) {
+            assert(g->nbuiltin < CAT_MOST_BUILTIN);
+            g->builtin[g->nbuiltin++] = (struct cat_class){
+                cat_builtin_rules[i].category, cat_builtin_rules[i].flags, *p };
+        }
+    for (size_t i = g->nbuiltin; i-- > 0;) {
+        uint8_t c = (uint8_t)*g->builtin[i].rule;
         g->next[i] = g->first[c];
         g->first[c] = (uint16_t)(i + 1);
     }
@@ -11682,17 +11414,17 @@ static void cat_chain_rules(struct cat_program *g)
 
 /* Return what CAT_FIND(cat_builtin_rules, s) does, by the chains of s's first
  * byte and of `*`. */
-static const struct cat_rule *cat_find_builtin(const struct cat_program *g,
-                                               struct slice s)
+static struct cat_class cat_find_builtin(const struct cat_program *g,
+                                         struct slice s)
 {
-    size_t best = CAT_BUILTIN_RULES;
+    size_t best = g->nbuiltin;
     const uint8_t start[] = { s.n ? (uint8_t)s.p[0] : (uint8_t)'*', '*' };
     for (size_t k = 0; k < 2; k++)
         for (size_t i = g->first[start[k]]; i && i - 1 < best;
              i = g->next[i - 1])
-            if (cat_match(cat_builtin_rules[i - 1].name, s))
+            if (cat_match(g->builtin[i - 1].rule, s))
                 best = i - 1;
-    return best < CAT_BUILTIN_RULES ? &cat_builtin_rules[best] : NULL;
+    return best < g->nbuiltin ? g->builtin[best] : (struct cat_class){0};
 }
 
 /* Return what classification needs to know of v's program. */
@@ -11736,15 +11468,17 @@ static struct cat_class cat_classify_module(const struct cat_program *g,
 {
     const struct view *v = g->view;
     struct slice base = cat_module_name(v, n->module);
-    const struct cat_rule *r = base.n ? CAT_FIND(cat_module_rules, base) : NULL;
-    if (r && r->category == CAT_SYSCALLS)
+    struct cat_class c = {0};
+    if (base.n)
+        c = CAT_FIND(cat_module_rules, base);
+    if (c.rule && c.category == CAT_SYSCALLS)
         for (size_t i = 0; named && i < sizeof cat_kernel_network /
                                         sizeof *cat_kernel_network; i++)
             if (cat_match(cat_kernel_network[i], view_plain_name(v, n)))
                 return (struct cat_class){ CAT_NETWORK, 0,
                                            cat_kernel_network[i] };
-    if (r)
-        return (struct cat_class){ r->category, r->flags, r->name };
+    if (c.rule)
+        return c;
     if (!named)
         return (struct cat_class){ CAT_UNKNOWN, 0, "no symbol" };
     if (n->module != MEM_NONE && n->module != g->main && !g->go) {
@@ -11765,26 +11499,29 @@ static struct cat_class cat_classify(const struct cat_program *g,
     if (view_function(g->view, n)->label)
         return (struct cat_class){ CAT_UNKNOWN, CAT_TRANSPARENT | CAT_LABEL,
                                    "a label" };
-    const struct cat_rule *r = cat_find(g->rule, g->nrules,
-                                        n->symbol ? name : n->name);
-    if (!r && !n->symbol)
+    struct cat_class c = {0};
+    for (size_t i = 0; i < g->nrules && !c.rule; i++)
+        if (cat_match(g->rule[i].name, n->symbol ? name : n->name))
+            c = (struct cat_class){ g->rule[i].category, g->rule[i].flags,
+                                    g->rule[i].name };
+    if (!c.rule && !n->symbol)
         return cat_classify_module(g, n, false);
-    if (!r && g->own && (n->module == g->main || n->module == MEM_NONE))
-        r = CAT_FIND(cat_own_rules, name);
-    if (!r)
-        r = cat_find_builtin(g, name);
-    if (!r && !g->go && cat_libc_applies(g, n->module, name))
-        r = CAT_FIND(cat_libc_rules, cat_libc_name(name));
-    if (!r && !g->go && file.n)
-        r = CAT_FIND(cat_file_rules, file);
-    if (r)
-        return (struct cat_class){ r->category, r->flags, r->name };
+    if (!c.rule && g->own && (n->module == g->main || n->module == MEM_NONE))
+        c = CAT_FIND(cat_own_rules, name);
+    if (!c.rule)
+        c = cat_find_builtin(g, name);
+    if (!c.rule && !g->go && cat_libc_applies(g, n->module, name))
+        c = CAT_FIND(cat_libc_rules, cat_libc_name(name));
+    if (!c.rule && !g->go && file.n)
+        c = CAT_FIND(cat_file_rules, file);
+    if (c.rule)
+        return c;
     if (g->go && cat_is_go_library(name))
         return (struct cat_class){ CAT_LIBRARIES, 0, "Go's standard library" };
     if (g->view->pp->legacy && n->module == MEM_NONE && !file.n &&
         !memchr(name.p, '.', name.n))
         return (struct cat_class){ CAT_LIBRARIES, 0, "a task of the JVM" };
-    struct cat_class c = cat_classify_module(g, n, true);
+    c = cat_classify_module(g, n, true);
     if (c.category == CAT_APPLICATION && txt_equal(name, txt_slice("main")))
         c.flags = CAT_ENTRY;
     return c;
