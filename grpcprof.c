@@ -5729,74 +5729,92 @@ typedef int pp_other_fn(struct pp_reader *r);
 enum { PP_FOREIGN = 1 };                /* from pp_other_fn: it is not in its */
 
 enum pp_message {
-    PP_PROFILE, PP_SAMPLE, PP_LABEL, PP_LOCATION, PP_LINE, PP_VALUE_TYPE,
-    PP_MAPPING, PP_FUNCTION, PP_SCALAR,
+    PP_SCALAR, PP_PROFILE, PP_SAMPLE, PP_LABEL, PP_LOCATION, PP_LINE,
+    PP_VALUE_TYPE, PP_MAPPING, PP_FUNCTION, PP_MESSAGES,
 };
 
-/* What the fields of the messages are called, for errors. */
+enum pp_form {                          /* how a varint stands in its member */
+    PP_CODE,                            /* code reads and writes the field */
+    PP_NUMBER,                          /* uint64_t or int64_t */
+    PP_ID,                              /* the same; written as row + 1 */
+    PP_FLAG,                            /* bool */
+    PP_TEXT,                            /* slice; in the file: its number */
+    PP_TEXT_OR_NONE,                    /* the same; number 0 is no text */
+    PP_MAPPING_ID, PP_FUNCTION_ID,      /* uint32_t: index; in the file: id */
+};
+
+/* The fields of the messages by their numbers: names for errors, and for those
+ * that are one varint where they are read to and written from. */
 static const struct pp_field {
     const char *name;
-    enum pp_message message;            /* what it holds */
+    enum pp_form form;
+    uint32_t at;                        /* the member's offset */
+    enum pp_message message;            /* what the field holds */
     bool repeated;
-} pp_field[PP_SCALAR][PP_FIELDS] = {
+} pp_field[PP_MESSAGES][PP_FIELDS] = {
+#define AT(type, member) offsetof(struct type, member)
     [PP_PROFILE] = {
-        [1] = { "sample_type", PP_VALUE_TYPE, true },
-        [2] = { "sample", PP_SAMPLE, true },
-        [3] = { "mapping", PP_MAPPING, true },
-        [4] = { "location", PP_LOCATION, true },
-        [5] = { "function", PP_FUNCTION, true },
-        [6] = { "string_table", PP_SCALAR, true },
-        [7] = { "drop_frames", PP_SCALAR, false },
-        [8] = { "keep_frames", PP_SCALAR, false },
-        [9] = { "time_nanos", PP_SCALAR, false },
-        [10] = { "duration_nanos", PP_SCALAR, false },
-        [11] = { "period_type", PP_VALUE_TYPE, false },
-        [12] = { "period", PP_SCALAR, false },
-        [13] = { "comment", PP_SCALAR, false },
-        [14] = { "default_sample_type", PP_SCALAR, false },
+        [1] = { "sample_type", .message = PP_VALUE_TYPE, .repeated = true },
+        [2] = { "sample", .message = PP_SAMPLE, .repeated = true },
+        [3] = { "mapping", .message = PP_MAPPING, .repeated = true },
+        [4] = { "location", .message = PP_LOCATION, .repeated = true },
+        [5] = { "function", .message = PP_FUNCTION, .repeated = true },
+        [6] = { "string_table", .repeated = true },
+        [7] = { "drop_frames", PP_TEXT, AT(pp, drop_frames) },
+        [8] = { "keep_frames", PP_TEXT, AT(pp, keep_frames) },
+        [9] = { "time_nanos", PP_NUMBER, AT(pp, time_ns) },
+        [10] = { "duration_nanos", PP_NUMBER, AT(pp, duration_ns) },
+        [11] = { "period_type", .message = PP_VALUE_TYPE },
+        [12] = { "period", PP_NUMBER, AT(pp, period) },
+        [13] = { "comment" },
+        [14] = { "default_sample_type", PP_TEXT, AT(pp, default_type) },
     },
     [PP_SAMPLE] = {
-        [1] = { "location_id", PP_SCALAR, false },
-        [2] = { "value", PP_SCALAR, false },
-        [3] = { "label", PP_LABEL, true },
+        [1] = { "location_id" }, [2] = { "value" },
+        [3] = { "label", .message = PP_LABEL, .repeated = true },
     },
     [PP_LABEL] = {
-        [1] = { "key", PP_SCALAR, false }, [2] = { "str", PP_SCALAR, false },
-        [3] = { "num", PP_SCALAR, false },
-        [4] = { "num_unit", PP_SCALAR, false },
+        [1] = { "key", PP_TEXT, AT(pp_label, key) },
+        [2] = { "str", PP_TEXT_OR_NONE, AT(pp_label, str) },
+        [3] = { "num", PP_NUMBER, AT(pp_label, num) },
+        [4] = { "num_unit", PP_TEXT, AT(pp_label, unit) },
     },
     [PP_LOCATION] = {
-        [1] = { "id", PP_SCALAR, false },
-        [2] = { "mapping_id", PP_SCALAR, false },
-        [3] = { "address", PP_SCALAR, false }, [4] = { "line", PP_LINE, true },
-        [5] = { "is_folded", PP_SCALAR, false },
+        [1] = { "id", PP_ID, AT(pp_location, id) },
+        [2] = { "mapping_id", PP_MAPPING_ID, AT(pp_location, mapping) },
+        [3] = { "address", PP_NUMBER, AT(pp_location, address) },
+        [4] = { "line", .message = PP_LINE, .repeated = true },
+        [5] = { "is_folded", PP_FLAG, AT(pp_location, folded) },
     },
     [PP_LINE] = {
-        [1] = { "function_id", PP_SCALAR, false },
-        [2] = { "line", PP_SCALAR, false },
-        [3] = { "column", PP_SCALAR, false },
+        [1] = { "function_id", PP_FUNCTION_ID, AT(pp_line, function) },
+        [2] = { "line", PP_NUMBER, AT(pp_line, line) },
+        [3] = { "column", PP_NUMBER, AT(pp_line, column) },
     },
     [PP_VALUE_TYPE] = {
-        [1] = { "type", PP_SCALAR, false }, [2] = { "unit", PP_SCALAR, false },
+        [1] = { "type", PP_TEXT, AT(pp_type, type) },
+        [2] = { "unit", PP_TEXT, AT(pp_type, unit) },
     },
     [PP_MAPPING] = {
-        [1] = { "id", PP_SCALAR, false },
-        [2] = { "memory_start", PP_SCALAR, false },
-        [3] = { "memory_limit", PP_SCALAR, false },
-        [4] = { "file_offset", PP_SCALAR, false },
-        [5] = { "filename", PP_SCALAR, false },
-        [6] = { "build_id", PP_SCALAR, false },
-        [7] = { "has_functions", PP_SCALAR, false },
-        [8] = { "has_filenames", PP_SCALAR, false },
-        [9] = { "has_line_numbers", PP_SCALAR, false },
-        [10] = { "has_inline_frames", PP_SCALAR, false },
+        [1] = { "id", PP_ID, AT(pp_mapping, id) },
+        [2] = { "memory_start", PP_NUMBER, AT(pp_mapping, start) },
+        [3] = { "memory_limit", PP_NUMBER, AT(pp_mapping, limit) },
+        [4] = { "file_offset", PP_NUMBER, AT(pp_mapping, offset) },
+        [5] = { "filename", PP_TEXT, AT(pp_mapping, file) },
+        [6] = { "build_id", PP_TEXT, AT(pp_mapping, build_id) },
+        [7] = { "has_functions", PP_FLAG, AT(pp_mapping, has_functions) },
+        [8] = { "has_filenames", PP_FLAG, AT(pp_mapping, has_filenames) },
+        [9] = { "has_line_numbers", PP_FLAG, AT(pp_mapping, has_lines) },
+        [10] = { "has_inline_frames", PP_FLAG, AT(pp_mapping, has_inline) },
     },
     [PP_FUNCTION] = {
-        [1] = { "id", PP_SCALAR, false }, [2] = { "name", PP_SCALAR, false },
-        [3] = { "system_name", PP_SCALAR, false },
-        [4] = { "filename", PP_SCALAR, false },
-        [5] = { "start_line", PP_SCALAR, false },
+        [1] = { "id", PP_ID, AT(pp_function, id) },
+        [2] = { "name", PP_TEXT, AT(pp_function, name) },
+        [3] = { "system_name", PP_TEXT, AT(pp_function, system_name) },
+        [4] = { "filename", PP_TEXT, AT(pp_function, file) },
+        [5] = { "start_line", PP_NUMBER, AT(pp_function, start_line) },
     },
+#undef AT
 };
 
 /* Append to path, a string in size bytes, the field that at is in, like
@@ -5849,6 +5867,7 @@ static int pp_bad(struct pp_reader *r, const char *what)
     return pp_bad_at(r, r->at, what);
 }
 
+#define PP_DAMAGED "damaged, cut short, or not a pprof profile"
 #define PP_FULL "too many samples, labels or frames"
 
 /* Report that a table is full. */
@@ -5925,115 +5944,71 @@ static int pp_walk(struct pp_reader *r, struct pb_in in,
         if (e == 0)
             return GP_OK;
         if (e < 0)
-            return pp_bad(r, r->at == r->p->raw.data ?
-                          "not a pprof profile" :
-                          "damaged, cut short, or not a pprof profile");
+            return pp_bad(r, r->at == r->p->raw.data ? "not a pprof profile"
+                                                     : PP_DAMAGED);
         if ((e = fn(r, &f, to ? to : &in)))
             return e;
     }
 }
 
-/* A field of ValueType. */
-static int pp_on_type(struct pp_reader *r, struct pb_field *f, void *to)
+/* Store the varint v of the field d in its member of the struct at to. */
+static inline void pp_store(struct pp_reader *r, const struct pp_field *d,
+                            uint64_t v, void *to)
 {
-    struct pp_type *t = to;
-    if (f->number == 1 && f->type == PB_VARINT)
-        t->type = pp_string(r, f->value);
-    if (f->number == 2 && f->type == PB_VARINT)
-        t->unit = pp_string(r, f->value);
-    return GP_OK;
-}
-
-/* A field of Mapping. */
-static int pp_on_mapping(struct pp_reader *r, struct pb_field *f, void *to)
-{
-    struct pp_mapping *m = to;
-    if (f->type != PB_VARINT)
-        return GP_OK;
-    switch (f->number) {
-    case 1:  m->id = f->value; break;
-    case 2:  m->start = f->value; break;
-    case 3:  m->limit = f->value; break;
-    case 4:  m->offset = f->value; break;
-    case 5:  m->file = pp_string(r, f->value); break;
-    case 6:  m->build_id = pp_string(r, f->value); break;
-    case 7:  m->has_functions = f->value != 0; break;
-    case 8:  m->has_filenames = f->value != 0; break;
-    case 9:  m->has_lines = f->value != 0; break;
-    case 10: m->has_inline = f->value != 0; break;
+    void *at = (char *)to + d->at;
+    uint32_t *row = at;
+    switch (d->form) {
+    case PP_NUMBER:
+    case PP_ID:
+        memcpy(at, &v, sizeof v);
+        break;
+    case PP_FLAG:
+        *(bool *)at = v != 0;
+        break;
+    case PP_TEXT:
+    case PP_TEXT_OR_NONE:
+        if (v || d->form == PP_TEXT)
+            *(struct slice *)at = pp_string(r, v);
+        break;
+    case PP_MAPPING_ID:                 /* 0 is none */
+        if (v)
+            *row = pp_ids_find(&r->mapping, v);
+        r->p->repaired[PP_NO_MAPPING] += v && *row == MEM_NONE;
+        break;
+    case PP_FUNCTION_ID:
+        *row = pp_ids_find(&r->function, v);
+        r->p->repaired[PP_NO_FUNCTION] += *row == MEM_NONE;
+        break;
+    case PP_CODE:
+        break;
     }
-    return GP_OK;
 }
 
-/* A field of Function. */
-static int pp_on_function(struct pp_reader *r, struct pb_field *f, void *to)
+/* Read the message in of the kind m into the struct at to; lines of a location
+ * are appended to the profile. */
+static int pp_read_message(struct pp_reader *r, struct pb_in in,
+                           enum pp_message m, void *to)
 {
-    struct pp_function *n = to;
-    if (f->type != PB_VARINT)
-        return GP_OK;
-    switch (f->number) {
-    case 1: n->id = f->value; break;
-    case 2: n->name = pp_string(r, f->value); break;
-    case 3: n->system_name = pp_string(r, f->value); break;
-    case 4: n->file = pp_string(r, f->value); break;
-    case 5: n->start_line = (int64_t)f->value; break;
-    }
-    return GP_OK;
-}
-
-/* A field of Line. */
-static int pp_on_line(struct pp_reader *r, struct pb_field *f, void *to)
-{
-    struct pp_line *l = to;
-    if (f->number == 1 && f->type == PB_VARINT) {
-        l->function = pp_ids_find(&r->function, f->value);
-        r->p->repaired[PP_NO_FUNCTION] += l->function == MEM_NONE;
-    }
-    if (f->number == 2 && f->type == PB_VARINT)
-        l->line = (int64_t)f->value;
-    if (f->number == 3 && f->type == PB_VARINT)
-        l->column = (int64_t)f->value;
-    return GP_OK;
-}
-
-/* A field of Location. */
-static int pp_on_location(struct pp_reader *r, struct pb_field *f, void *to)
-{
-    struct pp_location *l = to;
     struct pp *p = r->p;
-    if (f->number == 1 && f->type == PB_VARINT)
-        l->id = f->value;
-    if (f->number == 2 && f->type == PB_VARINT && f->value) {
-        l->mapping = pp_ids_find(&r->mapping, f->value);
-        p->repaired[PP_NO_MAPPING] += l->mapping == MEM_NONE;
+    struct pb_field f;
+    int e;
+    for (r->at = in.p; (e = pb_get_field(&in, &f)) > 0; r->at = in.p) {
+        const struct pp_field *d = &pp_field[m][f.number % PP_FIELDS];
+        if (f.number >= PP_FIELDS)
+            continue;
+        if (f.type == PB_VARINT)
+            pp_store(r, d, f.value, to);
+        if (f.type != PB_BYTES || d->message != PP_LINE)
+            continue;
+        struct pp_line *line = PP_ADD(p->line, p->nlines, p->line_cap);
+        if (!line)
+            return pp_full(r);
+        line->function = MEM_NONE;
+        ((struct pp_location *)to)->nlines++;
+        if ((e = pp_read_message(r, f.bytes, PP_LINE, line)))
+            return e;
     }
-    if (f->number == 3 && f->type == PB_VARINT)
-        l->address = f->value;
-    if (f->number == 5 && f->type == PB_VARINT)
-        l->folded = f->value != 0;
-    if (f->number != 4 || f->type != PB_BYTES)
-        return GP_OK;
-    struct pp_line *line = PP_ADD(p->line, p->nlines, p->line_cap);
-    if (!line)
-        return pp_full(r);
-    line->function = MEM_NONE;
-    l->nlines++;
-    return pp_walk(r, f->bytes, pp_on_line, line);
-}
-
-/* A field of Label. */
-static int pp_on_label(struct pp_reader *r, struct pb_field *f, void *to)
-{
-    struct pp_label *l = to;
-    if (f->type != PB_VARINT)
-        return GP_OK;
-    switch (f->number) {
-    case 1: l->key = pp_string(r, f->value); break;
-    case 2: l->str = f->value ? pp_string(r, f->value) : l->str; break;
-    case 3: l->num = (int64_t)f->value; break;
-    case 4: l->unit = pp_string(r, f->value); break;
-    }
-    return GP_OK;
+    return e < 0 ? pp_bad(r, PP_DAMAGED) : GP_OK;
 }
 
 /* Append locations of a sample to the stacks, which have room.  1 or 0 or an
@@ -6088,7 +6063,7 @@ static int pp_on_sample(struct pp_reader *r, struct pb_field *f, void *to)
         struct pp_label *l = PP_ADD(p->label, p->nlabels, p->label_cap);
         if (!l)
             return pp_full(r);
-        e = pp_walk(r, f->bytes, pp_on_label, l);
+        e = pp_read_message(r, f->bytes, PP_LABEL, l);
         if (!e && !l->str.p && !l->num && !l->unit.n)
             p->nlabels--;               /* says nothing: as pprof has it */
         return e;
@@ -6130,20 +6105,11 @@ static int pp_pass_tables(struct pp_reader *r, struct pb_field *f, void *to)
     int e;
     if (f->number != *(uint32_t *)to)
         return GP_OK;
+    if (f->number == 9 && f->type == PB_VARINT && p->time_ns)
+        return pp_bad(r, "a second time: two profiles in one file; give them "
+                      "as two");
     if (f->type == PB_VARINT)
-        switch (f->number) {
-        case 7:  p->drop_frames = pp_string(r, f->value); return GP_OK;
-        case 8:  p->keep_frames = pp_string(r, f->value); return GP_OK;
-        case 9:
-            if (p->time_ns)
-                return pp_bad(r, "a second time: two profiles in one file; "
-                              "give them as two");
-            p->time_ns = (int64_t)f->value;
-            return GP_OK;
-        case 10: p->duration_ns = (int64_t)f->value; return GP_OK;
-        case 12: p->period = (int64_t)f->value; return GP_OK;
-        case 14: p->default_type = pp_string(r, f->value); return GP_OK;
-        }
+        pp_store(r, &pp_field[PP_PROFILE][f->number], f->value, p);
     if (f->number == 13) {
         uint64_t v;
         while ((e = pb_next_int(f, &v)) > 0) {
@@ -6157,23 +6123,21 @@ static int pp_pass_tables(struct pp_reader *r, struct pb_field *f, void *to)
     if (f->type != PB_BYTES)
         return GP_OK;
     if (f->number == 11)
-        return pp_walk(r, f->bytes, pp_on_type, &p->period_type);
+        return pp_read_message(r, f->bytes, PP_VALUE_TYPE, &p->period_type);
     if (f->number == 1 && !(row = PP_ADD(p->type, p->ntypes, p->type_cap)))
         return pp_full(r);
     if (f->number == 1)
-        return pp_walk(r, f->bytes, pp_on_type, row);
+        return pp_read_message(r, f->bytes, PP_VALUE_TYPE, row);
     if (f->number == 3) {
         struct pp_mapping *m = PP_ADD(p->mapping, p->nmappings,
                                       p->mapping_cap);
-        e = m ? pp_walk(r, f->bytes, pp_on_mapping, m) :
-                pp_full(r);
+        e = m ? pp_read_message(r, f->bytes, PP_MAPPING, m) : pp_full(r);
         return e ? e : pp_ids_add(r, &r->mapping, m->id);
     }
     if (f->number == 5) {
         struct pp_function *n = PP_ADD(p->function, p->nfunctions,
                                        p->function_cap);
-        e = n ? pp_walk(r, f->bytes, pp_on_function, n) :
-                pp_full(r);
+        e = n ? pp_read_message(r, f->bytes, PP_FUNCTION, n) : pp_full(r);
         return e ? e : pp_ids_add(r, &r->function, n->id);
     }
     return GP_OK;
@@ -6192,7 +6156,7 @@ static int pp_pass_locations(struct pp_reader *r, struct pb_field *f, void *to)
         return pp_full(r);
     l->mapping = MEM_NONE;
     l->line = (uint32_t)p->nlines;
-    int e = pp_walk(r, f->bytes, pp_on_location, l);
+    int e = pp_read_message(r, f->bytes, PP_LOCATION, l);
     return e ? e : pp_ids_add(r, &r->location, l->id);
 }
 
@@ -6392,13 +6356,55 @@ static uint64_t pp_intern(struct pp_writer *w, struct slice s)
     return w->nstrings - 1;
 }
 
-/* A ValueType as field number of the profile. */
-static void pp_write_type(struct pp_writer *w, uint32_t number,
-                          const struct pp_type *t)
+/* Append the field number of the message m, which the struct at from holds, to
+ * out; row is the struct's index. */
+static void pp_write_field(struct pp_writer *w, struct buf *out,
+                           enum pp_message m, uint32_t number,
+                           const void *from, size_t row)
 {
-    pb_put_uint(&w->part, 1, pp_intern(w, t->type));
-    pb_put_uint(&w->part, 2, pp_intern(w, t->unit));
-    pb_put_message(&w->out, number, &w->part);
+    const struct pp_field *d = &pp_field[m][number];
+    const void *at = (const char *)from + d->at;
+    uint64_t v = 0;
+    switch (d->form) {
+    case PP_NUMBER:
+        memcpy(&v, at, sizeof v);
+        break;
+    case PP_ID:
+        v = row + 1;
+        break;
+    case PP_FLAG:
+        v = *(const bool *)at;
+        break;
+    case PP_TEXT:
+    case PP_TEXT_OR_NONE:
+        v = pp_intern(w, *(const struct slice *)at);
+        break;
+    case PP_MAPPING_ID:
+    case PP_FUNCTION_ID:
+        v = (uint64_t)(*(const uint32_t *)at + 1);
+        break;
+    case PP_CODE:
+        break;
+    }
+    pb_put_uint(out, number, v);        /* nothing for 0 */
+}
+
+/* Append the message m that the struct at from holds to out as its field
+ * number; row is the struct's index, lines those of a location. */
+static void pp_write_message(struct pp_writer *w, struct buf *out,
+                             uint32_t number, enum pp_message m,
+                             const void *from, size_t row)
+{
+    struct buf *part = out == &w->out ? &w->part : &w->sub;
+    for (uint32_t k = 1; k < PP_FIELDS; k++)
+        if (pp_field[m][k].message == PP_LINE) {
+            const struct pp_location *l = from;
+            for (uint32_t i = l->line; i < l->line + l->nlines; i++)
+                pp_write_message(w, part, k, PP_LINE, &w->p->line[i], i);
+        } else if (pp_field[m][k].form) {
+            pp_write_field(w, part, m, k, from, row);
+        }
+    pb_put_message(out, number, part);
 }
 
 /* Sample number i. */
@@ -6411,64 +6417,9 @@ static void pp_write_sample(struct pp_writer *w, size_t i)
     for (size_t t = 0; t < p->ntypes; t++)
         pb_put_varint(&w->sub, (uint64_t)p->value[i * p->ntypes + t]);
     pb_put_message(&w->part, 2, &w->sub);
-    for (uint32_t k = p->label_at[i]; k < p->label_at[i + 1]; k++) {
-        const struct pp_label *l = &p->label[k];
-        pb_put_uint(&w->sub, 1, pp_intern(w, l->key));
-        pb_put_uint(&w->sub, 2, pp_intern(w, l->str));
-        pb_put_uint(&w->sub, 3, (uint64_t)l->num);
-        pb_put_uint(&w->sub, 4, pp_intern(w, l->unit));
-        pb_put_message(&w->part, 3, &w->sub);
-    }
+    for (uint32_t k = p->label_at[i]; k < p->label_at[i + 1]; k++)
+        pp_write_message(w, &w->part, 3, PP_LABEL, &p->label[k], k);
     pb_put_message(&w->out, 2, &w->part);
-}
-
-/* Mapping number i. */
-static void pp_write_mapping(struct pp_writer *w, size_t i)
-{
-    const struct pp_mapping *m = &w->p->mapping[i];
-    pb_put_uint(&w->part, 1, i + 1);
-    pb_put_uint(&w->part, 2, m->start);
-    pb_put_uint(&w->part, 3, m->limit);
-    pb_put_uint(&w->part, 4, m->offset);
-    pb_put_uint(&w->part, 5, pp_intern(w, m->file));
-    pb_put_uint(&w->part, 6, pp_intern(w, m->build_id));
-    pb_put_uint(&w->part, 7, m->has_functions);
-    pb_put_uint(&w->part, 8, m->has_filenames);
-    pb_put_uint(&w->part, 9, m->has_lines);
-    pb_put_uint(&w->part, 10, m->has_inline);
-    pb_put_message(&w->out, 3, &w->part);
-}
-
-/* Location number i with its lines. */
-static void pp_write_location(struct pp_writer *w, size_t i)
-{
-    const struct pp_location *l = &w->p->location[i];
-    pb_put_uint(&w->part, 1, i + 1);
-    if (l->mapping != MEM_NONE)
-        pb_put_uint(&w->part, 2, (uint64_t)l->mapping + 1);
-    pb_put_uint(&w->part, 3, l->address);
-    for (uint32_t k = l->line; k < l->line + l->nlines; k++) {
-        const struct pp_line *n = &w->p->line[k];
-        if (n->function != MEM_NONE)
-            pb_put_uint(&w->sub, 1, (uint64_t)n->function + 1);
-        pb_put_uint(&w->sub, 2, (uint64_t)n->line);
-        pb_put_uint(&w->sub, 3, (uint64_t)n->column);
-        pb_put_message(&w->part, 4, &w->sub);
-    }
-    pb_put_uint(&w->part, 5, l->folded);
-    pb_put_message(&w->out, 4, &w->part);
-}
-
-/* Function number i. */
-static void pp_write_function(struct pp_writer *w, size_t i)
-{
-    const struct pp_function *n = &w->p->function[i];
-    pb_put_uint(&w->part, 1, i + 1);
-    pb_put_uint(&w->part, 2, pp_intern(w, n->name));
-    pb_put_uint(&w->part, 3, pp_intern(w, n->system_name));
-    pb_put_uint(&w->part, 4, pp_intern(w, n->file));
-    pb_put_uint(&w->part, 5, (uint64_t)n->start_line);
-    pb_put_message(&w->out, 5, &w->part);
 }
 
 /* Append p as a gzip'd pprof profile to out, ids 1..N in order, the strings
@@ -6480,27 +6431,24 @@ static int pp_write(const struct pp *p, struct buf *out)
         return GP_ENOMEM;
     w.string[0] = (struct slice){ "", 0 };
     for (size_t i = 0; i < p->ntypes; i++)
-        pp_write_type(&w, 1, &p->type[i]);
+        pp_write_message(&w, &w.out, 1, PP_VALUE_TYPE, &p->type[i], i);
     for (size_t i = 0; i < p->nsamples; i++)
         pp_write_sample(&w, i);
     for (size_t i = 0; i < p->nmappings; i++)
-        pp_write_mapping(&w, i);
+        pp_write_message(&w, &w.out, 3, PP_MAPPING, &p->mapping[i], i);
     for (size_t i = 0; i < p->nlocations; i++)
-        pp_write_location(&w, i);
+        pp_write_message(&w, &w.out, 4, PP_LOCATION, &p->location[i], i);
     for (size_t i = 0; i < p->nfunctions; i++)
-        pp_write_function(&w, i);
-    pb_put_uint(&w.out, 7, pp_intern(&w, p->drop_frames));
-    pb_put_uint(&w.out, 8, pp_intern(&w, p->keep_frames));
-    pb_put_uint(&w.out, 9, (uint64_t)p->time_ns);
-    pb_put_uint(&w.out, 10, (uint64_t)p->duration_ns);
-    if (p->period_type.type.n)
-        pp_write_type(&w, 11, &p->period_type);
-    pb_put_uint(&w.out, 12, (uint64_t)p->period);
-    for (size_t i = 0; i < p->ncomments; i++)
-        pb_put_varint(&w.sub, pp_intern(&w, p->comment[i]));
-    if (p->ncomments)
-        pb_put_message(&w.out, 13, &w.sub);
-    pb_put_uint(&w.out, 14, pp_intern(&w, p->default_type));
+        pp_write_message(&w, &w.out, 5, PP_FUNCTION, &p->function[i], i);
+    for (uint32_t k = 7; k < PP_FIELDS; k++) {
+        pp_write_field(&w, &w.out, PP_PROFILE, k, p, 0);
+        if (k == 11 && p->period_type.type.n)
+            pp_write_message(&w, &w.out, k, PP_VALUE_TYPE, &p->period_type, 0);
+        for (size_t i = 0; k == 13 && i < p->ncomments; i++)
+            pb_put_varint(&w.sub, pp_intern(&w, p->comment[i]));
+        if (w.sub.len)
+            pb_put_message(&w.out, k, &w.sub);
+    }
     for (size_t i = 0; i < w.nstrings; i++)
         pb_put_bytes(&w.out, 6, w.string[i].p, w.string[i].n);
     int e = w.err || w.out.err || w.part.err || w.sub.err ? GP_ENOMEM :
