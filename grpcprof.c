@@ -15761,8 +15761,7 @@ static void dsc_say_key(struct dsc_text *t, const struct dsc_field *f)
     struct buf b = {0};
     if (!f->json.n)
         dsc_put_camel(&b, f->name);
-    js_put_key(&t->js, f->json.n ? f->json : (struct slice){
-        (const char *)b.data, b.len });
+    js_put_key(&t->js, f->json.n ? f->json : mem_slice(&b));
     t->js.b->err = t->js.b->err ? t->js.b->err : b.err;
     mem_fini(&b);
 }
@@ -15971,8 +15970,7 @@ static int dsc_say_message(struct dsc_text *t, const struct dsc_symbol *s,
         if (list || txt_equal(name, txt_slice("Struct"))) {
             struct buf b = {0};         /* as the Value that has it */
             pb_put_bytes(&b, list ? 6 : 5, bytes.p, bytes.n);
-            int e = b.err ? b.err : dsc_say_json(t, (struct slice){
-                        (const char *)b.data, b.len }, depth);
+            int e = b.err ? b.err : dsc_say_json(t, mem_slice(&b), depth);
             mem_fini(&b);
             return e;
         }
@@ -24644,8 +24642,7 @@ static int reflect_ask(const char *target, const char *version, uint32_t number,
     pb_put_bytes(&message, number, name.p, name.n);
     e = message.err ? message.err : client_request_init(&m.request, path,
                           net_authority(target, addr), REFLECT_ASK_NS, false);
-    e = e ? e : client_payload_add(&m.question, (struct slice){
-                    (const char *)message.data, message.len }, false);
+    e = e ? e : client_payload_add(&m.question, mem_slice(&message), false);
     if (e)
         txt_fail(why, e, "out of memory for the question");
     for (; !e && !m.asked && i < n && sys_now_ns() < until; i++) {
@@ -24691,8 +24688,7 @@ static int reflect_no_service(const char *target, const char *version,
     (void)reflect_ask(target, version, 7, txt_slice("*"), &answer, &status,
                       NULL);
     for (int alike = 1; alike >= 0; alike--) {
-        struct pb_in in = pb_of(dsc_bytes((struct slice){
-                                (const char *)answer.data, answer.len }, 6));
+        struct pb_in in = pb_of(dsc_bytes(mem_slice(&answer), 6));
         while (dsc_next(&in, 1, &one)) {
             struct slice name = dsc_bytes(one, 1);
             if (txt_starts(name, "grpc.reflection.") || !name.n ||
@@ -26147,7 +26143,7 @@ static void res_js_hdr(struct js *j, const struct res_report *t,
     struct buf v2 = {0};
     hdr_put_v2(h, &v2);
     js_key(j, "v2");
-    js_put_str(j, (struct slice){ (const char *)v2.data, v2.len });
+    js_put_str(j, mem_slice(&v2));
     mem_fini(&v2);
     js_close(j, '}');
     js_close(j, '}');
@@ -32290,7 +32286,7 @@ static void out_load_html(struct buf *b, const struct res_report *t)
 /* ================================== 43 SAY ===================================
  * for     what the commands print: results, notes, errors, progress
  * uses    MEM, TXT
- * owns    stdout, stderr, the exit status
+ * owns    stdout, stderr
  * spec    none
  * prefix  say_
  * runs    main thread
@@ -32298,13 +32294,13 @@ static void out_load_html(struct buf *b, const struct res_report *t)
  * Invariant  results go to stdout; notes, errors and progress to stderr.
  */
 
-enum exit_status {                       /* exit status, all commands */
+enum exit_status {                      /* of every command */
     EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_ERRORS = 3,
     EXIT_ASSERT = 4, EXIT_INVALID = 5,
-    EXIT_INTERRUPTED = 130, EXIT_TERMINATED = 143,
+    EXIT_SIGNAL = 128,                  /* + the signal's number */
 };
 
-/* Print a message of one line on stderr. */
+/* Print one line on stderr: what went wrong. */
 static TXT_FORMAT_1 void say_error(const char *fmt, ...)
 {
     va_list ap;
@@ -32315,8 +32311,11 @@ static TXT_FORMAT_1 void say_error(const char *fmt, ...)
     va_end(ap);
 }
 
+/* Print one line on stderr, unless quiet: what is worth knowing. */
+#define SAY_NOTE(quiet, ...) ((quiet) ? (void)0 : say_error(__VA_ARGS__))
+
 /* Print b on stderr. */
-static void say_talk(const struct buf *b)
+static void say_buf(const struct buf *b)
 {
     if (b->len)
         fwrite(b->data, 1, b->len, stderr);
@@ -32339,7 +32338,7 @@ static void say_progress_end(void)
     fputs("\r\033[K", stderr);
 }
 
-/* Write all of b to stdout; EXIT_FAILED when that fails, as on a full disk. */
+/* Write b to stdout; return EXIT_FAILED if that fails, as on a full disk. */
 static int say_print(const struct buf *b)
 {
     if (b->err) {
@@ -32349,14 +32348,14 @@ static int say_print(const struct buf *b)
     if (b->len)
         fwrite(b->data, 1, b->len, stdout);
     if (fflush(stdout) || ferror(stdout)) {
-        if (errno != EPIPE)             /* who reads has seen enough */
+        if (errno != EPIPE)             /* the reader has closed the pipe */
             say_error("standard output: %s", strerror(errno));
         return EXIT_FAILED;
     }
     return EXIT_OK;
 }
 
-/* Whether to colour what goes to fd, by --color's value. */
+/* True if output to fd is to be coloured; when is --color's value. */
 static bool say_color(const char *when, int fd)
 {
     const char *term = getenv("TERM"), *no = getenv("NO_COLOR");
@@ -32366,22 +32365,21 @@ static bool say_color(const char *when, int fd)
            strcmp(term, "dumb") != 0;
 }
 
-/* Print that path was written and how large it is. */
-static void say_wrote(const char *path, const char *what)
+/* Print on stdout that the file at path was written, its kind and its size. */
+static void say_wrote(const char *path, struct slice kind)
 {
     struct stat st;
     struct buf b = {0};
     if (stat(path, &st) || !S_ISREG(st.st_mode))
         return;
-    txt_putf(&b, "wrote %s (%s, ", path, what);
+    txt_putf(&b, "wrote %s (%.*s, ", path, (int)kind.n, kind.p);
     txt_put_bytes(&b, (double)st.st_size);
     txt_puts(&b, ")\n");
     (void)say_print(&b);
     mem_fini(&b);
 }
 
-/* Say that an assertion, told in text, does not hold, where the result that
- * says so went to a file; text is released. */
+/* Print on stderr the assertion in text, which is violated; release text. */
 static void say_violated(struct buf *text)
 {
     say_error("--assert does not hold: %.*s", text->len < 200 ? (int)text->len
@@ -32407,9 +32405,11 @@ enum opt_kind {
     OPT_BYTES,                          /* uint64_t in [min, max], K M G */
     OPT_DURATION,                       /* int64_t ns in [min, max] */
     OPT_TEXT,                           /* const char *, borrowed from argv */
-    OPT_OPTIONAL,                       /* the same; "" when only named, a value
-                                         * only behind = */
+    OPT_CHOICE,                         /* likewise; one of arg, "a|b|c" */
+    OPT_OPTIONAL,                       /* likewise; the value only after =,
+                                         * "" without */
     OPT_LIST,                           /* struct opt_list of texts */
+    OPT_HEADING,                        /* no option: help is a heading */
 };
 
 struct opt_list {
@@ -32420,41 +32420,152 @@ struct opt_list {
 struct opt {
     char        key;                    /* 0: only the long name */
     const char *name;                   /* without the dashes */
-    const char *arg;                    /* metavariable, NULL for a flag */
-    const char *dflt;                   /* parsed as if typed; "(...)": shown
-                                         * only; NULL: none */
-    const char *help;                   /* one line */
+    const char *arg;                    /* the value's name or choices; NULL
+                                         * for a flag */
+    const char *dflt;                   /* parsed as if typed; "(...)": only
+                                         * shown; NULL: none */
+    const char *help;                   /* one line, without the default */
     enum opt_kind kind;
     size_t      at;                     /* offset in the command's struct */
     uint64_t    min, max;               /* of a number, a size, or ns */
 };
 
-struct opt_common {                     /* every command's struct begins so */
+struct opt_common {                     /* every command's struct starts so */
     bool help, quiet;
     const char *color;                  /* always, never, auto */
-    struct opt_list rest;               /* what is not an option */
+    struct opt_list rest;               /* arguments that are no options */
 };
 
 struct opt_command {
     const char *name, *args, *summary;  /* as shown in the usage line */
-    const char *about;                  /* paragraph under it */
+    const char *about, *examples, *statuses;    /* lines of the help */
     const struct opt *option;
     size_t noptions;
     int (*run)(const struct opt_command *cmd);  /* returns exit status */
-    void *config;                       /* begins with struct opt_common */
-    size_t most_args;                   /* positional arguments taken */
+    void *config;                       /* starts with struct opt_common */
+    size_t most_args;                   /* arguments allowed */
 };
 
+#define OPT_GROUP(heading) \
+    { 0, "", NULL, NULL, heading, OPT_HEADING, 0, 0, 0 }
+
 #define OPT_COMMON(type)                                                      \
-    { 0, "color", "WHEN", "auto", "colour: always, never, auto",              \
-      OPT_TEXT, offsetof(type, common.color), 0, 0 },                         \
-    { 'q', "quiet", NULL, NULL, "no progress and no notes",                   \
+    OPT_GROUP("General"),                                                     \
+    { 0, "color", "always|never|auto", "auto", "colour the text",             \
+      OPT_CHOICE, offsetof(type, common.color), 0, 0 },                       \
+    { 'q', "quiet", NULL, NULL, "print no progress and no notes",             \
       OPT_FLAG, offsetof(type, common.quiet), 0, 0 },                         \
-    { 'h', "help", NULL, NULL, "this text",                                   \
+    { 'h', "help", NULL, NULL, "print this help",                             \
       OPT_FLAG, offsetof(type, common.help), 0, 0 }
 
-/* Say what is wrong with the command line, whose words may have any bytes;
- * returns EXIT_USAGE. */
+#define OPT_HOUR_NS UINT64_C(3600000000000)
+
+#define OPT_NO_TLS "there is no TLS here. Use the server's plaintext port, " \
+    "or a proxy: nghttpx -f'127.0.0.1,50051;no-tls' -b'HOST,443;;tls;proto=h2'"
+#define OPT_PROTOSET "protoc --include_imports --descriptor_set_out=" \
+    "x.protoset x.proto"
+#define OPT_GRAPH "a flame graph is drawn by -f svg -o flame.svg; a call " \
+    "graph by go tool pprof -svg FILE"
+
+/* Words of hey, oha, ghz, h2load, k6, wrk, grpcurl, pprof and perf, with what
+ * to type here; "-x": only with one dash.  A command's initial, or "" for all,
+ * says where. */
+static const struct {
+    const char *command, *words, *advice;
+} opt_foreign[] = {
+    { "l", "rps qps rate-limit", "the rate is -r 1000, in calls per second" },
+    { "l", "concurrency workers vus u", "concurrent clients are -c 100" },
+    { "l", "z max-duration", "the duration is -d 30s" },
+    { "l", "iterations", "the number of calls is -N 10000 in all, or -n 100 "
+      "per client" },
+    { "l", "cacert cert key tls insecure cname skipTLS skip-tls k sni "
+      "server-name", OPT_NO_TLS },
+    { "s", "tls cert key tls-cert tls-key tls-client-ca", "there is no TLS "
+      "here. Put a proxy in front: nghttpx -f'*,443' "
+      "-b'127.0.0.1,50051;;proto=h2' KEY CERT" },
+    { "l", "plaintext h2c http2 http2-prior-knowledge", "leave it out: load "
+      "always speaks HTTP/2 without TLS" },
+    { "l", "proto import-path import-paths i I", ".proto sources are not read. "
+      "Make a descriptor set, then use --protoset x.protoset: " OPT_PROTOSET },
+    { "l", "list", "list services with: grpcurl -plaintext HOST:PORT list" },
+    { "l", "describe", "describe a service with: grpcurl -plaintext HOST:PORT "
+      "describe NAME" },
+    { "l", "data-file D", "the message in a file is --data @FILE" },
+    { "l", "binary-file", "raw message bytes are -b FILE" },
+    { "l", "metadata-file", "a header is -H 'key: value', once for each" },
+    { "l", "header rpc-header M", "a header is -H 'key: value'" },
+    { "l", "host url addr address", "the server is an argument: grpcprof load "
+      "HOST:PORT" },
+    { "l", "service method", "the method is --call package.Service/Method" },
+    { "l", "output O output-format", "the format is -f json, the file -o "
+      "FILE" },
+    { "l", "load-schedule load-start load-step load-end stages", "a changing "
+      "rate is --schedule 100:10s,200:10s, a ramp --schedule 100-1000:60s" },
+    { "l", "enable-compression", "compress with --compression gzip" },
+    { "l", "duration-stop", "how long to wait for calls in flight is --drain "
+      "DUR" },
+    { "l", "stream-interval", "the time between messages is --message-interval "
+      "DUR" },
+    { "l", "tags name", "a label in the result is --label KEY=VALUE" },
+    { "l", "latency summary", "leave it out: the latency table is always "
+      "printed" },
+    { "l", "disable-keepalive", "a connection per call is "
+      "--max-requests-per-connection 1" },
+    { "l", "warm-up-time", "the warm-up is -w DUR" },
+    { "l", "max-concurrent-streams", "calls in flight per client are -m 10" },
+    { "l", "no-tui silent", "print no progress with -q" },
+    { "l", "config", "there is no configuration file; options only" },
+    { "s", "port p host addr address bind", "the address is -l HOST:PORT, or "
+      "-l PORT on this machine only" },
+    { "s", "reflection", "leave it out: serve always answers reflection" },
+    { "s", "frequency freq F rate", "the sampling rate is --hz 1000" },
+    { "s", "duration d", "the time to sample is --profile 30s" },
+    { "s", "workers concurrency", "event loops are -t 4" },
+    { "s", "pprof http", "the HTTP endpoint for pprof is --debug HOST:PORT" },
+    { "r", "http -http no_browser", "there is no web UI. Write a page: -f html "
+      "-o report.html; pprof reads the same file: go tool pprof -http=:8080 "
+      "FILE" },
+    { "r", "-top -text text stdio", "pprof's table is -f top" },
+    { "r", "-tree tree", "pprof's tree is -f tree" },
+    { "r", "-peek", "pprof's peek is -f peek --peek REGEX" },
+    { "r", "-traces traces", "all stacks are -f traces" },
+    { "r", "-raw raw", "everything in the file is -f raw" },
+    { "r", "-tags tags", "the labels are -f tags" },
+    { "r", "-proto proto", "a profile is written by -f pprof -o out.pb" },
+    { "r", "-callgrind callgrind", "write -f callgrind -o x.callgrind" },
+    { "r", "-svg svg -web web", "draw a flame graph with -f svg -o flame.svg, "
+      "and open it in a browser" },
+    { "r", "-dot dot -png png -pdf pdf -ps ps -gif gif -gv gv -evince evince "
+      "-kcachegrind", OPT_GRAPH },
+    { "r", "-list list -weblist weblist -disasm disasm", "source is not shown. "
+      "Lines are --by line; sources: go tool pprof -list REGEX FILE" },
+    { "r", "-lines lines", "count by line with --by line" },
+    { "r", "-functions functions", "count by function with --by function" },
+    { "r", "-files files filefunctions", "count by file with --by file" },
+    { "r", "-addresses addresses", "count by address with --by address" },
+    { "r", "nodecount percent-limit", "the number of rows is --top 20" },
+    { "r", "nodefraction edgefraction trim", "show every row with --all" },
+    { "r", "sample_index sample-index", "the sample type is --sample NAME" },
+    { "r", "diff_base diff-base", "compare with --base OLD.pb" },
+    { "r", "inuse_space inuse_objects alloc_space alloc_objects "
+      "total_delay contentions", "the sample type is --sample NAME" },
+    { "r", "show_from", "it is --show-from REGEX" },
+    { "r", "divide_by", "the value per call is --per-call=N" },
+    { "r", "seconds duration", "fetch 10 s with: grpcprof report "
+      "'http://HOST:PORT/debug/pprof/profile?seconds=10'" },
+    { "r", "unit u relative_percentages mean symbolize symbolizer noinlines "
+      "call_tree compact_labels", "it has no counterpart here; go tool pprof "
+      "reads the same file" },
+    { "r", "input i", "the file is an argument: grpcprof report FILE" },
+    { "r", "sort g call-graph no-children children", "perf.data is not read. "
+      "Of a pprof profile, -f top orders by self, --cum by total" },
+    { "", "output", "the file is -o FILE" },
+    { "", "version V", "it is grpcprof --version" },
+    { "", "verbose v debug", "there is no verbose mode" },
+};
+
+/* Report misuse of command c on stderr; return EXIT_USAGE.  The text may hold
+ * any bytes of the command line. */
 static TXT_FORMAT_2 int opt_misuse(const struct opt_command *c, const char *fmt,
                                    ...)
 {
@@ -32467,14 +32578,56 @@ static TXT_FORMAT_2 int opt_misuse(const struct opt_command *c, const char *fmt,
     txt_putf(&b, "grpcprof %s: ", c->name);
     txt_put_clean(&b, txt_slice(text));
     txt_putf(&b, "\ntry: grpcprof %s --help\n", c->name);
-    say_talk(&b);
+    say_buf(&b);
     mem_fini(&b);
     return EXIT_USAGE;
 }
 
-/* Store text as option o's value at config; false when it is not one. */
-static bool opt_store(const struct opt *o, const char *text,
-                      char *config)
+/* Take the next item of the list *rest, up to sep, into *item; false at the
+ * end. */
+static bool opt_next(struct slice *rest, char sep, struct slice *item)
+{
+    if (!rest->p)
+        return false;
+    const char *end = memchr(rest->p, sep, rest->n);
+    size_t n = end ? (size_t)(end - rest->p) : rest->n;
+    *item = (struct slice){ rest->p, n };
+    *rest = end ? (struct slice){ end + 1, rest->n - n - 1 }
+                : (struct slice){0};
+    return true;
+}
+
+/* Return the place of word in list, whose items sep divides, or -1. */
+static int opt_place(const char *list, char sep, struct slice word)
+{
+    struct slice rest = txt_slice(list), item;
+    for (int i = 0; opt_next(&rest, sep, &item); i++)
+        if (txt_equal(item, word))
+            return i;
+    return -1;
+}
+
+/* Return the item of list, "a|b|c", at place. */
+static struct slice opt_item(const char *list, int place)
+{
+    struct slice rest = txt_slice(list), item = {0};
+    while (place-- >= 0 && opt_next(&rest, '|', &item))
+        ;
+    return item;
+}
+
+/* Append the choices in list, "a|b|c", as in "a, b or c". */
+static void opt_put_choices(struct buf *b, const char *list)
+{
+    struct slice rest = txt_slice(list), item;
+    for (bool first = true; opt_next(&rest, '|', &item); first = false) {
+        txt_puts(b, first ? "" : rest.p ? ", " : " or ");
+        mem_put(b, item.p, item.n);
+    }
+}
+
+/* Store text as option o's value in config; false if it is not valid. */
+static bool opt_store(const struct opt *o, const char *text, char *config)
 {
     void *at = config + o->at;
     struct opt_list *list = at;
@@ -32496,6 +32649,9 @@ static bool opt_store(const struct opt *o, const char *text,
     case OPT_TEXT:
         *(const char **)at = text;
         return *text != 0;
+    case OPT_CHOICE:
+        *(const char **)at = text;
+        return opt_place(o->arg, '|', txt_slice(text)) >= 0;
     case OPT_OPTIONAL:
         *(const char **)at = text;
         return true;
@@ -32504,26 +32660,24 @@ static bool opt_store(const struct opt *o, const char *text,
             return false;
         list->text[list->n++] = text;
         return true;
+    case OPT_HEADING:
+        break;
     }
     return false;
 }
 
-/* Append what option o takes, as in "1 to 10,000". */
+/* Append the values that option o takes, as in "1 to 10,000". */
 static void opt_put_range(struct buf *b, const struct opt *o)
 {
     switch (o->kind) {
     case OPT_UINT:
-        txt_puts(b, "a whole number from ");
-        txt_put_commas(b, o->min);
-        txt_puts(b, " to ");
-        txt_put_commas(b, o->max);
-        break;
     case OPT_BYTES:
-        txt_puts(b, "a size such as 64K, 4M or 1G, from ");
+        txt_puts(b, o->kind == OPT_UINT ? "a whole number from "
+                 : "a size such as 64K, 4M or 1G, from ");
         txt_put_commas(b, o->min);
         txt_puts(b, " to ");
         txt_put_commas(b, o->max);
-        txt_puts(b, " bytes");
+        txt_puts(b, o->kind == OPT_UINT ? "" : " bytes");
         break;
     case OPT_DURATION:
         txt_puts(b, "a duration such as 500us, 10ms, 2s, 3m or 1h, from ");
@@ -32531,21 +32685,37 @@ static void opt_put_range(struct buf *b, const struct opt *o)
         txt_puts(b, " to ");
         txt_put_duration(b, o->max);
         break;
+    case OPT_CHOICE:
+        opt_put_choices(b, o->arg);
+        break;
     case OPT_LIST:
-        txt_putf(b, "a word, at most %d times", OPT_LIST_MOST);
+        txt_putf(b, "a value that is not empty, at most %d times",
+                 OPT_LIST_MOST);
         break;
     default:
-        txt_puts(b, "a word that is not empty");
+        txt_puts(b, "a value that is not empty");
     }
 }
 
-/* Store text and say so when it does not fit. */
+/* Store text as option o's value; if it is not valid, say what o takes. */
 static int opt_set(const struct opt_command *c, const struct opt *o,
                    const char *text)
 {
+    char name[32];
     struct buf b = {0};
+    uint64_t number;
     if (opt_store(o, text, c->config))
         return EXIT_OK;
+    if (o->key)
+        snprintf(name, sizeof name, "-%c", o->key);
+    else
+        snprintf(name, sizeof name, "--%s", o->name);
+    if (o->kind == OPT_DURATION && !txt_number(text, 0, UINT64_MAX, &number))
+        return opt_misuse(c, "--%s '%s' has no unit; for seconds: %s %ss",
+                          o->name, text, name, text);
+    if (o->kind == OPT_DURATION && strchr("{[@", *text) && *text)
+        return opt_misuse(c, "--%s '%s': takes a duration; the message is "
+                          "--data '%s'", o->name, text, text);
     opt_put_range(&b, o);
     int e = opt_misuse(c, "--%s '%s': takes %.*s", o->name, text, (int)b.len,
                        b.data ? (const char *)b.data : "");
@@ -32553,25 +32723,46 @@ static int opt_set(const struct opt_command *c, const struct opt *o,
     return e;
 }
 
-/* The option called name, of n bytes, or NULL. */
-static const struct opt *opt_find(const struct opt_command *c,
-                                  const char *name, size_t n)
+/* Return the option called name, of n bytes, or NULL. */
+static const struct opt *opt_find(const struct opt_command *c, const char *name,
+                                  size_t n)
 {
-    for (size_t i = 0; i < c->noptions; i++)
+    for (size_t i = 0; n && i < c->noptions; i++)
         if (strlen(c->option[i].name) == n &&
             !memcmp(c->option[i].name, name, n))
             return &c->option[i];
     return NULL;
 }
 
-/* Refuse the unknown long option word and suggest the nearest. */
+/* Return what to type here for word, "-x" or "--x=y", an option of another
+ * tool; or NULL. */
+static const char *opt_advice(const struct opt_command *c, const char *word)
+{
+    struct slice dashed = { word, strcspn(word, "=") };
+    size_t dashes = strspn(word, "-");
+    struct slice bare = { word + dashes, dashed.n - dashes };
+    for (size_t i = 0; i < sizeof opt_foreign / sizeof *opt_foreign; i++) {
+        const char *words = opt_foreign[i].words, *in = opt_foreign[i].command;
+        if ((!*in || *in == *c->name) &&
+            (opt_place(words, ' ', bare) >= 0 ||
+             opt_place(words, ' ', dashed) >= 0))
+            return opt_foreign[i].advice;
+    }
+    return NULL;
+}
+
+/* Refuse the unknown option word; suggest what does it here, or the option
+ * with the most similar name. */
 static int opt_unknown(const struct opt_command *c, const char *word)
 {
-    const char *best = NULL;
+    const char *advice = opt_advice(c, word), *best = NULL;
     unsigned least = 4;
+    if (advice)
+        return opt_misuse(c, "unknown option '%s': %s", word, advice);
+    const char *name = word + strspn(word, "-");
     for (size_t i = 0; i < c->noptions; i++) {
-        unsigned d = txt_distance(word + 2, c->option[i].name);
-        if (d < least) {
+        unsigned d = txt_distance(name, c->option[i].name);
+        if (*c->option[i].name && d < least) {
             least = d;
             best = c->option[i].name;
         }
@@ -32599,26 +32790,37 @@ static int opt_parse_long(const struct opt_command *c, int argc, char **argv,
     if (o->kind == OPT_OPTIONAL)
         return opt_set(c, o, "");
     if (*i + 1 >= argc)
-        return opt_misuse(c, "--%s needs %s", o->name, o->arg);
+        return opt_misuse(c, "--%s needs a value: %s", o->name, o->arg);
     return opt_set(c, o, argv[++*i]);
 }
 
-/* Parse "-k", "-kVALUE", "-k VALUE" or flags together, "-qh". */
+/* Parse "-k", "-kVALUE", "-k VALUE" or joined flags, "-qh", at argv[*i]. */
 static int opt_parse_short(const struct opt_command *c, int argc, char **argv,
                            int *i)
 {
-    for (const char *p = argv[*i] + 1; *p; p++) {
+    const char *word = argv[*i];
+    size_t n = strcspn(word + 1, "=");
+    if (n > 1 && opt_advice(c, word))
+        return opt_unknown(c, word);
+    if (n > 1 && opt_find(c, word + 1, n))
+        return opt_misuse(c, "unknown option '%s'; a long name takes two "
+                          "dashes: -%.*s", word, (int)n + 1, word);
+    for (const char *p = word + 1; *p; p++) {
         const struct opt *o = NULL;
         for (size_t k = 0; k < c->noptions && !o; k++)
             if (c->option[k].key == *p)
                 o = &c->option[k];
-        if (!o)
-            return opt_misuse(c, "unknown option '-%c' in '%s'", *p, argv[*i]);
+        if (!o) {
+            char key[3] = { '-', *p };
+            const char *advice = opt_advice(c, key);
+            return opt_misuse(c, "unknown option '-%c' in '%s'%s%s", *p, word,
+                              advice ? ": " : "", advice ? advice : "");
+        }
         if (o->kind != OPT_FLAG) {
             if (p[1])
                 return opt_set(c, o, p + 1);
             if (*i + 1 >= argc)
-                return opt_misuse(c, "-%c needs %s", *p, o->arg);
+                return opt_misuse(c, "-%c needs a value: %s", *p, o->arg);
             return opt_set(c, o, argv[++*i]);
         }
         opt_set(c, o, "");
@@ -32648,7 +32850,11 @@ static int opt_parse(const struct opt_command *c, int argc, char **argv)
             e = word[1] == '-' ? opt_parse_long(c, argc, argv, &i)
                                : opt_parse_short(c, argc, argv, &i);
         else if (common->rest.n == c->most_args)
-            e = opt_misuse(c, "'%s' is one argument too many", word);
+            e = c->most_args
+                ? opt_misuse(c, "'%s': more than %zu arguments", word,
+                             c->most_args)
+                : opt_misuse(c, "'%s': takes options only; an address is -l %s",
+                             word, word);
         else {
             common->rest.text[common->rest.n++] = word;
             e = EXIT_OK;
@@ -32656,27 +32862,10 @@ static int opt_parse(const struct opt_command *c, int argc, char **argv)
         if (e)
             return e;
     }
-    if (strcmp(common->color, "auto") && strcmp(common->color, "always") &&
-        strcmp(common->color, "never"))
-        return opt_misuse(c, "--color '%s': takes always, never or auto",
-                          common->color);
     return EXIT_OK;
 }
 
-/* The next piece of a list with commas, out of *rest; false at its end. */
-static bool opt_next_piece(struct slice *rest, struct slice *piece)
-{
-    if (!rest->p)
-        return false;
-    const char *comma = memchr(rest->p, ',', rest->n);
-    size_t n = comma ? (size_t)(comma - rest->p) : rest->n;
-    *piece = (struct slice){ rest->p, n };
-    *rest = comma ? (struct slice){ comma + 1, rest->n - n - 1 }
-                  : (struct slice){0};
-    return true;
-}
-
-/* True when a and b are one file, by name or by what they name. */
+/* True if a and b are one file, by name or by what they name. */
 static bool opt_same_file(const char *a, const char *b)
 {
     struct stat x, y;
@@ -32685,172 +32874,205 @@ static bool opt_same_file(const char *a, const char *b)
                              x.st_ino == y.st_ino);
 }
 
-/* path without its directory, borrowed. */
-static const char *opt_base_name(const char *path)
+/* Return the format that -f, one of choices, or the extension of -o names, 0
+ * for neither, as a place in choices; -1 after an error message.  ending has
+ * each format's extensions, ".a|.b". */
+static int opt_format(const struct opt_command *c, const char *choices,
+                      const char *const ending[], const char *format,
+                      const char *out)
 {
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
+    const char *slash = out ? strrchr(out, '/') : NULL;
+    const char *name = slash ? slash + 1 : out ? out : "";
+    struct slice rest = txt_slice(choices), item;
+    int n = 0;
+    if (format && (n = opt_place(choices, '|', txt_slice(format))) < 0) {
+        struct buf b = {0};
+        opt_put_choices(&b, choices);
+        mem_put_byte(&b, 0);
+        opt_misuse(c, "--format '%s': takes %s", format,
+                   b.err ? choices : (const char *)b.data);
+        mem_fini(&b);
+    }
+    if (format)
+        return n;
+    while (opt_next(&rest, '|', &item))
+        n++;
+    while (n-- > 0) {
+        rest = txt_slice(ending[n]);
+        while (opt_next(&rest, '|', &item)) {
+            size_t k = strlen(name);
+            if (k >= item.n && !strncasecmp(name + k - item.n, item.p, item.n))
+                return n;
+        }
+    }
+    if (!strchr(name, '.'))
+        return 0;
+    opt_misuse(c, "--out '%s': its extension names no format; give -f", out);
+    return -1;
 }
 
-/* Does name end in ending, in whatever case? */
-static bool opt_ends(const char *name, const char *ending)
+/* Append text from column at on, wrapped at 79 and indented alike. */
+static void opt_put_wrapped(struct buf *b, struct slice text, size_t at)
 {
-    size_t n = strlen(name), k = strlen(ending);
-    return n >= k && !strcasecmp(name + n - k, ending);
-}
-
-/* Is name that of a text: no ending, .txt or .log? */
-static bool opt_is_text(const char *name)
-{
-    return !strchr(name, '.') || opt_ends(name, ".txt") ||
-           opt_ends(name, ".log");
-}
-
-/* Append text from column at on, words wrapped at 79 and indented alike. */
-static void opt_put_wrapped(struct buf *b, const char *text, size_t at)
-{
+    struct slice word;
     size_t column = at;
-    while (*text) {
-        size_t n = strcspn(text, " ");
-        if (column > at && column + 1 + n > 79) {
+    while (opt_next(&text, ' ', &word)) {
+        if (column > at && column + 1 + word.n > 79) {
             txt_putf(b, "\n%*s", (int)at, "");
             column = at;
         }
         if (column > at)
             mem_put_byte(b, ' ');
-        column += n + (column > at);
-        mem_put(b, text, n);
-        text += n + (text[n] == ' ');
+        column += word.n + (column > at);
+        mem_put(b, word.p, word.n);
     }
     mem_put_byte(b, '\n');
 }
 
-/* Append c's usage and options. */
+/* Append option o as typed, "-o, --out FILE". */
+static void opt_put_usage(struct buf *b, const struct opt *o,
+                          const char *indent)
+{
+    const char *arg = o->kind == OPT_CHOICE ? "NAME" : o->arg;
+    if (o->key)
+        txt_putf(b, "-%c, ", o->key);
+    else
+        txt_puts(b, indent);
+    txt_putf(b, "--%s", o->name);
+    if (arg)
+        txt_putf(b, o->kind == OPT_OPTIONAL ? "[=%s]" : " %s", arg);
+}
+
+/* Append what option o does, its choices and its default, "... (5s)". */
+static void opt_put_meaning(struct buf *b, const struct opt *o)
+{
+    txt_puts(b, o->help);
+    if (o->kind == OPT_CHOICE) {
+        txt_puts(b, ": ");
+        opt_put_choices(b, o->arg);
+    }
+    if (o->dflt)
+        txt_putf(b, *o->dflt == '(' ? " %s" : " (%s)", o->dflt);
+}
+
+/* Append c's help. */
 static void opt_put_help(struct buf *b, const struct opt_command *c)
 {
-    txt_putf(b, "usage: grpcprof %s [OPTIONS]%s%s\n\n%s\n\noptions:\n", c->name,
-           *c->args ? " " : "", c->args, c->about);
+    struct slice rest = txt_slice(c->about), line;
+    txt_putf(b, "usage: grpcprof %s [OPTIONS]%s%s\n\n", c->name,
+             *c->args ? " " : "", c->args);
+    while (opt_next(&rest, '\n', &line))
+        opt_put_wrapped(b, line, 0);
+    txt_putf(b, "\nExamples:\n%s\n\nDefaults are in parentheses.  DUR is a "
+             "duration such as 500us, 10ms, 2s, 3m\nor 1h; SIZE a size such as "
+             "64K, 4M or 1G.\n", c->examples);
     for (size_t i = 0; i < c->noptions; i++) {
         const struct opt *o = &c->option[i];
-        const char *dflt = o->dflt ? o->dflt : "";
-        bool value = *dflt && *dflt != '(';
-        bool optional = o->kind == OPT_OPTIONAL;
-        char left[64], text[256], key[8] = "    ";
-        if (o->key)
-            snprintf(key, sizeof key, "-%c, ", o->key);
-        snprintf(left, sizeof left, "%s--%s%s%s%s", key, o->name,
-                 optional ? "[=" : o->arg ? " " : "", o->arg ? o->arg : "",
-                 optional ? "]" : "");
-        snprintf(text, sizeof text, "%s %s%s%s", o->help, value ? "[" : "",
-                 dflt, value ? "]" : "");
-        txt_putf(b, "  %-26s ", left);
-        opt_put_wrapped(b, text, 29);
+        struct buf left = {0}, text = {0};
+        if (o->kind == OPT_HEADING) {
+            txt_putf(b, "\n%s:\n", o->help);
+            continue;
+        }
+        opt_put_usage(&left, o, "    ");
+        opt_put_meaning(&text, o);
+        txt_putf(b, left.len > 26 ? "  %.*s\n%29s" : "  %-26.*s ",
+                 (int)left.len, left.data ? (const char *)left.data : "", "");
+        opt_put_wrapped(b, mem_slice(&text),
+                        29);
+        mem_fini(&left);
+        mem_fini(&text);
     }
+    txt_putf(b, "\nExit status:\n%s\n", c->statuses);
 }
-
-static const struct {
-    const char *value, *meaning;
-} opt_statuses[] = {
-    { "0", "all is well" },
-    { "1", "it could not be done: connection refused, bad file, disk full" },
-    { "2", "wrong use" },
-    { "3", "load: requests failed, more than --max-errors" },
-    { "4", "load, report: an --assert does not hold" },
-    { "5", "load: under --strict, the client was the limit" },
-    { "129, 130, 143", "interrupted (SIGHUP, SIGINT, SIGTERM), after the "
-                       "results so far" },
-};
 
 /* Append s for troff: dashes and backslashes escaped, no leading dot. */
-static void opt_put_roff(struct buf *b, const char *s)
+static void opt_put_roff(struct buf *b, struct slice s)
 {
-    if (*s == '.' || *s == '\'')
+    if (s.n && (*s.p == '.' || *s.p == '\''))
         txt_puts(b, "\\&");
-    for (; *s; s++)
-        if (*s == '-' || *s == '\\')
-            txt_puts(b, *s == '-' ? "\\-" : "\\e");
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] == '-' || s.p[i] == '\\')
+            txt_puts(b, s.p[i] == '-' ? "\\-" : "\\e");
         else
-            mem_put_byte(b, (uint8_t)*s);
+            mem_put_byte(b, (uint8_t)s.p[i]);
 }
 
-/* Append command c's section of the man page. */
+/* Append command c's sections of the man page. */
 static void opt_put_man(struct buf *b, const struct opt_command *c)
 {
-    txt_putf(b, ".SH ");
+    txt_puts(b, ".SH ");
     for (const char *p = c->name; *p; p++)
         mem_put_byte(b, (uint8_t)toupper(*p));
     txt_putf(b, "\n.B grpcprof %s\n[OPTIONS] ", c->name);
-    opt_put_roff(b, c->args);
-    txt_putf(b, "\n.PP\n");
-    opt_put_roff(b, c->about);
-    mem_put_byte(b, '\n');
+    opt_put_roff(b, txt_slice(c->args));
+    txt_puts(b, "\n.PP\n");
+    opt_put_roff(b, txt_slice(c->about));
+    txt_puts(b, "\n.SS Examples\n.nf\n");
+    opt_put_roff(b, txt_slice(c->examples));
+    txt_puts(b, "\n.fi\n");
     for (size_t i = 0; i < c->noptions; i++) {
         const struct opt *o = &c->option[i];
-        txt_putf(b, ".TP\n.B ");
-        if (o->key)
-            txt_putf(b, "\\-%c, ", o->key);
-        txt_putf(b, "\\-\\-");
-        opt_put_roff(b, o->name);
-        if (o->arg)
-            txt_putf(b, o->kind == OPT_OPTIONAL ? "[=%s]" : " %s", o->arg);
-        mem_put_byte(b, '\n');
-        opt_put_roff(b, o->help);
-        if (o->dflt) {
-            txt_putf(b, *o->dflt == '(' ? " " : " [");
-            opt_put_roff(b, o->dflt);
-            txt_putf(b, *o->dflt == '(' ? "" : "]");
+        struct buf left = {0}, text = {0};
+        if (o->kind == OPT_HEADING) {
+            txt_putf(b, ".SS %s\n", o->help);
+            continue;
         }
+        opt_put_usage(&left, o, "");
+        opt_put_meaning(&text, o);
+        txt_puts(b, ".TP\n.B ");
+        opt_put_roff(b, mem_slice(&left));
         mem_put_byte(b, '\n');
+        opt_put_roff(b, mem_slice(&text));
+        mem_put_byte(b, '\n');
+        mem_fini(&left);
+        mem_fini(&text);
     }
+    txt_puts(b, ".SS Exit status\n.nf\n");
+    opt_put_roff(b, txt_slice(c->statuses));
+    txt_puts(b, "\n.fi\n");
 }
 
-/* Append the man page, grpcprof(1), in man(7) macros. */
+/* Append the man page of the n commands in list, grpcprof(1), in man(7)
+ * macros. */
 static void opt_put_man_page(struct buf *b, const struct opt_command *list,
                              size_t n)
 {
     txt_putf(b, ".TH GRPCPROF 1 \"\" \"grpcprof %s\"\n.SH NAME\ngrpcprof \\- "
-           "where the CPU of a gRPC service goes under load, per call\n"
-           ".SH SYNOPSIS\n", GP_VERSION);
+             "where the CPU of a gRPC service goes under load, per call\n"
+             ".SH SYNOPSIS\n", GP_VERSION);
     for (size_t i = 0; i < n; i++) {
-        const struct opt_command *c = &list[i];
-        txt_putf(b, ".B grpcprof %s\n[OPTIONS] ", c->name);
-        opt_put_roff(b, c->args);
-        txt_putf(b, "\n.br\n");
+        txt_putf(b, ".B grpcprof %s\n[OPTIONS] ", list[i].name);
+        opt_put_roff(b, txt_slice(list[i].args));
+        txt_puts(b, "\n.br\n");
     }
     txt_puts(b, ".B grpcprof help\n[COMMAND]\n.br\n"
-             ".B grpcprof \\-\\-version\n");
+             ".B grpcprof \\-\\-version\n.PP\nDefaults are in parentheses.\n");
     for (size_t i = 0; i < n; i++)
         opt_put_man(b, &list[i]);
-    txt_putf(b, ".SH EXIT STATUS\n");
-    for (size_t i = 0; i < sizeof opt_statuses / sizeof *opt_statuses; i++) {
-        txt_putf(b, ".TP\n.B %s\n", opt_statuses[i].value);
-        opt_put_roff(b, opt_statuses[i].meaning);
-        mem_put_byte(b, '\n');
-    }
 }
 
-/* Append a bash completion. */
+/* Append a bash completion of the n commands in list. */
 static void opt_put_bash(struct buf *b, const struct opt_command *list,
                          size_t n)
 {
     txt_putf(b, "# bash completion of grpcprof %s\n_grpcprof() {\n"
-           "    local cur=${COMP_WORDS[COMP_CWORD]} words\n"
-           "    case ${COMP_WORDS[1]} in\n", GP_VERSION);
+             "    local cur=${COMP_WORDS[COMP_CWORD]} words\n"
+             "    case ${COMP_WORDS[1]} in\n", GP_VERSION);
     for (size_t i = 0; i < n; i++) {
-        const struct opt_command *c = &list[i];
-        txt_putf(b, "    %s) words='", c->name);
-        for (size_t k = 0; k < c->noptions; k++)
-            txt_putf(b, "--%s ", c->option[k].name);
-        txt_putf(b, "' ;;\n");
+        txt_putf(b, "    %s) words='", list[i].name);
+        for (size_t k = 0; k < list[i].noptions; k++)
+            if (*list[i].option[k].name)
+                txt_putf(b, "--%s ", list[i].option[k].name);
+        txt_puts(b, "' ;;\n");
     }
-    txt_putf(b, "    *) words='");
+    txt_puts(b, "    *) words='");
     for (size_t i = 0; i < n; i++)
         txt_putf(b, "%s ", list[i].name);
-    txt_putf(b, "help --version' ;;\n    esac\n"
-           "    if [[ $COMP_CWORD -eq 1 || $cur == -* ]]; then\n"
-           "        COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
-           "    else\n        COMPREPLY=($(compgen -f -- \"$cur\"))\n"
-           "    fi\n}\ncomplete -o filenames -F _grpcprof grpcprof\n");
+    txt_puts(b, "help --version' ;;\n    esac\n"
+             "    if [[ $COMP_CWORD -eq 1 || $cur == -* ]]; then\n"
+             "        COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
+             "    else\n        COMPREPLY=($(compgen -f -- \"$cur\"))\n"
+             "    fi\n}\ncomplete -o filenames -F _grpcprof grpcprof\n");
 }
 
 /* ================================= 45 SERVE ==================================
@@ -32862,14 +33084,16 @@ static void opt_put_bash(struct buf *b, const struct opt_command *list,
  * runs    main thread
  */
 
-struct serve_args {
+#define SERVE_TIMERS "auto|itimer|thread|perf"      /* as enum gp_timer */
+
+struct serve_args {                     /* options, and what runs */
     struct opt_common common;           /* first */
     struct opt_list listen;
     uint64_t work, threads, hz, max_connections, max_streams, max_message,
              max_buffered, max_headers;
     int64_t profile_ns, drain_ns;       /* 0: no profile */
-    int64_t idle_ns, max_age_ns, keepalive_ns;  /* 0: for ever */
-    const char *timer, *clock;          /* names, see serve_read_clock */
+    int64_t idle_ns, max_age_ns, keepalive_ns;  /* 0: never */
+    const char *timer, *clock;          /* of SERVE_TIMERS; cpu or wall */
     const char *out, *svg;              /* files; svg "none": none */
     const char *debug;                  /* address, "off"; NULL: the default */
     bool exit, interop;
@@ -32882,71 +33106,69 @@ struct serve_args {
     char work_text[24];                 /* work, for profiles */
     struct gp_profiler *profiler;       /* owned; NULL: no window is open */
     int pending_fd;                     /* locked while a window is open */
-    char pending[PATH_MAX];             /* its file, "" for none */
-    int64_t begin_ns;                   /* when the window began */
-    bool warned, failed;                /* of little load; a file not written */
+    char pending[PATH_MAX];             /* the locked file; "": none */
+    int64_t begin_ns;                   /* when the window was opened */
+    bool warned;                        /* of too few samples */
+    bool failed;                        /* a file could not be written */
 };
 
 static struct serve_args serve_args = { .pending_fd = -1 };
 
+#define SERVE_AT(field) offsetof(struct serve_args, field)
+
 static const struct opt serve_options[] = {
-    { 'l', "listen", "ADDR", "(127.0.0.1:50051)",
-      "host:port, [v6]:port, port, unix:/path; repeatable",
-      OPT_LIST, offsetof(struct serve_args, listen), 0, 0 },
-    { 'w', "work", "N", "50000", "iterations of sum += i * i in each SayHello",
-      OPT_UINT, offsetof(struct serve_args, work), 0, 1000000000000 },
-    { 't', "threads", "N", "(the usable CPUs)", "event loops",
-      OPT_UINT, offsetof(struct serve_args, threads), 1, SERVER_THREADS_MOST },
-    { 0, "profile", "DUR", NULL, "sample for DUR from the start, then write",
-      OPT_DURATION, offsetof(struct serve_args, profile_ns), 10000000,
-      24 * UINT64_C(3600000000000) },
-    { 0, "hz", "N", "1000", "samples a second of CPU time, 1 to 10000",
-      OPT_UINT, offsetof(struct serve_args, hz), 1, SMP_MOST_HZ },
-    { 0, "timer", "NAME", "auto", "what samples: itimer, thread, perf, auto",
-      OPT_TEXT, offsetof(struct serve_args, timer), 0, 0 },
-    { 0, "clock", "NAME", "cpu",
-      "cpu, or wall: real time, threads that wait too",
-      OPT_TEXT, offsetof(struct serve_args, clock), 0, 0 },
-    { 'o', "out", "FILE", "(profile.pb)", "the pprof profile",
-      OPT_TEXT, offsetof(struct serve_args, out), 0, 0 },
-    { 0, "svg", "FILE", "(flamegraph.svg)", "the flame graph; none: no file",
-      OPT_TEXT, offsetof(struct serve_args, svg), 0, 0 },
-    { 0, "exit", NULL, NULL, "stop when the profile is written",
-      OPT_FLAG, offsetof(struct serve_args, exit), 0, 0 },
-    { 0, "debug", "ADDR", "(" GP_DEBUG_ADDRESS ")",
-      "HTTP endpoint for pprof, curl and Prometheus; off: none",
-      OPT_TEXT, offsetof(struct serve_args, debug), 0, 0 },
+    OPT_GROUP("Server"),
+    { 'l', "listen", "ADDR", "(127.0.0.1:50051)", "listen on host:port, "
+      "[v6]:port, port (of 127.0.0.1) or unix:/path; repeatable; port 0: any "
+      "free one", OPT_LIST, SERVE_AT(listen), 0, 0 },
+    { 'w', "work", "N", "50000", "CPU work of each SayHello: iterations of "
+      "sum += i * i", OPT_UINT, SERVE_AT(work), 0, 1000000000000 },
+    { 't', "threads", "N", "(usable CPUs)", "event loops, a thread each",
+      OPT_UINT, SERVE_AT(threads), 1, SERVER_THREADS_MOST },
     { 0, "interop", NULL, NULL, "also serve grpc.testing.TestService",
-      OPT_FLAG, offsetof(struct serve_args, interop), 0, 0 },
-    { 0, "max-connections", "N", "(what descriptors allow)",
-      "connections at once",
-      OPT_UINT, offsetof(struct serve_args, max_connections), 1, 1000000 },
-    { 0, "max-streams", "N", "100", "calls at once on a connection",
-      OPT_UINT, offsetof(struct serve_args, max_streams), 1, 10000 },
-    { 0, "max-message", "SIZE", "4M", "bytes of a request message",
-      OPT_BYTES, offsetof(struct serve_args, max_message), 1, 1 << 30 },
-    { 0, "max-buffered", "SIZE", "1G", "bytes kept for all connections",
-      OPT_BYTES, offsetof(struct serve_args, max_buffered), 1 << 16,
-      UINT64_C(1) << 40 },
-    { 0, "max-headers", "SIZE", "16K", "bytes of a request's headers",
-      OPT_BYTES, offsetof(struct serve_args, max_headers), 1024, 1 << 20 },
-    { 0, "idle", "DUR", "(for ever)", "a connection without calls so long ends",
-      OPT_DURATION, offsetof(struct serve_args, idle_ns), 10000000,
-      1000 * UINT64_C(3600000000000) },
-    { 0, "max-age", "DUR", "(for ever)", "a connection so old ends, with grace",
-      OPT_DURATION, offsetof(struct serve_args, max_age_ns), 10000000,
-      1000 * UINT64_C(3600000000000) },
-    { 0, "keepalive", "DUR", "2h", "a PING after so long without a byte",
-      OPT_DURATION, offsetof(struct serve_args, keepalive_ns), 10000000,
-      1000 * UINT64_C(3600000000000) },
-    { 0, "drain", "DUR", "5s", "at the end, wait so long for calls in flight",
-      OPT_DURATION, offsetof(struct serve_args, drain_ns), 0,
-      UINT64_C(3600000000000) },
+      OPT_FLAG, SERVE_AT(interop), 0, 0 },
+    OPT_GROUP("Profile"),
+    { 0, "profile", "DUR", "(off)", "sample for DUR from the start, then write "
+      "the files", OPT_DURATION, SERVE_AT(profile_ns), 10000000,
+      24 * OPT_HOUR_NS },
+    { 0, "hz", "N", "1000", "samples per second of CPU time of each thread",
+      OPT_UINT, SERVE_AT(hz), 1, SMP_MOST_HZ },
+    { 0, "timer", SERVE_TIMERS, "auto", "what triggers a sample",
+      OPT_CHOICE, SERVE_AT(timer), 0, 0 },
+    { 0, "clock", "cpu|wall", "cpu", "sample running threads, or waiting too",
+      OPT_CHOICE, SERVE_AT(clock), 0, 0 },
+    { 'o', "out", "FILE", "(profile.pb)", "write the pprof profile to FILE",
+      OPT_TEXT, SERVE_AT(out), 0, 0 },
+    { 0, "svg", "FILE", "(flamegraph.svg)", "write the flame graph to FILE; "
+      "none: write none", OPT_TEXT, SERVE_AT(svg), 0, 0 },
+    { 0, "exit", NULL, NULL, "exit when the profile is written",
+      OPT_FLAG, SERVE_AT(exit), 0, 0 },
+    { 0, "debug", "ADDR", "(" GP_DEBUG_ADDRESS ")", "HTTP endpoint for pprof, "
+      "curl and Prometheus; off: none", OPT_TEXT, SERVE_AT(debug), 0, 0 },
+    OPT_GROUP("Limits"),
+    { 0, "max-connections", "N", "(by the descriptor limit)", "open "
+      "connections", OPT_UINT, SERVE_AT(max_connections), 1, 1000000 },
+    { 0, "max-streams", "N", "100", "calls in flight on a connection",
+      OPT_UINT, SERVE_AT(max_streams), 1, 10000 },
+    { 0, "max-message", "SIZE", "4M", "largest request message",
+      OPT_BYTES, SERVE_AT(max_message), 1, 1 << 30 },
+    { 0, "max-buffered", "SIZE", "1G", "data buffered for all connections",
+      OPT_BYTES, SERVE_AT(max_buffered), 1 << 16, UINT64_C(1) << 40 },
+    { 0, "max-headers", "SIZE", "16K", "largest header block of a request",
+      OPT_BYTES, SERVE_AT(max_headers), 1024, 1 << 20 },
+    { 0, "idle", "DUR", "(never)", "close a connection after DUR without calls",
+      OPT_DURATION, SERVE_AT(idle_ns), 10000000, 1000 * OPT_HOUR_NS },
+    { 0, "max-age", "DUR", "(never)", "close connections gracefully at this "
+      "age", OPT_DURATION, SERVE_AT(max_age_ns), 10000000, 1000 * OPT_HOUR_NS },
+    { 0, "keepalive", "DUR", "2h", "send a PING after DUR without input",
+      OPT_DURATION, SERVE_AT(keepalive_ns), 10000000, 1000 * OPT_HOUR_NS },
+    { 0, "drain", "DUR", "5s", "at exit, wait up to DUR for calls in flight",
+      OPT_DURATION, SERVE_AT(drain_ns), 0, OPT_HOUR_NS },
     OPT_COMMON(struct serve_args),
 };
 
-/* The name of the file beside path that a running serve keeps locked until it
- * has written path; report looks at it. */
+/* Write into name[size] the name of the lock file of path: a running serve
+ * holds it locked until it has written path, and report looks at it. */
 static int serve_pending_name(const char *path, char *name, size_t size)
 {
     const char *slash = strrchr(path, '/');
@@ -32955,7 +33177,7 @@ static int serve_pending_name(const char *path, char *name, size_t size)
     return n > 0 && (size_t)n < size ? GP_OK : GP_ELIMIT;
 }
 
-/* Take back what serve_pending_open said. */
+/* Remove the lock file. */
 static void serve_pending_close(struct serve_args *c)
 {
     if (c->pending[0])
@@ -32966,7 +33188,7 @@ static void serve_pending_close(struct serve_args *c)
     c->pending_fd = -1;
 }
 
-/* Say to report that --out will be written at until_ns (Unix time). */
+/* Lock the lock file of --out, which will be written at until_ns, Unix time. */
 static void serve_pending_open(struct serve_args *c, int64_t until_ns)
 {
     char text[64];
@@ -32979,17 +33201,17 @@ static void serve_pending_open(struct serve_args *c, int64_t until_ns)
                                      O_NOFOLLOW | O_NONBLOCK, 0644);
     if (c->pending_fd < 0 || fstat(c->pending_fd, &st) ||
         !S_ISREG(st.st_mode) || flock(c->pending_fd, LOCK_EX | LOCK_NB)) {
-        c->pending[0] = 0;              /* another serve's: leave it */
+        c->pending[0] = 0;              /* another serve holds it */
         return;
     }
     int n = snprintf(text, sizeof text, "%ld %" PRId64 "\n", (long)getpid(),
                      until_ns);
     if (ftruncate(c->pending_fd, 0) ||
         sys_write_fd(c->pending_fd, text, (size_t)n))
-        serve_pending_close(c);           /* no more than a courtesy */
+        serve_pending_close(c);         /* report then says nothing of it */
 }
 
-/* If a running serve is about to write path, append how and when to b. */
+/* If a running serve will write path, append when to b and return true. */
 static bool serve_pending_read(const char *path, struct buf *b)
 {
     char name[PATH_MAX], text[64] = "";
@@ -33007,37 +33229,33 @@ static bool serve_pending_read(const char *path, struct buf *b)
     if (!ok)
         return false;
     until -= sys_clock_ns(CLOCK_REALTIME);
-    txt_puts(b, "a running serve writes it in ");
-    txt_put_time(b, until > 0 ? (double)until : 0);
-    txt_putf(b, "; to have it now: kill -USR1 %ld", pid);
+    if (until > 0) {
+        txt_puts(b, "a running serve will write it in ");
+        txt_put_time(b, (double)until);
+    } else {
+        txt_puts(b, "a running serve is about to write it");
+    }
+    txt_putf(b, ". To write it now: kill -USR1 %ld", pid);
     return true;
 }
 
-/* Fill config from --timer and --clock; EXIT_USAGE after saying what is bad. */
+/* Fill config from --hz, --timer and --clock. */
 static int serve_read_clock(const struct serve_args *c,
                             const struct opt_command *cmd,
                             struct gp_profiler_config *config)
 {
-    static const char *const names[] = { "auto", "itimer", "thread", "perf" };
-    size_t i = 0;
-    while (i < 4 && strcmp(c->timer, names[i]))
-        i++;
-    if (i == 4)
-        return opt_misuse(cmd, "--timer '%s': takes itimer, thread, perf or "
-                          "auto", c->timer);
-    if (strcmp(c->clock, "cpu") && strcmp(c->clock, "wall"))
-        return opt_misuse(cmd, "--clock '%s': takes cpu or wall", c->clock);
-    if (i && !strcmp(c->clock, "wall"))
-        return opt_misuse(cmd, "--timer %s is for CPU time: not with --clock "
+    int timer = opt_place(SERVE_TIMERS, '|', txt_slice(c->timer));
+    bool wall = !strcmp(c->clock, "wall");
+    if (timer && wall)
+        return opt_misuse(cmd, "--timer %s samples CPU time: not with --clock "
                           "wall", c->timer);
     *config = (struct gp_profiler_config){
         .size = sizeof *config, .hz = (unsigned)c->hz,
-        .timer = (enum gp_timer)i, .wall = !strcmp(c->clock, "wall") };
+        .timer = (enum gp_timer)timer, .wall = wall };
     return EXIT_OK;
 }
 
-/* Fill in and check the names of the files; EXIT_USAGE after saying what is
- * wrong. */
+/* Set the default names of the files, and check the names. */
 static int serve_check_files(struct serve_args *c,
                              const struct opt_command *cmd)
 {
@@ -33049,14 +33267,13 @@ static int serve_check_files(struct serve_args *c,
     c->out = c->out ? c->out : "profile.pb";
     c->svg = c->svg ? c->svg : "flamegraph.svg";
     if (!strcmp(c->out, "-") || !strcmp(c->svg, "-"))
-        return opt_misuse(cmd, "serve writes when its window ends: name a "
-                          "file, not -");
+        return opt_misuse(cmd, "the profile is written to a file: not to -");
     if (opt_same_file(c->out, c->svg))
         return opt_misuse(cmd, "--out and --svg are both '%s'", c->out);
     return EXIT_OK;
 }
 
-/* Say what samples, why, how often, and what it costs. */
+/* Print what triggers the samples and why, their rate and their cost. */
 static void serve_announce(const struct serve_args *c,
                            const struct gp_profiler_state *st)
 {
@@ -33067,19 +33284,19 @@ static void serve_announce(const struct serve_args *c,
     txt_putf(&b, " with %s", st->engine);
     if (*st->reason)
         txt_putf(&b, " (%s)", st->reason);
-    txt_putf(&b, ": %u samples a second of %s", st->hz_expected,
+    txt_putf(&b, ": %u samples per second of %s", st->hz_expected,
              wall ? "each thread's time" : "CPU time");
     if (st->hz_expected < c->hz)
-        txt_putf(&b, " at most, of %" PRIu64 " asked: it fires at the kernel's "
-                 "ticks", c->hz);
+        txt_putf(&b, " (not %" PRIu64 ": this timer fires at kernel ticks)",
+                 c->hz);
     if (isnan(st->cost_ns)) {
-        txt_puts(&b, "; what one costs cannot be told beforehand");
+        txt_puts(&b, "; cost per sample unknown");
     } else {
-        txt_puts(&b, "; each costs about ");
+        txt_puts(&b, "; a sample costs about ");
         txt_put_time(&b, st->cost_ns);
-        txt_putf(&b, ", %.1f %% of a CPU for every thread%s",
+        txt_putf(&b, ", %.1f%% of a CPU for each %sthread",
                  100 * st->cost_ns * st->hz_expected / 1e9,
-                 wall ? ", busy or not" : " that keeps one busy");
+                 wall ? "" : "busy ");
     }
     mem_put_byte(&b, 0);
     if (!b.err)
@@ -33104,7 +33321,7 @@ static int serve_window_open(struct serve_args *c, struct gp_why *why)
     return GP_OK;
 }
 
-/* Write the files of the window so far. */
+/* Write the files of the open window. */
 static void serve_window_write(struct serve_args *c)
 {
     struct gp_why why = {{0}};
@@ -33114,11 +33331,10 @@ static void serve_window_write(struct serve_args *c)
         c->failed = true;
         return;
     }
-    say_wrote(c->out, "pprof profile");
+    say_wrote(c->out, txt_slice("pprof profile"));
     if (svg)
-        say_wrote(c->svg, "flame graph");
-    if (!c->common.quiet)
-        say_error("see it with: grpcprof report %s", c->out);
+        say_wrote(c->svg, txt_slice("flame graph"));
+    SAY_NOTE(c->common.quiet, "to read it: grpcprof report %s", c->out);
 }
 
 /* Close the window, if one is open, and write its files. */
@@ -33132,7 +33348,8 @@ static void serve_window_close(struct serve_args *c)
     serve_pending_close(c);
 }
 
-/* Half way through a window: say so when there are too few samples. */
+/* Warn once, half way through the window, if there are too few samples for a
+ * verdict. */
 static void serve_warn_if_idle(struct serve_args *c)
 {
     struct gp_profiler_state st;
@@ -33142,25 +33359,25 @@ static void serve_warn_if_idle(struct serve_args *c)
     c->warned = true;
     gp_profiler_progress(c->profiler, &st);
     bool busy = (double)st.cpu_ns > 0.5 * (double)st.wall_ns;
-    if (st.samples * 2 < ANL_LEAST_SAMPLES && busy)
-        say_error("half of the window is over with %" PRIu64 " sample%s, at "
-                  "%u a second of CPU: a verdict takes %d; a longer "
-                  "--profile or a higher --hz gives more", st.samples,
-                  st.samples == 1 ? "" : "s", st.hz_expected,
+    if (st.samples * 2 >= ANL_LEAST_SAMPLES)
+        return;
+    if (busy)
+        say_error("%" PRIu64 " samples after half of the time, at %u per "
+                  "second of CPU time; a verdict needs %d. Use a longer "
+                  "--profile or a higher --hz", st.samples, st.hz_expected,
                   ANL_LEAST_SAMPLES);
-    else if (st.samples * 2 < ANL_LEAST_SAMPLES)
-        say_error("half of the window is over with %" PRIu64 " samples: too "
-                  "little load for a verdict, which takes %d; in another "
-                  "terminal: grpcprof load -c 100 -d %" PRId64 "s %s",
-                  st.samples, ANL_LEAST_SAMPLES,
-                  (c->profile_ns - st.wall_ns) / 1000000000 + 1,
-                  c->bound[0]);
+    else
+        say_error("%" PRIu64 " samples after half of the time: too little "
+                  "load; a verdict needs %d. In another terminal: grpcprof "
+                  "load -c 100 -d %" PRId64 "s %s", st.samples,
+                  ANL_LEAST_SAMPLES,
+                  (c->profile_ns - st.wall_ns) / 1000000000 + 1, c->bound[0]);
 }
 
-/* Wait for a signal of set, which is blocked, the end of the window or the
- * next look at it; returns the signal that ends serve, or 0 when --exit does.
- * Not on a signalfd: the kernel wakes who polls one for every signal of the
- * process, SIGPROF too, which cost 16 us of CPU a sample. */
+/* Wait for the blocked signals in set, and close the window when it ends.
+ * Return the signal that stops serve, or 0 for --exit.  Not with a signalfd:
+ * the kernel wakes its poller for every signal of the process, SIGPROF too,
+ * which cost 16 us of CPU per sample. */
 static int serve_wait(struct serve_args *c, const sigset_t *set)
 {
     for (;;) {
@@ -33181,15 +33398,16 @@ static int serve_wait(struct serve_args *c, const sigset_t *set)
             return got;
         if (got > 0 && c->profiler)
             serve_window_write(c);
-        else if (got > 0 && !c->common.quiet)
-            say_error("SIGUSR1: no window of --profile is open");
+        else if (got > 0)
+            SAY_NOTE(c->common.quiet, "SIGUSR1: nothing to write, as no "
+                     "--profile is running");
         if (c->profiler)
             serve_warn_if_idle(c);
     }
 }
 
-/* Add to an error that advises "choose another port" the option that does; the
- * code e again. */
+/* Add to an error that advises "choose another port" the option for it; return
+ * e. */
 static int serve_add_option(struct gp_why *why, const char *option, int e)
 {
     size_t n = strlen(why->text);
@@ -33198,8 +33416,8 @@ static int serve_add_option(struct gp_why *why, const char *option, int e)
     return e;
 }
 
-/* Open the debug endpoint, once the server has started.  Where the default
- * address cannot be had there is none, and that is said. */
+/* Open the debug endpoint, once the server has started.  If the default address
+ * is taken, print a note and go on without. */
 static int serve_debug(struct serve_args *c, struct gp_why *why)
 {
     const char *bound;
@@ -33207,9 +33425,8 @@ static int serve_debug(struct serve_args *c, struct gp_why *why)
         return GP_OK;
     int e = gp_debug_new(&c->endpoint, c->debug, &c->sampling, &bound, why);
     if (e == GP_EIO && !c->debug) {
-        if (!c->common.quiet)
-            say_error("no debug endpoint: %s",
-                      (serve_add_option(why, "--debug", e), why->text));
+        serve_add_option(why, "--debug", e);
+        SAY_NOTE(c->common.quiet, "no debug endpoint: %s", why->text);
         return GP_OK;
     }
     if (e)
@@ -33226,7 +33443,7 @@ static int serve_debug(struct serve_args *c, struct gp_why *why)
     return GP_OK;
 }
 
-/* Make the server, listen, and say where. */
+/* Start the server, and print its addresses. */
 static int serve_listen(struct serve_args *c, struct gp_why *why)
 {
     struct gp_server_config config = {
@@ -33271,7 +33488,21 @@ static int serve_listen(struct serve_args *c, struct gp_why *why)
     return GP_OK;
 }
 
-/* grpcprof serve. */
+/* Print what stopped serve, and how many calls it had. */
+static void serve_say_stopped(int signo, uint64_t calls, uint64_t cut)
+{
+    struct buf b = {0};
+    txt_putf(&b, "grpcprof: stopped by %s after ", signo == SIGINT ? "SIGINT"
+             : signo == SIGTERM ? "SIGTERM" : signo ? "SIGHUP" : "--exit");
+    txt_put_commas(&b, calls);
+    txt_puts(&b, calls == 1 ? " call, " : " calls, ");
+    txt_put_commas(&b, cut);
+    txt_puts(&b, " cut off\n");
+    say_buf(&b);
+    mem_fini(&b);
+}
+
+/* Run grpcprof serve. */
 static int serve_run(const struct opt_command *cmd)
 {
     struct serve_args *c = cmd->config;
@@ -33301,16 +33532,14 @@ static int serve_run(const struct opt_command *cmd)
         goto out;
     }
     got = serve_wait(c, &ends);
-    signal(SIGINT, SIG_DFL);            /* a second one ends it at once */
+    signal(SIGINT, SIG_DFL);            /* a second one exits at once */
     signal(SIGTERM, SIG_DFL);
-    sigdelset(&ends, SIGUSR1);          /* what it asks for comes anyway */
+    sigdelset(&ends, SIGUSR1);          /* the profile is written anyway */
     pthread_sigmask(SIG_UNBLOCK, &ends, NULL);
     uint64_t cut = gp_server_drain(c->server, c->drain_ns);
     serve_window_close(c);
     if (!c->common.quiet)
-        say_error("%s after %" PRIu64 " calls, %" PRIu64 " cut off",
-                  got ? strsignal(got) : "done", gp_server_calls(c->server),
-                  cut);
+        serve_say_stopped(got, gp_server_calls(c->server), cut);
     status = c->failed ? EXIT_FAILED : EXIT_OK;
 out:
     gp_debug_free(c->endpoint);
@@ -33331,22 +33560,22 @@ out:
  */
 
 struct msg {
-    const char *target;                 /* asked by reflection; borrowed */
-    const char *call, *data, *binary, *protoset, *compression; /* options */
-    uint64_t messages, payload_size;    /* options; UINT64_MAX: not given */
-    int64_t interval_ns;                /* option */
-    struct opt_list metadata;           /* option */
-    bool reflection;                    /* option */
-
-    struct res_header header[OPT_LIST_MOST];   /* into metadata */
-    struct client_payload *payload;        /* owned */
-    struct dsc         d;               /* of the call; or all zero */
-    struct dsc_method  method;          /* likewise */
-    struct buf         set;             /* d's descriptors */
+    /* options */
+    const char *target, *call, *data, *binary, *protoset, *compression;
+    uint64_t messages, payload_size;    /* size UINT64_MAX: not given */
+    int64_t interval_ns;
+    struct opt_list metadata;
+    bool reflection;
+    /* made of them */
+    struct res_header header[OPT_LIST_MOST];    /* borrowed from metadata */
+    struct client_payload *payload;     /* owned */
+    struct dsc d;                       /* descriptors; zero: none */
+    struct dsc_method method;           /* likewise */
+    struct buf set;                     /* the bytes that d borrows */
     size_t nheader, npayload, payload_cap;
 };
 
-/* True when each {{}} in value is one that load fills in. */
+/* True if load knows every {{template}} in value. */
 static bool msg_known_templates(struct slice value)
 {
     static const char *const known[] = { "{{seq}}", "{{client}}", "{{rand}}",
@@ -33364,7 +33593,7 @@ static bool msg_known_templates(struct slice value)
     return true;
 }
 
-/* Read --metadata, "key: value", into c's headers. */
+/* Read --metadata, "key: value", into the headers. */
 static int msg_read_metadata(struct msg *c, const struct opt_command *cmd)
 {
     struct buf raw = {0};
@@ -33377,18 +33606,18 @@ static int msg_read_metadata(struct msg *c, const struct opt_command *cmd)
         bool good = rpc_meta_name(key) && strncmp(text, "te:", 3) &&
                     strncmp(text, "content-type:", 13);
         if (!good)
-            return opt_misuse(cmd, "--metadata '%s': a key has lower-case "
-                              "letters, digits and _ - . and is not one of "
-                              "gRPC's own", text);
+            return opt_misuse(cmd, "--metadata '%s': a key consists of "
+                              "lower-case letters, digits and _ - . and is not "
+                              "te, content-type or grpc-...", text);
         for (size_t k = 0; k < value.n; k++)
             good = good && value.p[k] >= 0x20 && value.p[k] <= 0x7e;
-        if (rpc_meta_binary(key))       /* no template is base64 */
+        if (rpc_meta_binary(key))       /* base64 holds no template */
             good = good && txt_put_base64_decoded(&raw, value);
         mem_fini(&raw);
         raw = (struct buf){0};
         if (good && !rpc_meta_binary(key) && !msg_known_templates(value))
-            return opt_misuse(cmd, "--metadata '%s': {{}} takes seq, client, "
-                              "rand or uuid", text);
+            return opt_misuse(cmd, "--metadata '%s': templates are {{seq}}, "
+                              "{{client}}, {{rand}} and {{uuid}}", text);
         if (!good)
             return opt_misuse(cmd, "--metadata '%s': the value is not %s", text,
                               rpc_meta_binary(key) ? "base64"
@@ -33399,7 +33628,7 @@ static int msg_read_metadata(struct msg *c, const struct opt_command *cmd)
     return EXIT_OK;
 }
 
-/* Read the bytes that an option names, FILE or -, into b. */
+/* Read the file at path, or standard input for -, into b. */
 static int msg_read_file(const char *path, struct buf *b)
 {
     struct gp_why why = {{0}};
@@ -33413,8 +33642,8 @@ static int msg_read_file(const char *path, struct buf *b)
     return e ? EXIT_FAILED : EXIT_OK;
 }
 
-/* A message of exactly n bytes that is valid protobuf: field 1, of any length,
- * behind a varint field where one length would not come out even. */
+/* Append a valid protobuf message of exactly n bytes: field 1, and before it a
+ * varint field where field 1 alone cannot have n bytes. */
 static int msg_put_filler(struct buf *b, size_t n)
 {
     size_t head = n < 130 ? 2 : n < 16387 ? 3 : n < 2097156 ? 4 : 5;
@@ -33435,46 +33664,71 @@ static int msg_put_filler(struct buf *b, size_t n)
     return b->err;
 }
 
-/* Find c's method: in --protoset, among our own, or by asking the server;
- * *set has the descriptors then, *m the method.  Without descriptors that
- * are at hand a raw message needs none: *m stays zero. */
-static int msg_find_method(const struct msg *c, struct buf *set,
-                           struct dsc *d, struct dsc_method *m)
+/* Say that the bytes in set, of the file --protoset, are no descriptor set, and
+ * how to make one if they are .proto source. */
+static void msg_say_no_set(const char *file, const struct buf *set,
+                           const char *why)
+{
+    size_t n = strlen(file);
+    const char *slash = strrchr(file, '/');
+    const void *text = set->data;
+    bool source = (n > 6 && !strcmp(file + n - 6, ".proto")) ||
+        (set->len && !memchr(text, 0, set->len) &&
+         (memmem(text, set->len, "syntax", 6) ||
+          memmem(text, set->len, "message ", 8)));
+    if (!source)
+        say_error("%s: %s; make one with: " OPT_PROTOSET, file, why);
+    else
+        say_error("%s: .proto source, not a FileDescriptorSet. Make one, then "
+                  "use --protoset x.protoset: protoc -I %.*s "
+                  "--include_imports --descriptor_set_out=x.protoset %s", file,
+                  slash ? (int)(slash - file) + (slash == file) : 1,
+                  slash ? file : ".", file);
+}
+
+/* Find the method --call: in --protoset, in our own descriptors, or by asking
+ * the server; set m->set, m->d and m->method.  A raw message needs none of them
+ * if ours do not have it: m->method stays zero. */
+static int msg_find_method(struct msg *m)
 {
     char path[512];
     struct gp_why why = {{0}};
-    bool raw = c->binary || c->payload_size != UINT64_MAX;
-    int e = load_path(c->call, path, sizeof path, &why);
-    if (!e && c->protoset) {
-        if (msg_read_file(c->protoset, set))
+    bool raw = m->binary || m->payload_size != UINT64_MAX;
+    int e = load_path(m->call, path, sizeof path, &why);
+    if (!e && m->protoset) {
+        if (msg_read_file(m->protoset, &m->set))
             return EXIT_FAILED;
-    } else if (!e && !c->reflection) {
+    } else if (!e && !m->reflection) {
 #ifdef SVC_PROTOS
-        mem_put(set, svc_protos, sizeof svc_protos);
+        mem_put(&m->set, svc_protos, sizeof svc_protos);
 #endif
-        e = set->err ? set->err : dsc_init(d, (struct slice){
-                (const char *)set->data, set->len }, &why);
-        if (!e && !dsc_find_method(d, path + 1, m, &why))
+        e = m->set.err ? m->set.err : dsc_init(&m->d, (struct slice){
+                (const char *)m->set.data, m->set.len }, &why);
+        if (!e && !dsc_find_method(&m->d, path + 1, &m->method, &why))
             return EXIT_OK;
-        dsc_fini(d);
-        set->len = 0;
+        dsc_fini(&m->d);
+        m->set.len = 0;
         if (raw)
             return EXIT_OK;
     }
     const char *slash = strrchr(path, '/');
-    if (!e && !c->protoset)
-        e = reflect_service(c->target, (struct slice){ path + 1,
-                            (size_t)(slash - path) - 1 }, set, &why);
-    e = e ? e : set->err ? set->err : dsc_init(d, (struct slice){
-            (const char *)set->data, set->len }, &why);
-    e = e ? e : dsc_find_method(d, path + 1, m, &why);
+    if (!e && !m->protoset)
+        e = reflect_service(m->target, (struct slice){ path + 1,
+                            (size_t)(slash - path) - 1 }, &m->set, &why);
+    e = e ? e : m->set.err ? m->set.err : dsc_init(&m->d, (struct slice){
+            (const char *)m->set.data, m->set.len }, &why);
+    if (e && m->protoset && slash) {
+        msg_say_no_set(m->protoset, &m->set, why.text);
+        return EXIT_FAILED;
+    }
+    e = e ? e : dsc_find_method(&m->d, path + 1, &m->method, &why);
     if (e)
-        say_error("%s%s%s", c->protoset ? c->protoset : "",
-                  c->protoset ? ": " : "", why.text);
+        say_error("%s%s%s", m->protoset ? m->protoset : "",
+                  m->protoset ? ": " : "", why.text);
     return !e ? EXIT_OK : e == GP_EUSAGE ? EXIT_USAGE : EXIT_FAILED;
 }
 
-/* Room for one more payload of c's, or NULL. */
+/* Add an empty payload to c, and return it, or NULL. */
 static struct client_payload *msg_add_payload(struct msg *c)
 {
     struct client_payload *v = mem_grow(c->payload, &c->payload_cap,
@@ -33486,7 +33740,7 @@ static struct client_payload *msg_add_payload(struct msg *c)
     return &v[c->npayload++];
 }
 
-/* Add the message that v is, by its descriptor, to p. */
+/* Encode the message v of method m and add it to the payload p. */
 static int msg_encode(const struct msg *c, const struct dsc *d,
                       const struct dsc_method *m,
                       const struct js_value *v, struct client_payload *p)
@@ -33504,8 +33758,7 @@ static int msg_encode(const struct msg *c, const struct dsc *d,
     return e == GP_ENOMEM ? EXIT_FAILED : e ? EXIT_USAGE : EXIT_OK;
 }
 
-/* Add the messages of one call that v is: one, or, where many, a list of
- * them. */
+/* Add a call to c: v is its message, or an array of its messages. */
 static int msg_add_call(struct msg *c, const struct dsc *d,
                         const struct dsc_method *m, const struct js_value *v)
 {
@@ -33517,7 +33770,8 @@ static int msg_add_call(struct msg *c, const struct dsc *d,
     if (v->kind != JS_ARRAY)
         return msg_encode(c, d, m, v, p);
     if (!m->client_streams) {
-        say_error("--data: an array in an array, but a call has one message");
+        say_error("--data: an array in an array: the method takes one message, "
+                  "not a stream");
         return EXIT_USAGE;
     }
     while (!status && js_next_member(&list, &key, &x))
@@ -33525,9 +33779,9 @@ static int msg_add_call(struct msg *c, const struct dsc *d,
     return status;
 }
 
-/* Make payloads of --data: an object is a call's message; an array is calls in
- * turn, or, where a call has many messages, one call's messages, or calls that
- * are arrays of them. */
+/* Make payloads of --data.  An object is the message of each call.  An array is
+ * the messages of calls, in turn; for a streaming request, it is the messages
+ * of each call, or an array for each call. */
 static int msg_read_json(struct msg *c, const struct dsc *d,
                          const struct dsc_method *m)
 {
@@ -33548,15 +33802,15 @@ static int msg_read_json(struct msg *c, const struct dsc *d,
         v = (struct js_value){0};
     }
     struct js_members list = js_members(&v);
-    struct js_members look = list;
-    bool nested = js_next_member(&look, &key, &x) && x.kind == JS_ARRAY;
+    struct js_members first = list;
+    bool nested = js_next_member(&first, &key, &x) && x.kind == JS_ARRAY;
     if (!status && (v.kind != JS_ARRAY || (m->client_streams && !nested)))
         status = msg_add_call(c, d, m, &v);
     else
         while (!status && js_next_member(&list, &key, &x))
             status = msg_add_call(c, d, m, &x);
     if (!status && !c->npayload) {
-        say_error("--data: an empty array has no message to send");
+        say_error("--data: an empty array; it needs a message");
         status = EXIT_USAGE;
     }
     mem_fini(&b);
@@ -33582,7 +33836,7 @@ static int msg_read_raw(struct msg *c)
     return e ? EXIT_FAILED : EXIT_OK;
 }
 
-/* Let each call of c have n messages: its own, again and again. */
+/* Repeat the messages of each call until it has n. */
 static int msg_repeat(struct msg *c, uint64_t n)
 {
     for (size_t i = 0; i < c->npayload; i++) {
@@ -33606,43 +33860,42 @@ static int msg_repeat(struct msg *c, uint64_t n)
     return EXIT_OK;
 }
 
-/* Make what c's calls send, and see what kind they are. */
+/* Find the method, make the payloads, and set *kind to the kind of call. */
 static int msg_init(struct msg *c, const struct opt_command *cmd,
                     enum gp_kind *kind)
 {
     struct dsc_method *m = &c->method;
     bool raw = c->binary || c->payload_size != UINT64_MAX;
-    if (strcmp(c->compression, "gzip") && strcmp(c->compression, "identity"))
-        return opt_misuse(cmd, "--compression '%s': takes identity or gzip",
-                          c->compression);
     if ((c->binary != NULL) + (c->payload_size != UINT64_MAX) +
         (c->data != NULL) > 1)
-        return opt_misuse(cmd, "--data, --binary and --payload-size: one of "
-                          "them");
+        return opt_misuse(cmd, "--data, --binary and --payload-size: only "
+                          "one of them");
     if (c->payload_size == 1)
-        return opt_misuse(cmd, "--payload-size 1: no message has one byte");
+        return opt_misuse(cmd, "--payload-size 1: no protobuf message has 1 "
+                          "byte; use 0 or 2");
     if (c->protoset && c->reflection)
-        return opt_misuse(cmd, "--protoset and --reflection: not both");
-    int status = msg_find_method(c, &c->set, &c->d, m);
+        return opt_misuse(cmd, "--protoset and --reflection: only one of "
+                          "them");
+    int status = msg_find_method(c);
     if (!status)
         status = raw ? msg_read_raw(c) : msg_read_json(c, &c->d, m);
     bool many = m->client_streams || (!m->input && c->messages > 1);
     *kind = many ? m->server_streams || !m->input ? GP_BIDI : GP_CLIENT_STREAM
                  : m->server_streams ? GP_SERVER_STREAM : GP_UNARY;
     if (!status && c->messages > 1 && !many)
-        status = opt_misuse(cmd, "--messages: %s takes one message a call",
-                            c->call);
+        status = opt_misuse(cmd, "--messages: %s takes one message per call, "
+                            "not a stream", c->call);
     if (!status && many)
         status = msg_repeat(c, c->messages);
     size_t most = 0;
     for (size_t i = 0; i < c->npayload; i++)
         most = c->payload[i].n > most ? c->payload[i].n : most;
     if (!status && c->messages > 1 && most > c->messages)
-        status = opt_misuse(cmd, "--messages %" PRIu64 ": --data has a call of "
-                            "%zu", c->messages, most);
+        status = opt_misuse(cmd, "--messages %" PRIu64 ": --data has a call "
+                            "with %zu", c->messages, most);
     if (!status && c->interval_ns && most < 2)
-        status = opt_misuse(cmd, "--message-interval: no call has two messages "
-                            "to send");
+        status = opt_misuse(cmd, "--message-interval: no call sends two "
+                            "messages");
     return status;
 }
 
@@ -33666,7 +33919,7 @@ static void msg_fini(struct msg *c)
  * runs    main thread; loadcmd_stop_sig in a signal handler
  */
 
-/* Set by the first SIGINT or SIGTERM while load or report runs. */
+/* The signal that stops the run; 0: none yet. */
 static atomic_int loadcmd_signal;
 
 struct loadcmd_args {
@@ -33681,8 +33934,8 @@ struct loadcmd_args {
                *profile, *profile_out;
     struct opt_list label, assert;
     bool no_reconnect, strict;
-    struct msg msg;                     /* what is sent */
-    struct loadcmd_parts {             /* what the texts above say */
+    struct msg msg;
+    struct loadcmd_parts {              /* parsed from the texts above */
         struct res_step   step[RES_STEPS_MOST];
         unsigned           cpu[LOAD_CPUS_MOST];
         struct buf         reply, reply_json;   /* to the first call */
@@ -33694,119 +33947,132 @@ static struct loadcmd_args loadcmd_args = {
     .drain_ns = -1, .msg.payload_size = UINT64_MAX };
 
 #define LOADCMD_AT(field) offsetof(struct loadcmd_args, field)
-#define OPT_HOUR_NS UINT64_C(3600000000000)
 #define LOADCMD_PERCENTILES "50,75,90,95,99,99.9,99.99"
+#define LOADCMD_FORMATS "text|json|csv|html|prometheus|hgrm"
 
 static const struct opt loadcmd_options[] = {
+    OPT_GROUP("What to call"),
+    { 0, "call", "SVC/METHOD", "helloworld.Greeter/SayHello", "method to call",
+      OPT_TEXT, LOADCMD_AT(msg.call), 0, 0 },
+    { 0, "data", "JSON", "({\"name\":\"world\"} for SayHello, else {})",
+      "request message, or @FILE, or @- for standard input; an array: its "
+      "elements in turn, or the messages of a stream",
+      OPT_TEXT, LOADCMD_AT(msg.data), 0, 0 },
+    { 0, "protoset", "FILE", NULL, "read descriptors from a "
+      "FileDescriptorSet made by: " OPT_PROTOSET,
+      OPT_TEXT, LOADCMD_AT(msg.protoset), 0, 0 },
+    { 0, "reflection", NULL, NULL, "ask the server for descriptors, even of "
+      "built-in services", OPT_FLAG, LOADCMD_AT(msg.reflection), 0, 0 },
+    { 'b', "binary", "FILE", NULL, "send the bytes in FILE as the message",
+      OPT_TEXT, LOADCMD_AT(msg.binary), 0, 0 },
+    { 0, "payload-size", "SIZE", NULL, "send a message of SIZE bytes, all in "
+      "field 1", OPT_BYTES, LOADCMD_AT(msg.payload_size), 0, 64 << 20 },
+    { 'H', "metadata", "'K: V'", NULL, "send a header with each call; "
+      "repeatable; keys ending in -bin take base64; {{seq}} {{client}} "
+      "{{rand}} {{uuid}} are replaced",
+      OPT_LIST, LOADCMD_AT(msg.metadata), 0, 0 },
+    { 0, "timeout", "DUR", "20s", "deadline of a call, sent as grpc-timeout "
+      "and enforced here too", OPT_DURATION, LOADCMD_AT(timeout_ns), 1000,
+      OPT_HOUR_NS },
+    { 0, "compression", "identity|gzip", "identity", "compress messages",
+      OPT_CHOICE, LOADCMD_AT(msg.compression), 0, 0 },
+    { 0, "messages", "N", "1", "messages per call of a streaming method",
+      OPT_UINT, LOADCMD_AT(msg.messages), 1, 1000000 },
+    { 0, "message-interval", "DUR", "0s", "time between the messages of a "
+      "stream", OPT_DURATION, LOADCMD_AT(msg.interval_ns), 0, OPT_HOUR_NS },
+    OPT_GROUP("How much load"),
     { 'c', "clients", "N", "1", "concurrent clients",
       OPT_UINT, LOADCMD_AT(clients), 1, LOAD_CLIENTS_MOST },
-    { 'n', "requests", "N", "(200; none with -d)", "requests of each client",
-      OPT_UINT, LOADCMD_AT(requests), 1, UINT32_MAX },
-    { 'N', "total", "N", NULL, "requests in all, spread evenly; not with -n",
+    { 'n', "requests", "N", "(200; unlimited with -d)", "calls per client, not "
+      "in all", OPT_UINT, LOADCMD_AT(requests), 1, UINT32_MAX },
+    { 'N', "total", "N", NULL, "calls in all, instead of -n",
       OPT_UINT, LOADCMD_AT(total), 1, UINT64_C(1) << 48 },
-    { 'd', "duration", "DUR", NULL, "with -n or -N: whichever ends first",
-      OPT_DURATION, LOADCMD_AT(duration_ns), 1000000, 24 * OPT_HOUR_NS },
-    { 'm', "streams", "N", "(1; with --rate 100)", "calls in flight, each "
-      "client; with --rate, each connection",
+    { 'd', "duration", "DUR", NULL, "stop after DUR; with -n or -N, whichever "
+      "comes first", OPT_DURATION, LOADCMD_AT(duration_ns), 1000000,
+      24 * OPT_HOUR_NS },
+    { 'm', "streams", "N", "(1; with --rate 100)", "calls in flight per "
+      "client; with --rate, per connection",
       OPT_UINT, LOADCMD_AT(streams), 1, LOAD_STREAMS_MOST },
-    { 'r', "rate", "R[/s|/m]", "(closed loop)", "calls a second, begun at "
-      "their time whatever became of the others",
+    { 'r', "rate", "R[/s|/m]", "(closed loop)", "start R calls per second in "
+      "all, even while earlier calls are pending",
       OPT_TEXT, LOADCMD_AT(rate), 0, 0 },
-    { 0, "schedule", "SPEC", NULL, "rates in turn: 100:10s,200:10s steps, "
-      "100-1000:60s a ramp", OPT_TEXT, LOADCMD_AT(schedule), 0, 0 },
-    { 0, "arrival", "NAME", "(uniform)", "with --rate: uniform, poisson",
-      OPT_TEXT, LOADCMD_AT(arrival), 0, 0 },
-    { 0, "max-in-flight", "N", "(10000)", "with --rate: what goes beyond is "
-      "not sent", OPT_UINT, LOADCMD_AT(flying), 1, 10000000 },
-    { 0, "connections", "N", "(one for each client)", "shared by the clients",
-      OPT_UINT, LOADCMD_AT(connections), 1, LOAD_CLIENTS_MOST },
-    { 0, "connect-rate", "N[/s|/m]", "(all at once)", "connections opened a "
-      "second", OPT_TEXT, LOADCMD_AT(connect_rate), 0, 0 },
-    { 0, "connect-timeout", "DUR", "5s", "until the server's SETTINGS",
-      OPT_DURATION, LOADCMD_AT(connect_ns), 1000000, OPT_HOUR_NS },
-    { 'w', "warmup", "DUR", "0s", "send so long before measuring",
+    { 0, "schedule", "SPEC", NULL, "change the rate: steps 100:10s,200:10s; a "
+      "ramp 100-1000:60s", OPT_TEXT, LOADCMD_AT(schedule), 0, 0 },
+    { 0, "arrival", "uniform|poisson", "(uniform)", "with --rate, times "
+      "between calls", OPT_CHOICE, LOADCMD_AT(arrival), 0, 0 },
+    { 0, "max-in-flight", "N", "(10000)", "with --rate, calls due beyond this "
+      "limit are counted as not sent",
+      OPT_UINT, LOADCMD_AT(flying), 1, 10000000 },
+    { 'w', "warmup", "DUR", "0s", "warm up for DUR before measuring",
       OPT_DURATION, LOADCMD_AT(warmup_ns), 0, OPT_HOUR_NS },
-    { 0, "drain", "DUR", "(--timeout)", "at the end, wait so long",
-      OPT_DURATION, LOADCMD_AT(drain_ns), 0, OPT_HOUR_NS },
-    { 0, "repeat", "K", "1", "runs, one after the other: their results "
-      "together, and how they differ",
-      OPT_UINT, LOADCMD_AT(repeat), 1, RES_RUNS_MOST },
-    { 0, "start-at", "TIME", "(now)", "begin then: Unix seconds, or "
+    { 0, "drain", "DUR", "(--timeout)", "at the end, wait up to DUR for calls "
+      "in flight", OPT_DURATION, LOADCMD_AT(drain_ns), 0, OPT_HOUR_NS },
+    { 0, "repeat", "K", "1", "run K times; print the results together, and how "
+      "they differ", OPT_UINT, LOADCMD_AT(repeat), 1, RES_RUNS_MOST },
+    { 0, "start-at", "TIME", "(now)", "start at TIME: Unix seconds, or "
       "2026-11-25T12:00:00Z", OPT_TEXT, LOADCMD_AT(start_at), 0, 0 },
-    { 't', "threads", "N", "(by the usable CPUs)", "event loops",
+    { 't', "threads", "N", "(by the usable CPUs)", "event loops, a thread each",
       OPT_UINT, LOADCMD_AT(threads), 1, RES_THREADS_MOST },
-    { 0, "cpus", "LIST", NULL, "pin the threads to these, as in 0,2-3",
+    { 0, "cpus", "LIST", NULL, "pin the threads to CPUs, as in 0,2-3",
       OPT_TEXT, LOADCMD_AT(cpus), 0, 0 },
-    { 0, "call", "SVC/METHOD", "helloworld.Greeter/SayHello", "what to call",
-      OPT_TEXT, LOADCMD_AT(msg.call), 0, 0 },
-    { 0, "data", "JSON", "({\"name\":\"world\"}, or {})", "the message, or "
-      "@FILE, @-; an array: in turn, or the messages of a stream",
-      OPT_TEXT, LOADCMD_AT(msg.data), 0, 0 },
-    { 0, "protoset", "FILE", NULL, "a FileDescriptorSet that has the call, by "
-      "protoc --include_imports -o", OPT_TEXT, LOADCMD_AT(msg.protoset), 0, 0 },
-    { 0, "reflection", NULL, NULL, "ask the server for the descriptors, also "
-      "where they are built in", OPT_FLAG, LOADCMD_AT(msg.reflection), 0, 0 },
-    { 'b', "binary", "FILE", NULL, "the message, as it goes over the wire",
-      OPT_TEXT, LOADCMD_AT(msg.binary), 0, 0 },
-    { 0, "payload-size", "SIZE", NULL, "a message of so many bytes: field 1",
-      OPT_BYTES, LOADCMD_AT(msg.payload_size), 0, 64 << 20 },
-    { 'H', "metadata", "'K: V'", NULL, "a header of each call; base64 for a "
-      "key in -bin; {{seq}} {{client}} {{rand}} {{uuid}} are filled in",
-      OPT_LIST, LOADCMD_AT(msg.metadata), 0, 0 },
-    { 0, "authority", "NAME", "(the target)", ":authority of each call",
-      OPT_TEXT, LOADCMD_AT(authority), 0, 0 },
-    { 0, "timeout", "DUR", "20s", "of a call: grpc-timeout, enforced here too",
-      OPT_DURATION, LOADCMD_AT(timeout_ns), 1000, OPT_HOUR_NS },
-    { 0, "compression", "NAME", "identity", "identity, gzip",
-      OPT_TEXT, LOADCMD_AT(msg.compression), 0, 0 },
-    { 0, "messages", "N", "1", "messages that a streaming call sends",
-      OPT_UINT, LOADCMD_AT(msg.messages), 1, 1000000 },
-    { 0, "message-interval", "DUR", "0s", "time between them",
-      OPT_DURATION, LOADCMD_AT(msg.interval_ns), 0, OPT_HOUR_NS },
-    { 0, "keepalive", "DUR", "(off)", "PING when nothing came for so long",
+    OPT_GROUP("Connection"),
+    { 0, "connections", "N", "(one per client)", "connections, shared by the "
+      "clients", OPT_UINT, LOADCMD_AT(connections), 1, LOAD_CLIENTS_MOST },
+    { 0, "connect-rate", "N[/s|/m]", "(all at once)", "open N connections per "
+      "second", OPT_TEXT, LOADCMD_AT(connect_rate), 0, 0 },
+    { 0, "connect-timeout", "DUR", "5s", "time allowed to connect, including "
+      "HTTP/2 SETTINGS", OPT_DURATION, LOADCMD_AT(connect_ns), 1000000,
+      OPT_HOUR_NS },
+    { 0, "keepalive", "DUR", "(off)", "send a PING after DUR without input",
       OPT_DURATION, LOADCMD_AT(keepalive_ns), 100000000, OPT_HOUR_NS },
-    { 0, "max-requests-per-connection", "N", "(any)", "then another connection",
-      OPT_UINT, LOADCMD_AT(per_connection), 1, UINT64_C(1) << 30 },
-    { 0, "no-reconnect", NULL, NULL, "a lost connection stays lost",
+    { 0, "max-requests-per-connection", "N", "(unlimited)", "reconnect after N "
+      "calls", OPT_UINT, LOADCMD_AT(per_connection), 1, UINT64_C(1) << 30 },
+    { 0, "no-reconnect", NULL, NULL, "do not reopen a lost connection",
       OPT_FLAG, LOADCMD_AT(no_reconnect), 0, 0 },
-    { 'f', "format", "NAME", "(text, or by --out's ending)", "text, json, csv, "
-      "html, prometheus, hgrm", OPT_TEXT, LOADCMD_AT(format), 0, 0 },
-    { 'o', "out", "FILE", "(stdout)", "where the result goes; -: stdout",
-      OPT_TEXT, LOADCMD_AT(out), 0, 0 },
-    { 'p', "percentiles", "LIST", LOADCMD_PERCENTILES, "of the latency table",
-      OPT_TEXT, LOADCMD_AT(percentiles), 0, 0 },
-    { 0, "interval", "DUR", "1s", "of the time series",
-      OPT_DURATION, LOADCMD_AT(interval_ns), 1000000, OPT_HOUR_NS },
-    { 0, "log-requests", "FILE", NULL, "a line for each call",
-      OPT_TEXT, LOADCMD_AT(log), 0, 0 },
-    { 0, "label", "K=V", NULL, "kept in the result",
-      OPT_LIST, LOADCMD_AT(label), 0, 0 },
-    { 0, "assert", "EXPR", NULL, "exit 4 unless it holds: p99<5ms, rps>1000, "
-      "errors<1%", OPT_LIST, LOADCMD_AT(assert), 0, 0 },
-    { 0, "compare", "OLD.json", NULL, "show the difference to an older result",
-      OPT_TEXT, LOADCMD_AT(compare), 0, 0 },
-    { 0, "max-errors", "N|P%", "0", "failed calls that are still no exit 3",
-      OPT_TEXT, LOADCMD_AT(max_errors), 0, 0 },
-    { 0, "profile", "URL", NULL, "take the server's CPU profile of the time "
-      "measured, and divide it by the calls; of the debug endpoint at URL or "
-      "127.0.0.1:6060", OPT_OPTIONAL, LOADCMD_AT(profile), 0, 0 },
-    { 0, "profile-out", "FILE", "(profile.pb)", "where that profile goes",
+    { 0, "authority", "NAME", "(the target)", ":authority header of each call",
+      OPT_TEXT, LOADCMD_AT(authority), 0, 0 },
+    OPT_GROUP("Server CPU"),
+    { 0, "profile", "URL", "(off; URL 127.0.0.1:6060)", "take the server's CPU "
+      "profile of the measured time from its debug endpoint at URL, and print "
+      "its CPU per call", OPT_OPTIONAL, LOADCMD_AT(profile), 0, 0 },
+    { 0, "profile-out", "FILE", "(profile.pb)", "write that profile to FILE",
       OPT_TEXT, LOADCMD_AT(profile_out), 0, 0 },
-    { 0, "profile-hz", "N", "(1000)", "samples a second of CPU time",
+    { 0, "profile-hz", "N", "(1000)", "its samples per second of CPU time",
       OPT_UINT, LOADCMD_AT(profile_hz), 1, SMP_MOST_HZ },
-    { 0, "strict", NULL, NULL, "exit 5 when the client was the limit",
+    OPT_GROUP("Output"),
+    { 'f', "format", LOADCMD_FORMATS, "(text, or by the extension of --out)",
+      "format of the result", OPT_CHOICE, LOADCMD_AT(format), 0, 0 },
+    { 'o', "out", "FILE", "(stdout)", "write the result to FILE; -: stdout",
+      OPT_TEXT, LOADCMD_AT(out), 0, 0 },
+    { 'p', "percentiles", "LIST", LOADCMD_PERCENTILES, "percentiles of the "
+      "latency table", OPT_TEXT, LOADCMD_AT(percentiles), 0, 0 },
+    { 0, "interval", "DUR", "1s", "width of a row of the time series",
+      OPT_DURATION, LOADCMD_AT(interval_ns), 1000000, OPT_HOUR_NS },
+    { 0, "log-requests", "FILE", NULL, "write a line for each call to FILE",
+      OPT_TEXT, LOADCMD_AT(log), 0, 0 },
+    { 0, "label", "K=V", NULL, "keep a label in the result; repeatable",
+      OPT_LIST, LOADCMD_AT(label), 0, 0 },
+    { 0, "compare", "OLD.json", NULL, "print the differences to an older "
+      "result", OPT_TEXT, LOADCMD_AT(compare), 0, 0 },
+    OPT_GROUP("For CI"),
+    { 0, "assert", "EXPR", NULL, "exit 4 if it does not hold: p99<5ms, "
+      "rps>1000, errors<1%, cpu_per_call<8us; repeatable",
+      OPT_LIST, LOADCMD_AT(assert), 0, 0 },
+    { 0, "max-errors", "N|P%", "0", "failures tolerated before exit 3",
+      OPT_TEXT, LOADCMD_AT(max_errors), 0, 0 },
+    { 0, "strict", NULL, NULL, "exit 5 if the client was the limit",
       OPT_FLAG, LOADCMD_AT(strict), 0, 0 },
     OPT_COMMON(struct loadcmd_args),
 };
 
-/* SIGINT, SIGTERM, SIGHUP: the run is to end; a second one ends it at once. */
+/* Stop the run; a second signal exits at once. */
 static void loadcmd_stop_sig(int signo)
 {
     if (atomic_exchange(&loadcmd_signal, signo))
         _exit(128 + signo);
 }
 
-/* Redraw the progress line; load_run's callback. */
+/* Redraw the progress line, with the time left if it is known. */
 static void loadcmd_progress(void *arg, uint64_t ok, uint64_t failed,
                              int64_t elapsed_ns)
 {
@@ -33827,7 +34093,7 @@ static void loadcmd_progress(void *arg, uint64_t ok, uint64_t failed,
                  s > 0 ? (double)done / s : 0.0, failed, text);
 }
 
-/* Read --max-errors, "N" or "P%", into to. */
+/* Read --max-errors, "N" or "P%", into to; false if it is neither. */
 static bool loadcmd_read_errors(const char *text, struct res_config *to)
 {
     size_t n = strlen(text);
@@ -33839,7 +34105,7 @@ static bool loadcmd_read_errors(const char *text, struct res_config *to)
     return percent >= 0 && percent <= 100;
 }
 
-/* Read a rate, "R", "R/s" or "R/m", as calls a second; false: it is none. */
+/* Read a rate, "R", "R/s" or "R/m", per second; false if it is none. */
 static bool loadcmd_read_rate(struct slice text, double *rate)
 {
     double scale = 1;
@@ -33877,18 +34143,17 @@ static int loadcmd_read_schedule(struct loadcmd_args *c,
     struct loadcmd_parts *p = &c->parts;
     struct slice rest = txt_slice(c->schedule ? c->schedule : ""), piece;
     if (c->rate && c->schedule)
-        return opt_misuse(cmd, "--rate is one rate, --schedule several: not "
-                          "both");
+        return opt_misuse(cmd, "--rate and --schedule: only one of them");
     if (c->rate) {
         if (!loadcmd_read_rate(txt_slice(c->rate), &p->step[0].from) ||
             !(p->step[0].from > 0))
-            return opt_misuse(cmd, "--rate '%s': takes calls a second, as in "
+            return opt_misuse(cmd, "--rate '%s': takes calls per second, as in "
                               "1000, 1000/s or 600/m, up to %.0f", c->rate,
                               LOAD_RATE_MOST);
         p->step[0].to = p->step[0].from;
         p->nstep = 1;
     }
-    while (c->schedule && opt_next_piece(&rest, &piece)) {
+    while (c->schedule && opt_next(&rest, ',', &piece)) {
         if (p->nstep == RES_STEPS_MOST)
             return opt_misuse(cmd, "--schedule: more than %d steps",
                               RES_STEPS_MOST);
@@ -33897,10 +34162,6 @@ static int loadcmd_read_schedule(struct loadcmd_args *c,
                               "100:10s,200:10s and ramps such as 100-1000:60s",
                               c->schedule);
     }
-    const char *arrival = c->arrival ? c->arrival : "uniform";
-    if (strcmp(arrival, "uniform") && strcmp(arrival, "poisson"))
-        return opt_misuse(cmd, "--arrival '%s': takes uniform or poisson",
-                          arrival);
     if (!p->nstep && (c->arrival || c->flying))
         return opt_misuse(cmd, "--%s needs --rate or --schedule",
                           c->arrival ? "arrival" : "max-in-flight");
@@ -33916,7 +34177,7 @@ static int loadcmd_read_cpus(struct loadcmd_args *c,
     cpu_set_t usable;
     CPU_ZERO(&usable);
     (void)sched_getaffinity(0, sizeof usable, &usable);
-    while (c->cpus && opt_next_piece(&rest, &piece)) {
+    while (c->cpus && opt_next(&rest, ',', &piece)) {
         char word[24] = "";
         uint64_t from, to;
         if (piece.n < sizeof word)
@@ -33926,12 +34187,12 @@ static int loadcmd_read_cpus(struct loadcmd_args *c,
             *dash = 0;
         if (txt_number(word, 0, CPU_SETSIZE - 1, &from) ||
             txt_number(dash ? dash + 1 : word, from, CPU_SETSIZE - 1, &to))
-            return opt_misuse(cmd, "--cpus '%s': takes numbers of CPUs, as in "
+            return opt_misuse(cmd, "--cpus '%s': takes CPU numbers, as in "
                               "0,2-3", c->cpus);
         for (uint64_t i = from; i <= to; i++) {
             if (!CPU_ISSET(i, &usable))
-                return opt_misuse(cmd, "--cpus: CPU %" PRIu64 " is not to be "
-                                  "used by this process", i);
+                return opt_misuse(cmd, "--cpus: CPU %" PRIu64 " is not in this "
+                                  "process's affinity mask", i);
             if (p->ncpu < LOAD_CPUS_MOST)
                 p->cpu[p->ncpu++] = (unsigned)i;
         }
@@ -33939,8 +34200,8 @@ static int loadcmd_read_cpus(struct loadcmd_args *c,
     return EXIT_OK;
 }
 
-/* Read a time, Unix seconds or as RFC 3339 in UTC, into ns; false: it is
- * none. */
+/* Read a time, Unix seconds or RFC 3339 in UTC, into ns; false if it is
+ * neither. */
 static bool loadcmd_read_time(const char *text, int64_t *ns)
 {
     struct tm t = {0};
@@ -33957,18 +34218,23 @@ static bool loadcmd_read_time(const char *text, int64_t *ns)
     return true;
 }
 
-/* Give c what goes without saying, where its options make sense together. */
+/* Check the options of c that exclude each other, and set the defaults. */
 static int loadcmd_defaults(struct loadcmd_args *c,
                             const struct opt_command *cmd)
 {
     if (c->requests && c->total)
-        return opt_misuse(cmd, "-n is per client and -N in all: not both");
+        return opt_misuse(cmd, "-n is per client, -N is the total: only one of "
+                          "them");
     if (c->log && !strcmp(c->log, "-"))
-        return opt_misuse(cmd, "--log-requests: takes a file; standard output "
-                          "has the result");
+        return opt_misuse(cmd, "--log-requests: takes a file, not -; standard "
+                          "output has the result");
     if (!c->profile && (c->profile_out || c->profile_hz))
         return opt_misuse(cmd, "--profile-%s needs --profile",
                           c->profile_out ? "out" : "hz");
+    for (size_t i = 0; i < c->common.rest.n; i++)
+        if (!strncasecmp(c->common.rest.text[i], "https://", 8) ||
+            !strncasecmp(c->common.rest.text[i], "grpcs://", 8))
+            return opt_misuse(cmd, "'%s': " OPT_NO_TLS, c->common.rest.text[i]);
     c->profile_out = c->profile_out ? c->profile_out : "profile.pb";
     c->profile_hz = c->profile_hz ? c->profile_hz : LOAD_PROFILE_HZ;
     if (!c->common.rest.n)
@@ -33978,7 +34244,7 @@ static int loadcmd_defaults(struct loadcmd_args *c,
     return EXIT_OK;
 }
 
-/* The run that c asks for; a status after saying what is wrong with it. */
+/* Fill *to, the run that c asks for. */
 static int loadcmd_plan(struct loadcmd_args *c, const struct opt_command *cmd,
                         struct res_config *to)
 {
@@ -33987,8 +34253,8 @@ static int loadcmd_plan(struct loadcmd_args *c, const struct opt_command *cmd,
     if (c->connect_rate && (!loadcmd_read_rate(txt_slice(c->connect_rate),
                                                &connect_rate) ||
                                 !(connect_rate > 0)))
-        return opt_misuse(cmd, "--connect-rate '%s': takes connections a "
-                          "second", c->connect_rate);
+        return opt_misuse(cmd, "--connect-rate '%s': takes connections per "
+                          "second, as in 100 or 100/s", c->connect_rate);
     int status = loadcmd_defaults(c, cmd);
     status = status ? status : loadcmd_read_schedule(c, cmd);
     status = status ? status : loadcmd_read_cpus(c, cmd);
@@ -34031,38 +34297,14 @@ static int loadcmd_plan(struct loadcmd_args *c, const struct opt_command *cmd,
     return EXIT_OK;
 }
 
-enum loadcmd_format { LOADCMD_TEXT, LOADCMD_JSON, LOADCMD_CSV,
-                       LOADCMD_HTML, LOADCMD_PROMETHEUS, LOADCMD_HGRM,
-                       LOADCMD_FORMATS };
+/* Places in LOADCMD_FORMATS. */
+enum loadcmd_format { LOADCMD_TEXT, LOADCMD_JSON, LOADCMD_CSV, LOADCMD_HTML,
+                      LOADCMD_PROMETHEUS, LOADCMD_HGRM };
 
-/* Names of the formats, and the endings of files that have them. */
-static const char *const loadcmd_formats[LOADCMD_FORMATS][2] = {
-    { "text", ".txt" }, { "json", ".json" }, { "csv", ".csv" },
-    { "html", ".html" }, { "prometheus", ".prom" }, { "hgrm", ".hgrm" },
-};
+static const char *const loadcmd_extensions[] = {
+    ".txt|.log", ".json", ".csv", ".html", ".prom", ".hgrm" };
 
-/* The format asked for, by -f or --out's ending; -1 after saying what is
- * wrong. */
-static int loadcmd_format(const struct loadcmd_args *c,
-                          const struct opt_command *cmd)
-{
-    const char *name = c->out ? opt_base_name(c->out) : "";
-    for (int i = 0; i < LOADCMD_FORMATS; i++)
-        if (c->format ? !strcmp(c->format, loadcmd_formats[i][0])
-                      : opt_ends(name, loadcmd_formats[i][1]))
-            return i;
-    if (!c->format && opt_is_text(name))
-        return LOADCMD_TEXT;
-    if (c->format)
-        opt_misuse(cmd, "--format '%s': takes text, json, csv, html, "
-                   "prometheus or hgrm", c->format);
-    else
-        opt_misuse(cmd, "--out '%s': its ending names no format; -f does",
-                   c->out);
-    return -1;
-}
-
-/* Append t in a format. */
+/* Append t in format. */
 static void loadcmd_put(struct buf *b, int format, const struct res_report *t,
                         bool color)
 {
@@ -34076,7 +34318,7 @@ static void loadcmd_put(struct buf *b, int format, const struct res_report *t,
     }
 }
 
-/* What load and report have of results before they are written. */
+/* A result to be written, by load and by report. */
 struct loadcmd_result {
     struct res_report report;
     double percent[LOADCMD_PERCENTS_MOST];
@@ -34084,7 +34326,7 @@ struct loadcmd_result {
     struct res_saved old;              /* of --compare */
 };
 
-/* Read --percentiles and --assert into to, and see whether they can be read. */
+/* Read --percentiles, --assert and --label into to. */
 static int loadcmd_result_init(struct loadcmd_result *to,
                                const struct loadcmd_args *c,
                                const struct opt_command *cmd)
@@ -34097,16 +34339,16 @@ static int loadcmd_result_init(struct loadcmd_result *to,
     t->assert = to->assert;
     t->label = c->label.text;
     t->nlabel = c->label.n;
-    while (opt_next_piece(&rest, &piece)) {
+    while (opt_next(&rest, ',', &piece)) {
         double v = txt_finite(piece);
         if (!(v >= 0 && v <= 100) || t->npercent == LOADCMD_PERCENTS_MOST)
             return opt_misuse(cmd, "--percentiles '%s': takes at most %d "
-                              "numbers up to 100, as in 50,99,99.9",
+                              "numbers from 0 to 100, as in 50,99,99.9",
                               c->percentiles, LOADCMD_PERCENTS_MOST);
         size_t k = 0;
         while (k < t->npercent && (t->percent[k] < v || t->percent[k] > v))
             k++;
-        to->percent[k] = v;             /* once, however often it is given */
+        to->percent[k] = v;             /* once, even if given twice */
         t->npercent += k == t->npercent;
     }
     t->result = &none;
@@ -34124,13 +34366,13 @@ static int loadcmd_result_init(struct loadcmd_result *to,
             return opt_misuse(cmd, "--label '%s': takes KEY=VALUE", text);
         for (size_t k = 0; k < i; k++)
             if (!strncmp(text, c->label.text[k], n + 1))
-                return opt_misuse(cmd, "--label '%s': its key is given twice",
+                return opt_misuse(cmd, "--label '%s': this key is given twice",
                                   text);
     }
     return EXIT_OK;
 }
 
-/* Read a result in JSON from the file path into *s. */
+/* Read the result in the JSON file at path into *s. */
 static int loadcmd_result_read(const char *path, struct res_saved *s)
 {
     struct buf b = {0};
@@ -34142,8 +34384,8 @@ static int loadcmd_result_read(const char *path, struct res_saved *s)
         say_error("%s", why.text);
     } else if (!text.n || *text.p != '{') {
         e = GP_EFORMAT;
-        say_error("%s: not a result of load, which is JSON; profiles are "
-                  "reported apart from results", path);
+        say_error("%s: not JSON, so no result of load; a profile needs a "
+                  "report of its own", path);
     } else if ((e = res_read(s, mem_slice(&b), &why))) {
         say_error("%s: %s", path, why.text);
     }
@@ -34151,19 +34393,19 @@ static int loadcmd_result_read(const char *path, struct res_saved *s)
     return e ? EXIT_FAILED : EXIT_OK;
 }
 
-/* Say it where the run old, of the file path, is not like the one that it is
- * compared with. */
+/* Print a note if the run old, in the file path, had other options than the run
+ * that it is compared with. */
 static void loadcmd_note_unlike(const struct opt_common *c, const char *path,
                                 const struct res_config *old,
                                 const struct res_config *now)
 {
     const char *unlike = res_unlike(old, now);
-    if (unlike && !c->quiet)
-        say_error("%s %s what it is compared with", path, unlike);
+    SAY_NOTE(c->quiet || !unlike, "%s %s what it is compared with", path,
+             unlike);
 }
 
-/* What the program ends with for t: failed calls, then assertions, then a
- * measurement that is none. */
+/* Return the exit status for t: failed calls first, then assertions, then
+ * --strict. */
 static int loadcmd_exit_status(const struct res_report *t, bool strict)
 {
     if (res_exceeds(t->config, t->result))
@@ -34175,7 +34417,7 @@ static int loadcmd_exit_status(const struct res_report *t, bool strict)
                                                         : EXIT_OK;
 }
 
-/* Print or write what b has and to; returns the exit status. */
+/* Write to, after the text in b, to --out or stdout; return the exit status. */
 static int loadcmd_result_write(const struct loadcmd_args *c, int format,
                                 struct buf *b, struct loadcmd_result *to)
 {
@@ -34197,7 +34439,7 @@ static int loadcmd_result_write(const struct loadcmd_args *c, int format,
         return EXIT_FAILED;
     }
     if (!c->common.quiet)
-        say_wrote(c->out, loadcmd_formats[format][0]);
+        say_wrote(c->out, opt_item(LOADCMD_FORMATS, format));
     for (size_t i = 0; i < t->nassert; i++)
         if (!t->assert[i].pass) {
             struct buf text = {0};
@@ -34207,8 +34449,8 @@ static int loadcmd_result_write(const struct loadcmd_args *c, int format,
     return t->exit;
 }
 
-/* Say what is about to be done: on stdout as the head of the text result,
- * else on stderr.  b is empty afterwards, or holds the head of a file. */
+/* Print the plan: on stdout before a text result, else on stderr.  For a text
+ * result in a file it stays in b. */
 static int loadcmd_announce(const struct loadcmd_args *c, int format,
                             struct buf *b, const struct res_config *plan)
 {
@@ -34219,14 +34461,13 @@ static int loadcmd_announce(const struct loadcmd_args *c, int format,
     if (text && !file)
         status = say_print(b);
     else if (!c->common.quiet)
-        say_talk(b);
+        say_buf(b);
     if (!text || !file)
         b->len = 0;
     return status;
 }
 
-/* Make ready to take the server's profile with plan; a status after saying what
- * is wrong. */
+/* Prepare p to take the server's profile during plan, for --profile. */
 static int loadcmd_profiler(const struct loadcmd_args *c,
                             const struct opt_command *cmd,
                             struct res_config *plan, struct fetch_profile *p)
@@ -34236,8 +34477,7 @@ static int loadcmd_profiler(const struct loadcmd_args *c,
     if (!c->profile)
         return EXIT_OK;
     if (c->repeat > 1)
-        return opt_misuse(cmd, "--profile is of one run, --repeat of several: "
-                          "not both");
+        return opt_misuse(cmd, "--profile and --repeat: only one of them");
     *p = (struct fetch_profile){ .hz = (unsigned)c->profile_hz };
     if (fetch_init(p, *c->profile ? c->profile : GP_DEBUG_ADDRESS, &why))
         return opt_misuse(cmd, "--profile: %s", why.text);
@@ -34253,8 +34493,8 @@ static int loadcmd_profiler(const struct loadcmd_args *c,
         return e == GP_EUSAGE ? EXIT_USAGE : EXIT_FAILED;
     }
     if (!p->ours && p->seconds < 1)
-        return opt_misuse(cmd, "--profile: the endpoint at %s takes a window "
-                          "of whole seconds only: give -d 1s or more", p->base);
+        return opt_misuse(cmd, "--profile: the endpoint at %s profiles for "
+                          "whole seconds: give -d 1s or more", p->base);
     if (sys_write_check(c->profile_out, &why)) {
         say_error("%s", why.text);
         return EXIT_FAILED;
@@ -34263,8 +34503,8 @@ static int loadcmd_profiler(const struct loadcmd_args *c,
     return EXIT_OK;
 }
 
-/* Write the profile that p took, and analyse it into a, which lives as long as
- * pp; false when there is none, after saying why. */
+/* Write the profile that p took, and analyse it into a, which borrows pp; false
+ * after an error message. */
 static bool loadcmd_profile_write(const struct loadcmd_args *c,
                                   struct fetch_profile *p,
                                   struct pp *pp, struct anl *a,
@@ -34286,8 +34526,8 @@ static bool loadcmd_profile_write(const struct loadcmd_args *c,
     return true;
 }
 
-/* Run plan as often as c asks; *r is all runs together, run[] each of the *n
- * that were made, also where a later one fails. */
+/* Run plan --repeat times.  *r becomes all runs together, run[] the figures of
+ * each of the *n runs that succeeded. */
 static int loadcmd_repeat(const struct loadcmd_args *c,
                           const struct res_config *plan,
                           struct res *r, struct res_spread *run,
@@ -34310,7 +34550,7 @@ static int loadcmd_repeat(const struct loadcmd_args *c,
     return GP_OK;
 }
 
-/* Run plan, and write what came of it. */
+/* Run plan, and write its result. */
 static int loadcmd_measure(struct loadcmd_args *c, int format,
                            struct res_config *plan, struct loadcmd_result *to)
 {
@@ -34331,7 +34571,7 @@ static int loadcmd_measure(struct loadcmd_args *c, int format,
     sigaction(SIGINT, &act, NULL);
     sigaction(SIGTERM, &act, NULL);
     if (!sigaction(SIGHUP, NULL, &old) && old.sa_handler != SIG_IGN)
-        sigaction(SIGHUP, &act, NULL);          /* it is without nohup */
+        sigaction(SIGHUP, &act, NULL);          /* not under nohup */
     size_t n = 0;
     int e = status ? GP_OK : loadcmd_repeat(c, plan, &r, run, &n, &why);
     if (redraw)
@@ -34360,7 +34600,7 @@ static int loadcmd_measure(struct loadcmd_args *c, int format,
         to->report.profile = plan->profiler && !lacks ? &profile : NULL;
         status = loadcmd_result_write(c, format, &b, to);
         if (to->report.profile && !c->common.quiet)
-            say_wrote(c->profile_out, "pprof");
+            say_wrote(c->profile_out, txt_slice("pprof"));
         status = e || r.log_errno || (lacks && !status) ? EXIT_FAILED : status;
         if (status != EXIT_FAILED && atomic_load(&loadcmd_signal))
             status = 128 + atomic_load(&loadcmd_signal);
@@ -34374,12 +34614,12 @@ static int loadcmd_measure(struct loadcmd_args *c, int format,
 
 struct loadcmd_log {                        /* of --log-requests */
     const char *path;                   /* as given; NULL: none */
-    char tmp[PATH_MAX];                 /* what is written; empty: path, which
-                                         * is a pipe or a device */
-    char target[PATH_MAX];
+    char tmp[PATH_MAX];                 /* written, then renamed; "": path is a
+                                         * pipe or device, written as it is */
+    char target[PATH_MAX];              /* path, symbolic links followed */
 };
 
-/* Open the log at path into *log and *fd; returns an exit status. */
+/* Open the log at path, and set *fd to it. */
 static int loadcmd_log_open(struct loadcmd_log *log, const char *path, int *fd)
 {
     struct gp_why why = {{0}};
@@ -34399,8 +34639,8 @@ static int loadcmd_log_open(struct loadcmd_log *log, const char *path, int *fd)
     return EXIT_OK;
 }
 
-/* The log is complete, or empty because nothing was measured: then the one
- * that was there stays.  Returns an exit status. */
+/* Put the log in place; an empty one, as nothing was measured, is removed, and
+ * an older file stays. */
 static int loadcmd_log_close(struct loadcmd_log *log, int fd)
 {
     struct gp_why why = {{0}};
@@ -34416,7 +34656,7 @@ static int loadcmd_log_close(struct loadcmd_log *log, int fd)
     return EXIT_FAILED;
 }
 
-/* grpcprof load. */
+/* Run grpcprof load. */
 static int loadcmd_run(const struct opt_command *cmd)
 {
     struct loadcmd_args *c = cmd->config;
@@ -34425,11 +34665,12 @@ static int loadcmd_run(const struct opt_command *cmd)
     struct loadcmd_log log = {0};
     struct fetch_profile profiler = {0};
     struct gp_why why = {{0}};
-    int format = loadcmd_format(c, cmd);
+    int format = opt_format(cmd, LOADCMD_FORMATS, loadcmd_extensions,
+                            c->format, c->out);
     int status = format < 0 ? EXIT_USAGE : loadcmd_plan(c, cmd, &plan);
     if (!status && c->compare && format != LOADCMD_TEXT &&
         format != LOADCMD_JSON && format != LOADCMD_HTML)
-        status = opt_misuse(cmd, "--compare is shown in text, json, html");
+        status = opt_misuse(cmd, "--compare is for -f text, json and html");
     if (!status)
         status = loadcmd_result_init(&to, c, cmd);
     int e = status ? GP_OK : load_check(&plan, &why);
@@ -34452,7 +34693,7 @@ static int loadcmd_run(const struct opt_command *cmd)
         for (size_t k = i + 1; k < 3 && !status; k++)
             if (file[i] && file[k] && !sys_is_stream(file[i]) &&
                 (!strcmp(file[i], file[k]) || opt_same_file(file[i], file[k])))
-                status = opt_misuse(cmd, "'%s' is to be written twice",
+                status = opt_misuse(cmd, "'%s' is the file of two options",
                                     file[i]);
     if (!status && c->compare) {
         status = loadcmd_result_read(c->compare, &to.old);
@@ -34500,129 +34741,90 @@ struct report_args {
 
 static struct report_args report_args;
 
-#define REPORT_RE(name, which, what) \
-    { 0, name, "RE", NULL, what, OPT_TEXT, \
-      offsetof(struct report_args, filter[which]), 0, 0 }
+/* Places are enum grain_by. */
+#define REPORT_GRAINS "function|file|line|address|module|category"
+#define REPORT_AT(field) offsetof(struct report_args, field)
+#define REPORT_RE(name, which, arg, what) \
+    { 0, name, arg, NULL, what, OPT_TEXT, REPORT_AT(filter[which]), 0, 0 }
 
 static const struct opt report_options[] = {
-    { 'f', "format", "NAME", "(text, or by --out's ending)",
+    OPT_GROUP("Output"),
+    { 'f', "format", "NAME", "(text, or by the extension of --out)", "format: "
       "text, md, json, html, svg, folded, pprof, top, tree, peek, traces, raw, "
-      "tags, callgrind, speedscope",
-      OPT_TEXT, offsetof(struct report_args, format), 0, 0 },
-    { 'o', "out", "FILE", "(stdout)", "where the report goes; -: stdout",
-      OPT_TEXT, offsetof(struct report_args, out), 0, 0 },
-    { 0, "sample", "NAME", "(as pprof chooses)",
-      "sample type to look at, as in cpu or samples",
-      OPT_TEXT, offsetof(struct report_args, sample), 0, 0 },
+      "tags, callgrind or speedscope; of results: text, json, csv, html, "
+      "prometheus or hgrm", OPT_TEXT, REPORT_AT(format), 0, 0 },
+    { 'o', "out", "FILE", "(stdout)", "write the report to FILE; -: stdout",
+      OPT_TEXT, REPORT_AT(out), 0, 0 },
     { 0, "top", "N", "(20; all in json and -f top)", "rows of a table",
-      OPT_UINT, offsetof(struct report_args, top), 1, 1000000 },
-    { 0, "cum", NULL, NULL, "order -f top and tree by cumulative value",
-      OPT_FLAG, offsetof(struct report_args, cum), 0, 0 },
-    { 0, "all", NULL, NULL, "every row, nothing trimmed",
-      OPT_FLAG, offsetof(struct report_args, all), 0, 0 },
-    REPORT_RE("focus", FILTER_FOCUS, "only samples with a frame that matches, "
-              "in RE2 syntax"),
-    REPORT_RE("ignore", FILTER_IGNORE, "no samples with a frame that matches"),
-    REPORT_RE("hide", FILTER_HIDE, "samples without the frames that match"),
-    REPORT_RE("show", FILTER_SHOW, "only frames that match"),
-    REPORT_RE("show-from", FILTER_SHOW_FROM,
-              "no callers of the outermost match"),
-    REPORT_RE("prune-from", FILTER_PRUNE_FROM, "nothing that a match calls"),
-    { 0, "tagfocus", "K=RE", NULL, "only samples with a label that matches, or "
-      "is in a range such as 1kb:2kb", OPT_TEXT,
-      offsetof(struct report_args, filter[FILTER_TAGFOCUS]), 0, 0 },
-    { 0, "tagignore", "K=RE", NULL, "no samples with such a label", OPT_TEXT,
-      offsetof(struct report_args, filter[FILTER_TAGIGNORE]), 0, 0 },
-    { 0, "tagroot", "K,...", NULL, "labels as the outermost frames", OPT_TEXT,
-      offsetof(struct report_args, filter[FILTER_TAGROOT]), 0, 0 },
-    { 0, "tagleaf", "K,...", NULL, "labels as the innermost frames", OPT_TEXT,
-      offsetof(struct report_args, filter[FILTER_TAGLEAF]), 0, 0 },
-    { 0, "by", "NAME", "(function)", "function, file, line, address, module or "
-      "category", OPT_TEXT, offsetof(struct report_args, by), 0, 0 },
-    { 0, "peek", "RE", NULL, "-f peek: functions that match, with their "
-      "callers and callees", OPT_TEXT, offsetof(struct report_args, peek), 0,
-      0 },
-    { 0, "base", "FILE", NULL, "an older profile to compare with; again: their "
-      "sum", OPT_LIST,
-      offsetof(struct report_args, base), 0, 0 },
+      OPT_UINT, REPORT_AT(top), 1, 1000000 },
+    { 0, "all", NULL, NULL, "print every row, trim nothing",
+      OPT_FLAG, REPORT_AT(all), 0, 0 },
+    { 0, "cum", NULL, NULL, "order -f top, tree and peek by cum, not flat",
+      OPT_FLAG, REPORT_AT(cum), 0, 0 },
+    { 0, "peek", "RE", NULL, "-f peek: print matching functions with their "
+      "callers and callees", OPT_TEXT, REPORT_AT(peek), 0, 0 },
+    { 0, "inverted", NULL, NULL, "svg and html: draw the root at the top",
+      OPT_FLAG, REPORT_AT(inverted), 0, 0 },
+    { 0, "reverse", NULL, NULL, "svg, html and folded: merge stacks from the "
+      "leaf, not from the root", OPT_FLAG, REPORT_AT(reverse), 0, 0 },
+    OPT_GROUP("What to count"),
+    { 0, "sample", "NAME", "(as pprof chooses)", "sample type, as in cpu or "
+      "samples", OPT_TEXT, REPORT_AT(sample), 0, 0 },
+    { 0, "by", REPORT_GRAINS, "(function)", "count by",
+      OPT_CHOICE, REPORT_AT(by), 0, 0 },
+    { 0, "per-call", "N", "(the calls that the profile names)", "divide by the "
+      "number of calls", OPT_OPTIONAL, REPORT_AT(per_call), 0, 0 },
+    { 0, "rules", "FILE", NULL, "read categories from FILE, a line each: "
+      "CATEGORY PATTERN", OPT_TEXT, REPORT_AT(rules), 0, 0 },
+    { 0, "explain", NULL, NULL, "print which rule gave each function its "
+      "category", OPT_FLAG, REPORT_AT(explain), 0, 0 },
+    OPT_GROUP("Filters, as in pprof (RE: RE2 syntax)"),
+    REPORT_RE("focus", FILTER_FOCUS, "RE", "keep samples with a matching "
+              "frame"),
+    REPORT_RE("ignore", FILTER_IGNORE, "RE", "drop samples with a matching "
+              "frame"),
+    REPORT_RE("hide", FILTER_HIDE, "RE", "drop matching frames"),
+    REPORT_RE("show", FILTER_SHOW, "RE", "drop all other frames"),
+    REPORT_RE("show-from", FILTER_SHOW_FROM, "RE", "drop the callers of the "
+              "outermost matching frame"),
+    REPORT_RE("prune-from", FILTER_PRUNE_FROM, "RE", "drop what matching "
+              "frames call"),
+    REPORT_RE("tagfocus", FILTER_TAGFOCUS, "K=RE", "keep samples with a "
+              "matching label; also a range, 1kb:2kb"),
+    REPORT_RE("tagignore", FILTER_TAGIGNORE, "K=RE", "drop samples with a "
+              "matching label"),
+    REPORT_RE("tagroot", FILTER_TAGROOT, "K,...", "add labels as the outermost "
+              "frames"),
+    REPORT_RE("tagleaf", FILTER_TAGLEAF, "K,...", "add labels as the innermost "
+              "frames"),
+    OPT_GROUP("Comparison"),
+    { 0, "base", "FILE", NULL, "compare with an older profile or result; "
+      "several are merged", OPT_LIST, REPORT_AT(base), 0, 0 },
     { 0, "normalize", NULL, NULL, "scale the base to the same total",
-      OPT_FLAG, offsetof(struct report_args, normalize), 0, 0 },
-    { 0, "per-call", "N", NULL, "what a call takes, in the tables and the "
-      "comparison; of N calls", OPT_OPTIONAL,
-      offsetof(struct report_args, per_call), 0, 0 },
-    { 0, "assert", "EXPR", NULL, "exit 4 unless it holds: share(RE)<10%, "
-      "self(RE)<5%, delta(RE)<2% or <2us, cpu_per_call<8us, samples>=1000",
-      OPT_LIST,
-      offsetof(struct report_args, assert), 0, 0 },
-    { 0, "rules", "FILE", NULL, "own rules, a line each: CATEGORY PATTERN",
-      OPT_TEXT, offsetof(struct report_args, rules), 0, 0 },
-    { 0, "explain", NULL, NULL, "which rule put each function where",
-      OPT_FLAG, offsetof(struct report_args, explain), 0, 0 },
-    { 0, "inverted", NULL, NULL, "svg and html: the root at the top",
-      OPT_FLAG, offsetof(struct report_args, inverted), 0, 0 },
-    { 0, "reverse", NULL, NULL, "svg, html, folded: from the leaves to their "
-      "callers", OPT_FLAG, offsetof(struct report_args, reverse), 0, 0 },
-    { 0, "strict", NULL, NULL, "defects that can be repaired are errors",
-      OPT_FLAG, offsetof(struct report_args, strict), 0, 0 },
+      OPT_FLAG, REPORT_AT(normalize), 0, 0 },
+    OPT_GROUP("For CI"),
+    { 0, "assert", "EXPR", NULL, "exit 4 if it does not hold: share(RE)<10%, "
+      "self(RE)<5%, delta(RE)<2%, delta(RE)<2us, cpu_per_call<8us, "
+      "samples>=1000; repeatable", OPT_LIST, REPORT_AT(assert), 0, 0 },
+    { 0, "strict", NULL, NULL, "exit 1 for a defect in a profile that could be "
+      "repaired", OPT_FLAG, REPORT_AT(strict), 0, 0 },
     OPT_COMMON(struct report_args),
 };
 
-enum report_format_id {
+#define REPORT_FORMATS "text|md|json|html|svg|folded|pprof|top|tree|peek|" \
+    "traces|raw|tags|callgrind|speedscope"
+
+/* Places in REPORT_FORMATS. */
+enum report_format {
     REPORT_TEXT, REPORT_MD, REPORT_JSON, REPORT_HTML, REPORT_SVG, REPORT_FOLDED,
     REPORT_PPROF, REPORT_TOP, REPORT_TREE, REPORT_PEEK, REPORT_TRACES,
-    REPORT_RAW, REPORT_TAGS, REPORT_CALLGRIND, REPORT_SPEEDSCOPE, REPORT_FORMATS
+    REPORT_RAW, REPORT_TAGS, REPORT_CALLGRIND, REPORT_SPEEDSCOPE
 };
 
-static const struct report_format {
-    const char *name, *ending;          /* ending of --out that selects it */
-    bool analysis;                      /* it is of what ANL finds */
-    bool pprof;                         /* it has to be what pprof prints */
-} report_formats[REPORT_FORMATS] = {
-    [REPORT_TEXT] = { "text", ".txt", true, false },
-    [REPORT_MD] = { "md", ".md", true, false },
-    [REPORT_JSON] = { "json", ".json", true, false },
-    [REPORT_HTML] = { "html", ".html", true, false },
-    [REPORT_SVG] = { "svg", ".svg", false, false },
-    [REPORT_FOLDED] = { "folded", ".folded", false, false },
-    [REPORT_PPROF] = { "pprof", ".pb", false, false },
-    [REPORT_TOP] = { "top", ".top", false, true },
-    [REPORT_TREE] = { "tree", ".tree", false, true },
-    [REPORT_PEEK] = { "peek", ".peek", false, true },
-    [REPORT_TRACES] = { "traces", ".traces", false, true },
-    [REPORT_RAW] = { "raw", ".raw", false, true },
-    [REPORT_TAGS] = { "tags", ".tags", false, true },
-    [REPORT_CALLGRIND] = { "callgrind", ".callgrind", false, false },
-    [REPORT_SPEEDSCOPE] = { "speedscope", ".speedscope.json", false, false },
-};
-
-/* The format that -f or --out's ending names, REPORT_TEXT for neither;
- * REPORT_FORMATS after saying what is wrong. */
-static enum report_format_id report_find_format(const struct report_args *c,
-                                                const struct opt_command *cmd)
-{
-    for (int i = 0; i < REPORT_FORMATS && c->format; i++)
-        if (!strcmp(c->format, report_formats[i].name))
-            return (enum report_format_id)i;
-    if (c->format) {
-        opt_misuse(cmd, "--format '%s': takes text, md, json, html, svg, "
-                   "folded, pprof, top, tree, peek, traces, raw, tags, "
-                   "callgrind or speedscope", c->format);
-        return REPORT_FORMATS;
-    }
-    const char *name = c->out ? opt_base_name(c->out) : "";
-    for (int i = REPORT_FORMATS; i-- > 0;)
-        if (opt_ends(name, report_formats[i].ending))
-            return (enum report_format_id)i;
-    if (opt_ends(name, ".pb.gz") || opt_ends(name, ".pprof") ||
-        opt_ends(name, ".prof"))
-        return REPORT_PPROF;
-    if (!strncmp(name, "callgrind.out", 13))    /* what valgrind names them */
-        return REPORT_CALLGRIND;
-    if (opt_is_text(name))
-        return c->peek ? REPORT_PEEK : REPORT_TEXT;
-    opt_misuse(cmd, "--out '%s': its ending names no format; -f does", c->out);
-    return REPORT_FORMATS;
-}
+static const char *const report_extensions[] = {
+    ".txt|.log", ".md", ".json", ".html", ".svg", ".folded",
+    ".pb|.pb.gz|.pprof|.prof", ".top", ".tree", ".peek", ".traces",
+    ".raw", ".tags", ".callgrind", ".speedscope.json" };
 
 /* True if path is a named pipe: opening it twice loses what was in it. */
 static bool report_is_fifo(const char *path)
@@ -34653,6 +34855,18 @@ static struct slice report_peek(const char *path, char *text, size_t n)
     if (!input && fd >= 0)
         close(fd);
     return (struct slice){ text, k > 0 ? (size_t)k : 0 };
+}
+
+/* True if f prints the analysis of ANL. */
+static bool report_analyses(enum report_format f)
+{
+    return f <= REPORT_HTML;
+}
+
+/* True if f prints what pprof prints. */
+static bool report_as_pprof(enum report_format f)
+{
+    return f >= REPORT_TOP && f <= REPORT_TAGS;
 }
 
 /* Append the profile's age to b, or that it has none. */
@@ -34944,22 +35158,16 @@ static int report_read_filters(const struct report_args *c,
     return e;
 }
 
-static const char *const report_grains[] = {
-    [GRAIN_FUNCTION] = "function", [GRAIN_FILE] = "file", [GRAIN_LINE] = "line",
-    [GRAIN_ADDRESS] = "address", [GRAIN_MODULE] = "module",
-    [GRAIN_CATEGORY] = "category",
-};
-
 /* Name the frames of p, which is now or base, by grain for format f: of what is
  * analysed only those of a fork, for its tables and picture. */
 static int report_name_frames(struct report_inputs *s, struct pp *p,
-                              enum report_format_id f, enum grain_by grain,
+                              enum report_format f, enum grain_by grain,
                               struct gp_why *why)
 {
     struct pp *to = p;
     if (grain == GRAIN_FUNCTION)
         return GP_OK;
-    if (report_formats[f].analysis) {
+    if (report_analyses(f)) {
         to = &s->by[p == s->base];
         if (pp_clone_names(to, p))
             return txt_fail(why, GP_ENOMEM, "out of memory");
@@ -34971,10 +35179,10 @@ static int report_name_frames(struct report_inputs *s, struct pp *p,
 
 /* Filter p, which is now or base, and name its frames by grain for format f. */
 static int report_filter(struct report_inputs *s, struct pp *p,
-                         enum report_format_id f, enum grain_by grain,
+                         enum report_format f, enum grain_by grain,
                          struct gp_why *why)
 {
-    bool note = s->filtered && !report_formats[f].pprof;
+    bool note = s->filtered && !report_as_pprof(f);
     struct view_sum before = {0};
     if (note)
         before = view_total(p, p->ntypes - 1);
@@ -34985,7 +35193,7 @@ static int report_filter(struct report_inputs *s, struct pp *p,
     mem_free(s->filter.keys.key);
     mem_index_fini(&s->filter.keys.x);
     s->filter.keys = (struct view_label_units){0};
-    bool name = !report_formats[f].pprof && f != REPORT_PPROF;
+    bool name = !report_as_pprof(f) && f != REPORT_PPROF;
     if (!e && ((note && anl_filter_comments(p, &before)) ||
                (name && grain_name_stackless(p))))
         e = txt_fail(why, GP_ENOMEM, "out of memory");
@@ -34995,7 +35203,7 @@ static int report_filter(struct report_inputs *s, struct pp *p,
 /* Make now the difference of now and base, whose samples count below 0, in the
  * sample types that both have; what cancels out is left out. */
 static int report_subtract(const struct report_args *c,
-                           struct report_inputs *s, enum report_format_id f,
+                           struct report_inputs *s, enum report_format f,
                            struct gp_why *why)
 {
     struct pp all = { .period_type = s->now->period_type };
@@ -35023,7 +35231,7 @@ static int report_subtract(const struct report_args *c,
     merge_fini(&g);
     if (all.ntypes && all.ntypes < s->now->ntypes)
         all.default_type = all.type[0].type;    /* as pprof has it */
-    if (!report_formats[f].pprof)
+    if (!report_as_pprof(f))
         all.ncomments = 0;              /* they are of the two, not of this */
     e = e ? e : merge_profiles(&s->diff, &all, 1, &s->base_name, why);
     pp_fini(&all);
@@ -35038,9 +35246,9 @@ static int report_subtract(const struct report_args *c,
 }
 
 /* True when format f is of the difference to the base, and does not compare. */
-static bool report_subtracts(enum report_format_id f)
+static bool report_subtracts(enum report_format f)
 {
-    return !report_formats[f].analysis && f != REPORT_SVG;
+    return !report_analyses(f) && f != REPORT_SVG;
 }
 
 /* The program that p is of, by the name of its first object; empty: not
@@ -35056,7 +35264,7 @@ static struct slice report_program(const struct pp *p)
 /* The files of now, or of base, as one: the one that there is, or all of them
  * merged. */
 static int report_merge(const struct report_args *c, struct report_inputs *s,
-                        enum report_format_id f, bool of_base, struct pp **one,
+                        enum report_format f, bool of_base, struct pp **one,
                         struct gp_why *why)
 {
     size_t first = of_base ? s->n : 0, n = of_base ? s->nbase : s->n;
@@ -35075,7 +35283,7 @@ static int report_merge(const struct report_args *c, struct report_inputs *s,
         }
     }
     int e = n > 1 ? merge_profiles(merged, file, n, path, why) : GP_OK;
-    if (!e && n > 1 && !report_formats[f].pprof &&
+    if (!e && n > 1 && !report_as_pprof(f) &&
         fig_merge(merged, file, n))
         e = txt_fail(why, GP_ENOMEM, "out of memory");
     return e;
@@ -35084,7 +35292,7 @@ static int report_merge(const struct report_args *c, struct report_inputs *s,
 /* Read all profiles, merge, subtract and filter them; returns an exit
  * status. */
 static int report_gather(const struct report_args *c,
-                         struct report_inputs *s, enum report_format_id f,
+                         struct report_inputs *s, enum report_format f,
                          enum grain_by grain)
 {
     struct gp_why why = {{0}};
@@ -35153,7 +35361,7 @@ static int report_analyse(const struct report_args *c,
  * that it has. */
 static int report_write_analysis(const struct report_args *c,
                                  struct report_inputs *s,
-                                 enum report_format_id f,
+                                 enum report_format f,
                                  struct out_config *out,
                                  const struct svg_config *svg, struct buf *b,
                                  int *status, struct gp_why *why)
@@ -35188,8 +35396,7 @@ static int report_write_analysis(const struct report_args *c,
     if (e) {
         *status = EXIT_FAILED;
     } else if (f == REPORT_HTML) {
-        out_report_html(b, &now, out, (struct slice){
-            (const char *)picture.data, picture.len });
+        out_report_html(b, &now, out, mem_slice(&picture));
     } else if (f == REPORT_JSON) {
         out_report_json(b, &now, out);
     } else if (f == REPORT_MD) {
@@ -35218,10 +35425,10 @@ static int report_write_pprof(const struct pp *p, struct buf *b,
 }
 
 /* Say what was mended in p, where format f does not. */
-static void report_note_repairs(const struct pp *p, enum report_format_id f)
+static void report_note_repairs(const struct pp *p, enum report_format f)
 {
     for (size_t i = 0; i < PP_REPAIRS; i++)
-        if (p->repaired[i] && !report_formats[f].analysis) {
+        if (p->repaired[i] && !report_analyses(f)) {
             struct buf b = {0};
             out_repair(&b, p, i);
             say_error("repaired %.*s", (int)b.len, b.len ? (char *)b.data : "");
@@ -35231,7 +35438,7 @@ static void report_note_repairs(const struct pp *p, enum report_format_id f)
 
 /* Say what format f makes of rows below 0, where it cannot say so itself. */
 static void report_note_signs(const struct report_args *c,
-                              const struct pp *p, enum report_format_id f)
+                              const struct pp *p, enum report_format f)
 {
     bool drops = f == REPORT_SVG || f == REPORT_SPEEDSCOPE;
     size_t type, below = 0;
@@ -35242,10 +35449,8 @@ static void report_note_signs(const struct report_args *c,
         below += p->value[i * p->ntypes + type] < 0;
     if (below)
         say_error("%zu of %zu rows are below 0, as in a difference of two "
-                  "profiles: -f %s %s", below, p->nsamples,
-                  report_formats[f].name,
-                  drops ? "shows only what is above"
-                        : "has them with their sign");
+                  "profiles; this format %s", below, p->nsamples, drops
+                  ? "shows only rows above 0" : "keeps their sign");
 }
 
 /* How the picture of s is to be drawn. */
@@ -35262,7 +35467,7 @@ static struct svg_config report_picture(const struct report_args *c,
 
 /* Write what s holds in format f onto b; *status becomes the exit status. */
 static int report_write(const struct report_args *c,
-                        struct report_inputs *s, enum report_format_id f,
+                        struct report_inputs *s, enum report_format f,
                         struct buf *b, int *status, struct gp_why *why)
 {
     struct buf text = {0};
@@ -35389,7 +35594,10 @@ static int report_of_results(const struct report_args *c,
     if (!status && profiles)
         status = opt_misuse(cmd, "--%s is for profiles, and %s is a result of "
                             "load", profiles, c->common.rest.text[0]);
-    if (!status && (format = loadcmd_format(&as, cmd)) < 0)
+    if (!status)
+        format = opt_format(cmd, LOADCMD_FORMATS, loadcmd_extensions,
+                            c->format, c->out);
+    if (format < 0)
         status = EXIT_USAGE;
     status = status ? status : loadcmd_result_init(&to, &as, cmd);
     if (!status && c->base.n && format != LOADCMD_TEXT &&
@@ -35423,84 +35631,75 @@ static int report_of_results(const struct report_args *c,
     return status;
 }
 
-/* What is wrong with c's options together; EXIT_OK when nothing is. */
+/* Check that each option of c is for format f. */
+static int report_check_formats(const struct report_args *c,
+                                const struct opt_command *cmd,
+                                enum report_format f)
+{
+    const struct {
+        bool given;
+        const char *option, *formats;
+    } rule[] = {
+        { c->peek, "peek", "peek" },
+        { c->assert.n, "assert", "text|md|json|html" },
+        { c->per_call, "per-call", "text|md|json|html" },
+        { c->explain, "explain", "text|md|json|html" },
+        { c->cum, "cum", "top|tree|peek" },
+        { c->top, "top", "text|md|json|html|top|tree" },
+        { c->rules, "rules", "text|md|json|html|svg" },
+        /* the others have a table of categories */
+        { c->by && !strcmp(c->by, "category"), "by category", "svg|folded|"
+          "pprof|top|tree|peek|traces|raw|callgrind|speedscope" },
+        { c->inverted, "inverted", "svg|html" },
+        { c->reverse, "reverse", "svg|html|folded" },
+        /* the others compare shares, which it does not change */
+        { c->normalize, "normalize", "json|folded|pprof|top|tree|peek|traces|"
+          "raw|tags|callgrind|speedscope" },
+    };
+    for (size_t i = 0; i < sizeof rule / sizeof *rule; i++) {
+        struct buf b = {0};
+        if (!rule[i].given ||
+            opt_place(rule[i].formats, '|', opt_item(REPORT_FORMATS, f)) >= 0)
+            continue;
+        opt_put_choices(&b, rule[i].formats);
+        opt_misuse(cmd, "--%s is for -f %.*s", rule[i].option, (int)b.len,
+                   b.data ? (const char *)b.data : "");
+        mem_fini(&b);
+        return EXIT_USAGE;
+    }
+    return EXIT_OK;
+}
+
+/* Check the options of c that exclude or need each other. */
 static int report_check(const struct report_args *c,
                         const struct opt_command *cmd,
-                        const struct report_inputs *s,
-                        enum report_format_id f)
+                        const struct report_inputs *s, enum report_format f)
 {
-    const struct report_format *format = &report_formats[f];
-    if ((f == REPORT_PEEK) != (c->peek != NULL))
-        return opt_misuse(cmd, c->peek ? "--peek is for -f peek"
-                                       : "-f peek needs --peek RE");
+    if (f == REPORT_PEEK && !c->peek)
+        return opt_misuse(cmd, "-f peek needs --peek RE");
     if (c->per_call && *c->per_call &&
         !(txt_finite(txt_slice(c->per_call)) > 0))
-        return opt_misuse(cmd, "--per-call '%s': takes a number of calls",
-                          c->per_call);
-    const char *analysis = c->assert.n ? "--assert" : c->per_call ? "--per-call"
-                         : c->explain ? "--explain" : NULL;
-    if (!format->analysis && analysis)
-        return opt_misuse(cmd, "%s is for -f text, md, json and html",
-                          analysis);
-    bool table = f == REPORT_TOP || f == REPORT_TREE || f == REPORT_PEEK;
-    if (c->cum && !table)
-        return opt_misuse(cmd, "--cum is for -f top, tree and peek");
+        return opt_misuse(cmd, "--per-call '%s': takes a number of calls, as "
+                          "in --per-call=5000", c->per_call);
     if (c->top && c->all)
-        return opt_misuse(cmd, "--all is every row, --top so many: not both");
-    if (c->top && (f == REPORT_PEEK || !table) && !format->analysis)
-        return opt_misuse(cmd, "--top is for -f text, md, json, html, top and "
-                          "tree");
-    if (c->rules && f != REPORT_SVG && !format->analysis)
-        return opt_misuse(cmd, "--rules is for -f text, md, json, html and "
-                          "svg");
+        return opt_misuse(cmd, "--top and --all: only one of them");
     if (c->by && f == REPORT_TAGS)
-        return opt_misuse(cmd, "--by is for views of functions, and -f tags "
-                          "is of labels");
+        return opt_misuse(cmd, "--by is for frames, and -f tags prints labels");
     if (!s->nbase && c->normalize)
-        return opt_misuse(cmd, "--normalize is for --base");
-    if (c->normalize && (f == REPORT_TEXT || f == REPORT_MD ||
-                         f == REPORT_HTML || f == REPORT_SVG))
-        return opt_misuse(cmd, "--normalize: -f %s compares shares, which it "
-                          "does not change", format->name);
-    if (c->inverted && f != REPORT_SVG && f != REPORT_HTML)
-        return opt_misuse(cmd, "--inverted is for -f svg and html");
-    if (c->reverse && f != REPORT_SVG && f != REPORT_HTML && f != REPORT_FOLDED)
-        return opt_misuse(cmd, "--reverse is for -f svg, html and folded");
+        return opt_misuse(cmd, "--normalize needs --base FILE");
+    if (report_check_formats(c, cmd, f))
+        return EXIT_USAGE;
     int status = report_check_out(c, cmd, s->path, s->n, "profile");
     if (!status)
         status = report_check_out(c, cmd, s->path + s->n, s->nbase, "base");
     if (status)
         return status;
-    for (size_t i = 0; i < s->n + s->nbase && !c->common.quiet; i++)
+    for (size_t i = 0; i < s->n + s->nbase; i++)
         for (size_t k = i < s->n ? 0 : s->n; k < i; k++)
             if (opt_same_file(s->path[i], s->path[k]))
-                say_error("%s is given twice: its samples count twice",
-                          s->path[i]);
+                SAY_NOTE(c->common.quiet, "%s is given twice: its samples "
+                         "count twice", s->path[i]);
     return EXIT_OK;
-}
-
-/* The granularity that c asks for; GRAIN_CATEGORY + 1 after saying what is
- * wrong. */
-static enum grain_by report_read_by(const struct report_args *c,
-                                    const struct opt_command *cmd,
-                                    enum report_format_id f)
-{
-    size_t n = sizeof report_grains / sizeof *report_grains, i = 0;
-    if (!c->by)
-        return f == REPORT_CALLGRIND ? GRAIN_LINE : GRAIN_FUNCTION;
-    while (i < n && strcmp(c->by, report_grains[i]))
-        i++;
-    if (i < GRAIN_CATEGORY ||
-        (i == GRAIN_CATEGORY && !report_formats[f].analysis))
-        return (enum grain_by)i;
-    if (i < n) {
-        opt_misuse(cmd, "--by category is not for -f text, md, json and html: "
-                   "they have a table of categories");
-        return (enum grain_by)n;
-    }
-    opt_misuse(cmd, "--by '%s': takes function, file, line, address, module or "
-               "category", c->by);
-    return (enum grain_by)n;
 }
 
 /* grpcprof report of profiles. */
@@ -35511,11 +35710,18 @@ static int report_of_profiles(const struct report_args *c,
     struct buf b = {0};
     struct gp_why why = {{0}};
     bool to_file = c->out && strcmp(c->out, "-") != 0;
-    enum report_format_id f = report_find_format(c, cmd);
-    enum grain_by grain = f == REPORT_FORMATS ? GRAIN_FUNCTION
-                                               : report_read_by(c, cmd, f);
-    if (f == REPORT_FORMATS || grain > GRAIN_CATEGORY)
+    bool callgrind = c->out && txt_starts(txt_base(txt_slice(c->out)),
+                                          "callgrind.out");
+    int place = callgrind && !c->format ? REPORT_CALLGRIND
+              : opt_format(cmd, REPORT_FORMATS, report_extensions, c->format,
+                           c->out);
+    if (place < 0)
         return EXIT_USAGE;
+    enum report_format f = place == REPORT_TEXT && c->peek && !c->format
+                         ? REPORT_PEEK : (enum report_format)place;
+    enum grain_by grain = c->by ? (enum grain_by)opt_place(REPORT_GRAINS, '|',
+                                                           txt_slice(c->by))
+                        : f == REPORT_CALLGRIND ? GRAIN_LINE : GRAIN_FUNCTION;
     int status = report_check(c, cmd, s, f);
     int e = status ? GP_OK : report_read_filters(c, s, &why);
     if (e) {
@@ -35544,7 +35750,7 @@ static int report_of_profiles(const struct report_args *c,
         status = EXIT_FAILED;
     } else {
         if (!c->common.quiet)
-            say_wrote(c->out, report_formats[f].name);
+            say_wrote(c->out, opt_item(REPORT_FORMATS, place));
         for (size_t i = 0; i < c->assert.n; i++)
             if (!s->assert[i].pass) {
                 struct buf text = {0};
@@ -35587,123 +35793,191 @@ static int report_run(const struct opt_command *cmd)
 }
 
 /* ================================== 49 CLI ===================================
- * for     the list of commands, and main
+ * for     the commands and their help, and main
  * uses    MEM, TXT, SAY, OPT, SERVE, LOADCMD, REPORT
- * owns    nothing
+ * owns    the exit status
  * spec    none
  * prefix  cli_
  * runs    main thread
  */
 
-#define OPT_TABLE(t) t, sizeof t / sizeof *t
+#define CLI_TABLE(t) t, sizeof t / sizeof *t
 
 static const struct opt_command cli_commands[] = {
-    { "serve", "", "answer gRPC, and profile itself",
-      "Answers helloworld.Greeter/SayHello on gRPC.  With --profile it\n"
-      "samples its own CPU time for so long, writes profile.pb and\n"
-      "flamegraph.svg, and goes on serving.  SIGINT or SIGTERM: the calls in\n"
-      "flight are finished and the profile of what was seen is written; a\n"
-      "second one ends it at once.  SIGUSR1 writes the profile so far.",
-      OPT_TABLE(serve_options), serve_run, &serve_args, 0 },
-    { "load", "[TARGET...]", "load a gRPC server, and measure",
-      "Calls a method of a gRPC server, from -c clients each one call at a\n"
-      "time, or with --rate by a schedule that does not wait for answers,\n"
-      "and prints how many were answered, how fast, why others were not, and\n"
-      "whether the server or the client was the limit.  A TARGET is\n"
-      "host:port, [v6]:port, dns:///host:port, http://host:port or\n"
-      "unix:/path; 127.0.0.1:50051 when none is given, several are used in\n"
-      "turn.",
-      OPT_TABLE(loadcmd_options), loadcmd_run, &loadcmd_args, OPT_LIST_MOST },
+    { "serve", "", "answer gRPC calls, and profile the server itself",
+      "Answer helloworld.Greeter/SayHello over gRPC, without TLS.  With "
+      "--profile, sample the server's own CPU time, write the profile and a "
+      "flame graph, and go on serving.\n\n"
+      "SIGINT or SIGTERM: finish the calls in flight, write the profile so far "
+      "and exit; a second signal exits at once.  SIGUSR1: write the profile so "
+      "far and go on.",
+      "  grpcprof serve --profile 30s\n"
+      "  grpcprof serve -l 0.0.0.0:8080 -t 4 -w 500\n"
+      "  grpcprof serve --profile 1m --exit -o before.pb --svg none\n"
+      "  curl -o 10s.pb 'http://127.0.0.1:6060/debug/pprof/profile?seconds=10'",
+      "  0    stopped by a signal or --exit; every file was written\n"
+      "  1    it could not listen, or a file could not be written\n"
+      "  2    wrong use\n"
+      "  130  a second SIGINT (143: SIGTERM)",
+      CLI_TABLE(serve_options), serve_run, &serve_args, 0 },
+    { "load", "[TARGET...]", "call a gRPC server, and measure",
+      "Call a method of a gRPC server, without TLS, and print how many calls "
+      "were ok, their latency, why others failed, and whether the server or "
+      "the client was the limit.\n\n"
+      "Each of -c clients sends its next call when the last one is answered "
+      "(closed loop).  With --rate, calls start on schedule, even while "
+      "earlier calls are pending (open loop).\n\n"
+      "-n counts calls per client: -c 100 -n 50 makes 5,000 calls.  In hey, "
+      "oha, ghz and h2load -n is the total; here the total is -N.\n\n"
+      "TARGET is host:port, [v6]:port, dns:///host:port, http://host:port or "
+      "unix:/path (127.0.0.1:50051).  Several are used in turn, by connection.",
+      "  grpcprof load -c 100 -n 50               5,000 calls of SayHello\n"
+      "  grpcprof load -c 50 -d 30s --call pkg.Service/Method \\\n"
+      "      --data '{\"id\":1}' 10.0.0.7:8080\n"
+      "  grpcprof load -r 2000 -d 1m --assert 'p99<5ms' -o result.json\n"
+      "  grpcprof load -c 100 -d 30s --profile    with the server's profile",
+      "  0    every --assert holds; no more calls failed than --max-errors\n"
+      "  1    it could not be done: connection refused, bad file, disk full\n"
+      "  2    wrong use\n"
+      "  3    more calls failed than --max-errors\n"
+      "  4    an --assert does not hold\n"
+      "  5    with --strict: the client was the limit\n"
+      "  130  stopped by SIGINT (129: SIGHUP, 143: SIGTERM), after printing\n"
+      "       the results so far",
+      CLI_TABLE(loadcmd_options), loadcmd_run, &loadcmd_args, OPT_LIST_MOST },
     { "report", "[PROFILE|RESULT...]", "say what a profile shows, and how sure",
-      "Reads a pprof profile of any program, gzip'd or not (-: standard\n"
-      "input; profile.pb when none is given), and says where the CPU time\n"
-      "went, each share with its samples and 95 % interval, and what can be\n"
-      "concluded from that.  Or reads results of load in JSON, one or more:\n"
-      "counts are added, and histograms merged.",
-      OPT_TABLE(report_options), report_run, &report_args,
-      OPT_LIST_MOST },
+      "Read a CPU profile and print where the time went, each share with its "
+      "samples and its 95% interval, and what follows from that.\n\n"
+      "PROFILE is a pprof profile of any program, gzip'd or not, a gperftools "
+      "CPU profile, - for standard input, or an "
+      "http://host:port/debug/pprof/profile address (profile.pb).  Several are "
+      "merged.\n\nRESULT is a result of load in JSON.  Several are added up.",
+      "  grpcprof report profile.pb\n"
+      "  grpcprof report -o report.html profile.pb\n"
+      "  grpcprof report --base old.pb --assert 'delta(Encode)<2%' new.pb\n"
+      "  grpcprof report -f top 'http://127.0.0.1:6060/debug/pprof/profile'",
+      "  0    every --assert holds\n"
+      "  1    a file could not be read or written\n"
+      "  2    wrong use\n"
+      "  3    results of load: more calls failed than --max-errors\n"
+      "  4    an --assert does not hold\n"
+      "  5    results of load, with --strict: the client was the limit",
+      CLI_TABLE(report_options), report_run, &report_args, OPT_LIST_MOST },
 };
 
 enum { CLI_COMMANDS = sizeof cli_commands / sizeof *cli_commands };
 
-/* Append what the program is and how it is used. */
+/* Commands of other tools, with what to type here. */
+static const struct {
+    const char *words, *advice;
+} cli_foreign[] = {
+    { "bench benchmark call ghz h2load hey k6 oha run stress wrk",
+      "load is made by: grpcprof load HOST:PORT" },
+    { "annotate flamegraph pprof script show svg text top view web",
+      "a profile is shown by: grpcprof report profile.pb" },
+    { "attach perf profile record sample stat",
+      "a profile is taken by: grpcprof serve --profile 30s; from a server with "
+      "pprof: grpcprof report http://HOST:PORT/debug/pprof/profile" },
+    { "describe grpcurl list",
+      "services are listed by: grpcurl -plaintext HOST:PORT list" },
+    { "version", "it is: grpcprof --version" },
+    { "completion man", "it is: grpcprof help --man, grpcprof help --bash" },
+};
+
+/* Append what the program does and how to start. */
 static void cli_put_usage(struct buf *b)
 {
-    txt_putf(b, "grpcprof %s: where the CPU of a gRPC service goes under "
-            "load, per call\n\n", GP_VERSION);
-    for (size_t i = 0; i < CLI_COMMANDS; i++) {
-        const struct opt_command *c = &cli_commands[i];
-        txt_putf(b, "  grpcprof %-7s %s\n", c->name, c->summary);
-    }
-    txt_putf(b, "\nthe job, in three commands:\n"
-            "  grpcprof serve --profile 30s    in one terminal\n"
-            "  grpcprof load -c 100 -n 50      in another\n"
-            "  grpcprof report profile.pb      when serve has written it\n\n"
-            "grpcprof help COMMAND tells its options; grpcprof --version\n");
+    txt_puts(b, "grpcprof " GP_VERSION ": where the CPU of a gRPC service goes "
+             "under load, per call\n\n");
+    for (size_t i = 0; i < CLI_COMMANDS; i++)
+        txt_putf(b, "  grpcprof %-7s %s\n", cli_commands[i].name,
+                 cli_commands[i].summary);
+    txt_puts(b, "\nTo start:\n"
+             "  grpcprof serve --profile 30s    in one terminal\n"
+             "  grpcprof load -c 100 -n 50      in another\n"
+             "  grpcprof report profile.pb      when serve has written it\n\n"
+             "Options: grpcprof help COMMAND.  Version: grpcprof --version.\n"
+             "Man page and completion: grpcprof help --man, help --bash.\n");
 }
 
-/* The command called name, or NULL after saying so. */
+/* Return what to type instead of name, which is no command; or "". */
+static const char *cli_advice(const char *name)
+{
+    for (size_t i = 0; i < sizeof cli_foreign / sizeof *cli_foreign; i++)
+        if (opt_place(cli_foreign[i].words, ' ', txt_slice(name)) >= 0)
+            return cli_foreign[i].advice;
+    return *name == '-' ? "the command comes first, as in: grpcprof load -c 100"
+         : !access(name, R_OK) ? "a file is read by: grpcprof report FILE"
+         : strchr(name, ':') ? "a server is called by: grpcprof load HOST:PORT"
+         : "";
+}
+
+/* Return the command called name, or NULL after an error message. */
 static const struct opt_command *cli_find(const char *name)
 {
-    const char *best = NULL;
+    const char *best = NULL, *advice = cli_advice(name);
+    struct buf b = {0};
     unsigned least = 3;
     for (size_t i = 0; i < CLI_COMMANDS; i++) {
         unsigned d = txt_distance(name, cli_commands[i].name);
         if (d == 0)
             return &cli_commands[i];
-        if (d < least) {
+        if (d < least && !*advice) {
             least = d;
             best = cli_commands[i].name;
         }
     }
-    say_error("no command '%s'%s%s%s\ntry: grpcprof help", name,
-              best ? "; did you mean " : "", best ? best : "",
-              best ? "?" : "");
+    txt_puts(&b, "grpcprof: no command '");
+    txt_put_clean(&b, txt_slice(name));
+    txt_putf(&b, "'%s%s%s%s%s\ntry: grpcprof help\n", *advice ? ": " : "",
+             advice, best ? "; did you mean " : "", best ? best : "",
+             best ? "?" : "");
+    say_buf(&b);
+    mem_fini(&b);
     return NULL;
 }
 
-/* Print usage, c's help, or with c NULL what the options in argv say. */
+/* Print the help of c, or where c is NULL what the first of argv asks for. */
 static int cli_help(const struct opt_command *c, int argc, char **argv)
 {
+    const char *word = argc ? argv[0] : "";
     struct buf b = {0};
-    if (!c && argc && argv[0][0] != '-' && !(c = cli_find(argv[0])))
+    if (!c && *word && *word != '-' && !(c = cli_find(word)))
         return EXIT_USAGE;
     if (c)
         opt_put_help(&b, c);
-    else if (argc == 0)
+    else if (!*word || !strcmp(word, "--help") || !strcmp(word, "-h"))
         cli_put_usage(&b);
-    else if (!strcmp(argv[0], "--man"))
+    else if (!strcmp(word, "--man"))
         opt_put_man_page(&b, cli_commands, CLI_COMMANDS);
-    else if (!strcmp(argv[0], "--bash"))
+    else if (!strcmp(word, "--bash"))
         opt_put_bash(&b, cli_commands, CLI_COMMANDS);
-    else if (!strcmp(argv[0], "--version") || !strcmp(argv[0], "-V"))
+    else if (!strcmp(word, "--version") || !strcmp(word, "-V"))
         txt_puts(&b, "grpcprof " GP_VERSION "\n");
     else
-        return cli_find(argv[0]) ? EXIT_OK : EXIT_USAGE;
+        return cli_find(word) ? EXIT_OK : EXIT_USAGE;
     int status = say_print(&b);
     mem_fini(&b);
     return status;
 }
 
-/* See enum exit_status. */
+/* Return an enum exit_status, or EXIT_SIGNAL and a signal's number. */
 int main(int argc, char **argv)
 {
+    static const char globals[] = "help --help -h --version -V";
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGXFSZ, SIG_IGN);           /* a file too large is an error */
-    const char *word = argc > 1 ? argv[1] : "";
+    signal(SIGXFSZ, SIG_IGN);           /* writing too large a file fails */
     if (argc < 2) {
         struct buf b = {0};
         cli_put_usage(&b);
-        say_talk(&b);
+        say_buf(&b);
+        mem_fini(&b);
         return EXIT_USAGE;
     }
-    if (!strcmp(word, "--version") || !strcmp(word, "-V"))
-        return cli_help(NULL, 1, argv + 1);
-    if (!strcmp(word, "--help") || !strcmp(word, "-h"))
-        return cli_help(NULL, 0, NULL);
-    if (!strcmp(word, "help"))
-        return cli_help(NULL, argc - 2, argv + 2);
-    const struct opt_command *c = cli_find(word);
+    int global = opt_place(globals, ' ', txt_slice(argv[1]));
+    if (global >= 0)                    /* help takes the word after it */
+        return cli_help(NULL, argc - 1 - !global, argv + 1 + !global);
+    const struct opt_command *c = cli_find(argv[1]);
     if (!c || opt_parse(c, argc - 2, argv + 2))
         return EXIT_USAGE;
     if (((struct opt_common *)c->config)->help)

@@ -65,7 +65,7 @@ bad_values() {
     refuses '-c -1'            2 'clients.*-1'           load -c -1
     refuses '-c empty'         2 'clients'               load -c ''
     refuses '-c 1e3'           2 'clients.*1e3'          load --clients=1e3
-    refuses 'all rows, and so many' 2 'not both' report --all --top 2 x
+    refuses 'all rows, and so many' 2 'only one' report --all --top 2 x
     refuses '-n 2^70'          2 'requests' load -n 1180591620717411303424
     refuses '-n 1__0'          2 'requests.*1__0'        load -n 1__0
     refuses '-d 10'            2 'duration'              load -d 10q
