@@ -3270,6 +3270,20 @@ static void js_field_text(struct js *j, const char *key, const char *text)
     js_field_str(j, key, txt_slice(text));
 }
 
+/* Write a key and a boolean. */
+static void js_field_bool(struct js *j, const char *key, bool v)
+{
+    js_key(j, key);
+    js_put_bool(j, v);
+}
+
+/* Write a key, and open its object or array. */
+static void js_field_open(struct js *j, const char *key, char kind)
+{
+    js_key(j, key);
+    js_open(j, kind);
+}
+
 /* ---- reading ---- */
 
 enum js_kind { JS_NULL, JS_FALSE, JS_TRUE, JS_NUMBER, JS_STRING, JS_ARRAY,
@@ -24711,6 +24725,18 @@ static int reflect_no_service(const char *target, const char *version,
     return GP_EIO;
 }
 
+/* True if set has a file of that name; *n gets the number of files before it,
+ * or in all. */
+static bool reflect_has(const struct buf *set, struct slice name, size_t *n)
+{
+    struct pb_in in = pb_of(mem_slice(set));
+    struct slice file;
+    for (*n = 0; dsc_next(&in, 1, &file); ++*n)
+        if (txt_equal(dsc_bytes(file, 1), name))
+            return true;
+    return false;
+}
+
 /* Add the files of the response about name to set, a FileDescriptorSet, except
  * for those that it has. */
 static int reflect_take(struct slice answer, const char *target,
@@ -24725,12 +24751,8 @@ static int reflect_take(struct slice answer, const char *target,
                         text.n < 200 ? text.n ? (int)text.n : 7 : 200,
                         text.n ? text.p : "no file");
     while (dsc_next(&in, 1, &file)) {
-        struct pb_in had = pb_of(mem_slice(set));
-        struct slice other;
-        bool there = false;
-        size_t n = 0;
-        for (; !there && dsc_next(&had, 1, &other); n++)
-            there = txt_equal(dsc_bytes(other, 1), dsc_bytes(file, 1));
+        size_t n;
+        bool there = reflect_has(set, dsc_bytes(file, 1), &n);
         if (!there && n == REFLECT_FILES)
             return txt_fail(why, GP_ELIMIT, "%s: reflection: more than %d files"
                             "; --protoset FILE has no limit", target,
@@ -24744,18 +24766,14 @@ static int reflect_take(struct slice answer, const char *target,
 /* Find a file that one in set imports and that set does not have. */
 static bool reflect_missing(const struct buf *set, struct slice *name)
 {
-    struct slice all = { (const char *)set->data, set->len }, file, other;
-    struct pb_in in = pb_of(all);
+    struct pb_in in = pb_of(mem_slice(set));
+    struct slice file;
+    size_t n;
     while (dsc_next(&in, 1, &file)) {
         struct pb_in imports = pb_of(file);
-        while (dsc_next(&imports, 3, name)) {
-            struct pb_in had = pb_of(all);
-            bool there = false;
-            while (!there && dsc_next(&had, 1, &other))
-                there = txt_equal(dsc_bytes(other, 1), *name);
-            if (!there)
+        while (dsc_next(&imports, 3, name))
+            if (!reflect_has(set, *name, &n))
                 return true;
-        }
     }
     return false;
 }
@@ -25060,45 +25078,51 @@ static bool fetch_goes_on(void *arg, int64_t waited_ns)
     return !p->stop || !atomic_load(p->stop);
 }
 
+/* GET the profile of query from p's endpoint within ns, into p->file; tick is
+ * asked meanwhile, if not NULL. */
+static void fetch_ask(struct fetch_profile *p, const char *query, int64_t ns,
+                      fetch_tick *tick)
+{
+    char path[128];
+    int status;
+    snprintf(path, sizeof path, "/debug/pprof/profile?%s", query);
+    p->error = fetch_get(p->base, path, ns, tick, p, &status, &p->file,
+                         &p->why);
+    size_t n = p->file.len;
+    if (!p->error && status != 200)
+        p->error = txt_fail(&p->why, GP_EIO, "%s%s: status %d: %.*s", p->base,
+                            path, status, n < 100 ? (int)n : 100,
+                            n ? (const char *)p->file.data : "");
+}
+
 /* Thread: ask another program's endpoint for its window, and count calls
  * meanwhile. */
 static void *fetch_main(void *arg)
 {
     struct fetch_profile *p = arg;
-    char path[80];
-    int status;
+    char query[40];
     uint64_t before = p->ended(p->arg);
-    snprintf(path, sizeof path, "/debug/pprof/profile?seconds=%" PRId64,
-             p->seconds);
-    p->error = fetch_get(p->base, path, p->seconds * 1000000000 + FETCH_ASK_NS,
-                       fetch_goes_on, p, &status, &p->file, &p->why);
+    snprintf(query, sizeof query, "seconds=%" PRId64, p->seconds);
+    fetch_ask(p, query, p->seconds * 1000000000 + FETCH_ASK_NS, fetch_goes_on);
     p->calls = p->ended(p->arg) - before;
-    if (!p->error && status != 200)
-        p->error = txt_fail(&p->why, GP_EIO, "%s%s: status %d", p->base, path,
-                            status);
     return NULL;
 }
 
 /* Start the window, as measuring starts. */
 static void fetch_begin(struct fetch_profile *p)
 {
-    struct gp_why *why = &p->why;
-    char path[80];
-    int status;
+    char query[40];
     if (!p->ours) {
         p->error = sys_thread_start(&p->thread, "load-profile", true,
-                                    fetch_main, p, why);
+                                    fetch_main, p, &p->why);
         p->begun = !p->error;
         return;
     }
-    snprintf(path, sizeof path, "/debug/pprof/profile?start&hz=%u", p->hz);
-    p->error = fetch_get(p->base, path, FETCH_ASK_NS, NULL, NULL, &status,
-                       &p->file, why);
-    size_t n = p->file.len;
-    if (!p->error && (status != 200 || n < 2 || n >= sizeof p->token))
-        p->error = txt_fail(why, GP_EIO, "%s: %.*s", p->base,
-                            n < 200 ? (int)n : 200,
-                            n ? (const char *)p->file.data : "");
+    snprintf(query, sizeof query, "start&hz=%u", p->hz);
+    fetch_ask(p, query, FETCH_ASK_NS, NULL);
+    size_t n = p->file.len;             /* a token and a newline */
+    if (!p->error && (n < 2 || n >= sizeof p->token))
+        p->error = txt_fail(&p->why, GP_EFORMAT, "%s: not a token", p->base);
     p->begun = !p->error;
     if (p->begun)
         snprintf(p->token, sizeof p->token, "%.*s", (int)n - 1,
@@ -25108,8 +25132,7 @@ static void fetch_begin(struct fetch_profile *p)
 /* End the window and take the profile, after measuring. */
 static void fetch_end(struct fetch_profile *p)
 {
-    char path[128];
-    int status;
+    char query[80];
     if (!p->begun)
         return;
     if (!p->ours) {
@@ -25117,12 +25140,8 @@ static void fetch_end(struct fetch_profile *p)
         return;
     }
     p->calls = p->ended(p->arg);
-    snprintf(path, sizeof path, "/debug/pprof/profile?stop=%s", p->token);
-    p->error = fetch_get(p->base, path, FETCH_STOP_NS, NULL, NULL, &status,
-                       &p->file, &p->why);
-    if (!p->error && status != 200)
-        p->error = txt_fail(&p->why, GP_EIO, "%s%s: status %d", p->base, path,
-                            status);
+    snprintf(query, sizeof query, "stop=%s", p->token);
+    fetch_ask(p, query, FETCH_STOP_NS, NULL);
 }
 
 /* ================================== 40 RES ===================================
@@ -26083,8 +26102,7 @@ static void res_js_percentiles(struct js *j, const struct res_report *t,
                                const struct hdr *h)
 {
     char key[24];
-    js_key(j, "percentiles");
-    js_open(j, '{');
+    js_field_open(j, "percentiles", '{');
     for (size_t i = 0; i < t->npercent; i++) {
         snprintf(key, sizeof key, "%.10g", t->percent[i]);
         js_key(j, key);
@@ -26129,13 +26147,11 @@ static void res_js_hdr(struct js *j, const struct res_report *t,
     js_field_num(j, "mean", h->n ? h->sum / (double)h->n : (double)NAN);
     js_field_num(j, "stddev", res_deviation(h));
     res_js_percentiles(j, t, h);
-    js_key(j, "hdr");
-    js_open(j, '{');
+    js_field_open(j, "hdr", '{');
     js_field_count(j, "unit_ns", 1);
     js_field_count(j, "sigfig", 3);
     js_field_count(j, "overflow", h->over);
-    js_key(j, "buckets");
-    js_open(j, '[');
+    js_field_open(j, "buckets", '[');
     for (uint32_t i = 0; h->count && i < HDR_COUNTS; i++)
         if (h->count[i])
             res_js_bucket(j, hdr_value(i), h->count[i]);
@@ -26192,13 +26208,6 @@ static void res_js_group(struct js *j, const struct res_report *t,
         res_js_field(j, t, f, from);
 }
 
-/* Begin the member that a group stands in. */
-static void res_js_begin(struct js *j, enum res_group group)
-{
-    js_key(j, res_group_name[group]);
-    js_open(j, '{');
-}
-
 /* Return the key of a label, "key=value", and its value. */
 static struct slice res_label(const char *text, struct slice *value)
 {
@@ -26218,7 +26227,7 @@ static void res_js_config(struct js *j, const struct res_report *t)
     k.streams = res_streams(&k);
     k.threads = t->result->threads;
     k.interval_ns = t->result->intervals.ns;
-    res_js_begin(j, RES_PLAN);
+    js_field_open(j, res_group_name[RES_PLAN], '{');
     js_field_text(j, "target", k.target[0]);
     js_field_text(j, "address", t->result->target);
     js_field_text(j, "call", k.call);
@@ -26226,8 +26235,7 @@ static void res_js_config(struct js *j, const struct res_report *t)
     res_js_group(j, t, RES_PLAN, &k);
     js_field_text(j, "mode", res_open(&k) ? "open" : "closed");
     js_field_num(j, "rate", res_open(&k) ? k.step[0].from : (double)NAN);
-    js_key(j, "schedule");
-    js_open(j, '[');
+    js_field_open(j, "schedule", '[');
     for (size_t i = 0; i < k.nstep; i++) {
         js_open(j, '{');
         js_field_num(j, "from", k.step[i].from);
@@ -26238,8 +26246,7 @@ static void res_js_config(struct js *j, const struct res_report *t)
     js_close(j, ']');
     js_field_text(j, "arrival", k.poisson ? "poisson" : "uniform");
     res_js_group(j, t, RES_LIMITS, &k);
-    js_key(j, "labels");
-    js_open(j, '{');
+    js_field_open(j, "labels", '{');
     for (size_t i = 0; i < t->nlabel; i++) {
         struct slice value, key = res_label(t->label[i], &value);
         js_put_str(j, key);
@@ -26257,7 +26264,7 @@ static void res_js_figures(struct js *j, const struct res_report *t)
     const struct res *r = t->result;
     double s = (double)r->elapsed_ns / 1e9;
     for (enum res_group g = RES_WINDOW; g <= RES_CONNECT; g++) {
-        res_js_begin(j, g);
+        js_field_open(j, res_group_name[g], '{');
         if (g == RES_THROUGHPUT) {
             js_field_num(j, "rps_ok", s > 0 ? (double)r->ok / s : (double)NAN);
             js_field_num(j, "rps_all", s > 0 ? (double)(r->ok + r->failed) / s
@@ -26275,8 +26282,7 @@ static void res_js_figures(struct js *j, const struct res_report *t)
 /* Write the member intervals. */
 static void res_js_intervals(struct js *j, const struct res *r)
 {
-    js_key(j, "intervals");
-    js_open(j, '[');
+    js_field_open(j, "intervals", '[');
     for (size_t i = 0; i < r->intervals.n; i++) {
         const struct res_interval *v = &r->intervals.v[i];
         js_open(j, '{');
@@ -26288,8 +26294,7 @@ static void res_js_intervals(struct js *j, const struct res *r)
         js_field_num(j, "p99", v->ok ? (double)res_interval_percentile(v, 99)
                                      : (double)NAN);
         js_field_count(j, "in_flight", v->in_flight);
-        js_key(j, "buckets");
-        js_open(j, '[');
+        js_field_open(j, "buckets", '[');
         for (uint32_t k = 0; k < RES_COARSE; k++)
             if (v->count[k])
                 res_js_bucket(j, res_coarse_value(k), v->count[k]);
@@ -26312,8 +26317,7 @@ static void res_put_detail(struct buf *b, const struct res_error *e)
 static void res_js_errors(struct js *j, const struct res_report *t)
 {
     const struct res *r = t->result;
-    js_key(j, "status");
-    js_open(j, '[');
+    js_field_open(j, "status", '[');
     for (int i = 0; i < 17; i++)
         if (r->status[i]) {
             js_open(j, '{');
@@ -26323,8 +26327,7 @@ static void res_js_errors(struct js *j, const struct res_report *t)
             js_close(j, '}');
         }
     js_close(j, ']');
-    js_key(j, "errors");
-    js_open(j, '[');
+    js_field_open(j, "errors", '[');
     for (size_t i = 0; i < r->nerror; i++) {
         const struct res_error *e = &r->error[i];
         js_open(j, '{');
@@ -26337,8 +26340,7 @@ static void res_js_errors(struct js *j, const struct res_report *t)
         mem_fini(&detail);
         js_field_count(j, "count", e->count);
         js_field_count(j, "first_ns", (uint64_t)e->first_ns);
-        js_key(j, "varies");
-        js_put_bool(j, e->varies);
+        js_field_bool(j, "varies", e->varies);
         js_close(j, '}');
     }
     js_close(j, ']');
@@ -26348,9 +26350,8 @@ static void res_js_errors(struct js *j, const struct res_report *t)
 /* Write the member client. */
 static void res_js_client(struct js *j, const struct res_report *t)
 {
-    res_js_begin(j, RES_CLIENT);
-    js_key(j, "threads");
-    js_open(j, '[');
+    js_field_open(j, res_group_name[RES_CLIENT], '{');
+    js_field_open(j, "threads", '[');
     for (unsigned i = 0; i < t->result->threads; i++) {
         js_open(j, '{');
         res_js_group(j, t, RES_THREAD, &t->result->thread[i]);
@@ -26365,24 +26366,20 @@ static void res_js_client(struct js *j, const struct res_report *t)
 static void res_js_verdict(struct js *j, const struct res_report *t)
 {
     const struct res_verdict *v = &t->verdict;
-    js_key(j, "verdict");
-    js_open(j, '{');
+    js_field_open(j, "verdict", '{');
     js_field_text(j, "limit", res_limit_name[v->limit][1]);
     js_field_num(j, "confidence", v->confidence);
-    js_key(j, "why");
-    js_open(j, '[');
+    js_field_open(j, "why", '[');
     for (size_t i = 0; i < v->nwhy; i++)
         js_put_str(j, txt_slice(v->why[i]));
     js_close(j, ']');
     js_close(j, '}');
-    js_key(j, "asserts");
-    js_open(j, '[');
+    js_field_open(j, "asserts", '[');
     for (size_t i = 0; i < t->nassert; i++) {
         js_open(j, '{');
         js_field_text(j, "expr", t->assert[i].text);
         js_field_num(j, "value", t->assert[i].value);
-        js_key(j, "pass");
-        js_put_bool(j, t->assert[i].pass);
+        js_field_bool(j, "pass", t->assert[i].pass);
         js_close(j, '}');
     }
     js_close(j, ']');
@@ -26411,8 +26408,7 @@ static void res_js_profile(struct js *j, const struct res_profile *p)
     js_field_num(j, "rel_error", a->trust.effective > 0 ?
                  1 / sqrt(a->trust.effective) : (double)NAN);
     js_field_text(j, "file", p->file);
-    js_key(j, "functions");
-    js_open(j, '[');
+    js_field_open(j, "functions", '[');
     for (size_t i = 0; i < a->nfunctions &&
                        a->trust.effective >= RES_RANKED_SAMPLES; i++) {
         const struct anl_function *f = &a->function[i];
@@ -26426,8 +26422,7 @@ static void res_js_profile(struct js *j, const struct res_profile *p)
         js_field_num(j, "flat_high_ns", per * f->flat.high);
         js_field_num(j, "cum_ns", per * f->cum.share);
         js_field_num(j, "pct", 100 * f->flat.share);
-        js_key(j, "rank_resolved");
-        js_put_bool(j, f->resolved);
+        js_field_bool(j, "rank_resolved", f->resolved);
         js_close(j, '}');
     }
     js_close(j, ']');
@@ -26461,8 +26456,7 @@ static void res_js_change(void *j, const char *name, double old, double now,
                           bool time)
 {
     (void)time;
-    js_key(j, name);
-    js_open(j, '{');
+    js_field_open(j, name, '{');
     js_field_num(j, "old", old);
     js_field_num(j, "now", now);
     js_close(j, '}');
@@ -26476,8 +26470,7 @@ static void res_put_json(struct buf *b, const struct res_report *t)
     (void)uname(&host);
     js_open(&j, '{');
     js_field_text(&j, "schema", "grpcprof.load/1");
-    js_key(&j, "tool");
-    js_open(&j, '{');
+    js_field_open(&j, "tool", '{');
     js_field_text(&j, "version", GP_VERSION);
     js_field_text(&j, "host", host.nodename);
     js_field_count(&j, "cpus", sys_cpus());
@@ -26495,8 +26488,7 @@ static void res_put_json(struct buf *b, const struct res_report *t)
     else
         txt_puts(b, "null");
     j.more = true;
-    js_key(&j, "runs");
-    js_open(&j, '[');
+    js_field_open(&j, "runs", '[');
     for (size_t i = 0; i < t->nrun; i++) {
         js_open(&j, '{');
         js_field_num(&j, "rps_ok", t->run[i].rps);
@@ -26975,24 +26967,22 @@ static void res_append(struct res *r, struct res *f)
 struct load_call {                      /* a slot: one call in flight */
     struct client_call  rpc;
     struct load_client *client;         /* borrowed; NULL: none yet */
-    struct load_call   *prev, *next;    /* by age, in the worker */
-    struct load_call   *after;          /* in a queue or the free list */
+    struct link         by_age;         /* in the worker's live; alone: not
+                                         * live: its slot is free */
+    struct link         queued;         /* in a waiting queue, or alone */
+    struct load_call   *next_free;
     const struct client_payload *payload; /* borrowed */
     struct net_timer    pace;           /* of its next message */
     int64_t             start_ns;       /* the scheduled start */
     int64_t             sent_ns;        /* the last actual send */
     int64_t             heard_ns;       /* of its last message */
-    bool                live;           /* started, not counted yet */
-    bool                waiting;        /* live, and in a queue */
     bool                counted;        /* started while measuring */
 };
-
-struct load_queue { struct load_call *first, *last; };  /* linked by after */
 
 struct load_conn {
     struct client_conn  chan;
     struct load_client *client;         /* borrowed */
-    struct load_conn   *prev, *next;    /* of the worker */
+    struct link         of_worker;
     int64_t             begin_ns;       /* when it began to connect */
     uint64_t            used;           /* calls sent on it */
     uint64_t            flying;         /* calls on it that have not ended */
@@ -27014,8 +27004,8 @@ struct load_client {                    /* a place for a connection */
     struct load_worker *worker;         /* borrowed */
     struct load_target *target;         /* borrowed; read only */
     struct load_conn   *conn;           /* that takes calls; NULL: none */
-    struct load_client *touched;        /* next in the worker's list */
-    struct load_queue   waiting;        /* closed loop: its calls */
+    struct link         touched;        /* in the worker's touched, or alone */
+    struct link         waiting;        /* closed loop: calls by queued */
     size_t              addr;           /* of target, being used */
     uint64_t            streams;        /* calls in flight, at most */
     uint64_t            left;           /* closed loop: calls not started */
@@ -27024,7 +27014,6 @@ struct load_client {                    /* a place for a connection */
     int64_t             backoff_ns;     /* 0: connect at once */
     int64_t             lost_ns;        /* since when it has no connection */
     unsigned            resends;        /* in a row */
-    bool                is_touched;     /* in the worker's list */
     bool                dead;           /* gave up connecting */
     bool                done;           /* nothing more to do */
 };
@@ -27042,11 +27031,12 @@ struct load_worker {
     struct load_call   *call;           /* owned; ncall */
     size_t              ncall;
     struct load_call   *free;           /* slots not live */
-    struct load_call   *oldest, *newest;        /* live ones by age */
-    struct load_queue   waiting;        /* open loop: for a stream */
+    struct link         live;           /* calls started, not counted yet; the
+                                         * oldest first */
+    struct link         waiting;        /* open loop: calls for a stream */
     int64_t             queued_at_ns;   /* since when calls wait; 0: none */
-    struct load_client *touched;        /* have something to send */
-    struct load_conn   *conns;          /* owned */
+    struct link         touched;        /* clients with something to send */
+    struct link         conns;          /* owned */
     struct net_timer    deadline;       /* of the oldest live call */
     struct net_timer    phase;          /* end of warm-up, run or drain */
     struct net_timer    arrival;        /* open loop: the next call's time */
@@ -27174,44 +27164,28 @@ static void load_log(struct load_worker *w, const struct load_call *k,
         load_log_flush(w);
 }
 
-/* Append k to q. */
-static void load_queue_put(struct load_queue *q, struct load_call *k)
+/* Return the oldest live call of w, or NULL. */
+static struct load_call *load_oldest(const struct load_worker *w)
 {
-    k->after = NULL;
-    k->waiting = true;
-    *(q->first ? &q->last->after : &q->first) = k;
-    q->last = k;
+    return mem_link_alone(&w->live) ? NULL
+         : MEM_OF(w->live.next, struct load_call, by_age);
 }
 
-/* Remove and return the first call of q, or NULL. */
-static struct load_call *load_queue_get(struct load_queue *q)
+/* Return the first call of the queue q, or NULL. */
+static struct load_call *load_queue_first(const struct link *q)
 {
-    struct load_call *k = q->first;
-    if (k) {
-        q->first = k->after;
-        k->waiting = false;
-    }
-    return k;
+    return mem_link_alone(q) ? NULL : MEM_OF(q->next, struct load_call, queued);
 }
 
-/* Remove k from q, wherever it is. */
-static void load_queue_drop(struct load_queue *q, struct load_call *k)
+/* True if k waits in a queue. */
+static bool load_call_waits(const struct load_call *k)
 {
-    struct load_call **at = &q->first, *last = NULL;
-    while (*at != k) {
-        last = *at;
-        at = &last->after;
-    }
-    *at = k->after;
-    if (q->last == k)
-        q->last = last;
-    k->waiting = false;
+    return !mem_link_alone(&k->queued);
 }
 
 /* Return the queue for k: of the worker in an open loop, of the client in a
  * closed one. */
-static struct load_queue *load_queue_of(struct load_worker *w,
-                                        struct load_call *k)
+static struct link *load_queue_of(struct load_worker *w, struct load_call *k)
 {
     return w->run->open ? &w->waiting : &k->client->waiting;
 }
@@ -27219,9 +27193,10 @@ static struct load_queue *load_queue_of(struct load_worker *w,
 /* Start or stop the clock of the time that calls wait for a stream. */
 static void load_queue_clock(struct load_worker *w)
 {
-    if (w->waiting.first && !w->queued_at_ns) {
+    bool blocked = !mem_link_alone(&w->waiting);
+    if (blocked && !w->queued_at_ns) {
         w->queued_at_ns = w->net.now_ns;
-    } else if (!w->waiting.first && w->queued_at_ns) {
+    } else if (!blocked && w->queued_at_ns) {
         if (w->measuring)
             w->sum.streams_blocked_ns += w->net.now_ns - w->queued_at_ns;
         w->queued_at_ns = 0;
@@ -27231,26 +27206,16 @@ static void load_queue_clock(struct load_worker *w)
 /* Remove k from the live calls and free its slot. */
 static void load_call_retire(struct load_worker *w, struct load_call *k)
 {
-    if (k->prev)
-        k->prev->next = k->next;
-    else
-        w->oldest = k->next;
-    if (k->next)
-        k->next->prev = k->prev;
-    else
-        w->newest = k->prev;
-    k->prev = k->next = NULL;
-    if (k->waiting)
-        load_queue_drop(load_queue_of(w, k), k);
+    mem_link_drop(&k->by_age);
+    mem_link_drop(&k->queued);
     if (k->rpc.keep) {                  /* it had none: the next may */
         k->rpc.keep = NULL;
         w->asked = false;
     }
-    k->live = false;
     net_timer_stop(&w->net, &k->pace);
     if (k->client)
         k->client->live--;
-    k->after = w->free;
+    k->next_free = w->free;
     w->free = k;
     w->in_flight--;
 }
@@ -27275,8 +27240,8 @@ static void load_call_count(struct load_worker *w, struct load_call *k,
         if (r->kind == CLIENT_OK) {
             hdr_add(&w->sum.response, now_ns - k->start_ns);
             if (w->run->open) {
-                struct res_pace *pace = w->waiting.first
-                    ? &w->sum.streams_blocked : &w->sum.streams_free;
+                struct res_pace *pace = mem_link_alone(&w->waiting)
+                    ? &w->sum.streams_free : &w->sum.streams_blocked;
                 hdr_add(&w->sum.service, now_ns - k->sent_ns);
                 pace->n++;
                 pace->ns += now_ns - k->sent_ns;
@@ -27391,8 +27356,8 @@ static void load_worker_over(struct load_worker *w)
     load_queue_clock(w);
     if (w->queued_at_ns && w->measuring)
         w->sum.streams_blocked_ns += w->net.now_ns - w->queued_at_ns;
-    for (struct load_conn *n = w->conns; n; n = n->next)
-        load_conn_tcp(w, n);
+    for (struct link *at = w->conns.next; at != &w->conns; at = at->next)
+        load_conn_tcp(w, MEM_OF(at, struct load_conn, of_worker));
     if (w->measuring)
         load_worker_use(w);
     w->net.stop = true;
@@ -27402,7 +27367,7 @@ static void load_worker_over(struct load_worker *w)
 /* Finish w, in an open loop, if nothing is left to do. */
 static void load_worker_check(struct load_worker *w)
 {
-    if (w->run->open && w->ended && !w->oldest && !w->net.stop)
+    if (w->run->open && w->ended && !load_oldest(w) && !w->net.stop)
         load_worker_over(w);
 }
 
@@ -27443,10 +27408,11 @@ static void load_client_give_up(struct load_client *c)
     struct load_call *k;
     c->dead = true;
     w->dead++;
-    w->sum.gave_up += w->run->open ? !w->ended || w->waiting.first
+    w->sum.gave_up += w->run->open ? !w->ended || !mem_link_alone(&w->waiting)
                     : !w->ended && (c->left || !w->run->counted);
-    struct load_queue *q = w->run->open ? &w->waiting : &c->waiting;
-    while ((!w->run->open || w->dead == w->nclient) && (k = q->first))
+    struct link *q = w->run->open ? &w->waiting : &c->waiting;
+    while ((!w->run->open || w->dead == w->nclient) &&
+           (k = load_queue_first(q)))
         load_call_count(w, k, &gone);
     load_client_check(c);
 }
@@ -27461,21 +27427,14 @@ static struct load_call *load_call_begin(struct load_worker *w,
 {
     const struct res_config *config = w->run->config;
     struct load_call *k = w->free;
-    w->free = k->after;
+    w->free = k->next_free;
     k->client = c;
-    k->live = true;
     k->counted = w->measuring && start_ns >= w->start_ns;
     k->start_ns = start_ns;
     k->sent_ns = 0;
     k->payload = &config->payload[(w->index + w->seq++ * w->run->threads) %
                                   config->npayload];
-    k->next = NULL;
-    k->prev = w->newest;
-    if (k->prev)
-        k->prev->next = k;
-    else
-        w->oldest = k;
-    w->newest = k;
+    mem_link_append(&w->live, &k->by_age);
     w->in_flight++;
     w->sum.sent += k->counted;
     if (c) {
@@ -27508,20 +27467,17 @@ static bool load_client_room(const struct load_client *c)
 /* Send what c has at the end of this turn of timers. */
 static void load_client_touch(struct load_client *c)
 {
-    if (c->is_touched)
-        return;
-    c->is_touched = true;
-    c->touched = c->worker->touched;
-    c->worker->touched = c;
+    if (mem_link_alone(&c->touched))
+        mem_link_append(&c->worker->touched, &c->touched);
 }
 
 /* Send what the touched clients have; it may close connections. */
 static void load_worker_flush(struct load_worker *w)
 {
-    struct load_client *c;
-    while ((c = w->touched)) {
-        w->touched = c->touched;
-        c->is_touched = false;
+    while (!mem_link_alone(&w->touched)) {
+        struct load_client *c = MEM_OF(w->touched.next, struct load_client,
+                                       touched);
+        mem_link_drop(&c->touched);
         if (c->conn)
             h2_kick(&c->conn->chan.h2);
     }
@@ -27642,7 +27598,7 @@ static void load_call_place(struct load_worker *w, struct load_call *k,
                             struct load_client *c)
 {
     if (!c || !load_client_room(c) || !load_call_send(w, k, c))
-        load_queue_put(load_queue_of(w, k), k);
+        mem_link_append(load_queue_of(w, k), &k->queued);
 }
 
 /* Send waiting calls and, in a closed loop, new ones on c's connection, as many
@@ -27650,15 +27606,17 @@ static void load_call_place(struct load_worker *w, struct load_call *k,
 static void load_client_fill(struct load_client *c)
 {
     struct load_worker *w = c->worker;
-    struct load_queue *q = w->run->open ? &w->waiting : &c->waiting;
+    struct link *q = w->run->open ? &w->waiting : &c->waiting;
     while (load_client_room(c)) {
-        struct load_call *k = load_queue_get(q);
-        if (!k && load_client_may(c))
+        struct load_call *k = load_queue_first(q);
+        if (k)
+            mem_link_drop(&k->queued);
+        else if (load_client_may(c))
             k = load_call_begin(w, c, w->net.now_ns);
         if (!k)
             break;
         if (!load_call_send(w, k, c)) {
-            load_queue_put(q, k);
+            mem_link_append(q, &k->queued);
             break;
         }
     }
@@ -27670,7 +27628,7 @@ static void load_client_fill(struct load_client *c)
      * deadline lets it. */
     if (load_client_open(c) && !c->live && !c->conn->flying &&
         !load_client_room(c) && load_client_may(c))
-        load_queue_put(&c->waiting, load_call_begin(w, c, w->net.now_ns));
+        mem_link_append(q, &load_call_begin(w, c, w->net.now_ns)->queued);
 }
 
 /* Send k's next message. */
@@ -27678,7 +27636,7 @@ static void load_on_pace(struct net_timer *t)
 {
     struct load_call *k = t->arg;
     struct load_worker *w = k->client->worker;
-    if (!k->live || k->waiting)
+    if (mem_link_alone(&k->by_age) || load_call_waits(k))
         return;
     w->sum.messages_out += k->counted;
     if (client_call_send_next(&k->rpc, k->payload))
@@ -27704,9 +27662,9 @@ static void load_worker_end(struct load_worker *w, int64_t drain_ns)
 static void load_worker_cut(struct load_worker *w)
 {
     struct load_call *k;
-    while ((k = w->oldest)) {
+    while ((k = load_oldest(w))) {
         struct load_client *c = k->client;
-        if (!k->waiting)
+        if (!load_call_waits(k))
             client_call_cancel(&k->rpc);
         w->sum.cut_off += k->counted;
         load_call_retire(w, k);
@@ -27738,7 +27696,7 @@ static void load_worker_measure(struct load_worker *w)
 /* Return a client with room, or NULL; NULL while calls wait. */
 static struct load_client *load_worker_pick(struct load_worker *w)
 {
-    for (uint64_t i = 0; i < w->nclient && !w->waiting.first; i++) {
+    for (uint64_t i = 0; i < w->nclient && mem_link_alone(&w->waiting); i++) {
         struct load_client *c = &w->client[w->turn];
         w->turn = w->turn + 1 < w->nclient ? w->turn + 1 : 0;
         if (load_client_room(c))
@@ -27849,8 +27807,8 @@ static void load_client_next(struct load_client *c,
 {
     if (c->conn && &c->conn->chan == ch)
         load_client_fill(c);
-    else if (load_client_may(c) || c->waiting.first ||
-             c->worker->waiting.first)
+    else if (load_client_may(c) || !mem_link_alone(&c->waiting) ||
+             !mem_link_alone(&c->worker->waiting))
         (void)load_client_later(c, 0);
     load_client_check(c);
 }
@@ -27870,7 +27828,8 @@ static void load_on_done(struct client_conn *ch, struct client_call *u,
     if (r->unseen && !c->dead && c->resends < LOAD_RESENDS) {
         c->resends++;
         w->sum.resent += k->counted;
-        load_queue_put(load_queue_of(w, k), k);         /* keeps its time */
+        mem_link_append(load_queue_of(w, k), &k->queued);       /* it keeps its
+                                         * start */
         (void)load_client_later(c, 0);
         return;
     }
@@ -27884,9 +27843,9 @@ static void load_on_deadline(struct net_timer *t)
     struct load_worker *w = t->arg;
     int64_t timeout_ns = w->run->config->timeout_ns;
     struct load_call *k;
-    while ((k = w->oldest) && k->start_ns + timeout_ns <= w->net.now_ns) {
+    while ((k = load_oldest(w)) && k->start_ns + timeout_ns <= w->net.now_ns) {
         struct load_client *c = k->client;
-        struct client_conn *ch = k->waiting ? NULL : k->rpc.conn;
+        struct client_conn *ch = load_call_waits(k) ? NULL : k->rpc.conn;
         if (ch) {
             client_call_cancel(&k->rpc);
             ((struct load_conn *)ch->owner)->flying--;
@@ -28043,13 +28002,7 @@ static void load_on_lost(struct client_conn *ch)
 static void load_on_gone(struct client_conn *ch)
 {
     struct load_conn *n = ch->owner;
-    struct load_worker *w = n->client->worker;
-    if (n->next)
-        n->next->prev = n->prev;
-    if (n->prev)
-        n->prev->next = n->next;
-    else
-        w->conns = n->next;
+    mem_link_drop(&n->of_worker);
     mem_free(n);
 }
 
@@ -28082,10 +28035,8 @@ static void load_client_connect(struct load_client *c)
         load_conn_failed(&none);
         return;
     }
-    n->next = w->conns;
-    if (n->next)
-        n->next->prev = n;
-    w->conns = n;
+    mem_link_init(&n->of_worker);
+    mem_link_append(&w->conns, &n->of_worker);
     c->conn = n;
 }
 
@@ -28093,8 +28044,8 @@ static void load_client_connect(struct load_client *c)
 static bool load_client_needs(const struct load_client *c)
 {
     const struct load_worker *w = c->worker;
-    return !w->going || c->waiting.first || load_client_may(c) ||
-           (w->run->open && (w->waiting.first || !w->ended));
+    return !w->going || !mem_link_alone(&c->waiting) || load_client_may(c) ||
+           (w->run->open && (!mem_link_alone(&w->waiting) || !w->ended));
 }
 
 /* Look after c's connection and calls, outside callbacks. */
@@ -28143,10 +28094,11 @@ static void load_on_beat(struct net_timer *t)
 {
     struct load_worker *w = t->arg;
     int64_t now_ns = net_now(&w->net);
-    struct load_conn *next;
-    for (struct load_conn *n = w->conns; n; n = next) {
+    struct link *next;
+    for (struct link *at = w->conns.next; at != &w->conns; at = next) {
+        struct load_conn *n = MEM_OF(at, struct load_conn, of_worker);
         struct h2_conn *h = &n->chan.h2;
-        next = n->next;
+        next = at->next;
         if (n->retired && !n->flying && n->client->conn != n) {
             h2_abort(h);
             continue;
@@ -28269,8 +28221,8 @@ static void *load_worker_main(void *arg)
         load_log_flush(w);
     sem_post(&w->run->counted_all);
     load_wait(&w->run->hang_up);
-    while (w->conns)                    /* its descriptors are its own */
-        h2_abort(&w->conns->chan.h2);
+    while (!mem_link_alone(&w->conns))  /* its descriptors are its own */
+        h2_abort(&MEM_OF(w->conns.next, struct load_conn, of_worker)->chan.h2);
     return NULL;
 }
 
@@ -28315,14 +28267,22 @@ static int load_worker_init(struct load_worker *w, struct gp_why *why)
     w->beat = (struct net_timer){ .on_time = load_on_beat, .arg = w };
     w->rng = mem_hash(&w->index, sizeof w->index);
     w->active = w->nclient;
+    mem_link_init(&w->live);
+    mem_link_init(&w->waiting);
+    mem_link_init(&w->touched);
+    mem_link_init(&w->conns);
     for (size_t i = w->ncall; i-- > 0; w->free = &w->call[i]) {
-        w->call[i].after = w->free;
+        w->call[i].next_free = w->free;
+        mem_link_init(&w->call[i].by_age);
+        mem_link_init(&w->call[i].queued);
         w->call[i].pace = (struct net_timer){ .on_time = load_on_pace,
                                               .arg = &w->call[i] };
     }
     for (uint64_t i = 0; i < w->nclient; i++) {
         struct load_client *c = &w->client[i];
         c->worker = w;
+        mem_link_init(&c->touched);
+        mem_link_init(&c->waiting);
         c->retry = (struct net_timer){ .on_time = load_on_later, .arg = c };
     }
     return GP_OK;
