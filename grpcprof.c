@@ -16263,11 +16263,19 @@ static void net_sock_set(int fd, int level, int option)
     (void)setsockopt(fd, level, option, &on, sizeof on);
 }
 
-/* True when a socket stands at path, and not a file of another kind. */
+/* True if path is a socket, and not a file of another kind. */
 static bool net_unix_is(const char *path)
 {
     struct stat st;
     return !lstat(path, &st) && S_ISSOCK(st.st_mode);
+}
+
+/* Remove the socket file of a, an address that was bound or is zero. */
+static void net_unix_unlink(const struct net_addr *a)
+{
+    const struct sockaddr_un *u = (const struct sockaddr_un *)&a->sa;
+    if (a->len && u->sun_family == AF_UNIX && net_unix_is(u->sun_path))
+        unlink(u->sun_path);
 }
 
 /* True when the socket file at a is left over: nobody listens there. */
@@ -16644,6 +16652,30 @@ static void net_loop_run(struct net_loop *l)
 {
     while (!l->stop)
         net_loop_turn(l, -1);
+}
+
+/* As net_loop_post, but wait for memory instead of failing. */
+static void net_loop_post_wait(struct net_loop *l, void (*fn)(void *arg),
+                               void *arg)
+{
+    while (net_loop_post(l, fn, arg))
+        sched_yield();
+}
+
+/* Task: end the loop arg. */
+static void net_loop_stop(void *arg)
+{
+    ((struct net_loop *)arg)->stop = true;
+}
+
+/* Stop l's thread and join it, if *running. */
+static void net_loop_join(struct net_loop *l, pthread_t thread, bool *running)
+{
+    if (!*running)
+        return;
+    net_loop_post_wait(l, net_loop_stop, l);
+    pthread_join(thread, NULL);
+    *running = false;
 }
 
 /* =================================== 29 CS ===================================
@@ -20969,12 +21001,6 @@ static void server_loop_cut(void *arg)
     atomic_fetch_add(&l->server->acks, 1);
 }
 
-/* Task: end a loop's thread. */
-static void server_loop_stop(void *arg)
-{
-    ((struct server_loop *)arg)->net.stop = true;
-}
-
 /* Run a loop; its thread's function. */
 static void *server_loop_main(void *arg)
 {
@@ -20988,15 +21014,8 @@ static void *server_loop_main(void *arg)
 /* Stop the loops' threads and join them. */
 static void server_join(struct gp_server *s)
 {
-    for (unsigned i = 0; s->loop && i < s->config.threads; i++) {
-        struct server_loop *l = &s->loop[i];
-        if (!l->running)
-            continue;
-        while (net_loop_post(&l->net, server_loop_stop, l))
-            sched_yield();              /* no memory: try again */
-        pthread_join(l->thread, NULL);
-        l->running = false;
-    }
+    for (unsigned i = 0; s->loop && i < s->config.threads; i++)
+        net_loop_join(&s->loop[i].net, s->loop[i].thread, &s->loop[i].running);
 }
 
 /* Take back all shared calls, once no thread runs. */
@@ -21034,11 +21053,8 @@ static void server_free(struct gp_server *s)
     if (!s || s->stuck)
         return;
     server_join(s);
-    for (struct server_listener *p = s->listener; p; p = p->next) {
-        const struct sockaddr_un *u = (const struct sockaddr_un *)&p->addr.sa;
-        if (u->sun_family == AF_UNIX && net_unix_is(u->sun_path))
-            unlink(u->sun_path);
-    }
+    for (struct server_listener *p = s->listener; p; p = p->next)
+        net_unix_unlink(&p->addr);
     if (s->started)
         server_close_listeners(s);
     for (struct server_listener *p = s->listener; p; p = p->next)
@@ -22912,28 +22928,28 @@ static int svc_test_add(struct gp_server *s, struct gp_why *why)
  * for     the debug endpoint: HTTP/1.1 for people, scrapers and pprof
  * uses    MEM, TXT, SYS, JS, ELF, SMP, PP, FIG, REC, BUILD, SVG, NET, H2, RPC,
  *         SERVER
- * owns    struct gp_debug: its thread, its sockets, the windows that it opened
+ * owns    struct gp_debug: its threads, sockets and open windows
  * spec    RFC 9110, RFC 9112; net/http/pprof for paths, headers and errors;
  *         Prometheus text format 0.0.4; Fetch Metadata for Sec-Fetch-Site
  * prefix  web_
- * runs    on a thread of its own, so that nothing here delays a call; a second
- *         one makes profiles, so that they delay no other request; web_new to
- *         web_start and web_free on any other
+ * runs    on its own thread, so that it delays no call; a second thread builds
+ *         profiles, so that they delay no request; web_new to web_start and
+ *         web_free on any other thread
  *
  *   READING -> WAITING -> WRITING -> READING   WAITING: for a window's end
- *                                 -> LINGERING, where the connection ends
+ *                                 -> LINGERING: for the client to close
  *
- * Invariant  a connection holds at most one window, which ends with it; a
- *            request is read whole before it is answered, and its answer is
- *            sent whole before the next one is read.
- * Does not   trust a browser: a Host, an Origin or a fetch that is not this
- *            listener's own is refused, so that no page can reach it.
+ * Invariant  a connection has at most one window, which ends with it; a request
+ *            is read completely before it is answered, and its answer is sent
+ *            completely before the next request is read.
+ * Does not   trust browsers: it refuses a Host, an Origin or a fetch that is
+ *            not this listener's own, so that no web page can read from it.
  */
 
 struct web_window {                     /* of a waiting request or a token */
     struct gp_debug   *web;             /* borrowed */
-    struct link        of_claim;        /* of those with a token */
-    struct net_timer   timer;           /* of a token: nobody claimed it */
+    struct link        of_claim;        /* in claim, if it has a token */
+    struct net_timer   timer;           /* of a token: closes it unclaimed */
     struct rec_mark    from;            /* owned; a user of the recorder */
     char               token[33];       /* 32 hexadecimal digits */
 };
@@ -22943,41 +22959,42 @@ enum web_state { WEB_READING, WEB_WAITING, WEB_WRITING, WEB_LINGERING };
 struct web_conn {
     struct net_io      io;              /* owns its descriptor */
     struct gp_debug   *web;             /* borrowed */
-    struct link        of_web;          /* of web; who spoke last is last */
-    struct net_timer   timer;           /* what its state waits for at most */
-    struct buf         in, out;         /* read; to be sent */
+    struct link        of_web;          /* in conns */
+    struct net_timer   timer;           /* end of its state */
+    struct buf         in, out;         /* received; to send */
     size_t             used, sent;      /* bytes of in parsed; of out sent */
     enum web_state     state;
-    bool               keep, head;      /* stays open; the answer has no body */
-    bool               urged;           /* it was told 100 */
-    struct web_window *window;          /* owned; of WAITING, or NULL */
-    struct web_build  *build;           /* borrowed; of WAITING, or NULL */
-    bool               picture;         /* the window is to become an SVG */
+    bool               keep;            /* stays open after the answer */
+    bool               head;            /* HEAD: the answer has no body */
+    bool               continued;       /* 100 Continue was sent */
+    struct web_window *window;          /* owned; in WAITING, or NULL */
+    struct web_build  *build;           /* borrowed; in WAITING, or NULL */
+    bool               picture;         /* the window becomes an SVG */
 };
 
 struct web_config {
     const char *address;                /* see net_addr_parse */
-    const struct gp_server *server;     /* whose calls; borrowed; NULL: none */
-    struct rec_config sampling;         /* of a window that does not say */
+    const struct gp_server *server;     /* counted; borrowed; NULL: none */
+    struct rec_config sampling;         /* default of a window */
 };
 
 struct gp_debug {
     struct net_loop    loop;
-    struct net_loop    builder;         /* only for its tasks */
+    struct net_loop    builder;         /* only runs tasks */
     void             (*on_built)(void *build);  /* task of loop */
-    atomic_bool        stopping;        /* nothing more is to be made */
+    atomic_bool        stopping;        /* build no more profiles */
     struct net_io      listener;        /* owns its descriptor */
     struct net_timer   pause;           /* armed while it does not accept */
     struct net_addr    addr;            /* bound */
-    struct link        conns;           /* owned; see web_conn */
+    struct link        conns;           /* owned; least recently heard first */
     unsigned           nconns, nwindows;
     struct link        claim;           /* owned: windows with a token */
     struct web_config  config;
-    struct rec_source  source;          /* borrows from the others */
+    struct rec_source  source;          /* borrows from config and notes */
     struct fig_notes   notes;           /* of its profiles */
-    char               host[256];       /* as the user named it, no port */
+    char               host[256];       /* as given by the user, no port */
     pthread_t          thread, builder_thread;
-    bool               running, builds; /* they are to be joined */
+    bool               running, builds; /* thread, builder_thread: to join */
 };
 
 struct web_request {                    /* borrowed from the connection's in */
@@ -22985,13 +23002,14 @@ struct web_request {                    /* borrowed from the connection's in */
     struct slice host, origin, site;    /* p NULL: no such header */
     uint64_t     length;                /* Content-Length */
     bool         old, close, sized, coded;  /* HTTP/1.0; Connection: close;
-                                         * a length; a Transfer-Encoding */
-    bool         expects, named;        /* Expect: 100-continue; Host */
+                                         * Content-Length, Transfer-Encoding
+                                         * present */
+    bool         expects, named;        /* Expect: 100-continue; Host present */
 };
 
 /* ---- answers ---- */
 
-/* The reason phrase of a status that is used here. */
+/* Return the reason phrase of a status that this section sends. */
 static const char *web_reason(int status)
 {
     switch (status) {
@@ -23010,10 +23028,12 @@ static const char *web_reason(int status)
     }
 }
 
-/* Of an answer to HEAD whose body would have to be made first. */
+/* For web_put_head: an answer to HEAD whose length is unknown. */
 #define WEB_NO_LENGTH SIZE_MAX
 
-/* Append the head of an answer of n bytes; also has more header lines. */
+#define WEB_TEXT "text/plain; charset=utf-8"
+
+/* Append the head of an answer of n bytes; also is further header lines. */
 static void web_put_head(struct web_conn *c, int status, const char *type,
                          size_t n, const char *also)
 {
@@ -23031,7 +23051,8 @@ static void web_put_head(struct web_conn *c, int status, const char *type,
     txt_puts(&c->out, "\r\n");
 }
 
-/* Answer with the bytes of body, which is released. */
+/* Answer with the bytes of body, which is released.  Without memory the
+ * connection is closed without an answer. */
 static void web_answer(struct web_conn *c, int status, const char *type,
                        const char *also, struct buf *body)
 {
@@ -23041,14 +23062,14 @@ static void web_answer(struct web_conn *c, int status, const char *type,
         if (!c->head)
             mem_put(&c->out, body->data, body->len);
     }
-    if (body->err || c->out.err) {      /* no memory: closed without a word */
+    if (body->err || c->out.err) {
         mem_fini(&c->out);
         c->keep = false;
     }
     mem_fini(body);
 }
 
-/* Answer that it cannot be, in a line for people; also is as above. */
+/* Answer with an error status and a line for people; also as above. */
 static TXT_FORMAT_4 void web_refuse(struct web_conn *c, int status,
                                     const char *also, const char *fmt, ...)
 {
@@ -23060,18 +23081,23 @@ static TXT_FORMAT_4 void web_refuse(struct web_conn *c, int status,
     va_end(ap);
     txt_put_clean(&b, txt_slice(why.text));
     mem_put_byte(&b, '\n');
-    web_answer(c, status, "text/plain; charset=utf-8", also, &b);
+    web_answer(c, status, WEB_TEXT, also, &b);
 }
 
-/* As Go's net/http/pprof tells what is wrong: pprof prints the body then. */
+/* Headers of Go's net/http/pprof: pprof prints the body of an error, and a
+ * browser saves a profile. */
 #define WEB_GO_ERROR "X-Go-Pprof: 1\r\n"
-
-/* And how it says that a profile is a file. */
 #define WEB_GO_FILE "Content-Disposition: attachment; filename=\"profile\"\r\n"
+
+/* Answer a HEAD request that would change something. */
+static void web_refuse_head(struct web_conn *c)
+{
+    web_refuse(c, 405, "Allow: GET\r\n", "start and stop need GET");
+}
 
 /* ---- windows ---- */
 
-/* End window w and release it; NULL is fine. */
+/* Close and free w; NULL is fine. */
 static void web_window_free(struct web_window *w)
 {
     if (!w)
@@ -23083,7 +23109,7 @@ static void web_window_free(struct web_window *w)
     mem_free(w);
 }
 
-/* Open a window at hz (0: as configured) for c; NULL after refusing it. */
+/* Open a window at hz (0: as configured) for c; NULL after refusing c. */
 static struct web_window *web_window_new(struct web_conn *c, unsigned hz)
 {
     struct gp_debug *web = c->web;
@@ -23091,9 +23117,9 @@ static struct web_window *web_window_new(struct web_conn *c, unsigned hz)
     struct gp_why why;
     want.hz = hz ? hz : want.hz;
     if (web->nwindows >= WEB_WINDOWS) {
-        web_refuse(c, 503, WEB_GO_ERROR, "%d windows are open already; one "
-                   "that nobody stops ends after %d minutes", WEB_WINDOWS,
-                   (int)(WEB_CLAIM_NS / 60000000000));
+        web_refuse(c, 503, WEB_GO_ERROR, "%d profiles are being taken, the "
+                   "limit: stop one, or wait %d minutes for unclaimed ones to "
+                   "end", WEB_WINDOWS, (int)(WEB_CLAIM_NS / 60000000000));
         return NULL;
     }
     struct web_window *w = mem_zalloc(sizeof *w);
@@ -23111,20 +23137,20 @@ static struct web_window *web_window_new(struct web_conn *c, unsigned hz)
     return w;
 }
 
-/* What becomes of a window that has ended: a body, made on the builder's thread
- * because symbols and lines take their time, which no other request should. */
+/* The body made from a window that has ended; by the builder's thread, because
+ * symbols and lines take long. */
 struct web_build {
     struct gp_debug   *web;             /* borrowed */
-    struct web_conn   *conn;            /* whose it is; NULL: that is gone */
+    struct web_conn   *conn;            /* borrowed; NULL: closed meanwhile */
     struct web_window *window;          /* owned: a user of the recorder */
     struct rec_mark    to;              /* owned: the window's end */
     bool               picture;         /* an SVG, not a profile */
-    struct buf         body;            /* owned: what was made */
-    struct gp_why      why;             /* or why it was not */
+    struct buf         body;            /* owned: the result */
+    struct gp_why      why;             /* or why there is none */
     int                error;           /* gp_err */
 };
 
-/* Task, of the builder: make the body. */
+/* Task of the builder: make the body. */
 static void web_build_run(void *arg)
 {
     const struct svg_config config = {0};
@@ -23139,11 +23165,10 @@ static void web_build_run(void *arg)
         txt_fail(&b->why, e, "out of memory for the profile");
     pp_fini(&profile);
     b->error = e;
-    while (net_loop_post(&b->web->loop, b->web->on_built, b))
-        sched_yield();                  /* memory will come back */
+    net_loop_post_wait(&b->web->loop, b->web->on_built, b);
 }
 
-/* End w, and answer c with its profile, or its picture, when that is made. */
+/* End w and have its profile or picture built; that answers c. */
 static void web_window_answer(struct web_conn *c, struct web_window *w,
                               bool picture)
 {
@@ -23170,45 +23195,48 @@ static void web_window_answer(struct web_conn *c, struct web_window *w,
     web_refuse(c, 500, WEB_GO_ERROR, "%s", why.text);
 }
 
-/* A window that was started and never stopped has been open for long. */
+/* Timer: close a window that nobody stopped. */
 static void web_window_on_time(struct net_timer *t)
 {
     web_window_free(t->arg);
 }
 
-/* ---- what is at each path ---- */
+/* ---- pages ---- */
 
-/* The value of key in the query into *v; false where it is not there. */
+/* Take the first "key=value" or "key" off *query; false if that is empty. */
+static bool web_param_next(struct slice *query, struct slice *key,
+                           struct slice *value)
+{
+    if (!query->n)
+        return false;
+    const char *p = query->p, *amp = memchr(p, '&', query->n);
+    size_t n = amp ? (size_t)(amp - p) : query->n;
+    const char *eq = memchr(p, '=', n);
+    *key = (struct slice){ p, eq ? (size_t)(eq - p) : n };
+    *value = (struct slice){ eq ? eq + 1 : p + n, n - key->n - (eq != NULL) };
+    query->p += n + (amp != NULL);
+    query->n -= n + (amp != NULL);
+    return true;
+}
+
+/* Put the value of key in the query into *v; false if there is none. */
 static bool web_param(struct slice query, const char *key, struct slice *v)
 {
-    size_t n = strlen(key);
-    while (query.n) {
-        const char *amp = memchr(query.p, '&', query.n);
-        size_t all = amp ? (size_t)(amp - query.p) : query.n;
-        if (all >= n && !memcmp(query.p, key, n) &&
-            (all == n || query.p[n] == '=')) {
-            *v = (struct slice){ query.p + n + (all > n),
-                                 all - n - (all > n) };
+    struct slice k;
+    while (web_param_next(&query, &k, v))
+        if (txt_equal(k, txt_slice(key)))
             return true;
-        }
-        query.p += all + (amp != NULL);
-        query.n -= all + (amp != NULL);
-    }
     return false;
 }
 
-/* True when the query has no key but those of list, as in "seconds hz", each
- * once; else it is refused. */
+/* True if the query has only keys of list, as in "seconds hz", each at most
+ * once; false after refusing it. */
 static bool web_param_known(struct web_conn *c, struct slice query,
                             const char *list)
 {
-    struct slice seen[8], all = query;
+    struct slice seen[8], all = query, key, value;
     size_t n = 0;
-    while (query.n) {
-        const char *amp = memchr(query.p, '&', query.n);
-        size_t len = amp ? (size_t)(amp - query.p) : query.n;
-        const char *eq = memchr(query.p, '=', len);
-        struct slice key = { query.p, eq ? (size_t)(eq - query.p) : len };
+    while (web_param_next(&query, &key, &value)) {
         char word[16] = "";
         if (key.n < sizeof word)
             memcpy(word, key.p, key.n);
@@ -23216,19 +23244,18 @@ static bool web_param_known(struct web_conn *c, struct slice query,
         for (size_t i = 0; i < n; i++)
             again |= txt_equal(seen[i], key);
         if (again || n == 8 || !*word || !txt_list_has(txt_slice(list), word)) {
-            web_refuse(c, 400, WEB_GO_ERROR, "?%.*s: takes %s, each once",
-                       (int)(all.n < 60 ? all.n : 60), all.p, list);
+            web_refuse(c, 400, WEB_GO_ERROR, "?%.*s: the parameters are %s, "
+                       "each at most once", (int)(all.n < 60 ? all.n : 60),
+                       all.p, list);
             return false;
         }
         seen[n++] = key;
-        query.p += len + (amp != NULL);
-        query.n -= len + (amp != NULL);
     }
     return true;
 }
 
-/* The whole number key of the query, 1 to most; dflt where it is not given.
- * False after refusing another. */
+/* Read the number key of the query, 1 to most, dflt if it is not given; false
+ * after refusing another value. */
 static bool web_param_number(struct web_conn *c, struct slice query,
                              const char *key, uint64_t most, uint64_t dflt,
                              uint64_t *v)
@@ -23237,12 +23264,12 @@ static bool web_param_number(struct web_conn *c, struct slice query,
     *v = dflt;
     if (!web_param(query, key, &s) || !txt_slice_number(s, 1, most, v))
         return true;
-    web_refuse(c, 400, WEB_GO_ERROR, "%s=%.*s: takes a whole number from 1 to "
+    web_refuse(c, 400, WEB_GO_ERROR, "%s=%.*s: must be a whole number, 1 to "
                "%" PRIu64, key, (int)(s.n < 40 ? s.n : 40), s.p, most);
     return false;
 }
 
-/* Begin a window of ?seconds=N, whose end answers. */
+/* Open a window of ?seconds=N; its profile or picture is the answer. */
 static void web_wait(struct web_conn *c, const struct web_request *q,
                      bool picture)
 {
@@ -23252,7 +23279,7 @@ static void web_wait(struct web_conn *c, const struct web_request *q,
                           &seconds) ||
         !web_param_number(c, q->query, "hz", SMP_MOST_HZ, 0, &hz))
         return;
-    if (c->head) {                      /* what a GET would say, at once */
+    if (c->head) {                      /* a GET's headers, at once */
         c->state = WEB_WRITING;
         web_put_head(c, 200, picture ? "image/svg+xml"
                                      : "application/octet-stream",
@@ -23271,28 +23298,28 @@ static void web_wait(struct web_conn *c, const struct web_request *q,
     }
 }
 
-/* ?start: begin a window and answer the token that stops it. */
+/* ?start: open a window and answer with the token that stops it. */
 static void web_start_token(struct web_conn *c, const struct web_request *q)
 {
     struct gp_debug *web = c->web;
     struct buf b = {0};
-    uint64_t hz, dice[2];
+    uint64_t hz, random[2];
     if (c->head) {
-        web_refuse(c, 405, "Allow: GET\r\n", "?start changes things: GET it");
+        web_refuse_head(c);
         return;
     }
     if (!web_param_known(c, q->query, "start hz") ||
         !web_param_number(c, q->query, "hz", SMP_MOST_HZ, 0, &hz))
         return;
-    if (getrandom(dice, sizeof dice, 0) != sizeof dice) {
+    if (getrandom(random, sizeof random, 0) != sizeof random) {
         web_refuse(c, 500, WEB_GO_ERROR, "no random bytes for a token");
         return;
     }
     struct web_window *w = web_window_new(c, (unsigned)hz);
     if (!w)
         return;
-    snprintf(w->token, sizeof w->token, "%016" PRIx64 "%016" PRIx64, dice[0],
-             dice[1]);
+    snprintf(w->token, sizeof w->token, "%016" PRIx64 "%016" PRIx64, random[0],
+             random[1]);
     w->timer.on_time = web_window_on_time;
     w->timer.arg = w;
     if (net_timer_arm(&web->loop, &w->timer, sys_now_ns() + WEB_CLAIM_NS)) {
@@ -23302,23 +23329,23 @@ static void web_start_token(struct web_conn *c, const struct web_request *q)
     }
     mem_link_append(&web->claim, &w->of_claim);
     txt_putf(&b, "%s\n", w->token);
-    web_answer(c, 200, "text/plain; charset=utf-8", "", &b);
+    web_answer(c, 200, WEB_TEXT, "", &b);
 }
 
-/* ?stop=TOKEN: answer the profile of the window that the token began. */
+/* ?stop=TOKEN: end that window and answer with its profile. */
 static void web_stop_token(struct web_conn *c, struct slice token)
 {
     const struct link *head = &c->web->claim, *at = head->next;
     if (c->head) {
-        web_refuse(c, 405, "Allow: GET\r\n", "?stop changes things: GET it");
+        web_refuse_head(c);
         return;
     }
     while (at != head && !txt_equal(token,
                txt_slice(MEM_OF(at, struct web_window, of_claim)->token)))
         at = at->next;
     if (at == head) {
-        web_refuse(c, 404, WEB_GO_ERROR, "no window has this token: it was "
-                   "stopped, or not claimed in time");
+        web_refuse(c, 404, WEB_GO_ERROR, "unknown token: its profile was "
+                   "stopped before, or ended unclaimed");
         return;
     }
     struct web_window *w = MEM_OF(at, struct web_window, of_claim);
@@ -23345,7 +23372,7 @@ static void web_flamegraph(struct web_conn *c, const struct web_request *q)
     web_wait(c, q, true);
 }
 
-/* /debug/pprof/cmdline: the arguments, with a zero between two, as Go's. */
+/* /debug/pprof/cmdline: the arguments, separated by zero bytes, as in Go. */
 static void web_cmdline(struct web_conn *c, const struct web_request *q)
 {
     struct buf b = {0};
@@ -23358,11 +23385,11 @@ static void web_cmdline(struct web_conn *c, const struct web_request *q)
     }
     if (b.len && !b.data[b.len - 1])
         b.len--;
-    web_answer(c, 200, "text/plain; charset=utf-8", "", &b);
+    web_answer(c, 200, WEB_TEXT, "", &b);
 }
 
-/* /debug/pprof/symbol: names of addresses "0x1+0x2", in the query of a GET or
- * the body of a POST, as Go's. */
+/* /debug/pprof/symbol: function names of addresses "0x1+0x2", in the query of a
+ * GET or the body of a POST, as in Go. */
 static void web_symbol(struct web_conn *c, const struct web_request *q)
 {
     struct slice s = txt_equal(q->method, txt_slice("POST")) ? q->body
@@ -23392,7 +23419,7 @@ static void web_symbol(struct web_conn *c, const struct web_request *q)
         s.n -= n + (plus != NULL);
     }
     elf_fini(&elf);
-    web_answer(c, 200, "text/plain; charset=utf-8", "", &b);
+    web_answer(c, 200, WEB_TEXT, "", &b);
 }
 
 /* /debug/status */
@@ -23417,7 +23444,7 @@ static void web_status(struct web_conn *c, const struct web_request *q)
     for (size_t i = 0; s && (text = server_address(s, i)); i++)
         js_put_str(&j, txt_slice(text));
     js_close(&j, ']');
-    js_key(&j, "engine");               /* null: nothing is sampled now */
+    js_key(&j, "engine");               /* null: not sampling */
     engine ? js_put_str(&j, txt_slice(engine)) : js_put_null(&j);
     js_key(&j, "hz");
     js_put_int(&j, hz ? hz : c->web->config.sampling.hz);
@@ -23436,12 +23463,12 @@ static void web_healthz(struct web_conn *c, const struct web_request *q)
     struct buf b = {0};
     (void)q;
     txt_puts(&b, "ok\n");
-    web_answer(c, 200, "text/plain; charset=utf-8", "", &b);
+    web_answer(c, 200, WEB_TEXT, "", &b);
 }
 
 /* ---- /metrics ---- */
 
-/* Append the labels of a method: "/pkg.Service/Method" or "" for none. */
+/* Append the labels of the method at path; "": of unknown methods. */
 static void web_put_labels(struct buf *b, const char *path)
 {
     const char *slash = *path ? strchr(path + 1, '/') : NULL;
@@ -23450,7 +23477,7 @@ static void web_put_labels(struct buf *b, const char *path)
              slash ? slash + 1 : "");
 }
 
-/* Append the head of a metric. */
+/* Append the HELP and TYPE lines of a metric. */
 static void web_put_metric(struct buf *b, const char *name, const char *type,
                            const char *help)
 {
@@ -23465,13 +23492,13 @@ static void web_put_value(struct buf *b, const char *name, const char *type,
     txt_putf(b, "%s %.15g\n", name, v);
 }
 
-/* Append the calls of s by method and code. */
+/* Append the calls of s by method and status. */
 static void web_put_calls(struct buf *b, const struct gp_server *s)
 {
     struct server_counts k;
     double flying = 0;
     web_put_metric(b, "grpc_server_started_total", "counter",
-                   "Calls begun.");
+                   "Calls started.");
     for (size_t i = 0; server_counts_get(s, i, &k); i++) {
         flying += (double)k.begun;
         txt_puts(b, "grpc_server_started_total{");
@@ -23479,9 +23506,9 @@ static void web_put_calls(struct buf *b, const struct gp_server *s)
         txt_putf(b, "} %" PRIu64 "\n", k.begun);
     }
     web_put_metric(b, "grpc_server_handled_total", "counter",
-                   "Calls ended, by status; no method: none was reached.");
+                   "Calls completed, by status; method \"\": unknown ones.");
     for (size_t i = 0; server_counts_get(s, i, &k); i++)
-        for (int code = 0; code < 17; code++) {
+        for (int code = 0; code < RPC_STATUSES; code++) {
             if (!k.code[code])
                 continue;
             flying -= (double)k.code[code];
@@ -23491,16 +23518,16 @@ static void web_put_calls(struct buf *b, const struct gp_server *s)
                      rpc_status_name(code), k.code[code]);
         }
     web_put_value(b, "grpcprof_calls_in_flight", "gauge",
-                  "Calls begun and not ended.", flying > 0 ? flying : 0);
+                  "Calls started and not completed.", flying > 0 ? flying : 0);
 }
 
-/* Append how long the calls of s took. */
+/* Append the latencies of the calls of s. */
 static void web_put_latency(struct buf *b, const struct gp_server *s)
 {
     const char *name = "grpc_server_handling_seconds";
     struct server_counts k;
     web_put_metric(b, name, "histogram",
-                   "From a call's headers to its answer.");
+                   "Seconds from the request's headers to the answer's end.");
     for (size_t i = 0; server_counts_get(s, i, &k); i++) {
         uint64_t sum = 0;
         for (int step = 0; step < SERVER_STEPS; step++) {
@@ -23522,7 +23549,7 @@ static void web_put_latency(struct buf *b, const struct gp_server *s)
     }
 }
 
-/* Append one figure of each method of s whose handlers' CPU time was taken. */
+/* Append the number or CPU time of measured handler runs, by method of s. */
 static void web_put_timed(struct buf *b, const struct gp_server *s,
                           const char *name, const char *help, bool cpu)
 {
@@ -23544,7 +23571,7 @@ static void web_put_traffic(struct buf *b, const struct gp_server *s)
     struct server_traffic t = server_traffic_get(s);
     double open = (double)t.accepted;
     web_put_metric(b, "grpcprof_connections_closed_total", "counter",
-                   "Connections ended, by reason.");
+                   "Connections closed, by reason.");
     for (int end = H2_ALIVE + 1; end < H2_ENDS; end++) {
         open -= (double)t.closed[end];
         txt_putf(b, "grpcprof_connections_closed_total{reason=\"%s\"} "
@@ -23553,7 +23580,7 @@ static void web_put_traffic(struct buf *b, const struct gp_server *s)
     web_put_value(b, "grpcprof_connections_accepted_total", "counter",
                   "Connections accepted.", (double)t.accepted);
     web_put_value(b, "grpcprof_connections", "gauge",
-                  "Connections open.", open > 0 ? open : 0);
+                  "Open connections.", open > 0 ? open : 0);
     web_put_value(b, "grpcprof_received_bytes_total", "counter",
                   "Bytes received on gRPC connections.", (double)t.bytes_in);
     web_put_value(b, "grpcprof_sent_bytes_total", "counter",
@@ -23565,19 +23592,19 @@ static void web_metrics(struct web_conn *c, const struct web_request *q)
 {
     const struct gp_server *s = c->web->config.server;
     struct buf b = {0};
-    double pages[2] = {0};              /* of memory: in all, resident */
+    double pages[2] = {0};              /* of memory: total, resident */
     (void)q;
     if (s) {
         web_put_calls(&b, s);
         web_put_latency(&b, s);
         web_put_timed(&b, s, "grpcprof_handler_runs_total",
-                      "Runs of handlers whose CPU time was taken.", false);
+                      "Handler runs with CPU time measured.", false);
         web_put_timed(&b, s, "grpcprof_handler_cpu_seconds_total",
-                      "CPU time of those runs, by the thread's clock.", true);
+                      "CPU time of these runs, by the thread's clock.", true);
         web_put_traffic(&b, s);
     }
     web_put_value(&b, "process_cpu_seconds_total", "counter",
-                  "CPU time used, user and system.",
+                  "User and system CPU time.",
                   (double)sys_clock_ns(CLOCK_PROCESS_CPUTIME_ID) / 1e9);
     if (sys_read_two("/proc/self", "statm", pages))
         web_put_value(&b, "process_resident_memory_bytes", "gauge",
@@ -23586,7 +23613,7 @@ static void web_metrics(struct web_conn *c, const struct web_request *q)
     web_put_value(&b, "grpcprof_samples_total", "counter",
                   "Samples taken of this process.", (double)smp_taken());
     web_put_value(&b, "grpcprof_samples_lost_total", "counter",
-                  "Samples that found the ring full.", (double)smp_lost());
+                  "Samples lost: the ring was full.", (double)smp_lost());
     web_answer(c, 200, "text/plain; version=0.0.4; charset=utf-8", "", &b);
 }
 
@@ -23595,28 +23622,29 @@ static void web_metrics(struct web_conn *c, const struct web_request *q)
 struct web_route {
     const char *path;
     void (*answer)(struct web_conn *c, const struct web_request *q);
-    bool post;                          /* takes POST too */
-    const char *about;                  /* for the index; NULL: not in it */
+    bool post;                          /* accepts POST too */
+    const char *about;                  /* for the index */
     const char *query;                  /* of its link there */
 };
 
 static const struct web_route web_routes[] = {
     { "/debug/pprof/profile", web_profile, false,
-      "CPU profile for pprof; seconds=N, hz=N; or start, then stop=TOKEN",
+      "CPU profile for pprof: seconds=N, hz=N; or start, later stop=TOKEN",
       "?seconds=5" },
     { "/debug/flamegraph", web_flamegraph, false,
-      "flame graph; seconds=N, hz=N", "?seconds=5" },
-    { "/debug/status", web_status, false, "who and what this is, as JSON", "" },
-    { "/metrics", web_metrics, false, "counters for Prometheus", "" },
-    { "/debug/pprof/cmdline", web_cmdline, false, "the command line", "" },
+      "flame graph: seconds=N, hz=N", "?seconds=5" },
+    { "/debug/status", web_status, false,
+      "process, addresses and sampler, as JSON", "" },
+    { "/metrics", web_metrics, false, "metrics for Prometheus", "" },
+    { "/debug/pprof/cmdline", web_cmdline, false, "command line", "" },
     { "/debug/pprof/symbol", web_symbol, true,
-      "names of addresses, 0x1234+0x5678", "" },
-    { "/healthz", web_healthz, false, "ok", "" },
+      "function names of addresses: 0x1234+0x5678", "" },
+    { "/healthz", web_healthz, false, "health check: ok", "" },
 };
 
 enum { WEB_ROUTES = sizeof web_routes / sizeof *web_routes };
 
-/* /debug/pprof/: the index, for people. */
+/* /debug/pprof/: the index page. */
 static void web_index(struct web_conn *c)
 {
     struct buf b = {0};
@@ -23635,9 +23663,9 @@ static void web_index(struct web_conn *c)
     web_answer(c, 200, "text/html; charset=utf-8", "", &b);
 }
 
-/* True when host, of a Host header with or without port, is a name of this
- * listener: its address, or on the loopback any of its names.  A page whose
- * own name was made to point here (DNS rebinding) carries that name. */
+/* True if host, of a Host header with or without port, names this listener: by
+ * its address, or on the loopback by any of its names.  DNS rebinding, a page's
+ * own name that resolves to this address, fails here. */
 static bool web_host_ours(const struct gp_debug *w, struct slice host)
 {
     char name[128];
@@ -23655,7 +23683,7 @@ static bool web_host_ours(const struct gp_debug *w, struct slice host)
         return false;
     memcpy(name, host.p + bracket, n - bracket);
     name[n - bracket] = 0;
-    for (size_t k = n + bracket; k < host.n; k++)       /* any port: tunnels */
+    for (size_t k = n + bracket; k < host.n; k++)       /* tunnels: any port */
         if (host.p[k] != ':' && (host.p[k] < '0' || host.p[k] > '9'))
             return false;
     bool literal = inet_pton(bracket ? AF_INET6 : AF_INET, name, &any) == 1;
@@ -23675,33 +23703,34 @@ static bool web_host_ours(const struct gp_debug *w, struct slice host)
            strchr("]:", w->addr.text[bracket + length]) != NULL;
 }
 
-/* True when no web page but one of this listener's sent q; else it is
- * refused. */
+/* True if q comes from no web page but this listener's own; false after
+ * refusing it. */
 static bool web_admit(struct web_conn *c, const struct web_request *q)
 {
     static const char scheme[] = "http://";
     size_t n = sizeof scheme - 1;
     if (!q->host.p && !q->old) {
         c->keep = false;
-        web_refuse(c, 400, "", "no Host");
+        web_refuse(c, 400, "", "the request has no Host");
     } else if (q->host.p && !web_host_ours(c->web, q->host)) {
-        web_refuse(c, 403, "", "Host %.*s is not a name of this listener",
-                   (int)(q->host.n < 100 ? q->host.n : 100), q->host.p);
+        web_refuse(c, 403, "", "Host %.*s does not name this server: use its "
+                   "address", (int)(q->host.n < 100 ? q->host.n : 100),
+                   q->host.p);
     } else if (q->origin.p && (!q->host.p || q->origin.n < n ||
                    memcmp(q->origin.p, scheme, n) || !txt_equal(q->host,
                        (struct slice){ q->origin.p + n, q->origin.n - n }))) {
-        web_refuse(c, 403, "", "Origin %.*s is not this listener",
+        web_refuse(c, 403, "", "Origin %.*s is another site",
                    (int)(q->origin.n < 100 ? q->origin.n : 100), q->origin.p);
     } else if (q->site.p && !txt_equal(q->site, txt_slice("none")) &&
                !txt_equal(q->site, txt_slice("same-origin"))) {
-        web_refuse(c, 403, "", "not for pages of other sites");
+        web_refuse(c, 403, "", "requested by a page of another site");
     } else {
         return true;
     }
     return false;
 }
 
-/* Answer q, or begin to wait for what will. */
+/* Answer q, or begin to wait for its answer. */
 static void web_route(struct web_conn *c, const struct web_request *q)
 {
     bool get = txt_equal(q->method, txt_slice("GET")) || c->head;
@@ -23716,11 +23745,12 @@ static void web_route(struct web_conn *c, const struct web_request *q)
         if (txt_equal(q->path, txt_slice(web_routes[i].path)))
             r = &web_routes[i];
     if (!r && !index)
-        web_refuse(c, 404, "", "nothing at this path; see /debug/pprof/");
+        web_refuse(c, 404, "", "no such page: /debug/pprof/ lists them");
     else if (!get && !(post && r && r->post))
         web_refuse(c, 405, r && r->post ? "Allow: GET, HEAD, POST\r\n"
                                         : "Allow: GET, HEAD\r\n",
-                   "only GET and HEAD%s", r && r->post ? ", or POST" : "");
+                   "use %s", r && r->post ? "GET, HEAD or POST"
+                                          : "GET or HEAD");
     else if (index)
         web_index(c);
     else
@@ -23729,8 +23759,7 @@ static void web_route(struct web_conn *c, const struct web_request *q)
 
 /* ---- requests ---- */
 
-/* The next line of *in, which moves past it, without its end; false when there
- * is no whole one. */
+/* Take a line, without its end, off *in; false if none is complete. */
 static bool web_line(struct slice *in, struct slice *line)
 {
     const char *end = in->n ? memchr(in->p, '\n', in->n) : NULL;
@@ -23743,7 +23772,7 @@ static bool web_line(struct slice *in, struct slice *line)
     return true;
 }
 
-/* True when line is the header name; *v becomes its value without blanks. */
+/* True if line is the header name; *v is its value without blanks around. */
 static bool web_header(struct slice line, const char *name, struct slice *v)
 {
     size_t n = strlen(name);
@@ -23759,7 +23788,7 @@ static bool web_header(struct slice line, const char *name, struct slice *v)
     return true;
 }
 
-/* Read "METHOD /path?query HTTP/1.1" into q; a status when it is not that. */
+/* Parse "METHOD /path?query HTTP/1.1" into q; 0 or the status of an error. */
 static int web_parse_first(struct web_request *q, struct slice line)
 {
     const char *one = line.n ? memchr(line.p, ' ', line.n) : NULL;
@@ -23792,7 +23821,7 @@ static int web_parse_first(struct web_request *q, struct slice line)
     return 0;
 }
 
-/* Read a header that matters into q; a status when it is wrong. */
+/* Parse one header into q; 0 or the status of an error. */
 static int web_parse_header(struct web_request *q, struct slice line)
 {
     struct slice v;
@@ -23807,7 +23836,7 @@ static int web_parse_header(struct web_request *q, struct slice line)
         if (q->named)
             return 400;
         q->named = true;
-        if (!q->host.p)                 /* the target's counts, if it has one */
+        if (!q->host.p)                 /* unless the target has a host */
             q->host = v;
     } else if (web_header(line, "Origin", &v)) {
         q->origin = v;
@@ -23827,15 +23856,15 @@ static int web_parse_header(struct web_request *q, struct slice line)
     return 0;
 }
 
-/* Read the request at the begin of c->in into *q.  0: it is whole, and c->used
- * is past it; -1: more must come; a status: it cannot be answered otherwise. */
+/* Parse the request at the start of c->in into *q.  0: it is complete, and
+ * c->used is past it; -1: it is not; else the status of an error. */
 static int web_parse(struct web_conn *c, struct web_request *q)
 {
     static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
     struct slice in = { (const char *)c->in.data, c->in.len }, line;
     int status = 0;
     *q = (struct web_request){0};
-    do                                  /* RFC 9112 2.2: empty lines before */
+    do                                  /* RFC 9112 2.2: skip empty lines */
         if (!web_line(&in, &line))
             return c->in.len > WEB_HEAD_BYTES ? 431 : -1;
     while (line.n == 0);
@@ -23856,12 +23885,12 @@ static int web_parse(struct web_conn *c, struct web_request *q)
     if (q->length > WEB_BODY_BYTES)
         return 413;
     if (in.n < q->length) {
-        if (q->expects && !c->urged)    /* RFC 9110 10.1.1; never blocks */
+        if (q->expects && !c->continued)        /* RFC 9110 10.1.1 */
             (void)!send(c->io.fd, go_on, sizeof go_on - 1, MSG_NOSIGNAL);
-        c->urged = true;
+        c->continued = true;
         return -1;
     }
-    c->urged = false;
+    c->continued = false;
     q->body = (struct slice){ in.p, q->length };
     c->used = c->in.len - in.n + q->length;
     return 0;
@@ -23869,7 +23898,7 @@ static int web_parse(struct web_conn *c, struct web_request *q)
 
 /* ---- connections ---- */
 
-/* Close c and release it. */
+/* Close and free c. */
 static void web_conn_free(struct web_conn *c)
 {
     struct gp_debug *w = c->web;
@@ -23886,8 +23915,8 @@ static void web_conn_free(struct web_conn *c)
     w->nconns--;
 }
 
-/* Wait in c's state for events, until in ns from now where that is not 0;
- * false after freeing c for want of memory. */
+/* Wait for events, for in_ns at most (0: no limit); false after freeing c for
+ * lack of memory. */
 static bool web_conn_wait(struct web_conn *c, uint32_t events, int64_t in_ns)
 {
     struct gp_debug *w = c->web;
@@ -23898,8 +23927,8 @@ static bool web_conn_wait(struct web_conn *c, uint32_t events, int64_t in_ns)
     return false;
 }
 
-/* Send what c has to say; true when all of it is sent and c goes on.  c may be
- * gone otherwise. */
+/* Send c's answer.  True if all is sent and c reads on; otherwise c may have
+ * been freed. */
 static bool web_conn_send(struct web_conn *c)
 {
     while (c->sent < c->out.len) {
@@ -23926,15 +23955,15 @@ static bool web_conn_send(struct web_conn *c)
         (void)web_conn_wait(c, EPOLLIN, WEB_LINGER_NS);
         return false;
     }
-    c->in.len -= c->used;               /* what follows moves to the front */
+    c->in.len -= c->used;               /* keep what follows */
     memmove(c->in.data, c->in.data + c->used, c->in.len);
     c->used = 0;
     c->state = WEB_READING;
     return web_conn_wait(c, EPOLLIN, WEB_READ_NS);
 }
 
-/* Answer the requests that c has in whole, one after the other, as far as that
- * goes now.  c may be gone afterwards. */
+/* Answer the complete requests of c, one after the other, until it must wait;
+ * c may be freed. */
 static void web_conn_turn(struct web_conn *c)
 {
     struct web_request q;
@@ -23950,14 +23979,14 @@ static void web_conn_turn(struct web_conn *c)
             else
                 web_route(c, &q);
         }
-        if (c->state == WEB_WAITING) {  /* only to see whether it goes away */
+        if (c->state == WEB_WAITING) {  /* only watch for a hang-up */
             net_io_want(&c->web->loop, &c->io, EPOLLRDHUP);
             return;
         }
     } while (web_conn_send(c));
 }
 
-/* Read what came for c. */
+/* Read from c's socket. */
 static void web_conn_read(struct web_conn *c)
 {
     ssize_t n = recv(c->io.fd, c->web->loop.in, NET_IO_BYTES, 0);
@@ -23967,7 +23996,7 @@ static void web_conn_read(struct web_conn *c)
         web_conn_free(c);
         return;
     }
-    if (c->state == WEB_LINGERING)      /* nobody listens any more */
+    if (c->state == WEB_LINGERING)      /* drop it */
         return;
     mem_put(&c->in, c->web->loop.in, (size_t)n);
     if (c->in.err) {
@@ -23979,7 +24008,7 @@ static void web_conn_read(struct web_conn *c)
     web_conn_turn(c);
 }
 
-/* c's socket is ready. */
+/* Read from, write to or close c, whose socket is ready. */
 static void web_conn_on_event(struct net_io *io, uint32_t events)
 {
     struct web_conn *c = io->arg;
@@ -23992,7 +24021,7 @@ static void web_conn_on_event(struct net_io *io, uint32_t events)
         web_conn_turn(c);
 }
 
-/* Task: what the builder made goes to whom it is for, if he is still there. */
+/* Task: deliver a built profile, if its connection still exists. */
 static void web_build_done(void *arg)
 {
     struct web_build *b = arg;
@@ -24015,7 +24044,7 @@ static void web_build_done(void *arg)
     mem_free(b);
 }
 
-/* What c waited for came, or did not come in time. */
+/* Timer: c's window has ended, or a request or answer has timed out. */
 static void web_conn_on_time(struct net_timer *t)
 {
     struct web_conn *c = t->arg;
@@ -24027,7 +24056,7 @@ static void web_conn_on_time(struct net_timer *t)
             return;
     } else if (c->state == WEB_READING && c->in.len) {
         c->keep = c->head = false;
-        web_refuse(c, 408, "", "the request did not end in time");
+        web_refuse(c, 408, "", "the request was not complete in 10 s");
     } else {
         web_conn_free(c);
         return;
@@ -24036,8 +24065,8 @@ static void web_conn_on_time(struct net_timer *t)
         web_conn_turn(c);
 }
 
-/* Make room for one more connection: the one that waits longest for a request
- * has to go.  False when there is none. */
+/* Close the connection that has waited longest for a request, to make room;
+ * false if none waits. */
 static bool web_evict(struct gp_debug *w)
 {
     for (struct link *i = w->conns.next; i != &w->conns; i = i->next) {
@@ -24050,7 +24079,7 @@ static bool web_evict(struct gp_debug *w)
     return false;
 }
 
-/* Take over the accepted socket fd. */
+/* Serve the accepted socket fd, or answer it 503. */
 static void web_accept(struct gp_debug *w, int fd)
 {
     static const char full[] = "HTTP/1.1 503 Service Unavailable\r\n"
@@ -24058,8 +24087,7 @@ static void web_accept(struct gp_debug *w, int fd)
     struct web_conn *c = w->nconns < WEB_CONNS || web_evict(w) ?
                          mem_zalloc(sizeof *c) : NULL;
     if (!c) {
-        ssize_t n = send(fd, full, sizeof full - 1, MSG_NOSIGNAL);
-        (void)n;                        /* it is closed in any case */
+        (void)!send(fd, full, sizeof full - 1, MSG_NOSIGNAL);
         close(fd);
         return;
     }
@@ -24076,8 +24104,8 @@ static void web_accept(struct gp_debug *w, int fd)
         (void)web_conn_wait(c, EPOLLIN, WEB_READ_NS);
 }
 
-/* Connections wait to be accepted.  Without descriptors one is closed that
- * waits for a request, or all wait. */
+/* Accept connections; without descriptors close one that waits for a request,
+ * or pause. */
 static void web_on_accept(struct net_io *io, uint32_t events)
 {
     struct gp_debug *w = io->arg;
@@ -24097,64 +24125,47 @@ static void web_on_accept(struct net_io *io, uint32_t events)
     }
 }
 
-/* Accept again after a pause. */
+/* Timer: accept again after a pause. */
 static void web_on_pause(struct net_timer *t)
 {
     struct gp_debug *w = t->arg;
     net_io_want(&w->loop, &w->listener, EPOLLIN);
 }
 
-/* ---- life ---- */
+/* ---- start and stop ---- */
 
-/* A thread of the endpoint, for the loop arg. */
+/* Run the loop arg; a thread's function. */
 static void *web_main(void *arg)
 {
     net_loop_run(arg);
     return NULL;
 }
 
-/* Task: end the thread of the loop arg. */
-static void web_on_stop(void *arg)
-{
-    ((struct net_loop *)arg)->stop = true;
-}
-
-/* Ask for the end of a loop's thread, and wait for it. */
-static void web_join(struct net_loop *loop, pthread_t thread, bool *running)
-{
-    while (*running && net_loop_post(loop, web_on_stop, loop))
-        sched_yield();                  /* memory will come back */
-    if (*running)
-        pthread_join(thread, NULL);
-    *running = false;
-}
-
-/* Stop, close and free w; NULL is fine.  Windows that are open end. */
+/* Stop and free w; NULL is fine.  Open windows end. */
 static void web_free(struct gp_debug *w)
 {
     if (!w)
         return;
     atomic_store(&w->stopping, true);
-    web_join(&w->loop, w->thread, &w->running);
-    web_join(&w->builder, w->builder_thread, &w->builds);
+    net_loop_join(&w->loop, w->thread, &w->running);
+    net_loop_join(&w->builder, w->builder_thread, &w->builds);
     while (!mem_link_alone(&w->conns))
         web_conn_free(MEM_OF(w->conns.next, struct web_conn, of_web));
     if (w->loop.in)
-        net_tasks_run(&w->loop);        /* what was made for nobody */
+        net_tasks_run(&w->loop);        /* free what was built too late */
     while (!mem_link_alone(&w->claim))
         web_window_free(MEM_OF(w->claim.next, struct web_window, of_claim));
     if (w->listener.fd >= 0)
         close(w->listener.fd);
-    const struct sockaddr_un *u = (const struct sockaddr_un *)&w->addr.sa;
-    if (w->addr.len && u->sun_family == AF_UNIX && net_unix_is(u->sun_path))
-        unlink(u->sun_path);
+    net_unix_unlink(&w->addr);
     net_loop_fini(&w->builder);
     net_loop_fini(&w->loop);
     fig_notes_fini(&w->notes);
     mem_free(w);
 }
 
-/* Listen as config says, owned by the caller; it answers from web_start on. */
+/* Make an endpoint that listens as config says and answers from web_start on;
+ * the caller owns it. */
 static int web_new(struct gp_debug **out, const struct web_config *config,
                    struct gp_why *why)
 {
@@ -24196,7 +24207,7 @@ static int web_new(struct gp_debug **out, const struct web_config *config,
     return e;
 }
 
-/* Put key=value among the comments of its profiles; before web_start. */
+/* Add the comment key=value to its profiles; before web_start. */
 static int web_note(struct gp_debug *w, const char *key, const char *value)
 {
     return fig_notes_add(&w->notes, key, value);
@@ -24221,22 +24232,21 @@ static int web_start(struct gp_debug *w, struct gp_why *why)
  * owns    struct gp_profiler; the server is SERVER's, the endpoint WEB's
  * spec    grpcprof.h has the contracts
  * prefix  gp_
- * runs    any thread but a loop's, except gp_call_*, which run on the call's
+ * runs    on any thread but a loop's; gp_call_* on the thread of the callback
  *
- * Invariant  thin: what it does is done below; it checks arguments and joins
- *            the recorder, the server and the writers.
- * Does not   print, exit, or keep state outside the objects it hands out.
+ * Invariant  thin: it checks arguments and calls the sections above.
+ * Does not   print, exit, or keep state outside the objects it returns.
  */
 
-/* Version of the library. */
+/* Return the version of the library. */
 const char *gp_version(void)
 {
     return GP_VERSION;
 }
 
 struct gp_profiler {
-    struct rec_mark from;               /* where its window begins */
-    struct rec_source source;           /* borrows from the others */
+    struct rec_mark from;               /* start of its window */
+    struct rec_source source;           /* borrows from notes and the server */
     struct fig_notes notes;
 };
 
@@ -24250,8 +24260,8 @@ void gp_profiler_stop(struct gp_profiler *p)
     mem_free(p);
 }
 
-/* What config, which may be NULL, asks the recorder for, and whose calls are
- * counted; GP_EUSAGE when it makes no sense. */
+/* Put what config, which may be NULL, asks of the recorder into *want, and the
+ * server whose calls are counted into *server.  GP_EUSAGE. */
 static int gp_profiler_want(const struct gp_profiler_config *config,
                             struct rec_config *want,
                             const struct gp_server **server,
@@ -24297,13 +24307,13 @@ int gp_profiler_start(struct gp_profiler **out,
     return e;
 }
 
-/* Put key=value among the comments. */
+/* Add a comment; see grpcprof.h. */
 int gp_profiler_note(struct gp_profiler *p, const char *key, const char *value)
 {
     return fig_notes_add(&p->notes, key, value);
 }
 
-/* How far p is. */
+/* Return the state so far; see grpcprof.h. */
 void gp_profiler_progress(struct gp_profiler *p,
                           struct gp_profiler_state *state)
 {
@@ -24341,13 +24351,13 @@ out:
 int gp_server_add_health(struct gp_server *s, struct gp_why *why)
 {
     if (!s)
-        return txt_fail(why, GP_EUSAGE, "no server");
+        return txt_fail(why, GP_EUSAGE, "server is NULL");
     if (server_has_service(s, txt_slice("grpc.health.v1.Health")))
-        return txt_fail(why, GP_EUSAGE, "Health is there already");
+        return txt_fail(why, GP_EUSAGE, "Health was added before");
     return svc_health_add(s, why);
 }
 
-/* What Health says of a service; see grpcprof.h. */
+/* Set the health status of a service; see grpcprof.h. */
 int gp_server_health(struct gp_server *s, const char *service,
                      enum gp_health status)
 {
@@ -24359,30 +24369,30 @@ int gp_server_add_reflection(struct gp_server *s, struct gp_slice set,
                              struct gp_why *why)
 {
     if (!s)
-        return txt_fail(why, GP_EUSAGE, "no server");
+        return txt_fail(why, GP_EUSAGE, "server is NULL");
     return svc_reflection_add(s, (struct slice){ set.data, set.len }, why);
 }
 
-/* Have streams look whether there is something to say; see grpcprof.h. */
+/* Call on_poke of open calls; see grpcprof.h. */
 void gp_server_poke(struct gp_server *s)
 {
     server_poke(s);
 }
 
-/* A debug endpoint that does not answer yet; see grpcprof.h. */
+/* Make a debug endpoint that does not answer yet; see grpcprof.h. */
 int gp_debug_new(struct gp_debug **d, const char *address,
                  const struct gp_profiler_config *config,
                  const char **bound, struct gp_why *why)
 {
     struct web_config c = { .address = address ? address : GP_DEBUG_ADDRESS };
     int e = d ? gp_profiler_want(config, &c.sampling, &c.server, why)
-              : txt_fail(why, GP_EUSAGE, "no place for the endpoint");
+              : txt_fail(why, GP_EUSAGE, "the endpoint pointer is NULL");
     if (!e && !(e = web_new(d, &c, why)) && bound)
         *bound = (*d)->addr.text;
     return e;
 }
 
-/* Put key=value among the comments of its profiles; see grpcprof.h. */
+/* Add a comment to its profiles; see grpcprof.h. */
 int gp_debug_note(struct gp_debug *d, const char *key, const char *value)
 {
     return web_note(d, key, value);
@@ -24400,14 +24410,14 @@ void gp_debug_free(struct gp_debug *d)
     web_free(d);
 }
 
-/* A new server without addresses or methods; see grpcprof.h. */
+/* Make a server without addresses or methods; see grpcprof.h. */
 int gp_server_new(struct gp_server **s, const struct gp_server_config *config,
                   struct gp_why *why)
 {
     struct gp_server_config known = {0};
     if (!s)
-        return txt_fail(why, GP_EUSAGE, "no place for the server");
-    /* A program built with an older header has a shorter struct. */
+        return txt_fail(why, GP_EUSAGE, "the server pointer is NULL");
+    /* A program built with an older header passes a shorter struct. */
     if (config && (config->size < sizeof config->size ||
                    config->size > 4096))
         return txt_fail(why, GP_EUSAGE, "config.size is not "
@@ -24423,7 +24433,7 @@ int gp_server_add(struct gp_server *s, const struct gp_method *method,
                   struct gp_why *why)
 {
     if (!s || !method || !method->path)
-        return txt_fail(why, GP_EUSAGE, "no server, method or path");
+        return txt_fail(why, GP_EUSAGE, "server, method or path is NULL");
     return server_add_method(s, method, why);
 }
 
@@ -24432,7 +24442,7 @@ int gp_server_listen(struct gp_server *s, const char *address,
                      const char **bound, struct gp_why *why)
 {
     if (!s || !address)
-        return txt_fail(why, GP_EUSAGE, "no server or address");
+        return txt_fail(why, GP_EUSAGE, "server or address is NULL");
     return server_listen(s, address, bound, why);
 }
 
@@ -24440,16 +24450,16 @@ int gp_server_listen(struct gp_server *s, const char *address,
 int gp_server_start(struct gp_server *s, struct gp_why *why)
 {
     return s ? server_start(s, why)
-             : txt_fail(why, GP_EUSAGE, "no server");
+             : txt_fail(why, GP_EUSAGE, "server is NULL");
 }
 
-/* Calls completed since the start; see grpcprof.h. */
+/* Count completed calls; see grpcprof.h. */
 uint64_t gp_server_calls(const struct gp_server *s)
 {
     return s ? server_calls(s) : 0;
 }
 
-/* One method's calls; see grpcprof.h. */
+/* Count one method's calls; see grpcprof.h. */
 bool gp_server_method(const struct gp_server *s, size_t i, const char **path,
                       uint64_t *calls)
 {
@@ -24468,7 +24478,7 @@ void gp_server_free(struct gp_server *s)
     server_free(s);
 }
 
-/* Answer with OK; see grpcprof.h. */
+/* Send a message and end with OK; see grpcprof.h. */
 void gp_call_reply(struct gp_call *call, struct gp_slice message)
 {
     (void)server_call_write(call, message);
@@ -24488,52 +24498,52 @@ void gp_call_finish(struct gp_call *call, enum gp_status status,
     server_call_finish(call, status, message ? message : "");
 }
 
-/* Metadata of the request; see grpcprof.h. */
+/* Return metadata of the request; see grpcprof.h. */
 struct gp_slice gp_call_metadata(struct gp_call *call, const char *key,
                                  size_t nth)
 {
     return server_call_get_meta(call, key, nth);
 }
 
-/* Metadata of the answer; see grpcprof.h. */
+/* Add metadata to the answer; see grpcprof.h. */
 int gp_call_add(struct gp_call *call, const char *key, struct gp_slice value,
                 bool trailer)
 {
     return server_call_add_meta(call, key, value, trailer);
 }
 
-/* Whether messages are compressed; see grpcprof.h. */
+/* Switch compression; see grpcprof.h. */
 void gp_call_compress(struct gp_call *call, bool on)
 {
     server_call_compress(call, on);
 }
 
-/* Ask for on_timer; see grpcprof.h. */
+/* Set the timer; see grpcprof.h. */
 void gp_call_after(struct gp_call *call, int64_t ns)
 {
     server_call_set_timer(call, ns);
 }
 
-/* Whether anybody still waits; see grpcprof.h. */
+/* True once cancelled; see grpcprof.h. */
 bool gp_call_cancelled(const struct gp_call *call)
 {
     return server_call_cancelled(call);
 }
 
-/* What the handler keeps of a call; see grpcprof.h. */
+/* Return the handler's state of a call; see grpcprof.h. */
 void *gp_call_state(struct gp_call *call, size_t n)
 {
     return server_call_state(call, n);
 }
 
-/* Answer with another status; see grpcprof.h. */
+/* End with an error; see grpcprof.h. */
 void gp_call_fail(struct gp_call *call, enum gp_status status,
                   const char *message)
 {
     server_call_fail(call, status, message ? message : "");
 }
 
-/* Memory of the call; see grpcprof.h. */
+/* Allocate memory of the call; see grpcprof.h. */
 void *gp_call_alloc(struct gp_call *call, size_t n)
 {
     return server_call_alloc(call, n);

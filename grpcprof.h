@@ -1,16 +1,21 @@
-/* grpcprof.h -- what another program may use of grpcprof.c.
+/* grpcprof.h -- grpcprof as a library.
  *
- * Compile grpcprof.c with -DGRPCPROF_LIBRARY and link it, libnghttp2, libz and
- * libpthread.  Three parts, each usable alone:
+ *   cc -DGRPCPROF_LIBRARY -c grpcprof.c
+ *   cc app.c grpcprof.o -lnghttp2 -lz -lm -lpthread
  *
- *   profiler   samples the CPU time of this process and writes a pprof profile
- *   endpoint   hands such profiles out over HTTP, as Go's net/http/pprof does
- *   server     gRPC over cleartext HTTP/2 with methods of your own
+ * Three parts, each usable alone:
  *
- * Errors: functions return 0 or a negative enum gp_err and then put one line,
- * without a newline, into *why (which may be NULL).  The library never prints,
- * never exits, and installs signal handlers only when it profiles: SIGPROF's,
- * and with the perf timer SIGTRAP's, if nobody else has that.
+ *   profiler   samples the CPU time of this process, writes a pprof profile
+ *   endpoint   serves such profiles over HTTP, like Go's net/http/pprof
+ *   server     gRPC over cleartext HTTP/2 with your own methods
+ *
+ * Errors: functions return 0 or a negative enum gp_err, and then write one line
+ * without a newline to *why, which may be NULL.  The library never prints or
+ * exits.  It installs signal handlers only to profile: for SIGPROF, and with
+ * the perf timer for SIGTRAP if that has no handler.
+ *
+ * Threads: functions of one object must not run at the same time, except those
+ * marked "any thread".  gp_call_* may be called only in callbacks of that call.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -30,16 +35,16 @@ extern "C" {
 enum gp_err {
     GP_OK      = 0,
     GP_ENOMEM  = -1,            /* an allocation failed */
-    GP_EIO     = -2,            /* the system said no; why names the object */
-    GP_EFORMAT = -3,            /* input is not what it should be */
-    GP_ELIMIT  = -4,            /* a bound of section LIMITS was reached */
-    GP_ESTATE  = -5,            /* not now: already running, already ended */
-    GP_EUSAGE  = -6,            /* an argument makes no sense */
+    GP_EIO     = -2,            /* a system call failed; why names the object */
+    GP_EFORMAT = -3,            /* the input is invalid */
+    GP_ELIMIT  = -4,            /* a limit was reached */
+    GP_ESTATE  = -5,            /* wrong state: already running or ended */
+    GP_EUSAGE  = -6,            /* an argument is invalid */
 };
 
 struct gp_why { char text[256]; };      /* one line, no newline, no period */
 
-/* Version of the library, as in GP_VERSION; a static string. */
+/* Return the library's GP_VERSION; a static string. */
 const char *gp_version(void);
 
 /* ---- profiler ----------------------------------------------------------- */
@@ -47,82 +52,82 @@ const char *gp_version(void);
 struct gp_profiler;
 struct gp_server;
 
-enum gp_timer {                 /* what sends the samples' signals */
-    GP_TIMER_AUTO,              /* what fits the rate and is permitted */
-    GP_TIMER_ITIMER,            /* setitimer: a timer for the process */
-    GP_TIMER_THREAD,            /* timer_create: a timer for each thread */
-    GP_TIMER_PERF,              /* perf_event_open: exact, each thread */
+enum gp_timer {                 /* source of the sampling signals */
+    GP_TIMER_AUTO,              /* the best for the rate that is permitted */
+    GP_TIMER_ITIMER,            /* setitimer: one timer for the process */
+    GP_TIMER_THREAD,            /* timer_create: one timer per thread */
+    GP_TIMER_PERF,              /* perf_event_open: one per thread, exact */
 };
 
 struct gp_profiler_config {
     size_t   size;              /* sizeof (struct gp_profiler_config) */
-    enum gp_timer timer;        /* of CPU time */
-    bool     wall;              /* sample real time: waiting threads too */
-    unsigned hz;                /* samples a second of CPU time, 1..10000;
+    enum gp_timer timer;
+    bool     wall;              /* sample wall time, with waiting threads */
+    unsigned hz;                /* samples per second of CPU time, 1..10000;
                                  * 0: 1000 */
-    const struct gp_server *server;     /* its calls are counted into the
-                                 * profile; NULL: none */
+    const struct gp_server *server;     /* the profile counts its calls;
+                                 * borrowed; NULL: none */
 };
 
 struct gp_profiler_state {
-    const char *engine;         /* what sends the signals; a static string */
-    const char *reason;         /* why it was chosen, or ""; of p */
-    unsigned hz_expected;       /* samples a second of CPU, each thread */
-    double   cost_ns;           /* CPU time of a sample; NAN: not known */
-    uint64_t samples;           /* taken so far */
-    int64_t  cpu_ns, wall_ns;   /* CPU time of the process and time so far */
+    const char *engine;         /* the timer in use; a static string */
+    const char *reason;         /* why it was chosen, or ""; borrowed from p */
+    unsigned hz_expected;       /* samples per second of CPU time, per thread */
+    double   cost_ns;           /* CPU time per sample; NAN: unknown */
+    uint64_t samples;           /* taken since the start */
+    int64_t  cpu_ns, wall_ns;   /* of the process since the start */
 };
 
-/* Begin to sample this process.  Several profilers may overlap, all at one
- * rate: another rate is GP_ESTATE. */
+/* Start sampling this process; *p is owned by the caller.  Several profilers
+ * may run at once, all at one rate: GP_ESTATE for another rate. */
 int gp_profiler_start(struct gp_profiler **p,
                       const struct gp_profiler_config *config,
                       struct gp_why *why);
 
-/* Put key=value among the profile's comments, as in "work", "50000". */
+/* Add the comment key=value to the profile, as in "work", "50000". */
 int gp_profiler_note(struct gp_profiler *p, const char *key,
                      const char *value);
 
-/* How far p is; any thread. */
+/* Write the state of p so far to *state; any thread. */
 void gp_profiler_progress(struct gp_profiler *p,
                           struct gp_profiler_state *state);
 
-/* Write what was sampled since the start, as a gzip'd pprof profile to the
- * file pprof and as a flame graph to the file svg; either may be NULL.  Files
- * are written beside their names and renamed.  Sampling goes on. */
+/* Write the samples since the start to the file pprof, a gzipped pprof profile,
+ * and to the file svg, a flame graph; either may be NULL.  Files are replaced
+ * atomically, by renaming.  Sampling continues. */
 int gp_profiler_write(struct gp_profiler *p, const char *pprof,
                       const char *svg, struct gp_why *why);
 
-/* Stop and free p; NULL is fine.  SIGPROF's handler stays in place, because a
- * signal may still be on its way. */
+/* Stop and free p; NULL is fine.  SIGPROF's handler stays installed, because a
+ * signal may be pending. */
 void gp_profiler_stop(struct gp_profiler *p);
 
 /* ---- debug endpoint ------------------------------------------------------ */
 
 struct gp_debug;
 
-/* Where it listens when no address is given. */
+/* Default address. */
 #define GP_DEBUG_ADDRESS "127.0.0.1:6060"
 
-/* A debug endpoint over HTTP/1.1 with the paths of Go's net/http/pprof,
- * /debug/flamegraph, /debug/status, /metrics and /healthz, on a thread of its
- * own.  address is as for gp_server_listen, NULL: GP_DEBUG_ADDRESS; *bound,
- * when not NULL, becomes the address bound, borrowed until gp_debug_free.
- * config is what its windows take where a request does not say otherwise;
- * NULL: the defaults.  config's server, which must have been started before
- * gp_debug_start, is what /metrics and the profiles count. */
+/* Make a debug endpoint, owned by the caller: HTTP/1.1 on its own thread, with
+ * the paths of Go's net/http/pprof, /debug/flamegraph, /debug/status, /metrics
+ * and /healthz.  address is as for gp_server_listen, NULL: GP_DEBUG_ADDRESS;
+ * *bound, if not NULL, becomes the bound address, borrowed until gp_debug_free.
+ * config has the defaults of its profiles; NULL: those of gp_profiler_start.
+ * /metrics and the profiles count the calls of config's server, which must be
+ * started before gp_debug_start. */
 int gp_debug_new(struct gp_debug **d, const char *address,
                  const struct gp_profiler_config *config,
                  const char **bound, struct gp_why *why);
 
-/* Put key=value among the comments of its profiles; before gp_debug_start. */
+/* Add the comment key=value to its profiles; before gp_debug_start. */
 int gp_debug_note(struct gp_debug *d, const char *key, const char *value);
 
-/* Begin to answer. */
+/* Start answering requests. */
 int gp_debug_start(struct gp_debug *d, struct gp_why *why);
 
-/* Stop and free d, before its server is freed; NULL is fine.  Windows that are
- * open end without an answer. */
+/* Stop and free d, before its server is freed; NULL is fine.  Requests for a
+ * profile that is being taken are not answered. */
 void gp_debug_free(struct gp_debug *d);
 
 /* ---- server ------------------------------------------------------------- */
@@ -147,53 +152,55 @@ enum gp_kind { GP_UNARY, GP_CLIENT_STREAM, GP_SERVER_STREAM, GP_BIDI };
 
 enum gp_run {
     GP_RUN_INLINE,              /* on the loop of the call's connection */
-    GP_RUN_POOL,                /* on any loop that has time: for work that
-                                 * takes more than some microseconds */
+    GP_RUN_POOL,                /* on any idle loop: for handlers that take
+                                 * more than a few microseconds */
 };
 
 /* A method.  Its callbacks run on an event loop's thread, those of one call one
- * after the other, and must not block; all but on_message may be NULL.
+ * after the other, and must not block.  All but on_message may be NULL.
  *
  *   GP_UNARY, GP_SERVER_STREAM   on_message once, when the request is complete,
- *                                and then on_half_close
- *   GP_CLIENT_STREAM, GP_BIDI    on_start, on_message for each, on_half_close
+ *                                then on_half_close
+ *   GP_CLIENT_STREAM, GP_BIDI    on_start, on_message for each message,
+ *                                on_half_close
  *
- * A unary one must be answered before on_message returns.  Others end with
- * gp_call_finish, gp_call_reply or gp_call_fail in any callback. */
+ * A unary method must end its call before on_message returns; the others end
+ * it in any callback, with gp_call_finish, gp_call_reply or gp_call_fail. */
 struct gp_method {
     const char *path;           /* "/package.Service/Method"; copied */
     void (*on_message)(struct gp_call *call, struct gp_slice request,
-                       void *service);  /* request is valid until it returns */
-    void *service;              /* handed to all callbacks */
+                       void *service);  /* request: valid until it returns */
+    void *service;              /* passed to all callbacks */
     enum gp_kind kind;
     enum gp_run run;
-    bool metadata;              /* keep the request's for gp_call_metadata */
+    bool metadata;              /* keep request metadata: gp_call_metadata */
     void (*on_start)(struct gp_call *call, void *service);
     void (*on_half_close)(struct gp_call *call, void *service);
     void (*on_writable)(struct gp_call *call, void *service);   /* after
-                                 * GP_ELIMIT: there is room again */
+                                 * GP_ELIMIT: write again */
     void (*on_timer)(struct gp_call *call, void *service);  /* gp_call_after */
     void (*on_poke)(struct gp_call *call, void *service);   /* gp_server_poke */
     void (*on_done)(struct gp_call *call, enum gp_status status,
-                    void *service);     /* once, last: finished, or cancelled */
+                    void *service);     /* last, once: ended or cancelled */
 };
 
 struct gp_server_config {
     size_t   size;              /* sizeof (struct gp_server_config) */
-    unsigned threads;           /* event loops; 0: the usable CPUs */
-    uint32_t max_streams;       /* calls at once, a connection; 0: 100 */
-    uint32_t max_message;       /* bytes of a request; 0: 4 MiB */
-    size_t   max_buffered;      /* bytes of requests and answers that are kept
-                                 * for all connections; 0: 1 GiB */
+    unsigned threads;           /* event loops; 0: one per usable CPU */
+    uint32_t max_streams;       /* concurrent calls per connection; 0: 100 */
+    uint32_t max_message;       /* bytes of a request message; 0: 4 MiB */
+    size_t   max_buffered;      /* bytes of requests and answers buffered for
+                                 * all connections; 0: 1 GiB */
     uint32_t max_headers;       /* bytes of a header list; 0: 16 KiB */
     uint32_t max_connections;   /* 0: as many as descriptors allow */
-    int64_t  idle_ns;           /* a connection without calls so long is told
-                                 * to leave; 0: never */
-    int64_t  max_age_ns;        /* one so old is, too; 0: never */
-    int64_t  keepalive_ns;      /* PING after so long without a byte; 0: 2 h */
+    int64_t  idle_ns;           /* GOAWAY after this time without a call;
+                                 * 0: never */
+    int64_t  max_age_ns;        /* GOAWAY at this age; 0: never */
+    int64_t  keepalive_ns;      /* PING after this time without input;
+                                 * 0: 2 h */
 };
 
-/* A new server without addresses or methods; *s is owned by the caller. */
+/* Make a server without addresses or methods; *s is owned by the caller. */
 int gp_server_new(struct gp_server **s, const struct gp_server_config *config,
                   struct gp_why *why);
 
@@ -207,92 +214,98 @@ enum gp_health {
     GP_HEALTH_UNKNOWN_SERVICE = 3,
 };
 
-/* Offer grpc.health.v1.Health: "" and every service that s has are SERVING until
- * gp_server_health says something else, and NOT_SERVING from gp_server_drain
- * on.  Before gp_server_start. */
+/* Add grpc.health.v1.Health: "" and every service of s are SERVING until
+ * gp_server_health sets another status, and NOT_SERVING once gp_server_drain is
+ * called.  Before gp_server_start. */
 int gp_server_add_health(struct gp_server *s, struct gp_why *why);
 
-/* What Health says of service from now on; who watches it hears of it.  Any
- * thread. */
+/* Set the status of service, "" for the server, and notify its watchers; any
+ * thread.  GP_ESTATE: s has no Health. */
 int gp_server_health(struct gp_server *s, const char *service,
                      enum gp_health status);
 
-/* Offer grpc.reflection, v1 and v1alpha, with the files in set, the bytes of a
- * FileDescriptorSet (protoc --include_imports --descriptor_set_out), borrowed
- * until gp_server_free.  Before gp_server_start. */
+/* Add grpc.reflection, v1 and v1alpha, of the files in set, a FileDescriptorSet
+ * (protoc --include_imports --descriptor_set_out) borrowed until
+ * gp_server_free.  Before gp_server_start. */
 int gp_server_add_reflection(struct gp_server *s, struct gp_slice set,
                              struct gp_why *why);
 
-/* Have on_poke called soon for every open call of the methods that have it and
- * whose request is complete; any thread. */
+/* Call on_poke soon for every open call whose request is complete and whose
+ * method has it; any thread. */
 void gp_server_poke(struct gp_server *s);
 
 /* Listen on "host:port", "[v6]:port", "port" (loopback) or "unix:/path".
- * Port 0 takes a free one; *bound, when not NULL, becomes the address bound,
- * borrowed until gp_server_free.  Connections wait until gp_server_start. */
+ * Port 0 picks a free port; *bound, if not NULL, becomes the bound address,
+ * borrowed until gp_server_free.  Connections are accepted from
+ * gp_server_start on. */
 int gp_server_listen(struct gp_server *s, const char *address,
                      const char **bound, struct gp_why *why);
 
 /* Start the event loops. */
 int gp_server_start(struct gp_server *s, struct gp_why *why);
 
-/* Calls completed since the start, on all methods; any thread. */
+/* Return the number of calls completed by all methods; any thread. */
 uint64_t gp_server_calls(const struct gp_server *s);
 
-/* Method number i as it was added: its path, borrowed from s, and the calls of
- * it that were answered; false when there is no such method.  Any thread. */
+/* Put the path of the i-th method added, borrowed from s, and the number of its
+ * completed calls into *path and *calls; false past the last one.  Any
+ * thread. */
 bool gp_server_method(const struct gp_server *s, size_t i, const char **path,
                       uint64_t *calls);
 
-/* Stop accepting, tell the clients (GOAWAY), and wait at most grace_ns for
- * the calls in flight.  Returns the number of calls that were cut off. */
+/* Stop accepting, send GOAWAY, wait up to grace_ns for calls in flight, and
+ * close all connections.  Returns the number of calls cut off. */
 uint64_t gp_server_drain(struct gp_server *s, int64_t grace_ns);
 
 /* Stop at once and free s; NULL is fine. */
 void gp_server_free(struct gp_server *s);
 
-/* Send a message, which is copied.  GP_ELIMIT: it will be sent, but send no
- * more before on_writable; no further request message comes until then.
- * GP_ESTATE: the call has ended. */
+/* Send a copy of message.  GP_ELIMIT: it will be sent, but write no more before
+ * on_writable; on_message is not called until then.  GP_ESTATE: the call has
+ * ended. */
 int gp_call_write(struct gp_call *call, struct gp_slice message);
 
-/* End call, with a text for people, copied; NULL: none. */
+/* End call with status and a grpc-message, copied; NULL: none. */
 void gp_call_finish(struct gp_call *call, enum gp_status status,
                     const char *message);
 
-/* Send a message and end call with OK. */
+/* Send a copy of message and end call with OK. */
 void gp_call_reply(struct gp_call *call, struct gp_slice message);
 
-/* End call with a status other than OK and a message for people, copied. */
+/* End call with a status other than OK and a grpc-message, copied; NULL:
+ * none. */
 void gp_call_fail(struct gp_call *call, enum gp_status status,
                   const char *message);
 
-/* Value number nth, from 0, of the request's metadata called key; decoded where
- * key ends in "-bin".  data is NULL where there is none.  Lives as long as call.
- * Only for a method that has .metadata. */
+/* Return the nth value, from 0, of the request's metadata key, decoded if key
+ * ends in "-bin"; data is NULL if there is none.  It lives as long as call.
+ * The method must set .metadata. */
 struct gp_slice gp_call_metadata(struct gp_call *call, const char *key,
                                  size_t nth);
 
-/* Add metadata to the answer: to its headers, before the first message, or to
- * its trailers.  All is copied; a value is any bytes where key ends in "-bin",
- * else printable ASCII.  GP_EUSAGE for another, GP_ELIMIT past 64. */
+/* Add metadata, copied, to the answer: to its headers, before the first
+ * message, or to its trailers.  A value may have any bytes if key ends in
+ * "-bin", else printable ASCII.  GP_EUSAGE: key or value is invalid; GP_ELIMIT:
+ * more than 64 entries or 32 KiB. */
 int gp_call_add(struct gp_call *call, const char *key, struct gp_slice value,
                 bool trailer);
 
-/* Compress the messages that follow, where the client takes gzip. */
+/* Compress the messages that follow if the client accepts gzip. */
 void gp_call_compress(struct gp_call *call, bool on);
 
-/* Call on_timer in ns; a later call takes the place of an earlier one. */
+/* Call on_timer in ns; replaces an earlier time. */
 void gp_call_after(struct gp_call *call, int64_t ns);
 
-/* True once nobody waits for the answer: cheap enough to ask in a loop. */
+/* True once call is cancelled or its deadline has passed; cheap enough for a
+ * loop. */
 bool gp_call_cancelled(const struct gp_call *call);
 
-/* n zeroed bytes for what the handler keeps of call, the same ones each time;
- * NULL without memory. */
+/* Return n zeroed bytes for the handler's state of call, the same ones each
+ * time; NULL without memory. */
 void *gp_call_state(struct gp_call *call, size_t n);
 
-/* n bytes that live as long as call, or NULL; 16-byte aligned. */
+/* Return n bytes that live as long as call, 16-byte aligned; NULL without
+ * memory. */
 void *gp_call_alloc(struct gp_call *call, size_t n);
 
 #ifdef __cplusplus
