@@ -24735,8 +24735,7 @@ static int reflect_no_service(const char *target, const char *version,
     return GP_EIO;
 }
 
-/* True if set has a file of that name; *n gets the number of files before it,
- * or in all. */
+/* True if set has a file of that name; *n gets the number of files before. */
 static bool reflect_has(const struct buf *set, struct slice name, size_t *n)
 {
     struct pb_in in = pb_of(mem_slice(set));
@@ -24911,8 +24910,7 @@ out:
     return GP_OK;
 }
 
-/* Decode the chunks of RFC 9112 7.1 in p[n], in place; false if they are
- * malformed. */
+/* Decode the chunks of RFC 9112 7.1 in p[n] in place; false: malformed. */
 static bool fetch_unchunk(uint8_t *p, size_t n, size_t *out)
 {
     size_t at = 0;
@@ -24942,8 +24940,7 @@ static bool fetch_unchunk(uint8_t *p, size_t n, size_t *out)
 
 /* GET path of base, "http://host:port" or "host:port", within ns: its status,
  * and the body in *body.  While it waits, tick, if not NULL, is asked with arg
- * whether to go on.  GP_EIO, GP_EFORMAT; a status other than 200 is no
- * error. */
+ * whether to go on.  GP_EIO, GP_EFORMAT; any status is fine. */
 static int fetch_get(const char *base, const char *path, int64_t ns,
                    fetch_tick *tick, void *arg, int *status, struct buf *body,
                    struct gp_why *why)
@@ -25040,9 +25037,8 @@ static bool fetch_same_address(const char *address, const char *text)
            (any && port && other && !strcmp(port, other));
 }
 
-/* Find out whose debug endpoint p's is: that of the server at target, or of a
- * program that is not grpcprof.  GP_EIO: no answer; GP_EUSAGE: of another
- * server. */
+/* Find out whose debug endpoint p's is: of the server at target, or of another
+ * program.  GP_EIO: no answer; GP_EUSAGE: of another grpcprof server. */
 static int fetch_check(struct fetch_profile *p,
                                const char *target, struct gp_why *why)
 {
@@ -25105,8 +25101,7 @@ static void fetch_ask(struct fetch_profile *p, const char *query, int64_t ns,
                             n ? (const char *)p->file.data : "");
 }
 
-/* Thread: ask another program's endpoint for its window, and count calls
- * meanwhile. */
+/* Thread: ask another program for its window, and count calls meanwhile. */
 static void *fetch_main(void *arg)
 {
     struct fetch_profile *p = arg;
@@ -25204,8 +25199,7 @@ struct res_config {                     /* what a run is to do */
                                          * in for each call */
     size_t      nheader;
     const char *authority;              /* NULL: the target's */
-    bool        gzip;                   /* compress payloads, accept compressed
-                                         * replies */
+    bool        gzip;                   /* compress payloads, accept it back */
     uint64_t    clients;
     uint64_t    connections;            /* shared by clients; 0: one each */
     uint64_t    requests_per_client;    /* 0: see total and duration_ns */
@@ -25221,8 +25215,7 @@ struct res_config {                     /* what a run is to do */
     double      connect_rate;           /* connections a second; 0: no limit */
     int64_t     message_interval_ns;    /* between a stream's messages */
     unsigned    threads;                /* 0: load_threads() */
-    const unsigned *cpu;                /* borrowed; threads are pinned to them
-                                         * in turn */
+    const unsigned *cpu;                /* borrowed; threads are pinned to it */
     size_t      ncpu;                   /* 0: not pinned */
     int64_t     timeout_ns;             /* of a call; > 0 */
     int64_t     connect_timeout_ns;     /* > 0 */
@@ -25284,13 +25277,11 @@ struct res_pace { uint64_t n; int64_t ns; };    /* ok calls, and the sum of
 
 struct res {
     uint64_t planned, sent, ok, failed, cut_off, not_sent;      /* calls */
-    uint64_t resent;                    /* calls; the server did not process
-                                         * them before */
+    uint64_t resent;                    /* calls that were not processed */
     uint64_t reconnects, goaways, lost; /* connections, after the start */
     uint64_t gave_up;                   /* clients that lost the server */
-    int64_t  down_ns;                   /* without a connection while there was
-                                         * something to send; sum of the
-                                         * connections */
+    int64_t  down_ns;                   /* without a connection, with calls to
+                                         * send; sum of the connections */
     uint64_t status[17];                /* calls by grpc status */
     struct res_error error[RES_ERRORS];
     size_t   nerror;                    /* of error */
@@ -25298,8 +25289,7 @@ struct res {
     struct hdr response;                /* ns, of ok calls: from the scheduled
                                          * start, in a closed loop from where
                                          * the client was free for it */
-    struct hdr service;                 /* ns, open loop, of ok calls: from the
-                                         * actual send */
+    struct hdr service;                 /* ns, open loop: from actual send */
     struct hdr lag;                     /* ns, open loop: calls started late */
     struct hdr first, message;          /* ns, streams: first byte; messages */
     struct hdr failed_latency;          /* ns */
@@ -25310,8 +25300,7 @@ struct res {
     uint64_t messages_in, messages_out; /* of counted calls */
     uint32_t peer_streams;              /* least that a server allowed on a
                                          * connection; UINT32_MAX: no limit */
-    int64_t  streams_blocked_ns;        /* calls waited for a stream; sum of the
-                                         * threads */
+    int64_t  streams_blocked_ns;        /* calls waited; sum of the threads */
     struct res_pace streams_free, streams_blocked;      /* open loop: replies
                                          * that came while no call waited for a
                                          * stream, and while some did */
@@ -25347,8 +25336,7 @@ static int64_t res_schedule_ns(const struct res_config *k)
     return ns;
 }
 
-/* Return how long k measures, by its duration or schedule; 0: until its calls
- * are made. */
+/* Return how long k measures by duration or schedule; 0: no limit. */
 static int64_t res_length_ns(const struct res_config *k)
 {
     int64_t most_ns = res_schedule_ns(k);
@@ -25368,8 +25356,7 @@ static uint64_t res_connections(const struct res_config *k)
     return k->connections ? k->connections : k->clients;
 }
 
-/* Return the most calls in flight of k: closed loop, of a client; open loop, of
- * a connection. */
+/* Return k's streams, or their default. */
 static uint64_t res_streams(const struct res_config *k)
 {
     return k->streams ? k->streams : res_open(k) ? RES_OPEN_STREAMS : 1;
@@ -25510,12 +25497,11 @@ struct res_field {
     size_t at;                          /* in the group's struct */
 };
 
-#define RES_C(group, key, type, merge, member) { RES_##group, key, RES_##type, \
-    RES_##merge, offsetof(struct res_config, member) }
-#define RES_R(group, key, type, merge, member) { RES_##group, key, RES_##type, \
-    RES_##merge, offsetof(struct res, member) }
-#define RES_T(group, key, type, merge, member) { RES_##group, key, RES_##type, \
-    RES_##merge, offsetof(struct res_thread, member) }
+#define RES_ROW(s, group, key, type, merge, member) \
+    { RES_##group, key, RES_##type, RES_##merge, offsetof(struct s, member) }
+#define RES_C(...) RES_ROW(res_config, __VA_ARGS__)
+#define RES_R(...) RES_ROW(res, __VA_ARGS__)
+#define RES_T(...) RES_ROW(res_thread, __VA_ARGS__)
 
 /* In the order of JSON. */
 static const struct res_field res_field[] = {
@@ -25588,8 +25574,7 @@ static const struct res_field *res_next_field(const struct res_field *f,
     return NULL;
 }
 
-/* Merge the figures of the groups first to last of from into to's; both are the
- * groups' struct. */
+/* Merge the figures of groups first to last of from, their struct, into to. */
 static void res_merge(void *to, const void *from, enum res_group first,
                       enum res_group last)
 {
@@ -25664,8 +25649,7 @@ static void res_error_add(struct res *r, const struct res_error *f,
     }
 }
 
-/* Merge f's figures, status and errors into r's.  Window, threads and series
- * are the caller's. */
+/* Merge f's figures, status and errors into r's, not window and threads. */
 static void res_add(struct res *r, const struct res *f)
 {
     res_merge(r, f, RES_WINDOW, RES_TOP);
@@ -25767,8 +25751,7 @@ static double res_busy(const struct res *r, double *wait)
 
 struct res_behind {                     /* how far a server fell behind */
     double rest;                        /* share of calls that were not ok */
-    double over;                        /* end after the schedule's, as a share
-                                         * of the schedule */
+    double over;                        /* how late the end was / schedule */
     bool   late;                        /* one is past its threshold */
 };
 
@@ -25849,8 +25832,7 @@ static bool res_judge_down(struct res_verdict *v, const struct res_config *k,
     return true;
 }
 
-/* Check whether the streams that the server allows, or the network, are the
- * limit. */
+/* Check whether streams or the network are the limit. */
 static void res_judge_path(struct res_verdict *v, const struct res_config *k,
                            const struct res *r)
 {
@@ -25888,8 +25870,7 @@ static void res_judge_rate(struct res_verdict *v, const struct res_config *k,
     res_because(v, "the server kept up with the schedule, and may handle more");
 }
 
-/* Write into v->next what to type next to get past the limit, or to be sure of
- * it. */
+/* Write into v->next what to try next to get past the limit. */
 static void res_judge_next(struct res_verdict *v, const struct res_config *k,
                            const struct res *r, bool starved)
 {
@@ -26014,8 +25995,7 @@ struct res_report {                     /* a result, and what it means */
     struct res_assert *assert;
     size_t nassert;
     const struct res_profile *profile;  /* NULL: none was taken */
-    struct slice reply;                 /* to the first call, as JSON; empty:
-                                         * not known */
+    struct slice reply;                 /* the first, as JSON; empty: unknown */
     const struct res_spread *run;       /* of --repeat */
     size_t nrun;                        /* 0: there was one run */
     const struct res *old;              /* to compare with; or NULL */
@@ -26029,51 +26009,50 @@ static bool res_percentile_ok(uint64_t n, double percent)
     return (double)n * (100 - percent) >= 100 * RES_TAIL_SAMPLES - 1e-6;
 }
 
-/* Return n, or its share of whole. */
-static double res_share(uint64_t n, uint64_t whole, bool share)
-{
-    return !share ? (double)n : whole ? (double)n / (double)whole : 0;
-}
-
 /* Put t's figure of that name into a, NAN if it is not known; as a share of the
  * whole if it is one and share is true.  False: no figure has that name. */
 static bool res_figure(const struct res_report *t, struct slice name,
                        bool share, struct res_assert *a)
 {
     const struct res *r = t->result;
-    double s = (double)r->elapsed_ns / 1e9, done = (double)(r->ok + r->failed);
     const struct hdr *h = &r->response;
+    double s = (double)r->elapsed_ns / 1e9, none = NAN;
     double percent = name.n > 1 && *name.p == 'p' ?
-        txt_finite((struct slice){ name.p + 1, name.n - 1 }) : (double)NAN;
-    double v = NAN;
-    a->unit = RES_IN_NS;
+        txt_finite((struct slice){ name.p + 1, name.n - 1 }) : none;
+    const struct { const char *name; double ns; } time[] = {
+        { "mean", h->n ? h->sum / (double)h->n : none },
+        { "min", h->n ? (double)h->min : none },
+        { "max", h->n ? (double)h->max : none },
+        { "cpu_per_call",
+          t->profile ? t->profile->anl->cpu_ns_per_call : none },
+    };
+    const struct { const char *name; uint64_t n, whole; } part[] = {
+        { "errors", r->failed, r->ok + r->failed },
+        { "not_sent", r->not_sent, r->planned },
+        { "cut_off", r->cut_off, r->planned },
+    };
     a->few = percent >= 0 && !res_percentile_ok(h->n, percent);
+    a->unit = RES_IN_NS;
+    a->value = h->n && percent >= 0 && percent <= 100
+               ? (double)hdr_percentile(h, percent) : none;
     if (percent >= 0 && percent <= 100)
-        v = h->n ? (double)hdr_percentile(h, percent) : (double)NAN;
-    else if (txt_equal(name, txt_slice("mean")))
-        v = h->n ? h->sum / (double)h->n : (double)NAN;
-    else if (txt_equal(name, txt_slice("min")))
-        v = h->n ? (double)h->min : (double)NAN;
-    else if (txt_equal(name, txt_slice("max")))
-        v = h->n ? (double)h->max : (double)NAN;
-    else if (txt_equal(name, txt_slice("cpu_per_call")))
-        v = t->profile ? t->profile->anl->cpu_ns_per_call : (double)NAN;
-    else
-        a->unit = share ? RES_IN_SHARE : RES_IN_CALLS;
-    if (a->unit == RES_IN_NS)
-        a->value = v;
-    else if (txt_equal(name, txt_slice("rps")) && !share)
-        a->value = s > 0 ? (double)r->ok / s : (double)NAN;
-    else if (txt_equal(name, txt_slice("errors")))
-        a->value = !share ? (double)r->failed
-                 : done > 0 ? (double)r->failed / done : (double)NAN;
-    else if (txt_equal(name, txt_slice("not_sent")))
-        a->value = res_share(r->not_sent, r->planned, share);
-    else if (txt_equal(name, txt_slice("cut_off")))
-        a->value = res_share(r->cut_off, r->planned, share);
-    else
-        return false;
-    return true;
+        return true;
+    for (size_t i = 0; i < sizeof time / sizeof *time; i++)
+        if (txt_equal(name, txt_slice(time[i].name))) {
+            a->value = time[i].ns;
+            return true;
+        }
+    a->unit = share ? RES_IN_SHARE : RES_IN_CALLS;
+    a->value = s > 0 ? (double)r->ok / s : none;
+    if (txt_equal(name, txt_slice("rps")) && !share)
+        return true;
+    for (size_t i = 0; i < sizeof part / sizeof *part; i++)
+        if (txt_equal(name, txt_slice(part[i].name))) {
+            a->value = !share ? (double)part[i].n
+                     : (double)part[i].n / (double)part[i].whole;
+            return true;
+        }
+    return false;
 }
 
 /* Evaluate a->text for t into a; a figure that is not known fails.  GP_EUSAGE:
@@ -26661,8 +26640,7 @@ static void res_read_errors(struct res_saved *s, const struct js_value *v)
     }
 }
 
-/* Read the buckets of the interval v into *to; GP_EFORMAT: their sum is not its
- * ok calls. */
+/* Read the buckets of the interval v; GP_EFORMAT: their sum is not to->ok. */
 static int res_read_buckets(const struct js_value *v, struct res_interval *to)
 {
     struct js_value list = js_member(v, "buckets"), pair, x;
@@ -26891,8 +26869,7 @@ static void res_labels_merge(struct res_saved *to, const struct res_saved *from)
     }
 }
 
-/* Merge from into to, results of clients that ran together: the window covers
- * both. */
+/* Merge from, of clients that ran together, into to: its window covers both. */
 static void res_saved_merge(struct res_saved *to, struct res_saved *from)
 {
     struct res *r = &to->result;
@@ -26999,8 +26976,7 @@ struct load_conn {
     uint64_t            answered;       /* ended by the server */
     int64_t             pinged_ns;      /* its last PING; 0: none */
     bool                ready;          /* SETTINGS seen */
-    bool                retired;        /* gets no more calls; is closed after
-                                         * its last one */
+    bool                retired;        /* closed after its last call */
 };
 
 struct load_target {
@@ -27041,8 +27017,7 @@ struct load_worker {
     struct load_call   *call;           /* owned; ncall */
     size_t              ncall;
     struct load_call   *free;           /* slots not live */
-    struct link         live;           /* calls started, not counted yet; the
-                                         * oldest first */
+    struct link         live;           /* calls not counted yet, by age */
     struct link         waiting;        /* open loop: calls for a stream */
     int64_t             queued_at_ns;   /* since when calls wait; 0: none */
     struct link         touched;        /* clients with something to send */
@@ -27136,8 +27111,7 @@ static double load_random(struct load_worker *w)
     return ((double)(z >> 11) + 0.5) / 9007199254740992.0;
 }
 
-/* Return the distance from one of w's calls to the next, in calls of all
- * workers. */
+/* Return how many calls of all workers lie between two of w's. */
 static double load_stride(struct load_worker *w)
 {
     double stride = w->run->threads;
@@ -27193,8 +27167,7 @@ static bool load_call_waits(const struct load_call *k)
     return !mem_link_alone(&k->queued);
 }
 
-/* Return the queue for k: of the worker in an open loop, of the client in a
- * closed one. */
+/* Return the queue for k: of its worker or, in a closed loop, its client. */
 static struct link *load_queue_of(struct load_worker *w, struct load_call *k)
 {
     return w->run->open ? &w->waiting : &k->client->waiting;
@@ -27214,7 +27187,7 @@ static void load_queue_clock(struct load_worker *w)
 }
 
 /* Remove k from the live calls and free its slot. */
-static void load_call_retire(struct load_worker *w, struct load_call *k)
+static void load_call_free(struct load_worker *w, struct load_call *k)
 {
     mem_link_drop(&k->by_age);
     mem_link_drop(&k->queued);
@@ -27270,7 +27243,7 @@ static void load_call_count(struct load_worker *w, struct load_call *k,
         if (w->run->config->log_fd)
             load_log(w, k, r);
     }
-    load_call_retire(w, k);
+    load_call_free(w, k);
 }
 
 /* Set w->use to what this thread used since w->use was taken. */
@@ -27327,14 +27300,14 @@ static void load_run_done(void *arg)
 }
 
 /* Post a task to the caller's loop. */
-static void load_tell(struct load_worker *w, void (*task)(void *), void *arg)
+static void load_post(struct load_worker *w, void (*task)(void *), void *arg)
 {
     while (net_loop_post(&w->run->net, task, arg))
         sched_yield();                  /* memory will come back */
 }
 
 /* True if c may start another call now by itself. */
-static bool load_client_may(const struct load_client *c)
+static bool load_client_can_start(const struct load_client *c)
 {
     const struct load_worker *w = c->worker;
     return w->going && !w->run->open && !w->ended && !c->dead &&
@@ -27343,7 +27316,7 @@ static bool load_client_may(const struct load_client *c)
 }
 
 /* Add the time since c->lost_ns, during which c had no connection. */
-static void load_client_down(struct load_client *c)
+static void load_client_add_down(struct load_client *c)
 {
     struct load_worker *w = c->worker;
     int64_t from_ns = c->lost_ns > w->start_ns ? c->lost_ns : w->start_ns;
@@ -27351,16 +27324,15 @@ static void load_client_down(struct load_client *c)
         w->sum.down_ns += w->net.now_ns - from_ns;
 }
 
-/* End w's measuring, after its last call: add up what is still running, and
- * stop its loop. */
-static void load_worker_over(struct load_worker *w)
+/* End w's measuring, after its last call, and stop its loop. */
+static void load_worker_finish(struct load_worker *w)
 {
     for (uint64_t i = 0; i < w->nclient; i++) {
         struct load_client *c = &w->client[i];
         bool lost = !c->dead && (!c->conn || !c->conn->ready) &&
                     (w->run->open || c->left || !w->run->counted);
         if (c->dead || lost)
-            load_client_down(c);
+            load_client_add_down(c);
         w->sum.gave_up += lost && w->net.now_ns - c->lost_ns > LOAD_LOST_NS;
     }
     load_queue_clock(w);
@@ -27371,23 +27343,23 @@ static void load_worker_over(struct load_worker *w)
     if (w->measuring)
         load_worker_use(w);
     w->net.stop = true;
-    load_tell(w, load_run_done, w->run);
+    load_post(w, load_run_done, w->run);
 }
 
 /* Finish w, in an open loop, if nothing is left to do. */
-static void load_worker_check(struct load_worker *w)
+static void load_worker_try_finish(struct load_worker *w)
 {
     if (w->run->open && w->ended && !load_oldest(w) && !w->net.stop)
-        load_worker_over(w);
+        load_worker_finish(w);
 }
 
 /* Finish c, and then its worker, if nothing is left to do. */
-static void load_client_check(struct load_client *c)
+static void load_client_try_finish(struct load_client *c)
 {
     struct load_worker *w = c->worker;
     bool over = w->ended || c->dead || (!c->left && w->run->counted);
     if (w->run->open) {
-        load_worker_check(w);
+        load_worker_try_finish(w);
         return;
     }
     if (c->done || c->live || !w->going || !over)
@@ -27395,7 +27367,7 @@ static void load_client_check(struct load_client *c)
     c->done = true;
     net_timer_stop(&w->net, &c->retry);
     if (!--w->active)
-        load_worker_over(w);
+        load_worker_finish(w);
 }
 
 /* Look after c's connection and waiting calls in delay_ns, or at the end of
@@ -27424,13 +27396,13 @@ static void load_client_give_up(struct load_client *c)
     while ((!w->run->open || w->dead == w->nclient) &&
            (k = load_queue_first(q)))
         load_call_count(w, k, &gone);
-    load_client_check(c);
+    load_client_try_finish(c);
 }
 
 /* ---- a worker: calls ---- */
 
 /* Start a call scheduled for start_ns, for c or, NULL, for whichever client has
- * room. w has a free slot. */
+ * room.  w has a free slot. */
 static struct load_call *load_call_begin(struct load_worker *w,
                                          struct load_client *c,
                                          int64_t start_ns)
@@ -27604,15 +27576,14 @@ static bool load_call_send(struct load_worker *w, struct load_call *k,
 }
 
 /* Send k, or queue it if c has no room; NULL: no client has. */
-static void load_call_place(struct load_worker *w, struct load_call *k,
+static void load_call_send_or_queue(struct load_worker *w, struct load_call *k,
                             struct load_client *c)
 {
     if (!c || !load_client_room(c) || !load_call_send(w, k, c))
         mem_link_append(load_queue_of(w, k), &k->queued);
 }
 
-/* Send waiting calls and, in a closed loop, new ones on c's connection, as many
- * as fit. */
+/* Send waiting and, in a closed loop, new calls of c, as many as fit. */
 static void load_client_fill(struct load_client *c)
 {
     struct load_worker *w = c->worker;
@@ -27621,7 +27592,7 @@ static void load_client_fill(struct load_client *c)
         struct load_call *k = load_queue_first(q);
         if (k)
             mem_link_drop(&k->queued);
-        else if (load_client_may(c))
+        else if (load_client_can_start(c))
             k = load_call_begin(w, c, w->net.now_ns);
         if (!k)
             break;
@@ -27637,7 +27608,7 @@ static void load_client_fill(struct load_client *c)
     /* Where the server allows no stream a call waits for one, as long as its
      * deadline lets it. */
     if (load_client_open(c) && !c->live && !c->conn->flying &&
-        !load_client_room(c) && load_client_may(c))
+        !load_client_room(c) && load_client_can_start(c))
         mem_link_append(q, &load_call_begin(w, c, w->net.now_ns)->queued);
 }
 
@@ -27663,13 +27634,13 @@ static void load_worker_end(struct load_worker *w, int64_t drain_ns)
     w->ended = true;
     net_timer_stop(&w->net, &w->arrival);
     for (uint64_t i = 0; i < w->nclient; i++)
-        load_client_check(&w->client[i]);
+        load_client_try_finish(&w->client[i]);
     if (!w->net.stop)                   /* has room: it was armed before */
         (void)net_timer_arm(&w->net, &w->phase, w->net.now_ns + drain_ns);
 }
 
 /* Cut off all calls in flight. */
-static void load_worker_cut(struct load_worker *w)
+static void load_worker_cut_off(struct load_worker *w)
 {
     struct load_call *k;
     while ((k = load_oldest(w))) {
@@ -27677,11 +27648,11 @@ static void load_worker_cut(struct load_worker *w)
         if (!load_call_waits(k))
             client_call_cancel(&k->rpc);
         w->sum.cut_off += k->counted;
-        load_call_retire(w, k);
+        load_call_free(w, k);
         if (c)
-            load_client_check(c);
+            load_client_try_finish(c);
     }
-    load_worker_check(w);
+    load_worker_try_finish(w);
 }
 
 /* Start measuring. */
@@ -27717,7 +27688,7 @@ static struct load_client *load_worker_pick(struct load_worker *w)
 
 /* Start the call scheduled for due_ns, or do not send it if too many are in
  * flight or no client is left. */
-static void load_arrive(struct load_worker *w, int64_t due_ns)
+static void load_call_due(struct load_worker *w, int64_t due_ns)
 {
     bool counted = w->measuring && due_ns >= w->start_ns;
     w->arrivals += counted;
@@ -27727,13 +27698,13 @@ static void load_arrive(struct load_worker *w, int64_t due_ns)
         hdr_add(&w->sum.lag, w->net.now_ns - due_ns);
     struct load_call *k = load_call_begin(w, NULL, due_ns);
     struct load_client *c = load_worker_pick(w);
-    load_call_place(w, k, c);
+    load_call_send_or_queue(w, k, c);
     if (c)
         load_client_touch(c);
 }
 
 /* True if w has started all its calls. */
-static bool load_worker_made(const struct load_worker *w)
+static bool load_worker_all_started(const struct load_worker *w)
 {
     return w->run->counted && w->arrivals >= w->share;
 }
@@ -27743,7 +27714,7 @@ static int64_t load_next_ns(const struct load_worker *w)
 {
     const struct load_run *r = w->run;
     double s = load_when(r->config, w->position);
-    if (load_worker_made(w) || !(s < 1e9))
+    if (load_worker_all_started(w) || !(s < 1e9))
         return INT64_MAX;
     int64_t due_ns = r->go_ns + r->config->warmup_ns + (int64_t)(s * 1e9);
     return w->end_ns && due_ns >= w->end_ns ? INT64_MAX : due_ns;
@@ -27756,7 +27727,7 @@ static void load_worker_arrivals(struct load_worker *w)
     if (!w->measuring && now_ns >= w->run->go_ns + w->run->config->warmup_ns)
         load_worker_measure(w);
     while (!w->ended && (due_ns = load_next_ns(w)) <= now_ns) {
-        load_arrive(w, due_ns);
+        load_call_due(w, due_ns);
         w->position += load_stride(w);
     }
     load_queue_clock(w);
@@ -27765,7 +27736,7 @@ static void load_worker_arrivals(struct load_worker *w)
         return;
     if (due_ns < INT64_MAX)
         (void)net_timer_arm(&w->net, &w->arrival, due_ns);
-    else if (w->measuring && (!w->end_ns || load_worker_made(w)))
+    else if (w->measuring && (!w->end_ns || load_worker_all_started(w)))
         load_worker_end(w, w->run->config->drain_ns);
 }
 
@@ -27817,10 +27788,10 @@ static void load_client_next(struct load_client *c,
 {
     if (c->conn && &c->conn->chan == ch)
         load_client_fill(c);
-    else if (load_client_may(c) || !mem_link_alone(&c->waiting) ||
+    else if (load_client_can_start(c) || !mem_link_alone(&c->waiting) ||
              !mem_link_alone(&c->worker->waiting))
         (void)load_client_later(c, 0);
-    load_client_check(c);
+    load_client_try_finish(c);
 }
 
 /* End a call: count it, or resend it if the server did not process it. */
@@ -27838,8 +27809,7 @@ static void load_on_done(struct client_conn *ch, struct client_call *u,
     if (r->unseen && !c->dead && c->resends < LOAD_RESENDS) {
         c->resends++;
         w->sum.resent += k->counted;
-        mem_link_append(load_queue_of(w, k), &k->queued);       /* it keeps its
-                                         * start */
+        mem_link_append(load_queue_of(w, k), &k->queued);
         (void)load_client_later(c, 0);
         return;
     }
@@ -27864,7 +27834,7 @@ static void load_on_deadline(struct net_timer *t)
         if (c)
             load_client_next(c, ch);
         else
-            load_worker_check(w);
+            load_worker_try_finish(w);
         if (ch)
             h2_kick(&ch->h2);
     }
@@ -27914,7 +27884,7 @@ static void load_conn_failed(struct load_conn *n)
         return;
     if (!w->going && c->addr + 1 == c->target->n) {
         client_connect_fail(&n->chan, c->target->addr[c->addr].text, &w->why);
-        load_tell(w, load_run_failed, w);
+        load_post(w, load_run_failed, w);
         return;
     }
     c->addr = (c->addr + 1) % c->target->n;
@@ -27940,7 +27910,7 @@ static void load_on_ready(struct client_conn *ch)
     }
     n->ready = true;
     if (w->going) {
-        load_client_down(c);
+        load_client_add_down(c);
         w->sum.reconnects++;
         (void)load_client_later(c, 0);
         return;
@@ -27949,7 +27919,7 @@ static void load_on_ready(struct client_conn *ch)
     if (w->next < w->nclient && !(w->run->config->connect_rate > 0))
         (void)load_client_later(&w->client[w->next++], 0);
     if (++w->ready == w->nclient)
-        load_tell(w, load_run_ready, w->run);
+        load_post(w, load_run_ready, w->run);
 }
 
 /* Drop c's connection n, which takes no more calls, and arrange another one. */
@@ -27961,7 +27931,7 @@ static void load_conn_replace(struct load_conn *n)
     c->conn = NULL;
     c->lost_ns = c->worker->net.now_ns;
     if (!c->worker->going)
-        return;                         /* load_worker_go sees to it */
+        return;                         /* load_worker_start sees to it */
     /* A server that answers no calls is not asked in a tight loop, not even
      * where retry was armed for what has just been lost. */
     net_timer_stop(&c->worker->net, &c->retry);
@@ -28054,12 +28024,13 @@ static void load_client_connect(struct load_client *c)
 static bool load_client_needs(const struct load_client *c)
 {
     const struct load_worker *w = c->worker;
-    return !w->going || !mem_link_alone(&c->waiting) || load_client_may(c) ||
+    return !w->going || !mem_link_alone(&c->waiting) ||
+           load_client_can_start(c) ||
            (w->run->open && (!mem_link_alone(&w->waiting) || !w->ended));
 }
 
 /* Look after c's connection and calls, outside callbacks. */
-static void load_on_later(struct net_timer *t)
+static void load_on_retry(struct net_timer *t)
 {
     struct load_client *c = t->arg;
     struct load_conn *n = c->conn;
@@ -28126,7 +28097,7 @@ static void load_on_phase(struct net_timer *t)
 {
     struct load_worker *w = t->arg;
     if (w->ended) {
-        load_worker_cut(w);
+        load_worker_cut_off(w);
         return;
     }
     if (w->run->open)
@@ -28138,7 +28109,7 @@ static void load_on_phase(struct net_timer *t)
 }
 
 /* Task: start the calls. */
-static void load_worker_go(void *arg)
+static void load_worker_start(void *arg)
 {
     struct load_worker *w = arg;
     struct load_run *r = w->run;
@@ -28162,8 +28133,8 @@ static void load_worker_go(void *arg)
     for (uint64_t i = 0; i < w->nclient; i++) {
         struct load_client *c = &w->client[i];
         net_timer_stop(&w->net, &c->retry);
-        load_on_later(&c->retry);
-        load_client_check(c);           /* it may have no calls to make */
+        load_on_retry(&c->retry);
+        load_client_try_finish(c);           /* it may have no calls to make */
     }
 }
 
@@ -28197,14 +28168,13 @@ static bool load_on_turn(struct net_loop *net)
 }
 
 /* Wait for s. */
-static void load_wait(sem_t *s)
+static void load_sem_wait(sem_t *s)
 {
     while (sem_wait(s) && errno == EINTR)       /* a signal */
         ;
 }
 
-/* A worker's thread: connect, run the loop, and close connections once the
- * result is made. */
+/* Thread: connect, run the loop, and close connections when told. */
 static void *load_worker_main(void *arg)
 {
     struct load_worker *w = arg;
@@ -28230,7 +28200,7 @@ static void *load_worker_main(void *arg)
     if (w->run->config->log_fd)
         load_log_flush(w);
     sem_post(&w->run->counted_all);
-    load_wait(&w->run->hang_up);
+    load_sem_wait(&w->run->hang_up);
     while (!mem_link_alone(&w->conns))  /* its descriptors are its own */
         h2_abort(&MEM_OF(w->conns.next, struct load_conn, of_worker)->chan.h2);
     return NULL;
@@ -28293,7 +28263,7 @@ static int load_worker_init(struct load_worker *w, struct gp_why *why)
         c->worker = w;
         mem_link_init(&c->touched);
         mem_link_init(&c->waiting);
-        c->retry = (struct net_timer){ .on_time = load_on_later, .arg = c };
+        c->retry = (struct net_timer){ .on_time = load_on_retry, .arg = c };
     }
     return GP_OK;
 }
@@ -28326,26 +28296,28 @@ static int load_check_calls(const struct res_config *k, struct gp_why *why)
         return txt_fail(why, GP_EUSAGE, "calls in flight: at most %d for each "
                         "client and %d in all", LOAD_STREAMS_MOST,
                         100 * LOAD_STREAMS_MOST);
-    if (k->total && k->requests_per_client)
-        return txt_fail(why, GP_EUSAGE, "give calls for each client (-n) or in "
-                        "all (-N), not both");
-    if (!res_planned(k) && !k->duration_ns && !res_schedule_ns(k))
-        return txt_fail(why, GP_EUSAGE, "give a number of calls (-n, -N) or a "
-                        "duration (-d)");
-    if (k->requests_per_client > UINT64_MAX / LOAD_CLIENTS_MOST)
-        return txt_fail(why, GP_EUSAGE, "too many calls for each client");
-    if (k->timeout_ns <= 0 || k->connect_timeout_ns <= 0 || k->drain_ns < 0)
-        return txt_fail(why, GP_EUSAGE, "a timeout must be positive");
-    if (!k->npayload)
-        return txt_fail(why, GP_EUSAGE, "no message to send");
     double most = 0;
+    bool wrong = false;
     for (size_t i = 0; i < k->nstep; i++) {
         most = fmax(most, fmax(k->step[i].from, k->step[i].to));
-        if (!(k->step[i].from >= 0) || !(k->step[i].to >= 0))
-            return txt_fail(why, GP_EUSAGE, "a rate must be positive");
+        wrong |= !(k->step[i].from >= 0) || !(k->step[i].to >= 0);
     }
-    if (res_open(k) && !(most > 0))
-        return txt_fail(why, GP_EUSAGE, "the schedule has no call");
+    const struct { bool bad; const char *why; } check[] = {
+        { k->total && k->requests_per_client,
+          "give calls for each client (-n) or in all (-N), not both" },
+        { !res_planned(k) && !k->duration_ns && !res_schedule_ns(k),
+          "give a number of calls (-n, -N) or a duration (-d)" },
+        { k->requests_per_client > UINT64_MAX / LOAD_CLIENTS_MOST,
+          "too many calls for each client" },
+        { k->timeout_ns <= 0 || k->connect_timeout_ns <= 0 || k->drain_ns < 0,
+          "a timeout must be positive" },
+        { !k->npayload, "no message to send" },
+        { wrong, "a rate must be positive" },
+        { res_open(k) && !(most > 0), "the schedule has no call" },
+    };
+    for (size_t i = 0; i < sizeof check / sizeof *check; i++)
+        if (check[i].bad)
+            return txt_fail(why, GP_EUSAGE, "%s", check[i].why);
     return GP_OK;
 }
 
@@ -28432,7 +28404,7 @@ static uint64_t load_run_ended(void *arg)
 }
 
 /* Post task to the first n workers. */
-static void load_run_tell(struct load_run *r, unsigned n, void (*task)(void *))
+static void load_run_post(struct load_run *r, unsigned n, void (*task)(void *))
 {
     for (unsigned i = 0; i < n; i++)
         while (net_loop_post(&r->worker[i].net, task, &r->worker[i]))
@@ -28450,11 +28422,10 @@ static void load_run_begin(struct load_run *r, int64_t now_ns)
     }
     r->go_ns = r->told_ns = now_ns;
     r->unix_ns = sys_clock_ns(CLOCK_REALTIME) + k->warmup_ns;
-    load_run_tell(r, r->threads, load_worker_go);
+    load_run_post(r, r->threads, load_worker_start);
 }
 
-/* Start, stop and report progress; called every tick, and once all clients are
- * connected. */
+/* Start, stop and report progress; by timer, and when all are connected. */
 static void load_run_on_tick(struct net_timer *t)
 {
     struct load_run *r = t->arg;
@@ -28479,7 +28450,7 @@ static void load_run_on_tick(struct net_timer *t)
         r->stop_ns = now;
         r->ended = RES_SIGNAL;
         r->net.stop |= !r->go_ns;       /* still connecting */
-        load_run_tell(r, r->threads, load_worker_stop);
+        load_run_post(r, r->threads, load_worker_stop);
     }
     if (k->on_progress && r->go_ns && now - r->told_ns >= LOAD_PROGRESS_NS) {
         r->told_ns = now;
@@ -28571,9 +28542,9 @@ static int load_run_go(struct load_run *r, struct gp_why *why)
     if (r->measured)
         fetch_end(k->profiler);
     if (e || r->failed || !r->go_ns)
-        load_run_tell(r, r->started, load_worker_abort);
+        load_run_post(r, r->started, load_worker_abort);
     for (unsigned i = 0; i < r->started; i++)
-        load_wait(&r->counted_all);
+        load_sem_wait(&r->counted_all);
     if (!e && r->failed) {
         e = GP_EIO;
         if (why)
@@ -28673,8 +28644,7 @@ static void load_run_fini(struct load_run *r)
 }
 
 /* Run k and fill in *result, which res_fini releases.  An error means that
- * there is no result: wrong use, or no connection.  Failed calls are a
- * result. */
+ * there is no result: wrong use, or no connection, but not failed calls. */
 static int load_run(const struct res_config *k, struct res *result,
                     struct gp_why *why)
 {
