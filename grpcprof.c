@@ -50,18 +50,22 @@
  * 39  FETCH    GET from a debug endpoint; a server's profile of a load
  * 40  RES      result of a load: figures, verdict, assertions, JSON
  * 41  LOAD     load generator
- * 42  OUT      writers of what ANL, VIEW and LOAD found
- * 43  SAY      what the commands print
- * 44  OPT      tables of options: parsing, help, man page, completion
- * 45  SERVE    the command serve
- * 46  MSG      what load sends: messages and metadata
- * 47  LOADCMD  the command load
- * 48  REPORT   the command report
- * 49  CLI      the list of commands, main
+ * 42  DOC      documents: text, Markdown, HTML, JSON of a report
+ * 43  PPROF    pprof's views
+ * 44  FOREIGN  folded stacks, callgrind, speedscope
+ * 45  LOADDOC  documents of load
+ * 46  SAY      what the commands print
+ * 47  OPT      tables of options: parsing, help, man page, completion
+ * 48  SERVE    the command serve
+ * 49  MSG      what load sends: messages and metadata
+ * 50  LOADCMD  the command load
+ * 51  REPORT   the command report
+ * 52  CLI      the list of commands, main
  *
  * THREE TYPICAL CHANGES
  *
- *   Another format    a writer in section OUT, a row in report_formats and a
+ *   Another format    a writer in section DOC, PPROF, FOREIGN,
+ *         LOADDOC, a row in report_formats and a
  *                     branch where REPORT calls the writers
  *   Another category  a row in the rules of section CAT: the first row that
  *                     matches decides; names and their categories are tested
@@ -901,31 +905,35 @@ enum {
 /* After an interrupt, calls in flight have this long to end. */
 #define LOAD_STOP_DRAIN_NS INT64_C(1000000000)
 
-/* ---- OUT ---- */
+/* ---- DOC ---- */
 enum {
-    /* Rows of load's table of a profile. */
-    OUT_PROFILE_ROWS = 15,
-
-    /* Rows of a table of the text report; --top changes it.  Of -f tree as many
-     * as pprof's, and labels of a sample that a view shows. */
-    OUT_ROWS = 20,
-    OUT_TREE_ROWS = 80,
-    OUT_EXPLAINED = 100,
-    OUT_MOST_LABELS = 128,
+    /* Rows of a table of the text report (--top changes it); of --explain. */
+    DOC_ROWS = 20,
+    DOC_EXPLAINED_ROWS = 100,
 
     /* Names in the text report are cut to this many columns, so that a line
      * stays near 100; the other formats have them whole. */
-    OUT_NAME_COLUMNS = 46,
+    DOC_NAME_COLUMNS = 46,
 };
 
-/* load: CPU time is told apart as user and kernel time by the ticks that found
- * it in either: 30 of them at 100 a second. */
-#define OUT_PARTED_NS 3e8
+/* ---- PPROF ---- */
+enum {
+    /* Rows of -f tree, as pprof's, and labels of a sample that a view shows. */
+    PPROF_TREE_ROWS = 80,
+    PPROF_MOST_LABELS = 128,
+};
 
 /* As `go tool pprof` trims its tables by default: nodes below this share of
  * the total by cum, edges below that share of it. */
-#define OUT_NODE_FRACTION 0.005
-#define OUT_EDGE_FRACTION 0.001
+#define PPROF_NODE_FRACTION 0.005
+#define PPROF_EDGE_FRACTION 0.001
+
+/* ---- LOADDOC ---- */
+enum { LOADDOC_PROFILE_ROWS = 15 };         /* of the table of server CPU */
+
+/* CPU time is divided into user and kernel time by the kernel's ticks: from 30
+ * of them on, at 100 per second. */
+#define LOADDOC_SPLIT_NS 3e8
 
 /* ---- OPT ---- */
 enum {
@@ -28671,26 +28679,24 @@ static int load_run(const struct res_config *k, struct res *result,
     return e;
 }
 
-/* ================================== 42 OUT ===================================
- * for     what report and load print: text, Markdown, JSON, HTML; pprof's
- *         views; folded stacks, callgrind, speedscope; CSV, Prometheus' text
- * uses    MEM, NUM, TXT, RE, JS, HDR, PP, MERGE, FIG, VIEW, CAT, STAT, ANL,
- *         COMPARE, RPC, CLIENT, RES, LOAD
+/* ================================== 42 DOC ===================================
+ * for     documents: text, Markdown and HTML of one model; the report of a
+ *         profile, and its JSON
+ * uses    MEM, NUM, TXT, RE, JS, PP, FIG, VIEW, CAT, STAT, ANL, COMPARE
  * owns    nothing: writers append to the caller's buf
- * spec    schemas grpcprof.report/1 and grpcprof.load/1, with README; `go tool
- *         pprof -top` (units, trimming, columns); CommonMark 0.31
- * prefix  out_
+ * spec    schema grpcprof.report/1; CommonMark 0.31
+ * prefix  doc_
  * runs    any thread
  *
- * Text, Markdown and HTML are one report, written through struct out_doc, so
- * that they cannot say different things.
+ * Text, Markdown and HTML are written through one struct doc, so that they
+ * cannot say different things.
  *
  * Invariant  a number that is not known is "n/a" or null, never 0; a name can
  *            neither end its line nor be markup.
- * Does not   judge: what is sure and what is not stands in struct anl.
+ * Does not   judge: what is certain and what is not stands in struct anl.
  */
 
-struct out_config {
+struct doc_config {
     bool color;                         /* escape sequences in the text */
     bool cum, all;                      /* sort by cum; no trimming, all rows */
     unsigned top;                       /* rows of a table; 0: the default */
@@ -28722,23 +28728,23 @@ struct out_config {
 
 /* ---- documents ---- */
 
-struct out_column {
+struct doc_column {
     const char *title;
     int width;                          /* characters; negative: left-aligned;
                                          * 0: the last, as long as it is */
 };
 
-struct out_doc {
+struct doc_doc {
     struct buf *b;                      /* borrowed */
     bool md, html, color;
     const char *const *block;           /* html: what is open, or NULL */
-    const struct out_column *column;    /* of the table that is open */
+    const struct doc_column *column;    /* of the table that is open */
     size_t ncolumns, at;                /* at: the next cell */
     struct buf cell;                    /* owned */
 };
 
 /* Characters in n bytes of UTF-8. */
-static size_t out_characters(const uint8_t *p, size_t n)
+static size_t doc_characters(const uint8_t *p, size_t n)
 {
     size_t count = 0;
     for (size_t i = 0; i < n; i++)
@@ -28747,14 +28753,14 @@ static size_t out_characters(const uint8_t *p, size_t n)
 }
 
 /* Append n blanks. */
-static void out_blanks(struct buf *b, size_t n)
+static void doc_blanks(struct buf *b, size_t n)
 {
     while (n-- > 0)
         mem_put_byte(b, ' ');
 }
 
 /* Append text so that Markdown takes it as text. */
-static void out_put_md(struct buf *b, const uint8_t *p, size_t n)
+static void doc_put_md(struct buf *b, const uint8_t *p, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         if (p[i] && strchr("\\`*_[]<>|#&~", p[i]))
@@ -28764,7 +28770,7 @@ static void out_put_md(struct buf *b, const uint8_t *p, size_t n)
 }
 
 /* Append lines as text of a page. */
-static void out_page_lines(struct buf *b, struct slice text)
+static void doc_page_lines(struct buf *b, struct slice text)
 {
     while (text.n) {
         const char *end = memchr(text.p, '\n', text.n);
@@ -28780,13 +28786,13 @@ static void out_page_lines(struct buf *b, struct slice text)
 
 /* What opens and closes a block of HTML; what may be too wide can be scrolled,
  * by keys too. */
-static const char *const out_ul[] = { "<ul>", "</ul>" };
-static const char *const out_dl[] = { "<dl>", "</dl>" };
-static const char *const out_tbl[] = {
+static const char *const doc_ul[] = { "<ul>", "</ul>" };
+static const char *const doc_dl[] = { "<dl>", "</dl>" };
+static const char *const doc_tbl[] = {
     "<div class=\"s\" tabindex=\"0\"><table>", "</table></div>" };
 
 /* In HTML, make block (NULL: none) the one that is open. */
-static void out_block(struct out_doc *d, const char *const *block)
+static void doc_block(struct doc_doc *d, const char *const *block)
 {
     if (!d->html || d->block == block)
         return;
@@ -28798,9 +28804,9 @@ static void out_block(struct out_doc *d, const char *const *block)
 }
 
 /* Open a part of the report. */
-static void out_heading(struct out_doc *d, const char *text)
+static void doc_heading(struct doc_doc *d, const char *text)
 {
-    out_block(d, NULL);
+    doc_block(d, NULL);
     if (d->html) {
         txt_puts(d->b, "<h2>");
         txt_put_xml(d->b, txt_slice(text));
@@ -28815,7 +28821,7 @@ static void out_heading(struct out_doc *d, const char *text)
 
 /* Append text, broken between words at column 78; later lines begin with
  * indent blanks.  The line stands at column at already. */
-static void out_wrap(struct buf *b, const char *text, size_t at, size_t indent)
+static void doc_wrap(struct buf *b, const char *text, size_t at, size_t indent)
 {
     while (*text) {
         size_t n = strcspn(text, " "), gap = strspn(text + n, " ");
@@ -28824,57 +28830,57 @@ static void out_wrap(struct buf *b, const char *text, size_t at, size_t indent)
         text += n + gap;
         if (*text && at + strcspn(text, " ") > 78) {
             mem_put_byte(b, '\n');
-            out_blanks(b, indent);
+            doc_blanks(b, indent);
             at = indent;
         } else if (*text) {
-            out_blanks(b, gap);
+            doc_blanks(b, gap);
         }
     }
     mem_put_byte(b, '\n');
 }
 
 /* Append a paragraph. */
-static void out_paragraph(struct out_doc *d, const char *text)
+static void doc_paragraph(struct doc_doc *d, const char *text)
 {
-    out_block(d, NULL);
+    doc_block(d, NULL);
     if (d->html) {
         txt_puts(d->b, "<p>");
         txt_put_xml(d->b, txt_slice(text));
         txt_puts(d->b, "</p>\n");
     } else if (d->md) {
-        out_put_md(d->b, (const uint8_t *)text, strlen(text));
+        doc_put_md(d->b, (const uint8_t *)text, strlen(text));
         txt_puts(d->b, "\n\n");
     } else {
         txt_puts(d->b, "  ");
-        out_wrap(d->b, text, 2, 2);
+        doc_wrap(d->b, text, 2, 2);
     }
 }
 
 /* Append an item of a list. */
-static void out_item(struct out_doc *d, const char *text)
+static void doc_item(struct doc_doc *d, const char *text)
 {
-    out_block(d, out_ul);
+    doc_block(d, doc_ul);
     if (d->html) {
         txt_puts(d->b, "<li>");
         txt_put_xml(d->b, txt_slice(text));
         txt_puts(d->b, "</li>\n");
     } else if (d->md) {
         txt_puts(d->b, "- ");
-        out_put_md(d->b, (const uint8_t *)text, strlen(text));
+        doc_put_md(d->b, (const uint8_t *)text, strlen(text));
         mem_put_byte(d->b, '\n');
     } else {
         txt_puts(d->b, "  - ");
-        out_wrap(d->b, text, 4, 4);
+        doc_wrap(d->b, text, 4, 4);
     }
 }
 
 /* Append lines to type. */
-static void out_code(struct out_doc *d, const char *text)
+static void doc_code(struct doc_doc *d, const char *text)
 {
     if (d->html) {
-        out_block(d, NULL);
+        doc_block(d, NULL);
         txt_puts(d->b, "<pre tabindex=\"0\">");
-        out_page_lines(d->b, txt_slice(text));
+        doc_page_lines(d->b, txt_slice(text));
         txt_puts(d->b, "</pre>\n");
         return;
     }
@@ -28888,9 +28894,9 @@ static void out_code(struct out_doc *d, const char *text)
 }
 
 /* Append what stands in d->cell as the value of name, and empty it. */
-static void out_field(struct out_doc *d, const char *name)
+static void doc_field(struct doc_doc *d, const char *name)
 {
-    out_block(d, out_dl);
+    doc_block(d, doc_dl);
     if (d->html) {
         if (*name)
             txt_putf(d->b, "<dt>%s</dt>", name);
@@ -28902,25 +28908,25 @@ static void out_field(struct out_doc *d, const char *name)
             txt_putf(d->b, "- **%s**: ", name);
         else
             txt_puts(d->b, "  - ");
-        out_put_md(d->b, d->cell.data, d->cell.len);
+        doc_put_md(d->b, d->cell.data, d->cell.len);
         mem_put_byte(d->b, '\n');
     } else {
         txt_putf(d->b, "  %-22s", name);
         mem_put_byte(&d->cell, 0);
         if (!d->cell.err)
-            out_wrap(d->b, (const char *)d->cell.data, 24, 24);
+            doc_wrap(d->b, (const char *)d->cell.data, 24, 24);
     }
     d->cell.len = 0;
 }
 
 /* Begin a table with n columns, which must outlive it. */
-static void out_table(struct out_doc *d, const struct out_column *c, size_t n)
+static void doc_table(struct doc_doc *d, const struct doc_column *c, size_t n)
 {
     d->column = c;
     d->ncolumns = n;
     d->at = 0;
     if (d->html) {
-        out_block(d, out_tbl);
+        doc_block(d, doc_tbl);
         txt_puts(d->b, "<thead><tr>");
         for (size_t i = 0; i < n; i++)
             txt_putf(d->b, "<th scope=\"col\"%s>%s</th>",
@@ -28944,11 +28950,11 @@ static void out_table(struct out_doc *d, const struct out_column *c, size_t n)
 
 /* Append what stands in d->cell as the next cell, and empty it; the last cell
  * of a row ends the line. */
-static void out_cell(struct out_doc *d)
+static void doc_cell(struct doc_doc *d)
 {
     int width = d->column[d->at].width;
     size_t want = (size_t)abs(width);
-    size_t have = out_characters(d->cell.data, d->cell.len);
+    size_t have = doc_characters(d->cell.data, d->cell.len);
     size_t pad = want > have ? want - have : 0;
     bool last = ++d->at == d->ncolumns;
     if (d->html) {
@@ -28958,13 +28964,13 @@ static void out_cell(struct out_doc *d)
         txt_puts(d->b, last ? "</td></tr>\n" : "</td>");
     } else if (d->md) {
         txt_puts(d->b, "| ");
-        out_put_md(d->b, d->cell.data, d->cell.len);
+        doc_put_md(d->b, d->cell.data, d->cell.len);
         txt_puts(d->b, last ? " |\n" : " ");
     } else {
         txt_puts(d->b, "  ");
-        out_blanks(d->b, width > 0 ? pad : 0);
+        doc_blanks(d->b, width > 0 ? pad : 0);
         mem_put(d->b, d->cell.data, d->cell.len);
-        out_blanks(d->b, width < 0 && !last ? pad : 0);
+        doc_blanks(d->b, width < 0 && !last ? pad : 0);
         if (last)
             mem_put_byte(d->b, '\n');
     }
@@ -28975,7 +28981,7 @@ static void out_cell(struct out_doc *d)
 
 /* Put s into the cell; in text without its directories if it is longer than
  * most characters, and then cut. */
-static void out_name(struct out_doc *d, struct slice s, size_t most)
+static void doc_name(struct doc_doc *d, struct slice s, size_t most)
 {
     size_t begin = d->cell.len, n = 0, end = 0;
     bool whole = d->md || d->html;
@@ -28997,7 +29003,7 @@ static void out_name(struct out_doc *d, struct slice s, size_t most)
 /* ---- values ---- */
 
 /* Append a share as a percentage with one decimal. */
-static void out_share(struct buf *b, double share)
+static void doc_share(struct buf *b, double share)
 {
     if (isnan(share))
         txt_puts(b, "n/a");
@@ -29006,7 +29012,7 @@ static void out_share(struct buf *b, double share)
 }
 
 /* Append a 95 % interval in percent. */
-static void out_interval(struct buf *b, const struct stat_share *s)
+static void doc_interval(struct buf *b, const struct stat_share *s)
 {
     if (isnan(s->low))
         txt_puts(b, "n/a");
@@ -29015,7 +29021,7 @@ static void out_interval(struct buf *b, const struct stat_share *s)
 }
 
 /* Append a count that may not be known. */
-static void out_count(struct buf *b, double n)
+static void doc_count(struct buf *b, double n)
 {
     if (!(n >= 0 && n < 1.8e19))
         txt_puts(b, "n/a");
@@ -29024,7 +29030,7 @@ static void out_count(struct buf *b, double n)
 }
 
 /* Append a time that may not be known. */
-static void out_time(struct buf *b, double ns)
+static void doc_time(struct buf *b, double ns)
 {
     if (isnan(ns))
         txt_puts(b, "n/a");
@@ -29033,7 +29039,7 @@ static void out_time(struct buf *b, double ns)
 }
 
 /* Append v in the unit of the sample type. */
-static void out_value(struct buf *b, const struct anl *a, int64_t v)
+static void doc_value(struct buf *b, const struct anl *a, int64_t v)
 {
     struct slice unit = a->pp->type[a->view.type].unit;
     double ns = view_unit_ns(unit);
@@ -29050,7 +29056,7 @@ static void out_value(struct buf *b, const struct anl *a, int64_t v)
 }
 
 /* Append a moment in local time. */
-static void out_moment(struct buf *b, int64_t unix_ns)
+static void doc_moment(struct buf *b, int64_t unix_ns)
 {
     time_t t = (time_t)(unix_ns / 1000000000);
     struct tm tm;
@@ -29063,41 +29069,41 @@ static void out_moment(struct buf *b, int64_t unix_ns)
 /* ---- parts of the report, in their order ---- */
 
 /* The profile: where it is from, what it counts. */
-static void out_profile(struct out_doc *d, const struct anl *a,
-                        const struct out_config *c)
+static void doc_profile(struct doc_doc *d, const struct anl *a,
+                        const struct doc_config *c)
 {
     const struct pp *p = a->pp;
     const struct pp_type *t = &p->type[a->view.type];
-    out_heading(d, "Profile");
+    doc_heading(d, "Profile");
     txt_put_clean(&d->cell, t->type);
     txt_puts(&d->cell, ", ");
-    out_value(&d->cell, a, a->kept.value);
+    doc_value(&d->cell, a, a->kept.value);
     txt_puts(&d->cell, " in all (");
     txt_put_clean(&d->cell, t->unit);
     txt_puts(&d->cell, ")");
-    out_field(d, "Type");
+    doc_field(d, "Type");
     if (a->view.negative) {
-        out_value(&d->cell, a, a->view.net);
+        doc_value(&d->cell, a, a->view.net);
         txt_putf(&d->cell, " with signs: %zu of %zu rows are below 0, as in a "
                  "difference of two profiles", a->view.negative, p->nsamples);
-        out_field(d, "Net");
+        doc_field(d, "Net");
     }
     if (p->time_ns > 0) {
-        out_moment(&d->cell, p->time_ns);
-        out_field(d, "Time");
+        doc_moment(&d->cell, p->time_ns);
+        doc_field(d, "Time");
     }
     if (p->duration_ns > 0) {
         txt_put_time(&d->cell, (double)p->duration_ns);
-        out_field(d, "Duration");
+        doc_field(d, "Duration");
     }
     if (a->main != MEM_NONE) {
         const struct pp_mapping *m = &p->mapping[a->main];
         txt_put_clean(&d->cell, txt_base(m->file));
         if (m->build_id.n) {
             txt_puts(&d->cell, ", build id ");
-            out_name(d, m->build_id, 43);
+            doc_name(d, m->build_id, 43);
         }
-        out_field(d, "Program");
+        doc_field(d, "Program");
     }
     if (a->comment.tool.n) {
         txt_put_clean(&d->cell, a->comment.tool);
@@ -29105,40 +29111,40 @@ static void out_profile(struct out_doc *d, const struct anl *a,
         txt_put_clean(&d->cell, a->comment.engine);
         txt_puts(&d->cell, a->comment.clock.n ? ", clock " : "");
         txt_put_clean(&d->cell, a->comment.clock);
-        out_field(d, "Sampled by");
+        doc_field(d, "Sampled by");
     }
     if (a->comment.engine_reason.n) {
         txt_put_clean(&d->cell, a->comment.engine_reason);
-        out_field(d, "Engine chosen");
+        doc_field(d, "Engine chosen");
     }
     for (size_t i = 0; i < c->nnotes; i++) {
         txt_puts(&d->cell, c->note[i]);
-        out_field(d, i ? "" : "Age");
+        doc_field(d, i ? "" : "Age");
     }
 }
 
 /* What filters have kept. */
-static void out_filters(struct out_doc *d, const struct anl *a,
-                        const struct out_config *c)
+static void doc_filters(struct doc_doc *d, const struct anl *a,
+                        const struct doc_config *c)
 {
     for (size_t i = 0; i < c->nfilters; i++) {
         txt_put_clean(&d->cell, txt_slice(c->filter[i]));
-        out_field(d, i ? "" : "Filters");
+        doc_field(d, i ? "" : "Filters");
     }
     if (a->view.total.value > 0 && c->nfilters) {
-        out_value(&d->cell, a, a->kept.value);
+        doc_value(&d->cell, a, a->kept.value);
         txt_puts(&d->cell, " of ");
-        out_value(&d->cell, a, a->view.total.value);
+        doc_value(&d->cell, a, a->view.total.value);
         txt_puts(&d->cell, ", ");
-        out_share(&d->cell, (double)a->kept.value /
+        doc_share(&d->cell, (double)a->kept.value /
                             (double)a->view.total.value);
         txt_puts(&d->cell, "; shares are of all");
-        out_field(d, "Kept by them");
+        doc_field(d, "Kept by them");
     }
 }
 
 /* Append how often p had defect i, and what it is. */
-static void out_repair(struct buf *b, const struct pp *p, size_t i)
+static void doc_repair(struct buf *b, const struct pp *p, size_t i)
 {
     if (p->repaired[i] == 1)
         txt_puts(b, "once");
@@ -29149,29 +29155,29 @@ static void out_repair(struct buf *b, const struct pp *p, size_t i)
 }
 
 /* Defects that were mended while p was read. */
-static void out_repaired(struct out_doc *d, const struct pp *p)
+static void doc_repaired(struct doc_doc *d, const struct pp *p)
 {
     for (size_t i = 0, n = 0; i < PP_REPAIRS; i++)
         if (p->repaired[i]) {
-            out_repair(&d->cell, p, i);
-            out_field(d, n++ ? "" : "Repaired");
+            doc_repair(&d->cell, p, i);
+            doc_field(d, n++ ? "" : "Repaired");
         }
 }
 
 /* Trust: what stands between the samples and the truth. */
-static void out_trust(struct out_doc *d, const struct anl *a)
+static void doc_trust(struct doc_doc *d, const struct anl *a)
 {
     const struct anl_trust *t = &a->trust;
     struct buf *b = &d->cell;
-    out_heading(d, "Trust");
-    out_count(b, t->samples);
+    doc_heading(d, "Trust");
+    doc_count(b, t->samples);
     if (t->effective > 0 && t->effective < 0.99 * t->samples)
         txt_putf(b, " of different weight: worth %.0f equal ones",
                  t->effective);
-    out_field(d, "Samples");
+    doc_field(d, "Samples");
     if (!isnan(t->hz_asked) || !isnan(t->hz_delivered)) {
         if (!isnan(t->hz_asked)) {
-            out_count(b, t->hz_asked);
+            doc_count(b, t->hz_asked);
             txt_puts(b, " Hz asked");
         }
         if (!isnan(t->hz_delivered))
@@ -29184,77 +29190,77 @@ static void out_trust(struct out_doc *d, const struct anl *a)
         if (t->tick_clustered > 0)
             txt_putf(b, ", and %.1f %% of this is in step",
                      100 * t->tick_clustered);
-        out_field(d, "Rate");
+        doc_field(d, "Rate");
     }
     if (isnan(t->lost) && isnan(t->truncated)) {
         txt_puts(b, a->filtered ? "not known of what filters kept"
                                 : "not known: the profile does not say");
     } else {
-        out_count(b, t->lost);
+        doc_count(b, t->lost);
         txt_puts(b, " samples; stacks cut off ");
-        out_count(b, t->truncated);
+        doc_count(b, t->truncated);
         txt_puts(b, ", not unwound ");
-        out_count(b, t->unwind_failed);
+        doc_count(b, t->unwind_failed);
     }
-    out_field(d, "Lost");
-    out_share(b, t->unsymbolised);
-    out_field(d, "Without symbols");
-    out_share(b, t->no_app_frame);
+    doc_field(d, "Lost");
+    doc_share(b, t->unsymbolised);
+    doc_field(d, "Without symbols");
+    doc_share(b, t->no_app_frame);
     txt_puts(b, " without an application frame, ");
-    out_share(b, t->broken);
+    doc_share(b, t->broken);
     txt_puts(b, " that lead nowhere");
-    out_field(d, "Stacks");
+    doc_field(d, "Stacks");
     if (!isnan(t->coverage)) {
-        out_share(b, t->coverage);
+        doc_share(b, t->coverage);
         txt_puts(b, " of what the process used");
-        out_field(d, "CPU accounted for");
+        doc_field(d, "CPU accounted for");
     }
     if (t->stripped) {
         txt_put_commas(b, (uint64_t)t->stripped);
         txt_puts(b, " frames of a profiler's own signal handler passed over");
-        out_field(d, "Stripped");
+        doc_field(d, "Stripped");
     }
-    out_repaired(d, a->pp);
+    doc_repaired(d, a->pp);
 }
 
 /* One row of a table of functions; open: its rank is not resolved. */
-static void out_function(struct out_doc *d, const struct anl *a,
-                         const struct out_config *c,
+static void doc_function(struct doc_doc *d, const struct anl *a,
+                         const struct doc_config *c,
                          const struct anl_function *f, bool open)
 {
     const struct view *v = anl_table(a).view;
     const struct view_node *n = &v->node[f->node];
     struct slice module = cat_module_name(v, n->module);
-    out_share(&d->cell, f->flat.share);
+    doc_share(&d->cell, f->flat.share);
     txt_puts(&d->cell, open ? "~" : " ");
-    out_cell(d);
-    out_interval(&d->cell, &f->flat);
-    out_cell(d);
-    out_count(&d->cell, (double)n->flat.samples);
-    out_cell(d);
+    doc_cell(d);
+    doc_interval(&d->cell, &f->flat);
+    doc_cell(d);
+    doc_count(&d->cell, (double)n->flat.samples);
+    doc_cell(d);
     if (c->per_call)
-        out_time(&d->cell, f->per_call_ns);
+        doc_time(&d->cell, f->per_call_ns);
     else
-        out_value(&d->cell, a, n->flat.value);
-    out_cell(d);
-    out_share(&d->cell, f->cum.share);
-    out_cell(d);
+        doc_value(&d->cell, a, n->flat.value);
+    doc_cell(d);
+    doc_share(&d->cell, f->cum.share);
+    doc_cell(d);
     bool where = n->symbol && module.n && n->module != a->main && !c->by;
     size_t less = where ? (module.n < 20 ? module.n : 20) + 2 : 0;
     if (c->by)                          /* its end says most: nothing is cut */
         txt_put_name(&d->cell, n->name, ' ');
     else
-        out_name(d, n->name, OUT_NAME_COLUMNS - less);
+        doc_name(d, n->name, DOC_NAME_COLUMNS - less);
     if (where) {
         txt_puts(&d->cell, "  ");
-        out_name(d, module, 20);
+        doc_name(d, module, 20);
     }
-    out_cell(d);
+    doc_cell(d);
 }
 
 /* The next row of t after row i with a value of its own, of a level where the
  * table has levels, or t's n. */
-static size_t out_next_function(const struct anl_table *t, size_t i,
+static size_t doc_next_function(const struct anl_table *t, size_t i,
                                 bool application)
 {
     for (; i < t->n; i++)
@@ -29265,8 +29271,8 @@ static size_t out_next_function(const struct anl_table *t, size_t i,
 }
 
 /* The heading of a table of functions, of one level or by another grain. */
-static void out_level_heading(struct out_doc *d, const struct anl *a,
-                              const struct out_config *c, bool application)
+static void doc_level_heading(struct doc_doc *d, const struct anl *a,
+                              const struct doc_config *c, bool application)
 {
     struct buf title = {0};
     if (c->by) {
@@ -29274,46 +29280,46 @@ static void out_level_heading(struct out_doc *d, const struct anl *a,
     } else {
         txt_putf(&title, "Top functions, %s level: ",
                  application ? "application" : "system");
-        out_share(&title, (application ? &a->application : &a->system)->share);
+        doc_share(&title, (application ? &a->application : &a->system)->share);
     }
     mem_put_byte(&title, 0);
-    out_heading(d, title.err ? "" : (const char *)title.data);
+    doc_heading(d, title.err ? "" : (const char *)title.data);
     d->b->err = d->b->err ? d->b->err : title.err;
     mem_fini(&title);
 }
 
 /* The functions of one level, or all rows by another grain, by their own
  * share. */
-static void out_level(struct out_doc *d, const struct anl *a,
-                      const struct out_config *c, bool application)
+static void doc_level(struct doc_doc *d, const struct anl *a,
+                      const struct doc_config *c, bool application)
 {
-    const struct out_column column[] = {
+    const struct doc_column column[] = {
         { "share", 8 }, { "95 % interval", 13 }, { "samples", 9 },
         { c->per_call ? "self/call" : "self", 9 }, { "total", 8 },
         { c->by ? c->by : "function", 0 },
     };
     const struct anl_table t = anl_table(a);
-    size_t rows = c->top ? c->top : OUT_ROWS, shown = 0, more = 0;
+    size_t rows = c->top ? c->top : DOC_ROWS, shown = 0, more = 0;
     bool open = false;
-    out_level_heading(d, a, c, application);
-    size_t i = out_next_function(&t, 0, application);
+    doc_level_heading(d, a, c, application);
+    size_t i = doc_next_function(&t, 0, application);
     if (i == t.n) {
-        out_paragraph(d, "None.");
+        doc_paragraph(d, "None.");
         return;
     }
-    out_table(d, column, sizeof column / sizeof *column);
+    doc_table(d, column, sizeof column / sizeof *column);
     for (size_t next; i < t.n; i = next) {
         const struct anl_function *f = &t.row[i];
-        next = out_next_function(&t, i + 1, application);
+        next = doc_next_function(&t, i + 1, application);
         if (!c->all && shown && (shown == rows ||
                                  fabs(f->flat.share) < 0.0005)) {
             for (; i < t.n; more++)
-                i = out_next_function(&t, i + 1, application);
+                i = doc_next_function(&t, i + 1, application);
             break;
         }
         bool unsure = !f->resolved && !isnan(f->flat.low);
         open |= unsure;
-        out_function(d, a, c, f, unsure);
+        doc_function(d, a, c, f, unsure);
         shown++;
     }
     if (d->md)
@@ -29321,58 +29327,58 @@ static void out_level(struct out_doc *d, const struct anl *a,
     if (more) {
         txt_putf(&d->cell, "%zu more (--all shows them)%c", more, 0);
         if (!d->cell.err)
-            out_paragraph(d, (const char *)d->cell.data);
+            doc_paragraph(d, (const char *)d->cell.data);
         d->cell.len = 0;
     }
     if (open)
-        out_paragraph(d, "~ the interval overlaps that of a row beside it: "
+        doc_paragraph(d, "~ the interval overlaps that of a row beside it: "
                          "which of them is larger is not resolved");
 }
 
 /* Key findings: one category for every sample. */
-static void out_findings(struct out_doc *d, const struct anl *a)
+static void doc_findings(struct doc_doc *d, const struct anl *a)
 {
-    static const struct out_column column[] = {
+    static const struct doc_column column[] = {
         { "share", 8 }, { "95 % interval", 13 }, { "samples", 9 },
         { "for app", 8 }, { "category", -24 }, { "mostly", 0 },
     };
-    out_heading(d, "Key findings by category");
-    out_table(d, column, sizeof column / sizeof *column);
+    doc_heading(d, "Key findings by category");
+    doc_table(d, column, sizeof column / sizeof *column);
     for (size_t i = 0; i < CAT_COUNT; i++) {
         const struct anl_finding *f = &a->finding[a->by_share[i]];
         if (f->share.sum.value == 0)
             continue;
-        out_share(&d->cell, f->share.share);
+        doc_share(&d->cell, f->share.share);
         mem_put_byte(&d->cell, ' ');
-        out_cell(d);
-        out_interval(&d->cell, &f->share);
-        out_cell(d);
-        out_count(&d->cell, (double)f->share.sum.samples);
-        out_cell(d);
-        out_share(&d->cell, f->on_behalf);
-        out_cell(d);
+        doc_cell(d);
+        doc_interval(&d->cell, &f->share);
+        doc_cell(d);
+        doc_count(&d->cell, (double)f->share.sum.samples);
+        doc_cell(d);
+        doc_share(&d->cell, f->on_behalf);
+        doc_cell(d);
         txt_puts(&d->cell, cat_name[a->by_share[i]]);
-        out_cell(d);
+        doc_cell(d);
         if (f->leader != MEM_NONE)
-            out_name(d, a->view.node[f->leader].name, 30);
-        out_cell(d);
+            doc_name(d, a->view.node[f->leader].name, 30);
+        doc_cell(d);
     }
     if (d->md)
         mem_put_byte(d->b, '\n');
     if (a->copy.sum.value) {
-        out_share(&d->cell, a->copy.share);
+        doc_share(&d->cell, a->copy.share);
         txt_puts(&d->cell, " are memory copies; they count with what they work "
                  "for here, and as functions of the system in the tables "
                  "above");
         mem_put_byte(&d->cell, 0);
         if (!d->cell.err)
-            out_paragraph(d, (const char *)d->cell.data);
+            doc_paragraph(d, (const char *)d->cell.data);
         d->cell.len = 0;
     }
 }
 
 /* A number of cores in use, which is known. */
-static void out_cores(struct buf *b, double cores)
+static void doc_cores(struct buf *b, double cores)
 {
     if (cores < 1)
         txt_putf(b, "%.1f %% of one core", 100 * cores);
@@ -29381,12 +29387,12 @@ static void out_cores(struct buf *b, double cores)
 }
 
 /* The calls of the window and what they cost. */
-static void out_calls(struct out_doc *d, const struct anl *a)
+static void doc_calls(struct doc_doc *d, const struct anl *a)
 {
     struct buf *b = &d->cell;
     if (isnan(a->calls))
         return;
-    out_count(b, a->calls);
+    doc_count(b, a->calls);
     if (!isnan(a->cpu_ns_per_call)) {
         txt_puts(b, ", ");
         txt_put_time(b, a->cpu_ns_per_call);
@@ -29395,66 +29401,66 @@ static void out_calls(struct out_doc *d, const struct anl *a)
     }
     if (a->calls_given)
         txt_puts(b, "; by --per-call");
-    out_field(d, "Calls");
-    for (size_t i = 0; i < a->comment.nmethods && i < OUT_ROWS; i++) {
-        out_count(b, a->comment.method[i].requests);
+    doc_field(d, "Calls");
+    for (size_t i = 0; i < a->comment.nmethods && i < DOC_ROWS; i++) {
+        doc_count(b, a->comment.method[i].requests);
         mem_put_byte(b, ' ');
-        out_name(d, a->comment.method[i].path, 60);
-        out_field(d, "");
+        doc_name(d, a->comment.method[i].path, 60);
+        doc_field(d, "");
     }
 }
 
 /* One of "Threads". */
-static void out_thread(struct out_doc *d, const struct anl *a,
+static void doc_thread(struct doc_doc *d, const struct anl *a,
                        const struct anl_thread *t)
 {
-    out_name(d, t->name, 20);
+    doc_name(d, t->name, 20);
     txt_puts(&d->cell, ": ");
     if (a->wall) {
         struct stat_share s = stat_share(&t->running, &t->all);
-        out_value(&d->cell, a, t->all.value);
+        doc_value(&d->cell, a, t->all.value);
         txt_puts(&d->cell, ", running ");
-        out_share(&d->cell, s.share);
+        doc_share(&d->cell, s.share);
         txt_puts(&d->cell, ", 95 % ");
-        out_interval(&d->cell, &s);
+        doc_interval(&d->cell, &s);
         return;
     }
     if (isnan(t->cpu_ns))
-        out_value(&d->cell, a, t->all.value);
+        doc_value(&d->cell, a, t->all.value);
     else
         txt_put_time(&d->cell, t->cpu_ns);
     if (!isnan(t->cores)) {
         txt_puts(&d->cell, ", ");
-        out_cores(&d->cell, t->cores);
+        doc_cores(&d->cell, t->cores);
     }
 }
 
 /* How much of a wall profile is waiting, and where. */
-static void out_waiting(struct out_doc *d, const struct anl *a)
+static void doc_waiting(struct doc_doc *d, const struct anl *a)
 {
     if (!a->wall)
         return;
-    out_share(&d->cell, a->waiting.share);
+    doc_share(&d->cell, a->waiting.share);
     txt_puts(&d->cell, " of the threads' time, 95 % ");
-    out_interval(&d->cell, &a->waiting);
-    out_field(d, "Waiting");
+    doc_interval(&d->cell, &a->waiting);
+    doc_field(d, "Waiting");
     for (size_t i = 0; i < a->nplaces; i++) {
         const struct anl_place *w = &a->place[i];
-        out_name(d, a->view.node[w->node].name, OUT_NAME_COLUMNS);
+        doc_name(d, a->view.node[w->node].name, DOC_NAME_COLUMNS);
         txt_puts(&d->cell, ": ");
-        out_share(&d->cell, w->share.share);
+        doc_share(&d->cell, w->share.share);
         txt_puts(&d->cell, " of the waiting, 95 % ");
-        out_interval(&d->cell, &w->share);
-        out_field(d, i ? "" : "Waits in");
+        doc_interval(&d->cell, &w->share);
+        doc_field(d, i ? "" : "Waits in");
     }
 }
 
 /* Performance characteristics: use of the CPU, threads, calls. */
-static void out_use(struct out_doc *d, const struct anl *a)
+static void doc_use(struct doc_doc *d, const struct anl *a)
 {
     const struct anl_use *u = &a->use;
     struct buf *b = &d->cell;
-    out_heading(d, "Performance");
+    doc_heading(d, "Performance");
     if (isnan(u->cpu_ns)) {
         txt_puts(b, a->view.negative ? "not known of a difference"
             : a->cpu_profile ? "not known: the profile does not say how long a "
@@ -29468,66 +29474,66 @@ static void out_use(struct out_doc *d, const struct anl *a)
         txt_puts(b, " of CPU in ");
         txt_put_time(b, u->wall_ns);
         txt_puts(b, ": ");
-        out_cores(b, u->window);
+        doc_cores(b, u->window);
     }
     if (u->cpus > 0)
         txt_putf(b, ", of %.0f that it may use", u->cpus);
     txt_puts(b, a->filtered ? "; of what filters kept" : "");
-    out_field(d, "CPU");
+    doc_field(d, "CPU");
     if (!isnan(u->busy_ns)) {
-        out_time(b, u->busy_ns);
+        doc_time(b, u->busy_ns);
         if (u->busy_ns > 0 && !isnan(u->busy)) {
             txt_puts(b, ", and used ");
-            out_cores(b, u->busy);
+            doc_cores(b, u->busy);
             txt_puts(b, " then");
         }
-        out_field(d, "Busy for");
+        doc_field(d, "Busy for");
     }
-    out_waiting(d, a);
-    out_calls(d, a);
-    for (size_t i = 0; i < a->nthreads && i < OUT_ROWS; i++) {
+    doc_waiting(d, a);
+    doc_calls(d, a);
+    for (size_t i = 0; i < a->nthreads && i < DOC_ROWS; i++) {
         const struct anl_thread *t = &a->thread[i];
-        if (i + 1 == OUT_ROWS && a->nthreads > OUT_ROWS) {
+        if (i + 1 == DOC_ROWS && a->nthreads > DOC_ROWS) {
             txt_putf(b, "and %zu more threads", a->nthreads - i);
         } else {
-            out_thread(d, a, t);
+            doc_thread(d, a, t);
         }
-        out_field(d, i ? "" : "Threads");
+        doc_field(d, i ? "" : "Threads");
     }
 }
 
 /* The verdict and the recommendations. */
-static void out_verdict(struct out_doc *d, const struct anl *a)
+static void doc_verdict(struct doc_doc *d, const struct anl *a)
 {
     const struct anl_verdict *v = &a->verdict;
-    out_heading(d, "Verdict");
-    out_paragraph(d, v->text);
+    doc_heading(d, "Verdict");
+    doc_paragraph(d, v->text);
     for (size_t i = 0; i < v->nreasons; i++)
-        out_item(d, v->reason[i]);
+        doc_item(d, v->reason[i]);
     if (v->next_command) {
-        out_item(d, "samples enough would come from this, in two terminals:");
-        out_code(d, v->next_command);
+        doc_item(d, "samples enough would come from this, in two terminals:");
+        doc_code(d, v->next_command);
     }
-    out_heading(d, "Recommendations");
+    doc_heading(d, "Recommendations");
     for (size_t i = 0; i < a->nadvice; i++) {
         const struct anl_advice *r = &a->advice[i];
         txt_puts(&d->cell, r->text);
         txt_puts(&d->cell, " [");
-        out_name(d, a->view.node[r->node].name, 60);
+        doc_name(d, a->view.node[r->node].name, 60);
         txt_puts(&d->cell, ": ");
-        out_share(&d->cell, r->share.share);
+        doc_share(&d->cell, r->share.share);
         txt_puts(&d->cell, ", 95 % ");
-        out_interval(&d->cell, &r->share);
+        doc_interval(&d->cell, &r->share);
         txt_puts(&d->cell, ", ");
-        out_count(&d->cell, (double)r->share.sum.samples);
+        doc_count(&d->cell, (double)r->share.sum.samples);
         txt_puts(&d->cell, " samples]");
         mem_put_byte(&d->cell, 0);
         if (!d->cell.err)
-            out_item(d, (const char *)d->cell.data);
+            doc_item(d, (const char *)d->cell.data);
         d->cell.len = 0;
     }
     if (a->nadvice == 0)
-        out_paragraph(d, v->kind == ANL_V_WITHHELD
+        doc_paragraph(d, v->kind == ANL_V_WITHHELD
             ? v->next_command ? "None, without a verdict: more samples first."
                               : "None, without a verdict: see above what "
                                 "stands in its way."
@@ -29538,8 +29544,8 @@ static void out_verdict(struct out_doc *d, const struct anl *a)
 }
 
 /* The title: what is reported on. */
-static void out_title(struct out_doc *d, const struct anl *a,
-                      const struct out_config *c)
+static void doc_title(struct doc_doc *d, const struct anl *a,
+                      const struct doc_config *c)
 {
     struct buf *b = &d->cell;
     txt_puts(b, a->wall ? "Wall clock profile report"
@@ -29555,7 +29561,7 @@ static void out_title(struct out_doc *d, const struct anl *a,
         txt_puts(d->b, "</h1>\n");
     } else if (d->md) {
         txt_puts(d->b, "# ");
-        out_put_md(d->b, b->data, b->len);
+        doc_put_md(d->b, b->data, b->len);
         mem_put_byte(d->b, '\n');
     } else {
         txt_puts(d->b, d->color ? "\033[1m" : "");
@@ -29566,7 +29572,7 @@ static void out_title(struct out_doc *d, const struct anl *a,
 }
 
 /* Append v with its sign: ns, or else a share in points. */
-static void out_signed(struct buf *b, double v, bool ns)
+static void doc_signed(struct buf *b, double v, bool ns)
 {
     if (isnan(v)) {
         txt_puts(b, "n/a");
@@ -29581,7 +29587,7 @@ static void out_signed(struct buf *b, double v, bool ns)
 
 /* The node that c is about, now's if it has it; *view, where not NULL, becomes
  * the view that it is of. */
-static const struct view_node *out_changed(const struct compare_diff *x,
+static const struct view_node *doc_changed(const struct compare_diff *x,
                                            const struct compare_change *c,
                                            const struct view **view)
 {
@@ -29593,46 +29599,46 @@ static const struct view_node *out_changed(const struct compare_diff *x,
 }
 
 /* A row of the comparison. */
-static void out_change(struct out_doc *d, const struct compare_diff *x,
+static void doc_change(struct doc_doc *d, const struct compare_diff *x,
                        const struct compare_change *c)
 {
-    const struct view_node *n = out_changed(x, c, NULL);
+    const struct view_node *n = doc_changed(x, c, NULL);
     struct buf *b = &d->cell;
     for (int i = 0; i < 2; i++) {
         const struct anl *side = i ? x->now : x->base;
         if (x->per_call)
-            out_time(b, (double)c->flat[i].sum.value * side->ns_per_unit /
+            doc_time(b, (double)c->flat[i].sum.value * side->ns_per_unit /
                         side->calls);
         else
-            out_share(b, c->flat[i].share);
-        out_cell(d);
+            doc_share(b, c->flat[i].share);
+        doc_cell(d);
     }
-    out_signed(b, c->delta, x->per_call);
+    doc_signed(b, c->delta, x->per_call);
     txt_puts(b, c->significant ? " " : "?");
-    out_cell(d);
+    doc_cell(d);
     if (isnan(c->low)) {
         txt_puts(b, "n/a");
     } else {
-        out_signed(b, c->low, x->per_call);
+        doc_signed(b, c->low, x->per_call);
         txt_puts(b, " to ");
-        out_signed(b, c->high, x->per_call);
+        doc_signed(b, c->high, x->per_call);
     }
-    out_cell(d);
-    out_count(b, (double)c->flat[0].sum.samples);
-    out_cell(d);
-    out_count(b, (double)c->flat[1].sum.samples);
-    out_cell(d);
-    out_name(d, n->name, OUT_NAME_COLUMNS);
+    doc_cell(d);
+    doc_count(b, (double)c->flat[0].sum.samples);
+    doc_cell(d);
+    doc_count(b, (double)c->flat[1].sum.samples);
+    doc_cell(d);
+    doc_name(d, n->name, DOC_NAME_COLUMNS);
     if (c->now == MEM_NONE)
         txt_puts(b, "  (gone)");
     else if (c->base == MEM_NONE)
         txt_puts(b, "  (new)");
-    out_cell(d);
+    doc_cell(d);
 }
 
 /* What the base is, and whether it is of the same program. */
-static void out_base(struct out_doc *d, const struct compare_diff *x,
-                     const struct out_config *c)
+static void doc_base(struct doc_doc *d, const struct compare_diff *x,
+                     const struct doc_config *c)
 {
     const struct anl *a = x->base;
     struct slice was = cat_module_name(&a->view, a->main);
@@ -29641,94 +29647,94 @@ static void out_base(struct out_doc *d, const struct compare_diff *x,
     txt_put_clean(b, txt_slice(c->base ? c->base : ""));
     if (a->pp->time_ns > 0) {
         txt_puts(b, ", ");
-        out_moment(b, a->pp->time_ns);
+        doc_moment(b, a->pp->time_ns);
     }
     if (a->pp->duration_ns > 0) {
         txt_puts(b, ", ");
         txt_put_time(b, (double)a->pp->duration_ns);
     }
-    out_field(d, "Base");
+    doc_field(d, "Base");
     if (!was.n || !is.n || txt_equal(was, is))
         return;
     txt_puts(b, "the base is of ");
     txt_put_clean(b, was);
     txt_puts(b, ", this of ");
     txt_put_clean(b, is);
-    out_field(d, "Programs");
+    doc_field(d, "Programs");
 }
 
 /* The comparison with --base. */
-static void out_diff(struct out_doc *d, const struct compare_diff *x,
-                     const struct out_config *c)
+static void doc_diff(struct doc_doc *d, const struct compare_diff *x,
+                     const struct doc_config *c)
 {
-    const struct out_column column[] = {
+    const struct doc_column column[] = {
         { "base", 8 }, { "now", 8 }, { x->per_call ? "change" : "points", 9 },
         { "95 % interval", 18 },
         { "samples", 8 }, { "now", 8 }, { c->by ? c->by : "function", 0 },
     };
-    size_t rows = c->all ? x->n : c->top ? c->top : OUT_ROWS, i = 0;
+    size_t rows = c->all ? x->n : c->top ? c->top : DOC_ROWS, i = 0;
     struct buf *b = &d->cell;
-    out_heading(d, x->per_call ? "Compared with the base, by what a call takes"
+    doc_heading(d, x->per_call ? "Compared with the base, by what a call takes"
                                : "Compared with the base, by shares of self "
                                  "time");
-    out_base(d, x, c);
-    out_value(b, x->base, x->base->kept.value);
+    doc_base(d, x, c);
+    doc_value(b, x->base, x->base->kept.value);
     txt_puts(b, " before, ");
-    out_value(b, x->now, x->now->kept.value);
+    doc_value(b, x->now, x->now->kept.value);
     txt_puts(b, " now");
     if (!isnan(x->base->cpu_ns_per_call) && !isnan(x->now->cpu_ns_per_call)) {
         txt_puts(b, "; ");
-        out_time(b, x->base->cpu_ns_per_call);
+        doc_time(b, x->base->cpu_ns_per_call);
         txt_puts(b, " a call before, ");
-        out_time(b, x->now->cpu_ns_per_call);
+        doc_time(b, x->now->cpu_ns_per_call);
         txt_puts(b, " now");
     }
-    out_field(d, "Total");
+    doc_field(d, "Total");
     txt_putf(b, "%zu of %zu %s differ by more than chance (5 %% of those "
              "named may, Benjamini-Hochberg)", x->significant, x->tested,
              c->by ? "rows" : "functions");
     if (x->n > x->tested)
         txt_putf(b, "; %zu more have too few samples to tell",
                  x->n - x->tested);
-    out_field(d, "Significant");
-    out_table(d, column, sizeof column / sizeof *column);
+    doc_field(d, "Significant");
+    doc_table(d, column, sizeof column / sizeof *column);
     for (; i < x->n && (i < rows || x->change[i].significant); i++)
-        out_change(d, x, &x->change[i]);
+        doc_change(d, x, &x->change[i]);
     if (d->md)
         mem_put_byte(d->b, '\n');
     if (i > x->significant)
-        out_paragraph(d, "? not significant: runs of the same program differ "
+        doc_paragraph(d, "? not significant: runs of the same program differ "
                          "as much");
 }
 
 /* Which rule put each function where. */
-static void out_explain(struct out_doc *d, const struct anl *a,
-                        const struct out_config *c)
+static void doc_explain(struct doc_doc *d, const struct anl *a,
+                        const struct doc_config *c)
 {
-    static const struct out_column column[] = {
+    static const struct doc_column column[] = {
         { "samples", 9 }, { "category", -24 }, { "rule", -24 },
         { "function", 0 },
     };
-    size_t rows = c->all ? a->nfunctions : c->top ? c->top : OUT_EXPLAINED;
-    out_heading(d, "Why: the rule that put each function where");
-    out_table(d, column, sizeof column / sizeof *column);
+    size_t rows = c->all ? a->nfunctions : c->top ? c->top : DOC_EXPLAINED_ROWS;
+    doc_heading(d, "Why: the rule that put each function where");
+    doc_table(d, column, sizeof column / sizeof *column);
     for (size_t i = 0; i < a->nfunctions && i < rows; i++) {
         const struct anl_function *f = &a->function[i];
-        out_count(&d->cell, (double)f->flat.sum.samples);
-        out_cell(d);
+        doc_count(&d->cell, (double)f->flat.sum.samples);
+        doc_cell(d);
         txt_puts(&d->cell, cat_name[f->category]);
-        out_cell(d);
+        doc_cell(d);
         txt_puts(&d->cell, a->class[f->node].rule);
-        out_cell(d);
-        out_name(d, a->view.node[f->node].name, OUT_NAME_COLUMNS);
-        out_cell(d);
+        doc_cell(d);
+        doc_name(d, a->view.node[f->node].name, DOC_NAME_COLUMNS);
+        doc_cell(d);
     }
     if (d->md)
         mem_put_byte(d->b, '\n');
 }
 
 /* What an assertion is about, in its unit. */
-static void out_assert_value(struct buf *b, const struct compare_assert *t,
+static void doc_assert_value(struct buf *b, const struct compare_assert *t,
                              double v)
 {
     double off = fabs(v - t->bound);
@@ -29749,16 +29755,16 @@ static void out_assert_value(struct buf *b, const struct compare_assert *t,
 }
 
 /* Append t and the figure that it is about. */
-static void out_put_assert(struct buf *b, const struct compare_assert *t)
+static void doc_put_assert(struct buf *b, const struct compare_assert *t)
 {
     txt_put_clean(b, txt_slice(t->text));
     txt_puts(b, ": it is ");
-    out_assert_value(b, t, t->value);
+    doc_assert_value(b, t, t->value);
     if (!isnan(t->low)) {
         txt_puts(b, " (95 %: ");
-        out_assert_value(b, t, t->low);
+        doc_assert_value(b, t, t->low);
         txt_puts(b, " to ");
-        out_assert_value(b, t, t->high);
+        doc_assert_value(b, t, t->high);
         txt_puts(b, ")");
     }
     if (t->measure <= COMPARE_DELTA && !t->matched)
@@ -29769,61 +29775,61 @@ static void out_put_assert(struct buf *b, const struct compare_assert *t)
 }
 
 /* The assertions and what became of them. */
-static void out_asserts(struct out_doc *d, const struct out_config *c)
+static void doc_asserts(struct doc_doc *d, const struct doc_config *c)
 {
     if (c->nassert)
-        out_heading(d, "Assertions");
+        doc_heading(d, "Assertions");
     for (size_t i = 0; i < c->nassert; i++) {
-        out_put_assert(&d->cell, &c->assert[i]);
-        out_field(d, c->assert[i].pass ? "holds" : "does not hold");
+        doc_put_assert(&d->cell, &c->assert[i]);
+        doc_field(d, c->assert[i].pass ? "holds" : "does not hold");
     }
 }
 
 /* The report as a document, appended to d->b. */
-static void out_report(struct out_doc *d, const struct anl *a,
-                       const struct out_config *c)
+static void doc_report(struct doc_doc *d, const struct anl *a,
+                       const struct doc_config *c)
 {
-    out_title(d, a, c);
-    out_profile(d, a, c);
-    out_filters(d, a, c);
-    out_trust(d, a);
+    doc_title(d, a, c);
+    doc_profile(d, a, c);
+    doc_filters(d, a, c);
+    doc_trust(d, a);
     if (c->diff)
-        out_diff(d, c->diff, c);
-    out_level(d, a, c, false);
+        doc_diff(d, c->diff, c);
+    doc_level(d, a, c, false);
     if (!c->by)
-        out_level(d, a, c, true);
-    out_findings(d, a);
-    out_use(d, a);
-    out_verdict(d, a);
+        doc_level(d, a, c, true);
+    doc_findings(d, a);
+    doc_use(d, a);
+    doc_verdict(d, a);
     if (c->explain)
-        out_explain(d, a, c);
-    out_asserts(d, c);
+        doc_explain(d, a, c);
+    doc_asserts(d, c);
     if (c->nwritten)
-        out_heading(d, "Files");
+        doc_heading(d, "Files");
     for (size_t i = 0; i < c->nwritten; i++)
-        out_item(d, c->written[i]);
-    out_block(d, NULL);
+        doc_item(d, c->written[i]);
+    doc_block(d, NULL);
     d->b->err = d->b->err ? d->b->err : d->cell.err;
     mem_fini(&d->cell);
 }
 
 /* Append the analysis for a terminal; errors stick to b. */
-static void out_report_text(struct buf *b, const struct anl *a,
-                            const struct out_config *c)
+static void doc_report_text(struct buf *b, const struct anl *a,
+                            const struct doc_config *c)
 {
-    struct out_doc d = { .b = b, .color = c->color };
-    out_report(&d, a, c);
+    struct doc_doc d = { .b = b, .color = c->color };
+    doc_report(&d, a, c);
 }
 
 /* Append the analysis as Markdown; errors stick to b. */
-static void out_report_md(struct buf *b, const struct anl *a,
-                          const struct out_config *c)
+static void doc_report_md(struct buf *b, const struct anl *a,
+                          const struct doc_config *c)
 {
-    struct out_doc d = { .b = b, .md = true };
-    out_report(&d, a, c);
+    struct doc_doc d = { .b = b, .md = true };
+    doc_report(&d, a, c);
 }
 
-static const char *const out_report_style[] = {
+static const char *const doc_report_style[] = {
     ":root{color-scheme:light dark}",
     "body{font:15px/1.5 system-ui,sans-serif;margin:1rem auto;padding:0 1rem;",
     "max-width:78rem;color:#1b1b1b;background:#fff}",
@@ -29843,18 +29849,18 @@ static const char *const out_report_style[] = {
 
 /* Append the analysis as a page that needs nothing else, with picture, a flame
  * graph, in it; errors stick to b. */
-static void out_report_html(struct buf *b, const struct anl *a,
-                            const struct out_config *c, struct slice picture)
+static void doc_report_html(struct buf *b, const struct anl *a,
+                            const struct doc_config *c, struct slice picture)
 {
-    struct out_doc d = { .b = b, .html = true };
+    struct doc_doc d = { .b = b, .html = true };
     txt_puts(b, "<!DOCTYPE html>\n<html lang=\"en\"><head>"
              "<meta charset=\"utf-8\">\n"
              "<meta name=\"viewport\" content=\"width=device-width,"
              "initial-scale=1\">\n<title>grpcprof report</title>\n<style>\n");
-    txt_put_lines(b, out_report_style, sizeof out_report_style /
-                                       sizeof *out_report_style);
+    txt_put_lines(b, doc_report_style, sizeof doc_report_style /
+                                       sizeof *doc_report_style);
     txt_puts(b, "</style></head><body><main>\n");
-    out_report(&d, a, c);
+    doc_report(&d, a, c);
     if (picture.n) {
         txt_puts(b, "<h2>Flame graph</h2>\n");
         mem_put(b, picture.p, picture.n);
@@ -29865,7 +29871,7 @@ static void out_report_html(struct buf *b, const struct anl *a,
 /* ---- JSON ---- */
 
 /* A key and an interval: two shares, or null. */
-static void out_js_interval(struct js *j, const char *key,
+static void doc_js_interval(struct js *j, const char *key,
                             const struct stat_share *s)
 {
     js_key(j, key);
@@ -29880,7 +29886,7 @@ static void out_js_interval(struct js *j, const char *key,
 }
 
 /* The comments that are key=value, the first of each key. */
-static void out_js_comments(struct js *j, const struct pp *p)
+static void doc_js_comments(struct js *j, const struct pp *p)
 {
     js_key(j, "comments");
     js_open(j, '{');
@@ -29903,8 +29909,8 @@ static void out_js_comments(struct js *j, const struct pp *p)
 }
 
 /* "profile": what was read. */
-static void out_js_profile(struct js *j, const struct anl *a,
-                           const struct out_config *c)
+static void doc_js_profile(struct js *j, const struct anl *a,
+                           const struct doc_config *c)
 {
     const struct pp *p = a->pp;
     const struct pp_type *t = &p->type[a->view.type];
@@ -29957,12 +29963,12 @@ static void out_js_profile(struct js *j, const struct anl *a,
     js_close(j, ']');
     js_field_num(j, "kept", c->nfilters && a->view.total.value > 0 ?
                (double)a->kept.value / (double)a->view.total.value : NAN);
-    out_js_comments(j, p);
+    doc_js_comments(j, p);
     js_close(j, '}');
 }
 
 /* "trust". */
-static void out_js_trust(struct js *j, const struct anl *a)
+static void doc_js_trust(struct js *j, const struct anl *a)
 {
     const struct anl_trust *t = &a->trust;
     js_key(j, "trust");
@@ -29996,7 +30002,7 @@ static void out_js_trust(struct js *j, const struct anl *a)
 }
 
 /* One of "functions". */
-static void out_js_function(struct js *j, const struct anl *a,
+static void doc_js_function(struct js *j, const struct anl *a,
                             const struct anl_function *f)
 {
     static const struct pp_function none;
@@ -30015,13 +30021,13 @@ static void out_js_function(struct js *j, const struct anl *a,
     js_key(j, "flat");
     js_put_int(j, n->flat.value);
     js_field_num(j, "flat_share", f->flat.share);
-    out_js_interval(j, "flat_ci", &f->flat);
+    doc_js_interval(j, "flat_ci", &f->flat);
     js_key(j, "flat_samples");
     js_put_int(j, n->flat.samples);
     js_key(j, "cum");
     js_put_int(j, n->cum.value);
     js_field_num(j, "cum_share", f->cum.share);
-    out_js_interval(j, "cum_ci", &f->cum);
+    doc_js_interval(j, "cum_ci", &f->cum);
     js_key(j, "cum_samples");
     js_put_int(j, n->cum.samples);
     js_field_num(j, "per_call_ns", f->per_call_ns);
@@ -30036,14 +30042,14 @@ static void out_js_function(struct js *j, const struct anl *a,
 }
 
 /* "functions" (all, or the first ones with --top) and "categories". */
-static void out_js_tables(struct js *j, const struct anl *a,
-                          const struct out_config *c)
+static void doc_js_tables(struct js *j, const struct anl *a,
+                          const struct doc_config *c)
 {
     js_key(j, "functions");
     js_open(j, '[');
     const struct anl_table t = anl_table(a);
     for (size_t i = 0; i < t.n && (!c->top || i < c->top); i++)
-        out_js_function(j, a, &t.row[i]);
+        doc_js_function(j, a, &t.row[i]);
     js_close(j, ']');
     js_key(j, "categories");
     js_open(j, '[');
@@ -30056,7 +30062,7 @@ static void out_js_tables(struct js *j, const struct anl *a,
         js_key(j, "samples");
         js_put_int(j, f->share.sum.samples);
         js_field_num(j, "share", f->share.share);
-        out_js_interval(j, "ci", &f->share);
+        doc_js_interval(j, "ci", &f->share);
         js_field_num(j, "on_behalf_of_application", f->on_behalf);
         js_close(j, '}');
     }
@@ -30064,7 +30070,7 @@ static void out_js_tables(struct js *j, const struct anl *a,
 }
 
 /* "waiting", of a wall profile; null for others. */
-static void out_js_waiting(struct js *j, const struct anl *a)
+static void doc_js_waiting(struct js *j, const struct anl *a)
 {
     js_key(j, "waiting");
     if (!a->wall) {
@@ -30073,7 +30079,7 @@ static void out_js_waiting(struct js *j, const struct anl *a)
     }
     js_open(j, '{');
     js_field_num(j, "share", a->waiting.share);
-    out_js_interval(j, "ci", &a->waiting);
+    doc_js_interval(j, "ci", &a->waiting);
     js_key(j, "samples");
     js_put_int(j, a->waiting.sum.samples);
     js_key(j, "where");
@@ -30083,7 +30089,7 @@ static void out_js_waiting(struct js *j, const struct anl *a)
         js_open(j, '{');
         js_field_str(j, "name", a->view.node[w->node].name);
         js_field_num(j, "share", w->share.share);
-        out_js_interval(j, "ci", &w->share);
+        doc_js_interval(j, "ci", &w->share);
         js_key(j, "samples");
         js_put_int(j, w->share.sum.samples);
         js_close(j, '}');
@@ -30093,7 +30099,7 @@ static void out_js_waiting(struct js *j, const struct anl *a)
 }
 
 /* "use" and "calls". */
-static void out_js_use(struct js *j, const struct anl *a)
+static void doc_js_use(struct js *j, const struct anl *a)
 {
     js_key(j, "use");
     js_open(j, '{');
@@ -30133,7 +30139,7 @@ static void out_js_use(struct js *j, const struct anl *a)
 }
 
 /* "verdict" and "recommendations". */
-static void out_js_verdict(struct js *j, const struct anl *a)
+static void doc_js_verdict(struct js *j, const struct anl *a)
 {
     const struct anl_verdict *v = &a->verdict;
     js_key(j, "verdict");
@@ -30159,7 +30165,7 @@ static void out_js_verdict(struct js *j, const struct anl *a)
         js_field_str(j, "text", txt_slice(r->text));
         js_field_str(j, "function", a->view.node[r->node].name);
         js_field_num(j, "share", r->share.share);
-        out_js_interval(j, "ci", &r->share);
+        doc_js_interval(j, "ci", &r->share);
         js_key(j, "samples");
         js_put_int(j, r->share.sum.samples);
         js_close(j, '}');
@@ -30168,7 +30174,7 @@ static void out_js_verdict(struct js *j, const struct anl *a)
 }
 
 /* "diff": what differs from --base, or null. */
-static void out_js_diff(struct js *j, const struct out_config *c)
+static void doc_js_diff(struct js *j, const struct doc_config *c)
 {
     const struct compare_diff *d = c->diff;
     js_key(j, "diff");
@@ -30194,7 +30200,7 @@ static void out_js_diff(struct js *j, const struct out_config *c)
     for (size_t i = 0; i < d->n; i++) {
         const struct compare_change *x = &d->change[i];
         const struct view *v;
-        const struct view_node *n = out_changed(d, x, &v);
+        const struct view_node *n = doc_changed(d, x, &v);
         js_open(j, '{');
         js_field_str(j, "name", n->name);
         js_field_str(j, "module", cat_module_name(v, n->module));
@@ -30222,7 +30228,7 @@ static void out_js_diff(struct js *j, const struct out_config *c)
 }
 
 /* "asserts". */
-static void out_js_asserts(struct js *j, const struct out_config *c)
+static void doc_js_asserts(struct js *j, const struct doc_config *c)
 {
     js_key(j, "asserts");
     js_open(j, '[');
@@ -30246,40 +30252,49 @@ static void out_js_asserts(struct js *j, const struct out_config *c)
 }
 
 /* Append the analysis as JSON, schema grpcprof.report/1; errors stick to b. */
-static void out_report_json(struct buf *b, const struct anl *a,
-                            const struct out_config *c)
+static void doc_report_json(struct buf *b, const struct anl *a,
+                            const struct doc_config *c)
 {
     struct js j = { .b = b };
     js_open(&j, '{');
     js_field_str(&j, "schema", txt_slice("grpcprof.report/1"));
-    out_js_profile(&j, a, c);
-    out_js_trust(&j, a);
-    out_js_tables(&j, a, c);
-    out_js_waiting(&j, a);
-    out_js_use(&j, a);
-    out_js_verdict(&j, a);
-    out_js_diff(&j, c);
-    out_js_asserts(&j, c);
+    doc_js_profile(&j, a, c);
+    doc_js_trust(&j, a);
+    doc_js_tables(&j, a, c);
+    doc_js_waiting(&j, a);
+    doc_js_use(&j, a);
+    doc_js_verdict(&j, a);
+    doc_js_diff(&j, c);
+    doc_js_asserts(&j, c);
     js_key(&j, "exit");
     js_put_int(&j, c->exit);
     js_close(&j, '}');
     mem_put_byte(b, '\n');
 }
 
-/* ---- pprof's table ---- */
+/* ================================= 43 PPROF ==================================
+ * for     pprof's views: top, tree, peek, traces, raw, tags
+ * uses    MEM, NUM, TXT, RE, PP, MERGE, VIEW, DOC
+ * owns    nothing: writers append to the caller's buf
+ * spec    `go tool pprof`: units, trimming, columns, order
+ * prefix  pprof_
+ * runs    any thread
+ *
+ * Invariant  the bytes are pprof's (tests/same.py compares them).
+ */
 
 /* Append v aligned right in n columns. */
-static void out_scaled_to(struct buf *b, const struct view_scale *s, int64_t v,
-                          size_t n)
+static void pprof_scaled_to(struct buf *b, const struct view_scale *s,
+                            int64_t v, size_t n)
 {
     struct buf t = {0};
     view_put_scaled(&t, s, v);
-    out_blanks(b, t.len < n ? n - t.len : 0);
+    doc_blanks(b, t.len < n ? n - t.len : 0);
     mem_put_buf(b, &t);
 }
 
 /* The share of part in all as pprof prints it, into text[32]. */
-static const char *out_percent(char *text, int64_t part, int64_t all)
+static const char *pprof_percent(char *text, int64_t part, int64_t all)
 {
     double r = all ? fabs((double)part / (double)all) * 100 : 0;
     if (r >= 99.95 && r <= 100.05)
@@ -30289,14 +30304,14 @@ static const char *out_percent(char *text, int64_t part, int64_t all)
     return text;
 }
 
-/* out_percent without the blanks in front. */
-static const char *out_percent_bare(char *text, int64_t part, int64_t all)
+/* pprof_percent without the blanks in front. */
+static const char *pprof_percent_bare(char *text, int64_t part, int64_t all)
 {
-    out_percent(text, part, all);
+    pprof_percent(text, part, all);
     return text + strspn(text, " ");
 }
 
-struct out_top {                        /* a table as pprof trims it */
+struct pprof_top {                        /* a table as pprof trims it */
     struct view view;                   /* owned; names as in pprof */
     uint32_t *order;                    /* owned: nodes */
     bool     *keep;                     /* owned, by node */
@@ -30310,7 +30325,7 @@ struct out_top {                        /* a table as pprof trims it */
 
 /* Choose the unit of the table: that of the smallest value shown, or, where
  * the total is far larger, one in which the smallest is 0.01. */
-static void out_top_unit(struct out_top *t)
+static void pprof_top_unit(struct pprof_top *t)
 {
     int64_t least = 0;
     for (size_t i = 0; i < t->shown; i++) {
@@ -30332,7 +30347,7 @@ static void out_top_unit(struct out_top *t)
 }
 
 /* Release everything in t. */
-static void out_top_fini(struct out_top *t)
+static void pprof_top_fini(struct pprof_top *t)
 {
     view_fini(&t->view);
     mem_free(t->order);
@@ -30343,8 +30358,8 @@ static void out_top_fini(struct out_top *t)
 
 /* Choose the nodes of the table, in order, and with most not 0 at most so many;
  * graph: it has their edges. */
-static int out_top_init(struct out_top *t, const struct pp *p,
-                        const struct out_config *c, size_t most, bool graph,
+static int pprof_top_init(struct pprof_top *t, const struct pp *p,
+                        const struct doc_config *c, size_t most, bool graph,
                         struct gp_why *why)
 {
     size_t type = 0;
@@ -30357,10 +30372,10 @@ static int out_top_init(struct out_top *t, const struct pp *p,
     for (size_t i = 0; i < t->view.nnodes; i++)
         flat = num_add_sat(flat, t->view.node[i].flat.value);
     double of = c->all ? 0 : (double)flat;
-    int64_t cutoff = num_abs_sat((int64_t)(of * OUT_NODE_FRACTION));
-    edge_cutoff = num_abs_sat((int64_t)(of * OUT_EDGE_FRACTION));
+    int64_t cutoff = num_abs_sat((int64_t)(of * PPROF_NODE_FRACTION));
+    edge_cutoff = num_abs_sat((int64_t)(of * PPROF_EDGE_FRACTION));
     t->total = c->total ? c->total : t->view.total.value;
-    t->cutoff = num_abs_sat((int64_t)((double)t->total * OUT_NODE_FRACTION));
+    t->cutoff = num_abs_sat((int64_t)((double)t->total * PPROF_NODE_FRACTION));
     t->scale = view_scale(p->type[type].unit);
     t->order = view_order(&t->view, c->cum ? VIEW_BY_CUM : VIEW_BY_FLAT,
                           cutoff, &t->kept);
@@ -30378,7 +30393,7 @@ static int out_top_init(struct out_top *t, const struct pp *p,
     for (size_t i = 0; i < t->view.nnodes && t->shown == t->kept; i++)
         t->keep[i] |= !cutoff && !t->view.node[i].cum.value;    /* no row, but
                                          * an end of edges */
-    out_top_unit(t);
+    pprof_top_unit(t);
     if (!view_edges_init(&t->edges, &t->view, t->keep, edge_cutoff, !graph))
         t->inlining = view_inlining(&t->view, &t->edges);
     return t->inlining ? GP_OK : txt_fail(why, GP_ENOMEM, "out of memory");
@@ -30386,8 +30401,9 @@ static int out_top_init(struct out_top *t, const struct pp *p,
 
 /* Append the lines on the profile that pprof puts above its tables; total, in
  * all, is scaled by s. */
-static void out_top_labels(const struct view *v, const struct view_scale *scale,
-                           int64_t total, struct buf *b)
+static void pprof_top_labels(const struct view *v,
+                             const struct view_scale *scale, int64_t total,
+                             struct buf *b)
 {
     const struct pp *p = v->pp;
     const struct pp_type *type = &p->type[v->type];
@@ -30430,19 +30446,19 @@ static void out_top_labels(const struct view *v, const struct view_scale *scale,
     view_put_scaled(b, scale, total);
     mem_put_byte(b, ' ');
     if (scale->kind == view_units[1] && total)
-        txt_putf(b, "(%s)", out_percent(text, merge_scaled(total,
+        txt_putf(b, "(%s)", pprof_percent(text, merge_scaled(total,
                  scale->from->factor), p->duration_ns));
     mem_put_byte(b, '\n');
 }
 
 /* Append what pprof says above a table: the profile, the filters, what is
  * shown. */
-static void out_top_head(const struct out_top *t, struct buf *b,
-                         const struct out_config *c)
+static void pprof_top_head(const struct pprof_top *t, struct buf *b,
+                         const struct doc_config *c)
 {
     int64_t shown = 0;
     char text[32];
-    out_top_labels(&t->view, &t->scale, t->total, b);
+    pprof_top_labels(&t->view, &t->scale, t->total, b);
     if (c->nfilters)
         txt_puts(b, "Active filters:\n");
     for (size_t i = 0; i < c->nfilters; i++) {
@@ -30455,7 +30471,7 @@ static void out_top_head(const struct out_top *t, struct buf *b,
         shown = num_add_sat(shown, t->view.node[t->order[i]].flat.value);
     txt_puts(b, "Showing nodes accounting for ");
     view_put_scaled(b, &t->scale, shown);
-    txt_putf(b, ", %s of ", out_percent_bare(text, shown, t->total));
+    txt_putf(b, ", %s of ", pprof_percent_bare(text, shown, t->total));
     view_put_scaled(b, &t->scale, t->total);
     txt_puts(b, " total\n");
     if (t->dropped && t->total) {
@@ -30469,7 +30485,7 @@ static void out_top_head(const struct out_top *t, struct buf *b,
 }
 
 /* Append the rows. */
-static void out_top_rows(const struct out_top *t, struct buf *b)
+static void pprof_top_rows(const struct pprof_top *t, struct buf *b)
 {
     static const char *const how[] = { "", " (inline)", "",
                                        " (partial-inline)" };
@@ -30480,11 +30496,11 @@ static void out_top_rows(const struct out_top *t, struct buf *b)
     for (size_t i = 0; i < t->shown; i++) {
         const struct view_node *n = &t->view.node[t->order[i]];
         all = num_add_sat(all, n->flat.value);
-        out_scaled_to(b, &t->scale, n->flat.value, 10);
-        txt_putf(b, " %s %s ", out_percent(flat, n->flat.value, t->total),
-                 out_percent(sum, all, t->total));
-        out_scaled_to(b, &t->scale, n->cum.value, 10);
-        txt_putf(b, " %s  ", out_percent(cum, n->cum.value, t->total));
+        pprof_scaled_to(b, &t->scale, n->flat.value, 10);
+        txt_putf(b, " %s %s ", pprof_percent(flat, n->flat.value, t->total),
+                 pprof_percent(sum, all, t->total));
+        pprof_scaled_to(b, &t->scale, n->cum.value, 10);
+        txt_putf(b, " %s  ", pprof_percent(cum, n->cum.value, t->total));
         txt_put_name(b, n->name, '\t');
         txt_puts(b, how[t->inlining[t->order[i]]]);
         mem_put_byte(b, '\n');
@@ -30492,33 +30508,33 @@ static void out_top_rows(const struct out_top *t, struct buf *b)
 }
 
 /* Append the table of `go tool pprof -top` for p.  Errors as usual. */
-static int out_report_top(struct buf *b, const struct pp *p,
-                          const struct out_config *c, struct gp_why *why)
+static int pprof_report_top(struct buf *b, const struct pp *p,
+                          const struct doc_config *c, struct gp_why *why)
 {
-    struct out_top t = {0};
-    int e = out_top_init(&t, p, c, c->top, false, why);
+    struct pprof_top t = {0};
+    int e = pprof_top_init(&t, p, c, c->top, false, why);
     if (!e) {
-        out_top_head(&t, b, c);
-        out_top_rows(&t, b);
+        pprof_top_head(&t, b, c);
+        pprof_top_rows(&t, b);
         e = b->err ? txt_fail(why, b->err, "out of memory") : GP_OK;
     }
-    out_top_fini(&t);
+    pprof_top_fini(&t);
     return e;
 }
 
 /* ---- pprof's other views ---- */
 
 /* Append the edges of node n, to it or from it, as a part of its cum. */
-static void out_tree_edges(const struct out_top *t, struct buf *b, uint32_t n,
-                           const struct view_edge *edge, const uint32_t *at,
-                           bool to)
+static void pprof_tree_edges(const struct pprof_top *t, struct buf *b,
+                             uint32_t n, const struct view_edge *edge,
+                             const uint32_t *at, bool to)
 {
     const struct view *v = &t->view;
     char text[32];
     for (uint32_t i = at[n]; i < at[n + 1]; i++) {
         const struct view_edge *x = &edge[i];
-        out_scaled_to(b, &t->scale, x->value, 50);
-        txt_putf(b, " %s |   ", out_percent(text, x->value,
+        pprof_scaled_to(b, &t->scale, x->value, 50);
+        txt_putf(b, " %s |   ", pprof_percent(text, x->value,
                                             v->node[n].cum.value));
         txt_put_name(b, v->node[to ? x->from : x->to].name, '\t');
         txt_puts(b, x->inlined ? " (inline)\n" : "\n");
@@ -30527,16 +30543,16 @@ static void out_tree_edges(const struct out_top *t, struct buf *b, uint32_t n,
 
 /* Append a function between its callers and what it calls; sum is of the flats
  * so far. */
-static void out_tree_node(const struct out_top *t, struct buf *b, uint32_t n,
-                          int64_t sum)
+static void pprof_tree_node(const struct pprof_top *t, struct buf *b,
+                            uint32_t n, int64_t sum)
 {
     const struct view_node *x = &t->view.node[n];
     char flat[32], all[32], cum[32];
-    out_scaled_to(b, &t->scale, x->flat.value, 10);
-    txt_putf(b, " %s %s ", out_percent(flat, x->flat.value, t->total),
-             out_percent(all, sum, t->total));
-    out_scaled_to(b, &t->scale, x->cum.value, 10);
-    txt_putf(b, " %s                | ", out_percent(cum, x->cum.value,
+    pprof_scaled_to(b, &t->scale, x->flat.value, 10);
+    txt_putf(b, " %s %s ", pprof_percent(flat, x->flat.value, t->total),
+             pprof_percent(all, sum, t->total));
+    pprof_scaled_to(b, &t->scale, x->cum.value, 10);
+    txt_putf(b, " %s                | ", pprof_percent(cum, x->cum.value,
                                                      t->total));
     txt_put_name(b, x->name, '\t');
     mem_put_byte(b, '\n');
@@ -30544,24 +30560,24 @@ static void out_tree_node(const struct out_top *t, struct buf *b, uint32_t n,
 
 /* Append the functions of p with their callers and callees, as `go tool pprof
  * -tree` does, or with c->peek as -peek does for those that match. */
-static int out_report_tree(struct buf *b, const struct pp *p,
-                           const struct out_config *c, struct gp_why *why)
+static int pprof_tree(struct buf *b, const struct pp *p,
+                           const struct doc_config *c, struct gp_why *why)
 {
     static const char rule[] = "------------------------------------------"
                                "----------------+-------------\n";
-    struct out_top t = {0};
+    struct pprof_top t = {0};
     struct view_edge *edge[2] = {0};
     uint32_t *at[2] = {0};
     int64_t sum = 0;
-    size_t matched = 0, most = c->all || c->peek ? 0 : OUT_TREE_ROWS;
-    struct out_config all = *c;
+    size_t matched = 0, most = c->all || c->peek ? 0 : PPROF_TREE_ROWS;
+    struct doc_config all = *c;
     all.all |= c->peek != NULL;
-    int e = out_top_init(&t, p, &all, c->top ? c->top : most, true, why);
+    int e = pprof_top_init(&t, p, &all, c->top ? c->top : most, true, why);
     for (int i = 0; i < 2 && !e; i++)
         if (view_edges_by(&t.edges, &t.view, i == 0, &edge[i], &at[i]))
             e = txt_fail(why, GP_ENOMEM, "out of memory");
     if (!e) {
-        out_top_head(&t, b, c);
+        pprof_top_head(&t, b, c);
         txt_puts(b, rule);
         txt_puts(b, "      flat  flat%   sum%        cum   cum%   calls calls% "
                  "+ context \t \t \n");
@@ -30573,9 +30589,9 @@ static int out_report_tree(struct buf *b, const struct pp *p,
         matched++;
         sum = num_add_sat(sum, t.view.node[n].flat.value);
         txt_puts(b, rule);
-        out_tree_edges(&t, b, n, edge[0], at[0], true);
-        out_tree_node(&t, b, n, sum);
-        out_tree_edges(&t, b, n, edge[1], at[1], false);
+        pprof_tree_edges(&t, b, n, edge[0], at[0], true);
+        pprof_tree_node(&t, b, n, sum);
+        pprof_tree_edges(&t, b, n, edge[1], at[1], false);
     }
     if (!e && t.shown)
         txt_puts(b, rule);
@@ -30588,13 +30604,13 @@ static int out_report_tree(struct buf *b, const struct pp *p,
         mem_free(edge[i]);
         mem_free(at[i]);
     }
-    out_top_fini(&t);
+    pprof_top_fini(&t);
     return e;
 }
 
 /* A view of c's sample type of p; v is to be released whatever comes. */
-static int out_view(struct view *v, const struct pp *p,
-                    const struct out_config *c, enum view_names names,
+static int pprof_view(struct view *v, const struct pp *p,
+                    const struct doc_config *c, enum view_names names,
                     struct gp_why *why)
 {
     size_t type = 0;
@@ -30603,7 +30619,7 @@ static int out_view(struct view *v, const struct pp *p,
 }
 
 /* Order of two texts, for qsort. */
-static int out_compare_slices(const void *a, const void *b)
+static int pprof_compare_slices(const void *a, const void *b)
 {
     const struct slice *x = a, *y = b;
     return txt_compare(*x, *y);
@@ -30612,15 +30628,15 @@ static int out_compare_slices(const void *a, const void *b)
 /* Append the labels of sample i, texts and then numbers, each key a line; raw:
  * as `go tool pprof -raw` has them, keys with lists on one line.  The lines are
  * sorted.  keys tells the units of numbers. */
-static void out_labels(struct buf *b, const struct pp *p, size_t i,
+static void pprof_labels(struct buf *b, const struct pp *p, size_t i,
                        const struct view_label_units *keys, bool raw)
 {
-    struct slice line[OUT_MOST_LABELS];
+    struct slice line[PPROF_MOST_LABELS];
     for (int number = 0; number < 2; number++) {
         struct buf t = {0};
-        size_t at[OUT_MOST_LABELS + 1] = {0}, n = 0;
+        size_t at[PPROF_MOST_LABELS + 1] = {0}, n = 0;
         uint32_t from = p->label_at[i], end = p->label_at[i + 1];
-        for (uint32_t k = from; k < end && n < OUT_MOST_LABELS; k++) {
+        for (uint32_t k = from; k < end && n < PPROF_MOST_LABELS; k++) {
             const struct pp_label *l = &p->label[k];
             bool first = (l->str.p == NULL) == number, units = false;
             for (uint32_t m = from; m < k && first; m++)
@@ -30632,7 +30648,7 @@ static void out_labels(struct buf *b, const struct pp *p, size_t i,
                 units |= txt_equal(p->label[m].key, l->key) &&
                          p->label[m].unit.n > 0;
             if (!raw)
-                out_blanks(&t, l->key.n < 10 ? 10 - l->key.n : 0);
+                doc_blanks(&t, l->key.n < 10 ? 10 - l->key.n : 0);
             txt_put_clean(&t, l->key);
             txt_puts(&t, raw ? ":[" : ":  ");
             for (uint32_t m = k, more = 0; m < end; m++) {
@@ -30657,7 +30673,7 @@ static void out_labels(struct buf *b, const struct pp *p, size_t i,
         for (size_t k = 0; k < n; k++)
             line[k] = (struct slice){ (const char *)t.data + at[k],
                                       at[k + 1] - at[k] };
-        qsort(line, n, sizeof *line, out_compare_slices);
+        qsort(line, n, sizeof *line, pprof_compare_slices);
         if (raw && n)
             txt_puts(b, "\n                ");
         for (size_t k = 0; k < n; k++) {
@@ -30670,14 +30686,14 @@ static void out_labels(struct buf *b, const struct pp *p, size_t i,
 }
 
 /* Append the stacks of p one by one, as `go tool pprof -traces` does. */
-static int out_report_traces(struct buf *b, const struct pp *p,
-                             const struct out_config *c, struct gp_why *why)
+static int pprof_traces(struct buf *b, const struct pp *p,
+                             const struct doc_config *c, struct gp_why *why)
 {
     static const char rule[] = "-----------+-------------------------------"
                                "------------------------\n";
     struct view v = {0};
     struct view_label_units keys = {0};
-    int e = out_view(&v, p, c, VIEW_PPROF, why);
+    int e = pprof_view(&v, p, c, VIEW_PPROF, why);
     if (!e && view_label_units_init(&keys, p))
         e = txt_fail(why, GP_ENOMEM, "out of memory");
     struct view_scale s = e ? (struct view_scale){0}
@@ -30685,7 +30701,7 @@ static int out_report_traces(struct buf *b, const struct pp *p,
     int64_t total = e ? 0 : c->total ? c->total : v.total.value;
     s.to = view_unit_for(&s, (double)total);
     if (!e)
-        out_top_labels(&v, &s, total, b);
+        pprof_top_labels(&v, &s, total, b);
     for (size_t i = 0; i < p->nsamples && !e; i++) {
         int64_t w = p->value[i * p->ntypes + v.type];
         bool first = true;
@@ -30694,11 +30710,11 @@ static int out_report_traces(struct buf *b, const struct pp *p,
             for (uint32_t f = v.frame_at[l]; f < end; f++) {
                 if (first) {
                     txt_puts(b, rule);
-                    out_labels(b, p, i, &keys, false);
+                    pprof_labels(b, p, i, &keys, false);
                     s.to = view_unit_for(&s, fabs((double)w));
-                    out_scaled_to(b, &s, w, 10);
+                    pprof_scaled_to(b, &s, w, 10);
                 } else {
-                    out_blanks(b, 10);
+                    doc_blanks(b, 10);
                 }
                 first = false;
                 txt_puts(b, "   ");
@@ -30716,7 +30732,7 @@ static int out_report_traces(struct buf *b, const struct pp *p,
 }
 
 /* Append the first four characters of Go's text of a duration. */
-static void out_raw_duration(struct buf *b, int64_t ns)
+static void pprof_raw_duration(struct buf *b, int64_t ns)
 {
     char t[64];
     double v = fabs((double)ns);
@@ -30741,8 +30757,8 @@ static void out_raw_duration(struct buf *b, int64_t ns)
     }
 }
 
-/* Append the locations of p, as in out_report_raw. */
-static void out_raw_locations(struct buf *b, const struct pp *p)
+/* Append the locations of p, as in pprof_raw. */
+static void pprof_raw_locations(struct buf *b, const struct pp *p)
 {
     for (size_t i = 0; i < p->nlocations; i++) {
         const struct pp_location *l = &p->location[i];
@@ -30774,8 +30790,8 @@ static void out_raw_locations(struct buf *b, const struct pp *p)
     }
 }
 
-/* Append the mappings of p, as in out_report_raw. */
-static void out_raw_mappings(struct buf *b, const struct pp *p)
+/* Append the mappings of p, as in pprof_raw. */
+static void pprof_raw_mappings(struct buf *b, const struct pp *p)
 {
     txt_puts(b, "Mappings\n");
     for (size_t i = 0; i < p->nmappings; i++) {
@@ -30792,7 +30808,7 @@ static void out_raw_mappings(struct buf *b, const struct pp *p)
 }
 
 /* Append the whole of p as text, as `go tool pprof -raw` does. */
-static int out_report_raw(struct buf *b, const struct pp *p, struct gp_why *why)
+static int pprof_raw(struct buf *b, const struct pp *p, struct gp_why *why)
 {
     for (size_t i = 0; i < p->ncomments; i++) {
         txt_puts(b, "Comment: ");
@@ -30819,7 +30835,7 @@ static int out_report_raw(struct buf *b, const struct pp *p, struct gp_why *why)
     }
     if (p->duration_ns) {
         txt_puts(b, "Duration: ");
-        out_raw_duration(b, p->duration_ns);
+        pprof_raw_duration(b, p->duration_ns);
         mem_put_byte(b, '\n');
     }
     txt_puts(b, "Samples:\n");
@@ -30838,30 +30854,30 @@ static int out_report_raw(struct buf *b, const struct pp *p, struct gp_why *why)
         txt_puts(b, ": ");
         for (uint32_t k = p->stack_at[i]; k < p->stack_at[i + 1]; k++)
             txt_putf(b, "%" PRIu64 " ", p->location[p->stack[k]].id);
-        out_labels(b, p, i, NULL, true);
+        pprof_labels(b, p, i, NULL, true);
     }
     txt_puts(b, "\nLocations\n");
-    out_raw_locations(b, p);
-    out_raw_mappings(b, p);
+    pprof_raw_locations(b, p);
+    pprof_raw_mappings(b, p);
     return b->err ? txt_fail(why, b->err, "out of memory") : GP_OK;
 }
 
-struct out_tag {                        /* a value of a label */
+struct pprof_tag {                        /* a value of a label */
     struct slice key, value;
     int64_t sum;
 };
 
-struct out_tags {
-    struct out_tag *tag;                /* owned */
+struct pprof_tags {
+    struct pprof_tag *tag;                /* owned */
     size_t n, cap;
     struct index x;
     struct arena text;                  /* owned: numbers */
 };
 
 /* Order of two tags: by key, then by size down, then by value. */
-static int out_compare_tags(const void *a, const void *b)
+static int pprof_compare_tags(const void *a, const void *b)
 {
-    const struct out_tag *x = a, *y = b;
+    const struct pprof_tag *x = a, *y = b;
     int64_t v = num_abs_sat(x->sum), w = num_abs_sat(y->sum);
     int r = txt_compare(x->key, y->key);
     if (r || v != w)
@@ -30870,7 +30886,7 @@ static int out_compare_tags(const void *a, const void *b)
 }
 
 /* Add the weight w of label l to t. */
-static int out_tags_add(struct out_tags *t, const struct pp_label *l,
+static int pprof_tags_add(struct pprof_tags *t, const struct pp_label *l,
                         const struct view_label_units *keys, int64_t w)
 {
     struct buf number = {0};
@@ -30890,7 +30906,7 @@ static int out_tags_add(struct out_tags *t, const struct pp_label *l,
             txt_equal(t->tag[i].value, value))
             break;
     if (i == MEM_NONE) {
-        struct out_tag *p = mem_grow(t->tag, &t->cap, t->n + 1, sizeof *p);
+        struct pprof_tag *p = mem_grow(t->tag, &t->cap, t->n + 1, sizeof *p);
         i = (uint32_t)t->n;
         if (p)
             t->tag = p;
@@ -30900,7 +30916,7 @@ static int out_tags_add(struct out_tags *t, const struct pp_label *l,
             mem_fini(&number);
             return GP_ENOMEM;
         }
-        t->tag[t->n++] = (struct out_tag){ l->key, value, 0 };
+        t->tag[t->n++] = (struct pprof_tag){ l->key, value, 0 };
     }
     t->tag[i].sum = num_add_sat(t->tag[i].sum, w);
     mem_fini(&number);
@@ -30908,7 +30924,7 @@ static int out_tags_add(struct out_tags *t, const struct pp_label *l,
 }
 
 /* Append v with one decimal in the unit that suits it. */
-static void out_tag_value(struct buf *b, struct slice unit, int64_t v)
+static void pprof_tag_value(struct buf *b, struct slice unit, int64_t v)
 {
     struct view_scale s = view_scale(unit);
     s.to = view_unit_for(&s, fabs((double)v));
@@ -30917,10 +30933,10 @@ static void out_tag_value(struct buf *b, struct slice unit, int64_t v)
 }
 
 /* Append the n values of one key, as columns aligned right. */
-static void out_tags_key(struct buf *b, const struct out_tag *tag, size_t n,
+static void pprof_tags_key(struct buf *b, const struct pprof_tag *tag, size_t n,
                          struct slice unit)
 {
-    size_t width = out_characters((const uint8_t *)tag->key.p, tag->key.n) + 1;
+    size_t width = doc_characters((const uint8_t *)tag->key.p, tag->key.n) + 1;
     struct buf cell = {0};
     int64_t total = 0;
     size_t most = 0;
@@ -30930,19 +30946,20 @@ static void out_tags_key(struct buf *b, const struct out_tag *tag, size_t n,
     mem_put_byte(b, ' ');
     txt_put_clean(b, tag->key);
     txt_puts(b, ": Total ");
-    out_tag_value(b, unit, total);
+    pprof_tag_value(b, unit, total);
     mem_put_byte(b, '\n');
     for (size_t pass = 0; pass < 2; pass++)
         for (size_t i = 0; i < n; i++) {
             cell.len = 0;
-            out_tag_value(&cell, unit, tag[i].sum);
+            pprof_tag_value(&cell, unit, tag[i].sum);
             if (total > 0)
-                txt_putf(&cell, " (%s)", out_percent(text, tag[i].sum, total));
+                txt_putf(&cell, " (%s)",
+                         pprof_percent(text, tag[i].sum, total));
             mem_put_byte(&cell, ':');
             most = cell.len > most ? cell.len : most;
             if (!pass)
                 continue;
-            out_blanks(b, width + 2 + most - cell.len);
+            doc_blanks(b, width + 2 + most - cell.len);
             mem_put(b, cell.data, cell.len);
             mem_put_byte(b, ' ');
             txt_put_clean(b, tag[i].value);
@@ -30955,10 +30972,10 @@ static void out_tags_key(struct buf *b, const struct out_tag *tag, size_t n,
 
 /* Append the labels of p and what their values sum up to, as `go tool pprof
  * -tags` does. */
-static int out_report_tags(struct buf *b, const struct pp *p,
-                           const struct out_config *c, struct gp_why *why)
+static int pprof_report_tags(struct buf *b, const struct pp *p,
+                           const struct doc_config *c, struct gp_why *why)
 {
-    struct out_tags t = {0};
+    struct pprof_tags t = {0};
     struct view_label_units keys = {0};
     size_t type = 0;
     int e = pp_find_type(p, c->sample, &type, why);
@@ -30966,15 +30983,15 @@ static int out_report_tags(struct buf *b, const struct pp *p,
         e = txt_fail(why, GP_ENOMEM, "out of memory");
     for (size_t i = 0; i < p->nsamples && !e; i++)
         for (uint32_t k = p->label_at[i]; k < p->label_at[i + 1] && !e; k++)
-            if (out_tags_add(&t, &p->label[k], &keys,
+            if (pprof_tags_add(&t, &p->label[k], &keys,
                              p->value[i * p->ntypes + type]))
                 e = txt_fail(why, GP_ENOMEM, "out of memory");
     if (t.n)
-        qsort(t.tag, t.n, sizeof *t.tag, out_compare_tags);
+        qsort(t.tag, t.n, sizeof *t.tag, pprof_compare_tags);
     for (size_t i = 0, n; i < t.n && !e; i += n) {
         for (n = 1; i + n < t.n && txt_equal(t.tag[i].key, t.tag[i + n].key);)
             n++;
-        out_tags_key(b, t.tag + i, n, p->type[type].unit);
+        pprof_tags_key(b, t.tag + i, n, p->type[type].unit);
     }
     mem_free(t.tag);
     mem_index_fini(&t.x);
@@ -30984,16 +31001,24 @@ static int out_report_tags(struct buf *b, const struct pp *p,
     return !e && b->err ? txt_fail(why, b->err, "out of memory") : e;
 }
 
-/* ---- other tools' formats ---- */
+/* ================================ 44 FOREIGN =================================
+ * for     other tools' formats: folded stacks, callgrind, speedscope
+ * uses    MEM, NUM, TXT, JS, PP, VIEW, CAT, DOC, PPROF
+ * owns    nothing: writers append to the caller's buf
+ * spec    Callgrind profile format 1; speedscope file format
+ * prefix  foreign_
+ * runs    any thread
+ */
 
-struct out_numbers {                    /* names that are written once */
+struct foreign_numbers {                    /* names that are written once */
     struct slice *name;                 /* owned */
     size_t n, cap;
     struct index x;
 };
 
 /* Append "(number) name", or "(number)" where it has been. */
-static void out_numbered(struct buf *b, struct out_numbers *t, struct slice s)
+static void foreign_numbered(struct buf *b, struct foreign_numbers *t,
+                             struct slice s)
 {
     uint64_t h = mem_hash(s.p, s.n);
     uint32_t at = 0, i;
@@ -31013,31 +31038,32 @@ static void out_numbered(struct buf *b, struct out_numbers *t, struct slice s)
     txt_put_name(b, s, ' ');
 }
 
-struct out_grind {                      /* a callgrind file */
+struct foreign_grind {                      /* a callgrind file */
     struct buf *b;                      /* borrowed */
     const struct view *view;            /* borrowed; its nodes are lines */
-    struct out_numbers object, file, name;
+    struct foreign_numbers object, file, name;
 };
 
 /* Append where node n is; called: as that of a callee. */
-static void out_grind_place(struct out_grind *g, uint32_t n, bool called)
+static void foreign_grind_place(struct foreign_grind *g, uint32_t n,
+                                bool called)
 {
     const struct view_node *x = &g->view->node[n];
     struct slice unknown = txt_slice("???");
     struct slice object = cat_module_name(g->view, x->module);
     txt_puts(g->b, called ? "cob=" : "ob=");
-    out_numbered(g->b, &g->object, object.n ? object : unknown);
+    foreign_numbered(g->b, &g->object, object.n ? object : unknown);
     txt_puts(g->b, called ? "\ncfi=" : "\nfl=");
     struct slice file = view_function(g->view, x)->file;
     struct slice plain = view_plain_name(g->view, x);
-    out_numbered(g->b, &g->file, file.n ? file : unknown);
+    foreign_numbered(g->b, &g->file, file.n ? file : unknown);
     txt_puts(g->b, called ? "\ncfn=" : "\nfn=");
-    out_numbered(g->b, &g->name, plain.n ? plain : x->name);
+    foreign_numbered(g->b, &g->name, plain.n ? plain : x->name);
     mem_put_byte(g->b, '\n');
 }
 
 /* Append the head of a callgrind file. */
-static void out_grind_head(struct buf *b, const struct view *v)
+static void foreign_grind_head(struct buf *b, const struct view *v)
 {
     const struct pp_type *t = &v->pp->type[v->type];
     struct buf event = {0};
@@ -31062,18 +31088,18 @@ static void out_grind_head(struct buf *b, const struct view *v)
 /* Append p, whose functions are lines (GRAIN_LINE), in callgrind's format.  A
  * sampled profile knows no numbers of calls: each is one, as readers take the
  * time of none as the caller's own. */
-static int out_report_callgrind(struct buf *b, const struct pp *p,
-                                const struct out_config *c, struct gp_why *why)
+static int foreign_callgrind(struct buf *b, const struct pp *p,
+                                const struct doc_config *c, struct gp_why *why)
 {
     struct view v = {0};
     struct view_edges x = {0};
     struct view_edge *edge = NULL;
     uint32_t *at = NULL, *order = NULL;
     size_t n = 0;
-    int e = out_view(&v, p, c, VIEW_APART, why);
+    int e = pprof_view(&v, p, c, VIEW_APART, why);
     if (e)
         return e;
-    struct out_grind g = { .b = b, .view = &v };
+    struct foreign_grind g = { .b = b, .view = &v };
     bool *keep = mem_zalloc(v.nnodes);
     for (size_t i = 0; keep && i < v.nnodes; i++)
         keep[i] = true;
@@ -31082,17 +31108,17 @@ static int out_report_callgrind(struct buf *b, const struct pp *p,
         view_edges_by(&x, &v, false, &edge, &at))
         e = txt_fail(why, GP_ENOMEM, "out of memory");
     if (!e)
-        out_grind_head(b, &v);
+        foreign_grind_head(b, &v);
     for (size_t i = 0; i < n && !e; i++) {
         const struct view_node *f = &v.node[order[i]];
         if (!f->flat.value && !f->cum.value)
             continue;
         mem_put_byte(b, '\n');
-        out_grind_place(&g, order[i], false);
+        foreign_grind_place(&g, order[i], false);
         int64_t line = view_function(&v, f)->start_line;
         txt_putf(b, "%" PRId64 " %" PRId64 "\n", line, f->flat.value);
         for (uint32_t k = at[order[i]]; k < at[order[i] + 1]; k++) {
-            out_grind_place(&g, edge[k].to, true);
+            foreign_grind_place(&g, edge[k].to, true);
             txt_putf(b, "calls=1 %" PRId64 "\n%" PRId64 " %" PRId64 "\n",
                      view_function(&v, &v.node[edge[k].to])->start_line, line,
                      edge[k].value);
@@ -31103,7 +31129,7 @@ static int out_report_callgrind(struct buf *b, const struct pp *p,
     mem_free(edge);
     mem_free(at);
     view_edges_fini(&x);
-    struct out_numbers *table[] = { &g.object, &g.file, &g.name };
+    struct foreign_numbers *table[] = { &g.object, &g.file, &g.name };
     for (size_t i = 0; i < 3; i++) {
         mem_free(table[i]->name);
         mem_index_fini(&table[i]->x);
@@ -31113,7 +31139,7 @@ static int out_report_callgrind(struct buf *b, const struct pp *p,
 }
 
 /* The name that speedscope has for a unit. */
-static const char *out_speedscope_unit(struct slice unit)
+static const char *foreign_speedscope_unit(struct slice unit)
 {
     static const char *const has[] = { "nanoseconds", "microseconds",
                                        "milliseconds", "seconds", "bytes" };
@@ -31124,7 +31150,7 @@ static const char *out_speedscope_unit(struct slice unit)
 }
 
 /* Append the stacks of v above 0, root first, and then their weights. */
-static int64_t out_speedscope_samples(struct js *j, const struct view *v)
+static int64_t foreign_speedscope_samples(struct js *j, const struct view *v)
 {
     const struct pp *p = v->pp;
     int64_t end = 0;
@@ -31156,13 +31182,13 @@ static int64_t out_speedscope_samples(struct js *j, const struct view *v)
 }
 
 /* Append p as speedscope's own JSON. */
-static int out_report_speedscope(struct buf *b, const struct pp *p,
-                                 const struct out_config *c,
+static int foreign_speedscope(struct buf *b, const struct pp *p,
+                                 const struct doc_config *c,
                                  struct gp_why *why)
 {
     struct view v = {0};
     struct js j = { .b = b };
-    int e = out_view(&v, p, c, VIEW_MERGED, why);
+    int e = pprof_view(&v, p, c, VIEW_MERGED, why);
     if (e)
         return e;
     js_open(&j, '{');
@@ -31192,11 +31218,11 @@ static int out_report_speedscope(struct buf *b, const struct pp *p,
     js_open(&j, '{');
     js_field_str(&j, "type", txt_slice("sampled"));
     js_field_str(&j, "name", p->type[v.type].type);
-    js_field_str(&j, "unit", txt_slice(out_speedscope_unit(
+    js_field_str(&j, "unit", txt_slice(foreign_speedscope_unit(
                                          p->type[v.type].unit)));
     js_key(&j, "startValue");
     js_put_int(&j, 0);
-    int64_t end = out_speedscope_samples(&j, &v);
+    int64_t end = foreign_speedscope_samples(&j, &v);
     js_key(&j, "endValue");
     js_put_int(&j, end);
     js_close(&j, '}');
@@ -31208,7 +31234,7 @@ static int out_report_speedscope(struct buf *b, const struct pp *p,
 }
 
 /* Append name as folded stacks can hold it: `;` and line ends would end it. */
-static void out_put_folded_name(struct buf *b, struct slice name)
+static void foreign_put_folded_name(struct buf *b, struct slice name)
 {
     size_t begin = b->len;
     txt_put_name(b, name, ' ');
@@ -31219,7 +31245,7 @@ static void out_put_folded_name(struct buf *b, struct slice name)
 
 /* Append the folded stacks of t: `root;caller;leaf value` and a line end, each
  * stack once, in the order of their names. */
-static int out_put_folded(const struct view_tree *t, struct buf *b)
+static int foreign_put_folded(const struct view_tree *t, struct buf *b)
 {
     struct buf path = {0};
     size_t *end = mem_zalloc(((size_t)t->depth + 1) * sizeof *end);
@@ -31228,7 +31254,7 @@ static int out_put_folded(const struct view_tree *t, struct buf *b)
         path.len = end[c->depth - 1];
         if (c->depth > 1)
             mem_put_byte(&path, ';');
-        out_put_folded_name(&path, t->view->node[c->node].name);
+        foreign_put_folded_name(&path, t->view->node[c->node].name);
         end[c->depth] = path.len;
         if (c->self) {
             mem_put(b, path.data, path.len);
@@ -31242,8 +31268,8 @@ static int out_put_folded(const struct view_tree *t, struct buf *b)
 }
 
 /* Append p as folded stacks, one a line, with the value of the sample type. */
-static int out_report_folded(struct buf *b, const struct pp *p,
-                             const struct out_config *c, struct gp_why *why)
+static int foreign_folded(struct buf *b, const struct pp *p,
+                             const struct doc_config *c, struct gp_why *why)
 {
     struct view v = {0};
     struct view_tree t = {0};
@@ -31254,43 +31280,50 @@ static int out_report_folded(struct buf *b, const struct pp *p,
     t.reverse = c->reverse;
     if (!e)
         e = view_tree_init(&t, &v, 0, why);
-    if (!e && out_put_folded(&t, b))
+    if (!e && foreign_put_folded(&t, b))
         e = txt_fail(why, b->err, "out of memory");
     view_tree_fini(&t);
     view_fini(&v);
     return e;
 }
 
-/* ---- what LOAD found ---- */
+/* ================================ 45 LOADDOC =================================
+ * for     documents of load: text, CSV, HTML, Prometheus
+ * uses    MEM, TXT, HDR, ANL, RPC, CLIENT, RES, LOAD, DOC
+ * owns    nothing: writers append to the caller's buf
+ * spec    Prometheus text format 0.0.4; RFC 4180 for CSV
+ * prefix  loaddoc_
+ * runs    any thread
+ */
 
 /* Append text padded on the left to width. */
-static void out_put_right(struct buf *b, const char *text, int width)
+static void loaddoc_put_right(struct buf *b, const char *text, int width)
 {
     txt_putf(b, "%*s", width, text);
 }
 
 /* Append a time padded on the left to width. */
-static void out_put_time(struct buf *b, double ns, int width)
+static void loaddoc_put_time(struct buf *b, double ns, int width)
 {
     struct buf t = {0};
     txt_put_time(&t, ns);
     mem_put_byte(&t, 0);
-    out_put_right(b, t.err ? "?" : (const char *)t.data, width);
+    loaddoc_put_right(b, t.err ? "?" : (const char *)t.data, width);
     mem_fini(&t);
 }
 
 /* Append a number with commas, padded on the left to width. */
-static void out_put_count(struct buf *b, uint64_t n, int width)
+static void loaddoc_put_count(struct buf *b, uint64_t n, int width)
 {
     struct buf t = {0};
     txt_put_commas(&t, n);
     mem_put_byte(&t, 0);
-    out_put_right(b, t.err ? "?" : (const char *)t.data, width);
+    loaddoc_put_right(b, t.err ? "?" : (const char *)t.data, width);
     mem_fini(&t);
 }
 
 /* Append a number of calls a second: few of them are no whole number. */
-static void out_put_rate(struct buf *b, double rate)
+static void loaddoc_put_rate(struct buf *b, double rate)
 {
     if (isnan(rate))
         txt_puts(b, "n/a");
@@ -31301,15 +31334,15 @@ static void out_put_rate(struct buf *b, double rate)
 }
 
 /* Append a percentile as its name: "p99.9". */
-static void out_put_percent(struct buf *b, double percent, int width)
+static void loaddoc_put_percent(struct buf *b, double percent, int width)
 {
     char name[24];
     snprintf(name, sizeof name, "p%.10g", percent);
-    out_put_right(b, name, width);
+    loaddoc_put_right(b, name, width);
 }
 
 /* Append the schedule of an open loop. */
-static void out_load_schedule(struct buf *b, const struct res_config *k)
+static void loaddoc_schedule(struct buf *b, const struct res_config *k)
 {
     txt_puts(b, "   open loop, ");
     for (size_t i = 0; i < k->nstep; i++) {
@@ -31327,7 +31360,7 @@ static void out_load_schedule(struct buf *b, const struct res_config *k)
 }
 
 /* Append what is about to be done, two lines; true before and after a run. */
-static void out_load_plan(struct buf *b, const struct res_config *k)
+static void loaddoc_plan(struct buf *b, const struct res_config *k)
 {
     uint64_t planned = res_planned(k), streams = k->streams ? k->streams : 1;
     uint64_t connections = res_connections(k);
@@ -31357,7 +31390,7 @@ static void out_load_plan(struct buf *b, const struct res_config *k)
         txt_put_time(b, (double)k->duration_ns);
     }
     if (res_open(k))
-        out_load_schedule(b, k);
+        loaddoc_schedule(b, k);
     else
         txt_puts(b, "   closed loop");
     if (streams > 1)
@@ -31373,7 +31406,7 @@ static void out_load_plan(struct buf *b, const struct res_config *k)
 }
 
 /* Append the lines of counts, time and connections. */
-static void out_load_counts(struct buf *b, const struct res *r)
+static void loaddoc_counts(struct buf *b, const struct res *r)
 {
     double s = (double)r->elapsed_ns / 1e9;
     txt_puts(b, "  done      ");
@@ -31388,7 +31421,7 @@ static void out_load_counts(struct buf *b, const struct res *r)
     txt_put_time(b, (double)r->elapsed_ns);
     txt_puts(b, "         ");
     if (s > 0) {
-        out_put_rate(b, (double)r->ok / s);
+        loaddoc_put_rate(b, (double)r->ok / s);
         txt_puts(b, " req/s   in ");
         txt_put_bytes(b, (double)r->bytes_in / s);
         txt_puts(b, "/s   out ");
@@ -31401,11 +31434,11 @@ static void out_load_counts(struct buf *b, const struct res *r)
         txt_puts(b, "  messages  ");
         txt_put_commas(b, r->messages_in);
         txt_puts(b, " in, ");
-        out_put_rate(b, (double)r->messages_in / s);
+        loaddoc_put_rate(b, (double)r->messages_in / s);
         txt_puts(b, "/s   ");
         txt_put_commas(b, r->messages_out);
         txt_puts(b, " out, ");
-        out_put_rate(b, (double)r->messages_out / s);
+        loaddoc_put_rate(b, (double)r->messages_out / s);
         txt_puts(b, "/s\n");
     }
     txt_puts(b, "  connect   ");
@@ -31424,7 +31457,7 @@ static void out_load_counts(struct buf *b, const struct res *r)
 }
 
 /* Append one row of the latency table, nothing for no values. */
-static void out_load_row(struct buf *b, const struct res_report *t,
+static void loaddoc_row(struct buf *b, const struct res_report *t,
                          const char *name, const struct hdr *h)
 {
     if (!h->n)
@@ -31432,29 +31465,29 @@ static void out_load_row(struct buf *b, const struct res_report *t,
     txt_putf(b, "  %-8s", name);
     for (size_t i = 0; i < t->npercent; i++)
         if (res_percentile_ok(h->n, t->percent[i]))
-            out_put_time(b, (double)hdr_percentile(h, t->percent[i]), 9);
+            loaddoc_put_time(b, (double)hdr_percentile(h, t->percent[i]), 9);
         else
-            out_put_right(b, "n/a", 9);
-    out_put_time(b, (double)h->max, 9);
-    out_put_time(b, h->sum / (double)h->n, 9);
+            loaddoc_put_right(b, "n/a", 9);
+    loaddoc_put_time(b, (double)h->max, 9);
+    loaddoc_put_time(b, h->sum / (double)h->n, 9);
     mem_put_byte(b, '\n');
 }
 
 /* Append the latency table. */
-static void out_load_latency(struct buf *b, const struct res_report *t)
+static void loaddoc_latency(struct buf *b, const struct res_report *t)
 {
     const struct res *r = t->result;
     if (!r->response.n && !r->failed_latency.n)
         return;
     txt_puts(b, "\n  latency ");
     for (size_t i = 0; i < t->npercent; i++)
-        out_put_percent(b, t->percent[i], 9);
+        loaddoc_put_percent(b, t->percent[i], 9);
     txt_puts(b, "      max     mean\n");
-    out_load_row(b, t, "response", &r->response);
-    out_load_row(b, t, "service", &r->service);
-    out_load_row(b, t, "first", &r->first);
-    out_load_row(b, t, "message", &r->message);
-    out_load_row(b, t, "failed", &r->failed_latency);
+    loaddoc_row(b, t, "response", &r->response);
+    loaddoc_row(b, t, "service", &r->service);
+    loaddoc_row(b, t, "first", &r->first);
+    loaddoc_row(b, t, "message", &r->message);
+    loaddoc_row(b, t, "failed", &r->failed_latency);
     if (res_open(t->config))
         txt_puts(b, "  response is from the moment that the schedule had, "
                  "service from the sending\n");
@@ -31462,20 +31495,20 @@ static void out_load_latency(struct buf *b, const struct res_report *t)
 
 /* Latencies in bins that double: bin k ends at 1 ms * 2^(k - 10): 1 us, 2 us,
  * ... 2 h. */
-enum { OUT_BINS = 34 };
+enum { LOADDOC_BINS = 34 };
 
-/* Count h's values into bin[OUT_BINS]; *low and *high are the first and last
- * that are not empty, low > high when all are. */
-static void out_bins(const struct hdr *h, uint64_t *bin, size_t *low,
+/* Count h's values into bin[LOADDOC_BINS]; *low and *high are the first and
+ * the last that are not empty, low > high when all are. */
+static void loaddoc_bins(const struct hdr *h, uint64_t *bin, size_t *low,
                      size_t *high)
 {
-    *low = OUT_BINS;
+    *low = LOADDOC_BINS;
     *high = 0;
-    memset(bin, 0, OUT_BINS * sizeof *bin);
+    memset(bin, 0, LOADDOC_BINS * sizeof *bin);
     for (uint32_t i = 0, k = 0; h->count && i < HDR_COUNTS; i++) {
         if (!h->count[i])
             continue;
-        while (k < OUT_BINS - 1 &&
+        while (k < LOADDOC_BINS - 1 &&
                (double)hdr_value(i) > ldexp(1e6, (int)k - 10))
             k++;
         bin[k] += h->count[i];
@@ -31485,26 +31518,26 @@ static void out_bins(const struct hdr *h, uint64_t *bin, size_t *low,
 }
 
 /* Append the good calls' latencies in bins. */
-static void out_load_bins(struct buf *b, const struct hdr *h)
+static void loaddoc_put_bins(struct buf *b, const struct hdr *h)
 {
     enum { WIDTH = 40 };
-    uint64_t bin[OUT_BINS], most = 1;
+    uint64_t bin[LOADDOC_BINS], most = 1;
     size_t low, high;
-    out_bins(h, bin, &low, &high);
-    for (size_t k = 0; k < OUT_BINS; k++)
+    loaddoc_bins(h, bin, &low, &high);
+    for (size_t k = 0; k < LOADDOC_BINS; k++)
         most = bin[k] > most ? bin[k] : most;
     mem_put_byte(b, '\n');
     for (size_t k = low; k <= high; k++) {
         int bar = (int)((double)bin[k] * WIDTH / (double)most + 0.5);
         txt_putf(b, "  <= %8.4g ms |%.*s%*s", ldexp(1, (int)k - 10), bar,
                  "########################################", WIDTH - bar, "");
-        out_put_count(b, bin[k], 12);
+        loaddoc_put_count(b, bin[k], 12);
         mem_put_byte(b, '\n');
     }
 }
 
 /* Append status and error tables; with color, errors stand out. */
-static void out_load_errors(struct buf *b, const struct res *r,
+static void loaddoc_errors(struct buf *b, const struct res *r,
                             bool color)
 {
     const char *word = color ? "\033[31merror\033[0m" : "error";
@@ -31520,7 +31553,7 @@ static void out_load_errors(struct buf *b, const struct res *r,
     for (size_t i = 0; i < r->nerror; i++) {
         const struct res_error *e = &r->error[i];
         txt_putf(b, "  %s     ", word);
-        out_put_count(b, e->count, 9);
+        loaddoc_put_count(b, e->count, 9);
         txt_putf(b, "  %-11s %s", res_kind_name[e->kind],
                  rpc_status_name(e->status));
         if (e->kind == CLIENT_HTTP)
@@ -31544,7 +31577,7 @@ static void out_load_errors(struct buf *b, const struct res *r,
 }
 
 /* Append what the client itself used, and the notes. */
-static void out_load_notes(struct buf *b, const struct res_report *t)
+static void loaddoc_notes(struct buf *b, const struct res_report *t)
 {
     const struct res *r = t->result;
     double cpu = 0, user = 0, sys = 0, wait = 0, wall = 0;
@@ -31561,7 +31594,7 @@ static void out_load_notes(struct buf *b, const struct res_report *t)
                  "request", 100 * cpu / wall, r->threads,
                  r->threads == 1 ? "" : "s", cpu / done / 1e3);
         /* The parts are told by ticks, in step with which a thread sleeps. */
-        if (user + sys >= OUT_PARTED_NS && cpu > wall / 2)
+        if (user + sys >= LOADDOC_SPLIT_NS && cpu > wall / 2)
             txt_putf(b, " (user %.0f%%, kernel %.0f%%)",
                      100 * user / (user + sys), 100 * sys / (user + sys));
         txt_putf(b, "   waited for a CPU %.1f%%", 100 * wait / wall);
@@ -31603,8 +31636,8 @@ static void out_load_notes(struct buf *b, const struct res_report *t)
 /* ---- load: two results beside each other ---- */
 
 /* A line: a figure before and now, and by how much it changed. */
-static void out_change_line(void *b, const char *name, double old, double now,
-                            bool time)
+static void loaddoc_change_line(void *b, const char *name, double old,
+                                double now, bool time)
 {
     struct buf t[2] = {{0}};
     for (int i = 0; i < 2; i++) {
@@ -31612,7 +31645,7 @@ static void out_change_line(void *b, const char *name, double old, double now,
         if (time && !isnan(v))
             txt_put_time(&t[i], v);
         else
-            out_put_rate(&t[i], v);
+            loaddoc_put_rate(&t[i], v);
         mem_put_byte(&t[i], 0);
     }
     txt_putf(b, "  %-9s %10s  -> %10s", name, (char *)t[0].data,
@@ -31625,12 +31658,12 @@ static void out_change_line(void *b, const char *name, double old, double now,
 }
 
 /* Append how t differs from an older result, if it is compared with one. */
-static void out_load_compare(struct buf *b, const struct res_report *t)
+static void loaddoc_compare(struct buf *b, const struct res_report *t)
 {
     if (!t->old)
         return;
     txt_puts(b, "\n  compared with the older result\n");
-    res_changes(t, b, out_change_line);
+    res_changes(t, b, loaddoc_change_line);
     txt_puts(b, "  one run each: differences between runs of the same server "
              "are not known from this\n");
 }
@@ -31638,7 +31671,7 @@ static void out_load_compare(struct buf *b, const struct res_report *t)
 /* ---- the server's CPU by call ---- */
 
 /* Append a time, or that it is not known. */
-static void out_put_known(struct buf *b, double ns)
+static void loaddoc_put_known(struct buf *b, double ns)
 {
     if (isnan(ns))
         txt_puts(b, "n/a");
@@ -31648,7 +31681,7 @@ static void out_put_known(struct buf *b, double ns)
 
 /* Append what a's profile says of a call: in all, and by function; a function
  * that too few samples have is not ranked. */
-static void out_load_profile(struct buf *b, const struct res_profile *p)
+static void loaddoc_profile(struct buf *b, const struct res_profile *p)
 {
     const struct anl *a = p->anl;
     double per = a->cpu_ns_per_call, n = a->trust.effective;
@@ -31658,12 +31691,12 @@ static void out_load_profile(struct buf *b, const struct res_profile *p)
         txt_puts(b, "n/a: the profile has no CPU time, or no call ended\n");
         return;
     }
-    out_put_time(b, per, 0);
+    loaddoc_put_time(b, per, 0);
     txt_putf(b, " a call   %.0f samples in %.3g s, %.0f calls   user ",
              a->trust.samples, p->seconds, a->calls);
-    out_put_known(b, a->comment.process_user_ns / a->calls);
+    loaddoc_put_known(b, a->comment.process_user_ns / a->calls);
     txt_puts(b, "   kernel ");
-    out_put_known(b, a->comment.process_system_ns / a->calls);
+    loaddoc_put_known(b, a->comment.process_system_ns / a->calls);
     mem_put_byte(b, '\n');
     if (n < RES_RANKED_SAMPLES) {
         txt_putf(b, "              %.0f samples rank nothing; use a longer -d, "
@@ -31672,16 +31705,16 @@ static void out_load_profile(struct buf *b, const struct res_profile *p)
     }
     txt_puts(b, "      flat/call   95 % interval          samples   cum/call  "
              "function\n");
-    for (size_t i = 0; i < a->nfunctions && shown < OUT_PROFILE_ROWS; i++) {
+    for (size_t i = 0; i < a->nfunctions && shown < LOADDOC_PROFILE_ROWS; i++) {
         const struct anl_function *f = &a->function[i];
         if ((double)f->flat.sum.samples < RES_RANKED_ROW)
             continue;
-        out_put_time(b, f->per_call_ns, 15);
-        out_put_time(b, per * f->flat.low, 10);
+        loaddoc_put_time(b, f->per_call_ns, 15);
+        loaddoc_put_time(b, per * f->flat.low, 10);
         txt_puts(b, " to");
-        out_put_time(b, per * f->flat.high, 9);
-        out_put_count(b, (uint64_t)f->flat.sum.samples, 14);
-        out_put_time(b, per * f->cum.share, 11);
+        loaddoc_put_time(b, per * f->flat.high, 9);
+        loaddoc_put_count(b, (uint64_t)f->flat.sum.samples, 14);
+        loaddoc_put_time(b, per * f->cum.share, 11);
         txt_puts(b, f->resolved ? "  " : " ~");
         txt_put_name(b, a->view.node[f->node].name, ' ');
         mem_put_byte(b, '\n');
@@ -31691,7 +31724,7 @@ static void out_load_profile(struct buf *b, const struct res_profile *p)
 }
 
 /* Append the first reply, cut to a line. */
-static void out_load_reply(struct buf *b, const struct res_report *t)
+static void loaddoc_reply(struct buf *b, const struct res_report *t)
 {
     size_t n = t->reply.n, most = 100;
     while (n > most && most > 90 && ((uint8_t)t->reply.p[most] & 0xc0) == 0x80)
@@ -31704,14 +31737,14 @@ static void out_load_reply(struct buf *b, const struct res_report *t)
 }
 
 /* The order of two numbers. */
-static int out_number_order(const void *a, const void *b)
+static int loaddoc_number_order(const void *a, const void *b)
 {
     const double *x = a, *y = b;
     return *x < *y ? -1 : *x > *y;
 }
 
 /* Append the median of a figure of the runs, and between which it lies. */
-static void out_load_spread(struct buf *b, const char *name, double *v,
+static void loaddoc_spread(struct buf *b, const char *name, double *v,
                             size_t n, bool time)
 {
     for (size_t i = 0; i < n; i++)
@@ -31719,20 +31752,20 @@ static void out_load_spread(struct buf *b, const char *name, double *v,
             txt_putf(b, "   %s n/a", name);
             return;
         }
-    qsort(v, n, sizeof *v, out_number_order);
+    qsort(v, n, sizeof *v, loaddoc_number_order);
     const double show[3] = { (v[(n - 1) / 2] + v[n / 2]) / 2, v[0], v[n - 1] };
     txt_putf(b, "   %s ", name);
     for (int i = 0; i < 3; i++) {
         if (time)
             txt_put_time(b, show[i]);
         else
-            out_put_rate(b, show[i]);
+            loaddoc_put_rate(b, show[i]);
         txt_puts(b, i == 0 ? " (" : i == 1 ? " to " : ")");
     }
 }
 
 /* Append how the runs of --repeat differ. */
-static void out_load_runs(struct buf *b, const struct res_report *t)
+static void loaddoc_runs(struct buf *b, const struct res_report *t)
 {
     double v[3][RES_RUNS_MOST];
     if (!t->nrun)
@@ -31743,14 +31776,14 @@ static void out_load_runs(struct buf *b, const struct res_report *t)
         v[2][i] = t->run[i].p99;
     }
     txt_putf(b, "  runs      %zu, median (least to most):", t->nrun);
-    out_load_spread(b, "req/s", v[0], t->nrun, false);
-    out_load_spread(b, "p50", v[1], t->nrun, true);
-    out_load_spread(b, "p99", v[2], t->nrun, true);
+    loaddoc_spread(b, "req/s", v[0], t->nrun, false);
+    loaddoc_spread(b, "p50", v[1], t->nrun, true);
+    loaddoc_spread(b, "p99", v[2], t->nrun, true);
     mem_put_byte(b, '\n');
 }
 
 /* Append the verdict and its evidence. */
-static void out_load_verdict(struct buf *b, const struct res_report *t)
+static void loaddoc_verdict(struct buf *b, const struct res_report *t)
 {
     const struct res_verdict *v = &t->verdict;
     txt_putf(b, "  verdict   %s", res_limit_name[v->limit][0]);
@@ -31764,7 +31797,7 @@ static void out_load_verdict(struct buf *b, const struct res_report *t)
 }
 
 /* Append a figure of an assertion: a time where it is about one. */
-static void out_put_figure(struct buf *b, const struct res_assert *a)
+static void loaddoc_put_figure(struct buf *b, const struct res_assert *a)
 {
     if (isnan(a->value))
         txt_puts(b, "n/a");
@@ -31779,62 +31812,62 @@ static void out_put_figure(struct buf *b, const struct res_assert *a)
 }
 
 /* Append a and the figure that it is about. */
-static void out_put_load_assert(struct buf *b, const struct res_assert *a)
+static void loaddoc_put_load_assert(struct buf *b, const struct res_assert *a)
 {
     txt_put_clean(b, txt_slice(a->text));
     txt_puts(b, "   it is ");
-    out_put_figure(b, a);
+    loaddoc_put_figure(b, a);
 }
 
 /* Append what became of the assertions. */
-static void out_load_asserts(struct buf *b, const struct res_report *t)
+static void loaddoc_asserts(struct buf *b, const struct res_report *t)
 {
     for (size_t i = 0; i < t->nassert; i++) {
         const struct res_assert *a = &t->assert[i];
         txt_putf(b, "  assert    %s  ", a->pass ? "holds" : "FAILS");
-        out_put_load_assert(b, a);
+        loaddoc_put_load_assert(b, a);
         mem_put_byte(b, '\n');
     }
 }
 
 /* Append the result of a run for people, to stand under its plan; color is for
  * a terminal. */
-static void out_load_text(struct buf *b, const struct res_report *t,
+static void loaddoc_text(struct buf *b, const struct res_report *t,
                           bool color)
 {
     const struct res *r = t->result;
     mem_put_byte(b, '\n');
-    out_load_counts(b, r);
-    out_load_latency(b, t);
+    loaddoc_counts(b, r);
+    loaddoc_latency(b, t);
     if (r->response.n)
-        out_load_bins(b, &r->response);
-    out_load_errors(b, r, color);
-    out_load_reply(b, t);
-    out_load_notes(b, t);
-    out_load_runs(b, t);
-    out_load_verdict(b, t);
-    out_load_asserts(b, t);
+        loaddoc_put_bins(b, &r->response);
+    loaddoc_errors(b, r, color);
+    loaddoc_reply(b, t);
+    loaddoc_notes(b, t);
+    loaddoc_runs(b, t);
+    loaddoc_verdict(b, t);
+    loaddoc_asserts(b, t);
     if (t->profile)
-        out_load_profile(b, t->profile);
-    out_load_compare(b, t);
+        loaddoc_profile(b, t->profile);
+    loaddoc_compare(b, t);
 }
 
 /* ---- other formats of it ---- */
 
 /* A figure of a result in a flat list; share: of seconds. */
-struct out_figure { const char *name; double value; };
+struct loaddoc_figure { const char *name; double value; };
 
 /* Call put for each figure of t that stands in one number. */
-static void out_load_figures(const struct res_report *t, struct buf *b,
+static void loaddoc_figures(const struct res_report *t, struct buf *b,
                              void (*put)(struct buf *b,
-                                         const struct out_figure *f))
+                                         const struct loaddoc_figure *f))
 {
     const struct res *r = t->result;
     double s = (double)r->elapsed_ns / 1e9, cpu = 0;
     double done = (double)(r->ok + r->failed);
     for (unsigned i = 0; i < r->threads; i++)
         cpu += (double)r->thread[i].cpu_ns;
-    const struct out_figure figure[] = {
+    const struct loaddoc_figure figure[] = {
         { "planned", (double)r->planned }, { "sent", (double)r->sent },
         { "ok", (double)r->ok }, { "failed", (double)r->failed },
         { "cut_off", (double)r->cut_off }, { "not_sent", (double)r->not_sent },
@@ -31857,7 +31890,7 @@ static void out_load_figures(const struct res_report *t, struct buf *b,
 }
 
 /* A row of the CSV. */
-static void out_csv_figure(struct buf *b, const struct out_figure *f)
+static void loaddoc_csv_figure(struct buf *b, const struct loaddoc_figure *f)
 {
     if (isnan(f->value))
         txt_putf(b, "%s,\r\n", f->name);
@@ -31866,10 +31899,10 @@ static void out_csv_figure(struct buf *b, const struct out_figure *f)
 }
 
 /* The latencies of t that have a name in its tables, in their order. */
-enum { OUT_TIMES = 5 };
+enum { LOADDOC_TIMES = 5 };
 
 /* Put them into name[] and h[]; how many there are. */
-static size_t out_load_times(const struct res_report *t, const char **name,
+static size_t loaddoc_times(const struct res_report *t, const char **name,
                              const struct hdr **h)
 {
     const struct res *r = t->result;
@@ -31878,7 +31911,7 @@ static size_t out_load_times(const struct res_report *t, const char **name,
     const struct hdr *const all[] = { &r->response, &r->service, &r->first,
                                       &r->message, &r->failed_latency };
     size_t n = 0;
-    for (size_t i = 0; i < OUT_TIMES; i++)
+    for (size_t i = 0; i < LOADDOC_TIMES; i++)
         if (all[i]->n) {
             name[n] = names[i];
             h[n++] = all[i];
@@ -31887,7 +31920,7 @@ static size_t out_load_times(const struct res_report *t, const char **name,
 }
 
 /* Append text as a field of CSV: in quotes where it needs them. */
-static void out_csv_text(struct buf *b, struct slice text)
+static void loaddoc_csv_text(struct buf *b, struct slice text)
 {
     bool quote = false;
     for (size_t i = 0; i < text.n; i++)
@@ -31904,26 +31937,26 @@ static void out_csv_text(struct buf *b, struct slice text)
 }
 
 /* Append t as CSV (RFC 4180): a name and a value a row; times in ns. */
-static void out_load_csv(struct buf *b, const struct res_report *t)
+static void loaddoc_csv(struct buf *b, const struct res_report *t)
 {
-    const char *name[OUT_TIMES];
-    const struct hdr *h[OUT_TIMES];
-    size_t n = out_load_times(t, name, h);
+    const char *name[LOADDOC_TIMES];
+    const struct hdr *h[LOADDOC_TIMES];
+    size_t n = loaddoc_times(t, name, h);
     txt_puts(b, "name,value\r\n");
     for (size_t i = 0; i < t->nlabel; i++) {
         struct slice value, key = res_label(t->label[i], &value);
         struct buf column = {0};
         txt_puts(&column, "label_");
         mem_put(&column, key.p, key.n);
-        out_csv_text(b, mem_slice(&column));
+        loaddoc_csv_text(b, mem_slice(&column));
         b->err = b->err ? b->err : column.err;
         mem_fini(&column);
         mem_put_byte(b, ',');
-        out_csv_text(b, value);
+        loaddoc_csv_text(b, value);
         txt_puts(b, "\r\n");
     }
     txt_putf(b, "verdict,%s\r\n", res_limit_name[t->verdict.limit][1]);
-    out_load_figures(t, b, out_csv_figure);
+    loaddoc_figures(t, b, loaddoc_csv_figure);
     for (size_t i = 0; i < n; i++) {
         for (size_t k = 0; k < t->npercent; k++)
             if (res_percentile_ok(h[i]->n, t->percent[k]))
@@ -31936,7 +31969,7 @@ static void out_load_csv(struct buf *b, const struct res_report *t)
 }
 
 /* Append text as the value of a label. */
-static void out_prometheus_text(struct buf *b, struct slice text)
+static void loaddoc_prometheus_text(struct buf *b, struct slice text)
 {
     for (size_t i = 0; i < text.n; i++) {
         if (text.p[i] == '\\' || text.p[i] == '"')
@@ -31949,7 +31982,8 @@ static void out_prometheus_text(struct buf *b, struct slice text)
 }
 
 /* A metric without labels, in Prometheus' text format. */
-static void out_prometheus_figure(struct buf *b, const struct out_figure *f)
+static void loaddoc_prometheus_figure(struct buf *b,
+                                      const struct loaddoc_figure *f)
 {
     if (!isnan(f->value))
         txt_putf(b, "# TYPE grpcprof_load_%s gauge\ngrpcprof_load_%s %.15g\n",
@@ -31957,18 +31991,18 @@ static void out_prometheus_figure(struct buf *b, const struct out_figure *f)
 }
 
 /* A byte of a label's name as Prometheus can have it. */
-static uint8_t out_prometheus_byte(char c)
+static uint8_t loaddoc_prometheus_byte(char c)
 {
     return isalnum((uint8_t)c) ? (uint8_t)c : '_';
 }
 
 /* Append what the run was, as labels of a metric that is 1: those of --label
  * with "label_" before them, as Prometheus spells names. */
-static void out_prometheus_info(struct buf *b, const struct res_report *t)
+static void loaddoc_prometheus_info(struct buf *b, const struct res_report *t)
 {
     txt_putf(b, "# TYPE grpcprof_load_info gauge\ngrpcprof_load_info{verdict="
              "\"%s\",call=\"", res_limit_name[t->verdict.limit][1]);
-    out_prometheus_text(b, txt_slice(t->config->call));
+    loaddoc_prometheus_text(b, txt_slice(t->config->call));
     for (size_t i = 0; i < t->nlabel; i++) {
         struct slice value, key = res_label(t->label[i], &value);
         txt_puts(b, "\",label_");
@@ -31977,32 +32011,32 @@ static void out_prometheus_info(struct buf *b, const struct res_report *t)
             struct slice x, other = res_label(t->label[k], &x);
             same = other.n == key.n;
             for (size_t m = 0; m < key.n && same; m++)
-                same = out_prometheus_byte(other.p[m]) ==
-                       out_prometheus_byte(key.p[m]);
+                same = loaddoc_prometheus_byte(other.p[m]) ==
+                       loaddoc_prometheus_byte(key.p[m]);
         }
         for (size_t k = 0; k < key.n; k++)
-            mem_put_byte(b, out_prometheus_byte(key.p[k]));
+            mem_put_byte(b, loaddoc_prometheus_byte(key.p[k]));
         if (same)
             txt_putf(b, "_%zu", i + 1);
         txt_puts(b, "=\"");
-        out_prometheus_text(b, value);
+        loaddoc_prometheus_text(b, value);
     }
     txt_puts(b, "\"} 1\n");
 }
 
 /* Append t in Prometheus' text format, as a textfile collector or a push
  * gateway takes it; latencies as histograms whose buckets double. */
-static void out_load_prometheus(struct buf *b, const struct res_report *t)
+static void loaddoc_prometheus(struct buf *b, const struct res_report *t)
 {
-    const char *name[OUT_TIMES];
-    const struct hdr *h[OUT_TIMES];
-    size_t n = out_load_times(t, name, h), low, high;
-    uint64_t bin[OUT_BINS];
-    out_prometheus_info(b, t);
-    out_load_figures(t, b, out_prometheus_figure);
+    const char *name[LOADDOC_TIMES];
+    const struct hdr *h[LOADDOC_TIMES];
+    size_t n = loaddoc_times(t, name, h), low, high;
+    uint64_t bin[LOADDOC_BINS];
+    loaddoc_prometheus_info(b, t);
+    loaddoc_figures(t, b, loaddoc_prometheus_figure);
     for (size_t i = 0; i < n; i++) {
         uint64_t sum = 0;
-        out_bins(h[i], bin, &low, &high);
+        loaddoc_bins(h[i], bin, &low, &high);
         txt_putf(b, "# TYPE grpcprof_load_%s_seconds histogram\n", name[i]);
         for (size_t k = low; k <= high; k++) {
             sum += bin[k];
@@ -32023,7 +32057,7 @@ static void out_load_prometheus(struct buf *b, const struct res_report *t)
 
 /* ---- the HTML page ---- */
 
-static const char *const out_page_head[] = {
+static const char *const loaddoc_page_head[] = {
     "<!DOCTYPE html>",
     "<html lang=\"en\"><head><meta charset=\"utf-8\">",
     "<meta name=\"viewport\" content=\"width=device-width\">",
@@ -32044,13 +32078,13 @@ static const char *const out_page_head[] = {
 };
 
 /* A row of the page's table of figures; its data-key is what JSON calls it. */
-static void out_page_figure(struct buf *b, const struct out_figure *f)
+static void loaddoc_page_figure(struct buf *b, const struct loaddoc_figure *f)
 {
     struct buf t = {0};
     if (strstr(f->name, "_ns") && !isnan(f->value))
         txt_put_time(&t, f->value);
     else
-        out_put_rate(&t, f->value);
+        loaddoc_put_rate(&t, f->value);
     txt_putf(b, "<tr><td>%s</td><td data-key=\"%s\" data-value=\"%.15g\">%.*s"
              "</td></tr>\n", f->name, f->name, f->value, (int)t.len,
              t.data ? (const char *)t.data : "");
@@ -32058,11 +32092,11 @@ static void out_page_figure(struct buf *b, const struct out_figure *f)
 }
 
 /* The table of latencies. */
-static void out_page_latency(struct buf *b, const struct res_report *t)
+static void loaddoc_page_latency(struct buf *b, const struct res_report *t)
 {
-    const char *name[OUT_TIMES];
-    const struct hdr *h[OUT_TIMES];
-    size_t n = out_load_times(t, name, h);
+    const char *name[LOADDOC_TIMES];
+    const struct hdr *h[LOADDOC_TIMES];
+    size_t n = loaddoc_times(t, name, h);
     txt_puts(b, "<h2>Latency</h2>\n<div class=\"scroll\" tabindex=\"0\">"
              "<table><tr><th></th>");
     for (size_t k = 0; k < t->npercent; k++)
@@ -32096,11 +32130,11 @@ static void out_page_latency(struct buf *b, const struct res_report *t)
 }
 
 /* The histogram, as a picture with its counts as text. */
-static void out_page_bins(struct buf *b, const struct hdr *h)
+static void loaddoc_page_bins(struct buf *b, const struct hdr *h)
 {
-    uint64_t bin[OUT_BINS], most = 1;
+    uint64_t bin[LOADDOC_BINS], most = 1;
     size_t low, high;
-    out_bins(h, bin, &low, &high);
+    loaddoc_bins(h, bin, &low, &high);
     if (low > high)
         return;
     for (size_t k = low; k <= high; k++)
@@ -32123,7 +32157,7 @@ static void out_page_bins(struct buf *b, const struct hdr *h)
 
 /* The intervals of r that are drawn: not a last one that the end cut short,
  * which would look like a fall. */
-static size_t out_page_intervals(const struct res *r)
+static size_t loaddoc_page_intervals(const struct res *r)
 {
     const struct res_intervals *v = &r->intervals;
     int64_t last_ns = r->elapsed_ns - ((int64_t)v->n - 1) * v->ns;
@@ -32131,7 +32165,7 @@ static size_t out_page_intervals(const struct res *r)
 }
 
 /* A line of the time series: what get says of each of n intervals. */
-static void out_page_line(struct buf *b, const struct res_intervals *v,
+static void loaddoc_page_line(struct buf *b, const struct res_intervals *v,
                           size_t n, const char *css, double most,
                           double (*get)(const struct res_interval *i))
 {
@@ -32144,56 +32178,56 @@ static void out_page_line(struct buf *b, const struct res_intervals *v,
 }
 
 /* Good calls of an interval. */
-static double out_interval_ok(const struct res_interval *i)
+static double loaddoc_interval_ok(const struct res_interval *i)
 {
     return (double)i->ok;
 }
 
 /* Its median. */
-static double out_interval_p50(const struct res_interval *i)
+static double loaddoc_interval_p50(const struct res_interval *i)
 {
     return (double)res_interval_percentile(i, 50);
 }
 
 /* Its p99. */
-static double out_interval_p99(const struct res_interval *i)
+static double loaddoc_interval_p99(const struct res_interval *i)
 {
     return (double)res_interval_percentile(i, 99);
 }
 
 /* The time series: two pictures over the same seconds. */
-static void out_page_series(struct buf *b, const struct res *r)
+static void loaddoc_page_series(struct buf *b, const struct res *r)
 {
     const struct res_intervals *v = &r->intervals;
     double calls = 1, late = 1, s = (double)v->ns / 1e9;
-    size_t n = out_page_intervals(r);
+    size_t n = loaddoc_page_intervals(r);
     for (size_t i = 0; i < n; i++) {
-        calls = fmax(calls, out_interval_ok(&v->v[i]));
-        late = fmax(late, out_interval_p99(&v->v[i]));
+        calls = fmax(calls, loaddoc_interval_ok(&v->v[i]));
+        late = fmax(late, loaddoc_interval_p99(&v->v[i]));
     }
     txt_putf(b, "<h2>Every %.4g s</h2>\n<svg viewBox=\"0 0 720 120\" "
              "role=\"img\" aria-label=\"Good calls in each interval\">"
              "<text x=\"0\" y=\"12\">%.0f ok</text>\n", s, calls);
-    out_page_line(b, v, n, "", calls, out_interval_ok);
+    loaddoc_page_line(b, v, n, "", calls, loaddoc_interval_ok);
     txt_puts(b, "</svg>\n<svg viewBox=\"0 0 720 120\" role=\"img\" "
              "aria-label=\"p50 and p99 in each interval\"><text x=\"0\" "
              "y=\"12\">");
     txt_put_time(b, late);
     txt_puts(b, "</text><text x=\"660\" y=\"12\">p50, p99</text>\n");
-    out_page_line(b, v, n, "", late, out_interval_p50);
-    out_page_line(b, v, n, " p99", late, out_interval_p99);
+    loaddoc_page_line(b, v, n, "", late, loaddoc_interval_p50);
+    loaddoc_page_line(b, v, n, " p99", late, loaddoc_interval_p99);
     txt_puts(b, "</svg>\n");
 }
 
 /* Append t as a page that needs nothing else: no network, no script. */
-static void out_load_html(struct buf *b, const struct res_report *t)
+static void loaddoc_html(struct buf *b, const struct res_report *t)
 {
     struct buf text = {0};
-    txt_put_lines(b, out_page_head, sizeof out_page_head /
-                                    sizeof *out_page_head);
-    out_load_plan(&text, t->config);
+    txt_put_lines(b, loaddoc_page_head, sizeof loaddoc_page_head /
+                                    sizeof *loaddoc_page_head);
+    loaddoc_plan(&text, t->config);
     txt_puts(b, "<h1>grpcprof load</h1>\n<pre>");
-    out_page_lines(b, mem_slice(&text));
+    doc_page_lines(b, mem_slice(&text));
     txt_putf(b, "</pre>\n<p class=\"verdict\"><b data-key=\"verdict\">%s</b> ",
              res_limit_name[t->verdict.limit][0]);
     for (size_t i = 0; i < t->verdict.nwhy; i++) {
@@ -32201,29 +32235,29 @@ static void out_load_html(struct buf *b, const struct res_report *t)
         txt_put_xml(b, txt_slice(t->verdict.why[i]));
     }
     txt_puts(b, "</p>\n");
-    out_page_latency(b, t);
-    out_page_bins(b, &t->result->response);
-    if (out_page_intervals(t->result) > 1)
-        out_page_series(b, t->result);
+    loaddoc_page_latency(b, t);
+    loaddoc_page_bins(b, &t->result->response);
+    if (loaddoc_page_intervals(t->result) > 1)
+        loaddoc_page_series(b, t->result);
     txt_puts(b, "<h2>Counts</h2>\n<table>\n");
-    out_load_figures(t, b, out_page_figure);
+    loaddoc_figures(t, b, loaddoc_page_figure);
     txt_puts(b, "</table>\n<h2>Status and errors</h2>\n<pre>");
     text.len = 0;
-    out_load_errors(&text, t->result, false);
-    out_load_reply(&text, t);
-    out_load_notes(&text, t);
-    out_load_runs(&text, t);
-    out_load_asserts(&text, t);
+    loaddoc_errors(&text, t->result, false);
+    loaddoc_reply(&text, t);
+    loaddoc_notes(&text, t);
+    loaddoc_runs(&text, t);
+    loaddoc_asserts(&text, t);
     if (t->profile)
-        out_load_profile(&text, t->profile);
-    out_load_compare(&text, t);
-    out_page_lines(b, mem_slice(&text));
+        loaddoc_profile(&text, t->profile);
+    loaddoc_compare(&text, t);
+    doc_page_lines(b, mem_slice(&text));
     txt_puts(b, "</pre>\n</body></html>\n");
     b->err = b->err ? b->err : text.err;
     mem_fini(&text);
 }
 
-/* ================================== 43 SAY ===================================
+/* ================================== 46 SAY ===================================
  * for     what the commands print: results, notes, errors, progress
  * uses    MEM, TXT
  * owns    stdout, stderr
@@ -32327,7 +32361,7 @@ static void say_violated(struct buf *text)
     mem_fini(text);
 }
 
-/* ================================== 44 OPT ===================================
+/* ================================== 47 OPT ===================================
  * for     tables of options: parsing, help, man page, completion
  * uses    MEM, TXT, SAY
  * owns    nothing
@@ -33015,7 +33049,7 @@ static void opt_put_bash(struct buf *b, const struct opt_command *list,
              "    fi\n}\ncomplete -o filenames -F _grpcprof grpcprof\n");
 }
 
-/* ================================= 45 SERVE ==================================
+/* ================================= 48 SERVE ==================================
  * for     the command serve
  * uses    MEM, TXT, SYS, SMP, ANL, SERVER, SVC, WEB, API, SAY, OPT
  * owns    SIGINT, SIGTERM, SIGHUP and SIGUSR1 while serve runs
@@ -33489,7 +33523,7 @@ out:
     return status;
 }
 
-/* ================================== 46 MSG ===================================
+/* ================================== 49 MSG ===================================
  * for     what load sends: messages and metadata
  * uses    MEM, TXT, SYS, JS, PB, DSC, RPC, CLIENT, SVC, REFLECT, RES, LOAD,
  *         SAY, OPT
@@ -33849,10 +33883,10 @@ static void msg_fini(struct msg *c)
     mem_fini(&c->set);
 }
 
-/* ================================ 47 LOADCMD =================================
+/* ================================ 50 LOADCMD =================================
  * for     the command load, and results of load in files
- * uses    MEM, TXT, SYS, JS, HDR, SMP, PP, LEGACY, ANL, DSC, FETCH, RES, LOAD,
- *         OUT, SAY, OPT, MSG
+ * uses    MEM, TXT, SYS, JS, HDR, SMP, PP, LEGACY, ANL, DSC, FETCH, RES,
+ *         LOAD, LOADDOC, SAY, OPT, MSG
  * owns    SIGINT, SIGTERM and SIGHUP while load runs
  * spec    none
  * prefix  loadcmd_
@@ -34250,11 +34284,11 @@ static void loadcmd_put(struct buf *b, int format, const struct res_report *t,
 {
     switch (format) {
     case LOADCMD_JSON: res_put_json(b, t); break;
-    case LOADCMD_CSV: out_load_csv(b, t); break;
-    case LOADCMD_HTML: out_load_html(b, t); break;
-    case LOADCMD_PROMETHEUS: out_load_prometheus(b, t); break;
+    case LOADCMD_CSV: loaddoc_csv(b, t); break;
+    case LOADCMD_HTML: loaddoc_html(b, t); break;
+    case LOADCMD_PROMETHEUS: loaddoc_prometheus(b, t); break;
     case LOADCMD_HGRM: hdr_put_hgrm(&t->result->response, b); break;
-    default: out_load_text(b, t, color);
+    default: loaddoc_text(b, t, color);
     }
 }
 
@@ -34383,7 +34417,7 @@ static int loadcmd_result_write(const struct loadcmd_args *c, int format,
     for (size_t i = 0; i < t->nassert; i++)
         if (!t->assert[i].pass) {
             struct buf text = {0};
-            out_put_load_assert(&text, &t->assert[i]);
+            loaddoc_put_load_assert(&text, &t->assert[i]);
             say_violated(&text);
         }
     return t->exit;
@@ -34397,7 +34431,7 @@ static int loadcmd_announce(const struct loadcmd_args *c, int format,
     bool file = c->out && strcmp(c->out, "-") != 0;
     bool text = format == LOADCMD_TEXT;
     int status = EXIT_OK;
-    out_load_plan(b, plan);
+    loaddoc_plan(b, plan);
     if (text && !file)
         status = say_print(b);
     else if (!c->common.quiet)
@@ -34657,10 +34691,11 @@ static int loadcmd_run(const struct opt_command *cmd)
     return status;
 }
 
-/* ================================= 48 REPORT =================================
+/* ================================= 51 REPORT =================================
  * for     the command report
  * uses    MEM, TXT, SYS, RE, JS, ELF, PP, LEGACY, MERGE, FIG, VIEW, FILTER,
- *         GRAIN, CAT, ANL, COMPARE, SVG, FETCH, RES, OUT, SAY, OPT, SERVE,
+ *         GRAIN, CAT, ANL, COMPARE, SVG, FETCH, RES, DOC, PPROF, FOREIGN,
+ *         LOADDOC, SAY, OPT, SERVE,
  *         LOADCMD
  * owns    nothing
  * spec    none
@@ -35302,7 +35337,7 @@ static int report_analyse(const struct report_args *c,
 static int report_write_analysis(const struct report_args *c,
                                  struct report_inputs *s,
                                  enum report_format f,
-                                 struct out_config *out,
+                                 struct doc_config *out,
                                  const struct svg_config *svg, struct buf *b,
                                  int *status, struct gp_why *why)
 {
@@ -35336,13 +35371,13 @@ static int report_write_analysis(const struct report_args *c,
     if (e) {
         *status = EXIT_FAILED;
     } else if (f == REPORT_HTML) {
-        out_report_html(b, &now, out, mem_slice(&picture));
+        doc_report_html(b, &now, out, mem_slice(&picture));
     } else if (f == REPORT_JSON) {
-        out_report_json(b, &now, out);
+        doc_report_json(b, &now, out);
     } else if (f == REPORT_MD) {
-        out_report_md(b, &now, out);
+        doc_report_md(b, &now, out);
     } else if (f == REPORT_TEXT) {
-        out_report_text(b, &now, out);
+        doc_report_text(b, &now, out);
     }
     mem_fini(&picture);
     compare_fini(&diff);
@@ -35370,7 +35405,7 @@ static void report_note_repairs(const struct pp *p, enum report_format f)
     for (size_t i = 0; i < PP_REPAIRS; i++)
         if (p->repaired[i] && !report_analyses(f)) {
             struct buf b = {0};
-            out_repair(&b, p, i);
+            doc_repair(&b, p, i);
             say_error("repaired %.*s", (int)b.len, b.len ? (char *)b.data : "");
             mem_fini(&b);
         }
@@ -35412,7 +35447,7 @@ static int report_write(const struct report_args *c,
 {
     struct buf text = {0};
     const char *line[3];                /* the age, and two files */
-    struct out_config out = {
+    struct doc_config out = {
         .file = s->path, .nfiles = s->n, .top = c->all ? 0 : (unsigned)c->top,
         .cum = c->cum, .all = c->all, .sample = c->sample,
         .format = s->now->legacy ? "legacy-cpu" : "pprof",
@@ -35425,15 +35460,15 @@ static int report_write(const struct report_args *c,
     const struct svg_config picture = report_picture(c, s);
     int e = GP_OK;
     switch (f) {
-    case REPORT_TOP: return out_report_top(b, s->now, &out, why);
+    case REPORT_TOP: return pprof_report_top(b, s->now, &out, why);
     case REPORT_TREE: case REPORT_PEEK:
-        return out_report_tree(b, s->now, &out, why);
-    case REPORT_TRACES: return out_report_traces(b, s->now, &out, why);
-    case REPORT_RAW: return out_report_raw(b, s->now, why);
-    case REPORT_TAGS: return out_report_tags(b, s->now, &out, why);
-    case REPORT_FOLDED: return out_report_folded(b, s->now, &out, why);
-    case REPORT_CALLGRIND: return out_report_callgrind(b, s->now, &out, why);
-    case REPORT_SPEEDSCOPE: return out_report_speedscope(b, s->now, &out, why);
+        return pprof_tree(b, s->now, &out, why);
+    case REPORT_TRACES: return pprof_traces(b, s->now, &out, why);
+    case REPORT_RAW: return pprof_raw(b, s->now, why);
+    case REPORT_TAGS: return pprof_report_tags(b, s->now, &out, why);
+    case REPORT_FOLDED: return foreign_folded(b, s->now, &out, why);
+    case REPORT_CALLGRIND: return foreign_callgrind(b, s->now, &out, why);
+    case REPORT_SPEEDSCOPE: return foreign_speedscope(b, s->now, &out, why);
     case REPORT_SVG: return svg_write(s->now, &picture, b, why);
     case REPORT_PPROF:
         return report_write_pprof(s->now, b, why);
@@ -35559,7 +35594,7 @@ static int report_of_results(const struct report_args *c,
         to.report.nrun = all.nrun;
         to.report.result = &all.result;
         if (format == LOADCMD_TEXT) {
-            out_load_plan(&b, &all.config);
+            loaddoc_plan(&b, &all.config);
             txt_putf(&b, "  of        %zu result%s\n", all.n,
                      all.n == 1 ? "" : "s");
         }
@@ -35694,7 +35729,7 @@ static int report_of_profiles(const struct report_args *c,
         for (size_t i = 0; i < c->assert.n; i++)
             if (!s->assert[i].pass) {
                 struct buf text = {0};
-                out_put_assert(&text, &s->assert[i]);
+                doc_put_assert(&text, &s->assert[i]);
                 say_violated(&text);
             }
     }
@@ -35732,7 +35767,7 @@ static int report_run(const struct opt_command *cmd)
     return status;
 }
 
-/* ================================== 49 CLI ===================================
+/* ================================== 52 CLI ===================================
  * for     the commands and their help, and main
  * uses    MEM, TXT, SAY, OPT, SERVE, LOADCMD, REPORT
  * owns    the exit status

@@ -687,7 +687,7 @@ static void test_load_run(void)
         struct res_report report = { .config = &k, .result = &r,
             .percent = percent, .npercent = 2 };
         report.verdict = res_judge(&k, &r);
-        out_load_text(&text, &report, false);
+        loaddoc_text(&text, &report, false);
         text.len = 0;
         res_put_json(&text, &report);
         struct res_saved saved;

@@ -325,7 +325,7 @@ static void test_folded(void)
 {
     struct pp p;
     struct buf b = {0};
-    struct out_config c = {0};
+    struct doc_config c = {0};
     unit_profile(&p);
     uint32_t f = unit_location(&p, MEM_NONE, 1, "f;g h");
     uint32_t m = unit_location(&p, MEM_NONE, 2, "main");
@@ -333,7 +333,7 @@ static void test_folded(void)
     unit_sample(&p, 1, m, MEM_NONE, MEM_NONE);
     unit_sample(&p, 3, f, m, MEM_NONE);
     c.sample = "samples";
-    CHECK(!out_report_folded(&b, &p, &c, NULL));
+    CHECK(!foreign_folded(&b, &p, &c, NULL));
     CHECK(b.len == 20 && !memcmp(b.data, "main 1\nmain;f:g h 5\n", 20));
     mem_fini(&b);
     pp_fini(&p);
@@ -370,7 +370,7 @@ static void test_verdict_withheld(void)
     struct anl a;
     struct buf b = {0};
     struct anl_config c = {0};
-    struct out_config o = { .age_ns = -1 };
+    struct doc_config o = { .age_ns = -1 };
     unit_run(&p, 110, 30);
     CHECK(!anl_run(&p, &c, &a, NULL));
     CHECK(a.verdict.kind == ANL_V_WITHHELD && a.nadvice == 0);
@@ -379,7 +379,7 @@ static void test_verdict_withheld(void)
     CHECK(a.verdict.next_command &&
           strstr(a.verdict.next_command, "grpcprof load -c 100 -d "));
     CHECK(fabs(a.use.window - 0.110 / 30) < 1e-9);
-    out_report_text(&b, &a, &o);
+    doc_report_text(&b, &a, &o);
     CHECK(unit_has(&b, "cannot show what it") && !unit_has(&b, "I/O bound"));
     CHECK(unit_has(&b, "0.4 % of one core"));
     mem_fini(&b);
@@ -446,7 +446,7 @@ static void test_verdict_ticks(void)
         { "engine=itimer", "tick_clustered=0.1", 0.1 },
     };
     struct anl_config c = {0};
-    struct out_config o = { .age_ns = -1 };
+    struct doc_config o = { .age_ns = -1 };
     for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
         struct pp p;
         struct anl a;
@@ -469,10 +469,10 @@ static void test_verdict_ticks(void)
         bool held = row[i].clustered > ANL_BROKEN_SHARE;
         CHECK((a.verdict.kind == ANL_V_WITHHELD) == held);
         CHECK(!held || strstr(a.verdict.reason[0], "synchronised"));
-        out_report_text(&b, &a, &o);
+        doc_report_text(&b, &a, &o);
         CHECK(unit_has(&b, "is in step") == (row[i].clustered > 0));
         b.len = 0;
-        out_report_json(&b, &a, &o);
+        doc_report_json(&b, &a, &o);
         CHECK(unit_has(&b, "\"tick_clustered\":null") ==
               isnan(row[i].clustered));
         anl_fini(&a);
@@ -491,7 +491,7 @@ static void test_verdict_ticks(void)
 static void test_verdict_wall(void)
 {
     struct anl_config c = {0};
-    struct out_config o = { .age_ns = -1 };
+    struct doc_config o = { .age_ns = -1 };
     for (int busy = 0; busy < 2; busy++) {
         struct pp p;
         struct anl a;
@@ -520,12 +520,12 @@ static void test_verdict_wall(void)
         CHECK(a.nplaces == 2);
         CHECK(txt_equal(a.view.node[a.place[0].node].name,
                         txt_slice(busy ? "poll" : "epoll_wait")));
-        out_report_text(&b, &a, &o);
+        doc_report_text(&b, &a, &o);
         CHECK(unit_has(&b, busy ? "loop-0: 10.0 s, running 97.0 %"
                                 : "epoll_wait: 66.4 % of the waiting"));
         CHECK(unit_has(&b, busy ? "9.70 s of CPU" : "0.10 s of CPU"));
         b.len = 0;
-        out_report_json(&b, &a, &o);
+        doc_report_json(&b, &a, &o);
         CHECK(unit_has(&b, busy ? "\"kind\":\"mixed\""
                                 : "\"kind\":\"waiting\""));
         CHECK(unit_has(&b, "\"where\":[{\"name\":"));
@@ -627,11 +627,11 @@ static void test_report_json(void)
     struct anl a;
     struct buf b = {0};
     struct anl_config c = {0};
-    struct out_config o = { .age_ns = -1 };
+    struct doc_config o = { .age_ns = -1 };
     unit_profile(&p);
     CHECK(!anl_run(&p, &c, &a, NULL));
     CHECK(a.verdict.kind == ANL_V_WITHHELD);
-    out_report_json(&b, &a, &o);
+    doc_report_json(&b, &a, &o);
     CHECK(unit_has(&b, "\"schema\":\"grpcprof.report/1\""));
     CHECK(unit_has(&b, "\"duration_ns\":null"));
     CHECK(unit_has(&b, "\"diff\":null"));
@@ -640,7 +640,7 @@ static void test_report_json(void)
     unit_sample(&p, 40, f, MEM_NONE, MEM_NONE);
     CHECK(!anl_run(&p, &c, &a, NULL));
     b.len = 0;
-    out_report_json(&b, &a, &o);
+    doc_report_json(&b, &a, &o);
     CHECK(unit_has(&b, "a\\\"b\\\\c\\u000a\\ufffd</script>"));
     CHECK(!b.err);
     mem_fini(&b);
@@ -653,7 +653,7 @@ static void test_report_top(void)
 {
     struct pp p;
     struct buf b = {0};
-    struct out_config c = {0};
+    struct doc_config c = {0};
     unit_profile(&p);
     uint32_t in = unit_location(&p, MEM_NONE, 1, "inner,outer");
     uint32_t leaf = unit_location(&p, MEM_NONE, 2, "leaf");
@@ -661,7 +661,7 @@ static void test_report_top(void)
     unit_sample(&p, 1500, in, MEM_NONE, MEM_NONE);
     unit_sample(&p, 500, leaf, in, MEM_NONE);
     unit_sample(&p, 1, rare, MEM_NONE, MEM_NONE);
-    CHECK(!out_report_top(&b, &p, &c, NULL));
+    CHECK(!pprof_report_top(&b, &p, &c, NULL));
     CHECK(unit_has(&b, "Showing nodes accounting for 2000ms, 100% of 2001ms "
                        "total\nDropped 1 node (cum <= 10.01ms)\n"));
     CHECK(unit_has(&b, "      flat  flat%   sum%        cum   cum%\n"
@@ -677,7 +677,7 @@ static void test_report_memory(void)
 {
     struct pp p;
     struct anl_config c = {0};
-    struct out_config o = { .age_ns = -1 };
+    struct doc_config o = { .age_ns = -1 };
     struct svg_config s = {0};
     int e = GP_ENOMEM;
     unit_run(&p, 500, 1);
@@ -687,16 +687,16 @@ static void test_report_memory(void)
         mem_fuse = fuse;
         e = anl_run(&p, &c, &a, NULL);
         if (!e) {
-            out_report_text(&b, &a, &o);
-            out_report_json(&b, &a, &o);
+            doc_report_text(&b, &a, &o);
+            doc_report_json(&b, &a, &o);
             e = b.err;
         }
         if (!e)
             e = svg_write(&p, &s, &b, NULL);
         if (!e)
-            e = out_report_top(&b, &p, &o, NULL);
+            e = pprof_report_top(&b, &p, &o, NULL);
         if (!e)
-            e = out_report_folded(&b, &p, &o, NULL);
+            e = foreign_folded(&b, &p, &o, NULL);
         mem_fuse = -1;
         anl_fini(&a);
         mem_fini(&b);
