@@ -38,29 +38,30 @@
  * 27  DSC      protobuf descriptors; messages from JSON and back
  * 28  NET      addresses, sockets, event loop, timers, wake-ups
  * 29  CS       a client's HTTP/2 session: frames, streams, windows
- * 30  H2       one HTTP/2 connection, a server's over nghttp2; no gRPC in here
- * 31  JOB      work that any loop of a pool may do
- * 32  RPC      gRPC, what both ends share: framing, timeouts, status, metadata
- * 33  SERVER   gRPC server: loops, calls, methods, answers
- * 34  CLIENT   gRPC calls of a client on one connection
- * 35  SVC      Greeter, Health, Reflection, TestService
- * 36  WEB      debug endpoint: HTTP/1.1
- * 37  API      what grpcprof.h promises
- * 38  REFLECT  a server's descriptors, by reflection
- * 39  FETCH    GET from a debug endpoint; a server's profile of a load
- * 40  RES      result of a load: figures, verdict, assertions, JSON
- * 41  LOAD     load generator
- * 42  DOC      documents: text, Markdown, HTML, JSON of a report
- * 43  PPROF    pprof's views
- * 44  FOREIGN  folded stacks, callgrind, speedscope
- * 45  LOADDOC  documents of load
- * 46  SAY      what the commands print
- * 47  OPT      tables of options: parsing, help, man page, completion
- * 48  SERVE    the command serve
- * 49  MSG      what load sends: messages and metadata
- * 50  LOADCMD  the command load
- * 51  REPORT   the command report
- * 52  CLI      the list of commands, main
+ * 30  FLOOD    limits on what a peer makes a server do for nothing
+ * 31  H2       one HTTP/2 connection, a server's over nghttp2; no gRPC in here
+ * 32  JOB      work that any loop of a pool may do
+ * 33  RPC      gRPC, what both ends share: framing, timeouts, status, metadata
+ * 34  SERVER   gRPC server: loops, calls, methods, answers
+ * 35  CLIENT   gRPC calls of a client on one connection
+ * 36  SVC      Greeter, Health, Reflection, TestService
+ * 37  WEB      debug endpoint: HTTP/1.1
+ * 38  API      what grpcprof.h promises
+ * 39  REFLECT  a server's descriptors, by reflection
+ * 40  FETCH    GET from a debug endpoint; a server's profile of a load
+ * 41  RES      result of a load: figures, verdict, assertions, JSON
+ * 42  LOAD     load generator
+ * 43  DOC      documents: text, Markdown, HTML, JSON of a report
+ * 44  PPROF    pprof's views
+ * 45  FOREIGN  folded stacks, callgrind, speedscope
+ * 46  LOADDOC  documents of load
+ * 47  SAY      what the commands print
+ * 48  OPT      tables of options: parsing, help, man page, completion
+ * 49  SERVE    the command serve
+ * 50  MSG      what load sends: messages and metadata
+ * 51  LOADCMD  the command load
+ * 52  REPORT   the command report
+ * 53  CLI      the list of commands, main
  *
  * THREE TYPICAL CHANGES
  *
@@ -545,6 +546,44 @@ enum {
     CS_TEXT = 64,
 };
 
+/* ---- FLOOD ---- */
+enum {
+    /* Flood budget of a connection to a server: units at once and per second,
+     * and what a frame costs that an honest client sends seldom.  grpc-go
+     * with deadlines of 50 ms sends 1,800 RST_STREAM a second, and a download
+     * 930 PINGs and 4,000 WINDOW_UPDATEs in 3 s; these are free, see
+     * flood_charge_frame.  Past it: GOAWAY, ENHANCE_YOUR_CALM. */
+    FLOOD_BUDGET      = 2000,
+    FLOOD_BUDGET_PER_SEC = 200,
+    FLOOD_COST_SETTINGS  = 10,
+    FLOOD_COST_RESET     = 10,  /* in; out too, but for our own ends */
+    FLOOD_COST_PING      = 5,
+    FLOOD_COST_EMPTY     = 5,  /* DATA that neither says nor ends */
+    FLOOD_COST_CONTINUE  = 5,
+    FLOOD_COST_PRIORITY  = 2,
+    FLOOD_COST_UNKNOWN   = 2,
+    FLOOD_COST_UPDATE    = 1,
+    FLOOD_CREDIT      = 2,  /* an answered call */
+
+    /* WINDOW_UPDATEs that each frame of DATA or HEADERS that we send makes
+     * free: one for the stream, one for the connection. */
+    FLOOD_UPDATES_PER_FRAME = 2,
+
+    /* PINGs that come too soon, in a row; one more ends the connection. */
+    FLOOD_STRIKES = 2,
+
+    /* RST_STREAM frames of calls with deadlines at once and per second: those
+     * are dropped before they run, so that 5,000 cost 2 % of a CPU; grpc-go
+     * with 50 ms deadlines honestly sends 1,800.  nghttp2, where it can count
+     * them, is told twice that (the answer to CVE-2023-44487). */
+    FLOOD_RESET_BURST  = 10000,
+    FLOOD_RESETS_PER_SEC = 5000,
+};
+
+/* A client may send a PING so often when nothing was sent to it meanwhile:
+ * what grpc-go's clients are held to, and a tenth less for timers. */
+#define FLOOD_PING_NS INT64_C(9000000000)
+
 /* ---- H2 ---- */
 enum {
     /* First line of HTTP/1.1 that is waited for, to answer it in its own
@@ -557,30 +596,6 @@ enum {
     H2_SERVER_STREAM_WINDOW = 256 << 10,
     H2_SERVER_CONN_WINDOW   = 1 << 20,
 
-    /* Flood budget of a connection to a server: units at once and per second,
-     * and what a frame costs that an honest client sends seldom.  grpc-go
-     * with deadlines of 50 ms sends 1,800 RST_STREAM a second, and a download
-     * 930 PINGs and 4,000 WINDOW_UPDATEs in 3 s; these are free, see
-     * h2_charge_frame.  Past it: GOAWAY, ENHANCE_YOUR_CALM. */
-    H2_BUDGET         = 2000,
-    H2_BUDGET_A_SEC   = 200,
-    H2_COST_SETTINGS  = 10,
-    H2_COST_RESET     = 10,             /* in; out too, but for our own ends */
-    H2_COST_PING      = 5,
-    H2_COST_EMPTY     = 5,              /* DATA that neither says nor ends */
-    H2_COST_CONTINUE  = 5,
-    H2_COST_PRIORITY  = 2,
-    H2_COST_UNKNOWN   = 2,
-    H2_COST_UPDATE    = 1,
-    H2_REFUND         = 2,              /* a call that went well */
-
-    /* WINDOW_UPDATEs that each frame of DATA or HEADERS that we send makes
-     * free: one for the stream, one for the connection. */
-    H2_UPDATES_A_DATA = 2,
-
-    /* PINGs that come too soon, in a row; one more ends the connection. */
-    H2_STRIKES = 2,
-
     /* Streams past the limit that are refused one by one; further ones end the
      * connection. */
     H2_STREAMS_REFUSED = 100,
@@ -589,13 +604,6 @@ enum {
      * each: what comes late for older ones is ignored, or taken for HEADERS on
      * a number that was passed over. */
     H2_CLOSED = 128,
-
-    /* RST_STREAM frames of calls with deadlines at once and per second: those
-     * are dropped before they run, so that 5,000 cost 2 % of a CPU; grpc-go
-     * with 50 ms deadlines honestly sends 1,800.  nghttp2, where it can count
-     * them, is told twice that (the answer to CVE-2023-44487). */
-    H2_RESET_BURST  = 10000,
-    H2_RESETS_A_SEC = 5000,
 
     /* Frames that are suspicious at once and per second, where nghttp2 (1.67)
      * can count them: its own defaults; past it, it ends the connection. */
@@ -606,10 +614,6 @@ enum {
 /* Preface, SETTINGS and their acknowledgement from a client, as nghttpd; then
  * SETTINGS_TIMEOUT. */
 #define H2_HELLO_NS INT64_C(10000000000)
-
-/* A client may send a PING so often when nothing was sent to it meanwhile:
- * what grpc-go's clients are held to, and a tenth less for timers. */
-#define H2_PING_NS INT64_C(9000000000)
 
 /* A frame or a header block that has begun ends within this time. */
 #define H2_FRAME_NS INT64_C(20000000000)
@@ -17769,10 +17773,230 @@ static int cs_init(struct cs *s, struct pool *pool)
            nghttp2_hd_inflate_new2(&s->inflater, &s->mem) ? GP_ENOMEM : GP_OK;
 }
 
-/* =================================== 30 H2 ===================================
+/* ================================= 30 FLOOD ==================================
+ * for     limits on what a peer makes a server do for nothing: frames found in
+ *         the input and charged to budgets, before nghttp2 reads them
+ * uses    NUM
+ * owns    nothing: struct flood is a part of its connection
+ * spec    [H2] 10.5; CVE-2023-44487 (rapid reset), CVE-2024-27316
+ * prefix  flood_
+ * runs    on its connection's loop
+ *
+ * nghttp2 reports neither frames of unknown types nor frames on closed streams,
+ * so that frame headers are read here.  A frame that an honest client sends
+ * seldom costs units of a budget that refills slowly; an answered call credits
+ * it.  When it is empty, the connection is closed with ENHANCE_YOUR_CALM.
+ *
+ * Invariant  reason is set once, and nothing is charged afterwards.
+ * Does not   know streams: whether a reset is excused its caller says.
+ */
+
+enum flood_reason {
+    FLOOD_NONE, FLOOD_EMPTY, FLOOD_CONTINUATION, FLOOD_PRIORITY, FLOOD_SETTINGS,
+    FLOOD_PING, FLOOD_UPDATE, FLOOD_UNKNOWN, FLOOD_RESET, FLOOD_ERROR,
+    FLOOD_REASONS,                      /* how many there are */
+};
+
+static const char *const flood_name[FLOOD_REASONS] = {
+    [FLOOD_EMPTY] = "too_many_empty_frames",
+    [FLOOD_CONTINUATION] = "too_many_continuations",
+    [FLOOD_PRIORITY] = "too_many_priorities",
+    [FLOOD_SETTINGS] = "too_many_settings",
+    [FLOOD_PING] = "too_many_pings",
+    [FLOOD_UPDATE] = "too_many_window_updates",
+    [FLOOD_UNKNOWN] = "too_many_unknown_frames",
+    [FLOOD_RESET] = "too_many_resets",
+    [FLOOD_ERROR] = "too_many_errors",
+};
+
+enum flood_excuse {                     /* why a peer resets a stream */
+    FLOOD_NO_EXCUSE,
+    FLOOD_DEADLINE,                     /* its deadline may have passed */
+    FLOOD_FREE,                         /* the response had begun */
+};
+
+struct flood_bucket {                   /* of tokens, see flood_take */
+    int32_t left;                       /* units */
+    int64_t filled_ns;                  /* when it was last refilled */
+};
+
+struct flood {                          /* of one connection */
+    struct flood_bucket budget;         /* of what is seldom honest */
+    struct flood_bucket resets;         /* of calls that have deadlines */
+    enum flood_reason reason;           /* why the connection is to be closed */
+    int64_t  ping_ns;                   /* the last PING received; 0: none */
+    uint32_t updates;                   /* WINDOW_UPDATEs that are free */
+    uint32_t closed;                    /* streams that we closed; a RST_STREAM
+                                         * that crosses each is free */
+    uint8_t  strikes;                   /* PINGs too soon, in a row */
+    bool     sent;                      /* DATA, HEADERS since the last PING */
+    bool     block;                     /* a header block has not ended */
+    uint8_t  have;                      /* bytes of head */
+    uint8_t  head[9];                   /* of the next frame, as far received */
+    uint32_t left;                      /* bytes of the payload to come */
+};
+
+/* Take cost units from a bucket that holds most and gets per_sec a second;
+ * false once it is empty.  It is refilled only when it seems empty. */
+static bool flood_take(struct flood_bucket *b, int64_t now_ns, int32_t cost,
+                       int32_t most, int32_t per_sec)
+{
+    b->left -= cost;
+    if (b->left > 0)
+        return true;
+    int64_t ns = now_ns - b->filled_ns;
+    int64_t more = ns >= 60000000000 ? most : ns * per_sec / 1000000000;
+    b->filled_ns = now_ns;
+    b->left = (int32_t)(b->left + more < most ? b->left + more : most);
+    return b->left > 0;
+}
+
+/* Fill the budgets of a new connection. */
+static void flood_init(struct flood *f, int64_t now_ns)
+{
+    *f = (struct flood){ .budget = { FLOOD_BUDGET, now_ns },
+                         .resets = { FLOOD_RESET_BURST, now_ns } };
+}
+
+/* Charge cost units; false when the budget is exhausted: close. */
+static bool flood_charge(struct flood *f, int64_t now_ns, int32_t cost,
+                         enum flood_reason reason)
+{
+    if (!f->reason && !flood_take(&f->budget, now_ns, cost, FLOOD_BUDGET,
+                                  FLOOD_BUDGET_PER_SEC))
+        f->reason = reason;
+    return !f->reason;
+}
+
+/* Credit the budget for an answered call. */
+static void flood_credit(struct flood *f)
+{
+    if (f->budget.left < FLOOD_BUDGET)
+        f->budget.left += FLOOD_CREDIT;
+}
+
+/* Note that a frame of DATA or HEADERS was sent, the last of its stream or not:
+ * clients answer it with WINDOW_UPDATE and PING. */
+static void flood_sent(struct flood *f, bool last)
+{
+    f->sent = true;
+    f->updates += FLOOD_UPDATES_PER_FRAME;
+    f->closed += last;
+}
+
+/* Charge a PING that came too soon after another.  One that follows a frame of
+ * ours is free: clients measure the round trip while they receive. */
+static bool flood_ping(struct flood *f, int64_t now_ns)
+{
+    bool early = f->ping_ns && now_ns - f->ping_ns < FLOOD_PING_NS;
+    f->ping_ns = now_ns;
+    if (f->sent || !early)
+        f->strikes = 0;
+    else if (++f->strikes > FLOOD_STRIKES)
+        f->reason = FLOOD_PING;
+    f->sent = false;
+    return !f->reason;
+}
+
+/* Charge an RST_STREAM.  One of a call that is being answered is free; one that
+ * a deadline may have caused has a bucket of its own. */
+static bool flood_reset(struct flood *f, int64_t now_ns,
+                        enum flood_excuse excuse)
+{
+    if (excuse == FLOOD_FREE)
+        return true;
+    if (excuse == FLOOD_NO_EXCUSE)
+        return flood_charge(f, now_ns, FLOOD_COST_RESET, FLOOD_RESET);
+    if (!f->reason && !flood_take(&f->resets, now_ns, 1, FLOOD_RESET_BURST,
+                                  FLOOD_RESETS_PER_SEC))
+        f->reason = FLOOD_RESET;
+    return !f->reason;
+}
+
+/* Charge an RST_STREAM of a stream that is closed: free, if it may have crossed
+ * our end of it. */
+static bool flood_reset_closed(struct flood *f, int64_t now_ns)
+{
+    enum flood_excuse excuse = f->closed ? FLOOD_FREE : FLOOD_NO_EXCUSE;
+    f->closed -= f->closed > 0;
+    return flood_reset(f, now_ns, excuse);
+}
+
+/* Charge the frame whose header is h.  HEADERS is bounded by the limit on
+ * streams; RST_STREAM is charged when it is known what it resets. */
+static bool flood_charge_frame(struct flood *f, int64_t now_ns,
+                               const uint8_t *h)
+{
+    static const struct { int32_t cost; enum flood_reason reason; } by_type[] =
+    {
+        { 0, FLOOD_NONE }, { 0, FLOOD_NONE },           /* DATA, HEADERS */
+        { FLOOD_COST_PRIORITY, FLOOD_PRIORITY },
+        { 0, FLOOD_NONE },                              /* RST_STREAM */
+        { FLOOD_COST_SETTINGS, FLOOD_SETTINGS },
+        { FLOOD_COST_UNKNOWN, FLOOD_UNKNOWN },          /* PUSH_PROMISE */
+        { FLOOD_COST_PING, FLOOD_PING }, { 0, FLOOD_NONE },     /* GOAWAY */
+        { FLOOD_COST_UPDATE, FLOOD_UPDATE },
+        { FLOOD_COST_CONTINUE, FLOOD_CONTINUATION },
+        { FLOOD_COST_UNKNOWN, FLOOD_UNKNOWN },
+    };
+    enum { TYPES = sizeof by_type / sizeof *by_type - 1 };
+    uint8_t type = h[3] < TYPES ? h[3] : (uint8_t)TYPES, flags = h[4];
+    int32_t cost = by_type[type].cost;
+    enum flood_reason reason = by_type[type].reason;
+    if (type == NGHTTP2_DATA && !f->left &&
+        !(flags & NGHTTP2_FLAG_END_STREAM)) {
+        cost = FLOOD_COST_EMPTY;
+        reason = FLOOD_EMPTY;
+    }
+    if (type == NGHTTP2_HEADERS || type == NGHTTP2_CONTINUATION)
+        f->block = !(flags & NGHTTP2_FLAG_END_HEADERS);
+    if (type == NGHTTP2_PING && !(flags & NGHTTP2_FLAG_ACK))
+        return flood_ping(f, now_ns);
+    if (type == NGHTTP2_WINDOW_UPDATE && f->updates) {
+        f->updates--;
+        return true;
+    }
+    return !cost || flood_charge(f, now_ns, cost, reason);
+}
+
+/* Charge the frames that begin in the n bytes at p; on_head gets each header
+ * first.  False when the budget is exhausted. */
+static bool flood_scan(struct flood *f, int64_t now_ns, const uint8_t *p,
+                       size_t n, void (*on_head)(void *arg, const uint8_t *h),
+                       void *arg)
+{
+    while (n) {
+        size_t k = f->left ? f->left : sizeof f->head - f->have;
+        k = n < k ? n : k;
+        if (f->left)
+            f->left -= (uint32_t)k;
+        else {
+            memcpy(f->head + f->have, p, k);
+            f->have += (uint8_t)k;
+        }
+        p += k;
+        n -= k;
+        if (f->have < sizeof f->head)
+            continue;
+        f->have = 0;
+        f->left = num_get_be32(f->head) >> 8;
+        on_head(arg, f->head);
+        if (!flood_charge_frame(f, now_ns, f->head))
+            return false;
+    }
+    return true;
+}
+
+/* True while a frame or a header block has begun and not ended. */
+static bool flood_midway(const struct flood *f)
+{
+    return f->have || f->left || f->block;
+}
+
+/* =================================== 31 H2 ===================================
  * for     one HTTP/2 connection: a server over nghttp2, a client over CS; no
  *         gRPC in here
- * uses    MEM, NUM, NET, CS
+ * uses    MEM, NUM, NET, CS, FLOOD
  * owns    the socket, a server's nghttp2 session and the bytes not yet sent
  * spec    [H2] RFC 9113; RFC 9110 15.5.22 for the answer to HTTP/1.1
  * prefix  h2_
@@ -17811,33 +18035,25 @@ enum h2_end {                           /* why a connection ended */
     H2_END_DONE,                        /* after a GOAWAY, all answered */
     H2_END_LOCAL,                       /* the owner closed it */
     H2_END_IDLE, H2_END_AGE,            /* it was told to leave, and did */
-    H2_FLOOD_EMPTY, H2_FLOOD_CONTINUATION, H2_FLOOD_PRIORITY,
-    H2_FLOOD_SETTINGS, H2_FLOOD_PING, H2_FLOOD_UPDATE, H2_FLOOD_UNKNOWN,
-    H2_FLOOD_RESET, H2_FLOOD_ERROR,     /* ENHANCE_YOUR_CALM */
-    H2_ENDS,                            /* how many there are */
+    H2_END_FLOOD,                       /* ENHANCE_YOUR_CALM: for each enum
+                                         * flood_reason from FLOOD_EMPTY on */
+    H2_ENDS = H2_END_FLOOD + FLOOD_REASONS - FLOOD_EMPTY,
 };
 
 /* The same in a word, for counters and for the peer's GOAWAY. */
-static const char *const h2_end_name[H2_ENDS] = {
+static const char *const h2_end_names[H2_END_FLOOD] = {
     [H2_ALIVE] = "alive", [H2_END_EOF] = "peer", [H2_END_IO] = "io",
     [H2_END_TIMEOUT] = "timeout", [H2_END_PROTOCOL] = "protocol",
     [H2_END_DONE] = "done", [H2_END_LOCAL] = "local",
     [H2_END_IDLE] = "max_idle", [H2_END_AGE] = "max_age",
-    [H2_FLOOD_EMPTY] = "too_many_empty_frames",
-    [H2_FLOOD_CONTINUATION] = "too_many_continuations",
-    [H2_FLOOD_PRIORITY] = "too_many_priorities",
-    [H2_FLOOD_SETTINGS] = "too_many_settings",
-    [H2_FLOOD_PING] = "too_many_pings",
-    [H2_FLOOD_UPDATE] = "too_many_window_updates",
-    [H2_FLOOD_UNKNOWN] = "too_many_unknown_frames",
-    [H2_FLOOD_RESET] = "too_many_resets",
-    [H2_FLOOD_ERROR] = "too_many_errors",
 };
 
-enum h2_excuse {                        /* why a peer resets a stream */
-    H2_NO_EXCUSE, H2_DEADLINE, H2_FREE, /* its time may be over; it has heard
-                                         * from us */
-};
+/* Return the word for end. */
+static const char *h2_end_name(int end)
+{
+    return end < H2_END_FLOOD ? h2_end_names[end]
+                              : flood_name[end - H2_END_FLOOD + FLOOD_EMPTY];
+}
 
 struct h2_conn;
 
@@ -17858,7 +18074,7 @@ struct h2_up {
     void (*on_room)(struct h2_conn *c); /* cs_full was true, and is not now */
     void (*on_lost)(struct h2_conn *c);
     void (*on_gone)(struct h2_conn *c);         /* may release c */
-    enum h2_excuse (*on_excuse)(struct h2_conn *c, void *stream);
+    enum flood_excuse (*on_excuse)(struct h2_conn *c, void *stream);
     void (*on_taken)(struct h2_conn *c, size_t n);      /* bytes of a body went
                                          * to nghttp2 */
     void (*on_drain)(struct h2_conn *c, void *stream);  /* a body that asked
@@ -17877,19 +18093,6 @@ struct h2_kit {                         /* shared by connections; read only; of
     uint32_t streams;                   /* the peer may have open at once */
     uint32_t headers_bytes;             /* soft limit of a header list */
     int32_t  stream_window, conn_window;        /* bytes */
-};
-
-struct h2_bucket {                      /* of tokens, see h2_bucket_take */
-    int32_t left;                       /* units */
-    int64_t filled_ns;                  /* when it was last refilled */
-};
-
-struct h2_scan {                        /* frames cut out of the input */
-    uint8_t  head[9];                   /* of the frame, as far as it came */
-    uint8_t  have;                      /* bytes of head */
-    bool     block;                     /* a header block has not ended */
-    uint32_t left;                      /* bytes of the payload to come */
-    int64_t  whole_ns;                  /* when it last was between frames */
 };
 
 struct h2_conn {                        /* all zero before h2_accept */
@@ -17921,20 +18124,11 @@ struct h2_conn {                        /* all zero before h2_accept */
     bool             leaving;           /* shutdown notice sent */
     bool             patched;           /* our first SETTINGS went out */
     enum h2_end      leave;             /* why it leaves; H2_ALIVE: no reason */
-    enum h2_end      flood;             /* of what; H2_ALIVE: of nothing */
     enum h2_end      failed;            /* what nghttp2 ended it for, itself */
 
-    /* A server's defence against floods. */
-    struct h2_scan   scan;
-    struct h2_bucket budget;            /* of what is seldom honest */
-    struct h2_bucket resets;            /* of calls that have deadlines */
+    struct flood     flood;             /* a server's defence */
+    int64_t          whole_ns;          /* when the input last ended a frame */
     int64_t          heard_ns;          /* when the last byte came */
-    int64_t          ping_ns;           /* the last PING that came; 0: none */
-    uint32_t         updates;           /* WINDOW_UPDATEs that are free */
-    uint32_t         ended;             /* RST_STREAMs of closed streams too:
-                                         * each may cross one of our ends */
-    uint8_t          strikes;           /* PINGs too soon, in a row */
-    bool             said;              /* DATA or HEADERS since the last */
 };
 
 struct h2_body {                        /* what a stream sends */
@@ -18194,151 +18388,29 @@ static void h2_abort(struct h2_conn *c)
     h2_release(c);
 }
 
-/* ---- floods ---- */
-
-/* Take cost units from a bucket that holds most and gets a_sec more a second;
- * false once it is empty.  It is refilled only when it seems empty. */
-static bool h2_bucket_take(struct h2_bucket *b, int64_t now_ns, int32_t cost,
-                           int32_t most, int32_t a_sec)
-{
-    b->left -= cost;
-    if (b->left > 0)
-        return true;
-    int64_t ns = now_ns - b->filled_ns;
-    int64_t more = ns >= 60000000000 ? most : ns * a_sec / 1000000000;
-    b->filled_ns = now_ns;
-    b->left = (int32_t)(b->left + more < most ? b->left + more : most);
-    return b->left > 0;
-}
-
-/* Charge c for something that an honest client does seldom; false once it has
- * had enough, and is to end. */
-static bool h2_charge(struct h2_conn *c, int32_t cost, enum h2_end reason)
-{
-    if (!c->flood &&
-        !h2_bucket_take(&c->budget, c->loop->now_ns, cost, H2_BUDGET,
-                        H2_BUDGET_A_SEC))
-        c->flood = reason;
-    return !c->flood;
-}
-
-/* A call of c went well. */
-static void h2_refund(struct h2_conn *c)
-{
-    if (c->budget.left < H2_BUDGET)
-        c->budget.left += H2_REFUND;
-}
-
-/* A PING came: whether it came too soon once too often.  After anything that we
- * sent it is welcome, since clients measure with it while they receive. */
-static bool h2_ping_ok(struct h2_conn *c)
-{
-    int64_t now_ns = c->loop->now_ns;
-    bool early = c->ping_ns && now_ns - c->ping_ns < H2_PING_NS;
-    c->ping_ns = now_ns;
-    if (c->said || !early)
-        c->strikes = 0;
-    else if (++c->strikes > H2_STRIKES)
-        c->flood = H2_FLOOD_PING;
-    c->said = false;
-    return !c->flood;
-}
-
 /* Where c keeps what became of stream id. */
 static int32_t *h2_closed(struct h2_conn *c, int32_t id)
 {
     return &c->closed[(uint32_t)id / 2 % H2_CLOSED];
 }
 
-/* Charge DATA of n bytes on stream id.  After the peer's own end of the stream
- * it is an error of the connection ([H2] 5.1). */
-static bool h2_charge_data(struct h2_conn *c, uint32_t n, uint8_t flags,
-                           int32_t id)
+/* Note the frame header h.  DATA after the peer's own end of the stream is an
+ * error of the connection ([H2] 5.1). */
+static void h2_on_head(void *arg, const uint8_t *h)
 {
-    if (*h2_closed(c, id) == id)
+    struct h2_conn *c = arg;
+    int32_t id = (int32_t)(num_get_be32(h + 5) & INT32_MAX);
+    if (h[3] == NGHTTP2_RST_STREAM)
+        *h2_closed(c, id) = id;
+    else if (h[3] == NGHTTP2_DATA && *h2_closed(c, id) == id)
         (void)nghttp2_session_terminate_session(c->session,
                                                 NGHTTP2_STREAM_CLOSED);
-    return n || (flags & NGHTTP2_FLAG_END_STREAM) ||
-           h2_charge(c, H2_COST_EMPTY, H2_FLOOD_EMPTY);
 }
 
-/* Charge the frame whose head is h.  Here, ahead of nghttp2, because that tells
- * nobody of unknown frames or of what comes on closed streams; RST_STREAM is
- * charged when it is known what it ends. */
-static bool h2_charge_frame(struct h2_conn *c, const uint8_t *h)
-{
-    uint32_t n = cs_frame_bytes(h);
-    uint8_t type = h[3], flags = h[4];
-    int32_t id = (int32_t)(num_get_be32(h + 5) & INT32_MAX);
-    switch (type) {
-    case NGHTTP2_DATA:
-        return h2_charge_data(c, n, flags, id);
-    case NGHTTP2_HEADERS:
-    case NGHTTP2_CONTINUATION:
-        c->scan.block = !(flags & NGHTTP2_FLAG_END_HEADERS);
-        return type == NGHTTP2_HEADERS ||
-               h2_charge(c, H2_COST_CONTINUE, H2_FLOOD_CONTINUATION);
-    case NGHTTP2_PRIORITY:
-        return h2_charge(c, H2_COST_PRIORITY, H2_FLOOD_PRIORITY);
-    case NGHTTP2_RST_STREAM:
-        *h2_closed(c, id) = id;
-        return true;
-    case NGHTTP2_GOAWAY:
-        return true;
-    case NGHTTP2_SETTINGS:
-        return h2_charge(c, H2_COST_SETTINGS, H2_FLOOD_SETTINGS);
-    case NGHTTP2_PING:
-        return flags & NGHTTP2_FLAG_ACK
-             ? h2_charge(c, H2_COST_PING, H2_FLOOD_PING) : h2_ping_ok(c);
-    case NGHTTP2_WINDOW_UPDATE:
-        if (c->updates) {
-            c->updates--;
-            return true;
-        }
-        return h2_charge(c, H2_COST_UPDATE, H2_FLOOD_UPDATE);
-    default:
-        return h2_charge(c, H2_COST_UNKNOWN, H2_FLOOD_UNKNOWN);
-    }
-}
-
-/* Look at the frames in n bytes of input; false when c has had enough. */
-static bool h2_scan(struct h2_conn *c, const uint8_t *p, size_t n)
-{
-    struct h2_scan *s = &c->scan;
-    while (n) {
-        if (s->left) {
-            size_t k = n < s->left ? n : s->left;
-            s->left -= (uint32_t)k;
-            p += k;
-            n -= k;
-            continue;
-        }
-        size_t k = sizeof s->head - s->have;
-        k = n < k ? n : k;
-        memcpy(s->head + s->have, p, k);
-        s->have += (uint8_t)k;
-        p += k;
-        n -= k;
-        if (s->have < sizeof s->head)
-            return true;
-        s->have = 0;
-        s->left = cs_frame_bytes(s->head);
-        if (!h2_charge_frame(c, s->head))
-            return false;
-    }
-    return true;
-}
-
-/* True while a frame or a header block of c has begun and not ended. */
-static bool h2_midway(const struct h2_conn *c)
-{
-    return c->scan.have || c->scan.left || c->scan.block;
-}
-
-/* Tell a peer that floods why c ends, and end it. */
+/* Close c, whose peer floods, and tell the peer why. */
 static void h2_calm_down(struct h2_conn *c)
 {
-    const char *why = h2_end_name[c->flood];
+    const char *why = flood_name[c->flood.reason];
     if (c->end)
         return;
     (void)nghttp2_submit_goaway(c->session, NGHTTP2_FLAG_NONE,
@@ -18346,7 +18418,7 @@ static void h2_calm_down(struct h2_conn *c)
         NGHTTP2_ENHANCE_YOUR_CALM, (const uint8_t *)why, strlen(why));
     h2_send(c);
     if (!c->end)
-        c->end = c->flood;
+        c->end = H2_END_FLOOD + (int)c->flood.reason - FLOOD_EMPTY;
 }
 
 /* ---- input ---- */
@@ -18374,21 +18446,21 @@ static void h2_feed_client(struct h2_conn *c, const uint8_t *p, size_t n)
 /* Give n bytes from the peer to nghttp2. */
 static void h2_feed(struct h2_conn *c, const uint8_t *p, size_t n)
 {
-    if (!h2_scan(c, p, n)) {
+    if (!flood_scan(&c->flood, c->loop->now_ns, p, n, h2_on_head, c)) {
         h2_calm_down(c);
         return;
     }
-    if (!h2_midway(c))
-        c->scan.whole_ns = c->loop->now_ns;
+    if (!flood_midway(&c->flood))
+        c->whole_ns = c->loop->now_ns;
     c->busy = true;
     ssize_t r = nghttp2_session_mem_recv(c->session, p, n);
-    if (r < 0 && !c->flood)
+    if (r < 0 && !c->flood.reason)
         h2_fatal(c, r);
     else if (c->fed)
         (void)nghttp2_session_consume_connection(c->session, c->fed);
     c->fed = 0;
     c->busy = false;
-    if (c->flood)
+    if (c->flood.reason)
         h2_calm_down(c);
 }
 
@@ -18402,8 +18474,7 @@ static int h2_start(struct h2_conn *c)
         { NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS,
           k->streams + H2_STREAMS_REFUSED },
     };
-    c->budget = (struct h2_bucket){ H2_BUDGET, c->loop->now_ns };
-    c->resets = (struct h2_bucket){ H2_RESET_BURST, c->loop->now_ns };
+    flood_init(&c->flood, c->loop->now_ns);
     nghttp2_mem mem = { &c->loop->pool, mem_pool_get, mem_pool_put,
                         mem_pool_zero, mem_pool_grow };
     if (nghttp2_session_server_new3(&c->session, k->callbacks, c, k->option,
@@ -18650,7 +18721,7 @@ static void h2_on_settings(struct h2_conn *c, bool ack)
  * served, later ones were not. */
 static void h2_goaway(struct h2_conn *c)
 {
-    const char *why = c->leave ? h2_end_name[c->leave] : "";
+    const char *why = c->leave ? h2_end_name(c->leave) : "";
     (void)nghttp2_submit_goaway(c->session, NGHTTP2_FLAG_NONE,
         nghttp2_session_get_last_proc_stream_id(c->session), NGHTTP2_NO_ERROR,
         (const uint8_t *)why, strlen(why));
@@ -18669,22 +18740,13 @@ static void h2_on_message_frame(struct h2_conn *c, const nghttp2_frame *f)
         c->kit->up->on_end(c, stream);
 }
 
-/* Charge an RST_STREAM.  One of a call that has begun to be answered is free;
- * one that a deadline may have caused has a bucket of its own. */
+/* Charge the RST_STREAM of stream id. */
 static bool h2_charge_reset(struct h2_conn *c, int32_t id)
 {
     void *stream = h2_stream(c, id);
-    enum h2_excuse excuse = stream ? c->kit->up->on_excuse(c, stream)
-                          : c->ended ? H2_FREE : H2_NO_EXCUSE;
-    c->ended -= !stream && c->ended;
-    if (excuse == H2_FREE)
-        return true;
-    if (excuse == H2_NO_EXCUSE)
-        return h2_charge(c, H2_COST_RESET, H2_FLOOD_RESET);
-    if (!c->flood && !h2_bucket_take(&c->resets, c->loop->now_ns, 1,
-                                     H2_RESET_BURST, H2_RESETS_A_SEC))
-        c->flood = H2_FLOOD_RESET;
-    return !c->flood;
+    return stream ? flood_reset(&c->flood, c->loop->now_ns,
+                                c->kit->up->on_excuse(c, stream))
+                  : flood_reset_closed(&c->flood, c->loop->now_ns);
 }
 
 /* A frame came in whole. */
@@ -18728,13 +18790,12 @@ static int h2_on_sent(nghttp2_session *s, const nghttp2_frame *f, void *arg)
                   : f->goaway.error_code == NGHTTP2_SETTINGS_TIMEOUT
                   ? H2_END_TIMEOUT : H2_END_PROTOCOL;
     if (f->hd.type == NGHTTP2_HEADERS || f->hd.type == NGHTTP2_DATA) {
-        c->said = true;
-        c->updates += H2_UPDATES_A_DATA;
-        c->ended += (f->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+        flood_sent(&c->flood, f->hd.flags & NGHTTP2_FLAG_END_STREAM);
     } else if (f->hd.type == NGHTTP2_RST_STREAM &&
                f->rst_stream.error_code != NGHTTP2_NO_ERROR &&
                f->rst_stream.error_code != NGHTTP2_CANCEL) {
-        (void)h2_charge(c, H2_COST_RESET, H2_FLOOD_ERROR);
+        (void)flood_charge(&c->flood, c->loop->now_ns, FLOOD_COST_RESET,
+                           FLOOD_ERROR);
     }
     if ((f->hd.flags & NGHTTP2_FLAG_END_STREAM) &&
         (f->hd.type == NGHTTP2_HEADERS || f->hd.type == NGHTTP2_DATA) &&
@@ -18897,8 +18958,8 @@ static void h2_kit_options(const struct h2_kit *k)
 {
 #ifdef HAVE_NGHTTP2_OPTION_SET_STREAM_RESET_RATE_LIMIT
     /* Twice ours: nghttp2 would say INTERNAL_ERROR, and not why. */
-    nghttp2_option_set_stream_reset_rate_limit(k->option, 2 * H2_RESET_BURST,
-                                               2 * H2_RESETS_A_SEC);
+    nghttp2_option_set_stream_reset_rate_limit(k->option, 2 * FLOOD_RESET_BURST,
+                                               2 * FLOOD_RESETS_PER_SEC);
 #endif
 #ifdef HAVE_NGHTTP2_OPTION_SET_MAX_CONTINUATIONS
     /* As many as the hard limit can fill (CVE-2024-28182), and a few. */
@@ -18937,7 +18998,7 @@ static int h2_kit_init(struct h2_kit *k)
     return GP_OK;
 }
 
-/* ================================== 31 JOB ===================================
+/* ================================== 32 JOB ===================================
  * for     work that any loop of a pool may do, and its way back
  * uses    MEM, NET
  * owns    nothing: jobs belong to whoever shares them
@@ -19032,7 +19093,7 @@ static struct job *job_collect(struct job_inbox *in)
     return first;
 }
 
-/* ================================== 32 RPC ===================================
+/* ================================== 33 RPC ===================================
  * for     gRPC, what both ends share: framing, timeouts, status, metadata
  * uses    MEM, NUM, TXT
  * owns    nothing
@@ -19267,9 +19328,9 @@ static bool rpc_meta_binary(struct slice key)
     return key.n > 4 && !memcmp(key.p + key.n - 4, "-bin", 4);
 }
 
-/* ================================= 33 SERVER =================================
+/* ================================= 34 SERVER =================================
  * for     a gRPC server: event loops, connections, calls, methods
- * uses    MEM, NUM, TXT, SYS, GZ, SMP, REC, NET, H2, JOB, RPC
+ * uses    MEM, NUM, TXT, SYS, GZ, SMP, REC, NET, FLOOD, H2, JOB, RPC
  * owns    struct gp_server with its threads and sockets; a call from its
  *         HEADERS until its stream closes
  * spec    [GRPC] grpc/doc/PROTOCOL-HTTP2.md, compression.md
@@ -19584,7 +19645,7 @@ static bool server_call_mark_answered(struct gp_call *k, enum gp_status status)
     net_add(&t->took[step < SERVER_STEPS ? step : SERVER_STEPS - 1], 1);
     net_add(&t->took_ns, ns);
     if (status == GP_STATUS_OK && k->conn)
-        h2_refund(&k->conn->h2);
+        flood_credit(&k->conn->h2.flood);
     return true;
 }
 
@@ -20701,12 +20762,12 @@ static void server_on_close(struct h2_conn *h2, void *stream, uint32_t code,
 
 /* Return why a client may reset a call.  Its deadline started before ours, by
  * the unknown time that the request waited to be read, and may be over. */
-static enum h2_excuse server_on_excuse(struct h2_conn *h2, void *stream)
+static enum flood_excuse server_on_excuse(struct h2_conn *h2, void *stream)
 {
     const struct gp_call *k = stream;
     (void)h2;
-    return k->responded ? H2_FREE : k->deadline_ns ? H2_DEADLINE
-                                                   : H2_NO_EXCUSE;
+    return k->responded ? FLOOD_FREE : k->deadline_ns ? FLOOD_DEADLINE
+                                                      : FLOOD_NO_EXCUSE;
 }
 
 /* Account for n bytes of an answer that are sent. */
@@ -20841,8 +20902,8 @@ static void server_conn_tick(struct net_timer *t)
     int64_t age_ns = c->born_ns + c->age_ns;
     int64_t silent_ns = c->h2.heard_ns + config->keepalive_ns;
     bool open = c->h2.state == H2_OPEN;
-    if (open && h2_midway(&c->h2) &&
-        now_ns - c->h2.scan.whole_ns >= H2_FRAME_NS)
+    if (open && flood_midway(&c->h2.flood) &&
+        now_ns - c->h2.whole_ns >= H2_FRAME_NS)
         c->h2.end = H2_END_TIMEOUT;
     if (c->pinged_ns && c->h2.heard_ns >= c->pinged_ns)
         c->pinged_ns = 0;               /* answered */
@@ -20894,7 +20955,7 @@ static void server_conn_adopt(void *arg)
         return;
     }
     c->born_ns = c->idle_ns = c->h2.heard_ns = l->net.now_ns;
-    c->h2.scan.whole_ns = l->net.now_ns;
+    c->h2.whole_ns = l->net.now_ns;
     c->age_ns = server_conn_age_ns(c);
     c->tick = (struct net_timer){ .on_time = server_conn_tick, .arg = c };
     net_add(&l->accepted, 1);
@@ -21462,7 +21523,7 @@ static uint64_t server_drain(struct gp_server *s, int64_t grace_ns)
     return net_get(&s->cut);
 }
 
-/* ================================= 34 CLIENT =================================
+/* ================================= 35 CLIENT =================================
  * for     a client's gRPC calls on one connection
  * uses    MEM, NUM, TXT, GZ, NET, CS, H2, RPC
  * owns    the decoder of a compressed reply; all else is the caller's
@@ -22046,7 +22107,7 @@ static int client_connect_fail(const struct client_conn *c, const char *addr,
     return txt_fail(why, GP_EIO, "connect %s: %s", addr, text);
 }
 
-/* ================================== 35 SVC ===================================
+/* ================================== 36 SVC ===================================
  * for     the services that serve offers: Greeter, Health, Reflection, and
  *         TestService for interoperability tests
  * uses    MEM, TXT, PB, DSC, RPC, SERVER
@@ -22932,7 +22993,7 @@ static int svc_test_add(struct gp_server *s, struct gp_why *why)
     return SVC_ADD(s, m, why);
 }
 
-/* ================================== 36 WEB ===================================
+/* ================================== 37 WEB ===================================
  * for     the debug endpoint: HTTP/1.1 for people, scrapers and pprof
  * uses    MEM, TXT, SYS, JS, ELF, SMP, PP, FIG, REC, BUILD, SVG, NET, H2, RPC,
  *         SERVER
@@ -23583,7 +23644,7 @@ static void web_put_traffic(struct buf *b, const struct gp_server *s)
     for (int end = H2_ALIVE + 1; end < H2_ENDS; end++) {
         open -= (double)t.closed[end];
         txt_putf(b, "grpcprof_connections_closed_total{reason=\"%s\"} "
-                 "%" PRIu64 "\n", h2_end_name[end], t.closed[end]);
+                 "%" PRIu64 "\n", h2_end_name(end), t.closed[end]);
     }
     web_put_value(b, "grpcprof_connections_accepted_total", "counter",
                   "Connections accepted.", (double)t.accepted);
@@ -24234,7 +24295,7 @@ static int web_start(struct gp_debug *w, struct gp_why *why)
     return e;
 }
 
-/* ================================== 37 API ===================================
+/* ================================== 38 API ===================================
  * for     what grpcprof.h promises to other programs, and to CLI
  * uses    MEM, TXT, SYS, SMP, PP, FIG, REC, BUILD, SVG, SERVER, SVC, WEB
  * owns    struct gp_profiler; the server is SERVER's, the endpoint WEB's
@@ -24559,7 +24620,7 @@ void *gp_call_alloc(struct gp_call *call, size_t n)
 
 #ifndef GRPCPROF_LIBRARY
 
-/* ================================ 38 REFLECT =================================
+/* ================================ 39 REFLECT =================================
  * for     a server's descriptors, asked for by gRPC server reflection
  * uses    MEM, TXT, SYS, PB, DSC, NET, H2, RPC, CLIENT
  * owns    a connection while reflect_ask runs
@@ -24830,7 +24891,7 @@ static int reflect_service(const char *target, struct slice service,
     return e;
 }
 
-/* ================================= 39 FETCH ==================================
+/* ================================= 40 FETCH ==================================
  * for     GET from a debug endpoint, and a server's profile of the time that a
  *         load measures
  * uses    MEM, TXT, SYS, JS, NET
@@ -25157,7 +25218,7 @@ static void fetch_end(struct fetch_profile *p)
     fetch_ask(p, query, FETCH_STOP_NS, NULL);
 }
 
-/* ================================== 40 RES ===================================
+/* ================================== 41 RES ===================================
  * for     the result of a load run: its figures, merging, what limited the
  *         run, assertions, and JSON both ways
  * uses    MEM, TXT, SYS, JS, HDR, ANL, RPC, CLIENT, FETCH
@@ -26937,7 +26998,7 @@ static void res_append(struct res *r, struct res *f)
     res_fini(f);
 }
 
-/* ================================== 41 LOAD ==================================
+/* ================================== 42 LOAD ==================================
  * for     the load generator: many clients, in a closed loop or by a schedule
  * uses    MEM, TXT, SYS, HDR, NET, CS, H2, RPC, CLIENT, RES, FETCH
  * owns    its threads, connections and calls while load_run runs
@@ -28679,7 +28740,7 @@ static int load_run(const struct res_config *k, struct res *result,
     return e;
 }
 
-/* ================================== 42 DOC ===================================
+/* ================================== 43 DOC ===================================
  * for     documents: text, Markdown and HTML of one model; the report of a
  *         profile, and its JSON
  * uses    MEM, NUM, TXT, RE, JS, PP, FIG, VIEW, CAT, STAT, ANL, COMPARE
@@ -30272,7 +30333,7 @@ static void doc_report_json(struct buf *b, const struct anl *a,
     mem_put_byte(b, '\n');
 }
 
-/* ================================= 43 PPROF ==================================
+/* ================================= 44 PPROF ==================================
  * for     pprof's views: top, tree, peek, traces, raw, tags
  * uses    MEM, NUM, TXT, RE, PP, MERGE, VIEW, DOC
  * owns    nothing: writers append to the caller's buf
@@ -31001,7 +31062,7 @@ static int pprof_report_tags(struct buf *b, const struct pp *p,
     return !e && b->err ? txt_fail(why, b->err, "out of memory") : e;
 }
 
-/* ================================ 44 FOREIGN =================================
+/* ================================ 45 FOREIGN =================================
  * for     other tools' formats: folded stacks, callgrind, speedscope
  * uses    MEM, NUM, TXT, JS, PP, VIEW, CAT, DOC, PPROF
  * owns    nothing: writers append to the caller's buf
@@ -31287,7 +31348,7 @@ static int foreign_folded(struct buf *b, const struct pp *p,
     return e;
 }
 
-/* ================================ 45 LOADDOC =================================
+/* ================================ 46 LOADDOC =================================
  * for     documents of load: text, CSV, HTML, Prometheus
  * uses    MEM, TXT, HDR, ANL, RPC, CLIENT, RES, LOAD, DOC
  * owns    nothing: writers append to the caller's buf
@@ -32257,7 +32318,7 @@ static void loaddoc_html(struct buf *b, const struct res_report *t)
     mem_fini(&text);
 }
 
-/* ================================== 46 SAY ===================================
+/* ================================== 47 SAY ===================================
  * for     what the commands print: results, notes, errors, progress
  * uses    MEM, TXT
  * owns    stdout, stderr
@@ -32361,7 +32422,7 @@ static void say_violated(struct buf *text)
     mem_fini(text);
 }
 
-/* ================================== 47 OPT ===================================
+/* ================================== 48 OPT ===================================
  * for     tables of options: parsing, help, man page, completion
  * uses    MEM, TXT, SAY
  * owns    nothing
@@ -33049,7 +33110,7 @@ static void opt_put_bash(struct buf *b, const struct opt_command *list,
              "    fi\n}\ncomplete -o filenames -F _grpcprof grpcprof\n");
 }
 
-/* ================================= 48 SERVE ==================================
+/* ================================= 49 SERVE ==================================
  * for     the command serve
  * uses    MEM, TXT, SYS, SMP, ANL, SERVER, SVC, WEB, API, SAY, OPT
  * owns    SIGINT, SIGTERM, SIGHUP and SIGUSR1 while serve runs
@@ -33523,7 +33584,7 @@ out:
     return status;
 }
 
-/* ================================== 49 MSG ===================================
+/* ================================== 50 MSG ===================================
  * for     what load sends: messages and metadata
  * uses    MEM, TXT, SYS, JS, PB, DSC, RPC, CLIENT, SVC, REFLECT, RES, LOAD,
  *         SAY, OPT
@@ -33883,7 +33944,7 @@ static void msg_fini(struct msg *c)
     mem_fini(&c->set);
 }
 
-/* ================================ 50 LOADCMD =================================
+/* ================================ 51 LOADCMD =================================
  * for     the command load, and results of load in files
  * uses    MEM, TXT, SYS, JS, HDR, SMP, PP, LEGACY, ANL, DSC, FETCH, RES,
  *         LOAD, LOADDOC, SAY, OPT, MSG
@@ -34691,7 +34752,7 @@ static int loadcmd_run(const struct opt_command *cmd)
     return status;
 }
 
-/* ================================= 51 REPORT =================================
+/* ================================= 52 REPORT =================================
  * for     the command report
  * uses    MEM, TXT, SYS, RE, JS, ELF, PP, LEGACY, MERGE, FIG, VIEW, FILTER,
  *         GRAIN, CAT, ANL, COMPARE, SVG, FETCH, RES, DOC, PPROF, FOREIGN,
@@ -35767,7 +35828,7 @@ static int report_run(const struct opt_command *cmd)
     return status;
 }
 
-/* ================================== 52 CLI ===================================
+/* ================================== 53 CLI ===================================
  * for     the commands and their help, and main
  * uses    MEM, TXT, SAY, OPT, SERVE, LOADCMD, REPORT
  * owns    the exit status
