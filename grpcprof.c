@@ -32320,7 +32320,7 @@ static void loaddoc_html(struct buf *b, const struct res_report *t)
 
 /* ================================== 47 SAY ===================================
  * for     what the commands print: results, notes, errors, progress
- * uses    MEM, TXT
+ * uses    MEM, TXT, SYS
  * owns    stdout, stderr
  * spec    none
  * prefix  say_
@@ -32390,6 +32390,14 @@ static int say_print(const struct buf *b)
     return EXIT_OK;
 }
 
+/* Print why e failed, unless e is 0; return the exit status for e. */
+static int say_why(int e, const struct gp_why *why)
+{
+    if (e)
+        say_error("%s", why->text);
+    return !e ? EXIT_OK : e == GP_EUSAGE ? EXIT_USAGE : EXIT_FAILED;
+}
+
 /* True if output to fd is to be coloured; when is --color's value. */
 static bool say_color(const char *when, int fd)
 {
@@ -32412,6 +32420,26 @@ static void say_wrote(const char *path, struct slice kind)
     txt_puts(&b, ")\n");
     (void)say_print(&b);
     mem_fini(&b);
+}
+
+/* True if out, --out's value, names a file, not standard output. */
+static bool say_to_file(const char *out)
+{
+    return out && strcmp(out, "-") != 0;
+}
+
+/* Write the result b, of a kind, to out or stdout; return the exit status. */
+static int say_result(const char *out, const struct buf *b, struct slice kind,
+                      bool quiet)
+{
+    struct gp_why why = {{0}};
+    if (!say_to_file(out))
+        return say_print(b);
+    int e = b->err ? txt_fail(&why, b->err, "%s: %s", out, mem_error(b->err))
+                   : sys_write_file(out, b->data, b->len, &why);
+    if (!e && !quiet)
+        say_wrote(out, kind);
+    return say_why(e, &why);
 }
 
 /* Print on stderr the assertion in text, which is violated; release text. */
@@ -33549,10 +33577,8 @@ static int serve_run(const struct opt_command *cmd)
         return EXIT_USAGE;
     if (c->profile_ns &&
         (sys_write_check(c->out, &why) ||
-         (strcmp(c->svg, "none") && sys_write_check(c->svg, &why)))) {
-        say_error("%s", why.text);
-        return EXIT_FAILED;
-    }
+         (strcmp(c->svg, "none") && sys_write_check(c->svg, &why))))
+        return say_why(GP_EIO, &why);
     sigemptyset(&ends);
     sigaddset(&ends, SIGINT);
     sigaddset(&ends, SIGTERM);
@@ -33561,11 +33587,8 @@ static int serve_run(const struct opt_command *cmd)
     sigaddset(&ends, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &ends, NULL);
     int e = serve_listen(c, &why);
-    if (e) {
-        say_error("%s", why.text);
-        status = e == GP_EUSAGE ? EXIT_USAGE : EXIT_FAILED;
+    if ((status = say_why(e, &why)))
         goto out;
-    }
     got = serve_wait(c, &ends);
     signal(SIGINT, SIG_DFL);            /* a second one exits at once */
     signal(SIGTERM, SIG_DFL);
@@ -33670,11 +33693,9 @@ static int msg_read_file(const char *path, struct buf *b)
     int e = strcmp(path, "-") ? sys_read_file(path, LOAD_MESSAGE_MOST, b, &why)
           : sys_read_fd(STDIN_FILENO, "standard input", LOAD_MESSAGE_MOST, b,
                         &why);
-    if (e) {
-        say_error("%s", why.text);
+    if (e)
         mem_fini(b);
-    }
-    return e ? EXIT_FAILED : EXIT_OK;
+    return say_why(e, &why);
 }
 
 /* Append a valid protobuf message of exactly n bytes: field 1, and before it a
@@ -33965,16 +33986,15 @@ struct loadcmd_args {
             interval_ns, keepalive_ns;
     const char *rate, *schedule, *arrival, *connect_rate, *cpus, *start_at,
                *authority, *max_errors, *format, *out, *percentiles, *log,
-               *compare,
-               *profile, *profile_out;
+               *compare, *profile, *profile_out;
     struct opt_list label, assert;
     bool no_reconnect, strict;
     struct msg msg;
     struct loadcmd_parts {              /* parsed from the texts above */
-        struct res_step   step[RES_STEPS_MOST];
-        unsigned           cpu[LOAD_CPUS_MOST];
-        struct buf         reply, reply_json;   /* to the first call */
+        struct res_step step[RES_STEPS_MOST];
+        unsigned cpu[LOAD_CPUS_MOST];
         size_t nstep, ncpu;
+        struct buf reply, reply_json;   /* to the first call */
     } parts;
 };
 
@@ -34104,7 +34124,7 @@ static const struct opt loadcmd_options[] = {
 static void loadcmd_stop_sig(int signo)
 {
     if (atomic_exchange(&loadcmd_signal, signo))
-        _exit(128 + signo);
+        _exit(EXIT_SIGNAL + signo);
 }
 
 /* Redraw the progress line, with the time left if it is known. */
@@ -34458,24 +34478,19 @@ static int loadcmd_result_write(const struct loadcmd_args *c, int format,
 {
     struct res_report *t = &to->report;
     struct gp_why why = {{0}};
-    bool file = c->out && strcmp(c->out, "-") != 0;
+    bool file = say_to_file(c->out);
     int signo = t->result->ended == RES_SIGNAL ? atomic_load(&loadcmd_signal)
-                                                : 0;
+                                               : 0;
     t->verdict = res_judge(t->config, t->result);
     for (size_t i = 0; i < t->nassert; i++)
         (void)res_assert(t, &t->assert[i], &why);
-    t->exit = signo ? 128 + signo : loadcmd_exit_status(t, c->strict);
+    t->exit = signo ? EXIT_SIGNAL + signo : loadcmd_exit_status(t, c->strict);
     loadcmd_put(b, format, t,
                 !file && say_color(c->common.color, STDOUT_FILENO));
-    if (!file)
-        return say_print(b) ? EXIT_FAILED : t->exit;
-    if (b->err || sys_write_file(c->out, b->data, b->len, &why)) {
-        say_error("%s", b->err ? mem_error(b->err) : why.text);
+    if (say_result(c->out, b, opt_item(LOADCMD_FORMATS, format),
+                   c->common.quiet))
         return EXIT_FAILED;
-    }
-    if (!c->common.quiet)
-        say_wrote(c->out, opt_item(LOADCMD_FORMATS, format));
-    for (size_t i = 0; i < t->nassert; i++)
+    for (size_t i = 0; file && i < t->nassert; i++)
         if (!t->assert[i].pass) {
             struct buf text = {0};
             loaddoc_put_load_assert(&text, &t->assert[i]);
@@ -34489,8 +34504,7 @@ static int loadcmd_result_write(const struct loadcmd_args *c, int format,
 static int loadcmd_announce(const struct loadcmd_args *c, int format,
                             struct buf *b, const struct res_config *plan)
 {
-    bool file = c->out && strcmp(c->out, "-") != 0;
-    bool text = format == LOADCMD_TEXT;
+    bool file = say_to_file(c->out), text = format == LOADCMD_TEXT;
     int status = EXIT_OK;
     loaddoc_plan(b, plan);
     if (text && !file)
@@ -34530,12 +34544,8 @@ static int loadcmd_profiler(const struct loadcmd_args *c,
     if (!p->ours && p->seconds < 1)
         return opt_misuse(cmd, "--profile: the endpoint at %s profiles for "
                           "whole seconds: give -d 1s or more", p->base);
-    if (sys_write_check(c->profile_out, &why)) {
-        say_error("%s", why.text);
-        return EXIT_FAILED;
-    }
     plan->profiler = p;
-    return EXIT_OK;
+    return say_why(sys_write_check(c->profile_out, &why), &why);
 }
 
 /* Write the profile that p took, and analyse it into a, which borrows pp; false
@@ -34613,21 +34623,18 @@ static int loadcmd_measure(struct loadcmd_args *c, int format,
         say_progress_end();
     if (e && n)
         say_error("run %zu of %" PRIu64 ": %s", n + 1, c->repeat, why.text);
-    else if (e)
-        say_error("%s", why.text);
     if (r.log_errno)
         say_error("%s: %s", c->log, strerror(r.log_errno));
     if (e && !n) {
-        status = e == GP_EUSAGE ? EXIT_USAGE : EXIT_FAILED;
+        status = say_why(e, &why);
     } else if (!status) {
         to->report.config = plan;
         to->report.result = &r;
         struct loadcmd_parts *p = &c->parts;
         if (plan->reply && r.ok && p->reply.len <= LOADCMD_REPLY_BYTES &&
-            !dsc_decode(&c->msg.d, c->msg.method.output, (struct slice){
-                (const char *)p->reply.data, p->reply.len }, &p->reply_json))
-            to->report.reply = (struct slice){
-                (const char *)p->reply_json.data, p->reply_json.len };
+            !dsc_decode(&c->msg.d, c->msg.method.output, mem_slice(&p->reply),
+                        &p->reply_json))
+            to->report.reply = mem_slice(&p->reply_json);
         to->report.run = run;
         to->report.nrun = c->repeat > 1 ? n : 0;
         bool lacks = plan->profiler &&
@@ -34638,7 +34645,7 @@ static int loadcmd_measure(struct loadcmd_args *c, int format,
             say_wrote(c->profile_out, txt_slice("pprof"));
         status = e || r.log_errno || (lacks && !status) ? EXIT_FAILED : status;
         if (status != EXIT_FAILED && atomic_load(&loadcmd_signal))
-            status = 128 + atomic_load(&loadcmd_signal);
+            status = EXIT_SIGNAL + atomic_load(&loadcmd_signal);
     }
     res_fini(&r);
     anl_fini(&a);
@@ -34647,7 +34654,7 @@ static int loadcmd_measure(struct loadcmd_args *c, int format,
     return status;
 }
 
-struct loadcmd_log {                        /* of --log-requests */
+struct loadcmd_log {                    /* of --log-requests */
     const char *path;                   /* as given; NULL: none */
     char tmp[PATH_MAX];                 /* written, then renamed; "": path is a
                                          * pipe or device, written as it is */
@@ -34665,13 +34672,10 @@ static int loadcmd_log_open(struct loadcmd_log *log, const char *path, int *fd)
             snprintf(log->target, sizeof log->target, "%s", path);
         *fd = sys_temp_beside(log->target, log->tmp, sizeof log->tmp, &why);
     }
-    if (*fd < 0) {
-        say_error("%s", why.text);
-        *fd = 0;
-        return EXIT_FAILED;
-    }
-    log->path = path;
-    return EXIT_OK;
+    int e = *fd < 0 ? *fd : GP_OK;
+    *fd = e ? 0 : *fd;
+    log->path = e ? NULL : path;
+    return say_why(e, &why);
 }
 
 /* Put the log in place; an empty one, as nothing was measured, is removed, and
@@ -34685,10 +34689,8 @@ static int loadcmd_log_close(struct loadcmd_log *log, int fd)
         unlink(log->tmp);
         return close(fd) ? EXIT_FAILED : EXIT_OK;
     }
-    if (!sys_put_in_place(fd, log->tmp, log->target, log->path, true, &why))
-        return EXIT_OK;
-    say_error("%s", why.text);
-    return EXIT_FAILED;
+    return say_why(sys_put_in_place(fd, log->tmp, log->target, log->path, true,
+                                    &why), &why);
 }
 
 /* Run grpcprof load. */
@@ -34711,17 +34713,11 @@ static int loadcmd_run(const struct opt_command *cmd)
     int e = status ? GP_OK : load_check(&plan, &why);
     if (!status && !e)
         e = load_check_targets(&plan, &why);
-    if (e == GP_EUSAGE) {
-        status = opt_misuse(cmd, "%s", why.text);
-    } else if (e) {
-        say_error("%s", why.text);
-        status = EXIT_FAILED;
-    }
-    if (!status && c->out && strcmp(c->out, "-") &&
-        sys_write_check(c->out, &why)) {
-        say_error("%s", why.text);
-        status = EXIT_FAILED;
-    }
+    if (e)
+        status = e == GP_EUSAGE ? opt_misuse(cmd, "%s", why.text)
+                                : say_why(e, &why);
+    if (!status && say_to_file(c->out))
+        status = say_why(sys_write_check(c->out, &why), &why);
     const char *const file[] = { c->out, c->log, c->profile ? c->profile_out
                                                             : NULL };
     for (size_t i = 0; i < 3 && !status; i++)
@@ -34766,8 +34762,8 @@ static int loadcmd_run(const struct opt_command *cmd)
 
 struct report_args {
     struct opt_common common;           /* first */
-    const char *format, *out;           /* NULL: by out's ending; stdout */
-    const char *sample;                 /* type to look at; NULL: default */
+    const char *format, *out;           /* NULL: by out's extension; stdout */
+    const char *sample;                 /* type to count; NULL: default */
     const char *filter[FILTER_OPTIONS];
     const char *by, *peek, *rules, *per_call;
     struct opt_list base, assert;
@@ -34905,7 +34901,7 @@ static bool report_as_pprof(enum report_format f)
     return f >= REPORT_TOP && f <= REPORT_TAGS;
 }
 
-/* Append the profile's age to b, or that it has none. */
+/* Append the age of p to b, and set *age_ns; -1 if it is unknown. */
 static void report_put_age(struct buf *b, const struct pp *p, int64_t *age_ns)
 {
     int64_t end_ns;
@@ -34925,8 +34921,8 @@ static void report_put_age(struct buf *b, const struct pp *p, int64_t *age_ns)
     }
 }
 
-/* Append to b, each with a zero, a line on the profile at path and one on the
- * flame graph beside it that was written with it; returns how many. */
+/* Append lines, each with a zero byte, on the profile at path and on the flame
+ * graph written beside it at the same time; return their number. */
 static size_t report_put_files(struct buf *b, const char *path, bool legacy)
 {
     struct stat st[2];
@@ -34949,14 +34945,14 @@ static size_t report_put_files(struct buf *b, const char *path, bool legacy)
     return 2;
 }
 
-/* True when path is an address to fetch from. */
+/* True if path is an address to fetch from. */
 static bool report_is_url(const char *path)
 {
     return !strncasecmp(path, "http://", 7) ||
            !strncasecmp(path, "https://", 8);
 }
 
-/* What fetch_get asks while it waits: a line that is drawn again. */
+/* Redraw the progress line while fetch_get waits. */
 static bool report_fetch_tick(void *arg, int64_t waited_ns)
 {
     say_progress("%s: %" PRId64 " s ", (const char *)arg,
@@ -34964,8 +34960,8 @@ static bool report_fetch_tick(void *arg, int64_t waited_ns)
     return true;
 }
 
-/* Fetch the profile at path, an address, onto file; the time that it asks for
- * and a minute are waited. */
+/* Fetch the profile at the address path into file; wait a minute longer than
+ * the seconds= of the address. */
 static int report_fetch(const struct report_args *c, const char *path,
                         struct buf *file, struct gp_why *why)
 {
@@ -34973,25 +34969,26 @@ static int report_fetch(const struct report_args *c, const char *path,
     int status;
     bool draw = !c->common.quiet && isatty(STDERR_FILENO);
     if (!strncasecmp(path, "https:", 6))
-        return txt_fail(why, GP_EUSAGE, "%s: TLS is not supported: curl -s "
-                        "ADDRESS | grpcprof report -", path);
+        return txt_fail(why, GP_EUSAGE, "%s: no TLS here. Use: curl -s '%s' | "
+                        "grpcprof report -", path, path);
     const char *rest = path + 7, *slash = strchr(rest, '/');
     const char *query = strstr(rest, "seconds=");
     unsigned long s = query ? strtoul(query + 8, NULL, 10) : 30;
     size_t n = slash ? (size_t)(slash - rest) : strlen(rest);
     if (n + sizeof ":80" > sizeof base)
-        return txt_fail(why, GP_EUSAGE, "%.40s...: too long an address", path);
+        return txt_fail(why, GP_EUSAGE, "%.40s...: address too long", path);
     memcpy(base, rest, n);
     base[n] = 0;
     const char *host_end = strrchr(base, ']');
     if (!strchr(host_end ? host_end : base, ':'))
         memcpy(base + n, ":80", sizeof ":80");
     s = s > 86400 ? 86400 : s;
-    if (!draw && !c->common.quiet && !(slash && slash[1]))
-        say_error("%s: a profile of %lu s is asked for", path, s);
+    SAY_NOTE(draw || c->common.quiet || (slash && slash[1]),
+             "%s: profiling for %lu s", path, s);
     int e = fetch_get(base, slash && slash[1] ? slash : "/debug/pprof/profile",
-                    (int64_t)(s + 60) * 1000000000,
-                    draw ? report_fetch_tick : NULL, base, &status, file, why);
+                      (int64_t)(s + 60) * 1000000000,
+                      draw ? report_fetch_tick : NULL, base, &status, file,
+                      why);
     if (draw)
         say_progress_end();
     if (!e && status != 200) {
@@ -35005,8 +35002,7 @@ static int report_fetch(const struct report_args *c, const char *path,
     return e;
 }
 
-/* Demangle the names of C++ and Rust in p with c++filt, where it is: as they
- * are where it is not, or says less than it was asked. */
+/* Demangle the C++ and Rust names in p with c++filt, as far as it answers. */
 static void report_demangle(struct pp *p)
 {
     struct buf in = {0}, out = {0};
@@ -35042,7 +35038,7 @@ static void report_demangle(struct pp *p)
     mem_fini(&out);
 }
 
-/* True when the file path begins as JSON does. */
+/* True if the file at path starts like JSON. */
 static bool report_is_json(const char *path)
 {
     char text[16];
@@ -35050,7 +35046,7 @@ static bool report_is_json(const char *path)
     return s.n && *s.p == '{';
 }
 
-/* Read the profile at path into p and say what is notable about it. */
+/* Read the profile at path into p, and print notes on it. */
 static int report_read(const struct report_args *c, const char *path,
                        struct pp *p)
 {
@@ -35076,13 +35072,13 @@ static int report_read(const struct report_args *c, const char *path,
     else if (e && !c->common.rest.n && !strncmp(why.text, path, strlen(path)))
         say_error("%s; make one with: grpcprof serve --profile 30s", why.text);
     else if (e && !fetch && report_is_json(path))
-        say_error("%s: it is JSON, not a profile; results of load are reported "
-                  "apart from profiles", name);
+        say_error("%s: it is JSON, not a profile; results of load need a "
+                  "report of their own", name);
     else if (e)
         say_error("%s", why.text);
-    else if (waiting && !c->common.quiet)
-        say_error("%s is an older profile; %s", path,
-                  (const char *)pending.data);
+    else if (waiting)
+        SAY_NOTE(c->common.quiet, "%s is an older profile; %s", path,
+                 (const char *)pending.data);
     if (!e)
         report_demangle(p);
     mem_fini(&file);
@@ -35090,30 +35086,28 @@ static int report_read(const struct report_args *c, const char *path,
     return e;
 }
 
-struct report_inputs {                   /* what report is about */
-    const char *path[2 * OPT_LIST_MOST];
-    size_t n, nbase;                    /* of path; the base's are behind the
-                                         * others */
-    const char *base_name;              /* of what now is compared with */
-    char base_text[80];                 /* the same, where it is several */
-    struct pp *file;                    /* owned; as path has them */
+struct report_inputs {
+    const char *path[2 * OPT_LIST_MOST];    /* the base's after the others */
+    size_t n, nbase;                    /* of path */
+    const char *base_name;              /* NULL: no base */
+    char base_text[80];                 /* base_name for several files */
+    struct pp *file;                    /* owned; in the order of path */
     size_t nread;                       /* of file */
-    struct pp merged[2], diff;          /* owned: the files of now, those of
-                                         * base, where they are several, and
-                                         * now less base; they borrow of file */
-    struct pp *now, *base;              /* the two, or NULL; of those above */
-    struct pp by[2];                    /* owned forks of now and base, whose
-                                         * frames --by has named; or empty */
+    struct pp merged[2], diff;          /* owned; several files of now and of
+                                         * base merged, and now less base; they
+                                         * borrow from file */
+    struct pp *now, *base;              /* two of those above, or NULL */
+    struct pp by[2];                    /* owned copies of now and base with
+                                         * frames named by --by; or empty */
     size_t type, base_type;             /* sample types of now and base */
-    int64_t total;                      /* what shares of now are of: it before
-                                         * it was filtered, or the base */
-    bool filtered;                      /* filters have left a part */
-    struct view_sum whole[2];           /* of what: of now and base */
-    struct filter filter;          /* owned */
-    struct cat_user_rules rules;             /* owned */
+    int64_t total;                      /* 100%: now before filters, or base */
+    bool filtered;
+    struct view_sum whole[2];           /* now and base before filters */
+    struct filter filter;               /* owned */
+    struct cat_user_rules rules;        /* owned */
     struct buf rules_text;              /* owned */
     struct re peek;                     /* owned */
-    const char *shown[FILTER_OPTIONS];    /* "focus=main"; into text */
+    const char *shown[FILTER_OPTIONS];  /* "focus=main"; borrowed from text */
     size_t nshown;
     struct buf text;                    /* owned */
     struct compare_assert assert[OPT_LIST_MOST];
@@ -35139,7 +35133,7 @@ static void report_inputs_fini(struct report_inputs *s)
         compare_assert_fini(&s->assert[i]);
 }
 
-/* Read the filters, expressions and assertions that c names into s. */
+/* Read c's filters, expressions, rules and assertions into s. */
 static int report_read_filters(const struct report_args *c,
                                struct report_inputs *s, struct gp_why *why)
 {
@@ -35168,7 +35162,7 @@ static int report_read_filters(const struct report_args *c,
             *(i == FILTER_TAGROOT ? &s->filter.root : &s->filter.leaf) = text;
         }
         if (i == FILTER_PRUNE_FROM || i >= FILTER_TAGROOT)
-            continue;                   /* pprof does not list them either */
+            continue;                   /* as pprof, which lists neither */
         at[s->nshown++] = s->text.len;
         txt_putf(&s->text, "%s=%s%c", i == FILTER_SHOW_FROM ? "show_from"
                  : filter_name[i], text, 0);
@@ -35182,9 +35176,7 @@ static int report_read_filters(const struct report_args *c,
     if (!e && c->rules)
         e = sys_read_file(c->rules, REPORT_RULES_BYTES, &s->rules_text, why);
     if (!e && c->rules)
-        e = cat_rules_read(&s->rules, (struct slice){
-            (const char *)s->rules_text.data, s->rules_text.len }, c->rules,
-            why);
+        e = cat_rules_read(&s->rules, mem_slice(&s->rules_text), c->rules, why);
     for (size_t i = 0; i < c->assert.n && !e; i++) {
         e = compare_assert_init(&s->assert[i], c->assert.text[i], why);
         if (!e && s->assert[i].measure == COMPARE_DELTA && !s->nbase)
@@ -35194,8 +35186,8 @@ static int report_read_filters(const struct report_args *c,
     return e;
 }
 
-/* Name the frames of p, which is now or base, by grain for format f: of what is
- * analysed only those of a fork, for its tables and picture. */
+/* Name the frames of p, now or base, by grain for format f.  The analysis needs
+ * functions: then only a copy for its tables and picture is renamed. */
 static int report_name_frames(struct report_inputs *s, struct pp *p,
                               enum report_format f, enum grain_by grain,
                               struct gp_why *why)
@@ -35213,7 +35205,7 @@ static int report_name_frames(struct report_inputs *s, struct pp *p,
         : grain_apply(to, grain, why);
 }
 
-/* Filter p, which is now or base, and name its frames by grain for format f. */
+/* Filter p, now or base, and name its frames by grain for format f. */
 static int report_filter(struct report_inputs *s, struct pp *p,
                          enum report_format f, enum grain_by grain,
                          struct gp_why *why)
@@ -35236,8 +35228,8 @@ static int report_filter(struct report_inputs *s, struct pp *p,
     return e ? e : report_name_frames(s, p, f, grain, why);
 }
 
-/* Make now the difference of now and base, whose samples count below 0, in the
- * sample types that both have; what cancels out is left out. */
+/* Replace now by now less base, in the sample types of both; rows that cancel
+ * out are dropped. */
 static int report_subtract(const struct report_args *c,
                            struct report_inputs *s, enum report_format f,
                            struct gp_why *why)
@@ -35268,7 +35260,7 @@ static int report_subtract(const struct report_args *c,
     if (all.ntypes && all.ntypes < s->now->ntypes)
         all.default_type = all.type[0].type;    /* as pprof has it */
     if (!report_as_pprof(f))
-        all.ncomments = 0;              /* they are of the two, not of this */
+        all.ncomments = 0;              /* they describe the two files */
     e = e ? e : merge_profiles(&s->diff, &all, 1, &s->base_name, why);
     pp_fini(&all);
     e = e ? e : pp_find_type(&s->diff, c->sample, &s->type, why);
@@ -35281,24 +35273,19 @@ static int report_subtract(const struct report_args *c,
     return e;
 }
 
-/* True when format f is of the difference to the base, and does not compare. */
+/* True if f shows now less base, rather than the two beside each other. */
 static bool report_subtracts(enum report_format f)
 {
     return !report_analyses(f) && f != REPORT_SVG;
 }
 
-/* The program that p is of, by the name of its first object; empty: not
- * known. */
+/* Return the name of the program that p is of, its first mapping; or "". */
 static struct slice report_program(const struct pp *p)
 {
-    struct slice name = p->nmappings ? p->mapping[0].file : (struct slice){0};
-    const char *slash = name.n ? memrchr(name.p, '/', name.n) : NULL;
-    size_t skip = slash ? (size_t)(slash - name.p) + 1 : 0;
-    return (struct slice){ name.p + skip, name.n - skip };
+    return txt_base(p->nmappings ? p->mapping[0].file : (struct slice){0});
 }
 
-/* The files of now, or of base, as one: the one that there is, or all of them
- * merged. */
+/* Set *one to the file of now, or of base; several are merged. */
 static int report_merge(const struct report_args *c, struct report_inputs *s,
                         enum report_format f, bool of_base, struct pp **one,
                         struct gp_why *why)
@@ -35311,9 +35298,9 @@ static int report_merge(const struct report_args *c, struct report_inputs *s,
         struct slice a = report_program(file);
         struct slice b = report_program(&file[i]);
         struct gp_why note;
-        if (a.n && b.n && !txt_equal(a, b)) {   /* which takes control bytes */
-            txt_fail(&note, GP_OK, "%s is of %.*s and %s of %.*s: they count "
-                     "together", path[0], (int)a.n, a.p, path[i], (int)b.n,
+        if (a.n && b.n && !txt_equal(a, b)) {   /* may hold any bytes */
+            txt_fail(&note, GP_OK, "%s is of %.*s and %s of %.*s: they are "
+                     "added up", path[0], (int)a.n, a.p, path[i], (int)b.n,
                      b.p);
             say_error("%s", note.text);
         }
@@ -35325,8 +35312,7 @@ static int report_merge(const struct report_args *c, struct report_inputs *s,
     return e;
 }
 
-/* Read all profiles, merge, subtract and filter them; returns an exit
- * status. */
+/* Read, merge, subtract and filter the profiles; return the exit status. */
 static int report_gather(const struct report_args *c,
                          struct report_inputs *s, enum report_format f,
                          enum grain_by grain)
@@ -35356,17 +35342,14 @@ static int report_gather(const struct report_args *c,
         e = report_subtract(c, s, f, &why);
     e = e ? e : report_filter(s, s->now, f, grain, &why);
     for (size_t i = 0; !e && i < FILTER_OPTIONS; i++)
-        if (s->filter.missed[i] && !c->common.quiet)
-            say_error("--%s '%s' matches nothing", filter_name[i],
-                      c->filter[i]);
+        SAY_NOTE(!s->filter.missed[i] || c->common.quiet,
+                 "--%s '%s' matches nothing", filter_name[i], c->filter[i]);
     if (!e && s->base)
         e = report_filter(s, s->base, f, grain, &why);
-    if (e)
-        say_error("%s", why.text);
-    return !e ? EXIT_OK : e == GP_EUSAGE ? EXIT_USAGE : EXIT_FAILED;
+    return say_why(e, &why);
 }
 
-/* Analyse s's profile into now and its base, if it has one, into base. */
+/* Analyse s->now into now, and s->base, unless NULL, into base. */
 static int report_analyse(const struct report_args *c,
                           const struct report_inputs *s, struct anl *now,
                           struct anl *base, struct gp_why *why)
@@ -35377,7 +35360,7 @@ static int report_analyse(const struct report_args *c,
         .whole = s->whole[0], .calls = c->per_call && *c->per_call
             ? txt_finite(txt_slice(c->per_call)) : 0 };
     int e = anl_run(s->now, &config, now, why);
-    config.calls_else = config.calls;   /* those given are of now */
+    config.calls_else = config.calls;   /* --per-call=N is of now */
     config.calls = 0;
     config.type = s->base_type + 1;
     config.whole = s->whole[1];
@@ -35387,14 +35370,14 @@ static int report_analyse(const struct report_args *c,
     bool unknown = c->per_call && !(now->calls > 0 &&
                                     (!s->base || base->calls > 0));
     if (!e && unknown)
-        e = txt_fail(why, GP_EUSAGE, "--per-call: %s does not say how many "
-                     "calls it is of; --per-call=N does",
+        e = txt_fail(why, GP_EUSAGE, "--per-call: %s has no number of calls; "
+                     "give it by --per-call=N",
                      now->calls > 0 ? s->base_name : s->path[0]);
     return e;
 }
 
-/* Write the analysis of s in format f onto b; *status becomes the exit status
- * that it has. */
+/* Append the analysis of s in format f to b, and set *status to EXIT_ASSERT if
+ * an assertion is violated. */
 static int report_write_analysis(const struct report_args *c,
                                  struct report_inputs *s,
                                  enum report_format f,
@@ -35447,7 +35430,7 @@ static int report_write_analysis(const struct report_args *c,
     return e;
 }
 
-/* Write p as a profile, without what filters have left unused. */
+/* Append p as a pprof profile, without the entries that filters made unused. */
 static int report_write_pprof(const struct pp *p, struct buf *b,
                               struct gp_why *why)
 {
@@ -35460,7 +35443,7 @@ static int report_write_pprof(const struct pp *p, struct buf *b,
     return e;
 }
 
-/* Say what was mended in p, where format f does not. */
+/* Print what was repaired in p, unless format f does. */
 static void report_note_repairs(const struct pp *p, enum report_format f)
 {
     for (size_t i = 0; i < PP_REPAIRS; i++)
@@ -35472,7 +35455,7 @@ static void report_note_repairs(const struct pp *p, enum report_format f)
         }
 }
 
-/* Say what format f makes of rows below 0, where it cannot say so itself. */
+/* Print what format f does with rows below 0, if it cannot show it itself. */
 static void report_note_signs(const struct report_args *c,
                               const struct pp *p, enum report_format f)
 {
@@ -35489,7 +35472,7 @@ static void report_note_signs(const struct report_args *c,
                   ? "shows only rows above 0" : "keeps their sign");
 }
 
-/* How the picture of s is to be drawn. */
+/* Return how to draw the flame graph of s. */
 static struct svg_config report_picture(const struct report_args *c,
                                         const struct report_inputs *s)
 {
@@ -35501,7 +35484,7 @@ static struct svg_config report_picture(const struct report_args *c,
         .least_ppm = c->all ? 1 : 0 };
 }
 
-/* Write what s holds in format f onto b; *status becomes the exit status. */
+/* Append s in format f to b; set *status if an assertion is violated. */
 static int report_write(const struct report_args *c,
                         struct report_inputs *s, enum report_format f,
                         struct buf *b, int *status, struct gp_why *why)
@@ -35553,7 +35536,7 @@ static int report_write(const struct report_args *c,
     return e;
 }
 
-/* An option of c that is for profiles alone, or NULL. */
+/* Return an option of c that is only for profiles, or NULL. */
 static const char *report_profile_option(const struct report_args *c)
 {
     for (size_t i = 0; i < FILTER_OPTIONS; i++)
@@ -35566,23 +35549,22 @@ static const char *report_profile_option(const struct report_args *c)
          : c->reverse ? "reverse" : NULL;
 }
 
-/* EXIT_OK, or EXIT_USAGE after saying that --out is one of the n files at path,
- * each a what, which would be lost. */
+/* Refuse an --out that would overwrite one of the n input files at path, each a
+ * what. */
 static int report_check_out(const struct report_args *c,
                             const struct opt_command *cmd,
                             const char *const *path, size_t n,
                             const char *what)
 {
-    bool to_file = c->out && strcmp(c->out, "-") != 0;
-    for (size_t i = 0; to_file && i < n; i++)
+    for (size_t i = 0; say_to_file(c->out) && i < n; i++)
         if (opt_same_file(c->out, path[i]))
-            return opt_misuse(cmd, "--out '%s' is the %s that is read", c->out,
+            return opt_misuse(cmd, "--out '%s' would overwrite the %s", c->out,
                               what);
     return EXIT_OK;
 }
 
-/* Read the results in the files of list into *all, together, and say what is
- * notable about that; returns an exit status. */
+/* Read the results in the files of list, add them up in *all, and print notes;
+ * return the exit status. */
 static int report_read_results(const struct report_args *c,
                                const struct opt_list *list,
                                struct res_saved *all)
@@ -35591,15 +35573,14 @@ static int report_read_results(const struct report_args *c,
     for (size_t i = 0; !status && i < list->n; i++) {
         struct res_saved one = {0};
         status = loadcmd_result_read(list->text[i], i ? &one : all);
-        for (size_t k = 0; k < i && !status && !c->common.quiet; k++)
+        for (size_t k = 0; k < i && !status; k++)
             if (opt_same_file(list->text[i], list->text[k]))
-                say_error("%s is given twice: its calls count twice",
-                          list->text[i]);
+                SAY_NOTE(c->common.quiet, "%s is given twice: its calls count "
+                         "twice", list->text[i]);
         const char *unlike = i && !status ? res_saved_unlike(all, &one)
                                           : NULL;
-        if (unlike && !c->common.quiet)
-            say_error("%s %s the results before it: they count together",
-                      list->text[i], unlike);
+        SAY_NOTE(!unlike || c->common.quiet, "%s %s the results before it: "
+                 "they are added up", list->text[i], unlike);
         if (!status && i)
             res_saved_merge(all, &one);
         res_saved_fini(&one);
@@ -35607,9 +35588,8 @@ static int report_read_results(const struct report_args *c,
     return status;
 }
 
-/* grpcprof report of what load wrote: the results together.  They are read
- * before the options are judged: a file that only begins like a result is not
- * called one. */
+/* Run grpcprof report on results of load.  They are read before the options are
+ * checked: a file that only starts like a result is not called one. */
 static int report_of_results(const struct report_args *c,
                              const struct opt_command *cmd)
 {
@@ -35638,7 +35618,7 @@ static int report_of_results(const struct report_args *c,
     status = status ? status : loadcmd_result_init(&to, &as, cmd);
     if (!status && c->base.n && format != LOADCMD_TEXT &&
         format != LOADCMD_JSON && format != LOADCMD_HTML)
-        status = opt_misuse(cmd, "--base is shown in text, json, html");
+        status = opt_misuse(cmd, "--base is for -f text, json and html");
     if (!status && c->base.n) {
         status = report_read_results(c, &c->base, &to.old);
         to.report.old = &to.old.result;
@@ -35738,14 +35718,13 @@ static int report_check(const struct report_args *c,
     return EXIT_OK;
 }
 
-/* grpcprof report of profiles. */
+/* Run grpcprof report on profiles. */
 static int report_of_profiles(const struct report_args *c,
                               const struct opt_command *cmd,
                               struct report_inputs *s)
 {
     struct buf b = {0};
     struct gp_why why = {{0}};
-    bool to_file = c->out && strcmp(c->out, "-") != 0;
     bool callgrind = c->out && txt_starts(txt_base(txt_slice(c->out)),
                                           "callgrind.out");
     int place = callgrind && !c->format ? REPORT_CALLGRIND
@@ -35759,46 +35738,34 @@ static int report_of_profiles(const struct report_args *c,
                                                            txt_slice(c->by))
                         : f == REPORT_CALLGRIND ? GRAIN_LINE : GRAIN_FUNCTION;
     int status = report_check(c, cmd, s, f);
-    int e = status ? GP_OK : report_read_filters(c, s, &why);
-    if (e) {
-        say_error("%s", why.text);
-        return e == GP_EUSAGE ? EXIT_USAGE : EXIT_FAILED;
-    }
-    if (!status && to_file && sys_write_check(c->out, &why)) {
-        say_error("%s", why.text);
-        return EXIT_FAILED;
-    }
-    status = status ? status : report_gather(c, s, f, grain);
-    if (status)
+    if (!status)
+        status = say_why(report_read_filters(c, s, &why), &why);
+    if (!status && say_to_file(c->out))
+        status = say_why(sys_write_check(c->out, &why), &why);
+    if (status || (status = report_gather(c, s, f, grain)))
         return status;
-    e = report_write(c, s, f, &b, &status, &why);
+    int e = report_write(c, s, f, &b, &status, &why);
+    if (e)
+        status = say_why(e, &why);
     if (!e && !c->common.quiet) {
         report_note_signs(c, s->now, f);
         report_note_repairs(s->now, f);
     }
-    if (e) {
-        say_error("%s", why.text);
-        status = e == GP_EUSAGE ? EXIT_USAGE : EXIT_FAILED;
-    } else if (!to_file) {
-        status = say_print(&b) ? EXIT_FAILED : status;
-    } else if (b.err || sys_write_file(c->out, b.data, b.len, &why)) {
-        say_error("%s", b.err ? mem_error(b.err) : why.text);
+    if (!e && say_result(c->out, &b, opt_item(REPORT_FORMATS, (int)f),
+                         c->common.quiet))
         status = EXIT_FAILED;
-    } else {
-        if (!c->common.quiet)
-            say_wrote(c->out, opt_item(REPORT_FORMATS, place));
+    else if (!e && say_to_file(c->out))
         for (size_t i = 0; i < c->assert.n; i++)
             if (!s->assert[i].pass) {
                 struct buf text = {0};
                 doc_put_assert(&text, &s->assert[i]);
                 say_violated(&text);
             }
-    }
     mem_fini(&b);
     return status;
 }
 
-/* grpcprof report. */
+/* Run grpcprof report. */
 static int report_run(const struct opt_command *cmd)
 {
     struct report_args *c = cmd->config;
