@@ -347,12 +347,12 @@ parts() {
     check 'what a call takes, in the tables' 0 "$BIN" report --per-call=1000 \
         "$T/one.pb"
     has 'a call of those given, not of those counted' "$OUT" \
-        '^ +50\.0 % .* 3,000 +3\.00ms +100\.0 %  handle'
+        '^ +50\.0 % .* 3,000 +3\.00 ms +100\.0 %  handle'
     made 6000 1000000 || return
     check 'each of its own calls' 0 "$BIN" report --base "$T/one.pb" \
         --per-call=100 "$T/two.pb"
     has 'each of its own calls, those given are of now' "$OUT" \
-        '^ +5\.00ms +30\.0ms +\+25\.0ms .*handle'
+        '^ +5\.00 ms +30\.0 ms +\+25\.0 ms .*handle'
     check 'a call of which nobody knows' 4 "$BIN" report \
         --assert 'cpu_per_call<8us' "$T/made.pb"
     has 'is not known' "$OUT" 'cpu_per_call<8us: it is not known'
