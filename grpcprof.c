@@ -65,9 +65,9 @@
  *
  * THREE TYPICAL CHANGES
  *
- *   Another format    a writer in section DOC, PPROF, FOREIGN,
- *         LOADDOC, a row in report_formats and a
- *                     branch where REPORT calls the writers
+ *   Another format    a writer in section DOC, PPROF, FOREIGN or LOADDOC; in
+ *                     REPORT or LOADCMD its name among the formats, its file
+ *                     extension and a branch that calls the writer
  *   Another category  a row in the rules of section CAT: the first row that
  *                     matches decides; names and their categories are tested
  *                     in tests/unit/report.c

@@ -44,7 +44,6 @@ BEGIN {
         " localtime getenv setenv qsort pthread_create pthread_join" \
         " pthread_cond_wait pthread_cond_signal pthread_once assert" \
         " backtrace_symbols mmap munmap")
-    set(large, "SERVER LOAD OUT CLI")          # to be split
     set(keys, "for uses owns spec prefix runs")
     set(words, "if while for switch return sizeof defined _Alignof typeof" \
         " __typeof__ _Atomic _Static_assert static_assert do else case")
@@ -253,7 +252,7 @@ function compare(    k, f)
     line_of[nsec + 1] = lines + 1
     for (k = 1; k <= nsec; k++) {
         split(order[k], f, " ")
-        if (line_of[k + 1] - line_of[k] > 2200 && !(f[2] in large))
+        if (line_of[k + 1] - line_of[k] > 2200)
             bad(line_of[k], "section", f[2] " has " \
                 line_of[k + 1] - line_of[k] " lines, 2200 at most")
     }
