@@ -31438,13 +31438,13 @@ static void loaddoc_plan(struct buf *b, const struct res_config *k)
     if (k->requests_per_client) {
         txt_puts(b, " x ");
         txt_put_commas(b, k->requests_per_client);
-        txt_puts(b, k->requests_per_client == 1 ? " request = "
-                                                : " requests = ");
+        txt_puts(b, k->requests_per_client == 1 ? " call" : " calls");
+        txt_puts(b, k->clients > 1 ? " each" : "");
+    }
+    if (planned) {
+        txt_puts(b, k->requests_per_client ? " = " : ", ");
         txt_put_commas(b, planned);
-    } else if (planned) {
-        txt_puts(b, ", ");
-        txt_put_commas(b, planned);
-        txt_puts(b, planned == 1 ? " request" : " requests");
+        txt_puts(b, planned == 1 ? " call" : " calls");
     }
     if (k->duration_ns) {
         txt_puts(b, planned ? ", at most " : ", for ");
@@ -31464,6 +31464,8 @@ static void loaddoc_plan(struct buf *b, const struct res_config *k)
     unsigned threads = k->threads ? k->threads : load_threads(connections);
     threads = threads > connections ? (unsigned)connections : threads;
     txt_putf(b, "   %u thread%s\n", threads, threads == 1 ? "" : "s");
+    if (k->requests_per_client && k->clients > 1)
+        txt_puts(b, "          (-n is per client; -N is the total)\n");
 }
 
 /* Append the lines of counts, time and connections. */

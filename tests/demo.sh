@@ -53,7 +53,7 @@ if [ -z "$address" ]; then
     exit 1
 fi
 
-job '2. 100 clients, 50 requests each: 5,000 calls.' \
+job '2. 100 clients, 50 calls each: 5,000 calls.' \
     "$bin" load -c 100 -n 50 "$address"
 job '3. That was a moment. Ten seconds of load, for samples enough to judge by.' \
     "$bin" load -c 10 -d 10s "$address"

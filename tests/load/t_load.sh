@@ -47,7 +47,7 @@ five_thousand() {
     start_server || return
     check '100 clients, 50 requests each' 0 "$BIN" load -c 100 -n 50 \
         "127.0.0.1:$PORT"
-    has 'says the product' "$OUT" '100 clients x 50 requests = 5,000'
+    has 'says the product' "$OUT" '100 clients x 50 calls each = 5,000 calls'
     counted '5,000 ok' 5000 0 0 0
     has 'status OK 5,000' "$OUT" 'OK +5,000'
     has 'latency of all' "$OUT" 'p50.*p99'
@@ -197,7 +197,7 @@ interrupted() {
     during 'SIGINT in the run' || return
     kill -INT "$PID"
     over 'SIGINT in the run' 40 130
-    has 'SIGINT, the plan' "$OUT" '4 clients x 1,000,000 requests = 4,000,000'
+    has 'SIGINT, the plan' "$OUT" '4 clients x 1,000,000 calls each = 4,000,000'
     identity 'SIGINT' 4000000
     if [ "${OK:-0}" -gt 0 ] && [ "${UNSENT:-0}" -gt 0 ]; then
         pass 'SIGINT, some ok and some not sent'

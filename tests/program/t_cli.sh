@@ -29,6 +29,8 @@ helps() {
         tells "$c --help" "$c" $c --help
         same "$c --help is help $c" "$(cksum <"$OUT")" "$(cksum <"$T/help")"
         lacks "help $c fits 80 columns" "$OUT" '.{81}'
+        has "help $c has examples" "$OUT" '^Examples:'
+        has "help $c has its exit statuses" "$OUT" '^Exit status:'
     done
     tells 'help load has --clients' '--clients' help load
     tells 'help serve has its default port' '50051' help serve
@@ -80,6 +82,43 @@ bad_values() {
     refuses '-f nope'          2 'nope'                  report -f nope
 }
 
+# What users of other tools type: the answer says what to type here.
+other_tools() {
+    local no_tls='no TLS here.*nghttpx'
+    refuses 'hey --qps'           2 '-r 1000'                load --qps 5
+    refuses 'ghz --rps'           2 '-r 1000'                load --rps=5
+    refuses 'ghz --concurrency'   2 '-c 100'                 load --concurrency 5
+    refuses 'oha -z'              2 '-d 30s'                 load -z 30s
+    refuses 'ghz --cacert'        2 "$no_tls"                load --cacert x
+    refuses 'grpcurl --plaintext' 2 'leave it out'           load --plaintext
+    refuses 'ghz --proto'         2 'protoc --include_imports' load --proto x
+    refuses 'grpcurl -list'       2 'grpcurl -plaintext'     load --list
+    refuses 'ghz --data-file'     2 '--data @FILE'           load --data-file x
+    refuses 'ghz -d is data'      2 "message is --data '\{"  load -d '{"a":1}'
+    refuses 'no unit'             2 'no unit.*: -d 30s$'     load -d 30
+    refuses 'no unit, long'       2 'no unit.*--timeout 5s$' load --timeout 5
+    refuses 'https://'            2 "$no_tls"           load https://h:443
+    refuses 'grpcs://'            2 "$no_tls"           load grpcs://h:443
+    refuses 'pprof -http'         2 '-f html'                report -http=:1 x
+    refuses 'pprof -top'          2 '-f top'                 report -top x
+    refuses 'pprof -svg'          2 '-f svg'                 report -svg x
+    refuses 'pprof -base'         2 '--base'                 report -base x y
+    refuses 'perf --stdio'        2 '-f top'                 report --stdio
+    refuses '--port'              2 '-l PORT'                serve --port 80
+    refuses 'a port alone'        2 '-l 80$'                 serve 80
+    refuses 'command bench'       2 'grpcprof load HOST'     bench
+    refuses 'command record'      2 'serve --profile'        record
+    refuses 'a file'              2 'grpcprof report FILE'   README
+    refuses 'an option first'     2 'command comes first'    -c 5
+    refuses '--protoset x.proto' '1 2' \
+        'protoc -I proto .*x.protoset proto/helloworld.proto' \
+        load --protoset proto/helloworld.proto
+    refuses '--protoset README' '1 2' 'not a FileDescriptorSet' \
+        load --protoset README
+    check 'a port that refuses' 1 "$BIN" load -q -n 1 127.0.0.1:1
+    one_line 'a port that refuses, one line' 'refused. Is the server running'
+}
+
 # What cannot work is said before the run, not after.
 too_late() {
     refuses '--out in no directory' '1 2' "$T/no/x.pb" \
@@ -106,5 +145,6 @@ port_taken() {
 helps
 mistyped
 bad_values
+other_tools
 too_late
 port_taken
