@@ -442,26 +442,26 @@ enum {
 
 /* ---- SVG ---- */
 enum {
-    /* Geometry of the flame graph: pixels at the width drawn without scripts.
-     * A row holds a 12 px line; 7.25 px is what the monospace fonts in use
-     * need for a character at that size (0.55 to 0.602 em). */
+    /* Geometry in pixels, as drawn without scripts.  A row holds a line of
+     * 12 px; a character of that size is at most 7.25 px wide in the monospace
+     * fonts in use (0.55 to 0.602 em). */
     SVG_WIDTH = 1200,
     SVG_MARGIN = 10,
     SVG_ROW = 17,
     SVG_HEAD = 62,
     SVG_FOOT = 30,
 
-    /* Rows drawn; a deeper stack is cut at its leaf end, and that is said.
-     * The deepest real one seen has 125 rows, the tallest picture that browsers
-     * draw is 32,767 px. */
+    /* Rows drawn; deeper stacks are cut off at the leaf end, and the picture
+     * says so.  The deepest real one seen has 125 rows; browsers draw at most
+     * 32,767 px. */
     SVG_MOST_ROWS = 1024,
 
-    /* Frames narrower than this many millionths of the whole are left out:
-     * 0.01 % is an eighth of a pixel, and what inferno leaves out too. */
+    /* Frames narrower than this many millionths of the whole are left out, as
+     * inferno does: 0.01% is an eighth of a pixel. */
     SVG_LEAST_PPM = 100,
 
-    /* Sample coordinates up to here are written as they are; larger totals are
-     * scaled down.  A float, which renderers use, is exact up to 2^24. */
+    /* Largest coordinate; larger totals are scaled down to it.  Renderers use
+     * float, which is exact up to 2^24. */
     SVG_MOST_UNITS = 10000000,
 };
 
@@ -9640,7 +9640,7 @@ static int view_tree_open(struct view_tree *t, uint32_t node, uint32_t depth,
 
 /* Return how many frames from the root rows a and b have in common. */
 static uint32_t view_rows_common(const struct view_rows *r, uint32_t a,
-                                   uint32_t b)
+                                 uint32_t b)
 {
     const uint32_t *x = r->frame + r->at[a], *y = r->frame + r->at[b];
     size_t n = r->at[a + 1] - r->at[a], m = r->at[b + 1] - r->at[b];
@@ -13433,29 +13433,28 @@ static int compare_assert_test(struct compare_assert *t, const struct anl *a,
 }
 
 /* ================================== 26 SVG ===================================
- * for     flame graph: a profile in, one self-contained SVG out
+ * for     flame graph: one self-contained SVG of a profile, or of two
  * uses    MEM, NUM, TXT, PP, MERGE, VIEW, CAT, STAT
  * owns    struct svg while svg_write runs
  * spec    SVG 1.1 and XML 1.0, CSS colour schemes, WAI-ARIA 1.2 (tree)
  * prefix  svg_
  * runs    any thread
  *
- * Frames are paths in whole units of the sample type, in an inner <svg> whose
- * viewBox is all units by all rows: the picture needs no script.  They stand
- * in groups by category and shade; the numbers that the script needs beside
- * the path stand in <metadata>, as text, in the order of the paths:
+ * Frames are paths in an inner <svg> whose viewBox is units wide and rows high,
+ * so that the picture needs no script.  They are grouped by category and shade.
+ * What else the script needs is text in <metadata>, in the order of the paths:
  *
  *   <g class="c0 s1"><path d="M120 3h40v.94H120z"/></g>     x, row, width
  *   <metadata id="n">all\nmain</metadata>                    names
  *   <metadata id="d">1:12</metadata>                         name : samples
  *
- * With a base, a frame is as wide as the mean of its shares in both, and its
- * group says how it changed; then d has name:samples:base's:share:base's, the
+ * With a base, a frame is as wide as the mean of its two shares, and its group
+ * is how it changed; d is then name:samples:base samples:share:base share, with
  * shares in parts of SVG_PARTS.
  *
  * Invariant  a child lies inside its parent; the same profile gives the same
- *            bytes; names are only ever text, never markup or script.
- * Does not   recurse: stacks come from files.
+ *            bytes; names are always text, never markup or script.
+ * Does not   recurse: input may be deeply nested.
  */
 
 struct svg_config {
@@ -13464,34 +13463,30 @@ struct svg_config {
     const char *title;                  /* NULL: from the sample type */
     const char *sample;                 /* sample type; NULL: pprof's choice */
     unsigned    least_ppm;              /* narrowest frame; 0: SVG_LEAST_PPM */
-    bool        inverted;               /* the root at the top */
-    bool        reverse;                /* from the leaves to their callers */
-    const struct pp *base;              /* to be compared with; NULL: none */
+    bool        inverted;               /* the root is at the top */
+    bool        reverse;                /* stacks start at the leaf */
+    const struct pp *base;              /* to compare with, or NULL */
     const char *base_name;              /* for errors */
     const char *name;                   /* profile, for errors; or NULL */
 };
 
 enum { SVG_SHADES = 3, SVG_GROUPS = CAT_COUNT * SVG_SHADES };
 
-/* How a frame changed, in place of a category. */
+/* With a base, how a frame changed takes the place of its category. */
 enum { SVG_GREW, SVG_SHRANK, SVG_SAME, SVG_NEW, SVG_GONE, SVG_CHANGES };
 
-static const char *const svg_change_name[SVG_CHANGES] = {
-    [SVG_GREW] = "larger share", [SVG_SHRANK] = "smaller share",
-    [SVG_SAME] = "no significant change", [SVG_NEW] = "new",
-    [SVG_GONE] = "gone",
+static const struct {
+    const char *name, *light, *dark;    /* fills as in svg_fill */
+} svg_changes[SVG_CHANGES] = {
+    [SVG_GREW] = { "larger share", "#f08a7e", "#a8443a" },
+    [SVG_SHRANK] = { "smaller share", "#86aef0", "#34609f" },
+    [SVG_SAME] = { "no significant change", "#d9d9d9", "#4b4e53" },
+    [SVG_NEW] = { "new", "#f5a95c", "#a35a12" },
+    [SVG_GONE] = { "gone", "#bda0e6", "#6a4ba0" },
 };
 
-static const struct { const char *light, *dark; } svg_change_fill[] = {
-    [SVG_GREW] = { "#f08a7e", "#a8443a" },
-    [SVG_SHRANK] = { "#86aef0", "#34609f" },
-    [SVG_SAME] = { "#d9d9d9", "#4b4e53" },
-    [SVG_NEW] = { "#f5a95c", "#a35a12" },
-    [SVG_GONE] = { "#bda0e6", "#6a4ba0" },
-};
-
-/* Light and dark fills; black and white text on them have a contrast of at
- * least 4.5, also in the palest shade. */
+/* Fills for light and dark pages.  The text on them has a contrast of at least
+ * 4.5, in every shade. */
 static const struct { const char *light, *dark; } svg_fill[CAT_COUNT] = {
     [CAT_APPLICATION] = { "#f5a95c", "#a35a12" },
     [CAT_NETWORK] = { "#82b4e8", "#2a679f" },
@@ -13533,9 +13528,9 @@ static const char *const svg_style_dark[] = {
     "svg{background:#1c1d20}input::placeholder{color:#ccc}",
 };
 
-/* Loaded once; draws the same frames for the window's width, and then zoom,
- * search, keys.  `frame` is a path's record, `zoom` the frame that fills the
- * width, `down` is true when the root is at the top. */
+/* The script.  It draws the frames for the window's width and adds zoom, search
+ * and keys.  `frame` is the record of a path, `zoom` the frame that fills the
+ * width; `down` is true while the root is at the top. */
 static const char *const svg_script[] = {
     "(function () {",
     "'use strict';",
@@ -13551,12 +13546,11 @@ static const char *const svg_script[] = {
     "  return parent.appendChild(set(document.createElementNS(NS, name), a));",
     "}",
     "",
-    "/* The frames: x and w in units of the whole, y a row, n samples. */",
+    "/* A frame: path e, edge x and width w in units, row y, n samples. */",
     "var meta = $('m').textContent.split(' '), units = +meta[0];",
     "var value = meta[1] / units, ns = +meta[2], kish = +meta[3];",
     "var rows = +meta[4], down = meta[5] === '1', unit = meta[6];",
     "var differs = meta[7] === '1', off = [];",
-    "var changes = ['larger', 'smaller', 'not significant', 'new', 'gone'];",
     "var names = $('n').textContent.split('\\n');",
     "var data = $('d').textContent.split(' ');",
     "var layer = $('f'), texts = $('t'), info = $('i');",
@@ -13570,52 +13564,56 @@ static const char *const svg_script[] = {
     "});",
     "frames.sort(function (a, b) { return a.x - b.x || a.depth - b.depth; });",
     "var root = frames[0], zoom = root, current = root, pattern = '';",
-    "var brief = svg.querySelector('.q'), said = '';",
+    "var summary = svg.querySelector('.q'), status = '';",
     "",
     "function percent(x) {",
-    "  return (100 * x).toFixed(x < 0.001 ? 3 : 1) + ' %';",
+    "  return (100 * x).toFixed(x < 0.001 ? 3 : 1) + '%';",
     "}",
-    "function three(x) { return String(+x.toPrecision(3)); }",
+    "function count(x) { return Math.round(x).toLocaleString('en'); }",
+    "/* A value in three digits and its unit: 7.46 us. */",
     "function amount(v) {",
     "  var steps = ns ? [1e9, 's', 1e6, 'ms', 1e3, 'us', 1, 'ns']",
     "    : unit === 'bytes' ? [1e9, 'GB', 1e6, 'MB', 1e3, 'kB', 1, 'B']",
-    "    : [1, ' ' + unit];",
-    "  v *= ns || 1;",
+    "    : [1, unit];",
     "  var i = 0;",
-    "  while (i < steps.length - 2 && v < steps[i]) i += 2;",
-    "  return three(v / steps[i]) + steps[i + 1];",
+    "  v *= ns || 1;",
+    "  while (i < steps.length - 2 && v < steps[i] * 0.9995) i += 2;",
+    "  v /= steps[i];",
+    "  return (steps[i] === 1 || v >= 999.5 ? count(v) : v.toPrecision(3)) +",
+    "    ' ' + steps[i + 1];",
     "}",
-    "/* The Wilson 95 % interval of share p, as text. */",
+    "/* The Wilson 95% interval of share p. */",
     "function interval(p) {",
     "  var z = 3.8415, mid = p + z / 2 / kish, den = 1 + z / kish;",
     "  var half = Math.sqrt(z * (p * (1 - p) / kish + z / 4 / kish / kish));",
     "  return percent(Math.max(0, (mid - half) / den)) + ' to ' +",
     "    percent(Math.min(1, (mid + half) / den));",
     "}",
-    "/* A name in a sentence, whatever the direction of its letters. */",
-    "function say(f) { return '\\u2068' + f.name + '\\u2069: '; }",
-    "function change(f) {",
+    "/* The name of f; bidirectional text is isolated. */",
+    "function heading(f) { return '\\u2068' + f.name + '\\u2069: '; }",
+    "function legend(c) {",
+    "  return svg.querySelector('.l[data-c=\"' + c + '\"]');",
+    "}",
+    "function compare(f) {",
     "  var d = 100 * (f.now - f.base);",
-    "  return say(f) + 'now ' + percent(f.now) + ', ' +",
-    "    f.n.toLocaleString('en') + ' samples; base ' + percent(f.base) +",
-    "    ', ' + f.was.toLocaleString('en') + ' samples; ' +",
-    "    (d < 0 ? '' : '+') + d.toFixed(1) + ' points, ' +",
-    "    changes[f.c.slice(1)];",
+    "  return heading(f) + 'now ' + percent(f.now) + ', ' + count(f.n) +",
+    "    ' samples; base ' + percent(f.base) + ', ' + count(f.was) +",
+    "    ' samples; ' + (d < 0 ? '' : '+') + d.toFixed(1) + ' points, ' +",
+    "    legend(f.c).textContent;",
     "}",
     "function describe(f) {",
     "  if (differs && f === root)",
-    "    return say(f) + f.n.toLocaleString('en') + ' samples now, ' +",
-    "      f.was.toLocaleString('en') + ' before';",
-    "  if (differs) return change(f);",
+    "    return heading(f) + 'now ' + count(f.n) + ' samples; base ' +",
+    "      count(f.was) + ' samples';",
+    "  if (differs) return compare(f);",
     "  var p = f.w / units;",
-    "  return say(f) + amount(f.w * value) + ', ' +",
-    "    f.n.toLocaleString('en') + ' samples, ' + percent(p) +",
-    "    (kish > 0 && f !== root ? ' (95 %: ' + interval(p) + ')' : '') +",
-    "    (zoom !== root ? ', ' + percent(f.w / zoom.w) + ' of the part shown'",
-    "      : '');",
+    "  return heading(f) + amount(f.w * value) + ', ' + count(f.n) +",
+    "    ' samples, ' + percent(p) + (kish > 0 && f !== root",
+    "      ? ' (95% interval ' + interval(p) + ')' : '') + (zoom !== root",
+    "      ? ', ' + percent(f.w / zoom.w) + ' of the visible part' : '');",
     "}",
     "",
-    "/* Text that fits: all, or without directories, or cut. */",
+    "/* The name if it fits, else without directories, else cut off. */",
     "function fit(name, chars) {",
     "  if (name.length <= chars) return name;",
     "  name = name.replace(/^[^([<{ ]*\\/(?=.)/, '');",
@@ -13623,8 +13621,8 @@ static const char *const svg_script[] = {
     "  return Array.from(name).slice(0, chars - 2).join('') + '..';",
     "}",
     "function width() { return svg.getBoundingClientRect().width - 2 * M; }",
-    "/* Write s into e, in lines of width W; how many. */",
-    "function flow(e, s, W) {",
+    "/* Write s into e in lines of width W; return the number of lines. */",
+    "function wrap(e, s, W) {",
     "  var lines = [''], n = 0;",
     "  s.match(/[^ ]* ?/g).forEach(function (w) {",
     "    if (lines[n] && (lines[n] + w).length > W / CHAR) lines[++n] = '';",
@@ -13636,18 +13634,19 @@ static const char *const svg_script[] = {
     "  });",
     "  return n + 1;",
     "}",
-    "function tell(s) { flow(info, said = s, Math.max(width(), 100)); }",
+    "function tell(s) { wrap(info, status = s, Math.max(width(), 100)); }",
     "",
-    "/* Place everything for the width of the window and the zoom. */",
+    "/* Place everything for the window's width and the zoom. */",
     "function layout() {",
     "  var W = Math.max(width(), 100), k = W / zoom.w;",
     "  var x = 0, list = [], wide = W > 700;",
-    "  var y = 45 + ROW * flow(brief, brief.textContent, wide ? W - 430 : W);",
+    "  var y = 45 + ROW *",
+    "    wrap(summary, summary.textContent, wide ? W - 430 : W);",
     "  var tools = wide ? 8 : y - 11;",
     "  set(find, wide ? { x: W - 250 + M, y: 6, width: 250 }",
     "    : { x: M, y: y - 14, width: Math.min(W, 220) });",
     "  y += wide ? 0 : 30;",
-    "  tell(said);",
+    "  tell(status);",
     "  svg.querySelectorAll('.l').forEach(function (e) {",
     "    var w = 30 + CHAR * e.textContent.length;",
     "    if (x && x + w > W) { x = 0; y += 18; }",
@@ -13687,8 +13686,8 @@ static const char *const svg_script[] = {
     "  reset.style.display = zoom === root ? 'none' : '';",
     "}",
     "",
-    "/* What the page's address remembers: the zoom and the search. */",
-    "function remember() {",
+    "/* The address keeps zoom, search, hidden categories and inversion. */",
+    "function saveState() {",
     "  var s = [];",
     "  if (zoom !== root) s.push('z=' + zoom.depth + ',' + zoom.x);",
     "  if (pattern) s.push('s=' + encodeURIComponent(pattern));",
@@ -13696,16 +13695,16 @@ static const char *const svg_script[] = {
     "  if (down !== (meta[5] === '1')) s.push('i=1');",
     "  try {",
     "    history.replaceState(null, '', '#' + s.join('&'));",
-    "  } catch { /* not allowed in some frames */ }",
+    "  } catch { /* forbidden in some frames */ }",
     "}",
-    "function recall() {",
+    "function loadState() {",
     "  location.hash.slice(1).split('&').forEach(function (s) {",
     "    var v = s.slice(2), z = v.split(',');",
     "    try {",
     "      if (s[0] === 's') input.value = decodeURIComponent(v);",
-    "    } catch { /* not what we wrote */ }",
+    "    } catch { /* not written by saveState */ }",
     "    if (s[0] === 'h') v.split(',').forEach(toggle);",
-    "    if (s[0] === 'i') turn();",
+    "    if (s[0] === 'i') invert();",
     "    frames.forEach(function (f) {",
     "      if (s[0] === 'z' && f.depth === +z[0] && f.x === +z[1]) zoom = f;",
     "    });",
@@ -13715,14 +13714,14 @@ static const char *const svg_script[] = {
     "  current.e.classList.remove('k');",
     "  current = f;",
     "  tell(describe(f));",
-    "  f.e.insertBefore(tip, null).textContent = said;",
+    "  f.e.insertBefore(tip, null).textContent = status;",
     "  layer.setAttribute('aria-activedescendant', f.e.id);",
     "}",
-    "/* Switch the category of class c off or on. */",
+    "/* Hide or show the category of class c. */",
     "function toggle(c) {",
     "  c = c.replace(/\\W/g, '');",
     "  var at = off.indexOf(c), hide = at < 0;",
-    "  var entry = svg.querySelector('.l[data-c=\"' + c + '\"]');",
+    "  var entry = legend(c);",
     "  if (!entry) return;",
     "  if (hide) off.push(c); else off.splice(at, 1);",
     "  entry.classList.toggle('x', hide);",
@@ -13731,26 +13730,26 @@ static const char *const svg_script[] = {
     "    g.classList.toggle('x', hide);",
     "  });",
     "}",
-    "/* Turn the picture over: the root from the bottom to the top. */",
-    "function turn() {",
+    "/* Invert the picture: the root moves from the bottom to the top. */",
+    "function invert() {",
     "  down = !down;",
     "  frames.forEach(function (f) { f.y = rows - 1 - f.y; });",
     "}",
-    "function enter(f) {",
+    "function zoomTo(f) {",
     "  zoom = f;",
     "  layout();",
     "  show(f);",
     "  search(pattern);",
     "}",
     "",
-    "/* Mark the names that match; a sample counts once, however often. */",
+    "/* Mark the names that match s; each sample counts at most once. */",
     "function search(s) {",
     "  var re, end = -1, sum = 0, part = 0, n = 0;",
     "  pattern = s;",
     "  try {",
     "    re = s && new RegExp(s, /[A-Z]/.test(s) ? '' : 'i');",
     "  } catch {",
-    "    tell('Not a regular expression: ' + s);",
+    "    tell('Invalid regular expression: ' + s);",
     "    return;",
     "  }",
     "  frames.forEach(function (f) {",
@@ -13767,12 +13766,12 @@ static const char *const svg_script[] = {
     "  if (s)",
     "    tell('Matched: ' + percent(sum / units) + ' in ' + n + ' frames' +",
     "      (zoom === root ? '' : ', ' + percent(part / zoom.w) +",
-    "        ' of the part shown'));",
-    "  remember();",
+    "        ' of the visible part'));",
+    "  saveState();",
     "}",
     "",
-    "/* Where a key leads to: towards the leaf, the root, or beside. */",
-    "function step(key) {",
+    "/* The frame that an arrow key leads to: callee, caller, or sibling. */",
+    "function neighbour(key) {",
     "  var c = current, leaf = key === (down ? 'ArrowDown' : 'ArrowUp');",
     "  var near = frames.filter(function (f) {",
     "    if (!f.shown) return false;",
@@ -13788,10 +13787,10 @@ static const char *const svg_script[] = {
     "",
     "var find = make('foreignObject', { height: 26 }, svg);",
     "var input = find.appendChild(document.createElementNS(XH, 'input'));",
-    "set(input, { type: 'search', placeholder: 'Search: Ctrl-F, a regex',",
+    "set(input, { type: 'search', placeholder: 'Search: regex (Ctrl-F)',",
     "  'aria-label': 'Search frames by regular expression' });",
-    "/* What a click does to e, and Enter and the space bar. */",
-    "function press(e, act) {",
+    "/* Call act on a click on e, Enter or the space bar. */",
+    "function onPress(e, act) {",
     "  e.addEventListener('click', act);",
     "  e.addEventListener('keydown', function (k) {",
     "    if (k.key !== 'Enter' && k.key !== ' ') return;",
@@ -13804,25 +13803,25 @@ static const char *const svg_script[] = {
     "    'aria-label': label }, svg);",
     "  make('rect', { width: 16 + CHAR * text.length, height: 20, rx: 3 }, g);",
     "  make('text', { x: 8, y: 14 }, g).textContent = text;",
-    "  press(g, act);",
+    "  onPress(g, act);",
     "  return g;",
     "}",
     "var flip = button('Invert the picture', 'Invert', function () {",
-    "  turn();",
+    "  invert();",
     "  layout();",
-    "  remember();",
+    "  saveState();",
     "});",
     "var reset = button('Reset zoom', 'Reset zoom', function () {",
-    "  enter(root);",
+    "  zoomTo(root);",
     "  layer.focus();",
     "});",
     "svg.querySelectorAll('.l').forEach(function (e) {",
     "  set(e, { role: 'checkbox', tabindex: 0, 'aria-checked': true,",
     "    'aria-label': e.textContent });",
-    "  press(e, function () {",
+    "  onPress(e, function () {",
     "    toggle(e.getAttribute('data-c'));",
     "    layout();",
-    "    remember();",
+    "    saveState();",
     "  });",
     "});",
     "var tip = document.createElementNS(NS, 'title');",
@@ -13836,12 +13835,12 @@ static const char *const svg_script[] = {
     "  if (e.target.frame) show(e.target.frame);",
     "});",
     "layer.addEventListener('click', function (e) {",
-    "  if (e.target.frame) enter(e.target.frame);",
+    "  if (e.target.frame) zoomTo(e.target.frame);",
     "});",
     "layer.addEventListener('keydown', function (e) {",
-    "  var f = /^Arrow/.test(e.key) ? step(e.key)",
+    "  var f = /^Arrow/.test(e.key) ? neighbour(e.key)",
     "    : e.key === 'Home' ? root : null;",
-    "  if (e.key === 'Enter' || e.key === ' ') enter(current);",
+    "  if (e.key === 'Enter' || e.key === ' ') zoomTo(current);",
     "  else if (!f) return;",
     "  else {",
     "    show(f);",
@@ -13857,14 +13856,14 @@ static const char *const svg_script[] = {
     "    input.select();",
     "  } else if (e.key === 'Escape') {",
     "    if (pattern) search(input.value = '');",
-    "    else enter(root);",
+    "    else zoomTo(root);",
     "  }",
     "});",
     "addEventListener('resize', layout);",
     "svg.removeAttribute('viewBox');",
     "set(svg, { width: '100%', class: 'j' });",
-    "recall();",
-    "enter(zoom);",
+    "loadState();",
+    "zoomTo(zoom);",
     "search(input.value);",
     "})();",
 };
@@ -13872,28 +13871,29 @@ static const char *const svg_script[] = {
 enum { SVG_PARTS = 1000000000 };        /* of a share */
 
 struct svg {
-    struct pp both;                     /* owned: with a base, both of them */
+    struct pp both;                     /* owned: both profiles merged, if
+                                         * there is a base */
     bool differs;                       /* there is a base */
-    double effective[2];                /* samples of now and base: Kish's */
-    struct view_extra whole;             /* now, base, their samples */
-    uint8_t *change;                    /* owned, by call */
+    double effective[2];                /* effective samples of now and base */
+    struct view_extra whole;            /* now, base, samples of each */
+    uint8_t *change;                    /* owned, by call: its group */
     struct view view;                   /* owned */
     struct view_tree tree;              /* owned */
     struct cat_class *class;            /* owned, by node */
-    uint32_t *name;                     /* owned, by node: number + 1 in the
-                                         * list of names, 0 not in it yet */
-    uint32_t *drawn;                    /* owned: calls, by group */
+    uint32_t *name;                     /* owned, by node: line in the list of
+                                         * names; 0: not listed yet */
+    uint32_t *drawn;                    /* owned: calls, sorted by group */
     size_t    ndrawn, nnames;
     size_t    group[SVG_GROUPS + 1];    /* group g: drawn[group[g]] up to
                                          * drawn[group[g + 1]] */
-    uint32_t  rows;                     /* drawn */
-    uint64_t  units;                    /* width of the whole in the picture */
+    uint32_t  rows;
+    uint64_t  units;                    /* width of the root */
     bool      down;                     /* the root is row 0 */
 };
 
 #define TXT_PUT_LINES(b, a) txt_put_lines(b, a, sizeof (a) / sizeof *(a))
 
-/* The first bytes of s that make at most n characters. */
+/* Return the first n characters of s, or all. */
 static struct slice svg_cut(struct slice s, size_t n)
 {
     size_t i = 0;
@@ -13904,8 +13904,8 @@ static struct slice svg_cut(struct slice s, size_t n)
     return (struct slice){ s.p, i };
 }
 
-/* Append what of name fits in n >= 3 characters: all of it, or it without its
- * directories, or the beginning of that and two dots. */
+/* Append name in at most n >= 3 characters: whole, else without directories,
+ * else cut off and with two dots. */
 static void svg_put_fitting(struct buf *b, struct slice name, size_t n)
 {
     if (svg_cut(name, n).n < name.n)
@@ -13915,7 +13915,7 @@ static void svg_put_fitting(struct buf *b, struct slice name, size_t n)
     txt_puts(b, cut ? ".." : "");
 }
 
-/* Release everything in g and leave it all zero. */
+/* Release g and leave it all zero. */
 static void svg_fini(struct svg *g)
 {
     view_tree_fini(&g->tree);
@@ -13928,7 +13928,7 @@ static void svg_fini(struct svg *g)
     *g = (struct svg){0};
 }
 
-/* v of the sample type's unit in units of the picture. */
+/* Convert v from the sample type's unit to units of the picture. */
 static uint64_t svg_units(const struct svg *g, int64_t v)
 {
     int64_t all = g->tree.call[0].total;
@@ -13941,7 +13941,7 @@ static uint64_t svg_units(const struct svg *g, int64_t v)
     return (uint64_t)((double)v / (double)all * (double)g->units);
 }
 
-/* The group that call i is drawn in. */
+/* Return the group of call i. */
 static size_t svg_group(const struct svg *g, uint32_t i)
 {
     uint32_t node = g->tree.call[i].node;
@@ -13953,14 +13953,14 @@ static size_t svg_group(const struct svg *g, uint32_t i)
     uint8_t c = g->class[node].category;
     if (c >= CAT_COUNT)
         c = CAT_LIBRARIES;
-    static const uint64_t same[2];      /* in every picture */
+    static const uint64_t same[2];      /* one seed for every picture */
     return (size_t)c * SVG_SHADES + mem_hash_seeded(same, name.p, name.n) %
                                     SVG_SHADES;
 }
 
-/* Choose what is drawn: count the calls by group into g->group[group + 1], and
- * find how many rows they need. */
-static void svg_place(struct svg *g)
+/* Fill g->drawn and g->rows; count the calls of each group in
+ * g->group[group + 1]. */
+static void svg_choose(struct svg *g)
 {
     for (uint32_t i = 0; i < g->tree.n; i++) {
         const struct view_call *c = &g->tree.call[i];
@@ -13972,7 +13972,7 @@ static void svg_place(struct svg *g)
     }
 }
 
-/* Sort g->drawn by group; in a group parents stay first. */
+/* Sort g->drawn by group; in a group, parents still come first. */
 static int svg_sort(struct svg *g)
 {
     size_t at[SVG_GROUPS];
@@ -13990,9 +13990,9 @@ static int svg_sort(struct svg *g)
     return GP_OK;
 }
 
-/* Make to a profile of p's rows with two values: of its sample type, and the
- * samples that they stand for.  All but to->value stays p's.  GP_ENOMEM. */
-static int svg_counted(struct pp *to, const struct pp *p, size_t type)
+/* Make to a copy of p with two sample types: type and the number of samples.
+ * Only to->value is to's own.  0 or GP_ENOMEM. */
+static int svg_with_counts(struct pp *to, const struct pp *p, size_t type)
 {
     const struct view v = { .pp = p, .type = type,
                             .count_type = pp_count_type(p) };
@@ -14006,11 +14006,11 @@ static int svg_counted(struct pp *to, const struct pp *p, size_t type)
     return to->value ? GP_OK : GP_ENOMEM;
 }
 
-/* Make g->both of now and base: the mean of both shares, in SVG_PARTS, and then
- * their values and samples. */
-static int svg_join(struct svg *g, const struct pp *now, size_t type,
-                    const struct pp *base, const char *base_name,
-                    struct gp_why *why)
+/* Merge now and base into g->both, with five sample types: the mean of both
+ * shares in SVG_PARTS, the values of each, the samples of each. */
+static int svg_merge(struct svg *g, const struct pp *now, size_t type,
+                     const struct pp *base, const char *base_name,
+                     struct gp_why *why)
 {
     static const char *const name[] = { NULL, "now", "base", "now's samples",
                                         "base's samples" };
@@ -14032,7 +14032,7 @@ static int svg_join(struct svg *g, const struct pp *now, size_t type,
         g->effective[i] = view_effective(&sum);
         for (size_t t = 0; t < 5; t++)
             column[t] = t == 0 || t == 1 + i ? 0 : t == 3 + i ? 1 : SIZE_MAX;
-        e = svg_counted(&x, p[i], row[i]);
+        e = svg_with_counts(&x, p[i], row[i]);
         e = e ? e : merge_add(&m, &x, column, scale);
         mem_free(x.value);
     }
@@ -14040,8 +14040,9 @@ static int svg_join(struct svg *g, const struct pp *now, size_t type,
     return e ? txt_fail(why, e, "out of memory") : GP_OK;
 }
 
-/* How call i changed, p being how likely that is by chance: its group. */
-static uint8_t svg_change(const struct svg *g, uint32_t i, bool significant)
+/* Return the group of call i by how its share changed. */
+static uint8_t svg_change_group(const struct svg *g, uint32_t i,
+                                bool significant)
 {
     const struct view_extra *m = &g->tree.extra[i];
     double now = (double)m->sum[0] / (double)g->whole.sum[0];
@@ -14057,8 +14058,8 @@ static uint8_t svg_change(const struct svg *g, uint32_t i, bool significant)
     return (uint8_t)((now > base ? SVG_GREW : SVG_SHRANK) * SVG_SHADES + shade);
 }
 
-/* Ask of each call whether its share changed by more than chance. */
-static int svg_judge(struct svg *g)
+/* Fill g->change; each call's share is tested for a significant change. */
+static int svg_test_changes(struct svg *g)
 {
     const struct view_tree *t = &g->tree;
     double *p = mem_zalloc(t->n * sizeof *p);
@@ -14075,13 +14076,13 @@ static int svg_judge(struct svg *g)
     }
     e = e ? e : stat_mark_significant(p, mark, t->n);
     for (uint32_t i = 0; i < t->n && !e; i++)
-        g->change[i] = svg_change(g, i, mark[i]);
+        g->change[i] = svg_change_group(g, i, mark[i]);
     mem_free(p);
     mem_free(mark);
     return e;
 }
 
-/* Build everything that is drawn from p.  On failure g is to be released. */
+/* Build g from p.  The caller releases g, on failure too. */
 static int svg_build(struct svg *g, const struct pp *p,
                      const struct svg_config *config, struct gp_why *why)
 {
@@ -14089,7 +14090,7 @@ static int svg_build(struct svg *g, const struct pp *p,
     int e = pp_find_type(p, config->sample, &type, why);
     g->differs = config->base != NULL;
     if (!e && g->differs) {
-        e = svg_join(g, p, type, config->base, config->base_name, why);
+        e = svg_merge(g, p, type, config->base, config->base_name, why);
         p = &g->both;
         type = 0;
     }
@@ -14107,8 +14108,8 @@ static int svg_build(struct svg *g, const struct pp *p,
         return e;
     int64_t all = g->tree.call[0].total;
     if (all <= 0)
-        return txt_fail(why, GP_EFORMAT, "%s%snothing to draw: the profile "
-                        "holds no samples above 0",
+        return txt_fail(why, GP_EFORMAT, "%s%snothing to draw: no sample has "
+                        "a value above 0",
                         config->name ? config->name : "",
                         config->name ? ": " : "");
     g->units = all > SVG_MOST_UNITS ? SVG_MOST_UNITS : (uint64_t)all;
@@ -14116,7 +14117,8 @@ static int svg_build(struct svg *g, const struct pp *p,
     g->class = mem_zalloc(g->view.nnodes * sizeof *g->class);
     g->name = mem_zalloc(g->view.nnodes * sizeof *g->name);
     g->drawn = mem_zalloc(g->tree.n * sizeof *g->drawn);
-    if (!g->class || !g->name || !g->drawn || (g->differs && svg_judge(g)))
+    if (!g->class || !g->name || !g->drawn ||
+        (g->differs && svg_test_changes(g)))
         return txt_fail(why, GP_ENOMEM, "out of memory");
     struct cat_program program = cat_program(&g->view);
     program.rule = config->rule;
@@ -14126,26 +14128,25 @@ static int svg_build(struct svg *g, const struct pp *p,
         if (!g->class[node].rule)
             g->class[node] = cat_classify(&program, &g->view.node[node]);
     }
-    svg_place(g);
+    svg_choose(g);
     return svg_sort(g) ? txt_fail(why, GP_ENOMEM, "out of memory") : GP_OK;
 }
 
-/* The row of call i: 0 is the top one. */
+/* Return the row of call i, counted from the top. */
 static uint32_t svg_row(const struct svg *g, uint32_t i)
 {
     uint32_t depth = g->tree.call[i].depth;
     return g->down ? depth : g->rows - 1 - depth;
 }
 
-/* The name of call i. */
+/* Return the name of call i. */
 static struct slice svg_name(const struct svg *g, uint32_t i)
 {
     uint32_t node = g->tree.call[i].node;
     return node == MEM_NONE ? txt_slice("all") : g->view.node[node].name;
 }
 
-/* The left edge and the width of call i, in units: its parent's edges bound
- * it.  A frame that is drawn is at least one unit wide. */
+/* Set *x and *w to the left edge and the width, at least 1, of call i. */
 static void svg_span(const struct svg *g, uint32_t i, uint64_t *x, uint64_t *w)
 {
     const struct view_call *c = &g->tree.call[i];
@@ -14156,14 +14157,28 @@ static void svg_span(const struct svg *g, uint32_t i, uint64_t *x, uint64_t *w)
     *w = end > *x ? end - *x : 1;
 }
 
-/* Append a legend entry for each category that is drawn; returns the y of the
+/* Assert that each frame lies inside its parent. */
+static void svg_check_frames(const struct svg *g)
+{
+    uint64_t left[SVG_MOST_ROWS], right[SVG_MOST_ROWS], w;
+    for (uint32_t i = 0; i < g->tree.n; i++) {
+        uint32_t d = g->tree.call[i].depth;
+        if (d >= SVG_MOST_ROWS)
+            continue;
+        svg_span(g, i, &left[d], &w);
+        right[d] = left[d] + w;
+        assert(d == 0 || (left[d] >= left[d - 1] && right[d] <= right[d - 1]));
+    }
+}
+
+/* Append a legend entry for each category that is drawn; return the y of the
  * last line. */
 static int svg_put_legend(const struct svg *g, struct buf *b)
 {
     size_t x = 0;
     int y = SVG_HEAD;
     for (size_t c = 0; c < (g->differs ? SVG_CHANGES : CAT_COUNT); c++) {
-        const char *name = g->differs ? svg_change_name[c]
+        const char *name = g->differs ? svg_changes[c].name
                                       : cat_name[c];
         size_t from = g->group[c * SVG_SHADES];
         size_t n = g->group[(c + 1) * SVG_SHADES] - from;
@@ -14184,7 +14199,7 @@ static int svg_put_legend(const struct svg *g, struct buf *b)
     return y;
 }
 
-/* Append the paths of the frames, and their texts where they fit. */
+/* Append the frames' paths, and their names where they fit. */
 static void svg_put_frames(struct svg *g, struct buf *b, int top)
 {
     int width = SVG_WIDTH - 2 * SVG_MARGIN;
@@ -14222,8 +14237,8 @@ static void svg_put_frames(struct svg *g, struct buf *b, int top)
     txt_puts(b, "</g>\n");
 }
 
-/* Append the samples of call i in both, and its shares of them. */
-static void svg_put_change(const struct svg *g, struct buf *b, uint32_t i)
+/* Append the samples and shares of call i, now and in the base. */
+static void svg_put_shares(const struct svg *g, struct buf *b, uint32_t i)
 {
     const struct view_extra *m = &g->tree.extra[i];
     txt_putf(b, ":%" PRId64 ":%" PRId64, m->sum[2], m->sum[3]);
@@ -14232,7 +14247,7 @@ static void svg_put_change(const struct svg *g, struct buf *b, uint32_t i)
                  (double)m->sum[k] / (double)g->whole.sum[k] : 0.0);
 }
 
-/* Append what the script reads beside the paths. */
+/* Append what else the script reads. */
 static void svg_put_data(struct svg *g, struct buf *b)
 {
     const struct pp *p = g->view.pp;
@@ -14263,7 +14278,7 @@ static void svg_put_data(struct svg *g, struct buf *b)
             number = g->name[node];
         txt_putf(b, j ? " %u" : "%u", number);
         if (g->differs)
-            svg_put_change(g, b, i);
+            svg_put_shares(g, b, i);
         else if (samples != w)
             txt_putf(b, ":%" PRIu64, samples);
     }
@@ -14281,17 +14296,17 @@ static void svg_put_style(const struct svg *g, struct buf *b)
     TXT_PUT_LINES(b, svg_style);
     size_t n = g->differs ? SVG_CHANGES : CAT_COUNT;
     for (size_t c = 0; c < n; c++)
-        txt_putf(b, ".c%zu{fill:%s}", c, g->differs ? svg_change_fill[c].light
+        txt_putf(b, ".c%zu{fill:%s}", c, g->differs ? svg_changes[c].light
                                                     : svg_fill[c].light);
     txt_puts(b, "\n");
     TXT_PUT_LINES(b, svg_style_dark);
     for (size_t c = 0; c < n; c++)
-        txt_putf(b, ".c%zu{fill:%s}", c, g->differs ? svg_change_fill[c].dark
+        txt_putf(b, ".c%zu{fill:%s}", c, g->differs ? svg_changes[c].dark
                                                     : svg_fill[c].dark);
     txt_puts(b, "}\n</style>\n");
 }
 
-/* Append how much the picture is of. */
+/* Append the profile's samples, total and duration. */
 static void svg_put_amount(const struct svg *g, struct buf *b)
 {
     const struct pp *p = g->view.pp;
@@ -14299,7 +14314,7 @@ static void svg_put_amount(const struct svg *g, struct buf *b)
     double ns = view_unit_ns(t->unit);
     int64_t counted = g->view.counted;
     txt_put_commas(b, (uint64_t)(counted > 0 ? counted : 0));
-    txt_puts(b, counted == 1 ? " sample, " : " samples, ");
+    txt_puts(b, counted == 1 ? " sample, total " : " samples, total ");
     if (isnan(ns)) {
         txt_put_commas(b, (uint64_t)g->tree.call[0].total);
         mem_put_byte(b, ' ');
@@ -14308,32 +14323,32 @@ static void svg_put_amount(const struct svg *g, struct buf *b)
         txt_put_time(b, (double)g->tree.call[0].total * ns);
     }
     if (p->duration_ns > 0) {
-        txt_puts(b, " in ");
+        txt_puts(b, ", duration ");
         txt_put_time(b, (double)p->duration_ns);
     }
 }
 
-/* Append the line below the title: how much is drawn, and how much is not. */
+/* Append the line below the title: what is drawn, and what is left out. */
 static void svg_put_summary(const struct svg *g, struct buf *b,
                             unsigned least_ppm)
 {
     if (g->differs) {
         txt_put_commas(b, (uint64_t)num_abs_sat(g->whole.sum[2]));
-        txt_puts(b, " samples now, ");
+        txt_puts(b, " samples now, base ");
         txt_put_commas(b, (uint64_t)num_abs_sat(g->whole.sum[3]));
-        txt_puts(b, " before; width: the mean of both shares");
+        txt_puts(b, "; width: mean of both shares");
     } else {
         svg_put_amount(g, b);
     }
     if (g->tree.reverse)
-        txt_puts(b, "; from the leaves to their callers");
+        txt_puts(b, "; stacks start at the leaf");
     if (g->tree.pruned || g->tree.n > g->ndrawn)
-        txt_putf(b, "; frames under %g %% are left out", least_ppm / 1e4);
+        txt_putf(b, "; frames below %g%% are left out", least_ppm / 1e4);
     if (g->tree.depth >= SVG_MOST_ROWS)
-        txt_putf(b, "; stacks are cut at %d frames", SVG_MOST_ROWS);
+        txt_putf(b, "; stacks are cut off at %d frames", SVG_MOST_ROWS);
 }
 
-/* Append the head of the picture down to the legend; returns the top of the
+/* Append the picture down to the legend; return the y of the top of the
  * frames. */
 static int svg_put_head(const struct svg *g, struct buf *b,
                         const struct svg_config *config)
@@ -14369,8 +14384,8 @@ static int svg_put_head(const struct svg *g, struct buf *b,
     return top;
 }
 
-/* Append the flame graph of p to b.  GP_EFORMAT when there is nothing to draw;
- * b is then as it was. */
+/* Append the flame graph of p to b.  GP_EFORMAT if there is nothing to draw;
+ * then b is unchanged. */
 static int svg_write(const struct pp *p, const struct svg_config *config,
                      struct buf *b, struct gp_why *why)
 {
@@ -14380,6 +14395,7 @@ static int svg_write(const struct pp *p, const struct svg_config *config,
         c.least_ppm = SVG_LEAST_PPM;
     int e = svg_build(&g, p, &c, why);
     if (!e) {
+        svg_check_frames(&g);
         int top = svg_put_head(&g, b, &c);
         svg_put_frames(&g, b, top);
         txt_putf(b, "<text id=\"i\" x=\"%d\" y=\"%d\" role=\"status\"></text>"

@@ -120,14 +120,14 @@ async function mouse(page) {
   await point(page, '#f path', f.i);
   let s = await state(page);
   say('pointing tells name, samples and interval', s.info.includes(f.name) &&
-    /[0-9] samples.*%.*95 %/.test(s.info), s.info);
+    /[0-9] samples, [\d.]+% \(95% interval [\d.]+% to /.test(s.info), s.info);
   await point(page, '#f path', f.i, true);
   s = await state(page);
   const big = s.frames.find(g => g.depth === f.depth && g.name === f.name);
   say('a click makes a frame as wide as the picture',
     Math.abs(big.w - (s.wide - 20)) < 2, [f.w, big.w, s.wide]);
-  say('and tells the share of the part shown and of the whole',
-    /%.*100\.0 % of the part shown/.test(s.info), s.info);
+  say('and tells the share of the visible part and of the whole',
+    /%.*100\.0% of the visible part/.test(s.info), s.info);
   say('the address has the zoom', /z=\d+,\d+/.test(s.hash), s.hash);
   await press(page, 'Reset zoom');
   s = await state(page);
@@ -165,7 +165,7 @@ async function search(page, stacks) {
   await type(page, expression);
   let s = await state(page);
   const want = folded(stacks, new RegExp(expression, 'i'));
-  const got = parseFloat((s.info.match(/Matched: ([\d.]+) %/) || [])[1]);
+  const got = parseFloat((s.info.match(/Matched: ([\d.]+)%/) || [])[1]);
   say('a search counts each sample once', Math.abs(got - want) < 0.2,
     [got, want, s.info]);
   say('and marks frames', s.frames.some(f => f.hit) &&
@@ -174,7 +174,8 @@ async function search(page, stacks) {
   await page.keyboard.press('Escape');
   await type(page, '(');
   s = await state(page);
-  say('what is no expression is told', /Not a regular/.test(s.info), s.info);
+  say('an invalid regular expression is reported',
+    s.info === 'Invalid regular expression: (', s.info);
   await page.keyboard.press('Escape');
 }
 
@@ -300,7 +301,9 @@ async function differs(file) {
   await point(page, '#f path', f.i);
   const info = (await state(page)).info;
   say('pointing tells now, before and the difference',
-    /now [\d.]+ %, [\d,]+ samples; base .*[-+][\d.]+ points, /.test(info), info);
+    new RegExp('now [\\d.]+%, [\\d,]+ samples; base [\\d.]+%, [\\d,]+ samples; ' +
+      '[-+][\\d.]+ points, (larger share|smaller share|no sig|new|gone)')
+      .test(info), info);
   const kinds = await page.evaluate(() => [...document.querySelectorAll('.l')]
     .map(e => e.textContent.trim()));
   say('its legend', kinds.includes('no significant change') &&
