@@ -2745,6 +2745,19 @@ struct re_class {                       /* a class of characters */
     struct buf more;                    /* owned: some non-ASCII, in UTF-8 */
 };
 
+/* Add the characters in set, pairs of a first and a last, to k; if not, all
+ * others. */
+static void re_add_set(struct re_class *k, const char *set, bool not)
+{
+    for (int i = 1; i < 128; i++) {
+        bool in = false;
+        for (const char *p = set; *p; p += 2)
+            in |= i >= p[0] && i <= p[1];
+        k->ascii[i] |= in != not;
+    }
+    k->beyond |= not;
+}
+
 /* Add the class \d, \s or \w, or its complement \D, \S or \W, to k; false: c is
  * none of these. */
 static bool re_add_perl(struct re_class *k, char c)
@@ -2752,17 +2765,9 @@ static bool re_add_perl(struct re_class *k, char c)
     const char *set = c == 'd' || c == 'D' ? "09"
                     : c == 's' || c == 'S' ? "\t\n\f\r  "
                     : c == 'w' || c == 'W' ? "09AZaz__" : NULL;
-    bool other = c >= 'A' && c <= 'Z';
-    if (!set)
-        return false;
-    for (int i = 1; i < 128; i++) {
-        bool in = false;
-        for (const char *p = set; *p; p += 2)
-            in |= i >= p[0] && i <= p[1];
-        k->ascii[i] |= in != other;
-    }
-    k->beyond |= other;
-    return true;
+    if (set)
+        re_add_set(k, set, c >= 'A' && c <= 'Z');
+    return set;
 }
 
 /* Add the characters from a to b to k, the non-ASCII ones one by one, as libc's
@@ -2854,27 +2859,15 @@ static int re_class_char(struct re_in *in, uint32_t *c, struct gp_why *why)
     return GP_OK;
 }
 
-/* True if [:word:] has c. */
-static int re_is_word(int c)
-{
-    return isalnum(c) || c == '_';
-}
-
-/* True if [:ascii:] has c. */
-static int re_is_ascii(int c)
-{
-    return c < 128;
-}
-
 /* Add the class at in->at, such as [:alpha:], to k; false: there is none. */
 static bool re_class_named(struct re_in *in, struct re_class *k)
 {
-    static const struct { const char *name; int (*is)(int); } named[] = {
-        { "alnum", isalnum }, { "alpha", isalpha }, { "blank", isblank },
-        { "cntrl", iscntrl }, { "digit", isdigit }, { "graph", isgraph },
-        { "lower", islower }, { "print", isprint }, { "punct", ispunct },
-        { "space", isspace }, { "upper", isupper }, { "xdigit", isxdigit },
-        { "word", re_is_word }, { "ascii", re_is_ascii },
+    static const struct { const char *name, *set; } named[] = {
+        { "alnum", "09AZaz" }, { "alpha", "AZaz" }, { "ascii", "\1\x7f" },
+        { "blank", "\t\t  " }, { "cntrl", "\1\x1f\x7f\x7f" }, { "digit", "09" },
+        { "graph", "!~" }, { "lower", "az" }, { "print", " ~" },
+        { "punct", "!/:@[`{~" }, { "space", "\t\r  " }, { "upper", "AZ" },
+        { "word", "09AZaz__" }, { "xdigit", "09AFaf" },
     };
     struct slice s = txt_slice(in->at);
     bool not = s.n > 2 && s.p[2] == '^';
@@ -2884,9 +2877,7 @@ static bool re_class_named(struct re_in *in, struct re_class *k)
                          named[i].name);
         if (!txt_starts(s, text))
             continue;
-        for (int c = 1; c < 128; c++)
-            k->ascii[c] |= (named[i].is(c) != 0) != not;
-        k->beyond |= not;
+        re_add_set(k, named[i].set, not);
         in->at += n;
         return true;
     }
@@ -2941,20 +2932,15 @@ static int re_group(struct re_in *in, bool whole, struct gp_why *why)
 {
     const char *begin = in->at - 1, *p = in->at;
     in->atom = in->again = false;
-    if (*p != '?') {
-        in->atoms[++in->depth] = 0;
-        mem_put_byte(&in->out, '(');
-        return GP_OK;
-    }
-    if (p[1] == ':') {
+    if (*p == '?' && p[1] == ':') {
         in->at += 2;
-    } else if ((p[1] == 'P' && p[2] == '<') ||
-               (p[1] == '<' && isalpha((unsigned char)p[2]))) {
+    } else if (*p == '?' && ((p[1] == 'P' && p[2] == '<') ||
+                             (p[1] == '<' && isalpha((unsigned char)p[2])))) {
         const char *end = strchr(p, '>');
         if (!end)
             return re_bad(why, "a group without a name:", begin);
         in->at = end + 1;
-    } else {
+    } else if (*p == '?') {
         size_t n = strspn(p + 1, "isU");
         if (n == 0 || p[n + 1] != ')' || !whole)
             return re_bad(why, p[1] && strchr("=!<", p[1])
