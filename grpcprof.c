@@ -20080,12 +20080,6 @@ static void *server_call_state(struct gp_call *k, size_t n)
     return k->state;
 }
 
-/* Return what server_call_state returned before, or NULL. */
-static void *server_call_peek_state(const struct gp_call *k)
-{
-    return k->state;
-}
-
 /* True once k is cancelled or its deadline has passed. */
 static bool server_call_cancelled(const struct gp_call *k)
 {
@@ -21404,22 +21398,10 @@ static bool server_counts_get(const struct gp_server *s, size_t i,
     return true;
 }
 
-/* Count the completed calls of method i, whose path is borrowed from s.  False
- * past the last method.  Any thread. */
-static bool server_method_calls(const struct gp_server *s, size_t i,
-                                const char **path, uint64_t *calls)
-{
-    struct server_counts c;
-    if (i >= s->nmethod || !server_counts_get(s, i, &c))
-        return false;
-    *path = c.path;
-    *calls = c.ended;
-    return true;
-}
-
-/* Count the calls of method i for a profile; REC's callback. */
-static bool server_rec_calls(const void *server, size_t i,
-                             struct rec_calls *out)
+/* Put the completed calls of method i of a gp_server into *out; false past the
+ * last method.  Any thread; a callback of REC. */
+static bool server_method_calls(const void *server, size_t i,
+                                struct rec_calls *out)
 {
     const struct gp_server *s = server;
     struct server_counts c;
@@ -21461,10 +21443,10 @@ static struct server_traffic server_traffic_get(const struct gp_server *s)
 /* Return the calls completed by all methods; any thread. */
 static uint64_t server_calls(const struct gp_server *s)
 {
-    uint64_t sum = 0, n;
-    const char *path;
-    for (size_t i = 0; server_method_calls(s, i, &path, &n); i++)
-        sum += n;
+    uint64_t sum = 0;
+    struct rec_calls c;
+    for (size_t i = 0; server_method_calls(s, i, &c); i++)
+        sum += c.ended;
     return sum;
 }
 
@@ -22956,7 +22938,7 @@ static void svc_test_sum(struct gp_call *call, void *arg)
 static void svc_test_done(struct gp_call *call, enum gp_status status,
                           void *arg)
 {
-    struct svc_test *t = server_call_peek_state(call);
+    struct svc_test *t = server_call_state(call, sizeof *t);
     (void)status;
     (void)arg;
     if (t)
@@ -23159,12 +23141,6 @@ static TXT_FORMAT_4 void web_refuse(struct web_conn *c, int status,
  * browser saves a profile. */
 #define WEB_GO_ERROR "X-Go-Pprof: 1\r\n"
 #define WEB_GO_FILE "Content-Disposition: attachment; filename=\"profile\"\r\n"
-
-/* Answer a HEAD request that would change something. */
-static void web_refuse_head(struct web_conn *c)
-{
-    web_refuse(c, 405, "Allow: GET\r\n", "start and stop need GET");
-}
 
 /* ---- windows ---- */
 
@@ -23375,10 +23351,6 @@ static void web_start_token(struct web_conn *c, const struct web_request *q)
     struct gp_debug *web = c->web;
     struct buf b = {0};
     uint64_t hz, random[2];
-    if (c->head) {
-        web_refuse_head(c);
-        return;
-    }
     if (!web_param_known(c, q->query, "start hz") ||
         !web_param_number(c, q->query, "hz", SMP_MOST_HZ, 0, &hz))
         return;
@@ -23407,10 +23379,6 @@ static void web_start_token(struct web_conn *c, const struct web_request *q)
 static void web_stop_token(struct web_conn *c, struct slice token)
 {
     const struct link *head = &c->web->claim, *at = head->next;
-    if (c->head) {
-        web_refuse_head(c);
-        return;
-    }
     while (at != head && !txt_equal(token,
                txt_slice(MEM_OF(at, struct web_window, of_claim)->token)))
         at = at->next;
@@ -23429,10 +23397,14 @@ static void web_stop_token(struct web_conn *c, struct slice token)
 static void web_profile(struct web_conn *c, const struct web_request *q)
 {
     struct slice v;
-    if (web_param(q->query, "start", &v))
-        web_start_token(c, q);
-    else if (!web_param(q->query, "stop", &v))
+    bool start = web_param(q->query, "start", &v);
+    bool stop = web_param(q->query, "stop", &v);
+    if (!start && !stop)
         web_wait(c, q, false);
+    else if (c->head)
+        web_refuse(c, 405, "Allow: GET\r\n", "start and stop need GET");
+    else if (start)
+        web_start_token(c, q);
     else if (web_param_known(c, q->query, "stop"))
         web_stop_token(c, v);
 }
@@ -24255,7 +24227,7 @@ static int web_new(struct gp_debug **out, const struct web_config *config,
     mem_link_init(&w->claim);
     w->listener = (struct net_io){ .fd = -1, .events = EPOLLIN, .arg = w,
                                    .on_event = web_on_accept };
-    w->source = (struct rec_source){ .calls = server_rec_calls,
+    w->source = (struct rec_source){ .calls = server_method_calls,
                                      .server = config->server,
                                      .notes = &w->notes };
     (void)net_addr_split(config->address, w->host, sizeof w->host, &port);
@@ -24370,7 +24342,7 @@ int gp_profiler_start(struct gp_profiler **out,
     if (!p)
         return txt_fail(why, GP_ENOMEM, "out of memory");
     p->source = (struct rec_source){
-        .calls = server_rec_calls, .notes = &p->notes, .server = server };
+        .calls = server_method_calls, .notes = &p->notes, .server = server };
     if ((e = rec_window_open(&p->from, &want, &p->source, why)))
         mem_free(p);
     else
@@ -24534,7 +24506,12 @@ uint64_t gp_server_calls(const struct gp_server *s)
 bool gp_server_method(const struct gp_server *s, size_t i, const char **path,
                       uint64_t *calls)
 {
-    return s && path && calls && server_method_calls(s, i, path, calls);
+    struct rec_calls c;
+    if (!s || !path || !calls || !server_method_calls(s, i, &c))
+        return false;
+    *path = c.path;
+    *calls = c.ended;
+    return true;
 }
 
 /* Drain; see grpcprof.h. */
