@@ -263,40 +263,40 @@ enum {
 
 /* ---- ELF ---- */
 enum {
-    /* Build ids are 20 bytes (SHA-1) or 16; a longer one is left out. */
+    /* Bytes of a build id: 20 (SHA-1) or 16; a longer one is ignored. */
     ELF_BUILD_ID_BYTES = 32,
 
-    /* addr2line's answer on one file: 100,000 places, more than any profile
-     * has in one, with six inlined calls each.  Past it the file's lines are
-     * not known. */
+    /* addr2line's answer for one file: 100,000 addresses, more than any
+     * profile has, with six inlined calls each.  If it is longer, the file's
+     * lines are unknown. */
     ELF_ANSWER_BYTES = 64 << 20,
 };
 
-/* All lines of a profile together: addr2line takes 0.02 s for this program and
- * 0.13 s for 2,000 places of glibc, so that this is room for files fifty times
- * as large; pprof, which waits for the profile, gives up after half the window
- * more.  Past it lines that are not known yet stay so. */
+/* Time for all lines of a profile: addr2line takes 0.02 s for this program and
+ * 0.13 s for 2,000 addresses of glibc, so files may be fifty times as large.
+ * pprof waits for a profile half a window longer than the window.  Lines not
+ * found by then stay unknown. */
 #define ELF_LINES_NS INT64_C(5000000000)
 
 /* ---- SMP ---- */
 enum {
-    /* Frames of a sample: our own stacks stay under 30; a deeper one keeps its
-     * leaf end and is counted as truncated.  backtrace() sees besides them the
-     * handler's own frames, at most SMP_OWN. */
+    /* Frames of a sample: our own stacks have fewer than 30.  A deeper one
+     * keeps its leaf end and is counted as truncated.  SMP_OWN is room for the
+     * handler's own frames, which backtrace() returns too. */
     SMP_DEPTH = 128,
     SMP_OWN = 6,
 
-    /* The greatest rate: a sample costs some 50 us at most, so that 10,000 a
-     * second would already take half of the CPU that they measure. */
+    /* The highest rate: at up to 50 us a sample, 10,000 per second take half
+     * of the CPU that they measure.  A higher one is an error. */
     SMP_MOST_HZ = 10000,
 
-    /* The ring holds what arrives in this time at the greatest rate on every
-     * CPU; but never more slots than SMP_MOST_SLOTS, 36 MB.  A full ring loses
-     * samples, counted. */
+    /* The ring has room for the samples of SMP_RING_MS at the highest rate on
+     * every CPU, but at most SMP_MOST_SLOTS, 36 MB.  Samples that find it full
+     * are lost and counted. */
     SMP_RING_MS = 100,
     SMP_MOST_SLOTS = 32768,
 
-    /* Labels (methods) that samples can carry; more stay unlabelled. */
+    /* Labels (methods) of samples; samples of further ones have none. */
     SMP_LABELS = 1024,
     SMP_LABEL_BYTES = 128,
 };
@@ -2392,7 +2392,7 @@ static int sys_thread_start(pthread_t *t, const char *name, bool quiet,
     sigfillset(&all);
     if (!quiet) {
         sigdelset(&all, SIGPROF);
-        sigdelset(&all, SIGTRAP);       /* perf's samples, see smp_trap_have */
+        sigdelset(&all, SIGTRAP);       /* perf's samples, see smp_trap_init */
     }
     pthread_sigmask(SIG_SETMASK, &all, &old);
     int e = pthread_create(t, NULL, fn, arg);
@@ -4274,9 +4274,8 @@ static void hdr_put_hgrm(const struct hdr *h, struct buf *b)
 }
 
 /* ================================== 11 ELF ===================================
- * for     address -> mapping, function, line and inlined calls, from
- *         /proc/self/maps, the symbol tables of the files mapped there, and
- *         addr2line
+ * for     address -> mapping, function, line and inlined calls, by
+ *         /proc/self/maps, the symbol tables of the mapped files and addr2line
  * uses    MEM, TXT, SYS
  * owns    struct elf: the mapped files and everything found in them
  * spec    [ELF] System V gABI; proc(5); vdso(7); addr2line(1), objcopy(1) for
@@ -4287,33 +4286,33 @@ static void hdr_put_hgrm(const struct hdr *h, struct buf *b)
  *   file offset = pc - mapping.start + mapping.offset
  *   symbol value = file offset - p_offset + p_vaddr   of its PT_LOAD segment
  *
- * Names come from .symtab, .dynsym, and the separate debug file: the one that
- * the build id names (/usr/lib/debug/.build-id/ab/cdef.debug), with that build
- * id in it, or else the one that .gnu_debuglink names (in the file's directory,
- * in .debug there, or below /usr/lib/debug), with that CRC:
+ * Names come from .symtab, .dynsym and the separate debug file.  That is the
+ * file of the same build id, /usr/lib/debug/.build-id/ab/cdef.debug, or the
+ * file that .gnu_debuglink names, in the file's directory, in .debug there or
+ * below /usr/lib/debug, if its CRC is the one given:
  *
  *   .gnu_debuglink   61 2e 64 62 67 00  00 00   d2 02 96 49
  *                    "a.dbg" NUL        pad 4   CRC-32, in the file's order
  *
- * Lines come from addr2line, which reads what we do not: one process for each
- * file that has .debug_line, all its addresses at once.  It says for each
+ * Lines come from addr2line, because we do not read DWARF.  One process reads
+ * all addresses of a file that has .debug_line and prints for each:
  *
- *   0x0000000000001149       the address that was asked
+ *   0x0000000000001149       the address
  *   mem_grow                 the innermost function, inlined
- *   /src/a.c:186             where; ?? or 0 is not known
- *   mem_put                  the one that it was inlined into
+ *   /src/a.c:186             its place; ?? or 0: not known
+ *   mem_put                  the function that it was inlined into
  *   /src/a.c:230 (discriminator 2)
  *
  * Invariant  every offset and count in a file is checked against its size; a
- *            pc outside every symbol's size gets no name, not a neighbour's;
- *            addr2line is believed only where all of its answer has that form.
- * Does not   read 32-bit files or DWARF; fail where addr2line does: then lines
- *            are not known.
+ *            pc outside every symbol has no name, rather than the nearest
+ *            symbol's; output of addr2line in any other form is not used.
+ * Does not   read 32-bit files or DWARF, or fail when addr2line fails: the
+ *            lines are then unknown.
  */
 
 struct elf_symbol {
-    uint64_t start, limit;              /* values: as the file has them */
-    uint64_t reach;                     /* greatest limit up to this row */
+    uint64_t start, limit;              /* symbol values, see above */
+    uint64_t reach;                     /* largest limit of rows 0 to this */
     const char *name;                   /* borrowed from the mapped file */
     uint8_t rank;                       /* lower is the better alias */
 };
@@ -4325,19 +4324,19 @@ struct elf_load {                       /* a PT_LOAD segment */
 struct elf_image {                      /* a file's bytes */
     const uint8_t *p;                   /* borrowed from mmap, or the vDSO */
     size_t size;                        /* bytes */
-    int  fd;                            /* the file, open, when mapped */
-    bool mapped;                        /* munmap and close it */
+    int  fd;                            /* owned: the open file, if mapped */
+    bool mapped;                        /* elf_close unmaps p, closes fd */
 };
 
 struct elf_file {
     const char *path;                   /* owned by elf's arena */
     struct elf_image image, debug;      /* the file; its debug file */
-    struct buf answer;                  /* addr2line's, cut into strings */
-    struct elf_load *load;              /* owned; grows like all vectors */
+    struct buf answer;                  /* addr2line's output, as strings */
+    struct elf_load *load;              /* owned */
     struct elf_symbol *symbol;          /* owned; sorted by start */
     size_t nload, load_cap, nsymbols, symbol_cap;
     char build_id[2 * ELF_BUILD_ID_BYTES + 1];  /* hexadecimal, or "" */
-    bool tried;                         /* read already, with or without luck */
+    bool tried;                         /* elf_load ran, successful or not */
 };
 
 struct elf_map {
@@ -4360,27 +4359,27 @@ struct elf_call {                       /* a function and a place in it */
 };
 
 struct elf_spot {                       /* an address, and what is there */
-    uint64_t pc;                        /* of the process; the caller's */
+    uint64_t pc;                        /* in this process; set by the caller */
     const struct elf_map *map;          /* borrowed from elf, or NULL */
-    const char *name;                   /* the symbol's, as elf_find_name */
-    uint64_t value;                     /* where name: pc as its file has it */
-    size_t   call, ncalls;              /* in elf.call, innermost first */
+    const char *name;                   /* from elf_find_name */
+    uint64_t value;                     /* if name: pc as a symbol value */
+    size_t   call, ncalls;              /* rows of elf.call, innermost first */
 };
 
-/* Where distributions keep debug files; tests have their own. */
+/* Where distributions keep debug files; tests set their own. */
 static const char *elf_debug_root = "/usr/lib/debug";
 
-/* n bytes at offset of the image, or NULL when they are not all there. */
-static const void *elf_view(const struct elf_image *m, uint64_t offset,
-                            uint64_t n)
+/* Return the n bytes at offset of m, or NULL if m ends before them. */
+static const void *elf_bytes(const struct elf_image *m, uint64_t offset,
+                             uint64_t n)
 {
     return offset <= m->size && n <= m->size - offset ? m->p + offset : NULL;
 }
 
-/* The image's header when it is one that we read, or NULL. */
+/* Return m's header, or NULL if it is not of 64 bits in our byte order. */
 static const Elf64_Ehdr *elf_header(const struct elf_image *m)
 {
-    const Elf64_Ehdr *h = elf_view(m, 0, sizeof *h);
+    const Elf64_Ehdr *h = elf_bytes(m, 0, sizeof *h);
     static const uint16_t one = 1;
     uint8_t order = *(const uint8_t *)&one ? ELFDATA2LSB : ELFDATA2MSB;
     bool ok = h && !memcmp(h->e_ident, ELFMAG, SELFMAG) &&
@@ -4391,7 +4390,7 @@ static const Elf64_Ehdr *elf_header(const struct elf_image *m)
     return ok ? h : NULL;
 }
 
-/* Map the file at path; an image of size 0 when that fails. */
+/* Map the file at path; on failure return an image of size 0. */
 static struct elf_image elf_open(const char *path)
 {
     struct elf_image m = {0};
@@ -4410,7 +4409,7 @@ static struct elf_image elf_open(const char *path)
     return m;
 }
 
-/* Undo elf_open. */
+/* Unmap and close m. */
 static void elf_close(struct elf_image *m)
 {
     if (m->mapped) {
@@ -4420,8 +4419,8 @@ static void elf_close(struct elf_image *m)
     *m = (struct elf_image){0};
 }
 
-/* Write the build id among the notes in the n bytes at p, hexadecimal, to
- * id[2 * ELF_BUILD_ID_BYTES + 1]; without one id stays as it is. */
+/* Write the build id in the n bytes of notes at p, in hexadecimal, to
+ * id[2 * ELF_BUILD_ID_BYTES + 1]; leave id as it is if there is none. */
 static void elf_read_note(char *id, const uint8_t *p, uint64_t n)
 {
     static const char hex[] = "0123456789abcdef";
@@ -4448,14 +4447,14 @@ static void elf_read_note(char *id, const uint8_t *p, uint64_t n)
     }
 }
 
-/* Read the segments of f's image: where code lies, and the build id. */
+/* Read f's program headers: the PT_LOAD segments and the build id. */
 static int elf_read_segments(struct elf_file *f)
 {
     const Elf64_Ehdr *h = elf_header(&f->image);
-    const Elf64_Phdr *ph = h ? elf_view(&f->image, h->e_phoff,
-                                        h->e_phnum * sizeof *ph) : NULL;
+    const Elf64_Phdr *ph = h ? elf_bytes(&f->image, h->e_phoff,
+                                         h->e_phnum * sizeof *ph) : NULL;
     for (int i = 0; ph && i < h->e_phnum; i++) {
-        const uint8_t *p = elf_view(&f->image, ph[i].p_offset, ph[i].p_filesz);
+        const uint8_t *p = elf_bytes(&f->image, ph[i].p_offset, ph[i].p_filesz);
         if (ph[i].p_type == PT_NOTE && p)
             elf_read_note(f->build_id, p, ph[i].p_filesz);
         if (ph[i].p_type != PT_LOAD)
@@ -4471,9 +4470,8 @@ static int elf_read_segments(struct elf_file *f)
     return GP_OK;
 }
 
-/* How good a name is among aliases of one address: the fewer leading
- * underscores the better (send before __send), then global before weak before
- * local. */
+/* Rank a name among aliases of one address, 0 the best: by leading underscores
+ * (send before __send), then global before weak before local. */
 static uint8_t elf_rank(uint8_t binding, const char *name)
 {
     uint8_t under = 0;
@@ -4483,12 +4481,12 @@ static uint8_t elf_rank(uint8_t binding, const char *name)
                                   binding == STB_WEAK ? 1 : 2));
 }
 
-/* Add the functions of one symbol table, section s of image m, to f. */
-static int elf_read_table(struct elf_file *f, const struct elf_image *m,
-                          const Elf64_Shdr *s, const Elf64_Shdr *names)
+/* Append the functions of m's symbol table, section s, to f. */
+static int elf_read_symbol_table(struct elf_file *f, const struct elf_image *m,
+                                 const Elf64_Shdr *s, const Elf64_Shdr *names)
 {
-    const Elf64_Sym *sym = elf_view(m, s->sh_offset, s->sh_size);
-    const char *text = elf_view(m, names->sh_offset, names->sh_size);
+    const Elf64_Sym *sym = elf_bytes(m, s->sh_offset, s->sh_size);
+    const char *text = elf_bytes(m, names->sh_offset, names->sh_size);
     if (!sym || !text || !names->sh_size || s->sh_offset % 8 ||
         text[names->sh_size - 1])
         return GP_OK;
@@ -4515,25 +4513,25 @@ static int elf_read_table(struct elf_file *f, const struct elf_image *m,
     return GP_OK;
 }
 
-/* The section headers of image m, *n of them, or NULL and 0. */
+/* Return m's section headers, *n of them; NULL and 0 if it has none. */
 static const Elf64_Shdr *elf_sections(const struct elf_image *m, uint16_t *n)
 {
     const Elf64_Ehdr *h = elf_header(m);
     const Elf64_Shdr *sh = h && h->e_shentsize == sizeof *sh ?
-        elf_view(m, h->e_shoff, h->e_shnum * sizeof *sh) : NULL;
+        elf_bytes(m, h->e_shoff, h->e_shnum * sizeof *sh) : NULL;
     *n = sh ? h->e_shnum : 0;
     return sh;
 }
 
-/* The bytes of image m's section called name, *size of them, not 0; or NULL
- * where there is none or it has no bytes in the file. */
+/* Return the bytes of m's section called name, *size of them; NULL if there is
+ * no such section or it is empty. */
 static const uint8_t *elf_section(const struct elf_image *m, const char *name,
                                   uint64_t *size)
 {
     uint16_t n;
     const Elf64_Shdr *sh = elf_sections(m, &n);
     uint16_t at = n ? elf_header(m)->e_shstrndx : 0;
-    const char *text = at < n ? elf_view(m, sh[at].sh_offset, sh[at].sh_size)
+    const char *text = at < n ? elf_bytes(m, sh[at].sh_offset, sh[at].sh_size)
                               : NULL;
     if (!text || !sh[at].sh_size || text[sh[at].sh_size - 1])
         return NULL;
@@ -4542,12 +4540,12 @@ static const uint8_t *elf_section(const struct elf_image *m, const char *name,
             sh[i].sh_name < sh[at].sh_size &&
             !strcmp(text + sh[i].sh_name, name)) {
             *size = sh[i].sh_size;
-            return elf_view(m, sh[i].sh_offset, sh[i].sh_size);
+            return elf_bytes(m, sh[i].sh_offset, sh[i].sh_size);
         }
     return NULL;
 }
 
-/* Add the functions of all symbol tables of image m to f. */
+/* Append the functions of all of m's symbol tables to f. */
 static int elf_read_symbols(struct elf_file *f, const struct elf_image *m)
 {
     uint16_t n;
@@ -4555,14 +4553,15 @@ static int elf_read_symbols(struct elf_file *f, const struct elf_image *m)
     for (uint16_t i = 0; i < n; i++)
         if ((sh[i].sh_type == SHT_SYMTAB || sh[i].sh_type == SHT_DYNSYM) &&
             sh[i].sh_link < n) {
-            int e = elf_read_table(f, m, &sh[i], &sh[sh[i].sh_link]);
+            int e = elf_read_symbol_table(f, m, &sh[i],
+                                          &sh[sh[i].sh_link]);
             if (e)
                 return e;
         }
     return GP_OK;
 }
 
-/* Order symbols by start, then the best alias, then the name. */
+/* Order symbols by start, then rank, then name, for qsort. */
 static int elf_by_start(const void *a, const void *b)
 {
     const struct elf_symbol *x = a, *y = b;
@@ -4573,7 +4572,7 @@ static int elf_by_start(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
-/* Open the debug file that f's build id names, and has itself. */
+/* Open the debug file of f's build id, if it has that build id in it. */
 static struct elf_image elf_open_by_id(const struct elf_file *f)
 {
     char path[PATH_MAX], id[sizeof f->build_id] = "";
@@ -4591,7 +4590,7 @@ static struct elf_image elf_open_by_id(const struct elf_file *f)
     return m;
 }
 
-/* The CRC-32 of all of image m. */
+/* Return the CRC-32 of m. */
 static uint32_t elf_crc(const struct elf_image *m)
 {
     uLong crc = crc32(0, NULL, 0);
@@ -4602,8 +4601,8 @@ static uint32_t elf_crc(const struct elf_image *m)
     return (uint32_t)crc;
 }
 
-/* Open the debug file that f's .gnu_debuglink names, with the CRC that stands
- * there; the first of the three places that has it. */
+/* Open the debug file that f's .gnu_debuglink names: the first in its three
+ * places whose CRC is the one given. */
 static struct elf_image elf_open_by_link(const struct elf_file *f)
 {
     char path[PATH_MAX];
@@ -4632,7 +4631,8 @@ static struct elf_image elf_open_by_link(const struct elf_file *f)
     return (struct elf_image){0};
 }
 
-/* Read f's tables, once; whatever is missing leaves its symbols unnamed. */
+/* Read f's segments and symbols at the first call; what cannot be read leaves
+ * addresses without a name.  GP_ENOMEM. */
 static int elf_load(struct elf_file *f)
 {
     if (f->tried)
@@ -4658,8 +4658,9 @@ static int elf_load(struct elf_file *f)
     return e;
 }
 
-/* Row of the file at path, entered if new, or MEM_NONE. */
-static uint32_t elf_file_row(struct elf *m, const char *path)
+/* Return the row of the file at path, appended if new; MEM_NONE without
+ * memory. */
+static uint32_t elf_add_file(struct elf *m, const char *path)
 {
     for (size_t i = 0; i < m->nfiles; i++)
         if (!strcmp(m->file[i].path, path))
@@ -4674,8 +4675,8 @@ static uint32_t elf_file_row(struct elf *m, const char *path)
     return (uint32_t)m->nfiles++;
 }
 
-/* Enter one line of /proc/self/maps when it is code from a file or the vDSO:
- * "start-limit perms offset device inode   path". */
+/* Append the mapping of a line of /proc/self/maps if it is code of a file or
+ * the vDSO: "start-limit perms offset device inode   path". */
 static int elf_read_map(struct elf *m, char *line)
 {
     struct elf_map k = {0};
@@ -4690,20 +4691,20 @@ static int elf_read_map(struct elf *m, char *line)
     bool vdso = !strcmp(name, "[vdso]");
     if (*name != '/' && !vdso)
         return GP_OK;
-    k.file = elf_file_row(m, name);
+    k.file = elf_add_file(m, name);
     struct elf_map *p = mem_grow(m->map, &m->map_cap, m->nmaps + 1, sizeof *p);
     if (!p || k.file == MEM_NONE)
         return GP_ENOMEM;
     m->map = p;
     p[m->nmaps++] = k;
-    if (vdso)                           /* its file is the mapping itself */
+    if (vdso)                           /* has no file but the mapping */
         m->file[k.file].image = (struct elf_image){
             (const uint8_t *)(uintptr_t)k.start, k.limit - k.start, -1,
             false };
     return GP_OK;
 }
 
-/* Release m and the files it maps. */
+/* Release m, and unmap its files. */
 static void elf_fini(struct elf *m)
 {
     for (size_t i = 0; i < m->nfiles; i++) {
@@ -4731,9 +4732,9 @@ static int elf_init(struct elf *m, struct gp_why *why)
     FILE *f = fopen("/proc/self/maps", "re");
     if (!f)
         return txt_fail(why, GP_EIO, "/proc/self/maps: %s", strerror(errno));
-    if (elf_file_row(m, program) == MEM_NONE)
+    if (elf_add_file(m, program) == MEM_NONE)
         e = GP_ENOMEM;
-    else        /* a program replaced since it started is still open there */
+    else        /* /proc/self/exe: path may be a newer program by now */
         m->file[0].image = elf_open("/proc/self/exe");
     while (!e && fgets(line, sizeof line, f))
         e = elf_read_map(m, line);
@@ -4745,7 +4746,7 @@ static int elf_init(struct elf *m, struct gp_why *why)
     return e;
 }
 
-/* The mapping that holds pc, borrowed from m, or NULL. */
+/* Return the mapping that holds pc, borrowed from m, or NULL. */
 static const struct elf_map *elf_find_map(const struct elf *m, uint64_t pc)
 {
     size_t lo = 0, hi = m->nmaps;
@@ -4759,10 +4760,10 @@ static const struct elf_map *elf_find_map(const struct elf *m, uint64_t pc)
     return lo && pc < m->map[lo - 1].limit ? &m->map[lo - 1] : NULL;
 }
 
-/* The value in its file of pc, which lies in map k, into *v; false when that
- * is outside what the file has.  Reads the file's tables at its first use. */
-static bool elf_value(struct elf *m, const struct elf_map *k, uint64_t pc,
-                      uint64_t *v)
+/* Set *v to the symbol value of pc, which is in map k; false if pc is in no
+ * segment of the file.  The file's first use reads its tables. */
+static bool elf_symbol_value(struct elf *m, const struct elf_map *k,
+                             uint64_t pc, uint64_t *v)
 {
     struct elf_file *f = &m->file[k->file];
     uint64_t offset = pc - k->start + k->offset;
@@ -4777,14 +4778,14 @@ static bool elf_value(struct elf *m, const struct elf_map *k, uint64_t pc,
     return false;
 }
 
-/* Name of the function that holds pc, which lies in map k, or NULL.  Borrowed
- * from m.  Reads the file's tables at its first use. */
+/* Return the name of the function that holds pc, which is in map k, borrowed
+ * from m; NULL if there is none.  The file's first use reads its tables. */
 static const char *elf_find_name(struct elf *m, const struct elf_map *k,
                                  uint64_t pc)
 {
     struct elf_file *f = &m->file[k->file];
     uint64_t v = 0;
-    size_t lo = 0, hi = elf_value(m, k, pc, &v) ? f->nsymbols : 0;
+    size_t lo = 0, hi = elf_symbol_value(m, k, pc, &v) ? f->nsymbols : 0;
     while (lo < hi) {                   /* first symbol that starts past v */
         size_t mid = lo + (hi - lo) / 2;
         if (f->symbol[mid].start <= v)
@@ -4802,9 +4803,9 @@ static const char *elf_find_name(struct elf *m, const struct elf_map *k,
     return best ? best->name : NULL;
 }
 
-/* The image that addr2line is to read for f: the file or its debug file, the
- * first that has lines; NULL: none does. */
-static const struct elf_image *elf_lined(const struct elf_file *f)
+/* Return the first of f's file and debug file that has line numbers, for
+ * addr2line; NULL if none has. */
+static const struct elf_image *elf_with_lines(const struct elf_file *f)
 {
     const struct elf_image *m[2] = { &f->image, &f->debug };
     uint64_t size;
@@ -4815,8 +4816,8 @@ static const struct elf_image *elf_lined(const struct elf_file *f)
     return NULL;
 }
 
-/* The next line of b, from *at on, as a string in it; *at moves past it.  NULL
- * at the end, and for what is not UTF-8, which a profile cannot hold. */
+/* Return the line of b at *at as a string, and move *at past it; NULL at the
+ * end, and for a line that is not UTF-8, which a profile cannot hold. */
 static char *elf_next_line(struct buf *b, size_t *at)
 {
     uint8_t *p = b->data + *at;
@@ -4832,8 +4833,8 @@ static char *elf_next_line(struct buf *b, size_t *at)
     return (char *)p;
 }
 
-/* Add the call of function name at where, two lines of addr2line; where is
- * written on. */
+/* Append the call of function name at where, two lines of addr2line; cuts where
+ * into strings. */
 static int elf_add_call(struct elf *m, char *name, char *where)
 {
     struct elf_call *c = mem_grow(m->call, &m->call_cap, m->ncalls + 1,
@@ -4859,8 +4860,8 @@ static int elf_add_call(struct elf *m, char *name, char *where)
     return GP_OK;
 }
 
-/* Read addr2line's answer on those of the n spots that lie in file and have a
- * name, in that order.  After a failure nothing is believed. */
+/* Read addr2line's answer, which has those of the n spots that are in file and
+ * have a name, in order.  After a failure the caller drops all of it. */
 static int elf_read_answer(struct elf *m, uint32_t file, struct elf_spot *spot,
                            size_t n)
 {
@@ -4884,17 +4885,18 @@ static int elf_read_answer(struct elf *m, uint32_t file, struct elf_spot *spot,
     return !line && at == b->len ? GP_OK : GP_EFORMAT;
 }
 
-/* Ask addr2line, until deadline_ns, for the calls at those of the n spots that
- * lie in file and have a name. */
-static void elf_ask(struct elf *m, uint32_t file, struct elf_spot *spot,
-                    size_t n, int64_t deadline_ns)
+/* Run addr2line, until deadline_ns, for the calls at those of the n spots that
+ * are in file and have a name. */
+static void elf_run_addr2line(struct elf *m, uint32_t file,
+                              struct elf_spot *spot, size_t n,
+                              int64_t deadline_ns)
 {
     static const char *const words[] = { "addr2line", "-a", "-i", "-f", "-e",
                                          "/proc/self/fd/3", NULL };
     char *argv[sizeof words / sizeof *words];
     struct elf_file *f = &m->file[file];
     struct buf in = {0};
-    const struct elf_image *from = elf_lined(f);
+    const struct elf_image *from = elf_with_lines(f);
     for (size_t i = 0; from && i < n; i++)
         if (spot[i].name && spot[i].map->file == file)
             txt_putf(&in, "0x%" PRIx64 "\n", spot[i].value);
@@ -4910,92 +4912,95 @@ static void elf_ask(struct elf *m, uint32_t file, struct elf_spot *spot,
     mem_fini(&in);
 }
 
-/* Fill in what is known of the pc of each of n spots: map, name, calls.  The
- * calls of all files take at most ELF_LINES_NS; what is not known then has
- * none.  Once for an elf. */
+/* Fill in map, name and calls of the n spots' pcs.  addr2line may take
+ * ELF_LINES_NS in all; spots that it has not answered by then have no calls.
+ * Once for an elf. */
 static void elf_find_all(struct elf *m, struct elf_spot *spot, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         struct elf_spot *s = &spot[i];
         *s = (struct elf_spot){ .pc = s->pc, .map = elf_find_map(m, s->pc) };
-        if (s->map && elf_value(m, s->map, s->pc, &s->value))
+        if (s->map && elf_symbol_value(m, s->map, s->pc, &s->value))
             s->name = elf_find_name(m, s->map, s->pc);
     }
     int64_t deadline_ns = sys_now_ns() + ELF_LINES_NS;
     for (uint32_t i = 0; i < m->nfiles; i++)
-        elf_ask(m, i, spot, n, deadline_ns);
+        elf_run_addr2line(m, i, spot, n, deadline_ns);
 }
 
 /* ================================== 12 SMP ===================================
- * for     the sampler: clocks that send SIGPROF, a handler that stores one
- *         stack, a ring that hands it over
+ * for     the sampler: timers that signal threads, a handler that stores a
+ *         stack, a ring from which stacks are taken
  * uses    TXT, SYS
- * owns    the SIGPROF handler, SIGTRAP's where nobody else has it, the timers
- *         and the ring, all for the life of the process: a late signal never
- *         finds them gone
+ * owns    the handler of SIGPROF, that of SIGTRAP if nobody else has one, the
+ *         timers and the ring.  Handlers and ring stay until the process ends,
+ *         so a late signal cannot find them gone.
  * spec    setitimer(2), timer_create(2), perf_event_open(2),
  *         signal-safety(7), backtrace(3)
  * prefix  smp_
  * runs    the _sig functions in a signal handler on any thread; smp_drain on
- *         one thread at a time; the rest anywhere but in a handler
+ *         one thread at a time; the others on any thread
  *
- * The handler may: read clocks, ask for its thread id, call backtrace() (which
- * smp_start has warmed, so that it loads and allocates nothing more; glibc 2.35
- * and libgcc 12 find unwind tables without a lock), write to the slot that it
- * claimed, and use atomics.  Nothing else.
+ * The handler may read clocks, ask for its thread id, call backtrace(), write
+ * to the slot that it claimed and use atomics; nothing else.  backtrace() must
+ * not allocate or lock there: smp_start has called it once, which loads its
+ * library; glibc 2.35 and libgcc 12 find unwind tables without a lock.
  *
  * The ring is a bounded queue of many producers and one consumer.  Slot i of N
- * has a turn: i at first; a producer that owns ticket t may fill slot t % N
- * when its turn is t, and sets it to t + 1; the consumer takes it at t + 1 and
- * sets it to t + N.  So nobody waits: a full ring costs the sample, counted.
+ * has a turn, first i.  The producer that holds ticket t fills slot t % N when
+ * its turn is t and sets it to t + 1; the consumer empties it at turn t + 1 and
+ * sets it to t + N.  Nobody waits: when the ring is full the sample is lost and
+ * counted.
  *
  *   itimer  one timer for the process, on its CPU time; at kernel ticks
  *   thread  a timer for each thread, on its CPU time; at kernel ticks
  *   perf    a counter for each thread, on its CPU time; exact; by SIGTRAP
- *           where that can be had
- *   wall    a timer for each thread, on real time: threads that wait too
+ *           where possible
+ *   wall    a timer for each thread, on real time: sees waiting threads too
  *
- * Invariant  taken + lost == signals accepted.
- * Does not   see threads that block SIGPROF.
+ * Invariant  a signal of a timer takes a ticket or is counted in lost; tickets
+ *            from tail to head, at most N, are the slots in use.
+ * Does not   sample threads that block SIGPROF.
  */
 
 struct smp_slot {
     _Atomic uint64_t turn;              /* who may use the slot, see above */
     int64_t  cpu_ns;                    /* CPU time of the thread so far */
-    uint32_t tid;                       /* kernel's thread id */
+    uint32_t tid;                       /* the kernel's thread id */
     uint16_t depth;                     /* frames in pc, 1..SMP_DEPTH */
     uint16_t label;                     /* smp_label of the thread */
-    bool     truncated, failed;         /* deeper than pc; only pc[0] known */
-    bool     waiting;                   /* in a system call, cut short */
-    int64_t  wall_ns;                   /* monotonic time */
-    void    *pc[SMP_DEPTH + SMP_OWN];   /* leaf first; SMP_OWN: handler's */
+    bool     truncated, failed;         /* stack too deep; only pc[0] known */
+    bool     waiting;                   /* interrupted in a system call */
+    int64_t  wall_ns;                   /* CLOCK_MONOTONIC */
+    void    *pc[SMP_DEPTH + SMP_OWN];   /* leaf first; room for the handler's
+                                         * frames */
 };
 
 static struct {
     struct smp_slot *slot;              /* never freed; NULL before a start */
     uint64_t count;                     /* slots, a power of 2 */
     _Atomic uint64_t head;              /* next ticket */
-    uint64_t tail;                      /* next to take; the consumer's */
-    _Atomic uint64_t lost;              /* signals that found it full */
-    bool     blind;                     /* backtrace() has no libgcc_s */
-    bool     trap;                      /* perf's samples come by SIGTRAP */
+    uint64_t tail;                      /* next slot to empty; consumer's */
+    _Atomic uint64_t lost;              /* samples lost: the ring was full */
+    bool     no_stacks;                 /* backtrace() has no libgcc_s */
+    bool     trap;                      /* perf signals by SIGTRAP */
     atomic_bool on;                     /* the handler stores samples */
-    atomic_bool wall;                   /* and whether their threads wait */
+    atomic_bool wall;                   /* and notes if their threads wait */
 } smp_ring;
 
-/* What the thread works on, an id from smp_label_id; 0: nothing.  Initial-exec
- * so that no access can allocate. */
+/* The label of the thread's samples, an id from smp_label_id; 0: none.
+ * Initial-exec, so that no access allocates. */
 static _Thread_local volatile uint16_t smp_label
     __attribute__((tls_model("initial-exec")));
 
 static struct {
     pthread_mutex_t lock;               /* guards text and n */
     char text[SMP_LABELS][SMP_LABEL_BYTES]; /* row 0 is "" */
-    uint16_t n;                         /* rows used beside row 0 */
+    uint16_t n;                         /* rows in use after row 0 */
 } smp_labels = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-/* Id of the label text, entered if new; 0 when the table is full or the text
- * does not fit. */
+/* Return the id of the label text, appended if new; 0 if the table is full or
+ * the text too long. */
 static uint16_t smp_label_id(const char *text)
 {
     uint16_t id = 0;
@@ -5012,13 +5017,14 @@ static uint16_t smp_label_id(const char *text)
     return id;
 }
 
-/* Text of label id; "" for 0.  Lives as long as the process. */
+/* Return the text of label id, "" for 0.  It lives as long as the process. */
 static const char *smp_label_text(uint16_t id)
 {
     return smp_labels.text[id];
 }
 
-/* Claim the next free slot, or NULL after counting a lost sample. */
+/* Claim the next free slot and its ticket; if there is none count a lost sample
+ * and return NULL. */
 static struct smp_slot *smp_claim_sig(uint64_t *ticket)
 {
     uint64_t t = atomic_load_explicit(&smp_ring.head, memory_order_relaxed);
@@ -5039,7 +5045,7 @@ static struct smp_slot *smp_claim_sig(uint64_t *ticket)
     }
 }
 
-/* Clock id's time in ns. */
+/* Return the time of clock id in ns. */
 static int64_t smp_time_sig(clockid_t id)
 {
     struct timespec t = {0};
@@ -5047,7 +5053,7 @@ static int64_t smp_time_sig(clockid_t id)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* The address that the signal interrupted. */
+/* Return the address at which the signal interrupted its thread. */
 static void *smp_context_pc_sig(const ucontext_t *u)
 {
 #if defined __x86_64__
@@ -5077,14 +5083,13 @@ static void smp_unwind_sig(struct smp_slot *s, const ucontext_t *u)
     n -= own;
     n = n < SMP_DEPTH ? n : SMP_DEPTH;
     memmove(s->pc, s->pc + own, (size_t)n * sizeof s->pc[0]);
-    while (n > 1 && !s->pc[n - 1])      /* some unwinders end with a zero */
+    while (n > 1 && !s->pc[n - 1])      /* some unwinders append a zero */
         n--;
     s->depth = (uint16_t)n;
 }
 
-/* Whether the signal found its thread waiting: the kernel has cut a system
- * call short (it returns EINTR just behind the instruction), or will make it
- * again (it stands on the instruction). */
+/* True if the signal interrupted a system call: pc is after its instruction and
+ * the result is EINTR, or pc is on it because the kernel will restart it. */
 static bool smp_waiting_sig(const ucontext_t *u)
 {
     const uint8_t *pc = smp_context_pc_sig(u);
@@ -5099,8 +5104,7 @@ static bool smp_waiting_sig(const ucontext_t *u)
            !memcmp(pc, call, sizeof call);
 }
 
-/* SIGPROF: store one sample.  A signal that kill() or another process sent is
- * not a timer's and says nothing. */
+/* Store one sample, for SIGPROF; ignore signals that kill() sent. */
 static void smp_signal_sig(int signo, siginfo_t *info, void *context)
 {
     int saved = errno;
@@ -5122,13 +5126,13 @@ static void smp_signal_sig(int signo, siginfo_t *info, void *context)
     errno = saved;
 }
 
-/* How the kernel says that a perf counter sent a SIGTRAP. */
+/* si_code of a SIGTRAP that a perf counter sent. */
 #ifndef TRAP_PERF
 #define TRAP_PERF 6
 #endif
 
-/* SIGTRAP: a sample, where a counter of ours sent it; a breakpoint's or another
- * program's ends the process, as it does where nobody handles it. */
+/* Store one sample, for SIGTRAP of our counter.  A SIGTRAP of a breakpoint or
+ * of another program ends the process, as if it had no handler. */
 static void smp_trap_sig(int signo, siginfo_t *info, void *context)
 {
     if (info->si_code == TRAP_PERF) {
@@ -5136,11 +5140,11 @@ static void smp_trap_sig(int signo, siginfo_t *info, void *context)
         return;
     }
     signal(signo, SIG_DFL);
-    raise(signo);                       /* comes when this returns */
+    raise(signo);                       /* delivered when this returns */
 }
 
-/* Hand every stored sample to fn, oldest of a thread first, and free its slot.
- * One thread at a time.  Returns how many. */
+/* Hand every stored sample to fn, a thread's in the order of time, and free its
+ * slot.  One thread at a time.  Returns how many. */
 static uint64_t smp_drain(void (*fn)(const struct smp_slot *, void *),
                           void *user)
 {
@@ -5148,16 +5152,19 @@ static uint64_t smp_drain(void (*fn)(const struct smp_slot *, void *),
     for (;; smp_ring.tail++) {
         struct smp_slot *s =
             &smp_ring.slot[smp_ring.tail & (smp_ring.count - 1)];
-        if (atomic_load_explicit(&s->turn, memory_order_acquire) !=
-            smp_ring.tail + 1)
-            return smp_ring.tail - begin;
+        uint64_t turn = atomic_load_explicit(&s->turn, memory_order_acquire);
+        assert(turn == smp_ring.tail || turn == smp_ring.tail + 1);
+        if (turn == smp_ring.tail)
+            break;
         fn(s, user);
         atomic_store_explicit(&s->turn, smp_ring.tail + smp_ring.count,
                               memory_order_release);
     }
+    assert(atomic_load(&smp_ring.head) - smp_ring.tail <= smp_ring.count);
+    return smp_ring.tail - begin;
 }
 
-/* Ticks a second of the kernel, at which ITIMER_PROF is looked at. */
+/* Return the kernel's ticks per second, at which it checks ITIMER_PROF. */
 static unsigned smp_tick_hz(void)
 {
     struct timespec t;
@@ -5166,25 +5173,25 @@ static unsigned smp_tick_hz(void)
     return (unsigned)(1000000000 / t.tv_nsec);
 }
 
-struct smp_timer {                      /* a thread's, of an engine */
+struct smp_timer {                      /* of a thread */
     int     fd;                         /* perf's counter, owned */
     timer_t id;                         /* of timer_create, owned */
     bool    armed;
 };
 
-/* The clock of thread tid's CPU time, as pthread_getcpuclockid makes it. */
+/* Return the clock of thread tid's CPU time, as pthread_getcpuclockid does. */
 static clockid_t smp_thread_clock(uint32_t tid)
 {
     return (clockid_t)(~tid << 3 | 6);
 }
 
-/* Set t's period to hz, 1 or more. */
+/* Return the period of hz, 1 or more. */
 static struct timespec smp_period(unsigned hz)
 {
     return (struct timespec){ hz == 1, hz == 1 ? 0 : 1000000000 / hz };
 }
 
-/* itimer: arm or, with hz 0, disarm the process's CPU timer. */
+/* itimer: arm the process's timer, or with hz 0 disarm it. */
 static int smp_itimer_set(unsigned hz, struct gp_why *why)
 {
     struct itimerval t = {0};
@@ -5198,22 +5205,22 @@ static int smp_itimer_set(unsigned hz, struct gp_why *why)
     return GP_OK;
 }
 
-/* thread and wall: a timer that signals thread tid at hz of clock.  The first
- * time comes after a random part of the period, so that threads are not in
- * step and short-lived ones have their chance. */
+/* thread and wall: arm a timer that signals thread tid at hz of clock, first
+ * after a random part of the period, so that threads are not synchronised and
+ * short-lived ones can be sampled. */
 static int smp_timer_arm(struct smp_timer *t, uint32_t tid, clockid_t clock,
                          unsigned hz)
 {
     struct sigevent e = { .sigev_notify = SIGEV_THREAD_ID,
                           .sigev_signo = SIGPROF };
     struct itimerspec when = { .it_interval = smp_period(hz) };
-    uint32_t dice = 0;
+    uint32_t phase = 0;
     e._sigev_un._tid = (pid_t)tid;
     if (timer_create(clock, &e, &t->id))
         return GP_EIO;
-    if (getrandom(&dice, sizeof dice, GRND_NONBLOCK) < 0)
-        dice = tid * 2654435761u;
-    when.it_value.tv_nsec = 1 + dice % (1000000000 / hz - 1);
+    if (getrandom(&phase, sizeof phase, GRND_NONBLOCK) < 0)
+        phase = tid * 2654435761u;
+    when.it_value.tv_nsec = 1 + phase % (1000000000 / hz - 1);
     if (timer_settime(t->id, 0, &when, NULL)) {
         timer_delete(t->id);
         return GP_EIO;
@@ -5221,27 +5228,26 @@ static int smp_timer_arm(struct smp_timer *t, uint32_t tid, clockid_t clock,
     return GP_OK;
 }
 
-/* thread: a timer on thread tid's CPU time. */
+/* thread: arm a timer on thread tid's CPU time. */
 static int smp_thread_arm(struct smp_timer *t, uint32_t tid, unsigned hz)
 {
     return smp_timer_arm(t, tid, smp_thread_clock(tid), hz);
 }
 
-/* wall: a timer on real time. */
+/* wall: arm a timer on real time. */
 static int smp_wall_arm(struct smp_timer *t, uint32_t tid, unsigned hz)
 {
     return smp_timer_arm(t, tid, CLOCK_MONOTONIC, hz);
 }
 
-/* thread and wall: undo the arming. */
+/* thread and wall: delete the timer. */
 static void smp_timer_disarm(struct smp_timer *t)
 {
     timer_delete(t->id);
 }
 
-/* Open a counter of thread tid's CPU time, kernel's included, that overflows
- * at hz; with trap each overflow is a SIGTRAP of that thread (Linux 5.13).  -1
- * with errno. */
+/* Open a counter of thread tid's CPU time, in the kernel too, that overflows at
+ * hz; with trap each overflow sends it SIGTRAP (Linux 5.13).  -1 with errno. */
 static int smp_perf_open(uint32_t tid, unsigned hz, bool trap)
 {
     struct perf_event_attr a = {
@@ -5262,11 +5268,11 @@ static int smp_perf_open(uint32_t tid, unsigned hz, bool trap)
                         PERF_FLAG_FD_CLOEXEC);
 }
 
-/* Whether perf may signal by SIGTRAP, which the kernel hands over on its way
- * back to the program: 21 us a sample where SIGPROF, which takes an interrupt
- * of its own, costs 31.  Not where somebody else has SIGTRAP, a debugger or
- * a handler; not under TSan, which takes it for a fault.  Installs ours. */
-static bool smp_trap_have(void)
+/* Install our handler of SIGTRAP, unless a debugger or another handler has the
+ * signal; true if it is installed.  SIGTRAP is delivered on the way back to the
+ * program and costs 21 us a sample; SIGPROF needs an interrupt of its own and
+ * costs 31 us.  Not under TSan, which takes it for a fault. */
+static bool smp_trap_init(void)
 {
 #ifndef __SANITIZE_THREAD__
     struct sigaction old, act = { .sa_sigaction = smp_trap_sig,
@@ -5291,7 +5297,7 @@ static bool smp_trap_have(void)
 #endif
 }
 
-/* perf: a counter of thread tid's CPU time that signals it at each overflow. */
+/* perf: arm a counter of thread tid's CPU time that signals it at overflow. */
 static int smp_perf_arm(struct smp_timer *t, uint32_t tid, unsigned hz)
 {
     struct f_owner_ex owner = { F_OWNER_TID, (pid_t)tid };
@@ -5313,7 +5319,7 @@ static int smp_perf_arm(struct smp_timer *t, uint32_t tid, unsigned hz)
     return GP_OK;
 }
 
-/* perf: undo the arming. */
+/* perf: close the counter. */
 static void smp_perf_disarm(struct smp_timer *t)
 {
     close(t->fd);
@@ -5323,8 +5329,8 @@ struct smp_engine {
     const char *name;
     bool ticks;                         /* driven by the kernel's tick */
     bool wall;                          /* of real time, not CPU time */
-    int (*set)(unsigned hz, struct gp_why *why);    /* process; 0: off */
-    int (*arm)(struct smp_timer *t, uint32_t tid, unsigned hz); /* thread */
+    int (*set)(unsigned hz, struct gp_why *why);    /* the process's; 0: off */
+    int (*arm)(struct smp_timer *t, uint32_t tid, unsigned hz); /* thread's */
     void (*disarm)(struct smp_timer *t);
 };
 
@@ -5337,15 +5343,16 @@ static const struct smp_engine smp_perf = {
 static const struct smp_engine smp_wall = {
     "wall", false, true, NULL, smp_wall_arm, smp_timer_disarm };
 
-/* Samples a second of its clock that engine can deliver when asked for hz. */
-static unsigned smp_expect(const struct smp_engine *engine, unsigned hz)
+/* Return the samples per second of its clock that engine can deliver if asked
+ * for hz. */
+static unsigned smp_expected_hz(const struct smp_engine *engine, unsigned hz)
 {
     unsigned tick = smp_tick_hz();
     return engine->ticks && tick < hz ? tick : hz;
 }
 
-/* Whether the kernel lets this process have engine, tried on this thread; if
- * not, errno says why. */
+/* True if the kernel permits engine, tried on this thread; if not, errno says
+ * why. */
 static bool smp_permitted(const struct smp_engine *engine)
 {
     struct smp_timer t;
@@ -5357,8 +5364,7 @@ static bool smp_permitted(const struct smp_engine *engine)
     return true;
 }
 
-/* Map the ring, prefaulted: room for SMP_RING_MS at the greatest rate on every
- * CPU. */
+/* Map the ring, prefaulted, for SMP_RING_MS of the highest rate on each CPU. */
 static int smp_ring_init(struct gp_why *why)
 {
     uint64_t want = (uint64_t)sys_cpus() * SMP_MOST_HZ * SMP_RING_MS / 1000;
@@ -5369,7 +5375,8 @@ static int smp_ring_init(struct gp_why *why)
                    PROT_READ | PROT_WRITE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     if (p == MAP_FAILED)
-        return txt_fail(why, GP_ENOMEM, "no memory for the sampler's ring");
+        return txt_fail(why, GP_ENOMEM, "out of memory for the ring of "
+                        "samples");
     smp_ring.slot = p;
     smp_ring.count = count;
     for (uint64_t i = 0; i < count; i++)
@@ -5377,7 +5384,7 @@ static int smp_ring_init(struct gp_why *why)
     return GP_OK;
 }
 
-/* Start to sample at hz by engine.  The handler stays for good. */
+/* Start to sample at hz with engine. */
 static int smp_start(const struct smp_engine *engine, unsigned hz,
                      struct gp_why *why)
 {
@@ -5385,8 +5392,8 @@ static int smp_start(const struct smp_engine *engine, unsigned hz,
     int e = GP_OK;
     if (!smp_ring.slot && (e = smp_ring_init(why)))
         return e;
-    smp_ring.blind = backtrace(warm, 4) < 2;    /* loads libgcc_s: allocates */
-    smp_ring.trap = engine == &smp_perf && smp_trap_have();
+    smp_ring.no_stacks = backtrace(warm, 4) < 2;    /* loads libgcc_s */
+    smp_ring.trap = engine == &smp_perf && smp_trap_init();
     struct sigaction act = { .sa_sigaction = smp_signal_sig,
                              .sa_flags = SA_SIGINFO | SA_RESTART };
     sigfillset(&act.sa_mask);
@@ -5399,7 +5406,7 @@ static int smp_start(const struct smp_engine *engine, unsigned hz,
     return e;
 }
 
-/* CPU time in ns that this thread needs for n steps of nothing. */
+/* Return the CPU time in ns that this thread needs for n empty steps. */
 static int64_t smp_spin(unsigned n)
 {
     int64_t from = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID);
@@ -5408,17 +5415,17 @@ static int64_t smp_spin(unsigned n)
     return sys_clock_ns(CLOCK_THREAD_CPUTIME_ID) - from;
 }
 
-/* Order two times. */
+/* Order two times, for qsort. */
 static int smp_by_time(const void *a, const void *b)
 {
     const int64_t *x = a, *y = b;
     return (*x > *y) - (*x < *y);
 }
 
-/* What a sample of engine costs in CPU time, in ns, timer and signal included:
- * the same work in turn with and without it, at the greatest rate, medians.
- * NAN for an engine of ticks, which fires too seldom to be measured so.  Takes
- * some 30 ms; the samples are in the ring afterwards. */
+/* Return the CPU time in ns of a sample of engine, with its timer and signal:
+ * the difference of the medians of the same work with and without samples, at
+ * the highest rate.  NAN for an engine of ticks, which fires too seldom.  Takes
+ * some 30 ms; leaves the samples in the ring. */
 static double smp_calibrate(const struct smp_engine *engine)
 {
     enum { ROUNDS = 15 };
@@ -5445,8 +5452,8 @@ static double smp_calibrate(const struct smp_engine *engine)
     return samples >= 1 && cost > 0 ? cost : NAN;
 }
 
-/* Stop engine, whose threads' timers are disarmed already; signals on their
- * way are ignored. */
+/* Stop engine, whose threads' timers are disarmed already; ignore late
+ * signals. */
 static void smp_stop(const struct smp_engine *engine)
 {
     if (engine->set)
@@ -5454,20 +5461,20 @@ static void smp_stop(const struct smp_engine *engine)
     atomic_store(&smp_ring.on, false);
 }
 
-/* False when stacks cannot be had: glibc loads libgcc_s.so.1 for backtrace(),
- * and there is none.  After smp_start. */
-static bool smp_sees_stacks(void)
+/* False if backtrace() finds no stacks, because there is no libgcc_s.so.1.
+ * Call it after smp_start. */
+static bool smp_has_stacks(void)
 {
-    return !smp_ring.blind;
+    return !smp_ring.no_stacks;
 }
 
-/* Samples taken so far, in the life of the process. */
+/* Return the samples stored since the process started. */
 static uint64_t smp_taken(void)
 {
     return atomic_load_explicit(&smp_ring.head, memory_order_relaxed);
 }
 
-/* Samples lost so far because the ring was full. */
+/* Return the samples lost because the ring was full. */
 static uint64_t smp_lost(void)
 {
     return atomic_load_explicit(&smp_ring.lost, memory_order_relaxed);
@@ -8363,7 +8370,7 @@ static int rec_engine_start(const struct rec_config *want, struct gp_why *why)
     if ((e = smp_start(rec_one.engine, want->hz, why)))
         goto out;
     size_t n = strlen(rec_one.reason);
-    if (!smp_sees_stacks())
+    if (!smp_has_stacks())
         snprintf(rec_one.reason + n, sizeof rec_one.reason - n, "%slibgcc_s.so"
                  ".1 is not here: no stacks", n ? "; " : "");
     if (isnan(rec_one.cost_ns) || rec_one.costed != rec_one.engine)
@@ -8490,7 +8497,7 @@ static void rec_since(const struct rec_mark *m, struct gp_profiler_state *state)
         .engine = rec_one.engine->name,
         .reason = rec_one.reason,
         .cost_ns = rec_one.cost_ns,
-        .hz_expected = smp_expect(rec_one.engine, rec_one.hz),
+        .hz_expected = smp_expected_hz(rec_one.engine, rec_one.hz),
         .samples = rec_one.total.samples - m->total.samples,
         .cpu_ns = sys_clock_ns(CLOCK_PROCESS_CPUTIME_ID) - m->process_cpu_ns,
         .wall_ns = sys_now_ns() - m->wall_ns,

@@ -444,7 +444,7 @@ static void test_elf_survives_damaged_links(void)
         } else if (round & 1)
             f.image.size = (size_t)rand_r(&seed) % UNIT_SIZE;
         f.image.mapped = true;          /* as addr2line needs it */
-        elf_lined(&f);
+        elf_with_lines(&f);
         f.image.mapped = false;
         CHECK(!elf_load(&f));
         elf_close(&f.debug);
