@@ -32515,20 +32515,17 @@ struct opt_command {
     "or a proxy: nghttpx -f'127.0.0.1,50051;no-tls' -b'HOST,443;;tls;proto=h2'"
 #define OPT_PROTOSET "protoc --include_imports --descriptor_set_out=" \
     "x.protoset x.proto"
-#define OPT_GRAPH "a flame graph is drawn by -f svg -o flame.svg; a call " \
-    "graph by go tool pprof -svg FILE"
 
-/* Words of hey, oha, ghz, h2load, k6, wrk, grpcurl, pprof and perf, with what
- * to type here; "-x": only with one dash.  A command's initial, or "" for all,
- * says where. */
+/* Words of hey, oha, ghz, h2load, k6, wrk, grpcurl, pprof and perf; "-x": only
+ * with one dash.  A command's initial, or "" for all, says where; then what it
+ * is here, or what to do. */
 static const struct {
     const char *command, *words, *advice;
 } opt_foreign[] = {
-    { "l", "rps qps rate-limit", "the rate is -r 1000, in calls per second" },
-    { "l", "concurrency workers vus u", "concurrent clients are -c 100" },
-    { "l", "z max-duration", "the duration is -d 30s" },
-    { "l", "iterations", "the number of calls is -N 10000 in all, or -n 100 "
-      "per client" },
+    { "l", "rps qps rate-limit", "-r 1000, in calls per second" },
+    { "l", "concurrency workers vus u", "-c 100, concurrent clients" },
+    { "l", "z max-duration", "-d 30s" },
+    { "l", "iterations", "-N 10000 in all, or -n 100 per client" },
     { "l", "cacert cert key tls insecure cname skipTLS skip-tls k sni "
       "server-name", OPT_NO_TLS },
     { "s", "tls cert key tls-cert tls-key tls-client-ca", "there is no TLS "
@@ -32538,81 +32535,67 @@ static const struct {
       "always speaks HTTP/2 without TLS" },
     { "l", "proto import-path import-paths i I", ".proto sources are not read. "
       "Make a descriptor set, then use --protoset x.protoset: " OPT_PROTOSET },
-    { "l", "list", "list services with: grpcurl -plaintext HOST:PORT list" },
-    { "l", "describe", "describe a service with: grpcurl -plaintext HOST:PORT "
-      "describe NAME" },
-    { "l", "data-file D", "the message in a file is --data @FILE" },
-    { "l", "binary-file", "raw message bytes are -b FILE" },
-    { "l", "metadata-file", "a header is -H 'key: value', once for each" },
-    { "l", "header rpc-header M", "a header is -H 'key: value'" },
-    { "l", "host url addr address", "the server is an argument: grpcprof load "
-      "HOST:PORT" },
-    { "l", "service method", "the method is --call package.Service/Method" },
-    { "l", "output O output-format", "the format is -f json, the file -o "
-      "FILE" },
-    { "l", "load-schedule load-start load-step load-end stages", "a changing "
-      "rate is --schedule 100:10s,200:10s, a ramp --schedule 100-1000:60s" },
-    { "l", "enable-compression", "compress with --compression gzip" },
-    { "l", "duration-stop", "how long to wait for calls in flight is --drain "
-      "DUR" },
-    { "l", "stream-interval", "the time between messages is --message-interval "
-      "DUR" },
-    { "l", "tags name", "a label in the result is --label KEY=VALUE" },
-    { "l", "latency summary", "leave it out: the latency table is always "
-      "printed" },
-    { "l", "disable-keepalive", "a connection per call is "
-      "--max-requests-per-connection 1" },
-    { "l", "warm-up-time", "the warm-up is -w DUR" },
-    { "l", "max-concurrent-streams", "calls in flight per client are -m 10" },
-    { "l", "no-tui silent", "print no progress with -q" },
-    { "l", "config", "there is no configuration file; options only" },
-    { "s", "port p host addr address bind", "the address is -l HOST:PORT, or "
-      "-l PORT on this machine only" },
+    { "l", "list", "to list services: grpcurl -plaintext HOST:PORT list" },
+    { "l", "describe", "use grpcurl -plaintext HOST:PORT describe NAME" },
+    { "l", "data-file D", "--data @FILE" },
+    { "l", "binary-file", "-b FILE, the bytes of the message" },
+    { "l", "header rpc-header metadata-file M", "-H 'key: value', repeated" },
+    { "l", "host url addr address", "an argument: grpcprof load HOST:PORT" },
+    { "l", "service method", "--call package.Service/Method" },
+    { "l", "output O output-format", "-o FILE, and -f json for the format" },
+    { "l", "load-schedule load-start load-step load-end stages",
+      "--schedule 100:10s,200:10s for steps, 100-1000:60s for a ramp" },
+    { "l", "enable-compression", "--compression gzip" },
+    { "l", "duration-stop", "--drain DUR, to wait for calls in flight" },
+    { "l", "stream-interval", "--message-interval DUR" },
+    { "l", "tags name", "--label KEY=VALUE" },
+    { "l", "latency summary", "leave it out: latency is always printed" },
+    { "l", "disable-keepalive", "--max-requests-per-connection 1" },
+    { "l", "warm-up-time", "-w DUR" },
+    { "l", "max-concurrent-streams", "-m 10, calls in flight per client" },
+    { "l", "no-tui silent", "-q" },
+    { "s", "port p host addr address bind", "-l HOST:PORT, or -l PORT for this "
+      "machine only" },
     { "s", "reflection", "leave it out: serve always answers reflection" },
-    { "s", "frequency freq F rate", "the sampling rate is --hz 1000" },
-    { "s", "duration d", "the time to sample is --profile 30s" },
-    { "s", "workers concurrency", "event loops are -t 4" },
-    { "s", "pprof http", "the HTTP endpoint for pprof is --debug HOST:PORT" },
+    { "s", "frequency freq F rate", "--hz 1000" },
+    { "s", "duration d", "--profile 30s, to sample for so long" },
+    { "s", "workers concurrency", "-t 4, event loops" },
+    { "s", "pprof http", "--debug HOST:PORT" },
     { "r", "http -http no_browser", "there is no web UI. Write a page: -f html "
       "-o report.html; pprof reads the same file: go tool pprof -http=:8080 "
       "FILE" },
-    { "r", "-top -text text stdio", "pprof's table is -f top" },
-    { "r", "-tree tree", "pprof's tree is -f tree" },
-    { "r", "-peek", "pprof's peek is -f peek --peek REGEX" },
-    { "r", "-traces traces", "all stacks are -f traces" },
-    { "r", "-raw raw", "everything in the file is -f raw" },
-    { "r", "-tags tags", "the labels are -f tags" },
-    { "r", "-proto proto", "a profile is written by -f pprof -o out.pb" },
-    { "r", "-callgrind callgrind", "write -f callgrind -o x.callgrind" },
-    { "r", "-svg svg -web web", "draw a flame graph with -f svg -o flame.svg, "
-      "and open it in a browser" },
+    { "r", "-top -text text stdio", "-f top" },
+    { "r", "-peek", "-f peek --peek REGEX" },
+    { "r", "-tree tree -traces traces -raw raw -tags tags",
+      "-f tree, -f traces, -f raw or -f tags" },
+    { "r", "-proto proto", "-f pprof -o out.pb" },
+    { "r", "-callgrind callgrind", "-f callgrind -o x.callgrind" },
+    { "r", "-svg svg -web web", "-f svg -o flame.svg, a flame graph; open it "
+      "in a browser" },
     { "r", "-dot dot -png png -pdf pdf -ps ps -gif gif -gv gv -evince evince "
-      "-kcachegrind", OPT_GRAPH },
-    { "r", "-list list -weblist weblist -disasm disasm", "source is not shown. "
-      "Lines are --by line; sources: go tool pprof -list REGEX FILE" },
-    { "r", "-lines lines", "count by line with --by line" },
-    { "r", "-functions functions", "count by function with --by function" },
-    { "r", "-files files filefunctions", "count by file with --by file" },
-    { "r", "-addresses addresses", "count by address with --by address" },
-    { "r", "nodecount percent-limit", "the number of rows is --top 20" },
-    { "r", "nodefraction edgefraction trim", "show every row with --all" },
-    { "r", "sample_index sample-index", "the sample type is --sample NAME" },
-    { "r", "diff_base diff-base", "compare with --base OLD.pb" },
-    { "r", "inuse_space inuse_objects alloc_space alloc_objects "
-      "total_delay contentions", "the sample type is --sample NAME" },
-    { "r", "show_from", "it is --show-from REGEX" },
-    { "r", "divide_by", "the value per call is --per-call=N" },
-    { "r", "seconds duration", "fetch 10 s with: grpcprof report "
+      "-kcachegrind", "-f svg -o flame.svg for a flame graph; for a call "
+      "graph: go tool pprof -svg FILE" },
+    { "r", "-list list -weblist weblist -disasm disasm",
+      "--by line; with the source it is go tool pprof -list REGEX FILE" },
+    { "r", "-lines lines -functions functions -files files filefunctions "
+      "-addresses addresses", "--by line, function, file or address" },
+    { "r", "nodecount percent-limit", "--top 20, the number of rows" },
+    { "r", "nodefraction edgefraction trim", "--all, which trims nothing" },
+    { "r", "sample_index sample-index inuse_space inuse_objects alloc_space "
+      "alloc_objects total_delay contentions", "--sample NAME" },
+    { "r", "diff_base diff-base", "--base OLD.pb" },
+    { "r", "show_from", "--show-from REGEX" },
+    { "r", "divide_by", "--per-call=N" },
+    { "r", "seconds duration", "in the address: grpcprof report "
       "'http://HOST:PORT/debug/pprof/profile?seconds=10'" },
     { "r", "unit u relative_percentages mean symbolize symbolizer noinlines "
-      "call_tree compact_labels", "it has no counterpart here; go tool pprof "
-      "reads the same file" },
-    { "r", "input i", "the file is an argument: grpcprof report FILE" },
+      "call_tree compact_labels", "use go tool pprof, on the same file" },
+    { "r", "input i", "an argument: grpcprof report FILE" },
     { "r", "sort g call-graph no-children children", "perf.data is not read. "
       "Of a pprof profile, -f top orders by self, --cum by total" },
-    { "", "output", "the file is -o FILE" },
-    { "", "version V", "it is grpcprof --version" },
-    { "", "verbose v debug", "there is no verbose mode" },
+    { "", "output", "-o FILE" },
+    { "", "version V", "grpcprof --version" },
+    { "", "verbose v debug config", "there is no such option; leave it out" },
 };
 
 /* Report misuse of command c on stderr; return EXIT_USAGE.  The text may hold
@@ -32809,7 +32792,8 @@ static int opt_unknown(const struct opt_command *c, const char *word)
     const char *advice = opt_advice(c, word), *best = NULL;
     unsigned least = 4;
     if (advice)
-        return opt_misuse(c, "unknown option '%s': %s", word, advice);
+        return opt_misuse(c, "unknown option '%s': %s%s", word,
+                          *advice == '-' ? "here it is " : "", advice);
     const char *name = word + strspn(word, "-");
     for (size_t i = 0; i < c->noptions; i++) {
         unsigned d = txt_distance(name, c->option[i].name);
@@ -32863,9 +32847,8 @@ static int opt_parse_short(const struct opt_command *c, int argc, char **argv,
                 o = &c->option[k];
         if (!o) {
             char key[3] = { '-', *p };
-            const char *advice = opt_advice(c, key);
-            return opt_misuse(c, "unknown option '-%c' in '%s'%s%s", *p, word,
-                              advice ? ": " : "", advice ? advice : "");
+            return opt_advice(c, key) ? opt_unknown(c, key)
+                 : opt_misuse(c, "unknown option '-%c' in '%s'", *p, word);
         }
         if (o->kind != OPT_FLAG) {
             if (p[1])

@@ -87,7 +87,7 @@ results() {
         '--assert does not hold: p50<1us +it is '
     check 'a result is not overwritten' 2 "$BIN" report -o "$T/closed.json" \
         "$T/meta.json" "$T/closed.json"
-    has 'a result is not overwritten, says so' "$ERR" 'the result that is read'
+    has 'a result is not overwritten, says so' "$ERR" 'would overwrite the result'
     check 'a base is not overwritten' 2 "$BIN" report -o "$T/meta.json" \
         --base "$T/meta.json" "$T/closed.json"
     check 'and compares them' 0 "$BIN" report --assert 'p50<1h' \
@@ -251,7 +251,7 @@ unlike() {
         'second.json has another kind of loop.* what it is compared with'
     check 'a comparison where there is no room' 2 "$BIN" report -f csv \
         --base "$T/first.json" "$T/first.json"
-    has 'a comparison where there is no room, said' "$ERR" '--base is shown in'
+    has 'a comparison where there is no room, said' "$ERR" '--base is for -f text'
     check 'more than can be in flight' 0 "$BIN" load -r 100000 -N 2000 -c 1 \
         --max-in-flight 1 "$to"
     has 'more than can be in flight, said' "$OUT" \
