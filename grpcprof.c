@@ -32558,7 +32558,7 @@ static const struct {
       "machine only" },
     { "s", "reflection", "leave it out: serve always answers reflection" },
     { "s", "frequency freq F rate", "--hz 1000" },
-    { "s", "duration d", "--profile 30s, to sample for so long" },
+    { "s", "duration d", "--profile 30s, the time to sample" },
     { "s", "workers concurrency", "-t 4, event loops" },
     { "s", "pprof http", "--debug HOST:PORT" },
     { "r", "http -http no_browser", "there is no web UI. Write a page: -f html "

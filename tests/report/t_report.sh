@@ -358,7 +358,7 @@ parts() {
     has 'is not known' "$OUT" 'cpu_per_call<8us: it is not known'
     check 'a base of unknown calls' 2 "$BIN" report --per-call \
         --base "$T/made.pb" "$T/one.pb"
-    one_line 'a base of unknown calls' 'made.pb does not say how many calls'
+    one_line 'a base of unknown calls' 'made.pb has no number of calls'
     check 'nor how it changed' 2 "$BIN" report --base "$T/made.pb" \
         --assert 'delta(send)<2us' "$T/made.pb"
     one_line 'nor how it changed' 'per-call=N'
@@ -474,7 +474,7 @@ placed() {
     shaped else 'comment: 7' 'location_id: [2, 1] value: [5, 5]'
     sed 's,/opt/app/prog,/opt/app/c\x1bon,' "$T/else.pb" >"$T/cron.pb"
     check 'two programs' 0 "$BIN" report -f folded "$T/else.pb" "$T/cron.pb"
-    one_line 'two programs, said' 'is of prog and .* of c.*on: they count'
+    one_line 'two programs, said' 'is of prog and .* of c.*on: they are added'
     lacks 'two programs, no escapes' "$ERR" $'\x1b'
 }
 
