@@ -303,19 +303,20 @@ enum {
 
 /* ---- PP ---- */
 enum {
-    /* Rows of one table of a profile, and location references of all samples:
-     * the largest real ones have 100,000 and 10 million.  A profile with more
-     * is refused, before it takes the machine's memory. */
+    /* Rows of one table of a profile, and frames of all samples: the largest
+     * real profiles have 100,000 and 10 million.  A profile with more is an
+     * error, before it takes the machine's memory. */
     PP_MOST_ROWS = 16 << 20,
     PP_MOST_REFS = 256 << 20,
 
-    /* Numbers of fields of a profile that are known, and one. */
+    /* One more than the highest known field number. */
     PP_FIELDS = 16,
 
     /* Sample types of a profile; more are an error. */
     PP_MOST_TYPES = 64,
 
-    /* A profile inflates to at most this; the largest seen is 80 MB. */
+    /* Bytes of a profile inflated; more are an error.  The largest seen has
+     * 80 MB. */
     PP_MOST_BYTES = 1 << 30,
 };
 
@@ -5494,13 +5495,14 @@ static uint64_t smp_lost(void)
  *            14 default_sample_type
  *
  * A profile is columns: sample i has the locations stack[stack_at[i]] up to
- * stack[stack_at[i + 1]], leaf first, the values value[i * ntypes + t] and the
- * labels label[label_at[i]] up to label[label_at[i + 1]].  Ids become indexes
- * while reading, whatever their order in the file.
+ * but not including stack[stack_at[i + 1]], leaf first, the labels
+ * label[label_at[i]] up to label[label_at[i + 1]], and for each type t the
+ * value value[i * ntypes + t].  Reading turns ids into indexes; they may come
+ * in any order.
  *
- * Invariant  every index stored is in range or MEM_NONE; every slice points
- *            into raw, into arena, or to text that lives as long as p.
- * Does not   know what a profile means; doc_url is not kept.
+ * Invariant  every index stored is in range or MEM_NONE (pp_is_sound); every
+ *            slice points into raw, into arena, or to text that outlives p.
+ * Does not   know what a profile means, or keep doc_url.
  */
 
 struct pp_type {                        /* "cpu" in "nanoseconds" */
@@ -5509,7 +5511,7 @@ struct pp_type {                        /* "cpu" in "nanoseconds" */
 
 struct pp_mapping {
     uint64_t id, start, limit, offset;  /* addresses; bytes into the file */
-    struct slice file, build_id;        /* build id in hexadecimal */
+    struct slice file, build_id;        /* build_id: hexadecimal */
     bool has_functions, has_filenames, has_lines, has_inline;
 };
 
@@ -5517,7 +5519,7 @@ struct pp_function {
     uint64_t id;
     struct slice name, system_name, file;
     int64_t start_line;                 /* 0: not known */
-    bool label;                         /* it stands for a sample's label */
+    bool label;                         /* a frame made of a sample's label */
 };
 
 struct pp_line {
@@ -5528,9 +5530,9 @@ struct pp_line {
 struct pp_location {
     uint64_t id, address;
     uint32_t mapping;                   /* index, or MEM_NONE */
-    uint32_t line, nlines;              /* into pp.line; innermost first */
-    bool folded;                        /* others of the same code were made
-                                         * one with it */
+    uint32_t line, nlines;              /* rows of pp.line, innermost first */
+    bool folded;                        /* stands for several places of the
+                                         * same code */
 };
 
 struct pp_label {
@@ -5538,19 +5540,19 @@ struct pp_label {
     int64_t num;                        /* in unit, which may be empty */
 };
 
-enum pp_repair {                        /* defects, and what was done */
+enum pp_repair {                        /* defects that reading repairs */
     PP_NO_STRING, PP_NO_FUNCTION, PP_NO_MAPPING, PP_NO_LOCATION, PP_ZERO_ID,
     PP_SAME_ID,
     PP_REPAIRS,
 };
 
 static const char *const pp_repair_text[PP_REPAIRS] = {
-    [PP_NO_STRING]   = "number of a string that is not there: taken as empty",
-    [PP_NO_FUNCTION] = "line of a function that is not there: without a name",
-    [PP_NO_MAPPING]  = "location in a mapping that is not there: in none",
-    [PP_NO_LOCATION] = "frame at a location that is not there: left out",
-    [PP_ZERO_ID]     = "id 0: cannot be referred to",
-    [PP_SAME_ID]     = "id that another has: the first one holds",
+    [PP_NO_STRING]   = "missing string, read as empty",
+    [PP_NO_FUNCTION] = "missing function of a line, left without a name",
+    [PP_NO_MAPPING]  = "missing mapping of a location, left without one",
+    [PP_NO_LOCATION] = "missing location of a frame, which was dropped",
+    [PP_ZERO_ID]     = "id 0, which nothing can refer to",
+    [PP_SAME_ID]     = "duplicate id, of which the first one counts",
 };
 
 struct pp {
@@ -5584,10 +5586,10 @@ struct pp {
     struct pp_type period_type;
     int64_t period, time_ns, duration_ns;   /* 0: not known */
     struct slice drop_frames, keep_frames;  /* expressions; may be empty */
-    uint64_t repaired[PP_REPAIRS];      /* defects mended while reading */
-    bool legacy;                        /* read from gperftools' own format */
-    bool aggregated;                    /* functions are named by their places;
-                                         * system_name is what they were */
+    uint64_t repaired[PP_REPAIRS];      /* how often */
+    bool legacy;                        /* read from the gperftools format */
+    bool aggregated;                    /* name is a file, line or module;
+                                         * system_name is the function */
 };
 
 /* Release p and leave it empty. */
@@ -5609,12 +5611,12 @@ static void pp_fini(struct pp *p)
     *p = (struct pp){0};
 }
 
-/* Append one zeroed element to the array *a of n elements: its address, or
- * NULL after GP_ENOMEM or at PP_MOST_ROWS. */
+/* Append a zeroed element to the array a of n elements and return its address;
+ * NULL without memory or at PP_MOST_ROWS. */
 #define PP_ADD(a, n, cap) pp_add_row(&(a), &(n), &(cap), sizeof *(a))
 
-/* What PP_ADD does; array is the address of a pointer of any type, which is
- * why it is read and written by memcpy. */
+/* Do PP_ADD.  array is the address of a pointer of any type; memcpy reads and
+ * writes it because void ** may not alias it. */
 static inline void *pp_add_row(void *array, size_t *n, size_t *cap,
                                size_t size)
 {
@@ -5629,7 +5631,7 @@ static inline void *pp_add_row(void *array, size_t *n, size_t *cap,
     return memset((char *)p + (*n)++ * size, 0, size);
 }
 
-/* Append a sample type to a profile being built. */
+/* Append a sample type, before any sample. */
 static int pp_add_type(struct pp *p, struct slice type, struct slice unit)
 {
     struct pp_type *t = PP_ADD(p->type, p->ntypes, p->type_cap);
@@ -5639,8 +5641,8 @@ static int pp_add_type(struct pp *p, struct slice type, struct slice unit)
     return GP_OK;
 }
 
-/* Make a sample of what was appended to p's stack, values and labels since the
- * last one.  GP_ELIMIT or GP_ENOMEM. */
+/* Make a sample of the stack, values and labels that were appended to p since
+ * the last sample.  GP_ELIMIT or GP_ENOMEM. */
 static int pp_end_sample(struct pp *p)
 {
     size_t rows = p->nsamples + 1;
@@ -5663,7 +5665,7 @@ static int pp_end_sample(struct pp *p)
     return GP_OK;
 }
 
-/* Append a sample: n location indexes, leaf first, a value for each type, and
+/* Append a sample of n location indexes, leaf first, a value of each type and
  * nl labels; all are copied. */
 static int pp_add_sample(struct pp *p, const uint32_t *stack, size_t n,
                          const int64_t *value, const struct pp_label *label,
@@ -5708,7 +5710,8 @@ static TXT_FORMAT_2 int pp_add_comment(struct pp *p, const char *fmt, ...)
     return s ? GP_OK : GP_ENOMEM;
 }
 
-/* Value of the comment `key=value`, borrowed, or an empty slice. */
+/* Return the value of the comment `key=value`, borrowed; empty if there is
+ * none. */
 static struct slice pp_comment(const struct pp *p, const char *key)
 {
     size_t n = strlen(key);
@@ -5720,13 +5723,34 @@ static struct slice pp_comment(const struct pp *p, const char *key)
     return (struct slice){0};
 }
 
+/* True if every index of p is in range, as its readers must leave it. */
+static bool pp_is_sound(const struct pp *p)
+{
+    size_t n = p->nsamples;
+    uint32_t top = 0;
+    for (size_t i = 0; i < p->nstack; i++)
+        top = p->stack[i] > top ? p->stack[i] : top;
+    bool ok = (!p->nstack || top < p->nlocations) &&
+              (!n || (p->stack_at[n] == p->nstack &&
+                      p->label_at[n] == p->nlabels));
+    for (size_t i = 0; ok && i < p->nlocations; i++) {
+        const struct pp_location *l = &p->location[i];
+        ok = (l->mapping == MEM_NONE || l->mapping < p->nmappings) &&
+             (uint64_t)l->line + l->nlines <= p->nlines;
+    }
+    for (size_t i = 0; ok && i < p->nlines; i++)
+        ok = p->line[i].function == MEM_NONE ||
+             p->line[i].function < p->nfunctions;
+    return ok;
+}
+
 /* ---- reading ---- */
 
-struct pp_ids {                         /* a table's ids, as they were read */
+struct pp_ids {                         /* the ids of a table's rows */
     uint64_t *id;                       /* owned */
     size_t n, cap;
-    bool sparse;                        /* not 1, 2, 3 ...: look in x */
-    struct index x;                     /* id -> row, once sealed */
+    bool sparse;                        /* ids are not 1, 2, 3 ...: use x */
+    struct index x;                     /* id -> row, after pp_ids_seal */
 };
 
 struct pp_reader {
@@ -5735,35 +5759,36 @@ struct pp_reader {
     struct slice *string;               /* owned: the string table */
     size_t nstrings, string_cap;
     struct pp_ids mapping, location, function;
-    struct pb_in span[PP_FIELDS];       /* from the first to the last field of
-                                         * each number */
-    size_t count[PP_FIELDS];            /* fields of each number */
-    const uint8_t *at;                  /* the field that is being read */
+    struct pb_in span[PP_FIELDS];       /* by number: from the first to the
+                                         * last field of the profile */
+    size_t count[PP_FIELDS];            /* by number: fields of the profile */
+    const uint8_t *at;                  /* the field being read, for errors */
     struct gp_why *why;
 };
 
-/* Read r->p->raw, which may be in another format than profile.proto. */
-typedef int pp_other_fn(struct pp_reader *r);
+/* Read r->p->raw if it is in a format other than profile.proto; PP_NOT_FOREIGN
+ * if it is not in that format. */
+typedef int pp_foreign_fn(struct pp_reader *r);
 
-enum { PP_FOREIGN = 1 };                /* from pp_other_fn: it is not in its */
+enum { PP_NOT_FOREIGN = 1 };
 
 enum pp_message {
     PP_SCALAR, PP_PROFILE, PP_SAMPLE, PP_LABEL, PP_LOCATION, PP_LINE,
     PP_VALUE_TYPE, PP_MAPPING, PP_FUNCTION, PP_MESSAGES,
 };
 
-enum pp_form {                          /* how a varint stands in its member */
-    PP_CODE,                            /* code reads and writes the field */
+enum pp_form {                          /* the member of a varint field */
+    PP_CODE,                            /* none: code reads and writes it */
     PP_NUMBER,                          /* uint64_t or int64_t */
-    PP_ID,                              /* the same; written as row + 1 */
+    PP_ID,                              /* uint64_t; written as row + 1 */
     PP_FLAG,                            /* bool */
-    PP_TEXT,                            /* slice; in the file: its number */
-    PP_TEXT_OR_NONE,                    /* the same; number 0 is no text */
-    PP_MAPPING_ID, PP_FUNCTION_ID,      /* uint32_t: index; in the file: id */
+    PP_TEXT,                            /* slice, from the string table */
+    PP_TEXT_OR_NONE,                    /* slice; string 0 is none */
+    PP_MAPPING_ID, PP_FUNCTION_ID,      /* uint32_t index; in the file an id */
 };
 
-/* The fields of the messages by their numbers: names for errors, and for those
- * that are one varint where they are read to and written from. */
+/* The fields of each message, by number: the name for errors and, for a varint,
+ * the member that it is read to and written from. */
 static const struct pp_field {
     const char *name;
     enum pp_form form;
@@ -5836,8 +5861,8 @@ static const struct pp_field {
 #undef AT
 };
 
-/* Append to path, a string in size bytes, the field that at is in, like
- * ", sample[17].label[0].key"; what is not known is called "field 99". */
+/* Append the name of the field that at is in to path, a string in size bytes:
+ * ", sample[17].label[0].key", or ", field 99" for an unknown number. */
 static void pp_put_path(const struct pp *p, const uint8_t *at, char *path,
                         size_t size)
 {
@@ -5854,7 +5879,7 @@ static void pp_put_path(const struct pp *p, const uint8_t *at, char *path,
         size_t row = known ? count[f.number]++ : 0;
         if (e > 0 && at >= in.p)
             continue;
-        if (!f.number || at == p->raw.data)     /* nothing is known of it */
+        if (!f.number || at == p->raw.data)     /* it has no name */
             return;
         int k = !known ? snprintf(path + n, size - n, "%sfield %u", mark,
                                   f.number)
@@ -5871,8 +5896,8 @@ static void pp_put_path(const struct pp *p, const uint8_t *at, char *path,
     }
 }
 
-/* Report a fault in the field at at. */
-static int pp_bad_at(struct pp_reader *r, const uint8_t *at, const char *what)
+/* Report what is wrong with the field at at. */
+static int pp_fail_at(struct pp_reader *r, const uint8_t *at, const char *what)
 {
     char path[96] = "";
     pp_put_path(r->p, at, path, sizeof path);
@@ -5880,35 +5905,35 @@ static int pp_bad_at(struct pp_reader *r, const uint8_t *at, const char *what)
                     r->name, (size_t)(at - r->p->raw.data), path, what);
 }
 
-/* Report a fault in the field that is being read. */
-static int pp_bad(struct pp_reader *r, const char *what)
+/* Report what is wrong with the field being read. */
+static int pp_fail(struct pp_reader *r, const char *what)
 {
-    return pp_bad_at(r, r->at, what);
+    return pp_fail_at(r, r->at, what);
 }
 
 #define PP_DAMAGED "damaged, cut short, or not a pprof profile"
 #define PP_FULL "too many samples, labels or frames"
 
 /* Report that a table is full. */
-static int pp_full(struct pp_reader *r)
+static int pp_fail_full(struct pp_reader *r)
 {
-    pp_bad(r, PP_FULL ", or out of memory");
+    pp_fail(r, PP_FULL ", or out of memory");
     return GP_ELIMIT;
 }
 
-/* Note row's id; ids out of order make the table sparse. */
+/* Append the id of the next row; ids out of order make t sparse. */
 static int pp_ids_add(struct pp_reader *r, struct pp_ids *t, uint64_t id)
 {
     uint64_t *p = mem_grow(t->id, &t->cap, t->n + 1, sizeof *p);
     if (!p)
-        return pp_full(r);
+        return pp_fail_full(r);
     t->id = p;
     p[t->n++] = id;
     t->sparse |= id != t->n;
     return GP_OK;
 }
 
-/* Row of id, or MEM_NONE; id 0 means none. */
+/* Return the row of id, or MEM_NONE; id 0 is none. */
 static uint32_t pp_ids_find(const struct pp_ids *t, uint64_t id)
 {
     if (!t->sparse)
@@ -5921,8 +5946,8 @@ static uint32_t pp_ids_find(const struct pp_ids *t, uint64_t id)
     return MEM_NONE;
 }
 
-/* Make the table ready for pp_ids_find; counts zero ids and duplicate ones, of
- * which the first holds, in repaired. */
+/* Make t ready for pp_ids_find.  Counts ids that are 0 or duplicate in
+ * repaired; the first of duplicate ids counts. */
 static int pp_ids_seal(struct pp_ids *t, uint64_t repaired[PP_REPAIRS])
 {
     for (size_t i = 0; t->sparse && i < t->n; i++) {
@@ -5941,7 +5966,7 @@ static void pp_ids_fini(struct pp_ids *t)
     mem_index_fini(&t->x);
 }
 
-/* String number i; one that is not there is "" and counts as repaired. */
+/* Return string i; a missing one is "" and counted as repaired. */
 static struct slice pp_string(struct pp_reader *r, uint64_t i)
 {
     if (i < r->nstrings)
@@ -5950,8 +5975,8 @@ static struct slice pp_string(struct pp_reader *r, uint64_t i)
     return (struct slice){ "", 0 };
 }
 
-/* Call fn for each of the message's fields, until it fails, with to, or if that
- * is NULL with what is left of the message. */
+/* Call fn for each field of the message in, until it fails, with to; if that is
+ * NULL, with the rest of the message. */
 static int pp_walk(struct pp_reader *r, struct pb_in in,
                    int (*fn)(struct pp_reader *, struct pb_field *, void *),
                    void *to)
@@ -5963,7 +5988,7 @@ static int pp_walk(struct pp_reader *r, struct pb_in in,
         if (e == 0)
             return GP_OK;
         if (e < 0)
-            return pp_bad(r, r->at == r->p->raw.data ? "not a pprof profile"
+            return pp_fail(r, r->at == r->p->raw.data ? "not a pprof profile"
                                                      : PP_DAMAGED);
         if ((e = fn(r, &f, to ? to : &in)))
             return e;
@@ -6021,18 +6046,18 @@ static int pp_read_message(struct pp_reader *r, struct pb_in in,
             continue;
         struct pp_line *line = PP_ADD(p->line, p->nlines, p->line_cap);
         if (!line)
-            return pp_full(r);
+            return pp_fail_full(r);
         line->function = MEM_NONE;
         ((struct pp_location *)to)->nlines++;
         if ((e = pp_read_message(r, f.bytes, PP_LINE, line)))
             return e;
     }
-    return e < 0 ? pp_bad(r, PP_DAMAGED) : GP_OK;
+    return e < 0 ? pp_fail(r, PP_DAMAGED) : GP_OK;
 }
 
-/* Append locations of a sample to the stacks, which have room.  1 or 0 or an
- * error of pb_next_int. */
-static int pp_on_stack(struct pp_reader *r, struct pb_field *f)
+/* Append the locations in f to the stacks, which have room.  Returns what
+ * pb_next_int returned last, 0 or an error. */
+static int pp_read_stack(struct pp_reader *r, struct pb_field *f)
 {
     const struct pp_ids *t = &r->location;
     uint64_t rows = t->sparse ? 0 : t->n, v, none = 0;
@@ -6048,8 +6073,9 @@ static int pp_on_stack(struct pp_reader *r, struct pb_field *f)
     return e;
 }
 
-/* A field of Sample; to is the number of its values. */
-static int pp_on_sample(struct pp_reader *r, struct pb_field *f, void *to)
+/* Read a field of Sample; to counts the sample's values.  No table does this:
+ * it is the inner loop of reading, and most fields are packed. */
+static int pp_read_sample(struct pp_reader *r, struct pb_field *f, void *to)
 {
     struct pp *p = r->p;
     size_t *nvalues = to, at = p->nsamples * p->ntypes;
@@ -6065,15 +6091,15 @@ static int pp_on_sample(struct pp_reader *r, struct pb_field *f, void *to)
             : mem_grow(p->stack, &p->stack_cap, p->nstack + most,
                        sizeof *p->stack);
         if (!q)
-            return pp_full(r);
+            return pp_fail_full(r);
         p->stack = q;
-        e = pp_on_stack(r, f);
+        e = pp_read_stack(r, f);
     } else if (f->number == 2) {
         void *q = *nvalues + most > PP_MOST_ROWS ? NULL
             : mem_grow(p->value, &p->value_cap, at + *nvalues + most,
                        sizeof *p->value);
         if (!q)
-            return pp_full(r);
+            return pp_fail_full(r);
         p->value = q;
         while ((e = pb_next_int(f, &v)) > 0)
             p->value[at + (*nvalues)++] = (int64_t)v;
@@ -6081,17 +6107,17 @@ static int pp_on_sample(struct pp_reader *r, struct pb_field *f, void *to)
     if (f->number == 3 && f->type == PB_BYTES) {
         struct pp_label *l = PP_ADD(p->label, p->nlabels, p->label_cap);
         if (!l)
-            return pp_full(r);
+            return pp_fail_full(r);
         e = pp_read_message(r, f->bytes, PP_LABEL, l);
         if (!e && !l->str.p && !l->num && !l->unit.n)
-            p->nlabels--;               /* says nothing: as pprof has it */
+            p->nlabels--;               /* pprof drops it too */
         return e;
     }
-    return e ? pp_bad(r, "a sample's numbers are damaged") : GP_OK;
+    return e ? pp_fail(r, "a sample's numbers are damaged") : GP_OK;
 }
 
-/* First pass: where fields are, and how many, and the strings, because others
- * refer to them.  to is the rest of the message. */
+/* First pass: note the place and number of the profile's fields, and read the
+ * strings, to which others refer.  to is the rest of the message. */
 static int pp_pass_strings(struct pp_reader *r, struct pb_field *f, void *to)
 {
     const struct pb_in *in = to;
@@ -6104,19 +6130,19 @@ static int pp_pass_strings(struct pp_reader *r, struct pb_field *f, void *to)
     if (f->number != 6)
         return GP_OK;
     if (f->type != PB_BYTES)
-        return pp_bad(r, "string_table is not text");
+        return pp_fail(r, "string_table is not text");
     struct slice *s = PP_ADD(r->string, r->nstrings, r->string_cap);
     if (!s)
-        return pp_full(r);
+        return pp_fail_full(r);
     *s = pb_slice(f);
     if (r->nstrings == 1 && s->n)
-        return pp_bad(r, "string_table[0] is not empty: damaged, or not a "
-                      "pprof profile");
+        return pp_fail(r, "string_table[0] is not empty: damaged, or not a "
+                       "pprof profile");
     return GP_OK;
 }
 
-/* Second pass, by number, to: types, mappings, functions and the profile's own
- * figures. */
+/* Second pass, once for each number, *to: read types, mappings, functions and
+ * what describes the whole profile. */
 static int pp_pass_tables(struct pp_reader *r, struct pb_field *f, void *to)
 {
     struct pp *p = r->p;
@@ -6125,8 +6151,8 @@ static int pp_pass_tables(struct pp_reader *r, struct pb_field *f, void *to)
     if (f->number != *(uint32_t *)to)
         return GP_OK;
     if (f->number == 9 && f->type == PB_VARINT && p->time_ns)
-        return pp_bad(r, "a second time: two profiles in one file; give them "
-                      "as two");
+        return pp_fail(r, "there are two: these are two profiles in one file; "
+                       "give each its own file");
     if (f->type == PB_VARINT)
         pp_store(r, &pp_field[PP_PROFILE][f->number], f->value, p);
     if (f->number == 13) {
@@ -6134,35 +6160,35 @@ static int pp_pass_tables(struct pp_reader *r, struct pb_field *f, void *to)
         while ((e = pb_next_int(f, &v)) > 0) {
             struct slice *c = PP_ADD(p->comment, p->ncomments, p->comment_cap);
             if (!c)
-                return pp_full(r);
+                return pp_fail_full(r);
             *c = pp_string(r, v);
         }
-        return e ? pp_bad(r, "comment is damaged") : GP_OK;
+        return e ? pp_fail(r, "comment is damaged") : GP_OK;
     }
     if (f->type != PB_BYTES)
         return GP_OK;
     if (f->number == 11)
         return pp_read_message(r, f->bytes, PP_VALUE_TYPE, &p->period_type);
     if (f->number == 1 && !(row = PP_ADD(p->type, p->ntypes, p->type_cap)))
-        return pp_full(r);
+        return pp_fail_full(r);
     if (f->number == 1)
         return pp_read_message(r, f->bytes, PP_VALUE_TYPE, row);
     if (f->number == 3) {
         struct pp_mapping *m = PP_ADD(p->mapping, p->nmappings,
                                       p->mapping_cap);
-        e = m ? pp_read_message(r, f->bytes, PP_MAPPING, m) : pp_full(r);
+        e = m ? pp_read_message(r, f->bytes, PP_MAPPING, m) : pp_fail_full(r);
         return e ? e : pp_ids_add(r, &r->mapping, m->id);
     }
     if (f->number == 5) {
         struct pp_function *n = PP_ADD(p->function, p->nfunctions,
                                        p->function_cap);
-        e = n ? pp_read_message(r, f->bytes, PP_FUNCTION, n) : pp_full(r);
+        e = n ? pp_read_message(r, f->bytes, PP_FUNCTION, n) : pp_fail_full(r);
         return e ? e : pp_ids_add(r, &r->function, n->id);
     }
     return GP_OK;
 }
 
-/* Third pass: locations, which refer to mappings and functions. */
+/* Third pass: read locations, which refer to mappings and functions. */
 static int pp_pass_locations(struct pp_reader *r, struct pb_field *f, void *to)
 {
     struct pp *p = r->p;
@@ -6172,14 +6198,14 @@ static int pp_pass_locations(struct pp_reader *r, struct pb_field *f, void *to)
     struct pp_location *l = PP_ADD(p->location, p->nlocations,
                                    p->location_cap);
     if (!l)
-        return pp_full(r);
+        return pp_fail_full(r);
     l->mapping = MEM_NONE;
     l->line = (uint32_t)p->nlines;
     int e = pp_read_message(r, f->bytes, PP_LOCATION, l);
     return e ? e : pp_ids_add(r, &r->location, l->id);
 }
 
-/* Fourth pass: samples, which refer to locations. */
+/* Fourth pass: read samples, which refer to locations. */
 static int pp_pass_samples(struct pp_reader *r, struct pb_field *f, void *to)
 {
     size_t nvalues = 0;
@@ -6187,26 +6213,26 @@ static int pp_pass_samples(struct pp_reader *r, struct pb_field *f, void *to)
     if (f->number != 2)
         return GP_OK;
     if (f->type != PB_BYTES)
-        return pp_bad(r, "a sample is not a message");
+        return pp_fail(r, "a sample is not a message");
     const uint8_t *start = r->at;
-    int e = pp_walk(r, f->bytes, pp_on_sample, &nvalues);
+    int e = pp_walk(r, f->bytes, pp_read_sample, &nvalues);
     if (e)
         return e;
     if (nvalues != r->p->ntypes) {
         char text[64];
         snprintf(text, sizeof text, "%zu values for %zu sample types",
                  nvalues, r->p->ntypes);
-        return pp_bad_at(r, start, text);
+        return pp_fail_at(r, start, text);
     }
-    return pp_end_sample(r->p) ? pp_full(r) : GP_OK;
+    return pp_end_sample(r->p) ? pp_fail_full(r) : GP_OK;
 }
 
-/* Make an empty array's room for n rows. */
-#define PP_ROOM(a, cap, n) \
-    pp_room(&(a), &(cap), n, sizeof *(a))
+/* Allocate the empty array a for n rows. */
+#define PP_RESERVE(a, cap, n) \
+    pp_reserve(&(a), &(cap), n, sizeof *(a))
 
-/* What PP_ROOM does, as pp_add_row. */
-static int pp_room(void *array, size_t *cap, size_t n, size_t size)
+/* Do PP_RESERVE; array as in pp_add_row. */
+static int pp_reserve(void *array, size_t *cap, size_t n, size_t size)
 {
     void *p = n <= PP_MOST_ROWS ? mem_grow_prefaulted(NULL, cap, n, size)
                                 : NULL;
@@ -6216,32 +6242,32 @@ static int pp_room(void *array, size_t *cap, size_t n, size_t size)
     return GP_OK;
 }
 
-/* Make room for all rows of the tables. */
-static int pp_read_room(struct pp_reader *r)
+/* Allocate the tables for the rows that the first pass has counted. */
+static int pp_reserve_tables(struct pp_reader *r)
 {
     struct pp *p = r->p;
-    if (PP_ROOM(p->function, p->function_cap, r->count[5]) ||
-        PP_ROOM(r->function.id, r->function.cap, r->count[5]) ||
-        PP_ROOM(p->location, p->location_cap, r->count[4]) ||
-        PP_ROOM(r->location.id, r->location.cap, r->count[4]) ||
-        PP_ROOM(p->line, p->line_cap, r->count[4]) ||
-        PP_ROOM(p->stack_at, p->stack_at_cap, r->count[2] + 2) ||
-        PP_ROOM(p->label_at, p->label_at_cap, r->count[2] + 2) ||
+    if (PP_RESERVE(p->function, p->function_cap, r->count[5]) ||
+        PP_RESERVE(r->function.id, r->function.cap, r->count[5]) ||
+        PP_RESERVE(p->location, p->location_cap, r->count[4]) ||
+        PP_RESERVE(r->location.id, r->location.cap, r->count[4]) ||
+        PP_RESERVE(p->line, p->line_cap, r->count[4]) ||
+        PP_RESERVE(p->stack_at, p->stack_at_cap, r->count[2] + 2) ||
+        PP_RESERVE(p->label_at, p->label_at_cap, r->count[2] + 2) ||
         (r->count[1] <= PP_MOST_TYPES &&
-         r->count[2] * r->count[1] <= PP_MOST_ROWS &&   /* else as they come */
-         PP_ROOM(p->value, p->value_cap, r->count[2] * r->count[1])))
-        return pp_full(r);
+         r->count[2] * r->count[1] <= PP_MOST_ROWS &&   /* else it grows */
+         PP_RESERVE(p->value, p->value_cap, r->count[2] * r->count[1])))
+        return pp_fail_full(r);
     return GP_OK;
 }
 
-/* The passes over the inflated profile, and what must hold after. */
+/* Read the inflated profile, pass by pass. */
 static int pp_read_raw(struct pp_reader *r)
 {
     struct pp *p = r->p;
     struct pb_in all = { p->raw.data, p->raw.data + p->raw.len };
     int e;
     if ((e = pp_walk(r, all, pp_pass_strings, NULL)) ||
-        (e = pp_read_room(r)))
+        (e = pp_reserve_tables(r)))
         return e;
     for (uint32_t i = 1; i < PP_FIELDS; i++)
         if (i != 2 && i != 4 && i != 6 && r->span[i].p &&
@@ -6265,8 +6291,8 @@ static int pp_read_raw(struct pp_reader *r)
                         : GP_OK;
 }
 
-/* Inflate in onto out, at first as long as its last bytes say (RFC 1952 2.3.1:
- * ISIZE), if that can be. */
+/* Inflate in to out, which is first made as long as in's last bytes say
+ * (RFC 1952 2.3.1: ISIZE), if that is possible. */
 static int pp_inflate(const struct buf *in, size_t most, struct buf *out,
                       size_t *at)
 {
@@ -6279,16 +6305,16 @@ static int pp_inflate(const struct buf *in, size_t most, struct buf *out,
     return gz_gzip_unpack(in->data, in->len, most, out, at);
 }
 
-/* What raw is by how it begins, when it is of a known kind that is not read
- * here; or NULL. */
-static const char *pp_other_format(const struct buf *raw)
+/* Return what raw is, by its first bytes, and what to do with it; NULL if that
+ * is unknown. */
+static const char *pp_name_format(const struct buf *raw)
 {
     static const struct { const char *begin, *is; } known[] = {
-        { "PERFILE2", "data of perf; perf_to_profile makes a profile of it" },
-        { "heap profile:", "a heap profile of gperftools, of which pprof "
-                           "-proto makes a profile" },
-        { "--- ", "a profile in text of an older kind, of which pprof -proto "
-                  "makes one" },
+        { "PERFILE2", "perf data: convert it with perf_to_profile" },
+        { "heap profile:", "a heap profile of gperftools: convert it with "
+                           "pprof -proto" },
+        { "--- ", "a profile in an older text format: convert it with pprof "
+                  "-proto" },
         { "\x28\xb5\x2f\xfd", "compressed by zstd: unpack it first" },
         { "\xfd" "7zXZ", "compressed by xz: unpack it first" },
         { "BZh", "compressed by bzip2: unpack it first" },
@@ -6302,12 +6328,11 @@ static const char *pp_other_format(const struct buf *raw)
     return NULL;
 }
 
-/* Read the profile in file, gzip'd or not, whose bytes p takes over (file is
- * left empty); name is for errors.  The inflated size is at most most.  other,
- * which may be NULL, reads what is no profile.proto.  After a failure p is
- * empty. */
+/* Read the profile in file, gzip'd or not, of at most most bytes inflated, into
+ * p, which takes over file's bytes.  name is for errors; foreign, which may be
+ * NULL, reads files of another format.  After a failure p is empty. */
 static int pp_read(struct pp *p, struct buf *file, const char *name,
-                   size_t most, pp_other_fn *other, struct gp_why *why)
+                   size_t most, pp_foreign_fn *foreign, struct gp_why *why)
 {
     struct pp_reader r = { .p = p, .name = name, .why = why };
     struct buf in = *file;
@@ -6316,7 +6341,7 @@ static int pp_read(struct pp *p, struct buf *file, const char *name,
     *p = (struct pp){0};
     *file = (struct buf){0};
     if (in.len == 0)
-        e = txt_fail(why, GP_EFORMAT, "%s: byte 0: is empty", name);
+        e = txt_fail(why, GP_EFORMAT, "%s: the file is empty", name);
     else if (gz_is(in.data, in.len))
         e = pp_inflate(&in, most, &p->raw, &at);
     else {
@@ -6324,7 +6349,7 @@ static int pp_read(struct pp *p, struct buf *file, const char *name,
         in = (struct buf){0};
     }
     size_t packed = in.len;
-    mem_fini(&in);                      /* early: it is large */
+    mem_fini(&in);                      /* it may be large */
     if (e == GP_ELIMIT)
         txt_fail(why, e, "%s: inflates to more than %zu bytes", name, most);
     else if (e == GP_ENOMEM)
@@ -6332,9 +6357,9 @@ static int pp_read(struct pp *p, struct buf *file, const char *name,
     else if (e && packed)
         txt_fail(why, e, "%s: byte %zu of %zu: gzip data is damaged or cut "
                  "short", name, at, packed);
-    else if (!e && (e = other ? other(&r) : PP_FOREIGN) == PP_FOREIGN)
+    else if (!e && (e = foreign ? foreign(&r) : PP_NOT_FOREIGN) > 0)
         e = pp_read_raw(&r);
-    const char *is = e == GP_EFORMAT ? pp_other_format(&p->raw) : NULL;
+    const char *is = e == GP_EFORMAT ? pp_name_format(&p->raw) : NULL;
     if (is)
         txt_fail(why, e, "%s: byte 0: not a pprof profile but %s", name, is);
     mem_free(r.string);
@@ -6343,6 +6368,7 @@ static int pp_read(struct pp *p, struct buf *file, const char *name,
     pp_ids_fini(&r.function);
     if (e)
         pp_fini(p);
+    assert(pp_is_sound(p));
     return e;
 }
 
@@ -6350,14 +6376,15 @@ static int pp_read(struct pp *p, struct buf *file, const char *name,
 
 struct pp_writer {
     const struct pp *p;                 /* borrowed */
-    struct buf out, part, sub;          /* owned: profile, message, packed */
-    struct slice *string;               /* owned: the table so far */
+    struct buf out, part, sub;          /* owned: profile; message in it; packed
+                                         * numbers or message in that */
+    struct slice *string;               /* owned: the string table so far */
     size_t nstrings, string_cap;
     struct index x;                     /* text -> row of string */
     int err;                            /* first failure, sticky */
 };
 
-/* Number of s in the string table, entered if new; "" is 0. */
+/* Return the number of s in the string table, appended if new; 0 for "". */
 static uint64_t pp_intern(struct pp_writer *w, struct slice s)
 {
     if (s.n == 0)
@@ -6375,8 +6402,8 @@ static uint64_t pp_intern(struct pp_writer *w, struct slice s)
     return w->nstrings - 1;
 }
 
-/* Append the field number of the message m, which the struct at from holds, to
- * out; row is the struct's index. */
+/* Append field number of message m, from the struct at from, to out; row is the
+ * struct's index. */
 static void pp_write_field(struct pp_writer *w, struct buf *out,
                            enum pp_message m, uint32_t number,
                            const void *from, size_t row)
@@ -6408,8 +6435,8 @@ static void pp_write_field(struct pp_writer *w, struct buf *out,
     pb_put_uint(out, number, v);        /* nothing for 0 */
 }
 
-/* Append the message m that the struct at from holds to out as its field
- * number; row is the struct's index, lines those of a location. */
+/* Append message m, from the struct at from, to out as field number; row is the
+ * struct's index.  A location's lines are appended with it. */
 static void pp_write_message(struct pp_writer *w, struct buf *out,
                              uint32_t number, enum pp_message m,
                              const void *from, size_t row)
@@ -6426,7 +6453,7 @@ static void pp_write_message(struct pp_writer *w, struct buf *out,
     pb_put_message(out, number, part);
 }
 
-/* Sample number i. */
+/* Append sample i. */
 static void pp_write_sample(struct pp_writer *w, size_t i)
 {
     const struct pp *p = w->p;
@@ -6441,8 +6468,8 @@ static void pp_write_sample(struct pp_writer *w, size_t i)
     pb_put_message(&w->out, 2, &w->part);
 }
 
-/* Append p as a gzip'd pprof profile to out, ids 1..N in order, the strings
- * last.  GP_ENOMEM, or GP_ELIMIT past 2 GiB, leaves out as it was. */
+/* Append p to out as a gzip'd pprof profile with ids 1..N in order and the
+ * strings last.  After GP_ENOMEM, or GP_ELIMIT past 2 GiB, out is unchanged. */
 static int pp_write(const struct pp *p, struct buf *out)
 {
     struct pp_writer w = { .p = p };
@@ -6480,7 +6507,7 @@ static int pp_write(const struct pp *p, struct buf *out)
     return e;
 }
 
-/* The row of p.type that is t, or SIZE_MAX. */
+/* Return the row of p's type t, or SIZE_MAX. */
 static size_t pp_type_row(const struct pp *p, const struct pp_type *t)
 {
     for (size_t i = 0; i < p->ntypes; i++)
@@ -6490,15 +6517,15 @@ static size_t pp_type_row(const struct pp *p, const struct pp_type *t)
     return SIZE_MAX;
 }
 
-/* The row of p.type that counts samples, or SIZE_MAX. */
+/* Return the row of p's type that counts samples, or SIZE_MAX. */
 static size_t pp_count_type(const struct pp *p)
 {
     return pp_type_row(p, &(struct pp_type){ txt_slice("samples"),
                                              txt_slice("count") });
 }
 
-/* The sample type called name, or by its number; NULL: the one that pprof
- * would choose, default_sample_type or else the last. */
+/* Find the sample type of that name or number; for NULL the one that pprof
+ * chooses: default_sample_type, or the last. */
 static int pp_find_type(const struct pp *pp, const char *name, size_t *type,
                         struct gp_why *why)
 {
@@ -6529,7 +6556,7 @@ static int pp_find_type(const struct pp *pp, const char *name, size_t *type,
     return GP_EUSAGE;
 }
 
-/* Append the type that t is of, for a message: "cpu/nanoseconds". */
+/* Append t for a message: "cpu/nanoseconds". */
 static void pp_put_type(struct buf *b, const struct pp_type *t)
 {
     txt_put_clean(b, t->type);
@@ -6537,8 +6564,8 @@ static void pp_put_type(struct buf *b, const struct pp_type *t)
     txt_put_clean(b, t->unit);
 }
 
-/* The row of base, called name, to compare type of now with; GP_EFORMAT when
- * they measure different things. */
+/* Find the row of base's type with which now's type is compared; GP_EFORMAT if
+ * the profiles measure different things.  name is base's. */
 static int pp_find_base_type(const struct pp *now, size_t type,
                              const struct pp *base, const char *name,
                              size_t *row, struct gp_why *why)
@@ -6569,8 +6596,8 @@ static int pp_find_base_type(const struct pp *now, size_t type,
     return e;
 }
 
-/* Make to a profile of p's samples whose frames can be given other names: what
- * names them is its own, all else p's, which must outlive it.  GP_ENOMEM. */
+/* Make to a copy of p whose frames can be renamed: locations, lines and
+ * functions are copied, the rest is borrowed from p.  GP_ENOMEM. */
 static int pp_clone_names(struct pp *to, const struct pp *p)
 {
     *to = *p;
@@ -6593,7 +6620,7 @@ static int pp_clone_names(struct pp *to, const struct pp *p)
     return GP_OK;
 }
 
-/* Release what pp_clone_names made. */
+/* Release a copy that pp_clone_names made. */
 static void pp_clone_names_fini(struct pp *p)
 {
     mem_arena_fini(&p->arena);
@@ -6604,18 +6631,18 @@ static void pp_clone_names_fini(struct pp *p)
 }
 
 /* ================================= 14 LEGACY =================================
- * for     profiles in the format of gperftools and of the Java agent
+ * for     reading profiles of gperftools and of the Java agent
  * uses    MEM, TXT, PP
  * owns    nothing
  * spec    gperftools docs/cpuprofile-fileformat.html
  * prefix  legacy_
  * runs    any thread
  *
- * Words of 4 or 8 bytes, in either byte order: 0 3 V period 0, where the period
- * is in us and V is 0, or 1 for Java; then for each stack its count, its depth
- * and its addresses, leaf first; then 0 1 0, and text: lines of
- * /proc/self/maps, or for Java of "0xADDRESS NAME (FILE:LINE)".  After the leaf
- * come return addresses, which are one byte past the call.
+ * The file is words of 4 or 8 bytes in either byte order.  The head is 0 3 V
+ * period 0, with the period in us and V 0, or 1 for Java.  A stack is its
+ * count, its depth and its addresses, leaf first; all but the leaf are return
+ * addresses, one byte past the call.  0 1 0 ends the stacks.  The rest is text:
+ * /proc/self/maps, or for Java lines of "0xADDRESS NAME (FILE:LINE)".
  */
 
 struct legacy_words {
@@ -6624,7 +6651,7 @@ struct legacy_words {
     bool   big;                         /* the first byte is the highest */
 };
 
-/* The next word into *v; false: there is no more. */
+/* Set *v to the next word; false at the end. */
 static bool legacy_word(struct legacy_words *w, uint64_t *v)
 {
     if ((size_t)(w->end - w->p) < w->size)
@@ -6636,8 +6663,8 @@ static bool legacy_word(struct legacy_words *w, uint64_t *v)
     return true;
 }
 
-/* Does data begin as that format does?  w then stands behind the head, *period
- * is in us, *java says which of the two it is. */
+/* True if data starts with the head of this format.  Sets w to the words after
+ * it, *period in us, and *java. */
 static bool legacy_is(struct slice data, struct legacy_words *w,
                       uint64_t *period, bool *java)
 {
@@ -6659,8 +6686,10 @@ static bool legacy_is(struct slice data, struct legacy_words *w,
     return false;
 }
 
-/* The row of the location at address, made if new; MEM_NONE without memory. */
-static uint32_t legacy_location(struct pp *p, struct index *x, uint64_t address)
+/* Return the row of the location at address, appended if new; MEM_NONE without
+ * memory. */
+static uint32_t legacy_add_location(struct pp *p, struct index *x,
+                                    uint64_t address)
 {
     uint64_t h = mem_hash(&address, sizeof address);
     for (uint32_t at = 0, i; (i = mem_index_next(x, h, &at)) != MEM_NONE;)
@@ -6674,10 +6703,10 @@ static uint32_t legacy_location(struct pp *p, struct index *x, uint64_t address)
     return (uint32_t)p->nlocations - 1;
 }
 
-/* Read the stacks of w; call addresses are return addresses less one unless
- * java. */
-static int legacy_stacks(struct pp_reader *r, struct legacy_words *w, bool java,
-                         struct index *x)
+/* Read the stacks of w.  A call is one byte before its return address; Java has
+ * no return addresses. */
+static int legacy_read_stacks(struct pp_reader *r, struct legacy_words *w,
+                              bool java, struct index *x)
 {
     struct pp *p = r->p;
     uint32_t stack[LEGACY_MOST_DEPTH];
@@ -6685,31 +6714,31 @@ static int legacy_stacks(struct pp_reader *r, struct legacy_words *w, bool java,
     for (;;) {
         r->at = w->p;
         if (w->p == w->end)
-            return GP_OK;               /* no end mark: as pprof takes it */
+            return GP_OK;               /* no end mark: pprof accepts it too */
         if (!legacy_word(w, &count) || !legacy_word(w, &n) ||
             n > (size_t)(w->end - w->p) / w->size)
-            return pp_bad(r, "a stack of gperftools' format is cut short");
+            return pp_fail(r, "a stack (gperftools format) is cut short");
         if (n > LEGACY_MOST_DEPTH)
-            return pp_bad(r, "a stack of more frames than there can be");
+            return pp_fail(r, "a stack has too many frames");
         for (size_t i = 0; i < n && legacy_word(w, &address); i++) {
             if (count == 0 && n == 1 && address == 0)
                 return GP_OK;
-            stack[i] = legacy_location(p, x, address - (i > 0 && !java));
+            stack[i] = legacy_add_location(p, x, address - (i > 0 && !java));
             if (stack[i] == MEM_NONE)
-                return pp_full(r);
+                return pp_fail_full(r);
         }
         int64_t value[2] = { (int64_t)count, 0 };
         if (count > INT64_MAX ||
             __builtin_mul_overflow(value[0], p->period, &value[1]))
-            return pp_bad(r, "a stack that was counted too often");
+            return pp_fail(r, "a stack's count is too large");
         int e = pp_add_sample(p, stack, n, value, NULL, 0);
         if (e)
-            return pp_full(r);
+            return pp_fail_full(r);
     }
 }
 
-/* Take the second frame out of the samples whose second frame is location l,
- * or, with l MEM_NONE, those where it is the leaf's own return address. */
+/* Drop the second frame of the samples where it is location l, or with l
+ * MEM_NONE where it is the leaf again, as a return address. */
 static void legacy_drop_second(struct pp *p, uint32_t l)
 {
     uint32_t to = 0, from = 0;
@@ -6727,9 +6756,8 @@ static void legacy_drop_second(struct pp *p, uint32_t l)
     p->nstack = to;
 }
 
-/* A frame that stands behind the leaf in all samples but one in 32 is the
- * signal handler's: take it out.  Boyer and Moore's vote finds it.  True when
- * there was one. */
+/* Drop the second frame if it is the same in 31 of 32 samples: it is the signal
+ * handler's.  A Boyer-Moore majority vote finds it.  True if there was one. */
 static bool legacy_drop_handler(struct pp *p)
 {
     uint32_t best = MEM_NONE;
@@ -6750,7 +6778,8 @@ static bool legacy_drop_handler(struct pp *p)
     return true;
 }
 
-/* Hexadecimal digits at s into *v; false: there are none, or too many. */
+/* Read the hexadecimal number at s into *v and move s past it; false if there
+ * are no digits or too many. */
 static bool legacy_hex(struct slice *s, uint64_t *v)
 {
     size_t n = 0;
@@ -6765,8 +6794,8 @@ static bool legacy_hex(struct slice *s, uint64_t *v)
     return n > 0 && n <= 16;
 }
 
-/* A line of /proc/self/maps, or of "START-END [PERM] FILE [(@OFFSET)] [BUILD]",
- * into *m; false: it is none, or of no code. */
+/* Read a line of /proc/self/maps, or "START-END [PERM] FILE [(@OFFSET)]
+ * [BUILD]", into *m; false if it is none of these, or not of code. */
 static bool legacy_map_line(struct slice line, struct pp_mapping *m)
 {
     struct slice perm, word;
@@ -6819,9 +6848,9 @@ static bool legacy_map_line(struct slice line, struct pp_mapping *m)
     return true;
 }
 
-/* Can b be the rest of what a is the beginning of? */
-static bool legacy_maps_touch(const struct pp_mapping *a,
-                              const struct pp_mapping *b)
+/* True if a and b can be two parts of one mapping. */
+static bool legacy_maps_join(const struct pp_mapping *a,
+                             const struct pp_mapping *b)
 {
     return (!a->file.n || !b->file.n || txt_equal(a->file, b->file)) &&
            (!a->build_id.n || !b->build_id.n ||
@@ -6830,13 +6859,13 @@ static bool legacy_maps_touch(const struct pp_mapping *a,
             a->offset + (a->limit - a->start) == b->offset);
 }
 
-struct legacy_attributes {                  /* of lines like "build=/opt" */
+struct legacy_attributes {              /* lines like "build=/opt" */
     struct slice name[8], value[8];     /* borrowed */
     size_t n;
 };
 
-/* Note line in a when it says what an attribute is. */
-static void legacy_attribute(struct legacy_attributes *a, struct slice line)
+/* Append the attribute of line to a, if it is one and there is room. */
+static void legacy_add_attribute(struct legacy_attributes *a, struct slice line)
 {
     const char *eq = line.n ? memchr(line.p, '=', line.n) : NULL;
     if (!eq || a->n == sizeof a->name / sizeof *a->name)
@@ -6848,8 +6877,8 @@ static void legacy_attribute(struct legacy_attributes *a, struct slice line)
     a->n += a->name[a->n].n > 0;
 }
 
-/* Put the values of a for what is like "$build" in *file, which then lies in
- * p's arena; it ends with the value that takes it past PATH_MAX. */
+/* Replace words like "$build" in *file by the values of a, in p's arena; stops
+ * past PATH_MAX. */
 static int legacy_expand(struct pp *p, const struct legacy_attributes *a,
                          struct slice *file)
 {
@@ -6875,9 +6904,8 @@ static int legacy_expand(struct pp *p, const struct legacy_attributes *a,
     return copy ? GP_OK : GP_ENOMEM;
 }
 
-/* Read the mappings of text: parts of one are joined, the program's comes
- * first. */
-static int legacy_maps(struct pp *p, struct slice text)
+/* Read the mappings in text; join parts of one, and put the program's first. */
+static int legacy_read_maps(struct pp *p, struct slice text)
 {
     struct legacy_attributes attributes = {0};
     while (text.n) {
@@ -6885,12 +6913,12 @@ static int legacy_maps(struct pp *p, struct slice text)
             ? &p->mapping[p->nmappings - 1] : NULL;
         struct slice line = txt_next_line(&text);
         if (!legacy_map_line(line, &m)) {
-            legacy_attribute(&attributes, line);
+            legacy_add_attribute(&attributes, line);
             continue;
         }
         if (legacy_expand(p, &attributes, &m.file))
             return GP_ENOMEM;
-        if (last && legacy_maps_touch(last, &m)) {
+        if (last && legacy_maps_join(last, &m)) {
             last->limit = m.limit;
             last->file = m.file.n ? m.file : last->file;
             last->build_id = m.build_id.n ? m.build_id : last->build_id;
@@ -6921,9 +6949,9 @@ static int legacy_maps(struct pp *p, struct slice text)
     return GP_OK;
 }
 
-/* Give each location the mapping that it is in; those in none share one that
- * covers everything. */
-static int legacy_place(struct pp *p)
+/* Give each location its mapping; those that are in none share one that covers
+ * all addresses. */
+static int legacy_find_mappings(struct pp *p)
 {
     uint32_t none = MEM_NONE;
     size_t n = p->nmappings;
@@ -6960,8 +6988,8 @@ static int legacy_place(struct pp *p)
     return GP_OK;
 }
 
-/* What Java's agent says of a place: "NAME (FILE:LINE)", "NAME (LIBRARY)", or a
- * name. */
+/* Read the Java agent's name of an address, "NAME (FILE:LINE)", "NAME
+ * (LIBRARY)" or "NAME", into *f and *line. */
 static void legacy_java_name(struct slice s, struct pp_function *f,
                              int64_t *line)
 {
@@ -6991,8 +7019,8 @@ static void legacy_java_name(struct slice s, struct pp_function *f,
     f->system_name = f->name;
 }
 
-/* Read Java's names of places; the addresses mean nothing then. */
-static int legacy_java(struct pp *p, struct slice text, struct index *x)
+/* Read the Java agent's names of addresses into locations of p. */
+static int legacy_read_java(struct pp *p, struct slice text, struct index *x)
 {
     struct index names = {0};
     int e = GP_OK;
@@ -7043,9 +7071,9 @@ static int legacy_java(struct pp *p, struct slice text, struct index *x)
     return e;
 }
 
-/* Number the locations in the order in which samples name them; those that none
- * names go. */
-static int legacy_number(struct pp *p)
+/* Number the locations in the order of their first use by a sample; drop unused
+ * ones. */
+static int legacy_number_locations(struct pp *p)
 {
     uint32_t *to = mem_zalloc(p->nlocations * sizeof *to), n = 0;
     struct pp_location *l = mem_zalloc(p->nlocations * sizeof *l);
@@ -7071,7 +7099,7 @@ static int legacy_number(struct pp *p)
     return ok ? GP_OK : GP_ENOMEM;
 }
 
-/* Fill r's profile from the words of w, which stands behind the head. */
+/* Fill r's profile from the words w after the head. */
 static int legacy_fill(struct pp_reader *r, struct legacy_words *w,
                        uint64_t period_us, bool java)
 {
@@ -7085,22 +7113,22 @@ static int legacy_fill(struct pp_reader *r, struct legacy_words *w,
             pp_add_type(p, txt_slice("cpu"), txt_slice("nanoseconds"))
             ? GP_ENOMEM : GP_OK;
     if (!e)
-        e = legacy_stacks(r, w, java, &x);
+        e = legacy_read_stacks(r, w, java, &x);
     struct slice text = { (const char *)w->p, (size_t)(w->end - w->p) };
     if (!e && !java) {
         if (legacy_drop_handler(p))
             (void)legacy_drop_handler(p);
-        e = legacy_maps(p, text);
+        e = legacy_read_maps(p, text);
     }
     if (!e)
-        e = java ? legacy_java(p, text, &x) : GP_OK;
+        e = java ? legacy_read_java(p, text, &x) : GP_OK;
     for (size_t i = 0; !e && java && i < p->nlocations; i++)
         if (p->location[i].nlines)
             p->location[i].address = 0;
-    e = e ? e : legacy_number(p);
-    if (!e && (e = legacy_place(p)) == GP_ELIMIT)
-        txt_fail(r->why, e, "%s: %zu addresses in %zu mappings are too many to "
-                 "place", r->name, p->nlocations, p->nmappings);
+    e = e ? e : legacy_number_locations(p);
+    if (!e && (e = legacy_find_mappings(p)) == GP_ELIMIT)
+        txt_fail(r->why, e, "%s: too many addresses (%zu) and mappings (%zu)",
+                 r->name, p->nlocations, p->nmappings);
     for (size_t i = 0; !e && java && i < p->nlocations; i++)
         p->location[i].address = 0;
     if (!e && !java)
@@ -7111,7 +7139,7 @@ static int legacy_fill(struct pp_reader *r, struct legacy_words *w,
     return e;
 }
 
-/* Read r's profile if it is in this format; PP_FOREIGN if not. */
+/* Read r's profile if it is in this format; else return PP_NOT_FOREIGN. */
 static int legacy_read(struct pp_reader *r)
 {
     const struct buf *raw = &r->p->raw;
@@ -7119,34 +7147,36 @@ static int legacy_read(struct pp_reader *r)
     uint64_t period_us;
     bool java;
     if (!legacy_is(mem_slice(raw), &w, &period_us, &java))
-        return PP_FOREIGN;
+        return PP_NOT_FOREIGN;
     return legacy_fill(r, &w, period_us, java);
 }
 
 /* ================================= 15 MERGE ==================================
- * for     profiles added up to one, as pprof does
+ * for     merging profiles into one, as pprof does
  * uses    MEM, NUM, TXT, PP
  * owns    nothing
  * spec    [PP]
  * prefix  merge_
  * runs    any thread; a struct merge has one user at a time
+ *
+ * Invariant  equal samples, locations, functions and mappings are one row.
  */
 
-struct merge {                      /* profiles into one */
+struct merge {
     struct pp *to;                      /* borrowed */
     struct index sample, location, function, mapping, comment;
-    uint32_t *row[3];                   /* owned, of the profile being added:
-                                         * its mappings, functions, locations;
-                                         * row + 1 in to, 0: not yet there */
-    int64_t  *start;                    /* owned: what to add to an address in
-                                         * one of its mappings */
-    uint32_t *stack;                    /* owned: a sample's, in to */
+    uint32_t *row[3];                   /* owned: by mapping, function and
+                                         * location of the profile being added,
+                                         * its row in to + 1; 0: none yet */
+    int64_t  *start;                    /* owned: by its mappings, what to add
+                                         * to their addresses */
+    uint32_t *stack;                    /* owned: a sample's rows in to */
     size_t    stack_cap;
     int64_t   value[PP_MOST_TYPES];
     int       err;                      /* sticky */
 };
 
-/* What identifies the file part that m is. */
+/* Set *file and key, which equal mappings have in common; return their hash. */
 static uint64_t merge_map_key(const struct pp_mapping *m, struct slice *file,
                               uint64_t key[2])
 {
@@ -7156,7 +7186,8 @@ static uint64_t merge_map_key(const struct pp_mapping *m, struct slice *file,
     return mem_hash_more(mem_hash(key, 2 * sizeof *key), file->p, file->n);
 }
 
-/* The row in g->to of mapping i of p; MEM_NONE for none, or without memory. */
+/* Return the row in g->to of p's mapping i, which is appended if new; MEM_NONE
+ * for MEM_NONE, and without memory. */
 static uint32_t merge_mapping(struct merge *g, const struct pp *p,
                               uint32_t i)
 {
@@ -7188,7 +7219,7 @@ static uint32_t merge_mapping(struct merge *g, const struct pp *p,
     return k;
 }
 
-/* The row in g->to of function i of p; MEM_NONE for none, or without memory. */
+/* Return the row in g->to of p's function i; as merge_mapping. */
 static uint32_t merge_function(struct merge *g, const struct pp *p,
                                uint32_t i)
 {
@@ -7220,7 +7251,7 @@ static uint32_t merge_function(struct merge *g, const struct pp *p,
     return k;
 }
 
-/* Are a, and b with its lines at line, the same place? */
+/* True if locations a of to, and b with the lines at line, are equal. */
 static bool merge_same_location(const struct pp *to,
                                 const struct pp_location *a,
                                 const struct pp_location *b,
@@ -7236,7 +7267,8 @@ static bool merge_same_location(const struct pp *to,
     return same;
 }
 
-/* The row in g->to of location i of p; MEM_NONE without memory. */
+/* Return the row in g->to of p's location i, which is appended if new; MEM_NONE
+ * without memory. */
 static uint32_t merge_location(struct merge *g, const struct pp *p,
                                uint32_t i)
 {
@@ -7285,7 +7317,7 @@ static uint32_t merge_location(struct merge *g, const struct pp *p,
     return k;
 }
 
-/* Are two labels the same? */
+/* True if labels a and b are equal. */
 static bool merge_same_label(const struct pp_label *a, const struct pp_label *b)
 {
     return txt_equal(a->key, b->key) && txt_equal(a->str, b->str) &&
@@ -7293,8 +7325,8 @@ static bool merge_same_label(const struct pp_label *a, const struct pp_label *b)
            !a->str.p == !b->str.p;
 }
 
-/* Does sample k of to have the n frames of stack and the labels of sample i of
- * p? */
+/* True if sample k of to has the n frames of stack and the labels of p's sample
+ * i. */
 static bool merge_same_sample(const struct pp *to, size_t k,
                               const uint32_t *stack, size_t n,
                               const struct pp *p, size_t i)
@@ -7311,7 +7343,7 @@ static bool merge_same_sample(const struct pp *to, size_t k,
     return same;
 }
 
-/* The hash of what has the hash h and the label l. */
+/* Return hash h continued with label l. */
 static uint64_t merge_label_hash(uint64_t h, const struct pp_label *l)
 {
     h = mem_hash_more(h, l->key.p, l->key.n);
@@ -7319,7 +7351,7 @@ static uint64_t merge_label_hash(uint64_t h, const struct pp_label *l)
     return mem_hash_more(h, &l->num, sizeof l->num);
 }
 
-/* Add sample i of p, whose values in g->to stand in g->value. */
+/* Add p's sample i, with the values g->value, to g->to. */
 static void merge_sample(struct merge *g, const struct pp *p, size_t i)
 {
     struct pp *to = g->to;
@@ -7353,18 +7385,17 @@ static void merge_sample(struct merge *g, const struct pp *p, size_t i)
         g->err = mem_index_put(&g->sample, h, (uint32_t)to->nsamples - 1);
 }
 
-/* v times scale, to the nearest, or the end of the range. */
-static int64_t merge_scaled(int64_t v, double scale)
+/* Return v times scale, rounded and saturating. */
+static int64_t merge_scale_value(int64_t v, double scale)
 {
     double x = (double)v * scale;
     return x >= 9.2e18 ? INT64_MAX : x <= -9.2e18 ? INT64_MIN
                                    : (int64_t)llround(x);
 }
 
-/* Add the samples of p, which must outlive g->to: type t of g->to takes p's
- * type column[t], SIZE_MAX for none, times scale[t], where scale is not NULL.
- * Samples that are 0 in all of them are left out, and so is what no sample
- * refers to; equal ones are one. */
+/* Add the samples of p, which must outlive g->to.  Type t of g->to takes p's
+ * type column[t], or none if that is SIZE_MAX; scale, if not NULL, has a factor
+ * for each t.  Samples of value 0 and rows that no sample uses are dropped. */
 static int merge_add(struct merge *g, const struct pp *p,
                      const size_t *column, const double *scale)
 {
@@ -7382,7 +7413,7 @@ static int merge_add(struct merge *g, const struct pp *p,
         for (size_t t = 0; t < to->ntypes; t++) {
             int64_t v = column[t] == SIZE_MAX ? 0
                         : p->value[i * p->ntypes + column[t]];
-            g->value[t] = scale ? merge_scaled(v, scale[t]) : v;
+            g->value[t] = scale ? merge_scale_value(v, scale[t]) : v;
             any |= v != 0;
         }
         if (any)
@@ -7396,7 +7427,7 @@ static int merge_add(struct merge *g, const struct pp *p,
     return g->err;
 }
 
-/* Release g, not what it filled. */
+/* Release g; g->to stays. */
 static void merge_fini(struct merge *g)
 {
     mem_index_fini(&g->sample);
@@ -7407,10 +7438,9 @@ static void merge_fini(struct merge *g)
     mem_free(g->stack);
 }
 
-/* Add p's figures of the whole to those of g->to, which has begun with the
- * first of several, as pprof does: the earliest time, none where a later one
- * has none, all durations, the longest period, each comment once, whatever it
- * says. */
+/* Merge what describes p as a whole into g->to, as pprof does: the earliest
+ * time, or 0 if a later profile has 0; the sum of durations; the longest
+ * period; each different comment once. */
 static int merge_add_head(struct merge *g, const struct pp *p)
 {
     struct pp *to = g->to;
@@ -7441,8 +7471,7 @@ static int merge_add_head(struct merge *g, const struct pp *p)
 }
 
 /* Make to the sum of the n profiles at p, which must outlive it; name[i] is for
- * errors: GP_EFORMAT when they measure different things.  On failure to is
- * empty. */
+ * errors.  GP_EFORMAT if their types differ.  After a failure to is empty. */
 static int merge_profiles(struct pp *to, const struct pp *p, size_t n,
                           const char *const *name, struct gp_why *why)
 {
@@ -7466,9 +7495,9 @@ static int merge_profiles(struct pp *to, const struct pp *p, size_t n,
         if (!same) {
             merge_fini(&g);
             pp_fini(to);
-            return txt_fail(why, GP_EFORMAT, "%s: other sample types or "
-                            "another period type than %s: they cannot be "
-                            "merged", name[i], name[0]);
+            return txt_fail(why, GP_EFORMAT, "%s: cannot be merged: its sample "
+                            "types or period type differ from those of %s",
+                            name[i], name[0]);
         }
         e = merge_add(&g, &p[i], column, NULL);
         e = e ? e : merge_add_head(&g, &p[i]);
@@ -7478,6 +7507,7 @@ static int merge_profiles(struct pp *to, const struct pp *p, size_t n,
         pp_fini(to);
         txt_fail(why, e, e == GP_ELIMIT ? PP_FULL : "out of memory");
     }
+    assert(pp_is_sound(to));
     return e;
 }
 
@@ -30493,7 +30523,7 @@ static void pprof_top_labels(const struct view *v,
     view_put_scaled(b, scale, total);
     mem_put_byte(b, ' ');
     if (scale->kind == view_units[1] && total)
-        txt_putf(b, "(%s)", pprof_percent(text, merge_scaled(total,
+        txt_putf(b, "(%s)", pprof_percent(text, merge_scale_value(total,
                  scale->from->factor), p->duration_ns));
     mem_put_byte(b, '\n');
 }
@@ -35237,8 +35267,8 @@ static int report_subtract(const struct report_args *c,
     e = e ? e : pp_find_type(&s->diff, c->sample, &s->type, why);
     if (!e)
         s->total = f == REPORT_TRACES ? view_total(&s->diff, s->type).value
-            : merge_scaled(view_total(s->base, column[1][s->type]).value,
-                           -scale[s->type]);
+            : merge_scale_value(view_total(s->base, column[1][s->type]).value,
+                                -scale[s->type]);
     s->now = &s->diff;
     s->base = NULL;
     return e;
