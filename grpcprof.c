@@ -340,15 +340,15 @@ enum {
 
 /* ---- REC ---- */
 enum {
-    /* The drain thread empties the ring every REC_DRAIN_MS, or, at a fifth of
-     * the greatest rate and below, every REC_SLICE_MS: it should use less CPU
-     * than what it measures. */
+    /* The drain thread empties the ring every REC_DRAIN_MS; every REC_SLICE_MS
+     * at a fifth of the highest rate and below, to use less CPU. */
     REC_DRAIN_MS = 20,
 
-    /* CPU use is called busy or idle by slices of this length. */
+    /* Length of the slices of time that are busy or idle. */
     REC_SLICE_MS = 100,
 
-    /* Different stacks of one recording, 64 MB of them; more are lost. */
+    /* Different stacks of a recording, 64 MB.  Samples of more are lost and
+     * counted. */
     REC_MOST_ROWS = 1 << 20,
 };
 
@@ -7872,30 +7872,30 @@ static void fig_notes_fini(struct fig_notes *t)
 }
 
 /* ================================== 17 REC ===================================
- * for     the recorder: threads found and their timers armed; samples from SMP
- *         into one cumulative table of stacks; marks, and what is between two
+ * for     the recorder: finds threads and arms their timers; adds samples up in
+ *         one table of stacks; takes marks, and copies what is between two
  * uses    MEM, TXT, SYS, SMP, PP, FIG
  * owns    rec_one, the drain thread, struct rec_mark
- * spec    [PP]; proc(5) for threads and their names
+ * spec    proc(5) for threads and their names
  * prefix  rec_
- * runs    the drain thread takes samples at least every REC_SLICE_MS; marks
- *         are taken on any thread, under the lock
+ * runs    the drain thread takes samples at least every REC_SLICE_MS; any
+ *         thread takes marks, under the lock
  *
- * A sample counts one, and carries the time that passed on its thread's clock
- * (CPU time, or real time with the wall engine) since the thread's last
- * sample.  A mark charges what each thread used since to the
- * frame [unsampled] (the drain thread: [profiler]), so that the times between
- * two marks add up to the CPU time used, whatever the timer did.
+ * A sample counts one.  Its time is what passed on its thread's clock (CPU
+ * time, or real time with the wall engine) since the thread's last sample.  A
+ * mark charges the time of each thread since its last sample to the frame
+ * [unsampled], or [profiler] for the drain thread.  So the times between two
+ * marks add up to the CPU time used, whatever the timer did.
  *
- * Invariant  rows are only added while the recorder runs, so that a mark is
- *            their first n counts; the times in a row never go down.
- *            What threads used that ended since the last mark is charged to
- *            [unsampled] of the thread name "(ended)".
- * Does not   see into a thread that lives for less than REC_DRAIN_MS, where
- *            the engine has a timer for each thread: only its time.
+ * Invariant  rows are only appended while the recorder runs, so a mark is the
+ *            sums of the first n; the sums never decrease.  The CPU time of
+ *            threads that ended unseen is charged to [unsampled] of a thread
+ *            "(ended)".
+ * Does not   sample a thread that lives for less than REC_DRAIN_MS if the
+ *            engine has a timer for each thread: only its time is counted.
  */
 
-/* Frames that are not addresses: their "pc" is below any code. */
+/* Frames that are not code; as a pc, below any code. */
 enum rec_pseudo { REC_LOST = 1, REC_TRUNCATED, REC_PROFILER, REC_UNSAMPLED,
                   REC_PSEUDO_LIMIT };
 
@@ -7904,14 +7904,14 @@ static const char *const rec_pseudo_name[REC_PSEUDO_LIMIT] = {
     [REC_PROFILER] = "[profiler]", [REC_UNSAMPLED] = "[unsampled]",
 };
 
-enum rec_state { REC_ON_CPU, REC_RUNNING, REC_WAITING };    /* last: wall */
+enum rec_state { REC_ON_CPU, REC_RUNNING, REC_WAITING };    /* wall: last two */
 
 struct rec_count {
     uint64_t n;                         /* samples */
     int64_t  ns;                        /* CPU time, or real time */
 };
 
-struct rec_row {                        /* a stack of a thread at some work */
+struct rec_row {                        /* a stack of a thread, with a label */
     size_t   at;                        /* first pc in rec_one.pc */
     uint32_t thread;                    /* row of rec_one.name */
     uint16_t depth, label;              /* frames; smp_label */
@@ -7921,19 +7921,19 @@ struct rec_row {                        /* a stack of a thread at some work */
 
 struct rec_thread {
     uint32_t tid, name;                 /* kernel's id; row of rec_one.name */
-    int64_t  ns;                        /* its clock's time already charged */
-    int64_t  sample_ns;                 /* the same, of its last sample */
+    int64_t  ns;                        /* its clock, up to which is charged */
+    int64_t  sample_ns;                 /* its clock at its last sample */
     struct smp_timer timer;             /* armed while the thread lives */
     uint32_t scan;                      /* the last scan that saw it */
-    bool     alive;                     /* as far as known */
+    bool     alive;                     /* at the last scan */
 };
 
 struct rec_totals {                     /* since the recorder started */
     uint64_t samples, lost, truncated, failed;
-    uint64_t ended, unarmed;            /* threads; without a timer */
-    int64_t  charged_ns;                /* time in all rows */
-    double   squares;                   /* of the samples' times, in ns^2 */
-    int64_t  busy_wall_ns, busy_cpu_ns; /* of slices with CPU use, below */
+    uint64_t ended, unarmed;            /* threads: ended; without a timer */
+    int64_t  charged_ns;                /* sum of all rows */
+    double   squares;                   /* sum over samples of ns^2 */
+    int64_t  busy_wall_ns, busy_cpu_ns; /* of busy slices, see rec_end_slice */
 };
 
 struct rec_config {
@@ -7942,9 +7942,9 @@ struct rec_config {
     bool wall;                          /* real time */
 };
 
-/* Held while the recorder is started or stopped, which rec_one.lock cannot be:
- * the drain thread needs that to end. */
-static pthread_mutex_t rec_life = PTHREAD_MUTEX_INITIALIZER;
+/* Locked while the recorder starts or stops.  rec_one.lock cannot serve: the
+ * drain thread takes it before it ends. */
+static pthread_mutex_t rec_life_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static struct {
     pthread_mutex_t lock;               /* guards all below */
@@ -7959,8 +7959,8 @@ static struct {
     uint32_t        scan;               /* scans of the threads so far */
     int64_t         begin_cpu_ns;       /* the process's, when it started */
     uint64_t        ended_seen;         /* total.ended when last charged */
-    bool            stop;               /* the drain thread is to end */
-    long            drain_ns;           /* between two looks at the ring */
+    bool            stop;               /* tells the drain thread to end */
+    long            drain_ns;           /* its sleep between two drains */
     uint32_t        drain_tid;
     struct rec_row *row;                /* owned */
     size_t          nrows, row_cap;
@@ -7974,19 +7974,19 @@ static struct {
     size_t          nnames, name_cap;
     struct arena    arena;              /* the names' text */
     struct rec_totals total;
-    int64_t         slice_wall_ns, slice_cpu_ns;    /* the slice's begin */
+    int64_t         slice_wall_ns, slice_cpu_ns;    /* when the slice began */
 } rec_one = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 struct rec_calls {                      /* of one method, so far */
     const char *path;                   /* borrowed from the server */
     uint64_t ended;                     /* calls */
-    uint64_t timed, timed_cpu_ns;       /* runs of its handler whose CPU time
-                                         * the server took itself, and that */
+    uint64_t timed, timed_cpu_ns;       /* runs of its handler that the server
+                                         * timed, and their CPU time */
 };
 
-struct rec_source {                     /* what else a profile is to say */
+struct rec_source {                     /* what a profile says besides stacks */
     bool (*calls)(const void *server, size_t i, struct rec_calls *out);
-                                        /* of method i; false: there is none */
+                                        /* of method i; false: no such method */
     const void *server;                 /* for calls; borrowed; NULL: none */
     const struct fig_notes *notes;      /* borrowed; NULL: none */
 };
@@ -7998,14 +7998,16 @@ struct rec_mark {                       /* the recorder at one moment */
     size_t  nrows;
     struct rec_totals total;
     int64_t wall_ns, unix_ns, process_cpu_ns;
-    struct timeval user, system;        /* of the process, as the kernel's tick
-                                         * divides its CPU time */
+    struct timeval user, system;        /* CPU time of the process, divided by
+                                         * the kernel's tick */
     size_t  nthreads;                   /* threads alive */
 };
 
-struct rec_cut {                        /* what a window needs of rec_one */
-    struct rec_row *row;                /* owned: those that grew; sum is the */
-    size_t  nrows, row_cap;             /* window's, at and thread are here */
+struct rec_delta {                      /* what was recorded between marks */
+    struct rec_row *row;                /* owned: those that grew; sum is the
+                                         * window's, at a row of pc, thread a
+                                         * row of name */
+    size_t  nrows, row_cap;
     uint64_t *pc;                       /* owned: the rows' stacks */
     size_t  npcs, pc_cap;
     struct slice *name;                 /* owned; text in the profile's arena */
@@ -8015,7 +8017,8 @@ struct rec_cut {                        /* what a window needs of rec_one */
     unsigned hz;
 };
 
-/* Row of the thread name text, entered if new; MEM_NONE without memory. */
+/* Return the row of the thread name text, appended if new; MEM_NONE without
+ * memory. */
 static uint32_t rec_name_row(const char *text)
 {
     struct slice s = txt_slice(text);
@@ -8031,7 +8034,8 @@ static uint32_t rec_name_row(const char *text)
     return (uint32_t)rec_one.nnames - 1;
 }
 
-/* Name of thread tid as the kernel has it, entered; "?" when it has ended. */
+/* Return the row of the name of thread tid, "?" if it has ended; MEM_NONE
+ * without memory. */
 static uint32_t rec_read_name(uint32_t tid)
 {
     char path[64], text[32] = "?";
@@ -8046,10 +8050,9 @@ static uint32_t rec_read_name(uint32_t tid)
     return rec_name_row(text);
 }
 
-/* The thread tid, entered with charged_ns charged if new; NULL without memory.
- * A clock that went back means that tid names a new thread; but a sample may
- * be older than what a mark has charged since, though not than the one before
- * it. */
+/* Return thread tid, appended with charged_ns charged if new; NULL without
+ * memory.  If its clock went back, tid is a new thread.  But a sample may be
+ * older than the last mark, though not older than the last sample. */
 static struct rec_thread *rec_find_thread(uint32_t tid, int64_t now_ns,
                                           int64_t charged_ns, bool sample)
 {
@@ -8080,7 +8083,8 @@ static struct rec_thread *rec_find_thread(uint32_t tid, int64_t now_ns,
     return t;
 }
 
-/* The row of a stack, entered if new; NULL without memory or at the cap. */
+/* Return the row of a stack, appended if new; NULL without memory or at
+ * REC_MOST_ROWS. */
 static struct rec_row *rec_find_row(const uint64_t *pc, uint16_t depth,
                                     uint32_t thread, uint16_t label,
                                     enum rec_state state)
@@ -8119,8 +8123,8 @@ static struct rec_row *rec_find_row(const uint64_t *pc, uint16_t depth,
     return r;
 }
 
-/* Charge row r with what passed on t's clock until now_ns and is not charged
- * yet; returns how much that was. */
+/* Charge the time on t's clock up to now_ns that is not charged yet to row r,
+ * and return it. */
 static int64_t rec_charge(struct rec_row *r, struct rec_thread *t,
                           int64_t now_ns)
 {
@@ -8131,8 +8135,8 @@ static int64_t rec_charge(struct rec_row *r, struct rec_thread *t,
     return ns;
 }
 
-/* Enter one sample; smp_drain's callback, under the lock.  What the table
- * cannot take is lost, and counted so. */
+/* Add one sample, for smp_drain, under the lock; count it as lost if the table
+ * is full. */
 static void rec_on_sample(const struct smp_slot *s, void *user)
 {
     uint64_t pc[SMP_DEPTH + 1];
@@ -8140,7 +8144,7 @@ static void rec_on_sample(const struct smp_slot *s, void *user)
     bool wall = rec_one.engine->wall;
     int64_t now = wall ? s->wall_ns : s->cpu_ns;
     (void)user;
-    for (uint16_t i = 0; i < depth; i++)    /* call sites: in the call */
+    for (uint16_t i = 0; i < depth; i++)    /* the call, not after it */
         pc[i] = (uint64_t)(uintptr_t)s->pc[i] - (i > 0);
     if (s->truncated)
         pc[depth++] = REC_TRUNCATED;
@@ -8162,8 +8166,8 @@ static void rec_on_sample(const struct smp_slot *s, void *user)
     rec_one.total.squares += weight * weight;
 }
 
-/* Charge what t used since its last sample to [unsampled], the drain thread's
- * to [profiler]; in a wall profile the drain thread does not count. */
+/* Charge t's time since its last sample to [unsampled], or to [profiler] for
+ * the drain thread, which a wall profile ignores. */
 static void rec_charge_tail(struct rec_thread *t, int64_t now_ns)
 {
     bool self = t->tid == rec_one.drain_tid;
@@ -8175,7 +8179,7 @@ static void rec_charge_tail(struct rec_thread *t, int64_t now_ns)
         rec_charge(r, t, now_ns);
 }
 
-/* The time on the engine's clock of thread tid, or -1 when it has ended. */
+/* Return the time on thread tid's clock, or -1 if it has ended. */
 static int64_t rec_thread_ns(uint32_t tid)
 {
     struct timespec t;
@@ -8186,7 +8190,7 @@ static int64_t rec_thread_ns(uint32_t tid)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* Give t its timer, when the engine has one for each thread. */
+/* Arm t's timer, if the engine has one for each thread. */
 static void rec_arm(struct rec_thread *t)
 {
     const struct smp_engine *e = rec_one.engine;
@@ -8196,7 +8200,7 @@ static void rec_arm(struct rec_thread *t)
     rec_one.total.unarmed += !t->timer.armed;
 }
 
-/* Take t's timer away. */
+/* Disarm t's timer, if it has one. */
 static void rec_disarm(struct rec_thread *t)
 {
     if (t->timer.armed)
@@ -8204,9 +8208,9 @@ static void rec_disarm(struct rec_thread *t)
     t->timer.armed = false;
 }
 
-/* See thread tid: enter and arm a new one.  What the recorder's first scan
- * finds begins there; what a later one finds began when it was made. */
-static void rec_see(uint32_t tid, bool first, bool charge)
+/* Note that thread tid lives, and arm it if it is new.  In the first scan its
+ * time starts now; later it starts at the thread's own start. */
+static void rec_see_thread(uint32_t tid, bool first, bool charge)
 {
     int64_t now = rec_thread_ns(tid);
     if (now < 0)
@@ -8217,7 +8221,7 @@ static void rec_see(uint32_t tid, bool first, bool charge)
         return;
     t->scan = rec_one.scan;
     if (!t->alive) {
-        rec_disarm(t);                  /* another thread's, of this number */
+        rec_disarm(t);                  /* of an earlier thread with this tid */
         rec_arm(t);
     }
     t->alive = true;
@@ -8225,9 +8229,9 @@ static void rec_see(uint32_t tid, bool first, bool charge)
         rec_charge_tail(t, now);
 }
 
-/* Look at all threads of the process: arm the new ones, disarm those that
- * ended, and with charge charge what each used.  Returns how many live. */
-static size_t rec_scan(bool first, bool charge)
+/* Look at all threads of the process: arm new ones, disarm ended ones and, if
+ * charge is set, charge the time of each.  Returns how many live. */
+static size_t rec_scan_threads(bool first, bool charge)
 {
     DIR *d = opendir("/proc/self/task");
     size_t n = 0;
@@ -8236,7 +8240,7 @@ static size_t rec_scan(bool first, bool charge)
         uint64_t tid;
         if (txt_number(e->d_name, 1, INT_MAX, &tid))
             continue;
-        rec_see((uint32_t)tid, first, charge);
+        rec_see_thread((uint32_t)tid, first, charge);
         n++;
     }
     for (size_t i = 0; d && i < rec_one.nthreads; i++) {
@@ -8252,8 +8256,8 @@ static size_t rec_scan(bool first, bool charge)
     return n;
 }
 
-/* What the process used and no row has, to [unsampled] of "(ended)", when
- * threads ended since the last mark: nobody can read their clocks now. */
+/* Charge the CPU time of threads that ended unseen to [unsampled] of "(ended)".
+ * It is the process's time that no row has; their own clocks are gone. */
 static void rec_charge_ended(int64_t process_ns)
 {
     uint64_t pc = REC_UNSAMPLED;
@@ -8271,9 +8275,9 @@ static void rec_charge_ended(int64_t process_ns)
     }
 }
 
-/* Close the slice of time that began with the last one, when it is at least
- * least_ns long: it was busy when the process used a tenth of a CPU in it. */
-static void rec_slice(int64_t least_ns)
+/* End the slice of time that started with the last call, if it is at least
+ * least_ns long.  It was busy if the process used a tenth of a CPU in it. */
+static void rec_end_slice(int64_t least_ns)
 {
     int64_t wall = sys_now_ns();
     int64_t cpu = sys_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
@@ -8289,7 +8293,7 @@ static void rec_slice(int64_t least_ns)
     rec_one.slice_cpu_ns = cpu;
 }
 
-/* The drain thread. */
+/* Run the drain thread. */
 static void *rec_drain(void *arg)
 {
     (void)arg;
@@ -8298,8 +8302,8 @@ static void *rec_drain(void *arg)
     while (!rec_one.stop) {
         struct timespec until;
         smp_drain(rec_on_sample, NULL);
-        rec_scan(false, false);
-        rec_slice(REC_SLICE_MS * 1000000);
+        rec_scan_threads(false, false);
+        rec_end_slice(REC_SLICE_MS * 1000000);
         clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_nsec += rec_one.drain_ns;
         until.tv_sec += until.tv_nsec / 1000000000;
@@ -8310,8 +8314,8 @@ static void *rec_drain(void *arg)
     return NULL;
 }
 
-/* Release the tables; the lock is held or nobody else is there. */
-static void rec_reset(void)
+/* Release the tables, under the lock or with no other thread. */
+static void rec_free_tables(void)
 {
     mem_free(rec_one.row);
     mem_free(rec_one.pc);
@@ -8331,7 +8335,7 @@ static void rec_reset(void)
     rec_one.ended_seen = 0;
 }
 
-/* Stop the engine: no thread keeps a timer. */
+/* Stop the engine, and disarm the threads' timers. */
 static void rec_engine_stop(void)
 {
     for (size_t i = 0; i < rec_one.nthreads; i++)
@@ -8339,10 +8343,10 @@ static void rec_engine_stop(void)
     smp_stop(rec_one.engine);
 }
 
-/* Choose the engine for want, and say why in rec_one.reason.  itimer is the
- * cheapest and misses nothing while the kernel ticks often enough for every
- * CPU; perf is exact; thread is what is left. */
-static int rec_choose(const struct rec_config *want, struct gp_why *why)
+/* Choose the engine for want, with the reason in rec_one.reason.  itimer is the
+ * cheapest, and exact if the kernel ticks often enough for all CPUs; perf is
+ * always exact; thread needs no permission. */
+static int rec_choose_engine(const struct rec_config *want, struct gp_why *why)
 {
     static const struct smp_engine *const named[] = {
         [GP_TIMER_ITIMER] = &smp_itimer, [GP_TIMER_THREAD] = &smp_thread,
@@ -8358,13 +8362,13 @@ static int rec_choose(const struct rec_config *want, struct gp_why *why)
         rec_one.engine = named[want->timer];
     } else if (want->hz * cpus <= tick) {
         rec_one.engine = &smp_itimer;
-        snprintf(reason, size, "the kernel's %u ticks a second are enough for "
-                 "%u CPUs", tick, cpus);
+        snprintf(reason, size, "%u kernel ticks per second are enough for %u "
+                 "CPUs", tick, cpus);
         return GP_OK;
     } else if (smp_permitted(&smp_perf)) {
         rec_one.engine = &smp_perf;
-        snprintf(reason, size, "timers tick %u times a second here, too few",
-                 tick);
+        snprintf(reason, size, "timers fire only at the %u kernel ticks per "
+                 "second", tick);
         return GP_OK;
     } else {
         rec_one.engine = &smp_thread;
@@ -8380,11 +8384,11 @@ static int rec_choose(const struct rec_config *want, struct gp_why *why)
                     "paranoid=1 or CAP_PERFMON would allow it" : "");
 }
 
-/* Begin to record; the lock is held and there is no user yet. */
+/* Start to record, under the lock and with no user yet. */
 static int rec_engine_start(const struct rec_config *want, struct gp_why *why)
 {
     pthread_condattr_t attr;
-    int e = rec_choose(want, why);
+    int e = rec_choose_engine(want, why);
     if (e)
         return e;
     rec_one.want = *want;
@@ -8401,21 +8405,21 @@ static int rec_engine_start(const struct rec_config *want, struct gp_why *why)
         goto out;
     size_t n = strlen(rec_one.reason);
     if (!smp_has_stacks())
-        snprintf(rec_one.reason + n, sizeof rec_one.reason - n, "%slibgcc_s.so"
-                 ".1 is not here: no stacks", n ? "; " : "");
+        snprintf(rec_one.reason + n, sizeof rec_one.reason - n, "%sno stacks: "
+                 "libgcc_s.so.1 is missing", n ? "; " : "");
     if (isnan(rec_one.cost_ns) || rec_one.costed != rec_one.engine)
         rec_one.cost_ns = smp_calibrate(rec_one.engine);
     rec_one.costed = rec_one.engine;
-    smp_drain(rec_on_sample, NULL);     /* late ones of an earlier run */
-    rec_reset();
+    smp_drain(rec_on_sample, NULL);     /* late samples of an earlier run */
+    rec_free_tables();
     rec_one.slice_wall_ns = sys_now_ns();
     rec_one.slice_cpu_ns = sys_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
     rec_one.begin_cpu_ns = rec_one.slice_cpu_ns;
-    rec_scan(true, false);
+    rec_scan_threads(true, false);
     if ((e = sys_thread_start(&rec_one.drain, "profiler", true, rec_drain,
                               NULL, why))) {
         rec_engine_stop();
-        rec_reset();
+        rec_free_tables();
     }
 out:
     if (e)
@@ -8423,32 +8427,33 @@ out:
     return e;
 }
 
-/* Become a user of the recorder, which starts with the first one.  GP_ESTATE
- * when it runs otherwise than want. */
+/* Count a user of the recorder; the first one starts it.  GP_ESTATE if it runs
+ * with another clock or rate than want. */
 static int rec_user_add(const struct rec_config *want, struct gp_why *why)
 {
     int e = GP_OK;
-    pthread_mutex_lock(&rec_life);
+    pthread_mutex_lock(&rec_life_lock);
     pthread_mutex_lock(&rec_one.lock);
     if (rec_one.users && (rec_one.want.hz != want->hz ||
                           rec_one.want.wall != want->wall))
         e = txt_fail(why, GP_ESTATE, "already profiling the %s clock at "
-                     "%u Hz, cannot do the %s clock at %u Hz",
+                     "%u Hz; end that before profiling the %s clock at %u Hz",
                      rec_one.want.wall ? "wall" : "CPU", rec_one.want.hz,
                      want->wall ? "wall" : "CPU", want->hz);
     else if (!rec_one.users)
         e = rec_engine_start(want, why);
     rec_one.users += !e;
     pthread_mutex_unlock(&rec_one.lock);
-    pthread_mutex_unlock(&rec_life);
+    pthread_mutex_unlock(&rec_life_lock);
     return e;
 }
 
-/* Stop being a user; the last one stops the recorder and frees its tables. */
+/* Uncount a user; the last one stops the recorder and frees its tables. */
 static void rec_user_drop(void)
 {
-    pthread_mutex_lock(&rec_life);
+    pthread_mutex_lock(&rec_life_lock);
     pthread_mutex_lock(&rec_one.lock);
+    assert(rec_one.users > 0);
     if (--rec_one.users == 0) {
         rec_engine_stop();
         rec_one.stop = true;
@@ -8457,10 +8462,10 @@ static void rec_user_drop(void)
         pthread_join(rec_one.drain, NULL);
         pthread_mutex_lock(&rec_one.lock);
         pthread_cond_destroy(&rec_one.wake);
-        rec_reset();
+        rec_free_tables();
     }
     pthread_mutex_unlock(&rec_one.lock);
-    pthread_mutex_unlock(&rec_life);
+    pthread_mutex_unlock(&rec_life_lock);
 }
 
 /* Release m. */
@@ -8471,7 +8476,7 @@ static void rec_mark_fini(struct rec_mark *m)
     *m = (struct rec_mark){0};
 }
 
-/* Note in m the calls that source's server has answered so far. */
+/* Copy the counts of calls of source's server into m. */
 static int rec_mark_calls(struct rec_mark *m, const struct rec_source *source)
 {
     struct rec_calls c;
@@ -8485,15 +8490,15 @@ static int rec_mark_calls(struct rec_mark *m, const struct rec_source *source)
     return m->calls ? GP_OK : GP_ENOMEM;
 }
 
-/* Note the recorder's state now in *m, owned by the caller; a user calls. */
+/* Copy the recorder's state into *m, which the caller owns; for a user. */
 static int rec_mark(struct rec_mark *m, const struct rec_source *source,
                     struct gp_why *why)
 {
     pthread_mutex_lock(&rec_one.lock);
     assert(rec_one.users > 0);
     smp_drain(rec_on_sample, NULL);
-    size_t threads = rec_scan(false, true);
-    rec_slice(1);
+    size_t threads = rec_scan_threads(false, true);
+    rec_end_slice(1);
     int64_t cpu_ns = sys_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
     rec_charge_ended(cpu_ns);
     *m = (struct rec_mark){
@@ -8519,7 +8524,7 @@ static int rec_mark(struct rec_mark *m, const struct rec_source *source,
     return txt_fail(why, GP_ENOMEM, "out of memory");
 }
 
-/* What was recorded since the mark m, into *state; a user calls. */
+/* Set *state to what was recorded since the mark m; for a user. */
 static void rec_since(const struct rec_mark *m, struct gp_profiler_state *state)
 {
     pthread_mutex_lock(&rec_one.lock);
@@ -8535,15 +8540,17 @@ static void rec_since(const struct rec_mark *m, struct gp_profiler_state *state)
     pthread_mutex_unlock(&rec_one.lock);
 }
 
-/* Copy the rows that grew between the marks, and their stacks, into c; the lock
- * is held. */
-static int rec_cut_rows(struct rec_cut *c, const struct rec_mark *from,
-                        const struct rec_mark *to)
+/* Copy the rows that grew between the marks, and their stacks, into c, under
+ * the lock. */
+static int rec_delta_rows(struct rec_delta *c, const struct rec_mark *from,
+                          const struct rec_mark *to)
 {
+    assert(from->nrows <= to->nrows && to->nrows <= rec_one.nrows);
     for (size_t i = 0; i < to->nrows; i++) {
         struct rec_row r = rec_one.row[i];
         r.sum = to->row[i];
         if (i < from->nrows) {
+            assert(from->row[i].n <= r.sum.n && from->row[i].ns <= r.sum.ns);
             r.sum.n -= from->row[i].n;
             r.sum.ns -= from->row[i].ns;
         }
@@ -8565,18 +8572,17 @@ static int rec_cut_rows(struct rec_cut *c, const struct rec_mark *from,
     return GP_OK;
 }
 
-/* Copy into c what the window between the marks needs of the recorder, with
- * text in arena a, so that the lock is not held while files are read: no sample
- * could be entered in that time. */
-static int rec_cut(struct rec_cut *c, struct arena *a,
-                   const struct rec_mark *from, const struct rec_mark *to)
+/* Copy what the window between the marks needs into c, with text in arena a.
+ * Symbols are then read without the lock, which the drain thread needs. */
+static int rec_delta(struct rec_delta *c, struct arena *a,
+                     const struct rec_mark *from, const struct rec_mark *to)
 {
     pthread_mutex_lock(&rec_one.lock);
     c->engine = rec_one.engine;
     memcpy(c->reason, rec_one.reason, sizeof c->reason);
     c->hz = rec_one.hz;
     c->name = mem_zalloc(rec_one.nnames * sizeof *c->name);
-    int e = c->name ? rec_cut_rows(c, from, to) : GP_ENOMEM;
+    int e = c->name ? rec_delta_rows(c, from, to) : GP_ENOMEM;
     for (; !e && c->nnames < rec_one.nnames; c->nnames++) {
         struct slice s = rec_one.name[c->nnames];
         const char *copy = mem_arena_dup(a, s.p, s.n);
@@ -8588,14 +8594,15 @@ static int rec_cut(struct rec_cut *c, struct arena *a,
 }
 
 /* Release c. */
-static void rec_cut_fini(struct rec_cut *c)
+static void rec_delta_fini(struct rec_delta *c)
 {
     mem_free(c->row);
     mem_free(c->pc);
     mem_free(c->name);
 }
 
-/* Name of the engine that samples now and its rate, or NULL and 0. */
+/* Return the name of the engine that samples now and set *hz to its rate; NULL
+ * and 0 if none does. */
 static const char *rec_running(unsigned *hz)
 {
     pthread_mutex_lock(&rec_one.lock);
@@ -8605,7 +8612,7 @@ static const char *rec_running(unsigned *hz)
     return name;
 }
 
-/* Become a user and begin a window at *from, as want says. */
+/* Count a user and start a window at *from, as want says. */
 static int rec_window_open(struct rec_mark *from, const struct rec_config *want,
                            const struct rec_source *source, struct gp_why *why)
 {
@@ -8615,7 +8622,7 @@ static int rec_window_open(struct rec_mark *from, const struct rec_config *want,
     return e;
 }
 
-/* End the window from *from: the last user stops the recorder. */
+/* End the window that started at *from and uncount its user. */
 static void rec_window_close(struct rec_mark *from)
 {
     rec_user_drop();
@@ -8623,28 +8630,27 @@ static void rec_window_close(struct rec_mark *from)
 }
 
 /* ================================= 18 BUILD ==================================
- * for     the profile of a window: what REC recorded between two marks
+ * for     making a profile of what REC recorded between two marks
  * uses    MEM, TXT, SYS, ELF, SMP, PP, FIG, REC
  * owns    nothing
  * spec    [PP]
  * prefix  build_
  * runs    any thread of a user of the recorder
  *
- * Does not   hold the recorder's lock while it reads files.
+ * Does not   lock the recorder while it reads files.
  */
 
 struct build {
     struct pp  *p;                      /* borrowed: being filled */
-    struct rec_cut cut;
+    struct rec_delta delta;
     struct elf  elf;
-    struct index location, function;    /* address, name and file -> row of p */
-    uint32_t   *mapping;                /* owned: elf.map row -> row of p */
-    struct elf_spot *spot;              /* owned: p's locations */
+    struct index location, function;    /* pc, name and file -> row of p */
+    uint32_t   *mapping;                /* owned: row of elf.map -> row of p */
+    struct elf_spot *spot;              /* owned: by location of p */
 };
 
-/* A copy of s in b's profile; *err is GP_ENOMEM where that fails. */
-static struct slice build_text(struct build *b, const char *s,
-                               int *err)
+/* Return a copy of s in b's profile; set *err to GP_ENOMEM if that fails. */
+static struct slice build_text(struct build *b, const char *s, int *err)
 {
     size_t n = strlen(s);
     const char *copy = mem_arena_dup(&b->p->arena, s, n);
@@ -8652,7 +8658,8 @@ static struct slice build_text(struct build *b, const char *s,
     return (struct slice){ copy, copy ? n : 0 };
 }
 
-/* The function called name in file, entered if new; MEM_NONE without memory. */
+/* Return the row of function name in file, appended if new; MEM_NONE without
+ * memory. */
 static uint32_t build_function(struct build *b, const char *name,
                                const char *file)
 {
@@ -8676,8 +8683,8 @@ static uint32_t build_function(struct build *b, const char *name,
     return err ? MEM_NONE : (uint32_t)p->nfunctions - 1;
 }
 
-/* Append the line of function name at line in file to location l, whose lines
- * are the last. */
+/* Append function name at line in file to the lines of location l, which must
+ * be the last of the profile. */
 static int build_line(struct build *b, struct pp_location *l,
                       const char *name, const char *file, int64_t line)
 {
@@ -8685,6 +8692,7 @@ static int build_line(struct build *b, struct pp_location *l,
     struct pp_line *n = PP_ADD(p->line, p->nlines, p->line_cap);
     if (!n)
         return GP_ENOMEM;
+    assert(!l->nlines || l->line + l->nlines == p->nlines - 1);
     n->line = line;
     n->function = build_function(b, name, file);
     l->line = l->nlines ? l->line : (uint32_t)p->nlines - 1;
@@ -8692,7 +8700,8 @@ static int build_line(struct build *b, struct pp_location *l,
     return n->function == MEM_NONE ? GP_ENOMEM : GP_OK;
 }
 
-/* Enter a mapping for map k of b->elf; MEM_NONE without memory. */
+/* Append a mapping for b->elf.map[k] and return its row; MEM_NONE without
+ * memory. */
 static uint32_t build_mapping(struct build *b, size_t k)
 {
     struct pp *p = b->p;
@@ -8710,10 +8719,9 @@ static uint32_t build_mapping(struct build *b, size_t k)
     return (uint32_t)p->nmappings - 1;
 }
 
-/* Fill location l for pc: its mapping; a frame that is no address also gets its
- * name, the others from build_names. */
-static int build_frame(struct build *b, struct pp_location *l,
-                       uint64_t pc)
+/* Set the mapping of location l for pc, or the name of a frame that is not
+ * code; build_names names the others. */
+static int build_frame(struct build *b, struct pp_location *l, uint64_t pc)
 {
     l->mapping = MEM_NONE;
     if (pc < REC_PSEUDO_LIMIT)
@@ -8729,7 +8737,8 @@ static int build_frame(struct build *b, struct pp_location *l,
     return l->mapping == MEM_NONE ? GP_ENOMEM : GP_OK;
 }
 
-/* The location of pc, entered if new; MEM_NONE without memory. */
+/* Return the row of the location of pc, appended if new; MEM_NONE without
+ * memory. */
 static uint32_t build_location(struct build *b, uint64_t pc)
 {
     struct pp *p = b->p;
@@ -8751,13 +8760,13 @@ static uint32_t build_location(struct build *b, uint64_t pc)
     return (uint32_t)p->nlocations - 1;
 }
 
-/* Enter row r of b->cut as a sample with labels. */
+/* Append row r of b->delta as a sample with labels. */
 static int build_sample(struct build *b, const struct rec_row *r)
 {
     uint32_t stack[SMP_DEPTH + 1];
     const char *method = smp_label_text(r->label);
     struct pp_label label[3] = {
-        { .key = txt_slice("thread"), .str = b->cut.name[r->thread] } };
+        { .key = txt_slice("thread"), .str = b->delta.name[r->thread] } };
     size_t n = 1;
     if (r->label)
         label[n++] = (struct pp_label){ .key = txt_slice("grpc.method"),
@@ -8767,19 +8776,19 @@ static int build_sample(struct build *b, const struct rec_row *r)
             .str = txt_slice(r->state == REC_WAITING ? "waiting"
                                                      : "running") };
     for (uint16_t i = 0; i < r->depth; i++)
-        if ((stack[i] = build_location(b, b->cut.pc[r->at + i])) ==
+        if ((stack[i] = build_location(b, b->delta.pc[r->at + i])) ==
             MEM_NONE)
             return GP_ENOMEM;
     int64_t value[2] = { (int64_t)r->sum.n, r->sum.ns };
     return pp_add_sample(b->p, stack, r->depth, value, label, n);
 }
 
-/* Enter all rows of b->cut, and [lost samples] between the marks. */
+/* Append all rows of b->delta, and the samples lost between the marks. */
 static int build_samples(struct build *b, const struct rec_mark *from,
                          const struct rec_mark *to)
 {
-    for (size_t i = 0; i < b->cut.nrows; i++)
-        if (build_sample(b, &b->cut.row[i]))
+    for (size_t i = 0; i < b->delta.nrows; i++)
+        if (build_sample(b, &b->delta.row[i]))
             return GP_ENOMEM;
     uint64_t lost = to->total.lost - from->total.lost;
     if (lost) {
@@ -8791,9 +8800,9 @@ static int build_samples(struct build *b, const struct rec_mark *from,
     return GP_OK;
 }
 
-/* The name of call k of spot s, c[0] the innermost, or NULL.  The outermost is
- * the symbol's function, by whatever alias addr2line calls it; so is an inlined
- * part of itself. */
+/* Return the name of call k of spot s, where c[0] is innermost; or NULL.  The
+ * outermost call has the symbol's name, as addr2line may print an alias; so has
+ * an inlined part of the same function. */
 static const char *build_call_name(const struct elf_spot *s,
                                    const struct elf_call *c, size_t k)
 {
@@ -8802,14 +8811,14 @@ static const char *build_call_name(const struct elf_spot *s,
     return k + 1 == s->ncalls || same ? s->name : c[k].name;
 }
 
-/* Name the functions and lines of location i, an address. */
+/* Append the functions and lines of location i, which is code. */
 static int build_name(struct build *b, size_t i)
 {
     struct pp_location *l = &b->p->location[i];
     const struct elf_spot *s = &b->spot[i];
     struct pp_mapping *m = s->map ? &b->p->mapping[l->mapping] : NULL;
     const struct elf_call *c = s->ncalls ? &b->elf.call[s->call] : NULL;
-    bool placed = c != NULL;            /* file and line of all are known */
+    bool placed = c != NULL;            /* all calls have file and line */
     int e = GP_OK;
     for (size_t k = 0; !e && k < s->ncalls; k++) {
         const char *name = build_call_name(s, c, k);
@@ -8827,8 +8836,8 @@ static int build_name(struct build *b, size_t i)
     return e;
 }
 
-/* Name the functions and lines of all locations, and say of each mapping what
- * holds for all that lie in it. */
+/* Append the functions and lines of all locations, and set what holds for all
+ * locations of a mapping. */
 static int build_names(struct build *b)
 {
     struct pp *p = b->p;
@@ -8857,11 +8866,11 @@ static double build_between(const struct timeval *a, const struct timeval *b)
            (double)(b->tv_usec - a->tv_usec) * 1e3;
 }
 
-/* Set the figures of f that the window's CPU time and samples give. */
+/* Set CPU time, coverage, samples and rate of the window in f. */
 static void build_measure(const struct build *b, const struct rec_mark *from,
                           const struct rec_mark *to, struct fig *f)
 {
-    bool wall = b->cut.engine->wall;
+    bool wall = b->delta.engine->wall;
     int64_t sum = 0;
     for (size_t i = 0; i < b->p->nsamples; i++)
         sum += b->p->value[2 * i + 1];
@@ -8876,7 +8885,7 @@ static void build_measure(const struct build *b, const struct rec_mark *from,
     f->hz_delivered = clock_ns > 0 ? f->samples / clock_ns * 1e9 : 0;
 }
 
-/* Append the calls in the window to f, by method and in all. */
+/* Set the calls in the window in f, by method and in all. */
 static int build_calls(const struct rec_mark *from, const struct rec_mark *to,
                        struct fig *f)
 {
@@ -8901,13 +8910,13 @@ static int build_calls(const struct rec_mark *from, const struct rec_mark *to,
     return GP_OK;
 }
 
-/* Enter the figures of the window, and source's notes, as comments. */
+/* Append the figures of the window, and source's notes, as comments. */
 static int build_comments(struct build *b, const struct rec_mark *from,
                           const struct rec_mark *to,
                           const struct rec_source *source)
 {
     const struct rec_totals *t = &to->total, *s = &from->total;
-    const struct smp_engine *engine = b->cut.engine;
+    const struct smp_engine *engine = b->delta.engine;
     const struct fig_notes *notes = source->notes;
     struct fig f;
     fig_init(&f);
@@ -8916,9 +8925,9 @@ static int build_comments(struct build *b, const struct rec_mark *from,
         f.tick_hz = smp_tick_hz();
     f.tool = txt_slice("grpcprof " GP_VERSION);
     f.engine = txt_slice(engine->name);
-    f.engine_reason = txt_slice(b->cut.reason);
+    f.engine_reason = txt_slice(b->delta.reason);
     f.clock = txt_slice(engine->wall ? "wall" : "cpu");
-    f.hz_asked = b->cut.hz;
+    f.hz_asked = b->delta.hz;
     f.weight_squares = t->squares - s->squares;
     f.lost = (double)(t->lost - s->lost);
     f.truncated = (double)(t->truncated - s->truncated);
@@ -8940,7 +8949,7 @@ static int build_comments(struct build *b, const struct rec_mark *from,
     return e;
 }
 
-/* Fill the profile of b. */
+/* Fill b's profile. */
 static int build_fill(struct build *b, const struct rec_mark *from,
                       const struct rec_mark *to,
                       const struct rec_source *source)
@@ -8949,7 +8958,7 @@ static int build_fill(struct build *b, const struct rec_mark *from,
     size_t n = b->elf.nmaps;
     int err = GP_OK;
     b->mapping = mem_zalloc(n * sizeof *b->mapping);
-    if (!b->mapping || rec_cut(&b->cut, &p->arena, from, to))
+    if (!b->mapping || rec_delta(&b->delta, &p->arena, from, to))
         return GP_ENOMEM;
     for (size_t k = 0; k < n; k++)
         b->mapping[k] = MEM_NONE;
@@ -8960,7 +8969,7 @@ static int build_fill(struct build *b, const struct rec_mark *from,
                 return GP_ENOMEM;
         }
     if (pp_add_type(p, txt_slice("samples"), txt_slice("count")) ||
-        pp_add_type(p, txt_slice(b->cut.engine->wall ? "wall" : "cpu"),
+        pp_add_type(p, txt_slice(b->delta.engine->wall ? "wall" : "cpu"),
                     txt_slice("nanoseconds")) ||
         build_samples(b, from, to) || build_names(b) ||
         build_comments(b, from, to, source))
@@ -8970,15 +8979,15 @@ static int build_fill(struct build *b, const struct rec_mark *from,
             p->mapping[b->mapping[k]].build_id = build_text(b,
                 b->elf.file[b->elf.map[k].file].build_id, &err);
     p->period_type = p->type[1];
-    p->period = 1000000000 / b->cut.hz;
+    p->period = 1000000000 / b->delta.hz;
     p->time_ns = from->unix_ns;
     p->duration_ns = to->wall_ns - from->wall_ns;
     return err;
 }
 
-/* Fill *p, empty, with the profile of what was recorded between two marks.  A
- * user calls; p is the caller's, and empty after a failure.  Reading lines
- * takes up to ELF_LINES_NS; the recorder and other windows go on meanwhile. */
+/* Make *p the profile of what was recorded between two marks; for a user.  The
+ * caller owns p, which is empty after a failure.  Reading lines takes up to
+ * ELF_LINES_NS; the recorder continues meanwhile. */
 static int build_profile(const struct rec_mark *from, const struct rec_mark *to,
                          const struct rec_source *source, struct pp *p,
                          struct gp_why *why)
@@ -8992,7 +9001,7 @@ static int build_profile(const struct rec_mark *from, const struct rec_mark *to,
         e = txt_fail(why, GP_ENOMEM, "out of memory for the profile");
         pp_fini(p);
     }
-    rec_cut_fini(&b.cut);
+    rec_delta_fini(&b.delta);
     mem_free(b.mapping);
     mem_free(b.spot);
     mem_index_fini(&b.location);
@@ -9001,8 +9010,8 @@ static int build_profile(const struct rec_mark *from, const struct rec_mark *to,
     return e;
 }
 
-/* Fill *p, empty, with the profile of the window from *from until now, which
- * goes on; p is the caller's, and empty after a failure. */
+/* Make *p the profile from *from until now; the window stays open.  The caller
+ * owns p, which is empty after a failure. */
 static int build_profile_now(const struct rec_mark *from,
                              const struct rec_source *source, struct pp *p,
                              struct gp_why *why)
