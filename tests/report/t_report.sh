@@ -468,9 +468,9 @@ placed() {
     shaped twice 'location { id: 2 address: 9 }' \
         'location_id: [2, 1] value: [5, 5]'
     check 'repaired, -f top' 0 "$BIN" report -f top "$T/twice.pb"
-    one_line 'repaired, -f top says so' 'repaired once: id that another has'
+    one_line 'repaired, -f top says so' 'repaired once: duplicate id'
     check 'repaired, text' 0 "$BIN" report "$T/twice.pb"
-    has 'repaired, text says so' "$OUT" 'Repaired +once: id that another has'
+    has 'repaired, text says so' "$OUT" 'Repaired +once: duplicate id'
     shaped else 'comment: 7' 'location_id: [2, 1] value: [5, 5]'
     sed 's,/opt/app/prog,/opt/app/c\x1bon,' "$T/else.pb" >"$T/cron.pb"
     check 'two programs' 0 "$BIN" report -f folded "$T/else.pb" "$T/cron.pb"
