@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
 # test.sh [NAME] -- builds what the tests need, runs them, one line a check.
 #   NAME     show and count only the checks whose "group: name" has NAME in it,
-#            and leave out the groups that have none
+#            and leave out the groups that have none.  Runs under ASan and UBSan
+#            are left out too, unless NAME has "(asan)" in it: "load (asan)"
 #   CI=true  a check that lacks its tool fails instead of being skipped
-#   JOBS=N   groups at a time (as many as there are CPUs)
-#   TIMES=1  say on stderr how long each group took
+#   JOBS=N   groups at a time (two more than there are CPUs: most of them wait)
+#   TIMES=1  print on stderr how long each group took, and the CPU time it used
 # The last line is "N passed, N failed, N skipped"; exits 1 if one failed.
 #
-# Every tests/*/t_GROUP.sh is sourced in a shell of its own: once with
-# BIN=./grpcprof, and where it says "# runs: plain asan" once more with BIN under
-# ASan+UBSan.  Several at a time, but those that say "# alone", because they judge
-# what takes time, one after the other in the end.
+# tests/README is a map of the tests.  Every tests/*/t_GROUP.sh is sourced in a
+# shell of its own, several at a time: once with BIN=./grpcprof, and where it says
+# "# runs: plain asan" once more with BIN under ASan and UBSan.  "# long" in it
+# makes it start early.  No check may depend on how busy the machine is: compare
+# counts, CPU time or the program's own log, not wall time.
 # What a group finds here (all files are under $T, which is removed at the end):
 #
 #   check NAME STATUS CMD...   run CMD: does it exit with STATUS (or "1 2")?
@@ -19,15 +21,17 @@
 #   lacks NAME FILE REGEX      and the other way round
 #   one_line NAME [REGEX]      is stderr exactly one line, and does it match?
 #   same NAME A B              are the two words equal?
+#   holds NAME JSON PYTHON     is PYTHON true of r, the object in the file JSON?
 #   tally NAME CMD...          count the "ok x" and "FAIL x: why" lines of CMD
 #   pass NAME, fail NAME WHY, skip NAME WHY
 #   need NAME TOOL...          false, and NAME skipped, where a TOOL is missing:
 #                              a command, py:MODULE, chromium, or what
-#                              tests/tools/tool.sh builds, with its path in $PPROF,
-#                              $GRPCURL, ...
+#                              tests/tools/tool.sh builds, with its path in
+#                              $PPROF, $GRPCURL, ...
 #   bg CMD...                  start CMD; $PID; output in $T/bg.out, $T/bg.err
 #   ended PID SECONDS          wait for it; $ST; false and killed where it stays
-#   wait_for SECONDS CMD...    until CMD succeeds
+#   wait_for SECONDS CMD...    until CMD succeeds; SECONDS only ends what hangs
+#   nap SECONDS                sleep without starting a process
 #   start_server ARGS...       serve on a free port in $SDIR; $PORT and $SPID
 #   stop_server NAME           SIGTERM; is the status 0, and no sanitizer angry?
 set -u
@@ -36,7 +40,8 @@ export LC_ALL=C NO_COLOR=1 PYTHONPATH=$PWD/tests/lib
 export ASAN_OPTIONS=exitcode=99:detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
 ROOT=$PWD FILTER=${1:-} PY=/usr/bin/python3
 passed=0 failed=0 skipped=0 GROUP='' SUFFIX=''
-T=$(mktemp -d) || exit 1
+T=$(mktemp -d) && mkdir "$T/have" || exit 1
+HAVE=$T/have                            # what need has found, for all groups
 OUT=$T/out ERR=$T/err SDIR=$T SPID='' STARTED=() MOUNTED=''
 
 # Of a group's shell: its processes and files; of this one: the groups' shells.
@@ -113,6 +118,16 @@ one_line() {
 same() {
     if [ "$2" = "$3" ]; then pass "$1"; else fail "$1" "'$2' is not '$3'"; fi
 }
+holds() {
+    local why
+    why=$("$PY" -c 'import json, sys
+with open(sys.argv[1]) as f:
+    r = json.load(f)
+if not eval(sys.argv[2]):
+    sys.exit("not true: " + sys.argv[2])' "$2" "$3" 2>&1)
+    if [ $? -eq 0 ]; then pass "$1"
+    else fail "$1" "${why##*$'\n'} in $(tail -c 300 "$2")"; fi
+}
 tally() {
     local name=$1 line n=0 bad=0
     shift
@@ -138,23 +153,36 @@ shopt -s extglob
 find_chromium() {
     local c
     for c in chromium chromium-browser google-chrome; do
-        CHROMIUM=$(command -v $c) &&
-            timeout 20 "$CHROMIUM" --version >/dev/null 2>&1 && return
+        command -v $c && timeout 20 $c --version >/dev/null 2>&1 && return
     done
     return 1
 }
-# Build a judge, and put its path in a variable: PPROF, GRPCURL, ...
-built() {
-    local path
-    path=$(sh tests/tools/tool.sh "$1") && printf -v "${1^^}" %s "$path"
+find_module() {
+    "$PY" -c 'import importlib.util, sys
+sys.exit(not importlib.util.find_spec(sys.argv[1]))' "$1" 2>/dev/null
 }
-have() {
+# Find, or build, a tool and print its path.
+find_tool() {
     case $1 in
-    py:*) "$PY" -c "import ${1#py:}" 2>/dev/null ;;
-    pprof|grpcurl|h2spec|interop|honest|probe|webget|echo) built "$1" ;;
-    buf|node|cpp|hdrhistogram|kubernetes) built "$1" ;;
+    py:*) find_module "${1#py:}" ;;
+    pprof|pprofs|grpcurl|h2spec|interop|honest|probe|webget|echo|buf|node|cpp|\
+    hdrhistogram|kubernetes) sh tests/tools/tool.sh "$1" ;;
     chromium) find_chromium ;;
-    *) command -v "$1" >/dev/null ;;
+    *) command -v "$1" ;;
+    esac
+}
+# have TOOL: is it here?  Its path is then in $TOOL, if it is a judge.
+have() {
+    local path found=$HAVE/$1
+    if [ ! -e "$found.yes" ]; then
+        [ ! -e "$found.no" ] || return
+        find_tool "$1" >"$found.$BASHPID" || { : >"$found.no"; return 1; }
+        mv "$found.$BASHPID" "$found.yes"
+    fi
+    read -r path <"$found.yes"
+    case $1 in
+    *[!a-z0-9]*) ;;
+    *) printf -v "${1^^}" %s "$path" ;;
     esac
 }
 need() {
@@ -174,6 +202,8 @@ bg() {
     PID=$!
     STARTED+=("$PID")
 }
+exec {NAP}<> <(:)
+nap() { read -rt "$1" -u "$NAP"; true; }
 ended() {
     local left=$(($2 * 20))
     while kill -0 "$1" 2>/dev/null; do
@@ -183,7 +213,7 @@ ended() {
             ST="killed, still running after $2 s"
             return 1
         fi
-        sleep 0.05
+        nap 0.05
     done
     wait "$1" 2>/dev/null
     ST=$?
@@ -193,7 +223,7 @@ wait_for() {
     shift
     until "$@" 2>/dev/null; do
         [ $((left -= 1)) -gt 0 ] || return 1
-        sleep 0.05
+        nap 0.05
     done
 }
 listens_or_died() {
@@ -230,22 +260,31 @@ server_ended() {
 
 # A NAME that is a group, or begins with one, asks for that group alone; another
 # for the groups whose file has it, or for all where it is put together.
-only='' elsewhere=''
+only='' elsewhere='' sanitized=''
+case $FILTER in '' | *asan*) sanitized=yes ;; esac
 for g in unit tests/*/t_*.sh; do
     g=${g##*/t_} g=${g%.sh}
-    case $FILTER in "$g" | "$g":*) only=$g FILTER="$g:${FILTER#"$g"}" ;; esac
+    case $FILTER in
+    "$g" | "$g":*) only=$g FILTER="$g:${FILTER#"$g"}" ;;
+    "$g (asan)") only=$g FILTER='(asan)' ;;
+    esac
     FILTER=${FILTER/::/:}
 done
-grep -qF -- "$FILTER" tests/*/t_*.sh tests/unit/*.c || elsewhere=yes
+plain=${FILTER%(asan)} plain=${plain% }
+grep -qF -- "$plain" tests/*/t_*.sh tests/unit/*.c || elsewhere=yes
 asked_for() {
     if [ -n "$only" ]; then [ "$only" = "$1" ]
-    else [ -n "$elsewhere" ] || grep -qF -- "$FILTER" "${@:2}"; fi
+    else [ -n "$elsewhere" ] || grep -qF -- "$plain" "${@:2}"; fi
 }
 
-units() {
-    make -s "$BIN" >"$T/make.log" 2>&1 ||
-        fail 'builds' "$(grep -m3 error "$T/make.log")"
-    LIMIT=300 tally 'runs to its end' "$BIN"
+units() { LIMIT=300 tally 'runs to its end' "$BIN"; }
+# CPU seconds of this shell's children that have ended.
+cpu_seconds() {
+    local user sys
+    times >"$T/times"
+    { read -r; read -r user sys; } <"$T/times"
+    awk -v a="$user" -v b="$sys" 'function s(t) { split(t, p, /[ms]/)
+        return p[1] * 60 + p[2] } BEGIN { printf "%.1f", s(a) + s(b) }'
 }
 # group NAME SUFFIX BINARY: run one, in a shell of its own; its lines and counts
 # are in files of its name.
@@ -258,13 +297,16 @@ group() (
     traps
     "$BIN" help serve 2>/dev/null | grep -q -e '--debug' &&
         SERVE_ALSO=(--debug off)
-    if [ "$GROUP" = unit ]; then BIN=$3 units
+    if [ "$GROUP" = unit ]; then units
     else
         # shellcheck disable=SC1090
         . tests/*/t_"$GROUP".sh
     fi >"$log.lines"
     echo "$passed $failed $skipped" >"$log.counts"
-    [ -n "${TIMES:-}" ] && echo "$((SECONDS - BEGAN)) s: $GROUP$SUFFIX" >&2
+    [ -n "${TIMES:-}" ] || return
+    for pid in "${STARTED[@]}"; do kill -KILL "$pid"; done 2>/dev/null
+    wait
+    echo "$((SECONDS - BEGAN)) s, $(cpu_seconds) s of CPU: $GROUP$SUFFIX" >&2
 )
 # Wait for any group, then show and count those that are done.
 gather() {
@@ -284,50 +326,49 @@ gather() {
         fi 2>/dev/null
     done
 }
-declare -A running=()
-# start AT_A_TIME NAME SUFFIX BINARY
-start() {
-    local most=$1
-    shift
-    while [ ${#running[@]} -ge "$most" ]; do gather; done
-    group "$@" &
-    running[$!]=$1$2
-    STARTED+=($!)
-}
-finish() { while [ ${#running[@]} -gt 0 ]; do gather; done; }
 
-targets='grpcprof .build/grpcprof-asan'
-[ -z "$FILTER" ] && targets="$targets .build/unit .build/unit-asan
-    .build/werror-gcc.o .build/werror-clang.o .build/lib.o"
+# What is asked for, a line each: NAME|SUFFIX|BINARY, those that take long first.
+early='' late=''
+plan() {
+    local lines="$1||${2:-grpcprof}"$'\n'
+    case $FILTER in *'(asan)'*) lines='' ;; esac
+    [ -n "$3" ] && lines="$1| (asan)|$3"$'\n'$lines
+    if [ -n "$4" ]; then early=$early$lines; else late=$late$lines; fi
+}
+if asked_for unit tests/unit/*.c; then
+    plan unit .build/unit "${sanitized:+.build/unit-asan}" yes
+fi
+for file in tests/*/t_*.sh; do
+    name=${file##*/t_} name=${name%.sh} asan=$sanitized
+    asked_for "$name" "$file" || continue
+    grep -q '^# runs: plain asan' "$file" || asan=''
+    plan "$name" '' "${asan:+.build/grpcprof-asan}" \
+        "$(grep -m1 '^# long' "$file")"
+done
+
+# A full run builds all at once, instead of some of it while groups run.
+targets="grpcprof $(cut -d'|' -f3 <<<"$early$late" | sort -u | xargs)"
+[ -n "$FILTER" ] || targets="$targets .build/lib.o .build/truth .build/refuse
+    .build/stall .build/churn.so .build/windows-asan .build/grpcprof-tsan"
 mkdir -p .build
 # shellcheck disable=SC2086 # a list of targets
-make -k -j2 $targets >/dev/null 2>&1
-if ! make -s grpcprof .build/grpcprof-asan >"$T/make.log" 2>&1; then
+make -k -j"$(nproc)" $targets >/dev/null 2>&1
+# shellcheck disable=SC2086
+if ! make -s ${targets%%.build/lib.o*} >"$T/make.log" 2>&1; then
     grep -E -A5 'error|Error' "$T/make.log" || cat "$T/make.log"
     echo "FAIL build: make: see above"
     echo "0 passed, 1 failed, 0 skipped"
     exit 1
 fi
 
-jobs=${JOBS:-$(nproc)}
-if asked_for unit tests/unit/*.c; then
-    start "$jobs" unit '' .build/unit
-    start "$jobs" unit ' (asan)' .build/unit-asan
-fi
-for alone in '' yes; do
-    for file in tests/*/t_*.sh; do
-        name=${file##*/t_}
-        name=${name%.sh}
-        asked_for "$name" "$file" || continue
-        grep -q '^# alone' "$file" && is=yes || is=''
-        [ "$is" = "$alone" ] || continue
-        start "$jobs" "$name" '' grpcprof
-        grep -q '^# runs: plain asan' "$file" &&
-            start "$jobs" "$name" ' (asan)' .build/grpcprof-asan
-    done
-    finish
-    jobs=1
-done
+declare -A running=()
+while IFS='|' read -r name suffix binary <&3; do
+    while [ ${#running[@]} -ge "${JOBS:-$(($(nproc) + 2))}" ]; do gather; done
+    group "$name" "$suffix" "$binary" &
+    running[$!]=$name$suffix
+    STARTED+=($!)
+done 3< <(printf %s "$early$late")
+while [ ${#running[@]} -gt 0 ]; do gather; done
 if [ $((passed + failed + skipped)) -eq 0 ]; then
     echo "no check has '$FILTER' in its name" >&2
     failed=1

@@ -3,12 +3,15 @@
 
   same.py GRPCPROF PPROF PROFILE...
 
+PPROF is pprof, or tests/tools/pprofs, which is pprof without a start each time.
 Each profile is looked at in each of its sample types, in every view that both
 have, and through every filter with expressions made of the profile's own names.
 The texts must be the same, byte for byte.  Prints "ok NAME" and "FAIL NAME: WHY"
 lines.
 """
+import base64
 import collections
+import json
 import os
 import re
 import subprocess
@@ -22,6 +25,20 @@ VIEWS = {'top': ['-top'], 'top --cum': ['-top', '-cum'], 'tree': ['-tree'],
          'tags': ['-tags'], 'raw': ['-raw'], 'top --by line': ['-top', '-lines'],
          'tree --by address': ['-tree', '-addresses']}
 counts = collections.Counter()
+MANY = subprocess.Popen([PPROF], env=ENV, stdin=subprocess.PIPE,
+                        stdout=subprocess.PIPE) \
+    if os.path.basename(PPROF) == 'pprofs' else None
+
+
+def pprof(*args):
+    """What pprof answers: its status, output and messages."""
+    if not MANY:
+        return run([PPROF, '-symbolize=none', *args])
+    MANY.stdin.write(json.dumps(['-symbolize=none', *args]).encode() + b'\n')
+    MANY.stdin.flush()
+    a = json.loads(MANY.stdout.readline())
+    return (a['status'], *(base64.b64decode(a[k] or '').decode(
+        'utf-8', 'replace') for k in ('out', 'err')))
 
 
 def run(argv):
@@ -45,7 +62,7 @@ def clean(text):
 
 
 def same(name, ours, theirs, path):
-    p = run([PPROF, '-symbolize=none', *theirs, path])
+    p = pprof(*theirs, path)
     o = run([BIN, 'report', '-q', *ours, path])
     if p[0] or o[0]:
         # Both refuse, or pprof has nothing to show, which we show as nothing.
@@ -72,7 +89,7 @@ def same(name, ours, theirs, path):
 
 def names_of(path):
     """Some function names, files and labels of a profile, by pprof."""
-    raw = run([PPROF, '-symbolize=none', '-raw', path])[1]
+    raw = pprof('-raw', path)[1]
     types = re.search(r'Samples:\n(.*)\n', raw)
     types = re.sub(r'\[dflt\]', '', types.group(1)).split() if types else []
     names = re.findall(r'^ +\d+: 0x[0-9a-f]+ (?:M=\d+ )?(?:\[F\] )?(\S+) (\S*?):',
@@ -166,11 +183,10 @@ def written(path, folder):
             (['--ignore', name], ['-ignore=' + name], [path, path]),
             (['--hide', name], ['-hide=' + name], [path])):
         o = run([BIN, 'report', '-q', *option, '-f', 'pprof', '-o', out, *files])
-        p = run([PPROF, '-symbolize=none', *theirs, '-proto', '-output', its,
-                 *files])
+        p = pprof(*theirs, '-proto', '-output', its, *files)
         for view in '-top', '-tree':
-            ours = run([PPROF, '-symbolize=none', view, out])
-            want = run([PPROF, '-symbolize=none', view, its])
+            ours = pprof(view, out)
+            want = pprof(view, its)
             amount = re.compile(r'^requests=\d+$', re.M)
             good = not o[0] and not p[0] and (amount.sub('', ours[1]) ==
                                               amount.sub('', want[1]))

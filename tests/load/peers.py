@@ -313,14 +313,48 @@ fails('L5 RST_STREAM by its code', each(*[
       'rst_stream RESOURCE_EXHAUSTED', 'rst_stream PERMISSION_DENIED',
       args='-n 11', failed=11, check=statuses(
           INTERNAL=8, CANCELLED=1, RESOURCE_EXHAUSTED=1, PERMISSION_DENIED=1))
+for part, sent in (('the headers', b''), ('part of the message', REPLY[:-3]),
+                   ('the message', REPLY)):
+    fails('L5 RST_STREAM(NO_ERROR) after %s, without trailers' % part,
+          lambda c, s, sent=sent: (c.head(s), c.data(s, sent), c.reset(s, 0)),
+          '^rst_stream INTERNAL NO_ERROR')
 fails('L5 RST_STREAM after some of the answer', lambda c, s: (
     c.head(s), c.data(s, REPLY), c.reset(s, 8)), 'rst_stream CANCELLED')
 answers('L6 RST_STREAM(NO_ERROR) behind the trailers',
         lambda c, s: (c.good(s), c.reset(s, 0)))
+
+
+def apart(c, s):
+    """The reset is sent once load has answered a PING sent after the trailers:
+    it reads the two apart."""
+    seen = len(c.pongs)
+    c.good(s)
+    c.send(frame(PING, 0, 0, b'trailers'))
+    while len(c.pongs) == seen:
+        c.step()
+    c.reset(s, 0)
+
+
+answers('L6 RST_STREAM(NO_ERROR) in a read after the one with the trailers',
+        apart, args='-c 1 -n 3')
+fails('HTTP 200 and a message, without trailers', lambda c, s: (
+    c.head(s), c.data(s, REPLY, end=True)))
+fails('grpc-status 0 without a message', lambda c, s: (
+    c.head(s), c.head(s, [('grpc-status', '0')], True)))
+fails('grpc-status 0 after two messages', lambda c, s: c.good(s, REPLY * 2))
+fails('grpc-status 0 after a message that is cut',
+      lambda c, s: c.good(s, REPLY[:-1]))
+fails('HTTP 200 with text/html', lambda c, s: (c.head(
+    s, [(':status', '200'), ('content-type', 'text/html')]),
+    c.data(s, b'<p>hello', end=True)))
+fails('an error in one frame of headers', lambda c, s: c.head(s, GRPC + [
+    ('grpc-status', '9'), ('grpc-message', 'not%20now')], True),
+      '^grpc_status FAILED_PRECONDITION not now')
 for bad in ('abc', '', '77', '-1', '0x0', '4294967296', '18446744073709551616',
             '1.0'):
     fails('L7 grpc-status %r' % bad,
-          lambda c, s, bad=bad: c.good(s, status=bad), ' UNKNOWN ')
+          lambda c, s, bad=bad: c.good(s, status=bad),
+          '^grpc_status UNKNOWN grpc-status is none of 0 to 16')
 ZIP, PACKED = dict(args='-n 3 --compression gzip'), gzip.compress(REPLY[5:])
 
 
@@ -330,7 +364,8 @@ def zipped(body):
 
 
 answers('a gzip answer that was offered', zipped(PACKED), **ZIP)
-fails('L7 a gzip answer that was not', zipped(PACKED), 'protocol INTERNAL')
+fails('L7 a gzip answer that was not', zipped(PACKED),
+      'protocol INTERNAL compressed message that was not asked for')
 fails('L7 a gzip answer that is damaged', zipped(PACKED[:-9] + b'123456789'),
       'protocol INTERNAL', **ZIP)
 fails('L7 a gzip answer that is cut', zipped(PACKED[:-9]),
@@ -399,8 +434,8 @@ class Deadline(Case):
 @case
 class Early(Case):
     """L10 trailers before our end: RST_STREAM(NO_ERROR)"""
-    args = ('--call helloworld.Greeter/SayHelloBidiStream -n 2 --messages 50 '
-            '--message-interval 20ms --timeout 5s')
+    args = ('--call helloworld.Greeter/SayHelloBidiStream -n 2 '
+            '--messages 1000 --message-interval 20ms')
     ok = 2
 
     def came(self, c, s, size):
@@ -415,7 +450,7 @@ class Early(Case):
         sent = [len(s.data) // 12 for c in self.conns
                 for s in c.streams.values()]
         return ([code for _, code in got] != [0, 0] or
-                max(sent) > 5) and (got, sent)
+                max(sent) >= 1000) and (got, sent)
 
 
 @case
@@ -449,6 +484,39 @@ class Disowned(Case):
         again = result['counts']['retried_after_goaway']
         return (again, len(self.conns)) != (2, 2) and (
             again, len(self.conns))
+
+
+@case
+class DisownsAll(Case):
+    """GOAWAY that disowns every call, on every connection: all of them fail"""
+    args, status, ok, failed = '-n 10', 3, 0, 10
+
+    def call(self, c, s):
+        c.goaway(0)
+        raise Over
+
+
+@case
+class Often(Case):
+    """L11 GOAWAY after each 1,000 calls: none fails, some are sent again"""
+    args, ok = '-c 2 -m 3 -n 2500', 5000
+
+    def call(self, c, s):
+        if c.calls < 1000:
+            c.good(s)
+        elif not c.gone:                # the calls after it are never answered
+            c.gone = True
+            c.good(s)
+            c.goaway(s.id)
+
+    def start(self, c):
+        c.gone = False
+        c.settings()
+
+    def check(self, result):
+        got = (result['connect']['goaways'],
+               result['counts']['retried_after_goaway'])
+        return 0 in got and got
 
 
 @case
@@ -506,11 +574,16 @@ class Slow(Case):
     ok = 2
 
     def call(self, c, s):
-        threading.Timer(1, c.good, (s,)).start()
+        """Each call waits for two PINGs."""
+        want = len(c.pings) + 2
+        while len(c.pings) < want:
+            c.step()
+        c.good(s)
 
     def check(self, result):
         got = self.conns[0].pings
-        return (not 2 <= len(got) <= 12 or 0 in got) and got
+        most = result['window']['elapsed_ns'] / 200e6 + 2
+        return (not 4 <= len(got) <= most or 0 in got) and got
 
 
 @case
@@ -541,11 +614,14 @@ class TooMany(Case):
             c.good(s)
             c.goaway(s.id, 11, b'too_many_pings')
         else:
-            threading.Timer(1.2, c.good, (s,)).start()
+            while len(c.pings) < 2:     # 400 ms apart by now
+                c.step()
+            c.good(s)
 
     def check(self, result):
         got = [len(c.pings) for c in self.conns]
-        return (len(got) != 3 or not 1 <= got[2] <= 4) and got
+        took = result['window']['elapsed_ns']
+        return (got[2:] != [2] or took < 800e6) and (got, took)
 
 
 @case
@@ -707,6 +783,21 @@ class Fewer(Slowly):
 
 
 @case
+class NoneAtFirst(Case):
+    """L12 no stream at first, then ten"""
+    args, ok = '-m 2 -N 6', 6
+
+    def start(self, c):
+        c.settings((STREAMS, 0))
+
+    def acked(self, c):
+        if c.acks == 1:
+            if c.calls:
+                c.wrong.append('%d streams where none was allowed' % c.calls)
+            c.settings((STREAMS, 10))
+
+
+@case
 class Shut(Case):
     """the window is never opened"""
     args = '-n 2 --timeout 200ms'
@@ -812,7 +903,45 @@ class Backwards(Case):
             c.head(x, [('grpc-status', '0')], True)
 
 
+# ---- no HTTP/2 ----
+
+class NoServer(Case):
+    """A peer that load cannot use: one line names it."""
+    args, status = '-c 2 -n 5', 1
+
+
+@case
+class Closes(NoServer):
+    """each connection is closed once the preface is there"""
+    def start(self, c):
+        raise Over
+
+
+@case
+class Silent(NoServer):
+    """a server that never sends a byte"""
+    args = '-c 2 -n 5 --connect-timeout 500ms'
+
+    def start(self, c):
+        pass
+
+
+@case
+class OldHttp(NoServer):
+    """a server that answers in HTTP/1.1"""
+    def start(self, c):
+        c.send(b'HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n')
+        raise Over
+
+
 # ---- HTTP/2, broken ----
+
+def disconnect(c, s):
+    c.head(s)
+    c.data(s, REPLY[:-3])
+    raise Over
+
+
 
 def raw(*make):
     return lambda c, s: c.send(*[m(s) for m in make])
@@ -832,6 +961,16 @@ breaks('a header block that is none',
 breaks('another frame inside a header block', raw(
     lambda s: frame(HEADERS, 0, s.id, b'\x88'),
     lambda s: frame(PING, 0, 0, bytes(8))))
+fails('bytes that are no frame', lambda c, s: c.send(bytes(range(256)) * 40),
+      '^transport UNAVAILABLE the server broke HTTP/2')
+fails('a flood of SETTINGS', lambda c, s: [
+    c.send(frame(SETTINGS, 0, 0) * 1000) for _ in range(200)],
+      '^transport UNAVAILABLE the server broke HTTP/2')
+fails('the connection ends in the middle of a message', disconnect,
+      '^transport UNAVAILABLE the server closed')
+fails('an answer that begins and never ends', lambda c, s: (
+    c.head(s), c.data(s, REPLY[:-3])), 'deadline DEADLINE_EXCEEDED',
+      args='-n 2 --timeout 300ms', failed=2)
 breaks('headers of 16 MiB', lambda c, s: [c.send(
     frame(HEADERS, 0, s.id, b'\x88'))] and [c.send(
         frame(CONT, 0, s.id, b'\0\1x\x7f\x81\x7c' + b'v' * 16000 + b'\0\1x'
@@ -878,7 +1017,7 @@ def run_load(a, form='json'):
     to = '127.0.0.1:%d' % listener.getsockname()[1]
     args = a.args.split()
     if '--timeout' not in args:
-        args += ['--timeout', '5s']
+        args += ['--timeout', '20s']
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         p = subprocess.Popen([BIN, 'load', '-q', '-f', form] + args + [to],
                              stdin=subprocess.DEVNULL, stdout=out, stderr=err)
@@ -911,7 +1050,8 @@ def judge(a, p):
         return 'status %d, want %s: %s %s' % (p.returncode, want, said,
                                               p.stdout[:300])
     if p.returncode == 1 and not p.stdout:
-        return said.count('\n') != 1 and said
+        return (said.count('\n') != 1 or not
+                re.search(r'127\.0\.0\.1:\d+', said)) and said
     d = json.loads(p.stdout)
     n = d['counts']
     if n['planned'] != n['ok'] + n['failed'] + n['cut_off'] + n['not_sent']:

@@ -93,71 +93,27 @@ python_server() {
     has 'it counted 1,000' "$T/peer.out" '^1000 calls'
 }
 
-# Answers that look like success to a tool that knows only HTTP.
-liars() {
-    need 'liars' py:h2 || return
-    other_server 'liar, good' tests/load/liar.py good || return
-    check 'liar, good' 0 "$BIN" load -c 2 -n 5 "127.0.0.1:$PORT"
-    stop_other
-    local mode
-    for mode in nostatus nomessage two short html http503 reset; do
-        other_server "liar, $mode" tests/load/liar.py $mode || continue
-        check "liar, $mode" 3 "$BIN" load -c 2 -n 5 --timeout 5s \
-            "127.0.0.1:$PORT"
-        counted "liar, $mode: ok 0 failed 10" 0 10 0 0
-        stop_other
-    done
-    if other_server 'liar, goaway' tests/load/liar.py goaway; then
-        check 'liar, goaway' 3 "$BIN" load -c 2 -n 5 --timeout 5s \
-            "127.0.0.1:$PORT"
-        counted 'liar, goaway: ok 0 failed 10' 0 10 0 0
-        stop_other
-    fi
-    for mode in close silent http1; do
-        other_server "liar, $mode" tests/load/liar.py $mode || continue
-        LIMIT=40 check "liar, $mode" 1 "$BIN" load -c 2 -n 5 "127.0.0.1:$PORT"
-        one_line "liar, $mode, one line" "127.0.0.1:$PORT"
-        stop_other
-    done
-}
-
-# What gRPC's negative HTTP/2 interop cases and worse servers do: each has its
-# status, and nothing hangs.
-trouble() { # MODE STATUS OK FAILED REGEX
-    other_server "trouble, $1" tests/load/liar.py "$1" || return
-    LIMIT=40 check "trouble, $1" "$2" "$BIN" load -c 2 -m 2 -n 3 \
-        --timeout 1s "127.0.0.1:$PORT"
-    counted "trouble, $1: ok $3 failed $4" "$3" "$4" 0 0
-    has "trouble, $1: says what" "$OUT" "$5"
-    stop_other
-}
-
-troubles() {
-    need 'troubles' py:h2 || return
-    local reset='rst_stream +INTERNAL +NO_ERROR' mode
-    for mode in rst_after_header rst_during_data rst_after_data; do
-        trouble $mode 3 0 6 "$reset"
-    done
-    for mode in ping max_streams data_frame_padding no_streams interim; do
-        trouble $mode 0 6 0 'status +OK 6$'
-    done
-    trouble weird_status 3 0 6 \
-        'grpc_status +UNKNOWN +grpc-status is not 0 to 16'
-    trouble trailers_only 3 0 6 'grpc_status +FAILED_PRECONDITION +not now'
-    trouble compressed 3 0 6 \
-        'protocol +INTERNAL +compressed message, but gzip was not offered'
-    for mode in big_headers continuation settings_flood garbage; do
-        trouble $mode 3 0 6 'transport +UNAVAILABLE +the server violated HTTP/2'
-    done
-    trouble cut 3 0 6 'transport +UNAVAILABLE +the server closed'
-    trouble stall 3 0 6 'deadline +DEADLINE_EXCEEDED'
-    other_server 'GOAWAY after each 1,000' tests/load/liar.py every1000 || return
-    LIMIT=60 check 'GOAWAY after each 1,000' 0 "$BIN" load -c 2 -m 3 -n 2500 \
+# What load prints of a server that breaks HTTP/2; t_peers.sh has all the ways.
+broken_server() {
+    need 'a server that breaks HTTP/2' py:hpack || return
+    other_server 'a server that breaks HTTP/2' tests/load/peers.py serve \
+        'bytes that are no frame' || return
+    LIMIT=40 check 'a server that breaks HTTP/2' 3 "$BIN" load -c 2 -m 2 -n 3 \
         "127.0.0.1:$PORT"
-    counted 'GOAWAY after each 1,000: none failed' 5000 0 0 0
-    has 'those not processed are sent again' "$OUT" \
-        'again .* [1-9][0-9]* GOAWAY .* [1-9][0-9]* calls sent again'
-    stop_other
+    counted 'a server that breaks HTTP/2, 6 failed' 0 6 0 0
+    has 'a server that breaks HTTP/2, the text names the kind of error' "$OUT" \
+        'transport +UNAVAILABLE +the server broke HTTP/2'
+    kill -KILL "$PEER"
+    wait "$PEER" 2>/dev/null
+}
+
+# A name of the loopback device, for both.
+by_name() {
+    start_server -l localhost:0 || return
+    check 'serve and load by the name localhost' 0 "$BIN" load -c 2 -n 5 \
+        "localhost:$PORT"
+    counted 'serve and load by the name localhost, 10 ok' 10 0 0 0
+    stop_server 'serve on localhost ends with status 0'
 }
 
 # A port that was free a moment ago.
@@ -175,14 +131,14 @@ refused() {
     one_line 'no such host, one line' 'nowhere\.invalid'
 }
 
-# The run has begun when the server has used CPU time for it.
-busy() { [ "$(awk '{ print $14 + $15 }' "/proc/$SPID/stat")" -gt 20 ]; }
+# served TICKS: has the server used so much CPU time?  Then the run has begun.
+served() { [ "$(awk '{ print $14 + $15 }' "/proc/$SPID/stat")" -ge "$1" ]; }
 
 # during NAME: start a load that would take an hour, and wait until it runs
 during() {
     start_server -w 200000 || return
     bg "$BIN" load -c 4 -n 1000000 "127.0.0.1:$PORT"
-    wait_for 20 busy || fail "$1" "load does nothing: $(tail_of "$T/bg.err")"
+    wait_for 20 served 20 || fail "$1" "load does nothing: $(tail_of "$T/bg.err")"
 }
 # over NAME SECONDS STATUS: it has ended, so; $OUT and $ERR are its
 over() {
@@ -223,50 +179,50 @@ server_ends() {
     identity 'the server is killed' 4000000
     # A second without an answer is a second of the run.
     start_server || return
-    "$BIN" load -q -c 2 -d 2s -o "$T/died.json" "127.0.0.1:$PORT" \
-        2>"$T/died.err" &
-    local load=$!
-    sleep 0.7
+    bg "$BIN" load -q -c 2 -d 2s -o "$T/died.json" "127.0.0.1:$PORT"
+    wait_for 20 served 5
     kill -KILL "$SPID"
-    wait "$SPID" "$load" 2>/dev/null
-    same 'a server that is gone at the end fails the run' $? 3
-    has 'a server that is gone is the limit' "$T/died.json" \
-        '"verdict":\{"limit":"server"'
-    has 'the time after the last answer counts' "$T/died.json" \
-        '"elapsed_ns":2[0-9]{9},'
-    has 'the time without a connection is told' "$T/died.json" \
+    wait "$SPID" 2>/dev/null
+    ended "$PID" 40
+    same 'the server is killed before the end: status 3' "$ST" 3
+    holds 'the server is killed before the end: it is the limit' \
+        "$T/died.json" 'r["verdict"]["limit"] == "server"'
+    holds 'the run lasts its 2 s, with or without answers' "$T/died.json" \
+        'r["window"]["elapsed_ns"] >= 2e9'
+    has 'the time without a connection is printed' "$T/died.json" \
         'there was no connection [0-9]+% of the time: 2 lost'
     # A run that gave up has lasted until then, not for all that it was to.
     start_server || return
     bg "$BIN" load -q -c 2 -n 100000000 -d 60s --connect-timeout 300ms \
         -o "$T/early.json" "127.0.0.1:$PORT"
-    sleep 0.5
+    wait_for 20 served 5
     kill -KILL "$SPID"
     wait "$SPID" 2>/dev/null
-    ended "$PID" 20
-    same 'all gave up' "$ST" 3
-    has 'all gave up, before the time was over' "$T/early.json" \
-        '"elapsed_ns":[1-9][0-9]{8,9},'
+    ended "$PID" 40
+    same 'no client can connect again: status 3' "$ST" 3
+    holds 'no client can connect again: the run ends before its 60 s' \
+        "$T/early.json" '0 < r["window"]["elapsed_ns"] < 60e9'
     start_server || return
     bg "$BIN" load -q -c 2 -n 100000000 --connect-timeout 300ms \
         -o "$T/count.json" "127.0.0.1:$PORT"
-    sleep 0.5
-    stop_server 'serve ends in a run of so many calls'
-    ended "$PID" 20
-    same 'all gave up in a run of so many calls' "$ST" 3
-    has 'the time without a connection is a part of the run' "$T/count.json" \
+    wait_for 20 served 5
+    stop_server 'serve ends in a run of 100,000,000 calls'
+    ended "$PID" 40
+    same 'no client can connect again in a run of a count: status 3' "$ST" 3
+    has 'the time without a connection is less than the run' "$T/count.json" \
         'there was no connection [0-9]{1,2}% of the time'
     # What the schedule has when nobody is left is not sent, and not waited for.
     start_server || return
-    bg "$BIN" load -q -r 200 -d 2s --no-reconnect -o "$T/open.json" \
+    bg "$BIN" load -q -r 200 -d 60s --no-reconnect -o "$T/open.json" \
         "127.0.0.1:$PORT"
-    sleep 0.5
+    wait_for 20 served 3
     kill -KILL "$SPID"
     wait "$SPID" 2>/dev/null
-    ended "$PID" 10
-    same 'an open loop without a connection fails' "$ST" 3
-    has 'an open loop without a connection sends no more' "$T/open.json" \
-        '"not_sent":[23][0-9]{2},'
+    ended "$PID" 40
+    same 'an open loop without a connection: status 3' "$ST" 3
+    holds 'an open loop without a connection: the rest is not sent' \
+        "$T/open.json" 'r["counts"]["planned"] == 12000 and
+            r["counts"]["not_sent"] > 0 and r["window"]["elapsed_ns"] < 60e9'
 }
 
 # A server that says SETTINGS, and then nothing: of so many streams.
@@ -298,7 +254,7 @@ no_answers() {
         -w 300ms -d 500ms --timeout 5s --drain 100ms "127.0.0.1:$PORT"
     local peer=$PEER
     bg "$BIN" load -q -c 2 -d 500ms --timeout 20s "127.0.0.1:$PORT"
-    sleep 1.5                           # it drains
+    nap 1.5                             # the 500 ms are over: it drains
     kill -INT "$PID"
     ended "$PID" 10
     same 'SIGINT ends the drain' "$ST" 130
@@ -342,8 +298,8 @@ five_thousand
 own_files
 every_tenth
 python_server
-liars
-troubles
+broken_server
+by_name
 refused
 interrupted
 server_ends

@@ -1,6 +1,7 @@
 #!/bin/sh
 # tool.sh NAME -- prints the path of a foreign judge, built on demand.
-#   Go    pprof, grpcurl, h2spec, interop (grpc-go's interop client), honest
+#   Go    pprof, pprofs (tests/tools/pprofs, many pprofs in one process),
+#         grpcurl, h2spec, interop (grpc-go's interop client), honest
 #         (tests/tools/honest, callers on grpc-go), probe (grpc_health_probe),
 #         webget (tests/tools/webget, on net/http), echo (tests/tools/echo, a
 #         server with reflection and pprof), ghz, shop (tests/tools/shop, the
@@ -25,6 +26,7 @@ honest)  package=./honest pins=honest/main.go ;;
 echo)    package=./echo pins=echo/main.go ;;
 shop)    package=./shop pins=shop/main.go ;;
 ghz)     package=github.com/bojand/ghz/cmd/ghz pins=ghz/go.sum ;;
+pprofs)  package=./pprofs pins=pprofs/main.go ;;
 webget)  package=./webget pins=webget/main.go ;;
 probe)   package=github.com/grpc-ecosystem/grpc-health-probe
          pins=probe/go.sum ;;
@@ -32,7 +34,7 @@ buf|node) pins=package-lock.json ;;
 hdrhistogram|kubernetes) pins=requirements.txt ;;
 cpp)     pins=../serve/client.cc ;;
 inferno) pins=tool.sh ;;
-*) sed -n '2,12s/^# //p' tool.sh >&2; exit 2 ;;
+*) sed -n '2,13s/^# //p' tool.sh >&2; exit 2 ;;
 esac
 mkdir -p ../../.build/tools || exit 1
 dir=$(cd ../../.build/tools && pwd)
