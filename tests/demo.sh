@@ -34,8 +34,8 @@ job() {
     exit 1
 }
 
-step '1. A gRPC server that samples itself for 20 seconds.'
-set -- "$bin" serve -l 127.0.0.1:0 --profile 20s --exit \
+step "1. A gRPC server that samples itself for ${DEMO_PROFILE:-20s}."
+set -- "$bin" serve -l 127.0.0.1:0 --profile "${DEMO_PROFILE:-20s}" --exit \
     -o profile.pb --svg flamegraph.svg
 if "$bin" help serve | grep -q -e '--debug'; then set -- "$@" --debug off; fi
 printf '$ %s\n' "$*"
@@ -56,7 +56,7 @@ fi
 job '2. 100 clients, 50 calls each: 5,000 calls.' \
     "$bin" load -c 100 -n 50 "$address"
 job '3. That was a moment. Ten seconds of load, for samples enough to judge by.' \
-    "$bin" load -c 10 -d 10s "$address"
+    "$bin" load -c 10 -d "${DEMO_LOAD:-10s}" "$address"
 
 step '4. The server ends its window, writes what it saw, and stops.'
 wait "$server"

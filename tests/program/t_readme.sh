@@ -1,0 +1,16 @@
+# What README shows: its commands run, and what they print has the shape that
+# README says; its length; its order.
+# runs: plain
+
+need 'README: its commands run' shop &&
+    tally 'README: its commands run' "$PY" tests/program/readme.py README \
+        "$BIN" "$SHOP"
+
+# make demo by other times: the whole job in a few seconds.
+DEMO_PROFILE=4s DEMO_LOAD=2s check 'make demo' 0 make -s demo
+has 'make demo ends with a report' "$OUT" '^Verdict'
+
+lines=$(wc -l <README)
+[ "$lines" -le 250 ] && same 'README has at most 250 lines' yes yes ||
+    fail 'README has at most 250 lines' "$lines"
+same 'no line of README is over 80 columns' "$(grep -cE '.{81}' README)" 0
