@@ -5615,6 +5615,9 @@ static void pp_fini(struct pp *p)
  * NULL without memory or at PP_MOST_ROWS. */
 #define PP_ADD(a, n, cap) pp_add_row(&(a), &(n), &(cap), sizeof *(a))
 
+/* Append a zeroed row to one of p's tables, as location: PP_ADD. */
+#define PP_NEW(p, row) PP_ADD((p)->row, (p)->n##row##s, (p)->row##_cap)
+
 /* Do PP_ADD.  array is the address of a pointer of any type; memcpy reads and
  * writes it because void ** may not alias it. */
 static inline void *pp_add_row(void *array, size_t *n, size_t *cap,
@@ -5634,7 +5637,7 @@ static inline void *pp_add_row(void *array, size_t *n, size_t *cap,
 /* Append a sample type, before any sample. */
 static int pp_add_type(struct pp *p, struct slice type, struct slice unit)
 {
-    struct pp_type *t = PP_ADD(p->type, p->ntypes, p->type_cap);
+    struct pp_type *t = PP_NEW(p, type);
     if (!t)
         return GP_ENOMEM;
     *t = (struct pp_type){ type, unit };
@@ -5703,8 +5706,7 @@ static TXT_FORMAT_2 int pp_add_comment(struct pp *p, const char *fmt, ...)
     va_start(ap, fmt);
     char *text = txt_arena_putv(&p->arena, fmt, ap);
     va_end(ap);
-    struct slice *s = text ? PP_ADD(p->comment, p->ncomments, p->comment_cap)
-                           : NULL;
+    struct slice *s = text ? PP_NEW(p, comment) : NULL;
     if (s)
         *s = txt_slice(text);
     return s ? GP_OK : GP_ENOMEM;
@@ -6044,7 +6046,7 @@ static int pp_read_message(struct pp_reader *r, struct pb_in in,
             pp_store(r, d, f.value, to);
         if (f.type != PB_BYTES || d->message != PP_LINE)
             continue;
-        struct pp_line *line = PP_ADD(p->line, p->nlines, p->line_cap);
+        struct pp_line *line = PP_NEW(p, line);
         if (!line)
             return pp_fail_full(r);
         line->function = MEM_NONE;
@@ -6105,7 +6107,7 @@ static int pp_read_sample(struct pp_reader *r, struct pb_field *f, void *to)
             p->value[at + (*nvalues)++] = (int64_t)v;
     }
     if (f->number == 3 && f->type == PB_BYTES) {
-        struct pp_label *l = PP_ADD(p->label, p->nlabels, p->label_cap);
+        struct pp_label *l = PP_NEW(p, label);
         if (!l)
             return pp_fail_full(r);
         e = pp_read_message(r, f->bytes, PP_LABEL, l);
@@ -6131,7 +6133,7 @@ static int pp_pass_strings(struct pp_reader *r, struct pb_field *f, void *to)
         return GP_OK;
     if (f->type != PB_BYTES)
         return pp_fail(r, "string_table is not text");
-    struct slice *s = PP_ADD(r->string, r->nstrings, r->string_cap);
+    struct slice *s = PP_NEW(r, string);
     if (!s)
         return pp_fail_full(r);
     *s = pb_slice(f);
@@ -6158,7 +6160,7 @@ static int pp_pass_tables(struct pp_reader *r, struct pb_field *f, void *to)
     if (f->number == 13) {
         uint64_t v;
         while ((e = pb_next_int(f, &v)) > 0) {
-            struct slice *c = PP_ADD(p->comment, p->ncomments, p->comment_cap);
+            struct slice *c = PP_NEW(p, comment);
             if (!c)
                 return pp_fail_full(r);
             *c = pp_string(r, v);
@@ -6169,19 +6171,17 @@ static int pp_pass_tables(struct pp_reader *r, struct pb_field *f, void *to)
         return GP_OK;
     if (f->number == 11)
         return pp_read_message(r, f->bytes, PP_VALUE_TYPE, &p->period_type);
-    if (f->number == 1 && !(row = PP_ADD(p->type, p->ntypes, p->type_cap)))
+    if (f->number == 1 && !(row = PP_NEW(p, type)))
         return pp_fail_full(r);
     if (f->number == 1)
         return pp_read_message(r, f->bytes, PP_VALUE_TYPE, row);
     if (f->number == 3) {
-        struct pp_mapping *m = PP_ADD(p->mapping, p->nmappings,
-                                      p->mapping_cap);
+        struct pp_mapping *m = PP_NEW(p, mapping);
         e = m ? pp_read_message(r, f->bytes, PP_MAPPING, m) : pp_fail_full(r);
         return e ? e : pp_ids_add(r, &r->mapping, m->id);
     }
     if (f->number == 5) {
-        struct pp_function *n = PP_ADD(p->function, p->nfunctions,
-                                       p->function_cap);
+        struct pp_function *n = PP_NEW(p, function);
         e = n ? pp_read_message(r, f->bytes, PP_FUNCTION, n) : pp_fail_full(r);
         return e ? e : pp_ids_add(r, &r->function, n->id);
     }
@@ -6195,8 +6195,7 @@ static int pp_pass_locations(struct pp_reader *r, struct pb_field *f, void *to)
     (void)to;
     if (f->number != 4 || f->type != PB_BYTES)
         return GP_OK;
-    struct pp_location *l = PP_ADD(p->location, p->nlocations,
-                                   p->location_cap);
+    struct pp_location *l = PP_NEW(p, location);
     if (!l)
         return pp_fail_full(r);
     l->mapping = MEM_NONE;
@@ -6393,7 +6392,7 @@ static uint64_t pp_intern(struct pp_writer *w, struct slice s)
     for (uint32_t at = 0, i; (i = mem_index_next(&w->x, h, &at)) != MEM_NONE;)
         if (txt_equal(w->string[i], s))
             return i;
-    struct slice *row = PP_ADD(w->string, w->nstrings, w->string_cap);
+    struct slice *row = PP_NEW(w, string);
     if (!row || mem_index_put(&w->x, h, (uint32_t)w->nstrings - 1)) {
         w->err = GP_ENOMEM;
         return 0;
@@ -6473,7 +6472,7 @@ static void pp_write_sample(struct pp_writer *w, size_t i)
 static int pp_write(const struct pp *p, struct buf *out)
 {
     struct pp_writer w = { .p = p };
-    if (!PP_ADD(w.string, w.nstrings, w.string_cap))
+    if (!PP_NEW(&w, string))
         return GP_ENOMEM;
     w.string[0] = (struct slice){ "", 0 };
     for (size_t i = 0; i < p->ntypes; i++)
@@ -6695,7 +6694,7 @@ static uint32_t legacy_add_location(struct pp *p, struct index *x,
     for (uint32_t at = 0, i; (i = mem_index_next(x, h, &at)) != MEM_NONE;)
         if (p->location[i].address == address)
             return i;
-    struct pp_location *l = PP_ADD(p->location, p->nlocations, p->location_cap);
+    struct pp_location *l = PP_NEW(p, location);
     if (!l || mem_index_put(x, h, (uint32_t)p->nlocations - 1))
         return MEM_NONE;
     *l = (struct pp_location){ .id = p->nlocations, .address = address,
@@ -6924,7 +6923,7 @@ static int legacy_read_maps(struct pp *p, struct slice text)
             last->build_id = m.build_id.n ? m.build_id : last->build_id;
             continue;
         }
-        last = PP_ADD(p->mapping, p->nmappings, p->mapping_cap);
+        last = PP_NEW(p, mapping);
         if (!last)
             return GP_ENOMEM;
         *last = m;
@@ -6974,8 +6973,7 @@ static int legacy_find_mappings(struct pp *p)
         if (!a || l->mapping != MEM_NONE)
             continue;
         if (none == MEM_NONE) {
-            struct pp_mapping *m = PP_ADD(p->mapping, p->nmappings,
-                                          p->mapping_cap);
+            struct pp_mapping *m = PP_NEW(p, mapping);
             if (!m)
                 return GP_ENOMEM;
             m->limit = UINT64_MAX;
@@ -7051,15 +7049,13 @@ static int legacy_read_java(struct pp *p, struct slice text, struct index *x)
                 break;
         if (i == MEM_NONE) {
             i = (uint32_t)p->nfunctions;
-            struct pp_function *to = PP_ADD(p->function, p->nfunctions,
-                                            p->function_cap);
+            struct pp_function *to = PP_NEW(p, function);
             e = !to || mem_index_put(&names, h, i) ? GP_ENOMEM : GP_OK;
             f.id = i + 1;
             if (to)
                 *to = f;
         }
-        struct pp_line *line = e ? NULL : PP_ADD(p->line, p->nlines,
-                                                 p->line_cap);
+        struct pp_line *line = e ? NULL : PP_NEW(p, line);
         if (!line)
             e = GP_ENOMEM;
         else
@@ -7204,8 +7200,7 @@ static uint32_t merge_mapping(struct merge *g, const struct pp *p,
             break;
     }
     if (k == MEM_NONE) {
-        struct pp_mapping *n = PP_ADD(to->mapping, to->nmappings,
-                                      to->mapping_cap);
+        struct pp_mapping *n = PP_NEW(to, mapping);
         k = (uint32_t)to->nmappings - 1;
         if (!n || mem_index_put(&g->mapping, h, k)) {
             g->err = GP_ENOMEM;
@@ -7237,8 +7232,7 @@ static uint32_t merge_function(struct merge *g, const struct pp *p,
             to->function[k].start_line == f->start_line)
             break;
     if (k == MEM_NONE) {
-        struct pp_function *n = PP_ADD(to->function, to->nfunctions,
-                                       to->function_cap);
+        struct pp_function *n = PP_NEW(to, function);
         k = (uint32_t)to->nfunctions - 1;
         if (!n || mem_index_put(&g->function, h, k)) {
             g->err = GP_ENOMEM;
@@ -7285,7 +7279,7 @@ static uint32_t merge_location(struct merge *g, const struct pp *p,
     uint64_t place[2] = { l.address, l.mapping };
     uint64_t h = mem_hash(place, sizeof place);
     for (uint32_t k = 0; k < from->nlines; k++) {
-        struct pp_line *n = PP_ADD(to->line, to->nlines, to->line_cap);
+        struct pp_line *n = PP_NEW(to, line);
         if (!n) {
             g->err = GP_ENOMEM;
             return MEM_NONE;
@@ -7303,8 +7297,7 @@ static uint32_t merge_location(struct merge *g, const struct pp *p,
     if (k != MEM_NONE) {
         to->nlines = before;
     } else {
-        struct pp_location *n = PP_ADD(to->location, to->nlocations,
-                                       to->location_cap);
+        struct pp_location *n = PP_NEW(to, location);
         k = (uint32_t)to->nlocations - 1;
         if (!n || mem_index_put(&g->location, h, k)) {
             g->err = GP_ENOMEM;
@@ -7462,7 +7455,7 @@ static int merge_add_head(struct merge *g, const struct pp *p)
                 break;
         if (k != MEM_NONE)
             continue;
-        struct slice *c = PP_ADD(to->comment, to->ncomments, to->comment_cap);
+        struct slice *c = PP_NEW(to, comment);
         if (!c || mem_index_put(&g->comment, h, (uint32_t)to->ncomments - 1))
             return GP_ENOMEM;
         *c = p->comment[i];
@@ -7566,40 +7559,27 @@ static const struct fig_key {
 } fig_keys[] = {
 #define FIG(name, format, how) \
     { #name, offsetof(struct fig, name), format, how }
+#define FIG_SUM(name) FIG(name, "%.0f", FIG_ADDED | FIG_WHOLE)
 #define FIG_OF(name) { #name ".", offsetof(struct fig_method, name), "%.0f", \
                        FIG_ADDED | FIG_METHOD }
-    FIG(cpu_ns, "%.0f", FIG_ADDED | FIG_WHOLE),
-    FIG(coverage, "%.4f", FIG_DERIVED | FIG_WHOLE),
-    FIG(tick_hz, "%.0f", FIG_COMMON),
-    FIG(tool, NULL, FIG_COMMON),
-    FIG(engine, NULL, FIG_COMMON),
-    FIG(engine_reason, NULL, FIG_COMMON),
-    FIG(clock, NULL, FIG_COMMON),
-    FIG(hz_asked, "%.0f", FIG_COMMON),
-    FIG(hz_delivered, "%.1f", FIG_DERIVED | FIG_WHOLE),
-    FIG(samples, "%.0f", FIG_ADDED | FIG_WHOLE),
+    FIG_SUM(cpu_ns), FIG(coverage, "%.4f", FIG_DERIVED | FIG_WHOLE),
+    FIG(tick_hz, "%.0f", FIG_COMMON), FIG(tool, NULL, FIG_COMMON),
+    FIG(engine, NULL, FIG_COMMON), FIG(engine_reason, NULL, FIG_COMMON),
+    FIG(clock, NULL, FIG_COMMON), FIG(hz_asked, "%.0f", FIG_COMMON),
+    FIG(hz_delivered, "%.1f", FIG_DERIVED | FIG_WHOLE), FIG_SUM(samples),
     FIG(weight_squares, "%.6g", FIG_ADDED | FIG_WHOLE),
-    FIG(lost, "%.0f", FIG_ADDED | FIG_WHOLE),
-    FIG(truncated, "%.0f", FIG_ADDED | FIG_WHOLE),
-    FIG(unwind_failed, "%.0f", FIG_ADDED | FIG_WHOLE),
-    FIG(process_cpu_ns, "%.0f", FIG_ADDED | FIG_WHOLE),
-    FIG(process_user_ns, "%.0f", FIG_ADDED | FIG_WHOLE),
-    FIG(process_system_ns, "%.0f", FIG_ADDED | FIG_WHOLE),
-    FIG(threads_ended, "%.0f", FIG_ADDED | FIG_WHOLE),
-    FIG(threads_without_timer, "%.0f", FIG_ADDED | FIG_WHOLE),
-    FIG(wall_ns, "%.0f", FIG_ADDED),
-    FIG(busy_wall_ns, "%.0f", FIG_ADDED | FIG_WHOLE),
-    FIG(busy_cpu_ns, "%.0f", FIG_ADDED | FIG_WHOLE),
-    FIG(cpus, "%.0f", FIG_COMMON),
-    FIG(threads, "%.0f", FIG_COMMON),
-    FIG_OF(requests),
-    FIG_OF(handler_runs),
-    FIG_OF(handler_cpu_ns),
-    FIG(requests, "%.0f", FIG_ADDED),
-    FIG(work, "%.0f", FIG_COMMON),
+    FIG_SUM(lost), FIG_SUM(truncated), FIG_SUM(unwind_failed),
+    FIG_SUM(process_cpu_ns), FIG_SUM(process_user_ns),
+    FIG_SUM(process_system_ns), FIG_SUM(threads_ended),
+    FIG_SUM(threads_without_timer), FIG(wall_ns, "%.0f", FIG_ADDED),
+    FIG_SUM(busy_wall_ns), FIG_SUM(busy_cpu_ns),
+    FIG(cpus, "%.0f", FIG_COMMON), FIG(threads, "%.0f", FIG_COMMON),
+    FIG_OF(requests), FIG_OF(handler_runs), FIG_OF(handler_cpu_ns),
+    FIG(requests, "%.0f", FIG_ADDED), FIG(work, "%.0f", FIG_COMMON),
     FIG(listen, NULL, FIG_COMMON),
     FIG(tick_clustered, "%.4f", FIG_DERIVED | FIG_WHOLE),
 #undef FIG
+#undef FIG_SUM
 #undef FIG_OF
 };
 
@@ -7804,8 +7784,7 @@ static int fig_merge(struct pp *to, const struct pp *p, size_t n)
                 e = pp_add_comment(to, "%.*s=%.15g", (int)c->key.n, c->key.p,
                                    c->sum);
         } else if (!c->how || (c->how & FIG_COMMON && all && !c->differs)) {
-            struct slice *s = PP_ADD(to->comment, to->ncomments,
-                                     to->comment_cap);
+            struct slice *s = PP_NEW(to, comment);
             e = s ? GP_OK : GP_ENOMEM;
             if (s)
                 *s = c->text;
@@ -8026,8 +8005,7 @@ static uint32_t rec_name_row(const char *text)
         if (txt_equal(rec_one.name[i], s))
             return (uint32_t)i;
     char *copy = mem_arena_dup(&rec_one.arena, s.p, s.n);
-    struct slice *row = copy ? PP_ADD(rec_one.name, rec_one.nnames,
-                                      rec_one.name_cap) : NULL;
+    struct slice *row = copy ? PP_NEW(&rec_one, name) : NULL;
     if (!row)
         return MEM_NONE;
     *row = (struct slice){ copy, s.n };
@@ -8070,8 +8048,7 @@ static struct rec_thread *rec_find_thread(uint32_t tid, int64_t now_ns,
             return t->name == MEM_NONE ? NULL : t;
         }
     uint32_t name = rec_read_name(tid);
-    struct rec_thread *t = name == MEM_NONE ? NULL :
-        PP_ADD(rec_one.thread, rec_one.nthreads, rec_one.thread_cap);
+    struct rec_thread *t = name == MEM_NONE ? NULL : PP_NEW(&rec_one, thread);
     if (!t)
         return NULL;
     *t = (struct rec_thread){ .tid = tid, .name = name, .ns = charged_ns };
@@ -8108,7 +8085,7 @@ static struct rec_row *rec_find_row(const uint64_t *pc, uint16_t depth,
     if (!p)
         return NULL;
     rec_one.pc = p;
-    struct rec_row *r = PP_ADD(rec_one.row, rec_one.nrows, rec_one.row_cap);
+    struct rec_row *r = PP_NEW(&rec_one, row);
     if (!r)
         return NULL;
     if (mem_index_put(&rec_one.row_index, h, (uint32_t)rec_one.nrows - 1)) {
@@ -8673,8 +8650,7 @@ static uint32_t build_function(struct build *b, const char *name,
         if (txt_equal(p->function[i].name, s) &&
             txt_equal(p->function[i].file, in))
             return i;
-    struct pp_function *f = PP_ADD(p->function, p->nfunctions,
-                                   p->function_cap);
+    struct pp_function *f = PP_NEW(p, function);
     if (!f || mem_index_put(&b->function, h, (uint32_t)p->nfunctions - 1))
         return MEM_NONE;
     f->name = f->system_name = build_text(b, name, &err);
@@ -8689,7 +8665,7 @@ static int build_line(struct build *b, struct pp_location *l,
                       const char *name, const char *file, int64_t line)
 {
     struct pp *p = b->p;
-    struct pp_line *n = PP_ADD(p->line, p->nlines, p->line_cap);
+    struct pp_line *n = PP_NEW(p, line);
     if (!n)
         return GP_ENOMEM;
     assert(!l->nlines || l->line + l->nlines == p->nlines - 1);
@@ -8708,8 +8684,7 @@ static uint32_t build_mapping(struct build *b, size_t k)
     const struct elf_map *m = &b->elf.map[k];
     const struct elf_file *f = &b->elf.file[m->file];
     char *path = mem_arena_dup(&p->arena, f->path, strlen(f->path));
-    struct pp_mapping *row = path ?
-        PP_ADD(p->mapping, p->nmappings, p->mapping_cap) : NULL;
+    struct pp_mapping *row = path ? PP_NEW(p, mapping) : NULL;
     if (!row)
         return MEM_NONE;
     *row = (struct pp_mapping){
@@ -8751,8 +8726,7 @@ static uint32_t build_location(struct build *b, uint64_t pc)
                             .name.p, rec_pseudo_name[pc])
               : p->location[i].address == pc)
             return i;
-    struct pp_location *l = PP_ADD(p->location, p->nlocations,
-                                   p->location_cap);
+    struct pp_location *l = PP_NEW(p, location);
     if (!l || build_frame(b, l, pc) ||
         mem_index_put(&b->location, h, (uint32_t)p->nlocations - 1))
         return MEM_NONE;
@@ -10735,9 +10709,9 @@ static uint32_t filter_label_frame(struct filter_label_frames *s, struct pp *p,
             return k;
     }
     name.p = mem_arena_dup(&p->arena, name.p, name.n);
-    struct pp_function *f = PP_ADD(p->function, p->nfunctions, p->function_cap);
-    struct pp_line *line = PP_ADD(p->line, p->nlines, p->line_cap);
-    struct pp_location *l = PP_ADD(p->location, p->nlocations, p->location_cap);
+    struct pp_function *f = PP_NEW(p, function);
+    struct pp_line *line = PP_NEW(p, line);
+    struct pp_location *l = PP_NEW(p, location);
     if (!name.p || !f || !line || !l ||
         mem_index_put(&s->x, h, (uint32_t)p->nlocations - 1))
         return MEM_NONE;
@@ -10885,9 +10859,9 @@ static int grain_name_stackless(struct pp *p)
         n += p->stack_at[i] == p->stack_at[i + 1];
     if (!n)
         return GP_OK;
-    struct pp_function *f = PP_ADD(p->function, p->nfunctions, p->function_cap);
-    struct pp_line *line = PP_ADD(p->line, p->nlines, p->line_cap);
-    struct pp_location *l = PP_ADD(p->location, p->nlocations, p->location_cap);
+    struct pp_function *f = PP_NEW(p, function);
+    struct pp_line *line = PP_NEW(p, line);
+    struct pp_location *l = PP_NEW(p, location);
     uint32_t *stack = mem_zalloc((p->nstack + n) * sizeof *stack), from = 0;
     if (!f || !line || !l || !stack) {
         mem_free(stack);
@@ -10917,7 +10891,7 @@ static int grain_name_stackless(struct pp *p)
 /* Add a line without a function to l, which has none.  0 or GP_ENOMEM. */
 static int grain_add_line(struct pp *p, struct pp_location *l)
 {
-    struct pp_line *line = PP_ADD(p->line, p->nlines, p->line_cap);
+    struct pp_line *line = PP_NEW(p, line);
     if (!line)
         return GP_ENOMEM;
     line->function = MEM_NONE;

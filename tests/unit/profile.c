@@ -10,21 +10,19 @@ static void unit_small_profile(struct pp *p)
     *p = (struct pp){0};
     CHECK(!pp_add_type(p, txt_slice("samples"), txt_slice("count")));
     CHECK(!pp_add_type(p, txt_slice("cpu"), txt_slice("nanoseconds")));
-    struct pp_mapping *m = PP_ADD(p->mapping, p->nmappings, p->mapping_cap);
+    struct pp_mapping *m = PP_NEW(p, mapping);
     *m = (struct pp_mapping){ .id = 1, .start = 0x1000, .limit = 0x9000,
                               .file = txt_slice("/bin/x"),
                               .build_id = txt_slice("abcd") };
-    struct pp_function *f = PP_ADD(p->function, p->nfunctions,
-                                   p->function_cap);
+    struct pp_function *f = PP_NEW(p, function);
     *f = (struct pp_function){ .id = 1, .name = txt_slice("f"),
                                .system_name = txt_slice("f"),
                                .file = txt_slice("x.c"), .start_line = 3 };
-    struct pp_line *n = PP_ADD(p->line, p->nlines, p->line_cap);
+    struct pp_line *n = PP_NEW(p, line);
     *n = (struct pp_line){ 0, 7, 0 };
-    struct pp_location *l = PP_ADD(p->location, p->nlocations,
-                                   p->location_cap);
+    struct pp_location *l = PP_NEW(p, location);
     *l = (struct pp_location){ .id = 1, .address = 0x1234, .nlines = 1 };
-    l = PP_ADD(p->location, p->nlocations, p->location_cap);
+    l = PP_NEW(p, location);
     *l = (struct pp_location){ .id = 2, .address = 0x4321, .line = 1 };
     CHECK(!pp_add_sample(p, stack, 2, value, &label, 1));
     value[0] = -1;

@@ -13,7 +13,7 @@ static void unit_profile(struct pp *p)
 /* Add a mapping of file at start; its row. */
 static uint32_t unit_mapping(struct pp *p, const char *file, uint64_t start)
 {
-    struct pp_mapping *m = PP_ADD(p->mapping, p->nmappings, p->mapping_cap);
+    struct pp_mapping *m = PP_NEW(p, mapping);
     m->file = txt_slice(file);
     m->start = start;
     m->limit = start + 0x10000;
@@ -26,17 +26,15 @@ static uint32_t unit_mapping(struct pp *p, const char *file, uint64_t start)
 static uint32_t unit_location(struct pp *p, uint32_t mapping, uint64_t address,
                               const char *names)
 {
-    struct pp_location *l = PP_ADD(p->location, p->nlocations,
-                                   p->location_cap);
+    struct pp_location *l = PP_NEW(p, location);
     l->mapping = mapping;
     l->address = address;
     l->line = (uint32_t)p->nlines;
     while (*names) {
         size_t n = strcspn(names, ",");
-        struct pp_function *f = PP_ADD(p->function, p->nfunctions,
-                                       p->function_cap);
+        struct pp_function *f = PP_NEW(p, function);
         f->name = (struct slice){ mem_arena_dup(&p->arena, names, n), n };
-        struct pp_line *k = PP_ADD(p->line, p->nlines, p->line_cap);
+        struct pp_line *k = PP_NEW(p, line);
         k->function = (uint32_t)p->nfunctions - 1;
         l->nlines++;
         names += n + (names[n] == ',');
