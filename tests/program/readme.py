@@ -33,15 +33,17 @@ def said(name, why=""):
 
 
 def shape(line):
-    """The line without what differs between two runs."""
+    """The line without what differs between two runs.  A row of functions is
+    any row of functions: which is first is left to the run."""
     line = re.sub(r"\s+\(the first\)$", "", line)
     line = re.sub(r"\b[0-9a-f]{12,}\b", "HEX", line)
     line = re.sub(r"\d[\d,]*(\.\d+)?", "N", line)
     line = re.sub(r"N ?(ns|us|ms|s|B|kB|MB|KiB|MiB)\b", "N U", line)
-    line = re.sub(r"#+", "#", line.replace("~", " "))
+    line = re.sub(r"#+", "#", line.replace("~", " ")).replace(" %", "%")
     if re.match(r" *(verdict|note)\b", line):
         return line.split()[0]
-    return " ".join(line.split())
+    line = " ".join(line.split())
+    return "row" if re.match(r"N U N U to N U N N U ", line) else line
 
 
 def shapes(lines):
@@ -151,7 +153,7 @@ def serve_beside(block):
                                "127.0.0.1:0", "--debug", "off", "--exit"],
                                "listening")
     ports["127.0.0.1:50051"] = address
-    for c in cmds[1:]:
+    for c in (c.split('#')[0].strip() for c in cmds[1:]):
         if " report " in c:
             server.wait(30)
         elif not re.search(r"\d+:\d+", c):

@@ -94,7 +94,7 @@ func listen(what, addr string) net.Listener {
 func main() {
 	addr := flag.String("listen", "127.0.0.1:50051", "where it serves gRPC")
 	pprof := flag.String("pprof", "127.0.0.1:6060", "where it serves pprof")
-	audits := flag.Int("audits", 20, "audit records for each order")
+	audits := flag.Int("audits", 60, "audit records for each order")
 	flag.Parse()
 	server := grpc.NewServer()
 	server.RegisterService(&service, orders{*audits})
