@@ -11357,7 +11357,7 @@ struct cat_program {                    /* the program that was profiled */
     uint32_t main;                      /* its module, or MEM_NONE */
     bool own, go, has_libc;             /* it is grpcprof; it is written in Go;
                                          * libc is mapped */
-    struct cat_class builtin[CAT_MOST_BUILTIN]; /* cat_builtin_rules, ... */
+    struct cat_class builtin[CAT_MOST_BUILTIN]; /* cat_builtin_rules in a row */
     size_t nbuiltin;
     uint16_t first[256];                /* by a name's first byte: the first
                                          * built-in rule to try, + 1 */
@@ -11723,7 +11723,7 @@ static double stat_test_shares(double p, double n, double q, double m)
     return error > 0 ? stat_tail(off / error) : 1;
 }
 
-/* Order of two numbers. */
+/* Compare two numbers. */
 static int stat_compare_numbers(const void *a, const void *b)
 {
     double x, y;
@@ -11764,8 +11764,8 @@ static int stat_mark_significant(const double *p, bool *significant, size_t n)
  * A sample has one category: walk from the leaf; the first frame that matches a
  * rule of CAT decides.  Frames of a profiler's own signal handler are skipped;
  * so are memory copies, whose callers decide; read() and write() are network
- * only below a network or protocol frame.  Each sample also counts once more if
- * an application frame is among its callers ("on behalf of").
+ * only below a network or protocol frame.  Apart from that, a sample is on
+ * behalf of the application if one of its frames is.
  *
  * Invariant  the shares of the categories add up to the whole; every share has
  *            its samples and its interval; what is unknown is NAN.
@@ -11885,7 +11885,7 @@ struct anl {
                                          * are of that */
     struct view_sum kept;               /* total of the samples here */
     struct anl_finding finding[CAT_COUNT];
-    uint8_t by_share[CAT_COUNT];   /* rows of finding, by share down */
+    uint8_t by_share[CAT_COUNT];        /* rows of finding, by share down */
     struct stat_share system, application, copy;
     struct anl_thread *thread;          /* owned, by CPU time down */
     size_t nthreads, thread_cap;
@@ -12448,8 +12448,9 @@ static void anl_run_use(struct anl *a)
 }
 
 /* Return the share of the CPU time in threads synchronised with the kernel
- * tick; NAN if that is unknown.  A thread that is not gets at most CPU time
- * times tick rate samples, whatever its bursts; one that gets more is. */
+ * tick; NAN if that is unknown.  A thread that gets more samples than its CPU
+ * time times the tick rate is synchronised: whatever its bursts, any other gets
+ * at most that many. */
 static double anl_tick_clustered(const struct anl *a)
 {
     double tick = a->comment.tick_hz, clustered = 0, all = 0;
@@ -12857,7 +12858,8 @@ static void anl_judge(struct anl *a)
 
 /* ---- advice ---- */
 
-/* What to do if the interval of a category's share lies above least. */
+/* What to do if the interval of a category's share, or of the samples with a
+ * memory copy (CAT_COPY), lies above least. */
 static const struct {
     uint8_t category;
     double  least;
@@ -12882,6 +12884,7 @@ static const struct {
       "loop instead of once per call" },
     { CAT_PROFILER, 0.05, "sample less often (a lower --hz): this is the cost "
       "of the profiler itself" },
+    { CAT_COPY, 0.10, "pass buffers on instead of copying them" },
 };
 
 /* Add a recommendation about node, if there is room. */
@@ -12914,6 +12917,21 @@ static void anl_advise_application(struct anl *a)
         "the CPU time", name, also, 50 * first->flat.share));
 }
 
+/* Return the finding of category c; CAT_COPY: of the samples with a memory
+ * copy, led by the copying function with the most self time. */
+static struct anl_finding anl_finding(const struct anl *a, uint8_t c)
+{
+    if (c < CAT_COUNT)
+        return a->finding[c];
+    struct anl_finding f = { .share = a->copy, .leader = MEM_NONE };
+    for (size_t i = 0; i < a->nfunctions && f.leader == MEM_NONE; i++)
+        if (a->function[i].category == c) {
+            f.leader = a->function[i].node;
+            f.lead = a->function[i].flat.sum;
+        }
+    return f;
+}
+
 /* Make the recommendations: only those that the intervals support, and none
  * without a verdict or for a process that mostly waits. */
 static void anl_run_advice(struct anl *a)
@@ -12924,21 +12942,13 @@ static void anl_run_advice(struct anl *a)
     anl_advise_application(a);
     for (size_t i = 0; i < sizeof anl_advices / sizeof *anl_advices; i++) {
         uint8_t c = anl_advices[i].category;
-        const struct anl_finding *f = &a->finding[c];
-        if (!(f->share.low > anl_advices[i].least) || f->leader == MEM_NONE)
+        struct anl_finding f = anl_finding(a, c);
+        if (!(f.share.low > anl_advices[i].least) || f.leader == MEM_NONE)
             continue;
-        anl_advise(a, f->leader, &f->lead, anl_text(a,
-            "%s, %s, mostly %s: %s", cat_name[c], anl_percent(a, &f->share),
-            anl_name(a, f->leader), anl_advices[i].text));
+        anl_advise(a, f.leader, &f.lead, anl_text(a,
+            "%s, %s, mostly %s: %s", cat_name[c], anl_percent(a, &f.share),
+            anl_name(a, f.leader), anl_advices[i].text));
     }
-    if (a->copy.low > 0.10)
-        for (size_t i = 0; i < a->nfunctions; i++)
-            if (a->function[i].category == CAT_COPY) {
-                anl_advise(a, a->function[i].node, &a->function[i].flat.sum,
-                    anl_text(a, "memory copies, %s: pass buffers on instead of "
-                    "copying them", anl_percent(a, &a->copy)));
-                break;
-            }
 }
 
 /* Release a and leave it all zero. */
