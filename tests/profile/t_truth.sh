@@ -26,8 +26,8 @@ truth() {
     sed "s/^/     $GROUP: $name: /" "$T/tally.err"
 }
 
-# wrong TIMER HZ: it misjudges work in step, and the report knows.  Whoever else
-# is at work here can throw the work out of step, and so it has three tries.
+# wrong TIMER HZ: the timer miscounts work synchronised with the kernel tick, and
+# the report knows.  Other programs here can break the synchronisation: 3 tries.
 wrong() {
     local i
     for i in 1 2 3; do
@@ -37,9 +37,9 @@ wrong() {
         "$PY" tests/profile/truth.py wrong "$T/try.said" "$T/try.json" >"$OUT" 2>&1
         grep -q '^FAIL' "$OUT" || break
     done
-    tally "$1, in step with the tick" "$PY" tests/profile/truth.py wrong \
+    tally "$1, synchronised with the tick" "$PY" tests/profile/truth.py wrong \
         "$T/try.said" "$T/try.json"
-    sed "s/^/     $GROUP: $1, in step with the tick: /" "$T/tally.err"
+    sed "s/^/     $GROUP: $1, synchronised with the tick: /" "$T/tally.err"
 }
 
 # Samples a second of CPU, of the rate asked: other programs on this machine
@@ -65,10 +65,10 @@ out_of_step() {
     truth 'itimer, out of step' limits itimer 1000 free
 }
 
-in_step() {
+tick_work() {
     local hz
     UNDER=() hz=$(tick_rate)
-    truth 'perf, in step with the tick' right perf "$hz" tick
+    truth 'perf, synchronised with the tick' right perf "$hz" tick
     wrong thread "$hz"
     wrong itimer "$hz"
 }
@@ -113,7 +113,7 @@ embedded() {
 
 if make -s .build/truth .build/refuse .build/lib.o 2>"$ERR"; then
     out_of_step
-    in_step
+    tick_work
     refused
     embedded
 else

@@ -41,8 +41,8 @@ def main():
             good = abs(share - true) <= bound
             print('ok   ' if good else 'FAIL ', '%s, share of %s' % (
                 engine, name), '' if good else ': ' + rows[-1], sep='')
-    print('%s: %s; %.0f samples worth %.0f, %.1f a CPU second, coverage %.4f, '
-          'unsampled %.3f, synchronised %s' % (
+    print('%s: %s; %.0f samples (effective number %.0f), %.1f per CPU second, '
+          'coverage %.4f, unsampled %.3f, synchronised %s' % (
               engine, ', '.join(rows), trust['samples'], n,
               trust['hz_delivered'], trust['coverage'],
               trust['unsampled'], trust['tick_clustered']), file=sys.stderr)
