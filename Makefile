@@ -116,6 +116,9 @@ UNIT = $(wildcard tests/unit/*.[ch])
 .build/unit-asan: $(UNIT) $(DEPS)
 	$(CC) $(FLAGS) $(ASAN) -Wno-missing-prototypes $(LINK) -o $@ \
 	  tests/unit/unit.c $(LIBS)
+.build/clang.ok: $(DEPS)
+	clang $(WARN) -Werror -O1 $(NEED) $(PROBED) -I. \
+	  -DSVC_PROTOS='".build/protos.inc"' -fsyntax-only grpcprof.c && touch $@
 .build/lib.o: $(DEPS)
 	$(CC) $(FLAGS) -O1 -Wno-unused -DGRPCPROF_LIBRARY -c -o $@ grpcprof.c
 

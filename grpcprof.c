@@ -5798,67 +5798,69 @@ static const struct pp_field {
     enum pp_message message;            /* what the field holds */
     bool repeated;
 } pp_field[PP_MESSAGES][PP_FIELDS] = {
-#define AT(type, member) offsetof(struct type, member)
+#define AT(name, form, type, member) \
+    { name, form, offsetof(struct type, member), PP_SCALAR, false }
     [PP_PROFILE] = {
-        [1] = { "sample_type", .message = PP_VALUE_TYPE, .repeated = true },
-        [2] = { "sample", .message = PP_SAMPLE, .repeated = true },
-        [3] = { "mapping", .message = PP_MAPPING, .repeated = true },
-        [4] = { "location", .message = PP_LOCATION, .repeated = true },
-        [5] = { "function", .message = PP_FUNCTION, .repeated = true },
-        [6] = { "string_table", .repeated = true },
-        [7] = { "drop_frames", PP_TEXT, AT(pp, drop_frames) },
-        [8] = { "keep_frames", PP_TEXT, AT(pp, keep_frames) },
-        [9] = { "time_nanos", PP_NUMBER, AT(pp, time_ns) },
-        [10] = { "duration_nanos", PP_NUMBER, AT(pp, duration_ns) },
-        [11] = { "period_type", .message = PP_VALUE_TYPE },
-        [12] = { "period", PP_NUMBER, AT(pp, period) },
-        [13] = { "comment" },
-        [14] = { "default_sample_type", PP_TEXT, AT(pp, default_type) },
+        [1] = { .name = "sample_type", .message = PP_VALUE_TYPE,
+                .repeated = true },
+        [2] = { .name = "sample", .message = PP_SAMPLE, .repeated = true },
+        [3] = { .name = "mapping", .message = PP_MAPPING, .repeated = true },
+        [4] = { .name = "location", .message = PP_LOCATION, .repeated = true },
+        [5] = { .name = "function", .message = PP_FUNCTION, .repeated = true },
+        [6] = { .name = "string_table", .repeated = true },
+        [7] = AT("drop_frames", PP_TEXT, pp, drop_frames),
+        [8] = AT("keep_frames", PP_TEXT, pp, keep_frames),
+        [9] = AT("time_nanos", PP_NUMBER, pp, time_ns),
+        [10] = AT("duration_nanos", PP_NUMBER, pp, duration_ns),
+        [11] = { .name = "period_type", .message = PP_VALUE_TYPE },
+        [12] = AT("period", PP_NUMBER, pp, period),
+        [13] = { .name = "comment" },
+        [14] = AT("default_sample_type", PP_TEXT, pp, default_type),
     },
     [PP_SAMPLE] = {
-        [1] = { "location_id" }, [2] = { "value" },
-        [3] = { "label", .message = PP_LABEL, .repeated = true },
+        [1] = { .name = "location_id" }, [2] = { .name = "value" },
+        [3] = { .name = "label", .message = PP_LABEL, .repeated = true },
     },
     [PP_LABEL] = {
-        [1] = { "key", PP_TEXT, AT(pp_label, key) },
-        [2] = { "str", PP_TEXT_OR_NONE, AT(pp_label, str) },
-        [3] = { "num", PP_NUMBER, AT(pp_label, num) },
-        [4] = { "num_unit", PP_TEXT, AT(pp_label, unit) },
+        [1] = AT("key", PP_TEXT, pp_label, key),
+        [2] = AT("str", PP_TEXT_OR_NONE, pp_label, str),
+        [3] = AT("num", PP_NUMBER, pp_label, num),
+        [4] = AT("num_unit", PP_TEXT, pp_label, unit),
     },
     [PP_LOCATION] = {
-        [1] = { "id", PP_ID, AT(pp_location, id) },
-        [2] = { "mapping_id", PP_MAPPING_ID, AT(pp_location, mapping) },
-        [3] = { "address", PP_NUMBER, AT(pp_location, address) },
-        [4] = { "line", .message = PP_LINE, .repeated = true },
-        [5] = { "is_folded", PP_FLAG, AT(pp_location, folded) },
+        [1] = AT("id", PP_ID, pp_location, id),
+        [2] = AT("mapping_id", PP_MAPPING_ID, pp_location, mapping),
+        [3] = AT("address", PP_NUMBER, pp_location, address),
+        [4] = { .name = "line", .message = PP_LINE, .repeated = true },
+        [5] = AT("is_folded", PP_FLAG, pp_location, folded),
     },
     [PP_LINE] = {
-        [1] = { "function_id", PP_FUNCTION_ID, AT(pp_line, function) },
-        [2] = { "line", PP_NUMBER, AT(pp_line, line) },
-        [3] = { "column", PP_NUMBER, AT(pp_line, column) },
+        [1] = AT("function_id", PP_FUNCTION_ID, pp_line, function),
+        [2] = AT("line", PP_NUMBER, pp_line, line),
+        [3] = AT("column", PP_NUMBER, pp_line, column),
     },
     [PP_VALUE_TYPE] = {
-        [1] = { "type", PP_TEXT, AT(pp_type, type) },
-        [2] = { "unit", PP_TEXT, AT(pp_type, unit) },
+        [1] = AT("type", PP_TEXT, pp_type, type),
+        [2] = AT("unit", PP_TEXT, pp_type, unit),
     },
     [PP_MAPPING] = {
-        [1] = { "id", PP_ID, AT(pp_mapping, id) },
-        [2] = { "memory_start", PP_NUMBER, AT(pp_mapping, start) },
-        [3] = { "memory_limit", PP_NUMBER, AT(pp_mapping, limit) },
-        [4] = { "file_offset", PP_NUMBER, AT(pp_mapping, offset) },
-        [5] = { "filename", PP_TEXT, AT(pp_mapping, file) },
-        [6] = { "build_id", PP_TEXT, AT(pp_mapping, build_id) },
-        [7] = { "has_functions", PP_FLAG, AT(pp_mapping, has_functions) },
-        [8] = { "has_filenames", PP_FLAG, AT(pp_mapping, has_filenames) },
-        [9] = { "has_line_numbers", PP_FLAG, AT(pp_mapping, has_lines) },
-        [10] = { "has_inline_frames", PP_FLAG, AT(pp_mapping, has_inline) },
+        [1] = AT("id", PP_ID, pp_mapping, id),
+        [2] = AT("memory_start", PP_NUMBER, pp_mapping, start),
+        [3] = AT("memory_limit", PP_NUMBER, pp_mapping, limit),
+        [4] = AT("file_offset", PP_NUMBER, pp_mapping, offset),
+        [5] = AT("filename", PP_TEXT, pp_mapping, file),
+        [6] = AT("build_id", PP_TEXT, pp_mapping, build_id),
+        [7] = AT("has_functions", PP_FLAG, pp_mapping, has_functions),
+        [8] = AT("has_filenames", PP_FLAG, pp_mapping, has_filenames),
+        [9] = AT("has_line_numbers", PP_FLAG, pp_mapping, has_lines),
+        [10] = AT("has_inline_frames", PP_FLAG, pp_mapping, has_inline),
     },
     [PP_FUNCTION] = {
-        [1] = { "id", PP_ID, AT(pp_function, id) },
-        [2] = { "name", PP_TEXT, AT(pp_function, name) },
-        [3] = { "system_name", PP_TEXT, AT(pp_function, system_name) },
-        [4] = { "filename", PP_TEXT, AT(pp_function, file) },
-        [5] = { "start_line", PP_NUMBER, AT(pp_function, start_line) },
+        [1] = AT("id", PP_ID, pp_function, id),
+        [2] = AT("name", PP_TEXT, pp_function, name),
+        [3] = AT("system_name", PP_TEXT, pp_function, system_name),
+        [4] = AT("filename", PP_TEXT, pp_function, file),
+        [5] = AT("start_line", PP_NUMBER, pp_function, start_line),
     },
 #undef AT
 };
@@ -18081,10 +18083,10 @@ static const char *const h2_end_names[H2_END_FLOOD] = {
 };
 
 /* Return the word for end. */
-static const char *h2_end_name(int end)
+static const char *h2_end_name(enum h2_end end)
 {
     return end < H2_END_FLOOD ? h2_end_names[end]
-                              : flood_name[end - H2_END_FLOOD + FLOOD_EMPTY];
+                              : flood_name[end - (H2_END_FLOOD - FLOOD_EMPTY)];
 }
 
 struct h2_conn;
@@ -18450,7 +18452,8 @@ static void h2_calm_down(struct h2_conn *c)
         NGHTTP2_ENHANCE_YOUR_CALM, (const uint8_t *)why, strlen(why));
     h2_send(c);
     if (!c->end)
-        c->end = H2_END_FLOOD + (int)c->flood.reason - FLOOD_EMPTY;
+        c->end = (enum h2_end)(H2_END_FLOOD + (int)c->flood.reason -
+                               FLOOD_EMPTY);
 }
 
 /* ---- input ---- */
@@ -23648,7 +23651,7 @@ static void web_put_traffic(struct buf *b, const struct gp_server *s)
     for (int end = H2_ALIVE + 1; end < H2_ENDS; end++) {
         open -= (double)t.closed[end];
         txt_putf(b, "grpcprof_connections_closed_total{reason=\"%s\"} "
-                 "%" PRIu64 "\n", h2_end_name(end), t.closed[end]);
+                 "%" PRIu64 "\n", h2_end_name((enum h2_end)end), t.closed[end]);
     }
     web_put_value(b, "grpcprof_connections_accepted_total", "counter",
                   "Connections accepted.", (double)t.accepted);
@@ -35669,7 +35672,8 @@ static int report_check_formats(const struct report_args *c,
     for (size_t i = 0; i < sizeof rule / sizeof *rule; i++) {
         struct buf b = {0};
         if (!rule[i].given ||
-            opt_place(rule[i].formats, '|', opt_item(REPORT_FORMATS, f)) >= 0)
+            opt_place(rule[i].formats, '|',
+                      opt_item(REPORT_FORMATS, (int)f)) >= 0)
             continue;
         opt_put_choices(&b, rule[i].formats);
         opt_misuse(cmd, "--%s is for -f %.*s", rule[i].option, (int)b.len,

@@ -123,7 +123,7 @@ holds() {
     why=$("$PY" -c 'import json, sys
 with open(sys.argv[1]) as f:
     r = json.load(f)
-if not eval(sys.argv[2]):
+if not eval("(" + sys.argv[2] + ")"):
     sys.exit("not true: " + sys.argv[2])' "$2" "$3" 2>&1)
     if [ $? -eq 0 ]; then pass "$1"
     else fail "$1" "${why##*$'\n'} in $(tail -c 300 "$2")"; fi
@@ -166,7 +166,7 @@ find_tool() {
     case $1 in
     py:*) find_module "${1#py:}" ;;
     pprof|pprofs|grpcurl|h2spec|interop|honest|probe|webget|echo|buf|node|cpp|\
-    hdrhistogram|kubernetes) sh tests/tools/tool.sh "$1" ;;
+    hdrhistogram|kubernetes|shop) sh tests/tools/tool.sh "$1" ;;
     chromium) find_chromium ;;
     *) command -v "$1" ;;
     esac

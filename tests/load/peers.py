@@ -354,7 +354,7 @@ for bad in ('abc', '', '77', '-1', '0x0', '4294967296', '18446744073709551616',
             '1.0'):
     fails('L7 grpc-status %r' % bad,
           lambda c, s, bad=bad: c.good(s, status=bad),
-          '^grpc_status UNKNOWN grpc-status is none of 0 to 16')
+          '^grpc_status UNKNOWN grpc-status is not 0 to 16')
 ZIP, PACKED = dict(args='-n 3 --compression gzip'), gzip.compress(REPLY[5:])
 
 
@@ -365,7 +365,7 @@ def zipped(body):
 
 answers('a gzip answer that was offered', zipped(PACKED), **ZIP)
 fails('L7 a gzip answer that was not', zipped(PACKED),
-      'protocol INTERNAL compressed message that was not asked for')
+      'protocol INTERNAL compressed message, but gzip was not offered')
 fails('L7 a gzip answer that is damaged', zipped(PACKED[:-9] + b'123456789'),
       'protocol INTERNAL', **ZIP)
 fails('L7 a gzip answer that is cut', zipped(PACKED[:-9]),
@@ -962,10 +962,10 @@ breaks('another frame inside a header block', raw(
     lambda s: frame(HEADERS, 0, s.id, b'\x88'),
     lambda s: frame(PING, 0, 0, bytes(8))))
 fails('bytes that are no frame', lambda c, s: c.send(bytes(range(256)) * 40),
-      '^transport UNAVAILABLE the server broke HTTP/2')
+      '^transport UNAVAILABLE the server violated HTTP/2')
 fails('a flood of SETTINGS', lambda c, s: [
     c.send(frame(SETTINGS, 0, 0) * 1000) for _ in range(200)],
-      '^transport UNAVAILABLE the server broke HTTP/2')
+      '^transport UNAVAILABLE the server violated HTTP/2')
 fails('the connection ends in the middle of a message', disconnect,
       '^transport UNAVAILABLE the server closed')
 fails('an answer that begins and never ends', lambda c, s: (

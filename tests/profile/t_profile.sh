@@ -228,11 +228,10 @@ unnamed() {
 # them.  They are linked from an object that is there already.
 stripped() {
     need 'stripped programs' strip protoc py:google.protobuf || return
-    make -s .build/werror-gcc.o 2>/dev/null
     local kind
     for kind in no-pie static; do
         if ! ${CC:-gcc} -pthread "-$kind" -Wl,--build-id -o "$T/gp-$kind" \
-            .build/werror-gcc.o -lnghttp2 -lz -lm -lpthread 2>"$ERR"; then
+            .build/grpcprof.o -lnghttp2 -lz -lm -lpthread 2>"$ERR"; then
             missing "stripped, $kind" "it does not link: $(tail_of "$ERR")"
             continue
         fi
