@@ -347,7 +347,7 @@ def stall(log, path):
     due = sorted(row[0] for row in rows)
     apart = {b - a for a, b in zip(due, due[1:])}
     say('the schedule goes on during the stall, 1 ms apart',
-        apart != {1000000} and apart)
+        not apart <= {999999, 1000000, 1000001} and apart)
     # Of 1,000 calls due in the stall, at most ten are in flight at its start.
     late = sum(end - due > 5e8 for due, sent, end, *_ in rows)
     say('response counts from the schedule: 500 calls wait 500 ms and more',
