@@ -6597,6 +6597,23 @@ static int pp_find_base_type(const struct pp *now, size_t type,
     return e;
 }
 
+/* Add to p a location whose only line is in a new function f; return its row,
+ * or MEM_NONE if out of memory. */
+static uint32_t pp_add_frame(struct pp *p, const struct pp_function *f)
+{
+    struct pp_function *to = PP_NEW(p, function);
+    struct pp_line *line = PP_NEW(p, line);
+    struct pp_location *l = PP_NEW(p, location);
+    if (!to || !line || !l)
+        return MEM_NONE;
+    *to = *f;
+    to->id = p->nfunctions;
+    line->function = (uint32_t)p->nfunctions - 1;
+    *l = (struct pp_location){ .id = p->nlocations, .mapping = MEM_NONE,
+                               .line = (uint32_t)p->nlines - 1, .nlines = 1 };
+    return (uint32_t)p->nlocations - 1;
+}
+
 /* Make to a copy of p whose frames can be renamed: locations, lines and
  * functions are copied, the rest is borrowed from p.  GP_ENOMEM. */
 static int pp_clone_names(struct pp *to, const struct pp *p)
@@ -9417,29 +9434,27 @@ struct view_node_sort {                 /* qsort_r's argument */
     enum view_by by;
 };
 
+/* Compare two values: the larger absolute value first. */
+static int view_larger_first(int64_t v, int64_t w)
+{
+    int64_t x = num_abs_sat(v), y = num_abs_sat(w);
+    return (x < y) - (x > y);
+}
+
 /* Compare two nodes as pprof does: the larger absolute value first, then by
  * name; the older node first among equals, so that the order is total. */
 static int view_compare_nodes(const void *a, const void *b, void *sort)
 {
     const struct view_node_sort *s = sort;
-    uint32_t i, k;
-    memcpy(&i, a, sizeof i);
-    memcpy(&k, b, sizeof k);
+    uint32_t i = *(const uint32_t *)a, k = *(const uint32_t *)b;
     const struct view_node *x = &s->node[i], *y = &s->node[k];
-    int64_t xf = num_abs_sat(x->flat.value), yf = num_abs_sat(y->flat.value);
-    int64_t xc = num_abs_sat(x->cum.value), yc = num_abs_sat(y->cum.value);
-    if (s->by == VIEW_BY_FLAT && xf != yf)
-        return xf < yf ? 1 : -1;
-    if (s->by == VIEW_BY_CUM && xc != yc)
-        return xc < yc ? 1 : -1;
-    int r = txt_compare(x->name, y->name);
-    if (r)
-        return r;
-    if (xc != yc)
-        return xc < yc ? 1 : -1;
-    if (xf != yf)
-        return xf < yf ? 1 : -1;
-    return (i > k) - (i < k);
+    int by_flat = view_larger_first(x->flat.value, y->flat.value);
+    int by_cum = view_larger_first(x->cum.value, y->cum.value);
+    int r = s->by == VIEW_BY_FLAT ? by_flat : by_cum;
+    r = r ? r : txt_compare(x->name, y->name);
+    r = r ? r : by_cum;
+    r = r ? r : by_flat;
+    return r ? r : (i > k) - (i < k);
 }
 
 /* Return the nodes with a value and a cum of at least least, sorted, *n of
@@ -9546,9 +9561,7 @@ static void view_tree_fini(struct view_tree *t)
 static int view_compare_rows(const void *a, const void *b, void *rows)
 {
     const struct view_rows *r = rows;
-    uint32_t i, k;
-    memcpy(&i, a, sizeof i);
-    memcpy(&k, b, sizeof k);
+    uint32_t i = *(const uint32_t *)a, k = *(const uint32_t *)b;
     size_t x = r->at[i], y = r->at[k];
     while (x < r->at[i + 1] && y < r->at[k + 1] && r->frame[x] == r->frame[y])
         x++, y++;
@@ -9865,14 +9878,12 @@ static int view_compare_edges(const void *a, const void *b, void *sort)
     const struct view_edge_sort *s = sort;
     const struct view_edge *x = a, *y = b;
     uint32_t i = s->by_to ? x->to : x->from, k = s->by_to ? y->to : y->from;
-    int64_t v = num_abs_sat(x->value), w = num_abs_sat(y->value);
     if (i != k)
         return i < k ? -1 : 1;
-    if (v != w)
-        return v < w ? 1 : -1;
     i = s->by_to ? x->from : x->to;
     k = s->by_to ? y->from : y->to;
-    int r = txt_compare(s->view->node[i].name, s->view->node[k].name);
+    int r = view_larger_first(x->value, y->value);
+    r = r ? r : txt_compare(s->view->node[i].name, s->view->node[k].name);
     return r ? r : (i > k) - (i < k);
 }
 
@@ -10101,7 +10112,7 @@ static int view_label_units_init(struct view_label_units *k, const struct pp *p)
 struct filter_condition {               /* a condition on a sample's labels */
     struct slice key;                   /* empty: any */
     struct re   *re;                    /* owned, nre of them */
-    size_t       nre;                   /* 0: the condition is a range */
+    size_t       nre, cap;              /* nre 0: the condition is a range */
     double       low, high;             /* in unit */
     struct slice unit;                  /* as view_convert returns it */
 };
@@ -10210,22 +10221,13 @@ static int filter_condition_init(struct filter_condition *t, const char *what,
         return GP_OK;
     while (!e) {
         size_t n = strcspn(text, ",");
-        struct re *re = mem_zalloc((t->nre + 1) * sizeof *re);
-        char part[RE_MOST_BYTES + 1];
+        char part[RE_MOST_BYTES + 2];   /* re_init refuses one that fills it */
+        void *re = mem_grow(t->re, &t->cap, t->nre + 1, sizeof *t->re);
         if (!re)
             return txt_fail(why, GP_ENOMEM, "out of memory");
-        if (n >= sizeof part) {
-            mem_free(re);
-            return txt_fail(why, GP_EUSAGE, "%s: longer than %d bytes", what,
-                            RE_MOST_BYTES);
-        }
-        if (t->nre)
-            memcpy(re, t->re, t->nre * sizeof *re);
-        mem_free(t->re);
         t->re = re;
-        memcpy(part, text, n);
-        part[n] = 0;
-        e = re_init(&re[t->nre++], what, part, why);
+        snprintf(part, sizeof part, "%.*s", (int)n, text);
+        e = re_init(&t->re[t->nre++], what, part, why);
         if (!text[n])
             break;
         text += n + 1;
@@ -10340,29 +10342,40 @@ static void filter_keep_lines(struct pp *p, const uint8_t *m,
     l->nlines = n;
 }
 
+enum { FILTER_FOCUSED = 1, FILTER_IGNORED = 2, FILTER_GONE = 4 };
+
 struct filter_sift {                    /* rows removed in place, in order */
     struct pp *p;                       /* borrowed */
+    uint8_t *m;                         /* owned: from filter_matching or
+                                         * filter_dropping, or NULL */
+    uint8_t *mark;                      /* owned, by location */
+    bool gone;                          /* a location is FILTER_GONE */
     size_t rows, refs, labels;          /* kept so far */
     size_t ref, label;                  /* where the frames and labels of the
                                          * next row begin */
 };
 
-/* Take the next row, i.  If it stays, keep its frames from up to to without
- * those in gone (by location; NULL: none); a row that loses all its frames to
- * gone is removed. */
+/* Start with the first row of p.  0 or GP_ENOMEM; filter_sift_end follows in
+ * either case. */
+static int filter_sift_begin(struct filter_sift *s, struct pp *p)
+{
+    *s = (struct filter_sift){ .p = p, .mark = mem_zalloc(p->nlocations) };
+    return s->mark ? GP_OK : GP_ENOMEM;
+}
+
+/* Take the next row, i.  If it stays, keep its frames from up to to, except
+ * those that are gone; a row that loses all its frames to this is removed. */
 static void filter_sift_row(struct filter_sift *s, size_t i, bool stays,
-                            uint32_t from, uint32_t to, const bool *gone)
+                            uint32_t from, uint32_t to)
 {
     struct pp *p = s->p;
     size_t end = p->stack_at[i + 1], label_end = p->label_at[i + 1];
     size_t refs = s->refs, nt = p->ntypes;
     assert(s->rows <= i && refs <= s->ref && s->labels <= s->label);
     for (size_t k = s->ref + from; stays && k < s->ref + to; k++)
-        if (!gone || !gone[p->stack[k]])
+        if (!s->gone || !(s->mark[p->stack[k]] & FILTER_GONE))
             p->stack[s->refs++] = p->stack[k];
-    if (gone && s->refs == refs)
-        stays = false;
-    if (stays) {
+    if (stays && (!s->gone || s->refs > refs)) {
         for (size_t k = s->label; k < label_end; k++)
             p->label[s->labels++] = p->label[k];
         memmove(p->value + s->rows * nt, p->value + i * nt,
@@ -10381,19 +10394,25 @@ static uint32_t filter_sift_depth(const struct filter_sift *s, size_t i)
     return (uint32_t)(s->p->stack_at[i + 1] - s->ref);
 }
 
-/* End after the last row: set the sizes of the profile. */
-static void filter_sift_end(struct filter_sift *s)
+/* End after the last row, or early with error e: set the sizes of the profile,
+ * release s and return e. */
+static int filter_sift_end(struct filter_sift *s, int e)
 {
-    s->p->nsamples = s->rows;
-    s->p->nstack = s->refs;
-    s->p->nlabels = s->labels;
+    if (!e) {
+        s->p->nsamples = s->rows;
+        s->p->nstack = s->refs;
+        s->p->nlabels = s->labels;
+    }
+    mem_free(s->m);
+    mem_free(s->mark);
+    return e;
 }
 
-/* Apply focus, ignore, hide and show to the locations: set state to 1 where
- * focused, 2 where ignored, and gone (and *any) where no line is left. */
-static int filter_locations(struct pp *p, struct filter *f,
-                            uint8_t *state, bool *gone, bool *any)
+/* Apply focus, ignore, hide and show to the locations: set their marks; one
+ * without a line left is gone. */
+static int filter_locations(struct filter_sift *s, struct filter *f)
 {
+    struct pp *p = s->p;
     uint8_t *m[4] = {0};
     int e = GP_OK;
     for (size_t i = 0; i < 4; i++) {
@@ -10403,29 +10422,30 @@ static int filter_locations(struct pp *p, struct filter *f,
         e = m[i] ? e : GP_ENOMEM;
         f->missed[i] = true;
     }
-    f->missed[FILTER_FOCUS] = f->re[FILTER_FOCUS].ready;
     for (size_t i = 0; i < p->nlocations && !e; i++) {
         struct pp_location *l = &p->location[i];
+        bool gone = false;
         if (m[FILTER_IGNORE] &&
             filter_location_matches(p, m[FILTER_IGNORE], l)) {
-            state[i] = 2;
+            s->mark[i] = FILTER_IGNORED;
             f->missed[FILTER_IGNORE] = false;
         } else if (!m[FILTER_FOCUS] ||
                    filter_location_matches(p, m[FILTER_FOCUS], l)) {
-            state[i] = 1;
+            s->mark[i] = FILTER_FOCUSED;
             f->missed[FILTER_FOCUS] = false;
         }
         if (m[FILTER_HIDE] && filter_location_matches(p, m[FILTER_HIDE], l)) {
             filter_keep_lines(p, m[FILTER_HIDE], l, true);
             f->missed[FILTER_HIDE] = false;
-            gone[i] = l->nlines == 0;
+            gone = l->nlines == 0;
         }
         if (m[FILTER_SHOW]) {
             filter_keep_lines(p, m[FILTER_SHOW], l, false);
-            gone[i] |= l->nlines == 0;
+            gone |= l->nlines == 0;
             f->missed[FILTER_SHOW] &= l->nlines == 0;
         }
-        *any |= gone[i];
+        s->mark[i] |= gone ? FILTER_GONE : 0;
+        s->gone |= gone;
     }
     for (size_t i = 0; i < 4; i++)
         mem_free(m[i]);
@@ -10435,64 +10455,51 @@ static int filter_locations(struct pp *p, struct filter *f,
 /* Apply focus, ignore, hide and show. */
 static int filter_by_name(struct pp *p, struct filter *f)
 {
-    bool any = false;
+    struct filter_sift s;
     if (!f->re[FILTER_FOCUS].ready && !f->re[FILTER_IGNORE].ready &&
         !f->re[FILTER_HIDE].ready && !f->re[FILTER_SHOW].ready)
         return GP_OK;
-    uint8_t *state = mem_zalloc(p->nlocations);
-    bool *gone = mem_zalloc(p->nlocations);
-    int e = state && gone ? filter_locations(p, f, state, gone, &any)
-                          : GP_ENOMEM;
-    struct filter_sift s = { .p = p };
+    int e = filter_sift_begin(&s, p);
+    e = e ? e : filter_locations(&s, f);
     for (size_t i = 0; i < p->nsamples && !e; i++) {
         uint32_t n = filter_sift_depth(&s, i);
-        bool focused = false, ignored = false;
-        for (uint32_t k = 0; k < n; k++) {
-            focused |= state[p->stack[s.ref + k]] == 1;
-            ignored |= state[p->stack[s.ref + k]] == 2;
-        }
-        filter_sift_row(&s, i, focused && !ignored, 0, n, any ? gone : NULL);
+        uint8_t marks = 0;
+        for (uint32_t k = 0; k < n; k++)
+            marks |= s.mark[p->stack[s.ref + k]];
+        filter_sift_row(&s, i, (marks & FILTER_FOCUSED) &&
+                               !(marks & FILTER_IGNORED), 0, n);
     }
-    if (!e)
-        filter_sift_end(&s);
-    mem_free(state);
-    mem_free(gone);
-    return e;
+    return filter_sift_end(&s, e);
 }
 
 /* Apply show-from: remove the callers of the outermost match, and samples
  * without a match. */
 static int filter_show_from(struct pp *p, struct filter *f)
 {
-    const struct re *re = &f->re[FILTER_SHOW_FROM];
-    if (!re->ready)
+    struct filter_sift s;
+    if (!f->re[FILTER_SHOW_FROM].ready)
         return GP_OK;
-    uint8_t *m = filter_matching(p, re);
-    bool *from = mem_zalloc(p->nlocations);
-    struct filter_sift s = { .p = p };
+    int e = filter_sift_begin(&s, p);
+    if (!(s.m = filter_matching(p, &f->re[FILTER_SHOW_FROM])))
+        e = GP_ENOMEM;
     f->missed[FILTER_SHOW_FROM] = true;
-    for (size_t i = 0; m && from && i < p->nlocations; i++) {
+    for (size_t i = 0; i < p->nlocations && !e; i++) {
         struct pp_location *l = &p->location[i];
-        from[i] = filter_mapping_matches(p, m, l);
-        for (uint32_t k = l->nlines; k-- > 0 && !from[i];)
-            if (filter_line_matches(p, m, l, k)) {
+        s.mark[i] = filter_mapping_matches(p, s.m, l);
+        for (uint32_t k = l->nlines; k-- > 0 && !s.mark[i];)
+            if (filter_line_matches(p, s.m, l, k)) {
                 l->nlines = k + 1;
-                from[i] = true;
+                s.mark[i] = true;
             }
-        f->missed[FILTER_SHOW_FROM] &= !from[i];
+        f->missed[FILTER_SHOW_FROM] &= !s.mark[i];
     }
-    for (size_t i = 0; m && from && i < p->nsamples; i++) {
+    for (size_t i = 0; i < p->nsamples && !e; i++) {
         uint32_t n = filter_sift_depth(&s, i);
-        while (n > 0 && !from[p->stack[s.ref + n - 1]])
+        while (n > 0 && !s.mark[p->stack[s.ref + n - 1]])
             n--;
-        filter_sift_row(&s, i, n > 0, 0, n, NULL);
+        filter_sift_row(&s, i, n > 0, 0, n);
     }
-    int e = m && from ? GP_OK : GP_ENOMEM;
-    if (!e)
-        filter_sift_end(&s);
-    mem_free(m);
-    mem_free(from);
-    return e;
+    return filter_sift_end(&s, e);
 }
 
 /* Apply tagfocus and tagignore. */
@@ -10514,10 +10521,10 @@ static void filter_by_label(struct pp *p, struct filter *f)
         p->label_at[i] = begin;
         f->missed[FILTER_TAGFOCUS] &= !focused;
         f->missed[FILTER_TAGIGNORE] &= !ignored;
-        filter_sift_row(&s, i, focused && !ignored, 0, filter_sift_depth(&s, i),
-                        NULL);
+        filter_sift_row(&s, i, focused && !ignored, 0,
+                        filter_sift_depth(&s, i));
     }
-    filter_sift_end(&s);
+    filter_sift_end(&s, GP_OK);
 }
 
 /* Return name without its arguments, as pprof does before it matches
@@ -10557,32 +10564,28 @@ static uint8_t *filter_dropping(const struct pp *p, const struct re *drop,
 /* Apply prune-from: remove the callees of the match nearest to the leaf. */
 static int filter_prune_from(struct pp *p, struct filter *f)
 {
+    struct filter_sift s;
     if (!f->re[FILTER_PRUNE_FROM].ready)
         return GP_OK;
-    uint8_t *m = filter_dropping(p, &f->re[FILTER_PRUNE_FROM], NULL);
-    bool *from = mem_zalloc(p->nlocations);
-    struct filter_sift s = { .p = p };
-    for (size_t i = 0; m && from && i < p->nlocations; i++) {
+    int e = filter_sift_begin(&s, p);
+    if (!(s.m = filter_dropping(p, &f->re[FILTER_PRUNE_FROM], NULL)))
+        e = GP_ENOMEM;
+    for (size_t i = 0; i < p->nlocations && !e; i++) {
         struct pp_location *l = &p->location[i];
-        for (uint32_t k = 0; k < l->nlines && !from[i]; k++)
-            if (filter_line_matches(p, m, l, k)) {
-                from[i] = true;
+        for (uint32_t k = 0; k < l->nlines && !s.mark[i]; k++)
+            if (filter_line_matches(p, s.m, l, k)) {
+                s.mark[i] = true;
                 l->line += k;
                 l->nlines -= k;
             }
     }
-    for (size_t i = 0; m && from && i < p->nsamples; i++) {
+    for (size_t i = 0; i < p->nsamples && !e; i++) {
         uint32_t n = filter_sift_depth(&s, i), k = 0;
-        while (k < n && !from[p->stack[s.ref + k]])
+        while (k < n && !s.mark[p->stack[s.ref + k]])
             k++;
-        filter_sift_row(&s, i, true, k < n ? k : 0, n, NULL);
+        filter_sift_row(&s, i, true, k < n ? k : 0, n);
     }
-    int e = m && from ? GP_OK : GP_ENOMEM;
-    if (!e)
-        filter_sift_end(&s);
-    mem_free(m);
-    mem_free(from);
-    return e;
+    return filter_sift_end(&s, e);
 }
 
 /* Compile text, field what of the profile file, so that it matches only whole
@@ -10618,25 +10621,22 @@ static int filter_drop_frames(struct pp *p, const char *file,
                               struct gp_why *why)
 {
     struct re drop = {0}, keep = {0};
-    struct filter_sift s = { .p = p };
-    uint8_t *m = NULL;
-    uint8_t *how = NULL;                /* by location; 1: drop its callees,
-                                         * 2: drop it too */
+    struct filter_sift s = {0};         /* mark 1: drop callees, 2: it too */
     if (!p->drop_frames.n)
         return GP_OK;
     int e = filter_whole_re(&drop, file, "drop_frames", p->drop_frames, why);
     if (!e && p->keep_frames.n)
         e = filter_whole_re(&keep, file, "keep_frames", p->keep_frames, why);
-    if (!e && (!(m = filter_dropping(p, &drop, keep.ready ? &keep : NULL)) ||
-               !(how = mem_zalloc(p->nlocations))))
+    if (!e && (filter_sift_begin(&s, p) ||
+               !(s.m = filter_dropping(p, &drop, keep.ready ? &keep : NULL))))
         e = txt_fail(why, GP_ENOMEM, "out of memory");
     for (size_t i = 0; i < p->nlocations && !e; i++) {
         struct pp_location *l = &p->location[i];
         uint32_t k = l->nlines;
-        while (k > 0 && !filter_line_matches(p, m, l, k - 1))
+        while (k > 0 && !filter_line_matches(p, s.m, l, k - 1))
             k--;
-        how[i] = k == 0 ? 0 : k == l->nlines ? 2 : 1;
-        if (how[i] == 1) {
+        s.mark[i] = k == 0 ? 0 : k == l->nlines ? 2 : 1;
+        if (s.mark[i] == 1) {
             l->line += k;
             l->nlines -= k;
         }
@@ -10645,22 +10645,18 @@ static int filter_drop_frames(struct pp *p, const char *file,
         uint32_t n = filter_sift_depth(&s, i), k = n, from = 0;
         bool user = false;
         for (; k > 0 && !from; k--) {
-            uint8_t h = how[p->stack[s.ref + k - 1]];
+            uint8_t h = s.mark[p->stack[s.ref + k - 1]];
             user |= h == 0;
             if (h && user)
                 from = h == 2 ? k : k - 1;
             if (h == 1 && user)
                 break;
         }
-        filter_sift_row(&s, i, true, from, n, NULL);
+        filter_sift_row(&s, i, true, from, n);
     }
-    if (!e)
-        filter_sift_end(&s);
-    mem_free(m);
-    mem_free(how);
     re_fini(&drop);
     re_fini(&keep);
-    return e;
+    return filter_sift_end(&s, e);
 }
 
 /* Append the values of sample i's labels called key, comma-separated; false if
@@ -10711,19 +10707,10 @@ static uint32_t filter_label_frame(struct filter_label_frames *s, struct pp *p,
             return k;
     }
     name.p = mem_arena_dup(&p->arena, name.p, name.n);
-    struct pp_function *f = PP_NEW(p, function);
-    struct pp_line *line = PP_NEW(p, line);
-    struct pp_location *l = PP_NEW(p, location);
-    if (!name.p || !f || !line || !l ||
-        mem_index_put(&s->x, h, (uint32_t)p->nlocations - 1))
-        return MEM_NONE;
-    *f = (struct pp_function){ .id = p->nfunctions, .name = name,
-                               .system_name = name, .file = key,
-                               .label = true };
-    *line = (struct pp_line){ (uint32_t)p->nfunctions - 1, 0, 0 };
-    *l = (struct pp_location){ .id = p->nlocations, .mapping = MEM_NONE,
-                               .line = (uint32_t)p->nlines - 1, .nlines = 1 };
-    return (uint32_t)p->nlocations - 1;
+    struct pp_function f = { .name = name, .system_name = name, .file = key,
+                             .label = true };
+    uint32_t row = name.p ? pp_add_frame(p, &f) : MEM_NONE;
+    return row == MEM_NONE || mem_index_put(&s->x, h, row) ? MEM_NONE : row;
 }
 
 /* Append to stack a frame for each label in keys, the last one first. */
@@ -10861,24 +10848,18 @@ static int grain_name_stackless(struct pp *p)
         n += p->stack_at[i] == p->stack_at[i + 1];
     if (!n)
         return GP_OK;
-    struct pp_function *f = PP_NEW(p, function);
-    struct pp_line *line = PP_NEW(p, line);
-    struct pp_location *l = PP_NEW(p, location);
+    struct pp_function f = { .name = txt_slice(GRAIN_NO_STACK) };
     uint32_t *stack = mem_zalloc((p->nstack + n) * sizeof *stack), from = 0;
-    if (!f || !line || !l || !stack) {
+    uint32_t row = stack ? pp_add_frame(p, &f) : MEM_NONE;
+    if (row == MEM_NONE) {
         mem_free(stack);
         return GP_ENOMEM;
     }
-    *f = (struct pp_function){ .id = p->nfunctions,
-                               .name = txt_slice(GRAIN_NO_STACK) };
-    *line = (struct pp_line){ (uint32_t)p->nfunctions - 1, 0, 0 };
-    *l = (struct pp_location){ .id = p->nlocations, .mapping = MEM_NONE,
-                               .line = (uint32_t)p->nlines - 1, .nlines = 1 };
     n = 0;
     for (size_t i = 0; i < p->nsamples; i++) {
         uint32_t end = p->stack_at[i + 1], at = n;
         if (from == end)
-            stack[n++] = (uint32_t)p->nlocations - 1;
+            stack[n++] = row;
         while (from < end)
             stack[n++] = p->stack[from++];
         p->stack_at[i] = at;
@@ -13493,9 +13474,7 @@ enum { SVG_SHADES = 3, SVG_GROUPS = CAT_COUNT * SVG_SHADES };
 /* With a base, how a frame changed takes the place of its category. */
 enum { SVG_GREW, SVG_SHRANK, SVG_SAME, SVG_NEW, SVG_GONE, SVG_CHANGES };
 
-static const struct {
-    const char *name, *light, *dark;    /* fills as in svg_fill */
-} svg_changes[SVG_CHANGES] = {
+static const struct { const char *name, *light, *dark; } svg_changes[] = {
     [SVG_GREW] = { "larger share", "#f08a7e", "#a8443a" },
     [SVG_SHRANK] = { "smaller share", "#86aef0", "#34609f" },
     [SVG_SAME] = { "no significant change", "#d9d9d9", "#4b4e53" },
