@@ -323,9 +323,9 @@ demangled() {
 
 # Every view and filter, beside pprof's own text.
 same_as_pprof() {
-    [ -z "$SUFFIX" ] || return             # once: pprof starts 200 times
-    need 'every view is pprof'\''s' pprof || return
-    LIMIT=120 tally 'every view' "$PY" tests/same.py "$BIN" "$PPROF" \
+    [ -z "$SUFFIX" ] || return             # once: the views are the same
+    need 'every view is pprof'\''s' pprofs || return
+    LIMIT=600 tally 'every view' "$PY" tests/same.py "$BIN" "$PPROFS" \
         "$T/made.pb" "$T/small.pb" "$T/legacy.pb"
 }
 
