@@ -519,7 +519,7 @@ enum {
 
     /* CONTINUATION frames of a header block that a client takes, which may have
      * twice the bytes that a list is bounded to: only the stream ends there. */
-    CS_PARTS = 1000,
+    CS_CONTINUATIONS = 1000,
 
     /* A client's DATA waits for the socket past so many bytes of it.  Buffers
      * that had to become larger than the other bound are given back. */
@@ -532,7 +532,7 @@ enum {
 
     /* Entries of a SETTINGS frame: as many as nghttp2 allows (CVE-2020-11080);
      * each can move the window of every stream. */
-    CS_SETTINGS = 32,
+    CS_SETTINGS_ENTRIES = 32,
 
     /* A header block that a client knows again, and what it says, its names and
      * values together; a larger one is decoded each time it comes. */
@@ -541,10 +541,10 @@ enum {
     CS_SEEN_TEXT   = 160,
 
     /* Slots of open streams that need no memory of their own: 2 of these. */
-    CS_FEW = 4,
+    CS_INLINE_SLOTS = 4,
 
     /* What is kept of the debug data of a GOAWAY. */
-    CS_TEXT = 64,
+    CS_DEBUG_TEXT = 64,
 };
 
 /* ---- FLOOD ---- */
@@ -609,7 +609,7 @@ enum {
     /* Frames that are suspicious at once and per second, where nghttp2 (1.67)
      * can count them: its own defaults; past it, it ends the connection. */
     H2_GLITCH_BURST   = 10000,
-    H2_GLITCHES_A_SEC = 330,
+    H2_GLITCHES_PER_SEC = 330,
 };
 
 /* Preface, SETTINGS and their acknowledgement from a client, as nghttpd; then
@@ -773,7 +773,7 @@ enum {
 #define WEB_LINGER_NS INT64_C(1000000000)
 
 /* A window that nobody stops is closed at this age. */
-#define WEB_CLAIM_NS INT64_C(600000000000)
+#define WEB_WINDOW_NS INT64_C(600000000000)
 
 /* ---- REFLECT ---- */
 /* Files taken from a server by reflection, and the time for each answer; past
@@ -947,7 +947,7 @@ enum {
 };
 
 /* ---- SERVE ---- */
-#define SERVE_LOOK_NS INT64_C(250000000)        /* between two checks of an
+#define SERVE_CHECK_NS INT64_C(250000000)        /* between two checks of an
                                                  * open window */
 
 /* ---- LOADCMD ---- */
@@ -16818,11 +16818,11 @@ struct cs {                             /* all zero before cs_init */
     int             failed;             /* GP_EFORMAT: the peer broke HTTP/2;
                                          * GP_ENOMEM */
     const char     *broken;             /* how it did */
-    char            goaway_text[CS_TEXT];       /* came with it; ASCII */
+    char            goaway_text[CS_DEBUG_TEXT];       /* came with it; ASCII */
     const nghttp2_nv *list;             /* whose block encoded is, again and
                                          * again; NULL: nobody's */
     struct buf      encoded;            /* header block encoded last */
-    struct cs_slot  few[CS_FEW];
+    struct cs_slot  few[CS_INLINE_SLOTS];
     struct cs_seen  seen[2];            /* of headers, of trailers */
     struct cs_block block;
     struct buf      part;               /* of a frame that is not whole */
@@ -17454,7 +17454,7 @@ static int cs_on_continuation(struct cs *s, struct cs_frame *f)
 {
     struct cs_block *b = &s->block;
     b->bytes += f->n;
-    if (++b->parts > CS_PARTS ||
+    if (++b->parts > CS_CONTINUATIONS ||
         b->bytes > 2 * s->list_bytes * (uint64_t)HEADERS_HARD_FACTOR)
         return cs_fail(s, NGHTTP2_ENHANCE_YOUR_CALM, "too many CONTINUATION");
     if (cs_decode(s, f))
@@ -17572,7 +17572,7 @@ static int cs_on_settings(struct cs *s, struct cs_frame *f)
         s->acked = true;
         return GP_OK;
     }
-    if (f->n / 6 > CS_SETTINGS)
+    if (f->n / 6 > CS_SETTINGS_ENTRIES)
         return cs_fail(s, NGHTTP2_ENHANCE_YOUR_CALM, "too many settings");
     s->greeted = true;
     for (uint32_t i = 0; i < f->n; i += 6)
@@ -17766,7 +17766,7 @@ static int cs_init(struct cs *s, struct pool *pool)
     s->mem = (nghttp2_mem){ pool, mem_pool_get, mem_pool_put, mem_pool_zero,
                             mem_pool_grow };
     s->slot = s->few;
-    s->mask = CS_FEW - 1;
+    s->mask = CS_INLINE_SLOTS - 1;
     mem_link_init(&s->row);
     s->window = s->first_window = CS_FIRST_WINDOW;
     s->peer_streams = UINT32_MAX;
@@ -18982,7 +18982,7 @@ static void h2_kit_options(const struct h2_kit *k)
 #endif
 #ifdef HAVE_NGHTTP2_OPTION_SET_GLITCH_RATE_LIMIT
     nghttp2_option_set_glitch_rate_limit(k->option, H2_GLITCH_BURST,
-                                         H2_GLITCHES_A_SEC);
+                                         H2_GLITCHES_PER_SEC);
 #endif
     nghttp2_option_set_no_auto_window_update(k->option, 1);
     nghttp2_option_set_no_closed_streams(k->option, 1);
@@ -23178,7 +23178,7 @@ static struct web_window *web_window_new(struct web_conn *c, unsigned hz)
     if (web->nwindows >= WEB_WINDOWS) {
         web_refuse(c, 503, WEB_GO_ERROR, "%d profiles are being taken, the "
                    "limit: stop one, or wait %d minutes for unclaimed ones to "
-                   "end", WEB_WINDOWS, (int)(WEB_CLAIM_NS / 60000000000));
+                   "end", WEB_WINDOWS, (int)(WEB_WINDOW_NS / 60000000000));
         return NULL;
     }
     struct web_window *w = mem_zalloc(sizeof *w);
@@ -23377,7 +23377,7 @@ static void web_start_token(struct web_conn *c, const struct web_request *q)
              random[1]);
     w->timer.on_time = web_window_on_time;
     w->timer.arg = w;
-    if (net_timer_arm(&web->loop, &w->timer, sys_now_ns() + WEB_CLAIM_NS)) {
+    if (net_timer_arm(&web->loop, &w->timer, sys_now_ns() + WEB_WINDOW_NS)) {
         web_window_free(w);
         web_refuse(c, 500, WEB_GO_ERROR, "out of memory");
         return;
@@ -33429,7 +33429,7 @@ static int serve_wait(struct serve_args *c, const sigset_t *set)
                     return 0;
                 continue;
             }
-            left = left > SERVE_LOOK_NS ? SERVE_LOOK_NS : left;
+            left = left > SERVE_CHECK_NS ? SERVE_CHECK_NS : left;
             most = (struct timespec){ .tv_nsec = left };
         }
         int got = sigtimedwait(set, NULL, &most);

@@ -1318,7 +1318,8 @@ static void test_cs_goaway(void)
         in.len = 0;
         test_cs_frame(&in, NGHTTP2_GOAWAY, 0, 0, p, 8 + n);
         CHECK(!cs_take(&k.s, in.data, in.len) && k.s.goaway_code == n);
-        CHECK(strlen(k.s.goaway_text) == (n < CS_TEXT ? n : CS_TEXT - 1));
+        CHECK(strlen(k.s.goaway_text) ==
+              (n < CS_DEBUG_TEXT ? n : CS_DEBUG_TEXT - 1));
         CHECK(strspn(k.s.goaway_text, "x") == strlen(k.s.goaway_text));
     }
     test_cs_say(&k, "7 0 0 00000001 *4", "", "3 close 7\n");
