@@ -1048,6 +1048,37 @@ static void *mem_grow(void *p, size_t *cap, size_t need, size_t size)
     return q;
 }
 
+/* Make room for need elements in the array a; false if out of memory. */
+#define MEM_ROOM(a, cap, need) mem_room(&(a), &(cap), need, sizeof *(a))
+
+/* Append a zeroed element to the array a of n elements and return its address,
+ * or NULL if out of memory. */
+#define MEM_ADD(a, n, cap) mem_add(&(a), &(n), &(cap), sizeof *(a))
+
+/* Do MEM_ROOM.  array is the address of a pointer of any type; memcpy reads and
+ * writes it because void ** may not alias it. */
+static inline bool mem_room(void *array, size_t *cap, size_t need, size_t size)
+{
+    void *p;
+    if (need <= *cap)
+        return true;
+    memcpy(&p, array, sizeof p);
+    if (!(p = mem_grow(p, cap, need, size)))
+        return false;
+    memcpy(array, &p, sizeof p);
+    return true;
+}
+
+/* Do MEM_ADD; array as in mem_room. */
+static inline void *mem_add(void *array, size_t *n, size_t *cap, size_t size)
+{
+    void *p;
+    if (!mem_room(array, cap, *n + 1, size))
+        return NULL;
+    memcpy(&p, array, sizeof p);
+    return memset((char *)p + (*n)++ * size, 0, size);
+}
+
 /* Map all pages of the n bytes at p now, which costs a fraction of a page fault
  * each; for memory that will all be used. */
 static void mem_prefault(void *p, size_t n)
@@ -4460,13 +4491,10 @@ static int elf_read_segments(struct elf_file *f)
             elf_read_note(f->build_id, p, ph[i].p_filesz);
         if (ph[i].p_type != PT_LOAD)
             continue;
-        struct elf_load *l = mem_grow(f->load, &f->load_cap, f->nload + 1,
-                                      sizeof *l);
+        struct elf_load *l = MEM_ADD(f->load, f->nload, f->load_cap);
         if (!l)
             return GP_ENOMEM;
-        f->load = l;
-        l[f->nload++] = (struct elf_load){ ph[i].p_offset, ph[i].p_vaddr,
-                                           ph[i].p_filesz };
+        *l = (struct elf_load){ ph[i].p_offset, ph[i].p_vaddr, ph[i].p_filesz };
     }
     return GP_OK;
 }
@@ -4498,12 +4526,10 @@ static int elf_read_symbol_table(struct elf_file *f, const struct elf_image *m,
             sym[i].st_name >= names->sh_size || !text[sym[i].st_name] ||
             sym[i].st_size > UINT64_MAX - sym[i].st_value)
             continue;
-        struct elf_symbol *p = mem_grow(f->symbol, &f->symbol_cap,
-                                        f->nsymbols + 1, sizeof *p);
+        struct elf_symbol *p = MEM_ADD(f->symbol, f->nsymbols, f->symbol_cap);
         if (!p)
             return GP_ENOMEM;
-        f->symbol = p;
-        p[f->nsymbols++] = (struct elf_symbol){
+        *p = (struct elf_symbol){
             .start = sym[i].st_value,
             .limit = sym[i].st_value + sym[i].st_size,
             .name = text + sym[i].st_name,
@@ -4667,13 +4693,11 @@ static uint32_t elf_add_file(struct elf *m, const char *path)
         if (!strcmp(m->file[i].path, path))
             return (uint32_t)i;
     char *copy = mem_arena_dup(&m->arena, path, strlen(path));
-    struct elf_file *f = copy ? mem_grow(m->file, &m->file_cap, m->nfiles + 1,
-                                         sizeof *f) : NULL;
+    struct elf_file *f = copy ? MEM_ADD(m->file, m->nfiles, m->file_cap) : NULL;
     if (!f)
         return MEM_NONE;
-    m->file = f;
-    f[m->nfiles] = (struct elf_file){ .path = copy };
-    return (uint32_t)m->nfiles++;
+    f->path = copy;
+    return (uint32_t)m->nfiles - 1;
 }
 
 /* Append the mapping of a line of /proc/self/maps if it is code of a file or
@@ -4693,11 +4717,10 @@ static int elf_read_map(struct elf *m, char *line)
     if (*name != '/' && !vdso)
         return GP_OK;
     k.file = elf_add_file(m, name);
-    struct elf_map *p = mem_grow(m->map, &m->map_cap, m->nmaps + 1, sizeof *p);
+    struct elf_map *p = MEM_ADD(m->map, m->nmaps, m->map_cap);
     if (!p || k.file == MEM_NONE)
         return GP_ENOMEM;
-    m->map = p;
-    p[m->nmaps++] = k;
+    *p = k;
     if (vdso)                           /* has no file but the mapping */
         m->file[k.file].image = (struct elf_image){
             (const uint8_t *)(uintptr_t)k.start, k.limit - k.start, -1,
@@ -4838,14 +4861,11 @@ static char *elf_next_line(struct buf *b, size_t *at)
  * into strings. */
 static int elf_add_call(struct elf *m, char *name, char *where)
 {
-    struct elf_call *c = mem_grow(m->call, &m->call_cap, m->ncalls + 1,
-                                  sizeof *c);
+    struct elf_call *c = MEM_ADD(m->call, m->ncalls, m->call_cap);
     uint64_t line;
     if (!c)
         return GP_ENOMEM;
-    m->call = c;
-    c += m->ncalls++;
-    *c = (struct elf_call){ .name = strcmp(name, "??") ? name : NULL };
+    c->name = strcmp(name, "??") ? name : NULL;
     char *mark = strstr(where, " (discriminator ");
     if (mark)
         *mark = 0;
@@ -5611,28 +5631,11 @@ static void pp_fini(struct pp *p)
     *p = (struct pp){0};
 }
 
-/* Append a zeroed element to the array a of n elements and return its address;
- * NULL without memory or at PP_MOST_ROWS. */
-#define PP_ADD(a, n, cap) pp_add_row(&(a), &(n), &(cap), sizeof *(a))
+/* MEM_ADD of at most PP_MOST_ROWS elements, else NULL. */
+#define PP_ADD(a, n, cap) ((n) < PP_MOST_ROWS ? MEM_ADD(a, n, cap) : NULL)
 
-/* Append a zeroed row to one of p's tables, as location: PP_ADD. */
+/* PP_ADD to one of p's tables, named as in PP_NEW(p, location). */
 #define PP_NEW(p, row) PP_ADD((p)->row, (p)->n##row##s, (p)->row##_cap)
-
-/* Do PP_ADD.  array is the address of a pointer of any type; memcpy reads and
- * writes it because void ** may not alias it. */
-static inline void *pp_add_row(void *array, size_t *n, size_t *cap,
-                               size_t size)
-{
-    void *p;
-    memcpy(&p, array, sizeof p);
-    if (*n >= *cap || *n >= PP_MOST_ROWS) {
-        p = *n < PP_MOST_ROWS ? mem_grow(p, cap, *n + 1, size) : NULL;
-        if (!p)
-            return NULL;
-        memcpy(array, &p, sizeof p);
-    }
-    return memset((char *)p + (*n)++ * size, 0, size);
-}
 
 /* Append a sample type, before any sample. */
 static int pp_add_type(struct pp *p, struct slice type, struct slice unit)
@@ -5652,13 +5655,8 @@ static int pp_end_sample(struct pp *p)
     if (rows > PP_MOST_ROWS || p->nstack > PP_MOST_REFS ||
         p->nlabels > PP_MOST_ROWS)
         return GP_ELIMIT;
-    void *a = mem_grow(p->stack_at, &p->stack_at_cap, rows + 1,
-                       sizeof *p->stack_at);
-    p->stack_at = a ? a : p->stack_at;
-    void *b = mem_grow(p->label_at, &p->label_at_cap, rows + 1,
-                       sizeof *p->label_at);
-    p->label_at = b ? b : p->label_at;
-    if (!a || !b)
+    if (!MEM_ROOM(p->stack_at, p->stack_at_cap, rows + 1) ||
+        !MEM_ROOM(p->label_at, p->label_at_cap, rows + 1))
         return GP_ENOMEM;
     if (p->nsamples == 0)
         p->stack_at[0] = p->label_at[0] = 0;
@@ -5677,14 +5675,9 @@ static int pp_add_sample(struct pp *p, const uint32_t *stack, size_t n,
     size_t nt = p->ntypes, at = p->nsamples * nt;
     if (n > PP_MOST_REFS || nl > PP_MOST_ROWS)
         return GP_ELIMIT;
-    void *a = mem_grow(p->value, &p->value_cap, at + nt, sizeof *value);
-    p->value = a ? a : p->value;
-    void *b = mem_grow(p->stack, &p->stack_cap, p->nstack + n, sizeof *stack);
-    p->stack = b ? b : p->stack;
-    void *c = mem_grow(p->label, &p->label_cap, p->nlabels + nl,
-                       sizeof *label);
-    p->label = c ? c : p->label;
-    if (!a || (!b && n) || (!c && nl))
+    if (!MEM_ROOM(p->value, p->value_cap, at + nt) ||
+        !MEM_ROOM(p->stack, p->stack_cap, p->nstack + n) ||
+        !MEM_ROOM(p->label, p->label_cap, p->nlabels + nl))
         return GP_ENOMEM;
     memcpy(p->value + at, value, nt * sizeof *value);
     if (n)
@@ -5928,11 +5921,9 @@ static int pp_fail_full(struct pp_reader *r)
 /* Append the id of the next row; ids out of order make t sparse. */
 static int pp_ids_add(struct pp_reader *r, struct pp_ids *t, uint64_t id)
 {
-    uint64_t *p = mem_grow(t->id, &t->cap, t->n + 1, sizeof *p);
-    if (!p)
+    if (!MEM_ROOM(t->id, t->cap, t->n + 1))
         return pp_fail_full(r);
-    t->id = p;
-    p[t->n++] = id;
+    t->id[t->n++] = id;
     t->sparse |= id != t->n;
     return GP_OK;
 }
@@ -6091,20 +6082,14 @@ static int pp_read_sample(struct pp_reader *r, struct pb_field *f, void *to)
     if (f->number != 3 && most == 0)
         return GP_OK;
     if (f->number == 1) {
-        void *q = own + most > PP_MOST_ROWS ? NULL
-            : mem_grow(p->stack, &p->stack_cap, p->nstack + most,
-                       sizeof *p->stack);
-        if (!q)
+        if (own + most > PP_MOST_ROWS ||
+            !MEM_ROOM(p->stack, p->stack_cap, p->nstack + most))
             return pp_fail_full(r);
-        p->stack = q;
         e = pp_read_stack(r, f);
     } else if (f->number == 2) {
-        void *q = *nvalues + most > PP_MOST_ROWS ? NULL
-            : mem_grow(p->value, &p->value_cap, at + *nvalues + most,
-                       sizeof *p->value);
-        if (!q)
+        if (*nvalues + most > PP_MOST_ROWS ||
+            !MEM_ROOM(p->value, p->value_cap, at + *nvalues + most))
             return pp_fail_full(r);
-        p->value = q;
         while ((e = pb_next_int(f, &v)) > 0)
             p->value[at + (*nvalues)++] = (int64_t)v;
     }
