@@ -17992,8 +17992,7 @@ static bool flood_midway(const struct flood *f)
 }
 
 /* =================================== 31 H2 ===================================
- * for     one HTTP/2 connection: a server over nghttp2, a client over CS; no
- *         gRPC in here
+ * for     one HTTP/2 connection: a server's over nghttp2, a client's over CS
  * uses    MEM, NUM, NET, CS, FLOOD
  * owns    the socket, a server's nghttp2 session and the bytes not yet sent
  * spec    [H2] RFC 9113; RFC 9110 15.5.22 for the answer to HTTP/1.1
@@ -18003,42 +18002,42 @@ static bool flood_midway(const struct flood *f)
  *   one turn   recv() -> mem_recv -> callbacks, which only submit -> mem_send
  *              until nothing is left -> one send(); a client: cs_take, cs_pump
  *
- *   server  PREFACE -> OPEN -> LINGER -> GONE     (LINE: it is HTTP/1.1)
+ *   server  PREFACE -> OPEN -> LINGER -> GONE     (HTTP1: no preface came)
  *   client  CONNECTING -> OPEN -> GONE
  *
- * Invariant  on_lost is called once, when the connection stops to be of use,
- *            with the session still there; then on_gone once, after which
- *            nothing here touches the connection.  Neither is called inside a
- *            session's callback, and no callback sends or receives.
- * Does not   know what a header means, except where [H2] needs it.
+ * Invariant  on_lost is called once, when the connection ends, while the
+ *            session still exists; then on_gone once, after which nothing here
+ *            touches the connection.  Neither is called inside a session's
+ *            callback, and no callback sends or receives.
+ * Does not   know gRPC, nor what a header means, except where [H2] needs it.
  */
 
 #define H2_NV(n, v) { (uint8_t *)(n), (uint8_t *)(v), sizeof(n) - 1,        \
                       sizeof(v) - 1, NGHTTP2_NV_FLAG_NO_COPY_NAME |         \
                                      NGHTTP2_NV_FLAG_NO_COPY_VALUE }
 
-/* To be told of input once, when it comes: the kernel need not look again after
- * each turn whether there still is some. */
+/* Edge-triggered: the kernel reports input when it arrives and does not check
+ * for more after each turn. */
 #define H2_READ (EPOLLIN | EPOLLRDHUP | EPOLLET)
 
-enum h2_state { H2_CONNECTING, H2_PREFACE, H2_LINE, H2_OPEN, H2_LINGER,
+enum h2_state { H2_CONNECTING, H2_PREFACE, H2_HTTP1, H2_OPEN, H2_LINGER,
                 H2_GONE };
 
 enum h2_end {                           /* why a connection ended */
     H2_ALIVE,                           /* it did not */
     H2_END_EOF,                         /* the peer closed it */
-    H2_END_IO,                          /* the system said no: error */
-    H2_END_TIMEOUT,                     /* connect, settings or a stall */
-    H2_END_PROTOCOL,                    /* the peer broke HTTP/2 */
+    H2_END_IO,                          /* a system call failed: see error */
+    H2_END_TIMEOUT,                     /* connect, SETTINGS or a stall */
+    H2_END_PROTOCOL,                    /* the peer violated HTTP/2 */
     H2_END_DONE,                        /* after a GOAWAY, all answered */
     H2_END_LOCAL,                       /* the owner closed it */
-    H2_END_IDLE, H2_END_AGE,            /* it was told to leave, and did */
-    H2_END_FLOOD,                       /* ENHANCE_YOUR_CALM: for each enum
+    H2_END_IDLE, H2_END_AGE,            /* after a GOAWAY for this reason */
+    H2_END_FLOOD,                       /* ENHANCE_YOUR_CALM: one for each enum
                                          * flood_reason from FLOOD_EMPTY on */
     H2_ENDS = H2_END_FLOOD + FLOOD_REASONS - FLOOD_EMPTY,
 };
 
-/* The same in a word, for counters and for the peer's GOAWAY. */
+/* Names of enum h2_end, for counters and the text of a GOAWAY. */
 static const char *const h2_end_names[H2_END_FLOOD] = {
     [H2_ALIVE] = "alive", [H2_END_EOF] = "peer", [H2_END_IO] = "io",
     [H2_END_TIMEOUT] = "timeout", [H2_END_PROTOCOL] = "protocol",
@@ -18046,7 +18045,7 @@ static const char *const h2_end_names[H2_END_FLOOD] = {
     [H2_END_IDLE] = "max_idle", [H2_END_AGE] = "max_age",
 };
 
-/* Return the word for end. */
+/* Return the name of end; static. */
 static const char *h2_end_name(enum h2_end end)
 {
     return end < H2_END_FLOOD ? h2_end_names[end]
@@ -18055,35 +18054,35 @@ static const char *h2_end_name(enum h2_end end)
 
 struct h2_conn;
 
-/* What the section above hears.  stream is what on_open returned; no more calls
- * for a stream after its on_close.  A client has on_room, on_lost and on_gone;
- * the others are its session's. */
+/* Callbacks of the section above.  stream is what on_open returned; there are
+ * no calls for a stream after its on_close.  A client's h2_up has on_room,
+ * on_lost and on_gone only; the session calls its owner for the rest. */
 struct h2_up {
     void *(*on_open)(struct h2_conn *c, int32_t id);    /* NULL: refuse */
     void (*on_header)(struct h2_conn *c, void *stream, struct slice name,
                       struct slice value);
-    void (*on_headers)(struct h2_conn *c, void *stream, bool over);
+    void (*on_headers)(struct h2_conn *c, void *stream, bool too_large);
     void (*on_data)(struct h2_conn *c, void *stream, const uint8_t *p,
-                    size_t n, bool last);       /* last: nothing follows, the
-                                         * stream's window matters no more */
+                    size_t n, bool last);       /* last: END_STREAM is set, the
+                                         * stream's window need not grow */
     void (*on_end)(struct h2_conn *c, void *stream);    /* END_STREAM */
     void (*on_close)(struct h2_conn *c, void *stream, uint32_t code,
-                     bool by_peer);     /* by_peer: RST_STREAM came in */
-    void (*on_room)(struct h2_conn *c); /* cs_full was true, and is not now */
+                     bool by_peer);     /* by_peer: by its RST_STREAM */
+    void (*on_room)(struct h2_conn *c); /* cs_full is no longer true */
     void (*on_lost)(struct h2_conn *c);
     void (*on_gone)(struct h2_conn *c);         /* may release c */
     enum flood_excuse (*on_excuse)(struct h2_conn *c, void *stream);
-    void (*on_taken)(struct h2_conn *c, size_t n);      /* bytes of a body went
-                                         * to nghttp2 */
-    void (*on_drain)(struct h2_conn *c, void *stream);  /* a body that asked
-                                         * has few bytes left */
-    void (*on_fed)(struct h2_conn *c);  /* input was read: the last thing that
-                                         * h2_turn is to follow; NULL: it does
+    void (*on_taken)(struct h2_conn *c, size_t n);      /* nghttp2 copied n
+                                         * bytes of a body */
+    void (*on_drain)(struct h2_conn *c, void *stream);  /* fewer than body.low
+                                         * bytes are left */
+    void (*on_input)(struct h2_conn *c);        /* input was read; must call
+                                         * h2_turn later.  NULL: it is called
                                          * at once */
 };
 
-struct h2_kit {                         /* shared by connections; read only; of
-                                         * a client's only up is used */
+struct h2_kit {                         /* shared by connections; read only; a
+                                         * client uses up only */
     nghttp2_session_callbacks *callbacks;       /* owned */
     nghttp2_option *option;             /* owned */
     const struct h2_up *up;             /* borrowed */
@@ -18100,110 +18099,110 @@ struct h2_conn {                        /* all zero before h2_accept */
     struct cs       *client;            /* borrowed; NULL: this is a server's */
     nghttp2_session *session;           /* owned; a server's; NULL before and
                                          * after use */
-    struct buf       rest;              /* to send; in LINE what came in */
+    struct buf       rest;              /* to send; in HTTP1: received */
     size_t           rest_at;           /* bytes of rest already sent */
     struct net_timer timer;             /* hello, notice or linger */
     struct net_timer stall;             /* armed while rest is not empty */
     enum h2_state    state;
-    enum h2_end      end;               /* to be acted on at the turn's end */
+    enum h2_end      end;               /* h2_turn acts on it */
     int              error;             /* errno of H2_END_IO */
     int32_t          top_id;            /* highest stream the peer opened */
-    int32_t          closed[H2_CLOSED]; /* streams by number: id: the peer had
-                                         * ended it; -id: we have */
+    int32_t          closed[H2_CLOSED]; /* latest closed streams, see
+                                         * h2_closed: id if the peer had ended
+                                         * it, -id if only we had */
     int32_t          reset_id;          /* stream of the last RST_STREAM in */
     uint32_t         headers_bytes;     /* of the block being read */
-    void            *stream;            /* found last, or NULL: nobody's */
-    int32_t          stream_id;         /* of it; 0: none is known */
-    size_t           fed;               /* bytes of DATA to be given back */
-    uint8_t          matched;           /* bytes of the preface seen */
-    bool             busy;              /* inside nghttp2, or cs_take */
-    bool             got_settings, got_ack;     /* the hello's two halves */
+    void            *stream;            /* cached: user data of stream_id */
+    int32_t          stream_id;         /* 0: nothing is cached */
+    size_t           unconsumed;        /* bytes of DATA to be returned to the
+                                         * connection's window */
+    uint8_t          matched;           /* bytes of the preface received */
+    bool             busy;              /* inside nghttp2 or cs_take */
+    bool             got_settings, got_ack;     /* of the peer */
     bool             ready;             /* both; timer disarmed */
     bool             leaving;           /* shutdown notice sent */
-    bool             patched;           /* our first SETTINGS went out */
-    enum h2_end      leave;             /* why it leaves; H2_ALIVE: no reason */
-    enum h2_end      failed;            /* what nghttp2 ended it for, itself */
-
+    bool             patched;           /* our first SETTINGS were sent */
+    enum h2_end      leave_reason;      /* H2_ALIVE: none */
+    enum h2_end      goaway_end;        /* the error of the first GOAWAY sent;
+                                         * H2_ALIVE: none */
     struct flood     flood;             /* a server's defence */
-    int64_t          whole_ns;          /* when the input last ended a frame */
-    int64_t          heard_ns;          /* when the last byte came */
+    int64_t          frame_end_ns;      /* when the input last ended a frame */
+    int64_t          input_ns;          /* when the last byte arrived */
 };
 
 struct h2_body {                        /* what a stream sends */
     const uint8_t *p;                   /* borrowed until the stream closes */
     size_t n;                           /* bytes left */
-    size_t low;                         /* on_drain at this many left, once;
-                                         * 0: never */
-    bool   more;                        /* there will be: h2_resume then */
-    bool   waits;                       /* nghttp2 has been told so */
+    size_t low;                         /* call on_drain once when fewer bytes
+                                         * are left; 0: never */
+    bool   more;                        /* more will follow, by h2_resume */
+    bool   deferred;                    /* nghttp2 waits for h2_resume */
     const nghttp2_nv *trailer;          /* borrowed; NULL: END_STREAM */
     size_t ntrailer;
 };
 
 /* ---- output ---- */
 
-/* Write n bytes, keep what the socket does not take.  True when it took all;
- * otherwise EPOLLOUT is armed, or c->end says what is wrong. */
-static bool h2_write(struct h2_conn *c, const uint8_t *p, size_t n)
+/* End c at the end of the turn because a system call failed with error. */
+static void h2_fail(struct h2_conn *c, int error)
+{
+    c->error = error;
+    c->end = H2_END_IO;
+}
+
+/* Send up to n bytes of p.  Return how many the socket accepted, 0 also on an
+ * error, which is in c->end. */
+static size_t h2_write_some(struct h2_conn *c, const uint8_t *p, size_t n)
 {
     ssize_t k;
     do
         k = send(c->io.fd, p, n, MSG_NOSIGNAL);
     while (k < 0 && errno == EINTR);
-    if (k < 0 && errno != EAGAIN) {
-        c->error = errno;
-        c->end = H2_END_IO;
-        return false;
-    }
-    size_t sent = k < 0 ? 0 : (size_t)k;
-    net_add(&c->loop->bytes_out, sent);
-    if (sent == n)
-        return true;
+    if (k < 0 && errno != EAGAIN)
+        h2_fail(c, errno);
+    if (k < 0)
+        return 0;
+    net_add(&c->loop->bytes_out, (size_t)k);
+    return (size_t)k;
+}
+
+/* Send n bytes and keep what the socket does not accept.  True if it accepted
+ * all; otherwise EPOLLOUT is armed, or c->end has the error. */
+static bool h2_write(struct h2_conn *c, const uint8_t *p, size_t n)
+{
+    size_t sent = h2_write_some(c, p, n);
+    if (sent == n || c->end == H2_END_IO)
+        return sent == n;
     mem_put(&c->rest, p + sent, n - sent);
     if (c->rest.err || (!c->client &&
-        net_timer_arm(c->loop, &c->stall, c->loop->now_ns + H2_STALL_NS))) {
-        c->error = ENOMEM;
-        c->end = H2_END_IO;
-    }
-    /* A server that cannot answer stops to listen, so that requests wait in
-     * the peer and not here.  A client goes on: two that wait for each other
-     * would wait for ever. */
+        net_timer_arm(c->loop, &c->stall, c->loop->now_ns + H2_STALL_NS)))
+        h2_fail(c, ENOMEM);
+    /* A server with unsent output stops reading, so that requests wait in the
+     * peer.  A client goes on: otherwise each could wait for the other. */
     net_io_want(c->loop, &c->io, EPOLLOUT | (c->client ? H2_READ : 0u));
     return false;
 }
 
-/* Send what is kept; true when nothing is left. */
-static bool h2_write_rest(struct h2_conn *c)
+/* Send what h2_write kept, as far as the socket accepts it. */
+static void h2_write_rest(struct h2_conn *c)
 {
-    size_t n = c->rest.len - c->rest_at;
-    ssize_t k;
-    do
-        k = send(c->io.fd, c->rest.data + c->rest_at, n, MSG_NOSIGNAL);
-    while (k < 0 && errno == EINTR);
-    if (k < 0 && errno != EAGAIN) {
-        c->error = errno;
-        c->end = H2_END_IO;
-        return false;
-    }
-    if (k > 0) {
-        net_add(&c->loop->bytes_out, (size_t)k);
-        c->rest_at += (size_t)k;
-        if (c->stall.at)
-            net_timer_arm(c->loop, &c->stall, c->loop->now_ns + H2_STALL_NS);
-    }
+    size_t sent = h2_write_some(c, c->rest.data + c->rest_at,
+                                c->rest.len - c->rest_at);
+    c->rest_at += sent;
+    if (sent && c->stall.at)
+        net_timer_arm(c->loop, &c->stall, c->loop->now_ns + H2_STALL_NS);
     if (c->rest_at < c->rest.len)
-        return false;
+        return;
     mem_fini(&c->rest);                 /* few connections ever need one */
     c->rest_at = 0;
     net_timer_stop(c->loop, &c->stall);
     net_io_want(c->loop, &c->io, H2_READ);
-    return true;
 }
 
-/* Write the limit on streams into our first SETTINGS, the n bytes at p, in the
- * place of the higher one that nghttp2 was told: past its own limit it ends the
- * connection, where [H2] 5.1.2 lets us refuse the stream. */
-static void h2_patch(struct h2_conn *c, uint8_t *p, size_t n)
+/* Write our limit on streams into the SETTINGS frame of n bytes at p.  nghttp2
+ * has a higher limit: beyond its own it closes the connection, where [H2] 5.1.2
+ * lets us refuse the stream. */
+static void h2_patch_settings(struct h2_conn *c, uint8_t *p, size_t n)
 {
     c->patched = true;
     for (size_t i = 9; i + 6 <= n && p[3] == NGHTTP2_SETTINGS; i += 6)
@@ -18211,7 +18210,7 @@ static void h2_patch(struct h2_conn *c, uint8_t *p, size_t n)
             num_set_be32(p + i + 2, c->kit->streams);
 }
 
-/* Take what nghttp2 wants to send into the loop's buffer; returns bytes. */
+/* Copy nghttp2's output to the loop's buffer and return its bytes. */
 static size_t h2_collect(struct h2_conn *c)
 {
     uint8_t *out = c->loop->out;
@@ -18227,21 +18226,21 @@ static size_t h2_collect(struct h2_conn *c)
         }
         memcpy(out + at, p, (size_t)n);
         if (!c->patched)
-            h2_patch(c, out + at, (size_t)n);
+            h2_patch_settings(c, out + at, (size_t)n);
         at += (size_t)n;
     }
     return at;
 }
 
-/* Send all that a client's session has, as far as the socket takes it, and see
- * whether it has failed. */
+/* Send a client session's output, as far as the socket accepts it, and set
+ * c->end if the session has failed. */
 static void h2_send_client(struct h2_conn *c)
 {
     struct cs *s = c->client;
     bool full = cs_full(s);
     while (!c->end && c->rest.len == 0 && cs_pump(s)) {
         (void)h2_write(c, s->out.data, s->out.len);
-        if (!c->end || c->error == ENOMEM)      /* else it never left */
+        if (!c->end || c->error == ENOMEM)      /* else nothing was sent */
             cs_sent(s);
     }
     if (full && !c->end && !cs_full(s))
@@ -18252,22 +18251,22 @@ static void h2_send_client(struct h2_conn *c)
     c->end = c->error ? H2_END_IO : H2_END_PROTOCOL;
 }
 
-/* Send all that nghttp2 has, as far as the socket takes it. */
+/* Send nghttp2's output, as far as the socket accepts it. */
 static void h2_send(struct h2_conn *c)
 {
     size_t n = NET_IO_BYTES;
-    bool was = c->busy;
-    c->busy = true;                     /* on_close may be called in here */
+    bool old = c->busy;
+    c->busy = true;                     /* nghttp2 may call on_close */
     while (n >= NET_IO_BYTES && c->rest.len == 0) {
         n = h2_collect(c);
         if (n && !h2_write(c, c->loop->out, n))
             break;
     }
-    c->busy = was;
+    c->busy = old;
 }
 
-/* nghttp2 asks for at most length bytes of a stream's body.  Never more is
- * given: the length is the flow-control window ([H2] 6.9). */
+/* Copy up to length bytes of a stream's body to nghttp2; length is within the
+ * flow-control window ([H2] 6.9). */
 static ssize_t h2_on_read(nghttp2_session *s, int32_t id, uint8_t *to,
                           size_t length, uint32_t *flags,
                           nghttp2_data_source *source, void *arg)
@@ -18276,7 +18275,7 @@ static ssize_t h2_on_read(nghttp2_session *s, int32_t id, uint8_t *to,
     struct h2_conn *c = arg;
     size_t n = b->n < length ? b->n : length;
     if (n == 0 && b->more) {
-        b->waits = true;
+        b->deferred = true;
         return NGHTTP2_ERR_DEFERRED;
     }
     if (n)
@@ -18320,15 +18319,15 @@ static void h2_release(struct h2_conn *c)
     c->kit->up->on_gone(c);
 }
 
-/* Act on c->end: tell the owner, and close.  A server first shuts its side
- * down and reads on for a while, so that what it said last arrives. */
+/* Act on c->end: tell the owner, and close.  A server first shuts down its
+ * side and reads for a while, so that its last output reaches the peer. */
 static void h2_finish(struct h2_conn *c)
 {
     bool first = c->state != H2_LINGER;
     if (first)
         c->kit->up->on_lost(c);
-    bool said = c->end != H2_END_EOF && c->end != H2_END_IO;
-    if (!first || !said || c->client || shutdown(c->io.fd, SHUT_WR) ||
+    bool open = c->end != H2_END_EOF && c->end != H2_END_IO;
+    if (!first || !open || c->client || shutdown(c->io.fd, SHUT_WR) ||
         net_timer_arm(c->loop, &c->timer, c->loop->now_ns + H2_LINGER_NS)) {
         h2_release(c);
         return;
@@ -18342,7 +18341,7 @@ static void h2_finish(struct h2_conn *c)
     c->end = H2_ALIVE;
 }
 
-/* True when c has nothing more to read or to send. */
+/* True if c's session has nothing more to read or to send. */
 static bool h2_over(const struct h2_conn *c)
 {
     return c->client ? cs_over(c->client)
@@ -18350,8 +18349,7 @@ static bool h2_over(const struct h2_conn *c)
                        !nghttp2_session_want_write(c->session);
 }
 
-/* The end of a turn: send, and see whether the connection is over.  c may be
- * gone afterwards. */
+/* End a turn: send, and close c if it is finished.  c may be gone then. */
 static void h2_turn(struct h2_conn *c)
 {
     bool open = c->state == H2_OPEN;
@@ -18360,21 +18358,22 @@ static void h2_turn(struct h2_conn *c)
     else if (open && !c->end)
         h2_send(c);
     if (open && !c->end && c->rest.len == 0 && h2_over(c))
-        c->end = c->failed ? c->failed : c->leave ? c->leave : H2_END_DONE;
+        c->end = c->goaway_end ? c->goaway_end
+               : c->leave_reason ? c->leave_reason : H2_END_DONE;
     if (c->end)
         h2_finish(c);
 }
 
-/* Send what was submitted outside a callback; inside one it does nothing,
- * because the turn does it.  c may be gone afterwards. */
+/* Send what was submitted outside a callback; inside one do nothing, as the
+ * turn sends it.  c may be gone then. */
 static void h2_kick(struct h2_conn *c)
 {
     if (!c->busy && c->state != H2_GONE)
         h2_turn(c);
 }
 
-/* Close c at once, outside callbacks, whatever its state; on_lost where it is
- * still owed, and on_gone, are called before this returns. */
+/* Close c at once, in any state; not for callbacks.  Calls on_lost, unless it
+ * has been called, and on_gone. */
 static void h2_abort(struct h2_conn *c)
 {
     assert(!c->busy);
@@ -18386,14 +18385,14 @@ static void h2_abort(struct h2_conn *c)
     h2_release(c);
 }
 
-/* Where c keeps what became of stream id. */
+/* Return c's record of closed stream id. */
 static int32_t *h2_closed(struct h2_conn *c, int32_t id)
 {
     return &c->closed[(uint32_t)id / 2 % H2_CLOSED];
 }
 
-/* Note the frame header h.  DATA after the peer's own end of the stream is an
- * error of the connection ([H2] 5.1). */
+/* Check the frame header h: DATA after the peer has ended the stream is a
+ * connection error ([H2] 5.1). */
 static void h2_on_head(void *arg, const uint8_t *h)
 {
     struct h2_conn *c = arg;
@@ -18405,8 +18404,8 @@ static void h2_on_head(void *arg, const uint8_t *h)
                                                 NGHTTP2_STREAM_CLOSED);
 }
 
-/* Close c, whose peer floods, and tell the peer why. */
-static void h2_calm_down(struct h2_conn *c)
+/* Close c because its peer floods, with a GOAWAY that says how. */
+static void h2_close_flood(struct h2_conn *c)
 {
     const char *why = flood_name[c->flood.reason];
     if (c->end)
@@ -18422,7 +18421,7 @@ static void h2_calm_down(struct h2_conn *c)
 
 /* ---- input ---- */
 
-/* nghttp2 gave up with code r: say so to the peer, as far as that works. */
+/* Close c after nghttp2's error r, with a GOAWAY if possible. */
 static void h2_fatal(struct h2_conn *c, ssize_t r)
 {
     bool flood = r == NGHTTP2_ERR_FLOODED;
@@ -18434,36 +18433,34 @@ static void h2_fatal(struct h2_conn *c, ssize_t r)
         c->end = H2_END_PROTOCOL;
 }
 
-/* Give n bytes from the peer to a client's session. */
-static void h2_feed_client(struct h2_conn *c, const uint8_t *p, size_t n)
-{
-    c->busy = true;
-    (void)cs_take(c->client, p, n);     /* h2_send_client sees what it says */
-    c->busy = false;
-}
-
-/* Give n bytes from the peer to nghttp2. */
+/* Give n bytes from the peer to the session. */
 static void h2_feed(struct h2_conn *c, const uint8_t *p, size_t n)
 {
+    if (c->client) {
+        c->busy = true;
+        (void)cs_take(c->client, p, n);         /* fails in h2_send_client */
+        c->busy = false;
+        return;
+    }
     if (!flood_scan(&c->flood, c->loop->now_ns, p, n, h2_on_head, c)) {
-        h2_calm_down(c);
+        h2_close_flood(c);
         return;
     }
     if (!flood_midway(&c->flood))
-        c->whole_ns = c->loop->now_ns;
+        c->frame_end_ns = c->loop->now_ns;
     c->busy = true;
     ssize_t r = nghttp2_session_mem_recv(c->session, p, n);
     if (r < 0 && !c->flood.reason)
         h2_fatal(c, r);
-    else if (c->fed)
-        (void)nghttp2_session_consume_connection(c->session, c->fed);
-    c->fed = 0;
+    else if (c->unconsumed)
+        (void)nghttp2_session_consume_connection(c->session, c->unconsumed);
+    c->unconsumed = 0;
     c->busy = false;
     if (c->flood.reason)
-        h2_calm_down(c);
+        h2_close_flood(c);
 }
 
-/* Make a server's session and submit its SETTINGS. */
+/* Create a server's session and submit its SETTINGS; GP_ENOMEM. */
 static int h2_start(struct h2_conn *c)
 {
     const struct h2_kit *k = c->kit;
@@ -18482,26 +18479,25 @@ static int h2_start(struct h2_conn *c)
                                 sizeof e / sizeof *e) ||
         nghttp2_session_set_local_window_size(c->session, NGHTTP2_FLAG_NONE, 0,
                                               k->conn_window)) {
-        c->error = ENOMEM;
-        c->end = H2_END_IO;
+        h2_fail(c, ENOMEM);
         return GP_ENOMEM;
     }
     c->state = H2_OPEN;
     return GP_OK;
 }
 
-/* The first line is not HTTP/2's: n more bytes of it.  Once it is whole, a
- * person with curl or a browser is told so; anything else is closed. */
-static void h2_line(struct h2_conn *c, const uint8_t *p, size_t n)
+/* Read n more bytes of a first line that is not HTTP/2's preface.  Once it is
+ * complete, answer HTTP/1 (curl, a browser) with kit->http1, and close. */
+static void h2_read_http1(struct h2_conn *c, const uint8_t *p, size_t n)
 {
     struct buf *line = &c->rest;
     mem_put(line, p, n);
     bool text = !line->err && line->len && line->data[0] >= 'A' &&
                 line->data[0] <= 'Z';
-    bool whole = text && memchr(line->data, '\n', line->len);
-    if (text && !whole && line->len < H2_LINE_BYTES)
+    bool complete = text && memchr(line->data, '\n', line->len);
+    if (text && !complete && line->len < H2_LINE_BYTES)
         return;
-    bool http = whole && memmem(line->data, line->len, " HTTP/1.", 8);
+    bool http = complete && memmem(line->data, line->len, " HTTP/1.", 8);
     mem_fini(line);
     c->end = H2_END_PROTOCOL;
     if (http && c->kit->http1)          /* short: fits any socket buffer */
@@ -18509,8 +18505,8 @@ static void h2_line(struct h2_conn *c, const uint8_t *p, size_t n)
                        strlen(c->kit->http1));
 }
 
-/* n bytes from a client that has not yet sent the whole preface. */
-static void h2_greet(struct h2_conn *c, const uint8_t *p, size_t n)
+/* Read n bytes from a client whose preface is incomplete. */
+static void h2_read_preface(struct h2_conn *c, const uint8_t *p, size_t n)
 {
     while (n && c->matched < CS_PREFACE_BYTES &&
            *p == (uint8_t)cs_preface[c->matched]) {
@@ -18529,14 +18525,13 @@ static void h2_greet(struct h2_conn *c, const uint8_t *p, size_t n)
             h2_feed(c, p, n);
     } else if (n) {
         mem_put(&c->rest, cs_preface, c->matched);
-        c->state = H2_LINE;
-        h2_line(c, p, n);
+        c->state = H2_HTTP1;
+        h2_read_http1(c, p, n);
     }
 }
 
-/* One recv(), never a second to see that nothing is left.  epoll tells of what
- * comes after it; where something may be left, and of an end that it has told
- * of, it is asked to tell again, behind the other connections. */
+/* Read once: epoll reports later input.  If input may be left, or the peer's
+ * end was reported with it, c gets another event after other connections. */
 static void h2_receive(struct h2_conn *c, uint32_t events)
 {
     uint8_t *in = c->loop->in;
@@ -18546,24 +18541,25 @@ static void h2_receive(struct h2_conn *c, uint32_t events)
         net_io_again(c->loop, &c->io);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    if (n <= 0) {
-        c->error = n < 0 ? errno : 0;
-        c->end = n < 0 ? H2_END_IO : H2_END_EOF;
+    if (n < 0) {
+        h2_fail(c, errno);
+        return;
+    }
+    if (n == 0) {
+        c->end = H2_END_EOF;
         return;
     }
     net_add(&c->loop->bytes_in, (size_t)n);
-    c->heard_ns = net_now(c->loop);
-    if (c->state == H2_OPEN && c->client)
-        h2_feed_client(c, in, (size_t)n);
-    else if (c->state == H2_OPEN)
+    c->input_ns = net_now(c->loop);
+    if (c->state == H2_OPEN)
         h2_feed(c, in, (size_t)n);
     else if (c->state == H2_PREFACE)
-        h2_greet(c, in, (size_t)n);
-    else if (c->state == H2_LINE)
-        h2_line(c, in, (size_t)n);
+        h2_read_preface(c, in, (size_t)n);
+    else if (c->state == H2_HTTP1)
+        h2_read_http1(c, in, (size_t)n);
 }
 
-/* The socket of a client is connected, or is not going to be. */
+/* Start the session of a client whose connect has finished, or fail. */
 static void h2_connected(struct h2_conn *c)
 {
     int error = 0;
@@ -18571,19 +18567,16 @@ static void h2_connected(struct h2_conn *c)
     if (getsockopt(c->io.fd, SOL_SOCKET, SO_ERROR, &error, &n))
         error = errno;
     if (error) {
-        c->error = error;
-        c->end = H2_END_IO;
+        h2_fail(c, error);
         return;
     }
     net_io_want(c->loop, &c->io, H2_READ);
     c->state = H2_OPEN;
-    if (cs_init(c->client, &c->loop->pool)) {
-        c->error = ENOMEM;
-        c->end = H2_END_IO;
-    }
+    if (cs_init(c->client, &c->loop->pool))
+        h2_fail(c, ENOMEM);
 }
 
-/* The socket is ready. */
+/* Handle epoll's events of the socket. */
 static void h2_on_event(struct net_io *io, uint32_t events)
 {
     struct h2_conn *c = io->arg;
@@ -18591,24 +18584,23 @@ static void h2_on_event(struct net_io *io, uint32_t events)
         h2_connected(c);
     } else {
         if ((events & EPOLLOUT) && c->rest.len)
-            (void)h2_write_rest(c);
+            h2_write_rest(c);
         if (!c->end && (events & EPOLLIN))
             h2_receive(c, events);
         else if (!c->end && (events & (EPOLLERR | EPOLLHUP)))
             c->end = H2_END_EOF;
     }
-    if (c->kit->up->on_fed && c->session && !c->end)
-        c->kit->up->on_fed(c);
+    if (c->kit->up->on_input && c->session && !c->end)
+        c->kit->up->on_input(c);
     else
         h2_turn(c);
 }
 
 /* ---- nghttp2's callbacks ---- */
 
-/* A frame's nine bytes were read.  HEADERS on a stream that nghttp2 has
- * forgotten, or never knew, it takes for late and ignores; they are an error of
- * the connection after the peer's own end of the stream ([H2] 5.1), and on a
- * number that was passed over (5.1.1). */
+/* Check a frame header.  nghttp2 ignores HEADERS on a stream that it does not
+ * know; they are a connection error if the peer had ended the stream ([H2] 5.1)
+ * or never opened it, but a higher one (5.1.1). */
 static int h2_on_begin_frame(nghttp2_session *s, const nghttp2_frame_hd *hd,
                              void *arg)
 {
@@ -18627,8 +18619,8 @@ static int h2_on_begin_frame(nghttp2_session *s, const nghttp2_frame_hd *hd,
            NGHTTP2_ERR_CALLBACK_FAILURE : 0;
 }
 
-/* What stands for stream id above, or NULL.  Frames of a stream come in rows:
- * the last one found is found again for nothing. */
+/* Return the user data of stream id, or NULL.  Frames of one stream often
+ * follow each other: the last result is cached. */
 static void *h2_stream(struct h2_conn *c, int32_t id)
 {
     if (c->stream_id != id) {
@@ -18638,8 +18630,7 @@ static void *h2_stream(struct h2_conn *c, int32_t id)
     return c->stream;
 }
 
-/* Let stream stand for stream id, or NULL: no callback comes for it any more.
- * Nothing where there is no such stream. */
+/* Set the user data of stream id, if it exists; NULL stops its callbacks. */
 static void h2_stream_set(struct h2_conn *c, int32_t id, void *stream)
 {
     bool set = c->session &&
@@ -18648,7 +18639,7 @@ static void h2_stream_set(struct h2_conn *c, int32_t id, void *stream)
     c->stream_id = set ? id : 0;
 }
 
-/* A header block begins. */
+/* Open a stream when its header block begins. */
 static int h2_on_begin_headers(nghttp2_session *s, const nghttp2_frame *f,
                                void *arg)
 {
@@ -18664,8 +18655,8 @@ static int h2_on_begin_headers(nghttp2_session *s, const nghttp2_frame *f,
     return 0;
 }
 
-/* A header.  nghttp2 advertises the limit of a list but does not count
- * ([H2] 6.5.2: name + value + 32 each). */
+/* Report a header, within the limit of the list: nghttp2 advertises it but does
+ * not count ([H2] 6.5.2: name + value + 32 each). */
 static int h2_on_header(nghttp2_session *s, const nghttp2_frame *f,
                         const uint8_t *name, size_t nlen, const uint8_t *value,
                         size_t vlen, uint8_t flags, void *arg)
@@ -18688,15 +18679,15 @@ static int h2_on_header(nghttp2_session *s, const nghttp2_frame *f,
     return 0;
 }
 
-/* Bytes of a body.  The connection's window is given back once they are read,
- * so that no stream holds up another; a stream's own is by h2_consume. */
+/* Report bytes of a body.  They return to the connection's window at once, so
+ * that no stream delays another, and to the stream's by h2_consume. */
 static int h2_on_data(nghttp2_session *s, uint8_t flags, int32_t id,
                       const uint8_t *p, size_t n, void *arg)
 {
     struct h2_conn *c = arg;
     void *stream = h2_stream(c, id);
     bool last = flags & NGHTTP2_FLAG_END_STREAM;
-    c->fed += n;
+    c->unconsumed += n;
     if (stream)
         c->kit->up->on_data(c, stream, p, n, last);
     else if (!last)
@@ -18704,7 +18695,7 @@ static int h2_on_data(nghttp2_session *s, uint8_t flags, int32_t id,
     return 0;
 }
 
-/* The peer's SETTINGS, or its acknowledgement of ours. */
+/* Note the peer's SETTINGS, or its acknowledgement of ours. */
 static void h2_on_settings(struct h2_conn *c, bool ack)
 {
     c->got_settings |= !ack;
@@ -18716,17 +18707,17 @@ static void h2_on_settings(struct h2_conn *c, bool ack)
     }
 }
 
-/* The last word of a graceful shutdown: streams up to the last one seen are
- * served, later ones were not. */
+/* Submit the last GOAWAY of a graceful shutdown: streams up to the last one
+ * received are served, later ones are not. */
 static void h2_goaway(struct h2_conn *c)
 {
-    const char *why = c->leave ? h2_end_name(c->leave) : "";
+    const char *why = c->leave_reason ? h2_end_name(c->leave_reason) : "";
     (void)nghttp2_submit_goaway(c->session, NGHTTP2_FLAG_NONE,
         nghttp2_session_get_last_proc_stream_id(c->session), NGHTTP2_NO_ERROR,
         (const uint8_t *)why, strlen(why));
 }
 
-/* HEADERS or DATA came in whole. */
+/* Report a complete HEADERS or DATA frame. */
 static void h2_on_message_frame(struct h2_conn *c, const nghttp2_frame *f)
 {
     void *stream = h2_stream(c, f->hd.stream_id);
@@ -18739,7 +18730,8 @@ static void h2_on_message_frame(struct h2_conn *c, const nghttp2_frame *f)
         c->kit->up->on_end(c, stream);
 }
 
-/* Charge the RST_STREAM of stream id. */
+/* Charge the peer's RST_STREAM of stream id to the flood budget; false if that
+ * is exhausted. */
 static bool h2_charge_reset(struct h2_conn *c, int32_t id)
 {
     void *stream = h2_stream(c, id);
@@ -18748,7 +18740,7 @@ static bool h2_charge_reset(struct h2_conn *c, int32_t id)
                   : flood_reset_closed(&c->flood, c->loop->now_ns);
 }
 
-/* A frame came in whole. */
+/* Handle a complete frame from the peer. */
 static int h2_on_frame(nghttp2_session *s, const nghttp2_frame *f, void *arg)
 {
     struct h2_conn *c = arg;
@@ -18779,33 +18771,33 @@ static int h2_on_frame(nghttp2_session *s, const nghttp2_frame *f, void *arg)
     return 0;
 }
 
-/* A frame went out.  A server that has ended a response before the request's
- * end asks for no more of it ([H2] 8.1), after its last frame. */
+/* Note a frame that was sent.  After a response's last frame, a server asks for
+ * no more of a request that has not ended ([H2] 8.1). */
 static int h2_on_sent(nghttp2_session *s, const nghttp2_frame *f, void *arg)
 {
     struct h2_conn *c = arg;
-    if (f->hd.type == NGHTTP2_GOAWAY && !c->failed)
-        c->failed = f->goaway.error_code == NGHTTP2_NO_ERROR ? H2_ALIVE
-                  : f->goaway.error_code == NGHTTP2_SETTINGS_TIMEOUT
-                  ? H2_END_TIMEOUT : H2_END_PROTOCOL;
-    if (f->hd.type == NGHTTP2_HEADERS || f->hd.type == NGHTTP2_DATA) {
-        flood_sent(&c->flood, f->hd.flags & NGHTTP2_FLAG_END_STREAM);
+    bool last = f->hd.flags & NGHTTP2_FLAG_END_STREAM;
+    if (f->hd.type == NGHTTP2_GOAWAY && !c->goaway_end) {
+        c->goaway_end = f->goaway.error_code == NGHTTP2_NO_ERROR ? H2_ALIVE
+                      : f->goaway.error_code == NGHTTP2_SETTINGS_TIMEOUT
+                      ? H2_END_TIMEOUT : H2_END_PROTOCOL;
+    } else if (f->hd.type == NGHTTP2_HEADERS || f->hd.type == NGHTTP2_DATA) {
+        flood_sent(&c->flood, last);
+        if (last &&
+            nghttp2_session_get_stream_remote_close(s, f->hd.stream_id) == 0)
+            (void)nghttp2_submit_rst_stream(s, NGHTTP2_FLAG_NONE,
+                                            f->hd.stream_id, NGHTTP2_NO_ERROR);
     } else if (f->hd.type == NGHTTP2_RST_STREAM &&
                f->rst_stream.error_code != NGHTTP2_NO_ERROR &&
                f->rst_stream.error_code != NGHTTP2_CANCEL) {
         (void)flood_charge(&c->flood, c->loop->now_ns, FLOOD_COST_RESET,
                            FLOOD_ERROR);
     }
-    if ((f->hd.flags & NGHTTP2_FLAG_END_STREAM) &&
-        (f->hd.type == NGHTTP2_HEADERS || f->hd.type == NGHTTP2_DATA) &&
-        nghttp2_session_get_stream_remote_close(s, f->hd.stream_id) == 0)
-        (void)nghttp2_submit_rst_stream(s, NGHTTP2_FLAG_NONE, f->hd.stream_id,
-                                        NGHTTP2_NO_ERROR);
     return 0;
 }
 
-/* A stream is over.  Always 0: an error here leaks in nghttp2 before 1.56
- * (CVE-2023-35945). */
+/* Report that a stream has closed.  Always 0: an error here leaks in nghttp2
+ * before 1.56 (CVE-2023-35945). */
 static int h2_on_close(nghttp2_session *s, int32_t id, uint32_t code,
                        void *arg)
 {
@@ -18822,7 +18814,7 @@ static int h2_on_close(nghttp2_session *s, int32_t id, uint32_t code,
 
 /* ---- opening and closing ---- */
 
-/* A timer of c ran out: the stall, or what c's state is waiting for. */
+/* Handle the expiry of c's stall timer, or of the one for its state. */
 static void h2_on_time(struct net_timer *t)
 {
     struct h2_conn *c = t->arg;
@@ -18836,8 +18828,8 @@ static void h2_on_time(struct net_timer *t)
     h2_turn(c);
 }
 
-/* Take over the socket fd, which is accepted, or for client is connecting;
- * GP_ENOMEM or GP_EIO close it, and c is as if it never was. */
+/* Take over the socket fd, which is accepted or, for client, connecting.  On
+ * GP_ENOMEM or GP_EIO it is closed and c is gone, without on_gone. */
 static int h2_open(struct h2_conn *c, const struct h2_kit *kit,
                    struct net_loop *loop, int fd, struct cs *client,
                    int64_t timeout_ns)
@@ -18861,17 +18853,16 @@ static int h2_open(struct h2_conn *c, const struct h2_kit *kit,
     return e;
 }
 
-/* Serve the accepted socket fd, which c then owns.  On an error it is closed
- * and on_gone is not called. */
+/* Serve the accepted socket fd; errors as h2_open. */
 static int h2_accept(struct h2_conn *c, const struct h2_kit *kit,
                      struct net_loop *loop, int fd)
 {
     return h2_open(c, kit, loop, fd, NULL, H2_HELLO_NS);
 }
 
-/* Connect to addr for the session client, which is as cs_init wants it, and is
- * released with c: its on_ready, or on_lost, follows within timeout_ns.  On an
- * error c->error has errno, and on_gone is not called. */
+/* Connect to addr for the session client, prepared for cs_init and released
+ * with c: its on_ready, or on_lost, is called within timeout_ns.  On an error
+ * c->error has errno, and on_gone is not called. */
 static int h2_connect(struct h2_conn *c, const struct h2_kit *kit,
                       struct net_loop *loop, struct cs *client,
                       const struct net_addr *addr, int64_t timeout_ns)
@@ -18886,22 +18877,22 @@ static int h2_connect(struct h2_conn *c, const struct h2_kit *kit,
     return e;
 }
 
-/* A client's session has the server's SETTINGS: it is connected. */
-static void h2_greeted(struct h2_conn *c)
+/* Stop the connect timeout: a client has the server's SETTINGS. */
+static void h2_got_settings(struct h2_conn *c)
 {
     net_timer_stop(c->loop, &c->timer);
 }
 
-/* Begin to end a server's connection for a reason that the peer is told, or
- * H2_ALIVE: GOAWAY that still lets requests in, and a PING; when its answer is
- * here every request that had left the client has arrived, and the final GOAWAY
- * names the last.  c may be gone afterwards. */
+/* Shut a server's connection down gracefully, for a reason that the GOAWAY
+ * carries, or H2_ALIVE.  The first GOAWAY still allows requests; a PING follows
+ * it.  Once that is answered, every request that the client had sent has
+ * arrived, and the last GOAWAY names the last.  c may be gone then. */
 static void h2_shutdown(struct h2_conn *c, enum h2_end reason)
 {
     if (c->leaving || c->state >= H2_LINGER)
         return;
     c->leaving = true;
-    c->leave = reason;
+    c->leave_reason = reason;
     if (c->state != H2_OPEN || net_timer_arm(c->loop, &c->timer,
                                    c->loop->now_ns + H2_NOTICE_NS) ||
         nghttp2_submit_shutdown_notice(c->session) ||
@@ -18910,8 +18901,8 @@ static void h2_shutdown(struct h2_conn *c, enum h2_end reason)
     h2_kick(c);
 }
 
-/* Answer stream id with the header list nv and body, or without one when body
- * is NULL: END_STREAM is then on the headers. */
+/* Answer stream id with n headers and body; NULL: the headers end the stream.
+ * body stays until the stream closes. */
 static int h2_respond(struct h2_conn *c, int32_t id, const nghttp2_nv *nv,
                       size_t n, struct h2_body *body)
 {
@@ -18921,29 +18912,29 @@ static int h2_respond(struct h2_conn *c, int32_t id, const nghttp2_nv *nv,
            GP_ENOMEM : GP_OK;
 }
 
-/* Give n bytes of stream id's window back: its owner has taken them. */
+/* Return n bytes to stream id's flow-control window. */
 static void h2_consume(struct h2_conn *c, int32_t id, size_t n)
 {
     if (c->session)
         (void)nghttp2_session_consume_stream(c->session, id, n);
 }
 
-/* The body b of stream id has bytes, or its end, that nghttp2 was told would
- * come. */
+/* Resume sending b, the body of stream id, to which bytes or the end were
+ * added. */
 static void h2_resume(struct h2_conn *c, int32_t id, struct h2_body *b)
 {
-    if (b->waits)
+    if (b->deferred)
         (void)nghttp2_session_resume_data(c->session, id);
-    b->waits = false;
+    b->deferred = false;
 }
 
-/* End stream id with code, and hear of its close. */
+/* Reset stream id with code; on_close is called. */
 static void h2_reset(struct h2_conn *c, int32_t id, uint32_t code)
 {
     (void)nghttp2_submit_rst_stream(c->session, NGHTTP2_FLAG_NONE, id, code);
 }
 
-/* Release k, after the last connection that uses it; a zero k is fine. */
+/* Release k, which no connection uses any more; k may be zero. */
 static void h2_kit_fini(struct h2_kit *k)
 {
     nghttp2_session_callbacks_del(k->callbacks);
@@ -18952,16 +18943,16 @@ static void h2_kit_fini(struct h2_kit *k)
     k->option = NULL;
 }
 
-/* nghttp2's options for k. */
+/* Set nghttp2's options for k. */
 static void h2_kit_options(const struct h2_kit *k)
 {
 #ifdef HAVE_NGHTTP2_OPTION_SET_STREAM_RESET_RATE_LIMIT
-    /* Twice ours: nghttp2 would say INTERNAL_ERROR, and not why. */
+    /* Twice ours, which tells the peer why; nghttp2 sends INTERNAL_ERROR. */
     nghttp2_option_set_stream_reset_rate_limit(k->option, 2 * FLOOD_RESET_BURST,
                                                2 * FLOOD_RESETS_PER_SEC);
 #endif
 #ifdef HAVE_NGHTTP2_OPTION_SET_MAX_CONTINUATIONS
-    /* As many as the hard limit can fill (CVE-2024-28182), and a few. */
+    /* A few more than the hard limit can fill (CVE-2024-28182). */
     nghttp2_option_set_max_continuations(k->option,
         (size_t)k->headers_bytes * HEADERS_HARD_FACTOR / 16384 + 4);
 #endif
@@ -18973,7 +18964,7 @@ static void h2_kit_options(const struct h2_kit *k)
     nghttp2_option_set_no_closed_streams(k->option, 1);
 }
 
-/* Make k ready from its other fields, which the caller has set. */
+/* Create k's callbacks and option; the caller has set the other fields. */
 static int h2_kit_init(struct h2_kit *k)
 {
     k->callbacks = NULL;
@@ -18998,19 +18989,18 @@ static int h2_kit_init(struct h2_kit *k)
 }
 
 /* ================================== 32 JOB ===================================
- * for     work that any loop of a pool may do, and its way back
+ * for     jobs that any loop of a pool may run, and their return
  * uses    MEM, NET
- * owns    nothing: jobs belong to whoever shares them
+ * owns    nothing: a job belongs to the loop that shares it
  * spec    none
  * prefix  job_
  * runs    any thread
  *
- * A loop shares work only while another one sleeps and the work that waits is
- * worth waking it; so a pool costs nothing where it has nothing to give.  Who
- * did a job hands it back to its own loop.
+ * A loop shares jobs only while another loop sleeps and they are worth waking
+ * it, so a pool without shared jobs costs nothing.  The loop that ran a job
+ * returns it to the inbox of its own loop.
  *
- * Invariant  a job is in one list at most: the pool's, somebody's hands, or an
- *            inbox.
+ * Invariant  a job is in at most one of the pool's queue and an inbox.
  */
 
 struct job {
@@ -19021,15 +19011,15 @@ struct job {
 struct job_pool {
     pthread_mutex_t lock;               /* guards queue */
     struct link     queue;              /* shared jobs, the oldest first */
-    _Atomic unsigned waiting;           /* how many; read without the lock */
-    atomic_uint     idle;               /* loops that sleep */
+    atomic_uint     waiting;            /* jobs in queue; read without lock */
+    atomic_uint     idle;               /* sleeping loops */
 };
 
 struct job_inbox {
-    _Atomic(struct job *) last;         /* handed back, the newest first */
+    _Atomic(struct job *) last;         /* returned jobs, the newest first */
 };
 
-/* Make p ready. */
+/* Initialise p. */
 static void job_pool_init(struct job_pool *p)
 {
     pthread_mutex_init(&p->lock, NULL);
@@ -19038,7 +19028,7 @@ static void job_pool_init(struct job_pool *p)
     atomic_init(&p->idle, 0);
 }
 
-/* Share the n jobs of the list, which is empty afterwards. */
+/* Move the n jobs of list to the pool. */
 static void job_share(struct job_pool *p, struct link *list, unsigned n)
 {
     pthread_mutex_lock(&p->lock);
@@ -19051,7 +19041,7 @@ static void job_share(struct job_pool *p, struct link *list, unsigned n)
     pthread_mutex_unlock(&p->lock);
 }
 
-/* The oldest shared job, now the caller's, or NULL. */
+/* Remove and return the oldest shared job, or NULL. */
 static struct job *job_take(struct job_pool *p)
 {
     struct link *k = NULL;
@@ -19067,7 +19057,7 @@ static struct job *job_take(struct job_pool *p)
     return k ? MEM_OF(k, struct job, link) : NULL;
 }
 
-/* Hand j back to the loop l, whose inbox this is, and wake it. */
+/* Return j to its loop l, whose inbox is in, and wake it. */
 static void job_return(struct job_inbox *in, struct job *j, struct net_loop *l)
 {
     j->next = atomic_load(&in->last);
@@ -19077,7 +19067,7 @@ static void job_return(struct job_inbox *in, struct job *j, struct net_loop *l)
     net_loop_wake(l);
 }
 
-/* All jobs handed back, linked by next, the oldest first; NULL: none. */
+/* Empty the inbox and return its jobs, linked by next, the oldest first. */
 static struct job *job_collect(struct job_inbox *in)
 {
     struct job *j = atomic_load(&in->last) ? atomic_exchange(&in->last, NULL)
@@ -20781,7 +20771,7 @@ static void server_on_drain(struct h2_conn *h2, void *stream)
 }
 
 /* Run the calls that a connection's input made ready, then send. */
-static void server_on_fed(struct h2_conn *h2)
+static void server_on_input(struct h2_conn *h2)
 {
     struct server_conn *c = (struct server_conn *)h2;
     server_conn_unblock(c);
@@ -20829,7 +20819,7 @@ static const struct h2_up server_h2_up = {
     .on_end = server_on_end, .on_close = server_on_close,
     .on_lost = server_on_lost, .on_gone = server_on_gone,
     .on_excuse = server_on_excuse, .on_taken = server_on_taken,
-    .on_drain = server_on_drain, .on_fed = server_on_fed,
+    .on_drain = server_on_drain, .on_input = server_on_input,
 };
 
 /* ---- connections ---- */
@@ -20893,12 +20883,12 @@ static void server_conn_tick(struct net_timer *t)
     int64_t now_ns = l->net.now_ns, due_ns = now_ns + SERVER_TICK_NS;
     int64_t idle_ns = c->idle_ns + config->idle_ns;
     int64_t age_ns = c->born_ns + c->age_ns;
-    int64_t silent_ns = c->h2.heard_ns + config->keepalive_ns;
+    int64_t silent_ns = c->h2.input_ns + config->keepalive_ns;
     bool open = c->h2.state == H2_OPEN;
     if (open && flood_midway(&c->h2.flood) &&
-        now_ns - c->h2.whole_ns >= H2_FRAME_NS)
+        now_ns - c->h2.frame_end_ns >= H2_FRAME_NS)
         c->h2.end = H2_END_TIMEOUT;
-    if (c->pinged_ns && c->h2.heard_ns >= c->pinged_ns)
+    if (c->pinged_ns && c->h2.input_ns >= c->pinged_ns)
         c->pinged_ns = 0;               /* answered */
     if (open && c->pinged_ns &&
         now_ns - c->pinged_ns >= SERVER_KEEPALIVE_WAIT_NS)
@@ -20947,8 +20937,8 @@ static void server_conn_adopt(void *arg)
         atomic_fetch_sub(&l->nconns, 1);
         return;
     }
-    c->born_ns = c->idle_ns = c->h2.heard_ns = l->net.now_ns;
-    c->h2.whole_ns = l->net.now_ns;
+    c->born_ns = c->idle_ns = c->h2.input_ns = l->net.now_ns;
+    c->h2.frame_end_ns = l->net.now_ns;
     c->age_ns = server_conn_age_ns(c);
     c->tick = (struct net_timer){ .on_time = server_conn_tick, .arg = c };
     net_add(&l->accepted, 1);
@@ -21822,7 +21812,7 @@ static void client_on_close(struct cs *s, struct cs_stream *t, uint32_t code,
 static void client_on_ready(struct cs *s)
 {
     struct client_conn *c = client_conn_of(s);
-    h2_greeted(&c->h2);
+    h2_got_settings(&c->h2);
     c->up->on_ready(c);
 }
 
@@ -28100,10 +28090,10 @@ static void load_conn_keep_alive(struct load_conn *n, int64_t now_ns)
     const struct load_worker *w = n->client->worker;
     struct h2_conn *h = &n->chan.h2;
     int64_t wait_ns = w->run->config->timeout_ns;
-    int64_t quiet_ns = h->heard_ns > n->pinged_ns ? h->heard_ns : n->pinged_ns;
+    int64_t quiet_ns = h->input_ns > n->pinged_ns ? h->input_ns : n->pinged_ns;
     if (wait_ns > LOAD_KEEPALIVE_WAIT_NS)
         wait_ns = LOAD_KEEPALIVE_WAIT_NS;
-    if (n->pinged_ns && h->heard_ns < n->pinged_ns) {
+    if (n->pinged_ns && h->input_ns < n->pinged_ns) {
         if (now_ns - n->pinged_ns >= wait_ns) {
             h->end = H2_END_TIMEOUT;
             h2_kick(h);
