@@ -7165,18 +7165,18 @@ static int legacy_read(struct pp_reader *r)
 struct merge {
     struct pp *to;                      /* borrowed */
     struct index sample, location, function, mapping, comment;
-    uint32_t *row[3];                   /* owned: by mapping, function and
-                                         * location of the profile being added,
-                                         * its row in to + 1; 0: none yet */
-    int64_t  *start;                    /* owned: by its mappings, what to add
-                                         * to their addresses */
-    uint32_t *stack;                    /* owned: a sample's rows in to */
-    size_t    stack_cap;
+    uint32_t *row[3];                   /* owned: for each mapping, function and
+                                         * location of the profile being added
+                                         * its row in to + 1, or 0 */
+    int64_t  *shift;                    /* owned: for each of its mappings what
+                                         * to add to addresses */
+    uint32_t *stack;                    /* owned: locations of to, for the */
+    size_t    stack_cap;                /* sample being added; its values */
     int64_t   value[PP_MOST_TYPES];
     int       err;                      /* sticky */
 };
 
-/* Set *file and key, which equal mappings have in common; return their hash. */
+/* Set *file and key to what identifies mapping m; return their hash. */
 static uint64_t merge_map_key(const struct pp_mapping *m, struct slice *file,
                               uint64_t key[2])
 {
@@ -7186,10 +7186,9 @@ static uint64_t merge_map_key(const struct pp_mapping *m, struct slice *file,
     return mem_hash_more(mem_hash(key, 2 * sizeof *key), file->p, file->n);
 }
 
-/* Return the row in g->to of p's mapping i, which is appended if new; MEM_NONE
- * for MEM_NONE, and without memory. */
-static uint32_t merge_mapping(struct merge *g, const struct pp *p,
-                              uint32_t i)
+/* Return the row in g->to of p's mapping i, appended if new; MEM_NONE if i is
+ * MEM_NONE, or if out of memory. */
+static uint32_t merge_mapping(struct merge *g, const struct pp *p, uint32_t i)
 {
     struct pp *to = g->to;
     if (i == MEM_NONE || g->row[0][i])
@@ -7214,13 +7213,12 @@ static uint32_t merge_mapping(struct merge *g, const struct pp *p,
         n->id = k + 1;
     }
     g->row[0][i] = k + 1;
-    g->start[i] = (int64_t)(to->mapping[k].start - m->start);
+    g->shift[i] = (int64_t)(to->mapping[k].start - m->start);
     return k;
 }
 
-/* Return the row in g->to of p's function i; as merge_mapping. */
-static uint32_t merge_function(struct merge *g, const struct pp *p,
-                               uint32_t i)
+/* Do for p's function i what merge_mapping does for a mapping. */
+static uint32_t merge_function(struct merge *g, const struct pp *p, uint32_t i)
 {
     struct pp *to = g->to;
     if (i == MEM_NONE || g->row[1][i])
@@ -7249,7 +7247,7 @@ static uint32_t merge_function(struct merge *g, const struct pp *p,
     return k;
 }
 
-/* True if locations a of to, and b with the lines at line, are equal. */
+/* True if location a of to equals b, whose lines start at line. */
 static bool merge_same_location(const struct pp *to,
                                 const struct pp_location *a,
                                 const struct pp_location *b,
@@ -7265,10 +7263,9 @@ static bool merge_same_location(const struct pp *to,
     return same;
 }
 
-/* Return the row in g->to of p's location i, which is appended if new; MEM_NONE
- * without memory. */
-static uint32_t merge_location(struct merge *g, const struct pp *p,
-                               uint32_t i)
+/* Return the row in g->to of p's location i, appended if new; MEM_NONE if out
+ * of memory. */
+static uint32_t merge_location(struct merge *g, const struct pp *p, uint32_t i)
 {
     struct pp *to = g->to;
     if (g->row[2][i])
@@ -7278,7 +7275,7 @@ static uint32_t merge_location(struct merge *g, const struct pp *p,
     size_t before = to->nlines;
     l.mapping = merge_mapping(g, p, from->mapping);
     if (l.mapping != MEM_NONE)
-        l.address += (uint64_t)g->start[from->mapping];
+        l.address += (uint64_t)g->shift[from->mapping];
     l.line = (uint32_t)before;
     uint64_t place[2] = { l.address, l.mapping };
     uint64_t h = mem_hash(place, sizeof place);
@@ -7390,9 +7387,10 @@ static int64_t merge_scale_value(int64_t v, double scale)
                                    : (int64_t)llround(x);
 }
 
-/* Add the samples of p, which must outlive g->to.  Type t of g->to takes p's
- * type column[t], or none if that is SIZE_MAX; scale, if not NULL, has a factor
- * for each t.  Samples of value 0 and rows that no sample uses are dropped. */
+/* Add the samples of p, which must outlive g->to.  The values of g->to's type t
+ * are those of p's type column[t], or 0 if that is SIZE_MAX, times scale[t] if
+ * scale is not NULL.  Samples without a value and rows that no sample uses are
+ * dropped. */
 static int merge_add(struct merge *g, const struct pp *p,
                      const size_t *column, const double *scale)
 {
@@ -7400,11 +7398,11 @@ static int merge_add(struct merge *g, const struct pp *p,
     size_t rows[3] = { p->nmappings, p->nfunctions, p->nlocations };
     for (size_t i = 0; i < 3; i++)
         g->row[i] = mem_zalloc(rows[i] * sizeof **g->row);
-    g->start = mem_zalloc(p->nmappings * sizeof *g->start);
-    if (!g->row[0] || !g->row[1] || !g->row[2] || !g->start)
+    g->shift = mem_zalloc(p->nmappings * sizeof *g->shift);
+    if (!g->row[0] || !g->row[1] || !g->row[2] || !g->shift)
         g->err = GP_ENOMEM;
     if (!g->err && !to->nmappings && p->nmappings)
-        (void)merge_mapping(g, p, 0);        /* the program */
+        (void)merge_mapping(g, p, 0);   /* [PP]: mapping 1 is the program */
     for (size_t i = 0; i < p->nsamples && !g->err; i++) {
         bool any = false;
         for (size_t t = 0; t < to->ntypes; t++) {
@@ -7418,9 +7416,7 @@ static int merge_add(struct merge *g, const struct pp *p,
     }
     for (size_t i = 0; i < 3; i++)
         mem_free(g->row[i]);
-    mem_free(g->start);
-    g->row[0] = g->row[1] = g->row[2] = NULL;
-    g->start = NULL;
+    mem_free(g->shift);
     return g->err;
 }
 
@@ -7435,9 +7431,9 @@ static void merge_fini(struct merge *g)
     mem_free(g->stack);
 }
 
-/* Merge what describes p as a whole into g->to, as pprof does: the earliest
- * time, or 0 if a later profile has 0; the sum of durations; the longest
- * period; each different comment once. */
+/* Merge p's header into g->to, as pprof does: the earliest time, or 0 if a
+ * later profile has 0; the sum of durations; the longest period; each different
+ * comment once. */
 static int merge_add_head(struct merge *g, const struct pp *p)
 {
     struct pp *to = g->to;
@@ -7489,21 +7485,17 @@ static int merge_profiles(struct pp *to, const struct pp *p, size_t n,
         for (size_t t = 0; t < to->ntypes && same; t++)
             same = txt_equal(p[i].type[t].type, to->type[t].type) &&
                    txt_equal(p[i].type[t].unit, to->type[t].unit);
-        if (!same) {
-            merge_fini(&g);
-            pp_fini(to);
-            return txt_fail(why, GP_EFORMAT, "%s: cannot be merged: its sample "
-                            "types or period type differ from those of %s",
-                            name[i], name[0]);
-        }
-        e = merge_add(&g, &p[i], column, NULL);
+        e = same ? merge_add(&g, &p[i], column, NULL)
+            : txt_fail(why, GP_EFORMAT, "%s: cannot be merged: its sample "
+                       "types or period type differ from those of %s",
+                       name[i], name[0]);
         e = e ? e : merge_add_head(&g, &p[i]);
     }
     merge_fini(&g);
-    if (e) {
+    if (e)
         pp_fini(to);
+    if (e && e != GP_EFORMAT)
         txt_fail(why, e, e == GP_ELIMIT ? PP_FULL : "out of memory");
-    }
     assert(pp_is_sound(to));
     return e;
 }
@@ -7518,8 +7510,8 @@ static int merge_profiles(struct pp *to, const struct pp *p, size_t n,
  * runs    any thread
  *
  * Invariant  fig_keys has every key; its order is the order of writing.
- * Does not   refuse a comment: one with another key, or a value that is no
- *            number, is kept as it is and says nothing.
+ * Does not   refuse a comment: one with another key, or a value that is not a
+ *            number, is kept but sets no figure.
  */
 
 struct fig_method {                     /* of one method; NAN: not known */
@@ -7529,7 +7521,7 @@ struct fig_method {                     /* of one method; NAN: not known */
                                          * server timed, and their CPU time */
 };
 
-struct fig {                            /* each is called as its key is */
+struct fig {                            /* fields are named as their keys */
     double cpu_ns, coverage, tick_hz;   /* numbers; NAN: not known */
     double hz_asked, hz_delivered, samples, weight_squares;
     double lost, truncated, unwind_failed;
@@ -7539,19 +7531,18 @@ struct fig {                            /* each is called as its key is */
     double cpus, threads, requests, work, tick_clustered;
     struct slice tool, engine, engine_reason, clock, listen;
                                         /* borrowed; empty: not known */
-    bool filtered;                      /* samples were taken out */
+    bool filtered;                      /* filters removed samples */
     struct fig_method *method;          /* owned */
     size_t nmethods, method_cap;
 };
 
-enum {                                  /* what becomes of a comment */
-    FIG_ADDED   = 1,                    /* of several profiles: the sum, where
-                                         * all have it */
-    FIG_METHOD  = 2,                    /* a key for each method; a missing one
-                                         * counts as 0 */
-    FIG_COMMON  = 4,                    /* of several: kept where all agree */
-    FIG_DERIVED = 8,                    /* of several: computed, or dropped */
-    FIG_WHOLE   = 16,                   /* dropped when samples are filtered */
+enum {                                  /* what happens to a comment */
+    FIG_ADDED   = 1,                    /* merged: summed, if all have it */
+    FIG_METHOD  = 2,                    /* there is a key for each method, and a
+                                         * missing one counts as 0 */
+    FIG_COMMON  = 4,                    /* merged: kept if all agree */
+    FIG_DERIVED = 8,                    /* merged: computed again, or dropped */
+    FIG_WHOLE   = 16,                   /* filtered: dropped */
 };
 
 static const struct fig_key {
@@ -7605,8 +7596,8 @@ static void fig_fini(struct fig *f)
     *f = (struct fig){0};
 }
 
-/* Append the comment of key k, which stands in from, a struct fig or for path a
- * struct fig_method, unless its value is not known. */
+/* Append the comment of key k, followed by path, if its value in from is known;
+ * from is a struct fig_method if k is FIG_METHOD, else a struct fig. */
 static int fig_write_key(struct pp *p, const struct fig_key *k,
                          const void *from, struct slice path)
 {
@@ -7661,12 +7652,10 @@ static int fig_read_methods(struct fig *f, const struct pp *p)
         if (!txt_starts(c, prefix) || !eq || f->nmethods == FIG_MOST_METHODS)
             continue;
         size_t n = (size_t)(eq - c.p), skip = sizeof prefix - 2;
-        void *m = mem_grow(f->method, &f->method_cap, f->nmethods + 1,
-                           sizeof *f->method);
+        struct fig_method *m = PP_ADD(f->method, f->nmethods, f->method_cap);
         if (!m)
             return GP_ENOMEM;
-        f->method = m;
-        f->method[f->nmethods++] = (struct fig_method){
+        *m = (struct fig_method){
             .path = { c.p + skip, n - skip },
             .requests = txt_finite((struct slice){ eq + 1, c.n - n - 1 }),
             .handler_runs = NAN, .handler_cpu_ns = NAN };
@@ -7674,8 +7663,8 @@ static int fig_read_methods(struct fig *f, const struct pp *p)
     return GP_OK;
 }
 
-/* Read the figures of p, which must outlive f, into f; what is missing or no
- * number from 0 on is not known.  GP_ENOMEM; fig_fini(f) in any case. */
+/* Read the figures of p, which must outlive f, into f; a number that is missing
+ * or negative is not known.  GP_ENOMEM; call fig_fini(f) in any case. */
 static int fig_read(struct fig *f, const struct pp *p)
 {
     fig_init(f);
@@ -7694,8 +7683,8 @@ static int fig_read(struct fig *f, const struct pp *p)
     return fig_read_methods(f, p);
 }
 
-/* Return what becomes of the comment c, 0 for one that is not ours.  *key is
- * what stands before its `=`; or all of it, if it is not ours. */
+/* Return FIG_ flags of comment c and set *key to its text before the `=`; for a
+ * comment that is not in fig_keys return 0, and *key is all of it. */
 static uint8_t fig_how(struct slice c, struct slice *key)
 {
     const char *eq = c.n ? memchr(c.p, '=', c.n) : NULL;
@@ -7714,10 +7703,10 @@ static uint8_t fig_how(struct slice c, struct slice *key)
 }
 
 struct fig_sum {                        /* a comment of several profiles */
-    struct slice key, text;             /* borrowed; text: the first one's */
+    struct slice key, text;             /* borrowed from the first of them */
     double  sum;
-    size_t  n, last;                    /* profiles that have it, and the last
-                                         * of them + 1 */
+    size_t  n, last;                    /* number of profiles that have it, and
+                                         * the last one's number + 1 */
     bool    differs;
     uint8_t how;
 };
@@ -7728,19 +7717,18 @@ struct fig_sums {
     struct index x;                     /* hash of key -> row of sum */
 };
 
-/* Return the sum called key, entered if new; NULL without memory. */
+/* Return the sum called key, added if new; NULL if out of memory. */
 static struct fig_sum *fig_sum(struct fig_sums *t, struct slice key)
 {
     uint64_t h = mem_hash(key.p, key.n);
     for (uint32_t at = 0, k; (k = mem_index_next(&t->x, h, &at)) != MEM_NONE;)
         if (txt_equal(t->sum[k].key, key))
             return &t->sum[k];
-    void *p = mem_grow(t->sum, &t->cap, t->n + 1, sizeof *t->sum);
-    if (!p)
+    struct fig_sum *s = PP_ADD(t->sum, t->n, t->cap);
+    if (!s || mem_index_put(&t->x, h, (uint32_t)t->n - 1))
         return NULL;
-    t->sum = p;
-    t->sum[t->n] = (struct fig_sum){ .key = key };
-    return mem_index_put(&t->x, h, (uint32_t)t->n) ? NULL : &t->sum[t->n++];
+    s->key = key;
+    return s;
 }
 
 /* Add the comments of p, which is profile number i. */
@@ -7752,7 +7740,7 @@ static int fig_sums_add(struct fig_sums *t, const struct pp *p, size_t i)
         struct fig_sum *s = fig_sum(t, key);
         if (!s)
             return GP_ENOMEM;
-        if (s->last == i + 1)           /* the first of its key counts */
+        if (s->last == i + 1)           /* p's first with this key counts */
             continue;
         if (s->n++ == 0)
             s->text = c;
@@ -7766,8 +7754,8 @@ static int fig_sums_add(struct fig_sums *t, const struct pp *p, size_t i)
     return GP_OK;
 }
 
-/* Give to, which was merged from the n profiles at p, comments that are true of
- * all of them together; pprof keeps those of each.  GP_ENOMEM. */
+/* Replace the comments of to, which was merged from the n profiles at p, with
+ * those that are true of the whole; pprof keeps every one.  GP_ENOMEM. */
 static int fig_merge(struct pp *to, const struct pp *p, size_t n)
 {
     struct fig_sums t = {0};
@@ -7801,10 +7789,9 @@ static int fig_merge(struct pp *to, const struct pp *p, size_t n)
     return e;
 }
 
-/* Drop from p, of which filters have left a part, the comments that are true of
- * the whole only.  Our own profiles then say that they are a part: of the value
- * before, now is left; of the squares of the weights, left of all.
- * GP_ENOMEM. */
+/* Drop from p, which was filtered, the comments that are true of the unfiltered
+ * profile only.  If p is our own, note that its value fell from before to now,
+ * and scale the squares of the weights by left / all.  GP_ENOMEM. */
 static int fig_filter(struct pp *p, int64_t now, int64_t before, double left,
                       double all)
 {
@@ -7825,8 +7812,7 @@ static int fig_filter(struct pp *p, int64_t now, int64_t before, double left,
     return e;
 }
 
-struct fig_notes {                      /* comments of the program that runs;
-                                         * all zero is none */
+struct fig_notes {                      /* comments of the running program */
     struct slice *v;                    /* owned: key=value */
     size_t n, cap;
     struct arena arena;                 /* their text */
