@@ -11585,7 +11585,7 @@ static int cat_aggregate(struct pp *p, const struct cat_rule *rule, size_t n,
 /* ================================== 23 STAT ==================================
  * for     how sure a share is: Wilson intervals, effective sample sizes, tests
  *         of differences between shares
- * uses    MEM, VIEW
+ * uses    MEM, NUM, VIEW
  * owns    nothing
  * spec    Wilson 1927 (intervals), Kish 1965 (effective sample size),
  *         Benjamini and Hochberg 1995 (many tests at once)
@@ -11602,8 +11602,8 @@ static int cat_aggregate(struct pp *p, const struct cat_rule *rule, size_t n,
 struct stat_share {
     double share;                       /* 0 to 1; NAN: the whole is 0 */
     double low, high;                   /* 95% interval; NAN: there is none */
-    double n;                           /* its effective sample size */
-    struct view_sum sum;                /* the part */
+    double n;                           /* effective sample size */
+    struct view_sum sum;                /* of the part */
 };
 
 /* Set *low and *high to the Wilson 95% interval of share p of n > 0 samples; n
@@ -11620,18 +11620,17 @@ static void stat_wilson(double p, double n, double *low, double *high)
         *high = 1;
 }
 
-/* Return by which factor unequal weights within the rows of all raise the sum
- * of squares computed from whole rows. */
+/* Return the factor by which unequal weights within all's rows raise the sum of
+ * squares that is computed from whole rows. */
 static double stat_weight_factor(const struct view_sum *all)
 {
     return all->merged > 0 ? all->squares / all->merged : 1;
 }
 
 /* Return the share of part in all with its interval.  The effective sample size
- * is Kish's for all samples or, if smaller (a part of heavy samples), that of
- * this share: the number of equal samples whose share has the same variance,
- * p (1 - p) (sum w)^2 / sum of (w (x - p))^2.  With equal weights both are the
- * number of samples. */
+ * is Kish's for all samples or, if smaller (a part of heavy samples), the number
+ * of equal samples whose share has the same variance: p (1 - p) (sum w)^2 / sum
+ * of (w (x - p))^2.  With equal weights both are the number of samples. */
 static struct stat_share stat_share(const struct view_sum *part,
                                     const struct view_sum *all)
 {
@@ -11640,7 +11639,7 @@ static struct stat_share stat_share(const struct view_sum *part,
     if (all->value <= 0)
         return s;
     double p = s.share = (double)part->value / total;
-    if (p < 0 || p > 1 || s.n <= 0)     /* of a difference: not binomial */
+    if (p < 0 || p > 1 || s.n <= 0)     /* a difference: not binomial */
         return s;
     double rows = all->merged > 0 ? all->merged : all->squares;
     double spread = (1 - 2 * p) * part->squares + p * p * rows;
@@ -11658,23 +11657,31 @@ static bool stat_overlap(const struct stat_share *x, const struct stat_share *y)
     return !(x->low > y->high || y->low > x->high);
 }
 
+/* Add sum y to x. */
+static void stat_add(struct view_sum *x, const struct view_sum *y)
+{
+    x->value = num_add_sat(x->value, y->value);
+    x->samples = num_add_sat(x->samples, y->samples);
+    x->squares += y->squares;
+}
+
 /* Return the two-sided tail probability of the normal distribution. */
 static double stat_tail(double z)
 {
     return erfc(fabs(z) / sqrt(2));
 }
 
-/* Return the p-value of the difference of share p of n samples and share q of
- * m: the pooled two-proportion test with continuity correction.  n and m may be
- * fractions.  NAN if there are too few samples to test. */
+/* Return the p-value of the difference between share p of n samples and share q
+ * of m samples: the pooled two-proportion test with continuity correction.  n
+ * and m may be fractions.  NAN if there are too few samples to test. */
 static double stat_test_shares(double p, double n, double q, double m)
 {
     if (!(n > 0 && m > 0) || p * n + q * m < STAT_LEAST_COMPARED)
         return NAN;
     double pooled = (p * n + q * m) / (n + m);
     double error = sqrt(pooled * (1 - pooled) * (1 / n + 1 / m));
-    double off = fmax(fabs(q - p) - (1 / n + 1 / m) / 2, 0);
-    return error > 0 ? stat_tail(off / error) : 1;
+    double gap = fmax(fabs(q - p) - (1 / n + 1 / m) / 2, 0);
+    return error > 0 ? stat_tail(gap / error) : 1;
 }
 
 /* Compare two numbers. */
@@ -11686,11 +11693,12 @@ static int stat_compare_numbers(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Mark the significant ones of n p-values: Benjamini and Hochberg's procedure,
- * with a false discovery rate of STAT_FALSE_SHARE.  p[i] NAN: not tested. */
+/* Mark the significant ones of n p-values: Benjamini and Hochberg's procedure
+ * with a false discovery rate of STAT_FALSE_SHARE.  A p-value of NAN was not
+ * tested.  GP_ENOMEM. */
 static int stat_mark_significant(const double *p, bool *significant, size_t n)
 {
-    double *sorted = mem_zalloc(n * sizeof *sorted), most = -1;
+    double *sorted = mem_zalloc(n * sizeof *sorted), largest = -1;
     size_t m = 0;
     if (!sorted)
         return GP_ENOMEM;
@@ -11700,9 +11708,9 @@ static int stat_mark_significant(const double *p, bool *significant, size_t n)
     qsort(sorted, m, sizeof *sorted, stat_compare_numbers);
     for (size_t i = 0; i < m; i++)
         if (sorted[i] <= STAT_FALSE_SHARE * (double)(i + 1) / (double)m)
-            most = sorted[i];
+            largest = sorted[i];
     for (size_t i = 0; i < n; i++)
-        significant[i] = p[i] <= most;
+        significant[i] = p[i] <= largest;
     mem_free(sorted);
     return GP_OK;
 }
@@ -11861,28 +11869,42 @@ struct anl {
 };
 
 /* Return formatted text in a's arena; "" and a->err if out of memory. */
-static TXT_FORMAT_2 const char *anl_text(struct anl *a, const char *fmt, ...)
+static TXT_FORMAT_2V const char *anl_textv(struct anl *a, const char *fmt,
+                                           va_list ap)
 {
-    va_list ap;
-    va_start(ap, fmt);
     const char *p = txt_arena_putv(&a->arena, fmt, ap);
-    va_end(ap);
     a->err = p ? a->err : GP_ENOMEM;
     return p ? p : "";
 }
 
-/* Return s for use in a sentence: printable, at most 60 bytes, in a's arena. */
+/* Return formatted text as anl_textv does. */
+static TXT_FORMAT_2 const char *anl_text(struct anl *a, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    const char *p = anl_textv(a, fmt, ap);
+    va_end(ap);
+    return p;
+}
+
+/* Return b's text in a's arena, as anl_text does; release b. */
+static const char *anl_text_of(struct anl *a, struct buf *b)
+{
+    const char *text = anl_text(a, "%.*s", (int)b->len,
+                                b->len ? (const char *)b->data : "");
+    a->err = b->err ? b->err : a->err;
+    mem_fini(b);
+    return text;
+}
+
+/* Return s for use in a sentence: printable, at most 60 bytes of it. */
 static const char *anl_word(struct anl *a, struct slice s)
 {
     struct buf b = {0};
     bool cut = s.n > 60;
     txt_put_name(&b, (struct slice){ s.p, cut ? 57 : s.n }, ' ');
-    const char *text = anl_text(a, "%.*s%s", (int)b.len,
-                                b.len ? (const char *)b.data : "",
-                                cut ? "..." : "");
-    a->err = b.err ? b.err : a->err;
-    mem_fini(&b);
-    return text;
+    txt_puts(&b, cut ? "..." : "");
+    return anl_text_of(a, &b);
 }
 
 /* Return the name of node for use in a sentence. */
@@ -11896,10 +11918,15 @@ static const char *anl_count(struct anl *a, double n)
 {
     struct buf b = {0};
     txt_put_commas(&b, n > 0 && n < 1e18 ? (uint64_t)(n + 0.5) : 0);
-    const char *text = anl_text(a, "%.*s", (int)b.len,
-                                b.len ? (const char *)b.data : "");
-    mem_fini(&b);
-    return text;
+    return anl_text_of(a, &b);
+}
+
+/* Return a time of ns with its unit: "7.46 us". */
+static const char *anl_time(struct anl *a, double ns)
+{
+    struct buf b = {0};
+    txt_put_time(&b, ns);
+    return anl_text_of(a, &b);
 }
 
 /* Return s as "71.2% (95% interval 70.1 to 72.3%)". */
@@ -11911,8 +11938,8 @@ static const char *anl_percent(struct anl *a, const struct stat_share *s)
 
 /* ---- figures of the run ---- */
 
-/* Give p, of which filters have left a part, comments that are true of that
- * part; before is what its last sample type added up to.  GP_ENOMEM. */
+/* Correct the comments of the filtered profile p for the part that is left;
+ * before is the total of its last sample type before filtering.  GP_ENOMEM. */
 static int anl_filter_comments(struct pp *p, const struct view_sum *before)
 {
     struct view_sum now = view_total(p, p->ntypes - 1);
@@ -11921,24 +11948,29 @@ static int anl_filter_comments(struct pp *p, const struct view_sum *before)
                       before->merged > 0 ? before->merged : before->squares);
 }
 
+/* Return p's period in ns; NAN if it is not a time. */
+static double anl_period_ns(const struct pp *p)
+{
+    return (double)p->period * view_unit_ns(p->period_type.unit);
+}
+
 /* Set a's ns per unit of its values, from the unit or, for a count of samples,
  * from the period, and whether they are CPU time or wall-clock time. */
 static void anl_read_unit(struct anl *a)
 {
     const struct pp *p = a->pp;
     const struct pp_type *t = &p->type[a->view.type];
-    double period = (double)p->period * view_unit_ns(p->period_type.unit);
+    double period = anl_period_ns(p);
     bool samples = a->view.type == a->view.count_type;
-    bool wall = txt_equal(a->comment.clock, txt_slice("wall")) ||
-                txt_equal(p->period_type.type, txt_slice("wall"));
     a->ns_per_unit = view_unit_ns(t->unit);
     if (samples && period > 0 &&
         txt_equal(p->period_type.type, txt_slice("cpu")))
         a->ns_per_unit = period;
-    a->cpu_profile = !wall && (samples ||
-                               txt_equal(t->type, txt_slice("cpu")) ||
-                               txt_equal(t->type, txt_slice("cycles")));
-    a->wall = wall;
+    a->wall = txt_equal(a->comment.clock, txt_slice("wall")) ||
+              txt_equal(p->period_type.type, txt_slice("wall"));
+    a->cpu_profile = !a->wall && (samples ||
+                                  txt_equal(t->type, txt_slice("cpu")) ||
+                                  txt_equal(t->type, txt_slice("cycles")));
 }
 
 /* ---- one pass over the samples ---- */
@@ -12293,12 +12325,8 @@ static int anl_run_functions(struct anl *a)
     if (more)
         anl_label_levels(a, more);
     for (size_t i = 0; category && more && i < v->nnodes; i++) {
-        const struct view_sum *flat = &v->node[i].flat;
         category[i] = more[i] > 0 ? CAT_APPLICATION : a->class[i].category;
-        struct view_sum *s = &level[category[i] == CAT_APPLICATION];
-        s->value = num_add_sat(s->value, flat->value);
-        s->samples = num_add_sat(s->samples, flat->samples);
-        s->squares += flat->squares;
+        stat_add(&level[category[i] == CAT_APPLICATION], &v->node[i].flat);
     }
     a->system = stat_share(&level[0], &v->total);
     a->application = stat_share(&level[1], &v->total);
@@ -12428,8 +12456,7 @@ static void anl_run_trust(struct anl *a)
 {
     const struct fig *c = &a->comment;
     struct anl_trust *t = &a->trust;
-    double period = (double)a->pp->period *
-                    view_unit_ns(a->pp->period_type.unit);
+    double period = anl_period_ns(a->pp);
     t->samples = (double)a->view.counted;
     t->effective = view_effective(&a->kept);
     t->hz_asked = anl_or(c->hz_asked, period > 0 ? 1e9 / period : NAN);
@@ -12452,11 +12479,15 @@ static void anl_run_trust(struct anl *a)
 /* ---- verdict ---- */
 
 /* Add a sentence to the verdict's reasons; drop it if there is no room. */
-static void anl_reason(struct anl *a, const char *text)
+static TXT_FORMAT_2 void anl_reason(struct anl *a, const char *fmt, ...)
 {
     struct anl_verdict *v = &a->verdict;
-    if (v->nreasons < sizeof v->reason / sizeof *v->reason)
-        v->reason[v->nreasons++] = text;
+    if (v->nreasons == sizeof v->reason / sizeof *v->reason)
+        return;
+    va_list ap;
+    va_start(ap, fmt);
+    v->reason[v->nreasons++] = anl_textv(a, fmt, ap);
+    va_end(ap);
 }
 
 /* True if little CPU was used, over the window and over its busy time. */
@@ -12467,7 +12498,7 @@ static bool anl_low_use(const struct anl_use *u)
     return !(u->busy_ns >= ANL_LEAST_BUSY_NS) || u->busy < ANL_LOW_CORES;
 }
 
-/* Give the reasons to withhold a verdict that lie in the stacks and the timer:
+/* Add the reasons to withhold a verdict that lie in the stacks and the timer:
  * every share above ANL_BROKEN_SHARE. */
 static void anl_doubt_stacks(struct anl *a)
 {
@@ -12492,11 +12523,10 @@ static void anl_doubt_stacks(struct anl *a)
     };
     for (size_t i = 0; i < sizeof doubt / sizeof *doubt; i++)
         if (doubt[i].share > ANL_BROKEN_SHARE)
-            anl_reason(a, anl_text(a, "%.1f%% %s", 100 * doubt[i].share,
-                                   doubt[i].text));
+            anl_reason(a, "%.1f%% %s", 100 * doubt[i].share, doubt[i].text);
 }
 
-/* Give the reasons to withhold a verdict that lie in the number of samples. */
+/* Add the reasons to withhold a verdict that lie in the number of samples. */
 static void anl_doubt_samples(struct anl *a)
 {
     double n = a->trust.effective, low, high;
@@ -12512,25 +12542,22 @@ static void anl_doubt_samples(struct anl *a)
     if (n >= ANL_LEAST_SAMPLES || a->view.negative)
         return;
     stat_wilson(0.1, n, &low, &high);
-    anl_reason(a, anl_text(a, "%.0f%s sample%s too few, %d are needed: a share "
-               "of 10%% has a 95%% interval of %.1f to %.1f%%", n,
+    anl_reason(a, "%.0f%s sample%s too few, %d are needed: a share of 10%% has "
+               "a 95%% interval of %.1f to %.1f%%", n,
                n < a->trust.samples - 0.5 ? " effective" : "",
                n < 1.5 ? " is" : "s are", ANL_LEAST_SAMPLES, 100 * low,
-               100 * high));
+               100 * high);
 }
 
-/* Give the reasons to withhold a verdict that lie in the sample type. */
+/* Add the reasons to withhold a verdict that lie in the sample type. */
 static void anl_doubt_type(struct anl *a)
 {
     const struct pp_type *t = &a->pp->type[a->view.type];
     if (a->view.negative)
-        anl_reason(a, anl_text(a, "%s values are negative: this is a "
-                   "difference of two profiles",
-                   anl_count(a, (double)a->view.negative)));
-    if (a->cpu_profile || a->wall)
-        return;
-    anl_reason(a, anl_text(a, "the values are %s, not CPU time",
-                           anl_word(a, t->type)));
+        anl_reason(a, "%s values are negative: this is a difference of two "
+                   "profiles", anl_count(a, (double)a->view.negative));
+    if (!a->cpu_profile && !a->wall)
+        anl_reason(a, "the values are %s, not CPU time", anl_word(a, t->type));
 }
 
 /* Return the smallest of 1, 2, 3, 5 times a power of ten that is at least x. */
@@ -12558,9 +12585,9 @@ static void anl_advise_next(struct anl *a)
     double cpu_s = ANL_GOOD_SAMPLES / hz;
     if (!txt_starts(a->comment.tool, "grpcprof")) {
         if (u->window > 0 && a->cpu_profile)
-            anl_reason(a, anl_text(a, "at this CPU use, %s samples need a "
-                       "window of %.0f s", anl_count(a, ANL_GOOD_SAMPLES),
-                       ceil(cpu_s / u->window)));
+            anl_reason(a, "at this CPU use, %s samples need a window of %s s",
+                       anl_count(a, ANL_GOOD_SAMPLES),
+                       anl_count(a, ceil(cpu_s / u->window)));
         return;
     }
     /* The load keeps at least one core busy; on one machine the client may use
@@ -12568,11 +12595,11 @@ static void anl_advise_next(struct anl *a)
     double load_s = fmax(ANL_LEAST_LOAD_S, anl_round_up(ceil(cpu_s * 2)));
     load_s = fmin(load_s, ANL_MOST_LOAD_S);
     if (a->calls > 0 && a->cpu_ns_per_call > 0)
-        anl_reason(a, anl_text(a, "a call takes %.1f us of CPU: %s samples at "
-                   "%.0f per second of CPU need about %s calls",
-                   a->cpu_ns_per_call / 1e3, anl_count(a, ANL_GOOD_SAMPLES), hz,
+        anl_reason(a, "a call takes %s of CPU: %s samples at %s per second of "
+                   "CPU need about %s calls", anl_time(a, a->cpu_ns_per_call),
+                   anl_count(a, ANL_GOOD_SAMPLES), anl_count(a, hz),
                    anl_count(a, anl_round_up(cpu_s * 1e9 /
-                                             a->cpu_ns_per_call))));
+                                             a->cpu_ns_per_call)));
     const char *work = a->comment.work >= 0 && a->comment.work != 50000 ?
         anl_text(a, " --work %.0f", a->comment.work) : "";
     /* A rate below the default is raised to it, so that a short load does. */
@@ -12599,12 +12626,12 @@ static void anl_withhold(struct anl *a)
     struct anl_verdict *v = &a->verdict;
     v->kind = ANL_V_WITHHELD;
     v->text = "No verdict: the samples do not support one.";
-    if (a->cpu_profile && !a->filtered && anl_low_use(&a->use))
-        anl_reason(a, anl_text(a, "the process used %.1f%% of one core; a CPU "
-                   "profile cannot show what it waited for",
-                   100 * a->use.window));
-    if (a->cpu_profile && !a->filtered &&
-        a->trust.effective < ANL_LEAST_SAMPLES)
+    if (!a->cpu_profile || a->filtered)
+        return;
+    if (anl_low_use(&a->use))
+        anl_reason(a, "the process used %.1f%% of one core; a CPU profile "
+                   "cannot show what it waited for", 100 * a->use.window);
+    if (a->trust.effective < ANL_LEAST_SAMPLES)
         anl_advise_next(a);
 }
 
@@ -12617,15 +12644,15 @@ static void anl_reason_threads(struct anl *a)
         idle += a->thread[i].cores < ANL_LOW_CORES;
     }
     if (full == 1 && idle + 1 == a->nthreads && a->use.cpus > 1)
-        anl_reason(a, anl_text(a, "one thread is the limit: %s used %.1f%% of "
-                   "a core, each other thread less than %.0f%%",
+        anl_reason(a, "one thread is the limit: %s used %.1f%% of a core, each "
+                   "other thread less than %.0f%%",
                    anl_word(a, a->thread[0].name), 100 * a->thread[0].cores,
-                   100 * ANL_LOW_CORES));
+                   100 * ANL_LOW_CORES);
     if (a->use.busy_ns >= ANL_LEAST_BUSY_NS &&
         a->use.busy_ns < 0.8 * a->use.wall_ns)
-        anl_reason(a, anl_text(a, "the process was busy for %.1f of %.1f s, "
-                   "and used %.2f cores in that time", a->use.busy_ns / 1e9,
-                   a->use.wall_ns / 1e9, a->use.busy));
+        anl_reason(a, "the process was busy for %.1f of %.1f s, and used %.2f "
+                   "cores in that time", a->use.busy_ns / 1e9,
+                   a->use.wall_ns / 1e9, a->use.busy);
 }
 
 /* A verdict holds if the interval of its categories' share lies above least. */
@@ -12655,12 +12682,8 @@ static struct stat_share anl_together(const struct anl *a,
 {
     struct view_sum sum = {0};
     for (size_t i = 0; i < 3; i++)
-        if (category[i] < CAT_COUNT) {
-            const struct view_sum *s = &a->finding[category[i]].share.sum;
-            sum.value = num_add_sat(sum.value, s->value);
-            sum.samples = num_add_sat(sum.samples, s->samples);
-            sum.squares += s->squares;
-        }
+        if (category[i] < CAT_COUNT)
+            stat_add(&sum, &a->finding[category[i]].share.sum);
     return stat_share(&sum, &a->view.total);
 }
 
@@ -12676,25 +12699,23 @@ static void anl_judge_mixed(struct anl *a)
         ? anl_text(a, "One category takes most of the CPU time: %s.", xn)
         : "Mixed: no category dominates the CPU time.";
     if (!stat_overlap(&x->share, &y->share)) {
-        anl_reason(a, anl_text(a, "the largest category is %s with %s, then %s "
-                   "with %.1f%%", xn, anl_percent(a, &x->share), yn,
-                   100 * y->share.share));
+        anl_reason(a, "the largest category is %s with %s, then %s with %.1f%%",
+                   xn, anl_percent(a, &x->share), yn, 100 * y->share.share);
         return;
     }
-    anl_reason(a, anl_text(a, "%s (%.1f%%) and %s (%.1f%%) do not differ "
-               "significantly at %s samples", xn, 100 * x->share.share, yn,
-               100 * y->share.share, anl_count(a, a->trust.effective)));
+    anl_reason(a, "%s (%.1f%%) and %s (%.1f%%) do not differ significantly at "
+               "%s samples", xn, 100 * x->share.share, yn, 100 * y->share.share,
+               anl_count(a, a->trust.effective));
     double gap = x->share.share - y->share.share;
     double spread = sqrt(x->share.share * (1 - x->share.share)) +
                     sqrt(y->share.share * (1 - y->share.share));
     double need = gap > 0.005 ? STAT_Z * STAT_Z * spread * spread / (gap * gap)
                               : NAN;
     if (need > a->trust.effective && a->use.wall_ns > 0)
-        anl_reason(a, anl_text(a, "to separate them, take about %s samples: a "
-                   "window of %s s under the same load",
-                   anl_count(a, anl_round_up(need)),
+        anl_reason(a, "to separate them, take about %s samples: a window of %s "
+                   "s under the same load", anl_count(a, anl_round_up(need)),
                    anl_count(a, anl_round_up(a->use.wall_ns / 1e9 * need /
-                                             a->trust.effective))));
+                                             a->trust.effective)));
 }
 
 /* Set the verdict by the rules: of those that hold, the one with the largest
@@ -12713,10 +12734,10 @@ static void anl_judge_rules(struct anl *a)
             v->kind = anl_verdicts[i].kind;
             v->text = anl_verdicts[i].text;
         }
-        anl_reason(a, anl_text(a, "%s: %s of %s samples; the verdict needs "
-                   "more than %.0f%%", anl_verdict_name[anl_verdicts[i].kind],
+        anl_reason(a, "%s: %s of %s samples; the verdict needs more than "
+                   "%.0f%%", anl_verdict_name[anl_verdicts[i].kind],
                    anl_percent(a, &s), anl_count(a, a->trust.effective),
-                   100 * anl_verdicts[i].least));
+                   100 * anl_verdicts[i].least);
     }
     if (v->kind == ANL_V_MIXED)
         anl_judge_mixed(a);
@@ -12726,18 +12747,18 @@ static void anl_judge_rules(struct anl *a)
  * threads waited, and the CPU use. */
 static void anl_reason_wall(struct anl *a)
 {
-    anl_reason(a, anl_text(a, "waiting: %s of %s samples",
-                           anl_percent(a, &a->waiting),
-                           anl_count(a, a->trust.samples)));
-    for (size_t i = 0; i < a->nplaces && i < 3; i++)
-        anl_reason(a, anl_text(a, "%.1f%% of the waiting is in %s, %s samples",
-                   100 * a->place[i].share.share,
-                   anl_name(a, a->place[i].node), anl_count(a,
-                   (double)a->place[i].share.sum.samples)));
+    anl_reason(a, "waiting: %s of %s samples", anl_percent(a, &a->waiting),
+               anl_count(a, a->trust.samples));
+    for (size_t i = 0; i < a->nplaces && i < 3; i++) {
+        const struct stat_share *s = &a->place[i].share;
+        anl_reason(a, "%.1f%% of the waiting is in %s, %s samples",
+                   100 * s->share, anl_name(a, a->place[i].node),
+                   anl_count(a, (double)s->sum.samples));
+    }
     if (!isnan(a->use.window))
-        anl_reason(a, anl_text(a, "%.2f s of CPU in %.1f s: %.1f%% of one core",
+        anl_reason(a, "%.2f s of CPU in %.1f s: %.1f%% of one core",
                    a->use.cpu_ns / 1e9, a->use.wall_ns / 1e9,
-                   100 * a->use.window));
+                   100 * a->use.window);
 }
 
 /* Set the verdict on a wall profile.  One running thread decides, however many
@@ -12754,8 +12775,8 @@ static void anl_judge_wall(struct anl *a)
             continue;
         running++;
         most = fmax(most, s.share);
-        anl_reason(a, anl_text(a, "thread %s was running %s of its time",
-                               anl_word(a, t->name), anl_percent(a, &s)));
+        anl_reason(a, "thread %s was running %s of its time",
+                   anl_word(a, t->name), anl_percent(a, &s));
     }
     anl_reason_wall(a);
     v->kind = ANL_V_MIXED;
@@ -12798,8 +12819,8 @@ static void anl_judge(struct anl *a)
             "a disk, locks, timers, or calls; a wall-clock profile (--clock "
             "wall) can.  Faster functions would save little.",
             100 * a->use.window);
-        anl_reason(a, anl_text(a, "%.2f s of CPU in %.1f s",
-                   a->use.cpu_ns / 1e9, a->use.wall_ns / 1e9));
+        anl_reason(a, "%.2f s of CPU in %.1f s", a->use.cpu_ns / 1e9,
+                   a->use.wall_ns / 1e9);
     } else {
         anl_judge_rules(a);
     }
@@ -12951,19 +12972,16 @@ static int anl_run(const struct pp *p, const struct anl_config *config,
         e = anl_run_by(a, config->by, why);
     if (!e)
         e = anl_run_samples(a);
-    if (e) {
-        anl_fini(a);
-        return e == GP_ENOMEM ? txt_fail(why, e, "out of memory") : e;
+    if (!e) {
+        anl_run_use(a);
+        anl_run_trust(a);
+        anl_judge(a);
+        anl_run_advice(a);
+        e = a->err;
     }
-    anl_run_use(a);
-    anl_run_trust(a);
-    anl_judge(a);
-    anl_run_advice(a);
-    if (a->err) {
+    if (e)
         anl_fini(a);
-        return txt_fail(why, GP_ENOMEM, "out of memory");
-    }
-    return GP_OK;
+    return e == GP_ENOMEM ? txt_fail(why, e, "out of memory") : e;
 }
 
 /* ================================ 25 COMPARE =================================
