@@ -11628,9 +11628,10 @@ static double stat_weight_factor(const struct view_sum *all)
 }
 
 /* Return the share of part in all with its interval.  The effective sample size
- * is Kish's for all samples or, if smaller (a part of heavy samples), the number
- * of equal samples whose share has the same variance: p (1 - p) (sum w)^2 / sum
- * of (w (x - p))^2.  With equal weights both are the number of samples. */
+ * is Kish's for all samples or, if smaller (a part of heavy samples), the
+ * number of equal samples whose share has the same variance, p (1 - p)
+ * (sum w)^2 / sum of (w (x - p))^2.  With equal weights both are the number of
+ * samples. */
 static struct stat_share stat_share(const struct view_sum *part,
                                     const struct view_sum *all)
 {
