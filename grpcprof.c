@@ -11,7 +11,7 @@
  *
  *  1  LIMITS   tunables and hard limits, each with its reason
  *  2  MEM      buffers, arenas, lists, pools, hash indexes; all allocation
- *  3  NUM      saturating arithmetic, byte order
+ *  3  NUM      saturating arithmetic, big-endian numbers
  *  4  TXT      numbers, durations, UTF-8, percent-encoding, formatted appends
  *  5  SYS      clocks, whole files, threads, child processes, usable CPUs
  *  6  RE       RE2 syntax translated for libc's regcomp, or refused by name
@@ -23,10 +23,10 @@
  * 12  SMP      sampler: the only code that runs in a signal handler
  * 13  PP       profile.proto model: read, build, write
  * 14  LEGACY   profiles in the format of gperftools
- * 15  MERGE    profiles added up
+ * 15  MERGE    the sum of profiles
  * 16  FIG      the figures of a run in a profile's comments
- * 17  REC      recorder: stacks and their times in one table, marks
- * 18  BUILD    a profile from two marks
+ * 17  REC      recorder: one table of stacks and their CPU times; marks
+ * 18  BUILD    a profile of the time between two marks
  * 19  VIEW     a profile by function: flat, cum, call trees
  * 20  FILTER   pprof's filters: focus, ignore, hide, show, labels
  * 21  GRAIN    frames named by function, file, line, address or module
@@ -38,17 +38,17 @@
  * 27  DSC      protobuf descriptors; messages from JSON and back
  * 28  NET      addresses, sockets, event loop, timers, wake-ups
  * 29  CS       a client's HTTP/2 session: frames, streams, windows
- * 30  FLOOD    limits on what a peer makes a server do for nothing
- * 31  H2       one HTTP/2 connection, a server's over nghttp2; no gRPC in here
+ * 30  FLOOD    limits on frames that cost a server work and carry no call
+ * 31  H2       HTTP/2 connections without gRPC; a server's use nghttp2
  * 32  JOB      work that any loop of a pool may do
- * 33  RPC      gRPC, what both ends share: framing, timeouts, status, metadata
+ * 33  RPC      gRPC of client and server: framing, timeouts, status, metadata
  * 34  SERVER   gRPC server: loops, calls, methods, answers
  * 35  CLIENT   gRPC calls of a client on one connection
  * 36  SVC      Greeter, Health, Reflection, TestService
  * 37  WEB      debug endpoint: HTTP/1.1
  * 38  API      what grpcprof.h promises
  * 39  REFLECT  a server's descriptors, by reflection
- * 40  FETCH    GET from a debug endpoint; a server's profile of a load
+ * 40  FETCH    GET from a debug endpoint; the server's profile during a load
  * 41  RES      result of a load: figures, verdict, assertions, JSON
  * 42  LOAD     load generator
  * 43  DOC      documents: text, Markdown, HTML, JSON of a report
@@ -94,21 +94,22 @@
  * SIMPLE ON PURPOSE
  *
  *   - One file: its order is the architecture, and a program checks it.
- *   - Calls run on the loop of their connection.  Another runs some only if
- *     it sleeps and they are worth waking it: a server whose calls take a
- *     microsecond does not pay for a thread pool.
+ *   - Calls run on the loop of their connection.  A sleeping loop is woken to
+ *     share them only if they take long enough: a server whose calls take 1 us
+ *     does not pay for a thread pool.
  *   - serve waits for signals with sigtimedwait.  A signalfd woke it for every
  *     sample of every thread, at 16 us of CPU each.
  *   - All threads put samples into one ring.  A ring per thread would save an
- *     uncontended atomic instruction a sample, but need registration.
- *   - A sample carries the CPU time of its thread since its last one: the times
- *     add up to the process's although the kernel drops timer signals.
+ *     uncontended atomic instruction per sample, but need registration.
+ *   - A sample carries the CPU time of its thread since the thread's previous
+ *     sample: the sum is the CPU time of the process although the kernel drops
+ *     timer signals.
  *   - [profiler] and [unsampled] are rows: unknown time is shown, not spread
  *     over the others.
  *   - svc_work's loop is protected from the optimiser and aligned to a cache
  *     line: across two lines its five instructions take twice as long.
  *   - Categories use prefixes and names, no regular expressions: easy to read.
- *   - report inflates and reads on one thread.  A second one gained 4 of 20 ms
+ *   - report inflates and reads on one thread.  A second one saved 4 of 20 ms
  *     on two idle CPUs, and nothing when one was busy.
  *
  * SPECS    [H2] RFC 9113   [GRPC] grpc/doc/PROTOCOL-HTTP2.md   [ELF] gABI
@@ -202,8 +203,9 @@
 #endif
 
 /* ================================= 1 LIMITS ==================================
- * for     tunables and hard limits: why each has its value, and what happens
- *         at it.  A heading names the sections that a constant belongs to
+ * for     tunables and hard limits: the reason for each value, and what
+ *         happens at it.  A heading names the sections that a constant belongs
+ *         to
  * uses    nothing
  * owns    nothing
  * spec    none
@@ -213,24 +215,25 @@
 
 /* ---- MEM ---- */
 enum {
-    /* An arena's first block holds one call or one small profile; later ones
-     * double up to the second size, so that 1 GiB takes about 20 blocks. */
+    /* Bytes of an arena's first block, enough for one call or a small profile,
+     * and of its largest.  Blocks double between: 1 GiB takes 20 of them. */
     MEM_ARENA_FIRST_BYTES = 4096,
     MEM_ARENA_MOST_BYTES  = 64 << 20,
 
-    /* Smallest block to pre-fault; bytes of report's heap in pages of 2 MiB,
-     * most of which every report fills; smallest block to mmap. */
+    /* Smallest block to pre-fault; size of the part of report's heap that is
+     * in pages of 2 MiB, most of it used by every report; smallest block to
+     * mmap. */
     MEM_PREFAULT_BYTES = 256 << 10,
     MEM_HUGE_BYTES     = 10 << 20,
     MEM_MMAP_BYTES     = 4 << 20,
 
-    /* Freed blocks that a pool keeps of each size, and the largest size: enough
-     * for a busy loop's streams and frames.  Further ones are freed. */
+    /* Freed blocks of each size that a pool keeps, and the largest size: enough
+     * for the streams and frames of a busy loop.  Other blocks are freed. */
     MEM_POOL_KEPT = 2048,
     MEM_POOL_BYTES = 1024,
 };
 
-/* Largest buffer; growth past it is GP_ELIMIT.  No profile is larger. */
+/* Largest buffer, larger than any profile; growth past it is GP_ELIMIT. */
 #define MEM_BUF_MOST ((size_t)2 << 30)
 
 /* ---- RE ---- */
@@ -252,13 +255,14 @@ enum { JS_DEPTH = 128 };        /* nesting of JSON; deeper input is refused */
 
 /* ---- GZ ---- */
 enum {
-    GZ_STEP_BYTES = 65536,      /* room for one inflate(); more is no faster */
-    GZ_DISCARD_BYTES = 16384,   /* the same on the stack, output not kept */
+    GZ_STEP_BYTES = 65536,      /* output of one inflate(); more is no faster */
+    GZ_DISCARD_BYTES = 16384,   /* the same if the output is dropped: it is on
+                                 * the stack */
 };
 
 /* ---- HDR ---- */
 /* Largest latency in a histogram; larger ones are counted as this and in
- * "over".  --timeout ends at 1 h, so that no call takes longer. */
+ * "over".  --timeout is at most 1 h, so no call takes longer. */
 #define HDR_MOST_NS INT64_C(3600000000000)
 
 /* ---- ELF ---- */
@@ -266,37 +270,38 @@ enum {
     /* Bytes of a build id: 20 (SHA-1) or 16; a longer one is ignored. */
     ELF_BUILD_ID_BYTES = 32,
 
-    /* addr2line's answer for one file: 100,000 addresses, more than any
-     * profile has, with six inlined calls each.  If it is longer, the file's
-     * lines are unknown. */
+    /* Bytes of addr2line's output for one file: 100,000 addresses, more than
+     * any profile has, with six inlined calls each.  If it is longer, the
+     * file's lines are unknown. */
     ELF_ANSWER_BYTES = 64 << 20,
 };
 
-/* Time for all lines of a profile: addr2line takes 0.02 s for this program and
- * 0.13 s for 2,000 addresses of glibc, so files may be fifty times as large.
- * pprof waits for a profile half a window longer than the window.  Lines not
- * found by then stay unknown. */
+/* Time to look up all lines of a profile; lines not found by then stay unknown.
+ * addr2line takes 0.02 s for this program and 0.13 s for 2,000 addresses of
+ * glibc, so files may be 40 times as large.  pprof waits for a profile half a
+ * window longer than the window. */
 #define ELF_LINES_NS INT64_C(5000000000)
 
 /* ---- SMP ---- */
 enum {
-    /* Frames of a sample: our own stacks have fewer than 30.  A deeper one
-     * keeps its leaf end and is counted as truncated.  SMP_OWN is room for the
-     * handler's own frames, which backtrace() returns too. */
+    /* Frames of a sample: our own stacks have fewer than 30.  A deeper stack
+     * keeps the frames next to the leaf and is counted as truncated.  SMP_OWN
+     * more are the signal handler's, which backtrace() returns too. */
     SMP_DEPTH = 128,
     SMP_OWN = 6,
 
-    /* The highest rate: at up to 50 us a sample, 10,000 per second take half
-     * of the CPU that they measure.  A higher one is an error. */
+    /* Highest sampling rate: at up to 50 us per sample, 10,000 per second take
+     * half of the CPU that they measure.  A higher one is an error. */
     SMP_MOST_HZ = 10000,
 
     /* The ring has room for the samples of SMP_RING_MS at the highest rate on
-     * every CPU, but at most SMP_MOST_SLOTS, 36 MB.  Samples that find it full
+     * every CPU, but at most SMP_MOST_SLOTS (36 MB).  While it is full, samples
      * are lost and counted. */
     SMP_RING_MS = 100,
     SMP_MOST_SLOTS = 32768,
 
-    /* Labels (methods) of samples; samples of further ones have none. */
+    /* Labels (methods) of samples, and their length; samples of further methods
+     * have no label. */
     SMP_LABELS = 1024,
     SMP_LABEL_BYTES = 128,
 };
@@ -304,19 +309,17 @@ enum {
 /* ---- PP ---- */
 enum {
     /* Rows of one table of a profile, and frames of all samples: the largest
-     * real profiles have 100,000 and 10 million.  A profile with more is an
-     * error, before it takes the machine's memory. */
+     * real profiles have 100,000 and 10 million.  A profile with more is
+     * refused before it fills the machine's memory. */
     PP_MOST_ROWS = 16 << 20,
     PP_MOST_REFS = 256 << 20,
 
     /* One more than the highest known field number. */
     PP_FIELDS = 16,
 
-    /* Sample types of a profile; more are an error. */
+    /* Sample types of a profile, and bytes when inflated (the largest seen has
+     * 80 MB); more are an error. */
     PP_MOST_TYPES = 64,
-
-    /* Bytes of a profile inflated; more are an error.  The largest seen has
-     * 80 MB. */
     PP_MOST_BYTES = 1 << 30,
 };
 
@@ -326,17 +329,15 @@ enum {
     LEGACY_MOST_DEPTH     = 4096,
     LEGACY_MOST_PERIOD_US = 1000000000,
 
-    /* Addresses times mappings, which are searched for each address: some
-     * seconds' work; more are an error. */
+    /* Addresses times mappings; more are an error.  All mappings are searched
+     * for each address: this many take some seconds. */
     LEGACY_MOST_PLACED = 1000000000,
 };
 
 /* ---- FIG ---- */
-enum {
-    /* Methods of a profile whose calls are read; more count in the total
-     * only. */
-    FIG_MOST_METHODS = 1024,
-};
+/* Methods whose calls are read from a profile; calls of further methods count
+ * in the total only. */
+enum { FIG_MOST_METHODS = 1024 };
 
 /* ---- REC ---- */
 enum {
@@ -344,59 +345,52 @@ enum {
      * at a fifth of the highest rate and below, to use less CPU. */
     REC_DRAIN_MS = 20,
 
-    /* Length of the slices of time that are busy or idle. */
+    /* Length of a time slice; each slice is busy or idle. */
     REC_SLICE_MS = 100,
 
-    /* Different stacks of a recording, 64 MB.  Samples of more are lost and
-     * counted. */
+    /* Distinct stacks of a recording (64 MB); samples of further ones are lost
+     * and counted. */
     REC_MOST_ROWS = 1 << 20,
 };
 
 /* ---- VIEW ---- */
 enum {
-    /* Bytes of a module's name that are shown. */
+    /* Bytes of a module's name that are shown; the rest is cut. */
     VIEW_MODULE_BYTES = 1024,
 
-    /* Frames of all samples, inlined ones too; more are an error.  Each takes
-     * four bytes while call trees are built. */
+    /* Frames of all samples, including inlined ones; more are an error.  Each
+     * takes four bytes while call trees are built. */
     VIEW_MOST_FRAMES = 1 << 28,
 };
 
 /* ---- FILTER ---- */
-enum { FILTER_MOST_TAGS = 8 };          /* keys of --tagroot or --tagleaf */
+enum { FILTER_MOST_TAGS = 8 };  /* keys of --tagroot or --tagleaf; more are an
+                                 * error */
 
 /* ---- GRAIN ---- */
-enum {
-    /* Bytes of all names that --by makes; more are an error. */
-    GRAIN_NAMES_BYTES = 512 << 20,
-};
+enum { GRAIN_NAMES_BYTES = 512 << 20 }; /* of all names that --by makes; more
+                                         * are an error */
 
 /* ---- CAT ---- */
 enum {
-    /* Rules in the file of --rules; with more it is refused. */
-    CAT_MOST_RULES = 10000,
-
-    /* Room for the built-in rules that are chained; asserted. */
-    CAT_MOST_BUILTIN = 512,
+    CAT_MOST_RULES = 10000,     /* rules in the file of --rules; with more it is
+                                 * refused */
+    CAT_MOST_BUILTIN = 512,     /* built-in rules that are chained; asserted */
 };
 
 /* ---- STAT ---- */
-enum {
-    /* Samples of a function, in both profiles together, below which its
-     * difference is not tested. */
-    STAT_LEAST_COMPARED = 10,
-};
+/* A function with fewer samples in both profiles together is not tested for a
+ * difference. */
+enum { STAT_LEAST_COMPARED = 10 };
 
-/* z of a two-sided 95% interval. */
-#define STAT_Z 1.959963984540054
-
-/* Expected share of wrong ones among the differences marked significant. */
-#define STAT_FALSE_SHARE 0.05
+#define STAT_Z 1.959963984540054        /* of a two-sided 95% interval */
+#define STAT_FALSE_SHARE 0.05           /* false discovery rate of the
+                                         * differences marked significant */
 
 /* ---- ANL ---- */
 enum {
-    /* Thread names with CPU time of their own; servers' pools have up to some
-     * hundred.  The rest is added up as "(others)". */
+    /* Thread names whose CPU time is shown; servers have up to some hundred.
+     * The others are added up as "(others)". */
     ANL_MOST_THREADS = 1024,
 
     /* Functions listed in which the threads of a wall profile wait. */
@@ -413,8 +407,8 @@ enum {
      * an interval of 9.0 to 11.1%. */
     ANL_GOOD_SAMPLES = 3000,
 
-    /* Bounds of the suggested command's load: shorter ones are mostly start and
-     * end, nobody waits for longer ones. */
+    /* Bounds of the suggested command's load: a shorter one is mostly start and
+     * end, nobody waits for a longer one. */
     ANL_LEAST_LOAD_S = 20,
     ANL_MOST_LOAD_S = 600,
 };
@@ -423,20 +417,15 @@ enum {
  * without symbols, or otherwise doubtful (anl_doubt_stacks). */
 #define ANL_BROKEN_SHARE 0.20
 
-/* A process that uses fewer cores mostly waits. */
-#define ANL_LOW_CORES 0.30
+#define ANL_LOW_CORES 0.30      /* a process that uses fewer mostly waits */
+#define ANL_LEAST_BUSY_NS 1e9   /* less busy time says nothing about the load */
+#define ANL_FULL_CORE 0.90      /* share of a core: the thread is saturated */
 
-/* A shorter busy time is too short to judge the load by. */
-#define ANL_LEAST_BUSY_NS 1e9
-
-/* A thread that uses this share of a core is saturated. */
-#define ANL_FULL_CORE 0.90
-
-/* A thread is synchronised with the kernel tick if it gets this many times the
- * samples that its CPU time times the tick rate allows, and by this many
+/* A thread is synchronised with the kernel tick if its samples exceed its CPU
+ * time times the tick rate by the factor ANL_TICK_RATIO and by ANL_TICK_ERRORS
  * standard errors; measured: 0.8 to 1.0 for servers and random bursts, 2.2 to
- * 2.5 for synchronised work.  If the rate asked is less than the last times the
- * tick rate, the timer hides the excess and nothing is known. */
+ * 2.5 for synchronised work.  At a sampling rate below ANL_TICK_LEAST_RATE
+ * times the tick rate the timer hides the excess: nothing is known. */
 #define ANL_TICK_RATIO 1.25
 #define ANL_TICK_ERRORS 4
 #define ANL_TICK_LEAST_RATE 1.5
@@ -453,11 +442,10 @@ enum {
     SVG_FOOT = 30,
 
     /* Rows drawn; deeper stacks are cut off at the leaf end, and the picture
-     * says so.  The deepest real one seen has 125 rows; browsers draw at most
-     * 32,767 px. */
+     * says so.  The deepest seen has 125; browsers draw up to 32,767 px. */
     SVG_MOST_ROWS = 1024,
 
-    /* Frames narrower than this many millionths of the whole are left out, as
+    /* Frames narrower than this many millionths of the width are left out, as
      * inferno does: 0.01% is an eighth of a pixel. */
     SVG_LEAST_PPM = 100,
 
@@ -468,183 +456,180 @@ enum {
 
 /* ---- NET ---- */
 enum {
-    /* Events taken from the kernel in one turn of a loop: a busy loop of a
-     * thousand connections needs few turns; more wait for the next turn. */
+    /* Events read in one turn of a loop, enough for a thousand busy connections
+     * in few turns; more wait for the next turn. */
     NET_EVENTS = 256,
 
-    /* Connections that the kernel keeps for us before accept; it lowers this
-     * to net.core.somaxconn.  Past it, clients retry by themselves. */
+    /* Connections that the kernel queues before accept; it lowers this to
+     * net.core.somaxconn.  Past it, clients' TCP retries. */
     NET_BACKLOG = 4096,
 
-    /* Connections accepted in a turn, so that a storm of new ones does not
-     * hold up the calls of the old ones; the rest wait for the next turn. */
+    /* Connections accepted in a turn; the rest wait for the next turn.  So a
+     * storm of new connections does not hold up calls of the old ones. */
     NET_ACCEPTS = 64,
 
-    /* One receive and one send take at most this much: about 900 small calls.
-     * The loop owns one buffer for each; connections own none. */
+    /* Bytes of one receive and of one send: about 900 small calls.  The loop
+     * owns one buffer for each; connections own none. */
     NET_IO_BYTES = 65536,
 
-    /* Past the send buffer's end: room for one whole HTTP/2 frame of 16 KiB,
-     * so that the buffer is looked at before a frame and not inside it. */
+    /* Room past the end of the send buffer for a whole HTTP/2 frame of 16 KiB,
+     * so that the fill level is checked only between frames. */
     NET_SLACK_BYTES = 32768,
 
     /* Addresses tried for one host name; further ones are ignored. */
     NET_ADDRS = 8,
 };
 
-/* A loop wakes up at least so often. */
+/* Longest sleep of a loop. */
 #define NET_WAIT_NS INT64_C(60000000000)
 
-/* A listener without descriptors or room waits this long before it accepts
- * again, so that it does not spin (CVE-2023-4785). */
+/* Pause of a listener that has no descriptors or room, before it accepts again:
+ * it must not spin (CVE-2023-4785). */
 #define NET_ACCEPT_PAUSE_NS INT64_C(100000000)
 
 /* ---- CS, H2, RPC ---- */
-/* A header list past its limit fails the call, in a server with
- * RESOURCE_EXHAUSTED; past this many times the limit the stream is reset.  A
+/* A header list past its limit fails the call (a server's with
+ * RESOURCE_EXHAUSTED); past this many times the limit the stream is reset.  A
  * field past 64 KiB, nghttp2's HPACK limit, closes the connection. */
 enum { HEADERS_HARD_FACTOR = 4 };
 
 /* ---- CS ---- */
 enum {
-    /* What every HTTP/2 connection begins with ([H2] 6.5.2, 6.9.2; RFC 7541,
-     * 4.2), which a client leaves as it is. */
+    /* Initial frame size, flow-control window and HPACK table of every HTTP/2
+     * connection ([H2] 6.5.2, 6.9.2; RFC 7541 4.2), which a client keeps. */
     CS_FRAME_BYTES  = 16384,
     CS_FIRST_WINDOW = 65535,
     CS_TABLE_BYTES  = 4096,
 
-    /* A client that only measures opens its windows wide, so that next to no
-     * WINDOW_UPDATE is in the figures. */
+    /* Flow-control window of a client that only measures: so large that the
+     * figures contain next to no WINDOW_UPDATE. */
     CS_WINDOW_BYTES = (1 << 30) - 1,
 
-    /* CONTINUATION frames of a header block that a client takes, which may have
-     * twice the bytes that a list is bounded to: only the stream ends there. */
+    /* CONTINUATION frames of a header block; more close the connection. */
     CS_CONTINUATIONS = 1000,
 
-    /* A client's DATA waits for the socket past so many bytes of it.  Buffers
-     * that had to become larger than the other bound are given back. */
+    /* DATA waits while this many bytes wait for the socket.  An empty buffer
+     * that has grown past CS_KEPT_BYTES is freed. */
     CS_OUT_BYTES  = 65536,
     CS_KEPT_BYTES = 8192,
 
-    /* PING and SETTINGS of a server that are answered before it takes the first
-     * of the answers: as many as nghttp2 allows. */
+    /* PING and SETTINGS answered before the server reads any answer; one more
+     * closes the connection, as in nghttp2. */
     CS_ANSWERS = 1000,
 
-    /* Entries of a SETTINGS frame: as many as nghttp2 allows (CVE-2020-11080);
-     * each can move the window of every stream. */
+    /* Entries of a SETTINGS frame, as in nghttp2 (CVE-2020-11080): each can
+     * change the window of every stream.  More close the connection. */
     CS_SETTINGS_ENTRIES = 32,
 
-    /* A header block that a client knows again, and what it says, its names and
-     * values together; a larger one is decoded each time it comes. */
+    /* A header block that is cached with its decoded fields: its bytes, fields,
+     * and bytes of names and values.  A larger one is decoded each time. */
     CS_SEEN_BYTES  = 32,
     CS_SEEN_FIELDS = 6,
     CS_SEEN_TEXT   = 160,
 
-    /* Slots of open streams that need no memory of their own: 2 of these. */
+    /* Slots of open streams inside the session, for two streams; with more, the
+     * slots are allocated. */
     CS_INLINE_SLOTS = 4,
 
-    /* What is kept of the debug data of a GOAWAY. */
+    /* Bytes kept of a GOAWAY's debug data. */
     CS_DEBUG_TEXT = 64,
 };
 
 /* ---- FLOOD ---- */
 enum {
     /* Flood budget of a connection to a server: units at once and per second,
-     * and what a frame costs that an honest client sends seldom.  grpc-go
-     * with deadlines of 50 ms sends 1,800 RST_STREAM a second, and a download
-     * 930 PINGs and 4,000 WINDOW_UPDATEs in 3 s; these are free, see
-     * flood_charge_frame.  Past it: GOAWAY, ENHANCE_YOUR_CALM. */
-    FLOOD_BUDGET      = 2000,
+     * and the cost of frames that an honest client seldom sends.  Past it:
+     * GOAWAY, ENHANCE_YOUR_CALM.  flood_charge_frame makes free what grpc-go
+     * honestly sends: 1,800 RST_STREAM per second with deadlines of 50 ms, 930
+     * PINGs and 4,000 WINDOW_UPDATEs in a download of 3 s. */
+    FLOOD_BUDGET         = 2000,
     FLOOD_BUDGET_PER_SEC = 200,
     FLOOD_COST_SETTINGS  = 10,
-    FLOOD_COST_RESET     = 10,  /* in; out too, but for our own ends */
+    FLOOD_COST_RESET     = 10,  /* received, or sent for the peer's mistake */
     FLOOD_COST_PING      = 5,
-    FLOOD_COST_EMPTY     = 5,  /* DATA that neither says nor ends */
+    FLOOD_COST_EMPTY     = 5,   /* DATA without bytes or END_STREAM */
     FLOOD_COST_CONTINUE  = 5,
     FLOOD_COST_PRIORITY  = 2,
     FLOOD_COST_UNKNOWN   = 2,
     FLOOD_COST_UPDATE    = 1,
-    FLOOD_CREDIT      = 2,  /* an answered call */
+    FLOOD_CREDIT         = 2,   /* given back for an answered call */
 
-    /* WINDOW_UPDATEs that each frame of DATA or HEADERS that we send makes
-     * free: one for the stream, one for the connection. */
+    /* Free WINDOW_UPDATEs for each frame of DATA or HEADERS that we send: one
+     * for the stream, one for the connection. */
     FLOOD_UPDATES_PER_FRAME = 2,
 
-    /* PINGs that come too soon, in a row; one more ends the connection. */
+    /* PINGs in a row that come too soon; one more closes the connection. */
     FLOOD_STRIKES = 2,
 
-    /* RST_STREAM frames of calls with deadlines at once and per second: those
-     * are dropped before they run, so that 5,000 cost 2 % of a CPU; grpc-go
-     * with 50 ms deadlines honestly sends 1,800.  nghttp2, where it can count
-     * them, is told twice that (the answer to CVE-2023-44487). */
-    FLOOD_RESET_BURST  = 10000,
+    /* RST_STREAM of calls with deadlines, at once and per second: such a call
+     * is dropped before it runs, so that 5,000 take 2% of a CPU.  nghttp2,
+     * where it can count them, gets twice this limit (CVE-2023-44487). */
+    FLOOD_RESET_BURST    = 10000,
     FLOOD_RESETS_PER_SEC = 5000,
 };
 
-/* A client may send a PING so often when nothing was sent to it meanwhile:
- * what grpc-go's clients are held to, and a tenth less for timers. */
+/* Shortest interval of a client's PINGs while nothing is sent to it: grpc-go's
+ * 10 s less a tenth, because timers are inexact. */
 #define FLOOD_PING_NS INT64_C(9000000000)
 
 /* ---- H2 ---- */
 enum {
-    /* First line of HTTP/1.1 that is waited for, to answer it in its own
-     * language; a longer one is closed without a word. */
+    /* First line of an HTTP/1.1 request, which is answered in HTTP/1.1; a
+     * connection with a longer one is closed without an answer. */
     H2_LINE_BYTES = 4096,
 
-    /* Flow control of a server: its windows bound what a connection may have
-     * on its way; a message larger than the window still comes through, because
-     * bytes are given back as they are read. */
+    /* Flow-control windows of a server; they bound the unread bytes of a
+     * connection.  A message may be larger, because bytes are given back as
+     * they are read. */
     H2_SERVER_STREAM_WINDOW = 256 << 10,
     H2_SERVER_CONN_WINDOW   = 1 << 20,
 
-    /* Streams past the limit that are refused one by one; further ones end the
-     * connection. */
+    /* Streams past the limit that are refused one by one; further ones close
+     * the connection. */
     H2_STREAMS_REFUSED = 100,
 
-    /* Streams of which it is known that, and how, they were closed, at 4 bytes
-     * each: what comes late for older ones is ignored, or taken for HEADERS on
-     * a number that was passed over. */
+    /* Closed streams that are remembered, at 4 bytes each.  Late frames of
+     * older ones are ignored, or treated as HEADERS on a skipped number. */
     H2_CLOSED = 128,
 
-    /* Frames that are suspicious at once and per second, where nghttp2 (1.67)
-     * can count them: its own defaults; past it, it ends the connection. */
-    H2_GLITCH_BURST   = 10000,
+    /* Suspicious frames at once and per second, where nghttp2 (1.67) counts
+     * them: its defaults; past them it closes the connection. */
+    H2_GLITCH_BURST     = 10000,
     H2_GLITCHES_PER_SEC = 330,
 };
 
-/* Preface, SETTINGS and their acknowledgement from a client, as nghttpd; then
- * SETTINGS_TIMEOUT. */
+/* Time for a client's preface, SETTINGS and acknowledgement, as in nghttpd;
+ * then SETTINGS_TIMEOUT. */
 #define H2_HELLO_NS INT64_C(10000000000)
 
-/* A frame or a header block that has begun ends within this time. */
+/* Time for the rest of a frame or header block whose first bytes are here; then
+ * the connection is closed. */
 #define H2_FRAME_NS INT64_C(20000000000)
 
-/* A peer that takes no bytes for this long is closed. */
+/* A connection whose peer reads nothing for this long is closed. */
 #define H2_STALL_NS INT64_C(30000000000)
 
-/* Between the notice of a shutdown and its final GOAWAY, when the PING that
+/* Time from the notice of a shutdown to the final GOAWAY, if the PING that
  * measures the round trip is not answered. */
 #define H2_NOTICE_NS INT64_C(1000000000)
 
-/* Between our last byte and close(): a close with unread input resets the
+/* Time from our last byte to close(): a close with unread input resets the
  * connection, and the peer would lose the GOAWAY that says why. */
 #define H2_LINGER_NS INT64_C(1000000000)
 
 /* ---- RPC ---- */
 enum {
-    /* gRPC status codes: 0 to 16. */
-    RPC_STATUSES = 17,
+    RPC_STATUSES = 17,          /* gRPC status codes: 0 to 16 */
 
-    /* Bytes of a header list: a server's default limit; a client takes four
-     * times as many.  A call past it fails with RESOURCE_EXHAUSTED. */
+    /* Bytes of a header list: a server's default limit; a client's is four
+     * times as large.  A call past it fails with RESOURCE_EXHAUSTED. */
     RPC_HEADERS_BYTES = 16 << 10,
 
-    /* Metadata entries of a call in each direction; further ones are dropped
-     * from a request and refused by gp_call_add. */
+    /* Metadata entries of a call in each direction, and their bytes as counted
+     * by [H2] 6.5.2; further ones are dropped from a request and refused by
+     * gp_call_add.  nghttp2 sends no header list of more than 64 KiB, and
+     * clients may insist on much less. */
     RPC_META_MOST = 64,
-
-    /* The same in bytes, as [H2] 6.5.2 counts: nghttp2 sends no header list of
-     * more than 64 KiB, and clients may insist on much less. */
     RPC_META_BYTES = 32768,
 };
 
@@ -656,19 +641,19 @@ enum {
 
     SERVER_THREADS_MOST  = 256,         /* event loops; more: GP_EUSAGE */
 
-    /* Request bytes that a connection may have buffered in incomplete calls, in
-     * messages of the largest size; the call that exceeds it fails with
+    /* Request bytes of incomplete calls that are buffered per connection, in
+     * messages of the largest size; the call that exceeds this fails with
      * RESOURCE_EXHAUSTED. */
     SERVER_BUFFERED_MESSAGES = 4,
 
     /* Bytes of requests and answers buffered for all connections; each loop has
-     * an equal share.  Past it a call whose request brings more fails with
-     * RESOURCE_EXHAUSTED, and handlers of a connection with SERVER_SEND_BYTES
-     * unsent wait until some of it is sent. */
+     * an equal share.  Past it a call that receives more request bytes fails
+     * with RESOURCE_EXHAUSTED, and handlers of a connection with
+     * SERVER_SEND_BYTES unsent wait until some of it is sent. */
     SERVER_BUFFERED_BYTES = 1 << 30,
 
-    /* grpc-message after percent-encoding, so that trailers stay well under the
-     * 8 KiB that clients may insist on; the rest of the text is cut. */
+    /* Bytes of a percent-encoded grpc-message, so that trailers stay well below
+     * the 8 KiB that clients may insist on; the rest of the text is cut. */
     SERVER_TEXT_BYTES = 4096,
 
     /* Calls that each loop keeps for reuse, and the largest buffer kept in one:
@@ -676,8 +661,8 @@ enum {
     SERVER_POOL_CALLS = 1024,
     SERVER_KEEP_BYTES = 4096,
 
-    /* Calls of one connection that run before the next connection's turn: their
-     * answers leave in one send. */
+    /* Calls of one connection that run before the next connection's turn; their
+     * answers are sent together. */
     SERVER_TURN_CALLS = 32,
 
     /* Unsent answer bytes of a call, as grpc-go's write quota.  Past it
@@ -688,51 +673,51 @@ enum {
      * until some are sent, so that it holds at most this and one message. */
     SERVER_CONN_SEND_BYTES = 4 << 20,
 
-    /* Descriptors that connections leave free for files and the debug endpoint;
-     * without more the server does not accept. */
+    /* Descriptors reserved for files and the debug endpoint; the server accepts
+     * no connection that would leave fewer. */
     SERVER_SPARE_FILES = 64,
 };
 
-/* Time after a drain for handlers to notice; then a loop whose handler still
- * runs is left running, and its memory is not freed. */
+/* Time after a drain for handlers to return; a loop whose handler still runs
+ * then is left running, and its memory is not freed. */
 #define SERVER_STUCK_NS INT64_C(100000000)
 
-/* Handlers run for this long before the loop sends their answers and reads its
- * sockets again: the first of many slow calls does not wait for the last, and
- * no connection for another.  A shorter slice means smaller writes and more CPU
- * time per call. */
+/* Time that handlers run before the loop sends their answers and reads its
+ * sockets again: the first of many slow calls does not wait for the last, nor
+ * one connection for another.  A shorter slice means smaller writes and more
+ * CPU time per call. */
 #define SERVER_SLICE_NS INT64_C(500000)
 
-/* Answers are held back for this much handler time, to be sent together: a
- * client that sleeps is woken once. */
+/* Handler time for which answers are held back to be sent together: a sleeping
+ * client is woken once. */
 #define SERVER_HOLD_NS INT64_C(100000)
 
-/* Handler time, by the running mean, and number of jobs between two readings of
- * the clock: a reading takes 25 ns, some jobs 500 ns. */
+/* Estimated handler time, and number of jobs, between two readings of the
+ * clock: a reading takes 25 ns, some jobs 500 ns. */
 #define SERVER_CLOCK_NS INT64_C(2000)
 #define SERVER_CLOCK_JOBS 8
 
-/* The CPU time of one in SERVER_TIMED_EVERY jobs this long is measured, with
- * three readings of the thread's clock; shorter jobs would pay too much. */
+/* The CPU time of one in SERVER_TIMED_EVERY jobs this long is measured; that
+ * reads the thread's clock three times, too much for shorter jobs. */
 #define SERVER_TIMED_JOB_NS INT64_C(10000)
 #define SERVER_TIMED_EVERY 64
 
 /* Calls shorter than this cost more to hand over than to run. */
 #define SERVER_SHARE_JOB_NS INT64_C(3000)
 
-/* Queued work that is worth waking an idle thread, which costs both threads
- * some 5 us. */
+/* Queued work for which an idle thread is woken; waking costs both threads some
+ * 5 us. */
 #define SERVER_SHARE_NS INT64_C(40000)
 
 /* Longest time between two checks of a connection; see server_conn_tick. */
 #define SERVER_TICK_NS INT64_C(10000000000)
 
-/* A unary request or an answer that makes no progress for this long, for
+/* A call whose unary request or answer makes no progress for this long, for
  * example because the client keeps its window closed, is reset. */
 #define SERVER_BODY_NS INT64_C(60000000000)
 
-/* Keepalive, as grpc-go: PING after the first time without input, close after
- * the second without an answer. */
+/* Keepalive, as grpc-go: send a PING after the first time without input, close
+ * after the second time without an answer. */
 #define SERVER_KEEPALIVE_NS INT64_C(7200000000000)
 #define SERVER_KEEPALIVE_WAIT_NS INT64_C(20000000000)
 
@@ -741,11 +726,9 @@ enum {
 #define SERVER_AGE_GRACE_NS INT64_C(30000000000)
 
 /* ---- CLIENT ---- */
-enum {
-    /* Largest reply that is kept, such as one of reflection; a larger one is
-     * only counted. */
-    CLIENT_KEPT_REPLY_BYTES = 16 << 20,
-};
+/* Largest reply that is kept, such as one of reflection; a larger one is only
+ * counted. */
+enum { CLIENT_KEPT_REPLY_BYTES = 16 << 20 };
 
 /* ---- WEB ---- */
 enum {
@@ -755,10 +738,11 @@ enum {
     WEB_BODY_BYTES = 65536,
 
     /* Concurrent connections: scrapers and people are few.  One more replaces
-     * the one idle for the longest; while all are waiting for answers, 503. */
+     * the one idle for the longest; it gets 503 if all wait for answers. */
     WEB_CONNS = 64,
 
-    /* Concurrent windows, of waiting requests and of tokens; past it, 503. */
+    /* Concurrent profile windows, of waiting requests and of tokens; one more
+     * gets 503. */
     WEB_WINDOWS = 64,
 
     /* The longest and the default window of ?seconds=N; the latter is Go's. */
@@ -767,91 +751,92 @@ enum {
 };
 
 /* Timeouts: to read a request, from accept or the last answer; to send an
- * answer; and from there to close(), so that late input does not reset it. */
+ * answer; and from then to close(), so that late input does not reset the
+ * connection. */
 #define WEB_READ_NS   INT64_C(10000000000)
 #define WEB_WRITE_NS  INT64_C(60000000000)
 #define WEB_LINGER_NS INT64_C(1000000000)
 
-/* A window that nobody stops is closed at this age. */
+/* Age at which a profile window that nobody stops is closed. */
 #define WEB_WINDOW_NS INT64_C(600000000000)
 
 /* ---- REFLECT ---- */
-/* Files taken from a server by reflection, and the time for each answer; past
- * either it is an error. */
+/* Descriptor files read from a server by reflection, and the time for each
+ * answer; more are an error. */
 enum { REFLECT_FILES = 200 };
 #define REFLECT_ASK_NS INT64_C(5000000000)
 
 /* ---- FETCH ---- */
 enum {
-    /* Bytes read at a time, and the largest answer: a longer one is cut off,
-     * which is an error. */
+    /* Bytes read at a time, and of the largest answer; a larger one is an
+     * error. */
     FETCH_STEP_BYTES = 65536,
     FETCH_ANSWER_BYTES = 256 << 20,
 
-    /* How often a caller that waits is asked whether to go on: often enough to
-     * obey an interrupt at once. */
+    /* How often a waiting caller is asked whether to stop: an interrupt takes
+     * effect within this time. */
     FETCH_TICK_MS = 250,
 };
 
-/* Time for the server's debug endpoint to answer, and to make the profile of a
- * window; later is an error. */
+/* Time for the debug endpoint to answer, and to make the profile of a window; a
+ * later answer is an error. */
 #define FETCH_ASK_NS  INT64_C(5000000000)
 #define FETCH_STOP_NS INT64_C(60000000000)
 
 /* ---- RES ---- */
 enum {
-    /* Threads, runs of --repeat, steps of a schedule and labels that a result
-     * has room for; the options refuse more, a result read back loses them. */
+    /* Threads, runs of --repeat, steps of a schedule and labels of a result.
+     * The options refuse more; a result that is read back loses the rest. */
     RES_THREADS_MOST = 64,
     RES_RUNS_MOST = 100,
     RES_STEPS_MOST = 64,
     RES_LABELS_MOST = 64,
 
-    /* Streams on a connection in an open loop, by default: what servers
-     * commonly allow. */
+    /* Default streams per connection in an open loop: the usual limit of
+     * servers. */
     RES_OPEN_STREAMS = 100,
 
-    /* Intervals of the time series, 2.7 KiB each.  When all are used, each
-     * becomes twice as long. */
+    /* Intervals of the time series, 2.7 KiB each.  When all are used, their
+     * length doubles. */
     RES_INTERVALS = 512,
 
-    /* Kinds of failure counted apart; calls of further kinds are one count. */
+    /* Kinds of failure counted separately; further kinds share one count. */
     RES_ERRORS = 24,
 
-    /* Values that must lie beyond a percentile before it is shown: with fewer,
-     * it is the luck of a few calls. */
+    /* A percentile is shown if at least this many values lie beyond it: with
+     * fewer it depends on the luck of a few calls. */
     RES_TAIL_SAMPLES = 10,
 
-    /* Samples that a profile needs before its functions are ranked, and that a
-     * function needs to be shown. */
+    /* Fewest samples of a profile whose functions are ranked, and of a function
+     * in the ranking. */
     RES_RANKED_SAMPLES = 30,
     RES_RANKED_ROW = 5,
 
-    /* Lines of evidence of a verdict, and the calls that it needs. */
-    RES_WHYS = 6,
-    RES_JUDGED_CALLS = 100,
+    RES_WHYS = 6,               /* lines of evidence of a verdict, at most */
+    RES_JUDGED_CALLS = 100,     /* calls of a run that gets a verdict, at
+                                 * least */
 };
 
-/* Length of an interval of the time series: the default, and the most that is
- * read back. */
+/* Length of an interval of the time series: the default, and the longest that
+ * is read back. */
 #define RES_INTERVAL_NS      INT64_C(1000000000)
 #define RES_INTERVAL_MOST_NS UINT64_C(1000000000000000)
 
-/* The shortest run that gets a verdict; and past which threshold which evidence
- * shows what limited the run.  Shares are of the measured time. */
+/* The shortest run that gets a verdict, and the thresholds of the evidence for
+ * what limited the run.  Shares are of the measured time. */
 #define RES_JUDGED_NS     INT64_C(100000000)
-#define RES_BUSY_SHARE    0.85  /* client: a thread used this much of a CPU */
-#define RES_WAIT_SHARE    0.05  /* client: a thread was ready, had no CPU; */
-#define RES_STARVED_SHARE 0.50  /* where an open loop kept its schedule */
-#define RES_LAG_SHARE     0.10  /* client: p99 of send lag / median response */
-#define RES_LAG_NS        1e6   /* and p99 itself: a wake-up takes less */
-#define RES_STREAMS_SHARE 0.05  /* streams: calls waited for a stream, */
-#define RES_SLOWER        2.0   /* or server, if service then grew this much */
-#define RES_TCP_SHARE     0.10  /* network: TCP held data back, of the time
-                                 * that it had data */
-#define RES_DOWN_SHARE    0.05  /* server: there was no connection */
-#define RES_BEHIND_SHARE  0.05  /* server: share of calls not ok, or of the
-                                 * schedule that the run was late */
+#define RES_BUSY_SHARE    0.85  /* client: CPU time of a thread */
+#define RES_WAIT_SHARE    0.05  /* client: a thread waited for a CPU; */
+#define RES_STARVED_SHARE 0.50  /* if an open loop kept its schedule */
+#define RES_LAG_SHARE     0.10  /* client: p99 of send lag / median response, */
+#define RES_LAG_NS        1e6   /* and p99 alone: longer than a wake-up */
+#define RES_STREAMS_SHARE 0.05  /* streams: calls waited for a stream; */
+#define RES_SLOWER        2.0   /* server, if service grew by this factor */
+#define RES_TCP_SHARE     0.10  /* network: TCP held data back, of the time in
+                                 * which it had data */
+#define RES_DOWN_SHARE    0.05  /* server: no connection */
+#define RES_BEHIND_SHARE  0.05  /* server: calls not ok, of all; delay of the
+                                 * run, of its schedule */
 
 /* ---- LOAD ---- */
 enum {
@@ -862,30 +847,30 @@ enum {
     LOAD_CPUS_MOST = 256,               /* to pin threads to */
     LOAD_MESSAGE_MOST = 64 << 20,       /* bytes of a message from a file */
 
-    /* Default number of threads, at most: more take CPU from a server on the
-     * same machine, and one thread drives 300,000 calls a second. */
+    /* Largest default number of threads: more take CPU from a server on the
+     * same machine, and one thread sends 300,000 calls per second. */
     LOAD_THREADS_AUTO = 4,
 
     /* Default --max-in-flight of an open loop; calls due beyond it are counted
      * as not sent. */
     LOAD_IN_FLIGHT = 10000,
 
-    /* Default --profile-hz: samples a second of the server's profile. */
+    /* Default --profile-hz: samples per second of the server's profile. */
     LOAD_PROFILE_HZ = 1000,
 
-    /* A thread's rows of --log-requests are written when they reach this. */
+    /* Bytes of --log-requests that a thread collects before it writes them. */
     LOAD_LOG_BYTES = 65536,
 
     /* Connections that a thread opens at a time: fewer than any backlog. */
     LOAD_CONNECTING = 100,
 
-    /* Times in a row that a client resends calls which the server says it did
-     * not process; past it they count as failed. */
+    /* Times in a row that a client resends calls which the server did not
+     * process, as its GOAWAY or RST_STREAM says; then they count as failed. */
     LOAD_RESENDS = 20,
 };
 
-/* Pause before the second attempt to reconnect; it doubles up to the most.
- * --connect-timeout bounds all attempts together. */
+/* Pause before the second attempt to reconnect, which doubles for each further
+ * one, and the longest.  --connect-timeout limits all attempts together. */
 #define LOAD_BACKOFF_NS      INT64_C(10000000)
 #define LOAD_BACKOFF_MOST_NS INT64_C(500000000)
 
@@ -893,21 +878,22 @@ enum {
 #define LOAD_TICK_NS     INT64_C(50000000)
 #define LOAD_PROGRESS_NS INT64_C(200000000)
 
-/* Time for the answer to a keepalive PING, as grpc-go has it; and the longest
- * interval that a server which complains of too many PINGs makes it. */
+/* Time for the answer to a keepalive PING, as in grpc-go, and the longest
+ * interval of PINGs; it doubles when a server answers "too_many_pings". */
 #define LOAD_KEEPALIVE_WAIT_NS INT64_C(20000000000)
 #define LOAD_KEEPALIVE_MOST_NS INT64_C(3600000000000)
 
 /* A run that starts later than this after --start-at gets a note. */
 #define LOAD_LATE_START_NS INT64_C(100000000)
 
-/* A client that ends without a connection for this long lost the server. */
+/* A client that was without a connection for this long when the run stopped is
+ * counted as having lost the server. */
 #define LOAD_LOST_NS INT64_C(100000000)
 
-/* Calls a second of a schedule; no client of one machine starts more. */
+/* Highest rate of a schedule, in calls per second; no machine sends more. */
 #define LOAD_RATE_MOST 1e7
 
-/* After an interrupt, calls in flight have this long to end. */
+/* Time for calls in flight after an interrupt. */
 #define LOAD_STOP_DRAIN_NS INT64_C(1000000000)
 
 /* ---- DOC ---- */
@@ -916,39 +902,36 @@ enum {
     DOC_ROWS = 20,
     DOC_EXPLAINED_ROWS = 100,
 
-    /* Names in the text report are cut to this many columns, so that a line
-     * stays near 100; the other formats have them whole. */
+    /* Columns of a name in the text report, for lines of about 100; the rest is
+     * cut.  Other formats show whole names. */
     DOC_NAME_COLUMNS = 46,
 };
 
 /* ---- PPROF ---- */
 enum {
-    /* Rows of -f tree, as pprof's, and labels of a sample that a view shows. */
-    PPROF_TREE_ROWS = 80,
-    PPROF_MOST_LABELS = 128,
+    PPROF_TREE_ROWS = 80,       /* rows of -f tree, as in pprof */
+    PPROF_MOST_LABELS = 128,    /* labels of a sample that a view shows */
 };
 
-/* As `go tool pprof` trims its tables by default: nodes below this share of
- * the total by cum, edges below that share of it. */
+/* Nodes and edges with a smaller share of the total (cum) are not shown, as in
+ * `go tool pprof`. */
 #define PPROF_NODE_FRACTION 0.005
 #define PPROF_EDGE_FRACTION 0.001
 
 /* ---- LOADDOC ---- */
-enum { LOADDOC_PROFILE_ROWS = 15 };         /* of the table of server CPU */
+enum { LOADDOC_PROFILE_ROWS = 15 };     /* of the table of server CPU */
 
-/* CPU time is divided into user and kernel time by the kernel's ticks: from 30
- * of them on, at 100 per second. */
+/* Shortest CPU time whose division into user and kernel time is shown: the
+ * kernel divides it by its ticks, and this is 30 of them at 100 per second. */
 #define LOADDOC_SPLIT_NS 3e8
 
 /* ---- OPT ---- */
-enum {
-    OPT_LIST_MOST = 64,         /* values of one option, or arguments; more are
+enum { OPT_LIST_MOST = 64 };    /* values of one option, or arguments; more are
                                  * refused */
-};
 
 /* ---- SERVE ---- */
-#define SERVE_CHECK_NS INT64_C(250000000)        /* between two checks of an
-                                                 * open window */
+#define SERVE_CHECK_NS INT64_C(250000000)       /* between two checks of an
+                                                 * open profile window */
 
 /* ---- LOADCMD ---- */
 enum {
@@ -960,7 +943,7 @@ enum {
 
 /* ---- REPORT ---- */
 #define REPORT_RULES_BYTES (1 << 20)    /* --rules; a larger file is refused */
-#define REPORT_DEMANGLE_NS INT64_C(5000000000)  /* c++filt, for all names; then
+#define REPORT_DEMANGLE_NS INT64_C(5000000000)  /* for c++filt, all names; later
                                                  * names stay mangled */
 
 /* =================================== 2 MEM ===================================
@@ -16808,7 +16791,7 @@ struct cs {                             /* all zero before cs_init */
     int             failed;             /* GP_EFORMAT: the peer broke HTTP/2;
                                          * GP_ENOMEM */
     const char     *broken;             /* how it did */
-    char            goaway_text[CS_DEBUG_TEXT];       /* came with it; ASCII */
+    char            goaway_text[CS_DEBUG_TEXT]; /* its debug data; ASCII */
     const nghttp2_nv *list;             /* whose block encoded is, again and
                                          * again; NULL: nobody's */
     struct buf      encoded;            /* header block encoded last */
