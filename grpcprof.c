@@ -6618,22 +6618,22 @@ static void pp_clone_names_fini(struct pp *p)
 
 /* ================================= 14 LEGACY =================================
  * for     reading profiles of gperftools and of the Java agent
- * uses    MEM, TXT, PP
+ * uses    MEM, TXT, PB, PP
  * owns    nothing
  * spec    gperftools docs/cpuprofile-fileformat.html
  * prefix  legacy_
  * runs    any thread
  *
- * The file is words of 4 or 8 bytes in either byte order.  The head is 0 3 V
- * period 0, with the period in us and V 0, or 1 for Java.  A stack is its
- * count, its depth and its addresses, leaf first; all but the leaf are return
- * addresses, one byte past the call.  0 1 0 ends the stacks.  The rest is text:
- * /proc/self/maps, or for Java lines of "0xADDRESS NAME (FILE:LINE)".
+ * The file starts with words of 4 or 8 bytes, in either byte order.  Five are
+ * the head: 0, 3, 0 or for Java 1, the period in us, 0.  A stack is its count,
+ * its depth and its addresses, leaf first; all but the leaf are return
+ * addresses, which follow the call.  The words 0 1 0 end the stacks.  The rest
+ * is text: /proc/self/maps, or for Java lines "0xADDRESS NAME (FILE:LINE)".
  */
 
-struct legacy_words {
-    const uint8_t *p, *end;
-    size_t size;                        /* 4 or 8 */
+struct legacy_words {                   /* words not read yet */
+    const uint8_t *p, *end;             /* borrowed; p <= end */
+    size_t size;                        /* bytes of a word: 4 or 8 */
     bool   big;                         /* the first byte is the highest */
 };
 
@@ -6649,48 +6649,59 @@ static bool legacy_word(struct legacy_words *w, uint64_t *v)
     return true;
 }
 
-/* True if data starts with the head of this format.  Sets w to the words after
- * it, *period in us, and *java. */
+/* True if data starts with the head of this format; then w is set to the words
+ * after it, and the period and *java are set. */
 static bool legacy_is(struct slice data, struct legacy_words *w,
-                      uint64_t *period, bool *java)
+                      uint64_t *period_us, bool *java)
 {
     for (unsigned i = 0; i < 4; i++) {
         uint64_t head[5];
         size_t n = 0;
-        *w = (struct legacy_words){ (const uint8_t *)data.p,
-                                (const uint8_t *)data.p + data.n,
-                                i < 2 ? 4 : 8, i % 2 };
+        struct pb_in in = pb_of(data);
+        *w = (struct legacy_words){ in.p, in.end, i < 2 ? 4 : 8, i % 2 };
         while (n < 5 && legacy_word(w, &head[n]))
             n++;
         if (n < 5 || head[0] || head[1] != 3 || head[2] > 1 || !head[3] ||
             head[3] > LEGACY_MOST_PERIOD_US || head[4])
             continue;
-        *period = head[3];
+        *period_us = head[3];
         *java = head[2] == 1;
         return true;
     }
     return false;
 }
 
-/* Return the row of the location at address, appended if new; MEM_NONE without
- * memory. */
+/* Return the row of the location at address, which x indexes, or MEM_NONE. */
+static uint32_t legacy_find_location(const struct pp *p, const struct index *x,
+                                     uint64_t address)
+{
+    uint64_t h = mem_hash(&address, sizeof address);
+    uint32_t at = 0, i;
+    do
+        i = mem_index_next(x, h, &at);
+    while (i != MEM_NONE && p->location[i].address != address);
+    return i;
+}
+
+/* Return the row of the location at address, appended to p and x if new;
+ * MEM_NONE if out of memory. */
 static uint32_t legacy_add_location(struct pp *p, struct index *x,
                                     uint64_t address)
 {
-    uint64_t h = mem_hash(&address, sizeof address);
-    for (uint32_t at = 0, i; (i = mem_index_next(x, h, &at)) != MEM_NONE;)
-        if (p->location[i].address == address)
-            return i;
+    uint32_t i = legacy_find_location(p, x, address);
+    if (i != MEM_NONE)
+        return i;
     struct pp_location *l = PP_NEW(p, location);
-    if (!l || mem_index_put(x, h, (uint32_t)p->nlocations - 1))
+    if (!l || mem_index_put(x, mem_hash(&address, sizeof address),
+                            (uint32_t)p->nlocations - 1))
         return MEM_NONE;
     *l = (struct pp_location){ .id = p->nlocations, .address = address,
                                .mapping = MEM_NONE };
     return (uint32_t)p->nlocations - 1;
 }
 
-/* Read the stacks of w.  A call is one byte before its return address; Java has
- * no return addresses. */
+/* Read the stacks of w.  A call is found one byte before its return address;
+ * Java has no return addresses. */
 static int legacy_read_stacks(struct pp_reader *r, struct legacy_words *w,
                               bool java, struct index *x)
 {
@@ -6717,14 +6728,13 @@ static int legacy_read_stacks(struct pp_reader *r, struct legacy_words *w,
         if (count > INT64_MAX ||
             __builtin_mul_overflow(value[0], p->period, &value[1]))
             return pp_fail(r, "a stack's count is too large");
-        int e = pp_add_sample(p, stack, n, value, NULL, 0);
-        if (e)
+        if (pp_add_sample(p, stack, n, value, NULL, 0))
             return pp_fail_full(r);
     }
 }
 
-/* Drop the second frame of the samples where it is location l, or with l
- * MEM_NONE where it is the leaf again, as a return address. */
+/* Drop the second frame of each sample in which it is location l; if l is
+ * MEM_NONE, in which it is the leaf's own address, read as a return address. */
 static void legacy_drop_second(struct pp *p, uint32_t l)
 {
     uint32_t to = 0, from = 0;
@@ -6743,7 +6753,7 @@ static void legacy_drop_second(struct pp *p, uint32_t l)
 }
 
 /* Drop the second frame if it is the same in 31 of 32 samples: it is the signal
- * handler's.  A Boyer-Moore majority vote finds it.  True if there was one. */
+ * handler's.  A Boyer-Moore majority vote finds it.  True if it was dropped. */
 static bool legacy_drop_handler(struct pp *p)
 {
     uint32_t best = MEM_NONE;
@@ -6764,46 +6774,52 @@ static bool legacy_drop_handler(struct pp *p)
     return true;
 }
 
+/* Move the start of s by n bytes. */
+static void legacy_skip(struct slice *s, size_t n)
+{
+    assert(n <= s->n);
+    s->p += n;
+    s->n -= n;
+}
+
+/* Return s without the blanks at its ends. */
+static struct slice legacy_trim(struct slice s)
+{
+    while (s.n && isspace((unsigned char)*s.p))
+        legacy_skip(&s, 1);
+    while (s.n && isspace((unsigned char)s.p[s.n - 1]))
+        s.n--;
+    return s;
+}
+
 /* Read the hexadecimal number at s into *v and move s past it; false if there
  * are no digits or too many. */
 static bool legacy_hex(struct slice *s, uint64_t *v)
 {
     size_t n = 0;
-    if (txt_starts(*s, "0x")) {
-        s->p += 2;
-        s->n -= 2;
-    }
+    if (txt_starts(*s, "0x"))
+        legacy_skip(s, 2);
     for (*v = 0; n < s->n && txt_hex(s->p[n]) >= 0; n++)
         *v = *v << 4 | (uint64_t)txt_hex(s->p[n]);
-    s->p += n;
-    s->n -= n;
+    legacy_skip(s, n);
     return n > 0 && n <= 16;
 }
 
 /* Read a line of /proc/self/maps, or "START-END [PERM] FILE [(@OFFSET)]
- * [BUILD]", into *m; false if it is none of these, or not of code. */
+ * [BUILD]", into *m; false if it is neither, or not a mapping of code. */
 static bool legacy_map_line(struct slice line, struct pp_mapping *m)
 {
-    struct slice perm, word;
     *m = (struct pp_mapping){0};
-    while (line.n && isspace((unsigned char)*line.p)) {
-        line.p++;
-        line.n--;
-    }
+    line = legacy_trim(line);
     if (!legacy_hex(&line, &m->start))
         return false;
-    while (line.n && (*line.p == '-' || isspace((unsigned char)*line.p))) {
-        line.p++;
-        line.n--;
-    }
+    while (line.n && (*line.p == '-' || isspace((unsigned char)*line.p)))
+        legacy_skip(&line, 1);
     if (!legacy_hex(&line, &m->limit) || m->limit < m->start)
         return false;
-    if (line.n && *line.p == ':') {
-        line.p++;
-        line.n--;
-    }
-    struct slice rest = line;
-    perm = txt_next_word(&rest);
+    if (txt_starts(line, ":"))
+        legacy_skip(&line, 1);
+    struct slice rest = line, perm = txt_next_word(&rest);
     bool has_perm = perm.n > 0;
     for (size_t i = 0; i < perm.n; i++)
         has_perm &= strchr("-rwxps", perm.p[i]) != NULL;
@@ -6812,11 +6828,10 @@ static bool legacy_map_line(struct slice line, struct pp_mapping *m)
     if (has_perm)
         line = rest;
     rest = line;
-    word = txt_next_word(&rest);
-    struct slice device = txt_next_word(&rest);
+    struct slice word = txt_next_word(&rest), device = txt_next_word(&rest);
     if (legacy_hex(&word, &m->offset) && word.n == 0 &&
         memchr(device.p, ':', device.n)) {
-        (void)txt_next_word(&rest);      /* the inode */
+        (void)txt_next_word(&rest);     /* the inode */
         m->file = txt_next_word(&rest);
         return true;
     }
@@ -6825,8 +6840,7 @@ static bool legacy_map_line(struct slice line, struct pp_mapping *m)
     rest = line;
     word = txt_next_word(&rest);
     if (txt_starts(word, "(@")) {
-        word.p += 2;
-        word.n -= 2;
+        legacy_skip(&word, 2);
         (void)legacy_hex(&word, &m->offset);
         line = rest;
     }
@@ -6845,12 +6859,12 @@ static bool legacy_maps_join(const struct pp_mapping *a,
             a->offset + (a->limit - a->start) == b->offset);
 }
 
-struct legacy_attributes {              /* lines like "build=/opt" */
+struct legacy_attributes {              /* of lines like "build=/opt" */
     struct slice name[8], value[8];     /* borrowed */
     size_t n;
 };
 
-/* Append the attribute of line to a, if it is one and there is room. */
+/* Append the attribute in line to a, if line has one and a has room. */
 static void legacy_add_attribute(struct legacy_attributes *a, struct slice line)
 {
     const char *eq = line.n ? memchr(line.p, '=', line.n) : NULL;
@@ -6863,8 +6877,8 @@ static void legacy_add_attribute(struct legacy_attributes *a, struct slice line)
     a->n += a->name[a->n].n > 0;
 }
 
-/* Replace words like "$build" in *file by the values of a, in p's arena; stops
- * past PATH_MAX. */
+/* Replace references like "$build" in *file by the values in a, in p's arena;
+ * stop after PATH_MAX bytes.  GP_ENOMEM. */
 static int legacy_expand(struct pp *p, const struct legacy_attributes *a,
                          struct slice *file)
 {
@@ -6890,7 +6904,8 @@ static int legacy_expand(struct pp *p, const struct legacy_attributes *a,
     return copy ? GP_OK : GP_ENOMEM;
 }
 
-/* Read the mappings in text; join parts of one, and put the program's first. */
+/* Read the mappings in text, join the parts of one, and put the program's
+ * first. */
 static int legacy_read_maps(struct pp *p, struct slice text)
 {
     struct legacy_attributes attributes = {0};
@@ -6935,8 +6950,8 @@ static int legacy_read_maps(struct pp *p, struct slice text)
     return GP_OK;
 }
 
-/* Give each location its mapping; those that are in none share one that covers
- * all addresses. */
+/* Set each location's mapping; locations in none share one that covers all
+ * addresses.  GP_ENOMEM; GP_ELIMIT: it would take too long. */
 static int legacy_find_mappings(struct pp *p)
 {
     uint32_t none = MEM_NONE;
@@ -6973,7 +6988,7 @@ static int legacy_find_mappings(struct pp *p)
     return GP_OK;
 }
 
-/* Read the Java agent's name of an address, "NAME (FILE:LINE)", "NAME
+/* Read what the Java agent knows of an address, "NAME (FILE:LINE)", "NAME
  * (LIBRARY)" or "NAME", into *f and *line. */
 static void legacy_java_name(struct slice s, struct pp_function *f,
                              int64_t *line)
@@ -6986,9 +7001,7 @@ static void legacy_java_name(struct slice s, struct pp_function *f,
         struct slice in = { open + 1, (size_t)(s.p + s.n - open) - 2 };
         const char *colon = memrchr(in.p, ':', in.n);
         uint64_t n = 0;
-        f->name.n = (size_t)(open - s.p);
-        while (f->name.n && isspace((unsigned char)f->name.p[f->name.n - 1]))
-            f->name.n--;
+        f->name = legacy_trim((struct slice){ s.p, (size_t)(open - s.p) });
         if (colon && !txt_slice_number((struct slice){ colon + 1,
                 (size_t)(in.p + in.n - colon) - 1 }, 0, INT64_MAX, &n)) {
             f->file = (struct slice){ in.p, (size_t)(colon - in.p) };
@@ -7012,25 +7025,17 @@ static int legacy_read_java(struct pp *p, struct slice text, struct index *x)
     while (text.n && !e) {
         struct slice s = txt_next_line(&text), word = txt_next_word(&s);
         struct pp_function f;
-        uint64_t address, h;
-        uint32_t at = 0, i, l = MEM_NONE;
+        uint64_t address;
+        uint32_t at = 0, i, l;
         int64_t number;
         if (!txt_starts(word, "0x") || !legacy_hex(&word, &address) || word.n)
             continue;
-        h = mem_hash(&address, sizeof address);
-        while (l == MEM_NONE && (i = mem_index_next(x, h, &at)) != MEM_NONE)
-            l = p->location[i].address == address ? i : MEM_NONE;
-        while (s.n && isspace((unsigned char)*s.p)) {
-            s.p++;
-            s.n--;
-        }
-        while (s.n && isspace((unsigned char)s.p[s.n - 1]))
-            s.n--;
+        l = legacy_find_location(p, x, address);
+        s = legacy_trim(s);
         if (l == MEM_NONE || !s.n || p->location[l].nlines)
             continue;
         legacy_java_name(s, &f, &number);
-        h = mem_hash(f.name.p, f.name.n);
-        at = 0;
+        uint64_t h = mem_hash(f.name.p, f.name.n);
         while ((i = mem_index_next(&names, h, &at)) != MEM_NONE)
             if (txt_equal(p->function[i].name, f.name))
                 break;
@@ -7054,8 +7059,7 @@ static int legacy_read_java(struct pp *p, struct slice text, struct index *x)
     return e;
 }
 
-/* Number the locations in the order of their first use by a sample; drop unused
- * ones. */
+/* Sort the locations by their first use in a sample, and drop unused ones. */
 static int legacy_number_locations(struct pp *p)
 {
     uint32_t *to = mem_zalloc(p->nlocations * sizeof *to), n = 0;
@@ -7069,17 +7073,17 @@ static int legacy_number_locations(struct pp *p)
         }
         p->stack[i] = to[from] - 1;
     }
-    bool ok = to && l;
-    if (ok) {
-        mem_free(p->location);
+    int e = to && l ? GP_OK : GP_ENOMEM;
+    if (!e) {
+        struct pp_location *old = p->location;
         p->location = l;
         p->location_cap = p->nlocations;
         p->nlocations = n;
-    } else {
-        mem_free(l);
+        l = old;
     }
+    mem_free(l);
     mem_free(to);
-    return ok ? GP_OK : GP_ENOMEM;
+    return e;
 }
 
 /* Fill r's profile from the words w after the head. */
@@ -7092,19 +7096,19 @@ static int legacy_fill(struct pp_reader *r, struct legacy_words *w,
     p->period = (int64_t)period_us * 1000;
     p->period_type = (struct pp_type){ txt_slice("cpu"),
                                        txt_slice("nanoseconds") };
-    int e = pp_add_type(p, txt_slice("samples"), txt_slice("count")) ||
-            pp_add_type(p, txt_slice("cpu"), txt_slice("nanoseconds"))
-            ? GP_ENOMEM : GP_OK;
+    int e = pp_add_type(p, txt_slice("samples"), txt_slice("count"));
+    if (!e)
+        e = pp_add_type(p, p->period_type.type, p->period_type.unit);
     if (!e)
         e = legacy_read_stacks(r, w, java, &x);
     struct slice text = { (const char *)w->p, (size_t)(w->end - w->p) };
-    if (!e && !java) {
-        if (legacy_drop_handler(p))
+    if (!e && java) {
+        e = legacy_read_java(p, text, &x);
+    } else if (!e) {
+        if (legacy_drop_handler(p))     /* of two frames at most */
             (void)legacy_drop_handler(p);
         e = legacy_read_maps(p, text);
     }
-    if (!e)
-        e = java ? legacy_read_java(p, text, &x) : GP_OK;
     for (size_t i = 0; !e && java && i < p->nlocations; i++)
         if (p->location[i].nlines)
             p->location[i].address = 0;
@@ -7125,11 +7129,10 @@ static int legacy_fill(struct pp_reader *r, struct legacy_words *w,
 /* Read r's profile if it is in this format; else return PP_NOT_FOREIGN. */
 static int legacy_read(struct pp_reader *r)
 {
-    const struct buf *raw = &r->p->raw;
     struct legacy_words w;
     uint64_t period_us;
     bool java;
-    if (!legacy_is(mem_slice(raw), &w, &period_us, &java))
+    if (!legacy_is(mem_slice(&r->p->raw), &w, &period_us, &java))
         return PP_NOT_FOREIGN;
     return legacy_fill(r, &w, period_us, java);
 }
