@@ -28911,7 +28911,18 @@ static void doc_code(struct doc_doc *d, const char *text)
     txt_puts(d->b, d->md ? "\n```\n" : "\n");
 }
 
-/* Append what stands in d->cell as the value of name, and empty it. */
+/* Append the cell's text by put, which is doc_paragraph or doc_item, and empty
+ * the cell. */
+static void doc_cell_text(struct doc_doc *d,
+                          void (*put)(struct doc_doc *d, const char *text))
+{
+    mem_put_byte(&d->cell, 0);
+    if (!d->cell.err)
+        put(d, (const char *)d->cell.data);
+    d->cell.len = 0;
+}
+
+/* Append the cell's text as the value of name, and empty the cell. */
 static void doc_field(struct doc_doc *d, const char *name)
 {
     doc_block(d, doc_dl);
@@ -29026,16 +29037,26 @@ static void doc_share(struct buf *b, double share)
     if (isnan(share))
         txt_puts(b, "n/a");
     else
-        txt_putf(b, "%.1f %%", 100 * share);
+        txt_putf(b, "%.1f%%", 100 * share);
 }
 
-/* Append a 95 % interval in percent. */
+/* Append a share's 95% interval. */
 static void doc_interval(struct buf *b, const struct stat_share *s)
 {
     if (isnan(s->low))
         txt_puts(b, "n/a");
     else
-        txt_putf(b, "%.1f to %.1f", 100 * s->low, 100 * s->high);
+        txt_putf(b, "%.1f to %.1f%%", 100 * s->low, 100 * s->high);
+}
+
+/* Append a share, what it is a share of, and its 95% interval. */
+static void doc_estimate(struct buf *b, const struct stat_share *s,
+                         const char *of)
+{
+    doc_share(b, s->share);
+    txt_putf(b, "%s (95%% interval ", of);
+    doc_interval(b, s);
+    mem_put_byte(b, ')');
 }
 
 /* Append a count that may not be known. */
@@ -29096,14 +29117,18 @@ static void doc_profile(struct doc_doc *d, const struct anl *a,
     txt_put_clean(&d->cell, t->type);
     txt_puts(&d->cell, ", ");
     doc_value(&d->cell, a, a->kept.value);
-    txt_puts(&d->cell, " in all (");
+    txt_puts(&d->cell, " in total (");
     txt_put_clean(&d->cell, t->unit);
     txt_puts(&d->cell, ")");
     doc_field(d, "Type");
     if (a->view.negative) {
         doc_value(&d->cell, a, a->view.net);
-        txt_putf(&d->cell, " with signs: %zu of %zu rows are below 0, as in a "
-                 "difference of two profiles", a->view.negative, p->nsamples);
+        txt_puts(&d->cell, ": ");
+        txt_put_commas(&d->cell, a->view.negative);
+        txt_puts(&d->cell, " of ");
+        txt_put_commas(&d->cell, p->nsamples);
+        txt_puts(&d->cell, " rows are negative, as in a difference of two "
+                           "profiles");
         doc_field(d, "Net");
     }
     if (p->time_ns > 0) {
@@ -29156,8 +29181,8 @@ static void doc_filters(struct doc_doc *d, const struct anl *a,
         txt_puts(&d->cell, ", ");
         doc_share(&d->cell, (double)a->kept.value /
                             (double)a->view.total.value);
-        txt_puts(&d->cell, "; shares are of all");
-        doc_field(d, "Kept by them");
+        txt_puts(&d->cell, "; shares are of the whole profile");
+        doc_field(d, "Kept");
     }
 }
 
@@ -29189,36 +29214,38 @@ static void doc_trust(struct doc_doc *d, const struct anl *a)
     struct buf *b = &d->cell;
     doc_heading(d, "Trust");
     doc_count(b, t->samples);
-    if (t->effective > 0 && t->effective < 0.99 * t->samples)
-        txt_putf(b, " of different weight: worth %.0f equal ones",
-                 t->effective);
+    if (t->effective > 0 && t->effective < 0.99 * t->samples) {
+        txt_puts(b, " (effective number of samples ");
+        doc_count(b, t->effective);
+        mem_put_byte(b, ')');
+    }
     doc_field(d, "Samples");
     if (!isnan(t->hz_asked) || !isnan(t->hz_delivered)) {
         if (!isnan(t->hz_asked)) {
             doc_count(b, t->hz_asked);
-            txt_puts(b, " Hz asked");
+            txt_puts(b, " Hz requested");
         }
         if (!isnan(t->hz_delivered))
             txt_putf(b, "%s%.1f delivered per second of %s",
                      isnan(t->hz_asked) ? "" : ", ", t->hz_delivered,
                      a->wall ? "each thread's time" : "CPU");
         if (t->tick_driven)
-            txt_puts(b, "; tick-driven: work in step with the kernel's tick "
-                        "is misjudged");
+            txt_puts(b, "; tick-driven: work synchronised with the kernel tick "
+                        "is miscounted");
         if (t->tick_clustered > 0)
-            txt_putf(b, ", and %.1f %% of this is in step",
-                     100 * t->tick_clustered);
+            txt_putf(b, " (%.1f%% of the CPU time)", 100 * t->tick_clustered);
         doc_field(d, "Rate");
     }
     if (isnan(t->lost) && isnan(t->truncated)) {
-        txt_puts(b, a->filtered ? "not known of what filters kept"
+        txt_puts(b, a->filtered ? "not known after filters"
                                 : "not known: the profile does not say");
     } else {
         doc_count(b, t->lost);
-        txt_puts(b, " samples; stacks cut off ");
+        txt_puts(b, " samples; ");
         doc_count(b, t->truncated);
-        txt_puts(b, ", not unwound ");
+        txt_puts(b, " stacks truncated, ");
         doc_count(b, t->unwind_failed);
+        txt_puts(b, " not unwound");
     }
     doc_field(d, "Lost");
     doc_share(b, t->unsymbolised);
@@ -29226,20 +29253,23 @@ static void doc_trust(struct doc_doc *d, const struct anl *a)
     doc_share(b, t->no_app_frame);
     txt_puts(b, " without an application frame, ");
     doc_share(b, t->broken);
-    txt_puts(b, " that lead nowhere");
+    txt_puts(b, " not unwound to a thread's start");
     doc_field(d, "Stacks");
     if (!isnan(t->coverage)) {
         doc_share(b, t->coverage);
-        txt_puts(b, " of what the process used");
+        txt_puts(b, " of the CPU time that the process used");
         doc_field(d, "CPU accounted for");
     }
     if (t->stripped) {
         txt_put_commas(b, (uint64_t)t->stripped);
-        txt_puts(b, " frames of a profiler's own signal handler passed over");
+        txt_puts(b, " frames of profilers' own signal handlers removed");
         doc_field(d, "Stripped");
     }
     doc_repaired(d, a->pp);
 }
+
+static const char doc_unranked[] = "~ the rank is not certain: the interval "
+                                   "overlaps that of a neighbouring row";
 
 /* One row of a table of functions; open: its rank is not resolved. */
 static void doc_function(struct doc_doc *d, const struct anl *a,
@@ -29312,7 +29342,7 @@ static void doc_level(struct doc_doc *d, const struct anl *a,
                       const struct doc_config *c, bool application)
 {
     const struct doc_column column[] = {
-        { "share", 8 }, { "95 % interval", 13 }, { "samples", 9 },
+        { "share", 8 }, { "95% interval", 14 }, { "samples", 9 },
         { c->per_call ? "self/call" : "self", 9 }, { "total", 8 },
         { c->by ? c->by : "function", 0 },
     };
@@ -29343,21 +29373,19 @@ static void doc_level(struct doc_doc *d, const struct anl *a,
     if (d->md)
         mem_put_byte(d->b, '\n');
     if (more) {
-        txt_putf(&d->cell, "%zu more (--all shows them)%c", more, 0);
-        if (!d->cell.err)
-            doc_paragraph(d, (const char *)d->cell.data);
-        d->cell.len = 0;
+        txt_put_commas(&d->cell, more);
+        txt_puts(&d->cell, " more (--all shows them)");
+        doc_cell_text(d, doc_paragraph);
     }
     if (open)
-        doc_paragraph(d, "~ the interval overlaps that of a row beside it: "
-                         "which of them is larger is not resolved");
+        doc_paragraph(d, doc_unranked);
 }
 
 /* Key findings: one category for every sample. */
 static void doc_findings(struct doc_doc *d, const struct anl *a)
 {
     static const struct doc_column column[] = {
-        { "share", 8 }, { "95 % interval", 13 }, { "samples", 9 },
+        { "share", 8 }, { "95% interval", 14 }, { "samples", 9 },
         { "for app", 8 }, { "category", -24 }, { "mostly", 0 },
     };
     doc_heading(d, "Key findings by category");
@@ -29385,13 +29413,10 @@ static void doc_findings(struct doc_doc *d, const struct anl *a)
         mem_put_byte(d->b, '\n');
     if (a->copy.sum.value) {
         doc_share(&d->cell, a->copy.share);
-        txt_puts(&d->cell, " are memory copies; they count with what they work "
-                 "for here, and as functions of the system in the tables "
-                 "above");
-        mem_put_byte(&d->cell, 0);
-        if (!d->cell.err)
-            doc_paragraph(d, (const char *)d->cell.data);
-        d->cell.len = 0;
+        txt_puts(&d->cell, " are memory copies: this table counts them in "
+                 "their caller's category, the tables above count them as "
+                 "functions of the system");
+        doc_cell_text(d, doc_paragraph);
     }
 }
 
@@ -29399,7 +29424,7 @@ static void doc_findings(struct doc_doc *d, const struct anl *a)
 static void doc_cores(struct buf *b, double cores)
 {
     if (cores < 1)
-        txt_putf(b, "%.1f %% of one core", 100 * cores);
+        txt_putf(b, "%.1f%% of one core", 100 * cores);
     else
         txt_putf(b, "%.2f cores", cores);
 }
@@ -29414,11 +29439,11 @@ static void doc_calls(struct doc_doc *d, const struct anl *a)
     if (!isnan(a->cpu_ns_per_call)) {
         txt_puts(b, ", ");
         txt_put_time(b, a->cpu_ns_per_call);
-        txt_puts(b, a->filtered ? " each of the CPU that filters kept"
-                                : " of CPU each");
+        txt_puts(b, " of CPU each");
+        txt_puts(b, a->filtered ? ", after filters" : "");
     }
     if (a->calls_given)
-        txt_puts(b, "; by --per-call");
+        txt_puts(b, "; their number is from --per-call");
     doc_field(d, "Calls");
     for (size_t i = 0; i < a->comment.nmethods && i < DOC_ROWS; i++) {
         doc_count(b, a->comment.method[i].requests);
@@ -29438,9 +29463,7 @@ static void doc_thread(struct doc_doc *d, const struct anl *a,
         struct stat_share s = stat_share(&t->running, &t->all);
         doc_value(&d->cell, a, t->all.value);
         txt_puts(&d->cell, ", running ");
-        doc_share(&d->cell, s.share);
-        txt_puts(&d->cell, ", 95 % ");
-        doc_interval(&d->cell, &s);
+        doc_estimate(&d->cell, &s, "");
         return;
     }
     if (isnan(t->cpu_ns))
@@ -29458,17 +29481,13 @@ static void doc_waiting(struct doc_doc *d, const struct anl *a)
 {
     if (!a->wall)
         return;
-    doc_share(&d->cell, a->waiting.share);
-    txt_puts(&d->cell, " of the threads' time, 95 % ");
-    doc_interval(&d->cell, &a->waiting);
+    doc_estimate(&d->cell, &a->waiting, " of the threads' time");
     doc_field(d, "Waiting");
     for (size_t i = 0; i < a->nplaces; i++) {
         const struct anl_place *w = &a->place[i];
         doc_name(d, a->view.node[w->node].name, DOC_NAME_COLUMNS);
         txt_puts(&d->cell, ": ");
-        doc_share(&d->cell, w->share.share);
-        txt_puts(&d->cell, " of the waiting, 95 % ");
-        doc_interval(&d->cell, &w->share);
+        doc_estimate(&d->cell, &w->share, " of the waiting time");
         doc_field(d, i ? "" : "Waits in");
     }
 }
@@ -29480,13 +29499,14 @@ static void doc_use(struct doc_doc *d, const struct anl *a)
     struct buf *b = &d->cell;
     doc_heading(d, "Performance");
     if (isnan(u->cpu_ns)) {
-        txt_puts(b, a->view.negative ? "not known of a difference"
-            : a->cpu_profile ? "not known: the profile does not say how long a "
-                               "sample is"
-            : "not known: its values are not CPU time");
+        txt_puts(b, a->view.negative
+            ? "not known: the profile is a difference"
+            : a->cpu_profile
+            ? "not known: the profile does not say how long a sample is"
+            : "not known: the profile's values are not CPU time");
     } else if (isnan(u->window)) {
         txt_put_time(b, u->cpu_ns);
-        txt_puts(b, "; over which time is not known");
+        txt_puts(b, "; the duration is not known");
     } else {
         txt_put_time(b, u->cpu_ns);
         txt_puts(b, " of CPU in ");
@@ -29495,26 +29515,26 @@ static void doc_use(struct doc_doc *d, const struct anl *a)
         doc_cores(b, u->window);
     }
     if (u->cpus > 0)
-        txt_putf(b, ", of %.0f that it may use", u->cpus);
-    txt_puts(b, a->filtered ? "; of what filters kept" : "");
+        txt_putf(b, "; %.0f CPU%s available", u->cpus, u->cpus == 1 ? "" : "s");
+    txt_puts(b, a->filtered ? "; after filters" : "");
     doc_field(d, "CPU");
     if (!isnan(u->busy_ns)) {
         doc_time(b, u->busy_ns);
         if (u->busy_ns > 0 && !isnan(u->busy)) {
-            txt_puts(b, ", and used ");
+            txt_puts(b, ", using ");
             doc_cores(b, u->busy);
-            txt_puts(b, " then");
         }
         doc_field(d, "Busy for");
     }
     doc_waiting(d, a);
     doc_calls(d, a);
     for (size_t i = 0; i < a->nthreads && i < DOC_ROWS; i++) {
-        const struct anl_thread *t = &a->thread[i];
         if (i + 1 == DOC_ROWS && a->nthreads > DOC_ROWS) {
-            txt_putf(b, "and %zu more threads", a->nthreads - i);
+            txt_puts(b, "and ");
+            txt_put_commas(b, a->nthreads - i);
+            txt_puts(b, " more threads");
         } else {
-            doc_thread(d, a, t);
+            doc_thread(d, a, &a->thread[i]);
         }
         doc_field(d, i ? "" : "Threads");
     }
@@ -29529,7 +29549,7 @@ static void doc_verdict(struct doc_doc *d, const struct anl *a)
     for (size_t i = 0; i < v->nreasons; i++)
         doc_item(d, v->reason[i]);
     if (v->next_command) {
-        doc_item(d, "samples enough would come from this, in two terminals:");
+        doc_item(d, "to collect enough samples, run in two terminals:");
         doc_code(d, v->next_command);
     }
     doc_heading(d, "Recommendations");
@@ -29539,26 +29559,20 @@ static void doc_verdict(struct doc_doc *d, const struct anl *a)
         txt_puts(&d->cell, " [");
         doc_name(d, a->view.node[r->node].name, 60);
         txt_puts(&d->cell, ": ");
-        doc_share(&d->cell, r->share.share);
-        txt_puts(&d->cell, ", 95 % ");
-        doc_interval(&d->cell, &r->share);
+        doc_estimate(&d->cell, &r->share, "");
         txt_puts(&d->cell, ", ");
         doc_count(&d->cell, (double)r->share.sum.samples);
         txt_puts(&d->cell, " samples]");
-        mem_put_byte(&d->cell, 0);
-        if (!d->cell.err)
-            doc_item(d, (const char *)d->cell.data);
-        d->cell.len = 0;
+        doc_cell_text(d, doc_item);
     }
     if (a->nadvice == 0)
         doc_paragraph(d, v->kind == ANL_V_WITHHELD
-            ? v->next_command ? "None, without a verdict: more samples first."
-                              : "None, without a verdict: see above what "
-                                "stands in its way."
+            ? v->next_command ? "None without a verdict: it needs more samples."
+                              : "None without a verdict: see above why there "
+                                "is none."
             : v->kind == ANL_V_WAITING
-            ? "None on the CPU: look at where the time goes that is no CPU "
-              "time."
-            : "None: nothing is large enough to be sure that it pays.");
+            ? "None for the CPU: look at what the threads wait for."
+            : "None: nothing is large enough to be certain of a gain.");
 }
 
 /* The title: what is reported on. */
@@ -29674,9 +29688,9 @@ static void doc_base(struct doc_doc *d, const struct compare_diff *x,
     doc_field(d, "Base");
     if (!was.n || !is.n || txt_equal(was, is))
         return;
-    txt_puts(b, "the base is of ");
+    txt_puts(b, "they differ: the base is from ");
     txt_put_clean(b, was);
-    txt_puts(b, ", this of ");
+    txt_puts(b, ", this profile from ");
     txt_put_clean(b, is);
     doc_field(d, "Programs");
 }
@@ -29687,7 +29701,7 @@ static void doc_diff(struct doc_doc *d, const struct compare_diff *x,
 {
     const struct doc_column column[] = {
         { "base", 8 }, { "now", 8 }, { x->per_call ? "change" : "points", 9 },
-        { "95 % interval", 18 },
+        { "95% interval", 18 },
         { "samples", 8 }, { "now", 8 }, { c->by ? c->by : "function", 0 },
     };
     size_t rows = c->all ? x->n : c->top ? c->top : DOC_ROWS, i = 0;
@@ -29708,12 +29722,16 @@ static void doc_diff(struct doc_doc *d, const struct compare_diff *x,
         txt_puts(b, " now");
     }
     doc_field(d, "Total");
-    txt_putf(b, "%zu of %zu %s differ by more than chance (5 %% of those "
-             "named may, Benjamini-Hochberg)", x->significant, x->tested,
-             c->by ? "rows" : "functions");
-    if (x->n > x->tested)
-        txt_putf(b, "; %zu more have too few samples to tell",
-                 x->n - x->tested);
+    txt_put_commas(b, x->significant);
+    txt_puts(b, " of ");
+    txt_put_commas(b, x->tested);
+    txt_putf(b, " %s differ by more than chance (Benjamini-Hochberg, false "
+             "discovery rate 5%%)", c->by ? "rows" : "functions");
+    if (x->n > x->tested) {
+        txt_puts(b, "; ");
+        txt_put_commas(b, x->n - x->tested);
+        txt_puts(b, " more have too few samples to tell");
+    }
     doc_field(d, "Significant");
     doc_table(d, column, sizeof column / sizeof *column);
     for (; i < x->n && (i < rows || x->change[i].significant); i++)
@@ -29721,8 +29739,8 @@ static void doc_diff(struct doc_doc *d, const struct compare_diff *x,
     if (d->md)
         mem_put_byte(d->b, '\n');
     if (i > x->significant)
-        doc_paragraph(d, "? not significant: runs of the same program differ "
-                         "as much");
+        doc_paragraph(d, "? not significant: runs of an unchanged program "
+                         "differ as much");
 }
 
 /* Which rule put each function where. */
@@ -29734,7 +29752,7 @@ static void doc_explain(struct doc_doc *d, const struct anl *a,
         { "function", 0 },
     };
     size_t rows = c->all ? a->nfunctions : c->top ? c->top : DOC_EXPLAINED_ROWS;
-    doc_heading(d, "Why: the rule that put each function where");
+    doc_heading(d, "Why: the rule that decided each function's category");
     doc_table(d, column, sizeof column / sizeof *column);
     for (size_t i = 0; i < a->nfunctions && i < rows; i++) {
         const struct anl_function *f = &a->function[i];
@@ -29766,10 +29784,10 @@ static void doc_assert_value(struct buf *b, const struct compare_assert *t,
     else if (t->ns)
         txt_put_time(b, v);
     else if (t->measure == COMPARE_SAMPLES)
-        txt_putf(b, "%.0f", v);
+        doc_count(b, v);
     else
-        txt_putf(b, "%.*f %s", digits, 100 * v,
-                 t->measure == COMPARE_DELTA ? "points" : "%");
+        txt_putf(b, "%.*f%s", digits, 100 * v,
+                 t->measure == COMPARE_DELTA ? " points" : "%");
 }
 
 /* Append t and the figure that it is about. */
@@ -29779,7 +29797,7 @@ static void doc_put_assert(struct buf *b, const struct compare_assert *t)
     txt_puts(b, ": it is ");
     doc_assert_value(b, t, t->value);
     if (!isnan(t->low)) {
-        txt_puts(b, " (95 %: ");
+        txt_puts(b, " (95% interval ");
         doc_assert_value(b, t, t->low);
         txt_puts(b, " to ");
         doc_assert_value(b, t, t->high);
@@ -29787,9 +29805,11 @@ static void doc_put_assert(struct buf *b, const struct compare_assert *t)
     }
     if (t->measure <= COMPARE_DELTA && !t->matched)
         txt_puts(b, "; no function matches");
-    else if (t->measure <= COMPARE_DELTA)
-        txt_putf(b, "; %zu function%s", t->matched,
-                 t->matched == 1 ? " matches" : "s match");
+    else if (t->measure <= COMPARE_DELTA) {
+        txt_puts(b, "; ");
+        txt_put_commas(b, t->matched);
+        txt_puts(b, t->matched == 1 ? " function matches" : " functions match");
+    }
 }
 
 /* The assertions and what became of them. */

@@ -161,7 +161,7 @@ original() {
     has '110 in 30 s, the least that would do' "$OUT" '110 samples are too few'
     has '110 in 30 s, the interval of 10%' "$OUT" '5\.7 to 17\.0%'
     has '110 in 30 s, a half is 40.8 to 59.2' "$OUT" '50.*40\.8 to 59\.2'
-    has '110 in 30 s, CPU use' "$OUT" '3\.7 % of one core'
+    has '110 in 30 s, CPU use' "$OUT" '3\.7% of one core'
     tr -s '\n ' ' ' <"$OUT" >"$T/flat"
     has '110 in 30 s, waiting is not in it' "$T/flat" 'cannot show what it waited for'
     lacks '110 in 30 s, not called I/O bound' "$OUT" 'I/O[- ]bound'
@@ -174,7 +174,7 @@ saturated() {
     check '20,000 samples' 0 "$BIN" report "$T/made.pb"
     tr -s '\n ' ' ' <"$OUT" >"$T/flat"
     has '20,000, its share, interval and samples' "$T/flat" \
-        '50\.0 %.{0,60}49\.3 to 50\.7'
+        '50\.0%.{0,60}49\.3 to 50\.7'
     check '20,000 samples, json' 0 "$BIN" report -f json -o "$T/full.json" \
         "$T/made.pb"
     tally 'arithmetic of 20,000 samples' "$PY" tests/report/report.py "$T/full.json"
@@ -347,7 +347,7 @@ parts() {
     check 'what a call takes, in the tables' 0 "$BIN" report --per-call=1000 \
         "$T/one.pb"
     has 'a call of those given, not of those counted' "$OUT" \
-        '^ +50\.0 % .* 3,000 +3\.00 ms +100\.0 %  handle'
+        '^ +50\.0% .* 3,000 +3\.00 ms +100\.0%  handle'
     made 6000 1000000 || return
     check 'each of its own calls' 0 "$BIN" report --base "$T/one.pb" \
         --per-call=100 "$T/two.pb"
@@ -382,8 +382,8 @@ bases() {
     check 'a difference' 0 "$BIN" report -q -f pprof --base "$T/long.pb" \
         -o "$T/less.pb" "$T/made.pb"
     check 'a difference, text' 0 "$BIN" report "$T/less.pb"
-    has 'a difference, its net' "$OUT" 'Net +-3\.00 s with signs: 3 of 3 rows'
-    has 'a difference, its rows' "$OUT" '^ +-50\.0 %.*handle'
+    has 'a difference, its net' "$OUT" 'Net +-3\.00 s: 3 of 3 rows are negative'
+    has 'a difference, its rows' "$OUT" '^ +-50\.0%.*handle'
     has 'a difference, no verdict' "$OUT" 'No verdict'
     check 'a difference, folded' 0 "$BIN" report -f folded "$T/less.pb"
     one_line 'a difference, folded' '3 of 3 rows are below 0'
@@ -429,7 +429,7 @@ base_types() {
         "$(printf 'main;a 250000\nmain;b -250000')"
     check 'the type of the base, text' 0 "$BIN" report --base "$T/was.pb" \
         "$T/is.pb"
-    has 'the type of the base, text too' "$OUT" 'alloc, 2.5 MB in all'
+    has 'the type of the base, text too' "$OUT" 'alloc, 2.5 MB in total'
     check 'two bases' 0 "$BIN" report -f folded --base "$T/was.pb" \
         --base "$T/was.pb" "$T/is.pb"
     same 'two bases, both count' "$(cat "$OUT")" \
@@ -567,7 +567,7 @@ more_formats() {
     check 'an assertion that does not hold, to a file' 4 "$BIN" report -q \
         --assert 'share(handle)<10%' -o "$T/asserted.html" "$T/made.pb"
     one_line 'an assertion that does not hold, to a file, says so' \
-        '--assert does not hold: share.handle.<10%: it is [0-9.]+ %'
+        '--assert does not hold: share.handle.<10%: it is [0-9.]+%'
     mkfifo "$T/fifo"
     LIMIT=10 check 'a profile from a pipe with a name' 0 bash -c \
         "cat '$T/made.pb' >'$T/fifo' & '$BIN' report -f top '$T/fifo'"
