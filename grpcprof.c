@@ -7830,7 +7830,7 @@ static void fig_notes_fini(struct fig_notes *t)
  * for     the recorder: finds threads and arms their timers; adds samples up in
  *         one table of stacks; takes marks, and copies what is between two
  * uses    MEM, TXT, SYS, SMP, PP, FIG
- * owns    rec_one, the drain thread, struct rec_mark
+ * owns    rec_one, rec_data, the drain thread, struct rec_mark
  * spec    proc(5) for threads and their names
  * prefix  rec_
  * runs    the drain thread takes samples at least every REC_SLICE_MS; any
@@ -7850,7 +7850,7 @@ static void fig_notes_fini(struct fig_notes *t)
  *            engine has a timer for each thread: only its time is counted.
  */
 
-/* Frames that are not code; as a pc, below any code. */
+/* Frames that are not code; their pc is lower than any code's. */
 enum rec_pseudo { REC_LOST = 1, REC_TRUNCATED, REC_PROFILER, REC_UNSAMPLED,
                   REC_PSEUDO_LIMIT };
 
@@ -7859,7 +7859,7 @@ static const char *const rec_pseudo_name[REC_PSEUDO_LIMIT] = {
     [REC_PROFILER] = "[profiler]", [REC_UNSAMPLED] = "[unsampled]",
 };
 
-enum rec_state { REC_ON_CPU, REC_RUNNING, REC_WAITING };    /* wall: last two */
+enum rec_state { REC_ON_CPU, REC_RUNNING, REC_WAITING }; /* wall: last two */
 
 struct rec_count {
     uint64_t n;                         /* samples */
@@ -7867,16 +7867,16 @@ struct rec_count {
 };
 
 struct rec_row {                        /* a stack of a thread, with a label */
-    size_t   at;                        /* first pc in rec_one.pc */
-    uint32_t thread;                    /* row of rec_one.name */
+    size_t   at;                        /* first pc in rec_data.pc */
+    uint32_t thread;                    /* row of rec_data.name */
     uint16_t depth, label;              /* frames; smp_label */
     enum rec_state state;
     struct rec_count sum;               /* since the recorder started */
 };
 
 struct rec_thread {
-    uint32_t tid, name;                 /* kernel's id; row of rec_one.name */
-    int64_t  ns;                        /* its clock, up to which is charged */
+    uint32_t tid, name;                 /* kernel's id; row of rec_data.name */
+    int64_t  ns;                        /* its clock when last charged */
     int64_t  sample_ns;                 /* its clock at its last sample */
     struct smp_timer timer;             /* armed while the thread lives */
     uint32_t scan;                      /* the last scan that saw it */
@@ -7902,7 +7902,7 @@ struct rec_config {
 static pthread_mutex_t rec_life_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static struct {
-    pthread_mutex_t lock;               /* guards all below */
+    pthread_mutex_t lock;               /* guards all below, and rec_data */
     pthread_cond_t  wake;               /* ends the drain thread's sleep */
     pthread_t       drain;
     unsigned        users, hz;          /* 0 users: not running */
@@ -7913,10 +7913,13 @@ static struct {
     const struct smp_engine *costed;    /* the engine that cost_ns is of */
     uint32_t        scan;               /* scans of the threads so far */
     int64_t         begin_cpu_ns;       /* the process's, when it started */
-    uint64_t        ended_seen;         /* total.ended when last charged */
     bool            stop;               /* tells the drain thread to end */
     long            drain_ns;           /* its sleep between two drains */
     uint32_t        drain_tid;
+    int64_t         slice_wall_ns, slice_cpu_ns;    /* when the slice began */
+} rec_one = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static struct rec_data {                /* empty while there are no users */
     struct rec_row *row;                /* owned */
     size_t          nrows, row_cap;
     struct index    row_index;          /* stack -> row */
@@ -7929,8 +7932,8 @@ static struct {
     size_t          nnames, name_cap;
     struct arena    arena;              /* the names' text */
     struct rec_totals total;
-    int64_t         slice_wall_ns, slice_cpu_ns;    /* when the slice began */
-} rec_one = { .lock = PTHREAD_MUTEX_INITIALIZER };
+    uint64_t        ended_seen;         /* total.ended when last charged */
+} rec_data;
 
 struct rec_calls {                      /* of one method, so far */
     const char *path;                   /* borrowed from the server */
@@ -7939,9 +7942,9 @@ struct rec_calls {                      /* of one method, so far */
                                          * timed, and their CPU time */
 };
 
-struct rec_source {                     /* what a profile says besides stacks */
+struct rec_source {                     /* what comments are made from */
+    /* Set *out to the calls of method i; false if there is no such method. */
     bool (*calls)(const void *server, size_t i, struct rec_calls *out);
-                                        /* of method i; false: no such method */
     const void *server;                 /* for calls; borrowed; NULL: none */
     const struct fig_notes *notes;      /* borrowed; NULL: none */
 };
@@ -7959,9 +7962,8 @@ struct rec_mark {                       /* the recorder at one moment */
 };
 
 struct rec_delta {                      /* what was recorded between marks */
-    struct rec_row *row;                /* owned: those that grew; sum is the
-                                         * window's, at a row of pc, thread a
-                                         * row of name */
+    struct rec_row *row;                /* owned: rows that grew, with their
+                                         * growth; they refer to pc and name */
     size_t  nrows, row_cap;
     uint64_t *pc;                       /* owned: the rows' stacks */
     size_t  npcs, pc_cap;
@@ -7972,24 +7974,24 @@ struct rec_delta {                      /* what was recorded between marks */
     unsigned hz;
 };
 
-/* Return the row of the thread name text, appended if new; MEM_NONE without
+/* Return the row of the thread name text, appended if new; MEM_NONE if out of
  * memory. */
 static uint32_t rec_name_row(const char *text)
 {
     struct slice s = txt_slice(text);
-    for (size_t i = 0; i < rec_one.nnames; i++)
-        if (txt_equal(rec_one.name[i], s))
+    for (size_t i = 0; i < rec_data.nnames; i++)
+        if (txt_equal(rec_data.name[i], s))
             return (uint32_t)i;
-    char *copy = mem_arena_dup(&rec_one.arena, s.p, s.n);
-    struct slice *row = copy ? PP_NEW(&rec_one, name) : NULL;
+    char *copy = mem_arena_dup(&rec_data.arena, s.p, s.n);
+    struct slice *row = copy ? PP_NEW(&rec_data, name) : NULL;
     if (!row)
         return MEM_NONE;
     *row = (struct slice){ copy, s.n };
-    return (uint32_t)rec_one.nnames - 1;
+    return (uint32_t)rec_data.nnames - 1;
 }
 
-/* Return the row of the name of thread tid, "?" if it has ended; MEM_NONE
- * without memory. */
+/* Return the row of the name of thread tid, "?" if it has ended; MEM_NONE if
+ * out of memory. */
 static uint32_t rec_read_name(uint32_t tid)
 {
     char path[64], text[32] = "?";
@@ -8004,17 +8006,17 @@ static uint32_t rec_read_name(uint32_t tid)
     return rec_name_row(text);
 }
 
-/* Return thread tid, appended with charged_ns charged if new; NULL without
- * memory.  If its clock went back, tid is a new thread.  But a sample may be
- * older than the last mark, though not older than the last sample. */
+/* Return thread tid, appended with charged_ns charged if new; NULL if out of
+ * memory.  If its clock went back, the kernel gave tid to a new thread; but a
+ * sample may be older than the last mark, if not than the last sample. */
 static struct rec_thread *rec_find_thread(uint32_t tid, int64_t now_ns,
                                           int64_t charged_ns, bool sample)
 {
     uint64_t h = mem_hash(&tid, sizeof tid);
     uint32_t at = 0, i;
-    while ((i = mem_index_next(&rec_one.thread_index, h, &at)) != MEM_NONE)
-        if (rec_one.thread[i].tid == tid) {
-            struct rec_thread *t = &rec_one.thread[i];
+    while ((i = mem_index_next(&rec_data.thread_index, h, &at)) != MEM_NONE)
+        if (rec_data.thread[i].tid == tid) {
+            struct rec_thread *t = &rec_data.thread[i];
             if (now_ns < (sample && t->sample_ns < t->ns ? t->sample_ns
                                                          : t->ns)) {
                 t->ns = t->sample_ns = 0;
@@ -8024,19 +8026,19 @@ static struct rec_thread *rec_find_thread(uint32_t tid, int64_t now_ns,
             return t->name == MEM_NONE ? NULL : t;
         }
     uint32_t name = rec_read_name(tid);
-    struct rec_thread *t = name == MEM_NONE ? NULL : PP_NEW(&rec_one, thread);
+    struct rec_thread *t = name == MEM_NONE ? NULL : PP_NEW(&rec_data, thread);
     if (!t)
         return NULL;
     *t = (struct rec_thread){ .tid = tid, .name = name, .ns = charged_ns };
-    if (mem_index_put(&rec_one.thread_index, h,
-                      (uint32_t)rec_one.nthreads - 1)) {
-        rec_one.nthreads--;
+    if (mem_index_put(&rec_data.thread_index, h,
+                      (uint32_t)rec_data.nthreads - 1)) {
+        rec_data.nthreads--;
         return NULL;
     }
     return t;
 }
 
-/* Return the row of a stack, appended if new; NULL without memory or at
+/* Return the row of a stack, appended if new; NULL if out of memory or at
  * REC_MOST_ROWS. */
 static struct rec_row *rec_find_row(const uint64_t *pc, uint16_t depth,
                                     uint32_t thread, uint16_t label,
@@ -8047,49 +8049,46 @@ static struct rec_row *rec_find_row(const uint64_t *pc, uint16_t depth,
                            label };
     h = mem_hash(key, sizeof key);
     uint32_t at = 0, i;
-    while ((i = mem_index_next(&rec_one.row_index, h, &at)) != MEM_NONE) {
-        struct rec_row *r = &rec_one.row[i];
+    while ((i = mem_index_next(&rec_data.row_index, h, &at)) != MEM_NONE) {
+        struct rec_row *r = &rec_data.row[i];
         if (r->thread == thread && r->label == label && r->depth == depth &&
             r->state == state &&
-            !memcmp(rec_one.pc + r->at, pc, depth * sizeof *pc))
+            !memcmp(rec_data.pc + r->at, pc, depth * sizeof *pc))
             return r;
     }
-    if (rec_one.nrows >= REC_MOST_ROWS)
+    if (rec_data.nrows >= REC_MOST_ROWS)
         return NULL;
-    uint64_t *p = mem_grow(rec_one.pc, &rec_one.pc_cap, rec_one.npcs + depth,
+    uint64_t *p = mem_grow(rec_data.pc, &rec_data.pc_cap, rec_data.npcs + depth,
                            sizeof *p);
-    if (!p)
-        return NULL;
-    rec_one.pc = p;
-    struct rec_row *r = PP_NEW(&rec_one, row);
+    rec_data.pc = p ? p : rec_data.pc;
+    struct rec_row *r = p ? PP_NEW(&rec_data, row) : NULL;
     if (!r)
         return NULL;
-    if (mem_index_put(&rec_one.row_index, h, (uint32_t)rec_one.nrows - 1)) {
-        rec_one.nrows--;
+    if (mem_index_put(&rec_data.row_index, h, (uint32_t)rec_data.nrows - 1)) {
+        rec_data.nrows--;
         return NULL;
     }
-    memcpy(p + rec_one.npcs, pc, depth * sizeof *pc);
-    *r = (struct rec_row){ .at = rec_one.npcs, .thread = thread,
-                           .depth = depth, .label = label,
-                           .state = state };
-    rec_one.npcs += depth;
+    memcpy(p + rec_data.npcs, pc, depth * sizeof *pc);
+    *r = (struct rec_row){ .at = rec_data.npcs, .thread = thread,
+                           .depth = depth, .label = label, .state = state };
+    rec_data.npcs += depth;
     return r;
 }
 
-/* Charge the time on t's clock up to now_ns that is not charged yet to row r,
- * and return it. */
+/* Charge row r with the time on t's clock since it was last charged, up to
+ * now_ns, and return that time. */
 static int64_t rec_charge(struct rec_row *r, struct rec_thread *t,
                           int64_t now_ns)
 {
     int64_t ns = now_ns > t->ns ? now_ns - t->ns : 0;
     r->sum.ns += ns;
-    rec_one.total.charged_ns += ns;
+    rec_data.total.charged_ns += ns;
     t->ns += ns;
     return ns;
 }
 
-/* Add one sample, for smp_drain, under the lock; count it as lost if the table
- * is full. */
+/* Add the sample s to its row, or count it as lost if the table is full.
+ * smp_drain calls this, under the lock. */
 static void rec_on_sample(const struct smp_slot *s, void *user)
 {
     uint64_t pc[SMP_DEPTH + 1];
@@ -8097,7 +8096,7 @@ static void rec_on_sample(const struct smp_slot *s, void *user)
     bool wall = rec_one.engine->wall;
     int64_t now = wall ? s->wall_ns : s->cpu_ns;
     (void)user;
-    for (uint16_t i = 0; i < depth; i++)    /* the call, not after it */
+    for (uint16_t i = 0; i < depth; i++)    /* the call, not its return */
         pc[i] = (uint64_t)(uintptr_t)s->pc[i] - (i > 0);
     if (s->truncated)
         pc[depth++] = REC_TRUNCATED;
@@ -8106,21 +8105,21 @@ static void rec_on_sample(const struct smp_slot *s, void *user)
     struct rec_thread *t = rec_find_thread(s->tid, now, wall ? now : 0, true);
     struct rec_row *r = t ? rec_find_row(pc, depth, t->name, s->label, state)
                           : NULL;
-    rec_one.total.truncated += s->truncated;
-    rec_one.total.failed += s->failed;
+    rec_data.total.truncated += s->truncated;
+    rec_data.total.failed += s->failed;
     if (!r) {
-        rec_one.total.lost++;
+        rec_data.total.lost++;
         return;
     }
-    rec_one.total.samples++;
+    rec_data.total.samples++;
     r->sum.n++;
     t->sample_ns = now;
     double weight = (double)rec_charge(r, t, now);
-    rec_one.total.squares += weight * weight;
+    rec_data.total.squares += weight * weight;
 }
 
-/* Charge t's time since its last sample to [unsampled], or to [profiler] for
- * the drain thread, which a wall profile ignores. */
+/* Charge t's time since its last sample to [unsampled].  The drain thread's is
+ * charged to [profiler], or ignored by a wall profile. */
 static void rec_charge_tail(struct rec_thread *t, int64_t now_ns)
 {
     bool self = t->tid == rec_one.drain_tid;
@@ -8150,7 +8149,7 @@ static void rec_arm(struct rec_thread *t)
     if (!e->arm || t->timer.armed || t->tid == rec_one.drain_tid)
         return;
     t->timer.armed = !e->arm(&t->timer, t->tid, rec_one.hz);
-    rec_one.total.unarmed += !t->timer.armed;
+    rec_data.total.unarmed += !t->timer.armed;
 }
 
 /* Disarm t's timer, if it has one. */
@@ -8161,8 +8160,8 @@ static void rec_disarm(struct rec_thread *t)
     t->timer.armed = false;
 }
 
-/* Note that thread tid lives, and arm it if it is new.  In the first scan its
- * time starts now; later it starts at the thread's own start. */
+/* Note that thread tid lives, and arm its timer if it is new.  Its time counts
+ * from now if this is the first scan, else from its start. */
 static void rec_see_thread(uint32_t tid, bool first, bool charge)
 {
     int64_t now = rec_thread_ns(tid);
@@ -8182,8 +8181,8 @@ static void rec_see_thread(uint32_t tid, bool first, bool charge)
         rec_charge_tail(t, now);
 }
 
-/* Look at all threads of the process: arm new ones, disarm ended ones and, if
- * charge is set, charge the time of each.  Returns how many live. */
+/* Arm the timers of the process's new threads, disarm those of ended ones and,
+ * if charge is set, charge the time of each.  Return how many live. */
 static size_t rec_scan_threads(bool first, bool charge)
 {
     DIR *d = opendir("/proc/self/task");
@@ -8196,12 +8195,12 @@ static size_t rec_scan_threads(bool first, bool charge)
         rec_see_thread((uint32_t)tid, first, charge);
         n++;
     }
-    for (size_t i = 0; d && i < rec_one.nthreads; i++) {
-        struct rec_thread *t = &rec_one.thread[i];
+    for (size_t i = 0; d && i < rec_data.nthreads; i++) {
+        struct rec_thread *t = &rec_data.thread[i];
         if (t->alive && t->scan != rec_one.scan) {
             rec_disarm(t);
             t->alive = false;
-            rec_one.total.ended++;
+            rec_data.total.ended++;
         }
     }
     if (d)
@@ -8210,21 +8209,21 @@ static size_t rec_scan_threads(bool first, bool charge)
 }
 
 /* Charge the CPU time of threads that ended unseen to [unsampled] of "(ended)".
- * It is the process's time that no row has; their own clocks are gone. */
+ * Their clocks are gone, but it is the process's time that no row has. */
 static void rec_charge_ended(int64_t process_ns)
 {
     uint64_t pc = REC_UNSAMPLED;
     int64_t missing = process_ns - rec_one.begin_cpu_ns -
-                      rec_one.total.charged_ns;
+                      rec_data.total.charged_ns;
     uint32_t name = rec_name_row("(ended)");
     if (rec_one.engine->wall || missing <= 0 || name == MEM_NONE ||
-        rec_one.ended_seen == rec_one.total.ended)
+        rec_data.ended_seen == rec_data.total.ended)
         return;
-    rec_one.ended_seen = rec_one.total.ended;
+    rec_data.ended_seen = rec_data.total.ended;
     struct rec_row *r = rec_find_row(&pc, 1, name, 0, REC_ON_CPU);
     if (r) {
         r->sum.ns += missing;
-        rec_one.total.charged_ns += missing;
+        rec_data.total.charged_ns += missing;
     }
 }
 
@@ -8239,14 +8238,14 @@ static void rec_end_slice(int64_t least_ns)
     if (dw < least_ns)
         return;
     if (dc >= dw / 10) {
-        rec_one.total.busy_wall_ns += dw;
-        rec_one.total.busy_cpu_ns += dc;
+        rec_data.total.busy_wall_ns += dw;
+        rec_data.total.busy_cpu_ns += dc;
     }
     rec_one.slice_wall_ns = wall;
     rec_one.slice_cpu_ns = cpu;
 }
 
-/* Run the drain thread. */
+/* Run the drain thread until rec_one.stop. */
 static void *rec_drain(void *arg)
 {
     (void)arg;
@@ -8267,44 +8266,38 @@ static void *rec_drain(void *arg)
     return NULL;
 }
 
-/* Release the tables, under the lock or with no other thread. */
-static void rec_free_tables(void)
+/* Release rec_data, under the lock. */
+static void rec_data_fini(void)
 {
-    mem_free(rec_one.row);
-    mem_free(rec_one.pc);
-    mem_free(rec_one.thread);
-    mem_free(rec_one.name);
-    mem_index_fini(&rec_one.row_index);
-    mem_index_fini(&rec_one.thread_index);
-    mem_arena_fini(&rec_one.arena);
-    rec_one.row = NULL;
-    rec_one.pc = NULL;
-    rec_one.thread = NULL;
-    rec_one.name = NULL;
-    rec_one.nrows = rec_one.row_cap = rec_one.npcs = rec_one.pc_cap = 0;
-    rec_one.nthreads = rec_one.thread_cap = 0;
-    rec_one.nnames = rec_one.name_cap = 0;
-    rec_one.total = (struct rec_totals){0};
-    rec_one.ended_seen = 0;
+    mem_free(rec_data.row);
+    mem_free(rec_data.pc);
+    mem_free(rec_data.thread);
+    mem_free(rec_data.name);
+    mem_index_fini(&rec_data.row_index);
+    mem_index_fini(&rec_data.thread_index);
+    mem_arena_fini(&rec_data.arena);
+    rec_data = (struct rec_data){0};
 }
 
 /* Stop the engine, and disarm the threads' timers. */
 static void rec_engine_stop(void)
 {
-    for (size_t i = 0; i < rec_one.nthreads; i++)
-        rec_disarm(&rec_one.thread[i]);
+    for (size_t i = 0; i < rec_data.nthreads; i++)
+        rec_disarm(&rec_data.thread[i]);
     smp_stop(rec_one.engine);
 }
 
-/* Choose the engine for want, with the reason in rec_one.reason.  itimer is the
- * cheapest, and exact if the kernel ticks often enough for all CPUs; perf is
- * always exact; thread needs no permission. */
+/* Choose the engine for want and write the reason to rec_one.reason.  itimer is
+ * the cheapest, and exact if the kernel ticks often enough for all CPUs; perf
+ * is always exact; thread needs no permission. */
 static int rec_choose_engine(const struct rec_config *want, struct gp_why *why)
 {
     static const struct smp_engine *const named[] = {
         [GP_TIMER_ITIMER] = &smp_itimer, [GP_TIMER_THREAD] = &smp_thread,
         [GP_TIMER_PERF] = &smp_perf,
     };
+    static const char allow[] = "; sysctl kernel.perf_event_paranoid=1 or "
+                                "CAP_PERFMON would allow it";
     unsigned tick = smp_tick_hz(), cpus = sys_cpus();
     char *reason = rec_one.reason;
     size_t size = sizeof rec_one.reason;
@@ -8325,19 +8318,17 @@ static int rec_choose_engine(const struct rec_config *want, struct gp_why *why)
         return GP_OK;
     } else {
         rec_one.engine = &smp_thread;
-        snprintf(reason, size, "perf was refused (%s); sysctl "
-                 "kernel.perf_event_paranoid=1 or CAP_PERFMON would allow it",
-                 strerror(errno));
+        snprintf(reason, size, "perf was refused (%s)%s", strerror(errno),
+                 allow);
     }
     if (smp_permitted(rec_one.engine))
         return GP_OK;
     return txt_fail(why, GP_EIO, "timer %s was refused: %s%s",
                     rec_one.engine->name, strerror(errno),
-                    rec_one.engine == &smp_perf ? "; sysctl kernel.perf_event_"
-                    "paranoid=1 or CAP_PERFMON would allow it" : "");
+                    rec_one.engine == &smp_perf ? allow : "");
 }
 
-/* Start to record, under the lock and with no user yet. */
+/* Start the engine and the drain thread, under the lock and with no user. */
 static int rec_engine_start(const struct rec_config *want, struct gp_why *why)
 {
     pthread_condattr_t attr;
@@ -8364,7 +8355,7 @@ static int rec_engine_start(const struct rec_config *want, struct gp_why *why)
         rec_one.cost_ns = smp_calibrate(rec_one.engine);
     rec_one.costed = rec_one.engine;
     smp_drain(rec_on_sample, NULL);     /* late samples of an earlier run */
-    rec_free_tables();
+    rec_data_fini();
     rec_one.slice_wall_ns = sys_now_ns();
     rec_one.slice_cpu_ns = sys_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
     rec_one.begin_cpu_ns = rec_one.slice_cpu_ns;
@@ -8372,7 +8363,7 @@ static int rec_engine_start(const struct rec_config *want, struct gp_why *why)
     if ((e = sys_thread_start(&rec_one.drain, "profiler", true, rec_drain,
                               NULL, why))) {
         rec_engine_stop();
-        rec_free_tables();
+        rec_data_fini();
     }
 out:
     if (e)
@@ -8390,7 +8381,7 @@ static int rec_user_add(const struct rec_config *want, struct gp_why *why)
     if (rec_one.users && (rec_one.want.hz != want->hz ||
                           rec_one.want.wall != want->wall))
         e = txt_fail(why, GP_ESTATE, "already profiling the %s clock at "
-                     "%u Hz; end that before profiling the %s clock at %u Hz",
+                     "%u Hz; stop that before profiling the %s clock at %u Hz",
                      rec_one.want.wall ? "wall" : "CPU", rec_one.want.hz,
                      want->wall ? "wall" : "CPU", want->hz);
     else if (!rec_one.users)
@@ -8401,7 +8392,7 @@ static int rec_user_add(const struct rec_config *want, struct gp_why *why)
     return e;
 }
 
-/* Uncount a user; the last one stops the recorder and frees its tables. */
+/* Uncount a user; the last one stops the recorder and releases rec_data. */
 static void rec_user_drop(void)
 {
     pthread_mutex_lock(&rec_life_lock);
@@ -8415,7 +8406,7 @@ static void rec_user_drop(void)
         pthread_join(rec_one.drain, NULL);
         pthread_mutex_lock(&rec_one.lock);
         pthread_cond_destroy(&rec_one.wake);
-        rec_free_tables();
+        rec_data_fini();
     }
     pthread_mutex_unlock(&rec_one.lock);
     pthread_mutex_unlock(&rec_life_lock);
@@ -8429,7 +8420,7 @@ static void rec_mark_fini(struct rec_mark *m)
     *m = (struct rec_mark){0};
 }
 
-/* Copy the counts of calls of source's server into m. */
+/* Copy the counts of calls of source's server, if it has one, into m. */
 static int rec_mark_calls(struct rec_mark *m, const struct rec_source *source)
 {
     struct rec_calls c;
@@ -8443,7 +8434,8 @@ static int rec_mark_calls(struct rec_mark *m, const struct rec_source *source)
     return m->calls ? GP_OK : GP_ENOMEM;
 }
 
-/* Copy the recorder's state into *m, which the caller owns; for a user. */
+/* Copy the recorder's state into *m, which the caller owns.  The caller is a
+ * user of the recorder. */
 static int rec_mark(struct rec_mark *m, const struct rec_source *source,
                     struct gp_why *why)
 {
@@ -8455,8 +8447,8 @@ static int rec_mark(struct rec_mark *m, const struct rec_source *source,
     int64_t cpu_ns = sys_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
     rec_charge_ended(cpu_ns);
     *m = (struct rec_mark){
-        .nrows = rec_one.nrows,
-        .total = rec_one.total,
+        .nrows = rec_data.nrows,
+        .total = rec_data.total,
         .wall_ns = sys_now_ns(),
         .unix_ns = sys_clock_ns(CLOCK_REALTIME),
         .process_cpu_ns = cpu_ns,
@@ -8469,7 +8461,7 @@ static int rec_mark(struct rec_mark *m, const struct rec_source *source,
     m->total.lost += smp_lost();
     m->row = mem_zalloc(m->nrows * sizeof *m->row);
     for (size_t i = 0; m->row && i < m->nrows; i++)
-        m->row[i] = rec_one.row[i].sum;
+        m->row[i] = rec_data.row[i].sum;
     pthread_mutex_unlock(&rec_one.lock);
     if (m->row && !rec_mark_calls(m, source))
         return GP_OK;
@@ -8477,7 +8469,8 @@ static int rec_mark(struct rec_mark *m, const struct rec_source *source,
     return txt_fail(why, GP_ENOMEM, "out of memory");
 }
 
-/* Set *state to what was recorded since the mark m; for a user. */
+/* Set *state to what was recorded since the mark m.  The caller is a user of
+ * the recorder. */
 static void rec_since(const struct rec_mark *m, struct gp_profiler_state *state)
 {
     pthread_mutex_lock(&rec_one.lock);
@@ -8486,7 +8479,7 @@ static void rec_since(const struct rec_mark *m, struct gp_profiler_state *state)
         .reason = rec_one.reason,
         .cost_ns = rec_one.cost_ns,
         .hz_expected = smp_expected_hz(rec_one.engine, rec_one.hz),
-        .samples = rec_one.total.samples - m->total.samples,
+        .samples = rec_data.total.samples - m->total.samples,
         .cpu_ns = sys_clock_ns(CLOCK_PROCESS_CPUTIME_ID) - m->process_cpu_ns,
         .wall_ns = sys_now_ns() - m->wall_ns,
     };
@@ -8498,9 +8491,9 @@ static void rec_since(const struct rec_mark *m, struct gp_profiler_state *state)
 static int rec_delta_rows(struct rec_delta *c, const struct rec_mark *from,
                           const struct rec_mark *to)
 {
-    assert(from->nrows <= to->nrows && to->nrows <= rec_one.nrows);
+    assert(from->nrows <= to->nrows && to->nrows <= rec_data.nrows);
     for (size_t i = 0; i < to->nrows; i++) {
-        struct rec_row r = rec_one.row[i];
+        struct rec_row r = rec_data.row[i];
         r.sum = to->row[i];
         if (i < from->nrows) {
             assert(from->row[i].n <= r.sum.n && from->row[i].ns <= r.sum.ns);
@@ -8512,15 +8505,13 @@ static int rec_delta_rows(struct rec_delta *c, const struct rec_mark *from,
         uint64_t *pc = mem_grow(c->pc, &c->pc_cap, c->npcs + r.depth,
                                 sizeof *pc);
         c->pc = pc ? pc : c->pc;
-        struct rec_row *row = mem_grow(c->row, &c->row_cap, c->nrows + 1,
-                                       sizeof *row);
-        c->row = row ? row : c->row;
-        if (!pc || !row)
+        struct rec_row *row = pc ? PP_ADD(c->row, c->nrows, c->row_cap) : NULL;
+        if (!row)
             return GP_ENOMEM;
-        memcpy(pc + c->npcs, rec_one.pc + r.at, r.depth * sizeof *pc);
+        memcpy(pc + c->npcs, rec_data.pc + r.at, r.depth * sizeof *pc);
         r.at = c->npcs;
         c->npcs += r.depth;
-        row[c->nrows++] = r;
+        *row = r;
     }
     return GP_OK;
 }
@@ -8534,10 +8525,10 @@ static int rec_delta(struct rec_delta *c, struct arena *a,
     c->engine = rec_one.engine;
     memcpy(c->reason, rec_one.reason, sizeof c->reason);
     c->hz = rec_one.hz;
-    c->name = mem_zalloc(rec_one.nnames * sizeof *c->name);
+    c->name = mem_zalloc(rec_data.nnames * sizeof *c->name);
     int e = c->name ? rec_delta_rows(c, from, to) : GP_ENOMEM;
-    for (; !e && c->nnames < rec_one.nnames; c->nnames++) {
-        struct slice s = rec_one.name[c->nnames];
+    for (; !e && c->nnames < rec_data.nnames; c->nnames++) {
+        struct slice s = rec_data.name[c->nnames];
         const char *copy = mem_arena_dup(a, s.p, s.n);
         c->name[c->nnames] = (struct slice){ copy, s.n };
         e = copy ? GP_OK : GP_ENOMEM;
@@ -8554,8 +8545,8 @@ static void rec_delta_fini(struct rec_delta *c)
     mem_free(c->name);
 }
 
-/* Return the name of the engine that samples now and set *hz to its rate; NULL
- * and 0 if none does. */
+/* Return the running engine's name and set *hz to its rate; NULL and 0 if none
+ * runs. */
 static const char *rec_running(unsigned *hz)
 {
     pthread_mutex_lock(&rec_one.lock);
@@ -8565,7 +8556,7 @@ static const char *rec_running(unsigned *hz)
     return name;
 }
 
-/* Count a user and start a window at *from, as want says. */
+/* Count a user that wants want, and start a window at *from. */
 static int rec_window_open(struct rec_mark *from, const struct rec_config *want,
                            const struct rec_source *source, struct gp_why *why)
 {
@@ -8611,7 +8602,7 @@ static struct slice build_text(struct build *b, const char *s, int *err)
     return (struct slice){ copy, copy ? n : 0 };
 }
 
-/* Return the row of function name in file, appended if new; MEM_NONE without
+/* Return the row of function name in file, appended if new; MEM_NONE if out of
  * memory. */
 static uint32_t build_function(struct build *b, const char *name,
                                const char *file)
@@ -8652,7 +8643,7 @@ static int build_line(struct build *b, struct pp_location *l,
     return n->function == MEM_NONE ? GP_ENOMEM : GP_OK;
 }
 
-/* Append a mapping for b->elf.map[k] and return its row; MEM_NONE without
+/* Append a mapping for b->elf.map[k] and return its row; MEM_NONE if out of
  * memory. */
 static uint32_t build_mapping(struct build *b, size_t k)
 {
@@ -8688,7 +8679,7 @@ static int build_frame(struct build *b, struct pp_location *l, uint64_t pc)
     return l->mapping == MEM_NONE ? GP_ENOMEM : GP_OK;
 }
 
-/* Return the row of the location of pc, appended if new; MEM_NONE without
+/* Return the row of the location of pc, appended if new; MEM_NONE if out of
  * memory. */
 static uint32_t build_location(struct build *b, uint64_t pc)
 {
@@ -8723,12 +8714,12 @@ static int build_sample(struct build *b, const struct rec_row *r)
                                         .str = txt_slice(method) };
     if (r->state != REC_ON_CPU)
         label[n++] = (struct pp_label){ .key = txt_slice("state"),
-            .str = txt_slice(r->state == REC_WAITING ? "waiting"
-                                                     : "running") };
-    for (uint16_t i = 0; i < r->depth; i++)
-        if ((stack[i] = build_location(b, b->delta.pc[r->at + i])) ==
-            MEM_NONE)
+            .str = txt_slice(r->state == REC_WAITING ? "waiting" : "running") };
+    for (uint16_t i = 0; i < r->depth; i++) {
+        stack[i] = build_location(b, b->delta.pc[r->at + i]);
+        if (stack[i] == MEM_NONE)
             return GP_ENOMEM;
+    }
     int64_t value[2] = { (int64_t)r->sum.n, r->sum.ns };
     return pp_add_sample(b->p, stack, r->depth, value, label, n);
 }
@@ -8750,9 +8741,9 @@ static int build_samples(struct build *b, const struct rec_mark *from,
     return GP_OK;
 }
 
-/* Return the name of call k of spot s, where c[0] is innermost; or NULL.  The
- * outermost call has the symbol's name, as addr2line may print an alias; so has
- * an inlined part of the same function. */
+/* Return the name of call k of spot s, or NULL; c[0] is the innermost call.
+ * addr2line may print an alias for the outermost call and for inlined parts of
+ * the same function: these have the symbol's name. */
 static const char *build_call_name(const struct elf_spot *s,
                                    const struct elf_call *c, size_t k)
 {
@@ -8786,8 +8777,8 @@ static int build_name(struct build *b, size_t i)
     return e;
 }
 
-/* Append the functions and lines of all locations, and set what holds for all
- * locations of a mapping. */
+/* Append the functions and lines of all locations, and set the mappings' flags:
+ * each says that all locations of a mapping have something. */
 static int build_names(struct build *b)
 {
     struct pp *p = b->p;
@@ -8828,14 +8819,13 @@ static void build_measure(const struct build *b, const struct rec_mark *from,
     f->samples = (double)(to->total.samples - from->total.samples);
     if (!wall) {
         f->cpu_ns = (double)sum;
-        f->coverage = f->process_cpu_ns > 0 ? f->cpu_ns / f->process_cpu_ns
-                                            : 1;
+        f->coverage = f->process_cpu_ns > 0 ? f->cpu_ns / f->process_cpu_ns : 1;
     }
     double clock_ns = wall ? (double)sum : f->process_cpu_ns;
     f->hz_delivered = clock_ns > 0 ? f->samples / clock_ns * 1e9 : 0;
 }
 
-/* Set the calls in the window in f, by method and in all. */
+/* Set the calls in the window in f, by method and in total. */
 static int build_calls(const struct rec_mark *from, const struct rec_mark *to,
                        struct fig *f)
 {
@@ -8913,18 +8903,17 @@ static int build_fill(struct build *b, const struct rec_mark *from,
     for (size_t k = 0; k < n; k++)
         b->mapping[k] = MEM_NONE;
     for (size_t k = 0; k < n; k++)      /* [PP]: mapping 1 is the program */
-        if (b->elf.map[k].file == 0 && p->nmappings == 0) {
-            if (elf_load(&b->elf.file[0]) ||
-                (b->mapping[k] = build_mapping(b, k)) == MEM_NONE)
-                return GP_ENOMEM;
-        }
+        if (b->elf.map[k].file == 0 && p->nmappings == 0 &&
+            (elf_load(&b->elf.file[0]) ||
+             (b->mapping[k] = build_mapping(b, k)) == MEM_NONE))
+            return GP_ENOMEM;
     if (pp_add_type(p, txt_slice("samples"), txt_slice("count")) ||
         pp_add_type(p, txt_slice(b->delta.engine->wall ? "wall" : "cpu"),
                     txt_slice("nanoseconds")) ||
         build_samples(b, from, to) || build_names(b) ||
         build_comments(b, from, to, source))
         return GP_ENOMEM;
-    for (size_t k = 0; k < n; k++)      /* known once the file is read */
+    for (size_t k = 0; k < n; k++)      /* the files have been read by now */
         if (b->mapping[k] != MEM_NONE)
             p->mapping[b->mapping[k]].build_id = build_text(b,
                 b->elf.file[b->elf.map[k].file].build_id, &err);
@@ -8935,9 +8924,9 @@ static int build_fill(struct build *b, const struct rec_mark *from,
     return err;
 }
 
-/* Make *p the profile of what was recorded between two marks; for a user.  The
- * caller owns p, which is empty after a failure.  Reading lines takes up to
- * ELF_LINES_NS; the recorder continues meanwhile. */
+/* Make *p the profile of what was recorded between two marks.  The caller is a
+ * user of the recorder and owns p, which is empty after a failure.  Reading
+ * lines takes up to ELF_LINES_NS; the recorder continues meanwhile. */
 static int build_profile(const struct rec_mark *from, const struct rec_mark *to,
                          const struct rec_source *source, struct pp *p,
                          struct gp_why *why)
@@ -8948,7 +8937,7 @@ static int build_profile(const struct rec_mark *from, const struct rec_mark *to,
     if (e)
         return e;
     if (build_fill(&b, from, to, source)) {
-        e = txt_fail(why, GP_ENOMEM, "out of memory for the profile");
+        e = txt_fail(why, GP_ENOMEM, "out of memory");
         pp_fini(p);
     }
     rec_delta_fini(&b.delta);

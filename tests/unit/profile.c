@@ -585,11 +585,11 @@ static void test_rec_late_sample_is_not_charged_twice(void)
     unit_work(5000000);
     CHECK(!rec_mark(&m, &unit_source, NULL));
     pthread_mutex_lock(&rec_one.lock);
-    int64_t before = rec_one.total.charged_ns;
-    uint64_t samples = rec_one.total.samples;
+    int64_t before = rec_data.total.charged_ns;
+    uint64_t samples = rec_data.total.samples;
     rec_on_sample(&s, NULL);
-    CHECK(rec_one.total.samples == samples + 1);
-    CHECK(rec_one.total.charged_ns == before);
+    CHECK(rec_data.total.samples == samples + 1);
+    CHECK(rec_data.total.charged_ns == before);
     pthread_mutex_unlock(&rec_one.lock);
     rec_mark_fini(&m);
     rec_user_drop();
