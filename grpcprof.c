@@ -22989,12 +22989,13 @@ struct web_conn {
     bool               continued;       /* 100 Continue was sent */
     struct web_window *window;          /* owned; in WAITING, or NULL */
     struct web_build  *build;           /* borrowed; in WAITING, or NULL */
-    bool               picture;         /* the window becomes an SVG */
+    bool               picture;         /* the window becomes a flame graph */
 };
 
 struct web_config {
     const char *address;                /* see net_addr_parse */
-    const struct gp_server *server;     /* counted; borrowed; NULL: none */
+    const struct gp_server *server;     /* its calls are counted; borrowed;
+                                         * NULL: none */
     struct rec_config sampling;         /* default of a window */
 };
 
@@ -23006,7 +23007,7 @@ struct gp_debug {
     struct net_io      listener;        /* owns its descriptor */
     struct net_timer   pause;           /* armed while it does not accept */
     struct net_addr    addr;            /* bound */
-    struct link        conns;           /* owned; least recently heard first */
+    struct link        conns;           /* owned; by last input, oldest first */
     unsigned           nconns, nwindows;
     struct link        claim;           /* owned: windows with a token */
     struct web_config  config;
@@ -23029,7 +23030,8 @@ struct web_request {                    /* borrowed from the connection's in */
 
 /* ---- answers ---- */
 
-/* Return the reason phrase of a status that this section sends. */
+/* Return the reason phrase of a status that this section sends, else that of
+ * 505. */
 static const char *web_reason(int status)
 {
     switch (status) {
@@ -23048,12 +23050,12 @@ static const char *web_reason(int status)
     }
 }
 
-/* For web_put_head: an answer to HEAD whose length is unknown. */
+/* For web_put_head: the length of the answer is unknown; only for HEAD. */
 #define WEB_NO_LENGTH SIZE_MAX
 
 #define WEB_TEXT "text/plain; charset=utf-8"
 
-/* Append the head of an answer of n bytes; also is further header lines. */
+/* Append the head of an answer of n bytes; also has further header lines. */
 static void web_put_head(struct web_conn *c, int status, const char *type,
                          size_t n, const char *also)
 {
@@ -23071,8 +23073,8 @@ static void web_put_head(struct web_conn *c, int status, const char *type,
     txt_puts(&c->out, "\r\n");
 }
 
-/* Answer with the bytes of body, which is released.  Without memory the
- * connection is closed without an answer. */
+/* Answer with the bytes of body, and release it.  If memory has run out, close
+ * the connection without an answer. */
 static void web_answer(struct web_conn *c, int status, const char *type,
                        const char *also, struct buf *body)
 {
@@ -23089,7 +23091,7 @@ static void web_answer(struct web_conn *c, int status, const char *type,
     mem_fini(body);
 }
 
-/* Answer with an error status and a line for people; also as above. */
+/* Answer with an error status and a line that explains it; also as above. */
 static TXT_FORMAT_4 void web_refuse(struct web_conn *c, int status,
                                     const char *also, const char *fmt, ...)
 {
@@ -23123,7 +23125,8 @@ static void web_window_free(struct web_window *w)
     mem_free(w);
 }
 
-/* Open a window at hz (0: as configured) for c; NULL after refusing c. */
+/* Open a window at hz (0: the configured rate) for c; NULL after answering c
+ * with an error. */
 static struct web_window *web_window_new(struct web_conn *c, unsigned hz)
 {
     struct gp_debug *web = c->web;
@@ -23131,9 +23134,10 @@ static struct web_window *web_window_new(struct web_conn *c, unsigned hz)
     struct gp_why why;
     want.hz = hz ? hz : want.hz;
     if (web->nwindows >= WEB_WINDOWS) {
-        web_refuse(c, 503, WEB_GO_ERROR, "%d profiles are being taken, the "
-                   "limit: stop one, or wait %d minutes for unclaimed ones to "
-                   "end", WEB_WINDOWS, (int)(WEB_WINDOW_NS / 60000000000));
+        web_refuse(c, 503, WEB_GO_ERROR, "limit of %d profiles at a time "
+                   "reached: stop one, or try again later; those that nobody "
+                   "stops are dropped after %d minutes", WEB_WINDOWS,
+                   (int)(WEB_WINDOW_NS / 60000000000));
         return NULL;
     }
     struct web_window *w = mem_zalloc(sizeof *w);
@@ -23151,8 +23155,8 @@ static struct web_window *web_window_new(struct web_conn *c, unsigned hz)
     return w;
 }
 
-/* The body made from a window that has ended; by the builder's thread, because
- * symbols and lines take long. */
+/* The body made from a window that has ended.  The builder's thread makes it,
+ * because looking up symbols and lines takes long. */
 struct web_build {
     struct gp_debug   *web;             /* borrowed */
     struct web_conn   *conn;            /* borrowed; NULL: closed meanwhile */
@@ -23182,7 +23186,8 @@ static void web_build_run(void *arg)
     net_loop_post_wait(&b->web->loop, b->web->on_built, b);
 }
 
-/* End w and have its profile or picture built; that answers c. */
+/* End w, and start building its profile or picture, which becomes c's answer;
+ * on an error answer c with it. */
 static void web_window_answer(struct web_conn *c, struct web_window *w,
                               bool picture)
 {
@@ -23209,7 +23214,7 @@ static void web_window_answer(struct web_conn *c, struct web_window *w,
     web_refuse(c, 500, WEB_GO_ERROR, "%s", why.text);
 }
 
-/* Timer: close a window that nobody stopped. */
+/* Timer: drop a window that nobody stopped. */
 static void web_window_on_time(struct net_timer *t)
 {
     web_window_free(t->arg);
@@ -23217,19 +23222,25 @@ static void web_window_on_time(struct net_timer *t)
 
 /* ---- pages ---- */
 
+/* Take what is before the first end off *s, and that end; all if there is
+ * none. */
+static struct slice web_take(struct slice *s, char end)
+{
+    const char *at = memchr(s->p, end, s->n);
+    struct slice part = { s->p, at ? (size_t)(at - s->p) : s->n };
+    size_t n = part.n + (at != NULL);
+    *s = (struct slice){ s->p + n, s->n - n };
+    return part;
+}
+
 /* Take the first "key=value" or "key" off *query; false if that is empty. */
 static bool web_param_next(struct slice *query, struct slice *key,
                            struct slice *value)
 {
     if (!query->n)
         return false;
-    const char *p = query->p, *amp = memchr(p, '&', query->n);
-    size_t n = amp ? (size_t)(amp - p) : query->n;
-    const char *eq = memchr(p, '=', n);
-    *key = (struct slice){ p, eq ? (size_t)(eq - p) : n };
-    *value = (struct slice){ eq ? eq + 1 : p + n, n - key->n - (eq != NULL) };
-    query->p += n + (amp != NULL);
-    query->n -= n + (amp != NULL);
+    *value = web_take(query, '&');
+    *key = web_take(value, '=');
     return true;
 }
 
@@ -23244,7 +23255,7 @@ static bool web_param(struct slice query, const char *key, struct slice *v)
 }
 
 /* True if the query has only keys of list, as in "seconds hz", each at most
- * once; false after refusing it. */
+ * once; false after answering c with an error. */
 static bool web_param_known(struct web_conn *c, struct slice query,
                             const char *list)
 {
@@ -23258,7 +23269,7 @@ static bool web_param_known(struct web_conn *c, struct slice query,
         for (size_t i = 0; i < n; i++)
             again |= txt_equal(seen[i], key);
         if (again || n == 8 || !*word || !txt_list_has(txt_slice(list), word)) {
-            web_refuse(c, 400, WEB_GO_ERROR, "?%.*s: the parameters are %s, "
+            web_refuse(c, 400, WEB_GO_ERROR, "?%.*s: use the parameters %s, "
                        "each at most once", (int)(all.n < 60 ? all.n : 60),
                        all.p, list);
             return false;
@@ -23269,7 +23280,7 @@ static bool web_param_known(struct web_conn *c, struct slice query,
 }
 
 /* Read the number key of the query, 1 to most, dflt if it is not given; false
- * after refusing another value. */
+ * after answering c with an error. */
 static bool web_param_number(struct web_conn *c, struct slice query,
                              const char *key, uint64_t most, uint64_t dflt,
                              uint64_t *v)
@@ -23293,7 +23304,7 @@ static void web_wait(struct web_conn *c, const struct web_request *q,
                           &seconds) ||
         !web_param_number(c, q->query, "hz", SMP_MOST_HZ, 0, &hz))
         return;
-    if (c->head) {                      /* a GET's headers, at once */
+    if (c->head) {                      /* no window: only the headers */
         c->state = WEB_WRITING;
         web_put_head(c, 200, picture ? "image/svg+xml"
                                      : "application/octet-stream",
@@ -23322,7 +23333,8 @@ static void web_start_token(struct web_conn *c, const struct web_request *q)
         !web_param_number(c, q->query, "hz", SMP_MOST_HZ, 0, &hz))
         return;
     if (getrandom(random, sizeof random, 0) != sizeof random) {
-        web_refuse(c, 500, WEB_GO_ERROR, "no random bytes for a token");
+        web_refuse(c, 500, WEB_GO_ERROR, "getrandom failed: no token for the "
+                   "profile; use ?seconds=N");
         return;
     }
     struct web_window *w = web_window_new(c, (unsigned)hz);
@@ -23342,7 +23354,7 @@ static void web_start_token(struct web_conn *c, const struct web_request *q)
     web_answer(c, 200, WEB_TEXT, "", &b);
 }
 
-/* ?stop=TOKEN: end that window and answer with its profile. */
+/* ?stop=TOKEN: end the window of token and answer with its profile. */
 static void web_stop_token(struct web_conn *c, struct slice token)
 {
     const struct link *head = &c->web->claim, *at = head->next;
@@ -23351,7 +23363,8 @@ static void web_stop_token(struct web_conn *c, struct slice token)
         at = at->next;
     if (at == head) {
         web_refuse(c, 404, WEB_GO_ERROR, "unknown token: its profile was "
-                   "stopped before, or ended unclaimed");
+                   "already stopped, or dropped after %d minutes; ?start "
+                   "begins another", (int)(WEB_WINDOW_NS / 60000000000));
         return;
     }
     struct web_window *w = MEM_OF(at, struct web_window, of_claim);
@@ -23382,7 +23395,7 @@ static void web_flamegraph(struct web_conn *c, const struct web_request *q)
     web_wait(c, q, true);
 }
 
-/* /debug/pprof/cmdline: the arguments, separated by zero bytes, as in Go. */
+/* /debug/pprof/cmdline: the arguments, separated by NUL bytes, as in Go. */
 static void web_cmdline(struct web_conn *c, const struct web_request *q)
 {
     struct buf b = {0};
@@ -23413,20 +23426,17 @@ static void web_symbol(struct web_conn *c, const struct web_request *q)
     }
     txt_puts(&b, "num_symbols: 1\n");
     while (s.n) {
-        const char *plus = memchr(s.p, '+', s.n);
-        size_t n = plus ? (size_t)(plus - s.p) : s.n;
+        struct slice one = web_take(&s, '+');
         uint64_t pc = 0;
-        bool hex = n > 2 && n <= 18 && s.p[0] == '0' && s.p[1] == 'x';
-        for (size_t i = 2; hex && i < n; i++) {
-            hex = txt_hex(s.p[i]) >= 0;
-            pc = pc << 4 | (uint64_t)(txt_hex(s.p[i]) & 15);
+        bool hex = one.n > 2 && one.n <= 18 && txt_starts(one, "0x");
+        for (size_t i = 2; hex && i < one.n; i++) {
+            hex = txt_hex(one.p[i]) >= 0;
+            pc = pc << 4 | (uint64_t)(txt_hex(one.p[i]) & 15);
         }
         const struct elf_map *m = hex ? elf_find_map(&elf, pc) : NULL;
         const char *name = m ? elf_find_name(&elf, m, pc) : NULL;
         if (name)
             txt_putf(&b, "0x%" PRIx64 " %s\n", pc, name);
-        s.p += n + (plus != NULL);
-        s.n -= n + (plus != NULL);
     }
     elf_fini(&elf);
     web_answer(c, 200, WEB_TEXT, "", &b);
@@ -23442,26 +23452,19 @@ static void web_status(struct web_conn *c, const struct web_request *q)
     const char *engine = rec_running(&hz);
     (void)q;
     js_open(&j, '{');
-    js_key(&j, "schema");
-    js_put_str(&j, txt_slice("grpcprof.status/1"));
-    js_key(&j, "pid");
-    js_put_int(&j, getpid());
-    js_key(&j, "version");
-    js_put_str(&j, txt_slice(GP_VERSION));
-    js_key(&j, "listen");
-    js_open(&j, '[');
+    js_field_text(&j, "schema", "grpcprof.status/1");
+    js_field_count(&j, "pid", (uint64_t)getpid());
+    js_field_text(&j, "version", GP_VERSION);
+    js_field_open(&j, "listen", '[');
     const char *text;
     for (size_t i = 0; s && (text = server_address(s, i)); i++)
         js_put_str(&j, txt_slice(text));
     js_close(&j, ']');
     js_key(&j, "engine");               /* null: not sampling */
     engine ? js_put_str(&j, txt_slice(engine)) : js_put_null(&j);
-    js_key(&j, "hz");
-    js_put_int(&j, hz ? hz : c->web->config.sampling.hz);
-    js_key(&j, "windows");
-    js_put_int(&j, c->web->nwindows);
-    js_key(&j, "requests");
-    js_put_int(&j, s ? (int64_t)server_calls(s) : 0);
+    js_field_count(&j, "hz", hz ? hz : c->web->config.sampling.hz);
+    js_field_count(&j, "windows", c->web->nwindows);
+    js_field_count(&j, "requests", s ? server_calls(s) : 0);
     js_close(&j, '}');
     mem_put_byte(&b, '\n');
     web_answer(c, 200, "application/json", "", &b);
@@ -23478,11 +23481,12 @@ static void web_healthz(struct web_conn *c, const struct web_request *q)
 
 /* ---- /metrics ---- */
 
-/* Append the labels of the method at path; "": of unknown methods. */
-static void web_put_labels(struct buf *b, const char *path)
+/* Append a metric's name and, still open, its labels for the method at path;
+ * path "": unknown methods. */
+static void web_put_series(struct buf *b, const char *name, const char *path)
 {
     const char *slash = *path ? strchr(path + 1, '/') : NULL;
-    txt_putf(b, "grpc_service=\"%.*s\",grpc_method=\"%s\"",
+    txt_putf(b, "%s{grpc_service=\"%.*s\",grpc_method=\"%s\"", name,
              slash ? (int)(slash - path) - 1 : 0, *path ? path + 1 : "",
              slash ? slash + 1 : "");
 }
@@ -23505,61 +23509,57 @@ static void web_put_value(struct buf *b, const char *name, const char *type,
 /* Append the calls of s by method and status. */
 static void web_put_calls(struct buf *b, const struct gp_server *s)
 {
+    const char *started = "grpc_server_started_total";
+    const char *handled = "grpc_server_handled_total";
     struct server_counts k;
-    double flying = 0;
-    web_put_metric(b, "grpc_server_started_total", "counter",
-                   "Calls started.");
+    double in_flight = 0;
+    web_put_metric(b, started, "counter", "Calls started.");
     for (size_t i = 0; server_counts_get(s, i, &k); i++) {
-        flying += (double)k.begun;
-        txt_puts(b, "grpc_server_started_total{");
-        web_put_labels(b, k.path);
+        in_flight += (double)k.begun;
+        web_put_series(b, started, k.path);
         txt_putf(b, "} %" PRIu64 "\n", k.begun);
     }
-    web_put_metric(b, "grpc_server_handled_total", "counter",
-                   "Calls completed, by status; method \"\": unknown ones.");
+    web_put_metric(b, handled, "counter", "Calls completed, by status; method "
+                   "\"\": calls of unknown methods.");
     for (size_t i = 0; server_counts_get(s, i, &k); i++)
         for (int code = 0; code < RPC_STATUSES; code++) {
             if (!k.code[code])
                 continue;
-            flying -= (double)k.code[code];
-            txt_puts(b, "grpc_server_handled_total{");
-            web_put_labels(b, k.path);
+            in_flight -= (double)k.code[code];
+            web_put_series(b, handled, k.path);
             txt_putf(b, ",grpc_code=\"%s\"} %" PRIu64 "\n",
                      rpc_status_name(code), k.code[code]);
         }
     web_put_value(b, "grpcprof_calls_in_flight", "gauge",
-                  "Calls started and not completed.", flying > 0 ? flying : 0);
+                  "Calls started and not completed.", fmax(in_flight, 0));
 }
 
 /* Append the latencies of the calls of s. */
 static void web_put_latency(struct buf *b, const struct gp_server *s)
 {
-    const char *name = "grpc_server_handling_seconds";
     struct server_counts k;
-    web_put_metric(b, name, "histogram",
+    web_put_metric(b, "grpc_server_handling_seconds", "histogram",
                    "Seconds from the request's headers to the answer's end.");
     for (size_t i = 0; server_counts_get(s, i, &k); i++) {
         uint64_t sum = 0;
         for (int step = 0; step < SERVER_STEPS; step++) {
-            bool last = step == SERVER_STEPS - 1;
             sum += k.took[step];
-            txt_putf(b, "%s_bucket{", name);
-            web_put_labels(b, k.path);
-            if (last)
+            web_put_series(b, "grpc_server_handling_seconds_bucket", k.path);
+            if (step == SERVER_STEPS - 1)
                 txt_puts(b, ",le=\"+Inf\"");
             else
                 txt_putf(b, ",le=\"%.9g\"", ldexp(1e-6, step));
             txt_putf(b, "} %" PRIu64 "\n", sum);
         }
-        txt_putf(b, "%s_sum{", name);
-        web_put_labels(b, k.path);
-        txt_putf(b, "} %.9g\n%s_count{", (double)k.took_ns / 1e9, name);
-        web_put_labels(b, k.path);
+        web_put_series(b, "grpc_server_handling_seconds_sum", k.path);
+        txt_putf(b, "} %.9g\n", (double)k.took_ns / 1e9);
+        web_put_series(b, "grpc_server_handling_seconds_count", k.path);
         txt_putf(b, "} %" PRIu64 "\n", sum);
     }
 }
 
-/* Append the number or CPU time of measured handler runs, by method of s. */
+/* Append by method of s how many handler runs had their CPU time measured, or
+ * with cpu the sum of that time. */
 static void web_put_timed(struct buf *b, const struct gp_server *s,
                           const char *name, const char *help, bool cpu)
 {
@@ -23568,8 +23568,7 @@ static void web_put_timed(struct buf *b, const struct gp_server *s,
     for (size_t i = 0; server_counts_get(s, i, &k); i++) {
         if (!k.timed)
             continue;
-        txt_putf(b, "%s{", name);
-        web_put_labels(b, k.path);
+        web_put_series(b, name, k.path);
         txt_putf(b, "} %.9g\n", cpu ? (double)k.timed_cpu_ns / 1e9
                                     : (double)k.timed);
     }
@@ -23590,7 +23589,7 @@ static void web_put_traffic(struct buf *b, const struct gp_server *s)
     web_put_value(b, "grpcprof_connections_accepted_total", "counter",
                   "Connections accepted.", (double)t.accepted);
     web_put_value(b, "grpcprof_connections", "gauge",
-                  "Open connections.", open > 0 ? open : 0);
+                  "Open connections.", fmax(open, 0));
     web_put_value(b, "grpcprof_received_bytes_total", "counter",
                   "Bytes received on gRPC connections.", (double)t.bytes_in);
     web_put_value(b, "grpcprof_sent_bytes_total", "counter",
@@ -23610,7 +23609,7 @@ static void web_metrics(struct web_conn *c, const struct web_request *q)
         web_put_timed(&b, s, "grpcprof_handler_runs_total",
                       "Handler runs with CPU time measured.", false);
         web_put_timed(&b, s, "grpcprof_handler_cpu_seconds_total",
-                      "CPU time of these runs, by the thread's clock.", true);
+                      "Sum of the CPU time measured, in seconds.", true);
         web_put_traffic(&b, s);
     }
     web_put_value(&b, "process_cpu_seconds_total", "counter",
@@ -23623,7 +23622,8 @@ static void web_metrics(struct web_conn *c, const struct web_request *q)
     web_put_value(&b, "grpcprof_samples_total", "counter",
                   "Samples taken of this process.", (double)smp_taken());
     web_put_value(&b, "grpcprof_samples_lost_total", "counter",
-                  "Samples lost: the ring was full.", (double)smp_lost());
+                  "Samples lost because the ring was full.",
+                  (double)smp_lost());
     web_answer(c, 200, "text/plain; version=0.0.4; charset=utf-8", "", &b);
 }
 
@@ -23633,13 +23633,13 @@ struct web_route {
     const char *path;
     void (*answer)(struct web_conn *c, const struct web_request *q);
     bool post;                          /* accepts POST too */
-    const char *about;                  /* for the index */
-    const char *query;                  /* of its link there */
+    const char *about;                  /* its text in the index page */
+    const char *query;                  /* of its link in the index page */
 };
 
 static const struct web_route web_routes[] = {
     { "/debug/pprof/profile", web_profile, false,
-      "CPU profile for pprof: seconds=N, hz=N; or start, later stop=TOKEN",
+      "CPU profile for pprof: seconds=N, hz=N; or start, then stop=TOKEN",
       "?seconds=5" },
     { "/debug/flamegraph", web_flamegraph, false,
       "flame graph: seconds=N, hz=N", "?seconds=5" },
@@ -23673,9 +23673,9 @@ static void web_index(struct web_conn *c)
     web_answer(c, 200, "text/html; charset=utf-8", "", &b);
 }
 
-/* True if host, of a Host header with or without port, names this listener: by
- * its address, or on the loopback by any of its names.  DNS rebinding, a page's
- * own name that resolves to this address, fails here. */
+/* True if host, from a Host header with or without a port, names this listener:
+ * by its address or, on the loopback, by any of its names.  This stops DNS
+ * rebinding: a web page whose own name resolves to this address. */
 static bool web_host_ours(const struct gp_debug *w, struct slice host)
 {
     char name[128];
@@ -23713,34 +23713,39 @@ static bool web_host_ours(const struct gp_debug *w, struct slice host)
            strchr("]:", w->addr.text[bracket + length]) != NULL;
 }
 
-/* True if q comes from no web page but this listener's own; false after
- * refusing it. */
+/* True if origin, from an Origin header, is the site that host names. */
+static bool web_origin_ours(struct slice origin, struct slice host)
+{
+    return host.p && txt_starts(origin, "http://") &&
+           txt_equal(host, (struct slice){ origin.p + 7, origin.n - 7 });
+}
+
+/* True if q may be answered: no web page but this listener's own sent it; false
+ * after answering c with an error. */
 static bool web_admit(struct web_conn *c, const struct web_request *q)
 {
-    static const char scheme[] = "http://";
-    size_t n = sizeof scheme - 1;
     if (!q->host.p && !q->old) {
         c->keep = false;
-        web_refuse(c, 400, "", "the request has no Host");
+        web_refuse(c, 400, "", "the request has no Host header");
     } else if (q->host.p && !web_host_ours(c->web, q->host)) {
         web_refuse(c, 403, "", "Host %.*s does not name this server: use its "
                    "address", (int)(q->host.n < 100 ? q->host.n : 100),
                    q->host.p);
-    } else if (q->origin.p && (!q->host.p || q->origin.n < n ||
-                   memcmp(q->origin.p, scheme, n) || !txt_equal(q->host,
-                       (struct slice){ q->origin.p + n, q->origin.n - n }))) {
-        web_refuse(c, 403, "", "Origin %.*s is another site",
+    } else if (q->origin.p && !web_origin_ours(q->origin, q->host)) {
+        web_refuse(c, 403, "", "Origin %.*s is another site: open this "
+                   "server's own pages",
                    (int)(q->origin.n < 100 ? q->origin.n : 100), q->origin.p);
     } else if (q->site.p && !txt_equal(q->site, txt_slice("none")) &&
                !txt_equal(q->site, txt_slice("same-origin"))) {
-        web_refuse(c, 403, "", "requested by a page of another site");
+        web_refuse(c, 403, "", "requested by a page of another site: enter the "
+                   "address in the browser");
     } else {
         return true;
     }
     return false;
 }
 
-/* Answer q, or begin to wait for its answer. */
+/* Answer q, or start what will answer it. */
 static void web_route(struct web_conn *c, const struct web_request *q)
 {
     bool get = txt_equal(q->method, txt_slice("GET")) || c->head;
@@ -23754,13 +23759,13 @@ static void web_route(struct web_conn *c, const struct web_request *q)
     for (size_t i = 0; i < WEB_ROUTES && !r; i++)
         if (txt_equal(q->path, txt_slice(web_routes[i].path)))
             r = &web_routes[i];
+    bool posts = r && r->post;
     if (!r && !index)
-        web_refuse(c, 404, "", "no such page: /debug/pprof/ lists them");
-    else if (!get && !(post && r && r->post))
-        web_refuse(c, 405, r && r->post ? "Allow: GET, HEAD, POST\r\n"
-                                        : "Allow: GET, HEAD\r\n",
-                   "use %s", r && r->post ? "GET, HEAD or POST"
-                                          : "GET or HEAD");
+        web_refuse(c, 404, "", "no such page: /debug/pprof/ lists the pages");
+    else if (!get && !(post && posts))
+        web_refuse(c, 405, posts ? "Allow: GET, HEAD, POST\r\n"
+                                 : "Allow: GET, HEAD\r\n",
+                   "use %s", posts ? "GET, HEAD or POST" : "GET or HEAD");
     else if (index)
         web_index(c);
     else
@@ -23772,17 +23777,15 @@ static void web_route(struct web_conn *c, const struct web_request *q)
 /* Take a line, without its end, off *in; false if none is complete. */
 static bool web_line(struct slice *in, struct slice *line)
 {
-    const char *end = in->n ? memchr(in->p, '\n', in->n) : NULL;
-    if (!end)
+    if (!in->n || !memchr(in->p, '\n', in->n))
         return false;
-    size_t n = (size_t)(end - in->p);
-    *line = (struct slice){ in->p, n && end[-1] == '\r' ? n - 1 : n };
-    in->p += n + 1;
-    in->n -= n + 1;
+    *line = txt_next_line(in);
+    line->n -= txt_ends(*line, "\r");
     return true;
 }
 
-/* True if line is the header name; *v is its value without blanks around. */
+/* True if line is the header name; *v gets its value without the blanks around
+ * it. */
 static bool web_header(struct slice line, const char *name, struct slice *v)
 {
     size_t n = strlen(name);
@@ -23801,34 +23804,23 @@ static bool web_header(struct slice line, const char *name, struct slice *v)
 /* Parse "METHOD /path?query HTTP/1.1" into q; 0 or the status of an error. */
 static int web_parse_first(struct web_request *q, struct slice line)
 {
-    const char *one = line.n ? memchr(line.p, ' ', line.n) : NULL;
-    const char *two = one ? memchr(one + 1, ' ',
-                              line.n - (size_t)(one + 1 - line.p)) : NULL;
-    if (!two || one == line.p)
+    q->method = web_take(&line, ' ');
+    q->query = web_take(&line, ' ');    /* with the path before it */
+    if (!q->method.n || !txt_starts(line, "HTTP/"))
         return 400;
-    struct slice version = { two + 1, line.n - (size_t)(two + 1 - line.p) };
-    if (!txt_starts(version, "HTTP/"))
-        return 400;
-    q->old = txt_equal(version, txt_slice("HTTP/1.0"));
-    if (!q->old && !txt_equal(version, txt_slice("HTTP/1.1")))
+    q->old = txt_equal(line, txt_slice("HTTP/1.0"));
+    if (!q->old && !txt_equal(line, txt_slice("HTTP/1.1")))
         return 505;
-    q->method = (struct slice){ line.p, (size_t)(one - line.p) };
-    q->path = (struct slice){ one + 1, (size_t)(two - one) - 1 };
-    if (q->path.n > 7 && !strncasecmp(q->path.p, "http://", 7)) {
-        const char *host = q->path.p + 7;       /* RFC 9112 3.2.2 */
-        const char *slash = memchr(host, '/', q->path.n - 7);
-        q->path.n = slash ? (size_t)(two - slash) : 0;
-        q->path.p = slash;
-        q->host = (struct slice){ host, slash ? (size_t)(slash - host) : 0 };
+    if (q->query.n > 7 && !strncasecmp(q->query.p, "http://", 7)) {
+        const char *host = q->query.p + 7;      /* RFC 9112 3.2.2 */
+        const char *slash = memchr(host, '/', q->query.n - 7);
+        if (!slash)
+            return 400;
+        q->host = (struct slice){ host, (size_t)(slash - host) };
+        q->query = (struct slice){ slash, q->query.n - 7 - q->host.n };
     }
-    if (!q->path.n || q->path.p[0] != '/')
-        return 400;
-    const char *mark = memchr(q->path.p, '?', q->path.n);
-    if (mark) {
-        q->query = (struct slice){ mark + 1, (size_t)(two - mark) - 1 };
-        q->path.n = (size_t)(mark - q->path.p);
-    }
-    return 0;
+    q->path = web_take(&q->query, '?');
+    return txt_starts(q->path, "/") ? 0 : 400;
 }
 
 /* Parse one header into q; 0 or the status of an error. */
@@ -23925,8 +23917,8 @@ static void web_conn_free(struct web_conn *c)
     w->nconns--;
 }
 
-/* Wait for events, for in_ns at most (0: no limit); false after freeing c for
- * lack of memory. */
+/* Wait for events, for up to in_ns (0: no limit); false if out of memory: then
+ * c is freed. */
 static bool web_conn_wait(struct web_conn *c, uint32_t events, int64_t in_ns)
 {
     struct gp_debug *w = c->web;
@@ -23937,8 +23929,8 @@ static bool web_conn_wait(struct web_conn *c, uint32_t events, int64_t in_ns)
     return false;
 }
 
-/* Send c's answer.  True if all is sent and c reads on; otherwise c may have
- * been freed. */
+/* Send c's answer.  True if all is sent and c reads its next request; otherwise
+ * c may have been freed. */
 static bool web_conn_send(struct web_conn *c)
 {
     while (c->sent < c->out.len) {
@@ -23972,8 +23964,8 @@ static bool web_conn_send(struct web_conn *c)
     return web_conn_wait(c, EPOLLIN, WEB_READ_NS);
 }
 
-/* Answer the complete requests of c, one after the other, until it must wait;
- * c may be freed. */
+/* Send c's answer, and answer its complete requests one after the other, until
+ * c must wait; c may be freed. */
 static void web_conn_turn(struct web_conn *c)
 {
     struct web_request q;
@@ -24006,7 +23998,7 @@ static void web_conn_read(struct web_conn *c)
         web_conn_free(c);
         return;
     }
-    if (c->state == WEB_LINGERING)      /* drop it */
+    if (c->state == WEB_LINGERING)      /* drop the input */
         return;
     mem_put(&c->in, c->web->loop.in, (size_t)n);
     if (c->in.err) {
@@ -24022,12 +24014,11 @@ static void web_conn_read(struct web_conn *c)
 static void web_conn_on_event(struct net_io *io, uint32_t events)
 {
     struct web_conn *c = io->arg;
-    bool reads = c->state == WEB_READING || c->state == WEB_LINGERING;
-    if (reads)
+    if (c->state == WEB_READING || c->state == WEB_LINGERING)
         web_conn_read(c);
     else if (events & (EPOLLHUP | EPOLLERR | EPOLLRDHUP))
-        web_conn_free(c);               /* a window ends with it */
-    else if (c->state == WEB_WRITING && web_conn_send(c))
+        web_conn_free(c);               /* and its window */
+    else
         web_conn_turn(c);
 }
 
@@ -24047,8 +24038,7 @@ static void web_build_done(void *arg)
         else
             web_answer(c, 200, "application/octet-stream", WEB_GO_FILE,
                        &b->body);
-        if (web_conn_send(c))
-            web_conn_turn(c);
+        web_conn_turn(c);
     }
     mem_fini(&b->body);
     mem_free(b);
@@ -24062,21 +24052,19 @@ static void web_conn_on_time(struct net_timer *t)
         struct web_window *w = c->window;
         c->window = NULL;
         web_window_answer(c, w, c->picture);
-        if (c->state == WEB_WAITING)
-            return;
     } else if (c->state == WEB_READING && c->in.len) {
         c->keep = c->head = false;
-        web_refuse(c, 408, "", "the request was not complete in 10 s");
+        web_refuse(c, 408, "", "the request was not complete within %d s",
+                   (int)(WEB_READ_NS / 1000000000));
     } else {
         web_conn_free(c);
         return;
     }
-    if (web_conn_send(c))
-        web_conn_turn(c);
+    web_conn_turn(c);
 }
 
-/* Close the connection that has waited longest for a request, to make room;
- * false if none waits. */
+/* Make room: close the connection that has been idle longest; false if each is
+ * being answered. */
 static bool web_evict(struct gp_debug *w)
 {
     for (struct link *i = w->conns.next; i != &w->conns; i = i->next) {
@@ -24089,7 +24077,7 @@ static bool web_evict(struct gp_debug *w)
     return false;
 }
 
-/* Serve the accepted socket fd, or answer it 503. */
+/* Serve the accepted socket fd, or answer with 503. */
 static void web_accept(struct gp_debug *w, int fd)
 {
     static const char full[] = "HTTP/1.1 503 Service Unavailable\r\n"
@@ -24114,8 +24102,8 @@ static void web_accept(struct gp_debug *w, int fd)
         (void)web_conn_wait(c, EPOLLIN, WEB_READ_NS);
 }
 
-/* Accept connections; without descriptors close one that waits for a request,
- * or pause. */
+/* Accept connections; without free descriptors close an idle connection, or
+ * pause accepting. */
 static void web_on_accept(struct net_io *io, uint32_t events)
 {
     struct gp_debug *w = io->arg;
@@ -24151,7 +24139,7 @@ static void *web_main(void *arg)
     return NULL;
 }
 
-/* Stop and free w; NULL is fine.  Open windows end. */
+/* Stop and free w and its open windows; NULL is fine. */
 static void web_free(struct gp_debug *w)
 {
     if (!w)
@@ -24162,7 +24150,7 @@ static void web_free(struct gp_debug *w)
     while (!mem_link_alone(&w->conns))
         web_conn_free(MEM_OF(w->conns.next, struct web_conn, of_web));
     if (w->loop.in)
-        net_tasks_run(&w->loop);        /* free what was built too late */
+        net_tasks_run(&w->loop);        /* free bodies not yet delivered */
     while (!mem_link_alone(&w->claim))
         web_window_free(MEM_OF(w->claim.next, struct web_window, of_claim));
     if (w->listener.fd >= 0)
@@ -24174,8 +24162,8 @@ static void web_free(struct gp_debug *w)
     mem_free(w);
 }
 
-/* Make an endpoint that listens as config says and answers from web_start on;
- * the caller owns it. */
+/* Make an endpoint, owned by the caller, that listens as config says; web_start
+ * makes it answer. */
 static int web_new(struct gp_debug **out, const struct web_config *config,
                    struct gp_why *why)
 {
@@ -24217,13 +24205,7 @@ static int web_new(struct gp_debug **out, const struct web_config *config,
     return e;
 }
 
-/* Add the comment key=value to its profiles; before web_start. */
-static int web_note(struct gp_debug *w, const char *key, const char *value)
-{
-    return fig_notes_add(&w->notes, key, value);
-}
-
-/* Begin to answer. */
+/* Start the threads: requests are answered. */
 static int web_start(struct gp_debug *w, struct gp_why *why)
 {
     int e = sys_thread_start(&w->builder_thread, "debug-build", false,
@@ -24270,8 +24252,8 @@ void gp_profiler_stop(struct gp_profiler *p)
     mem_free(p);
 }
 
-/* Put what config, which may be NULL, asks of the recorder into *want, and the
- * server whose calls are counted into *server.  GP_EUSAGE. */
+/* Check config, which may be NULL; put its settings for the recorder into
+ * *want, and the server whose calls are counted into *server.  GP_EUSAGE. */
 static int gp_profiler_want(const struct gp_profiler_config *config,
                             struct rec_config *want,
                             const struct gp_server **server,
@@ -24280,21 +24262,21 @@ static int gp_profiler_want(const struct gp_profiler_config *config,
     static const struct gp_profiler_config none = { .size = sizeof none };
     const struct gp_profiler_config *c = config ? config : &none;
     if (c->size != sizeof *c)
-        return txt_fail(why, GP_EUSAGE, "config.size is not "
-                        "sizeof (struct gp_profiler_config)");
+        return txt_fail(why, GP_EUSAGE, "config.size is %zu: set it to "
+                        "sizeof (struct gp_profiler_config)", c->size);
     *want = (struct rec_config){ .hz = c->hz ? c->hz : 1000,
                                  .timer = c->timer, .wall = c->wall };
     *server = c->server;
     if (want->hz > SMP_MOST_HZ)
-        return txt_fail(why, GP_EUSAGE, "%u Hz: the rate is 1 to %u", want->hz,
-                        SMP_MOST_HZ);
+        return txt_fail(why, GP_EUSAGE, "config.hz is %u: use 1 to %u",
+                        want->hz, SMP_MOST_HZ);
     if ((unsigned)want->timer > GP_TIMER_PERF)
-        return txt_fail(why, GP_EUSAGE, "no timer has number %d",
-                        (int)want->timer);
+        return txt_fail(why, GP_EUSAGE, "config.timer is %d: use one of enum "
+                        "gp_timer", (int)want->timer);
     return GP_OK;
 }
 
-/* Begin to sample this process; see grpcprof.h. */
+/* Start sampling this process; see grpcprof.h. */
 int gp_profiler_start(struct gp_profiler **out,
                       const struct gp_profiler_config *config,
                       struct gp_why *why)
@@ -24363,7 +24345,7 @@ int gp_server_add_health(struct gp_server *s, struct gp_why *why)
     if (!s)
         return txt_fail(why, GP_EUSAGE, "server is NULL");
     if (server_has_service(s, txt_slice("grpc.health.v1.Health")))
-        return txt_fail(why, GP_EUSAGE, "Health was added before");
+        return txt_fail(why, GP_EUSAGE, "the server has Health already");
     return svc_health_add(s, why);
 }
 
@@ -24389,7 +24371,7 @@ void gp_server_poke(struct gp_server *s)
     server_poke(s);
 }
 
-/* Make a debug endpoint that does not answer yet; see grpcprof.h. */
+/* Make a debug endpoint; see grpcprof.h. */
 int gp_debug_new(struct gp_debug **d, const char *address,
                  const struct gp_profiler_config *config,
                  const char **bound, struct gp_why *why)
@@ -24405,10 +24387,10 @@ int gp_debug_new(struct gp_debug **d, const char *address,
 /* Add a comment to its profiles; see grpcprof.h. */
 int gp_debug_note(struct gp_debug *d, const char *key, const char *value)
 {
-    return web_note(d, key, value);
+    return fig_notes_add(&d->notes, key, value);
 }
 
-/* Begin to answer; see grpcprof.h. */
+/* Start answering requests; see grpcprof.h. */
 int gp_debug_start(struct gp_debug *d, struct gp_why *why)
 {
     return web_start(d, why);
@@ -24430,8 +24412,8 @@ int gp_server_new(struct gp_server **s, const struct gp_server_config *config,
     /* A program built with an older header passes a shorter struct. */
     if (config && (config->size < sizeof config->size ||
                    config->size > 4096))
-        return txt_fail(why, GP_EUSAGE, "config.size is not "
-                        "sizeof (struct gp_server_config)");
+        return txt_fail(why, GP_EUSAGE, "config.size is %zu: set it to "
+                        "sizeof (struct gp_server_config)", config->size);
     if (config)
         memcpy(&known, config, config->size < sizeof known ? config->size
                                                            : sizeof known);
@@ -24493,7 +24475,7 @@ void gp_server_free(struct gp_server *s)
     server_free(s);
 }
 
-/* Send a message and end with OK; see grpcprof.h. */
+/* Send a message and end the call with OK; see grpcprof.h. */
 void gp_call_reply(struct gp_call *call, struct gp_slice message)
 {
     (void)server_call_write(call, message);
@@ -24506,7 +24488,7 @@ int gp_call_write(struct gp_call *call, struct gp_slice message)
     return server_call_write(call, message);
 }
 
-/* End with a status; see grpcprof.h. */
+/* End the call with a status; see grpcprof.h. */
 void gp_call_finish(struct gp_call *call, enum gp_status status,
                     const char *message)
 {
@@ -24545,13 +24527,13 @@ bool gp_call_cancelled(const struct gp_call *call)
     return server_call_cancelled(call);
 }
 
-/* Return the handler's state of a call; see grpcprof.h. */
+/* Return the handler's memory for a call; see grpcprof.h. */
 void *gp_call_state(struct gp_call *call, size_t n)
 {
     return server_call_state(call, n);
 }
 
-/* End with an error; see grpcprof.h. */
+/* End the call with an error; see grpcprof.h. */
 void gp_call_fail(struct gp_call *call, enum gp_status status,
                   const char *message)
 {
