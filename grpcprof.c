@@ -18039,23 +18039,20 @@ struct h2_conn;
  * on_lost and on_gone only; the session calls its owner for the rest. */
 struct h2_up {
     void *(*on_open)(struct h2_conn *c, int32_t id);    /* NULL: refuse */
-    void (*on_header)(struct h2_conn *c, void *stream, struct slice name,
-                      struct slice value);
-    void (*on_headers)(struct h2_conn *c, void *stream, bool too_large);
-    void (*on_data)(struct h2_conn *c, void *stream, const uint8_t *p,
-                    size_t n, bool last);       /* last: END_STREAM is set, the
+    void (*on_header)(void *stream, struct slice name, struct slice value);
+    void (*on_headers)(void *stream, bool too_large);
+    void (*on_data)(void *stream, const uint8_t *p, size_t n, bool last);
+                                        /* last: END_STREAM is set, so the
                                          * stream's window need not grow */
-    void (*on_end)(struct h2_conn *c, void *stream);    /* END_STREAM */
-    void (*on_close)(struct h2_conn *c, void *stream, uint32_t code,
-                     bool by_peer);     /* by_peer: by its RST_STREAM */
+    void (*on_end)(void *stream);       /* END_STREAM */
+    void (*on_close)(void *stream);
+    enum flood_excuse (*on_excuse)(void *stream);       /* of its reset */
+    void (*on_drain)(void *stream);     /* fewer than body.low bytes are left */
     void (*on_room)(struct h2_conn *c); /* cs_full is no longer true */
     void (*on_lost)(struct h2_conn *c);
     void (*on_gone)(struct h2_conn *c);         /* may release c */
-    enum flood_excuse (*on_excuse)(struct h2_conn *c, void *stream);
     void (*on_taken)(struct h2_conn *c, size_t n);      /* nghttp2 copied n
                                          * bytes of a body */
-    void (*on_drain)(struct h2_conn *c, void *stream);  /* fewer than body.low
-                                         * bytes are left */
     void (*on_input)(struct h2_conn *c);        /* input was read; must call
                                          * h2_turn later.  NULL: it is called
                                          * at once */
@@ -18265,7 +18262,7 @@ static ssize_t h2_on_read(nghttp2_session *s, int32_t id, uint8_t *to,
     c->kit->up->on_taken(c, n);
     if (b->low && b->n < b->low) {
         b->low = 0;
-        c->kit->up->on_drain(c, nghttp2_session_get_stream_user_data(s, id));
+        c->kit->up->on_drain(nghttp2_session_get_stream_user_data(s, id));
     }
     if (b->n || b->more)
         return (ssize_t)n;
@@ -18653,7 +18650,7 @@ static int h2_on_header(nghttp2_session *s, const nghttp2_frame *f,
         return 0;
     void *stream = h2_stream(c, f->hd.stream_id);
     if (stream)
-        c->kit->up->on_header(c, stream,
+        c->kit->up->on_header(stream,
                               (struct slice){ (const char *)name, nlen },
                               (struct slice){ (const char *)value, vlen });
     return 0;
@@ -18669,7 +18666,7 @@ static int h2_on_data(nghttp2_session *s, uint8_t flags, int32_t id,
     bool last = flags & NGHTTP2_FLAG_END_STREAM;
     c->unconsumed += n;
     if (stream)
-        c->kit->up->on_data(c, stream, p, n, last);
+        c->kit->up->on_data(stream, p, n, last);
     else if (!last)
         (void)nghttp2_session_consume_stream(s, id, n);
     return 0;
@@ -18704,10 +18701,10 @@ static void h2_on_message_frame(struct h2_conn *c, const nghttp2_frame *f)
     if (!stream)
         return;
     if (f->hd.type == NGHTTP2_HEADERS)
-        c->kit->up->on_headers(c, stream,
+        c->kit->up->on_headers(stream,
                                c->headers_bytes > c->kit->headers_bytes);
     if (f->hd.flags & NGHTTP2_FLAG_END_STREAM)
-        c->kit->up->on_end(c, stream);
+        c->kit->up->on_end(stream);
 }
 
 /* Charge the peer's RST_STREAM of stream id to the flood budget; false if that
@@ -18716,7 +18713,7 @@ static bool h2_charge_reset(struct h2_conn *c, int32_t id)
 {
     void *stream = h2_stream(c, id);
     return stream ? flood_reset(&c->flood, c->loop->now_ns,
-                                c->kit->up->on_excuse(c, stream))
+                                c->kit->up->on_excuse(stream))
                   : flood_reset_closed(&c->flood, c->loop->now_ns);
 }
 
@@ -18783,12 +18780,12 @@ static int h2_on_close(nghttp2_session *s, int32_t id, uint32_t code,
 {
     struct h2_conn *c = arg;
     void *stream = h2_stream(c, id);
-    bool by_peer = c->reset_id == id;
+    (void)code;
     c->stream_id = 0;
-    *h2_closed(c, id) = by_peer ||
+    *h2_closed(c, id) = c->reset_id == id ||
         nghttp2_session_get_stream_remote_close(s, id) == 1 ? id : -id;
     if (stream)
-        c->kit->up->on_close(c, stream, code, by_peer);
+        c->kit->up->on_close(stream);
     return 0;
 }
 
@@ -19142,8 +19139,8 @@ static const struct { char unit; int64_t ns; } rpc_timeout_units[] = {
     { 'M', 60000000000 }, { 'H', 3600000000000 },
 };
 
-/* Parse a grpc-timeout, 1 to 8 digits and a unit; a larger value than an int64
- * holds is clamped, so that the time now can be added to it.  GP_EFORMAT. */
+/* Parse a grpc-timeout, 1 to 8 digits and a unit.  A large value is clamped, so
+ * that the current time can be added to it.  GP_EFORMAT. */
 static int rpc_timeout_parse(struct slice v, int64_t *ns)
 {
     int64_t x = 0, most = INT64_MAX / 2;
@@ -19191,8 +19188,8 @@ static const char *rpc_status_name(int status)
     return status >= 0 && status < RPC_STATUSES ? name[status] : "?";
 }
 
-/* True if v is gRPC's content-type: application/grpc, application/grpc+CODEC or
- * either with ";..." behind it.  *codec is CODEC, or empty; borrowed. */
+/* True if v is gRPC's content-type: application/grpc or application/grpc+CODEC,
+ * with or without ";..." after it.  *codec is CODEC, or empty; borrowed. */
 static bool rpc_content_type(struct slice v, struct slice *codec)
 {
     static const char want[] = "application/grpc";
@@ -19351,13 +19348,14 @@ struct gp_call {
     int32_t           id;               /* of its stream */
     unsigned          events;           /* enum server_event: due */
     enum rpc_encoding coding;           /* of compressed messages */
-    bool              post, grpc, codec;        /* as the headers must be */
-    bool              bad_timeout, bad_meta;
+    bool              post, grpc, codec;        /* :method is POST, content-type
+                                         * is gRPC's, its codec is proto */
+    bool              bad_timeout, bad_meta;    /* malformed headers */
     bool              begun;            /* the headers are complete */
     bool              not_grpc;         /* answered in HTTP at its end */
     bool              half_closed;      /* the request is complete */
     bool              responded;        /* the answer's headers are submitted */
-    bool              answered;         /* and so is its end */
+    bool              answered;         /* the answer's end is submitted */
     bool              queued;           /* in conn's ready */
     bool              shared;           /* its job is in the pool */
     size_t            progress;         /* bytes waiting at progress_ns */
@@ -19507,10 +19505,6 @@ static const nghttp2_nv server_nv_accept = H2_NV("grpc-accept-encoding",
                                                  "identity,gzip");
 static const nghttp2_nv server_nv_gzip = H2_NV("grpc-encoding", "gzip");
 static const nghttp2_nv server_nv_ok = H2_NV("grpc-status", "0");
-static const nghttp2_nv server_nv_text = H2_NV("content-type", "text/plain");
-static const nghttp2_nv server_nv_405 = H2_NV(":status", "405");
-static const nghttp2_nv server_nv_allow = H2_NV("allow", "POST");
-static const nghttp2_nv server_nv_415 = H2_NV(":status", "415");
 
 #define SERVER_HELP "This port speaks gRPC: HTTP/2 POST requests with " \
                     "content-type application/grpc.\nTry a gRPC client, " \
@@ -19526,14 +19520,15 @@ static const char server_http1[] =
 
 /* ---- calls ---- */
 
-/* Return the index of k's method in the tallies: past the last for none. */
+/* Return the index of k's tally: its method's, or the one for unknown methods,
+ * which is last. */
 static size_t server_call_index(const struct gp_call *k)
 {
     return k->method ? k->method->index : k->loop->server->nmethod;
 }
 
-/* Return a new call for stream id of c; NULL past the limit of concurrent calls
- * or without memory. */
+/* Return a new call for stream id of c; NULL at the limit of concurrent calls
+ * or if out of memory. */
 static struct gp_call *server_call_open(struct server_conn *c, int32_t id)
 {
     struct server_loop *l = c->loop;
@@ -19646,8 +19641,8 @@ static void server_conn_account(struct server_conn *c, size_t *what,
     c->loop->buffered += more - less;
 }
 
-/* Close k, whose stream is closed; while its job is shared it is released when
- * that returns. */
+/* Close k, whose stream has closed.  If its job is shared, k is released when
+ * the job returns. */
 static void server_call_close(struct gp_call *k)
 {
     struct server_conn *c = k->conn;
@@ -19672,7 +19667,7 @@ static void server_call_close(struct gp_call *k)
         server_call_release(k);
 }
 
-/* Arm the timer of k's deadline.  Most calls do without: they are answered in
+/* Arm the timer of k's deadline.  Most calls need none: they are answered in
  * the turn that receives them, and each job checks the deadline first. */
 static void server_call_arm(struct gp_call *k)
 {
@@ -19733,7 +19728,8 @@ static void server_call_put_status(const struct gp_call *k,
         server_call_put_meta(k, true, nv, n);
 }
 
-/* Submit the trailers of k, whose headers are submitted: sent after out. */
+/* Submit the trailers of k, whose headers are submitted; k->out is sent first.
+ */
 static void server_call_trailers(struct gp_call *k, enum gp_status status)
 {
     nghttp2_nv nv[3 + RPC_META_MOST], *kept = NULL;
@@ -19743,8 +19739,8 @@ static void server_call_trailers(struct gp_call *k, enum gp_status status)
     k->body.ntrailer = 1;
     server_call_put_status(k, status, nv, &n);
     if (n > 1 || status != GP_STATUS_OK) {
-        /* While the job is shared the arena is not ours: then RST_STREAM stands
-         * for the status, as [GRPC] has it for a server's cancellation. */
+        /* While the job is shared, another thread may use the arena: RST_STREAM
+         * replaces the status, as for a server's cancellation in [GRPC]. */
         kept = k->shared ? NULL : mem_arena_alloc(&k->arena, n * sizeof *nv);
         if (!kept) {
             h2_reset(&k->conn->h2, k->id, NGHTTP2_CANCEL);
@@ -19793,17 +19789,18 @@ static void server_call_refuse(struct gp_call *k, enum gp_status status,
 /* Answer k, which is not gRPC, in plain HTTP. */
 static void server_call_http(struct gp_call *k)
 {
-    const nghttp2_nv no_post[3] = { server_nv_405, server_nv_text,
-                                    server_nv_allow };
-    const nghttp2_nv no_grpc[2] = { server_nv_415, server_nv_text };
-    const nghttp2_nv *nv = k->post ? no_grpc : no_post;
-    size_t n = k->post ? 2 : 3;
+    static const nghttp2_nv no_post[] = {
+        H2_NV(":status", "405"), H2_NV("content-type", "text/plain"),
+        H2_NV("allow", "POST") };
+    static const nghttp2_nv no_grpc[] = {
+        H2_NV(":status", "415"), H2_NV("content-type", "text/plain") };
     if (!server_call_mark_answered(k, GP_STATUS_INTERNAL))
         return;
     k->body = (struct h2_body){ .p = (const uint8_t *)server_help,
                                 .n = sizeof server_help - 1 };
     server_conn_account(k->conn, &k->conn->pending, k->body.n, 0);
-    (void)h2_respond(&k->conn->h2, k->id, nv, n, &k->body);
+    (void)h2_respond(&k->conn->h2, k->id, k->post ? no_grpc : no_post,
+                     k->post ? 2 : 3, &k->body);
 }
 
 /* Append what k's job wrote to the unsent bytes of its stream. */
@@ -19938,10 +19935,8 @@ static void server_message_gzip(struct gp_call *k)
     if (gz_gzip_pack(k->made.data + at, k->made.len - at, &z))
         z.err = GP_ENOMEM;
     k->made.len = at;
-    mem_put(&k->made, z.data, z.len);
-    k->made.err = k->made.err ? k->made.err : z.err;
+    mem_put_buf(&k->made, &z);
     k->gzipped = true;
-    mem_fini(&z);
 }
 
 /* Complete the message begun with server_message_begin(k).  GP_ELIMIT: it will
@@ -20032,14 +20027,19 @@ static bool server_call_compressed(const struct gp_call *k)
     return k->flagged;
 }
 
-/* Call on_timer in ns; replaces an earlier time. */
-static void server_call_set_timer(struct gp_call *k, int64_t ns)
+/* Return ns, at most a value to which the current time can be added. */
+static int64_t server_clamp_ns(int64_t ns)
 {
-    ns = ns < 0 ? 0 : ns < INT64_MAX / 4 ? ns : INT64_MAX / 4;
-    k->after_ns = sys_now_ns() + ns;
+    return ns < INT64_MAX / 4 ? ns : INT64_MAX / 4;
 }
 
-/* Return n zeroed bytes, the same ones each time; NULL without memory. */
+/* Call on_timer in ns, instead of at a time set earlier. */
+static void server_call_set_timer(struct gp_call *k, int64_t ns)
+{
+    k->after_ns = sys_now_ns() + server_clamp_ns(ns < 0 ? 0 : ns);
+}
+
+/* Return k's n bytes of state, zeroed at first; NULL if out of memory. */
 static void *server_call_state(struct gp_call *k, size_t n)
 {
     if (!k->state)
@@ -20168,7 +20168,7 @@ static void server_call_run(struct gp_call *k)
     smp_label = old;
 }
 
-/* Hand due events and complete messages over to k's next job. */
+/* Move due events and complete messages to k's next job. */
 static void server_call_deliver(struct gp_call *k)
 {
     assert(!k->shared && k->whole <= k->in.len);
@@ -20202,7 +20202,7 @@ static void server_call_deliver(struct gp_call *k)
     k->window_owed = 0;
 }
 
-/* End k if its deadline has passed by the loop's clock; true then. */
+/* End k and return true if its deadline has passed by the loop's clock. */
 static bool server_call_expired(struct gp_call *k)
 {
     if (!k->deadline_ns || k->loop->net.now_ns < k->deadline_ns)
@@ -20239,7 +20239,8 @@ static bool server_conn_single(const struct link *i,
     return i != &l->ready && c->ready.next == c->ready.prev;
 }
 
-/* End c's turn; with more calls queued it goes to the end of the list. */
+/* End c's turn; if more of its calls are queued, move it to the end of the
+ * list. */
 static void server_conn_yield(struct server_conn *c)
 {
     c->turn = 0;
@@ -20274,7 +20275,7 @@ static struct gp_call *server_loop_next(struct server_loop *l)
     return k;
 }
 
-/* Flush c at the end of the run. */
+/* Mark c to be flushed at the end of the run. */
 static void server_conn_dirty(struct server_conn *c)
 {
     if (mem_link_alone(&c->of_dirty))
@@ -20321,7 +20322,7 @@ static void server_loop_share(struct server_loop *l, unsigned idle)
 }
 
 /* Run k's job on l.  The CPU time of one in SERVER_TIMED_EVERY long jobs is
- * measured, as a check on what the samples say. */
+ * measured, to check the profile against it. */
 static void server_loop_run_job(struct server_loop *l, struct gp_call *k,
                                 bool is_long)
 {
@@ -20334,20 +20335,19 @@ static void server_loop_run_job(struct server_loop *l, struct gp_call *k,
     int64_t from_ns = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID);
     server_call_run(k);
     int64_t cpu_ns = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID) - from_ns;
-    cpu_ns -= from_ns - first_ns;       /* the cost of a reading now: 1 us if
-                                         * the last one was long ago */
+    cpu_ns -= from_ns - first_ns;       /* the cost of reading the clock */
     net_add(&t->timed, 1);
     net_add(&t->timed_cpu_ns, cpu_ns > 0 ? (uint64_t)cpu_ns : 0);
 }
 
-struct server_clock {                   /* measures runs of one method's jobs */
+struct server_clock {                   /* times consecutive jobs of a method */
     const struct server_method *method;
     int64_t from_ns, jobs;              /* the last reading; jobs since */
 };
 
-/* Before and after a job of m: read the clock if the method changes or the jobs
- * since the last reading should have taken SERVER_CLOCK_NS, and charge their
- * time to the slice. */
+/* Note that a job of m begins or has ended.  If the method changes, or the jobs
+ * since the last reading should have taken SERVER_CLOCK_NS, read the clock and
+ * charge their time to the slice. */
 static void server_clock_read(struct server_loop *l, struct server_clock *t,
                               const struct server_method *m)
 {
@@ -20363,7 +20363,7 @@ static void server_clock_read(struct server_loop *l, struct server_clock *t,
     t->method = m;
 }
 
-/* Send the output of l's connections, which may be gone afterwards. */
+/* Send the output of l's connections, which may be gone then. */
 static void server_loop_flush(struct server_loop *l)
 {
     while (!mem_link_alone(&l->dirty)) {
@@ -20377,8 +20377,8 @@ static void server_loop_flush(struct server_loop *l)
 
 /* Run the queued calls of l until none is left or the slice is used up.  Then
  * send their answers: at once after short handlers, after SERVER_HOLD_NS of
- * longer ones, so that one wake-up of the client, which costs 4 us, serves many
- * answers.  Connections may be gone afterwards. */
+ * longer ones, so that one wake-up of the client, which costs 4 us, delivers
+ * many answers.  Connections may be gone then. */
 static void server_loop_work(struct server_loop *l)
 {
     struct server_clock clock = { .from_ns = net_now(&l->net) };
@@ -20418,7 +20418,7 @@ static void server_loop_work(struct server_loop *l)
         server_loop_flush(l);
 }
 
-/* Take back the calls of l that other loops ran. */
+/* Continue the calls of l that other loops have run. */
 static void server_loop_collect(struct server_loop *l)
 {
     for (struct job *j = job_collect(&l->returned), *next; j; j = next) {
@@ -20435,7 +20435,7 @@ static void server_loop_collect(struct server_loop *l)
     }
 }
 
-/* Run calls from the pool on l, which has none of its own, and return them. */
+/* Run calls from the pool on l, which has no queued calls, and return them. */
 static void server_loop_help(struct server_loop *l)
 {
     int64_t end_ns = l->net.woke_ns + SERVER_SLICE_NS;
@@ -20480,7 +20480,7 @@ static void *server_on_open(struct h2_conn *h2, int32_t id)
     return k;
 }
 
-/* Keep a header if it is metadata; its base64 is checked. */
+/* Keep a header if it is metadata, and check its base64. */
 static void server_call_keep_meta(struct gp_call *k, struct slice name,
                                   struct slice value)
 {
@@ -20498,7 +20498,7 @@ static void server_call_keep_meta(struct gp_call *k, struct slice name,
     (void)rpc_meta_add(&k->arena, &k->request, name, value, false);
 }
 
-/* Return the method at path, or NULL.  The one called last is tried first. */
+/* Return the method at path, or NULL; try the one called last first. */
 static const struct server_method *server_loop_find(struct server_loop *l,
                                                     struct slice path)
 {
@@ -20515,7 +20515,7 @@ static const struct server_method *server_loop_find(struct server_loop *l,
     return NULL;
 }
 
-/* Use a header of the protocol; false if it is another one. */
+/* Read a header that HTTP/2 or gRPC defines; false for any other. */
 static bool server_call_header(struct gp_call *k, struct slice name,
                                struct slice value)
 {
@@ -20563,12 +20563,11 @@ static bool server_call_header(struct gp_call *k, struct slice name,
 #undef RPC_IS
 }
 
-/* Use or drop one header of a request. */
-static void server_on_header(struct h2_conn *h2, void *stream,
-                             struct slice name, struct slice value)
+/* Read or ignore one header of a request. */
+static void server_on_header(void *stream, struct slice name,
+                             struct slice value)
 {
     struct gp_call *k = stream;
-    (void)h2;
     if (k->begun)                       /* trailers: gRPC requests have none */
         return;
     if (!server_call_header(k, name, value) && k->method &&
@@ -20576,19 +20575,19 @@ static void server_on_header(struct h2_conn *h2, void *stream,
         server_call_keep_meta(k, name, value);
 }
 
-/* Check the complete headers of a request, in grpc-go's order, and refuse what
- * cannot be served.  A request that is not gRPC is answered at its end: some
- * HTTP clients do not read before. */
-static void server_on_headers(struct h2_conn *h2, void *stream, bool over)
+/* Check the complete headers of a request, in grpc-go's order, and refuse an
+ * invalid one.  A request that is not gRPC is answered at its end, because some
+ * HTTP clients read nothing before. */
+static void server_on_headers(void *stream, bool too_large)
 {
     struct gp_call *k = stream;
     if (k->begun)
         return;
     server_call_count_begun(k);
-    k->not_grpc = !over && (!k->post || !k->grpc);
+    k->not_grpc = !too_large && (!k->post || !k->grpc);
     if (k->not_grpc)
         return;
-    if (over)
+    if (too_large)
         server_call_refuse(k, GP_STATUS_RESOURCE_EXHAUSTED,
                            "header list larger than the limit");
     else if (!k->codec)
@@ -20603,7 +20602,7 @@ static void server_on_headers(struct h2_conn *h2, void *stream, bool over)
         server_call_refuse(k, GP_STATUS_UNIMPLEMENTED,
                            "unknown service or method");
     else if (!server_call_expired(k) && k->method->single)
-        mem_link_append(&((struct server_conn *)h2)->partial, &k->of_ready);
+        mem_link_append(&k->conn->partial, &k->of_ready);
     else
         server_call_ready(k, SERVER_START);
 }
@@ -20652,11 +20651,10 @@ static bool server_call_take_whole(struct gp_call *k, const uint8_t *p,
 /* Keep bytes of a request.  Bytes of an incomplete message are returned to the
  * flow-control window at once, since it may be larger than the window; bytes
  * after a complete one when the handler takes it ([GRPC] back-pressure). */
-static void server_on_data(struct h2_conn *h2, void *stream, const uint8_t *p,
-                           size_t n, bool last)
+static void server_on_data(void *stream, const uint8_t *p, size_t n, bool last)
 {
     struct gp_call *k = stream;
-    struct server_conn *c = (struct server_conn *)h2;
+    struct server_conn *c = k->conn;
     struct slice in = { (const char *)p, n }, part;
     enum rpc_step step;
     size_t before = k->in.len, most =
@@ -20664,7 +20662,7 @@ static void server_on_data(struct h2_conn *h2, void *stream, const uint8_t *p,
     if (!last && k->whole && !k->answered)
         k->window_owed += n;
     else if (!last)
-        h2_consume(h2, k->id, n);
+        h2_consume(&c->h2, k->id, n);
     bool skip = k->answered || k->not_grpc || server_call_take_whole(k, p, n);
     while (!skip && !k->answered &&
            (step = rpc_frame_next(&k->frame, &in, &part)) != RPC_MORE) {
@@ -20691,12 +20689,11 @@ static void server_on_data(struct h2_conn *h2, void *stream, const uint8_t *p,
         server_call_ready(k, SERVER_MESSAGE);
 }
 
-/* End of a request: answer what is not gRPC, refuse what is incomplete, or
- * queue the job. */
-static void server_on_end(struct h2_conn *h2, void *stream)
+/* End a request: answer one that is not gRPC, refuse an incomplete one, or
+ * queue its job. */
+static void server_on_end(void *stream)
 {
     struct gp_call *k = stream;
-    (void)h2;
     k->half_closed = true;
     if (k->answered)
         return;
@@ -20714,21 +20711,16 @@ static void server_on_end(struct h2_conn *h2, void *stream)
 }
 
 /* Close the call of a closed stream, answered or not. */
-static void server_on_close(struct h2_conn *h2, void *stream, uint32_t code,
-                            bool by_peer)
+static void server_on_close(void *stream)
 {
-    (void)h2;
-    (void)code;
-    (void)by_peer;
     server_call_close(stream);
 }
 
-/* Return why a client may reset a call.  Its deadline started before ours, by
- * the unknown time that the request waited to be read, and may be over. */
-static enum flood_excuse server_on_excuse(struct h2_conn *h2, void *stream)
+/* Return why a client may reset a call.  Its deadline may have passed before
+ * ours, because the request waited for an unknown time to be read. */
+static enum flood_excuse server_on_excuse(void *stream)
 {
     const struct gp_call *k = stream;
-    (void)h2;
     return k->responded ? FLOOD_FREE : k->deadline_ns ? FLOOD_DEADLINE
                                                       : FLOOD_NO_EXCUSE;
 }
@@ -20743,9 +20735,8 @@ static void server_on_taken(struct h2_conn *h2, size_t n)
 }
 
 /* Queue on_writable: an answer's unsent bytes are below the threshold. */
-static void server_on_drain(struct h2_conn *h2, void *stream)
+static void server_on_drain(void *stream)
 {
-    (void)h2;
     if (stream)
         server_call_ready(stream, SERVER_WRITABLE);
 }
@@ -20824,13 +20815,13 @@ static void server_conn_drop_stuck(struct server_conn *c)
     }
 }
 
-/* Return c's largest age, the configured one give or take a tenth, so that not
- * all connections close at once ([A9]); 0: any. */
+/* Return c's largest age, the configured one +-10%, so that not all connections
+ * close at once ([A9]); 0: any. */
 static int64_t server_conn_age_ns(const struct server_conn *c)
 {
     int64_t most = c->loop->server->config.max_age_ns;
-    uint64_t dice = mem_hash(&c->born_ns, sizeof c->born_ns);
-    return most - most / 10 + (int64_t)(dice % (uint64_t)(most / 5 + 1));
+    uint64_t random = mem_hash(&c->born_ns, sizeof c->born_ns);
+    return most - most / 10 + (int64_t)(random % (uint64_t)(most / 5 + 1));
 }
 
 /* Return the time of a new connection's first check. */
@@ -20891,7 +20882,7 @@ static void server_conn_tick(struct net_timer *t)
         server_tick_sooner(&due_ns, c->ncalls ? now_ns + config->idle_ns
                                               : idle_ns);
     due_ns = due_ns > now_ns ? due_ns : now_ns + 1000000;
-    (void)net_timer_arm(&l->net, t, due_ns);    /* armed before: cannot fail */
+    (void)net_timer_arm(&l->net, t, due_ns);    /* rearming cannot fail */
     if (open && c->age_ns && !c->h2.leaving && now_ns >= age_ns)
         h2_shutdown(&c->h2, H2_END_AGE);
     else if (open && config->idle_ns && !c->h2.leaving && !c->ncalls &&
@@ -20901,7 +20892,7 @@ static void server_conn_tick(struct net_timer *t)
         h2_kick(&c->h2);
 }
 
-/* Task: begin to serve the connection arg on its loop. */
+/* Task: start to serve the connection arg on its loop. */
 static void server_conn_adopt(void *arg)
 {
     struct server_conn *c = arg;
@@ -20972,7 +20963,8 @@ static void server_listener_on_time(struct net_timer *t)
     net_io_want(&p->server->loop[0].net, &p->io, EPOLLIN);
 }
 
-/* Accept connections; without room, descriptors or memory pause. */
+/* Accept connections; pause at the limit of connections, and if descriptors or
+ * memory are used up. */
 static void server_listener_on_event(struct net_io *io, uint32_t events)
 {
     struct server_listener *p = io->arg;
@@ -21050,7 +21042,7 @@ static void server_join(struct gp_server *s)
         net_loop_join(&s->loop[i].net, s->loop[i].thread, &s->loop[i].running);
 }
 
-/* Take back all shared calls, once no thread runs. */
+/* Return all shared calls to their loops, once no thread runs. */
 static void server_reclaim(struct gp_server *s)
 {
     struct job *j;
@@ -21079,7 +21071,7 @@ static void server_loop_fini(struct server_loop *l)
     net_loop_fini(&l->net);
 }
 
-/* Stop at once and free s; NULL is fine. */
+/* Stop at once and free s, which may be NULL. */
 static void server_free(struct gp_server *s)
 {
     if (!s || s->stuck)
@@ -21104,12 +21096,6 @@ static void server_free(struct gp_server *s)
     mem_index_fini(&s->by_path);
     mem_arena_fini(&s->arena);
     mem_free(s);
-}
-
-/* Return ns, clamped so that the time now can be added. */
-static int64_t server_clamp_ns(int64_t ns)
-{
-    return ns < INT64_MAX / 4 ? ns : INT64_MAX / 4;
 }
 
 /* Fill in the defaults of c.  GP_EUSAGE: a value is out of range. */
@@ -21139,12 +21125,12 @@ static int server_config_check(struct gp_server_config *c, struct gp_why *why)
         return txt_fail(why, GP_EUSAGE, "%u threads: the limit is %d",
                         c->threads, SERVER_THREADS_MOST);
     if (c->max_headers > UINT32_MAX / HEADERS_HARD_FACTOR)
-        return txt_fail(why, GP_EUSAGE, "headers of %u bytes: at most %u",
+        return txt_fail(why, GP_EUSAGE, "max_headers of %u bytes: at most %u",
                         c->max_headers, UINT32_MAX / HEADERS_HARD_FACTOR);
     return GP_OK;
 }
 
-/* Make a server without addresses or methods; the caller owns it. */
+/* Create a server without addresses or methods; the caller owns it. */
 static int server_new(struct gp_server **out,
                       const struct gp_server_config *config,
                       struct gp_why *why)
@@ -21196,33 +21182,32 @@ static int server_add_method(struct gp_server *s,
     if (s->started)
         return txt_fail(why, GP_ESTATE, "method %s: the server has started",
                         path);
-    bool odd = *path != '/' || !strchr(path + 1, '/');
+    bool bad = *path != '/' || !strchr(path + 1, '/');
     for (const char *p = path; *p; p++) /* for headers and /metrics */
-        odd |= *p <= ' ' || *p > '~' || *p == '"' || *p == '\\';
-    if (odd || !method->on_message)
+        bad |= *p <= ' ' || *p > '~' || *p == '"' || *p == '\\';
+    if (bad)
         return txt_fail(why, GP_EUSAGE, "method '%s': the path must look like "
                         "/package.Service/Method", path);
+    if (!method->on_message)
+        return txt_fail(why, GP_EUSAGE, "method %s: on_message is NULL", path);
     for (size_t i = 0; i < s->nmethod; i++)
         if (!strcmp(s->method[i].own.path, path))
             return txt_fail(why, GP_EUSAGE, "method %s was added before", path);
-    struct server_method *v = mem_grow(s->method, &s->method_cap,
-                                       s->nmethod + 1, sizeof *v);
-    if (v)
-        s->method = v;
-    char *copy = v ? mem_arena_dup(&s->arena, path, n) : NULL;
-    if (!copy || mem_index_put(&s->by_path, mem_hash(path, n),
-                               (uint32_t)s->nmethod))
+    char *copy = mem_arena_dup(&s->arena, path, n);
+    if (!copy || !MEM_ROOM(s->method, s->method_cap, s->nmethod + 1) ||
+        mem_index_put(&s->by_path, mem_hash(path, n), (uint32_t)s->nmethod))
         return txt_fail(why, GP_ENOMEM, "out of memory for a method");
-    v[s->nmethod] = (struct server_method){
-        .own = *method, .n = n, .index = (uint32_t)s->nmethod,
+    struct server_method *v = &s->method[s->nmethod];
+    *v = (struct server_method){
+        .own = *method, .n = n, .index = (uint32_t)s->nmethod++,
         .label = smp_label_id(copy), .single = method->kind == GP_UNARY ||
                                            method->kind == GP_SERVER_STREAM };
-    v[s->nmethod++].own.path = copy;
+    v->own.path = copy;
     return GP_OK;
 }
 
-/* Free arg when s is freed, and call on_drain when a drain begins.  On an error
- * arg is freed at once. */
+/* Attach arg to s: release it when s is freed, or at once on an error; call
+ * on_drain, if not NULL, when a drain begins. */
 static int server_attach(struct gp_server *s, void *arg,
                          void (*release)(void *), void (*on_drain)(void *),
                          struct gp_why *why)
@@ -21247,8 +21232,8 @@ static void *server_attached(const struct gp_server *s,
     return k ? k->arg : NULL;
 }
 
-/* Put the service of method i, borrowed from s, into *name; empty if an earlier
- * method has the same.  False past the last method. */
+/* Put the service of method i, borrowed from s, into *name, or "" if an earlier
+ * method has the same service.  False past the last method. */
 static bool server_service_name(const struct gp_server *s, size_t i,
                                 struct slice *name)
 {
@@ -21338,8 +21323,8 @@ struct server_counts {                  /* sum of a method's tallies */
     uint64_t timed, timed_cpu_ns;
 };
 
-/* Put the counts of method i into *out; past the last method those of calls to
- * unknown methods, and then false.  Any thread, after the start. */
+/* Put the counts of method i into *out.  Index nmethod has the calls to unknown
+ * methods; false past it.  Any thread, after the start. */
 static bool server_counts_get(const struct gp_server *s, size_t i,
                               struct server_counts *out)
 {
@@ -21417,7 +21402,7 @@ static uint64_t server_calls(const struct gp_server *s)
     return sum;
 }
 
-/* Post task(loop) to each loop of s; returns how many accepted it. */
+/* Post task(loop) to each loop of s and return how many accepted it. */
 static unsigned server_post_all(struct gp_server *s, void (*task)(void *))
 {
     unsigned n = 0;
@@ -21449,8 +21434,8 @@ static void server_poke(struct gp_server *s)
 }
 
 /* Stop accepting, send GOAWAY, wait up to grace_ns for calls in flight, and
- * close the rest.  Returns the number of calls cut off.  It polls every
- * millisecond: a server is drained once. */
+ * close the rest.  Return the number of calls cut off.  It polls every
+ * millisecond, which is cheap enough as a server is drained once. */
 static uint64_t server_drain(struct gp_server *s, int64_t grace_ns)
 {
     const struct timespec ms = { 0, 1000000 };
@@ -21466,11 +21451,11 @@ static uint64_t server_drain(struct gp_server *s, int64_t grace_ns)
     while (server_conns(s) && sys_now_ns() < until)
         nanosleep(&ms, NULL);
     atomic_store(&s->acks, 0);
-    unsigned told = server_post_all(s, server_loop_cut);
+    unsigned posted = server_post_all(s, server_loop_cut);
     until = sys_now_ns() + SERVER_STUCK_NS;
-    while (atomic_load(&s->acks) < told && sys_now_ns() < until)
+    while (atomic_load(&s->acks) < posted && sys_now_ns() < until)
         nanosleep(&ms, NULL);
-    s->stuck = atomic_load(&s->acks) < told;
+    s->stuck = atomic_load(&s->acks) < posted;
     return net_get(&s->cut);
 }
 
@@ -21528,7 +21513,7 @@ struct client_up {                      /* callbacks */
                                          * that is set; or NULL */
     void (*on_done)(struct client_conn *c, struct client_call *u,
                     const struct client_result *r);     /* u may start again */
-    void (*on_goaway)(struct client_conn *c);   /* takes no new calls */
+    void (*on_goaway)(struct client_conn *c);   /* c accepts no new calls */
     void (*on_room)(struct client_conn *c);     /* no longer client_conn_full */
     void (*on_lost)(struct client_conn *c);     /* after on_done of all calls */
     void (*on_gone)(struct client_conn *c);     /* c may be freed */
@@ -21609,7 +21594,7 @@ static void client_call_gzip_failed(struct client_call *u, int e)
                                           : "invalid gzip message");
 }
 
-/* Free the decoder of u's reply, which is complete or has ended early. */
+/* Free the decoder of u's reply, which is complete or broken off. */
 static void client_call_end_gzip(struct client_call *u)
 {
     int e;
@@ -21673,11 +21658,11 @@ static void client_on_header(struct cs *s, struct cs_stream *t,
 }
 
 /* End a header block: on_first after the first that is not 1xx. */
-static void client_on_headers(struct cs *s, struct cs_stream *t, bool over)
+static void client_on_headers(struct cs *s, struct cs_stream *t, bool too_large)
 {
     struct client_conn *c = client_conn_of(s);
     struct client_call *u = client_call_of(t);
-    u->too_many |= over;
+    u->too_many |= too_large;
     if (!u->begun && u->http >= 200 && c->up->on_first)
         c->up->on_first(c, u);
     u->begun |= u->http >= 200;
@@ -21710,7 +21695,7 @@ static void client_message_begin(const struct client_conn *c,
         client_call_gzip_failed(u, GP_ENOMEM);
 }
 
-/* Take a part of u's reply. */
+/* Read a part of u's reply. */
 static void client_message_part(struct client_call *u, struct slice part)
 {
     int e;
@@ -21862,7 +21847,7 @@ static const struct cs_up client_cs_up = {
     .on_goaway = client_on_goaway,
 };
 
-/* Report that the connection takes more output. */
+/* Report that client_conn_full is no longer true. */
 static void client_on_room(struct h2_conn *h2)
 {
     struct client_conn *c = MEM_OF(h2, struct client_conn, h2);
@@ -21889,13 +21874,13 @@ static int client_conn_open(struct client_conn *c, struct net_loop *loop,
     return h2_connect(&c->h2, &kit, loop, &c->session, addr, timeout_ns);
 }
 
-/* True if c takes new calls. */
+/* True if c accepts new calls. */
 static bool client_conn_usable(const struct client_conn *c)
 {
     return c->h2.state == H2_OPEN && !c->session.goaway && !c->h2.end;
 }
 
-/* True while the socket is full: new calls would only queue behind it. */
+/* True while the socket is full: new calls would only wait for it. */
 static bool client_conn_full(const struct client_conn *c)
 {
     return cs_full(&c->session);
@@ -21975,7 +21960,7 @@ static int client_request_header(struct client_request *q, struct slice name,
     return GP_OK;
 }
 
-/* Release q; a zero q is fine. */
+/* Release q, which may be zero. */
 static void client_request_fini(struct client_request *q)
 {
     mem_arena_fini(&q->text);
@@ -22012,7 +21997,7 @@ static int client_request_init(struct client_request *q, const char *path,
     return e;
 }
 
-/* Release p; a zero p is fine. */
+/* Release p, which may be zero. */
 static void client_payload_fini(struct client_payload *p)
 {
     mem_fini(&p->frames);
@@ -22027,18 +22012,19 @@ static int client_payload_add(struct client_payload *p, struct slice message,
     struct buf z = {0};
     if (gzip && gz_gzip_pack(message.p, message.n, &z))
         z.err = GP_ENOMEM;
-    size_t n = gzip ? z.len : message.n;
-    rpc_frame_prefix(prefix, n);
+    rpc_frame_prefix(prefix, gzip ? z.len : message.n);
     prefix[0] = gzip;
     mem_put(&p->frames, prefix, sizeof prefix);
-    mem_put(&p->frames, gzip ? (const char *)z.data : message.p, n);
+    if (gzip)
+        mem_put_buf(&p->frames, &z);
+    else
+        mem_put(&p->frames, message.p, message.n);
     p->n++;
-    int e = z.err ? z.err : p->frames.err;
-    mem_fini(&z);
-    return e;
+    return p->frames.err;
 }
 
-/* Say why c, a connection to addr, did not get as far as SETTINGS; GP_EIO. */
+/* Set why to the reason that c, a connection to addr, received no SETTINGS;
+ * GP_EIO. */
 static int client_connect_fail(const struct client_conn *c, const char *addr,
                                struct gp_why *why)
 {
@@ -22101,7 +22087,7 @@ static SVC_ONE_LINE uint64_t svc_work(uint64_t n)
     return sum;
 }
 
-/* Return a protobuf reader of request. */
+/* Return a protobuf reader for request. */
 static struct pb_in svc_in(struct gp_slice request)
 {
     return pb_of((struct slice){ request.data, request.len });
@@ -22117,10 +22103,8 @@ static int svc_hello_parse(struct gp_slice request, struct slice *name)
     int r;
     *name = (struct slice){0};
     while ((r = pb_get_field(&in, &f)) > 0)
-        if (f.number == 1 && f.type == PB_BYTES) {
-            name->p = (const char *)f.bytes.p;
-            name->n = (size_t)(f.bytes.end - f.bytes.p);
-        }
+        if (f.number == 1 && f.type == PB_BYTES)
+            *name = pb_slice(&f);
     if (r < 0)
         return r;
     for (size_t i = 0, n; i < name->n; i += n)
@@ -22129,7 +22113,7 @@ static int svc_hello_parse(struct gp_slice request, struct slice *name)
     return GP_OK;
 }
 
-/* Write v in decimal to text[20]; returns the number of digits. */
+/* Write v in decimal to text[20] and return the number of digits. */
 static size_t svc_digits(uint64_t v, char *text)
 {
     char reversed[20];
@@ -22159,32 +22143,42 @@ static bool svc_parse_name(struct gp_call *call, struct gp_slice request,
     return !e;
 }
 
+/* Begin a stream: return call's state of n bytes, with request's name copied
+ * into *name for as long as the call; NULL after failing call. */
+static void *svc_stream_begin(struct gp_call *call, struct gp_slice request,
+                              size_t n, struct slice *name)
+{
+    void *state = server_call_state(call, n);
+    if (!svc_parse_name(call, request, name))
+        return NULL;
+    name->p = server_call_dup(call, *name);
+    if (state && name->p)
+        return state;
+    server_call_fail_memory(call);
+    return NULL;
+}
+
 /* ---- greeter ---- */
 
-/* Work, then send one greeting; false if call has failed or takes no more for
- * now. */
+/* Work, then send one greeting; false if call has ended or must wait for
+ * on_writable. */
 static bool svc_greet(struct gp_call *call, struct slice name,
                       struct svc_greeter *g)
 {
     char number[20];
     uint64_t seq = atomic_fetch_add_explicit(&g->count, 1,
                                              memory_order_relaxed) + 1;
-    /* The compiler must not see that the sum is unused. */
+    /* Keep the compiler from removing the unused sum. */
     __asm__ volatile("" : : "r"(svc_work(g->work)));
     size_t n = svc_digits(seq, number);
     struct buf *out = server_message_begin(call);
     pb_put_varint(out, 1 << 3 | PB_BYTES);
     pb_put_varint(out, name.n + n + sizeof "Hello ! (request #)" - 1);
-    uint8_t *p = mem_reserve(out, name.n + n + sizeof "Hello ! (request #)");
-    if (p) {
-        memcpy(p, "Hello ", 6);
-        if (name.n)
-            memcpy(p + 6, name.p, name.n);
-        memcpy(p + 6 + name.n, "! (request #", 12);
-        memcpy(p + 18 + name.n, number, n);
-        p[18 + name.n + n] = ')';
-        out->len += 19 + name.n + n;
-    }
+    txt_puts(out, "Hello ");
+    mem_put(out, name.p, name.n);
+    txt_puts(out, "! (request #");
+    mem_put(out, number, n);
+    mem_put_byte(out, ')');
     return !server_message_end(call);
 }
 
@@ -22207,7 +22201,7 @@ static void svc_hello_bidi(struct gp_call *call, struct gp_slice request,
         (void)svc_greet(call, name, arg);
 }
 
-/* End a stream when its client has. */
+/* End a stream when its client has ended it. */
 static void svc_half_close(struct gp_call *call, void *arg)
 {
     (void)arg;
@@ -22238,16 +22232,11 @@ static void svc_hello_more(struct gp_call *call, void *arg)
 static void svc_hello_stream(struct gp_call *call, struct gp_slice request,
                              void *arg)
 {
-    struct svc_stream *s = server_call_state(call, sizeof *s);
     struct slice name;
-    const char *copy;
-    if (!svc_parse_name(call, request, &name))
+    struct svc_stream *s = svc_stream_begin(call, request, sizeof *s, &name);
+    if (!s)
         return;
-    if (!s || !(copy = server_call_dup(call, name))) {
-        server_call_fail_memory(call);
-        return;
-    }
-    *s = (struct svc_stream){ { copy, name.n }, SVC_GREETINGS };
+    *s = (struct svc_stream){ name, SVC_GREETINGS };
     svc_hello_more(call, arg);
 }
 
@@ -22314,7 +22303,7 @@ static enum gp_health svc_health_status(struct svc_health *h,
     return status;
 }
 
-/* Release the arg of svc_health_add. */
+/* Free a struct svc_health. */
 static void svc_health_free(void *arg)
 {
     struct svc_health *h = arg;
@@ -22339,16 +22328,13 @@ static int svc_health_set(struct gp_server *s, const char *service,
             row = &h->v[i];
     char *name = row ? row->name
                      : mem_arena_dup(&h->arena, service, strlen(service));
-    if (!row && name && (row = mem_grow(h->v, &h->cap, h->n + 1,
-                                        sizeof *row))) {
-        h->v = row;
-        row += h->n++;
-    }
-    if (row && name)
+    if (!row && name)
+        row = MEM_ADD(h->v, h->n, h->cap);
+    if (row)
         *row = (struct svc_status){ name, status };
     pthread_mutex_unlock(&h->lock);
     server_poke(s);
-    return row && name ? GP_OK : GP_ENOMEM;
+    return row ? GP_OK : GP_ENOMEM;
 }
 
 /* Note that the server is draining. */
@@ -22361,7 +22347,7 @@ static void svc_health_drain(void *arg)
 }
 
 /* Send a HealthCheckResponse. */
-static void svc_health_say(struct gp_call *call, enum gp_health status)
+static void svc_health_send(struct gp_call *call, enum gp_health status)
 {
     pb_put_uint(server_message_begin(call), 1, (uint64_t)status);
     (void)server_message_end(call);
@@ -22379,14 +22365,14 @@ static void svc_health_check(struct gp_call *call, struct gp_slice request,
         server_call_fail(call, GP_STATUS_NOT_FOUND, "unknown service");
         return;
     }
-    svc_health_say(call, status);
+    svc_health_send(call, status);
     server_call_finish(call, GP_STATUS_OK, "");
 }
 
 struct svc_watch {                      /* state of a Watch */
     struct slice service;               /* in the call's arena */
-    enum gp_health said;                /* sent last */
-    bool begun;
+    enum gp_health sent;                /* sent last */
+    bool begun;                         /* service and sent are set */
 };
 
 /* Send the status if it has changed; end the stream when the server drains. */
@@ -22397,9 +22383,9 @@ static void svc_health_poke(struct gp_call *call, void *arg)
     if (!w || !w->begun)
         return;
     enum gp_health status = svc_health_status(h, w->service);
-    if (status != w->said)
-        svc_health_say(call, status);
-    w->said = status;
+    if (status != w->sent)
+        svc_health_send(call, status);
+    w->sent = status;
     pthread_mutex_lock(&h->lock);
     bool down = h->down;
     pthread_mutex_unlock(&h->lock);
@@ -22412,19 +22398,12 @@ static void svc_health_poke(struct gp_call *call, void *arg)
 static void svc_health_watch(struct gp_call *call, struct gp_slice request,
                              void *arg)
 {
-    struct svc_watch *w = server_call_state(call, sizeof *w);
     struct slice service;
-    const char *copy;
-    if (!svc_parse_name(call, request, &service))
+    struct svc_watch *w = svc_stream_begin(call, request, sizeof *w, &service);
+    if (!w)
         return;
-    if (!w || !(copy = server_call_dup(call, service))) {
-        server_call_fail_memory(call);
-        return;
-    }
-    w->service = (struct slice){ copy, service.n };
-    w->said = svc_health_status(arg, w->service);
-    w->begun = true;
-    svc_health_say(call, w->said);
+    *w = (struct svc_watch){ service, svc_health_status(arg, service), true };
+    svc_health_send(call, w->sent);
     svc_health_poke(call, arg);
 }
 
@@ -22542,8 +22521,7 @@ static void svc_reflection_list(const struct svc_reflection *r,
 static void svc_reflection_answer(struct svc_reflection *r,
                                   const struct pb_field *f, struct buf *out)
 {
-    struct slice text = { (const char *)f->bytes.p,
-                          (size_t)(f->bytes.end - f->bytes.p) };
+    struct slice text = pb_slice(f);
     uint32_t i = f->number == 3 ? dsc_find_file(&r->dsc, text)
                : f->number == 4 ? dsc_find_symbol(&r->dsc, text) : MEM_NONE;
     if (f->number == 7)
@@ -22583,7 +22561,7 @@ static void svc_reflection_info(struct gp_call *call, struct gp_slice request,
     (void)server_message_end(call);
 }
 
-/* Release the arg of svc_reflection_add. */
+/* Free a struct svc_reflection. */
 static void svc_reflection_free(void *arg)
 {
     struct svc_reflection *r = arg;
@@ -22637,7 +22615,7 @@ struct svc_test {                       /* state of a streaming call */
     const char *text;                   /* of the status; in the call's arena */
     enum gp_status status;              /* to end with */
     bool waits, waited;                 /* output[at]: timer set; expired */
-    bool over;                          /* end when all is sent */
+    bool last;                          /* end when all is sent */
 };
 
 struct svc_request {                    /* SimpleRequest and similar ones */
@@ -22759,8 +22737,8 @@ static void svc_test_unary(struct gp_call *call, struct gp_slice request,
     server_call_finish(call, GP_STATUS_OK, "");
 }
 
-/* Send the responses of a streaming call that are due until there is no room;
- * on_writable, too. */
+/* Send the due responses of a streaming call until there is no room; also its
+ * on_writable. */
 static void svc_test_pump(struct gp_call *call, void *arg)
 {
     struct svc_test *t = server_call_state(call, sizeof *t);
@@ -22779,11 +22757,11 @@ static void svc_test_pump(struct gp_call *call, void *arg)
         if (svc_test_payload(call, o->size))
             return;
     }
-    if (t->status || t->over)
+    if (t->status || t->last)
         server_call_finish(call, t->status, t->text ? t->text : "");
 }
 
-/* Send the next response: its interval is over. */
+/* Send the next response, whose interval has passed. */
 static void svc_test_timer(struct gp_call *call, void *arg)
 {
     struct svc_test *t = server_call_state(call, sizeof *t);
@@ -22819,14 +22797,12 @@ static bool svc_test_outputs(struct gp_call *call, struct gp_slice request,
                              "more than 65,536 responses are unsent");
             return false;
         }
-        struct svc_output *v = mem_grow(t->output, &t->cap, t->n + 1,
-                                        sizeof *v);
-        if (!v) {
+        struct svc_output *new = MEM_ADD(t->output, t->n, t->cap);
+        if (!new) {
             server_call_fail_memory(call);
             return false;
         }
-        t->output = v;
-        v[t->n++] = o;
+        *new = o;
     }
     return true;
 }
@@ -22835,7 +22811,7 @@ static bool svc_test_outputs(struct gp_call *call, struct gp_slice request,
 static char svc_test_single;            /* StreamingOutputCall: one request */
 static char svc_test_later;             /* HalfDuplexCall: answers at its end */
 
-/* Take a request of StreamingOutputCall, FullDuplexCall or HalfDuplexCall. */
+/* Handle a request of StreamingOutputCall, FullDuplexCall or HalfDuplexCall. */
 static void svc_test_output(struct gp_call *call, struct gp_slice request,
                             void *arg)
 {
@@ -22854,7 +22830,7 @@ static void svc_test_output(struct gp_call *call, struct gp_slice request,
     }
     if (arg == &svc_test_single) {
         svc_test_echo(call);
-        t->over = true;
+        t->last = true;
     }
     if (arg != &svc_test_later)
         svc_test_pump(call, arg);
@@ -22867,7 +22843,7 @@ static void svc_test_start(struct gp_call *call, void *arg)
     svc_test_echo(call);
 }
 
-/* End a duplex call when its client has. */
+/* End a duplex call when its client has ended it. */
 static void svc_test_half(struct gp_call *call, void *arg)
 {
     struct svc_test *t = server_call_state(call, sizeof *t);
@@ -22875,7 +22851,7 @@ static void svc_test_half(struct gp_call *call, void *arg)
         server_call_fail_memory(call);
         return;
     }
-    t->over = true;
+    t->last = true;
     svc_test_pump(call, arg);
 }
 
