@@ -5500,8 +5500,8 @@ static uint64_t smp_lost(void)
  * A profile is columns: sample i has the locations stack[stack_at[i]] up to
  * but not including stack[stack_at[i + 1]], leaf first, the labels
  * label[label_at[i]] up to label[label_at[i + 1]], and for each type t the
- * value value[i * ntypes + t].  Reading turns ids into indexes; they may come
- * in any order.
+ * value value[i * ntypes + t].  Reading replaces ids, which may come in any
+ * order, by indexes.
  *
  * Invariant  every index stored is in range or MEM_NONE (pp_is_sound); every
  *            slice points into raw, into arena, or to text that outlives p.
@@ -5630,8 +5630,8 @@ static int pp_add_type(struct pp *p, struct slice type, struct slice unit)
     return GP_OK;
 }
 
-/* Make a sample of the stack, values and labels that were appended to p since
- * the last sample.  GP_ELIMIT or GP_ENOMEM. */
+/* End a sample: it has the stack, values and labels appended to p since the
+ * sample before it.  GP_ELIMIT or GP_ENOMEM. */
 static int pp_end_sample(struct pp *p)
 {
     size_t rows = p->nsamples + 1;
@@ -5649,7 +5649,7 @@ static int pp_end_sample(struct pp *p)
     return GP_OK;
 }
 
-/* Append a sample of n location indexes, leaf first, a value of each type and
+/* Append a sample of n location indexes, leaf first, one value of each type and
  * nl labels; all are copied. */
 static int pp_add_sample(struct pp *p, const uint32_t *stack, size_t n,
                          const int64_t *value, const struct pp_label *label,
@@ -5688,8 +5688,7 @@ static TXT_FORMAT_2 int pp_add_comment(struct pp *p, const char *fmt, ...)
     return s ? GP_OK : GP_ENOMEM;
 }
 
-/* Return the value of the comment `key=value`, borrowed; empty if there is
- * none. */
+/* Return the value of the comment `key=value`, borrowed, or an empty slice. */
 static struct slice pp_comment(const struct pp *p, const char *key)
 {
     size_t n = strlen(key);
@@ -5701,7 +5700,7 @@ static struct slice pp_comment(const struct pp *p, const char *key)
     return (struct slice){0};
 }
 
-/* True if every index of p is in range, as its readers must leave it. */
+/* True if every index in p is in range, which every reader must ensure. */
 static bool pp_is_sound(const struct pp *p)
 {
     size_t n = p->nsamples;
@@ -5737,15 +5736,15 @@ struct pp_reader {
     struct slice *string;               /* owned: the string table */
     size_t nstrings, string_cap;
     struct pp_ids mapping, location, function;
-    struct pb_in span[PP_FIELDS];       /* by number: from the first to the
-                                         * last field of the profile */
-    size_t count[PP_FIELDS];            /* by number: fields of the profile */
+    struct pb_in span[PP_FIELDS];       /* by number: from its first field in
+                                         * the profile to its last one */
+    size_t count[PP_FIELDS];            /* by number: how many there are */
     const uint8_t *at;                  /* the field being read, for errors */
     struct gp_why *why;
 };
 
-/* Read r->p->raw if it is in a format other than profile.proto; PP_NOT_FOREIGN
- * if it is not in that format. */
+/* Read r->p->raw, in another format than profile.proto; PP_NOT_FOREIGN if it is
+ * not in that format. */
 typedef int pp_foreign_fn(struct pp_reader *r);
 
 enum { PP_NOT_FOREIGN = 1 };
@@ -5755,7 +5754,7 @@ enum pp_message {
     PP_VALUE_TYPE, PP_MAPPING, PP_FUNCTION, PP_MESSAGES,
 };
 
-enum pp_form {                          /* the member of a varint field */
+enum pp_form {                          /* the member that holds a varint */
     PP_CODE,                            /* none: code reads and writes it */
     PP_NUMBER,                          /* uint64_t or int64_t */
     PP_ID,                              /* uint64_t; written as row + 1 */
@@ -5841,12 +5840,12 @@ static const struct pp_field {
 #undef AT
 };
 
-/* Append the name of the field that at is in to path, a string in size bytes:
- * ", sample[17].label[0].key", or ", field 99" for an unknown number. */
+/* Append the name of the field that byte at is in to path, a string in size
+ * bytes: ", sample[17].label[0].key", or ", field 99" for an unknown number. */
 static void pp_put_path(const struct pp *p, const uint8_t *at, char *path,
                         size_t size)
 {
-    struct pb_in in = { p->raw.data, p->raw.data + p->raw.len };
+    struct pb_in in = pb_of(mem_slice(&p->raw));
     enum pp_message message = PP_PROFILE;
     size_t count[PP_FIELDS] = {0}, n = strlen(path);
     const char *mark = ", ";
@@ -5876,7 +5875,7 @@ static void pp_put_path(const struct pp *p, const uint8_t *at, char *path,
     }
 }
 
-/* Report what is wrong with the field at at. */
+/* Report what is wrong with the field that starts at byte at. */
 static int pp_fail_at(struct pp_reader *r, const uint8_t *at, const char *what)
 {
     char path[96] = "";
@@ -5917,22 +5916,21 @@ static uint32_t pp_ids_find(const struct pp_ids *t, uint64_t id)
     if (!t->sparse)
         return id && id <= t->n ? (uint32_t)(id - 1) : MEM_NONE;
     uint64_t h = mem_hash(&id, sizeof id);
-    for (uint32_t at = 0, row;
-         (row = mem_index_next(&t->x, h, &at)) != MEM_NONE;)
-        if (t->id[row] == id)
-            return id ? row : MEM_NONE;
+    for (uint32_t at = 0, i; (i = mem_index_next(&t->x, h, &at)) != MEM_NONE;)
+        if (t->id[i] == id)
+            return id ? i : MEM_NONE;
     return MEM_NONE;
 }
 
-/* Make t ready for pp_ids_find.  Counts ids that are 0 or duplicate in
- * repaired; the first of duplicate ids counts. */
-static int pp_ids_seal(struct pp_ids *t, uint64_t repaired[PP_REPAIRS])
+/* Make t ready for pp_ids_find.  Ids that are 0 or duplicate are counted as
+ * repaired; of duplicate ids the first one is found. */
+static int pp_ids_seal(struct pp_reader *r, struct pp_ids *t)
 {
     for (size_t i = 0; t->sparse && i < t->n; i++) {
         if (t->id[i] == 0 || pp_ids_find(t, t->id[i]) != MEM_NONE)
-            repaired[t->id[i] ? PP_SAME_ID : PP_ZERO_ID]++;
+            r->p->repaired[t->id[i] ? PP_SAME_ID : PP_ZERO_ID]++;
         else if (mem_index_put(&t->x, mem_hash(&t->id[i], 8), (uint32_t)i))
-            return GP_ENOMEM;
+            return txt_fail(r->why, GP_ENOMEM, "%s: out of memory", r->name);
     }
     return GP_OK;
 }
@@ -5953,8 +5951,8 @@ static struct slice pp_string(struct pp_reader *r, uint64_t i)
     return (struct slice){ "", 0 };
 }
 
-/* Call fn for each field of the message in, until it fails, with to; if that is
- * NULL, with the rest of the message. */
+/* Call fn with each field of the message in and with to, until it fails.  If to
+ * is NULL, fn gets the rest of the message instead. */
 static int pp_walk(struct pp_reader *r, struct pb_in in,
                    int (*fn)(struct pp_reader *, struct pb_field *, void *),
                    void *to)
@@ -6006,14 +6004,16 @@ static inline void pp_store(struct pp_reader *r, const struct pp_field *d,
     }
 }
 
-/* Read the message in of the kind m into the struct at to; lines of a location
- * are appended to the profile. */
+/* Read the message in of kind m into the struct at to, NULL if its table is
+ * full.  A location's lines are appended to the profile. */
 static int pp_read_message(struct pp_reader *r, struct pb_in in,
                            enum pp_message m, void *to)
 {
     struct pp *p = r->p;
     struct pb_field f;
     int e;
+    if (!to)
+        return pp_fail_full(r);
     for (r->at = in.p; (e = pb_get_field(&in, &f)) > 0; r->at = in.p) {
         const struct pp_field *d = &pp_field[m][f.number % PP_FIELDS];
         if (f.number >= PP_FIELDS)
@@ -6033,8 +6033,8 @@ static int pp_read_message(struct pp_reader *r, struct pb_in in,
     return e < 0 ? pp_fail(r, PP_DAMAGED) : GP_OK;
 }
 
-/* Append the locations in f to the stacks, which have room.  Returns what
- * pb_next_int returned last, 0 or an error. */
+/* Append the locations in f to the stacks, which have room.  0, or an error of
+ * pb_next_int. */
 static int pp_read_stack(struct pp_reader *r, struct pb_field *f)
 {
     const struct pp_ids *t = &r->location;
@@ -6051,8 +6051,8 @@ static int pp_read_stack(struct pp_reader *r, struct pb_field *f)
     return e;
 }
 
-/* Read a field of Sample; to counts the sample's values.  No table does this:
- * it is the inner loop of reading, and most fields are packed. */
+/* Read a field of Sample; to counts the sample's values.  pp_field is not used:
+ * this is the inner loop of reading, and most fields are packed. */
 static int pp_read_sample(struct pp_reader *r, struct pb_field *f, void *to)
 {
     struct pp *p = r->p;
@@ -6078,8 +6078,6 @@ static int pp_read_sample(struct pp_reader *r, struct pb_field *f, void *to)
     }
     if (f->number == 3 && f->type == PB_BYTES) {
         struct pp_label *l = PP_NEW(p, label);
-        if (!l)
-            return pp_fail_full(r);
         e = pp_read_message(r, f->bytes, PP_LABEL, l);
         if (!e && !l->str.p && !l->num && !l->unit.n)
             p->nlabels--;               /* pprof drops it too */
@@ -6088,8 +6086,8 @@ static int pp_read_sample(struct pp_reader *r, struct pb_field *f, void *to)
     return e ? pp_fail(r, "a sample's numbers are damaged") : GP_OK;
 }
 
-/* First pass: note the place and number of the profile's fields, and read the
- * strings, to which others refer.  to is the rest of the message. */
+/* First pass: find and count the profile's fields, and read the strings, to
+ * which others refer.  to is the rest of the message. */
 static int pp_pass_strings(struct pp_reader *r, struct pb_field *f, void *to)
 {
     const struct pb_in *in = to;
@@ -6118,13 +6116,12 @@ static int pp_pass_strings(struct pp_reader *r, struct pb_field *f, void *to)
 static int pp_pass_tables(struct pp_reader *r, struct pb_field *f, void *to)
 {
     struct pp *p = r->p;
-    void *row = NULL;
     int e;
     if (f->number != *(uint32_t *)to)
         return GP_OK;
     if (f->number == 9 && f->type == PB_VARINT && p->time_ns)
-        return pp_fail(r, "there are two: these are two profiles in one file; "
-                       "give each its own file");
+        return pp_fail(r, "the file holds a second profile; put each in a file "
+                       "of its own");
     if (f->type == PB_VARINT)
         pp_store(r, &pp_field[PP_PROFILE][f->number], f->value, p);
     if (f->number == 13) {
@@ -6141,18 +6138,16 @@ static int pp_pass_tables(struct pp_reader *r, struct pb_field *f, void *to)
         return GP_OK;
     if (f->number == 11)
         return pp_read_message(r, f->bytes, PP_VALUE_TYPE, &p->period_type);
-    if (f->number == 1 && !(row = PP_NEW(p, type)))
-        return pp_fail_full(r);
     if (f->number == 1)
-        return pp_read_message(r, f->bytes, PP_VALUE_TYPE, row);
+        return pp_read_message(r, f->bytes, PP_VALUE_TYPE, PP_NEW(p, type));
     if (f->number == 3) {
         struct pp_mapping *m = PP_NEW(p, mapping);
-        e = m ? pp_read_message(r, f->bytes, PP_MAPPING, m) : pp_fail_full(r);
+        e = pp_read_message(r, f->bytes, PP_MAPPING, m);
         return e ? e : pp_ids_add(r, &r->mapping, m->id);
     }
     if (f->number == 5) {
         struct pp_function *n = PP_NEW(p, function);
-        e = n ? pp_read_message(r, f->bytes, PP_FUNCTION, n) : pp_fail_full(r);
+        e = pp_read_message(r, f->bytes, PP_FUNCTION, n);
         return e ? e : pp_ids_add(r, &r->function, n->id);
     }
     return GP_OK;
@@ -6197,10 +6192,9 @@ static int pp_pass_samples(struct pp_reader *r, struct pb_field *f, void *to)
 }
 
 /* Allocate the empty array a for n rows. */
-#define PP_RESERVE(a, cap, n) \
-    pp_reserve(&(a), &(cap), n, sizeof *(a))
+#define PP_RESERVE(a, cap, n) pp_reserve(&(a), &(cap), n, sizeof *(a))
 
-/* Do PP_RESERVE; array as in pp_add_row. */
+/* Do PP_RESERVE; array as in mem_room. */
 static int pp_reserve(void *array, size_t *cap, size_t n, size_t size)
 {
     void *p = n <= PP_MOST_ROWS ? mem_grow_prefaulted(NULL, cap, n, size)
@@ -6211,7 +6205,7 @@ static int pp_reserve(void *array, size_t *cap, size_t n, size_t size)
     return GP_OK;
 }
 
-/* Allocate the tables for the rows that the first pass has counted. */
+/* Allocate the tables for the rows that the first pass counted. */
 static int pp_reserve_tables(struct pp_reader *r)
 {
     struct pp *p = r->p;
@@ -6233,13 +6227,13 @@ static int pp_reserve_tables(struct pp_reader *r)
 static int pp_read_raw(struct pp_reader *r)
 {
     struct pp *p = r->p;
-    struct pb_in all = { p->raw.data, p->raw.data + p->raw.len };
+    struct pb_in all = pb_of(mem_slice(&p->raw));
     int e;
     if ((e = pp_walk(r, all, pp_pass_strings, NULL)) ||
         (e = pp_reserve_tables(r)))
         return e;
     for (uint32_t i = 1; i < PP_FIELDS; i++)
-        if (i != 2 && i != 4 && i != 6 && r->span[i].p &&
+        if (i != 2 && i != 4 && i != 6 &&
             (e = pp_walk(r, r->span[i], pp_pass_tables, &i)))
             return e;
     if (p->ntypes > PP_MOST_TYPES)
@@ -6248,20 +6242,16 @@ static int pp_read_raw(struct pp_reader *r)
     if (p->ntypes == 0)
         return txt_fail(r->why, GP_EFORMAT, "%s: not a pprof profile: it has "
                         "no sample type", r->name);
-    if (pp_ids_seal(&r->mapping, p->repaired) ||
-        pp_ids_seal(&r->function, p->repaired))
-        return txt_fail(r->why, GP_ENOMEM, "%s: out of memory", r->name);
-    if (r->span[4].p &&
-        (e = pp_walk(r, r->span[4], pp_pass_locations, NULL)))
+    if ((e = pp_ids_seal(r, &r->mapping)) ||
+        (e = pp_ids_seal(r, &r->function)) ||
+        (e = pp_walk(r, r->span[4], pp_pass_locations, NULL)) ||
+        (e = pp_ids_seal(r, &r->location)))
         return e;
-    if (pp_ids_seal(&r->location, p->repaired))
-        return txt_fail(r->why, GP_ENOMEM, "%s: out of memory", r->name);
-    return r->span[2].p ? pp_walk(r, r->span[2], pp_pass_samples, NULL)
-                        : GP_OK;
+    return pp_walk(r, r->span[2], pp_pass_samples, NULL);
 }
 
-/* Inflate in to out, which is first made as long as in's last bytes say
- * (RFC 1952 2.3.1: ISIZE), if that is possible. */
+/* Inflate in onto out, which is empty, and is first allocated for the size in
+ * in's last bytes (RFC 1952 2.3.1: ISIZE) if that size is possible. */
 static int pp_inflate(const struct buf *in, size_t most, struct buf *out,
                       size_t *at)
 {
@@ -6274,8 +6264,8 @@ static int pp_inflate(const struct buf *in, size_t most, struct buf *out,
     return gz_gzip_unpack(in->data, in->len, most, out, at);
 }
 
-/* Return what raw is, by its first bytes, and what to do with it; NULL if that
- * is unknown. */
+/* Return the name of raw's format, known by its first bytes, and what to do
+ * with the file; or NULL. */
 static const char *pp_name_format(const struct buf *raw)
 {
     static const struct { const char *begin, *is; } known[] = {
@@ -6298,8 +6288,8 @@ static const char *pp_name_format(const struct buf *raw)
 }
 
 /* Read the profile in file, gzip'd or not, of at most most bytes inflated, into
- * p, which takes over file's bytes.  name is for errors; foreign, which may be
- * NULL, reads files of another format.  After a failure p is empty. */
+ * p.  Takes over file's bytes.  name is for errors; foreign, which may be NULL,
+ * reads files of another format.  After a failure p is empty. */
 static int pp_read(struct pp *p, struct buf *file, const char *name,
                    size_t most, pp_foreign_fn *foreign, struct gp_why *why)
 {
@@ -6320,7 +6310,8 @@ static int pp_read(struct pp *p, struct buf *file, const char *name,
     size_t packed = in.len;
     mem_fini(&in);                      /* it may be large */
     if (e == GP_ELIMIT)
-        txt_fail(why, e, "%s: inflates to more than %zu bytes", name, most);
+        txt_fail(why, e, "%s: inflates to more than the limit, %zu MiB", name,
+                 most >> 20);
     else if (e == GP_ENOMEM)
         txt_fail(why, e, "%s: out of memory", name);
     else if (e && packed)
@@ -6345,8 +6336,8 @@ static int pp_read(struct pp *p, struct buf *file, const char *name,
 
 struct pp_writer {
     const struct pp *p;                 /* borrowed */
-    struct buf out, part, sub;          /* owned: profile; message in it; packed
-                                         * numbers or message in that */
+    struct buf out, part, sub;          /* owned: the profile; a message in it;
+                                         * what a field of that holds */
     struct slice *string;               /* owned: the string table so far */
     size_t nstrings, string_cap;
     struct index x;                     /* text -> row of string */
@@ -6371,8 +6362,8 @@ static uint64_t pp_intern(struct pp_writer *w, struct slice s)
     return w->nstrings - 1;
 }
 
-/* Append field number of message m, from the struct at from, to out; row is the
- * struct's index. */
+/* Append field number of message m to out, from the struct at from, row row of
+ * its table. */
 static void pp_write_field(struct pp_writer *w, struct buf *out,
                            enum pp_message m, uint32_t number,
                            const void *from, size_t row)
@@ -6404,8 +6395,8 @@ static void pp_write_field(struct pp_writer *w, struct buf *out,
     pb_put_uint(out, number, v);        /* nothing for 0 */
 }
 
-/* Append message m, from the struct at from, to out as field number; row is the
- * struct's index.  A location's lines are appended with it. */
+/* Append message m to out as field number, from the struct at from, row row of
+ * its table.  A location's lines are appended with it. */
 static void pp_write_message(struct pp_writer *w, struct buf *out,
                              uint32_t number, enum pp_message m,
                              const void *from, size_t row)
@@ -6493,31 +6484,31 @@ static size_t pp_count_type(const struct pp *p)
                                              txt_slice("count") });
 }
 
-/* Find the sample type of that name or number; for NULL the one that pprof
- * chooses: default_sample_type, or the last. */
-static int pp_find_type(const struct pp *pp, const char *name, size_t *type,
+/* Set *type to the row of the sample type with that name or number; if name is
+ * NULL, of the one that pprof chooses: default_sample_type, or the last. */
+static int pp_find_type(const struct pp *p, const char *name, size_t *type,
                         struct gp_why *why)
 {
-    struct slice want = name ? txt_slice(name) : pp->default_type;
+    struct slice want = name ? txt_slice(name) : p->default_type;
     uint64_t i;
-    if (pp->ntypes == 0)
+    if (p->ntypes == 0)
         return txt_fail(why, GP_EFORMAT, "the profile has no sample type");
-    *type = pp->ntypes - 1;
-    for (size_t t = 0; t < pp->ntypes; t++)
-        if (want.n && txt_equal(pp->type[t].type, want)) {
+    *type = p->ntypes - 1;
+    for (size_t t = 0; t < p->ntypes; t++)
+        if (want.n && txt_equal(p->type[t].type, want)) {
             *type = t;
             return GP_OK;
         }
     if (!name)
         return GP_OK;
-    if (!txt_number(name, 0, pp->ntypes - 1, &i)) {
+    if (!txt_number(name, 0, p->ntypes - 1, &i)) {
         *type = (size_t)i;
         return GP_OK;
     }
     struct buf have = {0};
-    for (size_t t = 0; t < pp->ntypes; t++) {
+    for (size_t t = 0; t < p->ntypes; t++) {
         txt_puts(&have, t ? ", " : "");
-        mem_put(&have, pp->type[t].type.p, pp->type[t].type.n);
+        mem_put(&have, p->type[t].type.p, p->type[t].type.n);
     }
     txt_fail(why, GP_EUSAGE, "no sample type '%s'; there are: %.*s", name,
              (int)(have.len > 150 ? 150 : have.len), (const char *)have.data);
@@ -6533,8 +6524,8 @@ static void pp_put_type(struct buf *b, const struct pp_type *t)
     txt_put_clean(b, t->unit);
 }
 
-/* Find the row of base's type with which now's type is compared; GP_EFORMAT if
- * the profiles measure different things.  name is base's. */
+/* Set *row to base's type that is compared with now's type; GP_EFORMAT if the
+ * profiles measure different things.  name is base's. */
 static int pp_find_base_type(const struct pp *now, size_t type,
                              const struct pp *base, const char *name,
                              size_t *row, struct gp_why *why)
@@ -6544,18 +6535,18 @@ static int pp_find_base_type(const struct pp *now, size_t type,
     struct buf b = {0};
     *row = pp_type_row(base, &now->type[type]);
     if (*row == SIZE_MAX) {
-        txt_puts(&b, "it has no ");
+        txt_puts(&b, "no sample type ");
         pp_put_type(&b, &now->type[type]);
-        txt_puts(&b, " to compare; it has:");
+        txt_puts(&b, " to compare with; there are: ");
         for (size_t t = 0; t < base->ntypes; t++) {
-            txt_puts(&b, t ? ", " : " ");
+            txt_puts(&b, t ? ", " : "");
             pp_put_type(&b, &base->type[t]);
         }
     } else if (periods && !(txt_equal(x->type, y->type) &&
                             txt_equal(x->unit, y->unit))) {
-        txt_puts(&b, "another kind of profile: its period is of ");
+        txt_puts(&b, "a different kind of profile: its period is in ");
         pp_put_type(&b, y);
-        txt_puts(&b, ", not of ");
+        txt_puts(&b, ", not in ");
         pp_put_type(&b, x);
     }
     int e = b.len ? txt_fail(why, GP_EFORMAT, "%s: %.*s", name,
@@ -6582,8 +6573,8 @@ static uint32_t pp_add_frame(struct pp *p, const struct pp_function *f)
     return (uint32_t)p->nlocations - 1;
 }
 
-/* Make to a copy of p whose frames can be renamed: locations, lines and
- * functions are copied, the rest is borrowed from p.  GP_ENOMEM. */
+/* Set to to a copy of p whose frames can be renamed: it owns its locations,
+ * lines and functions and borrows the rest from p.  GP_ENOMEM. */
 static int pp_clone_names(struct pp *to, const struct pp *p)
 {
     *to = *p;

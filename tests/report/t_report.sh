@@ -372,11 +372,11 @@ bases() {
     for f in text svg top pprof; do
         check "another kind of base, -f $f" 1 "$BIN" report -f $f \
             --base "$T/other.pb" "$T/made.pb"
-        one_line "another kind of base, -f $f" 'other.pb: it has no cpu/nano'
+        one_line "another kind of base, -f $f" 'other.pb: no sample type cpu/nano'
     done
     check 'another kind of base, by what both have' 1 "$BIN" report \
         --sample samples --base "$T/other.pb" "$T/made.pb"
-    one_line 'by what both have' 'its period is of wall/nanoseconds, not of cpu'
+    one_line 'by what both have' 'its period is in wall/nanoseconds, not in cpu'
     cp "$T/made.pb" "$T/long.pb"
     made 3000 1000000
     check 'a difference' 0 "$BIN" report -q -f pprof --base "$T/long.pb" \
