@@ -14601,13 +14601,59 @@ struct dsc_field {
     int64_t oneof;                      /* its index; -1: in none */
 };
 
+/* How JSON writes the values of a type. */
+enum dsc_form { DSC_SIGNED, DSC_UNSIGNED, DSC_REAL, DSC_TRUTH, DSC_NAMED,
+                DSC_TEXT, DSC_BASE64, DSC_NESTED };
+
+/* How the wire and JSON write each type.  Row 0 is for numbers that are no
+ * type: descriptors are input. */
+static const struct {
+    enum pb_type wire;
+    enum dsc_form form;
+    int bits;                           /* of a number; JSON writes those of 64
+                                         * bits as strings */
+    bool zigzag;                        /* the sign is in bit 0 */
+} dsc_types[] = {
+    [0]            = { PB_VARINT, DSC_SIGNED, 64, false },
+    [DSC_DOUBLE]   = { PB_FIXED64, DSC_REAL, 64, false },
+    [DSC_FLOAT]    = { PB_FIXED32, DSC_REAL, 32, false },
+    [DSC_INT64]    = { PB_VARINT, DSC_SIGNED, 64, false },
+    [DSC_UINT64]   = { PB_VARINT, DSC_UNSIGNED, 64, false },
+    [DSC_INT32]    = { PB_VARINT, DSC_SIGNED, 32, false },
+    [DSC_FIXED64]  = { PB_FIXED64, DSC_UNSIGNED, 64, false },
+    [DSC_FIXED32]  = { PB_FIXED32, DSC_UNSIGNED, 32, false },
+    [DSC_BOOL]     = { PB_VARINT, DSC_TRUTH, 64, false },
+    [DSC_STRING]   = { PB_BYTES, DSC_TEXT, 64, false },
+    [DSC_GROUP]    = { PB_VARINT, DSC_SIGNED, 64, false },
+    [DSC_MESSAGE]  = { PB_BYTES, DSC_NESTED, 64, false },
+    [DSC_BYTES]    = { PB_BYTES, DSC_BASE64, 64, false },
+    [DSC_UINT32]   = { PB_VARINT, DSC_UNSIGNED, 32, false },
+    [DSC_ENUM]     = { PB_VARINT, DSC_NAMED, 32, false },
+    [DSC_SFIXED32] = { PB_FIXED32, DSC_SIGNED, 32, false },
+    [DSC_SFIXED64] = { PB_FIXED64, DSC_SIGNED, 64, false },
+    [DSC_SINT32]   = { PB_VARINT, DSC_SIGNED, 32, true },
+    [DSC_SINT64]   = { PB_VARINT, DSC_SIGNED, 64, true },
+};
+
+/* Return the integer, of 64 bits, that x stands for on the wire. */
+static uint64_t dsc_integer(enum dsc_type type, uint64_t x)
+{
+    bool narrow = dsc_types[type].bits == 32;
+    x = narrow ? (uint32_t)x : x;
+    if (dsc_types[type].zigzag)
+        x = x >> 1 ^ (0 - (x & 1));
+    return narrow && dsc_types[type].form == DSC_SIGNED
+           ? (uint64_t)(int32_t)x : x;
+}
+
 /* The last varint field number of the message m, or otherwise. */
 static uint64_t dsc_varint(struct slice m, uint32_t number, uint64_t otherwise)
 {
     return pb_find_varint(pb_of(m), number, otherwise);
 }
 
-/* The next field number of kind PB_BYTES in *in; false: there is none. */
+/* Read up to the next field number of kind PB_BYTES in *in; false if there is
+ * none. */
 static bool dsc_next(struct pb_in *in, uint32_t number, struct slice *part)
 {
     struct pb_field f;
@@ -14619,7 +14665,7 @@ static bool dsc_next(struct pb_in *in, uint32_t number, struct slice *part)
     return false;
 }
 
-/* Read the descriptor bytes of a field of message s. */
+/* Read bytes, the descriptor of a field of message s. */
 static struct dsc_field dsc_field(const struct dsc *d,
                                   const struct dsc_symbol *s,
                                   struct slice bytes)
@@ -14627,17 +14673,23 @@ static struct dsc_field dsc_field(const struct dsc *d,
     struct slice file = d->file[s->file].bytes, syntax = dsc_bytes(file, 12);
     bool proto3 = txt_equal(syntax, txt_slice("proto3"));
     bool modern = proto3 || dsc_varint(file, 14, 0) >= 1000;    /* 2023 on */
+    uint64_t type = dsc_varint(bytes, 5, 0);
     struct dsc_field f = { .name = dsc_bytes(bytes, 1),
         .json = dsc_bytes(bytes, 10), .type_name = dsc_bytes(bytes, 6),
         .number = (uint32_t)dsc_varint(bytes, 3, 0),
-        .type = (enum dsc_type)dsc_varint(bytes, 5, 0),
+        .type = type <= DSC_SINT64 ? (enum dsc_type)type : 0,
         .repeated = dsc_varint(bytes, 4, 1) == 3,
         .oneof = (int64_t)dsc_varint(bytes, 9, UINT64_MAX) };
     f.packed = dsc_varint(dsc_bytes(bytes, 8), 2, modern) && f.repeated &&
-               f.type != DSC_STRING && f.type != DSC_BYTES &&
-               f.type != DSC_MESSAGE && f.type != DSC_GROUP;
+               dsc_types[f.type].wire != PB_BYTES && f.type != DSC_GROUP;
     f.presence = !proto3 || f.oneof >= 0 || f.type == DSC_MESSAGE;
     return f;
+}
+
+/* True if f is a Value, which can be null. */
+static bool dsc_is_value(const struct dsc_field *f)
+{
+    return txt_equal(f->type_name, txt_slice(".google.protobuf.Value"));
 }
 
 /* Append what JSON calls a field of this name, where its descriptor does not
@@ -14664,8 +14716,8 @@ static bool dsc_is_camel(struct slice name, struct slice key)
     return is;
 }
 
-/* Find the field of message s that JSON calls key, or whose number is number
- * where that is not 0. */
+/* Find the field of message s that JSON calls key or, if number is not 0, the
+ * field number.  Both the JSON name and the name in the .proto are keys. */
 static bool dsc_find_field(const struct dsc *d, const struct dsc_symbol *s,
                            struct slice key, uint32_t number,
                            struct dsc_field *f)
@@ -14733,16 +14785,55 @@ static int dsc_find_method(const struct dsc *d, const char *path,
 
 struct dsc_json {                       /* of one dsc_encode */
     const struct dsc *d;                /* borrowed */
-    struct buf path;                    /* where it is: items[2].price */
+    const struct dsc_known *known;      /* dsc_known */
+    struct buf path;                    /* of the value: items[2].price */
     struct gp_why *why;
-    const struct js_value *any;         /* whose "@type" tells what it is */
+    const struct js_value *any;         /* an Any: its member "@type" is not a
+                                         * field of the message in it */
     int (*message)(struct dsc_json *j, const struct dsc_symbol *s,
                    const struct js_value *v, struct buf *b, int depth);
-    int (*value)(struct dsc_json *j, const struct js_value *v, struct buf *b,
-                 int depth);            /* they call each other by these */
+    int (*value)(struct dsc_json *j, const struct dsc_known *k,
+                 const struct js_value *v, struct buf *b, int depth);
+                                        /* for recursion, as message is */
 };
 
-/* Say what is wrong at the path so far. */
+struct dsc_text {                       /* of one dsc_decode */
+    const struct dsc *d;                /* borrowed */
+    const struct dsc_known *known;      /* dsc_known */
+    struct js js;
+    int (*message)(struct dsc_text *t, const struct dsc_symbol *s,
+                   struct slice bytes, int depth);      /* for recursion */
+};
+
+/* A well-known type, one that JSON does not write as an object of its fields.
+ * depth is how many more levels of messages may follow. */
+struct dsc_known {
+    const char *name;                   /* in google.protobuf; NULL: the end */
+    enum js_kind kind;                  /* of its JSON; JS_NULL: several */
+    enum dsc_type type;                 /* of a wrapper's field 1 */
+    int (*put)(struct dsc_json *j, const struct dsc_known *k,
+               const struct js_value *v, struct buf *b, int depth);
+                                        /* append it to b; NULL: as others */
+    int (*say)(struct dsc_text *t, const struct dsc_known *k,
+               struct slice bytes, int depth);  /* write it as JSON */
+};
+
+/* Return the row of the table k, which ends with a NULL name, for the message
+ * called name, or NULL. */
+static const struct dsc_known *dsc_find_known(const struct dsc_known *k,
+                                              struct slice name)
+{
+    static const char package[] = "google.protobuf.";
+    if (!txt_starts(name, package))
+        return NULL;
+    name.p += sizeof package - 1;
+    name.n -= sizeof package - 1;
+    while (k->name && !txt_equal(name, txt_slice(k->name)))
+        k++;
+    return k->name ? k : NULL;
+}
+
+/* Fail with a message that names the path of the value. */
 static TXT_FORMAT_2 int dsc_wrong(struct dsc_json *j, const char *fmt, ...)
 {
     char text[160];
@@ -14755,17 +14846,34 @@ static TXT_FORMAT_2 int dsc_wrong(struct dsc_json *j, const char *fmt, ...)
                     j->path.len ? ": " : "", text);
 }
 
-/* The whole number that v is, in [min, max], as a number or a string; *x has
- * its two's complement. */
-static int dsc_whole(struct dsc_json *j, const struct js_value *v, int64_t min,
-                     uint64_t max, uint64_t *x)
+/* Return how many bytes of s a message shows. */
+static int dsc_shown(struct slice s)
 {
-    struct slice s = v->text;
-    if (v->kind == JS_STRING)
-        s = (struct slice){ s.p + 1, s.n - 2 };
+    return s.n < 60 ? (int)s.n : 60;
+}
+
+/* Fail with a message that shows v and says what it is. */
+static int dsc_wrong_value(struct dsc_json *j, const struct js_value *v,
+                           const char *what)
+{
+    return dsc_wrong(j, "%.*s %s", dsc_shown(v->text), v->text.p, what);
+}
+
+/* Return what is between the quotes of the JSON string s. */
+static struct slice dsc_unquoted(struct slice s)
+{
+    return (struct slice){ s.p + 1, s.n - 2 };
+}
+
+/* Read the integer v, a number or a string, of so many bits, into *x: its two's
+ * complement in 64 bits. */
+static int dsc_get_integer(struct dsc_json *j, const struct js_value *v,
+                           bool is_signed, int bits, uint64_t *x)
+{
+    struct slice s = v->kind == JS_STRING ? dsc_unquoted(v->text) : v->text;
     bool minus = s.n && *s.p == '-';
     struct slice digits = { s.p + minus, s.n - minus };
-    uint64_t n = 0;
+    uint64_t n = 0, max = UINT64_MAX >> (64 - bits) >> is_signed;
     bool ok = (v->kind == JS_NUMBER || v->kind == JS_STRING) && digits.n &&
               isdigit((uint8_t)*digits.p);
     bool plain = true;                  /* digits alone */
@@ -14773,153 +14881,114 @@ static int dsc_whole(struct dsc_json *j, const struct js_value *v, int64_t min,
         plain &= isdigit((uint8_t)digits.p[i]) != 0;
     int e = ok ? txt_slice_number(digits, 0, UINT64_MAX, &n) : GP_EUSAGE;
     if (e && ok && plain)
-        return dsc_wrong(j, "%.*s is out of range",
-                         v->text.n < 40 ? (int)v->text.n : 40, v->text.p);
+        return dsc_wrong_value(j, v, "is out of range");
     if (ok && e) {
-        double f = fabs(txt_finite(s)); /* 1e3 and 5.0 are whole, too */
+        double f = fabs(txt_finite(s)); /* 1e3 and 5.0 are integers, too */
         ok = f < 9007199254740992.0 && f <= floor(f);
         n = ok ? (uint64_t)f : 0;
         if (!ok && f <= floor(f))
-            return dsc_wrong(j, "%.*s: write all digits of so large a number",
-                             v->text.n < 40 ? (int)v->text.n : 40, v->text.p);
+            return dsc_wrong_value(j, v, "is too large for an exponent: write "
+                                   "all digits");
     }
     if (!ok)
-        return dsc_wrong(j, "%.*s is not a whole number",
-                         v->text.n < 40 ? (int)v->text.n : 40, v->text.p);
-    uint64_t most = minus ? 0 - (uint64_t)min : max;
-    if (n > most)
-        return dsc_wrong(j, "%.*s is out of range",
-                         v->text.n < 40 ? (int)v->text.n : 40, v->text.p);
+        return dsc_wrong_value(j, v, "is not an integer");
+    if (n > (!minus ? max : is_signed ? max + 1 : 0))
+        return dsc_wrong_value(j, v, "is out of range");
     *x = minus ? 0 - n : n;
     return GP_OK;
 }
 
-/* The number that v is, or NaN, Infinity and -Infinity as strings. */
-static int dsc_real(struct dsc_json *j, const struct js_value *v, bool single,
-                    double *x)
+/* Read the number v, or the string NaN, Infinity or -Infinity, into *x: a
+ * double or, of 32 bits, a float. */
+static int dsc_get_real(struct dsc_json *j, const struct js_value *v, int bits,
+                        uint64_t *x)
 {
-    struct slice s = v->text;
-    if (v->kind == JS_STRING) {
-        s = (struct slice){ s.p + 1, s.n - 2 };
-        *x = txt_equal(s, txt_slice("Infinity")) ? (double)INFINITY
-           : txt_equal(s, txt_slice("-Infinity")) ? -(double)INFINITY
-           : (double)NAN;
-        if (!isnan(*x) || txt_equal(s, txt_slice("NaN")))
-            return GP_OK;
-    }
-    *x = v->kind == JS_NUMBER || v->kind == JS_STRING ? txt_finite(s)
-                                                      : (double)NAN;
-    if (isnan(*x) || (single && fabs(*x) > 3.4028235677973366e38))
-        return dsc_wrong(j, "%.*s is not a number that fits",
-                         v->text.n < 40 ? (int)v->text.n : 40, v->text.p);
+    struct slice s = v->kind == JS_STRING ? dsc_unquoted(v->text) : v->text;
+    double real = v->kind != JS_STRING ? (double)NAN
+                : txt_equal(s, txt_slice("Infinity")) ? (double)INFINITY
+                : txt_equal(s, txt_slice("-Infinity")) ? -(double)INFINITY
+                : (double)NAN;
+    bool named = v->kind == JS_STRING &&
+                 (!isnan(real) || txt_equal(s, txt_slice("NaN")));
+    if (!named && (v->kind == JS_NUMBER || v->kind == JS_STRING))
+        real = txt_finite(s);
+    if (!named && (isnan(real) ||
+                   (bits == 32 && fabs(real) > 3.4028235677973366e38)))
+        return dsc_wrong_value(j, v, "is not a number that fits");
+    float single = (float)real;
+    *x = 0;
+    memcpy(x, bits == 32 ? (void *)&single : &real, (size_t)bits / 8);
     return GP_OK;
 }
 
-/* The bytes that the string v has in base64, either alphabet, padded or not. */
-static int dsc_base64(struct dsc_json *j, const struct js_value *v,
-                      struct buf *out)
+/* Decode the string v, base64 in either alphabet, padded or not. */
+static int dsc_get_base64(struct dsc_json *j, const struct js_value *v,
+                          struct buf *out)
 {
     struct buf text = {0};
     if (v->kind != JS_STRING)
-        return dsc_wrong(j, "bytes are a string in base64");
+        return dsc_wrong(j, "not a string in base64");
     js_get_string(v->text, &text);
     for (size_t i = 0; i < text.len; i++)
         text.data[i] = text.data[i] == '-' ? '+'
                      : text.data[i] == '_' ? '/' : text.data[i];
-    struct slice coded = { (const char *)text.data, text.len };
-    bool ok = txt_put_base64_decoded(out, coded);
+    bool ok = txt_put_base64_decoded(out, mem_slice(&text));
     int e = text.err ? GP_ENOMEM : ok ? GP_OK : dsc_wrong(j, "not base64");
     mem_fini(&text);
     return e;
 }
 
-/* The number of the value of enum s that v names, or is. */
-static int dsc_enum(struct dsc_json *j, const struct dsc_symbol *s,
-                    const struct js_value *v, uint64_t *x)
+/* Read v, the name or the number of a value of the enum f. */
+static int dsc_get_enum(struct dsc_json *j, const struct dsc_field *f,
+                        const struct js_value *v, uint64_t *x)
 {
-    struct pb_in in = pb_of(s->bytes);
-    struct slice part;
+    const struct dsc_symbol *s = dsc_symbol(j->d, f->type_name);
+    if (!s)
+        return dsc_wrong(j, "its enum is not in the descriptors");
     if (v->kind != JS_STRING)
-        return dsc_whole(j, v, INT32_MIN, INT32_MAX, x);
-    struct slice name = { v->text.p + 1, v->text.n - 2 };
+        return dsc_get_integer(j, v, true, 32, x);
+    struct pb_in in = pb_of(s->bytes);
+    struct slice part, name = dsc_unquoted(v->text);
     while (dsc_next(&in, 2, &part))
         if (txt_equal(dsc_bytes(part, 1), name)) {
             *x = dsc_varint(part, 2, 0);
             return GP_OK;
         }
-    return dsc_wrong(j, "'%.*s' is no value of %.*s",
-                     name.n < 60 ? (int)name.n : 60, name.p, (int)s->name.n,
-                     s->name.p);
+    return dsc_wrong(j, "'%.*s' is no value of %.*s", dsc_shown(name), name.p,
+                     (int)s->name.n, s->name.p);
 }
 
-/* Append the scalar v of type to b; *zero: it is the type's default. */
-static int dsc_scalar(struct dsc_json *j, const struct dsc_field *f,
-                      const struct js_value *v, struct buf *b, bool *zero)
+/* Append the number, bool or enum v without a tag; *zero: it is 0. */
+static int dsc_put_number(struct dsc_json *j, const struct dsc_field *f,
+                          const struct js_value *v, struct buf *b, bool *zero)
 {
-    const struct dsc_symbol *s = f->type == DSC_ENUM ?
-                                 dsc_symbol(j->d, f->type_name) : NULL;
+    enum dsc_form form = dsc_types[f->type].form;
+    int bits = dsc_types[f->type].bits, e = GP_OK;
     uint64_t x = 0;
-    double real = 0;
-    float single;
-    int e = GP_OK;
-    switch (f->type) {
-    case DSC_DOUBLE: case DSC_FLOAT:
-        e = dsc_real(j, v, f->type == DSC_FLOAT, &real);
-        single = (float)real;
-        if (f->type == DSC_DOUBLE)
-            memcpy(&x, &real, sizeof real);
-        else
-            memcpy(&x, &single, sizeof single);
-        break;
-    case DSC_BOOL:
+    if (form == DSC_REAL)
+        e = dsc_get_real(j, v, bits, &x);
+    else if (form == DSC_NAMED)
+        e = dsc_get_enum(j, f, v, &x);
+    else if (form != DSC_TRUTH)
+        e = dsc_get_integer(j, v, form != DSC_UNSIGNED, bits, &x);
+    else if (v->kind == JS_TRUE || v->kind == JS_FALSE)
         x = v->kind == JS_TRUE;
-        e = x || v->kind == JS_FALSE ? GP_OK
-          : dsc_wrong(j, "neither true nor false");
-        break;
-    case DSC_ENUM:
-        e = s ? dsc_enum(j, s, v, &x)
-              : dsc_wrong(j, "its enum is not in the descriptors");
-        break;
-    case DSC_INT64: case DSC_SFIXED64: case DSC_SINT64:
-        e = dsc_whole(j, v, INT64_MIN, INT64_MAX, &x);
-        break;
-    case DSC_UINT64: case DSC_FIXED64:
-        e = dsc_whole(j, v, 0, UINT64_MAX, &x);
-        break;
-    case DSC_UINT32: case DSC_FIXED32:
-        e = dsc_whole(j, v, 0, UINT32_MAX, &x);
-        break;
-    default:
-        e = dsc_whole(j, v, INT32_MIN, INT32_MAX, &x);
-    }
+    else
+        e = dsc_wrong(j, "neither true nor false");
     if (e)
         return e;
     *zero = x == 0;
-    if (f->type == DSC_SINT64 || f->type == DSC_SINT32)
+    if (dsc_types[f->type].zigzag)
         x = x << 1 ^ (uint64_t)((int64_t)x >> 63);
-    unsigned fixed = f->type == DSC_DOUBLE || f->type == DSC_FIXED64 ||
-                     f->type == DSC_SFIXED64 ? 8
-                   : f->type == DSC_FLOAT || f->type == DSC_FIXED32 ||
-                     f->type == DSC_SFIXED32 ? 4 : 0;
-    if (!fixed)
+    if (dsc_types[f->type].wire == PB_VARINT)
         pb_put_varint(b, x);
-    for (unsigned i = 0; i < fixed; i++)
-        mem_put_byte(b, (uint8_t)(x >> 8 * i));
+    else
+        for (int i = 0; i < bits; i += 8)
+            mem_put_byte(b, (uint8_t)(x >> i));
     return b->err;
 }
 
-/* The wire type of a scalar. */
-static enum pb_type dsc_wire(enum dsc_type t)
-{
-    switch (t) {
-    case DSC_DOUBLE: case DSC_FIXED64: case DSC_SFIXED64: return PB_FIXED64;
-    case DSC_FLOAT: case DSC_FIXED32: case DSC_SFIXED32: return PB_FIXED32;
-    case DSC_STRING: case DSC_BYTES: case DSC_MESSAGE: return PB_BYTES;
-    default: return PB_VARINT;
-    }
-}
-
-/* n digits at s[at] as a number in [min, max], or -1. */
+/* Return the n digits at s[at] as a number in [min, max], or -1. */
 static int dsc_digits(struct slice s, size_t at, size_t n, int min, int max)
 {
     int v = 0;
@@ -14933,8 +15002,8 @@ static int dsc_digits(struct slice s, size_t at, size_t n, int min, int max)
     return v < min || v > max ? -1 : v;
 }
 
-/* The fraction of a second that s begins with, ".5", in ns; *n is its bytes, 0
- * for none; -1: more than nine digits, or none behind the dot. */
+/* Return in ns the fraction of a second that s begins with, ".5", and in *n its
+ * length, 0 if there is none; -1: no digits, or more than nine. */
 static int64_t dsc_fraction(struct slice s, size_t *n)
 {
     int64_t ns = 0, unit = 100000000;
@@ -14949,15 +15018,18 @@ static int64_t dsc_fraction(struct slice s, size_t *n)
 }
 
 /* Append seconds and ns as fields 1 and 2. */
-static void dsc_put_time(struct buf *b, int64_t seconds, int64_t ns)
+static int dsc_put_time(struct buf *b, int64_t seconds, int64_t ns)
 {
     pb_put_uint(b, 1, (uint64_t)seconds);
     pb_put_uint(b, 2, (uint64_t)ns);
+    return b->err;
 }
 
-/* A Timestamp: RFC 3339, with Z or an offset. */
-static int dsc_timestamp(struct dsc_json *j, struct slice s, struct buf *b)
+/* Append a Timestamp: RFC 3339, with Z or an offset. */
+static int dsc_put_timestamp(struct dsc_json *j, const struct dsc_known *k,
+                             const struct js_value *v, struct buf *b, int depth)
 {
+    struct slice s = dsc_unquoted(v->text);
     struct tm t = { .tm_year = dsc_digits(s, 0, 4, 1, 9999) - 1900,
         .tm_mon = dsc_digits(s, 5, 2, 1, 12) - 1,
         .tm_mday = dsc_digits(s, 8, 2, 1, 31),
@@ -14965,6 +15037,7 @@ static int dsc_timestamp(struct dsc_json *j, struct slice s, struct buf *b)
         .tm_min = dsc_digits(s, 14, 2, 0, 59),
         .tm_sec = dsc_digits(s, 17, 2, 0, 59) };
     size_t n = 0;
+    (void)k, (void)depth;
     if (s.n < 20 || t.tm_year < -1899 || t.tm_mon < 0 || t.tm_mday < 1 ||
         t.tm_hour < 0 || t.tm_min < 0 || t.tm_sec < 0 || s.p[4] != '-' ||
         s.p[7] != '-' || s.p[10] != 'T' || s.p[13] != ':' || s.p[16] != ':')
@@ -14975,23 +15048,25 @@ static int dsc_timestamp(struct dsc_json *j, struct slice s, struct buf *b)
     int minutes = dsc_digits(zone, 4, 2, 0, 59);
     bool offset = zone.n == 6 && (*zone.p == '+' || *zone.p == '-') &&
                   zone.p[3] == ':' && hours >= 0 && minutes >= 0;
-    int day = t.tm_mday;
+    int day = t.tm_mday;                /* timegm normalises 30 February */
     int64_t seconds = (int64_t)timegm(&t);
     if (ns < 0 || t.tm_mday != day ||
         !(offset || txt_equal(zone, txt_slice("Z"))))
         return dsc_wrong(j, "not a time such as 2026-11-25T12:00:00Z");
     if (offset)
         seconds -= (*zone.p == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
-    dsc_put_time(b, seconds, ns);
-    return b->err;
+    return dsc_put_time(b, seconds, ns);
 }
 
-/* A Duration: seconds, perhaps with a fraction, and "s". */
-static int dsc_duration(struct dsc_json *j, struct slice s, struct buf *b)
+/* Append a Duration: seconds, perhaps with a fraction, and "s". */
+static int dsc_put_duration(struct dsc_json *j, const struct dsc_known *k,
+                            const struct js_value *v, struct buf *b, int depth)
 {
+    struct slice s = dsc_unquoted(v->text);
     bool minus = s.n && *s.p == '-';
     size_t from = minus, end = from, n = 0;
     uint64_t seconds = 0;
+    (void)k, (void)depth;
     while (end < s.n && s.p[end] >= '0' && s.p[end] <= '9')
         end++;
     int64_t ns = dsc_fraction((struct slice){ s.p + end, s.n - end }, &n);
@@ -15000,20 +15075,21 @@ static int dsc_duration(struct dsc_json *j, struct slice s, struct buf *b)
         !txt_equal((struct slice){ s.p + end + n, s.n - end - n },
                    txt_slice("s")))
         return dsc_wrong(j, "not a duration such as 1.5s");
-    dsc_put_time(b, minus ? -(int64_t)seconds : (int64_t)seconds,
-                 minus ? -ns : ns);
-    return b->err;
+    return dsc_put_time(b, minus ? -(int64_t)seconds : (int64_t)seconds,
+                        minus ? -ns : ns);
 }
 
-/* A FieldMask: lowerCamelCase paths with commas, each a field 1 in
- * snake_case. */
-static int dsc_mask(struct slice s, struct buf *b)
+/* Append a FieldMask: paths in lowerCamelCase, separated by commas; each is a
+ * field 1 in snake_case. */
+static int dsc_put_mask(struct dsc_json *j, const struct dsc_known *k,
+                        const struct js_value *v, struct buf *b, int depth)
 {
+    struct slice s = dsc_unquoted(v->text);
     struct buf path = {0};
+    (void)j, (void)k, (void)depth;
     for (size_t i = 0; i <= s.n && s.n; i++) {
         if (i == s.n || s.p[i] == ',') {
-            pb_put_bytes(b, 1, path.data, path.len);
-            path.len = 0;
+            pb_put_message(b, 1, &path);
         } else if (s.p[i] >= 'A' && s.p[i] <= 'Z') {
             mem_put_byte(&path, '_');
             mem_put_byte(&path, (uint8_t)(s.p[i] - 'A' + 'a'));
@@ -15021,61 +15097,93 @@ static int dsc_mask(struct slice s, struct buf *b)
             mem_put_byte(&path, (uint8_t)s.p[i]);
         }
     }
-    int e = path.err;
     mem_fini(&path);
-    return e ? e : b->err;
+    return b->err;
 }
 
-/* Append the value v of f, which is no message, without its tag; *zero: it is
- * the default. */
-static int dsc_plain(struct dsc_json *j, const struct dsc_field *f,
-                     const struct js_value *v, struct buf *b, bool *zero)
+/* Append the scalar v of f without a tag; *zero: it is the default. */
+static int dsc_put_untagged(struct dsc_json *j, const struct dsc_field *f,
+                            const struct js_value *v, struct buf *b, bool *zero)
 {
     struct buf text = {0};
     int e = GP_OK;
     if (f->type != DSC_STRING && f->type != DSC_BYTES)
-        return dsc_scalar(j, f, v, b, zero);
+        return dsc_put_number(j, f, v, b, zero);
     if (f->type == DSC_BYTES)
-        e = dsc_base64(j, v, &text);
+        e = dsc_get_base64(j, v, &text);
     else if (v->kind == JS_STRING)
         js_get_string(v->text, &text);
     else
         e = dsc_wrong(j, "not a string");
     *zero = text.len == 0;
-    if (!e) {
-        pb_put_varint(b, text.len);
-        mem_put(b, text.data, text.len);
-    }
-    e = e ? e : text.err ? text.err : b->err;
-    mem_fini(&text);
-    return e;
+    pb_put_varint(b, text.len);
+    mem_put_buf(b, &text);
+    return e ? e : b->err;
 }
 
-/* Append f, which is no message and not repeated, as v; its default only where
- * it has presence. */
-static int dsc_put_plain(struct dsc_json *j, const struct dsc_field *f,
-                         const struct js_value *v, struct buf *b)
+/* Append the scalar f as v; a default only if f has presence. */
+static int dsc_put_scalar(struct dsc_json *j, const struct dsc_field *f,
+                          const struct js_value *v, struct buf *b)
 {
     size_t before = b->len;
     bool zero = false;
-    pb_put_varint(b, (uint64_t)f->number << 3 | dsc_wire(f->type));
-    int e = dsc_plain(j, f, v, b, &zero);
+    pb_put_varint(b, (uint64_t)f->number << 3 | dsc_types[f->type].wire);
+    int e = dsc_put_untagged(j, f, v, b, &zero);
     if (!e && zero && !f->presence)
         b->len = before;
     return e;
 }
 
-struct dsc_piece {                      /* what is to be sorted: an entry of a
-                                         * map, a field */
-    struct slice key;                   /* a map's string key, set to be
-                                         * sorted by */
-    size_t   key_at;                    /* where that is among the bytes */
+/* Append the only field of a wrapper. */
+static int dsc_put_wrapped(struct dsc_json *j, const struct dsc_known *k,
+                           const struct js_value *v, struct buf *b, int depth)
+{
+    struct dsc_field f = { .number = 1, .type = k->type };
+    (void)depth;
+    return dsc_put_scalar(j, &f, v, b);
+}
+
+struct dsc_piece {                      /* a field, or an entry of a map */
+    struct slice key;                   /* of a string; set before sorting */
+    size_t   key_at;                    /* where the key is in the bytes */
     uint64_t number;                    /* another key; the field's number */
     bool     is_signed;
-    size_t   at, n;                     /* its bytes */
+    size_t   at, n;                     /* the piece in the bytes */
 };
 
-/* The order of pieces. */
+struct dsc_pieces {                     /* to be sorted; owned */
+    struct buf bytes;
+    struct dsc_piece *piece;
+    size_t n, cap;
+};
+
+/* Append a piece that begins at the byte at; NULL: out of memory. */
+static struct dsc_piece *dsc_add_piece(struct dsc_pieces *a, size_t at)
+{
+    struct dsc_piece *p = mem_grow(a->piece, &a->cap, a->n + 1, sizeof *p);
+    if (!p)
+        return NULL;
+    a->piece = p;
+    p += a->n++;
+    *p = (struct dsc_piece){ .at = at };
+    return p;
+}
+
+/* Sort p by the string in field 1 of the message that ends the bytes, whose
+ * length is n. */
+static void dsc_key_piece(struct dsc_piece *p, const struct buf *bytes,
+                          size_t n)
+{
+    if (bytes->err)
+        return;
+    const char *data = (const char *)bytes->data;
+    struct slice key = dsc_bytes((struct slice){ data + bytes->len - n, n }, 1);
+    p->key.n = key.n;
+    p->key_at = key.n ? (size_t)(key.p - data) : 0;
+    p->number = 0;
+}
+
+/* Compare two pieces, for qsort. */
 static int dsc_piece_order(const void *a, const void *b)
 {
     const struct dsc_piece *x = a, *y = b;
@@ -15089,84 +15197,75 @@ static int dsc_piece_order(const void *a, const void *b)
     return x->number < y->number ? -1 : x->number > y->number;
 }
 
-/* Append the n pieces v of from to b, in their order; false when two are
- * equal. */
-static bool dsc_put_sorted(struct buf *b, const struct buf *from,
-                           struct dsc_piece *v, size_t n)
+/* Append the pieces of a to b in their order, unless e is an error, and release
+ * them.  Return e, or an error if two pieces have the same key. */
+static int dsc_put_sorted(struct dsc_json *j, struct buf *b,
+                          struct dsc_pieces *a, int e)
 {
-    bool all = true;
-    for (size_t i = 0; i < n; i++)
-        v[i].key.p = (const char *)from->data + v[i].key_at;
-    if (n)
-        qsort(v, n, sizeof *v, dsc_piece_order);
-    for (size_t i = 0; i < n; i++) {
-        all = all && !(i && !dsc_piece_order(&v[i - 1], &v[i]));
-        mem_put(b, from->data + v[i].at, v[i].n);
+    struct dsc_piece *v = a->piece;
+    e = e ? e : a->bytes.err;
+    for (size_t i = 0; i < a->n && !e; i++)
+        v[i].key.p = (const char *)a->bytes.data + v[i].key_at;
+    if (a->n && !e)
+        qsort(v, a->n, sizeof *v, dsc_piece_order);
+    for (size_t i = 0; i < a->n && !e; i++) {
+        if (i && !dsc_piece_order(&v[i - 1], &v[i]))
+            e = dsc_wrong(j, "a key twice");
+        mem_put(b, a->bytes.data + v[i].at, v[i].n);
     }
-    return all;
+    mem_fini(&a->bytes);
+    mem_free(v);
+    return e ? e : b->err;
 }
 
-/* Append the members of v, an object or an array, as a Struct's or a
- * ListValue's fields 1: by key, as a deterministic serialisation has it.
+/* Append the members of v, an object or an array, as the fields 1 of a Struct,
+ * sorted by key as in deterministic serialisation, or of a ListValue.
  *
- *   Struct     1 map<string, Value>   Value      1 null  2 number  3 string  4
- * bool  5 Struct  6 ListValue   ListValue  1 Value*
- * */
-static int dsc_put_values(struct dsc_json *j, const struct js_value *v,
-                          struct buf *b, int depth)
+ *   Struct     1 map<string, Value>         ListValue  1 Value*
+ *   Value      1 null  2 number  3 string  4 bool  5 Struct  6 ListValue
+ */
+static int dsc_put_values(struct dsc_json *j, const struct dsc_known *k,
+                          const struct js_value *v, struct buf *b, int depth)
 {
-    struct buf all = {0}, part = {0}, text = {0}, entry = {0};
+    struct buf part = {0}, text = {0}, entry = {0};
     struct js_members m = js_members(v);
-    struct dsc_piece *piece = NULL;
+    struct dsc_pieces all = {0};
     struct js_value x;
     struct slice key;
-    size_t n = 0, cap = 0;
+    bool map = v->kind == JS_OBJECT;
     int e = depth > 0 ? GP_OK : dsc_wrong(j, "nested too deep");
     while (!e && js_next_member(&m, &key, &x)) {
-        struct dsc_piece *p = mem_grow(piece, &cap, n + 1, sizeof *piece);
-        if (!p) {
-            e = GP_ENOMEM;
-            break;
-        }
-        piece = p;
+        struct dsc_piece *p = dsc_add_piece(&all, all.bytes.len);
         part.len = entry.len = text.len = 0;
-        piece[n] = (struct dsc_piece){ .at = all.len, .number = n };
-        e = j->value(j, &x, &part, depth - 1);
-        if (v->kind == JS_OBJECT) {
+        e = p ? j->value(j, k, &x, &part, depth - 1) : GP_ENOMEM;
+        if (e)
+            break;
+        if (map) {
             js_get_string(key, &text);
             pb_put_bytes(&entry, 1, text.data, text.len);
             pb_put_message(&entry, 2, &part);
         }
-        struct buf *what = v->kind == JS_OBJECT ? &entry : &part;
+        struct buf *what = map ? &entry : &part;
         size_t bytes = what->len;
-        pb_put_message(&all, 1, what);
-        piece[n].n = all.len - piece[n].at;
-        if (v->kind == JS_OBJECT && !all.err) {
-            struct slice name = dsc_bytes((struct slice){
-                (const char *)all.data + all.len - bytes, bytes }, 1);
-            piece[n].key.n = name.n;
-            piece[n].key_at = (size_t)(name.p - (const char *)all.data);
-            piece[n].number = 0;
-        }
-        n++;
+        pb_put_message(&all.bytes, 1, what);
+        p->n = all.bytes.len - p->at;
+        p->number = all.n;
+        if (map)
+            dsc_key_piece(p, &all.bytes, bytes);
     }
-    if (!e && !all.err && !dsc_put_sorted(b, &all, piece, n))
-        e = dsc_wrong(j, "a key twice");
-    e = e ? e : all.err | part.err | text.err | entry.err ? GP_ENOMEM : b->err;
-    mem_free(piece);
-    mem_fini(&all);
+    e = e ? e : part.err | text.err | entry.err ? GP_ENOMEM : GP_OK;
     mem_fini(&part);
     mem_fini(&text);
     mem_fini(&entry);
-    return e;
+    return dsc_put_sorted(j, b, &all, e);
 }
 
-/* Append a Value: any JSON.  depth is what may still be in it. */
-static int dsc_put_value(struct dsc_json *j, const struct js_value *v,
-                         struct buf *b, int depth)
+/* Append a Value: any JSON. */
+static int dsc_put_value(struct dsc_json *j, const struct dsc_known *k,
+                         const struct js_value *v, struct buf *b, int depth)
 {
     struct buf in = {0};
-    double real = 0;
+    uint64_t real = 0;
     int e = GP_OK;
     switch (v->kind) {
     case JS_NULL:
@@ -15178,105 +15277,37 @@ static int dsc_put_value(struct dsc_json *j, const struct js_value *v,
         pb_put_varint(b, v->kind == JS_TRUE);
         break;
     case JS_NUMBER:
-        e = dsc_real(j, v, false, &real);
+        e = dsc_get_real(j, v, 64, &real);
         pb_put_varint(b, 2 << 3 | PB_FIXED64);
         mem_put(b, &real, sizeof real); /* little endian, as the wire */
         break;
     case JS_STRING:
         js_get_string(v->text, &in);
-        pb_put_bytes(b, 3, in.data, in.len);
+        pb_put_message(b, 3, &in);
         break;
     default:
-        e = dsc_put_values(j, v, &in, depth);
+        e = dsc_put_values(j, k, v, &in, depth);
         pb_put_message(b, v->kind == JS_ARRAY ? 6 : 5, &in);
     }
-    e = e ? e : in.err ? in.err : b->err;
     mem_fini(&in);
-    return e;
+    return e ? e : b->err;
 }
 
-/* True when name, behind "google.protobuf.", is a message that stands for a
- * value of *type, its field 1. */
-static bool dsc_is_box(struct slice name, enum dsc_type *type)
-{
-    static const struct { const char *name; enum dsc_type type; } box[] = {
-        { "DoubleValue", DSC_DOUBLE }, { "FloatValue", DSC_FLOAT },
-        { "Int64Value", DSC_INT64 }, { "UInt64Value", DSC_UINT64 },
-        { "Int32Value", DSC_INT32 }, { "UInt32Value", DSC_UINT32 },
-        { "BoolValue", DSC_BOOL }, { "StringValue", DSC_STRING },
-        { "BytesValue", DSC_BYTES },
-    };
-    for (size_t i = 0; i < sizeof box / sizeof *box; i++)
-        if (txt_equal(name, txt_slice(box[i].name))) {
-            *type = box[i].type;
-            return true;
-        }
-    return false;
-}
-
-/* True when name is a message that JSON does not write as its fields: in an Any
- * it is the member "value". */
-static bool dsc_is_apart(struct slice name)
-{
-    static const char *const apart[] = { "Timestamp", "Duration", "FieldMask",
-        "Value", "ListValue", "Struct", "Any" };
-    static const char google[] = "google.protobuf.";
-    enum dsc_type type;
-    if (!txt_starts(name, google))
-        return false;
-    name = (struct slice){ name.p + sizeof google - 1,
-                           name.n - (sizeof google - 1) };
-    for (size_t i = 0; i < sizeof apart / sizeof *apart; i++)
-        if (txt_equal(name, txt_slice(apart[i])))
-            return true;
-    return dsc_is_box(name, &type);
-}
-
-/* Append v as the well-known type called name; *known: it is one that JSON does
- * not write as an object of its fields. */
-static int dsc_well_known(struct dsc_json *j, struct slice name,
-                          const struct js_value *v, struct buf *b, bool *known,
-                          int depth)
-{
-    static const char *const text[] = { "Timestamp", "Duration", "FieldMask" };
-    struct dsc_field box = { .number = 1 };
-    *known = true;
-    for (size_t i = 0; i < 3; i++)
-        if (txt_equal(name, txt_slice(text[i]))) {
-            struct slice s = { v->text.p + 1, v->text.n - 2 };
-            if (v->kind != JS_STRING)
-                return dsc_wrong(j, "a %s is a string", text[i]);
-            return i == 0 ? dsc_timestamp(j, s, b)
-                 : i == 1 ? dsc_duration(j, s, b) : dsc_mask(s, b);
-        }
-    bool list = txt_equal(name, txt_slice("ListValue"));
-    if (txt_equal(name, txt_slice("Value")))
-        return dsc_put_value(j, v, b, depth);
-    if (list || txt_equal(name, txt_slice("Struct"))) {
-        if (v->kind != (list ? JS_ARRAY : JS_OBJECT))
-            return dsc_wrong(j, list ? "not an array" : "not an object");
-        return dsc_put_values(j, v, b, depth);
-    }
-    *known = dsc_is_box(name, &box.type);
-    return *known ? dsc_put_plain(j, &box, v, b) : GP_OK;
-}
-
-/* Append f, which is not repeated, as v. */
+/* Append the field f, which is not repeated, as v. */
 static int dsc_put_one(struct dsc_json *j, const struct dsc_field *f,
                        const struct js_value *v, struct buf *b, int depth)
 {
     struct buf in = {0};
     if (f->type != DSC_MESSAGE)
         return f->type == DSC_GROUP ? dsc_wrong(j, "groups are not supported")
-                                    : dsc_put_plain(j, f, v, b);
+                                    : dsc_put_scalar(j, f, v, b);
     const struct dsc_symbol *s = dsc_symbol(j->d, f->type_name);
     int e = s ? j->message(j, s, v, &in, depth - 1)
               : dsc_wrong(j, "its type is not in the descriptors");
     if (!e)
         pb_put_message(b, f->number, &in);
-    e = e ? e : in.err ? in.err : b->err;
     mem_fini(&in);
-    return e;
+    return e ? e : b->err;
 }
 
 /* Append the repeated field f as the array v. */
@@ -15291,15 +15322,14 @@ static int dsc_put_list(struct dsc_json *j, const struct dsc_field *f,
     size_t i = 0, at = j->path.len;
     bool zero;
     int e = v->kind == JS_ARRAY ? GP_OK : dsc_wrong(j, "not an array");
-    one.presence = true;                /* elements are written, whatever */
+    one.presence = true;                /* an element that is 0 is written */
     for (; !e && js_next_member(&m, &key, &x); i++) {
         j->path.len = at;
         txt_putf(&j->path, "[%zu]", i);
-        if (x.kind == JS_NULL && !txt_equal(f->type_name,
-                                     txt_slice(".google.protobuf.Value")))
+        if (x.kind == JS_NULL && !dsc_is_value(f))
             e = dsc_wrong(j, "null in an array");
         else if (f->packed)
-            e = dsc_plain(j, &one, &x, &part, &zero);
+            e = dsc_put_untagged(j, &one, &x, &part, &zero);
         else
             e = dsc_put_one(j, &one, &x, b, depth);
     }
@@ -15311,7 +15341,8 @@ static int dsc_put_list(struct dsc_json *j, const struct dsc_field *f,
     return e;
 }
 
-/* Add the entry key: x of a map, whose type is s, to b, and what sorts it. */
+/* Append the entry key: x of the map f, whose entries are of type s, and set
+ * *piece to sort it by. */
 static int dsc_put_entry(struct dsc_json *j, const struct dsc_field *f,
                          const struct dsc_symbol *s, struct slice key,
                          const struct js_value *x, struct buf *b,
@@ -15320,8 +15351,7 @@ static int dsc_put_entry(struct dsc_json *j, const struct dsc_field *f,
     struct dsc_field k = {0}, v = {0};
     struct buf in = {0};
     struct js_value name = { JS_STRING, key };
-    struct slice bare = { key.p + 1, key.n - 2 };
-    *piece = (struct dsc_piece){ .at = b->len };
+    struct slice bare = dsc_unquoted(key);
     if (!dsc_find_field(j->d, s, key, 1, &k) ||
         !dsc_find_field(j->d, s, key, 2, &v))
         return dsc_wrong(j, "a map without key and value");
@@ -15329,18 +15359,14 @@ static int dsc_put_entry(struct dsc_json *j, const struct dsc_field *f,
         name = (struct js_value){ txt_equal(bare, txt_slice("true")) ? JS_TRUE
             : txt_equal(bare, txt_slice("false")) ? JS_FALSE : JS_NULL, bare };
     k.presence = v.presence = true;
-    int e = dsc_put_plain(j, &k, &name, &in);
-    if (!e && x->kind == JS_NULL && !txt_equal(v.type_name,
-                                        txt_slice(".google.protobuf.Value")))
+    int e = dsc_put_scalar(j, &k, &name, &in);
+    if (!e && x->kind == JS_NULL && !dsc_is_value(&v))
         e = dsc_wrong(j, "null in a map");
     struct pb_in got = pb_of(mem_slice(&in));
     struct pb_field field;
     if (!e && pb_get_field(&got, &field) > 0) {
-        bool zigzag = k.type == DSC_SINT32 || k.type == DSC_SINT64;
-        piece->number = zigzag ? field.value >> 1 ^ (0 - (field.value & 1))
-                      : k.type == DSC_SFIXED32 ? (uint64_t)(int32_t)field.value
-                      : field.value;
-        piece->is_signed = k.type != DSC_UINT64 && k.type != DSC_FIXED64;
+        piece->number = dsc_integer(k.type, field.value);
+        piece->is_signed = dsc_types[k.type].form == DSC_SIGNED;
     }
     if (!e)
         e = dsc_put_one(j, &v, x, &in, depth);
@@ -15348,81 +15374,70 @@ static int dsc_put_entry(struct dsc_json *j, const struct dsc_field *f,
     if (!e)
         pb_put_message(b, f->number, &in);
     piece->n = b->len - piece->at;
-    if (!e && k.type == DSC_STRING && !b->err) {
-        struct slice text = dsc_bytes((struct slice){
-            (const char *)b->data + b->len - bytes, bytes }, 1);
-        piece->key.n = text.n;
-        piece->key_at = (size_t)(text.p - (const char *)b->data);
-        piece->number = 0;
-    }
+    if (!e && k.type == DSC_STRING)
+        dsc_key_piece(piece, b, bytes);
     e = e ? e : in.err ? in.err : b->err;
     mem_fini(&in);
     return e;
 }
 
-/* Append the map f, whose entries are of type s, as the object v: by key, as a
- * deterministic serialisation has it. */
+/* Append the map f, whose entries are of type s, as the object v, sorted by key
+ * as in deterministic serialisation. */
 static int dsc_put_map(struct dsc_json *j, const struct dsc_field *f,
                        const struct dsc_symbol *s, const struct js_value *v,
                        struct buf *b, int depth)
 {
     struct js_members m = js_members(v);
-    struct dsc_piece *piece = NULL;
-    struct buf all = {0};
+    struct dsc_pieces all = {0};
     struct slice key;
     struct js_value x;
-    size_t n = 0, cap = 0, at = j->path.len;
+    size_t at = j->path.len;
     int e = v->kind == JS_OBJECT ? GP_OK : dsc_wrong(j, "not an object");
     while (!e && js_next_member(&m, &key, &x)) {
-        struct dsc_piece *p = mem_grow(piece, &cap, n + 1, sizeof *piece);
-        if (!p) {
-            e = GP_ENOMEM;
-            break;
-        }
-        piece = p;
+        struct dsc_piece *p = dsc_add_piece(&all, all.bytes.len);
         j->path.len = at;
-        txt_putf(&j->path, "[%.*s]", (int)(key.n < 60 ? key.n : 60), key.p);
-        e = dsc_put_entry(j, f, s, key, &x, &all, &piece[n], depth);
-        n++;
+        txt_putf(&j->path, "[%.*s]", dsc_shown(key), key.p);
+        e = p ? dsc_put_entry(j, f, s, key, &x, &all.bytes, p, depth)
+              : GP_ENOMEM;
     }
     if (!e)
         j->path.len = at;
-    if (!e && !all.err && !dsc_put_sorted(b, &all, piece, n))
-        e = dsc_wrong(j, "a key twice");
-    e = e ? e : all.err ? all.err : b->err;
-    mem_free(piece);
-    mem_fini(&all);
-    return e;
+    return dsc_put_sorted(j, b, &all, e);
 }
 
-/* Append an Any: {"@type": "host/pkg.Type", ...}, or with a "value" where that
- * type is not written as an object of its fields. */
-static int dsc_put_any(struct dsc_json *j, const struct js_value *v,
-                       struct buf *b, int depth)
+/* Return the name of the type in url, the "@type" of an Any: what follows the
+ * last slash. */
+static struct slice dsc_any_type(struct slice url)
+{
+    const char *slash = url.n ? memrchr(url.p, '/', url.n) : NULL;
+    size_t skip = slash ? (size_t)(slash + 1 - url.p) : 0;
+    return skip ? (struct slice){ url.p + skip, url.n - skip } : url;
+}
+
+/* Append an Any: {"@type": "host/pkg.Type", FIELDS}, or "value" instead of
+ * FIELDS for a well-known type. */
+static int dsc_put_any(struct dsc_json *j, const struct dsc_known *k,
+                       const struct js_value *v, struct buf *b, int depth)
 {
     struct js_value type = js_member(v, "@type"), value = js_member(v, "value");
     struct buf url = {0}, in = {0};
-    if (v->kind != JS_OBJECT || type.kind != JS_STRING)
+    if (type.kind != JS_STRING)
         return dsc_wrong(j, "an Any has a \"@type\"");
     js_get_string(type.text, &url);
-    struct slice name = { (const char *)url.data, url.len };
-    const char *slash = url.len ? memrchr(url.data, '/', url.len) : NULL;
-    if (slash)
-        name = (struct slice){ slash + 1, (size_t)(name.p + name.n - slash) -
-                                          1 };
+    struct slice name = dsc_any_type(mem_slice(&url));
     const struct dsc_symbol *s = dsc_symbol(j->d, name);
     int e = s && s->kind == 'M' ? GP_OK
           : dsc_wrong(j, "type '%.*s' is not in the descriptors",
-                      name.n < 80 ? (int)name.n : 80, name.n ? name.p : "");
-    bool apart = dsc_is_apart(name) || (value.text.p &&
-        txt_equal(name, txt_slice("google.protobuf.Empty")));
-    if (!e && apart && !value.text.p)
+                      dsc_shown(name), name.n ? name.p : "");
+    k = dsc_find_known(j->known, name);
+    bool wrapped = k && (k->put || value.text.p);
+    if (!e && wrapped && !value.text.p)
         e = dsc_wrong(j, "an Any of '%.*s' has a \"value\"", (int)name.n,
                       name.p);
     const struct js_value *around = j->any;
-    j->any = apart ? around : v;
+    j->any = wrapped ? around : v;
     if (!e)
-        e = j->message(j, s, apart ? &value : v, &in, depth - 1);
+        e = j->message(j, s, wrapped ? &value : v, &in, depth - 1);
     j->any = around;
     if (!e) {
         pb_put_bytes(b, 1, url.data, url.len);
@@ -15435,7 +15450,7 @@ static int dsc_put_any(struct dsc_json *j, const struct js_value *v,
     return e;
 }
 
-/* The name of a field of s that is nearest to key, or empty. */
+/* Return the name of the field of s that is most like key, or empty. */
 static struct slice dsc_nearest(const struct dsc_symbol *s, struct slice key)
 {
     char word[32] = "", other[32];
@@ -15460,29 +15475,27 @@ static struct slice dsc_nearest(const struct dsc_symbol *s, struct slice key)
     return best;
 }
 
-/* The member key: x of a message of type s onto b, and which field it is in
- * *f. */
+/* Append the member key: x of a message of type s; set *f to its field, with
+ * number 0 if x is null and the field is left out. */
 static int dsc_put_member(struct dsc_json *j, const struct dsc_symbol *s,
                           struct slice key, const struct js_value *x,
                           struct buf *b, struct dsc_field *f, int depth)
 {
-    struct slice bare = { key.p + 1, key.n - 2 };
+    struct slice bare = dsc_unquoted(key);
     size_t at = j->path.len;
     if (!dsc_find_field(j->d, s, bare, 0, f)) {
         struct slice near = dsc_nearest(s, bare);
         return dsc_wrong(j, "no field \"%.*s\" in %.*s%s%.*s%s",
-                         bare.n < 60 ? (int)bare.n : 60, bare.p,
-                         (int)s->name.n, s->name.p,
+                         dsc_shown(bare), bare.p, (int)s->name.n, s->name.p,
                          near.n ? " (did you mean \"" : "", (int)near.n,
                          near.n ? near.p : "", near.n ? "\"?)" : "");
     }
     txt_putf(&j->path, "%s%.*s", at ? "." : "", (int)f->name.n, f->name.p);
     const struct dsc_symbol *entry = f->repeated && f->type == DSC_MESSAGE ?
                                      dsc_symbol(j->d, f->type_name) : NULL;
-    bool value = txt_equal(f->type_name, txt_slice(".google.protobuf.Value"));
     int e = GP_OK;
-    if (x->kind == JS_NULL && !(value && !f->repeated))
-        f->number = 0;                  /* absent */
+    if (x->kind == JS_NULL && (f->repeated || !dsc_is_value(f)))
+        f->number = 0;
     else if (dsc_is_map(entry))
         e = dsc_put_map(j, f, entry, x, b, depth);
     else if (f->repeated)
@@ -15500,96 +15513,70 @@ static int dsc_put_fields(struct dsc_json *j, const struct dsc_symbol *s,
                           const struct js_value *v, struct buf *b, int depth)
 {
     struct js_members m = js_members(v);
-    struct dsc_piece *piece = NULL;
-    struct buf all = {0};
+    struct dsc_pieces all = {0};
     struct slice key;
     struct js_value x;
-    size_t n = 0, cap = 0;
     int e = GP_OK;
     while (!e && js_next_member(&m, &key, &x)) {
-        struct dsc_field f;
-        struct dsc_piece *p = mem_grow(piece, &cap, n + 1, sizeof *piece);
-        if (!p) {
-            e = GP_ENOMEM;
-            break;
-        }
-        piece = p;
+        struct dsc_field f, g;
+        size_t at = all.bytes.len;
         if (v == j->any && txt_equal(key, txt_slice("\"@type\"")))
-            continue;                   /* of the Any around it */
-        size_t at = all.len;
-        e = dsc_put_member(j, s, key, &x, &all, &f, depth);
+            continue;
+        e = dsc_put_member(j, s, key, &x, &all.bytes, &f, depth);
         if (e || !f.number)
             continue;
-        piece[n] = (struct dsc_piece){ .number = f.number, .at = at,
-                                       .n = all.len - at };
-        for (size_t i = 0; !e && i < n; i++) {
-            struct dsc_field g;
-            if (piece[i].number == f.number)
+        for (size_t i = 0; !e && i < all.n; i++) {
+            uint32_t number = (uint32_t)all.piece[i].number;
+            if (number == f.number)
                 e = dsc_wrong(j, "\"%.*s\" twice", (int)f.name.n, f.name.p);
-            else if (f.oneof >= 0 && dsc_find_field(j->d, s, key,
-                         (uint32_t)piece[i].number, &g) && g.oneof == f.oneof)
+            else if (f.oneof >= 0 && dsc_find_field(j->d, s, key, number, &g) &&
+                     g.oneof == f.oneof)
                 e = dsc_wrong(j, "\"%.*s\" and \"%.*s\" are of one oneof",
                               (int)g.name.n, g.name.p, (int)f.name.n,
                               f.name.p);
         }
-        n++;
+        struct dsc_piece *p = dsc_add_piece(&all, at);
+        if (!p)
+            e = GP_ENOMEM;
+        else {
+            p->number = f.number;
+            p->n = all.bytes.len - at;
+        }
     }
-    if (!e)
-        (void)dsc_put_sorted(b, &all, piece, n);
-    e = e ? e : all.err ? all.err : b->err;
-    mem_free(piece);
-    mem_fini(&all);
-    return e;
+    return dsc_put_sorted(j, b, &all, e);
 }
 
-/* Append a message of type s as v; depth is how many more may be in it. */
+/* Append a message of type s as v. */
 static int dsc_put_object(struct dsc_json *j, const struct dsc_symbol *s,
                           const struct js_value *v, struct buf *b, int depth)
 {
-    static const char google[] = "google.protobuf.";
-    bool known = false;
-    int e = depth > 0 ? GP_OK : dsc_wrong(j, "nested too deep");
-    if (!e && txt_starts(s->name, google)) {
-        struct slice name = { s->name.p + sizeof google - 1,
-                              s->name.n - (sizeof google - 1) };
-        if (txt_equal(name, txt_slice("Any")))
-            return dsc_put_any(j, v, b, depth);
-        e = dsc_well_known(j, name, v, b, &known, depth);
-    }
-    if (e || known)
-        return e;
+    const struct dsc_known *k = dsc_find_known(j->known, s->name);
+    if (depth <= 0)
+        return dsc_wrong(j, "nested too deep");
+    if (k && k->kind && v->kind != k->kind)
+        return dsc_wrong(j, "%s is written as a JSON %s", k->name,
+                         k->kind == JS_STRING ? "string"
+                         : k->kind == JS_ARRAY ? "array" : "object");
+    if (k && k->put)
+        return k->put(j, k, v, b, depth);
     return v->kind == JS_OBJECT ? dsc_put_fields(j, s, v, b, depth)
                                 : dsc_wrong(j, "not an object");
 }
 
-/* Append to b, on the wire, the message of type s that the JSON v is.
- * GP_EFORMAT, and *why names the place in v; GP_ENOMEM. */
-static int dsc_encode(const struct dsc *d, const struct dsc_symbol *s,
-                      const struct js_value *v, struct buf *b,
-                      struct gp_why *why)
-{
-    struct dsc_json j = { .d = d, .why = why, .message = dsc_put_object,
-                          .value = dsc_put_value };
-    int e = dsc_put_object(&j, s, v, b, DSC_JSON_DEPTH);
-    mem_fini(&j.path);
-    return e == GP_ENOMEM ? txt_fail(why, e, "out of memory for a message") : e;
-}
-
 /* ---- wire to JSON ---- */
 
-struct dsc_text {                       /* of one dsc_decode */
-    const struct dsc *d;                /* borrowed */
-    struct js js;
-    int (*message)(struct dsc_text *t, const struct dsc_symbol *s,
-                   struct slice bytes, int depth);      /* they call each
-                                         * other by it */
-};
-
-/* A number as JSON, in as few digits as read back as the same; of a float, as a
- * float; what JSON has no number for, as its name. */
-static void dsc_say_real(struct dsc_text *t, double v, bool single)
+/* Write the double or, of 32 bits, the float x in as few digits as read back as
+ * the same; infinity and NaN by name. */
+static void dsc_say_real(struct dsc_text *t, uint64_t x, int bits)
 {
     char text[40];
+    double v;
+    float single;
+    uint32_t low = (uint32_t)x;
+    memcpy(&v, &x, sizeof v);
+    memcpy(&single, &low, sizeof single);
+    if (bits == 32)
+        v = (double)single;
     if (!isfinite(v)) {
         js_put_str(&t->js, txt_slice(isnan(v) ? "NaN" : v > 0 ? "Infinity"
                                                               : "-Infinity"));
@@ -15598,26 +15585,32 @@ static void dsc_say_real(struct dsc_text *t, double v, bool single)
     for (int digits = 6; digits <= 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, v);
         double back = strtod(text, NULL);
-        if (single ? (float)back <= (float)v && (float)back >= (float)v
-                   : back <= v && back >= v)
+        if (bits == 32 ? (float)back <= single && (float)back >= single
+                       : back <= v && back >= v)
             break;
     }
     js_put_raw(&t->js, text);
 }
 
-/* Bytes as base64 with padding. */
+/* Write the text in b as a string, and release b. */
+static void dsc_say_str(struct dsc_text *t, struct buf *b)
+{
+    js_put_str(&t->js, mem_slice(b));
+    t->js.b->err = t->js.b->err ? t->js.b->err : b->err;
+    mem_fini(b);
+}
+
+/* Write bytes as base64 with padding. */
 static void dsc_say_bytes(struct dsc_text *t, struct slice s)
 {
     struct buf b = {0};
     txt_put_base64(&b, s);
     while (b.len % 4)
         mem_put_byte(&b, '=');
-    js_put_str(&t->js, mem_slice(&b));
-    t->js.b->err = t->js.b->err ? t->js.b->err : b.err;
-    mem_fini(&b);
+    dsc_say_str(t, &b);
 }
 
-/* The value of an enum: its name, or its number where it has none. */
+/* Write the value of an enum: its name, or its number if it has no name. */
 static void dsc_say_enum(struct dsc_text *t, const struct dsc_symbol *s,
                          int32_t v)
 {
@@ -15631,91 +15624,63 @@ static void dsc_say_enum(struct dsc_text *t, const struct dsc_symbol *s,
     js_put_int(&t->js, v);
 }
 
-/* The scalar x of field f. */
-static void dsc_say_scalar(struct dsc_text *t, const struct dsc_field *f,
-                           uint64_t x)
-{
-    char text[24];
-    double real;
-    float single;
-    uint32_t low = (uint32_t)x;
-    switch (f->type) {
-    case DSC_DOUBLE:
-        memcpy(&real, &x, sizeof real);
-        dsc_say_real(t, real, false);
-        return;
-    case DSC_FLOAT:
-        memcpy(&single, &low, sizeof single);
-        dsc_say_real(t, (double)single, true);
-        return;
-    case DSC_BOOL:
-        js_put_bool(&t->js, x != 0);
-        return;
-    case DSC_ENUM:
-        dsc_say_enum(t, dsc_symbol(t->d, f->type_name), (int32_t)x);
-        return;
-    case DSC_UINT32: case DSC_FIXED32:
-        js_put_int(&t->js, (int64_t)low);
-        return;
-    case DSC_SINT32:
-        js_put_int(&t->js, (int32_t)(low >> 1 ^ (0 - (low & 1))));
-        return;
-    case DSC_INT32: case DSC_SFIXED32:
-        js_put_int(&t->js, (int32_t)low);
-        return;
-    case DSC_UINT64: case DSC_FIXED64:
-        snprintf(text, sizeof text, "%" PRIu64, x);
-        break;
-    case DSC_SINT64:
-        x = x >> 1 ^ (0 - (x & 1));
-        /* fall through */
-    default:
-        snprintf(text, sizeof text, "%" PRId64, (int64_t)x);
-    }
-    js_put_str(&t->js, txt_slice(text));        /* 64 bits: as a string */
-}
-
-/* A value of f as it stands in field w of the wire. */
+/* Write the value of f that is in field w of the wire. */
 static int dsc_say_value(struct dsc_text *t, const struct dsc_field *f,
                          const struct pb_field *w, int depth)
 {
-    const struct dsc_symbol *s;
-    struct slice bytes = { (const char *)w->bytes.p,
-                           (size_t)(w->bytes.end - w->bytes.p) };
-    if (w->type != dsc_wire(f->type))
+    enum dsc_form form = dsc_types[f->type].form;
+    int bits = dsc_types[f->type].bits;
+    const struct dsc_symbol *s = form == DSC_NAMED || form == DSC_NESTED
+                               ? dsc_symbol(t->d, f->type_name) : NULL;
+    uint64_t x = dsc_integer(f->type, w->value);
+    char text[24];
+    if (w->type != dsc_types[f->type].wire)
         return GP_EFORMAT;
-    switch (f->type) {
-    case DSC_STRING:
-        js_put_str(&t->js, bytes);
-        return GP_OK;
-    case DSC_BYTES:
-        dsc_say_bytes(t, bytes);
-        return GP_OK;
-    case DSC_MESSAGE:
-        s = dsc_symbol(t->d, f->type_name);
-        return s ? t->message(t, s, bytes, depth - 1) : GP_EFORMAT;
-    default:
-        dsc_say_scalar(t, f, w->value);
-        return GP_OK;
+    switch (form) {
+    case DSC_REAL:
+        dsc_say_real(t, x, bits);
+        break;
+    case DSC_TRUTH:
+        js_put_bool(&t->js, x != 0);
+        break;
+    case DSC_NAMED:
+        dsc_say_enum(t, s, (int32_t)x);
+        break;
+    case DSC_TEXT:
+        js_put_str(&t->js, pb_slice(w));
+        break;
+    case DSC_BASE64:
+        dsc_say_bytes(t, pb_slice(w));
+        break;
+    case DSC_NESTED:
+        return s ? t->message(t, s, pb_slice(w), depth - 1) : GP_EFORMAT;
+    case DSC_SIGNED: case DSC_UNSIGNED:
+        snprintf(text, sizeof text, form == DSC_SIGNED ? "%" PRId64
+                                                       : "%" PRIu64, x);
+        if (bits == 64)
+            js_put_str(&t->js, txt_slice(text));
+        else
+            js_put_raw(&t->js, text);
     }
+    return GP_OK;
 }
 
-/* The elements of a packed field. */
+/* Write the elements of a packed field. */
 static int dsc_say_packed(struct dsc_text *t, const struct dsc_field *f,
                           struct pb_in in)
 {
-    struct pb_field w = { .type = dsc_wire(f->type) };
+    struct pb_field w = { .type = dsc_types[f->type].wire };
     int e = GP_OK;
     while (!e && in.p < in.end) {
         e = w.type == PB_VARINT ? pb_get_varint(&in, &w.value)
           : pb_get_fixed(&in, w.type == PB_FIXED64 ? 8 : 4, &w.value);
-        if (!e)
-            dsc_say_scalar(t, f, w.value);
+        e = e ? e : dsc_say_value(t, f, &w, 0);
     }
     return e;
 }
 
-/* An entry of a map, of type s: a member whose key is text whatever it is. */
+/* Write the entry of a map, of type s, as a member.  JSON quotes every key,
+ * numbers as well. */
 static int dsc_say_entry(struct dsc_text *t, const struct dsc_symbol *s,
                          struct pb_in in, int depth)
 {
@@ -15727,13 +15692,13 @@ static int dsc_say_entry(struct dsc_text *t, const struct dsc_symbol *s,
     if (!dsc_find_field(t->d, s, none, 1, &k) ||
         !dsc_find_field(t->d, s, none, 2, &v))
         return GP_EFORMAT;
-    key.type = dsc_wire(k.type);
-    value.type = dsc_wire(v.type);
+    key.type = dsc_types[k.type].wire;
+    value.type = dsc_types[v.type].wire;
     while ((got = pb_get_field(&in, &w)) > 0)
         if (w.number == 1 || w.number == 2)
             *(w.number == 1 ? &key : &value) = w;
-    struct dsc_text text = { .d = t->d, .js = { .b = &name, .depth = 3 },
-                             .message = t->message };
+    struct dsc_text text = *t;
+    text.js = (struct js){ .b = &name, .depth = 3 };
     int e = got < 0 ? got : dsc_say_value(&text, &k, &key, 0);
     bool quoted = name.len && name.data[0] == '"';
     if (!e && !name.err) {
@@ -15750,7 +15715,7 @@ static int dsc_say_entry(struct dsc_text *t, const struct dsc_symbol *s,
     return e;
 }
 
-/* The key of f's member. */
+/* Write the key of f's member. */
 static void dsc_say_key(struct dsc_text *t, const struct dsc_field *f)
 {
     struct buf b = {0};
@@ -15761,12 +15726,13 @@ static void dsc_say_key(struct dsc_text *t, const struct dsc_field *f)
     mem_fini(&b);
 }
 
-/* Field f of the message bytes, where it is there: all that stands of it. */
+/* Write what the message bytes has of field f, if anything, as a member. */
 static int dsc_say_field(struct dsc_text *t, const struct dsc_field *f,
                          struct slice bytes, int depth)
 {
     const struct dsc_symbol *s = f->type == DSC_MESSAGE ?
                                  dsc_symbol(t->d, f->type_name) : NULL;
+    enum pb_type wire = dsc_types[f->type].wire;
     bool map = f->repeated && dsc_is_map(s), open = false;
     struct pb_in in = pb_of(bytes);
     struct pb_field w, last = {0};
@@ -15785,52 +15751,72 @@ static int dsc_say_field(struct dsc_text *t, const struct dsc_field *f,
         }
         open = true;
         e = map ? dsc_say_entry(t, s, w.bytes, depth - 1)
-          : w.type == PB_BYTES && dsc_wire(f->type) != PB_BYTES
+          : w.type == PB_BYTES && wire != PB_BYTES
           ? dsc_say_packed(t, f, w.bytes) : dsc_say_value(t, f, &w, depth);
     }
     if (open)
         js_close(&t->js, map ? '}' : ']');
     if (e || f->repeated || !last.number ||
-        (!f->presence && dsc_wire(f->type) != PB_BYTES && !last.value))
+        (!f->presence && wire != PB_BYTES && !last.value))
         return e;
     dsc_say_key(t, f);
     return dsc_say_value(t, f, &last, depth);
 }
 
-/* A Timestamp or a Duration, whose fields are seconds and ns. */
-static void dsc_say_time(struct dsc_text *t, struct slice m, bool duration)
+/* Print the fraction of a second of ns into text: empty, or a dot and 3, 6 or 9
+ * digits. */
+static const char *dsc_fraction_text(char text[16], int32_t ns)
 {
-    char text[64], fraction[16] = "";
-    int64_t seconds = (int64_t)dsc_varint(m, 1, 0);
-    int32_t ns = (int32_t)dsc_varint(m, 2, 0);
-    struct tm tm = {0};
-    time_t when = (time_t)seconds;
-    bool minus = duration && (seconds < 0 || ns < 0);
+    text[0] = 0;
     if (ns)
-        snprintf(fraction, sizeof fraction, ".%09d",
-                 (int)(llabs((long long)ns) % 1000000000));
-    size_t n = strlen(fraction);        /* 3, 6 or 9 digits */
-    while (n > 4 && !strcmp(fraction + n - 3, "000"))
-        fraction[n -= 3] = 0;
-    if (duration) {
-        snprintf(text, sizeof text, "%s%" PRIu64 "%ss", minus ? "-" : "",
-                 seconds < 0 ? 0 - (uint64_t)seconds : (uint64_t)seconds,
-                 fraction);
-    } else {
-        gmtime_r(&when, &tm);
-        snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d%sZ",
-                 tm.tm_year % 100000 + 1900, tm.tm_mon + 1, tm.tm_mday,
-                 tm.tm_hour, tm.tm_min, tm.tm_sec, fraction);
-    }
-    js_put_str(&t->js, txt_slice(text));
+        snprintf(text, 16, ".%09d", (int)(llabs((long long)ns) % 1000000000));
+    size_t n = strlen(text);
+    while (n > 4 && !strcmp(text + n - 3, "000"))
+        text[n -= 3] = 0;
+    return text;
 }
 
-/* A FieldMask: its paths in lowerCamelCase, with commas. */
-static void dsc_say_mask(struct dsc_text *t, struct slice m)
+/* Write a Timestamp. */
+static int dsc_say_timestamp(struct dsc_text *t, const struct dsc_known *k,
+                             struct slice m, int depth)
+{
+    char text[64], fraction[16];
+    struct tm tm = {0};
+    time_t when = (time_t)dsc_varint(m, 1, 0);
+    (void)k, (void)depth;
+    gmtime_r(&when, &tm);
+    snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d%sZ",
+             tm.tm_year % 100000 + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
+             tm.tm_min, tm.tm_sec,
+             dsc_fraction_text(fraction, (int32_t)dsc_varint(m, 2, 0)));
+    js_put_str(&t->js, txt_slice(text));
+    return GP_OK;
+}
+
+/* Write a Duration. */
+static int dsc_say_duration(struct dsc_text *t, const struct dsc_known *k,
+                            struct slice m, int depth)
+{
+    char text[64], fraction[16];
+    uint64_t seconds = dsc_varint(m, 1, 0);
+    int32_t ns = (int32_t)dsc_varint(m, 2, 0);
+    bool minus = (int64_t)seconds < 0;
+    (void)k, (void)depth;
+    snprintf(text, sizeof text, "%s%" PRIu64 "%ss",
+             minus || ns < 0 ? "-" : "", minus ? 0 - seconds : seconds,
+             dsc_fraction_text(fraction, ns));
+    js_put_str(&t->js, txt_slice(text));
+    return GP_OK;
+}
+
+/* Write a FieldMask: its paths in lowerCamelCase, separated by commas. */
+static int dsc_say_mask(struct dsc_text *t, const struct dsc_known *k,
+                        struct slice m, int depth)
 {
     struct buf b = {0};
     struct pb_in in = pb_of(m);
     struct slice path;
+    (void)k, (void)depth;
     while (dsc_next(&in, 1, &path)) {
         if (b.len)
             mem_put_byte(&b, ',');
@@ -15842,47 +15828,49 @@ static void dsc_say_mask(struct dsc_text *t, struct slice m)
                                        ? c - 'a' + 'A' : c));
         }
     }
-    js_put_str(&t->js, mem_slice(&b));
-    t->js.b->err = t->js.b->err ? t->js.b->err : b.err;
-    mem_fini(&b);
+    dsc_say_str(t, &b);
+    return GP_OK;
 }
 
-/* A Value, as the JSON that it is. */
-static int dsc_say_json(struct dsc_text *t, struct slice m, int depth)
+/* Find the last field of m; number 0 if it has none. */
+static int dsc_last_field(struct slice m, struct pb_field *last)
 {
-    struct pb_in in = pb_of(m), list;
-    struct pb_field w, last = {0};
+    struct pb_in in = pb_of(m);
+    struct pb_field w;
+    int got;
+    *last = (struct pb_field){0};
+    while ((got = pb_get_field(&in, &w)) > 0)
+        *last = w;
+    return got;
+}
+
+/* Write w, the field of a Value that is set. */
+static int dsc_say_set(struct dsc_text *t, const struct pb_field *w, int depth)
+{
+    struct pb_in in = w->bytes;
+    struct pb_field inner;
     struct slice part;
-    double real;
-    int got, e = depth > 0 ? GP_OK : GP_EFORMAT;
-    while (!e && (got = pb_get_field(&in, &w)) != 0) {
-        if (got < 0)
-            return got;
-        last = w;
-    }
-    struct slice bytes = { (const char *)last.bytes.p, last.bytes.p ?
-                           (size_t)(last.bytes.end - last.bytes.p) : 0 };
-    switch (e ? 0 : last.number) {
+    bool map = w->number == 5;
+    int e = depth > 0 ? GP_OK : GP_EFORMAT;
+    switch (e ? 0 : w->number) {
     case 2:
-        memcpy(&real, &last.value, sizeof real);
-        dsc_say_real(t, real, false);
+        dsc_say_real(t, w->value, 64);
         break;
     case 3:
-        js_put_str(&t->js, bytes);
+        js_put_str(&t->js, pb_slice(w));
         break;
     case 4:
-        js_put_bool(&t->js, last.value != 0);
+        js_put_bool(&t->js, w->value != 0);
         break;
     case 5: case 6:
-        js_open(&t->js, last.number == 5 ? '{' : '[');
-        list = pb_of(bytes);
-        while (!e && dsc_next(&list, 1, &part)) {
-            if (last.number == 5)
+        js_open(&t->js, map ? '{' : '[');
+        while (!e && dsc_next(&in, 1, &part)) {
+            if (map)
                 js_put_key(&t->js, dsc_bytes(part, 1));
-            e = dsc_say_json(t, last.number == 5 ? dsc_bytes(part, 2) : part,
-                             depth - 1);
+            e = dsc_last_field(map ? dsc_bytes(part, 2) : part, &inner);
+            e = e ? e : dsc_say_set(t, &inner, depth - 1);
         }
-        js_close(&t->js, last.number == 5 ? '}' : ']');
+        js_close(&t->js, map ? '}' : ']');
         break;
     default:
         js_put_null(&t->js);
@@ -15890,7 +15878,38 @@ static int dsc_say_json(struct dsc_text *t, struct slice m, int depth)
     return e;
 }
 
-/* The fields of a message, in the order of their numbers, as members. */
+/* Write a Value. */
+static int dsc_say_json(struct dsc_text *t, const struct dsc_known *k,
+                        struct slice m, int depth)
+{
+    struct pb_field last;
+    int e = dsc_last_field(m, &last);
+    (void)k;
+    return e ? e : dsc_say_set(t, &last, depth);
+}
+
+/* Write a Struct or a ListValue, as if it were in a Value. */
+static int dsc_say_values(struct dsc_text *t, const struct dsc_known *k,
+                          struct slice m, int depth)
+{
+    struct pb_field w = { .number = k->kind == JS_ARRAY ? 6 : 5,
+                          .type = PB_BYTES, .bytes = pb_of(m) };
+    return dsc_say_set(t, &w, depth);
+}
+
+/* Write the only field of a wrapper; the default if it is not there. */
+static int dsc_say_wrapped(struct dsc_text *t, const struct dsc_known *k,
+                           struct slice m, int depth)
+{
+    struct dsc_field f = { .number = 1, .type = k->type };
+    struct pb_in in = pb_of(m);
+    struct pb_field w, last = { .type = dsc_types[k->type].wire };
+    while (pb_get_field(&in, &w) > 0)
+        last = w.number == 1 ? w : last;
+    return dsc_say_value(t, &f, &last, depth);
+}
+
+/* Write the fields of a message as members, in the order of their numbers. */
 static int dsc_say_fields(struct dsc_text *t, const struct dsc_symbol *s,
                           struct slice bytes, int depth)
 {
@@ -15914,19 +15933,20 @@ static int dsc_say_fields(struct dsc_text *t, const struct dsc_symbol *s,
     return e;
 }
 
-/* An Any: its type, and its fields, or its value where it has no fields. */
-static int dsc_say_any(struct dsc_text *t, struct slice m, int depth)
+/* Write an Any: its type and its fields, or its "value" if it is of a
+ * well-known type; the type alone if the descriptors do not have it. */
+static int dsc_say_any(struct dsc_text *t, const struct dsc_known *k,
+                       struct slice m, int depth)
 {
-    struct slice url = dsc_bytes(m, 1), value = dsc_bytes(m, 2), name = url;
-    const char *slash = url.n ? memrchr(url.p, '/', url.n) : NULL;
-    if (slash)
-        name = (struct slice){ slash + 1, (size_t)(url.p + url.n - slash) - 1 };
+    struct slice url = dsc_bytes(m, 1), value = dsc_bytes(m, 2);
+    struct slice name = dsc_any_type(url);
     const struct dsc_symbol *s = dsc_symbol(t->d, name);
+    int e = GP_OK;
+    k = dsc_find_known(t->known, name);
     js_open(&t->js, '{');
     js_key(&t->js, "@type");
     js_put_str(&t->js, url);
-    int e = GP_OK;
-    if (s && dsc_is_apart(name)) {
+    if (s && k && k->say) {
         js_key(&t->js, "value");
         e = t->message(t, s, value, depth - 1);
     } else if (s) {
@@ -15936,59 +15956,66 @@ static int dsc_say_any(struct dsc_text *t, struct slice m, int depth)
     return e;
 }
 
-/* A message of type s. */
+/* Write a message of type s. */
 static int dsc_say_message(struct dsc_text *t, const struct dsc_symbol *s,
                            struct slice bytes, int depth)
 {
-    static const char google[] = "google.protobuf.";
-    struct dsc_field f = { .number = 1 };
-    struct slice name = s->name;
+    const struct dsc_known *k = dsc_find_known(t->known, s->name);
     if (depth <= 0)
         return GP_EFORMAT;
-    if (txt_starts(name, google)) {
-        name = (struct slice){ name.p + sizeof google - 1,
-                               name.n - (sizeof google - 1) };
-        bool list = txt_equal(name, txt_slice("ListValue"));
-        if (txt_equal(name, txt_slice("Timestamp")) ||
-            txt_equal(name, txt_slice("Duration"))) {
-            dsc_say_time(t, bytes, *name.p == 'D');
-            return GP_OK;
-        }
-        if (txt_equal(name, txt_slice("FieldMask"))) {
-            dsc_say_mask(t, bytes);
-            return GP_OK;
-        }
-        if (txt_equal(name, txt_slice("Any")))
-            return dsc_say_any(t, bytes, depth);
-        if (txt_equal(name, txt_slice("Value")))
-            return dsc_say_json(t, bytes, depth);
-        if (list || txt_equal(name, txt_slice("Struct"))) {
-            struct buf b = {0};         /* as the Value that has it */
-            pb_put_bytes(&b, list ? 6 : 5, bytes.p, bytes.n);
-            int e = b.err ? b.err : dsc_say_json(t, mem_slice(&b), depth);
-            mem_fini(&b);
-            return e;
-        }
-        if (dsc_is_box(name, &f.type)) {
-            struct pb_in in = pb_of(bytes);
-            struct pb_field w, last = { .type = dsc_wire(f.type) };
-            while (pb_get_field(&in, &w) > 0)
-                last = w.number == 1 ? w : last;
-            return dsc_say_value(t, &f, &last, depth);
-        }
-    }
+    if (k && k->say)
+        return k->say(t, k, bytes, depth);
     js_open(&t->js, '{');
     int e = dsc_say_fields(t, s, bytes, depth);
     js_close(&t->js, '}');
     return e;
 }
 
-/* Append to b, as JSON in one line, the message of type s that bytes are.
- * GP_EFORMAT: they are no such message; b has a part of it then. */
+/* ---- both ways ---- */
+
+/* The well-known types.  Empty is an object of no fields, but an Any may have
+ * it as a "value". */
+static const struct dsc_known dsc_known[] = {
+    { "Timestamp", JS_STRING, 0, dsc_put_timestamp, dsc_say_timestamp },
+    { "Duration", JS_STRING, 0, dsc_put_duration, dsc_say_duration },
+    { "FieldMask", JS_STRING, 0, dsc_put_mask, dsc_say_mask },
+    { "Any", JS_OBJECT, 0, dsc_put_any, dsc_say_any },
+    { "Value", JS_NULL, 0, dsc_put_value, dsc_say_json },
+    { "Struct", JS_OBJECT, 0, dsc_put_values, dsc_say_values },
+    { "ListValue", JS_ARRAY, 0, dsc_put_values, dsc_say_values },
+    { "Empty", JS_OBJECT, 0, NULL, NULL },
+    { "DoubleValue", JS_NULL, DSC_DOUBLE, dsc_put_wrapped, dsc_say_wrapped },
+    { "FloatValue", JS_NULL, DSC_FLOAT, dsc_put_wrapped, dsc_say_wrapped },
+    { "Int64Value", JS_NULL, DSC_INT64, dsc_put_wrapped, dsc_say_wrapped },
+    { "UInt64Value", JS_NULL, DSC_UINT64, dsc_put_wrapped, dsc_say_wrapped },
+    { "Int32Value", JS_NULL, DSC_INT32, dsc_put_wrapped, dsc_say_wrapped },
+    { "UInt32Value", JS_NULL, DSC_UINT32, dsc_put_wrapped, dsc_say_wrapped },
+    { "BoolValue", JS_NULL, DSC_BOOL, dsc_put_wrapped, dsc_say_wrapped },
+    { "StringValue", JS_NULL, DSC_STRING, dsc_put_wrapped, dsc_say_wrapped },
+    { "BytesValue", JS_NULL, DSC_BYTES, dsc_put_wrapped, dsc_say_wrapped },
+    { NULL, JS_NULL, 0, NULL, NULL },
+};
+
+/* Append to b the message of type s that v is, as protobuf.  GP_EFORMAT: *why
+ * names the place in v; GP_ENOMEM. */
+static int dsc_encode(const struct dsc *d, const struct dsc_symbol *s,
+                      const struct js_value *v, struct buf *b,
+                      struct gp_why *why)
+{
+    struct dsc_json j = { .d = d, .known = dsc_known, .why = why,
+                          .message = dsc_put_object, .value = dsc_put_value };
+    int e = dsc_put_object(&j, s, v, b, DSC_JSON_DEPTH);
+    mem_fini(&j.path);
+    return e == GP_ENOMEM ? txt_fail(why, e, "out of memory for a message") : e;
+}
+
+/* Append to b the message of type s in bytes as JSON in one line.  GP_EFORMAT:
+ * bytes are not such a message, and b holds a part of the JSON. */
 static int dsc_decode(const struct dsc *d, const struct dsc_symbol *s,
                       struct slice bytes, struct buf *b)
 {
-    struct dsc_text t = { .d = d, .js = { .b = b, .depth = 3 },
+    struct dsc_text t = { .d = d, .known = dsc_known,
+                          .js = { .b = b, .depth = 3 },
                           .message = dsc_say_message };
     int e = dsc_say_message(&t, s, bytes, DSC_JSON_DEPTH);
     return e ? e : b->err;
