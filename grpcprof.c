@@ -982,17 +982,17 @@ struct arena_block {
 };
 
 struct index {                          /* hash -> reference; all zero: empty */
-    uint64_t *slot;                     /* owned; hash's top half | ref + 1;
-                                         * then as many low halves */
+    uint64_t *slot;                     /* owned; upper half of the hash | ref +
+                                         * 1; then as many lower halves */
     uint32_t  mask, n;                  /* slots - 1; used, <= 3/4 of slots */
 };
 
 #define MEM_NONE UINT32_MAX             /* no reference */
 
-/* Allocations that may still succeed, -1 for all; tests sweep it. */
+/* Allocations that succeed before one fails; -1: none fails.  Set by tests. */
 static long mem_fuse = -1;
 
-/* True if this allocation must fail; counts it otherwise. */
+/* Count an allocation; true if it must fail. */
 static bool mem_fuse_blown(void)
 {
     if (mem_fuse == 0)
@@ -1014,21 +1014,24 @@ static void mem_free(void *p)
     free(p);
 }
 
-/* Grow the array p of *cap elements of size bytes to hold need.  Return p or a
- * moved copy; NULL leaves p and *cap unchanged. */
-static void *mem_grow(void *p, size_t *cap, size_t need, size_t size)
+/* Give the array p room for n elements of size bytes and set *cap to n.  Return
+ * p or a moved copy; NULL leaves p and *cap unchanged. */
+static void *mem_resize(void *p, size_t *cap, size_t n, size_t size)
 {
-    if (need <= *cap)
-        return p;
-    size_t n = *cap + *cap / 2 + 8;
-    if (n < need)
-        n = need;
     if (n > SIZE_MAX / 2 / size || mem_fuse_blown())
         return NULL;
     void *q = realloc(p, n * size);
     if (q)
         *cap = n;
     return q;
+}
+
+/* mem_resize to need elements, or half as many again as there are, unless *cap
+ * is enough. */
+static void *mem_grow(void *p, size_t *cap, size_t need, size_t size)
+{
+    size_t n = *cap + *cap / 2 + 8;
+    return need <= *cap ? p : mem_resize(p, cap, n < need ? need : n, size);
 }
 
 /* Make room for need elements in the array a; false if out of memory. */
@@ -1062,8 +1065,8 @@ static inline void *mem_add(void *array, size_t *n, size_t *cap, size_t size)
     return memset((char *)p + (*n)++ * size, 0, size);
 }
 
-/* Map all pages of the n bytes at p now, which costs a fraction of a page fault
- * each; for memory that will all be used. */
+/* Map all pages of the n bytes at p, which will all be used: this costs a
+ * fraction of the page faults. */
 static void mem_prefault(void *p, size_t n)
 {
     uintptr_t page = 4096, from = ((uintptr_t)p + page - 1) & ~(page - 1);
@@ -1085,23 +1088,21 @@ static void *mem_zalloc_prefaulted(size_t n)
     return p;
 }
 
-/* mem_grow to exactly need elements, pre-faulted. */
+/* mem_resize to need elements, pre-faulted, unless *cap is enough. */
 static void *mem_grow_prefaulted(void *p, size_t *cap, size_t need, size_t size)
 {
-    if (need <= *cap || need > SIZE_MAX / 2 / size || mem_fuse_blown())
-        return need <= *cap ? p : NULL;
-    void *q = realloc(p, need * size);
-    if (!q)
-        return NULL;
-    *cap = need;
-    mem_prefault(q, need * size);
+    if (need <= *cap)
+        return p;
+    void *q = mem_resize(p, cap, need, size);
+    if (q)
+        mem_prefault(q, need * size);
     return q;
 }
 
-/* Prepare the heap for many large blocks: it starts with MEM_HUGE_BYTES in
- * pages of 2 MiB, mapped on first use, each hardly slower to map than a small
- * page; freed memory is kept.  Blocks of MEM_MMAP_BYTES and more come from
- * mmap, so that growing them copies nothing. */
+/* Prepare the heap for many large blocks.  Its first MEM_HUGE_BYTES are in
+ * pages of 2 MiB, each hardly slower to map than a page of 4 KiB; freed memory
+ * is kept.  Blocks of MEM_MMAP_BYTES and more come from mmap, so that growing
+ * them copies nothing. */
 static void mem_use_huge_pages(void)
 {
     uintptr_t huge = 2 << 20, room = MEM_HUGE_BYTES + huge;
@@ -1124,13 +1125,12 @@ static uint8_t *mem_reserve(struct buf *b, size_t n)
         return NULL;
     if (n > b->cap - b->len) {
         size_t want = b->len + n < 64 ? 64 : b->len + n;
-        uint8_t *p = NULL;
-        if (n > MEM_BUF_MOST || want > MEM_BUF_MOST)
-            b->err = GP_ELIMIT;
-        else if (!(p = mem_grow(b->data, &b->cap, want, 1)))
-            b->err = GP_ENOMEM;
-        if (!p)
+        bool fits = n <= MEM_BUF_MOST && want <= MEM_BUF_MOST;
+        uint8_t *p = fits ? mem_grow(b->data, &b->cap, want, 1) : NULL;
+        if (!p) {
+            b->err = fits ? GP_ENOMEM : GP_ELIMIT;
             return NULL;
+        }
         b->data = p;
     }
     return b->data + b->len;
@@ -1152,7 +1152,7 @@ static void mem_put_byte(struct buf *b, uint8_t c)
     mem_put(b, &c, 1);
 }
 
-/* Return the text for an allocation, or a buf, that failed with e. */
+/* Return the message for a failed allocation or buf, whose error is e. */
 static const char *mem_error(int e)
 {
     return e == GP_ELIMIT ? "more than 2 GiB" : "out of memory";
@@ -1224,8 +1224,9 @@ static void mem_arena_fini(struct arena *a)
 
 /* ---- lists: a link inside each member, a link as the head ---- */
 
-struct link {                           /* in no list, or a head without */
-    struct link *prev, *next;           /* members: points to itself */
+struct link {                           /* points to itself if it is in no list,
+                                         * or a head without members */
+    struct link *prev, *next;
 };
 
 /* The struct of this type whose field is *p. */
@@ -1277,7 +1278,6 @@ struct pool_block {                     /* precedes the bytes handed out */
 struct pool {                           /* all zero is an empty pool */
     struct pool_block *free[MEM_POOL_SIZES];    /* owned; by size */
     unsigned kept[MEM_POOL_SIZES];      /* blocks in each list */
-    uint64_t made;                      /* blocks from malloc */
 };
 
 /* Allocate n bytes, not zeroed, from the pool arg; an nghttp2_malloc. */
@@ -1285,24 +1285,22 @@ static void *mem_pool_get(size_t n, void *arg)
 {
     struct pool *p = arg;
     size_t row = n ? (n - 1) / MEM_POOL_STEP : 0;
-    struct pool_block *b = row < MEM_POOL_SIZES ? p->free[row] : NULL;
+    bool small = row < MEM_POOL_SIZES;
+    size_t room = small ? (row + 1) * MEM_POOL_STEP : n;
+    struct pool_block *b = small ? p->free[row] : NULL;
     if (b) {
         p->free[row] = b->next;
         p->kept[row]--;
-        b->size = (row + 1) * MEM_POOL_STEP;
-        return b->data;
-    }
-    size_t room = row < MEM_POOL_SIZES ? (row + 1) * MEM_POOL_STEP : n;
-    if (room > SIZE_MAX / 2 || mem_fuse_blown() ||
-        !(b = malloc(sizeof *b + room)))
+    } else if (room > SIZE_MAX / 2 || mem_fuse_blown() ||
+               !(b = malloc(sizeof *b + room))) {
         return NULL;
-    p->made++;
+    }
     b->size = room;
     return b->data;
 }
 
-/* Return q, which may be NULL, to its pool arg.  Under ASan no block is kept,
- * so that ASan finds uses after this. */
+/* Return q, which may be NULL, to the pool arg.  Under ASan no block is kept,
+ * so that ASan detects a use after this. */
 static void mem_pool_put(void *q, void *arg)
 {
 #ifdef __SANITIZE_ADDRESS__
@@ -1360,8 +1358,8 @@ static void mem_pool_fini(struct pool *p)
 
 /* ---- hashes ---- */
 
-/* mem_hash's seed, different in every process, so that nobody can prepare input
- * whose rows all collide. */
+/* Seed of mem_hash, different in every process: nobody can craft input whose
+ * hashes collide. */
 static uint64_t mem_seed[2];
 
 /* Runs before main. */
@@ -1382,14 +1380,15 @@ static uint64_t mem_fold(uint64_t a, uint64_t b)
     return (uint64_t)both ^ (uint64_t)(both >> 64);
 }
 
-/* Return a 64-bit hash of n bytes under seed[2], good for tables of millions.
- * Each word is XORed with a key and multiplied with the hash so far: without
- * the seed nobody can tell which words cancel each other. */
-static uint64_t mem_hash_seeded(const uint64_t *seed, const void *src, size_t n)
+/* Return a 64-bit hash of n bytes with seed and key, good for tables of
+ * millions.  Each word is XORed with the key and multiplied with the hash so
+ * far: without the key nobody can tell which words cancel each other. */
+static uint64_t mem_hash_seeded(uint64_t seed, uint64_t key, const void *src,
+                                size_t n)
 {
-    const uint64_t key = seed[1] ^ 0xff51afd7ed558ccdu;
     const uint8_t *p = src;
-    uint64_t h = seed[0] ^ 0x9e3779b97f4a7c15u ^ n, w;
+    uint64_t h = seed ^ 0x9e3779b97f4a7c15u ^ n, w;
+    key ^= 0xff51afd7ed558ccdu;
     for (; n >= 8; n -= 8, p += 8) {
         memcpy(&w, p, 8);
         h = mem_fold(w ^ key, h ^ 0xc4ceb9fe1a85ec53u);
@@ -1405,18 +1404,17 @@ static uint64_t mem_hash_seeded(const uint64_t *seed, const void *src, size_t n)
 /* Return a hash of n bytes, different in every process. */
 static uint64_t mem_hash(const void *src, size_t n)
 {
-    return mem_hash_seeded(mem_seed, src, n);
+    return mem_hash_seeded(mem_seed[0], mem_seed[1], src, n);
 }
 
 /* Continue the hash h with n bytes. */
 static uint64_t mem_hash_more(uint64_t h, const void *src, size_t n)
 {
-    const uint64_t seed[2] = { h, mem_seed[1] };
-    return mem_hash_seeded(seed, src, n);
+    return mem_hash_seeded(h, mem_seed[1], src, n);
 }
 
-/* Return the next reference stored under hash, or MEM_NONE.  *at starts at 0
- * and is the iterator's.  The caller compares keys: hashes may collide. */
+/* Return the next reference stored under hash, or MEM_NONE.  *at is the
+ * iterator, 0 at first.  The caller compares keys: hashes may collide. */
 static uint32_t mem_index_next(const struct index *x, uint64_t hash,
                                uint32_t *at)
 {
@@ -1432,58 +1430,57 @@ static uint32_t mem_index_next(const struct index *x, uint64_t hash,
     }
 }
 
-/* Double the slots of x; GP_ENOMEM leaves it unchanged. */
-static int mem_index_double(struct index *x)
+/* Fill the first free of mask + 1 slots for a hash: entry is the slot's value,
+ * low the lower half of the hash. */
+static void mem_index_fill(uint64_t *slot, uint32_t mask, uint64_t entry,
+                           uint64_t low)
 {
-    uint64_t count = x->slot ? ((uint64_t)x->mask + 1) * 2 : 64;
-    if (count > UINT32_MAX)
-        return GP_ENOMEM;
-    uint64_t *slot = mem_zalloc(count * 2 * sizeof *slot);
+    uint32_t k = (uint32_t)low & mask;
+    while (slot[k])
+        k = (k + 1) & mask;
+    slot[k] = entry;
+    slot[(uint64_t)mask + 1 + k] = low;
+}
+
+/* Give x count slots, a power of 2; GP_ENOMEM leaves it unchanged. */
+static int mem_index_resize(struct index *x, uint64_t count)
+{
+    assert((count & (count - 1)) == 0 && count > x->n);
+    uint64_t *slot = count > UINT32_MAX ? NULL
+                   : mem_zalloc_prefaulted(count * 2 * sizeof *slot);
     if (!slot)
         return GP_ENOMEM;
     uint32_t mask = (uint32_t)(count - 1);
     for (uint64_t i = 0; x->slot && i <= x->mask; i++)
-        if (x->slot[i]) {
-            uint64_t low = x->slot[(uint64_t)x->mask + 1 + i];
-            uint32_t k = (uint32_t)low & mask;
-            while (slot[k])
-                k = (k + 1) & mask;
-            slot[k] = x->slot[i];
-            slot[count + k] = low;
-        }
+        if (x->slot[i])
+            mem_index_fill(slot, mask, x->slot[i],
+                           x->slot[(uint64_t)x->mask + 1 + i]);
     free(x->slot);
     x->slot = slot;
     x->mask = mask;
     return GP_OK;
 }
 
-/* Make room in x, which is empty, for n references, so that it need not double
- * on the way.  If memory is short it stays empty. */
+/* Make room in x, which is empty, for n references, so that it need not grow
+ * step by step.  If memory is short it stays empty. */
 static void mem_index_reserve(struct index *x, size_t n)
 {
-    uint64_t count = 64, *slot;
+    uint64_t count = 64;
     assert(!x->slot);
     while (count * 3 / 4 <= n)
         count *= 2;
-    if (count > UINT32_MAX ||
-        !(slot = mem_zalloc_prefaulted(count * 2 * sizeof *slot)))
-        return;
-    x->slot = slot;
-    x->mask = (uint32_t)(count - 1);
+    (void)mem_index_resize(x, count);
 }
 
 /* Store ref under hash; the caller has checked that it is not there. */
 static int mem_index_put(struct index *x, uint64_t hash, uint32_t ref)
 {
     assert(ref != MEM_NONE);
-    if (!x->slot || x->n >= (uint64_t)x->mask * 3 / 4)
-        if (mem_index_double(x))
-            return GP_ENOMEM;
-    uint32_t k = (uint32_t)hash & x->mask;
-    while (x->slot[k])
-        k = (k + 1) & x->mask;
-    x->slot[k] = (hash >> 32 << 32) | ((uint64_t)ref + 1);
-    x->slot[(uint64_t)x->mask + 1 + k] = (uint32_t)hash;
+    if ((!x->slot || x->n >= (uint64_t)x->mask * 3 / 4) &&
+        mem_index_resize(x, x->slot ? ((uint64_t)x->mask + 1) * 2 : 64))
+        return GP_ENOMEM;
+    mem_index_fill(x->slot, x->mask, (hash >> 32 << 32) | ((uint64_t)ref + 1),
+                   (uint32_t)hash);
     x->n++;
     return GP_OK;
 }
@@ -1503,8 +1500,8 @@ static void mem_index_fini(struct index *x)
  * prefix  num_
  * runs    any thread
  *
- * Invariant  no function overflows: a result past the range of int64_t is the
- *            end of the range that it passed.
+ * Invariant  no function overflows: a result outside the range of int64_t
+ *            becomes the nearer limit.
  */
 
 /* Return a + b, saturated. */
@@ -13906,9 +13903,8 @@ static size_t svg_group(const struct svg *g, uint32_t i)
     uint8_t c = g->class[node].category;
     if (c >= CAT_COUNT)
         c = CAT_LIBRARIES;
-    static const uint64_t same[2];      /* one seed for every picture */
-    return (size_t)c * SVG_SHADES + mem_hash_seeded(same, name.p, name.n) %
-                                    SVG_SHADES;
+    return (size_t)c * SVG_SHADES +     /* one seed for every picture */
+           mem_hash_seeded(0, 0, name.p, name.n) % SVG_SHADES;
 }
 
 /* Fill g->drawn and g->rows; count the calls of each group in
