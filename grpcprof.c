@@ -8987,7 +8987,7 @@ struct view_sum {
     int64_t exact;                      /* part of value that was read from a
                                          * clock rather than sampled */
     double  squares;                    /* sum of squared sample weights */
-    double  merged;                     /* total only: squares as computed from
+    double  row_squares;                /* total only: squares as computed from
                                          * the rows, if the recorder noted
                                          * more; else 0 */
 };
@@ -9055,8 +9055,14 @@ static double view_effective(const struct view_sum *s)
     return s->squares > 0 ? sampled * sampled / s->squares : 0;
 }
 
-/* Return the node of name in module, added if new; MEM_NONE if out of
- * memory. */
+/* Return the squares of s as computed from the rows of the profile. */
+static double view_row_squares(const struct view_sum *s)
+{
+    return s->row_squares > 0 ? s->row_squares : s->squares;
+}
+
+/* Return the node of name in module, added if new; MEM_NONE if out of memory.
+ */
 static uint32_t view_intern(struct view *v, struct slice name, uint32_t module)
 {
     uint64_t h = mem_hash_more(mem_hash(name.p, name.n), &module,
@@ -9065,21 +9071,17 @@ static uint32_t view_intern(struct view *v, struct slice name, uint32_t module)
          (i = mem_index_next(&v->by_name, h, &at)) != MEM_NONE;)
         if (v->node[i].module == module && txt_equal(v->node[i].name, name))
             return i;
-    void *p = v->nnodes < MEM_NONE - 1 ?
-        mem_grow(v->node, &v->node_cap, v->nnodes + 1, sizeof *v->node) : NULL;
-    if (!p)
+    struct view_node *n = PP_ADD(v->node, v->nnodes, v->node_cap);
+    uint32_t row = (uint32_t)v->nnodes - 1;
+    if (!n || mem_index_put(&v->by_name, h, row))
         return MEM_NONE;
-    v->node = p;
-    v->node[v->nnodes] = (struct view_node){ .name = name, .module = module,
-                                             .function = MEM_NONE };
-    if (mem_index_put(&v->by_name, h, (uint32_t)v->nnodes))
-        return MEM_NONE;
-    return (uint32_t)v->nnodes++;
+    *n = (struct view_node){ .name = name, .module = module,
+                             .function = MEM_NONE };
+    return row;
 }
 
 /* Return the node of l, which has no symbol; MEM_NONE if out of memory. */
-static uint32_t view_intern_address(struct view *v,
-                                    const struct pp_location *l)
+static uint32_t view_intern_address(struct view *v, const struct pp_location *l)
 {
     static const struct slice none[] = { { "[unknown]", 9 },
                                          { "<unknown>", 9 } };
@@ -9122,8 +9124,7 @@ static uint32_t view_intern_line(struct view *v, const struct pp_location *l,
     if (name.n == 0)
         return view_intern_address(v, l);
     bool apart = v->names == VIEW_APART && l->mapping != MEM_NONE;
-    uint32_t i = view_intern(v, name,
-                             apart ? v->module[l->mapping] : MEM_NONE);
+    uint32_t i = view_intern(v, name, apart ? v->module[l->mapping] : MEM_NONE);
     if (i == MEM_NONE)
         return i;
     struct view_node *n = &v->node[i];
@@ -9142,7 +9143,7 @@ static const struct pp_function *view_function(const struct view *v,
     return n->function == MEM_NONE ? &none : &v->pp->function[n->function];
 }
 
-/* Return the name of n's function, also where --by made n's name. */
+/* Return the name of n's function, even if --by gave n another name. */
 static struct slice view_plain_name(const struct view *v,
                                     const struct view_node *n)
 {
@@ -9318,7 +9319,7 @@ static void view_note_squares(const struct view *v, struct view_sum *total)
 {
     double squares = fig_weight_squares(v->pp);
     if (v->type != v->count_type && squares > total->squares) {
-        total->merged = total->squares;
+        total->row_squares = total->squares;
         total->squares = squares;
     }
 }
@@ -9346,10 +9347,8 @@ static int view_init(struct view *v, const struct pp *p, size_t type,
     *v = (struct view){ .pp = p, .type = type, .names = names,
                         .count_type = pp_count_type(p) };
     int e = view_init_modules(v);
-    if (!e)
-        e = view_init_frames(v);
-    if (!e)
-        e = view_add_samples(v);
+    e = e ? e : view_init_frames(v);
+    e = e ? e : view_add_samples(v);
     view_note_squares(v, &v->total);
     if (e) {
         view_fini(v);
@@ -9414,7 +9413,7 @@ struct view_named {                     /* an entry of a sort by name */
     uint32_t node;
 };
 
-/* Compare two of those by name; the older node first among equals. */
+/* Compare two entries by name; the older node first among equals. */
 static int view_compare_named(const void *a, const void *b)
 {
     const struct view_named *x = a, *y = b;
@@ -9428,19 +9427,15 @@ static uint32_t *view_order_names(const struct view *v, int64_t least,
                                   size_t *n)
 {
     struct view_named *sort = mem_zalloc_prefaulted(v->nnodes * sizeof *sort);
-    uint32_t *order = mem_zalloc(v->nnodes * sizeof *order);
+    uint32_t *order = sort ? mem_zalloc(v->nnodes * sizeof *order) : NULL;
     *n = 0;
-    for (uint32_t i = 0; sort && order && i < v->nnodes; i++)
+    for (uint32_t i = 0; order && i < v->nnodes; i++)
         if (num_abs_sat(v->node[i].cum.value) >= least)
             sort[(*n)++] = (struct view_named){ v->node[i].name, i };
-    if (sort && order)
+    if (order)
         qsort(sort, *n, sizeof *sort, view_compare_named);
     for (size_t i = 0; i < *n; i++)
         order[i] = sort[i].node;
-    if (!sort) {
-        mem_free(order);
-        order = NULL;
-    }
     mem_free(sort);
     return order;
 }
@@ -9491,14 +9486,25 @@ static void view_tree_fini(struct view_tree *t)
     *t = (struct view_tree){0};
 }
 
+/* Return how many frames from the root rows a and b have in common. */
+static uint32_t view_rows_common(const struct view_rows *r, uint32_t a,
+                                 uint32_t b)
+{
+    const uint32_t *x = r->frame + r->at[a], *y = r->frame + r->at[b];
+    size_t n = r->at[a + 1] - r->at[a], m = r->at[b + 1] - r->at[b];
+    uint32_t same = 0;
+    while (same < n && same < m && x[same] == y[same])
+        same++;
+    return same;
+}
+
 /* Compare two rows by their stacks from the root; the shorter first. */
 static int view_compare_rows(const void *a, const void *b, void *rows)
 {
     const struct view_rows *r = rows;
     uint32_t i = *(const uint32_t *)a, k = *(const uint32_t *)b;
-    size_t x = r->at[i], y = r->at[k];
-    while (x < r->at[i + 1] && y < r->at[k + 1] && r->frame[x] == r->frame[y])
-        x++, y++;
+    uint32_t same = view_rows_common(r, i, k);
+    size_t x = r->at[i] + same, y = r->at[k] + same;
     if (x == r->at[i + 1] || y == r->at[k + 1])
         return (x < r->at[i + 1]) - (y < r->at[k + 1]);
     return r->frame[x] < r->frame[y] ? -1 : 1;
@@ -9559,8 +9565,7 @@ static void view_tree_close(struct view_tree *t, uint32_t *path,
         c->total = num_sub_sat(now->value, c->start);
         c->samples = num_sub_sat(now->samples, c->samples);
         for (size_t k = 0; k < t->nextra; k++)
-            t->extra[i].sum[k] = num_sub_sat(extra->sum[k],
-                                             t->extra[i].sum[k]);
+            t->extra[i].sum[k] = num_sub_sat(extra->sum[k], t->extra[i].sum[k]);
         if (c->total < least) {
             t->pruned = true;
             t->n = i;
@@ -9593,25 +9598,12 @@ static int view_tree_open(struct view_tree *t, uint32_t node, uint32_t depth,
     return GP_OK;
 }
 
-/* Return how many frames from the root rows a and b have in common. */
-static uint32_t view_rows_common(const struct view_rows *r, uint32_t a,
-                                 uint32_t b)
-{
-    const uint32_t *x = r->frame + r->at[a], *y = r->frame + r->at[b];
-    size_t n = r->at[a + 1] - r->at[a], m = r->at[b + 1] - r->at[b];
-    uint32_t same = 0;
-    while (same < n && same < m && x[same] == y[same])
-        same++;
-    return same;
-}
-
-/* Build t from the sorted rows.  Frames that a row shares with the one before
- * stay open, the others are closed and the row's own opened, unless they would
- * be below least: only this row has them.  path has room for the deepest stack
- * and the root. */
+/* Build t from the sorted rows.  Calls that a row shares with the row before
+ * stay open; the others are closed, and the row's own are opened.  If the row
+ * is below least, its own calls that the next row does not share are left out.
+ * path has room for the deepest stack and the root. */
 static int view_tree_build(struct view_tree *t, const struct view_rows *r,
-                           const uint32_t *order, uint32_t *path,
-                           int64_t least)
+                           const uint32_t *order, uint32_t *path, int64_t least)
 {
     const struct view *v = t->view;
     const struct pp *p = v->pp;
@@ -9668,15 +9660,14 @@ static int view_tree_init(struct view_tree *t, const struct view *v,
         rank[i] = MEM_NONE;             /* all its calls are below least */
     for (uint32_t i = 0; i < n && !e; i++)
         rank[order[i]] = i;
-    if (!e)
-        e = view_rows_init(&r, v, rank, least > 0, t->reverse, &t->pruned);
+    e = e ? e : view_rows_init(&r, v, rank, least > 0, t->reverse, &t->pruned);
     for (size_t i = 0; i < v->pp->nsamples && !e; i++)
         if (r.at[i + 1] - r.at[i] > deepest)
             deepest = r.at[i + 1] - r.at[i];
     if (!e && !(path = mem_zalloc((deepest + 1) * sizeof *path)))
         e = GP_ENOMEM;
-    if (!e)
-        e = view_tree_build(t, &r, order, path, least > 0 ? least : INT64_MIN);
+    e = e ? e : view_tree_build(t, &r, order, path,
+                                least > 0 ? least : INT64_MIN);
     mem_free(path);
     mem_free(rank);
     mem_free(order);
@@ -9719,15 +9710,11 @@ static struct view_edge *view_edge(struct view_edges *x, uint32_t from,
          (i = mem_index_next(&x->by_ends, h, &at)) != MEM_NONE;)
         if (x->edge[i].from == from && x->edge[i].to == to)
             return &x->edge[i];
-    void *p = mem_grow(x->edge, &x->cap, x->n + 1, sizeof *x->edge);
-    if (!p)
+    struct view_edge *e = PP_ADD(x->edge, x->n, x->cap);
+    if (!e || mem_index_put(&x->by_ends, h, (uint32_t)x->n - 1))
         return NULL;
-    x->edge = p;
-    x->edge[x->n] = (struct view_edge){ .from = from, .to = to,
-                                        .inlined = true };
-    if (mem_index_put(&x->by_ends, h, (uint32_t)x->n))
-        return NULL;
-    return &x->edge[x->n++];
+    *e = (struct view_edge){ .from = from, .to = to, .inlined = true };
+    return e;
 }
 
 /* Add the edges of row i; nodes that are not in keep are skipped. */
@@ -9847,7 +9834,7 @@ static int view_edges_by(const struct view_edges *x, const struct view *v,
 struct view_unit {
     const char *name;                   /* as printed */
     const char *alias[3];               /* in lower case, without a plural s */
-    double factor;                      /* in units of factor 1 of its kind */
+    double factor;                      /* size; one unit of a kind has 1 */
 };
 
 enum { VIEW_UNITS = 9 };
@@ -9910,7 +9897,7 @@ static struct view_scale view_scale(struct slice unit)
     return s;
 }
 
-/* Nanoseconds of one unit of time, or NAN for what is not one. */
+/* Return the nanoseconds of a unit of time; NAN for any other unit. */
 static double view_unit_ns(struct slice unit)
 {
     struct view_scale s = view_scale(unit);
@@ -9929,8 +9916,8 @@ static const struct view_unit *view_unit_for(const struct view_scale *s,
     return best ? best : s->fallback;
 }
 
-/* Append v as pprof prints it: two decimals unless they are .00, and the
- * unit. */
+/* Append v and the unit as pprof does, with two decimals unless they are .00.
+ */
 static void view_put_scaled(struct buf *b, const struct view_scale *s,
                             int64_t v)
 {
@@ -9979,8 +9966,8 @@ static double view_convert(int64_t v, struct slice from, struct slice to,
 
 struct view_label_unit { struct slice key, unit; };
 
-struct view_label_units {                      /* of numeric labels */
-    struct view_label_unit *key;               /* owned */
+struct view_label_units {               /* of numeric labels that have one */
+    struct view_label_unit *key;        /* owned */
     size_t n, cap;
     struct index x;
 };
@@ -9992,7 +9979,7 @@ static struct slice view_unit_of_label(const struct view_label_units *k,
 {
     uint64_t h = mem_hash(key.p, key.n);
     for (uint32_t at = 0, i; (i = mem_index_next(&k->x, h, &at)) != MEM_NONE;)
-        if (txt_equal(k->key[i].key, key) && k->key[i].unit.n)
+        if (txt_equal(k->key[i].key, key))
             return k->key[i].unit;
     if (txt_equal(key, txt_slice("alignment")) ||
         txt_equal(key, txt_slice("request")))
@@ -10000,31 +9987,24 @@ static struct slice view_unit_of_label(const struct view_label_units *k,
     return key;
 }
 
-/* Collect the keys and units of p's numeric labels. */
+/* Collect the units of p's numeric labels. */
 static int view_label_units_init(struct view_label_units *k, const struct pp *p)
 {
     for (size_t i = 0; i < p->nlabels; i++) {
         const struct pp_label *l = &p->label[i];
         uint64_t h = mem_hash(l->key.p, l->key.n);
         uint32_t at = 0, x;
-        if (l->str.p)
+        if (l->str.p || !l->unit.n)
             continue;
         while ((x = mem_index_next(&k->x, h, &at)) != MEM_NONE)
             if (txt_equal(k->key[x].key, l->key))
                 break;
-        if (x != MEM_NONE) {
-            if (!k->key[x].unit.n)
-                k->key[x].unit = l->unit;
+        if (x != MEM_NONE)
             continue;
-        }
-        struct view_label_unit *row = mem_grow(k->key, &k->cap, k->n + 1,
-                                               sizeof *row);
-        if (!row)
+        struct view_label_unit *row = PP_ADD(k->key, k->n, k->cap);
+        if (!row || mem_index_put(&k->x, h, (uint32_t)k->n - 1))
             return GP_ENOMEM;
-        k->key = row;
-        k->key[k->n] = (struct view_label_unit){ l->key, l->unit };
-        if (mem_index_put(&k->x, h, (uint32_t)k->n++))
-            return GP_ENOMEM;
+        *row = (struct view_label_unit){ l->key, l->unit };
     }
     return GP_OK;
 }
@@ -10156,12 +10136,11 @@ static int filter_condition_init(struct filter_condition *t, const char *what,
     while (!e) {
         size_t n = strcspn(text, ",");
         char part[RE_MOST_BYTES + 2];   /* re_init refuses one that fills it */
-        void *re = mem_grow(t->re, &t->cap, t->nre + 1, sizeof *t->re);
+        struct re *re = PP_ADD(t->re, t->nre, t->cap);
         if (!re)
             return txt_fail(why, GP_ENOMEM, "out of memory");
-        t->re = re;
         snprintf(part, sizeof part, "%.*s", (int)n, text);
-        e = re_init(&t->re[t->nre++], what, part, why);
+        e = re_init(re, what, part, why);
         if (!text[n])
             break;
         text += n + 1;
@@ -10169,8 +10148,8 @@ static int filter_condition_init(struct filter_condition *t, const char *what,
     return e;
 }
 
-/* True if a label of sample i matches re, an expression of t; without a key,
- * re is matched with "key:value". */
+/* True if a label of sample i matches re, an expression of t.  If t has no key,
+ * re is matched against "key:value". */
 static bool filter_label_meets(const struct pp *p, size_t i,
                                const struct filter_condition *t,
                                const struct re *re)
@@ -10195,8 +10174,8 @@ static bool filter_label_meets(const struct pp *p, size_t i,
     return yes;
 }
 
-/* True if sample i meets the condition t: with a key one expression must match,
- * without one all of them. */
+/* True if sample i meets the condition t: one expression must match if t has a
+ * key, else all of them. */
 static bool filter_sample_meets(const struct pp *p, size_t i,
                                 const struct filter_condition *t,
                                 const struct view_label_units *keys)
@@ -10219,9 +10198,9 @@ static bool filter_sample_meets(const struct pp *p, size_t i,
     return false;
 }
 
-/* Return a byte for each function of p, 1 if its name or file matches re, and
- * then one for each mapping, by its file.  The caller owns them; NULL if out of
- * memory. */
+/* Return a byte for each function of p, 1 if its name or file matches re, then
+ * one for each mapping, 1 if its file does.  The caller owns them; NULL if out
+ * of memory. */
 static uint8_t *filter_matching(const struct pp *p, const struct re *re)
 {
     uint8_t *m = mem_zalloc(p->nfunctions + p->nmappings);
@@ -10259,8 +10238,8 @@ static bool filter_location_matches(const struct pp *p, const uint8_t *m,
     return yes;
 }
 
-/* Keep only the lines of l that match, or with not those that do not; lines
- * without a function stay. */
+/* Keep only the lines of l that match (with not: that do not match), and those
+ * without a function. */
 static void filter_keep_lines(struct pp *p, const uint8_t *m,
                               struct pp_location *l, bool not)
 {
@@ -10289,16 +10268,17 @@ struct filter_sift {                    /* rows removed in place, in order */
                                          * next row begin */
 };
 
-/* Start with the first row of p.  0 or GP_ENOMEM; filter_sift_end follows in
- * either case. */
-static int filter_sift_begin(struct filter_sift *s, struct pp *p)
+/* Start at the first row of p, and take m.  GP_ENOMEM, also if m is NULL; call
+ * filter_sift_end in any case. */
+static int filter_sift_begin(struct filter_sift *s, struct pp *p, uint8_t *m)
 {
-    *s = (struct filter_sift){ .p = p, .mark = mem_zalloc(p->nlocations) };
-    return s->mark ? GP_OK : GP_ENOMEM;
+    *s = (struct filter_sift){ .p = p, .m = m,
+                               .mark = mem_zalloc(p->nlocations) };
+    return m && s->mark ? GP_OK : GP_ENOMEM;
 }
 
-/* Take the next row, i.  If it stays, keep its frames from up to to, except
- * those that are gone; a row that loses all its frames to this is removed. */
+/* Process row i, the next one.  If it stays, keep its frames from up to to,
+ * except those that are gone; remove a row if all its frames are gone. */
 static void filter_sift_row(struct filter_sift *s, size_t i, bool stays,
                             uint32_t from, uint32_t to)
 {
@@ -10342,8 +10322,8 @@ static int filter_sift_end(struct filter_sift *s, int e)
     return e;
 }
 
-/* Apply focus, ignore, hide and show to the locations: set their marks; one
- * without a line left is gone. */
+/* Mark the locations by focus, ignore, hide and show; one that hide or show
+ * leaves without a line is gone. */
 static int filter_locations(struct filter_sift *s, struct filter *f)
 {
     struct pp *p = s->p;
@@ -10393,8 +10373,8 @@ static int filter_by_name(struct pp *p, struct filter *f)
     if (!f->re[FILTER_FOCUS].ready && !f->re[FILTER_IGNORE].ready &&
         !f->re[FILTER_HIDE].ready && !f->re[FILTER_SHOW].ready)
         return GP_OK;
-    int e = filter_sift_begin(&s, p);
-    e = e ? e : filter_locations(&s, f);
+    s = (struct filter_sift){ .p = p, .mark = mem_zalloc(p->nlocations) };
+    int e = s.mark ? filter_locations(&s, f) : GP_ENOMEM;
     for (size_t i = 0; i < p->nsamples && !e; i++) {
         uint32_t n = filter_sift_depth(&s, i);
         uint8_t marks = 0;
@@ -10413,9 +10393,8 @@ static int filter_show_from(struct pp *p, struct filter *f)
     struct filter_sift s;
     if (!f->re[FILTER_SHOW_FROM].ready)
         return GP_OK;
-    int e = filter_sift_begin(&s, p);
-    if (!(s.m = filter_matching(p, &f->re[FILTER_SHOW_FROM])))
-        e = GP_ENOMEM;
+    int e = filter_sift_begin(&s, p,
+                              filter_matching(p, &f->re[FILTER_SHOW_FROM]));
     f->missed[FILTER_SHOW_FROM] = true;
     for (size_t i = 0; i < p->nlocations && !e; i++) {
         struct pp_location *l = &p->location[i];
@@ -10481,8 +10460,8 @@ static struct slice filter_simple_name(struct slice name)
     return name;
 }
 
-/* Return a byte for each function of p, 1 if its simple name matches drop but
- * not keep (may be NULL).  The caller owns them; NULL if out of memory. */
+/* Return a byte for each function of p, 1 if its simple name matches drop and
+ * not keep, which may be NULL.  The caller owns them; NULL if out of memory. */
 static uint8_t *filter_dropping(const struct pp *p, const struct re *drop,
                                 const struct re *keep)
 {
@@ -10501,9 +10480,8 @@ static int filter_prune_from(struct pp *p, struct filter *f)
     struct filter_sift s;
     if (!f->re[FILTER_PRUNE_FROM].ready)
         return GP_OK;
-    int e = filter_sift_begin(&s, p);
-    if (!(s.m = filter_dropping(p, &f->re[FILTER_PRUNE_FROM], NULL)))
-        e = GP_ENOMEM;
+    uint8_t *m = filter_dropping(p, &f->re[FILTER_PRUNE_FROM], NULL);
+    int e = filter_sift_begin(&s, p, m);
     for (size_t i = 0; i < p->nlocations && !e; i++) {
         struct pp_location *l = &p->location[i];
         for (uint32_t k = 0; k < l->nlines && !s.mark[i]; k++)
@@ -10555,14 +10533,14 @@ static int filter_drop_frames(struct pp *p, const char *file,
                               struct gp_why *why)
 {
     struct re drop = {0}, keep = {0};
-    struct filter_sift s = {0};         /* mark 1: drop callees, 2: it too */
+    struct filter_sift s = {0};         /* mark 1: drop callees; 2: and it */
     if (!p->drop_frames.n)
         return GP_OK;
     int e = filter_whole_re(&drop, file, "drop_frames", p->drop_frames, why);
     if (!e && p->keep_frames.n)
         e = filter_whole_re(&keep, file, "keep_frames", p->keep_frames, why);
-    if (!e && (filter_sift_begin(&s, p) ||
-               !(s.m = filter_dropping(p, &drop, keep.ready ? &keep : NULL))))
+    if (!e && filter_sift_begin(&s, p, filter_dropping(p, &drop, keep.ready
+                                                        ? &keep : NULL)))
         e = txt_fail(why, GP_ENOMEM, "out of memory");
     for (size_t i = 0; i < p->nlocations && !e; i++) {
         struct pp_location *l = &p->location[i];
@@ -10668,7 +10646,7 @@ static int filter_label_stack(struct filter_label_frames *s, struct pp *p,
     return GP_OK;
 }
 
-/* Apply tagroot and tagleaf. */
+/* Apply tagroot and tagleaf.  GP_ELIMIT if that makes too many frames. */
 static int filter_labels_to_frames(struct pp *p, struct filter *f)
 {
     struct filter_label_frames s = {0};
@@ -10676,8 +10654,9 @@ static int filter_labels_to_frames(struct pp *p, struct filter *f)
     if (!f->root && !f->leaf)
         return GP_OK;
     size_t cap = p->nstack + p->nsamples * 2 * FILTER_MOST_TAGS, n = 0;
-    uint32_t *stack = cap < PP_MOST_REFS ? mem_zalloc(cap * sizeof *stack)
-                                         : NULL;
+    if (cap >= PP_MOST_REFS)
+        return GP_ELIMIT;
+    uint32_t *stack = mem_zalloc(cap * sizeof *stack);
     int e = stack ? GP_OK : GP_ENOMEM;
     for (size_t i = 0, from = 0; i < p->nsamples && !e; i++) {
         size_t end = p->stack_at[i + 1];
@@ -10712,8 +10691,8 @@ static int filter_apply(struct pp *p, struct filter *f, struct gp_why *why)
     if (!e)
         filter_by_label(p, f);
     e = e ? e : filter_prune_from(p, f);
-    return e ? txt_fail(why, e, "out of memory, or too many frames for "
-                    "--tagroot and --tagleaf") : GP_OK;
+    return e ? txt_fail(why, e, e == GP_ENOMEM ? "out of memory" :
+                    "--tagroot, --tagleaf: too many frames") : GP_OK;
 }
 
 /* ================================= 21 GRAIN ==================================
@@ -10774,7 +10753,7 @@ static void grain_put_name(struct buf *b, const struct pp *p,
 }
 
 /* Add the frame GRAIN_NO_STACK to samples of p without a stack, which views
- * would leave out.  0 or GP_ENOMEM. */
+ * would leave out. */
 static int grain_name_stackless(struct pp *p)
 {
     uint32_t n = 0;
@@ -10805,7 +10784,7 @@ static int grain_name_stackless(struct pp *p)
     return GP_OK;
 }
 
-/* Add a line without a function to l, which has none.  0 or GP_ENOMEM. */
+/* Add a line without a function to l, which has no line. */
 static int grain_add_line(struct pp *p, struct pp_location *l)
 {
     struct pp_line *line = PP_NEW(p, line);
@@ -10819,8 +10798,7 @@ static int grain_add_line(struct pp *p, struct pp_location *l)
 
 /* Give each frame of p the function that grain names, "main.c:12" for a line;
  * its system_name is the original name of the first frame so named. */
-static int grain_apply(struct pp *p, enum grain_by grain,
-                       struct gp_why *why)
+static int grain_apply(struct pp *p, enum grain_by grain, struct gp_why *why)
 {
     struct buf name = {0};
     struct pp_function *made = NULL;
@@ -11587,7 +11565,7 @@ static void stat_wilson(double p, double n, double *low, double *high)
  * squares that is computed from whole rows. */
 static double stat_weight_factor(const struct view_sum *all)
 {
-    return all->merged > 0 ? all->squares / all->merged : 1;
+    return all->row_squares > 0 ? all->squares / all->row_squares : 1;
 }
 
 /* Return the share of part in all with its interval.  The effective sample size
@@ -11605,8 +11583,7 @@ static struct stat_share stat_share(const struct view_sum *part,
     double p = s.share = (double)part->value / total;
     if (p < 0 || p > 1 || s.n <= 0)     /* a difference: not binomial */
         return s;
-    double rows = all->merged > 0 ? all->merged : all->squares;
-    double spread = (1 - 2 * p) * part->squares + p * p * rows;
+    double spread = (1 - 2 * p) * part->squares + p * p * view_row_squares(all);
     spread *= stat_weight_factor(all);
     if (p > 0 && p < 1 && spread > 0)
         s.n = fmin(s.n, p * (1 - p) * total * total / spread);
@@ -11908,8 +11885,7 @@ static int anl_filter_comments(struct pp *p, const struct view_sum *before)
 {
     struct view_sum now = view_total(p, p->ntypes - 1);
     return fig_filter(p, now.value, before->value,
-                      now.merged > 0 ? now.merged : now.squares,
-                      before->merged > 0 ? before->merged : before->squares);
+                      view_row_squares(&now), view_row_squares(before));
 }
 
 /* Return p's period in ns; NAN if it is not a time. */
