@@ -11693,8 +11693,8 @@ struct anl_config {
 
 struct anl_function {                   /* a row of the tables */
     uint32_t node;                      /* of the table's view */
-    uint8_t  category;                  /* enum cat_category or CAT_COPY, that
-                                         * of most of flat */
+    uint8_t  category;                  /* enum cat_category or CAT_COPY: the
+                                         * one with most of flat */
     bool     application;               /* its level; else system */
     bool     resolved;                  /* its interval does not overlap those
                                          * of its neighbours in its level */
@@ -11702,12 +11702,12 @@ struct anl_function {                   /* a row of the tables */
     double   per_call_ns;               /* of flat; NAN: unknown */
 };
 
-struct anl_finding {                    /* a category */
+struct anl_finding {                    /* on a category */
     struct stat_share share;
-    double on_behalf;                   /* the part of it that has an
-                                         * application frame; NAN: no samples */
-    uint32_t leader;                    /* the node that decided most of it, or
-                                         * MEM_NONE */
+    double on_behalf;                   /* part of it with an application
+                                         * frame; NAN: no samples */
+    uint32_t leader;                    /* the node that decided most of its
+                                         * samples, or MEM_NONE */
     struct view_sum lead;               /* samples that the leader decided */
 };
 
@@ -11741,11 +11741,12 @@ struct anl_trust {                      /* NAN: unknown */
     double unsampled;                   /* share of CPU time without samples */
 };
 
-struct anl_use {                        /* in cores; NAN: unknown */
-    double window, busy;                /* over the window, its busy time */
-    double busy_ns, wall_ns;            /* lengths of both */
-    double cpu_ns;                      /* the process's, else the samples' */
-    double cpus;                        /* CPUs that it may use */
+struct anl_use {                        /* NAN: unknown */
+    double window, busy;                /* cores used in the window and in its
+                                         * busy time */
+    double wall_ns, busy_ns;            /* lengths of both */
+    double cpu_ns;                      /* of the process, else of samples */
+    double cpus;                        /* CPUs that the process may use */
 };
 
 enum anl_verdict_kind {
@@ -11778,19 +11779,19 @@ struct anl {
     struct arena arena;                 /* owned: texts */
     int err;                            /* GP_ENOMEM: a text is missing */
     struct cat_class *class;            /* owned, by node */
-    struct anl_function *function;      /* owned, by flat down */
+    struct anl_function *function;      /* owned, largest flat first */
     size_t nfunctions;
     struct view by;                     /* owned: of config.by, or empty */
-    struct anl_function *by_row;        /* owned, by flat down */
+    struct anl_function *by_row;        /* owned, largest flat first */
     size_t nby;
     bool filtered;                      /* the profile was filtered; view.total
                                          * is the total before, so that shares
                                          * are of that */
     struct view_sum kept;               /* total of the samples here */
     struct anl_finding finding[CAT_COUNT];
-    uint8_t by_share[CAT_COUNT];        /* rows of finding, by share down */
+    uint8_t by_share[CAT_COUNT];        /* rows of finding, largest first */
     struct stat_share system, application, copy;
-    struct anl_thread *thread;          /* owned, by CPU time down */
+    struct anl_thread *thread;          /* owned, largest value first */
     size_t nthreads, thread_cap;
     struct fig comment;
     struct anl_trust trust;
@@ -11804,7 +11805,7 @@ struct anl {
     bool cpu_profile;                   /* values are CPU time or samples */
     bool wall;                          /* values are wall-clock time */
     struct stat_share waiting;          /* in a wall profile */
-    struct anl_place place[ANL_PLACES]; /* by share down */
+    struct anl_place place[ANL_PLACES]; /* largest share first */
     size_t nplaces;
     uint32_t main;                      /* module of the program, or MEM_NONE */
 };
@@ -11917,13 +11918,13 @@ static void anl_read_unit(struct anl *a)
 
 struct anl_pass {                       /* sums of the pass */
     const struct cat_class *class;      /* borrowed */
-    uint32_t *frame;                    /* owned: nodes of the present stack,
+    uint32_t *frame;                    /* owned: nodes of the current stack,
                                          * leaf first */
     size_t n, cap;                      /* frames */
     size_t leaf;                        /* the first that is no label; or n */
-    struct view_sum *credit;            /* owned, two by node: samples whose
-                                         * category it decided, by its own
-                                         * category, and as CAT_BY_CALLER */
+    struct view_sum *credit;            /* owned, two per node: samples whose
+                                         * category the node decided, by its own
+                                         * category and as CAT_BY_CALLER */
     struct view_sum sum[CAT_COUNT], behalf[CAT_COUNT];
     struct view_sum unsymbolised, no_app, broken, truncated, copy, unsampled;
     struct view_sum waiting, *idle;     /* idle: owned, by leaf */
@@ -11997,23 +11998,22 @@ static enum cat_category anl_decide(const struct anl_pass *w, size_t k,
     return *copied ? CAT_LIBRARIES : profiler ? CAT_PROFILER : CAT_UNKNOWN;
 }
 
-/* Add count samples of that weight, whose stack is in w. */
+/* Add count samples, weight in total, whose stack is in w. */
 static void anl_add_stack(struct anl *a, struct anl_pass *w, int64_t weight,
                           int64_t count)
 {
     size_t handler = anl_handler_frames(w), by;
-    size_t leaf = handler < w->n ? (handler > w->leaf ? handler : w->leaf)
-                                 : w->leaf;
-    bool copied, app = false, whole = false, pseudo = false;
+    size_t leaf = handler < w->n && handler > w->leaf ? handler : w->leaf;
+    bool copied, app = false, unwound = false, pseudo = false;
     enum cat_category c = anl_decide(w, handler, &by, &copied);
+    assert(count >= 0);
     a->trust.stripped = num_add_sat(a->trust.stripped,
-                               num_mul_sat((int64_t)handler,
-                                           count > 0 ? count : 0));
+                                    num_mul_sat((int64_t)handler, count));
     for (size_t k = handler; k < w->n; k++) {
         struct cat_class f = w->class[w->frame[k]];
         app |= f.category == CAT_APPLICATION;
-        whole |= (f.flags & CAT_ENTRY) || f.category == CAT_PROTOCOL ||
-                 f.category == CAT_NETWORK;
+        unwound |= (f.flags & CAT_ENTRY) || f.category == CAT_PROTOCOL ||
+                   f.category == CAT_NETWORK;
         if (!(f.flags & CAT_PSEUDO))
             continue;
         struct slice name = a->view.node[w->frame[k]].name;
@@ -12035,7 +12035,7 @@ static void anl_add_stack(struct anl *a, struct anl_pass *w, int64_t weight,
         view_sum_add(&w->behalf[c], weight, count);
     else
         view_sum_add(&w->no_app, weight, count);
-    if (!app && !whole && !pseudo)
+    if (!app && !unwound && !pseudo)
         view_sum_add(&w->broken, weight, count);
 }
 
@@ -12099,7 +12099,7 @@ static int anl_add_thread(struct anl *a, struct anl_pass *w, size_t i,
     return GP_OK;
 }
 
-/* Compare two threads: by value down, then by name. */
+/* Compare two threads: the larger value first, then by name. */
 static int anl_compare_threads(const void *x, const void *y)
 {
     const struct anl_thread *a = x, *b = y;
@@ -12198,8 +12198,8 @@ static int anl_run_samples(struct anl *a)
     return e;
 }
 
-/* Return the *n nodes of v as rows, by flat down, each resolved from its
- * neighbours in its level or not.  Owned by the caller; NULL without memory. */
+/* Return the *n nodes of v as rows, largest flat first, and mark the rows that
+ * are resolved.  Owned by the caller; NULL without memory. */
 static struct anl_function *anl_rank(const struct anl *a, const struct view *v,
                                      const uint8_t *category, size_t *n)
 {
@@ -12229,8 +12229,8 @@ static struct anl_function *anl_rank(const struct anl *a, const struct view *v,
     return row;
 }
 
-/* For each label that is a frame (--tagleaf), set more[label] to its flat value
- * from application functions minus that from others. */
+/* Set more[label], for each label that is a frame (--tagleaf), to its flat
+ * value from application functions minus that from others. */
 static void anl_label_levels(const struct anl *a, int64_t *more)
 {
     const struct view *v = &a->view;
@@ -12277,9 +12277,9 @@ static int anl_run_functions(struct anl *a)
     return a->function ? GP_OK : GP_ENOMEM;
 }
 
-/* Return the category of most of the flat value of each node of a->by; owned by
- * the caller, NULL without memory. */
-static uint8_t *anl_mostly(const struct anl *a)
+/* Return, by node of a->by, the category with most of its flat value.  Owned by
+ * the caller; NULL without memory. */
+static uint8_t *anl_main_categories(const struct anl *a)
 {
     enum { COLUMNS = CAT_COUNT + 1 };
     const struct pp *p = a->pp;
@@ -12310,12 +12310,12 @@ static uint8_t *anl_mostly(const struct anl *a)
     return mostly;
 }
 
-/* Make the rows of by: a's samples, frames named by another granularity. */
+/* Make the rows of by: a's samples with frames named by another granularity. */
 static int anl_run_by(struct anl *a, const struct pp *by, struct gp_why *why)
 {
     int e = view_init(&a->by, by, a->view.type, VIEW_APART, why);
     a->by.total = a->view.total;
-    uint8_t *category = e ? NULL : anl_mostly(a);
+    uint8_t *category = e ? NULL : anl_main_categories(a);
     if (category)
         a->by_row = anl_rank(a, &a->by, category, &a->nby);
     mem_free(category);
@@ -12326,10 +12326,10 @@ struct anl_table {
     const struct view *view;            /* borrowed, as is row */
     const struct anl_function *row;
     size_t n;
-    bool by;                            /* of --by: not divided in levels */
+    bool by;                            /* of --by: not divided into levels */
 };
 
-/* Return what a's tables show. */
+/* Return the rows of a's tables: by --by if given, else by function. */
 static struct anl_table anl_table(const struct anl *a)
 {
     if (a->by_row)
@@ -12340,7 +12340,7 @@ static struct anl_table anl_table(const struct anl *a)
 /* ---- utilisation and trust ---- */
 
 /* Return x, or otherwise if x is unknown. */
-static double anl_or(double x, double otherwise)
+static double anl_known_or(double x, double otherwise)
 {
     return isnan(x) ? otherwise : x;
 }
@@ -12354,8 +12354,8 @@ static void anl_run_use(struct anl *a)
         ? (double)a->kept.value * a->ns_per_unit : NAN;
     double duration = a->pp->duration_ns > 0 ? (double)a->pp->duration_ns
                                              : NAN;
-    u->wall_ns = anl_or(c->wall_ns, duration);
-    u->cpu_ns = anl_or(c->process_cpu_ns, sampled);
+    u->wall_ns = anl_known_or(c->wall_ns, duration);
+    u->cpu_ns = anl_known_or(c->process_cpu_ns, sampled);
     u->cpus = c->cpus;
     u->window = u->wall_ns > 0 ? u->cpu_ns / u->wall_ns : NAN;
     u->busy_ns = c->busy_wall_ns;
@@ -12370,9 +12370,8 @@ static void anl_run_use(struct anl *a)
 }
 
 /* Return the share of the CPU time in threads synchronised with the kernel
- * tick; NAN if that is unknown.  A thread that gets more samples than its CPU
- * time times the tick rate is synchronised: whatever its bursts, any other gets
- * at most that many. */
+ * tick; NAN if unknown.  A thread that gets more samples than its CPU time
+ * times the tick rate is synchronised: no other does, however bursty. */
 static double anl_tick_clustered(const struct anl *a)
 {
     double tick = a->comment.tick_hz, clustered = 0, all = 0;
@@ -12399,8 +12398,8 @@ static void anl_run_trust(struct anl *a)
     double period = anl_period_ns(a->pp);
     t->samples = (double)a->view.counted;
     t->effective = view_effective(&a->kept);
-    t->hz_asked = anl_or(c->hz_asked, period > 0 ? 1e9 / period : NAN);
-    t->hz_delivered = anl_or(c->hz_delivered, a->use.cpu_ns > 0 ?
+    t->hz_asked = anl_known_or(c->hz_asked, period > 0 ? 1e9 / period : NAN);
+    t->hz_delivered = anl_known_or(c->hz_delivered, a->use.cpu_ns > 0 ?
                              t->samples / a->use.cpu_ns * 1e9 : NAN);
     t->coverage = c->coverage;
     t->lost = c->lost;
@@ -12511,8 +12510,8 @@ static double anl_round_up(double x)
     return x;
 }
 
-/* Set the commands that collect enough samples, for a profile of grpcprof's own
- * server; for others give the length of the window needed as a reason. */
+/* Set the commands that collect enough samples if grpcprof's own server was
+ * profiled; else add the length of the window needed as a reason. */
 static void anl_advise_next(struct anl *a)
 {
     const struct anl_use *u = &a->use;
@@ -12542,25 +12541,25 @@ static void anl_advise_next(struct anl *a)
                                              a->cpu_ns_per_call)));
     const char *work = a->comment.work >= 0 && a->comment.work != 50000 ?
         anl_text(a, " --work %.0f", a->comment.work) : "";
-    /* A rate below the default is raised to it, so that a short load does. */
+    /* A rate below the default is raised to it; then a short load is enough. */
     const char *rate = a->trust.hz_asked > 1000 ?
         anl_text(a, " --hz %.0f", a->trust.hz_asked) : "";
     if (a->trust.hz_asked < 1000)
         load_s = ANL_LEAST_LOAD_S;
     struct slice at = a->comment.listen;
-    bool usual = at.n > 60 || txt_equal(at, txt_slice("127.0.0.1:50051"));
-    for (size_t i = 0; i < at.n && !usual; i++) /* safe in a shell */
-        usual = !isalnum((unsigned char)at.p[i]) &&
-                !memchr(".:[]_/-", at.p[i], 7);
-    usual |= at.n == 0;
-    const char *to = usual ? "" : anl_text(a, " %.*s", (int)at.n, at.p);
+    bool omit = at.n == 0 || at.n > 60 ||
+                txt_equal(at, txt_slice("127.0.0.1:50051"));
+    for (size_t i = 0; i < at.n && !omit; i++)  /* unsafe in a shell */
+        omit = !isalnum((unsigned char)at.p[i]) &&
+               !memchr(".:[]_/-", at.p[i], 7);
+    const char *to = omit ? "" : anl_text(a, " %.*s", (int)at.n, at.p);
     a->verdict.next_command = anl_text(a,
         "grpcprof serve%s%s%s%s --profile %.0fs\n"
-        "grpcprof load -c 100 -d %.0fs%s", usual ? "" : " -l", to, work, rate,
+        "grpcprof load -c 100 -d %.0fs%s", omit ? "" : " -l", to, work, rate,
         load_s + 10, load_s, to);
 }
 
-/* Withhold the verdict, for the reasons found. */
+/* Withhold the verdict for the reasons added so far. */
 static void anl_withhold(struct anl *a)
 {
     struct anl_verdict *v = &a->verdict;
@@ -12617,7 +12616,7 @@ static const struct {
 };
 
 /* Return the share of up to three categories together. */
-static struct stat_share anl_together(const struct anl *a,
+static struct stat_share anl_share_of(const struct anl *a,
                                       const uint8_t category[3])
 {
     struct view_sum sum = {0};
@@ -12627,7 +12626,7 @@ static struct stat_share anl_together(const struct anl *a,
     return stat_share(&sum, &a->view.total);
 }
 
-/* Set the verdict for when no rule holds: name the two largest categories. */
+/* Set the verdict if no rule holds: name the two largest categories. */
 static void anl_judge_mixed(struct anl *a)
 {
     const struct anl_finding *x = &a->finding[a->by_share[0]],
@@ -12658,15 +12657,14 @@ static void anl_judge_mixed(struct anl *a)
                                              a->trust.effective)));
 }
 
-/* Set the verdict by the rules: of those that hold, the one with the largest
- * share. */
+/* Set the verdict to the rule with the largest share of those that hold. */
 static void anl_judge_rules(struct anl *a)
 {
     struct anl_verdict *v = &a->verdict;
     double most = 0;
     v->kind = ANL_V_MIXED;
     for (size_t i = 0; i < sizeof anl_verdicts / sizeof *anl_verdicts; i++) {
-        struct stat_share s = anl_together(a, anl_verdicts[i].category);
+        struct stat_share s = anl_share_of(a, anl_verdicts[i].category);
         if (!(s.low > anl_verdicts[i].least))
             continue;
         if (s.share > most) {
@@ -12951,10 +12949,9 @@ struct compare_diff {
     const struct anl *now, *base;       /* borrowed */
     bool   per_call;                    /* CPU time per call is compared, else
                                          * shares */
-    double scale;                       /* of the base's values, to make both
-                                         * totals equal; else 1 */
-    struct compare_change *change;      /* owned: significant ones first, then
-                                         * by size */
+    double scale;                       /* factor of the base's values that
+                                         * makes both totals equal, or 1 */
+    struct compare_change *change;      /* owned; in compare_order */
     size_t n, tested, significant;      /* rows; tested: with enough samples */
 };
 
@@ -12965,47 +12962,57 @@ static void compare_fini(struct compare_diff *d)
     *d = (struct compare_diff){0};
 }
 
-/* Set c's difference of shares, with Newcombe's interval (from the two Wilson
- * intervals) and its p-value. */
-static void compare_shares(struct compare_change *c)
+/* Return the change of a share from a to b.  Set *low and *high to Newcombe's
+ * interval, made from the two Wilson intervals. */
+static double compare_shares(const struct stat_share *a,
+                             const struct stat_share *b, double *low,
+                             double *high)
+{
+    double delta = b->share - a->share;
+    *low = delta - hypot(b->share - b->low, a->high - a->share);
+    *high = delta + hypot(b->high - b->share, a->share - a->low);
+    return delta;
+}
+
+/* Return the change of the CPU time per call, in ns, from part[0] of base to
+ * part[1] of now; NAN if unknown.  Set *error to its standard error, that of
+ * sums of weights. */
+static double compare_call_times(const struct anl *base, const struct anl *now,
+                                 const struct stat_share part[2], double *error)
+{
+    const struct anl *a[2] = { base, now };
+    double ns[2], variance = 0;
+    for (int i = 0; i < 2; i++) {
+        double unit = a[i]->ns_per_unit / a[i]->calls;
+        ns[i] = (double)part[i].sum.value * unit;
+        variance += part[i].sum.squares *
+                    stat_weight_factor(&a[i]->view.total) * unit * unit;
+    }
+    *error = sqrt(variance);
+    return ns[1] - ns[0];
+}
+
+/* Set c's change of the share or of the CPU time per call, with its interval
+ * and p-value. */
+static void compare_test(struct compare_change *c, const struct compare_diff *d)
 {
     const struct stat_share *a = &c->flat[0], *b = &c->flat[1];
-    c->delta = b->share - a->share;
-    c->low = c->delta - hypot(b->share - b->low, a->high - a->share);
-    c->high = c->delta + hypot(b->high - b->share, a->share - a->low);
-    c->p = isnan(a->low) || isnan(b->low) ? (double)NAN
-           : stat_test_shares(a->share, a->n, b->share, b->n);
-}
-
-/* Return the CPU time of part per call of a, in ns; NAN if unknown.  Set *var
- * to its variance, that of a sum of weights. */
-static double compare_call_ns(const struct anl *a, const struct view_sum *part,
-                              double *var)
-{
-    double ns = a->ns_per_unit / a->calls;
-    *var = part->squares * stat_weight_factor(&a->view.total) * ns * ns;
-    return (double)part->value * ns;
-}
-
-/* Set c's difference of CPU time per call, with its interval and p-value. */
-static void compare_call_times(struct compare_change *c,
-                               const struct compare_diff *d)
-{
-    double var[2];
-    double was = compare_call_ns(d->base, &c->flat[0].sum, &var[0]);
-    double is = compare_call_ns(d->now, &c->flat[1].sum, &var[1]);
-    double n = (double)c->flat[0].sum.samples + (double)c->flat[1].sum.samples;
-    double error = sqrt(var[0] + var[1]);
+    if (!d->per_call) {
+        c->delta = compare_shares(a, b, &c->low, &c->high);
+        c->p = isnan(a->low) || isnan(b->low) ? (double)NAN
+               : stat_test_shares(a->share, a->n, b->share, b->n);
+        return;
+    }
+    double n = (double)a->sum.samples + (double)b->sum.samples, error;
+    c->delta = compare_call_times(d->base, d->now, c->flat, &error);
     if (!(error > 0))                   /* no samples */
         error = NAN;
-    c->delta = is - was;
     c->low = c->delta - STAT_Z * error;
     c->high = c->delta + STAT_Z * error;
-    c->p = n < STAT_LEAST_COMPARED || !(error > 0)
-           ? (double)NAN : stat_tail(c->delta / error);
+    c->p = n < STAT_LEAST_COMPARED ? (double)NAN : stat_tail(c->delta / error);
 }
 
-/* Compare two changes: significant ones first, then by size down. */
+/* Compare two changes: significant ones first, then the larger one. */
 static int compare_order(const void *a, const void *b)
 {
     const struct compare_change *x = a, *y = b;
@@ -13022,12 +13029,12 @@ static int compare_order(const void *a, const void *b)
                             : (x->base > y->base) - (x->base < y->base);
 }
 
-struct compare_pairs {                  /* finds nodes of a base by name */
+struct compare_pairs {                  /* index of a base's nodes */
     const struct view *view;            /* borrowed */
     struct index exact, name;           /* by name and module; by name */
     uint32_t *next;                     /* owned, by node: another of the same
                                          * name, or MEM_NONE */
-    bool     *paired;                   /* owned, by node: has its partner */
+    bool     *paired;                   /* owned, by node: has a partner */
 };
 
 /* Release x. */
@@ -13053,8 +13060,8 @@ static uint32_t compare_pairs_exact(const struct compare_pairs *x,
     return i;
 }
 
-/* Index the nodes of v; of several with the same name and module name, the
- * first.  GP_ENOMEM; the caller releases x in any case. */
+/* Index the nodes of v.  Of nodes with the same name and module name, exact has
+ * only the first.  GP_ENOMEM; the caller releases x in any case. */
 static int compare_pairs_init(struct compare_pairs *x, const struct view *v)
 {
     *x = (struct compare_pairs){ .view = v };
@@ -13120,13 +13127,10 @@ static void compare_add(struct compare_diff *d, uint32_t now, uint32_t base)
         c->flat[i] = stat_share(n ? &n->flat : &none, &v[i]->total);
         c->cum[i] = stat_share(n ? &n->cum : &none, &v[i]->total);
     }
-    if (d->per_call)
-        compare_call_times(c, d);
-    else
-        compare_shares(c);
+    compare_test(c, d);
 }
 
-/* Pair the functions of both profiles that have self time in one. */
+/* Pair the functions that have self time in at least one profile. */
 static int compare_pair(struct compare_diff *d)
 {
     const struct view *now = anl_table(d->now).view;
@@ -13146,9 +13150,9 @@ static int compare_pair(struct compare_diff *d)
     return e;
 }
 
-/* Compare now with base, which must outlive d: the functions' shares or, with
- * per_call, their CPU time per call.  normalize: scale base's values to now's
- * total.  GP_ENOMEM. */
+/* Compare now with base, which must both outlive d: the functions' shares or,
+ * with per_call, their CPU time per call.  normalize: scale base's values to
+ * now's total.  GP_ENOMEM. */
 static int compare_run(struct compare_diff *d, const struct anl *now,
                        const struct anl *base, bool per_call, bool normalize)
 {
@@ -13186,7 +13190,7 @@ enum compare_measure {
 };
 
 static const struct {
-    const char *name, *takes;           /* takes: what its bound must be */
+    const char *name, *takes;           /* takes: a description of its bound */
 } compare_measures[COMPARE_MEASURES] = {
     [COMPARE_SHARE] = { "share", "a share (0% to 100%, or 0 to 1)" },
     [COMPARE_SELF] = { "self", "a share (0% to 100%, or 0 to 1)" },
@@ -13272,6 +13276,19 @@ static int compare_assert_init(struct compare_assert *t, const char *text,
     return e;
 }
 
+/* True if the stack of row i or, if leaf, its leaf frame is in the set. */
+static bool compare_stack_has(const struct view *v, size_t i, const bool *set,
+                              bool leaf)
+{
+    const struct pp *p = v->pp;
+    for (uint32_t k = p->stack_at[i]; k < p->stack_at[i + 1]; k++)
+        for (uint32_t f = v->frame_at[p->stack[k]];
+             f < v->frame_at[p->stack[k] + 1]; f++)
+            if (leaf || set[v->frame[f]])
+                return set[v->frame[f]];
+    return false;
+}
+
 /* Set *s to the share of a's samples with a function that re matches in their
  * stacks or, if leaf, at their leaf.  Raise *matched to the number of functions
  * matched.  GP_ENOMEM. */
@@ -13292,14 +13309,7 @@ static int compare_matching_share(const struct anl *a, const struct re *re,
     *matched = found > *matched ? found : *matched;
     for (size_t i = 0; i < p->nsamples; i++) {
         int64_t w = p->value[i * p->ntypes + v->type];
-        bool yes = false, end = false;
-        for (uint32_t k = p->stack_at[i]; k < p->stack_at[i + 1] && !end; k++)
-            for (uint32_t f = v->frame_at[p->stack[k]];
-                 f < v->frame_at[p->stack[k] + 1] && !end; f++) {
-                yes |= is[v->frame[f]];
-                end = leaf || yes;
-            }
-        if (yes && w)
+        if (w && compare_stack_has(v, i, is, leaf))
             view_sum_add(&sum, w, view_count(v, i, w));
     }
     *s = stat_share(&sum, &v->total);
@@ -13307,36 +13317,32 @@ static int compare_matching_share(const struct anl *a, const struct re *re,
     return GP_OK;
 }
 
-/* Measure t, which is about functions of a and, for delta, of base. */
+/* Measure t on functions of a and, for delta, of base (else NULL). */
 static int compare_assert_functions(struct compare_assert *t,
                                     const struct anl *a,
                                     const struct anl *base, struct gp_why *why)
 {
-    struct stat_share is, was;
-    double var[2];
-    int e = compare_matching_share(a, &t->re, t->measure == COMPARE_SELF, &is,
+    struct stat_share s[2];             /* base, a */
+    double error;
+    int e = compare_matching_share(a, &t->re, t->measure == COMPARE_SELF, &s[1],
                                    &t->matched);
     if (!e && base)
-        e = compare_matching_share(base, &t->re, false, &was, &t->matched);
+        e = compare_matching_share(base, &t->re, false, &s[0], &t->matched);
     if (e)
         return txt_fail(why, e, "out of memory");
-    t->value = is.share;
-    t->low = is.low;
-    t->high = is.high;
+    t->value = s[1].share;
+    t->low = s[1].low;
+    t->high = s[1].high;
     if (t->ns) {
-        t->value = compare_call_ns(a, &is.sum, &var[0]) -
-                   compare_call_ns(base, &was.sum, &var[1]);
-        double error = STAT_Z * sqrt(var[0] + var[1]);
-        t->low = t->value - error;
-        t->high = t->value + error;
+        t->value = compare_call_times(base, a, s, &error);
+        t->low = t->value - STAT_Z * error;
+        t->high = t->value + STAT_Z * error;
         if (isnan(t->value))
             return txt_fail(why, GP_EUSAGE, "--assert '%s': the number of calls"
                             " is unknown for one of the profiles; set it with "
                             "--per-call=N", t->text);
     } else if (t->measure == COMPARE_DELTA) {
-        t->value = is.share - was.share;
-        t->low = t->value - hypot(is.share - is.low, was.high - was.share);
-        t->high = t->value + hypot(is.high - is.share, was.share - was.low);
+        t->value = compare_shares(&s[0], &s[1], &t->low, &t->high);
     }
     return GP_OK;
 }
@@ -13347,14 +13353,15 @@ static int compare_assert_test(struct compare_assert *t, const struct anl *a,
                                const struct anl *base, struct gp_why *why)
 {
     int e = GP_OK;
+    bool delta = t->measure == COMPARE_DELTA;
+    assert(!delta || base->pp);
     t->value = t->low = t->high = NAN;
     if (t->measure == COMPARE_CPU_PER_CALL)
         t->value = a->cpu_ns_per_call;
     else if (t->measure == COMPARE_SAMPLES)
         t->value = a->trust.samples;
     else
-        e = compare_assert_functions(t, a, t->measure == COMPARE_DELTA
-                                           ? base : NULL, why);
+        e = compare_assert_functions(t, a, delta ? base : NULL, why);
     t->pass = (t->less ? t->value < t->bound : t->value > t->bound) ||
               (t->equal && t->value >= t->bound && t->value <= t->bound);
     return e;
@@ -13370,15 +13377,15 @@ static int compare_assert_test(struct compare_assert *t, const struct anl *a,
  *
  * Frames are paths in an inner <svg> whose viewBox is units wide and rows high,
  * so that the picture needs no script.  They are grouped by category and shade.
- * What else the script needs is text in <metadata>, in the order of the paths:
+ * The script also reads <metadata>, in the order of the paths:
  *
  *   <g class="c0 s1"><path d="M120 3h40v.94H120z"/></g>     x, row, width
  *   <metadata id="n">all\nmain</metadata>                    names
  *   <metadata id="d">1:12</metadata>                         name : samples
  *
- * With a base, a frame is as wide as the mean of its two shares, and its group
- * is how it changed; d is then name:samples:base samples:share:base share, with
- * shares in parts of SVG_PARTS.
+ * With a base, a frame is as wide as the mean of its two shares and is grouped
+ * by how its share changed; its data is name:samples:base samples:share:base
+ * share, with shares in parts of SVG_PARTS.
  *
  * Invariant  a child lies inside its parent; the same profile gives the same
  *            bytes; names are always text, never markup or script.
@@ -13386,7 +13393,7 @@ static int compare_assert_test(struct compare_assert *t, const struct anl *a,
  */
 
 struct svg_config {
-    const struct cat_rule *rule;        /* of the user, nrules; borrowed */
+    const struct cat_rule *rule;        /* the user's, nrules; borrowed */
     size_t nrules;
     const char *title;                  /* NULL: from the sample type */
     const char *sample;                 /* sample type; NULL: pprof's choice */
@@ -13400,7 +13407,7 @@ struct svg_config {
 
 enum { SVG_SHADES = 3, SVG_GROUPS = CAT_COUNT * SVG_SHADES };
 
-/* With a base, how a frame changed takes the place of its category. */
+/* How a frame's share changed; takes the place of its category. */
 enum { SVG_GREW, SVG_SHRANK, SVG_SAME, SVG_NEW, SVG_GONE, SVG_CHANGES };
 
 static const struct { const char *name, *light, *dark; } svg_changes[] = {
@@ -13411,8 +13418,8 @@ static const struct { const char *name, *light, *dark; } svg_changes[] = {
     [SVG_GONE] = { "gone", "#bda0e6", "#6a4ba0" },
 };
 
-/* Fills for light and dark pages.  The text on them has a contrast of at least
- * 4.5, in every shade. */
+/* Fills for light and dark pages.  Text on them has a contrast of at least 4.5
+ * in every shade. */
 static const struct { const char *light, *dark; } svg_fill[CAT_COUNT] = {
     [CAT_APPLICATION] = { "#f5a95c", "#a35a12" },
     [CAT_NETWORK] = { "#82b4e8", "#2a679f" },
@@ -13467,6 +13474,9 @@ static const char *const svg_script[] = {
     "function set(e, a) {",
     "  for (var k in a) e.setAttribute(k, a[k]);",
     "  return e;",
+    "}",
+    "function move(e, x, y) {",
+    "  set(e, { transform: 'translate(' + x + ',' + y + ')' });",
     "}",
     "function make(name, a, parent) {",
     "  return parent.appendChild(set(document.createElementNS(NS, name), a));",
@@ -13560,7 +13570,7 @@ static const char *const svg_script[] = {
     "  });",
     "  return n + 1;",
     "}",
-    "function tell(s) { wrap(info, status = s, Math.max(width(), 100)); }",
+    "function report(s) { wrap(info, status = s, Math.max(width(), 100)); }",
     "",
     "/* Place everything for the window's width and the zoom. */",
     "function layout() {",
@@ -13572,23 +13582,20 @@ static const char *const svg_script[] = {
     "  set(find, wide ? { x: W - 250 + M, y: 6, width: 250 }",
     "    : { x: M, y: y - 14, width: Math.min(W, 220) });",
     "  y += wide ? 0 : 30;",
-    "  tell(status);",
+    "  report(status);",
     "  svg.querySelectorAll('.l').forEach(function (e) {",
     "    var w = 30 + CHAR * e.textContent.length;",
     "    if (x && x + w > W) { x = 0; y += 18; }",
-    "    set(e, { transform: 'translate(' + (M + x) + ',' + y + ')' });",
+    "    move(e, M + x, y);",
     "    x += w;",
     "  });",
     "  var top = y + 14, H = rows * ROW;",
     "  set($('v'), { y: top, width: W, height: H,",
     "    viewBox: '0 0 ' + W + ' ' + rows });",
-    "  set(texts, { transform: 'translate(' + M + ',' + top + ')' });",
+    "  move(texts, M, top);",
     "  set(info, { y: top + H + 20 });",
-    "  set(reset, { transform: 'translate(' +",
-    "    (wide ? W - 350 + M : W - 90 + M) + ',' + tools + ')' });",
-    "  set(flip, { transform: wide",
-    "    ? 'translate(' + (W - 420 + M) + ',8)'",
-    "    : 'translate(' + (W - 60 + M) + ',8)' });",
+    "  move(reset, W - (wide ? 350 : 90) + M, tools);",
+    "  move(flip, W - (wide ? 420 : 60) + M, 8);",
     "  svg.setAttribute('height', top + H + (wide ? 47 : 98));",
     "  texts.textContent = '';",
     "  frames.forEach(function (f) {",
@@ -13639,7 +13646,7 @@ static const char *const svg_script[] = {
     "function show(f) {",
     "  current.e.classList.remove('k');",
     "  current = f;",
-    "  tell(describe(f));",
+    "  report(describe(f));",
     "  f.e.insertBefore(tip, null).textContent = status;",
     "  layer.setAttribute('aria-activedescendant', f.e.id);",
     "}",
@@ -13675,7 +13682,7 @@ static const char *const svg_script[] = {
     "  try {",
     "    re = s && new RegExp(s, /[A-Z]/.test(s) ? '' : 'i');",
     "  } catch {",
-    "    tell('Invalid regular expression: ' + s);",
+    "    report('Invalid regular expression: ' + s);",
     "    return;",
     "  }",
     "  frames.forEach(function (f) {",
@@ -13690,8 +13697,8 @@ static const char *const svg_script[] = {
     "      Math.max(f.x, zoom.x));",
     "  });",
     "  if (s)",
-    "    tell('Matched: ' + percent(sum / units) + ' in ' + n + ' frames' +",
-    "      (zoom === root ? '' : ', ' + percent(part / zoom.w) +",
+    "    report('Matched: ' + percent(sum / units) + ' in ' + count(n) +",
+    "      ' frames' + (zoom === root ? '' : ', ' + percent(part / zoom.w) +",
     "        ' of the visible part'));",
     "  saveState();",
     "}",
@@ -13802,7 +13809,8 @@ struct svg {
     bool differs;                       /* there is a base */
     double effective[2];                /* effective samples of now and base */
     struct view_extra whole;            /* now, base, samples of each */
-    uint8_t *change;                    /* owned, by call: its group */
+    uint8_t *change;                    /* owned, by call: its group; only with
+                                         * a base */
     struct view view;                   /* owned */
     struct view_tree tree;              /* owned */
     struct cat_class *class;            /* owned, by node */
@@ -13915,8 +13923,8 @@ static int svg_sort(struct svg *g)
     return GP_OK;
 }
 
-/* Make to a copy of p with two sample types: type and the number of samples.
- * Only to->value is to's own.  0 or GP_ENOMEM. */
+/* Make to a copy of p with two sample types, type and the number of samples,
+ * which borrows all from p but to->value.  GP_ENOMEM. */
 static int svg_with_counts(struct pp *to, const struct pp *p, size_t type)
 {
     const struct view v = { .pp = p, .type = type,
@@ -13931,14 +13939,16 @@ static int svg_with_counts(struct pp *to, const struct pp *p, size_t type)
     return to->value ? GP_OK : GP_ENOMEM;
 }
 
-/* Merge now and base into g->both, with five sample types: the mean of both
- * shares in SVG_PARTS, the values of each, the samples of each. */
+/* Merge now and base into g->both with five sample types: the mean of both
+ * shares in SVG_PARTS, the value in each, the samples in each. */
 static int svg_merge(struct svg *g, const struct pp *now, size_t type,
                      const struct pp *base, const char *base_name,
                      struct gp_why *why)
 {
-    static const char *const name[] = { NULL, "now", "base", "now's samples",
-                                        "base's samples" };
+    const struct slice name[] = {
+        now->type[type].type, txt_slice("now"), txt_slice("base"),
+        txt_slice("now's samples"), txt_slice("base's samples"),
+    };
     struct merge m = { .to = &g->both };
     const struct pp *p[2] = { now, base };
     size_t row[2] = { type, 0 };
@@ -13946,17 +13956,16 @@ static int svg_merge(struct svg *g, const struct pp *now, size_t type,
     if (e)
         return e;
     for (size_t t = 0; t < 5 && !e; t++)
-        e = pp_add_type(&g->both, t ? txt_slice(name[t]) : now->type[type].type,
-                        txt_slice("parts"));
+        e = pp_add_type(&g->both, name[t], txt_slice("parts"));
     for (size_t i = 0; i < 2 && !e; i++) {
         struct pp x;
-        size_t column[5];
-        double scale[5] = { 0, 1, 1, 1, 1 };
         struct view_sum sum = view_total(p[i], row[i]);
-        scale[0] = sum.value > 0 ? SVG_PARTS / 2.0 / (double)sum.value : 0;
+        double scale[5] = { sum.value > 0 ? SVG_PARTS / 2.0 / (double)sum.value
+                                          : 0, 1, 1, 1, 1 };
+        size_t column[5] = { 0, SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX };
+        column[1 + i] = 0;
+        column[3 + i] = 1;
         g->effective[i] = view_effective(&sum);
-        for (size_t t = 0; t < 5; t++)
-            column[t] = t == 0 || t == 1 + i ? 0 : t == 3 + i ? 1 : SIZE_MAX;
         e = svg_with_counts(&x, p[i], row[i]);
         e = e ? e : merge_add(&m, &x, column, scale);
         mem_free(x.value);
@@ -13983,7 +13992,7 @@ static uint8_t svg_change_group(const struct svg *g, uint32_t i,
     return (uint8_t)((now > base ? SVG_GREW : SVG_SHRANK) * SVG_SHADES + shade);
 }
 
-/* Fill g->change; each call's share is tested for a significant change. */
+/* Fill g->change: test each call's share for a significant change. */
 static int svg_test_changes(struct svg *g)
 {
     const struct view_tree *t = &g->tree;
@@ -14034,8 +14043,7 @@ static int svg_build(struct svg *g, const struct pp *p,
     int64_t all = g->tree.call[0].total;
     if (all <= 0)
         return txt_fail(why, GP_EFORMAT, "%s%snothing to draw: no sample has "
-                        "a value above 0",
-                        config->name ? config->name : "",
+                        "a value above 0", config->name ? config->name : "",
                         config->name ? ": " : "");
     g->units = all > SVG_MOST_UNITS ? SVG_MOST_UNITS : (uint64_t)all;
     g->down = config->inverted;
@@ -14096,15 +14104,14 @@ static void svg_check_frames(const struct svg *g)
     }
 }
 
-/* Append a legend entry for each category that is drawn; return the y of the
- * last line. */
+/* Append a legend entry for each category, or change, that is drawn; return the
+ * y of the last line. */
 static int svg_put_legend(const struct svg *g, struct buf *b)
 {
     size_t x = 0;
     int y = SVG_HEAD;
     for (size_t c = 0; c < (g->differs ? SVG_CHANGES : CAT_COUNT); c++) {
-        const char *name = g->differs ? svg_changes[c].name
-                                      : cat_name[c];
+        const char *name = g->differs ? svg_changes[c].name : cat_name[c];
         size_t from = g->group[c * SVG_SHADES];
         size_t n = g->group[(c + 1) * SVG_SHADES] - from;
         size_t w = 30 + strlen(name) * 29 / 4;
@@ -14124,7 +14131,7 @@ static int svg_put_legend(const struct svg *g, struct buf *b)
     return y;
 }
 
-/* Append the frames' paths, and their names where they fit. */
+/* Append the frames' paths, and the names that fit. */
 static void svg_put_frames(struct svg *g, struct buf *b, int top)
 {
     int width = SVG_WIDTH - 2 * SVG_MARGIN;
@@ -14172,7 +14179,7 @@ static void svg_put_shares(const struct svg *g, struct buf *b, uint32_t i)
                  (double)m->sum[k] / (double)g->whole.sum[k] : 0.0);
 }
 
-/* Append what else the script reads. */
+/* Append the metadata that the script reads. */
 static void svg_put_data(struct svg *g, struct buf *b)
 {
     const struct pp *p = g->view.pp;
@@ -14187,31 +14194,25 @@ static void svg_put_data(struct svg *g, struct buf *b)
     if (unit.n && memchr(unit.p, ' ', unit.n))
         unit.n = 0;
     txt_put_xml(b, unit.n ? unit : txt_slice("units"));
-    txt_puts(b, g->differs ? " 1" : " 0");
-    txt_puts(b, "</metadata>\n<metadata id=\"d\">");
+    txt_putf(b, " %d</metadata>\n<metadata id=\"d\">", g->differs);
     for (size_t j = 0; j < g->ndrawn; j++) {
         uint32_t i = g->drawn[j], node = g->tree.call[i].node;
         uint64_t x, w, samples = (uint64_t)g->tree.call[i].samples;
-        uint32_t number = 0;
         svg_span(g, i, &x, &w);
         if (node != MEM_NONE && g->name[node] == 0) {
             mem_put_byte(&names, '\n');
             txt_put_xml(&names, svg_name(g, i));
             g->name[node] = (uint32_t)++g->nnames;
         }
-        if (node != MEM_NONE)
-            number = g->name[node];
-        txt_putf(b, j ? " %u" : "%u", number);
+        txt_putf(b, j ? " %u" : "%u", node == MEM_NONE ? 0 : g->name[node]);
         if (g->differs)
             svg_put_shares(g, b, i);
         else if (samples != w)
             txt_putf(b, ":%" PRIu64, samples);
     }
     txt_puts(b, "</metadata>\n<metadata id=\"n\">all");
-    mem_put(b, names.data, names.len);
+    mem_put_buf(b, &names);
     txt_puts(b, "</metadata>\n");
-    b->err = b->err ? b->err : names.err;
-    mem_fini(&names);
 }
 
 /* Append the style sheet. */
@@ -14253,7 +14254,7 @@ static void svg_put_amount(const struct svg *g, struct buf *b)
     }
 }
 
-/* Append the line below the title: what is drawn, and what is left out. */
+/* Append the line below the title: the profile's size and what is left out. */
 static void svg_put_summary(const struct svg *g, struct buf *b,
                             unsigned least_ppm)
 {
@@ -14298,14 +14299,11 @@ static int svg_put_head(const struct svg *g, struct buf *b,
     svg_put_style(g, b);
     txt_putf(b, "<rect class=\"bg\" width=\"100%%\" height=\"100%%\"/>\n"
              "<text class=\"t\" x=\"%d\" y=\"24\">", SVG_MARGIN);
-    mem_put(b, title.data, title.len);
+    mem_put_buf(b, &title);
     txt_putf(b, "</text>\n<text class=\"q\" x=\"%d\" y=\"42\">", SVG_MARGIN);
     svg_put_summary(g, b, config->least_ppm);
     txt_puts(b, "</text>\n");
-    mem_put(b, legend.data, legend.len);
-    b->err = b->err ? b->err : title.err ? title.err : legend.err;
-    mem_fini(&title);
-    mem_fini(&legend);
+    mem_put_buf(b, &legend);
     return top;
 }
 
