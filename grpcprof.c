@@ -18595,6 +18595,23 @@ static void *h2_stream(struct h2_conn *c, int32_t id)
     return c->stream;
 }
 
+/* Reset stream id with code; on_close is called. */
+static int h2_reset(struct h2_conn *c, int32_t id, uint32_t code)
+{
+    return nghttp2_submit_rst_stream(c->session, NGHTTP2_FLAG_NONE, id, code);
+}
+
+/* Answer stream id with n headers and body, which stays until the stream
+ * closes; NULL: the headers end the stream.  Without memory, reset it. */
+static void h2_respond(struct h2_conn *c, int32_t id, const nghttp2_nv *nv,
+                       size_t n, struct h2_body *body)
+{
+    nghttp2_data_provider d = { .source.ptr = body,
+                                .read_callback = h2_on_read };
+    if (nghttp2_submit_response(c->session, id, nv, n, body ? &d : NULL))
+        (void)h2_reset(c, id, NGHTTP2_INTERNAL_ERROR);
+}
+
 /* Set the user data of stream id, if it exists; NULL stops its callbacks. */
 static void h2_stream_set(struct h2_conn *c, int32_t id, void *stream)
 {
@@ -18609,13 +18626,14 @@ static int h2_on_begin_headers(nghttp2_session *s, const nghttp2_frame *f,
                                void *arg)
 {
     struct h2_conn *c = arg;
+    (void)s;
     c->headers_bytes = 0;
     if (f->headers.cat != NGHTTP2_HCAT_REQUEST)
         return 0;
     void *stream = c->kit->up->on_open(c, f->hd.stream_id);
     if (!stream)
-        return nghttp2_submit_rst_stream(s, NGHTTP2_FLAG_NONE, f->hd.stream_id,
-                   NGHTTP2_REFUSED_STREAM) ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
+        return h2_reset(c, f->hd.stream_id, NGHTTP2_REFUSED_STREAM) ?
+               NGHTTP2_ERR_CALLBACK_FAILURE : 0;
     h2_stream_set(c, f->hd.stream_id, stream);
     return 0;
 }
@@ -18750,8 +18768,7 @@ static int h2_on_sent(nghttp2_session *s, const nghttp2_frame *f, void *arg)
         flood_sent(&c->flood, last);
         if (last &&
             nghttp2_session_get_stream_remote_close(s, f->hd.stream_id) == 0)
-            (void)nghttp2_submit_rst_stream(s, NGHTTP2_FLAG_NONE,
-                                            f->hd.stream_id, NGHTTP2_NO_ERROR);
+            (void)h2_reset(c, f->hd.stream_id, NGHTTP2_NO_ERROR);
     } else if (f->hd.type == NGHTTP2_RST_STREAM &&
                f->rst_stream.error_code != NGHTTP2_NO_ERROR &&
                f->rst_stream.error_code != NGHTTP2_CANCEL) {
@@ -18842,12 +18859,6 @@ static int h2_connect(struct h2_conn *c, const struct h2_kit *kit,
     return e;
 }
 
-/* Stop the connect timeout: a client has the server's SETTINGS. */
-static void h2_got_settings(struct h2_conn *c)
-{
-    net_timer_stop(c->loop, &c->timer);
-}
-
 /* Shut a server's connection down gracefully, for a reason that the GOAWAY
  * carries, or H2_ALIVE.  The first GOAWAY still allows requests; a PING follows
  * it.  Once that is answered, every request that the client had sent has
@@ -18866,17 +18877,6 @@ static void h2_shutdown(struct h2_conn *c, enum h2_end reason)
     h2_kick(c);
 }
 
-/* Answer stream id with n headers and body; NULL: the headers end the stream.
- * body stays until the stream closes. */
-static int h2_respond(struct h2_conn *c, int32_t id, const nghttp2_nv *nv,
-                      size_t n, struct h2_body *body)
-{
-    nghttp2_data_provider d = { .source.ptr = body,
-                                .read_callback = h2_on_read };
-    return nghttp2_submit_response(c->session, id, nv, n, body ? &d : NULL) ?
-           GP_ENOMEM : GP_OK;
-}
-
 /* Return n bytes to stream id's flow-control window. */
 static void h2_consume(struct h2_conn *c, int32_t id, size_t n)
 {
@@ -18891,12 +18891,6 @@ static void h2_resume(struct h2_conn *c, int32_t id, struct h2_body *b)
     if (b->deferred)
         (void)nghttp2_session_resume_data(c->session, id);
     b->deferred = false;
-}
-
-/* Reset stream id with code; on_close is called. */
-static void h2_reset(struct h2_conn *c, int32_t id, uint32_t code)
-{
-    (void)nghttp2_submit_rst_stream(c->session, NGHTTP2_FLAG_NONE, id, code);
 }
 
 /* Release k, which no connection uses any more; k may be zero. */
@@ -19131,18 +19125,14 @@ static const struct { char unit; int64_t ns; } rpc_timeout_units[] = {
  * that the current time can be added to it.  GP_EFORMAT. */
 static int rpc_timeout_parse(struct slice v, int64_t *ns)
 {
-    int64_t x = 0, most = INT64_MAX / 2;
-    if (v.n < 2 || v.n > 9)
+    uint64_t x, most = INT64_MAX / 2;
+    if (!v.n || txt_slice_number((struct slice){ v.p, v.n - 1 }, 0, 99999999,
+                                 &x) || v.n > 9)
         return GP_EFORMAT;
-    for (size_t i = 0; i < v.n - 1; i++) {
-        if (v.p[i] < '0' || v.p[i] > '9')
-            return GP_EFORMAT;
-        x = x * 10 + (v.p[i] - '0');
-    }
     for (size_t i = 0; i < 6; i++)
         if (v.p[v.n - 1] == rpc_timeout_units[i].unit) {
-            int64_t unit_ns = rpc_timeout_units[i].ns;
-            *ns = x > most / unit_ns ? most : x * unit_ns;
+            uint64_t unit_ns = (uint64_t)rpc_timeout_units[i].ns;
+            *ns = (int64_t)(x > most / unit_ns ? most : x * unit_ns);
             return GP_OK;
         }
     return GP_EFORMAT;
@@ -19367,9 +19357,10 @@ struct gp_call {
     struct rpc_metas  answer;           /* metadata of the answer */
     int64_t           after_ns;         /* of gp_call_after; -1: none */
     enum gp_status    status;           /* once finished */
-    bool              gzip;             /* compress messages */
+    bool              gzip;             /* compress the messages that follow if
+                                         * the client accepts gzip */
     bool              gzipped;          /* grpc-encoding is to be sent */
-    bool              flagged;          /* this message came compressed */
+    bool              compressed;       /* the message being handled was */
     bool              full;             /* the handler waits for on_writable */
     bool              finished;         /* nothing more may be written */
     bool              entered;          /* a callback has run: on_done is due */
@@ -19731,7 +19722,7 @@ static void server_call_trailers(struct gp_call *k, enum gp_status status)
          * replaces the status, as for a server's cancellation in [GRPC]. */
         kept = k->shared ? NULL : mem_arena_alloc(&k->arena, n * sizeof *nv);
         if (!kept) {
-            h2_reset(&k->conn->h2, k->id, NGHTTP2_CANCEL);
+            (void)h2_reset(&k->conn->h2, k->id, NGHTTP2_CANCEL);
             return;
         }
         memcpy(kept, nv, n * sizeof *nv);
@@ -19757,8 +19748,7 @@ static void server_call_end(struct gp_call *k, enum gp_status status)
     nv[n++] = server_nv_200;
     nv[n++] = server_nv_type;
     server_call_put_status(k, status, nv, &n);
-    if (h2_respond(&k->conn->h2, k->id, nv, n, NULL))
-        h2_reset(&k->conn->h2, k->id, NGHTTP2_INTERNAL_ERROR);
+    h2_respond(&k->conn->h2, k->id, nv, n, NULL);
 }
 
 /* End k from the loop, with a status other than OK and a message for people; a
@@ -19787,8 +19777,8 @@ static void server_call_http(struct gp_call *k)
     k->body = (struct h2_body){ .p = (const uint8_t *)server_help,
                                 .n = sizeof server_help - 1 };
     server_conn_account(k->conn, &k->conn->pending, k->body.n, 0);
-    (void)h2_respond(&k->conn->h2, k->id, k->post ? no_grpc : no_post,
-                     k->post ? 2 : 3, &k->body);
+    h2_respond(&k->conn->h2, k->id, k->post ? no_grpc : no_post,
+               k->post ? 2 : 3, &k->body);
 }
 
 /* Append what k's job wrote to the unsent bytes of its stream. */
@@ -19827,8 +19817,7 @@ static void server_call_respond(struct gp_call *k)
         nv[n++] = server_nv_gzip;
     server_call_put_meta(k, false, nv, &n);
     k->responded = true;
-    if (h2_respond(&k->conn->h2, k->id, nv, n, &k->body))
-        h2_reset(&k->conn->h2, k->id, NGHTTP2_INTERNAL_ERROR);
+    h2_respond(&k->conn->h2, k->id, nv, n, &k->body);
 }
 
 /* Timer: end a call at its deadline. */
@@ -19991,28 +19980,10 @@ static int server_call_write(struct gp_call *k, struct gp_slice message)
     return server_message_end(k);
 }
 
-/* Return n bytes that live as long as k, 16-byte aligned, or NULL. */
-static void *server_call_alloc(struct gp_call *k, size_t n)
-{
-    return mem_arena_alloc(&k->arena, n);
-}
-
 /* Return a zero-terminated copy of s that lives as long as k, or NULL. */
 static const char *server_call_dup(struct gp_call *k, struct slice s)
 {
     return mem_arena_dup(&k->arena, s.p, s.n);
-}
-
-/* Compress the messages that follow if the client accepts gzip. */
-static void server_call_compress(struct gp_call *k, bool on)
-{
-    k->gzip = on;
-}
-
-/* True if the message being handled came compressed. */
-static bool server_call_compressed(const struct gp_call *k)
-{
-    return k->flagged;
 }
 
 /* Return ns, at most a value to which the current time can be added. */
@@ -20107,9 +20078,9 @@ static bool server_call_next(struct gp_call *k, struct gp_slice *m)
         return false;
     size_t n = num_get_be32(p + 1);
     k->batch_at += 5 + n;
-    k->flagged = p[0] != 0;
+    k->compressed = p[0] != 0;
     *m = (struct gp_slice){ p + 5, n };
-    if (!k->flagged)
+    if (!k->compressed)
         return true;
     k->plain.len = 0;
     int e = gz_gzip_unpack(p + 5, n, k->loop->server->config.max_message,
@@ -20798,7 +20769,7 @@ static void server_conn_drop_stuck(struct server_conn *c)
             k->progress = at;
             k->progress_ns = now_ns;
         } else if (now_ns - k->progress_ns >= SERVER_BODY_NS) {
-            h2_reset(&c->h2, k->id, NGHTTP2_CANCEL);
+            (void)h2_reset(&c->h2, k->id, NGHTTP2_CANCEL);
         }
     }
 }
@@ -20810,20 +20781,6 @@ static int64_t server_conn_age_ns(const struct server_conn *c)
     int64_t most = c->loop->server->config.max_age_ns;
     uint64_t random = mem_hash(&c->born_ns, sizeof c->born_ns);
     return most - most / 10 + (int64_t)(random % (uint64_t)(most / 5 + 1));
-}
-
-/* Return the time of a new connection's first check. */
-static int64_t server_conn_first_ns(const struct server_conn *c)
-{
-    const struct gp_server_config *config = &c->loop->server->config;
-    int64_t in_ns = SERVER_TICK_NS;
-    if (config->idle_ns && config->idle_ns < in_ns)
-        in_ns = config->idle_ns;
-    if (c->age_ns && c->age_ns < in_ns)
-        in_ns = c->age_ns;
-    if (config->keepalive_ns < in_ns)
-        in_ns = config->keepalive_ns;
-    return c->born_ns + in_ns;
 }
 
 /* Set *due_ns to at_ns if that is sooner. */
@@ -20870,7 +20827,7 @@ static void server_conn_tick(struct net_timer *t)
         server_tick_sooner(&due_ns, c->ncalls ? now_ns + config->idle_ns
                                               : idle_ns);
     due_ns = due_ns > now_ns ? due_ns : now_ns + 1000000;
-    (void)net_timer_arm(&l->net, t, due_ns);    /* rearming cannot fail */
+    (void)net_timer_arm(&l->net, t, due_ns);    /* can fail only at first */
     if (open && c->age_ns && !c->h2.leaving && now_ns >= age_ns)
         h2_shutdown(&c->h2, H2_END_AGE);
     else if (open && config->idle_ns && !c->h2.leaving && !c->ncalls &&
@@ -20902,11 +20859,10 @@ static void server_conn_adopt(void *arg)
     c->tick = (struct net_timer){ .on_time = server_conn_tick, .arg = c };
     net_add(&l->accepted, 1);
     mem_link_append(&l->conns, &c->of_loop);
-    if (net_timer_arm(&l->net, &c->tick, server_conn_first_ns(c))) {
+    server_conn_tick(&c->tick);
+    if (!c->tick.at)
         h2_abort(&c->h2);
-        return;
-    }
-    if (l->draining)
+    else if (l->draining)
         h2_shutdown(&c->h2, H2_ALIVE);
 }
 
@@ -21067,11 +21023,7 @@ static void server_free(struct gp_server *s)
     server_join(s);
     for (struct server_listener *p = s->listener; p; p = p->next)
         net_unix_unlink(&p->addr);
-    if (s->started)
-        server_close_listeners(s);
-    for (struct server_listener *p = s->listener; p; p = p->next)
-        if (p->io.fd >= 0)
-            close(p->io.fd);
+    server_close_listeners(s);
     if (s->loop)
         server_reclaim(s);
     for (unsigned i = 0; s->loop && i < s->config.threads; i++)
@@ -21541,7 +21493,7 @@ struct client_conn {
 #define CLIENT_TOO_MANY "more headers than the limit"
 
 /* Return the result of a complete response. */
-static struct client_result client_call_judge(const struct client_call *u)
+static struct client_result client_call_result(const struct client_call *u)
 {
     struct client_result r = { .kind = CLIENT_PROTOCOL,
                                .status = GP_STATUS_INTERNAL };
@@ -21746,7 +21698,7 @@ static void client_on_close(struct cs *s, struct cs_stream *t, uint32_t code,
                                .status = rpc_status_of_reset(code),
                                .text = nghttp2_http2_strerror(code) };
     if (u->ended) {
-        r = client_call_judge(u);
+        r = client_call_result(u);
     } else if (!by_peer && code == NGHTTP2_REFUSED_STREAM) {
         /* A GOAWAY named an earlier stream as the last one processed. */
         r.kind = CLIENT_LOST;
@@ -21765,7 +21717,7 @@ static void client_on_close(struct cs *s, struct cs_stream *t, uint32_t code,
 static void client_on_ready(struct cs *s)
 {
     struct client_conn *c = client_conn_of(s);
-    h2_got_settings(&c->h2);
+    net_timer_stop(c->h2.loop, &c->h2.timer);   /* the connect timeout */
     c->up->on_ready(c);
 }
 
@@ -21894,16 +21846,11 @@ static int client_call_start(struct client_conn *c, struct client_call *u,
     const struct buf *b = &payload->frames;
     bool part = wait && payload->n > 1;
     assert(!u->conn && !u->unzip);
-    u->frame = (struct rpc_frame){0};
-    u->stream.p = b->data;
-    u->stream.n = part ? client_payload_next(payload, b->data) : b->len;
-    u->stream.more = part;
-    u->http = 0;
-    u->status = -1;
-    u->begun = u->bad_status = u->grpc = u->gzip = false;
-    u->ended = u->too_many = false;
-    u->invalid = NULL;
-    u->text[0] = 0;
+    *u = (struct client_call){
+        .stream = { .p = b->data, .more = part,
+                    .n = part ? client_payload_next(payload, b->data)
+                              : b->len },
+        .keep = u->keep, .many = u->many, .status = -1 };
     if (!client_conn_usable(c))
         return GP_ESTATE;
     int e = cs_open(&c->session, &u->stream, nv, n, fixed);
@@ -22053,16 +22000,13 @@ struct svc_greeter {
     _Atomic uint64_t count;             /* calls begun; shared by the loops */
 };
 
-/* Not inlined, and aligned to a cache line. */
-#define SVC_ONE_LINE __attribute__((noinline, aligned(64)))
-
 /* Return the sum of i * i for i < n, modulo 2^64, computed by a loop.
  *
  * The empty assembly keeps the sum in a register after each addition, so that
  * the compiler neither vectorises the loop nor replaces it by its closed form.
  * The loop is aligned because its five instructions take 14 us per 50,000 in
  * one cache line and 28 us across two. */
-static SVC_ONE_LINE uint64_t svc_work(uint64_t n)
+static __attribute__((noinline, aligned(64))) uint64_t svc_work(uint64_t n)
 {
     uint64_t sum = 0, i = 0;
     if (n == 0)
@@ -22266,11 +22210,11 @@ struct svc_status {                     /* a service's status, as set */
 
 struct svc_health {
     const struct gp_server *server;     /* borrowed */
-    pthread_mutex_t lock;               /* guards the rest */
+    pthread_mutex_t lock;               /* guards the next four */
     struct arena arena;
     struct svc_status *v;               /* owned */
     size_t n, cap;
-    bool down;                          /* the server is draining */
+    atomic_bool down;                   /* the server is draining */
 };
 
 /* Return the status of a service: "" and the server's services are SERVING
@@ -22329,9 +22273,7 @@ static int svc_health_set(struct gp_server *s, const char *service,
 static void svc_health_drain(void *arg)
 {
     struct svc_health *h = arg;
-    pthread_mutex_lock(&h->lock);
     h->down = true;
-    pthread_mutex_unlock(&h->lock);
 }
 
 /* Send a HealthCheckResponse. */
@@ -22374,10 +22316,7 @@ static void svc_health_poke(struct gp_call *call, void *arg)
     if (status != w->sent)
         svc_health_send(call, status);
     w->sent = status;
-    pthread_mutex_lock(&h->lock);
-    bool down = h->down;
-    pthread_mutex_unlock(&h->lock);
-    if (down)
+    if (h->down)
         server_call_finish(call, GP_STATUS_UNAVAILABLE,
                            "the server is shutting down");
 }
@@ -22467,61 +22406,47 @@ struct svc_reflection {
     struct dsc dsc;                     /* the files it serves */
 };
 
-/* Append field 4, a FileDescriptorResponse: file i and all its imports. */
-static void svc_reflection_files(struct svc_reflection *r, uint32_t i,
-                                 struct buf *out)
-{
-    struct buf part = {0};
-    dsc_put_closure(&r->dsc, i, 1, &part);
-    pb_put_message(out, 4, &part);
-    mem_fini(&part);
-}
-
-/* Append field 7, an ErrorResponse; the stream stays open. */
-static void svc_reflection_error(struct buf *out, enum gp_status code,
-                                 const char *text)
-{
-    struct buf part = {0};
-    pb_put_uint(&part, 1, (uint64_t)code);
-    pb_put_bytes(&part, 2, text, strlen(text));
-    pb_put_message(out, 7, &part);
-    mem_fini(&part);
-}
-
-/* Append field 6, a ListServiceResponse. */
+/* Append the services of a ListServiceResponse. */
 static void svc_reflection_list(const struct svc_reflection *r,
                                 struct buf *out)
 {
-    struct buf part = {0}, service = {0};
+    struct buf service = {0};
     struct slice name;
     for (size_t i = 0; server_service_name(r->server, i, &name); i++) {
         if (!name.n)
             continue;
         pb_put_bytes(&service, 1, name.p, name.n);
-        pb_put_message(&part, 1, &service);
+        pb_put_message(out, 1, &service);
     }
-    pb_put_message(out, 6, &part);
-    mem_fini(&part);
     mem_fini(&service);
 }
 
-/* Append the answer to f, a member of the oneof in a request. */
+/* Append the answer to f, the member of the oneof in a request, or 0 if it has
+ * none: a FileDescriptorResponse with the file and its imports, a
+ * ListServiceResponse, or an ErrorResponse, after which the stream stays open.
+ */
 static void svc_reflection_answer(struct svc_reflection *r,
                                   const struct pb_field *f, struct buf *out)
 {
     struct slice text = pb_slice(f);
     uint32_t i = f->number == 3 ? dsc_find_file(&r->dsc, text)
                : f->number == 4 ? dsc_find_symbol(&r->dsc, text) : MEM_NONE;
-    if (f->number == 7)
-        svc_reflection_list(r, out);
-    else if (f->number == 5 || f->number == 6)
-        svc_reflection_error(out, GP_STATUS_NOT_FOUND,
-                             "this server has no extensions");
-    else if (i == MEM_NONE)
-        svc_reflection_error(out, GP_STATUS_NOT_FOUND, f->number == 3 ?
-                             "no such file" : "no such symbol");
-    else
-        svc_reflection_files(r, i, out);
+    const char *error = !f->number ? "the request is empty"
+                      : f->number == 3 ? "no such file"
+                      : f->number == 4 ? "no such symbol"
+                                       : "this server has no extensions";
+    struct buf part = {0};
+    if (f->number == 7) {
+        svc_reflection_list(r, &part);
+    } else if (i != MEM_NONE) {
+        dsc_put_closure(&r->dsc, i, 1, &part);
+    } else {
+        pb_put_uint(&part, 1, f->number ? GP_STATUS_NOT_FOUND
+                                        : GP_STATUS_INVALID_ARGUMENT);
+        pb_put_bytes(&part, 2, error, strlen(error));
+    }
+    pb_put_message(out, f->number == 7 ? 6 : i != MEM_NONE ? 4 : 7, &part);
+    mem_fini(&part);
 }
 
 /* Answer one request of ServerReflection.ServerReflectionInfo. */
@@ -22541,11 +22466,8 @@ static void svc_reflection_info(struct gp_call *call, struct gp_slice request,
     pb_put_bytes(out, 2, request.data, request.len);
     if (got < 0)
         svc_fail_parse(call);
-    else if (asked.number)
-        svc_reflection_answer(arg, &asked, out);
     else
-        svc_reflection_error(out, GP_STATUS_INVALID_ARGUMENT,
-                             "the request is empty");
+        svc_reflection_answer(arg, &asked, out);
     (void)server_message_end(call);
 }
 
@@ -22650,7 +22572,7 @@ static bool svc_test_parse(struct gp_call *call, struct gp_slice request,
     }
     if (got < 0)
         svc_fail_parse(call);
-    else if (q->expects && !server_call_compressed(call))
+    else if (q->expects && !call->compressed)
         server_call_fail(call, GP_STATUS_INVALID_ARGUMENT,
                          "expect_compressed is set, but the request is not "
                          "compressed");
@@ -22720,7 +22642,7 @@ static void svc_test_unary(struct gp_call *call, struct gp_slice request,
                          "response_size is larger than 64 MiB");
         return;
     }
-    server_call_compress(call, q.compress);
+    call->gzip = q.compress;
     (void)svc_test_payload(call, q.size);
     server_call_finish(call, GP_STATUS_OK, "");
 }
@@ -22741,7 +22663,7 @@ static void svc_test_pump(struct gp_call *call, void *arg)
         }
         t->waits = t->waited = false;
         t->at++;
-        server_call_compress(call, o->compressed);
+        call->gzip = o->compressed;
         if (svc_test_payload(call, o->size))
             return;
     }
@@ -24476,7 +24398,7 @@ int gp_call_add(struct gp_call *call, const char *key, struct gp_slice value,
 /* Switch compression; see grpcprof.h. */
 void gp_call_compress(struct gp_call *call, bool on)
 {
-    server_call_compress(call, on);
+    call->gzip = on;
 }
 
 /* Set the timer; see grpcprof.h. */
@@ -24507,7 +24429,7 @@ void gp_call_fail(struct gp_call *call, enum gp_status status,
 /* Allocate memory of the call; see grpcprof.h. */
 void *gp_call_alloc(struct gp_call *call, size_t n)
 {
-    return server_call_alloc(call, n);
+    return mem_arena_alloc(&call->arena, n);
 }
 
 #ifndef GRPCPROF_LIBRARY
