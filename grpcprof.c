@@ -24448,7 +24448,7 @@ void *gp_call_alloc(struct gp_call *call, size_t n)
  *                             6 ListServiceResponse: 1 service: 1 name
  *                             7 ErrorResponse: 1 error_code  2 error_message
  *
- * Invariant  every wait ends after REFLECT_ASK_NS.
+ * Invariant  every question is answered or fails within REFLECT_ASK_NS.
  */
 
 struct reflect {                        /* one question, one answer */
@@ -24463,12 +24463,12 @@ struct reflect {                        /* one question, one answer */
     bool            asked, ended;
 };
 
-/* Ask, now that SETTINGS are here. */
+/* Send the question once the server's SETTINGS allow a stream. */
 static void reflect_on_ready(struct client_conn *ch)
 {
     struct reflect *m = ch->owner;
     if (m->asked || !ch->session.peer_streams)
-        return;                         /* it may allow streams later */
+        return;                         /* later SETTINGS may allow streams */
     m->call.many = true;
     m->call.keep = &m->answer;
     m->asked = client_call_start(ch, &m->call, m->request.nv, m->request.n,
@@ -24486,13 +24486,13 @@ static void reflect_on_done(struct client_conn *ch, struct client_call *u,
     m->ended = true;
 }
 
-/* Ignore a GOAWAY, room to send, and the end of a connection. */
+/* Ignore a GOAWAY, room to send, and that the connection may be freed. */
 static void reflect_on_nothing(struct client_conn *ch)
 {
     (void)ch;
 }
 
-/* Keep why the connection was lost. */
+/* Keep the reason why the connection was lost. */
 static void reflect_on_lost(struct client_conn *ch)
 {
     struct reflect *m = ch->owner;
@@ -24510,7 +24510,8 @@ static const struct client_up reflect_up = {
     .on_lost = reflect_on_lost, .on_gone = reflect_on_nothing,
 };
 
-/* Say why m, which asked for name, has no answer: GP_EIO. */
+/* Write to why the reason for which m, which asked for name, has no answer;
+ * GP_EIO. */
 static int reflect_fail(const struct reflect *m, const char *target,
                         const struct net_addr *addr, struct slice name,
                         struct gp_why *why)
@@ -24519,7 +24520,7 @@ static int reflect_fail(const struct reflect *m, const char *target,
         return client_connect_fail(&m->chan, addr->text, why);
     if (m->result.status == GP_STATUS_UNIMPLEMENTED)
         return txt_fail(why, GP_EIO, "%s: no server reflection; give the "
-                        "descriptors by --protoset FILE", target);
+                        "descriptors with --protoset FILE", target);
     return txt_fail(why, GP_EIO, "%s: reflection of %.*s: %s; --protoset FILE "
                     "needs no reflection", target,
                     name.n < 100 ? (int)name.n : 100, name.p,
@@ -24527,8 +24528,9 @@ static int reflect_fail(const struct reflect *m, const char *target,
                     : rpc_status_name(m->result.status));
 }
 
-/* Ask the server at target, by reflection of version, "v1" or "v1alpha", what
- * field number of the request asks for name; the response into *answer. */
+/* Ask the server at target, by reflection of version, "v1" or "v1alpha", with
+ * name in field number of the request.  *answer gets the response, *status the
+ * grpc status. */
 static int reflect_ask(const char *target, const char *version, uint32_t number,
                        struct slice name, struct buf *answer, int *status,
                        struct gp_why *why)
@@ -24574,7 +24576,8 @@ static int reflect_ask(const char *target, const char *version, uint32_t number,
     return e;
 }
 
-/* True if the last part of one service's name contains the other's. */
+/* True if the last part of one service's name contains the last part of the
+ * other's, in any case. */
 static bool reflect_alike(struct slice a, struct slice b)
 {
     char x[100], y[100];
@@ -24584,8 +24587,8 @@ static bool reflect_alike(struct slice a, struct slice b)
     return strcasestr(u, v) || strcasestr(v, u);
 }
 
-/* Say that the server at target has no such service, and which it has, those
- * with a like name first; GP_EIO. */
+/* Write to why that the server at target has no such service, and those it has,
+ * similar names first; GP_EIO. */
 static int reflect_no_service(const char *target, const char *version,
                               struct slice service, struct gp_why *why)
 {
@@ -24618,7 +24621,8 @@ static int reflect_no_service(const char *target, const char *version,
     return GP_EIO;
 }
 
-/* True if set has a file of that name; *n gets the number of files before. */
+/* True if set has a file of that name; *n gets the number of files before it,
+ * or of all files. */
 static bool reflect_has(const struct buf *set, struct slice name, size_t *n)
 {
     struct pb_in in = pb_of(mem_slice(set));
@@ -24629,33 +24633,34 @@ static bool reflect_has(const struct buf *set, struct slice name, size_t *n)
     return false;
 }
 
-/* Add the files of the response about name to set, a FileDescriptorSet, except
- * for those that it has. */
+/* Add those files of answer, the response about name, to set, a
+ * FileDescriptorSet, that it does not have yet. */
 static int reflect_take(struct slice answer, const char *target,
                         struct slice name, struct buf *set, struct gp_why *why)
 {
     struct slice error = dsc_bytes(answer, 7), file;
     struct slice files = dsc_bytes(answer, 4), text = dsc_bytes(error, 2);
     struct pb_in in = pb_of(files);
+    if (!text.n)
+        text = txt_slice("no file");
     if (!files.n)
         return txt_fail(why, GP_EIO, "%s: reflection of %.*s: %.*s", target,
                         name.n < 100 ? (int)name.n : 100, name.p,
-                        text.n < 200 ? text.n ? (int)text.n : 7 : 200,
-                        text.n ? text.p : "no file");
+                        text.n < 200 ? (int)text.n : 200, text.p);
     while (dsc_next(&in, 1, &file)) {
         size_t n;
         bool there = reflect_has(set, dsc_bytes(file, 1), &n);
         if (!there && n == REFLECT_FILES)
             return txt_fail(why, GP_ELIMIT, "%s: reflection: more than %d files"
-                            "; --protoset FILE has no limit", target,
-                            REFLECT_FILES);
+                            "; give them with --protoset FILE, which has no "
+                            "limit", target, REFLECT_FILES);
         if (!there)
             pb_put_bytes(set, 1, file.p, file.n);
     }
     return set->err ? txt_fail(why, GP_ENOMEM, "out of memory") : GP_OK;
 }
 
-/* Find a file that one in set imports and that set does not have. */
+/* True if a file in set imports one that set does not have: *name. */
 static bool reflect_missing(const struct buf *set, struct slice *name)
 {
     struct pb_in in = pb_of(mem_slice(set));
@@ -24670,8 +24675,9 @@ static bool reflect_missing(const struct buf *set, struct slice *name)
     return false;
 }
 
-/* Ask the server at target, by reflection v1 and then v1alpha, for the service
- * and all that its messages need: a FileDescriptorSet onto *set. */
+/* Ask the server at target, by reflection v1 or else v1alpha, for the files of
+ * service and all that they import, and append them to set, a
+ * FileDescriptorSet. */
 static int reflect_service(const char *target, struct slice service,
                            struct buf *set, struct gp_why *why)
 {
@@ -24714,23 +24720,25 @@ static int reflect_service(const char *target, struct slice service,
  * prefix  fetch_
  * runs    the caller's thread; fetch_main on its own
  *
- * Invariant  every wait has an end.
+ * Invariant  every wait has a time limit.
  * Does not   speak TLS, or follow a redirect.
  */
 
 /* ---- GET ---- */
 
-/* Asked while fetch_get waits, at least every FETCH_TICK_MS; false: give up. */
+/* Called while fetch_get waits, every FETCH_TICK_MS or more often; false: give
+ * up. */
 typedef bool fetch_tick(void *arg, int64_t waited_ns);
 
-struct fetch_wait {                     /* how long to wait, and who is asked */
+struct fetch_wait {
     int64_t begin_ns, until_ns;
-    fetch_tick *tick;                     /* or NULL */
-    void    *arg;
-    bool     stopped;                   /* tick said so */
+    fetch_tick *tick;                   /* or NULL */
+    void    *arg;                       /* of tick */
+    bool     stopped;                   /* tick returned false */
 };
 
-/* Wait until fd is ready for events; false at the end of w. */
+/* Wait until fd is ready for events; false on an error, when time is up or when
+ * tick returned false. */
 static bool fetch_ready(int fd, short events, struct fetch_wait *w)
 {
     struct pollfd p = { .fd = fd, .events = events };
@@ -24748,10 +24756,10 @@ static bool fetch_ready(int fd, short events, struct fetch_wait *w)
     return false;
 }
 
-/* Send request to addr and read all until the connection ends. */
+/* Send request to addr and read into *in until the connection is closed. */
 static int fetch_exchange(const struct net_addr *addr, struct slice request,
-                        struct fetch_wait *wait, struct buf *in,
-                        struct gp_why *why)
+                          struct fetch_wait *wait, struct buf *in,
+                          struct gp_why *why)
 {
     int error = 0, fd = net_connect(addr);
     socklen_t len = sizeof error;
@@ -24760,7 +24768,7 @@ static int fetch_exchange(const struct net_addr *addr, struct slice request,
     if (fd < 0 || (late = !fetch_ready(fd, POLLOUT, wait)) ||
         getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) || error)
         goto out;
-    while (request.n &&                 /* it is short: a socket takes it */
+    while (request.n &&                 /* short enough never to block */
            (n = send(fd, request.p, request.n, MSG_NOSIGNAL)) > 0) {
         request.p += n;
         request.n -= (size_t)n;
@@ -24821,12 +24829,12 @@ static bool fetch_unchunk(uint8_t *p, size_t n, size_t *out)
     }
 }
 
-/* GET path of base, "http://host:port" or "host:port", within ns: its status,
- * and the body in *body.  While it waits, tick, if not NULL, is asked with arg
- * whether to go on.  GP_EIO, GP_EFORMAT; any status is fine. */
+/* GET path of base, "http://host:port" or "host:port", within ns; *status gets
+ * the HTTP status, whatever it is, and *body the body.  Calls tick(arg), if not
+ * NULL, while it waits.  GP_EIO, GP_EFORMAT. */
 static int fetch_get(const char *base, const char *path, int64_t ns,
-                   fetch_tick *tick, void *arg, int *status, struct buf *body,
-                   struct gp_why *why)
+                     fetch_tick *tick, void *arg, int *status, struct buf *body,
+                     struct gp_why *why)
 {
     int64_t now_ns = sys_now_ns();
     struct fetch_wait wait = { now_ns, now_ns + ns, tick, arg, false };
@@ -24847,8 +24855,8 @@ static int fetch_get(const char *base, const char *path, int64_t ns,
     const uint8_t *end = !body->len ? NULL
                        : memmem(body->data, body->len, "\r\n\r\n", 4);
     if (!end || body->len < 12 || memcmp(body->data, "HTTP/1.", 7))
-        return txt_fail(why, GP_EFORMAT, "%s: not an answer of HTTP/1.1",
-                        addr->text);
+        return txt_fail(why, GP_EFORMAT, "%s: the answer is not HTTP/1.1; is "
+                        "it a debug endpoint?", addr->text);
     head = (size_t)(end - body->data) + 4;
     for (int i = 9; i < 12; i++)
         *status = *status * 10 + (body->data[i] - '0');
@@ -24863,32 +24871,32 @@ static int fetch_get(const char *base, const char *path, int64_t ns,
     body->len = n;
     if ((chunked && !fetch_unchunk(body->data, n, &body->len)) ||
         (!chunked && want != n))
-        return txt_fail(why, GP_EFORMAT, "%s: its answer is cut off",
+        return txt_fail(why, GP_EFORMAT, "%s: the answer is incomplete",
                         addr->text);
     return GP_OK;
 }
 
-/* ---- a profile of the server, of the time measured ---- */
+/* ---- a profile of the server while the load measures ---- */
 
 struct fetch_profile {
-    char        base[300];              /* of its debug endpoint: an address */
+    char        base[300];              /* address of the debug endpoint */
     unsigned    hz;
-    int64_t     seconds;                /* of a foreign one's window */
-    bool        ours;                   /* its windows start and stop */
+    int64_t     seconds;                /* length of the window, if not ours */
+    bool        ours;                   /* grpcprof's: takes start and stop */
     bool        begun;
-    char        token[64];              /* of that window */
-    pthread_t   thread;                 /* of a foreign one */
+    char        token[64];              /* of the window, if ours */
+    pthread_t   thread;                 /* waits for the profile, if not ours */
     uint64_t  (*ended)(void *arg);      /* the load's calls that have ended */
     void       *arg;                    /* of ended; borrowed while it runs */
-    atomic_int *stop;                   /* borrowed; not 0: end; may be NULL */
-    uint64_t    calls;                  /* that ended meanwhile, by our count */
+    atomic_int *stop;                   /* borrowed; not 0: stop; may be NULL */
+    uint64_t    calls;                  /* calls that ended in the window */
     struct buf  file;                   /* the profile */
     int         error;
     struct gp_why why;                  /* of error */
 };
 
-/* Set p's base to the host and port of url, which may have the scheme http and
- * the path of a profile.  GP_EUSAGE. */
+/* Set p->base from url, which may have the scheme http and the path of a
+ * profile.  GP_EUSAGE. */
 static int fetch_init(struct fetch_profile *p, const char *url,
                       struct gp_why *why)
 {
@@ -24910,8 +24918,8 @@ static void fetch_fini(struct fetch_profile *p)
     mem_fini(&p->file);
 }
 
-/* True if a server that listens on text, host:port, is reached by address: the
- * same, or the same port of any address. */
+/* True if address reaches a server that listens on text, "host:port": they are
+ * equal, or text is the same port of all addresses. */
 static bool fetch_same_address(const char *address, const char *text)
 {
     const char *port = strrchr(address, ':'), *other = strrchr(text, ':');
@@ -24920,10 +24928,10 @@ static bool fetch_same_address(const char *address, const char *text)
            (any && port && other && !strcmp(port, other));
 }
 
-/* Find out whose debug endpoint p's is: of the server at target, or of another
- * program.  GP_EIO: no answer; GP_EUSAGE: of another grpcprof server. */
-static int fetch_check(struct fetch_profile *p,
-                               const char *target, struct gp_why *why)
+/* Set p->ours if grpcprof answers at p's endpoint.  GP_EIO: no answer;
+ * GP_EUSAGE: it is grpcprof, but not the server at target. */
+static int fetch_check(struct fetch_profile *p, const char *target,
+                       struct gp_why *why)
 {
     struct net_addr addr[NET_ADDRS];
     struct js_value v, list, text;
@@ -24952,14 +24960,15 @@ static int fetch_check(struct fetch_profile *p,
     }
     if (!e && !same)
         e = txt_fail(why, GP_EUSAGE, "the server with the debug endpoint %s "
-                     "does not listen on %s", p->base, target);
+                     "does not listen on %s: give the endpoint of the server "
+                     "under load", p->base, target);
 out:
     mem_fini(&body);
     mem_fini(&name);
     return e;
 }
 
-/* True unless the load was stopped. */
+/* While waiting for a profile: true unless the load was stopped. */
 static bool fetch_goes_on(void *arg, int64_t waited_ns)
 {
     const struct fetch_profile *p = arg;
@@ -24967,8 +24976,8 @@ static bool fetch_goes_on(void *arg, int64_t waited_ns)
     return !p->stop || !atomic_load(p->stop);
 }
 
-/* GET the profile of query from p's endpoint within ns, into p->file; tick is
- * asked meanwhile, if not NULL. */
+/* GET the profile with query from p's endpoint within ns into p->file, and set
+ * p->error; tick as in fetch_get. */
 static void fetch_ask(struct fetch_profile *p, const char *query, int64_t ns,
                       fetch_tick *tick)
 {
@@ -24984,7 +24993,8 @@ static void fetch_ask(struct fetch_profile *p, const char *query, int64_t ns,
                             n ? (const char *)p->file.data : "");
 }
 
-/* Thread: ask another program for its window, and count calls meanwhile. */
+/* Thread: wait for the profile of an endpoint that is not ours, and count the
+ * calls that end meanwhile. */
 static void *fetch_main(void *arg)
 {
     struct fetch_profile *p = arg;
@@ -24996,7 +25006,7 @@ static void *fetch_main(void *arg)
     return NULL;
 }
 
-/* Start the window, as measuring starts. */
+/* Start the window when measuring starts. */
 static void fetch_begin(struct fetch_profile *p)
 {
     char query[40];
@@ -25010,14 +25020,15 @@ static void fetch_begin(struct fetch_profile *p)
     fetch_ask(p, query, FETCH_ASK_NS, NULL);
     size_t n = p->file.len;             /* a token and a newline */
     if (!p->error && (n < 2 || n >= sizeof p->token))
-        p->error = txt_fail(&p->why, GP_EFORMAT, "%s: not a token", p->base);
+        p->error = txt_fail(&p->why, GP_EFORMAT, "%s: the answer to start is "
+                            "not a token", p->base);
     p->begun = !p->error;
     if (p->begun)
         snprintf(p->token, sizeof p->token, "%.*s", (int)n - 1,
                  (const char *)p->file.data);
 }
 
-/* End the window and take the profile, after measuring. */
+/* End the window after measuring, and get the profile. */
 static void fetch_end(struct fetch_profile *p)
 {
     char query[80];
@@ -25050,7 +25061,7 @@ static void fetch_end(struct fetch_profile *p)
  * Does not   make a call.
  */
 
-enum res_ended { RES_COUNT, RES_DURATION, RES_SIGNAL };         /* a run, by */
+enum res_ended { RES_COUNT, RES_DURATION, RES_SIGNAL }; /* what ended a run */
 
 static const char *const res_ended_name[] = {
     [RES_COUNT] = "count", [RES_DURATION] = "duration",
@@ -25064,14 +25075,14 @@ static const char *const res_kind_name[] = {
     [CLIENT_LOST] = "transport", [CLIENT_DEADLINE] = "deadline",
 };
 
-struct res_step {                       /* of a schedule: constant, or a ramp */
-    double  from, to;                   /* calls a second at start and end */
-    int64_t ns;                         /* length; 0: without end */
+struct res_step {                       /* a constant rate or a ramp */
+    double  from, to;                   /* calls per second at start and end */
+    int64_t ns;                         /* length; 0: no end */
 };
 
 struct res_header { struct slice name, value; };       /* metadata */
 
-struct res_config {                     /* what a run is to do */
+struct res_config {                     /* what a run does */
     const char *const *target;          /* borrowed; used in turn */
     size_t      ntarget;                /* at least 1 */
     const char *call;                   /* "package.Service/Method" */
@@ -25082,7 +25093,7 @@ struct res_config {                     /* what a run is to do */
                                          * in for each call */
     size_t      nheader;
     const char *authority;              /* NULL: the target's */
-    bool        gzip;                   /* compress payloads, accept it back */
+    bool        gzip;                   /* compress payloads, accept gzip */
     uint64_t    clients;
     uint64_t    connections;            /* shared by clients; 0: one each */
     uint64_t    requests_per_client;    /* 0: see total and duration_ns */
@@ -25095,7 +25106,7 @@ struct res_config {                     /* what a run is to do */
     size_t      nstep;                  /* 0: closed loop */
     bool        poisson;                /* arrivals; false: evenly spaced */
     uint64_t    max_in_flight;          /* open loop; 0: LOAD_IN_FLIGHT */
-    double      connect_rate;           /* connections a second; 0: no limit */
+    double      connect_rate;           /* connections/second; 0: no limit */
     int64_t     message_interval_ns;    /* between a stream's messages */
     unsigned    threads;                /* 0: load_threads() */
     const unsigned *cpu;                /* borrowed; threads are pinned to it */
@@ -25103,19 +25114,19 @@ struct res_config {                     /* what a run is to do */
     int64_t     timeout_ns;             /* of a call; > 0 */
     int64_t     connect_timeout_ns;     /* > 0 */
     int64_t     keepalive_ns;           /* between PINGs; 0: none */
-    uint64_t    requests_per_connection;        /* then another; 0: any */
+    uint64_t    requests_per_connection;        /* then reconnect; 0: any */
     int64_t     start_unix_ns;          /* when to start; 0: at once */
     int64_t     warmup_ns;              /* before measuring */
-    int64_t     drain_ns;               /* for calls in flight at the end */
+    int64_t     drain_ns;               /* limit for calls in flight at end */
     int64_t     interval_ns;            /* of the time series */
     uint64_t    max_errors;             /* failures tolerated */
     double      max_error_share;        /* the same as a share; < 0: not set */
-    bool        no_reconnect;           /* a lost connection stays lost */
-    int         log_fd;                 /* for a row for each call; 0: none */
-    atomic_int *stop;                   /* borrowed; not 0: end; may be NULL */
+    bool        no_reconnect;           /* do not replace lost connections */
+    int         log_fd;                 /* gets a row per call; 0: no log */
+    atomic_int *stop;                   /* borrowed; not 0: stop; may be NULL */
     struct fetch_profile *profiler;     /* borrowed; of the server; or NULL */
-    struct buf *reply;                  /* borrowed; gets the first message of
-                                         * the first reply with one; or NULL */
+    struct buf *reply;                  /* borrowed; gets the first message that
+                                         * a reply has; or NULL */
     void      (*on_progress)(void *arg, uint64_t ok, uint64_t failed,
                              int64_t elapsed_ns);       /* may be NULL */
     void       *arg;                    /* of on_progress */
@@ -25127,7 +25138,7 @@ struct res_error {                      /* one kind of failure */
     uint32_t      detail;               /* see client_outcome */
     uint64_t      count;                /* calls */
     int64_t       first_ns;             /* after the start of measuring */
-    char          text[64];             /* of the first one */
+    char          text[64];             /* of the first failure */
     bool          varies;               /* other texts occurred too */
 };
 
@@ -25143,7 +25154,7 @@ struct res_interval {
 struct res_intervals {                  /* the time series */
     struct res_interval *v;             /* owned, RES_INTERVALS */
     size_t  n;                          /* started */
-    int64_t ns;                         /* of each; doubles when v is full */
+    int64_t ns;                         /* length; doubles when v is full */
 };
 
 struct res_thread {
@@ -25155,49 +25166,56 @@ struct res_thread {
     int64_t  turn_most_ns;              /* the longest turn of its loop */
 };
 
-struct res_pace { uint64_t n; int64_t ns; };    /* ok calls, and the sum of
-                                         * their service times */
+struct res_pace { uint64_t n; int64_t ns; };    /* ok calls; sum of their
+                                         * service times */
 
 struct res {
     uint64_t planned, sent, ok, failed, cut_off, not_sent;      /* calls */
     uint64_t resent;                    /* calls that were not processed */
     uint64_t reconnects, goaways, lost; /* connections, after the start */
-    uint64_t gave_up;                   /* clients that lost the server */
+    uint64_t gave_up;                   /* clients that could not reconnect */
     int64_t  down_ns;                   /* without a connection, with calls to
                                          * send; sum of the connections */
-    uint64_t status[17];                /* calls by grpc status */
+    uint64_t status[RPC_STATUSES];      /* calls by grpc status */
     struct res_error error[RES_ERRORS];
     size_t   nerror;                    /* of error */
     uint64_t other_errors;              /* calls that error had no room for */
     struct hdr response;                /* ns, of ok calls: from the scheduled
-                                         * start, in a closed loop from where
-                                         * the client was free for it */
+                                         * start; in a closed loop from when the
+                                         * client was free for the call */
     struct hdr service;                 /* ns, open loop: from actual send */
     struct hdr lag;                     /* ns, open loop: calls started late */
     struct hdr first, message;          /* ns, streams: first byte; messages */
     struct hdr failed_latency;          /* ns */
-    struct hdr connect;                 /* ns, until SETTINGS; at the start */
+    struct hdr connect;                 /* ns, until SETTINGS; before the run */
     struct res_intervals intervals;
     int64_t  start_unix_ns, elapsed_ns; /* measuring */
     uint64_t bytes_in, bytes_out;       /* while measuring */
     uint64_t messages_in, messages_out; /* of counted calls */
     uint32_t peer_streams;              /* least that a server allowed on a
                                          * connection; UINT32_MAX: no limit */
-    int64_t  streams_blocked_ns;        /* calls waited; sum of the threads */
+    int64_t  streams_blocked_ns;        /* calls waited for a stream; sum of the
+                                         * threads */
     struct res_pace streams_free, streams_blocked;      /* open loop: replies
-                                         * that came while no call waited for a
-                                         * stream, and while some did */
+                                         * while no call waited for a stream,
+                                         * and while some did */
     uint64_t tx_blocked;                /* writes that filled a socket */
-    int64_t  tcp_busy_ns, tcp_limited_ns;       /* connections had data to send,
-                                         * and were held up by windows */
+    int64_t  tcp_busy_ns, tcp_limited_ns;       /* connections had data to send;
+                                         * part of it blocked by windows */
     struct res_thread thread[RES_THREADS_MOST];
-    unsigned threads;                   /* of thread */
+    unsigned threads;                   /* used in thread */
     unsigned runs;                      /* of --repeat; times are their sums */
-    bool     apart;                     /* merged, and did not run together */
+    bool     apart;                     /* merged from different times */
     int      log_errno;                 /* of writing the log; or 0 */
     enum res_ended ended;
     char     target[160];               /* address of the first target */
 };
+
+/* Return a / b; NAN, not known, unless b is positive. */
+static double res_ratio(double a, double b)
+{
+    return b > 0 ? a / b : (double)NAN;
+}
 
 /* ---- figures of a config ---- */
 
@@ -25247,7 +25265,7 @@ static uint64_t res_streams(const struct res_config *k)
 
 /* ---- the time series ---- */
 
-/* Return the place of a latency among the coarse counts. */
+/* Return the index of a latency in the coarse counts. */
 static uint32_t res_coarse(int64_t ns)
 {
     uint64_t v = ns < 16 ? 16 : (uint64_t)ns;
@@ -25256,14 +25274,14 @@ static uint32_t res_coarse(int64_t ns)
     return i < RES_COARSE ? i : RES_COARSE - 1;
 }
 
-/* Return the highest latency at place i, in ns. */
+/* Return the highest latency of coarse count i, in ns. */
 static int64_t res_coarse_value(uint32_t i)
 {
     return ((int64_t)(i % 16 + 17) << i / 16) - 1;
 }
 
-/* Return the latency that percent % of an interval's ok calls do not exceed, to
- * 6%; 0 if there are none. */
+/* Return the percentile of the latency of an interval's ok calls, with an error
+ * of up to 6%; 0 if there are none. */
 static int64_t res_interval_percentile(const struct res_interval *v,
                                        double percent)
 {
@@ -25301,8 +25319,8 @@ static void res_intervals_double(struct res_intervals *t)
     t->ns *= 2;
 }
 
-/* Return the interval of t that at_ns after the start falls into; the intervals
- * before it that were not started get in_flight. */
+/* Return the interval of t that at_ns after the start falls into, and start it
+ * and those before it; the intervals that end get in_flight. */
 static struct res_interval *res_intervals_at(struct res_intervals *t,
                                              int64_t at_ns, uint64_t in_flight)
 {
@@ -25483,13 +25501,13 @@ static void res_merge(void *to, const void *from, enum res_group first,
     }
 }
 
-/* Make r's histograms; interval_ns is of its series, 0: RES_INTERVAL_NS.
- * GP_ENOMEM; res_fini releases it in any case. */
+/* Make r an empty result with a time series of interval_ns, 0: RES_INTERVAL_NS.
+ * GP_ENOMEM; res_fini releases r in any case. */
 static int res_init(struct res *r, int64_t interval_ns)
 {
     *r = (struct res){ .peer_streams = UINT32_MAX };
-    int e = res_intervals_init(&r->intervals, interval_ns ? interval_ns
-                                                          : RES_INTERVAL_NS);
+    int e = res_intervals_init(&r->intervals,
+                               interval_ns ? interval_ns : RES_INTERVAL_NS);
     for (const struct res_field *f = NULL;
          (f = res_next_field(f, RES_WINDOW, RES_TOP)); )
         if (f->type >= RES_TIMES)
@@ -25532,17 +25550,18 @@ static void res_error_add(struct res *r, const struct res_error *f,
     }
 }
 
-/* Merge f's figures, status and errors into r's, not window and threads. */
+/* Merge f's figures, status and errors into r's, but not window, intervals and
+ * threads. */
 static void res_add(struct res *r, const struct res *f)
 {
     res_merge(r, f, RES_WINDOW, RES_TOP);
-    for (size_t i = 0; i < 17; i++)
+    for (size_t i = 0; i < RPC_STATUSES; i++)
         r->status[i] += f->status[i];
     for (size_t i = 0; i < f->nerror; i++)
         res_error_add(r, &f->error[i], f->error[i].text);
 }
 
-/* True if every planned call of r has one outcome. */
+/* True if the outcomes of r's calls add up to the planned calls. */
 static bool res_adds_up(const struct res *r)
 {
     return r->planned == r->ok + r->failed + r->cut_off + r->not_sent;
@@ -25555,8 +25574,8 @@ static void res_threads_add(struct res *r, const struct res *f)
         r->thread[r->threads++] = f->thread[i];
 }
 
-/* True if more calls failed than k tolerates; cut-off calls are not failed.
- * Always true if no call ended, or if clients lost the server for good. */
+/* True if more calls failed than k tolerates, if no call ended and no signal
+ * stopped the run, or if clients gave up.  Cut-off calls are not failed. */
 static bool res_exceeds(const struct res_config *k, const struct res *r)
 {
     double done = (double)r->ok + (double)r->failed;
@@ -25591,6 +25610,16 @@ struct res_verdict {                    /* what limited a run's rate */
     char   next[192];                   /* what to try next */
 };
 
+/* Write a time for people into text, and return it. */
+static const char *res_time(char text[24], double ns)
+{
+    struct buf b = {0};
+    txt_put_time(&b, ns);
+    snprintf(text, 24, "%.*s", (int)b.len, b.len ? (const char *)b.data : "");
+    mem_fini(&b);
+    return text;
+}
+
 /* Append a line to v's evidence. */
 static TXT_FORMAT_2 void res_because(struct res_verdict *v, const char *fmt,
                                      ...)
@@ -25604,8 +25633,8 @@ static TXT_FORMAT_2 void res_because(struct res_verdict *v, const char *fmt,
     v->nwhy++;
 }
 
-/* If value is past its threshold, make limit v's, with more confidence the
- * further it is past, and return true. */
+/* If value exceeds its threshold, set v's limit, and a confidence that grows
+ * with the excess, and return true. */
 static bool res_blame(struct res_verdict *v, enum res_limit limit, double value,
                       double threshold)
 {
@@ -25634,8 +25663,8 @@ static double res_busy(const struct res *r, double *wait)
 
 struct res_behind {                     /* how far a server fell behind */
     double rest;                        /* share of calls that were not ok */
-    double over;                        /* how late the end was / schedule */
-    bool   late;                        /* one is past its threshold */
+    double over;                        /* time past schedule / its length */
+    bool   late;                        /* a value exceeds its threshold */
 };
 
 /* Return how far the server of r fell behind the schedule of k. */
@@ -25653,12 +25682,13 @@ static struct res_behind res_behind(const struct res_config *k,
     return b;
 }
 
-/* Check whether the client is the limit: a thread without time to spare, one
- * that waits for a CPU, or calls that start late.  Where an open loop's calls
- * started on schedule, waiting for a CPU delayed nothing. */
+/* Check whether the client is the limit: a thread is busy or waits for a CPU,
+ * or calls start late.  If an open loop's calls started on schedule, the wait
+ * for a CPU delayed nothing. */
 static void res_judge_client(struct res_verdict *v, const struct res_config *k,
                              const struct res *r)
 {
+    char text[24];
     double wait, busy = res_busy(r, &wait);
     if (res_blame(v, RES_BY_CLIENT, busy, RES_BUSY_SHARE))
         res_because(v, "a client thread used %.0f%% of a CPU", 100 * busy);
@@ -25672,13 +25702,14 @@ static void res_judge_client(struct res_verdict *v, const struct res_config *k,
         res_because(v, "a client thread waited for a CPU %.1f%% of the time",
                     100 * wait);
     if (lags && res_blame(v, RES_BY_CLIENT, late / half, RES_LAG_SHARE))
-        res_because(v, "the client sent calls late: p99 %.3g ms, %.0f%% of the "
-                    "median response", late / 1e6, 100 * late / half);
+        res_because(v, "the client sent calls late: p99 %s, %.0f%% of the "
+                    "median response", res_time(text, late),
+                    100 * late / half);
 }
 
 /* Check why calls of an open loop waited for a stream this share of the time:
- * the server got slower with more calls in flight, or it would have taken more
- * calls than the streams allow. */
+ * the server got slower with more calls in flight, or the streams allow fewer
+ * calls than it can take. */
 static void res_judge_queue(struct res_verdict *v, const struct res_config *k,
                             const struct res *r, double share)
 {
@@ -25688,9 +25719,11 @@ static void res_judge_queue(struct res_verdict *v, const struct res_config *k,
     double blocked = b->n ? (double)b->ns / (double)b->n : before;
     if (share > RES_STREAMS_SHARE &&
         res_blame(v, RES_BY_SERVER, blocked, RES_SLOWER * before)) {
-        res_because(v, "the server got slower: service took %.3g ms while all "
-                    "streams were in use, %.0f%% of the time, and %.3g ms "
-                    "otherwise", blocked / 1e6, 100 * share, before / 1e6);
+        char slow[24], fast[24];
+        res_because(v, "the server got slower: service took %s while all "
+                    "streams were in use, %.0f%% of the time, and %s "
+                    "otherwise", res_time(slow, blocked), 100 * share,
+                    res_time(fast, before));
         return;
     }
     uint64_t own = res_streams(k), n = res_connections(k);
@@ -25701,7 +25734,7 @@ static void res_judge_queue(struct res_verdict *v, const struct res_config *k,
                     (uint64_t)r->peer_streams : own);
 }
 
-/* Check whether the server was away; false: not for long enough to matter. */
+/* Check whether the time without a connection was the limit. */
 static bool res_judge_down(struct res_verdict *v, const struct res_config *k,
                            const struct res *r)
 {
@@ -25720,21 +25753,23 @@ static void res_judge_path(struct res_verdict *v, const struct res_config *k,
                            const struct res *r)
 {
     double wall = (double)r->elapsed_ns * r->threads;
-    double per = (double)(k->streams ? k->streams : 1) * (double)k->clients /
+    double per = (double)res_streams(k) * (double)k->clients /
                  (double)res_connections(k);
     if (res_open(k))
         res_judge_queue(v, k, r, (double)r->streams_blocked_ns / wall);
     else if (res_blame(v, RES_BY_STREAMS, per, r->peer_streams))
         res_because(v, "the server allows %" PRIu32 " streams on a connection, "
-                    "the clients want %.0f", r->peer_streams, per);
+                    "the clients could use %.0f", r->peer_streams, per);
     double limited = (double)r->tcp_limited_ns / (double)r->tcp_busy_ns;
     if ((double)r->tcp_busy_ns > 0.01 * wall &&
         res_blame(v, RES_BY_NETWORK, limited, RES_TCP_SHARE))
-        res_because(v, "TCP held data back %.0f%% of the time that it had some "
-                    "(receiver's window or send buffer full)", 100 * limited);
+        res_because(v, "TCP could not send for %.0f%% of the time that it had "
+                    "data (receiver's window or send buffer full)",
+                    100 * limited);
 }
 
-/* Say whether the server kept up with an open loop that nothing else limits. */
+/* Check whether the server kept up with an open loop that nothing else limits:
+ * the limit is the server or the rate. */
 static void res_judge_rate(struct res_verdict *v, const struct res_config *k,
                            const struct res *r)
 {
@@ -25744,8 +25779,8 @@ static void res_judge_rate(struct res_verdict *v, const struct res_config *k,
         v->confidence = fmin(1, 0.5 + fmax(b.rest, b.over));
         res_because(v, "the client kept the schedule; the server fell behind: "
                     "%.1f%% of the calls failed, were cut off or not sent, and "
-                    "the last ended %.0f%% past the schedule", 100 * b.rest,
-                    100 * b.over);
+                    "the run took %.0f%% longer than the schedule",
+                    100 * b.rest, 100 * b.over);
         return;
     }
     v->limit = RES_BY_RATE;
@@ -25753,7 +25788,7 @@ static void res_judge_rate(struct res_verdict *v, const struct res_config *k,
     res_because(v, "the server kept up with the schedule, and may handle more");
 }
 
-/* Write into v->next what to try next to get past the limit. */
+/* Write into v->next what to try next. */
 static void res_judge_next(struct res_verdict *v, const struct res_config *k,
                            const struct res *r, bool starved)
 {
@@ -25790,12 +25825,12 @@ static void res_judge_next(struct res_verdict *v, const struct res_config *k,
         snprintf(to, size, "a lower rate to find the highest that it keeps up "
                  "with: -r %.10g; or --profile to see what it does", rate / 2);
     else
-        snprintf(to, size, "more clients to see whether it does more calls a "
+        snprintf(to, size, "more clients to see whether it does more calls per "
                  "second: -c %" PRIu64 "; or --profile to see what it does",
                  2 * k->clients);
 }
 
-/* Fill in v from the checks; the client's stand over the others. */
+/* Fill in v from the checks; the client's limit takes precedence. */
 static void res_judge_limit(struct res_verdict *v, const struct res_config *k,
                             const struct res *r, double busy)
 {
@@ -25826,17 +25861,18 @@ static struct res_verdict res_judge(const struct res_config *k,
                                     const struct res *r)
 {
     struct res_verdict v = { .limit = RES_BY_UNKNOWN };
+    char took[24], least[24];
     double wait, busy = res_busy(r, &wait);
     uint64_t done = r->ok + r->failed;
     if (r->apart)
-        res_because(&v, "the results are of runs at different times");
+        res_because(&v, "the merged runs took place at different times");
     else if (!r->threads)
-        res_because(&v, "nothing is known of the client's threads");
+        res_because(&v, "the result has no data on the client's threads");
     else if (done < RES_JUDGED_CALLS || r->elapsed_ns < RES_JUDGED_NS)
-        res_because(&v, "too short: %" PRIu64 " calls in %.3g s; a verdict "
-                    "needs %d calls and %.1f s", done,
-                    (double)r->elapsed_ns / 1e9, RES_JUDGED_CALLS,
-                    RES_JUDGED_NS / 1e9);
+        res_because(&v, "too short: %" PRIu64 " calls in %s; a verdict needs "
+                    "%d calls and %s", done,
+                    res_time(took, (double)r->elapsed_ns), RES_JUDGED_CALLS,
+                    res_time(least, (double)RES_JUDGED_NS));
     else
         res_judge_limit(&v, k, r, busy);
     res_judge_next(&v, k, r, busy <= RES_BUSY_SHARE);
@@ -25851,8 +25887,8 @@ struct res_assert {
     const char *text;                   /* as given; borrowed */
     enum res_unit unit;                 /* of value; a share is 0 to 1 */
     double      value;                  /* the figure; NAN: not known */
-    bool        few;                    /* a percentile that tables show as n/a:
-                                         * too few values lie beyond it */
+    bool        few;                    /* a percentile of too few values; the
+                                         * tables show n/a */
     bool        pass;
 };
 
@@ -25863,7 +25899,7 @@ struct res_profile {                    /* of the server, of the same window */
 };
 
 struct res_spread {                     /* one run of several */
-    double rps;                         /* ok calls a second */
+    double rps;                         /* ok calls per second */
     double p50, p99;                    /* ns, of response; NAN: too few */
 };
 
@@ -25871,7 +25907,7 @@ struct res_report {                     /* a result, and what it means */
     const struct res_config *config;    /* all pointers here are borrowed */
     const struct res *result;
     struct res_verdict verdict;
-    const double *percent;              /* of the tables */
+    const double *percent;              /* percentiles that tables show */
     size_t npercent;
     const char *const *label;           /* "key=value" */
     size_t nlabel;
@@ -25882,7 +25918,7 @@ struct res_report {                     /* a result, and what it means */
     const struct res_spread *run;       /* of --repeat */
     size_t nrun;                        /* 0: there was one run */
     const struct res *old;              /* to compare with; or NULL */
-    int    exit;                        /* status of the program */
+    int    exit;                        /* exit status of the program */
 };
 
 /* True if n values support the percentile: RES_TAIL_SAMPLES of them lie beyond
@@ -25892,18 +25928,32 @@ static bool res_percentile_ok(uint64_t n, double percent)
     return (double)n * (100 - percent) >= 100 * RES_TAIL_SAMPLES - 1e-6;
 }
 
-/* Put t's figure of that name into a, NAN if it is not known; as a share of the
- * whole if it is one and share is true.  False: no figure has that name. */
+/* Return a percentile of h; NAN if its values do not support it. */
+static double res_percentile(const struct hdr *h, double percent)
+{
+    return res_percentile_ok(h->n, percent) ? (double)hdr_percentile(h, percent)
+                                            : (double)NAN;
+}
+
+/* Return calls per second of r's measuring; NAN if it took no time. */
+static double res_rate(const struct res *r, uint64_t calls)
+{
+    return res_ratio((double)calls, (double)r->elapsed_ns / 1e9);
+}
+
+/* Set the value and unit of a to t's figure of that name, NAN if it is not
+ * known; with share to its share of the whole.  False: there is no such
+ * figure. */
 static bool res_figure(const struct res_report *t, struct slice name,
                        bool share, struct res_assert *a)
 {
     const struct res *r = t->result;
     const struct hdr *h = &r->response;
-    double s = (double)r->elapsed_ns / 1e9, none = NAN;
+    double none = NAN;
     double percent = name.n > 1 && *name.p == 'p' ?
         txt_finite((struct slice){ name.p + 1, name.n - 1 }) : none;
     const struct { const char *name; double ns; } time[] = {
-        { "mean", h->n ? h->sum / (double)h->n : none },
+        { "mean", res_ratio(h->sum, (double)h->n) },
         { "min", h->n ? (double)h->min : none },
         { "max", h->n ? (double)h->max : none },
         { "cpu_per_call",
@@ -25926,7 +25976,7 @@ static bool res_figure(const struct res_report *t, struct slice name,
             return true;
         }
     a->unit = share ? RES_IN_SHARE : RES_IN_CALLS;
-    a->value = s > 0 ? (double)r->ok / s : none;
+    a->value = res_rate(r, r->ok);
     if (txt_equal(name, txt_slice("rps")) && !share)
         return true;
     for (size_t i = 0; i < sizeof part / sizeof *part; i++)
@@ -25938,8 +25988,8 @@ static bool res_figure(const struct res_report *t, struct slice name,
     return false;
 }
 
-/* Evaluate a->text for t into a; a figure that is not known fails.  GP_EUSAGE:
- * it is no assertion. */
+/* Evaluate a->text for t into a; an unknown figure does not pass.  GP_EUSAGE:
+ * a->text is no assertion. */
 static int res_assert(const struct res_report *t, struct res_assert *a,
                       struct gp_why *why)
 {
@@ -25977,17 +26027,13 @@ static void res_js_percentiles(struct js *j, const struct res_report *t,
     js_field_open(j, "percentiles", '{');
     for (size_t i = 0; i < t->npercent; i++) {
         snprintf(key, sizeof key, "%.10g", t->percent[i]);
-        js_key(j, key);
-        if (res_percentile_ok(h->n, t->percent[i]))
-            js_put_int(j, hdr_percentile(h, t->percent[i]));
-        else
-            js_put_null(j);
+        js_field_int(j, key, res_percentile(h, t->percent[i]));
     }
     js_close(j, '}');
 }
 
-/* Return the standard deviation of h's values, taking each for its bucket's
- * highest; NAN if there are none. */
+/* Return the standard deviation of h's values, each rounded up to the highest
+ * of its bucket; NAN if there are none. */
 static double res_deviation(const struct hdr *h)
 {
     double mean = h->sum / (double)h->n, squares = 0;
@@ -25996,7 +26042,7 @@ static double res_deviation(const struct hdr *h)
             double d = (double)hdr_value(i) - mean;
             squares += d * d * (double)h->count[i];
         }
-    return h->n ? sqrt(squares / (double)h->n) : (double)NAN;
+    return sqrt(res_ratio(squares, (double)h->n));
 }
 
 /* Write [value, count], a bucket. */
@@ -26016,7 +26062,7 @@ static void res_js_hdr(struct js *j, const struct res_report *t,
     js_field_count(j, "count", h->n);
     js_field_count(j, "min", (uint64_t)h->min);
     js_field_count(j, "max", (uint64_t)h->max);
-    js_field_num(j, "mean", h->n ? h->sum / (double)h->n : (double)NAN);
+    js_field_num(j, "mean", res_ratio(h->sum, (double)h->n));
     js_field_num(j, "stddev", res_deviation(h));
     res_js_percentiles(j, t, h);
     js_field_open(j, "hdr", '{');
@@ -26030,44 +26076,41 @@ static void res_js_hdr(struct js *j, const struct res_report *t,
     js_close(j, ']');
     struct buf v2 = {0};
     hdr_put_v2(h, &v2);
-    js_key(j, "v2");
-    js_put_str(j, mem_slice(&v2));
+    js_field_str(j, "v2", mem_slice(&v2));
     mem_fini(&v2);
     js_close(j, '}');
     js_close(j, '}');
 }
 
-/* Write the figure that row f says of from, its group's struct. */
+/* Write the figure of row f; from is its group's struct. */
 static void res_js_field(struct js *j, const struct res_report *t,
                          const struct res_field *f, const void *from)
 {
     const void *p = (const char *)from + f->at;
     const struct hdr *h = p;
     const struct res_pace *pace = p;
-    js_key(j, f->key);
     if (f->type == RES_WHOLE || f->type == RES_MOMENT) {
-        uint64_t n = *(const uint64_t *)p;
-        js_put_int(j, n > INT64_MAX ? INT64_MAX : (int64_t)n);
+        js_field_count(j, f->key, *(const uint64_t *)p);
     } else if (f->type == RES_WALL_PERCENT) {
         double wall = (double)((const struct res_thread *)from)->wall_ns;
-        js_put_num(j, wall > 0 ? 100 * (double)*(const int64_t *)p / wall
-                               : (double)NAN);
+        js_field_num(j, f->key,
+                     res_ratio(100 * (double)*(const int64_t *)p, wall));
     } else if (f->type == RES_PACE) {
-        js_open(j, '{');
+        js_field_open(j, f->key, '{');
         js_field_count(j, "ok", pace->n);
         js_field_count(j, "service_ns", (uint64_t)pace->ns);
         js_close(j, '}');
     } else if (f->type == RES_WHOLE32 || f->type == RES_MOST32) {
         uint32_t n = *(const uint32_t *)p;
-        if (f->type == RES_MOST32 && n == UINT32_MAX)
-            js_put_null(j);
-        else
-            js_put_int(j, n);
-    } else if (f->type == RES_TIMES || (f->type == RES_ANY_TIMES && h->n) ||
-               (f->type == RES_OPEN_TIMES && res_open(t->config))) {
-        res_js_hdr(j, t, h);
+        bool none = f->type == RES_MOST32 && n == UINT32_MAX;
+        js_field_int(j, f->key, none ? (double)NAN : n);
     } else {
-        js_put_null(j);
+        js_key(j, f->key);
+        if (f->type == RES_TIMES || (f->type == RES_ANY_TIMES && h->n) ||
+            (f->type == RES_OPEN_TIMES && res_open(t->config)))
+            res_js_hdr(j, t, h);
+        else
+            js_put_null(j);
     }
 }
 
@@ -26121,9 +26164,7 @@ static void res_js_config(struct js *j, const struct res_report *t)
     js_field_open(j, "labels", '{');
     for (size_t i = 0; i < t->nlabel; i++) {
         struct slice value, key = res_label(t->label[i], &value);
-        js_put_str(j, key);
-        mem_put_byte(j->b, ':');
-        j->more = false;
+        js_put_key(j, key);
         js_put_str(j, value);
     }
     js_close(j, '}');
@@ -26134,13 +26175,11 @@ static void res_js_config(struct js *j, const struct res_report *t)
 static void res_js_figures(struct js *j, const struct res_report *t)
 {
     const struct res *r = t->result;
-    double s = (double)r->elapsed_ns / 1e9;
     for (enum res_group g = RES_WINDOW; g <= RES_CONNECT; g++) {
         js_field_open(j, res_group_name[g], '{');
         if (g == RES_THROUGHPUT) {
-            js_field_num(j, "rps_ok", s > 0 ? (double)r->ok / s : (double)NAN);
-            js_field_num(j, "rps_all", s > 0 ? (double)(r->ok + r->failed) / s
-                                             : (double)NAN);
+            js_field_num(j, "rps_ok", res_rate(r, r->ok));
+            js_field_num(j, "rps_all", res_rate(r, r->ok + r->failed));
         } else if (g == RES_CONNECT) {
             js_field_count(j, "ok", r->connect.n);
         }
@@ -26176,7 +26215,7 @@ static void res_js_intervals(struct js *j, const struct res *r)
     js_close(j, ']');
 }
 
-/* Append what e's server or connection said; a grpc-message is decoded. */
+/* Append the text of error e; a grpc-message is percent-decoded. */
 static void res_put_detail(struct buf *b, const struct res_error *e)
 {
     if (e->kind == CLIENT_STATUS)
@@ -26190,7 +26229,7 @@ static void res_js_errors(struct js *j, const struct res_report *t)
 {
     const struct res *r = t->result;
     js_field_open(j, "status", '[');
-    for (int i = 0; i < 17; i++)
+    for (int i = 0; i < RPC_STATUSES; i++)
         if (r->status[i]) {
             js_open(j, '{');
             js_field_count(j, "code", (uint64_t)i);
@@ -26257,8 +26296,8 @@ static void res_js_verdict(struct js *j, const struct res_report *t)
     js_close(j, ']');
 }
 
-/* Write the member profile: what a call costs, in all and by function; null if
- * there is no profile. */
+/* Write the member profile: the CPU time per call, in all and by function; null
+ * if there is no profile. */
 static void res_js_profile(struct js *j, const struct res_profile *p)
 {
     js_key(j, "profile");
@@ -26277,8 +26316,7 @@ static void res_js_profile(struct js *j, const struct res_profile *p)
                  a->comment.process_user_ns / a->calls);
     js_field_num(j, "system_ns_per_request",
                  a->comment.process_system_ns / a->calls);
-    js_field_num(j, "rel_error", a->trust.effective > 0 ?
-                 1 / sqrt(a->trust.effective) : (double)NAN);
+    js_field_num(j, "rel_error", res_ratio(1, sqrt(a->trust.effective)));
     js_field_text(j, "file", p->file);
     js_field_open(j, "functions", '[');
     for (size_t i = 0; i < a->nfunctions &&
@@ -26301,25 +26339,20 @@ static void res_js_profile(struct js *j, const struct res_profile *p)
     js_close(j, '}');
 }
 
-/* Call put for each figure of t and of the result that it is compared with;
- * time: they are in ns. */
+/* Call put for each figure of t and of t->old; time: they are in ns. */
 static void res_changes(const struct res_report *t, void *arg,
                         void (*put)(void *arg, const char *name, double old,
                                     double now, bool time))
 {
     const struct res *r = t->result, *old = t->old;
     char name[24];
-    double s = (double)r->elapsed_ns / 1e9, was = (double)old->elapsed_ns / 1e9;
-    put(arg, "req/s", was > 0 ? (double)old->ok / was : (double)NAN,
-        s > 0 ? (double)r->ok / s : (double)NAN, false);
+    put(arg, "req/s", res_rate(old, old->ok), res_rate(r, r->ok), false);
     put(arg, "failed", (double)old->failed, (double)r->failed, false);
     for (size_t i = 0; i < t->npercent; i++) {
         double p = t->percent[i];
         snprintf(name, sizeof name, "p%.10g", p);
-        put(arg, name, res_percentile_ok(old->response.n, p) ?
-            (double)hdr_percentile(&old->response, p) : (double)NAN,
-            res_percentile_ok(r->response.n, p) ?
-            (double)hdr_percentile(&r->response, p) : (double)NAN, true);
+        put(arg, name, res_percentile(&old->response, p),
+            res_percentile(&r->response, p), true);
     }
 }
 
@@ -26378,8 +26411,7 @@ static void res_put_json(struct buf *b, const struct res_report *t)
     } else {
         js_put_null(&j);
     }
-    js_key(&j, "exit");
-    js_put_int(&j, t->exit);
+    js_field_int(&j, "exit", t->exit);
     js_close(&j, '}');
     mem_put_byte(b, '\n');
 }
@@ -26395,9 +26427,9 @@ struct res_saved {                      /* results read, and merged */
     size_t             nlabel;
     struct arena       text;            /* of config and labels */
     struct slice       reply;           /* JSON, in text; or empty */
-    struct res_spread  run[RES_RUNS_MOST];      /* if it is of several runs */
-    size_t             nrun;
-    size_t             n;               /* results in it */
+    struct res_spread  run[RES_RUNS_MOST];      /* of --repeat */
+    size_t             nrun;            /* 0: there was one run */
+    size_t             n;               /* results merged */
 };
 
 /* Release s; a zero s is fine. */
@@ -26423,8 +26455,8 @@ static const char *res_read_text(struct res_saved *s,
     return out ? out : "";
 }
 
-/* Return the whole number of v's member name, at most 2^56: sums of those of
- * all results that report takes cannot overflow. */
+/* Return the whole number of v's member name, limited to 2^56, so that sums
+ * over the results that report takes cannot overflow. */
 static uint64_t res_read_count(const struct js_value *v, const char *name)
 {
     struct js_value m = js_member(v, name);
@@ -26432,13 +26464,27 @@ static uint64_t res_read_count(const struct js_value *v, const char *name)
     return n < UINT64_C(1) << 56 ? n : UINT64_C(1) << 56;
 }
 
-/* Read v's member name, a histogram of the member group, into h, which is
- * empty; none is fine. */
+/* Return the number of v's member name; NAN if there is none. */
+static double res_read_num(const struct js_value *v, const char *name)
+{
+    struct js_value m = js_member(v, name);
+    return js_get_num(&m);
+}
+
+/* Iterate over v's member name, an array; over nothing if it is none. */
+static struct js_members res_list(const struct js_value *v, const char *name)
+{
+    struct js_value list = js_member(v, name);
+    return list.kind == JS_ARRAY ? js_members(&list) : (struct js_members){0};
+}
+
+/* Read v's member name, a histogram, into h, which is empty; none is fine.
+ * Errors name it as group.name. */
 static int res_read_hdr(const struct js_value *v, const char *group,
                         const char *name, struct hdr *h, struct gp_why *why)
 {
     struct js_value m = js_member(v, name), in = js_member(&m, "hdr");
-    struct js_value v2 = js_member(&in, "v2"), mean = js_member(&m, "mean");
+    struct js_value v2 = js_member(&in, "v2");
     uint64_t n = res_read_count(&m, "count");
     if (m.kind != JS_OBJECT || n == 0)
         return GP_OK;
@@ -26449,8 +26495,8 @@ static int res_read_hdr(const struct js_value *v, const char *group,
     if (h->n != n)
         return txt_fail(why, GP_EFORMAT, "%s.%s: %" PRIu64 " values in its "
                         "histogram, count is %" PRIu64, group, name, h->n, n);
-    double average = js_get_num(&mean);
-    h->sum = isnan(average) ? h->sum : average * (double)n;
+    double mean = res_read_num(&m, "mean");
+    h->sum = isnan(mean) ? h->sum : mean * (double)n;
     int64_t low = h->min, high = h->max;        /* of its buckets */
     h->min = (int64_t)res_read_count(&m, "min");
     h->max = (int64_t)res_read_count(&m, "max");
@@ -26458,15 +26504,15 @@ static int res_read_hdr(const struct js_value *v, const char *group,
         hdr_index(low) ||
         hdr_index(h->max < HDR_MOST_NS ? h->max : HDR_MOST_NS) !=
         hdr_index(high))
-        return txt_fail(why, GP_EFORMAT, "%s.%s: its histogram goes from %"
-                        PRId64 " to %" PRId64 ", min and max do not", group,
-                        name, low, high);
+        return txt_fail(why, GP_EFORMAT, "%s.%s: min and max differ from its "
+                        "histogram's, %" PRId64 " and %" PRId64, group, name,
+                        low, high);
     h->over = res_read_count(&in, "overflow");
     return GP_OK;
 }
 
-/* Read the figures of a group from v into to, its struct; a member that v does
- * not have is 0, or no limit. */
+/* Read the figures of a group from v into to, its struct; a figure that v does
+ * not have becomes 0, or no limit. */
 static int res_read_group(const struct js_value *v, enum res_group group,
                           void *to, struct gp_why *why)
 {
@@ -26498,20 +26544,19 @@ static int res_read_group(const struct js_value *v, enum res_group group,
 static void res_read_errors(struct res_saved *s, const struct js_value *v)
 {
     struct res *r = &s->result;
-    struct js_value list = js_member(v, "status"), e;
-    struct js_members m = js_members(&list);
+    struct js_members m = res_list(v, "status");
+    struct js_value e;
     struct slice key;
-    while (list.kind == JS_ARRAY && js_next_member(&m, &key, &e)) {
+    while (js_next_member(&m, &key, &e)) {
         uint64_t code = res_read_count(&e, "code");
-        if (code < 17)
+        if (code < RPC_STATUSES)
             r->status[code] += res_read_count(&e, "count");
     }
-    list = js_member(v, "errors");
-    m = js_members(&list);
-    while (list.kind == JS_ARRAY && js_next_member(&m, &key, &e)) {
+    m = res_list(v, "errors");
+    while (js_next_member(&m, &key, &e)) {
         uint64_t status = res_read_count(&e, "status");
         struct res_error x = {
-            .status = status > 16 ? GP_STATUS_UNKNOWN : (int)status,
+            .status = status < RPC_STATUSES ? (int)status : GP_STATUS_UNKNOWN,
             .detail = (uint32_t)res_read_count(&e, "code"),
             .count = res_read_count(&e, "count"),
             .first_ns = (int64_t)res_read_count(&e, "first_ns") };
@@ -26526,14 +26571,14 @@ static void res_read_errors(struct res_saved *s, const struct js_value *v)
 /* Read the buckets of the interval v; GP_EFORMAT: their sum is not to->ok. */
 static int res_read_buckets(const struct js_value *v, struct res_interval *to)
 {
-    struct js_value list = js_member(v, "buckets"), pair, x;
-    struct js_members m = js_members(&list), two;
+    struct js_members m = res_list(v, "buckets");
+    struct js_value pair, x;
     struct slice key;
     uint64_t sum = 0;
-    while (list.kind == JS_ARRAY && js_next_member(&m, &key, &pair)) {
+    while (js_next_member(&m, &key, &pair)) {
         uint64_t figure[2] = {0};
         size_t n = 0;
-        two = js_members(&pair);
+        struct js_members two = js_members(&pair);
         while (pair.kind == JS_ARRAY && n < 2 && js_next_member(&two, &key, &x))
             figure[n++] = js_get_uint(&x);
         if (n < 2 || figure[0] > INT64_MAX || figure[1] > UINT32_MAX)
@@ -26548,12 +26593,12 @@ static int res_read_buckets(const struct js_value *v, struct res_interval *to)
 static int res_read_intervals(struct res_saved *s, const struct js_value *v,
                               struct gp_why *why)
 {
-    struct js_value list = js_member(v, "intervals"), one;
+    struct js_members m = res_list(v, "intervals");
     struct res_intervals *t = &s->result.intervals;
     uint64_t ns = (uint64_t)s->config.interval_ns;
-    struct js_members m = js_members(&list);
+    struct js_value one;
     struct slice key;
-    if (!ns || ns > RES_INTERVAL_MOST_NS || list.kind != JS_ARRAY)
+    if (!ns || ns > RES_INTERVAL_MOST_NS || !m.rest.n)
         return GP_OK;
     t->ns = (int64_t)ns;
     for (; t->n < RES_INTERVALS && js_next_member(&m, &key, &one); t->n++) {
@@ -26571,19 +26616,15 @@ static int res_read_intervals(struct res_saved *s, const struct js_value *v,
 /* Read the schedule of an open loop from c, the member config. */
 static void res_read_schedule(struct res_saved *s, const struct js_value *c)
 {
-    struct js_value list = js_member(c, "schedule"), one;
-    struct js_value rate = js_member(c, "rate");
-    struct js_members m = js_members(&list);
+    struct js_members m = res_list(c, "schedule");
+    struct js_value one;
     struct slice key;
     size_t n = 0;
-    s->step[0].from = s->step[0].to = js_get_num(&rate);
-    while (list.kind == JS_ARRAY && n < RES_STEPS_MOST &&
-           js_next_member(&m, &key, &one)) {
-        struct js_value from = js_member(&one, "from");
-        struct js_value to = js_member(&one, "to");
-        s->step[n++] = (struct res_step){ js_get_num(&from), js_get_num(&to),
+    s->step[0].from = s->step[0].to = res_read_num(c, "rate");
+    while (n < RES_STEPS_MOST && js_next_member(&m, &key, &one))
+        s->step[n++] = (struct res_step){
+            res_read_num(&one, "from"), res_read_num(&one, "to"),
             (int64_t)res_read_count(&one, "ns") };
-    }
     s->config.step = s->step;
     s->config.nstep = n ? n : 1;
 }
@@ -26633,27 +26674,21 @@ static void res_read_lists(struct res_saved *s, const struct js_value *v)
 {
     struct res *r = &s->result;
     struct js_value client = js_member(v, "client"), one;
-    struct js_value threads = js_member(&client, "threads");
-    struct js_value runs = js_member(v, "runs");
-    struct js_members m = js_members(&threads), list = js_members(&runs);
+    struct js_members m = res_list(&client, "threads");
     struct slice key;
-    while (threads.kind == JS_ARRAY && r->threads < RES_THREADS_MOST &&
-           js_next_member(&m, &key, &one))
+    while (r->threads < RES_THREADS_MOST && js_next_member(&m, &key, &one))
         (void)res_read_group(&one, RES_THREAD, &r->thread[r->threads++], NULL);
-    while (runs.kind == JS_ARRAY && js_next_member(&list, &key, &one) &&
-           r->runs < RES_RUNS_MOST) {
-        struct js_value rps = js_member(&one, "rps_ok");
-        struct js_value p50 = js_member(&one, "p50");
-        struct js_value p99 = js_member(&one, "p99");
+    m = res_list(v, "runs");
+    while (r->runs < RES_RUNS_MOST && js_next_member(&m, &key, &one))
         s->run[r->runs++] = (struct res_spread){
-            js_get_num(&rps), js_get_num(&p50), js_get_num(&p99) };
-    }
+            res_read_num(&one, "rps_ok"), res_read_num(&one, "p50"),
+            res_read_num(&one, "p99") };
     s->nrun = r->runs;
     r->runs = r->runs ? r->runs : 1;
 }
 
-/* Read the figures of v.  Results of older programs have the response times of
- * a closed loop under service. */
+/* Read the figures of v.  Results of older versions have a closed loop's
+ * response times under service. */
 static int res_read_result(struct res_saved *s, const struct js_value *v,
                            struct gp_why *why)
 {
@@ -26680,7 +26715,7 @@ static int res_read_result(struct res_saved *s, const struct js_value *v,
                     "failed, cut_off and not_sent");
 }
 
-/* Read the result that text is, JSON of schema grpcprof.load/1, into *s, which
+/* Read text, a result as JSON of schema grpcprof.load/1, into *s, which
  * res_saved_fini releases, also after an error. */
 static int res_read(struct res_saved *s, struct slice text, struct gp_why *why)
 {
@@ -26724,8 +26759,8 @@ static const char *res_unlike(const struct res_config *a,
     return NULL;
 }
 
-/* Return how b differs from a, the results before it, so that a rate or latency
- * of both means little; NULL if it does not. */
+/* Return how b differs from a, the results before it, if merging them means
+ * little; else NULL. */
 static const char *res_saved_unlike(const struct res_saved *a,
                                     const struct res_saved *b)
 {
@@ -26740,7 +26775,7 @@ static const char *res_saved_unlike(const struct res_saved *a,
     return NULL;
 }
 
-/* Keep of to's labels those that from has too. */
+/* Drop to's labels that from does not have. */
 static void res_labels_merge(struct res_saved *to, const struct res_saved *from)
 {
     for (size_t i = 0; i < to->nlabel; i++) {
@@ -26771,7 +26806,7 @@ static void res_saved_merge(struct res_saved *to, struct res_saved *from)
     if (!to->config.requests_per_client)
         to->config.total += res_planned(&from->config);
     to->n += from->n;
-    to->nrun = 0;                       /* they are of one result */
+    to->nrun = 0;                       /* the runs are of one result */
     res_merge(&to->config, &from->config, RES_PLAN, RES_LIMITS);
     for (size_t i = 0; i < to->config.nstep && i < from->config.nstep; i++) {
         to->step[i].from += from->step[i].from;
@@ -26788,11 +26823,11 @@ static void res_saved_merge(struct res_saved *to, struct res_saved *from)
     if (together)
         res_intervals_merge(&r->intervals, &from->result.intervals);
     else
-        r->intervals.n = 0;             /* they do not line up in time */
+        r->intervals.n = 0;             /* the series are not aligned */
 }
 
-/* Merge run f of several, one after the other, into r, which is zero before the
- * first: the times are summed.  f is empty afterwards. */
+/* Add f, one of several successive runs, to r, which is zero before the first;
+ * the times are summed.  f is empty afterwards. */
 static void res_append(struct res *r, struct res *f)
 {
     if (!r->runs) {
@@ -26808,7 +26843,7 @@ static void res_append(struct res *r, struct res *f)
     for (unsigned i = 0; i < f->threads && i < r->threads; i++)
         res_merge(&r->thread[i], &f->thread[i], RES_THREAD, RES_THREAD);
     res_add(r, f);
-    r->intervals.n = 0;                 /* they do not line up in time */
+    r->intervals.n = 0;                 /* the series are not aligned */
     res_fini(f);
 }
 
