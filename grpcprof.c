@@ -7285,14 +7285,6 @@ static uint32_t merge_location(struct merge *g, const struct pp *p, uint32_t i)
     return k;
 }
 
-/* True if labels a and b are equal. */
-static bool merge_same_label(const struct pp_label *a, const struct pp_label *b)
-{
-    return txt_equal(a->key, b->key) && txt_equal(a->str, b->str) &&
-           txt_equal(a->unit, b->unit) && a->num == b->num &&
-           !a->str.p == !b->str.p;
-}
-
 /* True if sample k of to has the n frames of stack and the labels of p's sample
  * i. */
 static bool merge_same_sample(const struct pp *to, size_t k,
@@ -7307,16 +7299,10 @@ static bool merge_same_sample(const struct pp *to, size_t k,
                 (n == 0 || !memcmp(to->stack + to->stack_at[k], stack,
                                    n * sizeof *stack));
     for (size_t j = 0; same && j < nl; j++)
-        same = merge_same_label(&a[j], &b[j]);
+        same = txt_equal(a[j].key, b[j].key) && txt_equal(a[j].str, b[j].str) &&
+               txt_equal(a[j].unit, b[j].unit) && a[j].num == b[j].num &&
+               !a[j].str.p == !b[j].str.p;
     return same;
-}
-
-/* Return hash h continued with label l. */
-static uint64_t merge_label_hash(uint64_t h, const struct pp_label *l)
-{
-    h = mem_hash_more(h, l->key.p, l->key.n);
-    h = mem_hash_more(h, l->str.p, l->str.n);
-    return mem_hash_more(h, &l->num, sizeof l->num);
 }
 
 /* Add p's sample i, with the values g->value, to g->to. */
@@ -7335,8 +7321,12 @@ static void merge_sample(struct merge *g, const struct pp *p, size_t i)
     if (g->err)
         return;
     uint64_t h = n ? mem_hash(g->stack, n * sizeof *g->stack) : 1;
-    for (uint32_t k = p->label_at[i]; k < p->label_at[i + 1]; k++)
-        h = merge_label_hash(h, &p->label[k]);
+    for (uint32_t k = p->label_at[i]; k < p->label_at[i + 1]; k++) {
+        const struct pp_label *l = &p->label[k];
+        h = mem_hash_more(h, l->key.p, l->key.n);
+        h = mem_hash_more(h, l->str.p, l->str.n);
+        h = mem_hash_more(h, &l->num, sizeof l->num);
+    }
     uint32_t at = 0, k;
     while ((k = mem_index_next(&g->sample, h, &at)) != MEM_NONE)
         if (merge_same_sample(to, k, g->stack, n, p, i))
@@ -7893,7 +7883,7 @@ static struct {
     pthread_mutex_t lock;               /* guards all below, and rec_data */
     pthread_cond_t  wake;               /* ends the drain thread's sleep */
     pthread_t       drain;
-    unsigned        users, hz;          /* 0 users: not running */
+    unsigned        users;              /* 0: not running */
     struct rec_config want;             /* as the first user asked */
     const struct smp_engine *engine;
     char            reason[224];        /* why this engine, for people */
@@ -8136,7 +8126,7 @@ static void rec_arm(struct rec_thread *t)
     const struct smp_engine *e = rec_one.engine;
     if (!e->arm || t->timer.armed || t->tid == rec_one.drain_tid)
         return;
-    t->timer.armed = !e->arm(&t->timer, t->tid, rec_one.hz);
+    t->timer.armed = !e->arm(&t->timer, t->tid, rec_one.want.hz);
     rec_data.total.unarmed += !t->timer.armed;
 }
 
@@ -8324,7 +8314,6 @@ static int rec_engine_start(const struct rec_config *want, struct gp_why *why)
     if (e)
         return e;
     rec_one.want = *want;
-    rec_one.hz = want->hz;
     rec_one.stop = false;
     rec_one.drain_tid = 0;
     rec_one.drain_ns = want->hz * 5 > SMP_MOST_HZ || rec_one.engine->arm ?
@@ -8466,7 +8455,7 @@ static void rec_since(const struct rec_mark *m, struct gp_profiler_state *state)
         .engine = rec_one.engine->name,
         .reason = rec_one.reason,
         .cost_ns = rec_one.cost_ns,
-        .hz_expected = smp_expected_hz(rec_one.engine, rec_one.hz),
+        .hz_expected = smp_expected_hz(rec_one.engine, rec_one.want.hz),
         .samples = rec_data.total.samples - m->total.samples,
         .cpu_ns = sys_clock_ns(CLOCK_PROCESS_CPUTIME_ID) - m->process_cpu_ns,
         .wall_ns = sys_now_ns() - m->wall_ns,
@@ -8512,7 +8501,7 @@ static int rec_delta(struct rec_delta *c, struct arena *a,
     pthread_mutex_lock(&rec_one.lock);
     c->engine = rec_one.engine;
     memcpy(c->reason, rec_one.reason, sizeof c->reason);
-    c->hz = rec_one.hz;
+    c->hz = rec_one.want.hz;
     c->name = mem_zalloc(rec_data.nnames * sizeof *c->name);
     int e = c->name ? rec_delta_rows(c, from, to) : GP_ENOMEM;
     for (; !e && c->nnames < rec_data.nnames; c->nnames++) {
@@ -8539,7 +8528,7 @@ static const char *rec_running(unsigned *hz)
 {
     pthread_mutex_lock(&rec_one.lock);
     const char *name = rec_one.users ? rec_one.engine->name : NULL;
-    *hz = rec_one.users ? rec_one.hz : 0;
+    *hz = rec_one.users ? rec_one.want.hz : 0;
     pthread_mutex_unlock(&rec_one.lock);
     return name;
 }
@@ -8801,6 +8790,7 @@ static void build_measure(const struct build *b, const struct rec_mark *from,
 {
     bool wall = b->delta.engine->wall;
     int64_t sum = 0;
+    assert(b->p->ntypes == 2);
     for (size_t i = 0; i < b->p->nsamples; i++)
         sum += b->p->value[2 * i + 1];
     f->process_cpu_ns = (double)(to->process_cpu_ns - from->process_cpu_ns);
@@ -9061,8 +9051,7 @@ static double view_row_squares(const struct view_sum *s)
     return s->row_squares > 0 ? s->row_squares : s->squares;
 }
 
-/* Return the node of name in module, added if new; MEM_NONE if out of memory.
- */
+/* Return name's node in module, added if new; MEM_NONE if out of memory. */
 static uint32_t view_intern(struct view *v, struct slice name, uint32_t module)
 {
     uint64_t h = mem_hash_more(mem_hash(name.p, name.n), &module,
@@ -9242,13 +9231,13 @@ static void view_add_sample(struct view *v, size_t i, struct view_tally *tally,
     view_sum_add(&v->total, num_abs_sat(w), count);
     double squares = count > 0 ? (double)w * (double)w / (double)count : 0;
     const uint32_t *l = p->stack + p->stack_at[i];
-    const uint32_t *last = p->stack + p->stack_at[i + 1];
+    const uint32_t *past = p->stack + p->stack_at[i + 1];
     const uint32_t *frame = v->frame, *frame_at = v->frame_at;
-    if (l < last)
+    if (l < past)
         view_sum_add(&v->node[frame[frame_at[*l]]].flat, w, count);
     else
         v->no_stack = num_add_sat(v->no_stack, w);
-    for (; l < last; l++) {
+    for (; l < past; l++) {
         const uint32_t *end = frame + frame_at[*l + 1];
         for (const uint32_t *f = frame + frame_at[*l]; f < end; f++) {
             struct view_tally *t = &tally[*f];
@@ -9458,8 +9447,7 @@ struct view_extra { int64_t sum[VIEW_EXTRA]; };
 struct view_tree {
     const struct view *view;            /* borrowed */
     bool reverse;                       /* start at the leaves */
-    size_t nextra;                      /* how many types after the view's are
-                                         * summed too */
+    size_t nextra;                      /* types after the view's to sum too */
     struct view_extra *extra;           /* owned, by call: their totals */
     size_t extra_cap;
     struct view_call *call;             /* owned; call[0] is the root; a call
@@ -9650,6 +9638,7 @@ static int view_tree_init(struct view_tree *t, const struct view *v,
 {
     struct view_rows r = {0};
     size_t n, deepest = 0;
+    assert(t->nextra <= VIEW_EXTRA && v->type + t->nextra < v->pp->ntypes);
     *t = (struct view_tree){ .view = v, .reverse = t->reverse,
                              .nextra = t->nextra };
     uint32_t *path = NULL, *rank = mem_zalloc(v->nnodes * sizeof *rank);
@@ -9696,8 +9685,7 @@ struct view_edges {
     struct view_edge *edge;             /* owned */
     size_t n, cap;
     struct index by_ends;               /* from and to -> edge */
-    bool inlined;                       /* edges to nodes that are never
-                                         * inlined are left out */
+    bool inlined;                       /* leave out nodes never inlined */
 };
 
 /* Return the edge between two nodes, added if new; NULL if out of memory. */
@@ -9808,9 +9796,8 @@ static int view_compare_edges(const void *a, const void *b, void *sort)
     return r ? r : (i > k) - (i < k);
 }
 
-/* Copy the edges of x to *edge, sorted by the node that they lead to (or, with
- * to false, come from); a node's edges are (*at)[node] up to (*at)[node + 1].
- * The caller owns both. */
+/* Copy the edges of x to *edge, sorted by callee if to is set, else by caller.
+ * A node's are (*at)[node] up to (*at)[node + 1].  The caller owns both. */
 static int view_edges_by(const struct view_edges *x, const struct view *v,
                          bool to, struct view_edge **edge, uint32_t **at)
 {
@@ -9916,8 +9903,7 @@ static const struct view_unit *view_unit_for(const struct view_scale *s,
     return best ? best : s->fallback;
 }
 
-/* Append v and the unit as pprof does, with two decimals unless they are .00.
- */
+/* Append v and its unit as pprof does: two decimals unless they are .00. */
 static void view_put_scaled(struct buf *b, const struct view_scale *s,
                             int64_t v)
 {
@@ -9949,9 +9935,8 @@ static void view_put_auto(struct buf *b, struct slice unit, int64_t v)
     view_put_scaled(b, &s, v);
 }
 
-/* Convert v from unit from to unit to, as pprof's Scale does; if to is of
- * another kind, to the default unit of from's kind.  *unit is the name of the
- * unit of the result. */
+/* Convert v from unit from to unit to, as pprof's Scale does, or to the default
+ * unit of from's kind if to is of another kind.  Set *unit to the result's. */
 static double view_convert(int64_t v, struct slice from, struct slice to,
                            struct slice *unit)
 {
@@ -9972,8 +9957,8 @@ struct view_label_units {               /* of numeric labels that have one */
     struct index x;
 };
 
-/* Return the unit of numeric labels of this key: the first that a sample
- * names, else pprof's default. */
+/* Return the unit of numeric labels of this key: the first that a label has,
+ * else pprof's default. */
 static struct slice view_unit_of_label(const struct view_label_units *k,
                                        struct slice key)
 {
