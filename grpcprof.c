@@ -16642,29 +16642,28 @@ static void net_loop_join(struct net_loop *l, pthread_t thread, bool *running)
 }
 
 /* =================================== 29 CS ===================================
- * for     a client's HTTP/2 session: frames out of bytes and into bytes, its
- *         streams, flow control; HPACK is nghttp2's
+ * for     a client's HTTP/2 session: reads and writes frames, keeps streams and
+ *         flow control; HPACK is nghttp2's
  * uses    MEM, NUM
- * owns    the bytes to send, the part of a frame that came, the HPACK tables;
- *         a stream belongs to whoever opened it
+ * owns    the output buffer, a partly received frame, the HPACK tables; a
+ *         stream belongs to the caller that opened it
  * spec    [H2] RFC 9113; RFC 7541
  * prefix  cs_
  * runs    on its loop's thread
  *
- *   out     cs_open -> HEADERS DATA.. into out at once, as far as the windows
- *           and CS_OUT_BYTES let it; cs_pump adds what had to wait
+ *   out     cs_open appends HEADERS and DATA to out, as far as the windows and
+ *           CS_OUT_BYTES allow; cs_pump appends the rest later
  *   in      cs_take -> whole frames -> callbacks, which may open streams
  *
  *   frame   length(3) type(1) flags(1) stream(4) payload
  *
- * A load generator sends the same header list, and gets the same lists back, a
- * million times: what a block said is kept and not worked out again, as long as
- * no block changes the table that it refers to.
+ * A load generator sends and receives the same header lists a million times.
+ * Encoded and decoded blocks are cached until a block changes the HPACK table.
  *
- * Invariant  on_close is called once for a stream that cs_open has taken, or
- *            cs_forget or cs_cancel before; nothing is sent on it afterwards.
- * Does not   know sockets, time, or what a header means, except where [H2]
- *            needs it.
+ * Invariant  each stream that cs_open accepted ends once: by on_close,
+ *            cs_forget or cs_cancel; nothing is sent on it afterwards.
+ * Does not   know sockets, time, or what a header means, except as [H2]
+ *            requires.
  */
 
 enum { CS_HEAD_BYTES = 9 };             /* of every frame, [H2] 4.1 */
@@ -16674,37 +16673,37 @@ static const char cs_preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 enum { CS_PREFACE_BYTES = sizeof cs_preface - 1 };
 
 struct cs_stream {                      /* all zero: not open */
-    struct link    row;                 /* of those that can send */
-    const uint8_t *p;                   /* to send; borrowed until it closes */
-    size_t         n;                   /* bytes left of it */
-    int64_t        window;              /* bytes that the peer lets it send;
-                                         * less than 0 after some SETTINGS */
-    int64_t        length;              /* of content-length, not come yet; -1:
-                                         * it did not say */
-    uint32_t       taken;               /* bytes that came and are not given
-                                         * back */
+    struct link    row;                 /* in cs.row: can send */
+    const uint8_t *p;                   /* body; borrowed until the close */
+    size_t         n;                   /* bytes of it to send */
+    int64_t        window;              /* send window, bytes; negative after
+                                         * some SETTINGS */
+    int64_t        length;              /* bytes of content-length to receive;
+                                         * -1: unknown */
+    uint32_t       owed;                /* bytes received since the last
+                                         * WINDOW_UPDATE */
     int32_t        id;                  /* 0: not open */
-    bool           more;                /* cs_resume will tell of more */
-    bool           sent;                /* END_STREAM has gone out */
-    bool           begun;               /* its headers, not 1xx, came */
+    bool           more;                /* cs_resume will add to the body */
+    bool           sent;                /* END_STREAM was sent */
+    bool           begun;               /* final (not 1xx) headers received */
 };
 
 struct cs;
 
-struct cs_up {                          /* what the section above hears */
-    void (*on_ready)(struct cs *s);     /* SETTINGS came, the first or others */
+struct cs_up {                          /* callbacks of the section above */
+    void (*on_ready)(struct cs *s);     /* SETTINGS, the first and later ones */
     void (*on_header)(struct cs *s, struct cs_stream *t, struct slice name,
                       struct slice value);
     void (*on_headers)(struct cs *s, struct cs_stream *t, bool over);
-                                        /* a list is complete; over: it was
-                                         * larger than the limit, and cut, or
-                                         * is so large that t closes next */
+                                        /* a list is complete; over: it was cut
+                                         * at the limit, or is so large that t
+                                         * closes next */
     void (*on_data)(struct cs *s, struct cs_stream *t, const uint8_t *p,
                     size_t n);
     void (*on_end)(struct cs *s, struct cs_stream *t);  /* END_STREAM */
     void (*on_close)(struct cs *s, struct cs_stream *t, uint32_t code,
-                     bool by_peer);     /* by_peer: RST_STREAM came in */
-    void (*on_goaway)(struct cs *s);    /* the first one: no new streams */
+                     bool by_peer);     /* by_peer: it sent RST_STREAM */
+    void (*on_goaway)(struct cs *s);    /* the first GOAWAY: no new streams */
 };
 
 struct cs_slot {
@@ -16712,8 +16711,8 @@ struct cs_slot {
     struct cs_stream *stream;           /* borrowed */
 };
 
-struct cs_seen {                        /* a header block, and what it said */
-    uint8_t  n;                         /* bytes of it; 0: none is known */
+struct cs_seen {                        /* a cached header block */
+    uint8_t  n;                         /* bytes of it; 0: empty */
     uint8_t  fields;
     uint16_t status;                    /* :status; 0: it has none */
     uint8_t  block[CS_SEEN_BYTES];
@@ -16721,49 +16720,50 @@ struct cs_seen {                        /* a header block, and what it said */
     char     text[CS_SEEN_TEXT];
 };
 
-struct cs_block {                       /* the header block that comes */
-    int32_t  id;                        /* its stream; 0: none comes */
-    struct cs_stream *stream;           /* NULL: nobody's, only decoded */
-    struct cs_seen *note;               /* to be filled; NULL: no */
+struct cs_block {                       /* the header block being received */
+    int32_t  id;                        /* its stream; 0: no block */
+    struct cs_stream *stream;           /* NULL: closed, decode only */
+    struct cs_seen *note;               /* cache entry to fill, or NULL */
     uint32_t size;                      /* of the list so far */
     uint16_t status;                    /* :status; 0: none yet */
     uint16_t parts;                     /* CONTINUATION frames */
     uint64_t bytes;                     /* in them */
     bool     last;                      /* END_STREAM */
-    bool     regular;                   /* a field without ':' came */
+    bool     regular;                   /* a field without ':' was received */
 };
 
 struct cs {                             /* all zero before cs_init */
     const struct cs_up *up;             /* borrowed */
-    struct buf      out;                /* frames to be sent */
-    struct cs_slot *slot;               /* open streams by number: few, or
-                                         * owned */
-    uint32_t        mask;               /* slots - 1; they are a power of 2 */
+    struct buf      out;                /* frames to send */
+    struct cs_slot *slot;               /* hash table of open streams by number:
+                                         * few, or owned */
+    uint32_t        mask;               /* slots - 1; slots: a power of 2 */
     uint32_t        streams;            /* open; at most half of the slots */
-    struct link     row;                /* streams that can send, by turns */
-    int64_t         window;             /* bytes that all may send */
-    int64_t         first_window;       /* a new stream's */
-    uint32_t        peer_streams;       /* that the peer lets be open at once */
-    uint32_t        next_id;            /* more than INT32_MAX: no more */
-    uint32_t        left_id;            /* streams below have gone out */
-    uint32_t        taken;              /* bytes that came, not given back */
+    struct link     row;                /* queue of streams that can send */
+    int64_t         window;             /* send window of the connection */
+    int64_t         first_window;       /* of a new stream */
+    uint32_t        peer_streams;       /* its MAX_CONCURRENT_STREAMS */
+    uint32_t        next_id;            /* above INT32_MAX: exhausted */
+    uint32_t        left_id;            /* streams below have been sent */
+    uint32_t        owed;               /* bytes received since the last
+                                         * WINDOW_UPDATE */
     uint32_t        list_bytes;         /* limit of a header list */
-    uint32_t        answers;            /* frames in out that answer others */
-    uint32_t        goaway_code;        /* of the last GOAWAY that came */
+    uint32_t        answers;            /* acknowledgements in out */
+    uint32_t        goaway_code;        /* of the last GOAWAY received */
     int32_t         goaway_id;          /* its last stream; INT32_MAX: none */
-    bool            greeted, acked;     /* SETTINGS came; their answer did */
-    bool            goaway;             /* one came */
+    bool            greeted, acked;     /* SETTINGS and their ACK received */
+    bool            goaway;             /* GOAWAY received */
     int             failed;             /* GP_EFORMAT: the peer broke HTTP/2;
                                          * GP_ENOMEM */
-    const char     *broken;             /* how it did */
-    char            goaway_text[CS_DEBUG_TEXT]; /* its debug data; ASCII */
-    const nghttp2_nv *list;             /* whose block encoded is, again and
-                                         * again; NULL: nobody's */
+    const char     *broken;             /* how the peer broke HTTP/2 */
+    char            goaway_text[CS_DEBUG_TEXT]; /* its debug data, as ASCII */
+    const nghttp2_nv *list;             /* the list in encoded, if it can be
+                                         * sent again as it is; or NULL */
     struct buf      encoded;            /* header block encoded last */
     struct cs_slot  few[CS_INLINE_SLOTS];
     struct cs_seen  seen[2];            /* of headers, of trailers */
     struct cs_block block;
-    struct buf      part;               /* of a frame that is not whole */
+    struct buf      part;               /* a partly received frame */
     nghttp2_hd_deflater *deflater;      /* owned */
     nghttp2_hd_inflater *inflater;      /* owned */
     nghttp2_mem     mem;                /* of these two */
@@ -16778,7 +16778,7 @@ struct cs_frame {
 
 /* ---- open streams by number ---- */
 
-/* Where stream id is, or would be put. */
+/* Return the slot of stream id, or the free slot where it would be put. */
 static uint32_t cs_place(const struct cs *s, int32_t id)
 {
     uint32_t i = (uint32_t)id >> 1 & s->mask;
@@ -16787,15 +16787,15 @@ static uint32_t cs_place(const struct cs *s, int32_t id)
     return i;
 }
 
-/* Stream id, or NULL when it is not open. */
+/* Return stream id, or NULL if it is not open. */
 static struct cs_stream *cs_find(const struct cs *s, int32_t id)
 {
     const struct cs_slot *k = &s->slot[cs_place(s, id)];
     return k->id ? k->stream : NULL;
 }
 
-/* The open stream that follows t, NULL: the first; *at is 0 at first and is the
- * walk's.  Only the one had last may be closed meanwhile.  NULL at the end. */
+/* Return the open stream after t, or NULL at the end; t NULL: the first.  *at
+ * is 0 at first.  Between calls, close only the stream returned last. */
 static struct cs_stream *cs_next(const struct cs *s, const struct cs_stream *t,
                                  uint32_t *at)
 {
@@ -16805,7 +16805,7 @@ static struct cs_stream *cs_next(const struct cs *s, const struct cs_stream *t,
     return NULL;
 }
 
-/* Make room for one more stream.  GP_ENOMEM. */
+/* Make room for one more stream. */
 static int cs_room(struct cs *s)
 {
     if (s->streams < (s->mask + 1) / 2)
@@ -16825,11 +16825,11 @@ static int cs_room(struct cs *s)
     return GP_OK;
 }
 
-/* Have no more to do with t: no callback comes for it any more. */
+/* Forget t: no more callbacks for it. */
 static void cs_forget(struct cs *s, struct cs_stream *t)
 {
     uint32_t mask = s->mask, i = cs_place(s, t->id);
-    /* What was put behind its own place because this one was taken moves up. */
+    /* Shift displaced entries back. */
     for (uint32_t k = (i + 1) & mask; s->slot[k].id; k = (k + 1) & mask) {
         uint32_t home = (uint32_t)s->slot[k].id >> 1 & mask;
         if (((k - home) & mask) >= ((k - i) & mask)) {
@@ -16847,7 +16847,7 @@ static void cs_forget(struct cs *s, struct cs_stream *t)
 
 /* ---- out ---- */
 
-/* Put a frame with n bytes of payload into out. */
+/* Append a frame with n bytes of payload to out. */
 static void cs_put(struct cs *s, uint8_t type, uint8_t flags, int32_t id,
                    const void *payload, size_t n)
 {
@@ -16865,7 +16865,7 @@ static void cs_put(struct cs *s, uint8_t type, uint8_t flags, int32_t id,
     s->out.len += CS_HEAD_BYTES + n;
 }
 
-/* Put a frame whose payload is one number into out. */
+/* Append a frame whose payload is one number to out. */
 static void cs_put_number(struct cs *s, uint8_t type, int32_t id, uint32_t v)
 {
     uint8_t p[4];
@@ -16873,13 +16873,13 @@ static void cs_put_number(struct cs *s, uint8_t type, int32_t id, uint32_t v)
     cs_put(s, type, 0, id, p, sizeof p);
 }
 
-/* The peer broke HTTP/2: it is told so, and s is of no more use. */
+/* Fail the connection: append GOAWAY with code and what the peer did wrong. */
 static int cs_fail(struct cs *s, uint32_t code, const char *what)
 {
     uint8_t p[8 + 80];
     size_t n = strlen(what);
     n = n < sizeof p - 8 ? n : sizeof p - 8;
-    num_set_be32(p, 0);                    /* the last stream of the peer's */
+    num_set_be32(p, 0);                 /* no stream of the peer's was seen */
     num_set_be32(p + 4, code);
     memcpy(p + 8, what, n);
     cs_put(s, NGHTTP2_GOAWAY, 0, 0, p, 8 + n);
@@ -16887,39 +16887,40 @@ static int cs_fail(struct cs *s, uint32_t code, const char *what)
     return s->failed = GP_EFORMAT;
 }
 
-/* Put a frame that answers one of the peer's into out; a peer that takes none
- * but sends on has had enough. */
+/* Append an acknowledgement to out; fail if too many wait there, as the peer
+ * sends and does not read. */
 static int cs_answer(struct cs *s, uint8_t type, uint8_t flags, const void *p,
                      size_t n)
 {
     if (++s->answers > CS_ANSWERS)
-        return cs_fail(s, NGHTTP2_ENHANCE_YOUR_CALM, "too many PING, SETTINGS");
+        return cs_fail(s, NGHTTP2_ENHANCE_YOUR_CALM,
+                       "too many PING or SETTINGS frames");
     cs_put(s, type, flags, 0, p, n);
     return GP_OK;
 }
 
-/* True when out has so much that what can wait does. */
+/* True if out holds so many bytes that DATA must wait. */
 static bool cs_full(const struct cs *s)
 {
     return s->out.len >= CS_OUT_BYTES;
 }
 
-/* True when t has something to send, and its window lets it. */
+/* True if t has DATA or END_STREAM to send and its window allows it. */
 static bool cs_can_send(const struct cs_stream *t)
 {
     return !t->sent && (t->n ? t->window > 0 : !t->more);
 }
 
-/* Let t send in its turn; where only its end is left, which needs no window, it
- * is the next. */
+/* Queue t if it can send; at the front if only END_STREAM is left, which needs
+ * no window. */
 static void cs_wake(struct cs *s, struct cs_stream *t)
 {
     if (mem_link_alone(&t->row) && cs_can_send(t))
         mem_link_append(t->n ? &s->row : s->row.next, &t->row);
 }
 
-/* Put one DATA frame of t, which can send, into out: an empty one, which needs
- * no window, where only its end is left. */
+/* Append one DATA frame of t, which can send; an empty one for END_STREAM
+ * alone. */
 static void cs_put_data(struct cs *s, struct cs_stream *t)
 {
     int64_t window = t->window < s->window ? t->window : s->window;
@@ -16935,9 +16936,8 @@ static void cs_put_data(struct cs *s, struct cs_stream *t)
     s->window -= (int64_t)n;
 }
 
-/* Put what streams can send into out, frame by frame in turn, up to
- * CS_OUT_BYTES.  True when there is something to be sent now.  SETTINGS may
- * have taken the window of a stream that is in the row. */
+/* Append DATA of the queued streams in turn, up to CS_OUT_BYTES.  True if out
+ * is not empty.  SETTINGS may have closed a queued stream's window. */
 static bool cs_pump(struct cs *s)
 {
     while (!s->failed && !mem_link_alone(&s->row) && !cs_full(s)) {
@@ -16954,7 +16954,7 @@ static bool cs_pump(struct cs *s)
     return s->out.len > 0;
 }
 
-/* What is in out was sent, or is somebody else's now. */
+/* Empty out, whose bytes were sent or copied. */
 static void cs_sent(struct cs *s)
 {
     s->left_id = s->next_id;
@@ -16964,8 +16964,8 @@ static void cs_sent(struct cs *s)
         mem_fini(&s->out);
 }
 
-/* Step over the HPACK integer at *p of bits bits (RFC 7541, 5.1), before end:
- * its value, or -1 when it is cut or above 2^21. */
+/* Return the HPACK integer at *p with a prefix of bits bits (RFC 7541, 5.1) and
+ * step over it; -1 if it is truncated or above 2^21. */
 static int32_t cs_hpack_int(const uint8_t **p, const uint8_t *end, int bits)
 {
     int32_t most = (1 << bits) - 1, v = *p < end ? *(*p)++ & most : -1;
@@ -16980,8 +16980,8 @@ static int32_t cs_hpack_int(const uint8_t **p, const uint8_t *end, int bits)
     return -1;
 }
 
-/* True when the header block of n bytes at p changes no table: it means the
- * same when it comes again (RFC 7541, 6). */
+/* True if the header block does not change the HPACK table: the same bytes mean
+ * the same again (RFC 7541, 6). */
 static bool cs_hpack_plain(const uint8_t *p, size_t n)
 {
     for (const uint8_t *end = p + n; p < end; ) {
@@ -16990,7 +16990,7 @@ static bool cs_hpack_plain(const uint8_t *p, size_t n)
                 return false;
             continue;
         }
-        if (*p & 0x60)                  /* to be indexed; a table's size */
+        if (*p & 0x60)                  /* adds an entry; sets the size */
             return false;
         int strings = (*p & 0x0f) == 0 ? 2 : 1;
         if (cs_hpack_int(&p, end, 4) < 0)
@@ -17006,7 +17006,7 @@ static bool cs_hpack_plain(const uint8_t *p, size_t n)
 }
 
 /* Encode the n headers of nv into s->encoded; fixed: nv never changes.
- * GP_ENOMEM: HPACK's table is as the peer does not know it. */
+ * GP_ENOMEM: fails s, because the HPACK tables now differ. */
 static int cs_encode(struct cs *s, const nghttp2_nv *nv, size_t n, bool fixed)
 {
     if (fixed && s->list == nv)
@@ -17024,7 +17024,7 @@ static int cs_encode(struct cs *s, const nghttp2_nv *nv, size_t n, bool fixed)
     return GP_OK;
 }
 
-/* Put the block in s->encoded into out as stream id's. */
+/* Append the block in s->encoded as HEADERS and CONTINUATION of stream id. */
 static void cs_put_headers(struct cs *s, int32_t id)
 {
     uint8_t type = NGHTTP2_HEADERS;
@@ -17037,9 +17037,9 @@ static void cs_put_headers(struct cs *s, int32_t id)
     }
 }
 
-/* Open t with the n headers of nv, for good where fixed is set, and the body
- * of t->p, t->n and t->more, which is borrowed until t closes.  GP_ESTATE: the
- * peer takes no more streams, now or ever; GP_ENOMEM. */
+/* Open t with the n headers of nv, which never change if fixed, and the body in
+ * t->p, t->n and t->more.  GP_ESTATE: the peer's limit is reached, or no more
+ * streams are possible; GP_ENOMEM. */
 static int cs_open(struct cs *s, struct cs_stream *t, const nghttp2_nv *nv,
                    size_t n, bool fixed)
 {
@@ -17052,7 +17052,7 @@ static int cs_open(struct cs *s, struct cs_stream *t, const nghttp2_nv *nv,
     t->id = (int32_t)s->next_id;
     t->window = s->first_window;
     t->length = -1;
-    t->taken = 0;
+    t->owed = 0;
     t->sent = t->begun = false;
     s->next_id += 2;
     s->streams++;
@@ -17065,33 +17065,33 @@ static int cs_open(struct cs *s, struct cs_stream *t, const nghttp2_nv *nv,
     return s->failed;
 }
 
-/* t has more to send, or only its end: t->n or t->more is other than before. */
+/* Send more of t, after a change of t->n or t->more. */
 static void cs_resume(struct cs *s, struct cs_stream *t)
 {
     cs_wake(s, t);
     (void)cs_pump(s);
 }
 
-/* Give t up: RST_STREAM with code. */
+/* Reset t with code, and forget it. */
 static void cs_cancel(struct cs *s, struct cs_stream *t, uint32_t code)
 {
     cs_put_number(s, NGHTTP2_RST_STREAM, t->id, code);
     cs_forget(s, t);
 }
 
-/* Ask the peer for a sign of life. */
+/* Send a PING. */
 static void cs_ping(struct cs *s)
 {
     cs_put(s, NGHTTP2_PING, 0, 0, (const uint8_t[8]){0}, 8);
 }
 
-/* True while nothing of t can have reached the peer. */
+/* True if nothing of t can have reached the peer. */
 static bool cs_unseen(const struct cs *s, const struct cs_stream *t)
 {
     return (uint32_t)t->id >= s->left_id;
 }
 
-/* True when no stream is open and none can be opened any more. */
+/* True after a GOAWAY once all streams are closed and out is empty. */
 static bool cs_over(const struct cs *s)
 {
     return s->goaway && !s->streams && !s->out.len;
@@ -17099,7 +17099,7 @@ static bool cs_over(const struct cs *s)
 
 /* ---- in: streams ---- */
 
-/* t is over. */
+/* Close t: forget it and call on_close. */
 static void cs_close(struct cs *s, struct cs_stream *t, uint32_t code,
                      bool by_peer)
 {
@@ -17107,15 +17107,15 @@ static void cs_close(struct cs *s, struct cs_stream *t, uint32_t code,
     s->up->on_close(s, t, code, by_peer);
 }
 
-/* The peer broke HTTP/2 on t alone. */
+/* Reset t, on which the peer broke HTTP/2. */
 static void cs_stream_fail(struct cs *s, struct cs_stream *t, uint32_t code)
 {
     cs_put_number(s, NGHTTP2_RST_STREAM, t->id, code);
     cs_close(s, t, code, false);
 }
 
-/* END_STREAM of t came.  A response before the end of the request: the rest is
- * not wanted. */
+/* Handle END_STREAM of t; if our request has not ended, stop it with
+ * NO_ERROR ([H2] 8.1). */
 static void cs_end(struct cs *s, struct cs_stream *t)
 {
     if (t->length > 0) {
@@ -17131,7 +17131,7 @@ static void cs_end(struct cs *s, struct cs_stream *t)
     cs_close(s, t, NGHTTP2_NO_ERROR, false);
 }
 
-/* A frame of a stream: GP_OK when the peer can have heard of it. */
+/* Fail unless f is of a stream that the peer can know. */
 static int cs_check_id(struct cs *s, const struct cs_frame *f)
 {
     if (f->id % 2 == 0 || (uint32_t)f->id >= s->left_id)
@@ -17141,7 +17141,7 @@ static int cs_check_id(struct cs *s, const struct cs_frame *f)
     return GP_OK;
 }
 
-/* Take the padding off f, and with HEADERS the priority. */
+/* Remove the padding and the priority fields of f. */
 static int cs_unpad(struct cs *s, struct cs_frame *f)
 {
     bool padded = f->flags & NGHTTP2_FLAG_PADDED;
@@ -17149,7 +17149,8 @@ static int cs_unpad(struct cs *s, struct cs_frame *f)
                    (f->flags & NGHTTP2_FLAG_PRIORITY);
     uint32_t front = (padded ? 1u : 0) + (weighed ? 5u : 0);
     if (front > f->n)
-        return cs_fail(s, NGHTTP2_FRAME_SIZE_ERROR, "fields past the frame");
+        return cs_fail(s, NGHTTP2_FRAME_SIZE_ERROR,
+                       "frame too short for its flags");
     uint32_t pad = padded ? f->p[0] : 0;
     if (front + pad > f->n)
         return cs_fail(s, NGHTTP2_PROTOCOL_ERROR, "padding past the frame");
@@ -17160,7 +17161,7 @@ static int cs_unpad(struct cs *s, struct cs_frame *f)
 
 /* ---- in: header lists ---- */
 
-/* True for a field that HTTP/2 does not allow ([H2] 8.2.2). */
+/* True for a connection-specific field, which HTTP/2 forbids ([H2] 8.2.2). */
 static bool cs_field_banned(struct slice name, struct slice value)
 {
     static const char *const banned[] = {
@@ -17174,11 +17175,11 @@ static bool cs_field_banned(struct slice name, struct slice value)
            !(value.n == 8 && !memcmp(value.p, "trailers", 8));
 }
 
-/* content-length of t, whose headers come; false for one that cannot be. */
+/* Set t->length from content-length; false if it is invalid or repeated. */
 static bool cs_length(struct cs_stream *t, struct slice value)
 {
     int64_t v = 0;
-    if (t->begun)                       /* in trailers it says nothing */
+    if (t->begun)                       /* ignored in trailers */
         return true;
     if (t->length >= 0 || value.n < 1 || value.n > 18)
         return false;
@@ -17193,7 +17194,7 @@ static bool cs_length(struct cs_stream *t, struct slice value)
 
 enum cs_verdict { CS_GOOD, CS_IGNORED, CS_MALFORMED };
 
-/* Judge a field of b whose name begins with ':' ([H2] 8.3.2). */
+/* Judge a pseudo-header field, whose name begins with ':' ([H2] 8.3.2). */
 static enum cs_verdict cs_judge_pseudo(struct cs_block *b, struct slice name,
                                        struct slice value)
 {
@@ -17208,15 +17209,15 @@ static enum cs_verdict cs_judge_pseudo(struct cs_block *b, struct slice name,
     return b->status >= 100 ? CS_GOOD : CS_MALFORMED;
 }
 
-/* True for a value as [H2] 8.2.1 has it, without blanks around it. */
+/* True if v is valid and has no blanks around it ([H2] 8.2.1). */
 static bool cs_value_ok(struct slice v)
 {
     return nghttp2_check_header_value((const uint8_t *)v.p, v.n) &&
            (!v.n || (!strchr(" \t", v.p[0]) && !strchr(" \t", v.p[v.n - 1])));
 }
 
-/* Judge a field of the block that comes ([H2] 8.2).  Lower case and what is
- * banned are enforced; other bytes that do not belong there cost the field. */
+/* Judge a field ([H2] 8.2): upper case and forbidden fields fail the stream,
+ * fields with other invalid bytes are dropped. */
 static enum cs_verdict cs_judge(struct cs *s, struct slice name,
                                 struct slice value)
 {
@@ -17235,13 +17236,13 @@ static enum cs_verdict cs_judge(struct cs *s, struct slice name,
     if (cs_field_banned(name, value))
         return CS_MALFORMED;
     if (name.n == 14 && !memcmp(name.p, "content-length", 14)) {
-        b->note = NULL;                 /* is worked out each time */
+        b->note = NULL;                 /* sets t->length: not cached */
         return cs_length(b->stream, value) ? CS_GOOD : CS_MALFORMED;
     }
     return CS_GOOD;
 }
 
-/* Keep a field for when the same block comes again. */
+/* Add a field to the cache entry being filled, or give up filling it. */
 static void cs_note(struct cs_block *b, struct slice name, struct slice value)
 {
     struct cs_seen *k = b->note;
@@ -17261,8 +17262,8 @@ static void cs_note(struct cs_block *b, struct slice name, struct slice value)
     k->len[k->fields++][1] = (uint8_t)value.n;
 }
 
-/* A field of the block that comes.  The limit of a list is advertised; past it
- * nothing is passed on, and far past it the stream ends. */
+/* Pass on a field of the block.  Fields past the advertised limit of a list are
+ * dropped; far past it the stream is reset. */
 static void cs_field(struct cs *s, struct slice name, struct slice value)
 {
     struct cs_block *b = &s->block;
@@ -17271,7 +17272,7 @@ static void cs_field(struct cs *s, struct slice name, struct slice value)
         return;
     if (size > s->list_bytes * (uint64_t)HEADERS_HARD_FACTOR) {
         s->up->on_headers(s, b->stream, true);
-        if (b->stream)                  /* nobody has cancelled it */
+        if (b->stream)                  /* on_headers did not cancel it */
             cs_stream_fail(s, b->stream, NGHTTP2_INTERNAL_ERROR);
         return;
     }
@@ -17285,7 +17286,7 @@ static void cs_field(struct cs *s, struct slice name, struct slice value)
     }
 }
 
-/* The block that came is complete ([H2] 8.1). */
+/* Handle the end of the block ([H2] 8.1). */
 static void cs_block_end(struct cs *s)
 {
     struct cs_block *b = &s->block;
@@ -17309,8 +17310,8 @@ static void cs_block_end(struct cs *s)
         cs_end(s, t);
 }
 
-/* Decode the part f of the block that comes.  HPACK's state is the whole
- * connection's: a block that is nobody's is decoded all the same. */
+/* Decode f, a part of the block.  Blocks of closed streams are decoded, too:
+ * the HPACK table is the connection's. */
 static int cs_decode(struct cs *s, const struct cs_frame *f)
 {
     const uint8_t *p = f->p;
@@ -17339,7 +17340,7 @@ static int cs_decode(struct cs *s, const struct cs_frame *f)
     return GP_OK;
 }
 
-/* Tell again what a block said that has come before. */
+/* Pass on the fields of a cached block. */
 static void cs_tell_again(struct cs *s, const struct cs_seen *k)
 {
     struct cs_block *b = &s->block;
@@ -17353,7 +17354,7 @@ static void cs_tell_again(struct cs *s, const struct cs_seen *k)
     }
 }
 
-/* HEADERS. */
+/* Handle HEADERS. */
 static int cs_on_headers(struct cs *s, struct cs_frame *f)
 {
     struct cs_block *b = &s->block;
@@ -17387,14 +17388,15 @@ static int cs_on_headers(struct cs *s, struct cs_frame *f)
     return GP_OK;
 }
 
-/* CONTINUATION, of the block that comes: cs_frame has seen to that. */
+/* Handle CONTINUATION; cs_frame has checked that it belongs to the block. */
 static int cs_on_continuation(struct cs *s, struct cs_frame *f)
 {
     struct cs_block *b = &s->block;
     b->bytes += f->n;
     if (++b->parts > CS_CONTINUATIONS ||
         b->bytes > 2 * s->list_bytes * (uint64_t)HEADERS_HARD_FACTOR)
-        return cs_fail(s, NGHTTP2_ENHANCE_YOUR_CALM, "too many CONTINUATION");
+        return cs_fail(s, NGHTTP2_ENHANCE_YOUR_CALM,
+                       "too many CONTINUATION frames");
     if (cs_decode(s, f))
         return s->failed;
     if (f->flags & NGHTTP2_FLAG_END_HEADERS)
@@ -17404,27 +17406,28 @@ static int cs_on_continuation(struct cs *s, struct cs_frame *f)
 
 /* ---- in: the other frames ---- */
 
-/* Count n bytes of DATA that came against the window of stream id, 0: of all;
- * half of it is given back at once.  False: it came against the rules. */
-static bool cs_charge(struct cs *s, uint32_t *taken, int32_t id, uint32_t n)
+/* Count n bytes of DATA against a receive window of ours, of stream id or, 0,
+ * of the connection, and reopen it when it is half used.  False if the peer
+ * exceeded its window. */
+static bool cs_charge(struct cs *s, uint32_t *owed, int32_t id, uint32_t n)
 {
-    if (n > CS_WINDOW_BYTES - *taken)
+    if (n > CS_WINDOW_BYTES - *owed)
         return false;
-    *taken += n;
-    if (*taken >= CS_WINDOW_BYTES / 2) {
-        cs_put_number(s, NGHTTP2_WINDOW_UPDATE, id, *taken);
-        *taken = 0;
+    *owed += n;
+    if (*owed >= CS_WINDOW_BYTES / 2) {
+        cs_put_number(s, NGHTTP2_WINDOW_UPDATE, id, *owed);
+        *owed = 0;
     }
     return true;
 }
 
-/* DATA. */
+/* Handle DATA. */
 static int cs_on_data(struct cs *s, struct cs_frame *f)
 {
     uint32_t n = f->n;
     if (cs_check_id(s, f) || cs_unpad(s, f))
         return s->failed;
-    if (!cs_charge(s, &s->taken, 0, n))
+    if (!cs_charge(s, &s->owed, 0, n))
         return cs_fail(s, NGHTTP2_FLOW_CONTROL_ERROR, "DATA past the window");
     struct cs_stream *t = cs_find(s, f->id);
     bool last = f->flags & NGHTTP2_FLAG_END_STREAM;
@@ -17432,7 +17435,7 @@ static int cs_on_data(struct cs *s, struct cs_frame *f)
         return GP_OK;
     if (!t->begun || (t->length >= 0 && t->length < f->n)) {
         cs_stream_fail(s, t, NGHTTP2_PROTOCOL_ERROR);
-    } else if (!cs_charge(s, &t->taken, t->id, n)) {
+    } else if (!cs_charge(s, &t->owed, t->id, n)) {
         cs_stream_fail(s, t, NGHTTP2_FLOW_CONTROL_ERROR);
     } else {
         t->length -= t->length < 0 ? 0 : (int64_t)f->n;
@@ -17444,7 +17447,7 @@ static int cs_on_data(struct cs *s, struct cs_frame *f)
     return GP_OK;
 }
 
-/* RST_STREAM. */
+/* Handle RST_STREAM. */
 static int cs_on_reset(struct cs *s, struct cs_frame *f)
 {
     if (f->n != 4)
@@ -17457,7 +17460,7 @@ static int cs_on_reset(struct cs *s, struct cs_frame *f)
     return GP_OK;
 }
 
-/* The window of a new stream is v now; those of open ones move with it. */
+/* Set the window of new streams, and move those of open streams by as much. */
 static int cs_set_first_window(struct cs *s, uint32_t v)
 {
     int64_t more = (int64_t)v - s->first_window;
@@ -17474,12 +17477,12 @@ static int cs_set_first_window(struct cs *s, uint32_t v)
     return GP_OK;
 }
 
-/* One of the peer's settings ([H2] 6.5.2). */
+/* Apply one of the peer's settings ([H2] 6.5.2). */
 static int cs_set(struct cs *s, uint32_t id, uint32_t v)
 {
     switch (id) {
     case NGHTTP2_SETTINGS_HEADER_TABLE_SIZE:
-        s->list = NULL;                 /* the next block says so */
+        s->list = NULL;                 /* the next block announces it */
         return nghttp2_hd_deflate_change_table_size(s->deflater, v)
              ? (s->failed = GP_ENOMEM) : GP_OK;
     case NGHTTP2_SETTINGS_ENABLE_PUSH:
@@ -17497,7 +17500,7 @@ static int cs_set(struct cs *s, uint32_t id, uint32_t v)
     }
 }
 
-/* SETTINGS. */
+/* Handle SETTINGS. */
 static int cs_on_settings(struct cs *s, struct cs_frame *f)
 {
     bool ack = f->flags & NGHTTP2_FLAG_ACK;
@@ -17506,7 +17509,7 @@ static int cs_on_settings(struct cs *s, struct cs_frame *f)
     if (ack) {
         if (s->acked)
             return cs_fail(s, NGHTTP2_PROTOCOL_ERROR,
-                           "answer to SETTINGS that were not sent");
+                           "ACK of SETTINGS that were not sent");
         s->acked = true;
         return GP_OK;
     }
@@ -17521,7 +17524,7 @@ static int cs_on_settings(struct cs *s, struct cs_frame *f)
     return s->failed;
 }
 
-/* PING. */
+/* Handle PING. */
 static int cs_on_ping(struct cs *s, struct cs_frame *f)
 {
     if (f->n != 8)
@@ -17530,8 +17533,8 @@ static int cs_on_ping(struct cs *s, struct cs_frame *f)
          : cs_answer(s, NGHTTP2_PING, NGHTTP2_FLAG_ACK, f->p, f->n);
 }
 
-/* GOAWAY: streams after the last one that it names were not looked at.  A
- * graceful end sends two. */
+/* Handle GOAWAY: close the streams above its last one, which the peer has not
+ * processed.  A graceful shutdown sends two. */
 static int cs_on_goaway(struct cs *s, struct cs_frame *f)
 {
     if (f->n < 8)
@@ -17551,7 +17554,7 @@ static int cs_on_goaway(struct cs *s, struct cs_frame *f)
         s->goaway = true;
         s->up->on_goaway(s);
     }
-    bool closed;                        /* streams move when others close */
+    bool closed;                        /* a close moves others in the table */
     do {
         struct cs_stream *t = NULL;
         closed = false;
@@ -17564,7 +17567,7 @@ static int cs_on_goaway(struct cs *s, struct cs_frame *f)
     return GP_OK;
 }
 
-/* WINDOW_UPDATE. */
+/* Handle WINDOW_UPDATE. */
 static int cs_on_window(struct cs *s, struct cs_frame *f)
 {
     if (f->n != 4)
@@ -17591,13 +17594,13 @@ static int cs_on_window(struct cs *s, struct cs_frame *f)
 
 /* ---- in: frames ---- */
 
-/* Bytes of the payload of the frame whose head is at p. */
+/* Return the length of the payload of the frame at p. */
 static uint32_t cs_frame_bytes(const uint8_t *p)
 {
     return (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
 }
 
-/* The whole frame at p came.  Types that are not known are ignored. */
+/* Handle the whole frame at p; unknown types are ignored. */
 static int cs_frame(struct cs *s, const uint8_t *p)
 {
     struct cs_frame f = { p[3], p[4],
@@ -17607,7 +17610,7 @@ static int cs_frame(struct cs *s, const uint8_t *p)
                   f.type == NGHTTP2_GOAWAY;
     if (!s->greeted && (f.type != NGHTTP2_SETTINGS ||
                         (f.flags & NGHTTP2_FLAG_ACK)))
-        return cs_fail(s, NGHTTP2_PROTOCOL_ERROR, "no SETTINGS at first");
+        return cs_fail(s, NGHTTP2_PROTOCOL_ERROR, "first frame not SETTINGS");
     if ((s->block.id != 0) != (f.type == NGHTTP2_CONTINUATION) ||
         (s->block.id && s->block.id != f.id))
         return cs_fail(s, NGHTTP2_PROTOCOL_ERROR, "header block out of order");
@@ -17631,8 +17634,8 @@ static int cs_frame(struct cs *s, const uint8_t *p)
     }
 }
 
-/* Take of the n bytes at p what the frame that is not whole lacks; returns how
- * many they are.  A frame that is whole then is dealt with. */
+/* Append to the partly received frame what it lacks of the n bytes at p, and
+ * handle it once it is whole.  Return the bytes used. */
 static size_t cs_complete(struct cs *s, const uint8_t *p, size_t n)
 {
     size_t had = s->part.len, need = CS_HEAD_BYTES;
@@ -17656,8 +17659,8 @@ static size_t cs_complete(struct cs *s, const uint8_t *p, size_t n)
     return k;
 }
 
-/* Take n bytes that came from the peer.  GP_EFORMAT: it broke HTTP/2, and out
- * has the GOAWAY that says so; GP_ENOMEM.  s then takes no more. */
+/* Handle n bytes of input.  GP_EFORMAT: the peer broke HTTP/2, and out has the
+ * GOAWAY; GP_ENOMEM.  Input after a failure is ignored. */
 static int cs_take(struct cs *s, const uint8_t *p, size_t n)
 {
     while (n && !s->failed) {
@@ -17675,7 +17678,7 @@ static int cs_take(struct cs *s, const uint8_t *p, size_t n)
 
 /* ---- beginning and end ---- */
 
-/* Release s, whose streams are forgotten; a zero s is fine. */
+/* Release s; its streams have been forgotten; a zero s is fine. */
 static void cs_fini(struct cs *s)
 {
     if (s->deflater)
@@ -17690,9 +17693,8 @@ static void cs_fini(struct cs *s)
     *s = (struct cs){0};
 }
 
-/* Make s, whose up and list_bytes are set and which is zero otherwise, ready:
- * out has the preface, SETTINGS and the window of all streams, which are so
- * wide that few WINDOW_UPDATEs are in the figures.  pool is borrowed. */
+/* Start s, zero except up and list_bytes: append the preface, SETTINGS and a
+ * WINDOW_UPDATE for wide windows.  pool is borrowed. */
 static int cs_init(struct cs *s, struct pool *pool)
 {
     const uint32_t set[][2] = {
@@ -17725,27 +17727,27 @@ static int cs_init(struct cs *s, struct pool *pool)
 }
 
 /* ================================= 30 FLOOD ==================================
- * for     limits on what a peer makes a server do for nothing: frames found in
- *         the input and charged to budgets, before nghttp2 reads them
+ * for     flood protection of a server: reads the frame headers in the input
+ *         and charges them to budgets, before nghttp2 reads them
  * uses    NUM
  * owns    nothing: struct flood is a part of its connection
  * spec    [H2] 10.5; CVE-2023-44487 (rapid reset), CVE-2024-27316
  * prefix  flood_
  * runs    on its connection's loop
  *
- * nghttp2 reports neither frames of unknown types nor frames on closed streams,
- * so that frame headers are read here.  A frame that an honest client sends
- * seldom costs units of a budget that refills slowly; an answered call credits
- * it.  When it is empty, the connection is closed with ENHANCE_YOUR_CALM.
+ * nghttp2 does not report frames of unknown types or on closed streams: this
+ * section reads the headers itself.  A frame that an honest client seldom sends
+ * costs units of a budget that refills slowly; an answered call credits it.
+ * When it is empty, the connection is closed with ENHANCE_YOUR_CALM.
  *
- * Invariant  reason is set once, and nothing is charged afterwards.
- * Does not   know streams: whether a reset is excused its caller says.
+ * Invariant  reason is set once; after that nothing is charged.
+ * Does not   know streams: the caller tells what excuses a reset.
  */
 
 enum flood_reason {
     FLOOD_NONE, FLOOD_EMPTY, FLOOD_CONTINUATION, FLOOD_PRIORITY, FLOOD_SETTINGS,
     FLOOD_PING, FLOOD_UPDATE, FLOOD_UNKNOWN, FLOOD_RESET, FLOOD_ERROR,
-    FLOOD_REASONS,                      /* how many there are */
+    FLOOD_REASONS,                      /* their number */
 };
 
 static const char *const flood_name[FLOOD_REASONS] = {
@@ -17760,35 +17762,35 @@ static const char *const flood_name[FLOOD_REASONS] = {
     [FLOOD_ERROR] = "too_many_errors",
 };
 
-enum flood_excuse {                     /* why a peer resets a stream */
+enum flood_excuse {                     /* of a peer that resets a stream */
     FLOOD_NO_EXCUSE,
     FLOOD_DEADLINE,                     /* its deadline may have passed */
     FLOOD_FREE,                         /* the response had begun */
 };
 
-struct flood_bucket {                   /* of tokens, see flood_take */
+struct flood_bucket {                   /* a token bucket, see flood_take */
     int32_t left;                       /* units */
-    int64_t filled_ns;                  /* when it was last refilled */
+    int64_t filled_ns;                  /* the last refill */
 };
 
 struct flood {                          /* of one connection */
-    struct flood_bucket budget;         /* of what is seldom honest */
-    struct flood_bucket resets;         /* of calls that have deadlines */
-    enum flood_reason reason;           /* why the connection is to be closed */
+    struct flood_bucket budget;         /* for frames seldom sent honestly */
+    struct flood_bucket resets;         /* for calls that have deadlines */
+    enum flood_reason reason;           /* to close the connection */
     int64_t  ping_ns;                   /* the last PING received; 0: none */
     uint32_t updates;                   /* WINDOW_UPDATEs that are free */
-    uint32_t closed;                    /* streams that we closed; a RST_STREAM
-                                         * that crosses each is free */
-    uint8_t  strikes;                   /* PINGs too soon, in a row */
-    bool     sent;                      /* DATA, HEADERS since the last PING */
-    bool     block;                     /* a header block has not ended */
-    uint8_t  have;                      /* bytes of head */
-    uint8_t  head[9];                   /* of the next frame, as far received */
-    uint32_t left;                      /* bytes of the payload to come */
+    uint32_t closed;                    /* streams that we closed: as many
+                                         * crossing RST_STREAMs are free */
+    uint8_t  strikes;                   /* early PINGs in a row */
+    bool     sent;                      /* DATA or HEADERS since a PING */
+    bool     block;                     /* in a header block */
+    uint8_t  have;                      /* bytes in head */
+    uint8_t  head[9];                   /* the next frame header, in part */
+    uint32_t left;                      /* bytes of payload to skip */
 };
 
-/* Take cost units from a bucket that holds most and gets per_sec a second;
- * false once it is empty.  It is refilled only when it seems empty. */
+/* Take cost units from a bucket of most units that refills by per_sec a second;
+ * false once it is empty.  The refill is computed when the bucket runs out. */
 static bool flood_take(struct flood_bucket *b, int64_t now_ns, int32_t cost,
                        int32_t most, int32_t per_sec)
 {
@@ -17809,7 +17811,7 @@ static void flood_init(struct flood *f, int64_t now_ns)
                          .resets = { FLOOD_RESET_BURST, now_ns } };
 }
 
-/* Charge cost units; false when the budget is exhausted: close. */
+/* Charge cost units; false if the budget is exhausted: close. */
 static bool flood_charge(struct flood *f, int64_t now_ns, int32_t cost,
                          enum flood_reason reason)
 {
@@ -17826,8 +17828,8 @@ static void flood_credit(struct flood *f)
         f->budget.left += FLOOD_CREDIT;
 }
 
-/* Note that a frame of DATA or HEADERS was sent, the last of its stream or not:
- * clients answer it with WINDOW_UPDATE and PING. */
+/* Note that DATA or HEADERS was sent, last: with END_STREAM.  Clients answer
+ * with WINDOW_UPDATE and PING. */
 static void flood_sent(struct flood *f, bool last)
 {
     f->sent = true;
@@ -17835,8 +17837,8 @@ static void flood_sent(struct flood *f, bool last)
     f->closed += last;
 }
 
-/* Charge a PING that came too soon after another.  One that follows a frame of
- * ours is free: clients measure the round trip while they receive. */
+/* Count a PING that came too soon after another.  After DATA or HEADERS of ours
+ * it is free: clients measure the round trip while they receive. */
 static bool flood_ping(struct flood *f, int64_t now_ns)
 {
     bool early = f->ping_ns && now_ns - f->ping_ns < FLOOD_PING_NS;
@@ -17849,8 +17851,8 @@ static bool flood_ping(struct flood *f, int64_t now_ns)
     return !f->reason;
 }
 
-/* Charge an RST_STREAM.  One of a call that is being answered is free; one that
- * a deadline may have caused has a bucket of its own. */
+/* Charge an RST_STREAM.  It is free once the response has begun; one that a
+ * deadline may have caused is charged to its own bucket. */
 static bool flood_reset(struct flood *f, int64_t now_ns,
                         enum flood_excuse excuse)
 {
@@ -17864,8 +17866,8 @@ static bool flood_reset(struct flood *f, int64_t now_ns,
     return !f->reason;
 }
 
-/* Charge an RST_STREAM of a stream that is closed: free, if it may have crossed
- * our end of it. */
+/* Charge an RST_STREAM of a closed stream: free if it may have crossed our own
+ * end of the stream. */
 static bool flood_reset_closed(struct flood *f, int64_t now_ns)
 {
     enum flood_excuse excuse = f->closed ? FLOOD_FREE : FLOOD_NO_EXCUSE;
@@ -17873,8 +17875,8 @@ static bool flood_reset_closed(struct flood *f, int64_t now_ns)
     return flood_reset(f, now_ns, excuse);
 }
 
-/* Charge the frame whose header is h.  HEADERS is bounded by the limit on
- * streams; RST_STREAM is charged when it is known what it resets. */
+/* Charge the frame with header h.  The limit on streams bounds HEADERS; the
+ * caller charges RST_STREAM, see flood_reset. */
 static bool flood_charge_frame(struct flood *f, int64_t now_ns,
                                const uint8_t *h)
 {
@@ -17910,8 +17912,8 @@ static bool flood_charge_frame(struct flood *f, int64_t now_ns,
     return !cost || flood_charge(f, now_ns, cost, reason);
 }
 
-/* Charge the frames that begin in the n bytes at p; on_head gets each header
- * first.  False when the budget is exhausted. */
+/* Charge the frames that begin in the n bytes at p; call on_head with each
+ * header first.  False if the budget is exhausted. */
 static bool flood_scan(struct flood *f, int64_t now_ns, const uint8_t *p,
                        size_t n, void (*on_head)(void *arg, const uint8_t *h),
                        void *arg)
@@ -17938,7 +17940,7 @@ static bool flood_scan(struct flood *f, int64_t now_ns, const uint8_t *p,
     return true;
 }
 
-/* True while a frame or a header block has begun and not ended. */
+/* True inside a frame or a header block. */
 static bool flood_midway(const struct flood *f)
 {
     return f->have || f->left || f->block;

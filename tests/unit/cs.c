@@ -512,8 +512,8 @@ static void test_cs_floods(void)
         test_cs_say(&k, "4 0 0; 1 4 1 88", "S+ ",
                     "ready\n1 :status=200\n1 headers\n");
         uint32_t most = CS_WINDOW_BYTES, half = most / 2;
-        k.s.taken = i == 0 ? most - 3 : i == 3 ? half - 4 : 0;
-        k.call[0].stream.taken = i == 1 ? most - 3 : i == 4 ? half - 4 : 0;
+        k.s.owed = i == 0 ? most - 3 : i == 3 ? half - 4 : 0;
+        k.call[0].stream.owed = i == 1 ? most - 3 : i == 4 ? half - 4 : 0;
         char back[40] = "G3 ";
         if (i == 1)
             strcpy(back, "R1:3 ");
@@ -523,8 +523,8 @@ static void test_cs_floods(void)
             *back = 0;
         test_cs_say(&k, "0 8 1 01 'ab' 00", back, i == 0 ? "" :
                     i == 1 ? "1 close 3\n" : "1 data ab\n");
-        CHECK(i < 2 || k.s.taken == (i == 3 ? 0 : 4));
-        CHECK(i < 2 || k.call[0].stream.taken == (i == 4 ? 0 : 4));
+        CHECK(i < 2 || k.s.owed == (i == 3 ? 0 : 4));
+        CHECK(i < 2 || k.call[0].stream.owed == (i == 4 ? 0 : 4));
         test_cs_finish(&k);
     }
 }
@@ -1339,8 +1339,8 @@ static void test_cs_bounds(void)
     struct test_cs_call more = {0};
     test_cs_begin(&k);
     test_cs_say(&k, "4 0 0 000300000003", "S+ ", "ready\n");
-    more.stream.taken = 77;             /* of what it was before */
-    CHECK(!test_cs_open(&k.s, &more) && more.id == 5 && !more.stream.taken);
+    more.stream.owed = 77;             /* of what it was before */
+    CHECK(!test_cs_open(&k.s, &more) && more.id == 5 && !more.stream.owed);
     cs_cancel(&k.s, &k.call[0].stream, 8);
     test_cs_say(&k, "4 0 0 000300000002", "H5 D5:0. R1:8 S+ ", "ready\n");
     CHECK(test_cs_open(&k.s, &k.call[0]) == GP_ESTATE && k.s.streams == 2);

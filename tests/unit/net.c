@@ -134,6 +134,174 @@ static void test_net_post(void)
     net_loop_fini(l);
 }
 
+/* ---- FLOOD, on a simulated clock ---- */
+
+static struct { unsigned frames; uint8_t type; } test_flood_heard;
+
+/* Count a frame header, and note its type. */
+static void test_flood_head(void *arg, const uint8_t *h)
+{
+    CHECK(arg == &test_flood_heard);
+    test_flood_heard.frames++;
+    test_flood_heard.type = h[3];
+}
+
+/* Receive a frame with n bytes of payload in pieces of at most step bytes. */
+static bool test_flood_frame(struct flood *f, int64_t now_ns, uint8_t type,
+                             uint8_t flags, uint8_t n, size_t step)
+{
+    uint8_t frame[9 + 255] = { 0, 0, n, type, flags, 0, 0, 0, 1 };
+    size_t end = 9 + (size_t)n;
+    bool ok = true;
+    memset(frame + 9, 4, n);            /* no header is found in a payload */
+    for (size_t at = 0, k; ok && at < end; at += k) {
+        k = end - at < step ? end - at : step;
+        ok = flood_scan(f, now_ns, frame + at, k, test_flood_head,
+                        &test_flood_heard);
+        CHECK(!ok || flood_midway(f) == (at + k < end || f->block));
+    }
+    return ok;
+}
+
+/* Each kind of frame exhausts the budget after as many as its cost says, and
+ * its reason is kept; the budget refills with time and answered calls. */
+static void test_flood_budgets(void)
+{
+    enum { LAST = NGHTTP2_FLAG_END_STREAM, OVER = NGHTTP2_FLAG_END_HEADERS };
+    static const struct {
+        uint8_t type, flags, bytes;
+        int cost;                       /* 0: free */
+        enum flood_reason reason;
+    } row[] = {
+        { NGHTTP2_DATA, 0, 1, 0, FLOOD_NONE },
+        { NGHTTP2_DATA, LAST, 0, 0, FLOOD_NONE },
+        { NGHTTP2_DATA, 0, 0, FLOOD_COST_EMPTY, FLOOD_EMPTY },
+        { NGHTTP2_HEADERS, OVER, 3, 0, FLOOD_NONE },
+        { NGHTTP2_PRIORITY, 0, 5, FLOOD_COST_PRIORITY, FLOOD_PRIORITY },
+        { NGHTTP2_RST_STREAM, 0, 4, 0, FLOOD_NONE },    /* flood_reset does */
+        { NGHTTP2_SETTINGS, 0, 6, FLOOD_COST_SETTINGS, FLOOD_SETTINGS },
+        { NGHTTP2_PUSH_PROMISE, 0, 4, FLOOD_COST_UNKNOWN, FLOOD_UNKNOWN },
+        { NGHTTP2_PING, NGHTTP2_FLAG_ACK, 8, FLOOD_COST_PING, FLOOD_PING },
+        { NGHTTP2_GOAWAY, 0, 8, 0, FLOOD_NONE },
+        { NGHTTP2_WINDOW_UPDATE, 0, 4, FLOOD_COST_UPDATE, FLOOD_UPDATE },
+        { NGHTTP2_CONTINUATION, OVER, 3, FLOOD_COST_CONTINUE,
+          FLOOD_CONTINUATION },
+        { 10, 0, 0, FLOOD_COST_UNKNOWN, FLOOD_UNKNOWN },
+        { 255, 255, 200, FLOOD_COST_UNKNOWN, FLOOD_UNKNOWN },
+    };
+    struct flood f;
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        int n = 0, want = row[i].cost ? FLOOD_BUDGET / row[i].cost - 1 : 5000;
+        flood_init(&f, 7);
+        while (n < 5000 && test_flood_frame(&f, 7, row[i].type, row[i].flags,
+                                            row[i].bytes, 1 + i))
+            n++;
+        CHECK(n == want && f.reason == row[i].reason);
+        if (f.reason)                   /* stays exhausted, whatever is next */
+            CHECK(!flood_charge(&f, INT64_MAX / 2, 0, FLOOD_SETTINGS) &&
+                  f.reason == row[i].reason && flood_name[f.reason]);
+    }
+    /* As many units a second as refill are free for ever; 50 more exhaust the
+     * budget in 40 s; an answered call pays for two. */
+    const int64_t rate = FLOOD_BUDGET_PER_SEC, s = 1000000000;
+    for (int extra = 0; extra <= 50; extra += 50)
+        for (int credit = 0; credit <= 1; credit++) {
+            int64_t n = 0, most = 1000 * (rate + extra);
+            flood_init(&f, 0);
+            while (n < most && flood_charge(&f, n * s / (rate + extra), 1,
+                                            FLOOD_UPDATE)) {
+                if (credit && n % 2)
+                    flood_credit(&f);
+                CHECK(f.budget.left < FLOOD_BUDGET + FLOOD_CREDIT);
+                n++;
+            }
+            CHECK(extra && !credit ? n / (rate + extra) >= 38 &&
+                                     n / (rate + extra) <= 41 : n == most);
+        }
+    flood_init(&f, 0);                  /* an hour adds no more than is lost */
+    for (int i = 0; i < 2; i++) {
+        int n = 0;
+        while (flood_take(&f.budget, i * 3600 * s, 1, FLOOD_BUDGET, (int)rate))
+            n++;
+        CHECK(n >= FLOOD_BUDGET - 1 && n <= 2 * FLOOD_BUDGET);
+        CHECK(f.budget.left <= 0);
+    }
+}
+
+/* Resets: charged by their excuse; those of deadlines to a bucket of their own,
+ * and those that cross our own end of a stream to none. */
+static void test_flood_resets(void)
+{
+    const int64_t s = 1000000000, rate = FLOOD_RESETS_PER_SEC;
+    struct flood f;
+    int n = 0;
+    flood_init(&f, 5);
+    while (n < 100000 && flood_reset(&f, 5, FLOOD_FREE))
+        n++;
+    CHECK(n == 100000);
+    for (n = 0; flood_reset(&f, 5, FLOOD_DEADLINE); )
+        n++;
+    CHECK(n == FLOOD_RESET_BURST - 1 && f.reason == FLOOD_RESET);
+    CHECK(f.budget.left == FLOOD_BUDGET);
+    flood_init(&f, 5);
+    for (n = 0; flood_reset(&f, 5, FLOOD_NO_EXCUSE); )
+        n++;
+    CHECK(n == FLOOD_BUDGET / FLOOD_COST_RESET - 1 && f.reason == FLOOD_RESET);
+    flood_init(&f, 5);
+    for (int i = 0; i < 1000; i++)      /* we closed 300 of 1,000 streams */
+        flood_sent(&f, i < 300);
+    for (n = 0; flood_reset_closed(&f, 5); )
+        n++;
+    CHECK(n == 300 + FLOOD_BUDGET / FLOOD_COST_RESET - 1 && !f.closed);
+    /* Deadlines at the rate that refills: for ever; a fifth more: for 10 s. */
+    for (int more = 0; more <= 1; more++) {
+        int64_t k = 0, per_sec = rate + more * rate / 5, most = 60 * per_sec;
+        flood_init(&f, 0);
+        while (k < most && flood_reset(&f, k * s / per_sec, FLOOD_DEADLINE))
+            k++;
+        CHECK(more ? k / per_sec >= 9 && k / per_sec <= 11 : k == most);
+    }
+}
+
+/* What grpc-go does honestly is free: window updates and PINGs that follow our
+ * DATA, keepalive, deadlines.  PINGs without DATA are early. */
+static void test_flood_honest(void)
+{
+    const int64_t ms = 1000000;
+    struct flood f;
+    bool ok = true;
+    flood_init(&f, 0);
+    test_flood_heard.frames = 0;
+    ok = ok && test_flood_frame(&f, 0, NGHTTP2_SETTINGS, 0, 18, 5);
+    ok = ok && test_flood_frame(&f, 0, NGHTTP2_SETTINGS, 1, 0, 5);
+    for (int i = 0; i < 100 * 1000; i++) {      /* 100 s of download */
+        int64_t now = i * ms;
+        flood_sent(&f, i % 50 == 49);
+        ok = ok && test_flood_frame(&f, now, NGHTTP2_WINDOW_UPDATE, 0, 4, 99);
+        ok = ok && test_flood_frame(&f, now, NGHTTP2_WINDOW_UPDATE, 0, 4, 7);
+        if (i % 3 == 0)
+            ok = ok && test_flood_frame(&f, now, NGHTTP2_PING, 0, 8, 9);
+        for (int k = 0; k < 2; k++)             /* 2,000 deadlines a second */
+            ok = ok && flood_reset(&f, now, FLOOD_DEADLINE);
+        if (i % 50 == 49)                       /* it crosses our END_STREAM */
+            ok = ok && flood_reset_closed(&f, now);
+    }
+    CHECK(ok && !f.reason && test_flood_heard.type == NGHTTP2_PING);
+    CHECK(test_flood_heard.frames == 2 + 200000 + 33334);
+    CHECK(f.budget.left == FLOOD_BUDGET - 2 * FLOOD_COST_SETTINGS);
+    int64_t now = 200000 * ms;
+    for (int i = 0; i < 100; i++, now += 10000 * ms)    /* keepalive, idle */
+        CHECK(test_flood_frame(&f, now, NGHTTP2_PING, 0, 8, 17));
+    for (int i = 0; i < FLOOD_STRIKES; i++)
+        CHECK(test_flood_frame(&f, now + i - 9000 * ms, NGHTTP2_PING, 0, 8, 1));
+    flood_sent(&f, false);              /* DATA forgives them */
+    CHECK(test_flood_frame(&f, now, NGHTTP2_PING, 0, 8, 17) && !f.strikes);
+    for (int i = 0; i < FLOOD_STRIKES; i++)
+        CHECK(test_flood_frame(&f, now + i, NGHTTP2_PING, 0, 8, 17));
+    CHECK(!test_flood_frame(&f, now + 9, NGHTTP2_PING, 0, 8, 17));
+    CHECK(f.reason == FLOOD_PING);
+}
+
 /* ---- RPC: framing, timeouts, texts ---- */
 
 /* Run bytes through the framing in two or three pieces; the text of what came
@@ -969,29 +1137,3 @@ static void test_dsc_encode(void)
     mem_fini(&b);
     mem_free(copy);
 }
-
-/* Rows for the table of tests:
- *   { "net_addr", test_net_addr },
- *   { "net_timers", test_net_timers },
- *   { "net_post", test_net_post },
- *   { "rpc_framing", test_rpc_framing },
- *   { "rpc_timeout_parse", test_rpc_timeout_parse },
- *   { "rpc_content_type", test_rpc_content_type },
- *   { "rpc_percent", test_rpc_percent },
- *   { "rpc_mappings", test_rpc_mappings },
- *   { "rpc_metadata_bounds", test_rpc_metadata_bounds },
- *   { "rpc_config", test_rpc_config },
- *   { "svc_work", test_svc_work },
- *   { "svc_hello_parse", test_svc_hello_parse },
- *   { "h2_talk_split", test_h2_talk_split },
- *   { "h2_http1", test_h2_http1 },
- *   { "h2_hostile", test_h2_hostile },
- *   { "h2_no_memory", test_h2_no_memory },
- *   { "load_percentiles", test_load_percentiles },
- *   { "load_path", test_load_path },
- *   { "load_run", test_load_run },
- *   { "load_when", test_load_when },
- *   { "res_intervals", test_res_intervals },
- *   { "res_open", test_res_open },
- *   { "load_failures", test_load_failures },
- */
