@@ -1583,15 +1583,15 @@ static void num_put_be(struct buf *b, uint64_t v, unsigned n)
  * Does not   know locales; the decimal point is a dot.
  */
 
-/* Argument n is a printf format, checked by the compiler; its arguments follow
- * it, or, in the last, are a va_list. */
+/* Let the compiler check a printf format: argument n, whose arguments follow
+ * it; for V they are in a va_list. */
 #define TXT_FORMAT_1  __attribute__((format(printf, 1, 2)))
 #define TXT_FORMAT_2  __attribute__((format(printf, 2, 3)))
 #define TXT_FORMAT_3  __attribute__((format(printf, 3, 4)))
 #define TXT_FORMAT_4  __attribute__((format(printf, 4, 5)))
 #define TXT_FORMAT_2V __attribute__((format(printf, 2, 0)))
 
-/* Write one line to *why, which may be NULL, and return code. */
+/* Write one formatted line to *why, which may be NULL, and return code. */
 static TXT_FORMAT_3 int txt_fail(struct gp_why *why, int code, const char *fmt,
                                  ...)
 {
@@ -1600,14 +1600,14 @@ static TXT_FORMAT_3 int txt_fail(struct gp_why *why, int code, const char *fmt,
         va_start(ap, fmt);
         vsnprintf(why->text, sizeof why->text, fmt, ap);
         va_end(ap);
-        for (char *p = why->text; *p; p++)      /* names may hold any byte */
+        for (char *p = why->text; *p; p++)  /* a name may contain any byte */
             if ((unsigned char)*p < 0x20 || *p == 0x7f)
                 *p = '?';
     }
     return code;
 }
 
-/* Return formatted text in a, NUL-terminated, or NULL. */
+/* Return formatted text allocated in a, NUL-terminated, or NULL. */
 static TXT_FORMAT_2V char *txt_arena_putv(struct arena *a, const char *fmt,
                                           va_list ap)
 {
@@ -1669,7 +1669,14 @@ static bool txt_ends(struct slice s, const char *suffix)
     return s.n >= n && !memcmp(s.p + s.n - n, suffix, n);
 }
 
-/* True if the list s, as in "identity, gzip", has word, in any case. */
+/* Return s without its first n bytes, n <= s.n. */
+static struct slice txt_after(struct slice s, size_t n)
+{
+    assert(n <= s.n);
+    return (struct slice){ n ? s.p + n : s.p, s.n - n };
+}
+
+/* True if the list s, such as "identity, gzip", contains word, in any case. */
 static bool txt_list_has(struct slice s, const char *word)
 {
     size_t n = strlen(word);
@@ -1695,8 +1702,8 @@ static void txt_put_commas(struct buf *b, uint64_t v)
     }
 }
 
-/* Read decimal digits, perhaps with a `_` between two of them, from *s into *v
- * and move *s past them.  GP_EFORMAT: no digit; GP_ELIMIT: past 64 bits. */
+/* Read decimal digits, with optional `_` between them, from *s into *v and move
+ * *s past them.  GP_EFORMAT: no digit; GP_ELIMIT: more than 64 bits. */
 static int txt_scan_digits(const char **s, uint64_t *v)
 {
     const char *p = *s;
@@ -1764,8 +1771,8 @@ static const struct { const char *name; uint64_t ns; } txt_unit[] = {
 };
 enum { TXT_SECOND = 3, TXT_UNITS = sizeof txt_unit / sizeof *txt_unit };
 
-/* Parse all of s as a duration in ns: digits, perhaps a fraction, and one of ns
- * us ms s m h; or 0.  At most 1,000 hours. */
+/* Parse all of s as a duration in ns: digits, an optional fraction, and one of
+ * ns us ms s m h; or 0.  At most 1,000 hours. */
 static int txt_duration(const char *s, int64_t *ns)
 {
     uint64_t whole, part = 0, scale = 1;
@@ -1805,8 +1812,8 @@ static void txt_put_duration(struct buf *b, uint64_t ns)
     txt_putf(b, "%" PRIu64 "%s", ns / txt_unit[i].ns, txt_unit[i].name);
 }
 
-/* Parse all of s as a size in bytes: digits and perhaps K, M or G (powers of
- * 2), in [min, max]. */
+/* Parse all of s as a size in bytes in [min, max]: digits and an optional K, M
+ * or G (powers of 2). */
 static int txt_size(const char *s, uint64_t min, uint64_t max, uint64_t *bytes)
 {
     static const char unit[] = "KMG";
@@ -1818,12 +1825,9 @@ static int txt_size(const char *s, uint64_t min, uint64_t max, uint64_t *bytes)
     if (*s && (!u || s[1]))
         return GP_EFORMAT;
     int shift = u ? 10 * (int)(u - unit + 1) : 0;
-    if (x > UINT64_MAX >> shift)
+    if (x > UINT64_MAX >> shift || x << shift < min || x << shift > max)
         return GP_ELIMIT;
-    x <<= shift;
-    if (x < min || x > max)
-        return GP_ELIMIT;
-    *bytes = x;
+    *bytes = x << shift;
     return GP_OK;
 }
 
@@ -1885,20 +1889,26 @@ static size_t txt_printable(const char *p, size_t n, bool *fit)
     return len ? len : 1;
 }
 
-/* Append s for one line of a terminal: a tab becomes a space, any other
- * character that is not printable U+FFFD. */
-static void txt_put_clean(struct buf *b, struct slice s)
+/* Append s for one line of a terminal: a tab becomes the character tab, any
+ * other character that is not printable becomes U+FFFD. */
+static void txt_put_name(struct buf *b, struct slice s, char tab)
 {
     bool fit;
     for (size_t i = 0, n; i < s.n; i += n) {
         n = txt_printable(s.p + i, s.n - i, &fit);
         if (s.p[i] == '\t')
-            mem_put_byte(b, ' ');
+            mem_put_byte(b, (uint8_t)tab);
         else if (fit)
             mem_put(b, s.p + i, n);
         else
             mem_put(b, "\xef\xbf\xbd", 3);
     }
+}
+
+/* txt_put_name with a space for each tab. */
+static void txt_put_clean(struct buf *b, struct slice s)
+{
+    txt_put_name(b, s, ' ');
 }
 
 /* Append s as a grpc-message [GRPC]: printable ASCII except % unchanged, other
@@ -1976,7 +1986,7 @@ static void txt_put_base64(struct buf *b, struct slice s)
         mem_put_byte(b, (uint8_t)txt_base64[v << (6 - bits) & 63]);
 }
 
-/* Decode s, base64 with or without padding, onto b; false: it is invalid. */
+/* Append s decoded from base64, with or without padding; false: invalid. */
 static bool txt_put_base64_decoded(struct buf *b, struct slice s)
 {
     uint32_t v = 0;
@@ -1999,8 +2009,8 @@ static bool txt_put_base64_decoded(struct buf *b, struct slice s)
     return true;
 }
 
-/* Return the edit distance from a to b, a swap of neighbours being one edit, to
- * suggest a name for a mistyped one; 99 for words over 31 bytes. */
+/* Return the edit distance between a and b, to suggest a name for a mistyped
+ * one; a swap of neighbours is one edit.  99 if a word is over 31 bytes. */
 static unsigned txt_distance(const char *a, const char *b)
 {
     unsigned d[32][32];
@@ -2024,30 +2034,25 @@ static unsigned txt_distance(const char *a, const char *b)
     return d[na][nb];
 }
 
-/* Take the next word, between blanks, from s; empty at its end. */
+/* Cut the next word, delimited by white space, from s; empty at its end. */
 static struct slice txt_next_word(struct slice *s)
 {
-    size_t n = 0;
-    while (s->n && isspace((unsigned char)*s->p)) {
-        s->p++;
-        s->n--;
-    }
-    while (n < s->n && !isspace((unsigned char)s->p[n]))
-        n++;
-    struct slice word = { s->p, n };
-    s->p += n;
-    s->n -= n;
+    size_t begin = 0, end;
+    while (begin < s->n && isspace((unsigned char)s->p[begin]))
+        begin++;
+    for (end = begin; end < s->n && !isspace((unsigned char)s->p[end]); )
+        end++;
+    struct slice word = { txt_after(*s, begin).p, end - begin };
+    *s = txt_after(*s, end);
     return word;
 }
 
-/* Take the next line from s; return it without its newline. */
+/* Cut the next line from s; return it without its newline. */
 static struct slice txt_next_line(struct slice *s)
 {
     const char *end = memchr(s->p, '\n', s->n);
-    size_t n = end ? (size_t)(end - s->p) : s->n;
-    struct slice line = { s->p, n };
-    n += end != NULL;
-    *s = (struct slice){ s->p + n, s->n - n };
+    struct slice line = { s->p, end ? (size_t)(end - s->p) : s->n };
+    *s = txt_after(*s, line.n + (end != NULL));
     return line;
 }
 
@@ -2055,11 +2060,10 @@ static struct slice txt_next_line(struct slice *s)
 static struct slice txt_base(struct slice path)
 {
     const char *slash = path.n ? memrchr(path.p, '/', path.n) : NULL;
-    size_t i = slash ? (size_t)(slash - path.p) + 1 : 0;
-    return (struct slice){ path.n ? path.p + i : path.p, path.n - i };
+    return slash ? txt_after(path, (size_t)(slash - path.p) + 1) : path;
 }
 
-/* Compare two names by bytes, a prefix being less. */
+/* Compare two names by bytes; a prefix is less. */
 static int txt_compare(struct slice a, struct slice b)
 {
     size_t n = a.n < b.n ? a.n : b.n;
@@ -2067,35 +2071,19 @@ static int txt_compare(struct slice a, struct slice b)
     return r ? r : (a.n > b.n) - (a.n < b.n);
 }
 
-/* Return name from behind the last slash before its arguments, without its
- * package's directories: "b.f" of "github.com/a/b.f". */
+/* Return name without the directories of its package: "b.f" of
+ * "github.com/a/b.f".  Slashes in its arguments are none. */
 static struct slice txt_short_name(struct slice name)
 {
     size_t begin = 0;
     for (size_t i = 0; i < name.n && !strchr("([<{ ", name.p[i]); i++)
         if (name.p[i] == '/' && i + 1 < name.n)
             begin = i + 1;
-    return (struct slice){ name.n ? name.p + begin : name.p, name.n - begin };
+    return txt_after(name, begin);
 }
 
-/* Append name as txt_put_clean does, but with the character tab for each tab,
- * as in the kernel's "virtnet_poll\t[virtio_net]". */
-static void txt_put_name(struct buf *b, struct slice name, char tab)
-{
-    for (const char *p; name.n; name.p = p, name.n--) {
-        p = memchr(name.p, '\t', name.n);
-        size_t n = p ? (size_t)(p - name.p) : name.n;
-        txt_put_clean(b, (struct slice){ name.p, n });
-        if (!p)
-            return;
-        mem_put_byte(b, (uint8_t)tab);
-        p++;
-        name.n -= n;
-    }
-}
-
-/* Append path without redundant parts (//, ./, a/..), as Go's filepath.Clean
- * and so pprof do. */
+/* Append path without redundant parts (//, ./, a/..), as Go's filepath.Clean,
+ * which pprof calls. */
 static void txt_put_path(struct buf *b, struct slice path)
 {
     const size_t begin = b->len;
@@ -2124,7 +2112,10 @@ static void txt_put_path(struct buf *b, struct slice path)
         mem_put_byte(b, '.');
 }
 
-/* Append n lines, each with a newline. */
+/* Append the lines of the array a, each with a newline. */
+#define TXT_PUT_LINES(b, a) txt_put_lines(b, a, sizeof (a) / sizeof *(a))
+
+/* Do TXT_PUT_LINES: append n lines. */
 static void txt_put_lines(struct buf *b, const char *const *line, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -2134,7 +2125,7 @@ static void txt_put_lines(struct buf *b, const char *const *line, size_t n)
 }
 
 /* Append s as XML text or attribute: a tab becomes a space, any other character
- * that is not printable U+FFFD, which covers all that XML forbids. */
+ * that is not printable becomes U+FFFD; XML forbids no other. */
 static void txt_put_xml(struct buf *b, struct slice s)
 {
     static const char mark[] = "&<>\"",
@@ -3129,16 +3120,16 @@ static void re_fini(struct re *r)
 }
 
 /* =================================== 7 JS ====================================
- * for     JSON text: written as it goes, read in place
+ * for     JSON: written step by step into a buffer, read in place
  * uses    MEM, TXT
  * owns    nothing: a writer borrows its buf
  * spec    RFC 8259
  * prefix  js_
  * runs    any thread
  *
- * Invariant  what is written is valid UTF-8 JSON whatever bytes the names
- *            hold; NAN and infinity become null.  Input is checked as a whole
- *            before any of it is used.
+ * Invariant  the output is valid UTF-8 JSON whatever bytes the names contain;
+ *            NAN and infinity become null.  All of the input is checked before
+ *            any of it is used.
  */
 
 struct js {
@@ -3147,7 +3138,7 @@ struct js {
     bool        more;                   /* the next value needs a comma */
 };
 
-/* Append the comma and the newline that go before a value. */
+/* Append the comma and the newline that precede a value. */
 static void js_next(struct js *j)
 {
     if (j->more)
@@ -3192,7 +3183,7 @@ static void js_put_num(struct js *j, double v)
     txt_putf(j->b, isfinite(v) ? "%.6g" : "null", v);
 }
 
-/* Write text, which is JSON already. */
+/* Write text that is JSON already. */
 static void js_put_raw(struct js *j, const char *text)
 {
     js_next(j);
@@ -3205,7 +3196,7 @@ static void js_put_bool(struct js *j, bool v)
     js_put_raw(j, v ? "true" : "false");
 }
 
-/* Write null: the value is not known. */
+/* Write null, for an unknown value. */
 static void js_put_null(struct js *j)
 {
     js_put_raw(j, "null");
@@ -3234,7 +3225,7 @@ static void js_open(struct js *j, char kind)
     j->more = false;
 }
 
-/* Close what js_open opened: '}' or ']'. */
+/* Close the innermost object '}' or array ']'. */
 static void js_close(struct js *j, char kind)
 {
     assert(j->depth > 0);
@@ -3243,7 +3234,7 @@ static void js_close(struct js *j, char kind)
     j->more = true;
 }
 
-/* Write a member: a whole number, null if it is not known. */
+/* Write a member: v rounded to a whole number, null if it is unknown. */
 static void js_field_int(struct js *j, const char *key, double v)
 {
     js_key(j, key);
@@ -3253,7 +3244,7 @@ static void js_field_int(struct js *j, const char *key, double v)
         js_put_null(j);
 }
 
-/* Write a member: a number, null if it is not known. */
+/* Write a member: a number, null if it is unknown. */
 static void js_field_num(struct js *j, const char *key, double v)
 {
     js_key(j, key);
@@ -3280,14 +3271,14 @@ static void js_field_text(struct js *j, const char *key, const char *text)
     js_field_str(j, key, txt_slice(text));
 }
 
-/* Write a key and a boolean. */
+/* Write a member: a boolean. */
 static void js_field_bool(struct js *j, const char *key, bool v)
 {
     js_key(j, key);
     js_put_bool(j, v);
 }
 
-/* Write a key, and open its object or array. */
+/* Write a key and open its object '{' or array '['. */
 static void js_field_open(struct js *j, const char *key, char kind)
 {
     js_key(j, key);
@@ -3299,14 +3290,13 @@ static void js_field_open(struct js *j, const char *key, char kind)
 enum js_kind { JS_NULL, JS_FALSE, JS_TRUE, JS_NUMBER, JS_STRING, JS_ARRAY,
                JS_OBJECT };
 
-/* A value in a text that js_read has accepted; nothing is allocated. */
-struct js_value {
+struct js_value {                       /* of a text that js_read accepted */
     enum js_kind kind;
-    struct slice text;                  /* all of it, borrowed */
+    struct slice text;                  /* all of the value, borrowed */
 };
 
 struct js_members {                     /* an iterator; see js_next_member */
-    struct slice rest;
+    struct slice rest;                  /* borrowed; from the next member on */
     char         end;                   /* ']' or '}' */
 };
 
@@ -3314,15 +3304,33 @@ struct js_members {                     /* an iterator; see js_next_member */
 static struct slice js_skip(struct slice s)
 {
     while (s.n && (*s.p == ' ' || *s.p == '\t' || *s.p == '\n' ||
-                   *s.p == '\r')) {
-        s.p++;
-        s.n--;
-    }
+                   *s.p == '\r'))
+        s = txt_after(s, 1);
     return s;
 }
 
-/* Return the length of the string that s starts with, including quotes; 0: none
- * or not well formed (RFC 8259 7; no lone surrogate: I-JSON). */
+/* Return the index of the first byte of s from i on that is no digit. */
+static size_t js_digits_end(struct slice s, size_t i)
+{
+    while (i < s.n && s.p[i] >= '0' && s.p[i] <= '9')
+        i++;
+    return i;
+}
+
+/* Return the UTF-16 code unit of the escape \uXXXX that s starts with, or -1 if
+ * it is not well formed. */
+static int js_code_unit(struct slice s)
+{
+    int v = s.n < 6 ? -1 : 0;
+    for (size_t i = 2; i < 6 && v >= 0; i++) {
+        int digit = txt_hex(s.p[i]);
+        v = digit < 0 ? -1 : v << 4 | digit;
+    }
+    return v;
+}
+
+/* Return the length of the string that s starts with, including quotes; 0 if
+ * it is not well formed (RFC 8259 7; I-JSON: no lone surrogate). */
 static size_t js_string_bytes(struct slice s)
 {
     size_t i = 1;
@@ -3333,17 +3341,9 @@ static size_t js_string_bytes(struct slice s)
         uint8_t c = (uint8_t)s.p[i];
         bool escape = c == '\\' && i + 1 < s.n;
         if (escape && s.p[i + 1] == 'u') {
-            unsigned v = 0;
-            if (s.n - i < 6)
-                return 0;
-            for (size_t k = 2; k < 6; k++) {
-                int digit = txt_hex(s.p[i + k]);
-                if (digit < 0)
-                    return 0;
-                v = v << 4 | (unsigned)digit;
-            }
+            int v = js_code_unit(txt_after(s, i));
             bool low = v >= 0xdc00 && v <= 0xdfff;
-            if (low != high)
+            if (v < 0 || low != high)
                 return 0;
             high = v >= 0xd800 && v <= 0xdbff;
             i += 6;
@@ -3363,27 +3363,22 @@ static size_t js_string_bytes(struct slice s)
     return 0;
 }
 
-/* Return the length of the number that s starts with; 0: none. */
+/* Return the length of the number that s starts with, or 0. */
 static size_t js_number_bytes(struct slice s)
 {
-    size_t i = s.n && *s.p == '-', from = i;
-    while (i < s.n && s.p[i] >= '0' && s.p[i] <= '9')
-        i++;
+    size_t from = s.n && *s.p == '-', i = js_digits_end(s, from);
     if (i == from || (s.p[from] == '0' && i > from + 1))
         return 0;
     if (i < s.n && s.p[i] == '.') {
-        from = ++i;
-        while (i < s.n && s.p[i] >= '0' && s.p[i] <= '9')
-            i++;
+        from = i + 1;
+        i = js_digits_end(s, from);
         if (i == from)
             return 0;
     }
     if (i < s.n && (s.p[i] == 'e' || s.p[i] == 'E')) {
-        i++;
-        i += i < s.n && (s.p[i] == '+' || s.p[i] == '-');
-        from = i;
-        while (i < s.n && s.p[i] >= '0' && s.p[i] <= '9')
-            i++;
+        from = i + 1;
+        from += from < s.n && (s.p[from] == '+' || s.p[from] == '-');
+        i = js_digits_end(s, from);
         if (i == from)
             return 0;
     }
@@ -3391,26 +3386,25 @@ static size_t js_number_bytes(struct slice s)
 }
 
 struct js_scan {                        /* a value while it is checked */
-    struct slice at;                    /* the rest */
+    struct slice at;                    /* the rest of the text */
     char   open[JS_DEPTH];              /* the bracket that closes each level */
-    size_t depth;
+    size_t depth;                       /* open brackets */
     bool   value, key;                  /* which must follow; neither: a comma
                                          * or a closing bracket */
 };
 
-/* Skip n bytes and note what must follow; false: n is 0. */
+/* Skip n bytes and set what must follow; false: n is 0. */
 static bool js_scan_over(struct js_scan *x, size_t n, bool key, bool value)
 {
     if (!n)
         return false;
-    x->at.p += n;
-    x->at.n -= n;
+    x->at = txt_after(x->at, n);
     x->key = key;
     x->value = value;
     return true;
 }
 
-/* Skip a comma; false: no member follows. */
+/* Skip a comma and white space; false: no member follows. */
 static bool js_scan_comma(struct js_scan *x)
 {
     bool object = x->open[x->depth - 1] == '}';
@@ -3423,7 +3417,7 @@ static bool js_scan_comma(struct js_scan *x)
 static bool js_scan_key(struct js_scan *x)
 {
     size_t n = js_string_bytes(x->at);
-    struct slice after = js_skip((struct slice){ x->at.p + n, x->at.n - n });
+    struct slice after = js_skip(txt_after(x->at, n));
     if (!n || !after.n || *after.p != ':')
         return false;
     return js_scan_over(x, (size_t)(after.p - x->at.p) + 1, false, true);
@@ -3436,12 +3430,12 @@ static bool js_scan_open(struct js_scan *x)
     if (x->depth == JS_DEPTH)
         return false;
     x->open[x->depth++] = object ? '}' : ']';
-    struct slice in = js_skip((struct slice){ x->at.p + 1, x->at.n - 1 });
+    struct slice in = js_skip(txt_after(x->at, 1));
     bool empty = in.n && *in.p == x->open[x->depth - 1];
     return js_scan_over(x, 1, object && !empty, !object && !empty);
 }
 
-/* Skip the next token; false: it is not what must follow. */
+/* Skip the next token; false: it is not one that may follow. */
 static bool js_scan_step(struct js_scan *x)
 {
     char c = *x->at.p;
@@ -3460,7 +3454,7 @@ static bool js_scan_step(struct js_scan *x)
            js_scan_over(x, 1, false, false) && x->depth-- > 0;
 }
 
-/* Return what must stand where x is, for an error message. */
+/* Return what is expected where x is, for an error message. */
 static const char *js_scan_want(const struct js_scan *x)
 {
     if (x->key)
@@ -3472,11 +3466,11 @@ static const char *js_scan_want(const struct js_scan *x)
 
 struct js_fault {                       /* where a text is not JSON */
     const char *at;                     /* borrowed */
-    const char *want;                   /* what must stand there; a literal */
+    const char *want;                   /* what was expected there; a literal */
 };
 
-/* Return the length of the value that s starts with; 0: not well formed or
- * deeper than JS_DEPTH, and *bad says where.  No recursion. */
+/* Return the length of the value that s starts with; 0 if it is not well formed
+ * or deeper than JS_DEPTH, and set *bad.  No recursion. */
 static size_t js_value_bytes(struct slice s, struct js_fault *bad)
 {
     struct js_scan x = { .at = s, .value = true };
@@ -3511,7 +3505,7 @@ static int js_read(struct slice text, struct js_value *v, struct gp_why *why)
     struct slice s = js_skip(text);
     size_t n = js_value_bytes(s, &bad);
     if (n) {
-        struct slice rest = js_skip((struct slice){ s.p + n, s.n - n });
+        struct slice rest = js_skip(txt_after(s, n));
         if (!rest.n) {
             *v = js_at(s);
             return GP_OK;
@@ -3532,33 +3526,32 @@ static struct js_members js_members(const struct js_value *v)
 {
     struct js_members m = { {0}, v->kind == JS_ARRAY ? ']' : '}' };
     if (v->kind >= JS_ARRAY)
-        m.rest = (struct slice){ v->text.p + 1, v->text.n - 1 };
+        m.rest = txt_after(v->text, 1);
     return m;
 }
 
-/* Take the next member, and in an object its key, in quotes; false at the
- * end. */
+/* Read the next member into *v, and its key, in quotes, if it is in an object;
+ * false at the end. */
 static bool js_next_member(struct js_members *m, struct slice *key,
                            struct js_value *v)
 {
     struct slice s = js_skip(m->rest);
     if (s.n && *s.p == ',')
-        s = js_skip((struct slice){ s.p + 1, s.n - 1 });
+        s = js_skip(txt_after(s, 1));
     if (!s.n || *s.p == m->end)
         return false;
     *key = (struct slice){0};
     if (m->end == '}') {
         *key = (struct slice){ s.p, js_string_bytes(s) };
-        s = js_skip((struct slice){ s.p + key->n, s.n - key->n });
-        s = (struct slice){ s.p + 1, s.n - 1 };
+        s = txt_after(js_skip(txt_after(s, key->n)), 1);
     }
+    s = js_skip(s);
     *v = js_at(s);
-    m->rest = (struct slice){ v->text.p + v->text.n,
-                              s.n - (size_t)(v->text.p + v->text.n - s.p) };
+    m->rest = txt_after(s, v->text.n);
     return true;
 }
 
-/* Append the text of a string value or key, unescaped, to b. */
+/* Append the unescaped text of the string value or key s. */
 static void js_get_string(struct slice s, struct buf *b)
 {
     static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
@@ -3570,9 +3563,7 @@ static void js_get_string(struct slice s, struct buf *b)
             mem_put_byte(b, (uint8_t)to[strchr(from, s.p[i + 1]) - from]);
             i += 2;
         } else {
-            uint32_t v = 0;
-            for (size_t k = 2; k < 6; k++)
-                v = v << 4 | (uint32_t)txt_hex(s.p[i + k]);
+            uint32_t v = (uint32_t)js_code_unit(txt_after(s, i));
             i += 6;
             if (v >= 0xd800 && v <= 0xdbff) {
                 high = v;
@@ -3585,8 +3576,8 @@ static void js_get_string(struct slice s, struct buf *b)
     }
 }
 
-/* Return the member of v whose key is name, without escapes; JS_NULL: none, or
- * v is not an object. */
+/* Return the member of v whose key, which has no escapes, is name; JS_NULL if
+ * there is none or v is not an object. */
 static struct js_value js_member(const struct js_value *v, const char *name)
 {
     struct js_members m = js_members(v);
@@ -3599,13 +3590,13 @@ static struct js_value js_member(const struct js_value *v, const char *name)
     return (struct js_value){0};
 }
 
-/* Return a number as a double; NAN for anything else. */
+/* Return the number v; NAN for any other value. */
 static double js_get_num(const struct js_value *v)
 {
     return v->kind == JS_NUMBER ? txt_finite(v->text) : (double)NAN;
 }
 
-/* Return a number as a uint64_t; 0 for anything else or out of range. */
+/* Return the whole number v; 0 for any other value or out of range. */
 static uint64_t js_get_uint(const struct js_value *v)
 {
     uint64_t n = 0;
@@ -11829,7 +11820,7 @@ static const char *anl_word(struct anl *a, struct slice s)
 {
     struct buf b = {0};
     bool cut = s.n > 60;
-    txt_put_name(&b, (struct slice){ s.p, cut ? 57 : s.n }, ' ');
+    txt_put_clean(&b, (struct slice){ s.p, cut ? 57 : s.n });
     txt_puts(&b, cut ? "..." : "");
     return anl_text_of(a, &b);
 }
@@ -13809,8 +13800,6 @@ struct svg {
     uint64_t  units;                    /* width of the root */
     bool      down;                     /* the root is row 0 */
 };
-
-#define TXT_PUT_LINES(b, a) txt_put_lines(b, a, sizeof (a) / sizeof *(a))
 
 /* Return the first n characters of s, or all. */
 static struct slice svg_cut(struct slice s, size_t n)
@@ -28895,7 +28884,7 @@ static void doc_name(struct doc_doc *d, struct slice s, size_t most)
     bool whole = d->md || d->html;
     if (!whole && s.n > most)
         s = txt_short_name(s);
-    txt_put_name(&d->cell, s, ' ');
+    txt_put_clean(&d->cell, s);
     for (size_t i = begin; i < d->cell.len && !whole; i++) {
         if ((d->cell.data[i] & 0xc0) == 0x80)
             continue;
@@ -29175,7 +29164,7 @@ static void doc_function(struct doc_doc *d, const struct anl *a,
     bool where = n->symbol && module.n && n->module != a->main && !c->by;
     size_t less = where ? (module.n < 20 ? module.n : 20) + 2 : 0;
     if (c->by)                          /* its end says most: nothing is cut */
-        txt_put_name(&d->cell, n->name, ' ');
+        txt_put_clean(&d->cell, n->name);
     else
         doc_name(d, n->name, DOC_NAME_COLUMNS - less);
     if (where) {
@@ -29774,8 +29763,7 @@ static void doc_report_html(struct buf *b, const struct anl *a,
              "<meta charset=\"utf-8\">\n"
              "<meta name=\"viewport\" content=\"width=device-width,"
              "initial-scale=1\">\n<title>grpcprof report</title>\n<style>\n");
-    txt_put_lines(b, doc_report_style, sizeof doc_report_style /
-                                       sizeof *doc_report_style);
+    TXT_PUT_LINES(b, doc_report_style);
     txt_puts(b, "</style></head><body><main>\n");
     doc_report(&d, a, c);
     if (picture.n) {
@@ -30952,7 +30940,7 @@ static void foreign_numbered(struct buf *b, struct foreign_numbers *t,
     }
     t->name[t->n++] = s;
     txt_putf(b, "(%zu) ", t->n);
-    txt_put_name(b, s, ' ');
+    txt_put_clean(b, s);
 }
 
 struct foreign_grind {                      /* a callgrind file */
@@ -31154,7 +31142,7 @@ static int foreign_speedscope(struct buf *b, const struct pp *p,
 static void foreign_put_folded_name(struct buf *b, struct slice name)
 {
     size_t begin = b->len;
-    txt_put_name(b, name, ' ');
+    txt_put_clean(b, name);
     for (size_t i = begin; i < b->len; i++)
         if (b->data[i] == ';')
             b->data[i] = ':';
@@ -31635,7 +31623,7 @@ static void loaddoc_profile(struct buf *b, const struct res_profile *p)
         loaddoc_put_count(b, (uint64_t)f->flat.sum.samples, 14);
         loaddoc_put_time(b, per * f->cum.share, 11);
         txt_puts(b, f->resolved ? "  " : " ~");
-        txt_put_name(b, a->view.node[f->node].name, ' ');
+        txt_put_clean(b, a->view.node[f->node].name);
         mem_put_byte(b, '\n');
         shown++;
     }
@@ -32142,8 +32130,7 @@ static void loaddoc_page_series(struct buf *b, const struct res *r)
 static void loaddoc_html(struct buf *b, const struct res_report *t)
 {
     struct buf text = {0};
-    txt_put_lines(b, loaddoc_page_head, sizeof loaddoc_page_head /
-                                    sizeof *loaddoc_page_head);
+    TXT_PUT_LINES(b, loaddoc_page_head);
     loaddoc_plan(&text, t->config);
     txt_puts(b, "<h1>grpcprof load</h1>\n<pre>");
     doc_page_lines(b, mem_slice(&text));
