@@ -3605,7 +3605,7 @@ static uint64_t js_get_uint(const struct js_value *v)
 }
 
 /* =================================== 8 PB ====================================
- * for     protobuf wire format, both ways, no schema
+ * for     reading and writing protobuf's wire format, without a schema
  * uses    MEM
  * owns    nothing: a reader borrows its bytes, a writer borrows its buf
  * spec    [PB] protobuf.dev/programming-guides/encoding
@@ -3617,21 +3617,21 @@ static uint64_t js_get_uint(const struct js_value *v)
  *   08 96 01                     field 1: 150
  *   12 07 74 65 73 74 69 6e 67   field 2: "testing"
  *
- * Invariant  input is hostile: a length is compared with the bytes left, not
- *            added to a pointer first, as p + n may wrap and end - p may not.
+ * Invariant  input is hostile: a length is compared with the bytes left before
+ *            it is added to a pointer, because p + n may wrap around.
  */
 
 enum pb_type { PB_VARINT = 0, PB_FIXED64 = 1, PB_BYTES = 2, PB_FIXED32 = 5 };
 
-struct pb_in {
+struct pb_in {                          /* input not read yet */
     const uint8_t *p, *end;             /* borrowed; p <= end */
 };
 
 struct pb_field {
-    uint32_t     number;                /* 1..; not beside type: one 8-byte
-                                         * load of both would stall on two
+    uint32_t     number;                /* from 1; apart from type, since one
+                                         * load of both would stall on the two
                                          * stores */
-    struct pb_in bytes;                 /* of PB_BYTES; borrowed */
+    struct pb_in bytes;                 /* borrowed; of a PB_BYTES */
     uint64_t     value;                 /* of the other types */
     enum pb_type type;
 };
@@ -3656,8 +3656,8 @@ static int pb_get_long_varint(struct pb_in *in, uint64_t *v)
     return GP_EFORMAT;
 }
 
-/* Read the varint at p, where eight bytes can be read, into *v; return its
- * length, or 0 if it is longer than eight.  All bytes are packed at once. */
+/* Read the varint at p, which has eight readable bytes, into *v.  Return its
+ * length, or 0 if it is longer than eight.  Packs all bytes at once. */
 static inline unsigned pb_load_varint(const uint8_t *p, uint64_t *v)
 {
     uint64_t x;
@@ -3666,15 +3666,15 @@ static inline unsigned pb_load_varint(const uint8_t *p, uint64_t *v)
     uint64_t last = ~x & 0x8080808080808080;
     if (!last)
         return 0;
-    x &= last ^ (last - 1);             /* up to the first byte that is last */
+    x &= last ^ (last - 1);             /* keep the varint's own bytes */
     x = (x & 0x7f007f007f007f00) >> 1 | (x & 0x007f007f007f007f);
     x = (x & 0x3fff00003fff0000) >> 2 | (x & 0x00003fff00003fff);
     *v = (x & 0x0fffffff00000000) >> 4 | (x & 0x000000000fffffff);
     return (unsigned)__builtin_ctzll(last) / 8 + 1;
 }
 
-/* Read a varint into *v; GP_EFORMAT as pb_get_long_varint, which reads those
- * near the end of the input or longer than eight bytes. */
+/* Read a varint into *v; GP_EFORMAT as in pb_get_long_varint, which reads those
+ * near the end of the input and those longer than eight bytes. */
 static inline int pb_get_varint(struct pb_in *in, uint64_t *v)
 {
     const uint8_t *p = in->p;
@@ -3705,7 +3705,7 @@ static int pb_get_fixed(struct pb_in *in, size_t n, uint64_t *v)
     return GP_OK;
 }
 
-/* pb_get_field for every field: the slow path. */
+/* Do pb_get_field for any field: the slow path. */
 static int pb_get_any_field(struct pb_in *in, struct pb_field *f)
 {
     uint64_t tag;
@@ -3733,7 +3733,8 @@ static int pb_get_any_field(struct pb_in *in, struct pb_field *f)
 }
 
 /* Read the next field into *f: 1, 0 at the end, or GP_EFORMAT with in->p at or
- * after the fault.  Fast path: a tag of one byte, a varint or length of few. */
+ * after the fault.  Reads a tag of one byte with a varint or length of at most
+ * eight itself. */
 static inline int pb_get_field(struct pb_in *in, struct pb_field *f)
 {
     const uint8_t *p = in->p;
@@ -3773,7 +3774,8 @@ static inline struct slice pb_slice(const struct pb_field *f)
                            (size_t)(f->bytes.end - f->bytes.p) };
 }
 
-/* Return the last varint of field number in in, or otherwise. */
+/* Return the last varint of field number in the message in; otherwise if there
+ * is none. */
 static uint64_t pb_find_varint(struct pb_in in, uint32_t number,
                                uint64_t otherwise)
 {
@@ -3784,7 +3786,8 @@ static uint64_t pb_find_varint(struct pb_in in, uint32_t number,
     return otherwise;
 }
 
-/* Return the last PB_BYTES of field number in in; empty: none. */
+/* Return the last PB_BYTES of field number in the message in, or an empty
+ * slice. */
 static struct slice pb_find_bytes(struct pb_in in, uint32_t number)
 {
     struct pb_field f;
@@ -3850,7 +3853,7 @@ static void pb_put_message(struct buf *b, uint32_t number, struct buf *part)
 }
 
 /* =================================== 9 GZ ====================================
- * for     gzip files, both ways
+ * for     compressing and inflating gzip files and zlib streams
  * uses    MEM
  * owns    the zlib streams while a call runs
  * spec    RFC 1952 (several members may follow each other)
@@ -3895,37 +3898,37 @@ static int gz_zlib_pack(const void *src, size_t n, struct buf *out)
     return GP_OK;
 }
 
-struct gz_reader {                      /* gzip members, piece by piece */
+struct gz_reader {                      /* inflates a file in pieces */
     z_stream z;
-    uint64_t at, made;                  /* bytes read; inflated */
-    uint64_t member;                    /* where the last member starts */
-    bool     end;                       /* at the end of a member */
+    uint64_t at, made;                  /* bytes read; bytes inflated */
+    uint64_t member;                    /* at's value where the member began */
+    bool     end;                       /* at is the end of a member */
 };
 
-/* Start reading.  GP_ENOMEM. */
+/* Initialise g, at the start of a file; GP_ENOMEM. */
 static int gz_reader_init(struct gz_reader *g)
 {
     *g = (struct gz_reader){0};
     return inflateInit2(&g->z, 15 + 16) == Z_OK ? GP_OK : GP_ENOMEM;
 }
 
-/* Inflate the next piece, n bytes at p, onto out, or if that is NULL only check
- * it.  GP_EFORMAT: damaged; GP_ELIMIT: more than most bytes in total.  After an
- * error only gz_reader_fini may follow. */
+/* Inflate the file's next n bytes, at p, onto out; if out is NULL only check
+ * them.  GP_EFORMAT: damaged; GP_ELIMIT: more than most bytes in total.  After
+ * an error only gz_reader_fini may follow. */
 static int gz_reader_put(struct gz_reader *g, const uint8_t *p, size_t n,
                          uint64_t most, struct buf *out)
 {
     uint8_t nowhere[GZ_DISCARD_BYTES];
     size_t room = sizeof nowhere;
-    bool full = false;                  /* zlib may hold more output */
+    bool full = false;                  /* zlib may have more output */
     while (n || full) {
         if (g->end && inflateReset(&g->z) != Z_OK)
             return GP_EFORMAT;
         if (g->end)
             g->member = g->at;
         size_t feed = n > INT_MAX ? INT_MAX : n;
-        if (out) {                      /* all of its room: with enough zlib
-                                         * need not copy its window */
+        if (out) {                      /* offer all room: with enough of it
+                                         * zlib copies no window */
             room = out->cap - out->len;
             room = room < GZ_STEP_BYTES ? GZ_STEP_BYTES
                  : room > INT_MAX ? INT_MAX : room;
@@ -3964,10 +3967,10 @@ static int gz_reader_fini(struct gz_reader *g)
 }
 
 /* Inflate the gzip members in src onto out, at most most bytes.  GP_EFORMAT:
- * damaged or truncated; GP_ELIMIT: past most; *at is then how far into src it
- * got. */
+ * damaged or truncated; GP_ELIMIT: past most; *at is then the fault's offset in
+ * src. */
 static int gz_gzip_unpack(const uint8_t *src, size_t n, size_t most,
-                      struct buf *out, size_t *at)
+                          struct buf *out, size_t *at)
 {
     struct gz_reader g;
     int e = gz_reader_init(&g);
@@ -3975,7 +3978,7 @@ static int gz_gzip_unpack(const uint8_t *src, size_t n, size_t most,
     if (e)
         return e;
     e = gz_reader_put(&g, src, n, most, out);
-    *at = e && !g.z.total_out ? g.member : g.at;   /* not a member: its start */
+    *at = e && !g.z.total_out ? g.member : g.at;    /* no output: its start */
     int cut = gz_reader_fini(&g);
     return e ? e : cut;
 }
@@ -3991,20 +3994,15 @@ static int gz_gzip_pack(const void *src, size_t n, struct buf *out)
                      Z_DEFAULT_STRATEGY) != Z_OK)
         return GP_ENOMEM;
     uLong bound = deflateBound(&z, (uLong)n);
-    uint8_t *p = mem_reserve(out, bound);
-    int e = GP_ENOMEM;
-    if (p) {
-        z.next_in = (Bytef *)(uintptr_t)src;
-        z.avail_in = (uInt)n;
-        z.next_out = p;
-        z.avail_out = (uInt)bound;
-        if (deflate(&z, Z_FINISH) == Z_STREAM_END) {
-            out->len += bound - z.avail_out;
-            e = GP_OK;
-        }
-    }
+    z.next_in = (Bytef *)(uintptr_t)src;
+    z.avail_in = (uInt)n;
+    z.next_out = mem_reserve(out, bound);
+    z.avail_out = (uInt)bound;
+    bool ok = z.next_out && deflate(&z, Z_FINISH) == Z_STREAM_END;
+    if (ok)
+        out->len += bound - z.avail_out;
     deflateEnd(&z);
-    return e;
+    return ok ? GP_OK : GP_ENOMEM;
 }
 
 /* ================================== 10 HDR ===================================
@@ -4092,8 +4090,8 @@ static void hdr_merge(struct hdr *h, const struct hdr *from)
     h->over += from->over;
 }
 
-/* Return the percentile of percent in ns, as [HDR] defines it; 0 if there are
- * no values. */
+/* Return the percentile of percent in ns, as [HDR] defines it; 0 without
+ * values. */
 static int64_t hdr_percentile(const struct hdr *h, double percent)
 {
     double rank = ceil(percent / 100 * (double)h->n - 1e-9);
@@ -4110,10 +4108,12 @@ static int64_t hdr_percentile(const struct hdr *h, double percent)
 
 /* ---- HdrHistogram's formats ----
  *
- *   V2       1c849313 bytes 0 3 lowest highest ratio, big-endian, of 4 4 4 4 8
- *            8 8 bytes; then the counts, up to the last that is not zero, as
- *            zigzag LEB128 of at most 9 bytes; -n stands for n zeros
- *   packed   1c849314 bytes, then V2 as a zlib stream; in base64 as text
+ *   V2       big-endian: 4 bytes each of 1c849313, bytes of counts, 0, 3
+ *            digits; 8 bytes each of lowest, highest, ratio; then the counts up
+ *            to the last that is not 0, in zigzag LEB128 of at most 9 bytes
+ *            each; -n stands for n zeros
+ *   packed   1c849314 and the bytes that follow, 4 bytes each; then V2 as a
+ *            zlib stream; all of it in base64
  *
  *   e.g. one value 3:  1c849313 00000002 ... 05 02   (-3 zeros, then 1)
  */
@@ -4145,7 +4145,7 @@ static bool hdr_get_zigzag(const uint8_t **p, const uint8_t *end, int64_t *v)
     return false;
 }
 
-/* Append h's counts in HdrHistogram's packed V2 format, in base64. */
+/* Append h's counts in the packed V2 format. */
 static void hdr_put_v2(const struct hdr *h, struct buf *b)
 {
     struct buf v2 = {0}, zip = {0}, counts = {0};
@@ -4161,21 +4161,21 @@ static void hdr_put_v2(const struct hdr *h, struct buf *b)
     }
     num_put_be(&v2, HDR_V2, 4);
     num_put_be(&v2, counts.len, 4);
-    num_put_be(&v2, 0, 4);             /* normalizing index offset */
-    num_put_be(&v2, 3, 4);             /* significant digits */
+    num_put_be(&v2, 0, 4);              /* normalizing index offset */
+    num_put_be(&v2, 3, 4);              /* significant digits */
     num_put_be(&v2, 1, 8);
     num_put_be(&v2, HDR_MOST_NS, 8);
-    num_put_be(&v2, UINT64_C(0x3ff0000000000000), 8);      /* ratio 1.0 */
+    num_put_be(&v2, 0x3ff0000000000000, 8);     /* ratio 1.0 */
     mem_put(&v2, counts.data, counts.len);
     num_put_be(&zip, HDR_V2_PACKED, 4);
-    num_put_be(&zip, 0, 4);            /* set below */
+    num_put_be(&zip, 0, 4);             /* set below */
     int e = v2.err | counts.err | zip.err;
     if (e || gz_zlib_pack(v2.data, v2.len, &zip)) {
         b->err = GP_ENOMEM;
     } else {
         num_set_be32(zip.data + 4, (uint32_t)(zip.len - 8));
         txt_put_base64(b, mem_slice(&zip));
-        while (zip.len++ % 3)           /* its readers expect padding */
+        while (zip.len++ % 3)           /* HdrHistogram expects padding */
             mem_put_byte(b, '=');
     }
     mem_fini(&v2);
@@ -4212,9 +4212,9 @@ static int hdr_read_counts(struct hdr *h, const uint8_t *p, size_t n)
     return GP_OK;
 }
 
-/* Read text, in HdrHistogram's packed V2 format with our range and digits, into
- * h, which is empty; min, max and sum are computed from the counts.
- * GP_EFORMAT, GP_ENOMEM. */
+/* Read text, in the packed V2 format with our range and digits, into h, which is
+ * empty; min, max and sum are computed from the counts.  GP_EFORMAT,
+ * GP_ENOMEM. */
 static int hdr_read_v2(struct hdr *h, struct slice text)
 {
     struct buf zip = {0}, v2 = {0};
@@ -4256,12 +4256,10 @@ static void hdr_put_hgrm(const struct hdr *h, struct buf *b)
         squares += (value - mean) * (value - mean) * (double)h->count[i];
         if (share < next)
             continue;
+        txt_putf(b, "%12.3f %2.12f %10" PRIu64, value / 1e6, share, seen);
         if (seen < h->n)
-            txt_putf(b, "%12.3f %2.12f %10" PRIu64 " %14.2f\n", value / 1e6,
-                     share, seen, 1 / (1 - share));
-        else
-            txt_putf(b, "%12.3f %2.12f %10" PRIu64 "\n", value / 1e6, 1.0,
-                     seen);
+            txt_putf(b, " %14.2f", 1 / (1 - share));
+        mem_put_byte(b, '\n');
         while (next <= share && next < 1) {
             double half = ceil(log2(1 / (1 - next)) + 1e-9);
             next += 1 / (exp2(half < 1 ? 1 : half) * 5);
