@@ -4212,8 +4212,8 @@ static int hdr_read_counts(struct hdr *h, const uint8_t *p, size_t n)
     return GP_OK;
 }
 
-/* Read text, in the packed V2 format with our range and digits, into h, which is
- * empty; min, max and sum are computed from the counts.  GP_EFORMAT,
+/* Read text, in the packed V2 format with our range and digits, into h, which
+ * is empty; min, max and sum are computed from the counts.  GP_EFORMAT,
  * GP_ENOMEM. */
 static int hdr_read_v2(struct hdr *h, struct slice text)
 {
