@@ -26827,13 +26827,13 @@ static void res_append(struct res *r, struct res *f)
  * owns    its threads, connections and calls while load_run runs
  * spec    none
  * prefix  load_
- * runs    load_run on the caller's thread, each worker on its own; they talk
- *         by net_loop_post and two semaphores, and share two counters for the
- *         progress line
+ * runs    load_run on the caller's thread, each worker on its own; they
+ *         communicate by net_loop_post and two semaphores, and share two
+ *         counters for the progress line
  *
  *   connect all -> start -> [warm-up] -> measure -> drain -> cut off
  *
- *   closed loop   a client starts a call when one of its own has ended
+ *   closed loop   a client starts a call when one of its calls has ended
  *   open loop     call n starts on schedule, even while earlier calls are
  *                 pending; worker w of T starts the calls n = w modulo T
  *
@@ -26846,15 +26846,15 @@ static void res_append(struct res *r, struct res *f)
 struct load_call {                      /* a slot: one call in flight */
     struct client_call  rpc;
     struct load_client *client;         /* borrowed; NULL: none yet */
-    struct link         by_age;         /* in the worker's live; alone: not
-                                         * live: its slot is free */
+    struct link         by_age;         /* in the worker's live; alone: the slot
+                                         * is free */
     struct link         queued;         /* in a waiting queue, or alone */
     struct load_call   *next_free;
     const struct client_payload *payload; /* borrowed */
-    struct net_timer    pace;           /* of its next message */
-    int64_t             start_ns;       /* the scheduled start */
-    int64_t             sent_ns;        /* the last actual send */
-    int64_t             heard_ns;       /* of its last message */
+    struct net_timer    pace;           /* sends its next message */
+    int64_t             start_ns;       /* scheduled start */
+    int64_t             sent_ns;        /* last actual send */
+    int64_t             heard_ns;       /* last message received, or sent_ns */
     bool                counted;        /* started while measuring */
 };
 
@@ -26864,36 +26864,36 @@ struct load_conn {
     struct link         of_worker;
     int64_t             begin_ns;       /* when it began to connect */
     uint64_t            used;           /* calls sent on it */
-    uint64_t            flying;         /* calls on it that have not ended */
-    uint64_t            answered;       /* ended by the server */
-    int64_t             pinged_ns;      /* its last PING; 0: none */
-    bool                ready;          /* SETTINGS seen */
-    bool                retired;        /* closed after its last call */
+    uint64_t            in_flight;      /* calls on it that have not ended */
+    uint64_t            answered;       /* calls ended by the server */
+    int64_t             pinged_ns;      /* last PING; 0: none */
+    bool                ready;          /* SETTINGS received */
+    bool                retired;        /* gets no calls; closed after its last
+                                         * one */
 };
 
 struct load_target {
     struct net_addr     addr[NET_ADDRS];
     size_t              n;              /* of addr; > 0 */
     struct client_request request;
-    const char         *text;           /* as given; borrowed */
 };
 
-struct load_client {                    /* a place for a connection */
+struct load_client {                    /* at most one connection at a time */
     struct load_worker *worker;         /* borrowed */
     struct load_target *target;         /* borrowed; read only */
-    struct load_conn   *conn;           /* that takes calls; NULL: none */
+    struct load_conn   *conn;           /* for new calls; NULL: none */
     struct link         touched;        /* in the worker's touched, or alone */
     struct link         waiting;        /* closed loop: calls by queued */
-    size_t              addr;           /* of target, being used */
+    size_t              addr;           /* index of the target's address */
     uint64_t            streams;        /* calls in flight, at most */
     uint64_t            left;           /* closed loop: calls not started */
     uint64_t            live;           /* closed loop: started, not counted */
-    struct net_timer    retry;          /* armed to look after it later */
+    struct net_timer    retry;          /* runs load_on_retry */
     int64_t             backoff_ns;     /* 0: connect at once */
     int64_t             lost_ns;        /* since when it has no connection */
     unsigned            resends;        /* in a row */
     bool                dead;           /* gave up connecting */
-    bool                done;           /* nothing more to do */
+    bool                done;           /* has no calls left; closed loop */
 };
 
 struct load_worker {
@@ -26910,7 +26910,7 @@ struct load_worker {
     size_t              ncall;
     struct load_call   *free;           /* slots not live */
     struct link         live;           /* calls not counted yet, by age */
-    struct link         waiting;        /* open loop: calls for a stream */
+    struct link         waiting;        /* open loop: calls without a stream */
     int64_t             queued_at_ns;   /* since when calls wait; 0: none */
     struct link         touched;        /* clients with something to send */
     struct link         conns;          /* owned */
@@ -26925,14 +26925,14 @@ struct load_worker {
     uint64_t            seq;            /* calls started */
     bool                asked;          /* a call keeps its reply, or did */
     uint64_t            rng;            /* state of load_random */
-    struct res          sum;            /* what it has counted */
+    struct res          sum;            /* the worker's result */
     uint64_t            in_flight;      /* live calls */
     struct buf          log;            /* rows not yet written */
     _Atomic uint64_t    nok, nfailed;   /* for the progress line */
     int64_t             start_ns, last_ns;      /* measuring; last count */
-    int64_t             end_ns;         /* no calls start later; 0: any time */
-    int64_t             turn_most_ns;
-    struct res_thread   use;            /* at the start, then the difference */
+    int64_t             end_ns;         /* no calls start later; 0: no limit */
+    int64_t             turn_most_ns;   /* longest turn of the loop */
+    struct res_thread   use;            /* at the start; then the difference */
     uint64_t            bytes_in, bytes_out;    /* likewise */
     bool                going, measuring, ended;        /* phases reached */
     struct gp_why       why;            /* connecting failed; or empty */
@@ -26944,11 +26944,11 @@ struct load_run {
     struct load_target *target;         /* owned */
     struct load_client *client;         /* owned */
     struct load_worker *worker;         /* owned */
-    uint64_t            nclient;        /* places for connections */
+    uint64_t            nclient;        /* struct load_client */
     unsigned            threads, ready, done;   /* workers */
     unsigned            started;        /* threads of workers */
-    sem_t               counted_all;    /* posted by a worker: sum is whole */
-    sem_t               hang_up;        /* posted by the caller: it has sums */
+    sem_t               counted_all;    /* from a worker: its sum is complete */
+    sem_t               hang_up;        /* from the caller: close connections */
     bool                open;           /* open loop */
     bool                templates;      /* headers have {{}} to fill in */
     bool                counted;        /* the number of calls is fixed */
@@ -26956,7 +26956,8 @@ struct load_run {
     bool                stopping;
     bool                measured;       /* the profile was started */
     struct net_timer    tick;
-    int64_t             go_ns, told_ns; /* schedule's time 0; last progress */
+    int64_t             go_ns;          /* start of the warm-up; 0: not yet */
+    int64_t             told_ns;        /* last call of on_progress */
     int64_t             stop_ns;        /* of the signal; or 0 */
     int64_t             unix_ns;        /* of go_ns, after the warm-up */
     enum res_ended      ended;
@@ -26970,9 +26971,9 @@ struct load_run {
 /* Return when call x of k's schedule starts, in seconds from time 0; before it,
  * during the warm-up, the first rate holds.  INFINITY: past the schedule's end.
  *
- * A step from a to b calls a second over T seconds has at + (b - a) t^2 / 2T
- * calls after t seconds.  Solving for t in this form avoids the difference of
- * close numbers. */
+ * A step from a to b calls per second over T seconds has at + (b - a) t^2 / 2T
+ * calls after t seconds.  Solved for t in this form, no two close numbers are
+ * subtracted. */
 static double load_when(const struct res_config *k, double x)
 {
     double begin = 0;
@@ -27003,17 +27004,24 @@ static double load_random(struct load_worker *w)
     return ((double)(z >> 11) + 0.5) / 9007199254740992.0;
 }
 
-/* Return how many calls of all workers lie between two of w's. */
+/* Return the distance to w's next call in the schedule, in calls of all
+ * workers. */
 static double load_stride(struct load_worker *w)
 {
     double stride = w->run->threads;
     return w->run->config->poisson ? -log(load_random(w)) * stride : stride;
 }
 
+/* Return share i of n, which sum up to all. */
+static uint64_t load_share(uint64_t all, uint64_t i, uint64_t n)
+{
+    return all / n + (i < all % n);
+}
+
 /* ---- a worker: counting ---- */
 
-/* Write the rows of w's log, whole even though other threads write too; the
- * first error is kept for the end of the run. */
+/* Write the rows of w's log, not mixed with those of other threads; keep the
+ * first error for the end of the run. */
 static void load_log_flush(struct load_worker *w)
 {
     struct load_run *r = w->run;
@@ -27059,10 +27067,10 @@ static bool load_call_waits(const struct load_call *k)
     return !mem_link_alone(&k->queued);
 }
 
-/* Return the queue for k: of its worker or, in a closed loop, its client. */
-static struct link *load_queue_of(struct load_worker *w, struct load_call *k)
+/* Return the queue of c's calls: the worker's or, in a closed loop, c's own. */
+static struct link *load_queue_of(struct load_client *c)
 {
-    return w->run->open ? &w->waiting : &k->client->waiting;
+    return c->worker->run->open ? &c->worker->waiting : &c->waiting;
 }
 
 /* Start or stop the clock of the time that calls wait for a stream. */
@@ -27083,7 +27091,7 @@ static void load_call_free(struct load_worker *w, struct load_call *k)
 {
     mem_link_drop(&k->by_age);
     mem_link_drop(&k->queued);
-    if (k->rpc.keep) {                  /* it had none: the next may */
+    if (k->rpc.keep) {                  /* no message: keep the next reply */
         k->rpc.keep = NULL;
         w->asked = false;
     }
@@ -27095,12 +27103,12 @@ static void load_call_free(struct load_worker *w, struct load_call *k)
     w->in_flight--;
 }
 
-/* What a call came to whose answer was not there in time. */
+/* The result of a call that timed out. */
 static const struct client_result load_late = {
     CLIENT_DEADLINE, GP_STATUS_DEADLINE_EXCEEDED, 0, "no answer in time",
     false };
 
-/* k is over: count it. */
+/* Count k, which ended with r, and free its slot. */
 static void load_call_count(struct load_worker *w, struct load_call *k,
                             const struct client_result *r)
 {
@@ -27138,7 +27146,7 @@ static void load_call_count(struct load_worker *w, struct load_call *k,
     load_call_free(w, k);
 }
 
-/* Set w->use to what this thread used since w->use was taken. */
+/* Set w->use and w's bytes to their difference since they were last set. */
 static void load_worker_use(struct load_worker *w)
 {
     struct res_thread *use = &w->use;
@@ -27163,9 +27171,9 @@ static void load_worker_use(struct load_worker *w)
     w->bytes_out = w->net.bytes_out - w->bytes_out;
 }
 
-/* Add n's sending times by the kernel: busy, and the part of it that the
- * receiver's window or the send buffer limited it. struct tcp_info of
- * linux/tcp.h, in us; glibc's header lacks these fields. */
+/* Add the kernel's figures of n: how long it had data to send, and how long the
+ * receiver's window or the send buffer blocked it.  They are fields, in us, of
+ * struct tcp_info in linux/tcp.h that glibc's header lacks. */
 static void load_conn_tcp(struct load_worker *w, const struct load_conn *n)
 {
     enum { BUSY = 168, RWND = 176, SNDBUF = 184, BYTES = 192 };
@@ -27191,14 +27199,7 @@ static void load_run_done(void *arg)
     r->net.stop = ++r->done == r->threads;
 }
 
-/* Post a task to the caller's loop. */
-static void load_post(struct load_worker *w, void (*task)(void *), void *arg)
-{
-    while (net_loop_post(&w->run->net, task, arg))
-        sched_yield();                  /* memory will come back */
-}
-
-/* True if c may start another call now by itself. */
+/* True if c, in a closed loop, may start another call now. */
 static bool load_client_can_start(const struct load_client *c)
 {
     const struct load_worker *w = c->worker;
@@ -27235,7 +27236,7 @@ static void load_worker_finish(struct load_worker *w)
     if (w->measuring)
         load_worker_use(w);
     w->net.stop = true;
-    load_post(w, load_run_done, w->run);
+    net_loop_post_wait(&w->run->net, load_run_done, w->run);
 }
 
 /* Finish w, in an open loop, if nothing is left to do. */
@@ -27262,8 +27263,8 @@ static void load_client_try_finish(struct load_client *c)
         load_worker_finish(w);
 }
 
-/* Look after c's connection and waiting calls in delay_ns, or at the end of
- * this turn; callbacks must not do it themselves.  GP_ENOMEM. */
+/* Have load_on_retry run for c in delay_ns, 0: at the end of this turn, since
+ * callbacks must not call it.  GP_ENOMEM. */
 static int load_client_later(struct load_client *c, int64_t delay_ns)
 {
     struct net_loop *net = &c->worker->net;
@@ -27272,8 +27273,8 @@ static int load_client_later(struct load_client *c, int64_t delay_ns)
     return net_timer_arm(net, &c->retry, net->now_ns + delay_ns);
 }
 
-/* Leave c without a connection: its waiting calls fail, the rest are not sent.
- * In an open loop that applies once no client is left. */
+/* Leave c without a connection: fail its waiting calls and send no more.  In an
+ * open loop the calls fail once all clients gave up. */
 static void load_client_give_up(struct load_client *c)
 {
     static const struct client_result gone = {
@@ -27284,9 +27285,8 @@ static void load_client_give_up(struct load_client *c)
     w->dead++;
     w->sum.gave_up += w->run->open ? !w->ended || !mem_link_alone(&w->waiting)
                     : !w->ended && (c->left || !w->run->counted);
-    struct link *q = w->run->open ? &w->waiting : &c->waiting;
     while ((!w->run->open || w->dead == w->nclient) &&
-           (k = load_queue_first(q)))
+           (k = load_queue_first(load_queue_of(c))))
         load_call_count(w, k, &gone);
     load_client_try_finish(c);
 }
@@ -27301,6 +27301,7 @@ static struct load_call *load_call_begin(struct load_worker *w,
 {
     const struct res_config *config = w->run->config;
     struct load_call *k = w->free;
+    assert(k);
     w->free = k->next_free;
     k->client = c;
     k->counted = w->measuring && start_ns >= w->start_ns;
@@ -27328,24 +27329,23 @@ static bool load_client_open(const struct load_client *c)
     return n && n->ready && !n->retired && client_conn_usable(&n->chan);
 }
 
-/* True if c's connection takes one more call.  One above the server's limit
- * would be refused, and the connection retired. */
+/* True if c's connection takes one more call.  The server would refuse a call
+ * above its limit, and the connection would be retired. */
 static bool load_client_room(const struct load_client *c)
 {
-    if (!load_client_open(c) || c->conn->flying >= c->streams ||
-        client_conn_full(&c->conn->chan))
-        return false;
-    return c->conn->flying < c->conn->chan.session.peer_streams;
+    return load_client_open(c) && c->conn->in_flight < c->streams &&
+           !client_conn_full(&c->conn->chan) &&
+           c->conn->in_flight < c->conn->chan.session.peer_streams;
 }
 
-/* Send what c has at the end of this turn of timers. */
+/* Have load_worker_flush send c's output. */
 static void load_client_touch(struct load_client *c)
 {
     if (mem_link_alone(&c->touched))
         mem_link_append(&c->worker->touched, &c->touched);
 }
 
-/* Send what the touched clients have; it may close connections. */
+/* Send the output of the touched clients; this may close connections. */
 static void load_worker_flush(struct load_worker *w)
 {
     while (!mem_link_alone(&w->touched)) {
@@ -27391,8 +27391,8 @@ static void load_put_template(struct buf *b, struct load_worker *w,
     }
 }
 
-/* Start k on its client's connection with headers of its own: those with {{}}
- * filled in, which HPACK must not index. */
+/* Start k on its client's connection, with {{}} filled in; HPACK must not index
+ * these headers. */
 static int load_call_start_own(struct load_worker *w, struct load_call *k,
                                bool wait)
 {
@@ -27421,8 +27421,8 @@ static int load_call_start_own(struct load_worker *w, struct load_call *k,
     return e;
 }
 
-/* Give n no more calls: at the end of this turn another connection takes its
- * place, and n is closed after its last call. */
+/* Give n no more calls: another connection replaces it at the end of this turn,
+ * and it is closed after its last call. */
 static void load_conn_retire(struct load_conn *n)
 {
     n->retired = true;
@@ -27430,8 +27430,8 @@ static void load_conn_retire(struct load_conn *n)
         (void)load_client_later(n->client, 0);
 }
 
-/* Send k on c's connection, which has room; false if the connection has no
- * stream number or memory left, and k must wait. */
+/* Send k on c's connection, which has room; false if there is no stream number
+ * or memory left, and k must wait. */
 static bool load_call_send(struct load_worker *w, struct load_call *k,
                            struct load_client *c)
 {
@@ -27455,7 +27455,7 @@ static bool load_call_send(struct load_worker *w, struct load_call *k,
         load_conn_retire(n);
         return false;
     }
-    n->flying++;
+    n->in_flight++;
     w->sum.tx_blocked += n->chan.h2.rest.len > 0;
     if (k->counted)
         w->sum.messages_out += wait ? 1 : k->payload->n;
@@ -27467,19 +27467,11 @@ static bool load_call_send(struct load_worker *w, struct load_call *k,
     return true;
 }
 
-/* Send k, or queue it if c has no room; NULL: no client has. */
-static void load_call_send_or_queue(struct load_worker *w, struct load_call *k,
-                            struct load_client *c)
-{
-    if (!c || !load_client_room(c) || !load_call_send(w, k, c))
-        mem_link_append(load_queue_of(w, k), &k->queued);
-}
-
 /* Send waiting and, in a closed loop, new calls of c, as many as fit. */
 static void load_client_fill(struct load_client *c)
 {
     struct load_worker *w = c->worker;
-    struct link *q = w->run->open ? &w->waiting : &c->waiting;
+    struct link *q = load_queue_of(c);
     while (load_client_room(c)) {
         struct load_call *k = load_queue_first(q);
         if (k)
@@ -27497,14 +27489,13 @@ static void load_client_fill(struct load_client *c)
         load_queue_clock(w);
         return;
     }
-    /* Where the server allows no stream a call waits for one, as long as its
-     * deadline lets it. */
-    if (load_client_open(c) && !c->live && !c->conn->flying &&
+    /* If the server allows no streams, a call waits until its deadline. */
+    if (load_client_open(c) && !c->live && !c->conn->in_flight &&
         !load_client_room(c) && load_client_can_start(c))
         mem_link_append(q, &load_call_begin(w, c, w->net.now_ns)->queued);
 }
 
-/* Send k's next message. */
+/* Timer: send a call's next message. */
 static void load_on_pace(struct net_timer *t)
 {
     struct load_call *k = t->arg;
@@ -27520,7 +27511,7 @@ static void load_on_pace(struct net_timer *t)
 
 /* ---- a worker: phases ---- */
 
-/* Start no more calls; those in flight have drain_ns to end. */
+/* Start no more calls, and let those in flight end within drain_ns. */
 static void load_worker_end(struct load_worker *w, int64_t drain_ns)
 {
     w->ended = true;
@@ -27578,8 +27569,8 @@ static struct load_client *load_worker_pick(struct load_worker *w)
     return NULL;
 }
 
-/* Start the call scheduled for due_ns, or do not send it if too many are in
- * flight or no client is left. */
+/* Start the call scheduled for due_ns; skip it if too many are in flight or all
+ * clients gave up. */
 static void load_call_due(struct load_worker *w, int64_t due_ns)
 {
     bool counted = w->measuring && due_ns >= w->start_ns;
@@ -27590,7 +27581,8 @@ static void load_call_due(struct load_worker *w, int64_t due_ns)
         hdr_add(&w->sum.lag, w->net.now_ns - due_ns);
     struct load_call *k = load_call_begin(w, NULL, due_ns);
     struct load_client *c = load_worker_pick(w);
-    load_call_send_or_queue(w, k, c);
+    if (!c || !load_call_send(w, k, c))
+        mem_link_append(&w->waiting, &k->queued);
     if (c)
         load_client_touch(c);
 }
@@ -27632,15 +27624,15 @@ static void load_worker_arrivals(struct load_worker *w)
         load_worker_end(w, w->run->config->drain_ns);
 }
 
-/* Start the calls that are due, by timer. */
+/* Timer: start the calls that are due. */
 static void load_on_arrival(struct net_timer *t)
 {
     load_worker_arrivals(t->arg);
 }
 
-/* ---- a worker: what calls tell ---- */
+/* ---- a worker: events of calls ---- */
 
-/* Note when a response starts. */
+/* Time the first byte of a stream's response. */
 static void load_on_first(struct client_conn *ch, struct client_call *u)
 {
     struct load_call *k = (struct load_call *)u;
@@ -27659,7 +27651,7 @@ static void load_on_message(struct client_conn *ch, struct client_call *u)
     struct load_worker *w = k->client->worker;
     const struct res_config *config = w->run->config;
     (void)ch;
-    k->rpc.keep = NULL;                 /* it has the first */
+    k->rpc.keep = NULL;                 /* only the first message is kept */
     if (!k->counted)
         return;
     w->sum.messages_in++;
@@ -27673,8 +27665,8 @@ static void load_on_message(struct client_conn *ch, struct client_call *u)
     k->heard_ns = w->net.now_ns;
 }
 
-/* Go on with c after a call was counted or queued again: at once if ch is c's
- * connection, whose turn this is, else at the end of the turn. */
+/* Start c's next calls after a call was counted: at once if ch is c's
+ * connection, else at the end of this turn. */
 static void load_client_next(struct load_client *c,
                              const struct client_conn *ch)
 {
@@ -27686,7 +27678,8 @@ static void load_client_next(struct load_client *c,
     load_client_try_finish(c);
 }
 
-/* End a call: count it, or resend it if the server did not process it. */
+/* Count a call that ended, or queue it again if the server did not process
+ * it. */
 static void load_on_done(struct client_conn *ch, struct client_call *u,
                          const struct client_result *r)
 {
@@ -27694,14 +27687,14 @@ static void load_on_done(struct client_conn *ch, struct client_call *u,
     struct load_conn *n = ch->owner;
     struct load_client *c = k->client;
     struct load_worker *w = c->worker;
-    n->flying--;
+    n->in_flight--;
     n->answered += r->kind <= CLIENT_RESET && !r->unseen;
     c->resends = r->kind == CLIENT_OK ? 0 : c->resends;
     net_timer_stop(&w->net, &k->pace);
     if (r->unseen && !c->dead && c->resends < LOAD_RESENDS) {
         c->resends++;
         w->sum.resent += k->counted;
-        mem_link_append(load_queue_of(w, k), &k->queued);
+        mem_link_append(load_queue_of(c), &k->queued);
         (void)load_client_later(c, 0);
         return;
     }
@@ -27709,7 +27702,7 @@ static void load_on_done(struct client_conn *ch, struct client_call *u,
     load_client_next(c, ch);
 }
 
-/* Fail the calls whose deadline has passed. */
+/* Timer: fail the calls whose deadline has passed. */
 static void load_on_deadline(struct net_timer *t)
 {
     struct load_worker *w = t->arg;
@@ -27720,7 +27713,7 @@ static void load_on_deadline(struct net_timer *t)
         struct client_conn *ch = load_call_waits(k) ? NULL : k->rpc.conn;
         if (ch) {
             client_call_cancel(&k->rpc);
-            ((struct load_conn *)ch->owner)->flying--;
+            ((struct load_conn *)ch->owner)->in_flight--;
         }
         load_call_count(w, k, &load_late);
         if (c)
@@ -27752,11 +27745,11 @@ static void load_run_ready(void *arg)
 {
     struct load_run *r = arg;
     if (++r->ready == r->threads)
-        r->tick.on_time(&r->tick);      /* says go */
+        r->tick.on_time(&r->tick);      /* starts the run */
 }
 
-/* Return how long c waits before it reconnects: doubled each time until a
- * connection was of use. */
+/* Return how long c waits before it reconnects: doubled each time until a call
+ * was answered. */
 static int64_t load_client_backoff(struct load_client *c)
 {
     c->backoff_ns = c->backoff_ns ? c->backoff_ns * 2 : LOAD_BACKOFF_NS;
@@ -27776,7 +27769,7 @@ static void load_conn_failed(struct load_conn *n)
         return;
     if (!w->going && c->addr + 1 == c->target->n) {
         client_connect_fail(&n->chan, c->target->addr[c->addr].text, &w->why);
-        load_post(w, load_run_failed, w);
+        net_loop_post_wait(&w->run->net, load_run_failed, w);
         return;
     }
     c->addr = (c->addr + 1) % c->target->n;
@@ -27787,7 +27780,8 @@ static void load_conn_failed(struct load_conn *n)
         load_client_give_up(c);
 }
 
-/* Take SETTINGS, the first or later ones. */
+/* Process SETTINGS: the first make the connection ready, later ones may allow
+ * more streams. */
 static void load_on_ready(struct client_conn *ch)
 {
     struct load_conn *n = ch->owner;
@@ -27796,7 +27790,7 @@ static void load_on_ready(struct client_conn *ch)
     uint32_t streams = ch->session.peer_streams;
     if (streams < w->sum.peer_streams)
         w->sum.peer_streams = streams;
-    if (n->ready) {                     /* perhaps more streams than before */
+    if (n->ready) {
         (void)load_client_later(c, 0);
         return;
     }
@@ -27811,10 +27805,10 @@ static void load_on_ready(struct client_conn *ch)
     if (w->next < w->nclient && !(w->run->config->connect_rate > 0))
         (void)load_client_later(&w->client[w->next++], 0);
     if (++w->ready == w->nclient)
-        load_post(w, load_run_ready, w->run);
+        net_loop_post_wait(&w->run->net, load_run_ready, w->run);
 }
 
-/* Drop c's connection n, which takes no more calls, and arrange another one. */
+/* Send no more calls on n, and replace it if it was its client's connection. */
 static void load_conn_replace(struct load_conn *n)
 {
     struct load_client *c = n->client;
@@ -27823,9 +27817,9 @@ static void load_conn_replace(struct load_conn *n)
     c->conn = NULL;
     c->lost_ns = c->worker->net.now_ns;
     if (!c->worker->going)
-        return;                         /* load_worker_start sees to it */
-    /* A server that answers no calls is not asked in a tight loop, not even
-     * where retry was armed for what has just been lost. */
+        return;                         /* load_worker_start reconnects */
+    /* If the server answers no calls, back off, even if retry was armed for the
+     * lost connection. */
     net_timer_stop(&c->worker->net, &c->retry);
     if (n->answered)
         c->backoff_ns = 0;
@@ -27834,7 +27828,8 @@ static void load_conn_replace(struct load_conn *n)
         load_client_give_up(c);
 }
 
-/* Take a GOAWAY; calls that the server has will still be answered. */
+/* Process a GOAWAY: replace the connection; the server still answers the calls
+ * that it accepted. */
 static void load_on_goaway(struct client_conn *ch)
 {
     struct load_conn *n = ch->owner;
@@ -27842,12 +27837,12 @@ static void load_on_goaway(struct client_conn *ch)
     w->sum.goaways++;
     if (ch->session.goaway_code == NGHTTP2_ENHANCE_YOUR_CALM &&
         w->keepalive_ns < LOAD_KEEPALIVE_MOST_NS)
-        w->keepalive_ns *= 2;           /* it had too many PINGs */
+        w->keepalive_ns *= 2;           /* too many PINGs */
     if (n->ready)
         load_conn_replace(n);
 }
 
-/* Go on sending: the server reads again. */
+/* Continue sending: the server reads again. */
 static void load_on_room(struct client_conn *ch)
 {
     struct load_conn *n = ch->owner;
@@ -27891,25 +27886,22 @@ static void load_client_connect(struct load_client *c)
     struct load_worker *w = c->worker;
     struct load_run *r = w->run;
     struct load_conn *n = mem_zalloc(sizeof *n);
-    struct load_conn none = { .client = c };
-    none.chan.h2.error = ENOMEM;
-    if (!n) {
-        load_conn_failed(&none);
-        return;
-    }
-    n->client = c;
-    n->begin_ns = net_now(&w->net);
-    n->chan.gzip = r->config->gzip;
-    if (client_conn_open(&n->chan, &w->net, &c->target->addr[c->addr],
-                         r->config->connect_timeout_ns, &load_up, n)) {
+    struct load_conn none = { .client = c, .chan.h2.error = ENOMEM };
+    if (n) {
+        n->client = c;
+        n->begin_ns = net_now(&w->net);
+        n->chan.gzip = r->config->gzip;
+        if (!client_conn_open(&n->chan, &w->net, &c->target->addr[c->addr],
+                              r->config->connect_timeout_ns, &load_up, n)) {
+            mem_link_init(&n->of_worker);
+            mem_link_append(&w->conns, &n->of_worker);
+            c->conn = n;
+            return;
+        }
         none.chan.h2.error = n->chan.h2.error;
-        mem_free(n);
-        load_conn_failed(&none);
-        return;
     }
-    mem_link_init(&n->of_worker);
-    mem_link_append(&w->conns, &n->of_worker);
-    c->conn = n;
+    mem_free(n);
+    load_conn_failed(&none);
 }
 
 /* True if c needs a connection. */
@@ -27921,7 +27913,8 @@ static bool load_client_needs(const struct load_client *c)
            (w->run->open && (!mem_link_alone(&w->waiting) || !w->ended));
 }
 
-/* Look after c's connection and calls, outside callbacks. */
+/* Timer: replace a client's retired connection, send its calls, or connect if
+ * it needs a connection. */
 static void load_on_retry(struct net_timer *t)
 {
     struct load_client *c = t->arg;
@@ -27940,8 +27933,8 @@ static void load_on_retry(struct net_timer *t)
     }
 }
 
-/* PING n if it has calls and was quiet for the keepalive time; close it if the
- * answer does not come. */
+/* Send a PING on n if it has calls and got no input for the keepalive time;
+ * close it if no answer comes. */
 static void load_conn_keep_alive(struct load_conn *n, int64_t now_ns)
 {
     const struct load_worker *w = n->client->worker;
@@ -27955,14 +27948,14 @@ static void load_conn_keep_alive(struct load_conn *n, int64_t now_ns)
             h->end = H2_END_TIMEOUT;
             h2_kick(h);
         }
-    } else if (n->flying && now_ns - quiet_ns >= w->keepalive_ns) {
+    } else if (n->in_flight && now_ns - quiet_ns >= w->keepalive_ns) {
         cs_ping(&n->chan.session);
         n->pinged_ns = now_ns;
         h2_kick(h);
     }
 }
 
-/* Now and then: keep connections alive, close retired ones. */
+/* Timer: keep connections alive, close retired ones. */
 static void load_on_beat(struct net_timer *t)
 {
     struct load_worker *w = t->arg;
@@ -27972,7 +27965,7 @@ static void load_on_beat(struct net_timer *t)
         struct load_conn *n = MEM_OF(at, struct load_conn, of_worker);
         struct h2_conn *h = &n->chan.h2;
         next = at->next;
-        if (n->retired && !n->flying && n->client->conn != n) {
+        if (n->retired && !n->in_flight && n->client->conn != n) {
             h2_abort(h);
             continue;
         }
@@ -27984,7 +27977,7 @@ static void load_on_beat(struct net_timer *t)
 
 /* ---- a worker: from its start to its end ---- */
 
-/* Go to the next phase. */
+/* Timer: start measuring, start draining, or cut off the calls in flight. */
 static void load_on_phase(struct net_timer *t)
 {
     struct load_worker *w = t->arg;
@@ -27993,7 +27986,7 @@ static void load_on_phase(struct net_timer *t)
         return;
     }
     if (w->run->open)
-        load_worker_arrivals(w);        /* those that are due yet */
+        load_worker_arrivals(w);        /* calls due before this phase ends */
     if (!w->measuring)
         load_worker_measure(w);
     else if (!w->ended && w->end_ns && w->net.now_ns >= w->end_ns)
@@ -28026,7 +28019,7 @@ static void load_worker_start(void *arg)
         struct load_client *c = &w->client[i];
         net_timer_stop(&w->net, &c->retry);
         load_on_retry(&c->retry);
-        load_client_try_finish(c);           /* it may have no calls to make */
+        load_client_try_finish(c);      /* it may have no calls */
     }
 }
 
@@ -28050,7 +28043,7 @@ static void load_worker_abort(void *arg)
     ((struct load_worker *)arg)->net.stop = true;
 }
 
-/* Note the length of a turn of the loop, at its end. */
+/* Measure a turn of the loop, at its end. */
 static bool load_on_turn(struct net_loop *net)
 {
     struct load_worker *w = MEM_OF(net, struct load_worker, net);
@@ -28059,10 +28052,10 @@ static bool load_on_turn(struct net_loop *net)
     return false;
 }
 
-/* Wait for s. */
+/* Wait for s, even if signals interrupt. */
 static void load_sem_wait(sem_t *s)
 {
-    while (sem_wait(s) && errno == EINTR)       /* a signal */
+    while (sem_wait(s) && errno == EINTR)
         ;
 }
 
@@ -28072,7 +28065,7 @@ static void *load_worker_main(void *arg)
     struct load_worker *w = arg;
     const struct res_config *k = w->run->config;
     double gap_ns = k->connect_rate > 0 ? 1e9 / k->connect_rate : 0;
-    if (k->ncpu) {                      /* cannot fail: it was tried before */
+    if (k->ncpu) {                      /* cannot fail: LOADCMD tried it */
         cpu_set_t set;
         CPU_ZERO(&set);
         CPU_SET(k->cpu[w->index % k->ncpu], &set);
@@ -28093,7 +28086,7 @@ static void *load_worker_main(void *arg)
         load_log_flush(w);
     sem_post(&w->run->counted_all);
     load_sem_wait(&w->run->hang_up);
-    while (!mem_link_alone(&w->conns))  /* its descriptors are its own */
+    while (!mem_link_alone(&w->conns))  /* only this thread has the files */
         h2_abort(&MEM_OF(w->conns.next, struct load_conn, of_worker)->chan.h2);
     return NULL;
 }
@@ -28106,14 +28099,14 @@ static size_t load_worker_slots(const struct load_worker *w)
                                              : LOAD_IN_FLIGHT;
     size_t sum = 0;
     if (r->open)
-        return (size_t)(most / r->threads + (w->index < most % r->threads));
+        return (size_t)load_share(most, w->index, r->threads);
     for (uint64_t i = 0; i < w->nclient; i++)
         sum += w->client[i].streams;
     return sum;
 }
 
-/* Make worker w ready, with its slice of the run's clients.  The timers' heap
- * gets its room now, so that arming a timer cannot fail later. */
+/* Make worker w, with its slice of the run's clients, ready to run.  Reserve
+ * the timers' heap now, so that arming a timer cannot fail later. */
 static int load_worker_init(struct load_worker *w, struct gp_why *why)
 {
     struct load_run *r = w->run;
@@ -28182,11 +28175,11 @@ static unsigned load_threads(uint64_t connections)
 /* Check the numbers, times and rates of k. */
 static int load_check_calls(const struct res_config *k, struct gp_why *why)
 {
-    uint64_t streams = k->streams ? k->streams : 1;
+    uint64_t streams = res_streams(k);
     if (streams > LOAD_STREAMS_MOST || (!res_open(k) &&
         streams * k->clients > 100 * (uint64_t)LOAD_STREAMS_MOST))
-        return txt_fail(why, GP_EUSAGE, "calls in flight: at most %d for each "
-                        "client and %d in all", LOAD_STREAMS_MOST,
+        return txt_fail(why, GP_EUSAGE, "too many calls in flight: use at most "
+                        "%d per client (-m) and %d in all", LOAD_STREAMS_MOST,
                         100 * LOAD_STREAMS_MOST);
     double most = 0;
     bool wrong = false;
@@ -28200,12 +28193,13 @@ static int load_check_calls(const struct res_config *k, struct gp_why *why)
         { !res_planned(k) && !k->duration_ns && !res_schedule_ns(k),
           "give a number of calls (-n, -N) or a duration (-d)" },
         { k->requests_per_client > UINT64_MAX / LOAD_CLIENTS_MOST,
-          "too many calls for each client" },
+          "too many calls for each client: use a smaller -n" },
         { k->timeout_ns <= 0 || k->connect_timeout_ns <= 0 || k->drain_ns < 0,
           "a timeout must be positive" },
         { !k->npayload, "no message to send" },
-        { wrong, "a rate must be positive" },
-        { res_open(k) && !(most > 0), "the schedule has no call" },
+        { wrong, "a rate must not be negative" },
+        { res_open(k) && !(most > 0),
+          "the schedule has no calls: give a rate above 0" },
     };
     for (size_t i = 0; i < sizeof check / sizeof *check; i++)
         if (check[i].bad)
@@ -28217,16 +28211,18 @@ static int load_check_calls(const struct res_config *k, struct gp_why *why)
 static int load_check(const struct res_config *k, struct gp_why *why)
 {
     if (!k->clients || k->clients > LOAD_CLIENTS_MOST)
-        return txt_fail(why, GP_EUSAGE, "clients: 1 to %d", LOAD_CLIENTS_MOST);
+        return txt_fail(why, GP_EUSAGE, "%" PRIu64 " clients: use 1 to %d",
+                        k->clients, LOAD_CLIENTS_MOST);
     if (k->connections > k->clients)
         return txt_fail(why, GP_EUSAGE, "--connections %" PRIu64 " with -c %"
-                        PRIu64 ": at most one for each client",
+                        PRIu64 ": use at most one connection per client",
                         k->connections, k->clients);
     if (k->threads > RES_THREADS_MOST)
-        return txt_fail(why, GP_EUSAGE, "threads: at most %d",
-                        RES_THREADS_MOST);
+        return txt_fail(why, GP_EUSAGE, "%u threads: use at most %d",
+                        k->threads, RES_THREADS_MOST);
     if (!k->ntarget || k->ntarget > LOAD_TARGETS_MOST)
-        return txt_fail(why, GP_EUSAGE, "targets: 1 to %d", LOAD_TARGETS_MOST);
+        return txt_fail(why, GP_EUSAGE, "%zu targets: give 1 to %d",
+                        k->ntarget, LOAD_TARGETS_MOST);
     int e = load_check_calls(k, why);
     uint64_t files = sys_raise_file_limit(), need = res_connections(k) + 64;
     if (!e && need > files)
@@ -28260,7 +28256,6 @@ static int load_target_init(struct load_target *t, const char *text,
 {
     char path[512];
     int e = net_addr_parse(text, true, t->addr, &t->n, why);
-    t->text = text;
     if (e || (e = load_path(k->call, path, sizeof path, why)))
         return e;
     const char *authority = k->authority ? k->authority
@@ -28271,8 +28266,8 @@ static int load_target_init(struct load_target *t, const char *text,
         e = client_request_header(&t->request, k->header[i].name,
                                   k->header[i].value);
     if (e == GP_ELIMIT)
-        return txt_fail(why, GP_EUSAGE, "at most %d headers of metadata",
-                        RPC_META_MOST);
+        return txt_fail(why, GP_EUSAGE, "too much metadata: use at most %d "
+                        "headers", RPC_META_MOST);
     return e ? txt_fail(why, e, "out of memory for the request") : GP_OK;
 }
 
@@ -28299,8 +28294,7 @@ static uint64_t load_run_ended(void *arg)
 static void load_run_post(struct load_run *r, unsigned n, void (*task)(void *))
 {
     for (unsigned i = 0; i < n; i++)
-        while (net_loop_post(&r->worker[i].net, task, &r->worker[i]))
-            sched_yield();              /* memory will come back */
+        net_loop_post_wait(&r->worker[i].net, task, &r->worker[i]);
 }
 
 /* Start the run: all clients are connected, and it is time. */
@@ -28317,7 +28311,8 @@ static void load_run_begin(struct load_run *r, int64_t now_ns)
     load_run_post(r, r->threads, load_worker_start);
 }
 
-/* Start, stop and report progress; by timer, and when all are connected. */
+/* Timer, and called when all are connected: start or stop the run and its
+ * profile, and report progress. */
 static void load_run_on_tick(struct net_timer *t)
 {
     struct load_run *r = t->arg;
@@ -28352,24 +28347,17 @@ static void load_run_on_tick(struct net_timer *t)
     (void)net_timer_arm(&r->net, t, next);
 }
 
-/* Return share i of n, which sum up to all. */
-static uint64_t load_share(uint64_t all, uint64_t i, uint64_t n)
-{
-    return all / n + (i < all % n);
-}
-
 /* Fill in the run's clients: each gets its share of the calls in flight and, in
  * a closed loop, of the calls. */
 static void load_run_init_clients(struct load_run *r)
 {
     const struct res_config *k = r->config;
-    uint64_t planned = res_planned(k), streams = k->streams ? k->streams : 1;
+    uint64_t planned = res_planned(k);
     for (uint64_t i = 0; i < r->nclient; i++) {
         struct load_client *c = &r->client[i];
         uint64_t clients = load_share(k->clients, i, r->nclient);
         c->target = &r->target[i % k->ntarget];
-        c->streams = !r->open ? streams * clients
-                   : k->streams ? k->streams : RES_OPEN_STREAMS;
+        c->streams = res_streams(k) * (r->open ? 1 : clients);
         c->left = k->requests_per_client ? clients * k->requests_per_client
                                          : load_share(planned, i, r->nclient);
     }
@@ -28445,7 +28433,7 @@ static int load_run_go(struct load_run *r, struct gp_why *why)
     return e;
 }
 
-/* Check k's targets, which are looked up for it. */
+/* Check k's targets by looking them up. */
 static int load_check_targets(const struct res_config *k, struct gp_why *why)
 {
     struct net_addr addr[NET_ADDRS];
@@ -28456,7 +28444,7 @@ static int load_check_targets(const struct res_config *k, struct gp_why *why)
     return e;
 }
 
-/* Make the result of the run. */
+/* Make *to the result of the run, from the workers' sums. */
 static int load_run_result(const struct load_run *r, struct res *to,
                            struct gp_why *why)
 {
@@ -28481,8 +28469,8 @@ static int load_run_result(const struct load_run *r, struct res *to,
             last = w->last_ns > last ? w->last_ns : last;
         }
     }
-    /* A second in which nothing was answered counts as the others do, and so
-     * does the time that the schedule gives its last call. */
+    /* Measuring lasts until the end of the duration or schedule, even if the
+     * last reply came before. */
     double when = r->open && r->counted && !k->poisson
         ? load_when(k, (double)res_planned(k)) : (double)INFINITY;
     int64_t length_ns = res_length_ns(k);
@@ -28535,8 +28523,8 @@ static void load_run_fini(struct load_run *r)
     net_loop_fini(&r->net);
 }
 
-/* Run k and fill in *result, which res_fini releases.  An error means that
- * there is no result: wrong use, or no connection, but not failed calls. */
+/* Run k and fill in *result, which res_fini releases.  Failed calls are no
+ * error; wrong use and a failure to connect are. */
 static int load_run(const struct res_config *k, struct res *result,
                     struct gp_why *why)
 {
