@@ -18009,7 +18009,7 @@ struct h2_up {
     void (*on_end)(void *stream);       /* END_STREAM */
     void (*on_close)(void *stream);
     enum flood_excuse (*on_excuse)(void *stream);       /* of its reset */
-    void (*on_drain)(void *stream);     /* fewer than body.low bytes are left */
+    void (*on_low)(void *stream);       /* fewer than body.low bytes are left */
     void (*on_room)(struct h2_conn *c); /* cs_full is no longer true */
     void (*on_lost)(struct h2_conn *c);
     void (*on_gone)(struct h2_conn *c);         /* may release c */
@@ -18072,7 +18072,7 @@ struct h2_conn {                        /* all zero before h2_accept */
 struct h2_body {                        /* what a stream sends */
     const uint8_t *p;                   /* borrowed until the stream closes */
     size_t n;                           /* bytes left */
-    size_t low;                         /* call on_drain once when fewer bytes
+    size_t low;                         /* call on_low once when fewer bytes
                                          * are left; 0: never */
     bool   more;                        /* more will follow, by h2_resume */
     bool   deferred;                    /* nghttp2 waits for h2_resume */
@@ -18109,6 +18109,7 @@ static size_t h2_write_some(struct h2_conn *c, const uint8_t *p, size_t n)
  * all; otherwise EPOLLOUT is armed, or c->end has the error. */
 static bool h2_write(struct h2_conn *c, const uint8_t *p, size_t n)
 {
+    assert(!c->rest.len);
     size_t sent = h2_write_some(c, p, n);
     if (sent == n || c->end == H2_END_IO)
         return sent == n;
@@ -18224,7 +18225,7 @@ static ssize_t h2_on_read(nghttp2_session *s, int32_t id, uint8_t *to,
     c->kit->up->on_taken(c, n);
     if (b->low && b->n < b->low) {
         b->low = 0;
-        c->kit->up->on_drain(nghttp2_session_get_stream_user_data(s, id));
+        c->kit->up->on_low(nghttp2_session_get_stream_user_data(s, id));
     }
     if (b->n || b->more)
         return (ssize_t)n;
@@ -18263,6 +18264,7 @@ static void h2_release(struct h2_conn *c)
 static void h2_finish(struct h2_conn *c)
 {
     bool first = c->state != H2_LINGER;
+    assert(!c->busy);
     if (first)
         c->kit->up->on_lost(c);
     bool open = c->end != H2_END_EOF && c->end != H2_END_IO;
@@ -19463,8 +19465,6 @@ static const nghttp2_nv server_nv_ok = H2_NV("grpc-status", "0");
                     "content-type application/grpc.\nTry a gRPC client, " \
                     "such as grpcurl or grpcprof load.\n"
 
-static const char server_help[] = SERVER_HELP;
-
 /* RFC 9110 15.5.22: a 426 names the protocol to upgrade to. */
 static const char server_http1[] =
     "HTTP/1.1 426 Upgrade Required\r\nUpgrade: h2c\r\n"
@@ -19681,8 +19681,7 @@ static void server_call_put_status(const struct gp_call *k,
         server_call_put_meta(k, true, nv, n);
 }
 
-/* Submit the trailers of k, whose headers are submitted; k->out is sent first.
- */
+/* Submit the trailers of k, after its headers; k->out is sent before them. */
 static void server_call_trailers(struct gp_call *k, enum gp_status status)
 {
     nghttp2_nv nv[3 + RPC_META_MOST], *kept = NULL;
@@ -19748,8 +19747,8 @@ static void server_call_http(struct gp_call *k)
         H2_NV(":status", "415"), H2_NV("content-type", "text/plain") };
     if (!server_call_mark_answered(k, GP_STATUS_INTERNAL))
         return;
-    k->body = (struct h2_body){ .p = (const uint8_t *)server_help,
-                                .n = sizeof server_help - 1 };
+    k->body = (struct h2_body){ .p = (const uint8_t *)SERVER_HELP,
+                                .n = sizeof SERVER_HELP - 1 };
     server_conn_account(k->conn, &k->conn->pending, k->body.n, 0);
     h2_respond(&k->conn->h2, k->id, k->post ? no_grpc : no_post,
                k->post ? 2 : 3, &k->body);
@@ -20668,7 +20667,7 @@ static void server_on_taken(struct h2_conn *h2, size_t n)
 }
 
 /* Queue on_writable: an answer's unsent bytes are below the threshold. */
-static void server_on_drain(void *stream)
+static void server_on_low(void *stream)
 {
     if (stream)
         server_call_ready(stream, SERVER_WRITABLE);
@@ -20723,7 +20722,7 @@ static const struct h2_up server_h2_up = {
     .on_end = server_on_end, .on_close = server_on_close,
     .on_lost = server_on_lost, .on_gone = server_on_gone,
     .on_excuse = server_on_excuse, .on_taken = server_on_taken,
-    .on_drain = server_on_drain, .on_input = server_on_input,
+    .on_low = server_on_low, .on_input = server_on_input,
 };
 
 /* ---- connections ---- */
@@ -20935,8 +20934,7 @@ static void server_loop_cut(void *arg)
     while (!mem_link_alone(&l->conns)) {
         struct server_conn *c = MEM_OF(l->conns.next, struct server_conn,
                                        of_loop);
-        for (struct link *i = c->calls.next; i != &c->calls; i = i->next)
-            n++;
+        n += c->ncalls;
         h2_abort(&c->h2);
     }
     atomic_fetch_add(&l->server->cut, n);
@@ -20989,7 +20987,8 @@ static void server_loop_fini(struct server_loop *l)
     net_loop_fini(&l->net);
 }
 
-/* Stop at once and free s, which may be NULL. */
+/* Stop at once and free s, which may be NULL; leave it if a handler still runs
+ * after a drain. */
 static void server_free(struct gp_server *s)
 {
     if (!s || s->stuck)
@@ -21546,18 +21545,15 @@ static void client_on_header(struct cs *s, struct cs_stream *t,
     (void)s;
     struct client_call *u = client_call_of(t);
     uint64_t n = 0;
-    char digits[8] = "";
     struct slice codec;
-    if (value.n < sizeof digits && value.n)
-        memcpy(digits, value.p, value.n);
     if (name.n == 7 && !memcmp(name.p, ":status", 7)) {
-        u->http = txt_number(digits, 100, 999, &n) ? 0 : (int16_t)n;
+        u->http = txt_slice_number(value, 100, 999, &n) ? 0 : (int16_t)n;
         u->status = -1;                 /* forget a 1xx response before */
         u->grpc = u->gzip = u->bad_status = false;
         u->text[0] = 0;
     } else if (name.n == 11 && !memcmp(name.p, "grpc-status", 11)) {
         u->bad_status = !txt_equal(value, txt_slice("0")) &&    /* usual */
-                        txt_number(digits, 0, 16, &n);
+                        txt_slice_number(value, 0, 16, &n);
         u->status = u->bad_status ? GP_STATUS_UNKNOWN : (int16_t)n;
     } else if (name.n == 12 && !memcmp(name.p, "grpc-message", 12)) {
         size_t k = value.n < sizeof u->text ? value.n : sizeof u->text - 1;
@@ -21702,7 +21698,7 @@ static void client_on_goaway(struct cs *s)
     c->up->on_goaway(c);
 }
 
-/* Write to text[size] why c was lost: what the server did or said, if known. */
+/* Write to text[size] why c was lost, with the server's GOAWAY if one came. */
 static void client_conn_why(const struct client_conn *c, char *text,
                             size_t size)
 {
@@ -21811,8 +21807,8 @@ static size_t client_payload_next(const struct client_payload *payload,
 /* Start u on c with payload, borrowed until on_done, and n headers nv, which
  * never change if fixed is set; the next h2_kick or the end of the turn sends
  * it.  The caller sets u->many and u->keep.  With wait only the first message
- * is sent, and client_call_send_next sends each other one.  GP_ESTATE: c takes
- * no new calls. */
+ * is sent, and client_call_send_next sends each later one.  GP_ESTATE: c
+ * accepts no new calls. */
 static int client_call_start(struct client_conn *c, struct client_call *u,
                              const nghttp2_nv *nv, size_t n, bool fixed,
                              const struct client_payload *payload, bool wait)
@@ -21876,8 +21872,8 @@ static void client_request_fini(struct client_request *q)
     *q = (struct client_request){0};
 }
 
-/* Make the headers of calls of path at authority, copied, in [GRPC]'s order;
- * client_request_header adds metadata.  The timeout, 0: none, is the same text
+/* Put the headers of calls of path at authority, copied, into q in [GRPC]'s
+ * order; client_request_header adds metadata.  timeout_ns, 0: none, is the same
  * for every call, so that HPACK sends one byte.  There is no content-length:
  * nghttp2's HPACK never indexes it. */
 static int client_request_init(struct client_request *q, const char *path,
@@ -22158,7 +22154,7 @@ static int svc_add(struct gp_server *s, const struct gp_method *m, size_t n,
 
 #define SVC_ADD(s, m, why) svc_add(s, m, sizeof(m) / sizeof *(m), why)
 
-/* Offer helloworld.Greeter, answered by g, which outlives s. */
+/* Add helloworld.Greeter, answered by g, which outlives s, to s. */
 static int svc_greeter_add(struct gp_server *s, struct svc_greeter *g,
                            struct gp_why *why)
 {
@@ -22350,7 +22346,7 @@ static void svc_health_list(struct gp_call *call, struct gp_slice request,
     server_call_send(call);
 }
 
-/* Offer grpc.health.v1.Health. */
+/* Add grpc.health.v1.Health to s. */
 static int svc_health_add(struct gp_server *s, struct gp_why *why)
 {
     struct svc_health *h = mem_zalloc(sizeof *h);
@@ -22395,10 +22391,9 @@ static void svc_reflection_list(const struct svc_reflection *r,
     mem_fini(&service);
 }
 
-/* Append the answer to f, the member of the oneof in a request, or 0 if it has
- * none: a FileDescriptorResponse with the file and its imports, a
- * ListServiceResponse, or an ErrorResponse, after which the stream stays open.
- */
+/* Append the answer to f, the member of the oneof in a request, or zero if it
+ * has none: a FileDescriptorResponse with the file and its imports, a
+ * ListServiceResponse, or an ErrorResponse; the stream stays open. */
 static void svc_reflection_answer(struct svc_reflection *r,
                                   const struct pb_field *f, struct buf *out)
 {
@@ -22453,7 +22448,7 @@ static void svc_reflection_free(void *arg)
     mem_free(r);
 }
 
-/* Offer reflection of the files in set, a FileDescriptorSet that outlives s. */
+/* Add reflection of the files in set, a FileDescriptorSet that outlives s. */
 static int svc_reflection_add(struct gp_server *s, struct slice set,
                               struct gp_why *why)
 {
@@ -22772,7 +22767,7 @@ static void svc_test_done(struct gp_call *call, enum gp_status status,
         mem_free(t->output);
 }
 
-/* Offer grpc.testing.TestService, for gRPC's interoperability tests. */
+/* Add grpc.testing.TestService, for gRPC's interoperability tests, to s. */
 static int svc_test_add(struct gp_server *s, struct gp_why *why)
 {
     const struct gp_method m[] = {
@@ -22796,10 +22791,9 @@ static int svc_test_add(struct gp_server *s, struct gp_why *why)
           .on_done = svc_test_done },
         { .path = "/grpc.testing.TestService/HalfDuplexCall",
           .kind = GP_BIDI, .metadata = true, .on_start = svc_test_start,
-          .service = &svc_test_later,
           .on_message = svc_test_output, .on_half_close = svc_test_half,
           .on_writable = svc_test_pump, .on_timer = svc_test_timer,
-          .on_done = svc_test_done },
+          .on_done = svc_test_done, .service = &svc_test_later },
     };
     return SVC_ADD(s, m, why);
 }
