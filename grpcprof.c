@@ -7416,8 +7416,8 @@ static int merge_add_head(struct merge *g, const struct pp *p)
     return GP_OK;
 }
 
-/* Make to the sum of the n profiles at p, which must outlive it; name[i] is for
- * errors.  GP_EFORMAT if their types differ.  After a failure to is empty. */
+/* Make to the sum of the n profiles at p, which must outlive it; errors name
+ * name[i].  GP_EFORMAT if their types differ.  After a failure to is empty. */
 static int merge_profiles(struct pp *to, const struct pp *p, size_t n,
                           const char *const *name, struct gp_why *why)
 {
@@ -7765,7 +7765,7 @@ static int fig_filter(struct pp *p, int64_t now, int64_t before, double left,
     return e;
 }
 
-struct fig_notes {                      /* comments of the running program */
+struct fig_notes {                      /* comments that a program adds */
     struct slice *v;                    /* owned: key=value */
     size_t n, cap;
     struct arena arena;                 /* their text */
@@ -7803,7 +7803,7 @@ static void fig_notes_fini(struct fig_notes *t)
  * runs    the drain thread takes samples at least every REC_SLICE_MS; any
  *         thread takes marks, under the lock
  *
- * A sample counts one.  Its time is what passed on its thread's clock (CPU
+ * A sample counts as one.  Its time is what passed on its thread's clock (CPU
  * time, or real time with the wall engine) since the thread's last sample.  A
  * mark charges the time of each thread since its last sample to the frame
  * [unsampled], or [profiler] for the drain thread.  So the times between two
@@ -7875,9 +7875,9 @@ static struct {
     unsigned        users;              /* 0: not running */
     struct rec_config want;             /* as the first user asked */
     const struct smp_engine *engine;
-    char            reason[224];        /* why this engine, for people */
-    double          cost_ns;            /* CPU a sample; NAN: not known */
-    const struct smp_engine *costed;    /* the engine that cost_ns is of */
+    char            reason[224];        /* why this engine; may be empty */
+    double          cost_ns;            /* CPU per sample; NAN: not known */
+    const struct smp_engine *costed;    /* the engine measured for cost_ns */
     uint32_t        scan;               /* scans of the threads so far */
     int64_t         begin_cpu_ns;       /* the process's, when it started */
     bool            stop;               /* tells the drain thread to end */
@@ -9999,7 +9999,7 @@ static int view_label_units_init(struct view_label_units *k, const struct pp *p)
 
 struct filter_condition {               /* a condition on a sample's labels */
     struct slice key;                   /* empty: any */
-    struct re   *re;                    /* owned, nre of them */
+    struct re   *re;                    /* owned */
     size_t       nre, cap;              /* nre 0: the condition is a range */
     double       low, high;             /* in unit */
     struct slice unit;                  /* as view_convert returns it */
@@ -10282,8 +10282,8 @@ static uint32_t filter_sift_depth(const struct filter_sift *s, size_t i)
     return (uint32_t)(s->p->stack_at[i + 1] - s->ref);
 }
 
-/* End after the last row, or early with error e: set the sizes of the profile,
- * release s and return e. */
+/* Set the sizes of the profile unless an error e ended the loop early, release
+ * s, and return e. */
 static int filter_sift_end(struct filter_sift *s, int e)
 {
     if (!e) {
@@ -10584,7 +10584,7 @@ static uint32_t filter_label_frame(struct filter_label_frames *s, struct pp *p,
     *any |= filter_put_label(&s->name, p, i, key);
     if (s->name.err)
         return MEM_NONE;
-    struct slice name = { (const char *)s->name.data, s->name.len };
+    struct slice name = mem_slice(&s->name);
     uint64_t h = mem_hash_more(mem_hash(key.p, key.n), name.p, name.n);
     for (uint32_t at = 0, k; (k = mem_index_next(&s->x, h, &at)) != MEM_NONE;) {
         const struct pp_function *f =
