@@ -14307,13 +14307,13 @@ static int svg_write(const struct pp *p, const struct svg_config *config,
 }
 
 /* ================================== 27 DSC ===================================
- * for     protobuf descriptors: which file defines a name, what it imports;
- *         JSON to messages by them, and back
+ * for     protobuf descriptors: the file that defines a name, its imports;
+ *         messages converted from JSON and to JSON
  * uses    MEM, TXT, JS, PB
  * owns    struct dsc: its tables; the descriptors are borrowed
  * spec    google/protobuf/descriptor.proto
  * prefix  dsc_
- * runs    any thread; a struct dsc that is not changed has many readers
+ * runs    any thread; after dsc_init a struct dsc is only read
  *
  *   FileDescriptorSet    1 file*
  *   FileDescriptorProto  1 name  2 package  3 dependency*  4 message_type*
@@ -14322,12 +14322,12 @@ static int svg_write(const struct pp *p, const struct svg_config *config,
  *   a field, an enum, a value, a service, a method       1 name
  *
  * Invariant  every symbol's file is one of file.
- * Does not   check that descriptors make sense beyond what it follows: what
- *            they say wrongly makes wrong messages, and nothing worse.
+ * Does not   validate descriptors: wrong ones make wrong messages, nothing
+ *            worse.
  */
 
 struct dsc_file {
-    struct slice bytes, name;           /* a FileDescriptorProto; its field 1 */
+    struct slice bytes, name;           /* a FileDescriptorProto; its name */
 };
 
 struct dsc_symbol {
@@ -14344,17 +14344,30 @@ struct dsc {
     size_t nfiles, file_cap, nsymbols, symbol_cap;
 };
 
-/* Nesting of messages that is followed: protoc itself stops at 32. */
+/* Limits on nesting: of types, as in protoc, and of messages in JSON. */
 enum { DSC_DEPTH = 32, DSC_JSON_DEPTH = 100 };
 
-/* The last field number of kind PB_BYTES in the message m; empty: none. */
+/* Return the last field number of kind PB_BYTES in the message m, or empty. */
 static struct slice dsc_bytes(struct slice m, uint32_t number)
 {
     return pb_find_bytes(pb_of(m), number);
 }
 
-/* Enter what bytes describe as scope.name, or name where scope is empty; that
- * into *full. */
+/* Read up to the next field number of kind PB_BYTES in *in; false if there is
+ * none. */
+static bool dsc_next(struct pb_in *in, uint32_t number, struct slice *part)
+{
+    struct pb_field f;
+    while (pb_get_field(in, &f) > 0)
+        if (f.number == number && f.type == PB_BYTES) {
+            *part = pb_slice(&f);
+            return true;
+        }
+    return false;
+}
+
+/* Add the symbol that the descriptor bytes define in scope, and set *full to
+ * its full name. */
 static int dsc_add(struct dsc *d, uint32_t file, struct slice scope,
                    struct slice bytes, char kind, struct slice *full)
 {
@@ -14378,8 +14391,9 @@ static int dsc_add(struct dsc *d, uint32_t file, struct slice scope,
     return GP_OK;
 }
 
-/* Enter what m of scope defines.  inner says what m is, a message, an enum or a
- * service, and which of its fields have names of their own in them. */
+/* Add m, a descriptor in scope, and the symbols in it.  inner is the kind of m,
+ * M message, E enum or S service, and the numbers of its fields that define
+ * symbols. */
 static int dsc_walk(struct dsc *d, uint32_t file, struct slice scope,
                     struct slice m, const char *inner, int depth)
 {
@@ -14390,23 +14404,21 @@ static int dsc_walk(struct dsc *d, uint32_t file, struct slice scope,
     if (depth >= DSC_DEPTH)
         return GP_EFORMAT;
     while (!e && pb_get_field(&in, &f) > 0) {
-        struct slice part = { (const char *)f.bytes.p,
-                              (size_t)(f.bytes.end - f.bytes.p) };
+        struct slice part = pb_slice(&f);
         if (f.type != PB_BYTES || f.number > 6 ||
             !strchr(inner, (int)('0' + f.number)))
             continue;
-        /* A name, no more; an enum's values stand beside it. */
+        /* A field, a value or a method; an enum's values are its siblings. */
         if (*inner != 'M' || f.number == 2)
             e = dsc_add(d, file, *inner == 'E' ? scope : full, part, 0, &part);
-        else if (f.number == 3)
-            e = dsc_walk(d, file, full, part, "M234", depth + 1);
         else
-            e = dsc_walk(d, file, full, part, "E2", depth + 1);
+            e = dsc_walk(d, file, full, part, f.number == 3 ? "M234" : "E2",
+                         depth + 1);
     }
     return e;
 }
 
-/* Enter a file and all that it defines. */
+/* Add a file and the symbols in it. */
 static int dsc_add_file(struct dsc *d, struct slice bytes)
 {
     struct pb_in in = pb_of(bytes);
@@ -14423,10 +14435,8 @@ static int dsc_add_file(struct dsc *d, struct slice bytes)
     while (!e && (got = pb_get_field(&in, &f)) != 0) {
         if (got < 0)
             return GP_EFORMAT;
-        struct slice part = { (const char *)f.bytes.p,
-                              (size_t)(f.bytes.end - f.bytes.p) };
         if (f.type == PB_BYTES && f.number >= 4 && f.number <= 6)
-            e = dsc_walk(d, file, package, part,
+            e = dsc_walk(d, file, package, pb_slice(&f),
                          f.number == 4 ? "M234" : f.number == 5 ? "E2" : "S2",
                          0);
     }
@@ -14442,7 +14452,7 @@ static void dsc_fini(struct dsc *d)
     *d = (struct dsc){0};
 }
 
-/* Fill *d from set, a FileDescriptorSet that outlives it. */
+/* Read set, a FileDescriptorSet that outlives d. */
 static int dsc_init(struct dsc *d, struct slice set, struct gp_why *why)
 {
     struct pb_in in = pb_of(set);
@@ -14459,7 +14469,7 @@ static int dsc_init(struct dsc *d, struct slice set, struct gp_why *why)
          : e ? txt_fail(why, e, "not a FileDescriptorSet") : GP_OK;
 }
 
-/* Row of the file called name, or MEM_NONE. */
+/* Return the row of the file called name, or MEM_NONE. */
 static uint32_t dsc_find_file(const struct dsc *d, struct slice name)
 {
     for (size_t i = 0; i < d->nfiles; i++)
@@ -14468,7 +14478,7 @@ static uint32_t dsc_find_file(const struct dsc *d, struct slice name)
     return MEM_NONE;
 }
 
-/* The symbol called name, with or without a dot before it, or NULL. */
+/* Return the symbol called name, with or without a leading dot, or NULL. */
 static const struct dsc_symbol *dsc_symbol(const struct dsc *d,
                                            struct slice name)
 {
@@ -14482,7 +14492,7 @@ static const struct dsc_symbol *dsc_symbol(const struct dsc *d,
     return NULL;
 }
 
-/* Row of the file that defines the symbol name, or MEM_NONE. */
+/* Return the row of the file that defines the symbol name, or MEM_NONE. */
 static uint32_t dsc_find_symbol(const struct dsc *d, struct slice name)
 {
     const struct dsc_symbol *s = dsc_symbol(d, name);
@@ -14493,31 +14503,29 @@ static uint32_t dsc_find_symbol(const struct dsc *d, struct slice name)
 static void dsc_put_closure(const struct dsc *d, uint32_t i, uint32_t number,
                             struct buf *b)
 {
-    struct buf rows = {0};              /* uint32_t each: those to append */
-    mem_put(&rows, &i, sizeof i);
-    for (size_t at = 0; at < rows.len && !rows.err; at += sizeof i) {
-        memcpy(&i, rows.data + at, sizeof i);
-        struct slice m = d->file[i].bytes;
+    uint32_t *row = mem_zalloc(d->nfiles * sizeof *row);
+    size_t n = row != NULL;
+    if (row)
+        row[0] = i;
+    else
+        b->err = GP_ENOMEM;
+    for (size_t at = 0; at < n; at++) {
+        struct slice m = d->file[row[at]].bytes, import;
         struct pb_in in = pb_of(m);
-        struct pb_field f;
         pb_put_bytes(b, number, m.p, m.n);
-        while (pb_get_field(&in, &f) > 0) {
-            if (f.number != 3 || f.type != PB_BYTES)
-                continue;
-            uint32_t k = dsc_find_file(d, (struct slice){
-                (const char *)f.bytes.p, (size_t)(f.bytes.end - f.bytes.p) });
-            bool there = k == MEM_NONE;
-            for (size_t n = 0; n < rows.len && !there; n += sizeof k)
-                there = !memcmp(rows.data + n, &k, sizeof k);
-            if (!there)
-                mem_put(&rows, &k, sizeof k);
+        while (dsc_next(&in, 3, &import)) {
+            uint32_t k = dsc_find_file(d, import);
+            size_t known = 0;
+            while (known < n && row[known] != k)
+                known++;
+            if (k != MEM_NONE && known == n)
+                row[n++] = k;
         }
     }
-    b->err = b->err ? b->err : rows.err;
-    mem_fini(&rows);
+    mem_free(row);
 }
 
-/* ---- types: what descriptors say, read where it stands ----
+/* ---- types: descriptors are read in place ----
  *
  *   FieldDescriptorProto  1 name  3 number  4 label (3: repeated)  5 type
  *                         6 type_name  8 options (2 packed)  9 oneof_index
@@ -14588,23 +14596,10 @@ static uint64_t dsc_integer(enum dsc_type type, uint64_t x)
            ? (uint64_t)(int32_t)x : x;
 }
 
-/* The last varint field number of the message m, or otherwise. */
+/* Return the last varint field number of the message m, or otherwise. */
 static uint64_t dsc_varint(struct slice m, uint32_t number, uint64_t otherwise)
 {
     return pb_find_varint(pb_of(m), number, otherwise);
-}
-
-/* Read up to the next field number of kind PB_BYTES in *in; false if there is
- * none. */
-static bool dsc_next(struct pb_in *in, uint32_t number, struct slice *part)
-{
-    struct pb_field f;
-    while (pb_get_field(in, &f) > 0)
-        if (f.number == number && f.type == PB_BYTES) {
-            *part = pb_slice(&f);
-            return true;
-        }
-    return false;
 }
 
 /* Read bytes, the descriptor of a field of message s. */
@@ -14634,8 +14629,7 @@ static bool dsc_is_value(const struct dsc_field *f)
     return txt_equal(f->type_name, txt_slice(".google.protobuf.Value"));
 }
 
-/* Append what JSON calls a field of this name, where its descriptor does not
- * say: in lowerCamelCase. */
+/* Append the JSON name of a field whose descriptor has none: lowerCamelCase. */
 static void dsc_put_camel(struct buf *b, struct slice name)
 {
     bool up = false;
@@ -14648,7 +14642,7 @@ static void dsc_put_camel(struct buf *b, struct slice name)
     }
 }
 
-/* Is key what dsc_put_camel makes of name? */
+/* True if dsc_put_camel makes key of name. */
 static bool dsc_is_camel(struct slice name, struct slice key)
 {
     struct buf b = {0};
@@ -14677,7 +14671,7 @@ static bool dsc_find_field(const struct dsc *d, const struct dsc_symbol *s,
     return false;
 }
 
-/* True when s is the type of a map's entries. */
+/* True if s is the type of a map's entries. */
 static bool dsc_is_map(const struct dsc_symbol *s)
 {
     return s && dsc_varint(dsc_bytes(s->bytes, 7), 7, 0);
@@ -14688,8 +14682,8 @@ struct dsc_method {
     bool client_streams, server_streams;
 };
 
-/* Find the method path, "package.Service/Method".  GP_EUSAGE names what there
- * is. */
+/* Find the method path, "package.Service/Method".  GP_EUSAGE: the message lists
+ * the methods of the service. */
 static int dsc_find_method(const struct dsc *d, const char *path,
                            struct dsc_method *m, struct gp_why *why)
 {
@@ -15964,19 +15958,19 @@ static int dsc_decode(const struct dsc *d, const struct dsc_symbol *s,
 }
 
 /* ================================== 28 NET ===================================
- * for     addresses, sockets, one event loop a thread: readiness, timers,
+ * for     addresses, sockets, one event loop per thread: readiness, timers,
  *         tasks from other threads
  * uses    MEM, TXT, SYS
  * owns    the loop's epoll and event descriptors and its buffers; sockets
- *         belong to whoever asked for them
+ *         belong to the caller
  * spec    epoll(7), eventfd(2); gRPC naming for dns:/// and unix:
  * prefix  net_
  * runs    a loop belongs to one thread; only net_loop_post may be called by
  *         others
  *
- * Invariant  an io that net_io_del has seen gets no event any more, also not
- *            one that was already in the turn's batch; a timer fires at most
- *            once for each time it is armed, and never early.
+ * Invariant  after net_io_del an io gets no event, not even one already in the
+ *            turn's batch; a timer fires at most once for each time it is
+ *            armed, and never early.
  * Does not   block outside epoll_wait, except to look up a host name.
  */
 
@@ -16008,22 +16002,22 @@ struct net_loop {
     int               epfd;             /* owned */
     struct net_io     wake;             /* eventfd, owned */
     int64_t           now_ns;           /* monotonic; read after each wait */
-    int64_t           woke_ns;          /* what it was then */
+    int64_t           woke_ns;          /* when this turn's wait ended */
     bool            (*on_turn)(struct net_loop *l);     /* after the events;
                                          * true: there is more to do */
-    bool              busy;             /* what on_turn said */
-    atomic_uint      *idle;             /* counts loops that sleep; borrowed;
-                                         * NULL: nobody asks */
+    bool              busy;             /* the last result of on_turn */
+    atomic_uint      *idle;             /* number of sleeping loops; borrowed;
+                                         * or NULL */
     struct pool       pool;             /* for its connections */
     struct epoll_event event[NET_EVENTS];       /* this turn's batch */
-    int               nevent, at;       /* in event; the one being handled */
+    int               nevent, at;       /* events; the one being handled */
     struct net_timer **heap;            /* owned; the timers are borrowed */
     size_t            nheap, heap_cap;  /* timers; nheap <= heap_cap */
     pthread_mutex_t   lock;             /* guards inbox */
     struct net_tasks  inbox;            /* posted, not yet run */
-    struct net_tasks  turn;             /* being run; the loop's own */
+    struct net_tasks  turn;             /* being run; this thread's */
     atomic_bool       pending;          /* inbox is not empty */
-    bool              fine;             /* timers to the ns, not the ms */
+    bool              fine;             /* timers are exact to 1 ns, not 1 ms */
     atomic_bool       sleeping;         /* in epoll_wait, or about to be */
     bool              stop;             /* set by the loop's own thread */
     uint8_t          *in;               /* owned, NET_IO_BYTES */
@@ -16032,8 +16026,14 @@ struct net_loop {
 };
 
 struct net_addr {
-    struct sockaddr_storage sa;
-    socklen_t len;                      /* bytes of sa */
+    union {
+        struct sockaddr_storage any;    /* first: {0} clears all of it */
+        struct sockaddr     sa;
+        struct sockaddr_in  v4;
+        struct sockaddr_in6 v6;
+        struct sockaddr_un  un;
+    };
+    socklen_t len;                      /* bytes of the address */
     char      text[160];                /* host:port, [v6]:port, unix:/path */
 };
 
@@ -16044,13 +16044,13 @@ static inline void net_add(_Atomic uint64_t *counter, uint64_t n)
     atomic_store_explicit(counter, v + n, memory_order_relaxed);
 }
 
-/* Value of a counter that another thread may be writing. */
+/* Return a counter that another thread may be writing. */
 static inline uint64_t net_get(const _Atomic uint64_t *counter)
 {
     return atomic_load_explicit(counter, memory_order_relaxed);
 }
 
-/* Time now; also becomes the loop's. */
+/* Return the time, and set the loop's to it. */
 static inline int64_t net_now(struct net_loop *l)
 {
     return l->now_ns = sys_now_ns();
@@ -16058,45 +16058,50 @@ static inline int64_t net_now(struct net_loop *l)
 
 /* ---- addresses ---- */
 
-/* Fill a->text from a->sa. */
+/* Set a->text from the address. */
 static void net_addr_name(struct net_addr *a)
 {
     char host[INET6_ADDRSTRLEN + 20] = "?", port[8] = "?";
-    const struct sockaddr *sa = (const struct sockaddr *)&a->sa;
-    if (a->sa.ss_family == AF_UNIX) {
-        const struct sockaddr_un *u = (const struct sockaddr_un *)&a->sa;
-        snprintf(a->text, sizeof a->text, "unix:%s", u->sun_path);
+    if (a->sa.sa_family == AF_UNIX) {
+        snprintf(a->text, sizeof a->text, "unix:%s", a->un.sun_path);
         return;
     }
-    getnameinfo(sa, a->len, host, sizeof host, port, sizeof port,
+    getnameinfo(&a->sa, a->len, host, sizeof host, port, sizeof port,
                 NI_NUMERICHOST | NI_NUMERICSERV);
     snprintf(a->text, sizeof a->text,
-             a->sa.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+             a->sa.sa_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 }
 
-/* Make a of the file name path; text is the address as the user wrote it. */
+/* True if a is on the loopback interface. */
+static bool net_addr_is_loopback(const struct net_addr *a)
+{
+    return a->sa.sa_family == AF_INET
+         ? ntohl(a->v4.sin_addr.s_addr) >> 24 == 127
+         : a->sa.sa_family == AF_INET6 &&
+           IN6_IS_ADDR_LOOPBACK(&a->v6.sin6_addr);
+}
+
+/* Set *a to the socket file path; text is the address that the user wrote. */
 static int net_addr_unix(const char *text, const char *path,
                          struct net_addr *a, struct gp_why *why)
 {
-    struct sockaddr_un u = { .sun_family = AF_UNIX };
     if (!strncmp(path, "//", 2))        /* unix:///path, as in gRPC naming */
         path += 2;
     if (!*path)
         return txt_fail(why, GP_EUSAGE, "address '%s': no path after 'unix:'",
                         text);
-    if (strlen(path) >= sizeof u.sun_path)
+    if (strlen(path) >= sizeof a->un.sun_path)
         return txt_fail(why, GP_EUSAGE, "address '%.60s...': path longer than "
-                        "%zu bytes", text, sizeof u.sun_path - 1);
-    memcpy(u.sun_path, path, strlen(path) + 1);
-    *a = (struct net_addr){ .len = sizeof u };
-    memcpy(&a->sa, &u, sizeof u);
+                        "%zu bytes", text, sizeof a->un.sun_path - 1);
+    *a = (struct net_addr){ .len = sizeof a->un };
+    a->un.sun_family = AF_UNIX;
+    memcpy(a->un.sun_path, path, strlen(path));
     net_addr_name(a);
     return GP_OK;
 }
 
-/* Copy the host of s, which ends before its port, into host[size] and point
- * *port behind the colon.  "" is the loopback address.  NULL, or what is
- * wrong with s. */
+/* Copy the host in s into host[size], "" if s is a port alone, and point *port
+ * at the port.  Return NULL, or what is wrong with s. */
 static const char *net_addr_split(const char *s, char *host, size_t size,
                                   const char **port)
 {
@@ -16129,8 +16134,8 @@ static const char *net_addr_split(const char *s, char *host, size_t size,
     return NULL;
 }
 
-/* Look up host and port; at most NET_ADDRS addresses into a, *n of them.
- * text is the address as the user wrote it. */
+/* Look up host and port: *n addresses into a, at most NET_ADDRS.  text is the
+ * address that the user wrote; host "" is the loopback address. */
 static int net_addr_lookup(const char *text, const char *host, uint64_t port,
                            struct net_addr *a, size_t *n, struct gp_why *why)
 {
@@ -16144,19 +16149,19 @@ static int net_addr_lookup(const char *text, const char *host, uint64_t port,
                         e == EAI_SYSTEM ? strerror(errno) : gai_strerror(e));
     *n = 0;
     for (struct addrinfo *i = list; i && *n < NET_ADDRS; i = i->ai_next) {
-        if (i->ai_addrlen > sizeof a->sa)
+        if (i->ai_addrlen > sizeof a->any)
             continue;
         a[*n] = (struct net_addr){ .len = i->ai_addrlen };
-        memcpy(&a[*n].sa, i->ai_addr, i->ai_addrlen);
+        memcpy(&a[*n].any, i->ai_addr, i->ai_addrlen);
         net_addr_name(&a[(*n)++]);
     }
     freeaddrinfo(list);
     return *n ? GP_OK : txt_fail(why, GP_EIO, "address '%s': no address", text);
 }
 
-/* Read an address to listen on, or with remote one to connect to, which may
- * also be dns:///host:port or http://host:port and may not have port 0.  At
- * most NET_ADDRS addresses into a, *n of them, n > 0. */
+/* Parse an address to listen on or, with remote, to connect to: that may begin
+ * with dns:/// or http:// and needs a port other than 0.  Fills a with *n
+ * addresses, 1 to NET_ADDRS. */
 static int net_addr_parse(const char *text, bool remote, struct net_addr *a,
                           size_t *n, struct gp_why *why)
 {
@@ -16190,112 +16195,102 @@ static int net_addr_parse(const char *text, bool remote, struct net_addr *a,
     return net_addr_lookup(text, host, number, a, n, why);
 }
 
-/* The :authority for the address text, which parsed as *addr: its host and
- * port. */
+/* Return the :authority, host and port, for the address text, which was parsed
+ * to *addr. */
 static const char *net_authority(const char *text,
                                   const struct net_addr *addr)
 {
-    if (addr->sa.ss_family == AF_UNIX)
+    const char *last = strrchr(text, '/');
+    if (addr->sa.sa_family == AF_UNIX)
         return "localhost";
-    if (strchr(text, '/')) {
-        const char *last = strrchr(text, '/');
+    if (last)
         return last[1] ? last + 1 : addr->text;
-    }
     return strchr(text, ':') > text ? text : addr->text;
 }
 
 /* ---- sockets ---- */
 
-/* Switch an option of a socket on; what cannot be switched is left. */
+/* Set an option of a socket to 1, if the system has it. */
 static void net_sock_set(int fd, int level, int option)
 {
     int on = 1;
     (void)setsockopt(fd, level, option, &on, sizeof on);
 }
 
-/* True if path is a socket, and not a file of another kind. */
+/* True if path is a socket. */
 static bool net_unix_is(const char *path)
 {
     struct stat st;
     return !lstat(path, &st) && S_ISSOCK(st.st_mode);
 }
 
-/* Remove the socket file of a, an address that was bound or is zero. */
+/* Remove the socket file of a, which was bound or is zero. */
 static void net_unix_unlink(const struct net_addr *a)
 {
-    const struct sockaddr_un *u = (const struct sockaddr_un *)&a->sa;
-    if (a->len && u->sun_family == AF_UNIX && net_unix_is(u->sun_path))
-        unlink(u->sun_path);
+    if (a->len && a->sa.sa_family == AF_UNIX && net_unix_is(a->un.sun_path))
+        unlink(a->un.sun_path);
 }
 
-/* True when the socket file at a is left over: nobody listens there. */
+/* True if a is a socket file that no process listens on. */
 static bool net_unix_stale(const struct net_addr *a)
 {
-    const struct sockaddr_un *u = (const struct sockaddr_un *)&a->sa;
-    int fd = net_unix_is(u->sun_path) ?
+    int fd = net_unix_is(a->un.sun_path) ?
         socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0) : -1;
     if (fd < 0)
         return false;
-    int r = connect(fd, (const struct sockaddr *)&a->sa, a->len);
+    int r = connect(fd, &a->sa, a->len);
     bool stale = r < 0 && errno == ECONNREFUSED;
     close(fd);
     return stale;
 }
 
-/* The error of bind or listen at a, number error, as one line. */
+/* Fail with the error number of bind or listen at a, and what to do. */
 static int net_listen_fail(const struct net_addr *a, int error,
                            struct gp_why *why)
 {
     const char *fix = "";
-    if (error == EADDRINUSE && a->sa.ss_family == AF_UNIX &&
-        !net_unix_is(((const struct sockaddr_un *)&a->sa)->sun_path))
-        fix = "; what stands there is not a socket, and stays";
-    else if (error == EADDRINUSE && a->sa.ss_family == AF_UNIX)
-        fix = "; another program listens there, choose another path";
+    bool local = a->sa.sa_family == AF_UNIX;
+    if (error == EADDRINUSE && local)
+        fix = net_unix_is(a->un.sun_path)
+            ? "; another program listens there: choose another path"
+            : "; the path exists and is not a socket: choose another one";
     else if (error == EADDRINUSE)
         fix = "; stop what listens there (ss -ltnp names it) or choose "
               "another port";
     else if (error == EADDRNOTAVAIL)
         fix = "; it is not an address of this machine";
-    else if (error == EACCES && a->sa.ss_family != AF_UNIX)
-        fix = "; ports below 1024 need root, choose a higher one";
+    else if (error == EACCES && !local)
+        fix = "; ports below 1024 need root: choose a higher one";
     return txt_fail(why, GP_EIO, "cannot listen on %s: %s%s", a->text,
                     strerror(error), fix);
 }
 
-/* On the loopback interface nothing is ever congested: the simplest algorithm,
- * without the timers of one that paces, where the system has such a default.
- * Sockets accepted from fd inherit it. */
-static void net_uncongested(int fd, const struct net_addr *a)
+/* Return a new socket for a, or -1 with errno.  The loopback interface has no
+ * congestion: Reno needs no timers for pacing, as a default of BBR does.
+ * Sockets accepted from this one inherit it. */
+static int net_socket(const struct net_addr *a)
 {
-    const struct sockaddr_in *v4 = (const struct sockaddr_in *)&a->sa;
-    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&a->sa;
-    bool loopback = a->sa.ss_family == AF_INET
-                  ? ntohl(v4->sin_addr.s_addr) >> 24 == 127
-                  : a->sa.ss_family == AF_INET6 &&
-                    IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
-    if (loopback)
+    int fd = socket(a->sa.sa_family,
+                    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && net_addr_is_loopback(a))
         (void)setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4);
+    return fd;
 }
 
-/* A socket that listens on *a, owned by the caller, or a negative gp_err; *a
- * becomes the address bound, which differs when the port was 0. */
+/* Return a socket that listens on *a, owned by the caller, or a negative
+ * gp_err.  Sets *a to the address bound, which differs if the port was 0. */
 static int net_listen(struct net_addr *a, struct gp_why *why)
 {
-    const struct sockaddr *sa = (const struct sockaddr *)&a->sa;
-    const struct sockaddr_un *u = (const struct sockaddr_un *)&a->sa;
-    int fd = socket(a->sa.ss_family,
-                    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = net_socket(a);
     if (fd < 0)
         return net_listen_fail(a, errno, why);
-    bool local = a->sa.ss_family == AF_UNIX;
+    bool local = a->sa.sa_family == AF_UNIX;
     if (!local)
         net_sock_set(fd, SOL_SOCKET, SO_REUSEADDR);
-    net_uncongested(fd, a);
-    int r = bind(fd, sa, a->len);
+    int r = bind(fd, &a->sa, a->len);
     if (r && errno == EADDRINUSE && local) {
-        r = net_unix_stale(a) && !unlink(u->sun_path) ? bind(fd, sa, a->len)
-                                                      : r;
+        if (net_unix_stale(a) && !unlink(a->un.sun_path))
+            r = bind(fd, &a->sa, a->len);
         errno = r ? EADDRINUSE : 0;
     }
     if (r || listen(fd, NET_BACKLOG)) {
@@ -16304,26 +16299,23 @@ static int net_listen(struct net_addr *a, struct gp_why *why)
         return net_listen_fail(a, error, why);
     }
     if (!local) {
-        a->len = sizeof a->sa;
-        (void)getsockname(fd, (struct sockaddr *)&a->sa, &a->len);
+        a->len = sizeof a->any;
+        (void)getsockname(fd, &a->sa, &a->len);
         net_addr_name(a);
     }
     return fd;
 }
 
-/* A socket that is connecting to a, owned by the caller: it becomes writable
- * when SO_ERROR says how that went.  -1 with errno when it cannot begin. */
+/* Return a socket that connects to a, owned by the caller: once it is writable,
+ * SO_ERROR has the outcome.  -1 with errno if it cannot start. */
 static int net_connect(const struct net_addr *a)
 {
-    int fd = socket(a->sa.ss_family,
-                    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = net_socket(a);
     if (fd < 0)
         return -1;
-    if (a->sa.ss_family != AF_UNIX)
+    if (a->sa.sa_family != AF_UNIX)
         net_sock_set(fd, IPPROTO_TCP, TCP_NODELAY);
-    net_uncongested(fd, a);
-    if (!connect(fd, (const struct sockaddr *)&a->sa, a->len) ||
-        errno == EINPROGRESS || errno == EINTR)
+    if (!connect(fd, &a->sa, a->len) || errno == EINPROGRESS || errno == EINTR)
         return fd;
     int error = errno;
     close(fd);
@@ -16331,29 +16323,29 @@ static int net_connect(const struct net_addr *a)
     return -1;
 }
 
-/* A connection from the listening socket fd, owned by the caller, or -1 with
- * errno; EAGAIN when none waits. */
+/* Return a connection from the listening socket fd, owned by the caller, or -1
+ * with errno; EAGAIN if none is pending. */
 static int net_accept(int fd)
 {
     int c;
     do
         c = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     while (c < 0 && (errno == EINTR || errno == ECONNABORTED));
-    if (c >= 0)                         /* fails on a unix socket: no harm */
+    if (c >= 0)                         /* fails on a Unix socket: no harm */
         net_sock_set(c, IPPROTO_TCP, TCP_NODELAY);
     return c;
 }
 
 /* ---- descriptors in a loop ---- */
 
-/* Watch io->fd for io->events; io stays where it is until net_io_del. */
+/* Watch io->fd for io->events; io must not move until net_io_del. */
 static int net_io_add(struct net_loop *l, struct net_io *io)
 {
     struct epoll_event e = { .events = io->events, .data.ptr = io };
     return epoll_ctl(l->epfd, EPOLL_CTL_ADD, io->fd, &e) ? GP_EIO : GP_OK;
 }
 
-/* Watch io for other events; no system call when they are the same. */
+/* Watch io for other events; no system call if they are the same. */
 static void net_io_want(struct net_loop *l, struct net_io *io, uint32_t events)
 {
     struct epoll_event e = { .events = events, .data.ptr = io };
@@ -16362,14 +16354,14 @@ static void net_io_want(struct net_loop *l, struct net_io *io, uint32_t events)
     io->events = events;
 }
 
-/* Have an edge-triggered io told of what there is now. */
+/* Report the present readiness of an edge-triggered io once more. */
 static void net_io_again(struct net_loop *l, struct net_io *io)
 {
     struct epoll_event e = { .events = io->events, .data.ptr = io };
     (void)epoll_ctl(l->epfd, EPOLL_CTL_MOD, io->fd, &e);
 }
 
-/* Stop watching io; before its descriptor is closed. */
+/* Stop watching io; call it before io's descriptor is closed. */
 static void net_io_del(struct net_loop *l, struct net_io *io)
 {
     (void)epoll_ctl(l->epfd, EPOLL_CTL_DEL, io->fd, NULL);
@@ -16387,7 +16379,7 @@ static void net_heap_set(struct net_loop *l, size_t i, struct net_timer *t)
     t->at = i + 1;
 }
 
-/* Put t where it belongs, beginning at the free place i. */
+/* Move t from the free place i to where it belongs in the heap. */
 static void net_heap_place(struct net_loop *l, size_t i, struct net_timer *t)
 {
     while (i > 0 && l->heap[(i - 1) / 2]->due_ns > t->due_ns) {
@@ -16404,7 +16396,7 @@ static void net_heap_place(struct net_loop *l, size_t i, struct net_timer *t)
     net_heap_set(l, i, t);
 }
 
-/* Disarm t; nothing when it is not armed. */
+/* Disarm t, if it is armed. */
 static void net_timer_stop(struct net_loop *l, struct net_timer *t)
 {
     if (!t->at)
@@ -16416,8 +16408,8 @@ static void net_timer_stop(struct net_loop *l, struct net_timer *t)
         net_heap_place(l, i, last);
 }
 
-/* Call t->on_time at due_ns or soon after, once; moves an armed t.
- * GP_ENOMEM, which an armed t cannot meet, leaves it not armed. */
+/* Call t->on_time once, at due_ns or soon after; an armed t is moved and cannot
+ * fail.  GP_ENOMEM: t is not armed. */
 static int net_timer_arm(struct net_loop *l, struct net_timer *t,
                          int64_t due_ns)
 {
@@ -16445,7 +16437,8 @@ static void net_timers_run(struct net_loop *l)
     }
 }
 
-/* Nanoseconds until the first timer; -1 for ever. */
+/* Return the nanoseconds until the first timer, at most NET_WAIT_NS; -1: no
+ * timer. */
 static int64_t net_timers_wait(struct net_loop *l)
 {
     if (!l->nheap)
@@ -16454,8 +16447,8 @@ static int64_t net_timers_wait(struct net_loop *l)
     return left <= 0 ? 0 : left < NET_WAIT_NS ? left : NET_WAIT_NS;
 }
 
-/* Wait for events for ns, -1: as long as it takes; milliseconds are rounded up,
- * so that no timer is early.  How many there are, or negative. */
+/* Wait for events at most ns, rounded up so that no timer is early; -1: no
+ * limit.  Return their number, or a negative number. */
 static int net_wait(struct net_loop *l, int64_t ns)
 {
     if (l->fine && ns > 0) {
@@ -16471,7 +16464,7 @@ static int net_wait(struct net_loop *l, int64_t ns)
 
 /* ---- the loop ---- */
 
-/* Empty the event descriptor that woke the loop. */
+/* Reset the event descriptor that woke the loop. */
 static void net_wake_event(struct net_io *io, uint32_t events)
 {
     uint64_t n;
@@ -16499,7 +16492,7 @@ static void net_loop_fini(struct net_loop *l)
     *l = (struct net_loop){0};
 }
 
-/* Make l ready.  It must not move afterwards. */
+/* Start l, which must not move afterwards. */
 static int net_loop_init(struct net_loop *l, struct gp_why *why)
 {
     *l = (struct net_loop){ .epfd = -1, .wake = {
@@ -16525,9 +16518,8 @@ static int net_loop_init(struct net_loop *l, struct gp_why *why)
     return GP_OK;
 }
 
-/* Wake l if it sleeps, so that it runs what was left for it: the caller has set
- * l->pending first; the loop does it the other way round, so that one of the
- * two sees the other. */
+/* Wake l if it sleeps.  The caller has set l->pending before it reads sleeping
+ * here; the loop sets sleeping before it reads pending: one sees the other. */
 static void net_loop_wake(struct net_loop *l)
 {
     uint64_t one = 1;
@@ -16536,8 +16528,8 @@ static void net_loop_wake(struct net_loop *l)
             ;
 }
 
-/* Have fn(arg) called on l's thread, in order; any thread.  One system call,
- * and only when l sleeps.  GP_ENOMEM: it will not be called. */
+/* Have l's thread call fn(arg), in order; any thread may post.  One system call
+ * if l sleeps, else none.  GP_ENOMEM: fn will not be called. */
 static int net_loop_post(struct net_loop *l, void (*fn)(void *arg), void *arg)
 {
     pthread_mutex_lock(&l->lock);
@@ -16569,8 +16561,8 @@ static void net_tasks_run(struct net_loop *l)
         l->turn.v[i].fn(l->turn.v[i].arg);
 }
 
-/* One turn: wait at most most_ms (-1: as long as it takes) for something to
- * do, and do it. */
+/* Run one turn: wait at most most_ms (-1: no limit) for something to do, and do
+ * it. */
 static void net_loop_turn(struct net_loop *l, int most_ms)
 {
     int64_t ns = l->busy ? 0 : net_timers_wait(l), most = most_ms * 1000000ll;
@@ -16597,14 +16589,14 @@ static void net_loop_turn(struct net_loop *l, int most_ms)
     l->busy = l->on_turn && l->on_turn(l);
 }
 
-/* Turn until l->stop. */
+/* Run turns until l->stop. */
 static void net_loop_run(struct net_loop *l)
 {
     while (!l->stop)
         net_loop_turn(l, -1);
 }
 
-/* As net_loop_post, but wait for memory instead of failing. */
+/* Post as net_loop_post, but wait for memory instead of failing. */
 static void net_loop_post_wait(struct net_loop *l, void (*fn)(void *arg),
                                void *arg)
 {
@@ -16612,7 +16604,7 @@ static void net_loop_post_wait(struct net_loop *l, void (*fn)(void *arg),
         sched_yield();
 }
 
-/* Task: end the loop arg. */
+/* Stop the loop arg; a task. */
 static void net_loop_stop(void *arg)
 {
     ((struct net_loop *)arg)->stop = true;
@@ -23534,11 +23526,9 @@ static bool web_host_ours(const struct gp_debug *w, struct slice host)
 {
     char name[128];
     size_t n = 0;
-    const struct sockaddr *sa = (const struct sockaddr *)&w->addr.sa;
-    const struct sockaddr_in *v4 = (const struct sockaddr_in *)&w->addr.sa;
-    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&w->addr.sa;
+    const struct net_addr *a = &w->addr;
     struct in6_addr any;
-    if (sa->sa_family == AF_UNIX)
+    if (a->sa.sa_family == AF_UNIX)
         return true;
     bool bracket = host.n && host.p[0] == '[';
     while (n < host.n && host.p[n] != (bracket ? ']' : ':'))
@@ -23551,20 +23541,17 @@ static bool web_host_ours(const struct gp_debug *w, struct slice host)
         if (host.p[k] != ':' && (host.p[k] < '0' || host.p[k] > '9'))
             return false;
     bool literal = inet_pton(bracket ? AF_INET6 : AF_INET, name, &any) == 1;
-    bool all = sa->sa_family == AF_INET
-        ? v4->sin_addr.s_addr == htonl(INADDR_ANY)
-        : IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr);
-    bool loop = sa->sa_family == AF_INET
-        ? ntohl(v4->sin_addr.s_addr) >> 24 == 127
-        : IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
+    bool all = a->sa.sa_family == AF_INET
+        ? a->v4.sin_addr.s_addr == htonl(INADDR_ANY)
+        : IN6_IS_ADDR_UNSPECIFIED(&a->v6.sin6_addr);
     size_t length = strlen(name);
     if (!strcasecmp(name, w->host) || (all && literal))
         return true;
-    if (loop || all)
+    if (all || net_addr_is_loopback(a))
         return !strcasecmp(name, "localhost") || !strcmp(name, "::1") ||
                (literal && !strncmp(name, "127.", 4));
-    return !strncmp(w->addr.text + bracket, name, length) &&
-           strchr("]:", w->addr.text[bracket + length]) != NULL;
+    return !strncmp(a->text + bracket, name, length) &&
+           strchr("]:", a->text[bracket + length]) != NULL;
 }
 
 /* True if origin, from an Origin header, is the site that host names. */
