@@ -2147,14 +2147,14 @@ static void txt_put_xml(struct buf *b, struct slice s)
  * for     the system: clocks, whole files read and replaced, named threads,
  *         child processes with a time limit, usable CPUs
  * uses    MEM, TXT
- * owns    the temporary file while sys_write_file runs; the child process and
- *         its group while sys_run does
+ * owns    the temporary file of sys_write_file; the child of sys_run and its
+ *         process group
  * spec    POSIX.1-2008; cgroups(7) for the CPU quota
  * prefix  sys_
  * runs    any thread
  *
- * Invariant  a file that sys_write_file replaces holds its old bytes or all of
- *            the new ones, whatever fails.
+ * Invariant  sys_write_file leaves all old bytes or all new bytes in the file,
+ *            whatever fails.
  */
 
 /* Return clock id's time in ns. */
@@ -2165,13 +2165,14 @@ static int64_t sys_clock_ns(clockid_t id)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* Return CLOCK_MONOTONIC in ns, the time of everything here but dates. */
+/* Return CLOCK_MONOTONIC in ns, the clock of all times except dates. */
 static int64_t sys_now_ns(void)
 {
     return sys_clock_ns(CLOCK_MONOTONIC);
 }
 
-/* Append all that can be read from fd to b; past most bytes GP_ELIMIT. */
+/* Append all bytes of fd to b; GP_ELIMIT if there are more than most.  name is
+ * for errors. */
 static int sys_read_fd(int fd, const char *name, size_t most, struct buf *b,
                        struct gp_why *why)
 {
@@ -2183,8 +2184,8 @@ static int sys_read_fd(int fd, const char *name, size_t most, struct buf *b,
     for (;;) {
         uint8_t *p = mem_reserve(b, 65536);
         if (!p)
-            return txt_fail(why, GP_ENOMEM, "%s: out of memory after %zu bytes",
-                            name, b->len);
+            return txt_fail(why, GP_ENOMEM, "%s: out of memory after %zu MiB",
+                            name, b->len >> 20);
         ssize_t n = read(fd, p, 65536);
         if (n < 0 && errno == EINTR)
             continue;
@@ -2194,33 +2195,26 @@ static int sys_read_fd(int fd, const char *name, size_t most, struct buf *b,
             return GP_OK;
         b->len += (size_t)n;
         if (b->len > most)
-            return txt_fail(why, GP_ELIMIT, "%s: larger than %zu bytes", name,
-                            most);
+            return txt_fail(why, GP_ELIMIT, "%s: larger than %g MiB", name,
+                            (double)most / (1 << 20));
     }
 }
 
-/* Append the file at path, or for "-" standard input, to b. */
+/* Append the file at path, or standard input for "-", to b. */
 static int sys_read_file(const char *path, size_t most, struct buf *b,
                          struct gp_why *why)
 {
-    struct stat st;
-    int e = GP_OK, fd = 0;
     if (!strcmp(path, "-"))
-        return sys_read_fd(0, "standard input", most, b, why);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
+        return sys_read_fd(STDIN_FILENO, "standard input", most, b, why);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return txt_fail(why, GP_EIO, "%s: %s", path, strerror(errno));
-    if (fstat(fd, &st))
-        e = txt_fail(why, GP_EIO, "%s: %s", path, strerror(errno));
-    else if (S_ISDIR(st.st_mode))
-        e = txt_fail(why, GP_EIO, "%s: is a directory", path);
-    else
-        e = sys_read_fd(fd, path, most, b, why);
+    int e = sys_read_fd(fd, path, most, b, why);
     close(fd);
     return e;
 }
 
-/* Write n bytes to fd, restarting when interrupted; GP_EIO sets errno. */
+/* Write all n bytes to fd; on GP_EIO errno says why. */
 static int sys_write_fd(int fd, const void *src, size_t n)
 {
     const uint8_t *p = src;
@@ -2236,7 +2230,7 @@ static int sys_write_fd(int fd, const void *src, size_t n)
     return GP_OK;
 }
 
-/* Copy path's directory, with its slash, or "", into dir[size]. */
+/* Copy the directory of path, with its slash, or "", into dir[size]. */
 static int sys_dirname(const char *path, char *dir, size_t size,
                        struct gp_why *why)
 {
@@ -2251,8 +2245,8 @@ static int sys_dirname(const char *path, char *dir, size_t size,
     return GP_OK;
 }
 
-/* Create a temporary file beside path, with the mode of the file at path or the
- * default one, and put its name into tmp[size].  Return its descriptor or a
+/* Create a temporary file beside path, with the mode of the file at path if
+ * there is one, and put its name into tmp[size].  Return its descriptor or a
  * negative gp_err. */
 static int sys_temp_beside(const char *path, char *tmp, size_t size,
                            struct gp_why *why)
@@ -2275,22 +2269,23 @@ static int sys_temp_beside(const char *path, char *tmp, size_t size,
             break;
     }
     if (fd < 0)
-        return txt_fail(why, GP_EIO, "%s: cannot create a file there: %s", path,
-                        strerror(errno));
+        return txt_fail(why, GP_EIO, "%s: cannot create a file beside it: %s",
+                        path, strerror(errno));
     if (st.st_mode)
         (void)!fchmod(fd, st.st_mode & 07777);
     return fd;
 }
 
-/* True if path is a device or a pipe: it is written to, not replaced. */
+/* True if path is a device or a pipe, which is written to rather than
+ * replaced. */
 static bool sys_is_stream(const char *path)
 {
     struct stat st;
     return !stat(path, &st) && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
 }
 
-/* Open the device or pipe at path for writing: a descriptor or a negative
- * gp_err. */
+/* Open the device or pipe at path for writing.  Return a descriptor or a
+ * negative gp_err. */
 static int sys_open_stream(const char *path, struct gp_why *why)
 {
     int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY);
@@ -2325,34 +2320,31 @@ static int sys_write_check(const char *path, struct gp_why *why)
     return GP_OK;
 }
 
-/* Close fd, the temporary file tmp.  If ok, sync it and rename it to target;
- * else, or if that fails, remove it and report errno.  path is target's name in
+/* Sync and close fd, the temporary file tmp, and rename it to target.  If ok is
+ * false or a step fails, remove it and report errno.  path is target's name in
  * the error. */
 static int sys_put_in_place(int fd, const char *tmp, const char *target,
                             const char *path, bool ok, struct gp_why *why)
 {
     ok = ok && !fsync(fd);
-    int saved = errno;
+    int first = errno;
     if (close(fd) && ok) {
-        saved = errno;
+        first = errno;
         ok = false;
     }
-    if (ok && rename(tmp, target)) {
-        saved = errno;
-        ok = false;
-    }
-    if (ok) {
+    if (ok && !rename(tmp, target)) {
         sys_sync_dir(target);
         return GP_OK;
     }
+    first = ok ? errno : first;
     unlink(tmp);
     return txt_fail(why, GP_EIO, "%s: not written, left as it was: %s", path,
-                    strerror(saved));
+                    strerror(first));
 }
 
 /* Replace the file at path by n bytes: write a file beside it, sync, rename.
- * Of a symbolic link the target is replaced; to a device or a pipe the bytes
- * are written. */
+ * If path is a symbolic link its target is replaced; a device or a pipe is
+ * written to. */
 static int sys_write_file(const char *path, const void *src, size_t n,
                           struct gp_why *why)
 {
@@ -2372,11 +2364,11 @@ static int sys_write_file(const char *path, const void *src, size_t n,
                             why);
 }
 
-/* Give the calling thread its own copy of the descriptor table: the kernel then
- * takes no reference for each system call on a descriptor, 1% of the cost of a
- * gRPC call.  The thread must close what it opens; what is open now stays open
- * until it ends, shortly after pthread_join.  If unshare is refused the thread
- * keeps the common table. */
+/* Give the calling thread its own descriptor table: the kernel then counts no
+ * reference for each system call on a descriptor, 1% of the cost of a gRPC
+ * call.  The thread must close what it opens; descriptors that are open now
+ * stay open until it ends, shortly after pthread_join.  If unshare is refused
+ * the thread keeps the common table. */
 static void sys_unshare_files(void)
 {
 #ifndef __SANITIZE_THREAD__             /* TSan assumes one table */
@@ -2384,8 +2376,8 @@ static void sys_unshare_files(void)
 #endif
 }
 
-/* Start fn(arg) on a new thread called name (at most 15 bytes).  All signals
- * are blocked in it except SIGPROF and SIGTRAP, which sample; if quiet these
+/* Start fn(arg) on a new thread called name (at most 15 bytes) with all signals
+ * blocked except the sampling signals SIGPROF and SIGTRAP.  quiet blocks these
  * too, for threads that must not be sampled. */
 static int sys_thread_start(pthread_t *t, const char *name, bool quiet,
                             void *(*fn)(void *), void *arg, struct gp_why *why)
@@ -2407,10 +2399,10 @@ static int sys_thread_start(pthread_t *t, const char *name, bool quiet,
     return GP_OK;
 }
 
-/* Start argv[0], found in PATH, with the socket s as its standard input and
- * output, standard error to /dev/null, and file, unless -1, as descriptor 3; in
- * a process group of its own, with no signal blocked or ignored.  Return its
- * pid or a negative gp_err. */
+/* Start argv[0], found in PATH, in a process group of its own, with no signal
+ * blocked or ignored.  The socket s is its standard input and output, standard
+ * error is /dev/null, and file, unless -1, descriptor 3.  Return its pid or a
+ * negative gp_err. */
 static pid_t sys_spawn(char *const argv[], int s, int file, struct gp_why *why)
 {
     posix_spawn_file_actions_t acts;
@@ -2448,8 +2440,8 @@ static pid_t sys_spawn(char *const argv[], int s, int file, struct gp_why *why)
 }
 
 /* Send the n bytes at src through the socket s, shut down that direction, and
- * append the answer, at most most bytes, to out, until the other end closes or
- * deadline_ns has passed. */
+ * append the answer, at most most bytes, to out until the child closes its end.
+ * GP_ELIMIT: more bytes, or deadline_ns has passed.  name is for errors. */
 static int sys_converse(int s, const char *name, const void *src, size_t n,
                         size_t most, int64_t deadline_ns, struct buf *out,
                         struct gp_why *why)
@@ -2458,7 +2450,6 @@ static int sys_converse(int s, const char *name, const void *src, size_t n,
     size_t begin = out->len;
     bool sending = true;
     for (;;) {
-        struct pollfd f = { .fd = s, .events = POLLIN };
         int64_t left = deadline_ns - sys_now_ns();
         if (left <= 0)
             return txt_fail(why, GP_ELIMIT, "%s: timed out", name);
@@ -2472,7 +2463,8 @@ static int sys_converse(int s, const char *name, const void *src, size_t n,
             shutdown(s, SHUT_WR);       /* all sent, or it reads no more */
             sending = false;
         }
-        f.events = sending ? POLLIN | POLLOUT : POLLIN;
+        struct pollfd f = { .fd = s, .events = sending ? POLLIN | POLLOUT
+                                                       : POLLIN };
         int ms = left < 1000000 ? 1 : left > 1000000000 ? 1000
                                     : (int)(left / 1000000);
         if (poll(&f, 1, ms) <= 0 || !(f.revents & (POLLIN | POLLHUP)))
@@ -2483,18 +2475,18 @@ static int sys_converse(int s, const char *name, const void *src, size_t n,
         k = recv(s, to, 65536, MSG_DONTWAIT);
         if (k < 0 && (errno == EINTR || errno == EAGAIN))
             continue;
-        if (k <= 0)                     /* reset: it ended with input unread */
+        if (k <= 0)                     /* reset: it exited with input unread */
             return k == 0 || errno == ECONNRESET ? GP_OK
                  : txt_fail(why, GP_EIO, "%s: %s", name, strerror(errno));
         out->len += (size_t)k;
         if (out->len - begin > most)
-            return txt_fail(why, GP_ELIMIT, "%s: answered more than %zu bytes",
-                            name, most);
+            return txt_fail(why, GP_ELIMIT, "%s: wrote more than %g MiB", name,
+                            (double)most / (1 << 20));
     }
 }
 
-/* Wait for the child pid to exit; kill it and its group at deadline_ns.  GP_OK
- * for exit status 0, or if the program that we are in has reaped it. */
+/* Wait for the child pid to exit; kill its process group at deadline_ns.  GP_OK
+ * for exit status 0, or if other code of this program has reaped it. */
 static int sys_reap(pid_t pid, const char *name, int64_t deadline_ns,
                     struct gp_why *why)
 {
@@ -2514,21 +2506,22 @@ static int sys_reap(pid_t pid, const char *name, int64_t deadline_ns,
     }
     if (killed)
         return txt_fail(why, GP_ELIMIT, "%s: timed out, killed", name);
-    if (status)
-        return txt_fail(why, GP_EIO, "%s: exited with status %#x", name,
-                        (unsigned)status);
-    return GP_OK;
+    if (WIFSIGNALED(status))
+        return txt_fail(why, GP_EIO, "%s: killed by signal %d", name,
+                        WTERMSIG(status));
+    return status ? txt_fail(why, GP_EIO, "%s: exited with status %d", name,
+                             WEXITSTATUS(status)) : GP_OK;
 }
 
-/* Run argv[0], found in PATH, with the n bytes at src as its standard input
- * and file, unless -1, as descriptor 3; append its standard output, at most
- * most bytes, to out.  GP_OK if it exited with status 0 before deadline_ns.  On
- * any return the process is gone. */
+/* Run argv[0], found in PATH, with the n bytes at src as its standard input and
+ * file, unless -1, as descriptor 3; append its standard output, at most most
+ * bytes, to out.  GP_OK if it exited with status 0 before deadline_ns.  The
+ * process never outlives the call. */
 static int sys_run(char *const argv[], int file, const void *src, size_t n,
                    size_t most, int64_t deadline_ns, struct buf *out,
                    struct gp_why *why)
 {
-    int s[2], e;
+    int s[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, s))
         return txt_fail(why, GP_EIO, "%s: %s", argv[0], strerror(errno));
     /* Move the child's descriptors out of the way of 0 to 3. */
@@ -2542,8 +2535,8 @@ static int sys_run(char *const argv[], int file, const void *src, size_t n,
         close(far);
     if (kept >= 0)
         close(kept);
-    e = pid < 0 ? (int)pid : sys_converse(s[0], argv[0], src, n, most,
-                                          deadline_ns, out, why);
+    int e = pid < 0 ? (int)pid : sys_converse(s[0], argv[0], src, n, most,
+                                              deadline_ns, out, why);
     close(s[0]);
     if (pid < 0)
         return e;
@@ -2551,7 +2544,7 @@ static int sys_run(char *const argv[], int file, const void *src, size_t n,
     return e ? e : ended;
 }
 
-/* Read two numbers from the file dir/name into v; false: not even one. */
+/* Read one or two numbers from the file dir/name into v; false: none. */
 static bool sys_read_two(const char *dir, const char *name, double v[2])
 {
     char path[PATH_MAX];
@@ -2564,19 +2557,19 @@ static bool sys_read_two(const char *dir, const char *name, double v[2])
 }
 
 /* Return the smallest CPU quota, in CPUs, of the cgroup directory path and its
- * parents, until path is shorter than top bytes; 0: none.  cgroup v2 has "quota
- * period" in one file, v1 a file for each. */
+ * parents, or INFINITY.  Cut path step by step, down to top bytes.  cgroup v2
+ * has "quota period" in one file, v1 a file for each. */
 static double sys_quota_of(char *path, size_t top)
 {
-    double least = 0;
+    double least = INFINITY;
     for (;;) {
         double v[2] = { -1, 100000 }, period[2];
         if (!sys_read_two(path, "cpu.max", v) &&
             sys_read_two(path, "cpu.cfs_quota_us", v))
             v[1] = sys_read_two(path, "cpu.cfs_period_us", period) ? period[0]
                                                                   : 100000;
-        if (v[0] > 0 && v[1] > 0 && (least <= 0 || v[0] / v[1] < least))
-            least = v[0] / v[1];
+        if (v[0] > 0 && v[1] > 0)
+            least = fmin(least, v[0] / v[1]);
         char *slash = strrchr(path, '/');
         if (!slash || (size_t)(slash - path) < top)
             return least;
@@ -2584,14 +2577,14 @@ static double sys_quota_of(char *path, size_t top)
     }
 }
 
-/* Return the CPU quota of this process's cgroup (v2 or v1) and its parents in
- * CPUs, rounded up, or 0 for none. */
-static unsigned sys_quota_cpus(void)
+/* Return the CPU quota, in CPUs, of this process's cgroup (v2 or v1) and its
+ * parents, or INFINITY. */
+static double sys_quota_cpus(void)
 {
     static const char *const root[] = { "/sys/fs/cgroup",
                                         "/sys/fs/cgroup/cpu" };
     char line[PATH_MAX], path[PATH_MAX + 32];
-    double least = 0;
+    double least = INFINITY;
     FILE *f = fopen("/proc/self/cgroup", "re");
     while (f && fgets(line, sizeof line, f)) {  /* "number:controllers:path" */
         char *colon = strchr(line, ':');
@@ -2604,38 +2597,32 @@ static unsigned sys_quota_cpus(void)
         if (!v1 && colon[1])
             continue;                   /* another controller */
         snprintf(path, sizeof path, "%s%s", root[v1], dir);
-        double q = sys_quota_of(path, strlen(root[v1]));
-        least = q > 0 && (least <= 0 || q < least) ? q : least;
+        least = fmin(least, sys_quota_of(path, strlen(root[v1])));
     }
     if (f)
         fclose(f);
-    return (unsigned)ceil(least);
+    return least;
 }
 
-/* Return how many CPUs affinity mask and cgroup quota let this process use. */
+/* Return how many CPUs the affinity mask and the cgroup quota, rounded up, let
+ * this process use. */
 static unsigned sys_cpus(void)
 {
     cpu_set_t set;
-    unsigned n = 1, quota = sys_quota_cpus();
+    double n = 1;
     if (!sched_getaffinity(0, sizeof set, &set))
-        n = (unsigned)CPU_COUNT(&set);
-    if (quota && quota < n)
-        n = quota;
-    return n ? n : 1;
+        n = fmax(CPU_COUNT(&set), 1);
+    return (unsigned)fmin(n, ceil(sys_quota_cpus()));
 }
 
-/* Raise the limit of open descriptors to the hard limit, and return it. */
+/* Raise the limit of open descriptors to the hard limit and return it. */
 static uint64_t sys_raise_file_limit(void)
 {
     struct rlimit r;
     if (getrlimit(RLIMIT_NOFILE, &r))
         return 1024;
-    if (r.rlim_cur < r.rlim_max) {
-        struct rlimit up = { r.rlim_max, r.rlim_max };
-        if (!setrlimit(RLIMIT_NOFILE, &up))
-            r = up;
-    }
-    return r.rlim_cur;
+    struct rlimit up = { r.rlim_max, r.rlim_max };
+    return setrlimit(RLIMIT_NOFILE, &up) ? r.rlim_cur : up.rlim_cur;
 }
 
 /* =================================== 6 RE ====================================
@@ -33485,9 +33472,7 @@ static int msg_read_metadata(struct msg *c, const struct opt_command *cmd)
 static int msg_read_file(const char *path, struct buf *b)
 {
     struct gp_why why = {{0}};
-    int e = strcmp(path, "-") ? sys_read_file(path, LOAD_MESSAGE_MOST, b, &why)
-          : sys_read_fd(STDIN_FILENO, "standard input", LOAD_MESSAGE_MOST, b,
-                        &why);
+    int e = sys_read_file(path, LOAD_MESSAGE_MOST, b, &why);
     if (e)
         mem_fini(b);
     return say_why(e, &why);
