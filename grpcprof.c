@@ -4319,7 +4319,7 @@ struct elf_image {                      /* a file's bytes */
 struct elf_file {
     const char *path;                   /* owned by elf's arena */
     struct elf_image image, debug;      /* the file; its debug file */
-    struct buf answer;                  /* addr2line's output, as strings */
+    struct buf answer;                  /* addr2line's output, cut up */
     struct elf_load *load;              /* owned */
     struct elf_symbol *symbol;          /* owned; sorted by start */
     size_t nload, load_cap, nsymbols, symbol_cap;
@@ -4342,15 +4342,15 @@ struct elf {
 
 struct elf_call {                       /* a function and a place in it */
     const char *name;                   /* borrowed from elf; NULL: not known */
-    const char *file;                   /* the same; NULL where line is 0 */
+    const char *file;                   /* likewise; NULL if line is 0 */
     int64_t line;                       /* 0: not known */
 };
 
-struct elf_spot {                       /* an address, and what is there */
+struct elf_spot {                       /* an address and what is there */
     uint64_t pc;                        /* in this process; set by the caller */
     const struct elf_map *map;          /* borrowed from elf, or NULL */
-    const char *name;                   /* from elf_find_name */
-    uint64_t value;                     /* if name: pc as a symbol value */
+    const char *name;                   /* of the function, or NULL */
+    uint64_t value;                     /* pc as a symbol value, if name */
     size_t   call, ncalls;              /* rows of elf.call, innermost first */
 };
 
@@ -4364,7 +4364,7 @@ static const void *elf_bytes(const struct elf_image *m, uint64_t offset,
     return offset <= m->size && n <= m->size - offset ? m->p + offset : NULL;
 }
 
-/* Return m's header, or NULL if it is not of 64 bits in our byte order. */
+/* Return m's header, or NULL if m is not of 64 bits in our byte order. */
 static const Elf64_Ehdr *elf_header(const struct elf_image *m)
 {
     const Elf64_Ehdr *h = elf_bytes(m, 0, sizeof *h);
@@ -4496,7 +4496,8 @@ static int elf_read_symbol_table(struct elf_file *f, const struct elf_image *m,
     return GP_OK;
 }
 
-/* Return m's section headers, *n of them; NULL and 0 if it has none. */
+/* Return m's section headers and set *n to their number; NULL and 0 if it has
+ * none. */
 static const Elf64_Shdr *elf_sections(const struct elf_image *m, uint16_t *n)
 {
     const Elf64_Ehdr *h = elf_header(m);
@@ -4506,7 +4507,7 @@ static const Elf64_Shdr *elf_sections(const struct elf_image *m, uint16_t *n)
     return sh;
 }
 
-/* Return the bytes of m's section called name, *size of them; NULL if there is
+/* Return the bytes of m's section called name and set *size; NULL if there is
  * no such section or it is empty. */
 static const uint8_t *elf_section(const struct elf_image *m, const char *name,
                                   uint64_t *size)
@@ -4533,15 +4534,12 @@ static int elf_read_symbols(struct elf_file *f, const struct elf_image *m)
 {
     uint16_t n;
     const Elf64_Shdr *sh = elf_sections(m, &n);
-    for (uint16_t i = 0; i < n; i++)
+    int e = GP_OK;
+    for (uint16_t i = 0; i < n && !e; i++)
         if ((sh[i].sh_type == SHT_SYMTAB || sh[i].sh_type == SHT_DYNSYM) &&
-            sh[i].sh_link < n) {
-            int e = elf_read_symbol_table(f, m, &sh[i],
-                                          &sh[sh[i].sh_link]);
-            if (e)
-                return e;
-        }
-    return GP_OK;
+            sh[i].sh_link < n)
+            e = elf_read_symbol_table(f, m, &sh[i], &sh[sh[i].sh_link]);
+    return e;
 }
 
 /* Order symbols by start, then rank, then name, for qsort. */
@@ -4555,7 +4553,7 @@ static int elf_by_start(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
-/* Open the debug file of f's build id, if it has that build id in it. */
+/* Open the debug file named by f's build id, if the file has that build id. */
 static struct elf_image elf_open_by_id(const struct elf_file *f)
 {
     char path[PATH_MAX], id[sizeof f->build_id] = "";
@@ -4584,8 +4582,8 @@ static uint32_t elf_crc(const struct elf_image *m)
     return (uint32_t)crc;
 }
 
-/* Open the debug file that f's .gnu_debuglink names: the first in its three
- * places whose CRC is the one given. */
+/* Open the debug file that f's .gnu_debuglink names: of its three places, the
+ * first whose file has the CRC given. */
 static struct elf_image elf_open_by_link(const struct elf_file *f)
 {
     char path[PATH_MAX];
@@ -4614,8 +4612,8 @@ static struct elf_image elf_open_by_link(const struct elf_file *f)
     return (struct elf_image){0};
 }
 
-/* Read f's segments and symbols at the first call; what cannot be read leaves
- * addresses without a name.  GP_ENOMEM. */
+/* Read f's segments and symbols at the first call; addresses in tables that
+ * cannot be read have no name.  GP_ENOMEM. */
 static int elf_load(struct elf_file *f)
 {
     if (f->tried)
@@ -4641,7 +4639,7 @@ static int elf_load(struct elf_file *f)
     return e;
 }
 
-/* Return the row of the file at path, appended if new; MEM_NONE without
+/* Return the row of the file at path, appended if new; MEM_NONE if out of
  * memory. */
 static uint32_t elf_add_file(struct elf *m, const char *path)
 {
@@ -4714,7 +4712,7 @@ static int elf_init(struct elf *m, struct gp_why *why)
         return txt_fail(why, GP_EIO, "/proc/self/maps: %s", strerror(errno));
     if (elf_add_file(m, program) == MEM_NONE)
         e = GP_ENOMEM;
-    else        /* /proc/self/exe: path may be a newer program by now */
+    else                /* not its path, which may lead to a newer program */
         m->file[0].image = elf_open("/proc/self/exe");
     while (!e && fgets(line, sizeof line, f))
         e = elf_read_map(m, line);
@@ -4813,8 +4811,8 @@ static char *elf_next_line(struct buf *b, size_t *at)
     return (char *)p;
 }
 
-/* Append the call of function name at where, two lines of addr2line; cuts where
- * into strings. */
+/* Append a call from two lines of addr2line: the function's name and its place,
+ * where, which is cut into strings. */
 static int elf_add_call(struct elf *m, char *name, char *where)
 {
     struct elf_call *c = MEM_ADD(m->call, m->ncalls, m->call_cap);
@@ -4837,8 +4835,8 @@ static int elf_add_call(struct elf *m, char *name, char *where)
     return GP_OK;
 }
 
-/* Read addr2line's answer, which has those of the n spots that are in file and
- * have a name, in order.  After a failure the caller drops all of it. */
+/* Read addr2line's answer for those of the n spots that are in file and have a
+ * name, in order.  After a failure the caller drops all calls of these. */
 static int elf_read_answer(struct elf *m, uint32_t file, struct elf_spot *spot,
                            size_t n)
 {
@@ -4862,8 +4860,8 @@ static int elf_read_answer(struct elf *m, uint32_t file, struct elf_spot *spot,
     return !line && at == b->len ? GP_OK : GP_EFORMAT;
 }
 
-/* Run addr2line, until deadline_ns, for the calls at those of the n spots that
- * are in file and have a name. */
+/* Run addr2line, until deadline_ns at most, to find the calls at those of the n
+ * spots that are in file and have a name. */
 static void elf_run_addr2line(struct elf *m, uint32_t file,
                               struct elf_spot *spot, size_t n,
                               int64_t deadline_ns)
@@ -4889,9 +4887,9 @@ static void elf_run_addr2line(struct elf *m, uint32_t file,
     mem_fini(&in);
 }
 
-/* Fill in map, name and calls of the n spots' pcs.  addr2line may take
- * ELF_LINES_NS in all; spots that it has not answered by then have no calls.
- * Once for an elf. */
+/* Find the map, name and calls of the n spots by their pc.  addr2line may take
+ * ELF_LINES_NS in total; spots that it has not answered by then have no calls.
+ * Call it once per elf. */
 static void elf_find_all(struct elf *m, struct elf_spot *spot, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -4962,10 +4960,16 @@ static struct {
     bool     no_stacks;                 /* backtrace() has no libgcc_s */
     bool     trap;                      /* perf signals by SIGTRAP */
     atomic_bool on;                     /* the handler stores samples */
-    atomic_bool wall;                   /* and notes if their threads wait */
+    atomic_bool wall;                   /* and sets their slot's waiting */
 } smp_ring;
 
-/* The label of the thread's samples, an id from smp_label_id; 0: none.
+/* A type that is not lock-free would take a lock in the handler. */
+static_assert(ATOMIC_LLONG_LOCK_FREE == 2 && ATOMIC_LONG_LOCK_FREE == 2 &&
+              ATOMIC_BOOL_LOCK_FREE == 2, "atomics in a signal handler");
+static_assert(SMP_LABELS <= UINT16_MAX && SMP_DEPTH <= UINT16_MAX,
+              "labels and depths are uint16_t");
+
+/* The label of the running thread's samples, an id from smp_label_id; 0: none.
  * Initial-exec, so that no access allocates. */
 static _Thread_local volatile uint16_t smp_label
     __attribute__((tls_model("initial-exec")));
@@ -5000,8 +5004,8 @@ static const char *smp_label_text(uint16_t id)
     return smp_labels.text[id];
 }
 
-/* Claim the next free slot and its ticket; if there is none count a lost sample
- * and return NULL. */
+/* Claim the next free slot and set *ticket to its ticket; if the ring is full
+ * count a lost sample and return NULL. */
 static struct smp_slot *smp_claim_sig(uint64_t *ticket)
 {
     uint64_t t = atomic_load_explicit(&smp_ring.head, memory_order_relaxed);
@@ -5022,7 +5026,7 @@ static struct smp_slot *smp_claim_sig(uint64_t *ticket)
     }
 }
 
-/* Return the time of clock id in ns. */
+/* Return the time of clock id in ns; 0 if it cannot be read. */
 static int64_t smp_time_sig(clockid_t id)
 {
     struct timespec t = {0};
@@ -5081,7 +5085,7 @@ static bool smp_waiting_sig(const ucontext_t *u)
            !memcmp(pc, call, sizeof call);
 }
 
-/* Store one sample, for SIGPROF; ignore signals that kill() sent. */
+/* Handle SIGPROF: store one sample, unless kill() sent the signal. */
 static void smp_signal_sig(int signo, siginfo_t *info, void *context)
 {
     int saved = errno;
@@ -5108,8 +5112,8 @@ static void smp_signal_sig(int signo, siginfo_t *info, void *context)
 #define TRAP_PERF 6
 #endif
 
-/* Store one sample, for SIGTRAP of our counter.  A SIGTRAP of a breakpoint or
- * of another program ends the process, as if it had no handler. */
+/* Handle SIGTRAP: store one sample if a perf counter sent the signal.  One from
+ * a breakpoint or another program ends the process, as without a handler. */
 static void smp_trap_sig(int signo, siginfo_t *info, void *context)
 {
     if (info->si_code == TRAP_PERF) {
@@ -5120,8 +5124,8 @@ static void smp_trap_sig(int signo, siginfo_t *info, void *context)
     raise(signo);                       /* delivered when this returns */
 }
 
-/* Hand every stored sample to fn, a thread's in the order of time, and free its
- * slot.  One thread at a time.  Returns how many. */
+/* Pass every stored sample to fn, those of one thread in order of time, and
+ * free its slot.  Return how many.  One thread at a time. */
 static uint64_t smp_drain(void (*fn)(const struct smp_slot *, void *),
                           void *user)
 {
@@ -5150,10 +5154,10 @@ static unsigned smp_tick_hz(void)
     return (unsigned)(1000000000 / t.tv_nsec);
 }
 
-struct smp_timer {                      /* of a thread */
-    int     fd;                         /* perf's counter, owned */
-    timer_t id;                         /* of timer_create, owned */
-    bool    armed;
+struct smp_timer {                      /* a thread's timer or counter */
+    int     fd;                         /* owned: the counter, of perf */
+    timer_t id;                         /* owned: the timer, of the others */
+    bool    armed;                      /* kept by the caller */
 };
 
 /* Return the clock of thread tid's CPU time, as pthread_getcpuclockid does. */
@@ -5162,13 +5166,13 @@ static clockid_t smp_thread_clock(uint32_t tid)
     return (clockid_t)(~tid << 3 | 6);
 }
 
-/* Return the period of hz, 1 or more. */
+/* Return the time between two signals at hz, which is 1 or more. */
 static struct timespec smp_period(unsigned hz)
 {
     return (struct timespec){ hz == 1, hz == 1 ? 0 : 1000000000 / hz };
 }
 
-/* itimer: arm the process's timer, or with hz 0 disarm it. */
+/* itimer: arm the process's timer, or disarm it if hz is 0. */
 static int smp_itimer_set(unsigned hz, struct gp_why *why)
 {
     struct itimerval t = {0};
@@ -5182,9 +5186,9 @@ static int smp_itimer_set(unsigned hz, struct gp_why *why)
     return GP_OK;
 }
 
-/* thread and wall: arm a timer that signals thread tid at hz of clock, first
- * after a random part of the period, so that threads are not synchronised and
- * short-lived ones can be sampled. */
+/* thread and wall: arm a timer that signals thread tid at hz of clock.  The
+ * first signal comes after a random part of the period, so that threads are not
+ * synchronised and short-lived ones can be sampled. */
 static int smp_timer_arm(struct smp_timer *t, uint32_t tid, clockid_t clock,
                          unsigned hz)
 {
@@ -5224,7 +5228,8 @@ static void smp_timer_disarm(struct smp_timer *t)
 }
 
 /* Open a counter of thread tid's CPU time, in the kernel too, that overflows at
- * hz; with trap each overflow sends it SIGTRAP (Linux 5.13).  -1 with errno. */
+ * hz; if trap, each overflow sends the thread SIGTRAP (Linux 5.13).  Return it,
+ * or -1 with errno. */
 static int smp_perf_open(uint32_t tid, unsigned hz, bool trap)
 {
     struct perf_event_attr a = {
@@ -5306,8 +5311,9 @@ struct smp_engine {
     const char *name;
     bool ticks;                         /* driven by the kernel's tick */
     bool wall;                          /* of real time, not CPU time */
-    int (*set)(unsigned hz, struct gp_why *why);    /* the process's; 0: off */
-    int (*arm)(struct smp_timer *t, uint32_t tid, unsigned hz); /* thread's */
+    /* Arm the process's timer, at hz 0 disarm it; or arm a thread's. */
+    int (*set)(unsigned hz, struct gp_why *why);
+    int (*arm)(struct smp_timer *t, uint32_t tid, unsigned hz);
     void (*disarm)(struct smp_timer *t);
 };
 
@@ -5320,16 +5326,15 @@ static const struct smp_engine smp_perf = {
 static const struct smp_engine smp_wall = {
     "wall", false, true, NULL, smp_wall_arm, smp_timer_disarm };
 
-/* Return the samples per second of its clock that engine can deliver if asked
- * for hz. */
+/* Return the samples per second of its clock that engine delivers if set to
+ * hz. */
 static unsigned smp_expected_hz(const struct smp_engine *engine, unsigned hz)
 {
     unsigned tick = smp_tick_hz();
     return engine->ticks && tick < hz ? tick : hz;
 }
 
-/* True if the kernel permits engine, tried on this thread; if not, errno says
- * why. */
+/* True if the kernel lets this thread use engine; otherwise errno says why. */
 static bool smp_permitted(const struct smp_engine *engine)
 {
     struct smp_timer t;
@@ -5383,7 +5388,7 @@ static int smp_start(const struct smp_engine *engine, unsigned hz,
     return e;
 }
 
-/* Return the CPU time in ns that this thread needs for n empty steps. */
+/* Return the CPU time in ns that this thread takes for n empty steps. */
 static int64_t smp_spin(unsigned n)
 {
     int64_t from = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID);
@@ -5399,10 +5404,10 @@ static int smp_by_time(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
-/* Return the CPU time in ns of a sample of engine, with its timer and signal:
+/* Return the CPU time in ns of one sample of engine, with its timer and signal:
  * the difference of the medians of the same work with and without samples, at
- * the highest rate.  NAN for an engine of ticks, which fires too seldom.  Takes
- * some 30 ms; leaves the samples in the ring. */
+ * the highest rate.  NAN if engine is driven by ticks, which are too rare.
+ * Takes some 30 ms; leaves the samples in the ring. */
 static double smp_calibrate(const struct smp_engine *engine)
 {
     enum { ROUNDS = 15 };
@@ -5429,8 +5434,8 @@ static double smp_calibrate(const struct smp_engine *engine)
     return samples >= 1 && cost > 0 ? cost : NAN;
 }
 
-/* Stop engine, whose threads' timers are disarmed already; ignore late
- * signals. */
+/* Stop engine, whose threads' timers are already disarmed; the handler ignores
+ * late signals. */
 static void smp_stop(const struct smp_engine *engine)
 {
     if (engine->set)
@@ -5438,8 +5443,7 @@ static void smp_stop(const struct smp_engine *engine)
     atomic_store(&smp_ring.on, false);
 }
 
-/* False if backtrace() finds no stacks, because there is no libgcc_s.so.1.
- * Call it after smp_start. */
+/* True if backtrace() found a stack at smp_start; it needs libgcc_s.so.1. */
 static bool smp_has_stacks(void)
 {
     return !smp_ring.no_stacks;
