@@ -28535,9 +28535,9 @@ static int load_run(const struct res_config *k, struct res *result,
  * Text, Markdown and HTML are written through one struct doc, so that they
  * cannot say different things.
  *
- * Invariant  a number that is not known is "n/a" or null, never 0; a name can
- *            neither end its line nor be markup.
- * Does not   judge: what is certain and what is not stands in struct anl.
+ * Invariant  an unknown number is "n/a" or null, never 0; a name can neither
+ *            end its line nor act as markup.
+ * Does not   decide what is certain: struct anl says that.
  */
 
 struct doc_config {
@@ -28546,28 +28546,27 @@ struct doc_config {
     unsigned top;                       /* rows of a table; 0: the default */
     const char *sample;                 /* sample type; NULL: pprof's choice */
     const char *format;                 /* of the input: "pprof" */
-    const char *const *file;            /* what was read; borrowed */
+    const char *const *file;            /* borrowed: the files read */
     size_t nfiles;
-    const char *const *note;            /* lines on the profile: its age */
+    const char *const *note;            /* borrowed: lines on its age */
     size_t nnotes;
-    const char *const *written;         /* lines on files written */
+    const char *const *written;         /* borrowed: lines on files written */
     size_t nwritten;
     int64_t age_ns;                     /* of the profile; -1: not known */
-    int64_t total;                      /* before filters; 0: there are none */
-    const char *const *filter;          /* "focus=main"; borrowed */
+    int64_t total;                      /* before filters; 0: no filters */
+    const char *const *filter;          /* borrowed: "focus=main" */
     size_t nfilters;
-    const struct re *peek;              /* borrowed: of -f peek */
-    const struct compare_diff *diff;        /* borrowed: of --base; or NULL */
-    const char *base;                   /* what it is compared with, in words */
-    const char *const *bases;           /* borrowed: its files */
+    const struct re *peek;              /* borrowed; NULL without -f peek */
+    const struct compare_diff *diff;    /* borrowed; NULL without --base */
+    const char *base;                   /* the base in words; NULL: no base */
+    const char *const *bases;           /* borrowed: the base's files */
     size_t nbases;
     const struct compare_assert *assert;    /* borrowed */
     size_t nassert;
-    const char *by;                     /* what the tables are of; NULL:
-                                         * functions */
-    bool per_call;                      /* the tables show what a call takes */
+    const char *by;                     /* --by; NULL: function */
+    bool per_call;                      /* tables show the time per call */
     bool explain, reverse;
-    int exit;                           /* status that the report will have */
+    int exit;                           /* exit status of the report */
 };
 
 /* ---- documents ---- */
@@ -28575,19 +28574,19 @@ struct doc_config {
 struct doc_column {
     const char *title;
     int width;                          /* characters; negative: left-aligned;
-                                         * 0: the last, as long as it is */
+                                         * 0: last column, not padded */
 };
 
 struct doc_doc {
     struct buf *b;                      /* borrowed */
     bool md, html, color;
-    const char *const *block;           /* html: what is open, or NULL */
-    const struct doc_column *column;    /* of the table that is open */
-    size_t ncolumns, at;                /* at: the next cell */
+    const char *const *block;           /* html: open block, or NULL */
+    const struct doc_column *column;    /* borrowed: of the open table */
+    size_t ncolumns, at;                /* at: index of the next cell */
     struct buf cell;                    /* owned */
 };
 
-/* Characters in n bytes of UTF-8. */
+/* Return the number of characters in n bytes of UTF-8. */
 static size_t doc_characters(const uint8_t *p, size_t n)
 {
     size_t count = 0;
@@ -28603,7 +28602,7 @@ static void doc_blanks(struct buf *b, size_t n)
         mem_put_byte(b, ' ');
 }
 
-/* Append text so that Markdown takes it as text. */
+/* Append text with Markdown's special characters escaped. */
 static void doc_put_md(struct buf *b, const uint8_t *p, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -28613,7 +28612,7 @@ static void doc_put_md(struct buf *b, const uint8_t *p, size_t n)
     }
 }
 
-/* Append lines as text of a page. */
+/* Append lines of text, escaped for HTML; line ends are kept. */
 static void doc_page_lines(struct buf *b, struct slice text)
 {
     while (text.n) {
@@ -28628,14 +28627,15 @@ static void doc_page_lines(struct buf *b, struct slice text)
     }
 }
 
-/* What opens and closes a block of HTML; what may be too wide can be scrolled,
- * by keys too. */
+/* The opening and closing tags of HTML blocks.  A table can be wider than the
+ * page: its block scrolls, by keyboard too (tabindex). */
 static const char *const doc_ul[] = { "<ul>", "</ul>" };
 static const char *const doc_dl[] = { "<dl>", "</dl>" };
 static const char *const doc_tbl[] = {
     "<div class=\"s\" tabindex=\"0\"><table>", "</table></div>" };
 
-/* In HTML, make block (NULL: none) the one that is open. */
+/* In HTML, close the open block and open block, unless it is open already;
+ * NULL opens none. */
 static void doc_block(struct doc_doc *d, const char *const *block)
 {
     if (!d->html || d->block == block)
@@ -28647,14 +28647,21 @@ static void doc_block(struct doc_doc *d, const char *const *block)
     d->block = block;
 }
 
-/* Open a part of the report. */
+/* Append text, escaped, between two tags. */
+static void doc_element(struct doc_doc *d, const char *open, struct slice text,
+                        const char *close)
+{
+    txt_puts(d->b, open);
+    txt_put_xml(d->b, text);
+    txt_puts(d->b, close);
+}
+
+/* Append a heading. */
 static void doc_heading(struct doc_doc *d, const char *text)
 {
     doc_block(d, NULL);
     if (d->html) {
-        txt_puts(d->b, "<h2>");
-        txt_put_xml(d->b, txt_slice(text));
-        txt_puts(d->b, "</h2>\n");
+        doc_element(d, "<h2>", txt_slice(text), "</h2>\n");
     } else if (d->md)
         txt_putf(d->b, "\n## %s\n\n", text);
     else if (d->color)
@@ -28664,7 +28671,7 @@ static void doc_heading(struct doc_doc *d, const char *text)
 }
 
 /* Append text, broken between words at column 78; later lines begin with
- * indent blanks.  The line stands at column at already. */
+ * indent blanks.  at is the current column. */
 static void doc_wrap(struct buf *b, const char *text, size_t at, size_t indent)
 {
     while (*text) {
@@ -28688,9 +28695,7 @@ static void doc_paragraph(struct doc_doc *d, const char *text)
 {
     doc_block(d, NULL);
     if (d->html) {
-        txt_puts(d->b, "<p>");
-        txt_put_xml(d->b, txt_slice(text));
-        txt_puts(d->b, "</p>\n");
+        doc_element(d, "<p>", txt_slice(text), "</p>\n");
     } else if (d->md) {
         doc_put_md(d->b, (const uint8_t *)text, strlen(text));
         txt_puts(d->b, "\n\n");
@@ -28700,14 +28705,12 @@ static void doc_paragraph(struct doc_doc *d, const char *text)
     }
 }
 
-/* Append an item of a list. */
+/* Append a list item. */
 static void doc_item(struct doc_doc *d, const char *text)
 {
     doc_block(d, doc_ul);
     if (d->html) {
-        txt_puts(d->b, "<li>");
-        txt_put_xml(d->b, txt_slice(text));
-        txt_puts(d->b, "</li>\n");
+        doc_element(d, "<li>", txt_slice(text), "</li>\n");
     } else if (d->md) {
         txt_puts(d->b, "- ");
         doc_put_md(d->b, (const uint8_t *)text, strlen(text));
@@ -28718,7 +28721,7 @@ static void doc_item(struct doc_doc *d, const char *text)
     }
 }
 
-/* Append lines to type. */
+/* Append commands to type, which may be several lines. */
 static void doc_code(struct doc_doc *d, const char *text)
 {
     if (d->html) {
@@ -28755,9 +28758,7 @@ static void doc_field(struct doc_doc *d, const char *name)
     if (d->html) {
         if (*name)
             txt_putf(d->b, "<dt>%s</dt>", name);
-        txt_puts(d->b, "<dd>");
-        txt_put_xml(d->b, mem_slice(&d->cell));
-        txt_puts(d->b, "</dd>\n");
+        doc_element(d, "<dd>", mem_slice(&d->cell), "</dd>\n");
     } else if (d->md) {
         if (*name)
             txt_putf(d->b, "- **%s**: ", name);
@@ -28774,7 +28775,7 @@ static void doc_field(struct doc_doc *d, const char *name)
     d->cell.len = 0;
 }
 
-/* Begin a table with n columns, which must outlive it. */
+/* Begin a table with n columns, which must outlive the table. */
 static void doc_table(struct doc_doc *d, const struct doc_column *c, size_t n)
 {
     d->column = c;
@@ -28803,8 +28804,8 @@ static void doc_table(struct doc_doc *d, const struct doc_column *c, size_t n)
         txt_puts(d->b, "|\n");
 }
 
-/* Append what stands in d->cell as the next cell, and empty it; the last cell
- * of a row ends the line. */
+/* Append the cell's text as the next cell of the table, and empty the cell; the
+ * last cell of a row ends the line. */
 static void doc_cell(struct doc_doc *d)
 {
     int width = d->column[d->at].width;
@@ -28834,8 +28835,8 @@ static void doc_cell(struct doc_doc *d)
     d->cell.len = 0;
 }
 
-/* Put s into the cell; in text without its directories if it is longer than
- * most characters, and then cut. */
+/* Put the name s into the cell.  In text, a name of over most characters is
+ * shortened by txt_short_name, and cut if it is still too long. */
 static void doc_name(struct doc_doc *d, struct slice s, size_t most)
 {
     size_t begin = d->cell.len, n = 0, end = 0;
@@ -28885,7 +28886,7 @@ static void doc_estimate(struct buf *b, const struct stat_share *s,
     mem_put_byte(b, ')');
 }
 
-/* Append a count that may not be known. */
+/* Append a count; NAN: not known. */
 static void doc_count(struct buf *b, double n)
 {
     if (!(n >= 0 && n < 1.8e19))
@@ -28894,7 +28895,7 @@ static void doc_count(struct buf *b, double n)
         txt_put_commas(b, (uint64_t)(n + 0.5));
 }
 
-/* Append a time that may not be known. */
+/* Append a time; NAN: not known. */
 static void doc_time(struct buf *b, double ns)
 {
     if (isnan(ns))
@@ -28920,7 +28921,7 @@ static void doc_value(struct buf *b, const struct anl *a, int64_t v)
         txt_put_commas(b, (uint64_t)num_abs_sat(v));
 }
 
-/* Append a moment in local time. */
+/* Append a date and time in the local time zone. */
 static void doc_moment(struct buf *b, int64_t unix_ns)
 {
     time_t t = (time_t)(unix_ns / 1000000000);
@@ -28933,7 +28934,7 @@ static void doc_moment(struct buf *b, int64_t unix_ns)
 
 /* ---- parts of the report, in their order ---- */
 
-/* The profile: where it is from, what it counts. */
+/* Append the part Profile: its origin and what it counts. */
 static void doc_profile(struct doc_doc *d, const struct anl *a,
                         const struct doc_config *c)
 {
@@ -28992,7 +28993,7 @@ static void doc_profile(struct doc_doc *d, const struct anl *a,
     }
 }
 
-/* What filters have kept. */
+/* Append the filters and how much of the profile they keep. */
 static void doc_filters(struct doc_doc *d, const struct anl *a,
                         const struct doc_config *c)
 {
@@ -29012,7 +29013,7 @@ static void doc_filters(struct doc_doc *d, const struct anl *a,
     }
 }
 
-/* Append how often p had defect i, and what it is. */
+/* Append how often p had defect i, and its description. */
 static void doc_repair(struct buf *b, const struct pp *p, size_t i)
 {
     if (p->repaired[i] == 1)
@@ -29023,7 +29024,7 @@ static void doc_repair(struct buf *b, const struct pp *p, size_t i)
              pp_repair_text[i]);
 }
 
-/* Defects that were mended while p was read. */
+/* Append the defects that were repaired while p was read. */
 static void doc_repaired(struct doc_doc *d, const struct pp *p)
 {
     for (size_t i = 0, n = 0; i < PP_REPAIRS; i++)
@@ -29033,7 +29034,7 @@ static void doc_repaired(struct doc_doc *d, const struct pp *p)
         }
 }
 
-/* Trust: what stands between the samples and the truth. */
+/* Append the part Trust: what limits the samples' accuracy. */
 static void doc_trust(struct doc_doc *d, const struct anl *a)
 {
     const struct anl_trust *t = &a->trust;
@@ -29097,7 +29098,7 @@ static void doc_trust(struct doc_doc *d, const struct anl *a)
 static const char doc_unranked[] = "~ the rank is not certain: the interval "
                                    "overlaps that of a neighbouring row";
 
-/* One row of a table of functions; open: its rank is not resolved. */
+/* Append a row of a table of functions; open: its rank is not resolved. */
 static void doc_function(struct doc_doc *d, const struct anl *a,
                          const struct doc_config *c,
                          const struct anl_function *f, bool open)
@@ -29121,7 +29122,7 @@ static void doc_function(struct doc_doc *d, const struct anl *a,
     doc_cell(d);
     bool where = n->symbol && module.n && n->module != a->main && !c->by;
     size_t less = where ? (module.n < 20 ? module.n : 20) + 2 : 0;
-    if (c->by)                          /* its end says most: nothing is cut */
+    if (c->by)                          /* never cut: the end matters most */
         txt_put_clean(&d->cell, n->name);
     else
         doc_name(d, n->name, DOC_NAME_COLUMNS - less);
@@ -29132,8 +29133,8 @@ static void doc_function(struct doc_doc *d, const struct anl *a,
     doc_cell(d);
 }
 
-/* The next row of t after row i with a value of its own, of a level where the
- * table has levels, or t's n. */
+/* Return the first row of t from row i on that has a flat value and, if t is of
+ * functions, the level; t->n if there is none. */
 static size_t doc_next_function(const struct anl_table *t, size_t i,
                                 bool application)
 {
@@ -29144,7 +29145,7 @@ static size_t doc_next_function(const struct anl_table *t, size_t i,
     return i;
 }
 
-/* The heading of a table of functions, of one level or by another grain. */
+/* Append the heading of a table: of the functions of a level, or by c->by. */
 static void doc_level_heading(struct doc_doc *d, const struct anl *a,
                               const struct doc_config *c, bool application)
 {
@@ -29162,8 +29163,8 @@ static void doc_level_heading(struct doc_doc *d, const struct anl *a,
     mem_fini(&title);
 }
 
-/* The functions of one level, or all rows by another grain, by their own
- * share. */
+/* Append the table of the functions of a level, or of all rows by c->by, with
+ * the largest flat share first. */
 static void doc_level(struct doc_doc *d, const struct anl *a,
                       const struct doc_config *c, bool application)
 {
@@ -29207,7 +29208,7 @@ static void doc_level(struct doc_doc *d, const struct anl *a,
         doc_paragraph(d, doc_unranked);
 }
 
-/* Key findings: one category for every sample. */
+/* Append the part Key findings: each sample counts in one category. */
 static void doc_findings(struct doc_doc *d, const struct anl *a)
 {
     static const struct doc_column column[] = {
@@ -29246,7 +29247,7 @@ static void doc_findings(struct doc_doc *d, const struct anl *a)
     }
 }
 
-/* A number of cores in use, which is known. */
+/* Append a number of cores in use; it must be known. */
 static void doc_cores(struct buf *b, double cores)
 {
     if (cores < 1)
@@ -29255,7 +29256,7 @@ static void doc_cores(struct buf *b, double cores)
         txt_putf(b, "%.2f cores", cores);
 }
 
-/* The calls of the window and what they cost. */
+/* Append the calls in the profile's time and the CPU time of each. */
 static void doc_calls(struct doc_doc *d, const struct anl *a)
 {
     struct buf *b = &d->cell;
@@ -29279,7 +29280,7 @@ static void doc_calls(struct doc_doc *d, const struct anl *a)
     }
 }
 
-/* One of "Threads". */
+/* Put a thread and its use into the cell. */
 static void doc_thread(struct doc_doc *d, const struct anl *a,
                        const struct anl_thread *t)
 {
@@ -29302,7 +29303,7 @@ static void doc_thread(struct doc_doc *d, const struct anl *a,
     }
 }
 
-/* How much of a wall profile is waiting, and where. */
+/* Append how much of a wall profile is waiting, and where. */
 static void doc_waiting(struct doc_doc *d, const struct anl *a)
 {
     if (!a->wall)
@@ -29318,7 +29319,7 @@ static void doc_waiting(struct doc_doc *d, const struct anl *a)
     }
 }
 
-/* Performance characteristics: use of the CPU, threads, calls. */
+/* Append the part Performance: use of the CPU, calls, threads. */
 static void doc_use(struct doc_doc *d, const struct anl *a)
 {
     const struct anl_use *u = &a->use;
@@ -29366,7 +29367,7 @@ static void doc_use(struct doc_doc *d, const struct anl *a)
     }
 }
 
-/* The verdict and the recommendations. */
+/* Append the verdict and the recommendations. */
 static void doc_verdict(struct doc_doc *d, const struct anl *a)
 {
     const struct anl_verdict *v = &a->verdict;
@@ -29401,7 +29402,7 @@ static void doc_verdict(struct doc_doc *d, const struct anl *a)
             : "None: nothing is large enough to be certain of a gain.");
 }
 
-/* The title: what is reported on. */
+/* Append the title, with the names of the files. */
 static void doc_title(struct doc_doc *d, const struct anl *a,
                       const struct doc_config *c)
 {
@@ -29414,9 +29415,7 @@ static void doc_title(struct doc_doc *d, const struct anl *a,
     }
     struct slice text = { (const char *)b->data, b->len };
     if (d->html) {
-        txt_puts(d->b, "<h1>");
-        txt_put_xml(d->b, text);
-        txt_puts(d->b, "</h1>\n");
+        doc_element(d, "<h1>", text, "</h1>\n");
     } else if (d->md) {
         txt_puts(d->b, "# ");
         doc_put_md(d->b, b->data, b->len);
@@ -29429,7 +29428,7 @@ static void doc_title(struct doc_doc *d, const struct anl *a,
     b->len = 0;
 }
 
-/* Append v with its sign: ns, or else a share in points. */
+/* Append v with its sign: a time if ns, else a share in percentage points. */
 static void doc_signed(struct buf *b, double v, bool ns)
 {
     if (isnan(v)) {
@@ -29443,8 +29442,8 @@ static void doc_signed(struct buf *b, double v, bool ns)
         txt_putf(b, "%.1f", fabs(100 * v));
 }
 
-/* The node that c is about, now's if it has it; *view, where not NULL, becomes
- * the view that it is of. */
+/* Return the node that c is about: now's, or the base's if now has none.  Set
+ * *view, unless view is NULL, to the node's view. */
 static const struct view_node *doc_changed(const struct compare_diff *x,
                                            const struct compare_change *c,
                                            const struct view **view)
@@ -29456,7 +29455,7 @@ static const struct view_node *doc_changed(const struct compare_diff *x,
     return &v->node[now ? c->now : c->base];
 }
 
-/* A row of the comparison. */
+/* Append a row of the comparison. */
 static void doc_change(struct doc_doc *d, const struct compare_diff *x,
                        const struct compare_change *c)
 {
@@ -29494,7 +29493,7 @@ static void doc_change(struct doc_doc *d, const struct compare_diff *x,
     doc_cell(d);
 }
 
-/* What the base is, and whether it is of the same program. */
+/* Append what the base is, and whether it is from another program. */
 static void doc_base(struct doc_doc *d, const struct compare_diff *x,
                      const struct doc_config *c)
 {
@@ -29521,7 +29520,7 @@ static void doc_base(struct doc_doc *d, const struct compare_diff *x,
     doc_field(d, "Programs");
 }
 
-/* The comparison with --base. */
+/* Append the comparison with --base. */
 static void doc_diff(struct doc_doc *d, const struct compare_diff *x,
                      const struct doc_config *c)
 {
@@ -29569,7 +29568,7 @@ static void doc_diff(struct doc_doc *d, const struct compare_diff *x,
                          "differ as much");
 }
 
-/* Which rule put each function where. */
+/* Append the part Why: the rule that decided each function's category. */
 static void doc_explain(struct doc_doc *d, const struct anl *a,
                         const struct doc_config *c)
 {
@@ -29595,12 +29594,12 @@ static void doc_explain(struct doc_doc *d, const struct anl *a,
         mem_put_byte(d->b, '\n');
 }
 
-/* What an assertion is about, in its unit. */
+/* Append v, a value of what t measures, in its unit. */
 static void doc_assert_value(struct buf *b, const struct compare_assert *t,
                              double v)
 {
     double off = fabs(v - t->bound);
-    int digits = 2;                     /* more where v is close to the bound */
+    int digits = 2;                     /* more if v is close to the bound */
     while (digits < 7 && off > 0 && off < pow(10, -digits - 2))
         digits++;
     if (isnan(v))
@@ -29616,7 +29615,7 @@ static void doc_assert_value(struct buf *b, const struct compare_assert *t,
                  t->measure == COMPARE_DELTA ? " points" : "%");
 }
 
-/* Append t and the figure that it is about. */
+/* Append the assertion t and the value measured. */
 static void doc_put_assert(struct buf *b, const struct compare_assert *t)
 {
     txt_put_clean(b, txt_slice(t->text));
@@ -29638,7 +29637,7 @@ static void doc_put_assert(struct buf *b, const struct compare_assert *t)
     }
 }
 
-/* The assertions and what became of them. */
+/* Append the part Assertions: each with its value and whether it holds. */
 static void doc_asserts(struct doc_doc *d, const struct doc_config *c)
 {
     if (c->nassert)
@@ -29649,7 +29648,7 @@ static void doc_asserts(struct doc_doc *d, const struct doc_config *c)
     }
 }
 
-/* The report as a document, appended to d->b. */
+/* Append the whole report to d->b. */
 static void doc_report(struct doc_doc *d, const struct anl *a,
                        const struct doc_config *c)
 {
@@ -29711,8 +29710,8 @@ static const char *const doc_report_style[] = {
     "tr:nth-child(even) td,pre{background:#26282c}}",
 };
 
-/* Append the analysis as a page that needs nothing else, with picture, a flame
- * graph, in it; errors stick to b. */
+/* Append the analysis as a self-contained page that includes picture, an SVG
+ * flame graph unless it is empty; errors stick to b. */
 static void doc_report_html(struct buf *b, const struct anl *a,
                             const struct doc_config *c, struct slice picture)
 {
@@ -29733,26 +29732,43 @@ static void doc_report_html(struct buf *b, const struct anl *a,
 
 /* ---- JSON ---- */
 
-/* A key and an interval: two shares, or null. */
+/* Write a member: a whole number, exactly. */
+static void doc_js_whole(struct js *j, const char *key, int64_t v)
+{
+    js_key(j, key);
+    js_put_int(j, v);
+}
+
+/* Write a member: an array of n texts. */
+static void doc_js_texts(struct js *j, const char *key,
+                         const char *const *text, size_t n)
+{
+    js_field_open(j, key, '[');
+    for (size_t i = 0; i < n; i++)
+        js_put_str(j, txt_slice(text[i]));
+    js_close(j, ']');
+}
+
+/* Write a member: an interval of two shares, null if it is not known. */
 static void doc_js_interval(struct js *j, const char *key,
                             const struct stat_share *s)
 {
-    js_key(j, key);
     if (isnan(s->low)) {
+        js_key(j, key);
         js_put_null(j);
         return;
     }
-    js_open(j, '[');
+    js_field_open(j, key, '[');
     js_put_num(j, s->low);
     js_put_num(j, s->high);
     js_close(j, ']');
 }
 
-/* The comments that are key=value, the first of each key. */
+/* Write the member comments: those that are key=value, the first of each key.
+ */
 static void doc_js_comments(struct js *j, const struct pp *p)
 {
-    js_key(j, "comments");
-    js_open(j, '{');
+    js_field_open(j, "comments", '{');
     for (size_t i = 0; i < p->ncomments && i < FIG_MOST_METHODS; i++) {
         struct slice c = p->comment[i];
         const char *eq = c.n ? memchr(c.p, '=', c.n) : NULL;
@@ -29763,30 +29779,22 @@ static void doc_js_comments(struct js *j, const struct pp *p)
                    !memcmp(p->comment[k].p, c.p, n);
         if (seen)
             continue;
-        js_put_str(j, (struct slice){ c.p, n });
-        mem_put_byte(j->b, ':');
-        j->more = false;
+        js_put_key(j, (struct slice){ c.p, n });
         js_put_str(j, (struct slice){ eq + 1, c.n - n - 1 });
     }
     js_close(j, '}');
 }
 
-/* "profile": what was read. */
+/* Write the member profile: what was read. */
 static void doc_js_profile(struct js *j, const struct anl *a,
                            const struct doc_config *c)
 {
     const struct pp *p = a->pp;
     const struct pp_type *t = &p->type[a->view.type];
-    js_key(j, "profile");
-    js_open(j, '{');
-    js_key(j, "files");
-    js_open(j, '[');
-    for (size_t i = 0; i < c->nfiles; i++)
-        js_put_str(j, txt_slice(c->file[i]));
-    js_close(j, ']');
-    js_field_str(j, "format", txt_slice(c->format ? c->format : "pprof"));
-    js_key(j, "types");
-    js_open(j, '[');
+    js_field_open(j, "profile", '{');
+    doc_js_texts(j, "files", c->file, c->nfiles);
+    js_field_text(j, "format", c->format ? c->format : "pprof");
+    js_field_open(j, "types", '[');
     for (size_t i = 0; i < p->ntypes; i++) {
         struct buf b = {0};
         mem_put(&b, p->type[i].type.p, p->type[i].type.n);
@@ -29799,14 +29807,10 @@ static void doc_js_profile(struct js *j, const struct anl *a,
     js_close(j, ']');
     js_field_str(j, "type", t->type);
     js_field_str(j, "unit", t->unit);
-    js_key(j, "samples");
-    js_put_int(j, a->view.counted);
-    js_key(j, "total");
-    js_put_int(j, a->kept.value);
-    js_key(j, "whole");
-    js_put_int(j, a->view.total.value);
-    js_key(j, "net");
-    js_put_int(j, a->view.net);
+    doc_js_whole(j, "samples", a->view.counted);
+    doc_js_whole(j, "total", a->kept.value);
+    doc_js_whole(j, "whole", a->view.total.value);
+    doc_js_whole(j, "net", a->view.net);
     js_field_int(j, "duration_ns", p->duration_ns ? (double)p->duration_ns
                                                   : NAN);
     js_field_int(j, "period_ns", p->period && !isnan(view_unit_ns(
@@ -29818,24 +29822,19 @@ static void doc_js_profile(struct js *j, const struct anl *a,
     else
         js_put_null(j);
     js_field_int(j, "age_ns", c->age_ns >= 0 ? (double)c->age_ns : NAN);
-    js_field_str(j, "by", txt_slice(c->by ? c->by : "function"));
-    js_key(j, "filters");
-    js_open(j, '[');
-    for (size_t i = 0; i < c->nfilters; i++)
-        js_put_str(j, txt_slice(c->filter[i]));
-    js_close(j, ']');
+    js_field_text(j, "by", c->by ? c->by : "function");
+    doc_js_texts(j, "filters", c->filter, c->nfilters);
     js_field_num(j, "kept", c->nfilters && a->view.total.value > 0 ?
                (double)a->kept.value / (double)a->view.total.value : NAN);
     doc_js_comments(j, p);
     js_close(j, '}');
 }
 
-/* "trust". */
+/* Write the member trust. */
 static void doc_js_trust(struct js *j, const struct anl *a)
 {
     const struct anl_trust *t = &a->trust;
-    js_key(j, "trust");
-    js_open(j, '{');
+    js_field_open(j, "trust", '{');
     js_field_int(j, "samples", t->samples);
     js_field_num(j, "effective", t->effective);
     js_field_int(j, "hz_asked", t->hz_asked);
@@ -29847,12 +29846,10 @@ static void doc_js_trust(struct js *j, const struct anl *a)
     js_field_num(j, "unsymbolised", t->unsymbolised);
     js_field_num(j, "no_app_frame", t->no_app_frame);
     js_field_int(j, "stripped_frames", (double)t->stripped);
-    js_key(j, "tick_driven");
-    js_put_bool(j, t->tick_driven);
+    js_field_bool(j, "tick_driven", t->tick_driven);
     js_field_num(j, "tick_clustered", t->tick_clustered);
     js_field_num(j, "unsampled", t->unsampled);
-    js_key(j, "repaired");
-    js_open(j, '[');
+    js_field_open(j, "repaired", '[');
     for (size_t k = 0; k < PP_REPAIRS; k++)
         if (a->pp->repaired[k]) {
             char text[96];
@@ -29864,7 +29861,7 @@ static void doc_js_trust(struct js *j, const struct anl *a)
     js_close(j, '}');
 }
 
-/* One of "functions". */
+/* Write an element of the member functions. */
 static void doc_js_function(struct js *j, const struct anl *a,
                             const struct anl_function *f)
 {
@@ -29875,27 +29872,21 @@ static void doc_js_function(struct js *j, const struct anl *a,
     js_open(j, '{');
     js_field_str(j, "name", n->name);
     js_field_str(j, "file", of->file);
-    js_key(j, "line");
-    js_put_int(j, of->start_line);
+    doc_js_whole(j, "line", of->start_line);
     js_field_str(j, "module", cat_module_name(t.view, n->module));
-    js_field_str(j, "category", txt_slice(cat_name[f->category]));
+    js_field_text(j, "category", cat_name[f->category]);
     js_field_str(j, "level", txt_slice(f->application ? "application"
                                                     : "system"));
-    js_key(j, "flat");
-    js_put_int(j, n->flat.value);
+    doc_js_whole(j, "flat", n->flat.value);
     js_field_num(j, "flat_share", f->flat.share);
     doc_js_interval(j, "flat_ci", &f->flat);
-    js_key(j, "flat_samples");
-    js_put_int(j, n->flat.samples);
-    js_key(j, "cum");
-    js_put_int(j, n->cum.value);
+    doc_js_whole(j, "flat_samples", n->flat.samples);
+    doc_js_whole(j, "cum", n->cum.value);
     js_field_num(j, "cum_share", f->cum.share);
     doc_js_interval(j, "cum_ci", &f->cum);
-    js_key(j, "cum_samples");
-    js_put_int(j, n->cum.samples);
+    doc_js_whole(j, "cum_samples", n->cum.samples);
     js_field_num(j, "per_call_ns", f->per_call_ns);
-    js_key(j, "rank_resolved");
-    js_put_bool(j, f->resolved);
+    js_field_bool(j, "rank_resolved", f->resolved);
     js_key(j, "rule");
     if (t.by)
         js_put_null(j);
@@ -29904,26 +29895,23 @@ static void doc_js_function(struct js *j, const struct anl *a,
     js_close(j, '}');
 }
 
-/* "functions" (all, or the first ones with --top) and "categories". */
+/* Write the members functions (all, or the first with --top) and categories. */
 static void doc_js_tables(struct js *j, const struct anl *a,
                           const struct doc_config *c)
 {
-    js_key(j, "functions");
-    js_open(j, '[');
+    js_field_open(j, "functions", '[');
     const struct anl_table t = anl_table(a);
     for (size_t i = 0; i < t.n && (!c->top || i < c->top); i++)
         doc_js_function(j, a, &t.row[i]);
     js_close(j, ']');
-    js_key(j, "categories");
-    js_open(j, '[');
+    js_field_open(j, "categories", '[');
     for (size_t i = 0; i < CAT_COUNT; i++) {
         const struct anl_finding *f = &a->finding[a->by_share[i]];
         if (f->share.sum.value == 0)
             continue;
         js_open(j, '{');
-        js_field_str(j, "name", txt_slice(cat_name[a->by_share[i]]));
-        js_key(j, "samples");
-        js_put_int(j, f->share.sum.samples);
+        js_field_text(j, "name", cat_name[a->by_share[i]]);
+        doc_js_whole(j, "samples", f->share.sum.samples);
         js_field_num(j, "share", f->share.share);
         doc_js_interval(j, "ci", &f->share);
         js_field_num(j, "on_behalf_of_application", f->on_behalf);
@@ -29932,7 +29920,7 @@ static void doc_js_tables(struct js *j, const struct anl *a,
     js_close(j, ']');
 }
 
-/* "waiting", of a wall profile; null for others. */
+/* Write the member waiting: null unless the profile is of wall time. */
 static void doc_js_waiting(struct js *j, const struct anl *a)
 {
     js_key(j, "waiting");
@@ -29943,34 +29931,29 @@ static void doc_js_waiting(struct js *j, const struct anl *a)
     js_open(j, '{');
     js_field_num(j, "share", a->waiting.share);
     doc_js_interval(j, "ci", &a->waiting);
-    js_key(j, "samples");
-    js_put_int(j, a->waiting.sum.samples);
-    js_key(j, "where");
-    js_open(j, '[');
+    doc_js_whole(j, "samples", a->waiting.sum.samples);
+    js_field_open(j, "where", '[');
     for (size_t i = 0; i < a->nplaces; i++) {
         const struct anl_place *w = &a->place[i];
         js_open(j, '{');
         js_field_str(j, "name", a->view.node[w->node].name);
         js_field_num(j, "share", w->share.share);
         doc_js_interval(j, "ci", &w->share);
-        js_key(j, "samples");
-        js_put_int(j, w->share.sum.samples);
+        doc_js_whole(j, "samples", w->share.sum.samples);
         js_close(j, '}');
     }
     js_close(j, ']');
     js_close(j, '}');
 }
 
-/* "use" and "calls". */
+/* Write the members use and calls. */
 static void doc_js_use(struct js *j, const struct anl *a)
 {
-    js_key(j, "use");
-    js_open(j, '{');
+    js_field_open(j, "use", '{');
     js_field_num(j, "cpu_of_window", a->use.window);
     js_field_num(j, "cpu_of_busy_seconds", a->use.busy);
     js_field_int(j, "cpus", a->use.cpus);
-    js_key(j, "threads");
-    js_open(j, '[');
+    js_field_open(j, "threads", '[');
     for (size_t i = 0; i < a->nthreads; i++) {
         js_open(j, '{');
         js_field_str(j, "name", a->thread[i].name);
@@ -29982,15 +29965,11 @@ static void doc_js_use(struct js *j, const struct anl *a)
     }
     js_close(j, ']');
     js_close(j, '}');
-    js_key(j, "calls");
-    js_open(j, '{');
+    js_field_open(j, "calls", '{');
     js_field_int(j, "total", a->calls);
-    js_key(j, "by_method");
-    js_open(j, '{');
+    js_field_open(j, "by_method", '{');
     for (size_t i = 0; i < a->comment.nmethods; i++) {
-        js_put_str(j, a->comment.method[i].path);
-        mem_put_byte(j->b, ':');
-        j->more = false;
+        js_put_key(j, a->comment.method[i].path);
         if (isnan(a->comment.method[i].requests))
             js_put_null(j);
         else
@@ -30001,42 +29980,35 @@ static void doc_js_use(struct js *j, const struct anl *a)
     js_close(j, '}');
 }
 
-/* "verdict" and "recommendations". */
+/* Write the members verdict and recommendations. */
 static void doc_js_verdict(struct js *j, const struct anl *a)
 {
     const struct anl_verdict *v = &a->verdict;
-    js_key(j, "verdict");
-    js_open(j, '{');
-    js_field_str(j, "kind", txt_slice(anl_verdict_name[v->kind]));
-    js_field_str(j, "text", txt_slice(v->text));
-    js_key(j, "why");
-    js_open(j, '[');
-    for (size_t i = 0; i < v->nreasons; i++)
-        js_put_str(j, txt_slice(v->reason[i]));
-    js_close(j, ']');
+    js_field_open(j, "verdict", '{');
+    js_field_text(j, "kind", anl_verdict_name[v->kind]);
+    js_field_text(j, "text", v->text);
+    doc_js_texts(j, "why", v->reason, v->nreasons);
     js_key(j, "next_command");
     if (v->next_command)
         js_put_str(j, txt_slice(v->next_command));
     else
         js_put_null(j);
     js_close(j, '}');
-    js_key(j, "recommendations");
-    js_open(j, '[');
+    js_field_open(j, "recommendations", '[');
     for (size_t i = 0; i < a->nadvice; i++) {
         const struct anl_advice *r = &a->advice[i];
         js_open(j, '{');
-        js_field_str(j, "text", txt_slice(r->text));
+        js_field_text(j, "text", r->text);
         js_field_str(j, "function", a->view.node[r->node].name);
         js_field_num(j, "share", r->share.share);
         doc_js_interval(j, "ci", &r->share);
-        js_key(j, "samples");
-        js_put_int(j, r->share.sum.samples);
+        doc_js_whole(j, "samples", r->share.sum.samples);
         js_close(j, '}');
     }
     js_close(j, ']');
 }
 
-/* "diff": what differs from --base, or null. */
+/* Write the member diff: what differs from --base, or null. */
 static void doc_js_diff(struct js *j, const struct doc_config *c)
 {
     const struct compare_diff *d = c->diff;
@@ -30046,20 +30018,15 @@ static void doc_js_diff(struct js *j, const struct doc_config *c)
         return;
     }
     js_open(j, '{');
-    js_field_str(j, "base", txt_slice(c->base ? c->base : ""));
-    js_key(j, "base_files");
-    js_open(j, '[');
-    for (size_t i = 0; i < c->nbases; i++)
-        js_put_str(j, txt_slice(c->bases[i]));
-    js_close(j, ']');
+    js_field_text(j, "base", c->base ? c->base : "");
+    doc_js_texts(j, "base_files", c->bases, c->nbases);
     js_field_str(j, "of", txt_slice(d->per_call ? "ns_per_call" : "share"));
     js_field_num(j, "base_scale", d->scale);
     js_field_int(j, "base_total", (double)d->base->kept.value * d->scale);
     js_field_num(j, "base_cpu_ns_per_call", d->base->cpu_ns_per_call);
     js_field_int(j, "tested", (double)d->tested);
     js_field_int(j, "significant", (double)d->significant);
-    js_key(j, "functions");
-    js_open(j, '[');
+    js_field_open(j, "functions", '[');
     for (size_t i = 0; i < d->n; i++) {
         const struct compare_change *x = &d->change[i];
         const struct view *v;
@@ -30076,29 +30043,26 @@ static void doc_js_diff(struct js *j, const struct doc_config *c)
         js_field_int(j, "base_samples", (double)x->flat[0].sum.samples);
         js_field_int(j, "samples", (double)x->flat[1].sum.samples);
         js_field_num(j, "delta", x->delta);
-        js_key(j, "ci");
-        js_open(j, '[');
+        js_field_open(j, "ci", '[');
         js_put_num(j, x->low);
         js_put_num(j, x->high);
         js_close(j, ']');
         js_field_num(j, "p", x->p);
-        js_key(j, "significant");
-        js_put_bool(j, x->significant);
+        js_field_bool(j, "significant", x->significant);
         js_close(j, '}');
     }
     js_close(j, ']');
     js_close(j, '}');
 }
 
-/* "asserts". */
+/* Write the member asserts. */
 static void doc_js_asserts(struct js *j, const struct doc_config *c)
 {
-    js_key(j, "asserts");
-    js_open(j, '[');
+    js_field_open(j, "asserts", '[');
     for (size_t i = 0; i < c->nassert; i++) {
         const struct compare_assert *t = &c->assert[i];
         js_open(j, '{');
-        js_field_str(j, "expr", txt_slice(t->text));
+        js_field_text(j, "expr", t->text);
         js_field_num(j, "value", t->value);
         js_field_num(j, "low", t->low);
         js_field_num(j, "high", t->high);
@@ -30107,8 +30071,7 @@ static void doc_js_asserts(struct js *j, const struct doc_config *c)
             js_put_int(j, (int64_t)t->matched);
         else
             js_put_null(j);
-        js_key(j, "pass");
-        js_put_bool(j, t->pass);
+        js_field_bool(j, "pass", t->pass);
         js_close(j, '}');
     }
     js_close(j, ']');
@@ -30120,7 +30083,7 @@ static void doc_report_json(struct buf *b, const struct anl *a,
 {
     struct js j = { .b = b };
     js_open(&j, '{');
-    js_field_str(&j, "schema", txt_slice("grpcprof.report/1"));
+    js_field_text(&j, "schema", "grpcprof.report/1");
     doc_js_profile(&j, a, c);
     doc_js_trust(&j, a);
     doc_js_tables(&j, a, c);
@@ -31017,8 +30980,7 @@ static int64_t foreign_speedscope_samples(struct js *j, const struct view *v)
 {
     const struct pp *p = v->pp;
     int64_t end = 0;
-    js_key(j, "samples");
-    js_open(j, '[');
+    js_field_open(j, "samples", '[');
     for (size_t i = 0; i < p->nsamples; i++) {
         if (p->value[i * p->ntypes + v->type] <= 0)
             continue;
@@ -31031,8 +30993,7 @@ static int64_t foreign_speedscope_samples(struct js *j, const struct view *v)
         js_close(j, ']');
     }
     js_close(j, ']');
-    js_key(j, "weights");
-    js_open(j, '[');
+    js_field_open(j, "weights", '[');
     for (size_t i = 0; i < p->nsamples; i++) {
         int64_t w = p->value[i * p->ntypes + v->type];
         if (w <= 0)
@@ -31059,10 +31020,8 @@ static int foreign_speedscope(struct buf *b, const struct pp *p,
                                         "file-format-schema.json"));
     js_field_str(&j, "exporter", txt_slice("grpcprof " GP_VERSION));
     js_field_str(&j, "name", txt_slice(c->nfiles ? c->file[0] : "profile"));
-    js_key(&j, "shared");
-    js_open(&j, '{');
-    js_key(&j, "frames");
-    js_open(&j, '[');
+    js_field_open(&j, "shared", '{');
+    js_field_open(&j, "frames", '[');
     for (size_t i = 0; i < v.nnodes; i++) {
         const struct view_node *n = &v.node[i];
         js_open(&j, '{');
@@ -31076,10 +31035,9 @@ static int foreign_speedscope(struct buf *b, const struct pp *p,
     }
     js_close(&j, ']');
     js_close(&j, '}');
-    js_key(&j, "profiles");
-    js_open(&j, '[');
+    js_field_open(&j, "profiles", '[');
     js_open(&j, '{');
-    js_field_str(&j, "type", txt_slice("sampled"));
+    js_field_text(&j, "type", "sampled");
     js_field_str(&j, "name", p->type[v.type].type);
     js_field_str(&j, "unit", txt_slice(foreign_speedscope_unit(
                                          p->type[v.type].unit)));
