@@ -28602,6 +28602,20 @@ static void doc_blanks(struct buf *b, size_t n)
         mem_put_byte(b, ' ');
 }
 
+/* Append t's bytes aligned right in width columns, and release t. */
+static void doc_put_right(struct buf *b, struct buf *t, size_t width)
+{
+    doc_blanks(b, t->len < width ? width - t->len : 0);
+    mem_put_buf(b, t);
+}
+
+/* Append n and the noun, with an s if n is not 1. */
+static void doc_plural(struct buf *b, uint64_t n, const char *noun)
+{
+    txt_put_commas(b, n);
+    txt_putf(b, n == 1 ? " %s" : " %ss", noun);
+}
+
 /* Append text with Markdown's special characters escaped. */
 static void doc_put_md(struct buf *b, const uint8_t *p, size_t n)
 {
@@ -29342,7 +29356,7 @@ static void doc_use(struct doc_doc *d, const struct anl *a)
         doc_cores(b, u->window);
     }
     if (u->cpus > 0)
-        txt_putf(b, "; %.0f CPU%s available", u->cpus, u->cpus == 1 ? "" : "s");
+        txt_putf(b, "; %.0f CPU%s available", u->cpus, u->cpus > 1 ? "s" : "");
     txt_puts(b, a->filtered ? "; after filters" : "");
     doc_field(d, "CPU");
     if (!isnan(u->busy_ns)) {
@@ -30115,8 +30129,7 @@ static void pprof_scaled_to(struct buf *b, const struct view_scale *s,
 {
     struct buf t = {0};
     view_put_scaled(&t, s, v);
-    doc_blanks(b, t.len < n ? n - t.len : 0);
-    mem_put_buf(b, &t);
+    doc_put_right(b, &t, n);
 }
 
 /* The share of part in all as pprof prints it, into text[32]. */
@@ -31117,33 +31130,23 @@ static int foreign_folded(struct buf *b, const struct pp *p,
  * runs    any thread
  */
 
-/* Append text padded on the left to width. */
-static void loaddoc_put_right(struct buf *b, const char *text, int width)
-{
-    txt_putf(b, "%*s", width, text);
-}
-
-/* Append a time padded on the left to width. */
-static void loaddoc_put_time(struct buf *b, double ns, int width)
+/* Append a time aligned right in width columns. */
+static void loaddoc_put_time(struct buf *b, double ns, size_t width)
 {
     struct buf t = {0};
-    txt_put_time(&t, ns);
-    mem_put_byte(&t, 0);
-    loaddoc_put_right(b, t.err ? "?" : (const char *)t.data, width);
-    mem_fini(&t);
+    doc_time(&t, ns);
+    doc_put_right(b, &t, width);
 }
 
-/* Append a number with commas, padded on the left to width. */
-static void loaddoc_put_count(struct buf *b, uint64_t n, int width)
+/* Append a count aligned right in width columns. */
+static void loaddoc_put_count(struct buf *b, uint64_t n, size_t width)
 {
     struct buf t = {0};
     txt_put_commas(&t, n);
-    mem_put_byte(&t, 0);
-    loaddoc_put_right(b, t.err ? "?" : (const char *)t.data, width);
-    mem_fini(&t);
+    doc_put_right(b, &t, width);
 }
 
-/* Append a number of calls a second: few of them are no whole number. */
+/* Append calls per second: a whole number from 100 on, else 3 digits. */
 static void loaddoc_put_rate(struct buf *b, double rate)
 {
     if (isnan(rate))
@@ -31154,12 +31157,13 @@ static void loaddoc_put_rate(struct buf *b, double rate)
         txt_put_commas(b, (uint64_t)(rate + 0.5));
 }
 
-/* Append a percentile as its name: "p99.9". */
-static void loaddoc_put_percent(struct buf *b, double percent, int width)
+/* Append a time or a rate. */
+static void loaddoc_put_value(struct buf *b, double v, bool time)
 {
-    char name[24];
-    snprintf(name, sizeof name, "p%.10g", percent);
-    loaddoc_put_right(b, name, width);
+    if (time)
+        doc_time(b, v);
+    else
+        loaddoc_put_rate(b, v);
 }
 
 /* Append the schedule of an open loop. */
@@ -31180,7 +31184,8 @@ static void loaddoc_schedule(struct buf *b, const struct res_config *k)
     txt_puts(b, k->poisson ? ", Poisson arrivals" : "");
 }
 
-/* Append what is about to be done, two lines; true before and after a run. */
+/* Append the plan of a run: the call and its targets, then the amount of load.
+ */
 static void loaddoc_plan(struct buf *b, const struct res_config *k)
 {
     uint64_t planned = res_planned(k), streams = k->streams ? k->streams : 1;
@@ -31193,18 +31198,15 @@ static void loaddoc_plan(struct buf *b, const struct res_config *k)
         txt_put_clean(b, txt_slice(k->target[i]));
     }
     txt_puts(b, " (h2c)\nplan      ");
-    txt_put_commas(b, k->clients);
-    txt_puts(b, k->clients == 1 ? " client" : " clients");
+    doc_plural(b, k->clients, "client");
     if (k->requests_per_client) {
         txt_puts(b, " x ");
-        txt_put_commas(b, k->requests_per_client);
-        txt_puts(b, k->requests_per_client == 1 ? " call" : " calls");
+        doc_plural(b, k->requests_per_client, "call");
         txt_puts(b, k->clients > 1 ? " each" : "");
     }
     if (planned) {
         txt_puts(b, k->requests_per_client ? " = " : ", ");
-        txt_put_commas(b, planned);
-        txt_puts(b, planned == 1 ? " call" : " calls");
+        doc_plural(b, planned, "call");
     }
     if (k->duration_ns) {
         txt_puts(b, planned ? ", at most " : ", for ");
@@ -31214,21 +31216,26 @@ static void loaddoc_plan(struct buf *b, const struct res_config *k)
         loaddoc_schedule(b, k);
     else
         txt_puts(b, "   closed loop");
-    if (streams > 1)
-        txt_putf(b, res_open(k) ? "   %" PRIu64 " streams a connection"
-                                 : "   %" PRIu64 " calls in flight each",
-                 streams);
-    if (connections != k->clients)
-        txt_putf(b, "   %" PRIu64 " connection%s", connections,
-                 connections == 1 ? "" : "s");
+    if (streams > 1) {
+        txt_puts(b, "   ");
+        txt_put_commas(b, streams);
+        txt_puts(b, res_open(k) ? " streams per connection"
+                                : " calls in flight each");
+    }
+    if (connections != k->clients) {
+        txt_puts(b, "   ");
+        doc_plural(b, connections, "connection");
+    }
     unsigned threads = k->threads ? k->threads : load_threads(connections);
     threads = threads > connections ? (unsigned)connections : threads;
-    txt_putf(b, "   %u thread%s\n", threads, threads == 1 ? "" : "s");
+    txt_puts(b, "   ");
+    doc_plural(b, threads, "thread");
+    mem_put_byte(b, '\n');
     if (k->requests_per_client && k->clients > 1)
         txt_puts(b, "          (-n is per client; -N is the total)\n");
 }
 
-/* Append the lines of counts, time and connections. */
+/* Append the lines on calls, rates, messages and connections. */
 static void loaddoc_counts(struct buf *b, const struct res *r)
 {
     double s = (double)r->elapsed_ns / 1e9;
@@ -31265,66 +31272,86 @@ static void loaddoc_counts(struct buf *b, const struct res *r)
         txt_puts(b, "/s\n");
     }
     txt_puts(b, "  connect   ");
-    txt_put_commas(b, r->connect.n);
-    txt_puts(b, r->connect.n == 1 ? " connection   mean "
-                                  : " connections   mean ");
+    doc_plural(b, r->connect.n, "connection");
+    txt_puts(b, "   mean ");
     txt_put_time(b, r->connect.n ? r->connect.sum / (double)r->connect.n : 0);
     txt_puts(b, "   max ");
     txt_put_time(b, (double)r->connect.max);
     txt_puts(b, "   (not part of latency)\n");
-    if (r->reconnects || r->goaways || r->lost || r->resent)
-        txt_putf(b, "  again     %" PRIu64 " reconnects   %" PRIu64
-                 " GOAWAY   %" PRIu64 " connections lost   %" PRIu64
-                 " calls sent again, not processed before\n", r->reconnects,
-                 r->goaways, r->lost, r->resent);
+    if (r->reconnects || r->goaways || r->lost || r->resent) {
+        txt_puts(b, "  resent    ");
+        doc_plural(b, r->resent, "call");
+        txt_puts(b, " not processed before   ");
+        doc_plural(b, r->reconnects, "reconnect");
+        txt_puts(b, "   ");
+        doc_plural(b, r->goaways, "GOAWAY");
+        txt_puts(b, "   ");
+        doc_plural(b, r->lost, "connection");
+        txt_puts(b, " lost\n");
+    }
 }
 
-/* Append one row of the latency table, nothing for no values. */
-static void loaddoc_row(struct buf *b, const struct res_report *t,
-                         const char *name, const struct hdr *h)
+enum { LOADDOC_TIMES = 5 };             /* most rows of the latency table */
+
+/* Set name[] and h[] to the latencies of t that have values; return their
+ * number, at most LOADDOC_TIMES. */
+static size_t loaddoc_times(const struct res_report *t, const char **name,
+                            const struct hdr **h)
 {
-    if (!h->n)
-        return;
-    txt_putf(b, "  %-8s", name);
-    for (size_t i = 0; i < t->npercent; i++)
-        if (res_percentile_ok(h->n, t->percent[i]))
-            loaddoc_put_time(b, (double)hdr_percentile(h, t->percent[i]), 9);
-        else
-            loaddoc_put_right(b, "n/a", 9);
-    loaddoc_put_time(b, (double)h->max, 9);
-    loaddoc_put_time(b, h->sum / (double)h->n, 9);
-    mem_put_byte(b, '\n');
+    const struct res *r = t->result;
+    const char *const names[] = { "response", "service", "first_byte",
+                                  "message", "failed" };
+    const struct hdr *const all[] = { &r->response, &r->service, &r->first,
+                                      &r->message, &r->failed_latency };
+    size_t n = 0;
+    for (size_t i = 0; i < LOADDOC_TIMES; i++)
+        if (all[i]->n) {
+            name[n] = names[i];
+            h[n++] = all[i];
+        }
+    return n;
 }
 
 /* Append the latency table. */
 static void loaddoc_latency(struct buf *b, const struct res_report *t)
 {
-    const struct res *r = t->result;
-    if (!r->response.n && !r->failed_latency.n)
+    const char *name[LOADDOC_TIMES];
+    const struct hdr *h[LOADDOC_TIMES];
+    size_t n = loaddoc_times(t, name, h);
+    if (!n)
         return;
-    txt_puts(b, "\n  latency ");
-    for (size_t i = 0; i < t->npercent; i++)
-        loaddoc_put_percent(b, t->percent[i], 9);
+    txt_puts(b, "\n  latency   ");
+    for (size_t k = 0; k < t->npercent; k++) {
+        char percent[24];
+        snprintf(percent, sizeof percent, "p%.10g", t->percent[k]);
+        txt_putf(b, "%9s", percent);
+    }
     txt_puts(b, "      max     mean\n");
-    loaddoc_row(b, t, "response", &r->response);
-    loaddoc_row(b, t, "service", &r->service);
-    loaddoc_row(b, t, "first", &r->first);
-    loaddoc_row(b, t, "message", &r->message);
-    loaddoc_row(b, t, "failed", &r->failed_latency);
+    for (size_t i = 0; i < n; i++) {
+        txt_putf(b, "  %-10s", name[i]);
+        for (size_t k = 0; k < t->npercent; k++)
+            loaddoc_put_time(b, res_percentile_ok(h[i]->n, t->percent[k])
+                ? (double)hdr_percentile(h[i], t->percent[k]) : (double)NAN, 9);
+        loaddoc_put_time(b, (double)h[i]->max, 9);
+        loaddoc_put_time(b, h[i]->sum / (double)h[i]->n, 9);
+        mem_put_byte(b, '\n');
+    }
     if (res_open(t->config))
-        txt_puts(b, "  response is from the moment that the schedule had, "
-                 "service from the sending\n");
+        txt_puts(b, "  response counts from the scheduled start of a call, "
+                 "service from its sending\n");
 }
 
 /* Latencies in bins that double: bin k ends at 1 ms * 2^(k - 10): 1 us, 2 us,
  * ... 2 h. */
 enum { LOADDOC_BINS = 34 };
 
-/* Count h's values into bin[LOADDOC_BINS]; *low and *high are the first and
- * the last that are not empty, low > high when all are. */
-static void loaddoc_bins(const struct hdr *h, uint64_t *bin, size_t *low,
-                     size_t *high)
+/* Count h's values into bin[LOADDOC_BINS].  Set *low and *high to the first and
+ * the last bin that has values; low > high if none has.  Return the largest
+ * count, at least 1. */
+static uint64_t loaddoc_bins(const struct hdr *h, uint64_t *bin, size_t *low,
+                             size_t *high)
 {
+    uint64_t most = 1;
     *low = LOADDOC_BINS;
     *high = 0;
     memset(bin, 0, LOADDOC_BINS * sizeof *bin);
@@ -31335,20 +31362,20 @@ static void loaddoc_bins(const struct hdr *h, uint64_t *bin, size_t *low,
                (double)hdr_value(i) > ldexp(1e6, (int)k - 10))
             k++;
         bin[k] += h->count[i];
+        most = bin[k] > most ? bin[k] : most;
         *low = k < *low ? k : *low;
         *high = k;
     }
+    return most;
 }
 
-/* Append the good calls' latencies in bins. */
+/* Append the histogram of the successful calls' latencies. */
 static void loaddoc_put_bins(struct buf *b, const struct hdr *h)
 {
     enum { WIDTH = 40 };
-    uint64_t bin[LOADDOC_BINS], most = 1;
+    uint64_t bin[LOADDOC_BINS];
     size_t low, high;
-    loaddoc_bins(h, bin, &low, &high);
-    for (size_t k = 0; k < LOADDOC_BINS; k++)
-        most = bin[k] > most ? bin[k] : most;
+    uint64_t most = loaddoc_bins(h, bin, &low, &high);
     mem_put_byte(b, '\n');
     for (size_t k = low; k <= high; k++) {
         int bar = (int)((double)bin[k] * WIDTH / (double)most + 0.5);
@@ -31359,9 +31386,8 @@ static void loaddoc_put_bins(struct buf *b, const struct hdr *h)
     }
 }
 
-/* Append status and error tables; with color, errors stand out. */
-static void loaddoc_errors(struct buf *b, const struct res *r,
-                            bool color)
+/* Append the calls by status, and the errors by kind; color: for a terminal. */
+static void loaddoc_errors(struct buf *b, const struct res *r, bool color)
 {
     const char *word = color ? "\033[31merror\033[0m" : "error";
     const char *gap = "";
@@ -31394,9 +31420,11 @@ static void loaddoc_errors(struct buf *b, const struct res *r,
         txt_put_time(b, (double)e->first_ns);
         txt_puts(b, ")\n");
     }
-    if (r->other_errors)
-        txt_putf(b, "  %s     %9" PRIu64 "  of further kinds\n", word,
-                 r->other_errors);
+    if (r->other_errors) {
+        txt_putf(b, "  %s     ", word);
+        loaddoc_put_count(b, r->other_errors, 9);
+        txt_puts(b, "  of other kinds\n");
+    }
 }
 
 /* Append what the client itself used, and the notes. */
@@ -31413,10 +31441,13 @@ static void loaddoc_notes(struct buf *b, const struct res_report *t)
         wall += (double)r->thread[i].wall_ns;
     }
     if (wall > 0 && done > 0 && cpu > 0) {
-        txt_putf(b, "  client    %.0f%% of %u thread%s busy   CPU %.2f us per "
-                 "request", 100 * cpu / wall, r->threads,
-                 r->threads == 1 ? "" : "s", cpu / done / 1e3);
-        /* The parts are told by ticks, in step with which a thread sleeps. */
+        txt_putf(b, "  client    %.0f%% of ", 100 * cpu / wall);
+        doc_plural(b, r->threads, "thread");
+        txt_puts(b, " busy   CPU ");
+        txt_put_time(b, cpu / done);
+        txt_puts(b, " per call");
+        /* The kernel splits user and system time by ticks, which miscounts
+         * threads that sleep in step with the tick. */
         if (user + sys >= LOADDOC_SPLIT_NS && cpu > wall / 2)
             txt_putf(b, " (user %.0f%%, kernel %.0f%%)",
                      100 * user / (user + sys), 100 * sys / (user + sys));
@@ -31435,49 +31466,45 @@ static void loaddoc_notes(struct buf *b, const struct res_report *t)
     int64_t asked_ns = t->config->start_unix_ns, late_ns = asked_ns ?
         r->start_unix_ns - t->config->warmup_ns - asked_ns : 0;
     if (late_ns > LOAD_LATE_START_NS) {
-        txt_puts(b, "  note      began ");
+        txt_puts(b, "  note      started ");
         txt_put_time(b, (double)late_ns);
         txt_puts(b, " after --start-at\n");
     }
     if (!res_open(t->config))
         txt_puts(b, "  note      closed loop: latency excludes queueing\n");
-    if (r->gave_up)
-        txt_putf(b, "  note      %" PRIu64 " client%s lost the server and did "
-                 "not get it back\n", r->gave_up, r->gave_up == 1 ? "" : "s");
+    if (r->gave_up) {
+        txt_puts(b, "  note      ");
+        doc_plural(b, r->gave_up, "client");
+        txt_puts(b, " lost the connection and could not reconnect\n");
+    }
     if (r->not_sent && res_open(t->config) && r->ended != RES_SIGNAL) {
         txt_puts(b, "  note      ");
-        txt_put_commas(b, r->not_sent);
-        txt_puts(b, r->gave_up ? " not sent: there was no connection, more than"
-                    : " not sent: more than");
-        txt_puts(b, " --max-in-flight would have been in flight, or the time "
-                    "was over\n");
+        doc_plural(b, r->not_sent, "call");
+        txt_puts(b, r->gave_up ? " not sent: no connection, --max-in-flight "
+                                 "reached, or the time was over\n"
+                               : " not sent: --max-in-flight reached, or the "
+                                 "time was over\n");
     }
     if (r->ended == RES_SIGNAL)
         txt_puts(b, "  note      interrupted: these are the results so far\n");
 }
 
-/* ---- load: two results beside each other ---- */
+/* ---- comparison of two results ---- */
 
-/* A line: a figure before and now, and by how much it changed. */
+/* Append a line: a figure before and now, and its change. */
 static void loaddoc_change_line(void *b, const char *name, double old,
                                 double now, bool time)
 {
-    struct buf t[2] = {{0}};
+    txt_putf(b, "  %-9s ", name);
     for (int i = 0; i < 2; i++) {
-        double v = i ? now : old;
-        if (time && !isnan(v))
-            txt_put_time(&t[i], v);
-        else
-            loaddoc_put_rate(&t[i], v);
-        mem_put_byte(&t[i], 0);
+        struct buf t = {0};
+        loaddoc_put_value(&t, i ? now : old, time);
+        doc_put_right(b, &t, 10);
+        txt_puts(b, i ? "" : "  -> ");
     }
-    txt_putf(b, "  %-9s %10s  -> %10s", name, (char *)t[0].data,
-             (char *)t[1].data);
     if (old > 0 && !isnan(now))
         txt_putf(b, "   %+.1f%%", 100 * (now / old - 1));
     mem_put_byte(b, '\n');
-    mem_fini(&t[0]);
-    mem_fini(&t[1]);
 }
 
 /* Append how t differs from an older result, if it is compared with one. */
@@ -31487,23 +31514,14 @@ static void loaddoc_compare(struct buf *b, const struct res_report *t)
         return;
     txt_puts(b, "\n  compared with the older result\n");
     res_changes(t, b, loaddoc_change_line);
-    txt_puts(b, "  one run each: differences between runs of the same server "
-             "are not known from this\n");
+    txt_puts(b, "  one run each: how much runs of an unchanged server differ "
+             "is not known\n");
 }
 
 /* ---- the server's CPU by call ---- */
 
-/* Append a time, or that it is not known. */
-static void loaddoc_put_known(struct buf *b, double ns)
-{
-    if (isnan(ns))
-        txt_puts(b, "n/a");
-    else
-        txt_put_time(b, ns);
-}
-
-/* Append what a's profile says of a call: in all, and by function; a function
- * that too few samples have is not ranked. */
+/* Append the CPU time per call, in total and by function; functions with too
+ * few samples are left out. */
 static void loaddoc_profile(struct buf *b, const struct res_profile *p)
 {
     const struct anl *a = p->anl;
@@ -31514,19 +31532,24 @@ static void loaddoc_profile(struct buf *b, const struct res_profile *p)
         txt_puts(b, "n/a: the profile has no CPU time, or no call ended\n");
         return;
     }
-    loaddoc_put_time(b, per, 0);
-    txt_putf(b, " a call   %.0f samples in %.3g s, %.0f calls   user ",
-             a->trust.samples, p->seconds, a->calls);
-    loaddoc_put_known(b, a->comment.process_user_ns / a->calls);
+    txt_put_time(b, per);
+    txt_puts(b, " a call   ");
+    doc_count(b, a->trust.samples);
+    txt_putf(b, " samples in %.3g s, ", p->seconds);
+    doc_count(b, a->calls);
+    txt_puts(b, " calls   user ");
+    doc_time(b, a->comment.process_user_ns / a->calls);
     txt_puts(b, "   kernel ");
-    loaddoc_put_known(b, a->comment.process_system_ns / a->calls);
+    doc_time(b, a->comment.process_system_ns / a->calls);
     mem_put_byte(b, '\n');
     if (n < RES_RANKED_SAMPLES) {
-        txt_putf(b, "              %.0f samples rank nothing; use a longer -d, "
-                 "or --profile-hz\n", a->trust.samples);
+        txt_puts(b, "              ");
+        doc_count(b, a->trust.samples);
+        txt_puts(b, " samples are too few to rank functions; use a longer -d "
+                 "or a higher --profile-hz\n");
         return;
     }
-    txt_puts(b, "      flat/call   95 % interval          samples   cum/call  "
+    txt_puts(b, "      flat/call   95% interval           samples   cum/call  "
              "function\n");
     for (size_t i = 0; i < a->nfunctions && shown < LOADDOC_PROFILE_ROWS; i++) {
         const struct anl_function *f = &a->function[i];
@@ -31543,15 +31566,15 @@ static void loaddoc_profile(struct buf *b, const struct res_profile *p)
         mem_put_byte(b, '\n');
         shown++;
     }
-    txt_puts(b, "      ~: its place among its neighbours is not certain\n");
+    txt_putf(b, "      %s\n", doc_unranked);
 }
 
-/* Append the first reply, cut to a line. */
+/* Append the first reply, at most 100 bytes of it. */
 static void loaddoc_reply(struct buf *b, const struct res_report *t)
 {
     size_t n = t->reply.n, most = 100;
     while (n > most && most > 90 && ((uint8_t)t->reply.p[most] & 0xc0) == 0x80)
-        most--;                         /* not inside a character */
+        most--;                         /* do not split a character */
     if (!n)
         return;
     txt_puts(b, "  reply     ");
@@ -31559,16 +31582,16 @@ static void loaddoc_reply(struct buf *b, const struct res_report *t)
     txt_puts(b, n > most ? "...   (the first)\n" : "   (the first)\n");
 }
 
-/* The order of two numbers. */
+/* Compare two numbers, for qsort. */
 static int loaddoc_number_order(const void *a, const void *b)
 {
     const double *x = a, *y = b;
     return *x < *y ? -1 : *x > *y;
 }
 
-/* Append the median of a figure of the runs, and between which it lies. */
+/* Append the median, minimum and maximum of v[n]; sorts v. */
 static void loaddoc_spread(struct buf *b, const char *name, double *v,
-                            size_t n, bool time)
+                           size_t n, bool time)
 {
     for (size_t i = 0; i < n; i++)
         if (isnan(v[i])) {
@@ -31579,10 +31602,7 @@ static void loaddoc_spread(struct buf *b, const char *name, double *v,
     const double show[3] = { (v[(n - 1) / 2] + v[n / 2]) / 2, v[0], v[n - 1] };
     txt_putf(b, "   %s ", name);
     for (int i = 0; i < 3; i++) {
-        if (time)
-            txt_put_time(b, show[i]);
-        else
-            loaddoc_put_rate(b, show[i]);
+        loaddoc_put_value(b, show[i], time);
         txt_puts(b, i == 0 ? " (" : i == 1 ? " to " : ")");
     }
 }
@@ -31598,7 +31618,7 @@ static void loaddoc_runs(struct buf *b, const struct res_report *t)
         v[1][i] = t->run[i].p50;
         v[2][i] = t->run[i].p99;
     }
-    txt_putf(b, "  runs      %zu, median (least to most):", t->nrun);
+    txt_putf(b, "  runs      %zu, median (minimum to maximum):", t->nrun);
     loaddoc_spread(b, "req/s", v[0], t->nrun, false);
     loaddoc_spread(b, "p50", v[1], t->nrun, true);
     loaddoc_spread(b, "p99", v[2], t->nrun, true);
@@ -31614,12 +31634,12 @@ static void loaddoc_verdict(struct buf *b, const struct res_report *t)
         txt_putf(b, "%s%s", i ? "\n            " : "  ", v->why[i]);
     mem_put_byte(b, '\n');
     if (v->limit == RES_BY_CLIENT)
-        txt_puts(b, "            these latencies are partly the client's\n");
+        txt_puts(b, "            the client adds to these latencies\n");
     if (v->next[0])
         txt_putf(b, "  try       %s\n", v->next);
 }
 
-/* Append a figure of an assertion: a time where it is about one. */
+/* Append the value that a measured, in its unit. */
 static void loaddoc_put_figure(struct buf *b, const struct res_assert *a)
 {
     if (isnan(a->value))
@@ -31631,32 +31651,31 @@ static void loaddoc_put_figure(struct buf *b, const struct res_assert *a)
     else
         txt_putf(b, "%.10g", a->value);
     if (a->few)
-        txt_puts(b, ", with fewer than ten values beyond it");
+        txt_puts(b, " (fewer than 10 values lie beyond it)");
 }
 
-/* Append a and the figure that it is about. */
+/* Append the assertion a and the value measured. */
 static void loaddoc_put_load_assert(struct buf *b, const struct res_assert *a)
 {
     txt_put_clean(b, txt_slice(a->text));
-    txt_puts(b, "   it is ");
+    txt_puts(b, ": it is ");
     loaddoc_put_figure(b, a);
 }
 
-/* Append what became of the assertions. */
+/* Append each assertion with its value and whether it holds. */
 static void loaddoc_asserts(struct buf *b, const struct res_report *t)
 {
     for (size_t i = 0; i < t->nassert; i++) {
         const struct res_assert *a = &t->assert[i];
-        txt_putf(b, "  assert    %s  ", a->pass ? "holds" : "FAILS");
+        txt_putf(b, "  assert    %s  ", a->pass ? "holds" : "does not hold");
         loaddoc_put_load_assert(b, a);
         mem_put_byte(b, '\n');
     }
 }
 
-/* Append the result of a run for people, to stand under its plan; color is for
- * a terminal. */
-static void loaddoc_text(struct buf *b, const struct res_report *t,
-                          bool color)
+/* Append the result of a run as text, to follow its plan; color: for a
+ * terminal. */
+static void loaddoc_text(struct buf *b, const struct res_report *t, bool color)
 {
     const struct res *r = t->result;
     mem_put_byte(b, '\n');
@@ -31675,15 +31694,15 @@ static void loaddoc_text(struct buf *b, const struct res_report *t,
     loaddoc_compare(b, t);
 }
 
-/* ---- other formats of it ---- */
+/* ---- CSV and Prometheus ---- */
 
-/* A figure of a result in a flat list; share: of seconds. */
+/* A figure of a result; times have _ns in the name, as in JSON. */
 struct loaddoc_figure { const char *name; double value; };
 
-/* Call put for each figure of t that stands in one number. */
+/* Call put for each figure of t that is one number. */
 static void loaddoc_figures(const struct res_report *t, struct buf *b,
-                             void (*put)(struct buf *b,
-                                         const struct loaddoc_figure *f))
+                            void (*put)(struct buf *b,
+                                        const struct loaddoc_figure *f))
 {
     const struct res *r = t->result;
     double s = (double)r->elapsed_ns / 1e9, cpu = 0;
@@ -31712,7 +31731,7 @@ static void loaddoc_figures(const struct res_report *t, struct buf *b,
         put(b, &figure[i]);
 }
 
-/* A row of the CSV. */
+/* Append a figure as a row of CSV. */
 static void loaddoc_csv_figure(struct buf *b, const struct loaddoc_figure *f)
 {
     if (isnan(f->value))
@@ -31721,28 +31740,7 @@ static void loaddoc_csv_figure(struct buf *b, const struct loaddoc_figure *f)
         txt_putf(b, "%s,%.15g\r\n", f->name, f->value);
 }
 
-/* The latencies of t that have a name in its tables, in their order. */
-enum { LOADDOC_TIMES = 5 };
-
-/* Put them into name[] and h[]; how many there are. */
-static size_t loaddoc_times(const struct res_report *t, const char **name,
-                             const struct hdr **h)
-{
-    const struct res *r = t->result;
-    const char *const names[] = { "response", "service", "first_byte",
-                                  "message", "failed" };
-    const struct hdr *const all[] = { &r->response, &r->service, &r->first,
-                                      &r->message, &r->failed_latency };
-    size_t n = 0;
-    for (size_t i = 0; i < LOADDOC_TIMES; i++)
-        if (all[i]->n) {
-            name[n] = names[i];
-            h[n++] = all[i];
-        }
-    return n;
-}
-
-/* Append text as a field of CSV: in quotes where it needs them. */
+/* Append text as a field of CSV, quoted if necessary. */
 static void loaddoc_csv_text(struct buf *b, struct slice text)
 {
     bool quote = false;
@@ -31759,7 +31757,7 @@ static void loaddoc_csv_text(struct buf *b, struct slice text)
         mem_put_byte(b, '"');
 }
 
-/* Append t as CSV (RFC 4180): a name and a value a row; times in ns. */
+/* Append t as CSV (RFC 4180): a name and a value per row; times in ns. */
 static void loaddoc_csv(struct buf *b, const struct res_report *t)
 {
     const char *name[LOADDOC_TIMES];
@@ -31791,7 +31789,7 @@ static void loaddoc_csv(struct buf *b, const struct res_report *t)
     }
 }
 
-/* Append text as the value of a label. */
+/* Append text, escaped, as the value of a Prometheus label. */
 static void loaddoc_prometheus_text(struct buf *b, struct slice text)
 {
     for (size_t i = 0; i < text.n; i++) {
@@ -31804,7 +31802,7 @@ static void loaddoc_prometheus_text(struct buf *b, struct slice text)
     }
 }
 
-/* A metric without labels, in Prometheus' text format. */
+/* Append a figure as a Prometheus metric without labels. */
 static void loaddoc_prometheus_figure(struct buf *b,
                                       const struct loaddoc_figure *f)
 {
@@ -31813,14 +31811,15 @@ static void loaddoc_prometheus_figure(struct buf *b,
                  f->name, f->name, f->value);
 }
 
-/* A byte of a label's name as Prometheus can have it. */
+/* Return c, or '_' if a Prometheus label's name cannot contain c. */
 static uint8_t loaddoc_prometheus_byte(char c)
 {
     return isalnum((uint8_t)c) ? (uint8_t)c : '_';
 }
 
-/* Append what the run was, as labels of a metric that is 1: those of --label
- * with "label_" before them, as Prometheus spells names. */
+/* Append the run's description: labels of a metric whose value is 1.  Those of
+ * --label get the prefix "label_"; one whose name is equal to an earlier one
+ * once Prometheus' characters are used gets a number. */
 static void loaddoc_prometheus_info(struct buf *b, const struct res_report *t)
 {
     txt_putf(b, "# TYPE grpcprof_load_info gauge\ngrpcprof_load_info{verdict="
@@ -31829,7 +31828,7 @@ static void loaddoc_prometheus_info(struct buf *b, const struct res_report *t)
     for (size_t i = 0; i < t->nlabel; i++) {
         struct slice value, key = res_label(t->label[i], &value);
         txt_puts(b, "\",label_");
-        bool same = false;              /* as one before it, spelled so */
+        bool same = false;              /* as an earlier one, so spelled */
         for (size_t k = 0; k < i && !same; k++) {
             struct slice x, other = res_label(t->label[k], &x);
             same = other.n == key.n;
@@ -31847,8 +31846,8 @@ static void loaddoc_prometheus_info(struct buf *b, const struct res_report *t)
     txt_puts(b, "\"} 1\n");
 }
 
-/* Append t in Prometheus' text format, as a textfile collector or a push
- * gateway takes it; latencies as histograms whose buckets double. */
+/* Append t in Prometheus' text format, for a textfile collector or a push
+ * gateway; latencies are histograms whose bucket bounds double. */
 static void loaddoc_prometheus(struct buf *b, const struct res_report *t)
 {
     const char *name[LOADDOC_TIMES];
@@ -31900,21 +31899,24 @@ static const char *const loaddoc_page_head[] = {
     "</style></head><body>",
 };
 
-/* A row of the page's table of figures; its data-key is what JSON calls it. */
+/* Append a row of the page's table of figures.  data-key is the name in JSON;
+ * people read it without the unit and with blanks. */
 static void loaddoc_page_figure(struct buf *b, const struct loaddoc_figure *f)
 {
-    struct buf t = {0};
-    if (strstr(f->name, "_ns") && !isnan(f->value))
-        txt_put_time(&t, f->value);
-    else
-        loaddoc_put_rate(&t, f->value);
-    txt_putf(b, "<tr><td>%s</td><td data-key=\"%s\" data-value=\"%.15g\">%.*s"
-             "</td></tr>\n", f->name, f->name, f->value, (int)t.len,
-             t.data ? (const char *)t.data : "");
-    mem_fini(&t);
+    const char *ns = strstr(f->name, "_ns");
+    txt_puts(b, "<tr><td>");
+    for (const char *p = f->name; *p; p++)
+        if (p == ns)
+            p += 2;
+        else
+            mem_put_byte(b, *p == '_' ? ' ' : (uint8_t)*p);
+    txt_putf(b, "</td><td data-key=\"%s\" data-value=\"%.15g\">", f->name,
+             f->value);
+    loaddoc_put_value(b, f->value, ns != NULL);
+    txt_puts(b, "</td></tr>\n");
 }
 
-/* The table of latencies. */
+/* Append the table of latencies. */
 static void loaddoc_page_latency(struct buf *b, const struct res_report *t)
 {
     const char *name[LOADDOC_TIMES];
@@ -31941,10 +31943,7 @@ static void loaddoc_page_latency(struct buf *b, const struct res_report *t)
             if (known)
                 txt_putf(b, " data-value=\"%.15g\"", v);
             mem_put_byte(b, '>');
-            if (known)
-                txt_put_time(b, v);
-            else
-                txt_puts(b, "n/a");
+            doc_time(b, known ? v : (double)NAN);
             txt_puts(b, "</td>");
         }
         txt_puts(b, "</tr>\n");
@@ -31952,16 +31951,14 @@ static void loaddoc_page_latency(struct buf *b, const struct res_report *t)
     txt_puts(b, "</table></div>\n");
 }
 
-/* The histogram, as a picture with its counts as text. */
+/* Append the histogram as a picture, with its counts as text. */
 static void loaddoc_page_bins(struct buf *b, const struct hdr *h)
 {
-    uint64_t bin[LOADDOC_BINS], most = 1;
+    uint64_t bin[LOADDOC_BINS];
     size_t low, high;
-    loaddoc_bins(h, bin, &low, &high);
+    uint64_t most = loaddoc_bins(h, bin, &low, &high);
     if (low > high)
         return;
-    for (size_t k = low; k <= high; k++)
-        most = bin[k] > most ? bin[k] : most;
     txt_putf(b, "<svg viewBox=\"0 0 720 %zu\" role=\"img\" "
              "aria-label=\"Latency histogram\">\n", (high - low + 1) * 18 + 4);
     for (size_t k = low; k <= high; k++) {
@@ -31978,8 +31975,8 @@ static void loaddoc_page_bins(struct buf *b, const struct hdr *h)
     txt_puts(b, "</svg>\n");
 }
 
-/* The intervals of r that are drawn: not a last one that the end cut short,
- * which would look like a fall. */
+/* Return how many intervals of r to draw: all but a last one that is shorter
+ * than the others, because it would look like a drop. */
 static size_t loaddoc_page_intervals(const struct res *r)
 {
     const struct res_intervals *v = &r->intervals;
@@ -31987,10 +31984,10 @@ static size_t loaddoc_page_intervals(const struct res *r)
     return v->n > 1 && last_ns < v->ns / 10 * 9 ? v->n - 1 : v->n;
 }
 
-/* A line of the time series: what get says of each of n intervals. */
+/* Append a line of the time series: get's value of each of n intervals. */
 static void loaddoc_page_line(struct buf *b, const struct res_intervals *v,
-                          size_t n, const char *css, double most,
-                          double (*get)(const struct res_interval *i))
+                              size_t n, const char *css, double most,
+                              double (*get)(const struct res_interval *i))
 {
     double step = n > 1 ? 660 / (double)(n - 1) : 0;
     txt_putf(b, "<polyline class=\"line%s\" points=\"", css);
@@ -32000,25 +31997,25 @@ static void loaddoc_page_line(struct buf *b, const struct res_intervals *v,
     txt_puts(b, "\"/>\n");
 }
 
-/* Good calls of an interval. */
+/* Return the number of an interval's successful calls. */
 static double loaddoc_interval_ok(const struct res_interval *i)
 {
     return (double)i->ok;
 }
 
-/* Its median. */
+/* Return an interval's median latency in ns. */
 static double loaddoc_interval_p50(const struct res_interval *i)
 {
     return (double)res_interval_percentile(i, 50);
 }
 
-/* Its p99. */
+/* Return an interval's p99 latency in ns. */
 static double loaddoc_interval_p99(const struct res_interval *i)
 {
     return (double)res_interval_percentile(i, 99);
 }
 
-/* The time series: two pictures over the same seconds. */
+/* Append the time series: pictures of calls and of latencies. */
 static void loaddoc_page_series(struct buf *b, const struct res *r)
 {
     const struct res_intervals *v = &r->intervals;
@@ -32029,8 +32026,10 @@ static void loaddoc_page_series(struct buf *b, const struct res *r)
         late = fmax(late, loaddoc_interval_p99(&v->v[i]));
     }
     txt_putf(b, "<h2>Every %.4g s</h2>\n<svg viewBox=\"0 0 720 120\" "
-             "role=\"img\" aria-label=\"Good calls in each interval\">"
-             "<text x=\"0\" y=\"12\">%.0f ok</text>\n", s, calls);
+             "role=\"img\" aria-label=\"Successful calls in each interval\">"
+             "<text x=\"0\" y=\"12\">", s);
+    txt_put_commas(b, (uint64_t)calls);
+    txt_puts(b, " ok</text>\n");
     loaddoc_page_line(b, v, n, "", calls, loaddoc_interval_ok);
     txt_puts(b, "</svg>\n<svg viewBox=\"0 0 720 120\" role=\"img\" "
              "aria-label=\"p50 and p99 in each interval\"><text x=\"0\" "
@@ -32042,7 +32041,7 @@ static void loaddoc_page_series(struct buf *b, const struct res *r)
     txt_puts(b, "</svg>\n");
 }
 
-/* Append t as a page that needs nothing else: no network, no script. */
+/* Append t as a self-contained page: no network, no script. */
 static void loaddoc_html(struct buf *b, const struct res_report *t)
 {
     struct buf text = {0};

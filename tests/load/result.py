@@ -146,8 +146,7 @@ def text(path, shown):
     with open(shown, encoding='utf-8') as f:
         lines = [re.sub(r'(\d) (?=(ns|us|ms|s)\b)', r'\1', line).split()
                  for line in f]            # a number and its unit are one word
-    want = {k: v for k, v in times(d).items() if k not in
-            ('send_lag', 'first_byte')}
+    want = {k: v for k, v in times(d).items() if k != 'send_lag'}
     for words in lines:
         if words[:1] == ['done']:
             got = [int(w.replace(',', '')) for w in words if w[0].isdigit()]
@@ -165,7 +164,7 @@ def text(path, shown):
         elif words[:1] == ['latency']:
             names = words[1:]
         elif words and len(words) == len(names) + 1 and words[0] in (
-                'response', 'service', 'failed', 'message'):
+                'response', 'service', 'first_byte', 'failed', 'message'):
             h = want.pop(words[0])
             for name, w in zip(names, words[1:]):
                 if not rounds(w, h['percentiles'][name[1:]]

@@ -84,7 +84,7 @@ results() {
     check 'report asserts of results, to a file' 4 "$BIN" report -q \
         --assert 'p50<1us' -o "$T/asserted.html" "$T/closed.json"
     one_line 'report asserts of results, to a file, says so' \
-        '--assert does not hold: p50<1us +it is '
+        '--assert does not hold: p50<1us: it is '
     check 'a result is not overwritten' 2 "$BIN" report -o "$T/closed.json" \
         "$T/meta.json" "$T/closed.json"
     has 'a result is not overwritten, says so' "$ERR" 'would overwrite the result'
@@ -124,7 +124,7 @@ judged() {
     local to=127.0.0.1:$PORT kept
     check 'assertions that hold' 0 "$BIN" load -n 300 --assert 'p99<10s' \
         --assert 'errors<=0' --assert 'rps>1' --assert 'max<20s' "$to"
-    has 'are printed' "$OUT" '^  assert +holds +p99<10s +it is '
+    has 'are printed' "$OUT" '^  assert +holds +p99<10s: it is '
     check 'one that does not' 4 "$BIN" load -n 300 --assert 'rps>1000000000' "$to"
     check 'one that does not hold' 4 "$BIN" load -n 300 --assert 'p50<1us' "$to"
     check 'one of a figure that is not known' 4 "$BIN" load -n 1 \
@@ -256,7 +256,7 @@ unlike() {
     check 'more than can be in flight' 0 "$BIN" load -r 100000 -N 2000 -c 1 \
         --max-in-flight 1 "$to"
     has 'more than can be in flight, said' "$OUT" \
-        'note +[0-9,]+ not sent: more than --max-in-flight'
+        'note +[0-9,]+ calls not sent: --max-in-flight'
     check 'merged with itself' 0 "$BIN" report "$T/first.json" "$T/first.json"
     has 'merged with itself, said' "$ERR" 'first.json is given twice'
     check 'merged, an hour apart' 0 "$PY" -c 'import json, sys
@@ -331,7 +331,7 @@ assert r["window"]["elapsed_ns"] < 1.5e9, r["window"]' "$T/early.json"
 --messages 2 --call helloworld.Greeter/SayHelloBidiStream --data [{},{},{}]
 LINES
     check 'late for --start-at' 0 "$BIN" load -n 1 --start-at 1000000000 "$to"
-    has 'late for --start-at, said' "$OUT" 'note +began .* after --start-at'
+    has 'late for --start-at, said' "$OUT" 'note +started .* after --start-at'
     check 'the first of many messages' 0 "$BIN" load -n 1 \
         --call helloworld.Greeter/SayHelloStreamReply "$to"
     has 'the first of many messages, shown' "$OUT" '^  reply .*Hello'
