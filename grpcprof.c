@@ -30123,7 +30123,7 @@ static void doc_report_json(struct buf *b, const struct anl *a,
  * Invariant  the bytes are pprof's (tests/same.py compares them).
  */
 
-/* Append v aligned right in n columns. */
+/* Append v, scaled by s, aligned right in n columns. */
 static void pprof_scaled_to(struct buf *b, const struct view_scale *s,
                             int64_t v, size_t n)
 {
@@ -30132,7 +30132,7 @@ static void pprof_scaled_to(struct buf *b, const struct view_scale *s,
     doc_put_right(b, &t, n);
 }
 
-/* The share of part in all as pprof prints it, into text[32]. */
+/* Return part / all as pprof prints a percentage, in text[32]. */
 static const char *pprof_percent(char *text, int64_t part, int64_t all)
 {
     double r = all ? fabs((double)part / (double)all) * 100 : 0;
@@ -30143,27 +30143,28 @@ static const char *pprof_percent(char *text, int64_t part, int64_t all)
     return text;
 }
 
-/* pprof_percent without the blanks in front. */
+/* pprof_percent without leading blanks. */
 static const char *pprof_percent_bare(char *text, int64_t part, int64_t all)
 {
     pprof_percent(text, part, all);
     return text + strspn(text, " ");
 }
 
-struct pprof_top {                        /* a table as pprof trims it */
+struct pprof_top {                      /* a table as pprof trims it */
     struct view view;                   /* owned; names as in pprof */
-    uint32_t *order;                    /* owned: nodes */
+    uint32_t *order;                    /* owned: nodes, sorted */
     bool     *keep;                     /* owned, by node */
     uint8_t  *inlining;                 /* owned, by node */
     struct view_edges edges;            /* owned */
-    size_t    kept, dropped, shown;     /* nodes with a value: after trimming,
-                                         * trimmed, listed */
-    int64_t   total, cutoff;            /* of absolute values; cum is above */
+    size_t    kept, dropped, shown;     /* counts of nodes with a value: left
+                                         * by trimming, trimmed, listed */
+    int64_t   total;                    /* sum of absolute values */
+    int64_t   cutoff;                   /* cum of a listed node is above it */
     struct view_scale scale;
 };
 
-/* Choose the unit of the table: that of the smallest value shown, or, where
- * the total is far larger, one in which the smallest is 0.01. */
+/* Choose the unit of the table: the unit of the smallest value shown, or, if
+ * the total is far larger, one in which that value is about 0.01. */
 static void pprof_top_unit(struct pprof_top *t)
 {
     int64_t least = 0;
@@ -30195,16 +30196,23 @@ static void pprof_top_fini(struct pprof_top *t)
     view_edges_fini(&t->edges);
 }
 
-/* Choose the nodes of the table, in order, and with most not 0 at most so many;
- * graph: it has their edges. */
-static int pprof_top_init(struct pprof_top *t, const struct pp *p,
-                        const struct doc_config *c, size_t most, bool graph,
-                        struct gp_why *why)
+/* Make v a view of c's sample type of p.  Release v even after an error. */
+static int pprof_view(struct view *v, const struct pp *p,
+                      const struct doc_config *c, enum view_names names,
+                      struct gp_why *why)
 {
     size_t type = 0;
     int e = pp_find_type(p, c->sample, &type, why);
-    if (!e)
-        e = view_init(&t->view, p, type, VIEW_PPROF, why);
+    return e ? e : view_init(v, p, type, names, why);
+}
+
+/* Choose and sort the nodes of the table, at most most of them (0: no limit);
+ * graph: their edges are shown too.  Release t even after an error. */
+static int pprof_top_init(struct pprof_top *t, const struct pp *p,
+                          const struct doc_config *c, size_t most, bool graph,
+                          struct gp_why *why)
+{
+    int e = pprof_view(&t->view, p, c, VIEW_PPROF, why);
     if (e)
         return e;
     int64_t flat = 0, edge_cutoff;
@@ -30215,7 +30223,7 @@ static int pprof_top_init(struct pprof_top *t, const struct pp *p,
     edge_cutoff = num_abs_sat((int64_t)(of * PPROF_EDGE_FRACTION));
     t->total = c->total ? c->total : t->view.total.value;
     t->cutoff = num_abs_sat((int64_t)((double)t->total * PPROF_NODE_FRACTION));
-    t->scale = view_scale(p->type[type].unit);
+    t->scale = view_scale(p->type[t->view.type].unit);
     t->order = view_order(&t->view, c->cum ? VIEW_BY_CUM : VIEW_BY_FLAT,
                           cutoff, &t->kept);
     t->keep = mem_zalloc(t->view.nnodes);
@@ -30231,15 +30239,26 @@ static int pprof_top_init(struct pprof_top *t, const struct pp *p,
         t->keep[t->order[i]] = true;
     for (size_t i = 0; i < t->view.nnodes && t->shown == t->kept; i++)
         t->keep[i] |= !cutoff && !t->view.node[i].cum.value;    /* no row, but
-                                         * an end of edges */
+                                         * edges may end at it */
     pprof_top_unit(t);
     if (!view_edges_init(&t->edges, &t->view, t->keep, edge_cutoff, !graph))
         t->inlining = view_inlining(&t->view, &t->edges);
     return t->inlining ? GP_OK : txt_fail(why, GP_ENOMEM, "out of memory");
 }
 
-/* Append the lines on the profile that pprof puts above its tables; total, in
- * all, is scaled by s. */
+/* Append a line: a label and its value, cleaned; nothing for no value. */
+static void pprof_put_line(struct buf *b, const char *label,
+                           struct slice value)
+{
+    if (!value.n)
+        return;
+    txt_puts(b, label);
+    txt_put_clean(b, value);
+    mem_put_byte(b, '\n');
+}
+
+/* Append the lines on the profile that pprof puts above its tables; scale is
+ * for the total. */
 static void pprof_top_labels(const struct view *v,
                              const struct view_scale *scale, int64_t total,
                              struct buf *b)
@@ -30247,26 +30266,16 @@ static void pprof_top_labels(const struct view *v,
     const struct pp *p = v->pp;
     const struct pp_type *type = &p->type[v->type];
     char text[32];
-    if (p->nmappings && p->mapping[0].file.n) {
-        txt_puts(b, "File: ");
-        txt_put_clean(b, txt_base(p->mapping[0].file));
-        mem_put_byte(b, '\n');
-    }
-    if (p->nmappings && p->mapping[0].build_id.n) {
-        txt_puts(b, "Build ID: ");
-        txt_put_clean(b, p->mapping[0].build_id);
-        mem_put_byte(b, '\n');
+    if (p->nmappings) {
+        pprof_put_line(b, "File: ", txt_base(p->mapping[0].file));
+        pprof_put_line(b, "Build ID: ", p->mapping[0].build_id);
     }
     for (size_t i = 0; i < p->ncomments; i++)
         if (!txt_starts(p->comment[i], "#")) {
             txt_put_clean(b, p->comment[i]);
             mem_put_byte(b, '\n');
         }
-    if (type->type.n) {
-        txt_puts(b, "Type: ");
-        txt_put_clean(b, type->type);
-        mem_put_byte(b, '\n');
-    }
+    pprof_put_line(b, "Type: ", type->type);
     if (p->time_ns) {
         char moment[64];
         struct tm tm;
@@ -30290,10 +30299,9 @@ static void pprof_top_labels(const struct view *v,
     mem_put_byte(b, '\n');
 }
 
-/* Append what pprof says above a table: the profile, the filters, what is
- * shown. */
+/* Append the lines above a table: the profile, the filters, what is shown. */
 static void pprof_top_head(const struct pprof_top *t, struct buf *b,
-                         const struct doc_config *c)
+                           const struct doc_config *c)
 {
     int64_t shown = 0;
     char text[32];
@@ -30323,32 +30331,39 @@ static void pprof_top_head(const struct pprof_top *t, struct buf *b,
         txt_putf(b, "Showing top %zu nodes out of %zu\n", t->shown, t->kept);
 }
 
-/* Append the rows. */
+/* Append node n's flat, its share, the share of sum, its cum and its share. */
+static void pprof_put_values(const struct pprof_top *t, struct buf *b,
+                             const struct view_node *n, int64_t sum)
+{
+    char flat[32], all[32], cum[32];
+    pprof_scaled_to(b, &t->scale, n->flat.value, 10);
+    txt_putf(b, " %s %s ", pprof_percent(flat, n->flat.value, t->total),
+             pprof_percent(all, sum, t->total));
+    pprof_scaled_to(b, &t->scale, n->cum.value, 10);
+    txt_putf(b, " %s  ", pprof_percent(cum, n->cum.value, t->total));
+}
+
+/* Append the rows of -top. */
 static void pprof_top_rows(const struct pprof_top *t, struct buf *b)
 {
     static const char *const how[] = { "", " (inline)", "",
                                        " (partial-inline)" };
-    char flat[32], sum[32], cum[32];
-    int64_t all = 0;
+    int64_t sum = 0;
     txt_putf(b, "%10s %5s%% %5s%% %10s %5s%%\n", "flat", "flat", "sum", "cum",
              "cum");
     for (size_t i = 0; i < t->shown; i++) {
         const struct view_node *n = &t->view.node[t->order[i]];
-        all = num_add_sat(all, n->flat.value);
-        pprof_scaled_to(b, &t->scale, n->flat.value, 10);
-        txt_putf(b, " %s %s ", pprof_percent(flat, n->flat.value, t->total),
-                 pprof_percent(sum, all, t->total));
-        pprof_scaled_to(b, &t->scale, n->cum.value, 10);
-        txt_putf(b, " %s  ", pprof_percent(cum, n->cum.value, t->total));
+        sum = num_add_sat(sum, n->flat.value);
+        pprof_put_values(t, b, n, sum);
         txt_put_name(b, n->name, '\t');
         txt_puts(b, how[t->inlining[t->order[i]]]);
         mem_put_byte(b, '\n');
     }
 }
 
-/* Append the table of `go tool pprof -top` for p.  Errors as usual. */
+/* Append the table of `go tool pprof -top` for p. */
 static int pprof_report_top(struct buf *b, const struct pp *p,
-                          const struct doc_config *c, struct gp_why *why)
+                            const struct doc_config *c, struct gp_why *why)
 {
     struct pprof_top t = {0};
     int e = pprof_top_init(&t, p, c, c->top, false, why);
@@ -30363,7 +30378,7 @@ static int pprof_report_top(struct buf *b, const struct pp *p,
 
 /* ---- pprof's other views ---- */
 
-/* Append the edges of node n, to it or from it, as a part of its cum. */
+/* Append the edges to or from node n, as shares of its cum. */
 static void pprof_tree_edges(const struct pprof_top *t, struct buf *b,
                              uint32_t n, const struct view_edge *edge,
                              const uint32_t *at, bool to)
@@ -30380,19 +30395,14 @@ static void pprof_tree_edges(const struct pprof_top *t, struct buf *b,
     }
 }
 
-/* Append a function between its callers and what it calls; sum is of the flats
- * so far. */
+/* Append the line of a function, which stands between its callers and callees;
+ * sum is the sum of the flat values so far. */
 static void pprof_tree_node(const struct pprof_top *t, struct buf *b,
                             uint32_t n, int64_t sum)
 {
     const struct view_node *x = &t->view.node[n];
-    char flat[32], all[32], cum[32];
-    pprof_scaled_to(b, &t->scale, x->flat.value, 10);
-    txt_putf(b, " %s %s ", pprof_percent(flat, x->flat.value, t->total),
-             pprof_percent(all, sum, t->total));
-    pprof_scaled_to(b, &t->scale, x->cum.value, 10);
-    txt_putf(b, " %s                | ", pprof_percent(cum, x->cum.value,
-                                                     t->total));
+    pprof_put_values(t, b, x, sum);
+    txt_puts(b, "              | ");
     txt_put_name(b, x->name, '\t');
     mem_put_byte(b, '\n');
 }
@@ -30400,7 +30410,7 @@ static void pprof_tree_node(const struct pprof_top *t, struct buf *b,
 /* Append the functions of p with their callers and callees, as `go tool pprof
  * -tree` does, or with c->peek as -peek does for those that match. */
 static int pprof_tree(struct buf *b, const struct pp *p,
-                           const struct doc_config *c, struct gp_why *why)
+                      const struct doc_config *c, struct gp_why *why)
 {
     static const char rule[] = "------------------------------------------"
                                "----------------+-------------\n";
@@ -30435,8 +30445,7 @@ static int pprof_tree(struct buf *b, const struct pp *p,
     if (!e && t.shown)
         txt_puts(b, rule);
     if (!e && c->peek && !matched)
-        e = txt_fail(why, GP_EUSAGE, "--peek: no function matches its "
-                     "expression");
+        e = txt_fail(why, GP_EUSAGE, "--peek: no function matches");
     if (!e && b->err)
         e = txt_fail(why, b->err, "out of memory");
     for (int i = 0; i < 2; i++) {
@@ -30447,28 +30456,18 @@ static int pprof_tree(struct buf *b, const struct pp *p,
     return e;
 }
 
-/* A view of c's sample type of p; v is to be released whatever comes. */
-static int pprof_view(struct view *v, const struct pp *p,
-                    const struct doc_config *c, enum view_names names,
-                    struct gp_why *why)
-{
-    size_t type = 0;
-    int e = pp_find_type(p, c->sample, &type, why);
-    return e ? e : view_init(v, p, type, names, why);
-}
-
-/* Order of two texts, for qsort. */
+/* Compare two texts, for qsort. */
 static int pprof_compare_slices(const void *a, const void *b)
 {
     const struct slice *x = a, *y = b;
     return txt_compare(*x, *y);
 }
 
-/* Append the labels of sample i, texts and then numbers, each key a line; raw:
- * as `go tool pprof -raw` has them, keys with lists on one line.  The lines are
- * sorted.  keys tells the units of numbers. */
+/* Append the labels of sample i, texts and then numbers: a line per key, sorted;
+ * raw: all keys on a line, as `go tool pprof -raw` does.  keys gives the units
+ * of numbers. */
 static void pprof_labels(struct buf *b, const struct pp *p, size_t i,
-                       const struct view_label_units *keys, bool raw)
+                         const struct view_label_units *keys, bool raw)
 {
     struct slice line[PPROF_MOST_LABELS];
     for (int number = 0; number < 2; number++) {
@@ -30500,8 +30499,7 @@ static void pprof_labels(struct buf *b, const struct pp *p, size_t i,
                     txt_put_clean(&t, o->str);
                 else if (!raw)
                     view_put_auto(&t, view_unit_of_label(keys, l->key), o->num);
-                else
-                {
+                else {
                     txt_putf(&t, "%" PRId64 "%s", o->num, units ? " " : "");
                     txt_put_clean(&t, o->unit);
                 }
@@ -30526,7 +30524,7 @@ static void pprof_labels(struct buf *b, const struct pp *p, size_t i,
 
 /* Append the stacks of p one by one, as `go tool pprof -traces` does. */
 static int pprof_traces(struct buf *b, const struct pp *p,
-                             const struct doc_config *c, struct gp_why *why)
+                        const struct doc_config *c, struct gp_why *why)
 {
     static const char rule[] = "-----------+-------------------------------"
                                "------------------------\n";
@@ -30570,7 +30568,7 @@ static int pprof_traces(struct buf *b, const struct pp *p,
     return !e && b->err ? txt_fail(why, b->err, "out of memory") : e;
 }
 
-/* Append the first four characters of Go's text of a duration. */
+/* Append a duration as Go prints it, cut to 4 characters as pprof does. */
 static void pprof_raw_duration(struct buf *b, int64_t ns)
 {
     char t[64];
@@ -30596,7 +30594,7 @@ static void pprof_raw_duration(struct buf *b, int64_t ns)
     }
 }
 
-/* Append the locations of p, as in pprof_raw. */
+/* Append the locations of p, for pprof_raw. */
 static void pprof_raw_locations(struct buf *b, const struct pp *p)
 {
     for (size_t i = 0; i < p->nlocations; i++) {
@@ -30629,7 +30627,7 @@ static void pprof_raw_locations(struct buf *b, const struct pp *p)
     }
 }
 
-/* Append the mappings of p, as in pprof_raw. */
+/* Append the mappings of p, for pprof_raw. */
 static void pprof_raw_mappings(struct buf *b, const struct pp *p)
 {
     txt_puts(b, "Mappings\n");
@@ -30701,19 +30699,20 @@ static int pprof_raw(struct buf *b, const struct pp *p, struct gp_why *why)
     return b->err ? txt_fail(why, b->err, "out of memory") : GP_OK;
 }
 
-struct pprof_tag {                        /* a value of a label */
+struct pprof_tag {                      /* a value of a label */
     struct slice key, value;
-    int64_t sum;
+    int64_t sum;                        /* of the weights of its samples */
 };
 
 struct pprof_tags {
-    struct pprof_tag *tag;                /* owned */
+    struct pprof_tag *tag;              /* owned */
     size_t n, cap;
     struct index x;
-    struct arena text;                  /* owned: numbers */
+    struct arena text;                  /* owned: texts of numbers */
 };
 
-/* Order of two tags: by key, then by size down, then by value. */
+/* Compare two tags, for qsort: by key, then largest sum first, then by value.
+ */
 static int pprof_compare_tags(const void *a, const void *b)
 {
     const struct pprof_tag *x = a, *y = b;
@@ -30724,9 +30723,9 @@ static int pprof_compare_tags(const void *a, const void *b)
     return txt_compare(x->value, y->value);
 }
 
-/* Add the weight w of label l to t. */
+/* Add the weight w to the tag of label l. */
 static int pprof_tags_add(struct pprof_tags *t, const struct pp_label *l,
-                        const struct view_label_units *keys, int64_t w)
+                          const struct view_label_units *keys, int64_t w)
 {
     struct buf number = {0};
     struct slice value = l->str;
@@ -30762,7 +30761,7 @@ static int pprof_tags_add(struct pprof_tags *t, const struct pp_label *l,
     return GP_OK;
 }
 
-/* Append v with one decimal in the unit that suits it. */
+/* Append v with one decimal, in the unit that fits its size. */
 static void pprof_tag_value(struct buf *b, struct slice unit, int64_t v)
 {
     struct view_scale s = view_scale(unit);
@@ -30773,7 +30772,7 @@ static void pprof_tag_value(struct buf *b, struct slice unit, int64_t v)
 
 /* Append the n values of one key, as columns aligned right. */
 static void pprof_tags_key(struct buf *b, const struct pprof_tag *tag, size_t n,
-                         struct slice unit)
+                           struct slice unit)
 {
     size_t width = doc_characters((const uint8_t *)tag->key.p, tag->key.n) + 1;
     struct buf cell = {0};
@@ -30809,10 +30808,10 @@ static void pprof_tags_key(struct buf *b, const struct pprof_tag *tag, size_t n,
     mem_fini(&cell);
 }
 
-/* Append the labels of p and what their values sum up to, as `go tool pprof
- * -tags` does. */
+/* Append the labels of p with the sum of each value, as `go tool pprof -tags`
+ * does. */
 static int pprof_report_tags(struct buf *b, const struct pp *p,
-                           const struct doc_config *c, struct gp_why *why)
+                             const struct doc_config *c, struct gp_why *why)
 {
     struct pprof_tags t = {0};
     struct view_label_units keys = {0};
@@ -30823,7 +30822,7 @@ static int pprof_report_tags(struct buf *b, const struct pp *p,
     for (size_t i = 0; i < p->nsamples && !e; i++)
         for (uint32_t k = p->label_at[i]; k < p->label_at[i + 1] && !e; k++)
             if (pprof_tags_add(&t, &p->label[k], &keys,
-                             p->value[i * p->ntypes + type]))
+                               p->value[i * p->ntypes + type]))
                 e = txt_fail(why, GP_ENOMEM, "out of memory");
     if (t.n)
         qsort(t.tag, t.n, sizeof *t.tag, pprof_compare_tags);
@@ -30849,13 +30848,13 @@ static int pprof_report_tags(struct buf *b, const struct pp *p,
  * runs    any thread
  */
 
-struct foreign_numbers {                    /* names that are written once */
-    struct slice *name;                 /* owned */
+struct foreign_numbers {                /* names that have a number */
+    struct slice *name;                 /* owned; number i + 1 */
     size_t n, cap;
     struct index x;
 };
 
-/* Append "(number) name", or "(number)" where it has been. */
+/* Append "(number) name", or "(number)" if s has its number already. */
 static void foreign_numbered(struct buf *b, struct foreign_numbers *t,
                              struct slice s)
 {
@@ -30877,13 +30876,13 @@ static void foreign_numbered(struct buf *b, struct foreign_numbers *t,
     txt_put_clean(b, s);
 }
 
-struct foreign_grind {                      /* a callgrind file */
+struct foreign_grind {                  /* a callgrind file */
     struct buf *b;                      /* borrowed */
     const struct view *view;            /* borrowed; its nodes are lines */
     struct foreign_numbers object, file, name;
 };
 
-/* Append where node n is; called: as that of a callee. */
+/* Append the object, file and name of node n; called: n is a callee. */
 static void foreign_grind_place(struct foreign_grind *g, uint32_t n,
                                 bool called)
 {
@@ -30901,7 +30900,7 @@ static void foreign_grind_place(struct foreign_grind *g, uint32_t n,
     mem_put_byte(g->b, '\n');
 }
 
-/* Append the head of a callgrind file. */
+/* Append the header of a callgrind file. */
 static void foreign_grind_head(struct buf *b, const struct view *v)
 {
     const struct pp_type *t = &v->pp->type[v->type];
@@ -30925,10 +30924,10 @@ static void foreign_grind_head(struct buf *b, const struct view *v)
 }
 
 /* Append p, whose functions are lines (GRAIN_LINE), in callgrind's format.  A
- * sampled profile knows no numbers of calls: each is one, as readers take the
- * time of none as the caller's own. */
+ * sampled profile does not count calls; calls=1, because readers add the time
+ * of calls=0 to the caller's own. */
 static int foreign_callgrind(struct buf *b, const struct pp *p,
-                                const struct doc_config *c, struct gp_why *why)
+                             const struct doc_config *c, struct gp_why *why)
 {
     struct view v = {0};
     struct view_edges x = {0};
@@ -30977,7 +30976,7 @@ static int foreign_callgrind(struct buf *b, const struct pp *p,
     return !e && b->err ? txt_fail(why, b->err, "out of memory") : e;
 }
 
-/* The name that speedscope has for a unit. */
+/* Return speedscope's name of a unit. */
 static const char *foreign_speedscope_unit(struct slice unit)
 {
     static const char *const has[] = { "nanoseconds", "microseconds",
@@ -30988,7 +30987,8 @@ static const char *foreign_speedscope_unit(struct slice unit)
     return "none";
 }
 
-/* Append the stacks of v above 0, root first, and then their weights. */
+/* Append the stacks of v with a positive value, root first, then their weights.
+ * Return the sum of the weights. */
 static int64_t foreign_speedscope_samples(struct js *j, const struct view *v)
 {
     const struct pp *p = v->pp;
@@ -31018,10 +31018,9 @@ static int64_t foreign_speedscope_samples(struct js *j, const struct view *v)
     return end;
 }
 
-/* Append p as speedscope's own JSON. */
+/* Append p in speedscope's format. */
 static int foreign_speedscope(struct buf *b, const struct pp *p,
-                                 const struct doc_config *c,
-                                 struct gp_why *why)
+                              const struct doc_config *c, struct gp_why *why)
 {
     struct view v = {0};
     struct js j = { .b = b };
@@ -31067,7 +31066,8 @@ static int foreign_speedscope(struct buf *b, const struct pp *p,
     return b->err ? txt_fail(why, b->err, "out of memory") : GP_OK;
 }
 
-/* Append name as folded stacks can hold it: `;` and line ends would end it. */
+/* Append name with `;` as `:` and line ends as blanks, because both are
+ * separators in folded stacks. */
 static void foreign_put_folded_name(struct buf *b, struct slice name)
 {
     size_t begin = b->len;
@@ -31077,8 +31077,8 @@ static void foreign_put_folded_name(struct buf *b, struct slice name)
             b->data[i] = ':';
 }
 
-/* Append the folded stacks of t: `root;caller;leaf value` and a line end, each
- * stack once, in the order of their names. */
+/* Append the folded stacks of t, a line each: `root;caller;leaf value`, sorted
+ * by name. */
 static int foreign_put_folded(const struct view_tree *t, struct buf *b)
 {
     struct buf path = {0};
@@ -31101,16 +31101,13 @@ static int foreign_put_folded(const struct view_tree *t, struct buf *b)
     return b->err;
 }
 
-/* Append p as folded stacks, one a line, with the value of the sample type. */
+/* Append p as folded stacks, with the values of the sample type. */
 static int foreign_folded(struct buf *b, const struct pp *p,
-                             const struct doc_config *c, struct gp_why *why)
+                          const struct doc_config *c, struct gp_why *why)
 {
     struct view v = {0};
     struct view_tree t = {0};
-    size_t type = 0;
-    int e = pp_find_type(p, c->sample, &type, why);
-    if (!e)
-        e = view_init(&v, p, type, VIEW_MERGED, why);
+    int e = pprof_view(&v, p, c, VIEW_MERGED, why);
     t.reverse = c->reverse;
     if (!e)
         e = view_tree_init(&t, &v, 0, why);
