@@ -30463,7 +30463,7 @@ static int pprof_compare_slices(const void *a, const void *b)
     return txt_compare(*x, *y);
 }
 
-/* Append the labels of sample i, texts and then numbers: a line per key, sorted;
+/* Append the labels of sample i, texts and then numbers: a line a key, sorted;
  * raw: all keys on a line, as `go tool pprof -raw` does.  keys gives the units
  * of numbers. */
 static void pprof_labels(struct buf *b, const struct pp *p, size_t i,
