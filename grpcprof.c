@@ -25542,7 +25542,7 @@ static const char *const res_limit_name[][2] = {
     [RES_BY_SERVER] = { "SERVER-LIMITED", "server" },
     [RES_BY_CLIENT] = { "CLIENT-LIMITED", "client" },
     [RES_BY_NETWORK] = { "NETWORK-LIMITED", "network" },
-    [RES_BY_STREAMS] = { "STREAM-LIMITED", "settings" },
+    [RES_BY_STREAMS] = { "STREAM-LIMITED", "stream" },
     [RES_BY_RATE] = { "RATE-LIMITED", "rate" },
     [RES_BY_UNKNOWN] = { "UNKNOWN", "unknown" },
 };
