@@ -18290,7 +18290,7 @@ static void h2_turn(struct h2_conn *c)
 
 /* Send what was submitted outside a callback; inside one do nothing, as the
  * turn sends it.  c may be gone then. */
-static void h2_kick(struct h2_conn *c)
+static void h2_flush(struct h2_conn *c)
 {
     if (!c->busy && c->state != H2_GONE)
         h2_turn(c);
@@ -18833,7 +18833,7 @@ static void h2_shutdown(struct h2_conn *c, enum h2_end reason)
         nghttp2_submit_shutdown_notice(c->session) ||
         nghttp2_submit_ping(c->session, NGHTTP2_FLAG_NONE, NULL))
         c->end = H2_END_DONE;
-    h2_kick(c);
+    h2_flush(c);
 }
 
 /* Return n bytes to stream id's flow-control window. */
@@ -19784,7 +19784,7 @@ static void server_call_on_deadline(struct net_timer *t)
     server_call_refuse(k, GP_STATUS_DEADLINE_EXCEEDED, k->half_closed ?
                        "deadline exceeded" :
                        "deadline exceeded before the end of the request");
-    h2_kick(&c->h2);
+    h2_flush(&c->h2);
 }
 
 /* Timer: queue on_timer. */
@@ -20285,7 +20285,7 @@ static void server_loop_flush(struct server_loop *l)
         struct server_conn *c = MEM_OF(l->dirty.next, struct server_conn,
                                        of_dirty);
         mem_link_drop(&c->of_dirty);
-        h2_kick(&c->h2);
+        h2_flush(&c->h2);
     }
     l->flushed_ns = l->slice_ns;
 }
@@ -20667,7 +20667,7 @@ static void server_on_input(struct h2_conn *h2)
         server_call_arm(k);
     }
     if (mem_link_alone(&c->ready)) {
-        h2_kick(h2);
+        h2_flush(h2);
         return;
     }
     server_conn_dirty(c);
@@ -20790,7 +20790,7 @@ static void server_conn_tick(struct net_timer *t)
              now_ns >= idle_ns)
         h2_shutdown(&c->h2, H2_END_IDLE);
     else
-        h2_kick(&c->h2);
+        h2_flush(&c->h2);
 }
 
 /* Task: start to serve the connection arg on its loop. */
@@ -21788,7 +21788,7 @@ static size_t client_payload_next(const struct client_payload *payload,
 }
 
 /* Start u on c with payload, borrowed until on_done, and n headers nv, which
- * never change if fixed is set; the next h2_kick or the end of the turn sends
+ * never change if fixed is set; the next h2_flush or the end of the turn sends
  * it.  The caller sets u->many and u->keep.  With wait only the first message
  * is sent, and client_call_send_next sends each later one.  GP_ESTATE: c
  * accepts no new calls. */
@@ -21812,7 +21812,7 @@ static int client_call_start(struct client_conn *c, struct client_call *u,
 }
 
 /* Send u's next message of payload, and END_STREAM with the last; false when
- * that is sent.  Outside callbacks the caller must call h2_kick. */
+ * that is sent.  Outside callbacks the caller must call h2_flush. */
 static bool client_call_send_next(struct client_call *u,
                                   const struct client_payload *payload)
 {
@@ -27325,7 +27325,7 @@ static void load_worker_flush(struct load_worker *w)
                                        touched);
         mem_link_drop(&c->touched);
         if (c->conn)
-            h2_kick(&c->conn->chan.h2);
+            h2_flush(&c->conn->chan.h2);
     }
 }
 
@@ -27478,7 +27478,7 @@ static void load_on_pace(struct net_timer *t)
     if (client_call_send_next(&k->rpc, k->payload))
         (void)net_timer_arm(&w->net, t, t->due_ns +
                             w->run->config->message_interval_ns);
-    h2_kick(&k->rpc.conn->h2);
+    h2_flush(&k->rpc.conn->h2);
 }
 
 /* ---- a worker: phases ---- */
@@ -27693,7 +27693,7 @@ static void load_on_deadline(struct net_timer *t)
         else
             load_worker_try_finish(w);
         if (ch)
-            h2_kick(&ch->h2);
+            h2_flush(&ch->h2);
     }
     if (k)
         (void)net_timer_arm(&w->net, t, k->start_ns + timeout_ns);
@@ -27894,12 +27894,12 @@ static void load_on_retry(struct net_timer *t)
     if (n && n->retired) {
         c->conn = NULL;
         c->lost_ns = c->worker->net.now_ns;
-        h2_kick(&n->chan.h2);
+        h2_flush(&n->chan.h2);
     }
     if (c->conn && c->conn->ready) {
         load_client_fill(c);
         if (c->conn)
-            h2_kick(&c->conn->chan.h2);
+            h2_flush(&c->conn->chan.h2);
     } else if (!c->conn && load_client_needs(c)) {
         load_client_connect(c);
     }
@@ -27918,12 +27918,12 @@ static void load_conn_keep_alive(struct load_conn *n, int64_t now_ns)
     if (n->pinged_ns && h->input_ns < n->pinged_ns) {
         if (now_ns - n->pinged_ns >= wait_ns) {
             h->end = H2_END_TIMEOUT;
-            h2_kick(h);
+            h2_flush(h);
         }
     } else if (n->in_flight && now_ns - quiet_ns >= w->keepalive_ns) {
         cs_ping(&n->chan.session);
         n->pinged_ns = now_ns;
-        h2_kick(h);
+        h2_flush(h);
     }
 }
 
