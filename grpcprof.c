@@ -12269,7 +12269,7 @@ static uint8_t *anl_main_categories(const struct anl *a)
     }
     if (!sum) {
         mem_free(mostly);
-        return NULL;
+        mostly = NULL;
     }
     mem_free(sum);
     return mostly;
@@ -12317,9 +12317,8 @@ static void anl_run_use(struct anl *a)
     struct anl_use *u = &a->use;
     double sampled = a->cpu_profile && !a->view.negative
         ? (double)a->kept.value * a->ns_per_unit : NAN;
-    double duration = a->pp->duration_ns > 0 ? (double)a->pp->duration_ns
-                                             : NAN;
-    u->wall_ns = anl_known_or(c->wall_ns, duration);
+    double ns = (double)a->pp->duration_ns;
+    u->wall_ns = anl_known_or(c->wall_ns, ns > 0 ? ns : NAN);
     u->cpu_ns = anl_known_or(c->process_cpu_ns, sampled);
     u->cpus = c->cpus;
     u->window = u->wall_ns > 0 ? u->cpu_ns / u->wall_ns : NAN;
@@ -12801,6 +12800,7 @@ static struct anl_finding anl_finding(const struct anl *a, uint8_t c)
 {
     if (c < CAT_COUNT)
         return a->finding[c];
+    assert(c == CAT_COPY);
     struct anl_finding f = { .share = a->copy, .leader = MEM_NONE };
     for (size_t i = 0; i < a->nfunctions && f.leader == MEM_NONE; i++)
         if (a->function[i].category == c) {
@@ -13130,6 +13130,7 @@ static int compare_run(struct compare_diff *d, const struct anl *now,
         d->scale = (double)now->kept.value / (double)base->kept.value;
     d->change = mem_zalloc(n * sizeof *d->change);
     int e = p && mark && d->change ? compare_pair(d) : GP_ENOMEM;
+    assert(d->n <= n);                  /* a node is in one row */
     for (size_t i = 0; i < d->n && !e; i++)
         p[i] = d->change[i].p;
     e = e ? e : stat_mark_significant(p, mark, d->n);
@@ -13879,6 +13880,7 @@ static int svg_sort(struct svg *g)
         g->group[k + 1] += g->group[k];
         at[k] = g->group[k];
     }
+    assert(g->group[SVG_GROUPS] == g->ndrawn);
     for (size_t k = 0; k < g->ndrawn; k++)
         sorted[at[svg_group(g, g->drawn[k])]++] = g->drawn[k];
     mem_free(g->drawn);
@@ -14132,7 +14134,7 @@ static void svg_put_frames(struct svg *g, struct buf *b, int top)
     txt_puts(b, "</g>\n");
 }
 
-/* Append the samples and shares of call i, now and in the base. */
+/* Append the samples and shares of call i in both profiles. */
 static void svg_put_shares(const struct svg *g, struct buf *b, uint32_t i)
 {
     const struct view_extra *m = &g->tree.extra[i];
@@ -14153,10 +14155,8 @@ static void svg_put_data(struct svg *g, struct buf *b)
              g->units, g->tree.call[0].total, isnan(ns) ? 0 : ns,
              g->view.negative || g->differs ? 0
              : view_effective(&g->view.total), g->rows, g->down);
-    struct slice unit = t->unit;
-    if (unit.n && memchr(unit.p, ' ', unit.n))
-        unit.n = 0;
-    txt_put_xml(b, unit.n ? unit : txt_slice("units"));
+    bool word = t->unit.n && !memchr(t->unit.p, ' ', t->unit.n);
+    txt_put_xml(b, word ? t->unit : txt_slice("units"));
     txt_putf(b, " %d</metadata>\n<metadata id=\"d\">", g->differs);
     for (size_t j = 0; j < g->ndrawn; j++) {
         uint32_t i = g->drawn[j], node = g->tree.call[i].node;
@@ -14233,8 +14233,11 @@ static void svg_put_summary(const struct svg *g, struct buf *b,
         txt_puts(b, "; stacks start at the leaf");
     if (g->tree.pruned || g->tree.n > g->ndrawn)
         txt_putf(b, "; frames below %g%% are left out", least_ppm / 1e4);
-    if (g->tree.depth >= SVG_MOST_ROWS)
-        txt_putf(b, "; stacks are cut off at %d frames", SVG_MOST_ROWS);
+    if (g->tree.depth >= SVG_MOST_ROWS) {
+        txt_puts(b, "; stacks are cut off at ");
+        txt_put_commas(b, SVG_MOST_ROWS);
+        txt_puts(b, " frames");
+    }
 }
 
 /* Append the picture down to the legend; return the y of the top of the
