@@ -266,7 +266,7 @@ json.dump(r, open(sys.argv[2], "w"))' "$T/first.json" "$T/later.json"
     check 'merged, later' 0 "$BIN" report "$T/first.json" "$T/later.json"
     one_line 'merged, later, said' 'later.json ran at another time'
     has 'merged, later, no verdict' "$OUT" \
-        'verdict +UNKNOWN +the results are of runs'
+        'verdict +UNKNOWN +the merged runs took place'
     # 20 calls, 20 ms apart: 50 a second, not 20 in the 19 times between them
     check 'the rate of few calls' 0 "$PY" -c 'import json, sys
 r = json.load(open(sys.argv[1]))
