@@ -16617,7 +16617,7 @@ static void net_loop_join(struct net_loop *l, pthread_t thread, bool *running)
 /* =================================== 29 CS ===================================
  * for     a client's HTTP/2 session: reads and writes frames, keeps streams and
  *         flow control; HPACK is nghttp2's
- * uses    MEM, NUM
+ * uses    MEM, NUM, TXT
  * owns    the output buffer, a partly received frame, the HPACK tables; a
  *         stream belongs to the caller that opened it
  * spec    [H2] RFC 9113; RFC 7541
@@ -16779,7 +16779,7 @@ static struct cs_stream *cs_next(const struct cs *s, const struct cs_stream *t,
 }
 
 /* Make room for one more stream. */
-static int cs_room(struct cs *s)
+static int cs_grow(struct cs *s)
 {
     if (s->streams < (s->mask + 1) / 2)
         return GP_OK;
@@ -16825,12 +16825,10 @@ static void cs_put(struct cs *s, uint8_t type, uint8_t flags, int32_t id,
                    const void *payload, size_t n)
 {
     uint8_t *p = mem_reserve(&s->out, CS_HEAD_BYTES + n);
+    assert(n <= CS_FRAME_BYTES);
     if (!p)
         return;
-    p[0] = (uint8_t)(n >> 16);
-    p[1] = (uint8_t)(n >> 8);
-    p[2] = (uint8_t)n;
-    p[3] = type;
+    num_set_be32(p, (uint32_t)n << 8 | type);
     p[4] = flags;
     num_set_be32(p + 5, (uint32_t)id);
     if (n)
@@ -17019,7 +17017,7 @@ static int cs_open(struct cs *s, struct cs_stream *t, const nghttp2_nv *nv,
     if (s->goaway || s->failed || s->next_id > INT32_MAX ||
         s->streams >= s->peer_streams)
         return GP_ESTATE;
-    if (cs_room(s) || cs_encode(s, nv, n, fixed))
+    if (cs_grow(s) || cs_encode(s, nv, n, fixed))
         return GP_ENOMEM;
     mem_link_init(&t->row);
     t->id = (int32_t)s->next_id;
@@ -17065,7 +17063,7 @@ static bool cs_unseen(const struct cs *s, const struct cs_stream *t)
 }
 
 /* True after a GOAWAY once all streams are closed and out is empty. */
-static bool cs_over(const struct cs *s)
+static bool cs_finished(const struct cs *s)
 {
     return s->goaway && !s->streams && !s->out.len;
 }
@@ -17142,10 +17140,10 @@ static bool cs_field_banned(struct slice name, struct slice value)
         "upgrade",
     };
     for (size_t i = 0; i < sizeof banned / sizeof *banned; i++)
-        if (name.n == strlen(banned[i]) && !memcmp(name.p, banned[i], name.n))
+        if (txt_equal(name, txt_slice(banned[i])))
             return true;
-    return name.n == 2 && !memcmp(name.p, "te", 2) &&
-           !(value.n == 8 && !memcmp(value.p, "trailers", 8));
+    return txt_equal(name, txt_slice("te")) &&
+           !txt_equal(value, txt_slice("trailers"));
 }
 
 /* Set t->length from content-length; false if it is invalid or repeated. */
@@ -17171,8 +17169,8 @@ enum cs_verdict { CS_GOOD, CS_IGNORED, CS_MALFORMED };
 static enum cs_verdict cs_judge_pseudo(struct cs_block *b, struct slice name,
                                        struct slice value)
 {
-    if (name.n != 7 || memcmp(name.p, ":status", 7) || b->status ||
-        b->regular || b->stream->begun || value.n != 3)
+    if (!txt_equal(name, txt_slice(":status")) || b->status || b->regular ||
+        b->stream->begun || value.n != 3)
         return CS_MALFORMED;
     for (int i = 0; i < 3; i++) {
         if (value.p[i] < '0' || value.p[i] > '9')
@@ -17208,7 +17206,7 @@ static enum cs_verdict cs_judge(struct cs *s, struct slice name,
         return CS_IGNORED;
     if (cs_field_banned(name, value))
         return CS_MALFORMED;
-    if (name.n == 14 && !memcmp(name.p, "content-length", 14)) {
+    if (txt_equal(name, txt_slice("content-length"))) {
         b->note = NULL;                 /* sets t->length: not cached */
         return cs_length(b->stream, value) ? CS_GOOD : CS_MALFORMED;
     }
@@ -17314,7 +17312,7 @@ static int cs_decode(struct cs *s, const struct cs_frame *f)
 }
 
 /* Pass on the fields of a cached block. */
-static void cs_tell_again(struct cs *s, const struct cs_seen *k)
+static void cs_replay(struct cs *s, const struct cs_seen *k)
 {
     struct cs_block *b = &s->block;
     const char *p = k->text;
@@ -17339,7 +17337,7 @@ static int cs_on_headers(struct cs *s, struct cs_frame *f)
     *b = (struct cs_block){ .id = f->id, .stream = t,
                             .last = f->flags & NGHTTP2_FLAG_END_STREAM };
     if (t && whole && f->n && k->n == f->n && !memcmp(k->block, f->p, f->n)) {
-        cs_tell_again(s, k);
+        cs_replay(s, k);
         cs_block_end(s);
         return GP_OK;
     }
@@ -17570,7 +17568,7 @@ static int cs_on_window(struct cs *s, struct cs_frame *f)
 /* Return the length of the payload of the frame at p. */
 static uint32_t cs_frame_bytes(const uint8_t *p)
 {
-    return (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
+    return num_get_be32(p) >> 8;
 }
 
 /* Handle the whole frame at p; unknown types are ignored. */
@@ -18271,7 +18269,7 @@ static void h2_finish(struct h2_conn *c)
 /* True if c's session has nothing more to read or to send. */
 static bool h2_over(const struct h2_conn *c)
 {
-    return c->client ? cs_over(c->client)
+    return c->client ? cs_finished(c->client)
                      : !nghttp2_session_want_read(c->session) &&
                        !nghttp2_session_want_write(c->session);
 }

@@ -190,9 +190,9 @@ static void test_cs_talk_split(void)
         CHECK(memmem(k.s.out.data, k.s.out.len, "pingpong", 8));
         CHECK(k.s.acked && k.s.peer_streams == 100 && !k.s.streams);
         CHECK(k.s.window == 65535 + 0x100000 && k.s.first_window == 0x100000);
-        CHECK(!cs_over(&k.s));
+        CHECK(!cs_finished(&k.s));
         cs_sent(&k.s);
-        CHECK(cs_over(&k.s) && test_cs_open(&k.s, k.call) == GP_ESTATE);
+        CHECK(cs_finished(&k.s) && test_cs_open(&k.s, k.call) == GP_ESTATE);
         test_cs_finish(&k);
     }
     mem_fini(&in);
@@ -1235,7 +1235,7 @@ static void test_cs_set_turn(struct test_cs_set *m, uint32_t most)
         test_cs_set_closed(m, (uint32_t)(test_cs_call_of(t) - m->call), 0);
     }
     test_cs_set_agrees(m);
-    CHECK(m->n == 0 && cs_over(&m->k.s));
+    CHECK(m->n == 0 && cs_finished(&m->k.s));
     test_cs_finish(&m->k);
 }
 
@@ -1324,10 +1324,10 @@ static void test_cs_goaway(void)
     }
     test_cs_say(&k, "7 0 0 00000001 *4", "", "3 close 7\n");
     CHECK(!*k.s.goaway_text && !k.s.goaway_code && k.s.streams == 1);
-    CHECK(!cs_over(&k.s));
+    CHECK(!cs_finished(&k.s));
     test_cs_say(&k, "1 5 1 88", "", "1 :status=200\n1 headers\n1 end\n"
                 "1 close 0\n");
-    CHECK(cs_over(&k.s));
+    CHECK(cs_finished(&k.s));
     test_cs_finish(&k);
     mem_fini(&in);
 }
