@@ -1,7 +1,6 @@
 # The sampler where it is hardest: windows that come, go and overlap, threads
 # that come and go, the loader's and the resolver's locks, the greatest rate.
 # runs: plain
-# alone: it judges what takes time
 
 # 200 profiles one after the other and 200 by four threads at once, under ASan.
 many_windows() {

@@ -1,19 +1,18 @@
 # serve --profile: the files that it writes, read by programs that are not ours.
 # runs: plain asan
 
-# a_run DIR ARGS...: a short window with load in it, until serve has written
-# and ended by itself; $SENT calls were made, in much less than the window
+# a_run DIR ARGS...: a window with load in it, which SIGTERM ends after the load;
+# $SENT calls were made
 a_run() {
     SDIR=$T/$1
     shift
     mkdir -p "$SDIR"
-    start_server --exit "$@" || return
+    start_server --profile 60s "$@" || return
     SENT=20000
     [ -z "$SUFFIX" ] || SENT=4000
     check 'load in the window' 0 "$BIN" load -c 10 -n $((SENT / 10)) \
         "127.0.0.1:$PORT"
-    ended "$SPID" 60
-    server_ended 'writes the profile and ends with status 0'
+    stop_server 'writes the profile and ends with status 0'
 }
 
 # valid FILE: a profile by all that protoc, its library and addr2line know
@@ -106,7 +105,7 @@ whole_window() {
     ln "$T/whole/profile.pb" "$T/whole/old"
     local before
     before=$(cksum <"$T/whole/old")
-    a_run whole --profile 5s || return
+    a_run whole || return
     same 'old files are replaced, not written over' \
         "$(cksum <"$T/whole/old")" "$before"
     same 'nothing else is left in the directory' \
@@ -175,16 +174,14 @@ full_disk() {
     umount "$T/full" && MOUNTED=
 }
 
-# short_run DIR PROGRAM: the profile of a second with load, as $PB; PATH of the
-# server is $WITH where that is set
+# short_run DIR PROGRAM: the profile of a short load, as $PB; PATH of the server
+# is $WITH where that is set
 short_run() {
     SDIR=$T/$1 PB=$T/$1/profile.pb
     mkdir -p "$SDIR"
-    PATH=${WITH:-$PATH} BIN=$2 start_server --exit --profile 1s --svg none ||
-        return
+    PATH=${WITH:-$PATH} BIN=$2 start_server --profile 60s --svg none || return
     check "load for $1" 0 "$BIN" load -c 10 -n 800 "127.0.0.1:$PORT"
-    ended "$SPID" 60
-    server_ended "$1: ends with status 0"
+    stop_server "$1: ends with status 0"
     "$PY" tests/profile/prof.py "$T" mapping "$PB" >"$T/mapping" 2>"$ERR"
 }
 

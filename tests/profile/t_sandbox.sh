@@ -78,7 +78,7 @@ runc_runs() {
 
 serve_boxed() {
     local out=$BUNDLE/rootfs/out
-    run_box serve serve --profile 3s --hz 2000 --exit
+    run_box serve serve --profile 60s --hz 2000
     wait_for 20 box_listens
     cp "/proc/$INIT/status" "$T/status" 2>/dev/null
     has 'it runs as nobody' "$T/status" '^Uid:.65534.65534.65534.65534$'
@@ -88,6 +88,7 @@ serve_boxed() {
     LIMIT=30 check 'load beside it' 0 runc --root "$T/runc" exec "$BOX" \
         /grpcprof load -c 4 -n 3000
     has 'no call fails' "$OUT" '12,000 ok .* 0 failed .* 0 cut off'
+    runc --root "$T/runc" kill "$BOX" TERM
     box_ended 30
     same 'serve writes its files and ends with status 0' "$ST" 0
     has 'the default debug endpoint is there' "$T/bg.err" \

@@ -1,7 +1,6 @@
 # The label grpc.method of the samples, by pprof's counts and filters and by sums
 # over the raw profile.
 # runs: plain
-# alone: it judges what takes time
 
 HELLO=/helloworld.Greeter/SayHello
 
@@ -21,10 +20,9 @@ tagged() {
     need 'labels' protoc py:google.protobuf pprof || return
     protoc -Iproto --python_out="$T" profile.proto
     SDIR=$T
-    start_server --exit --profile 3s || return
+    start_server --profile 60s || return
     check 'load to be labelled' 0 "$BIN" load -c 10 -n 2500 "127.0.0.1:$PORT"
-    ended "$SPID" 30
-    server_ended 'a profile with labels is written'
+    stop_server 'a profile with labels is written'
 
     local told seen both all ns part
     read -r told seen both < <("$PY" tests/profile/prof.py "$T" labelled \

@@ -1,6 +1,5 @@
 # The profiler against programs that know what their threads did, by each timer.
 # runs: plain
-# alone: it judges what takes time
 
 # Asked for in what keeps step with ticks: four times their rate, so that a
 # timer of ticks could take more samples than chance brings.

@@ -1,7 +1,6 @@
 # What samples are labelled with: the method that runs, and whether a thread
 # waits, as foreign readers see it.
 # runs: plain
-# alone: it judges what takes time
 
 # above NAME SHARE LEAST
 above() {
@@ -39,10 +38,9 @@ methods() {
     local whole part
     SDIR=$T/methods
     mkdir -p "$SDIR"
-    start_server --profile 4s --exit --svg none || return
+    start_server --profile 60s --svg none || return
     check 'load for the labels' 0 "$BIN" load -c 10 -d 2s "127.0.0.1:$PORT"
-    ended "$SPID" 30
-    server_ended 'serve ends'
+    stop_server 'serve ends'
     FILE=$SDIR/profile.pb
     same 'every sample of SayHello has grpc.method' \
         "$(share "$FILE" svc_hello '' grpc.method=$METHOD)" 1.0000
