@@ -231,7 +231,7 @@ no_profiles() {
 floods() {
     [ -z "$SUFFIX" ] || return
     mkdir -p "$T/floods"
-    LIMIT=300 tally 'floods' "$PY" tests/report/floods.py "$BIN" "$T/floods" 1600 svg
+    LIMIT=900 tally 'floods' "$PY" tests/report/floods.py "$BIN" "$T/floods" 1600 svg
 }
 
 truncated() {

@@ -48,7 +48,7 @@ fetched() {
     need 'fetched by other programs' curl pprof webget xmllint || return
     at_once webget "$WEBGET" "http://127.0.0.1:$WEB"
     at_once pprof env "PPROF_TMPDIR=$T/pprof" "$PPROF" -proto \
-        "-output=$T/fetched.pb" "$url/pprof/profile?seconds=1"
+        -timeout=60 "-output=$T/fetched.pb" "$url/pprof/profile?seconds=1"
     at_once curl curl -sSf --compressed -o "$T/curled.pb" \
         "$url/pprof/profile?seconds=1"
     at_once flame curl -sSf -D "$T/flame.head" -o "$T/flame.svg" \
