@@ -15874,8 +15874,7 @@ static int dsc_say_any(struct dsc_text *t, const struct dsc_known *k,
     int e = GP_OK;
     k = dsc_find_known(t->known, name);
     js_open(&t->js, '{');
-    js_key(&t->js, "@type");
-    js_put_str(&t->js, url);
+    js_field_str(&t->js, "@type", url);
     if (s && k && k->say) {
         js_key(&t->js, "value");
         e = t->message(t, s, value, depth - 1);
