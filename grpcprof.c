@@ -32323,6 +32323,24 @@ static const struct {
     { "l", "warm-up-time", "-w DUR" },
     { "l", "max-concurrent-streams", "-m 10, calls in flight per client" },
     { "l", "no-tui silent", "-q" },
+    { "l", "x", "-d 30s, the longest duration; there are no proxies" },
+    { "l", "-T content-type", "leave it out: the content-type is always "
+      "application/grpc" },
+    { "l", "async", "-r 1000: an open loop does not wait for earlier calls" },
+    { "l", "count-errors", "leave it out: failed calls are always counted, by "
+      "status, with a latency of their own" },
+    { "l", "skipFirst", "-w DUR, a warm-up before measuring" },
+    { "l", "disable-compression", "leave it out: only --compression gzip "
+      "compresses" },
+    { "l", "lb-strategy", "give several targets; connections use them in "
+      "turn" },
+    { "l", "stream-call-count", "--messages N" },
+    { "l", "reflect-metadata", "reflection is asked without metadata; use "
+      "--protoset x.protoset: " OPT_PROTOSET },
+    { "l", "concurrency-schedule", "-c is constant during a run. Run load once "
+      "for each -c, or change the rate: --schedule 100:10s,200:10s" },
+    { "l", "config", "there are no configuration files; give the options on "
+      "the command line" },
     { "s", "port p host addr address bind", "-l HOST:PORT, or -l PORT for this "
       "machine only" },
     { "s", "reflection", "leave it out: serve always answers reflection" },
@@ -32335,6 +32353,10 @@ static const struct {
       "FILE" },
     { "r", "-top -text text stdio", "-f top" },
     { "r", "-peek", "-f peek --peek REGEX" },
+    { "r", "-html html", "-o report.html" },
+    { "r", "-flame flame flamegraph flame-graph", "-o graph.svg, a flame "
+      "graph; open it in a browser" },
+    { "r", "-json json", "-f json" },
     { "r", "-tree tree -traces traces -raw raw -tags tags",
       "-f tree, -f traces, -f raw or -f tags" },
     { "r", "-proto proto", "-f pprof -o out.pb" },
@@ -32500,6 +32522,17 @@ static void opt_put_range(struct buf *b, const struct opt *o)
     }
 }
 
+/* Return the option called name, of n bytes, or NULL. */
+static const struct opt *opt_find(const struct opt_command *c, const char *name,
+                                  size_t n)
+{
+    for (size_t i = 0; n && i < c->noptions; i++)
+        if (strlen(c->option[i].name) == n &&
+            !memcmp(c->option[i].name, name, n))
+            return &c->option[i];
+    return NULL;
+}
+
 /* Store text as option o's value; if it is not valid, say what o takes. */
 static int opt_set(const struct opt_command *c, const struct opt *o,
                    const char *text)
@@ -32507,6 +32540,7 @@ static int opt_set(const struct opt_command *c, const struct opt *o,
     char name[32];
     struct buf b = {0};
     uint64_t number;
+    int64_t ns;
     if (opt_store(o, text, c->config))
         return EXIT_OK;
     if (o->key)
@@ -32519,22 +32553,18 @@ static int opt_set(const struct opt_command *c, const struct opt *o,
     if (o->kind == OPT_DURATION && strchr("{[@", *text) && *text)
         return opt_misuse(c, "--%s '%s': takes a duration; the message is "
                           "--data '%s'", o->name, text, text);
+    if (o->kind == OPT_UINT && *text == '{')
+        return opt_misuse(c, "%s '%s': takes a number; metadata is -H 'key: "
+                          "value'", name, text);
+    if (o->kind == OPT_UINT && opt_find(c, "timeout", 7) &&
+        text[strcspn(text, "smh")] && !txt_duration(text, &ns))
+        return opt_misuse(c, "%s '%s': takes a number; a timeout is --timeout "
+                          "%s", name, text, text);
     opt_put_range(&b, o);
     int e = opt_misuse(c, "--%s '%s': takes %.*s", o->name, text, (int)b.len,
                        b.data ? (const char *)b.data : "");
     mem_fini(&b);
     return e;
-}
-
-/* Return the option called name, of n bytes, or NULL. */
-static const struct opt *opt_find(const struct opt_command *c, const char *name,
-                                  size_t n)
-{
-    for (size_t i = 0; n && i < c->noptions; i++)
-        if (strlen(c->option[i].name) == n &&
-            !memcmp(c->option[i].name, name, n))
-            return &c->option[i];
-    return NULL;
 }
 
 /* Return what to type here for word, "-x" or "--x=y", an option of another
@@ -32921,9 +32951,9 @@ static struct serve_args serve_args = { .pending_fd = -1 };
 
 static const struct opt serve_options[] = {
     OPT_GROUP("Server"),
-    { 'l', "listen", "ADDR", "(127.0.0.1:50051)", "listen on host:port, "
-      "[v6]:port, port (of 127.0.0.1) or unix:/path; repeatable; port 0: any "
-      "free one", OPT_LIST, SERVE_AT(listen), 0, 0 },
+    { 'l', "listen", "ADDR", "(127.0.0.1:50051)", "listen on HOST:PORT, "
+      "[IPv6]:PORT, unix:/PATH, or a port number alone, which is of 127.0.0.1; "
+      "repeatable; port 0: any free port", OPT_LIST, SERVE_AT(listen), 0, 0 },
     { 'w', "work", "N", "50000", "CPU work of each SayHello: iterations of "
       "sum += i * i", OPT_UINT, SERVE_AT(work), 0, 1000000000000 },
     { 't', "threads", "N", "(usable CPUs)", "event loops, a thread each",
@@ -32961,8 +32991,9 @@ static const struct opt serve_options[] = {
       OPT_BYTES, SERVE_AT(max_headers), 1024, 1 << 20 },
     { 0, "idle", "DUR", "(never)", "close a connection after DUR without calls",
       OPT_DURATION, SERVE_AT(idle_ns), 10000000, 1000 * OPT_HOUR_NS },
-    { 0, "max-age", "DUR", "(never)", "close connections gracefully at this "
-      "age", OPT_DURATION, SERVE_AT(max_age_ns), 10000000, 1000 * OPT_HOUR_NS },
+    { 0, "max-age", "DUR", "(never)", "close a connection DUR after it was "
+      "accepted, once its calls have ended", OPT_DURATION,
+      SERVE_AT(max_age_ns), 10000000, 1000 * OPT_HOUR_NS },
     { 0, "keepalive", "DUR", "2h", "send a PING after DUR without input",
       OPT_DURATION, SERVE_AT(keepalive_ns), 10000000, 1000 * OPT_HOUR_NS },
     { 0, "drain", "DUR", "5s", "at exit, wait up to DUR for calls in flight",
@@ -33397,6 +33428,9 @@ static int msg_read_metadata(struct msg *c, const struct opt_command *cmd)
     struct buf raw = {0};
     for (size_t i = 0; i < c->metadata.n; i++) {
         const char *text = c->metadata.text[i], *colon = strchr(text, ':');
+        if (*text == '{')
+            return opt_misuse(cmd, "--metadata '%s': takes no JSON. Write each "
+                              "header as -H 'key: value'", text);
         if (!colon)
             return opt_misuse(cmd, "--metadata '%s': takes 'key: value'", text);
         struct slice key = { text, (size_t)(colon - text) };
@@ -33745,8 +33779,9 @@ static struct loadcmd_args loadcmd_args = {
 
 static const struct opt loadcmd_options[] = {
     OPT_GROUP("What to call"),
-    { 0, "call", "SVC/METHOD", "helloworld.Greeter/SayHello", "method to call",
-      OPT_TEXT, LOADCMD_AT(msg.call), 0, 0 },
+    { 0, "call", "SVC/METHOD", "helloworld.Greeter/SayHello", "method to call, "
+      "written as PACKAGE.SERVICE/METHOD", OPT_TEXT, LOADCMD_AT(msg.call), 0,
+      0 },
     { 0, "data", "JSON", "({\"name\":\"world\"} for SayHello, else {})",
       "request message, or @FILE, or @- for standard input; an array: its "
       "elements in turn, or the messages of a stream",
@@ -33780,8 +33815,8 @@ static const struct opt loadcmd_options[] = {
       "in all", OPT_UINT, LOADCMD_AT(requests), 1, UINT32_MAX },
     { 'N', "total", "N", NULL, "calls in all, instead of -n",
       OPT_UINT, LOADCMD_AT(total), 1, UINT64_C(1) << 48 },
-    { 'd', "duration", "DUR", NULL, "stop after DUR; with -n or -N, whichever "
-      "comes first", OPT_DURATION, LOADCMD_AT(duration_ns), 1000000,
+    { 'd', "duration", "DUR", NULL, "start no calls after DUR; with -n or -N, "
+      "whichever comes first", OPT_DURATION, LOADCMD_AT(duration_ns), 1000000,
       24 * OPT_HOUR_NS },
     { 'm', "streams", "N", "(1; with --rate 100)", "calls in flight per "
       "client; with --rate, per connection",
@@ -33820,8 +33855,9 @@ static const struct opt loadcmd_options[] = {
       OPT_DURATION, LOADCMD_AT(keepalive_ns), 100000000, OPT_HOUR_NS },
     { 0, "max-requests-per-connection", "N", "(unlimited)", "reconnect after N "
       "calls", OPT_UINT, LOADCMD_AT(per_connection), 1, UINT64_C(1) << 30 },
-    { 0, "no-reconnect", NULL, NULL, "do not reopen a lost connection",
-      OPT_FLAG, LOADCMD_AT(no_reconnect), 0, 0 },
+    { 0, "no-reconnect", NULL, NULL, "give up a lost connection instead of "
+      "opening another; its client sends no more calls", OPT_FLAG,
+      LOADCMD_AT(no_reconnect), 0, 0 },
     { 0, "authority", "NAME", "(the target)", ":authority header of each call",
       OPT_TEXT, LOADCMD_AT(authority), 0, 0 },
     OPT_GROUP("Server CPU"),
@@ -33841,7 +33877,9 @@ static const struct opt loadcmd_options[] = {
       "latency table", OPT_TEXT, LOADCMD_AT(percentiles), 0, 0 },
     { 0, "interval", "DUR", "1s", "width of a row of the time series",
       OPT_DURATION, LOADCMD_AT(interval_ns), 1000000, OPT_HOUR_NS },
-    { 0, "log-requests", "FILE", NULL, "write a line for each call to FILE",
+    { 0, "log-requests", "FILE", NULL, "write a line for each call to FILE, "
+      "with tabs between: due, sent and ended, in ns after the start (sent -1: "
+      "never), grpc status, client from 0 (-1: none)",
       OPT_TEXT, LOADCMD_AT(log), 0, 0 },
     { 0, "label", "K=V", NULL, "keep a label in the result; repeatable",
       OPT_LIST, LOADCMD_AT(label), 0, 0 },
@@ -34011,6 +34049,29 @@ static bool loadcmd_read_time(const char *text, int64_t *ns)
     return true;
 }
 
+/* Refuse a target of another form than load takes; net_addr_parse refuses the
+ * others. */
+static int loadcmd_check_target(const char *target,
+                                const struct opt_command *cmd)
+{
+    const char *host = strstr(target, "://"), *slash;
+    if (!strncasecmp(target, "https://", 8) ||
+        !strncasecmp(target, "grpcs://", 8))
+        return opt_misuse(cmd, "'%s': " OPT_NO_TLS, target);
+    if (!strncasecmp(target, "grpc://", 7))
+        return opt_misuse(cmd, "'%s': write it without grpc://: grpcprof load "
+                          "%s", target, host + 3);
+    if (!strncasecmp(target, "http://", 7) &&
+        (slash = strchr(host + 3, '/')) && slash[1])
+        return opt_misuse(cmd, "'%s': a target has no path; the method is "
+                          "--call: grpcprof load --call %s %.*s", target,
+                          slash + 1, (int)(slash - host - 3), host + 3);
+    if (strchr(target, '/') && !strchr(target, ':'))
+        return opt_misuse(cmd, "'%s': a target is HOST:PORT; for a method: "
+                          "grpcprof load --call %s HOST:PORT", target, target);
+    return EXIT_OK;
+}
+
 /* Check the options of c that exclude each other, and set the defaults. */
 static int loadcmd_defaults(struct loadcmd_args *c,
                             const struct opt_command *cmd)
@@ -34024,10 +34085,13 @@ static int loadcmd_defaults(struct loadcmd_args *c,
     if (!c->profile && (c->profile_out || c->profile_hz))
         return opt_misuse(cmd, "--profile-%s needs --profile",
                           c->profile_out ? "out" : "hz");
+    for (size_t i = 0; i < c->assert.n; i++)
+        if (!c->profile && !strncmp(c->assert.text[i], "cpu_per_call", 12))
+            return opt_misuse(cmd, "--assert '%s' needs --profile",
+                              c->assert.text[i]);
     for (size_t i = 0; i < c->common.rest.n; i++)
-        if (!strncasecmp(c->common.rest.text[i], "https://", 8) ||
-            !strncasecmp(c->common.rest.text[i], "grpcs://", 8))
-            return opt_misuse(cmd, "'%s': " OPT_NO_TLS, c->common.rest.text[i]);
+        if (loadcmd_check_target(c->common.rest.text[i], cmd))
+            return EXIT_USAGE;
     c->profile_out = c->profile_out ? c->profile_out : "profile.pb";
     c->profile_hz = c->profile_hz ? c->profile_hz : LOAD_PROFILE_HZ;
     if (!c->common.rest.n)
@@ -34272,11 +34336,13 @@ static int loadcmd_profiler(const struct loadcmd_args *c,
        ? plan->duration_ns : ns;
     p->seconds = ns / 1000000000;
     int e = plan->ntarget == 1 ? fetch_check(p, plan->target[0], &why)
-          : txt_fail(&why, GP_EUSAGE, "takes one target, there are %zu",
-                     plan->ntarget);
+          : txt_fail(&why, GP_EUSAGE, "takes one target, there are %zu; an "
+                     "endpoint is written with =: --profile=%s", plan->ntarget,
+                     plan->target[0]);
     if (e) {
-        say_error("--profile: %s%s", why.text, e == GP_EIO ? "; "
-                  "--profile=HOST:PORT names the server's debug endpoint" : "");
+        say_error("--profile: %s%s", why.text, e == GP_EIO ? ". The "
+                  "server needs net/http/pprof or grpcprof serve --debug; name "
+                  "its address by --profile=HOST:PORT" : "");
         return e == GP_EUSAGE ? EXIT_USAGE : EXIT_FAILED;
     }
     if (!p->ours && p->seconds < 1)
@@ -34525,27 +34591,33 @@ static const struct opt report_options[] = {
       "prometheus or hgrm", OPT_TEXT, REPORT_AT(format), 0, 0 },
     { 'o', "out", "FILE", "(stdout)", "write the report to FILE; -: stdout",
       OPT_TEXT, REPORT_AT(out), 0, 0 },
-    { 0, "top", "N", "(20; all in json and -f top)", "rows of a table",
-      OPT_UINT, REPORT_AT(top), 1, 1000000 },
+    { 0, "top", "N", "(20; all in json and -f top)", "print at most N "
+      "rows of each table", OPT_UINT, REPORT_AT(top), 1, 1000000 },
     { 0, "all", NULL, NULL, "print every row, trim nothing",
       OPT_FLAG, REPORT_AT(all), 0, 0 },
-    { 0, "cum", NULL, NULL, "order -f top, tree and peek by cum, not flat",
+    { 0, "cum", NULL, NULL, "with -f top, tree and peek: order by cum, "
+      "not flat",
       OPT_FLAG, REPORT_AT(cum), 0, 0 },
-    { 0, "peek", "RE", NULL, "-f peek: print matching functions with their "
-      "callers and callees", OPT_TEXT, REPORT_AT(peek), 0, 0 },
-    { 0, "inverted", NULL, NULL, "svg and html: draw the root at the top",
+    { 0, "peek", "RE", NULL, "with -f peek: print matching functions with "
+      "their callers and callees", OPT_TEXT, REPORT_AT(peek), 0, 0 },
+    { 0, "inverted", NULL, NULL, "with -f svg and html: draw the root at "
+      "the top",
       OPT_FLAG, REPORT_AT(inverted), 0, 0 },
-    { 0, "reverse", NULL, NULL, "svg, html and folded: merge stacks from the "
-      "leaf, not from the root", OPT_FLAG, REPORT_AT(reverse), 0, 0 },
+    { 0, "reverse", NULL, NULL, "with -f svg, html and folded: merge stacks "
+      "from the leaf, not from the root", OPT_FLAG, REPORT_AT(reverse), 0, 0 },
     OPT_GROUP("What to count"),
     { 0, "sample", "NAME", "(as pprof chooses)", "sample type, as in cpu or "
       "samples", OPT_TEXT, REPORT_AT(sample), 0, 0 },
-    { 0, "by", REPORT_GRAINS, "(function)", "count by",
-      OPT_CHOICE, REPORT_AT(by), 0, 0 },
-    { 0, "per-call", "N", "(the calls that the profile names)", "divide by the "
-      "number of calls", OPT_OPTIONAL, REPORT_AT(per_call), 0, 0 },
-    { 0, "rules", "FILE", NULL, "read categories from FILE, a line each: "
-      "CATEGORY PATTERN", OPT_TEXT, REPORT_AT(rules), 0, 0 },
+    { 0, "by", REPORT_GRAINS, "(function)", "count samples by NAME, in every "
+      "format but tags (category: not in text, md, json and html, which list "
+      "categories anyway)", OPT_CHOICE, REPORT_AT(by), 0, 0 },
+    { 0, "per-call", "N", "(the calls that the profile names)", "with -f text, "
+      "md, json and html: divide by the number of calls", OPT_OPTIONAL,
+      REPORT_AT(per_call), 0, 0 },
+    { 0, "rules", "FILE", NULL, "assign functions to the fixed categories by "
+      "the rules in FILE, a line each: CATEGORY PATTERN, as in network "
+      "my_send*; other functions keep their category", OPT_TEXT, REPORT_AT(rules),
+      0, 0 },
     { 0, "explain", NULL, NULL, "print which rule gave each function its "
       "category", OPT_FLAG, REPORT_AT(explain), 0, 0 },
     OPT_GROUP("Filters, as in pprof (RE: RE2 syntax)"),
@@ -34553,8 +34625,9 @@ static const struct opt report_options[] = {
               "frame"),
     REPORT_RE("ignore", FILTER_IGNORE, "RE", "drop samples with a matching "
               "frame"),
-    REPORT_RE("hide", FILTER_HIDE, "RE", "drop matching frames"),
-    REPORT_RE("show", FILTER_SHOW, "RE", "drop all other frames"),
+    REPORT_RE("hide", FILTER_HIDE, "RE", "drop matching frames, keep their "
+              "samples"),
+    REPORT_RE("show", FILTER_SHOW, "RE", "keep only matching frames"),
     REPORT_RE("show-from", FILTER_SHOW_FROM, "RE", "drop the callers of the "
               "outermost matching frame"),
     REPORT_RE("prune-from", FILTER_PRUNE_FROM, "RE", "drop what matching "
@@ -34573,9 +34646,11 @@ static const struct opt report_options[] = {
     { 0, "normalize", NULL, NULL, "scale the base to the same total",
       OPT_FLAG, REPORT_AT(normalize), 0, 0 },
     OPT_GROUP("For CI"),
-    { 0, "assert", "EXPR", NULL, "exit 4 if it does not hold: share(RE)<10%, "
-      "self(RE)<5%, delta(RE)<2%, delta(RE)<2us, cpu_per_call<8us, "
-      "samples>=1000; repeatable", OPT_LIST, REPORT_AT(assert), 0, 0 },
+    { 0, "assert", "EXPR", NULL, "exit 4 if it does not hold: share(RE)<10% "
+      "(samples with a matching function in the stack), self(RE)<5% (at the "
+      "leaf), delta(RE)<2% or <2us (growth of share, or of CPU per call, since "
+      "--base), cpu_per_call<8us, samples>=1000; repeatable", OPT_LIST,
+      REPORT_AT(assert), 0, 0 },
     { 0, "strict", NULL, NULL, "exit 1 for a defect in a profile that could be "
       "repaired", OPT_FLAG, REPORT_AT(strict), 0, 0 },
     OPT_COMMON(struct report_args),
@@ -35560,7 +35635,8 @@ static const struct opt_command cli_commands[] = {
       "  0    stopped by a signal or --exit; every file was written\n"
       "  1    it could not listen, or a file could not be written\n"
       "  2    wrong use\n"
-      "  130  a second SIGINT (143: SIGTERM)",
+      "  130  killed by a second SIGINT while calls were in flight (143: by "
+      "SIGTERM)",
       CLI_TABLE(serve_options), serve_run, &serve_args, 0 },
     { "load", "[TARGET...]", "call a gRPC server, and measure",
       "Call a method of a gRPC server, without TLS, and print how many calls "
@@ -35581,7 +35657,9 @@ static const struct opt_command cli_commands[] = {
       "  0    every --assert holds; no more calls failed than --max-errors\n"
       "  1    it could not be done: connection refused, bad file, disk full\n"
       "  2    wrong use\n"
-      "  3    more calls failed than --max-errors\n"
+      "  3    more calls failed than --max-errors; this comes before 4.  To "
+      "let\n       an assertion decide: --max-errors 100% --assert "
+      "'errors<1%'\n"
       "  4    an --assert does not hold\n"
       "  5    with --strict: the client was the limit\n"
       "  130  stopped by SIGINT (129: SIGHUP, 143: SIGTERM), after printing\n"
@@ -35592,8 +35670,9 @@ static const struct opt_command cli_commands[] = {
       "samples and its 95% interval, and what follows from that.\n\n"
       "PROFILE is a pprof profile of any program, gzip'd or not, a gperftools "
       "CPU profile, - for standard input, or an "
-      "http://host:port/debug/pprof/profile address (profile.pb).  Several are "
-      "merged.\n\nRESULT is a result of load in JSON.  Several are added up.",
+      "http://host:port/debug/pprof/profile address.  Several are merged; "
+      "without an argument it is profile.pb, which serve writes.\n\n"
+      "RESULT is a result of load in JSON.  Several are added up.",
       "  grpcprof report profile.pb\n"
       "  grpcprof report -o report.html profile.pb\n"
       "  grpcprof report --base old.pb --assert 'delta(Encode)<2%' new.pb\n"
@@ -35623,6 +35702,8 @@ static const struct {
     { "describe grpcurl list",
       "services are listed by: grpcurl -plaintext HOST:PORT list" },
     { "version", "it is: grpcprof --version" },
+    { "--zsh --fish", "completion is for bash: grpcprof help --bash; zsh reads "
+      "it after: autoload -U bashcompinit; bashcompinit" },
     { "completion man", "it is: grpcprof help --man, grpcprof help --bash" },
 };
 

@@ -115,6 +115,41 @@ other_tools() {
         load --protoset proto/helloworld.proto
     refuses '--protoset README' '1 2' 'not a FileDescriptorSet' \
         load --protoset README
+    refuses 'ghz -x'              2 'here it is -d 30s'      load -x 30s
+    refuses 'hey -T'              2 'application/grpc'       load -T text/html
+    refuses 'ghz --async'         2 'here it is -r 1000'     load --async
+    refuses 'ghz --count-errors'  2 'always counted'         load --count-errors
+    refuses 'ghz --skipFirst'     2 'here it is -w DUR'      load --skipFirst 5
+    refuses 'hey --disable-compression' 2 'leave it out' \
+        load --disable-compression
+    refuses 'ghz --lb-strategy'   2 'several targets' \
+        load --lb-strategy x
+    refuses 'ghz --stream-call-count' 2 'here it is --messages N' \
+        load --stream-call-count 3
+    refuses 'ghz --reflect-metadata' 2 'use --protoset' \
+        load --reflect-metadata '{}'
+    refuses 'ghz --concurrency-schedule' 2 'once for each -c' \
+        load --concurrency-schedule line
+    refuses 'ghz --config'        2 'no configuration files' load --config x
+    refuses 'ghz -m is metadata'  2 "metadata is -H 'key: value'" \
+        load -m '{"a":"b"}'
+    refuses '--metadata is JSON'  2 "takes no JSON.*-H 'key: value'" \
+        load --metadata '{"a":"b"}'
+    refuses 'ghz -t is timeout'   2 'a timeout is --timeout 20s' load -t 20s
+    refuses 'a method as target'  2 '--call a\.B/C HOST:PORT' load a.B/C
+    refuses 'grpc://'             2 'grpcprof load h:1$'     load grpc://h:1
+    refuses 'a path in a target'  2 'grpcprof load --call a.B/C h:1$' \
+        load http://h:1/a.B/C
+    refuses 'no --profile'        2 "cpu_per_call<8us' needs --profile" \
+        load --assert 'cpu_per_call<8us'
+    refuses '--profile ADDR'      2 'written with =: --profile=127.0.0.1:1' \
+        load --profile 127.0.0.1:1 127.0.0.1:2
+    refuses '--html'              2 'here it is -o report.html' report --html x
+    refuses '-flame'              2 'here it is -o graph.svg' report -flame x
+    refuses 'help --zsh'          2 'grpcprof help --bash'   help --zsh
+    check 'an endpoint that refuses' 1 "$BIN" load -q --profile=127.0.0.1:1 \
+        127.0.0.1:1
+    one_line 'what --profile needs' 'net/http/pprof or grpcprof serve --debug'
     check 'a port that refuses' 1 "$BIN" load -q -n 1 127.0.0.1:1
     one_line 'a port that refuses, one line' 'refused. Is the server running'
 }
