@@ -34616,8 +34616,8 @@ static const struct opt report_options[] = {
       REPORT_AT(per_call), 0, 0 },
     { 0, "rules", "FILE", NULL, "assign functions to the fixed categories by "
       "the rules in FILE, a line each: CATEGORY PATTERN, as in network "
-      "my_send*; other functions keep their category", OPT_TEXT, REPORT_AT(rules),
-      0, 0 },
+      "my_send*; other functions keep their category", OPT_TEXT,
+      REPORT_AT(rules), 0, 0 },
     { 0, "explain", NULL, NULL, "print which rule gave each function its "
       "category", OPT_FLAG, REPORT_AT(explain), 0, 0 },
     OPT_GROUP("Filters, as in pprof (RE: RE2 syntax)"),
