@@ -4,10 +4,9 @@
  *   grpcprof load -c 100 -n 50      100 clients, 50 calls each
  *   grpcprof report profile.pb      where the CPU time goes, and how certain
  *
- * HOW TO READ IT.  Bottom-up.  There are no function prototypes: a section can
- * use only what stands above it, and only the sections that its banner names.
- * tests/lint/layout.awk checks both.  For an overview read the banners; for one
- * feature start at its command's _run function near the end and read upwards.
+ * HOW TO READ IT.  Bottom-up: a section uses only what stands above it, in the
+ * sections that its banner names; tests/lint/layout.awk checks this.  Read the
+ * banners first; for a feature, its command's _run function near the end.
  *
  *  1  LIMITS   tunables and hard limits, each with its reason
  *  2  MEM      buffers, arenas, lists, pools, hash indexes; all allocation
@@ -64,19 +63,15 @@
  * 53  CLI      the list of commands, main
  *
  * THREE TYPICAL CHANGES
- *
- *   Another format    a writer in section DOC, PPROF, FOREIGN or LOADDOC; in
- *                     REPORT or LOADCMD its name among the formats, its file
- *                     extension and a branch that calls the writer
- *   Another category  a row in the rules of section CAT: the first row that
- *                     matches decides; names and their categories are tested
- *                     in tests/unit/report.c
+ *   Another format    a writer in DOC, PPROF, FOREIGN or LOADDOC; its name, its
+ *                     file extension and a call of it in REPORT or LOADCMD
+ *   Another category  a row in the rules of CAT, where the first match decides,
+ *                     and a test in tests/unit/report.c
  *   Another option    a row in serve_options, loadcmd_options or report_options
  *                     and a field in the struct above it: parsing, --help, the
  *                     man page and completion follow
  *
  * CONVENTIONS
- *
  *   Errors   int functions return 0 or a negative enum gp_err.  The function
  *            that fails fills struct gp_why once; its callers return it
  *            unchanged.  Only section SAY prints.
@@ -92,20 +87,16 @@
  *            shared with a signal handler; each banner says what runs where.
  *
  * SIMPLE ON PURPOSE
- *
  *   - One file: its order is the architecture, and a program checks it.
- *   - Calls run on the loop of their connection.  A sleeping loop is woken to
- *     share them only if they take long enough: a server whose calls take 1 us
- *     does not pay for a thread pool.
+ *   - Calls run on their connection's loop; a sleeping loop is woken to share
+ *     them only if they are long: calls of 1 us do not pay for a thread pool.
  *   - serve waits for signals with sigtimedwait.  A signalfd woke it for every
  *     sample of every thread, at 16 us of CPU each.
  *   - All threads put samples into one ring.  A ring per thread would save an
  *     uncontended atomic instruction per sample, but need registration.
- *   - A sample carries the CPU time of its thread since the thread's previous
- *     sample: the sum is the CPU time of the process although the kernel drops
- *     timer signals.
- *   - [profiler] and [unsampled] are rows: unknown time is shown, not spread
- *     over the others.
+ *   - A sample carries its thread's CPU time since the previous one: the sum is
+ *     the CPU time of the process although the kernel drops timer signals.
+ *   - Unknown time is shown as [profiler] and [unsampled], not spread.
  *   - svc_work's loop is protected from the optimiser and aligned to a cache
  *     line: across two lines its five instructions take twice as long.
  *   - Categories use prefixes and names, no regular expressions: easy to read.
@@ -220,9 +211,8 @@ enum {
     MEM_ARENA_FIRST_BYTES = 4096,
     MEM_ARENA_MOST_BYTES  = 64 << 20,
 
-    /* Smallest block to pre-fault; size of the part of report's heap that is
-     * in pages of 2 MiB, most of it used by every report; smallest block to
-     * mmap. */
+    /* Smallest block to pre-fault; the part of report's heap in pages of 2 MiB,
+     * most of it used by every report; smallest block to mmap. */
     MEM_PREFAULT_BYTES = 256 << 10,
     MEM_HUGE_BYTES     = 10 << 20,
     MEM_MMAP_BYTES     = 4 << 20,
@@ -238,16 +228,15 @@ enum {
 
 /* ---- RE ---- */
 enum {
-    /* Of an expression: bytes; the count in {n,m}, RE2's own limit; characters
-     * and classes, each times its repetitions, because the C library expands
-     * these.  An expression past a limit is refused. */
+    /* Limits past which an expression is refused: bytes; the count in {n,m},
+     * RE2's own limit; characters and classes times repetitions, which libc
+     * expands; non-ASCII characters in a class's range, which are listed. */
     RE_MOST_BYTES  = 1000,
     RE_MOST_REPEAT = 1000,
     RE_MOST_ATOMS  = 2000,
+    RE_MOST_RANGE  = 4096,
 
     RE_MOST_TEXT   = 16384,     /* bytes of a name; the rest is not matched */
-    RE_MOST_RANGE  = 4096,      /* non-ASCII characters in a class's range, each
-                                 * listed; a larger one is refused */
 };
 
 /* ---- JS ---- */
@@ -256,8 +245,7 @@ enum { JS_DEPTH = 128 };        /* nesting of JSON; deeper input is refused */
 /* ---- GZ ---- */
 enum {
     GZ_STEP_BYTES = 65536,      /* output of one inflate(); more is no faster */
-    GZ_DISCARD_BYTES = 16384,   /* the same if the output is dropped: it is on
-                                 * the stack */
+    GZ_DISCARD_BYTES = 16384,   /* the same for dropped output, on the stack */
 };
 
 /* ---- HDR ---- */
@@ -270,23 +258,20 @@ enum {
     /* Bytes of a build id: 20 (SHA-1) or 16; a longer one is ignored. */
     ELF_BUILD_ID_BYTES = 32,
 
-    /* Bytes of addr2line's output for one file: 100,000 addresses, more than
-     * any profile has, with six inlined calls each.  If it is longer, the
-     * file's lines are unknown. */
+    /* Bytes of addr2line's output for one file: 100,000 addresses with six
+     * inlined calls each.  If it is longer, the file's lines are unknown. */
     ELF_ANSWER_BYTES = 64 << 20,
 };
 
-/* Time to look up all lines of a profile; lines not found by then stay unknown.
- * addr2line takes 0.02 s for this program and 0.13 s for 2,000 addresses of
- * glibc, so files may be 40 times as large.  pprof waits for a profile half a
- * window longer than the window. */
+/* Time to look up all lines of a profile; the others stay unknown.  addr2line
+ * takes 0.02 s for this program and 0.13 s for 2,000 addresses of glibc; pprof
+ * waits for a profile half a window longer than the window. */
 #define ELF_LINES_NS INT64_C(5000000000)
 
 /* ---- SMP ---- */
 enum {
-    /* Frames of a sample: our own stacks have fewer than 30.  A deeper stack
-     * keeps the frames next to the leaf and is counted as truncated.  SMP_OWN
-     * more are the signal handler's, which backtrace() returns too. */
+    /* Frames of a sample; ours have fewer than 30.  A deeper stack is truncated
+     * at the root and counted.  backtrace() adds SMP_OWN of the handler. */
     SMP_DEPTH = 128,
     SMP_OWN = 6,
 
@@ -294,9 +279,8 @@ enum {
      * half of the CPU that they measure.  A higher one is an error. */
     SMP_MOST_HZ = 10000,
 
-    /* The ring has room for the samples of SMP_RING_MS at the highest rate on
-     * every CPU, but at most SMP_MOST_SLOTS (36 MB).  While it is full, samples
-     * are lost and counted. */
+    /* The ring holds SMP_RING_MS of samples at the highest rate on every CPU,
+     * at most SMP_MOST_SLOTS (36 MB).  When full, samples are lost, counted. */
     SMP_RING_MS = 100,
     SMP_MOST_SLOTS = 32768,
 
@@ -308,14 +292,12 @@ enum {
 
 /* ---- PP ---- */
 enum {
-    /* Rows of one table of a profile, and frames of all samples: the largest
-     * real profiles have 100,000 and 10 million.  A profile with more is
-     * refused before it fills the machine's memory. */
+    /* Rows of one table, and frames of all samples; a profile with more is
+     * refused.  The largest real ones have 100,000 and 10 million. */
     PP_MOST_ROWS = 16 << 20,
     PP_MOST_REFS = 256 << 20,
 
-    /* One more than the highest known field number. */
-    PP_FIELDS = 16,
+    PP_FIELDS = 16,             /* highest known field number + 1 */
 
     /* Sample types of a profile, and bytes when inflated (the largest seen has
      * 80 MB); more are an error. */
@@ -335,8 +317,7 @@ enum {
 };
 
 /* ---- FIG ---- */
-/* Methods whose calls are read from a profile; calls of further methods count
- * in the total only. */
+/* Methods read from a profile; calls of others count in the total only. */
 enum { FIG_MOST_METHODS = 1024 };
 
 /* ---- REC ---- */
@@ -345,8 +326,7 @@ enum {
      * at a fifth of the highest rate and below, to use less CPU. */
     REC_DRAIN_MS = 20,
 
-    /* Length of a time slice; each slice is busy or idle. */
-    REC_SLICE_MS = 100,
+    REC_SLICE_MS = 100,         /* of a time slice, which is busy or idle */
 
     /* Distinct stacks of a recording (64 MB); samples of further ones are lost
      * and counted. */
@@ -355,8 +335,7 @@ enum {
 
 /* ---- VIEW ---- */
 enum {
-    /* Bytes of a module's name that are shown; the rest is cut. */
-    VIEW_MODULE_BYTES = 1024,
+    VIEW_MODULE_BYTES = 1024,   /* of a module's name; the rest is cut */
 
     /* Frames of all samples, including inlined ones; more are an error.  Each
      * takes four bytes while call trees are built. */
@@ -364,28 +343,23 @@ enum {
 };
 
 /* ---- FILTER ---- */
-enum { FILTER_MOST_TAGS = 8 };  /* keys of --tagroot or --tagleaf; more are an
-                                 * error */
+enum { FILTER_MOST_TAGS = 8 };  /* keys of --tagroot, --tagleaf; more: error */
 
 /* ---- GRAIN ---- */
-enum { GRAIN_NAMES_BYTES = 512 << 20 }; /* of all names that --by makes; more
-                                         * are an error */
+enum { GRAIN_NAMES_BYTES = 512 << 20 }; /* of all names of --by; more: error */
 
 /* ---- CAT ---- */
 enum {
-    CAT_MOST_RULES = 10000,     /* rules in the file of --rules; with more it is
-                                 * refused */
+    CAT_MOST_RULES = 10000,     /* in the file of --rules; more are refused */
     CAT_MOST_BUILTIN = 512,     /* built-in rules that are chained; asserted */
 };
 
 /* ---- STAT ---- */
-/* A function with fewer samples in both profiles together is not tested for a
- * difference. */
+/* A function with fewer samples in both profiles together is not compared. */
 enum { STAT_LEAST_COMPARED = 10 };
 
 #define STAT_Z 1.959963984540054        /* of a two-sided 95% interval */
-#define STAT_FALSE_SHARE 0.05           /* false discovery rate of the
-                                         * differences marked significant */
+#define STAT_FALSE_SHARE 0.05           /* false discovery rate, differences */
 
 /* ---- ANL ---- */
 enum {
@@ -393,15 +367,13 @@ enum {
      * The others are added up as "(others)". */
     ANL_MOST_THREADS = 1024,
 
-    /* Functions listed in which the threads of a wall profile wait. */
-    ANL_PLACES = 5,
+    ANL_PLACES = 5,             /* functions listed in which threads wait */
 
     /* With fewer effective samples the verdict is withheld: at 300 a share of
      * 10% has an interval of 7.1 to 13.9%; wider ones decide no rule. */
     ANL_LEAST_SAMPLES = 300,
 
-    /* With fewer samples the delivered rate is unknown. */
-    ANL_RATE_SAMPLES = 30,
+    ANL_RATE_SAMPLES = 30,      /* fewer: the delivered rate is unknown */
 
     /* Samples that the suggested command collects: at 3,000 a share of 10% has
      * an interval of 9.0 to 11.1%. */
@@ -433,8 +405,7 @@ enum {
 /* ---- SVG ---- */
 enum {
     /* Geometry in pixels, as drawn without scripts.  A row holds a line of
-     * 12 px; a character of that size is at most 7.25 px wide in the monospace
-     * fonts in use (0.55 to 0.602 em). */
+     * 12 px: a character is at most 7.25 px wide in the monospace fonts. */
     SVG_WIDTH = 1200,
     SVG_MARGIN = 10,
     SVG_ROW = 17,
@@ -456,8 +427,7 @@ enum {
 
 /* ---- NET ---- */
 enum {
-    /* Events read in one turn of a loop, enough for a thousand busy connections
-     * in few turns; more wait for the next turn. */
+    /* Events read in one turn of a loop; more wait for the next turn. */
     NET_EVENTS = 256,
 
     /* Connections that the kernel queues before accept; it lowers this to
@@ -476,12 +446,10 @@ enum {
      * so that the fill level is checked only between frames. */
     NET_SLACK_BYTES = 32768,
 
-    /* Addresses tried for one host name; further ones are ignored. */
-    NET_ADDRS = 8,
+    NET_ADDRS = 8,              /* tried of a host name; others are ignored */
 };
 
-/* Longest sleep of a loop. */
-#define NET_WAIT_NS INT64_C(60000000000)
+#define NET_WAIT_NS INT64_C(60000000000)        /* longest sleep of a loop */
 
 /* Pause of a listener that has no descriptors or room, before it accepts again:
  * it must not spin (CVE-2023-4785). */
@@ -527,12 +495,10 @@ enum {
     CS_SEEN_FIELDS = 6,
     CS_SEEN_TEXT   = 160,
 
-    /* Slots of open streams inside the session, for two streams; with more, the
-     * slots are allocated. */
+    /* Slots of streams in the session, for two; for more they are allocated. */
     CS_INLINE_SLOTS = 4,
 
-    /* Bytes kept of a GOAWAY's debug data. */
-    CS_DEBUG_TEXT = 64,
+    CS_DEBUG_TEXT = 64,         /* bytes kept of a GOAWAY's debug data */
 };
 
 /* ---- FLOOD ---- */
@@ -578,9 +544,8 @@ enum {
      * connection with a longer one is closed without an answer. */
     H2_LINE_BYTES = 4096,
 
-    /* Flow-control windows of a server; they bound the unread bytes of a
-     * connection.  A message may be larger, because bytes are given back as
-     * they are read. */
+    /* Flow-control windows of a server, which bound unread bytes.  A message
+     * may be larger, because bytes are given back as they are read. */
     H2_SERVER_STREAM_WINDOW = 256 << 10,
     H2_SERVER_CONN_WINDOW   = 1 << 20,
 
@@ -625,10 +590,9 @@ enum {
      * times as large.  A call past it fails with RESOURCE_EXHAUSTED. */
     RPC_HEADERS_BYTES = 16 << 10,
 
-    /* Metadata entries of a call in each direction, and their bytes as counted
-     * by [H2] 6.5.2; further ones are dropped from a request and refused by
-     * gp_call_add.  nghttp2 sends no header list of more than 64 KiB, and
-     * clients may insist on much less. */
+    /* Metadata entries of a call in each direction, and their bytes ([H2]
+     * 6.5.2); more are dropped from a request and refused by gp_call_add.
+     * nghttp2 sends header lists up to 64 KiB; clients may insist on less. */
     RPC_META_MOST = 64,
     RPC_META_BYTES = 32768,
 };
@@ -641,15 +605,13 @@ enum {
 
     SERVER_THREADS_MOST  = 256,         /* event loops; more: GP_EUSAGE */
 
-    /* Request bytes of incomplete calls that are buffered per connection, in
-     * messages of the largest size; the call that exceeds this fails with
-     * RESOURCE_EXHAUSTED. */
+    /* Incomplete requests buffered per connection, in messages of the largest
+     * size; the call that exceeds this fails with RESOURCE_EXHAUSTED. */
     SERVER_BUFFERED_MESSAGES = 4,
 
-    /* Bytes of requests and answers buffered for all connections; each loop has
-     * an equal share.  Past it a call that receives more request bytes fails
-     * with RESOURCE_EXHAUSTED, and handlers of a connection with
-     * SERVER_SEND_BYTES unsent wait until some of it is sent. */
+    /* Bytes of requests and answers buffered in all loops, in equal shares.
+     * Past it a call that receives more fails with RESOURCE_EXHAUSTED, and
+     * handlers of a connection with SERVER_SEND_BYTES unsent wait for it. */
     SERVER_BUFFERED_BYTES = 1 << 30,
 
     /* Bytes of a percent-encoded grpc-message, so that trailers stay well below
@@ -682,10 +644,9 @@ enum {
  * then is left running, and its memory is not freed. */
 #define SERVER_STUCK_NS INT64_C(100000000)
 
-/* Time that handlers run before the loop sends their answers and reads its
- * sockets again: the first of many slow calls does not wait for the last, nor
- * one connection for another.  A shorter slice means smaller writes and more
- * CPU time per call. */
+/* Time that handlers run before the loop sends answers and reads its sockets:
+ * the first of many slow calls does not wait for the last.  A shorter slice
+ * means smaller writes and more CPU time per call. */
 #define SERVER_SLICE_NS INT64_C(500000)
 
 /* Handler time for which answers are held back to be sent together: a sleeping
@@ -705,8 +666,7 @@ enum {
 /* Calls shorter than this cost more to hand over than to run. */
 #define SERVER_SHARE_JOB_NS INT64_C(3000)
 
-/* Queued work for which an idle thread is woken; waking costs both threads some
- * 5 us. */
+/* Queued work for which an idle thread is woken, which costs both some 5 us. */
 #define SERVER_SHARE_NS INT64_C(40000)
 
 /* Longest time between two checks of a connection; see server_conn_tick. */
@@ -721,13 +681,11 @@ enum {
 #define SERVER_KEEPALIVE_NS INT64_C(7200000000000)
 #define SERVER_KEEPALIVE_WAIT_NS INT64_C(20000000000)
 
-/* Time for the calls in flight of a connection that has reached its largest
- * age; then it is closed. */
+/* Grace for the calls of a connection at its largest age; then it is closed. */
 #define SERVER_AGE_GRACE_NS INT64_C(30000000000)
 
 /* ---- CLIENT ---- */
-/* Largest reply that is kept, such as one of reflection; a larger one is only
- * counted. */
+/* Largest reply kept, such as of reflection; larger ones are only counted. */
 enum { CLIENT_KEPT_REPLY_BYTES = 16 << 20 };
 
 /* ---- WEB ---- */
@@ -741,8 +699,7 @@ enum {
      * the one idle for the longest; it gets 503 if all wait for answers. */
     WEB_CONNS = 64,
 
-    /* Concurrent profile windows, of waiting requests and of tokens; one more
-     * gets 503. */
+    /* Concurrent profile windows, by request or token; one more gets 503. */
     WEB_WINDOWS = 64,
 
     /* The longest and the default window of ?seconds=N; the latter is Go's. */
@@ -751,8 +708,7 @@ enum {
 };
 
 /* Timeouts: to read a request, from accept or the last answer; to send an
- * answer; and from then to close(), so that late input does not reset the
- * connection. */
+ * answer; from then to close(), so that late input causes no reset. */
 #define WEB_READ_NS   INT64_C(10000000000)
 #define WEB_WRITE_NS  INT64_C(60000000000)
 #define WEB_LINGER_NS INT64_C(1000000000)
@@ -768,18 +724,14 @@ enum { REFLECT_FILES = 200 };
 
 /* ---- FETCH ---- */
 enum {
-    /* Bytes read at a time, and of the largest answer; a larger one is an
-     * error. */
+    /* Bytes read at a time, and of an answer; a larger one is an error. */
     FETCH_STEP_BYTES = 65536,
     FETCH_ANSWER_BYTES = 256 << 20,
 
-    /* How often a waiting caller is asked whether to stop: an interrupt takes
-     * effect within this time. */
-    FETCH_TICK_MS = 250,
+    FETCH_TICK_MS = 250,        /* an interrupt takes effect within this time */
 };
 
-/* Time for the debug endpoint to answer, and to make the profile of a window; a
- * later answer is an error. */
+/* Time for the debug endpoint to answer, and to make a window's profile. */
 #define FETCH_ASK_NS  INT64_C(5000000000)
 #define FETCH_STOP_NS INT64_C(60000000000)
 
@@ -792,33 +744,27 @@ enum {
     RES_STEPS_MOST = 64,
     RES_LABELS_MOST = 64,
 
-    /* Default streams per connection in an open loop: the usual limit of
-     * servers. */
+    /* Default streams per connection in an open loop: servers' usual limit. */
     RES_OPEN_STREAMS = 100,
 
-    /* Intervals of the time series, 2.7 KiB each.  When all are used, their
-     * length doubles. */
+    /* Intervals of the series, 2.7 KiB each; past this their length doubles. */
     RES_INTERVALS = 512,
 
     /* Kinds of failure counted separately; further kinds share one count. */
     RES_ERRORS = 24,
 
-    /* A percentile is shown if at least this many values lie beyond it: with
-     * fewer it depends on the luck of a few calls. */
+    /* A percentile is shown if at least this many values lie beyond it. */
     RES_TAIL_SAMPLES = 10,
 
-    /* Fewest samples of a profile whose functions are ranked, and of a function
-     * in the ranking. */
+    /* Fewest samples of a ranked profile, and of a function in the ranking. */
     RES_RANKED_SAMPLES = 30,
     RES_RANKED_ROW = 5,
 
     RES_WHYS = 6,               /* lines of evidence of a verdict, at most */
-    RES_JUDGED_CALLS = 100,     /* calls of a run that gets a verdict, at
-                                 * least */
+    RES_JUDGED_CALLS = 100,     /* fewest calls of a run with a verdict */
 };
 
-/* Length of an interval of the time series: the default, and the longest that
- * is read back. */
+/* Length of an interval: the default, and the longest that is read back. */
 #define RES_INTERVAL_NS      INT64_C(1000000000)
 #define RES_INTERVAL_MOST_NS UINT64_C(1000000000000000)
 
@@ -832,11 +778,9 @@ enum {
 #define RES_LAG_NS        1e6   /* and p99 alone: longer than a wake-up */
 #define RES_STREAMS_SHARE 0.05  /* streams: calls waited for a stream; */
 #define RES_SLOWER        2.0   /* server, if service grew by this factor */
-#define RES_TCP_SHARE     0.10  /* network: TCP held data back, of the time in
-                                 * which it had data */
+#define RES_TCP_SHARE     0.10  /* network: TCP held back data that it had */
 #define RES_DOWN_SHARE    0.05  /* server: no connection */
-#define RES_BEHIND_SHARE  0.05  /* server: calls not ok, of all; delay of the
-                                 * run, of its schedule */
+#define RES_BEHIND_SHARE  0.05  /* server: calls not ok; delay of schedule */
 
 /* ---- LOAD ---- */
 enum {
@@ -851,12 +795,10 @@ enum {
      * same machine, and one thread sends 300,000 calls per second. */
     LOAD_THREADS_AUTO = 4,
 
-    /* Default --max-in-flight of an open loop; calls due beyond it are counted
-     * as not sent. */
+    /* Default --max-in-flight of an open loop; calls past it are not sent. */
     LOAD_IN_FLIGHT = 10000,
 
-    /* Default --profile-hz: samples per second of the server's profile. */
-    LOAD_PROFILE_HZ = 1000,
+    LOAD_PROFILE_HZ = 1000,     /* default --profile-hz */
 
     /* Bytes of --log-requests that a thread collects before it writes them. */
     LOAD_LOG_BYTES = 65536,
@@ -886,12 +828,10 @@ enum {
 /* A run that starts later than this after --start-at gets a note. */
 #define LOAD_LATE_START_NS INT64_C(100000000)
 
-/* A client that was without a connection for this long when the run stopped is
- * counted as having lost the server. */
+/* A client this long without a connection at the end has lost the server. */
 #define LOAD_LOST_NS INT64_C(100000000)
 
-/* Highest rate of a schedule, in calls per second; no machine sends more. */
-#define LOAD_RATE_MOST 1e7
+#define LOAD_RATE_MOST 1e7      /* calls per second; no machine sends more */
 
 /* Time for calls in flight after an interrupt. */
 #define LOAD_STOP_DRAIN_NS INT64_C(1000000000)
@@ -913,8 +853,7 @@ enum {
     PPROF_MOST_LABELS = 128,    /* labels of a sample that a view shows */
 };
 
-/* Nodes and edges with a smaller share of the total (cum) are not shown, as in
- * `go tool pprof`. */
+/* Smallest share of the total (cum) of nodes and edges shown, as in pprof. */
 #define PPROF_NODE_FRACTION 0.005
 #define PPROF_EDGE_FRACTION 0.001
 
@@ -926,25 +865,21 @@ enum { LOADDOC_PROFILE_ROWS = 15 };     /* of the table of server CPU */
 #define LOADDOC_SPLIT_NS 3e8
 
 /* ---- OPT ---- */
-enum { OPT_LIST_MOST = 64 };    /* values of one option, or arguments; more are
-                                 * refused */
+enum { OPT_LIST_MOST = 64 };    /* values of one option or arguments, at most */
 
 /* ---- SERVE ---- */
-#define SERVE_CHECK_NS INT64_C(250000000)       /* between two checks of an
-                                                 * open profile window */
+#define SERVE_CHECK_NS INT64_C(250000000)       /* between checks of a window */
 
 /* ---- LOADCMD ---- */
 enum {
     LOADCMD_PERCENTS_MOST = 32,         /* --percentiles; more are refused */
-    LOADCMD_RESULT_MOST = 64 << 20,     /* bytes of a result file; larger ones
-                                         * are refused */
+    LOADCMD_RESULT_MOST = 64 << 20,     /* bytes of a result file; or refused */
     LOADCMD_REPLY_BYTES = 1 << 20,      /* a larger reply is not printed */
 };
 
 /* ---- REPORT ---- */
 #define REPORT_RULES_BYTES (1 << 20)    /* --rules; a larger file is refused */
-#define REPORT_DEMANGLE_NS INT64_C(5000000000)  /* for c++filt, all names; later
-                                                 * names stay mangled */
+#define REPORT_DEMANGLE_NS INT64_C(5000000000)  /* then names stay mangled */
 
 /* =================================== 2 MEM ===================================
  * for     growable buffers, arenas, lists, pools, hashes, hash indexes
@@ -982,8 +917,8 @@ struct arena_block {
 };
 
 struct index {                          /* hash -> reference; all zero: empty */
-    uint64_t *slot;                     /* owned; upper half of the hash | ref +
-                                         * 1; then as many lower halves */
+    uint64_t *slot;                     /* owned; upper half of hash | ref + 1;
+                                         * then as many lower halves */
     uint32_t  mask, n;                  /* slots - 1; used, <= 3/4 of slots */
 };
 
@@ -1065,8 +1000,7 @@ static inline void *mem_add(void *array, size_t *n, size_t *cap, size_t size)
     return memset((char *)p + (*n)++ * size, 0, size);
 }
 
-/* Map all pages of the n bytes at p, which will all be used: this costs a
- * fraction of the page faults. */
+/* Map all pages of the n bytes at p at once, with fewer page faults. */
 static void mem_prefault(void *p, size_t n)
 {
     uintptr_t page = 4096, from = ((uintptr_t)p + page - 1) & ~(page - 1);
@@ -1099,10 +1033,9 @@ static void *mem_grow_prefaulted(void *p, size_t *cap, size_t need, size_t size)
     return q;
 }
 
-/* Prepare the heap for many large blocks.  Its first MEM_HUGE_BYTES are in
- * pages of 2 MiB, each hardly slower to map than a page of 4 KiB; freed memory
- * is kept.  Blocks of MEM_MMAP_BYTES and more come from mmap, so that growing
- * them copies nothing. */
+/* Prepare the heap for many large blocks: its first MEM_HUGE_BYTES in pages of
+ * 2 MiB, freed memory kept, and blocks of MEM_MMAP_BYTES and more from mmap, so
+ * that growing them copies nothing. */
 static void mem_use_huge_pages(void)
 {
     uintptr_t huge = 2 << 20, room = MEM_HUGE_BYTES + huge;
@@ -1224,8 +1157,7 @@ static void mem_arena_fini(struct arena *a)
 
 /* ---- lists: a link inside each member, a link as the head ---- */
 
-struct link {                           /* points to itself if it is in no list,
-                                         * or a head without members */
+struct link {                           /* points to itself if in no list */
     struct link *prev, *next;
 };
 
@@ -1358,8 +1290,7 @@ static void mem_pool_fini(struct pool *p)
 
 /* ---- hashes ---- */
 
-/* Seed of mem_hash, different in every process: nobody can craft input whose
- * hashes collide. */
+/* Seed of mem_hash, random: nobody can craft input whose hashes collide. */
 static uint64_t mem_seed[2];
 
 /* Runs before main. */
@@ -1380,9 +1311,8 @@ static uint64_t mem_fold(uint64_t a, uint64_t b)
     return (uint64_t)both ^ (uint64_t)(both >> 64);
 }
 
-/* Return a 64-bit hash of n bytes with seed and key, good for tables of
- * millions.  Each word is XORed with the key and multiplied with the hash so
- * far: without the key nobody can tell which words cancel each other. */
+/* Return a 64-bit hash of n bytes.  Each word is XORed with key and multiplied
+ * with the hash so far: without key nobody can tell which words cancel out. */
 static uint64_t mem_hash_seeded(uint64_t seed, uint64_t key, const void *src,
                                 size_t n)
 {
@@ -1461,8 +1391,7 @@ static int mem_index_resize(struct index *x, uint64_t count)
     return GP_OK;
 }
 
-/* Make room in x, which is empty, for n references, so that it need not grow
- * step by step.  If memory is short it stays empty. */
+/* Make room in x, which is empty, for n references if there is memory. */
 static void mem_index_reserve(struct index *x, size_t n)
 {
     uint64_t count = 64;
@@ -1583,8 +1512,7 @@ static void num_put_be(struct buf *b, uint64_t v, unsigned n)
  * Does not   know locales; the decimal point is a dot.
  */
 
-/* Let the compiler check a printf format: argument n, whose arguments follow
- * it; for V they are in a va_list. */
+/* Let the compiler check a printf format, argument n; V: with a va_list. */
 #define TXT_FORMAT_1  __attribute__((format(printf, 1, 2)))
 #define TXT_FORMAT_2  __attribute__((format(printf, 2, 3)))
 #define TXT_FORMAT_3  __attribute__((format(printf, 3, 4)))
@@ -1730,10 +1658,8 @@ static int txt_number(const char *s, uint64_t min, uint64_t max, uint64_t *v)
 {
     uint64_t x;
     int e = txt_scan_digits(&s, &x);
-    if (e)
-        return e;
-    if (*s)
-        return GP_EFORMAT;
+    if (e || *s)
+        return e ? e : GP_EFORMAT;
     if (x < min || x > max)
         return GP_ELIMIT;
     *v = x;
@@ -2082,8 +2008,7 @@ static struct slice txt_short_name(struct slice name)
     return txt_after(name, begin);
 }
 
-/* Append path without redundant parts (//, ./, a/..), as Go's filepath.Clean,
- * which pprof calls. */
+/* Append path without //, ./ and a/.., as Go's filepath.Clean, of pprof. */
 static void txt_put_path(struct buf *b, struct slice path)
 {
     const size_t begin = b->len;
@@ -2171,8 +2096,7 @@ static int64_t sys_now_ns(void)
     return sys_clock_ns(CLOCK_MONOTONIC);
 }
 
-/* Append all bytes of fd to b; GP_ELIMIT if there are more than most.  name is
- * for errors. */
+/* Append all bytes of fd, called name, to b; GP_ELIMIT for more than most. */
 static int sys_read_fd(int fd, const char *name, size_t most, struct buf *b,
                        struct gp_why *why)
 {
@@ -2276,16 +2200,14 @@ static int sys_temp_beside(const char *path, char *tmp, size_t size,
     return fd;
 }
 
-/* True if path is a device or a pipe, which is written to rather than
- * replaced. */
+/* True if path is a device or a pipe, which is not replaced but written to. */
 static bool sys_is_stream(const char *path)
 {
     struct stat st;
     return !stat(path, &st) && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
 }
 
-/* Open the device or pipe at path for writing.  Return a descriptor or a
- * negative gp_err. */
+/* Open the device or pipe at path for writing; return it or a gp_err. */
 static int sys_open_stream(const char *path, struct gp_why *why)
 {
     int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY);
@@ -2604,14 +2526,12 @@ static double sys_quota_cpus(void)
     return least;
 }
 
-/* Return how many CPUs the affinity mask and the cgroup quota, rounded up, let
- * this process use. */
+/* Return how many CPUs affinity and cgroup quota, rounded up, let us use. */
 static unsigned sys_cpus(void)
 {
     cpu_set_t set;
-    double n = 1;
-    if (!sched_getaffinity(0, sizeof set, &set))
-        n = fmax(CPU_COUNT(&set), 1);
+    bool known = !sched_getaffinity(0, sizeof set, &set);
+    double n = known ? fmax(CPU_COUNT(&set), 1) : 1;
     return (unsigned)fmin(n, ceil(sys_quota_cpus()));
 }
 
