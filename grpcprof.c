@@ -14221,8 +14221,7 @@ static int svg_write(const struct pp *p, const struct svg_config *config,
 }
 
 /* ================================== 27 DSC ===================================
- * for     protobuf descriptors: the file that defines a name, its imports;
- *         messages converted from JSON and to JSON
+ * for     protobuf descriptors: files, names, imports; messages <-> JSON
  * uses    MEM, TXT, JS, PB
  * owns    struct dsc: its tables; the descriptors are borrowed
  * spec    google/protobuf/descriptor.proto
@@ -14236,8 +14235,7 @@ static int svg_write(const struct pp *p, const struct svg_config *config,
  *   a field, an enum, a value, a service, a method       1 name
  *
  * Invariant  every symbol's file is one of file.
- * Does not   validate descriptors: wrong ones make wrong messages, nothing
- *            worse.
+ * Does not   validate descriptors: wrong ones only make wrong messages.
  */
 
 struct dsc_file {
@@ -14267,8 +14265,7 @@ static struct slice dsc_bytes(struct slice m, uint32_t number)
     return pb_find_bytes(pb_of(m), number);
 }
 
-/* Read up to the next field number of kind PB_BYTES in *in; false if there is
- * none. */
+/* Read up to the next PB_BYTES field number in *in; false if there is none. */
 static bool dsc_next(struct pb_in *in, uint32_t number, struct slice *part)
 {
     struct pb_field f;
@@ -14280,8 +14277,7 @@ static bool dsc_next(struct pb_in *in, uint32_t number, struct slice *part)
     return false;
 }
 
-/* Add the symbol that the descriptor bytes define in scope, and set *full to
- * its full name. */
+/* Add the symbol that bytes define in scope; set *full to its full name. */
 static int dsc_add(struct dsc *d, uint32_t file, struct slice scope,
                    struct slice bytes, char kind, struct slice *full)
 {
@@ -14305,9 +14301,8 @@ static int dsc_add(struct dsc *d, uint32_t file, struct slice scope,
     return GP_OK;
 }
 
-/* Add m, a descriptor in scope, and the symbols in it.  inner is the kind of m,
- * M message, E enum or S service, and the numbers of its fields that define
- * symbols. */
+/* Add m, a descriptor in scope, and the symbols in it.  inner: the kind of m (M
+ * message, E enum, S service) and its fields' numbers that define symbols. */
 static int dsc_walk(struct dsc *d, uint32_t file, struct slice scope,
                     struct slice m, const char *inner, int depth)
 {
@@ -14469,13 +14464,11 @@ struct dsc_field {
 enum dsc_form { DSC_SIGNED, DSC_UNSIGNED, DSC_REAL, DSC_TRUTH, DSC_NAMED,
                 DSC_TEXT, DSC_BASE64, DSC_NESTED };
 
-/* How the wire and JSON write each type.  Row 0 is for numbers that are no
- * type: descriptors are input. */
+/* How the wire and JSON write each type; row 0: an invalid type as input. */
 static const struct {
     enum pb_type wire;
     enum dsc_form form;
-    int bits;                           /* of a number; JSON writes those of 64
-                                         * bits as strings */
+    int bits;                           /* of a number; JSON quotes 64 bits */
     bool zigzag;                        /* the sign is in bit 0 */
 } dsc_types[] = {
     [0]            = { PB_VARINT, DSC_SIGNED, 64, false },
@@ -14596,8 +14589,7 @@ struct dsc_method {
     bool client_streams, server_streams;
 };
 
-/* Find the method path, "package.Service/Method".  GP_EUSAGE: the message lists
- * the methods of the service. */
+/* Find method path, "package.Service/Method"; GP_EUSAGE: *why lists methods. */
 static int dsc_find_method(const struct dsc *d, const char *path,
                            struct dsc_method *m, struct gp_why *why)
 {
@@ -14638,8 +14630,7 @@ struct dsc_json {                       /* of one dsc_encode */
     const struct dsc_known *known;      /* dsc_known */
     struct buf path;                    /* of the value: items[2].price */
     struct gp_why *why;
-    const struct js_value *any;         /* an Any: its member "@type" is not a
-                                         * field of the message in it */
+    const struct js_value *any;         /* skip its member "@type"; or NULL */
     int (*message)(struct dsc_json *j, const struct dsc_symbol *s,
                    const struct js_value *v, struct buf *b, int depth);
     int (*value)(struct dsc_json *j, const struct dsc_known *k,
@@ -14668,8 +14659,7 @@ struct dsc_known {
                struct slice bytes, int depth);  /* write it as JSON */
 };
 
-/* Return the row of the table k, which ends with a NULL name, for the message
- * called name, or NULL. */
+/* Return the row of message name in table k, ended by a NULL name, or NULL. */
 static const struct dsc_known *dsc_find_known(const struct dsc_known *k,
                                               struct slice name)
 {
@@ -14715,8 +14705,7 @@ static struct slice dsc_unquoted(struct slice s)
     return (struct slice){ s.p + 1, s.n - 2 };
 }
 
-/* Read the integer v, a number or a string, of so many bits, into *x: its two's
- * complement in 64 bits. */
+/* Read v, a number or string, into *x: an integer of so many bits, extended. */
 static int dsc_get_integer(struct dsc_json *j, const struct js_value *v,
                            bool is_signed, int bits, uint64_t *x)
 {
@@ -14748,8 +14737,7 @@ static int dsc_get_integer(struct dsc_json *j, const struct js_value *v,
     return GP_OK;
 }
 
-/* Read the number v, or the string NaN, Infinity or -Infinity, into *x: a
- * double or, of 32 bits, a float. */
+/* Read v, a number, NaN, Infinity or -Infinity, into *x: a double or float. */
 static int dsc_get_real(struct dsc_json *j, const struct js_value *v, int bits,
                         uint64_t *x)
 {
@@ -14929,8 +14917,7 @@ static int dsc_put_duration(struct dsc_json *j, const struct dsc_known *k,
                         minus ? -ns : ns);
 }
 
-/* Append a FieldMask: paths in lowerCamelCase, separated by commas; each is a
- * field 1 in snake_case. */
+/* Append a FieldMask: each path in lowerCamelCase as field 1 in snake_case. */
 static int dsc_put_mask(struct dsc_json *j, const struct dsc_known *k,
                         const struct js_value *v, struct buf *b, int depth)
 {
@@ -15019,15 +15006,13 @@ static struct dsc_piece *dsc_add_piece(struct dsc_pieces *a, size_t at)
     return p;
 }
 
-/* Sort p by the string in field 1 of the message that ends the bytes, whose
- * length is n. */
-static void dsc_key_piece(struct dsc_piece *p, const struct buf *bytes,
-                          size_t n)
+/* Sort p by the string in field 1 of the message in the last n bytes of b. */
+static void dsc_key_piece(struct dsc_piece *p, const struct buf *b, size_t n)
 {
-    if (bytes->err)
+    if (b->err)
         return;
-    const char *data = (const char *)bytes->data;
-    struct slice key = dsc_bytes((struct slice){ data + bytes->len - n, n }, 1);
+    const char *data = (const char *)b->data;
+    struct slice key = dsc_bytes((struct slice){ data + b->len - n, n }, 1);
     p->key.n = key.n;
     p->key_at = key.n ? (size_t)(key.p - data) : 0;
     p->number = 0;
@@ -15068,12 +15053,9 @@ static int dsc_put_sorted(struct dsc_json *j, struct buf *b,
     return e ? e : b->err;
 }
 
-/* Append the members of v, an object or an array, as the fields 1 of a Struct,
- * sorted by key as in deterministic serialisation, or of a ListValue.
- *
+/* Append the members of v as fields 1 of a Struct, sorted by key, or ListValue.
  *   Struct     1 map<string, Value>         ListValue  1 Value*
- *   Value      1 null  2 number  3 string  4 bool  5 Struct  6 ListValue
- */
+ *   Value      1 null  2 number  3 string  4 bool  5 Struct  6 ListValue */
 static int dsc_put_values(struct dsc_json *j, const struct dsc_known *k,
                           const struct js_value *v, struct buf *b, int depth)
 {
@@ -15191,8 +15173,7 @@ static int dsc_put_list(struct dsc_json *j, const struct dsc_field *f,
     return e;
 }
 
-/* Append the entry key: x of the map f, whose entries are of type s, and set
- * *piece to sort it by. */
+/* Append the entry key: x, of type s, of the map f; set *piece to sort it. */
 static int dsc_put_entry(struct dsc_json *j, const struct dsc_field *f,
                          const struct dsc_symbol *s, struct slice key,
                          const struct js_value *x, struct buf *b,
@@ -15231,8 +15212,7 @@ static int dsc_put_entry(struct dsc_json *j, const struct dsc_field *f,
     return e;
 }
 
-/* Append the map f, whose entries are of type s, as the object v, sorted by key
- * as in deterministic serialisation. */
+/* Append the map f, with entries of type s, as the object v, sorted by key. */
 static int dsc_put_map(struct dsc_json *j, const struct dsc_field *f,
                        const struct dsc_symbol *s, const struct js_value *v,
                        struct buf *b, int depth)
@@ -15255,8 +15235,7 @@ static int dsc_put_map(struct dsc_json *j, const struct dsc_field *f,
     return dsc_put_sorted(j, b, &all, e);
 }
 
-/* Return the name of the type in url, the "@type" of an Any: what follows the
- * last slash. */
+/* Return the type's name in url, an Any's "@type": after the last slash. */
 static struct slice dsc_any_type(struct slice url)
 {
     const char *slash = url.n ? memrchr(url.p, '/', url.n) : NULL;
@@ -15264,8 +15243,7 @@ static struct slice dsc_any_type(struct slice url)
     return skip ? (struct slice){ url.p + skip, url.n - skip } : url;
 }
 
-/* Append an Any: {"@type": "host/pkg.Type", FIELDS}, or "value" instead of
- * FIELDS for a well-known type. */
+/* Append an Any: "@type" and fields, or a "value" for a well-known type. */
 static int dsc_put_any(struct dsc_json *j, const struct dsc_known *k,
                        const struct js_value *v, struct buf *b, int depth)
 {
@@ -15357,8 +15335,7 @@ static int dsc_put_member(struct dsc_json *j, const struct dsc_symbol *s,
     return e;
 }
 
-/* Append the fields of a message of type s as the object v, in ascending order
- * of their numbers, as protoc does. */
+/* Append the object v as fields of a message of type s, sorted by number. */
 static int dsc_put_fields(struct dsc_json *j, const struct dsc_symbol *s,
                           const struct js_value *v, struct buf *b, int depth)
 {
@@ -15386,12 +15363,10 @@ static int dsc_put_fields(struct dsc_json *j, const struct dsc_symbol *s,
                               f.name.p);
         }
         struct dsc_piece *p = dsc_add_piece(&all, at);
-        if (!p)
-            e = GP_ENOMEM;
-        else {
-            p->number = f.number;
-            p->n = all.bytes.len - at;
-        }
+        e = p ? e : GP_ENOMEM;
+        if (p)
+            *p = (struct dsc_piece){ .at = at, .n = all.bytes.len - at,
+                                     .number = f.number };
     }
     return dsc_put_sorted(j, b, &all, e);
 }
@@ -15415,8 +15390,7 @@ static int dsc_put_object(struct dsc_json *j, const struct dsc_symbol *s,
 
 /* ---- wire to JSON ---- */
 
-/* Write the double or, of 32 bits, the float x in as few digits as read back as
- * the same; infinity and NaN by name. */
+/* Write x, a double or float, in the fewest digits that read back the same. */
 static void dsc_say_real(struct dsc_text *t, uint64_t x, int bits)
 {
     char text[40];
@@ -15529,8 +15503,7 @@ static int dsc_say_packed(struct dsc_text *t, const struct dsc_field *f,
     return e;
 }
 
-/* Write the entry of a map, of type s, as a member.  JSON quotes every key,
- * numbers as well. */
+/* Write a map's entry, of type s, as a member; JSON quotes numeric keys too. */
 static int dsc_say_entry(struct dsc_text *t, const struct dsc_symbol *s,
                          struct pb_in in, int depth)
 {
@@ -15613,8 +15586,7 @@ static int dsc_say_field(struct dsc_text *t, const struct dsc_field *f,
     return dsc_say_value(t, f, &last, depth);
 }
 
-/* Print the fraction of a second of ns into text: empty, or a dot and 3, 6 or 9
- * digits. */
+/* Print ns as a fraction of a second: empty, or a dot and 3, 6 or 9 digits. */
 static const char *dsc_fraction_text(char text[16], int32_t ns)
 {
     text[0] = 0;
@@ -15822,8 +15794,7 @@ static int dsc_say_message(struct dsc_text *t, const struct dsc_symbol *s,
 
 /* ---- both ways ---- */
 
-/* The well-known types.  Empty is an object of no fields, but an Any may have
- * it as a "value". */
+/* The well-known types.  Empty is here as an Any may have it as a "value". */
 static const struct dsc_known dsc_known[] = {
     { "Timestamp", JS_STRING, 0, dsc_put_timestamp, dsc_say_timestamp },
     { "Duration", JS_STRING, 0, dsc_put_duration, dsc_say_duration },
@@ -15845,8 +15816,7 @@ static const struct dsc_known dsc_known[] = {
     { NULL, JS_NULL, 0, NULL, NULL },
 };
 
-/* Append to b the message of type s that v is, as protobuf.  GP_EFORMAT: *why
- * names the place in v; GP_ENOMEM. */
+/* Append v to b as a message s.  GP_EFORMAT: *why has the place; GP_ENOMEM. */
 static int dsc_encode(const struct dsc *d, const struct dsc_symbol *s,
                       const struct js_value *v, struct buf *b,
                       struct gp_why *why)
@@ -15871,19 +15841,15 @@ static int dsc_decode(const struct dsc *d, const struct dsc_symbol *s,
 }
 
 /* ================================== 28 NET ===================================
- * for     addresses, sockets, one event loop per thread: readiness, timers,
- *         tasks from other threads
+ * for     addresses, sockets; per thread an event loop, timers, posted tasks
  * uses    MEM, TXT, SYS
- * owns    the loop's epoll and event descriptors and its buffers; sockets
- *         belong to the caller
+ * owns    a loop's epoll, eventfd and buffers; sockets are the caller's
  * spec    epoll(7), eventfd(2); gRPC naming for dns:/// and unix:
  * prefix  net_
- * runs    a loop belongs to one thread; only net_loop_post may be called by
- *         others
+ * runs    a loop belongs to one thread; others may call net_loop_post only
  *
- * Invariant  after net_io_del an io gets no event, not even one already in the
- *            turn's batch; a timer fires at most once for each time it is
- *            armed, and never early.
+ * Invariant  after net_io_del an io gets no event, even of the turn's batch;
+ *            an armed timer fires at most once, and never early.
  * Does not   block outside epoll_wait, except to look up a host name.
  */
 
@@ -15916,11 +15882,9 @@ struct net_loop {
     struct net_io     wake;             /* eventfd, owned */
     int64_t           now_ns;           /* monotonic; read after each wait */
     int64_t           woke_ns;          /* when this turn's wait ended */
-    bool            (*on_turn)(struct net_loop *l);     /* after the events;
-                                         * true: there is more to do */
+    bool            (*on_turn)(struct net_loop *l);     /* true: more to do */
     bool              busy;             /* the last result of on_turn */
-    atomic_uint      *idle;             /* number of sleeping loops; borrowed;
-                                         * or NULL */
+    atomic_uint      *idle;             /* sleeping loops; borrowed, or NULL */
     struct pool       pool;             /* for its connections */
     struct epoll_event event[NET_EVENTS];       /* this turn's batch */
     int               nevent, at;       /* events; the one being handled */
@@ -16072,9 +16036,8 @@ static int net_addr_lookup(const char *text, const char *host, uint64_t port,
     return *n ? GP_OK : txt_fail(why, GP_EIO, "address '%s': no address", text);
 }
 
-/* Parse an address to listen on or, with remote, to connect to: that may begin
- * with dns:/// or http:// and needs a port other than 0.  Fills a with *n
- * addresses, 1 to NET_ADDRS. */
+/* Parse an address to listen on or, with remote, to connect to (dns:/// and
+ * http:// are allowed, port 0 is not) into a: *n addresses, 1 to NET_ADDRS. */
 static int net_addr_parse(const char *text, bool remote, struct net_addr *a,
                           size_t *n, struct gp_why *why)
 {
@@ -16108,10 +16071,8 @@ static int net_addr_parse(const char *text, bool remote, struct net_addr *a,
     return net_addr_lookup(text, host, number, a, n, why);
 }
 
-/* Return the :authority, host and port, for the address text, which was parsed
- * to *addr. */
-static const char *net_authority(const char *text,
-                                  const struct net_addr *addr)
+/* Return the :authority, host and port, of the address text, parsed to addr. */
+static const char *net_authority(const char *text, const struct net_addr *addr)
 {
     const char *last = strrchr(text, '/');
     if (addr->sa.sa_family == AF_UNIX)
@@ -16178,9 +16139,8 @@ static int net_listen_fail(const struct net_addr *a, int error,
                     strerror(error), fix);
 }
 
-/* Return a new socket for a, or -1 with errno.  The loopback interface has no
- * congestion: Reno needs no timers for pacing, as a default of BBR does.
- * Sockets accepted from this one inherit it. */
+/* Return a new socket for a, or -1 with errno.  Loopback has no congestion, and
+ * Reno no pacing timers, which BBR has; accepted sockets inherit it. */
 static int net_socket(const struct net_addr *a)
 {
     int fd = socket(a->sa.sa_family,
@@ -16321,10 +16281,8 @@ static void net_timer_stop(struct net_loop *l, struct net_timer *t)
         net_heap_place(l, i, last);
 }
 
-/* Call t->on_time once, at due_ns or soon after; an armed t is moved and cannot
- * fail.  GP_ENOMEM: t is not armed. */
-static int net_timer_arm(struct net_loop *l, struct net_timer *t,
-                         int64_t due_ns)
+/* Call t->on_time once, at at_ns or later.  GP_ENOMEM, never if t is armed. */
+static int net_timer_arm(struct net_loop *l, struct net_timer *t, int64_t at_ns)
 {
     size_t i = t->at ? t->at - 1 : l->nheap;
     if (!t->at) {
@@ -16335,7 +16293,7 @@ static int net_timer_arm(struct net_loop *l, struct net_timer *t,
         l->heap = p;
         l->nheap++;
     }
-    t->due_ns = due_ns;
+    t->due_ns = at_ns;
     net_heap_place(l, i, t);
     return GP_OK;
 }
@@ -16350,8 +16308,7 @@ static void net_timers_run(struct net_loop *l)
     }
 }
 
-/* Return the nanoseconds until the first timer, at most NET_WAIT_NS; -1: no
- * timer. */
+/* Return the ns until the first timer, at most NET_WAIT_NS; -1: no timer. */
 static int64_t net_timers_wait(struct net_loop *l)
 {
     if (!l->nheap)
@@ -16474,8 +16431,7 @@ static void net_tasks_run(struct net_loop *l)
         l->turn.v[i].fn(l->turn.v[i].arg);
 }
 
-/* Run one turn: wait at most most_ms (-1: no limit) for something to do, and do
- * it. */
+/* Run one turn: wait at most most_ms (-1: no limit) for work, and do it. */
 static void net_loop_turn(struct net_loop *l, int most_ms)
 {
     int64_t ns = l->busy ? 0 : net_timers_wait(l), most = most_ms * 1000000ll;
@@ -16534,11 +16490,9 @@ static void net_loop_join(struct net_loop *l, pthread_t thread, bool *running)
 }
 
 /* =================================== 29 CS ===================================
- * for     a client's HTTP/2 session: reads and writes frames, keeps streams and
- *         flow control; HPACK is nghttp2's
+ * for     a client's HTTP/2 session: frames, streams, windows (HPACK: nghttp2)
  * uses    MEM, NUM, TXT
- * owns    the output buffer, a partly received frame, the HPACK tables; a
- *         stream belongs to the caller that opened it
+ * owns    output, a partly received frame, HPACK tables; not the streams
  * spec    [H2] RFC 9113; RFC 7541
  * prefix  cs_
  * runs    on its loop's thread
@@ -16554,8 +16508,7 @@ static void net_loop_join(struct net_loop *l, pthread_t thread, bool *running)
  *
  * Invariant  each stream that cs_open accepted ends once: by on_close,
  *            cs_forget or cs_cancel; nothing is sent on it afterwards.
- * Does not   know sockets, time, or what a header means, except as [H2]
- *            requires.
+ * Does not   know sockets, time, nor headers more than [H2] requires.
  */
 
 enum { CS_HEAD_BYTES = 9 };             /* of every frame, [H2] 4.1 */
@@ -16568,12 +16521,9 @@ struct cs_stream {                      /* all zero: not open */
     struct link    row;                 /* in cs.row: can send */
     const uint8_t *p;                   /* body; borrowed until the close */
     size_t         n;                   /* bytes of it to send */
-    int64_t        window;              /* send window, bytes; negative after
-                                         * some SETTINGS */
-    int64_t        length;              /* bytes of content-length to receive;
-                                         * -1: unknown */
-    uint32_t       owed;                /* bytes received since the last
-                                         * WINDOW_UPDATE */
+    int64_t        window;              /* send window, bytes; may be below 0 */
+    int64_t        length;              /* content-length left; -1: unknown */
+    uint32_t       owed;                /* bytes since our WINDOW_UPDATE */
     int32_t        id;                  /* 0: not open */
     bool           more;                /* cs_resume will add to the body */
     bool           sent;                /* END_STREAM was sent */
@@ -16587,9 +16537,8 @@ struct cs_up {                          /* callbacks of the section above */
     void (*on_header)(struct cs *s, struct cs_stream *t, struct slice name,
                       struct slice value);
     void (*on_headers)(struct cs *s, struct cs_stream *t, bool over);
-                                        /* a list is complete; over: it was cut
-                                         * at the limit, or is so large that t
-                                         * closes next */
+                                        /* over: the list was cut at the limit,
+                                         * or so large that t closes next */
     void (*on_data)(struct cs *s, struct cs_stream *t, const uint8_t *p,
                     size_t n);
     void (*on_end)(struct cs *s, struct cs_stream *t);  /* END_STREAM */
@@ -16627,8 +16576,7 @@ struct cs_block {                       /* the header block being received */
 struct cs {                             /* all zero before cs_init */
     const struct cs_up *up;             /* borrowed */
     struct buf      out;                /* frames to send */
-    struct cs_slot *slot;               /* hash table of open streams by number:
-                                         * few, or owned */
+    struct cs_slot *slot;               /* open streams' hash; few, or owned */
     uint32_t        mask;               /* slots - 1; slots: a power of 2 */
     uint32_t        streams;            /* open; at most half of the slots */
     struct link     row;                /* queue of streams that can send */
@@ -16637,20 +16585,17 @@ struct cs {                             /* all zero before cs_init */
     uint32_t        peer_streams;       /* its MAX_CONCURRENT_STREAMS */
     uint32_t        next_id;            /* above INT32_MAX: exhausted */
     uint32_t        left_id;            /* streams below have been sent */
-    uint32_t        owed;               /* bytes received since the last
-                                         * WINDOW_UPDATE */
+    uint32_t        owed;               /* bytes since our WINDOW_UPDATE */
     uint32_t        list_bytes;         /* limit of a header list */
     uint32_t        answers;            /* acknowledgements in out */
     uint32_t        goaway_code;        /* of the last GOAWAY received */
     int32_t         goaway_id;          /* its last stream; INT32_MAX: none */
     bool            greeted, acked;     /* SETTINGS and their ACK received */
     bool            goaway;             /* GOAWAY received */
-    int             failed;             /* GP_EFORMAT: the peer broke HTTP/2;
-                                         * GP_ENOMEM */
+    int             failed;             /* GP_EFORMAT: see broken; GP_ENOMEM */
     const char     *broken;             /* how the peer broke HTTP/2 */
     char            goaway_text[CS_DEBUG_TEXT]; /* its debug data, as ASCII */
-    const nghttp2_nv *list;             /* the list in encoded, if it can be
-                                         * sent again as it is; or NULL */
+    const nghttp2_nv *list;             /* reusable list in encoded, or NULL */
     struct buf      encoded;            /* header block encoded last */
     struct cs_slot  few[CS_INLINE_SLOTS];
     struct cs_seen  seen[2];            /* of headers, of trailers */
@@ -16700,13 +16645,12 @@ static struct cs_stream *cs_next(const struct cs *s, const struct cs_stream *t,
 /* Make room for one more stream. */
 static int cs_grow(struct cs *s)
 {
-    if (s->streams < (s->mask + 1) / 2)
+    uint32_t was = s->mask + 1, n = was * 2;
+    if (s->streams < was / 2)
         return GP_OK;
-    uint32_t n = (s->mask + 1) * 2;
     struct cs_slot *old = s->slot, *slot = mem_zalloc(n * sizeof *slot);
     if (!slot)
         return GP_ENOMEM;
-    uint32_t was = s->mask + 1;
     s->slot = slot;
     s->mask = n - 1;
     for (uint32_t i = 0; i < was; i++)
@@ -16777,8 +16721,7 @@ static int cs_fail(struct cs *s, uint32_t code, const char *what)
     return s->failed = GP_EFORMAT;
 }
 
-/* Append an acknowledgement to out; fail if too many wait there, as the peer
- * sends and does not read. */
+/* Append an acknowledgement to out; fail if the peer leaves too many unread. */
 static int cs_answer(struct cs *s, uint8_t type, uint8_t flags, const void *p,
                      size_t n)
 {
@@ -16801,16 +16744,14 @@ static bool cs_can_send(const struct cs_stream *t)
     return !t->sent && (t->n ? t->window > 0 : !t->more);
 }
 
-/* Queue t if it can send; at the front if only END_STREAM is left, which needs
- * no window. */
+/* Queue t if it can send; in front if only END_STREAM, needing no window. */
 static void cs_wake(struct cs *s, struct cs_stream *t)
 {
     if (mem_link_alone(&t->row) && cs_can_send(t))
         mem_link_append(t->n ? &s->row : s->row.next, &t->row);
 }
 
-/* Append one DATA frame of t, which can send; an empty one for END_STREAM
- * alone. */
+/* Append one DATA frame of t, which can send; empty for END_STREAM alone. */
 static void cs_put_data(struct cs *s, struct cs_stream *t)
 {
     int64_t window = t->window < s->window ? t->window : s->window;
@@ -16870,8 +16811,7 @@ static int32_t cs_hpack_int(const uint8_t **p, const uint8_t *end, int bits)
     return -1;
 }
 
-/* True if the header block does not change the HPACK table: the same bytes mean
- * the same again (RFC 7541, 6). */
+/* True if the block leaves the HPACK table as it was: reusable (RFC 7541, 6). */
 static bool cs_hpack_plain(const uint8_t *p, size_t n)
 {
     for (const uint8_t *end = p + n; p < end; ) {
@@ -16927,9 +16867,8 @@ static void cs_put_headers(struct cs *s, int32_t id)
     }
 }
 
-/* Open t with the n headers of nv, which never change if fixed, and the body in
- * t->p, t->n and t->more.  GP_ESTATE: the peer's limit is reached, or no more
- * streams are possible; GP_ENOMEM. */
+/* Open t with n headers (fixed: nv never changes) and the body t->p, t->n and
+ * t->more.  GP_ESTATE: the peer's limit, or streams used up; GP_ENOMEM. */
 static int cs_open(struct cs *s, struct cs_stream *t, const nghttp2_nv *nv,
                    size_t n, bool fixed)
 {
@@ -17004,8 +16943,7 @@ static void cs_stream_fail(struct cs *s, struct cs_stream *t, uint32_t code)
     cs_close(s, t, code, false);
 }
 
-/* Handle END_STREAM of t; if our request has not ended, stop it with
- * NO_ERROR ([H2] 8.1). */
+/* Handle END_STREAM of t; stop an open request with NO_ERROR ([H2] 8.1). */
 static void cs_end(struct cs *s, struct cs_stream *t)
 {
     if (t->length > 0) {
@@ -17099,13 +17037,6 @@ static enum cs_verdict cs_judge_pseudo(struct cs_block *b, struct slice name,
     return b->status >= 100 ? CS_GOOD : CS_MALFORMED;
 }
 
-/* True if v is valid and has no blanks around it ([H2] 8.2.1). */
-static bool cs_value_ok(struct slice v)
-{
-    return nghttp2_check_header_value((const uint8_t *)v.p, v.n) &&
-           (!v.n || (!strchr(" \t", v.p[0]) && !strchr(" \t", v.p[v.n - 1])));
-}
-
 /* Judge a field ([H2] 8.2): upper case and forbidden fields fail the stream,
  * fields with other invalid bytes are dropped. */
 static enum cs_verdict cs_judge(struct cs *s, struct slice name,
@@ -17121,7 +17052,9 @@ static enum cs_verdict cs_judge(struct cs *s, struct slice name,
                 return CS_MALFORMED;
         return CS_IGNORED;
     }
-    if (!cs_value_ok(value))
+    if (!nghttp2_check_header_value((const uint8_t *)value.p, value.n) ||
+        (value.n && (strchr(" \t", value.p[0]) ||     /* 8.2.1 */
+                     strchr(" \t", value.p[value.n - 1]))))
         return CS_IGNORED;
     if (cs_field_banned(name, value))
         return CS_MALFORMED;
@@ -17206,12 +17139,11 @@ static int cs_decode(struct cs *s, const struct cs_frame *f)
 {
     const uint8_t *p = f->p;
     size_t n = f->n;
-    int last = (f->flags & NGHTTP2_FLAG_END_HEADERS) != 0, flags = 0;
+    int end = (f->flags & NGHTTP2_FLAG_END_HEADERS) != 0, flags = 0;
     while (!(flags & NGHTTP2_HD_INFLATE_FINAL)) {
         nghttp2_nv nv;
         flags = 0;
-        ssize_t k = nghttp2_hd_inflate_hd2(s->inflater, &nv, &flags, p, n,
-                                           last);
+        ssize_t k = nghttp2_hd_inflate_hd2(s->inflater, &nv, &flags, p, n, end);
         if (k == NGHTTP2_ERR_NOMEM)
             return s->failed = GP_ENOMEM;
         if (k < 0)
@@ -17225,7 +17157,7 @@ static int cs_decode(struct cs *s, const struct cs_frame *f)
         else if (!n)
             break;
     }
-    if (last)
+    if (end)
         nghttp2_hd_inflate_end_headers(s->inflater);
     return GP_OK;
 }
@@ -17296,9 +17228,8 @@ static int cs_on_continuation(struct cs *s, struct cs_frame *f)
 
 /* ---- in: the other frames ---- */
 
-/* Count n bytes of DATA against a receive window of ours, of stream id or, 0,
- * of the connection, and reopen it when it is half used.  False if the peer
- * exceeded its window. */
+/* Count n bytes of DATA against our window of stream id (0: the connection's),
+ * and reopen it when it is half used.  False if the peer exceeded it. */
 static bool cs_charge(struct cs *s, uint32_t *owed, int32_t id, uint32_t n)
 {
     if (n > CS_WINDOW_BYTES - *owed)
@@ -17414,15 +17345,6 @@ static int cs_on_settings(struct cs *s, struct cs_frame *f)
     return s->failed;
 }
 
-/* Handle PING. */
-static int cs_on_ping(struct cs *s, struct cs_frame *f)
-{
-    if (f->n != 8)
-        return cs_fail(s, NGHTTP2_FRAME_SIZE_ERROR, "size of PING");
-    return f->flags & NGHTTP2_FLAG_ACK ? GP_OK
-         : cs_answer(s, NGHTTP2_PING, NGHTTP2_FLAG_ACK, f->p, f->n);
-}
-
 /* Handle GOAWAY: close the streams above its last one, which the peer has not
  * processed.  A graceful shutdown sends two. */
 static int cs_on_goaway(struct cs *s, struct cs_frame *f)
@@ -17511,7 +17433,10 @@ static int cs_frame(struct cs *s, const uint8_t *p)
     case NGHTTP2_HEADERS: return cs_on_headers(s, &f);
     case NGHTTP2_RST_STREAM: return cs_on_reset(s, &f);
     case NGHTTP2_SETTINGS: return cs_on_settings(s, &f);
-    case NGHTTP2_PING: return cs_on_ping(s, &f);
+    case NGHTTP2_PING:
+        return f.n != 8 ? cs_fail(s, NGHTTP2_FRAME_SIZE_ERROR, "size of PING")
+             : f.flags & NGHTTP2_FLAG_ACK ? GP_OK
+             : cs_answer(s, NGHTTP2_PING, NGHTTP2_FLAG_ACK, f.p, f.n);
     case NGHTTP2_GOAWAY: return cs_on_goaway(s, &f);
     case NGHTTP2_WINDOW_UPDATE: return cs_on_window(s, &f);
     case NGHTTP2_CONTINUATION: return cs_on_continuation(s, &f);
