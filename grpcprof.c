@@ -16811,7 +16811,7 @@ static int32_t cs_hpack_int(const uint8_t **p, const uint8_t *end, int bits)
     return -1;
 }
 
-/* True if the block leaves the HPACK table as it was: reusable (RFC 7541, 6). */
+/* True if the block does not change the HPACK table: reusable (RFC 7541, 6). */
 static bool cs_hpack_plain(const uint8_t *p, size_t n)
 {
     for (const uint8_t *end = p + n; p < end; ) {
