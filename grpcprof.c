@@ -21250,8 +21250,7 @@ struct client_up {                      /* callbacks */
     void (*on_first)(struct client_conn *c, struct client_call *u);
                                         /* a response begins; or NULL */
     void (*on_message)(struct client_conn *c, struct client_call *u);
-                                        /* a reply is complete, in u->keep if
-                                         * that is set; or NULL */
+                                        /* a reply is complete; or NULL */
     void (*on_done)(struct client_conn *c, struct client_call *u,
                     const struct client_result *r);     /* u may start again */
     void (*on_goaway)(struct client_conn *c);   /* c accepts no new calls */
@@ -21265,10 +21264,8 @@ struct client_call {
     struct cs_stream  stream;
     struct rpc_frame  frame;
     struct buf       *keep;             /* borrowed: receives the reply, up to
-                                         * CLIENT_KEPT_REPLY_BYTES; NULL: it is
-                                         * only counted */
-    struct gz_reader *unzip;            /* owned: of a compressed reply; else
-                                         * NULL */
+                                         * CLIENT_KEPT_REPLY_BYTES; or NULL */
+    struct gz_reader *unzip;            /* owned: of a compressed reply */
     int16_t           http;             /* :status; 0: none yet */
     int16_t           status;           /* grpc-status; -1: none yet */
     bool              many;             /* any number of replies is valid */
@@ -21278,8 +21275,7 @@ struct client_call {
     bool              gzip;             /* grpc-encoding is gzip */
     bool              ended;            /* END_STREAM received */
     bool              too_many;         /* headers past the limit */
-    const char       *invalid;          /* why a reply is invalid, a constant;
-                                         * NULL: none is */
+    const char       *invalid;          /* why a reply is invalid, or NULL */
     char              text[64];         /* start of grpc-message, encoded */
 };
 
@@ -21301,8 +21297,7 @@ static struct client_result client_call_result(const struct client_call *u)
     if (u->too_many) {
         r.text = CLIENT_TOO_MANY;
     } else if (u->status > 0) {
-        r = (struct client_result){ CLIENT_STATUS, u->status, 0, u->text,
-                                    false };
+        r = (struct client_result){ CLIENT_STATUS, u->status, .text = u->text };
         if (u->bad_status && !u->text[0])
             r.text = "grpc-status is not 0 to 16";
     } else if (u->status < 0) {
@@ -21411,13 +21406,13 @@ static void client_message_begin(const struct client_conn *c,
                                  struct client_call *u)
 {
     uint8_t flag = u->frame.prefix[0];
+    const char *why = NULL;
     if (flag > 1)
-        client_call_invalid(u,
-                            "compressed flag of a message is neither 0 nor 1");
+        why = "compressed flag of a message is neither 0 nor 1";
     else if (flag && !(c->gzip && u->gzip))
-        client_call_invalid(u, c->gzip
-                            ? "compressed message without grpc-encoding gzip"
-                            : "compressed message, but gzip was not offered");
+        why = c->gzip ? "compressed message without grpc-encoding gzip"
+                      : "compressed message, but gzip was not offered";
+    client_call_invalid(u, why);
     if (u->keep)
         u->keep->len = 0;
     if (u->frame.size > CLIENT_KEPT_REPLY_BYTES)
@@ -21449,8 +21444,7 @@ static void client_message_part(struct client_call *u, struct slice part)
     }
 }
 
-/* Read replies of u from in.  Only their framing is checked, unless u->keep
- * keeps them. */
+/* Read replies of u from in; u->keep, if set, keeps the last. */
 static void client_call_feed(struct client_conn *c, struct client_call *u,
                              struct slice in)
 {
@@ -21522,13 +21516,11 @@ static void client_on_ready(struct cs *s)
 /* Report the server's GOAWAY. */
 static void client_on_goaway(struct cs *s)
 {
-    struct client_conn *c = client_conn_of(s);
-    c->up->on_goaway(c);
+    client_conn_of(s)->up->on_goaway(client_conn_of(s));
 }
 
-/* Write to text[size] why c was lost, with the server's GOAWAY if one came. */
-static void client_conn_why(const struct client_conn *c, char *text,
-                            size_t size)
+/* Write to text[n] why c was lost, with the server's GOAWAY if one came. */
+static void client_conn_why(const struct client_conn *c, char *text, size_t n)
 {
     static const char *const why[] = {
         [H2_END_EOF] = "the server closed the connection",
@@ -21541,17 +21533,16 @@ static void client_conn_why(const struct client_conn *c, char *text,
     const struct cs *s = &c->session;
     enum h2_end end = c->h2.end;
     if (end == H2_END_PROTOCOL && s->broken)
-        snprintf(text, size, "%s: %s", why[end], s->broken);
+        snprintf(text, n, "%s: %s", why[end], s->broken);
     else if (s->goaway && s->goaway_code != NGHTTP2_NO_ERROR)
-        snprintf(text, size, "the server's GOAWAY: %s%s%s",
+        snprintf(text, n, "the server's GOAWAY: %s%s%s",
                  nghttp2_http2_strerror(s->goaway_code),
                  s->goaway_text[0] ? ", " : "", s->goaway_text);
     else
-        snprintf(text, size, "%s", why[end]);
+        snprintf(text, n, "%s", why[end]);
 }
 
-/* End the calls of a lost connection.  Those that the server did not process
- * may be sent again. */
+/* End the calls of a lost connection; unprocessed ones may be sent again. */
 static void client_on_lost(struct h2_conn *h2)
 {
     struct client_conn *c = MEM_OF(h2, struct client_conn, h2);
@@ -21598,8 +21589,7 @@ static const struct h2_up client_h2_up = {
 };
 
 /* Connect c, which must not move until on_gone, to addr; on_ready or on_lost
- * follows within timeout_ns.  On an error c->h2.error has errno and no callback
- * follows. */
+ * follows within timeout_ns.  After an error, errno in c->h2.error, neither. */
 static int client_conn_open(struct client_conn *c, struct net_loop *loop,
                             const struct net_addr *addr, int64_t timeout_ns,
                             const struct client_up *up, void *owner)
@@ -21643,11 +21633,10 @@ static int client_call_start(struct client_conn *c, struct client_call *u,
 {
     const struct buf *b = &payload->frames;
     bool part = wait && payload->n > 1;
+    size_t first = part ? client_payload_next(payload, b->data) : b->len;
     assert(!u->conn && !u->unzip);
     *u = (struct client_call){
-        .stream = { .p = b->data, .more = part,
-                    .n = part ? client_payload_next(payload, b->data)
-                              : b->len },
+        .stream = { .p = b->data, .n = first, .more = part },
         .keep = u->keep, .many = u->many, .status = -1 };
     if (!client_conn_usable(c))
         return GP_ESTATE;
@@ -21756,8 +21745,7 @@ static int client_payload_add(struct client_payload *p, struct slice message,
     return p->frames.err;
 }
 
-/* Set why to the reason that c, a connection to addr, received no SETTINGS;
- * GP_EIO. */
+/* Explain in why that c, a connection to addr, got no SETTINGS; GP_EIO. */
 static int client_connect_fail(const struct client_conn *c, const char *addr,
                                struct gp_why *why)
 {
@@ -21778,8 +21766,7 @@ static int client_connect_fail(const struct client_conn *c, const char *addr,
 }
 
 /* ================================== 36 SVC ===================================
- * for     the services that serve offers: Greeter, Health, Reflection, and
- *         TestService for interoperability tests
+ * for     the services of serve: Greeter, Health, Reflection and TestService
  * uses    MEM, TXT, PB, DSC, RPC, SERVER
  * owns    its services' data; the caller holds struct svc_greeter
  * spec    proto/ has a file for each; grpc/doc health-checking.md and
@@ -21817,18 +21804,17 @@ static __attribute__((noinline, aligned(64))) uint64_t svc_work(uint64_t n)
     return sum;
 }
 
-/* Return a protobuf reader for request. */
-static struct pb_in svc_in(struct gp_slice request)
+/* Return a protobuf reader for msg. */
+static struct pb_in svc_in(struct gp_slice msg)
 {
-    return pb_of((struct slice){ request.data, request.len });
+    return pb_of((struct slice){ msg.data, msg.len });
 }
 
 /* Put the string of field 1, a HelloRequest's name or a HealthCheckRequest's
- * service, into *name, borrowed; "" if absent.  The last one counts, and
- * unknown fields are skipped [PB]. */
-static int svc_hello_parse(struct gp_slice request, struct slice *name)
+ * service, into *name, borrowed; the last one counts [PB]; "" if absent. */
+static int svc_hello_parse(struct gp_slice msg, struct slice *name)
 {
-    struct pb_in in = svc_in(request);
+    struct pb_in in = svc_in(msg);
     struct pb_field f;
     int r;
     *name = (struct slice){0};
@@ -21856,43 +21842,42 @@ static size_t svc_digits(uint64_t v, char *text)
     return n;
 }
 
-/* Fail call because its request is not valid protobuf. */
-static void svc_fail_parse(struct gp_call *call)
+/* Fail c because its request is not valid protobuf. */
+static void svc_fail_parse(struct gp_call *c)
 {
-    server_call_fail(call, GP_STATUS_INTERNAL,
+    server_call_fail(c, GP_STATUS_INTERNAL,
                      "the request is not valid protobuf");
 }
 
-/* As svc_hello_parse; false after failing call. */
-static bool svc_parse_name(struct gp_call *call, struct gp_slice request,
+/* As svc_hello_parse; false after failing c. */
+static bool svc_parse_name(struct gp_call *c, struct gp_slice msg,
                            struct slice *name)
 {
-    int e = svc_hello_parse(request, name);
+    int e = svc_hello_parse(msg, name);
     if (e)
-        svc_fail_parse(call);
+        svc_fail_parse(c);
     return !e;
 }
 
-/* Begin a stream: return call's state of n bytes, with request's name copied
- * into *name for as long as the call; NULL after failing call. */
-static void *svc_stream_begin(struct gp_call *call, struct gp_slice request,
+/* Begin a stream: return c's state of n bytes, with msg's name copied
+ * into *name for as long as the call; NULL after failing c. */
+static void *svc_stream_begin(struct gp_call *c, struct gp_slice msg,
                               size_t n, struct slice *name)
 {
-    void *state = server_call_state(call, n);
-    if (!svc_parse_name(call, request, name))
+    void *state = server_call_state(c, n);
+    if (!svc_parse_name(c, msg, name))
         return NULL;
-    name->p = server_call_dup(call, *name);
+    name->p = server_call_dup(c, *name);
     if (state && name->p)
         return state;
-    server_call_fail_memory(call);
+    server_call_fail_memory(c);
     return NULL;
 }
 
 /* ---- greeter ---- */
 
-/* Work, then send one greeting; false if call has ended or must wait for
- * on_writable. */
-static bool svc_greet(struct gp_call *call, struct slice name,
+/* Work, then send one greeting; false: c ended or must wait for on_writable. */
+static bool svc_greet(struct gp_call *c, struct slice name,
                       struct svc_greeter *g)
 {
     char number[20];
@@ -21901,7 +21886,7 @@ static bool svc_greet(struct gp_call *call, struct slice name,
     /* Keep the compiler from removing the unused sum. */
     __asm__ volatile("" : : "r"(svc_work(g->work)));
     size_t n = svc_digits(seq, number);
-    struct buf *out = server_message_begin(call);
+    struct buf *out = server_message_begin(c);
     pb_put_varint(out, 1 << 3 | PB_BYTES);
     pb_put_varint(out, name.n + n + sizeof "Hello ! (request #)" - 1);
     txt_puts(out, "Hello ");
@@ -21909,33 +21894,32 @@ static bool svc_greet(struct gp_call *call, struct slice name,
     txt_puts(out, "! (request #");
     mem_put(out, number, n);
     mem_put_byte(out, ')');
-    return !server_message_end(call);
+    return !server_message_end(c);
 }
 
 /* Answer SayHello. */
-static void svc_hello(struct gp_call *call, struct gp_slice request, void *arg)
+static void svc_hello(struct gp_call *c, struct gp_slice msg, void *arg)
 {
     struct slice name;
-    if (!svc_parse_name(call, request, &name))
+    if (!svc_parse_name(c, msg, &name))
         return;
-    (void)svc_greet(call, name, arg);
-    server_call_finish(call, GP_STATUS_OK, "");
+    (void)svc_greet(c, name, arg);
+    server_call_finish(c, GP_STATUS_OK, "");
 }
 
 /* Answer one message of SayHelloBidiStream. */
-static void svc_hello_bidi(struct gp_call *call, struct gp_slice request,
-                           void *arg)
+static void svc_hello_bidi(struct gp_call *c, struct gp_slice msg, void *arg)
 {
     struct slice name;
-    if (svc_parse_name(call, request, &name))
-        (void)svc_greet(call, name, arg);
+    if (svc_parse_name(c, msg, &name))
+        (void)svc_greet(c, name, arg);
 }
 
 /* End a stream when its client has ended it. */
-static void svc_half_close(struct gp_call *call, void *arg)
+static void svc_half_close(struct gp_call *c, void *arg)
 {
     (void)arg;
-    server_call_finish(call, GP_STATUS_OK, "");
+    server_call_finish(c, GP_STATUS_OK, "");
 }
 
 enum { SVC_GREETINGS = 10 };            /* of SayHelloStreamReply */
@@ -21946,28 +21930,27 @@ struct svc_stream {                     /* state of a SayHelloStreamReply */
 };
 
 /* Send the greetings left of SayHelloStreamReply until there is no room. */
-static void svc_hello_more(struct gp_call *call, void *arg)
+static void svc_hello_more(struct gp_call *c, void *arg)
 {
-    struct svc_stream *s = server_call_state(call, sizeof *s);
-    while (s->left && !server_call_cancelled(call)) {
+    struct svc_stream *s = server_call_state(c, sizeof *s);
+    while (s->left && !server_call_cancelled(c)) {
         s->left--;
-        if (!svc_greet(call, s->name, arg))
+        if (!svc_greet(c, s->name, arg))
             break;
     }
     if (!s->left)
-        server_call_finish(call, GP_STATUS_OK, "");
+        server_call_finish(c, GP_STATUS_OK, "");
 }
 
 /* Answer SayHelloStreamReply. */
-static void svc_hello_stream(struct gp_call *call, struct gp_slice request,
-                             void *arg)
+static void svc_hello_stream(struct gp_call *c, struct gp_slice msg, void *arg)
 {
     struct slice name;
-    struct svc_stream *s = svc_stream_begin(call, request, sizeof *s, &name);
+    struct svc_stream *s = svc_stream_begin(c, msg, sizeof *s, &name);
     if (!s)
         return;
     *s = (struct svc_stream){ name, SVC_GREETINGS };
-    svc_hello_more(call, arg);
+    svc_hello_more(c, arg);
 }
 
 /* Add the n methods at m to s. */
@@ -22015,17 +21998,16 @@ struct svc_health {
     atomic_bool down;                   /* the server is draining */
 };
 
-/* Return the status of a service: "" and the server's services are SERVING
- * unless another status is set. */
-static enum gp_health svc_health_status(struct svc_health *h,
-                                        struct slice service)
+/* Return the status of the service called name: "" and the server's services
+ * are SERVING unless another status is set. */
+static enum gp_health svc_health_status(struct svc_health *h, struct slice name)
 {
     enum gp_health status = GP_HEALTH_UNKNOWN_SERVICE;
     pthread_mutex_lock(&h->lock);
-    if (!service.n || server_has_service(h->server, service))
+    if (!name.n || server_has_service(h->server, name))
         status = GP_HEALTH_SERVING;
     for (size_t i = 0; i < h->n; i++)
-        if (txt_equal(txt_slice(h->v[i].name), service))
+        if (txt_equal(txt_slice(h->v[i].name), name))
             status = h->v[i].status;
     if (h->down && status != GP_HEALTH_UNKNOWN_SERVICE)
         status = GP_HEALTH_NOT_SERVING;
@@ -22075,26 +22057,25 @@ static void svc_health_drain(void *arg)
 }
 
 /* Send a HealthCheckResponse. */
-static void svc_health_send(struct gp_call *call, enum gp_health status)
+static void svc_health_send(struct gp_call *c, enum gp_health status)
 {
-    pb_put_uint(server_message_begin(call), 1, (uint64_t)status);
-    (void)server_message_end(call);
+    pb_put_uint(server_message_begin(c), 1, (uint64_t)status);
+    (void)server_message_end(c);
 }
 
 /* Answer Health.Check. */
-static void svc_health_check(struct gp_call *call, struct gp_slice request,
-                             void *arg)
+static void svc_health_check(struct gp_call *c, struct gp_slice msg, void *arg)
 {
     struct slice service;
-    if (!svc_parse_name(call, request, &service))
+    if (!svc_parse_name(c, msg, &service))
         return;
     enum gp_health status = svc_health_status(arg, service);
     if (status == GP_HEALTH_UNKNOWN_SERVICE) {
-        server_call_fail(call, GP_STATUS_NOT_FOUND, "unknown service");
+        server_call_fail(c, GP_STATUS_NOT_FOUND, "unknown service");
         return;
     }
-    svc_health_send(call, status);
-    server_call_finish(call, GP_STATUS_OK, "");
+    svc_health_send(c, status);
+    server_call_finish(c, GP_STATUS_OK, "");
 }
 
 struct svc_watch {                      /* state of a Watch */
@@ -22104,32 +22085,31 @@ struct svc_watch {                      /* state of a Watch */
 };
 
 /* Send the status if it has changed; end the stream when the server drains. */
-static void svc_health_poke(struct gp_call *call, void *arg)
+static void svc_health_poke(struct gp_call *c, void *arg)
 {
     struct svc_health *h = arg;
-    struct svc_watch *w = server_call_state(call, sizeof *w);
+    struct svc_watch *w = server_call_state(c, sizeof *w);
     if (!w || !w->begun)
         return;
     enum gp_health status = svc_health_status(h, w->service);
     if (status != w->sent)
-        svc_health_send(call, status);
+        svc_health_send(c, status);
     w->sent = status;
     if (h->down)
-        server_call_finish(call, GP_STATUS_UNAVAILABLE,
+        server_call_finish(c, GP_STATUS_UNAVAILABLE,
                            "the server is shutting down");
 }
 
 /* Answer Health.Watch. */
-static void svc_health_watch(struct gp_call *call, struct gp_slice request,
-                             void *arg)
+static void svc_health_watch(struct gp_call *c, struct gp_slice msg, void *arg)
 {
     struct slice service;
-    struct svc_watch *w = svc_stream_begin(call, request, sizeof *w, &service);
+    struct svc_watch *w = svc_stream_begin(c, msg, sizeof *w, &service);
     if (!w)
         return;
     *w = (struct svc_watch){ service, svc_health_status(arg, service), true };
-    svc_health_send(call, w->sent);
-    svc_health_poke(call, arg);
+    svc_health_send(c, w->sent);
+    svc_health_poke(c, arg);
 }
 
 /* Append an entry of List's map: the status of service. */
@@ -22157,13 +22137,12 @@ static bool svc_health_row(struct svc_health *h, size_t i, struct slice *name)
 }
 
 /* Answer Health.List. */
-static void svc_health_list(struct gp_call *call, struct gp_slice request,
-                            void *arg)
+static void svc_health_list(struct gp_call *c, struct gp_slice msg, void *arg)
 {
     struct svc_health *h = arg;
-    struct buf *out = server_message_begin(call);
+    struct buf *out = server_message_begin(c);
     struct slice service;
-    (void)request;
+    (void)msg;
     svc_health_entry(out, h, txt_slice(""));
     for (size_t i = 0; server_service_name(h->server, i, &service); i++)
         if (service.n)
@@ -22171,7 +22150,7 @@ static void svc_health_list(struct gp_call *call, struct gp_slice request,
     for (size_t i = 0; svc_health_row(h, i, &service); i++)
         if (service.n && !server_has_service(h->server, service))
             svc_health_entry(out, h, service);
-    server_call_send(call);
+    server_call_send(c);
 }
 
 /* Add grpc.health.v1.Health to s. */
@@ -22205,23 +22184,20 @@ struct svc_reflection {
 };
 
 /* Append the services of a ListServiceResponse. */
-static void svc_reflection_list(const struct svc_reflection *r,
-                                struct buf *out)
+static void svc_reflection_list(const struct svc_reflection *r, struct buf *out)
 {
     struct buf service = {0};
     struct slice name;
-    for (size_t i = 0; server_service_name(r->server, i, &name); i++) {
-        if (!name.n)
-            continue;
-        pb_put_bytes(&service, 1, name.p, name.n);
-        pb_put_message(out, 1, &service);
-    }
+    for (size_t i = 0; server_service_name(r->server, i, &name); i++)
+        if (name.n) {
+            pb_put_bytes(&service, 1, name.p, name.n);
+            pb_put_message(out, 1, &service);
+        }
     mem_fini(&service);
 }
 
-/* Append the answer to f, the member of the oneof in a request, or zero if it
- * has none: a FileDescriptorResponse with the file and its imports, a
- * ListServiceResponse, or an ErrorResponse; the stream stays open. */
+/* Append the answer to f, the oneof's member in a request, or zero: a file and
+ * its imports, a ListServiceResponse or an ErrorResponse. */
 static void svc_reflection_answer(struct svc_reflection *r,
                                   const struct pb_field *f, struct buf *out)
 {
@@ -22247,25 +22223,25 @@ static void svc_reflection_answer(struct svc_reflection *r,
 }
 
 /* Answer one request of ServerReflection.ServerReflectionInfo. */
-static void svc_reflection_info(struct gp_call *call, struct gp_slice request,
+static void svc_reflection_info(struct gp_call *c, struct gp_slice msg,
                                 void *arg)
 {
-    struct pb_in in = svc_in(request);
+    struct pb_in in = svc_in(msg);
     struct pb_field f, asked = {0};
     int got;
-    struct buf *out = server_message_begin(call);
+    struct buf *out = server_message_begin(c);
     while ((got = pb_get_field(&in, &f)) > 0) {
         if (f.number == 1 && f.type == PB_BYTES)        /* valid_host */
             pb_put_bytes(out, 1, f.bytes.p, (size_t)(f.bytes.end - f.bytes.p));
         else if (f.number >= 3 && f.number <= 7 && f.type == PB_BYTES)
             asked = f;                  /* the last member of a oneof counts */
     }
-    pb_put_bytes(out, 2, request.data, request.len);
+    pb_put_bytes(out, 2, msg.data, msg.len);
     if (got < 0)
-        svc_fail_parse(call);
+        svc_fail_parse(c);
     else
         svc_reflection_answer(arg, &asked, out);
-    (void)server_message_end(call);
+    (void)server_message_end(c);
 }
 
 /* Free a struct svc_reflection. */
@@ -22288,17 +22264,14 @@ static int svc_reflection_add(struct gp_server *s, struct slice set,
     e = e ? e : dsc_init(&r->dsc, set, why);
     if (e)
         return e;
-    const struct gp_method m[] = {
-        { .path = "/grpc.reflection.v1.ServerReflection/"
-                  "ServerReflectionInfo", .kind = GP_BIDI,
-          .on_message = svc_reflection_info, .on_half_close = svc_half_close,
-          .service = r },
-        { .path = "/grpc.reflection.v1alpha.ServerReflection/"
-                  "ServerReflectionInfo", .kind = GP_BIDI,
-          .on_message = svc_reflection_info, .on_half_close = svc_half_close,
-          .service = r },
-    };
-    return SVC_ADD(s, m, why);
+    struct gp_method m = {
+        .path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+        .kind = GP_BIDI, .on_message = svc_reflection_info,
+        .on_half_close = svc_half_close, .service = r };
+    if ((e = server_add_method(s, &m, why)))
+        return e;
+    m.path = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
+    return server_add_method(s, &m, why);
 }
 
 #ifdef SVC_PROTOS       /* set by the Makefile: proto/ as a FileDescriptorSet,
@@ -22339,13 +22312,12 @@ enum {
     SVC_OUTPUTS_MOST = 65536,           /* unsent responses of a call */
 };
 
-/* Read a request; payload and expect are the field numbers of its payload and
- * expect_compressed.  False after failing call. */
-static bool svc_test_parse(struct gp_call *call, struct gp_slice request,
-                           uint32_t payload, uint32_t expect,
-                           struct svc_request *q)
+/* Read a request; body and flag are the field numbers of its payload and
+ * expect_compressed.  False after failing c. */
+static bool svc_test_parse(struct gp_call *c, struct gp_slice msg,
+                           uint32_t body, uint32_t flag, struct svc_request *q)
 {
-    struct pb_in in = svc_in(request);
+    struct pb_in in = svc_in(msg);
     struct pb_field f;
     int got;
     *q = (struct svc_request){0};
@@ -22354,7 +22326,7 @@ static bool svc_test_parse(struct gp_call *call, struct gp_slice request,
             q->size = f.value;
         if (f.type != PB_BYTES)
             continue;
-        if (f.number == payload)
+        if (f.number == body)
             q->payload = pb_find_bytes(f.bytes, 2).n;
         else if (f.number == 6)
             q->compress = pb_find_varint(f.bytes, 1, 0);
@@ -22364,13 +22336,13 @@ static bool svc_test_parse(struct gp_call *call, struct gp_slice request,
                                             : GP_STATUS_UNKNOWN;
             q->text = pb_find_bytes(f.bytes, 2);
         }
-        if (f.number == expect)
+        if (f.number == flag)
             q->expects = pb_find_varint(f.bytes, 1, 0);
     }
     if (got < 0)
-        svc_fail_parse(call);
-    else if (q->expects && !call->compressed)
-        server_call_fail(call, GP_STATUS_INVALID_ARGUMENT,
+        svc_fail_parse(c);
+    else if (q->expects && !c->compressed)
+        server_call_fail(c, GP_STATUS_INVALID_ARGUMENT,
                          "expect_compressed is set, but the request is not "
                          "compressed");
     else
@@ -22379,9 +22351,9 @@ static bool svc_test_parse(struct gp_call *call, struct gp_slice request,
 }
 
 /* Send size zero bytes as field 1, a payload; errors as server_message_end. */
-static int svc_test_payload(struct gp_call *call, uint64_t size)
+static int svc_test_payload(struct gp_call *c, uint64_t size)
 {
-    struct buf *out = server_message_begin(call), head = {0};
+    struct buf *out = server_message_begin(c), head = {0};
     pb_put_varint(&head, 2 << 3 | PB_BYTES);
     pb_put_varint(&head, size);
     pb_put_varint(out, 1 << 3 | PB_BYTES);
@@ -22393,95 +22365,92 @@ static int svc_test_payload(struct gp_call *call, uint64_t size)
         out->len += size;
     }
     mem_fini(&head);
-    return server_message_end(call);
+    return server_message_end(c);
 }
 
 /* Echo the metadata of the interoperability tests. */
-static void svc_test_echo(struct gp_call *call)
+static void svc_test_echo(struct gp_call *c)
 {
     static const char head[] = "x-grpc-test-echo-initial";
     static const char trail[] = "x-grpc-test-echo-trailing-bin";
-    struct gp_slice v = server_call_get_meta(call, head, 0);
+    struct gp_slice v = server_call_get_meta(c, head, 0);
     if (v.data)
-        (void)server_call_add_meta(call, head, v, false);
-    v = server_call_get_meta(call, trail, 0);
+        (void)server_call_add_meta(c, head, v, false);
+    v = server_call_get_meta(c, trail, 0);
     if (v.data)
-        (void)server_call_add_meta(call, trail, v, true);
+        (void)server_call_add_meta(c, trail, v, true);
 }
 
 /* Answer EmptyCall. */
-static void svc_test_empty(struct gp_call *call, struct gp_slice request,
-                           void *arg)
+static void svc_test_empty(struct gp_call *c, struct gp_slice msg, void *arg)
 {
-    (void)request;
+    (void)msg;
     (void)arg;
-    svc_test_echo(call);
-    (void)server_message_begin(call);
-    server_call_send(call);
+    svc_test_echo(c);
+    (void)server_message_begin(c);
+    server_call_send(c);
 }
 
 /* Answer UnaryCall. */
-static void svc_test_unary(struct gp_call *call, struct gp_slice request,
-                           void *arg)
+static void svc_test_unary(struct gp_call *c, struct gp_slice msg, void *arg)
 {
     struct svc_request q;
     (void)arg;
-    svc_test_echo(call);
-    if (!svc_test_parse(call, request, 3, 8, &q))
+    svc_test_echo(c);
+    if (!svc_test_parse(c, msg, 3, 8, &q))
         return;
     if (q.status) {
-        const char *text = server_call_dup(call, q.text);
-        server_call_finish(call, q.status, text ? text : "");
+        const char *text = server_call_dup(c, q.text);
+        server_call_finish(c, q.status, text ? text : "");
         return;
     }
     if (q.size > SVC_PAYLOAD_MOST) {
-        server_call_fail(call, GP_STATUS_INVALID_ARGUMENT,
+        server_call_fail(c, GP_STATUS_INVALID_ARGUMENT,
                          "response_size is larger than 64 MiB");
         return;
     }
-    call->gzip = q.compress;
-    (void)svc_test_payload(call, q.size);
-    server_call_finish(call, GP_STATUS_OK, "");
+    c->gzip = q.compress;
+    (void)svc_test_payload(c, q.size);
+    server_call_finish(c, GP_STATUS_OK, "");
 }
 
-/* Send the due responses of a streaming call until there is no room; also its
- * on_writable. */
-static void svc_test_pump(struct gp_call *call, void *arg)
+/* Send the due responses of a streaming call until there is no room. */
+static void svc_test_pump(struct gp_call *c, void *arg)
 {
-    struct svc_test *t = server_call_state(call, sizeof *t);
+    struct svc_test *t = server_call_state(c, sizeof *t);
     (void)arg;
     while (t->at < t->n) {
         const struct svc_output *o = &t->output[t->at];
         if (o->interval_us && !t->waited) {
             if (!t->waits)              /* a new request must not reset it */
-                server_call_set_timer(call, (int64_t)o->interval_us * 1000);
+                server_call_set_timer(c, (int64_t)o->interval_us * 1000);
             t->waits = true;
             return;
         }
         t->waits = t->waited = false;
         t->at++;
-        call->gzip = o->compressed;
-        if (svc_test_payload(call, o->size))
+        c->gzip = o->compressed;
+        if (svc_test_payload(c, o->size))
             return;
     }
     if (t->status || t->last)
-        server_call_finish(call, t->status, t->text ? t->text : "");
+        server_call_finish(c, t->status, t->text ? t->text : "");
 }
 
 /* Send the next response, whose interval has passed. */
-static void svc_test_timer(struct gp_call *call, void *arg)
+static void svc_test_timer(struct gp_call *c, void *arg)
 {
-    struct svc_test *t = server_call_state(call, sizeof *t);
+    struct svc_test *t = server_call_state(c, sizeof *t);
     t->waited = true;
-    svc_test_pump(call, arg);
+    svc_test_pump(c, arg);
 }
 
 /* Add the responses that a StreamingOutputCallRequest asks for to t; false
- * after failing call. */
-static bool svc_test_outputs(struct gp_call *call, struct gp_slice request,
+ * after failing c. */
+static bool svc_test_outputs(struct gp_call *c, struct gp_slice msg,
                              struct svc_test *t)
 {
-    struct pb_in in = svc_in(request);
+    struct pb_in in = svc_in(msg);
     struct pb_field f;
     while (pb_get_field(&in, &f) > 0) {
         if (f.type != PB_BYTES || f.number != 2)
@@ -22493,20 +22462,20 @@ static bool svc_test_outputs(struct gp_call *call, struct gp_slice request,
         struct slice flag = pb_find_bytes(f.bytes, 3);
         o.compressed = pb_find_varint(pb_of(flag), 1, 0);
         if (o.size > SVC_PAYLOAD_MOST || o.interval_us > 3600000000u) {
-            server_call_fail(call, GP_STATUS_INVALID_ARGUMENT,
+            server_call_fail(c, GP_STATUS_INVALID_ARGUMENT,
                              "size or interval_us is out of range");
             return false;
         }
         if (t->at == t->n)
             t->at = t->n = 0;
         if (t->n >= SVC_OUTPUTS_MOST) {
-            server_call_fail(call, GP_STATUS_RESOURCE_EXHAUSTED,
+            server_call_fail(c, GP_STATUS_RESOURCE_EXHAUSTED,
                              "more than 65,536 responses are unsent");
             return false;
         }
         struct svc_output *new = MEM_ADD(t->output, t->n, t->cap);
         if (!new) {
-            server_call_fail_memory(call);
+            server_call_fail_memory(c);
             return false;
         }
         *new = o;
@@ -22519,76 +22488,70 @@ static char svc_test_single;            /* StreamingOutputCall: one request */
 static char svc_test_later;             /* HalfDuplexCall: answers at its end */
 
 /* Handle a request of StreamingOutputCall, FullDuplexCall or HalfDuplexCall. */
-static void svc_test_output(struct gp_call *call, struct gp_slice request,
-                            void *arg)
+static void svc_test_output(struct gp_call *c, struct gp_slice msg, void *arg)
 {
-    struct svc_test *t = server_call_state(call, sizeof *t);
+    struct svc_test *t = server_call_state(c, sizeof *t);
     struct svc_request q;
     if (!t) {
-        server_call_fail_memory(call);
+        server_call_fail_memory(c);
         return;
     }
-    if (!svc_test_parse(call, request, 3, 0, &q) ||
-        !svc_test_outputs(call, request, t))
+    if (!svc_test_parse(c, msg, 3, 0, &q) || !svc_test_outputs(c, msg, t))
         return;
     if (q.status) {
-        t->text = server_call_dup(call, q.text);
+        t->text = server_call_dup(c, q.text);
         t->status = q.status;
     }
     if (arg == &svc_test_single) {
-        svc_test_echo(call);
+        svc_test_echo(c);
         t->last = true;
     }
     if (arg != &svc_test_later)
-        svc_test_pump(call, arg);
+        svc_test_pump(c, arg);
 }
 
 /* Begin a call of TestService. */
-static void svc_test_start(struct gp_call *call, void *arg)
+static void svc_test_start(struct gp_call *c, void *arg)
 {
     (void)arg;
-    svc_test_echo(call);
+    svc_test_echo(c);
 }
 
 /* End a duplex call when its client has ended it. */
-static void svc_test_half(struct gp_call *call, void *arg)
+static void svc_test_half(struct gp_call *c, void *arg)
 {
-    struct svc_test *t = server_call_state(call, sizeof *t);
+    struct svc_test *t = server_call_state(c, sizeof *t);
     if (!t) {
-        server_call_fail_memory(call);
+        server_call_fail_memory(c);
         return;
     }
     t->last = true;
-    svc_test_pump(call, arg);
+    svc_test_pump(c, arg);
 }
 
 /* Count one request of StreamingInputCall. */
-static void svc_test_input(struct gp_call *call, struct gp_slice request,
-                           void *arg)
+static void svc_test_input(struct gp_call *c, struct gp_slice msg, void *arg)
 {
-    struct svc_test *t = server_call_state(call, sizeof *t);
+    struct svc_test *t = server_call_state(c, sizeof *t);
     struct svc_request q;
     (void)arg;
-    if (!svc_test_parse(call, request, 1, 2, &q))
-        return;
-    if (t)
+    if (svc_test_parse(c, msg, 1, 2, &q) && t)
         t->received += q.payload;
 }
 
 /* Answer StreamingInputCall when its client has ended. */
-static void svc_test_sum(struct gp_call *call, void *arg)
+static void svc_test_sum(struct gp_call *c, void *arg)
 {
-    struct svc_test *t = server_call_state(call, sizeof *t);
+    struct svc_test *t = server_call_state(c, sizeof *t);
     (void)arg;
-    pb_put_uint(server_message_begin(call), 1, t ? t->received : 0);
-    server_call_send(call);
+    pb_put_uint(server_message_begin(c), 1, t ? t->received : 0);
+    server_call_send(c);
 }
 
 /* Free the state of a streaming call. */
-static void svc_test_done(struct gp_call *call, enum gp_status status,
-                          void *arg)
+static void svc_test_done(struct gp_call *c, enum gp_status status, void *arg)
 {
-    struct svc_test *t = server_call_state(call, sizeof *t);
+    struct svc_test *t = server_call_state(c, sizeof *t);
     (void)status;
     (void)arg;
     if (t)
@@ -22634,16 +22597,14 @@ static int svc_test_add(struct gp_server *s, struct gp_why *why)
  * spec    RFC 9110, RFC 9112; net/http/pprof for paths, headers and errors;
  *         Prometheus text format 0.0.4; Fetch Metadata for Sec-Fetch-Site
  * prefix  web_
- * runs    on its own thread, so that it delays no call; a second thread builds
- *         profiles, so that they delay no request; web_new to web_start and
- *         web_free on any other thread
+ * runs    on a thread of its own; a second builds profiles, so that requests do
+ *         not wait; web_new, web_start and web_free on any other
  *
  *   READING -> WAITING -> WRITING -> READING   WAITING: for a window's end
  *                                 -> LINGERING: for the client to close
  *
- * Invariant  a connection has at most one window, which ends with it; a request
- *            is read completely before it is answered, and its answer is sent
- *            completely before the next request is read.
+ * Invariant  a connection has at most one window, which ends with it; it reads
+ *            a request completely, and the next after sending the answer.
  * Does not   trust browsers: it refuses a Host, an Origin or a fetch that is
  *            not this listener's own, so that no web page can read from it.
  */
@@ -22671,13 +22632,12 @@ struct web_conn {
     bool               continued;       /* 100 Continue was sent */
     struct web_window *window;          /* owned; in WAITING, or NULL */
     struct web_build  *build;           /* borrowed; in WAITING, or NULL */
-    bool               picture;         /* the window becomes a flame graph */
+    bool               svg;             /* the window becomes a flame graph */
 };
 
 struct web_config {
     const char *address;                /* see net_addr_parse */
-    const struct gp_server *server;     /* its calls are counted; borrowed;
-                                         * NULL: none */
+    const struct gp_server *server;     /* borrowed: counts calls; or NULL */
     struct rec_config sampling;         /* default of a window */
 };
 
@@ -22704,16 +22664,14 @@ struct web_request {                    /* borrowed from the connection's in */
     struct slice method, path, query, body;
     struct slice host, origin, site;    /* p NULL: no such header */
     uint64_t     length;                /* Content-Length */
-    bool         old, close, sized, coded;  /* HTTP/1.0; Connection: close;
-                                         * Content-Length, Transfer-Encoding
-                                         * present */
+    bool         old, close;            /* HTTP/1.0; Connection: close */
+    bool         sized, coded;          /* has length; has Transfer-Encoding */
     bool         expects, named;        /* Expect: 100-continue; Host present */
 };
 
 /* ---- answers ---- */
 
-/* Return the reason phrase of a status that this section sends, else that of
- * 505. */
+/* Return the reason phrase of a status of this section, else that of 505. */
 static const char *web_reason(int status)
 {
     switch (status) {
@@ -22743,9 +22701,8 @@ static void web_put_head(struct web_conn *c, int status, const char *type,
 {
     char date[40];
     struct tm tm;
-    time_t now = time(NULL);
-    strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT",
-             gmtime_r(&now, &tm));
+    time_t t = time(NULL);
+    strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&t, &tm));
     txt_putf(&c->out, "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: %s\r\n"
              "X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n"
              "%s%s", status, web_reason(status), date, type, also,
@@ -22755,8 +22712,7 @@ static void web_put_head(struct web_conn *c, int status, const char *type,
     txt_puts(&c->out, "\r\n");
 }
 
-/* Answer with the bytes of body, and release it.  If memory has run out, close
- * the connection without an answer. */
+/* Answer with body, and release it; out of memory, close the connection. */
 static void web_answer(struct web_conn *c, int status, const char *type,
                        const char *also, struct buf *body)
 {
@@ -22837,14 +22793,13 @@ static struct web_window *web_window_new(struct web_conn *c, unsigned hz)
     return w;
 }
 
-/* The body made from a window that has ended.  The builder's thread makes it,
- * because looking up symbols and lines takes long. */
+/* The body that the builder's thread makes from a window that has ended. */
 struct web_build {
     struct gp_debug   *web;             /* borrowed */
     struct web_conn   *conn;            /* borrowed; NULL: closed meanwhile */
     struct web_window *window;          /* owned: a user of the recorder */
     struct rec_mark    to;              /* owned: the window's end */
-    bool               picture;         /* an SVG, not a profile */
+    bool               svg;             /* not a profile */
     struct buf         body;            /* owned: the result */
     struct gp_why      why;             /* or why there is none */
     int                error;           /* gp_err */
@@ -22859,7 +22814,7 @@ static void web_build_run(void *arg)
     int e = atomic_load(&b->web->stopping) ? GP_ESTATE
           : build_profile(&b->window->from, &b->to, &b->web->source, &profile,
                           &b->why);
-    if (!e && b->picture)
+    if (!e && b->svg)
         e = svg_write(&profile, &config, &b->body, &b->why);
     else if (!e && (e = pp_write(&profile, &b->body)))
         txt_fail(&b->why, e, "out of memory for the profile");
@@ -22871,7 +22826,7 @@ static void web_build_run(void *arg)
 /* End w, and start building its profile or picture, which becomes c's answer;
  * on an error answer c with it. */
 static void web_window_answer(struct web_conn *c, struct web_window *w,
-                              bool picture)
+                              bool svg)
 {
     struct web_build *b = mem_zalloc(sizeof *b);
     struct gp_why why;
@@ -22881,7 +22836,7 @@ static void web_window_answer(struct web_conn *c, struct web_window *w,
         b->web = c->web;
         b->conn = c;
         b->window = w;
-        b->picture = picture;
+        b->svg = svg;
         if (!net_loop_post(&c->web->builder, web_build_run, b)) {
             net_timer_stop(&c->web->loop, &c->timer);
             c->build = b;
@@ -22904,14 +22859,12 @@ static void web_window_on_time(struct net_timer *t)
 
 /* ---- pages ---- */
 
-/* Take what is before the first end off *s, and that end; all if there is
- * none. */
+/* Take *s off up to the first end, which is dropped; all if there is none. */
 static struct slice web_take(struct slice *s, char end)
 {
     const char *at = memchr(s->p, end, s->n);
     struct slice part = { s->p, at ? (size_t)(at - s->p) : s->n };
-    size_t n = part.n + (at != NULL);
-    *s = (struct slice){ s->p + n, s->n - n };
+    *s = txt_after(*s, part.n + (at != NULL));
     return part;
 }
 
@@ -22977,8 +22930,7 @@ static bool web_param_number(struct web_conn *c, struct slice query,
 }
 
 /* Open a window of ?seconds=N; its profile or picture is the answer. */
-static void web_wait(struct web_conn *c, const struct web_request *q,
-                     bool picture)
+static void web_wait(struct web_conn *c, const struct web_request *q, bool svg)
 {
     uint64_t seconds, hz;
     if (!web_param_known(c, q->query, "seconds hz") ||
@@ -22988,14 +22940,13 @@ static void web_wait(struct web_conn *c, const struct web_request *q,
         return;
     if (c->head) {                      /* no window: only the headers */
         c->state = WEB_WRITING;
-        web_put_head(c, 200, picture ? "image/svg+xml"
-                                     : "application/octet-stream",
-                     WEB_NO_LENGTH, picture ? "" : WEB_GO_FILE);
+        web_put_head(c, 200, svg ? "image/svg+xml" : "application/octet-stream",
+                     WEB_NO_LENGTH, svg ? "" : WEB_GO_FILE);
         return;
     }
     if (!(c->window = web_window_new(c, (unsigned)hz)))
         return;
-    c->picture = picture;
+    c->svg = svg;
     c->state = WEB_WAITING;
     if (net_timer_arm(&c->web->loop, &c->timer, sys_now_ns() +
                                      (int64_t)seconds * 1000000000)) {
@@ -23394,7 +23345,7 @@ static bool web_host_ours(const struct gp_debug *w, struct slice host)
 static bool web_origin_ours(struct slice origin, struct slice host)
 {
     return host.p && txt_starts(origin, "http://") &&
-           txt_equal(host, (struct slice){ origin.p + 7, origin.n - 7 });
+           txt_equal(host, txt_after(origin, 7));
 }
 
 /* True if q may be answered: no web page but this listener's own sent it; false
@@ -23461,18 +23412,15 @@ static bool web_line(struct slice *in, struct slice *line)
     return true;
 }
 
-/* True if line is the header name; *v gets its value without the blanks around
- * it. */
+/* True if line is the header name; *v gets its value without blanks around. */
 static bool web_header(struct slice line, const char *name, struct slice *v)
 {
     size_t n = strlen(name);
     if (line.n <= n || line.p[n] != ':' || strncasecmp(line.p, name, n))
         return false;
-    *v = (struct slice){ line.p + n + 1, line.n - n - 1 };
-    while (v->n && (v->p[0] == ' ' || v->p[0] == '\t')) {
-        v->p++;
-        v->n--;
-    }
+    *v = txt_after(line, n + 1);
+    while (v->n && (v->p[0] == ' ' || v->p[0] == '\t'))
+        *v = txt_after(*v, 1);
     while (v->n && (v->p[v->n - 1] == ' ' || v->p[v->n - 1] == '\t'))
         v->n--;
     return true;
@@ -23541,13 +23489,12 @@ static int web_parse(struct web_conn *c, struct web_request *q)
 {
     static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
     struct slice in = { (const char *)c->in.data, c->in.len }, line;
-    int status = 0;
     *q = (struct web_request){0};
     do                                  /* RFC 9112 2.2: skip empty lines */
         if (!web_line(&in, &line))
             return c->in.len > WEB_HEAD_BYTES ? 431 : -1;
     while (line.n == 0);
-    status = web_parse_first(q, line);
+    int status = web_parse_first(q, line);
     while (!status) {
         if (!web_line(&in, &line))
             return c->in.len > WEB_HEAD_BYTES ? 431 : -1;
@@ -23594,8 +23541,7 @@ static void web_conn_free(struct web_conn *c)
     w->nconns--;
 }
 
-/* Wait for events, for up to in_ns (0: no limit); false if out of memory: then
- * c is freed. */
+/* Wait for events, up to in_ns (0: no limit); false: out of memory, c freed. */
 static bool web_conn_wait(struct web_conn *c, uint32_t events, int64_t in_ns)
 {
     struct gp_debug *w = c->web;
@@ -23704,17 +23650,15 @@ static void web_build_done(void *arg)
 {
     struct web_build *b = arg;
     struct web_conn *c = b->conn;
+    const char *type = b->svg ? "image/svg+xml" : "application/octet-stream";
     rec_mark_fini(&b->to);
     web_window_free(b->window);
     if (c) {
         c->build = NULL;
         if (b->error)
             web_refuse(c, 500, WEB_GO_ERROR, "%s", b->why.text);
-        else if (b->picture)
-            web_answer(c, 200, "image/svg+xml", "", &b->body);
         else
-            web_answer(c, 200, "application/octet-stream", WEB_GO_FILE,
-                       &b->body);
+            web_answer(c, 200, type, b->svg ? "" : WEB_GO_FILE, &b->body);
         web_conn_turn(c);
     }
     mem_fini(&b->body);
@@ -23728,7 +23672,7 @@ static void web_conn_on_time(struct net_timer *t)
     if (c->state == WEB_WAITING) {
         struct web_window *w = c->window;
         c->window = NULL;
-        web_window_answer(c, w, c->picture);
+        web_window_answer(c, w, c->svg);
     } else if (c->state == WEB_READING && c->in.len) {
         c->keep = c->head = false;
         web_refuse(c, 408, "", "the request was not complete within %d s",
@@ -23740,8 +23684,7 @@ static void web_conn_on_time(struct net_timer *t)
     web_conn_turn(c);
 }
 
-/* Make room: close the connection that has been idle longest; false if each is
- * being answered. */
+/* Close the connection idle longest; false if each is being answered. */
 static bool web_evict(struct gp_debug *w)
 {
     for (struct link *i = w->conns.next; i != &w->conns; i = i->next) {
@@ -23839,8 +23782,7 @@ static void web_free(struct gp_debug *w)
     mem_free(w);
 }
 
-/* Make an endpoint, owned by the caller, that listens as config says; web_start
- * makes it answer. */
+/* Make an endpoint, owned by the caller, that listens on config's address. */
 static int web_new(struct gp_debug **out, const struct web_config *config,
                    struct gp_why *why)
 {
@@ -23983,10 +23925,9 @@ int gp_profiler_note(struct gp_profiler *p, const char *key, const char *value)
 }
 
 /* Return the state so far; see grpcprof.h. */
-void gp_profiler_progress(struct gp_profiler *p,
-                          struct gp_profiler_state *state)
+void gp_profiler_progress(struct gp_profiler *p, struct gp_profiler_state *to)
 {
-    rec_since(&p->from, state);
+    rec_since(&p->from, to);
 }
 
 /* Write the profile and the flame graph; see grpcprof.h. */
@@ -23996,20 +23937,15 @@ int gp_profiler_write(struct gp_profiler *p, const char *pprof,
     struct pp profile = {0};
     struct buf file = {0}, picture = {0};
     const struct svg_config config = {0};
-    int e;
-    if ((e = build_profile_now(&p->from, &p->source, &profile, why)))
-        goto out;
-    if (pp_write(&profile, &file)) {
+    int e = build_profile_now(&p->from, &p->source, &profile, why);
+    if (!e && pp_write(&profile, &file))
         e = txt_fail(why, GP_ENOMEM, "out of memory for the profile");
-        goto out;
-    }
-    if (svg && (e = svg_write(&profile, &config, &picture, why)))
-        goto out;
-    if (pprof && (e = sys_write_file(pprof, file.data, file.len, why)))
-        goto out;
-    if (svg)
+    if (!e && svg)
+        e = svg_write(&profile, &config, &picture, why);
+    if (!e && pprof)
+        e = sys_write_file(pprof, file.data, file.len, why);
+    if (!e && svg)
         e = sys_write_file(svg, picture.data, picture.len, why);
-out:
     mem_fini(&file);
     mem_fini(&picture);
     pp_fini(&profile);
@@ -24087,8 +24023,7 @@ int gp_server_new(struct gp_server **s, const struct gp_server_config *config,
     if (!s)
         return txt_fail(why, GP_EUSAGE, "the server pointer is NULL");
     /* A program built with an older header passes a shorter struct. */
-    if (config && (config->size < sizeof config->size ||
-                   config->size > 4096))
+    if (config && (config->size < sizeof config->size || config->size > 4096))
         return txt_fail(why, GP_EUSAGE, "config.size is %zu: set it to "
                         "sizeof (struct gp_server_config)", config->size);
     if (config)
@@ -24211,10 +24146,9 @@ void *gp_call_state(struct gp_call *call, size_t n)
 }
 
 /* End the call with an error; see grpcprof.h. */
-void gp_call_fail(struct gp_call *call, enum gp_status status,
-                  const char *message)
+void gp_call_fail(struct gp_call *call, enum gp_status status, const char *text)
 {
-    server_call_fail(call, status, message ? message : "");
+    server_call_fail(call, status, text ? text : "");
 }
 
 /* Allocate memory of the call; see grpcprof.h. */
@@ -24301,8 +24235,7 @@ static const struct client_up reflect_up = {
     .on_lost = reflect_on_lost, .on_gone = reflect_on_nothing,
 };
 
-/* Write to why the reason for which m, which asked for name, has no answer;
- * GP_EIO. */
+/* Explain in why that m, which asked for name, has no answer; GP_EIO. */
 static int reflect_fail(const struct reflect *m, const char *target,
                         const struct net_addr *addr, struct slice name,
                         struct gp_why *why)
@@ -24319,15 +24252,13 @@ static int reflect_fail(const struct reflect *m, const char *target,
                     : rpc_status_name(m->result.status));
 }
 
-/* Ask the server at target, by reflection of version, "v1" or "v1alpha", with
- * name in field number of the request.  *answer gets the response, *status the
- * grpc status. */
+/* Ask target, by reflection of version, "v1" or "v1alpha", with name in field
+ * number.  *answer gets the response, *status the grpc status. */
 static int reflect_ask(const char *target, const char *version, uint32_t number,
                        struct slice name, struct buf *answer, int *status,
                        struct gp_why *why)
 {
-    struct reflect m = { .chan.h2.state = H2_GONE,
-                         .result.kind = CLIENT_LOST };
+    struct reflect m = { .chan.h2.state = H2_GONE, .result.kind = CLIENT_LOST };
     struct net_addr addr[NET_ADDRS];
     struct buf message = {0};
     char path[96];
@@ -24378,23 +24309,21 @@ static bool reflect_alike(struct slice a, struct slice b)
     return strcasestr(u, v) || strcasestr(v, u);
 }
 
-/* Write to why that the server at target has no such service, and those it has,
- * similar names first; GP_EIO. */
+/* Explain in why that target lacks want, and list what it has, similar names
+ * first; GP_EIO. */
 static int reflect_no_service(const char *target, const char *version,
-                              struct slice service, struct gp_why *why)
+                              struct slice want, struct gp_why *why)
 {
-    struct buf answer = {0}, list = {0};
+    struct buf all = {0}, list = {0};
     struct slice one, first = {0};
     int status;
-    (void)reflect_ask(target, version, 7, txt_slice("*"), &answer, &status,
-                      NULL);
+    (void)reflect_ask(target, version, 7, txt_slice("*"), &all, &status, NULL);
     for (int alike = 1; alike >= 0; alike--) {
-        struct pb_in in = pb_of(dsc_bytes(mem_slice(&answer), 6));
+        struct pb_in in = pb_of(dsc_bytes(mem_slice(&all), 6));
         while (dsc_next(&in, 1, &one)) {
             struct slice name = dsc_bytes(one, 1);
             if (txt_starts(name, "grpc.reflection.") || !name.n ||
-                list.len + name.n > 100 ||
-                reflect_alike(name, service) != alike)
+                list.len + name.n > 100 || reflect_alike(name, want) != alike)
                 continue;
             first = list.len ? first : name;
             mem_put(&list, ", ", list.len ? 2 : 0);
@@ -24402,18 +24331,17 @@ static int reflect_no_service(const char *target, const char *version,
         }
     }
     txt_fail(why, GP_EIO, "%s: no service %.*s%s%.*s%s%.*s%s", target,
-             service.n < 60 ? (int)service.n : 60, service.p,
+             want.n < 60 ? (int)want.n : 60, want.p,
              list.len ? ". It has " : "", (int)list.len,
              list.data ? (const char *)list.data : "",
              list.len ? ": --call " : "", first.n < 40 ? (int)first.n : 0,
              first.n ? first.p : "", list.len ? "/METHOD" : "");
-    mem_fini(&answer);
+    mem_fini(&all);
     mem_fini(&list);
     return GP_EIO;
 }
 
-/* True if set has a file of that name; *n gets the number of files before it,
- * or of all files. */
+/* True if set has the file name; *n gets the files before it, or all files. */
 static bool reflect_has(const struct buf *set, struct slice name, size_t *n)
 {
     struct pb_in in = pb_of(mem_slice(set));
@@ -24466,9 +24394,8 @@ static bool reflect_missing(const struct buf *set, struct slice *name)
     return false;
 }
 
-/* Ask the server at target, by reflection v1 or else v1alpha, for the files of
- * service and all that they import, and append them to set, a
- * FileDescriptorSet. */
+/* Ask target, by reflection v1 or else v1alpha, for the files of service and
+ * all their imports, and append them to set, a FileDescriptorSet. */
 static int reflect_service(const char *target, struct slice service,
                            struct buf *set, struct gp_why *why)
 {
@@ -24517,8 +24444,7 @@ static int reflect_service(const char *target, struct slice service,
 
 /* ---- GET ---- */
 
-/* Called while fetch_get waits, every FETCH_TICK_MS or more often; false: give
- * up. */
+/* Called at least every FETCH_TICK_MS while fetch_get waits; false: give up. */
 typedef bool fetch_tick(void *arg, int64_t waited_ns);
 
 struct fetch_wait {
@@ -24548,15 +24474,15 @@ static bool fetch_ready(int fd, short events, struct fetch_wait *w)
 }
 
 /* Send request to addr and read into *in until the connection is closed. */
-static int fetch_exchange(const struct net_addr *addr, struct slice request,
-                          struct fetch_wait *wait, struct buf *in,
+static int fetch_exchange(const struct net_addr *a, struct slice request,
+                          struct fetch_wait *w, struct buf *in,
                           struct gp_why *why)
 {
-    int error = 0, fd = net_connect(addr);
+    int error = 0, fd = net_connect(a);
     socklen_t len = sizeof error;
     ssize_t n = 0;
     bool late = false;
-    if (fd < 0 || (late = !fetch_ready(fd, POLLOUT, wait)) ||
+    if (fd < 0 || (late = !fetch_ready(fd, POLLOUT, w)) ||
         getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) || error)
         goto out;
     while (request.n &&                 /* short enough never to block */
@@ -24564,7 +24490,7 @@ static int fetch_exchange(const struct net_addr *addr, struct slice request,
         request.p += n;
         request.n -= (size_t)n;
     }
-    while (!request.n && !(late = !fetch_ready(fd, POLLIN, wait))) {
+    while (!request.n && !(late = !fetch_ready(fd, POLLIN, w))) {
         uint8_t *p = mem_reserve(in, FETCH_STEP_BYTES);
         n = p ? recv(fd, p, FETCH_STEP_BYTES, 0) : -1;
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -24578,17 +24504,14 @@ out:
     if (fd >= 0)
         close(fd);
     if (in->err)
-        return txt_fail(why, in->err, "%s: %s", addr->text,
-                        mem_error(in->err));
+        return txt_fail(why, in->err, "%s: %s", a->text, mem_error(in->err));
     if (late)
-        return wait->stopped
-            ? txt_fail(why, GP_EIO, "%s: stopped before it answered",
-                       addr->text)
-            : txt_fail(why, GP_EIO, "%s: no answer in %" PRId64 " s",
-                       addr->text, (wait->until_ns - wait->begin_ns) /
-                                   1000000000);
+        return w->stopped
+            ? txt_fail(why, GP_EIO, "%s: stopped before it answered", a->text)
+            : txt_fail(why, GP_EIO, "%s: no answer in %" PRId64 " s", a->text,
+                       (w->until_ns - w->begin_ns) / 1000000000);
     if (error)
-        return txt_fail(why, GP_EIO, "%s: %s", addr->text, strerror(error));
+        return txt_fail(why, GP_EIO, "%s: %s", a->text, strerror(error));
     return GP_OK;
 }
 
@@ -24631,7 +24554,7 @@ static int fetch_get(const char *base, const char *path, int64_t ns,
     struct fetch_wait wait = { now_ns, now_ns + ns, tick, arg, false };
     struct net_addr addr[NET_ADDRS];
     struct buf request = {0};
-    size_t naddr, head, n;
+    size_t naddr;
     *status = 0;
     body->len = 0;
     int e = net_addr_parse(base, true, addr, &naddr, why);
@@ -24648,15 +24571,13 @@ static int fetch_get(const char *base, const char *path, int64_t ns,
     if (!end || body->len < 12 || memcmp(body->data, "HTTP/1.", 7))
         return txt_fail(why, GP_EFORMAT, "%s: the answer is not HTTP/1.1; is "
                         "it a debug endpoint?", addr->text);
-    head = (size_t)(end - body->data) + 4;
+    size_t head = (size_t)(end - body->data) + 4, n = body->len - head;
     for (int i = 9; i < 12; i++)
         *status = *status * 10 + (body->data[i] - '0');
     body->data[head - 1] = 0;
-    bool chunked = strcasestr((const char *)body->data,
-                              "\ntransfer-encoding: chunked") != NULL;
-    const char *length = strcasestr((const char *)body->data,
-                                    "\ncontent-length:");
-    n = body->len - head;
+    const char *text = (const char *)body->data;
+    bool chunked = strcasestr(text, "\ntransfer-encoding: chunked") != NULL;
+    const char *length = strcasestr(text, "\ncontent-length:");
     unsigned long want = length ? strtoul(length + 16, NULL, 10) : n;
     memmove(body->data, body->data + head, n);
     body->len = n;
@@ -24709,14 +24630,12 @@ static void fetch_fini(struct fetch_profile *p)
     mem_fini(&p->file);
 }
 
-/* True if address reaches a server that listens on text, "host:port": they are
- * equal, or text is the same port of all addresses. */
-static bool fetch_same_address(const char *address, const char *text)
+/* True if addr reaches a server that listens on text, "host:port". */
+static bool fetch_same_address(const char *addr, const char *text)
 {
-    const char *port = strrchr(address, ':'), *other = strrchr(text, ':');
+    const char *port = strrchr(addr, ':'), *own = strrchr(text, ':');
     bool any = !strncmp(text, "0.0.0.0:", 8) || !strncmp(text, "[::]:", 5);
-    return !strcmp(address, text) ||
-           (any && port && other && !strcmp(port, other));
+    return !strcmp(addr, text) || (any && port && own && !strcmp(port, own));
 }
 
 /* Set p->ours if grpcprof answers at p's endpoint.  GP_EIO: no answer;
@@ -24773,19 +24692,17 @@ static void fetch_ask(struct fetch_profile *p, const char *query, int64_t ns,
                       fetch_tick *tick)
 {
     char path[128];
-    int status;
+    int code;
     snprintf(path, sizeof path, "/debug/pprof/profile?%s", query);
-    p->error = fetch_get(p->base, path, ns, tick, p, &status, &p->file,
-                         &p->why);
+    p->error = fetch_get(p->base, path, ns, tick, p, &code, &p->file, &p->why);
     size_t n = p->file.len;
-    if (!p->error && status != 200)
+    if (!p->error && code != 200)
         p->error = txt_fail(&p->why, GP_EIO, "%s%s: status %d: %.*s", p->base,
-                            path, status, n < 100 ? (int)n : 100,
+                            path, code, n < 100 ? (int)n : 100,
                             n ? (const char *)p->file.data : "");
 }
 
-/* Thread: wait for the profile of an endpoint that is not ours, and count the
- * calls that end meanwhile. */
+/* Thread: get the profile of another endpoint, and count calls meanwhile. */
 static void *fetch_main(void *arg)
 {
     struct fetch_profile *p = arg;
@@ -24843,9 +24760,6 @@ static void fetch_end(struct fetch_profile *p)
  * prefix  res_
  * runs    any thread; a struct res is used by one at a time
  *
- * A figure is one row of res_field: it says how the figure is written, read
- * and merged.
- *
  * Invariant  planned = ok + failed + cut_off + not_sent in every result; only
  *            ok calls are in response and service; a figure that is not known
  *            is null in JSON, never 0.
@@ -24855,8 +24769,7 @@ static void fetch_end(struct fetch_profile *p)
 enum res_ended { RES_COUNT, RES_DURATION, RES_SIGNAL }; /* what ended a run */
 
 static const char *const res_ended_name[] = {
-    [RES_COUNT] = "count", [RES_DURATION] = "duration",
-    [RES_SIGNAL] = "signal",
+    [RES_COUNT] = "count", [RES_DURATION] = "duration", [RES_SIGNAL] = "signal",
 };
 
 /* Names of enum client_outcome in JSON and text. */
@@ -24880,8 +24793,7 @@ struct res_config {                     /* what a run does */
     enum gp_kind kind;                  /* of the method */
     const struct client_payload *payload; /* borrowed; used in turn */
     size_t      npayload;               /* at least 1 */
-    const struct res_header *header;    /* borrowed; {{}} in a value is filled
-                                         * in for each call */
+    const struct res_header *header;    /* borrowed; fills {{}} for each call */
     size_t      nheader;
     const char *authority;              /* NULL: the target's */
     bool        gzip;                   /* compress payloads, accept gzip */
@@ -24890,9 +24802,8 @@ struct res_config {                     /* what a run does */
     uint64_t    requests_per_client;    /* 0: see total and duration_ns */
     uint64_t    total;                  /* calls of all clients; 0: no limit */
     int64_t     duration_ns;            /* of measuring; 0: no limit */
-    uint64_t    streams;                /* most calls in flight: closed loop, a
-                                         * client (0: 1); open loop, a
-                                         * connection (0: RES_OPEN_STREAMS) */
+    uint64_t    streams;                /* most calls in flight of a client; in
+                                         * an open loop of a connection */
     const struct res_step *step;        /* borrowed; the open loop's schedule */
     size_t      nstep;                  /* 0: closed loop */
     bool        poisson;                /* arrivals; false: evenly spaced */
@@ -24916,8 +24827,7 @@ struct res_config {                     /* what a run does */
     int         log_fd;                 /* gets a row per call; 0: no log */
     atomic_int *stop;                   /* borrowed; not 0: stop; may be NULL */
     struct fetch_profile *profiler;     /* borrowed; of the server; or NULL */
-    struct buf *reply;                  /* borrowed; gets the first message that
-                                         * a reply has; or NULL */
+    struct buf *reply;                  /* borrowed: for one reply; or NULL */
     void      (*on_progress)(void *arg, uint64_t ok, uint64_t failed,
                              int64_t elapsed_ns);       /* may be NULL */
     void       *arg;                    /* of on_progress */
@@ -24957,23 +24867,20 @@ struct res_thread {
     int64_t  turn_most_ns;              /* the longest turn of its loop */
 };
 
-struct res_pace { uint64_t n; int64_t ns; };    /* ok calls; sum of their
-                                         * service times */
+struct res_pace { uint64_t n; int64_t ns; };    /* ok calls; service time */
 
 struct res {
     uint64_t planned, sent, ok, failed, cut_off, not_sent;      /* calls */
     uint64_t resent;                    /* calls that were not processed */
     uint64_t reconnects, goaways, lost; /* connections, after the start */
     uint64_t gave_up;                   /* clients that could not reconnect */
-    int64_t  down_ns;                   /* without a connection, with calls to
-                                         * send; sum of the connections */
+    int64_t  down_ns;                   /* connections lost, calls waiting */
     uint64_t status[RPC_STATUSES];      /* calls by grpc status */
     struct res_error error[RES_ERRORS];
     size_t   nerror;                    /* of error */
     uint64_t other_errors;              /* calls that error had no room for */
-    struct hdr response;                /* ns, of ok calls: from the scheduled
-                                         * start; in a closed loop from when the
-                                         * client was free for the call */
+    struct hdr response;                /* ns, ok calls: from scheduled start;
+                                         * closed loop: since client was free */
     struct hdr service;                 /* ns, open loop: from actual send */
     struct hdr lag;                     /* ns, open loop: calls started late */
     struct hdr first, message;          /* ns, streams: first byte; messages */
@@ -24985,11 +24892,9 @@ struct res {
     uint64_t messages_in, messages_out; /* of counted calls */
     uint32_t peer_streams;              /* least that a server allowed on a
                                          * connection; UINT32_MAX: no limit */
-    int64_t  streams_blocked_ns;        /* calls waited for a stream; sum of the
-                                         * threads */
+    int64_t  streams_blocked_ns;        /* calls waited for a stream; summed */
     struct res_pace streams_free, streams_blocked;      /* open loop: replies
-                                         * while no call waited for a stream,
-                                         * and while some did */
+                                         * while none, some waits for streams */
     uint64_t tx_blocked;                /* writes that filled a socket */
     int64_t  tcp_busy_ns, tcp_limited_ns;       /* connections had data to send;
                                          * part of it blocked by windows */
@@ -25149,7 +25054,7 @@ static int res_intervals_init(struct res_intervals *t, int64_t ns)
     return t->v ? GP_OK : GP_ENOMEM;
 }
 
-/* ---- figures of a result: one row each ---- */
+/* ---- figures of a result: a row each, to write, read and merge them ---- */
 
 enum res_group {                        /* members of grpcprof.load/1 */
     RES_WINDOW, RES_COUNTS, RES_THROUGHPUT, RES_LATENCY, RES_CONNECT,
@@ -26492,8 +26397,7 @@ static int res_read_result(struct res_saved *s, const struct js_value *v,
             r->ended = (enum res_ended)i;
     res_read_lists(s, v);
     for (enum res_group g = RES_WINDOW; g <= RES_TOP && !e; g++) {
-        struct js_value m = g == RES_TOP ? *v
-                                         : js_member(v, res_group_name[g]);
+        struct js_value m = g == RES_TOP ? *v : js_member(v, res_group_name[g]);
         e = res_read_group(&m, g, r, why);
     }
     if (!e && !res_open(&s->config) && !r->response.n) {
@@ -27939,8 +27843,7 @@ static int load_worker_init(struct load_worker *w, struct gp_why *why)
     w->net.on_turn = load_on_turn;
     w->net.fine = r->open;
     w->call = mem_zalloc(w->ncall * sizeof *w->call);
-    if (!heap || !w->call ||
-        res_init(&w->sum, r->config->interval_ns))
+    if (!heap || !w->call || res_init(&w->sum, r->config->interval_ns))
         return txt_fail(why, GP_ENOMEM, "out of memory for %" PRIu64
                         " clients", w->nclient);
     w->deadline = (struct net_timer){ .on_time = load_on_deadline, .arg = w };
@@ -28230,8 +28133,7 @@ static int load_run_go(struct load_run *r, struct gp_why *why)
         struct load_worker *w = &r->worker[r->started];
         char name[16];
         snprintf(name, sizeof name, "load-%u", w->index % 1000);
-        e = sys_thread_start(&w->thread, name, false, load_worker_main, w,
-                             why);
+        e = sys_thread_start(&w->thread, name, false, load_worker_main, w, why);
         r->started += !e;
     }
     if (!e)
