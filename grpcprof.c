@@ -7039,11 +7039,9 @@ static int legacy_read(struct pp_reader *r)
 struct merge {
     struct pp *to;                      /* borrowed */
     struct index sample, location, function, mapping, comment;
-    uint32_t *row[3];                   /* owned: for each mapping, function and
-                                         * location of the profile being added
-                                         * its row in to + 1, or 0 */
-    int64_t  *shift;                    /* owned: for each of its mappings what
-                                         * to add to addresses */
+    uint32_t *row[3];                   /* owned: row in to + 1, or 0, of each
+                                         * added mapping, function, location */
+    int64_t  *shift;                    /* owned: by mapping, for addresses */
     uint32_t *stack;                    /* owned: locations of to, for the */
     size_t    stack_cap;                /* sample being added; its values */
     int64_t   value[PP_MOST_TYPES];
@@ -7185,8 +7183,7 @@ static uint32_t merge_location(struct merge *g, const struct pp *p, uint32_t i)
     return k;
 }
 
-/* True if sample k of to has the n frames of stack and the labels of p's sample
- * i. */
+/* True if to's sample k has the n frames of stack, and the labels of p's i. */
 static bool merge_same_sample(const struct pp *to, size_t k,
                               const uint32_t *stack, size_t n,
                               const struct pp *p, size_t i)
@@ -7247,14 +7244,12 @@ static void merge_sample(struct merge *g, const struct pp *p, size_t i)
 static int64_t merge_scale_value(int64_t v, double scale)
 {
     double x = (double)v * scale;
-    return x >= 9.2e18 ? INT64_MAX : x <= -9.2e18 ? INT64_MIN
-                                   : (int64_t)llround(x);
+    return x >= 9.2e18 ? INT64_MAX : x <= -9.2e18 ? INT64_MIN : llround(x);
 }
 
 /* Add the samples of p, which must outlive g->to.  The values of g->to's type t
- * are those of p's type column[t], or 0 if that is SIZE_MAX, times scale[t] if
- * scale is not NULL.  Samples without a value and rows that no sample uses are
- * dropped. */
+ * are those of p's column[t] (0 if SIZE_MAX), times scale[t] if scale is set.
+ * Samples without a value and rows that no sample uses are dropped. */
 static int merge_add(struct merge *g, const struct pp *p,
                      const size_t *column, const double *scale)
 {
@@ -7295,9 +7290,8 @@ static void merge_fini(struct merge *g)
     mem_free(g->stack);
 }
 
-/* Merge p's header into g->to, as pprof does: the earliest time, or 0 if a
- * later profile has 0; the sum of durations; the longest period; each different
- * comment once. */
+/* Merge p's header into g->to, as pprof does: the earliest time (0 if a later
+ * one is 0), sum of durations, longest period, each different comment once. */
 static int merge_add_head(struct merge *g, const struct pp *p)
 {
     struct pp *to = g->to;
@@ -7374,27 +7368,24 @@ static int merge_profiles(struct pp *to, const struct pp *p, size_t n,
  * runs    any thread
  *
  * Invariant  fig_keys has every key; its order is the order of writing.
- * Does not   refuse a comment: one with another key, or a value that is not a
- *            number, is kept but sets no figure.
+ * Does not   refuse a comment: without a known key and value it is only kept.
  */
 
 struct fig_method {                     /* of one method; NAN: not known */
     struct slice path;                  /* "/pkg.Service/Method"; borrowed */
     double requests;                    /* calls */
-    double handler_runs, handler_cpu_ns;    /* runs of its handler that the
-                                         * server timed, and their CPU time */
+    double handler_runs, handler_cpu_ns;    /* timed runs of its handler */
 };
 
 struct fig {                            /* fields are named as their keys */
-    double cpu_ns, coverage, tick_hz;   /* numbers; NAN: not known */
+    double cpu_ns, coverage, tick_hz;   /* NAN, or an empty text: not known */
     double hz_asked, hz_delivered, samples, weight_squares;
     double lost, truncated, unwind_failed;
     double process_cpu_ns, process_user_ns, process_system_ns;
     double threads_ended, threads_without_timer;
     double wall_ns, busy_wall_ns, busy_cpu_ns;
     double cpus, threads, requests, work, tick_clustered;
-    struct slice tool, engine, engine_reason, clock, listen;
-                                        /* borrowed; empty: not known */
+    struct slice tool, engine, engine_reason, clock, listen;    /* borrowed */
     bool filtered;                      /* filters removed samples */
     struct fig_method *method;          /* owned */
     size_t nmethods, method_cap;
@@ -7402,8 +7393,7 @@ struct fig {                            /* fields are named as their keys */
 
 enum {                                  /* what happens to a comment */
     FIG_ADDED   = 1,                    /* merged: summed, if all have it */
-    FIG_METHOD  = 2,                    /* there is a key for each method, and a
-                                         * missing one counts as 0 */
+    FIG_METHOD  = 2,                    /* a key per method; missing: 0 */
     FIG_COMMON  = 4,                    /* merged: kept if all agree */
     FIG_DERIVED = 8,                    /* merged: computed again, or dropped */
     FIG_WHOLE   = 16,                   /* filtered: dropped */
@@ -7411,8 +7401,7 @@ enum {                                  /* what happens to a comment */
 
 static const struct fig_key {
     const char *key;                    /* FIG_METHOD: the path follows it */
-    size_t at;                          /* of the member of struct fig, or with
-                                         * FIG_METHOD of struct fig_method */
+    size_t at;                          /* in struct fig, or in fig_method */
     const char *format;                 /* of a number; NULL: a text */
     uint8_t how;
 } fig_keys[] = {
@@ -7499,8 +7488,7 @@ static int fig_write(struct pp *p, const struct fig *f)
     return e ? GP_ENOMEM : GP_OK;
 }
 
-/* Return the sum of the squares of the samples' weights, which p's recorder
- * noted because equal stacks are one sample; NAN: not known. */
+/* Return the sum of squared weights before equal stacks were one; or NAN. */
 static double fig_weight_squares(const struct pp *p)
 {
     return txt_finite(pp_comment(p, "weight_squares"));
@@ -7569,8 +7557,7 @@ static uint8_t fig_how(struct slice c, struct slice *key)
 struct fig_sum {                        /* a comment of several profiles */
     struct slice key, text;             /* borrowed from the first of them */
     double  sum;
-    size_t  n, last;                    /* number of profiles that have it, and
-                                         * the last one's number + 1 */
+    size_t  n, last;                    /* profiles with it; last index + 1 */
     bool    differs;
     uint8_t how;
 };
@@ -7653,9 +7640,8 @@ static int fig_merge(struct pp *to, const struct pp *p, size_t n)
     return e;
 }
 
-/* Drop from p, which was filtered, the comments that are true of the unfiltered
- * profile only.  If p is our own, note that its value fell from before to now,
- * and scale the squares of the weights by left / all.  GP_ENOMEM. */
+/* Drop the comments that filtering p made untrue.  If p is our own, note its
+ * value now and before, and scale squares by left / all.  GP_ENOMEM. */
 static int fig_filter(struct pp *p, int64_t now, int64_t before, double left,
                       double all)
 {
@@ -7682,12 +7668,11 @@ struct fig_notes {                      /* comments that a program adds */
     struct arena arena;                 /* their text */
 };
 
-/* Append key=value to the notes t. */
-static int fig_notes_add(struct fig_notes *t, const char *key,
-                         const char *value)
+/* Append key=text to the notes t. */
+static int fig_notes_add(struct fig_notes *t, const char *key, const char *text)
 {
     struct buf b = {0};
-    txt_putf(&b, "%s=%s", key, value);
+    txt_putf(&b, "%s=%s", key, text);
     char *copy = b.err ? NULL : mem_arena_dup(&t->arena, b.data, b.len);
     struct slice *s = copy ? PP_ADD(t->v, t->n, t->cap) : NULL;
     if (s)
@@ -7714,16 +7699,13 @@ static void fig_notes_fini(struct fig_notes *t)
  * runs    the drain thread takes samples at least every REC_SLICE_MS; any
  *         thread takes marks, under the lock
  *
- * A sample counts as one.  Its time is what passed on its thread's clock (CPU
- * time, or real time with the wall engine) since the thread's last sample.  A
- * mark charges the time of each thread since its last sample to the frame
- * [unsampled], or [profiler] for the drain thread.  So the times between two
- * marks add up to the CPU time used, whatever the timer did.
+ * A sample's time is what passed on its thread's clock (CPU time, or real time
+ * with the wall engine) since the thread's last sample.  A mark charges what
+ * passed since then to a frame [unsampled] ([profiler] for the drain thread):
+ * times between two marks add up to the CPU time, whatever the timer did.
  *
  * Invariant  rows are only appended while the recorder runs, so a mark is the
- *            sums of the first n; the sums never decrease.  The CPU time of
- *            threads that ended unseen is charged to [unsampled] of a thread
- *            "(ended)".
+ *            sums of the first n; the sums never decrease.
  * Does not   sample a thread that lives for less than REC_DRAIN_MS if the
  *            engine has a timer for each thread: only its time is counted.
  */
@@ -7775,8 +7757,7 @@ struct rec_config {
     bool wall;                          /* real time */
 };
 
-/* Locked while the recorder starts or stops.  rec_one.lock cannot serve: the
- * drain thread takes it before it ends. */
+/* Locked while the recorder starts or stops: drain must get rec_one.lock. */
 static pthread_mutex_t rec_life_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static struct {
@@ -7816,8 +7797,7 @@ static struct rec_data {                /* empty while there are no users */
 struct rec_calls {                      /* of one method, so far */
     const char *path;                   /* borrowed from the server */
     uint64_t ended;                     /* calls */
-    uint64_t timed, timed_cpu_ns;       /* runs of its handler that the server
-                                         * timed, and their CPU time */
+    uint64_t timed, timed_cpu_ns;       /* timed runs of its handler */
 };
 
 struct rec_source {                     /* what comments are made from */
@@ -7834,14 +7814,12 @@ struct rec_mark {                       /* the recorder at one moment */
     size_t  nrows;
     struct rec_totals total;
     int64_t wall_ns, unix_ns, process_cpu_ns;
-    struct timeval user, system;        /* CPU time of the process, divided by
-                                         * the kernel's tick */
+    struct timeval user, system;        /* CPU time, divided by the tick */
     size_t  nthreads;                   /* threads alive */
 };
 
 struct rec_delta {                      /* what was recorded between marks */
-    struct rec_row *row;                /* owned: rows that grew, with their
-                                         * growth; they refer to pc and name */
+    struct rec_row *row;                /* owned: growth; of pc and name here */
     size_t  nrows, row_cap;
     uint64_t *pc;                       /* owned: the rows' stacks */
     size_t  npcs, pc_cap;
@@ -7852,8 +7830,7 @@ struct rec_delta {                      /* what was recorded between marks */
     unsigned hz;
 };
 
-/* Return the row of the thread name text, appended if new; MEM_NONE if out of
- * memory. */
+/* Return text's row in rec_data.name, new or not; MEM_NONE if out of memory. */
 static uint32_t rec_name_row(const char *text)
 {
     struct slice s = txt_slice(text);
@@ -7895,8 +7872,8 @@ static struct rec_thread *rec_find_thread(uint32_t tid, int64_t now_ns,
     while ((i = mem_index_next(&rec_data.thread_index, h, &at)) != MEM_NONE)
         if (rec_data.thread[i].tid == tid) {
             struct rec_thread *t = &rec_data.thread[i];
-            if (now_ns < (sample && t->sample_ns < t->ns ? t->sample_ns
-                                                         : t->ns)) {
+            bool late = sample && t->sample_ns < t->ns;
+            if (now_ns < (late ? t->sample_ns : t->ns)) {
                 t->ns = t->sample_ns = 0;
                 t->alive = false;
                 t->name = rec_read_name(tid);
@@ -7908,24 +7885,21 @@ static struct rec_thread *rec_find_thread(uint32_t tid, int64_t now_ns,
     if (!t)
         return NULL;
     *t = (struct rec_thread){ .tid = tid, .name = name, .ns = charged_ns };
-    if (mem_index_put(&rec_data.thread_index, h,
-                      (uint32_t)rec_data.nthreads - 1)) {
-        rec_data.nthreads--;
-        return NULL;
-    }
-    return t;
+    i = (uint32_t)rec_data.nthreads - 1;
+    if (!mem_index_put(&rec_data.thread_index, h, i))
+        return t;
+    rec_data.nthreads--;
+    return NULL;
 }
 
-/* Return the row of a stack, appended if new; NULL if out of memory or at
- * REC_MOST_ROWS. */
+/* Return a stack's row, new or not; NULL: out of memory, or REC_MOST_ROWS. */
 static struct rec_row *rec_find_row(const uint64_t *pc, uint16_t depth,
                                     uint32_t thread, uint16_t label,
                                     enum rec_state state)
 {
-    uint64_t h = mem_hash(pc, depth * sizeof *pc);
-    uint64_t key[2] = { h, (uint64_t)thread << 32 | (uint64_t)state << 16 |
-                           label };
-    h = mem_hash(key, sizeof key);
+    uint64_t rest = (uint64_t)thread << 32 | (uint64_t)state << 16 | label;
+    uint64_t key[2] = { mem_hash(pc, depth * sizeof *pc), rest };
+    uint64_t h = mem_hash(key, sizeof key);
     uint32_t at = 0, i;
     while ((i = mem_index_next(&rec_data.row_index, h, &at)) != MEM_NONE) {
         struct rec_row *r = &rec_data.row[i];
@@ -7953,20 +7927,17 @@ static struct rec_row *rec_find_row(const uint64_t *pc, uint16_t depth,
     return r;
 }
 
-/* Charge row r with the time on t's clock since it was last charged, up to
- * now_ns, and return that time. */
-static int64_t rec_charge(struct rec_row *r, struct rec_thread *t,
-                          int64_t now_ns)
+/* Charge row r with t's time since it was last charged; return that time. */
+static int64_t rec_charge(struct rec_row *r, struct rec_thread *t, int64_t now)
 {
-    int64_t ns = now_ns > t->ns ? now_ns - t->ns : 0;
+    int64_t ns = now > t->ns ? now - t->ns : 0;
     r->sum.ns += ns;
     rec_data.total.charged_ns += ns;
     t->ns += ns;
     return ns;
 }
 
-/* Add the sample s to its row, or count it as lost if the table is full.
- * smp_drain calls this, under the lock. */
+/* Add sample s to its row, or count it as lost.  For smp_drain, locked. */
 static void rec_on_sample(const struct smp_slot *s, void *user)
 {
     uint64_t pc[SMP_DEPTH + 1];
@@ -7981,8 +7952,9 @@ static void rec_on_sample(const struct smp_slot *s, void *user)
     enum rec_state state = !wall ? REC_ON_CPU :
                            s->waiting ? REC_WAITING : REC_RUNNING;
     struct rec_thread *t = rec_find_thread(s->tid, now, wall ? now : 0, true);
-    struct rec_row *r = t ? rec_find_row(pc, depth, t->name, s->label, state)
-                          : NULL;
+    struct rec_row *r = NULL;
+    if (t)
+        r = rec_find_row(pc, depth, t->name, s->label, state);
     rec_data.total.truncated += s->truncated;
     rec_data.total.failed += s->failed;
     if (!r) {
@@ -8091,8 +8063,8 @@ static size_t rec_scan_threads(bool first, bool charge)
 static void rec_charge_ended(int64_t process_ns)
 {
     uint64_t pc = REC_UNSAMPLED;
-    int64_t missing = process_ns - rec_one.begin_cpu_ns -
-                      rec_data.total.charged_ns;
+    int64_t used = process_ns - rec_one.begin_cpu_ns;
+    int64_t missing = used - rec_data.total.charged_ns;
     uint32_t name = rec_name_row("(ended)");
     if (rec_one.engine->wall || missing <= 0 || name == MEM_NONE ||
         rec_data.ended_seen == rec_data.total.ended)
@@ -8311,8 +8283,7 @@ static int rec_mark_calls(struct rec_mark *m, const struct rec_source *source)
     return m->calls ? GP_OK : GP_ENOMEM;
 }
 
-/* Copy the recorder's state into *m, which the caller owns.  The caller is a
- * user of the recorder. */
+/* Copy the recorder's state into *m; the caller owns it and is a user. */
 static int rec_mark(struct rec_mark *m, const struct rec_source *source,
                     struct gp_why *why)
 {
@@ -8323,18 +8294,14 @@ static int rec_mark(struct rec_mark *m, const struct rec_source *source,
     rec_end_slice(1);
     int64_t cpu_ns = sys_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
     rec_charge_ended(cpu_ns);
-    *m = (struct rec_mark){
-        .nrows = rec_data.nrows,
-        .total = rec_data.total,
-        .wall_ns = sys_now_ns(),
-        .unix_ns = sys_clock_ns(CLOCK_REALTIME),
-        .process_cpu_ns = cpu_ns,
-        .nthreads = threads,
-    };
     struct rusage use = {0};
     getrusage(RUSAGE_SELF, &use);
-    m->user = use.ru_utime;
-    m->system = use.ru_stime;
+    *m = (struct rec_mark){
+        .nrows = rec_data.nrows, .total = rec_data.total,
+        .wall_ns = sys_now_ns(), .unix_ns = sys_clock_ns(CLOCK_REALTIME),
+        .process_cpu_ns = cpu_ns, .nthreads = threads,
+        .user = use.ru_utime, .system = use.ru_stime,
+    };
     m->total.lost += smp_lost();
     m->row = mem_zalloc(m->nrows * sizeof *m->row);
     for (size_t i = 0; m->row && i < m->nrows; i++)
@@ -8346,14 +8313,12 @@ static int rec_mark(struct rec_mark *m, const struct rec_source *source,
     return txt_fail(why, GP_ENOMEM, "out of memory");
 }
 
-/* Set *state to what was recorded since the mark m.  The caller is a user of
- * the recorder. */
+/* Set *state to what was recorded since the mark m; the caller is a user. */
 static void rec_since(const struct rec_mark *m, struct gp_profiler_state *state)
 {
     pthread_mutex_lock(&rec_one.lock);
     *state = (struct gp_profiler_state){
-        .engine = rec_one.engine->name,
-        .reason = rec_one.reason,
+        .engine = rec_one.engine->name, .reason = rec_one.reason,
         .cost_ns = rec_one.cost_ns,
         .hz_expected = smp_expected_hz(rec_one.engine, rec_one.want.hz),
         .samples = rec_data.total.samples - m->total.samples,
@@ -8363,8 +8328,7 @@ static void rec_since(const struct rec_mark *m, struct gp_profiler_state *state)
     pthread_mutex_unlock(&rec_one.lock);
 }
 
-/* Copy the rows that grew between the marks, and their stacks, into c, under
- * the lock. */
+/* Copy rows that grew between the marks, and their stacks; under the lock. */
 static int rec_delta_rows(struct rec_delta *c, const struct rec_mark *from,
                           const struct rec_mark *to)
 {
@@ -8379,15 +8343,15 @@ static int rec_delta_rows(struct rec_delta *c, const struct rec_mark *from,
         }
         if (!r.sum.n && !r.sum.ns)
             continue;
-        uint64_t *pc = mem_grow(c->pc, &c->pc_cap, c->npcs + r.depth,
-                                sizeof *pc);
+        size_t n = c->npcs + r.depth;
+        uint64_t *pc = mem_grow(c->pc, &c->pc_cap, n, sizeof *pc);
         c->pc = pc ? pc : c->pc;
         struct rec_row *row = pc ? PP_ADD(c->row, c->nrows, c->row_cap) : NULL;
         if (!row)
             return GP_ENOMEM;
         memcpy(pc + c->npcs, rec_data.pc + r.at, r.depth * sizeof *pc);
         r.at = c->npcs;
-        c->npcs += r.depth;
+        c->npcs = n;
         *row = r;
     }
     return GP_OK;
@@ -8414,16 +8378,7 @@ static int rec_delta(struct rec_delta *c, struct arena *a,
     return e;
 }
 
-/* Release c. */
-static void rec_delta_fini(struct rec_delta *c)
-{
-    mem_free(c->row);
-    mem_free(c->pc);
-    mem_free(c->name);
-}
-
-/* Return the running engine's name and set *hz to its rate; NULL and 0 if none
- * runs. */
+/* Return the running engine's name, its rate in *hz; NULL and 0: none runs. */
 static const char *rec_running(unsigned *hz)
 {
     pthread_mutex_lock(&rec_one.lock);
@@ -8479,8 +8434,7 @@ static struct slice build_text(struct build *b, const char *s, int *err)
     return (struct slice){ copy, copy ? n : 0 };
 }
 
-/* Return the row of function name in file, appended if new; MEM_NONE if out of
- * memory. */
+/* Return the row of name in file, new or not; MEM_NONE if out of memory. */
 static uint32_t build_function(struct build *b, const char *name,
                                const char *file)
 {
@@ -8503,8 +8457,7 @@ static uint32_t build_function(struct build *b, const char *name,
     return err ? MEM_NONE : (uint32_t)p->nfunctions - 1;
 }
 
-/* Append function name at line in file to the lines of location l, which must
- * be the last of the profile. */
+/* Append function name at line in file to l, the profile's last location. */
 static int build_line(struct build *b, struct pp_location *l,
                       const char *name, const char *file, int64_t line)
 {
@@ -8520,8 +8473,7 @@ static int build_line(struct build *b, struct pp_location *l,
     return n->function == MEM_NONE ? GP_ENOMEM : GP_OK;
 }
 
-/* Append a mapping for b->elf.map[k] and return its row; MEM_NONE if out of
- * memory. */
+/* Append a mapping for b->elf.map[k]; return its row or MEM_NONE. */
 static uint32_t build_mapping(struct build *b, size_t k)
 {
     struct pp *p = b->p;
@@ -8538,8 +8490,7 @@ static uint32_t build_mapping(struct build *b, size_t k)
     return (uint32_t)p->nmappings - 1;
 }
 
-/* Set the mapping of location l for pc, or the name of a frame that is not
- * code; build_names names the others. */
+/* Set l's mapping for pc, or its name if pc is not code (else build_names). */
 static int build_frame(struct build *b, struct pp_location *l, uint64_t pc)
 {
     l->mapping = MEM_NONE;
@@ -8556,8 +8507,7 @@ static int build_frame(struct build *b, struct pp_location *l, uint64_t pc)
     return l->mapping == MEM_NONE ? GP_ENOMEM : GP_OK;
 }
 
-/* Return the row of the location of pc, appended if new; MEM_NONE if out of
- * memory. */
+/* Return the row of pc's location, new or not; MEM_NONE if out of memory. */
 static uint32_t build_location(struct build *b, uint64_t pc)
 {
     struct pp *p = b->p;
@@ -8608,25 +8558,12 @@ static int build_samples(struct build *b, const struct rec_mark *from,
     for (size_t i = 0; i < b->delta.nrows; i++)
         if (build_sample(b, &b->delta.row[i]))
             return GP_ENOMEM;
-    uint64_t lost = to->total.lost - from->total.lost;
-    if (lost) {
-        uint32_t at = build_location(b, REC_LOST);
-        int64_t value[2] = { (int64_t)lost, 0 };
-        if (at == MEM_NONE || pp_add_sample(b->p, &at, 1, value, NULL, 0))
-            return GP_ENOMEM;
-    }
-    return GP_OK;
-}
-
-/* Return the name of call k of spot s, or NULL; c[0] is the innermost call.
- * addr2line may print an alias for the outermost call and for inlined parts of
- * the same function: these have the symbol's name. */
-static const char *build_call_name(const struct elf_spot *s,
-                                   const struct elf_call *c, size_t k)
-{
-    const char *own = c[s->ncalls - 1].name;
-    bool same = c[k].name && own && !strcmp(c[k].name, own);
-    return k + 1 == s->ncalls || same ? s->name : c[k].name;
+    int64_t value[2] = { (int64_t)(to->total.lost - from->total.lost), 0 };
+    if (!value[0])
+        return GP_OK;
+    uint32_t at = build_location(b, REC_LOST);
+    return at == MEM_NONE ? GP_ENOMEM
+                          : pp_add_sample(b->p, &at, 1, value, NULL, 0);
 }
 
 /* Append the functions and lines of location i, which is code. */
@@ -8636,10 +8573,14 @@ static int build_name(struct build *b, size_t i)
     const struct elf_spot *s = &b->spot[i];
     struct pp_mapping *m = s->map ? &b->p->mapping[l->mapping] : NULL;
     const struct elf_call *c = s->ncalls ? &b->elf.call[s->call] : NULL;
+    const char *own = c ? c[s->ncalls - 1].name : NULL;
     bool placed = c != NULL;            /* all calls have file and line */
     int e = GP_OK;
-    for (size_t k = 0; !e && k < s->ncalls; k++) {
-        const char *name = build_call_name(s, c, k);
+    for (size_t k = 0; !e && k < s->ncalls; k++) {      /* innermost first */
+        /* addr2line may print an alias for the outermost call and for inlined
+         * parts of the same function: these have the symbol's name. */
+        bool same = c[k].name && own && !strcmp(c[k].name, own);
+        const char *name = k + 1 == s->ncalls || same ? s->name : c[k].name;
         placed = placed && c[k].line && name;
         if (name)
             e = build_line(b, l, name, c[k].file, c[k].line);
@@ -8647,15 +8588,15 @@ static int build_name(struct build *b, size_t i)
     if (s->name && !c)
         e = build_line(b, l, s->name, NULL, 0);
     if (m) {
-        m->has_functions = m->has_functions && s->name;
-        m->has_filenames = m->has_filenames && placed;
+        m->has_functions &= s->name != NULL;
+        m->has_filenames &= placed;
         m->has_lines = m->has_inline = m->has_filenames;
     }
     return e;
 }
 
-/* Append the functions and lines of all locations, and set the mappings' flags:
- * each says that all locations of a mapping have something. */
+/* Append the functions and lines of all locations.  A mapping's flag says that
+ * all its locations have something. */
 static int build_names(struct build *b)
 {
     struct pp *p = b->p;
@@ -8680,8 +8621,8 @@ static int build_names(struct build *b)
 /* Return the time from a to b in ns. */
 static double build_between(const struct timeval *a, const struct timeval *b)
 {
-    return (double)(b->tv_sec - a->tv_sec) * 1e9 +
-           (double)(b->tv_usec - a->tv_usec) * 1e3;
+    struct timeval d = { b->tv_sec - a->tv_sec, b->tv_usec - a->tv_usec };
+    return (double)d.tv_sec * 1e9 + (double)d.tv_usec * 1e3;
 }
 
 /* Set CPU time, coverage, samples and rate of the window in f. */
@@ -8802,9 +8743,8 @@ static int build_fill(struct build *b, const struct rec_mark *from,
     return err;
 }
 
-/* Make *p the profile of what was recorded between two marks.  The caller is a
- * user of the recorder and owns p, which is empty after a failure.  Reading
- * lines takes up to ELF_LINES_NS; the recorder continues meanwhile. */
+/* Make *p the profile of the time between two marks.  The caller is a user and
+ * owns p, empty after a failure.  Reading lines takes up to ELF_LINES_NS. */
 static int build_profile(const struct rec_mark *from, const struct rec_mark *to,
                          const struct rec_source *source, struct pp *p,
                          struct gp_why *why)
@@ -8818,7 +8758,9 @@ static int build_profile(const struct rec_mark *from, const struct rec_mark *to,
         e = txt_fail(why, GP_ENOMEM, "out of memory");
         pp_fini(p);
     }
-    rec_delta_fini(&b.delta);
+    mem_free(b.delta.row);
+    mem_free(b.delta.pc);
+    mem_free(b.delta.name);
     mem_free(b.mapping);
     mem_free(b.spot);
     mem_index_fini(&b.location);
@@ -8827,8 +8769,7 @@ static int build_profile(const struct rec_mark *from, const struct rec_mark *to,
     return e;
 }
 
-/* Make *p the profile from *from until now; the window stays open.  The caller
- * owns p, which is empty after a failure. */
+/* Make *p, as build_profile, the profile until now; the window stays open. */
 static int build_profile_now(const struct rec_mark *from,
                              const struct rec_source *source, struct pp *p,
                              struct gp_why *why)
