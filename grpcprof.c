@@ -5860,9 +5860,12 @@ static int pp_walk(struct pp_reader *r, struct pb_in in,
         int e = pb_get_field(&in, &f);
         if (e == 0)
             return GP_OK;
+        if (e < 0 && r->at == r->p->raw.data)
+            return txt_fail(r->why, GP_EFORMAT, "%s: not a pprof profile; take "
+                            "one with grpcprof serve --profile 30s, or from "
+                            "http://HOST:PORT/debug/pprof/profile", r->name);
         if (e < 0)
-            return pp_fail(r, r->at == r->p->raw.data ? "not a pprof profile"
-                                                     : PP_DAMAGED);
+            return pp_fail(r, PP_DAMAGED);
         if ((e = fn(r, &f, to ? to : &in)))
             return e;
     }
@@ -6218,7 +6221,7 @@ static int pp_read(struct pp *p, struct buf *file, const char *name,
         e = pp_read_raw(&r);
     const char *is = e == GP_EFORMAT ? pp_name_format(&p->raw) : NULL;
     if (is)
-        txt_fail(why, e, "%s: byte 0: not a pprof profile but %s", name, is);
+        txt_fail(why, e, "%s: not a pprof profile but %s", name, is);
     mem_free(r.string);
     pp_ids_fini(&r.mapping);
     pp_ids_fini(&r.location);
@@ -8158,13 +8161,13 @@ static int rec_choose_engine(const struct rec_config *want, struct gp_why *why)
         rec_one.engine = named[want->timer];
     } else if (want->hz * cpus <= tick) {
         rec_one.engine = &smp_itimer;
-        snprintf(reason, size, "%u kernel ticks per second are enough for %u "
-                 "CPUs", tick, cpus);
+        snprintf(reason, size, "the cheapest; its limit, %u samples per "
+                 "second, is enough for %u CPUs", tick, cpus);
         return GP_OK;
     } else if (smp_permitted(&smp_perf)) {
         rec_one.engine = &smp_perf;
-        snprintf(reason, size, "timers fire only at the %u kernel ticks per "
-                 "second", tick);
+        snprintf(reason, size, "the other timers are limited to the %u kernel "
+                 "ticks per second", tick);
         return GP_OK;
     } else {
         rec_one.engine = &smp_thread;
@@ -13079,9 +13082,11 @@ static int compare_assert_init(struct compare_assert *t, const char *text,
     const char *open = strchr(text, '('), *close = strrchr(text, ')');
     bool has_re = open && close > open;
     const char *op = has_re ? close + 1 : text + strcspn(text, "<>=");
-    struct slice name = { text, (size_t)((has_re ? open : op) - text) };
+    struct slice left = { text, (size_t)((has_re ? open : op) - text) };
+    struct slice name = txt_next_word(&left);
     char expr[RE_MOST_BYTES + 2];
     int m = 0;
+    op += strspn(op, " ");
     while (m < COMPARE_MEASURES &&
            !txt_equal(name, txt_slice(compare_measures[m].name)))
         m++;
@@ -13090,12 +13095,13 @@ static int compare_assert_init(struct compare_assert *t, const char *text,
                                   .less = *op == '<',
                                   .equal = *op && op[1] == '=' };
     if (m == COMPARE_MEASURES || has_re != (m <= COMPARE_DELTA) ||
-        (*op != '<' && *op != '>'))
-        return txt_fail(why, GP_EUSAGE, "--assert '%s': want share(RE), "
+        txt_next_word(&left).n || (*op != '<' && *op != '>'))
+        return txt_fail(why, GP_EUSAGE, "--assert '%s': write share(RE), "
                         "self(RE), delta(RE), cpu_per_call or samples, then < "
                         "<= > or >=, then a share (10%%), a time (8us) or a "
                         "number of samples", text);
-    int e = compare_read_bound(t, op + 1 + t->equal, why);
+    op += 1 + t->equal;
+    int e = compare_read_bound(t, op + strspn(op, " "), why);
     if (!e && has_re) {
         snprintf(expr, sizeof expr, "%.*s", (int)(close - open - 1), open + 1);
         e = re_init(&t->re, "--assert", expr, why);
@@ -14187,7 +14193,8 @@ struct dsc_symbol {
     struct slice name;                  /* package.Type.member; in the arena */
     struct slice bytes;                 /* its descriptor; borrowed */
     uint32_t file;                      /* row of dsc.file */
-    char     kind;                      /* 'M' message; 0: anything else */
+    char     kind;                      /* 'M' message, 'E' enum, 'S' service;
+                                         * 0: a part of one */
 };
 
 struct dsc {
@@ -14250,7 +14257,7 @@ static int dsc_walk(struct dsc *d, uint32_t file, struct slice scope,
     struct pb_in in = pb_of(m);
     struct pb_field f;
     struct slice full;
-    int e = dsc_add(d, file, scope, m, *inner == 'M' ? 'M' : 0, &full);
+    int e = dsc_add(d, file, scope, m, *inner, &full);
     if (depth >= DSC_DEPTH)
         return GP_EFORMAT;
     while (!e && pb_get_field(&in, &f) > 0) {
@@ -14530,32 +14537,74 @@ struct dsc_method {
     bool client_streams, server_streams;
 };
 
+/* Return how many bytes of s a message shows. */
+static int dsc_shown(struct slice s)
+{
+    return s.n < 60 ? (int)s.n : 60;
+}
+
+/* Append name to the list b, "A, B"; stop at 100 bytes. */
+static void dsc_put_listed(struct buf *b, struct slice name)
+{
+    if (b->len > 100)
+        return;
+    txt_puts(b, b->len ? ", " : "");
+    if (b->len + name.n > 100)
+        txt_puts(b, "...");
+    else
+        mem_put(b, name.p, name.n);
+}
+
+/* Append the names of the methods of s, a service, or of the values of s, an
+ * enum. */
+static void dsc_put_parts(struct buf *b, const struct dsc_symbol *s)
+{
+    struct pb_in in = pb_of(s->bytes);
+    struct slice part;
+    while (dsc_next(&in, 2, &part))
+        dsc_put_listed(b, dsc_bytes(part, 1));
+}
+
+/* Fail: d has no service of that name. */
+static int dsc_no_service(const struct dsc *d, struct slice name,
+                          struct gp_why *why)
+{
+    struct buf known = {0};
+    for (size_t i = 0; i < d->nsymbols; i++)
+        if (d->symbol[i].kind == 'S')
+            dsc_put_listed(&known, d->symbol[i].name);
+    txt_fail(why, GP_EUSAGE, known.len ? "no service '%.*s' in the "
+             "descriptors, which have %.*s; name a method: --call "
+             "SERVICE/METHOD"
+             : "no service '%.*s' in the descriptors, nor any other%.*s",
+             dsc_shown(name), name.p, (int)known.len,
+             known.len ? (const char *)known.data : "");
+    mem_fini(&known);
+    return GP_EUSAGE;
+}
+
 /* Find method path, "package.Service/Method"; GP_EUSAGE: *why lists methods. */
 static int dsc_find_method(const struct dsc *d, const char *path,
                            struct dsc_method *m, struct gp_why *why)
 {
     struct slice full = txt_slice(path), name;
     const char *slash = memrchr(path, '/', full.n);
-    const struct dsc_symbol *s = !slash ? NULL : dsc_symbol(d,
-        (struct slice){ path, (size_t)(slash - path) });
+    struct slice service = { path, slash ? (size_t)(slash - path) : full.n };
+    const struct dsc_symbol *s = slash ? dsc_symbol(d, service) : NULL;
     if (!s)
-        return txt_fail(why, GP_EUSAGE, "no service '%.*s' in the descriptors",
-                        slash ? (int)(slash - path) : (int)full.n, path);
+        return dsc_no_service(d, service, why);
     struct pb_in in = pb_of(s->bytes);
     struct buf known = {0};
     while (dsc_next(&in, 2, &name)) {
-        struct slice method = dsc_bytes(name, 1);
-        mem_put(&known, known.len ? ", " : "", known.len ? 2 : 0);
-        mem_put(&known, method.p, method.n);
-        if (!txt_equal(method, txt_slice(slash + 1)))
+        if (!txt_equal(dsc_bytes(name, 1), txt_slice(slash + 1)))
             continue;
-        mem_fini(&known);
         *m = (struct dsc_method){ dsc_symbol(d, dsc_bytes(name, 2)),
             dsc_symbol(d, dsc_bytes(name, 3)), dsc_varint(name, 5, 0),
             dsc_varint(name, 6, 0) };
         return m->input && m->output ? GP_OK : txt_fail(why, GP_EFORMAT,
             "the messages of %s are not in the descriptors", path);
     }
+    dsc_put_parts(&known, s);
     txt_fail(why, GP_EUSAGE, "no method '%s' in %.*s, which has %.*s",
              slash + 1, (int)(slash - path), path,
              known.data ? (int)known.len : 4,
@@ -14617,7 +14666,7 @@ static const struct dsc_known *dsc_find_known(const struct dsc_known *k,
 /* Fail with a message that names the path of the value. */
 static TXT_FORMAT_2 int dsc_wrong(struct dsc_json *j, const char *fmt, ...)
 {
-    char text[160];
+    char text[sizeof j->why->text];
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
@@ -14625,12 +14674,6 @@ static TXT_FORMAT_2 int dsc_wrong(struct dsc_json *j, const char *fmt, ...)
     return txt_fail(j->why, GP_EFORMAT, "%.*s%s%s", (int)j->path.len,
                     j->path.data ? (const char *)j->path.data : "",
                     j->path.len ? ": " : "", text);
-}
-
-/* Return how many bytes of s a message shows. */
-static int dsc_shown(struct slice s)
-{
-    return s.n < 60 ? (int)s.n : 60;
 }
 
 /* Fail with a message that shows v and says what it is. */
@@ -14733,8 +14776,14 @@ static int dsc_get_enum(struct dsc_json *j, const struct dsc_field *f,
             *x = dsc_varint(part, 2, 0);
             return GP_OK;
         }
-    return dsc_wrong(j, "'%.*s' is no value of %.*s", dsc_shown(name), name.p,
-                     (int)s->name.n, s->name.p);
+    struct buf known = {0};
+    dsc_put_parts(&known, s);
+    int e = dsc_wrong(j, "'%.*s' is no value of %.*s, which has %.*s",
+                      dsc_shown(name), name.p, (int)s->name.n, s->name.p,
+                      known.len ? (int)known.len : 4,
+                      known.len ? (const char *)known.data : "none");
+    mem_fini(&known);
+    return e;
 }
 
 /* Append the number, bool or enum v without a tag; *zero: it is 0. */
@@ -25625,6 +25674,31 @@ static bool res_figure(const struct res_report *t, struct slice name,
     return false;
 }
 
+/* Fail: text, which names the figure name, is no assertion. */
+static int res_assert_refuse(const char *text, struct slice name,
+                             struct gp_why *why)
+{
+    static const char *const known[] = { "mean", "min", "max", "cpu_per_call",
+                                         "rps", "errors", "not_sent",
+                                         "cut_off" };
+    char word[32];
+    snprintf(word, sizeof word, "%.*s", (int)(name.n < 31 ? name.n : 31),
+             name.p);
+    if (strpbrk(text, "&|,;"))
+        return txt_fail(why, GP_EUSAGE, "'%.100s': takes one assertion; for "
+                        "several, repeat --assert", text);
+    for (size_t i = 0; name.n > 3 && i < sizeof known / sizeof *known; i++) {
+        unsigned d = txt_distance(word, known[i]);
+        if (d == 1 || d == 2)
+            return txt_fail(why, GP_EUSAGE, "'%.100s': there is no %s; did you "
+                            "mean %s?", text, word, known[i]);
+    }
+    return txt_fail(why, GP_EUSAGE, "'%.60s': write pN, mean, min, max, "
+                    "cpu_per_call, rps, errors, not_sent or cut_off, then < <= "
+                    "> or >=, then a time such as 5ms, a number, or a share "
+                    "such as 1%%", text);
+}
+
 /* Evaluate a->text for t into a; an unknown figure does not pass.  GP_EUSAGE:
  * a->text is no assertion. */
 static int res_assert(const struct res_report *t, struct res_assert *a,
@@ -25632,15 +25706,14 @@ static int res_assert(const struct res_report *t, struct res_assert *a,
 {
     size_t n = strcspn(a->text, "<>"), op = n + strspn(a->text + n, "<>=");
     bool less = a->text[n] == '<', same = op == n + 2;
-    struct slice name = { a->text, n }, text = txt_slice(a->text + op);
+    struct slice left = { a->text, n }, name = txt_next_word(&left);
+    struct slice text = txt_slice(a->text + op + strspn(a->text + op, " "));
     bool share = text.n > 1 && text.p[text.n - 1] == '%';
     int64_t ns;
     if (!a->text[n] || op - n > 2 || (same && a->text[n + 1] != '=') ||
+        txt_next_word(&left).n || strpbrk(text.p, "&|,;") ||
         !res_figure(t, name, share, a))
-        return txt_fail(why, GP_EUSAGE, "'%s': write pN, mean, min, max, "
-                        "cpu_per_call, rps, errors, not_sent or cut_off, then "
-                        "< <= > or >=, then a time such as 5ms, a number, or "
-                        "a share such as 1%%", a->text);
+        return res_assert_refuse(a->text, name, why);
     double bound = a->unit == RES_IN_NS
         ? txt_duration(text.p, &ns) ? (double)NAN : (double)ns
         : share ? txt_finite((struct slice){ text.p, text.n - 1 }) / 100
@@ -28679,7 +28752,7 @@ static void doc_profile(struct doc_doc *d, const struct anl *a,
     }
     if (a->comment.tool.n) {
         txt_put_clean(&d->cell, a->comment.tool);
-        txt_puts(&d->cell, a->comment.engine.n ? ", engine " : "");
+        txt_puts(&d->cell, a->comment.engine.n ? ", timer " : "");
         txt_put_clean(&d->cell, a->comment.engine);
         txt_puts(&d->cell, a->comment.clock.n ? ", clock " : "");
         txt_put_clean(&d->cell, a->comment.clock);
@@ -28687,7 +28760,7 @@ static void doc_profile(struct doc_doc *d, const struct anl *a,
     }
     if (a->comment.engine_reason.n) {
         txt_put_clean(&d->cell, a->comment.engine_reason);
-        doc_field(d, "Engine chosen");
+        doc_field(d, "Why this timer");
     }
     for (size_t i = 0; i < c->nnotes; i++) {
         txt_puts(&d->cell, c->note[i]);
@@ -32803,20 +32876,20 @@ static void serve_announce(const struct serve_args *c,
     bool wall = !strcmp(c->clock, "wall");
     txt_puts(&b, "profiling for ");
     txt_put_time(&b, (double)c->profile_ns);
-    txt_putf(&b, " with %s", st->engine);
+    txt_puts(&b, ", ");
+    txt_put_commas(&b, st->hz_expected);
+    txt_putf(&b, " samples per second of %s", wall ? "each thread's time"
+                                                   : "CPU time");
+    if (st->hz_expected < c->hz)
+        txt_putf(&b, " (not %" PRIu64 ": the kernel tick limits this timer)",
+                 c->hz);
+    txt_putf(&b, ", timed with %s", st->engine);
     if (*st->reason)
         txt_putf(&b, " (%s)", st->reason);
-    txt_putf(&b, ": %u samples per second of %s", st->hz_expected,
-             wall ? "each thread's time" : "CPU time");
-    if (st->hz_expected < c->hz)
-        txt_putf(&b, " (not %" PRIu64 ": this timer fires at kernel ticks)",
-                 c->hz);
-    if (isnan(st->cost_ns)) {
-        txt_puts(&b, "; cost per sample unknown");
-    } else {
-        txt_puts(&b, "; a sample costs about ");
+    if (!isnan(st->cost_ns)) {
+        txt_puts(&b, "; each sample costs about ");
         txt_put_time(&b, st->cost_ns);
-        txt_putf(&b, ", %.1f%% of a CPU for each %sthread",
+        txt_putf(&b, ", so sampling uses %.1f%% of a CPU for each %sthread",
                  100 * st->cost_ns * st->hz_expected / 1e9,
                  wall ? "" : "busy ");
     }
@@ -33211,10 +33284,13 @@ static int msg_find_method(struct msg *m)
     struct gp_why why = {{0}};
     bool raw = m->binary || m->payload_size != UINT64_MAX;
     int e = load_path(m->call, path, sizeof path, &why);
-    if (!e && m->protoset) {
+    if (e)
+        return say_why(e, &why);
+    const char *slash = strrchr(path, '/');
+    if (m->protoset) {
         if (msg_read_file(m->protoset, &m->set))
             return EXIT_FAILED;
-    } else if (!e && !m->reflection) {
+    } else if (!m->reflection) {
 #ifdef SVC_PROTOS
         mem_put(&m->set, svc_protos, sizeof svc_protos);
 #endif
@@ -33227,13 +33303,12 @@ static int msg_find_method(struct msg *m)
         if (raw)
             return EXIT_OK;
     }
-    const char *slash = strrchr(path, '/');
     if (!e && !m->protoset)
         e = reflect_service(m->target, (struct slice){ path + 1,
                             (size_t)(slash - path) - 1 }, &m->set, &why);
     e = e ? e : m->set.err ? m->set.err : dsc_init(&m->d, (struct slice){
             (const char *)m->set.data, m->set.len }, &why);
-    if (e && m->protoset && slash) {
+    if (e && m->protoset) {
         msg_say_no_set(m->protoset, &m->set, why.text);
         return EXIT_FAILED;
     }
@@ -33393,6 +33468,9 @@ static int msg_init(struct msg *c, const struct opt_command *cmd,
         return opt_misuse(cmd, "--protoset and --reflection: only one of "
                           "them");
     int status = msg_find_method(c);
+    if (!status && c->data && strstr(c->data, "{{"))
+        SAY_NOTE(((struct opt_common *)cmd->config)->quiet, "--data: {{...}} "
+                 "is sent as it is; only --metadata has templates");
     if (!status)
         status = raw ? msg_read_raw(c) : msg_read_json(c, &c->d, m);
     bool many = m->client_streams || (!m->input && c->messages > 1);
@@ -33462,12 +33540,13 @@ static struct loadcmd_args loadcmd_args = {
     .drain_ns = -1, .msg.payload_size = UINT64_MAX };
 
 #define LOADCMD_AT(field) offsetof(struct loadcmd_args, field)
+#define LOADCMD_CALL "helloworld.Greeter/SayHello"
 #define LOADCMD_PERCENTILES "50,75,90,95,99,99.9,99.99"
 #define LOADCMD_FORMATS "text|json|csv|html|prometheus|hgrm"
 
 static const struct opt loadcmd_options[] = {
     OPT_GROUP("What to call"),
-    { 0, "call", "SVC/METHOD", "helloworld.Greeter/SayHello", "method to call, "
+    { 0, "call", "SVC/METHOD", LOADCMD_CALL, "method to call, "
       "written as PACKAGE.SERVICE/METHOD", OPT_TEXT, LOADCMD_AT(msg.call), 0,
       0 },
     { 0, "data", "JSON", "({\"name\":\"world\"} for SayHello, else {})",
@@ -33962,6 +34041,39 @@ static int loadcmd_exit_status(const struct res_report *t, bool strict)
                                                         : EXIT_OK;
 }
 
+/* Print on stderr, for a result in a file, what the calls of r came to. */
+static void loadcmd_say_summary(const struct res *r)
+{
+    struct buf b = {0};
+    const char *gap = ", p50 ";
+    txt_puts(&b, "grpcprof: ");
+    txt_put_commas(&b, r->ok);
+    txt_puts(&b, " ok, ");
+    txt_put_commas(&b, r->failed);
+    txt_puts(&b, " failed");
+    for (int percent = 50; percent <= 99; percent += 49, gap = ", p99 ")
+        if (res_percentile_ok(r->response.n, percent)) {
+            txt_puts(&b, gap);
+            txt_put_time(&b, (double)hdr_percentile(&r->response, percent));
+        }
+    mem_put_byte(&b, '\n');
+    say_buf(&b);
+    mem_fini(&b);
+}
+
+/* Print a note if all calls of r failed as those of a method do that the server
+ * does not have, or with another request. */
+static void loadcmd_note_call(const struct res_config *k, const struct res *r)
+{
+    uint64_t unlike = r->status[GP_STATUS_UNIMPLEMENTED] +
+                      r->status[GP_STATUS_INVALID_ARGUMENT];
+    if (r->failed && !r->ok && unlike == r->failed &&
+        !strcmp(k->call, LOADCMD_CALL))
+        say_error("no call of %s succeeded; try another method: --call "
+                  "PACKAGE.SERVICE/METHOD. To list services: grpcurl "
+                  "-plaintext %s list", k->call, k->target[0]);
+}
+
 /* Write to, after the text in b, to --out or stdout; return the exit status. */
 static int loadcmd_result_write(const struct loadcmd_args *c, int format,
                                 struct buf *b, struct loadcmd_result *to)
@@ -33980,6 +34092,8 @@ static int loadcmd_result_write(const struct loadcmd_args *c, int format,
     if (say_result(c->out, b, opt_item(LOADCMD_FORMATS, format),
                    c->common.quiet))
         return EXIT_FAILED;
+    if (file && !c->common.quiet)
+        loadcmd_say_summary(t->result);
     for (size_t i = 0; file && i < t->nassert; i++)
         if (!t->assert[i].pass) {
             struct buf text = {0};
@@ -34135,6 +34249,8 @@ static int loadcmd_measure(struct loadcmd_args *c, int format,
         status = loadcmd_result_write(c, format, &b, to);
         if (to->report.profile && !c->common.quiet)
             say_wrote(c->profile_out, txt_slice("pprof"));
+        if (!c->common.quiet)
+            loadcmd_note_call(plan, &r);
         status = e || r.log_errno || (lacks && !status) ? EXIT_FAILED : status;
         if (status != EXIT_FAILED && atomic_load(&loadcmd_signal))
             status = EXIT_SIGNAL + atomic_load(&loadcmd_signal);
@@ -34547,6 +34663,14 @@ static bool report_is_json(const char *path)
     return s.n && *s.p == '{';
 }
 
+/* True if path, which is no file, looks like an address without http://. */
+static bool report_is_address(const char *path)
+{
+    const char *colon = strchr(path, ':');
+    size_t digits = colon ? strspn(colon + 1, "0123456789") : 0;
+    return digits && access(path, F_OK) && strchr("/", colon[1 + digits]);
+}
+
 /* Read the profile at path into p, and print notes on it. */
 static int report_read(const struct report_args *c, const char *path,
                        struct pp *p)
@@ -34568,7 +34692,11 @@ static int report_read(const struct report_args *c, const char *path,
                          p->repaired[i], pp_repair_text[i]);
     if (!e)
         e = filter_drop_frames(p, name, &why);
-    if (e && waiting)
+    if (e && report_is_address(path))
+        say_error("%s: no such file. An address begins with http://: grpcprof "
+                  "report http://%s%s", path, path,
+                  strchr(path, '/') ? "" : "/debug/pprof/profile");
+    else if (e && waiting)
         say_error("%s; %s", why.text, (const char *)pending.data);
     else if (e && !c->common.rest.n && !strncmp(why.text, path, strlen(path)))
         say_error("%s; make one with: grpcprof serve --profile 30s", why.text);

@@ -32,6 +32,8 @@ against_python() {
     bg "$PY" tests/load/rich.py serve "$T/rich.pb" "$T/py.log" reflect
     wait_for 20 grep -q listening "$T/bg.out" || return
     to=$(sed -n 's/^listening on //p' "$T/bg.out")
+    check 'no --call, another service' 3 "$BIN" load -n 1 "$to"
+    has 'no --call, another service, said' "$ERR" 'try another method: --call'
     check 'by protoset' 0 "$BIN" load --protoset "$T/rich.pb" -N 200 \
         --call test.Echo/Unary --data "@$T/rich.json" "$to"
     sent 'arrives as protobuf encodes it' "$T/py.log"
@@ -104,6 +106,11 @@ TEXT
     stop_server 'ours, ends with status 0'
 }
 
+unnamed() {
+    check 'no --call' 2 "$BIN" load --protoset "$T/rich.pb" -n 1 127.0.0.1:1
+    one_line 'no --call, services listed' 'which have .*test.Echo.*--call'
+}
+
 wrong() { # NAME JSON REGEX
     check "$1" 2 "$BIN" load --protoset "$T/rich.pb" -n 1 \
         --call test.Echo/Unary --data "$2" 127.0.0.1:1
@@ -116,6 +123,7 @@ if need 'descriptors' protoc py:google.protobuf py:grpc; then
     against_python
     against_go
     need 'ours by reflection' py:hpack od && against_ours
+    unnamed
     wrong 'an unknown field' '{"i33":1}' 'no field "i33" in test.Rich .*"i32"'
     wrong 'one inside' '{"items":[{"name":"a"},{"parts":[{"prise":2}]}]}' \
         'items\[1\].parts\[0\]: no field "prise" in test.Item .*"price"'
@@ -124,7 +132,8 @@ if need 'descriptors' protoc py:google.protobuf py:grpc; then
     wrong 'a field twice' '{"i32":1,"i32":2}' '"i32" twice'
     wrong 'a key twice' '{"byName":{"a":1,"a":2}}' 'by_name: a key twice'
     wrong 'a time that is none' '{"when":"2026-02-30T00:00:00Z"}' 'when: not a'
-    wrong 'an unknown enum value' '{"colour":"GREEN"}' "colour: 'GREEN' is no"
+    wrong 'an unknown enum value' '{"colour":"GREEN"}' \
+        "colour: 'GREEN' is no value of .*, which has [A-Z]"
     wrong 'an unknown Any' '{"any":{"@type":"x/y.Z"}}' "any: type 'y.Z'"
     wrong 'an Any of a time without it' \
         '{"any":{"@type":"x/google.protobuf.Timestamp"}}' 'any: an Any of'

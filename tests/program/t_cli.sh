@@ -146,6 +146,16 @@ other_tools() {
         load --profile 127.0.0.1:1 127.0.0.1:2
     refuses '--html'              2 'here it is -o report.html' report --html x
     refuses '-flame'              2 'here it is -o graph.svg' report -flame x
+    refuses 'two in one --assert' 2 'several, repeat --assert' \
+        load --assert 'p99<5ms && errors<1%'
+    refuses 'a figure mistyped'   2 'did you mean errors' load --assert 'error<1%'
+    refuses '--call without /'    2 "^grpcprof: call 'Quote': write [^ ]*$" \
+        load --call Quote --protoset README
+    refuses 'an address as file'  1 \
+        'grpcprof report http://127.0.0.1:1/debug/pprof/profile$' \
+        report 127.0.0.1:1
+    refuses 'report x.proto'      1 'proto: not a pprof profile; take one' \
+        report proto/helloworld.proto
     refuses 'help --zsh'          2 'grpcprof help --bash'   help --zsh
     check 'an endpoint that refuses' 1 "$BIN" load -q --profile=127.0.0.1:1 \
         127.0.0.1:1
@@ -174,6 +184,13 @@ port_taken() {
     LIMIT=20 check 'a port in use' 1 "$BIN" serve -l "127.0.0.1:$PORT" \
         "${SERVE_ALSO[@]}"
     one_line 'a port in use, one line' "$PORT.*in use"
+    check 'a template in --data' 0 "$BIN" load -n 1 --data '{"name":"{{seq}}"}' \
+        "127.0.0.1:$PORT"
+    one_line 'a template in --data, said' 'only --metadata has templates'
+    check 'a result in a file' 0 "$BIN" load -n 200 -o "$T/r.json" \
+        --assert 'p50 < 9s' "127.0.0.1:$PORT"
+    has 'a result in a file, summed up' "$ERR" \
+        '^grpcprof: 200 ok, 0 failed, p50 [0-9.]+ [mu]s'
     stop_server 'the first server ends'
 }
 

@@ -983,11 +983,12 @@ static void test_res_assert(void)
         { "errors<=0", false }, { "errors<11", true }, { "not_sent<=0", true },
         { "cpu_per_call<1s", false }, { "p50>5000ns", true },
         { "cut_off<1", true }, { "cut_off<1%", true },
+        { "p50 < 11ms", true }, { " rps>999", true },
     };
     static const char *const bad[] = { "", "p50", "p50=1", "p50<", "p101<1s",
         "speed<1", "p50<1x", "p50<>1ms", "<1", "errors<%", "p50<5", "max<5%",
         "rps>1%", "rps>1ms", "errors<1ms", "cut_off<", "cpu_per_call<8",
-        "p50<5ms " };
+        "p50<5ms ", "p 50<5ms", "p50<5ms && rps>1" };
     struct res r;
     struct res_report report = { .result = &r };
     struct res_assert a;

@@ -93,7 +93,7 @@ static void test_pp_errors_name_the_field(void)
     static const struct { const char *bytes; size_t n; const char *want; }
     row[] = {
 #define ROW(bytes, want) { bytes, sizeof bytes - 1, want }
-        ROW("no profile", "byte 0 of the profile: not a pprof profile"),
+        ROW("no profile", "x: not a pprof profile; take one"),
         ROW("\x0a\x02\x08\x01\x12\x05\x0a\x03\x01\x02\x80",
             "byte 6 of the profile, sample[0].location_id: "),
         ROW("\x0a\x02\x08\x01\x12\x02\x10\x01\x12\x00",
