@@ -1797,10 +1797,9 @@ static size_t txt_utf8(const char *p, size_t n)
     return len;
 }
 
-/* Return the length in bytes of the character at p, of n bytes left, n > 0, and
- * set *fit if it is printable.  Not printable: control characters, line
- * separators, bidi controls, U+FFFE, U+FFFF, and bytes that are not UTF-8, each
- * of which counts as a character. */
+/* Return the length of the character at p, of n bytes left, n > 0; set *fit if
+ * it is printable: no control character, line separator, bidi control, U+FFFE,
+ * U+FFFF or byte that is not UTF-8, which counts as a character. */
 static size_t txt_printable(const char *p, size_t n, bool *fit)
 {
     const uint8_t *s = (const uint8_t *)p;
@@ -1886,12 +1885,8 @@ static void txt_put_percent_decoded(struct buf *b, struct slice s)
     for (size_t i = 0; i < s.n; i++) {
         int hi = s.p[i] == '%' && s.n - i > 2 ? txt_hex(s.p[i + 1]) : -1;
         int lo = hi >= 0 ? txt_hex(s.p[i + 2]) : -1;
-        if (lo >= 0) {
-            mem_put_byte(b, (uint8_t)(hi << 4 | lo));
-            i += 2;
-        } else {
-            mem_put_byte(b, (uint8_t)s.p[i]);
-        }
+        mem_put_byte(b, (uint8_t)(lo >= 0 ? hi << 4 | lo : s.p[i]));
+        i += lo >= 0 ? 2 : 0;
     }
 }
 
@@ -2264,9 +2259,8 @@ static int sys_put_in_place(int fd, const char *tmp, const char *target,
                     strerror(first));
 }
 
-/* Replace the file at path by n bytes: write a file beside it, sync, rename.
- * If path is a symbolic link its target is replaced; a device or a pipe is
- * written to. */
+/* Replace the file at path, or the target of that link, by n bytes: write a
+ * file beside it, sync, rename.  Write to it if it is a device or a pipe. */
 static int sys_write_file(const char *path, const void *src, size_t n,
                           struct gp_why *why)
 {
@@ -2286,11 +2280,10 @@ static int sys_write_file(const char *path, const void *src, size_t n,
                             why);
 }
 
-/* Give the calling thread its own descriptor table: the kernel then counts no
- * reference for each system call on a descriptor, 1% of the cost of a gRPC
- * call.  The thread must close what it opens; descriptors that are open now
- * stay open until it ends, shortly after pthread_join.  If unshare is refused
- * the thread keeps the common table. */
+/* Give the calling thread its own descriptor table, if the kernel permits: its
+ * system calls then count no references, 1% of the cost of a gRPC call.  The
+ * thread must close what it opens; descriptors that are open now stay open
+ * until it ends, shortly after pthread_join. */
 static void sys_unshare_files(void)
 {
 #ifndef __SANITIZE_THREAD__             /* TSan assumes one table */
@@ -2321,10 +2314,9 @@ static int sys_thread_start(pthread_t *t, const char *name, bool quiet,
     return GP_OK;
 }
 
-/* Start argv[0], found in PATH, in a process group of its own, with no signal
- * blocked or ignored.  The socket s is its standard input and output, standard
- * error is /dev/null, and file, unless -1, descriptor 3.  Return its pid or a
- * negative gp_err. */
+/* Start argv[0], found in PATH, in its own process group, no signal blocked or
+ * ignored, with the socket s as standard input and output, no standard error,
+ * and file, unless -1, as descriptor 3.  Return its pid or a gp_err. */
 static pid_t sys_spawn(char *const argv[], int s, int file, struct gp_why *why)
 {
     posix_spawn_file_actions_t acts;
@@ -2435,10 +2427,9 @@ static int sys_reap(pid_t pid, const char *name, int64_t deadline_ns,
                              WEXITSTATUS(status)) : GP_OK;
 }
 
-/* Run argv[0], found in PATH, with the n bytes at src as its standard input and
- * file, unless -1, as descriptor 3; append its standard output, at most most
- * bytes, to out.  GP_OK if it exited with status 0 before deadline_ns.  The
- * process never outlives the call. */
+/* Run argv[0], found in PATH, until it exits or deadline_ns: src's n bytes are
+ * its standard input, file, unless -1, its descriptor 3; its output, at most
+ * most bytes, is appended to out.  GP_OK: it exited with status 0. */
 static int sys_run(char *const argv[], int file, const void *src, size_t n,
                    size_t most, int64_t deadline_ns, struct buf *out,
                    struct gp_why *why)
@@ -2499,8 +2490,7 @@ static double sys_quota_of(char *path, size_t top)
     }
 }
 
-/* Return the CPU quota, in CPUs, of this process's cgroup (v2 or v1) and its
- * parents, or INFINITY. */
+/* Return the CPU quota, in CPUs, of our cgroups (v1 or v2), or INFINITY. */
 static double sys_quota_cpus(void)
 {
     static const char *const root[] = { "/sys/fs/cgroup",
@@ -3210,8 +3200,7 @@ struct js_members {                     /* an iterator; see js_next_member */
 /* Return s without its leading white space. */
 static struct slice js_skip(struct slice s)
 {
-    while (s.n && (*s.p == ' ' || *s.p == '\t' || *s.p == '\n' ||
-                   *s.p == '\r'))
+    while (s.n && *s.p && strchr(" \t\n\r", *s.p))
         s = txt_after(s, 1);
     return s;
 }
@@ -3224,8 +3213,7 @@ static size_t js_digits_end(struct slice s, size_t i)
     return i;
 }
 
-/* Return the UTF-16 code unit of the escape \uXXXX that s starts with, or -1 if
- * it is not well formed. */
+/* Return the UTF-16 unit of the escape \uXXXX that s starts with, or -1. */
 static int js_code_unit(struct slice s)
 {
     int v = s.n < 6 ? -1 : 0;
@@ -3296,8 +3284,7 @@ struct js_scan {                        /* a value while it is checked */
     struct slice at;                    /* the rest of the text */
     char   open[JS_DEPTH];              /* the bracket that closes each level */
     size_t depth;                       /* open brackets */
-    bool   value, key;                  /* which must follow; neither: a comma
-                                         * or a closing bracket */
+    bool   value, key;                  /* must follow; neither: , or ] or } */
 };
 
 /* Skip n bytes and set what must follow; false: n is 0. */
@@ -3309,15 +3296,6 @@ static bool js_scan_over(struct js_scan *x, size_t n, bool key, bool value)
     x->key = key;
     x->value = value;
     return true;
-}
-
-/* Skip a comma and white space; false: no member follows. */
-static bool js_scan_comma(struct js_scan *x)
-{
-    bool object = x->open[x->depth - 1] == '}';
-    js_scan_over(x, 1, object, !object);
-    x->at = js_skip(x->at);
-    return x->at.n && *x->at.p != ']' && *x->at.p != '}';
 }
 
 /* Skip a key with its colon; false: there is none. */
@@ -3355,10 +3333,12 @@ static bool js_scan_step(struct js_scan *x)
             : txt_starts(x->at, "true") || txt_starts(x->at, "null") ? 4
             : txt_starts(x->at, "false") ? 5 : js_number_bytes(x->at),
             false, false);
-    if (c == ',')
-        return js_scan_comma(x);
-    return c == x->open[x->depth - 1] &&
-           js_scan_over(x, 1, false, false) && x->depth-- > 0;
+    char close = x->open[x->depth - 1];
+    if (c != ',')
+        return c == close && js_scan_over(x, 1, false, false) && x->depth-- > 0;
+    js_scan_over(x, 1, close == '}', close == ']');
+    x->at = js_skip(x->at);             /* a member must follow the comma */
+    return x->at.n && *x->at.p != ']' && *x->at.p != '}';
 }
 
 /* Return what is expected where x is, for an error message. */
@@ -3535,9 +3515,8 @@ struct pb_in {                          /* input not read yet */
 };
 
 struct pb_field {
-    uint32_t     number;                /* from 1; apart from type, since one
-                                         * load of both would stall on the two
-                                         * stores */
+    uint32_t     number;                /* from 1; apart from type: one load of
+                                         * both would stall on two stores */
     struct pb_in bytes;                 /* borrowed; of a PB_BYTES */
     uint64_t     value;                 /* of the other types */
     enum pb_type type;
@@ -3645,13 +3624,12 @@ static int pb_get_any_field(struct pb_in *in, struct pb_field *f)
 static inline int pb_get_field(struct pb_in *in, struct pb_field *f)
 {
     const uint8_t *p = in->p;
-    uint64_t v;
     unsigned n = 1;
     if (p == in->end)
         return 0;
     if (in->end - p < 2 || p[0] < 8 || p[0] >= 0x80 || (p[0] & 5))
         return pb_get_any_field(in, f);
-    v = p[1];
+    uint64_t v = p[1];
     if (v >= 0x80 && (in->end - p < 9 || !(n = pb_load_varint(p + 1, &v))))
         return pb_get_any_field(in, f);
     size_t bytes = p[0] & PB_BYTES ? v : 0;
@@ -3681,20 +3659,17 @@ static inline struct slice pb_slice(const struct pb_field *f)
                            (size_t)(f->bytes.end - f->bytes.p) };
 }
 
-/* Return the last varint of field number in the message in; otherwise if there
- * is none. */
-static uint64_t pb_find_varint(struct pb_in in, uint32_t number,
-                               uint64_t otherwise)
+/* Return the last varint of field number in the message in; v for none. */
+static uint64_t pb_find_varint(struct pb_in in, uint32_t number, uint64_t v)
 {
     struct pb_field f;
     while (pb_get_field(&in, &f) > 0)
         if (f.number == number && f.type == PB_VARINT)
-            otherwise = f.value;
-    return otherwise;
+            v = f.value;
+    return v;
 }
 
-/* Return the last PB_BYTES of field number in the message in, or an empty
- * slice. */
+/* Return the last PB_BYTES of field number in the message in; empty: none. */
 static struct slice pb_find_bytes(struct pb_in in, uint32_t number)
 {
     struct pb_field f;
@@ -3741,11 +3716,10 @@ static void pb_put_uint(struct buf *b, uint32_t number, uint64_t v)
     }
 }
 
-/* Append field number as n bytes, even if n is 0. */
-static void pb_put_bytes(struct buf *b, uint32_t number, const void *p,
-                         size_t n)
+/* Append a field with the n bytes at p, even if n is 0. */
+static void pb_put_bytes(struct buf *b, uint32_t field, const void *p, size_t n)
 {
-    pb_put_varint(b, (uint64_t)number << 3 | PB_BYTES);
+    pb_put_varint(b, (uint64_t)field << 3 | PB_BYTES);
     pb_put_varint(b, n);
     mem_put(b, p, n);
 }
@@ -3753,8 +3727,7 @@ static void pb_put_bytes(struct buf *b, uint32_t number, const void *p,
 /* Append field number as the message built in part, and empty part. */
 static void pb_put_message(struct buf *b, uint32_t number, struct buf *part)
 {
-    if (part->err)
-        b->err = part->err;
+    b->err = part->err ? part->err : b->err;
     pb_put_bytes(b, number, part->data, part->len);
     part->len = 0;
 }
@@ -3834,8 +3807,7 @@ static int gz_reader_put(struct gz_reader *g, const uint8_t *p, size_t n,
         if (g->end)
             g->member = g->at;
         size_t feed = n > INT_MAX ? INT_MAX : n;
-        if (out) {                      /* offer all room: with enough of it
-                                         * zlib copies no window */
+        if (out) {                      /* with room zlib copies no window */
             room = out->cap - out->len;
             room = room < GZ_STEP_BYTES ? GZ_STEP_BYTES
                  : room > INT_MAX ? INT_MAX : room;
@@ -3873,9 +3845,8 @@ static int gz_reader_fini(struct gz_reader *g)
     return g->end ? GP_OK : GP_EFORMAT;
 }
 
-/* Inflate the gzip members in src onto out, at most most bytes.  GP_EFORMAT:
- * damaged or truncated; GP_ELIMIT: past most; *at is then the fault's offset in
- * src. */
+/* Inflate the gzip members in src onto out.  GP_EFORMAT: damaged or truncated;
+ * GP_ELIMIT: more than most bytes; *at is then the fault's offset in src. */
 static int gz_gzip_unpack(const uint8_t *src, size_t n, size_t most,
                           struct buf *out, size_t *at)
 {
@@ -3890,8 +3861,7 @@ static int gz_gzip_unpack(const uint8_t *src, size_t n, size_t most,
     return e ? e : cut;
 }
 
-/* Append n bytes of src to out as one gzip member, without name and time: equal
- * input gives equal output. */
+/* Append n bytes of src to out as one gzip member, without name and time. */
 static int gz_gzip_pack(const void *src, size_t n, struct buf *out)
 {
     z_stream z = {0};
@@ -3997,8 +3967,7 @@ static void hdr_merge(struct hdr *h, const struct hdr *from)
     h->over += from->over;
 }
 
-/* Return the percentile of percent in ns, as [HDR] defines it; 0 without
- * values. */
+/* Return the percentile of percent, in ns [HDR]; 0 without values. */
 static int64_t hdr_percentile(const struct hdr *h, double percent)
 {
     double rank = ceil(percent / 100 * (double)h->n - 1e-9);
@@ -4119,9 +4088,8 @@ static int hdr_read_counts(struct hdr *h, const uint8_t *p, size_t n)
     return GP_OK;
 }
 
-/* Read text, in the packed V2 format with our range and digits, into h, which
- * is empty; min, max and sum are computed from the counts.  GP_EFORMAT,
- * GP_ENOMEM. */
+/* Read text, packed V2 with our range and digits, into h, which is empty; min,
+ * max and sum are computed from the counts.  GP_EFORMAT, GP_ENOMEM. */
 static int hdr_read_v2(struct hdr *h, struct slice text)
 {
     struct buf zip = {0}, v2 = {0};
@@ -4130,8 +4098,7 @@ static int hdr_read_v2(struct hdr *h, struct slice text)
         num_get_be(zip.data, 4) != HDR_V2_PACKED ||
         num_get_be(zip.data + 4, 4) != zip.len - 8)
         goto out;
-    e = gz_zlib_unpack(zip.data + 8, zip.len - 8, HDR_V2_MOST, &v2);
-    if (e)
+    if ((e = gz_zlib_unpack(zip.data + 8, zip.len - 8, HDR_V2_MOST, &v2)))
         goto out;
     e = GP_EFORMAT;
     if (v2.len >= HDR_V2_HEAD && num_get_be(v2.data, 4) == HDR_V2 &&
@@ -4186,8 +4153,7 @@ static void hdr_put_hgrm(const struct hdr *h, struct buf *b)
  *         /proc/self/maps, the symbol tables of the mapped files and addr2line
  * uses    MEM, TXT, SYS
  * owns    struct elf: the mapped files and everything found in them
- * spec    [ELF] System V gABI; proc(5); vdso(7); addr2line(1), objcopy(1) for
- *         .gnu_debuglink
+ * spec    [ELF] System V gABI; proc(5); vdso(7); addr2line(1), objcopy(1)
  * prefix  elf_
  * runs    any thread, after sampling; never in a signal handler
  *
@@ -4416,8 +4382,7 @@ static int elf_read_symbol_table(struct elf_file *f, const struct elf_image *m,
     return GP_OK;
 }
 
-/* Return m's section headers and set *n to their number; NULL and 0 if it has
- * none. */
+/* Return m's section headers and their number, *n; NULL and 0 for none. */
 static const Elf64_Shdr *elf_sections(const struct elf_image *m, uint16_t *n)
 {
     const Elf64_Ehdr *h = elf_header(m);
@@ -4427,8 +4392,7 @@ static const Elf64_Shdr *elf_sections(const struct elf_image *m, uint16_t *n)
     return sh;
 }
 
-/* Return the bytes of m's section called name and set *size; NULL if there is
- * no such section or it is empty. */
+/* Return m's section called name, of *size bytes; NULL if none or empty. */
 static const uint8_t *elf_section(const struct elf_image *m, const char *name,
                                   uint64_t *size)
 {
@@ -4522,9 +4486,8 @@ static struct elf_image elf_open_by_link(const struct elf_file *f)
         int n = snprintf(path, sizeof path, "%s%.*s/%s%s",
                          i == 2 ? elf_debug_root : "", dir, f->path,
                          i == 1 ? ".debug/" : "", name);
-        struct elf_image m = {0};
-        if (n > 0 && (size_t)n < sizeof path)
-            m = elf_open(path);
+        bool fits = n > 0 && (size_t)n < sizeof path;
+        struct elf_image m = fits ? elf_open(path) : (struct elf_image){0};
         if (m.p && elf_crc(&m) == crc)
             return m;
         elf_close(&m);
@@ -4542,13 +4505,11 @@ static int elf_load(struct elf_file *f)
     if (!f->image.p)
         f->image = elf_open(f->path);
     int e = elf_read_segments(f);
-    if (!e)
-        e = elf_read_symbols(f, &f->image);
+    e = e ? e : elf_read_symbols(f, &f->image);
     f->debug = elf_open_by_id(f);
     if (!f->debug.p)
         f->debug = elf_open_by_link(f);
-    if (!e)
-        e = elf_read_symbols(f, &f->debug);
+    e = e ? e : elf_read_symbols(f, &f->debug);
     if (f->nsymbols)
         qsort(f->symbol, f->nsymbols, sizeof *f->symbol, elf_by_start);
     uint64_t reach = 0;
@@ -4559,8 +4520,7 @@ static int elf_load(struct elf_file *f)
     return e;
 }
 
-/* Return the row of the file at path, appended if new; MEM_NONE if out of
- * memory. */
+/* Return the row of the file at path, appended if new; MEM_NONE: no memory. */
 static uint32_t elf_add_file(struct elf *m, const char *path)
 {
     for (size_t i = 0; i < m->nfiles; i++)
@@ -4597,8 +4557,7 @@ static int elf_read_map(struct elf *m, char *line)
     *p = k;
     if (vdso)                           /* has no file but the mapping */
         m->file[k.file].image = (struct elf_image){
-            (const uint8_t *)(uintptr_t)k.start, k.limit - k.start, -1,
-            false };
+            .p = (void *)(uintptr_t)k.start, .size = k.limit - k.start };
     return GP_OK;
 }
 
@@ -4676,8 +4635,7 @@ static bool elf_symbol_value(struct elf *m, const struct elf_map *k,
     return false;
 }
 
-/* Return the name of the function that holds pc, which is in map k, borrowed
- * from m; NULL if there is none.  The file's first use reads its tables. */
+/* Return the name, borrowed from m, of the function at pc in map k, or NULL. */
 static const char *elf_find_name(struct elf *m, const struct elf_map *k,
                                  uint64_t pc)
 {
@@ -4701,8 +4659,7 @@ static const char *elf_find_name(struct elf *m, const struct elf_map *k,
     return best ? best->name : NULL;
 }
 
-/* Return the first of f's file and debug file that has line numbers, for
- * addr2line; NULL if none has. */
+/* Return f's file or else its debug file if it has line numbers, or NULL. */
 static const struct elf_image *elf_with_lines(const struct elf_file *f)
 {
     const struct elf_image *m[2] = { &f->image, &f->debug };
@@ -4807,9 +4764,8 @@ static void elf_run_addr2line(struct elf *m, uint32_t file,
     mem_fini(&in);
 }
 
-/* Find the map, name and calls of the n spots by their pc.  addr2line may take
- * ELF_LINES_NS in total; spots that it has not answered by then have no calls.
- * Call it once per elf. */
+/* Find map, name and calls of the n spots by their pc, once per elf.  Those for
+ * which addr2line has no answer within ELF_LINES_NS in total have no calls. */
 static void elf_find_all(struct elf *m, struct elf_spot *spot, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -4828,8 +4784,7 @@ static void elf_find_all(struct elf *m, struct elf_spot *spot, size_t n)
  *         stack, a ring from which stacks are taken
  * uses    TXT, SYS
  * owns    the handler of SIGPROF, that of SIGTRAP if nobody else has one, the
- *         timers and the ring.  Handlers and ring stay until the process ends,
- *         so a late signal cannot find them gone.
+ *         timers and the ring; for late signals all but the timers stay
  * spec    setitimer(2), timer_create(2), perf_event_open(2),
  *         signal-safety(7), backtrace(3)
  * prefix  smp_
@@ -4842,15 +4797,13 @@ static void elf_find_all(struct elf *m, struct elf_spot *spot, size_t n)
  * library; glibc 2.35 and libgcc 12 find unwind tables without a lock.
  *
  * The ring is a bounded queue of many producers and one consumer.  Slot i of N
- * has a turn, first i.  The producer that holds ticket t fills slot t % N when
- * its turn is t and sets it to t + 1; the consumer empties it at turn t + 1 and
- * sets it to t + N.  Nobody waits: when the ring is full the sample is lost and
- * counted.
+ * has a turn, first i.  The producer with ticket t fills slot t % N when its
+ * turn is t and sets it to t + 1; the consumer empties it at turn t + 1 and
+ * sets it to t + N.  Nobody waits: a full ring loses samples, and counts them.
  *
  *   itimer  one timer for the process, on its CPU time; at kernel ticks
  *   thread  a timer for each thread, on its CPU time; at kernel ticks
- *   perf    a counter for each thread, on its CPU time; exact; by SIGTRAP
- *           where possible
+ *   perf    a counter for each thread, on its CPU time; exact; SIGTRAP if known
  *   wall    a timer for each thread, on real time: sees waiting threads too
  *
  * Invariant  a signal of a timer takes a ticket or is counted in lost; tickets
@@ -4867,8 +4820,7 @@ struct smp_slot {
     bool     truncated, failed;         /* stack too deep; only pc[0] known */
     bool     waiting;                   /* interrupted in a system call */
     int64_t  wall_ns;                   /* CLOCK_MONOTONIC */
-    void    *pc[SMP_DEPTH + SMP_OWN];   /* leaf first; room for the handler's
-                                         * frames */
+    void    *pc[SMP_DEPTH + SMP_OWN];   /* leaf first; SMP_OWN: see LIMITS */
 };
 
 static struct {
@@ -5018,9 +4970,7 @@ static void smp_signal_sig(int signo, siginfo_t *info, void *context)
         s->wall_ns = smp_time_sig(CLOCK_MONOTONIC);
         s->tid = (uint32_t)syscall(SYS_gettid);
         s->label = smp_label;
-        s->waiting = atomic_load_explicit(&smp_ring.wall,
-                                          memory_order_relaxed) &&
-                     smp_waiting_sig(context);
+        s->waiting = atomic_load(&smp_ring.wall) && smp_waiting_sig(context);
         smp_unwind_sig(s, context);
         atomic_store_explicit(&s->turn, ticket + 1, memory_order_release);
     }
@@ -5051,8 +5001,7 @@ static uint64_t smp_drain(void (*fn)(const struct smp_slot *, void *),
 {
     uint64_t begin = smp_ring.tail;
     for (;; smp_ring.tail++) {
-        struct smp_slot *s =
-            &smp_ring.slot[smp_ring.tail & (smp_ring.count - 1)];
+        struct smp_slot *s = &smp_ring.slot[smp_ring.tail % smp_ring.count];
         uint64_t turn = atomic_load_explicit(&s->turn, memory_order_acquire);
         assert(turn == smp_ring.tail || turn == smp_ring.tail + 1);
         if (turn == smp_ring.tail)
@@ -5069,9 +5018,8 @@ static uint64_t smp_drain(void (*fn)(const struct smp_slot *, void *),
 static unsigned smp_tick_hz(void)
 {
     struct timespec t;
-    if (clock_getres(CLOCK_MONOTONIC_COARSE, &t) || t.tv_nsec <= 0)
-        return 100;
-    return (unsigned)(1000000000 / t.tv_nsec);
+    bool known = !clock_getres(CLOCK_MONOTONIC_COARSE, &t) && t.tv_nsec > 0;
+    return known ? (unsigned)(1000000000 / t.tv_nsec) : 100;
 }
 
 struct smp_timer {                      /* a thread's timer or counter */
@@ -5086,12 +5034,6 @@ static clockid_t smp_thread_clock(uint32_t tid)
     return (clockid_t)(~tid << 3 | 6);
 }
 
-/* Return the time between two signals at hz, which is 1 or more. */
-static struct timespec smp_period(unsigned hz)
-{
-    return (struct timespec){ hz == 1, hz == 1 ? 0 : 1000000000 / hz };
-}
-
 /* itimer: arm the process's timer, or disarm it if hz is 0. */
 static int smp_itimer_set(unsigned hz, struct gp_why *why)
 {
@@ -5101,9 +5043,8 @@ static int smp_itimer_set(unsigned hz, struct gp_why *why)
     else if (hz)
         t.it_interval.tv_usec = (suseconds_t)(1000000 / hz);
     t.it_value = t.it_interval;
-    if (setitimer(ITIMER_PROF, &t, NULL))
-        return txt_fail(why, GP_EIO, "setitimer: %s", strerror(errno));
-    return GP_OK;
+    return !setitimer(ITIMER_PROF, &t, NULL) ? GP_OK
+         : txt_fail(why, GP_EIO, "setitimer: %s", strerror(errno));
 }
 
 /* thread and wall: arm a timer that signals thread tid at hz of clock.  The
@@ -5114,7 +5055,8 @@ static int smp_timer_arm(struct smp_timer *t, uint32_t tid, clockid_t clock,
 {
     struct sigevent e = { .sigev_notify = SIGEV_THREAD_ID,
                           .sigev_signo = SIGPROF };
-    struct itimerspec when = { .it_interval = smp_period(hz) };
+    struct itimerspec when = {
+        .it_interval = { hz == 1, hz == 1 ? 0 : 1000000000 / hz } };
     uint32_t phase = 0;
     e._sigev_un._tid = (pid_t)tid;
     if (timer_create(clock, &e, &t->id))
@@ -5171,9 +5113,8 @@ static int smp_perf_open(uint32_t tid, unsigned hz, bool trap)
 }
 
 /* Install our handler of SIGTRAP, unless a debugger or another handler has the
- * signal; true if it is installed.  SIGTRAP is delivered on the way back to the
- * program and costs 21 us a sample; SIGPROF needs an interrupt of its own and
- * costs 31 us.  Not under TSan, which takes it for a fault. */
+ * signal; true if it is installed.  A sample costs 21 us; by SIGPROF, with an
+ * interrupt of its own, 31 us.  Not under TSan, which takes it for a fault. */
 static bool smp_trap_init(void)
 {
 #ifndef __SANITIZE_THREAD__
@@ -5246,8 +5187,7 @@ static const struct smp_engine smp_perf = {
 static const struct smp_engine smp_wall = {
     "wall", false, true, NULL, smp_wall_arm, smp_timer_disarm };
 
-/* Return the samples per second of its clock that engine delivers if set to
- * hz. */
+/* Return the samples per second of its clock that engine delivers at hz. */
 static unsigned smp_expected_hz(const struct smp_engine *engine, unsigned hz)
 {
     unsigned tick = smp_tick_hz();
@@ -5273,8 +5213,7 @@ static int smp_ring_init(struct gp_why *why)
     uint64_t count = 256;
     while (count < want && count < SMP_MOST_SLOTS)
         count *= 2;
-    void *p = mmap(NULL, count * sizeof *smp_ring.slot,
-                   PROT_READ | PROT_WRITE,
+    void *p = mmap(NULL, count * sizeof *smp_ring.slot, PROT_READ | PROT_WRITE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     if (p == MAP_FAILED)
         return txt_fail(why, GP_ENOMEM, "out of memory for the ring of "
@@ -5324,10 +5263,9 @@ static int smp_by_time(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
-/* Return the CPU time in ns of one sample of engine, with its timer and signal:
- * the difference of the medians of the same work with and without samples, at
- * the highest rate.  NAN if engine is driven by ticks, which are too rare.
- * Takes some 30 ms; leaves the samples in the ring. */
+/* Return the CPU time in ns of a sample of engine, with timer and signal: the
+ * median of some work with samples at the highest rate less that without.  NAN
+ * for ticks, which are too rare.  Takes 30 ms; leaves samples in the ring. */
 static double smp_calibrate(const struct smp_engine *engine)
 {
     enum { ROUNDS = 15 };
@@ -5354,8 +5292,7 @@ static double smp_calibrate(const struct smp_engine *engine)
     return samples >= 1 && cost > 0 ? cost : NAN;
 }
 
-/* Stop engine, whose threads' timers are already disarmed; the handler ignores
- * late signals. */
+/* Stop engine, with its threads' timers disarmed; late signals are ignored. */
 static void smp_stop(const struct smp_engine *engine)
 {
     if (engine->set)
@@ -5431,8 +5368,7 @@ struct pp_location {
     uint64_t id, address;
     uint32_t mapping;                   /* index, or MEM_NONE */
     uint32_t line, nlines;              /* rows of pp.line, innermost first */
-    bool folded;                        /* stands for several places of the
-                                         * same code */
+    bool folded;                        /* several places of the same code */
 };
 
 struct pp_label {
@@ -5521,10 +5457,9 @@ static void pp_fini(struct pp *p)
 static int pp_add_type(struct pp *p, struct slice type, struct slice unit)
 {
     struct pp_type *t = PP_NEW(p, type);
-    if (!t)
-        return GP_ENOMEM;
-    *t = (struct pp_type){ type, unit };
-    return GP_OK;
+    if (t)
+        *t = (struct pp_type){ type, unit };
+    return t ? GP_OK : GP_ENOMEM;
 }
 
 /* End a sample: it has the stack, values and labels appended to p since the
@@ -5633,15 +5568,13 @@ struct pp_reader {
     struct slice *string;               /* owned: the string table */
     size_t nstrings, string_cap;
     struct pp_ids mapping, location, function;
-    struct pb_in span[PP_FIELDS];       /* by number: from its first field in
-                                         * the profile to its last one */
+    struct pb_in span[PP_FIELDS];       /* by number: first field to last one */
     size_t count[PP_FIELDS];            /* by number: how many there are */
     const uint8_t *at;                  /* the field being read, for errors */
     struct gp_why *why;
 };
 
-/* Read r->p->raw, in another format than profile.proto; PP_NOT_FOREIGN if it is
- * not in that format. */
+/* Read r->p->raw in another format; PP_NOT_FOREIGN if it is not in that. */
 typedef int pp_foreign_fn(struct pp_reader *r);
 
 enum { PP_NOT_FOREIGN = 1 };
@@ -5673,8 +5606,7 @@ static const struct pp_field {
 #define AT(name, form, type, member) \
     { name, form, offsetof(struct type, member), PP_SCALAR, false }
     [PP_PROFILE] = {
-        [1] = { .name = "sample_type", .message = PP_VALUE_TYPE,
-                .repeated = true },
+        [1] = { "sample_type", .message = PP_VALUE_TYPE, .repeated = true },
         [2] = { .name = "sample", .message = PP_SAMPLE, .repeated = true },
         [3] = { .name = "mapping", .message = PP_MAPPING, .repeated = true },
         [4] = { .name = "location", .message = PP_LOCATION, .repeated = true },
@@ -6164,8 +6096,7 @@ static int pp_inflate(const struct buf *in, size_t most, struct buf *out,
     return gz_gzip_unpack(in->data, in->len, most, out, at);
 }
 
-/* Return the name of raw's format, known by its first bytes, and what to do
- * with the file; or NULL. */
+/* Return what raw is by its first bytes, and what to do with it; or NULL. */
 static const char *pp_name_format(const struct buf *raw)
 {
     static const struct { const char *begin, *is; } known[] = {
@@ -6668,9 +6599,7 @@ static bool legacy_drop_handler(struct pp *p)
 /* Move the start of s by n bytes. */
 static void legacy_skip(struct slice *s, size_t n)
 {
-    assert(n <= s->n);
-    s->p += n;
-    s->n -= n;
+    *s = txt_after(*s, n);
 }
 
 /* Return s without the blanks at its ends. */
@@ -6795,8 +6724,7 @@ static int legacy_expand(struct pp *p, const struct legacy_attributes *a,
     return copy ? GP_OK : GP_ENOMEM;
 }
 
-/* Read the mappings in text, join the parts of one, and put the program's
- * first. */
+/* Read the mappings in text, join parts of one, put the program's first. */
 static int legacy_read_maps(struct pp *p, struct slice text)
 {
     struct legacy_attributes attributes = {0};
@@ -6898,9 +6826,7 @@ static void legacy_java_name(struct slice s, struct pp_function *f,
             f->file = (struct slice){ in.p, (size_t)(colon - in.p) };
             *line = (int64_t)n;
         } else {
-            const char *slash = memrchr(in.p, '/', in.n);
-            f->file = slash ? (struct slice){ slash + 1,
-                (size_t)(in.p + in.n - slash) - 1 } : in;
+            f->file = txt_base(in);
         }
     } else if (memmem(s.p, s.n, "generated stub/JIT", 18)) {
         f->name = txt_slice("STUB");
@@ -6939,10 +6865,9 @@ static int legacy_read_java(struct pp *p, struct slice text, struct index *x)
                 *to = f;
         }
         struct pp_line *line = e ? NULL : PP_NEW(p, line);
-        if (!line)
-            e = GP_ENOMEM;
-        else
+        if (line)
             *line = (struct pp_line){ i, number, 0 };
+        e = line ? e : GP_ENOMEM;
         p->location[l].line = (uint32_t)p->nlines - 1;
         p->location[l].nlines = line != NULL;
     }
@@ -6988,10 +6913,8 @@ static int legacy_fill(struct pp_reader *r, struct legacy_words *w,
     p->period_type = (struct pp_type){ txt_slice("cpu"),
                                        txt_slice("nanoseconds") };
     int e = pp_add_type(p, txt_slice("samples"), txt_slice("count"));
-    if (!e)
-        e = pp_add_type(p, p->period_type.type, p->period_type.unit);
-    if (!e)
-        e = legacy_read_stacks(r, w, java, &x);
+    e = e ? e : pp_add_type(p, p->period_type.type, p->period_type.unit);
+    e = e ? e : legacy_read_stacks(r, w, java, &x);
     struct slice text = { (const char *)w->p, (size_t)(w->end - w->p) };
     if (!e && java) {
         e = legacy_read_java(p, text, &x);
