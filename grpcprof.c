@@ -28293,9 +28293,11 @@ static void doc_put_right(struct buf *b, struct buf *t, size_t width)
     mem_put_buf(b, t);
 }
 
-/* Append n and the noun, with an s if n is not 1. */
-static void doc_plural(struct buf *b, uint64_t n, const char *noun)
+/* Append pre, n and the noun, with an s if n is not 1. */
+static void doc_plural(struct buf *b, const char *pre, uint64_t n,
+                       const char *noun)
 {
+    txt_puts(b, pre);
     txt_put_commas(b, n);
     txt_putf(b, n == 1 ? " %s" : " %ss", noun);
 }
@@ -28438,8 +28440,7 @@ static void doc_code(struct doc_doc *d, const char *text)
     txt_puts(d->b, d->md ? "\n```\n" : "\n");
 }
 
-/* Append the cell's text by put, which is doc_paragraph or doc_item, and empty
- * the cell. */
+/* Append the cell's text by put, such as doc_item, and empty the cell. */
 static void doc_cell_text(struct doc_doc *d,
                           void (*put)(struct doc_doc *d, const char *text))
 {
@@ -28584,22 +28585,26 @@ static void doc_estimate(struct buf *b, const struct stat_share *s,
     mem_put_byte(b, ')');
 }
 
-/* Append a count; NAN: not known. */
-static void doc_count(struct buf *b, double n)
+/* Append a count between two texts; NAN: not known. */
+static void doc_count(struct buf *b, const char *pre, double n, const char *end)
 {
+    txt_puts(b, pre);
     if (!(n >= 0 && n < 1.8e19))
         txt_puts(b, "n/a");
     else
         txt_put_commas(b, (uint64_t)(n + 0.5));
+    txt_puts(b, end);
 }
 
-/* Append a time; NAN: not known. */
-static void doc_time(struct buf *b, double ns)
+/* Append a time between two texts; NAN: not known. */
+static void doc_time(struct buf *b, const char *pre, double ns, const char *end)
 {
+    txt_puts(b, pre);
     if (isnan(ns))
         txt_puts(b, "n/a");
     else
         txt_put_time(b, ns);
+    txt_puts(b, end);
 }
 
 /* Append v in the unit of the sample type. */
@@ -28638,55 +28643,53 @@ static void doc_profile(struct doc_doc *d, const struct anl *a,
 {
     const struct pp *p = a->pp;
     const struct pp_type *t = &p->type[a->view.type];
+    struct buf *b = &d->cell;
     doc_heading(d, "Profile");
-    txt_put_clean(&d->cell, t->type);
-    txt_puts(&d->cell, ", ");
-    doc_value(&d->cell, a, a->kept.value);
-    txt_puts(&d->cell, " in total (");
-    txt_put_clean(&d->cell, t->unit);
-    txt_puts(&d->cell, ")");
+    txt_put_clean(b, t->type);
+    txt_puts(b, ", ");
+    doc_value(b, a, a->kept.value);
+    txt_puts(b, " in total (");
+    txt_put_clean(b, t->unit);
+    txt_puts(b, ")");
     doc_field(d, "Type");
     if (a->view.negative) {
-        doc_value(&d->cell, a, a->view.net);
-        txt_puts(&d->cell, ": ");
-        txt_put_commas(&d->cell, a->view.negative);
-        txt_puts(&d->cell, " of ");
-        txt_put_commas(&d->cell, p->nsamples);
-        txt_puts(&d->cell, " rows are negative, as in a difference of two "
-                           "profiles");
+        doc_value(b, a, a->view.net);
+        doc_count(b, ": ", (double)a->view.negative, " of ");
+        doc_count(b, "", (double)p->nsamples,
+                  " rows are negative, as in a difference of two profiles");
         doc_field(d, "Net");
     }
     if (p->time_ns > 0) {
-        doc_moment(&d->cell, p->time_ns);
+        doc_moment(b, p->time_ns);
         doc_field(d, "Time");
     }
     if (p->duration_ns > 0) {
-        txt_put_time(&d->cell, (double)p->duration_ns);
+        txt_put_time(b, (double)p->duration_ns);
         doc_field(d, "Duration");
     }
     if (a->main != MEM_NONE) {
         const struct pp_mapping *m = &p->mapping[a->main];
-        txt_put_clean(&d->cell, txt_base(m->file));
+        txt_put_clean(b, txt_base(m->file));
         if (m->build_id.n) {
-            txt_puts(&d->cell, ", build id ");
+            txt_puts(b, ", build id ");
             doc_name(d, m->build_id, 43);
         }
         doc_field(d, "Program");
     }
     if (a->comment.tool.n) {
-        txt_put_clean(&d->cell, a->comment.tool);
-        txt_puts(&d->cell, a->comment.engine.n ? ", timer " : "");
-        txt_put_clean(&d->cell, a->comment.engine);
-        txt_puts(&d->cell, a->comment.clock.n ? ", clock " : "");
-        txt_put_clean(&d->cell, a->comment.clock);
+        txt_put_clean(b, a->comment.tool);
+        txt_puts(b, a->comment.engine.n ? ", timer " : "");
+        txt_put_clean(b, a->comment.engine);
+        txt_puts(b, a->comment.clock.n ? ", clock " : "");
+        txt_put_clean(b, a->comment.clock);
         doc_field(d, "Sampled by");
     }
     if (a->comment.engine_reason.n) {
-        txt_put_clean(&d->cell, a->comment.engine_reason);
+        txt_put_clean(b, a->comment.engine_reason);
         doc_field(d, "Why this timer");
     }
     for (size_t i = 0; i < c->nnotes; i++) {
-        txt_puts(&d->cell, c->note[i]);
+        txt_puts(b, c->note[i]);
         doc_field(d, i ? "" : "Age");
     }
 }
@@ -28695,17 +28698,17 @@ static void doc_profile(struct doc_doc *d, const struct anl *a,
 static void doc_filters(struct doc_doc *d, const struct anl *a,
                         const struct doc_config *c)
 {
+    int64_t kept = a->kept.value, total = a->view.total.value;
     for (size_t i = 0; i < c->nfilters; i++) {
         txt_put_clean(&d->cell, txt_slice(c->filter[i]));
         doc_field(d, i ? "" : "Filters");
     }
-    if (a->view.total.value > 0 && c->nfilters) {
-        doc_value(&d->cell, a, a->kept.value);
+    if (total > 0 && c->nfilters) {
+        doc_value(&d->cell, a, kept);
         txt_puts(&d->cell, " of ");
-        doc_value(&d->cell, a, a->view.total.value);
+        doc_value(&d->cell, a, total);
         txt_puts(&d->cell, ", ");
-        doc_share(&d->cell, (double)a->kept.value /
-                            (double)a->view.total.value);
+        doc_share(&d->cell, (double)kept / (double)total);
         txt_puts(&d->cell, "; shares are of the whole profile");
         doc_field(d, "Kept");
     }
@@ -28717,9 +28720,8 @@ static void doc_repair(struct buf *b, const struct pp *p, size_t i)
     if (p->repaired[i] == 1)
         txt_puts(b, "once");
     else
-        txt_put_commas(b, p->repaired[i]);
-    txt_putf(b, "%s: %s", p->repaired[i] == 1 ? "" : " times",
-             pp_repair_text[i]);
+        doc_count(b, "", (double)p->repaired[i], " times");
+    txt_putf(b, ": %s", pp_repair_text[i]);
 }
 
 /* Append the defects that were repaired while p was read. */
@@ -28738,18 +28740,13 @@ static void doc_trust(struct doc_doc *d, const struct anl *a)
     const struct anl_trust *t = &a->trust;
     struct buf *b = &d->cell;
     doc_heading(d, "Trust");
-    doc_count(b, t->samples);
-    if (t->effective > 0 && t->effective < 0.99 * t->samples) {
-        txt_puts(b, " (effective number of samples ");
-        doc_count(b, t->effective);
-        mem_put_byte(b, ')');
-    }
+    doc_count(b, "", t->samples, "");
+    if (t->effective > 0 && t->effective < 0.99 * t->samples)
+        doc_count(b, " (effective number of samples ", t->effective, ")");
     doc_field(d, "Samples");
     if (!isnan(t->hz_asked) || !isnan(t->hz_delivered)) {
-        if (!isnan(t->hz_asked)) {
-            doc_count(b, t->hz_asked);
-            txt_puts(b, " Hz requested");
-        }
+        if (!isnan(t->hz_asked))
+            doc_count(b, "", t->hz_asked, " Hz requested");
         if (!isnan(t->hz_delivered))
             txt_putf(b, "%s%.1f delivered per second of %s",
                      isnan(t->hz_asked) ? "" : ", ", t->hz_delivered,
@@ -28765,12 +28762,9 @@ static void doc_trust(struct doc_doc *d, const struct anl *a)
         txt_puts(b, a->filtered ? "not known after filters"
                                 : "not known: the profile does not say");
     } else {
-        doc_count(b, t->lost);
-        txt_puts(b, " samples; ");
-        doc_count(b, t->truncated);
-        txt_puts(b, " stacks truncated, ");
-        doc_count(b, t->unwind_failed);
-        txt_puts(b, " not unwound");
+        doc_count(b, "", t->lost, " samples; ");
+        doc_count(b, "", t->truncated, " stacks truncated, ");
+        doc_count(b, "", t->unwind_failed, " not unwound");
     }
     doc_field(d, "Lost");
     doc_share(b, t->unsymbolised);
@@ -28786,8 +28780,8 @@ static void doc_trust(struct doc_doc *d, const struct anl *a)
         doc_field(d, "CPU accounted for");
     }
     if (t->stripped) {
-        txt_put_commas(b, (uint64_t)t->stripped);
-        txt_puts(b, " frames of profilers' own signal handlers removed");
+        doc_count(b, "", (double)t->stripped,
+                  " frames of profilers' own signal handlers removed");
         doc_field(d, "Stripped");
     }
     doc_repaired(d, a->pp);
@@ -28809,10 +28803,10 @@ static void doc_function(struct doc_doc *d, const struct anl *a,
     doc_cell(d);
     doc_interval(&d->cell, &f->flat);
     doc_cell(d);
-    doc_count(&d->cell, (double)n->flat.samples);
+    doc_count(&d->cell, "", (double)n->flat.samples, "");
     doc_cell(d);
     if (c->per_call)
-        doc_time(&d->cell, f->per_call_ns);
+        doc_time(&d->cell, "", f->per_call_ns, "");
     else
         doc_value(&d->cell, a, n->flat.value);
     doc_cell(d);
@@ -28847,18 +28841,15 @@ static size_t doc_next_function(const struct anl_table *t, size_t i,
 static void doc_level_heading(struct doc_doc *d, const struct anl *a,
                               const struct doc_config *c, bool application)
 {
-    struct buf title = {0};
     if (c->by) {
-        txt_putf(&title, "By %s", c->by);
+        txt_putf(&d->cell, "By %s", c->by);
     } else {
-        txt_putf(&title, "Top functions, %s level: ",
+        txt_putf(&d->cell, "Top functions, %s level: ",
                  application ? "application" : "system");
-        doc_share(&title, (application ? &a->application : &a->system)->share);
+        doc_share(&d->cell, application ? a->application.share
+                                        : a->system.share);
     }
-    mem_put_byte(&title, 0);
-    doc_heading(d, title.err ? "" : (const char *)title.data);
-    d->b->err = d->b->err ? d->b->err : title.err;
-    mem_fini(&title);
+    doc_cell_text(d, doc_heading);
 }
 
 /* Append the table of the functions of a level, or of all rows by c->by, with
@@ -28898,8 +28889,7 @@ static void doc_level(struct doc_doc *d, const struct anl *a,
     if (d->md)
         mem_put_byte(d->b, '\n');
     if (more) {
-        txt_put_commas(&d->cell, more);
-        txt_puts(&d->cell, " more (--all shows them)");
+        doc_count(&d->cell, "", (double)more, " more (--all shows them)");
         doc_cell_text(d, doc_paragraph);
     }
     if (open)
@@ -28924,7 +28914,7 @@ static void doc_findings(struct doc_doc *d, const struct anl *a)
         doc_cell(d);
         doc_interval(&d->cell, &f->share);
         doc_cell(d);
-        doc_count(&d->cell, (double)f->share.sum.samples);
+        doc_count(&d->cell, "", (double)f->share.sum.samples, "");
         doc_cell(d);
         doc_share(&d->cell, f->on_behalf);
         doc_cell(d);
@@ -28960,19 +28950,15 @@ static void doc_calls(struct doc_doc *d, const struct anl *a)
     struct buf *b = &d->cell;
     if (isnan(a->calls))
         return;
-    doc_count(b, a->calls);
-    if (!isnan(a->cpu_ns_per_call)) {
-        txt_puts(b, ", ");
-        txt_put_time(b, a->cpu_ns_per_call);
-        txt_puts(b, " of CPU each");
-        txt_puts(b, a->filtered ? ", after filters" : "");
-    }
+    doc_count(b, "", a->calls, "");
+    if (!isnan(a->cpu_ns_per_call))
+        doc_time(b, ", ", a->cpu_ns_per_call,
+                 a->filtered ? " of CPU each, after filters" : " of CPU each");
     if (a->calls_given)
         txt_puts(b, "; their number is from --per-call");
     doc_field(d, "Calls");
     for (size_t i = 0; i < a->comment.nmethods && i < DOC_ROWS; i++) {
-        doc_count(b, a->comment.method[i].requests);
-        mem_put_byte(b, ' ');
+        doc_count(b, "", a->comment.method[i].requests, " ");
         doc_name(d, a->comment.method[i].path, 60);
         doc_field(d, "");
     }
@@ -29030,13 +29016,10 @@ static void doc_use(struct doc_doc *d, const struct anl *a)
             ? "not known: the profile does not say how long a sample is"
             : "not known: the profile's values are not CPU time");
     } else if (isnan(u->window)) {
-        txt_put_time(b, u->cpu_ns);
-        txt_puts(b, "; the duration is not known");
+        doc_time(b, "", u->cpu_ns, "; the duration is not known");
     } else {
-        txt_put_time(b, u->cpu_ns);
-        txt_puts(b, " of CPU in ");
-        txt_put_time(b, u->wall_ns);
-        txt_puts(b, ": ");
+        doc_time(b, "", u->cpu_ns, " of CPU in ");
+        doc_time(b, "", u->wall_ns, ": ");
         doc_cores(b, u->window);
     }
     if (u->cpus > 0)
@@ -29044,7 +29027,7 @@ static void doc_use(struct doc_doc *d, const struct anl *a)
     txt_puts(b, a->filtered ? "; after filters" : "");
     doc_field(d, "CPU");
     if (!isnan(u->busy_ns)) {
-        doc_time(b, u->busy_ns);
+        doc_time(b, "", u->busy_ns, "");
         if (u->busy_ns > 0 && !isnan(u->busy)) {
             txt_puts(b, ", using ");
             doc_cores(b, u->busy);
@@ -29054,13 +29037,10 @@ static void doc_use(struct doc_doc *d, const struct anl *a)
     doc_waiting(d, a);
     doc_calls(d, a);
     for (size_t i = 0; i < a->nthreads && i < DOC_ROWS; i++) {
-        if (i + 1 == DOC_ROWS && a->nthreads > DOC_ROWS) {
-            txt_puts(b, "and ");
-            txt_put_commas(b, a->nthreads - i);
-            txt_puts(b, " more threads");
-        } else {
+        if (i + 1 == DOC_ROWS && a->nthreads > DOC_ROWS)
+            doc_count(b, "and ", (double)(a->nthreads - i), " more threads");
+        else
             doc_thread(d, a, &a->thread[i]);
-        }
         doc_field(d, i ? "" : "Threads");
     }
 }
@@ -29085,9 +29065,7 @@ static void doc_verdict(struct doc_doc *d, const struct anl *a)
         doc_name(d, a->view.node[r->node].name, 60);
         txt_puts(&d->cell, ": ");
         doc_estimate(&d->cell, &r->share, "");
-        txt_puts(&d->cell, ", ");
-        doc_count(&d->cell, (double)r->share.sum.samples);
-        txt_puts(&d->cell, " samples]");
+        doc_count(&d->cell, ", ", (double)r->share.sum.samples, " samples]");
         doc_cell_text(d, doc_item);
     }
     if (a->nadvice == 0)
@@ -29162,8 +29140,8 @@ static void doc_change(struct doc_doc *d, const struct compare_diff *x,
     for (int i = 0; i < 2; i++) {
         const struct anl *side = i ? x->now : x->base;
         if (x->per_call)
-            doc_time(b, (double)c->flat[i].sum.value * side->ns_per_unit /
-                        side->calls);
+            doc_time(b, "", (double)c->flat[i].sum.value * side->ns_per_unit /
+                            side->calls, "");
         else
             doc_share(b, c->flat[i].share);
         doc_cell(d);
@@ -29179,9 +29157,9 @@ static void doc_change(struct doc_doc *d, const struct compare_diff *x,
         doc_signed(b, c->high, x->per_call);
     }
     doc_cell(d);
-    doc_count(b, (double)c->flat[0].sum.samples);
+    doc_count(b, "", (double)c->flat[0].sum.samples, "");
     doc_cell(d);
-    doc_count(b, (double)c->flat[1].sum.samples);
+    doc_count(b, "", (double)c->flat[1].sum.samples, "");
     doc_cell(d);
     doc_name(d, n->name, DOC_NAME_COLUMNS);
     if (c->now == MEM_NONE)
@@ -29204,10 +29182,8 @@ static void doc_base(struct doc_doc *d, const struct compare_diff *x,
         txt_puts(b, ", ");
         doc_moment(b, a->pp->time_ns);
     }
-    if (a->pp->duration_ns > 0) {
-        txt_puts(b, ", ");
-        txt_put_time(b, (double)a->pp->duration_ns);
-    }
+    if (a->pp->duration_ns > 0)
+        doc_time(b, ", ", (double)a->pp->duration_ns, "");
     doc_field(d, "Base");
     if (!was.n || !is.n || txt_equal(was, is))
         return;
@@ -29238,23 +29214,17 @@ static void doc_diff(struct doc_doc *d, const struct compare_diff *x,
     doc_value(b, x->now, x->now->kept.value);
     txt_puts(b, " now");
     if (!isnan(x->base->cpu_ns_per_call) && !isnan(x->now->cpu_ns_per_call)) {
-        txt_puts(b, "; ");
-        doc_time(b, x->base->cpu_ns_per_call);
-        txt_puts(b, " a call before, ");
-        doc_time(b, x->now->cpu_ns_per_call);
-        txt_puts(b, " now");
+        doc_time(b, "; ", x->base->cpu_ns_per_call, " a call before, ");
+        doc_time(b, "", x->now->cpu_ns_per_call, " now");
     }
     doc_field(d, "Total");
-    txt_put_commas(b, x->significant);
-    txt_puts(b, " of ");
-    txt_put_commas(b, x->tested);
-    txt_putf(b, " %s differ by more than chance (Benjamini-Hochberg, false "
-             "discovery rate 5%%)", c->by ? "rows" : "functions");
-    if (x->n > x->tested) {
-        txt_puts(b, "; ");
-        txt_put_commas(b, x->n - x->tested);
-        txt_puts(b, " more have too few samples to tell");
-    }
+    doc_count(b, "", (double)x->significant, " of ");
+    doc_count(b, "", (double)x->tested, c->by ? " rows" : " functions");
+    txt_puts(b, " differ by more than chance (Benjamini-Hochberg, false "
+             "discovery rate 5%)");
+    if (x->n > x->tested)
+        doc_count(b, "; ", (double)(x->n - x->tested),
+                  " more have too few samples to tell");
     doc_field(d, "Significant");
     doc_table(d, column, sizeof column / sizeof *column);
     for (; i < x->n && (i < rows || x->change[i].significant); i++)
@@ -29279,7 +29249,7 @@ static void doc_explain(struct doc_doc *d, const struct anl *a,
     doc_table(d, column, sizeof column / sizeof *column);
     for (size_t i = 0; i < a->nfunctions && i < rows; i++) {
         const struct anl_function *f = &a->function[i];
-        doc_count(&d->cell, (double)f->flat.sum.samples);
+        doc_count(&d->cell, "", (double)f->flat.sum.samples, "");
         doc_cell(d);
         txt_puts(&d->cell, cat_name[f->category]);
         doc_cell(d);
@@ -29307,7 +29277,7 @@ static void doc_assert_value(struct buf *b, const struct compare_assert *t,
     else if (t->ns)
         txt_put_time(b, v);
     else if (t->measure == COMPARE_SAMPLES)
-        doc_count(b, v);
+        doc_count(b, "", v, "");
     else
         txt_putf(b, "%.*f%s", digits, 100 * v,
                  t->measure == COMPARE_DELTA ? " points" : "%");
@@ -29328,11 +29298,9 @@ static void doc_put_assert(struct buf *b, const struct compare_assert *t)
     }
     if (t->measure <= COMPARE_DELTA && !t->matched)
         txt_puts(b, "; no function matches");
-    else if (t->measure <= COMPARE_DELTA) {
-        txt_puts(b, "; ");
-        txt_put_commas(b, t->matched);
-        txt_puts(b, t->matched == 1 ? " function matches" : " functions match");
-    }
+    else if (t->measure <= COMPARE_DELTA)
+        doc_count(b, "; ", (double)t->matched,
+                  t->matched == 1 ? " function matches" : " functions match");
 }
 
 /* Append the part Assertions: each with its value and whether it holds. */
@@ -30815,7 +30783,7 @@ static int foreign_folded(struct buf *b, const struct pp *p,
 static void loaddoc_put_time(struct buf *b, double ns, size_t width)
 {
     struct buf t = {0};
-    doc_time(&t, ns);
+    doc_time(&t, "", ns, "");
     doc_put_right(b, &t, width);
 }
 
@@ -30842,7 +30810,7 @@ static void loaddoc_put_rate(struct buf *b, double rate)
 static void loaddoc_put_value(struct buf *b, double v, bool time)
 {
     if (time)
-        doc_time(b, v);
+        doc_time(b, "", v, "");
     else
         loaddoc_put_rate(b, v);
 }
@@ -30857,10 +30825,8 @@ static void loaddoc_schedule(struct buf *b, const struct res_config *k)
         if (s->to < s->from || s->to > s->from)
             txt_putf(b, " to %.10g", s->to);
         txt_puts(b, "/s");
-        if (s->ns) {
-            txt_puts(b, " for ");
-            txt_put_time(b, (double)s->ns);
-        }
+        if (s->ns)
+            doc_time(b, " for ", (double)s->ns, "");
     }
     txt_puts(b, k->poisson ? ", Poisson arrivals" : "");
 }
@@ -30878,39 +30844,28 @@ static void loaddoc_plan(struct buf *b, const struct res_config *k)
         txt_puts(b, i ? ", " : "");
         txt_put_clean(b, txt_slice(k->target[i]));
     }
-    txt_puts(b, " (h2c)\nplan      ");
-    doc_plural(b, k->clients, "client");
+    doc_plural(b, " (h2c)\nplan      ", k->clients, "client");
     if (k->requests_per_client) {
-        txt_puts(b, " x ");
-        doc_plural(b, k->requests_per_client, "call");
+        doc_plural(b, " x ", k->requests_per_client, "call");
         txt_puts(b, k->clients > 1 ? " each" : "");
     }
-    if (planned) {
-        txt_puts(b, k->requests_per_client ? " = " : ", ");
-        doc_plural(b, planned, "call");
-    }
-    if (k->duration_ns) {
-        txt_puts(b, planned ? ", at most " : ", for ");
-        txt_put_time(b, (double)k->duration_ns);
-    }
+    if (planned)
+        doc_plural(b, k->requests_per_client ? " = " : ", ", planned, "call");
+    if (k->duration_ns)
+        doc_time(b, planned ? ", at most " : ", for ", (double)k->duration_ns,
+                 "");
     if (res_open(k))
         loaddoc_schedule(b, k);
     else
         txt_puts(b, "   closed loop");
-    if (streams > 1) {
-        txt_puts(b, "   ");
-        txt_put_commas(b, streams);
-        txt_puts(b, res_open(k) ? " streams per connection"
-                                : " calls in flight each");
-    }
-    if (connections != k->clients) {
-        txt_puts(b, "   ");
-        doc_plural(b, connections, "connection");
-    }
+    if (streams > 1)
+        doc_count(b, "   ", (double)streams, res_open(k) ?
+                  " streams per connection" : " calls in flight each");
+    if (connections != k->clients)
+        doc_plural(b, "   ", connections, "connection");
     unsigned threads = k->threads ? k->threads : load_threads(connections);
     threads = threads > connections ? (unsigned)connections : threads;
-    txt_puts(b, "   ");
-    doc_plural(b, threads, "thread");
+    doc_plural(b, "   ", threads, "thread");
     mem_put_byte(b, '\n');
     if (k->requests_per_client && k->clients > 1)
         txt_puts(b, "          (-n is per client; -N is the total)\n");
@@ -30920,17 +30875,12 @@ static void loaddoc_plan(struct buf *b, const struct res_config *k)
 static void loaddoc_counts(struct buf *b, const struct res *r)
 {
     double s = (double)r->elapsed_ns / 1e9;
-    txt_puts(b, "  done      ");
-    txt_put_commas(b, r->ok);
-    txt_puts(b, " ok        ");
-    txt_put_commas(b, r->failed);
-    txt_puts(b, " failed      ");
-    txt_put_commas(b, r->cut_off);
-    txt_puts(b, " cut off     ");
-    txt_put_commas(b, r->not_sent);
-    txt_puts(b, " not sent\n  elapsed   ");
-    txt_put_time(b, (double)r->elapsed_ns);
-    txt_puts(b, "         ");
+    uint64_t n = r->connect.n;
+    doc_count(b, "  done      ", (double)r->ok, " ok        ");
+    doc_count(b, "", (double)r->failed, " failed      ");
+    doc_count(b, "", (double)r->cut_off, " cut off     ");
+    doc_count(b, "", (double)r->not_sent, " not sent\n");
+    doc_time(b, "  elapsed   ", (double)r->elapsed_ns, "         ");
     if (s > 0) {
         loaddoc_put_rate(b, (double)r->ok / s);
         txt_puts(b, " req/s   in ");
@@ -30942,32 +30892,20 @@ static void loaddoc_counts(struct buf *b, const struct res *r)
         txt_puts(b, "n/a req/s\n");
     }
     if (r->message.n && s > 0) {
-        txt_puts(b, "  messages  ");
-        txt_put_commas(b, r->messages_in);
-        txt_puts(b, " in, ");
+        doc_count(b, "  messages  ", (double)r->messages_in, " in, ");
         loaddoc_put_rate(b, (double)r->messages_in / s);
-        txt_puts(b, "/s   ");
-        txt_put_commas(b, r->messages_out);
-        txt_puts(b, " out, ");
+        doc_count(b, "/s   ", (double)r->messages_out, " out, ");
         loaddoc_put_rate(b, (double)r->messages_out / s);
         txt_puts(b, "/s\n");
     }
-    txt_puts(b, "  connect   ");
-    doc_plural(b, r->connect.n, "connection");
-    txt_puts(b, "   mean ");
-    txt_put_time(b, r->connect.n ? r->connect.sum / (double)r->connect.n : 0);
-    txt_puts(b, "   max ");
-    txt_put_time(b, (double)r->connect.max);
-    txt_puts(b, "   (not part of latency)\n");
+    doc_plural(b, "  connect   ", n, "connection");
+    doc_time(b, "   mean ", n ? r->connect.sum / (double)n : 0, "   max ");
+    doc_time(b, "", (double)r->connect.max, "   (not part of latency)\n");
     if (r->reconnects || r->goaways || r->lost || r->resent) {
-        txt_puts(b, "  resent    ");
-        doc_plural(b, r->resent, "call");
-        txt_puts(b, " not processed before   ");
-        doc_plural(b, r->reconnects, "reconnect");
-        txt_puts(b, "   ");
-        doc_plural(b, r->goaways, "GOAWAY");
-        txt_puts(b, "   ");
-        doc_plural(b, r->lost, "connection");
+        doc_plural(b, "  resent    ", r->resent, "call");
+        doc_plural(b, " not processed before   ", r->reconnects, "reconnect");
+        doc_plural(b, "   ", r->goaways, "GOAWAY");
+        doc_plural(b, "   ", r->lost, "connection");
         txt_puts(b, " lost\n");
     }
 }
@@ -31097,9 +31035,7 @@ static void loaddoc_errors(struct buf *b, const struct res *r, bool color)
         }
         if (e->varies)
             txt_puts(b, " (other texts occurred too)");
-        txt_puts(b, "  (first after ");
-        txt_put_time(b, (double)e->first_ns);
-        txt_puts(b, ")\n");
+        doc_time(b, "  (first after ", (double)e->first_ns, ")\n");
     }
     if (r->other_errors) {
         txt_putf(b, "  %s     ", word);
@@ -31123,20 +31059,17 @@ static void loaddoc_notes(struct buf *b, const struct res_report *t)
     }
     if (wall > 0 && done > 0 && cpu > 0) {
         txt_putf(b, "  client    %.0f%% of ", 100 * cpu / wall);
-        doc_plural(b, r->threads, "thread");
-        txt_puts(b, " busy   CPU ");
-        txt_put_time(b, cpu / done);
-        txt_puts(b, " per call");
+        doc_plural(b, "", r->threads, "thread");
+        doc_time(b, " busy   CPU ", cpu / done, " per call");
         /* The kernel splits user and system time by ticks, which miscounts
          * threads that sleep in step with the tick. */
         if (user + sys >= LOADDOC_SPLIT_NS && cpu > wall / 2)
             txt_putf(b, " (user %.0f%%, kernel %.0f%%)",
                      100 * user / (user + sys), 100 * sys / (user + sys));
         txt_putf(b, "   waited for a CPU %.1f%%", 100 * wait / wall);
-        if (r->lag.n) {
-            txt_puts(b, "   send lag p99 ");
-            txt_put_time(b, (double)hdr_percentile(&r->lag, 99));
-        }
+        if (r->lag.n)
+            doc_time(b, "   send lag p99 ",
+                     (double)hdr_percentile(&r->lag, 99), "");
         mem_put_byte(b, '\n');
     }
     for (size_t i = 0; i < t->nlabel; i++) {
@@ -31146,21 +31079,17 @@ static void loaddoc_notes(struct buf *b, const struct res_report *t)
     txt_puts(b, t->nlabel ? "\n" : "");
     int64_t asked_ns = t->config->start_unix_ns, late_ns = asked_ns ?
         r->start_unix_ns - t->config->warmup_ns - asked_ns : 0;
-    if (late_ns > LOAD_LATE_START_NS) {
-        txt_puts(b, "  note      started ");
-        txt_put_time(b, (double)late_ns);
-        txt_puts(b, " after --start-at\n");
-    }
+    if (late_ns > LOAD_LATE_START_NS)
+        doc_time(b, "  note      started ", (double)late_ns,
+                 " after --start-at\n");
     if (!res_open(t->config))
         txt_puts(b, "  note      closed loop: latency excludes queueing\n");
     if (r->gave_up) {
-        txt_puts(b, "  note      ");
-        doc_plural(b, r->gave_up, "client");
+        doc_plural(b, "  note      ", r->gave_up, "client");
         txt_puts(b, " lost the connection and could not reconnect\n");
     }
     if (r->not_sent && res_open(t->config) && r->ended != RES_SIGNAL) {
-        txt_puts(b, "  note      ");
-        doc_plural(b, r->not_sent, "call");
+        doc_plural(b, "  note      ", r->not_sent, "call");
         txt_puts(b, r->gave_up ? " not sent: no connection, --max-in-flight "
                                  "reached, or the time was over\n"
                                : " not sent: --max-in-flight reached, or the "
@@ -31213,21 +31142,16 @@ static void loaddoc_profile(struct buf *b, const struct res_profile *p)
         txt_puts(b, "n/a: the profile has no CPU time, or no call ended\n");
         return;
     }
-    txt_put_time(b, per);
-    txt_puts(b, " a call   ");
-    doc_count(b, a->trust.samples);
-    txt_putf(b, " samples in %.3g s, ", p->seconds);
-    doc_count(b, a->calls);
-    txt_puts(b, " calls   user ");
-    doc_time(b, a->comment.process_user_ns / a->calls);
-    txt_puts(b, "   kernel ");
-    doc_time(b, a->comment.process_system_ns / a->calls);
-    mem_put_byte(b, '\n');
+    doc_time(b, "", per, " a call   ");
+    doc_count(b, "", a->trust.samples, " samples in ");
+    txt_putf(b, "%.3g s, ", p->seconds);
+    doc_count(b, "", a->calls, " calls   user ");
+    doc_time(b, "", a->comment.process_user_ns / a->calls, "   kernel ");
+    doc_time(b, "", a->comment.process_system_ns / a->calls, "\n");
     if (n < RES_RANKED_SAMPLES) {
-        txt_puts(b, "              ");
-        doc_count(b, a->trust.samples);
-        txt_puts(b, " samples are too few to rank functions; use a longer -d "
-                 "or a higher --profile-hz\n");
+        doc_count(b, "              ", a->trust.samples, " samples are too few "
+                  "to rank functions; use a longer -d or a higher "
+                  "--profile-hz\n");
         return;
     }
     txt_puts(b, "      flat/call   95% interval           samples   cum/call  "
@@ -31624,8 +31548,7 @@ static void loaddoc_page_latency(struct buf *b, const struct res_report *t)
             if (known)
                 txt_putf(b, " data-value=\"%.15g\"", v);
             mem_put_byte(b, '>');
-            doc_time(b, known ? v : (double)NAN);
-            txt_puts(b, "</td>");
+            doc_time(b, "", known ? v : (double)NAN, "</td>");
         }
         txt_puts(b, "</tr>\n");
     }
