@@ -8731,29 +8731,24 @@ static int build_profile_now(const struct rec_mark *from,
  */
 
 enum view_names {
-    VIEW_APART,         /* a node is a name in a module; an address without a
-                         * symbol is named module+0xoffset */
+    VIEW_APART,         /* a node is a name in a module, or module+0xoffset */
     VIEW_MERGED,        /* as VIEW_APART, but a node is a name in any module */
-    VIEW_PPROF,         /* as in pprof's tables: a node is a name; an address
-                         * without a symbol is named [module] */
+    VIEW_PPROF,         /* as in pprof's tables: a node is a name or [module] */
 };
 
 struct view_sum {
     int64_t value;                      /* in the unit of the sample type */
     int64_t samples;
-    int64_t exact;                      /* part of value that was read from a
-                                         * clock rather than sampled */
+    int64_t exact;                      /* part from a clock, not sampled */
     double  squares;                    /* sum of squared sample weights */
-    double  row_squares;                /* total only: squares as computed from
-                                         * the rows, if the recorder noted
-                                         * more; else 0 */
+    double  row_squares;                /* total only: squares of rows, if the
+                                         * recorder noted more; else 0 */
 };
 
 struct view_node {
     struct slice name;                  /* borrowed from view or profile */
-    uint32_t function;                  /* row of pp.function: the first with
-                                         * this name, one with a file before
-                                         * others; or MEM_NONE */
+    uint32_t function;                  /* row of pp.function: first so named,
+                                         * with a file if any; or MEM_NONE */
     uint32_t module;                    /* row of pp.mapping, or MEM_NONE */
     bool     symbol;                    /* false: the name is an address */
     bool     inlined;                   /* inlined in at least one location */
@@ -8770,8 +8765,7 @@ struct view {
     size_t nnodes, node_cap;
     uint32_t *frame;                    /* owned: nodes */
     uint32_t *frame_at;                 /* owned: nlocations + 1 */
-    uint32_t *module;                   /* owned, by mapping: the first
-                                         * mapping of the same file */
+    uint32_t *module;                   /* owned: file's first, by mapping */
     struct index by_name;               /* hash of name and module -> node */
     struct view_sum total;              /* of absolute values, as in pprof */
     int64_t net;                        /* of values with their signs */
@@ -8792,8 +8786,7 @@ static int64_t view_count(const struct view *v, size_t i, int64_t w)
     return 1;
 }
 
-/* Add weight w of count samples to s.  With count 0, w was read from a clock:
- * it is exact and adds nothing to the variance. */
+/* Add weight w of count samples to s; with count 0 it was read from a clock. */
 static inline void view_sum_add(struct view_sum *s, int64_t w, int64_t count)
 {
     s->value = num_add_sat(s->value, w);
@@ -8804,8 +8797,7 @@ static inline void view_sum_add(struct view_sum *s, int64_t w, int64_t count)
         s->exact = num_add_sat(s->exact, w);
 }
 
-/* Return the effective number of samples of s: Kish's (sum w)^2 / sum w^2;
- * 0 without samples. */
+/* Return s's effective number of samples, Kish's (sum w)^2 / sum w^2, or 0. */
 static double view_effective(const struct view_sum *s)
 {
     double sampled = (double)s->value - (double)s->exact;
@@ -8821,8 +8813,8 @@ static double view_row_squares(const struct view_sum *s)
 /* Return name's node in module, added if new; MEM_NONE if out of memory. */
 static uint32_t view_intern(struct view *v, struct slice name, uint32_t module)
 {
-    uint64_t h = mem_hash_more(mem_hash(name.p, name.n), &module,
-                               sizeof module);
+    uint64_t h = mem_hash(name.p, name.n);
+    h = mem_hash_more(h, &module, sizeof module);
     for (uint32_t at = 0, i;
          (i = mem_index_next(&v->by_name, h, &at)) != MEM_NONE;)
         if (v->node[i].module == module && txt_equal(v->node[i].name, name))
@@ -8839,8 +8831,7 @@ static uint32_t view_intern(struct view *v, struct slice name, uint32_t module)
 /* Return the node of l, which has no symbol; MEM_NONE if out of memory. */
 static uint32_t view_intern_address(struct view *v, const struct pp_location *l)
 {
-    static const struct slice none[] = { { "[unknown]", 9 },
-                                         { "<unknown>", 9 } };
+    const struct slice none[] = { { "[unknown]", 9 }, { "<unknown>", 9 } };
     bool pprof = v->names == VIEW_PPROF;
     bool whole = pprof || v->pp->aggregated;    /* one node a module */
     const struct pp_mapping *m = l->mapping == MEM_NONE ? NULL
@@ -8866,8 +8857,7 @@ static uint32_t view_intern_address(struct view *v, const struct pp_location *l)
     return name->p ? i : MEM_NONE;
 }
 
-/* Return the node of line of l; line is NULL if l has none.  MEM_NONE if out
- * of memory. */
+/* Return the node of l's line, NULL if none; MEM_NONE if out of memory. */
 static uint32_t view_intern_line(struct view *v, const struct pp_location *l,
                                  const struct pp_line *line)
 {
@@ -8981,8 +8971,7 @@ struct view_spread {
     double  squares;
 };
 
-/* Add row i to the nodes of its stack.  tally and spread are indexed by node;
- * spread may be NULL. */
+/* Add row i to the nodes of its stack: tally[node], spread[node] or NULL. */
 static void view_add_sample(struct view *v, size_t i, struct view_tally *tally,
                             struct view_spread *spread)
 {
@@ -9020,22 +9009,19 @@ static void view_add_sample(struct view *v, size_t i, struct view_tally *tally,
     }
 }
 
-/* Assert what the banner says of the sums; a sum that saturated proves
- * nothing. */
+/* Assert what the banner says of the sums, unless one is saturated. */
 static void view_check_sums(const struct view *v)
 {
     int64_t flat = v->no_stack;
-    bool saturated = v->total.value == INT64_MAX;
+    bool full = v->total.value == INT64_MAX;
     for (size_t i = 0; i < v->nnodes; i++) {
         flat = num_add_sat(flat, v->node[i].flat.value);
-        assert(saturated ||
-               num_abs_sat(v->node[i].cum.value) <= v->total.value);
+        assert(full || num_abs_sat(v->node[i].cum.value) <= v->total.value);
     }
-    assert(saturated || flat == v->net);
+    assert(full || flat == v->net);
 }
 
-/* Add all rows to the nodes.  VIEW_PPROF needs no intervals: it leaves cum's
- * samples and squares at 0. */
+/* Add all rows to the nodes; VIEW_PPROF leaves cum's samples, squares at 0. */
 static int view_add_samples(struct view *v)
 {
     bool lean = v->names == VIEW_PPROF;
@@ -9069,8 +9055,8 @@ static void view_fini(struct view *v)
     *v = (struct view){0};
 }
 
-/* Set total's squares to what our recorder noted, if that is more: a row adds
- * up all samples of a stack and hides how much their weights differ. */
+/* Set total's squares to what our recorder noted, if more: a row, the sum of a
+ * stack's samples, hides how much their weights differ. */
 static void view_note_squares(const struct view *v, struct view_sum *total)
 {
     double squares = fig_weight_squares(v->pp);
@@ -9095,8 +9081,7 @@ static struct view_sum view_total(const struct pp *p, size_t type)
     return total;
 }
 
-/* Make v the view of one sample type of p (a row of p->type); p must outlive
- * it.  On failure v is all zero. */
+/* Make v the view of p's type, p outliving it.  On failure v is all zero. */
 static int view_init(struct view *v, const struct pp *p, size_t type,
                      enum view_names names, struct gp_why *why)
 {
@@ -9177,16 +9162,14 @@ static int view_compare_named(const void *a, const void *b)
     return r ? r : (x->node > y->node) - (x->node < y->node);
 }
 
-/* Return the nodes with a cum of at least least, sorted by name; otherwise as
- * view_order. */
-static uint32_t *view_order_names(const struct view *v, int64_t least,
-                                  size_t *n)
+/* Return the nodes with a cum of at least min by name, else as view_order. */
+static uint32_t *view_order_names(const struct view *v, int64_t min, size_t *n)
 {
     struct view_named *sort = mem_zalloc_prefaulted(v->nnodes * sizeof *sort);
     uint32_t *order = sort ? mem_zalloc(v->nnodes * sizeof *order) : NULL;
     *n = 0;
     for (uint32_t i = 0; order && i < v->nnodes; i++)
-        if (num_abs_sat(v->node[i].cum.value) >= least)
+        if (num_abs_sat(v->node[i].cum.value) >= min)
             sort[(*n)++] = (struct view_named){ v->node[i].name, i };
     if (order)
         qsort(sort, *n, sizeof *sort, view_compare_named);
@@ -9201,8 +9184,7 @@ static uint32_t *view_order_names(const struct view *v, int64_t least,
 struct view_call {                      /* a node in one calling context */
     uint32_t node;                      /* row of view.node; MEM_NONE: root */
     uint32_t depth;                     /* the root's is 0 */
-    int64_t  start, self, total;        /* in the unit of the sample type; it
-                                         * spans start to start + total, self
+    int64_t  start, self, total;        /* it spans start to start + total: self
                                          * first, then its callees */
     int64_t  samples;                   /* of total */
 };
@@ -9217,9 +9199,8 @@ struct view_tree {
     size_t nextra;                      /* types after the view's to sum too */
     struct view_extra *extra;           /* owned, by call: their totals */
     size_t extra_cap;
-    struct view_call *call;             /* owned; call[0] is the root; a call
-                                         * stands before its callees, siblings
-                                         * are sorted by name */
+    struct view_call *call;             /* owned: the root, then callees after
+                                         * callers, siblings by name */
     size_t n, cap;                      /* calls */
     bool pruned;                        /* calls below least were left out */
     uint32_t depth;                     /* largest depth of a call */
@@ -9227,8 +9208,7 @@ struct view_tree {
 
 struct view_rows {                      /* samples to be sorted by stack */
     uint32_t *frame;                    /* owned: ranks of names, root first */
-    size_t   *at;                       /* owned: frames of row i are at[i] up
-                                         * to at[i + 1] */
+    size_t   *at;                       /* owned: row i's at[i]..at[i + 1] */
     uint32_t *row;                      /* owned: n rows with a value */
     size_t    n;
 };
@@ -9478,25 +9458,25 @@ static int view_add_edges(const struct view *v, size_t i, const bool *keep,
 {
     const struct pp *p = v->pp;
     int64_t w = p->value[i * p->ntypes + v->type];
-    uint32_t parent = MEM_NONE;
+    uint32_t caller = MEM_NONE;
     for (uint32_t k = w ? p->stack_at[i + 1] : 0; k-- > p->stack_at[i];) {
         uint32_t l = p->stack[k], last = v->frame_at[l + 1] - 1;
         for (uint32_t f = last + 1; f-- > v->frame_at[l];) {
-            uint32_t n = v->frame[f];
+            uint32_t n = v->frame[f], from = caller;
             if (!keep[n])
                 continue;
-            if ((v->node[n].inlined || !x->inlined) && parent != MEM_NONE &&
-                parent != n) {
-                struct view_edge *e = view_edge(x, parent, n);
-                if (!e)
-                    return GP_ENOMEM;
-                if (e->stamp != i + 1) {
-                    e->stamp = i + 1;
-                    e->value = num_add_sat(e->value, w);
-                    e->inlined &= f != last;
-                }
+            caller = n;
+            if ((!v->node[n].inlined && x->inlined) || from == MEM_NONE ||
+                from == n)
+                continue;
+            struct view_edge *e = view_edge(x, from, n);
+            if (!e)
+                return GP_ENOMEM;
+            if (e->stamp != i + 1) {
+                e->stamp = i + 1;
+                e->value = num_add_sat(e->value, w);
+                e->inlined &= f != last;
             }
-            parent = n;
         }
     }
     return GP_OK;
@@ -9510,8 +9490,8 @@ static void view_edges_fini(struct view_edges *x)
     *x = (struct view_edges){0};
 }
 
-/* Make x the edges of at least cutoff between the nodes in keep; with inlined,
- * only those that view_inlining needs.  On failure x is all zero. */
+/* Make x the edges of at least cutoff between nodes in keep; with inlined, only
+ * those that view_inlining needs.  On failure x is all zero. */
 static int view_edges_init(struct view_edges *x, const struct view *v,
                            const bool *keep, int64_t cutoff, bool inlined)
 {
@@ -9676,8 +9656,7 @@ static void view_put_scaled(struct buf *b, const struct view_scale *s,
 {
     char text[64];
     double x = (double)v;
-    if (s->kind)
-        x = x * s->from->factor / s->to->factor;
+    x = s->kind ? x * s->from->factor / s->to->factor : x;
     int n = snprintf(text, sizeof text, "%.2f", x);
     if (n > 3 && !memcmp(text + n - 3, ".00", 4))
         text[n - 3] = 0;
@@ -9724,8 +9703,7 @@ struct view_label_units {               /* of numeric labels that have one */
     struct index x;
 };
 
-/* Return the unit of numeric labels of this key: the first that a label has,
- * else pprof's default. */
+/* Return the unit of numeric labels of key: a label's first, else pprof's. */
 static struct slice view_unit_of_label(const struct view_label_units *k,
                                        struct slice key)
 {
@@ -9733,10 +9711,8 @@ static struct slice view_unit_of_label(const struct view_label_units *k,
     for (uint32_t at = 0, i; (i = mem_index_next(&k->x, h, &at)) != MEM_NONE;)
         if (txt_equal(k->key[i].key, key))
             return k->key[i].unit;
-    if (txt_equal(key, txt_slice("alignment")) ||
-        txt_equal(key, txt_slice("request")))
-        return txt_slice("bytes");
-    return key;
+    return txt_equal(key, txt_slice("alignment")) ||
+           txt_equal(key, txt_slice("request")) ? txt_slice("bytes") : key;
 }
 
 /* Collect the units of p's numeric labels. */
@@ -9817,8 +9793,7 @@ static void filter_fini(struct filter *f)
     *f = (struct filter){0};
 }
 
-/* Read a signed integer and the letters after it, "64kb", into *v and *unit,
- * and advance *s past both.  False if there is no digit. */
+/* Read an integer and its unit, "64kb", and advance *s; false: no digit. */
 static bool filter_read_amount(struct slice *s, int64_t *v, struct slice *unit)
 {
     size_t n = s->n && (*s->p == '+' || *s->p == '-');
@@ -9839,8 +9814,7 @@ static bool filter_read_amount(struct slice *s, int64_t *v, struct slice *unit)
     return true;
 }
 
-/* Read the range s, "16kb", ":64kb", "4mb:" or "1:2", into t; false if s is no
- * range. */
+/* Read the range s, "16kb", ":64kb", "4mb:" or "1:2", into t; false: none. */
 static bool filter_read_range(struct filter_condition *t, struct slice s)
 {
     int64_t v;
@@ -9900,8 +9874,7 @@ static int filter_condition_init(struct filter_condition *t, const char *what,
     return e;
 }
 
-/* True if a label of sample i matches re, an expression of t.  If t has no key,
- * re is matched against "key:value". */
+/* True if a label of sample i matches re of t; without key, as "key:value". */
 static bool filter_label_meets(const struct pp *p, size_t i,
                                const struct filter_condition *t,
                                const struct re *re)
@@ -9926,8 +9899,7 @@ static bool filter_label_meets(const struct pp *p, size_t i,
     return yes;
 }
 
-/* True if sample i meets the condition t: one expression must match if t has a
- * key, else all of them. */
+/* True if sample i meets t: one expression, or without key all must match. */
 static bool filter_sample_meets(const struct pp *p, size_t i,
                                 const struct filter_condition *t,
                                 const struct view_label_units *keys)
@@ -9951,8 +9923,7 @@ static bool filter_sample_meets(const struct pp *p, size_t i,
 }
 
 /* Return a byte for each function of p, 1 if its name or file matches re, then
- * one for each mapping, 1 if its file does.  The caller owns them; NULL if out
- * of memory. */
+ * for each mapping, 1 if its file does.  Caller owns them; NULL: no memory. */
 static uint8_t *filter_matching(const struct pp *p, const struct re *re)
 {
     uint8_t *m = mem_zalloc(p->nfunctions + p->nmappings);
@@ -9990,8 +9961,7 @@ static bool filter_location_matches(const struct pp *p, const uint8_t *m,
     return yes;
 }
 
-/* Keep only the lines of l that match (with not: that do not match), and those
- * without a function. */
+/* Keep l's lines that match (with not: that do not) or have no function. */
 static void filter_keep_lines(struct pp *p, const uint8_t *m,
                               struct pp_location *l, bool not)
 {
@@ -10011,17 +9981,14 @@ enum { FILTER_FOCUSED = 1, FILTER_IGNORED = 2, FILTER_GONE = 4 };
 
 struct filter_sift {                    /* rows removed in place, in order */
     struct pp *p;                       /* borrowed */
-    uint8_t *m;                         /* owned: from filter_matching or
-                                         * filter_dropping, or NULL */
+    uint8_t *m;                         /* owned: from filter_matching etc. */
     uint8_t *mark;                      /* owned, by location */
     bool gone;                          /* a location is FILTER_GONE */
     size_t rows, refs, labels;          /* kept so far */
-    size_t ref, label;                  /* where the frames and labels of the
-                                         * next row begin */
+    size_t ref, label;                  /* where the next row's begin */
 };
 
-/* Start at the first row of p, and take m.  GP_ENOMEM, also if m is NULL; call
- * filter_sift_end in any case. */
+/* Start at p's row 0 and own m (NULL: GP_ENOMEM), until filter_sift_end(s). */
 static int filter_sift_begin(struct filter_sift *s, struct pp *p, uint8_t *m)
 {
     *s = (struct filter_sift){ .p = p, .m = m,
@@ -10029,8 +9996,8 @@ static int filter_sift_begin(struct filter_sift *s, struct pp *p, uint8_t *m)
     return m && s->mark ? GP_OK : GP_ENOMEM;
 }
 
-/* Process row i, the next one.  If it stays, keep its frames from up to to,
- * except those that are gone; remove a row if all its frames are gone. */
+/* Process row i, the next one.  If it stays, keep its frames from up to to that
+ * are not gone; remove a row if all its frames are gone. */
 static void filter_sift_row(struct filter_sift *s, size_t i, bool stays,
                             uint32_t from, uint32_t to)
 {
@@ -10060,8 +10027,7 @@ static uint32_t filter_sift_depth(const struct filter_sift *s, size_t i)
     return (uint32_t)(s->p->stack_at[i + 1] - s->ref);
 }
 
-/* Set the sizes of the profile unless an error e ended the loop early, release
- * s, and return e. */
+/* Set the profile's sizes unless e is an error, release s, and return e. */
 static int filter_sift_end(struct filter_sift *s, int e)
 {
     if (!e) {
@@ -10074,8 +10040,7 @@ static int filter_sift_end(struct filter_sift *s, int e)
     return e;
 }
 
-/* Mark the locations by focus, ignore, hide and show; one that hide or show
- * leaves without a line is gone. */
+/* Mark locations by focus, ignore, hide, show; gone: these left it no line. */
 static int filter_locations(struct filter_sift *s, struct filter *f)
 {
     struct pp *p = s->p;
@@ -10121,11 +10086,10 @@ static int filter_locations(struct filter_sift *s, struct filter *f)
 /* Apply focus, ignore, hide and show. */
 static int filter_by_name(struct pp *p, struct filter *f)
 {
-    struct filter_sift s;
     if (!f->re[FILTER_FOCUS].ready && !f->re[FILTER_IGNORE].ready &&
         !f->re[FILTER_HIDE].ready && !f->re[FILTER_SHOW].ready)
         return GP_OK;
-    s = (struct filter_sift){ .p = p, .mark = mem_zalloc(p->nlocations) };
+    struct filter_sift s = { .p = p, .mark = mem_zalloc(p->nlocations) };
     int e = s.mark ? filter_locations(&s, f) : GP_ENOMEM;
     for (size_t i = 0; i < p->nsamples && !e; i++) {
         uint32_t n = filter_sift_depth(&s, i);
@@ -10138,8 +10102,7 @@ static int filter_by_name(struct pp *p, struct filter *f)
     return filter_sift_end(&s, e);
 }
 
-/* Apply show-from: remove the callers of the outermost match, and samples
- * without a match. */
+/* Apply show-from: remove samples without match, the outermost's callers. */
 static int filter_show_from(struct pp *p, struct filter *f)
 {
     struct filter_sift s;
@@ -10179,21 +10142,19 @@ static void filter_by_label(struct pp *p, struct filter *f)
         /* Labels of the rows before have moved up, those of row i have not. */
         uint32_t begin = p->label_at[i];
         p->label_at[i] = (uint32_t)s.label;
-        bool focused = !f->has_tags[0] ||
-                       filter_sample_meets(p, i, &f->tags[0], &f->keys);
-        bool ignored = f->has_tags[1] &&
-                       filter_sample_meets(p, i, &f->tags[1], &f->keys);
+        bool focus = !f->has_tags[0] ||
+                     filter_sample_meets(p, i, &f->tags[0], &f->keys);
+        bool ignore = f->has_tags[1] &&
+                      filter_sample_meets(p, i, &f->tags[1], &f->keys);
         p->label_at[i] = begin;
-        f->missed[FILTER_TAGFOCUS] &= !focused;
-        f->missed[FILTER_TAGIGNORE] &= !ignored;
-        filter_sift_row(&s, i, focused && !ignored, 0,
-                        filter_sift_depth(&s, i));
+        f->missed[FILTER_TAGFOCUS] &= !focus;
+        f->missed[FILTER_TAGIGNORE] &= !ignore;
+        filter_sift_row(&s, i, focus && !ignore, 0, filter_sift_depth(&s, i));
     }
     filter_sift_end(&s, GP_OK);
 }
 
-/* Return name without its arguments, as pprof does before it matches
- * drop_frames and prune-from. */
+/* Return name without arguments, as drop_frames and prune-from match it. */
 static struct slice filter_simple_name(struct slice name)
 {
     if (name.n && *name.p == '.') {
@@ -10252,8 +10213,7 @@ static int filter_prune_from(struct pp *p, struct filter *f)
     return filter_sift_end(&s, e);
 }
 
-/* Compile text, field what of the profile file, so that it matches only whole
- * names. */
+/* Compile text, field what of the profile file, to match only whole names. */
 static int filter_whole_re(struct re *re, const char *file, const char *what,
                            struct slice text, struct gp_why *why)
 {
@@ -10278,9 +10238,8 @@ static int filter_whole_re(struct re *re, const char *file, const char *what,
     return re_init(re, name, whole, why);
 }
 
-/* Apply drop_frames of p, which was read from file: remove matching frames and
- * their callees.  From the root, frames before the first that does not match
- * stay. */
+/* Apply drop_frames of p, read from file: remove matching frames and their
+ * callees.  From the root, frames before the first that does not match stay. */
 static int filter_drop_frames(struct pp *p, const char *file,
                               struct gp_why *why)
 {
@@ -10323,8 +10282,7 @@ static int filter_drop_frames(struct pp *p, const char *file,
     return filter_sift_end(&s, e);
 }
 
-/* Append the values of sample i's labels called key, comma-separated; false if
- * there is none. */
+/* Append the values of sample i's labels key, comma-separated; false: none. */
 static bool filter_put_label(struct buf *b, const struct pp *p, size_t i,
                              struct slice key)
 {
@@ -10479,12 +10437,10 @@ static void grain_put_name(struct buf *b, const struct pp *p,
         txt_puts(b, GRAIN_NO_STACK);
         return;
     }
-    if (grain == GRAIN_MODULE) {
-        mem_put(b, file.p, file.n);
-        return;
-    }
-    if (grain == GRAIN_FILE) {
-        if (f)
+    if (grain == GRAIN_MODULE || grain == GRAIN_FILE) {
+        if (grain == GRAIN_MODULE)
+            mem_put(b, file.p, file.n);
+        else if (f)
             txt_put_path(b, f->file);
         return;
     }
@@ -10504,8 +10460,7 @@ static void grain_put_name(struct buf *b, const struct pp *p,
     }
 }
 
-/* Add the frame GRAIN_NO_STACK to samples of p without a stack, which views
- * would leave out. */
+/* Add the frame GRAIN_NO_STACK to p's samples without a stack, for views. */
 static int grain_name_stackless(struct pp *p)
 {
     uint32_t n = 0;
@@ -11299,8 +11254,7 @@ struct stat_share {
     struct view_sum sum;                /* of the part */
 };
 
-/* Set *low and *high to the Wilson 95% interval of share p of n > 0 samples; n
- * may be a fraction. */
+/* Set *low, *high to the Wilson 95% interval of share p of n > 0 samples. */
 static void stat_wilson(double p, double n, double *low, double *high)
 {
     double z2 = STAT_Z * STAT_Z, middle = p + z2 / (2 * n);
@@ -11313,8 +11267,7 @@ static void stat_wilson(double p, double n, double *low, double *high)
         *high = 1;
 }
 
-/* Return the factor by which unequal weights within all's rows raise the sum of
- * squares that is computed from whole rows. */
+/* Return how much unequal weights within all's rows raise the rows' squares. */
 static double stat_weight_factor(const struct view_sum *all)
 {
     return all->row_squares > 0 ? all->squares / all->row_squares : 1;
@@ -11323,8 +11276,7 @@ static double stat_weight_factor(const struct view_sum *all)
 /* Return the share of part in all with its interval.  The effective sample size
  * is Kish's for all samples or, if smaller (a part of heavy samples), the
  * number of equal samples whose share has the same variance, p (1 - p)
- * (sum w)^2 / sum of (w (x - p))^2.  With equal weights both are the number of
- * samples. */
+ * (sum w)^2 / sum of (w (x - p))^2.  Both are n with equal weights. */
 static struct stat_share stat_share(const struct view_sum *part,
                                     const struct view_sum *all)
 {
@@ -11386,9 +11338,8 @@ static int stat_compare_numbers(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Mark the significant ones of n p-values: Benjamini and Hochberg's procedure
- * with a false discovery rate of STAT_FALSE_SHARE.  A p-value of NAN was not
- * tested.  GP_ENOMEM. */
+/* Mark the significant ones of n p-values (NAN: not tested), by Benjamini and
+ * Hochberg with a false discovery rate of STAT_FALSE_SHARE.  GP_ENOMEM. */
 static int stat_mark_significant(const double *p, bool *significant, size_t n)
 {
     double *sorted = mem_zalloc(n * sizeof *sorted), largest = -1;
@@ -11432,34 +11383,28 @@ static int stat_mark_significant(const double *p, bool *significant, size_t n)
 struct anl_config {
     const struct cat_rule *rule;        /* the user's, nrules; borrowed */
     size_t nrules;
-    size_t type;                        /* row of pp.type + 1; 0: pprof's
-                                         * choice */
+    size_t type;                        /* row of pp.type + 1; 0: as pprof */
     double calls;                       /* overrides the profile's; 0: unset */
     double calls_else;                  /* if the profile has none; 0: unset */
-    const struct pp *by;                /* the same samples with frames named by
-                                         * another granularity, for the tables;
-                                         * NULL: by function */
+    const struct pp *by;                /* the same samples, frames named by
+                                         * another granularity; or NULL */
     bool filtered;                      /* the profile was filtered */
     struct view_sum whole;              /* if so: its total before */
 };
 
 struct anl_function {                   /* a row of the tables */
     uint32_t node;                      /* of the table's view */
-    uint8_t  category;                  /* enum cat_category or CAT_COPY: the
-                                         * one with most of flat */
+    uint8_t  category;                  /* or CAT_COPY: that of most of flat */
     bool     application;               /* its level; else system */
-    bool     resolved;                  /* its interval does not overlap those
-                                         * of its neighbours in its level */
+    bool     resolved;                  /* apart from neighbours in its level */
     struct stat_share flat, cum;
     double   per_call_ns;               /* of flat; NAN: unknown */
 };
 
 struct anl_finding {                    /* on a category */
     struct stat_share share;
-    double on_behalf;                   /* part of it with an application
-                                         * frame; NAN: no samples */
-    uint32_t leader;                    /* the node that decided most of its
-                                         * samples, or MEM_NONE */
+    double on_behalf;                   /* part with an application frame */
+    uint32_t leader;                    /* node that decided most; MEM_NONE */
     struct view_sum lead;               /* samples that the leader decided */
 };
 
@@ -11483,19 +11428,16 @@ struct anl_trust {                      /* NAN: unknown */
     double truncated_share, lost_share; /* of the samples */
     double unsymbolised;                /* share whose leaf has no symbol */
     double no_app_frame;                /* share without application frame */
-    double broken;                      /* share not unwound to a thread's
-                                         * start and without application,
-                                         * network or protocol frame */
+    double broken;                      /* share not unwound to a start, without
+                                         * app, network or protocol frame */
     int64_t stripped;                   /* frames of profilers removed */
     bool tick_driven;                   /* the timer fires at kernel ticks */
-    double tick_clustered;              /* share of the CPU time in threads
-                                         * synchronised with the tick */
+    double tick_clustered;              /* CPU share synchronised with ticks */
     double unsampled;                   /* share of CPU time without samples */
 };
 
 struct anl_use {                        /* NAN: unknown */
-    double window, busy;                /* cores used in the window and in its
-                                         * busy time */
+    double window, busy;                /* cores used: in all, in busy time */
     double wall_ns, busy_ns;            /* lengths of both */
     double cpu_ns;                      /* of the process, else of samples */
     double cpus;                        /* CPUs that the process may use */
@@ -11536,9 +11478,8 @@ struct anl {
     struct view by;                     /* owned: of config.by, or empty */
     struct anl_function *by_row;        /* owned, largest flat first */
     size_t nby;
-    bool filtered;                      /* the profile was filtered; view.total
-                                         * is the total before, so that shares
-                                         * are of that */
+    bool filtered;                      /* the profile was; view.total is the
+                                         * total before, for the shares */
     struct view_sum kept;               /* total of the samples here */
     struct anl_finding finding[CAT_COUNT];
     uint8_t by_share[CAT_COUNT];        /* rows of finding, largest first */
@@ -11637,8 +11578,8 @@ static const char *anl_percent(struct anl *a, const struct stat_share *s)
 static int anl_filter_comments(struct pp *p, const struct view_sum *before)
 {
     struct view_sum now = view_total(p, p->ntypes - 1);
-    return fig_filter(p, now.value, before->value,
-                      view_row_squares(&now), view_row_squares(before));
+    return fig_filter(p, now.value, before->value, view_row_squares(&now),
+                      view_row_squares(before));
 }
 
 /* Return p's period in ns; NAN if it is not a time. */
@@ -11654,14 +11595,13 @@ static void anl_read_unit(struct anl *a)
     const struct pp *p = a->pp;
     const struct pp_type *t = &p->type[a->view.type];
     double period = anl_period_ns(p);
-    bool samples = a->view.type == a->view.count_type;
+    bool count = a->view.type == a->view.count_type;
     a->ns_per_unit = view_unit_ns(t->unit);
-    if (samples && period > 0 &&
-        txt_equal(p->period_type.type, txt_slice("cpu")))
+    if (count && period > 0 && txt_equal(p->period_type.type, txt_slice("cpu")))
         a->ns_per_unit = period;
     a->wall = txt_equal(a->comment.clock, txt_slice("wall")) ||
               txt_equal(p->period_type.type, txt_slice("wall"));
-    a->cpu_profile = !a->wall && (samples ||
+    a->cpu_profile = !a->wall && (count ||
                                   txt_equal(t->type, txt_slice("cpu")) ||
                                   txt_equal(t->type, txt_slice("cycles")));
 }
@@ -11670,13 +11610,11 @@ static void anl_read_unit(struct anl *a)
 
 struct anl_pass {                       /* sums of the pass */
     const struct cat_class *class;      /* borrowed */
-    uint32_t *frame;                    /* owned: nodes of the current stack,
-                                         * leaf first */
+    uint32_t *frame;                    /* owned: a stack's nodes, leaf first */
     size_t n, cap;                      /* frames */
     size_t leaf;                        /* the first that is no label; or n */
-    struct view_sum *credit;            /* owned, two per node: samples whose
-                                         * category the node decided, by its own
-                                         * category and as CAT_BY_CALLER */
+    struct view_sum *credit;            /* owned, two per node: samples decided
+                                         * by its category; as CAT_BY_CALLER */
     struct view_sum sum[CAT_COUNT], behalf[CAT_COUNT];
     struct view_sum unsymbolised, no_app, broken, truncated, copy, unsampled;
     struct view_sum waiting, *idle;     /* idle: owned, by leaf */
@@ -11704,8 +11642,7 @@ static int anl_stack(struct anl_pass *w, const struct view *v, size_t i)
     return GP_OK;
 }
 
-/* Return how many frames at the leaf are a profiler's: its handler, the
- * handler's callees, and the trampoline. */
+/* Return how many leaf frames are a profiler's handler, callees, trampoline. */
 static size_t anl_handler_frames(const struct anl_pass *w)
 {
     size_t n = 0;
@@ -11805,15 +11742,11 @@ static struct anl_thread *anl_thread(struct anl *a, struct index *x,
     } else if (a->nthreads == ANL_MOST_THREADS) {
         return &a->thread[ANL_MOST_THREADS - 1];
     }
-    void *p = mem_grow(a->thread, &a->thread_cap, a->nthreads + 1,
-                       sizeof *a->thread);
-    if (!p)
+    struct anl_thread *t = PP_ADD(a->thread, a->nthreads, a->thread_cap);
+    if (!t || mem_index_put(x, h, (uint32_t)a->nthreads - 1))
         return NULL;
-    a->thread = p;
-    a->thread[a->nthreads] = (struct anl_thread){ .name = name };
-    if (mem_index_put(x, h, (uint32_t)a->nthreads))
-        return NULL;
-    return &a->thread[a->nthreads++];
+    t->name = name;
+    return t;
 }
 
 /* Return the text of row i's label key; empty if it has none. */
@@ -11825,8 +11758,7 @@ static struct slice anl_label(const struct pp *p, size_t i, const char *key)
     return (struct slice){0};
 }
 
-/* Add row i, whose stack is in w, to its thread and, in a wall profile, to the
- * waiting time. */
+/* Add row i, whose stack is in w, to its thread and, if wall, to waiting. */
 static int anl_add_thread(struct anl *a, struct anl_pass *w, size_t i,
                           int64_t weight, int64_t count)
 {
@@ -11865,16 +11797,15 @@ static void anl_sum_up_waiting(struct anl *a, const struct anl_pass *w)
 {
     a->waiting = stat_share(&w->waiting, &a->view.total);
     for (uint32_t i = 0; i < a->view.nnodes; i++) {
-        if (w->idle[i].value <= 0)
+        const struct view_sum *s = &w->idle[i];
+        if (s->value <= 0)
             continue;
         size_t k = a->nplaces < ANL_PLACES ? a->nplaces++ : ANL_PLACES;
-        for (; k > 0 && a->place[k - 1].share.sum.value < w->idle[i].value;
-             k--)
+        for (; k > 0 && a->place[k - 1].share.sum.value < s->value; k--)
             if (k < ANL_PLACES)
                 a->place[k] = a->place[k - 1];
         if (k < ANL_PLACES)
-            a->place[k] = (struct anl_place){
-                i, stat_share(&w->idle[i], &w->waiting) };
+            a->place[k] = (struct anl_place){ i, stat_share(s, &w->waiting) };
     }
 }
 
@@ -11904,8 +11835,7 @@ static void anl_sum_up(struct anl *a, const struct anl_pass *w)
            whole == a->kept.value);     /* each sample in one category */
     for (size_t i = 0; i < 2 * a->view.nnodes; i++) {
         uint8_t c = i % 2 ? CAT_NETWORK : a->class[i / 2].category;
-        if (c < CAT_COUNT &&
-            w->credit[i].value > a->finding[c].lead.value) {
+        if (c < CAT_COUNT && w->credit[i].value > a->finding[c].lead.value) {
             a->finding[c].leader = (uint32_t)(i / 2);
             a->finding[c].lead = w->credit[i];
         }
@@ -11931,9 +11861,7 @@ static int anl_run_samples(struct anl *a)
     int e = w.credit && w.idle ? GP_OK : GP_ENOMEM;
     for (size_t i = 0; i < p->nsamples && !e; i++) {
         int64_t weight = p->value[i * p->ntypes + v->type];
-        if (weight == 0)
-            continue;
-        if (!(e = anl_stack(&w, v, i))) {
+        if (weight && !(e = anl_stack(&w, v, i))) {
             int64_t count = view_count(v, i, weight);
             anl_add_stack(a, &w, weight, count);
             e = anl_add_thread(a, &w, i, weight, count);
@@ -11950,8 +11878,8 @@ static int anl_run_samples(struct anl *a)
     return e;
 }
 
-/* Return the *n nodes of v as rows, largest flat first, and mark the rows that
- * are resolved.  Owned by the caller; NULL without memory. */
+/* Return v's *n nodes as rows, largest flat first, resolved ones marked.  Owned
+ * by the caller; NULL without memory. */
 static struct anl_function *anl_rank(const struct anl *a, const struct view *v,
                                      const uint8_t *category, size_t *n)
 {
@@ -12029,20 +11957,18 @@ static int anl_run_functions(struct anl *a)
     return a->function ? GP_OK : GP_ENOMEM;
 }
 
-/* Return, by node of a->by, the category with most of its flat value.  Owned by
- * the caller; NULL without memory. */
+/* Return each a->by node's category with most of its flat value.  Owned by the
+ * caller; NULL without memory. */
 static uint8_t *anl_main_categories(const struct anl *a)
 {
     enum { COLUMNS = CAT_COUNT + 1 };
     const struct pp *p = a->pp;
-    uint8_t *mostly = mem_zalloc(a->by.nnodes);
+    uint8_t *most = mem_zalloc(a->by.nnodes);
     int64_t *sum = mem_zalloc(a->by.nnodes * COLUMNS * sizeof *sum);
-    /* Frames of a->view and of a->by have the same numbers: both are the lines
-     * of the same locations. */
-    for (size_t i = 0; mostly && sum && i < a->view.frame_at[p->nlocations];
-         i++)
-        mostly[a->by.frame[i]] = a->class[a->view.frame[i]].category;
-    for (size_t i = 0; mostly && sum && i < p->nsamples; i++) {
+    /* a->view and a->by number frames alike: lines of the same locations. */
+    for (size_t i = 0; most && sum && i < a->view.frame_at[p->nlocations]; i++)
+        most[a->by.frame[i]] = a->class[a->view.frame[i]].category;
+    for (size_t i = 0; most && sum && i < p->nsamples; i++) {
         if (p->stack_at[i] == p->stack_at[i + 1])
             continue;
         uint32_t leaf = a->view.frame_at[p->stack[p->stack_at[i]]];
@@ -12051,15 +11977,15 @@ static uint8_t *anl_main_categories(const struct anl *a)
         int64_t *s = &sum[(size_t)node * COLUMNS];
         int64_t w = num_abs_sat(p->value[i * p->ntypes + a->view.type]);
         s[c] = num_add_sat(s[c], w);
-        if (s[c] > s[mostly[node]])
-            mostly[node] = c;
+        if (s[c] > s[most[node]])
+            most[node] = c;
     }
     if (!sum) {
-        mem_free(mostly);
-        mostly = NULL;
+        mem_free(most);
+        most = NULL;
     }
     mem_free(sum);
-    return mostly;
+    return most;
 }
 
 /* Make the rows of by: a's samples with frames named by another granularity. */
@@ -12084,9 +12010,8 @@ struct anl_table {
 /* Return the rows of a's tables: by --by if given, else by function. */
 static struct anl_table anl_table(const struct anl *a)
 {
-    if (a->by_row)
-        return (struct anl_table){ &a->by, a->by_row, a->nby, true };
-    return (struct anl_table){ &a->view, a->function, a->nfunctions, false };
+    return a->by_row ? (struct anl_table){ &a->by, a->by_row, a->nby, true }
+        : (struct anl_table){ &a->view, a->function, a->nfunctions, false };
 }
 
 /* ---- utilisation and trust ---- */
@@ -12183,13 +12108,11 @@ static TXT_FORMAT_2 void anl_reason(struct anl *a, const char *fmt, ...)
 /* True if little CPU was used, over the window and over its busy time. */
 static bool anl_low_use(const struct anl_use *u)
 {
-    if (!(u->window < ANL_LOW_CORES))
-        return false;
-    return !(u->busy_ns >= ANL_LEAST_BUSY_NS) || u->busy < ANL_LOW_CORES;
+    return u->window < ANL_LOW_CORES &&
+           (!(u->busy_ns >= ANL_LEAST_BUSY_NS) || u->busy < ANL_LOW_CORES);
 }
 
-/* Add the reasons to withhold a verdict that lie in the stacks and the timer:
- * every share above ANL_BROKEN_SHARE. */
+/* Add reasons to withhold in stacks and timer: shares > ANL_BROKEN_SHARE. */
 static void anl_doubt_stacks(struct anl *a)
 {
     const struct anl_trust *t = &a->trust;
@@ -12261,8 +12184,8 @@ static double anl_round_up(double x)
     return x;
 }
 
-/* Set the commands that collect enough samples if grpcprof's own server was
- * profiled; else add the length of the window needed as a reason. */
+/* Set the commands that collect enough samples if our own server was profiled,
+ * else add the length of the window needed as a reason. */
 static void anl_advise_next(struct anl *a)
 {
     const struct anl_use *u = &a->use;
@@ -12380,10 +12303,9 @@ static struct stat_share anl_share_of(const struct anl *a,
 /* Set the verdict if no rule holds: name the two largest categories. */
 static void anl_judge_mixed(struct anl *a)
 {
-    const struct anl_finding *x = &a->finding[a->by_share[0]],
-                             *y = &a->finding[a->by_share[1]];
-    const char *xn = cat_name[a->by_share[0]],
-               *yn = cat_name[a->by_share[1]];
+    uint8_t i = a->by_share[0], k = a->by_share[1];
+    const struct anl_finding *x = &a->finding[i], *y = &a->finding[k];
+    const char *xn = cat_name[i], *yn = cat_name[k];
     a->verdict.kind = ANL_V_MIXED;
     a->verdict.text = x->share.low > 0.5
         ? anl_text(a, "One category takes most of the CPU time: %s.", xn)
@@ -12432,8 +12354,7 @@ static void anl_judge_rules(struct anl *a)
         anl_judge_mixed(a);
 }
 
-/* Add the reasons of a wall profile's verdict: the share of waiting, where
- * threads waited, and the CPU use. */
+/* Add a wall verdict's reasons: the waiting share, its places, the CPU use. */
 static void anl_reason_wall(struct anl *a)
 {
     anl_reason(a, "waiting: %s of %s samples", anl_percent(a, &a->waiting),
@@ -12450,8 +12371,7 @@ static void anl_reason_wall(struct anl *a)
                    100 * a->use.window);
 }
 
-/* Set the verdict on a wall profile.  One running thread decides, however many
- * others wait: every program has some that only wait. */
+/* Judge a wall profile.  One running thread decides: some always wait. */
 static void anl_judge_wall(struct anl *a)
 {
     struct anl_verdict *v = &a->verdict;
@@ -12562,8 +12482,7 @@ static void anl_advise(struct anl *a, uint32_t node, const struct view_sum *s,
 }
 
 /* Recommend to optimise the application function with the most self time, if
- * its interval lies above 20%; name the next one too if their intervals
- * overlap. */
+ * its interval lies above 20%; name the next one too if they overlap. */
 static void anl_advise_application(struct anl *a)
 {
     const struct anl_function *first = NULL, *next = NULL;
@@ -12581,8 +12500,8 @@ static void anl_advise_application(struct anl *a)
         "the CPU time", name, also, 50 * first->flat.share));
 }
 
-/* Return the finding of category c; CAT_COPY: of the samples with a memory
- * copy, led by the copying function with the most self time. */
+/* Return the finding of category c; CAT_COPY's leader is the copying function
+ * with the most self time. */
 static struct anl_finding anl_finding(const struct anl *a, uint8_t c)
 {
     if (c < CAT_COUNT)
@@ -12597,8 +12516,7 @@ static struct anl_finding anl_finding(const struct anl *a, uint8_t c)
     return f;
 }
 
-/* Make the recommendations: only those that the intervals support, and none
- * without a verdict or for a process that mostly waits. */
+/* Recommend what intervals support; nothing if withheld or mostly waiting. */
 static void anl_run_advice(struct anl *a)
 {
     if (a->verdict.kind == ANL_V_WITHHELD || a->verdict.kind == ANL_V_WAITING ||
@@ -12631,37 +12549,32 @@ static void anl_fini(struct anl *a)
 }
 
 /* Analyse p, which must outlive a.  On failure a is all zero. */
-static int anl_run(const struct pp *p, const struct anl_config *config,
+static int anl_run(const struct pp *p, const struct anl_config *c,
                    struct anl *a, struct gp_why *why)
 {
-    size_t type = config->type - 1;
-    *a = (struct anl){ .pp = p, .filtered = config->filtered };
-    int e = config->type ? GP_OK : pp_find_type(p, NULL, &type, why);
-    if (!e)
-        e = view_init(&a->view, p, type, VIEW_APART, why);
+    size_t type = c->type - 1;
+    *a = (struct anl){ .pp = p, .filtered = c->filtered };
+    int e = c->type ? GP_OK : pp_find_type(p, NULL, &type, why);
+    e = e ? e : view_init(&a->view, p, type, VIEW_APART, why);
     if (e)
         return e;
     a->kept = a->view.total;
     if (a->filtered)
-        a->view.total = config->whole;
+        a->view.total = c->whole;
     if (a->view.negative)               /* differences have no intervals */
         a->view.total.squares = a->kept.squares = 0;
     e = fig_read(&a->comment, p);
     a->filtered |= a->comment.filtered;
     anl_read_unit(a);
-    a->calls_given = config->calls > 0 || !(a->comment.requests > 0);
-    a->calls = config->calls > 0 ? config->calls
-             : a->comment.requests > 0 ? a->comment.requests
-             : config->calls_else > 0 ? config->calls_else : NAN;
-    a->class = cat_classify_all(&a->view, config->rule, config->nrules,
-                                &a->main);
+    double noted = a->comment.requests;
+    a->calls_given = c->calls > 0 || !(noted > 0);
+    a->calls = c->calls > 0 ? c->calls : noted > 0 ? noted
+             : c->calls_else > 0 ? c->calls_else : NAN;
+    a->class = cat_classify_all(&a->view, c->rule, c->nrules, &a->main);
     e = a->class ? e : GP_ENOMEM;
-    if (!e)
-        e = anl_run_functions(a);
-    if (!e && config->by)
-        e = anl_run_by(a, config->by, why);
-    if (!e)
-        e = anl_run_samples(a);
+    e = e ? e : anl_run_functions(a);
+    e = !e && c->by ? anl_run_by(a, c->by, why) : e;
+    e = e ? e : anl_run_samples(a);
     if (!e) {
         anl_run_use(a);
         anl_run_trust(a);
@@ -12691,18 +12604,15 @@ static int anl_run(const struct pp *p, const struct anl_config *config,
 struct compare_change {                 /* a function in both */
     uint32_t now, base;                 /* nodes of their tables, or MEM_NONE */
     struct stat_share flat[2], cum[2];  /* base, now */
-    double delta, low, high;            /* change of the flat share or of the
-                                         * ns per call, with 95% interval */
+    double delta, low, high;            /* of flat share or ns per call; 95% */
     double p;                           /* p-value; NAN: too few samples */
     bool   significant;                 /* after Benjamini and Hochberg */
 };
 
 struct compare_diff {
     const struct anl *now, *base;       /* borrowed */
-    bool   per_call;                    /* CPU time per call is compared, else
-                                         * shares */
-    double scale;                       /* factor of the base's values that
-                                         * makes both totals equal, or 1 */
+    bool   per_call;                    /* compares CPU per call, else shares */
+    double scale;                       /* of base, for equal totals; else 1 */
     struct compare_change *change;      /* owned; in compare_order */
     size_t n, tested, significant;      /* rows; tested: with enough samples */
 };
@@ -12727,8 +12637,7 @@ static double compare_shares(const struct stat_share *a,
 }
 
 /* Return the change of the CPU time per call, in ns, from part[0] of base to
- * part[1] of now; NAN if unknown.  Set *error to its standard error, that of
- * sums of weights. */
+ * part[1] of now, or NAN; *error: its standard error, of sums of weights. */
 static double compare_call_times(const struct anl *base, const struct anl *now,
                                  const struct stat_share part[2], double *error)
 {
@@ -12744,8 +12653,7 @@ static double compare_call_times(const struct anl *base, const struct anl *now,
     return ns[1] - ns[0];
 }
 
-/* Set c's change of the share or of the CPU time per call, with its interval
- * and p-value. */
+/* Set c's change of share or CPU time per call, its interval and p-value. */
 static void compare_test(struct compare_change *c, const struct compare_diff *d)
 {
     const struct stat_share *a = &c->flat[0], *b = &c->flat[1];
@@ -12784,19 +12692,9 @@ static int compare_order(const void *a, const void *b)
 struct compare_pairs {                  /* index of a base's nodes */
     const struct view *view;            /* borrowed */
     struct index exact, name;           /* by name and module; by name */
-    uint32_t *next;                     /* owned, by node: another of the same
-                                         * name, or MEM_NONE */
+    uint32_t *next;                     /* owned, by node: next of that name */
     bool     *paired;                   /* owned, by node: has a partner */
 };
-
-/* Release x. */
-static void compare_pairs_fini(struct compare_pairs *x)
-{
-    mem_index_fini(&x->exact);
-    mem_index_fini(&x->name);
-    mem_free(x->next);
-    mem_free(x->paired);
-}
 
 /* Return the unpaired node of x of that name in that module, or MEM_NONE. */
 static uint32_t compare_pairs_exact(const struct compare_pairs *x,
@@ -12839,9 +12737,8 @@ static int compare_pairs_init(struct compare_pairs *x, const struct view *v)
     return e;
 }
 
-/* Return the node of x that corresponds to node n of view w, and mark it
- * paired: same name and module, or same name if one of them has no module.
- * MEM_NONE if there is none. */
+/* Return x's node for node n of view w, or MEM_NONE, and mark it paired: of the
+ * same name and module, or name if one has no module. */
 static uint32_t compare_pairs_take(struct compare_pairs *x,
                                    const struct view *w,
                                    const struct view_node *n)
@@ -12898,13 +12795,15 @@ static int compare_pair(struct compare_diff *d)
     for (uint32_t i = 0; i < base->nnodes && !e; i++)
         if (!x.paired[i] && base->node[i].flat.value)
             compare_add(d, MEM_NONE, i);
-    compare_pairs_fini(&x);
+    mem_index_fini(&x.exact);
+    mem_index_fini(&x.name);
+    mem_free(x.next);
+    mem_free(x.paired);
     return e;
 }
 
-/* Compare now with base, which must both outlive d: the functions' shares or,
- * with per_call, their CPU time per call.  normalize: scale base's values to
- * now's total.  GP_ENOMEM. */
+/* Compare now with base, both outliving d: shares or, with per_call, CPU time
+ * per call.  normalize: scale base's values to now's total.  GP_ENOMEM. */
 static int compare_run(struct compare_diff *d, const struct anl *now,
                        const struct anl *base, bool per_call, bool normalize)
 {
@@ -12956,16 +12855,13 @@ static const struct {
 struct compare_assert {
     const char *text;                   /* as given; borrowed */
     enum compare_measure measure;
-    bool   ns;                          /* values are ns, else shares or a
-                                         * count of samples */
+    bool   ns;                          /* values are ns, else shares, count */
     bool   less, equal;                 /* < or <=, else > or >= */
     double bound;
-    struct re re;                       /* owned; of measures up to
-                                         * COMPARE_DELTA */
+    struct re re;                       /* owned; measures to COMPARE_DELTA */
     double value, low, high;            /* measured; NAN: unknown */
     size_t matched;                     /* functions that re matches */
-    bool   pass;                        /* value, the point estimate, meets
-                                         * bound; the interval is only shown */
+    bool   pass;                        /* value, not its interval, meets it */
 };
 
 /* Release t. */
@@ -13046,8 +12942,7 @@ static bool compare_stack_has(const struct view *v, size_t i, const bool *set,
 }
 
 /* Set *s to the share of a's samples with a function that re matches in their
- * stacks or, if leaf, at their leaf.  Raise *matched to the number of functions
- * matched.  GP_ENOMEM. */
+ * stack, or at its leaf; raise *matched to those functions.  GP_ENOMEM. */
 static int compare_matching_share(const struct anl *a, const struct re *re,
                                   bool leaf, struct stat_share *s,
                                   size_t *matched)
@@ -13103,8 +12998,7 @@ static int compare_assert_functions(struct compare_assert *t,
     return GP_OK;
 }
 
-/* Test t on a and, for delta, base.  GP_EUSAGE if the profiles lack what it
- * measures. */
+/* Test t on a and, for delta, base.  GP_EUSAGE without what it measures. */
 static int compare_assert_test(struct compare_assert *t, const struct anl *a,
                                const struct anl *base, struct gp_why *why)
 {
@@ -13174,8 +13068,7 @@ static const struct { const char *name, *light, *dark; } svg_changes[] = {
     [SVG_GONE] = { "gone", "#bda0e6", "#6a4ba0" },
 };
 
-/* Fills for light and dark pages.  Text on them has a contrast of at least 4.5
- * in every shade. */
+/* Fills for light and dark pages; their text's contrast is at least 4.5. */
 static const struct { const char *light, *dark; } svg_fill[CAT_COUNT] = {
     [CAT_APPLICATION] = { "#f5a95c", "#a35a12" },
     [CAT_NETWORK] = { "#82b4e8", "#2a679f" },
@@ -13560,22 +13453,18 @@ static const char *const svg_script[] = {
 enum { SVG_PARTS = 1000000000 };        /* of a share */
 
 struct svg {
-    struct pp both;                     /* owned: both profiles merged, if
-                                         * there is a base */
+    struct pp both;                     /* owned: merged with base, if any */
     bool differs;                       /* there is a base */
     double effective[2];                /* effective samples of now and base */
     struct view_extra whole;            /* now, base, samples of each */
-    uint8_t *change;                    /* owned, by call: its group; only with
-                                         * a base */
+    uint8_t *change;                    /* owned, by call: group, with a base */
     struct view view;                   /* owned */
     struct view_tree tree;              /* owned */
     struct cat_class *class;            /* owned, by node */
-    uint32_t *name;                     /* owned, by node: line in the list of
-                                         * names; 0: not listed yet */
+    uint32_t *name;                     /* owned, by node: row of names, or 0 */
     uint32_t *drawn;                    /* owned: calls, sorted by group */
     size_t    ndrawn, nnames;
-    size_t    group[SVG_GROUPS + 1];    /* group g: drawn[group[g]] up to
-                                         * drawn[group[g + 1]] */
+    size_t    group[SVG_GROUPS + 1];    /* where each starts in drawn */
     uint32_t  rows;
     uint64_t  units;                    /* width of the root */
     bool      down;                     /* the root is row 0 */
@@ -13592,8 +13481,7 @@ static struct slice svg_cut(struct slice s, size_t n)
     return (struct slice){ s.p, i };
 }
 
-/* Append name in at most n >= 3 characters: whole, else without directories,
- * else cut off and with two dots. */
+/* Append name in n >= 3 characters: whole, without directories, or cut off. */
 static void svg_put_fitting(struct buf *b, struct slice name, size_t n)
 {
     if (svg_cut(name, n).n < name.n)
@@ -13639,14 +13527,12 @@ static size_t svg_group(const struct svg *g, uint32_t i)
         return CAT_UNKNOWN * SVG_SHADES;
     struct slice name = g->view.node[node].name;
     uint8_t c = g->class[node].category;
-    if (c >= CAT_COUNT)
-        c = CAT_LIBRARIES;
+    c = c < CAT_COUNT ? c : CAT_LIBRARIES;
     return (size_t)c * SVG_SHADES +     /* one seed for every picture */
            mem_hash_seeded(0, 0, name.p, name.n) % SVG_SHADES;
 }
 
-/* Fill g->drawn and g->rows; count the calls of each group in
- * g->group[group + 1]. */
+/* Fill g->drawn, g->rows; count each group's calls in g->group[group + 1]. */
 static void svg_choose(struct svg *g)
 {
     for (uint32_t i = 0; i < g->tree.n; i++) {
@@ -13678,8 +13564,8 @@ static int svg_sort(struct svg *g)
     return GP_OK;
 }
 
-/* Make to a copy of p with two sample types, type and the number of samples,
- * which borrows all from p but to->value.  GP_ENOMEM. */
+/* Make to a copy of p with the sample types type and number of samples; it owns
+ * only to->value.  GP_ENOMEM. */
 static int svg_with_counts(struct pp *to, const struct pp *p, size_t type)
 {
     const struct view v = { .pp = p, .type = type,
@@ -13783,17 +13669,14 @@ static int svg_build(struct svg *g, const struct pp *p,
         p = &g->both;
         type = 0;
     }
-    if (!e)
-        e = view_init(&g->view, p, type, VIEW_APART, why);
+    e = e ? e : view_init(&g->view, p, type, VIEW_APART, why);
     if (e)
         return e;
-    double least = ceil((double)g->view.total.value * config->least_ppm / 1e6);
+    double part = ceil((double)g->view.total.value * config->least_ppm / 1e6);
+    int64_t least = part < 1 ? 1 : part < 9e18 ? (int64_t)part : INT64_MAX;
     g->tree.reverse = config->reverse;
     g->tree.nextra = g->differs ? VIEW_EXTRA : 0;
-    e = view_tree_init(&g->tree, &g->view,
-                       least < 1 ? 1 : least < 9e18 ? (int64_t)least
-                                                    : INT64_MAX, why);
-    if (e)
+    if ((e = view_tree_init(&g->tree, &g->view, least, why)))
         return e;
     int64_t all = g->tree.call[0].total;
     if (all <= 0)
@@ -13840,8 +13723,7 @@ static void svg_span(const struct svg *g, uint32_t i, uint64_t *x, uint64_t *w)
     const struct view_call *c = &g->tree.call[i];
     *x = svg_units(g, c->start);
     uint64_t end = svg_units(g, num_add_sat(c->start, c->total));
-    if (*x >= g->units)
-        *x = g->units - 1;
+    *x = *x < g->units ? *x : g->units - 1;
     *w = end > *x ? end - *x : 1;
 }
 
@@ -13859,8 +13741,7 @@ static void svg_check_frames(const struct svg *g)
     }
 }
 
-/* Append a legend entry for each category, or change, that is drawn; return the
- * y of the last line. */
+/* Append entries for categories or changes drawn; return the last line's y. */
 static int svg_put_legend(const struct svg *g, struct buf *b)
 {
     size_t x = 0;
@@ -14030,8 +13911,7 @@ static void svg_put_summary(const struct svg *g, struct buf *b,
     }
 }
 
-/* Append the picture down to the legend; return the y of the top of the
- * frames. */
+/* Append the picture down to the legend; return the y of the frames' top. */
 static int svg_put_head(const struct svg *g, struct buf *b,
                         const struct svg_config *config)
 {
@@ -14063,15 +13943,13 @@ static int svg_put_head(const struct svg *g, struct buf *b,
     return top;
 }
 
-/* Append the flame graph of p to b.  GP_EFORMAT if there is nothing to draw;
- * then b is unchanged. */
+/* Append p's flame graph to b, unless nothing is to be drawn: GP_EFORMAT. */
 static int svg_write(const struct pp *p, const struct svg_config *config,
                      struct buf *b, struct gp_why *why)
 {
     struct svg g = {0};
     struct svg_config c = *config;
-    if (c.least_ppm == 0)
-        c.least_ppm = SVG_LEAST_PPM;
+    c.least_ppm = c.least_ppm ? c.least_ppm : SVG_LEAST_PPM;
     int e = svg_build(&g, p, &c, why);
     if (!e) {
         svg_check_frames(&g);
