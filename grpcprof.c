@@ -505,7 +505,7 @@ enum {
 enum {
     /* Flood budget of a connection to a server: units at once and per second,
      * and the cost of frames that an honest client seldom sends.  Past it:
-     * GOAWAY, ENHANCE_YOUR_CALM.  flood_charge_frame makes free what grpc-go
+     * GOAWAY, ENHANCE_YOUR_CALM.  flood_frame makes free what grpc-go
      * honestly sends: 1,800 RST_STREAM per second with deadlines of 50 ms, 930
      * PINGs and 4,000 WINDOW_UPDATEs in a download of 3 s. */
     FLOOD_BUDGET         = 2000,
@@ -17333,18 +17333,16 @@ static int cs_init(struct cs *s, struct pool *pool)
 }
 
 /* ================================= 30 FLOOD ==================================
- * for     flood protection of a server: reads the frame headers in the input
- *         and charges them to budgets, before nghttp2 reads them
+ * for     flood protection of a server: charges its input frames to budgets
  * uses    NUM
  * owns    nothing: struct flood is a part of its connection
  * spec    [H2] 10.5; CVE-2023-44487 (rapid reset), CVE-2024-27316
  * prefix  flood_
  * runs    on its connection's loop
  *
- * nghttp2 does not report frames of unknown types or on closed streams: this
- * section reads the headers itself.  A frame that an honest client seldom sends
- * costs units of a budget that refills slowly; an answered call credits it.
- * When it is empty, the connection is closed with ENHANCE_YOUR_CALM.
+ * nghttp2 does not report all frames: this section reads their headers first.
+ * A frame that an honest client seldom sends costs units of a budget; time and
+ * answered calls refill it.  If it is empty, ENHANCE_YOUR_CALM closes.
  *
  * Invariant  reason is set once; after that nothing is charged.
  * Does not   know streams: the caller tells what excuses a reset.
@@ -17385,8 +17383,7 @@ struct flood {                          /* of one connection */
     enum flood_reason reason;           /* to close the connection */
     int64_t  ping_ns;                   /* the last PING received; 0: none */
     uint32_t updates;                   /* WINDOW_UPDATEs that are free */
-    uint32_t closed;                    /* streams that we closed: as many
-                                         * crossing RST_STREAMs are free */
+    uint32_t closed;                    /* by us: RST_STREAMs that are free */
     uint8_t  strikes;                   /* early PINGs in a row */
     bool     sent;                      /* DATA or HEADERS since a PING */
     bool     block;                     /* in a header block */
@@ -17434,8 +17431,7 @@ static void flood_credit(struct flood *f)
         f->budget.left += FLOOD_CREDIT;
 }
 
-/* Note that DATA or HEADERS was sent, last: with END_STREAM.  Clients answer
- * with WINDOW_UPDATE and PING. */
+/* Note sent DATA or HEADERS: clients answer with WINDOW_UPDATE and PING. */
 static void flood_sent(struct flood *f, bool last)
 {
     f->sent = true;
@@ -17459,12 +17455,11 @@ static bool flood_ping(struct flood *f, int64_t now_ns)
 
 /* Charge an RST_STREAM.  It is free once the response has begun; one that a
  * deadline may have caused is charged to its own bucket. */
-static bool flood_reset(struct flood *f, int64_t now_ns,
-                        enum flood_excuse excuse)
+static bool flood_reset(struct flood *f, int64_t now_ns, enum flood_excuse why)
 {
-    if (excuse == FLOOD_FREE)
+    if (why == FLOOD_FREE)
         return true;
-    if (excuse == FLOOD_NO_EXCUSE)
+    if (why == FLOOD_NO_EXCUSE)
         return flood_charge(f, now_ns, FLOOD_COST_RESET, FLOOD_RESET);
     if (!f->reason && !flood_take(&f->resets, now_ns, 1, FLOOD_RESET_BURST,
                                   FLOOD_RESETS_PER_SEC))
@@ -17472,8 +17467,7 @@ static bool flood_reset(struct flood *f, int64_t now_ns,
     return !f->reason;
 }
 
-/* Charge an RST_STREAM of a closed stream: free if it may have crossed our own
- * end of the stream. */
+/* Charge an RST_STREAM of a closed stream: free if it may have crossed ours. */
 static bool flood_reset_closed(struct flood *f, int64_t now_ns)
 {
     enum flood_excuse excuse = f->closed ? FLOOD_FREE : FLOOD_NO_EXCUSE;
@@ -17483,11 +17477,9 @@ static bool flood_reset_closed(struct flood *f, int64_t now_ns)
 
 /* Charge the frame with header h.  The limit on streams bounds HEADERS; the
  * caller charges RST_STREAM, see flood_reset. */
-static bool flood_charge_frame(struct flood *f, int64_t now_ns,
-                               const uint8_t *h)
+static bool flood_frame(struct flood *f, int64_t now_ns, const uint8_t *h)
 {
-    static const struct { int32_t cost; enum flood_reason reason; } by_type[] =
-    {
+    static const struct { int32_t cost; enum flood_reason reason; } row[] = {
         { 0, FLOOD_NONE }, { 0, FLOOD_NONE },           /* DATA, HEADERS */
         { FLOOD_COST_PRIORITY, FLOOD_PRIORITY },
         { 0, FLOOD_NONE },                              /* RST_STREAM */
@@ -17498,15 +17490,12 @@ static bool flood_charge_frame(struct flood *f, int64_t now_ns,
         { FLOOD_COST_CONTINUE, FLOOD_CONTINUATION },
         { FLOOD_COST_UNKNOWN, FLOOD_UNKNOWN },
     };
-    enum { TYPES = sizeof by_type / sizeof *by_type - 1 };
+    enum { TYPES = sizeof row / sizeof *row - 1 };
     uint8_t type = h[3] < TYPES ? h[3] : (uint8_t)TYPES, flags = h[4];
-    int32_t cost = by_type[type].cost;
-    enum flood_reason reason = by_type[type].reason;
-    if (type == NGHTTP2_DATA && !f->left &&
-        !(flags & NGHTTP2_FLAG_END_STREAM)) {
-        cost = FLOOD_COST_EMPTY;
-        reason = FLOOD_EMPTY;
-    }
+    bool last = flags & NGHTTP2_FLAG_END_STREAM;
+    bool empty = type == NGHTTP2_DATA && !f->left && !last;
+    int32_t cost = empty ? FLOOD_COST_EMPTY : row[type].cost;
+    enum flood_reason reason = empty ? FLOOD_EMPTY : row[type].reason;
     if (type == NGHTTP2_HEADERS || type == NGHTTP2_CONTINUATION)
         f->block = !(flags & NGHTTP2_FLAG_END_HEADERS);
     if (type == NGHTTP2_PING && !(flags & NGHTTP2_FLAG_ACK))
@@ -17540,7 +17529,7 @@ static bool flood_scan(struct flood *f, int64_t now_ns, const uint8_t *p,
         f->have = 0;
         f->left = num_get_be32(f->head) >> 8;
         on_head(arg, f->head);
-        if (!flood_charge_frame(f, now_ns, f->head))
+        if (!flood_frame(f, now_ns, f->head))
             return false;
     }
     return true;
@@ -17577,8 +17566,7 @@ static bool flood_midway(const struct flood *f)
                       sizeof(v) - 1, NGHTTP2_NV_FLAG_NO_COPY_NAME |         \
                                      NGHTTP2_NV_FLAG_NO_COPY_VALUE }
 
-/* Edge-triggered: the kernel reports input when it arrives and does not check
- * for more after each turn. */
+/* Edge-triggered: the kernel reports new input only, not the rest each turn. */
 #define H2_READ (EPOLLIN | EPOLLRDHUP | EPOLLET)
 
 enum h2_state { H2_CONNECTING, H2_PREFACE, H2_HTTP1, H2_OPEN, H2_LINGER,
@@ -17593,8 +17581,7 @@ enum h2_end {                           /* why a connection ended */
     H2_END_DONE,                        /* after a GOAWAY, all answered */
     H2_END_LOCAL,                       /* the owner closed it */
     H2_END_IDLE, H2_END_AGE,            /* after a GOAWAY for this reason */
-    H2_END_FLOOD,                       /* ENHANCE_YOUR_CALM: one for each enum
-                                         * flood_reason from FLOOD_EMPTY on */
+    H2_END_FLOOD,                       /* + a flood_reason - FLOOD_EMPTY */
     H2_ENDS = H2_END_FLOOD + FLOOD_REASONS - FLOOD_EMPTY,
 };
 
@@ -17615,16 +17602,14 @@ static const char *h2_end_name(enum h2_end end)
 
 struct h2_conn;
 
-/* Callbacks of the section above.  stream is what on_open returned; there are
- * no calls for a stream after its on_close.  A client's h2_up has on_room,
- * on_lost and on_gone only; the session calls its owner for the rest. */
+/* Callbacks of the section above.  stream is on_open's result; on_close is its
+ * last call.  A client has on_room, on_lost and on_gone; cs_up has the rest. */
 struct h2_up {
     void *(*on_open)(struct h2_conn *c, int32_t id);    /* NULL: refuse */
     void (*on_header)(void *stream, struct slice name, struct slice value);
     void (*on_headers)(void *stream, bool too_large);
     void (*on_data)(void *stream, const uint8_t *p, size_t n, bool last);
-                                        /* last: END_STREAM is set, so the
-                                         * stream's window need not grow */
+                                        /* last: needs no window any more */
     void (*on_end)(void *stream);       /* END_STREAM */
     void (*on_close)(void *stream);
     enum flood_excuse (*on_excuse)(void *stream);       /* of its reset */
@@ -17632,15 +17617,12 @@ struct h2_up {
     void (*on_room)(struct h2_conn *c); /* cs_full is no longer true */
     void (*on_lost)(struct h2_conn *c);
     void (*on_gone)(struct h2_conn *c);         /* may release c */
-    void (*on_taken)(struct h2_conn *c, size_t n);      /* nghttp2 copied n
-                                         * bytes of a body */
+    void (*on_taken)(struct h2_conn *c, size_t n);      /* n body bytes sent */
     void (*on_input)(struct h2_conn *c);        /* input was read; must call
-                                         * h2_turn later.  NULL: it is called
-                                         * at once */
+                                         * h2_turn later; NULL: at once */
 };
 
-struct h2_kit {                         /* shared by connections; read only; a
-                                         * client uses up only */
+struct h2_kit {                         /* shared, read only; clients need up */
     nghttp2_session_callbacks *callbacks;       /* owned */
     nghttp2_option *option;             /* owned */
     const struct h2_up *up;             /* borrowed */
@@ -17655,8 +17637,7 @@ struct h2_conn {                        /* all zero before h2_accept */
     struct net_loop *loop;              /* borrowed */
     const struct h2_kit *kit;           /* borrowed */
     struct cs       *client;            /* borrowed; NULL: this is a server's */
-    nghttp2_session *session;           /* owned; a server's; NULL before and
-                                         * after use */
+    nghttp2_session *session;           /* owned; a server's; NULL if unused */
     struct buf       rest;              /* to send; in HTTP1: received */
     size_t           rest_at;           /* bytes of rest already sent */
     struct net_timer timer;             /* hello, notice or linger */
@@ -17665,15 +17646,13 @@ struct h2_conn {                        /* all zero before h2_accept */
     enum h2_end      end;               /* h2_turn acts on it */
     int              error;             /* errno of H2_END_IO */
     int32_t          top_id;            /* highest stream the peer opened */
-    int32_t          closed[H2_CLOSED]; /* latest closed streams, see
-                                         * h2_closed: id if the peer had ended
-                                         * it, -id if only we had */
+    int32_t          closed[H2_CLOSED]; /* latest closed streams: id if the peer
+                                         * had ended it, -id if only we had */
     int32_t          reset_id;          /* stream of the last RST_STREAM in */
     uint32_t         headers_bytes;     /* of the block being read */
     void            *stream;            /* cached: user data of stream_id */
     int32_t          stream_id;         /* 0: nothing is cached */
-    size_t           unconsumed;        /* bytes of DATA to be returned to the
-                                         * connection's window */
+    size_t           unconsumed;        /* bytes to return to c's window */
     uint8_t          matched;           /* bytes of the preface received */
     bool             busy;              /* inside nghttp2 or cs_take */
     bool             got_settings, got_ack;     /* of the peer */
@@ -17681,8 +17660,7 @@ struct h2_conn {                        /* all zero before h2_accept */
     bool             leaving;           /* shutdown notice sent */
     bool             patched;           /* our first SETTINGS were sent */
     enum h2_end      leave_reason;      /* H2_ALIVE: none */
-    enum h2_end      goaway_end;        /* the error of the first GOAWAY sent;
-                                         * H2_ALIVE: none */
+    enum h2_end      goaway_end;        /* our first GOAWAY's, or H2_ALIVE */
     struct flood     flood;             /* a server's defence */
     int64_t          frame_end_ns;      /* when the input last ended a frame */
     int64_t          input_ns;          /* when the last byte arrived */
@@ -17691,8 +17669,7 @@ struct h2_conn {                        /* all zero before h2_accept */
 struct h2_body {                        /* what a stream sends */
     const uint8_t *p;                   /* borrowed until the stream closes */
     size_t n;                           /* bytes left */
-    size_t low;                         /* call on_low once when fewer bytes
-                                         * are left; 0: never */
+    size_t low;                         /* bytes left for on_low; 0: never */
     bool   more;                        /* more will follow, by h2_resume */
     bool   deferred;                    /* nghttp2 waits for h2_resume */
     const nghttp2_nv *trailer;          /* borrowed; NULL: END_STREAM */
@@ -17708,8 +17685,7 @@ static void h2_fail(struct h2_conn *c, int error)
     c->end = H2_END_IO;
 }
 
-/* Send up to n bytes of p.  Return how many the socket accepted, 0 also on an
- * error, which is in c->end. */
+/* Send up to n bytes; return how many were accepted.  An error is in c->end. */
 static size_t h2_write_some(struct h2_conn *c, const uint8_t *p, size_t n)
 {
     ssize_t k;
@@ -17758,9 +17734,8 @@ static void h2_write_rest(struct h2_conn *c)
     net_io_want(c->loop, &c->io, H2_READ);
 }
 
-/* Write our limit on streams into the SETTINGS frame of n bytes at p.  nghttp2
- * has a higher limit: beyond its own it closes the connection, where [H2] 5.1.2
- * lets us refuse the stream. */
+/* Write our limit on streams into the SETTINGS of n bytes at p.  Past nghttp2's
+ * own, higher one it closes; [H2] 5.1.2 lets us refuse the stream instead. */
 static void h2_patch_settings(struct h2_conn *c, uint8_t *p, size_t n)
 {
     c->patched = true;
@@ -17791,8 +17766,7 @@ static size_t h2_collect(struct h2_conn *c)
     return at;
 }
 
-/* Send a client session's output, as far as the socket accepts it, and set
- * c->end if the session has failed. */
+/* Send a client's output while accepted; set c->end if the session failed. */
 static void h2_send_client(struct h2_conn *c)
 {
     struct cs *s = c->client;
@@ -17824,8 +17798,7 @@ static void h2_send(struct h2_conn *c)
     c->busy = old;
 }
 
-/* Copy up to length bytes of a stream's body to nghttp2; length is within the
- * flow-control window ([H2] 6.9). */
+/* Copy up to length bytes, the window ([H2] 6.9), of a body to nghttp2. */
 static ssize_t h2_on_read(nghttp2_session *s, int32_t id, uint8_t *to,
                           size_t length, uint32_t *flags,
                           nghttp2_data_source *source, void *arg)
@@ -17932,8 +17905,7 @@ static void h2_flush(struct h2_conn *c)
         h2_turn(c);
 }
 
-/* Close c at once, in any state; not for callbacks.  Calls on_lost, unless it
- * has been called, and on_gone. */
+/* Close c at once; not for callbacks.  Calls on_lost, if due, and on_gone. */
 static void h2_abort(struct h2_conn *c)
 {
     assert(!c->busy);
@@ -17951,8 +17923,7 @@ static int32_t *h2_closed(struct h2_conn *c, int32_t id)
     return &c->closed[(uint32_t)id / 2 % H2_CLOSED];
 }
 
-/* Check the frame header h: DATA after the peer has ended the stream is a
- * connection error ([H2] 5.1). */
+/* Check header h: DATA after the peer's end of a stream fails c ([H2] 5.1). */
 static void h2_on_head(void *arg, const uint8_t *h)
 {
     struct h2_conn *c = arg;
@@ -18158,11 +18129,10 @@ static void h2_on_event(struct net_io *io, uint32_t events)
 
 /* ---- nghttp2's callbacks ---- */
 
-/* Check a frame header.  nghttp2 ignores HEADERS on a stream that it does not
- * know; they are a connection error if the peer had ended the stream ([H2] 5.1)
- * or never opened it, but a higher one (5.1.1). */
-static int h2_on_begin_frame(nghttp2_session *s, const nghttp2_frame_hd *hd,
-                             void *arg)
+/* Check a frame header.  nghttp2 ignores HEADERS on an unknown stream, an error
+ * if the peer had ended it ([H2] 5.1) or opened only a higher one (5.1.1). */
+static int h2_on_frame_hd(nghttp2_session *s, const nghttp2_frame_hd *hd,
+                          void *arg)
 {
     struct h2_conn *c = arg;
     int32_t id = hd->stream_id;
@@ -18201,8 +18171,7 @@ static int h2_reset(struct h2_conn *c, int32_t id, uint32_t code)
 static void h2_respond(struct h2_conn *c, int32_t id, const nghttp2_nv *nv,
                        size_t n, struct h2_body *body)
 {
-    nghttp2_data_provider d = { .source.ptr = body,
-                                .read_callback = h2_on_read };
+    nghttp2_data_provider d = { { .ptr = body }, h2_on_read };
     if (nghttp2_submit_response(c->session, id, nv, n, body ? &d : NULL))
         (void)h2_reset(c, id, NGHTTP2_INTERNAL_ERROR);
 }
@@ -18217,8 +18186,7 @@ static void h2_stream_set(struct h2_conn *c, int32_t id, void *stream)
 }
 
 /* Open a stream when its header block begins. */
-static int h2_on_begin_headers(nghttp2_session *s, const nghttp2_frame *f,
-                               void *arg)
+static int h2_on_request(nghttp2_session *s, const nghttp2_frame *f, void *arg)
 {
     struct h2_conn *c = arg;
     (void)s;
@@ -18242,8 +18210,7 @@ static int h2_on_header(nghttp2_session *s, const nghttp2_frame *f,
     struct h2_conn *c = arg;
     uint32_t most = c->kit->headers_bytes;
     size_t n = nlen + vlen + 32;
-    (void)s;
-    (void)flags;
+    (void)s, (void)flags;
     if (n > most * (uint64_t)HEADERS_HARD_FACTOR - c->headers_bytes)
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     c->headers_bytes += (uint32_t)n;
@@ -18308,8 +18275,7 @@ static void h2_on_message_frame(struct h2_conn *c, const nghttp2_frame *f)
         c->kit->up->on_end(stream);
 }
 
-/* Charge the peer's RST_STREAM of stream id to the flood budget; false if that
- * is exhausted. */
+/* Charge the peer's RST_STREAM of stream id; false: budget exhausted. */
 static bool h2_charge_reset(struct h2_conn *c, int32_t id)
 {
     void *stream = h2_stream(c, id);
@@ -18324,8 +18290,7 @@ static int h2_on_frame(nghttp2_session *s, const nghttp2_frame *f, void *arg)
     struct h2_conn *c = arg;
     (void)s;
     switch (f->hd.type) {
-    case NGHTTP2_HEADERS:
-    case NGHTTP2_DATA:
+    case NGHTTP2_HEADERS: case NGHTTP2_DATA:
         h2_on_message_frame(c, f);
         break;
     case NGHTTP2_RST_STREAM:
@@ -18373,10 +18338,8 @@ static int h2_on_sent(nghttp2_session *s, const nghttp2_frame *f, void *arg)
     return 0;
 }
 
-/* Report that a stream has closed.  Always 0: an error here leaks in nghttp2
- * before 1.56 (CVE-2023-35945). */
-static int h2_on_close(nghttp2_session *s, int32_t id, uint32_t code,
-                       void *arg)
+/* Report a closed stream.  0: an error leaks before 1.56 (CVE-2023-35945). */
+static int h2_on_close(nghttp2_session *s, int32_t id, uint32_t code, void *arg)
 {
     struct h2_conn *c = arg;
     void *stream = h2_stream(c, id);
@@ -18437,27 +18400,24 @@ static int h2_accept(struct h2_conn *c, const struct h2_kit *kit,
     return h2_open(c, kit, loop, fd, NULL, H2_HELLO_NS);
 }
 
-/* Connect to addr for the session client, prepared for cs_init and released
- * with c: its on_ready, or on_lost, is called within timeout_ns.  On an error
- * c->error has errno, and on_gone is not called. */
+/* Connect to addr for client, prepared for cs_init, released with c.  on_ready
+ * or on_lost follows in timeout_ns.  Error: errno in c->error, no callback. */
 static int h2_connect(struct h2_conn *c, const struct h2_kit *kit,
                       struct net_loop *loop, struct cs *client,
                       const struct net_addr *addr, int64_t timeout_ns)
 {
     int fd = net_connect(addr);
     int error = fd < 0 ? errno : ENOMEM;
-    int e = fd < 0 ? GP_EIO
-                   : h2_open(c, kit, loop, fd, client, timeout_ns);
+    int e = fd < 0 ? GP_EIO : h2_open(c, kit, loop, fd, client, timeout_ns);
     if (e)
         *c = (struct h2_conn){ .io.fd = -1, .kit = kit, .loop = loop,
                                .state = H2_GONE, .error = error };
     return e;
 }
 
-/* Shut a server's connection down gracefully, for a reason that the GOAWAY
- * carries, or H2_ALIVE.  The first GOAWAY still allows requests; a PING follows
- * it.  Once that is answered, every request that the client had sent has
- * arrived, and the last GOAWAY names the last.  c may be gone then. */
+/* Shut a server's connection down gracefully, for a reason in the GOAWAY, or
+ * H2_ALIVE.  The first GOAWAY still allows requests; the answer to a PING after
+ * it shows that all have arrived: the last GOAWAY.  c may be gone then. */
 static void h2_shutdown(struct h2_conn *c, enum h2_end reason)
 {
     if (c->leaving || c->state >= H2_LINGER)
@@ -18479,8 +18439,7 @@ static void h2_consume(struct h2_conn *c, int32_t id, size_t n)
         (void)nghttp2_session_consume_stream(c->session, id, n);
 }
 
-/* Resume sending b, the body of stream id, to which bytes or the end were
- * added. */
+/* Resume sending b, the body of stream id, after bytes or its end came. */
 static void h2_resume(struct h2_conn *c, int32_t id, struct h2_body *b)
 {
     if (b->deferred)
@@ -18529,10 +18488,8 @@ static int h2_kit_init(struct h2_kit *k)
         return GP_ENOMEM;
     }
     nghttp2_session_callbacks *cb = k->callbacks;
-    nghttp2_session_callbacks_set_on_begin_frame_callback(cb,
-                                                          h2_on_begin_frame);
-    nghttp2_session_callbacks_set_on_begin_headers_callback(cb,
-                                                          h2_on_begin_headers);
+    nghttp2_session_callbacks_set_on_begin_frame_callback(cb, h2_on_frame_hd);
+    nghttp2_session_callbacks_set_on_begin_headers_callback(cb, h2_on_request);
     nghttp2_session_callbacks_set_on_header_callback(cb, h2_on_header);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, h2_on_data);
     nghttp2_session_callbacks_set_on_frame_recv_callback(cb, h2_on_frame);
@@ -18550,9 +18507,8 @@ static int h2_kit_init(struct h2_kit *k)
  * prefix  job_
  * runs    any thread
  *
- * A loop shares jobs only while another loop sleeps and they are worth waking
- * it, so a pool without shared jobs costs nothing.  The loop that ran a job
- * returns it to the inbox of its own loop.
+ * A loop shares jobs only while another one sleeps and they are worth waking
+ * it.  The loop that ran a job returns it to the inbox of its own loop.
  *
  * Invariant  a job is in at most one of the pool's queue and an inbox.
  */
@@ -18679,8 +18635,7 @@ static enum rpc_step rpc_frame_next(struct rpc_frame *f, struct slice *in,
         }
         if (f->have < sizeof f->prefix)
             return RPC_MORE;
-        f->size = num_get_be32(f->prefix + 1);
-        f->left = f->size;
+        f->left = f->size = num_get_be32(f->prefix + 1);
         return RPC_PREFIX;
     }
     if (f->left == 0) {
@@ -18733,8 +18688,7 @@ static int rpc_timeout_parse(struct slice v, int64_t *ns)
     return GP_EFORMAT;
 }
 
-/* Write ns as grpc-timeout to text[12]: in the finest unit that needs at most 8
- * digits, rounded up. */
+/* Write ns as grpc-timeout to text[12]: at most 8 digits, rounded up. */
 static void rpc_timeout_text(int64_t ns, char *text)
 {
     size_t i = 0;
@@ -18780,8 +18734,7 @@ static bool rpc_content_type(struct slice v, struct slice *codec)
     return true;
 }
 
-/* Return the status of a response without grpc-status, from its HTTP status
- * (http-grpc-status-mapping.md). */
+/* Return the status for the HTTP status of a response without grpc-status. */
 static int rpc_status_of_http(int http)
 {
     switch (http) {
@@ -18817,8 +18770,7 @@ struct rpc_meta {                       /* one metadata entry */
 struct rpc_metas {
     struct rpc_meta *first, *last;
     size_t n;                           /* at most RPC_META_MOST */
-    size_t bytes;                       /* at most RPC_META_BYTES, with 32 more
-                                         * for each entry */
+    size_t bytes;                       /* + 32 each; at most RPC_META_BYTES */
 };
 
 /* Return a header for nghttp2, which borrows both strings. */
@@ -18829,8 +18781,7 @@ static nghttp2_nv rpc_nv(struct slice name, struct slice value)
         value.n, NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE };
 }
 
-/* Append copies of key and value, in a, to the list t.  GP_ELIMIT: the list is
- * full; GP_ENOMEM. */
+/* Append copies, in a, of key and value to t.  GP_ELIMIT: full; GP_ENOMEM. */
 static int rpc_meta_add(struct arena *a, struct rpc_metas *t,
                         struct slice key, struct slice value, bool trailer)
 {
@@ -18870,16 +18821,13 @@ static bool rpc_meta_binary(struct slice key)
 /* ================================= 34 SERVER =================================
  * for     a gRPC server: event loops, connections, calls, methods
  * uses    MEM, NUM, TXT, SYS, GZ, SMP, REC, NET, FLOOD, H2, JOB, RPC
- * owns    struct gp_server with its threads and sockets; a call from its
- *         HEADERS until its stream closes
+ * owns    struct gp_server, its threads and sockets; calls, till streams close
  * spec    [GRPC] grpc/doc/PROTOCOL-HTTP2.md, compression.md
  * prefix  server_
- * runs    a connection and its calls on their loop's thread, handlers there or
- *         on another loop's; functions of a gp_server on any one thread that
- *         is not a loop's
+ * runs    connections and calls on their loop's thread, handlers on any loop's;
+ *         functions of a gp_server on any one thread that is not a loop's
  *
- * Invariant  a call is answered exactly once, whatever the client sends and
- *            the handler does; its memory is freed with it.
+ * Invariant  a call is answered exactly once, whatever client and handler do.
  * Does not   parse messages.
  *
  * Where the documents disagree: two messages or none on a unary method are
@@ -18903,8 +18851,7 @@ enum server_event { SERVER_START = 1, SERVER_MESSAGE = 2, SERVER_HALF_CLOSE = 4,
 
 struct gp_call {
     /* Only the loop's thread uses these. */
-    struct job        job;              /* while shared: in the pool or an
-                                         * inbox */
+    struct job        job;              /* while shared: in pool or an inbox */
     struct link       of_conn;          /* in conn's calls */
     struct link       of_ready;         /* in conn's ready or partial */
     struct server_conn *conn;           /* borrowed; NULL: stream closed */
@@ -18915,8 +18862,7 @@ struct gp_call {
     struct net_timer  wake;             /* of gp_call_after */
     struct rpc_frame  frame;
     size_t            whole;            /* bytes of in: complete messages */
-    size_t            window_owed;      /* bytes received but not yet returned
-                                         * to the flow-control window */
+    size_t            window_owed;      /* bytes to return to the window */
     struct h2_body    body;             /* of the answer; points into out */
     int32_t           id;               /* of its stream */
     unsigned          events;           /* enum server_event: due */
@@ -18944,16 +18890,14 @@ struct gp_call {
     /* Only the thread that runs the job uses these. */
     unsigned          delivering;       /* enum server_event of this job */
     size_t            batch_at;         /* bytes of batch delivered */
-    size_t            mark;             /* offset of the message in made that is
-                                         * being written */
+    size_t            mark;             /* offset in made of the last message */
     size_t            unsent;           /* bytes of out when the job began */
     struct arena      arena;            /* for the handler and metadata */
     void             *state;            /* of gp_call_state; in arena */
     struct rpc_metas  answer;           /* metadata of the answer */
     int64_t           after_ns;         /* of gp_call_after; -1: none */
     enum gp_status    status;           /* once finished */
-    bool              gzip;             /* compress the messages that follow if
-                                         * the client accepts gzip */
+    bool              gzip;             /* compress from now, if takes_gzip */
     bool              gzipped;          /* grpc-encoding is to be sent */
     bool              compressed;       /* the message being handled was */
     bool              full;             /* the handler waits for on_writable */
@@ -18975,8 +18919,7 @@ struct gp_call {
     };
 };
 
-/* Buckets of a method's latencies: bucket i has calls below 2^i us, the last
- * one all longer calls. */
+/* Buckets of latencies: bucket i has calls below 2^i us, the last the rest. */
 enum { SERVER_STEPS = 26 };
 
 struct server_tally {                   /* a loop's calls of one method */
@@ -18984,12 +18927,10 @@ struct server_tally {                   /* a loop's calls of one method */
     _Atomic uint64_t code[RPC_STATUSES];        /* ended, by status */
     _Atomic uint64_t took[SERVER_STEPS];        /* ended, by latency */
     _Atomic uint64_t took_ns;           /* sum of latencies */
-    _Atomic uint64_t timed;             /* jobs run here with CPU time measured,
-                                         * and that time */
+    _Atomic uint64_t timed;             /* jobs with CPU time measured here */
     _Atomic uint64_t timed_cpu_ns;
     uint64_t         untimed;           /* long jobs run here; the loop's own */
-    int64_t          job_ns;            /* running mean of a job's time; the
-                                         * loop's own */
+    int64_t          job_ns;            /* mean time of a job; the loop's own */
 };
 
 struct server_conn {
@@ -19000,14 +18941,12 @@ struct server_conn {
     struct link      of_dirty;          /* in the loop's dirty */
     struct link      calls;             /* open calls; owned */
     struct link      ready;             /* calls whose job is due */
-    struct link      partial;           /* calls whose request is incomplete and
-                                         * whose deadline has no timer yet */
+    struct link      partial;           /* incomplete calls without a timer */
     size_t           buffered;          /* request bytes of open calls */
     size_t           pending;           /* bytes of answers not yet sent */
     uint32_t         ncalls;            /* in calls */
     uint32_t         turn;              /* calls run since its turn began */
-    bool             blocked;           /* kept out of the loop's ready until
-                                         * some output is sent */
+    bool             blocked;           /* not in loop's ready: output waits */
     struct net_timer tick;              /* always armed */
     int64_t          born_ns, idle_ns;  /* accepted; without a call since */
     int64_t          age_ns;            /* largest age; 0: any */
@@ -19022,8 +18961,7 @@ struct server_loop {
     struct link       ready;            /* connections with calls in ready */
     struct link       dirty;            /* connections with output to send */
     unsigned          nready;           /* calls in ready of all connections */
-    size_t            buffered;         /* sum of buffered and pending of all
-                                         * connections */
+    size_t            buffered;         /* buffered + pending of all conns */
     int64_t           slice_ns;         /* handler time left in this turn */
     int64_t           slice_of_ns;      /* the turn: net.woke_ns */
     int64_t           flushed_ns;       /* slice_ns at the last flush */
@@ -19092,15 +19030,13 @@ static const char server_http1[] =
 
 /* ---- calls ---- */
 
-/* Return the index of k's tally: its method's, or the one for unknown methods,
- * which is last. */
+/* Return the index of k's tally: its method's, or the last, if unknown. */
 static size_t server_call_index(const struct gp_call *k)
 {
     return k->method ? k->method->index : k->loop->server->nmethod;
 }
 
-/* Return a new call for stream id of c; NULL at the limit of concurrent calls
- * or if out of memory. */
+/* Return a new call for stream id of c; NULL at the limit or without memory. */
 static struct gp_call *server_call_open(struct server_conn *c, int32_t id)
 {
     struct server_loop *l = c->loop;
@@ -19155,14 +19091,6 @@ static void server_call_recycle(struct gp_call *k)
     l->nspare++;
 }
 
-/* Mark k begun, once its headers are complete, and count it. */
-static void server_call_count_begun(struct gp_call *k)
-{
-    assert(!k->begun && !k->answered);
-    k->begun = true;
-    net_add(&k->loop->tally[server_call_index(k)].begun, 1);
-}
-
 /* Mark k answered with status, count it and stop its timers.  False if it was
  * answered before: every end of a call goes through here, once. */
 static bool server_call_mark_answered(struct gp_call *k, enum gp_status status)
@@ -19185,8 +19113,7 @@ static bool server_call_mark_answered(struct gp_call *k, enum gp_status status)
     return true;
 }
 
-/* Call on_done and release k, whose stream is closed and whose job has
- * returned. */
+/* Call on_done and release k, whose stream is closed and job has returned. */
 static void server_call_release(struct gp_call *k)
 {
     const struct server_method *m = k->method;
@@ -19203,8 +19130,7 @@ static size_t server_loop_buffer_limit(const struct server_loop *l)
     return l->server->config.max_buffered / l->server->config.threads;
 }
 
-/* Add more and subtract less bytes in *what, c->buffered or c->pending, and in
- * the loop's sum. */
+/* Add more - less bytes to *what, c->buffered or c->pending, and to the sum. */
 static void server_conn_account(struct server_conn *c, size_t *what,
                                 size_t more, size_t less)
 {
@@ -19213,8 +19139,7 @@ static void server_conn_account(struct server_conn *c, size_t *what,
     c->loop->buffered += more - less;
 }
 
-/* Close k, whose stream has closed.  If its job is shared, k is released when
- * the job returns. */
+/* Close k, whose stream has closed; if shared, its return releases it. */
 static void server_call_close(struct gp_call *k)
 {
     struct server_conn *c = k->conn;
@@ -19243,14 +19168,12 @@ static void server_call_close(struct gp_call *k)
  * the turn that receives them, and each job checks the deadline first. */
 static void server_call_arm(struct gp_call *k)
 {
-    if (!k->deadline_ns || k->timer.at || k->answered)
-        return;
     /* Without memory for the timer the check before each job remains. */
-    (void)net_timer_arm(&k->loop->net, &k->timer, k->deadline_ns);
+    if (k->deadline_ns && !k->timer.at && !k->answered)
+        (void)net_timer_arm(&k->loop->net, &k->timer, k->deadline_ns);
 }
 
-/* Queue a job that delivers events to k's handler; if a job of k is shared, it
- * is queued when that returns. */
+/* Queue a job that delivers events to k's handler, after any shared one. */
 static void server_call_ready(struct gp_call *k, unsigned events)
 {
     struct server_conn *c = k->conn;
@@ -19269,8 +19192,7 @@ static void server_call_ready(struct gp_call *k, unsigned events)
 
 /* ---- answers ---- */
 
-/* Append the metadata of k's headers or trailers to nv[*n], which has room for
- * RPC_META_MOST more. */
+/* Append k's metadata for headers or trailers, RPC_META_MOST at most, to nv. */
 static void server_call_put_meta(const struct gp_call *k, bool trailer,
                                  nghttp2_nv *nv, size_t *n)
 {
@@ -19429,8 +19351,7 @@ static void server_call_on_timer(struct net_timer *t)
     server_call_ready(t->arg, SERVER_TIMER);
 }
 
-/* Submit what k's job wrote, after it has returned to its own loop, and queue
- * the next job if one is due. */
+/* Submit, on k's loop, what its job wrote, and queue the next if it is due. */
 static void server_call_after_handler(struct gp_call *k)
 {
     struct server_loop *l = k->loop;
@@ -19487,8 +19408,7 @@ static void server_call_after_handler(struct gp_call *k)
 
 /* ---- what handlers call, in their job, on any thread ---- */
 
-/* Return the buffer to append k's next message to, with its prefix in it;
- * borrowed until server_message_end. */
+/* Return the buffer for k's next message, borrowed until server_message_end. */
 static struct buf *server_message_begin(struct gp_call *k)
 {
     k->mark = k->made.len;
@@ -19781,17 +19701,7 @@ static void server_conn_unblock(struct server_conn *c)
         mem_link_append(&c->loop->ready, &c->of_ready);
 }
 
-/* True if the connection at i, a link of l's ready list or its head, has one
- * queued call: making it wait for a turn of many calls would be unfair. */
-static bool server_conn_single(const struct link *i,
-                               const struct server_loop *l)
-{
-    const struct server_conn *c = MEM_OF(i, struct server_conn, of_ready);
-    return i != &l->ready && c->ready.next == c->ready.prev;
-}
-
-/* End c's turn; if more of its calls are queued, move it to the end of the
- * list. */
+/* End c's turn; if more of its calls are queued, move it to the list's end. */
 static void server_conn_yield(struct server_conn *c)
 {
     c->turn = 0;
@@ -19820,8 +19730,11 @@ static struct gp_call *server_loop_next(struct server_loop *l)
     mem_link_drop(&k->of_ready);
     k->queued = false;
     l->nready--;
-    if (mem_link_alone(&c->ready) || ++c->turn >= SERVER_TURN_CALLS ||
-        server_conn_single(c->of_ready.next, l))
+    /* A connection with a single call need not wait for a turn of many. */
+    struct link *i = c->of_ready.next;
+    const struct link *calls = &MEM_OF(i, struct server_conn, of_ready)->ready;
+    bool single = i != &l->ready && calls->next == calls->prev;
+    if (mem_link_alone(&c->ready) || ++c->turn >= SERVER_TURN_CALLS || single)
         server_conn_yield(c);
     return k;
 }
@@ -19833,8 +19746,7 @@ static void server_conn_dirty(struct server_conn *c)
         mem_link_append(&c->loop->dirty, &c->of_dirty);
 }
 
-/* Move queued calls of l to the pool and wake idle loops to run them: as many
- * as make all of them equally busy. */
+/* Move queued calls of l to the pool and wake idle loops for an equal share. */
 static void server_loop_share(struct server_loop *l, unsigned idle)
 {
     struct gp_server *s = l->server;
@@ -19897,8 +19809,7 @@ struct server_clock {                   /* times consecutive jobs of a method */
 };
 
 /* Note that a job of m begins or has ended.  If the method changes, or the jobs
- * since the last reading should have taken SERVER_CLOCK_NS, read the clock and
- * charge their time to the slice. */
+ * should have taken SERVER_CLOCK_NS, charge their time to the slice. */
 static void server_clock_read(struct server_loop *l, struct server_clock *t,
                               const struct server_method *m)
 {
@@ -19926,10 +19837,9 @@ static void server_loop_flush(struct server_loop *l)
     l->flushed_ns = l->slice_ns;
 }
 
-/* Run the queued calls of l until none is left or the slice is used up.  Then
- * send their answers: at once after short handlers, after SERVER_HOLD_NS of
- * longer ones, so that one wake-up of the client, which costs 4 us, delivers
- * many answers.  Connections may be gone then. */
+/* Run the queued calls of l while the slice lasts, then send their answers: at
+ * once after short handlers, after SERVER_HOLD_NS of longer ones, as waking the
+ * client for each costs 4 us.  Connections may be gone then. */
 static void server_loop_work(struct server_loop *l)
 {
     struct server_clock clock = { .from_ns = net_now(&l->net) };
@@ -20115,26 +20025,26 @@ static bool server_call_header(struct gp_call *k, struct slice name,
 }
 
 /* Read or ignore one header of a request. */
-static void server_on_header(void *stream, struct slice name,
-                             struct slice value)
+static void server_on_header(void *stream, struct slice key, struct slice value)
 {
     struct gp_call *k = stream;
     if (k->begun)                       /* trailers: gRPC requests have none */
         return;
-    if (!server_call_header(k, name, value) && k->method &&
+    if (!server_call_header(k, key, value) && k->method &&
         k->method->own.metadata)
-        server_call_keep_meta(k, name, value);
+        server_call_keep_meta(k, key, value);
 }
 
-/* Check the complete headers of a request, in grpc-go's order, and refuse an
- * invalid one.  A request that is not gRPC is answered at its end, because some
- * HTTP clients read nothing before. */
+/* Check complete headers in grpc-go's order, and refuse invalid ones.  What is
+ * not gRPC is answered at its end: some HTTP clients read nothing before. */
 static void server_on_headers(void *stream, bool too_large)
 {
     struct gp_call *k = stream;
     if (k->begun)
         return;
-    server_call_count_begun(k);
+    assert(!k->answered);
+    k->begun = true;
+    net_add(&k->loop->tally[server_call_index(k)].begun, 1);
     k->not_grpc = !too_large && (!k->post || !k->grpc);
     if (k->not_grpc)
         return;
@@ -20184,8 +20094,7 @@ static void server_call_prefix(struct gp_call *k)
 
 /* Fast path: keep n bytes of DATA if they are exactly one uncompressed message
  * within the limit and the call's first; false otherwise. */
-static bool server_call_take_whole(struct gp_call *k, const uint8_t *p,
-                                   size_t n)
+static bool server_call_whole(struct gp_call *k, const uint8_t *p, size_t n)
 {
     if (k->frame.have || k->frame.count || n < sizeof k->frame.prefix || p[0] ||
         n > k->loop->server->config.max_message)
@@ -20199,9 +20108,8 @@ static bool server_call_take_whole(struct gp_call *k, const uint8_t *p,
     return true;
 }
 
-/* Keep bytes of a request.  Bytes of an incomplete message are returned to the
- * flow-control window at once, since it may be larger than the window; bytes
- * after a complete one when the handler takes it ([GRPC] back-pressure). */
+/* Keep bytes of a request.  Those of an incomplete message, which may be larger
+ * than the window, return to it at once, others when a handler takes them. */
 static void server_on_data(void *stream, const uint8_t *p, size_t n, bool last)
 {
     struct gp_call *k = stream;
@@ -20214,7 +20122,7 @@ static void server_on_data(void *stream, const uint8_t *p, size_t n, bool last)
         k->window_owed += n;
     else if (!last)
         h2_consume(&c->h2, k->id, n);
-    bool skip = k->answered || k->not_grpc || server_call_take_whole(k, p, n);
+    bool skip = k->answered || k->not_grpc || server_call_whole(k, p, n);
     while (!skip && !k->answered &&
            (step = rpc_frame_next(&k->frame, &in, &part)) != RPC_MORE) {
         if (step == RPC_PREFIX)
@@ -20240,8 +20148,7 @@ static void server_on_data(void *stream, const uint8_t *p, size_t n, bool last)
         server_call_ready(k, SERVER_MESSAGE);
 }
 
-/* End a request: answer one that is not gRPC, refuse an incomplete one, or
- * queue its job. */
+/* End a request: answer it if not gRPC, refuse it if cut off, or queue it. */
 static void server_on_end(void *stream)
 {
     struct gp_call *k = stream;
@@ -20366,23 +20273,13 @@ static void server_conn_drop_stuck(struct server_conn *c)
     }
 }
 
-/* Return c's largest age, the configured one +-10%, so that not all connections
- * close at once ([A9]); 0: any. */
-static int64_t server_conn_age_ns(const struct server_conn *c)
-{
-    int64_t most = c->loop->server->config.max_age_ns;
-    uint64_t random = mem_hash(&c->born_ns, sizeof c->born_ns);
-    return most - most / 10 + (int64_t)(random % (uint64_t)(most / 5 + 1));
-}
-
 /* Set *due_ns to at_ns if that is sooner. */
 static void server_tick_sooner(int64_t *due_ns, int64_t at_ns)
 {
     *due_ns = at_ns < *due_ns ? at_ns : *due_ns;
 }
 
-/* Timer: check whether a connection is silent, idle, old or stuck, and arm the
- * next check.  [A9] has the rules. */
+/* Timer: check if a connection is silent, idle, old or stuck ([A9]); rearm. */
 static void server_conn_tick(struct net_timer *t)
 {
     struct server_conn *c = t->arg;
@@ -20434,6 +20331,7 @@ static void server_conn_adopt(void *arg)
 {
     struct server_conn *c = arg;
     struct server_loop *l = c->loop;
+    int64_t age_ns = l->server->config.max_age_ns;
     mem_link_init(&c->of_loop);
     mem_link_init(&c->of_ready);
     mem_link_init(&c->of_dirty);
@@ -20447,7 +20345,10 @@ static void server_conn_adopt(void *arg)
     }
     c->born_ns = c->idle_ns = c->h2.input_ns = l->net.now_ns;
     c->h2.frame_end_ns = l->net.now_ns;
-    c->age_ns = server_conn_age_ns(c);
+    /* +-10%: not all connections close at once ([A9]); 0: any age. */
+    uint64_t random = mem_hash(&c->born_ns, sizeof c->born_ns);
+    random %= (uint64_t)(age_ns / 5 + 1);
+    c->age_ns = age_ns - age_ns / 10 + (int64_t)random;
     c->tick = (struct net_timer){ .on_time = server_conn_tick, .arg = c };
     net_add(&l->accepted, 1);
     mem_link_append(&l->conns, &c->of_loop);
@@ -20499,8 +20400,7 @@ static void server_listener_on_time(struct net_timer *t)
     net_io_want(&p->server->loop[0].net, &p->io, EPOLLIN);
 }
 
-/* Accept connections; pause at the limit of connections, and if descriptors or
- * memory are used up. */
+/* Accept connections; pause at their limit or without descriptors, memory. */
 static void server_listener_on_event(struct net_io *io, uint32_t events)
 {
     struct server_listener *p = io->arg;
@@ -20606,8 +20506,7 @@ static void server_loop_fini(struct server_loop *l)
     net_loop_fini(&l->net);
 }
 
-/* Stop at once and free s, which may be NULL; leave it if a handler still runs
- * after a drain. */
+/* Stop and free s, or NULL; leave it if a handler still runs after a drain. */
 static void server_free(struct gp_server *s)
 {
     if (!s || s->stuck)
@@ -20664,8 +20563,7 @@ static int server_config_check(struct gp_server_config *c, struct gp_why *why)
 
 /* Create a server without addresses or methods; the caller owns it. */
 static int server_new(struct gp_server **out,
-                      const struct gp_server_config *config,
-                      struct gp_why *why)
+                      const struct gp_server_config *config, struct gp_why *why)
 {
     struct gp_server *s = mem_zalloc(sizeof *s);
     *out = NULL;
@@ -20755,8 +20653,7 @@ static int server_attach(struct gp_server *s, void *arg,
 }
 
 /* Return what was attached to s with this release function, or NULL. */
-static void *server_attached(const struct gp_server *s,
-                             void (*release)(void *))
+static void *server_attached(const struct gp_server *s, void (*release)(void *))
 {
     const struct server_attachment *k = s->attachments;
     while (k && k->free != release)
@@ -20789,8 +20686,7 @@ static bool server_has_service(const struct gp_server *s, struct slice service)
     return false;
 }
 
-/* Listen on address, before the start; *bound, if not NULL, becomes the bound
- * address, borrowed from s. */
+/* Listen on address, before the start; *bound, if not NULL, borrows it from s. */
 static int server_listen(struct gp_server *s, const char *address,
                          const char **bound, struct gp_why *why)
 {
@@ -20965,9 +20861,8 @@ static void server_poke(struct gp_server *s)
         (void)server_post_all(s, server_loop_poke);
 }
 
-/* Stop accepting, send GOAWAY, wait up to grace_ns for calls in flight, and
- * close the rest.  Return the number of calls cut off.  It polls every
- * millisecond, which is cheap enough as a server is drained once. */
+/* Stop accepting, send GOAWAY, wait up to grace_ns for calls in flight, close
+ * the rest, and return how many were cut off.  Polls: servers drain once. */
 static uint64_t server_drain(struct gp_server *s, int64_t grace_ns)
 {
     const struct timespec ms = { 0, 1000000 };
