@@ -15150,8 +15150,7 @@ static int dsc_put_fields(struct dsc_json *j, const struct dsc_symbol *s,
             else if (f.oneof >= 0 && dsc_find_field(j->d, s, key, number, &g) &&
                      g.oneof == f.oneof)
                 e = dsc_wrong(j, "\"%.*s\" and \"%.*s\" are of one oneof",
-                              (int)g.name.n, g.name.p, (int)f.name.n,
-                              f.name.p);
+                              (int)g.name.n, g.name.p, (int)f.name.n, f.name.p);
         }
         struct dsc_piece *p = dsc_add_piece(&all, at);
         e = p ? e : GP_ENOMEM;
@@ -20686,7 +20685,7 @@ static bool server_has_service(const struct gp_server *s, struct slice service)
     return false;
 }
 
-/* Listen on address, before the start; *bound, if not NULL, borrows it from s. */
+/* Listen on address, before the start; *bound, if not NULL, borrows it. */
 static int server_listen(struct gp_server *s, const char *address,
                          const char **bound, struct gp_why *why)
 {
