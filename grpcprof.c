@@ -284,8 +284,7 @@ enum {
     SMP_RING_MS = 100,
     SMP_MOST_SLOTS = 32768,
 
-    /* Labels (methods) of samples, and their length; samples of further methods
-     * have no label. */
+    /* Labels (methods), and their length; samples of further ones have none. */
     SMP_LABELS = 1024,
     SMP_LABEL_BYTES = 128,
 };
@@ -299,8 +298,7 @@ enum {
 
     PP_FIELDS = 16,             /* highest known field number + 1 */
 
-    /* Sample types of a profile, and bytes when inflated (the largest seen has
-     * 80 MB); more are an error. */
+    /* Sample types, and inflated bytes (80 MB seen); more are an error. */
     PP_MOST_TYPES = 64,
     PP_MOST_BYTES = 1 << 30,
 };
@@ -328,8 +326,7 @@ enum {
 
     REC_SLICE_MS = 100,         /* of a time slice, which is busy or idle */
 
-    /* Distinct stacks of a recording (64 MB); samples of further ones are lost
-     * and counted. */
+    /* Distinct stacks (64 MB); samples of further ones are lost and counted. */
     REC_MOST_ROWS = 1 << 20,
 };
 
@@ -375,12 +372,10 @@ enum {
 
     ANL_RATE_SAMPLES = 30,      /* fewer: the delivered rate is unknown */
 
-    /* Samples that the suggested command collects: at 3,000 a share of 10% has
-     * an interval of 9.0 to 11.1%. */
+    /* Samples that the suggested command collects: 10% is then 9.0 to 11.1%. */
     ANL_GOOD_SAMPLES = 3000,
 
-    /* Bounds of the suggested command's load: a shorter one is mostly start and
-     * end, nobody waits for a longer one. */
+    /* Bounds of the suggested load; a shorter one is mostly start and end. */
     ANL_LEAST_LOAD_S = 20,
     ANL_MOST_LOAD_S = 600,
 };
@@ -420,8 +415,7 @@ enum {
      * inferno does: 0.01% is an eighth of a pixel. */
     SVG_LEAST_PPM = 100,
 
-    /* Largest coordinate; larger totals are scaled down to it.  Renderers use
-     * float, which is exact up to 2^24. */
+    /* Largest coordinate, else scaled; renderers' floats are exact to 2^24. */
     SVG_MOST_UNITS = 10000000,
 };
 
@@ -451,8 +445,7 @@ enum {
 
 #define NET_WAIT_NS INT64_C(60000000000)        /* longest sleep of a loop */
 
-/* Pause of a listener that has no descriptors or room, before it accepts again:
- * it must not spin (CVE-2023-4785). */
+/* Pause of a listener without descriptors: it must not spin (CVE-2023-4785). */
 #define NET_ACCEPT_PAUSE_NS INT64_C(100000000)
 
 /* ---- CS, H2, RPC ---- */
@@ -549,8 +542,7 @@ enum {
     H2_SERVER_STREAM_WINDOW = 256 << 10,
     H2_SERVER_CONN_WINDOW   = 1 << 20,
 
-    /* Streams past the limit that are refused one by one; further ones close
-     * the connection. */
+    /* Streams refused past the limit; further ones close the connection. */
     H2_STREAMS_REFUSED = 100,
 
     /* Closed streams that are remembered, at 4 bytes each.  Late frames of
@@ -563,12 +555,10 @@ enum {
     H2_GLITCHES_PER_SEC = 330,
 };
 
-/* Time for a client's preface, SETTINGS and acknowledgement, as in nghttpd;
- * then SETTINGS_TIMEOUT. */
+/* Time for a client's preface, SETTINGS and ACK; then SETTINGS_TIMEOUT. */
 #define H2_HELLO_NS INT64_C(10000000000)
 
-/* Time for the rest of a frame or header block whose first bytes are here; then
- * the connection is closed. */
+/* Time to receive a frame or header block; then the connection is closed. */
 #define H2_FRAME_NS INT64_C(20000000000)
 
 /* A connection whose peer reads nothing for this long is closed. */
@@ -623,8 +613,7 @@ enum {
     SERVER_POOL_CALLS = 1024,
     SERVER_KEEP_BYTES = 4096,
 
-    /* Calls of one connection that run before the next connection's turn; their
-     * answers are sent together. */
+    /* Calls of a connection in one turn; their answers are sent together. */
     SERVER_TURN_CALLS = 32,
 
     /* Unsent answer bytes of a call, as grpc-go's write quota.  Past it
@@ -649,8 +638,7 @@ enum {
  * means smaller writes and more CPU time per call. */
 #define SERVER_SLICE_NS INT64_C(500000)
 
-/* Handler time for which answers are held back to be sent together: a sleeping
- * client is woken once. */
+/* Handler time for which answers are held back: a client is woken once. */
 #define SERVER_HOLD_NS INT64_C(100000)
 
 /* Estimated handler time, and number of jobs, between two readings of the
@@ -717,8 +705,7 @@ enum {
 #define WEB_WINDOW_NS INT64_C(600000000000)
 
 /* ---- REFLECT ---- */
-/* Descriptor files read from a server by reflection, and the time for each
- * answer; more are an error. */
+/* Files read by reflection, and the time for each; more are an error. */
 enum { REFLECT_FILES = 200 };
 #define REFLECT_ASK_NS INT64_C(5000000000)
 
@@ -961,8 +948,7 @@ static void *mem_resize(void *p, size_t *cap, size_t n, size_t size)
     return q;
 }
 
-/* mem_resize to need elements, or half as many again as there are, unless *cap
- * is enough. */
+/* mem_resize to need elements or 1.5 times *cap, unless *cap is enough. */
 static void *mem_grow(void *p, size_t *cap, size_t need, size_t size)
 {
     size_t n = *cap + *cap / 2 + 8;
@@ -972,8 +958,7 @@ static void *mem_grow(void *p, size_t *cap, size_t need, size_t size)
 /* Make room for need elements in the array a; false if out of memory. */
 #define MEM_ROOM(a, cap, need) mem_room(&(a), &(cap), need, sizeof *(a))
 
-/* Append a zeroed element to the array a of n elements and return its address,
- * or NULL if out of memory. */
+/* Append a zeroed element to the array a of n elements; return it, or NULL. */
 #define MEM_ADD(a, n, cap) mem_add(&(a), &(n), &(cap), sizeof *(a))
 
 /* Do MEM_ROOM.  array is the address of a pointer of any type; memcpy reads and
@@ -1112,8 +1097,7 @@ static void mem_put_buf(struct buf *b, struct buf *from)
     mem_fini(from);
 }
 
-/* Allocate n zeroed bytes in a, 16-byte aligned, or return NULL; they live
- * until mem_arena_fini(a). */
+/* Return n zeroed bytes in a, 16-byte aligned, or NULL. */
 static void *mem_arena_alloc(struct arena *a, size_t n)
 {
     if (n > SIZE_MAX / 4)
@@ -1360,8 +1344,7 @@ static uint32_t mem_index_next(const struct index *x, uint64_t hash,
     }
 }
 
-/* Fill the first free of mask + 1 slots for a hash: entry is the slot's value,
- * low the lower half of the hash. */
+/* Set the first free of mask + 1 slots to entry; low: the hash's lower half. */
 static void mem_index_fill(uint64_t *slot, uint32_t mask, uint64_t entry,
                            uint64_t low)
 {
@@ -1728,8 +1711,7 @@ static int txt_duration(const char *s, int64_t *ns)
     return GP_EFORMAT;
 }
 
-/* Append a duration as a user types it, in the largest unit of which it is a
- * whole number: 1500ms, 2h. */
+/* Append a duration as typed, in the largest whole unit: 1500ms, 2h. */
 static void txt_put_duration(struct buf *b, uint64_t ns)
 {
     size_t i = ns ? TXT_UNITS - 1 : TXT_SECOND;
@@ -1738,8 +1720,7 @@ static void txt_put_duration(struct buf *b, uint64_t ns)
     txt_putf(b, "%" PRIu64 "%s", ns / txt_unit[i].ns, txt_unit[i].name);
 }
 
-/* Parse all of s as a size in bytes in [min, max]: digits and an optional K, M
- * or G (powers of 2). */
+/* Parse all of s as bytes in [min, max]: digits, K, M or G (powers of 2). */
 static int txt_size(const char *s, uint64_t min, uint64_t max, uint64_t *bytes)
 {
     static const char unit[] = "KMG";
@@ -2164,9 +2145,8 @@ static int sys_dirname(const char *path, char *dir, size_t size,
     return GP_OK;
 }
 
-/* Create a temporary file beside path, with the mode of the file at path if
- * there is one, and put its name into tmp[size].  Return its descriptor or a
- * negative gp_err. */
+/* Create a temporary file beside path, with its mode if it exists, and put its
+ * name into tmp[size].  Return its descriptor or a negative gp_err. */
 static int sys_temp_beside(const char *path, char *tmp, size_t size,
                            struct gp_why *why)
 {
@@ -2237,9 +2217,8 @@ static int sys_write_check(const char *path, struct gp_why *why)
     return GP_OK;
 }
 
-/* Sync and close fd, the temporary file tmp, and rename it to target.  If ok is
- * false or a step fails, remove it and report errno.  path is target's name in
- * the error. */
+/* Sync and close fd, the temporary file tmp, and rename it to target, which is
+ * path in errors.  If ok is false or a step fails, remove it, report errno. */
 static int sys_put_in_place(int fd, const char *tmp, const char *target,
                             const char *path, bool ok, struct gp_why *why)
 {
@@ -2276,8 +2255,8 @@ static int sys_write_file(const char *path, const void *src, size_t n,
     int fd = sys_temp_beside(target, tmp, sizeof tmp, why);
     if (fd < 0)
         return fd;
-    return sys_put_in_place(fd, tmp, target, path, !sys_write_fd(fd, src, n),
-                            why);
+    bool ok = !sys_write_fd(fd, src, n);
+    return sys_put_in_place(fd, tmp, target, path, ok, why);
 }
 
 /* Give the calling thread its own descriptor table, if the kernel permits: its
@@ -2478,9 +2457,9 @@ static double sys_quota_of(char *path, size_t top)
     for (;;) {
         double v[2] = { -1, 100000 }, period[2];
         if (!sys_read_two(path, "cpu.max", v) &&
-            sys_read_two(path, "cpu.cfs_quota_us", v))
-            v[1] = sys_read_two(path, "cpu.cfs_period_us", period) ? period[0]
-                                                                  : 100000;
+            sys_read_two(path, "cpu.cfs_quota_us", v) &&
+            sys_read_two(path, "cpu.cfs_period_us", period))
+            v[1] = period[0];
         if (v[0] > 0 && v[1] > 0)
             least = fmin(least, v[0] / v[1]);
         char *slash = strrchr(path, '/');
@@ -3417,8 +3396,7 @@ static struct js_members js_members(const struct js_value *v)
     return m;
 }
 
-/* Read the next member into *v, and its key, in quotes, if it is in an object;
- * false at the end. */
+/* Read the next member, and in an object its quoted key; false at the end. */
 static bool js_next_member(struct js_members *m, struct slice *key,
                            struct js_value *v)
 {
@@ -3463,8 +3441,7 @@ static void js_get_string(struct slice s, struct buf *b)
     }
 }
 
-/* Return the member of v whose key, which has no escapes, is name; JS_NULL if
- * there is none or v is not an object. */
+/* Return object v's member whose key, without escapes, is name; or JS_NULL. */
 static struct js_value js_member(const struct js_value *v, const char *name)
 {
     struct js_members m = js_members(v);
@@ -3619,8 +3596,7 @@ static int pb_get_any_field(struct pb_in *in, struct pb_field *f)
 }
 
 /* Read the next field into *f: 1, 0 at the end, or GP_EFORMAT with in->p at or
- * after the fault.  Reads a tag of one byte with a varint or length of at most
- * eight itself. */
+ * after the fault.  Fast for a tag of one byte and a varint of up to eight. */
 static inline int pb_get_field(struct pb_in *in, struct pb_field *f)
 {
     const uint8_t *p = in->p;
@@ -3680,8 +3656,7 @@ static struct slice pb_find_bytes(struct pb_in in, uint32_t number)
     return v;
 }
 
-/* Read the next value of a repeated integer, packed or not: 1, 0 at the end, or
- * GP_EFORMAT.  Consumes f. */
+/* Cut the next integer from f, packed or not: 1, 0 at the end, GP_EFORMAT. */
 static inline int pb_next_int(struct pb_field *f, uint64_t *v)
 {
     if (f->type == PB_VARINT) {
@@ -4466,8 +4441,7 @@ static uint32_t elf_crc(const struct elf_image *m)
     return (uint32_t)crc;
 }
 
-/* Open the debug file that f's .gnu_debuglink names: of its three places, the
- * first whose file has the CRC given. */
+/* Open the first of .gnu_debuglink's three files whose CRC is the one given. */
 static struct elf_image elf_open_by_link(const struct elf_file *f)
 {
     char path[PATH_MAX];
@@ -4688,8 +4662,7 @@ static char *elf_next_line(struct buf *b, size_t *at)
     return (char *)p;
 }
 
-/* Append a call from two lines of addr2line: the function's name and its place,
- * where, which is cut into strings. */
+/* Append a call from addr2line's lines name and where, which it cuts up. */
 static int elf_add_call(struct elf *m, char *name, char *where)
 {
     struct elf_call *c = MEM_ADD(m->call, m->ncalls, m->call_cap);
@@ -4852,8 +4825,7 @@ static struct {
     uint16_t n;                         /* rows in use after row 0 */
 } smp_labels = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-/* Return the id of the label text, appended if new; 0 if the table is full or
- * the text too long. */
+/* Return the label text's id, appended if new; 0: table full, text too long. */
 static uint16_t smp_label_id(const char *text)
 {
     uint16_t id = 0;
@@ -4876,8 +4848,7 @@ static const char *smp_label_text(uint16_t id)
     return smp_labels.text[id];
 }
 
-/* Claim the next free slot and set *ticket to its ticket; if the ring is full
- * count a lost sample and return NULL. */
+/* Claim the next free slot, of *ticket; NULL if full, which counts as lost. */
 static struct smp_slot *smp_claim_sig(uint64_t *ticket)
 {
     uint64_t t = atomic_load_explicit(&smp_ring.head, memory_order_relaxed);
@@ -5378,8 +5349,7 @@ struct pp_label {
 
 enum pp_repair {                        /* defects that reading repairs */
     PP_NO_STRING, PP_NO_FUNCTION, PP_NO_MAPPING, PP_NO_LOCATION, PP_ZERO_ID,
-    PP_SAME_ID,
-    PP_REPAIRS,
+    PP_SAME_ID, PP_REPAIRS,
 };
 
 static const char *const pp_repair_text[PP_REPAIRS] = {
@@ -5481,8 +5451,7 @@ static int pp_end_sample(struct pp *p)
     return GP_OK;
 }
 
-/* Append a sample of n location indexes, leaf first, one value of each type and
- * nl labels; all are copied. */
+/* Append copies of n locations, leaf first, a value of each type, nl labels. */
 static int pp_add_sample(struct pp *p, const uint32_t *stack, size_t n,
                          const int64_t *value, const struct pp_label *label,
                          size_t nl)
@@ -5865,8 +5834,7 @@ static int pp_read_message(struct pp_reader *r, struct pb_in in,
     return e < 0 ? pp_fail(r, PP_DAMAGED) : GP_OK;
 }
 
-/* Append the locations in f to the stacks, which have room.  0, or an error of
- * pb_next_int. */
+/* Append the locations in f to the stacks, which have room; 0 or an error. */
 static int pp_read_stack(struct pp_reader *r, struct pb_field *f)
 {
     const struct pp_ids *t = &r->location;
@@ -5943,8 +5911,7 @@ static int pp_pass_strings(struct pp_reader *r, struct pb_field *f, void *to)
     return GP_OK;
 }
 
-/* Second pass, once for each number, *to: read types, mappings, functions and
- * what describes the whole profile. */
+/* Second pass, for each number, *to: all but strings, locations, samples. */
 static int pp_pass_tables(struct pp_reader *r, struct pb_field *f, void *to)
 {
     struct pp *p = r->p;
@@ -6193,8 +6160,7 @@ static uint64_t pp_intern(struct pp_writer *w, struct slice s)
     return w->nstrings - 1;
 }
 
-/* Append field number of message m to out, from the struct at from, row row of
- * its table. */
+/* Append field number of message m to out, from the struct from, row row. */
 static void pp_write_field(struct pp_writer *w, struct buf *out,
                            enum pp_message m, uint32_t number,
                            const void *from, size_t row)
@@ -6387,8 +6353,7 @@ static int pp_find_base_type(const struct pp *now, size_t type,
     return e;
 }
 
-/* Add to p a location whose only line is in a new function f; return its row,
- * or MEM_NONE if out of memory. */
+/* Add to p a location in a new function f; return its row, or MEM_NONE. */
 static uint32_t pp_add_frame(struct pp *p, const struct pp_function *f)
 {
     struct pp_function *to = PP_NEW(p, function);
@@ -6505,8 +6470,7 @@ static uint32_t legacy_find_location(const struct pp *p, const struct index *x,
     return i;
 }
 
-/* Return the row of the location at address, appended to p and x if new;
- * MEM_NONE if out of memory. */
+/* Return the row of the location at address, added if new, or MEM_NONE. */
 static uint32_t legacy_add_location(struct pp *p, struct index *x,
                                     uint64_t address)
 {
@@ -6612,8 +6576,7 @@ static struct slice legacy_trim(struct slice s)
     return s;
 }
 
-/* Read the hexadecimal number at s into *v and move s past it; false if there
- * are no digits or too many. */
+/* Cut a hexadecimal number of up to 16 digits from s into *v; false: none. */
 static bool legacy_hex(struct slice *s, uint64_t *v)
 {
     size_t n = 0;
