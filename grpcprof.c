@@ -14176,7 +14176,7 @@ struct dsc_field {
 enum dsc_form { DSC_SIGNED, DSC_UNSIGNED, DSC_REAL, DSC_TRUTH, DSC_NAMED,
                 DSC_TEXT, DSC_BASE64, DSC_NESTED };
 
-/* How the wire and JSON write each type; row 0: an invalid type as input. */
+/* How the wire and JSON write each type; row 0 is for invalid descriptors. */
 static const struct {
     enum pb_type wire;
     enum dsc_form form;
@@ -14453,7 +14453,7 @@ static struct slice dsc_unquoted(struct slice s)
     return (struct slice){ s.p + 1, s.n - 2 };
 }
 
-/* Read v, a number or string, into *x: an integer of so many bits, extended. */
+/* Read v, a number or string, as an integer of bits bits into *x, extended. */
 static int dsc_get_integer(struct dsc_json *j, const struct js_value *v,
                            bool is_signed, int bits, uint64_t *x)
 {
@@ -15892,8 +15892,10 @@ static int net_listen_fail(const struct net_addr *a, int error,
                     strerror(error), fix);
 }
 
-/* Return a new socket for a, or -1 with errno.  Loopback has no congestion, and
- * Reno no pacing timers, which BBR has; accepted sockets inherit it. */
+/* Return a new socket for a, or -1 with errno.  On loopback, which has no
+ * congestion, Reno avoids BBR's pacing timers; accepted sockets inherit it. */
+--
+ * x
 static int net_socket(const struct net_addr *a)
 {
     int fd = socket(a->sa.sa_family,
@@ -16806,7 +16808,7 @@ static enum cs_verdict cs_judge(struct cs *s, struct slice name,
         return CS_IGNORED;
     }
     if (!nghttp2_check_header_value((const uint8_t *)value.p, value.n) ||
-        (value.n && (strchr(" \t", value.p[0]) ||     /* 8.2.1 */
+        (value.n && (strchr(" \t", value.p[0]) ||       /* [H2] 8.2.1 */
                      strchr(" \t", value.p[value.n - 1]))))
         return CS_IGNORED;
     if (cs_field_banned(name, value))
@@ -17304,7 +17306,7 @@ static int cs_init(struct cs *s, struct pool *pool)
  *
  * nghttp2 does not report all frames: this section reads their headers first.
  * A frame that an honest client seldom sends costs units of a budget; time and
- * answered calls refill it.  If it is empty, ENHANCE_YOUR_CALM closes.
+ * answered calls refill it.  Once it is empty, the connection is closed.
  *
  * Invariant  reason is set once; after that nothing is charged.
  * Does not   know streams: the caller tells what excuses a reset.
@@ -17345,7 +17347,8 @@ struct flood {                          /* of one connection */
     enum flood_reason reason;           /* to close the connection */
     int64_t  ping_ns;                   /* the last PING received; 0: none */
     uint32_t updates;                   /* WINDOW_UPDATEs that are free */
-    uint32_t closed;                    /* by us: RST_STREAMs that are free */
+    uint32_t closed;                    /* streams that we closed: as many
+                                         * crossing RST_STREAMs are free */
     uint8_t  strikes;                   /* early PINGs in a row */
     bool     sent;                      /* DATA or HEADERS since a PING */
     bool     block;                     /* in a header block */
@@ -17393,7 +17396,8 @@ static void flood_credit(struct flood *f)
         f->budget.left += FLOOD_CREDIT;
 }
 
-/* Note sent DATA or HEADERS: clients answer with WINDOW_UPDATE and PING. */
+/* Note that DATA or HEADERS was sent, last: with END_STREAM.  Clients answer
+ * with WINDOW_UPDATE and PING. */
 static void flood_sent(struct flood *f, bool last)
 {
     f->sent = true;
@@ -17543,7 +17547,8 @@ enum h2_end {                           /* why a connection ended */
     H2_END_DONE,                        /* after a GOAWAY, all answered */
     H2_END_LOCAL,                       /* the owner closed it */
     H2_END_IDLE, H2_END_AGE,            /* after a GOAWAY for this reason */
-    H2_END_FLOOD,                       /* + a flood_reason - FLOOD_EMPTY */
+    H2_END_FLOOD,                       /* ENHANCE_YOUR_CALM: one for each enum
+                                         * flood_reason from FLOOD_EMPTY on */
     H2_ENDS = H2_END_FLOOD + FLOOD_REASONS - FLOOD_EMPTY,
 };
 
@@ -17571,7 +17576,7 @@ struct h2_up {
     void (*on_header)(void *stream, struct slice name, struct slice value);
     void (*on_headers)(void *stream, bool too_large);
     void (*on_data)(void *stream, const uint8_t *p, size_t n, bool last);
-                                        /* last: needs no window any more */
+                                        /* last: the window need not grow */
     void (*on_end)(void *stream);       /* END_STREAM */
     void (*on_close)(void *stream);
     enum flood_excuse (*on_excuse)(void *stream);       /* of its reset */
@@ -19101,7 +19106,7 @@ static void server_conn_account(struct server_conn *c, size_t *what,
     c->loop->buffered += more - less;
 }
 
-/* Close k, whose stream has closed; if shared, its return releases it. */
+/* Close k, whose stream has closed; release it, once no shared job runs. */
 static void server_call_close(struct gp_call *k)
 {
     struct server_conn *c = k->conn;
@@ -20648,7 +20653,8 @@ static bool server_has_service(const struct gp_server *s, struct slice service)
     return false;
 }
 
-/* Listen on address, before the start; *bound, if not NULL, borrows it. */
+/* Listen on address, before the start; *bound, if not NULL, becomes the bound
+ * address, borrowed from s. */
 static int server_listen(struct gp_server *s, const char *address,
                          const char **bound, struct gp_why *why)
 {
@@ -20824,7 +20830,7 @@ static void server_poke(struct gp_server *s)
 }
 
 /* Stop accepting, send GOAWAY, wait up to grace_ns for calls in flight, close
- * the rest, and return how many were cut off.  Polls: servers drain once. */
+ * the rest, and return how many were cut off.  It polls: this happens once. */
 static uint64_t server_drain(struct gp_server *s, int64_t grace_ns)
 {
     const struct timespec ms = { 0, 1000000 };
