@@ -15894,8 +15894,6 @@ static int net_listen_fail(const struct net_addr *a, int error,
 
 /* Return a new socket for a, or -1 with errno.  On loopback, which has no
  * congestion, Reno avoids BBR's pacing timers; accepted sockets inherit it. */
---
- * x
 static int net_socket(const struct net_addr *a)
 {
     int fd = socket(a->sa.sa_family,
