@@ -309,8 +309,7 @@ enum {
     LEGACY_MOST_DEPTH     = 4096,
     LEGACY_MOST_PERIOD_US = 1000000000,
 
-    /* Addresses times mappings; more are an error.  All mappings are searched
-     * for each address: this many take some seconds. */
+    /* Addresses times mappings, searched in some seconds; more are an error. */
     LEGACY_MOST_PLACED = 1000000000,
 };
 
@@ -411,8 +410,7 @@ enum {
      * says so.  The deepest seen has 125; browsers draw up to 32,767 px. */
     SVG_MOST_ROWS = 1024,
 
-    /* Frames narrower than this many millionths of the width are left out, as
-     * inferno does: 0.01% is an eighth of a pixel. */
+    /* Narrowest frame, in millionths of the width, as inferno: 1/8 pixel. */
     SVG_LEAST_PPM = 100,
 
     /* Largest coordinate, else scaled; renderers' floats are exact to 2^24. */
@@ -432,8 +430,7 @@ enum {
      * storm of new connections does not hold up calls of the old ones. */
     NET_ACCEPTS = 64,
 
-    /* Bytes of one receive and of one send: about 900 small calls.  The loop
-     * owns one buffer for each; connections own none. */
+    /* Bytes of a loop's buffer to receive, and to send: about 900 calls. */
     NET_IO_BYTES = 65536,
 
     /* Room past the end of the send buffer for a whole HTTP/2 frame of 16 KiB,
@@ -462,8 +459,7 @@ enum {
     CS_FIRST_WINDOW = 65535,
     CS_TABLE_BYTES  = 4096,
 
-    /* Flow-control window of a client that only measures: so large that the
-     * figures contain next to no WINDOW_UPDATE. */
+    /* Flow-control window of a client that measures: few WINDOW_UPDATEs. */
     CS_WINDOW_BYTES = (1 << 30) - 1,
 
     /* CONTINUATION frames of a header block; more close the connection. */
@@ -513,8 +509,7 @@ enum {
     FLOOD_COST_UPDATE    = 1,
     FLOOD_CREDIT         = 2,   /* given back for an answered call */
 
-    /* Free WINDOW_UPDATEs for each frame of DATA or HEADERS that we send: one
-     * for the stream, one for the connection. */
+    /* Free WINDOW_UPDATEs for each DATA or HEADERS sent: stream, connection. */
     FLOOD_UPDATES_PER_FRAME = 2,
 
     /* PINGs in a row that come too soon; one more closes the connection. */
@@ -564,8 +559,7 @@ enum {
 /* A connection whose peer reads nothing for this long is closed. */
 #define H2_STALL_NS INT64_C(30000000000)
 
-/* Time from the notice of a shutdown to the final GOAWAY, if the PING that
- * measures the round trip is not answered. */
+/* Time from the notice of a shutdown to the final GOAWAY if PING is lost. */
 #define H2_NOTICE_NS INT64_C(1000000000)
 
 /* Time from our last byte to close(): a close with unread input resets the
@@ -624,8 +618,7 @@ enum {
      * until some are sent, so that it holds at most this and one message. */
     SERVER_CONN_SEND_BYTES = 4 << 20,
 
-    /* Descriptors reserved for files and the debug endpoint; the server accepts
-     * no connection that would leave fewer. */
+    /* Descriptors left free of connections, for files and debug endpoint. */
     SERVER_SPARE_FILES = 64,
 };
 
@@ -664,8 +657,7 @@ enum {
  * example because the client keeps its window closed, is reset. */
 #define SERVER_BODY_NS INT64_C(60000000000)
 
-/* Keepalive, as grpc-go: send a PING after the first time without input, close
- * after the second time without an answer. */
+/* Keepalive, as grpc-go: PING after so long without input; time to answer. */
 #define SERVER_KEEPALIVE_NS INT64_C(7200000000000)
 #define SERVER_KEEPALIVE_WAIT_NS INT64_C(20000000000)
 
@@ -1795,8 +1787,7 @@ static size_t txt_printable(const char *p, size_t n, bool *fit)
     return len ? len : 1;
 }
 
-/* Append s for one line of a terminal: a tab becomes the character tab, any
- * other character that is not printable becomes U+FFFD. */
+/* Append s for a terminal, with tab for each tab, U+FFFD for unprintables. */
 static void txt_put_name(struct buf *b, struct slice s, char tab)
 {
     bool fit;
@@ -4469,8 +4460,7 @@ static struct elf_image elf_open_by_link(const struct elf_file *f)
     return (struct elf_image){0};
 }
 
-/* Read f's segments and symbols at the first call; addresses in tables that
- * cannot be read have no name.  GP_ENOMEM. */
+/* Read f's segments and symbols, as far as readable, at the first call. */
 static int elf_load(struct elf_file *f)
 {
     if (f->tried)
@@ -4710,8 +4700,7 @@ static int elf_read_answer(struct elf *m, uint32_t file, struct elf_spot *spot,
     return !line && at == b->len ? GP_OK : GP_EFORMAT;
 }
 
-/* Run addr2line, until deadline_ns at most, to find the calls at those of the n
- * spots that are in file and have a name. */
+/* Find the calls at the n spots in file that have a name: run addr2line. */
 static void elf_run_addr2line(struct elf *m, uint32_t file,
                               struct elf_spot *spot, size_t n,
                               int64_t deadline_ns)
@@ -6436,8 +6425,7 @@ static bool legacy_word(struct legacy_words *w, uint64_t *v)
     return true;
 }
 
-/* True if data starts with the head of this format; then w is set to the words
- * after it, and the period and *java are set. */
+/* True if data starts with this head; sets w to the rest, period and *java. */
 static bool legacy_is(struct slice data, struct legacy_words *w,
                       uint64_t *period_us, bool *java)
 {
@@ -6770,8 +6758,7 @@ static int legacy_find_mappings(struct pp *p)
     return GP_OK;
 }
 
-/* Read what the Java agent knows of an address, "NAME (FILE:LINE)", "NAME
- * (LIBRARY)" or "NAME", into *f and *line. */
+/* Read a Java "NAME (FILE:LINE)", "NAME (LIBRARY)" or "NAME" into *f, *line. */
 static void legacy_java_name(struct slice s, struct pp_function *f,
                              int64_t *line)
 {
