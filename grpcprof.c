@@ -6995,24 +6995,22 @@ static uint32_t merge_function(struct merge *g, const struct pp *p, uint32_t i)
     return k;
 }
 
-/* True if location a of to equals b, whose lines start at line. */
-static bool merge_same_location(const struct pp *to,
-                                const struct pp_location *a,
+/* True if location a of p equals b, whose lines start at line. */
+static bool merge_same_location(const struct pp *p, const struct pp_location *a,
                                 const struct pp_location *b,
                                 const struct pp_line *line)
 {
     bool same = a->mapping == b->mapping && a->address == b->address &&
                 a->folded == b->folded && a->nlines == b->nlines;
     for (uint32_t i = 0; same && i < b->nlines; i++) {
-        const struct pp_line *x = &to->line[a->line + i];
+        const struct pp_line *x = &p->line[a->line + i];
         same = x->function == line[i].function && x->line == line[i].line &&
                x->column == line[i].column;
     }
     return same;
 }
 
-/* Return the row in g->to of p's location i, appended if new; MEM_NONE if out
- * of memory. */
+/* Return g->to's row of p's location i, new or not; MEM_NONE: no memory. */
 static uint32_t merge_location(struct merge *g, const struct pp *p, uint32_t i)
 {
     struct pp *to = g->to;
@@ -7235,8 +7233,7 @@ static int merge_profiles(struct pp *to, const struct pp *p, size_t n,
 }
 
 /* ================================== 16 FIG ===================================
- * for     the figures of a run, which are comments key=value of a profile:
- *         written, read, and kept true when profiles are merged or filtered
+ * for     a run's figures: comments of a profile, kept true by merge and filter
  * uses    MEM, TXT, PP
  * owns    the names of the keys
  * spec    README, on the comments
@@ -7572,8 +7569,7 @@ static void fig_notes_fini(struct fig_notes *t)
  * owns    rec_one, rec_data, the drain thread, struct rec_mark
  * spec    proc(5) for threads and their names
  * prefix  rec_
- * runs    the drain thread takes samples at least every REC_SLICE_MS; any
- *         thread takes marks, under the lock
+ * runs    samples: the drain thread, each REC_SLICE_MS; marks: any, locked
  *
  * A sample's time is what passed on its thread's clock (CPU time, or real time
  * with the wall engine) since the thread's last sample.  A mark charges what
@@ -7721,8 +7717,7 @@ static uint32_t rec_name_row(const char *text)
     return (uint32_t)rec_data.nnames - 1;
 }
 
-/* Return the row of the name of thread tid, "?" if it has ended; MEM_NONE if
- * out of memory. */
+/* Return the row of tid's name, "?" if it ended; MEM_NONE if out of memory. */
 static uint32_t rec_read_name(uint32_t tid)
 {
     char path[64], text[32] = "?";
@@ -8909,8 +8904,7 @@ static int view_init_frames(struct view *v)
     return n < VIEW_MOST_FRAMES ? GP_OK : GP_ELIMIT;
 }
 
-/* A node's cum while rows are added, in two small structs: they fit the cache
- * better than view_node. */
+/* A node's cum while rows are added: two small structs, for the cache. */
 struct view_tally {
     int64_t  value;
     uint32_t row;                       /* the last row added, + 1 */
@@ -9284,9 +9278,8 @@ static int view_tree_open(struct view_tree *t, uint32_t node, uint32_t depth,
 }
 
 /* Build t from the sorted rows.  Calls that a row shares with the row before
- * stay open; the others are closed, and the row's own are opened.  If the row
- * is below least, its own calls that the next row does not share are left out.
- * path has room for the deepest stack and the root. */
+ * stay open, others are closed, its own are opened; below least, only those the
+ * next row shares.  path has room for the deepest stack and the root. */
 static int view_tree_build(struct view_tree *t, const struct view_rows *r,
                            const uint32_t *order, uint32_t *path, int64_t least)
 {
@@ -9688,16 +9681,14 @@ static int view_label_units_init(struct view_label_units *k, const struct pp *p)
 }
 
 /* ================================= 20 FILTER =================================
- * for     pprof's filters: keep samples and frames by name and label, turn
- *         labels into frames, apply a profile's drop_frames
+ * for     pprof's filters by name and label; labels as frames; drop_frames
  * uses    MEM, TXT, RE, PP, VIEW
  * owns    struct filter
  * spec    go tool pprof, the options of the same names; [PP] drop_frames
  * prefix  filter_
  * runs    any thread; the profile has one user while it is filtered
  *
- * Invariant  samples keep their order and values; an option that matches
- *            nothing is marked in missed.
+ * Invariant  samples keep order and values; missed: options without a match.
  * Does not   know categories.
  */
 
@@ -9990,7 +9981,7 @@ static int filter_sift_end(struct filter_sift *s, int e)
     return e;
 }
 
-/* Mark locations by focus, ignore, hide, show; gone: these left it no line. */
+/* Mark locations by focus, ignore, hide, show; gone: left without a line. */
 static int filter_locations(struct filter_sift *s, struct filter *f)
 {
     struct pp *p = s->p;
@@ -10052,7 +10043,7 @@ static int filter_by_name(struct pp *p, struct filter *f)
     return filter_sift_end(&s, e);
 }
 
-/* Apply show-from: remove samples without match, the outermost's callers. */
+/* Apply show-from: remove the outermost match's callers, unmatched samples. */
 static int filter_show_from(struct pp *p, struct filter *f)
 {
     struct filter_sift s;
@@ -11181,8 +11172,7 @@ static int cat_aggregate(struct pp *p, const struct cat_rule *rule, size_t n,
 }
 
 /* ================================== 23 STAT ==================================
- * for     how sure a share is: Wilson intervals, effective sample sizes, tests
- *         of differences between shares
+ * for     intervals of shares, effective sample sizes, tests of differences
  * uses    MEM, NUM, VIEW
  * owns    nothing
  * spec    Wilson 1927 (intervals), Kish 1965 (effective sample size),
@@ -11266,9 +11256,8 @@ static double stat_tail(double z)
     return erfc(fabs(z) / sqrt(2));
 }
 
-/* Return the p-value of the difference between share p of n samples and share q
- * of m samples: the pooled two-proportion test with continuity correction.  n
- * and m may be fractions.  NAN if there are too few samples to test. */
+/* Return the p-value of the difference of shares p of n and q of m samples: the
+ * pooled two-proportion test, continuity-corrected; NAN: too few samples. */
 static double stat_test_shares(double p, double n, double q, double m)
 {
     if (!(n > 0 && m > 0) || p * n + q * m < STAT_LEAST_COMPARED)
@@ -11323,8 +11312,7 @@ static int stat_mark_significant(const double *p, bool *significant, size_t n)
  * only below a network or protocol frame.  Apart from that, a sample is on
  * behalf of the application if one of its frames is.
  *
- * Invariant  the shares of the categories add up to the whole; every share has
- *            its samples and its interval; what is unknown is NAN.
+ * Invariant  the shares of the categories add up to the whole.
  * Does not   print; does not infer waiting from a share of CPU time.
  */
 
@@ -11995,9 +11983,8 @@ static void anl_run_use(struct anl *a)
     a->cpu_ns_per_call = a->calls > 0 ? u->cpu_ns / a->calls : NAN;
 }
 
-/* Return the share of the CPU time in threads synchronised with the kernel
- * tick; NAN if unknown.  A thread that gets more samples than its CPU time
- * times the tick rate is synchronised: no other does, however bursty. */
+/* Return the CPU share of threads synchronised with the kernel tick, or NAN.
+ * Only these get more samples than their CPU time times the tick rate. */
 static double anl_tick_clustered(const struct anl *a)
 {
     double tick = a->comment.tick_hz, clustered = 0, all = 0;
@@ -12450,8 +12437,8 @@ static void anl_advise_application(struct anl *a)
         "the CPU time", name, also, 50 * first->flat.share));
 }
 
-/* Return the finding of category c; CAT_COPY's leader is the copying function
- * with the most self time. */
+/* Return the finding of category c; CAT_COPY: on samples with a copy, led by
+ * the copying function with the most self time. */
 static struct anl_finding anl_finding(const struct anl *a, uint8_t c)
 {
     if (c < CAT_COUNT)
@@ -12574,12 +12561,11 @@ static void compare_fini(struct compare_diff *d)
     *d = (struct compare_diff){0};
 }
 
-/* Return the change of a share from a to b.  Set *low and *high to Newcombe's
- * interval, made from the two Wilson intervals. */
-static double compare_shares(const struct stat_share *a,
-                             const struct stat_share *b, double *low,
+/* Return the change of a share from s[0] to s[1], with Newcombe's interval. */
+static double compare_shares(const struct stat_share s[2], double *low,
                              double *high)
 {
+    const struct stat_share *a = &s[0], *b = &s[1];
     double delta = b->share - a->share;
     *low = delta - hypot(b->share - b->low, a->high - a->share);
     *high = delta + hypot(b->high - b->share, a->share - a->low);
@@ -12608,7 +12594,7 @@ static void compare_test(struct compare_change *c, const struct compare_diff *d)
 {
     const struct stat_share *a = &c->flat[0], *b = &c->flat[1];
     if (!d->per_call) {
-        c->delta = compare_shares(a, b, &c->low, &c->high);
+        c->delta = compare_shares(c->flat, &c->low, &c->high);
         c->p = isnan(a->low) || isnan(b->low) ? (double)NAN
                : stat_test_shares(a->share, a->n, b->share, b->n);
         return;
@@ -12687,11 +12673,10 @@ static int compare_pairs_init(struct compare_pairs *x, const struct view *v)
     return e;
 }
 
-/* Return x's node for node n of view w, or MEM_NONE, and mark it paired: of the
- * same name and module, or name if one has no module. */
-static uint32_t compare_pairs_take(struct compare_pairs *x,
-                                   const struct view *w,
-                                   const struct view_node *n)
+/* Return x's node that pairs with n of view w, or MEM_NONE, and mark it: same
+ * name and module, or the name if one has no module. */
+static uint32_t compare_take_pair(struct compare_pairs *x, const struct view *w,
+                                  const struct view_node *n)
 {
     struct slice file = cat_module_name(w, n->module);
     uint32_t at = 0, i = compare_pairs_exact(x, n->name, file);
@@ -12737,7 +12722,7 @@ static int compare_pair(struct compare_diff *d)
     struct compare_pairs x;
     int e = compare_pairs_init(&x, base);
     for (uint32_t i = 0; i < now->nnodes && !e; i++) {
-        uint32_t k = compare_pairs_take(&x, now, &now->node[i]);
+        uint32_t k = compare_take_pair(&x, now, &now->node[i]);
         if (now->node[i].flat.value ||
             (k != MEM_NONE && base->node[k].flat.value))
             compare_add(d, i, k);
@@ -12943,7 +12928,7 @@ static int compare_assert_functions(struct compare_assert *t,
                             " is unknown for one of the profiles; set it with "
                             "--per-call=N", t->text);
     } else if (t->measure == COMPARE_DELTA) {
-        t->value = compare_shares(&s[0], &s[1], &t->low, &t->high);
+        t->value = compare_shares(s, &t->low, &t->high);
     }
     return GP_OK;
 }
