@@ -20878,7 +20878,7 @@ struct client_up {                      /* callbacks */
     void (*on_done)(struct client_conn *c, struct client_call *u,
                     const struct client_result *r);     /* u may start again */
     void (*on_goaway)(struct client_conn *c);   /* c accepts no new calls */
-    void (*on_room)(struct client_conn *c);     /* no longer client_conn_full */
+    void (*on_room)(struct client_conn *c);     /* its socket has room again */
     void (*on_lost)(struct client_conn *c);     /* after on_done of all calls */
     void (*on_gone)(struct client_conn *c);     /* c may be freed */
 };
@@ -21200,7 +21200,7 @@ static const struct cs_up client_cs_up = {
     .on_goaway = client_on_goaway,
 };
 
-/* Report that client_conn_full is no longer true. */
+/* Report that the socket has room again. */
 static void client_on_room(struct h2_conn *h2)
 {
     struct client_conn *c = MEM_OF(h2, struct client_conn, h2);
@@ -21230,12 +21230,6 @@ static int client_conn_open(struct client_conn *c, struct net_loop *loop,
 static bool client_conn_usable(const struct client_conn *c)
 {
     return c->h2.state == H2_OPEN && !c->session.goaway && !c->h2.end;
-}
-
-/* True while the socket is full: new calls would only wait for it. */
-static bool client_conn_full(const struct client_conn *c)
-{
-    return cs_full(&c->session);
 }
 
 /* Return the size, with its prefix, of payload's message at p. */
@@ -24427,7 +24421,7 @@ struct res_config {                     /* what a run does */
     uint64_t    total;                  /* calls of all clients; 0: no limit */
     int64_t     duration_ns;            /* of measuring; 0: no limit */
     uint64_t    streams;                /* most calls in flight of a client; in
-                                         * an open loop of a connection */
+                                         * an open loop of a connection; or 0 */
     const struct res_step *step;        /* borrowed; the open loop's schedule */
     size_t      nstep;                  /* 0: closed loop */
     bool        poisson;                /* arrivals; false: evenly spaced */
@@ -24498,7 +24492,7 @@ struct res {
     uint64_t resent;                    /* calls that were not processed */
     uint64_t reconnects, goaways, lost; /* connections, after the start */
     uint64_t gave_up;                   /* clients that could not reconnect */
-    int64_t  down_ns;                   /* connections lost, calls waiting */
+    int64_t  down_ns;                   /* connections down, calls due; summed */
     uint64_t status[RPC_STATUSES];      /* calls by grpc status */
     struct res_error error[RES_ERRORS];
     size_t   nerror;                    /* of error */
@@ -24682,10 +24676,8 @@ static int res_intervals_init(struct res_intervals *t, int64_t ns)
 
 enum res_group {                        /* members of grpcprof.load/1 */
     RES_WINDOW, RES_COUNTS, RES_THROUGHPUT, RES_LATENCY, RES_CONNECT,
-    RES_CLIENT, RES_TOP,                /* so far of struct res; TOP: no member,
-                                         * but the object itself */
-    RES_PLAN, RES_LIMITS,               /* of struct res_config, both in one
-                                         * member */
+    RES_CLIENT, RES_TOP,                /* all of struct res; TOP: not nested */
+    RES_PLAN, RES_LIMITS,               /* of struct res_config, one member */
     RES_THREAD,                         /* of struct res_thread */
 };
 
@@ -24781,16 +24773,13 @@ static const struct res_field res_field[] = {
     RES_R(CLIENT, "gave_up", WHOLE, SUM, gave_up),
 };
 
-/* Return the next row after f of the groups from first to last, NULL: the first
- * of them; NULL at the end. */
-static const struct res_field *res_next_field(const struct res_field *f,
-                                              enum res_group first,
-                                              enum res_group last)
+/* Return the row after f, NULL: the first, of groups from to to; or NULL. */
+static const struct res_field *res_next(const struct res_field *f,
+                                        enum res_group from, enum res_group to)
 {
-    const struct res_field *end = res_field + sizeof res_field /
-                                              sizeof *res_field;
+    const struct res_field *end = res_field + sizeof res_field / sizeof *f;
     for (f = f ? f + 1 : res_field; f < end; f++)
-        if (f->group >= first && f->group <= last)
+        if (f->group >= from && f->group <= to)
             return f;
     return NULL;
 }
@@ -24799,8 +24788,7 @@ static const struct res_field *res_next_field(const struct res_field *f,
 static void res_merge(void *to, const void *from, enum res_group first,
                       enum res_group last)
 {
-    for (const struct res_field *f = NULL;
-         (f = res_next_field(f, first, last)); ) {
+    for (const struct res_field *f = NULL; (f = res_next(f, first, last)); ) {
         void *t = (char *)to + f->at;
         const void *s = (const char *)from + f->at;
         if (f->merge == RES_KEEP)
@@ -24829,7 +24817,7 @@ static int res_init(struct res *r, int64_t interval_ns)
     int e = res_intervals_init(&r->intervals,
                                interval_ns ? interval_ns : RES_INTERVAL_NS);
     for (const struct res_field *f = NULL;
-         (f = res_next_field(f, RES_WINDOW, RES_TOP)); )
+         (f = res_next(f, RES_WINDOW, RES_TOP)); )
         if (f->type >= RES_TIMES)
             e |= hdr_init((struct hdr *)(void *)((char *)r + f->at));
     return e;
@@ -24839,7 +24827,7 @@ static int res_init(struct res *r, int64_t interval_ns)
 static void res_fini(struct res *r)
 {
     for (const struct res_field *f = NULL;
-         (f = res_next_field(f, RES_WINDOW, RES_TOP)); )
+         (f = res_next(f, RES_WINDOW, RES_TOP)); )
         if (f->type >= RES_TIMES)
             hdr_fini((struct hdr *)(void *)((char *)r + f->at));
     mem_free(r->intervals.v);
@@ -24870,8 +24858,7 @@ static void res_error_add(struct res *r, const struct res_error *f,
     }
 }
 
-/* Merge f's figures, status and errors into r's, but not window, intervals and
- * threads. */
+/* Add f's figures, status and errors to r's; not window, intervals, threads. */
 static void res_add(struct res *r, const struct res *f)
 {
     res_merge(r, f, RES_WINDOW, RES_TOP);
@@ -25023,13 +25010,11 @@ static void res_judge_client(struct res_verdict *v, const struct res_config *k,
                     100 * wait);
     if (lags && res_blame(v, RES_BY_CLIENT, late / half, RES_LAG_SHARE))
         res_because(v, "the client sent calls late: p99 %s, %.0f%% of the "
-                    "median response", res_time(text, late),
-                    100 * late / half);
+                    "median response", res_time(text, late), 100 * late / half);
 }
 
 /* Check why calls of an open loop waited for a stream this share of the time:
- * the server got slower with more calls in flight, or the streams allow fewer
- * calls than it can take. */
+ * the server got slower with more calls, or it can take more than streams. */
 static void res_judge_queue(struct res_verdict *v, const struct res_config *k,
                             const struct res *r, double share)
 {
@@ -25080,12 +25065,11 @@ static void res_judge_path(struct res_verdict *v, const struct res_config *k,
     else if (res_blame(v, RES_BY_STREAMS, per, r->peer_streams))
         res_because(v, "the server allows %" PRIu32 " streams on a connection, "
                     "the clients could use %.0f", r->peer_streams, per);
-    double limited = (double)r->tcp_limited_ns / (double)r->tcp_busy_ns;
+    double full = (double)r->tcp_limited_ns / (double)r->tcp_busy_ns;
     if ((double)r->tcp_busy_ns > 0.01 * wall &&
-        res_blame(v, RES_BY_NETWORK, limited, RES_TCP_SHARE))
+        res_blame(v, RES_BY_NETWORK, full, RES_TCP_SHARE))
         res_because(v, "TCP could not send for %.0f%% of the time that it had "
-                    "data (receiver's window or send buffer full)",
-                    100 * limited);
+                    "data (receiver's window or send buffer full)", 100 * full);
 }
 
 /* Check whether the server kept up with an open loop that nothing else limits:
@@ -25112,7 +25096,7 @@ static void res_judge_rate(struct res_verdict *v, const struct res_config *k,
 static void res_judge_next(struct res_verdict *v, const struct res_config *k,
                            const struct res *r, bool starved)
 {
-    uint64_t n = res_connections(k), streams = res_streams(k);
+    uint64_t n = res_connections(k), own = res_streams(k);
     double rate = 0;
     for (size_t i = 0; i < k->nstep; i++)
         rate = fmax(rate, fmax(k->step[i].from, k->step[i].to));
@@ -25128,9 +25112,8 @@ static void res_judge_next(struct res_verdict *v, const struct res_config *k,
     else if (v->limit == RES_BY_CLIENT)
         snprintf(to, size, "more threads: -t %u; or several clients, and "
                  "'grpcprof report A.json B.json'", 2 * r->threads);
-    else if (v->limit == RES_BY_STREAMS && res_open(k) &&
-             r->peer_streams > streams)
-        snprintf(to, size, "more streams: -m %" PRIu64, 4 * streams);
+    else if (v->limit == RES_BY_STREAMS && res_open(k) && r->peer_streams > own)
+        snprintf(to, size, "more streams: -m %" PRIu64, 4 * own);
     else if (v->limit == RES_BY_STREAMS)
         snprintf(to, size, "more connections: -c %" PRIu64 " --connections %"
                  PRIu64, k->clients > 4 * n ? k->clients : 4 * n, 4 * n);
@@ -25207,8 +25190,7 @@ struct res_assert {
     const char *text;                   /* as given; borrowed */
     enum res_unit unit;                 /* of value; a share is 0 to 1 */
     double      value;                  /* the figure; NAN: not known */
-    bool        few;                    /* a percentile of too few values; the
-                                         * tables show n/a */
+    bool        few;                    /* percentile of too few values: n/a */
     bool        pass;
 };
 
@@ -25261,9 +25243,8 @@ static double res_rate(const struct res *r, uint64_t calls)
     return res_ratio((double)calls, (double)r->elapsed_ns / 1e9);
 }
 
-/* Set the value and unit of a to t's figure of that name, NAN if it is not
- * known; with share to its share of the whole.  False: there is no such
- * figure. */
+/* Set the value and unit of a to t's figure of that name, NAN if not known, or
+ * with share to its share of the whole.  False: there is no such figure. */
 static bool res_figure(const struct res_report *t, struct slice name,
                        bool share, struct res_assert *a)
 {
@@ -25462,8 +25443,7 @@ static void res_js_field(struct js *j, const struct res_report *t,
 static void res_js_group(struct js *j, const struct res_report *t,
                          enum res_group group, const void *from)
 {
-    for (const struct res_field *f = NULL;
-         (f = res_next_field(f, group, group)); )
+    for (const struct res_field *f = NULL; (f = res_next(f, group, group)); )
         res_js_field(j, t, f, from);
 }
 
@@ -25640,8 +25620,7 @@ static void res_js_verdict(struct js *j, const struct res_report *t)
     js_close(j, ']');
 }
 
-/* Write the member profile: the CPU time per call, in all and by function; null
- * if there is no profile. */
+/* Write the member profile: CPU time per call, in all and by function. */
 static void res_js_profile(struct js *j, const struct res_profile *p)
 {
     js_key(j, "profile");
@@ -25841,13 +25820,11 @@ static int res_read_hdr(const struct js_value *v, const char *group,
                         "histogram, count is %" PRIu64, group, name, h->n, n);
     double mean = res_read_num(&m, "mean");
     h->sum = isnan(mean) ? h->sum : mean * (double)n;
-    int64_t low = h->min, high = h->max;        /* of its buckets */
+    int64_t low = h->min, high = h->max, most = HDR_MOST_NS;
     h->min = (int64_t)res_read_count(&m, "min");
     h->max = (int64_t)res_read_count(&m, "max");
-    if (hdr_index(h->min < HDR_MOST_NS ? h->min : HDR_MOST_NS) !=
-        hdr_index(low) ||
-        hdr_index(h->max < HDR_MOST_NS ? h->max : HDR_MOST_NS) !=
-        hdr_index(high))
+    if (hdr_index(h->min < most ? h->min : most) != hdr_index(low) ||
+        hdr_index(h->max < most ? h->max : most) != hdr_index(high))
         return txt_fail(why, GP_EFORMAT, "%s.%s: min and max differ from its "
                         "histogram's, %" PRId64 " and %" PRId64, group, name,
                         low, high);
@@ -25857,12 +25834,11 @@ static int res_read_hdr(const struct js_value *v, const char *group,
 
 /* Read the figures of a group from v into to, its struct; a figure that v does
  * not have becomes 0, or no limit. */
-static int res_read_group(const struct js_value *v, enum res_group group,
-                          void *to, struct gp_why *why)
+static int res_read_group(const struct js_value *v, enum res_group g, void *to,
+                          struct gp_why *why)
 {
     int e = GP_OK;
-    for (const struct res_field *f = NULL;
-         !e && (f = res_next_field(f, group, group)); ) {
+    for (const struct res_field *f = NULL; !e && (f = res_next(f, g, g)); ) {
         void *p = (char *)to + f->at;
         struct js_value m = js_member(v, f->key);
         uint64_t n = res_read_count(v, f->key), moment = js_get_uint(&m);
@@ -25879,7 +25855,7 @@ static int res_read_group(const struct js_value *v, enum res_group group,
                 res_read_count(&m, "ok"),
                 (int64_t)res_read_count(&m, "service_ns") };
         else if (f->type >= RES_TIMES)
-            e = res_read_hdr(v, res_group_name[group], f->key, p, why);
+            e = res_read_hdr(v, res_group_name[g], f->key, p, why);
     }
     return e;
 }
@@ -26093,13 +26069,10 @@ static int res_read(struct res_saved *s, struct slice text, struct gp_why *why)
 static const char *res_unlike(const struct res_config *a,
                               const struct res_config *b)
 {
-    if (strcmp(a->call, b->call))
-        return "is of another call than";
-    if (res_open(a) != res_open(b))
-        return "has another kind of loop, open or closed, than";
-    if (a->timeout_ns != b->timeout_ns)
-        return "has another timeout than";
-    return NULL;
+    return strcmp(a->call, b->call) ? "is of another call than"
+         : res_open(a) != res_open(b)
+         ? "has another kind of loop, open or closed, than"
+         : a->timeout_ns != b->timeout_ns ? "has another timeout than" : NULL;
 }
 
 /* Return how b differs from a, the results before it, if merging them means
@@ -26111,11 +26084,9 @@ static const char *res_saved_unlike(const struct res_saved *a,
     int64_t end = r->start_unix_ns + r->elapsed_ns;
     int64_t other = f->start_unix_ns + f->elapsed_ns;
     const char *unlike = res_unlike(&a->config, &b->config);
-    if (unlike)
-        return unlike;
-    if (f->start_unix_ns > end || r->start_unix_ns > other)
-        return "ran at another time than";
-    return NULL;
+    if (!unlike && (f->start_unix_ns > end || r->start_unix_ns > other))
+        unlike = "ran at another time than";
+    return unlike;
 }
 
 /* Drop to's labels that from does not have. */
@@ -26196,9 +26167,8 @@ static void res_append(struct res *r, struct res *f)
  * owns    its threads, connections and calls while load_run runs
  * spec    none
  * prefix  load_
- * runs    load_run on the caller's thread, each worker on its own; they
- *         communicate by net_loop_post and two semaphores, and share two
- *         counters for the progress line
+ * runs    load_run on the caller's thread, each worker on its own; they talk by
+ *         net_loop_post, two semaphores and two counters of progress
  *
  *   connect all -> start -> [warm-up] -> measure -> drain -> cut off
  *
@@ -26206,17 +26176,15 @@ static void res_append(struct res *r, struct res *f)
  *   open loop     call n starts on schedule, even while earlier calls are
  *                 pending; worker w of T starts the calls n = w modulo T
  *
- * Invariant  planned = ok + failed + cut_off + not_sent in every result; only
- *            ok calls are in response and service; every wait ends: by the
- *            call's timeout, the connect timeout, or the drain's end.
+ * Invariant  every wait ends: by the call's timeout, the connect timeout, or
+ *            the drain's end.
  * Does not   allocate for a call, or decode a reply.
  */
 
 struct load_call {                      /* a slot: one call in flight */
     struct client_call  rpc;
     struct load_client *client;         /* borrowed; NULL: none yet */
-    struct link         by_age;         /* in the worker's live; alone: the slot
-                                         * is free */
+    struct link         by_age;         /* in live; alone: the slot is free */
     struct link         queued;         /* in a waiting queue, or alone */
     struct load_call   *next_free;
     const struct client_payload *payload; /* borrowed */
@@ -26237,8 +26205,7 @@ struct load_conn {
     uint64_t            answered;       /* calls ended by the server */
     int64_t             pinged_ns;      /* last PING; 0: none */
     bool                ready;          /* SETTINGS received */
-    bool                retired;        /* gets no calls; closed after its last
-                                         * one */
+    bool                retired;        /* closed after the calls on it */
 };
 
 struct load_target {
@@ -26341,8 +26308,7 @@ struct load_run {
  * during the warm-up, the first rate holds.  INFINITY: past the schedule's end.
  *
  * A step from a to b calls per second over T seconds has at + (b - a) t^2 / 2T
- * calls after t seconds.  Solved for t in this form, no two close numbers are
- * subtracted. */
+ * calls after t seconds; this form of its root subtracts no close numbers. */
 static double load_when(const struct res_config *k, double x)
 {
     double begin = 0;
@@ -26373,8 +26339,7 @@ static double load_random(struct load_worker *w)
     return ((double)(z >> 11) + 0.5) / 9007199254740992.0;
 }
 
-/* Return the distance to w's next call in the schedule, in calls of all
- * workers. */
+/* Return the distance to w's next scheduled call, in calls of all workers. */
 static double load_stride(struct load_worker *w)
 {
     double stride = w->run->threads;
@@ -26395,10 +26360,9 @@ static void load_log_flush(struct load_worker *w)
 {
     struct load_run *r = w->run;
     pthread_mutex_lock(&r->log_lock);
-    int e = w->log.err ? ENOMEM : r->log_errno ? 0
-          : sys_write_fd(r->config->log_fd, w->log.data, w->log.len) ? errno
-          : 0;
-    r->log_errno = r->log_errno ? r->log_errno : e;
+    if (!r->log_errno && (w->log.err ||
+        sys_write_fd(r->config->log_fd, w->log.data, w->log.len)))
+        r->log_errno = w->log.err ? ENOMEM : errno;
     pthread_mutex_unlock(&r->log_lock);
     w->log.len = 0;
 }
@@ -26473,9 +26437,8 @@ static void load_call_free(struct load_worker *w, struct load_call *k)
 }
 
 /* The result of a call that timed out. */
-static const struct client_result load_late = {
-    CLIENT_DEADLINE, GP_STATUS_DEADLINE_EXCEEDED, 0, "no answer in time",
-    false };
+static const struct client_result load_late = { CLIENT_DEADLINE,
+    GP_STATUS_DEADLINE_EXCEEDED, .text = "no answer in time" };
 
 /* Count k, which ended with r, and free its slot. */
 static void load_call_count(struct load_worker *w, struct load_call *k,
@@ -26632,8 +26595,8 @@ static void load_client_try_finish(struct load_client *c)
         load_worker_finish(w);
 }
 
-/* Have load_on_retry run for c in delay_ns, 0: at the end of this turn, since
- * callbacks must not call it.  GP_ENOMEM. */
+/* Have load_on_retry, which callbacks must not call, run for c in delay_ns, 0:
+ * at the end of this turn.  GP_ENOMEM. */
 static int load_client_later(struct load_client *c, int64_t delay_ns)
 {
     struct net_loop *net = &c->worker->net;
@@ -26662,19 +26625,18 @@ static void load_client_give_up(struct load_client *c)
 
 /* ---- a worker: calls ---- */
 
-/* Start a call scheduled for start_ns, for c or, NULL, for whichever client has
+/* Start a call scheduled for at_ns, for c or, NULL, for whichever client has
  * room.  w has a free slot. */
 static struct load_call *load_call_begin(struct load_worker *w,
-                                         struct load_client *c,
-                                         int64_t start_ns)
+                                         struct load_client *c, int64_t at_ns)
 {
     const struct res_config *config = w->run->config;
     struct load_call *k = w->free;
     assert(k);
     w->free = k->next_free;
     k->client = c;
-    k->counted = w->measuring && start_ns >= w->start_ns;
-    k->start_ns = start_ns;
+    k->counted = w->measuring && at_ns >= w->start_ns;
+    k->start_ns = at_ns;
     k->sent_ns = 0;
     k->payload = &config->payload[(w->index + w->seq++ * w->run->threads) %
                                   config->npayload];
@@ -26686,8 +26648,7 @@ static struct load_call *load_call_begin(struct load_worker *w,
         c->left -= k->counted && w->run->counted;
     }
     if (!w->deadline.at)                /* has room: it was armed before */
-        (void)net_timer_arm(&w->net, &w->deadline,
-                            k->start_ns + config->timeout_ns);
+        (void)net_timer_arm(&w->net, &w->deadline, at_ns + config->timeout_ns);
     return k;
 }
 
@@ -26698,20 +26659,13 @@ static bool load_client_open(const struct load_client *c)
     return n && n->ready && !n->retired && client_conn_usable(&n->chan);
 }
 
-/* True if c's connection takes one more call.  The server would refuse a call
- * above its limit, and the connection would be retired. */
+/* True if c's connection takes one more call: its socket has room, and the
+ * server would not refuse the stream. */
 static bool load_client_room(const struct load_client *c)
 {
     return load_client_open(c) && c->conn->in_flight < c->streams &&
-           !client_conn_full(&c->conn->chan) &&
+           !cs_full(&c->conn->chan.session) &&
            c->conn->in_flight < c->conn->chan.session.peer_streams;
-}
-
-/* Have load_worker_flush send c's output. */
-static void load_client_touch(struct load_client *c)
-{
-    if (mem_link_alone(&c->touched))
-        mem_link_append(&c->worker->touched, &c->touched);
 }
 
 /* Send the output of the touched clients; this may close connections. */
@@ -26746,22 +26700,17 @@ static void load_put_template(struct buf *b, struct load_worker *w,
             txt_putf(b, "%" PRIu64, rng[0]);
         else if (i == 3)                /* RFC 9562: version 4, variant 10 */
             txt_putf(b, "%08x-%04x-4%03x-%x%03x-%012" PRIx64,
-                     (unsigned)(rng[0] & 0xffffffff),
-                     (unsigned)(rng[0] >> 32 & 0xffff),
-                     (unsigned)(rng[1] & 0xfff),
-                     8 + (unsigned)(rng[1] >> 12 & 3),
+                     (unsigned)rng[0], (unsigned)(rng[0] >> 32 & 0xffff),
+                     (unsigned)rng[1] & 0xfff, 8 + (unsigned)(rng[1] >> 12 & 3),
                      (unsigned)(rng[1] >> 14 & 0xfff),
                      rng[1] >> 5 & UINT64_C(0xffffffffffff));
         else
             mem_put_byte(b, (uint8_t)*t.p);
-        size_t n = i < 4 ? strlen(word[i]) : 1;
-        t.p += n;
-        t.n -= n;
+        t = txt_after(t, i < 4 ? strlen(word[i]) : 1);
     }
 }
 
-/* Start k on its client's connection, with {{}} filled in; HPACK must not index
- * these headers. */
+/* Start k with {{}} filled in, in headers that HPACK must not index. */
 static int load_call_start_own(struct load_worker *w, struct load_call *k,
                                bool wait)
 {
@@ -26790,8 +26739,7 @@ static int load_call_start_own(struct load_worker *w, struct load_call *k,
     return e;
 }
 
-/* Give n no more calls: another connection replaces it at the end of this turn,
- * and it is closed after its last call. */
+/* Give n no more calls: it is replaced after this turn, closed when unused. */
 static void load_conn_retire(struct load_conn *n)
 {
     n->retired = true;
@@ -26799,8 +26747,7 @@ static void load_conn_retire(struct load_conn *n)
         (void)load_client_later(n->client, 0);
 }
 
-/* Send k on c's connection, which has room; false if there is no stream number
- * or memory left, and k must wait. */
+/* Send k on c's connection, which has room; false: no stream or memory left. */
 static bool load_call_send(struct load_worker *w, struct load_call *k,
                            struct load_client *c)
 {
@@ -26938,8 +26885,7 @@ static struct load_client *load_worker_pick(struct load_worker *w)
     return NULL;
 }
 
-/* Start the call scheduled for due_ns; skip it if too many are in flight or all
- * clients gave up. */
+/* Start the call due at due_ns, if a slot is free and a client is not dead. */
 static void load_call_due(struct load_worker *w, int64_t due_ns)
 {
     bool counted = w->measuring && due_ns >= w->start_ns;
@@ -26952,8 +26898,8 @@ static void load_call_due(struct load_worker *w, int64_t due_ns)
     struct load_client *c = load_worker_pick(w);
     if (!c || !load_call_send(w, k, c))
         mem_link_append(&w->waiting, &k->queued);
-    if (c)
-        load_client_touch(c);
+    if (c && mem_link_alone(&c->touched))       /* load_worker_flush sends */
+        mem_link_append(&w->touched, &c->touched);
 }
 
 /* True if w has started all its calls. */
@@ -27011,9 +26957,8 @@ static void load_on_first(struct client_conn *ch, struct client_call *u)
         hdr_add(&w->sum.first, w->net.now_ns - k->sent_ns);
 }
 
-/* Time a whole message of a response: in a bidirectional stream from the
- * sending of the message with the same number, in other streams from the
- * message before it. */
+/* Time a message of a response: in a bidirectional stream from sending the one
+ * with the same number, in other streams from the message before it. */
 static void load_on_message(struct client_conn *ch, struct client_call *u)
 {
     struct load_call *k = (struct load_call *)u;
@@ -27026,11 +26971,10 @@ static void load_on_message(struct client_conn *ch, struct client_call *u)
     w->sum.messages_in++;
     if (config->kind == GP_UNARY)
         return;
-    int64_t from_ns = k->heard_ns;
+    int64_t at_ns = k->heard_ns;
     if (config->kind == GP_BIDI && u->frame.count <= k->payload->n)
-        from_ns = k->sent_ns +
-                  (u->frame.count - 1) * config->message_interval_ns;
-    hdr_add(&w->sum.message, w->net.now_ns - from_ns);
+        at_ns = k->sent_ns + (u->frame.count - 1) * config->message_interval_ns;
+    hdr_add(&w->sum.message, w->net.now_ns - at_ns);
     k->heard_ns = w->net.now_ns;
 }
 
@@ -27047,8 +26991,7 @@ static void load_client_next(struct load_client *c,
     load_client_try_finish(c);
 }
 
-/* Count a call that ended, or queue it again if the server did not process
- * it. */
+/* Count a call that ended; queue it again if the server did not process it. */
 static void load_on_done(struct client_conn *ch, struct client_call *u,
                          const struct client_result *r)
 {
@@ -27117,8 +27060,7 @@ static void load_run_ready(void *arg)
         r->tick.on_time(&r->tick);      /* starts the run */
 }
 
-/* Return how long c waits before it reconnects: doubled each time until a call
- * was answered. */
+/* Return how long c waits to reconnect: doubled until a call was answered. */
 static int64_t load_client_backoff(struct load_client *c)
 {
     c->backoff_ns = c->backoff_ns ? c->backoff_ns * 2 : LOAD_BACKOFF_NS;
@@ -27149,8 +27091,7 @@ static void load_conn_failed(struct load_conn *n)
         load_client_give_up(c);
 }
 
-/* Process SETTINGS: the first make the connection ready, later ones may allow
- * more streams. */
+/* Process SETTINGS: the first make it ready, later ones may add streams. */
 static void load_on_ready(struct client_conn *ch)
 {
     struct load_conn *n = ch->owner;
@@ -27187,8 +27128,7 @@ static void load_conn_replace(struct load_conn *n)
     c->lost_ns = c->worker->net.now_ns;
     if (!c->worker->going)
         return;                         /* load_worker_start reconnects */
-    /* If the server answers no calls, back off, even if retry was armed for the
-     * lost connection. */
+    /* Back off, even if retry was armed, when the server answers no calls. */
     net_timer_stop(&c->worker->net, &c->retry);
     if (n->answered)
         c->backoff_ns = 0;
@@ -27197,8 +27137,7 @@ static void load_conn_replace(struct load_conn *n)
         load_client_give_up(c);
 }
 
-/* Process a GOAWAY: replace the connection; the server still answers the calls
- * that it accepted. */
+/* Replace the connection after a GOAWAY; accepted calls are still answered. */
 static void load_on_goaway(struct client_conn *ch)
 {
     struct load_conn *n = ch->owner;
@@ -27282,8 +27221,7 @@ static bool load_client_needs(const struct load_client *c)
            (w->run->open && (!mem_link_alone(&w->waiting) || !w->ended));
 }
 
-/* Timer: replace a client's retired connection, send its calls, or connect if
- * it needs a connection. */
+/* Timer: replace a client's retired connection, send its calls, or connect. */
 static void load_on_retry(struct net_timer *t)
 {
     struct load_client *c = t->arg;
@@ -27302,8 +27240,8 @@ static void load_on_retry(struct net_timer *t)
     }
 }
 
-/* Send a PING on n if it has calls and got no input for the keepalive time;
- * close it if no answer comes. */
+/* Send a PING on n if its calls got no input for the keepalive time; close n if
+ * it is not answered. */
 static void load_conn_keep_alive(struct load_conn *n, int64_t now_ns)
 {
     const struct load_worker *w = n->client->worker;
@@ -27396,14 +27334,13 @@ static void load_worker_start(void *arg)
 static void load_worker_stop(void *arg)
 {
     struct load_worker *w = arg;
-    int64_t drain_ns = w->run->config->drain_ns;
-    if (drain_ns > LOAD_STOP_DRAIN_NS)
-        drain_ns = LOAD_STOP_DRAIN_NS;
+    int64_t ns = w->run->config->drain_ns;
+    if (ns > LOAD_STOP_DRAIN_NS)
+        ns = LOAD_STOP_DRAIN_NS;
     if (w->going && !w->ended)
-        load_worker_end(w, drain_ns);
-    else if (w->ended && !w->net.stop &&
-             w->phase.due_ns > w->net.now_ns + drain_ns)
-        (void)net_timer_arm(&w->net, &w->phase, w->net.now_ns + drain_ns);
+        load_worker_end(w, ns);
+    else if (w->ended && !w->net.stop && w->phase.due_ns > w->net.now_ns + ns)
+        (void)net_timer_arm(&w->net, &w->phase, w->net.now_ns + ns);
 }
 
 /* Task: end at once. */
@@ -27444,11 +27381,9 @@ static void *load_worker_main(void *arg)
         (void)prctl(PR_SET_TIMERSLACK, 1);
     sys_unshare_files();
     net_now(&w->net);
-    while (w->next < w->nclient && (gap_ns > 0 ||
-                                    w->next < LOAD_CONNECTING)) {
-        double place = (double)(w->next * w->run->threads + w->index);
-        (void)load_client_later(&w->client[w->next++],
-                                (int64_t)(gap_ns * place));
+    while (w->next < w->nclient && (gap_ns > 0 || w->next < LOAD_CONNECTING)) {
+        double nth = (double)(w->next * w->run->threads + w->index);
+        (void)load_client_later(&w->client[w->next++], (int64_t)(gap_ns * nth));
     }
     net_loop_run(&w->net);
     if (w->run->config->log_fd)
@@ -27626,10 +27561,9 @@ static int load_target_init(struct load_target *t, const char *text,
     int e = net_addr_parse(text, true, t->addr, &t->n, why);
     if (e || (e = load_path(k->call, path, sizeof path, why)))
         return e;
-    const char *authority = k->authority ? k->authority
-                                         : net_authority(text, t->addr);
-    e = client_request_init(&t->request, path, authority, k->timeout_ns,
-                            k->gzip);
+    const char *host = k->authority ? k->authority
+                                    : net_authority(text, t->addr);
+    e = client_request_init(&t->request, path, host, k->timeout_ns, k->gzip);
     for (size_t i = 0; !e && i < k->nheader; i++)
         e = client_request_header(&t->request, k->header[i].name,
                                   k->header[i].value);
@@ -27640,13 +27574,12 @@ static int load_target_init(struct load_target *t, const char *text,
 }
 
 /* Add up the ok and failed calls of all workers so far. */
-static void load_run_sum(const struct load_run *r, uint64_t *ok,
-                         uint64_t *failed)
+static void load_run_sum(const struct load_run *r, uint64_t *ok, uint64_t *bad)
 {
-    *ok = *failed = 0;
+    *ok = *bad = 0;
     for (unsigned i = 0; i < r->threads; i++) {
         *ok += net_get(&r->worker[i].nok);
-        *failed += net_get(&r->worker[i].nfailed);
+        *bad += net_get(&r->worker[i].nfailed);
     }
 }
 
@@ -27679,8 +27612,7 @@ static void load_run_begin(struct load_run *r, int64_t now_ns)
     load_run_post(r, r->threads, load_worker_start);
 }
 
-/* Timer, and called when all are connected: start or stop the run and its
- * profile, and report progress. */
+/* Timer, also run once all are connected: start, stop, report progress. */
 static void load_run_on_tick(struct net_timer *t)
 {
     struct load_run *r = t->arg;
@@ -27715,8 +27647,7 @@ static void load_run_on_tick(struct net_timer *t)
     (void)net_timer_arm(&r->net, t, next);
 }
 
-/* Fill in the run's clients: each gets its share of the calls in flight and, in
- * a closed loop, of the calls. */
+/* Give the run's clients their targets and shares of the calls. */
 static void load_run_init_clients(struct load_run *r)
 {
     const struct res_config *k = r->config;
@@ -27792,11 +27723,8 @@ static int load_run_go(struct load_run *r, struct gp_why *why)
         load_run_post(r, r->started, load_worker_abort);
     for (unsigned i = 0; i < r->started; i++)
         load_sem_wait(&r->counted_all);
-    if (!e && r->failed) {
-        e = GP_EIO;
-        if (why)
-            *why = r->why;
-    }
+    if (!e && r->failed)
+        e = txt_fail(why, GP_EIO, "%s", r->why.text);
     return e;
 }
 
@@ -27836,8 +27764,7 @@ static int load_run_result(const struct load_run *r, struct res *to,
             last = w->last_ns > last ? w->last_ns : last;
         }
     }
-    /* Measuring lasts until the end of the duration or schedule, even if the
-     * last reply came before. */
+    /* Measuring lasts until the duration or schedule ends, replies or not. */
     double when = r->open && r->counted && !k->poisson
         ? load_when(k, (double)res_planned(k)) : (double)INFINITY;
     int64_t length_ns = res_length_ns(k);
@@ -27908,10 +27835,8 @@ static int load_run(const struct res_config *k, struct res *result,
     sem_init(&r.counted_all, 0, 0);
     sem_init(&r.hang_up, 0, 0);
     e = load_run_init(&r, why);
-    if (!e)
-        e = load_run_go(&r, why);
-    if (!e)
-        e = load_run_result(&r, result, why);
+    e = e ? e : load_run_go(&r, why);
+    e = e ? e : load_run_result(&r, result, why);
     load_run_fini(&r);
     if (e)
         res_fini(result);
