@@ -24492,7 +24492,7 @@ struct res {
     uint64_t resent;                    /* calls that were not processed */
     uint64_t reconnects, goaways, lost; /* connections, after the start */
     uint64_t gave_up;                   /* clients that could not reconnect */
-    int64_t  down_ns;                   /* connections down, calls due; summed */
+    int64_t  down_ns;                   /* connections down with calls to send */
     uint64_t status[RPC_STATUSES];      /* calls by grpc status */
     struct res_error error[RES_ERRORS];
     size_t   nerror;                    /* of error */
