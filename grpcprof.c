@@ -24421,7 +24421,7 @@ struct res_config {                     /* what a run does */
     uint64_t    total;                  /* calls of all clients; 0: no limit */
     int64_t     duration_ns;            /* of measuring; 0: no limit */
     uint64_t    streams;                /* most calls in flight of a client; in
-                                         * an open loop of a connection; or 0 */
+                                         * an open loop a connection; or 0 */
     const struct res_step *step;        /* borrowed; the open loop's schedule */
     size_t      nstep;                  /* 0: closed loop */
     bool        poisson;                /* arrivals; false: evenly spaced */
