@@ -21308,9 +21308,8 @@ static void client_request_fini(struct client_request *q)
 }
 
 /* Put the headers of calls of path at authority, copied, into q in [GRPC]'s
- * order; client_request_header adds metadata.  timeout_ns, 0: none, is the same
- * for every call, so that HPACK sends one byte.  There is no content-length:
- * nghttp2's HPACK never indexes it. */
+ * order; client_request_header adds metadata.  timeout_ns, 0: none, is fixed,
+ * so that HPACK sends one byte.  nghttp2 never indexes a content-length. */
 static int client_request_init(struct client_request *q, const char *path,
                                const char *authority, int64_t timeout_ns,
                                bool gzip)
@@ -21405,10 +21404,9 @@ struct svc_greeter {
 
 /* Return the sum of i * i for i < n, modulo 2^64, computed by a loop.
  *
- * The empty assembly keeps the sum in a register after each addition, so that
- * the compiler neither vectorises the loop nor replaces it by its closed form.
- * The loop is aligned because its five instructions take 14 us per 50,000 in
- * one cache line and 28 us across two. */
+ * The empty assembly keeps the compiler from vectorising the loop, or replacing
+ * it by its closed form.  The loop is aligned because its five instructions
+ * take 14 us per 50,000 in one cache line and 28 us across two. */
 static __attribute__((noinline, aligned(64))) uint64_t svc_work(uint64_t n)
 {
     uint64_t sum = 0, i = 0;
@@ -21495,8 +21493,7 @@ static void *svc_stream_begin(struct gp_call *c, struct gp_slice msg,
 /* ---- greeter ---- */
 
 /* Work, then send one greeting; false: c ended or must wait for on_writable. */
-static bool svc_greet(struct gp_call *c, struct slice name,
-                      struct svc_greeter *g)
+static bool svc_greet(struct gp_call *c, struct slice to, struct svc_greeter *g)
 {
     char number[20];
     uint64_t seq = atomic_fetch_add_explicit(&g->count, 1,
@@ -21506,9 +21503,9 @@ static bool svc_greet(struct gp_call *c, struct slice name,
     size_t n = svc_digits(seq, number);
     struct buf *out = server_message_begin(c);
     pb_put_varint(out, 1 << 3 | PB_BYTES);
-    pb_put_varint(out, name.n + n + sizeof "Hello ! (request #)" - 1);
+    pb_put_varint(out, to.n + n + sizeof "Hello ! (request #)" - 1);
     txt_puts(out, "Hello ");
-    mem_put(out, name.p, name.n);
+    mem_put(out, to.p, to.n);
     txt_puts(out, "! (request #");
     mem_put(out, number, n);
     mem_put_byte(out, ')');
@@ -21643,8 +21640,7 @@ static void svc_health_free(void *arg)
     mem_free(h);
 }
 
-/* Set the status of a service and notify its watchers.  GP_ESTATE: s has no
- * Health service. */
+/* Set a service's status, and notify watchers.  GP_ESTATE: s has no Health. */
 static int svc_health_set(struct gp_server *s, const char *service,
                           enum gp_health status)
 {
@@ -22110,11 +22106,9 @@ static void svc_test_output(struct gp_call *c, struct gp_slice msg, void *arg)
 {
     struct svc_test *t = server_call_state(c, sizeof *t);
     struct svc_request q;
-    if (!t) {
+    if (!t)
         server_call_fail_memory(c);
-        return;
-    }
-    if (!svc_test_parse(c, msg, 3, 0, &q) || !svc_test_outputs(c, msg, t))
+    if (!t || !svc_test_parse(c, msg, 3, 0, &q) || !svc_test_outputs(c, msg, t))
         return;
     if (q.status) {
         t->text = server_call_dup(c, q.text);
@@ -22381,8 +22375,7 @@ static void web_window_free(struct web_window *w)
     mem_free(w);
 }
 
-/* Open a window at hz (0: the configured rate) for c; NULL after answering c
- * with an error. */
+/* Open a window at hz, 0: configured; NULL after answering c with an error. */
 static struct web_window *web_window_new(struct web_conn *c, unsigned hz)
 {
     struct gp_debug *web = c->web;
@@ -22441,8 +22434,7 @@ static void web_build_run(void *arg)
     net_loop_post_wait(&b->web->loop, b->web->on_built, b);
 }
 
-/* End w, and start building its profile or picture, which becomes c's answer;
- * on an error answer c with it. */
+/* End w, and answer c with its profile or picture, once built, or an error. */
 static void web_window_answer(struct web_conn *c, struct web_window *w,
                               bool svg)
 {
@@ -22732,8 +22724,7 @@ static void web_healthz(struct web_conn *c, const struct web_request *q)
 
 /* ---- /metrics ---- */
 
-/* Append a metric's name and, still open, its labels for the method at path;
- * path "": unknown methods. */
+/* Append a metric's name and open labels for path, "": of unknown methods. */
 static void web_put_series(struct buf *b, const char *name, const char *path)
 {
     const char *slash = *path ? strchr(path + 1, '/') : NULL;
@@ -22809,8 +22800,7 @@ static void web_put_latency(struct buf *b, const struct gp_server *s)
     }
 }
 
-/* Append by method of s how many handler runs had their CPU time measured, or
- * with cpu the sum of that time. */
+/* Append by method of s the handler runs timed or, with cpu, their CPU time. */
 static void web_put_timed(struct buf *b, const struct gp_server *s,
                           const char *name, const char *help, bool cpu)
 {
@@ -22959,15 +22949,7 @@ static bool web_host_ours(const struct gp_debug *w, struct slice host)
            strchr("]:", a->text[bracket + length]) != NULL;
 }
 
-/* True if origin, from an Origin header, is the site that host names. */
-static bool web_origin_ours(struct slice origin, struct slice host)
-{
-    return host.p && txt_starts(origin, "http://") &&
-           txt_equal(host, txt_after(origin, 7));
-}
-
-/* True if q may be answered: no web page but this listener's own sent it; false
- * after answering c with an error. */
+/* True if no web page of another site sent q; else answer c with an error. */
 static bool web_admit(struct web_conn *c, const struct web_request *q)
 {
     if (!q->host.p && !q->old) {
@@ -22977,7 +22959,8 @@ static bool web_admit(struct web_conn *c, const struct web_request *q)
         web_refuse(c, 403, "", "Host %.*s does not name this server: use its "
                    "address", (int)(q->host.n < 100 ? q->host.n : 100),
                    q->host.p);
-    } else if (q->origin.p && !web_origin_ours(q->origin, q->host)) {
+    } else if (q->origin.p && !(q->host.p && txt_starts(q->origin, "http://") &&
+               txt_equal(q->host, txt_after(q->origin, 7)))) {
         web_refuse(c, 403, "", "Origin %.*s is another site: open this "
                    "server's own pages",
                    (int)(q->origin.n < 100 ? q->origin.n : 100), q->origin.p);
@@ -23170,8 +23153,7 @@ static bool web_conn_wait(struct web_conn *c, uint32_t events, int64_t in_ns)
     return false;
 }
 
-/* Send c's answer.  True if all is sent and c reads its next request; otherwise
- * c may have been freed. */
+/* Send c's answer; true: c reads its next request; false: c may be freed. */
 static bool web_conn_send(struct web_conn *c)
 {
     while (c->sent < c->out.len) {
@@ -23205,8 +23187,7 @@ static bool web_conn_send(struct web_conn *c)
     return web_conn_wait(c, EPOLLIN, WEB_READ_NS);
 }
 
-/* Send c's answer, and answer its complete requests one after the other, until
- * c must wait; c may be freed. */
+/* Send c's answer and answer its complete requests in turn; c may be freed. */
 static void web_conn_turn(struct web_conn *c)
 {
     struct web_request q;
@@ -23340,8 +23321,7 @@ static void web_accept(struct gp_debug *w, int fd)
         (void)web_conn_wait(c, EPOLLIN, WEB_READ_NS);
 }
 
-/* Accept connections; without free descriptors close an idle connection, or
- * pause accepting. */
+/* Accept connections; without free descriptors close an idle one, or pause. */
 static void web_on_accept(struct net_io *io, uint32_t events)
 {
     struct gp_debug *w = io->arg;
@@ -23493,8 +23473,7 @@ void gp_profiler_stop(struct gp_profiler *p)
  * *want, and the server whose calls are counted into *server.  GP_EUSAGE. */
 static int gp_profiler_want(const struct gp_profiler_config *config,
                             struct rec_config *want,
-                            const struct gp_server **server,
-                            struct gp_why *why)
+                            const struct gp_server **server, struct gp_why *why)
 {
     static const struct gp_profiler_config none = { .size = sizeof none };
     const struct gp_profiler_config *c = config ? config : &none;
@@ -23916,8 +23895,7 @@ static int reflect_ask(const char *target, const char *version, uint32_t number,
     return e;
 }
 
-/* True if the last part of one service's name contains the last part of the
- * other's, in any case. */
+/* True if the last part of one name contains the other's, in any case. */
 static bool reflect_alike(struct slice a, struct slice b)
 {
     char x[100], y[100];
@@ -23970,8 +23948,7 @@ static bool reflect_has(const struct buf *set, struct slice name, size_t *n)
     return false;
 }
 
-/* Add those files of answer, the response about name, to set, a
- * FileDescriptorSet, that it does not have yet. */
+/* Add the files of answer, the response about name, to set if it lacks them. */
 static int reflect_take(struct slice answer, const char *target,
                         struct slice name, struct buf *set, struct gp_why *why)
 {
@@ -24072,8 +24049,7 @@ struct fetch_wait {
     bool     stopped;                   /* tick returned false */
 };
 
-/* Wait until fd is ready for events; false on an error, when time is up or when
- * tick returned false. */
+/* Wait until fd is ready; false: an error, time is up, or tick gave up. */
 static bool fetch_ready(int fd, short events, struct fetch_wait *w)
 {
     struct pollfd p = { .fd = fd, .events = events };
@@ -24225,8 +24201,7 @@ struct fetch_profile {
     struct gp_why why;                  /* of error */
 };
 
-/* Set p->base from url, which may have the scheme http and the path of a
- * profile.  GP_EUSAGE. */
+/* Set p->base from url; http:// and a profile's path may be in it.  GP_EUSAGE. */
 static int fetch_init(struct fetch_profile *p, const char *url,
                       struct gp_why *why)
 {
@@ -24492,7 +24467,7 @@ struct res {
     uint64_t resent;                    /* calls that were not processed */
     uint64_t reconnects, goaways, lost; /* connections, after the start */
     uint64_t gave_up;                   /* clients that could not reconnect */
-    int64_t  down_ns;                   /* connections down with calls to send */
+    int64_t  down_ns;                   /* sum: connections down, calls due */
     uint64_t status[RPC_STATUSES];      /* calls by grpc status */
     struct res_error error[RES_ERRORS];
     size_t   nerror;                    /* of error */
@@ -24594,8 +24569,7 @@ static int64_t res_coarse_value(uint32_t i)
     return ((int64_t)(i % 16 + 17) << i / 16) - 1;
 }
 
-/* Return the percentile of the latency of an interval's ok calls, with an error
- * of up to 6%; 0 if there are none. */
+/* Return a percentile of v's ok calls' latency, within 6%; 0: no calls. */
 static int64_t res_interval_percentile(const struct res_interval *v,
                                        double percent)
 {
@@ -24940,8 +24914,7 @@ static TXT_FORMAT_2 void res_because(struct res_verdict *v, const char *fmt,
     v->nwhy++;
 }
 
-/* If value exceeds its threshold, set v's limit, and a confidence that grows
- * with the excess, and return true. */
+/* If value is past threshold, set v's limit and, by the excess, confidence. */
 static bool res_blame(struct res_verdict *v, enum res_limit limit, double value,
                       double threshold)
 {
@@ -25072,8 +25045,8 @@ static void res_judge_path(struct res_verdict *v, const struct res_config *k,
                     "data (receiver's window or send buffer full)", 100 * full);
 }
 
-/* Check whether the server kept up with an open loop that nothing else limits:
- * the limit is the server or the rate. */
+/* Check whether the server or the rate limits an open loop that nothing else
+ * limits. */
 static void res_judge_rate(struct res_verdict *v, const struct res_config *k,
                            const struct res *r)
 {
@@ -26075,8 +26048,7 @@ static const char *res_unlike(const struct res_config *a,
          : a->timeout_ns != b->timeout_ns ? "has another timeout than" : NULL;
 }
 
-/* Return how b differs from a, the results before it, if merging them means
- * little; else NULL. */
+/* Return how b differs from a, if merging them means little; else NULL. */
 static const char *res_saved_unlike(const struct res_saved *a,
                                     const struct res_saved *b)
 {
@@ -26503,9 +26475,8 @@ static void load_worker_use(struct load_worker *w)
     w->bytes_out = w->net.bytes_out - w->bytes_out;
 }
 
-/* Add the kernel's figures of n: how long it had data to send, and how long the
- * receiver's window or the send buffer blocked it.  They are fields, in us, of
- * struct tcp_info in linux/tcp.h that glibc's header lacks. */
+/* Add how long n had data to send, and how long windows or the send buffer
+ * blocked it: fields, in us, of linux/tcp.h's tcp_info that glibc's lacks. */
 static void load_conn_tcp(struct load_worker *w, const struct load_conn *n)
 {
     enum { BUSY = 168, RWND = 176, SNDBUF = 184, BYTES = 192 };
@@ -27456,15 +27427,6 @@ static int load_worker_init(struct load_worker *w, struct gp_why *why)
     return GP_OK;
 }
 
-/* Release w after its thread ended; a zero w is fine. */
-static void load_worker_fini(struct load_worker *w)
-{
-    net_loop_fini(&w->net);
-    mem_free(w->call);
-    mem_fini(&w->log);
-    res_fini(&w->sum);
-}
-
 /* ---- the run ---- */
 
 /* Return the default number of threads for so many connections. */
@@ -27807,8 +27769,13 @@ static void load_run_fini(struct load_run *r)
         pthread_join(r->worker[i].thread, NULL);
     sem_destroy(&r->counted_all);
     sem_destroy(&r->hang_up);
-    for (unsigned i = 0; r->worker && i < r->threads; i++)
-        load_worker_fini(&r->worker[i]);
+    for (unsigned i = 0; r->worker && i < r->threads; i++) {
+        struct load_worker *w = &r->worker[i];  /* zero, or its thread ended */
+        net_loop_fini(&w->net);
+        mem_free(w->call);
+        mem_fini(&w->log);
+        res_fini(&w->sum);
+    }
     for (size_t i = 0; r->target && i < r->config->ntarget; i++)
         client_request_fini(&r->target[i].request);
     mem_free(r->worker);
