@@ -24201,7 +24201,7 @@ struct fetch_profile {
     struct gp_why why;                  /* of error */
 };
 
-/* Set p->base from url; http:// and a profile's path are optional.  GP_EUSAGE. */
+/* Set p->base from url; http:// and a profile path are optional.  GP_EUSAGE. */
 static int fetch_init(struct fetch_profile *p, const char *url,
                       struct gp_why *why)
 {
