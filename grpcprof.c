@@ -1074,6 +1074,14 @@ static struct slice mem_slice(const struct buf *b)
     return (struct slice){ (const char *)b->data, b->len };
 }
 
+/* Return b's bytes as a string, valid until b changes; "" without memory. */
+static const char *mem_string(struct buf *b)
+{
+    mem_put_byte(b, 0);
+    b->len -= !b->err;
+    return b->err ? "" : (const char *)b->data;
+}
+
 /* Release b and zero it, ready for reuse. */
 static void mem_fini(struct buf *b)
 {
@@ -31412,8 +31420,7 @@ static int say_result(const char *out, const struct buf *b, struct slice kind,
 /* Print on stderr the assertion in text, which is violated; release text. */
 static void say_violated(struct buf *text)
 {
-    say_error("--assert does not hold: %.*s", text->len < 200 ? (int)text->len
-              : 200, text->len ? (const char *)text->data : "");
+    say_error("--assert does not hold: %.200s", mem_string(text));
     mem_fini(text);
 }
 
@@ -31771,10 +31778,9 @@ static int opt_set(const struct opt_command *c, const struct opt *o,
         return opt_misuse(c, "%s '%s': takes a number; a timeout is --timeout "
                           "%s", name, text, text);
     opt_put_range(&b, o);
-    int e = opt_misuse(c, "--%s '%s': takes %.*s", o->name, text, (int)b.len,
-                       b.data ? (const char *)b.data : "");
+    opt_misuse(c, "--%s '%s': takes %s", o->name, text, mem_string(&b));
     mem_fini(&b);
-    return e;
+    return EXIT_USAGE;
 }
 
 /* Return what to type here for word, "-x" or "--x=y", an option of another
@@ -31931,9 +31937,7 @@ static int opt_format(const struct opt_command *c, const char *choices,
     if (format && (n = opt_place(choices, '|', txt_slice(format))) < 0) {
         struct buf b = {0};
         opt_put_choices(&b, choices);
-        mem_put_byte(&b, 0);
-        opt_misuse(c, "--format '%s': takes %s", format,
-                   b.err ? choices : (const char *)b.data);
+        opt_misuse(c, "--format '%s': takes %s", format, mem_string(&b));
         mem_fini(&b);
     }
     if (format)
@@ -32018,10 +32022,9 @@ static void opt_put_help(struct buf *b, const struct opt_command *c)
         }
         opt_put_usage(&left, o, "    ");
         opt_put_meaning(&text, o);
-        txt_putf(b, left.len > 26 ? "  %.*s\n%29s" : "  %-26.*s ",
-                 (int)left.len, left.data ? (const char *)left.data : "", "");
-        opt_put_wrapped(b, mem_slice(&text),
-                        29);
+        txt_putf(b, left.len > 26 ? "  %s\n%29s" : "  %-26s ",
+                 mem_string(&left), "");
+        opt_put_wrapped(b, mem_slice(&text), 29);
         mem_fini(&left);
         mem_fini(&text);
     }
@@ -32342,9 +32345,7 @@ static void serve_announce(const struct serve_args *c,
                  100 * st->cost_ns * st->hz_expected / 1e9,
                  wall ? "" : "busy ");
     }
-    mem_put_byte(&b, 0);
-    if (!b.err)
-        say_error("%s", (const char *)b.data);
+    say_error("%s", mem_string(&b));
     mem_fini(&b);
 }
 
@@ -32450,12 +32451,12 @@ static int serve_wait(struct serve_args *c, const sigset_t *set)
     }
 }
 
-/* Add to an error that advises "choose another port" the option for it; return
- * e. */
+/* Add to an error e that advises "choose another port" the option for it;
+ * return e. */
 static int serve_add_option(struct gp_why *why, const char *option, int e)
 {
     size_t n = strlen(why->text);
-    if (strstr(why->text, "; ") && strstr(why->text, "choose"))
+    if (e == GP_EIO && strstr(why->text, "; ") && strstr(why->text, "choose"))
         snprintf(why->text + n, sizeof why->text - n, " with %s", option);
     return e;
 }
@@ -32468,13 +32469,13 @@ static int serve_debug(struct serve_args *c, struct gp_why *why)
     if (c->debug && !strcmp(c->debug, "off"))
         return GP_OK;
     int e = gp_debug_new(&c->endpoint, c->debug, &c->sampling, &bound, why);
+    serve_add_option(why, "--debug", e);
     if (e == GP_EIO && !c->debug) {
-        serve_add_option(why, "--debug", e);
         SAY_NOTE(c->common.quiet, "no debug endpoint: %s", why->text);
         return GP_OK;
     }
     if (e)
-        return e == GP_EIO ? serve_add_option(why, "--debug", e) : e;
+        return e;
     gp_debug_note(c->endpoint, "work", c->work_text);
     gp_debug_note(c->endpoint, "listen", c->bound[0]);
     if ((e = gp_debug_start(c->endpoint, why)))
@@ -32519,7 +32520,7 @@ static int serve_listen(struct serve_args *c, struct gp_why *why)
     for (size_t i = 0; i < c->listen.n; i++)
         if ((e = gp_server_listen(c->server, c->listen.text[i],
                                   &c->bound[i], why)))
-            return e == GP_EIO ? serve_add_option(why, "-l", e) : e;
+            return serve_add_option(why, "-l", e);
     if ((c->profile_ns && (e = serve_window_open(c, why))) ||
         (e = gp_server_start(c->server, why)) ||
         (e = serve_debug(c, why)))
@@ -32743,8 +32744,8 @@ static int msg_find_method(struct msg *m)
 #ifdef SVC_PROTOS
         mem_put(&m->set, svc_protos, sizeof svc_protos);
 #endif
-        e = m->set.err ? m->set.err : dsc_init(&m->d, (struct slice){
-                (const char *)m->set.data, m->set.len }, &why);
+        e = m->set.err ? m->set.err : dsc_init(&m->d, mem_slice(&m->set),
+                                                  &why);
         if (!e && !dsc_find_method(&m->d, path + 1, &m->method, &why))
             return EXIT_OK;
         dsc_fini(&m->d);
@@ -32755,8 +32756,8 @@ static int msg_find_method(struct msg *m)
     if (!e && !m->protoset)
         e = reflect_service(m->target, (struct slice){ path + 1,
                             (size_t)(slash - path) - 1 }, &m->set, &why);
-    e = e ? e : m->set.err ? m->set.err : dsc_init(&m->d, (struct slice){
-            (const char *)m->set.data, m->set.len }, &why);
+    e = e ? e : m->set.err ? m->set.err : dsc_init(&m->d, mem_slice(&m->set),
+                                                  &why);
     if (e && m->protoset) {
         msg_say_no_set(m->protoset, &m->set, why.text);
         return EXIT_FAILED;
@@ -32834,9 +32835,8 @@ static int msg_read_json(struct msg *c, const struct dsc *d,
     struct slice key;
     if (*text == '@' && msg_read_file(text + 1, &b))
         return EXIT_FAILED;
-    struct slice all = { (const char *)b.data, b.len };
     int status = EXIT_OK;
-    if (js_read(*text == '@' ? all : txt_slice(text), &v, &why)) {
+    if (js_read(*text == '@' ? mem_slice(&b) : txt_slice(text), &v, &why)) {
         say_error("--data: %s", why.text);
         status = EXIT_USAGE;
         v = (struct js_value){0};
@@ -33466,6 +33466,15 @@ static int loadcmd_result_read(const char *path, struct res_saved *s)
     return e ? EXIT_FAILED : EXIT_OK;
 }
 
+/* Check that format shows the differences to an older result, for option. */
+static int loadcmd_check_old(const struct opt_command *cmd, const char *option,
+                             int format)
+{
+    return format == LOADCMD_TEXT || format == LOADCMD_JSON ||
+           format == LOADCMD_HTML ? EXIT_OK
+         : opt_misuse(cmd, "--%s is for -f text, json and html", option);
+}
+
 /* Print a note if the run old, in the file path, had other options than the run
  * that it is compared with. */
 static void loadcmd_note_unlike(const struct opt_common *c, const char *path,
@@ -33762,9 +33771,8 @@ static int loadcmd_run(const struct opt_command *cmd)
     int format = opt_format(cmd, LOADCMD_FORMATS, loadcmd_extensions,
                             c->format, c->out);
     int status = format < 0 ? EXIT_USAGE : loadcmd_plan(c, cmd, &plan);
-    if (!status && c->compare && format != LOADCMD_TEXT &&
-        format != LOADCMD_JSON && format != LOADCMD_HTML)
-        status = opt_misuse(cmd, "--compare is for -f text, json and html");
+    if (!status && c->compare)
+        status = loadcmd_check_old(cmd, "compare", format);
     if (!status)
         status = loadcmd_result_init(&to, c, cmd);
     int e = status ? GP_OK : load_check(&plan, &why);
@@ -33970,21 +33978,19 @@ static bool report_as_pprof(enum report_format f)
 /* Append the age of p to b, and set *age_ns; -1 if it is unknown. */
 static void report_put_age(struct buf *b, const struct pp *p, int64_t *age_ns)
 {
+    static const struct { int64_t s; const char *name; } unit[] = {
+        { 1, "s" }, { 60, "min" }, { 3600, "h" }, { 86400, "days" },
+        { INT64_MAX / 2, NULL } };
     int64_t end_ns;
     bool known = p->time_ns > 0 && !__builtin_add_overflow(p->time_ns,
                                        p->duration_ns, &end_ns) && end_ns > 0;
     *age_ns = known ? sys_clock_ns(CLOCK_REALTIME) - end_ns : -1;
-    if (*age_ns >= 0) {
-        int64_t s = *age_ns / 1000000000;
-        if (s < 120)
-            txt_putf(b, "%" PRId64 " s old", s);
-        else if (s < 7200)
-            txt_putf(b, "%" PRId64 " min old", s / 60);
-        else if (s < 172800)
-            txt_putf(b, "%" PRId64 " h old", s / 3600);
-        else
-            txt_putf(b, "%" PRId64 " days old", s / 86400);
-    }
+    int64_t s = *age_ns / 1000000000;
+    size_t i = 0;
+    while (s >= 2 * unit[i + 1].s)
+        i++;
+    if (*age_ns >= 0)
+        txt_putf(b, "%" PRId64 " %s old", s / unit[i].s, unit[i].name);
 }
 
 /* Append lines, each with a zero byte, on the profile at path and on the flame
@@ -34068,6 +34074,13 @@ static int report_fetch(const struct report_args *c, const char *path,
     return e;
 }
 
+/* True if c++filt may demangle name, given on a line. */
+static bool report_is_mangled(struct slice name)
+{
+    return (txt_starts(name, "_Z") || txt_starts(name, "_R")) &&
+           !memchr(name.p, '\n', name.n);
+}
+
 /* Demangle the C++ and Rust names in p with c++filt, as far as it answers. */
 static void report_demangle(struct pp *p)
 {
@@ -34077,8 +34090,7 @@ static void report_demangle(struct pp *p)
     size_t n = 0;
     for (size_t i = 0; i < p->nfunctions; i++) {
         struct slice s = p->function[i].name;
-        if ((txt_starts(s, "_Z") || txt_starts(s, "_R")) &&
-            !memchr(s.p, '\n', s.n)) {
+        if (report_is_mangled(s)) {
             mem_put(&in, s.p, s.n);
             mem_put_byte(&in, '\n');
             n++;
@@ -34087,11 +34099,9 @@ static void report_demangle(struct pp *p)
     int64_t until_ns = sys_now_ns() + REPORT_DEMANGLE_NS;
     if (n && !in.err && !sys_run(argv, -1, in.data, in.len, ELF_ANSWER_BYTES,
                                  until_ns, &out, &why)) {
-        struct slice rest = { (const char *)out.data, out.len };
+        struct slice rest = mem_slice(&out);
         for (size_t i = 0; i < p->nfunctions && rest.n; i++) {
-            struct slice s = p->function[i].name;
-            if ((!txt_starts(s, "_Z") && !txt_starts(s, "_R")) ||
-                memchr(s.p, '\n', s.n))
+            if (!report_is_mangled(p->function[i].name))
                 continue;
             struct slice line = txt_next_line(&rest);
             char *copy = line.n ? mem_arena_dup(&p->arena, line.p, line.n)
@@ -34130,7 +34140,6 @@ static int report_read(const struct report_args *c, const char *path,
     bool fetch = report_is_url(path);
     bool waiting = !fetch && serve_pending_read(path, &pending);
     uint64_t repaired = 0;
-    mem_put_byte(&pending, 0);
     int e = fetch ? report_fetch(c, path, &file, &why)
                   : sys_read_file(path, PP_MOST_BYTES, &file, &why);
     if (!e)
@@ -34146,7 +34155,7 @@ static int report_read(const struct report_args *c, const char *path,
                   "report http://%s%s", path, path,
                   strchr(path, '/') ? "" : "/debug/pprof/profile");
     else if (e && waiting)
-        say_error("%s; %s", why.text, (const char *)pending.data);
+        say_error("%s; %s", why.text, mem_string(&pending));
     else if (e && !c->common.rest.n && !strncmp(why.text, path, strlen(path)))
         say_error("%s; make one with: grpcprof serve --profile 30s", why.text);
     else if (e && !fetch && report_is_json(path))
@@ -34156,7 +34165,7 @@ static int report_read(const struct report_args *c, const char *path,
         say_error("%s", why.text);
     else if (waiting)
         SAY_NOTE(c->common.quiet, "%s is an older profile; %s", path,
-                 (const char *)pending.data);
+                 mem_string(&pending));
     if (!e)
         report_demangle(p);
     mem_fini(&file);
@@ -34528,7 +34537,7 @@ static void report_note_repairs(const struct pp *p, enum report_format f)
         if (p->repaired[i] && !report_analyses(f)) {
             struct buf b = {0};
             doc_repair(&b, p, i);
-            say_error("repaired %.*s", (int)b.len, b.len ? (char *)b.data : "");
+            say_error("repaired %s", mem_string(&b));
             mem_fini(&b);
         }
 }
@@ -34592,8 +34601,7 @@ static int report_write(const struct report_args *c,
     case REPORT_CALLGRIND: return foreign_callgrind(b, s->now, &out, why);
     case REPORT_SPEEDSCOPE: return foreign_speedscope(b, s->now, &out, why);
     case REPORT_SVG: return svg_write(s->now, &picture, b, why);
-    case REPORT_PPROF:
-        return report_write_pprof(s->now, b, why);
+    case REPORT_PPROF: return report_write_pprof(s->now, b, why);
     default: break;
     }
     report_put_age(&text, s->now, &out.age_ns);
@@ -34694,9 +34702,8 @@ static int report_of_results(const struct report_args *c,
     if (format < 0)
         status = EXIT_USAGE;
     status = status ? status : loadcmd_result_init(&to, &as, cmd);
-    if (!status && c->base.n && format != LOADCMD_TEXT &&
-        format != LOADCMD_JSON && format != LOADCMD_HTML)
-        status = opt_misuse(cmd, "--base is for -f text, json and html");
+    if (!status && c->base.n)
+        status = loadcmd_check_old(cmd, "base", format);
     if (!status && c->base.n) {
         status = report_read_results(c, &c->base, &to.old);
         to.report.old = &to.old.result;
@@ -34757,8 +34764,7 @@ static int report_check_formats(const struct report_args *c,
                       opt_item(REPORT_FORMATS, (int)f)) >= 0)
             continue;
         opt_put_choices(&b, rule[i].formats);
-        opt_misuse(cmd, "--%s is for -f %.*s", rule[i].option, (int)b.len,
-                   b.data ? (const char *)b.data : "");
+        opt_misuse(cmd, "--%s is for -f %s", rule[i].option, mem_string(&b));
         mem_fini(&b);
         return EXIT_USAGE;
     }
@@ -34857,17 +34863,18 @@ static int report_run(const struct opt_command *cmd)
         say_error("out of memory");
         return EXIT_FAILED;
     }
-    s->n = c->common.rest.n ? c->common.rest.n : 1;
-    for (size_t i = 0; i < s->n; i++)
-        s->path[i] = c->common.rest.n ? c->common.rest.text[i] : "profile.pb";
-    s->nbase = c->base.n;
-    for (size_t i = 0; i < s->nbase; i++)
-        s->path[s->n + i] = c->base.text[i];
-    if (s->nbase > 1)
+    for (; s->n < c->common.rest.n; s->n++)
+        s->path[s->n] = c->common.rest.text[s->n];
+    if (!s->n)
+        s->path[s->n++] = "profile.pb";
+    for (; s->nbase < c->base.n; s->nbase++)
+        s->path[s->n + s->nbase] = c->base.text[s->nbase];
+    s->base_name = s->nbase ? c->base.text[0] : NULL;
+    if (s->nbase > 1) {
         snprintf(s->base_text, sizeof s->base_text, "the %zu bases together",
                  s->nbase);
-    s->base_name = s->nbase > 1 ? s->base_text : s->nbase ? c->base.text[0]
-                                                          : NULL;
+        s->base_name = s->base_text;
+    }
     int status = report_of_profiles(c, cmd, s);
     report_inputs_fini(s);
     mem_free(s);
