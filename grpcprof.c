@@ -7369,7 +7369,7 @@ static int fig_write(struct pp *p, const struct fig *f)
     return e ? GP_ENOMEM : GP_OK;
 }
 
-/* Return the sum of squared weights before equal stacks were one; or NAN. */
+/* Return the sum of squared weights before equal stacks were merged, or NAN. */
 static double fig_weight_squares(const struct pp *p)
 {
     return txt_finite(pp_comment(p, "weight_squares"));
@@ -7637,7 +7637,7 @@ struct rec_config {
     bool wall;                          /* real time */
 };
 
-/* Locked while the recorder starts or stops: drain must get rec_one.lock. */
+/* Locked while the recorder starts or stops; the drain needs rec_one.lock. */
 static pthread_mutex_t rec_life_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static struct {
@@ -7831,9 +7831,8 @@ static void rec_on_sample(const struct smp_slot *s, void *user)
     enum rec_state state = !wall ? REC_ON_CPU :
                            s->waiting ? REC_WAITING : REC_RUNNING;
     struct rec_thread *t = rec_find_thread(s->tid, now, wall ? now : 0, true);
-    struct rec_row *r = NULL;
-    if (t)
-        r = rec_find_row(pc, depth, t->name, s->label, state);
+    struct rec_row *r = t ? rec_find_row(pc, depth, t->name, s->label, state)
+                          : NULL;
     rec_data.total.truncated += s->truncated;
     rec_data.total.failed += s->failed;
     if (!r) {
@@ -9160,7 +9159,7 @@ struct view_tree {
 
 struct view_rows {                      /* samples to be sorted by stack */
     uint32_t *frame;                    /* owned: ranks of names, root first */
-    size_t   *at;                       /* owned: row i's at[i]..at[i + 1] */
+    size_t   *at;                       /* owned: row i's from at[i] on */
     uint32_t *row;                      /* owned: n rows with a value */
     size_t    n;
 };
@@ -9763,7 +9762,7 @@ static bool filter_read_amount(struct slice *s, int64_t *v, struct slice *unit)
     return true;
 }
 
-/* Read the range s, "16kb", ":64kb", "4mb:" or "1:2", into t; false: none. */
+/* Read the range s, "16kb", ":64kb", "4mb:", "1:2", into t; false if none. */
 static bool filter_read_range(struct filter_condition *t, struct slice s)
 {
     int64_t v;
@@ -12549,7 +12548,7 @@ static int anl_run(const struct pp *p, const struct anl_config *c,
 struct compare_change {                 /* a function in both */
     uint32_t now, base;                 /* nodes of their tables, or MEM_NONE */
     struct stat_share flat[2], cum[2];  /* base, now */
-    double delta, low, high;            /* of flat share or ns per call; 95% */
+    double delta, low, high;            /* of share or ns per call; interval */
     double p;                           /* p-value; NAN: too few samples */
     bool   significant;                 /* after Benjamini and Hochberg */
 };
