@@ -21075,7 +21075,7 @@ static void client_message_part(struct client_call *u, struct slice part)
     }
 }
 
-/* Read replies of u from in; u->keep, if set, keeps the last. */
+/* Read replies of u from in: check their framing, and keep them in u->keep. */
 static void client_call_feed(struct client_conn *c, struct client_call *u,
                              struct slice in)
 {
@@ -25052,8 +25052,7 @@ static void res_judge_path(struct res_verdict *v, const struct res_config *k,
                     "data (receiver's window or send buffer full)", 100 * full);
 }
 
-/* Check whether the server or the rate limits an open loop that nothing else
- * limits. */
+/* Decide between server and rate for an open loop that nothing else limits. */
 static void res_judge_rate(struct res_verdict *v, const struct res_config *k,
                            const struct res *r)
 {
@@ -25600,7 +25599,7 @@ static void res_js_verdict(struct js *j, const struct res_report *t)
     js_close(j, ']');
 }
 
-/* Write the member profile: CPU time per call, in all and by function. */
+/* Write the member profile, CPU time per call by function, or null. */
 static void res_js_profile(struct js *j, const struct res_profile *p)
 {
     js_key(j, "profile");
@@ -26184,7 +26183,7 @@ struct load_conn {
     uint64_t            answered;       /* calls ended by the server */
     int64_t             pinged_ns;      /* last PING; 0: none */
     bool                ready;          /* SETTINGS received */
-    bool                retired;        /* closed after the calls on it */
+    bool                retired;        /* no new calls; closed when unused */
 };
 
 struct load_target {
@@ -26717,7 +26716,7 @@ static int load_call_start_own(struct load_worker *w, struct load_call *k,
     return e;
 }
 
-/* Give n no more calls: it is replaced after this turn, closed when unused. */
+/* Give n no more calls; it is replaced this turn, and closed when unused. */
 static void load_conn_retire(struct load_conn *n)
 {
     n->retired = true;
