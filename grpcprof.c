@@ -31441,8 +31441,7 @@ enum opt_kind {
     OPT_DURATION,                       /* int64_t ns in [min, max] */
     OPT_TEXT,                           /* const char *, borrowed from argv */
     OPT_CHOICE,                         /* likewise; one of arg, "a|b|c" */
-    OPT_OPTIONAL,                       /* likewise; the value only after =,
-                                         * "" without */
+    OPT_OPTIONAL,                       /* likewise; "": no value after = */
     OPT_LIST,                           /* struct opt_list of texts */
     OPT_HEADING,                        /* no option: help is a heading */
 };
@@ -31465,7 +31464,7 @@ struct opt {
     uint64_t    min, max;               /* of a number, a size, or ns */
 };
 
-struct opt_common {                     /* every command's struct starts so */
+struct opt_common {                     /* first member of each config */
     bool help, quiet;
     const char *color;                  /* always, never, auto */
     struct opt_list rest;               /* arguments that are no options */
@@ -31500,9 +31499,9 @@ struct opt_command {
 #define OPT_PROTOSET "protoc --include_imports --descriptor_set_out=" \
     "x.protoset x.proto"
 
-/* Words of hey, oha, ghz, h2load, k6, wrk, grpcurl, pprof and perf; "-x": only
- * with one dash.  A command's initial, or "" for all, says where; then what it
- * is here, or what to do. */
+/* Options of hey, oha, ghz, h2load, k6, wrk, grpcurl, pprof and perf: the
+ * initial of our command ("": all), their names ("-x": only with one dash), and
+ * our option for them, or what to do instead. */
 static const struct {
     const char *command, *words, *advice;
 } opt_foreign[] = {
@@ -31623,8 +31622,7 @@ static TXT_FORMAT_2 int opt_misuse(const struct opt_command *c, const char *fmt,
     return EXIT_USAGE;
 }
 
-/* Take the next item of the list *rest, up to sep, into *item; false at the
- * end. */
+/* Cut the next item, up to sep, from the list *rest; false at its end. */
 static bool opt_next(struct slice *rest, char sep, struct slice *item)
 {
     if (!rest->p)
@@ -31637,7 +31635,7 @@ static bool opt_next(struct slice *rest, char sep, struct slice *item)
     return true;
 }
 
-/* Return the place of word in list, whose items sep divides, or -1. */
+/* Return the place of word in list, whose items sep separates, or -1. */
 static int opt_place(const char *list, char sep, struct slice word)
 {
     struct slice rest = txt_slice(list), item;
@@ -31781,8 +31779,8 @@ static int opt_set(const struct opt_command *c, const struct opt *o,
     return EXIT_USAGE;
 }
 
-/* Return what to type here for word, "-x" or "--x=y", an option of another
- * tool; or NULL. */
+/* Return the advice for word, "-x" or "--x=y", if it is an option of another
+ * tool, or NULL. */
 static const char *opt_advice(const struct opt_command *c, const char *word)
 {
     struct slice dashed = { word, strcspn(word, "=") };
@@ -31798,8 +31796,8 @@ static const char *opt_advice(const struct opt_command *c, const char *word)
     return NULL;
 }
 
-/* Refuse the unknown option word; suggest what does it here, or the option
- * with the most similar name. */
+/* Refuse the unknown option word; suggest our option for it, or the one with
+ * the most similar name. */
 static int opt_unknown(const struct opt_command *c, const char *word)
 {
     const char *advice = opt_advice(c, word), *best = NULL;
@@ -31880,7 +31878,6 @@ static int opt_parse(const struct opt_command *c, int argc, char **argv)
 {
     struct opt_common *common = c->config;
     bool options = true;
-    int e;
     for (size_t i = 0; i < c->noptions; i++)
         if (c->option[i].dflt && c->option[i].dflt[0] != '(') {
             bool ok = opt_store(&c->option[i], c->option[i].dflt, c->config);
@@ -31889,6 +31886,7 @@ static int opt_parse(const struct opt_command *c, int argc, char **argv)
         }
     for (int i = 0; i < argc; i++) {
         const char *word = argv[i];
+        int e = EXIT_OK;
         if (options && !strcmp(word, "--")) {
             options = false;
             continue;
@@ -31902,10 +31900,8 @@ static int opt_parse(const struct opt_command *c, int argc, char **argv)
                              c->most_args)
                 : opt_misuse(c, "'%s': takes options only; an address is -l %s",
                              word, word);
-        else {
+        else
             common->rest.text[common->rest.n++] = word;
-            e = EXIT_OK;
-        }
         if (e)
             return e;
     }
@@ -31921,9 +31917,9 @@ static bool opt_same_file(const char *a, const char *b)
                              x.st_ino == y.st_ino);
 }
 
-/* Return the format that -f, one of choices, or the extension of -o names, 0
- * for neither, as a place in choices; -1 after an error message.  ending has
- * each format's extensions, ".a|.b". */
+/* Return the place in choices of the format that -f or the extension of -o
+ * names, 0 if neither is given, -1 after an error message.  ending has the
+ * extensions of each format, ".a|.b". */
 static int opt_format(const struct opt_command *c, const char *choices,
                       const char *const ending[], const char *format,
                       const char *out)
@@ -31956,7 +31952,8 @@ static int opt_format(const struct opt_command *c, const char *choices,
     return -1;
 }
 
-/* Append text from column at on, wrapped at 79 and indented alike. */
+/* Append text, whose first line begins at column at; wrap it at 79, and indent
+ * further lines to at. */
 static void opt_put_wrapped(struct buf *b, struct slice text, size_t at)
 {
     struct slice word;
@@ -32535,13 +32532,13 @@ static int serve_listen(struct serve_args *c, struct gp_why *why)
 static void serve_say_stopped(int signo, uint64_t calls, uint64_t cut)
 {
     struct buf b = {0};
-    txt_putf(&b, "grpcprof: stopped by %s after ", signo == SIGINT ? "SIGINT"
+    txt_putf(&b, "stopped by %s after ", signo == SIGINT ? "SIGINT"
              : signo == SIGTERM ? "SIGTERM" : signo ? "SIGHUP" : "--exit");
     txt_put_commas(&b, calls);
     txt_puts(&b, calls == 1 ? " call, " : " calls, ");
     txt_put_commas(&b, cut);
-    txt_puts(&b, " cut off\n");
-    say_buf(&b);
+    txt_puts(&b, " cut off");
+    say_error("%s", mem_string(&b));
     mem_fini(&b);
 }
 
@@ -32551,33 +32548,32 @@ static int serve_run(const struct opt_command *cmd)
     struct serve_args *c = cmd->config;
     struct gp_why why = {{0}};
     struct sigaction hangup;
-    sigset_t ends;
-    int got = 0, status = EXIT_FAILED;
+    sigset_t signals;
+    int status;
     if (serve_read_clock(c, cmd, &c->sampling) || serve_check_files(c, cmd))
         return EXIT_USAGE;
     if (c->profile_ns &&
         (sys_write_check(c->out, &why) ||
          (strcmp(c->svg, "none") && sys_write_check(c->svg, &why))))
         return say_why(GP_EIO, &why);
-    sigemptyset(&ends);
-    sigaddset(&ends, SIGINT);
-    sigaddset(&ends, SIGTERM);
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
     if (sigaction(SIGHUP, NULL, &hangup) || hangup.sa_handler != SIG_IGN)
-        sigaddset(&ends, SIGHUP);       /* not under nohup */
-    sigaddset(&ends, SIGUSR1);
-    pthread_sigmask(SIG_BLOCK, &ends, NULL);
-    int e = serve_listen(c, &why);
-    if ((status = say_why(e, &why)))
+        sigaddset(&signals, SIGHUP);    /* not under nohup */
+    sigaddset(&signals, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    if ((status = say_why(serve_listen(c, &why), &why)))
         goto out;
-    got = serve_wait(c, &ends);
+    int signo = serve_wait(c, &signals);
     signal(SIGINT, SIG_DFL);            /* a second one exits at once */
     signal(SIGTERM, SIG_DFL);
-    sigdelset(&ends, SIGUSR1);          /* the profile is written anyway */
-    pthread_sigmask(SIG_UNBLOCK, &ends, NULL);
+    sigdelset(&signals, SIGUSR1);       /* the profile is written anyway */
+    pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
     uint64_t cut = gp_server_drain(c->server, c->drain_ns);
     serve_window_close(c);
     if (!c->common.quiet)
-        serve_say_stopped(got, gp_server_calls(c->server), cut);
+        serve_say_stopped(signo, gp_server_calls(c->server), cut);
     status = c->failed ? EXIT_FAILED : EXIT_OK;
 out:
     gp_debug_free(c->endpoint);
@@ -32604,11 +32600,11 @@ struct msg {
     int64_t interval_ns;
     struct opt_list metadata;
     bool reflection;
-    /* made of them */
+    /* parsed from them */
     struct res_header header[OPT_LIST_MOST];    /* borrowed from metadata */
     struct client_payload *payload;     /* owned */
     struct dsc d;                       /* descriptors; zero: none */
-    struct dsc_method method;           /* likewise */
+    struct dsc_method method;           /* of call; zero: unknown */
     struct buf set;                     /* the bytes that d borrows */
     size_t nheader, npayload, payload_cap;
 };
@@ -32655,7 +32651,6 @@ static int msg_read_metadata(struct msg *c, const struct opt_command *cmd)
         if (rpc_meta_binary(key))       /* base64 holds no template */
             good = good && txt_put_base64_decoded(&raw, value);
         mem_fini(&raw);
-        raw = (struct buf){0};
         if (good && !rpc_meta_binary(key) && !msg_known_templates(value))
             return opt_misuse(cmd, "--metadata '%s': templates are {{seq}}, "
                               "{{client}}, {{rand}} and {{uuid}}", text);
@@ -32663,8 +32658,7 @@ static int msg_read_metadata(struct msg *c, const struct opt_command *cmd)
             return opt_misuse(cmd, "--metadata '%s': the value is not %s", text,
                               rpc_meta_binary(key) ? "base64"
                                                    : "printable ASCII");
-        c->header[c->nheader++] =
-            (struct res_header){ key, value };
+        c->header[c->nheader++] = (struct res_header){ key, value };
     }
     return EXIT_OK;
 }
@@ -32679,9 +32673,9 @@ static int msg_read_file(const char *path, struct buf *b)
     return say_why(e, &why);
 }
 
-/* Append a valid protobuf message of exactly n bytes: field 1, and before it a
- * varint field where field 1 alone cannot have n bytes. */
-static int msg_put_filler(struct buf *b, size_t n)
+/* Append a valid protobuf message of n bytes: field 1, after a varint field if
+ * no length of field 1 gives n bytes. */
+static void msg_put_filler(struct buf *b, size_t n)
 {
     size_t head = n < 130 ? 2 : n < 16387 ? 3 : n < 2097156 ? 4 : 5;
     if (n == 130 || n == 16387 || n == 2097156) {
@@ -32690,7 +32684,7 @@ static int msg_put_filler(struct buf *b, size_t n)
         head = n < 130 ? 2 : n < 16387 ? 3 : 4;
     }
     if (n < head)
-        return b->err;
+        return;
     pb_put_varint(b, 1 << 3 | PB_BYTES);
     pb_put_varint(b, n - head);
     uint8_t *p = mem_reserve(b, n - head + 1);
@@ -32698,11 +32692,10 @@ static int msg_put_filler(struct buf *b, size_t n)
         memset(p, 'x', n - head);
         b->len += n - head;
     }
-    return b->err;
 }
 
-/* Say that the bytes in set, of the file --protoset, are no descriptor set, and
- * how to make one if they are .proto source. */
+/* Print that set, read from the file of --protoset, is no descriptor set, and
+ * how to make one. */
 static void msg_say_no_set(const char *file, const struct buf *set,
                            const char *why)
 {
@@ -32723,9 +32716,9 @@ static void msg_say_no_set(const char *file, const struct buf *set,
                   slash ? file : ".", file);
 }
 
-/* Find the method --call: in --protoset, in our own descriptors, or by asking
- * the server; set m->set, m->d and m->method.  A raw message needs none of them
- * if ours do not have it: m->method stays zero. */
+/* Find the method of --call in --protoset, in the built-in descriptors, or by
+ * reflection; set m->set, m->d and m->method.  A raw message needs no
+ * descriptors: if the built-in ones lack the method, m->method stays zero. */
 static int msg_find_method(struct msg *m)
 {
     char path[512];
@@ -32786,10 +32779,9 @@ static int msg_encode(const struct msg *c, const struct dsc *d,
 {
     struct buf message = {0};
     struct gp_why why = {{0}};
-    int e = p ? dsc_encode(d, m->input, v, &message, &why)
-              : txt_fail(&why, GP_ENOMEM, "out of memory");
-    if (!e && client_payload_add(p, mem_slice(&message),
-                                 !strcmp(c->compression, "gzip")))
+    int e = dsc_encode(d, m->input, v, &message, &why);
+    if (!e && (!p || client_payload_add(p, mem_slice(&message),
+                                        !strcmp(c->compression, "gzip"))))
         e = txt_fail(&why, GP_ENOMEM, "out of memory");
     mem_fini(&message);
     if (e)
@@ -32818,9 +32810,9 @@ static int msg_add_call(struct msg *c, const struct dsc *d,
     return status;
 }
 
-/* Make payloads of --data.  An object is the message of each call.  An array is
- * the messages of calls, in turn; for a streaming request, it is the messages
- * of each call, or an array for each call. */
+/* Make payloads from --data.  An object is the message of each call; an array
+ * holds the messages of the calls, in turn.  If the client streams, an array
+ * holds the messages of each call, or an array for each call. */
 static int msg_read_json(struct msg *c, const struct dsc *d,
                          const struct dsc_method *m)
 {
@@ -32860,18 +32852,17 @@ static int msg_read_raw(struct msg *c)
 {
     struct buf message = {0};
     struct client_payload *p = msg_add_payload(c);
-    int e = p ? GP_OK : GP_ENOMEM;
     if (c->binary && msg_read_file(c->binary, &message))
         return EXIT_FAILED;
-    if (!e && !c->binary)
-        e = msg_put_filler(&message, (size_t)c->payload_size);
-    if (!e)
-        e = client_payload_add(p, mem_slice(&message),
-                               !strcmp(c->compression, "gzip"));
+    if (!c->binary)
+        msg_put_filler(&message, (size_t)c->payload_size);
+    bool failed = !p || message.err ||
+        client_payload_add(p, mem_slice(&message),
+                           !strcmp(c->compression, "gzip"));
     mem_fini(&message);
-    if (e)
+    if (failed)
         say_error("out of memory");
-    return e ? EXIT_FAILED : EXIT_OK;
+    return failed ? EXIT_FAILED : EXIT_OK;
 }
 
 /* Repeat the messages of each call until it has n. */
@@ -33110,7 +33101,7 @@ static const struct opt loadcmd_options[] = {
     OPT_COMMON(struct loadcmd_args),
 };
 
-/* Stop the run; a second signal exits at once. */
+/* Stop the run; at a second signal exit at once. */
 static void loadcmd_stop_sig(int signo)
 {
     if (atomic_exchange(&loadcmd_signal, signo))
@@ -33501,19 +33492,16 @@ static int loadcmd_exit_status(const struct res_report *t, bool strict)
 static void loadcmd_say_summary(const struct res *r)
 {
     struct buf b = {0};
-    const char *gap = ", p50 ";
-    txt_puts(&b, "grpcprof: ");
     txt_put_commas(&b, r->ok);
     txt_puts(&b, " ok, ");
     txt_put_commas(&b, r->failed);
     txt_puts(&b, " failed");
-    for (int percent = 50; percent <= 99; percent += 49, gap = ", p99 ")
+    for (int percent = 50; percent <= 99; percent += 49)
         if (res_percentile_ok(r->response.n, percent)) {
-            txt_puts(&b, gap);
-            txt_put_time(&b, (double)hdr_percentile(&r->response, percent));
+            txt_putf(&b, ", p%d ", percent);
+            txt_put_time(&b, res_percentile(&r->response, percent));
         }
-    mem_put_byte(&b, '\n');
-    say_buf(&b);
+    say_error("%s", mem_string(&b));
     mem_fini(&b);
 }
 
@@ -33530,7 +33518,8 @@ static void loadcmd_note_call(const struct res_config *k, const struct res *r)
                   "-plaintext %s list", k->call, k->target[0]);
 }
 
-/* Write to, after the text in b, to --out or stdout; return the exit status. */
+/* Judge the result in to; write it, after the text in b, to --out or stdout;
+ * return the exit status. */
 static int loadcmd_result_write(const struct loadcmd_args *c, int format,
                                 struct buf *b, struct loadcmd_result *to)
 {
@@ -33559,8 +33548,8 @@ static int loadcmd_result_write(const struct loadcmd_args *c, int format,
     return t->exit;
 }
 
-/* Print the plan: on stdout before a text result, else on stderr.  For a text
- * result in a file it stays in b. */
+/* Print the plan: on stdout if a text result follows there, else on stderr.  If
+ * a text result goes to a file, the plan stays in b. */
 static int loadcmd_announce(const struct loadcmd_args *c, int format,
                             struct buf *b, const struct res_config *plan)
 {
@@ -33648,10 +33637,8 @@ static int loadcmd_repeat(const struct loadcmd_args *c,
         double s = (double)one.elapsed_ns / 1e9;
         run[*n] = (struct res_spread){
             .rps = s > 0 ? (double)one.ok / s : 0,
-            .p50 = res_percentile_ok(one.response.n, 50)
-                   ? (double)hdr_percentile(&one.response, 50) : (double)NAN,
-            .p99 = res_percentile_ok(one.response.n, 99)
-                   ? (double)hdr_percentile(&one.response, 99) : (double)NAN };
+            .p50 = res_percentile(&one.response, 50),
+            .p99 = res_percentile(&one.response, 99) };
         res_append(r, &one);
     }
     return GP_OK;
@@ -33742,19 +33729,17 @@ static int loadcmd_log_open(struct loadcmd_log *log, const char *path, int *fd)
     return say_why(e, &why);
 }
 
-/* Put the log in place; an empty one, as nothing was measured, is removed, and
- * an older file stays. */
+/* Rename the complete log to its name.  Remove an empty log, of a run that did
+ * not start; an older file then stays. */
 static int loadcmd_log_close(struct loadcmd_log *log, int fd)
 {
     struct gp_why why = {{0}};
-    if (!*log->tmp)
-        return close(fd) ? EXIT_FAILED : EXIT_OK;
-    if (!lseek(fd, 0, SEEK_END)) {
+    if (*log->tmp && lseek(fd, 0, SEEK_END))
+        return say_why(sys_put_in_place(fd, log->tmp, log->target, log->path,
+                                        true, &why), &why);
+    if (*log->tmp)
         unlink(log->tmp);
-        return close(fd) ? EXIT_FAILED : EXIT_OK;
-    }
-    return say_why(sys_put_in_place(fd, log->tmp, log->target, log->path, true,
-                                    &why), &why);
+    return close(fd) ? EXIT_FAILED : EXIT_OK;
 }
 
 /* Run grpcprof load. */
@@ -33786,14 +33771,13 @@ static int loadcmd_run(const struct opt_command *cmd)
     for (size_t i = 0; i < 3 && !status; i++)
         for (size_t k = i + 1; k < 3 && !status; k++)
             if (file[i] && file[k] && !sys_is_stream(file[i]) &&
-                (!strcmp(file[i], file[k]) || opt_same_file(file[i], file[k])))
+                opt_same_file(file[i], file[k]))
                 status = opt_misuse(cmd, "'%s' is the file of two options",
                                     file[i]);
-    if (!status && c->compare) {
-        status = loadcmd_result_read(c->compare, &to.old);
+    if (!status && c->compare &&
+        !(status = loadcmd_result_read(c->compare, &to.old))) {
         to.report.old = &to.old.result;
-        if (!status)
-            loadcmd_note_unlike(&c->common, c->compare, &to.old.config, &plan);
+        loadcmd_note_unlike(&c->common, c->compare, &to.old.config, &plan);
     }
     if (!status && c->log)
         status = loadcmd_log_open(&log, c->log, &plan.log_fd);
@@ -34079,7 +34063,8 @@ static bool report_is_mangled(struct slice name)
            !memchr(name.p, '\n', name.n);
 }
 
-/* Demangle the C++ and Rust names in p with c++filt, as far as it answers. */
+/* Demangle the C++ and Rust names in p with c++filt; keep those that it does
+ * not answer in time. */
 static void report_demangle(struct pp *p)
 {
     struct buf in = {0}, out = {0};
@@ -34181,7 +34166,7 @@ struct report_inputs {
     struct pp merged[2], diff;          /* owned; several files of now and of
                                          * base merged, and now less base; they
                                          * borrow from file */
-    struct pp *now, *base;              /* two of those above, or NULL */
+    struct pp *now, *base;              /* in file, merged or diff; or NULL */
     struct pp by[2];                    /* owned copies of now and base with
                                          * frames named by --by; or empty */
     size_t type, base_type;             /* sample types of now and base */
@@ -34358,19 +34343,19 @@ static int report_subtract(const struct report_args *c,
     return e;
 }
 
-/* True if f shows now less base, rather than the two beside each other. */
+/* True if f shows now less base, not both side by side. */
 static bool report_subtracts(enum report_format f)
 {
     return !report_analyses(f) && f != REPORT_SVG;
 }
 
-/* Return the name of the program that p is of, its first mapping; or "". */
+/* Return the name of p's program, its first mapping, or "". */
 static struct slice report_program(const struct pp *p)
 {
     return txt_base(p->nmappings ? p->mapping[0].file : (struct slice){0});
 }
 
-/* Set *one to the file of now, or of base; several are merged. */
+/* Set *one to the profile now, or base if of_base; merge several files. */
 static int report_merge(const struct report_args *c, struct report_inputs *s,
                         enum report_format f, bool of_base, struct pp **one,
                         struct gp_why *why)
@@ -34384,7 +34369,7 @@ static int report_merge(const struct report_args *c, struct report_inputs *s,
         struct slice b = report_program(&file[i]);
         struct gp_why note;
         if (a.n && b.n && !txt_equal(a, b)) {   /* may hold any bytes */
-            txt_fail(&note, GP_OK, "%s is of %.*s and %s of %.*s: they are "
+            txt_fail(&note, GP_OK, "%s is of %.*s and %s of %.*s; they are "
                      "added up", path[0], (int)a.n, a.p, path[i], (int)b.n,
                      b.p);
             say_error("%s", note.text);
@@ -34540,7 +34525,7 @@ static void report_note_repairs(const struct pp *p, enum report_format f)
         }
 }
 
-/* Print what format f does with rows below 0, if it cannot show it itself. */
+/* Print a note on rows below 0 if format f has no place for one. */
 static void report_note_signs(const struct report_args *c,
                               const struct pp *p, enum report_format f)
 {
@@ -34633,8 +34618,8 @@ static const char *report_profile_option(const struct report_args *c)
          : c->reverse ? "reverse" : NULL;
 }
 
-/* Refuse an --out that would overwrite one of the n input files at path, each a
- * what. */
+/* Refuse an --out that would overwrite one of the n files at path, each a what,
+ * as the message calls it. */
 static int report_check_out(const struct report_args *c,
                             const struct opt_command *cmd,
                             const char *const *path, size_t n,
@@ -34661,19 +34646,20 @@ static int report_read_results(const struct report_args *c,
             if (opt_same_file(list->text[i], list->text[k]))
                 SAY_NOTE(c->common.quiet, "%s is given twice: its calls count "
                          "twice", list->text[i]);
-        const char *unlike = i && !status ? res_saved_unlike(all, &one)
-                                          : NULL;
-        SAY_NOTE(!unlike || c->common.quiet, "%s %s the results before it: "
-                 "they are added up", list->text[i], unlike);
-        if (!status && i)
+        if (!status && i) {
+            const char *unlike = res_saved_unlike(all, &one);
+            SAY_NOTE(!unlike || c->common.quiet, "%s %s the results before it; "
+                     "they are added up", list->text[i], unlike);
             res_saved_merge(all, &one);
+        }
         res_saved_fini(&one);
     }
     return status;
 }
 
-/* Run grpcprof report on results of load.  They are read before the options are
- * checked: a file that only starts like a result is not called one. */
+/* Run grpcprof report on results of load.  Read them before the options are
+ * checked, so that no message calls a file a result that only starts like
+ * one. */
 static int report_of_results(const struct report_args *c,
                              const struct opt_command *cmd)
 {
@@ -34702,21 +34688,20 @@ static int report_of_results(const struct report_args *c,
     status = status ? status : loadcmd_result_init(&to, &as, cmd);
     if (!status && c->base.n)
         status = loadcmd_check_old(cmd, "base", format);
-    if (!status && c->base.n) {
-        status = report_read_results(c, &c->base, &to.old);
+    if (!status && c->base.n &&
+        !(status = report_read_results(c, &c->base, &to.old))) {
         to.report.old = &to.old.result;
-    }
-    if (!status && c->base.n)
         loadcmd_note_unlike(&c->common, c->base.text[0], &to.old.config,
                             &all.config);
+    }
     if (!status) {
         to.report.config = &all.config;
+        to.report.result = &all.result;
         to.report.label = all.label;
         to.report.nlabel = all.nlabel;
         to.report.reply = all.reply;
         to.report.run = all.run;
         to.report.nrun = all.nrun;
-        to.report.result = &all.result;
         if (format == LOADCMD_TEXT) {
             loaddoc_plan(&b, &all.config);
             txt_putf(&b, "  of        %zu result%s\n", all.n,
@@ -34958,7 +34943,7 @@ static const struct opt_command cli_commands[] = {
 
 enum { CLI_COMMANDS = sizeof cli_commands / sizeof *cli_commands };
 
-/* Commands of other tools, with what to type here. */
+/* Commands of other tools, and ours for them. */
 static const struct {
     const char *words, *advice;
 } cli_foreign[] = {
@@ -34993,7 +34978,7 @@ static void cli_put_usage(struct buf *b)
              "Man page and completion: grpcprof help --man, help --bash.\n");
 }
 
-/* Return what to type instead of name, which is no command; or "". */
+/* Return the advice for name, which is no command, or "". */
 static const char *cli_advice(const char *name)
 {
     for (size_t i = 0; i < sizeof cli_foreign / sizeof *cli_foreign; i++)
@@ -35015,22 +35000,24 @@ static const struct opt_command *cli_find(const char *name)
         unsigned d = txt_distance(name, cli_commands[i].name);
         if (d == 0)
             return &cli_commands[i];
-        if (d < least && !*advice) {
+        if (d < least) {
             least = d;
             best = cli_commands[i].name;
         }
     }
-    txt_puts(&b, "grpcprof: no command '");
     txt_put_clean(&b, txt_slice(name));
-    txt_putf(&b, "'%s%s%s%s%s\ntry: grpcprof help\n", *advice ? ": " : "",
-             advice, best ? "; did you mean " : "", best ? best : "",
-             best ? "?" : "");
-    say_buf(&b);
+    if (*advice)
+        say_error("no command '%s': %s", mem_string(&b), advice);
+    else if (best)
+        say_error("no command '%s'; did you mean %s?", mem_string(&b), best);
+    else
+        say_error("no command '%s'", mem_string(&b));
+    fputs("try: grpcprof help\n", stderr);
     mem_fini(&b);
     return NULL;
 }
 
-/* Print the help of c, or where c is NULL what the first of argv asks for. */
+/* Print the help of c; if c is NULL, what the first of argv asks for. */
 static int cli_help(const struct opt_command *c, int argc, char **argv)
 {
     const char *word = argc ? argv[0] : "";
