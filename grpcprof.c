@@ -35007,12 +35007,12 @@ static const struct opt_command *cli_find(const char *name)
     }
     txt_put_clean(&b, txt_slice(name));
     if (*advice)
-        say_error("no command '%s': %s", mem_string(&b), advice);
+        txt_putf(&b, "': %s", advice);
     else if (best)
-        say_error("no command '%s'; did you mean %s?", mem_string(&b), best);
+        txt_putf(&b, "'; did you mean %s?", best);
     else
-        say_error("no command '%s'", mem_string(&b));
-    fputs("try: grpcprof help\n", stderr);
+        txt_puts(&b, "'");
+    say_error("no command '%s\ntry: grpcprof help", mem_string(&b));
     mem_fini(&b);
     return NULL;
 }
