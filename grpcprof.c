@@ -32289,8 +32289,8 @@ static int serve_read_clock(const struct serve_args *c,
     int timer = opt_place(SERVE_TIMERS, '|', txt_slice(c->timer));
     bool wall = !strcmp(c->clock, "wall");
     if (timer && wall)
-        return opt_misuse(cmd, "--timer %s samples CPU time: not with --clock "
-                          "wall", c->timer);
+        return opt_misuse(cmd, "--timer %s samples CPU time; leave it out with "
+                          "--clock wall", c->timer);
     *config = (struct gp_profiler_config){
         .size = sizeof *config, .hz = (unsigned)c->hz,
         .timer = (enum gp_timer)timer, .wall = wall };
@@ -32309,7 +32309,7 @@ static int serve_check_files(struct serve_args *c,
     c->out = c->out ? c->out : "profile.pb";
     c->svg = c->svg ? c->svg : "flamegraph.svg";
     if (!strcmp(c->out, "-") || !strcmp(c->svg, "-"))
-        return opt_misuse(cmd, "the profile is written to a file: not to -");
+        return opt_misuse(cmd, "--out and --svg take a file, not -");
     if (opt_same_file(c->out, c->svg))
         return opt_misuse(cmd, "--out and --svg are both '%s'", c->out);
     return EXIT_OK;
@@ -32393,25 +32393,25 @@ static void serve_window_close(struct serve_args *c)
 static void serve_warn_if_idle(struct serve_args *c)
 {
     struct gp_profiler_state st;
+    struct buf b = {0};
     if (c->warned || c->common.quiet ||
         sys_now_ns() - c->begin_ns < c->profile_ns / 2)
         return;
     c->warned = true;
     gp_profiler_progress(c->profiler, &st);
-    bool busy = (double)st.cpu_ns > 0.5 * (double)st.wall_ns;
     if (st.samples * 2 >= ANL_LEAST_SAMPLES)
         return;
-    if (busy)
-        say_error("%" PRIu64 " samples after half of the time, at %u per "
-                  "second of CPU time; a verdict needs %d. Use a longer "
-                  "--profile or a higher --hz", st.samples, st.hz_expected,
-                  ANL_LEAST_SAMPLES);
+    txt_put_commas(&b, st.samples);
+    txt_puts(&b, " samples after half of the time; a verdict needs ");
+    txt_put_commas(&b, ANL_LEAST_SAMPLES);
+    if ((double)st.cpu_ns > 0.5 * (double)st.wall_ns)
+        txt_puts(&b, ". Use a longer --profile or a higher --hz");
     else
-        say_error("%" PRIu64 " samples after half of the time: too little "
-                  "load; a verdict needs %d. In another terminal: grpcprof "
-                  "load -c 100 -d %" PRId64 "s %s", st.samples,
-                  ANL_LEAST_SAMPLES,
-                  (c->profile_ns - st.wall_ns) / 1000000000 + 1, c->bound[0]);
+        txt_putf(&b, ": too little load. In another terminal: grpcprof load "
+                 "-c 100 -d %" PRId64 "s %s",
+                 (c->profile_ns - st.wall_ns) / 1000000000 + 1, c->bound[0]);
+    say_error("%s", mem_string(&b));
+    mem_fini(&b);
 }
 
 /* Wait for the blocked signals in set, and close the window when it ends.
@@ -32924,7 +32924,7 @@ static int msg_init(struct msg *c, const struct opt_command *cmd,
         most = c->payload[i].n > most ? c->payload[i].n : most;
     if (!status && c->messages > 1 && most > c->messages)
         status = opt_misuse(cmd, "--messages %" PRIu64 ": --data has a call "
-                            "with %zu", c->messages, most);
+                            "with %zu messages", c->messages, most);
     if (!status && c->interval_ns && most < 2)
         status = opt_misuse(cmd, "--message-interval: no call sends two "
                             "messages");
@@ -33446,8 +33446,8 @@ static int loadcmd_result_read(const char *path, struct res_saved *s)
         say_error("%s", why.text);
     } else if (!text.n || *text.p != '{') {
         e = GP_EFORMAT;
-        say_error("%s: not JSON, so no result of load; a profile needs a "
-                  "report of its own", path);
+        say_error("%s: not JSON, so not a result of load; report profiles "
+                  "and results separately", path);
     } else if ((e = res_read(s, mem_slice(&b), &why))) {
         say_error("%s: %s", path, why.text);
     }
@@ -33772,7 +33772,7 @@ static int loadcmd_run(const struct opt_command *cmd)
         for (size_t k = i + 1; k < 3 && !status; k++)
             if (file[i] && file[k] && !sys_is_stream(file[i]) &&
                 opt_same_file(file[i], file[k]))
-                status = opt_misuse(cmd, "'%s' is the file of two options",
+                status = opt_misuse(cmd, "'%s' is given for two output files",
                                     file[i]);
     if (!status && c->compare &&
         !(status = loadcmd_result_read(c->compare, &to.old))) {
@@ -34049,7 +34049,7 @@ static int report_fetch(const struct report_args *c, const char *path,
         size_t len = file->len < 120 ? file->len : 120;
         while (len && (file->data[len - 1] < 0x20))
             len--;
-        e = txt_fail(why, GP_EIO, "%s: answered %d%s%.*s", path, status,
+        e = txt_fail(why, GP_EIO, "%s: HTTP status %d%s%.*s", path, status,
                      len ? ": " : "", (int)len, len ? (const char *)file->data
                                                     : "");
     }
@@ -34142,8 +34142,8 @@ static int report_read(const struct report_args *c, const char *path,
     else if (e && !c->common.rest.n && !strncmp(why.text, path, strlen(path)))
         say_error("%s; make one with: grpcprof serve --profile 30s", why.text);
     else if (e && !fetch && report_is_json(path))
-        say_error("%s: it is JSON, not a profile; results of load need a "
-                  "report of their own", name);
+        say_error("%s: JSON, not a profile; report profiles and results of "
+                  "load separately", name);
     else if (e)
         say_error("%s", why.text);
     else if (waiting)

@@ -71,7 +71,7 @@ fetched() {
         "$url/pprof/profile?seconds=1"
     has 'report names svc_work in what it fetched' "$OUT" ' svc_work'
     check 'report says what was answered' 1 "$BIN" report "$url/pprof/no"
-    one_line 'report says what was answered, in one line' 'answered 404'
+    one_line 'report says what was answered, in one line' 'HTTP status 404'
     check 'report knows no TLS' 1 "$BIN" report "https://127.0.0.1:$WEB/"
     one_line 'report says so' 'no TLS here. Use: curl'
     check 'curl -I' 0 curl -sSfI "$url/pprof/profile"
