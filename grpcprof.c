@@ -31649,8 +31649,10 @@ static int opt_place(const char *list, char sep, struct slice word)
 static struct slice opt_item(const char *list, int place)
 {
     struct slice rest = txt_slice(list), item = {0};
-    while (place-- >= 0 && opt_next(&rest, '|', &item))
-        ;
+    bool found = true;
+    for (int i = 0; i <= place && found; i++)
+        found = opt_next(&rest, '|', &item);
+    assert(found);
     return item;
 }
 
@@ -32301,11 +32303,9 @@ static int serve_read_clock(const struct serve_args *c,
 static int serve_check_files(struct serve_args *c,
                              const struct opt_command *cmd)
 {
-    const char *needs = c->exit ? "exit" : c->out ? "out" : c->svg ? "svg" :
-                        NULL;
-    if (!c->profile_ns && needs)
+    if (!c->profile_ns && (c->exit || c->out || c->svg))
         return opt_misuse(cmd, "--%s needs --profile, as in --profile 30s",
-                          needs);
+                          c->exit ? "exit" : c->out ? "out" : "svg");
     c->out = c->out ? c->out : "profile.pb";
     c->svg = c->svg ? c->svg : "flamegraph.svg";
     if (!strcmp(c->out, "-") || !strcmp(c->svg, "-"))
@@ -32772,14 +32772,13 @@ static struct client_payload *msg_add_payload(struct msg *c)
     return &v[c->npayload++];
 }
 
-/* Encode the message v of method m and add it to the payload p. */
-static int msg_encode(const struct msg *c, const struct dsc *d,
-                      const struct dsc_method *m,
-                      const struct js_value *v, struct client_payload *p)
+/* Encode the message v and add it to the payload p, or fail if p is NULL. */
+static int msg_encode(const struct msg *c, const struct js_value *v,
+                      struct client_payload *p)
 {
     struct buf message = {0};
     struct gp_why why = {{0}};
-    int e = dsc_encode(d, m->input, v, &message, &why);
+    int e = dsc_encode(&c->d, c->method.input, v, &message, &why);
     if (!e && (!p || client_payload_add(p, mem_slice(&message),
                                         !strcmp(c->compression, "gzip"))))
         e = txt_fail(&why, GP_ENOMEM, "out of memory");
@@ -32790,8 +32789,7 @@ static int msg_encode(const struct msg *c, const struct dsc *d,
 }
 
 /* Add a call to c: v is its message, or an array of its messages. */
-static int msg_add_call(struct msg *c, const struct dsc *d,
-                        const struct dsc_method *m, const struct js_value *v)
+static int msg_add_call(struct msg *c, const struct js_value *v)
 {
     struct client_payload *p = msg_add_payload(c);
     struct js_members list = js_members(v);
@@ -32799,22 +32797,21 @@ static int msg_add_call(struct msg *c, const struct dsc *d,
     struct js_value x;
     int status = EXIT_OK;
     if (v->kind != JS_ARRAY)
-        return msg_encode(c, d, m, v, p);
-    if (!m->client_streams) {
+        return msg_encode(c, v, p);
+    if (!c->method.client_streams) {
         say_error("--data: an array in an array: the method takes one message, "
                   "not a stream");
         return EXIT_USAGE;
     }
     while (!status && js_next_member(&list, &key, &x))
-        status = msg_encode(c, d, m, &x, p);
+        status = msg_encode(c, &x, p);
     return status;
 }
 
 /* Make payloads from --data.  An object is the message of each call; an array
  * holds the messages of the calls, in turn.  If the client streams, an array
  * holds the messages of each call, or an array for each call. */
-static int msg_read_json(struct msg *c, const struct dsc *d,
-                         const struct dsc_method *m)
+static int msg_read_json(struct msg *c)
 {
     const char *text = c->data ? c->data
                      : strstr(c->call, "helloworld.Greeter")
@@ -32834,11 +32831,12 @@ static int msg_read_json(struct msg *c, const struct dsc *d,
     struct js_members list = js_members(&v);
     struct js_members first = list;
     bool nested = js_next_member(&first, &key, &x) && x.kind == JS_ARRAY;
-    if (!status && (v.kind != JS_ARRAY || (m->client_streams && !nested)))
-        status = msg_add_call(c, d, m, &v);
+    if (!status &&
+        (v.kind != JS_ARRAY || (c->method.client_streams && !nested)))
+        status = msg_add_call(c, &v);
     else
         while (!status && js_next_member(&list, &key, &x))
-            status = msg_add_call(c, d, m, &x);
+            status = msg_add_call(c, &x);
     if (!status && !c->npayload) {
         say_error("--data: an empty array; it needs a message");
         status = EXIT_USAGE;
@@ -32910,7 +32908,7 @@ static int msg_init(struct msg *c, const struct opt_command *cmd,
         SAY_NOTE(((struct opt_common *)cmd->config)->quiet, "--data: {{...}} "
                  "is sent as it is; only --metadata has templates");
     if (!status)
-        status = raw ? msg_read_raw(c) : msg_read_json(c, &c->d, m);
+        status = raw ? msg_read_raw(c) : msg_read_json(c);
     bool many = m->client_streams || (!m->input && c->messages > 1);
     *kind = many ? m->server_streams || !m->input ? GP_BIDI : GP_CLIENT_STREAM
                  : m->server_streams ? GP_SERVER_STREAM : GP_UNARY;
@@ -33365,6 +33363,8 @@ enum loadcmd_format { LOADCMD_TEXT, LOADCMD_JSON, LOADCMD_CSV, LOADCMD_HTML,
 
 static const char *const loadcmd_extensions[] = {
     ".txt|.log", ".json", ".csv", ".html", ".prom", ".hgrm" };
+static_assert(sizeof loadcmd_extensions / sizeof *loadcmd_extensions ==
+              LOADCMD_HGRM + 1, "extensions of each format");
 
 /* Append t in format. */
 static void loadcmd_put(struct buf *b, int format, const struct res_report *t,
@@ -33602,9 +33602,8 @@ static int loadcmd_profiler(const struct loadcmd_args *c,
 /* Write the profile that p took, and analyse it into a, which borrows pp; false
  * after an error message. */
 static bool loadcmd_profile_write(const struct loadcmd_args *c,
-                                  struct fetch_profile *p,
-                                  struct pp *pp, struct anl *a,
-                                  struct res_profile *out)
+                                  struct fetch_profile *p, struct pp *pp,
+                                  struct anl *a, struct res_profile *out)
 {
     struct gp_why why = p->why;
     struct anl_config config = { .calls = (double)p->calls };
@@ -33799,8 +33798,7 @@ static int loadcmd_run(const struct opt_command *cmd)
  * for     the command report
  * uses    MEM, TXT, SYS, RE, JS, ELF, PP, LEGACY, MERGE, FIG, VIEW, FILTER,
  *         GRAIN, CAT, ANL, COMPARE, SVG, FETCH, RES, DOC, PPROF, FOREIGN,
- *         LOADDOC, SAY, OPT, SERVE,
- *         LOADCMD
+ *         LOADDOC, SAY, OPT, SERVE, LOADCMD
  * owns    nothing
  * spec    none
  * prefix  report_
@@ -33913,6 +33911,8 @@ static const char *const report_extensions[] = {
     ".txt|.log", ".md", ".json", ".html", ".svg", ".folded",
     ".pb|.pb.gz|.pprof|.prof", ".top", ".tree", ".peek", ".traces",
     ".raw", ".tags", ".callgrind", ".speedscope.json" };
+static_assert(sizeof report_extensions / sizeof *report_extensions ==
+              REPORT_SPEEDSCOPE + 1, "extensions of each format");
 
 /* True if path is a named pipe: opening it twice loses what was in it. */
 static bool report_is_fifo(const char *path)
@@ -34282,11 +34282,11 @@ static int report_filter(struct report_inputs *s, struct pp *p,
 {
     bool note = s->filtered && !report_as_pprof(f);
     struct view_sum before = {0};
-    if (note)
+    if (note) {
         before = view_total(p, p->ntypes - 1);
-    if (note)
         s->whole[p == s->base] = view_total(p, p == s->base ? s->base_type
                                                             : s->type);
+    }
     int e = filter_apply(p, &s->filter, why);
     mem_free(s->filter.keys.key);
     mem_index_fini(&s->filter.keys.x);
@@ -34376,8 +34376,7 @@ static int report_merge(const struct report_args *c, struct report_inputs *s,
         }
     }
     int e = n > 1 ? merge_profiles(merged, file, n, path, why) : GP_OK;
-    if (!e && n > 1 && !report_as_pprof(f) &&
-        fig_merge(merged, file, n))
+    if (!e && n > 1 && !report_as_pprof(f) && fig_merge(merged, file, n))
         e = txt_fail(why, GP_ENOMEM, "out of memory");
     return e;
 }
