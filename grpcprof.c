@@ -27817,19 +27817,16 @@ static int load_run(const struct res_config *k, struct res *result,
 }
 
 /* ================================== 43 DOC ===================================
- * for     documents: text, Markdown and HTML of one model; the report of a
- *         profile, and its JSON
+ * for     the report of a profile as text, Markdown, HTML and JSON
  * uses    MEM, NUM, TXT, RE, JS, PP, FIG, VIEW, CAT, STAT, ANL, COMPARE
  * owns    nothing: writers append to the caller's buf
  * spec    schema grpcprof.report/1; CommonMark 0.31
  * prefix  doc_
  * runs    any thread
  *
- * Text, Markdown and HTML are written through one struct doc, so that they
- * cannot say different things.
- *
- * Invariant  an unknown number is "n/a" or null, never 0; a name can neither
- *            end its line nor act as markup.
+ * Invariant  text, Markdown and HTML say the same: all use struct doc_doc; an
+ *            unknown number is "n/a" or null, never 0; a name can neither end
+ *            its line nor act as markup.
  * Does not   decide what is certain: struct anl says that.
  */
 
@@ -27866,8 +27863,7 @@ struct doc_config {
 
 struct doc_column {
     const char *title;
-    int width;                          /* characters; negative: left-aligned;
-                                         * 0: last column, not padded */
+    int width;                          /* < 0: aligned left; 0: the last */
 };
 
 struct doc_doc {
@@ -27925,14 +27921,10 @@ static void doc_put_md(struct buf *b, const uint8_t *p, size_t n)
 static void doc_page_lines(struct buf *b, struct slice text)
 {
     while (text.n) {
-        const char *end = memchr(text.p, '\n', text.n);
-        size_t n = end ? (size_t)(end - text.p) : text.n;
-        txt_put_xml(b, (struct slice){ text.p, n });
-        if (end)
+        struct slice line = txt_next_line(&text);
+        txt_put_xml(b, line);
+        if (text.p > line.p + line.n)
             mem_put_byte(b, '\n');
-        n += end != NULL;
-        text.p += n;
-        text.n -= n;
     }
 }
 
@@ -27943,8 +27935,7 @@ static const char *const doc_dl[] = { "<dl>", "</dl>" };
 static const char *const doc_tbl[] = {
     "<div class=\"s\" tabindex=\"0\"><table>", "</table></div>" };
 
-/* In HTML, close the open block and open block, unless it is open already;
- * NULL opens none. */
+/* In HTML, close the open block and open block, unless that is the open one. */
 static void doc_block(struct doc_doc *d, const char *const *block)
 {
     if (!d->html || d->block == block)
@@ -28068,10 +28059,7 @@ static void doc_field(struct doc_doc *d, const char *name)
             txt_putf(d->b, "<dt>%s</dt>", name);
         doc_element(d, "<dd>", mem_slice(&d->cell), "</dd>\n");
     } else if (d->md) {
-        if (*name)
-            txt_putf(d->b, "- **%s**: ", name);
-        else
-            txt_puts(d->b, "  - ");
+        txt_putf(d->b, *name ? "- **%s**: " : "  - %s", name);
         doc_put_md(d->b, d->cell.data, d->cell.len);
         mem_put_byte(d->b, '\n');
     } else {
@@ -28112,8 +28100,7 @@ static void doc_table(struct doc_doc *d, const struct doc_column *c, size_t n)
         txt_puts(d->b, "|\n");
 }
 
-/* Append the cell's text as the next cell of the table, and empty the cell; the
- * last cell of a row ends the line. */
+/* Append the cell's text as the next of its row, and empty the cell. */
 static void doc_cell(struct doc_doc *d)
 {
     int width = d->column[d->at].width;
@@ -28436,13 +28423,11 @@ static void doc_function(struct doc_doc *d, const struct anl *a,
 
 /* Return the first row of t from row i on that has a flat value and, if t is of
  * functions, the level; t->n if there is none. */
-static size_t doc_next_function(const struct anl_table *t, size_t i,
-                                bool application)
+static size_t doc_next_row(const struct anl_table *t, size_t i, bool app)
 {
-    for (; i < t->n; i++)
-        if ((t->by || t->row[i].application == application) &&
-            t->view->node[t->row[i].node].flat.value)
-            break;
+    while (i < t->n && ((!t->by && t->row[i].application != app) ||
+                        !t->view->node[t->row[i].node].flat.value))
+        i++;
     return i;
 }
 
@@ -28461,21 +28446,19 @@ static void doc_level_heading(struct doc_doc *d, const struct anl *a,
     doc_cell_text(d, doc_heading);
 }
 
-/* Append the table of the functions of a level, or of all rows by c->by, with
- * the largest flat share first. */
+/* Append the table of a level's functions or, by c->by, of all rows. */
 static void doc_level(struct doc_doc *d, const struct anl *a,
                       const struct doc_config *c, bool application)
 {
     const struct doc_column column[] = {
         { "share", 8 }, { "95% interval", 14 }, { "samples", 9 },
         { c->per_call ? "self/call" : "self", 9 }, { "total", 8 },
-        { c->by ? c->by : "function", 0 },
-    };
+        { c->by ? c->by : "function", 0 } };
     const struct anl_table t = anl_table(a);
     size_t rows = c->top ? c->top : DOC_ROWS, shown = 0, more = 0;
     bool open = false;
     doc_level_heading(d, a, c, application);
-    size_t i = doc_next_function(&t, 0, application);
+    size_t i = doc_next_row(&t, 0, application);
     if (i == t.n) {
         doc_paragraph(d, "None.");
         return;
@@ -28483,11 +28466,11 @@ static void doc_level(struct doc_doc *d, const struct anl *a,
     doc_table(d, column, sizeof column / sizeof *column);
     for (size_t next; i < t.n; i = next) {
         const struct anl_function *f = &t.row[i];
-        next = doc_next_function(&t, i + 1, application);
+        next = doc_next_row(&t, i + 1, application);
         if (!c->all && shown && (shown == rows ||
                                  fabs(f->flat.share) < 0.0005)) {
             for (; i < t.n; more++)
-                i = doc_next_function(&t, i + 1, application);
+                i = doc_next_row(&t, i + 1, application);
             break;
         }
         bool unsure = !f->resolved && !isnan(f->flat.low);
@@ -28510,8 +28493,7 @@ static void doc_findings(struct doc_doc *d, const struct anl *a)
 {
     static const struct doc_column column[] = {
         { "share", 8 }, { "95% interval", 14 }, { "samples", 9 },
-        { "for app", 8 }, { "category", -24 }, { "mostly", 0 },
-    };
+        { "for app", 8 }, { "category", -24 }, { "mostly", 0 } };
     doc_heading(d, "Key findings by category");
     doc_table(d, column, sizeof column / sizeof *column);
     for (size_t i = 0; i < CAT_COUNT; i++) {
@@ -28727,24 +28709,22 @@ static void doc_signed(struct buf *b, double v, bool ns)
         txt_putf(b, "%.1f", fabs(100 * v));
 }
 
-/* Return the node that c is about: now's, or the base's if now has none.  Set
- * *view, unless view is NULL, to the node's view. */
+/* Return the node of c: now's, else the base's.  Set *view to its view. */
 static const struct view_node *doc_changed(const struct compare_diff *x,
                                            const struct compare_change *c,
                                            const struct view **view)
 {
     bool now = c->now != MEM_NONE;
-    const struct view *v = anl_table(now ? x->now : x->base).view;
-    if (view)
-        *view = v;
-    return &v->node[now ? c->now : c->base];
+    *view = anl_table(now ? x->now : x->base).view;
+    return &(*view)->node[now ? c->now : c->base];
 }
 
 /* Append a row of the comparison. */
 static void doc_change(struct doc_doc *d, const struct compare_diff *x,
                        const struct compare_change *c)
 {
-    const struct view_node *n = doc_changed(x, c, NULL);
+    const struct view *v;
+    const struct view_node *n = doc_changed(x, c, &v);
     struct buf *b = &d->cell;
     for (int i = 0; i < 2; i++) {
         const struct anl *side = i ? x->now : x->base;
@@ -28810,13 +28790,12 @@ static void doc_diff(struct doc_doc *d, const struct compare_diff *x,
     const struct doc_column column[] = {
         { "base", 8 }, { "now", 8 }, { x->per_call ? "change" : "points", 9 },
         { "95% interval", 18 },
-        { "samples", 8 }, { "now", 8 }, { c->by ? c->by : "function", 0 },
-    };
+        { "samples", 8 }, { "now", 8 }, { c->by ? c->by : "function", 0 } };
     size_t rows = c->all ? x->n : c->top ? c->top : DOC_ROWS, i = 0;
     struct buf *b = &d->cell;
-    doc_heading(d, x->per_call ? "Compared with the base, by what a call takes"
-                               : "Compared with the base, by shares of self "
-                                 "time");
+    doc_heading(d, x->per_call
+                ? "Compared with the base, by what a call takes"
+                : "Compared with the base, by shares of self time");
     doc_base(d, x, c);
     doc_value(b, x->base, x->base->kept.value);
     txt_puts(b, " before, ");
@@ -28851,8 +28830,7 @@ static void doc_explain(struct doc_doc *d, const struct anl *a,
 {
     static const struct doc_column column[] = {
         { "samples", 9 }, { "category", -24 }, { "rule", -24 },
-        { "function", 0 },
-    };
+        { "function", 0 } };
     size_t rows = c->all ? a->nfunctions : c->top ? c->top : DOC_EXPLAINED_ROWS;
     doc_heading(d, "Why: the rule that decided each function's category");
     doc_table(d, column, sizeof column / sizeof *column);
@@ -28947,23 +28925,14 @@ static void doc_report(struct doc_doc *d, const struct anl *a,
     for (size_t i = 0; i < c->nwritten; i++)
         doc_item(d, c->written[i]);
     doc_block(d, NULL);
-    d->b->err = d->b->err ? d->b->err : d->cell.err;
-    mem_fini(&d->cell);
+    mem_put_buf(d->b, &d->cell);        /* empty, but it may have failed */
 }
 
-/* Append the analysis for a terminal; errors stick to b. */
+/* Append the analysis as text or, if md, as Markdown; errors stick to b. */
 static void doc_report_text(struct buf *b, const struct anl *a,
-                            const struct doc_config *c)
+                            const struct doc_config *c, bool md)
 {
-    struct doc_doc d = { .b = b, .color = c->color };
-    doc_report(&d, a, c);
-}
-
-/* Append the analysis as Markdown; errors stick to b. */
-static void doc_report_md(struct buf *b, const struct anl *a,
-                          const struct doc_config *c)
-{
-    struct doc_doc d = { .b = b, .md = true };
+    struct doc_doc d = { .b = b, .md = md, .color = c->color };
     doc_report(&d, a, c);
 }
 
@@ -29039,8 +29008,7 @@ static void doc_js_interval(struct js *j, const char *key,
     js_close(j, ']');
 }
 
-/* Write the member comments: those that are key=value, the first of each key.
- */
+/* Write the member comments: those of the form key=value, keys only once. */
 static void doc_js_comments(struct js *j, const struct pp *p)
 {
     js_field_open(j, "comments", '{');
@@ -29088,9 +29056,8 @@ static void doc_js_profile(struct js *j, const struct anl *a,
     doc_js_whole(j, "net", a->view.net);
     js_field_int(j, "duration_ns", p->duration_ns ? (double)p->duration_ns
                                                   : NAN);
-    js_field_int(j, "period_ns", p->period && !isnan(view_unit_ns(
-               p->period_type.unit)) ? (double)p->period *
-               view_unit_ns(p->period_type.unit) : NAN);
+    js_field_int(j, "period_ns", p->period ? (double)p->period *
+                 view_unit_ns(p->period_type.unit) : NAN);
     js_key(j, "time_unix_ns");
     if (p->time_ns)
         js_put_int(j, p->time_ns);
@@ -29150,8 +29117,7 @@ static void doc_js_function(struct js *j, const struct anl *a,
     doc_js_whole(j, "line", of->start_line);
     js_field_str(j, "module", cat_module_name(t.view, n->module));
     js_field_text(j, "category", cat_name[f->category]);
-    js_field_str(j, "level", txt_slice(f->application ? "application"
-                                                    : "system"));
+    js_field_text(j, "level", f->application ? "application" : "system");
     doc_js_whole(j, "flat", n->flat.value);
     js_field_num(j, "flat_share", f->flat.share);
     doc_js_interval(j, "flat_ci", &f->flat);
@@ -29367,8 +29333,7 @@ static void doc_report_json(struct buf *b, const struct anl *a,
     doc_js_verdict(&j, a);
     doc_js_diff(&j, c);
     doc_js_asserts(&j, c);
-    js_key(&j, "exit");
-    js_put_int(&j, c->exit);
+    doc_js_whole(&j, "exit", c->exit);
     js_close(&j, '}');
     mem_put_byte(b, '\n');
 }
@@ -29404,12 +29369,7 @@ static const char *pprof_percent(char *text, int64_t part, int64_t all)
     return text;
 }
 
-/* pprof_percent without leading blanks. */
-static const char *pprof_percent_bare(char *text, int64_t part, int64_t all)
-{
-    pprof_percent(text, part, all);
-    return text + strspn(text, " ");
-}
+
 
 struct pprof_top {                      /* a table as pprof trims it */
     struct view view;                   /* owned; names as in pprof */
@@ -29417,15 +29377,14 @@ struct pprof_top {                      /* a table as pprof trims it */
     bool     *keep;                     /* owned, by node */
     uint8_t  *inlining;                 /* owned, by node */
     struct view_edges edges;            /* owned */
-    size_t    kept, dropped, shown;     /* counts of nodes with a value: left
-                                         * by trimming, trimmed, listed */
+    size_t    kept, dropped, shown;     /* nodes: kept and trimmed; listed */
     int64_t   total;                    /* sum of absolute values */
     int64_t   cutoff;                   /* cum of a listed node is above it */
     struct view_scale scale;
 };
 
-/* Choose the unit of the table: the unit of the smallest value shown, or, if
- * the total is far larger, one in which that value is about 0.01. */
+/* Choose the table's unit: that of the smallest value shown or, if the total is
+ * far larger, one in which that value is about 0.01. */
 static void pprof_top_unit(struct pprof_top *t)
 {
     int64_t least = 0;
@@ -29467,8 +29426,8 @@ static int pprof_view(struct view *v, const struct pp *p,
     return e ? e : view_init(v, p, type, names, why);
 }
 
-/* Choose and sort the nodes of the table, at most most of them (0: no limit);
- * graph: their edges are shown too.  Release t even after an error. */
+/* Choose and sort the table's nodes, at most most (0: all); graph: their edges
+ * are shown too.  Release t even after an error. */
 static int pprof_top_init(struct pprof_top *t, const struct pp *p,
                           const struct doc_config *c, size_t most, bool graph,
                           struct gp_why *why)
@@ -29498,9 +29457,9 @@ static int pprof_top_init(struct pprof_top *t, const struct pp *p,
     t->shown = most && most < t->kept ? most : t->kept;
     for (size_t i = 0; i < t->shown; i++)
         t->keep[t->order[i]] = true;
+    /* Nodes without a cum have no row, but edges may end at them. */
     for (size_t i = 0; i < t->view.nnodes && t->shown == t->kept; i++)
-        t->keep[i] |= !cutoff && !t->view.node[i].cum.value;    /* no row, but
-                                         * edges may end at it */
+        t->keep[i] |= !cutoff && !t->view.node[i].cum.value;
     pprof_top_unit(t);
     if (!view_edges_init(&t->edges, &t->view, t->keep, edge_cutoff, !graph))
         t->inlining = view_inlining(&t->view, &t->edges);
@@ -29508,8 +29467,7 @@ static int pprof_top_init(struct pprof_top *t, const struct pp *p,
 }
 
 /* Append a line: a label and its value, cleaned; nothing for no value. */
-static void pprof_put_line(struct buf *b, const char *label,
-                           struct slice value)
+static void pprof_put_line(struct buf *b, const char *label, struct slice value)
 {
     if (!value.n)
         return;
@@ -29518,8 +29476,7 @@ static void pprof_put_line(struct buf *b, const char *label,
     mem_put_byte(b, '\n');
 }
 
-/* Append the lines on the profile that pprof puts above its tables; scale is
- * for the total. */
+/* Append pprof's lines on the profile; scale is for the total. */
 static void pprof_top_labels(const struct view *v,
                              const struct view_scale *scale, int64_t total,
                              struct buf *b)
@@ -29579,7 +29536,8 @@ static void pprof_top_head(const struct pprof_top *t, struct buf *b,
         shown = num_add_sat(shown, t->view.node[t->order[i]].flat.value);
     txt_puts(b, "Showing nodes accounting for ");
     view_put_scaled(b, &t->scale, shown);
-    txt_putf(b, ", %s of ", pprof_percent_bare(text, shown, t->total));
+    pprof_percent(text, shown, t->total);
+    txt_putf(b, ", %s of ", text + strspn(text, " "));
     view_put_scaled(b, &t->scale, t->total);
     txt_puts(b, " total\n");
     if (t->dropped && t->total) {
@@ -29607,8 +29565,8 @@ static void pprof_put_values(const struct pprof_top *t, struct buf *b,
 /* Append the rows of -top. */
 static void pprof_top_rows(const struct pprof_top *t, struct buf *b)
 {
-    static const char *const how[] = { "", " (inline)", "",
-                                       " (partial-inline)" };
+    static const char *const how[] = {
+        "", " (inline)", "", " (partial-inline)" };
     int64_t sum = 0;
     txt_putf(b, "%10s %5s%% %5s%% %10s %5s%%\n", "flat", "flat", "sum", "cum",
              "cum");
@@ -29656,20 +29614,8 @@ static void pprof_tree_edges(const struct pprof_top *t, struct buf *b,
     }
 }
 
-/* Append the line of a function, which stands between its callers and callees;
- * sum is the sum of the flat values so far. */
-static void pprof_tree_node(const struct pprof_top *t, struct buf *b,
-                            uint32_t n, int64_t sum)
-{
-    const struct view_node *x = &t->view.node[n];
-    pprof_put_values(t, b, x, sum);
-    txt_puts(b, "              | ");
-    txt_put_name(b, x->name, '\t');
-    mem_put_byte(b, '\n');
-}
-
-/* Append the functions of p with their callers and callees, as `go tool pprof
- * -tree` does, or with c->peek as -peek does for those that match. */
+/* Append the functions of p between their callers and callees, as `go tool
+ * pprof -tree` does, or with c->peek as -peek does for those that match. */
 static int pprof_tree(struct buf *b, const struct pp *p,
                       const struct doc_config *c, struct gp_why *why)
 {
@@ -29694,13 +29640,17 @@ static int pprof_tree(struct buf *b, const struct pp *p,
     }
     for (size_t i = 0; i < t.shown && !e; i++) {
         uint32_t n = t.order[i];
-        if (c->peek && !re_matches(c->peek, t.view.node[n].name))
+        const struct view_node *x = &t.view.node[n];
+        if (c->peek && !re_matches(c->peek, x->name))
             continue;
         matched++;
-        sum = num_add_sat(sum, t.view.node[n].flat.value);
+        sum = num_add_sat(sum, x->flat.value);
         txt_puts(b, rule);
         pprof_tree_edges(&t, b, n, edge[0], at[0], true);
-        pprof_tree_node(&t, b, n, sum);
+        pprof_put_values(&t, b, x, sum);
+        txt_puts(b, "              | ");
+        txt_put_name(b, x->name, '\t');
+        mem_put_byte(b, '\n');
         pprof_tree_edges(&t, b, n, edge[1], at[1], false);
     }
     if (!e && t.shown)
@@ -29724,9 +29674,8 @@ static int pprof_compare_slices(const void *a, const void *b)
     return txt_compare(*x, *y);
 }
 
-/* Append the labels of sample i, texts and then numbers: a line a key, sorted;
- * raw: all keys on a line, as `go tool pprof -raw` does.  keys gives the units
- * of numbers. */
+/* Append the labels of sample i, texts, then numbers in the units of keys: a
+ * sorted line a key or, if raw, one line, as `go tool pprof -raw` does. */
 static void pprof_labels(struct buf *b, const struct pp *p, size_t i,
                          const struct view_label_units *keys, bool raw)
 {
@@ -29942,8 +29891,8 @@ static int pprof_raw(struct buf *b, const struct pp *p, struct gp_why *why)
         txt_put_clean(b, p->type[t].type);
         mem_put_byte(b, '/');
         txt_put_clean(b, p->type[t].unit);
-        txt_puts(b, txt_equal(p->type[t].type, p->default_type) ? "[dflt]"
-                                                                : "");
+        if (txt_equal(p->type[t].type, p->default_type))
+            txt_puts(b, "[dflt]");
     }
     for (size_t i = 0; i < p->nsamples; i++) {
         mem_put_byte(b, '\n');
@@ -29972,8 +29921,7 @@ struct pprof_tags {
     struct arena text;                  /* owned: texts of numbers */
 };
 
-/* Compare two tags, for qsort: by key, then largest sum first, then by value.
- */
+/* Compare two tags, for qsort: by key, then by falling sum, then by value. */
 static int pprof_compare_tags(const void *a, const void *b)
 {
     const struct pprof_tag *x = a, *y = b;
@@ -30069,8 +30017,7 @@ static void pprof_tags_key(struct buf *b, const struct pprof_tag *tag, size_t n,
     mem_fini(&cell);
 }
 
-/* Append the labels of p with the sum of each value, as `go tool pprof -tags`
- * does. */
+/* Append p's labels and the sums of their values, as -tags of pprof does. */
 static int pprof_report_tags(struct buf *b, const struct pp *p,
                              const struct doc_config *c, struct gp_why *why)
 {
@@ -30165,23 +30112,18 @@ static void foreign_grind_place(struct foreign_grind *g, uint32_t n,
 static void foreign_grind_head(struct buf *b, const struct view *v)
 {
     const struct pp_type *t = &v->pp->type[v->type];
-    struct buf event = {0};
-    for (size_t i = 0; i < t->type.n && i < 40; i++)
-        mem_put_byte(&event, isalnum((unsigned char)t->type.p[i])
-                             ? (uint8_t)t->type.p[i] : '_');
-    if (!event.len || !isalpha(event.data[0]))
-        txt_puts(&event, "value");
-    mem_put_byte(&event, 0);
-    txt_putf(b, "# callgrind format\nversion: 1\ncreator: grpcprof %s\n"
-             "positions: line\nevent: %s : ", GP_VERSION,
-             event.err ? "value" : (const char *)event.data);
+    char event[48] = "";
+    size_t n = 0;
+    for (; n < t->type.n && n < 40; n++)
+        event[n] = isalnum((uint8_t)t->type.p[n]) ? t->type.p[n] : '_';
+    if (!isalpha((uint8_t)event[0]))
+        memcpy(event + n, "value", sizeof "value");
+    txt_putf(b, "# callgrind format\nversion: 1\ncreator: grpcprof " GP_VERSION
+             "\npositions: line\nevent: %s : ", event);
     txt_put_clean(b, t->type);
     txt_puts(b, " in ");
     txt_put_clean(b, t->unit);
-    txt_putf(b, "\nevents: %s\nsummary: %" PRId64 "\n",
-             event.err ? "value" : (const char *)event.data, v->net);
-    b->err = b->err ? b->err : event.err;
-    mem_fini(&event);
+    txt_putf(b, "\nevents: %s\nsummary: %" PRId64 "\n", event, v->net);
 }
 
 /* Append p, whose functions are lines (GRAIN_LINE), in callgrind's format.  A
@@ -30289,10 +30231,10 @@ static int foreign_speedscope(struct buf *b, const struct pp *p,
     if (e)
         return e;
     js_open(&j, '{');
-    js_field_str(&j, "$schema", txt_slice("https://www.speedscope.app/"
-                                        "file-format-schema.json"));
-    js_field_str(&j, "exporter", txt_slice("grpcprof " GP_VERSION));
-    js_field_str(&j, "name", txt_slice(c->nfiles ? c->file[0] : "profile"));
+    js_field_text(&j, "$schema",
+                  "https://www.speedscope.app/file-format-schema.json");
+    js_field_text(&j, "exporter", "grpcprof " GP_VERSION);
+    js_field_text(&j, "name", c->nfiles ? c->file[0] : "profile");
     js_field_open(&j, "shared", '{');
     js_field_open(&j, "frames", '[');
     for (size_t i = 0; i < v.nnodes; i++) {
@@ -30312,13 +30254,10 @@ static int foreign_speedscope(struct buf *b, const struct pp *p,
     js_open(&j, '{');
     js_field_text(&j, "type", "sampled");
     js_field_str(&j, "name", p->type[v.type].type);
-    js_field_str(&j, "unit", txt_slice(foreign_speedscope_unit(
-                                         p->type[v.type].unit)));
-    js_key(&j, "startValue");
-    js_put_int(&j, 0);
+    js_field_text(&j, "unit", foreign_speedscope_unit(p->type[v.type].unit));
+    doc_js_whole(&j, "startValue", 0);
     int64_t end = foreign_speedscope_samples(&j, &v);
-    js_key(&j, "endValue");
-    js_put_int(&j, end);
+    doc_js_whole(&j, "endValue", end);
     js_close(&j, '}');
     js_close(&j, ']');
     js_close(&j, '}');
@@ -30327,19 +30266,8 @@ static int foreign_speedscope(struct buf *b, const struct pp *p,
     return b->err ? txt_fail(why, b->err, "out of memory") : GP_OK;
 }
 
-/* Append name with `;` as `:` and line ends as blanks, because both are
- * separators in folded stacks. */
-static void foreign_put_folded_name(struct buf *b, struct slice name)
-{
-    size_t begin = b->len;
-    txt_put_clean(b, name);
-    for (size_t i = begin; i < b->len; i++)
-        if (b->data[i] == ';')
-            b->data[i] = ':';
-}
-
-/* Append the folded stacks of t, a line each: `root;caller;leaf value`, sorted
- * by name. */
+/* Append the folded stacks of t, a line each, sorted: `root;caller;leaf value`.
+ * The separators are replaced in names: `;` by `:`, line ends by blanks. */
 static int foreign_put_folded(const struct view_tree *t, struct buf *b)
 {
     struct buf path = {0};
@@ -30349,7 +30277,11 @@ static int foreign_put_folded(const struct view_tree *t, struct buf *b)
         path.len = end[c->depth - 1];
         if (c->depth > 1)
             mem_put_byte(&path, ';');
-        foreign_put_folded_name(&path, t->view->node[c->node].name);
+        size_t name_at = path.len;
+        txt_put_clean(&path, t->view->node[c->node].name);
+        for (size_t k = name_at; k < path.len; k++)
+            if (path.data[k] == ';')
+                path.data[k] = ':';
         end[c->depth] = path.len;
         if (c->self) {
             mem_put(b, path.data, path.len);
@@ -34487,10 +34419,8 @@ static int report_write_analysis(const struct report_args *c,
         doc_report_html(b, &now, out, mem_slice(&picture));
     } else if (f == REPORT_JSON) {
         doc_report_json(b, &now, out);
-    } else if (f == REPORT_MD) {
-        doc_report_md(b, &now, out);
-    } else if (f == REPORT_TEXT) {
-        doc_report_text(b, &now, out);
+    } else if (f == REPORT_MD || f == REPORT_TEXT) {
+        doc_report_text(b, &now, out, f == REPORT_MD);
     }
     mem_fini(&picture);
     compare_fini(&diff);

@@ -377,7 +377,7 @@ static void test_verdict_withheld(void)
     CHECK(a.verdict.next_command &&
           strstr(a.verdict.next_command, "grpcprof load -c 100 -d "));
     CHECK(fabs(a.use.window - 0.110 / 30) < 1e-9);
-    doc_report_text(&b, &a, &o);
+    doc_report_text(&b, &a, &o, false);
     CHECK(unit_has(&b, "cannot show what it") && !unit_has(&b, "I/O bound"));
     CHECK(unit_has(&b, "0.4% of one core"));
     mem_fini(&b);
@@ -467,7 +467,7 @@ static void test_verdict_ticks(void)
         bool held = row[i].clustered > ANL_BROKEN_SHARE;
         CHECK((a.verdict.kind == ANL_V_WITHHELD) == held);
         CHECK(!held || strstr(a.verdict.reason[0], "synchronised"));
-        doc_report_text(&b, &a, &o);
+        doc_report_text(&b, &a, &o, false);
         CHECK(unit_has(&b, "time)") == (row[i].clustered > 0));
         b.len = 0;
         doc_report_json(&b, &a, &o);
@@ -518,7 +518,7 @@ static void test_verdict_wall(void)
         CHECK(a.nplaces == 2);
         CHECK(txt_equal(a.view.node[a.place[0].node].name,
                         txt_slice(busy ? "poll" : "epoll_wait")));
-        doc_report_text(&b, &a, &o);
+        doc_report_text(&b, &a, &o, false);
         CHECK(unit_has(&b, busy ? "loop-0: 10.0 s, running 97.0%"
                                 : "epoll_wait: 66.4% of the waiting"));
         CHECK(unit_has(&b, busy ? "9.70 s of CPU" : "0.10 s of CPU"));
@@ -685,7 +685,7 @@ static void test_report_memory(void)
         mem_fuse = fuse;
         e = anl_run(&p, &c, &a, NULL);
         if (!e) {
-            doc_report_text(&b, &a, &o);
+            doc_report_text(&b, &a, &o, false);
             doc_report_json(&b, &a, &o);
             e = b.err;
         }
