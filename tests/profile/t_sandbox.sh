@@ -105,7 +105,7 @@ report_boxed() {
     run_box report report /out/profile.pb
     box_ended 30
     same 'report in a container' "$ST" 0
-    has 'the report names the engine' "$T/bg.out" 'engine thread'
+    has 'the report names the engine' "$T/bg.out" 'timer thread'
     has 'the report says what it could not have' "$T/bg.out" 'perf was refused'
     has 'the report says that it is driven by ticks' "$T/bg.out" 'tick-driven'
     has 'the report has the work' "$T/bg.out" ' svc_work'
