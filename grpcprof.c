@@ -30126,9 +30126,8 @@ static void foreign_grind_head(struct buf *b, const struct view *v)
     txt_putf(b, "\nevents: %s\nsummary: %" PRId64 "\n", event, v->net);
 }
 
-/* Append p, whose functions are lines (GRAIN_LINE), in callgrind's format.  A
- * sampled profile does not count calls; calls=1, because readers add the time
- * of calls=0 to the caller's own. */
+/* Append p, whose functions are lines (GRAIN_LINE), in callgrind's format.  All
+ * have calls=1: readers add the time of calls=0 to the caller's own. */
 static int foreign_callgrind(struct buf *b, const struct pp *p,
                              const struct doc_config *c, struct gp_why *why)
 {
@@ -30190,8 +30189,7 @@ static const char *foreign_speedscope_unit(struct slice unit)
     return "none";
 }
 
-/* Append the stacks of v with a positive value, root first, then their weights.
- * Return the sum of the weights. */
+/* Append v's stacks of positive value, root first; return the weights' sum. */
 static int64_t foreign_speedscope_samples(struct js *j, const struct view *v)
 {
     const struct pp *p = v->pp;
@@ -30372,8 +30370,7 @@ static void loaddoc_schedule(struct buf *b, const struct res_config *k)
     txt_puts(b, k->poisson ? ", Poisson arrivals" : "");
 }
 
-/* Append the plan of a run: the call and its targets, then the amount of load.
- */
+/* Append the plan of a run: the call, its targets and the amount of load. */
 static void loaddoc_plan(struct buf *b, const struct res_config *k)
 {
     uint64_t planned = res_planned(k), streams = k->streams ? k->streams : 1;
@@ -30501,13 +30498,10 @@ static void loaddoc_latency(struct buf *b, const struct res_report *t)
                  "service from its sending\n");
 }
 
-/* Latencies in bins that double: bin k ends at 1 ms * 2^(k - 10): 1 us, 2 us,
- * ... 2 h. */
-enum { LOADDOC_BINS = 34 };
+enum { LOADDOC_BINS = 34 };             /* bin k ends at 2^(k - 10) ms */
 
-/* Count h's values into bin[LOADDOC_BINS].  Set *low and *high to the first and
- * the last bin that has values; low > high if none has.  Return the largest
- * count, at least 1. */
+/* Count h's values into bin[LOADDOC_BINS], *low to *high; low > high if there
+ * are none.  Return the largest count, at least 1. */
 static uint64_t loaddoc_bins(const struct hdr *h, uint64_t *bin, size_t *low,
                              size_t *high)
 {
@@ -30671,8 +30665,7 @@ static void loaddoc_compare(struct buf *b, const struct res_report *t)
 
 /* ---- the server's CPU by call ---- */
 
-/* Append the CPU time per call, in total and by function; functions with too
- * few samples are left out. */
+/* Append the CPU per call, in total and by function with enough samples. */
 static void loaddoc_profile(struct buf *b, const struct res_profile *p)
 {
     const struct anl *a = p->anl;
@@ -30785,9 +30778,11 @@ static void loaddoc_verdict(struct buf *b, const struct res_report *t)
         txt_putf(b, "  try       %s\n", v->next);
 }
 
-/* Append the value that a measured, in its unit. */
-static void loaddoc_put_figure(struct buf *b, const struct res_assert *a)
+/* Append the assertion a and the value measured, in its unit. */
+static void loaddoc_put_load_assert(struct buf *b, const struct res_assert *a)
 {
+    txt_put_clean(b, txt_slice(a->text));
+    txt_puts(b, ": it is ");
     if (isnan(a->value))
         txt_puts(b, "n/a");
     else if (a->unit == RES_IN_NS)
@@ -30800,13 +30795,7 @@ static void loaddoc_put_figure(struct buf *b, const struct res_assert *a)
         txt_puts(b, " (fewer than 10 values lie beyond it)");
 }
 
-/* Append the assertion a and the value measured. */
-static void loaddoc_put_load_assert(struct buf *b, const struct res_assert *a)
-{
-    txt_put_clean(b, txt_slice(a->text));
-    txt_puts(b, ": it is ");
-    loaddoc_put_figure(b, a);
-}
+
 
 /* Append each assertion with its value and whether it holds. */
 static void loaddoc_asserts(struct buf *b, const struct res_report *t)
@@ -30819,8 +30808,7 @@ static void loaddoc_asserts(struct buf *b, const struct res_report *t)
     }
 }
 
-/* Append the result of a run as text, to follow its plan; color: for a
- * terminal. */
+/* Append the result as text, to follow its plan; color: for a terminal. */
 static void loaddoc_text(struct buf *b, const struct res_report *t, bool color)
 {
     const struct res *r = t->result;
@@ -30964,8 +30952,7 @@ static uint8_t loaddoc_prometheus_byte(char c)
 }
 
 /* Append the run's description: labels of a metric whose value is 1.  Those of
- * --label get the prefix "label_"; one whose name is equal to an earlier one
- * once Prometheus' characters are used gets a number. */
+ * --label begin with "label_"; one spelled as an earlier one gets a number. */
 static void loaddoc_prometheus_info(struct buf *b, const struct res_report *t)
 {
     txt_putf(b, "# TYPE grpcprof_load_info gauge\ngrpcprof_load_info{verdict="
@@ -30992,8 +30979,7 @@ static void loaddoc_prometheus_info(struct buf *b, const struct res_report *t)
     txt_puts(b, "\"} 1\n");
 }
 
-/* Append t in Prometheus' text format, for a textfile collector or a push
- * gateway; latencies are histograms whose bucket bounds double. */
+/* Append t in Prometheus' text format; latencies are histograms. */
 static void loaddoc_prometheus(struct buf *b, const struct res_report *t)
 {
     const char *name[LOADDOC_TIMES];
@@ -31045,8 +31031,7 @@ static const char *const loaddoc_page_head[] = {
     "</style></head><body>",
 };
 
-/* Append a row of the page's table of figures.  data-key is the name in JSON;
- * people read it without the unit and with blanks. */
+/* Append a row of the table of figures; data-key is the name in JSON. */
 static void loaddoc_page_figure(struct buf *b, const struct loaddoc_figure *f)
 {
     const char *ns = strstr(f->name, "_ns");
@@ -31120,8 +31105,8 @@ static void loaddoc_page_bins(struct buf *b, const struct hdr *h)
     txt_puts(b, "</svg>\n");
 }
 
-/* Return how many intervals of r to draw: all but a last one that is shorter
- * than the others, because it would look like a drop. */
+/* Return the number of intervals to draw: a shorter last one is left out, as it
+ * would look like a drop. */
 static size_t loaddoc_page_intervals(const struct res *r)
 {
     const struct res_intervals *v = &r->intervals;
@@ -31129,35 +31114,24 @@ static size_t loaddoc_page_intervals(const struct res *r)
     return v->n > 1 && last_ns < v->ns / 10 * 9 ? v->n - 1 : v->n;
 }
 
-/* Append a line of the time series: get's value of each of n intervals. */
+/* Return an interval's latency percentile in ns; 0: its successful calls. */
+static double loaddoc_page_value(const struct res_interval *i, double percent)
+{
+    return (double)(percent > 0 ? res_interval_percentile(i, percent)
+                                : (int64_t)i->ok);
+}
+
+/* Append a line of the time series: loaddoc_page_value of n intervals. */
 static void loaddoc_page_line(struct buf *b, const struct res_intervals *v,
-                              size_t n, const char *css, double most,
-                              double (*get)(const struct res_interval *i))
+                              size_t n, double percent, double most)
 {
     double step = n > 1 ? 660 / (double)(n - 1) : 0;
-    txt_putf(b, "<polyline class=\"line%s\" points=\"", css);
+    txt_putf(b, "<polyline class=\"line%s\" points=\"",
+             percent > 50 ? " p99" : "");
     for (size_t i = 0; i < n; i++)
         txt_putf(b, "%.1f,%.1f ", 50 + step * (double)i,
-                 110 - 100 * get(&v->v[i]) / most);
+                 110 - 100 * loaddoc_page_value(&v->v[i], percent) / most);
     txt_puts(b, "\"/>\n");
-}
-
-/* Return the number of an interval's successful calls. */
-static double loaddoc_interval_ok(const struct res_interval *i)
-{
-    return (double)i->ok;
-}
-
-/* Return an interval's median latency in ns. */
-static double loaddoc_interval_p50(const struct res_interval *i)
-{
-    return (double)res_interval_percentile(i, 50);
-}
-
-/* Return an interval's p99 latency in ns. */
-static double loaddoc_interval_p99(const struct res_interval *i)
-{
-    return (double)res_interval_percentile(i, 99);
 }
 
 /* Append the time series: pictures of calls and of latencies. */
@@ -31167,22 +31141,21 @@ static void loaddoc_page_series(struct buf *b, const struct res *r)
     double calls = 1, late = 1, s = (double)v->ns / 1e9;
     size_t n = loaddoc_page_intervals(r);
     for (size_t i = 0; i < n; i++) {
-        calls = fmax(calls, loaddoc_interval_ok(&v->v[i]));
-        late = fmax(late, loaddoc_interval_p99(&v->v[i]));
+        calls = fmax(calls, loaddoc_page_value(&v->v[i], 0));
+        late = fmax(late, loaddoc_page_value(&v->v[i], 99));
     }
     txt_putf(b, "<h2>Every %.4g s</h2>\n<svg viewBox=\"0 0 720 120\" "
              "role=\"img\" aria-label=\"Successful calls in each interval\">"
              "<text x=\"0\" y=\"12\">", s);
     txt_put_commas(b, (uint64_t)calls);
     txt_puts(b, " ok</text>\n");
-    loaddoc_page_line(b, v, n, "", calls, loaddoc_interval_ok);
+    loaddoc_page_line(b, v, n, 0, calls);
     txt_puts(b, "</svg>\n<svg viewBox=\"0 0 720 120\" role=\"img\" "
-             "aria-label=\"p50 and p99 in each interval\"><text x=\"0\" "
-             "y=\"12\">");
-    txt_put_time(b, late);
-    txt_puts(b, "</text><text x=\"660\" y=\"12\">p50, p99</text>\n");
-    loaddoc_page_line(b, v, n, "", late, loaddoc_interval_p50);
-    loaddoc_page_line(b, v, n, " p99", late, loaddoc_interval_p99);
+             "aria-label=\"p50 and p99 in each interval\">");
+    doc_time(b, "<text x=\"0\" y=\"12\">", late,
+             "</text><text x=\"660\" y=\"12\">p50, p99</text>\n");
+    loaddoc_page_line(b, v, n, 50, late);
+    loaddoc_page_line(b, v, n, 99, late);
     txt_puts(b, "</svg>\n");
 }
 
