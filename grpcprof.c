@@ -28680,16 +28680,15 @@ static void doc_title(struct doc_doc *d, const struct anl *a,
         txt_puts(b, i ? ", " : ": ");
         txt_put_clean(b, txt_slice(c->file[i]));
     }
-    struct slice text = { (const char *)b->data, b->len };
     if (d->html) {
-        doc_element(d, "<h1>", text, "</h1>\n");
+        doc_element(d, "<h1>", mem_slice(b), "</h1>\n");
     } else if (d->md) {
         txt_puts(d->b, "# ");
         doc_put_md(d->b, b->data, b->len);
         mem_put_byte(d->b, '\n');
     } else {
         txt_puts(d->b, d->color ? "\033[1m" : "");
-        mem_put(d->b, text.p, text.n);
+        mem_put(d->b, b->data, b->len);
         txt_puts(d->b, d->color ? "\033[0m\n" : "\n");
     }
     b->len = 0;
@@ -28850,8 +28849,7 @@ static void doc_explain(struct doc_doc *d, const struct anl *a,
 }
 
 /* Append v, a value of what t measures, in its unit. */
-static void doc_assert_value(struct buf *b, const struct compare_assert *t,
-                             double v)
+static void doc_figure(struct buf *b, const struct compare_assert *t, double v)
 {
     double off = fabs(v - t->bound);
     int digits = 2;                     /* more if v is close to the bound */
@@ -28875,12 +28873,12 @@ static void doc_put_assert(struct buf *b, const struct compare_assert *t)
 {
     txt_put_clean(b, txt_slice(t->text));
     txt_puts(b, ": it is ");
-    doc_assert_value(b, t, t->value);
+    doc_figure(b, t, t->value);
     if (!isnan(t->low)) {
         txt_puts(b, " (95% interval ");
-        doc_assert_value(b, t, t->low);
+        doc_figure(b, t, t->low);
         txt_puts(b, " to ");
-        doc_assert_value(b, t, t->high);
+        doc_figure(b, t, t->high);
         txt_puts(b, ")");
     }
     if (t->measure <= COMPARE_DELTA && !t->matched)
@@ -29955,8 +29953,7 @@ static int pprof_tags_add(struct pprof_tags *t, const struct pp_label *l,
     if (i == MEM_NONE) {
         struct pprof_tag *p = mem_grow(t->tag, &t->cap, t->n + 1, sizeof *p);
         i = (uint32_t)t->n;
-        if (p)
-            t->tag = p;
+        t->tag = p ? p : t->tag;
         if (number.len)
             value.p = mem_arena_dup(&t->text, value.p, value.n);
         if (!p || (value.n && !value.p) || mem_index_put(&t->x, h, i)) {
@@ -30056,15 +30053,14 @@ static int pprof_report_tags(struct buf *b, const struct pp *p,
  * runs    any thread
  */
 
-struct foreign_numbers {                /* names that have a number */
+struct foreign_ids {                    /* names that have a number */
     struct slice *name;                 /* owned; number i + 1 */
     size_t n, cap;
     struct index x;
 };
 
 /* Append "(number) name", or "(number)" if s has its number already. */
-static void foreign_numbered(struct buf *b, struct foreign_numbers *t,
-                             struct slice s)
+static void foreign_put_id(struct buf *b, struct foreign_ids *t, struct slice s)
 {
     uint64_t h = mem_hash(s.p, s.n);
     uint32_t at = 0, i;
@@ -30087,24 +30083,23 @@ static void foreign_numbered(struct buf *b, struct foreign_numbers *t,
 struct foreign_grind {                  /* a callgrind file */
     struct buf *b;                      /* borrowed */
     const struct view *view;            /* borrowed; its nodes are lines */
-    struct foreign_numbers object, file, name;
+    struct foreign_ids object, file, name;
 };
 
 /* Append the object, file and name of node n; called: n is a callee. */
-static void foreign_grind_place(struct foreign_grind *g, uint32_t n,
-                                bool called)
+static void foreign_grind_node(struct foreign_grind *g, uint32_t n, bool called)
 {
     const struct view_node *x = &g->view->node[n];
     struct slice unknown = txt_slice("???");
     struct slice object = cat_module_name(g->view, x->module);
     txt_puts(g->b, called ? "cob=" : "ob=");
-    foreign_numbered(g->b, &g->object, object.n ? object : unknown);
+    foreign_put_id(g->b, &g->object, object.n ? object : unknown);
     txt_puts(g->b, called ? "\ncfi=" : "\nfl=");
     struct slice file = view_function(g->view, x)->file;
     struct slice plain = view_plain_name(g->view, x);
-    foreign_numbered(g->b, &g->file, file.n ? file : unknown);
+    foreign_put_id(g->b, &g->file, file.n ? file : unknown);
     txt_puts(g->b, called ? "\ncfn=" : "\nfn=");
-    foreign_numbered(g->b, &g->name, plain.n ? plain : x->name);
+    foreign_put_id(g->b, &g->name, plain.n ? plain : x->name);
     mem_put_byte(g->b, '\n');
 }
 
@@ -30154,11 +30149,11 @@ static int foreign_callgrind(struct buf *b, const struct pp *p,
         if (!f->flat.value && !f->cum.value)
             continue;
         mem_put_byte(b, '\n');
-        foreign_grind_place(&g, order[i], false);
+        foreign_grind_node(&g, order[i], false);
         int64_t line = view_function(&v, f)->start_line;
         txt_putf(b, "%" PRId64 " %" PRId64 "\n", line, f->flat.value);
         for (uint32_t k = at[order[i]]; k < at[order[i] + 1]; k++) {
-            foreign_grind_place(&g, edge[k].to, true);
+            foreign_grind_node(&g, edge[k].to, true);
             txt_putf(b, "calls=1 %" PRId64 "\n%" PRId64 " %" PRId64 "\n",
                      view_function(&v, &v.node[edge[k].to])->start_line, line,
                      edge[k].value);
@@ -30169,7 +30164,7 @@ static int foreign_callgrind(struct buf *b, const struct pp *p,
     mem_free(edge);
     mem_free(at);
     view_edges_fini(&x);
-    struct foreign_numbers *table[] = { &g.object, &g.file, &g.name };
+    struct foreign_ids *table[] = { &g.object, &g.file, &g.name };
     for (size_t i = 0; i < 3; i++) {
         mem_free(table[i]->name);
         mem_index_fini(&table[i]->x);
@@ -30210,10 +30205,9 @@ static int64_t foreign_speedscope_samples(struct js *j, const struct view *v)
     js_field_open(j, "weights", '[');
     for (size_t i = 0; i < p->nsamples; i++) {
         int64_t w = p->value[i * p->ntypes + v->type];
-        if (w <= 0)
-            continue;
-        js_put_int(j, w);
-        end = num_add_sat(end, w);
+        if (w > 0)
+            js_put_int(j, w);
+        end = num_add_sat(end, w > 0 ? w : 0);
     }
     js_close(j, ']');
     return end;
@@ -30858,8 +30852,7 @@ static void loaddoc_figures(const struct res_report *t, struct buf *b,
         { "reconnects", (double)r->reconnects },
         { "client_cpu_ns_per_request", done > 0 ? cpu / done : (double)NAN },
         { "server_cpu_ns_per_request", t->profile ?     /* last */
-          t->profile->anl->cpu_ns_per_call : (double)NAN },
-    };
+          t->profile->anl->cpu_ns_per_call : (double)NAN } };
     size_t n = sizeof figure / sizeof *figure - !t->profile;
     for (size_t i = 0; i < n; i++)
         put(b, &figure[i]);
@@ -30880,15 +30873,13 @@ static void loaddoc_csv_text(struct buf *b, struct slice text)
     bool quote = false;
     for (size_t i = 0; i < text.n; i++)
         quote |= strchr(",\"\r\n", text.p[i]) != NULL;
-    if (quote)
-        mem_put_byte(b, '"');
+    txt_puts(b, quote ? "\"" : "");
     for (size_t i = 0; i < text.n; i++) {
         if (text.p[i] == '"')
             mem_put_byte(b, '"');
         mem_put_byte(b, (uint8_t)text.p[i]);
     }
-    if (quote)
-        mem_put_byte(b, '"');
+    txt_puts(b, quote ? "\"" : "");
 }
 
 /* Append t as CSV (RFC 4180): a name and a value per row; times in ns. */
@@ -30937,8 +30928,7 @@ static void loaddoc_prometheus_text(struct buf *b, struct slice text)
 }
 
 /* Append a figure as a Prometheus metric without labels. */
-static void loaddoc_prometheus_figure(struct buf *b,
-                                      const struct loaddoc_figure *f)
+static void loaddoc_metric(struct buf *b, const struct loaddoc_figure *f)
 {
     if (!isnan(f->value))
         txt_putf(b, "# TYPE grpcprof_load_%s gauge\ngrpcprof_load_%s %.15g\n",
@@ -30987,7 +30977,7 @@ static void loaddoc_prometheus(struct buf *b, const struct res_report *t)
     size_t n = loaddoc_times(t, name, h), low, high;
     uint64_t bin[LOADDOC_BINS];
     loaddoc_prometheus_info(b, t);
-    loaddoc_figures(t, b, loaddoc_prometheus_figure);
+    loaddoc_figures(t, b, loaddoc_metric);
     for (size_t i = 0; i < n; i++) {
         uint64_t sum = 0;
         loaddoc_bins(h[i], bin, &low, &high);
