@@ -22479,9 +22479,10 @@ static void web_window_on_time(struct net_timer *t)
 /* Take *s off up to the first end, which is dropped; all if there is none. */
 static struct slice web_take(struct slice *s, char end)
 {
-    const char *at = memchr(s->p, end, s->n);
-    struct slice part = { s->p, at ? (size_t)(at - s->p) : s->n };
-    *s = txt_after(*s, part.n + (at != NULL));
+    struct slice part = { s->p, 0 };
+    while (part.n < s->n && s->p[part.n] != end)
+        part.n++;
+    *s = txt_after(*s, part.n + (part.n < s->n));
     return part;
 }
 

@@ -278,10 +278,10 @@ asked_for() {
 }
 
 units() { LIMIT=300 tally 'runs to its end' "$BIN"; }
-# CPU seconds of this shell's children that have ended.
+# CPU seconds by the last line that times wrote to $T/times: of a shell's children
+# that have ended.
 cpu_seconds() {
     local user sys
-    times >"$T/times"
     { read -r; read -r user sys; } <"$T/times"
     awk -v a="$user" -v b="$sys" 'function s(t) { split(t, p, /[ms]/)
         return p[1] * 60 + p[2] } BEGIN { printf "%.1f", s(a) + s(b) }'
@@ -306,6 +306,7 @@ group() (
     [ -n "${TIMES:-}" ] || return
     for pid in "${STARTED[@]}"; do kill -KILL "$pid"; done 2>/dev/null
     wait
+    times >"$T/times"                   # not in a shell of its own
     echo "$((SECONDS - BEGAN)) s, $(cpu_seconds) s of CPU: $GROUP$SUFFIX" >&2
 )
 # Wait for any group, then show and count those that are done.

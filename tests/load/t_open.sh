@@ -48,11 +48,13 @@ exact() {
 }
 
 # is_limit NAME JSON WANT: the verdict is WANT.  Where the client had to wait for
-# a CPU in more than 5% of the run, it is the limit, and rightly so.
+# a CPU in more than 5% of the run, or was woken so late that calls were sent a
+# tenth of a response late, it is the limit, and rightly so.
 is_limit() {
     holds "$1: the $3 is the limit" "$2" "r['verdict']['limit'] == '$3' or
-        r['verdict']['limit'] == 'client' and max(t['runqueue_wait_pct'] for t
-        in r['client']['threads']) > 5"
+        r['verdict']['limit'] == 'client' and (max(t['runqueue_wait_pct'] for t
+        in r['client']['threads']) > 5 or
+        any('sent calls late' in why for why in r['verdict']['why']))"
 }
 
 # It takes 10 ms a call where one is due each ms: what its queue holds and what

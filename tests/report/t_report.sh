@@ -474,7 +474,7 @@ placed() {
     shaped else 'comment: 7' 'location_id: [2, 1] value: [5, 5]'
     sed 's,/opt/app/prog,/opt/app/c\x1bon,' "$T/else.pb" >"$T/cron.pb"
     check 'two programs' 0 "$BIN" report -f folded "$T/else.pb" "$T/cron.pb"
-    one_line 'two programs, said' 'is of prog and .* of c.*on: they are added'
+    one_line 'two programs, said' 'is of prog and .* of c.on; they are added up'
     lacks 'two programs, no escapes' "$ERR" $'\x1b'
 }
 
@@ -532,7 +532,7 @@ endings() {
     check '-o /dev/stdout' 0 sh -c "'$BIN' report -f folded -o /dev/stdout \
         '$T/made.pb' | grep -c '^main;handle'"
     check 'a profile and JSON' 1 "$BIN" report "$T/made.pb" "$T/x.JSON"
-    one_line 'a profile and JSON' 'x.JSON: it is JSON, not a profile'
+    one_line 'a profile and JSON' 'x.JSON: JSON, not a profile'
     check 'JSON of a report' 1 "$BIN" report "$T/x.JSON"
     one_line 'JSON of a report' "its schema is 'grpcprof.report/1'"
 }
