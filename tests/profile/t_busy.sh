@@ -1,6 +1,7 @@
 # The sampler where it is hardest: windows that come, go and overlap, threads
 # that come and go, the loader's and the resolver's locks, the greatest rate.
 # runs: plain
+# long
 
 # 200 profiles one after the other and 200 by four threads at once, under ASan.
 many_windows() {
@@ -63,8 +64,8 @@ churn() {
 
 many_windows
 if make -s .build/churn.so 2>"$ERR"; then
-    churn 'churn' 6
-    churn 'churn, wall' 3 --clock wall
+    churn 'churn' 4
+    churn 'churn, wall' 2 --clock wall
 else
     fail 'churn' "$(tail_of "$ERR")"
 fi

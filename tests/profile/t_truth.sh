@@ -26,7 +26,9 @@ truth() {
 }
 
 # wrong TIMER HZ: the timer miscounts work synchronised with the kernel tick, and
-# the report knows.  Other programs here can break the synchronisation: 3 tries.
+# the report knows.  Other programs break the synchronisation: only `make soak`,
+# which sets EXACT, asks, three times; make test has it of a made profile (unit:
+# verdict_ticks).
 wrong() {
     local i
     for i in 1 2 3; do
@@ -68,6 +70,7 @@ tick_work() {
     local hz
     UNDER=() hz=$(tick_rate)
     truth 'perf, synchronised with the tick' right perf "$hz" tick
+    [ -n "${EXACT:-}" ] || return
     wrong thread "$hz"
     wrong itimer "$hz"
 }

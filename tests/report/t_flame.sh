@@ -1,6 +1,7 @@
 # flame: the pictures in a browser and under linters; names that hurt, in every
 # format.
 # runs: plain asan
+# long
 
 browser() {                                     # WHAT FILE...
     LIMIT=120 tally "$1" node tests/report/flame.js "$NODE" "$CHROMIUM" "$T/shots" "$@"

@@ -1,5 +1,6 @@
 # report: good profiles from elsewhere, and files that are none.
 # runs: plain asan
+# long
 
 # made SAMPLES NS [COMMENT...]: a profile of three stacks, by protoc, in
 # $T/made.pb: half of the samples in the application, a third in nghttp2, the

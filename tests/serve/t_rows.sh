@@ -1,5 +1,6 @@
 # What gRPC over HTTP/2 asks of a server, row by row, said in frames.
 # runs: plain asan
+# long
 
 # ROWS MODE SERVE-OPTIONS...: a server for one mode of rows.py, and its end
 rows() {
