@@ -1,44 +1,8 @@
-# report: good profiles from elsewhere, and files that are none.
+# report: what it makes of good profiles, its own and those of others.
 # runs: plain asan
 # long
 
-# made SAMPLES NS [COMMENT...]: a profile of three stacks, by protoc, in
-# $T/made.pb: half of the samples in the application, a third in nghttp2, the
-# rest in libc, each sample NS long.
-made() {
-    local n=$1 ns=$2
-    shift 2
-    local a=$((n / 2)) b=$((n / 3)) c i
-    c=$((n - a - b))
-    {
-        for s in '' samples count cpu nanoseconds /opt/app/server \
-            /usr/lib/libnghttp2.so.14 /usr/lib/libc.so.6 main handle \
-            nghttp2_session_mem_recv send server.c "$@"; do
-            echo "string_table: \"$s\""
-        done
-        for ((i = 13; i < 13 + $#; i++)); do echo "comment: $i"; done
-        echo 'sample_type { type: 1 unit: 2 } sample_type { type: 3 unit: 4 }
-            period_type { type: 3 unit: 4 }'
-        echo "period: $ns time_nanos: $(date +%s)000000000
-            duration_nanos: $((n * ns))"
-        echo "sample { location_id: [2, 1] value: [$a, $((a * ns))] }
-            sample { location_id: [3, 2, 1] value: [$b, $((b * ns))] }
-            sample { location_id: [4, 2, 1] value: [$c, $((c * ns))] }"
-        for m in 1 2 3; do
-            echo "mapping { id: $m memory_start: $((m * 4096))
-                memory_limit: $((m * 4096 + 4096)) filename: $((m + 4))
-                has_functions: true }"
-        done
-        for l in 1 2 3 4; do
-            echo "location { id: $l mapping_id: $((l < 3 ? 1 : l - 1))
-                address: $(((l < 3 ? 1 : l - 1) * 4096 + l * 16))
-                line { function_id: $l } }
-                function { id: $l name: $((l + 7)) system_name: $((l + 7)) }"
-        done
-    } >"$T/made.txt"
-    protoc -Iproto --encode=perftools.profiles.Profile profile.proto \
-        <"$T/made.txt" >"$T/made.raw" && gzip -nc "$T/made.raw" >"$T/made.pb"
-}
+. tests/report/made.sh
 
 # ageless FILE: its sum, without what the clock changes.
 ageless() {
@@ -68,30 +32,6 @@ formats() {
         "$(cksum <"$T/made.folded")"
     check '-o in no directory' 1 "$BIN" report -o "$T/no/x.svg" "$T/made.pb"
     one_line '-o in no directory, one line' 'no/x\.svg'
-}
-
-# Values at the ends of their range, a time past it, a profiler's own frame:
-# read or refused, never undefined behaviour (ASan's build ends with 99).
-ends_of_range() {
-    local big=9223372036854775807 low=-9223372036854775808 v f
-    for v in $big $low; do
-        echo "string_table: '' string_table: 'samples' string_table: 'count'
-            string_table: 'cpu' string_table: 'nanoseconds'
-            string_table: 'runtime.sigprof' string_table: 'b'
-            sample_type { type: 1 unit: 2 } sample_type { type: 3 unit: 4 }
-            sample { location_id: [1, 1, 2] value: [$v, $v] }
-            sample { location_id: [2] value: [$v, $v] }
-            sample { location_id: [2, 1] value: [1, -5] }
-            location { id: 1 address: 1 line { function_id: 1 } }
-            location { id: 2 address: 2 line { function_id: 2 } }
-            function { id: 1 name: 5 } function { id: 2 name: 6 }
-            time_nanos: $v duration_nanos: $v period: $v" |
-            protoc -Iproto --encode=perftools.profiles.Profile \
-                profile.proto >"$T/ends.pb" || return
-        for f in text md json svg folded top; do
-            check "values of $v, -f $f" '0 1' "$BIN" report -f $f "$T/ends.pb"
-        done
-    done
 }
 
 # What the formats must say of numbers that we know.
@@ -207,82 +147,6 @@ modes_of() {
     shift
     check "json, $name" 0 "$BIN" report "$@" -o "$T/mode.json" "$T/made.pb"
     tally "json, $name" "$PY" tests/report/report.py "$T/mode.json"
-}
-
-# Each of them: status 1, one line, the file's name in it.
-no_profiles() {
-    : >"$T/empty.pb"
-    echo 'This is no profile.' >"$T/text.pb"
-    head -c 5000 /dev/urandom >"$T/random.pb"
-    head -c 5000 /dev/urandom | gzip >"$T/random.pb.gz"
-    head -c 50000000 /dev/zero | gzip >"$T/zeros.pb.gz"
-    printf '\037\213' >"$T/magic.pb"
-    mkdir -p "$T/folder.pb"
-    local f
-    for f in empty.pb text.pb random.pb random.pb.gz zeros.pb.gz magic.pb \
-        folder.pb missing.pb; do
-        LIMIT=30 check "$f" 1 "$BIN" report "$T/$f"
-        one_line "$f, one line" "$f"
-        same "$f, nothing on stdout" "$(head -c 100 "$OUT")" ''
-    done
-}
-
-# Few bytes that ask for much; make soak has them in all views, and make fuzz
-# mutations without end.
-floods() {
-    [ -z "$SUFFIX" ] || return
-    mkdir -p "$T/floods"
-    LIMIT=900 tally 'floods' "$PY" tests/report/floods.py "$BIN" "$T/floods" 1600 svg
-}
-
-truncated() {
-    made 12 1000000 || return
-    mkdir -p "$T/cut"
-    LIMIT=200 check 'cut at every byte' 0 "$PY" tests/report/trunc.py "$BIN" \
-        "$T/made.pb" "$T/cut" 1
-    LIMIT=300 check 'cut at every byte, not compressed' 0 "$PY" \
-        tests/report/trunc.py "$BIN" "$T/made.raw" "$T/cut" 0 1
-    { cat "$T/made.pb"; echo more; } >"$T/more.pb"
-    check 'more bytes after the end' '0 1' "$BIN" report "$T/more.pb"
-}
-
-# bad NAME SED: a profile that protoc wrote and that makes no sense is refused
-# in one line, or read with a word on what was mended.
-bad() {
-    made 12 1000000
-    sed "$2" "$T/made.txt" |
-        protoc -Iproto --encode=perftools.profiles.Profile profile.proto |
-        gzip >"$T/bad.pb"
-    cmp -s "$T/bad.pb" "$T/made.pb" && fail "$1" 'the edit changed nothing'
-    LIMIT=30 check "$1" '0 1' "$BIN" report "$T/bad.pb"
-    if [ "$ST" -eq 1 ]; then one_line "$1, one line" 'bad\.pb'
-    else has "$1, is told" "$OUT" '[Rr]epaired|mended'; fi
-}
-senseless() {
-    bad 'a location that is not there' 's/location_id: \[2/location_id: [77/'
-    bad 'a string that is not there'   's/name: 8/name: 999/'
-    bad 'a string before the first'    's/name: 8/name: -1/'
-    bad 'a function that is not there' 's/function_id: 3/function_id: 9/'
-    bad 'too few values'               's/value: \[6, [0-9]*\]/value: 6/'
-    bad 'one id twice'                 's/location { id: 2/location { id: 1/'
-    bad 'a first string with text'     's/table: ""/table: "x"/'
-}
-
-# Sums that do not fit, and values below zero, as differences have them.
-extremes() {
-    made 12 1000000
-    local edit
-    for edit in 's/\(value: .[46],\) [0-9]*/\1 9223372036854775807/' \
-        's/\(value: .4,\) /\1 -/' 's/\(value: .[246],\) /\1 -/'; do
-        sed "$edit" "$T/made.txt" |
-            protoc -Iproto --encode=perftools.profiles.Profile profile.proto |
-            gzip >"$T/bad.pb"
-        for f in text md json svg folded top; do
-            LIMIT=30 check "extreme values, $edit, -f $f" '0 1' "$BIN" report \
-                -f $f "$T/bad.pb"
-            [ "$ST" -eq 0 ] || one_line "extreme values, $edit, -f $f, one line"
-        done
-    done
 }
 
 # A profile with every field, some of its frames without names, by each grain.
@@ -605,10 +469,4 @@ if need 'report' protoc; then
     placed
     misplaced
     endings
-    no_profiles
-    floods
-    truncated
-    senseless
-    extremes
-    ends_of_range
 fi
