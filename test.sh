@@ -4,7 +4,7 @@
 #            and leave out the groups that have none.  Runs under ASan and UBSan
 #            are left out too, unless NAME has "(asan)" in it: "load (asan)"
 #   CI=true  a check that lacks its tool fails instead of being skipped
-#   JOBS=N   groups at a time (three for each CPU: most of them wait)
+#   JOBS=N   groups at a time (four for each CPU: most of them wait)
 #   TIMES=1  print on stderr how long each group took, and the CPU time it used
 # The last line is "N passed, N failed, N skipped"; exits 1 if one failed.
 #
@@ -364,7 +364,7 @@ fi
 
 declare -A running=()
 while IFS='|' read -r name suffix binary <&3; do
-    while [ ${#running[@]} -ge "${JOBS:-$((3 * $(nproc)))}" ]; do gather; done
+    while [ ${#running[@]} -ge "${JOBS:-$((4 * $(nproc)))}" ]; do gather; done
     group "$name" "$suffix" "$binary" &
     running[$!]=$name$suffix
     STARTED+=($!)
