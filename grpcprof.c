@@ -607,7 +607,7 @@ enum {
     SERVER_POOL_CALLS = 1024,
     SERVER_KEEP_BYTES = 4096,
 
-    /* Calls of a connection in one turn; their answers are sent together. */
+    /* Most calls of a connection per turn; their answers are sent together. */
     SERVER_TURN_CALLS = 32,
 
     /* Unsent answer bytes of a call, as grpc-go's write quota.  Past it
@@ -618,7 +618,7 @@ enum {
      * until some are sent, so that it holds at most this and one message. */
     SERVER_CONN_SEND_BYTES = 4 << 20,
 
-    /* Descriptors left free of connections, for files and debug endpoint. */
+    /* Descriptors reserved for files and the debug endpoint. */
     SERVER_SPARE_FILES = 64,
 };
 
@@ -5353,7 +5353,7 @@ static const char *const pp_repair_text[PP_REPAIRS] = {
     [PP_NO_STRING]   = "missing string, read as empty",
     [PP_NO_FUNCTION] = "missing function of a line, left without a name",
     [PP_NO_MAPPING]  = "missing mapping of a location, left without one",
-    [PP_NO_LOCATION] = "missing location of a frame, which was dropped",
+    [PP_NO_LOCATION] = "location missing; the frame was dropped",
     [PP_ZERO_ID]     = "id 0, which nothing can refer to",
     [PP_SAME_ID]     = "duplicate id, of which the first one counts",
 };
@@ -8972,7 +8972,7 @@ static void view_check_sums(const struct view *v)
     assert(full || flat == v->net);
 }
 
-/* Add all rows to the nodes; VIEW_PPROF leaves cum's samples, squares at 0. */
+/* Add all rows to nodes; in VIEW_PPROF, cum's samples and squares stay 0. */
 static int view_add_samples(struct view *v)
 {
     bool lean = v->names == VIEW_PPROF;
@@ -12083,7 +12083,7 @@ static void anl_doubt_stacks(struct anl *a)
             anl_reason(a, "%.1f%% %s", 100 * doubt[i].share, doubt[i].text);
 }
 
-/* Add the reasons to withhold a verdict that lie in the number of samples. */
+/* Add a reason to withhold the verdict if samples are missing or too few. */
 static void anl_doubt_samples(struct anl *a)
 {
     double n = a->trust.effective, low, high;
@@ -12106,7 +12106,8 @@ static void anl_doubt_samples(struct anl *a)
                100 * high);
 }
 
-/* Add the reasons to withhold a verdict that lie in the sample type. */
+/* Add a reason to withhold the verdict if the values are differences, or of
+ * another kind than time. */
 static void anl_doubt_type(struct anl *a)
 {
     const struct pp_type *t = &a->pp->type[a->view.type];
@@ -12444,8 +12445,8 @@ static void anl_advise_application(struct anl *a)
         "the CPU time", name, also, 50 * first->flat.share));
 }
 
-/* Return the finding of category c; CAT_COPY: on samples with a copy, led by
- * the copying function with the most self time. */
+/* Return the finding for category c; for CAT_COPY, the samples with a copy and
+ * the copying function that has the most self time. */
 static struct anl_finding anl_finding(const struct anl *a, uint8_t c)
 {
     if (c < CAT_COUNT)
@@ -14573,8 +14574,8 @@ static int dsc_digits(struct slice s, size_t at, size_t n, int min, int max)
     return v < min || v > max ? -1 : v;
 }
 
-/* Return in ns the fraction of a second that s begins with, ".5", and in *n its
- * length, 0 if there is none; -1: no digits, or more than nine. */
+/* Parse the fraction of a second that s starts with, such as ".5".  Return ns
+ * and its length in *n (0: none), or -1 if it has no digits or over nine. */
 static int64_t dsc_fraction(struct slice s, size_t *n)
 {
     int64_t ns = 0, unit = 100000000;
@@ -19448,7 +19449,7 @@ static int64_t server_clamp_ns(int64_t ns)
     return ns < INT64_MAX / 4 ? ns : INT64_MAX / 4;
 }
 
-/* Call on_timer in ns, instead of at a time set earlier. */
+/* Call on_timer after ns nanoseconds; this replaces a time set before. */
 static void server_call_set_timer(struct gp_call *k, int64_t ns)
 {
     k->after_ns = sys_now_ns() + server_clamp_ns(ns < 0 ? 0 : ns);
@@ -19769,7 +19770,7 @@ static void server_clock_read(struct server_loop *l, struct server_clock *t,
     t->method = m;
 }
 
-/* Send the output of l's connections, which may be gone then. */
+/* Send the output of l's connections; this may free some of them. */
 static void server_loop_flush(struct server_loop *l)
 {
     while (!mem_link_alone(&l->dirty)) {
@@ -24766,7 +24767,7 @@ static const struct res_field *res_next(const struct res_field *f,
     return NULL;
 }
 
-/* Merge the figures of groups first to last of from, their struct, into to. */
+/* Merge the figures of groups first to last of the struct from into to. */
 static void res_merge(void *to, const void *from, enum res_group first,
                       enum res_group last)
 {
@@ -26080,7 +26081,7 @@ static void res_labels_merge(struct res_saved *to, const struct res_saved *from)
     }
 }
 
-/* Merge from, of clients that ran together, into to: its window covers both. */
+/* Merge from into to: their clients ran together; to's window covers both. */
 static void res_saved_merge(struct res_saved *to, struct res_saved *from)
 {
     struct res *r = &to->result;
@@ -26573,8 +26574,8 @@ static void load_client_try_finish(struct load_client *c)
         load_worker_finish(w);
 }
 
-/* Have load_on_retry, which callbacks must not call, run for c in delay_ns, 0:
- * at the end of this turn.  GP_ENOMEM. */
+/* Schedule load_on_retry for c after delay_ns; 0: at the end of this turn.
+ * Callbacks use this, not a direct call.  GP_ENOMEM. */
 static int load_client_later(struct load_client *c, int64_t delay_ns)
 {
     struct net_loop *net = &c->worker->net;
@@ -27038,7 +27039,7 @@ static void load_run_ready(void *arg)
         r->tick.on_time(&r->tick);      /* starts the run */
 }
 
-/* Return how long c waits to reconnect: doubled until a call was answered. */
+/* Return c's reconnect backoff, which doubles until a call is answered. */
 static int64_t load_client_backoff(struct load_client *c)
 {
     c->backoff_ns = c->backoff_ns ? c->backoff_ns * 2 : LOAD_BACKOFF_NS;
@@ -28022,7 +28023,7 @@ static void doc_item(struct doc_doc *d, const char *text)
     }
 }
 
-/* Append commands to type, which may be several lines. */
+/* Append commands for the user to type, on one or more lines. */
 static void doc_code(struct doc_doc *d, const char *text)
 {
     if (d->html) {
@@ -28447,7 +28448,7 @@ static void doc_level_heading(struct doc_doc *d, const struct anl *a,
     doc_cell_text(d, doc_heading);
 }
 
-/* Append the table of a level's functions or, by c->by, of all rows. */
+/* Append a table: a level's functions or, grouped by c->by, all rows. */
 static void doc_level(struct doc_doc *d, const struct anl *a,
                       const struct doc_config *c, bool application)
 {
@@ -31531,7 +31532,7 @@ static bool opt_next(struct slice *rest, char sep, struct slice *item)
     return true;
 }
 
-/* Return the place of word in list, whose items sep separates, or -1. */
+/* Return the index of word in the sep-separated list, or -1 if absent. */
 static int opt_place(const char *list, char sep, struct slice word)
 {
     struct slice rest = txt_slice(list), item;
@@ -32074,7 +32075,7 @@ static const struct opt serve_options[] = {
       OPT_UINT, SERVE_AT(hz), 1, SMP_MOST_HZ },
     { 0, "timer", SERVE_TIMERS, "auto", "what triggers a sample",
       OPT_CHOICE, SERVE_AT(timer), 0, 0 },
-    { 0, "clock", "cpu|wall", "cpu", "sample running threads, or waiting too",
+    { 0, "clock", "cpu|wall", "cpu", "wall: sample waiting threads too",
       OPT_CHOICE, SERVE_AT(clock), 0, 0 },
     { 'o', "out", "FILE", "(profile.pb)", "write the pprof profile to FILE",
       OPT_TEXT, SERVE_AT(out), 0, 0 },
@@ -32920,8 +32921,8 @@ static const struct opt loadcmd_options[] = {
     { 'm', "streams", "N", "(1; with --rate 100)", "calls in flight per "
       "client; with --rate, per connection",
       OPT_UINT, LOADCMD_AT(streams), 1, LOAD_STREAMS_MOST },
-    { 'r', "rate", "R[/s|/m]", "(closed loop)", "start R calls per second in "
-      "all, even while earlier calls are pending",
+    { 'r', "rate", "R[/s|/m]", "(off: closed loop)", "start R calls per "
+      "second in all, even while earlier calls are pending",
       OPT_TEXT, LOADCMD_AT(rate), 0, 0 },
     { 0, "schedule", "SPEC", NULL, "change the rate: steps 100:10s,200:10s; a "
       "ramp 100-1000:60s", OPT_TEXT, LOADCMD_AT(schedule), 0, 0 },
@@ -32965,7 +32966,7 @@ static const struct opt loadcmd_options[] = {
       "its CPU per call", OPT_OPTIONAL, LOADCMD_AT(profile), 0, 0 },
     { 0, "profile-out", "FILE", "(profile.pb)", "write that profile to FILE",
       OPT_TEXT, LOADCMD_AT(profile_out), 0, 0 },
-    { 0, "profile-hz", "N", "(1000)", "its samples per second of CPU time",
+    { 0, "profile-hz", "N", "(1000)", "samples per second of CPU time",
       OPT_UINT, LOADCMD_AT(profile_hz), 1, SMP_MOST_HZ },
     OPT_GROUP("Output"),
     { 'f', "format", LOADCMD_FORMATS, "(text, or by the extension of --out)",
@@ -32976,9 +32977,9 @@ static const struct opt loadcmd_options[] = {
       "latency table", OPT_TEXT, LOADCMD_AT(percentiles), 0, 0 },
     { 0, "interval", "DUR", "1s", "width of a row of the time series",
       OPT_DURATION, LOADCMD_AT(interval_ns), 1000000, OPT_HOUR_NS },
-    { 0, "log-requests", "FILE", NULL, "write a line for each call to FILE, "
-      "with tabs between: due, sent and ended, in ns after the start (sent -1: "
-      "never), grpc status, client from 0 (-1: none)",
+    { 0, "log-requests", "FILE", NULL, "write one tab-separated line per call "
+      "to FILE: due, sent and end time in ns since the start (sent -1: never "
+      "sent), gRPC status, client number from 0 (-1: no client)",
       OPT_TEXT, LOADCMD_AT(log), 0, 0 },
     { 0, "label", "K=V", NULL, "keep a label in the result; repeatable",
       OPT_LIST, LOADCMD_AT(label), 0, 0 },
@@ -33743,11 +33744,11 @@ static const struct opt report_options[] = {
     { 0, "reverse", NULL, NULL, "with -f svg, html and folded: merge stacks "
       "from the leaf, not from the root", OPT_FLAG, REPORT_AT(reverse), 0, 0 },
     OPT_GROUP("What to count"),
-    { 0, "sample", "NAME", "(as pprof chooses)", "sample type, as in cpu or "
-      "samples", OPT_TEXT, REPORT_AT(sample), 0, 0 },
-    { 0, "by", REPORT_GRAINS, "(function)", "count samples by NAME, in every "
-      "format but tags (category: not in text, md, json and html, which list "
-      "categories anyway)", OPT_CHOICE, REPORT_AT(by), 0, 0 },
+    { 0, "sample", "NAME", "(pprof's default)", "sample type to count, such "
+      "as cpu or samples", OPT_TEXT, REPORT_AT(sample), 0, 0 },
+    { 0, "by", REPORT_GRAINS, "(function)", "group samples by NAME; not "
+      "with -f tags; category not with text, md, json and html, which always "
+      "list categories", OPT_CHOICE, REPORT_AT(by), 0, 0 },
     { 0, "per-call", "N", "(the calls that the profile names)", "with -f text, "
       "md, json and html: divide by the number of calls", OPT_OPTIONAL,
       REPORT_AT(per_call), 0, 0 },
@@ -33788,8 +33789,9 @@ static const struct opt report_options[] = {
       "leaf), delta(RE)<2% or <2us (growth of share, or of CPU per call, since "
       "--base), cpu_per_call<8us, samples>=1000; repeatable", OPT_LIST,
       REPORT_AT(assert), 0, 0 },
-    { 0, "strict", NULL, NULL, "exit 1 for a defect in a profile that could be "
-      "repaired", OPT_FLAG, REPORT_AT(strict), 0, 0 },
+    { 0, "strict", NULL, NULL, "exit 1 on a defect in a profile, even a "
+      "repaired one; exit 5 if load's client was the limit",
+      OPT_FLAG, REPORT_AT(strict), 0, 0 },
     OPT_COMMON(struct report_args),
 };
 
@@ -33919,8 +33921,8 @@ static int report_fetch(const struct report_args *c, const char *path,
     int status;
     bool draw = !c->common.quiet && isatty(STDERR_FILENO);
     if (!strncasecmp(path, "https:", 6))
-        return txt_fail(why, GP_EUSAGE, "%s: no TLS here. Use: curl -s '%s' | "
-                        "grpcprof report -", path, path);
+        return txt_fail(why, GP_EUSAGE, "%s: https is not supported. Use: curl "
+                        "-s '%s' | grpcprof report -", path, path);
     const char *rest = path + 7, *slash = strchr(rest, '/');
     const char *query = strstr(rest, "seconds=");
     unsigned long s = query ? strtoul(query + 8, NULL, 10) : 30;
@@ -34802,7 +34804,7 @@ static const struct opt_command cli_commands[] = {
       "      --data '{\"id\":1}' 10.0.0.7:8080\n"
       "  grpcprof load -r 2000 -d 1m --assert 'p99<5ms' -o result.json\n"
       "  grpcprof load -c 100 -d 30s --profile    with the server's profile",
-      "  0    every --assert holds; no more calls failed than --max-errors\n"
+      "  0    every --assert holds, and no more than --max-errors failed\n"
       "  1    it could not be done: connection refused, bad file, disk full\n"
       "  2    wrong use\n"
       "  3    more calls failed than --max-errors; this comes before 4.  To "
@@ -34820,7 +34822,7 @@ static const struct opt_command cli_commands[] = {
       "CPU profile, - for standard input, or an "
       "http://host:port/debug/pprof/profile address.  Several are merged; "
       "without an argument it is profile.pb, which serve writes.\n\n"
-      "RESULT is a result of load in JSON.  Several are added up.",
+      "RESULT is a JSON file written by grpcprof load.  Several are merged.",
       "  grpcprof report profile.pb\n"
       "  grpcprof report -o report.html profile.pb\n"
       "  grpcprof report --base old.pb --assert 'delta(Encode)<2%' new.pb\n"
@@ -34852,7 +34854,7 @@ static const struct {
     { "version", "it is: grpcprof --version" },
     { "--zsh --fish", "completion is for bash: grpcprof help --bash; zsh reads "
       "it after: autoload -U bashcompinit; bashcompinit" },
-    { "completion man", "it is: grpcprof help --man, grpcprof help --bash" },
+    { "completion man", "use grpcprof help --bash or grpcprof help --man" },
 };
 
 /* Append what the program does and how to start. */
