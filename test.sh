@@ -4,7 +4,7 @@
 #            and leave out the groups that have none.  Runs under ASan and UBSan
 #            are left out too, unless NAME has "(asan)" in it: "load (asan)"
 #   CI=true  a check that lacks its tool fails instead of being skipped
-#   JOBS=N   groups at a time (four for each CPU: most of them wait)
+#   JOBS=N   groups at a time (three for each CPU: most of them wait)
 #   TIMES=1  print on stderr how long each group took, and the CPU time it used
 # The last line is "N passed, N failed, N skipped"; exits 1 if one failed.
 #
@@ -195,10 +195,11 @@ need() {
 
 # ---- processes ----
 
-# A background process of a script ignores SIGINT; env gives it back.
+# A background process of a script ignores SIGINT, and below nohup SIGHUP; env
+# gives them back.
 bg() {
     : >"$T/bg.out"                      # of the one before, perhaps
-    env --default-signal=INT,QUIT "$@" >"$T/bg.out" 2>"$T/bg.err" </dev/null &
+    env --default-signal=INT,QUIT,HUP "$@" >"$T/bg.out" 2>"$T/bg.err" </dev/null &
     PID=$!
     STARTED+=("$PID")
 }
@@ -231,7 +232,7 @@ listens_or_died() {
 }
 start_server() {
     : >"$SDIR/serve.out"                # of the one before, perhaps
-    env -C "$SDIR" --default-signal=INT,QUIT "$BIN" serve -l 127.0.0.1:0 \
+    env -C "$SDIR" --default-signal=INT,QUIT,HUP "$BIN" serve -l 127.0.0.1:0 \
         "${SERVE_ALSO[@]}" "$@" \
         >"$SDIR/serve.out" 2>"$SDIR/serve.err" </dev/null &
     SPID=$!
@@ -364,7 +365,7 @@ fi
 
 declare -A running=()
 while IFS='|' read -r name suffix binary <&3; do
-    while [ ${#running[@]} -ge "${JOBS:-$((4 * $(nproc)))}" ]; do gather; done
+    while [ ${#running[@]} -ge "${JOBS:-$((3 * $(nproc)))}" ]; do gather; done
     group "$name" "$suffix" "$binary" &
     running[$!]=$name$suffix
     STARTED+=($!)

@@ -141,7 +141,7 @@ judged() {
     cp "$OUT" "$T/changed.json"
     need 'the comparison by its schema' py:jsonschema &&
         tally 'compare' "$PY" tests/load/result.py schema "$T/changed.json"
-    has 'has old and new' "$T/changed.json" '"p50":\{"old":[0-9.]+, *"now":[0-9.]+'
+    has 'has old and new' "$T/changed.json" '"p50":\{"old":[0-9.e+]+, *"now":[0-9.e+]+'
     check 'compared, HTML' 0 "$BIN" load -n 300 -f html \
         --compare "$T/closed.json" "$to"
     has 'shows it too' "$OUT" '^  req/s .* -&gt; .*%$'

@@ -53,7 +53,7 @@ against_python() {
 against_go() {
     local to web
     need 'grpc-go with reflection' echo || return
-    bg "$ECHO" -set "$T/rich.pb" -log "$T/go.log" -burn 20000 -reflection v1
+    bg "$ECHO" -set "$T/rich.pb" -log "$T/go.log" -burn 60000 -reflection v1
     wait_for 20 grep -q pprof "$T/bg.out" || return
     to=$(sed -n 's/^listening on //p' "$T/bg.out")
     web=$(sed -n 's/^pprof on //p' "$T/bg.out")

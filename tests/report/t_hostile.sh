@@ -54,7 +54,8 @@ no_profiles() {
 floods() {
     [ -z "$SUFFIX" ] || return
     mkdir -p "$T/floods"
-    LIMIT=900 tally 'floods' "$PY" tests/report/floods.py "$BIN" "$T/floods" 1600 svg
+    LIMIT=900 tally 'floods' "$PY" tests/report/floods.py "$BIN" "$T/floods" 1600 200000 \
+        svg
 }
 
 truncated() {

@@ -5,7 +5,7 @@
 again() {
     SDIR=$T/$1
     mkdir -p "$SDIR"
-    env -C "$SDIR" --default-signal=INT,QUIT "$BIN" serve \
+    env -C "$SDIR" --default-signal=INT,QUIT,HUP "$BIN" serve \
         -l "127.0.0.1:$PORT" "${SERVE_ALSO[@]}" -w 5000 \
         >"$SDIR/serve.out" 2>"$SDIR/serve.err" </dev/null &
     SPID=$!
