@@ -25,8 +25,10 @@ VIEWS = {'top': ['-top'], 'top --cum': ['-top', '-cum'], 'tree': ['-tree'],
          'tags': ['-tags'], 'raw': ['-raw'], 'top --by line': ['-top', '-lines'],
          'tree --by address': ['-tree', '-addresses']}
 counts = collections.Counter()
-MANY = subprocess.Popen([PPROF], env=ENV, stdin=subprocess.PIPE,
-                        stdout=subprocess.PIPE) \
+# Without a PATH pprof does not start four programs, to ask for their versions,
+# before each answer.
+MANY = subprocess.Popen([PPROF], env=dict(ENV, PATH='/nonexistent'),
+                        stdin=subprocess.PIPE, stdout=subprocess.PIPE) \
     if os.path.basename(PPROF) == 'pprofs' else None
 
 

@@ -22,7 +22,6 @@ many_windows() {
             "$BIN" report -f json "$f" >"$OUT" 2>"$ERR" && n=$((n + 1))
         done
         same "windows, $timer, every profile is read" "$n" $((count / 8))
-        count=80
         [ $timer = wall ] && continue
         check "windows, $timer, the long one is read" 0 sh -c \
             "'$BIN' report -f json '$T/$timer/whole.pb'"
