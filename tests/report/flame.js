@@ -1,17 +1,17 @@
 // Uses a flame graph in headless Chromium as a person would.
 //
-//   node flame.js MODULES CHROMIUM DIR use SVG FOLDED
-//   node flame.js MODULES CHROMIUM DIR differs SVG
-//   node flame.js MODULES CHROMIUM DIR names SVG HTML NAMES.json
-//   node flame.js MODULES CHROMIUM DIR page HTML
-//   node flame.js MODULES CHROMIUM DIR speedscope JSON FOLDED
+//   node flame.js MODULES CHROMIUM DIR WHAT FILE... [-- WHAT FILE...]...
 //
+//   use SVG FOLDED    differs SVG    names SVG HTML NAMES.json    page HTML
+//   speedscope JSON FOLDED
+//
+// One browser does all that is asked: its start takes ten seconds of CPU.
 // MODULES has puppeteer-core, axe-core and speedscope; DIR takes screenshots.
 // FOLDED are the same stacks as text, NAMES what must stand for the names that
 // hurt.  Prints "ok   name" or "FAIL name: why".
 'use strict';
 const fs = require('fs'), path = require('path'), url = require('url');
-const [MODULES, CHROMIUM, DIR, WHAT, ...FILES] = process.argv.slice(2);
+const [MODULES, CHROMIUM, DIR, ...ASKED] = process.argv.slice(2);
 const WIDE = { width: 1280, height: 800 }, NARROW = { width: 390, height: 844 };
 let browser;
 
@@ -393,10 +393,19 @@ async function main() {
     userDataDir: path.join(DIR, 'user'), args: ['--no-sandbox',
       '--disable-gpu', '--disable-background-networking', '--disable-sync'] });
   try {
-    await { use, differs, names, page: report, speedscope }[WHAT](...FILES);
+    for (let at = 0, end; at < ASKED.length; at = end + 1) {
+      end = ASKED.indexOf('--', at);
+      end = end < 0 ? ASKED.length : end;
+      const [what, ...files] = ASKED.slice(at, end);
+      try {
+        await { use, differs, names, page: report, speedscope }[what](...files);
+      } catch (e) {
+        console.log('FAIL ' + what + ': ' + e.stack);
+      }
+    }
   } finally {
     await browser.close();
   }
 }
 
-main().catch(e => { console.log('FAIL ' + WHAT + ': ' + e.stack); });
+main().catch(e => { console.log('FAIL browser: ' + e.stack); });

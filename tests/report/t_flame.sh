@@ -3,10 +3,6 @@
 # runs: plain asan
 # long
 
-browser() {                                     # WHAT FILE...
-    LIMIT=120 tally "$1" node tests/report/flame.js "$NODE" "$CHROMIUM" "$T/shots" "$@"
-}
-
 hurt() {
     local f
     "$PY" tests/report/profiles.py hurt "$T/hurt.pb" || return
@@ -50,10 +46,10 @@ if need 'names that hurt' protoc; then
     if [ -z "$SUFFIX" ] && need 'in a browser' node chromium; then
         mkdir -p "$T/shots"
         "$PY" tests/report/profiles.py names "$T/names.json"
-        browser use "$T/tree.svg" "$T/tree.folded"
-        browser differs "$T/differs.svg"
-        browser names "$T/hurt.svg" "$T/hurt.html" "$T/names.json"
-        browser page "$T/tree.html"
-        browser speedscope "$T/tree.json" "$T/tree.folded"
+        LIMIT=600 tally 'in a browser' node tests/report/flame.js "$NODE" \
+            "$CHROMIUM" "$T/shots" use "$T/tree.svg" "$T/tree.folded" \
+            -- differs "$T/differs.svg" \
+            -- names "$T/hurt.svg" "$T/hurt.html" "$T/names.json" \
+            -- page "$T/tree.html" -- speedscope "$T/tree.json" "$T/tree.folded"
     fi
 fi
