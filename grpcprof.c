@@ -83,8 +83,9 @@
  *            nanoseconds, unless a format requires another.
  *   Input    bytes from a socket, file or /proc are hostile: checked, never
  *            asserted.  assert() is for mistakes in this file.
- *   Threads  one event loop per thread; the sampler's ring is the only state
- *            shared with a signal handler; each banner says what runs where.
+ *   Threads  one event loop per thread; a signal handler shares the sampler's
+ *            ring and label, and load's stop flag, with other code; each banner
+ *            says what runs where.
  *
  * SIMPLE ON PURPOSE
  *   - One file: its order is the architecture, and a program checks it.
@@ -106,6 +107,7 @@
  * SPECS    [H2] RFC 9113   [GRPC] grpc/doc/PROTOCOL-HTTP2.md   [ELF] gABI
  *          [PB] protobuf.dev/programming-guides/encoding
  *          [PP] google/pprof proto/profile.proto   [HDR] HdrHistogram
+ *          [A9] gRPC proposal A9, server connection management
  *
  * TESTS    make test: unit and end-to-end tests, plain and under ASan+UBSan,
  *          and the layout.  tests/README is a map.
@@ -319,8 +321,8 @@ enum { FIG_MOST_METHODS = 1024 };
 
 /* ---- REC ---- */
 enum {
-    /* The drain thread empties the ring every REC_DRAIN_MS; every REC_SLICE_MS
-     * at a fifth of the highest rate and below, to use less CPU. */
+    /* The drain thread empties the ring every REC_DRAIN_MS; with itimer at a
+     * fifth of the highest rate or less every REC_SLICE_MS, to use less CPU. */
     REC_DRAIN_MS = 20,
 
     REC_SLICE_MS = 100,         /* of a time slice, which is busy or idle */
@@ -7244,7 +7246,7 @@ static int merge_profiles(struct pp *to, const struct pp *p, size_t n,
  * for     a run's figures: comments of a profile, kept true by merge and filter
  * uses    MEM, TXT, PP
  * owns    the names of the keys
- * spec    README, on the comments
+ * spec    none: fig_keys lists the comments
  * prefix  fig_
  * runs    any thread
  *
@@ -7577,7 +7579,7 @@ static void fig_notes_fini(struct fig_notes *t)
  * owns    rec_one, rec_data, the drain thread, struct rec_mark
  * spec    proc(5) for threads and their names
  * prefix  rec_
- * runs    samples: the drain thread, each REC_SLICE_MS; marks: any, locked
+ * runs    samples: the drain thread; marks: any thread, locked
  *
  * A sample's time is what passed on its thread's clock (CPU time, or real time
  * with the wall engine) since the thread's last sample.  A mark charges what
@@ -10514,7 +10516,7 @@ static int grain_apply(struct pp *p, enum grain_by grain, struct gp_why *why)
 
 /* ================================== 22 CAT ===================================
  * for     what kind of work a function does: categories, built-in rules, the
- *         user's rules, and --granularity=category
+ *         user's rules, and --by category
  * uses    MEM, TXT, PP, VIEW, GRAIN
  * owns    struct cat_user_rules
  * spec    none
@@ -10591,7 +10593,8 @@ struct cat_group {                      /* rules of one category */
 
 #define CAT_NAMES(...) (const char *const[]){ __VA_ARGS__, NULL }
 
-/* Functions of grpcprof itself, by the prefixes of its sections. */
+/* Functions of grpcprof itself, by prefix; re_, dsc_ and those of documents are
+ * not listed. */
 static const struct cat_group cat_own_rules[] = {
     { CAT_PROFILER, CAT_HANDLER, CAT_NAMES("smp_on_*", "smp_*_sig") },
     { CAT_LIBRARIES, CAT_ENTRY, CAT_NAMES("main", "sys_thread_*") },
@@ -24358,7 +24361,7 @@ static void fetch_end(struct fetch_profile *p)
  *         run, assertions, and JSON both ways
  * uses    MEM, TXT, SYS, JS, HDR, ANL, RPC, CLIENT, FETCH
  * owns    struct res's histograms until res_fini
- * spec    schema grpcprof.load/1, with README
+ * spec    schema grpcprof.load/1: tests/load/load.schema.json
  * prefix  res_
  * runs    any thread; a struct res is used by one at a time
  *
@@ -27822,7 +27825,8 @@ static int load_run(const struct res_config *k, struct res *result,
  * for     the report of a profile as text, Markdown, HTML and JSON
  * uses    MEM, NUM, TXT, RE, JS, PP, FIG, VIEW, CAT, STAT, ANL, COMPARE
  * owns    nothing: writers append to the caller's buf
- * spec    schema grpcprof.report/1; CommonMark 0.31
+ * spec    schema grpcprof.report/1: tests/report/report.schema.json; CommonMark
+ *         0.31
  * prefix  doc_
  * runs    any thread
  *
@@ -34449,7 +34453,7 @@ static struct svg_config report_picture(const struct report_args *c,
         .least_ppm = c->all ? 1 : 0 };
 }
 
-/* Append s in format f to b; set *status if an assertion is violated. */
+/* Append s in format f to b; set *status if an assertion does not hold. */
 static int report_write(const struct report_args *c,
                         struct report_inputs *s, enum report_format f,
                         struct buf *b, int *status, struct gp_why *why)

@@ -293,11 +293,9 @@ group() (
     passed=0 failed=0 skipped=0 STARTED=()
     GROUP=$1 SUFFIX=$2 BIN=$ROOT/$3
     log=$T/$GROUP$SUFFIX T=$T/$GROUP${SUFFIX:+-asan}.d
-    OUT=$T/out ERR=$T/err SDIR=$T SERVE_ALSO=() BEGAN=$SECONDS
+    OUT=$T/out ERR=$T/err SDIR=$T SERVE_ALSO=(--debug off) BEGAN=$SECONDS
     mkdir "$T" || exit 1
     traps
-    "$BIN" help serve 2>/dev/null | grep -q -e '--debug' &&
-        SERVE_ALSO=(--debug off)
     if [ "$GROUP" = unit ]; then units
     else
         # shellcheck disable=SC1090

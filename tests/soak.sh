@@ -17,7 +17,7 @@ dir=$(mktemp -d) || exit 1
 server='' round=0 also=()
 trap '[ -n "$server" ] && kill -KILL "$server" 2>/dev/null; rm -rf "$dir"' EXIT
 trap 'exit 130' INT TERM
-"$bin" help serve | grep -q -e '--debug' && also=(--debug off)
+also=(--debug off)
 
 die() {
     echo "FAIL round $round: $*" >&2

@@ -20,7 +20,7 @@
 # All run throughout and one is called at a time, in turn; the turn begins with
 # another server each round.  A ratio is the median of the rounds' ratios, for
 # runs next to each other share the noise of their minute; [low high] is that
-# median's 95 % interval by the sign test, which takes six rounds or more.  The
+# median's 95% interval by the sign test, which takes six rounds or more.  The
 # default takes ten minutes; ROUNDS=3 CALLS=20000 WORK_ROUNDS=1, two.
 set -u
 cd "$(dirname "$0")/../.." || exit 1

@@ -243,13 +243,13 @@ while True:
 
 # Whatever the server does not do, the run ends and says what became of it.
 no_answers() {
-    mute 0 || return
+    mute 0 || { fail 'a mute server starts' ''; return; }
     LIMIT=30 check 'no stream allowed' 3 "$BIN" load -n 3 --timeout 300ms \
         "127.0.0.1:$PORT"
     counted 'no stream allowed, each call has its deadline' 0 3 0 0
     kill "$PEER"
     ended "$PEER" 5
-    mute 100 || return
+    mute 100 || { fail 'a mute server of 100 streams starts' ''; return; }
     LIMIT=30 check 'nothing answered, in the warm-up neither' 3 "$BIN" load \
         -w 300ms -d 500ms --timeout 5s --drain 100ms "127.0.0.1:$PORT"
     local peer=$PEER

@@ -10,7 +10,8 @@ unplanned() {
         --assert 'rps>1' --assert 'p50<1us' --assert 'p99<10s' \
         -o "$T/assert.json" "$to"
     bg "$BIN" load -q -c 2 -d 30s --interval 50ms -o "$T/cut.json" "$to"
-    sleep 0.5
+    wait_for 20 grep -q '^plan' "$T/bg.out"
+    nap 0.5
     kill -INT "$PID"
     ended "$PID" 20
     same 'interrupted, JSON' "$ST" 130
@@ -42,7 +43,7 @@ results() {
     check 'three runs, JSON' 0 "$BIN" load -c 2 -n 100 --repeat 3 \
         -o "$T/three.json" "$to"
     check 'three runs' 0 "$BIN" load -c 2 -n 500 --repeat 3 "$to"
-    has 'say how they differ' "$OUT" '^  runs +3, median .* p99 .* to '
+    has 'three runs: how they differ' "$OUT" '^  runs +3, median .* p99 .* to '
     check 'three runs, read back' 0 "$BIN" report "$T/three.json"
     has 'three runs, read back' "$OUT" '^  runs +3, median '
     check 'three short runs' 0 "$BIN" load -c 2 -n 100 --repeat 3 "$to"
@@ -78,8 +79,8 @@ results() {
         "$T/closed.json" "$T/meta.json"
     tally 'merge' "$PY" tests/load/result.py merged "$T/all.json" "$T/closed.json" \
         "$T/meta.json"
-    check 'in text' 0 "$BIN" report "$T/closed.json" "$T/meta.json"
-    has 'and says of how many' "$OUT" '^  of +2 results$'
+    check 'merged results in text' 0 "$BIN" report "$T/closed.json" "$T/meta.json"
+    has 'merged results: how many' "$OUT" '^  of +2 results$'
     check 'report asserts of results' 4 "$BIN" report --assert 'p50<1us' \
         "$T/closed.json"
     check 'report asserts of results, to a file' 4 "$BIN" report -q \
@@ -91,9 +92,9 @@ results() {
     has 'a result is not overwritten, says so' "$ERR" 'would overwrite the result'
     check 'a base is not overwritten' 2 "$BIN" report -o "$T/meta.json" \
         --base "$T/meta.json" "$T/closed.json"
-    check 'and compares them' 0 "$BIN" report --assert 'p50<1h' \
+    check 'report --base compares results' 0 "$BIN" report --assert 'p50<1h' \
         --base "$T/closed.json" "$T/closed.json"
-    has 'and compares them, says so' "$OUT" '[Cc]ompare'
+    has 'report --base compares results, and says so' "$OUT" '[Cc]ompare'
     printf '{' >"$T/brace"
     check 'what only begins like a result' 1 "$BIN" report --focus x "$T/brace"
     one_line 'what only begins like a result, said' 'brace: .*not JSON'
@@ -103,9 +104,9 @@ results() {
     check 'a result from a pipe' 0 bash -c "cat '$T/closed.json' |
         '$BIN' report -"
     has 'a result from a pipe, is one' "$OUT" '^  of +1 result$'
-    check 'and from a file as input' 0 bash -c "'$BIN' report - \
+    check 'a result on stdin' 0 bash -c "'$BIN' report - \
         <'$T/closed.json'"
-    check 'and from a process' 0 bash -c "'$BIN' report \
+    check 'a result from a process substitution' 0 bash -c "'$BIN' report \
         <(sleep 0.1; cat '$T/closed.json')"
     has 'and from a process, is one' "$OUT" '^  of +1 result$'
     if need 'HdrHistogram reads ours' hdrhistogram; then
@@ -125,7 +126,7 @@ judged() {
     local to=127.0.0.1:$PORT kept
     check 'assertions that hold' 0 "$BIN" load -n 300 --assert 'p99<10s' \
         --assert 'errors<=0' --assert 'rps>1' --assert 'max<20s' "$to"
-    has 'are printed' "$OUT" '^  assert +holds +p99<10s: it is '
+    has 'assertions that hold are printed' "$OUT" '^  assert +holds +p99<10s: it is '
     check 'one that does not' 4 "$BIN" load -n 300 --assert 'rps>1000000000' "$to"
     check 'one that does not hold' 4 "$BIN" load -n 300 --assert 'p50<1us' "$to"
     check 'one of a figure that is not known' 4 "$BIN" load -n 1 -b /dev/null \
@@ -135,26 +136,26 @@ judged() {
     check 'one that is none' 2 "$BIN" load -n 1 --assert 'speed>1' "$to"
     check 'compared with an older one' 0 "$BIN" load -n 300 \
         --compare "$T/closed.json" "$to"
-    has 'says how it changed' "$OUT" '^  req/s .* -> .*%$'
+    has '--compare: the change of req/s' "$OUT" '^  req/s .* -> .*%$'
     check 'compared, JSON' 0 "$BIN" load -n 300 -f json \
         --compare "$T/closed.json" "$to"
     cp "$OUT" "$T/changed.json"
     need 'the comparison by its schema' py:jsonschema &&
         tally 'compare' "$PY" tests/load/result.py schema "$T/changed.json"
-    has 'has old and new' "$T/changed.json" '"p50":\{"old":[0-9.e+]+, *"now":[0-9.e+]+'
+    has '--compare, JSON: old and now' "$T/changed.json" '"p50":\{"old":[0-9.e+]+, *"now":[0-9.e+]+'
     check 'compared, HTML' 0 "$BIN" load -n 300 -f html \
         --compare "$T/closed.json" "$to"
-    has 'shows it too' "$OUT" '^  req/s .* -&gt; .*%$'
+    has '--compare, HTML: the change' "$OUT" '^  req/s .* -&gt; .*%$'
     check 'no comparison in CSV' 2 "$BIN" load -n 1 -f csv \
         --compare "$T/closed.json" "$to"
     echo old >"$T/kept.log"
     check 'a log is written beside' 4 "$BIN" load -n 300 --assert 'cut_off>0' \
         --log-requests "$T/kept.log" "$to"
-    lacks 'and takes the place of the old one' "$T/kept.log" old
+    lacks '--log-requests replaces an old log' "$T/kept.log" old
     kept=$(cksum <"$T/kept.log")
     check 'not where nothing was measured' 1 "$BIN" load -n 1 \
         --log-requests "$T/kept.log" 127.0.0.1:1
-    same 'whose old one stays' "$(cksum <"$T/kept.log")" "$kept"
+    same 'no run: the old log stays' "$(cksum <"$T/kept.log")" "$kept"
     check 'a log onto a full disk' 1 "$BIN" load -n 20 \
         --log-requests /dev/full "$to"
     one_line 'a log onto a full disk' '^grpcprof: /dev/full: No space'
@@ -192,13 +193,13 @@ for k in "config", "window", "counts", "verdict":
         --log-requests >(cat >"$2") "$3" >/dev/null' - "$BIN" "$T/piped" "$to"
     check 'compared with what is no result' 1 "$BIN" load -n 1 \
         --compare tests/load/load.schema.json "$to"
-    one_line 'says so' 'load.schema.json: not a result of grpcprof load'
+    one_line '--compare with no result: the message' 'load.schema.json: not a result of grpcprof load'
     sed 's/"ok":[0-9]*/"ok":7/' "$T/closed.json" >"$T/wrong.json"
     check 'a result that does not add up' 1 "$BIN" report "$T/wrong.json"
-    one_line 'says what does not' 'planned is not the sum'
+    one_line 'a result that does not add up: the message' 'planned is not the sum'
     head -c 5000 "$T/closed.json" >"$T/cut.json"
     check 'a result that is cut off' 1 "$BIN" report "$T/cut.json"
-    one_line 'says where' 'cut.json: line [0-9]+, column [0-9]+: not JSON'
+    one_line 'a truncated result: line and column' 'cut.json: line [0-9]+, column [0-9]+: not JSON'
 }
 
 profiled() {
@@ -322,7 +323,7 @@ assert r["window"]["elapsed_ns"] < 1.5e9, r["window"]' "$T/early.json"
     while IFS= read -r line; do
         # shellcheck disable=SC2086 # words
         check "$line" 2 "$BIN" load -n 1 $line "$to"
-        has "$line, said" "$ERR" "(--|$).*(needs|twice|takes|no call|has a call|templates are)"
+        has "$line, said" "$ERR" "--.*(needs|twice|takes|no call|has a call|templates are)"
     done <<'LINES'
 --arrival poisson
 --max-in-flight 5
@@ -365,7 +366,10 @@ c.close()
 c = s.accept()[0]
 time.sleep(60)'
     slow=$PID
-    wait_for 10 grep -q . "$T/bg.out" || return
+    wait_for 10 grep -q . "$T/bg.out" || {
+        fail 'a slow endpoint starts' "$(tail_of "$T/bg.err")"
+        return
+    }
     web=127.0.0.1:$(cat "$T/bg.out")
     bg "$BIN" load -q -d 50s --profile="$web" "$to"
     sleep 1
@@ -377,7 +381,8 @@ time.sleep(60)'
     kill "$slow"
     ended "$slow" 5
     bg "$BIN" load -q -d 50s "$to"
-    sleep 1
+    wait_for 20 grep -q '^plan' "$T/bg.out"
+    nap 0.5
     kill -HUP "$PID"
     ended "$PID" 20
     same 'ends by SIGHUP' "$ST" 129

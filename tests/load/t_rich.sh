@@ -30,7 +30,10 @@ for p in sys.argv[1:]:
 against_python() {
     local to
     bg "$PY" tests/load/rich.py serve "$T/rich.pb" "$T/py.log" reflect
-    wait_for 20 grep -q listening "$T/bg.out" || return
+    wait_for 20 grep -q listening "$T/bg.out" || {
+        fail 'a python3-grpcio server starts' "$(tail_of "$T/bg.err")"
+        return
+    }
     to=$(sed -n 's/^listening on //p' "$T/bg.out")
     check 'no --call, another service' 3 "$BIN" load -n 1 "$to"
     has 'no --call, another service, said' "$ERR" 'try another method: --call'
@@ -39,11 +42,14 @@ against_python() {
     sent 'arrives as protobuf encodes it' "$T/py.log"
     kill "$PID"
     bg "$PY" tests/load/rich.py serve "$T/rich.pb" "$T/py.log" reflect
-    wait_for 20 grep -q listening "$T/bg.out" || return
+    wait_for 20 grep -q listening "$T/bg.out" || {
+        fail 'a python3-grpcio server starts again' "$(tail_of "$T/bg.err")"
+        return
+    }
     to=$(sed -n 's/^listening on //p' "$T/bg.out")
     check 'by reflection v1alpha, a file at a time' 0 bash -c "'$BIN' load \
         -N 200 --call test.Echo.Unary --data @- $to <'$T/rich.json'"
-    sent 'arrives likewise' "$T/py.log"
+    sent 'by reflection v1alpha: arrives as protobuf encodes it' "$T/py.log"
     LIMIT=120 tally 'replies' "$PY" tests/load/rich.py replies "$T/rich.pb" "$BIN" \
         "$to" 40
     streams 'python3-grpcio' "$to"
@@ -54,7 +60,10 @@ against_go() {
     local to web
     need 'grpc-go with reflection' echo || return
     bg "$ECHO" -set "$T/rich.pb" -log "$T/go.log" -burn 60000 -reflection v1
-    wait_for 20 grep -q pprof "$T/bg.out" || return
+    wait_for 20 grep -q pprof "$T/bg.out" || {
+        fail 'grpc-go starts' "$(tail_of "$T/bg.err")"
+        return
+    }
     to=$(sed -n 's/^listening on //p' "$T/bg.out")
     web=$(sed -n 's/^pprof on //p' "$T/bg.out")
     check 'grpc-go by reflection v1' 0 "$BIN" load -N 200 \
@@ -70,7 +79,10 @@ against_go() {
     check 'which takes whole seconds' 2 "$BIN" load -n 1 --profile="$web" "$to"
     kill "$PID"
     bg "$ECHO" -set "$T/rich.pb" -log "$T/go.log" -reflection v1alpha
-    wait_for 20 grep -q pprof "$T/bg.out" || return
+    wait_for 20 grep -q pprof "$T/bg.out" || {
+        fail 'grpc-go starts again' "$(tail_of "$T/bg.err")"
+        return
+    }
     to=$(sed -n 's/^listening on //p' "$T/bg.out")
     check 'grpc-go by reflection v1alpha' 0 "$BIN" load -N 200 \
         --call test.Echo/Unary --data "@$T/rich.json" "$to"
@@ -84,7 +96,10 @@ against_ours() {
     start_server --interop || return
     bg "$PY" tests/load/tap.py "127.0.0.1:$PORT" "$T/tap.hex" "$call"
     tap=$PID
-    wait_for 20 grep -q listening "$T/bg.out" || return
+    wait_for 20 grep -q listening "$T/bg.out" || {
+        fail 'tap.py starts' "$(tail_of "$T/bg.err")"
+        return
+    }
     check 'ours by reflection' 0 "$BIN" load --reflection -n 3 \
         --call "${call#/}" --data '{"responseParameters": [{"size": 70000,
             "intervalUs": 1, "compressed": {"value": true}}, {"size": 3}, {}],
@@ -125,7 +140,7 @@ if need 'descriptors' protoc py:google.protobuf py:grpc; then
     need 'ours by reflection' py:hpack od && against_ours
     unnamed
     wrong 'an unknown field' '{"i33":1}' 'no field "i33" in test.Rich .*"i32"'
-    wrong 'one inside' '{"items":[{"name":"a"},{"parts":[{"prise":2}]}]}' \
+    wrong 'an unknown field inside' '{"items":[{"name":"a"},{"parts":[{"prise":2}]}]}' \
         'items\[1\].parts\[0\]: no field "prise" in test.Item .*"price"'
     wrong 'a number out of range' '{"i32":3000000000}' 'i32: 3000000000 is out'
     wrong 'two of a oneof' '{"one":"a","other":2}' '"one" and "other"'

@@ -5,12 +5,13 @@
 
 # Profiles one after the other and as many by four threads at once, under ASan.
 many_windows() {
-    local timer f n count=200
+    local timer f n count=200 written=25
     if ! make -s .build/windows-asan 2>"$ERR"; then
         fail 'windows' "$(tail_of "$ERR")"
         return
     fi
     for timer in auto thread itimer wall; do
+        [ $timer = wall ] && count=100 written=13
         mkdir -p "$T/$timer"
         tally "windows, $timer" .build/windows-asan $timer $count "$T/$timer" \
             >"$T/lines"
@@ -21,7 +22,7 @@ many_windows() {
         for f in "$T/$timer"/window*.pb; do
             "$BIN" report -f json "$f" >"$OUT" 2>"$ERR" && n=$((n + 1))
         done
-        same "windows, $timer, every profile is read" "$n" $((count / 8))
+        same "windows, $timer, every profile is read" "$n" $written
         [ $timer = wall ] && continue
         check "windows, $timer, the long one is read" 0 sh -c \
             "'$BIN' report -f json '$T/$timer/whole.pb'"
@@ -64,7 +65,7 @@ churn() {
 
 many_windows
 if make -s .build/churn.so 2>"$ERR"; then
-    churn 'churn' 4
+    churn 'churn' 3
     churn 'churn, wall' 2 --clock wall
 else
     fail 'churn' "$(tail_of "$ERR")"

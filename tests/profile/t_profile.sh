@@ -210,8 +210,9 @@ unnamed() {
     short_run "stripped-$1" "$2" || return
     has "stripped, $1: no names" "$T/mapping" 'functions=0 .*lines=0 inline=0'
     has "stripped, $1: whole stacks" "$T/mapping" 'deepest=([0-9]{2,}|[6-9])$'
-    lacks "stripped, $1: no neighbour's name" <("$PY" tests/profile/prof.py "$T" names \
-        "$PB" gp) '^(svc|rpc|h2|net)_'
+    check "stripped, $1: its names" 0 "$PY" tests/profile/prof.py "$T" names \
+        "$PB" gp
+    lacks "stripped, $1: no neighbour's name" "$OUT" '^(svc|rpc|h2|net)_'
     need "stripped, $1: pprof" pprof || return
     check "stripped, $1: pprof -traces" 0 "$PPROF" -traces "$3" "$PB"
     for f in svc_work svc_hello net_loop_run server_loop_main; do

@@ -1,8 +1,8 @@
 # The profiler against programs that know what their threads did, by each timer.
 # runs: plain
 
-# Asked for in what keeps step with ticks: four times their rate, so that a
-# timer of ticks could take more samples than chance brings.
+# The sampling rate for work synchronised with the kernel tick: four times the
+# tick rate, so that a tick-driven timer can exceed it by more than chance.
 tick_rate() {
     "$PY" -c 'import time
 print(max(1000, min(10000, round(4 / time.clock_getres(6)))))'
@@ -43,8 +43,8 @@ wrong() {
     sed "s/^/     $GROUP: $1, synchronised with the tick: /" "$T/tally.err"
 }
 
-# Samples a second of CPU, of the rate asked: other programs on this machine
-# can only take from it, so that the best of three is what the timer does.
+# Samples per second of CPU against the rate requested: other programs can only
+# lower it, so the best of three runs counts.
 rate() {
     local i
     for i in 1 2 3; do
@@ -56,7 +56,7 @@ hz = json.load(open(sys.argv[1]))["trust"]["hz_delivered"]
 sys.exit(f"{hz} Hz delivered" if abs(hz - 1000) > 30 else 0)' "$OUT" \
             2>"$ERR" && break
     done
-    same 'perf delivers 1000 Hz within 3 %' "$(cat "$ERR")" ''
+    same 'perf delivers 1000 Hz within 3%' "$(cat "$ERR")" ''
 }
 
 out_of_step() {

@@ -24,7 +24,8 @@ layout() {
 
 make_itself() {
     check 'make help' 0 make -s help
-    has 'make help lists demo and test' "$OUT" '^test  '
+    has 'make help lists test' "$OUT" '^test  '
+    has 'make help lists demo' "$OUT" '^demo  '
     check 'make, nothing changed' 0 make grpcprof
     lacks 'make, nothing changed, compiles nothing' "$OUT" 'grpcprof\.c'
 }

@@ -179,7 +179,8 @@ too_late() {
     one_line 'no profile.pb, one line' 'profile\.pb'
 }
 
-port_taken() {
+# What needs a server that runs: a port in use, a template in --data, -o.
+with_a_server() {
     start_server || return
     LIMIT=20 check 'a port in use' 1 "$BIN" serve -l "127.0.0.1:$PORT" \
         "${SERVE_ALSO[@]}"
@@ -199,4 +200,4 @@ mistyped
 bad_values
 other_tools
 too_late
-port_taken
+with_a_server

@@ -35,5 +35,6 @@ made() {
         done
     } >"$T/made.txt"
     protoc -Iproto --encode=perftools.profiles.Profile profile.proto \
-        <"$T/made.txt" >"$T/made.raw" && gzip -nc "$T/made.raw" >"$T/made.pb"
+        <"$T/made.txt" >"$T/made.raw" && gzip -nc "$T/made.raw" >"$T/made.pb" ||
+        { fail 'made.sh: protoc makes the profile' "$n samples"; return 1; }
 }

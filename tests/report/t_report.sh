@@ -220,13 +220,13 @@ parts() {
         '^ +5\.00 ms +30\.0 ms +\+25\.0 ms .*handle'
     check 'a call of which nobody knows' 4 "$BIN" report \
         --assert 'cpu_per_call<8us' "$T/made.pb"
-    has 'is not known' "$OUT" 'cpu_per_call<8us: it is not known'
+    has 'cpu_per_call without calls: not known' "$OUT" 'cpu_per_call<8us: it is not known'
     check 'a base of unknown calls' 2 "$BIN" report --per-call \
         --base "$T/made.pb" "$T/one.pb"
     one_line 'a base of unknown calls' 'made.pb has no number of calls'
-    check 'nor how it changed' 2 "$BIN" report --base "$T/made.pb" \
+    check 'delta in us without calls' 2 "$BIN" report --base "$T/made.pb" \
         --assert 'delta(send)<2us' "$T/made.pb"
-    one_line 'nor how it changed' 'per-call=N'
+    one_line 'delta in us without calls' 'per-call=N'
 }
 
 # A base of another kind is no base; where a difference is shown, that is said.
@@ -423,10 +423,10 @@ more_formats() {
     fi
     check 'twice the same profile' 0 "$BIN" report -f folded "$T/made.pb" \
         "$T/made.pb"
-    has 'is twice as much' "$OUT" '^main;handle 6000000000$'
+    has 'two equal profiles add up' "$OUT" '^main;handle 6000000000$'
     check 'a profile beside itself' 0 "$BIN" report --base "$T/made.pb" \
         --assert 'delta(handle)<1%' --assert 'share(^handle$)>=50%' "$T/made.pb"
-    has 'does not differ' "$OUT" '0 of [0-9]+ functions differ'
+    has 'a profile beside itself: no difference' "$OUT" '0 of [0-9]+ functions differ'
     check 'an assertion that does not hold' 4 "$BIN" report \
         --assert 'share(handle)<10%' "$T/made.pb"
     check 'an assertion that does not hold, to a file' 4 "$BIN" report -q \
@@ -438,13 +438,13 @@ more_formats() {
         "cat '$T/made.pb' >'$T/fifo' & '$BIN' report -f top '$T/fifo'"
     check 'the picture of both' 0 "$BIN" report -f svg --base "$T/made.pb" \
         "$T/made.pb"
-    has 'is grey' "$OUT" 'no significant change'
-    lacks 'all of it' "$OUT" 'larger share</text>'
+    has 'svg of equal profiles: no significant change' "$OUT" 'no significant change'
+    lacks 'svg of equal profiles: nothing grew' "$OUT" 'larger share</text>'
     check 'by category' 0 "$BIN" report -f top --by category "$T/made.pb"
-    has 'names categories' "$OUT" 'HTTP/2 and gRPC protocol$'
+    has '--by category names categories' "$OUT" 'HTTP/2 and gRPC protocol$'
     echo 'memory handle  # ours' >"$T/rules"
     check 'own rules' 0 "$BIN" report --rules "$T/rules" --explain "$T/made.pb"
-    has 'come first' "$OUT" 'memory management +handle +handle'
+    has '--rules: own rules come first' "$OUT" 'memory management +handle +handle'
     for f in '(' 'a**' '\1' '(?=x)' '\pL' 'x{2000}'; do
         check "--focus $f" 2 "$BIN" report --focus "$f" "$T/made.pb"
         one_line "--focus $f names it" '--focus'

@@ -6,7 +6,7 @@
 http() { curl -sS -o /dev/null "http://127.0.0.1:$WEB/$1"; }
 
 races() {
-    local load i pid one
+    local load i one
     if ! make -s .build/grpcprof-tsan 2>"$ERR"; then
         missing 'builds under TSan' "$(tail_of "$ERR")"
         return

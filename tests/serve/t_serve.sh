@@ -56,10 +56,10 @@ at_most() {
     then pass "$1"; else fail "$1" "${2:-none} KiB, at most $3 wanted"; fi
 }
 
-# What README says of memory: of an idle connection, of one that was busy, and
+# What tests/bench/RESULTS says of memory: of an idle connection, a used one, and
 # that calls and connections leave nothing behind.
 memory() {
-    local first i files
+    local first=0 i files
     need 'memory' py:hpack || return
     files=$(ulimit -Sn)
     ulimit -Sn "$(ulimit -Hn)"
@@ -72,12 +72,14 @@ memory() {
         "$("$PY" tests/bench/idle.py "$PORT" "$SPID" 300 300 | cut -d' ' -f1)" \
         48
     for i in {1..10}; do
-        "$BIN" load -q -c 100 -n 200 "127.0.0.1:$PORT" >"$OUT" || break
+        "$BIN" load -q -c 100 -n 200 "127.0.0.1:$PORT" >"$OUT" ||
+            { fail 'load for the memory check' "round $i"; break; }
         [ "$i" = 1 ] && first=$(resident)
     done
     at_most '200,000 calls leave nothing' $(($(resident) - first)) 512
     for i in {1..10}; do
-        "$BIN" load -q -c 100 -n 1 "127.0.0.1:$PORT" >"$OUT" || break
+        "$BIN" load -q -c 100 -n 1 "127.0.0.1:$PORT" >"$OUT" ||
+            { fail 'connections for the memory check' "round $i"; break; }
         [ "$i" = 1 ] && first=$(resident)
     done
     at_most '1,000 connections leave nothing' $(($(resident) - first)) 512

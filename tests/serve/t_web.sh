@@ -135,8 +135,8 @@ addresses() {
     if start_server; then
         has 'the default taken is a notice' "$SDIR/serve.err" \
             '127\.0\.0\.1:6060'
-        lacks 'and no endpoint' "$SDIR/serve.err" 'debug endpoint on'
-        check 'and it serves' 0 "$BIN" load -n 10 "127.0.0.1:$PORT"
+        lacks 'port 6060 taken: no endpoint' "$SDIR/serve.err" 'debug endpoint on'
+        check 'port 6060 taken: it serves' 0 "$BIN" load -n 10 "127.0.0.1:$PORT"
         stop_server 'without the default it ends with status 0'
     fi
     kill "$holder" 2>/dev/null
@@ -152,7 +152,7 @@ addresses() {
         check 'curl by a Unix socket' 0 curl -sSf --unix-socket "$T/web.sock" \
             http://localhost/healthz
         stop_server 'a Unix socket ends with status 0'
-        check 'and is removed' 1 test -e "$T/web.sock"
+        check 'the Unix socket is removed' 1 test -e "$T/web.sock"
     fi
     LIMIT=20 check 'an address that is none' 2 "$BIN" serve -l 127.0.0.1:0 \
         --debug nonsense:x
