@@ -2085,7 +2085,7 @@ static int sys_read_fd(int fd, const char *name, size_t most, struct buf *b,
     for (;;) {
         uint8_t *p = mem_reserve(b, 65536);
         if (!p)
-            return txt_fail(why, GP_ENOMEM, "%s: out of memory after %zu MiB",
+            return txt_fail(why, GP_ENOMEM, "%s: no memory after %zu MiB read",
                             name, b->len >> 20);
         ssize_t n = read(fd, p, 65536);
         if (n < 0 && errno == EINTR)
@@ -2096,7 +2096,7 @@ static int sys_read_fd(int fd, const char *name, size_t most, struct buf *b,
             return GP_OK;
         b->len += (size_t)n;
         if (b->len > most)
-            return txt_fail(why, GP_ELIMIT, "%s: larger than %g MiB", name,
+            return txt_fail(why, GP_ELIMIT, "%s: file exceeds %g MiB", name,
                             (double)most / (1 << 20));
     }
 }
@@ -2288,7 +2288,7 @@ static int sys_thread_start(pthread_t *t, const char *name, bool quiet,
     int e = pthread_create(t, NULL, fn, arg);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (e)
-        return txt_fail(why, GP_EIO, "cannot start thread %s: %s", name,
+        return txt_fail(why, GP_EIO, "no new thread (%s): %s", name,
                         strerror(e));
     pthread_setname_np(*t, name);
     return GP_OK;
@@ -2958,7 +2958,7 @@ static int re_init(struct re *r, const char *what, const char *text,
     struct gp_why part = {0};
     *r = (struct re){0};
     if (strlen(text) > RE_MOST_BYTES)
-        return txt_fail(why, GP_EUSAGE, "%s: longer than %d bytes", what,
+        return txt_fail(why, GP_EUSAGE, "%s: expression over %d bytes", what,
                         RE_MOST_BYTES);
     int e = re_translate(&in, text, &part);
     mem_put_byte(&in.out, 0);
@@ -10171,7 +10171,7 @@ static int filter_whole_re(struct re *re, const char *file, const char *what,
     size_t flags = 0;                   /* length of a leading (?i) */
     snprintf(name, sizeof name, "%.160s: %s", file, what);
     if (text.n >= RE_MOST_BYTES - 4)
-        return txt_fail(why, GP_EUSAGE, "%s: longer than %d bytes", name,
+        return txt_fail(why, GP_EUSAGE, "%s: expression over %d bytes", name,
                         RE_MOST_BYTES);
     /* Compile it alone first: an unmatched ) would close our parenthesis. */
     snprintf(whole, sizeof whole, "%.*s", (int)text.n, text.p);
