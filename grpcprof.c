@@ -5338,7 +5338,8 @@ struct pp_location {
     uint64_t id, address;
     uint32_t mapping;                   /* index, or MEM_NONE */
     uint32_t line, nlines;              /* rows of pp.line, innermost first */
-    bool folded;                        /* several places of the same code */
+    bool folded;                        /* stands for several addresses whose
+                                         * code the linker merged */
 };
 
 struct pp_label {
@@ -11857,8 +11858,9 @@ static struct anl_function *anl_rank(const struct anl *a, const struct view *v,
     return row;
 }
 
-/* Set more[label], for each label that is a frame (--tagleaf), to its flat
- * value from application functions minus that from others. */
+/* For each label that --tagleaf made a frame, set more[label] to its flat value
+ * in stacks whose innermost function is the application's, minus that in
+ * others. */
 static void anl_label_levels(const struct anl *a, int64_t *more)
 {
     const struct view *v = &a->view;
@@ -16898,7 +16900,7 @@ static int cs_decode(struct cs *s, const struct cs_frame *f)
     return GP_OK;
 }
 
-/* Pass on the fields of a cached block. */
+/* Report the fields of a cached header block, as if it had been decoded. */
 static void cs_replay(struct cs *s, const struct cs_seen *k)
 {
     struct cs_block *b = &s->block;
@@ -17324,7 +17326,7 @@ struct flood_bucket {                   /* a token bucket, see flood_take */
 
 struct flood {                          /* of one connection */
     struct flood_bucket budget;         /* for frames seldom sent honestly */
-    struct flood_bucket resets;         /* for calls that have deadlines */
+    struct flood_bucket resets;         /* for resets of calls with deadlines */
     enum flood_reason reason;           /* to close the connection */
     int64_t  ping_ns;                   /* the last PING received; 0: none */
     uint32_t updates;                   /* WINDOW_UPDATEs that are free */
@@ -18223,7 +18225,8 @@ static void h2_on_message_frame(struct h2_conn *c, const nghttp2_frame *f)
         c->kit->up->on_end(stream);
 }
 
-/* Charge the peer's RST_STREAM of stream id; false: budget exhausted. */
+/* Charge c's flood budget for the peer's RST_STREAM of stream id.  False: the
+ * budget is exhausted. */
 static bool h2_charge_reset(struct h2_conn *c, int32_t id)
 {
     void *stream = h2_stream(c, id);
@@ -25076,7 +25079,7 @@ static void res_judge_rate(struct res_verdict *v, const struct res_config *k,
     res_because(v, "the server kept up with the schedule, and may handle more");
 }
 
-/* Write into v->next what to try next. */
+/* Set v->next, the advice on what to try in the next run. */
 static void res_judge_next(struct res_verdict *v, const struct res_config *k,
                            const struct res *r, bool starved)
 {
@@ -26407,7 +26410,8 @@ static void load_call_free(struct load_worker *w, struct load_call *k)
 {
     mem_link_drop(&k->by_age);
     mem_link_drop(&k->queued);
-    if (k->rpc.keep) {                  /* no message: keep the next reply */
+    if (k->rpc.keep) {                  /* the kept reply had no message: keep
+                                         * the next one instead */
         k->rpc.keep = NULL;
         w->asked = false;
     }
@@ -30450,8 +30454,8 @@ static void loaddoc_counts(struct buf *b, const struct res *r)
 
 enum { LOADDOC_TIMES = 5 };             /* most rows of the latency table */
 
-/* Set name[] and h[] to the latencies of t that have values; return their
- * number, at most LOADDOC_TIMES. */
+/* Fill name[] and h[] with the rows of the latency table: the histograms of t
+ * that have values.  Return their number, at most LOADDOC_TIMES. */
 static size_t loaddoc_times(const struct res_report *t, const char **name,
                             const struct hdr **h)
 {
