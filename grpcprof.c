@@ -13,7 +13,7 @@
  *  3  NUM      saturating arithmetic, big-endian numbers
  *  4  TXT      numbers, durations, UTF-8, percent-encoding, formatted appends
  *  5  SYS      clocks, whole files, threads, child processes, usable CPUs
- *  6  RE       RE2 syntax translated for libc's regcomp, or refused by name
+ *  6  RE       regular expressions in RE2's syntax, in linear time
  *  7  JS       JSON, written and read
  *  8  PB       protobuf wire format, written and read
  *  9  GZ       gzip and zlib, both ways, with a limit on the output
@@ -22,45 +22,46 @@
  * 12  SMP      sampler: the only code that runs in a signal handler
  * 13  PP       profile.proto model: read, build, write
  * 14  LEGACY   profiles in the format of gperftools
- * 15  MERGE    the sum of profiles
- * 16  FIG      the figures of a run in a profile's comments
- * 17  REC      recorder: one table of stacks and their CPU times; marks
- * 18  BUILD    a profile of the time between two marks
- * 19  VIEW     a profile by function: flat, cum, call trees
- * 20  FILTER   pprof's filters: focus, ignore, hide, show, labels
- * 21  GRAIN    frames named by function, file, line, address or module
- * 22  CAT      what kind of work a function does: rules and categories
- * 23  STAT     shares with intervals, tests of differences
- * 24  ANL      one pass over the samples; trust, verdict, advice
- * 25  COMPARE  two profiles beside each other; assertions
- * 26  SVG      flame graph: one self-contained picture
- * 27  DSC      protobuf descriptors; messages from JSON and back
- * 28  NET      addresses, sockets, event loop, timers, wake-ups
- * 29  CS       a client's HTTP/2 session: frames, streams, windows
- * 30  FLOOD    limits on frames that cost a server work and carry no call
- * 31  H2       HTTP/2 connections without gRPC; a server's use nghttp2
- * 32  JOB      work that any loop of a pool may do
- * 33  RPC      gRPC of client and server: framing, timeouts, status, metadata
- * 34  SERVER   gRPC server: loops, calls, methods, answers
- * 35  CLIENT   gRPC calls of a client on one connection
- * 36  SVC      Greeter, Health, Reflection, TestService
- * 37  WEB      debug endpoint: HTTP/1.1
- * 38  API      what grpcprof.h promises
- * 39  REFLECT  a server's descriptors, by reflection
- * 40  FETCH    GET from a debug endpoint; the server's profile during a load
- * 41  RES      result of a load: figures, verdict, assertions, JSON
- * 42  LOAD     load generator
- * 43  DOC      documents: text, Markdown, HTML, JSON of a report
- * 44  PPROF    pprof's views
- * 45  FOREIGN  folded stacks, callgrind, speedscope
- * 46  LOADDOC  documents of load
- * 47  SAY      what the commands print
- * 48  OPT      tables of options: parsing, help, man page, completion
- * 49  SERVE    the command serve
- * 50  MSG      what load sends: messages and metadata
- * 51  LOADCMD  the command load
- * 52  REPORT   the command report
- * 53  CLI      the list of commands, main
+ * 15  IMPORT   profiles of other tools: folded, perf script, pprof's text, JSON
+ * 16  MERGE    the sum of profiles
+ * 17  FIG      the figures of a run in a profile's comments
+ * 18  REC      recorder: one table of stacks and their CPU times; marks
+ * 19  BUILD    a profile of the time between two marks
+ * 20  VIEW     a profile by function: flat, cum, call trees
+ * 21  FILTER   pprof's filters: focus, ignore, hide, show, labels
+ * 22  GRAIN    frames named by function, file, line, address or module
+ * 23  CAT      what kind of work a function does: rules and categories
+ * 24  STAT     shares with intervals, tests of differences
+ * 25  ANL      one pass over the samples; trust, verdict, advice
+ * 26  COMPARE  two profiles beside each other; assertions
+ * 27  SVG      flame graph: one self-contained picture
+ * 28  DSC      protobuf descriptors; messages from JSON and back
+ * 29  NET      addresses, sockets, event loop, timers, wake-ups
+ * 30  CS       a client's HTTP/2 session: frames, streams, windows
+ * 31  FLOOD    limits on frames that cost a server work and carry no call
+ * 32  H2       HTTP/2 connections without gRPC; a server's use nghttp2
+ * 33  JOB      work that any loop of a pool may do
+ * 34  RPC      gRPC of client and server: framing, timeouts, status, metadata
+ * 35  SERVER   gRPC server: loops, calls, methods, answers
+ * 36  CLIENT   gRPC calls of a client on one connection
+ * 37  SVC      Greeter, Health, Reflection, TestService
+ * 38  WEB      debug endpoint: HTTP/1.1
+ * 39  API      what grpcprof.h promises
+ * 40  REFLECT  a server's descriptors, by reflection
+ * 41  FETCH    GET from a debug endpoint; the server's profile during a load
+ * 42  RES      result of a load: figures, verdict, assertions, JSON
+ * 43  LOAD     load generator
+ * 44  DOC      documents: text, Markdown, HTML, JSON of a report
+ * 45  PPROF    pprof's views
+ * 46  FOREIGN  folded stacks, callgrind, speedscope
+ * 47  LOADDOC  documents of load
+ * 48  SAY      what the commands print
+ * 49  OPT      tables of options: parsing, help, man page, completion
+ * 50  SERVE    the command serve
+ * 51  MSG      what load sends: messages and metadata
+ * 52  LOADCMD  the command load
+ * 53  REPORT   the command report
+ * 54  CLI      the list of commands, main
  *
  * THREE TYPICAL CHANGES
  *   Another format    a writer in DOC, PPROF, FOREIGN or LOADDOC; its name, its
@@ -157,7 +158,7 @@
 #include <nghttp2/nghttp2.h>
 #include <poll.h>
 #include <pthread.h>
-#include <regex.h>
+#include <wctype.h>
 #include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -230,15 +231,20 @@ enum {
 
 /* ---- RE ---- */
 enum {
-    /* Limits past which an expression is refused: bytes; the count in {n,m},
-     * RE2's own limit; characters and classes times repetitions, which libc
-     * expands; non-ASCII characters in a class's range, which are listed. */
-    RE_MOST_BYTES  = 1000,
+    /* Of an expression: bytes; the count in {n,m}, RE2's own limit; states of
+     * its program, 12 bytes each, and ranges of its sets.  An expression past a
+     * limit is refused. */
+    RE_MOST_BYTES  = 16384,
     RE_MOST_REPEAT = 1000,
-    RE_MOST_ATOMS  = 2000,
-    RE_MOST_RANGE  = 4096,
+    RE_MOST_STATES = 20000,
+    RE_MOST_RANGES = 200000,
 
-    RE_MOST_TEXT   = 16384,     /* bytes of a name; the rest is not matched */
+    RE_LAST_CASED  = 0x1e944,   /* no character after it has another case */
+
+    /* Steps, about 10 ns each, that matching may take before it gives up: this
+     * many, and so many for each byte of text. */
+    RE_MOST_STEPS   = 50000000,
+    RE_STEPS_A_BYTE = 256,
 };
 
 /* ---- JS ---- */
@@ -305,6 +311,14 @@ enum {
     PP_MOST_BYTES = 1 << 30,
 };
 
+/* ---- IMPORT ---- */
+enum {
+    IMPORT_PROBED_LINES = 20,   /* lines by which a text format is recognised */
+
+    /* Open frames of an evented profile: each event adds a stack of them. */
+    IMPORT_MOST_DEPTH = 4096,
+};
+
 /* ---- LEGACY ---- */
 enum {
     /* Frames of a stack, and the longest period; more are an error. */
@@ -332,6 +346,10 @@ enum {
 };
 
 /* ---- VIEW ---- */
+
+/* A shorter period is none. */
+#define VIEW_LEAST_PERIOD_NS INT64_C(10000)
+
 enum {
     VIEW_MODULE_BYTES = 1024,   /* of a module's name; the rest is cut */
 
@@ -348,8 +366,8 @@ enum { GRAIN_NAMES_BYTES = 512 << 20 }; /* of all names of --by; more: error */
 
 /* ---- CAT ---- */
 enum {
-    CAT_MOST_RULES = 10000,     /* in the file of --rules; more are refused */
-    CAT_MOST_BUILTIN = 512,     /* built-in rules that are chained; asserted */
+    CAT_MOST_RULES = 20000,     /* of --rules and built in; more are refused */
+    CAT_NAME_BYTES = 512,       /* of a name without arguments; cut off */
 };
 
 /* ---- STAT ---- */
@@ -366,6 +384,8 @@ enum {
     ANL_MOST_THREADS = 1024,
 
     ANL_PLACES = 5,             /* functions listed in which threads wait */
+    ANL_APPS = 10,              /* functions of the application listed, */
+    ANL_PARTS = 3,              /* and functions below each */
 
     /* With fewer effective samples the verdict is withheld: at 300 a share of
      * 10% has an interval of 7.1 to 13.9%; wider ones decide no rule. */
@@ -397,6 +417,11 @@ enum {
 #define ANL_TICK_RATIO 1.25
 #define ANL_TICK_ERRORS 4
 #define ANL_TICK_LEAST_RATE 1.5
+
+/* A function of the application passes on if less of its time is its own; it is
+ * named in the verdict if it takes more than this share. */
+#define ANL_PASSES    0.05
+#define ANL_LARGE_APP 0.10
 
 /* ---- SVG ---- */
 enum {
@@ -826,6 +851,7 @@ enum {
     /* Columns of a name in the text report, for lines of about 100; the rest is
      * cut.  Other formats show whole names. */
     DOC_NAME_COLUMNS = 46,
+    DOC_BELOW_ROWS = 5,         /* functions whose time is divided up */
 };
 
 /* ---- PPROF ---- */
@@ -1966,6 +1992,14 @@ static struct slice txt_base(struct slice path)
     return slash ? txt_after(path, (size_t)(slash - path.p) + 1) : path;
 }
 
+/* Return the last two components of a path, borrowed. */
+static struct slice txt_tail(struct slice path)
+{
+    size_t last = path.n - txt_base(path).n;
+    struct slice dir = { path.p, last ? last - 1 : 0 };
+    return txt_after(path, dir.n - txt_base(dir).n);
+}
+
 /* Compare two names by bytes; a prefix is less. */
 static int txt_compare(struct slice a, struct slice b)
 {
@@ -2516,43 +2550,177 @@ static uint64_t sys_raise_file_limit(void)
 }
 
 /* =================================== 6 RE ====================================
- * for     RE2 syntax on libc's regcomp
+ * for     regular expressions in RE2's syntax: does one match somewhere?
  * uses    MEM, TXT
  * owns    the compiled expression until re_fini
- * spec    [RE2] google/re2 doc/syntax.txt; POSIX.1-2017 9.4 (ERE), and the
- *         escapes \b \B of glibc
+ * spec    [RE2] google/re2 doc/syntax.txt
  * prefix  re_
- * runs    any thread; an expression may be matched by several at once
+ * runs    any thread; an expression is used by one thread at a time
  *
- * An expression is translated to POSIX, or refused, naming the construct that
- * POSIX lacks.  Only whether it matches counts: lazy and greedy are the same.
- * Text is UTF-8.
+ * An expression becomes a program of states (Thompson); matching follows all
+ * threads through it at once, one character after the other (Pike), so that it
+ * takes at most states times characters steps.  Jumps are relative to their
+ * state: a part of the program can be moved and copied.
  *
- *   \d+?(?:x|\.)\z      [0-9]+(x|\.)$
+ *   a(b|c)*    0 SET a   1 SPLIT +6   2 SPLIT +3   3 SET b   4 JUMP +2
+ *              5 SET c   6 JUMP -5    7 MATCH
  *
- * Invariant  no backtracking: back references, which RE2 lacks too, are
- *            refused; repetition (RE_MOST_ATOMS) and text are bounded.
- * Does not   exclude newlines from `.`.
+ * Text is UTF-8; each byte that is not counts as U+FFFD, as in Go.  Submatches,
+ * lazy and greedy do not matter to whether an expression matches.
+ *
+ * Invariant  no backtracking and no recursion; states, steps and memory are
+ *            limited whatever the expression and the text.
+ * Does not   know \C and the classes of Unicode, \p{Greek}: both are refused.
  */
 
+enum re_op {
+    RE_MATCH, RE_SET, RE_SPLIT, RE_JUMP,
+    RE_BEGIN, RE_END, RE_LINE_BEGIN, RE_LINE_END, RE_WORD_EDGE, RE_NO_WORD_EDGE
+};
+
+struct re_state {
+    enum re_op op;
+    int32_t    to;                      /* SPLIT, JUMP: from here; also goes on
+                                         * with the next if SPLIT; SET: index of
+                                         * the first range */
+    uint32_t   n;                       /* SET: ranges */
+};
+
+struct re_range { uint32_t from, to; }; /* characters, both ends included */
+
+struct re_list {                        /* a set of states that keeps order */
+    uint32_t *state;                    /* owned */
+    size_t n;
+};
+
 struct re {
-    regex_t re;
-    bool    ready;                      /* re is compiled */
+    struct re_state *state;             /* owned; the last is RE_MATCH */
+    struct re_range *range;             /* owned; of all sets, each sorted */
+    size_t nstates, states_cap, nranges, ranges_cap;
+    struct buf literal;                 /* owned: what to search for instead, if
+                                         * is_literal */
+    bool is_literal, ready;             /* ready: compiled */
+    struct re_run *run;                 /* owned; what matching changes */
 };
 
-struct re_in {                          /* a translation */
+struct re_run {
+    uint64_t steps;                     /* left before the match gives up */
+    bool gave_up;
+    uint32_t stamp;                     /* of the present position */
+    struct re_list now, next;           /* waiting for a character */
+    uint32_t *seen;                     /* owned; by state: its last stamp */
+    uint32_t *stack;                    /* owned; states to visit */
+};
+
+enum re_flag { RE_FOLD = 1, RE_DOT_ALL = 2, RE_MULTI_LINE = 4 };
+
+struct re_group {                       /* open while it is read */
+    size_t begin;                       /* its first state */
+    size_t branch;                      /* first state of the last branch */
+    size_t jump;                        /* last jump to its end, 0: none; its
+                                         * to is the one before */
+    unsigned flags;                     /* of what stands around it */
+};
+
+struct re_in {                          /* an expression being compiled */
+    struct re *r;                       /* borrowed */
     const char *at;                     /* rest of the expression */
-    struct buf  out;                    /* owned: in POSIX syntax */
-    unsigned    depth;                  /* open groups */
-    uint64_t    atoms[RE_MOST_BYTES + 1];       /* in each open group */
-    uint64_t    last;                   /* atoms in the last item */
-    bool        atom;                   /* the last item can be repeated */
-    bool        again;                  /* the last item is a repetition */
-    bool        icase;
+    struct re_group *group;             /* owned; [0] is all of it */
+    struct slice *name;                 /* owned; of groups */
+    size_t ngroups, groups_cap, nnames, names_cap;
+    struct re_range *set;               /* owned; the set being read */
+    size_t nset, set_cap;
+    struct re_range *cased;             /* owned; a character, another case */
+    size_t ncased, cased_cap;
+    size_t item;                        /* first state of the last item */
+    bool can_repeat;                    /* the last item may be repeated */
+    bool repeated;                      /* it has been */
+    unsigned flags;                     /* enum re_flag */
+    int err;                            /* GP_ENOMEM or GP_ELIMIT, sticky */
 };
 
-/* Return a locale in which text is UTF-8, or if there is none the program's (in
- * which the C library compares bytes). */
+enum { RE_LAST_CHAR = 0x10ffff, RE_NO_CHAR = 0x110000 };
+
+/* Report the construct that is not valid or not supported. */
+static int re_bad(struct gp_why *why, const char *what, const char *construct)
+{
+    return txt_fail(why, GP_EUSAGE, "%s '%.40s'", what, construct);
+}
+
+/* ---- sets of characters ---- */
+
+/* Add the characters from a to b to the set being read. */
+static void re_set_add(struct re_in *in, uint32_t a, uint32_t b)
+{
+    struct re_range *g = MEM_ADD(in->set, in->nset, in->set_cap);
+    if (g)
+        *g = (struct re_range){ a, b };
+    else
+        in->err = GP_ENOMEM;
+}
+
+/* Order ranges by their first character. */
+static int re_range_order(const void *a, const void *b)
+{
+    const struct re_range *x = a, *y = b;
+    return (x->from > y->from) - (x->from < y->from);
+}
+
+/* Sort the ranges of the set from the first on and join those that touch. */
+static void re_set_sort(struct re_in *in, size_t first)
+{
+    struct re_range *g = in->set + first;
+    size_t n = in->nset - first, kept = 0;
+    if (n > 1)
+        qsort(g, n, sizeof *g, re_range_order);
+    for (size_t i = 1; i < n; i++)
+        if (g[i].from <= g[kept].to + 1)
+            g[kept].to = g[i].to > g[kept].to ? g[i].to : g[kept].to;
+        else
+            g[++kept] = g[i];
+    if (n)
+        in->nset = first + kept + 1;
+}
+
+/* Replace the set's ranges from the first on by all other characters. */
+static void re_set_negate(struct re_in *in, size_t first)
+{
+    uint32_t next = 0;
+    re_set_sort(in, first);
+    size_t n = in->nset;
+    for (size_t i = first; i < n; i++) {
+        uint32_t from = in->set[i].from, to = in->set[i].to;
+        if (from > next)
+            re_set_add(in, next, from - 1);
+        next = to + 1;
+    }
+    if (next <= RE_LAST_CHAR)
+        re_set_add(in, next, RE_LAST_CHAR);
+    if (in->err)
+        return;
+    in->nset -= n - first;
+    memmove(in->set + first, in->set + n,
+            (in->nset - first) * sizeof *in->set);
+}
+
+/* True if the n sorted ranges at g have c. */
+static bool re_in_set(const struct re_range *g, size_t n, uint32_t c)
+{
+    size_t low = 0;
+    while (low < n) {
+        size_t mid = low + (n - low) / 2;
+        if (c > g[mid].to)
+            low = mid + 1;
+        else if (c < g[mid].from)
+            n = mid;
+        else
+            return true;
+    }
+    return false;
+}
+
+/* Return a locale that knows the case of all characters, or the program's if
+ * there is none. */
 static locale_t re_locale(void)
 {
     static _Atomic(locale_t) made;
@@ -2569,180 +2737,91 @@ static locale_t re_locale(void)
     return l;
 }
 
-/* Report the construct that cannot be translated. */
-static int re_bad(struct gp_why *why, const char *what, const char *construct)
+/* List the characters that have another case in in->cased, ordered.  U+0130 and
+ * U+0131, the Turkish i's, have none. */
+static void re_list_cased(struct re_in *in)
 {
-    return txt_fail(why, GP_EUSAGE, "%s '%.40s'", what, construct);
+    locale_t l = re_locale();
+    for (uint32_t c = 'A'; c < RE_LAST_CASED && !in->err; c++) {
+        uint32_t other[2] = { (uint32_t)towlower_l((wint_t)c, l),
+                              (uint32_t)towupper_l((wint_t)c, l) };
+        for (int k = 0; k < 2 && c != 0x130 && c != 0x131; k++)
+            if (other[k] != c) {
+                struct re_range *p = MEM_ADD(in->cased, in->ncased,
+                                             in->cased_cap);
+                struct re_range *q = MEM_ADD(in->cased, in->ncased,
+                                             in->cased_cap);
+                if (!p || !q) {
+                    in->err = GP_ENOMEM;
+                    return;
+                }
+                in->cased[in->ncased - 2] = (struct re_range){ c, other[k] };
+                in->cased[in->ncased - 1] = (struct re_range){ other[k], c };
+            }
+    }
+    if (in->ncased)
+        qsort(in->cased, in->ncased, sizeof *in->cased, re_range_order);
 }
 
-/* Read the escape after a backslash, at in->at, into *c, and move in->at past
- * it.  GP_EUSAGE: it is not one character. */
-static int re_escaped(struct re_in *in, uint32_t *c, struct gp_why *why)
+/* True if a range of the set, from its range first on, has c. */
+static bool re_set_has(const struct re_in *in, size_t first, uint32_t c)
 {
-    static const char control[] = "a\af\ft\tn\nr\rv\v";
-    char k = *in->at;
-    const char *found = k ? strchr(control, k) : NULL;
-    if (found && (found - control) % 2 == 0) {
-        *c = (uint32_t)found[1];
-        in->at++;
-        return GP_OK;
-    }
-    if (k == 'x') {
-        const char *p = in->at + 1;
-        bool brace = *p == '{';
-        int n = 0, most = brace ? 6 : 2;
-        *c = 0;
-        for (p += brace; n < most && txt_hex(*p) >= 0; n++)
-            *c = *c << 4 | (uint32_t)txt_hex(*p++);
-        if (n == 0 || (!brace && n < 2) || (brace && *p != '}') || *c == 0 ||
-            *c > 0x10ffff)
-            return re_bad(why, "not a character's code:", in->at - 1);
-        in->at = p + brace;
-        return GP_OK;
-    }
-    if (k >= '0' && k <= '9')
-        return re_bad(why, "RE2 has no back references:", in->at - 1);
-    if (k == 'p' || k == 'P')
-        return re_bad(why, "Unicode classes are not supported:", in->at - 1);
-    if (!ispunct((unsigned char)k))
-        return re_bad(why, "unsupported escape:", in->at - 1);
-    *c = (uint32_t)(uint8_t)k;
-    in->at++;
-    return GP_OK;
+    for (size_t i = first; i < in->nset; i++)
+        if (c >= in->set[i].from && c <= in->set[i].to)
+            return true;
+    return false;
 }
 
-/* Append the character c, escaped if POSIX gives it a meaning. */
-static void re_put_literal(struct re_in *in, uint32_t c)
+/* Add the other cases of the set's characters, from its range first on. */
+static void re_set_fold(struct re_in *in, size_t first)
 {
-    if (c < 0x80 && c && strchr("\\^$.[]|()*+?{}", (int)c))
-        mem_put_byte(&in->out, '\\');
-    txt_put_code(&in->out, c);
-}
-
-struct re_class {                       /* a class of characters */
-    bool      ascii[128];
-    bool      beyond;                   /* and all non-ASCII */
-    struct buf more;                    /* owned: some non-ASCII, in UTF-8 */
-};
-
-/* Add the characters in set, pairs of a first and a last, to k; if not, all
- * others. */
-static void re_add_set(struct re_class *k, const char *set, bool not)
-{
-    for (int i = 1; i < 128; i++) {
-        bool in = false;
-        for (const char *p = set; *p; p += 2)
-            in |= i >= p[0] && i <= p[1];
-        k->ascii[i] |= in != not;
-    }
-    k->beyond |= not;
-}
-
-/* Add the class \d, \s or \w, or its complement \D, \S or \W, to k; false: c is
- * none of these. */
-static bool re_add_perl(struct re_class *k, char c)
-{
-    const char *set = c == 'd' || c == 'D' ? "09"
-                    : c == 's' || c == 'S' ? "\t\n\f\r  "
-                    : c == 'w' || c == 'W' ? "09AZaz__" : NULL;
-    if (set)
-        re_add_set(k, set, c >= 'A' && c <= 'Z');
-    return set;
-}
-
-/* Add the characters from a to b to k, the non-ASCII ones one by one, as libc's
- * locale may not order them; false: too many. */
-static bool re_add_range(struct re_class *k, uint32_t a, uint32_t b)
-{
-    for (uint32_t i = a; i <= b && i < 128; i++)
-        k->ascii[i] = true;
-    k->beyond |= a <= 128 && b == 0x10ffff;
-    a = a < 128 ? 128 : a;
-    if (k->beyond)
-        return true;
-    if (b > a && b - a >= RE_MOST_RANGE)
-        return false;
-    for (; a <= b; a++)
-        if (a < 0xd800 || a > 0xdfff)
-            txt_put_code(&k->more, a);
-    return true;
-}
-
-/* Append k in brackets, with ] ^ - and [ where they are literal.  A class with
- * all non-ASCII is written as a negated ASCII class. */
-static void re_put_class(struct buf *b, struct re_class *k, bool not)
-{
-    size_t begin, n = 0;
-    for (int i = 1; i < 128; i++)
-        n += k->ascii[i] ^= k->beyond;
-    not ^= k->beyond;
-    k->more.len = k->beyond ? 0 : k->more.len;
-    bool minus = k->ascii['-'];
-    if (n == 0 && !k->more.len) {
-        txt_puts(b, not ? "." : "($x)");        /* all or none */
-        return;
-    }
-    if (n == 1 && k->ascii['^'] && !k->more.len && !not) {
-        txt_puts(b, "\\^");
-        return;
-    }
-    txt_puts(b, not ? "[^" : "[");
-    begin = b->len;
-    if (k->ascii[']'])
-        mem_put_byte(b, ']');
-    for (int i = 1; i < 128; i++) {
-        int end = i;
-        if (!k->ascii[i] || strchr("]^-[", i))
-            continue;
-        while (end < 127 && k->ascii[end + 1] && !strchr("]^-[", end + 1))
-            end++;
-        mem_put_byte(b, (uint8_t)i);
-        if (end > i + 1)
-            mem_put_byte(b, '-');
-        if (end > i)
-            mem_put_byte(b, (uint8_t)end);
-        i = end;
-    }
-    mem_put(b, k->more.data, k->more.len);
-    if (k->ascii['['])
-        mem_put_byte(b, '[');
-    if (k->ascii['^']) {
-        if (b->len == begin && !not) {  /* first it would negate; then k has
-                                         * '-' too: that goes first */
-            mem_put_byte(b, '-');
-            minus = false;
+    if (!in->ncased)
+        re_list_cased(in);
+    for (size_t i = first; i < in->nset; i++) {     /* it grows meanwhile */
+        size_t low = 0, high = in->ncased;
+        while (low < high) {
+            size_t mid = low + (high - low) / 2;
+            if (in->cased[mid].from < in->set[i].from)
+                low = mid + 1;
+            else
+                high = mid;
         }
-        mem_put_byte(b, '^');
+        for (; low < in->ncased && in->cased[low].from <= in->set[i].to; low++)
+            if (!re_set_has(in, first, in->cased[low].to))
+                re_set_add(in, in->cased[low].to, in->cased[low].to);
     }
-    if (minus)
-        mem_put_byte(b, '-');
-    mem_put_byte(b, ']');
 }
 
-/* Read the next character of a class into *c. */
-static int re_class_char(struct re_in *in, uint32_t *c, struct gp_why *why)
+/* Add the characters in pairs, of a first and a last, to the set; if not, all
+ * others. */
+static void re_set_add_pairs(struct re_in *in, const char *pairs, bool not)
 {
-    size_t n = strlen(in->at), len = txt_utf8(in->at, n < 4 ? n : 4);
-    if (*in->at == '\\') {
-        in->at++;
-        return re_escaped(in, c, why);
-    }
-    if (len == 0)
-        return re_bad(why, n ? "not UTF-8:" : "missing ]", in->at);
-    *c = (uint8_t)in->at[0];
-    if (len > 1) {
-        *c &= 0xffu >> (len + 1);
-        for (size_t i = 1; i < len; i++)
-            *c = *c << 6 | ((uint8_t)in->at[i] & 0x3f);
-    }
-    in->at += len;
-    return GP_OK;
+    size_t first = in->nset;
+    for (const char *p = pairs; *p; p += 2)
+        re_set_add(in, *p == '\1' ? 0 : (uint32_t)p[0], (uint32_t)p[1]);
+    if (in->flags & RE_FOLD)
+        re_set_fold(in, first);
+    if (not)
+        re_set_negate(in, first);
 }
 
-/* Add the class at in->at, such as [:alpha:], to k; false: there is none. */
-static bool re_class_named(struct re_in *in, struct re_class *k)
+/* Add the class \d, \s or \w, or its complement \D, \S or \W, to the set;
+ * false: c is none of these. */
+static bool re_set_add_perl(struct re_in *in, char c)
 {
-    static const struct { const char *name, *set; } named[] = {
+    const char *pairs = c == 'd' || c == 'D' ? "09"
+                      : c == 's' || c == 'S' ? "\t\n\f\r  "
+                      : c == 'w' || c == 'W' ? "09AZaz__" : NULL;
+    if (pairs)
+        re_set_add_pairs(in, pairs, c >= 'A' && c <= 'Z');
+    return pairs;
+}
+
+/* Add the class at in->at, such as [:alpha:], to the set and move past it.
+ * False: there is none. */
+static bool re_set_add_named(struct re_in *in)
+{
+    static const struct { const char *name, *pairs; } named[] = {
         { "alnum", "09AZaz" }, { "alpha", "AZaz" }, { "ascii", "\1\x7f" },
         { "blank", "\t\t  " }, { "cntrl", "\1\x1f\x7f\x7f" }, { "digit", "09" },
         { "graph", "!~" }, { "lower", "az" }, { "print", " ~" },
@@ -2757,196 +2836,541 @@ static bool re_class_named(struct re_in *in, struct re_class *k)
                          named[i].name);
         if (!txt_starts(s, text))
             continue;
-        re_add_set(k, named[i].set, not);
+        re_set_add_pairs(in, named[i].pairs, not);
         in->at += n;
         return true;
     }
     return false;
 }
 
-/* Translate the class whose [ has been read. */
-static int re_class(struct re_in *in, struct gp_why *why)
+/* ---- the program ---- */
+
+/* Append a state and return it, or NULL: in->err says why. */
+static struct re_state *re_put(struct re_in *in, enum re_op op, int32_t to)
 {
-    struct re_class k = {0};
-    const char *begin = in->at - 1;
-    bool not = *in->at == '^', first = true;
-    int e = GP_OK;
-    in->at += not;
-    for (; !e && (*in->at != ']' || first); first = false) {
-        uint32_t a = 0, b;
-        if (!*in->at) {
-            e = re_bad(why, "missing ]:", begin);
-            break;
-        }
-        if (*in->at == '[' && in->at[1] == ':') {
-            if (!re_class_named(in, &k))
-                e = re_bad(why, "no such class of characters:", in->at);
-            continue;
-        }
-        if (*in->at == '\\' && re_add_perl(&k, in->at[1])) {
-            in->at += 2;
-            continue;
-        }
-        if ((e = re_class_char(in, &a, why)))
-            break;
-        b = a;
-        if (*in->at == '-' && in->at[1] && in->at[1] != ']') {
-            in->at++;
-            e = re_class_char(in, &b, why);
-        }
-        if (!e && b < a)
-            e = re_bad(why, "a range that ends before it starts:", begin);
-        if (!e && !re_add_range(&k, a, b))
-            e = re_bad(why, "a range of too many non-ASCII characters:", begin);
-    }
-    in->at += !e;
-    if (!e)
-        re_put_class(&in->out, &k, not);
-    in->out.err = in->out.err ? in->out.err : k.more.err;
-    mem_fini(&k.more);
-    return e;
+    struct re *r = in->r;
+    struct re_state *s = NULL;
+    if (r->nstates >= RE_MOST_STATES)
+        in->err = GP_ELIMIT;
+    else if (!(s = MEM_ADD(r->state, r->nstates, r->states_cap)))
+        in->err = GP_ENOMEM;
+    else
+        *s = (struct re_state){ .op = op, .to = to };
+    return s;
 }
 
-/* Translate the group whose ( has been read. */
-static int re_group(struct re_in *in, bool whole, struct gp_why *why)
+/* Insert a state before state i, which must not be the target of a jump from
+ * before it. */
+static void re_insert(struct re_in *in, size_t i, enum re_op op, int32_t to)
 {
-    const char *begin = in->at - 1, *p = in->at;
-    in->atom = in->again = false;
-    if (*p == '?' && p[1] == ':') {
-        in->at += 2;
-    } else if (*p == '?' && ((p[1] == 'P' && p[2] == '<') ||
-                             (p[1] == '<' && isalpha((unsigned char)p[2])))) {
-        const char *end = strchr(p, '>');
-        if (!end)
-            return re_bad(why, "a group without a name:", begin);
-        in->at = end + 1;
-    } else if (*p == '?') {
-        size_t n = strspn(p + 1, "isU");
-        if (n == 0 || p[n + 1] != ')' || !whole)
-            return re_bad(why, p[1] && strchr("=!<", p[1])
-                ? "RE2 has no look-around:"
-                : "flags are supported at the beginning only, i, s and U:",
-                begin);
-        in->icase |= memchr(p + 1, 'i', n) != NULL;
-        in->at = p + n + 2;
-        return GP_OK;
+    struct re_state *s = in->r->state;
+    if (!re_put(in, op, to))
+        return;
+    s = in->r->state;
+    memmove(s + i + 1, s + i, (in->r->nstates - 1 - i) * sizeof *s);
+    s[i] = (struct re_state){ .op = op, .to = to };
+}
+
+/* Append the set that has been read, and empty it. */
+static void re_put_set(struct re_in *in)
+{
+    struct re *r = in->r;
+    struct re_state *s = re_put(in, RE_SET, (int32_t)r->nranges);
+    re_set_sort(in, 0);
+    if (!s)
+        return;
+    if (r->nranges + in->nset > RE_MOST_RANGES) {
+        in->err = GP_ELIMIT;
+        return;
     }
-    in->atoms[++in->depth] = 0;
-    mem_put_byte(&in->out, '(');
+    if (!MEM_ROOM(r->range, r->ranges_cap, r->nranges + in->nset)) {
+        in->err = GP_ENOMEM;
+        return;
+    }
+    s->n = (uint32_t)in->nset;
+    if (in->nset)
+        memcpy(r->range + r->nranges, in->set, in->nset * sizeof *in->set);
+    r->nranges += in->nset;
+    in->nset = 0;
+}
+
+/* Begin an item, the part that a repetition would repeat. */
+static void re_item(struct re_in *in)
+{
+    in->item = in->r->nstates;
+    in->can_repeat = true;
+    in->repeated = false;
+}
+
+/* Append the character c as an item. */
+static void re_put_char(struct re_in *in, uint32_t c)
+{
+    re_item(in);
+    re_set_add(in, c, c);
+    if (in->flags & RE_FOLD)
+        re_set_fold(in, 0);
+    re_put_set(in);
+}
+
+/* Append a state that consumes nothing as an item. */
+static void re_put_empty(struct re_in *in, enum re_op op)
+{
+    re_item(in);
+    re_put(in, op, 0);
+}
+
+/* Append n copies of the count states from first on. */
+static void re_copy(struct re_in *in, size_t first, size_t count, size_t n)
+{
+    for (; n > 0 && !in->err; n--)
+        for (size_t i = 0; i < count && !in->err; i++) {
+            struct re_state was = in->r->state[first + i];
+            struct re_state *s = re_put(in, was.op, was.to);
+            if (s)
+                *s = was;
+        }
+}
+
+/* Let the count states at first be skipped if optional, and repeated any number
+ * of times if not once.  To be repeated they must be the last. */
+static void re_loop(struct re_in *in, size_t first, size_t count, bool optional,
+                    bool once)
+{
+    int32_t n = (int32_t)count;
+    assert(once || first + count == in->r->nstates);
+    if (optional)
+        re_insert(in, first, RE_SPLIT, n + (once ? 1 : 2));
+    if (!once)
+        re_put(in, optional ? RE_JUMP : RE_SPLIT, optional ? -(n + 1) : -n);
+}
+
+/* Repeat the last item at least min times, at most max; max < 0: no limit. */
+static void re_repeat_item(struct re_in *in, long min, long max)
+{
+    size_t first = in->item, count = in->r->nstates - first;
+    long n = max >= 0 ? max : min > 0 ? min : 1;
+    if (n == 0 || count == 0) {
+        in->r->nstates = first;
+        return;
+    }
+    re_copy(in, first, count, (size_t)n - 1);
+    for (long k = n; k-- > 0 && !in->err; )     /* the last first: it grows */
+        re_loop(in, first + (size_t)k * count, count, k >= min,
+                max >= 0 || k < n - 1);
+}
+
+/* End an alternative of the innermost group; another follows if more. */
+static void re_end_branch(struct re_in *in, bool more)
+{
+    struct re_group *g = &in->group[in->ngroups - 1];
+    struct re *r = in->r;
+    if (more) {
+        re_insert(in, g->branch, RE_SPLIT,
+                  (int32_t)(r->nstates - g->branch) + 2);
+        re_put(in, RE_JUMP, (int32_t)g->jump);
+        g->jump = r->nstates - 1;
+        g->branch = r->nstates;
+        return;
+    }
+    for (size_t j = g->jump, before; j && !in->err; j = before) {
+        before = (size_t)r->state[j].to;
+        r->state[j].to = (int32_t)(r->nstates - j);
+    }
+}
+
+/* ---- syntax ---- */
+
+/* Read up to three octal digits at *p, the first of which is there. */
+static uint32_t re_octal(const char **p)
+{
+    uint32_t c = 0;
+    for (int n = 0; n < 3 && **p >= '0' && **p <= '7'; n++)
+        c = c * 8 + (uint32_t)(*(*p)++ - '0');
+    return c;
+}
+
+/* Read the escape after a backslash, at in->at, into *c, and move in->at past
+ * it.  GP_EUSAGE: it is not one character. */
+static int re_escaped(struct re_in *in, uint32_t *c, struct gp_why *why)
+{
+    static const char control[] = "a\af\ft\tn\nr\rv\v";
+    const char *p = in->at, *found = *p ? strchr(control, *p) : NULL;
+    if (found && (found - control) % 2 == 0) {
+        *c = (uint32_t)found[1];
+        in->at++;
+    } else if (*p == 'x') {
+        bool brace = *++p == '{';
+        int n = 0, most = brace ? 6 : 2;
+        *c = 0;
+        for (p += brace; n < most && txt_hex(*p) >= 0; n++)
+            *c = *c << 4 | (uint32_t)txt_hex(*p++);
+        if (n == 0 || (brace ? *p != '}' : n < 2) || *c > RE_LAST_CHAR)
+            return re_bad(why, "not a character's code:", in->at - 1);
+        in->at = p + brace;
+    } else if (*p == '0' || (*p >= '1' && *p <= '7' && p[1] >= '0' &&
+                             p[1] <= '7')) {
+        *c = re_octal(&in->at);
+    } else if (isdigit((unsigned char)*p)) {
+        return re_bad(why, "RE2 has no back references:", p - 1);
+    } else if (*p == 'p' || *p == 'P') {
+        return re_bad(why, "Unicode classes are not supported:", p - 1);
+    } else if (!ispunct((unsigned char)*p)) {
+        return re_bad(why, *p ? "unsupported escape:" : "ends in a backslash:",
+                      p - 1);
+    } else {
+        *c = (uint32_t)(uint8_t)*p;
+        in->at++;
+    }
     return GP_OK;
 }
 
-/* Translate the repetition at in->at, or the literal brace. */
+/* Return the character at p, n > 0 bytes before the end, and its length in
+ * *len: U+FFFD and 1 if it is not UTF-8. */
+static uint32_t re_char(const char *p, size_t n, size_t *len)
+{
+    uint32_t c = (uint8_t)*p;
+    *len = 1;
+    if (c < 0x80)
+        return c;
+    size_t k = txt_utf8(p, n < 4 ? n : 4);
+    if (k < 2)
+        return 0xfffd;
+    c &= 0xffu >> (k + 1);
+    for (size_t i = 1; i < k; i++)
+        c = c << 6 | ((uint8_t)p[i] & 0x3f);
+    *len = k;
+    return c;
+}
+
+/* Read the next character of a class, or of the expression, into *c. */
+static int re_next_char(struct re_in *in, uint32_t *c, struct gp_why *why)
+{
+    size_t len, n = strlen(in->at);
+    if (*in->at == '\\') {
+        in->at++;
+        return re_escaped(in, c, why);
+    }
+    if (!n)
+        return re_bad(why, "missing ]:", in->at);
+    if (!txt_utf8(in->at, n < 4 ? n : 4))
+        return re_bad(why, "not UTF-8:", in->at);
+    *c = re_char(in->at, n, &len);
+    in->at += len;
+    return GP_OK;
+}
+
+/* Add the range or the character at in->at to the set. */
+static int re_class_range(struct re_in *in, struct gp_why *why)
+{
+    const char *begin = in->at;
+    uint32_t a = 0, b;
+    int e = re_next_char(in, &a, why);
+    b = a;
+    if (!e && *in->at == '-' && in->at[1] && in->at[1] != ']') {
+        in->at++;
+        e = re_next_char(in, &b, why);
+    }
+    if (e)
+        return e;
+    if (b < a)
+        return re_bad(why, "a range that ends before it starts:", begin);
+    size_t first = in->nset;
+    re_set_add(in, a, b);
+    if (in->flags & RE_FOLD)
+        re_set_fold(in, first);
+    return GP_OK;
+}
+
+/* Compile the class whose [ has been read. */
+static int re_class(struct re_in *in, struct gp_why *why)
+{
+    const char *begin = in->at - 1;
+    bool not = *in->at == '^';
+    re_item(in);
+    in->at += not;
+    for (bool first = true; *in->at != ']' || first; first = false) {
+        int e = GP_OK;
+        if (!*in->at)
+            return re_bad(why, "missing ]:", begin);
+        if (*in->at == '[' && in->at[1] == ':' && strstr(in->at, ":]")) {
+            if (!re_set_add_named(in))
+                e = re_bad(why, "no such class of characters:", in->at);
+        } else if (*in->at == '\\' && re_set_add_perl(in, in->at[1])) {
+            in->at += 2;
+        } else {
+            e = re_class_range(in, why);
+        }
+        if (e)
+            return e;
+    }
+    in->at++;
+    if (not)
+        re_set_negate(in, 0);
+    re_put_set(in);
+    return GP_OK;
+}
+
+/* Open a group; what it has may be repeated when it is closed. */
+static void re_open(struct re_in *in, unsigned flags)
+{
+    struct re_group *g = MEM_ADD(in->group, in->ngroups, in->groups_cap);
+    in->can_repeat = in->repeated = false;
+    if (!g) {
+        in->err = GP_ENOMEM;
+        return;
+    }
+    *g = (struct re_group){ .begin = in->r->nstates, .branch = in->r->nstates,
+                            .flags = in->flags };
+    in->flags = flags;
+}
+
+/* Compile the end of a group. */
+static int re_close(struct re_in *in, struct gp_why *why)
+{
+    if (in->ngroups < 2)
+        return re_bad(why, "unmatched ):", in->at - 1);
+    re_end_branch(in, false);
+    re_item(in);
+    in->item = in->group[--in->ngroups].begin;
+    in->flags = in->group[in->ngroups].flags;
+    return GP_OK;
+}
+
+/* Read the name of a group, whose < has been read, and open it. */
+static int re_named_group(struct re_in *in, struct gp_why *why)
+{
+    const char *end = in->at;
+    while (isalnum((unsigned char)*end) || *end == '_')
+        end++;
+    struct slice name = { in->at, (size_t)(end - in->at) };
+    if (*end != '>' || !name.n)
+        return re_bad(why, "not a name of a group:", in->at);
+    for (size_t i = 0; i < in->nnames; i++)
+        if (txt_equal(name, in->name[i]))
+            return re_bad(why, "two groups have this name:", in->at);
+    struct slice *s = MEM_ADD(in->name, in->nnames, in->names_cap);
+    if (!s)
+        return in->err = GP_ENOMEM;
+    *s = name;
+    in->at = end + 1;
+    re_open(in, in->flags);
+    return GP_OK;
+}
+
+/* Compile what begins with (?, both of which have been read: flags, for the
+ * rest of the group or for one of their own, or a name. */
+static int re_flags(struct re_in *in, struct gp_why *why)
+{
+    static const char letter[] = "ismU";
+    static const unsigned flag[] = { RE_FOLD, RE_DOT_ALL, RE_MULTI_LINE, 0 };
+    const char *begin = in->at - 2, *found;
+    unsigned flags = in->flags;
+    bool off = false, some = true;
+    if ((*in->at == 'P' && in->at[1] == '<') ||
+        (*in->at == '<' && in->at[1] != '=' && in->at[1] != '!')) {
+        in->at += *in->at == 'P' ? 2 : 1;
+        return re_named_group(in, why);
+    }
+    for (;; in->at++) {
+        if (*in->at == '-' && !off) {
+            off = true;
+            some = false;
+        } else if (*in->at && (found = strchr(letter, *in->at))) {
+            flags = off ? flags & ~flag[found - letter]
+                        : flags | flag[found - letter];
+            some = true;
+        } else {
+            break;
+        }
+    }
+    if ((*in->at != ':' && *in->at != ')') || !some)
+        return re_bad(why, *in->at && strchr("=!<", *in->at)
+            ? "RE2 has no look-around:" : "unsupported group:", begin);
+    if (*in->at++ == ':')
+        re_open(in, flags);
+    else
+        in->flags = flags;
+    return GP_OK;
+}
+
+/* Read the counts of a repetition, in braces at in->at, into *min and *max.
+ * Return its length, 0 if it is no repetition but a literal brace. */
+static size_t re_counts(const char *p, long *min, long *max)
+{
+    char *end;
+    if (!isdigit((unsigned char)p[1]) ||
+        (p[1] == '0' && isdigit((unsigned char)p[2])))
+        return 0;
+    *min = *max = strtol(p + 1, &end, 10);
+    if (*end == ',') {
+        *max = -1;
+        if (end[1] == '0' && isdigit((unsigned char)end[2]))
+            return 0;
+        if (isdigit((unsigned char)*++end))
+            *max = strtol(end, &end, 10);
+    }
+    return *end == '}' ? (size_t)(end + 1 - p) : 0;
+}
+
+/* Compile the repetition at in->at, or the literal brace. */
 static int re_repeat(struct re_in *in, struct gp_why *why)
 {
     const char *p = in->at;
-    size_t n = 1;
-    if (*p == '{') {
-        char *end;
-        unsigned long from = strtoul(p + 1, &end, 10), to = from;
-        bool is = isdigit((unsigned char)p[1]) != 0;
-        if (is && *end == ',')
-            to = isdigit((unsigned char)end[1]) ? strtoul(end + 1, &end, 10)
-                                                : (end++, from);
-        if (!is || *end != '}') {
-            re_put_literal(in, '{');
-            in->at++;
-            in->atom = true;
-            in->again = false;
-            return GP_OK;
-        }
-        n = (size_t)(end + 1 - p);
-        if (to < from || to > RE_MOST_REPEAT)
-            return re_bad(why, "repeats more than 1000 times, or max < min:",
-                          p);
-        in->atoms[in->depth] += to > 1 ? in->last * (to - 1) : 0;
-        if (in->atoms[in->depth] > RE_MOST_ATOMS)
-            return re_bad(why, "too many repetitions in total:", p);
+    long min = *p == '+', max = *p == '?' ? 1 : -1;
+    size_t n = *p == '{' ? re_counts(p, &min, &max) : 1;
+    if (n == 0) {
+        re_put_char(in, '{');
+        in->at++;
+        return GP_OK;
     }
-    if (!in->atom || in->again)
-        return re_bad(why, in->again ? "a repetition of a repetition:"
-                                     : "nothing to repeat before", p);
-    mem_put(&in->out, p, n);
+    if (min > RE_MOST_REPEAT || max > RE_MOST_REPEAT || (max >= 0 && max < min))
+        return re_bad(why, "repeats more than 1000 times, or max < min:", p);
+    if (!in->can_repeat || in->repeated)
+        return re_bad(why, in->repeated ? "a repetition of a repetition:"
+                                        : "nothing to repeat before", p);
+    re_repeat_item(in, min, max);
+    in->repeated = true;
     in->at += n;
     in->at += *in->at == '?';           /* lazy matches the same text */
-    in->again = true;
     return GP_OK;
 }
 
-/* Translate the escape whose backslash has been read. */
+/* Compile the escape whose backslash has been read. */
 static int re_escape(struct re_in *in, struct gp_why *why)
 {
-    struct re_class k = {0};
-    char c = *in->at;
-    uint32_t code;
-    if (c == 'A' || c == 'z') {
-        mem_put_byte(&in->out, c == 'A' ? '^' : '$');
-        in->at++;
-        return GP_OK;
-    }
-    if (c == 'b' || c == 'B') {
-        txt_putf(&in->out, "\\%c", c);
-        in->at++;
-        return GP_OK;
-    }
-    if (c == 'Q') {
-        const char *end = strstr(++in->at, "\\E");
-        size_t n = end ? (size_t)(end - in->at) : strlen(in->at);
-        for (size_t i = 0; i < n; i++) {
-            if (in->at[i] > 0 && strchr("\\^$.[]|()*+?{}", in->at[i]))
-                mem_put_byte(&in->out, '\\');
-            mem_put_byte(&in->out, (uint8_t)in->at[i]);
+    static const struct { char c; enum re_op op; } empty[] = {
+        { 'A', RE_BEGIN }, { 'z', RE_END }, { 'b', RE_WORD_EDGE },
+        { 'B', RE_NO_WORD_EDGE },
+    };
+    uint32_t code = 0;
+    int e = GP_OK;
+    for (size_t i = 0; i < sizeof empty / sizeof *empty; i++)
+        if (*in->at == empty[i].c) {
+            re_put_empty(in, empty[i].op);
+            in->at++;
+            return GP_OK;
         }
-        in->at += n + (end ? 2 : 0);
+    if (*in->at == 'Q') {
+        for (in->at++; *in->at && !e && strncmp(in->at, "\\E", 2) != 0; ) {
+            size_t len, n = strlen(in->at);
+            if (!txt_utf8(in->at, n < 4 ? n : 4))
+                return re_bad(why, "not UTF-8:", in->at);
+            re_put_char(in, re_char(in->at, n, &len));
+            in->at += len;
+        }
+        in->at += *in->at ? 2 : 0;
         return GP_OK;
     }
-    if (re_add_perl(&k, c)) {
-        re_put_class(&in->out, &k, false);
-        mem_fini(&k.more);
+    if (re_set_add_perl(in, *in->at)) {
+        re_item(in);
+        re_put_set(in);
         in->at++;
         return GP_OK;
     }
-    if (!c)
-        return re_bad(why, "ends in a backslash:", in->at - 1);
-    int e = re_escaped(in, &code, why);
-    if (!e)
-        re_put_literal(in, code);
+    if (!(e = re_escaped(in, &code, why)))
+        re_put_char(in, code);
     return e;
 }
 
-/* Translate all of text into in->out. */
-static int re_translate(struct re_in *in, const char *text, struct gp_why *why)
+/* Compile the character, class, group or escape at in->at. */
+static int re_compile_item(struct re_in *in, struct gp_why *why)
 {
-    int e = GP_OK;
-    in->at = text;
-    while (*in->at && !e) {
-        char c = *in->at;
-        if (strchr("*+?{", c)) {
-            e = re_repeat(in, why);
-            continue;
-        }
+    bool lines = in->flags & RE_MULTI_LINE;
+    uint32_t code = 0;
+    char c = *in->at;
+    if (c && strchr("\\[()|^$.", c))
         in->at++;
-        in->atom = !strchr("|^$", c);
-        in->again = false;
-        in->last = c == ')' ? in->atoms[in->depth] : 1;
-        if (c != '(')                   /* else when it is closed */
-            in->atoms[in->depth - (c == ')' && in->depth)] += in->last;
-        if (c == '\\')
-            e = re_escape(in, why);
-        else if (c == '[')
-            e = re_class(in, why);
-        else if (c == '(')
-            e = re_group(in, in->at == text + 1, why);
-        else if (c == ')' && in->depth-- == 0)
-            e = re_bad(why, "unmatched ):", in->at - 1);
-        else if (c == ']' || c == '}')
-            re_put_literal(in, (uint32_t)(uint8_t)c);
-        else
-            mem_put_byte(&in->out, (uint8_t)c);
+    switch (c) {
+    case '\\':
+        return re_escape(in, why);
+    case '[':
+        return re_class(in, why);
+    case '(':
+        if (*in->at == '?') {
+            in->at++;
+            in->repeated = false;
+            return re_flags(in, why);
+        }
+        re_open(in, in->flags);
+        return GP_OK;
+    case ')':
+        return re_close(in, why);
+    case '|':
+        re_end_branch(in, true);
+        in->can_repeat = in->repeated = false;
+        return GP_OK;
+    case '^':
+        re_put_empty(in, lines ? RE_LINE_BEGIN : RE_BEGIN);
+        return GP_OK;
+    case '$':
+        re_put_empty(in, lines ? RE_LINE_END : RE_END);
+        return GP_OK;
+    case '.':
+        re_item(in);
+        re_set_add(in, 0, in->flags & RE_DOT_ALL ? RE_LAST_CHAR : '\n' - 1);
+        if (!(in->flags & RE_DOT_ALL))
+            re_set_add(in, '\n' + 1, RE_LAST_CHAR);
+        re_put_set(in);
+        return GP_OK;
+    default:
+        break;
     }
-    if (!e && in->depth)
-        e = re_bad(why, "missing ):", text);
+    int e = re_next_char(in, &code, why);
+    if (!e)
+        re_put_char(in, code);
     return e;
+}
+
+/* Compile all of text into r. */
+static int re_compile(struct re *r, const char *text, struct gp_why *why)
+{
+    struct re_in in = { .r = r, .at = text };
+    int e = GP_OK;
+    re_open(&in, 0);
+    while (*in.at && !e && !in.err)
+        e = strchr("*+?{", *in.at) ? re_repeat(&in, why)
+                                   : re_compile_item(&in, why);
+    if (!e && !in.err && in.ngroups > 1)
+        e = re_bad(why, "missing ):", text);
+    if (!e && !in.err) {
+        re_end_branch(&in, false);
+        re_put(&in, RE_MATCH, 0);
+    }
+    mem_free(in.group);
+    mem_free(in.name);
+    mem_free(in.set);
+    mem_free(in.cased);
+    if (e || !in.err)
+        return e;
+    return txt_fail(why, in.err, in.err == GP_ELIMIT ? "too large, use less "
+                    "repetition" : "out of memory");
+}
+
+/* ---- matching ---- */
+
+/* Return the memory for matching r, or NULL. */
+static struct re_run *re_run_new(const struct re *r)
+{
+    struct re_run *run = mem_zalloc(sizeof *run +
+                                    r->nstates * 4 * sizeof(uint32_t));
+    if (run) {
+        run->steps = RE_MOST_STEPS;
+        run->seen = (uint32_t *)(run + 1);
+        run->stack = run->seen + r->nstates;
+        run->now.state = run->stack + r->nstates;
+        run->next.state = run->now.state + r->nstates;
+    }
+    return run;
+}
+
+/* Release r. */
+static void re_fini(struct re *r)
+{
+    mem_free(r->state);
+    mem_free(r->range);
+    mem_free(r->run);
+    mem_fini(&r->literal);
+    *r = (struct re){0};
 }
 
 /* Compile text, an expression in RE2 syntax.  GP_EUSAGE names what, an option,
@@ -2954,46 +3378,140 @@ static int re_translate(struct re_in *in, const char *text, struct gp_why *why)
 static int re_init(struct re *r, const char *what, const char *text,
                    struct gp_why *why)
 {
-    struct re_in in = {0};
     struct gp_why part = {0};
     *r = (struct re){0};
     if (strlen(text) > RE_MOST_BYTES)
         return txt_fail(why, GP_EUSAGE, "%s: expression over %d bytes", what,
                         RE_MOST_BYTES);
-    int e = re_translate(&in, text, &part);
-    mem_put_byte(&in.out, 0);
-    if (!e && in.out.err)
-        e = txt_fail(&part, GP_ENOMEM, "out of memory");
-    if (!e) {
-        locale_t old = uselocale(re_locale());
-        int r2 = regcomp(&r->re, (const char *)in.out.data, REG_EXTENDED |
-                         REG_NOSUB | (in.icase ? REG_ICASE : 0));
-        uselocale(old);
-        r->ready = !r2;
-        if (r2)
-            e = txt_fail(&part, GP_EUSAGE, "refused by the C library");
+    int e = re_compile(r, text, &part);
+    if (!e && !strpbrk(text, "\\^$.[]|()*+?{")) {
+        mem_put(&r->literal, text, strlen(text));
+        r->is_literal = true;
+        e = r->literal.err;
     }
-    mem_fini(&in.out);
-    return e ? txt_fail(why, e, "%s '%.100s': %s", what, text, part.text) : e;
+    if (!e && !(r->run = re_run_new(r)))
+        e = GP_ENOMEM;
+    r->ready = !e;
+    if (!e)
+        return GP_OK;
+    re_fini(r);
+    if (!*part.text)
+        txt_fail(&part, e, "out of memory");
+    return txt_fail(why, e == GP_ELIMIT ? GP_EUSAGE : e, "%s '%.100s': %s",
+                    what, text, part.text);
 }
 
-/* True if r matches somewhere in the first RE_MOST_TEXT bytes of s: regexec may
- * take quadratic time. */
+/* True for the characters of \w. */
+static bool re_is_word(uint32_t c)
+{
+    return c < 0x80 && (isalnum((int)c) || c == '_');
+}
+
+/* True if the condition op holds between the characters before and after. */
+static bool re_holds(enum re_op op, uint32_t before, uint32_t after)
+{
+    switch (op) {
+    case RE_BEGIN:
+        return before == RE_NO_CHAR;
+    case RE_END:
+        return after == RE_NO_CHAR;
+    case RE_LINE_BEGIN:
+        return before == RE_NO_CHAR || before == '\n';
+    case RE_LINE_END:
+        return after == RE_NO_CHAR || after == '\n';
+    case RE_WORD_EDGE:
+        return re_is_word(before) != re_is_word(after);
+    default:
+        return re_is_word(before) == re_is_word(after);
+    }
+}
+
+/* Follow all threads from state i up to where they need a character, between
+ * the characters before and after; they join run->now.  True: one matches. */
+static bool re_follow(const struct re *r, uint32_t i, uint32_t before,
+                      uint32_t after)
+{
+    struct re_run *run = r->run;
+    size_t n = 0;
+    uint32_t to[2];
+    for (run->stack[n++] = i; n > 0; ) {
+        i = run->stack[--n];
+        const struct re_state *s = &r->state[i];
+        int count = 0;
+        if (run->seen[i] == run->stamp)
+            continue;
+        run->seen[i] = run->stamp;
+        run->steps -= run->steps > 0;
+        if (s->op == RE_MATCH)
+            return true;
+        if (s->op == RE_SET)
+            run->now.state[run->now.n++] = i;
+        else if (s->op == RE_SPLIT || s->op == RE_JUMP)
+            to[count++] = i + (uint32_t)s->to;
+        if (s->op == RE_SPLIT || (s->op >= RE_BEGIN &&
+                                  re_holds(s->op, before, after)))
+            to[count++] = i + 1;
+        while (count > 0)
+            if (run->seen[to[--count]] != run->stamp)
+                run->stack[n++] = to[count];
+        assert(n <= r->nstates);
+    }
+    return false;
+}
+
+/* Put the states after those of run->now whose set has c into run->next. */
+static void re_step(const struct re *r, uint32_t c)
+{
+    struct re_run *run = r->run;
+    run->next.n = 0;
+    for (size_t k = 0; k < run->now.n; k++) {
+        const struct re_state *s = &r->state[run->now.state[k]];
+        if (re_in_set(r->range + s->to, s->n, c))
+            run->next.state[run->next.n++] = run->now.state[k] + 1;
+    }
+}
+
+/* Start a new position; no state has been seen at it. */
+static void re_stamp(const struct re *r)
+{
+    if (++r->run->stamp == 0) {
+        memset(r->run->seen, 0, r->nstates * sizeof *r->run->seen);
+        r->run->stamp = 1;
+    }
+    r->run->now.n = 0;
+}
+
+/* True if r matches somewhere in s.  False too after too many steps for all
+ * that r was matched with: re_gave_up says so. */
 static bool re_matches(const struct re *r, struct slice s)
 {
-    regmatch_t m = { 0, (regoff_t)(s.n < RE_MOST_TEXT ? s.n : RE_MOST_TEXT) };
-    locale_t old = uselocale(re_locale());
-    bool yes = !regexec(&r->re, s.p ? s.p : "", 1, &m, REG_STARTEND);
-    uselocale(old);
-    return yes;
+    struct re_run *run = r->run;
+    uint32_t before = RE_NO_CHAR, after;
+    if (r->is_literal)
+        return !r->literal.len || (s.n && memmem(s.p, s.n, r->literal.data,
+                                                 r->literal.len));
+    run->next.n = 0;
+    run->steps += (uint64_t)s.n * RE_STEPS_A_BYTE;
+    for (size_t at = 0, len = 0; ; at += len, before = after) {
+        after = at < s.n ? re_char(s.p + at, s.n - at, &len) : RE_NO_CHAR;
+        re_stamp(r);
+        for (size_t k = 0; k < run->next.n; k++)
+            if (re_follow(r, run->next.state[k], before, after))
+                return true;
+        if (re_follow(r, 0, before, after))
+            return true;
+        run->gave_up |= run->steps == 0;
+        if (after == RE_NO_CHAR || run->gave_up ||
+            (!run->now.n && r->state[0].op == RE_BEGIN))
+            return false;
+        re_step(r, after);
+    }
 }
 
-/* Release r. */
-static void re_fini(struct re *r)
+/* True if a match of r took too many steps: it is not known what it matches. */
+static bool re_gave_up(const struct re *r)
 {
-    if (r->ready)
-        regfree(&r->re);
-    *r = (struct re){0};
+    return r->run && r->run->gave_up;
 }
 
 /* =================================== 7 JS ====================================
@@ -6912,7 +7430,1049 @@ static int legacy_read(struct pp_reader *r)
     return legacy_fill(r, &w, period_us, java);
 }
 
-/* ================================= 15 MERGE ==================================
+/* ================================= 15 IMPORT =================================
+ * for     profiles of other tools: folded stacks, perf script, pprof's text,
+ *         jemalloc, V8's .cpuprofile, speedscope
+ * uses    MEM, NUM, TXT, JS, PP, LEGACY
+ * owns    nothing after import_read
+ * spec    pprof's legacy_profile.go; jemalloc's heap_v2; Chrome DevTools
+ *         Protocol, Profiler.Profile; speedscope's file-format-schema
+ * prefix  import_
+ * runs    any thread
+ *
+ * A file is recognised by what it holds, not by its name.
+ *
+ *   main;work (app.py:12);read_[k] 7         folded
+ *   web 812 4.1: 250000 cpu-clock:           perf script; frames below, leaf
+ *       55d0 work+0x10 (/srv/web)            first, and a blank line
+ *   heap profile: 1: 96 [2: 192] @ heap/1024 pprof's text of Go and gperftools
+ *   1: 96 [2: 192] @ 0x4a10 0x4b20
+ *
+ * Invariant  each frame is one location with one line, or an address.
+ * Does not   read binary formats: pp_name_format names those and what to do.
+ */
+
+struct import {
+    struct pp_reader *r;                /* borrowed */
+    struct pp *p;                       /* borrowed: what is made */
+    struct index functions, mappings, locations;    /* owned: by hash */
+    uint32_t *stack;                    /* owned: locations of a sample */
+    size_t n, cap;                      /* of stack */
+    struct slice rest;                  /* of the text */
+    size_t line;                        /* number of the line read last */
+    int err;                            /* first failure, sticky */
+};
+
+struct import_frame {                   /* empty or 0: not known */
+    struct slice name, module, file;
+    int64_t line;
+    uint64_t address;
+};
+
+/* Report what is wrong with the line read last. */
+static int import_fail(struct import *x, const char *what)
+{
+    return x->err = txt_fail(x->r->why, GP_EFORMAT, "%s: line %zu: %s",
+                             x->r->name, x->line, what);
+}
+
+/* Read the next line into *s, without blanks around it; false at the end. */
+static bool import_line(struct import *x, struct slice *s)
+{
+    if (!x->rest.n || x->err)
+        return false;
+    *s = txt_next_line(&x->rest);
+    x->line++;
+    while (s->n && isspace((unsigned char)s->p[s->n - 1]))
+        s->n--;
+    return true;
+}
+
+/* Return s without blanks in front. */
+static struct slice import_trim(struct slice s)
+{
+    while (s.n && isspace((unsigned char)*s.p))
+        s = txt_after(s, 1);
+    return s;
+}
+
+/* Cut a whole number, decimal or, after 0x or if hex, hexadecimal, off *s into
+ * *v; false: there is none, or it exceeds 64 bits. */
+static bool import_number(struct slice *s, bool hex, uint64_t *v)
+{
+    size_t i = 0;
+    if (txt_starts(*s, "0x")) {
+        hex = true;
+        *s = txt_after(*s, 2);
+    }
+    for (*v = 0; i < s->n; i++) {
+        int d = txt_hex(s->p[i]);
+        unsigned base = hex ? 16 : 10;
+        if (d < 0 || (unsigned)d >= base)
+            break;
+        if (*v > (UINT64_MAX - (unsigned)d) / base)
+            return false;
+        *v = *v * base + (unsigned)d;
+    }
+    *s = txt_after(*s, i);
+    return i > 0;
+}
+
+/* Cut text off the front of *s; false: it does not start so. */
+static bool import_skip(struct slice *s, const char *text)
+{
+    if (!txt_starts(*s, text))
+        return false;
+    *s = txt_after(*s, strlen(text));
+    return true;
+}
+
+/* ---- tables ---- */
+
+/* Return the row of the mapping called file; MEM_NONE if file is empty. */
+static uint32_t import_mapping(struct import *x, struct slice file)
+{
+    struct pp *p = x->p;
+    uint64_t h = mem_hash(file.p, file.n);
+    uint32_t at = 0, i;
+    if (!file.n)
+        return MEM_NONE;
+    while ((i = mem_index_next(&x->mappings, h, &at)) != MEM_NONE)
+        if (txt_equal(p->mapping[i].file, file))
+            return i;
+    struct pp_mapping *m = PP_NEW(p, mapping);
+    i = (uint32_t)p->nmappings - 1;
+    if (!m || mem_index_put(&x->mappings, h, i)) {
+        x->err = GP_ENOMEM;
+        return MEM_NONE;
+    }
+    *m = (struct pp_mapping){ .id = p->nmappings, .file = file,
+                              .has_functions = true };
+    return i;
+}
+
+/* Return the row of the function called name in file. */
+static uint32_t import_function(struct import *x, struct slice name,
+                                struct slice file)
+{
+    struct pp *p = x->p;
+    uint64_t h = mem_hash_more(mem_hash(name.p, name.n), file.p, file.n);
+    uint32_t at = 0, i;
+    while ((i = mem_index_next(&x->functions, h, &at)) != MEM_NONE)
+        if (txt_equal(p->function[i].name, name) &&
+            txt_equal(p->function[i].file, file))
+            return i;
+    struct pp_function *f = PP_NEW(p, function);
+    i = (uint32_t)p->nfunctions - 1;
+    if (!f || mem_index_put(&x->functions, h, i)) {
+        x->err = GP_ENOMEM;
+        return MEM_NONE;
+    }
+    *f = (struct pp_function){ .id = p->nfunctions, .name = name,
+                               .system_name = name, .file = file };
+    return i;
+}
+
+/* Append f to the stack. */
+static void import_push(struct import *x, const struct import_frame *f)
+{
+    struct pp *p = x->p;
+    uint32_t mapping = import_mapping(x, f->module), at = 0, i;
+    uint32_t function = f->name.n ? import_function(x, f->name, f->file)
+                                  : MEM_NONE;
+    uint64_t address = function == MEM_NONE ? f->address : 0;
+    const uint64_t key[4] = { function, mapping, (uint64_t)f->line, address };
+    uint64_t h = mem_hash(key, sizeof key);
+    while ((i = mem_index_next(&x->locations, h, &at)) != MEM_NONE) {
+        const struct pp_location *l = &p->location[i];
+        const struct pp_line *k = l->nlines ? &p->line[l->line] : NULL;
+        if (l->mapping == mapping && l->address == address &&
+            (k ? k->function == function && k->line == f->line
+               : function == MEM_NONE))
+            break;
+    }
+    if (i == MEM_NONE && !x->err) {
+        struct pp_location *l = PP_NEW(p, location);
+        struct pp_line *k = l && function != MEM_NONE ? PP_NEW(p, line) : NULL;
+        i = (uint32_t)p->nlocations - 1;
+        if (!l || (function != MEM_NONE && !k) ||
+            mem_index_put(&x->locations, h, i)) {
+            x->err = GP_ENOMEM;
+            return;
+        }
+        *l = (struct pp_location){ .id = p->nlocations, .address = address,
+                                   .mapping = mapping };
+        if (k) {
+            *k = (struct pp_line){ .function = function, .line = f->line };
+            l->line = (uint32_t)p->nlines - 1;
+            l->nlines = 1;
+        }
+    }
+    uint32_t *to = x->err ? NULL : PP_ADD(x->stack, x->n, x->cap);
+    if (to)
+        *to = i;
+    else
+        x->err = x->err ? x->err : GP_ENOMEM;
+}
+
+/* Add the stack as a sample, turned round if it begins at the root, and empty
+ * it. */
+static void import_sample(struct import *x, bool root_first,
+                          const int64_t *value, struct slice thread)
+{
+    struct pp_label label = { .key = txt_slice("thread"), .str = thread };
+    for (size_t i = 0; root_first && i < x->n / 2; i++) {
+        uint32_t t = x->stack[i];
+        x->stack[i] = x->stack[x->n - 1 - i];
+        x->stack[x->n - 1 - i] = t;
+    }
+    if (!x->err)
+        x->err = pp_add_sample(x->p, x->stack, x->n, value, &label,
+                               thread.n ? 1 : 0);
+    x->n = 0;
+}
+
+/* Add a sample type. */
+static void import_type(struct import *x, const char *type, const char *unit)
+{
+    if (!x->err)
+        x->err = pp_add_type(x->p, txt_slice(type), txt_slice(unit));
+}
+
+/* Set the period and what it is of. */
+static void import_period(struct import *x, const char *type, const char *unit,
+                          int64_t period)
+{
+    x->p->period_type = (struct pp_type){ txt_slice(type), txt_slice(unit) };
+    x->p->period = period;
+}
+
+/* ---- folded stacks ---- */
+
+/* Cut the count off the end of a folded line; false: it has none. */
+static bool import_count(struct slice *s, uint64_t *count)
+{
+    size_t i = s->n;
+    while (i > 0 && isdigit((unsigned char)s->p[i - 1]))
+        i--;
+    struct slice digits = txt_after(*s, i);
+    if (!digits.n || i < 2 || !isspace((unsigned char)s->p[i - 1]) ||
+        !import_number(&digits, false, count))
+        return false;
+    for (s->n = i - 1; s->n && isspace((unsigned char)s->p[s->n - 1]); )
+        s->n--;
+    return s->n > 0;
+}
+
+/* Divide a frame such as "work (app.py:12)", "libc.so.6`read" or "read_[k]",
+ * where the kernel's are marked. */
+static struct import_frame import_split(struct slice s)
+{
+    static const char *const mark[] = { "_[k]", "_[j]", "_[i]", "_[0]",
+                                        "_[1]" };
+    struct import_frame f = {0};
+    const char *tick = memchr(s.p, '`', s.n);
+    for (size_t i = 0; i < sizeof mark / sizeof *mark; i++)
+        if (s.n > 4 && !memcmp(s.p + s.n - 4, mark[i], 4)) {
+            s.n -= 4;
+            if (i == 0)
+                f.module = txt_slice("[kernel.kallsyms]");
+            break;
+        }
+    if (tick && tick > s.p) {
+        f.module = (struct slice){ s.p, (size_t)(tick - s.p) };
+        s = txt_after(s, f.module.n + 1);
+    }
+    const char *open = s.n && s.p[s.n - 1] == ')' ? memrchr(s.p, '(', s.n)
+                                                  : NULL;
+    if (open && open > s.p && open[-1] == ' ') {
+        struct slice in = txt_after(s, (size_t)(open + 1 - s.p));
+        in.n--;
+        const char *colon = memrchr(in.p, ':', in.n);
+        struct slice number = colon ? txt_after(in, (size_t)(colon + 1 - in.p))
+                                    : (struct slice){0};
+        uint64_t line = 0;
+        bool has_line = number.n && import_number(&number, false, &line) &&
+                        !number.n && line < INT32_MAX;
+        if (has_line)
+            in.n = (size_t)(colon - in.p);
+        if (has_line || memchr(in.p, '.', in.n) || memchr(in.p, '/', in.n)) {
+            f.line = (int64_t)line;
+            *(memmem(in.p, in.n, ".so", 3) ? &f.module : &f.file) = in;
+            s.n = (size_t)(open - 1 - s.p);
+        }
+    }
+    f.name = s;
+    return f;
+}
+
+/* True if text is folded stacks: each of its first lines ends in a count, and
+ * one has two frames. */
+static bool import_is_folded(struct slice text)
+{
+    bool frames = false;
+    size_t lines = 0;
+    while (text.n && lines < IMPORT_PROBED_LINES) {
+        struct slice s = import_trim(txt_next_line(&text));
+        uint64_t count;
+        while (s.n && isspace((unsigned char)s.p[s.n - 1]))
+            s.n--;
+        if (!s.n || *s.p == '#')
+            continue;
+        if (!import_count(&s, &count))
+            return false;
+        frames |= memchr(s.p, ';', s.n) != NULL;
+        lines++;
+    }
+    return frames;
+}
+
+/* Read folded stacks. */
+static void import_folded(struct import *x)
+{
+    struct slice s;
+    import_type(x, "samples", "count");
+    while (import_line(x, &s)) {
+        uint64_t count;
+        s = import_trim(s);
+        if (!s.n || *s.p == '#')
+            continue;
+        if (!import_count(&s, &count) || count > INT64_MAX) {
+            import_fail(x, "want frames, divided by ;, a blank and a count");
+            return;
+        }
+        while (s.n) {
+            const char *end = memchr(s.p, ';', s.n);
+            size_t n = end ? (size_t)(end - s.p) : s.n;
+            struct import_frame f = import_split((struct slice){ s.p, n });
+            if (f.name.n)
+                import_push(x, &f);
+            s = txt_after(s, n + (end != NULL));
+        }
+        import_sample(x, true, &(int64_t){ (int64_t)count },
+                      (struct slice){0});
+    }
+}
+
+/* ---- perf script ---- */
+
+struct import_event {                   /* the head of a sample */
+    struct slice comm, name;            /* of the thread; of the event */
+    uint64_t period;                    /* 1 if it is not shown */
+};
+
+/* Read the head of a sample, "comm pid [cpu] time: period event: "; false: it
+ * is none. */
+static bool import_event(struct slice s, struct import_event *e)
+{
+    *e = (struct import_event){ .period = 1 };
+    for (size_t i = 0; i + 1 < s.n; i++) {
+        struct slice rest = txt_after(s, i), word;
+        uint64_t n;
+        if (s.p[i] != ' ' || !isdigit((unsigned char)s.p[i + 1]) || !i)
+            continue;
+        word = rest = import_trim(rest);
+        if (!import_number(&rest, false, &n) || !rest.n ||
+            (*rest.p != ' ' && *rest.p != '/'))
+            continue;
+        e->comm = (struct slice){ s.p, i };
+        while ((word = txt_next_word(&rest)).n && word.p[word.n - 1] != ':')
+            ;                           /* up to the time */
+        word = txt_next_word(&rest);
+        struct slice number = word;
+        if (import_number(&number, false, &n) && !number.n) {
+            e->period = n;
+            word = txt_next_word(&rest);
+        }
+        while (word.n && word.p[word.n - 1] == ':')
+            word.n--;
+        e->name = word;
+        return word.n > 0;
+    }
+    return false;
+}
+
+/* Read a frame of perf script, "address symbol+0x10 (module)". */
+static bool import_perf_frame(struct slice s, struct import_frame *f)
+{
+    *f = (struct import_frame){0};
+    s = import_trim(s);
+    if (!import_number(&s, true, &f->address) || !s.n || *s.p != ' ')
+        return false;
+    const char *open = s.p[s.n - 1] == ')' ? memmem(s.p, s.n, " (", 2) : NULL;
+    for (const char *next = open; next; ) {     /* the last " (" */
+        open = next;
+        next = memmem(open + 2, s.n - (size_t)(open + 2 - s.p), " (", 2);
+    }
+    if (open) {
+        f->module = txt_after(s, (size_t)(open + 2 - s.p));
+        f->module.n--;
+        s.n = (size_t)(open - s.p);
+    }
+    s = import_trim(s);
+    const char *plus = memrchr(s.p, '+', s.n);
+    if (plus && txt_starts(txt_after(s, (size_t)(plus - s.p)), "+0x"))
+        s.n = (size_t)(plus - s.p);
+    if (!txt_equal(s, txt_slice("[unknown]")))
+        f->name = s;
+    if (txt_equal(f->module, txt_slice("[unknown]")) ||
+        txt_equal(f->module, txt_slice("inlined")))
+        f->module = (struct slice){0};
+    return true;
+}
+
+/* True if text is what perf script prints: a head, then a frame. */
+static bool import_is_perf(struct slice text)
+{
+    struct import_event e;
+    struct import_frame f;
+    for (size_t lines = 0; text.n && lines < IMPORT_PROBED_LINES; lines++) {
+        struct slice s = txt_next_line(&text);
+        if (!s.n || *s.p == '#')
+            continue;
+        struct slice next = txt_next_line(&text);
+        return !isspace((unsigned char)*s.p) && import_event(s, &e) && next.n &&
+               isspace((unsigned char)*next.p) && import_perf_frame(next, &f);
+    }
+    return false;
+}
+
+/* Read what perf script prints; the event's unit is ns of CPU if it is a clock,
+ * else a count. */
+static void import_perf(struct import *x)
+{
+    struct import_event e = {0};
+    bool open = false;
+    struct slice s;
+    import_type(x, "samples", "count");
+    while (import_line(x, &s) || open) {
+        struct import_frame f;
+        bool end = !x->rest.n && !s.n;
+        if (open && (!s.n || end || !isspace((unsigned char)*s.p))) {
+            int64_t period = e.period > INT64_MAX ? INT64_MAX
+                                                  : (int64_t)e.period;
+            import_sample(x, false, (int64_t[]){ 1, period }, e.comm);
+            open = false;
+        }
+        if (x->err || end)
+            return;
+        if (!s.n || *s.p == '#')
+            continue;
+        if (isspace((unsigned char)*s.p)) {
+            if (!import_perf_frame(s, &f))
+                import_fail(x, "want an address, a symbol and a module");
+            else
+                import_push(x, &f);
+            continue;
+        }
+        if (!import_event(s, &e)) {
+            import_fail(x, "want comm, pid, time and event of a sample");
+            return;
+        }
+        if (x->p->ntypes == 1) {
+            bool clock = memmem(e.name.p, e.name.n, "-clock", 6) != NULL;
+            if (clock)
+                import_type(x, "cpu", "nanoseconds");
+            else
+                x->err = pp_add_type(x->p, e.name, txt_slice("count"));
+            if (clock && e.period <= INT64_MAX)
+                import_period(x, "cpu", "nanoseconds", (int64_t)e.period);
+        }
+        open = true;
+        s.n = 0;
+    }
+}
+
+/* ---- pprof's text, jemalloc ---- */
+
+enum { IMPORT_HEAP = 4 };               /* values of a heap record */
+
+struct import_text {                    /* how to read records */
+    size_t values;                      /* before the @ */
+    bool heap;                          /* "n: n [n: n]" */
+    double rate;                        /* mean bytes between samples; 0: all */
+    int64_t period;                     /* contentions per sample */
+    double ghz;                         /* cycles per ns */
+};
+
+/* Scale count objects of size bytes by the chance that one of their mean size
+ * is sampled at rate, as pprof does. */
+static void import_unsample(double rate, int64_t *count, int64_t *size)
+{
+    if (*count <= 0 || *size <= 0 || rate <= 1)
+        return;
+    double scale = 1 / (1 - exp(-((double)*size / (double)*count) / rate));
+    *count = (int64_t)((double)*count * scale);
+    *size = (int64_t)((double)*size * scale);
+}
+
+/* Read the n values of a record and move *s behind its @. */
+static bool import_values(struct slice *s, const struct import_text *t,
+                          int64_t *value)
+{
+    for (size_t i = 0; i < t->values; i++) {
+        uint64_t v;
+        *s = import_trim(*s);
+        (void)import_skip(s, "[");
+        *s = import_trim(*s);
+        if (!import_number(s, false, &v) || v > INT64_MAX)
+            return false;
+        value[i] = (int64_t)v;
+        (void)import_skip(s, ":");
+        *s = import_trim(*s);
+        (void)import_skip(s, "]");
+    }
+    *s = import_trim(*s);
+    return import_skip(s, "@");
+}
+
+/* Push the addresses in s; all but a leaf are where calls return to. */
+static void import_addresses(struct import *x, struct slice s)
+{
+    for (struct slice word; (word = txt_next_word(&s)).n; ) {
+        struct import_frame f = {0};
+        if (!import_number(&word, true, &f.address) || word.n)
+            return;
+        f.address -= f.address > 0;
+        import_push(x, &f);
+    }
+}
+
+/* Read the frame in a line of Go's, "#\t0x4a10\tmain.f+0x10\t\t/x/main.go:12";
+ * false: it is none. */
+static bool import_go_frame(struct slice s, struct import_frame *f)
+{
+    *f = (struct import_frame){0};
+    if (!import_skip(&s, "#"))
+        return false;
+    s = import_trim(s);
+    if (!txt_starts(s, "0x") || !import_number(&s, true, &f->address))
+        return false;
+    f->name = txt_next_word(&s);
+    const char *plus = memrchr(f->name.p, '+', f->name.n);
+    if (plus)
+        f->name.n = (size_t)(plus - f->name.p);
+    s = import_trim(s);
+    const char *colon = memrchr(s.p, ':', s.n);
+    struct slice number = colon ? txt_after(s, (size_t)(colon + 1 - s.p)) : s;
+    uint64_t line = 0;
+    if (colon && import_number(&number, false, &line) && line < INT32_MAX) {
+        f->file = (struct slice){ s.p, (size_t)(colon - s.p) };
+        f->line = (int64_t)line;
+    }
+    return f->name.n > 0;
+}
+
+/* Turn the values of a record into those of the profile's types. */
+static void import_convert(const struct import_text *t, int64_t *v, int64_t *to,
+                           size_t types)
+{
+    if (t->heap) {
+        import_unsample(t->rate, &v[0], &v[1]);
+        import_unsample(t->rate, &v[2], &v[3]);
+        memcpy(to, types == 2 ? v : v + 2, 2 * sizeof *to);
+        if (types == 4)
+            memcpy(to + 2, v, 2 * sizeof *to);
+    } else if (t->values == 2) {        /* cycles and contentions */
+        to[0] = num_mul_sat(v[1], t->period);
+        to[1] = (int64_t)((double)v[0] * (double)t->period / t->ghz);
+    } else {
+        to[0] = v[0];
+    }
+}
+
+/* Read records up to the end or to the list of mapped files: values, @ and
+ * addresses; Go names the frames in comments below. */
+static void import_records(struct import *x, const struct import_text *t)
+{
+    int64_t value[IMPORT_HEAP] = {0}, to[IMPORT_HEAP];
+    struct slice s, addresses = {0};
+    bool open = false, more = true;
+    while (more || open) {
+        struct import_frame f;
+        more = import_line(x, &s);
+        if (more && import_go_frame(s, &f)) {
+            if (open)
+                import_push(x, &f);
+            continue;
+        }
+        struct slice record = import_trim(s);
+        bool maps = more && (txt_starts(s, "MAPPED_LIBRARIES") ||
+                             txt_starts(s, "--- Memory map"));
+        if (more && !maps && (!record.n || *record.p == '#'))
+            continue;
+        if (open) {
+            if (!x->n)
+                import_addresses(x, addresses);
+            import_convert(t, value, to, x->p->ntypes);
+            import_sample(x, false, to, (struct slice){0});
+            open = false;
+        }
+        if (!more || maps || x->err)
+            return;
+        (void)import_skip(&record, "t*:");      /* jemalloc: all threads */
+        struct slice line = record;
+        if (import_values(&line, t, value)) {
+            addresses = line;
+            open = true;
+        } else {
+            import_fail(x, "want values, @ and addresses");
+        }
+    }
+}
+
+/* Read the text of a Go or gperftools heap profile. */
+static void import_heap(struct import *x)
+{
+    struct import_text t = { .values = IMPORT_HEAP, .heap = true };
+    int64_t all[IMPORT_HEAP];
+    struct slice s;
+    uint64_t rate = 0;
+    (void)import_line(x, &s);
+    (void)import_skip(&s, "heap profile:");
+    if (!import_values(&s, &t, all)) {
+        import_fail(x, "want: heap profile: n: n [n: n] @ heap/n");
+        return;
+    }
+    s = import_trim(s);
+    bool go = txt_starts(s, "heap/");
+    const char *slash = s.n ? memchr(s.p, '/', s.n) : NULL;
+    if (slash)
+        s = txt_after(s, (size_t)(slash + 1 - s.p));
+    if (slash && import_number(&s, false, &rate))
+        t.rate = go ? (double)(rate / 2) : (double)rate;
+    bool allocated = all[2] != all[0] || all[3] != all[1];
+    if (allocated) {
+        import_type(x, "alloc_objects", "count");
+        import_type(x, "alloc_space", "bytes");
+    }
+    import_type(x, allocated ? "inuse_objects" : "objects", "count");
+    import_type(x, allocated ? "inuse_space" : "space", "bytes");
+    import_period(x, "space", "bytes", (int64_t)t.rate);
+    import_records(x, &t);
+}
+
+/* Read jemalloc's heap_v2: "heap_v2/RATE", a record of all, and for each stack
+ * "@ addresses" followed by its records, of which t* is the sum. */
+static void import_jemalloc(struct import *x)
+{
+    struct import_text t = { .values = IMPORT_HEAP, .heap = true };
+    int64_t value[IMPORT_HEAP], to[IMPORT_HEAP];
+    struct slice s, addresses = {0};
+    uint64_t rate = 0;
+    (void)import_line(x, &s);
+    (void)import_skip(&s, "heap_v2/");
+    if (!import_number(&s, false, &rate) || !rate) {
+        import_fail(x, "want heap_v2/ and the mean bytes between samples");
+        return;
+    }
+    import_type(x, "inuse_objects", "count");
+    import_type(x, "inuse_space", "bytes");
+    import_period(x, "space", "bytes", rate > INT64_MAX ? 0 : (int64_t)rate);
+    while (import_line(x, &s)) {
+        s = import_trim(s);
+        if (txt_starts(s, "MAPPED_LIBRARIES"))
+            return;
+        if (import_skip(&s, "@")) {
+            addresses = s;
+            continue;
+        }
+        if (!import_skip(&s, "t*:") || !addresses.p)
+            continue;                   /* of one thread, or of all stacks */
+        for (size_t i = 0; i < IMPORT_HEAP; i++) {
+            uint64_t v = 0;
+            s = import_trim(s);
+            (void)import_skip(&s, "[");
+            if (!import_number(&s, false, &v) || v > INT64_MAX) {
+                import_fail(x, "want t*: n: n [n: n]");
+                return;
+            }
+            value[i] = (int64_t)v;
+            (void)import_skip(&s, ":");
+        }
+        t.rate = (double)rate;
+        import_addresses(x, addresses);
+        import_convert(&t, value, to, 2);
+        import_sample(x, false, to, (struct slice){0});
+    }
+}
+
+/* Read Go's text of goroutines or threads: "n @ addresses". */
+static void import_census(struct import *x)
+{
+    struct import_text t = { .values = 1 };
+    struct slice s;
+    (void)import_line(x, &s);
+    import_type(x, txt_starts(s, "goroutine") ? "goroutine" : "threadcreate",
+                "count");
+    import_records(x, &t);
+}
+
+/* Read the text of a mutex or block profile: --- and its name, settings, and
+ * records of cycles and contentions. */
+static void import_contention(struct import *x)
+{
+    struct import_text t = { .values = 2, .period = 1, .ghz = 1 };
+    struct slice s;
+    (void)import_line(x, &s);
+    import_type(x, "contentions", "count");
+    import_type(x, "delay", "nanoseconds");
+    for (struct slice rest = x->rest; ; rest = x->rest) {
+        size_t line = x->line;
+        const char *is;
+        uint64_t v;
+        if (!import_line(x, &s))
+            return;
+        if (!s.n || !(is = memchr(s.p, '=', s.n)) || memchr(s.p, '@', s.n)) {
+            x->rest = rest;             /* the first record */
+            x->line = line;
+            break;
+        }
+        struct slice key = { s.p, (size_t)(is - s.p) };
+        s = import_trim(txt_after(s, key.n + 1));
+        while (key.n && key.p[key.n - 1] == ' ')
+            key.n--;
+        if (!import_number(&s, false, &v) || v > INT64_MAX)
+            continue;
+        if (txt_equal(key, txt_slice("cycles/second")) && v)
+            t.ghz = (double)v / 1e9;
+        else if (txt_equal(key, txt_slice("sampling period")) && v)
+            t.period = (int64_t)v;
+    }
+    import_period(x, "contentions", "count", t.period);
+    import_records(x, &t);
+}
+
+/* ---- JSON ---- */
+
+/* Return the text of object v's member name, unescaped in the profile's arena;
+ * empty if it has none. */
+static struct slice import_string(struct import *x, const struct js_value *v,
+                                  const char *name)
+{
+    struct js_value m = js_member(v, name);
+    struct buf b = {0};
+    if (m.kind != JS_STRING)
+        return (struct slice){0};
+    js_get_string(m.text, &b);
+    char *copy = b.err ? NULL : mem_arena_dup(&x->p->arena, b.data, b.len);
+    struct slice s = { copy, copy ? b.len : 0 };
+    if (!copy)
+        x->err = GP_ENOMEM;
+    mem_fini(&b);
+    return s;
+}
+
+/* Read the next member of an array into *v; false at its end. */
+static bool import_next(struct js_members *m, struct js_value *v)
+{
+    struct slice key;
+    return js_next_member(m, &key, v);
+}
+
+struct import_node {                    /* of a .cpuprofile */
+    struct import_frame frame;
+    uint64_t id;
+    uint32_t parent;                    /* row, or MEM_NONE */
+    int64_t count, ns;                  /* of samples whose leaf it is */
+};
+
+struct import_nodes {
+    struct import_node *node;           /* owned */
+    size_t n, cap;
+    struct index by_id;                 /* owned */
+};
+
+/* Return the row of the node with that id, or MEM_NONE. */
+static uint32_t import_find_node(const struct import_nodes *t, uint64_t id)
+{
+    uint32_t at = 0, i;
+    while ((i = mem_index_next(&t->by_id, mem_hash(&id, sizeof id), &at)) !=
+           MEM_NONE)
+        if (t->node[i].id == id)
+            break;
+    return i;
+}
+
+/* Read the node v of a .cpuprofile. */
+static int import_read_node(struct import *x, struct import_nodes *t,
+                            const struct js_value *v)
+{
+    struct js_value at = js_member(v, "callFrame"), m = js_member(v, "id");
+    struct import_node *n = PP_ADD(t->node, t->n, t->cap);
+    if (!n)
+        return GP_ENOMEM;
+    *n = (struct import_node){ .id = js_get_uint(&m), .parent = MEM_NONE };
+    n->frame.name = import_string(x, &at, "functionName");
+    n->frame.file = import_string(x, &at, "url");
+    (void)import_skip(&n->frame.file, "file://");
+    m = js_member(&at, "lineNumber");
+    n->frame.line = js_get_num(&m) >= 0 ? (int64_t)js_get_uint(&m) + 1 : 0;
+    if (!n->frame.name.n)
+        n->frame.name = txt_slice("(anonymous)");
+    return mem_index_put(&t->by_id, mem_hash(&n->id, sizeof n->id),
+                         (uint32_t)t->n - 1);
+}
+
+/* Add the samples of the .cpuprofile v to its nodes: a sample lasts up to the
+ * next one. */
+static void import_add_ticks(struct import_nodes *t, const struct js_value *v)
+{
+    struct js_value samples = js_member(v, "samples"), id, d, end, start;
+    struct js_value deltas = js_member(v, "timeDeltas");
+    struct js_members s = js_members(&samples), k = js_members(&deltas);
+    uint32_t last = MEM_NONE;
+    double now = 0;                     /* us */
+    while (import_next(&s, &id)) {
+        double us = import_next(&k, &d) ? js_get_num(&d) : 0;
+        us = us > 0 && us < 1e12 ? us : 0;
+        if (last != MEM_NONE)
+            t->node[last].ns += (int64_t)(us * 1000);
+        now += us;
+        last = import_find_node(t, js_get_uint(&id));
+        if (last != MEM_NONE)
+            t->node[last].count++;
+    }
+    end = js_member(v, "endTime");
+    start = js_member(v, "startTime");
+    double rest = js_get_num(&end) - js_get_num(&start) - now;
+    if (last != MEM_NONE && rest > 0 && rest < 1e9)
+        t->node[last].ns += (int64_t)(rest * 1000);
+}
+
+/* Read V8's .cpuprofile.  Samples of (idle) used no CPU: they count only in the
+ * duration. */
+static void import_cpuprofile(struct import *x, const struct js_value *v)
+{
+    struct import_nodes t = {0};
+    struct js_value nodes = js_member(v, "nodes"), n, children, id;
+    struct js_members m = js_members(&nodes), k;
+    int64_t all = 0, count = 0;
+    import_type(x, "samples", "count");
+    import_type(x, "cpu", "nanoseconds");
+    while (!x->err && import_next(&m, &n))
+        x->err = import_read_node(x, &t, &n);
+    m = js_members(&nodes);
+    for (uint32_t i = 0; !x->err && import_next(&m, &n); i++) {
+        children = js_member(&n, "children");
+        k = js_members(&children);
+        while (import_next(&k, &id)) {
+            uint32_t c = import_find_node(&t, js_get_uint(&id));
+            if (c != MEM_NONE && c > i) /* a parent comes first: no cycles */
+                t.node[c].parent = i;
+        }
+    }
+    if (!x->err)
+        import_add_ticks(&t, v);
+    for (size_t i = 0; i < t.n && !x->err; i++) {
+        all = num_add_sat(all, t.node[i].ns);
+        count += t.node[i].count;
+        if (!t.node[i].count ||
+            txt_equal(t.node[i].frame.name, txt_slice("(idle)")))
+            continue;
+        for (uint32_t at = (uint32_t)i; at != MEM_NONE; at = t.node[at].parent)
+            import_push(x, &t.node[at].frame);
+        import_sample(x, false, (int64_t[]){ t.node[i].count, t.node[i].ns },
+                      (struct slice){0});
+    }
+    x->p->duration_ns = all;
+    if (count)
+        import_period(x, "cpu", "nanoseconds", all / count);
+    mem_free(t.node);
+    mem_index_fini(&t.by_id);
+}
+
+struct import_scope {                   /* a speedscope file */
+    struct import_frame *frame;         /* owned */
+    size_t n, cap;
+    double factor;                      /* a value's, to ns; or 1 */
+    struct slice name;                  /* of the profile being read */
+};
+
+/* Push frame number v of f; false: there is none. */
+static bool import_push_shared(struct import *x, const struct import_scope *f,
+                               const struct js_value *v)
+{
+    uint64_t i = js_get_uint(v);
+    if (v->kind != JS_NUMBER || i >= f->n)
+        return false;
+    import_push(x, &f->frame[i]);
+    return true;
+}
+
+/* Read a sampled profile of a speedscope file. */
+static int import_sampled(struct import *x, const struct import_scope *f,
+                          const struct js_value *v)
+{
+    struct js_value samples = js_member(v, "samples"), stack, i, w;
+    struct js_value weights = js_member(v, "weights");
+    struct js_members s = js_members(&samples), k = js_members(&weights), m;
+    while (!x->err && import_next(&s, &stack)) {
+        double weight = import_next(&k, &w) ? js_get_num(&w) : 1;
+        m = js_members(&stack);
+        while (import_next(&m, &i))
+            if (!import_push_shared(x, f, &i))
+                return -1;
+        weight = weight * f->factor;
+        import_sample(x, true, (int64_t[]){ 1, weight < 9e18 && weight > 0
+                                            ? llround(weight) : 0 }, f->name);
+    }
+    return 0;
+}
+
+/* Read an evented profile of a speedscope file: frames open and close. */
+static int import_evented(struct import *x, const struct import_scope *f,
+                          const struct js_value *v)
+{
+    struct js_value events = js_member(v, "events"), e, m;
+    struct js_members s = js_members(&events);
+    uint64_t *open = NULL;              /* owned: frames */
+    size_t n = 0, cap = 0;
+    double last = 0;
+    int bad = 0;
+    while (!x->err && !bad && import_next(&s, &e)) {
+        m = js_member(&e, "at");
+        double at = js_get_num(&m) * f->factor;
+        m = js_member(&e, "frame");
+        uint64_t frame = js_get_uint(&m);
+        bad = frame >= f->n || !(at >= last || !n) ? -1 : 0;
+        for (size_t i = 0; i < n && !bad && at > last; i++)
+            import_push(x, &f->frame[open[i]]);
+        if (n && !bad && at > last)
+            import_sample(x, true, (int64_t[]){ 1, at - last < 9e18
+                          ? llround(at - last) : 0 }, f->name);
+        last = at;
+        m = js_member(&e, "type");
+        bool opens = txt_equal(m.text, txt_slice("\"O\""));
+        if (!bad && opens) {
+            uint64_t *to = n < IMPORT_MOST_DEPTH ? MEM_ADD(open, n, cap) : NULL;
+            if (to)
+                *to = frame;
+            else
+                bad = -1;
+        } else if (!bad) {
+            bad = n && open[n - 1] == frame ? 0 : -1;
+            n -= n > 0;
+        }
+    }
+    mem_free(open);
+    return bad;
+}
+
+/* Read a speedscope file; its profiles are threads. */
+static void import_speedscope(struct import *x, const struct js_value *v)
+{
+    static const struct { const char *unit; double ns; } units[] = {
+        { "nanoseconds", 1 }, { "microseconds", 1e3 }, { "milliseconds", 1e6 },
+        { "seconds", 1e9 },
+    };
+    struct import_scope f = {0};
+    struct js_value shared = js_member(v, "shared"), one, m;
+    struct js_value frames = js_member(&shared, "frames");
+    struct js_value profiles = js_member(v, "profiles");
+    struct js_members k = js_members(&frames);
+    while (!x->err && import_next(&k, &one)) {
+        struct import_frame *to = PP_ADD(f.frame, f.n, f.cap);
+        if (!to) {
+            x->err = GP_ENOMEM;
+            break;
+        }
+        *to = (struct import_frame){ .name = import_string(x, &one, "name"),
+                                     .file = import_string(x, &one, "file") };
+        m = js_member(&one, "line");
+        to->line = (int64_t)js_get_uint(&m);
+        if (!to->name.n)
+            to->name = txt_slice("(anonymous)");
+    }
+    import_type(x, "samples", "count");
+    k = js_members(&profiles);
+    while (!x->err && import_next(&k, &one)) {
+        struct slice unit = import_string(x, &one, "unit");
+        f.name = import_string(x, &one, "name");
+        f.factor = 0;
+        for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+            if (txt_equal(unit, txt_slice(units[i].unit)))
+                f.factor = units[i].ns;
+        if (x->p->ntypes == 1)
+            import_type(x, f.factor > 0 ? txt_equal(f.name, txt_slice("cpu"))
+                        ? "cpu" : "time" : "weight",
+                        f.factor > 0 ? "nanoseconds" : "count");
+        f.factor = f.factor > 0 ? f.factor : 1;
+        m = js_member(&one, "type");
+        if ((txt_equal(m.text, txt_slice("\"evented\""))
+             ? import_evented : import_sampled)(x, &f, &one) && !x->err)
+            x->err = txt_fail(x->r->why, GP_EFORMAT, "%s: damaged: an event or "
+                              "a stack of a profile fits no frame",
+                              x->r->name);
+    }
+    mem_free(f.frame);
+}
+
+/* Read the JSON of a .cpuprofile or of speedscope; PP_NOT_FOREIGN: it is other
+ * JSON. */
+static int import_json(struct import *x)
+{
+    struct js_value v, schema, nodes, samples;
+    if (js_read(x->rest, &v, NULL) || v.kind != JS_OBJECT)
+        return PP_NOT_FOREIGN;
+    schema = js_member(&v, "$schema");
+    nodes = js_member(&v, "nodes");
+    samples = js_member(&v, "samples");
+    if (schema.text.n && memmem(schema.text.p, schema.text.n, "speedscope", 10))
+        import_speedscope(x, &v);
+    else if (nodes.kind == JS_ARRAY && samples.kind == JS_ARRAY)
+        import_cpuprofile(x, &v);
+    else
+        return PP_NOT_FOREIGN;
+    return x->err;
+}
+
+/* ---- which it is ---- */
+
+/* Read r's profile if it is in one of these formats or LEGACY's; else return
+ * PP_NOT_FOREIGN. */
+static int import_read(struct pp_reader *r)
+{
+    static const struct {
+        const char *begin;
+        void (*read)(struct import *);
+    } known[] = {
+        { "heap profile:", import_heap }, { "heap_v2/", import_jemalloc },
+        { "goroutine profile:", import_census },
+        { "threadcreate profile:", import_census },
+        { "--- mutex", import_contention },
+        { "--- contention", import_contention },
+    };
+    struct import x = { .r = r, .p = r->p, .rest = mem_slice(&r->p->raw) };
+    int e = legacy_read(r);
+    if (e != PP_NOT_FOREIGN)
+        return e;
+    size_t i = 0, n = sizeof known / sizeof *known;
+    while (i < n && !txt_starts(x.rest, known[i].begin))
+        i++;
+    if (i < n)
+        known[i].read(&x);
+    else if (txt_starts(import_trim(x.rest), "{"))
+        x.err = import_json(&x);
+    else if (import_is_perf(x.rest))
+        import_perf(&x);
+    else if (import_is_folded(x.rest))
+        import_folded(&x);
+    else
+        x.err = PP_NOT_FOREIGN;
+    e = x.err;
+    if (!e && i < n && !(e = legacy_read_maps(r->p, mem_slice(&r->p->raw))))
+        e = legacy_find_mappings(r->p);
+    mem_index_fini(&x.functions);
+    mem_index_fini(&x.mappings);
+    mem_index_fini(&x.locations);
+    mem_free(x.stack);
+    if (e == GP_ENOMEM || e == GP_ELIMIT)
+        txt_fail(r->why, e, "%s: %s", r->name, mem_error(e));
+    return e;
+}
+
+/* ================================= 16 MERGE ==================================
  * for     merging profiles into one, as pprof does
  * uses    MEM, NUM, TXT, PP
  * owns    nothing
@@ -7206,33 +8766,56 @@ static int merge_add_head(struct merge *g, const struct pp *p)
     return GP_OK;
 }
 
-/* Make to the sum of the n profiles at p, which must outlive it; errors name
- * name[i].  GP_EFORMAT if their types differ.  After a failure to is empty. */
+/* Return the column of p's values of type t, or SIZE_MAX. */
+static size_t merge_column(const struct pp *p, const struct pp_type *t)
+{
+    for (size_t i = 0; i < p->ntypes; i++)
+        if (txt_equal(p->type[i].type, t->type) &&
+            txt_equal(p->type[i].unit, t->unit))
+            return i;
+    return SIZE_MAX;
+}
+
+/* True if all of the n profiles at p have values of type t. */
+static bool merge_shared(const struct pp *p, size_t n, const struct pp_type *t)
+{
+    for (size_t i = 0; i < n; i++)
+        if (merge_column(&p[i], t) == SIZE_MAX)
+            return false;
+    return true;
+}
+
+/* Make to the sum of the n profiles at p, which must outlive it, of the sample
+ * types that all have; errors name name[i].  GP_EFORMAT if there is none.
+ * Without a period that all have, to has none.  After a failure to is empty. */
 static int merge_profiles(struct pp *to, const struct pp *p, size_t n,
                           const char *const *name, struct gp_why *why)
 {
     struct merge g = { .to = to };
     size_t column[PP_MOST_TYPES];
+    bool same = true;                   /* what the period is of */
     int e = GP_OK;
     *to = (struct pp){ .period_type = p->period_type,
                        .drop_frames = p->drop_frames,
                        .keep_frames = p->keep_frames };
-    for (size_t t = 0; t < p->ntypes && !e; t++) {
-        column[t] = t;
-        e = pp_add_type(to, p->type[t].type, p->type[t].unit);
-    }
+    for (size_t t = 0; t < p->ntypes && !e; t++)
+        if (merge_shared(p, n, &p->type[t]))
+            e = pp_add_type(to, p->type[t].type, p->type[t].unit);
+    if (!e && !to->ntypes)
+        e = txt_fail(why, GP_EFORMAT, "%s: cannot be merged: it has no sample "
+                     "type of %s", name[n - 1], name[0]);
     for (size_t i = 0; i < n && !e; i++) {
-        bool same = p[i].ntypes == to->ntypes &&
+        same = same &&
             txt_equal(p[i].period_type.type, p->period_type.type) &&
             txt_equal(p[i].period_type.unit, p->period_type.unit);
-        for (size_t t = 0; t < to->ntypes && same; t++)
-            same = txt_equal(p[i].type[t].type, to->type[t].type) &&
-                   txt_equal(p[i].type[t].unit, to->type[t].unit);
-        e = same ? merge_add(&g, &p[i], column, NULL)
-            : txt_fail(why, GP_EFORMAT, "%s: cannot be merged: its sample "
-                       "types or period type differ from those of %s",
-                       name[i], name[0]);
+        for (size_t t = 0; t < to->ntypes; t++)
+            column[t] = merge_column(&p[i], &to->type[t]);
+        e = merge_add(&g, &p[i], column, NULL);
         e = e ? e : merge_add_head(&g, &p[i]);
+    }
+    if (!same) {
+        to->period = 0;
+        to->period_type = (struct pp_type){0};
     }
     merge_fini(&g);
     if (e)
@@ -7243,7 +8826,7 @@ static int merge_profiles(struct pp *to, const struct pp *p, size_t n,
     return e;
 }
 
-/* ================================== 16 FIG ===================================
+/* ================================== 17 FIG ===================================
  * for     a run's figures: comments of a profile, kept true by merge and filter
  * uses    MEM, TXT, PP
  * owns    the names of the keys
@@ -7573,7 +9156,7 @@ static void fig_notes_fini(struct fig_notes *t)
     *t = (struct fig_notes){0};
 }
 
-/* ================================== 17 REC ===================================
+/* ================================== 18 REC ===================================
  * for     the recorder: finds threads and arms their timers; adds samples up in
  *         one table of stacks; takes marks, and copies what is between two
  * uses    MEM, TXT, SYS, SMP, PP, FIG
@@ -8286,7 +9869,7 @@ static void rec_window_close(struct rec_mark *from)
     rec_mark_fini(from);
 }
 
-/* ================================= 18 BUILD ==================================
+/* ================================= 19 BUILD ==================================
  * for     making a profile of what REC recorded between two marks
  * uses    MEM, TXT, SYS, ELF, SMP, PP, FIG, REC
  * owns    nothing
@@ -8664,7 +10247,7 @@ static int build_profile_now(const struct rec_mark *from,
     return e;
 }
 
-/* ================================== 19 VIEW ==================================
+/* ================================== 20 VIEW ==================================
  * for     one sample type of a profile by function: self and total values,
  *         sample counts, sort orders; call trees; call edges; pprof's units
  * uses    MEM, NUM, TXT, PP, FIG
@@ -8686,8 +10269,10 @@ static int build_profile_now(const struct rec_mark *from,
  */
 
 enum view_names {
-    VIEW_APART,         /* a node is a name in a module, or module+0xoffset */
-    VIEW_MERGED,        /* as VIEW_APART, but a node is a name in any module */
+    VIEW_APART,         /* a node is a name in a module, and in a file if some
+                         * have the name too; or module+0xoffset */
+    VIEW_MERGED,        /* as VIEW_APART, but a node is a name in any module and
+                         * file */
     VIEW_PPROF,         /* as in pprof's tables: a node is a name or [module] */
 };
 
@@ -8700,11 +10285,19 @@ struct view_sum {
                                          * recorder noted more; else 0 */
 };
 
+struct view_function {                  /* what is known of a function */
+    bool shares;                        /* its name, with one of another file */
+    uint32_t module, node;              /* the last node made of it; or node is
+                                         * MEM_NONE */
+};
+
 struct view_node {
     struct slice name;                  /* borrowed from view or profile */
     uint32_t function;                  /* row of pp.function: first so named,
                                          * with a file if any; or MEM_NONE */
     uint32_t module;                    /* row of pp.mapping, or MEM_NONE */
+    struct slice file;                  /* end of its file's path, if functions
+                                         * of other files have its name */
     bool     symbol;                    /* false: the name is an address */
     bool     inlined;                   /* inlined in at least one location */
     struct view_sum flat, cum;
@@ -8721,7 +10314,9 @@ struct view {
     uint32_t *frame;                    /* owned: nodes */
     uint32_t *frame_at;                 /* owned: nlocations + 1 */
     uint32_t *module;                   /* owned: file's first, by mapping */
-    struct index by_name;               /* hash of name and module -> node */
+    struct index by_name;               /* hash of name, module, file -> node */
+    struct view_function *function;     /* owned, by row of pp.function, while
+                                         * frames are read */
     struct view_sum total;              /* of absolute values, as in pprof */
     int64_t net;                        /* of values with their signs */
     int64_t no_stack;                   /* part of net: rows without a stack */
@@ -8729,15 +10324,26 @@ struct view {
     size_t  negative;                   /* rows below 0, as in a difference */
 };
 
+/* Return the period of p, or 0 if it has none: nobody samples each time of less
+ * than VIEW_LEAST_PERIOD_NS, which producers write who do not know theirs. */
+static int64_t view_period(const struct pp *p)
+{
+    int64_t unit = txt_equal(p->period_type.unit, txt_slice("nanoseconds")) ? 1
+        : txt_equal(p->period_type.unit, txt_slice("microseconds")) ? 1000
+        : VIEW_LEAST_PERIOD_NS;         /* no time, or a longer one */
+    return num_mul_sat(p->period, unit) < VIEW_LEAST_PERIOD_NS ? 0 : p->period;
+}
+
 /* Return how many samples row i of weight w stands for: its samples/count if
  * the profile has that type, else w in periods, else 1. */
 static int64_t view_count(const struct view *v, size_t i, int64_t w)
 {
     const struct pp *p = v->pp;
+    int64_t period = view_period(p);
     if (v->count_type != SIZE_MAX)
         return num_abs_sat(p->value[i * p->ntypes + v->count_type]);
-    if (p->period > 0 && txt_equal(p->period_type.unit, p->type[v->type].unit))
-        return num_abs_sat(w) / p->period > 1 ? num_abs_sat(w) / p->period : 1;
+    if (period > 0 && txt_equal(p->period_type.unit, p->type[v->type].unit))
+        return num_abs_sat(w) / period > 1 ? num_abs_sat(w) / period : 1;
     return 1;
 }
 
@@ -8765,20 +10371,25 @@ static double view_row_squares(const struct view_sum *s)
     return s->row_squares > 0 ? s->row_squares : s->squares;
 }
 
-/* Return name's node in module, added if new; MEM_NONE if out of memory. */
-static uint32_t view_intern(struct view *v, struct slice name, uint32_t module)
+/* Return name's node in module and file, added if new; MEM_NONE if out of
+ * memory. */
+static uint32_t view_intern(struct view *v, struct slice name, uint32_t module,
+                            struct slice file)
 {
     uint64_t h = mem_hash(name.p, name.n);
     h = mem_hash_more(h, &module, sizeof module);
+    if (file.n)
+        h = mem_hash_more(h, file.p, file.n);
     for (uint32_t at = 0, i;
          (i = mem_index_next(&v->by_name, h, &at)) != MEM_NONE;)
-        if (v->node[i].module == module && txt_equal(v->node[i].name, name))
+        if (v->node[i].module == module && txt_equal(v->node[i].name, name) &&
+            txt_equal(v->node[i].file, file))
             return i;
     struct view_node *n = PP_ADD(v->node, v->nnodes, v->node_cap);
     uint32_t row = (uint32_t)v->nnodes - 1;
     if (!n || mem_index_put(&v->by_name, h, row))
         return MEM_NONE;
-    *n = (struct view_node){ .name = name, .module = module,
+    *n = (struct view_node){ .name = name, .module = module, .file = file,
                              .function = MEM_NONE };
     return row;
 }
@@ -8792,7 +10403,7 @@ static uint32_t view_intern_address(struct view *v, const struct pp_location *l)
     const struct pp_mapping *m = l->mapping == MEM_NONE ? NULL
                                  : &v->pp->mapping[l->mapping];
     if (!m || m->file.n == 0)
-        return view_intern(v, none[pprof], MEM_NONE);
+        return view_intern(v, none[pprof], MEM_NONE, (struct slice){0});
     struct slice base = txt_base(m->file);
     uint32_t module = v->module[l->mapping];
     char text[VIEW_MODULE_BYTES + 24];
@@ -8804,7 +10415,7 @@ static uint32_t view_intern_address(struct view *v, const struct pp_location *l)
         : snprintf(text, room, "%.*s+0x%" PRIx64, (int)base.n, base.p,
                    l->address - m->start + m->offset);
     uint32_t i = view_intern(v, (struct slice){ text, n > 0 ? (size_t)n : 0 },
-                             module);
+                             module, (struct slice){0});
     if (i == MEM_NONE || v->nnodes == nodes)
         return i;
     struct slice *name = &v->node[i].name;
@@ -8812,20 +10423,40 @@ static uint32_t view_intern_address(struct view *v, const struct pp_location *l)
     return name->p ? i : MEM_NONE;
 }
 
+/* Return name without the hash that Rust's legacy names end in, ::h and 16 hex
+ * digits: it differs between builds of the same function. */
+static struct slice view_without_hash(struct slice name)
+{
+    if (name.n < 20 || memcmp(name.p + name.n - 19, "::h", 3) != 0)
+        return name;
+    for (size_t i = name.n - 16; i < name.n; i++)
+        if (txt_hex(name.p[i]) < 0 || isupper((unsigned char)name.p[i]))
+            return name;
+    return (struct slice){ name.p, name.n - 19 };
+}
+
 /* Return the node of l's line, NULL if none; MEM_NONE if out of memory. */
 static uint32_t view_intern_line(struct view *v, const struct pp_location *l,
                                  const struct pp_line *line)
 {
-    const struct pp_function *f = !line || line->function == MEM_NONE ? NULL
-                                  : &v->pp->function[line->function];
-    struct slice name = f ? f->name : (struct slice){0};
-    if (f && name.n == 0 && v->names != VIEW_PPROF)
+    if (!line || line->function == MEM_NONE)
+        return view_intern_address(v, l);
+    const struct pp_function *f = &v->pp->function[line->function];
+    struct view_function *known = &v->function[line->function];
+    uint32_t module = v->names == VIEW_APART && l->mapping != MEM_NONE
+                    ? v->module[l->mapping] : MEM_NONE;
+    if (known->node != MEM_NONE && known->module == module)
+        return known->node;
+    struct slice name = f->name;
+    if (name.n == 0 && v->names != VIEW_PPROF)
         name = f->label ? txt_slice("(no label)")
              : v->pp->aggregated ? name : f->system_name;
     if (name.n == 0)
         return view_intern_address(v, l);
-    bool apart = v->names == VIEW_APART && l->mapping != MEM_NONE;
-    uint32_t i = view_intern(v, name, apart ? v->module[l->mapping] : MEM_NONE);
+    if (v->names == VIEW_APART && !v->pp->aggregated)
+        name = view_without_hash(name);
+    uint32_t i = view_intern(v, name, module, known->shares
+                             ? txt_tail(f->file) : (struct slice){0});
     if (i == MEM_NONE)
         return i;
     struct view_node *n = &v->node[i];
@@ -8833,7 +10464,43 @@ static uint32_t view_intern_line(struct view *v, const struct pp_location *l,
     if (n->function == MEM_NONE ||
         (f->file.n && !v->pp->function[n->function].file.n))
         n->function = line->function;
+    known->module = module;
+    known->node = i;
     return i;
+}
+
+/* Fill v->function: find the functions whose name one of another file has. */
+static int view_init_functions(struct view *v)
+{
+    const struct pp *p = v->pp;
+    struct index names = {0};
+    int e = GP_OK;
+    uint32_t *first = mem_zalloc(p->nfunctions * sizeof *first);
+    v->function = mem_zalloc(p->nfunctions * sizeof *v->function);
+    if (!first || !v->function)
+        e = GP_ENOMEM;
+    for (uint32_t i = 0; i < p->nfunctions && !e; i++) {
+        const struct pp_function *f = &p->function[i];
+        uint64_t h = mem_hash(f->name.p, f->name.n);
+        uint32_t at = 0, k;
+        v->function[i].node = MEM_NONE;
+        if (v->names != VIEW_APART || p->aggregated)
+            continue;
+        while ((k = mem_index_next(&names, h, &at)) != MEM_NONE)
+            if (txt_equal(p->function[k].name, f->name))
+                break;
+        if (k == MEM_NONE)
+            e = mem_index_put(&names, h, i);
+        else
+            v->function[k].shares |= !txt_equal(txt_tail(p->function[k].file),
+                                                txt_tail(f->file));
+        first[i] = k == MEM_NONE ? i : k;
+    }
+    for (size_t i = 0; i < p->nfunctions && !e; i++)
+        v->function[i].shares = v->function[first[i]].shares;
+    mem_index_fini(&names);
+    mem_free(first);
+    return e;
 }
 
 /* Return the function of n; an empty one for an address. */
@@ -8891,7 +10558,7 @@ static int view_init_frames(struct view *v)
     v->frame_at = mem_zalloc((p->nlocations + 1) * sizeof *v->frame_at);
     v->node = mem_grow_prefaulted(NULL, &v->node_cap, p->nfunctions +
                                   p->nmappings + 1, sizeof *v->node);
-    if (!v->frame || !v->frame_at || !v->node)
+    if (!v->frame || !v->frame_at || !v->node || view_init_functions(v))
         return GP_ENOMEM;
     mem_index_reserve(&v->by_name, p->nfunctions);
     uint32_t at = 0;
@@ -9005,6 +10672,7 @@ static void view_fini(struct view *v)
     mem_free(v->frame);
     mem_free(v->frame_at);
     mem_free(v->module);
+    mem_free(v->function);
     mem_index_fini(&v->by_name);
     *v = (struct view){0};
 }
@@ -9690,7 +11358,7 @@ static int view_label_units_init(struct view_label_units *k, const struct pp *p)
     return GP_OK;
 }
 
-/* ================================= 20 FILTER =================================
+/* ================================= 21 FILTER =================================
  * for     pprof's filters by name and label; labels as frames; drop_frames
  * uses    MEM, TXT, RE, PP, VIEW
  * owns    struct filter
@@ -10169,9 +11837,8 @@ static int filter_whole_re(struct re *re, const char *file, const char *what,
                            struct slice text, struct gp_why *why)
 {
     char whole[RE_MOST_BYTES + 1], name[192];
-    size_t flags = 0;                   /* length of a leading (?i) */
     snprintf(name, sizeof name, "%.160s: %s", file, what);
-    if (text.n >= RE_MOST_BYTES - 4)
+    if (text.n >= RE_MOST_BYTES - 6)
         return txt_fail(why, GP_EUSAGE, "%s: expression over %d bytes", name,
                         RE_MOST_BYTES);
     /* Compile it alone first: an unmatched ) would close our parenthesis. */
@@ -10180,12 +11847,7 @@ static int filter_whole_re(struct re *re, const char *file, const char *what,
     re_fini(re);
     if (e)
         return e;
-    if (txt_starts(text, "(?")) {
-        flags = 2 + strspn(whole + 2, "isU");
-        flags = flags > 2 && whole[flags] == ')' ? flags + 1 : 0;
-    }
-    snprintf(whole, sizeof whole, "%.*s^(%.*s)$", (int)flags, text.p,
-             (int)(text.n - flags), text.p + flags);
+    snprintf(whole, sizeof whole, "^(?:%.*s)$", (int)text.n, text.p);
     return re_init(re, name, whole, why);
 }
 
@@ -10204,6 +11866,9 @@ static int filter_drop_frames(struct pp *p, const char *file,
     if (!e && filter_sift_begin(&s, p, filter_dropping(p, &drop, keep.ready
                                                         ? &keep : NULL)))
         e = txt_fail(why, GP_ENOMEM, "out of memory");
+    if (!e && (re_gave_up(&drop) || re_gave_up(&keep)))
+        e = txt_fail(why, GP_EFORMAT, "%s: drop_frames, keep_frames: matching "
+                     "them takes too long", file);
     for (size_t i = 0; i < p->nlocations && !e; i++) {
         struct pp_location *l = &p->location[i];
         uint32_t k = l->nlines;
@@ -10352,11 +12017,15 @@ static int filter_apply(struct pp *p, struct filter *f, struct gp_why *why)
     if (!e)
         filter_by_label(p, f);
     e = e ? e : filter_prune_from(p, f);
+    for (size_t i = 0; i < FILTER_EXPRESSIONS && !e; i++)
+        if (re_gave_up(&f->re[i]))
+            return txt_fail(why, GP_EUSAGE, "--%s: matching it takes too long; "
+                            "use a simpler expression", filter_name[i]);
     return e ? txt_fail(why, e, e == GP_ENOMEM ? "out of memory" :
                     "--tagroot, --tagleaf: too many frames") : GP_OK;
 }
 
-/* ================================= 21 GRAIN ==================================
+/* ================================= 22 GRAIN ==================================
  * for     granularity: frames named by function, file, line, address or module
  * uses    MEM, TXT, PP
  * owns    nothing: the names are the profile's
@@ -10515,17 +12184,27 @@ static int grain_apply(struct pp *p, enum grain_by grain, struct gp_why *why)
     return GP_OK;
 }
 
-/* ================================== 22 CAT ===================================
- * for     what kind of work a function does: categories, built-in rules, the
- *         user's rules, and --by category
+/* ================================== 23 CAT ===================================
+ * for     what kind of work a function does: categories, and the rules that
+ *         map a function to one, built in and the user's
  * uses    MEM, TXT, PP, VIEW, GRAIN
- * owns    struct cat_user_rules
+ * owns    struct cat_rules
  * spec    none
  * prefix  cat_
  * runs    any thread
  *
+ * A rule is text; the user's and the built-in ones are read by the same code,
+ * the user's first.  The first rule that matches a function decides.
+ *
+ *   # comment
+ *   [lang=go]                                 scope of the lines below it
+ *   memory runtime.mallocgc* runtime.gc*      category, patterns
+ *   protocol file=node:http* file=node:_http* any function of these files
+ *   syscalls module=libx.so* read             functions of this module
+ *   network under=network,protocol read       only if a caller is one of these
+ *
  * Invariant  the same function of the same program gets the same category.
- * Does not   look at samples or stacks: ANL decides what category a sample has.
+ * Does not   look at samples: ANL decides what category a stack has.
  */
 
 /* ---- categories ---- */
@@ -10555,15 +12234,15 @@ static const char *const cat_name[CAT_COUNT + 1] = {
     [CAT_COPY]        = "memory copy",
 };
 
-/* Names of categories in the user's rules. */
-static const char *const cat_word[CAT_COUNT] = {
+/* Names of categories in rules. */
+static const char *const cat_word[CAT_COUNT + 1] = {
     [CAT_APPLICATION] = "application", [CAT_NETWORK] = "network",
     [CAT_SYSCALLS] = "syscalls", [CAT_PROTOCOL] = "protocol",
     [CAT_MEMORY] = "memory", [CAT_LOCKS] = "locks",
     [CAT_SERIAL] = "serialisation", [CAT_CRYPTO] = "crypto",
     [CAT_COMPRESSION] = "compression", [CAT_TIME] = "time",
     [CAT_LIBRARIES] = "libraries", [CAT_PROFILER] = "profiler",
-    [CAT_UNKNOWN] = "unknown",
+    [CAT_UNKNOWN] = "unknown", [CAT_COPY] = "copy",
 };
 
 enum cat_flag {
@@ -10572,351 +12251,1057 @@ enum cat_flag {
     CAT_TRAMPOLINE = 2,     /* between such a handler and the interrupted
                              * function */
     CAT_TRANSPARENT = 4,    /* a helper: the category of its caller counts */
-    CAT_BY_CALLER  = 8,     /* network if a caller is network or protocol,
-                             * else the rule's category */
-    CAT_ENTRY      = 16,    /* the start of a thread: a stack that reaches it
+    CAT_ENTRY      = 8,     /* the start of a thread: a stack that reaches it
                              * is complete */
-    CAT_PSEUDO     = 32,    /* not a function: time without a stack */
+    CAT_PSEUDO     = 16,    /* not a function: time without a stack */
+    CAT_IDLE       = 32,    /* not a function: nothing ran */
     CAT_LABEL      = 64,    /* not a function: a label of the samples */
+    CAT_IN_KERNEL  = 128,   /* a helper's caller counts only in the kernel */
 };
 
-/* A pattern matches the whole name: `*` is any text, `.` a dot or a slash (Java
- * has both).  The first one that matches decides. */
+/* Names of flags in rules, by bit. */
+static const char *const cat_flag_word[] = {
+    "handler", "trampoline", "helper", "entry", "pseudo", "idle",
+};
+
+/* Languages of functions, each with its name in rules.  C, C++ and Rust are
+ * native; CAT_LIBC is for native names without the prefixes of libc's aliases,
+ * where they may be libc's. */
+enum cat_lang {
+    CAT_ANY, CAT_NATIVE, CAT_LIBC, CAT_GO, CAT_JAVA, CAT_JS, CAT_PYTHON,
+    CAT_DOTNET, CAT_RUBY, CAT_PHP, CAT_KERNEL, CAT_LANGS
+};
+
+static const char *const cat_lang_word[CAT_LANGS] = {
+    "any", "native", "libc", "go", "java", "js", "python", "dotnet", "ruby",
+    "php", "kernel",
+};
+
+/* ---- rules ---- */
+
+/* A pattern matches all of its text: `*` is any text, `.` a dot or a slash
+ * (Java has both). */
 struct cat_rule {
-    const char *name;
+    struct slice name;                  /* pattern of the function's name */
+    struct slice module, file;          /* patterns of its module's base name
+                                         * and of its file; p NULL: any */
+    uint8_t category, flags, lang;      /* enum cat_category, _flag, _lang */
+    uint16_t under;                     /* bits of categories, one of which a
+                                         * caller must have; 0: none needed */
+};
+
+struct cat_rules {
+    struct cat_rule *rule;              /* owned; the user's first */
+    size_t n, cap;
+    struct arena text;                  /* owned: a copy of what was read */
+    struct index by_prefix;             /* hash of language and of the pattern
+                                         * before its first `*` -> rule */
+    uint64_t lengths[CAT_LANGS];        /* bit n: a prefix of n bytes occurs;
+                                         * longer ones count as 63 */
+};
+
+struct cat_class {
     uint8_t category, flags;            /* enum cat_category, cat_flag */
+    uint8_t below;                      /* the category if a caller has one of
+                                         * those in under */
+    uint16_t under;                     /* bits of categories, or 0 */
+    struct slice rule;                  /* pattern that decided, or in words */
 };
 
-struct cat_group {                      /* rules of one category */
-    uint8_t category, flags;
-    const char *const *name;            /* NULL after the last */
-};
-
-#define CAT_NAMES(...) (const char *const[]){ __VA_ARGS__, NULL }
-
-/* Functions of grpcprof itself, by prefix; re_, dsc_ and those of documents are
- * not listed. */
-static const struct cat_group cat_own_rules[] = {
-    { CAT_PROFILER, CAT_HANDLER, CAT_NAMES("smp_on_*", "smp_*_sig") },
-    { CAT_LIBRARIES, CAT_ENTRY, CAT_NAMES("main", "sys_thread_*") },
-    { CAT_PROTOCOL, 0, CAT_NAMES("h2_*", "cs_*", "flood_*", "rpc_*", "server_*",
-        "client_*") },
-    { CAT_SERIAL, 0, CAT_NAMES("pb_*") },
-    { CAT_NETWORK, 0, CAT_NAMES("net_*") },
-    { CAT_COMPRESSION, 0, CAT_NAMES("gz_*") },
-    { CAT_MEMORY, 0, CAT_NAMES("mem_*") },
-    { CAT_APPLICATION, 0, CAT_NAMES("svc_*", "load_*", "reflect_*", "fetch_*",
-        "res_*") },
-    { CAT_PROFILER, 0, CAT_NAMES("smp_*", "rec_*", "elf_*", "pp_*", "legacy_*",
-        "merge_*", "fig_*", "build_*", "view_*", "filter_*", "grain_*", "cat_*",
-        "stat_*", "anl_*", "compare_*", "svg_*") },
-    { CAT_LIBRARIES, 0, CAT_NAMES("num_*", "txt_*", "sys_*", "js_*", "hdr_*",
-        "job_*", "web_*", "gp_*", "say_*", "opt_*", "serve_*", "msg_*",
-        "loadcmd_*", "report_*", "cli_*") },
-};
-
-/* Functions recognised by name alone, in any module. */
-static const struct cat_group cat_builtin_rules[] = {
-    /* time without a stack, and the starts of threads */
-    { CAT_PROFILER, CAT_PSEUDO, CAT_NAMES("[profiler]") },
-    { CAT_UNKNOWN, CAT_PSEUDO, CAT_NAMES("[unsampled]", GRAIN_NO_STACK,
-        "[lost samples]", "[truncated]", "runtime._LostExternalCode",
-        "runtime._ExternalCode") },
-    { CAT_LIBRARIES, CAT_ENTRY, CAT_NAMES("_start", "__libc_start_*",
-        "start_thread", "clone", "clone3", "__clone*", "runtime.goexit*",
-        "runtime.main", "runtime.mstart*", "runtime.mcall",
-        "runtime.morestack*", "runtime.rt0_go*", "runtime.systemstack",
-        "runtime._System") },
-    { CAT_MEMORY, CAT_ENTRY, CAT_NAMES("runtime._GC") },
-    { CAT_LIBRARIES, CAT_ENTRY, CAT_NAMES("java.lang.Thread.run*",
-        "thread_native_entry*", "Py_RunMain", "(root)", "(program)", "(idle)",
-        "std::rt::lang_start*") },
-    /* profilers */
-    { CAT_PROFILER, CAT_HANDLER, CAT_NAMES("perf_signal_handler", "pprof::*",
-        "<pprof::*", "backtrace::backtrace::*", "<backtrace::*",
-        "ProfileData::Add*", "*CpuProfiler::prof_handler*",
-        "*ProfileHandler::SignalHandler*", "runtime.sigprof*") },
-    { CAT_PROFILER, CAT_TRAMPOLINE, CAT_NAMES("__restore", "__restore_rt",
-        "__kernel_rt_sigreturn", "__pthread_sighandler", "killpg",
-        "runtime.sigtramp*", "runtime.sighandler") },
-    { CAT_PROFILER, 0, CAT_NAMES("runtime.pprof.*", "backtrace", "__backtrace",
-        "backtrace_helper", "_Unwind_Backtrace") },
-    { CAT_LIBRARIES, 0, CAT_NAMES("_Unwind_*") },
-    /* copies */
-    { CAT_COPY, CAT_TRANSPARENT, CAT_NAMES("memcpy*", "memmove*", "memset*",
-        "mempcpy*", "__memcpy*", "__memmove*", "__memset*", "__mempcpy*",
-        "runtime.memmove", "runtime.duffcopy") },
-    /* protocol: before the network rules and those of languages */
-    { CAT_PROTOCOL, 0, CAT_NAMES("nghttp2_*", "nghttp3_*", "h2::*", "<h2::*",
-        "hyper::*", "<hyper::*", "hyper_util::*", "<hyper_util::*", "tonic::*",
-        "<tonic::*", "tower*::*", "<tower*::*", "http::*", "<http::*",
-        "grpc_core::*", "grpc::*", "grpc_*", "chttp2*", "_ZN9grpc_core*",
-        "_ZNK9grpc_core*", "_ZN4grpc*", "golang.org/x/net/http2*",
-        "vendor/golang.org/x/net/http*", "net/http.*", "net/textproto.*",
-        "google.golang.org/grpc*", "connectrpc.com/connect*", "io.grpc.*",
-        "io.netty.handler.codec.http*") },
-    /* network */
-    { CAT_NETWORK, 0, CAT_NAMES("internal/poll.*", "runtime.netpoll*",
-        "runtime.epoll*", "runtime.kevent*", "internal/runtime/syscall.Epoll*",
-        "runtime/internal/syscall.Epoll*") },
-    { CAT_SYSCALLS, CAT_BY_CALLER, CAT_NAMES("internal/runtime/syscall.*",
-        "runtime/internal/syscall.*", "internal/syscall*", "syscall.*") },
-    { CAT_LIBRARIES, 0, CAT_NAMES("net/*") },
-    { CAT_NETWORK, 0, CAT_NAMES("net.*", "mio::*", "<mio::*", "tokio::net::*",
-        "<*TcpStream as *", "std::net::*", "sun.nio.ch.*", "java.net.*",
-        "io.netty.channel.*") },
-    { CAT_PROTOCOL, 0, CAT_NAMES("io.netty.*") },
-    { CAT_NETWORK, 0, CAT_NAMES("uv__io_poll", "uv__read", "uv__write",
-        "uv__stream_io") },
-    /* memory */
-    { CAT_MEMORY, 0, CAT_NAMES("operator new*", "operator delete*", "_Znwm*",
-        "_Znam*", "_ZdlPv*", "_ZdaPv*", "je_*", "_rjem_*", "mi_*alloc*",
-        "mi_free*", "_mi_*", "tcmalloc::*", "tc_*alloc*", "tc_free*", "tc_new*",
-        "tc_delete*", "alloc::alloc::*", "alloc::raw_vec::*", "alloc::boxed::*",
-        "__rust_*alloc*", "__rdl_*", "__rg_*", "runtime.mallocgc*",
-        "runtime.newobject*", "runtime.makeslice*", "runtime.growslice*",
-        "runtime.gc*", "runtime.(*gc*", "runtime.scan*", "runtime.greyobject*",
-        "runtime.findObject*", "runtime.markroot*", "runtime.wbBuf*",
-        "runtime.(*wbBuf*", "runtime.heapBits*", "runtime.(*mspan*",
-        "runtime.(*mheap*", "runtime.(*mcache*", "runtime.(*mcentral*",
-        "runtime.(*pageAlloc*", "runtime.(*sweepLocked*", "runtime.mheap*",
-        "runtime.mcache*", "runtime.memclr*", "runtime.bgsweep*",
-        "runtime.bgscavenge*", "runtime.sweepone*", "runtime.madvise*",
-        "runtime.sys*Alloc*", "runtime.sysUnused*", "runtime.nextFreeFast*",
-        "runtime.deductAssistCredit*", "G1*", "GCTaskThread*", "CollectedHeap*",
-        "*::mem_allocate*", "_PyObject_Malloc*", "_PyObject_Free*",
-        "PyObject_Malloc", "PyObject_Free", "PyMem_*", "gc_collect*",
-        "(garbage collector)", "v8::internal::*Heap*") },
-    /* atomics, locks, scheduling */
-    { CAT_LOCKS, 0, CAT_NAMES("futex*", "__aarch64_*", "core::sync::atomic::*",
-        "parking_lot*", "crossbeam*", "std::sync::*", "std::mutex*",
-        "std::condition_variable*", "std::*atomic*", "absl::*Mutex*",
-        "tokio::*", "<tokio::*", "runtime.futex*", "runtime.lock*",
-        "runtime.unlock*", "runtime.sem*", "runtime.chan*", "runtime.selectgo*",
-        "runtime.schedule", "runtime.find*unnable*", "runtime.stealWork",
-        "runtime.runq*", "runtime.park*", "runtime.gopark*", "runtime.goready*",
-        "runtime.ready*", "runtime.wakep*", "runtime.note*",
-        "runtime.pthread_*", "runtime.mach_semaphore*", "runtime.usleep*",
-        "runtime.procyield*", "runtime.osyield*", "sync.*", "internal/sync.*",
-        "internal/runtime/atomic.*", "runtime/internal/atomic.*",
-        "ObjectMonitor*", "Unsafe_Park*", "*.misc.Unsafe.park*",
-        "java.util.concurrent.locks.*", "take_gil", "drop_gil") },
-    /* serialisation, cryptography, compression, time */
-    { CAT_SERIAL, 0, CAT_NAMES("prost::*", "<prost::*", "serde*::*",
-        "<serde*::*", "upb_*", "_upb_*", "google::protobuf::*",
-        "_ZN6google8protobuf*", "_ZNK6google8protobuf*",
-        "google.golang.org/protobuf/*", "github.com/golang/protobuf/*",
-        "github.com/gogo/protobuf/*", "encoding/*", "com.google.protobuf.*") },
-    { CAT_CRYPTO, 0, CAT_NAMES("SSL_*", "EVP_*", "CRYPTO_*", "bssl::*", "aes_*",
-        "aesni_*", "ring::*", "rustls::*", "<rustls::*", "crypto/*",
-        "vendor/golang.org/x/crypto/*", "golang.org/x/crypto/*") },
-    { CAT_COMPRESSION, 0, CAT_NAMES("deflate*", "inflate*", "crc32*",
-        "adler32*", "longest_match", "ZSTD_*", "LZ4_*", "Brotli*", "snappy::*",
-        "flate2::*", "<flate2::*", "miniz_oxide::*", "compress/*",
-        "hash/crc32.*", "hash/adler32.*", "github.com/klauspost/compress/*") },
-    { CAT_TIME, 0, CAT_NAMES("__vdso_*", "time.Now", "time.now", "time.Since",
-        "time.runtimeNano", "runtime.nanotime*", "runtime.walltime*") },
-    /* the rest of the languages' own code */
-    { CAT_LIBRARIES, 0, CAT_NAMES("runtime.*", "indexbytebody", "memeqbody",
-        "cmpbody", "countbody", "aeshashbody", "gogo", "internal/runtime/*",
-        "std::*", "<std::*", "_ZNSt*", "_ZSt*", "core::*", "<core::*",
-        "alloc::*", "<alloc::*", "absl::*", "java.*", "javax.*", "jdk.*",
-        "sun.*", "com.sun.*", "kotlin.*", "scala.*", "_PyEval_*", "PyEval_*",
-        "_Py*_*", "Py*_*", "v8::*", "Builtins_*", "node::*", "uv_*") },
-};
-
-/* Functions of libc, without the prefixes __GI_, __libc_ and __. */
-static const struct cat_group cat_libc_rules[] = {
-    { CAT_NETWORK, 0, CAT_NAMES("send", "sendto", "sendmsg", "sendmmsg",
-        "sendfile*", "recv", "recvfrom", "recvmsg", "recvmmsg", "recv_chk",
-        "recvfrom_chk", "accept", "accept4", "connect", "shutdown",
-        "setsockopt", "getsockopt", "getsockname", "getpeername", "socket",
-        "socketpair", "bind", "listen", "epoll_*", "poll", "ppoll", "poll_chk",
-        "select", "pselect", "io_uring_*") },
-    { CAT_SYSCALLS, CAT_BY_CALLER, CAT_NAMES("read", "write", "readv", "writev",
-        "close", "syscall", "syscall_cancel*", "internal_syscall_cancel*") },
-    { CAT_SYSCALLS, 0, CAT_NAMES("open", "open64", "openat", "openat64",
-        "fsync", "fdatasync", "pread*", "pwrite*", "lseek", "lseek64", "stat",
-        "stat64", "fstat", "fstat64", "fstatat*", "newfstatat", "ioctl",
-        "fcntl", "fcntl64", "nanosleep", "clock_nanosleep*", "getpid", "gettid",
-        "kill", "tgkill", "sigprocmask", "pthread_sigmask", "pipe", "pipe2",
-        "eventfd", "timerfd_*") },
-    { CAT_MEMORY, 0, CAT_NAMES("malloc", "malloc_*", "free", "cfree", "calloc",
-        "realloc", "reallocarray", "*memalign*", "aligned_alloc", "_int_malloc",
-        "_int_free*", "_int_realloc", "_int_memalign", "tcache_*",
-        "unlink_chunk", "sysmalloc*", "systrim", "alloc_perturb", "arena_get*",
-        "checked_request2size", "ptmalloc_*", "mmap", "mmap64", "munmap",
-        "mremap", "madvise", "mprotect", "brk", "sbrk", "glibc_morecore",
-        "morecore") },
-    { CAT_LOCKS, 0, CAT_NAMES("pthread_mutex_*", "pthread_rwlock_*",
-        "pthread_cond_*", "pthread_spin_*", "pthread_once*", "lll_*", "futex*",
-        "sched_yield", "cxa_guard_*", "sem_*", "new_sem_*") },
-    { CAT_TIME, 0, CAT_NAMES("clock_gettime", "clock_gettime64", "gettimeofday",
-        "time") },
-    { CAT_COPY, CAT_TRANSPARENT, CAT_NAMES("strlen", "strlen_*", "bzero",
-        "bzero_*") },
-};
-
-/* Base names of mapped files, for functions that no rule above matches and for
- * addresses without a symbol. */
-static const struct cat_group cat_module_rules[] = {
-    { CAT_PROTOCOL, 0, CAT_NAMES("libnghttp2.*", "libnghttp3.*", "libgrpc*.*",
-        "cygrpc.*", "libcurl*.*") },
-    { CAT_SERIAL, 0, CAT_NAMES("libprotobuf*.*", "libupb.*") },
-    { CAT_COMPRESSION, 0, CAT_NAMES("libz.*", "libzstd.*", "libbrotli*.*",
-        "liblz4.*", "liblzma.*") },
-    { CAT_CRYPTO, 0, CAT_NAMES("libssl.*", "libcrypto.*", "libgnutls.*") },
-    { CAT_MEMORY, 0, CAT_NAMES("libjemalloc.*", "libmimalloc.*",
-        "libtcmalloc*.*") },
-    { CAT_TIME, 0, CAT_NAMES("[vdso]", "linux-vdso*") },
-    { CAT_SYSCALLS, 0, CAT_NAMES("[kernel*", "[guest.kernel*") },
-    { CAT_TIME, 0, CAT_NAMES("[vsyscall]") },
-    { CAT_LIBRARIES, 0, CAT_NAMES("libc.*", "libc-*", "libm.*", "libm-*",
-        "libpthread*", "libgcc_s*", "libstdc++*", "libc++*", "ld-linux*",
-        "ld-musl*", "ld-2.*", "libjvm.*", "libpython*", "libuv.*") },
-};
-
-/* Network functions of the kernel. */
-static const char *const cat_kernel_network[] = {
-    "tcp_*", "ip_*", "ip6_*", "inet*", "sock_*", "__sock*", "__sys_send*",
-    "__sys_recv*", "__netif*", "netif_*", "__dev_queue*", "skb_*", "__skb*",
-    "ep_*", "do_epoll*", "unix_stream*", "loopback_*", "nf_*",
-};
-
-/* Source files, for languages whose function names say too little. */
-static const struct cat_group cat_file_rules[] = {
-    { CAT_PROTOCOL, 0, CAT_NAMES("*/grpc/*.py", "*/h2/*.py", "*/hpack/*.py") },
-    { CAT_SERIAL, 0, CAT_NAMES("*/google/protobuf/*.py", "*/json/*.py") },
-    { CAT_LIBRARIES, 0, CAT_NAMES("*/site-packages/*.py") },
-    { CAT_NETWORK, 0, CAT_NAMES("*/lib/python*/socket.py",
-        "*/lib/python*/selectors.py") },
-    { CAT_CRYPTO, 0, CAT_NAMES("*/lib/python*/ssl.py") },
-    { CAT_LOCKS, 0, CAT_NAMES("*/lib/python*/threading.py",
-        "*/lib/python*/asyncio/*.py") },
-    { CAT_LIBRARIES, 0, CAT_NAMES("*/lib/python*.py", "<frozen *") },
-    { CAT_NETWORK, 0, CAT_NAMES("node:net") },
-    { CAT_PROTOCOL, 0, CAT_NAMES("node:http*", "node:internal/http2*") },
-    { CAT_COMPRESSION, 0, CAT_NAMES("node:zlib") },
-    { CAT_LIBRARIES, 0, CAT_NAMES("node:*") },
-    { CAT_PROTOCOL, 0, CAT_NAMES("*/node_modules/@grpc/*") },
-    { CAT_SERIAL, 0, CAT_NAMES("*/node_modules/protobufjs/*") },
-    { CAT_LIBRARIES, 0, CAT_NAMES("*/node_modules/*") },
-};
-
-/* Packages of Go's standard library that no rule above matches. */
-static const char *const cat_go_packages[] = {
-    "archive", "bufio", "bytes", "cmp", "container", "context", "database",
-    "debug", "embed", "errors", "expvar", "flag", "fmt", "go", "hash", "html",
-    "image", "internal", "io", "iter", "log", "maps", "math", "mime", "os",
-    "path", "plugin", "reflect", "regexp", "slices", "sort", "strconv",
-    "strings", "structs", "testing", "text", "time", "type:", "unicode",
-    "unique", "unsafe", "vendor", "weak",
-};
+/* The built-in rules.  Comments in them say what the lines below are about. */
+static const char cat_builtin[] =
+    "# What is no function: time without a stack.\n"
+    "[any]\n"
+    "profiler is=pseudo [profiler]\n"
+    "unknown is=pseudo [unsampled] [no*stack] [lost*samples] [truncated]\n"
+    "unknown is=pseudo runtime._LostExternalCode runtime._ExternalCode\n"
+    "# grpcprof itself, by the prefixes of its sections\n"
+    "[lang=native module=grpcprof*]\n"
+    "profiler is=handler smp_on_* smp_*_sig\n"
+    "libraries is=entry main sys_thread_*\n"
+    "protocol h2_* cs_* flood_* rpc_* server_* client_*\n"
+    "serialisation pb_*\n"
+    "network net_*\n"
+    "compression gz_*\n"
+    "memory mem_*\n"
+    "application svc_* load_* reflect_* fetch_* res_*\n"
+    "profiler smp_* rec_* elf_* pp_* legacy_* import_* merge_* fig_* build_*\n"
+    "profiler view_*\n"
+    "profiler filter_* grain_* cat_* stat_* anl_* compare_* svg_*\n"
+    "libraries num_* txt_* sys_* js_* hdr_* job_* web_* gp_* say_* opt_*\n"
+    "libraries serve_* msg_* loadcmd_* report_* cli_*\n"
+    "[lang=native]\n"
+    "libraries is=entry _start __libc_start_* start_thread clone clone3\n"
+    "libraries is=entry __clone*\n"
+    "application is=entry *::main\n"
+    "libraries is=entry thread_native_entry Py_RunMain std::rt::lang_start*\n"
+    "libraries is=entry _dl_start_user\n"
+    "# profilers\n"
+    "profiler is=handler perf_signal_handler pprof::* backtrace::backtrace::*\n"
+    "profiler is=handler ProfileData::Add* *CpuProfiler::prof_handler*\n"
+    "profiler is=handler *ProfileHandler::SignalHandler*\n"
+    "profiler is=trampoline __restore __restore_rt __kernel_rt_sigreturn\n"
+    "profiler is=trampoline __pthread_sighandler killpg\n"
+    "profiler backtrace __backtrace backtrace_helper _Unwind_Backtrace\n"
+    "profiler Profiler::recordSample* Profiler::* VMStructs::* AsyncProfiler*\n"
+    "# copies: work of whoever asked for them\n"
+    "copy is=helper memcpy* memmove* memset* mempcpy* __memcpy* __memmove*\n"
+    "copy is=helper __memset* __mempcpy* compiler_builtins::mem::*\n"
+    "copy is=helper *::mem::memcpy bzero*\n"
+    "# HTTP/2 and gRPC\n"
+    "protocol nghttp2_* nghttp3_* grpc_core::* grpc::* grpc_* chttp2*\n"
+    "protocol grpc_slice* _ZN9grpc_core* _ZNK9grpc_core* _ZN4grpc* cq_next\n"
+    "protocol cq_* pollset_* h2::* hyper::* hyper_util::* tonic::* tonic_*::*\n"
+    "protocol tower*::* http::* http_body*::* tokio_util::codec::* matchit::*\n"
+    "protocol axum::* httparse::* node::http2::* node::http_parser* llhttp_*\n"
+    "protocol http_parser_* *::chttp2::* proxygen::* nginx::* ngx_http_*\n"
+    "protocol envoy::* Envoy::Http::* Envoy::Grpc::*\n"
+    "locks gpr_mu_* gpr_cv_* gpr_atm_* gpr_spinlock*\n"
+    "protocol gpr_* exec_ctx_* combiner_*\n"
+    "# network\n"
+    "network tcp_* udp_* mio::* tokio::net::* *TcpStream* std::net::*\n"
+    "network std::sys::net::* tokio::runtime::io::* std::sys_common::net::*\n"
+    "network socket2::* polling::* uv__io_poll uv__read uv__write\n"
+    "network uv__try_write uv__stream_io uv__epoll* uv__udp_* uv__server_io\n"
+    "network uv__recvmsg uv_try_write ev_run event_base_loop epoll_dispatch\n"
+    "network ngx_epoll_* ngx_event_* aeProcessEvents aeApiPoll\n"
+    "network boost::asio::detail::epoll_reactor*\n"
+    "network boost::asio::detail::socket_ops* node::LibuvStreamWrap::*\n"
+    "network node::TCPWrap::* node::StreamBase::* node::UDPWrap::*\n"
+    "network node::PipeWrap::* node::ConnectionWrap* folly::AsyncSocket*\n"
+    "network folly::EpollBackend* SocketAsync* SystemNative_Send*\n"
+    "network SystemNative_Recei* SystemNative_WaitForSocket*\n"
+    "network SystemNative_Accept* NET_* Java_sun_nio_ch_EPoll*\n"
+    "network Java_java_net_* Java_sun_nio_ch_Net* sock_recv* sock_send*\n"
+    "network sock_accept* select_epoll_* select_poll*\n"
+    "# memory\n"
+    "memory operator*new* operator*delete* _Znwm* _Znam* _ZdlPv* _ZdaPv* je_*\n"
+    "memory _rjem_* jemalloc_* mi_* _mi_* tcmalloc::* tc_*alloc* tc_free*\n"
+    "memory tc_new* tc_delete* tcache_* arena_malloc* arena_dalloc*\n"
+    "memory arena_bin_* arena_slab_* extent_* alloc::alloc::*\n"
+    "memory alloc::raw_vec::* alloc::boxed::Box::new* __rust_*alloc*\n"
+    "memory __rustc::__rust_* __rdl_* __rg_* __rde_* *::mem_allocate*\n"
+    "memory SVR::gc_heap::* WKS::gc_heap::* *GCHeap* gc_heap::* JIT_New*\n"
+    "memory AllocateObject* JIT_*Alloc* v8::internal::*Heap*\n"
+    "memory v8::internal::*Scaveng* v8::internal::*Mark*\n"
+    "memory v8::internal::*Sweep* v8::internal::*Evacuat*\n"
+    "memory v8::internal::*Collect* v8::internal::Factory::Allocate*\n"
+    "memory v8::internal::*Allocat* cppgc::* _PyObject_Malloc*\n"
+    "memory _PyObject_Free* _PyObject_Realloc* _PyObject_GC_* PyObject_Malloc\n"
+    "memory PyObject_Free PyObject_GC_* PyMem_* _PyMem_* pymalloc_*\n"
+    "memory gc_collect* collect.constprop* deduce_unreachable* visit_decref\n"
+    "memory visit_reachable subtract_refs update_refs _PyGC_* gc_alloc\n"
+    "memory arena_new rb_gc_* gc_mark* gc_sweep* objspace_* newobj_*\n"
+    "memory heap_page_* zend_gc_* _emalloc* _efree* _erealloc* zend_mm_*\n"
+    "memory CentralFreeList::* ThreadCache::* PageHeap::*\n"
+    "memory base::internal::SlotSpan* PartitionAlloc*\n"
+    "# locks and scheduling\n"
+    "locks futex* __aarch64_* core::sync::atomic::* parking_lot*::*\n"
+    "locks crossbeam*::* std::sync::* std::sys::sync::* std::sys::*futex*\n"
+    "locks std::sys_common::mutex* std::thread::park* std::thread::yield*\n"
+    "locks std::sys::*thread_parking* std::mutex* std::*mutex::*\n"
+    "locks std::condition_variable* std::this_thread::* std::lock_guard*\n"
+    "locks std::unique_lock* std::shared_mutex* std::atomic* std::__atomic*\n"
+    "locks __gnu_cxx::__exchange_and_add* __gnu_cxx::__atomic* absl::*Mutex*\n"
+    "locks absl::*CondVar* absl::synchronization* absl::base_internal::Spin*\n"
+    "locks SpinLock::* folly::*Mutex* folly::*Baton* tokio::sync::*\n"
+    "locks tokio_util::sync::* tokio::runtime::park::* tokio::loom::*\n"
+    "locks futures_*::lock::* spin::* AwareLock::* Monitor::Enter* CLREvent*\n"
+    "locks JIT_Mon* ThreadNative::* take_gil* drop_gil* create_gil*\n"
+    "locks PyEval_RestoreThread PyEval_SaveThread PyEval_AcquireThread*\n"
+    "locks PyThread_* _PyMutex_* PyMutex_* lock_PyThread_* rb_mutex_*\n"
+    "locks thread_sched_* gvl_* uv_mutex_* uv_cond_* uv_sem_* node::Mutex*\n"
+    "locks v8::base::*Mutex* v8::base::*ConditionVariable*\n"
+    "# serialisation\n"
+    "serialisation prost::* prost_types::* serde*::* simd_json::* bincode::*\n"
+    "serialisation rmp*::* ciborium::* upb_* _upb_* google::protobuf::*\n"
+    "serialisation *::_InternalSerialize* *::_InternalParse* *::ByteSizeLong*\n"
+    "serialisation *::MergePartialFrom* _ZN6google8protobuf*\n"
+    "serialisation _ZNK6google8protobuf* nlohmann::* rapidjson::* simdjson::*\n"
+    "serialisation yyjson_* cJSON_* Json::* apache::thrift::* flatbuffers::*\n"
+    "serialisation capnp::* msgpack::* msgpack_* v8::internal::*Json* json_*\n"
+    "serialisation _json* pickle_* _pickle_* load_build save_* scanner_call\n"
+    "serialisation scan_once_* py_encode_basestring* encoder_listencode_*\n"
+    "serialisation _parse_object_unicode avro::* arrow::*\n"
+    "# TLS, cryptography\n"
+    "crypto SSL_* EVP_* CRYPTO_* bssl::* aes_* aesni_* aws_lc_* ring::*\n"
+    "crypto ring_core_* rustls::* tokio_rustls::* openssl::* native_tls::*\n"
+    "crypto webpki::* sha1_* sha256_* sha512_* sha2::* sha1::* md5_* blake2*\n"
+    "crypto blake3* ChaCha20_* chacha20_* poly1305_* Poly1305_* gcm_* GCM_*\n"
+    "crypto bn_* BN_* ecp_* ec_* EC_* ECDSA_* ecdsa_* ed25519_* curve25519_*\n"
+    "crypto x25519_* X25519* fe25519_* p256_* rsa_* RSA_* ossl_* tls_* tls1*\n"
+    "crypto tls13_* ssl_* ssl3_* dtls1_* HMAC_* SHA1_* SHA256_* SHA512_*\n"
+    "crypto MD5_* AES_* vpaes_* aesgcm_* _aesni_* sha*_block_data_order*\n"
+    "crypto RAND_* X509_* ASN1_* asn1_* gnutls_* nettle_* _nettle_* _gnutls_*\n"
+    "crypto mbedtls_* node::crypto::* wolfSSL_* CryptoNative_* rc4_* DES_*\n"
+    "crypto Camellia_*\n"
+    "# compression\n"
+    "compression deflate* inflate* crc32* adler32* longest_match*\n"
+    "compression compress_block fill_window* slide_hash* _tr_* zng_*\n"
+    "compression build_tree gen_bitlen gzread gzwrite uncompress* ZSTD_*\n"
+    "compression FSE_* HUF_* HUFv* XXH64* XXH32* LZ4_* LZ4F_* LZ4HC_* Brotli*\n"
+    "compression brotli::* snappy::* snap::* flate2::* miniz_oxide::*\n"
+    "compression zlib_rs::* libz_rs_sys::* zstd::* zstd_safe::* lz4_flex::*\n"
+    "compression lzma_* BZ2_* bzip2::* node::zlib::* CompressionNative_*\n"
+    "# reading the time\n"
+    "time __vdso_* std::time::* std::sys::*time::* std::chrono::* absl::Now*\n"
+    "time absl::GetCurrentTime* quanta::* minstant::* os::javaTime*\n"
+    "time os::elapsed_counter uv__hrtime uv_now uv_update_time\n"
+    "time QueryPerformanceCounter *SteadyClock::now gpr_now\n"
+    "time grpc_core::Timestamp::Now*\n"
+    "# system calls of runtimes\n"
+    "syscalls node::fs::* uv__fs_* SystemNative_Read SystemNative_Write\n"
+    "syscalls SystemNative_FStat std::fs::* std::sys::fs::*\n"
+    "syscalls std::sys::pal::unix::fs::* tokio::fs::*\n"
+    "# functions of the C library, without the prefixes of its aliases\n"
+    "[lang=libc]\n"
+    "network send sendto sendmsg sendmmsg sendfile* recv recvfrom recvmsg\n"
+    "network recvmmsg recv_chk recvfrom_chk accept accept4 connect shutdown\n"
+    "network setsockopt getsockopt getsockname getpeername socket socketpair\n"
+    "network bind listen epoll_* poll ppoll poll_chk ppoll_chk select pselect\n"
+    "network select64 pselect64 ppoll64 io_uring_* res_* getaddrinfo\n"
+    "network gethostby* gaih_* nss_*\n"
+    "network under=network,protocol read write readv writev close syscall\n"
+    "network under=network,protocol syscall_cancel* internal_syscall_cancel*\n"
+    "network under=network,protocol read_nocancel write_nocancel\n"
+    "network under=network,protocol close_nocancel splice tee vmsplice\n"
+    "syscalls read write readv writev close syscall syscall_cancel*\n"
+    "syscalls internal_syscall_cancel* read_nocancel write_nocancel\n"
+    "syscalls close_nocancel splice tee vmsplice open open64 open_nocancel\n"
+    "syscalls open64_nocancel openat openat64 creat* fsync fdatasync sync\n"
+    "syscalls syncfs sync_file_range msync pread* pwrite* preadv* pwritev*\n"
+    "syscalls lseek lseek64 llseek stat stat64 lstat* fstat* newfstatat statx\n"
+    "syscalls statfs* fstatfs* ioctl* fcntl* nanosleep clock_nanosleep*\n"
+    "syscalls usleep sleep getpid getppid gettid getuid geteuid getgid\n"
+    "syscalls getegid setuid setgid kill tgkill raise sigprocmask\n"
+    "syscalls pthread_sigmask sigaction sigwait* sigtimed* rt_sig* pipe pipe2\n"
+    "syscalls eventfd* timerfd_* timer_* signalfd* inotify_* fanotify_*\n"
+    "syscalls getrandom getentropy ftruncate* truncate* fallocate* posix_f*\n"
+    "syscalls rename* link linkat unlink unlinkat symlink* readlink* mkdir*\n"
+    "syscalls rmdir mknod* chmod fchmod* chown* fchown* access faccessat*\n"
+    "syscalls utime* futimens chdir fchdir getcwd getdents* readdir* opendir*\n"
+    "syscalls closedir dup dup2 dup3 wait4 wait3 wait waitpid waitid fork\n"
+    "syscalls vfork clone clone3 exec* posix_spawn* _exit copy_file_range\n"
+    "syscalls umask getrlimit* setrlimit* prlimit* getrusage times\n"
+    "syscalls sched_getaffinity* sched_setaffinity* sched_get* sched_set*\n"
+    "syscalls getcpu sched_getcpu prctl arch_prctl ptrace flock lockf*\n"
+    "syscalls sysinfo uname mount umount* chroot personality setpriority\n"
+    "syscalls getpriority nice alarm setitimer getitimer perf_event_open bpf\n"
+    "syscalls memfd_create process_vm_*\n"
+    "memory malloc malloc_* free cfree calloc realloc reallocarray *memalign*\n"
+    "memory aligned_alloc _int_malloc _int_free* _int_realloc _int_memalign\n"
+    "memory int_malloc int_free* int_realloc tcache_* unlink_chunk sysmalloc*\n"
+    "memory systrim alloc_perturb arena_get* checked_request2size ptmalloc_*\n"
+    "memory mmap mmap64 munmap munmap_chunk mremap madvise mprotect brk sbrk\n"
+    "memory glibc_morecore morecore new_heap heap_trim sysheap_* shrink_heap\n"
+    "memory grow_heap alloc_slot alloc_group get_meta free_group\n"
+    "memory get_nominal_size posix_memalign\n"
+    "locks pthread_mutex_* pthread_rwlock_* pthread_cond_* pthread_spin_*\n"
+    "locks pthread_once* pthread_barrier_* lll_* futex* sched_yield\n"
+    "locks cxa_guard_* sem_* new_sem_* mtx_* cnd_* pthread_yield lock wake\n"
+    "locks wait_* timedwait*\n"
+    "time clock_gettime* gettimeofday time clock clock_getres* ftime vdso_*\n"
+    "[any]\n"
+    "libraries _Unwind_* __cxa_* __gxx_*\n"
+    "# the rest of what Rust, C++ and run-time systems have\n"
+    "[lang=native]\n"
+    "libraries std::* core::* alloc::* absl::* _ZNSt* _ZNKSt* _ZSt*\n"
+    "libraries __gnu_cxx::* boost::* folly::* fmt::* spdlog::* tokio::*\n"
+    "libraries tokio_*::* futures*::* bytes::* hashbrown::* slab::*\n"
+    "libraries tracing*::* log::* env_logger::* rayon*::* regex*::*\n"
+    "libraries indexmap::* smallvec::* arc_swap::* dashmap::* once_cell::*\n"
+    "libraries lazy_static::* rand*::* uuid::* chrono::* time::* memchr::*\n"
+    "libraries aho_corasick::* itertools::* ahash::* async_*::*\n"
+    "libraries pin_project*::* thread_local::* sharded_slab::* matchers::*\n"
+    "libraries mime::* url::* percent_encoding::* socket2::* itoa::* ryu::*\n"
+    "libraries anyhow::* thiserror::* backtrace::* gimli::* addr2line::*\n"
+    "libraries miniz::* rust_begin_unwind rust_* __rust_*\n"
+    "libraries compiler_builtins::* _R* re2::* Eigen::* glog::* google::*\n"
+    "libraries gflags::* spdlog::* c10::* at::* _PyEval_* PyEval_* _Py*_*\n"
+    "libraries Py*_* v8::* node::* uv_* uv__* Builtins_* rb_* vm_exec* zend_*\n"
+    "libraries php_* __tls_get_addr _dl_* dl_* __do_* frame_dummy\n"
+    "libraries register_tm_clones _init _fini ThePreStub JIT_* MethodDesc::*\n"
+    "libraries MethodTable::* EEJitManager* coreclr_* Thread::*\n"
+    "# names of the interpreter itself, where it is the program\n"
+    "[lang=native module=python*]\n"
+    "memory *_GC_* *malloc* *_alloc *_free gc_*\n"
+    "locks *_gil *Lock* *mutex*\n"
+    "libraries *\n"
+    "[lang=native module=libpython*]\n"
+    "libraries *\n"
+    "[lang=native module=ruby*]\n"
+    "libraries *\n"
+    "[lang=native module=php*]\n"
+    "libraries *\n"
+    "[lang=native module=node*]\n"
+    "libraries *\n"
+    "# the Java virtual machine's own code\n"
+    "[lang=native module=libjvm.so*]\n"
+    "memory G1* Z*Relocat* Z*Mark* ZBarrier* ZPage* ZHeap* ZDriver*\n"
+    "memory ZDirector* ZRelocate* ZMark* ZGeneration* Shenandoah* ParCompact*\n"
+    "memory PS* Parallel* Serial* Gen*Collect* *GC* *Klass::oop_oop_iterate*\n"
+    "memory CardTable* BarrierSet* *BarrierSet* MemAllocator* CollectedHeap*\n"
+    "memory GCTaskThread* *Allocat* OptoRuntime::new_* *::mem_allocate*\n"
+    "memory *Heap* *Space* Mark*::* *Evacuat* *Scav* Reference* OopStorage*\n"
+    "memory Metaspace* InstanceKlass::allocate* Universe::* TaskTerminator*\n"
+    "memory StealTask*\n"
+    "locks SharedRuntime::complete_monitor* ObjectSynchronizer::*\n"
+    "locks ObjectMonitor::* Monitor::* Mutex::* Parker::* Unsafe_Park*\n"
+    "locks Unsafe_Unpark* ParkEvent::* PlatformMonitor::* PlatformEvent::*\n"
+    "locks PlatformMutex::* os::*yield* *SpinYield* SafepointSynchronize::*\n"
+    "locks LightweightSynchronizer* JVM_Monitor*\n"
+    "time os::javaTime* os::elapsed_counter*\n"
+    "libraries *\n"
+    "[lang=native module=libcoreclr.so*]\n"
+    "memory *gc_heap* *GC* *Alloc*\n"
+    "locks AwareLock* *Event*::Wait* *Lock* *Monitor*\n"
+    "libraries *\n"
+    "[lang=native module=libclrjit.so*]\n"
+    "libraries *\n"
+    "# modules, for functions that no rule above knows\n"
+    "[lang=native]\n"
+    "protocol module=libnghttp2.* module=libnghttp3.* module=libgrpc*.*\n"
+    "protocol module=cygrpc.* module=libcurl*.*\n"
+    "serialisation module=libprotobuf*.* module=libupb*.* module=_json.*\n"
+    "serialisation module=_pickle.* module=_message.*\n"
+    "compression module=libz.* module=zlib.* module=libzstd.*\n"
+    "compression module=libbrotli*.* module=liblz4.* module=liblzma.*\n"
+    "compression module=libbz2.* module=libsnappy.*\n"
+    "crypto module=libssl.* module=libcrypto.* module=libgnutls.*\n"
+    "crypto module=libnss* module=_ssl.* module=_hashlib.*\n"
+    "memory module=libjemalloc.* module=libmimalloc.* module=libtcmalloc*.*\n"
+    "locks module=libpthread* pthread_*\n"
+    "time module=[vdso] module=linux-vdso* module=[vsyscall]\n"
+    "network module=_socket.* module=select.*\n"
+    "libraries module=libc.* module=libc-* module=libm.* module=libm-*\n"
+    "libraries module=libpthread* module=libgcc_s* module=libstdc++*\n"
+    "libraries module=libc++* module=ld-linux* module=ld-musl* module=ld-2.*\n"
+    "libraries module=libpython* module=libuv.* module=*.cpython-*\n"
+    "libraries module=libnode.* module=libruby* module=libv8*\n"
+    "libraries module=libSystem.Native*\n"
+    "# the kernel, on behalf of the frame that called it\n"
+    "[lang=kernel]\n"
+    "network tcp_* __tcp_* udp_* __udp_* udpv6_* ip_* __ip_* ip6_* ipv6_*\n"
+    "network inet_* inet6_* __inet_* __inet6_* sctp_* unix_* sock_* __sock_*\n"
+    "network sk_* __sk_* skb_* __skb_* *_skb* *skb *skbs *skbmem lock_sock*\n"
+    "network release_sock __lock_sock __release_sock netif_* __netif_* napi_*\n"
+    "network __napi_* *_napi_* net_* __net_* dev_* __dev_* *_xmit *_xmit_*\n"
+    "network *_start_xmit eth_* ena_* ixgbe_* i40e_* ice_* mlx4_* mlx5*\n"
+    "network virtnet_* veth_* e1000_* bnxt_* gve_* loopback_* process_backlog\n"
+    "network qdisc_* __qdisc_* sch_* fq_* *_enqueue_skb nf_* nft_* ipt_*\n"
+    "network ip6t_* xt_* br_* conntrack* __nf_* bpf_prog_run_clear* bpf_skb*\n"
+    "network cls_* tc_* tcf_* arp_* neigh_* fib_* rt_* ep_* do_epoll* epoll_*\n"
+    "network __ep_* eventpoll_* poll_freewait poll_schedule_* do_sys_poll\n"
+    "network do_poll* do_select core_sys_select *_sys_send* *_sys_recv*\n"
+    "network *_sys_epoll* *_sys_poll *_sys_ppoll* *_sys_select *_sys_pselect*\n"
+    "network *_sys_accept* *_sys_connect *_sys_socket* *_sys_shutdown\n"
+    "network *_sys_bind *_sys_listen *_sys_getsockopt *_sys_setsockopt\n"
+    "network *_sys_getpeername *_sys_getsockname __sys_send* __sys_recv*\n"
+    "network __sys_accept* __sys_connect* __sys_socket* __sys_*sockopt\n"
+    "network ___sys_send* ___sys_recv* do_accept sockfd_* sockfs_*\n"
+    "network kernel_send* kernel_recv* vsock_* netlink_* packet_* tun_*\n"
+    "network *_tx_action *_rx_action ipv4_* gro_* *_gro_* dst_* xfrm_*\n"
+    "network csum_partial* move_addr_to* csum_and_copy* zerocopy_* mptcp_*\n"
+    "locks futex_* do_futex *_sys_futex* __futex_* *_sys_sched_yield\n"
+    "locks do_sched_yield\n"
+    "memory *page_fault* handle_mm_fault __handle_mm_fault do_anonymous_page\n"
+    "memory do_fault* do_read_fault do_cow_fault do_wp_page wp_page_*\n"
+    "memory unmap_page_range unmap_vmas unmap_region zap_* do_madvise*\n"
+    "memory madvise_* *_sys_madvise *_sys_mmap* *_sys_munmap *_sys_brk\n"
+    "memory *_sys_mprotect *_sys_mremap do_mmap* do_munmap do_brk*\n"
+    "memory mmap_region do_vmi_* do_mprotect* mprotect_fixup move_page_tables\n"
+    "memory mremap_* vm_mmap* alloc_anon_folio vma_alloc_folio vma_*\n"
+    "memory do_huge_pmd* khugepaged* tlb_* flush_tlb_* clear_page_*\n"
+    "memory clear_huge_page clear_subpage folio_add_* lru_* filemap_map_pages\n"
+    "memory exc_page_fault asm_exc_page_fault migrate_* do_numa_page\n"
+    "syscalls ext4_* xfs_* btrfs_* f2fs_* vfs_* ksys_* do_sys_open*\n"
+    "syscalls do_filp_open path_* pipe_* fsync_* blk_* __blk_* submit_bio*\n"
+    "syscalls generic_file_* iomap_* fuse_* nfs_* proc_* seq_* *_sys_*\n"
+    "syscalls do_syscall_64 entry_SYSCALL* syscall_* ret_from_fork*\n"
+    "syscalls __syscall_* el0_* el0t_* do_el0_svc invoke_syscall do_nanosleep\n"
+    "syscalls hrtimer_* x64_sys_call overlayfs_* ovl_* jbd2_* writeback_*\n"
+    "syscalls wb_*\n"
+    "locks is=helper native_queued_spin_lock* queued_spin_lock* osq_lock\n"
+    "locks is=helper mutex_* __mutex_* rwsem_* down_* up_* __down_*\n"
+    "locks is=helper pv_native_* pv_queued_* __schedule schedule*\n"
+    "locks is=helper finish_task_switch* try_to_wake_up ttwu_*\n"
+    "locks is=helper pick_next_task* dequeue_* enqueue_* update_rq_clock*\n"
+    "locks is=helper *_sched_* __wake_up* wake_up_* autoremove_wake_function\n"
+    "locks is=helper default_wake_function\n"
+    "syscalls is=helper *\n"
+    "# Go\n"
+    "[lang=go]\n"
+    "application is=entry main.main\n"
+    "libraries is=entry runtime.goexit* runtime.main runtime.mstart*\n"
+    "libraries is=entry runtime.mcall runtime.morestack* runtime.rt0_go*\n"
+    "libraries is=entry runtime.systemstack runtime._System gogo _rt0_*\n"
+    "libraries is=entry runtime.newstack\n"
+    "memory is=entry runtime._GC\n"
+    "profiler is=handler runtime.sigprof*\n"
+    "profiler is=trampoline runtime.sigtramp* runtime.sighandler\n"
+    "profiler is=trampoline runtime.sigreturn*\n"
+    "profiler runtime/pprof.* runtime.traceback*pprof* net/http/pprof.*\n"
+    "copy is=helper runtime.memmove\n"
+    "protocol golang.org/x/net/http2* vendor/golang.org/x/net/http*\n"
+    "protocol net/http.* net/http/* net/textproto.* google.golang.org/grpc*\n"
+    "protocol connectrpc.com/connect* github.com/bufbuild/connect-go*\n"
+    "protocol github.com/valyala/fasthttp* golang.org/x/net/http/*\n"
+    "protocol github.com/gin-gonic/* github.com/labstack/echo*\n"
+    "protocol github.com/go-chi/chi* github.com/gorilla/mux*\n"
+    "protocol github.com/grpc-ecosystem/* github.com/quic-go/*\n"
+    "syscalls internal/poll.(*FD).Pread* internal/poll.(*FD).Pwrite*\n"
+    "syscalls internal/poll.(*FD).F*\n"
+    "network runtime.netpoll* runtime.epoll* runtime.kevent*\n"
+    "network runtime.(*pollDesc)* internal/runtime/syscall.Epoll*\n"
+    "network runtime/internal/syscall.Epoll*\n"
+    "syscalls os.* io/fs.* io/ioutil.* path/filepath.*\n"
+    "network under=network,protocol internal/poll.*\n"
+    "network under=network,protocol internal/runtime/syscall.*\n"
+    "network under=network,protocol runtime/internal/syscall.*\n"
+    "network under=network,protocol internal/syscall* syscall.*\n"
+    "network under=network,protocol golang.org/x/sys/* runtime/internal/sys.*\n"
+    "network under=network,protocol internal/runtime/sys.*\n"
+    "syscalls internal/poll.* internal/runtime/syscall.*\n"
+    "syscalls runtime/internal/syscall.* internal/syscall* syscall.*\n"
+    "syscalls golang.org/x/sys/* runtime/internal/sys.*\n"
+    "syscalls internal/runtime/sys.* runtime.write* runtime.read*\n"
+    "syscalls runtime.open* runtime.closefd runtime.exit* runtime.tgkill\n"
+    "syscalls runtime.raise* runtime.getpid runtime.gettid runtime.setitimer\n"
+    "syscalls runtime.rtsigprocmask runtime.sigaltstack runtime.rt_sigaction\n"
+    "libraries net/netip.* net/url.* net/mail.* net/smtp.* net/rpc*\n"
+    "network net.*\n"
+    "memory gcWriteBarrier* memclrbody runtime.mallocgc* runtime.newobject*\n"
+    "memory runtime.newarray* runtime.makeslice* runtime.growslice*\n"
+    "memory runtime.gc* runtime.(*gc* runtime.scan* runtime.greyobject*\n"
+    "memory runtime.findObject* runtime.markroot* runtime.wbBuf*\n"
+    "memory runtime.(*wbBuf* runtime.heapBits* runtime.(*heapBits*\n"
+    "memory runtime.(*mspan* runtime.(*mheap* runtime.(*mcache*\n"
+    "memory runtime.(*mcentral* runtime.(*page* runtime.page*\n"
+    "memory runtime.(*sweep* runtime.mheap* runtime.mcache* runtime.memclr*\n"
+    "memory runtime.bgsweep* runtime.bgscavenge* runtime.(*scav*\n"
+    "memory runtime.sweep* runtime.madvise* runtime.sys*Alloc*\n"
+    "memory runtime.sysUnused* runtime.sysUsed* runtime.sysFault*\n"
+    "memory runtime.sysMap* runtime.sysFree* runtime.sysReserve*\n"
+    "memory runtime.nextFreeFast* runtime.deduct* runtime.typePointers*\n"
+    "memory runtime.(*typePointers* runtime.bulkBarrier*\n"
+    "memory runtime.typeBitsBulk* runtime.spanOf* runtime.(*span*\n"
+    "memory runtime.span* runtime.rawbyteslice* runtime.rawstring*\n"
+    "memory runtime.rawruneslice* runtime.rawmem* runtime.persistentalloc*\n"
+    "memory runtime.(*fixalloc* runtime.profilealloc runtime.stackalloc*\n"
+    "memory runtime.stackfree* runtime.stackpool* runtime.stackcache*\n"
+    "memory runtime.mProf_* runtime.mprof* runtime.shade* runtime.(*workbuf*\n"
+    "memory runtime.getempty* runtime.putfull* runtime.trygetfull*\n"
+    "memory runtime.handoff* runtime.getMCache runtime.publicationBarrier\n"
+    "memory runtime.divRoundUp* runtime.(*mSpanList* runtime.arenaIndex*\n"
+    "memory runtime.arena* runtime.(*activeSweep* runtime.(*lfstack*\n"
+    "memory runtime.(*gcBits* runtime.(*limiterEvent* runtime.allocNeedsZero*\n"
+    "memory runtime.(*stackScan* runtime.mmap runtime.munmap\n"
+    "memory runtime.markBits* runtime.(*markBits* runtime.pcvalue*gc\n"
+    "memory runtime.(*unsafe*Alloc* runtime.tryDefer*GC* runtime.*GC*\n"
+    "memory sync.(*Pool* sync.*pool* sync.poolRaceAddr runtime.tracealloc*\n"
+    "memory unique.*\n"
+    "locks runtime.futex* runtime.lock* runtime.unlock* runtime.sem*\n"
+    "locks runtime.(*sem* runtime.chan* runtime.(*hchan* runtime.(*waitq*\n"
+    "locks runtime.closechan* runtime.makechan* runtime.select* runtime.send\n"
+    "locks runtime.recv runtime.sg* runtime.schedule* runtime.find*unnable*\n"
+    "locks runtime.stealWork runtime.runq* runtime.(*gQueue* runtime.(*gList*\n"
+    "locks runtime.glob* runtime.park* runtime.gopark* runtime.goready*\n"
+    "locks runtime.ready* runtime.wakep* runtime.note* runtime.stopm\n"
+    "locks runtime.startm runtime.execute runtime.gosched* runtime.goyield*\n"
+    "locks runtime.resetspinning runtime.pthread_* runtime.mach_semaphore*\n"
+    "locks runtime.usleep* runtime.procyield* runtime.osyield* runtime.mPark\n"
+    "locks runtime.mput runtime.mget runtime.pidle* runtime.casg*\n"
+    "locks runtime.castog* runtime.acquire* runtime.release*\n"
+    "locks runtime.injectglist runtime.entersyscall* runtime.exitsyscall*\n"
+    "locks runtime.reentersyscall runtime.sysmon* runtime.retake\n"
+    "locks runtime.preempt* runtime.handoffp runtime.(*mutex*\n"
+    "locks runtime.(*rwmutex* runtime.checkTimers* runtime.(*timers*\n"
+    "locks runtime.(*timer* runtime.runtimer* runtime.stopTimer*\n"
+    "locks runtime.(*randomEnum* runtime.(*guintptr* runtime.(*mLockProfile*\n"
+    "locks runtime.newproc* runtime.gfget runtime.gfput runtime.dropg\n"
+    "locks runtime.updateTimer* sync.* sync/atomic.* internal/sync.*\n"
+    "locks internal/race.* golang.org/x/sync/* internal/runtime/atomic.*\n"
+    "locks runtime/internal/atomic.*\n"
+    "serialisation google.golang.org/protobuf/* github.com/golang/protobuf/*\n"
+    "serialisation encoding/* github.com/gogo/protobuf/*\n"
+    "serialisation github.com/json-iterator/* github.com/bytedance/sonic*\n"
+    "serialisation github.com/goccy/go-json* github.com/mailru/easyjson*\n"
+    "serialisation github.com/vmihailenco/msgpack* gopkg.in/yaml*\n"
+    "serialisation sigs.k8s.io/yaml* github.com/ugorji/go/codec*\n"
+    "serialisation github.com/tinylib/msgp*\n"
+    "serialisation github.com/planetscale/vtprotobuf*\n"
+    "serialisation go.mongodb.org/mongo-driver/bson*\n"
+    "crypto crypto/* vendor/golang.org/x/crypto/* golang.org/x/crypto/*\n"
+    "crypto github.com/golang-jwt/* github.com/minio/sha256-simd*\n"
+    "crypto github.com/cloudflare/circl/*\n"
+    "compression compress/* hash/crc32.* hash/adler32.*\n"
+    "compression github.com/klauspost/compress/* github.com/golang/snappy.*\n"
+    "compression github.com/pierrec/lz4* github.com/andybalholm/brotli*\n"
+    "compression github.com/DataDog/zstd* github.com/klauspost/pgzip*\n"
+    "compression github.com/ulikunitz/xz*\n"
+    "time time.Now time.now time.Since time.Until time.runtimeNano\n"
+    "time time.runtimeNow runtime.nanotime* runtime.walltime*\n"
+    "time runtime.time_now runtime.vdsoC* runtime.cputicks\n"
+    "libraries runtime.* indexbytebody memeqbody cmpbody countbody\n"
+    "libraries aeshashbody memclrbody callRet gogo runtime/* internal/*\n"
+    "libraries type:* vendor/* archive.* bufio.* bytes.* cmp.* container.*\n"
+    "libraries context.* database.* debug.* embed.* errors.* expvar.* flag.*\n"
+    "libraries fmt.* go.* hash.* html.* image.* io.* iter.* log.* maps.*\n"
+    "libraries math.* mime.* path.* plugin.* reflect.* regexp.* slices.*\n"
+    "libraries sort.* strconv.* strings.* structs.* testing.* text.* time.*\n"
+    "libraries unicode.* unsafe.* weak.* golang.org/x/* go.uber.org/*\n"
+    "libraries go.opentelemetry.io/* github.com/prometheus/*\n"
+    "libraries github.com/sirupsen/logrus* github.com/rs/zerolog*\n"
+    "libraries github.com/google/uuid* github.com/cespare/xxhash*\n"
+    "libraries google.golang.org/genproto/*\n"
+    "# Java, Kotlin, Scala\n"
+    "[lang=java]\n"
+    "application is=entry *.main *.main([Ljava*\n"
+    "libraries is=entry java.lang.Thread.run* java.lang.VirtualThread.run*\n"
+    "protocol io.grpc.* io.netty.handler.codec.http* org.eclipse.jetty.http*\n"
+    "protocol okhttp3.* io.undertow.* io.vertx.core.http.*\n"
+    "protocol com.linecorp.armeria.* org.apache.coyote.http* java.net.http.*\n"
+    "protocol jdk.internal.net.http.* sun.net.www.http* reactor.netty.http.*\n"
+    "compression io.netty.handler.codec.compression.* java.util.zip.*\n"
+    "compression java.util.jar.* org.xerial.snappy.* net.jpountz.lz4.*\n"
+    "compression com.github.luben.zstd.*\n"
+    "crypto io.netty.handler.ssl.* javax.crypto.* java.security.*\n"
+    "crypto javax.net.ssl.* sun.security.* com.sun.crypto.*\n"
+    "crypto org.bouncycastle.* org.conscrypt.* jdk.internal.*crypto*\n"
+    "memory io.netty.buffer.* io.netty.util.Recycler* java.nio.Direct*\n"
+    "memory jdk.internal.ref.* java.lang.ref.*\n"
+    "memory jdk.internal.misc.Unsafe.allocate* java.lang.Object.<init>*\n"
+    "locks *.misc.Unsafe.park* *.misc.Unsafe.unpark* *.Unsafe.compareAnd*\n"
+    "locks java.lang.Object.wait* java.lang.Object.notify*\n"
+    "locks java.util.concurrent.locks.* java.util.concurrent.atomic.*\n"
+    "locks java.lang.Thread.sleep* java.lang.Thread.yield*\n"
+    "locks java.lang.Thread.onSpinWait* java.util.concurrent.*Queue.*\n"
+    "locks java.util.concurrent.Semaphore* java.lang.invoke.VarHandle*\n"
+    "locks java.util.concurrent.CountDownLatch*\n"
+    "locks java.util.concurrent.SynchronousQueue* _complete_monitor_*\n"
+    "locks monitorenter monitorexit\n"
+    "syscalls sun.nio.ch.FileDispatcher* sun.nio.ch.FileChannel* sun.nio.fs.*\n"
+    "syscalls java.io.File* java.io.RandomAccess* java.nio.file.*\n"
+    "syscalls java.io.UnixFileSystem*\n"
+    "network sun.nio.ch.* java.net.Socket* java.net.ServerSocket*\n"
+    "network java.net.Datagram* java.net.Inet* java.net.PlainSocket*\n"
+    "network java.nio.channels.* sun.net.* io.netty.channel.*\n"
+    "network io.netty.transport.* org.apache.tomcat.util.net.*\n"
+    "libraries java.net.*\n"
+    "protocol io.netty.*\n"
+    "serialisation com.google.protobuf.* com.fasterxml.jackson.*\n"
+    "serialisation com.google.gson.* org.json.* java.io.Object*Stream*\n"
+    "serialisation org.apache.avro.* org.msgpack.*\n"
+    "serialisation com.esotericsoftware.kryo.* javax.xml.*\n"
+    "serialisation com.sun.org.apache.xerces.* kotlinx.serialization.*\n"
+    "time java.lang.System.currentTimeMillis* java.lang.System.nanoTime*\n"
+    "time java.time.Clock* java.time.Instant.now* java.time.*.now*\n"
+    "time jdk.internal.misc.VM.getNanoTime*\n"
+    "libraries java.* javax.* jdk.* sun.* com.sun.* kotlin.* kotlinx.*\n"
+    "libraries scala.* groovy.* clojure.* akka.* reactor.* io.reactivex.*\n"
+    "libraries rx.* io.micrometer.* io.opentelemetry.* org.slf4j.*\n"
+    "libraries ch.qos.logback.* org.apache.* org.springframework.*\n"
+    "libraries org.hibernate.* com.google.common.* com.google.inject.*\n"
+    "libraries org.eclipse.* io.quarkus.* io.micronaut.*\n"
+    "libraries com.github.benmanes.* com.zaxxer.* org.jboss.* io.vertx.*\n"
+    "libraries lombok.* org.aspectj.* MethodHandles::* I2C* C2I* Interpreter*\n"
+    "libraries vtable*stub itable*stub StubRoutines* call_stub *_arraycopy*\n"
+    "libraries *_disjoint* *stub* *Stub* LambdaForm* *.LambdaForm*\n"
+    "libraries deoptimization*\n"
+    "# Python, by the file\n"
+    "[lang=python]\n"
+    "protocol file=*/grpc/*.py file=*/grpc_*/*.py file=*/h2/*.py\n"
+    "protocol file=*/hpack/*.py file=*/hyperframe/*.py file=*/http/*.py\n"
+    "protocol file=*/httpx/* file=*/aiohttp/* file=*/requests/*\n"
+    "protocol file=*/urllib3/* file=*/uvicorn/protocols/*\n"
+    "serialisation file=*/google/protobuf/* file=*/json/*.py\n"
+    "serialisation file=*/lib/python*/pickle.py file=*/lib/python*/copyreg.py\n"
+    "serialisation file=*/msgpack/* file=*/orjson/* file=*/ujson*\n"
+    "serialisation file=*/yaml/* file=*/pydantic*\n"
+    "compression file=*/lib/python*/gzip.py file=*/lib/python*/zipfile*\n"
+    "compression file=*/lib/python*/_compression.py file=*/zstandard/*\n"
+    "crypto file=*/lib/python*/ssl.py file=*/lib/python*/hashlib.py\n"
+    "crypto file=*/lib/python*/hmac.py file=*/cryptography/* file=*/OpenSSL/*\n"
+    "locks file=*/lib/python*/threading.py file=*/lib/python*/queue.py\n"
+    "locks file=*/lib/python*/asyncio/locks.py\n"
+    "locks file=*/lib/python*/multiprocessing/synchronize.py\n"
+    "network file=*/lib/python*/socket.py file=*/lib/python*/selectors.py\n"
+    "network file=*/lib/python*/socketserver.py\n"
+    "network file=*/lib/python*/asyncio/selector_events.py\n"
+    "libraries file=*/site-packages/* file=*/dist-packages/*\n"
+    "libraries file=*/lib/python* file=<frozen* file=<string>\n"
+    "application is=entry <module>\n"
+    "# JavaScript, by the file\n"
+    "[lang=js]\n"
+    "libraries is=entry (root)\n"
+    "libraries (program)\n"
+    "unknown is=idle (idle)\n"
+    "memory (garbage*collector)\n"
+    "protocol file=node:http* file=node:_http* file=node:internal/http*\n"
+    "compression file=node:zlib* file=node:internal/zlib*\n"
+    "crypto file=node:crypto* file=node:internal/crypto* file=node:tls*\n"
+    "crypto file=node:_tls* file=node:https*\n"
+    "network file=node:net* file=node:dgram* file=node:dns*\n"
+    "network file=node:internal/net* file=node:internal/stream_base*\n"
+    "network file=node:internal/dgram* file=node:internal/dns*\n"
+    "serialisation file=node:v8* file=node:querystring*\n"
+    "syscalls file=node:fs* file=node:internal/fs* file=node:child_process*\n"
+    "libraries file=node:* file=internal/*\n"
+    "protocol file=*/node_modules/@grpc/* file=*/node_modules/*http2*\n"
+    "protocol file=*/node_modules/@connectrpc/* file=*/node_modules/express/*\n"
+    "protocol file=*/node_modules/fastify/* file=*/node_modules/undici/*\n"
+    "serialisation file=*/node_modules/protobufjs/*\n"
+    "serialisation file=*/node_modules/@protobufjs/*\n"
+    "serialisation file=*/node_modules/google-protobuf/*\n"
+    "serialisation file=*/node_modules/@bufbuild/*\n"
+    "serialisation file=*/node_modules/fast-json*\n"
+    "serialisation file=*/node_modules/msgpack*\n"
+    "compression file=*/node_modules/pako/*\n"
+    "libraries file=*/node_modules/* file=native*\n"
+    "serialisation file= parse stringify\n"
+    "libraries file=\n"
+    "# .NET\n"
+    "[lang=dotnet]\n"
+    "application is=entry *.Main *.Main(*\n"
+    "libraries is=entry *Thread.StartCallback* *ThreadStart_Context*\n"
+    "protocol Grpc.* System.Net.Http.* Microsoft.AspNetCore.*\n"
+    "protocol System.Net.Http2*\n"
+    "crypto System.Net.Security.* System.Security.* Interop+OpenSsl*\n"
+    "crypto *Interop+Crypto*\n"
+    "network System.Net.Sockets.* System.Net.Dns* Interop+Sys.Receive*\n"
+    "network Interop+Sys.Send*\n"
+    "libraries System.Net.*\n"
+    "compression System.IO.Compression.*\n"
+    "serialisation System.Text.Json.* System.Xml.* Google.Protobuf.*\n"
+    "serialisation Newtonsoft.* ProtoBuf.* System.Runtime.Serialization.*\n"
+    "serialisation MessagePack.*\n"
+    "locks System.Threading.*Semaphore* System.Threading.Monitor*\n"
+    "locks System.Threading.*Lock* System.Threading.*Wait*\n"
+    "locks System.Threading.Interlocked* System.Threading.Mutex*\n"
+    "locks System.Threading.*Event* System.Threading.SpinWait*\n"
+    "locks System.Threading.*Barrier*\n"
+    "memory System.GC* System.Buffers.* System.Runtime.GC*\n"
+    "memory System.SpanHelpers.Clear* System.Runtime.*RhNew*\n"
+    "memory System.Runtime.*Alloc*\n"
+    "syscalls System.IO.File* System.IO.RandomAccess* System.IO.Directory*\n"
+    "syscalls Interop+Sys.* Microsoft.Win32.SafeHandles.SafeFile*\n"
+    "time System.DateTime.*Now* System.DateTimeOffset.*Now*\n"
+    "time System.Diagnostics.Stopwatch* System.Environment.get_TickCount*\n"
+    "time System.TimeProvider*\n"
+    "locks System*!Monitor.* System*!Interlocked.*\n"
+    "memory System*!GC.*\n"
+    "libraries System* mscorlib!* System.* Microsoft.* Internal.* Interop*\n"
+    "libraries Npgsql.* Dapper.* Serilog.* NLog.*\n"
+    "# Ruby and PHP, by the file\n"
+    "[lang=ruby]\n"
+    "memory (marking) (sweeping) (garbage*collection)\n"
+    "protocol file=*/gems/grpc-* file=*/gems/http* file=*/gems/puma-*\n"
+    "protocol file=*/gems/rack-*\n"
+    "serialisation file=*/gems/google-protobuf* file=*/json/*\n"
+    "serialisation file=*/gems/json-* file=*/gems/oj-* file=*/psych*\n"
+    "crypto file=*/openssl/*\n"
+    "network file=*/socket.rb\n"
+    "libraries file=*/gems/* file=*/lib/ruby/* file=<internal:* file=<cfunc>*\n"
+    "libraries file=(*\n"
+    "[lang=php]\n"
+    "protocol file=*/vendor/grpc/*\n"
+    "serialisation file=*/vendor/google/protobuf/*\n"
+    "libraries file=*/vendor/*\n";
 
 /* True if pattern (struct cat_rule) matches all of s.  No recursion: after a
  * mismatch only the last `*` is extended by one character. */
-static bool cat_match(const char *pattern, struct slice s)
+static bool cat_match(struct slice pattern, struct slice s)
 {
-    size_t i = 0, back = 0;
-    const char *star = NULL;
+    size_t i = 0, k = 0, back = 0, star = SIZE_MAX;
     while (i < s.n) {
-        if (*pattern == '*') {
-            star = ++pattern;
+        char c = k < pattern.n ? pattern.p[k] : 0;
+        if (c == '*') {
+            star = ++k;
             back = i;
-            if (!*star)
+            if (star == pattern.n)
                 return true;
-        } else if (*pattern == s.p[i] || (*pattern == '.' && s.p[i] == '/')) {
-            pattern++;
+        } else if (k < pattern.n && (c == s.p[i] ||
+                                     (c == '.' && s.p[i] == '/'))) {
+            k++;
             i++;
-        } else if (star) {
-            pattern = star;
+        } else if (star != SIZE_MAX) {
+            k = star;
             i = ++back;
         } else {
             return false;
         }
     }
-    while (*pattern == '*')
-        pattern++;
-    return !*pattern;
+    while (k < pattern.n && pattern.p[k] == '*')
+        k++;
+    return k == pattern.n;
 }
+
+/* cat_match with pattern as a string. */
+static bool cat_like(const char *pattern, struct slice s)
+{
+    return cat_match(txt_slice(pattern), s);
+}
+
+/* Return the hash h continued by the byte c of a name or pattern. */
+static uint64_t cat_hash(uint64_t h, char c)
+{
+    return (h ^ (uint8_t)(c == '/' ? '.' : c)) * 0x100000001b3u;
+}
+
+/* Return the hash h spread over all its bits, as struct index wants it. */
+static uint64_t cat_hash_end(uint64_t h)
+{
+    return mem_fold(h, 0x9e3779b97f4a7c15u);
+}
+
+enum { CAT_MOST_PREFIX = 62 };
+
+/* Enter rule i of r into by_prefix. */
+static int cat_rules_index(struct cat_rules *r, size_t i)
+{
+    struct slice name = r->rule[i].name;
+    uint8_t lang = r->rule[i].lang;
+    uint64_t h = lang;
+    size_t n = 0;
+    for (; n < name.n && name.p[n] != '*' && n < CAT_MOST_PREFIX; n++)
+        h = cat_hash(h, name.p[n]);
+    r->lengths[lang] |= (uint64_t)1 << n;
+    return mem_index_put(&r->by_prefix, cat_hash_end(h), (uint32_t)i);
+}
+
+/* Find word among the n words at list; n if it is none of them. */
+static size_t cat_find_word(const char *const *list, size_t n,
+                            struct slice word)
+{
+    size_t i = 0;
+    while (i < n && !(list[i] && txt_equal(word, txt_slice(list[i]))))
+        i++;
+    return i;
+}
+
+#define CAT_WORD(list, word) \
+    cat_find_word(list, sizeof (list) / sizeof *(list), word)
+
+/* Report what is wrong with a word in line number of the file name. */
+static int cat_rules_bad(const char *name, size_t number, const char *what,
+                         struct slice word, const char *want,
+                         struct gp_why *why)
+{
+    return txt_fail(why, GP_EUSAGE, "%s: line %zu: %s '%.*s'; %s", name, number,
+                    what, (int)(word.n < 40 ? word.n : 40), word.p, want);
+}
+
+/* Read the categories in list, separated by commas, into *under. */
+static bool cat_read_under(struct slice list, uint16_t *under)
+{
+    *under = 0;
+    while (list.n) {
+        const char *comma = memchr(list.p, ',', list.n);
+        size_t n = comma ? (size_t)(comma - list.p) : list.n;
+        size_t c = CAT_WORD(cat_word, ((struct slice){ list.p, n }));
+        if (c >= CAT_COUNT)
+            return false;
+        *under |= (uint16_t)(1 << c);
+        n += comma != NULL;
+        list = (struct slice){ list.p + n, list.n - n };
+    }
+    return *under;
+}
+
+/* Read word, such as lang=go, into to.  1: it is no setting but a pattern. */
+static int cat_read_setting(struct cat_rule *to, struct slice word,
+                            const char *name, size_t number, struct gp_why *why)
+{
+    static const char *const key[] = { "lang=", "module=", "file=", "is=",
+                                       "under=" };
+    size_t k = 0, found;
+    while (k < sizeof key / sizeof *key && !txt_starts(word, key[k]))
+        k++;
+    if (k == sizeof key / sizeof *key)
+        return 1;
+    struct slice value = { word.p + strlen(key[k]), word.n - strlen(key[k]) };
+    switch (k) {
+    case 0:
+        if ((found = CAT_WORD(cat_lang_word, value)) == CAT_LANGS)
+            return cat_rules_bad(name, number, "unknown language", value,
+                "use any, native, libc, go, java, js, python, dotnet, ruby, "
+                "php or kernel", why);
+        to->lang = (uint8_t)found;
+        break;
+    case 1:
+        to->module = value;
+        break;
+    case 2:
+        to->file = value;
+        break;
+    case 3:
+        found = CAT_WORD(cat_flag_word, value);
+        if (found == sizeof cat_flag_word / sizeof *cat_flag_word)
+            return cat_rules_bad(name, number, "unknown kind", value, "use "
+                "handler, trampoline, helper, entry, pseudo or idle", why);
+        to->flags |= (uint8_t)(1 << found);
+        break;
+    default:
+        if (!cat_read_under(value, &to->under))
+            return cat_rules_bad(name, number, "unknown category", value,
+                "under= takes categories, separated by commas", why);
+    }
+    return GP_OK;
+}
+
+/* Append a rule to r. */
+static int cat_rules_add(struct cat_rules *r, const struct cat_rule *rule,
+                         const char *name, struct gp_why *why)
+{
+    struct cat_rule *row = r->n < CAT_MOST_RULES
+                         ? MEM_ADD(r->rule, r->n, r->cap) : NULL;
+    if (!row)
+        return txt_fail(why, GP_ELIMIT, "%s: more than %d rules, or out of "
+                        "memory", name, CAT_MOST_RULES);
+    *row = *rule;
+    if (!cat_rules_index(r, r->n - 1))
+        return GP_OK;
+    return txt_fail(why, GP_ENOMEM, "%s: out of memory", name);
+}
+
+/* Read the rest of a scope, [lang=go module=x*], into *scope. */
+static int cat_read_scope(struct cat_rule *scope, struct slice rest,
+                          const char *name, size_t number, struct gp_why *why)
+{
+    bool last = false;
+    *scope = (struct cat_rule){0};
+    while (!last) {
+        struct slice word = txt_next_word(&rest);
+        last = !word.n || word.p[word.n - 1] == ']';
+        word.n -= last && word.n;
+        if (txt_equal(word, txt_slice("any")))
+            continue;
+        int e = cat_read_setting(scope, word, name, number, why);
+        if (e)
+            return e < 0 ? e : cat_rules_bad(name, number, "not a scope:", word,
+                "use such as [lang=go] or [module=libx.so*]", why);
+    }
+    return GP_OK;
+}
+
+/* Read a line of rules.  A file or a module without a pattern behind it is a
+ * rule for all names in it.  *scope holds from the last line in brackets on. */
+static int cat_read_line(struct cat_rules *r, struct slice line,
+                         struct cat_rule *scope, const char *name,
+                         size_t number, struct gp_why *why)
+{
+    struct slice word = txt_next_word(&line);
+    struct cat_rule rule = *scope;
+    bool pending = false, any = false;
+    int e = GP_OK;
+    if (!word.n || *word.p == '#')
+        return GP_OK;
+    if (*word.p == '[') {
+        line.n += (size_t)(line.p - word.p) - 1;
+        line.p = word.p + 1;
+        return cat_read_scope(scope, line, name, number, why);
+    }
+    rule.category = (uint8_t)CAT_WORD(cat_word, word);
+    if (rule.category > CAT_COUNT)
+        return cat_rules_bad(name, number, "unknown category", word,
+            "use application, network, syscalls, protocol, memory, locks, "
+            "serialisation, crypto, compression, time, libraries, profiler or "
+            "unknown", why);
+    while (!e) {
+        word = txt_next_word(&line);
+        bool end = !word.n || *word.p == '#';
+        bool place = txt_starts(word, "file=") || txt_starts(word, "module=");
+        rule.name = txt_slice("*");
+        if (pending && (end || place))
+            e = cat_rules_add(r, &rule, name, why);
+        if (end)
+            break;
+        int kind = e ? e : cat_read_setting(&rule, word, name, number, why);
+        pending = place;
+        any |= place || kind == 1;
+        rule.name = word;
+        e = kind == 1 ? cat_rules_add(r, &rule, name, why) : kind;
+    }
+    if (!e && !any)
+        return txt_fail(why, GP_EUSAGE, "%s: line %zu: no pattern; want such "
+                        "as 'network my_send*'", name, number);
+    return e;
+}
+
+/* Append the rules in text to r.  name is the file's, for errors. */
+static int cat_rules_read(struct cat_rules *r, struct slice text,
+                          const char *name, struct gp_why *why)
+{
+    struct cat_rule scope = {0};
+    char *copy = mem_arena_dup(&r->text, text.p, text.n);
+    int e = copy ? GP_OK : txt_fail(why, GP_ENOMEM, "%s: out of memory", name);
+    text.p = copy;
+    for (size_t number = 1; text.n && !e; number++)
+        e = cat_read_line(r, txt_next_line(&text), &scope, name, number, why);
+    return e;
+}
+
+/* Release r. */
+static void cat_rules_fini(struct cat_rules *r)
+{
+    mem_free(r->rule);
+    mem_arena_fini(&r->text);
+    mem_index_fini(&r->by_prefix);
+    *r = (struct cat_rules){0};
+}
+
+/* Fill r with the user's rules, text of the file name, and the built-in ones
+ * after them; text may be empty.  After an error r is empty. */
+static int cat_rules_init(struct cat_rules *r, struct slice text,
+                          const char *name, struct gp_why *why)
+{
+    *r = (struct cat_rules){0};
+    int e = cat_rules_read(r, text, name, why);
+    if (!e)
+        e = cat_rules_read(r, txt_slice(cat_builtin), "built-in rules", why);
+    if (e)
+        cat_rules_fini(r);
+    return e;
+}
+
+/* ---- names ---- */
 
 /* Return name without the suffixes of compilers and linkers (.part.0,
  * @@GLIBC_2.2.5) and without pprof-rs's "file:line - " in front. */
 static struct slice cat_bare_name(struct slice name)
 {
-    static const char *const tail[] = { ".part.", ".isra.", ".constprop.",
-                                        ".cold", ".lto_priv.", ".llvm.", "@" };
+    static const char *const tail[] = { ".cold", ".part.", ".isra.",
+        ".constprop.", ".lto_priv.", ".llvm.", "@" };
     for (size_t i = 3; i < name.n; i++)
         if (!memcmp(name.p + i - 3, " - ", 3)) {
-            name.p += i;
-            name.n -= i;
+            name = txt_after(name, i);
             break;
         }
     for (size_t i = 1; i < name.n; i++)
-        for (size_t k = 0; k < sizeof tail / sizeof *tail; k++)
-            if (name.p[i] == tail[k][0] && txt_starts(
-                    (struct slice){ name.p + i, name.n - i }, tail[k]))
+        for (size_t k = 0; k < sizeof tail / sizeof *tail; k++) {
+            size_t end = i + strlen(tail[k]);
+            if (name.p[i] == tail[k][0] &&
+                txt_starts(txt_after(name, i), tail[k]) &&
+                (k > 0 || end == name.n || name.p[end] == '.'))
                 return (struct slice){ name.p, i };
+        }
     return name;
 }
 
 /* Return name without the prefixes that libc gives its aliases. */
 static struct slice cat_libc_name(struct slice name)
 {
-    static const char *const head[] = { "__GI_", "__libc_", "__" };
+    static const char *const head[] = { "__GI_", "__libc_" };
     for (size_t k = 0; k < sizeof head / sizeof *head; k++)
-        if (txt_starts(name, head[k])) {
-            name.p += strlen(head[k]);
-            name.n -= strlen(head[k]);
-        }
+        if (txt_starts(name, head[k]))
+            name = txt_after(name, strlen(head[k]));
+    while (name.n > 1 && *name.p == '_')
+        name = txt_after(name, 1);
     return name;
 }
 
-/* True if name is in a package of Go's standard library. */
-static bool cat_is_go_library(struct slice name)
-{
-    for (size_t k = 0; k < sizeof cat_go_packages / sizeof *cat_go_packages;
-         k++) {
-        size_t n = strlen(cat_go_packages[k]);
-        if (txt_starts(name, cat_go_packages[k]) && name.n > n &&
-            (name.p[n] == '.' || name.p[n] == '/' || name.p[n - 1] == ':'))
-            return true;
-    }
-    return false;
-}
-
-struct cat_class {
-    uint8_t category, flags;            /* enum cat_category, cat_flag */
-    const char *rule;                   /* that decided, borrowed; or NULL */
+struct cat_text {                       /* a name being made shorter */
+    char text[CAT_NAME_BYTES];
+    size_t n;
 };
 
-/* Return the class by the first name in n groups that matches s. */
-static struct cat_class cat_find(const struct cat_group *g, size_t n,
-                                 struct slice s)
+/* Return s without the first of the words in list that it starts with, again
+ * and again. */
+static struct slice cat_skip(struct slice s, const char *const *list)
 {
-    for (size_t i = 0; i < n; i++)
-        for (const char *const *p = g[i].name; *p; p++)
-            if ((**p == '*' || (s.n && **p == *s.p)) && cat_match(*p, s))
-                return (struct cat_class){ g[i].category, g[i].flags, *p };
-    return (struct cat_class){0};
+    for (size_t k = 0; list[k]; k++)
+        if (txt_starts(s, list[k])) {
+            s = txt_after(s, strlen(list[k]));
+            k = SIZE_MAX;
+        }
+    return s;
 }
 
-#define CAT_FIND(table, s) \
-    cat_find(table, sizeof (table) / sizeof *(table), s)
+/* Return the bytes of s up to the bracket that closes the < at its start, or
+ * all of it. */
+static size_t cat_closing(struct slice s)
+{
+    size_t depth = 0;
+    for (size_t i = 0; i < s.n; i++) {
+        depth += s.p[i] == '<';
+        if (s.p[i] == '>' && i && s.p[i - 1] != '-' && --depth == 0)
+            return i;
+    }
+    return s.n;
+}
+
+/* Append s to t without what is in <> and from the first ( on, and without the
+ * type that a C++ function returns. */
+static void cat_put_plain(struct cat_text *t, struct slice s)
+{
+    size_t depth = 0, begin = t->n;
+    for (size_t i = 0; i < s.n && t->n < sizeof t->text; i++) {
+        char c = s.p[i];
+        bool operator = t->n - begin >= 8 &&
+                        !memcmp(t->text + t->n - 8, "operator", 8);
+        if (txt_starts(txt_after(s, i), "(anonymous namespace)")) {
+            i += strlen("(anonymous namespace)") - 1;
+        } else if (c == '<' && !operator) {
+            depth++;
+        } else if (c == '>' && depth && s.p[i - 1] != '-') {
+            depth--;
+        } else if (depth) {
+            continue;
+        } else if (c == '(' && !operator) {
+            const char *blank = memrchr(t->text + begin, ' ', t->n - begin);
+            size_t from = blank ? (size_t)(blank + 1 - t->text) : begin;
+            if (from - begin < 9 || memcmp(blank - 8, "operator", 8) != 0) {
+                memmove(t->text + begin, t->text + from, t->n - from);
+                t->n -= from - begin;
+            }
+            return;
+        } else {
+            t->text[t->n++] = c;
+        }
+    }
+}
+
+/* Return a native name without arguments, return type and compiler's words, in
+ * t if it had any: <&mut h2::Codec<T> as fmt::Debug>::fmt is h2::Codec::fmt.
+ * What a trait does for a type of no crate is the trait's. */
+static struct slice cat_native_name(struct slice s, struct cat_text *t)
+{
+    static const char *const thunk[] = { "non-virtual thunk to ",
+        "virtual thunk to ", "covariant return thunk to ", "void ", NULL };
+    static const char *const of[] = { "&", "mut ", "dyn ", "*const ", "*mut ",
+                                      "[", "(", NULL };
+    if (!memchr(s.p, '<', s.n) && !memchr(s.p, '(', s.n) &&
+        !memchr(s.p, ' ', s.n))
+        return s;
+    t->n = 0;
+    s = cat_skip(s, thunk);
+    if (s.n && *s.p == '<') {
+        size_t end = cat_closing(s);
+        struct slice type = { s.p + 1, end > 0 ? end - 1 : 0 };
+        const char *as = type.n ? memmem(type.p, type.n, " as ", 4) : NULL;
+        struct slice trait = as ? txt_after(type, (size_t)(as + 4 - type.p))
+                                : type;
+        if (as)
+            type.n = (size_t)(as - type.p);
+        type = cat_skip(type, of);
+        cat_put_plain(t, type.n && memmem(type.p, type.n, "::", 2) ? type
+                                                                   : trait);
+        s = end < s.n ? txt_after(s, end + 1) : (struct slice){0};
+    }
+    cat_put_plain(t, s);
+    return (struct slice){ t->text, t->n };
+}
+
+/* ---- the language of a function ---- */
 
 struct cat_program {                    /* the program that was profiled */
     const struct view *view;            /* borrowed */
-    const struct cat_rule *rule;        /* borrowed: the user's, nrules */
-    size_t nrules;
+    const struct cat_rules *rules;      /* borrowed */
     uint32_t main;                      /* its module, or MEM_NONE */
-    bool own, go, has_libc;             /* it is grpcprof; it is written in Go;
-                                         * libc is mapped */
-    struct cat_class builtin[CAT_MOST_BUILTIN]; /* cat_builtin_rules in a row */
-    size_t nbuiltin;
-    uint16_t first[256];                /* by a name's first byte: the first
-                                         * built-in rule to try, + 1 */
-    uint16_t next[CAT_MOST_BUILTIN];    /* by rule: the next for that byte,
-                                         * + 1; or 0 */
+    enum cat_lang lang;                 /* of functions without a file */
+    bool has_libc;                      /* libc is mapped */
+    uint8_t *kernel;                    /* owned, by node: only the kernel calls
+                                         * it; NULL: not known */
 };
 
 /* Return the base name of a module's file; empty for MEM_NONE. */
@@ -10928,62 +13313,175 @@ static struct slice cat_module_name(const struct view *v, uint32_t module)
                                    ? base.n : VIEW_MODULE_BYTES };
 }
 
-/* List the built-in rules and chain them by first byte, so that few are tried
- * per name. */
-static void cat_chain_rules(struct cat_program *g)
+/* Return the language that the name of a source file tells, or CAT_ANY. */
+static enum cat_lang cat_lang_of_file(struct slice file)
 {
-    size_t groups = sizeof cat_builtin_rules / sizeof *cat_builtin_rules;
-    for (size_t i = 0; i < groups; i++)
-        for (const char *const *p = cat_builtin_rules[i].name; *p; p++) {
-            assert(g->nbuiltin < CAT_MOST_BUILTIN);
-            g->builtin[g->nbuiltin++] = (struct cat_class){
-                cat_builtin_rules[i].category, cat_builtin_rules[i].flags, *p };
+    static const struct { const char *pattern; uint8_t lang; } table[] = {
+        { "*.go", CAT_GO }, { "*.py", CAT_PYTHON }, { "*.pyx", CAT_NATIVE },
+        { "*.js", CAT_JS }, { "*.mjs", CAT_JS }, { "*.cjs", CAT_JS },
+        { "*.ts", CAT_JS }, { "*.tsx", CAT_JS }, { "node:*", CAT_JS },
+        { "file:///*", CAT_JS }, { "*.java", CAT_JAVA }, { "*.kt", CAT_JAVA },
+        { "*.scala", CAT_JAVA }, { "*.groovy", CAT_JAVA },
+        { "*.clj", CAT_JAVA }, { "*.cs", CAT_DOTNET }, { "*.fs", CAT_DOTNET },
+        { "*.rb", CAT_RUBY }, { "<internal:*", CAT_RUBY },
+        { "<cfunc>", CAT_RUBY }, { "*.php", CAT_PHP },
+        { "<frozen*", CAT_PYTHON }, { "<string>", CAT_PYTHON },
+        { "*.rs", CAT_NATIVE }, { "*.c", CAT_NATIVE }, { "*.cc", CAT_NATIVE },
+        { "*.cpp", CAT_NATIVE }, { "*.cxx", CAT_NATIVE }, { "*.h", CAT_NATIVE },
+        { "*.hpp", CAT_NATIVE }, { "*.inc", CAT_NATIVE }, { "*.S", CAT_NATIVE },
+    };
+    for (size_t i = 0; file.n && i < sizeof table / sizeof *table; i++)
+        if (cat_like(table[i].pattern, file))
+            return table[i].lang;
+    return CAT_ANY;
+}
+
+/* True if the module's base name is the kernel's. */
+static bool cat_is_kernel(struct slice module)
+{
+    return cat_like("[kernel*", module) || cat_like("[guest.kernel*", module) ||
+           cat_like("vmlinux*", module) || cat_like("*.ko", module) ||
+           cat_like("[k]", module);
+}
+
+/* Return the language that the node n tells about the program, or CAT_ANY. */
+static enum cat_lang cat_lang_told(const struct view *v,
+                                   const struct view_node *n)
+{
+    static const struct { const char *pattern; uint8_t lang; } table[] = {
+        { "runtime.goexit*", CAT_GO }, { "runtime.main", CAT_GO },
+        { "runtime.mcall", CAT_GO }, { "runtime.mallocgc", CAT_GO },
+        { "java.lang.*", CAT_JAVA }, { "java.util.*", CAT_JAVA },
+        { "(root)", CAT_JS }, { "System.Threading.*", CAT_DOTNET },
+        { "*!*.*", CAT_DOTNET }, { "thread_native_entry", CAT_JAVA },
+    };
+    struct slice module = cat_module_name(v, n->module);
+    enum cat_lang lang = cat_lang_of_file(view_function(v, n)->file);
+    for (size_t i = 0; !lang && i < sizeof table / sizeof *table; i++)
+        if (cat_like(table[i].pattern, n->name))
+            lang = table[i].lang;
+    if (!lang && cat_like("*.dll", module))
+        lang = CAT_DOTNET;
+    if (!lang && cat_like("libjvm.*", module))
+        lang = CAT_JAVA;
+    return lang;
+}
+
+/* Cut the assembly in front of ! off *name, if a namespace follows it. */
+static void cat_dotnet_name(struct slice *name)
+{
+    const char *bang = memchr(name->p, '!', name->n);
+    struct slice rest = bang ? txt_after(*name, (size_t)(bang + 1 - name->p))
+                             : *name;
+    if (txt_starts(rest, "System.") || txt_starts(rest, "Microsoft."))
+        *name = rest;
+}
+
+/* Return the language of n in g, *name as its rules have it (in t if it was
+ * made), and *file. */
+static enum cat_lang cat_lang_of(const struct cat_program *g,
+                                 const struct view_node *n, struct slice *name,
+                                 struct slice *file, struct cat_text *t)
+{
+    static const char *const jit[] = { "LazyCompile:", "Function:", "JS:",
+        "Script:", "Eval:", "*", "~", "^", NULL };
+    const struct view *v = g->view;
+    struct slice module = cat_module_name(v, n->module), plain;
+    enum cat_lang lang = cat_lang_of_file(*file);
+    if (cat_is_kernel(module) || (g->kernel && n->module == MEM_NONE &&
+                                  g->kernel[n - v->node]))
+        return CAT_KERNEL;
+    plain = cat_skip(*name, jit);
+    if (plain.n < name->n && txt_starts(*name, "*") + txt_starts(*name, "~") +
+                             txt_starts(*name, "^") == 0) {
+        const char *blank = memrchr(plain.p, ' ', plain.n);
+        *name = plain;
+        if (blank) {
+            *file = txt_after(plain, (size_t)(blank + 1 - plain.p));
+            name->n = (size_t)(blank - plain.p);
+            const char *colon = memrchr(file->p, ':', file->n);
+            if (colon && colon > file->p && isdigit((unsigned char)colon[1]))
+                file->n = (size_t)(colon - file->p);
         }
-    for (size_t i = g->nbuiltin; i-- > 0;) {
-        uint8_t c = (uint8_t)*g->builtin[i].rule;
-        g->next[i] = g->first[c];
-        g->first[c] = (uint16_t)(i + 1);
+        return CAT_JS;
     }
+    if (!lang && n->module != MEM_NONE && n->module != g->main)
+        lang = cat_like("*.dll", module) || cat_like("*.exe", module)
+             ? CAT_DOTNET : CAT_NATIVE;
+    if (!lang)
+        lang = g->lang;
+    if (lang == CAT_GO && g->has_libc && !memchr(name->p, '.', name->n) &&
+        !file->n)
+        lang = CAT_NATIVE;              /* by cgo */
+    if (lang == CAT_JAVA && memmem(name->p, name->n, "::", 2) && !file->n)
+        lang = n->module == MEM_NONE ? CAT_JAVA : CAT_NATIVE;
+    if (lang == CAT_DOTNET)
+        cat_dotnet_name(name);
+    if (lang == CAT_NATIVE)
+        *name = cat_native_name(*name, t);
+    return lang;
 }
 
-/* Return what CAT_FIND(cat_builtin_rules, s) does, by the chains of s's first
- * byte and of `*`. */
-static struct cat_class cat_find_builtin(const struct cat_program *g,
-                                         struct slice s)
+/* Mark the nodes without a module that only the kernel calls: those on the
+ * leaf's side of a system call's or interrupt's entry.  GP_ENOMEM. */
+static int cat_mark_kernel(struct cat_program *g)
 {
-    size_t best = g->nbuiltin;
-    const uint8_t start[] = { s.n ? (uint8_t)s.p[0] : (uint8_t)'*', '*' };
-    for (size_t k = 0; k < 2; k++)
-        for (size_t i = g->first[start[k]]; i && i - 1 < best;
-             i = g->next[i - 1])
-            if (cat_match(g->builtin[i - 1].rule, s))
-                best = i - 1;
-    return best < g->nbuiltin ? g->builtin[best] : (struct cat_class){0};
+    static const char *const entry[] = { "entry_SYSCALL*", "do_syscall_64",
+        "asm_exc_*", "asm_sysvec_*", "asm_common_*", "ret_from_fork*", "el0t_*",
+        "el0_svc*", "__x64_sys_*", "__arm64_sys_*" };
+    const struct view *v = g->view;
+    const struct pp *p = v->pp;
+    bool any = false;
+    uint8_t *mark = mem_zalloc(v->nnodes);
+    if (!mark)
+        return GP_ENOMEM;
+    for (size_t i = 0; i < v->nnodes; i++)
+        for (size_t k = 0; k < sizeof entry / sizeof *entry &&
+                           v->node[i].module == MEM_NONE; k++)
+            any |= mark[i] |= cat_like(entry[k], v->node[i].name);
+    if (!any) {
+        mem_free(mark);
+        return GP_OK;
+    }
+    g->kernel = mark;
+    for (size_t i = 0; i < p->nsamples; i++) {
+        bool inside = false;
+        for (uint32_t k = p->stack_at[i + 1]; k-- > p->stack_at[i]; )
+            for (uint32_t f = v->frame_at[p->stack[k] + 1];
+                 f-- > v->frame_at[p->stack[k]]; )
+                inside |= mark[v->frame[f]] |= inside;
+    }
+    return GP_OK;
 }
 
-/* Return what classification needs to know of v's program. */
-static struct cat_program cat_program(const struct view *v)
+/* Fill g with what classification needs to know of v's program. */
+static int cat_program_init(struct cat_program *g, const struct view *v,
+                            const struct cat_rules *rules)
 {
-    struct cat_program g = { .view = v, .main = MEM_NONE };
-    cat_chain_rules(&g);
+    *g = (struct cat_program){ .view = v, .rules = rules, .main = MEM_NONE };
+    size_t told[CAT_LANGS] = {0};
     for (uint32_t i = 0; i < v->pp->nmappings; i++) {
         struct slice base = txt_base(v->pp->mapping[i].file);
         bool library = base.n == 0 || base.p[0] == '[' ||
-                       cat_match("*.so*", base) || cat_match("ld-*", base);
-        if (!library && g.main == MEM_NONE)
-            g.main = v->module[i];
-        g.has_libc |= cat_match("libc.*", base) || cat_match("libc-*", base) ||
-                      cat_match("ld-musl*", base);
+                       cat_like("*.so*", base) || cat_like("ld-*", base) ||
+                       cat_like("*.dll", base) || cat_is_kernel(base);
+        if (!library && g->main == MEM_NONE)
+            g->main = v->module[i];
+        g->has_libc |= cat_like("libc.*", base) || cat_like("libc-*", base) ||
+                       cat_like("ld-musl*", base);
     }
-    g.own = cat_match("grpcprof*", cat_module_name(v, g.main));
-    for (size_t i = 0; i < v->nnodes && !g.go; i++)
-        g.go = cat_match("*.go", view_function(v, &v->node[i])->file) ||
-               txt_equal(v->node[i].name, txt_slice("runtime.mcall")) ||
-               txt_equal(v->node[i].name, txt_slice("runtime.goexit")) ||
-               txt_equal(v->node[i].name, txt_slice("runtime.main")) ||
-               txt_equal(v->node[i].name, txt_slice("runtime.mallocgc"));
-    return g;
+    for (size_t i = 0; i < v->nnodes; i++)
+        told[cat_lang_told(v, &v->node[i])]++;
+    g->lang = CAT_NATIVE;
+    if (v->pp->legacy && told[CAT_JAVA])
+        g->lang = CAT_JAVA;
+    for (enum cat_lang l = CAT_GO; l < CAT_KERNEL; l++)
+        if (told[l] > (g->lang == CAT_NATIVE ? 0 : told[g->lang]))
+            g->lang = l;
+    return cat_mark_kernel(g);
 }
+
+/* ---- classification ---- */
 
 /* True if name in module may be libc's function: in libc or another library,
  * or in a statically linked program. */
@@ -10994,152 +13492,136 @@ static bool cat_libc_applies(const struct cat_program *g, uint32_t module,
            (module != MEM_NONE && module != g->main);
 }
 
-/* Return the class by module alone: of an address without a symbol, or, if
- * named, of a symbol that no rule matches. */
-static struct cat_class cat_classify_module(const struct cat_program *g,
-                                            const struct view_node *n,
-                                            bool named)
+struct cat_subject {                    /* a function to be classified */
+    struct slice name, module, file;
+    bool above;                         /* a rule with under= may match */
+};
+
+/* Lower *best to the first rule of language lang, before *best, that matches s;
+ * rules with under= only if s->above. */
+static void cat_find(const struct cat_rules *r, enum cat_lang lang,
+                     const struct cat_subject *s, size_t *best)
+{
+    uint64_t h = lang;
+    for (size_t n = 0; n <= CAT_MOST_PREFIX && n <= s->name.n; n++) {
+        for (uint32_t at = 0, i; r->lengths[lang] >> n & 1 &&
+             (i = mem_index_next(&r->by_prefix, cat_hash_end(h), &at)) !=
+             MEM_NONE; ) {
+            const struct cat_rule *x = &r->rule[i];
+            if (i < *best && x->lang == lang && (s->above || !x->under) &&
+                (!x->module.p || cat_match(x->module, s->module)) &&
+                (!x->file.p || cat_match(x->file, s->file)) &&
+                cat_match(x->name, s->name))
+                *best = i;
+        }
+        if (n < s->name.n)
+            h = cat_hash(h, s->name.p[n]);
+    }
+}
+
+/* Return the first rule that matches s in language lang, or NULL. */
+static const struct cat_rule *cat_find_rule(const struct cat_program *g,
+                                            enum cat_lang lang, bool libc,
+                                            const struct cat_subject *s)
+{
+    size_t best = g->rules->n;
+    cat_find(g->rules, CAT_ANY, s, &best);
+    cat_find(g->rules, lang, s, &best);
+    if (libc) {
+        struct cat_subject plain = *s;
+        plain.name = cat_libc_name(s->name);
+        cat_find(g->rules, CAT_LIBC, &plain, &best);
+    }
+    return best < g->rules->n ? &g->rules->rule[best] : NULL;
+}
+
+/* Return the class of a function that no rule matches. */
+static struct cat_class cat_unmatched(const struct cat_program *g,
+                                      const struct view_node *n,
+                                      enum cat_lang lang, struct slice name)
 {
     const struct view *v = g->view;
-    struct slice base = cat_module_name(v, n->module);
-    struct cat_class c = {0};
-    if (base.n)
-        c = CAT_FIND(cat_module_rules, base);
-    if (c.rule && c.category == CAT_SYSCALLS)
-        for (size_t i = 0; named && i < sizeof cat_kernel_network /
-                                        sizeof *cat_kernel_network; i++)
-            if (cat_match(cat_kernel_network[i], view_plain_name(v, n)))
-                return (struct cat_class){ CAT_NETWORK, 0,
-                                           cat_kernel_network[i] };
-    if (c.rule)
-        return c;
-    if (!named)
-        return (struct cat_class){ CAT_UNKNOWN, 0, "no symbol" };
-    if (n->module != MEM_NONE && n->module != g->main && !g->go) {
+    if (!n->symbol)
+        return (struct cat_class){ .category = CAT_UNKNOWN,
+                                   .rule = txt_slice("no symbol") };
+    if (lang == CAT_JAVA && !memchr(name.p, '.', name.n) &&
+        !memchr(name.p, '/', name.n) && n->module == MEM_NONE)
+        return (struct cat_class){ .category = CAT_LIBRARIES,
+                                   .rule = txt_slice("a task of the JVM") };
+    if (lang == CAT_GO && !memchr(name.p, '.', name.n))
+        return (struct cat_class){ .category = CAT_LIBRARIES,
+            .flags = CAT_TRANSPARENT, .rule = txt_slice("Go's assembly") };
+    if (n->module != MEM_NONE && n->module != g->main && lang == CAT_NATIVE) {
         struct slice path = v->pp->mapping[n->module].file;
-        if (cat_match("/lib*", path) || cat_match("/usr/lib*", path))
-            return (struct cat_class){ CAT_LIBRARIES, 0,
-                                       "a system library" };
+        if (cat_like("/lib*", path) || cat_like("/usr/lib*", path))
+            return (struct cat_class){ .category = CAT_LIBRARIES,
+                                       .rule = txt_slice("a system library") };
     }
-    return (struct cat_class){ CAT_APPLICATION, 0, "no other rule" };
+    return (struct cat_class){ .category = CAT_APPLICATION,
+        .flags = txt_equal(name, txt_slice("main")) ? CAT_ENTRY : 0,
+        .rule = txt_slice("no other rule") };
 }
 
 /* Return the class of the function n. */
 static struct cat_class cat_classify(const struct cat_program *g,
                                      const struct view_node *n)
 {
-    struct slice name = cat_bare_name(view_plain_name(g->view, n));
-    struct slice file = view_function(g->view, n)->file;
-    if (view_function(g->view, n)->label)
-        return (struct cat_class){ CAT_UNKNOWN, CAT_TRANSPARENT | CAT_LABEL,
-                                   "a label" };
-    struct cat_class c = {0};
-    for (size_t i = 0; i < g->nrules && !c.rule; i++)
-        if (cat_match(g->rule[i].name, n->symbol ? name : n->name))
-            c = (struct cat_class){ g->rule[i].category, g->rule[i].flags,
-                                    g->rule[i].name };
-    if (!c.rule && !n->symbol)
-        return cat_classify_module(g, n, false);
-    if (!c.rule && g->own && (n->module == g->main || n->module == MEM_NONE))
-        c = CAT_FIND(cat_own_rules, name);
-    if (!c.rule)
-        c = cat_find_builtin(g, name);
-    if (!c.rule && !g->go && cat_libc_applies(g, n->module, name))
-        c = CAT_FIND(cat_libc_rules, cat_libc_name(name));
-    if (!c.rule && !g->go && file.n)
-        c = CAT_FIND(cat_file_rules, file);
-    if (c.rule)
-        return c;
-    if (g->go && cat_is_go_library(name))
-        return (struct cat_class){ CAT_LIBRARIES, 0, "Go's standard library" };
-    if (g->view->pp->legacy && n->module == MEM_NONE && !file.n &&
-        !memchr(name.p, '.', name.n))
-        return (struct cat_class){ CAT_LIBRARIES, 0, "a task of the JVM" };
-    c = cat_classify_module(g, n, true);
-    if (c.category == CAT_APPLICATION && txt_equal(name, txt_slice("main")))
-        c.flags = CAT_ENTRY;
+    const struct view *v = g->view;
+    struct cat_text text;
+    struct slice name = cat_bare_name(view_plain_name(v, n));
+    struct slice file = view_function(v, n)->file;
+    if (view_function(v, n)->label)
+        return (struct cat_class){ .category = CAT_UNKNOWN,
+            .flags = CAT_TRANSPARENT | CAT_LABEL,
+            .rule = txt_slice("a label") };
+    enum cat_lang lang = cat_lang_of(g, n, &name, &file, &text);
+    uint32_t module = n->module == MEM_NONE && lang == CAT_NATIVE ? g->main
+                                                                  : n->module;
+    struct cat_subject s = { n->symbol ? name : (struct slice){0},
+                             cat_module_name(v, module), file, true };
+    bool libc = lang == CAT_NATIVE && n->symbol &&
+                cat_libc_applies(g, n->module, name);
+    const struct cat_rule *first = cat_find_rule(g, lang, libc, &s);
+    const struct cat_rule *rule = first;
+    if (first && first->under) {
+        s.above = false;
+        rule = cat_find_rule(g, lang, libc, &s);
+    }
+    struct cat_class c = cat_unmatched(g, n, lang, name);
+    if (rule)
+        c = (struct cat_class){ .category = rule->category,
+                                .flags = rule->flags, .rule = rule->name };
+    c.flags |= lang == CAT_KERNEL ? CAT_IN_KERNEL : 0;
+    if (first && first->under) {
+        c.under = first->under;
+        c.below = first->category;
+    }
     return c;
 }
 
-/* Return the class of each node of v; the user's n rules go first.  Owned by
- * the caller until mem_free; NULL without memory.  Set *main to the program's
+/* Return the class of each node of v by rules, whose text it borrows.  Owned by
+ * the caller until mem_free; NULL if out of memory.  Set *main to the program's
  * module, or MEM_NONE. */
 static struct cat_class *cat_classify_all(const struct view *v,
-                                          const struct cat_rule *rule, size_t n,
+                                          const struct cat_rules *rules,
                                           uint32_t *main)
 {
-    struct cat_class *c = mem_zalloc(v->nnodes * sizeof *c);
-    struct cat_program g = cat_program(v);
-    g.rule = rule;
-    g.nrules = n;
-    *main = g.main;
+    struct cat_program g;
+    struct cat_class *c = NULL;
+    if (!cat_program_init(&g, v, rules))
+        c = mem_zalloc(v->nnodes * sizeof *c);
     for (size_t i = 0; c && i < v->nnodes; i++)
         c[i] = cat_classify(&g, &v->node[i]);
+    *main = g.main;
+    mem_free(g.kernel);
     return c;
-}
-
-/* ---- the user's rules ---- */
-
-struct cat_user_rules {
-    struct cat_rule *rule;              /* owned */
-    size_t n, cap;
-    struct arena text;                  /* owned: their patterns */
-};
-
-/* Release r. */
-static void cat_rules_fini(struct cat_user_rules *r)
-{
-    mem_free(r->rule);
-    mem_arena_fini(&r->text);
-    *r = (struct cat_user_rules){0};
-}
-
-/* Read rules, one a line: a category (cat_word), blanks, a pattern (struct
- * cat_rule); `#` begins a comment.  name is the file's, for errors. */
-static int cat_rules_read(struct cat_user_rules *r, struct slice text,
-                          const char *name, struct gp_why *why)
-{
-    for (size_t number = 1; text.n; number++) {
-        struct slice line = txt_next_line(&text);
-        struct slice word = txt_next_word(&line);
-        struct slice pattern = txt_next_word(&line);
-        struct slice rest = txt_next_word(&line);
-        size_t c = 0;
-        if (!word.n || *word.p == '#')
-            continue;
-        while (c < CAT_COUNT &&
-               !txt_equal(word, txt_slice(cat_word[c])))
-            c++;
-        if (c == CAT_COUNT)
-            return txt_fail(why, GP_EUSAGE, "%s: line %zu: unknown category "
-                            "'%.*s'; use application, network, syscalls, "
-                            "protocol, memory, locks, serialisation, crypto, "
-                            "compression, time, libraries, profiler or unknown",
-                            name, number, (int)(word.n < 40 ? word.n : 40),
-                            word.p);
-        if (!pattern.n || *pattern.p == '#' || (rest.n && *rest.p != '#'))
-            return txt_fail(why, GP_EUSAGE, "%s: line %zu: want a category and "
-                            "one pattern, such as 'network my_send*'", name,
-                            number);
-        char *copy = mem_arena_alloc(&r->text, pattern.n + 1);
-        struct cat_rule *row = r->n < CAT_MOST_RULES ?
-            mem_grow(r->rule, &r->cap, r->n + 1, sizeof *row) : NULL;
-        if (!copy || !row)
-            return txt_fail(why, GP_ELIMIT, "%s: line %zu: more than %d rules, "
-                            "or out of memory", name, number, CAT_MOST_RULES);
-        memcpy(copy, pattern.p, pattern.n);
-        copy[pattern.n] = 0;
-        r->rule = row;
-        r->rule[r->n++] = (struct cat_rule){ copy, (uint8_t)c, 0 };
-    }
-    return GP_OK;
 }
 
 /* ---- granularity by category ---- */
 
-/* Replace each frame of p by its category; the user's n rules go first.
- * GP_ENOMEM, as grain_apply. */
-static int cat_aggregate(struct pp *p, const struct cat_rule *rule, size_t n,
+/* Replace each frame of p by its category by rules.  GP_ENOMEM, as
+ * grain_apply. */
+static int cat_aggregate(struct pp *p, const struct cat_rules *rules,
                          struct gp_why *why)
 {
     struct view v;
@@ -11147,7 +13629,7 @@ static int cat_aggregate(struct pp *p, const struct cat_rule *rule, size_t n,
     int e = view_init(&v, p, p->ntypes - 1, VIEW_APART, why);
     if (e)
         return e;
-    struct cat_class *class = cat_classify_all(&v, rule, n, &main);
+    struct cat_class *class = cat_classify_all(&v, rules, &main);
     struct pp_function *made = mem_zalloc((CAT_COUNT + 1) * sizeof *made);
     for (size_t i = 0; made && i <= CAT_COUNT; i++)
         made[i] = (struct pp_function){ .id = i + 1,
@@ -11182,7 +13664,7 @@ static int cat_aggregate(struct pp *p, const struct cat_rule *rule, size_t n,
     return GP_OK;
 }
 
-/* ================================== 23 STAT ==================================
+/* ================================== 24 STAT ==================================
  * for     intervals of shares, effective sample sizes, tests of differences
  * uses    MEM, NUM, VIEW
  * owns    nothing
@@ -11309,7 +13791,7 @@ static int stat_mark_significant(const double *p, bool *significant, size_t n)
     return GP_OK;
 }
 
-/* ================================== 24 ANL ===================================
+/* ================================== 25 ANL ===================================
  * for     the analysis: shares by category, trust, utilisation, verdict, advice
  * uses    MEM, NUM, TXT, PP, FIG, VIEW, CAT, STAT
  * owns    struct anl and its texts
@@ -11330,8 +13812,7 @@ static int stat_mark_significant(const double *p, bool *significant, size_t n)
 /* ---- results ---- */
 
 struct anl_config {
-    const struct cat_rule *rule;        /* the user's, nrules; borrowed */
-    size_t nrules;
+    const struct cat_rules *rules;      /* borrowed; NULL: the built-in ones */
     size_t type;                        /* row of pp.type + 1; 0: as pprof */
     double calls;                       /* overrides the profile's; 0: unset */
     double calls_else;                  /* if the profile has none; 0: unset */
@@ -11348,6 +13829,23 @@ struct anl_function {                   /* a row of the tables */
     bool     resolved;                  /* apart from neighbours in its level */
     struct stat_share flat, cum;
     double   per_call_ns;               /* of flat; NAN: unknown */
+};
+
+struct anl_part {                       /* of an application function's time */
+    uint32_t node;                      /* a function outside the application */
+    struct view_sum sum;                /* of the samples that it decided */
+};
+
+struct anl_app {                        /* a function of the application */
+    uint32_t row;                       /* of anl.function */
+    struct stat_share own;              /* samples whose innermost frame of the
+                                         * application it is: it runs, or what
+                                         * it calls of libraries and kernel */
+    bool     passes;                    /* hardly anything is its own: it calls
+                                         * others of the application */
+    struct view_sum below[CAT_COUNT];   /* of the samples that it is in */
+    struct anl_part part[ANL_PARTS];    /* the largest of below, in order */
+    size_t   nparts;
 };
 
 struct anl_finding {                    /* on a category */
@@ -11392,6 +13890,11 @@ struct anl_use {                        /* NAN: unknown */
     double cpus;                        /* CPUs that the process may use */
 };
 
+enum anl_kind {                         /* what the values are of */
+    ANL_OTHER, ANL_CPU, ANL_WALL, ANL_MEMORY, ANL_LOCK,
+    ANL_CENSUS                          /* all that there is, not a sample */
+};
+
 enum anl_verdict_kind {
     ANL_V_WITHHELD, ANL_V_WAITING, ANL_V_SYSCALLS, ANL_V_PROTOCOL,
     ANL_V_ALLOCATOR, ANL_V_CONTENTION, ANL_V_APPLICATION, ANL_V_MIXED,
@@ -11422,8 +13925,12 @@ struct anl {
     struct arena arena;                 /* owned: texts */
     int err;                            /* GP_ENOMEM: a text is missing */
     struct cat_class *class;            /* owned, by node */
+    struct cat_rules rules;             /* owned: if the caller has none */
     struct anl_function *function;      /* owned, largest flat first */
     size_t nfunctions;
+    struct anl_app app[ANL_APPS];       /* largest total first, those that pass
+                                         * on behind the others */
+    size_t napps;
     struct view by;                     /* owned: of config.by, or empty */
     struct anl_function *by_row;        /* owned, largest flat first */
     size_t nby;
@@ -11444,8 +13951,8 @@ struct anl {
     double ns_per_unit;                 /* of the values; NAN: not a time */
     double calls, cpu_ns_per_call;      /* NAN: unknown */
     bool calls_given;                   /* by --per-call, not by the profile */
-    bool cpu_profile;                   /* values are CPU time or samples */
-    bool wall;                          /* values are wall-clock time */
+    enum anl_kind kind;                 /* of the values */
+    bool cpu_profile, wall;             /* kind is ANL_CPU, ANL_WALL */
     struct stat_share waiting;          /* in a wall profile */
     struct anl_place place[ANL_PLACES]; /* largest share first */
     size_t nplaces;
@@ -11531,28 +14038,61 @@ static int anl_filter_comments(struct pp *p, const struct view_sum *before)
                       view_row_squares(before));
 }
 
-/* Return p's period in ns; NAN if it is not a time. */
+/* Return p's period in ns; NAN if it has none or it is not a time. */
 static double anl_period_ns(const struct pp *p)
 {
-    return (double)p->period * view_unit_ns(p->period_type.unit);
+    int64_t period = view_period(p);
+    return period ? (double)period * view_unit_ns(p->period_type.unit) : NAN;
+}
+
+/* What values are of, by sample type, as Go, Datadog, Pyroscope, fgprof, .NET
+ * and converters of JFR name them.  The first pattern that matches decides. */
+static const struct { const char *type; enum anl_kind kind; } anl_kinds[] = {
+    { "cpu", ANL_CPU }, { "cpu-*", ANL_CPU }, { "cpu_*", ANL_CPU },
+    { "cycles", ANL_CPU }, { "itimer", ANL_CPU }, { "on-cpu*", ANL_CPU },
+    { "exec*", ANL_CPU },
+    { "wall*", ANL_WALL }, { "time", ANL_WALL }, { "off-cpu*", ANL_WALL },
+    { "alloc*", ANL_MEMORY }, { "inuse*", ANL_MEMORY }, { "heap*", ANL_MEMORY },
+    { "*space", ANL_MEMORY }, { "*bytes", ANL_MEMORY }, { "live*", ANL_MEMORY },
+    { "objects", ANL_MEMORY },
+    { "contention*", ANL_LOCK }, { "delay", ANL_LOCK }, { "lock*", ANL_LOCK },
+    { "mutex*", ANL_LOCK }, { "block*", ANL_LOCK },
+    { "goroutine*", ANL_CENSUS }, { "thread*", ANL_CENSUS },
+    { "*census*", ANL_CENSUS },
+};
+
+/* Return the kind of the sample type; ANL_OTHER if it is none that is known. */
+static enum anl_kind anl_kind_of(struct slice type)
+{
+    for (size_t i = 0; i < sizeof anl_kinds / sizeof *anl_kinds; i++)
+        if (cat_like(anl_kinds[i].type, type))
+            return anl_kinds[i].kind;
+    return ANL_OTHER;
 }
 
 /* Set a's ns per unit of its values, from the unit or, for a count of samples,
- * from the period, and whether they are CPU time or wall-clock time. */
+ * from the period, and their kind.  Samples are of what the period is of, or
+ * else of what another type of the profile is of. */
 static void anl_read_unit(struct anl *a)
 {
     const struct pp *p = a->pp;
     const struct pp_type *t = &p->type[a->view.type];
     double period = anl_period_ns(p);
-    bool count = a->view.type == a->view.count_type;
+    enum anl_kind of = anl_kind_of(p->period_type.type);
     a->ns_per_unit = view_unit_ns(t->unit);
-    if (count && period > 0 && txt_equal(p->period_type.type, txt_slice("cpu")))
+    a->kind = anl_kind_of(t->type);
+    if (a->kind == ANL_OTHER && (cat_like("sample*", t->type) ||
+                                 cat_like("event*", t->type))) {
+        for (size_t i = 0; i < p->ntypes && of == ANL_OTHER; i++)
+            of = anl_kind_of(p->type[i].type);
+        a->kind = of == ANL_OTHER ? ANL_CPU : of;
+    }
+    if (txt_equal(a->comment.clock, txt_slice("wall")))
+        a->kind = ANL_WALL;
+    if (a->view.type == a->view.count_type && period > 0 && of == ANL_CPU)
         a->ns_per_unit = period;
-    a->wall = txt_equal(a->comment.clock, txt_slice("wall")) ||
-              txt_equal(p->period_type.type, txt_slice("wall"));
-    a->cpu_profile = !a->wall && (count ||
-                                  txt_equal(t->type, txt_slice("cpu")) ||
-                                  txt_equal(t->type, txt_slice("cycles")));
+    a->wall = a->kind == ANL_WALL;
+    a->cpu_profile = a->kind == ANL_CPU;
 }
 
 /* ---- one pass over the samples ---- */
@@ -11563,10 +14103,12 @@ struct anl_pass {                       /* sums of the pass */
     size_t n, cap;                      /* frames */
     size_t leaf;                        /* the first that is no label; or n */
     struct view_sum *credit;            /* owned, two per node: samples decided
-                                         * by its category; as CAT_BY_CALLER */
+                                         * by its category; by its callers' */
     struct view_sum sum[CAT_COUNT], behalf[CAT_COUNT];
     struct view_sum unsymbolised, no_app, broken, truncated, copy, unsampled;
     struct view_sum waiting, *idle;     /* idle: owned, by leaf */
+    bool has_states;                    /* some samples say whether they wait */
+    struct view_sum *own;               /* owned, by node: anl_app.own */
     struct index threads;               /* hash of name -> anl.thread */
 };
 
@@ -11603,14 +14145,12 @@ static size_t anl_handler_frames(const struct anl_pass *w)
     return n;
 }
 
-/* True if a frame from k on is network or protocol. */
-static bool anl_under_network(const struct anl_pass *w, size_t k)
+/* True if a frame from k on has a category in the bits of under. */
+static bool anl_under(const struct anl_pass *w, size_t k, uint16_t under)
 {
-    for (; k < w->n; k++) {
-        uint8_t c = w->class[w->frame[k]].category;
-        if (c == CAT_NETWORK || c == CAT_PROTOCOL)
+    for (; k < w->n; k++)
+        if (under >> w->class[w->frame[k]].category & 1)
             return true;
-    }
     return false;
 }
 
@@ -11624,13 +14164,16 @@ static enum cat_category anl_decide(const struct anl_pass *w, size_t k,
     *copied = false;
     for (; k < w->n; k++) {
         struct cat_class c = w->class[w->frame[k]];
+        bool last = k + 1 == w->n ||    /* of the kernel's frames */
+                    !(w->class[w->frame[k + 1]].flags & CAT_IN_KERNEL);
         *copied |= c.category == CAT_COPY;
         profiler |= c.category == CAT_PROFILER;
-        if (c.flags & (CAT_TRANSPARENT | CAT_TRAMPOLINE))
+        if (c.flags & (CAT_TRANSPARENT | CAT_TRAMPOLINE) &&
+            !(c.flags & CAT_IN_KERNEL && last))
             continue;
         *by = k;
-        if (c.flags & CAT_BY_CALLER && anl_under_network(w, k + 1))
-            return CAT_NETWORK;
+        if (c.under && anl_under(w, k + 1, c.under))
+            return (enum cat_category)c.below;
         return (enum cat_category)c.category;
     }
     return *copied ? CAT_LIBRARIES : profiler ? CAT_PROFILER : CAT_UNKNOWN;
@@ -11649,6 +14192,8 @@ static void anl_add_stack(struct anl *a, struct anl_pass *w, int64_t weight,
                                     num_mul_sat((int64_t)handler, count));
     for (size_t k = handler; k < w->n; k++) {
         struct cat_class f = w->class[w->frame[k]];
+        if (f.category == CAT_APPLICATION && !app)
+            view_sum_add(&w->own[w->frame[k]], weight, count);
         app |= f.category == CAT_APPLICATION;
         unwound |= (f.flags & CAT_ENTRY) || f.category == CAT_PROTOCOL ||
                    f.category == CAT_NETWORK;
@@ -11662,8 +14207,9 @@ static void anl_add_stack(struct anl *a, struct anl_pass *w, int64_t weight,
             view_sum_add(&w->unsampled, weight, count);
     }
     view_sum_add(&w->sum[c], weight, count);
-    bool own = w->n && c == w->class[w->frame[by]].category;
-    if (w->n && (own || c == CAT_NETWORK))
+    const struct cat_class *k = w->n ? &w->class[w->frame[by]] : NULL;
+    bool own = k && c == k->category;
+    if (own || (k && k->under && c == k->below))
         view_sum_add(&w->credit[2 * w->frame[by] + !own], weight, count);
     if (copied)
         view_sum_add(&w->copy, weight, count);
@@ -11711,11 +14257,16 @@ static struct slice anl_label(const struct pp *p, size_t i, const char *key)
 static int anl_add_thread(struct anl *a, struct anl_pass *w, size_t i,
                           int64_t weight, int64_t count)
 {
-    struct slice name = anl_label(a->pp, i, "thread");
-    bool waits = a->wall && txt_equal(anl_label(a->pp, i, "state"),
-                                      txt_slice("waiting"));
-    if (!name.p)
-        name = anl_label(a->pp, i, "thread_name");
+    static const char *const key[] = { "thread", "thread_name", "thread name",
+                                       "thread id" };
+    struct slice name = {0}, state = anl_label(a->pp, i, "state");
+    bool nothing = w->leaf < w->n &&    /* ran */
+                   w->class[w->frame[w->leaf]].flags & CAT_IDLE;
+    bool waits = a->wall && (nothing ||
+                             txt_equal(state, txt_slice("waiting")));
+    w->has_states |= nothing || state.p;
+    for (size_t k = 0; k < sizeof key / sizeof *key && !name.p; k++)
+        name = anl_label(a->pp, i, key[k]);
     if (waits)
         view_sum_add(&w->waiting, weight, count);
     if (waits && w->leaf < w->n)
@@ -11744,7 +14295,9 @@ static int anl_compare_threads(const void *x, const void *y)
 /* Keep the places where threads waited longest. */
 static void anl_sum_up_waiting(struct anl *a, const struct anl_pass *w)
 {
-    a->waiting = stat_share(&w->waiting, &a->view.total);
+    static const struct view_sum none = {0};
+    a->waiting = stat_share(&w->waiting, w->has_states ? &a->view.total
+                                                       : &none);
     for (uint32_t i = 0; i < a->view.nnodes; i++) {
         const struct view_sum *s = &w->idle[i];
         if (s->value <= 0)
@@ -11783,7 +14336,7 @@ static void anl_sum_up(struct anl *a, const struct anl_pass *w)
     assert(a->view.negative || a->kept.value == INT64_MAX ||
            whole == a->kept.value);     /* each sample in one category */
     for (size_t i = 0; i < 2 * a->view.nnodes; i++) {
-        uint8_t c = i % 2 ? CAT_NETWORK : a->class[i / 2].category;
+        uint8_t c = i % 2 ? a->class[i / 2].below : a->class[i / 2].category;
         if (c < CAT_COUNT && w->credit[i].value > a->finding[c].lead.value) {
             a->finding[c].leader = (uint32_t)(i / 2);
             a->finding[c].lead = w->credit[i];
@@ -11799,7 +14352,130 @@ static void anl_sum_up(struct anl *a, const struct anl_pass *w)
         anl_sum_up_waiting(a, w);
 }
 
-/* Make the pass: sum up categories, trust and threads. */
+/* ---- the application's functions ---- */
+
+/* Order functions of the application: those that pass on last, then the larger
+ * total first, then the larger share of their own. */
+static bool anl_app_before(const struct anl *a, const struct anl_app *x,
+                           const struct anl_app *y)
+{
+    int64_t total = a->function[x->row].cum.sum.value;
+    int64_t other = a->function[y->row].cum.sum.value;
+    if (x->passes != y->passes)
+        return y->passes;
+    return total != other ? total > other
+                          : x->own.sum.value > y->own.sum.value;
+}
+
+/* Choose the functions of the application for a->app.  The starts of threads
+ * and main, which all runs below, are left out. */
+static void anl_choose_apps(struct anl *a, const struct view_sum *own)
+{
+    for (uint32_t i = 0; i < a->nfunctions; i++) {
+        const struct anl_function *f = &a->function[i];
+        if (!f->application || a->class[f->node].flags & CAT_ENTRY ||
+            f->cum.sum.value <= 0)
+            continue;
+        struct anl_app x = { .row = i,
+            .own = stat_share(&own[f->node], &a->view.total),
+            .passes = (double)own[f->node].value <
+                      ANL_PASSES * (double)f->cum.sum.value };
+        size_t k = a->napps < ANL_APPS ? a->napps++ : ANL_APPS;
+        for (; k > 0 && anl_app_before(a, &x, &a->app[k - 1]); k--)
+            if (k < ANL_APPS)
+                a->app[k] = a->app[k - 1];
+        if (k < ANL_APPS)
+            a->app[k] = x;
+    }
+}
+
+struct anl_parts {                      /* what is below functions of a->app */
+    struct anl_part *part;              /* owned */
+    uint8_t *app;                       /* owned, by part: row of a->app */
+    size_t n, part_cap, app_cap;
+    struct index at;                    /* hash of app and node -> part */
+};
+
+/* Add a sample that node decided to what is below the function k of a->app. */
+static int anl_add_part(struct anl_parts *x, uint8_t k, uint32_t node,
+                        int64_t weight, int64_t count)
+{
+    const uint32_t key[2] = { k, node };
+    uint64_t h = mem_hash(key, sizeof key);
+    uint32_t at = 0, i;
+    while ((i = mem_index_next(&x->at, h, &at)) != MEM_NONE)
+        if (x->app[i] == k && x->part[i].node == node)
+            break;
+    if (i == MEM_NONE) {
+        size_t n = x->n;
+        uint8_t *app = MEM_ADD(x->app, n, x->app_cap);
+        struct anl_part *part = MEM_ADD(x->part, x->n, x->part_cap);
+        i = (uint32_t)x->n - 1;
+        if (!app || !part || mem_index_put(&x->at, h, i))
+            return GP_ENOMEM;
+        *app = k;
+        part->node = node;
+    }
+    view_sum_add(&x->part[i].sum, weight, count);
+    return GP_OK;
+}
+
+/* Add a sample, whose stack is in w, to the functions of a->app in it; of is
+ * the row of a->app by node, + 1, or 0. */
+static int anl_add_below(struct anl *a, const struct anl_pass *w,
+                         const uint8_t *of, struct anl_parts *x,
+                         int64_t weight, int64_t count)
+{
+    size_t by, handler = anl_handler_frames(w);
+    bool copied, seen[ANL_APPS] = { false };
+    enum cat_category c = anl_decide(w, handler, &by, &copied);
+    int e = GP_OK;
+    for (size_t k = handler; k < w->n && !e; k++) {
+        uint8_t i = of[w->frame[k]];
+        if (!i || seen[i - 1])
+            continue;
+        seen[i - 1] = true;
+        view_sum_add(&a->app[i - 1].below[c], weight, count);
+        if (c != CAT_APPLICATION)
+            e = anl_add_part(x, (uint8_t)(i - 1), w->frame[by], weight, count);
+    }
+    return e;
+}
+
+/* Find where the time of the application's functions goes. */
+static int anl_run_apps(struct anl *a, struct anl_pass *w)
+{
+    const struct view *v = &a->view;
+    const struct pp *p = a->pp;
+    struct anl_parts x = {0};
+    uint8_t *of = mem_zalloc(v->nnodes);
+    int e = of ? GP_OK : GP_ENOMEM;
+    anl_choose_apps(a, w->own);
+    for (size_t k = 0; k < a->napps && !e; k++)
+        of[a->function[a->app[k].row].node] = (uint8_t)(k + 1);
+    for (size_t i = 0; i < p->nsamples && a->napps && !e; i++) {
+        int64_t weight = p->value[i * p->ntypes + v->type];
+        if (weight && !(e = anl_stack(w, v, i)))
+            e = anl_add_below(a, w, of, &x, weight, view_count(v, i, weight));
+    }
+    for (size_t i = 0; i < x.n && !e; i++) {
+        struct anl_app *to = &a->app[x.app[i]];
+        size_t k = to->nparts < ANL_PARTS ? to->nparts++ : ANL_PARTS;
+        for (; k > 0 && to->part[k - 1].sum.value < x.part[i].sum.value; k--)
+            if (k < ANL_PARTS)
+                to->part[k] = to->part[k - 1];
+        if (k < ANL_PARTS)
+            to->part[k] = x.part[i];
+    }
+    mem_free(of);
+    mem_free(x.part);
+    mem_free(x.app);
+    mem_index_fini(&x.at);
+    return e;
+}
+
+/* Make the passes: sum up categories, trust and threads, and what is below the
+ * application's functions. */
 static int anl_run_samples(struct anl *a)
 {
     const struct view *v = &a->view;
@@ -11807,7 +14483,8 @@ static int anl_run_samples(struct anl *a)
     struct anl_pass w = { .class = a->class };
     w.credit = mem_zalloc(2 * v->nnodes * sizeof *w.credit);
     w.idle = mem_zalloc(v->nnodes * sizeof *w.idle);
-    int e = w.credit && w.idle ? GP_OK : GP_ENOMEM;
+    w.own = mem_zalloc(v->nnodes * sizeof *w.own);
+    int e = w.credit && w.idle && w.own ? GP_OK : GP_ENOMEM;
     for (size_t i = 0; i < p->nsamples && !e; i++) {
         int64_t weight = p->value[i * p->ntypes + v->type];
         if (weight && !(e = anl_stack(&w, v, i))) {
@@ -11816,13 +14493,16 @@ static int anl_run_samples(struct anl *a)
             e = anl_add_thread(a, &w, i, weight, count);
         }
     }
-    if (!e)
+    if (!e) {
         anl_sum_up(a, &w);
+        e = anl_run_apps(a, &w);
+    }
     if (a->nthreads)
         qsort(a->thread, a->nthreads, sizeof *a->thread, anl_compare_threads);
     mem_free(w.frame);
     mem_free(w.credit);
     mem_free(w.idle);
+    mem_free(w.own);
     mem_index_fini(&w.threads);
     return e;
 }
@@ -12088,20 +14768,42 @@ static void anl_doubt_stacks(struct anl *a)
             anl_reason(a, "%.1f%% %s", 100 * doubt[i].share, doubt[i].text);
 }
 
+/* Say that there are no samples, and which sample type has some. */
+static void anl_doubt_empty(struct anl *a)
+{
+    const struct pp *p = a->pp;
+    const char *type = anl_word(a, p->type[a->view.type].type);
+    if (a->filtered) {
+        anl_reason(a, "no samples are left after filtering");
+        return;
+    }
+    for (size_t t = 0; t < p->ntypes; t++) {
+        size_t n = 0;
+        for (size_t i = 0; i < p->nsamples; i++)
+            n += p->value[i * p->ntypes + t] != 0;
+        if (!n)
+            continue;
+        const char *other = anl_word(a, p->type[t].type);
+        anl_reason(a, "no %s samples; %s has %s: --sample %s", type, other,
+                   anl_count(a, (double)n), other);
+        return;
+    }
+    anl_reason(a, "the profile has no samples");
+}
+
 /* Add a reason to withhold the verdict if samples are missing or too few. */
 static void anl_doubt_samples(struct anl *a)
 {
     double n = a->trust.effective, low, high;
     if (a->kept.value <= 0) {
-        anl_reason(a, a->filtered ? "no samples are left after filtering"
-                                  : "the profile has no samples");
+        anl_doubt_empty(a);
         return;
     }
     if (a->view.total.value == INT64_MAX)
         anl_reason(a, "the sum of the values exceeds 64 bits");
     if (a->filtered)
         anl_reason(a, "the profile was filtered; a verdict needs all of it");
-    if (n >= ANL_LEAST_SAMPLES || a->view.negative)
+    if (n >= ANL_LEAST_SAMPLES || a->view.negative || a->kind == ANL_CENSUS)
         return;
     stat_wilson(0.1, n, &low, &high);
     anl_reason(a, "%.0f%s sample%s too few, %d are needed: a share of 10%% has "
@@ -12119,7 +14821,11 @@ static void anl_doubt_type(struct anl *a)
     if (a->view.negative)
         anl_reason(a, "%s values are negative: this is a difference of two "
                    "profiles", anl_count(a, (double)a->view.negative));
-    if (!a->cpu_profile && !a->wall)
+    if (a->kind == ANL_CENSUS)
+        anl_reason(a, "the values count every %s there was, without sampling: "
+                   "they have no interval, and say nothing of CPU time",
+                   anl_word(a, t->type));
+    else if (!a->cpu_profile && !a->wall)
         anl_reason(a, "the values are %s, not CPU time", anl_word(a, t->type));
 }
 
@@ -12307,8 +15013,12 @@ static void anl_judge_rules(struct anl *a)
 /* Add a wall verdict's reasons: the waiting share, its places, the CPU use. */
 static void anl_reason_wall(struct anl *a)
 {
-    anl_reason(a, "waiting: %s of %s samples", anl_percent(a, &a->waiting),
-               anl_count(a, a->trust.samples));
+    if (isnan(a->waiting.share))
+        anl_reason(a, "the samples do not say which threads ran and which "
+                   "waited: they have no label state");
+    else
+        anl_reason(a, "waiting: %s of %s samples", anl_percent(a, &a->waiting),
+                   anl_count(a, a->trust.samples));
     for (size_t i = 0; i < a->nplaces && i < 3; i++) {
         const struct stat_share *s = &a->place[i].share;
         anl_reason(a, "%.1f%% of the waiting is in %s, %s samples",
@@ -12330,7 +15040,7 @@ static void anl_judge_wall(struct anl *a)
     for (size_t i = 0; i < a->nthreads; i++) {
         const struct anl_thread *t = &a->thread[i];
         struct stat_share s = stat_share(&t->running, &t->all);
-        if (!(s.low > 0.5))
+        if (!(s.low > 0.5) || isnan(a->waiting.share))
             continue;
         running++;
         most = fmax(most, s.share);
@@ -12339,6 +15049,13 @@ static void anl_judge_wall(struct anl *a)
     }
     anl_reason_wall(a);
     v->kind = ANL_V_MIXED;
+    if (isnan(a->waiting.share)) {
+        v->kind = ANL_V_WITHHELD;
+        v->text = "No verdict: this is wall-clock time, and how much of it was "
+                  "waiting is not known.  Take a CPU profile to see what used "
+                  "the CPU.";
+        return;
+    }
     if (running)
         v->text = anl_text(a, "Running: %zu of %zu threads ran, or were ready "
             "to run but had no CPU, for more than half of their time (at most "
@@ -12354,6 +15071,29 @@ static void anl_judge_wall(struct anl *a)
         v->text = "Mixed: neither waiting nor running takes most of the "
                   "threads' time.";
     }
+}
+
+/* Put in front of the verdict what the application's largest function takes and
+ * what is most of it, if it is large. */
+static void anl_judge_app(struct anl *a)
+{
+    const struct anl_app *x = &a->app[0];
+    if (!a->napps || a->by_row)
+        return;
+    const struct stat_share *total = &a->function[x->row].cum;
+    if (!(total->low > ANL_LARGE_APP))
+        return;
+    uint8_t most = CAT_APPLICATION;
+    for (uint8_t c = 0; c < CAT_COUNT; c++)
+        most = x->below[c].value > x->below[most].value ? c : most;
+    struct stat_share of = stat_share(&x->below[most], &a->view.total);
+    const char *part = x->nparts && most != CAT_APPLICATION
+        ? anl_text(a, ", most of it in %s", anl_name(a, x->part[0].node)) : "";
+    a->verdict.text = anl_text(a, "%s takes %.1f%% of the CPU time, %.1f of it "
+        "in %s%s%s.  %s", anl_name(a, a->function[x->row].node),
+        100 * total->share, 100 * of.share, most == CAT_APPLICATION
+        ? "the application's own code" : cat_name[most],
+        most == CAT_APPLICATION ? "" : " below it", part, a->verdict.text);
 }
 
 /* Set the verdict, or withhold it and say why. */
@@ -12382,6 +15122,7 @@ static void anl_judge(struct anl *a)
                    a->use.wall_ns / 1e9);
     } else {
         anl_judge_rules(a);
+        anl_judge_app(a);
     }
     if (isnan(a->use.window))
         anl_reason(a, "the profile has no duration: the CPU use is unknown, "
@@ -12431,23 +15172,38 @@ static void anl_advise(struct anl *a, uint32_t node, const struct view_sum *s,
         text, node, stat_share(s, &a->view.total) };
 }
 
-/* Recommend to optimise the application function with the most self time, if
- * its interval lies above 20%; name the next one too if they overlap. */
+/* Recommend to optimise the application function with the largest share of its
+ * own, if its interval lies above 20%; name the next one too if they overlap.
+ * Without one, name the largest function of all, if it takes half. */
 static void anl_advise_application(struct anl *a)
 {
-    const struct anl_function *first = NULL, *next = NULL;
-    for (size_t i = 0; i < a->nfunctions && !next; i++)
-        if (a->function[i].application)
-            *(first ? &next : &first) = &a->function[i];
-    if (!first || !(first->flat.low > 0.20))
+    const struct anl_app *first = NULL, *next = NULL;
+    for (size_t i = 0; i < a->napps; i++) {
+        const struct anl_app *x = &a->app[i];
+        if (!first || x->own.sum.value > first->own.sum.value) {
+            next = first;
+            first = x;
+        } else if (!next || x->own.sum.value > next->own.sum.value) {
+            next = x;
+        }
+    }
+    if (!first && a->nfunctions && a->function[0].flat.low > 0.5)
+        anl_advise(a, a->function[0].node, &a->function[0].flat.sum,
+                   anl_text(a, "Look at what calls %s: it takes %.0f%% of the "
+                   "CPU time", anl_name(a, a->function[0].node),
+                   100 * a->function[0].flat.share));
+    if (!first || !(first->own.low > 0.20))
         return;
-    const char *name = anl_name(a, first->node);
-    const char *also = next && stat_overlap(&first->flat, &next->flat)
+    const struct anl_function *f = &a->function[first->row];
+    const char *also = next && stat_overlap(&first->own, &next->own)
         ? anl_text(a, " (or %s: the intervals of both overlap)",
-                   anl_name(a, next->node)) : "";
-    anl_advise(a, first->node, &first->flat.sum, anl_text(a,
-        "Optimise %s first%s: making it twice as fast saves at most %.0f%% of "
-        "the CPU time", name, also, 50 * first->flat.share));
+                   anl_name(a, a->function[next->row].node)) : "";
+    anl_advise(a, f->node, &first->own.sum, anl_text(a,
+        "Optimise %s first%s: making it%s twice as fast saves at most %.0f%% "
+        "of the CPU time", anl_name(a, f->node), also,
+        f->flat.sum.value < first->own.sum.value
+        ? ", with the library code that it calls," : "",
+        50 * first->own.share));
 }
 
 /* Return the finding for category c; for CAT_COPY, the samples with a copy and
@@ -12491,6 +15247,7 @@ static void anl_fini(struct anl *a)
     view_fini(&a->by);
     mem_arena_fini(&a->arena);
     mem_free(a->class);
+    cat_rules_fini(&a->rules);
     mem_free(a->function);
     mem_free(a->by_row);
     mem_free(a->thread);
@@ -12511,17 +15268,20 @@ static int anl_run(const struct pp *p, const struct anl_config *c,
     a->kept = a->view.total;
     if (a->filtered)
         a->view.total = c->whole;
-    if (a->view.negative)               /* differences have no intervals */
-        a->view.total.squares = a->kept.squares = 0;
     e = fig_read(&a->comment, p);
     a->filtered |= a->comment.filtered;
     anl_read_unit(a);
+    if (a->view.negative || a->kind == ANL_CENSUS)      /* no intervals */
+        a->view.total.squares = a->kept.squares = 0;
     double noted = a->comment.requests;
     a->calls_given = c->calls > 0 || !(noted > 0);
     a->calls = c->calls > 0 ? c->calls : noted > 0 ? noted
              : c->calls_else > 0 ? c->calls_else : NAN;
-    a->class = cat_classify_all(&a->view, c->rule, c->nrules, &a->main);
-    e = a->class ? e : GP_ENOMEM;
+    if (!e && !c->rules)
+        e = cat_rules_init(&a->rules, (struct slice){0}, "", why);
+    if (!e && !(a->class = cat_classify_all(&a->view, c->rules ? c->rules
+                                            : &a->rules, &a->main)))
+        e = GP_ENOMEM;
     e = e ? e : anl_run_functions(a);
     e = !e && c->by ? anl_run_by(a, c->by, why) : e;
     e = e ? e : anl_run_samples(a);
@@ -12537,7 +15297,7 @@ static int anl_run(const struct pp *p, const struct anl_config *c,
     return e == GP_ENOMEM ? txt_fail(why, e, "out of memory") : e;
 }
 
-/* ================================ 25 COMPARE =================================
+/* ================================ 26 COMPARE =================================
  * for     two profiles beside each other; assertions on one or on both
  * uses    MEM, TXT, RE, PP, VIEW, CAT, STAT, ANL
  * owns    struct compare_diff, struct compare_assert
@@ -12929,6 +15689,9 @@ static int compare_assert_functions(struct compare_assert *t,
         e = compare_matching_share(base, &t->re, false, &s[0], &t->matched);
     if (e)
         return txt_fail(why, e, "out of memory");
+    if (re_gave_up(&t->re))
+        return txt_fail(why, GP_EUSAGE, "--assert: matching its expression "
+                        "takes too long; use a simpler one");
     t->value = s[1].share;
     t->low = s[1].low;
     t->high = s[1].high;
@@ -12965,7 +15728,7 @@ static int compare_assert_test(struct compare_assert *t, const struct anl *a,
     return e;
 }
 
-/* ================================== 26 SVG ===================================
+/* ================================== 27 SVG ===================================
  * for     flame graph: one self-contained SVG of a profile, or of two
  * uses    MEM, NUM, TXT, PP, MERGE, VIEW, CAT, STAT
  * owns    struct svg while svg_write runs
@@ -12991,8 +15754,7 @@ static int compare_assert_test(struct compare_assert *t, const struct anl *a,
  */
 
 struct svg_config {
-    const struct cat_rule *rule;        /* the user's, nrules; borrowed */
-    size_t nrules;
+    const struct cat_rules *rules;      /* borrowed; NULL: the built-in ones */
     const char *title;                  /* NULL: from the sample type */
     const char *sample;                 /* sample type; NULL: pprof's choice */
     unsigned    least_ppm;              /* narrowest frame; 0: SVG_LEAST_PPM */
@@ -13409,6 +16171,7 @@ struct svg {
     struct view view;                   /* owned */
     struct view_tree tree;              /* owned */
     struct cat_class *class;            /* owned, by node */
+    struct cat_rules rules;             /* owned: if the caller has none */
     uint32_t *name;                     /* owned, by node: row of names, or 0 */
     uint32_t *drawn;                    /* owned: calls, sorted by group */
     size_t    ndrawn, nnames;
@@ -13447,6 +16210,7 @@ static void svg_fini(struct svg *g)
     pp_fini(&g->both);
     mem_free(g->change);
     mem_free(g->class);
+    cat_rules_fini(&g->rules);
     mem_free(g->name);
     mem_free(g->drawn);
     *g = (struct svg){0};
@@ -13633,20 +16397,17 @@ static int svg_build(struct svg *g, const struct pp *p,
                         config->name ? ": " : "");
     g->units = all > SVG_MOST_UNITS ? SVG_MOST_UNITS : (uint64_t)all;
     g->down = config->inverted;
-    g->class = mem_zalloc(g->view.nnodes * sizeof *g->class);
+    uint32_t main;
+    if (!config->rules &&
+        (e = cat_rules_init(&g->rules, (struct slice){0}, "", why)))
+        return e;
+    g->class = cat_classify_all(&g->view, config->rules ? config->rules
+                                                        : &g->rules, &main);
     g->name = mem_zalloc(g->view.nnodes * sizeof *g->name);
     g->drawn = mem_zalloc(g->tree.n * sizeof *g->drawn);
     if (!g->class || !g->name || !g->drawn ||
         (g->differs && svg_test_changes(g)))
         return txt_fail(why, GP_ENOMEM, "out of memory");
-    struct cat_program program = cat_program(&g->view);
-    program.rule = config->rule;
-    program.nrules = config->nrules;
-    for (uint32_t i = 1; i < g->tree.n; i++) {
-        uint32_t node = g->tree.call[i].node;
-        if (!g->class[node].rule)
-            g->class[node] = cat_classify(&program, &g->view.node[node]);
-    }
     svg_choose(g);
     return svg_sort(g) ? txt_fail(why, GP_ENOMEM, "out of memory") : GP_OK;
 }
@@ -13916,7 +16677,7 @@ static int svg_write(const struct pp *p, const struct svg_config *config,
     return e;
 }
 
-/* ================================== 27 DSC ===================================
+/* ================================== 28 DSC ===================================
  * for     protobuf descriptors: files, names, imports; messages <-> JSON
  * uses    MEM, TXT, JS, PB
  * owns    struct dsc: its tables; the descriptors are borrowed
@@ -15578,7 +18339,7 @@ static int dsc_decode(const struct dsc *d, const struct dsc_symbol *s,
     return e ? e : b->err;
 }
 
-/* ================================== 28 NET ===================================
+/* ================================== 29 NET ===================================
  * for     addresses, sockets; per thread an event loop, timers, posted tasks
  * uses    MEM, TXT, SYS
  * owns    a loop's epoll, eventfd and buffers; sockets are the caller's
@@ -16227,7 +18988,7 @@ static void net_loop_join(struct net_loop *l, pthread_t thread, bool *running)
     *running = false;
 }
 
-/* =================================== 29 CS ===================================
+/* =================================== 30 CS ===================================
  * for     a client's HTTP/2 session: frames, streams, windows (HPACK: nghttp2)
  * uses    MEM, NUM, TXT
  * owns    output, a partly received frame, HPACK tables; not the streams
@@ -17279,7 +20040,7 @@ static int cs_init(struct cs *s, struct pool *pool)
            nghttp2_hd_inflate_new2(&s->inflater, &s->mem) ? GP_ENOMEM : GP_OK;
 }
 
-/* ================================= 30 FLOOD ==================================
+/* ================================= 31 FLOOD ==================================
  * for     flood protection of a server: charges its input frames to budgets
  * uses    NUM
  * owns    nothing: struct flood is a part of its connection
@@ -17490,7 +20251,7 @@ static bool flood_midway(const struct flood *f)
     return f->have || f->left || f->block;
 }
 
-/* =================================== 31 H2 ===================================
+/* =================================== 32 H2 ===================================
  * for     one HTTP/2 connection: a server's over nghttp2, a client's over CS
  * uses    MEM, NUM, NET, CS, FLOOD
  * owns    the socket, a server's nghttp2 session and the bytes not yet sent
@@ -18450,7 +21211,7 @@ static int h2_kit_init(struct h2_kit *k)
     return GP_OK;
 }
 
-/* ================================== 32 JOB ===================================
+/* ================================== 33 JOB ===================================
  * for     jobs that any loop of a pool may run, and their return
  * uses    MEM, NET
  * owns    nothing: a job belongs to the loop that shares it
@@ -18543,7 +21304,7 @@ static struct job *job_collect(struct job_inbox *in)
     return first;
 }
 
-/* ================================== 33 RPC ===================================
+/* ================================== 34 RPC ===================================
  * for     gRPC, what both ends share: framing, timeouts, status, metadata
  * uses    MEM, NUM, TXT
  * owns    nothing
@@ -18769,7 +21530,7 @@ static bool rpc_meta_binary(struct slice key)
     return key.n > 4 && !memcmp(key.p + key.n - 4, "-bin", 4);
 }
 
-/* ================================= 34 SERVER =================================
+/* ================================= 35 SERVER =================================
  * for     a gRPC server: event loops, connections, calls, methods
  * uses    MEM, NUM, TXT, SYS, GZ, SMP, REC, NET, FLOOD, H2, JOB, RPC
  * owns    struct gp_server, its threads and sockets; calls, till streams close
@@ -20838,7 +23599,7 @@ static uint64_t server_drain(struct gp_server *s, int64_t grace_ns)
     return net_get(&s->cut);
 }
 
-/* ================================= 35 CLIENT =================================
+/* ================================= 36 CLIENT =================================
  * for     a client's gRPC calls on one connection
  * uses    MEM, NUM, TXT, GZ, NET, CS, H2, RPC
  * owns    the decoder of a compressed reply; all else is the caller's
@@ -21396,7 +24157,7 @@ static int client_connect_fail(const struct client_conn *c, const char *addr,
     return txt_fail(why, GP_EIO, "connect %s: %s", addr, text);
 }
 
-/* ================================== 36 SVC ===================================
+/* ================================== 37 SVC ===================================
  * for     the services of serve: Greeter, Health, Reflection and TestService
  * uses    MEM, TXT, PB, DSC, RPC, SERVER
  * owns    its services' data; the caller holds struct svc_greeter
@@ -22215,7 +24976,7 @@ static int svc_test_add(struct gp_server *s, struct gp_why *why)
     return SVC_ADD(s, m, why);
 }
 
-/* ================================== 37 WEB ===================================
+/* ================================== 38 WEB ===================================
  * for     the debug endpoint: HTTP/1.1 for people, scrapers and pprof
  * uses    MEM, TXT, SYS, JS, ELF, SMP, PP, FIG, REC, BUILD, SVG, NET, H2, RPC,
  *         SERVER
@@ -23450,7 +26211,7 @@ static int web_start(struct gp_debug *w, struct gp_why *why)
     return e;
 }
 
-/* ================================== 38 API ===================================
+/* ================================== 39 API ===================================
  * for     what grpcprof.h promises to other programs, and to CLI
  * uses    MEM, TXT, SYS, SMP, PP, FIG, REC, BUILD, SVG, SERVER, SVC, WEB
  * owns    struct gp_profiler; the server is SERVER's, the endpoint WEB's
@@ -23771,7 +26532,7 @@ void *gp_call_alloc(struct gp_call *call, size_t n)
 
 #ifndef GRPCPROF_LIBRARY
 
-/* ================================ 39 REFLECT =================================
+/* ================================ 40 REFLECT =================================
  * for     a server's descriptors, asked for by gRPC server reflection
  * uses    MEM, TXT, SYS, PB, DSC, NET, H2, RPC, CLIENT
  * owns    a connection while reflect_ask runs
@@ -24039,7 +26800,7 @@ static int reflect_service(const char *target, struct slice service,
     return e;
 }
 
-/* ================================= 40 FETCH ==================================
+/* ================================= 41 FETCH ==================================
  * for     GET from a debug endpoint, and a server's profile of the time that a
  *         load measures
  * uses    MEM, TXT, SYS, JS, NET
@@ -24359,7 +27120,7 @@ static void fetch_end(struct fetch_profile *p)
     fetch_ask(p, query, FETCH_STOP_NS, NULL);
 }
 
-/* ================================== 41 RES ===================================
+/* ================================== 42 RES ===================================
  * for     the result of a load run: its figures, merging, what limited the
  *         run, assertions, and JSON both ways
  * uses    MEM, TXT, SYS, JS, HDR, ANL, RPC, CLIENT, FETCH
@@ -26147,7 +28908,7 @@ static void res_append(struct res *r, struct res *f)
     res_fini(f);
 }
 
-/* ================================== 42 LOAD ==================================
+/* ================================== 43 LOAD ==================================
  * for     the load generator: many clients, in a closed loop or by a schedule
  * uses    MEM, TXT, SYS, HDR, NET, CS, H2, RPC, CLIENT, RES, FETCH
  * owns    its threads, connections and calls while load_run runs
@@ -27825,7 +30586,7 @@ static int load_run(const struct res_config *k, struct res *result,
     return e;
 }
 
-/* ================================== 43 DOC ===================================
+/* ================================== 44 DOC ===================================
  * for     the report of a profile as text, Markdown, HTML and JSON
  * uses    MEM, NUM, TXT, RE, JS, PP, FIG, VIEW, CAT, STAT, ANL, COMPARE
  * owns    nothing: writers append to the caller's buf
@@ -28498,6 +31259,81 @@ static void doc_level(struct doc_doc *d, const struct anl *a,
         doc_paragraph(d, doc_unranked);
 }
 
+/* Append where the time of the application's function x goes, below it. */
+static void doc_below(struct doc_doc *d, const struct anl *a,
+                      const struct anl_app *x)
+{
+    uint8_t order[CAT_COUNT];
+    for (uint8_t c = 0; c < CAT_COUNT; c++) {
+        size_t k = c;
+        for (; k > 0 && x->below[order[k - 1]].value < x->below[c].value; k--)
+            order[k] = order[k - 1];
+        order[k] = c;
+    }
+    doc_name(d, a->view.node[a->function[x->row].node].name, DOC_NAME_COLUMNS);
+    for (size_t i = 0, shown = 0; i < CAT_COUNT && shown < 3; i++) {
+        struct stat_share of = stat_share(&x->below[order[i]], &a->view.total);
+        if (!(of.share >= 0.0005))
+            break;
+        txt_puts(&d->cell, shown++ ? ", " : ": ");
+        doc_share(&d->cell, of.share);
+        txt_putf(&d->cell, " %s", cat_name[order[i]]);
+    }
+    for (size_t i = 0; i < x->nparts; i++) {
+        struct stat_share of = stat_share(&x->part[i].sum, &a->view.total);
+        txt_puts(&d->cell, i ? ", " : "; mostly ");
+        doc_name(d, a->view.node[x->part[i].node].name, 40);
+        txt_puts(&d->cell, " ");
+        doc_share(&d->cell, of.share);
+    }
+    doc_cell_text(d, doc_item);
+}
+
+/* Append the table of the application's functions by total, and where their
+ * time goes. */
+static void doc_apps(struct doc_doc *d, const struct anl *a,
+                     const struct doc_config *c)
+{
+    const struct doc_column column[] = {
+        { "total", 8 }, { "95% interval", 14 }, { "samples", 9 },
+        { c->per_call ? "total/call" : "total", 10 },
+        { c->per_call ? "self/call" : "self", 9 }, { "function", 0 } };
+    doc_heading(d, "Application functions, with all that they call");
+    if (!a->napps) {
+        doc_paragraph(d, "None.");
+        return;
+    }
+    doc_table(d, column, sizeof column / sizeof *column);
+    for (size_t i = 0; i < a->napps; i++) {
+        const struct anl_function *f = &a->function[a->app[i].row];
+        const struct view_node *n = &a->view.node[f->node];
+        double call = a->ns_per_unit / a->calls;
+        doc_share(&d->cell, f->cum.share);
+        doc_cell(d);
+        doc_interval(&d->cell, &f->cum);
+        doc_cell(d);
+        doc_count(&d->cell, "", (double)n->cum.samples, "");
+        doc_cell(d);
+        if (c->per_call)
+            doc_time(&d->cell, "", (double)n->cum.value * call, "");
+        else
+            doc_value(&d->cell, a, n->cum.value);
+        doc_cell(d);
+        if (c->per_call)
+            doc_time(&d->cell, "", f->per_call_ns, "");
+        else
+            doc_value(&d->cell, a, n->flat.value);
+        doc_cell(d);
+        doc_name(d, n->name, DOC_NAME_COLUMNS);
+        doc_cell(d);
+    }
+    if (d->md)
+        mem_put_byte(d->b, '\n');
+    doc_heading(d, "Where their time goes, in % of the CPU time");
+    for (size_t i = 0; i < a->napps && i < DOC_BELOW_ROWS; i++)
+        doc_below(d, a, &a->app[i]);
+}
+
 /* Append the part Key findings: each sample counts in one category. */
 static void doc_findings(struct doc_doc *d, const struct anl *a)
 {
@@ -28593,7 +31429,10 @@ static void doc_waiting(struct doc_doc *d, const struct anl *a)
 {
     if (!a->wall)
         return;
-    doc_estimate(&d->cell, &a->waiting, " of the threads' time");
+    if (isnan(a->waiting.share))
+        txt_puts(&d->cell, "not known: the samples have no label state");
+    else
+        doc_estimate(&d->cell, &a->waiting, " of the threads' time");
     doc_field(d, "Waiting");
     for (size_t i = 0; i < a->nplaces; i++) {
         const struct anl_place *w = &a->place[i];
@@ -28849,7 +31688,7 @@ static void doc_explain(struct doc_doc *d, const struct anl *a,
         doc_cell(d);
         txt_puts(&d->cell, cat_name[f->category]);
         doc_cell(d);
-        txt_puts(&d->cell, a->class[f->node].rule);
+        txt_put_clean(&d->cell, a->class[f->node].rule);
         doc_cell(d);
         doc_name(d, a->view.node[f->node].name, DOC_NAME_COLUMNS);
         doc_cell(d);
@@ -28909,22 +31748,33 @@ static void doc_asserts(struct doc_doc *d, const struct doc_config *c)
     }
 }
 
-/* Append the whole report to d->b. */
+/* Append the whole report to d->b, with the picture unless it is empty. */
 static void doc_report(struct doc_doc *d, const struct anl *a,
-                       const struct doc_config *c)
+                       const struct doc_config *c, struct slice picture)
 {
+    bool page = d->md || d->html;       /* what matters stands at its top */
     doc_title(d, a, c);
+    if (page)
+        doc_verdict(d, a);
+    if (picture.n) {
+        doc_heading(d, "Flame graph");
+        doc_block(d, NULL);
+        mem_put(d->b, picture.p, picture.n);
+    }
     doc_profile(d, a, c);
     doc_filters(d, a, c);
     doc_trust(d, a);
     if (c->diff)
         doc_diff(d, c->diff, c);
+    if (!c->by)
+        doc_apps(d, a, c);
     doc_level(d, a, c, false);
     if (!c->by)
         doc_level(d, a, c, true);
     doc_findings(d, a);
     doc_use(d, a);
-    doc_verdict(d, a);
+    if (!page)
+        doc_verdict(d, a);
     if (c->explain)
         doc_explain(d, a, c);
     doc_asserts(d, c);
@@ -28941,7 +31791,7 @@ static void doc_report_text(struct buf *b, const struct anl *a,
                             const struct doc_config *c, bool md)
 {
     struct doc_doc d = { .b = b, .md = md, .color = c->color };
-    doc_report(&d, a, c);
+    doc_report(&d, a, c, (struct slice){0});
 }
 
 static const char *const doc_report_style[] = {
@@ -28974,11 +31824,7 @@ static void doc_report_html(struct buf *b, const struct anl *a,
              "initial-scale=1\">\n<title>grpcprof report</title>\n<style>\n");
     TXT_PUT_LINES(b, doc_report_style);
     txt_puts(b, "</style></head><body><main>\n");
-    doc_report(&d, a, c);
-    if (picture.n) {
-        txt_puts(b, "<h2>Flame graph</h2>\n");
-        mem_put(b, picture.p, picture.n);
-    }
+    doc_report(&d, a, c, picture);
     txt_puts(b, "</main></body></html>\n");
 }
 
@@ -29140,8 +31986,53 @@ static void doc_js_function(struct js *j, const struct anl *a,
     if (t.by)
         js_put_null(j);
     else
-        js_put_str(j, txt_slice(a->class[f->node].rule));
+        js_put_str(j, a->class[f->node].rule);
     js_close(j, '}');
+}
+
+/* Write the member applications: the application's functions by total, with
+ * what is below each. */
+static void doc_js_apps(struct js *j, const struct anl *a)
+{
+    js_field_open(j, "applications", '[');
+    for (size_t i = 0; i < a->napps; i++) {
+        const struct anl_app *x = &a->app[i];
+        const struct anl_function *f = &a->function[x->row];
+        const struct view_node *n = &a->view.node[f->node];
+        js_open(j, '{');
+        js_field_str(j, "name", n->name);
+        js_field_str(j, "file", view_function(&a->view, n)->file);
+        doc_js_whole(j, "samples", n->cum.samples);
+        js_field_num(j, "total_share", f->cum.share);
+        doc_js_interval(j, "total_ci", &f->cum);
+        js_field_num(j, "own_share", x->own.share);
+        doc_js_interval(j, "own_ci", &x->own);
+        js_field_num(j, "self_share", f->flat.share);
+        js_field_num(j, "per_call_ns", (double)n->cum.value * a->ns_per_unit /
+                     a->calls);
+        js_field_bool(j, "passes_on", x->passes);
+        js_field_open(j, "below", '[');
+        for (size_t c = 0; c < CAT_COUNT; c++)
+            if (x->below[c].value) {
+                js_open(j, '{');
+                js_field_text(j, "category", cat_name[c]);
+                js_field_num(j, "share",
+                             stat_share(&x->below[c], &a->view.total).share);
+                js_close(j, '}');
+            }
+        js_close(j, ']');
+        js_field_open(j, "mostly", '[');
+        for (size_t k = 0; k < x->nparts; k++) {
+            js_open(j, '{');
+            js_field_str(j, "name", a->view.node[x->part[k].node].name);
+            js_field_num(j, "share",
+                         stat_share(&x->part[k].sum, &a->view.total).share);
+            js_close(j, '}');
+        }
+        js_close(j, ']');
+        js_close(j, '}');
+    }
+    js_close(j, ']');
 }
 
 /* Write the members functions (all, or the first with --top) and categories. */
@@ -29335,6 +32226,7 @@ static void doc_report_json(struct buf *b, const struct anl *a,
     js_field_text(&j, "schema", "grpcprof.report/1");
     doc_js_profile(&j, a, c);
     doc_js_trust(&j, a);
+    doc_js_apps(&j, a);
     doc_js_tables(&j, a, c);
     doc_js_waiting(&j, a);
     doc_js_use(&j, a);
@@ -29346,7 +32238,7 @@ static void doc_report_json(struct buf *b, const struct anl *a,
     mem_put_byte(b, '\n');
 }
 
-/* ================================= 44 PPROF ==================================
+/* ================================= 45 PPROF ==================================
  * for     pprof's views: top, tree, peek, traces, raw, tags
  * uses    MEM, NUM, TXT, RE, PP, MERGE, VIEW, DOC
  * owns    nothing: writers append to the caller's buf
@@ -30054,7 +32946,7 @@ static int pprof_report_tags(struct buf *b, const struct pp *p,
     return !e && b->err ? txt_fail(why, b->err, "out of memory") : e;
 }
 
-/* ================================ 45 FOREIGN =================================
+/* ================================ 46 FOREIGN =================================
  * for     other tools' formats: folded stacks, callgrind, speedscope
  * uses    MEM, NUM, TXT, JS, PP, VIEW, CAT, DOC, PPROF
  * owns    nothing: writers append to the caller's buf
@@ -30313,7 +33205,7 @@ static int foreign_folded(struct buf *b, const struct pp *p,
     return e;
 }
 
-/* ================================ 46 LOADDOC =================================
+/* ================================ 47 LOADDOC =================================
  * for     documents of load: text, CSV, HTML, Prometheus
  * uses    MEM, TXT, HDR, ANL, RPC, CLIENT, RES, LOAD, DOC
  * owns    nothing: writers append to the caller's buf
@@ -31196,7 +34088,7 @@ static void loaddoc_html(struct buf *b, const struct res_report *t)
     mem_fini(&text);
 }
 
-/* ================================== 47 SAY ===================================
+/* ================================== 48 SAY ===================================
  * for     what the commands print: results, notes, errors, progress
  * uses    MEM, TXT, SYS
  * owns    stdout, stderr
@@ -31327,7 +34219,7 @@ static void say_violated(struct buf *text)
     mem_fini(text);
 }
 
-/* ================================== 48 OPT ===================================
+/* ================================== 49 OPT ===================================
  * for     tables of options: parsing, help, man page, completion
  * uses    MEM, TXT, SAY
  * owns    nothing
@@ -32023,7 +34915,7 @@ static void opt_put_bash(struct buf *b, const struct opt_command *list,
              "    fi\n}\ncomplete -o filenames -F _grpcprof grpcprof\n");
 }
 
-/* ================================= 49 SERVE ==================================
+/* ================================= 50 SERVE ==================================
  * for     the command serve
  * uses    MEM, TXT, SYS, SMP, ANL, SERVER, SVC, WEB, API, SAY, OPT
  * owns    SIGINT, SIGTERM, SIGHUP and SIGUSR1 while serve runs
@@ -32488,7 +35380,7 @@ out:
     return status;
 }
 
-/* ================================== 50 MSG ===================================
+/* ================================== 51 MSG ===================================
  * for     what load sends: messages and metadata
  * uses    MEM, TXT, SYS, JS, PB, DSC, RPC, CLIENT, SVC, REFLECT, RES, LOAD,
  *         SAY, OPT
@@ -32844,9 +35736,9 @@ static void msg_fini(struct msg *c)
     mem_fini(&c->set);
 }
 
-/* ================================ 51 LOADCMD =================================
+/* ================================ 52 LOADCMD =================================
  * for     the command load, and results of load in files
- * uses    MEM, TXT, SYS, JS, HDR, SMP, PP, LEGACY, ANL, DSC, FETCH, RES,
+ * uses    MEM, TXT, SYS, JS, HDR, SMP, PP, IMPORT, ANL, DSC, FETCH, RES,
  *         LOAD, LOADDOC, SAY, OPT, MSG
  * owns    SIGINT, SIGTERM and SIGHUP while load runs
  * spec    none
@@ -33514,7 +36406,7 @@ static bool loadcmd_profile_write(const struct loadcmd_args *c,
     struct anl_config config = { .calls = (double)p->calls };
     int e = p->error ? p->error
           : sys_write_file(c->profile_out, p->file.data, p->file.len, &why);
-    if (!e && !(e = pp_read(pp, &p->file, p->base, PP_MOST_BYTES, legacy_read,
+    if (!e && !(e = pp_read(pp, &p->file, p->base, PP_MOST_BYTES, import_read,
                            &why)))
         e = anl_run(pp, &config, a, &why);
     if (e) {
@@ -33699,9 +36591,9 @@ static int loadcmd_run(const struct opt_command *cmd)
     return status;
 }
 
-/* ================================= 52 REPORT =================================
+/* ================================= 53 REPORT =================================
  * for     the command report
- * uses    MEM, TXT, SYS, RE, JS, ELF, PP, LEGACY, MERGE, FIG, VIEW, FILTER,
+ * uses    MEM, TXT, SYS, RE, JS, ELF, PP, IMPORT, MERGE, FIG, VIEW, FILTER,
  *         GRAIN, CAT, ANL, COMPARE, SVG, FETCH, RES, DOC, PPROF, FOREIGN,
  *         LOADDOC, SAY, OPT, SERVE, LOADCMD
  * owns    nothing
@@ -34003,12 +36895,18 @@ static void report_demangle(struct pp *p)
     mem_fini(&out);
 }
 
-/* True if the file at path starts like JSON. */
+/* True if the file at path starts like JSON that is no profile of V8's or
+ * speedscope's. */
 static bool report_is_json(const char *path)
 {
-    char text[16];
+    static const char *const key[] = { "\"nodes\"", "\"shared\"", "speedscope",
+                                       "\"profiles\"" };
+    char text[4096];
     struct slice s = js_skip(report_peek(path, text, sizeof text));
-    return s.n && *s.p == '{';
+    bool profile = false;
+    for (size_t i = 0; i < sizeof key / sizeof *key; i++)
+        profile |= s.n && memmem(s.p, s.n, key[i], strlen(key[i]));
+    return s.n && *s.p == '{' && !profile;
 }
 
 /* True if path, which is no file, looks like an address without http://. */
@@ -34032,7 +36930,7 @@ static int report_read(const struct report_args *c, const char *path,
     int e = fetch ? report_fetch(c, path, &file, &why)
                   : sys_read_file(path, PP_MOST_BYTES, &file, &why);
     if (!e)
-        e = pp_read(p, &file, name, PP_MOST_BYTES, legacy_read, &why);
+        e = pp_read(p, &file, name, PP_MOST_BYTES, import_read, &why);
     for (size_t i = 0; !e && i < PP_REPAIRS; i++)
         if (p->repaired[i] && !repaired++ && c->strict)
             e = txt_fail(&why, GP_EFORMAT, "%s: %" PRIu64 " times: %s", name,
@@ -34080,7 +36978,7 @@ struct report_inputs {
     bool filtered;
     struct view_sum whole[2];           /* now and base before filters */
     struct filter filter;               /* owned */
-    struct cat_user_rules rules;        /* owned */
+    struct cat_rules rules;             /* owned */
     struct buf rules_text;              /* owned */
     struct re peek;                     /* owned */
     const char *shown[FILTER_OPTIONS];  /* "focus=main"; borrowed from text */
@@ -34151,8 +37049,9 @@ static int report_read_filters(const struct report_args *c,
         e = re_init(&s->peek, "--peek", c->peek, why);
     if (!e && c->rules)
         e = sys_read_file(c->rules, REPORT_RULES_BYTES, &s->rules_text, why);
-    if (!e && c->rules)
-        e = cat_rules_read(&s->rules, mem_slice(&s->rules_text), c->rules, why);
+    if (!e)
+        e = cat_rules_init(&s->rules, mem_slice(&s->rules_text),
+                           c->rules ? c->rules : "", why);
     for (size_t i = 0; i < c->assert.n && !e; i++) {
         e = compare_assert_init(&s->assert[i], c->assert.text[i], why);
         if (!e && s->assert[i].measure == COMPARE_DELTA && !s->nbase)
@@ -34177,7 +37076,7 @@ static int report_name_frames(struct report_inputs *s, struct pp *p,
             return txt_fail(why, GP_ENOMEM, "out of memory");
     }
     return grain == GRAIN_CATEGORY
-        ? cat_aggregate(to, s->rules.rule, s->rules.n, why)
+        ? cat_aggregate(to, &s->rules, why)
         : grain_apply(to, grain, why);
 }
 
@@ -34282,6 +37181,12 @@ static int report_merge(const struct report_args *c, struct report_inputs *s,
         }
     }
     int e = n > 1 ? merge_profiles(merged, file, n, path, why) : GP_OK;
+    for (size_t i = 0; i < n && !e && n > 1 && !c->common.quiet; i++)
+        if (file[i].ntypes > merged->ntypes) {
+            say_error("%s has sample types that others lack; only those that "
+                      "all have are merged", path[i]);
+            break;
+        }
     if (!e && n > 1 && !report_as_pprof(f) && fig_merge(merged, file, n))
         e = txt_fail(why, GP_ENOMEM, "out of memory");
     return e;
@@ -34330,7 +37235,7 @@ static int report_analyse(const struct report_args *c,
                           struct anl *base, struct gp_why *why)
 {
     struct anl_config config = {
-        .rule = s->rules.rule, .nrules = s->rules.n, .type = s->type + 1,
+        .rules = &s->rules, .type = s->type + 1,
         .by = s->by[0].ntypes ? &s->by[0] : NULL, .filtered = s->filtered,
         .whole = s->whole[0], .calls = c->per_call && *c->per_call
             ? txt_finite(txt_slice(c->per_call)) : 0 };
@@ -34450,7 +37355,7 @@ static struct svg_config report_picture(const struct report_args *c,
                                         const struct report_inputs *s)
 {
     return (struct svg_config){
-        .sample = c->sample, .rule = s->rules.rule, .nrules = s->rules.n,
+        .sample = c->sample, .rules = &s->rules,
         .base = s->base && s->by[1].ntypes ? &s->by[1] : s->base,
         .base_name = s->base_name, .inverted = c->inverted,
         .reverse = c->reverse, .name = s->path[0],
@@ -34767,7 +37672,7 @@ static int report_run(const struct opt_command *cmd)
     return status;
 }
 
-/* ================================== 53 CLI ===================================
+/* ================================== 54 CLI ===================================
  * for     the commands and their help, and main
  * uses    MEM, TXT, SAY, OPT, SERVE, LOADCMD, REPORT
  * owns    the exit status

@@ -656,7 +656,7 @@ static void test_re_matches(void)
 {
     static const char *const row[][3] = {
         { "main", "a main b", "mai" }, { "^main$", "main", "main." },
-        { "a.c", "a\nc", "ac" }, { "\\d+?\\.\\w*", "x1.", "x." },
+        { "a.c", "abc", "a\nc" }, { "(?s)a.c", "a\nc", "ac" }, { "\\d+?\\.\\w*", "x1.", "x." },
         { "(?:ab|cd){2}", "abcd", "ab" }, { "(?i)MaIn", "mAIN", "man" },
         { "[[:alpha:]]\\z", "1a", "a1" },
         { "\\Afoo\\b", "foo bar", "food" }, { "\\Bo", "foo", "o" },
@@ -676,6 +676,15 @@ static void test_re_matches(void)
         { "^a{40}b{40}$", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
           "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb", "ab" },
         { "a{,2}", "a{,2}", "aa" }, { "\\*\\+", "*+", "*" },
+        { "(?i:a)b", "Ab", "AB" }, { "a(?i)b(?-i)c", "aBc", "aBC" },
+        { "(?i)k\u00e9", "\u212a\u00c9", "x" }, { "(?i)[^k]", "x", "\u212a" },
+        { "(?m)^b$", "a\nb\nc", "a\nbb" }, { "^b", "b", "a\nb" },
+        { "\\bcaf\\b", "caf\u00e9", "cafe" }, { "^*a", "ba", "b" },
+        { "(a|b|c)*d$", "abcd", "abce" }, { "^(|a)$", "a", "aa" },
+        { "(a{3}|b{2,}){2}c", "aaabbc", "aabbc" }, { "x{0}y", "y", "x" },
+        { "[\u4e00-\U0001ffff]", "\U0001f525", "a" }, { "\\101\\0?", "A", "B" },
+        { "\\Qa\\E+b", "aab", "b" }, { "^.$", "\xff", "\xff\xff" },
+        { "[a-z&&[b]]", "&]", "ab" }, { "(?P<a>x)(?<b>y)", "xy", "x" },
     };
     struct gp_why why;
     for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
@@ -690,6 +699,8 @@ static void test_re_matches(void)
         CHECK(!e);
         if (!e && !re_matches(&re, txt_slice(row[i][1])))
             printf("%s does not match %s\n", row[i][0], row[i][1]);
+        if (!e && row[i][2] && re_matches(&re, txt_slice(row[i][2])))
+            printf("%s matches %s\n", row[i][0], row[i][2]);
         CHECK(!e && re_matches(&re, txt_slice(row[i][1])));
         CHECK(!e && (!row[i][2] || !re_matches(&re, txt_slice(row[i][2]))));
         re_fini(&re);
@@ -704,11 +715,12 @@ static void test_re_refuses(void)
         { "a**", "**" }, { "\\1", "\\1" }, { "(?=a)", "(?=" },
         { "(?<!a)", "(?<" }, { "\\pL", "\\p" }, { "a{2000}", "2000" },
         { "(a{999}){999}", "{999}" },
-        { "(a{50}b{50}){30}", "{30}" }, { "[b-a]", "b-a" }, { "\\", "\\" },
-        { "[\u4e00-\U0001ffff]", "non-ASCII" },
-        { "(?i:a)", "(?i:a)" }, { "\\Cx", "\\C" }, { "[[:foo:]]", "[:foo:]" },
+        { "[b-a]", "b-a" }, { "\\", "\\" }, { "((a{99}){99}){9}", "too large" },
+        { "\\Cx", "\\C" }, { "[[:foo:]]", "[:foo:]" }, { "(?x)a", "(?x" },
+        { "(?P<a>x)(?P<a>y)", "this name" }, { "(?P<>x)", "name" },
+        { "\\8", "\\8" }, { "\\xg", "\\xg" }, { "(|*)", "nothing" },
     };
-    char many[3000];
+    char many[20000];
     struct gp_why why;
     for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
         struct re re = {0};
@@ -722,5 +734,27 @@ static void test_re_refuses(void)
     many[sizeof many - 1] = 0;
     struct re re = {0};
     CHECK(re_init(&re, "--focus", many, &why) == GP_EUSAGE);
+    re_fini(&re);
+}
+
+/* Nested repetitions, for which a backtracking matcher would need years, take
+ * steps in proportion to the text; past the limit a match gives up and says so,
+ * and memory follows the expression. */
+static void test_re_gives_up(void)
+{
+    struct re re;
+    struct gp_why why;
+    char text[4000];
+    memset(text, 'a', sizeof text);
+    CHECK(!re_init(&re, "--focus", "(a*)*(a*)*(a*)*b", &why));
+    CHECK(!re_matches(&re, (struct slice){ text, sizeof text }));
+    CHECK(!re_gave_up(&re));
+    re_fini(&re);
+    CHECK(!re_init(&re, "--focus", "(a?){1000}(a?){1000}(a?){1000}"
+                   "(a?){1000}(a?){1000}(a?){1000}(a?){1000}b", &why));
+    CHECK(re.nstates > 10000 && re.nstates <= RE_MOST_STATES);
+    CHECK(!re_matches(&re, (struct slice){ text, sizeof text }));
+    CHECK(!re_matches(&re, (struct slice){ text, sizeof text }));
+    CHECK(re_gave_up(&re));
     re_fini(&re);
 }

@@ -121,121 +121,287 @@ static void test_kish(void)
     CHECK(isnan(s.share) && isnan(s.low));
 }
 
-/* The tables: name and module to category. */
-static void test_classes(void)
+/* The category of a function called name in a program, by the built-in rules.
+ * hint is another function of the program, which tells its language; module and
+ * file of the function may be "". */
+static uint8_t unit_category(const char *program, const char *hint,
+                             const char *name, const char *module,
+                             const char *file)
 {
-    static const char app[] = "/opt/server", libc[] = "/lib/libc.so.6",
-        h2[] = "/usr/lib/libnghttp2.so.14", z[] = "/lib/libz.so.1";
-    static const struct { const char *name, *module; uint8_t category; } row[]
-    = {
-        { "send", libc, CAT_NETWORK }, { "__libc_recv", libc, CAT_NETWORK },
-        { "__GI___libc_send", libc, CAT_NETWORK },
-        { "epoll_wait", libc, CAT_NETWORK },
-        { "__epoll_pwait2", libc, CAT_NETWORK },
-        { "sendfile64", libc, CAT_NETWORK },
-        { "write", libc, CAT_SYSCALLS }, { "__fsync", libc, CAT_SYSCALLS },
-        { "_int_malloc", libc, CAT_MEMORY }, { "cfree", libc, CAT_MEMORY },
-        { "malloc@@GLIBC_2.2.5", libc, CAT_MEMORY },
-        { "unlink_chunk.isra.0", libc, CAT_MEMORY },
-        { "munmap", libc, CAT_MEMORY },
-        { "__memmove_avx_unaligned_erms", libc, CAT_COPY },
-        { "__strlen_avx2", libc, CAT_COPY },
-        { "pthread_mutex_lock", libc, CAT_LOCKS },
-        { "__lll_lock_wait", libc, CAT_LOCKS },
-        { "__GI___clock_gettime", libc, CAT_TIME },
-        { "__vdso_clock_gettime", "[vdso]", CAT_TIME },
-        { "qsort", libc, CAT_LIBRARIES },
-        { "send", app, CAT_APPLICATION }, { "free", app, CAT_APPLICATION },
-        { "main", app, CAT_APPLICATION }, { "work", app, CAT_APPLICATION },
-        { "h2_send", app, CAT_APPLICATION },
-        { "helper", "/opt/libown.so", CAT_APPLICATION },
-        { "helper", "/usr/lib/libfoo.so.1", CAT_LIBRARIES },
-        { "nghttp2_session_mem_send", h2, CAT_PROTOCOL },
-        { "hd_inflate_commit", h2, CAT_PROTOCOL },
-        { "longest_match", z, CAT_COMPRESSION },
-        { "operator new(unsigned long)", app, CAT_MEMORY },
-        { "std::vector<int>::push_back", app, CAT_LIBRARIES },
-        { "grpc_core::Call::Start", app, CAT_PROTOCOL },
-        { "google::protobuf::Message::Parse", app, CAT_SERIAL },
-        { "h2::proto::streams::recv", app, CAT_PROTOCOL },
-        { "<tonic::codec::Streaming as X>::poll", app, CAT_PROTOCOL },
-        { "tokio::runtime::park", app, CAT_LOCKS },
-        { "tokio::net::tcp::read", app, CAT_NETWORK },
-        { "core::fmt::write", app, CAT_LIBRARIES },
-        { "__rust_dealloc", app, CAT_MEMORY },
-        { "src/a.rs:7 - prost::encode", app, CAT_SERIAL },
-        { "pprof::profiler::perf_signal_handler", app, CAT_PROFILER },
-        { "java.net.Socket.read", "", CAT_NETWORK },
-        { "java/util/HashMap.get", "", CAT_LIBRARIES },
-        { "io.grpc.internal.X.run", "", CAT_PROTOCOL },
-        { "com.google.protobuf.Parser.parse", "", CAT_SERIAL },
-        { "com.example.Work.run", "", CAT_APPLICATION },
-        { "_PyEval_EvalFrameDefault", "/usr/bin/python3", CAT_LIBRARIES },
-        { "take_gil", "/usr/bin/python3", CAT_LOCKS },
-        { "(garbage collector)", "", CAT_MEMORY },
-        { "tcp_sendmsg", "[kernel.kallsyms]", CAT_NETWORK },
-        { "do_syscall_64", "[kernel.kallsyms]", CAT_SYSCALLS },
-        { "[unsampled]", "", CAT_UNKNOWN }, { "[profiler]", "", CAT_PROFILER },
-        { "", app, CAT_UNKNOWN }, { "", h2, CAT_PROTOCOL },
-        { "", z, CAT_COMPRESSION }, { "", libc, CAT_LIBRARIES },
-    };
     struct pp p;
     struct view v;
+    struct cat_rules rules;
+    struct cat_class *c = NULL;
     unit_profile(&p);
-    unit_mapping(&p, app, 0);
-    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
-        uint32_t m = row[i].module[0] ?
-            unit_mapping(&p, row[i].module, 0) : MEM_NONE;
-        unit_location(&p, m, 0x100 + i, row[i].name);
-    }
+    uint32_t main = *program ? unit_mapping(&p, program, 0) : MEM_NONE;
+    uint32_t libc = unit_mapping(&p, "/lib/libc.so.6", 0x800000);
+    uint32_t m = strcmp(module, "libc") == 0 ? libc : strcmp(module, "none") == 0
+               ? MEM_NONE : *module ? unit_mapping(&p, module, 0x900000) : main;
+    unit_location(&p, m, 1, name);
+    if (*file && p.nfunctions)
+        p.function[0].file = txt_slice(file);
+    unit_location(&p, main, 2, hint);
     CHECK(!view_init(&v, &p, 1, VIEW_APART, NULL));
-    struct cat_class *c = cat_classify_all(&v, NULL, 0, &(uint32_t){0});
-    CHECK(c != NULL);
-    for (size_t i = 0; c && i < sizeof row / sizeof *row; i++)
-        CHECK(c[v.frame[v.frame_at[i]]].category == row[i].category);
+    CHECK(!cat_rules_init(&rules, (struct slice){0}, "", NULL));
+    c = cat_classify_all(&v, &rules, &(uint32_t){0});
+    uint8_t category = c ? c[v.frame[0]].category : CAT_COUNT;
     mem_free(c);
+    cat_rules_fini(&rules);
     view_fini(&v);
     pp_fini(&p);
+    return category;
 }
 
-/* Names of our own binary, and Go's, whose meaning the program decides. */
-static void test_classes_program(void)
+/* The built-in rules: name, module and file to category, by language. */
+static void test_classes(void)
 {
-    static const struct { const char *main, *name; uint8_t category; } row[] = {
-        { "/usr/bin/grpcprof", "h2_send", CAT_PROTOCOL },
-        { "/usr/bin/grpcprof", "rpc_reply", CAT_PROTOCOL },
-        { "/usr/bin/grpcprof", "net_loop", CAT_NETWORK },
-        { "/usr/bin/grpcprof", "svc_say_hello", CAT_APPLICATION },
-        { "/usr/bin/grpcprof", "rec_drain", CAT_PROFILER },
-        { "/usr/bin/grpcprof", "main", CAT_LIBRARIES },
-        { "/go/bin/app", "main.handler", CAT_APPLICATION },
-        { "/go/bin/app", "encoding/json.Marshal", CAT_SERIAL },
-        { "/go/bin/app", "net/http.(*conn).serve", CAT_PROTOCOL },
-        { "/go/bin/app", "net.(*conn).Write", CAT_NETWORK },
-        { "/go/bin/app", "net/url.Parse", CAT_LIBRARIES },
-        { "/go/bin/app", "syscall.Syscall", CAT_SYSCALLS },
-        { "/go/bin/app", "sync/atomic.AddInt64", CAT_LOCKS },
-        { "/go/bin/app", "strings.Split", CAT_LIBRARIES },
-        { "/go/bin/app", "runtime.gcDrain", CAT_MEMORY },
-        { "/go/bin/app", "google.golang.org/grpc/internal/x.F",
+    static const char app[] = "/opt/server", h2[] = "/usr/lib/libnghttp2.so.14",
+        z[] = "/lib/libz.so.1", go[] = "runtime.mcall", jvm[] = "java.lang.X.y",
+        kernel[] = "[kernel.kallsyms]", own[] = "/usr/bin/grpcprof",
+        py[] = "/usr/bin/python3";
+    static const struct {
+        const char *program, *hint, *name, *module, *file;
+        uint8_t category;
+    } row[] = {
+        { app, "", "send", "libc", "", CAT_NETWORK },
+        { app, "", "__libc_recv", "libc", "", CAT_NETWORK },
+        { app, "", "__GI___libc_send", "libc", "", CAT_NETWORK },
+        { app, "", "__epoll_pwait2", "libc", "", CAT_NETWORK },
+        { app, "", "sendfile64", "libc", "", CAT_NETWORK },
+        { app, "", "write", "libc", "", CAT_SYSCALLS },
+        { app, "", "__fsync", "libc", "", CAT_SYSCALLS },
+        { app, "", "_int_malloc", "libc", "", CAT_MEMORY },
+        { app, "", "malloc@@GLIBC_2.2.5", "libc", "", CAT_MEMORY },
+        { app, "", "unlink_chunk.isra.0", "libc", "", CAT_MEMORY },
+        { app, "", "__memmove_avx_unaligned_erms", "libc", "", CAT_COPY },
+        { app, "", "__strlen_avx2", "libc", "", CAT_LIBRARIES },
+        { app, "", "___pthread_mutex_lock", "libc", "", CAT_LOCKS },
+        { app, "", "__GI___clock_gettime", "libc", "", CAT_TIME },
+        { app, "", "__vdso_clock_gettime", "[vdso]", "", CAT_TIME },
+        { app, "", "qsort", "libc", "", CAT_LIBRARIES },
+        { app, "", "send", "", "", CAT_APPLICATION },
+        { app, "", "main", "", "", CAT_APPLICATION },
+        { app, "", "h2_send", "", "", CAT_APPLICATION },
+        { app, "", "helper", "/opt/libown.so", "", CAT_APPLICATION },
+        { app, "", "helper", "/usr/lib/libfoo.so.1", "", CAT_LIBRARIES },
+        { app, "", "hd_inflate_commit", h2, "", CAT_PROTOCOL },
+        { app, "", "longest_match", z, "", CAT_COMPRESSION },
+        { app, "", "operator new(unsigned long)", "", "", CAT_MEMORY },
+        { app, "", "std::vector<int>::push_back", "", "", CAT_LIBRARIES },
+        { app, "", "std::unique_ptr<X> grpc_core::Make<int>(int)", "", "",
           CAT_PROTOCOL },
-        { "/go/bin/app", "example.org/shop.Buy", CAT_APPLICATION },
+        { app, "", "(anonymous namespace)::Cart::Add(int)", "", "",
+          CAT_APPLICATION },
+        { app, "", "shop::Req::_InternalSerialize(unsigned char*) const", "",
+          "", CAT_SERIAL },
+        { app, "", "<&mut h2::Codec<T> as core::fmt::Debug>::fmt", "", "",
+          CAT_PROTOCOL },
+        { app, "", "<shop::Cart as core::ops::Drop>::drop", "", "",
+          CAT_APPLICATION },
+        { app, "", "<str as core::fmt::Display>::fmt", "", "", CAT_LIBRARIES },
+        { app, "", "tokio::runtime::task::Harness<T,S>::poll", "", "",
+          CAT_LIBRARIES },
+        { app, "", "tokio::net::tcp::read", "", "", CAT_NETWORK },
+        { app, "", "src/a.rs:7 - prost::encode", "", "", CAT_SERIAL },
+        { app, "", "pprof::profiler::perf_signal_handler", "", "",
+          CAT_PROFILER },
+        { app, "", "aesni_ctr32_encrypt_blocks", "", "", CAT_CRYPTO },
+        { app, "", "tcp_sendmsg", kernel, "", CAT_NETWORK },
+        { app, "", "do_syscall_64", kernel, "", CAT_SYSCALLS },
+        { app, "", "futex_wait_queue", kernel, "", CAT_LOCKS },
+        { app, "", "handle_mm_fault", kernel, "", CAT_MEMORY },
+        { app, "", "", "", "", CAT_UNKNOWN }, { app, "", "", h2, "",
+          CAT_PROTOCOL },
+        { app, "", "", "libc", "", CAT_LIBRARIES },
+        { app, "", "[unsampled]", "none", "", CAT_UNKNOWN },
+        { app, "", "[profiler]", "none", "", CAT_PROFILER },
+        { "", jvm, "java.net.Socket.read", "", "", CAT_NETWORK },
+        { "", jvm, "java/util/HashMap.get", "", "", CAT_LIBRARIES },
+        { "", jvm, "io.grpc.internal.X.run", "", "", CAT_PROTOCOL },
+        { "", jvm, "com.google.protobuf.Parser.parse", "", "", CAT_SERIAL },
+        { "", jvm, "com.example.Work.run", "", "", CAT_APPLICATION },
+        { "", jvm, "net.example.Work.run", "", "", CAT_APPLICATION },
+        { "", jvm, "G1ParScanThreadState::trim_queue", "/x/libjvm.so", "",
+          CAT_MEMORY },
+        { py, "", "_PyEval_EvalFrameDefault", "", "", CAT_LIBRARIES },
+        { py, "", "take_gil", "", "", CAT_LOCKS },
+        { "", "", "send", "", "/app/handlers.py", CAT_APPLICATION },
+        { "", "", "send", "", "/usr/lib/python3.12/socket.py", CAT_NETWORK },
+        { "", "", "x", "", "/v/site-packages/grpc/_channel.py", CAT_PROTOCOL },
+        { "", "", "connect", "", "/app/db.js", CAT_APPLICATION },
+        { "", "", "connect", "", "node:net", CAT_NETWORK },
+        { "", "(root)", "(garbage collector)", "", "", CAT_MEMORY },
+        { "", "(root)", "LazyCompile:*handle /app/a.js:10", "", "",
+          CAT_APPLICATION },
+        { "", "System.Threading.X.Y", "System!String.Concat", "", "",
+          CAT_LIBRARIES },
+        { "", "System.Threading.X.Y", "Shop!Cart.Total", "", "",
+          CAT_APPLICATION },
+        { "", "", "Order#total", "", "/app/order.rb", CAT_APPLICATION },
+        { "", "", "Base#find", "", "/usr/lib/ruby/gems/3.2/gems/ar-7/b.rb",
+          CAT_LIBRARIES },
+        { own, "", "h2_send", "", "", CAT_PROTOCOL },
+        { own, "", "net_loop", "", "", CAT_NETWORK },
+        { own, "", "svc_say_hello", "", "", CAT_APPLICATION },
+        { own, "", "rec_drain", "", "", CAT_PROFILER },
+        { own, "", "main", "", "", CAT_LIBRARIES },
+        { app, go, "main.handler", "", "", CAT_APPLICATION },
+        { app, go, "main.coldStart", "", "", CAT_APPLICATION },
+        { app, go, "encoding/json.Marshal", "", "", CAT_SERIAL },
+        { app, go, "net/http.(*conn).serve", "", "", CAT_PROTOCOL },
+        { app, go, "net.(*conn).Write", "", "", CAT_NETWORK },
+        { app, go, "net/url.Parse", "", "", CAT_LIBRARIES },
+        { app, go, "syscall.Syscall", "", "", CAT_SYSCALLS },
+        { app, go, "os.(*File).Write", "", "", CAT_SYSCALLS },
+        { app, go, "sync.(*Pool).Get", "", "", CAT_MEMORY },
+        { app, go, "sync/atomic.AddInt64", "", "", CAT_LOCKS },
+        { app, go, "runtime.findRunnable", "", "", CAT_LOCKS },
+        { app, go, "strings.Split", "", "", CAT_LIBRARIES },
+        { app, go, "runtime.gcDrain", "", "", CAT_MEMORY },
+        { app, go, "google.golang.org/grpc/internal/x.F", "", "",
+          CAT_PROTOCOL },
+        { app, go, "example.org/shop.Buy", "", "", CAT_APPLICATION },
+    };
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        uint8_t is = unit_category(row[i].program, row[i].hint, row[i].name,
+                                   row[i].module, row[i].file);
+        if (is != row[i].category)
+            printf("%s %s is %s\n", row[i].name, row[i].file, cat_name[is]);
+        CHECK(is == row[i].category);
+    }
+}
+
+/* What the user's rules may be, and what is refused. */
+static void test_rules(void)
+{
+    static const struct { const char *text, *what; } bad[] = {
+        { "nothing x*", "unknown category 'nothing'" },
+        { "network", "no pattern" }, { "network lang=cobol x", "cobol" },
+        { "network is=odd x", "unknown kind" },
+        { "network under=x y", "unknown category" }, { "[go]", "not a scope" },
+    };
+    static const char good[] = "# mine\n[lang=go]\nlocks mine.* yours.*\n[any]\n"
+        "network under=application step\nmemory file=*/pool.c\n"
+        "crypto module=libx.so* # all of it\n";
+    struct cat_rules r;
+    struct gp_why why;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        CHECK(cat_rules_init(&r, txt_slice(bad[i].text), "my.rules", &why) ==
+              GP_EUSAGE);
+        if (!strstr(why.text, bad[i].what))
+            printf("%s: %s\n", bad[i].text, why.text);
+        CHECK(strstr(why.text, bad[i].what) &&
+              strstr(why.text, "my.rules: line 1: "));
+        CHECK(!r.rule);
+    }
+    CHECK(!cat_rules_init(&r, txt_slice(good), "my.rules", &why));
+    CHECK(txt_equal(r.rule[1].name, txt_slice("yours.*")) &&
+          r.rule[1].lang == CAT_GO && r.rule[1].category == CAT_LOCKS);
+    CHECK(r.rule[2].under == 1 << CAT_APPLICATION && r.rule[2].lang == CAT_ANY);
+    CHECK(txt_equal(r.rule[3].name, txt_slice("*")) && r.rule[3].file.p &&
+          r.rule[4].module.p && !r.rule[4].file.p);
+    cat_rules_fini(&r);
+}
+
+/* A kernel function that only helps counts as what called it, in the kernel. */
+static void test_kernel_helpers(void)
+{
+    static const struct { const char *leaf, *caller; uint8_t category; } row[] =
+    {
+        { "_raw_spin_lock", "tcp_sendmsg", CAT_NETWORK },
+        { "copy_user_generic", "ext4_file_write_iter", CAT_SYSCALLS },
+        { "__schedule", "futex_wait_queue", CAT_LOCKS },
+        { "clear_page_erms", "do_anonymous_page", CAT_MEMORY },
+        { "apic_timer_interrupt", NULL, CAT_SYSCALLS },
     };
     for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
         struct pp p;
-        struct view v;
+        struct anl a;
+        struct anl_config c = {0};
         unit_profile(&p);
-        uint32_t m = unit_mapping(&p, row[i].main, 0);
-        unit_location(&p, m, 1, row[i].name);
-        if (strstr(row[i].main, "go"))
-            unit_location(&p, m, 2, "runtime.mcall");
-        CHECK(!view_init(&v, &p, 1, VIEW_APART, NULL));
-        struct cat_class *c = cat_classify_all(&v, NULL, 0, &(uint32_t){0});
-        CHECK(c && c[0].category == row[i].category);
-        mem_free(c);
-        view_fini(&v);
+        uint32_t k = unit_mapping(&p, "[kernel.kallsyms]", 0);
+        uint32_t m = unit_mapping(&p, "/opt/server", 0x400000);
+        uint32_t leaf = unit_location(&p, k, 1, row[i].leaf);
+        uint32_t work = unit_location(&p, m, 0x400010, "work");
+        uint32_t call = row[i].caller ? unit_location(&p, k, 2, row[i].caller)
+                                      : work;
+        unit_sample(&p, 1000, leaf, call, row[i].caller ? work : MEM_NONE);
+        CHECK(!anl_run(&p, &c, &a, NULL));
+        CHECK(a.by_share[0] == row[i].category);
+        CHECK(a.napps == 1 && a.app[0].nparts == 1);
+        CHECK(a.app[0].below[row[i].category].samples == 1000);
+        anl_fini(&a);
         pp_fini(&p);
     }
+}
+
+/* The application's functions: by total, those that only call others of the
+ * application last, main not at all; what is below them. */
+static void test_application_functions(void)
+{
+    struct pp p;
+    struct anl a;
+    struct anl_config c = {0};
+    unit_profile(&p);
+    uint32_t m = unit_mapping(&p, "/opt/server", 0x400000);
+    uint32_t l = unit_mapping(&p, "/usr/lib/libz.so.1", 0x800000);
+    uint32_t root = unit_location(&p, m, 0x400000, "main");
+    uint32_t serve = unit_location(&p, m, 0x400001, "serve");
+    uint32_t audit = unit_location(&p, m, 0x400002, "audit");
+    uint32_t price = unit_location(&p, m, 0x400003, "price");
+    uint32_t zip = unit_location(&p, l, 0x800001, "deflate");
+    const uint32_t deep[] = { zip, audit, serve, root };
+    const uint32_t flat[] = { audit, serve, root };
+    const uint32_t less[] = { price, serve, root };
+    pp_add_sample(&p, deep, 4, (int64_t[]){ 600, 600000000 }, NULL, 0);
+    pp_add_sample(&p, flat, 3, (int64_t[]){ 100, 100000000 }, NULL, 0);
+    pp_add_sample(&p, less, 3, (int64_t[]){ 300, 300000000 }, NULL, 0);
+    p.duration_ns = 1000000000;
+    CHECK(!anl_run(&p, &c, &a, NULL));
+    CHECK(a.napps == 3);
+    static const char *const name[] = { "audit", "price", "serve" };
+    static const int64_t total[] = { 700, 300, 1000 }, own[] = { 700, 300, 0 };
+    for (size_t i = 0; i < 3; i++) {
+        const struct anl_function *f = &a.function[a.app[i].row];
+        CHECK(txt_equal(a.view.node[f->node].name, txt_slice(name[i])));
+        CHECK(f->cum.sum.samples == total[i]);
+        CHECK(a.app[i].own.sum.samples == own[i]);
+        CHECK(a.app[i].passes == (i == 2));
+    }
+    CHECK(a.app[0].below[CAT_COMPRESSION].samples == 600);
+    CHECK(a.app[0].below[CAT_APPLICATION].samples == 100);
+    CHECK(a.app[0].nparts == 1 && a.app[0].part[0].sum.samples == 600);
+    CHECK(txt_equal(a.view.node[a.app[0].part[0].node].name,
+                    txt_slice("deflate")));
+    CHECK(strstr(a.verdict.text, "audit takes 70.0% of the CPU time, 60.0 of it "
+                 "in compression below it"));
+    CHECK(a.nadvice && strstr(a.advice[0].text, "Optimise audit first"));
+    anl_fini(&a);
+    pp_fini(&p);
+}
+
+/* Functions of one name in several files are nodes of their own. */
+static void test_names_of_many_files(void)
+{
+    struct pp p;
+    struct view v;
+    unit_profile(&p);
+    static const char *const file[] = { "/app/a/index.js", "/app/b/index.js",
+                                        "/app/a/index.js" };
+    for (size_t i = 0; i < 3; i++) {
+        uint32_t at = unit_location(&p, MEM_NONE, i + 1, "(anonymous)");
+        p.function[i].file = txt_slice(file[i]);
+        unit_sample(&p, (int64_t)i + 1, at, MEM_NONE, MEM_NONE);
+    }
+    CHECK(!view_init(&v, &p, 1, VIEW_APART, NULL));
+    CHECK(v.nnodes == 2 && v.frame[0] == v.frame[2] && v.frame[0] != v.frame[1]);
+    CHECK(v.node[v.frame[0]].flat.samples == 4);
+    CHECK(txt_equal(v.node[v.frame[1]].file, txt_slice("b/index.js")));
+    view_fini(&v);
+    CHECK(!view_init(&v, &p, 1, VIEW_PPROF, NULL));
+    CHECK(v.nnodes == 1);
+    view_fini(&v);
+    pp_fini(&p);
 }
 
 /* Self and total values: recursion once, inlined lines as frames, places
