@@ -7476,9 +7476,11 @@ static int import_fail(struct import *x, const char *what)
                              x->r->name, x->line, what);
 }
 
-/* Read the next line into *s, without blanks around it; false at the end. */
+/* Read the next line into *s, without blanks behind it; false and an empty *s
+ * at the end. */
 static bool import_line(struct import *x, struct slice *s)
 {
+    *s = (struct slice){0};
     if (!x->rest.n || x->err)
         return false;
     *s = txt_next_line(&x->rest);

@@ -364,8 +364,9 @@ LINES
     check '--all in the picture' 0 "$BIN" report -f svg --all "$T/made.pb"
     printf 'heap profile: 1: 100 [1: 100] @ heap\n' >"$T/heap.txt"
     printf 'PK\003\004 and more' >"$T/a.zip"
-    check 'another format' 1 "$BIN" report "$T/heap.txt"
-    one_line 'another format, named' 'heap.txt: not a pprof profile but .* heap profile of gperftools'
+    check 'a heap profile of no records' 0 "$BIN" report "$T/heap.txt"
+    has 'a heap profile of no records, has no samples' "$OUT" \
+        '^  Samples +0$'
     check 'an archive' 1 "$BIN" report "$T/a.zip"
     one_line 'an archive, named' 'zip archive: unpack it first'
     check 'a file too large' 1 bash -c "ulimit -f 1
