@@ -854,6 +854,9 @@ enum {
     DOC_BELOW_ROWS = 5,         /* functions whose time is divided up */
 };
 
+/* Least share of the total for that; the first function always is. */
+#define DOC_BELOW_LEAST 0.01
+
 /* ---- PPROF ---- */
 enum {
     PPROF_TREE_ROWS = 80,       /* rows of -f tree, as in pprof */
@@ -15080,7 +15083,7 @@ static void anl_judge_wall(struct anl *a)
 static void anl_judge_app(struct anl *a)
 {
     const struct anl_app *x = &a->app[0];
-    if (!a->napps || a->by_row)
+    if (!a->napps)
         return;
     const struct stat_share *total = &a->function[x->row].cum;
     if (!(total->low > ANL_LARGE_APP))
@@ -31261,6 +31264,13 @@ static void doc_level(struct doc_doc *d, const struct anl *a,
         doc_paragraph(d, doc_unranked);
 }
 
+/* Return what a's shares are parts of. */
+static const char *doc_whole(const struct anl *a)
+{
+    return a->cpu_profile ? "the CPU time" : a->wall ? "the threads' time"
+                          : "the total";
+}
+
 /* Append where the time of the application's function x goes, below it. */
 static void doc_below(struct doc_doc *d, const struct anl *a,
                       const struct anl_app *x)
@@ -31331,9 +31341,13 @@ static void doc_apps(struct doc_doc *d, const struct anl *a,
     }
     if (d->md)
         mem_put_byte(d->b, '\n');
-    doc_heading(d, "Where their time goes, in % of the CPU time");
+    txt_puts(&d->cell, a->cpu_profile || a->wall ? "Where their time goes"
+                                                 : "What is below them");
+    txt_putf(&d->cell, ", in %% of %s", doc_whole(a));
+    doc_cell_text(d, doc_heading);
     for (size_t i = 0; i < a->napps && i < DOC_BELOW_ROWS; i++)
-        doc_below(d, a, &a->app[i]);
+        if (i == 0 || a->function[a->app[i].row].cum.share >= DOC_BELOW_LEAST)
+            doc_below(d, a, &a->app[i]);
 }
 
 /* Append the part Key findings: each sample counts in one category. */
@@ -31545,6 +31559,25 @@ static void doc_title(struct doc_doc *d, const struct anl *a,
     b->len = 0;
 }
 
+/* Append what the profile has, in a line: samples, their sum, the duration. */
+static void doc_summary(struct doc_doc *d, const struct anl *a)
+{
+    struct buf *b = &d->cell;
+    doc_count(b, "", a->trust.samples, a->kind == ANL_CENSUS ? " stacks"
+                                                             : " samples");
+    if (a->view.type != a->view.count_type || a->ns_per_unit > 0) {
+        txt_puts(b, ", ");
+        doc_value(b, a, a->kept.value);
+        txt_puts(b, " of ");
+        txt_put_clean(b, a->cpu_profile ? txt_slice("CPU time")
+                         : a->wall ? txt_slice("wall-clock time")
+                         : a->pp->type[a->view.type].type);
+    }
+    if (!isnan(a->use.wall_ns))
+        doc_time(b, " in ", a->use.wall_ns, "");
+    doc_cell_text(d, doc_paragraph);
+}
+
 /* Append v with its sign: a time if ns, else a share in percentage points. */
 static void doc_signed(struct buf *b, double v, bool ns)
 {
@@ -31754,8 +31787,9 @@ static void doc_asserts(struct doc_doc *d, const struct doc_config *c)
 static void doc_report(struct doc_doc *d, const struct anl *a,
                        const struct doc_config *c, struct slice picture)
 {
-    bool page = d->md || d->html;       /* what matters stands at its top */
+    bool page = d->md || d->html;       /* the verdict stands at its top */
     doc_title(d, a, c);
+    doc_summary(d, a);
     if (page)
         doc_verdict(d, a);
     if (picture.n) {
@@ -31763,20 +31797,19 @@ static void doc_report(struct doc_doc *d, const struct anl *a,
         doc_block(d, NULL);
         mem_put(d->b, picture.p, picture.n);
     }
-    doc_profile(d, a, c);
-    doc_filters(d, a, c);
-    doc_trust(d, a);
     if (c->diff)
         doc_diff(d, c->diff, c);
-    if (!c->by)
-        doc_apps(d, a, c);
+    doc_apps(d, a, c);
+    if (!page)
+        doc_verdict(d, a);
+    doc_trust(d, a);
+    doc_profile(d, a, c);
+    doc_filters(d, a, c);
     doc_level(d, a, c, false);
     if (!c->by)
         doc_level(d, a, c, true);
     doc_findings(d, a);
     doc_use(d, a);
-    if (!page)
-        doc_verdict(d, a);
     if (c->explain)
         doc_explain(d, a, c);
     doc_asserts(d, c);
@@ -33209,7 +33242,7 @@ static int foreign_folded(struct buf *b, const struct pp *p,
 
 /* ================================ 47 LOADDOC =================================
  * for     documents of load: text, CSV, HTML, Prometheus
- * uses    MEM, TXT, HDR, ANL, RPC, CLIENT, RES, LOAD, DOC
+ * uses    MEM, TXT, HDR, STAT, ANL, RPC, CLIENT, RES, LOAD, DOC
  * owns    nothing: writers append to the caller's buf
  * spec    Prometheus text format 0.0.4; RFC 4180 for CSV
  * prefix  loaddoc_
@@ -33563,12 +33596,57 @@ static void loaddoc_compare(struct buf *b, const struct res_report *t)
 
 /* ---- the server's CPU by call ---- */
 
-/* Append the CPU per call, in total and by function with enough samples. */
+/* Append a row: a function's share per call with its interval, and other, its
+ * time per call beside it. */
+static void loaddoc_profile_row(struct buf *b, const struct anl *a,
+                                const struct anl_function *f,
+                                const struct stat_share *share, double other)
+{
+    double per = a->cpu_ns_per_call;
+    loaddoc_put_time(b, per * share->share, 16);
+    loaddoc_put_time(b, per * share->low, 10);
+    txt_puts(b, " to");
+    loaddoc_put_time(b, per * share->high, 9);
+    loaddoc_put_count(b, (uint64_t)share->sum.samples, 12);
+    loaddoc_put_time(b, other, 12);
+    txt_puts(b, f->resolved || share == &f->cum ? "  " : " ~");
+    txt_put_clean(b, a->view.node[f->node].name);
+    mem_put_byte(b, '\n');
+}
+
+/* Append the CPU per call of the application's functions, with what they call,
+ * and of all functions alone: rows with enough samples. */
+static void loaddoc_profile_rows(struct buf *b, const struct anl *a)
+{
+    double per = a->cpu_ns_per_call;
+    size_t shown = 0;
+    for (size_t i = 0; i < a->napps; i++) {
+        const struct anl_function *f = &a->function[a->app[i].row];
+        if ((double)f->cum.sum.samples < RES_RANKED_ROW)
+            continue;
+        txt_puts(b, shown++ ? "" : "      total/call   95% interval        "
+                 "samples   self/call  application function\n");
+        loaddoc_profile_row(b, a, f, &f->cum, per * f->flat.share);
+    }
+    txt_puts(b, shown ? "\n" : "");
+    txt_puts(b, "       self/call   95% interval        samples  total/call  "
+             "function\n");
+    shown = 0;
+    for (size_t i = 0; i < a->nfunctions && shown < LOADDOC_PROFILE_ROWS; i++) {
+        const struct anl_function *f = &a->function[i];
+        if ((double)f->flat.sum.samples < RES_RANKED_ROW)
+            continue;
+        loaddoc_profile_row(b, a, f, &f->flat, per * f->cum.share);
+        shown++;
+    }
+    txt_putf(b, "      %s\n", doc_unranked);
+}
+
+/* Append the CPU per call, in total and by function. */
 static void loaddoc_profile(struct buf *b, const struct res_profile *p)
 {
     const struct anl *a = p->anl;
     double per = a->cpu_ns_per_call, n = a->trust.effective;
-    size_t shown = 0;
     txt_puts(b, "\n  server CPU  ");
     if (isnan(per)) {
         txt_puts(b, "n/a: the profile has no CPU time, or no call ended\n");
@@ -33580,30 +33658,12 @@ static void loaddoc_profile(struct buf *b, const struct res_profile *p)
     doc_count(b, "", a->calls, " calls   user ");
     doc_time(b, "", a->comment.process_user_ns / a->calls, "   kernel ");
     doc_time(b, "", a->comment.process_system_ns / a->calls, "\n");
-    if (n < RES_RANKED_SAMPLES) {
+    if (n >= RES_RANKED_SAMPLES)
+        loaddoc_profile_rows(b, a);
+    else
         doc_count(b, "              ", a->trust.samples, " samples are too few "
                   "to rank functions; use a longer -d or a higher "
                   "--profile-hz\n");
-        return;
-    }
-    txt_puts(b, "      flat/call   95% interval           samples   cum/call  "
-             "function\n");
-    for (size_t i = 0; i < a->nfunctions && shown < LOADDOC_PROFILE_ROWS; i++) {
-        const struct anl_function *f = &a->function[i];
-        if ((double)f->flat.sum.samples < RES_RANKED_ROW)
-            continue;
-        loaddoc_put_time(b, f->per_call_ns, 15);
-        loaddoc_put_time(b, per * f->flat.low, 10);
-        txt_puts(b, " to");
-        loaddoc_put_time(b, per * f->flat.high, 9);
-        loaddoc_put_count(b, (uint64_t)f->flat.sum.samples, 14);
-        loaddoc_put_time(b, per * f->cum.share, 11);
-        txt_puts(b, f->resolved ? "  " : " ~");
-        txt_put_clean(b, a->view.node[f->node].name);
-        mem_put_byte(b, '\n');
-        shown++;
-    }
-    txt_putf(b, "      %s\n", doc_unranked);
 }
 
 /* Append the first reply, at most 100 bytes of it. */

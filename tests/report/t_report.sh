@@ -54,12 +54,10 @@ assert abs(s["flat_share"] - 1 / 6) < 1e-6, s' "$T/made.json"
     need 'the SVG is XML' xmllint &&
         check 'the SVG is XML' 0 xmllint --noout --nonet "$T/made.svg"
     has 'the text gives samples' "$T/made.text" '6,000'
-    # Trust stands first, the verdict behind the functions.
-    grep -niE '^(## )?(trust|.*functions|.*verdict)' "$T/made.text" \
-        >"$T/order"
-    has 'the text has trust' "$T/order" '[Tt][Rr][Uu][Ss][Tt]'
-    same 'the text says trust before the functions' \
-        "$(head -n 1 "$T/order" | grep -ci trust)" 1
+    grep -oiE '^(application functions|where their|verdict|trust|top)' \
+        "$T/made.text" | uniq | tr '\n' , >"$T/order"
+    same 'the text begins with the application' "$(cat "$T/order")" \
+        'Application functions,Where their,Verdict,Trust,Top,'
 }
 
 # Line by line what pprof prints, but for blanks.
@@ -106,7 +104,9 @@ original() {
     tr -s '\n ' ' ' <"$OUT" >"$T/flat"
     has '110 in 30 s, waiting is not in it' "$T/flat" 'cannot show what it waited for'
     lacks '110 in 30 s, not called I/O bound' "$OUT" 'I/O[- ]bound'
-    lacks '110 in 30 s, no recommendations' "$OUT" '^ +- .*handle'
+    sed -n '/^Recommendations/,/^$/p' "$OUT" >"$T/advice"
+    has '110 in 30 s, no recommendations' "$T/advice" '^  None '
+    lacks '110 in 30 s, nothing of handle' "$T/advice" handle
 }
 
 # 20,000 samples of a window that they fill: a verdict, and its evidence.
