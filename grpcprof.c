@@ -13275,8 +13275,8 @@ static struct slice cat_native_name(struct slice s, struct cat_text *t)
         "virtual thunk to ", "covariant return thunk to ", "void ", NULL };
     static const char *const of[] = { "&", "mut ", "dyn ", "*const ", "*mut ",
                                       "[", "(", NULL };
-    if (!memchr(s.p, '<', s.n) && !memchr(s.p, '(', s.n) &&
-        !memchr(s.p, ' ', s.n))
+    if (!s.n || (!memchr(s.p, '<', s.n) && !memchr(s.p, '(', s.n) &&
+                 !memchr(s.p, ' ', s.n)))
         return s;
     t->n = 0;
     s = cat_skip(s, thunk);
