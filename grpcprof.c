@@ -6636,11 +6636,12 @@ static int pp_read(struct pp *p, struct buf *file, const char *name,
     else if (e && packed)
         txt_fail(why, e, "%s: byte %zu of %zu: gzip data is damaged or cut "
                  "short", name, at, packed);
-    else if (!e && (e = foreign ? foreign(&r) : PP_NOT_FOREIGN) > 0)
+    else if (!e && (e = foreign ? foreign(&r) : PP_NOT_FOREIGN) > 0) {
         e = pp_read_raw(&r);
-    const char *is = e == GP_EFORMAT ? pp_name_format(&p->raw) : NULL;
-    if (is)
-        txt_fail(why, e, "%s: not a pprof profile but %s", name, is);
+        const char *is = e == GP_EFORMAT ? pp_name_format(&p->raw) : NULL;
+        if (is)
+            txt_fail(why, e, "%s: not a pprof profile but %s", name, is);
+    }
     mem_free(r.string);
     pp_ids_fini(&r.mapping);
     pp_ids_fini(&r.location);
@@ -7654,19 +7655,20 @@ static void import_period(struct import *x, const char *type, const char *unit,
 
 /* ---- folded stacks ---- */
 
-/* Cut the count off the end of a folded line; false: it has none. */
+/* Cut the count off the end of a folded line; false: it has none.  py-spy
+ * writes a count alone for samples without a frame. */
 static bool import_count(struct slice *s, uint64_t *count)
 {
     size_t i = s->n;
     while (i > 0 && isdigit((unsigned char)s->p[i - 1]))
         i--;
     struct slice digits = txt_after(*s, i);
-    if (!digits.n || i < 2 || !isspace((unsigned char)s->p[i - 1]) ||
+    if (!digits.n || (i > 0 && !isspace((unsigned char)s->p[i - 1])) ||
         !import_number(&digits, false, count))
         return false;
-    for (s->n = i - 1; s->n && isspace((unsigned char)s->p[s->n - 1]); )
+    for (s->n = i; s->n && isspace((unsigned char)s->p[s->n - 1]); )
         s->n--;
-    return s->n > 0;
+    return true;
 }
 
 /* Divide a frame such as "work (app.py:12)", "libc.so.6`read" or "read_[k]",
@@ -12835,6 +12837,36 @@ static const char cat_builtin[] =
     "network file=*/lib/python*/asyncio/selector_events.py\n"
     "libraries file=*/site-packages/* file=*/dist-packages/*\n"
     "libraries file=*/lib/python* file=<frozen* file=<string>\n"
+    "# The standard library, without the folder: py-spy leaves it out\n"
+    "serialisation file=pickle.py file=copyreg.py file=csv.py\n"
+    "compression file=gzip.py file=zipfile* file=_compression.py\n"
+    "crypto file=ssl.py file=hashlib.py file=hmac.py\n"
+    "locks file=threading.py file=queue.py file=asyncio/locks.py\n"
+    "locks file=multiprocessing/synchronize.py\n"
+    "network file=socket.py file=selectors.py file=socketserver.py\n"
+    "network file=asyncio/selector_events.py\n"
+    "libraries file=asyncio/* file=collections/* file=concurrent/futures/*\n"
+    "libraries file=ctypes/* file=email/* file=encodings/* file=html/*\n"
+    "libraries file=importlib/* file=logging/* file=multiprocessing/*\n"
+    "libraries file=re/* file=sqlite3/* file=unittest/* file=urllib/*\n"
+    "libraries file=wsgiref/* file=xml/* file=xmlrpc/* file=zoneinfo/*\n"
+    "libraries file=_collections_abc.py file=_py*.py file=_strptime.py\n"
+    "libraries file=_weakrefset.py file=abc.py file=argparse.py file=ast.py\n"
+    "libraries file=base64.py file=bisect.py file=calendar.py file=codecs.py\n"
+    "libraries file=configparser.py file=contextlib.py file=contextvars.py\n"
+    "libraries file=copy.py file=dataclasses.py file=datetime.py\n"
+    "libraries file=decimal.py file=difflib.py file=dis.py file=enum.py\n"
+    "libraries file=fractions.py file=functools.py file=genericpath.py\n"
+    "libraries file=glob.py file=heapq.py file=inspect.py file=io.py\n"
+    "libraries file=ipaddress.py file=linecache.py file=locale.py\n"
+    "libraries file=mimetypes.py file=numbers.py file=operator.py file=os.py\n"
+    "libraries file=pathlib.py file=platform.py file=posixpath.py\n"
+    "libraries file=pprint.py file=random.py file=reprlib.py file=runpy.py\n"
+    "libraries file=shutil.py file=sre_*.py file=statistics.py\n"
+    "libraries file=string.py file=subprocess.py file=tarfile.py\n"
+    "libraries file=tempfile.py file=textwrap.py file=tokenize.py\n"
+    "libraries file=traceback.py file=types.py file=typing.py file=uuid.py\n"
+    "libraries file=warnings.py file=weakref.py\n"
     "application is=entry <module>\n"
     "# JavaScript, by the file\n"
     "[lang=js]\n"
@@ -12939,6 +12971,15 @@ static bool cat_match(struct slice pattern, struct slice s)
     while (k < pattern.n && pattern.p[k] == '*')
         k++;
     return k == pattern.n;
+}
+
+/* True if pattern, where a leading slash of the name is not needed, matches the
+ * name of a file: some profilers cut folders off. */
+static bool cat_match_file(struct slice pattern, struct slice file)
+{
+    return cat_match(pattern, file) ||
+           (txt_starts(pattern, "*/") &&
+            cat_match(txt_after(pattern, 2), file));
 }
 
 /* cat_match with pattern as a string. */
@@ -13515,7 +13556,7 @@ static void cat_find(const struct cat_rules *r, enum cat_lang lang,
             const struct cat_rule *x = &r->rule[i];
             if (i < *best && x->lang == lang && (s->above || !x->under) &&
                 (!x->module.p || cat_match(x->module, s->module)) &&
-                (!x->file.p || cat_match(x->file, s->file)) &&
+                (!x->file.p || cat_match_file(x->file, s->file)) &&
                 cat_match(x->name, s->name))
                 *best = i;
         }
