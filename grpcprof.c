@@ -386,6 +386,7 @@ enum {
     ANL_PLACES = 5,             /* functions listed in which threads wait */
     ANL_APPS = 10,              /* functions of the application listed, */
     ANL_PARTS = 3,              /* and functions below each */
+    ANL_NESTED = 4,             /* closures within closures of a stack */
 
     /* With fewer effective samples the verdict is withheld: at 300 a share of
      * 10% has an interval of 7.1 to 13.9%; wider ones decide no rule. */
@@ -14225,6 +14226,46 @@ static enum cat_category anl_decide(const struct anl_pass *w, size_t k,
     return *copied ? CAT_LIBRARIES : profiler ? CAT_PROFILER : CAT_UNKNOWN;
 }
 
+/* True if the function called inner is a closure in the one called outer, its
+ * caller: main.audit.func1, shop::audit::{{closure}}, lambda$audit$0. */
+static bool anl_nested(struct slice inner, struct slice outer)
+{
+    static const char *const nameless[] = { "(anonymous)", "<anonymous>",
+        "<lambda>", "<listcomp>", "<dictcomp>", "<setcomp>", "<genexpr>",
+        "{closure}", "lambda$*", "*.lambda$*", "*$anonfun$*", "*>b__*",
+        "block in *", "block (*", };
+    if (inner.n > outer.n && outer.n &&
+        memcmp(inner.p, outer.p, outer.n) == 0 &&
+        memchr(".:({$/-", inner.p[outer.n], 7))
+        return true;
+    for (size_t i = 0; i < sizeof nameless / sizeof *nameless; i++)
+        if (cat_like(nameless[i], inner))
+            return true;
+    return false;
+}
+
+/* Add a sample to the own ones of the application's function at frame k, the
+ * innermost one of w, and of the functions that have it as a closure. */
+static void anl_add_own(const struct anl *a, struct anl_pass *w, size_t k,
+                        int64_t weight, int64_t count)
+{
+    uint32_t has[ANL_NESTED] = { w->frame[k] };
+    view_sum_add(&w->own[has[0]], weight, count);
+    for (size_t n = 1; n < ANL_NESTED && ++k < w->n;) {
+        uint32_t outer = w->frame[k];
+        bool seen = w->class[outer].category != CAT_APPLICATION;
+        for (size_t i = 0; i < n; i++)
+            seen |= has[i] == outer;
+        if (seen)
+            continue;
+        if (!anl_nested(a->view.node[has[n - 1]].name,
+                        a->view.node[outer].name))
+            return;
+        view_sum_add(&w->own[outer], weight, count);
+        has[n++] = outer;
+    }
+}
+
 /* Add count samples, weight in total, whose stack is in w. */
 static void anl_add_stack(struct anl *a, struct anl_pass *w, int64_t weight,
                           int64_t count)
@@ -14239,7 +14280,7 @@ static void anl_add_stack(struct anl *a, struct anl_pass *w, int64_t weight,
     for (size_t k = handler; k < w->n; k++) {
         struct cat_class f = w->class[w->frame[k]];
         if (f.category == CAT_APPLICATION && !app)
-            view_sum_add(&w->own[w->frame[k]], weight, count);
+            anl_add_own(a, w, k, weight, count);
         app |= f.category == CAT_APPLICATION;
         unwound |= (f.flags & CAT_ENTRY) || f.category == CAT_PROTOCOL ||
                    f.category == CAT_NETWORK;
@@ -14400,8 +14441,14 @@ static void anl_sum_up(struct anl *a, const struct anl_pass *w)
 
 /* ---- the application's functions ---- */
 
+/* Return the name of the application's function x. */
+static struct slice anl_app_name(const struct anl *a, const struct anl_app *x)
+{
+    return a->view.node[a->function[x->row].node].name;
+}
+
 /* Order functions of the application: those that pass on last, then the larger
- * total first, then the larger share of their own. */
+ * total first, then the larger share of their own, then closures last. */
 static bool anl_app_before(const struct anl *a, const struct anl_app *x,
                            const struct anl_app *y)
 {
@@ -14409,8 +14456,11 @@ static bool anl_app_before(const struct anl *a, const struct anl_app *x,
     int64_t other = a->function[y->row].cum.sum.value;
     if (x->passes != y->passes)
         return y->passes;
-    return total != other ? total > other
-                          : x->own.sum.value > y->own.sum.value;
+    if (total != other)
+        return total > other;
+    return x->own.sum.value != y->own.sum.value
+        ? x->own.sum.value > y->own.sum.value
+        : anl_nested(anl_app_name(a, y), anl_app_name(a, x));
 }
 
 /* Choose the functions of the application for a->app.  The starts of threads
@@ -15233,6 +15283,8 @@ static void anl_advise_application(struct anl *a)
             next = x;
         }
     }
+    if (next && anl_nested(anl_app_name(a, next), anl_app_name(a, first)))
+        next = NULL;
     if (!first && a->nfunctions && a->function[0].flat.low > 0.5)
         anl_advise(a, a->function[0].node, &a->function[0].flat.sum,
                    anl_text(a, "Look at what calls %s: it takes %.0f%% of the "

@@ -380,6 +380,44 @@ static void test_application_functions(void)
     pp_fini(&p);
 }
 
+/* What a closure runs is its function's own too, not what others run. */
+static void test_closures_of_functions(void)
+{
+    static const struct { const char *inner, *outer; bool nested; } row[] = {
+        { "main.audit.func1", "main.audit", true },
+        { "main.audit.func1.2", "main.audit.func1", true },
+        { "shop::audit::{{closure}}", "shop::audit", true },
+        { "lambda$audit$0", "Shop.audit", true },
+        { "block in Shop#audit", "Shop#audit", true },
+        { "<lambda>", "audit", true }, { "main.auditor", "main.audit", false },
+        { "main.audit", "main.audit", false }, { "price", "audit", false },
+        { "audit", "", false },
+    };
+    struct pp p;
+    struct anl a;
+    struct anl_config c = {0};
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        if (anl_nested(txt_slice(row[i].inner), txt_slice(row[i].outer)) !=
+            row[i].nested)
+            printf("%s in %s\n", row[i].inner, row[i].outer);
+        CHECK(anl_nested(txt_slice(row[i].inner), txt_slice(row[i].outer)) ==
+              row[i].nested);
+    }
+    unit_profile(&p);
+    uint32_t m = unit_mapping(&p, "/opt/server", 0x400000);
+    uint32_t serve = unit_location(&p, m, 0x400001, "serve");
+    uint32_t audit = unit_location(&p, m, 0x400002, "shop::audit");
+    uint32_t each = unit_location(&p, m, 0x400003, "shop::audit::{{closure}}");
+    const uint32_t deep[] = { each, audit, each, audit, serve };
+    pp_add_sample(&p, deep, 5, (int64_t[]){ 600, 600000000 }, NULL, 0);
+    CHECK(!anl_run(&p, &c, &a, NULL));
+    CHECK(a.napps == 3 && a.app[0].own.sum.samples == 600);
+    CHECK(txt_equal(anl_app_name(&a, &a.app[0]), txt_slice("shop::audit")));
+    CHECK(txt_equal(anl_app_name(&a, &a.app[2]), txt_slice("serve")));
+    anl_fini(&a);
+    pp_fini(&p);
+}
+
 /* Functions of one name in several files are nodes of their own. */
 static void test_names_of_many_files(void)
 {
