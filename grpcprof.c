@@ -14873,15 +14873,23 @@ static void anl_doubt_empty(struct anl *a)
         anl_reason(a, "no samples are left after filtering");
         return;
     }
+    size_t other = p->ntypes;           /* CPU time rather than others */
+    int64_t most = 0;
     for (size_t t = 0; t < p->ntypes; t++) {
-        size_t n = 0;
+        int64_t n = 0;
         for (size_t i = 0; i < p->nsamples; i++)
-            n += p->value[i * p->ntypes + t] != 0;
-        if (!n)
-            continue;
-        const char *other = anl_word(a, p->type[t].type);
-        anl_reason(a, "no %s samples; %s has %s: --sample %s", type, other,
-                   anl_count(a, (double)n), other);
+            if (p->value[i * p->ntypes + t])
+                n = num_add_sat(n, view_count(&a->view, i, 1));
+        if (n > 0 && (other == p->ntypes ||
+                      anl_kind_of(p->type[t].type) == ANL_CPU)) {
+            other = t;
+            most = n;
+        }
+    }
+    if (other < p->ntypes) {
+        const char *has = anl_word(a, p->type[other].type);
+        anl_reason(a, "no %s samples; %s has %s: --sample %s", type, has,
+                   anl_count(a, (double)most), has);
         return;
     }
     anl_reason(a, "the profile has no samples");
