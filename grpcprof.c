@@ -424,6 +424,11 @@ enum {
 #define ANL_PASSES    0.05
 #define ANL_LARGE_APP 0.10
 
+/* ---- COMPARE ---- */
+/* Two profiles are of different programs if the functions that both have take
+ * less than this share of the self time of one. */
+#define COMPARE_RELATED 0.10
+
 /* ---- SVG ---- */
 enum {
     /* Geometry in pixels, as drawn without scripts.  A row holds a line of
@@ -10729,6 +10734,22 @@ static int view_init(struct view *v, const struct pp *p, size_t type,
     return e;
 }
 
+/* Replace each node i of v's frames by node to[i]: its samples are that one's.
+ * GP_ENOMEM. */
+static int view_join(struct view *v, const uint32_t *to)
+{
+    for (size_t i = 0; i < v->frame_at[v->pp->nlocations]; i++)
+        v->frame[i] = to[v->frame[i]];
+    for (size_t i = 0; i < v->nnodes; i++)
+        v->node[i].flat = v->node[i].cum = (struct view_sum){0};
+    v->total = (struct view_sum){0};
+    v->net = v->no_stack = v->counted = 0;
+    v->negative = 0;
+    int e = view_add_samples(v);
+    view_note_squares(v, &v->total);
+    return e;
+}
+
 /* ---- sort orders ---- */
 
 enum view_by { VIEW_BY_FLAT, VIEW_BY_CUM };
@@ -10819,7 +10840,7 @@ struct view_call {                      /* a node in one calling context */
     int64_t  samples;                   /* of total */
 };
 
-enum { VIEW_EXTRA = 4 };                /* largest nextra */
+enum { VIEW_EXTRA = 6 };                /* largest nextra */
 
 struct view_extra { int64_t sum[VIEW_EXTRA]; };
 
@@ -13715,8 +13736,9 @@ static int cat_aggregate(struct pp *p, const struct cat_rules *rules,
  * for     intervals of shares, effective sample sizes, tests of differences
  * uses    MEM, NUM, VIEW
  * owns    nothing
- * spec    Wilson 1927 (intervals), Kish 1965 (effective sample size),
- *         Benjamini and Hochberg 1995 (many tests at once)
+ * spec    Wilson 1927 (intervals), Kish 1965 (effective sample size), Newcombe
+ *         1998 (interval of a difference), Benjamini and Hochberg 1995 (many
+ *         tests at once)
  * prefix  stat_
  * runs    any thread
  *
@@ -13808,6 +13830,46 @@ static double stat_test_shares(double p, double n, double q, double m)
     return error > 0 ? stat_tail(gap / error) : 1;
 }
 
+struct stat_change {                    /* from a base to now */
+    double delta, low, high;            /* of a share, or ns; 95% interval */
+    double p;                           /* p-value; NAN: too few samples */
+    bool   significant;                 /* among the tests of its family */
+};
+
+/* Return the change of a share from s[0] of base to s[1] of now. */
+static struct stat_change stat_change_share(const struct stat_share s[2])
+{
+    const struct stat_share *a = &s[0], *b = &s[1];
+    struct stat_change c = { .delta = b->share - a->share, .p = NAN };
+    c.low = c.delta - hypot(b->share - b->low, a->high - a->share);
+    c.high = c.delta + hypot(b->high - b->share, a->share - a->low);
+    if (!isnan(a->low) && !isnan(b->low))
+        c.p = stat_test_shares(a->share, a->n, b->share, b->n);
+    return c;
+}
+
+/* Return the change of a time, such as that per call, from s[0] of base to s[1]
+ * of now, each in units of ns[i] and part of all[i]; the errors are those of
+ * sums of weights.  All NAN if a unit is. */
+static struct stat_change stat_change_time(const struct stat_share s[2],
+                                           const struct view_sum *const all[2],
+                                           const double ns[2])
+{
+    double n = (double)s[0].sum.samples + (double)s[1].sum.samples;
+    double variance = 0;
+    for (int i = 0; i < 2; i++)
+        variance += s[i].sum.squares * stat_weight_factor(all[i]) * ns[i] *
+                    ns[i];
+    double error = variance > 0 ? sqrt(variance) : (double)NAN;
+    struct stat_change c = {
+        .delta = (double)s[1].sum.value * ns[1] -
+                 (double)s[0].sum.value * ns[0] };
+    c.low = c.delta - STAT_Z * error;
+    c.high = c.delta + STAT_Z * error;
+    c.p = n < STAT_LEAST_COMPARED ? (double)NAN : stat_tail(c.delta / error);
+    return c;
+}
+
 /* Compare two numbers. */
 static int stat_compare_numbers(const void *a, const void *b)
 {
@@ -13817,12 +13879,14 @@ static int stat_compare_numbers(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Mark the significant ones of n p-values (NAN: not tested), by Benjamini and
- * Hochberg with a false discovery rate of STAT_FALSE_SHARE.  GP_ENOMEM. */
-static int stat_mark_significant(const double *p, bool *significant, size_t n)
+/* Set *limit to the largest p-value that is significant among n of them (NAN:
+ * not tested), by Benjamini and Hochberg with a false discovery rate of
+ * STAT_FALSE_SHARE; -1: none is.  GP_ENOMEM. */
+static int stat_significant(const double *p, size_t n, double *limit)
 {
-    double *sorted = mem_zalloc(n * sizeof *sorted), largest = -1;
+    double *sorted = mem_zalloc(n * sizeof *sorted);
     size_t m = 0;
+    *limit = -1;
     if (!sorted)
         return GP_ENOMEM;
     for (size_t i = 0; i < n; i++)
@@ -13831,9 +13895,7 @@ static int stat_mark_significant(const double *p, bool *significant, size_t n)
     qsort(sorted, m, sizeof *sorted, stat_compare_numbers);
     for (size_t i = 0; i < m; i++)
         if (sorted[i] <= STAT_FALSE_SHARE * (double)(i + 1) / (double)m)
-            largest = sorted[i];
-    for (size_t i = 0; i < n; i++)
-        significant[i] = p[i] <= largest;
+            *limit = sorted[i];
     mem_free(sorted);
     return GP_OK;
 }
@@ -13862,7 +13924,6 @@ struct anl_config {
     const struct cat_rules *rules;      /* borrowed; NULL: the built-in ones */
     size_t type;                        /* row of pp.type + 1; 0: as pprof */
     double calls;                       /* overrides the profile's; 0: unset */
-    double calls_else;                  /* if the profile has none; 0: unset */
     const struct pp *by;                /* the same samples, frames named by
                                          * another granularity; or NULL */
     bool filtered;                      /* the profile was filtered */
@@ -13975,6 +14036,7 @@ struct anl {
     struct cat_rules rules;             /* owned: if the caller has none */
     struct anl_function *function;      /* owned, largest flat first */
     size_t nfunctions;
+    struct view_sum *own;               /* owned, by node: anl_app.own */
     struct anl_app app[ANL_APPS];       /* largest total first, those that pass
                                          * on behind the others */
     size_t napps;
@@ -14155,7 +14217,6 @@ struct anl_pass {                       /* sums of the pass */
     struct view_sum unsymbolised, no_app, broken, truncated, copy, unsampled;
     struct view_sum waiting, *idle;     /* idle: owned, by leaf */
     bool has_states;                    /* some samples say whether they wait */
-    struct view_sum *own;               /* owned, by node: anl_app.own */
     struct index threads;               /* hash of name -> anl.thread */
 };
 
@@ -14250,7 +14311,7 @@ static void anl_add_own(const struct anl *a, struct anl_pass *w, size_t k,
                         int64_t weight, int64_t count)
 {
     uint32_t has[ANL_NESTED] = { w->frame[k] };
-    view_sum_add(&w->own[has[0]], weight, count);
+    view_sum_add(&a->own[has[0]], weight, count);
     for (size_t n = 1; n < ANL_NESTED && ++k < w->n;) {
         uint32_t outer = w->frame[k];
         bool seen = w->class[outer].category != CAT_APPLICATION;
@@ -14261,7 +14322,7 @@ static void anl_add_own(const struct anl *a, struct anl_pass *w, size_t k,
         if (!anl_nested(a->view.node[has[n - 1]].name,
                         a->view.node[outer].name))
             return;
-        view_sum_add(&w->own[outer], weight, count);
+        view_sum_add(&a->own[outer], weight, count);
         has[n++] = outer;
     }
 }
@@ -14465,8 +14526,9 @@ static bool anl_app_before(const struct anl *a, const struct anl_app *x,
 
 /* Choose the functions of the application for a->app.  The starts of threads
  * and main, which all runs below, are left out. */
-static void anl_choose_apps(struct anl *a, const struct view_sum *own)
+static void anl_choose_apps(struct anl *a)
 {
+    const struct view_sum *own = a->own;
     for (uint32_t i = 0; i < a->nfunctions; i++) {
         const struct anl_function *f = &a->function[i];
         if (!f->application || a->class[f->node].flags & CAT_ENTRY ||
@@ -14546,7 +14608,7 @@ static int anl_run_apps(struct anl *a, struct anl_pass *w)
     struct anl_parts x = {0};
     uint8_t *of = mem_zalloc(v->nnodes);
     int e = of ? GP_OK : GP_ENOMEM;
-    anl_choose_apps(a, w->own);
+    anl_choose_apps(a);
     for (size_t k = 0; k < a->napps && !e; k++)
         of[a->function[a->app[k].row].node] = (uint8_t)(k + 1);
     for (size_t i = 0; i < p->nsamples && a->napps && !e; i++) {
@@ -14579,8 +14641,8 @@ static int anl_run_samples(struct anl *a)
     struct anl_pass w = { .class = a->class };
     w.credit = mem_zalloc(2 * v->nnodes * sizeof *w.credit);
     w.idle = mem_zalloc(v->nnodes * sizeof *w.idle);
-    w.own = mem_zalloc(v->nnodes * sizeof *w.own);
-    int e = w.credit && w.idle && w.own ? GP_OK : GP_ENOMEM;
+    a->own = mem_zalloc(v->nnodes * sizeof *a->own);
+    int e = w.credit && w.idle && a->own ? GP_OK : GP_ENOMEM;
     for (size_t i = 0; i < p->nsamples && !e; i++) {
         int64_t weight = p->value[i * p->ntypes + v->type];
         if (weight && !(e = anl_stack(&w, v, i))) {
@@ -14598,7 +14660,6 @@ static int anl_run_samples(struct anl *a)
     mem_free(w.frame);
     mem_free(w.credit);
     mem_free(w.idle);
-    mem_free(w.own);
     mem_index_fini(&w.threads);
     return e;
 }
@@ -14864,6 +14925,16 @@ static void anl_doubt_stacks(struct anl *a)
             anl_reason(a, "%.1f%% %s", 100 * doubt[i].share, doubt[i].text);
 }
 
+/* True if s, out of a profile, can stand in a suggested command: it is short,
+ * needs no quotes in a shell, and no command takes it for an option. */
+static bool anl_is_safe_word(struct slice s)
+{
+    bool safe = s.n > 0 && s.n <= 60 && s.p[0] != '-';
+    for (size_t i = 0; i < s.n && safe; i++)
+        safe = isalnum((unsigned char)s.p[i]) || memchr(".:[]_/-", s.p[i], 7);
+    return safe;
+}
+
 /* Say that there are no samples, and which sample type has some. */
 static void anl_doubt_empty(struct anl *a)
 {
@@ -14889,7 +14960,9 @@ static void anl_doubt_empty(struct anl *a)
     if (other < p->ntypes) {
         const char *has = anl_word(a, p->type[other].type);
         anl_reason(a, "no %s samples; %s has %s: --sample %s", type, has,
-                   anl_count(a, (double)most), has);
+                   anl_count(a, (double)most),
+                   anl_is_safe_word(p->type[other].type) ? has
+                   : anl_text(a, "%zu", other));
         return;
     }
     anl_reason(a, "the profile has no samples");
@@ -14981,11 +15054,8 @@ static void anl_advise_next(struct anl *a)
     if (a->trust.hz_asked < 1000)
         load_s = ANL_LEAST_LOAD_S;
     struct slice at = a->comment.listen;
-    bool omit = at.n == 0 || at.n > 60 ||
+    bool omit = !anl_is_safe_word(at) ||
                 txt_equal(at, txt_slice("127.0.0.1:50051"));
-    for (size_t i = 0; i < at.n && !omit; i++)  /* unsafe in a shell */
-        omit = !isalnum((unsigned char)at.p[i]) &&
-               !memchr(".:[]_/-", at.p[i], 7);
     const char *to = omit ? "" : anl_text(a, " %.*s", (int)at.n, at.p);
     a->verdict.next_command = anl_text(a,
         "grpcprof serve%s%s%s%s --profile %.0fs\n"
@@ -15355,6 +15425,7 @@ static void anl_fini(struct anl *a)
     mem_free(a->class);
     cat_rules_fini(&a->rules);
     mem_free(a->function);
+    mem_free(a->own);
     mem_free(a->by_row);
     mem_free(a->thread);
     fig_fini(&a->comment);
@@ -15381,8 +15452,7 @@ static int anl_run(const struct pp *p, const struct anl_config *c,
         a->view.total.squares = a->kept.squares = 0;
     double noted = a->comment.requests;
     a->calls_given = c->calls > 0 || !(noted > 0);
-    a->calls = c->calls > 0 ? c->calls : noted > 0 ? noted
-             : c->calls_else > 0 ? c->calls_else : NAN;
+    a->calls = c->calls > 0 ? c->calls : noted > 0 ? noted : (double)NAN;
     if (!e && !c->rules)
         e = cat_rules_init(&a->rules, (struct slice){0}, "", why);
     if (!e && !(a->class = cat_classify_all(&a->view, c->rules ? c->rules
@@ -15407,213 +15477,364 @@ static int anl_run(const struct pp *p, const struct anl_config *c,
  * for     two profiles beside each other; assertions on one or on both
  * uses    MEM, TXT, RE, PP, VIEW, CAT, STAT, ANL
  * owns    struct compare_diff, struct compare_assert
- * spec    Newcombe 1998 (interval of a difference)
+ * spec    none
  * prefix  compare_
  * runs    any thread
+ *
+ * Each function's self value and its total (with what it calls) are tested, all
+ * in one family; a function that calls nothing has one test for both.
  *
  * Invariant  every function with a value in either profile is in one row.
  * Does not   align stacks: SVG compares call trees.
  */
 
+/* ---- functions of two profiles, in pairs ---- */
+
+struct compare_side {                   /* a profile's functions to be paired */
+    const struct view *view;            /* borrowed */
+    struct slice main;                  /* name of the program's module */
+    const bool *has;                    /* by node: it is one; NULL: all are */
+};
+
+struct compare_key {                    /* what a function is known by */
+    struct slice name, file, module;    /* borrowed; file: end of its path;
+                                         * empty: not known; or the program */
+    bool     alone;                     /* no other file of its profile has its
+                                         * name */
+    bool     of_now;
+    uint32_t node;
+};
+
+enum { COMPARE_BY_FILE = 1, COMPARE_BY_MODULE = 2 };
+
+/* Append a key for each node of x to the n there are; return their number. */
+static size_t compare_add_keys(struct compare_key *key, size_t n,
+                               const struct compare_side *x, bool of_now)
+{
+    const struct view *v = x->view;
+    for (uint32_t i = 0; i < v->nnodes; i++) {
+        const struct view_node *f = &v->node[i];
+        struct slice module = cat_module_name(v, f->module);
+        if (x->has && !x->has[i])
+            continue;
+        key[n++] = (struct compare_key){
+            .name = f->name, .node = i, .of_now = of_now,
+            .file = txt_tail(view_function(v, f)->file),
+            .module = txt_equal(module, x->main) ? (struct slice){0} : module };
+    }
+    return n;
+}
+
+/* Compare two keys by name and by what the bits of by say; in *by, equal ones
+ * of base stand first. */
+static int compare_keys(const void *a, const void *b, void *by)
+{
+    const struct compare_key *x = a, *y = b;
+    unsigned bits = *(const unsigned *)by;
+    int r = txt_compare(x->name, y->name);
+    r = r || !(bits & COMPARE_BY_FILE) ? r : txt_compare(x->file, y->file);
+    r = r || !(bits & COMPARE_BY_MODULE) ? r
+        : txt_compare(x->module, y->module);
+    return r ? r : x->of_now != y->of_now ? x->of_now - y->of_now
+           : (x->node > y->node) - (x->node < y->node);
+}
+
+/* Find the keys that are alone; the n keys are sorted by name. */
+static void compare_find_alone(struct compare_key *key, size_t n)
+{
+    for (size_t i = 0, end; i < n; i = end) {
+        bool alone = true;
+        for (end = i; end < n && key[end].of_now == key[i].of_now &&
+                      txt_equal(key[end].name, key[i].name); end++)
+            alone &= txt_equal(key[end].file, key[i].file);
+        for (size_t k = i; k < end; k++)
+            key[k].alone = alone;
+    }
+}
+
+/* True if base's x and now's y, the only ones of their name left, are the same
+ * function: not of two modules, and not of two of several files. */
+static bool compare_may_pair(const struct compare_key *x,
+                             const struct compare_key *y)
+{
+    bool files = x->alone || y->alone || !x->file.n || !y->file.n;
+    return files && (!x->module.n || !y->module.n ||
+                     txt_equal(x->module, y->module));
+}
+
+/* Return how many of the keys from first up to end, equal for by, are pairs:
+ * those of base come first, those of now from key[now] on. */
+static size_t compare_pairs(const struct compare_key *key, size_t first,
+                            size_t now, size_t end, unsigned by)
+{
+    size_t base = now - first;
+    if (base == 0 || end == now)
+        return 0;
+    if (by == (COMPARE_BY_FILE | COMPARE_BY_MODULE))
+        return base < end - now ? base : end - now;
+    return base == 1 && end - now == 1 &&
+           (by & COMPARE_BY_FILE ? key[first].file.n > 0
+                                 : compare_may_pair(&key[first], &key[now]));
+}
+
+/* Pair equal ones of the n keys, sorted for by; if by is not all, only where
+ * there is one of each.  Return how many keys are left, moved to the front. */
+static size_t compare_pair_keys(struct compare_key *key, size_t n, unsigned by,
+                                uint32_t *base_of)
+{
+    size_t left = 0, end;
+    for (size_t i = 0; i < n; i = end) {
+        size_t now = i;
+        struct compare_key last = key[i];
+        last.of_now = true;
+        last.node = MEM_NONE;
+        for (end = i; end < n && compare_keys(&key[end], &last, &by) <= 0;)
+            now += !key[end++].of_now;
+        size_t pairs = compare_pairs(key, i, now, end, by);
+        for (size_t k = 0; k < pairs; k++)
+            base_of[key[now + k].node] = key[i + k].node;
+        for (size_t k = i; k < end; k++)
+            if (k < now ? k >= i + pairs : k >= now + pairs)
+                key[left++] = key[k];
+    }
+    return left;
+}
+
+/* Set base_of[node of now] to the node of base that is the same function, or
+ * MEM_NONE: by name, file and module; then without the module, without the
+ * file, and by the name alone.  GP_ENOMEM. */
+static int compare_pair(const struct compare_side *base,
+                        const struct compare_side *now, uint32_t *base_of)
+{
+    static const unsigned pass[] = { 0, COMPARE_BY_FILE | COMPARE_BY_MODULE,
+                                     COMPARE_BY_FILE, COMPARE_BY_MODULE, 0 };
+    size_t n = base->view->nnodes + now->view->nnodes;
+    struct compare_key *key = mem_zalloc(n * sizeof *key);
+    if (!key)
+        return GP_ENOMEM;
+    for (size_t i = 0; i < now->view->nnodes; i++)
+        base_of[i] = MEM_NONE;
+    n = compare_add_keys(key, 0, base, false);
+    n = compare_add_keys(key, n, now, true);
+    for (size_t i = 0; i < sizeof pass / sizeof *pass && n; i++) {
+        unsigned by = pass[i];
+        qsort_r(key, n, sizeof *key, compare_keys, &by);
+        if (i == 0)
+            compare_find_alone(key, n);
+        else
+            n = compare_pair_keys(key, n, by, base_of);
+    }
+    mem_free(key);
+    return GP_OK;
+}
+
 /* ---- two profiles beside each other ---- */
 
 struct compare_change {                 /* a function in both */
     uint32_t now, base;                 /* nodes of their tables, or MEM_NONE */
+    bool application;                   /* but no thread's start */
+    bool leaf;                          /* calls nothing: total is self */
+    bool passes;                        /* most of its total's change is that of
+                                         * the application's below it */
     struct stat_share flat[2], cum[2];  /* base, now */
-    double delta, low, high;            /* of share or ns per call; interval */
-    double p;                           /* p-value; NAN: too few samples */
-    bool   significant;                 /* after Benjamini and Hochberg */
+    struct stat_change self, total;     /* of share or ns per call */
 };
 
 struct compare_diff {
     const struct anl *now, *base;       /* borrowed */
     bool   per_call;                    /* compares CPU per call, else shares */
     double scale;                       /* of base, for equal totals; else 1 */
-    struct compare_change *change;      /* owned; in compare_order */
-    size_t n, tested, significant;      /* rows; tested: with enough samples */
+    struct compare_change *change;      /* owned; in compare_order of self */
+    uint32_t *by_total;                 /* owned: rows of change, in that of
+                                         * total; leaves: the application's */
+    size_t n, nself, ntotal;            /* rows; the first ones with self time;
+                                         * of by_total */
+    size_t tested, significant;         /* rows; tested: with enough samples */
+    double limit;                       /* largest significant p-value, or -1 */
+    size_t shared;                      /* rows in both */
+    double known[2];                    /* their part of base's and now's self
+                                         * time; NAN: there is none */
+    bool   unrelated;                   /* hardly a function is in both */
 };
 
 /* Release d. */
 static void compare_fini(struct compare_diff *d)
 {
     mem_free(d->change);
+    mem_free(d->by_total);
     *d = (struct compare_diff){0};
 }
 
-/* Return the change of a share from s[0] to s[1], with Newcombe's interval. */
-static double compare_shares(const struct stat_share s[2], double *low,
-                             double *high)
+/* Return the change from s[0] of base to s[1] of now: of the CPU time per call,
+ * or else of a share. */
+static struct stat_change compare_test(const struct compare_diff *d,
+                                       const struct stat_share s[2],
+                                       bool per_call)
 {
-    const struct stat_share *a = &s[0], *b = &s[1];
-    double delta = b->share - a->share;
-    *low = delta - hypot(b->share - b->low, a->high - a->share);
-    *high = delta + hypot(b->high - b->share, a->share - a->low);
-    return delta;
+    const struct anl *a[2] = { d->base, d->now };
+    const struct view_sum *const all[2] = { &a[0]->view.total,
+                                            &a[1]->view.total };
+    const double ns[2] = { a[0]->ns_per_unit / a[0]->calls,
+                           a[1]->ns_per_unit / a[1]->calls };
+    return per_call ? stat_change_time(s, all, ns) : stat_change_share(s);
 }
 
-/* Return the change of the CPU time per call, in ns, from part[0] of base to
- * part[1] of now, or NAN; *error: its standard error, of sums of weights. */
-static double compare_call_times(const struct anl *base, const struct anl *now,
-                                 const struct stat_share part[2], double *error)
+/* Set what c's function is in the application. */
+static void compare_classify(struct compare_change *c,
+                             const struct compare_diff *d)
 {
-    const struct anl *a[2] = { base, now };
-    double ns[2], variance = 0;
+    const struct anl *a[2] = { d->base, d->now };
+    uint32_t node[2] = { c->base, c->now };
+    struct stat_share own[2];
     for (int i = 0; i < 2; i++) {
-        double unit = a[i]->ns_per_unit / a[i]->calls;
-        ns[i] = (double)part[i].sum.value * unit;
-        variance += part[i].sum.squares *
-                    stat_weight_factor(&a[i]->view.total) * unit * unit;
+        static const struct view_sum none = {0};
+        bool in = node[i] != MEM_NONE;
+        own[i] = stat_share(in ? &a[i]->own[node[i]] : &none,
+                            &a[i]->view.total);
+        c->application |= in &&
+            a[i]->class[node[i]].category == CAT_APPLICATION &&
+            !(a[i]->class[node[i]].flags & CAT_ENTRY);
     }
-    *error = sqrt(variance);
-    return ns[1] - ns[0];
-}
-
-/* Set c's change of share or CPU time per call, its interval and p-value. */
-static void compare_test(struct compare_change *c, const struct compare_diff *d)
-{
-    const struct stat_share *a = &c->flat[0], *b = &c->flat[1];
-    if (!d->per_call) {
-        c->delta = compare_shares(c->flat, &c->low, &c->high);
-        c->p = isnan(a->low) || isnan(b->low) ? (double)NAN
-               : stat_test_shares(a->share, a->n, b->share, b->n);
-        return;
-    }
-    double n = (double)a->sum.samples + (double)b->sum.samples, error;
-    c->delta = compare_call_times(d->base, d->now, c->flat, &error);
-    if (!(error > 0))                   /* no samples */
-        error = NAN;
-    c->low = c->delta - STAT_Z * error;
-    c->high = c->delta + STAT_Z * error;
-    c->p = n < STAT_LEAST_COMPARED ? (double)NAN : stat_tail(c->delta / error);
-}
-
-/* Compare two changes: significant ones first, then the larger one. */
-static int compare_order(const void *a, const void *b)
-{
-    const struct compare_change *x = a, *y = b;
-    const double v[2] = { isnan(x->delta) ? 0 : fabs(x->delta),
-                          fmax(x->flat[0].share, x->flat[1].share) };
-    const double w[2] = { isnan(y->delta) ? 0 : fabs(y->delta),
-                          fmax(y->flat[0].share, y->flat[1].share) };
-    if (x->significant != y->significant)
-        return x->significant ? -1 : 1;
-    for (size_t i = 0; i < 2; i++)
-        if (v[i] < w[i] || v[i] > w[i])
-            return v[i] < w[i] ? 1 : -1;
-    return x->now != y->now ? (x->now > y->now) - (x->now < y->now)
-                            : (x->base > y->base) - (x->base < y->base);
-}
-
-struct compare_pairs {                  /* index of a base's nodes */
-    const struct view *view;            /* borrowed */
-    struct index exact, name;           /* by name and module; by name */
-    uint32_t *next;                     /* owned, by node: next of that name */
-    bool     *paired;                   /* owned, by node: has a partner */
-};
-
-/* Return the unpaired node of x of that name in that module, or MEM_NONE. */
-static uint32_t compare_pairs_exact(const struct compare_pairs *x,
-                                    struct slice name, struct slice file)
-{
-    const struct view *v = x->view;
-    uint64_t h = mem_hash_more(mem_hash(name.p, name.n), file.p, file.n);
-    uint32_t at = 0, i;
-    while ((i = mem_index_next(&x->exact, h, &at)) != MEM_NONE)
-        if (!x->paired[i] && txt_equal(v->node[i].name, name) &&
-            txt_equal(cat_module_name(v, v->node[i].module), file))
-            break;
-    return i;
-}
-
-/* Index the nodes of v.  Of nodes with the same name and module name, exact has
- * only the first.  GP_ENOMEM; the caller releases x in any case. */
-static int compare_pairs_init(struct compare_pairs *x, const struct view *v)
-{
-    *x = (struct compare_pairs){ .view = v };
-    x->next = mem_zalloc(v->nnodes * sizeof *x->next);
-    x->paired = mem_zalloc(v->nnodes);
-    int e = x->next && x->paired ? GP_OK : GP_ENOMEM;
-    for (uint32_t i = 0; i < v->nnodes && !e; i++) {
-        struct slice name = v->node[i].name;
-        struct slice file = cat_module_name(v, v->node[i].module);
-        uint64_t h = mem_hash(name.p, name.n);
-        uint32_t at = 0, k;
-        while ((k = mem_index_next(&x->name, h, &at)) != MEM_NONE)
-            if (txt_equal(v->node[k].name, name))
-                break;
-        x->next[i] = k == MEM_NONE ? MEM_NONE : x->next[k];
-        if (k == MEM_NONE)
-            e = mem_index_put(&x->name, h, i);
-        else
-            x->next[k] = i;
-        if (!e && compare_pairs_exact(x, name, file) == MEM_NONE)
-            e = mem_index_put(&x->exact, mem_hash_more(h, file.p, file.n), i);
-    }
-    return e;
-}
-
-/* Return x's node that pairs with n of view w, or MEM_NONE, and mark it: same
- * name and module, or the name if one has no module. */
-static uint32_t compare_take_pair(struct compare_pairs *x, const struct view *w,
-                                  const struct view_node *n)
-{
-    struct slice file = cat_module_name(w, n->module);
-    uint32_t at = 0, i = compare_pairs_exact(x, n->name, file);
-    if (i == MEM_NONE && file.n)
-        i = compare_pairs_exact(x, n->name, txt_slice(""));
-    if (i == MEM_NONE && !file.n) {
-        uint64_t h = mem_hash(n->name.p, n->name.n);
-        while ((i = mem_index_next(&x->name, h, &at)) != MEM_NONE)
-            if (txt_equal(x->view->node[i].name, n->name))
-                break;
-        while (i != MEM_NONE && x->paired[i])
-            i = x->next[i];
-    }
-    if (i != MEM_NONE)
-        x->paired[i] = true;
-    return i;
+    c->passes = c->application &&
+        !(2 * fabs(compare_test(d, own, d->per_call).delta) >=
+          fabs(c->total.delta));
 }
 
 /* Add the change from node base to node now; MEM_NONE: in one profile only. */
 static void compare_add(struct compare_diff *d, uint32_t now, uint32_t base)
 {
     static const struct view_sum none = {0};
-    struct compare_change *c = &d->change[d->n++];
+    struct compare_change *c = &d->change[d->n];
     const struct view *v[2] = { anl_table(d->base).view,
                                 anl_table(d->now).view };
     uint32_t node[2] = { base, now };
     assert(now != MEM_NONE || base != MEM_NONE);
-    *c = (struct compare_change){ .now = now, .base = base, .p = NAN };
+    *c = (struct compare_change){ .now = now, .base = base, .leaf = true };
     for (int i = 0; i < 2; i++) {
         const struct view_node *n = node[i] == MEM_NONE ? NULL
                                     : &v[i]->node[node[i]];
         c->flat[i] = stat_share(n ? &n->flat : &none, &v[i]->total);
         c->cum[i] = stat_share(n ? &n->cum : &none, &v[i]->total);
+        c->leaf &= !n || (n->flat.value == n->cum.value &&
+                          n->flat.samples == n->cum.samples);
     }
-    compare_test(c, d);
+    if (!c->cum[0].sum.value && !c->cum[1].sum.value)
+        return;                         /* no sample, or nothing in sum */
+    c->self = compare_test(d, c->flat, d->per_call);
+    c->total = compare_test(d, c->cum, d->per_call);
+    if (!anl_table(d->now).by)
+        compare_classify(c, d);
+    d->n++;
+    d->shared += now != MEM_NONE && base != MEM_NONE;
+    for (int i = 0; i < 2 && now != MEM_NONE && base != MEM_NONE; i++)
+        d->known[i] += (double)c->flat[i].sum.value;
 }
 
-/* Pair the functions that have self time in at least one profile. */
-static int compare_pair(struct compare_diff *d)
+/* Make the rows of d: the functions with a value in at least one profile. */
+static int compare_rows(struct compare_diff *d)
 {
     const struct view *now = anl_table(d->now).view;
     const struct view *base = anl_table(d->base).view;
-    struct compare_pairs x;
-    int e = compare_pairs_init(&x, base);
+    const struct compare_side side[2] = {
+        { base, cat_module_name(&d->base->view, d->base->main), NULL },
+        { now, cat_module_name(&d->now->view, d->now->main), NULL } };
+    uint32_t *base_of = mem_zalloc(now->nnodes * sizeof *base_of);
+    bool *paired = mem_zalloc(base->nnodes);
+    int e = base_of && paired ? compare_pair(&side[0], &side[1], base_of)
+                              : GP_ENOMEM;
     for (uint32_t i = 0; i < now->nnodes && !e; i++) {
-        uint32_t k = compare_take_pair(&x, now, &now->node[i]);
-        if (now->node[i].flat.value ||
-            (k != MEM_NONE && base->node[k].flat.value))
-            compare_add(d, i, k);
+        if (base_of[i] != MEM_NONE)
+            paired[base_of[i]] = true;
+        compare_add(d, i, base_of[i]);
     }
     for (uint32_t i = 0; i < base->nnodes && !e; i++)
-        if (!x.paired[i] && base->node[i].flat.value)
+        if (!paired[i])
             compare_add(d, MEM_NONE, i);
-    mem_index_fini(&x.exact);
-    mem_index_fini(&x.name);
-    mem_free(x.next);
-    mem_free(x.paired);
+    mem_free(base_of);
+    mem_free(paired);
     return e;
+}
+
+/* Mark the significant changes of self and total: one family of tests, so that
+ * equal profiles have one in at most STAT_FALSE_SHARE of all cases.  A leaf's
+ * total is not tested again.  GP_ENOMEM. */
+static int compare_mark(struct compare_diff *d)
+{
+    double *p = mem_zalloc(2 * d->n * sizeof *p);
+    if (!p)
+        return GP_ENOMEM;
+    for (size_t i = 0; i < d->n; i++) {
+        p[2 * i] = d->change[i].self.p;
+        p[2 * i + 1] = d->change[i].leaf ? (double)NAN : d->change[i].total.p;
+    }
+    int e = stat_significant(p, 2 * d->n, &d->limit);
+    for (size_t i = 0; i < d->n; i++) {
+        struct compare_change *c = &d->change[i];
+        c->self.significant = c->self.p <= d->limit;
+        c->total.significant = c->total.p <= d->limit;
+        d->significant += c->self.significant || c->total.significant;
+        d->tested += !isnan(c->self.p) || !isnan(c->total.p);
+    }
+    mem_free(p);
+    return e;
+}
+
+/* Compare two changes: significant ones first, then the larger one; *total: of
+ * totals, the application's functions first, of them those that pass on last.
+ */
+static int compare_order(const void *a, const void *b, void *total)
+{
+    const struct compare_change *x = a, *y = b;
+    bool all = *(const bool *)total;
+    const struct stat_change *c = all ? &x->total : &x->self;
+    const struct stat_change *d = all ? &y->total : &y->self;
+    const struct stat_share *s = all ? x->cum : x->flat;
+    const struct stat_share *t = all ? y->cum : y->flat;
+    const double v[3] = { all ? 2 * x->application - x->passes : 0,
+                          isnan(c->delta) ? 0 : fabs(c->delta),
+                          fmax(s[0].share, s[1].share) };
+    const double w[3] = { all ? 2 * y->application - y->passes : 0,
+                          isnan(d->delta) ? 0 : fabs(d->delta),
+                          fmax(t[0].share, t[1].share) };
+    if (c->significant != d->significant)
+        return c->significant ? -1 : 1;
+    for (size_t i = 0; i < 3; i++)
+        if (v[i] < w[i] || v[i] > w[i])
+            return v[i] < w[i] ? 1 : -1;
+    return x->now != y->now ? (x->now > y->now) - (x->now < y->now)
+                            : (x->base > y->base) - (x->base < y->base);
+}
+
+/* Compare rows of change, of which change is the first, as compare_order. */
+static int compare_totals(const void *a, const void *b, void *change)
+{
+    const struct compare_change *c = change;
+    bool total = true;
+    return compare_order(&c[*(const uint32_t *)a], &c[*(const uint32_t *)b],
+                         &total);
+}
+
+/* Sort the rows by self, list those by total, and count. */
+static void compare_sort(struct compare_diff *d)
+{
+    bool total = false, by = anl_table(d->now).by, own[2] = { false, false };
+    qsort_r(d->change, d->n, sizeof *d->change, compare_order, &total);
+    for (uint32_t i = 0; i < d->n; i++) {
+        const struct compare_change *c = &d->change[i];
+        if (c->flat[0].sum.value || c->flat[1].sum.value)
+            d->nself = i + 1;
+        if (c->application || !c->leaf)
+            d->by_total[d->ntotal++] = i;
+        own[0] |= c->application;
+        own[1] |= c->application && c->now != MEM_NONE && c->base != MEM_NONE;
+    }
+    qsort_r(d->by_total, d->ntotal, sizeof *d->by_total, compare_totals,
+            d->change);
+    d->known[0] /= (double)d->base->kept.value;
+    d->known[1] /= (double)d->now->kept.value;
+    d->unrelated = d->base->kept.value > 0 && d->now->kept.value > 0 &&
+                   (fmin(d->known[0], d->known[1]) < COMPARE_RELATED ||
+                    (!by && own[0] && !own[1]));
 }
 
 /* Compare now with base, both outliving d: shares or, with per_call, CPU time
@@ -15622,29 +15843,19 @@ static int compare_run(struct compare_diff *d, const struct anl *now,
                        const struct anl *base, bool per_call, bool normalize)
 {
     size_t n = anl_table(now).view->nnodes + anl_table(base).view->nnodes;
-    double *p = mem_zalloc(n * sizeof *p);
-    bool *mark = mem_zalloc(n);
     *d = (struct compare_diff){ .now = now, .base = base, .per_call = per_call,
-                            .scale = 1 };
+                                .scale = 1, .limit = -1 };
     if (normalize && base->kept.value)
         d->scale = (double)now->kept.value / (double)base->kept.value;
-    d->change = mem_zalloc(n * sizeof *d->change);
-    int e = p && mark && d->change ? compare_pair(d) : GP_ENOMEM;
+    d->change = mem_zalloc((n + 1) * sizeof *d->change);
+    d->by_total = mem_zalloc(n * sizeof *d->by_total);
+    int e = d->change && d->by_total ? compare_rows(d) : GP_ENOMEM;
     assert(d->n <= n);                  /* a node is in one row */
-    for (size_t i = 0; i < d->n && !e; i++)
-        p[i] = d->change[i].p;
-    e = e ? e : stat_mark_significant(p, mark, d->n);
-    for (size_t i = 0; i < d->n && !e; i++) {
-        d->change[i].significant = mark[i];
-        d->significant += mark[i];
-        d->tested += isnan(p[i]) ? 0 : 1;
-    }
-    if (!e)
-        qsort(d->change, d->n, sizeof *d->change, compare_order);
-    mem_free(p);
-    mem_free(mark);
+    e = e ? e : compare_mark(d);
     if (e)
         compare_fini(d);
+    else
+        compare_sort(d);
     return e;
 }
 
@@ -15674,7 +15885,9 @@ struct compare_assert {
     double bound;
     struct re re;                       /* owned; measures to COMPARE_DELTA */
     double value, low, high;            /* measured; NAN: unknown */
-    size_t matched;                     /* functions that re matches */
+    size_t matched;                     /* functions that re matches, in the
+                                         * profile where they are more */
+    bool   judged;                      /* value is known, and re matches */
     bool   pass;                        /* value, not its interval, meets it */
 };
 
@@ -15782,17 +15995,17 @@ static int compare_matching_share(const struct anl *a, const struct re *re,
     return GP_OK;
 }
 
-/* Measure t on functions of a and, for delta, of base (else NULL). */
+/* Measure t on functions of a and base; base->pp is NULL without one. */
 static int compare_assert_functions(struct compare_assert *t,
                                     const struct anl *a,
                                     const struct anl *base, struct gp_why *why)
 {
+    const struct compare_diff d = { .now = a, .base = base };
     struct stat_share s[2];             /* base, a */
-    double error;
-    int e = compare_matching_share(a, &t->re, t->measure == COMPARE_SELF, &s[1],
-                                   &t->matched);
-    if (!e && base)
-        e = compare_matching_share(base, &t->re, false, &s[0], &t->matched);
+    bool leaf = t->measure == COMPARE_SELF;
+    int e = compare_matching_share(a, &t->re, leaf, &s[1], &t->matched);
+    if (!e && base->pp)                 /* gone since is no mistyped name */
+        e = compare_matching_share(base, &t->re, leaf, &s[0], &t->matched);
     if (e)
         return txt_fail(why, e, "out of memory");
     if (re_gave_up(&t->re))
@@ -15801,42 +16014,43 @@ static int compare_assert_functions(struct compare_assert *t,
     t->value = s[1].share;
     t->low = s[1].low;
     t->high = s[1].high;
-    if (t->ns) {
-        t->value = compare_call_times(base, a, s, &error);
-        t->low = t->value - STAT_Z * error;
-        t->high = t->value + STAT_Z * error;
-        if (isnan(t->value))
-            return txt_fail(why, GP_EUSAGE, "--assert '%s': the number of calls"
-                            " is unknown for one of the profiles; set it with "
-                            "--per-call=N", t->text);
-    } else if (t->measure == COMPARE_DELTA) {
-        t->value = compare_shares(s, &t->low, &t->high);
+    if (t->measure == COMPARE_DELTA) {
+        struct stat_change c = compare_test(&d, s, t->ns);
+        t->value = c.delta;
+        t->low = c.low;
+        t->high = c.high;
     }
+    if (t->ns && isnan(t->value))
+        return txt_fail(why, GP_EUSAGE, "--assert '%s': the number of calls is "
+                        "unknown for one of the profiles; set both with "
+                        "--per-call=NEW,BASE", t->text);
     return GP_OK;
 }
 
-/* Test t on a and, for delta, base.  GP_EUSAGE without what it measures. */
+/* Test t on a and base; base->pp is NULL without one.  GP_EUSAGE without what
+ * it measures. */
 static int compare_assert_test(struct compare_assert *t, const struct anl *a,
                                const struct anl *base, struct gp_why *why)
 {
     int e = GP_OK;
-    bool delta = t->measure == COMPARE_DELTA;
-    assert(!delta || base->pp);
+    assert(t->measure != COMPARE_DELTA || base->pp);
     t->value = t->low = t->high = NAN;
     if (t->measure == COMPARE_CPU_PER_CALL)
         t->value = a->cpu_ns_per_call;
     else if (t->measure == COMPARE_SAMPLES)
         t->value = a->trust.samples;
     else
-        e = compare_assert_functions(t, a, delta ? base : NULL, why);
+        e = compare_assert_functions(t, a, base, why);
+    t->judged = !isnan(t->value) && (t->measure > COMPARE_DELTA || t->matched);
     t->pass = (t->less ? t->value < t->bound : t->value > t->bound) ||
               (t->equal && t->value >= t->bound && t->value <= t->bound);
+    t->pass &= t->judged;
     return e;
 }
 
 /* ================================== 27 SVG ===================================
  * for     flame graph: one self-contained SVG of a profile, or of two
- * uses    MEM, NUM, TXT, PP, MERGE, VIEW, CAT, STAT
+ * uses    MEM, NUM, TXT, PP, MERGE, VIEW, CAT, STAT, ANL, COMPARE
  * owns    struct svg while svg_write runs
  * spec    SVG 1.1 and XML 1.0, CSS colour schemes, WAI-ARIA 1.2 (tree)
  * prefix  svg_
@@ -15851,8 +16065,10 @@ static int compare_assert_test(struct compare_assert *t, const struct anl *a,
  *   <metadata id="d">1:12</metadata>                         name : samples
  *
  * With a base, a frame is as wide as the mean of its two shares and is grouped
- * by how its share changed; its data is name:samples:base samples:share:base
- * share, with shares in parts of SVG_PARTS.
+ * by how its share, or its time per call, changed; its data is name : samples :
+ * base's samples : share : base's share, with shares in parts of SVG_PARTS.  A
+ * frame with all samples of its function is judged with COMPARE's functions; the
+ * others, parts of a function, are a family of tests of their own.
  *
  * Invariant  a child lies inside its parent; the same profile gives the same
  *            bytes; names are always text, never markup or script.
@@ -15868,6 +16084,7 @@ struct svg_config {
     bool        reverse;                /* stacks start at the leaf */
     const struct pp *base;              /* to compare with, or NULL */
     const char *base_name;              /* for errors */
+    const struct compare_diff *diff;    /* borrowed: of the profile and base */
     const char *name;                   /* profile, for errors; or NULL */
 };
 
@@ -15876,12 +16093,15 @@ enum { SVG_SHADES = 3, SVG_GROUPS = CAT_COUNT * SVG_SHADES };
 /* How a frame's share changed; takes the place of its category. */
 enum { SVG_GREW, SVG_SHRANK, SVG_SAME, SVG_NEW, SVG_GONE, SVG_CHANGES };
 
-static const struct { const char *name, *light, *dark; } svg_changes[] = {
-    [SVG_GREW] = { "larger share", "#f08a7e", "#a8443a" },
-    [SVG_SHRANK] = { "smaller share", "#86aef0", "#34609f" },
-    [SVG_SAME] = { "no significant change", "#d9d9d9", "#4b4e53" },
-    [SVG_NEW] = { "new", "#f5a95c", "#a35a12" },
-    [SVG_GONE] = { "gone", "#bda0e6", "#6a4ba0" },
+static const struct {
+    const char *name, *per_call, *light, *dark;
+} svg_changes[] = {
+    [SVG_GREW] = { "larger share", "more per call", "#f08a7e", "#a8443a" },
+    [SVG_SHRANK] = { "smaller share", "less per call", "#86aef0", "#34609f" },
+    [SVG_SAME] = { "no significant change", "no significant change",
+                   "#d9d9d9", "#4b4e53" },
+    [SVG_NEW] = { "new", "new", "#f5a95c", "#a35a12" },
+    [SVG_GONE] = { "gone", "gone", "#bda0e6", "#6a4ba0" },
 };
 
 /* Fills for light and dark pages; their text's contrast is at least 4.5. */
@@ -15951,7 +16171,7 @@ static const char *const svg_script[] = {
     "var meta = $('m').textContent.split(' '), units = +meta[0];",
     "var value = meta[1] / units, ns = +meta[2], kish = +meta[3];",
     "var rows = +meta[4], down = meta[5] === '1', unit = meta[6];",
-    "var differs = meta[7] === '1', off = [];",
+    "var differs = meta[7] === '1', perCall = [+meta[8], +meta[9]], off = [];",
     "var names = $('n').textContent.split('\\n');",
     "var data = $('d').textContent.split(' ');",
     "var layer = $('f'), texts = $('t'), info = $('i');",
@@ -15972,8 +16192,8 @@ static const char *const svg_script[] = {
     "}",
     "function count(x) { return Math.round(x).toLocaleString('en'); }",
     "/* A value in three digits and its unit: 7.46 us. */",
-    "function amount(v) {",
-    "  var steps = ns ? [1e9, 's', 1e6, 'ms', 1e3, 'us', 1, 'ns']",
+    "function amount(v, time) {",
+    "  var steps = ns || time ? [1e9, 's', 1e6, 'ms', 1e3, 'us', 1, 'ns']",
     "    : unit === 'bytes' ? [1e9, 'GB', 1e6, 'MB', 1e3, 'kB', 1, 'B']",
     "    : [1, unit];",
     "  var i = 0;",
@@ -15995,12 +16215,18 @@ static const char *const svg_script[] = {
     "function legend(c) {",
     "  return svg.querySelector('.l[data-c=\"' + c + '\"]');",
     "}",
+    "/* How f changed: in time per call where the calls are known. */",
     "function compare(f) {",
-    "  var d = 100 * (f.now - f.base);",
-    "  return heading(f) + 'now ' + percent(f.now) + ', ' + count(f.n) +",
-    "    ' samples; base ' + percent(f.base) + ', ' + count(f.was) +",
-    "    ' samples; ' + (d < 0 ? '' : '+') + d.toFixed(1) + ' points, ' +",
-    "    legend(f.c).textContent;",
+    "  var d = 100 * (f.now - f.base), took = perCall[0] > 0;",
+    "  function size(x, i) {",
+    "    return took ? amount(x * perCall[i], true) + ' a call' : percent(x);",
+    "  }",
+    "  if (took) d = f.now * perCall[0] - f.base * perCall[1];",
+    "  return heading(f) + 'now ' + size(f.now, 0) + ', ' + count(f.n) +",
+    "    ' samples; base ' + size(f.base, 1) + ', ' + count(f.was) +",
+    "    ' samples; ' + (d < 0 ? '-' : '+') + (took",
+    "      ? amount(Math.abs(d), true) : Math.abs(d).toFixed(1) + ' points') +",
+    "    ', ' + legend(f.c).textContent;",
     "}",
     "function describe(f) {",
     "  if (differs && f === root)",
@@ -16267,12 +16493,14 @@ static const char *const svg_script[] = {
 };
 
 enum { SVG_PARTS = 1000000000 };        /* of a share */
+#define SVG_SQUARES 1e15                /* parts of a profile's squares */
 
 struct svg {
     struct pp both;                     /* owned: merged with base, if any */
     bool differs;                       /* there is a base */
-    double effective[2];                /* effective samples of now and base */
-    struct view_extra whole;            /* now, base, samples of each */
+    const struct compare_diff *diff;    /* borrowed: with it; else NULL */
+    struct view_sum total[2];           /* 100% of now and base */
+    double squares[2];                  /* sum of the rows' in now and base */
     uint8_t *change;                    /* owned, by call: group, with a base */
     struct view view;                   /* owned */
     struct view_tree tree;              /* owned */
@@ -16382,50 +16610,63 @@ static int svg_sort(struct svg *g)
     return GP_OK;
 }
 
-/* Make to a copy of p with the sample types type and number of samples; it owns
- * only to->value.  GP_ENOMEM. */
-static int svg_with_counts(struct pp *to, const struct pp *p, size_t type)
+/* Make to a copy of p with the sample types type, number of samples, and their
+ * weights' squares in parts of *squares, the sum; it owns only to->value.
+ * GP_ENOMEM. */
+static int svg_with_counts(struct pp *to, const struct pp *p, size_t type,
+                           double *squares)
 {
     const struct view v = { .pp = p, .type = type,
                             .count_type = pp_count_type(p) };
+    struct view_sum all = {0};
     *to = *p;
-    to->ntypes = 2;
-    to->value = mem_zalloc(2 * p->nsamples * sizeof *to->value);
+    to->ntypes = 3;
+    to->value = mem_zalloc(3 * p->nsamples * sizeof *to->value);
     for (size_t i = 0; to->value && i < p->nsamples; i++) {
-        int64_t w = to->value[2 * i] = p->value[i * p->ntypes + type];
-        to->value[2 * i + 1] = w ? view_count(&v, i, w) : 0;
+        int64_t w = to->value[3 * i] = p->value[i * p->ntypes + type];
+        to->value[3 * i + 1] = w ? view_count(&v, i, w) : 0;
+        view_sum_add(&all, w, to->value[3 * i + 1]);
+    }
+    *squares = all.squares;
+    for (size_t i = 0; to->value && i < p->nsamples && all.squares > 0; i++) {
+        struct view_sum one = {0};
+        view_sum_add(&one, to->value[3 * i], to->value[3 * i + 1]);
+        to->value[3 * i + 2] = llround(one.squares / all.squares * SVG_SQUARES);
     }
     return to->value ? GP_OK : GP_ENOMEM;
 }
 
-/* Merge now and base into g->both with five sample types: the mean of both
- * shares in SVG_PARTS, the value in each, the samples in each. */
+/* Merge now and base into g->both with seven sample types: the mean of both
+ * shares in SVG_PARTS; value, samples and squares in each. */
 static int svg_merge(struct svg *g, const struct pp *now, size_t type,
-                     const struct pp *base, const char *base_name,
-                     struct gp_why *why)
+                     const struct svg_config *c, struct gp_why *why)
 {
     const struct slice name[] = {
         now->type[type].type, txt_slice("now"), txt_slice("base"),
         txt_slice("now's samples"), txt_slice("base's samples"),
+        txt_slice("now's squares"), txt_slice("base's squares"),
     };
+    enum { TYPES = sizeof name / sizeof *name };
     struct merge m = { .to = &g->both };
-    const struct pp *p[2] = { now, base };
+    const struct pp *p[2] = { now, c->base };
     size_t row[2] = { type, 0 };
-    int e = pp_find_base_type(now, type, base, base_name, &row[1], why);
+    int e = pp_find_base_type(now, type, c->base, c->base_name, &row[1], why);
     if (e)
         return e;
-    for (size_t t = 0; t < 5 && !e; t++)
+    g->total[0] = c->diff->now->view.total;
+    g->total[1] = c->diff->base->view.total;
+    for (size_t t = 0; t < TYPES && !e; t++)
         e = pp_add_type(&g->both, name[t], txt_slice("parts"));
     for (size_t i = 0; i < 2 && !e; i++) {
         struct pp x;
-        struct view_sum sum = view_total(p[i], row[i]);
-        double scale[5] = { sum.value > 0 ? SVG_PARTS / 2.0 / (double)sum.value
-                                          : 0, 1, 1, 1, 1 };
-        size_t column[5] = { 0, SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX };
-        column[1 + i] = 0;
-        column[3 + i] = 1;
-        g->effective[i] = view_effective(&sum);
-        e = svg_with_counts(&x, p[i], row[i]);
+        double all = (double)g->total[i].value;
+        double scale[TYPES] = { all > 0 ? SVG_PARTS / 2.0 / all : 0,
+                                1, 1, 1, 1, 1, 1 };
+        size_t column[TYPES] = { 0, SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX,
+                                 SIZE_MAX, SIZE_MAX };
+        for (size_t k = 0; k < 3; k++)
+            column[1 + 2 * k + i] = k;
+        e = svg_with_counts(&x, p[i], row[i], &g->squares[i]);
         e = e ? e : merge_add(&m, &x, column, scale);
         mem_free(x.value);
     }
@@ -16433,43 +16674,109 @@ static int svg_merge(struct svg *g, const struct pp *now, size_t type,
     return e ? txt_fail(why, e, "out of memory") : GP_OK;
 }
 
-/* Return the group of call i by how its share changed. */
+/* Make one node of each function that has two, one in now and one in base, such
+ * as that of a program that was renamed: as COMPARE pairs them.  GP_ENOMEM. */
+static int svg_join(struct svg *g)
+{
+    struct view *v = &g->view;
+    const struct pp *p = v->pp;
+    const struct anl *a[2] = { g->diff->now, g->diff->base };
+    struct compare_side side[2];
+    bool *in[2] = { mem_zalloc(v->nnodes), mem_zalloc(v->nnodes) };
+    uint32_t *base_of = mem_zalloc(v->nnodes * sizeof *base_of);
+    uint32_t *to = mem_zalloc(v->nnodes * sizeof *to);
+    int e = in[0] && in[1] && base_of && to ? GP_OK : GP_ENOMEM;
+    for (size_t i = 0; i < p->nsamples && !e; i++)
+        for (uint32_t k = p->stack_at[i]; k < p->stack_at[i + 1]; k++)
+            for (uint32_t f = v->frame_at[p->stack[k]];
+                 f < v->frame_at[p->stack[k] + 1]; f++)
+                for (size_t s = 0; s < 2; s++)
+                    in[s][v->frame[f]] |= p->value[i * p->ntypes + 1 + s] != 0;
+    for (size_t s = 0; s < 2; s++)
+        side[s] = (struct compare_side){ v, cat_module_name(&a[s]->view,
+                                                            a[s]->main),
+                                         in[s] };
+    e = e ? e : compare_pair(&side[1], &side[0], base_of);
+    for (uint32_t i = 0; i < v->nnodes && !e; i++)
+        to[i] = i;
+    for (uint32_t i = 0; i < v->nnodes && !e; i++)
+        if (base_of[i] != MEM_NONE && !in[0][base_of[i]])
+            to[base_of[i]] = i;
+    e = e ? e : view_join(v, to);
+    mem_free(in[0]);
+    mem_free(in[1]);
+    mem_free(base_of);
+    mem_free(to);
+    return e;
+}
+
+/* Return the share of call i in the profile side: 0 now, 1 base. */
+static struct stat_share svg_share(const struct svg *g, uint32_t i, size_t side)
+{
+    const int64_t *sum = g->tree.extra[i].sum;
+    const struct view_sum part = { .value = sum[side],
+        .samples = sum[2 + side],
+        .squares = (double)sum[4 + side] / SVG_SQUARES * g->squares[side] };
+    return stat_share(&part, &g->total[side]);
+}
+
+/* Return the ns of CPU that a call of side took in all; 0: shares are shown. */
+static double svg_call_ns(const struct svg *g, size_t side)
+{
+    const struct anl *a = side ? g->diff->base : g->diff->now;
+    return g->diff->per_call ? (double)g->total[side].value * a->ns_per_unit /
+                               a->calls : 0;
+}
+
+/* Return the group of call i by how its share, or time per call, changed. */
 static uint8_t svg_change_group(const struct svg *g, uint32_t i,
                                 bool significant)
 {
-    const struct view_extra *m = &g->tree.extra[i];
-    double now = (double)m->sum[0] / (double)g->whole.sum[0];
-    double base = (double)m->sum[1] / (double)g->whole.sum[1];
-    double off = fabs(now - base) / fmax(fmax(now, base), 1e-12);
+    double was[2];                      /* now, base */
+    for (size_t s = 0; s < 2; s++)
+        was[s] = svg_share(g, i, s).share *
+                 (g->diff->per_call ? svg_call_ns(g, s) : 1);
+    double off = fabs(was[0] - was[1]) / fmax(fmax(was[0], was[1]), 1e-12);
     int shade = off > 0.5 ? 0 : off > 0.2 ? 1 : 2;
     if (!significant)
         return SVG_SAME * SVG_SHADES;
-    if (m->sum[0] <= 0)
+    if (g->tree.extra[i].sum[0] <= 0)
         return SVG_GONE * SVG_SHADES;
-    if (m->sum[1] <= 0)
+    if (g->tree.extra[i].sum[1] <= 0)
         return SVG_NEW * SVG_SHADES;
-    return (uint8_t)((now > base ? SVG_GREW : SVG_SHRANK) * SVG_SHADES + shade);
+    return (uint8_t)((was[0] > was[1] ? SVG_GREW : SVG_SHRANK) * SVG_SHADES +
+                     shade);
 }
 
-/* Fill g->change: test each call's share for a significant change. */
+/* True if call i has all samples of its function, or, in a tree that starts at
+ * the leaves, all those that the function took itself. */
+static bool svg_is_whole(const struct svg *g, uint32_t i)
+{
+    const struct view_call *c = &g->tree.call[i];
+    return c->total == g->view.node[c->node].cum.value ||
+           (g->tree.reverse && c->depth == 1);
+}
+
+/* Fill g->change: test each call for a significant change. */
 static int svg_test_changes(struct svg *g)
 {
     const struct view_tree *t = &g->tree;
-    double *p = mem_zalloc(t->n * sizeof *p);
+    double *p = mem_zalloc(t->n * sizeof *p), limit;
     bool *mark = mem_zalloc(t->n);
-    g->whole = t->extra[0];
     g->change = mem_zalloc(t->n);
     int e = p && mark && g->change ? GP_OK : GP_ENOMEM;
     for (uint32_t i = 0; i < t->n && !e; i++) {
-        const int64_t *part = t->extra[i].sum, *all = g->whole.sum;
-        p[i] = i ? stat_test_shares((double)part[1] / (double)all[1],
-                                    g->effective[1],
-                                    (double)part[0] / (double)all[0],
-                                    g->effective[0]) : (double)NAN;
+        const struct stat_share s[2] = { svg_share(g, i, 1),
+                                         svg_share(g, i, 0) };
+        double one = i ? compare_test(g->diff, s, g->diff->per_call).p
+                       : (double)NAN;
+        bool whole = i && svg_is_whole(g, i);
+        mark[i] = whole && one <= g->diff->limit;
+        p[i] = whole ? (double)NAN : one;
     }
-    e = e ? e : stat_mark_significant(p, mark, t->n);
+    e = e ? e : stat_significant(p, t->n, &limit);
     for (uint32_t i = 0; i < t->n && !e; i++)
-        g->change[i] = svg_change_group(g, i, mark[i]);
+        g->change[i] = svg_change_group(g, i, mark[i] || p[i] <= limit);
     mem_free(p);
     mem_free(mark);
     return e;
@@ -16482,12 +16789,16 @@ static int svg_build(struct svg *g, const struct pp *p,
     size_t type = 0;
     int e = pp_find_type(p, config->sample, &type, why);
     g->differs = config->base != NULL;
+    g->diff = config->diff;
+    assert(!g->differs || g->diff);
     if (!e && g->differs) {
-        e = svg_merge(g, p, type, config->base, config->base_name, why);
+        e = svg_merge(g, p, type, config, why);
         p = &g->both;
         type = 0;
     }
     e = e ? e : view_init(&g->view, p, type, VIEW_APART, why);
+    if (!e && g->differs && svg_join(g))
+        e = txt_fail(why, GP_ENOMEM, "out of memory");
     if (e)
         return e;
     double part = ceil((double)g->view.total.value * config->least_ppm / 1e6);
@@ -16562,7 +16873,8 @@ static int svg_put_legend(const struct svg *g, struct buf *b)
     size_t x = 0;
     int y = SVG_HEAD;
     for (size_t c = 0; c < (g->differs ? SVG_CHANGES : CAT_COUNT); c++) {
-        const char *name = g->differs ? svg_changes[c].name : cat_name[c];
+        const char *name = !g->differs ? cat_name[c] : g->diff->per_call
+                         ? svg_changes[c].per_call : svg_changes[c].name;
         size_t from = g->group[c * SVG_SHADES];
         size_t n = g->group[(c + 1) * SVG_SHADES] - from;
         size_t w = 30 + strlen(name) * 29 / 4;
@@ -16626,8 +16938,8 @@ static void svg_put_shares(const struct svg *g, struct buf *b, uint32_t i)
     const struct view_extra *m = &g->tree.extra[i];
     txt_putf(b, ":%" PRId64 ":%" PRId64, m->sum[2], m->sum[3]);
     for (size_t k = 0; k < 2; k++)
-        txt_putf(b, ":%.0f", g->whole.sum[k] > 0 ? SVG_PARTS *
-                 (double)m->sum[k] / (double)g->whole.sum[k] : 0.0);
+        txt_putf(b, ":%.0f", g->total[k].value > 0 ? SVG_PARTS *
+                 (double)m->sum[k] / (double)g->total[k].value : 0.0);
 }
 
 /* Append the metadata that the script reads. */
@@ -16643,7 +16955,9 @@ static void svg_put_data(struct svg *g, struct buf *b)
              : view_effective(&g->view.total), g->rows, g->down);
     bool word = t->unit.n && !memchr(t->unit.p, ' ', t->unit.n);
     txt_put_xml(b, word ? t->unit : txt_slice("units"));
-    txt_putf(b, " %d</metadata>\n<metadata id=\"d\">", g->differs);
+    txt_putf(b, " %d %.9g %.9g</metadata>\n<metadata id=\"d\">", g->differs,
+             g->differs ? svg_call_ns(g, 0) : 0,
+             g->differs ? svg_call_ns(g, 1) : 0);
     for (size_t j = 0; j < g->ndrawn; j++) {
         uint32_t i = g->drawn[j], node = g->tree.call[i].node;
         uint64_t x, w, samples = (uint64_t)g->tree.call[i].samples;
@@ -16708,9 +17022,10 @@ static void svg_put_summary(const struct svg *g, struct buf *b,
                             unsigned least_ppm)
 {
     if (g->differs) {
-        txt_put_commas(b, (uint64_t)num_abs_sat(g->whole.sum[2]));
+        const int64_t *sum = g->tree.extra[0].sum;
+        txt_put_commas(b, (uint64_t)num_abs_sat(sum[2]));
         txt_puts(b, " samples now, base ");
-        txt_put_commas(b, (uint64_t)num_abs_sat(g->whole.sum[3]));
+        txt_put_commas(b, (uint64_t)num_abs_sat(sum[3]));
         txt_puts(b, "; width: mean of both shares");
     } else {
         svg_put_amount(g, b);
@@ -31703,36 +32018,38 @@ static const struct view_node *doc_changed(const struct compare_diff *x,
     return &(*view)->node[now ? c->now : c->base];
 }
 
-/* Append a row of the comparison. */
+/* Append a row of the comparison: c's total, or its self value. */
 static void doc_change(struct doc_doc *d, const struct compare_diff *x,
-                       const struct compare_change *c)
+                       const struct compare_change *c, bool total)
 {
     const struct view *v;
     const struct view_node *n = doc_changed(x, c, &v);
+    const struct stat_share *s = total ? c->cum : c->flat;
+    const struct stat_change *t = total ? &c->total : &c->self;
     struct buf *b = &d->cell;
     for (int i = 0; i < 2; i++) {
         const struct anl *side = i ? x->now : x->base;
         if (x->per_call)
-            doc_time(b, "", (double)c->flat[i].sum.value * side->ns_per_unit /
+            doc_time(b, "", (double)s[i].sum.value * side->ns_per_unit /
                             side->calls, "");
         else
-            doc_share(b, c->flat[i].share);
+            doc_share(b, s[i].share);
         doc_cell(d);
     }
-    doc_signed(b, c->delta, x->per_call);
-    txt_puts(b, c->significant ? " " : "?");
+    doc_signed(b, t->delta, x->per_call);
+    txt_puts(b, t->significant ? " " : "?");
     doc_cell(d);
-    if (isnan(c->low)) {
+    if (isnan(t->low)) {
         txt_puts(b, "n/a");
     } else {
-        doc_signed(b, c->low, x->per_call);
+        doc_signed(b, t->low, x->per_call);
         txt_puts(b, " to ");
-        doc_signed(b, c->high, x->per_call);
+        doc_signed(b, t->high, x->per_call);
     }
     doc_cell(d);
-    doc_count(b, "", (double)c->flat[0].sum.samples, "");
+    doc_count(b, "", (double)s[0].sum.samples, "");
     doc_cell(d);
-    doc_count(b, "", (double)c->flat[1].sum.samples, "");
+    doc_count(b, "", (double)s[1].sum.samples, "");
     doc_cell(d);
     doc_name(d, n->name, DOC_NAME_COLUMNS);
     if (c->now == MEM_NONE)
@@ -31740,6 +32057,20 @@ static void doc_change(struct doc_doc *d, const struct compare_diff *x,
     else if (c->base == MEM_NONE)
         txt_puts(b, "  (new)");
     doc_cell(d);
+}
+
+/* Append how little the two profiles have in common, in what. */
+static void doc_shared(struct buf *b, const struct compare_diff *x,
+                       const char *what)
+{
+    doc_count(b, "", (double)x->shared, " of ");
+    doc_count(b, "", (double)x->n, " ");
+    txt_putf(b, "%s are in both, with ", what);
+    doc_share(b, x->known[0]);
+    txt_puts(b, " of the base's time and ");
+    doc_share(b, x->known[1]);
+    txt_puts(b, " of this profile's: is the base a profile of another "
+             "program?");
 }
 
 /* Append what the base is, and whether it is from another program. */
@@ -31758,28 +32089,65 @@ static void doc_base(struct doc_doc *d, const struct compare_diff *x,
     if (a->pp->duration_ns > 0)
         doc_time(b, ", ", (double)a->pp->duration_ns, "");
     doc_field(d, "Base");
-    if (!was.n || !is.n || txt_equal(was, is))
+    if (was.n && is.n && !txt_equal(was, is)) {
+        txt_puts(b, "they differ: the base is from ");
+        txt_put_clean(b, was);
+        txt_puts(b, ", this profile from ");
+        txt_put_clean(b, is);
+        doc_field(d, "Programs");
+    }
+    if (!x->unrelated)
         return;
-    txt_puts(b, "they differ: the base is from ");
-    txt_put_clean(b, was);
-    txt_puts(b, ", this profile from ");
-    txt_put_clean(b, is);
-    doc_field(d, "Programs");
+    doc_shared(b, x, c->by ? "rows" : "functions");
+    doc_field(d, "Unrelated");
+}
+
+/* Append the table of changes of totals or of self values: those of the
+ * application that are significant; then others, as far as there is room, and
+ * of the insignificant ones only those of the application. */
+static void doc_changes(struct doc_doc *d, const struct compare_diff *x,
+                        const struct doc_config *c, bool total)
+{
+    const struct doc_column column[] = {
+        { "base", 8 }, { "now", 8 }, { x->per_call ? "change" : "points", 9 },
+        { "95% interval", x->per_call ? 20 : 15 }, { "base samples", 12 },
+        { "now samples", 11 }, { c->by ? c->by : "function", 0 } };
+    size_t n = total ? x->ntotal : x->nself, shown = 0, more = 0;
+    size_t rows = c->all ? n : c->top ? c->top : DOC_ROWS;
+    doc_heading(d, !total ? "Changes of self: each function alone"
+                   : c->by ? "Changes of total: each with all that it calls"
+                   : "Changes of total: each function with all that it calls");
+    doc_table(d, column, sizeof column / sizeof *column);
+    for (size_t i = 0; i < n; i++) {
+        const struct compare_change *t =
+            &x->change[total ? x->by_total[i] : i];
+        bool differs = total ? t->total.significant : t->self.significant;
+        bool always = differs && (!total || t->application);
+        bool may = differs || !total || t->application || c->by || c->all;
+        if (!always && (!may || shown >= rows)) {
+            more += differs;
+            continue;
+        }
+        doc_change(d, x, t, total);
+        shown++;
+    }
+    if (d->md)
+        mem_put_byte(d->b, '\n');
+    if (more) {
+        doc_count(&d->cell, "", (double)more, " more differ, outside the "
+                  "application; --all lists them");
+        doc_cell_text(d, doc_paragraph);
+    }
 }
 
 /* Append the comparison with --base. */
 static void doc_diff(struct doc_doc *d, const struct compare_diff *x,
                      const struct doc_config *c)
 {
-    const struct doc_column column[] = {
-        { "base", 8 }, { "now", 8 }, { x->per_call ? "change" : "points", 9 },
-        { "95% interval", 18 },
-        { "samples", 8 }, { "now", 8 }, { c->by ? c->by : "function", 0 } };
-    size_t rows = c->all ? x->n : c->top ? c->top : DOC_ROWS, i = 0;
     struct buf *b = &d->cell;
     doc_heading(d, x->per_call
-                ? "Compared with the base, by what a call takes"
-                : "Compared with the base, by shares of self time");
+                ? "Compared with the base, by CPU time per call"
+                : "Compared with the base, by shares");
     doc_base(d, x, c);
     doc_value(b, x->base, x->base->kept.value);
     txt_puts(b, " before, ");
@@ -31790,22 +32158,24 @@ static void doc_diff(struct doc_doc *d, const struct compare_diff *x,
         doc_time(b, "", x->now->cpu_ns_per_call, " now");
     }
     doc_field(d, "Total");
+    if (x->per_call) {
+        doc_count(b, "", x->base->calls, " before, ");
+        doc_count(b, "", x->now->calls, " now");
+        doc_field(d, "Calls");
+    }
     doc_count(b, "", (double)x->significant, " of ");
     doc_count(b, "", (double)x->tested, c->by ? " rows" : " functions");
-    txt_puts(b, " differ by more than chance (Benjamini-Hochberg, false "
-             "discovery rate 5%)");
+    txt_puts(b, " differ by more than chance, in total or self "
+             "(Benjamini-Hochberg, false discovery rate 5%)");
     if (x->n > x->tested)
         doc_count(b, "; ", (double)(x->n - x->tested),
                   " more have too few samples to tell");
     doc_field(d, "Significant");
-    doc_table(d, column, sizeof column / sizeof *column);
-    for (; i < x->n && (i < rows || x->change[i].significant); i++)
-        doc_change(d, x, &x->change[i]);
-    if (d->md)
-        mem_put_byte(d->b, '\n');
-    if (i > x->significant)
-        doc_paragraph(d, "? not significant: runs of an unchanged program "
-                         "differ as much");
+    if (x->ntotal)
+        doc_changes(d, x, c, true);
+    doc_changes(d, x, c, false);
+    doc_paragraph(d, "? not significant: runs of an unchanged program differ "
+                     "as much");
 }
 
 /* Append the part Why: the rule that decided each function's category. */
@@ -31857,6 +32227,10 @@ static void doc_figure(struct buf *b, const struct compare_assert *t, double v)
 static void doc_put_assert(struct buf *b, const struct compare_assert *t)
 {
     txt_put_clean(b, txt_slice(t->text));
+    if (t->measure <= COMPARE_DELTA && !t->matched) {
+        txt_puts(b, ": no function matches; is the name right?");
+        return;
+    }
     txt_puts(b, ": it is ");
     doc_figure(b, t, t->value);
     if (!isnan(t->low)) {
@@ -31866,11 +32240,15 @@ static void doc_put_assert(struct buf *b, const struct compare_assert *t)
         doc_figure(b, t, t->high);
         txt_puts(b, ")");
     }
-    if (t->measure <= COMPARE_DELTA && !t->matched)
-        txt_puts(b, "; no function matches");
-    else if (t->measure <= COMPARE_DELTA)
+    if (t->measure <= COMPARE_DELTA)
         doc_count(b, "; ", (double)t->matched,
                   t->matched == 1 ? " function matches" : " functions match");
+}
+
+/* Return what became of t. */
+static const char *doc_judgement(const struct compare_assert *t)
+{
+    return t->pass ? "holds" : t->judged ? "does not hold" : "cannot be judged";
 }
 
 /* Append the part Assertions: each with its value and whether it holds. */
@@ -31880,7 +32258,7 @@ static void doc_asserts(struct doc_doc *d, const struct doc_config *c)
         doc_heading(d, "Assertions");
     for (size_t i = 0; i < c->nassert; i++) {
         doc_put_assert(&d->cell, &c->assert[i]);
-        doc_field(d, c->assert[i].pass ? "holds" : "does not hold");
+        doc_field(d, doc_judgement(&c->assert[i]));
     }
 }
 
@@ -32284,6 +32662,24 @@ static void doc_js_verdict(struct js *j, const struct anl *a)
     js_close(j, ']');
 }
 
+/* Write the members of a change, whose names begin with pre. */
+static void doc_js_change(struct js *j, const char *pre,
+                          const struct stat_change *t)
+{
+    char key[32];
+    snprintf(key, sizeof key, "%sdelta", pre);
+    js_field_num(j, key, t->delta);
+    snprintf(key, sizeof key, "%sci", pre);
+    js_field_open(j, key, '[');
+    js_put_num(j, t->low);
+    js_put_num(j, t->high);
+    js_close(j, ']');
+    snprintf(key, sizeof key, "%sp", pre);
+    js_field_num(j, key, t->p);
+    snprintf(key, sizeof key, "%ssignificant", pre);
+    js_field_bool(j, key, t->significant);
+}
+
 /* Write the member diff: what differs from --base, or null. */
 static void doc_js_diff(struct js *j, const struct doc_config *c)
 {
@@ -32299,7 +32695,12 @@ static void doc_js_diff(struct js *j, const struct doc_config *c)
     js_field_str(j, "of", txt_slice(d->per_call ? "ns_per_call" : "share"));
     js_field_num(j, "base_scale", d->scale);
     js_field_int(j, "base_total", (double)d->base->kept.value * d->scale);
+    js_field_int(j, "base_calls", d->base->calls);
     js_field_num(j, "base_cpu_ns_per_call", d->base->cpu_ns_per_call);
+    js_field_int(j, "shared", (double)d->shared);
+    js_field_num(j, "base_shared_share", d->known[0]);
+    js_field_num(j, "shared_share", d->known[1]);
+    js_field_bool(j, "unrelated", d->unrelated);
     js_field_int(j, "tested", (double)d->tested);
     js_field_int(j, "significant", (double)d->significant);
     js_field_open(j, "functions", '[');
@@ -32318,13 +32719,14 @@ static void doc_js_diff(struct js *j, const struct doc_config *c)
         js_field_num(j, "cum_share", x->cum[1].share);
         js_field_int(j, "base_samples", (double)x->flat[0].sum.samples);
         js_field_int(j, "samples", (double)x->flat[1].sum.samples);
-        js_field_num(j, "delta", x->delta);
-        js_field_open(j, "ci", '[');
-        js_put_num(j, x->low);
-        js_put_num(j, x->high);
-        js_close(j, ']');
-        js_field_num(j, "p", x->p);
-        js_field_bool(j, "significant", x->significant);
+        doc_js_change(j, "", &x->self);
+        js_field_int(j, "base_cum", (double)x->cum[0].sum.value * d->scale);
+        js_field_int(j, "cum", (double)x->cum[1].sum.value);
+        js_field_int(j, "base_cum_samples", (double)x->cum[0].sum.samples);
+        js_field_int(j, "cum_samples", (double)x->cum[1].sum.samples);
+        doc_js_change(j, "cum_", &x->total);
+        js_field_bool(j, "application", x->application);
+        js_field_bool(j, "passes_on", x->passes);
         js_close(j, '}');
     }
     js_close(j, ']');
@@ -32347,6 +32749,7 @@ static void doc_js_asserts(struct js *j, const struct doc_config *c)
             js_put_int(j, (int64_t)t->matched);
         else
             js_put_null(j);
+        js_field_bool(j, "judged", t->judged);
         js_field_bool(j, "pass", t->pass);
         js_close(j, '}');
     }
@@ -34375,10 +34778,10 @@ static int say_result(const char *out, const struct buf *b, struct slice kind,
     return say_why(e, &why);
 }
 
-/* Print on stderr the assertion in text, which is violated; release text. */
-static void say_violated(struct buf *text)
+/* Print on stderr what became of the assertion in text, and release text. */
+static void say_violated(const char *what, struct buf *text)
 {
-    say_error("--assert does not hold: %.200s", mem_string(text));
+    say_error("--assert %s: %.200s", what, mem_string(text));
     mem_fini(text);
 }
 
@@ -36503,7 +36906,7 @@ static int loadcmd_result_write(const struct loadcmd_args *c, int format,
         if (!t->assert[i].pass) {
             struct buf text = {0};
             loaddoc_put_load_assert(&text, &t->assert[i]);
-            say_violated(&text);
+            say_violated("does not hold", &text);
         }
     return t->exit;
 }
@@ -36812,8 +37215,9 @@ static const struct opt report_options[] = {
     { 0, "by", REPORT_GRAINS, "(function)", "group samples by NAME; not "
       "with -f tags; category not with text, md, json and html, which always "
       "list categories", OPT_CHOICE, REPORT_AT(by), 0, 0 },
-    { 0, "per-call", "N", "(the calls that the profile names)", "with -f text, "
-      "md, json and html: divide by the number of calls", OPT_OPTIONAL,
+    { 0, "per-call", "N[,BASE]", "(the calls that each profile notes)", "print "
+      "times per call, of N calls; with --base, BASE is the base's number of "
+      "calls; with -f text, md, json, html, and svg with --base", OPT_OPTIONAL,
       REPORT_AT(per_call), 0, 0 },
     { 0, "rules", "FILE", NULL, "assign functions to the fixed categories by "
       "the rules in FILE, a line each: CATEGORY PATTERN, as in network "
@@ -36842,14 +37246,16 @@ static const struct opt report_options[] = {
     REPORT_RE("tagleaf", FILTER_TAGLEAF, "K,...", "add labels as the innermost "
               "frames"),
     OPT_GROUP("Comparison"),
-    { 0, "base", "FILE", NULL, "compare with an older profile or result; "
+    { 0, "base", "FILE", NULL, "compare each function's total and self share "
+      "with those of an older profile, or a result of load with an older one; "
       "several are merged", OPT_LIST, REPORT_AT(base), 0, 0 },
     { 0, "normalize", NULL, NULL, "scale the base to the same total",
       OPT_FLAG, REPORT_AT(normalize), 0, 0 },
     OPT_GROUP("For CI"),
-    { 0, "assert", "EXPR", NULL, "exit 4 if it does not hold: share(RE)<10% "
-      "(samples with a matching function in the stack), self(RE)<5% (at the "
-      "leaf), delta(RE)<2% or <2us (growth of share, or of CPU per call, since "
+    { 0, "assert", "EXPR", NULL, "exit 4 if it does not hold, 1 if no function "
+      "matches RE or the figure is not known: share(RE)<10% (samples with a "
+      "matching function in the stack), self(RE)<5% (at the leaf), "
+      "delta(RE)<2% or <2us (growth of share, or of CPU per call, since "
       "--base), cpu_per_call<8us, samples>=1000; repeatable", OPT_LIST,
       REPORT_AT(assert), 0, 0 },
     { 0, "strict", NULL, NULL, "exit 1 on a defect in a profile, even a "
@@ -37392,40 +37798,87 @@ static int report_gather(const struct report_args *c,
     return say_why(e, &why);
 }
 
+/* Read the counts of --per-call=NEW,BASE into calls, now's first; 0: not given.
+ * False if the text is not one or two numbers above 0. */
+static bool report_read_calls(const char *text, double calls[2])
+{
+    const char *comma = text ? strchr(text, ',') : NULL;
+    calls[0] = calls[1] = 0;
+    if (!text || !*text)
+        return true;
+    calls[0] = txt_finite((struct slice){ text, comma ? (size_t)(comma - text)
+                                                      : strlen(text) });
+    if (comma)
+        calls[1] = txt_finite(txt_slice(comma + 1));
+    return calls[0] > 0 && (!comma || calls[1] > 0);
+}
+
+/* Fail if --per-call is given and the calls of now or base are not known. */
+static int report_check_calls(const struct report_args *c,
+                              const struct report_inputs *s,
+                              const struct anl *now, const struct anl *base,
+                              struct gp_why *why)
+{
+    if (!c->per_call || (now->calls > 0 && (!s->base || base->calls > 0)))
+        return GP_OK;
+    const char *of = now->calls > 0 ? s->base_name : s->path[0];
+    if (!s->base)
+        return txt_fail(why, GP_EUSAGE, "--per-call: %s has no number of calls;"
+                        " give it by --per-call=N", of);
+    if (*c->per_call)
+        return txt_fail(why, GP_EUSAGE, "--per-call=%s is of %s, and %s has no "
+                        "number of calls; give both: --per-call=%s,BASE",
+                        c->per_call, s->path[0], of, c->per_call);
+    return txt_fail(why, GP_EUSAGE, "--per-call: %s has no number of calls; "
+                    "give both: --per-call=NEW,BASE", of);
+}
+
 /* Analyse s->now into now, and s->base, unless NULL, into base. */
 static int report_analyse(const struct report_args *c,
                           const struct report_inputs *s, struct anl *now,
                           struct anl *base, struct gp_why *why)
 {
+    double calls[2];
     struct anl_config config = {
         .rules = &s->rules, .type = s->type + 1,
         .by = s->by[0].ntypes ? &s->by[0] : NULL, .filtered = s->filtered,
-        .whole = s->whole[0], .calls = c->per_call && *c->per_call
-            ? txt_finite(txt_slice(c->per_call)) : 0 };
+        .whole = s->whole[0] };
+    (void)report_read_calls(c->per_call, calls);
+    config.calls = calls[0];
     int e = anl_run(s->now, &config, now, why);
-    config.calls_else = config.calls;   /* --per-call=N is of now */
-    config.calls = 0;
+    config.calls = calls[1];
     config.type = s->base_type + 1;
     config.whole = s->whole[1];
     config.by = s->by[1].ntypes ? &s->by[1] : NULL;
     if (!e && s->base)
         e = anl_run(s->base, &config, base, why);
-    bool unknown = c->per_call && !(now->calls > 0 &&
-                                    (!s->base || base->calls > 0));
-    if (!e && unknown)
-        e = txt_fail(why, GP_EUSAGE, "--per-call: %s has no number of calls; "
-                     "give it by --per-call=N",
-                     now->calls > 0 ? s->base_name : s->path[0]);
+    return e ? e : report_check_calls(c, s, now, base, why);
+}
+
+/* Test the assertions of s, and set *status to EXIT_ASSERT if one does not
+ * hold, or else to EXIT_FAILED if one cannot be judged. */
+static int report_assert(const struct report_args *c, struct report_inputs *s,
+                         const struct anl *now, const struct anl *base,
+                         int *status, struct gp_why *why)
+{
+    int e = GP_OK;
+    for (size_t i = 0; i < c->assert.n && !e; i++) {
+        struct compare_assert *t = &s->assert[i];
+        e = compare_assert_test(t, now, base, why);
+        if (!e && !t->pass)
+            *status = t->judged ? EXIT_ASSERT
+                    : *status == EXIT_OK ? EXIT_FAILED : *status;
+    }
     return e;
 }
 
-/* Append the analysis of s in format f to b, and set *status to EXIT_ASSERT if
- * an assertion is violated. */
+/* Append the analysis of s in format f, or its picture beside the base's, to b;
+ * set *status as report_assert does. */
 static int report_write_analysis(const struct report_args *c,
                                  struct report_inputs *s,
                                  enum report_format f,
                                  struct doc_config *out,
-                                 const struct svg_config *svg, struct buf *b,
+                                 struct svg_config svg, struct buf *b,
                                  int *status, struct gp_why *why)
 {
     struct anl now = {0}, base = {0};
@@ -37435,14 +37888,7 @@ static int report_write_analysis(const struct report_args *c,
     if (!e && s->base && compare_run(&diff, &now, &base, c->per_call != NULL,
                                      c->normalize))
         e = txt_fail(why, GP_ENOMEM, "out of memory");
-    for (size_t i = 0; i < c->assert.n && !e; i++) {
-        struct compare_assert *t = &s->assert[i];
-        e = compare_assert_test(t, &now, &base, why);
-        *status = e || t->pass ? *status : EXIT_ASSERT;
-        if (!e && t->measure <= COMPARE_DELTA && !t->matched &&
-            !c->common.quiet)
-            say_error("--assert '%s': no function matches", t->text);
-    }
+    e = e ? e : report_assert(c, s, &now, &base, status, why);
     out->per_call = c->per_call != NULL;
     out->diff = s->base ? &diff : NULL;
     out->base = s->base_name;
@@ -37451,12 +37897,22 @@ static int report_write_analysis(const struct report_args *c,
     out->assert = s->assert;
     out->nassert = c->assert.n;
     out->exit = *status;
+    svg.diff = out->diff;
     if (!e && f == REPORT_HTML && now.kept.value > 0) {
-        e = svg_write(s->by[0].ntypes ? &s->by[0] : s->now, svg, &picture, why);
+        e = svg_write(s->by[0].ntypes ? &s->by[0] : s->now, &svg, &picture,
+                      why);
         e = e == GP_EFORMAT ? GP_OK : e;        /* nothing to draw */
+    }
+    if (!e && diff.unrelated && f == REPORT_SVG && !c->common.quiet) {
+        struct buf text = {0};
+        doc_shared(&text, &diff, c->by ? "rows" : "functions");
+        say_error("%s: %s", s->base_name, mem_string(&text));
+        mem_fini(&text);
     }
     if (e) {
         *status = EXIT_FAILED;
+    } else if (f == REPORT_SVG) {
+        e = svg_write(s->now, &svg, b, why);
     } else if (f == REPORT_HTML) {
         doc_report_html(b, &now, out, mem_slice(&picture));
     } else if (f == REPORT_JSON) {
@@ -37554,7 +38010,10 @@ static int report_write(const struct report_args *c,
     case REPORT_FOLDED: return foreign_folded(b, s->now, &out, why);
     case REPORT_CALLGRIND: return foreign_callgrind(b, s->now, &out, why);
     case REPORT_SPEEDSCOPE: return foreign_speedscope(b, s->now, &out, why);
-    case REPORT_SVG: return svg_write(s->now, &picture, b, why);
+    case REPORT_SVG:
+        return s->base
+            ? report_write_analysis(c, s, f, &out, picture, b, status, why)
+            : svg_write(s->now, &picture, b, why);
     case REPORT_PPROF: return report_write_pprof(s->now, b, why);
     default: break;
     }
@@ -37571,7 +38030,7 @@ static int report_write(const struct report_args *c,
     else if (out.nwritten > 1)
         line[2] = line[1] + strlen(line[1]) + 1;
     out.nnotes = out.age_ns >= 0 && !text.err;
-    e = report_write_analysis(c, s, f, &out, &picture, b, status, why);
+    e = report_write_analysis(c, s, f, &out, picture, b, status, why);
     mem_fini(&text);
     return e;
 }
@@ -37697,7 +38156,8 @@ static int report_check_formats(const struct report_args *c,
     } rule[] = {
         { c->peek, "peek", "peek" },
         { c->assert.n, "assert", "text|md|json|html" },
-        { c->per_call, "per-call", "text|md|json|html" },
+        { c->per_call, "per-call", c->base.n ? "text|md|json|html|svg"
+                                             : "text|md|json|html" },
         { c->explain, "explain", "text|md|json|html" },
         { c->cum, "cum", "top|tree|peek" },
         { c->top, "top", "text|md|json|html|top|tree" },
@@ -37732,10 +38192,14 @@ static int report_check(const struct report_args *c,
 {
     if (f == REPORT_PEEK && !c->peek)
         return opt_misuse(cmd, "-f peek needs --peek RE");
-    if (c->per_call && *c->per_call &&
-        !(txt_finite(txt_slice(c->per_call)) > 0))
+    double calls[2];
+    if (!report_read_calls(c->per_call, calls))
         return opt_misuse(cmd, "--per-call '%s': takes a number of calls, as "
-                          "in --per-call=5000", c->per_call);
+                          "in --per-call=5000, and with --base that of the "
+                          "base too: --per-call=5000,4000", c->per_call);
+    if (calls[1] > 0 && !s->nbase)
+        return opt_misuse(cmd, "--per-call '%s': a second number is of the "
+                          "base; it needs --base FILE", c->per_call);
     if (c->top && c->all)
         return opt_misuse(cmd, "--top and --all: only one of them");
     if (c->by && f == REPORT_TAGS)
@@ -37798,7 +38262,7 @@ static int report_of_profiles(const struct report_args *c,
             if (!s->assert[i].pass) {
                 struct buf text = {0};
                 doc_put_assert(&text, &s->assert[i]);
-                say_violated(&text);
+                say_violated(doc_judgement(&s->assert[i]), &text);
             }
     mem_fini(&b);
     return status;
@@ -37904,7 +38368,8 @@ static const struct opt_command cli_commands[] = {
       "  grpcprof report --base old.pb --assert 'delta(Encode)<2%' new.pb\n"
       "  grpcprof report -f top 'http://127.0.0.1:6060/debug/pprof/profile'",
       "  0    every --assert holds\n"
-      "  1    a file could not be read or written\n"
+      "  1    a file could not be read or written, or an --assert not judged:\n"
+      "       no function matches it, or the figure is not known\n"
       "  2    wrong use\n"
       "  3    results of load: more calls failed than --max-errors\n"
       "  4    an --assert does not hold\n"
