@@ -16067,8 +16067,8 @@ static int compare_assert_test(struct compare_assert *t, const struct anl *a,
  * With a base, a frame is as wide as the mean of its two shares and is grouped
  * by how its share, or its time per call, changed; its data is name : samples :
  * base's samples : share : base's share, with shares in parts of SVG_PARTS.  A
- * frame with all samples of its function is judged with COMPARE's functions; the
- * others, parts of a function, are a family of tests of their own.
+ * frame with all samples of its function is judged with COMPARE's functions;
+ * the others, parts of a function, are a family of tests of their own.
  *
  * Invariant  a child lies inside its parent; the same profile gives the same
  *            bytes; names are always text, never markup or script.
@@ -38257,9 +38257,10 @@ static int report_of_profiles(const struct report_args *c,
     if (!e && say_result(c->out, &b, opt_item(REPORT_FORMATS, (int)f),
                          c->common.quiet))
         status = EXIT_FAILED;
-    else if (!e && say_to_file(c->out))
+    else if (!e)
         for (size_t i = 0; i < c->assert.n; i++)
-            if (!s->assert[i].pass) {
+            if (!s->assert[i].pass && (say_to_file(c->out) ||
+                                       !s->assert[i].judged)) {
                 struct buf text = {0};
                 doc_put_assert(&text, &s->assert[i]);
                 say_violated(doc_judgement(&s->assert[i]), &text);
