@@ -419,9 +419,11 @@ enum {
 #define ANL_TICK_ERRORS 4
 #define ANL_TICK_LEAST_RATE 1.5
 
-/* A function of the application passes on if less of its time is its own; it is
- * named in the verdict if it takes more than this share. */
-#define ANL_PASSES    0.05
+/* A function of the application passes on if less of its time is its own: a
+ * gRPC handler that decodes a request has a seventh of it.  Below the least
+ * share functions stand behind those.  The verdict names a large one. */
+#define ANL_PASSES    0.33
+#define ANL_LEAST_APP 0.01
 #define ANL_LARGE_APP 0.10
 
 /* ---- COMPARE ---- */
@@ -13941,7 +13943,9 @@ struct anl_function {                   /* a row of the tables */
 
 struct anl_part {                       /* of an application function's time */
     uint32_t node;                      /* a function outside the application */
-    struct view_sum sum;                /* of the samples that it decided */
+    uint8_t  category;                  /* of the first such sample */
+    struct view_sum sum;                /* of the samples that it decided, or
+                                         * that ran below a call of it */
 };
 
 struct anl_app {                        /* a function of the application */
@@ -13953,7 +13957,8 @@ struct anl_app {                        /* a function of the application */
                                          * others of the application */
     struct view_sum below[CAT_COUNT];   /* of the samples that it is in */
     struct anl_part part[ANL_PARTS];    /* the largest of below, in order */
-    size_t   nparts;
+    struct anl_part call[ANL_PARTS];    /* the same by what it calls itself */
+    size_t   nparts, ncalls;
 };
 
 struct anl_finding {                    /* on a category */
@@ -14508,15 +14513,24 @@ static struct slice anl_app_name(const struct anl *a, const struct anl_app *x)
     return a->view.node[a->function[x->row].node].name;
 }
 
-/* Order functions of the application: those that pass on last, then the larger
- * total first, then the larger share of their own, then closures last. */
+/* Return x's place among the functions of the application: 0 first; 1: it
+ * passes on; 2: it takes hardly anything. */
+static int anl_app_class(const struct anl *a, const struct anl_app *x)
+{
+    double share = a->function[x->row].cum.share;
+    return share < ANL_LEAST_APP ? 2 : x->passes;
+}
+
+/* Order functions of the application by class, then the larger total first, the
+ * larger share of their own, closures behind their functions. */
 static bool anl_app_before(const struct anl *a, const struct anl_app *x,
                            const struct anl_app *y)
 {
     int64_t total = a->function[x->row].cum.sum.value;
     int64_t other = a->function[y->row].cum.sum.value;
-    if (x->passes != y->passes)
-        return y->passes;
+    int c = anl_app_class(a, x), d = anl_app_class(a, y);
+    if (c != d)
+        return c < d;
     if (total != other)
         return total > other;
     return x->own.sum.value != y->own.sum.value
@@ -14554,9 +14568,9 @@ struct anl_parts {                      /* what is below functions of a->app */
     struct index at;                    /* hash of app and node -> part */
 };
 
-/* Add a sample that node decided to what is below the function k of a->app. */
+/* Add a sample of category c to part node of the function k of a->app. */
 static int anl_add_part(struct anl_parts *x, uint8_t k, uint32_t node,
-                        int64_t weight, int64_t count)
+                        uint8_t c, int64_t weight, int64_t count)
 {
     const uint32_t key[2] = { k, node };
     uint64_t h = mem_hash(key, sizeof key);
@@ -14572,16 +14586,42 @@ static int anl_add_part(struct anl_parts *x, uint8_t k, uint32_t node,
         if (!app || !part || mem_index_put(&x->at, h, i))
             return GP_ENOMEM;
         *app = k;
-        part->node = node;
+        *part = (struct anl_part){ .node = node, .category = c };
     }
     view_sum_add(&x->part[i].sum, weight, count);
     return GP_OK;
 }
 
+/* Put the largest parts of x, in order, into the functions of a->app: by what
+ * they call themselves if calls. */
+static void anl_keep_parts(struct anl *a, const struct anl_parts *x, bool calls)
+{
+    for (size_t i = 0; i < x->n; i++) {
+        struct anl_app *to = &a->app[x->app[i]];
+        struct anl_part *part = calls ? to->call : to->part;
+        size_t *n = calls ? &to->ncalls : &to->nparts;
+        size_t k = *n < ANL_PARTS ? (*n)++ : ANL_PARTS;
+        for (; k > 0 && part[k - 1].sum.value < x->part[i].sum.value; k--)
+            if (k < ANL_PARTS)
+                part[k] = part[k - 1];
+        if (k < ANL_PARTS)
+            part[k] = x->part[i];
+    }
+}
+
+/* Release x. */
+static void anl_parts_fini(struct anl_parts *x)
+{
+    mem_free(x->part);
+    mem_free(x->app);
+    mem_index_fini(&x->at);
+}
+
 /* Add a sample, whose stack is in w, to the functions of a->app in it; of is
- * the row of a->app by node, + 1, or 0. */
+ * the row of a->app by node, + 1, or 0; x has the parts by function that
+ * decides, then by function called. */
 static int anl_add_below(struct anl *a, const struct anl_pass *w,
-                         const uint8_t *of, struct anl_parts *x,
+                         const uint8_t *of, struct anl_parts x[2],
                          int64_t weight, int64_t count)
 {
     size_t by, handler = anl_handler_frames(w);
@@ -14595,7 +14635,12 @@ static int anl_add_below(struct anl *a, const struct anl_pass *w,
         seen[i - 1] = true;
         view_sum_add(&a->app[i - 1].below[c], weight, count);
         if (c != CAT_APPLICATION)
-            e = anl_add_part(x, (uint8_t)(i - 1), w->frame[by], weight, count);
+            e = anl_add_part(&x[0], (uint8_t)(i - 1), w->frame[by], (uint8_t)c,
+                             weight, count);
+        if (!e && k > handler &&
+            w->class[w->frame[k - 1]].category != CAT_APPLICATION)
+            e = anl_add_part(&x[1], (uint8_t)(i - 1), w->frame[k - 1],
+                             (uint8_t)c, weight, count);
     }
     return e;
 }
@@ -14605,7 +14650,7 @@ static int anl_run_apps(struct anl *a, struct anl_pass *w)
 {
     const struct view *v = &a->view;
     const struct pp *p = a->pp;
-    struct anl_parts x = {0};
+    struct anl_parts x[2] = {{0}};
     uint8_t *of = mem_zalloc(v->nnodes);
     int e = of ? GP_OK : GP_ENOMEM;
     anl_choose_apps(a);
@@ -14614,21 +14659,13 @@ static int anl_run_apps(struct anl *a, struct anl_pass *w)
     for (size_t i = 0; i < p->nsamples && a->napps && !e; i++) {
         int64_t weight = p->value[i * p->ntypes + v->type];
         if (weight && !(e = anl_stack(w, v, i)))
-            e = anl_add_below(a, w, of, &x, weight, view_count(v, i, weight));
+            e = anl_add_below(a, w, of, x, weight, view_count(v, i, weight));
     }
-    for (size_t i = 0; i < x.n && !e; i++) {
-        struct anl_app *to = &a->app[x.app[i]];
-        size_t k = to->nparts < ANL_PARTS ? to->nparts++ : ANL_PARTS;
-        for (; k > 0 && to->part[k - 1].sum.value < x.part[i].sum.value; k--)
-            if (k < ANL_PARTS)
-                to->part[k] = to->part[k - 1];
-        if (k < ANL_PARTS)
-            to->part[k] = x.part[i];
-    }
+    anl_keep_parts(a, &x[0], false);
+    anl_keep_parts(a, &x[1], true);
+    anl_parts_fini(&x[0]);
+    anl_parts_fini(&x[1]);
     mem_free(of);
-    mem_free(x.part);
-    mem_free(x.app);
-    mem_index_fini(&x.at);
     return e;
 }
 
@@ -15247,27 +15284,50 @@ static void anl_judge_wall(struct anl *a)
     }
 }
 
+/* Return where the time of x goes below it: the largest category, another one
+ * of half of that, and a function that most of it is in or called through. */
+static const char *anl_below_text(struct anl *a, const struct anl_app *x)
+{
+    const struct anl_function *f = &a->function[x->row];
+    uint8_t most = CAT_APPLICATION, next = CAT_APPLICATION;
+    for (uint8_t c = 0; c < CAT_COUNT; c++)
+        most = x->below[c].value > x->below[most].value ? c : most;
+    if (most == CAT_APPLICATION)
+        return anl_text(a, "%.1f of it in the application's own code", 100 *
+                        stat_share(&x->below[most], &a->view.total).share);
+    for (uint8_t c = 0; c < CAT_COUNT; c++)
+        if (c != most && c != CAT_APPLICATION &&
+            x->below[c].value > x->below[next].value)
+            next = c;
+    struct stat_share of = stat_share(&x->below[most], &a->view.total);
+    struct stat_share also = stat_share(&x->below[next], &a->view.total);
+    const struct anl_part *part = &x->part[0], *call = &x->call[0];
+    const char *and = next != CAT_APPLICATION && also.share > 0.5 * of.share
+        ? anl_text(a, " and %.1f in %s", 100 * also.share, cat_name[next]) : "";
+    const char *in = x->nparts && part->category == most &&
+                     part->sum.value > x->below[most].value / 2
+        ? anl_text(a, ", most of it in %s", anl_name(a, part->node)) : "";
+    const char *through = x->ncalls && call->node != part->node &&
+                          call->sum.value > f->cum.sum.value / 4
+        ? anl_text(a, ", %.1f by calling %s", 100 *
+                   stat_share(&call->sum, &a->view.total).share,
+                   anl_name(a, call->node)) : "";
+    return anl_text(a, "%.1f of it in %s%s below it%s%s", 100 * of.share,
+                    cat_name[most], and, in, through);
+}
+
 /* Put in front of the verdict what the application's largest function takes and
  * what is most of it, if it is large. */
 static void anl_judge_app(struct anl *a)
 {
-    const struct anl_app *x = &a->app[0];
     if (!a->napps)
         return;
-    const struct stat_share *total = &a->function[x->row].cum;
-    if (!(total->low > ANL_LARGE_APP))
-        return;
-    uint8_t most = CAT_APPLICATION;
-    for (uint8_t c = 0; c < CAT_COUNT; c++)
-        most = x->below[c].value > x->below[most].value ? c : most;
-    struct stat_share of = stat_share(&x->below[most], &a->view.total);
-    const char *part = x->nparts && most != CAT_APPLICATION
-        ? anl_text(a, ", most of it in %s", anl_name(a, x->part[0].node)) : "";
-    a->verdict.text = anl_text(a, "%s takes %.1f%% of the CPU time, %.1f of it "
-        "in %s%s%s.  %s", anl_name(a, a->function[x->row].node),
-        100 * total->share, 100 * of.share, most == CAT_APPLICATION
-        ? "the application's own code" : cat_name[most],
-        most == CAT_APPLICATION ? "" : " below it", part, a->verdict.text);
+    const struct anl_app *x = &a->app[0];
+    const struct anl_function *f = &a->function[x->row];
+    if (f->cum.low > ANL_LARGE_APP)
+        a->verdict.text = anl_text(a, "%s takes %.1f%% of the CPU time, %s.  "
+            "%s", anl_name(a, f->node), 100 * f->cum.share,
+            anl_below_text(a, x), a->verdict.text);
 }
 
 /* Set the verdict, or withhold it and say why. */
@@ -31575,6 +31635,8 @@ static void doc_trust(struct doc_doc *d, const struct anl *a)
     doc_repaired(d, a->pp);
 }
 
+static const char doc_passes[] = "+ most of its time is in other functions of "
+                                 "the application: listed after them";
 static const char doc_unranked[] = "~ the rank is not certain: the interval "
                                    "overlaps that of a neighbouring row";
 
@@ -31687,6 +31749,21 @@ static const char *doc_whole(const struct anl *a)
                           : "the total";
 }
 
+/* Append n parts of an application function's time, the first after lead. */
+static void doc_parts(struct doc_doc *d, const struct anl *a, const char *lead,
+                      const struct anl_part *part, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct stat_share of = stat_share(&part[i].sum, &a->view.total);
+        if (i > 0 && !(of.share >= 0.0005))
+            return;
+        txt_puts(&d->cell, i ? ", " : lead);
+        doc_name(d, a->view.node[part[i].node].name, 40);
+        txt_puts(&d->cell, " ");
+        doc_share(&d->cell, of.share);
+    }
+}
+
 /* Append where the time of the application's function x goes, below it. */
 static void doc_below(struct doc_doc *d, const struct anl *a,
                       const struct anl_app *x)
@@ -31707,13 +31784,9 @@ static void doc_below(struct doc_doc *d, const struct anl *a,
         doc_share(&d->cell, of.share);
         txt_putf(&d->cell, " %s", cat_name[order[i]]);
     }
-    for (size_t i = 0; i < x->nparts; i++) {
-        struct stat_share of = stat_share(&x->part[i].sum, &a->view.total);
-        txt_puts(&d->cell, i ? ", " : "; mostly ");
-        doc_name(d, a->view.node[x->part[i].node].name, 40);
-        txt_puts(&d->cell, " ");
-        doc_share(&d->cell, of.share);
-    }
+    if (x->ncalls && (x->call[0].node != x->part[0].node || x->ncalls > 1))
+        doc_parts(d, a, "; by calling ", x->call, x->ncalls);
+    doc_parts(d, a, "; mostly in ", x->part, x->nparts);
     doc_cell_text(d, doc_item);
 }
 
@@ -31726,6 +31799,7 @@ static void doc_apps(struct doc_doc *d, const struct anl *a,
         { "total", 8 }, { "95% interval", 14 }, { "samples", 9 },
         { c->per_call ? "total/call" : "total", 10 },
         { c->per_call ? "self/call" : "self", 9 }, { "function", 0 } };
+    bool passes = false;
     doc_heading(d, "Application functions, with all that they call");
     if (!a->napps) {
         doc_paragraph(d, "None.");
@@ -31737,6 +31811,8 @@ static void doc_apps(struct doc_doc *d, const struct anl *a,
         const struct view_node *n = &a->view.node[f->node];
         double call = a->ns_per_unit / a->calls;
         doc_share(&d->cell, f->cum.share);
+        txt_puts(&d->cell, a->app[i].passes ? "+" : " ");
+        passes |= a->app[i].passes;
         doc_cell(d);
         doc_interval(&d->cell, &f->cum);
         doc_cell(d);
@@ -31755,6 +31831,8 @@ static void doc_apps(struct doc_doc *d, const struct anl *a,
         doc_name(d, n->name, DOC_NAME_COLUMNS);
         doc_cell(d);
     }
+    if (passes)
+        doc_paragraph(d, doc_passes);
     if (d->md)
         mem_put_byte(d->b, '\n');
     txt_puts(&d->cell, a->cpu_profile || a->wall ? "Where their time goes"
@@ -31762,7 +31840,8 @@ static void doc_apps(struct doc_doc *d, const struct anl *a,
     txt_putf(&d->cell, ", in %% of %s", doc_whole(a));
     doc_cell_text(d, doc_heading);
     for (size_t i = 0; i < a->napps && i < DOC_BELOW_ROWS; i++)
-        if (i == 0 || a->function[a->app[i].row].cum.share >= DOC_BELOW_LEAST)
+        if (i == 0 || (!a->app[i].passes &&
+            a->function[a->app[i].row].cum.share >= DOC_BELOW_LEAST))
             doc_below(d, a, &a->app[i]);
 }
 
@@ -32504,6 +32583,21 @@ static void doc_js_function(struct js *j, const struct anl *a,
     js_close(j, '}');
 }
 
+/* Write the array key: n parts of an application function's time. */
+static void doc_js_parts(struct js *j, const struct anl *a, const char *key,
+                         const struct anl_part *part, size_t n)
+{
+    js_field_open(j, key, '[');
+    for (size_t k = 0; k < n; k++) {
+        js_open(j, '{');
+        js_field_str(j, "name", a->view.node[part[k].node].name);
+        js_field_num(j, "share",
+                     stat_share(&part[k].sum, &a->view.total).share);
+        js_close(j, '}');
+    }
+    js_close(j, ']');
+}
+
 /* Write the member applications: the application's functions by total, with
  * what is below each. */
 static void doc_js_apps(struct js *j, const struct anl *a)
@@ -32535,15 +32629,8 @@ static void doc_js_apps(struct js *j, const struct anl *a)
                 js_close(j, '}');
             }
         js_close(j, ']');
-        js_field_open(j, "mostly", '[');
-        for (size_t k = 0; k < x->nparts; k++) {
-            js_open(j, '{');
-            js_field_str(j, "name", a->view.node[x->part[k].node].name);
-            js_field_num(j, "share",
-                         stat_share(&x->part[k].sum, &a->view.total).share);
-            js_close(j, '}');
-        }
-        js_close(j, ']');
+        doc_js_parts(j, a, "calls", x->call, x->ncalls);
+        doc_js_parts(j, a, "mostly", x->part, x->nparts);
         js_close(j, '}');
     }
     js_close(j, ']');
@@ -34100,11 +34187,12 @@ static void loaddoc_compare(struct buf *b, const struct res_report *t)
 
 /* ---- the server's CPU by call ---- */
 
-/* Append a row: a function's share per call with its interval, and other, its
- * time per call beside it. */
+/* Append a row: a function's share per call with its interval, other, its time
+ * per call beside it, and mark before its name. */
 static void loaddoc_profile_row(struct buf *b, const struct anl *a,
                                 const struct anl_function *f,
-                                const struct stat_share *share, double other)
+                                const struct stat_share *share, double other,
+                                const char *mark)
 {
     double per = a->cpu_ns_per_call;
     loaddoc_put_time(b, per * share->share, 16);
@@ -34113,7 +34201,7 @@ static void loaddoc_profile_row(struct buf *b, const struct anl *a,
     loaddoc_put_time(b, per * share->high, 9);
     loaddoc_put_count(b, (uint64_t)share->sum.samples, 12);
     loaddoc_put_time(b, other, 12);
-    txt_puts(b, f->resolved || share == &f->cum ? "  " : " ~");
+    txt_puts(b, mark);
     txt_put_clean(b, a->view.node[f->node].name);
     mem_put_byte(b, '\n');
 }
@@ -34124,14 +34212,19 @@ static void loaddoc_profile_rows(struct buf *b, const struct anl *a)
 {
     double per = a->cpu_ns_per_call;
     size_t shown = 0;
+    bool passes = false;
     for (size_t i = 0; i < a->napps; i++) {
         const struct anl_function *f = &a->function[a->app[i].row];
         if ((double)f->cum.sum.samples < RES_RANKED_ROW)
             continue;
         txt_puts(b, shown++ ? "" : "      total/call   95% interval        "
                  "samples   self/call  application function\n");
-        loaddoc_profile_row(b, a, f, &f->cum, per * f->flat.share);
+        loaddoc_profile_row(b, a, f, &f->cum, per * f->flat.share,
+                            a->app[i].passes ? " +" : "  ");
+        passes |= a->app[i].passes;
     }
+    if (passes)
+        txt_putf(b, "      %s\n", doc_passes);
     txt_puts(b, shown ? "\n" : "");
     txt_puts(b, "       self/call   95% interval        samples  total/call  "
              "function\n");
@@ -34140,7 +34233,8 @@ static void loaddoc_profile_rows(struct buf *b, const struct anl *a)
         const struct anl_function *f = &a->function[i];
         if ((double)f->flat.sum.samples < RES_RANKED_ROW)
             continue;
-        loaddoc_profile_row(b, a, f, &f->flat, per * f->cum.share);
+        loaddoc_profile_row(b, a, f, &f->flat, per * f->cum.share,
+                            f->resolved ? "  " : " ~");
         shown++;
     }
     txt_putf(b, "      %s\n", doc_unranked);

@@ -373,6 +373,8 @@ static void test_application_functions(void)
     CHECK(a.app[0].nparts == 1 && a.app[0].part[0].sum.samples == 600);
     CHECK(txt_equal(a.view.node[a.app[0].part[0].node].name,
                     txt_slice("deflate")));
+    CHECK(a.app[0].ncalls == 1 && a.app[0].call[0].node == a.app[0].part[0].node);
+    CHECK(a.app[0].call[0].category == CAT_COMPRESSION && !a.app[2].ncalls);
     CHECK(strstr(a.verdict.text, "audit takes 70.0% of the CPU time, 60.0 of it "
                  "in compression below it"));
     CHECK(a.nadvice && strstr(a.advice[0].text, "Optimise audit first"));
