@@ -52,6 +52,12 @@ same: grpcprof ## beside pprof, view by view, on PROFILES='FILE...'
 	@[ -z '$(PROFILES)' ] || /usr/bin/python3 tests/same.py ./grpcprof \
 	  "$$(sh tests/tools/tool.sh pprof)" $(filter-out %.md,$(PROFILES))
 
+RE_PAIRS = 200000
+RE_SEED  = 1
+re: .build/unit ## expressions beside RE2: RE_PAIRS=N of them, RE_SEED=N
+	@PYTHONPATH="$$(sh tests/tools/tool.sh re2):tests/lib" /usr/bin/python3 \
+	  tests/report/beside_re2.py .build/unit $(RE_PAIRS) $(RE_SEED)
+
 SOAK = grpcprof $(addprefix .build/,grpcprof-asan grpcprof-tsan churn.so)
 soak: $(SOAK) ## ten minutes of load, profile and report, ASan, TSan
 	@bash tests/soak.sh
@@ -75,7 +81,7 @@ bench-serve: grpcprof ## CPU per call and memory of serve beside its peers
 	@CC='$(CC)' bash tests/bench/serve.sh
 
 FUZZ_RUNS = 100000
-fuzz: grpcprof .build/fuzz .build/fuzz-client ## report and load on mutations
+fuzz: grpcprof .build/fuzz .build/fuzz-client .build/fuzz-re ## report and load on mutations
 	@FUZZ_RUNS=$(FUZZ_RUNS) bash tests/fuzz/fuzz.sh
 
 asan: .build/grpcprof-asan ## build .build/grpcprof-asan
@@ -146,6 +152,11 @@ UNIT = $(wildcard tests/unit/*.[ch])
 	clang $(FLAGS) $(ASAN) -fsanitize=fuzzer -fno-sanitize=pointer-overflow \
 	  -Wno-unused -Wno-missing-prototypes $(LINK) -o $@ tests/fuzz/fuzz_client.c \
 	  $(LIBS)
+.build/fuzz-re: tests/fuzz/fuzz_re.c $(DEPS)
+	@sh tests/setup.sh fuzz
+	clang $(FLAGS) $(ASAN) -fsanitize=fuzzer -fno-sanitize=pointer-overflow \
+	  -Wno-unused -Wno-missing-prototypes $(LINK) -o $@ tests/fuzz/fuzz_re.c \
+	  $(LIBS)
 .build/bench-sampler: tests/bench/sampler.c $(DEPS)
 	$(CC) $(FLAGS) -Wno-unused -Wno-missing-prototypes $(LINK) -o $@ \
 	  tests/bench/sampler.c $(LIBS)
@@ -194,5 +205,5 @@ NGHTTP2_H = $(wildcard /usr/include/nghttp2/nghttp2ver.h)
 	  echo '$(CC) $(FLAGS) $(LDFLAGS)' >$@
 FORCE:
 
-.PHONY: all demo test same soak fuzz bench bench-load bench-report bench-serve \
+.PHONY: all demo test same re soak fuzz bench bench-load bench-report bench-serve \
   asan tsan install uninstall clean help FORCE

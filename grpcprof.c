@@ -231,9 +231,9 @@ enum {
 
 /* ---- RE ---- */
 enum {
-    /* Of an expression: bytes; the count in {n,m}, RE2's own limit; states of
-     * its program, 12 bytes each, and ranges of its sets.  An expression past a
-     * limit is refused. */
+    /* Of an expression: bytes; the count in {n,m}, and the product of nested
+     * ones, RE2's own limit; states of its program, 12 bytes each, and ranges
+     * of its sets.  An expression past a limit is refused. */
     RE_MOST_BYTES  = 16384,
     RE_MOST_REPEAT = 1000,
     RE_MOST_STATES = 20000,
@@ -2630,6 +2630,8 @@ struct re_group {                       /* open while it is read */
     size_t branch;                      /* first state of the last branch */
     size_t jump;                        /* last jump to its end, 0: none; its
                                          * to is the one before */
+    long times;                         /* most that its counts, nested in each
+                                         * other, repeat a part of it */
     unsigned flags;                     /* of what stands around it */
 };
 
@@ -2644,6 +2646,7 @@ struct re_in {                          /* an expression being compiled */
     struct re_range *cased;             /* owned; a character, another case */
     size_t ncased, cased_cap;
     size_t item;                        /* first state of the last item */
+    long times;                         /* as a group's, of the last item */
     bool can_repeat;                    /* the last item may be repeated */
     bool repeated;                      /* it has been */
     unsigned flags;                     /* enum re_flag */
@@ -2909,6 +2912,7 @@ static void re_put_set(struct re_in *in)
 static void re_item(struct re_in *in)
 {
     in->item = in->r->nstates;
+    in->times = 1;
     in->can_repeat = true;
     in->repeated = false;
 }
@@ -3011,9 +3015,10 @@ static int re_escaped(struct re_in *in, uint32_t *c, struct gp_why *why)
         in->at++;
     } else if (*p == 'x') {
         bool brace = *++p == '{';
-        int n = 0, most = brace ? 6 : 2;
+        int n = 0;
         *c = 0;
-        for (p += brace; n < most && txt_hex(*p) >= 0; n++)
+        for (p += brace; txt_hex(*p) >= 0 && *c <= RE_LAST_CHAR &&
+                         (brace || n < 2); n++)
             *c = *c << 4 | (uint32_t)txt_hex(*p++);
         if (n == 0 || (brace ? *p != '}' : n < 2) || *c > RE_LAST_CHAR)
             return re_bad(why, "not a character's code:", in->at - 1);
@@ -3025,7 +3030,7 @@ static int re_escaped(struct re_in *in, uint32_t *c, struct gp_why *why)
         return re_bad(why, "RE2 has no back references:", p - 1);
     } else if (*p == 'p' || *p == 'P') {
         return re_bad(why, "Unicode classes are not supported:", p - 1);
-    } else if (!ispunct((unsigned char)*p)) {
+    } else if (!*p || (uint8_t)*p >= 0x80 || isalnum((unsigned char)*p)) {
         return re_bad(why, *p ? "unsupported escape:" : "ends in a backslash:",
                       p - 1);
     } else {
@@ -3103,7 +3108,7 @@ static int re_class(struct re_in *in, struct gp_why *why)
         int e = GP_OK;
         if (!*in->at)
             return re_bad(why, "missing ]:", begin);
-        if (*in->at == '[' && in->at[1] == ':' && strstr(in->at, ":]")) {
+        if (*in->at == '[' && in->at[1] == ':' && strstr(in->at + 2, ":]")) {
             if (!re_set_add_named(in))
                 e = re_bad(why, "no such class of characters:", in->at);
         } else if (*in->at == '\\' && re_set_add_perl(in, in->at[1])) {
@@ -3131,7 +3136,7 @@ static void re_open(struct re_in *in, unsigned flags)
         return;
     }
     *g = (struct re_group){ .begin = in->r->nstates, .branch = in->r->nstates,
-                            .flags = in->flags };
+                            .times = 1, .flags = in->flags };
     in->flags = flags;
 }
 
@@ -3142,8 +3147,12 @@ static int re_close(struct re_in *in, struct gp_why *why)
         return re_bad(why, "unmatched ):", in->at - 1);
     re_end_branch(in, false);
     re_item(in);
-    in->item = in->group[--in->ngroups].begin;
-    in->flags = in->group[in->ngroups].flags;
+    struct re_group *g = &in->group[--in->ngroups];
+    in->item = g->begin;
+    in->flags = g->flags;
+    in->times = g->times;
+    if (g->times > g[-1].times)
+        g[-1].times = g->times;
     return GP_OK;
 }
 
@@ -3204,23 +3213,30 @@ static int re_flags(struct re_in *in, struct gp_why *why)
     return GP_OK;
 }
 
-/* Read the counts of a repetition, in braces at in->at, into *min and *max.
- * Return its length, 0 if it is no repetition but a literal brace. */
+/* Read the count at p, of at most nine digits and no leading zero, into *count.
+ * Return its length, 0 if there is none. */
+static size_t re_count(const char *p, long *count)
+{
+    size_t n = strspn(p, "0123456789");
+    if (n == 0 || n > 9 || (n > 1 && *p == '0'))
+        return 0;
+    *count = strtol(p, NULL, 10);
+    return n;
+}
+
+/* Read the counts of a repetition, in braces at p, into *min and *max; no upper
+ * one is -1.  Return its length, 0 if it is not one but a literal brace. */
 static size_t re_counts(const char *p, long *min, long *max)
 {
-    char *end;
-    if (!isdigit((unsigned char)p[1]) ||
-        (p[1] == '0' && isdigit((unsigned char)p[2])))
-        return 0;
-    *min = *max = strtol(p + 1, &end, 10);
-    if (*end == ',') {
+    const char *end = p + 1;
+    size_t n = re_count(end, min);
+    *max = *min;
+    end += n;
+    if (n && *end == ',' && *++end == '}')
         *max = -1;
-        if (end[1] == '0' && isdigit((unsigned char)end[2]))
-            return 0;
-        if (isdigit((unsigned char)*++end))
-            *max = strtol(end, &end, 10);
-    }
-    return *end == '}' ? (size_t)(end + 1 - p) : 0;
+    else if (n && end[-1] == ',')
+        end += n = re_count(end, max);
+    return n && *end == '}' ? (size_t)(end + 1 - p) : 0;
 }
 
 /* Compile the repetition at in->at, or the literal brace. */
@@ -3234,11 +3250,18 @@ static int re_repeat(struct re_in *in, struct gp_why *why)
         in->at++;
         return GP_OK;
     }
+    long count = *p != '{' ? 1 : max < 0 ? min : max;
     if (min > RE_MOST_REPEAT || max > RE_MOST_REPEAT || (max >= 0 && max < min))
         return re_bad(why, "repeats more than 1000 times, or max < min:", p);
     if (!in->can_repeat || in->repeated)
         return re_bad(why, in->repeated ? "a repetition of a repetition:"
                                         : "nothing to repeat before", p);
+    in->times *= count > 1 ? count : 1;
+    if (in->times > RE_MOST_REPEAT)
+        return re_bad(why, "repeats more than 1000 times with those in it:", p);
+    struct re_group *g = &in->group[in->ngroups - 1];
+    if (in->times > g->times)
+        g->times = in->times;
     re_repeat_item(in, min, max);
     in->repeated = true;
     in->at += n;
@@ -3270,6 +3293,7 @@ static int re_escape(struct re_in *in, struct gp_why *why)
             in->at += len;
         }
         in->at += *in->at ? 2 : 0;
+        in->repeated = false;           /* of an empty one: a*\Q\E* is valid */
         return GP_OK;
     }
     if (re_set_add_perl(in, *in->at)) {
@@ -3395,7 +3419,7 @@ static int re_init(struct re *r, const char *what, const char *text,
         return txt_fail(why, GP_EUSAGE, "%s: expression over %d bytes", what,
                         RE_MOST_BYTES);
     int e = re_compile(r, text, &part);
-    if (!e && !strpbrk(text, "\\^$.[]|()*+?{")) {
+    if (!e && !strpbrk(text, "\\^$.[]|()*+?{") && !strstr(text, "\ufffd")) {
         mem_put(&r->literal, text, strlen(text));
         r->is_literal = true;
         e = r->literal.err;

@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
 # What `make fuzz` runs: libFuzzer on four profiles, FUZZ_RUNS mutations in all,
 # each reported on under ASan+UBSan, and each of the profiles cut after each of
-# its bytes; and on what a server says to load's session, CLIENT_RUNS mutations
-# in less than a minute.  What fails is kept in .build/fuzzed, and named.
+# its bytes; on profiles of other tools, IMPORT_RUNS mutations; on what a server
+# says to load's session, CLIENT_RUNS mutations in less than a minute; and on
+# regular expressions, for RE_SECONDS.  What fails is kept in .build/fuzzed, and
+# named.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 runs=${FUZZ_RUNS:-100000} talks=${CLIENT_RUNS:-500000} dir=.build/fuzzed
+imports=${IMPORT_RUNS:-50000} seconds=${RE_SECONDS:-60}
 export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1
 export UBSAN_OPTIONS=print_stacktrace=1
 
@@ -24,11 +27,18 @@ fuzzed() {
     echo "ok   $what"
 }
 
-mkdir -p $dir/corpus $dir/talks && rm -f $dir/corpus/* $dir/talks/* || exit 1
+for f in corpus talks expressions imports; do
+    mkdir -p $dir/$f && rm -f $dir/$f/* || exit 1
+done
 
 .build/fuzz-client seeds $dir/talks || exit 1
 fuzzed "$talks mutations of what a server says" .build/fuzz-client \
     -runs="$talks" -timeout=10 -max_len=2000 $dir/talks
+
+PYTHONPATH=tests/lib /usr/bin/python3 -c 'import sys, expressions
+expressions.seeds(sys.argv[1], 300)' $dir/expressions || exit 1
+fuzzed "$seconds s of mutations of expressions" .build/fuzz-re \
+    -max_total_time="$seconds" -timeout=20 -max_len=2000 $dir/expressions
 
 # One deep, one with every field, one in gperftools' format, and one that serve
 # writes.
@@ -41,6 +51,16 @@ gzip -dc $dir/serve.pb >$dir/corpus/serve || exit 1
 
 fuzzed "$runs mutations of four profiles" .build/fuzz -runs="$runs" \
     -timeout=30 -rss_limit_mb=3000 -max_len=40000 $dir/corpus
+
+# Text of other tools, and of our own.
+/usr/bin/python3 tests/fuzz/foreign.py $dir/imports || exit 1
+for f in folded speedscope; do
+    ./grpcprof report -q -f $f -o $dir/imports/$f $dir/corpus/small || exit 1
+done
+fuzzed "$imports mutations of other tools' profiles" .build/fuzz \
+    -runs="$imports" -timeout=30 -rss_limit_mb=3000 -max_len=4000 \
+    -dict=tests/fuzz/foreign.dict $dir/imports
+
 cuts=0
 for f in tree small legacy serve; do
     size=$(wc -c <"$dir/corpus/$f")

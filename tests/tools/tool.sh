@@ -10,7 +10,8 @@
 #         stylelint and others)
 #   C++   cpp: tests/serve/client.cc, on grpc++
 #   cargo inferno: inferno-flamegraph
-#   pip   hdrhistogram, and kubernetes (kubernetes-validate): folders with them
+#   pip   hdrhistogram, kubernetes (kubernetes-validate), and re2 (google-re2):
+#         folders with them
 # tests/tools has their pins; what was built stays in .build/tools until those
 # change.  Exits 1 and prints nothing where one cannot be built, and then does
 # not try again for an hour: no network is not worth waiting for twice.
@@ -31,10 +32,10 @@ webget)  package=./webget pins=webget/main.go ;;
 probe)   package=github.com/grpc-ecosystem/grpc-health-probe
          pins=probe/go.sum ;;
 buf|node) pins=package-lock.json ;;
-hdrhistogram|kubernetes) pins=requirements.txt ;;
+hdrhistogram|kubernetes|re2) pins=requirements.txt ;;
 cpp)     pins=../serve/client.cc ;;
 inferno) pins=tool.sh ;;
-*) sed -n '2,13s/^# //p' tool.sh >&2; exit 2 ;;
+*) sed -n '2,14s/^# //p' tool.sh >&2; exit 2 ;;
 esac
 mkdir -p ../../.build/tools || exit 1
 dir=$(cd ../../.build/tools && pwd)
@@ -92,7 +93,7 @@ npm_packages()
 python_package()
 {
     $limit /usr/bin/python3 -m pip install --quiet --disable-pip-version-check \
-        --target "$out" "$(grep "^$name" requirements.txt)" && touch "$out"
+        --target "$out" "$(grep -E "^$name|-$name=" requirements.txt)" && touch "$out"
 }
 
 inferno_program()
@@ -117,7 +118,7 @@ buf|node) npm_packages ;;
 cpp) cpp_program ;;
 shop) shop_program ;;
 inferno) inferno_program ;;
-hdrhistogram|kubernetes) python_package ;;
+hdrhistogram|kubernetes|re2) python_package ;;
 *) go_program ;;
 esac >"$failed" 2>&1 || exit 1
 touch "$out"

@@ -1,6 +1,7 @@
 /* unit.c -- unit tests; grpcprof.c is included whole, so that they see all of
  * it.  Prints "ok   name" or "FAIL name: why", and closes with one line of
- * counts.  An argument runs only the tests whose names hold it. */
+ * counts.  An argument runs only the tests whose names hold it; "-expressions"
+ * answers about expressions instead, see re.c. */
 #define main grpcprof_main
 #include "../../grpcprof.c"
 #undef main
@@ -22,6 +23,7 @@ static const char *unit_name;
 #include "net.c"
 #include "cs.c"
 #include "report.c"
+#include "re.c"
 
 #define TEST(name) { #name, test_##name }
 
@@ -35,6 +37,8 @@ static const struct {
 int main(int argc, char **argv)
 {
     const char *only = argc > 1 ? argv[1] : "";
+    if (!strcmp(only, "-expressions"))
+        return unit_expressions();
     setvbuf(stdout, NULL, _IOLBF, 0);
     signal(SIGPIPE, SIG_IGN);
     for (size_t i = 0; i < sizeof unit_tests / sizeof *unit_tests; i++) {

@@ -1,0 +1,7 @@
+# re: expressions, beside RE2 itself; make re compares fifty times as many.
+
+if need 'expressions as RE2' re2; then
+    check 'what answers is built' 0 make -s .build/unit
+    PYTHONPATH=$PYTHONPATH:$RE2 tally 'expressions as RE2' "$PY" \
+        tests/report/beside_re2.py .build/unit 4000 1
+fi
