@@ -48,7 +48,7 @@
  * 38  WEB      debug endpoint: HTTP/1.1
  * 39  API      what grpcprof.h promises
  * 40  REFLECT  a server's descriptors, by reflection
- * 41  FETCH    GET from a debug endpoint; the server's profile during a load
+ * 41  FETCH    HTTP: GET of a profile; the server's profile during a load
  * 42  RES      result of a load: figures, verdict, assertions, JSON
  * 43  LOAD     load generator
  * 44  DOC      documents: text, Markdown, HTML, JSON of a report
@@ -740,10 +740,24 @@ enum { REFLECT_FILES = 200 };
 enum {
     /* Bytes read at a time, and of an answer; a larger one is an error. */
     FETCH_STEP_BYTES = 65536,
-    FETCH_ANSWER_BYTES = 256 << 20,
+    FETCH_ANSWER_BYTES = 256 << 20,     /* inflated, too */
+
+    /* Bytes of an answer's head, or a line between chunks; more are an error.
+     * Of an address without its host, likewise, and of one in a message.  Of an
+     * error's body searched for its text. */
+    FETCH_HEAD_BYTES = 64 << 10,
+    FETCH_URL_BYTES = 2048,
+    FETCH_NAME_BYTES = 160,
+    FETCH_ERROR_BYTES = 4096,
+
+    /* Requests of a GET with its redirects, as in Go's client. */
+    FETCH_ASKED = 10,
 
     FETCH_TICK_MS = 250,        /* an interrupt takes effect within this time */
 };
+
+/* Time to connect, while the name has another address. */
+#define FETCH_CONNECT_NS INT64_C(2000000000)
 
 /* Time for the debug endpoint to answer, and to make a window's profile. */
 #define FETCH_ASK_NS  INT64_C(5000000000)
@@ -864,6 +878,10 @@ enum {
 
 /* Least share of the total for that; the first function always is. */
 #define DOC_BELOW_LEAST 0.01
+
+/* Share of the CPU time per call that the profiler itself took, up to which the
+ * report does not mention it. */
+#define DOC_TRIFLE 0.01
 
 /* ---- PPROF ---- */
 enum {
@@ -4307,6 +4325,9 @@ static int gz_zlib_pack(const void *src, size_t n, struct buf *out)
     return GP_OK;
 }
 
+/* RFC 1952, RFC 1950, RFC 1951; the values are zlib's window bits. */
+enum gz_form { GZ_GZIP = 15 + 16, GZ_ZLIB = 15, GZ_RAW = -15 };
+
 struct gz_reader {                      /* inflates a file in pieces */
     z_stream z;
     uint64_t at, made;                  /* bytes read; bytes inflated */
@@ -4314,11 +4335,11 @@ struct gz_reader {                      /* inflates a file in pieces */
     bool     end;                       /* at is the end of a member */
 };
 
-/* Initialise g, at the start of a file; GP_ENOMEM. */
-static int gz_reader_init(struct gz_reader *g)
+/* Initialise g, at the start of a file of that form; GP_ENOMEM. */
+static int gz_reader_init(struct gz_reader *g, enum gz_form form)
 {
     *g = (struct gz_reader){0};
-    return inflateInit2(&g->z, 15 + 16) == Z_OK ? GP_OK : GP_ENOMEM;
+    return inflateInit2(&g->z, form) == Z_OK ? GP_OK : GP_ENOMEM;
 }
 
 /* Inflate the file's next n bytes, at p, onto out; if out is NULL only check
@@ -4374,13 +4395,13 @@ static int gz_reader_fini(struct gz_reader *g)
     return g->end ? GP_OK : GP_EFORMAT;
 }
 
-/* Inflate the gzip members in src onto out.  GP_EFORMAT: damaged or truncated;
+/* Inflate src, of that form, onto out.  GP_EFORMAT: damaged or truncated;
  * GP_ELIMIT: more than most bytes; *at is then the fault's offset in src. */
-static int gz_gzip_unpack(const uint8_t *src, size_t n, size_t most,
-                          struct buf *out, size_t *at)
+static int gz_unpack(enum gz_form form, const uint8_t *src, size_t n,
+                     size_t most, struct buf *out, size_t *at)
 {
     struct gz_reader g;
-    int e = gz_reader_init(&g);
+    int e = gz_reader_init(&g, form);
     *at = 0;
     if (e)
         return e;
@@ -4388,6 +4409,13 @@ static int gz_gzip_unpack(const uint8_t *src, size_t n, size_t most,
     *at = e && !g.z.total_out ? g.member : g.at;    /* no output: its start */
     int cut = gz_reader_fini(&g);
     return e ? e : cut;
+}
+
+/* Inflate the gzip members in src onto out, as gz_unpack does. */
+static int gz_gzip_unpack(const uint8_t *src, size_t n, size_t most,
+                          struct buf *out, size_t *at)
+{
+    return gz_unpack(GZ_GZIP, src, n, most, out, at);
 }
 
 /* Append n bytes of src to out as one gzip member, without name and time. */
@@ -8892,6 +8920,7 @@ struct fig {                            /* fields are named as their keys */
     double wall_ns, busy_wall_ns, busy_cpu_ns;
     double cpus, threads, requests, work, tick_clustered;
     struct slice tool, engine, engine_reason, clock, listen;    /* borrowed */
+    struct slice requests_of;           /* "load": of one client's calls */
     bool filtered;                      /* filters removed samples */
     struct fig_method *method;          /* owned */
     size_t nmethods, method_cap;
@@ -8903,6 +8932,7 @@ enum {                                  /* what happens to a comment */
     FIG_COMMON  = 4,                    /* merged: kept if all agree */
     FIG_DERIVED = 8,                    /* merged: computed again, or dropped */
     FIG_WHOLE   = 16,                   /* filtered: dropped */
+    FIG_ANY     = 32,                   /* merged: kept if one has it */
 };
 
 static const struct fig_key {
@@ -8929,7 +8959,8 @@ static const struct fig_key {
     FIG_SUM(busy_wall_ns), FIG_SUM(busy_cpu_ns),
     FIG(cpus, "%.0f", FIG_COMMON), FIG(threads, "%.0f", FIG_COMMON),
     FIG_OF(requests), FIG_OF(handler_runs), FIG_OF(handler_cpu_ns),
-    FIG(requests, "%.0f", FIG_ADDED), FIG(work, "%.0f", FIG_COMMON),
+    FIG(requests, "%.0f", FIG_ADDED), FIG(requests_of, NULL, FIG_ANY),
+    FIG(work, "%.0f", FIG_COMMON),
     FIG(listen, NULL, FIG_COMMON),
     FIG(tick_clustered, "%.4f", FIG_DERIVED | FIG_WHOLE),
 #undef FIG
@@ -8992,6 +9023,24 @@ static int fig_write(struct pp *p, const struct fig *f)
                 e |= fig_write_key(p, m, &f->method[i], f->method[i].path);
     }
     return e ? GP_ENOMEM : GP_OK;
+}
+
+/* Append to p, which names no calls, that a load's n calls of the method call,
+ * "pkg.Service/Method", ended in its time.  GP_ENOMEM. */
+static int fig_write_calls(struct pp *p, const char *call, double n)
+{
+    struct buf path = {0};
+    struct fig f;
+    fig_init(&f);
+    txt_putf(&path, "/%s", call);
+    struct fig_method m = { mem_slice(&path), n, NAN, NAN };
+    f.method = &m;
+    f.nmethods = 1;
+    f.requests = n;
+    f.requests_of = txt_slice("load");
+    int e = path.err ? path.err : fig_write(p, &f);
+    mem_fini(&path);
+    return e;
 }
 
 /* Return the sum of squared weights before equal stacks were merged, or NAN. */
@@ -9132,7 +9181,8 @@ static int fig_merge(struct pp *to, const struct pp *p, size_t n)
             if (!isnan(c->sum))
                 e = pp_add_comment(to, "%.*s=%.15g", (int)c->key.n, c->key.p,
                                    c->sum);
-        } else if (!c->how || (c->how & FIG_COMMON && all && !c->differs)) {
+        } else if (!c->how || c->how & FIG_ANY ||
+                   (c->how & FIG_COMMON && all && !c->differs)) {
             struct slice *s = PP_NEW(to, comment);
             e = s ? GP_OK : GP_ENOMEM;
             if (s)
@@ -14087,8 +14137,12 @@ struct anl {
     struct anl_advice advice[8];
     size_t nadvice;
     double ns_per_unit;                 /* of the values; NAN: not a time */
-    double calls, cpu_ns_per_call;      /* NAN: unknown */
+    double calls;                       /* NAN: unknown, as are the next */
+    double cpu_ns_per_call, cpu_low_ns_per_call, cpu_high_ns_per_call;
+                                        /* with its 95% interval, less: */
+    double profiler_ns_per_call;        /* CPU of the profiler's own frames */
     bool calls_given;                   /* by --per-call, not by the profile */
+    bool calls_of_load;                 /* counted by load: its own calls */
     enum anl_kind kind;                 /* of the values */
     bool cpu_profile, wall;             /* kind is ANL_CPU, ANL_WALL */
     struct stat_share waiting;          /* in a wall profile */
@@ -14870,6 +14924,39 @@ static double anl_known_or(double x, double otherwise)
     return isnan(x) ? otherwise : x;
 }
 
+/* Compute the CPU time per call without the profiler's own.  If the process's
+ * clock measured all of it, only the profiler's part has a sampling error. */
+static void anl_run_calls(struct anl *a)
+{
+    const struct view_sum *own = &a->finding[CAT_PROFILER].share.sum;
+    double unit = a->ns_per_unit / a->calls, ns = a->use.cpu_ns / a->calls;
+    double squares = own->squares, out = (double)own->value * unit;
+    bool clock = !isnan(a->comment.process_cpu_ns);
+    a->cpu_ns_per_call = a->cpu_low_ns_per_call = a->cpu_high_ns_per_call = NAN;
+    a->profiler_ns_per_call = NAN;
+    if (!(a->calls > 0))
+        return;
+    if (!clock)
+        squares = fmax(0, view_row_squares(&a->view.total) - squares);
+    double error = STAT_Z * unit *
+                   sqrt(squares * stat_weight_factor(&a->view.total));
+    if (!a->cpu_profile) {              /* its samples are of no CPU time */
+        out = 0;
+        error = clock ? 0 : (double)NAN;
+    } else {
+        a->profiler_ns_per_call = out;
+    }
+    if (!(error > 0) && !clock)         /* no samples that errors follow from */
+        error = NAN;
+    a->cpu_ns_per_call = fmax(0, ns - out);
+    a->cpu_low_ns_per_call = fmax(0, a->cpu_ns_per_call - error);
+    a->cpu_high_ns_per_call = a->cpu_ns_per_call + error;
+    if (isnan(ns) || isnan(error))
+        a->cpu_low_ns_per_call = a->cpu_high_ns_per_call = NAN;
+    if (isnan(ns))
+        a->cpu_ns_per_call = NAN;
+}
+
 /* Compute how much CPU the process and its threads used. */
 static void anl_run_use(struct anl *a)
 {
@@ -14890,7 +14977,7 @@ static void anl_run_use(struct anl *a)
             t->cpu_ns = NAN;
         t->cores = u->wall_ns > 0 ? t->cpu_ns / u->wall_ns : NAN;
     }
-    a->cpu_ns_per_call = a->calls > 0 ? u->cpu_ns / a->calls : NAN;
+    anl_run_calls(a);
 }
 
 /* Return the CPU share of threads synchronised with the kernel tick, or NAN.
@@ -15537,6 +15624,8 @@ static int anl_run(const struct pp *p, const struct anl_config *c,
     double noted = a->comment.requests;
     a->calls_given = c->calls > 0 || !(noted > 0);
     a->calls = c->calls > 0 ? c->calls : noted > 0 ? noted : (double)NAN;
+    a->calls_of_load = !a->calls_given &&
+                       txt_equal(a->comment.requests_of, txt_slice("load"));
     if (!e && !c->rules)
         e = cat_rules_init(&a->rules, (struct slice){0}, "", why);
     if (!e && !(a->class = cat_classify_all(&a->view, c->rules ? c->rules
@@ -24324,7 +24413,7 @@ static void client_message_begin(const struct client_conn *c,
     if (!flag || u->invalid)
         return;
     u->unzip = mem_zalloc(sizeof *u->unzip);
-    if (u->unzip && gz_reader_init(u->unzip)) {
+    if (u->unzip && gz_reader_init(u->unzip, GZ_GZIP)) {
         mem_free(u->unzip);
         u->unzip = NULL;
     }
@@ -27306,40 +27395,215 @@ static int reflect_service(const char *target, struct slice service,
 }
 
 /* ================================= 41 FETCH ==================================
- * for     GET from a debug endpoint, and a server's profile of the time that a
+ * for     HTTP: GET of a profile, and a server's profile of the time that a
  *         load measures
- * uses    MEM, TXT, SYS, JS, NET
+ * uses    MEM, TXT, SYS, JS, GZ, NET
  * owns    its socket; the thread that waits for another program's profile
- * spec    RFC 9112; net/http/pprof
+ * spec    RFC 9110 and 9112; RFC 3986 5.2 for redirects; net/http/pprof
  * prefix  fetch_
  * runs    the caller's thread; fetch_main on its own
  *
- * Invariant  every wait has a time limit.
- * Does not   speak TLS, or follow a redirect.
+ * Invariant  every wait has a time limit, and everything that a server sends a
+ *            size limit.
+ * Does not   speak TLS, or send credentials.
  */
 
-/* ---- GET ---- */
+/* ---- addresses ---- */
 
-/* Called at least every FETCH_TICK_MS while fetch_get waits; false: give up. */
-typedef bool fetch_tick(void *arg, int64_t waited_ns);
+struct fetch_url {
+    char host[256];                     /* HOST[:PORT], [V6][:PORT], or unix: */
+    char path[FETCH_URL_BYTES];         /* begins with '/'; with its query */
+};
+
+/* True if text, which names no file, is an address without http://, which pprof
+ * takes too: HOST:PORT, perhaps with a path. */
+static bool fetch_is_address(const char *text)
+{
+    const char *end = *text == '[' ? strchr(text, ']') : NULL;
+    const char *colon = end ? end + 1 : text + strcspn(text, ":/?#");
+    size_t digits = *colon == ':' ? strspn(colon + 1, "0123456789") : 0;
+    return digits && strchr("/?#", colon[1 + digits]);
+}
+
+/* True if text has a scheme, as in "https:". */
+static bool fetch_has_scheme(const char *text)
+{
+    size_t n = strcspn(text, ":/?#");
+    return isalpha((unsigned char)*text) && text[n] == ':' &&
+           !strncmp(text + n, "://", 3);
+}
+
+/* Write u for messages into text, and return it. */
+static const char *fetch_name(const struct fetch_url *u,
+                              char text[FETCH_NAME_BYTES])
+{
+    bool cut = strlen(u->path) > 60;
+    snprintf(text, FETCH_NAME_BYTES, "%s%.70s%.*s%s",
+             strncmp(u->host, "unix:", 5) ? "http://" : "", u->host,
+             cut ? 57 : 60, u->path[1] ? u->path : "", cut ? "..." : "");
+    return text;
+}
+
+/* True if a shell keeps text between apostrophes as it is, without surprises
+ * for who reads it. */
+static bool fetch_is_plain(const char *text)
+{
+    for (; *text; text++)
+        if (!isalnum((unsigned char)*text) && !strchr("-._~:/?[]@!$&()*+,;=%",
+                                                      *text))
+            return false;
+    return true;
+}
+
+/* Fail: the address text needs TLS, or, with redirected, leads to one. */
+static int fetch_refuse_tls(const char *text, bool redirected,
+                            struct gp_why *why)
+{
+    const char *what = redirected ? "redirects to https, which" : "https";
+    bool show = fetch_is_plain(text) && strlen(text) <= 80;
+    return txt_fail(why, redirected ? GP_EFORMAT : GP_EUSAGE, show
+                    ? "%.100s: %s is not supported. Use: curl -sL '%s' | "
+                      "grpcprof report -"
+                    : "%.100s: %s is not supported. Fetch it with curl -L -o "
+                      "profile.pb", text, what, text);
+}
+
+/* Append s to u's path, with the bytes escaped that a request cannot have;
+ * false: no room. */
+static bool fetch_add_path(struct fetch_url *u, struct slice s)
+{
+    size_t n = strlen(u->path);
+    for (size_t i = 0; i < s.n; i++) {
+        uint8_t c = (uint8_t)s.p[i];
+        bool escape = c <= ' ' || c >= 0x7f;
+        if (n + (escape ? 4 : 2) > sizeof u->path)
+            return false;
+        n += (size_t)snprintf(u->path + n, 4, escape ? "%%%02X" : "%c", c);
+    }
+    return true;
+}
+
+/* Read the address text, with or without http://, into *u.  GP_EUSAGE. */
+static int fetch_url_parse(struct fetch_url *u, const char *text,
+                           struct gp_why *why)
+{
+    bool http = !strncasecmp(text, "http://", 7);
+    bool file = !strncmp(text, "unix:", 5);
+    *u = (struct fetch_url){0};
+    if (!strncasecmp(text, "https://", 8))
+        return fetch_refuse_tls(text, false, why);
+    if (!http && fetch_has_scheme(text) && !file)
+        return txt_fail(why, GP_EUSAGE, "%.100s: an address begins with "
+                        "http://", text);
+    const char *host = http ? text + 7 : text;
+    const char *sub = file ? strstr(text, "/debug/") : NULL;
+    size_t n = file ? sub ? (size_t)(sub - host) : strlen(host)
+                    : strcspn(host, "/?#");
+    if (!n || n + sizeof "localhost:80" > sizeof u->host)
+        return txt_fail(why, GP_EUSAGE, "%.100s: write http://HOST:PORT/PATH",
+                        text);
+    if (memchr(host, '@', n) && !file)
+        return txt_fail(why, GP_EUSAGE, "user names and passwords in an "
+                        "address are not supported; fetch it with curl -u USER "
+                        "-o profile.pb");
+    snprintf(u->host, sizeof u->host, "%s%.*s", *host == ':' ? "localhost" : "",
+             (int)n, host);
+    const char *path = host + n;
+    if (!fetch_add_path(u, txt_slice(*path == '/' ? "" : "/")) ||
+        !fetch_add_path(u, (struct slice){ path, strcspn(path, "#") }))
+        return txt_fail(why, GP_EUSAGE, "%.40s...: longer than %d bytes", text,
+                        FETCH_URL_BYTES - 1);
+    return GP_OK;
+}
+
+/* Remove the segments . and .. from path, up to its query: RFC 3986 5.2.4. */
+static void fetch_remove_dots(char *path)
+{
+    size_t end = strcspn(path, "?"), out = 0;
+    for (size_t at = 0, n; at < end; at += n) {
+        n = 1 + strcspn(path + at + 1, "/?");   /* "/segment" */
+        bool up = n == 3 && !memcmp(path + at, "/..", 3);
+        if (up || (n == 2 && path[at + 1] == '.')) {
+            while (up && out && path[--out] != '/')
+                ;
+            if (at + n == end)
+                path[out++] = '/';
+            continue;
+        }
+        memmove(path + out, path + at, n);
+        out += n;
+    }
+    memmove(path + out, path + end, strlen(path + end) + 1);
+}
+
+/* Set *u to where location, of a redirect from *u, leads. */
+static int fetch_follow(struct fetch_url *u, const char *location,
+                        struct gp_why *why)
+{
+    struct fetch_url to = *u;
+    char joined[sizeof *u + 8], name[FETCH_NAME_BYTES];
+    const char *query = strchr(u->path, '?');
+    size_t n = query ? (size_t)(query - u->path) : strlen(u->path);
+    if (!strncasecmp(location, "https:", 6)) {
+        snprintf(joined, sizeof joined, "http://%s%s", u->host, u->path);
+        return fetch_refuse_tls(joined, true, why);
+    }
+    if (!strncmp(location, "//", 2) || fetch_has_scheme(location)) {
+        struct gp_why inner;
+        snprintf(joined, sizeof joined, "%s%s", *location == '/' ? "http:" : "",
+                 location);
+        if (fetch_url_parse(&to, joined, &inner))
+            return txt_fail(why, GP_EFORMAT, "%.80s redirects to %s",
+                            fetch_name(u, name), inner.text);
+        fetch_remove_dots(to.path);
+        *u = to;
+        return GP_OK;
+    }
+    while (*location != '?' && *location != '/' && n && u->path[n - 1] != '/')
+        n--;
+    to.path[*location == '/' ? 0 : n] = 0;
+    if (!fetch_add_path(&to, (struct slice){ location,
+                                             strcspn(location, "#") }))
+        return txt_fail(why, GP_EFORMAT, "%.80s redirects to an address longer "
+                        "than %d bytes", fetch_name(u, name),
+                        FETCH_URL_BYTES - 1);
+    fetch_remove_dots(to.path);
+    *u = to;
+    return GP_OK;
+}
+
+/* ---- waiting ---- */
 
 struct fetch_wait {
     int64_t begin_ns, until_ns;
-    fetch_tick *tick;                   /* or NULL */
-    void    *arg;                       /* of tick */
-    bool     stopped;                   /* tick returned false */
+    int64_t sent_ns;                    /* when the last request was sent; 0 */
+    int64_t window_ns;                  /* call tick so long after that too */
+    /* Called at least every FETCH_TICK_MS; false: give up.  NULL: none. */
+    bool  (*tick)(void *arg, const struct fetch_wait *w, int64_t now_ns);
+    void   *arg;                        /* of tick; borrowed */
+    bool    stopped;                    /* tick returned false */
 };
 
+/* Call w's tick. */
+static void fetch_tick(struct fetch_wait *w, int64_t now_ns)
+{
+    w->stopped |= w->tick && !w->tick(w->arg, w, now_ns);
+}
+
 /* Wait until fd is ready; false: an error, time is up, or tick gave up. */
-static bool fetch_ready(int fd, short events, struct fetch_wait *w)
+static bool fetch_ready(int fd, short events, int64_t until_ns,
+                        struct fetch_wait *w)
 {
     struct pollfd p = { .fd = fd, .events = events };
-    int64_t now;
-    while ((now = sys_now_ns()) < w->until_ns && !w->stopped) {
-        int64_t left = (w->until_ns - now) / 1000000 + 1;
-        int n = poll(&p, 1, (int)(left < FETCH_TICK_MS ? left : FETCH_TICK_MS));
+    int64_t now = sys_now_ns(), tick_ns = FETCH_TICK_MS * INT64_C(1000000);
+    while (now < until_ns && !w->stopped) {
+        int64_t mark_ns = w->sent_ns + w->window_ns, left_ns = until_ns - now;
+        left_ns = left_ns < tick_ns ? left_ns : tick_ns;
+        if (w->sent_ns && mark_ns > now && mark_ns - now < left_ns)
+            left_ns = mark_ns - now;
+        int n = poll(&p, 1, (int)(left_ns / 1000000) + 1);
         int error = n < 0 ? errno : 0;
-        w->stopped = w->tick && !w->tick(w->arg, now - w->begin_ns);
+        fetch_tick(w, now = sys_now_ns());
         if (n > 0)
             return true;
         if (error && error != EINTR)
@@ -27348,125 +27612,394 @@ static bool fetch_ready(int fd, short events, struct fetch_wait *w)
     return false;
 }
 
-/* Send request to addr and read into *in until the connection is closed. */
-static int fetch_exchange(const struct net_addr *a, struct slice request,
-                          struct fetch_wait *w, struct buf *in,
-                          struct gp_why *why)
+/* Connect to the first of u's addresses that accepts, and return the socket, or
+ * an error. */
+static int fetch_connect(const struct fetch_url *u, struct fetch_wait *w,
+                         struct gp_why *why)
 {
-    int error = 0, fd = net_connect(a);
-    socklen_t len = sizeof error;
-    ssize_t n = 0;
-    bool late = false;
-    if (fd < 0 || (late = !fetch_ready(fd, POLLOUT, w)) ||
-        getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) || error)
-        goto out;
-    while (request.n &&                 /* short enough never to block */
-           (n = send(fd, request.p, request.n, MSG_NOSIGNAL)) > 0) {
-        request.p += n;
-        request.n -= (size_t)n;
+    struct net_addr a[NET_ADDRS];
+    char host[sizeof u->host + 4];
+    const char *bracket = strchr(u->host, ']');
+    bool port = strchr(bracket ? bracket : u->host, ':') != NULL;
+    size_t n;
+    int error = 0, fd = -1;
+    snprintf(host, sizeof host, "%s%s", u->host, port ? "" : ":80");
+    int e = net_addr_parse(host, true, a, &n, why);
+    if (e)
+        return e;
+    for (size_t i = 0; i < n && !w->stopped; i++) {
+        int64_t until_ns = sys_now_ns() + FETCH_CONNECT_NS;
+        socklen_t len = sizeof error;
+        if (i + 1 == n || until_ns > w->until_ns)
+            until_ns = w->until_ns;
+        fd = net_connect(&a[i]);
+        error = fd < 0 ? errno : 0;
+        if (fd >= 0 && !fetch_ready(fd, POLLOUT, until_ns, w))
+            error = ETIMEDOUT;
+        else if (fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len))
+            error = errno;
+        if (!error)
+            return fd;
+        if (fd >= 0)
+            close(fd);
     }
-    while (!request.n && !(late = !fetch_ready(fd, POLLIN, w))) {
+    if (w->stopped)
+        return txt_fail(why, GP_EIO, "%s: stopped before it answered", host);
+    return txt_fail(why, GP_EIO, n > 1 ? "%s: %s, at each of its %zu addresses"
+                                       : "%s: %s", host, strerror(error), n);
+}
+
+/* ---- an answer ---- */
+
+enum fetch_part { FETCH_HEAD, FETCH_DATA, FETCH_SIZE, FETCH_CHUNK,
+                  FETCH_CHUNK_END, FETCH_TRAILER, FETCH_DONE };
+
+struct fetch_answer {
+    struct fetch_url url;               /* asked last, after redirects */
+    int      status;                    /* as 200; 0: none yet */
+    char     reason[60];                /* that follows it; or "" */
+    char     location[FETCH_URL_BYTES]; /* of a redirect; or "" */
+    char     coding[60];                /* Content-Encoding; or "" */
+    enum fetch_part part;               /* that the next byte belongs to */
+    uint64_t left;                      /* bytes of the body or chunk; or, until
+                                         * the connection is closed,
+                                         * UINT64_MAX */
+    size_t   at;                        /* of the next byte, in the body */
+    size_t   out;                       /* bytes of the body decoded */
+};
+
+/* Copy s into to[size], cut if it is longer. */
+static void fetch_copy(char *to, size_t size, struct slice s)
+{
+    snprintf(to, size, "%.*s", (int)(s.n < size ? s.n : size - 1),
+             s.n ? s.p : "");
+}
+
+/* Return s without blanks at its ends. */
+static struct slice fetch_trim(struct slice s)
+{
+    while (s.n && (*s.p == ' ' || *s.p == '\t'))
+        s = txt_after(s, 1);
+    while (s.n && strchr(" \t\r", s.p[s.n - 1]))
+        s.n--;
+    return s;
+}
+
+/* Read a header line into r; return NULL, or what is wrong. */
+static const char *fetch_read_header(struct fetch_answer *r, struct slice line,
+                                     bool *chunked)
+{
+    const char *colon = line.n ? memchr(line.p, ':', line.n) : NULL;
+    if (!colon)
+        return NULL;
+    size_t n = (size_t)(colon - line.p);
+    struct slice v = fetch_trim(txt_after(line, n + 1));
+    uint64_t length;
+    if (n == 8 && !strncasecmp(line.p, "location", n)) {
+        if (v.n >= sizeof r->location)
+            return "redirects to an address that is too long";
+        fetch_copy(r->location, sizeof r->location, v);
+    } else if (n == 14 && !strncasecmp(line.p, "content-length", n)) {
+        if (txt_slice_number(v, 0, UINT64_MAX - 1, &length) ||
+            (r->left != UINT64_MAX && r->left != length))
+            return "has no valid Content-Length";
+        r->left = length;
+    } else if (n == 16 && !strncasecmp(line.p, "content-encoding", n)) {
+        fetch_copy(r->coding, sizeof r->coding, v);
+    } else if (n == 17 && !strncasecmp(line.p, "transfer-encoding", n)) {
+        if (v.n != 7 || strncasecmp(v.p, "chunked", 7))
+            return "has a Transfer-Encoding other than chunked";
+        *chunked = true;
+    }
+    return NULL;
+}
+
+/* Read the head at the start of in, once it is complete, into r, and remove it;
+ * after one of status 100 to 199 another follows.  Return NULL, or what is
+ * wrong. */
+static const char *fetch_read_head(struct fetch_answer *r, struct buf *in)
+{
+    bool chunked = false;
+    const char *wrong = NULL;
+    uint64_t code;
+    struct slice line, rest = mem_slice(in);
+    const char *end = rest.n ? memmem(rest.p, rest.n, "\n\r\n", 3) : NULL;
+    const char *bare = rest.n ? memmem(rest.p, rest.n, "\n\n", 2) : NULL;
+    size_t n = end && (!bare || end < bare) ? (size_t)(end - rest.p) + 3
+             : bare ? (size_t)(bare - rest.p) + 2 : 0;
+    if (rest.n >= 7 && memcmp(rest.p, "HTTP/1.", 7))
+        return "is not HTTP/1.1; is it a debug endpoint?";
+    if (n > FETCH_HEAD_BYTES || (!n && in->len > FETCH_HEAD_BYTES))
+        return "has a head of more than 64 KiB";
+    if (!n)
+        return NULL;
+    rest.n = n;
+    line = txt_next_line(&rest);
+    if (line.n < 12 || line.p[8] != ' ' ||
+        txt_slice_number((struct slice){ line.p + 9, 3 }, 100, 999, &code))
+        return "has no valid status line";
+    r->status = code < 200 ? 0 : (int)code;
+    r->left = UINT64_MAX;
+    *r->location = *r->coding = 0;
+    fetch_copy(r->reason, sizeof r->reason, fetch_trim(txt_after(line, 12)));
+    while (rest.n && !wrong)
+        wrong = fetch_read_header(r, txt_next_line(&rest), &chunked);
+    memmove(in->data, in->data + n, in->len - n);
+    in->len -= n;
+    r->part = code < 200 ? FETCH_HEAD : chunked ? FETCH_SIZE : FETCH_DATA;
+    if (code == 204 || code == 304 || (r->part == FETCH_DATA && !r->left))
+        r->part = FETCH_DONE;
+    return wrong;
+}
+
+/* Read line, one between chunks; false: malformed. */
+static bool fetch_read_size(struct fetch_answer *r, struct slice line)
+{
+    size_t digits = 0;
+    if (r->part == FETCH_CHUNK_END) {
+        r->part = FETCH_SIZE;
+        return !line.n;
+    }
+    if (r->part == FETCH_TRAILER) {
+        r->part = line.n ? FETCH_TRAILER : FETCH_DONE;
+        return true;
+    }
+    for (r->left = 0; digits < line.n && txt_hex(line.p[digits]) >= 0; digits++)
+        r->left = r->left << 4 | (uint64_t)txt_hex(line.p[digits]);
+    r->part = r->left ? FETCH_CHUNK : FETCH_TRAILER;
+    return digits && digits <= 15 && (digits == line.n ||
+                                      strchr("; \t", line.p[digits]));
+}
+
+/* Decode what in has of the body, in place.  Return NULL, or what is wrong. */
+static const char *fetch_read_body(struct fetch_answer *r, struct buf *in)
+{
+    while (r->part != FETCH_DONE && r->at < in->len) {
+        const uint8_t *p = in->data + r->at;
+        size_t n = in->len - r->at;
+        if (r->part == FETCH_DATA || r->part == FETCH_CHUNK) {
+            n = n < r->left ? n : (size_t)r->left;
+            memmove(in->data + r->out, p, n);
+            r->out += n;
+            r->left -= r->left == UINT64_MAX ? 0 : n;
+            if (!r->left)
+                r->part = r->part == FETCH_DATA ? FETCH_DONE : FETCH_CHUNK_END;
+        } else {
+            const uint8_t *end = memchr(p, '\n', n);
+            size_t length = end ? (size_t)(end - p) : n;
+            struct slice line = { (const char *)p, length };
+            if (!end && n <= FETCH_HEAD_BYTES)
+                break;
+            if (!end || !fetch_read_size(r, fetch_trim(line)))
+                return "has a malformed chunk";
+            n = length + 1;
+        }
+        r->at += n;
+    }
+    if (r->at == in->len)               /* reuse the room of what was decoded */
+        in->len = r->at = r->out;
+    return NULL;
+}
+
+/* Read r and its body, into *in, from fd.  Return NULL, or what is wrong; then
+ * *error is an errno, or 0. */
+static const char *fetch_read(int fd, struct fetch_answer *r,
+                              struct fetch_wait *w, struct buf *in, int *error)
+{
+    const char *wrong = NULL;
+    *error = 0;
+    while (r->part != FETCH_DONE && !wrong) {
+        if (!fetch_ready(fd, POLLIN, w->until_ns, w))
+            return "is late";           /* or load was stopped */
         uint8_t *p = mem_reserve(in, FETCH_STEP_BYTES);
-        n = p ? recv(fd, p, FETCH_STEP_BYTES, 0) : -1;
+        ssize_t n = p ? recv(fd, p, FETCH_STEP_BYTES, 0) : -1;
+        if (!p)
+            return mem_error(in->err);
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             continue;
-        if (n <= 0 || in->len > FETCH_ANSWER_BYTES)
+        *error = n < 0 ? errno : 0;
+        if (n <= 0 && (n < 0 || r->part != FETCH_DATA || r->left != UINT64_MAX))
+            return r->status ? "is incomplete" : "is not HTTP/1.1; is it a "
+                                                 "debug endpoint?";
+        if (n == 0)
             break;
         in->len += (size_t)n;
-    }
-out:
-    error = error ? error : n < 0 || fd < 0 ? errno : 0;
-    if (fd >= 0)
-        close(fd);
-    if (in->err)
-        return txt_fail(why, in->err, "%s: %s", a->text, mem_error(in->err));
-    if (late)
-        return w->stopped
-            ? txt_fail(why, GP_EIO, "%s: stopped before it answered", a->text)
-            : txt_fail(why, GP_EIO, "%s: no answer in %" PRId64 " s", a->text,
-                       (w->until_ns - w->begin_ns) / 1000000000);
-    if (error)
-        return txt_fail(why, GP_EIO, "%s: %s", a->text, strerror(error));
-    return GP_OK;
-}
-
-/* Decode the chunks of RFC 9112 7.1 in p[n] in place; false: malformed. */
-static bool fetch_unchunk(uint8_t *p, size_t n, size_t *out)
-{
-    size_t at = 0;
-    *out = 0;
-    for (;;) {
-        size_t size = 0, digits = 0;
-        int digit;
-        while (at < n && (digit = txt_hex((char)p[at])) >= 0 && digits++ < 7) {
-            size = size << 4 | (size_t)digit;
-            at++;
+        for (size_t was = 0; r->part == FETCH_HEAD && !wrong && was != in->len;)
+        {
+            was = in->len;
+            wrong = fetch_read_head(r, in);
         }
-        const uint8_t *line = at < n ? memchr(p + at, '\n', n - at) : NULL;
-        if (!digits || digits > 7 || !line)
-            return false;
-        at = (size_t)(line - p) + 1;
-        if (!size)
-            return true;
-        if (size > n - at)
-            return false;
-        memmove(p + *out, p + at, size);
-        *out += size;
-        at += size;
-        at += at < n && p[at] == '\r';
-        at += at < n && p[at] == '\n';
+        if (r->part != FETCH_HEAD && !wrong)
+            wrong = fetch_read_body(r, in);
+        if (in->len > FETCH_ANSWER_BYTES)
+            wrong = "is larger than 256 MiB";
     }
+    in->len = r->out;
+    return wrong;
 }
 
-/* GET path of base, "http://host:port" or "host:port", within ns; *status gets
- * the HTTP status, whatever it is, and *body the body.  Calls tick(arg), if not
- * NULL, while it waits.  GP_EIO, GP_EFORMAT. */
-static int fetch_get(const char *base, const char *path, int64_t ns,
-                     fetch_tick *tick, void *arg, int *status, struct buf *body,
+/* Send a request for r->url, and read the answer into r and *body. */
+static int fetch_exchange(struct fetch_answer *r, struct fetch_wait *w,
+                          struct buf *body, struct gp_why *why)
+{
+    struct buf request = {0};
+    char name[FETCH_NAME_BYTES];
+    int error = 0, fd = fetch_connect(&r->url, w, why);
+    if (fd < 0)
+        return fd;
+    bool file = !strncmp(r->url.host, "unix:", 5);
+    txt_putf(&request, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n"
+             "Accept-Encoding: gzip\r\nUser-Agent: grpcprof/" GP_VERSION
+             "\r\n\r\n", r->url.path, file ? "localhost" : r->url.host);
+    struct slice left = mem_slice(&request);
+    ssize_t n = 1;
+    while (left.n && n > 0)             /* short enough never to block */
+        if ((n = send(fd, left.p, left.n, MSG_NOSIGNAL)) > 0)
+            left = txt_after(left, (size_t)n);
+    const char *wrong = left.n ? "could not be asked for" : NULL;
+    error = left.n ? errno : 0;
+    w->sent_ns = sys_now_ns();
+    fetch_tick(w, w->sent_ns);
+    body->len = 0;
+    r->part = FETCH_HEAD;
+    r->status = 0;
+    r->at = r->out = 0;
+    if (!wrong)
+        wrong = fetch_read(fd, r, w, body, &error);
+    close(fd);
+    mem_fini(&request);
+    if (!wrong)
+        return GP_OK;
+    fetch_name(&r->url, name);
+    if (w->stopped)
+        return txt_fail(why, GP_EIO, "%s: stopped before it answered", name);
+    if (sys_now_ns() >= w->until_ns)
+        return txt_fail(why, GP_EIO, "%s: no %sanswer in %" PRId64 " s", name,
+                        r->status ? "complete " : "",
+                        (w->until_ns - w->begin_ns) / 1000000000);
+    return txt_fail(why, error ? GP_EIO : GP_EFORMAT, "%s: the answer %s%s%s",
+                    name, wrong, error ? ": " : "",
+                    error ? strerror(error) : "");
+}
+
+/* Undo r's Content-Encoding in body. */
+static int fetch_decode(const struct fetch_answer *r, struct buf *body,
+                        struct gp_why *why)
+{
+    static const struct { const char *name; enum gz_form form; } coding[] = {
+        { "gzip", GZ_GZIP }, { "x-gzip", GZ_GZIP }, { "deflate", GZ_ZLIB } };
+    const char *word = r->coding;
+    char name[FETCH_NAME_BYTES];
+    size_t i = 0, k = sizeof coding / sizeof *coding;
+    if (!*word || !strcasecmp(word, "identity") || !body->len)
+        return GP_OK;
+    while (i < k && strcasecmp(word, coding[i].name))
+        i++;
+    if (i == k)
+        return txt_fail(why, GP_EFORMAT, "%s: the answer has Content-Encoding "
+                        "%s; gzip and deflate are supported",
+                        fetch_name(&r->url, name), word);
+    struct buf out = {0};
+    size_t at;
+    enum gz_form form = coding[i].form;
+    if (form == GZ_ZLIB && ((body->data[0] & 15) != 8 || body->len < 2 ||
+                            (body->data[0] << 8 | body->data[1]) % 31))
+        form = GZ_RAW;                  /* without zlib's head, as many send */
+    int e = gz_unpack(form, body->data, body->len, FETCH_ANSWER_BYTES, &out,
+                      &at);
+    mem_fini(body);
+    *body = out;
+    return !e ? GP_OK
+        : e == GP_ENOMEM ? txt_fail(why, e, "out of memory for the answer")
+        : txt_fail(why, e, "%s: the answer %s", fetch_name(&r->url, name),
+                   e == GP_ELIMIT ? "inflates to more than 256 MiB"
+                   : "is not what its Content-Encoding says, or is damaged");
+}
+
+/* True for the redirects that Go's client follows. */
+static bool fetch_is_redirect(const struct fetch_answer *r)
+{
+    return *r->location && (r->status == 301 || r->status == 302 ||
+           r->status == 303 || r->status == 307 || r->status == 308);
+}
+
+/* GET *url, following redirects, as w limits it; *r gets the last answer,
+ * whatever its status, and *body its body.  GP_EIO, GP_EFORMAT, GP_EUSAGE. */
+static int fetch_get(const struct fetch_url *url, struct fetch_wait *w,
+                     struct fetch_answer *r, struct buf *body,
                      struct gp_why *why)
 {
-    int64_t now_ns = sys_now_ns();
-    struct fetch_wait wait = { now_ns, now_ns + ns, tick, arg, false };
-    struct net_addr addr[NET_ADDRS];
-    struct buf request = {0};
-    size_t naddr;
-    *status = 0;
-    body->len = 0;
-    int e = net_addr_parse(base, true, addr, &naddr, why);
-    if (e)
-        return e;
-    txt_putf(&request, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n"
-             "User-Agent: grpcprof/" GP_VERSION "\r\n\r\n", path, addr->text);
-    e = fetch_exchange(addr, mem_slice(&request), &wait, body, why);
-    mem_fini(&request);
-    if (e)
-        return e;
-    const uint8_t *end = !body->len ? NULL
-                       : memmem(body->data, body->len, "\r\n\r\n", 4);
-    if (!end || body->len < 12 || memcmp(body->data, "HTTP/1.", 7))
-        return txt_fail(why, GP_EFORMAT, "%s: the answer is not HTTP/1.1; is "
-                        "it a debug endpoint?", addr->text);
-    size_t head = (size_t)(end - body->data) + 4, n = body->len - head;
-    for (int i = 9; i < 12; i++)
-        *status = *status * 10 + (body->data[i] - '0');
-    body->data[head - 1] = 0;
-    const char *text = (const char *)body->data;
-    bool chunked = strcasestr(text, "\ntransfer-encoding: chunked") != NULL;
-    const char *length = strcasestr(text, "\ncontent-length:");
-    unsigned long want = length ? strtoul(length + 16, NULL, 10) : n;
-    memmove(body->data, body->data + head, n);
-    body->len = n;
-    if ((chunked && !fetch_unchunk(body->data, n, &body->len)) ||
-        (!chunked && want != n))
-        return txt_fail(why, GP_EFORMAT, "%s: the answer is incomplete",
-                        addr->text);
-    return GP_OK;
+    char name[FETCH_NAME_BYTES];
+    int e;
+    w->begin_ns = sys_now_ns();
+    w->until_ns += w->begin_ns;
+    r->url = *url;
+    for (int asked = 1; ; asked++) {
+        if ((e = fetch_exchange(r, w, body, why)))
+            return e;
+        if (!fetch_is_redirect(r))
+            return fetch_decode(r, body, why);
+        if (asked == FETCH_ASKED)
+            return txt_fail(why, GP_EFORMAT, "%s: stopped after %d redirects; "
+                            "is it a loop?", fetch_name(url, name), asked);
+        if ((e = fetch_follow(&r->url, r->location, why)))
+            return e;
+    }
+}
+
+/* Append the first line of body that has text; of an HTML page, its title. */
+static void fetch_put_line(struct buf *b, const struct buf *body)
+{
+    struct slice s = mem_slice(body), line = {0};
+    s.n = s.n < FETCH_ERROR_BYTES ? s.n : FETCH_ERROR_BYTES;
+    const char *title = s.n ? memmem(s.p, s.n, "<title>", 7) : NULL;
+    if (title) {
+        s = txt_after(s, (size_t)(title - s.p) + 7);
+        const char *end = memchr(s.p, '<', s.n);
+        s.n = end ? (size_t)(end - s.p) : s.n;
+    }
+    while (s.n && !line.n)
+        line = fetch_trim(txt_next_line(&s));
+    if (!line.n || *line.p == '<')
+        return;
+    txt_puts(b, ": ");
+    txt_put_clean(b, (struct slice){ line.p, line.n < 70 ? line.n : 70 });
+}
+
+/* Fail: r's status is not 200.  Say its text and what to do next. */
+static int fetch_refused(const struct fetch_answer *r, const struct buf *body,
+                         struct gp_why *why)
+{
+    static const struct { int least, most; const char *next; } hint[] = {
+        { 300, 399, "the redirect leads nowhere" },
+        { 401, 403, "to log in: curl -u USER -o profile.pb" },
+        { 404, 410, "does the server import net/http/pprof there?" },
+        { 500, 500, "if another profile is being taken, wait for its end" },
+        { 502, 504, "a proxy may limit the time: use a shorter seconds=" },
+    };
+    struct buf b = {0};
+    char name[FETCH_NAME_BYTES];
+    txt_putf(&b, "%.80s: HTTP status %d", fetch_name(&r->url, name), r->status);
+    if (*r->reason) {
+        mem_put_byte(&b, ' ');
+        txt_put_clean(&b, txt_slice(r->reason));
+    }
+    fetch_put_line(&b, body);
+    for (size_t i = 0; i < sizeof hint / sizeof *hint; i++)
+        if (r->status >= hint[i].least && r->status <= hint[i].most)
+            txt_putf(&b, " (%s)", hint[i].next);
+    txt_fail(why, GP_EIO, "%s", mem_string(&b));
+    mem_fini(&b);
+    return GP_EIO;
 }
 
 /* ---- a profile of the server while the load measures ---- */
 
+struct fetch_mark { int64_t at_ns; uint64_t n; };   /* calls ended by a time */
+
 struct fetch_profile {
-    char        base[300];              /* address of the debug endpoint */
+    struct fetch_url url;               /* of profiles, without seconds= */
+    char        base[300];              /* the debug endpoint, for messages */
     unsigned    hz;
     int64_t     seconds;                /* length of the window, if not ours */
     bool        ours;                   /* grpcprof's: takes start and stop */
@@ -27476,25 +28009,55 @@ struct fetch_profile {
     uint64_t  (*ended)(void *arg);      /* the load's calls that have ended */
     void       *arg;                    /* of ended; borrowed while it runs */
     atomic_int *stop;                   /* borrowed; not 0: stop; may be NULL */
+    struct fetch_mark mark[3];          /* of the window: its start, the last
+                                         * before its end, the first after */
     uint64_t    calls;                  /* calls that ended in the window */
     struct buf  file;                   /* the profile */
     int         error;
     struct gp_why why;                  /* of error */
 };
 
-/* Set p->base from url; http:// and a profile path are optional.  GP_EUSAGE. */
-static int fetch_init(struct fetch_profile *p, const char *url,
+/* Copy path to to[size], its query without the parameter seconds. */
+static void fetch_drop_seconds(char *to, size_t size, const char *path)
+{
+    size_t n = strcspn(path, "?");
+    const char *rest = path + n;
+    char mark = '?';
+    n = (size_t)snprintf(to, size, "%.*s", (int)n, path);
+    while (*rest && n < size) {
+        size_t k = strcspn(++rest, "&");
+        if (strncmp(rest, "seconds=", 8) && k) {
+            n += (size_t)snprintf(to + n, size - n, "%c%.*s", mark, (int)k,
+                                  rest);
+            mark = '&';
+        }
+        rest += k;
+    }
+}
+
+/* Set p->url and p->base from the address text, of a debug endpoint or of its
+ * profile; http:// and a path are optional.  GP_EUSAGE. */
+static int fetch_init(struct fetch_profile *p, const char *text,
                       struct gp_why *why)
 {
-    const char *path = strstr(url, "/debug/pprof");
-    size_t n = path ? (size_t)(path - url) : strlen(url);
-    bool http = !strncasecmp(url, "http://", 7);
-    n -= !path && txt_ends(txt_slice(url), "/");
-    if (n >= sizeof p->base || (http && memchr(url + 7, '/', n - 7)))
-        return txt_fail(why, GP_EUSAGE, "'%.100s': write http://HOST:PORT, "
-                        "where the server's debug endpoint listens", url);
-    memcpy(p->base, url, n);
-    p->base[n] = 0;
+    static const char dir[] = "/debug/pprof", file[] = "/profile";
+    struct fetch_url u;
+    int e = fetch_url_parse(&u, text, why);
+    if (e)
+        return e;
+    p->url = u;
+    fetch_drop_seconds(p->url.path, sizeof p->url.path, u.path);
+    char *path = p->url.path, *query = strchr(path, '?');
+    struct slice s = { path, query ? (size_t)(query - path) : strlen(path) };
+    snprintf(u.path, sizeof u.path, "%s", query ? query : "");
+    if (txt_ends(s, "/"))
+        s.n--;
+    const char *more = !s.n ? "/debug/pprof/profile"
+                     : txt_ends(s, dir) ? file : "";
+    if (s.n + strlen(more) + strlen(u.path) >= sizeof p->url.path)
+        return txt_fail(why, GP_EUSAGE, "%.40s...: too long", text);
+    snprintf(path + s.n, sizeof p->url.path - s.n, "%s%s", more, u.path);
+    snprintf(p->base, sizeof p->base, "%s", p->url.host);
     return GP_OK;
 }
 
@@ -27512,68 +28075,107 @@ static bool fetch_same_address(const char *addr, const char *text)
     return !strcmp(addr, text) || (any && port && own && !strcmp(port, own));
 }
 
+/* Check that the server whose status is json listens on target; one without a
+ * list of addresses has no server of ours, and may listen anywhere. */
+static int fetch_check_listen(const struct fetch_profile *p,
+                              const struct js_value *status,
+                              const char *target, struct gp_why *why)
+{
+    struct net_addr addr[NET_ADDRS];
+    struct js_value list = js_member(status, "listen"), text;
+    struct js_members m = js_members(&list);
+    struct buf name = {0};
+    struct slice key;
+    size_t n = 0, listed = 0;
+    bool same = false;
+    int e = net_addr_parse(target, true, addr, &n, why);
+    while (!e && js_next_member(&m, &key, &text)) {
+        name.len = 0;
+        js_get_string(text.text, &name);
+        mem_put_byte(&name, 0);
+        listed++;
+        for (size_t i = 0; i < n && !name.err; i++)
+            same |= fetch_same_address(addr[i].text, (const char *)name.data);
+    }
+    mem_fini(&name);
+    if (!e && listed && !same)
+        e = txt_fail(why, GP_EUSAGE, "the server with the debug endpoint %s "
+                     "does not listen on %s: give the endpoint of the server "
+                     "under load", p->base, target);
+    return e;
+}
+
 /* Set p->ours if grpcprof answers at p's endpoint.  GP_EIO: no answer;
  * GP_EUSAGE: it is grpcprof, but not the server at target. */
 static int fetch_check(struct fetch_profile *p, const char *target,
                        struct gp_why *why)
 {
-    struct net_addr addr[NET_ADDRS];
-    struct js_value v, list, text;
-    struct buf body = {0}, name = {0};
-    struct slice key;
-    size_t n = 0;
-    int status, e = fetch_get(p->base, "/debug/status", FETCH_ASK_NS, NULL,
-                              NULL, &status, &body, why);
-    struct slice json = { (const char *)body.data, body.len };
-    if (e || status != 200 || js_read(json, &v, NULL))
+    static const char profile[] = "/pprof/profile";
+    struct fetch_wait w = { .until_ns = FETCH_ASK_NS };
+    struct fetch_answer r;
+    struct fetch_url u = p->url;
+    struct js_value v, schema;
+    struct buf body = {0};
+    u.path[strcspn(u.path, "?")] = 0;
+    size_t n = strlen(u.path), k = sizeof profile - 1;
+    bool usual = txt_ends(txt_slice(u.path), "/debug/pprof/profile");
+    if (usual)
+        snprintf(u.path + n - k, sizeof u.path - n + k, "/status");
+    int e = usual ? fetch_get(&u, &w, &r, &body, why) : GP_OK;
+    if (!usual || e || r.status != 200 || js_read(mem_slice(&body), &v, NULL))
         goto out;
-    text = js_member(&v, "schema");
-    if (!txt_equal(text.text, txt_slice("\"grpcprof.status/1\"")))
-        goto out;
-    p->ours = true;
-    list = js_member(&v, "listen");
-    e = net_addr_parse(target, true, addr, &n, why);
-    struct js_members m = js_members(&list);
-    bool same = false;
-    while (!e && js_next_member(&m, &key, &text)) {
-        name.len = 0;
-        js_get_string(text.text, &name);
-        mem_put_byte(&name, 0);
-        for (size_t i = 0; i < n && !name.err; i++)
-            same |= fetch_same_address(addr[i].text, (const char *)name.data);
-    }
-    if (!e && !same)
-        e = txt_fail(why, GP_EUSAGE, "the server with the debug endpoint %s "
-                     "does not listen on %s: give the endpoint of the server "
-                     "under load", p->base, target);
+    schema = js_member(&v, "schema");
+    p->ours = txt_equal(schema.text, txt_slice("\"grpcprof.status/1\""));
+    if (p->ours)
+        e = fetch_check_listen(p, &v, target, why);
 out:
     mem_fini(&body);
-    mem_fini(&name);
     return e;
 }
 
-/* While waiting for a profile: true unless the load was stopped. */
-static bool fetch_goes_on(void *arg, int64_t waited_ns)
+/* While waiting for a profile: note the calls that have ended; true unless the
+ * load was stopped. */
+static bool fetch_goes_on(void *arg, const struct fetch_wait *w, int64_t now_ns)
 {
-    const struct fetch_profile *p = arg;
-    (void)waited_ns;
+    struct fetch_profile *p = arg;
+    struct fetch_mark now = { now_ns, p->ended(p->arg) };
+    if (w->sent_ns == now_ns) {         /* the window starts, or, after a
+                                         * redirect, another one */
+        p->mark[0] = p->mark[1] = now;
+        p->mark[2] = (struct fetch_mark){0};
+    } else if (w->sent_ns && now_ns <= w->sent_ns + w->window_ns) {
+        p->mark[1] = now;
+    } else if (w->sent_ns && !p->mark[2].at_ns) {
+        p->mark[2] = now;
+    }
     return !p->stop || !atomic_load(p->stop);
 }
 
-/* GET the profile with query from p's endpoint within ns into p->file, and set
- * p->error; tick as in fetch_get. */
-static void fetch_ask(struct fetch_profile *p, const char *query, int64_t ns,
-                      fetch_tick *tick)
+/* Return the calls that ended in the window_ns after p's first mark: those of
+ * the time between two marks are taken to have ended evenly. */
+static uint64_t fetch_calls(const struct fetch_profile *p, int64_t window_ns)
 {
-    char path[128];
-    int code;
-    snprintf(path, sizeof path, "/debug/pprof/profile?%s", query);
-    p->error = fetch_get(p->base, path, ns, tick, p, &code, &p->file, &p->why);
-    size_t n = p->file.len;
-    if (!p->error && code != 200)
-        p->error = txt_fail(&p->why, GP_EIO, "%s%s: status %d: %.*s", p->base,
-                            path, code, n < 100 ? (int)n : 100,
-                            n ? (const char *)p->file.data : "");
+    const struct fetch_mark *m = p->mark;
+    double n = (double)(m[1].n - m[0].n);
+    int64_t rest_ns = m[0].at_ns + window_ns - m[1].at_ns;
+    if (m[2].at_ns > m[1].at_ns && rest_ns > 0)
+        n += (double)(m[2].n - m[1].n) * (double)rest_ns /
+             (double)(m[2].at_ns - m[1].at_ns);
+    return (uint64_t)(n + 0.5);
+}
+
+/* GET p's profile with query, as w limits it, into p->file; set p->error. */
+static void fetch_ask(struct fetch_profile *p, const char *query,
+                      struct fetch_wait *w)
+{
+    struct fetch_url u = p->url;
+    struct fetch_answer r;
+    size_t n = strlen(u.path);
+    snprintf(u.path + n, sizeof u.path - n, "%c%s",
+             strchr(u.path, '?') ? '&' : '?', query);
+    p->error = fetch_get(&u, w, &r, &p->file, &p->why);
+    if (!p->error && r.status != 200)
+        p->error = fetch_refused(&r, &p->file, &p->why);
 }
 
 /* Thread: get the profile of another endpoint, and count calls meanwhile. */
@@ -27581,16 +28183,20 @@ static void *fetch_main(void *arg)
 {
     struct fetch_profile *p = arg;
     char query[40];
-    uint64_t before = p->ended(p->arg);
+    int64_t window_ns = p->seconds * 1000000000;
+    struct fetch_wait w = { .until_ns = window_ns + FETCH_ASK_NS,
+                            .window_ns = window_ns, .tick = fetch_goes_on,
+                            .arg = p };
     snprintf(query, sizeof query, "seconds=%" PRId64, p->seconds);
-    fetch_ask(p, query, p->seconds * 1000000000 + FETCH_ASK_NS, fetch_goes_on);
-    p->calls = p->ended(p->arg) - before;
+    fetch_ask(p, query, &w);
+    p->calls = fetch_calls(p, window_ns);
     return NULL;
 }
 
 /* Start the window when measuring starts. */
 static void fetch_begin(struct fetch_profile *p)
 {
+    struct fetch_wait w = { .until_ns = FETCH_ASK_NS };
     char query[40];
     if (!p->ours) {
         p->error = sys_thread_start(&p->thread, "load-profile", true,
@@ -27599,12 +28205,13 @@ static void fetch_begin(struct fetch_profile *p)
         return;
     }
     snprintf(query, sizeof query, "start&hz=%u", p->hz);
-    fetch_ask(p, query, FETCH_ASK_NS, NULL);
+    fetch_ask(p, query, &w);
     size_t n = p->file.len;             /* a token and a newline */
     if (!p->error && (n < 2 || n >= sizeof p->token))
         p->error = txt_fail(&p->why, GP_EFORMAT, "%s: the answer to start is "
                             "not a token", p->base);
     p->begun = !p->error;
+    p->mark[0].n = p->ended(p->arg);
     if (p->begun)
         snprintf(p->token, sizeof p->token, "%.*s", (int)n - 1,
                  (const char *)p->file.data);
@@ -27613,6 +28220,7 @@ static void fetch_begin(struct fetch_profile *p)
 /* End the window after measuring, and get the profile. */
 static void fetch_end(struct fetch_profile *p)
 {
+    struct fetch_wait w = { .until_ns = FETCH_STOP_NS };
     char query[80];
     if (!p->begun)
         return;
@@ -27620,9 +28228,9 @@ static void fetch_end(struct fetch_profile *p)
         pthread_join(p->thread, NULL);
         return;
     }
-    p->calls = p->ended(p->arg);
+    p->calls = p->ended(p->arg) - p->mark[0].n;
     snprintf(query, sizeof query, "stop=%s", p->token);
-    fetch_ask(p, query, FETCH_STOP_NS, NULL);
+    fetch_ask(p, query, &w);
 }
 
 /* ================================== 42 RES ===================================
@@ -28448,9 +29056,16 @@ struct res_assert {
 };
 
 struct res_profile {                    /* of the server, of the same window */
-    const struct anl *anl;              /* borrowed */
+    double seconds, samples;            /* NAN: not known, as the others */
+    double effective;                   /* effective number of samples */
+    double calls;
+    double cpu_ns, low_ns, high_ns;     /* CPU per call, its 95% interval */
+    double profiler_ns;                 /* of the profiler, not in cpu_ns */
+    double user_ns, system_ns;          /* of all CPU per call */
+    bool of_load;                       /* calls has only those of the load */
     const char *file;                   /* where it was written; borrowed */
-    double seconds;
+    const struct anl *anl;              /* borrowed; NULL: read from a result */
+    struct slice functions;             /* then: JSON, borrowed; or empty */
 };
 
 struct res_spread {                     /* one run of several */
@@ -28473,8 +29088,29 @@ struct res_report {                     /* a result, and what it means */
     const struct res_spread *run;       /* of --repeat */
     size_t nrun;                        /* 0: there was one run */
     const struct res *old;              /* to compare with; or NULL */
+    const struct res_profile *old_profile;      /* its profile; or NULL */
     int    exit;                        /* exit status of the program */
 };
+
+/* Return the figures of a, the server's profile in file; both outlive it. */
+static struct res_profile res_profile_of(const struct anl *a, const char *file)
+{
+    return (struct res_profile){
+        .seconds = (double)a->pp->duration_ns / 1e9,
+        .samples = a->trust.samples, .effective = a->trust.effective,
+        .calls = a->calls, .cpu_ns = a->cpu_ns_per_call,
+        .low_ns = a->cpu_low_ns_per_call, .high_ns = a->cpu_high_ns_per_call,
+        .profiler_ns = a->profiler_ns_per_call,
+        .user_ns = a->comment.process_user_ns / a->calls,
+        .system_ns = a->comment.process_system_ns / a->calls,
+        .of_load = a->calls_of_load, .file = file, .anl = a };
+}
+
+/* Return the time per call that all samples of a stand for, in ns. */
+static double res_sampled_ns(const struct anl *a)
+{
+    return (double)a->view.total.value * a->ns_per_unit / a->calls;
+}
 
 /* True if n values support the percentile: RES_TAIL_SAMPLES of them lie beyond
  * it, so p50 needs 20, p99 1,000 and p99.99 100,000. */
@@ -28510,8 +29146,7 @@ static bool res_figure(const struct res_report *t, struct slice name,
         { "mean", res_ratio(h->sum, (double)h->n) },
         { "min", h->n ? (double)h->min : none },
         { "max", h->n ? (double)h->max : none },
-        { "cpu_per_call",
-          t->profile ? t->profile->anl->cpu_ns_per_call : none },
+        { "cpu_per_call", t->profile ? t->profile->cpu_ns : none },
     };
     const struct { const char *name; uint64_t n, whole; } part[] = {
         { "errors", r->failed, r->ok + r->failed },
@@ -28873,27 +29508,22 @@ static void res_js_verdict(struct js *j, const struct res_report *t)
     js_close(j, ']');
 }
 
-/* Write the member profile, CPU time per call by function, or null. */
-static void res_js_profile(struct js *j, const struct res_profile *p)
+/* Figures of the member profile, apart from its functions. */
+#define RES_P(key, member) { key, offsetof(struct res_profile, member) }
+static const struct { const char *key; size_t at; } res_profile_figures[] = {
+    RES_P("seconds", seconds), RES_P("samples", samples), RES_P("calls", calls),
+    RES_P("cpu_ns_per_call", cpu_ns), RES_P("cpu_low_ns_per_call", low_ns),
+    RES_P("cpu_high_ns_per_call", high_ns),
+    RES_P("profiler_ns_per_call", profiler_ns),
+    RES_P("user_ns_per_call", user_ns), RES_P("system_ns_per_call", system_ns),
+};
+enum { RES_P_FIGURES = sizeof res_profile_figures /
+                       sizeof *res_profile_figures };
+
+/* Write the functions of a profile with their CPU time per call. */
+static void res_js_functions(struct js *j, const struct anl *a)
 {
-    js_key(j, "profile");
-    if (!p) {
-        js_put_null(j);
-        return;
-    }
-    const struct anl *a = p->anl;
-    double per = a->cpu_ns_per_call;
-    js_open(j, '{');
-    js_field_num(j, "seconds", p->seconds);
-    js_field_num(j, "samples", a->trust.samples);
-    js_field_num(j, "calls", a->calls);
-    js_field_num(j, "cpu_ns_per_request", per);
-    js_field_num(j, "user_ns_per_request",
-                 a->comment.process_user_ns / a->calls);
-    js_field_num(j, "system_ns_per_request",
-                 a->comment.process_system_ns / a->calls);
-    js_field_num(j, "rel_error", res_ratio(1, sqrt(a->trust.effective)));
-    js_field_text(j, "file", p->file);
+    double per = res_sampled_ns(a);
     js_field_open(j, "functions", '[');
     for (size_t i = 0; i < a->nfunctions &&
                        a->trust.effective >= RES_RANKED_SAMPLES; i++) {
@@ -28912,34 +29542,79 @@ static void res_js_profile(struct js *j, const struct res_profile *p)
         js_close(j, '}');
     }
     js_close(j, ']');
+}
+
+/* Write the member profile, or null. */
+static void res_js_profile(struct js *j, const struct res_profile *p)
+{
+    js_key(j, "profile");
+    if (!p) {
+        js_put_null(j);
+        return;
+    }
+    js_open(j, '{');
+    for (size_t i = 0; i < RES_P_FIGURES; i++)
+        js_field_num(j, res_profile_figures[i].key, *(const double *)(const
+                     void *)((const char *)p + res_profile_figures[i].at));
+    js_field_text(j, "counted_by", p->of_load ? "load" : "server");
+    js_field_num(j, "rel_error", res_ratio(1, sqrt(p->effective)));
+    js_field_text(j, "file", p->file);
+    if (p->anl) {
+        res_js_functions(j, p->anl);
+    } else {
+        js_key(j, "functions");
+        mem_put(j->b, p->functions.n ? p->functions.p : "[]",
+                p->functions.n ? p->functions.n : 2);
+        j->more = true;
+    }
     js_close(j, '}');
 }
 
-/* Call put for each figure of t and of t->old; time: they are in ns. */
+struct res_change {                     /* a figure of two results */
+    const char *name;
+    bool time;                          /* in ns */
+    double v[2];                        /* older, now; NAN: not known */
+    const struct res_profile *interval[2];      /* that have v's; or NULL */
+};
+
+/* Call put for each figure of t and of t->old. */
 static void res_changes(const struct res_report *t, void *arg,
-                        void (*put)(void *arg, const char *name, double old,
-                                    double now, bool time))
+                        void (*put)(void *arg, const struct res_change *c))
 {
     const struct res *r = t->result, *old = t->old;
+    const struct res_profile *p = t->profile, *q = t->old_profile;
     char name[24];
-    put(arg, "req/s", res_rate(old, old->ok), res_rate(r, r->ok), false);
-    put(arg, "failed", (double)old->failed, (double)r->failed, false);
+    put(arg, &(struct res_change){ "req/s", .v = { res_rate(old, old->ok),
+                                                   res_rate(r, r->ok) } });
+    put(arg, &(struct res_change){ "failed", .v = { (double)old->failed,
+                                                    (double)r->failed } });
     for (size_t i = 0; i < t->npercent; i++) {
-        double p = t->percent[i];
-        snprintf(name, sizeof name, "p%.10g", p);
-        put(arg, name, res_percentile(&old->response, p),
-            res_percentile(&r->response, p), true);
+        double percent = t->percent[i];
+        snprintf(name, sizeof name, "p%.10g", percent);
+        put(arg, &(struct res_change){ name, true,
+            { res_percentile(&old->response, percent),
+              res_percentile(&r->response, percent) }, { NULL, NULL } });
     }
+    if (p || q)                         /* named as in --assert */
+        put(arg, &(struct res_change){ "cpu_per_call", true,
+            { q ? q->cpu_ns : (double)NAN, p ? p->cpu_ns : (double)NAN },
+            { q, p } });
 }
 
 /* Write a member: a figure before and now. */
-static void res_js_change(void *j, const char *name, double old, double now,
-                          bool time)
+static void res_js_change(void *j, const struct res_change *c)
 {
-    (void)time;
-    js_field_open(j, name, '{');
-    js_field_num(j, "old", old);
-    js_field_num(j, "now", now);
+    static const char *const key[2][3] = { { "old", "old_low", "old_high" },
+                                           { "now", "now_low", "now_high" } };
+    js_field_open(j, c->name, '{');
+    for (size_t i = 0; i < 2; i++) {
+        const struct res_profile *p = c->interval[i];
+        js_field_num(j, key[i][0], c->v[i]);
+        if (p) {
+            js_field_num(j, key[i][1], p->low_ns);
+            js_field_num(j, key[i][2], p->high_ns);
+        }
+    }
     js_close(j, '}');
 }
 
@@ -29006,6 +29681,10 @@ struct res_saved {                      /* results read, and merged */
     struct res_spread  run[RES_RUNS_MOST];      /* of --repeat */
     size_t             nrun;            /* 0: there was one run */
     size_t             n;               /* results merged */
+    struct res_profile profile;         /* of the server, merged */
+    bool               profiled;        /* profile is known */
+    bool               unprofiled;      /* dropped: it had the calls of one of
+                                         * several results only */
 };
 
 /* Release s; a zero s is fine. */
@@ -29052,6 +29731,13 @@ static struct js_members res_list(const struct js_value *v, const char *name)
 {
     struct js_value list = js_member(v, name);
     return list.kind == JS_ARRAY ? js_members(&list) : (struct js_members){0};
+}
+
+/* Return a copy of text in s's arena; "" without memory. */
+static struct slice res_keep_text(struct res_saved *s, struct slice text)
+{
+    char *copy = mem_arena_dup(&s->text, text.n ? text.p : "", text.n);
+    return copy ? (struct slice){ copy, text.n } : (struct slice){ "", 0 };
 }
 
 /* Read v's member name, a histogram, into h, which is empty; none is fine.
@@ -29260,6 +29946,33 @@ static void res_read_lists(struct res_saved *s, const struct js_value *v)
     r->runs = r->runs ? r->runs : 1;
 }
 
+/* Read the member profile of v. */
+static void res_read_profile(struct res_saved *s, const struct js_value *v)
+{
+    struct js_value m = js_member(v, "profile");
+    struct js_value f = js_member(&m, "functions");
+    struct res_profile *p = &s->profile;
+    if (m.kind != JS_OBJECT)
+        return;
+    for (size_t i = 0; i < RES_P_FIGURES; i++) {
+        double x = res_read_num(&m, res_profile_figures[i].key);
+        *(double *)(void *)((char *)p + res_profile_figures[i].at) =
+            x >= 0 && x < 1e18 ? x : (double)NAN;
+    }
+    double error = res_read_num(&m, "rel_error");
+    double older = res_read_num(&m, "cpu_ns_per_request");
+    if (isnan(p->cpu_ns) && older >= 0)
+        p->cpu_ns = older;
+    p->effective = error > 1e-9 ? 1 / (error * error) : 0;
+    p->of_load = !strcmp(res_read_text(s, &m, "counted_by"), "load");
+    p->file = res_read_text(s, &m, "file");
+    char *copy = f.kind == JS_ARRAY
+               ? mem_arena_dup(&s->text, f.text.p, f.text.n) : NULL;
+    if (copy)
+        p->functions = (struct slice){ copy, f.text.n };
+    s->profiled = true;
+}
+
 /* Read the figures of v.  Results of older versions have a closed loop's
  * response times under service. */
 static int res_read_result(struct res_saved *s, const struct js_value *v,
@@ -29308,6 +30021,7 @@ static int res_read(struct res_saved *s, struct slice text, struct gp_why *why)
     if (copy)
         s->reply = (struct slice){ copy, reply.text.n };
     res_read_config(s, &v);
+    res_read_profile(s, &v);
     e = res_read_result(s, &v, why);
     e = e ? e : res_read_intervals(s, &v, why);
     if (!e)
@@ -29353,6 +30067,50 @@ static void res_labels_merge(struct res_saved *to, const struct res_saved *from)
     }
 }
 
+/* Merge from's profile into to's.  CPU per call is of all calls, and errors are
+ * independent.  One that counts the calls of one load only is dropped if the
+ * other result has none. */
+static void res_profile_merge(struct res_saved *to,
+                              const struct res_saved *from)
+{
+    struct res_profile *p = &to->profile;
+    const struct res_profile *f = &from->profile;
+    bool both = to->profiled && from->profiled;
+    const struct res_saved *one = to->profiled ? to : from;
+    to->unprofiled |= from->unprofiled;
+    if (!both && one->profiled && one->profile.of_load)
+        to->unprofiled = true;
+    if (to->unprofiled || !one->profiled) {
+        to->profiled = false;
+        return;
+    }
+    if (!both) {
+        *p = one->profile;
+        to->profiled = true;
+        if (one == from) {              /* its texts end with it */
+            p->file = res_keep_text(to, txt_slice(f->file)).p;
+            p->functions = res_keep_text(to, f->functions);
+        }
+        return;
+    }
+    double error[2] = { (p->high_ns - p->cpu_ns) * p->calls,
+                        (f->high_ns - f->cpu_ns) * f->calls };
+    double calls = p->calls + f->calls, a = p->calls / calls, b = 1 - a;
+    p->cpu_ns = a * p->cpu_ns + b * f->cpu_ns;
+    p->high_ns = p->cpu_ns + hypot(error[0], error[1]) / calls;
+    p->low_ns = fmax(0, 2 * p->cpu_ns - p->high_ns);
+    p->profiler_ns = a * p->profiler_ns + b * f->profiler_ns;
+    p->user_ns = a * p->user_ns + b * f->user_ns;
+    p->system_ns = a * p->system_ns + b * f->system_ns;
+    p->calls = calls;
+    p->samples += f->samples;
+    p->effective += f->effective;
+    p->seconds = fmax(p->seconds, f->seconds);
+    p->of_load |= f->of_load;
+    p->file = "";
+    p->functions = (struct slice){0};
+}
+
 /* Merge from into to: their clients ran together; to's window covers both. */
 static void res_saved_merge(struct res_saved *to, struct res_saved *from)
 {
@@ -29379,6 +30137,7 @@ static void res_saved_merge(struct res_saved *to, struct res_saved *from)
         to->step[i].to += from->step[i].to;
     }
     res_labels_merge(to, from);
+    res_profile_merge(to, from);
     if (f->ended == RES_SIGNAL)
         r->ended = RES_SIGNAL;
     r->apart |= f->apart || f->start_unix_ns > end || r->start_unix_ns > other;
@@ -29517,6 +30276,7 @@ struct load_worker {
     uint64_t            in_flight;      /* live calls */
     struct buf          log;            /* rows not yet written */
     _Atomic uint64_t    nok, nfailed;   /* for the progress line */
+    _Atomic uint64_t    nother;         /* ended, but begun before measuring */
     int64_t             start_ns, last_ns;      /* measuring; last count */
     int64_t             end_ns;         /* no calls start later; 0: no limit */
     int64_t             turn_most_ns;   /* longest turn of the loop */
@@ -29727,6 +30487,8 @@ static void load_call_count(struct load_worker *w, struct load_call *k,
         }
         if (w->run->config->log_fd)
             load_log(w, k, r);
+    } else {
+        net_add(&w->nother, 1);
     }
     load_call_free(w, k);
 }
@@ -30826,12 +31588,16 @@ static void load_run_sum(const struct load_run *r, uint64_t *ok, uint64_t *bad)
     }
 }
 
-/* Return the calls that have ended on all workers of arg, a run. */
+/* Return the calls that have ended on all workers of arg, a run, those of the
+ * warm-up too. */
 static uint64_t load_run_ended(void *arg)
 {
-    uint64_t ok, failed;
-    load_run_sum(arg, &ok, &failed);
-    return ok + failed;
+    const struct load_run *r = arg;
+    uint64_t ok, failed, other = 0;
+    load_run_sum(r, &ok, &failed);
+    for (unsigned i = 0; i < r->threads; i++)
+        other += net_get(&r->worker[i].nother);
+    return ok + failed + other;
 }
 
 /* Post task to the first n workers. */
@@ -31916,18 +32682,40 @@ static void doc_cores(struct buf *b, double cores)
         txt_putf(b, "%.2f cores", cores);
 }
 
+/* Append the CPU time per call between two texts, its interval, and what is
+ * left out of it, if that is more than DOC_TRIFLE of the whole. */
+static void doc_call_time(struct buf *b, const struct anl *a, const char *pre,
+                          const char *end)
+{
+    double ns = a->cpu_ns_per_call, low = a->cpu_low_ns_per_call;
+    double out = a->profiler_ns_per_call, share = out / (out + ns);
+    if (isnan(ns))
+        return;
+    doc_time(b, pre, ns, end);
+    if (low < ns) {
+        doc_time(b, " (95% interval ", low, " to ");
+        doc_time(b, "", a->cpu_high_ns_per_call, ")");
+    }
+    if (share > DOC_TRIFLE) {
+        doc_time(b, ", without ", out, " of the profiler's own (");
+        doc_share(b, share);
+        mem_put_byte(b, ')');
+    }
+}
+
 /* Append the calls in the profile's time and the CPU time of each. */
 static void doc_calls(struct doc_doc *d, const struct anl *a)
 {
     struct buf *b = &d->cell;
     if (isnan(a->calls))
         return;
-    doc_count(b, "", a->calls, "");
-    if (!isnan(a->cpu_ns_per_call))
-        doc_time(b, ", ", a->cpu_ns_per_call,
-                 a->filtered ? " of CPU each, after filters" : " of CPU each");
+    doc_count(b, "", a->calls, a->calls_of_load ? " of the load" : "");
+    doc_call_time(b, a, ", ", a->filtered ? " of CPU each, after filters"
+                                          : " of CPU each");
     if (a->calls_given)
         txt_puts(b, "; their number is from --per-call");
+    else if (a->calls_of_load)
+        txt_puts(b, "; calls of other clients are not counted");
     doc_field(d, "Calls");
     for (size_t i = 0; i < a->comment.nmethods && i < DOC_ROWS; i++) {
         doc_count(b, "", a->comment.method[i].requests, " ");
@@ -32742,6 +33530,15 @@ static void doc_js_use(struct js *j, const struct anl *a)
     }
     js_close(j, '}');
     js_field_num(j, "cpu_ns_per_call", a->cpu_ns_per_call);
+    js_field_num(j, "cpu_low_ns_per_call", a->cpu_low_ns_per_call);
+    js_field_num(j, "cpu_high_ns_per_call", a->cpu_high_ns_per_call);
+    js_field_num(j, "profiler_ns_per_call", a->profiler_ns_per_call);
+    js_key(j, "counted_by");
+    if (isnan(a->calls))
+        js_put_null(j);
+    else
+        js_put_str(j, txt_slice(a->calls_given ? "--per-call"
+                                : a->calls_of_load ? "load" : "server"));
     js_close(j, '}');
 }
 
@@ -34183,18 +34980,23 @@ static void loaddoc_notes(struct buf *b, const struct res_report *t)
 /* ---- comparison of two results ---- */
 
 /* Append a line: a figure before and now, and its change. */
-static void loaddoc_change_line(void *b, const char *name, double old,
-                                double now, bool time)
+static void loaddoc_change_line(void *b, const struct res_change *c)
 {
-    txt_putf(b, "  %-9s ", name);
+    txt_putf(b, "  %-12s ", c->name);
     for (int i = 0; i < 2; i++) {
         struct buf t = {0};
-        loaddoc_put_value(&t, i ? now : old, time);
+        loaddoc_put_value(&t, c->v[i], c->time);
         doc_put_right(b, &t, 10);
         txt_puts(b, i ? "" : "  -> ");
     }
-    if (old > 0 && !isnan(now))
-        txt_putf(b, "   %+.1f%%", 100 * (now / old - 1));
+    if (c->v[0] > 0 && !isnan(c->v[1]))
+        txt_putf(b, "   %+.1f%%", 100 * (c->v[1] / c->v[0] - 1));
+    for (int i = 0; i < 2; i++)
+        if (c->interval[i] && c->interval[i]->low_ns < c->v[i]) {
+            doc_time(b, i ? "   now " : "   old ", c->interval[i]->low_ns,
+                     " to ");
+            doc_time(b, "", c->interval[i]->high_ns, "");
+        }
     mem_put_byte(b, '\n');
 }
 
@@ -34218,7 +35020,7 @@ static void loaddoc_profile_row(struct buf *b, const struct anl *a,
                                 const struct stat_share *share, double other,
                                 const char *mark)
 {
-    double per = a->cpu_ns_per_call;
+    double per = res_sampled_ns(a);
     loaddoc_put_time(b, per * share->share, 16);
     loaddoc_put_time(b, per * share->low, 10);
     txt_puts(b, " to");
@@ -34234,7 +35036,7 @@ static void loaddoc_profile_row(struct buf *b, const struct anl *a,
  * and of all functions alone: rows with enough samples. */
 static void loaddoc_profile_rows(struct buf *b, const struct anl *a)
 {
-    double per = a->cpu_ns_per_call;
+    double per = res_sampled_ns(a);
     size_t shown = 0;
     bool passes = false;
     for (size_t i = 0; i < a->napps; i++) {
@@ -34264,28 +35066,53 @@ static void loaddoc_profile_rows(struct buf *b, const struct anl *a)
     txt_putf(b, "      %s\n", doc_unranked);
 }
 
+/* Append how the CPU per call of p was measured: calls, user and kernel time,
+ * and what is left out. */
+static void loaddoc_profile_calls(struct buf *b, const struct res_profile *p)
+{
+    double share = p->profiler_ns / (p->profiler_ns + p->cpu_ns);
+    doc_count(b, "              ", p->calls, " calls");
+    txt_puts(b, p->of_load ? " of this load; calls of other clients are not "
+                             "counted" : "");
+    if (!isnan(p->user_ns)) {
+        doc_time(b, "   user ", p->user_ns, "");
+        doc_time(b, "   kernel ", p->system_ns, "");
+    }
+    if (share > DOC_TRIFLE) {
+        doc_time(b, "\n              without ", p->profiler_ns,
+                 " of the profiler's own (");
+        txt_putf(b, "%.1f%%)", 100 * share);
+    }
+    mem_put_byte(b, '\n');
+}
+
 /* Append the CPU per call, in total and by function. */
 static void loaddoc_profile(struct buf *b, const struct res_profile *p)
 {
-    const struct anl *a = p->anl;
-    double per = a->cpu_ns_per_call, n = a->trust.effective;
     txt_puts(b, "\n  server CPU  ");
-    if (isnan(per)) {
+    if (isnan(p->cpu_ns)) {
         txt_puts(b, "n/a: the profile has no CPU time, or no call ended\n");
         return;
     }
-    doc_time(b, "", per, " a call   ");
-    doc_count(b, "", a->trust.samples, " samples in ");
-    txt_putf(b, "%.3g s, ", p->seconds);
-    doc_count(b, "", a->calls, " calls   user ");
-    doc_time(b, "", a->comment.process_user_ns / a->calls, "   kernel ");
-    doc_time(b, "", a->comment.process_system_ns / a->calls, "\n");
-    if (n >= RES_RANKED_SAMPLES)
-        loaddoc_profile_rows(b, a);
-    else
-        doc_count(b, "              ", a->trust.samples, " samples are too few "
+    doc_time(b, "", p->cpu_ns, " a call");
+    if (p->low_ns < p->cpu_ns) {
+        doc_time(b, " (95% interval ", p->low_ns, " to ");
+        doc_time(b, "", p->high_ns, ")");
+    }
+    doc_count(b, "   ", p->samples, " samples in ");
+    txt_putf(b, "%.3g s\n", p->seconds);
+    loaddoc_profile_calls(b, p);
+    if (!p->anl && p->file && *p->file) {
+        txt_puts(b, "              its profile was written to ");
+        txt_put_clean(b, txt_slice(p->file));
+        mem_put_byte(b, '\n');
+    } else if (p->anl && p->effective >= RES_RANKED_SAMPLES) {
+        loaddoc_profile_rows(b, p->anl);
+    } else if (p->anl) {
+        doc_count(b, "              ", p->samples, " samples are too few "
                   "to rank functions; use a longer -d or a higher "
                   "--profile-hz\n");
+    }
 }
 
 /* Append the first reply, at most 100 bytes of it. */
@@ -34413,6 +35240,8 @@ static void loaddoc_text(struct buf *b, const struct res_report *t, bool color)
 /* A figure of a result; times have _ns in the name, as in JSON. */
 struct loaddoc_figure { const char *name; double value; };
 
+enum { LOADDOC_SERVER = 6 };            /* figures of the server's profile */
+
 /* Call put for each figure of t that is one number. */
 static void loaddoc_figures(const struct res_report *t, struct buf *b,
                             void (*put)(struct buf *b,
@@ -34421,6 +35250,7 @@ static void loaddoc_figures(const struct res_report *t, struct buf *b,
     const struct res *r = t->result;
     double s = (double)r->elapsed_ns / 1e9, cpu = 0;
     double done = (double)(r->ok + r->failed);
+    const struct res_profile none = {0}, *p = t->profile ? t->profile : &none;
     for (unsigned i = 0; i < r->threads; i++)
         cpu += (double)r->thread[i].cpu_ns;
     const struct loaddoc_figure figure[] = {
@@ -34436,10 +35266,15 @@ static void loaddoc_figures(const struct res_report *t, struct buf *b,
         { "messages_out", (double)r->messages_out },
         { "connections", (double)r->connect.n },
         { "reconnects", (double)r->reconnects },
-        { "client_cpu_ns_per_request", done > 0 ? cpu / done : (double)NAN },
-        { "server_cpu_ns_per_request", t->profile ?     /* last */
-          t->profile->anl->cpu_ns_per_call : (double)NAN } };
-    size_t n = sizeof figure / sizeof *figure - !t->profile;
+        { "client_cpu_ns_per_call", done > 0 ? cpu / done : (double)NAN },
+        { "server_cpu_ns_per_call", p->cpu_ns },        /* LOADDOC_SERVER: */
+        { "server_cpu_low_ns_per_call", p->low_ns },
+        { "server_cpu_high_ns_per_call", p->high_ns },
+        { "server_profiler_ns_per_call", p->profiler_ns },
+        { "server_cpu_samples", p->samples },
+        { "server_cpu_calls", p->calls } };
+    size_t n = sizeof figure / sizeof *figure -
+               (t->profile ? 0 : LOADDOC_SERVER);
     for (size_t i = 0; i < n; i++)
         put(b, &figure[i]);
 }
@@ -36422,7 +37257,7 @@ static void msg_fini(struct msg *c)
 
 /* ================================ 52 LOADCMD =================================
  * for     the command load, and results of load in files
- * uses    MEM, TXT, SYS, JS, HDR, SMP, PP, IMPORT, ANL, DSC, FETCH, RES,
+ * uses    MEM, TXT, SYS, JS, HDR, SMP, PP, IMPORT, FIG, ANL, DSC, FETCH, RES,
  *         LOAD, LOADDOC, SAY, OPT, MSG
  * owns    SIGINT, SIGTERM and SIGHUP while load runs
  * spec    none
@@ -37080,6 +37915,22 @@ static int loadcmd_profiler(const struct loadcmd_args *c,
     return say_why(sys_write_check(c->profile_out, &why), &why);
 }
 
+/* Write pp again, the profile that p took, with the load's calls that ended in
+ * its time. */
+static int loadcmd_note_calls(const struct loadcmd_args *c,
+                              const struct fetch_profile *p, struct pp *pp,
+                              struct gp_why *why)
+{
+    struct buf file = {0};
+    int e = fig_write_calls(pp, c->msg.call, (double)p->calls);
+    if (e || (e = pp_write(pp, &file)))
+        txt_fail(why, e, "out of memory for it");
+    else
+        e = sys_write_file(c->profile_out, file.data, file.len, why);
+    mem_fini(&file);
+    return e;
+}
+
 /* Write the profile that p took, and analyse it into a, which borrows pp; false
  * after an error message. */
 static bool loadcmd_profile_write(const struct loadcmd_args *c,
@@ -37087,18 +37938,20 @@ static bool loadcmd_profile_write(const struct loadcmd_args *c,
                                   struct anl *a, struct res_profile *out)
 {
     struct gp_why why = p->why;
-    struct anl_config config = { .calls = (double)p->calls };
+    struct anl_config config = {0};
     int e = p->error ? p->error
           : sys_write_file(c->profile_out, p->file.data, p->file.len, &why);
-    if (!e && !(e = pp_read(pp, &p->file, p->base, PP_MOST_BYTES, import_read,
-                           &why)))
+    if (!e)
+        e = pp_read(pp, &p->file, p->base, PP_MOST_BYTES, import_read, &why);
+    if (!e && p->calls && !pp_comment(pp, "requests").n)
+        e = loadcmd_note_calls(c, p, pp, &why);
+    if (!e)
         e = anl_run(pp, &config, a, &why);
     if (e) {
         say_error("no profile of the server: %s", why.text);
         return false;
     }
-    *out = (struct res_profile){ .anl = a, .file = c->profile_out,
-                                 .seconds = (double)pp->duration_ns / 1e9 };
+    *out = res_profile_of(a, c->profile_out);
     return true;
 }
 
@@ -37257,6 +38110,7 @@ static int loadcmd_run(const struct opt_command *cmd)
     if (!status && c->compare &&
         !(status = loadcmd_result_read(c->compare, &to.old))) {
         to.report.old = &to.old.result;
+        to.report.old_profile = to.old.profiled ? &to.old.profile : NULL;
         loadcmd_note_unlike(&c->common, c->compare, &to.old.config, &plan);
     }
     if (!status && c->log)
@@ -37484,19 +38338,33 @@ static size_t report_put_files(struct buf *b, const char *path, bool legacy)
     return 2;
 }
 
-/* True if path is an address to fetch from. */
+/* True if path is an address to fetch from: with http://, or as pprof takes
+ * them, if no file is called so. */
 static bool report_is_url(const char *path)
 {
     return !strncasecmp(path, "http://", 7) ||
-           !strncasecmp(path, "https://", 8);
+           !strncasecmp(path, "https://", 8) ||
+           (access(path, F_OK) && fetch_is_address(path));
 }
 
 /* Redraw the progress line while fetch_get waits. */
-static bool report_fetch_tick(void *arg, int64_t waited_ns)
+static bool report_fetch_tick(void *arg, const struct fetch_wait *w,
+                              int64_t now_ns)
 {
     say_progress("%s: %" PRId64 " s ", (const char *)arg,
-                 waited_ns / 1000000000);
+                 (now_ns - w->begin_ns) / 1000000000);
     return true;
+}
+
+/* Return the seconds= of the address path, at most a day; 30, as Go does,
+ * without it. */
+static unsigned report_fetch_seconds(const char *path)
+{
+    const char *at = strchr(path, '?');
+    while (at && strncmp(at + 1, "seconds=", 8))
+        at = strchr(at + 1, '&');
+    unsigned long s = at ? strtoul(at + 9, NULL, 10) : 0;
+    return s > 86400 ? 86400 : s ? (unsigned)s : 30;
 }
 
 /* Fetch the profile at the address path into file; wait a minute longer than
@@ -37504,41 +38372,29 @@ static bool report_fetch_tick(void *arg, int64_t waited_ns)
 static int report_fetch(const struct report_args *c, const char *path,
                         struct buf *file, struct gp_why *why)
 {
-    char base[300];
-    int status;
+    static const char profile[] = "/debug/pprof/profile";
+    struct fetch_url u;
+    struct fetch_answer r;
+    char query[FETCH_URL_BYTES];
     bool draw = !c->common.quiet && isatty(STDERR_FILENO);
-    if (!strncasecmp(path, "https:", 6))
-        return txt_fail(why, GP_EUSAGE, "%s: https is not supported. Use: curl "
-                        "-s '%s' | grpcprof report -", path, path);
-    const char *rest = path + 7, *slash = strchr(rest, '/');
-    const char *query = strstr(rest, "seconds=");
-    unsigned long s = query ? strtoul(query + 8, NULL, 10) : 30;
-    size_t n = slash ? (size_t)(slash - rest) : strlen(rest);
-    if (n + sizeof ":80" > sizeof base)
-        return txt_fail(why, GP_EUSAGE, "%.40s...: address too long", path);
-    memcpy(base, rest, n);
-    base[n] = 0;
-    const char *host_end = strrchr(base, ']');
-    if (!strchr(host_end ? host_end : base, ':'))
-        memcpy(base + n, ":80", sizeof ":80");
-    s = s > 86400 ? 86400 : s;
-    SAY_NOTE(draw || c->common.quiet || (slash && slash[1]),
-             "%s: profiling for %lu s", path, s);
-    int e = fetch_get(base, slash && slash[1] ? slash : "/debug/pprof/profile",
-                      (int64_t)(s + 60) * 1000000000,
-                      draw ? report_fetch_tick : NULL, base, &status, file,
-                      why);
+    int e = fetch_url_parse(&u, path, why);
+    if (e)
+        return e;
+    unsigned s = report_fetch_seconds(u.path);
+    bool whole = u.path[1] && u.path[1] != '?';
+    if (!whole) {                       /* as go tool pprof */
+        snprintf(query, sizeof query, "%s", u.path + 1);
+        snprintf(u.path, sizeof u.path, "%s%.1900s", profile, query);
+    }
+    struct fetch_wait w = { .until_ns = (int64_t)(s + 60) * 1000000000,
+                            .tick = draw ? report_fetch_tick : NULL,
+                            .arg = u.host };
+    SAY_NOTE(draw || c->common.quiet || whole, "%s: profiling for %u s", path,
+             s);
+    e = fetch_get(&u, &w, &r, file, why);
     if (draw)
         say_progress_end();
-    if (!e && status != 200) {
-        size_t len = file->len < 120 ? file->len : 120;
-        while (len && (file->data[len - 1] < 0x20))
-            len--;
-        e = txt_fail(why, GP_EIO, "%s: HTTP status %d%s%.*s", path, status,
-                     len ? ": " : "", (int)len, len ? (const char *)file->data
-                                                    : "");
-    }
-    return e;
+    return e || r.status == 200 ? e : fetch_refused(&r, file, why);
 }
 
 /* True if c++filt may demangle name, given on a line. */
@@ -37596,14 +38452,6 @@ static bool report_is_json(const char *path)
     return s.n && *s.p == '{' && !profile;
 }
 
-/* True if path, which is no file, looks like an address without http://. */
-static bool report_is_address(const char *path)
-{
-    const char *colon = strchr(path, ':');
-    size_t digits = colon ? strspn(colon + 1, "0123456789") : 0;
-    return digits && access(path, F_OK) && strchr("/", colon[1 + digits]);
-}
-
 /* Read the profile at path into p, and print notes on it. */
 static int report_read(const struct report_args *c, const char *path,
                        struct pp *p)
@@ -37624,11 +38472,7 @@ static int report_read(const struct report_args *c, const char *path,
                          p->repaired[i], pp_repair_text[i]);
     if (!e)
         e = filter_drop_frames(p, name, &why);
-    if (e && report_is_address(path))
-        say_error("%s: no such file. An address begins with http://: grpcprof "
-                  "report http://%s%s", path, path,
-                  strchr(path, '/') ? "" : "/debug/pprof/profile");
-    else if (e && waiting)
+    if (e && waiting)
         say_error("%s; %s", why.text, mem_string(&pending));
     else if (e && !c->common.rest.n && !strncmp(why.text, path, strlen(path)))
         say_error("%s; make one with: grpcprof serve --profile 30s", why.text);
@@ -38202,6 +39046,8 @@ static int report_read_results(const struct report_args *c,
         }
         res_saved_fini(&one);
     }
+    SAY_NOTE(!all->unprofiled || c->common.quiet, "the server's CPU is left "
+             "out: it is known of the calls of one result only");
     return status;
 }
 
@@ -38239,6 +39085,7 @@ static int report_of_results(const struct report_args *c,
     if (!status && c->base.n &&
         !(status = report_read_results(c, &c->base, &to.old))) {
         to.report.old = &to.old.result;
+        to.report.old_profile = to.old.profiled ? &to.old.profile : NULL;
         loadcmd_note_unlike(&c->common, c->base.text[0], &to.old.config,
                             &all.config);
     }
@@ -38248,6 +39095,7 @@ static int report_of_results(const struct report_args *c,
         to.report.label = all.label;
         to.report.nlabel = all.nlabel;
         to.report.reply = all.reply;
+        to.report.profile = all.profiled ? &all.profile : NULL;
         to.report.run = all.run;
         to.report.nrun = all.nrun;
         if (format == LOADCMD_TEXT) {

@@ -57,7 +57,7 @@ against_python() {
 }
 
 against_go() {
-    local to web
+    local to web i pids=() status=()
     need 'grpc-go with reflection' echo || return
     bg "$ECHO" -set "$T/rich.pb" -log "$T/go.log" -burn 60000 -reflection v1
     wait_for 20 grep -q pprof "$T/bg.out" || {
@@ -76,6 +76,44 @@ against_go() {
         --call test.Echo/Unary --data '{"i32":1}' --profile="$web" \
         --profile-out "$T/go.pb" "$to"
     has 'says what a call costs there' "$OUT" 'us .* main\.burnCPU$'
+    has 'of calls that it does not count itself' "$OUT" \
+        ' calls of this load'
+    check 'that profile names the calls' 0 "$BIN" report -f json "$T/go.pb"
+    holds 'calls of load, with their CPU and its interval' "$OUT" \
+        'r["calls"]["counted_by"] == "load" and
+         r["calls"]["by_method"] == {"/test.Echo/Unary": r["calls"]["total"]}
+         and r["calls"]["total"] > 50 and 0 < r["calls"]["cpu_low_ns_per_call"]
+         < r["calls"]["cpu_ns_per_call"] < r["calls"]["cpu_high_ns_per_call"]'
+    check 'a base that names them too' 0 "$BIN" report --per-call \
+        --base "$T/go.pb" "$T/go.pb"
+    has 'a base that names them too, a call of each' "$OUT" \
+        ' [mu]s a call before, .* [mu]s now'
+    if need 'pprof reads what load has written' pprof; then
+        check 'pprof reads what load has written' 0 "$PPROF" -symbolize=none \
+            -comments "$T/go.pb"
+        has 'pprof shows the calls' "$OUT" '^requests=[0-9]+$'
+        has 'pprof shows whose they are' "$OUT" '^requests_of=load$'
+        has 'pprof shows their method' "$OUT" \
+            '^requests\./test\.Echo/Unary=[0-9]+$'
+    fi
+    # Go takes one profile at a time, and refuses the other.
+    for i in 1 2; do
+        "$BIN" report -q -f top "$web/debug/pprof/profile?seconds=2" \
+            >"$T/$i.top" 2>"$T/$i.err" &
+        pids+=($!)
+    done
+    for i in "${pids[@]}"; do
+        wait "$i"
+        status+=($?)
+    done
+    same 'two profiles at once, one is taken' \
+        "$((status[0] + status[1]))" 1
+    cat "$T/1.err" "$T/2.err" >"$ERR"
+    one_line 'a profile while another is taken' \
+        'status 500 .*already in use \(if another profile is being taken'
+    check 'an address of a profile' 0 "$BIN" load -d 1s \
+        --call test.Echo/Unary --data '{"i32":1}' --profile-out "$T/go.pb" \
+        --profile="http://$web/debug/pprof/profile?seconds=9" "$to"
     check 'which takes whole seconds' 2 "$BIN" load -n 1 --profile="$web" "$to"
     kill "$PID"
     bg "$ECHO" -set "$T/rich.pb" -log "$T/go.log" -reflection v1alpha

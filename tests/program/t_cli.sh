@@ -151,9 +151,8 @@ other_tools() {
     refuses 'a figure mistyped'   2 'did you mean errors' load --assert 'error<1%'
     refuses '--call without /'    2 "^grpcprof: call 'Quote': write [^ ]*$" \
         load --call Quote --protoset README
-    refuses 'an address as file'  1 \
-        'grpcprof report http://127.0.0.1:1/debug/pprof/profile$' \
-        report 127.0.0.1:1
+    refuses 'an address without http://' 1 '127.0.0.1:1: Connection refused$' \
+        report -q 127.0.0.1:1
     refuses 'report x.proto'      1 'proto: not a pprof profile; take one' \
         report proto/helloworld.proto
     refuses 'help --zsh'          2 'grpcprof help --bash'   help --zsh

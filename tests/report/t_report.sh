@@ -453,8 +453,24 @@ more_formats() {
     done
 }
 
+# Profiles by HTTP, as pprof fetches them.  In a mount namespace of its own the
+# machine has a name of two addresses.
+by_http() {
+    local name='' own=()
+    need 'profiles by HTTP' pprofs || return
+    made 6000 1000000 || return
+    printf '127.0.0.1 localhost\n::1 both\n127.0.0.1 both\n' >"$T/hosts"
+    if unshare -rm mount --bind "$T/hosts" /etc/hosts 2>/dev/null; then
+        name=both own=(unshare -rm sh -c
+            "mount --bind '$T/hosts' /etc/hosts && exec \"\$@\"" -)
+    fi
+    LIMIT=120 tally 'profiles by HTTP' "${own[@]}" "$PY" tests/report/fetch.py \
+        "$BIN" "$PPROFS" "$T/made.pb" $name
+}
+
 if need 'report' protoc; then
     formats
+    by_http
     more_formats
     grains
     same_as_pprof

@@ -909,6 +909,136 @@ static void test_load_when(void)
 }
 
 /* The series: a value is at its place to 6 %, and doubling loses nothing. */
+static void test_fetch_addresses(void)
+{
+    static const struct { const char *text, *host, *path; } good[] = {
+        { "http://h:1/p?x=1#f", "h:1", "/p?x=1" }, { "h:1", "h:1", "/" },
+        { "HTTP://h", "h", "/" }, { "[::1]:6060/p", "[::1]:6060", "/p" },
+        { ":6060/p", "localhost:6060", "/p" }, { "h:1?x", "h:1", "/?x" },
+        { "unix:/run/x/debug/pprof/", "unix:/run/x", "/debug/pprof/" },
+        { "h:1/a b\xff\r\n", "h:1", "/a%20b%FF%0D%0A" } };
+    static const char *const bad[] = { "https://h/", "ftp://h/", "http:///p",
+                                       "http://u:p@h/", "" };
+    static const struct { const char *from, *to, *host, *path; } follow[] = {
+        { "h:1/a/b?q", "c", "h:1", "/a/c" }, { "h:1/a/b", "/c", "h:1", "/c" },
+        { "h:1/a/b", "../c?../d", "h:1", "/c?../d" },
+        { "h:1/a/b", "../../../c/.", "h:1", "/c/" },
+        { "h:1/a/b", "..", "h:1", "/" }, { "h:1/a/b", "?x", "h:1", "/a/b?x" },
+        { "h:1/a", "//i:2/b/../c", "i:2", "/c" },
+        { "h:1", "HTTP://i", "i", "/" }, { "h:1/a", "b:c/d", "h:1", "/b:c/d" } };
+    struct fetch_url u;
+    struct gp_why why;
+    char text[2 * FETCH_URL_BYTES];
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        CHECK(!fetch_url_parse(&u, good[i].text, &why) &&
+              !strcmp(u.host, good[i].host) && !strcmp(u.path, good[i].path));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        CHECK(fetch_url_parse(&u, bad[i], &why) == GP_EUSAGE);
+    for (size_t i = 0; i < sizeof follow / sizeof *follow; i++)
+        CHECK(!fetch_url_parse(&u, follow[i].from, &why) &&
+              !fetch_follow(&u, follow[i].to, &why) &&
+              !strcmp(u.host, follow[i].host) &&
+              !strcmp(u.path, follow[i].path));
+    CHECK(fetch_is_address("h:1") && fetch_is_address("[::1]:1/x") &&
+          fetch_is_address(":1?x") && !fetch_is_address("h") &&
+          !fetch_is_address("a/b:1") && !fetch_is_address("h:1x") &&
+          !fetch_is_address("h:") && !fetch_is_address("[::1"));
+    memset(text, 'x', sizeof text);
+    memcpy(text, "h:1/", 4);
+    for (size_t n = FETCH_URL_BYTES - 8; n < FETCH_URL_BYTES + 8; n++) {
+        text[n] = 0;                    /* h:1 is not part of the path */
+        CHECK(!fetch_url_parse(&u, text, &why) == (n < FETCH_URL_BYTES + 3));
+        CHECK(fetch_url_parse(&u, "h:1/a", &why) == GP_OK &&
+              !fetch_follow(&u, text + 3, &why) == (n < FETCH_URL_BYTES + 3));
+        text[n] = 'x';
+    }
+}
+
+/* The answer text as it comes in pieces of n bytes: its body is in *body. */
+static const char *fetched(struct fetch_answer *r, const char *text, size_t all,
+                           size_t n, struct buf *body)
+{
+    struct fetch_wait w = { .until_ns = sys_now_ns() + 5000000000 };
+    int two[2], error;
+    const char *wrong = NULL;
+    *r = (struct fetch_answer){0};
+    body->len = 0;
+    CHECK(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, two));
+    for (size_t at = 0; at < all && r->part != FETCH_DONE && !wrong; at += n) {
+        size_t k = n < all - at ? n : all - at;
+        mem_put(body, text + at, k);
+        for (size_t was = 0; r->part == FETCH_HEAD && !wrong &&
+                             was != body->len; ) {
+            was = body->len;
+            wrong = fetch_read_head(r, body);
+        }
+        if (r->part != FETCH_HEAD && !wrong)
+            wrong = fetch_read_body(r, body);
+    }
+    close(two[1]);                      /* the end of the answer */
+    if (!wrong)
+        wrong = fetch_read(two[0], r, &w, body, &error);
+    close(two[0]);
+    return wrong;
+}
+
+static void test_fetch_answers(void)
+{
+    static const char *const good[] = {
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+        "HTTP/1.1 200\nX\n\nhello", "HTTP/1.0 200 OK\r\n\r\nhello",
+        "HTTP/1.1 103 Y\r\nContent-Length: 9\r\n\r\nHTTP/1.1 100 \r\n\r\n"
+        "HTTP/1.1 200 OK\r\ncontent-LENGTH:5 \r\n\r\nhello",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n"
+        "\r\n1;a=b\r\nh\r\n00004\r\nello\r\n0\r\nT: x\r\n\r\n" };
+    static const char *const bad[] = {
+        "HTTP/2 200 OK\r\n\r\n", "HTTP/1.1 20 OK\r\n\r\n", "\r\n\r\n", "",
+        "HTTP/1.1 200 OK\r\nContent-Length: 5x\r\n\r\nhello",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        "5\r\nhellox\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        "1000000000000000\r\nhello",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\r\n" };
+    struct fetch_answer r;
+    struct buf body = {0};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        for (size_t n = 1; n <= strlen(good[i]); n++) {
+            size_t all = strlen(good[i]);
+            CHECK(!fetched(&r, good[i], all, n, &body) && r.status == 200 &&
+                  body.len == 5 && !memcmp(body.data, "hello", 5));
+            bool until_closed = i == 1 || i == 2;
+            if (n < all && !until_closed)       /* each truncation */
+                CHECK(fetched(&r, good[i], all - n, all, &body) != NULL);
+        }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        for (size_t n = 1; n <= strlen(bad[i]) + 1; n++)
+            CHECK(fetched(&r, bad[i], strlen(bad[i]), n, &body) != NULL);
+    mem_fini(&body);
+}
+
+static uint64_t fetch_ended;
+static uint64_t fetch_ended_now(void *arg) { (void)arg; return fetch_ended; }
+
+/* 10 calls/ms; the profile's window is 1 s, and its answer comes later. */
+static void test_fetch_calls(void)
+{
+    struct fetch_profile p = { .ended = fetch_ended_now };
+    struct fetch_wait w = { .window_ns = 1000000000 };
+    static const int64_t ms[] = { 0, 3, 250, 500, 740, 990, 1010, 1200, 1500 };
+    for (size_t i = 0; i < sizeof ms / sizeof *ms; i++) {
+        int64_t now_ns = 5000000000 + ms[i] * 1000000;
+        fetch_ended = 70 + (uint64_t)ms[i] * 10;
+        if (i == 1)                     /* before: while it connects */
+            w.sent_ns = now_ns;
+        CHECK(fetch_goes_on(&p, &w, now_ns));
+        if (i == 5)                     /* the answer came too early */
+            CHECK(fetch_calls(&p, w.window_ns) == 9870);
+    }
+    CHECK(fetch_calls(&p, w.window_ns) == 10000);
+    w.sent_ns = 9000000000;             /* redirected: it starts again */
+    CHECK(fetch_goes_on(&p, &w, w.sent_ns) && !fetch_calls(&p, w.window_ns));
+}
+
 static void test_res_intervals(void)
 {
     struct res_intervals t, u;
