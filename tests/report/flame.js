@@ -2,8 +2,8 @@
 //
 //   node flame.js MODULES CHROMIUM DIR WHAT FILE... [-- WHAT FILE...]...
 //
-//   use SVG FOLDED    differs SVG    names SVG HTML NAMES.json    page HTML
-//   speedscope JSON FOLDED
+//   use SVG FOLDED    differs SVG    calls SVG    names SVG HTML NAMES.json
+//   page HTML    speedscope JSON FOLDED
 //
 // One browser does all that is asked: its start takes ten seconds of CPU.
 // MODULES has puppeteer-core, axe-core and speedscope; DIR takes screenshots.
@@ -315,6 +315,18 @@ async function differs(file) {
   say('no error, nothing loaded', !page.wrong.length, page.wrong);
 }
 
+// A difference in time per call: pointing tells both times.
+async function calls(file) {
+  const page = await open(file, WIDE), s = await state(page);
+  const f = s.frames.find(f => f.depth > 2 && f.w > 40);
+  await point(page, '#f path', f.i);
+  const info = (await state(page)).info, t = '[\\d.,]+ [mun]?s';
+  say('pointing tells what a call took and takes', new RegExp('now ' + t +
+    ' a call, [\\d,]+ samples; base ' + t + ' a call, [\\d,]+ samples; [-+]' +
+    t + ', (more per call|less per call|no sig|new|gone)').test(info), info);
+  say('no error, nothing loaded', !page.wrong.length, page.wrong);
+}
+
 // Each name is the text of a frame, and none of them has run.
 async function names(svg, html, list) {
   const want = JSON.parse(text(list));
@@ -398,7 +410,7 @@ async function main() {
       end = end < 0 ? ASKED.length : end;
       const [what, ...files] = ASKED.slice(at, end);
       try {
-        await { use, differs, names, page: report, speedscope }[what](...files);
+        await { use, differs, calls, names, page: report, speedscope }[what](...files);
       } catch (e) {
         console.log('FAIL ' + what + ': ' + e.stack);
       }

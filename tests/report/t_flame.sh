@@ -21,6 +21,8 @@ drawn() {
     check 'a picture' 0 "$BIN" report -o "$T/tree.svg" "$T/tree.pb"
     check 'of two profiles' 0 "$BIN" report -o "$T/differs.svg" \
         --base "$T/other.pb" "$T/tree.pb"
+    check 'of two profiles, per call' 0 "$BIN" report -o "$T/calls.svg" \
+        --per-call=900,1000 --base "$T/other.pb" "$T/tree.pb"
     check 'a page' 0 "$BIN" report -o "$T/tree.html" "$T/tree.pb"
     check 'folded' 0 "$BIN" report -o "$T/tree.folded" "$T/tree.pb"
     check 'speedscope' 0 "$BIN" report -f speedscope -o "$T/tree.json" \
@@ -48,7 +50,7 @@ if need 'names that hurt' protoc; then
         "$PY" tests/report/profiles.py names "$T/names.json"
         LIMIT=600 tally 'in a browser' node tests/report/flame.js "$NODE" \
             "$CHROMIUM" "$T/shots" use "$T/tree.svg" "$T/tree.folded" \
-            -- differs "$T/differs.svg" \
+            -- differs "$T/differs.svg" -- calls "$T/calls.svg" \
             -- names "$T/hurt.svg" "$T/hurt.html" "$T/names.json" \
             -- page "$T/tree.html" -- speedscope "$T/tree.json" "$T/tree.folded"
     fi
