@@ -15672,6 +15672,7 @@ struct compare_side {                   /* a profile's functions to be paired */
 struct compare_key {                    /* what a function is known by */
     struct slice name, file, module;    /* borrowed; file: end of its path;
                                          * empty: not known; or the program */
+    uint64_t hash;                      /* of name */
     bool     alone;                     /* no other file of its profile has its
                                          * name */
     bool     of_now;
@@ -15692,19 +15693,21 @@ static size_t compare_add_keys(struct compare_key *key, size_t n,
             continue;
         key[n++] = (struct compare_key){
             .name = f->name, .node = i, .of_now = of_now,
+            .hash = mem_hash(f->name.p, f->name.n),
             .file = txt_tail(view_function(v, f)->file),
             .module = txt_equal(module, x->main) ? (struct slice){0} : module };
     }
     return n;
 }
 
-/* Compare two keys by name and by what the bits of by say; in *by, equal ones
- * of base stand first. */
+/* Compare two keys by name, in no order that means anything, and by what the
+ * bits of *by say; of equal ones, base's stand first. */
 static int compare_keys(const void *a, const void *b, void *by)
 {
     const struct compare_key *x = a, *y = b;
     unsigned bits = *(const unsigned *)by;
-    int r = txt_compare(x->name, y->name);
+    int r = (x->hash > y->hash) - (x->hash < y->hash);
+    r = r ? r : txt_compare(x->name, y->name);
     r = r || !(bits & COMPARE_BY_FILE) ? r : txt_compare(x->file, y->file);
     r = r || !(bits & COMPARE_BY_MODULE) ? r
         : txt_compare(x->module, y->module);
@@ -15827,7 +15830,8 @@ struct compare_diff {
     size_t shared;                      /* rows in both */
     double known[2];                    /* their part of base's and now's self
                                          * time; NAN: there is none */
-    bool   unrelated;                   /* hardly a function is in both */
+    bool   unrelated;                   /* hardly a function is in both; not
+                                         * with --by: addresses change */
 };
 
 /* Release d. */
@@ -16005,9 +16009,9 @@ static void compare_sort(struct compare_diff *d)
             d->change);
     d->known[0] /= (double)d->base->kept.value;
     d->known[1] /= (double)d->now->kept.value;
-    d->unrelated = d->base->kept.value > 0 && d->now->kept.value > 0 &&
+    d->unrelated = !by && d->base->kept.value > 0 && d->now->kept.value > 0 &&
                    (fmin(d->known[0], d->known[1]) < COMPARE_RELATED ||
-                    (!by && own[0] && !own[1]));
+                    (own[0] && !own[1]));
 }
 
 /* Compare now with base, both outliving d: shares or, with per_call, CPU time
@@ -32950,13 +32954,11 @@ static void doc_change(struct doc_doc *d, const struct compare_diff *x,
     doc_cell(d);
 }
 
-/* Append how little the two profiles have in common, in what. */
-static void doc_shared(struct buf *b, const struct compare_diff *x,
-                       const char *what)
+/* Append how little the two profiles have in common. */
+static void doc_shared(struct buf *b, const struct compare_diff *x)
 {
     doc_count(b, "", (double)x->shared, " of ");
-    doc_count(b, "", (double)x->n, " ");
-    txt_putf(b, "%s are in both, with ", what);
+    doc_count(b, "", (double)x->n, " functions are in both, with ");
     doc_share(b, x->known[0]);
     txt_puts(b, " of the base's time and ");
     doc_share(b, x->known[1]);
@@ -32989,7 +32991,7 @@ static void doc_base(struct doc_doc *d, const struct compare_diff *x,
     }
     if (!x->unrelated)
         return;
-    doc_shared(b, x, c->by ? "rows" : "functions");
+    doc_shared(b, x);
     doc_field(d, "Unrelated");
 }
 
@@ -38867,7 +38869,7 @@ static int report_write_analysis(const struct report_args *c,
     }
     if (!e && diff.unrelated && f == REPORT_SVG && !c->common.quiet) {
         struct buf text = {0};
-        doc_shared(&text, &diff, c->by ? "rows" : "functions");
+        doc_shared(&text, &diff);
         say_error("%s: %s", s->base_name, mem_string(&text));
         mem_fini(&text);
     }

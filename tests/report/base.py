@@ -89,9 +89,10 @@ def go(name):
     return (name, '/src/%s.go' % name.replace('.', '/'))
 
 
-def shop(seed, audit, uneven=False, n=3000):
+def shop(seed, audit, heavy=0, n=3000):
     """Samples of a shop whose audit takes that share, spread over functions of
-    a library that other functions call too; perhaps of two sizes."""
+    a library that other functions call too.  Heavy samples of a batch stand for
+    20 others each: its share is of few samples, whatever the profile has."""
     at, count = random.Random(seed), {}
     codec = [go('encoding/json.%s' % c) for c in 'abcdefgh']
     system = [go('runtime.mallocgc'), go('runtime.scan'), go('math/big.mul')]
@@ -102,10 +103,11 @@ def shop(seed, audit, uneven=False, n=3000):
             stack += [go('encoding/json.Marshal'), go('main.audit')]
         elif .3 < u < .6:
             stack += [go('main.price')]
-        ns = NS * at.choice([1, 5]) if uneven else NS
-        key = tuple(stack + [go('main.handle'), go('main.main')]), ns
+        key = tuple(stack + [go('main.handle'), go('main.main')])
         count[key] = count.get(key, 0) + 1
-    return [(stack, k, k * ns) for (stack, ns), k in count.items()]
+    batch = (go('main.batch'), go('main.main')), heavy, heavy * 20 * NS
+    return [(stack, k, k * NS) for stack, k in count.items()] + \
+        [batch] * (heavy > 0)
 
 
 def run(*args):
@@ -470,7 +472,7 @@ def calls():
 
 
 compared('shares', shop(1, .048), shop(2, .133))
-compared('samples of two sizes', shop(3, .048, True), shop(4, .133, True))
+compared('samples of two sizes', shop(3, .048, 13), shop(4, .133, 22))
 compared('per call', shop(1, .048), shop(2, .133), (4000, 5000))
 all_pairs()
 others()
