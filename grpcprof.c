@@ -874,6 +874,7 @@ enum {
      * cut.  Other formats show whole names. */
     DOC_NAME_COLUMNS = 46,
     DOC_BELOW_ROWS = 5,         /* functions whose time is divided up */
+    DOC_SAME_ROWS = 10,         /* of a comparison that may not differ */
 };
 
 /* Least share of the total for that; the first function always is. */
@@ -33007,6 +33008,7 @@ static void doc_changes(struct doc_doc *d, const struct compare_diff *x,
         { "now samples", 11 }, { c->by ? c->by : "function", 0 } };
     size_t n = total ? x->ntotal : x->nself, shown = 0, more = 0;
     size_t rows = c->all ? n : c->top ? c->top : DOC_ROWS;
+    size_t same = c->all || c->top ? rows : DOC_SAME_ROWS;
     doc_heading(d, !total ? "Changes of self: each function alone"
                    : c->by ? "Changes of total: each with all that it calls"
                    : "Changes of total: each function with all that it calls");
@@ -33017,7 +33019,7 @@ static void doc_changes(struct doc_doc *d, const struct compare_diff *x,
         bool differs = total ? t->total.significant : t->self.significant;
         bool always = differs && (!total || t->application);
         bool may = differs || !total || t->application || c->by || c->all;
-        if (!always && (!may || shown >= rows)) {
+        if (!always && (!may || shown >= (differs ? rows : same))) {
             more += differs;
             continue;
         }

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""base.py BIN DIR: what `report --base` says of two profiles that are made here:
-tables in text, Markdown, HTML and JSON, the picture and the assertions.  Every
+"""base.py BIN DIR: what `report --base` says of two profiles made here: tables
+in text, Markdown, HTML and JSON, the picture and the assertions.  Every
 interval and test is computed here once more.  Prints "ok name" or "FAIL name:
 why"."""
 import html
@@ -80,7 +80,8 @@ def write(name, rows, program='/opt/shop', calls=0):
         head += field(13, s('requests=%d' % calls))
     path = os.path.join(DIR, name + '.pb')
     with open(path, 'wb') as f:
-        f.write(head + samples + rest + b''.join(field(6, x.encode()) for x in strings))
+        f.write(head + samples + rest +
+                b''.join(field(6, x.encode()) for x in strings))
     return path
 
 
@@ -217,8 +218,8 @@ def tables(kind, text):
             table = line.split('Changes of ')[1].split(':')[0]
         elif table and re.match(r'[A-Z#]', line):
             table = None
-        cell = re.split({'text': ' {2,}', 'md': r' *\| *', 'html': '\x01'}[kind],
-                        line.strip('| '))
+        between = {'text': ' {2,}', 'md': r' *\| *', 'html': '\x01'}[kind]
+        cell = re.split(between, line.strip('| '))
         if table and len(cell) >= 7 and re.match(r'[+-]\d', cell[2]):
             out[table, cell[6]] = cell[2].strip('? '), '?' not in cell[2]
     return out
@@ -394,9 +395,9 @@ def others():
         got = dict(frames(run('-f', 'svg', *focus, *args).stdout.decode()))
         f = next(f for f in d['functions'] if f['name'] == 'main.audit')
         t = got['main.main', 'main.handle', 'main.audit']
-        say('of the whole, %s' % (focus or 'all'), near(
-            f['cum_share'], t[2] / 1e9) and near(f['base_cum_share'], t[3] / 1e9)
-            and t[4] == 'c0' and f['cum_significant'] and not d['unrelated'],
+        say('of the whole, %s' % (focus or 'all'),
+            near(f['cum_share'], t[2] / 1e9) and
+            near(f['base_cum_share'], t[3] / 1e9) and t[4] == 'c0' and f['cum_significant'] and not d['unrelated'],
             (f, t))
     for expr, status, judged in (
             ('share(adit)<90%', 1, 0), ('share(adit)>1%', 1, 0),
@@ -472,7 +473,7 @@ def calls():
 
 
 compared('shares', shop(1, .048), shop(2, .133))
-compared('samples of two sizes', shop(3, .048, 13), shop(4, .133, 22))
+compared('samples of two sizes', shop(3, .08, 13), shop(4, .15, 25))
 compared('per call', shop(1, .048), shop(2, .133), (4000, 5000))
 all_pairs()
 others()
