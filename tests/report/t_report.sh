@@ -446,7 +446,8 @@ more_formats() {
     has '--by category names categories' "$OUT" 'HTTP/2 and gRPC protocol$'
     echo 'memory handle  # ours' >"$T/rules"
     check 'own rules' 0 "$BIN" report --rules "$T/rules" --explain "$T/made.pb"
-    has '--rules: own rules come first' "$OUT" 'memory management +handle +handle'
+    has '--rules: own rules come first' "$OUT" 'memory management +handle +--rules:1 +handle'
+    has 'the other rules are built-in' "$OUT" ' built-in '
     for f in '(' 'a**' '\1' '(?=x)' '\pL' 'x{2000}'; do
         check "--focus $f" 2 "$BIN" report --focus "$f" "$T/made.pb"
         one_line "--focus $f names it" '--focus'

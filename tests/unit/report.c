@@ -279,8 +279,10 @@ static void test_rules(void)
         { "network", "no pattern" }, { "network lang=cobol x", "cobol" },
         { "network is=odd x", "unknown kind" },
         { "network under=x y", "unknown category" }, { "[go]", "not a scope" },
+        { "+ x", "unknown category '+'" },
     };
-    static const char good[] = "# mine\n[lang=go]\nlocks mine.* yours.*\n[any]\n"
+    static const char good[] = "# mine\n[lang=go]\nlocks mine.*\n"
+        "+ yours.*\n[any]\n"
         "network under=application step\nmemory file=*/pool.c\n"
         "crypto module=libx.so* # all of it\n";
     struct cat_rules r;
@@ -291,12 +293,13 @@ static void test_rules(void)
         if (!strstr(why.text, bad[i].what))
             printf("%s: %s\n", bad[i].text, why.text);
         CHECK(strstr(why.text, bad[i].what) &&
-              strstr(why.text, "my.rules: line 1: "));
+              strstr(why.text, "my.rules:1: "));
         CHECK(!r.rule);
     }
     CHECK(!cat_rules_init(&r, txt_slice(good), "my.rules", &why));
     CHECK(txt_equal(r.rule[1].name, txt_slice("yours.*")) &&
           r.rule[1].lang == CAT_GO && r.rule[1].category == CAT_LOCKS);
+    CHECK(r.own == 5 && r.rule[0].line == 3 && r.rule[1].line == 4);
     CHECK(r.rule[2].under == 1 << CAT_APPLICATION && r.rule[2].lang == CAT_ANY);
     CHECK(txt_equal(r.rule[3].name, txt_slice("*")) && r.rule[3].file.p &&
           r.rule[4].module.p && !r.rule[4].file.p);
