@@ -86,7 +86,8 @@ against_go() {
          < r["calls"]["cpu_ns_per_call"] < r["calls"]["cpu_high_ns_per_call"]'
     check 'a base that names them too' 0 "$BIN" report --per-call \
         --base "$T/go.pb" "$T/go.pb"
-    has 'a base that names them too, a call of each' "$OUT" \
+    tr -s '\n ' ' ' <"$OUT" >"$T/flat"
+    has 'a base that names them too, a call of each' "$T/flat" \
         ' [mu]s a call before, .* [mu]s now'
     if need 'pprof reads what load has written' pprof; then
         check 'pprof reads what load has written' 0 "$PPROF" -symbolize=none \
