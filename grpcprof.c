@@ -379,9 +379,9 @@ enum { STAT_LEAST_COMPARED = 10 };
 
 /* ---- ANL ---- */
 enum {
-    /* Thread names whose CPU time is shown; servers have up to some hundred.
-     * The others are added up as "(others)". */
-    ANL_MOST_THREADS = 1024,
+    /* Names of threads or endpoints that are told apart; servers have up to
+     * some hundred.  The others are added up as "(others)". */
+    ANL_MOST_GROUPS = 1024,
 
     ANL_PLACES = 5,             /* functions listed in which threads wait */
     ANL_APPS = 10,              /* functions of the application listed, */
@@ -6857,11 +6857,23 @@ static size_t pp_type_row(const struct pp *p, const struct pp_type *t)
     return SIZE_MAX;
 }
 
-/* Return the row of p's type that counts samples, or SIZE_MAX. */
-static size_t pp_count_type(const struct pp *p)
+/* Return the row of p's type that counts the samples of its type, or SIZE_MAX:
+ * samples of pprof and pprof-rs, sample and cpu-samples of Datadog. */
+static size_t pp_count_type(const struct pp *p, size_t type)
 {
-    return pp_type_row(p, &(struct pp_type){ txt_slice("samples"),
-                                             txt_slice("count") });
+    static const struct { const char *count, *of; } names[] = {
+        { "samples", "" }, { "sample", "" }, { "cpu-samples", "cpu" },
+        { "wall-samples", "wall" }, { "alloc-samples", "alloc" },
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const struct pp_type t = { txt_slice(names[i].count),
+                                   txt_slice("count") };
+        size_t row = pp_type_row(p, &t);
+        if (row != SIZE_MAX &&
+            (!*names[i].of || txt_starts(p->type[type].type, names[i].of)))
+            return row;
+    }
+    return SIZE_MAX;
 }
 
 /* Set *type to the row of the sample type with that name or number; if name is
@@ -10782,7 +10794,7 @@ static void view_note_squares(const struct view *v, struct view_sum *total)
 static struct view_sum view_total(const struct pp *p, size_t type)
 {
     const struct view v = { .pp = p, .type = type,
-                            .count_type = pp_count_type(p) };
+                            .count_type = pp_count_type(p, type) };
     struct view_sum total = {0};
     for (size_t i = 0; i < p->nsamples; i++) {
         int64_t w = p->value[i * p->ntypes + type];
@@ -10798,7 +10810,7 @@ static int view_init(struct view *v, const struct pp *p, size_t type,
                      enum view_names names, struct gp_why *why)
 {
     *v = (struct view){ .pp = p, .type = type, .names = names,
-                        .count_type = pp_count_type(p) };
+                        .count_type = pp_count_type(p, type) };
     int e = view_init_modules(v);
     e = e ? e : view_init_frames(v);
     e = e ? e : view_add_samples(v);
@@ -14707,11 +14719,16 @@ struct anl_finding {                    /* on a category */
     struct view_sum lead;               /* samples that the leader decided */
 };
 
-struct anl_thread {
-    struct slice name;                  /* borrowed from the profile */
+struct anl_group {                      /* samples with one value of a label */
+    struct slice name;                  /* the value, borrowed */
     double cpu_ns;
     double cores;                       /* cpu_ns / window; NAN: unknown */
     struct view_sum all, running;       /* running: in a wall profile */
+};
+
+struct anl_groups {
+    struct anl_group *row;              /* owned, largest value first */
+    size_t n, cap;
 };
 
 struct anl_place {                      /* where threads wait */
@@ -14793,8 +14810,8 @@ struct anl {
     struct anl_finding finding[CAT_COUNT];
     uint8_t by_share[CAT_COUNT];        /* rows of finding, largest first */
     struct stat_share system, application, copy;
-    struct anl_thread *thread;          /* owned, largest value first */
-    size_t nthreads, thread_cap;
+    struct anl_groups threads, endpoints;
+    struct slice endpoint_label;        /* the label of endpoints, borrowed */
     struct fig comment;
     struct anl_trust trust;
     struct anl_use use;
@@ -14965,7 +14982,7 @@ struct anl_pass {                       /* sums of the pass */
     struct view_sum unsymbolised, no_app, broken, truncated, copy, unsampled;
     struct view_sum waiting, *idle;     /* idle: owned, by leaf */
     bool has_states;                    /* some samples say whether they wait */
-    struct index threads;               /* hash of name -> anl.thread */
+    struct index threads, endpoints;    /* hash of name -> row of anl's */
 };
 
 /* Expand the stack of row i into w->frame. */
@@ -15119,22 +15136,23 @@ static void anl_add_stack(struct anl *a, struct anl_pass *w, int64_t weight,
         view_sum_add(&w->broken, weight, count);
 }
 
-/* Return the thread called name, added if new; NULL without memory. */
-static struct anl_thread *anl_thread(struct anl *a, struct index *x,
-                                     struct slice name)
+/* Return the group of g called name, found by x, added if new; NULL without
+ * memory. */
+static struct anl_group *anl_group(struct anl_groups *g, struct index *x,
+                                   struct slice name)
 {
     uint64_t h = mem_hash(name.p, name.n);
     for (uint32_t at = 0, i; (i = mem_index_next(x, h, &at)) != MEM_NONE;)
-        if (txt_equal(a->thread[i].name, name))
-            return &a->thread[i];
-    if (a->nthreads + 1 == ANL_MOST_THREADS) {
+        if (txt_equal(g->row[i].name, name))
+            return &g->row[i];
+    if (g->n + 1 == ANL_MOST_GROUPS) {
         name = txt_slice("(others)");
         h = mem_hash(name.p, name.n);
-    } else if (a->nthreads == ANL_MOST_THREADS) {
-        return &a->thread[ANL_MOST_THREADS - 1];
+    } else if (g->n == ANL_MOST_GROUPS) {
+        return &g->row[ANL_MOST_GROUPS - 1];
     }
-    struct anl_thread *t = PP_ADD(a->thread, a->nthreads, a->thread_cap);
-    if (!t || mem_index_put(x, h, (uint32_t)a->nthreads - 1))
+    struct anl_group *t = PP_ADD(g->row, g->n, g->cap);
+    if (!t || mem_index_put(x, h, (uint32_t)g->n - 1))
         return NULL;
     t->name = name;
     return t;
@@ -15169,7 +15187,7 @@ static int anl_add_thread(struct anl *a, struct anl_pass *w, size_t i,
         view_sum_add(&w->idle[w->frame[w->leaf]], weight, count);
     if (!name.p)
         return GP_OK;
-    struct anl_thread *t = anl_thread(a, &w->threads, name);
+    struct anl_group *t = anl_group(&a->threads, &w->threads, name);
     if (!t)
         return GP_ENOMEM;
     t->cpu_ns += (double)weight * a->ns_per_unit;
@@ -15179,13 +15197,45 @@ static int anl_add_thread(struct anl *a, struct anl_pass *w, size_t i,
     return GP_OK;
 }
 
-/* Compare two threads: the larger value first, then by name. */
-static int anl_compare_threads(const void *x, const void *y)
+/* Add row i to its endpoint: the call that it worked for, by a label that
+ * Datadog, OpenTelemetry, Pyroscope or Go programs set. */
+static int anl_add_endpoint(struct anl *a, struct anl_pass *w, size_t i,
+                            int64_t weight, int64_t count)
 {
-    const struct anl_thread *a = x, *b = y;
+    static const char *const key[] = { "trace endpoint", "rpc.method",
+        "rpc_method", "grpc.method", "grpc_method", "http.route", "http_route",
+        "endpoint", "route", "handler", "span_name", "span name", "span.name",
+        "method" };
+    struct slice name = {0};
+    for (size_t k = 0; k < sizeof key / sizeof *key && !name.n; k++) {
+        name = a->endpoint_label.p &&
+               !txt_equal(a->endpoint_label, txt_slice(key[k]))
+            ? (struct slice){0} : anl_label(a->pp, i, key[k]);
+        if (name.n)
+            a->endpoint_label = txt_slice(key[k]);
+    }
+    if (!name.n)
+        return GP_OK;
+    struct anl_group *t = anl_group(&a->endpoints, &w->endpoints, name);
+    if (t)
+        view_sum_add(&t->all, weight, count);
+    return t ? GP_OK : GP_ENOMEM;
+}
+
+/* Compare two groups: the larger value first, then by name. */
+static int anl_compare_groups(const void *x, const void *y)
+{
+    const struct anl_group *a = x, *b = y;
     if (a->all.value != b->all.value)
         return a->all.value < b->all.value ? 1 : -1;
     return txt_compare(a->name, b->name);
+}
+
+/* Sort g, largest first. */
+static void anl_sort_groups(struct anl_groups *g)
+{
+    if (g->n)
+        qsort(g->row, g->n, sizeof *g->row, anl_compare_groups);
 }
 
 /* Keep the places where threads waited longest. */
@@ -15429,18 +15479,20 @@ static int anl_run_samples(struct anl *a)
             int64_t count = view_count(v, i, weight);
             anl_add_stack(a, &w, weight, count);
             e = anl_add_thread(a, &w, i, weight, count);
+            e = e ? e : anl_add_endpoint(a, &w, i, weight, count);
         }
     }
     if (!e) {
         anl_sum_up(a, &w);
         e = anl_run_apps(a, &w);
     }
-    if (a->nthreads)
-        qsort(a->thread, a->nthreads, sizeof *a->thread, anl_compare_threads);
+    anl_sort_groups(&a->threads);
+    anl_sort_groups(&a->endpoints);
     mem_free(w.frame);
     mem_free(w.credit);
     mem_free(w.idle);
     mem_index_fini(&w.threads);
+    mem_index_fini(&w.endpoints);
     return e;
 }
 
@@ -15636,8 +15688,8 @@ static void anl_run_use(struct anl *a)
     u->window = u->wall_ns > 0 ? u->cpu_ns / u->wall_ns : NAN;
     u->busy_ns = c->busy_wall_ns;
     u->busy = c->busy_wall_ns > 0 ? c->busy_cpu_ns / c->busy_wall_ns : NAN;
-    for (size_t i = 0; i < a->nthreads; i++) {
-        struct anl_thread *t = &a->thread[i];
+    for (size_t i = 0; i < a->threads.n; i++) {
+        struct anl_group *t = &a->threads.row[i];
         if (!a->cpu_profile)
             t->cpu_ns = NAN;
         t->cores = u->wall_ns > 0 ? t->cpu_ns / u->wall_ns : NAN;
@@ -15654,8 +15706,8 @@ static double anl_tick_clustered(const struct anl *a)
         return a->comment.tick_clustered;
     if (!(a->trust.hz_asked >= ANL_TICK_LEAST_RATE * tick))
         return NAN;
-    for (size_t i = 0; i < a->nthreads; i++) {
-        const struct anl_thread *t = &a->thread[i];
+    for (size_t i = 0; i < a->threads.n; i++) {
+        const struct anl_group *t = &a->threads.row[i];
         double n = (double)t->all.samples, most = t->cpu_ns * 1e-9 * tick;
         all += t->cpu_ns;
         if (n > ANL_TICK_RATIO * most &&
@@ -15895,14 +15947,15 @@ static void anl_withhold(struct anl *a)
 static void anl_reason_threads(struct anl *a)
 {
     size_t full = 0, idle = 0;
-    for (size_t i = 0; i < a->nthreads; i++) {
-        full += a->thread[i].cores >= ANL_FULL_CORE;
-        idle += a->thread[i].cores < ANL_LOW_CORES;
+    for (size_t i = 0; i < a->threads.n; i++) {
+        full += a->threads.row[i].cores >= ANL_FULL_CORE;
+        idle += a->threads.row[i].cores < ANL_LOW_CORES;
     }
-    if (full == 1 && idle + 1 == a->nthreads && a->use.cpus > 1)
+    if (full == 1 && idle + 1 == a->threads.n && a->use.cpus > 1)
         anl_reason(a, "one thread is the limit: %s used %.1f%% of a core, each "
                    "other thread less than %.0f%%",
-                   anl_word(a, a->thread[0].name), 100 * a->thread[0].cores,
+                   anl_word(a, a->threads.row[0].name),
+                   100 * a->threads.row[0].cores,
                    100 * ANL_LOW_CORES);
     if (a->use.busy_ns >= ANL_LEAST_BUSY_NS &&
         a->use.busy_ns < 0.8 * a->use.wall_ns)
@@ -16024,8 +16077,8 @@ static void anl_judge_wall(struct anl *a)
     struct anl_verdict *v = &a->verdict;
     size_t running = 0;
     double most = 0;
-    for (size_t i = 0; i < a->nthreads; i++) {
-        const struct anl_thread *t = &a->thread[i];
+    for (size_t i = 0; i < a->threads.n; i++) {
+        const struct anl_group *t = &a->threads.row[i];
         struct stat_share s = stat_share(&t->running, &t->all);
         if (!(s.low > 0.5) || isnan(a->waiting.share))
             continue;
@@ -16047,7 +16100,7 @@ static void anl_judge_wall(struct anl *a)
         v->text = anl_text(a, "Running: %zu of %zu threads ran, or were ready "
             "to run but had no CPU, for more than half of their time (at most "
             "%.1f%%).  Take a CPU profile to see what they executed.", running,
-            a->nthreads, 100 * most);
+            a->threads.n, 100 * most);
     else if (a->waiting.low > 0.5) {
         v->kind = ANL_V_WAITING;
         v->text = anl_text(a, "The process was waiting: %.1f%% of its threads' "
@@ -16263,7 +16316,8 @@ static void anl_fini(struct anl *a)
     mem_free(a->function);
     mem_free(a->own);
     mem_free(a->by_row);
-    mem_free(a->thread);
+    mem_free(a->threads.row);
+    mem_free(a->endpoints.row);
     fig_fini(&a->comment);
     *a = (struct anl){0};
 }
@@ -17459,7 +17513,7 @@ static int svg_with_counts(struct pp *to, const struct pp *p, size_t type,
                            double *squares)
 {
     const struct view v = { .pp = p, .type = type,
-                            .count_type = pp_count_type(p) };
+                            .count_type = pp_count_type(p, type) };
     struct view_sum all = {0};
     *to = *p;
     to->ntypes = 3;
@@ -33304,6 +33358,42 @@ static void doc_apps(struct doc_doc *d, const struct anl *a,
             doc_below(d, a, &a->app[i]);
 }
 
+/* Append the table of endpoints, if samples have a label that names them. */
+static void doc_endpoints(struct doc_doc *d, const struct anl *a,
+                          const struct doc_config *c)
+{
+    static const struct doc_column column[] = {
+        { "share", 8 }, { "95% interval", 14 }, { "samples", 9 },
+        { "total", 10 }, { "endpoint", 0 } };
+    size_t rows = c->all ? a->endpoints.n : c->top ? c->top : DOC_ROWS;
+    if (!a->endpoints.n)
+        return;
+    txt_puts(&d->cell, "Endpoints (label ");
+    txt_put_clean(&d->cell, a->endpoint_label);
+    txt_puts(&d->cell, ")");
+    doc_cell_text(d, doc_heading);
+    doc_table(d, column, sizeof column / sizeof *column);
+    for (size_t i = 0; i < a->endpoints.n && i < rows; i++) {
+        const struct anl_group *g = &a->endpoints.row[i];
+        struct stat_share of = stat_share(&g->all, &a->view.total);
+        doc_share(&d->cell, of.share);
+        doc_cell(d);
+        doc_interval(&d->cell, &of);
+        doc_cell(d);
+        doc_count(&d->cell, "", (double)g->all.samples, "");
+        doc_cell(d);
+        doc_value(&d->cell, a, g->all.value);
+        doc_cell(d);
+        doc_name(d, g->name, DOC_NAME_COLUMNS);
+        doc_cell(d);
+    }
+    if (a->endpoints.n > rows) {
+        doc_count(&d->cell, "", (double)(a->endpoints.n - rows),
+                  " more (--all shows them)");
+        doc_cell_text(d, doc_paragraph);
+    }
+}
+
 /* Append the part Key findings: each sample counts in one category. */
 static void doc_findings(struct doc_doc *d, const struct anl *a)
 {
@@ -33395,7 +33485,7 @@ static void doc_calls(struct doc_doc *d, const struct anl *a)
 
 /* Put a thread and its use into the cell. */
 static void doc_thread(struct doc_doc *d, const struct anl *a,
-                       const struct anl_thread *t)
+                       const struct anl_group *t)
 {
     doc_name(d, t->name, 20);
     txt_puts(&d->cell, ": ");
@@ -33468,11 +33558,11 @@ static void doc_use(struct doc_doc *d, const struct anl *a)
     }
     doc_waiting(d, a);
     doc_calls(d, a);
-    for (size_t i = 0; i < a->nthreads && i < DOC_ROWS; i++) {
-        if (i + 1 == DOC_ROWS && a->nthreads > DOC_ROWS)
-            doc_count(b, "and ", (double)(a->nthreads - i), " more threads");
+    for (size_t i = 0; i < a->threads.n && i < DOC_ROWS; i++) {
+        if (i + 1 == DOC_ROWS && a->threads.n > DOC_ROWS)
+            doc_count(b, "and ", (double)(a->threads.n - i), " more threads");
         else
-            doc_thread(d, a, &a->thread[i]);
+            doc_thread(d, a, &a->threads.row[i]);
         doc_field(d, i ? "" : "Threads");
     }
 }
@@ -33845,6 +33935,7 @@ static void doc_report(struct doc_doc *d, const struct anl *a,
     doc_apps(d, a, c);
     if (!page)
         doc_verdict(d, a);
+    doc_endpoints(d, a, c);
     doc_trust(d, a);
     doc_profile(d, a, c);
     doc_filters(d, a, c);
@@ -34073,6 +34164,25 @@ static void doc_js_function(struct js *j, const struct anl *a,
     js_close(j, '}');
 }
 
+/* Write the endpoints that a label of the samples names. */
+static void doc_js_endpoints(struct js *j, const struct anl *a)
+{
+    js_field_open(j, "endpoints", '[');
+    for (size_t i = 0; i < a->endpoints.n; i++) {
+        const struct anl_group *g = &a->endpoints.row[i];
+        struct stat_share of = stat_share(&g->all, &a->view.total);
+        js_open(j, '{');
+        js_field_str(j, "name", g->name);
+        js_field_str(j, "label", a->endpoint_label);
+        doc_js_whole(j, "total", g->all.value);
+        doc_js_whole(j, "samples", g->all.samples);
+        js_field_num(j, "share", of.share);
+        doc_js_interval(j, "ci", &of);
+        js_close(j, '}');
+    }
+    js_close(j, ']');
+}
+
 /* Write the array key: n parts of an application function's time. */
 static void doc_js_parts(struct js *j, const struct anl *a, const char *key,
                          const struct anl_part *part, size_t n)
@@ -34185,13 +34295,14 @@ static void doc_js_use(struct js *j, const struct anl *a)
     js_field_num(j, "cpu_of_busy_seconds", a->use.busy);
     js_field_int(j, "cpus", a->use.cpus);
     js_field_open(j, "threads", '[');
-    for (size_t i = 0; i < a->nthreads; i++) {
+    for (size_t i = 0; i < a->threads.n; i++) {
         js_open(j, '{');
-        js_field_str(j, "name", a->thread[i].name);
-        js_field_int(j, "cpu_ns", a->thread[i].cpu_ns);
-        js_field_num(j, "share_of_window", a->thread[i].cores);
+        js_field_str(j, "name", a->threads.row[i].name);
+        js_field_int(j, "cpu_ns", a->threads.row[i].cpu_ns);
+        js_field_num(j, "share_of_window", a->threads.row[i].cores);
         js_field_num(j, "running", !a->wall ? NAN :
-                   stat_share(&a->thread[i].running, &a->thread[i].all).share);
+                   stat_share(&a->threads.row[i].running,
+                              &a->threads.row[i].all).share);
         js_close(j, '}');
     }
     js_close(j, ']');
@@ -34352,6 +34463,7 @@ static void doc_report_json(struct buf *b, const struct anl *a,
     doc_js_profile(&j, a, c);
     doc_js_trust(&j, a);
     doc_js_apps(&j, a);
+    doc_js_endpoints(&j, a);
     doc_js_tables(&j, a, c);
     doc_js_waiting(&j, a);
     doc_js_use(&j, a);

@@ -205,6 +205,26 @@ def kinds():
     r.says('no contention samples; cpu has 500: --sample cpu')
 
 
+def endpoints():
+    """CPU by the call that samples worked for, where a label names it."""
+    p = Profile([('cpu-samples', 'count'), ('cpu-time', 'nanoseconds')], None,
+                10)
+    for name, n in ('/shop.Orders/Place', 600), ('/shop.Orders/List', 300):
+        p.add(['work'], (n, n * 10 * MS), {'trace endpoint': name,
+                                           'span id': str(n)})
+    r = Read('endpoints', p.add(['work'], (100, 1000 * MS)))
+    r.check('of Datadog', [(e['name'], e['samples'], e['share'])
+                           for e in r.json['endpoints']] ==
+            [('/shop.Orders/Place', 600, .6), ('/shop.Orders/List', 300, .3)],
+            r.json['endpoints'])
+    r.says('Endpoints (label trace endpoint)',
+           '60.0% 56.9 to 63.0% 600 6.00 s /shop.Orders/Place')
+    p = cpu({('work',): 10})
+    p.add(['work'], (90, 900 * MS), {'http.route': '/cart'})
+    r = Read('routes of OpenTelemetry', p)
+    r.says('(label http.route)', '90.0%')
+
+
 def several():
     """Two profiles at once."""
     def of(types, n):
@@ -228,4 +248,5 @@ def several():
 
 languages()
 kinds()
+endpoints()
 several()
