@@ -313,10 +313,18 @@ enum {
 
 /* ---- IMPORT ---- */
 enum {
-    IMPORT_PROBED_LINES = 20,   /* lines by which a text format is recognised */
+    /* Lines, and bytes, by which a format is recognised. */
+    IMPORT_PROBED_LINES = 20,
+    IMPORT_PROBED_BYTES = 4096,
 
-    /* Open frames of an evented profile: each event adds a stack of them. */
-    IMPORT_MOST_DEPTH = 4096,
+    IMPORT_STEP_BYTES = 256 << 10,      /* of text read at a time */
+
+    /* Bytes of a line, frames of a stack and frames of all stacks; a profile
+     * with more is refused.  A tree of calls, as in a .cpuprofile or an evented
+     * speedscope file, can name many more than it has bytes. */
+    IMPORT_LINE_BYTES  = 16 << 20,
+    IMPORT_MOST_DEPTH  = 65536,
+    IMPORT_MOST_FRAMES = 64 << 20,
 };
 
 /* ---- LEGACY ---- */
@@ -916,6 +924,7 @@ enum {
 
 /* ---- REPORT ---- */
 #define REPORT_RULES_BYTES (1 << 20)    /* --rules; a larger file is refused */
+enum { REPORT_PEEK_BYTES = 32768 };     /* by which a text is recognised */
 #define REPORT_DEMANGLE_NS INT64_C(5000000000)  /* then names stay mangled */
 
 /* =================================== 2 MEM ===================================
@@ -6645,28 +6654,6 @@ static int pp_inflate(const struct buf *in, size_t most, struct buf *out,
     return gz_gzip_unpack(in->data, in->len, most, out, at);
 }
 
-/* Return what raw is by its first bytes, and what to do with it; or NULL. */
-static const char *pp_name_format(const struct buf *raw)
-{
-    static const struct { const char *begin, *is; } known[] = {
-        { "PERFILE2", "perf data: convert it with perf_to_profile" },
-        { "heap profile:", "a heap profile of gperftools: convert it with "
-                           "pprof -proto" },
-        { "--- ", "a profile in an older text format: convert it with pprof "
-                  "-proto" },
-        { "\x28\xb5\x2f\xfd", "compressed by zstd: unpack it first" },
-        { "\xfd" "7zXZ", "compressed by xz: unpack it first" },
-        { "BZh", "compressed by bzip2: unpack it first" },
-        { "PK\x03\x04", "a zip archive: unpack it first" },
-        { "<", "HTML, XML or SVG" }, { "{", "JSON" },
-    };
-    struct slice s = { (const char *)raw->data, raw->len };
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (txt_starts(s, known[i].begin))
-            return known[i].is;
-    return NULL;
-}
-
 /* Read the profile in file, gzip'd or not, of at most most bytes inflated, into
  * p.  Takes over file's bytes.  name is for errors; foreign, which may be NULL,
  * reads files of another format.  After a failure p is empty. */
@@ -6697,12 +6684,8 @@ static int pp_read(struct pp *p, struct buf *file, const char *name,
     else if (e && packed)
         txt_fail(why, e, "%s: byte %zu of %zu: gzip data is damaged or cut "
                  "short", name, at, packed);
-    else if (!e && (e = foreign ? foreign(&r) : PP_NOT_FOREIGN) > 0) {
+    else if (!e && (e = foreign ? foreign(&r) : PP_NOT_FOREIGN) > 0)
         e = pp_read_raw(&r);
-        const char *is = e == GP_EFORMAT ? pp_name_format(&p->raw) : NULL;
-        if (is)
-            txt_fail(why, e, "%s: not a pprof profile but %s", name, is);
-    }
     mem_free(r.string);
     pp_ids_fini(&r.mapping);
     pp_ids_fini(&r.location);
@@ -7458,6 +7441,20 @@ static int legacy_number_locations(struct pp *p)
     return e;
 }
 
+/* Give p, whose locations x indexes, Java's names of addresses in text. */
+static int legacy_finish_java(struct pp *p, struct slice text, struct index *x)
+{
+    int e = legacy_read_java(p, text, x);
+    for (size_t i = 0; !e && i < p->nlocations; i++)
+        if (p->location[i].nlines)
+            p->location[i].address = 0;
+    e = e ? e : legacy_number_locations(p);
+    e = e ? e : legacy_find_mappings(p);
+    for (size_t i = 0; !e && i < p->nlocations; i++)
+        p->location[i].address = 0;
+    return e;
+}
+
 /* Fill r's profile from the words w after the head. */
 static int legacy_fill(struct pp_reader *r, struct legacy_words *w,
                        uint64_t period_us, bool java)
@@ -7468,26 +7465,24 @@ static int legacy_fill(struct pp_reader *r, struct legacy_words *w,
     p->period = (int64_t)period_us * 1000;
     p->period_type = (struct pp_type){ txt_slice("cpu"),
                                        txt_slice("nanoseconds") };
+    p->drop_frames = txt_slice("ProfileData::(Add|prof_handler)|CpuProfiler::"
+                               "prof_handler|__pthread_sighandler|__restore");
     int e = pp_add_type(p, txt_slice("samples"), txt_slice("count"));
     e = e ? e : pp_add_type(p, p->period_type.type, p->period_type.unit);
     e = e ? e : legacy_read_stacks(r, w, java, &x);
     struct slice text = { (const char *)w->p, (size_t)(w->end - w->p) };
     if (!e && java) {
-        e = legacy_read_java(p, text, &x);
+        e = legacy_finish_java(p, text, &x);
     } else if (!e) {
         if (legacy_drop_handler(p))     /* of two frames at most */
             (void)legacy_drop_handler(p);
         e = legacy_read_maps(p, text);
+        e = e ? e : legacy_number_locations(p);
+        e = e ? e : legacy_find_mappings(p);
     }
-    for (size_t i = 0; !e && java && i < p->nlocations; i++)
-        if (p->location[i].nlines)
-            p->location[i].address = 0;
-    e = e ? e : legacy_number_locations(p);
-    if (!e && (e = legacy_find_mappings(p)) == GP_ELIMIT)
+    if (e == GP_ELIMIT)
         txt_fail(r->why, e, "%s: too many addresses (%zu) and mappings (%zu)",
                  r->name, p->nlocations, p->nmappings);
-    for (size_t i = 0; !e && java && i < p->nlocations; i++)
-        p->location[i].address = 0;
     if (!e && !java)
         legacy_drop_second(p, MEM_NONE);
     if (e == GP_ENOMEM)
@@ -7511,7 +7506,7 @@ static int legacy_read(struct pp_reader *r)
  * for     profiles of other tools: folded stacks, perf script, pprof's text,
  *         jemalloc, V8's .cpuprofile, speedscope
  * uses    MEM, NUM, TXT, JS, PP, LEGACY
- * owns    nothing after import_read
+ * owns    nothing after import_read or import_stream
  * spec    pprof's legacy_profile.go; jemalloc's heap_v2; Chrome DevTools
  *         Protocol, Profiler.Profile; speedscope's file-format-schema
  * prefix  import_
@@ -7525,18 +7520,28 @@ static int legacy_read(struct pp_reader *r)
  *   heap profile: 1: 96 [2: 192] @ heap/1024 pprof's text of Go and gperftools
  *   1: 96 [2: 192] @ 0x4a10 0x4b20
  *
- * Invariant  each frame is one location with one line, or an address.
- * Does not   read binary formats: pp_name_format names those and what to do.
+ * Folded stacks and perf script are read line by line: the memory that they
+ * take grows with the different stacks, not with the text.
+ *
+ * Invariant  each frame is one location with at most one line.
+ * Does not   read binary formats: import_name_format names those and the
+ *            command that converts them.
  */
 
 struct import {
     struct pp_reader *r;                /* borrowed */
     struct pp *p;                       /* borrowed: what is made */
     struct index functions, mappings, locations;    /* owned: by hash */
+    struct index texts, rows;           /* owned: by hash */
+    struct slice *text;                 /* owned: of labels; in p's arena */
+    uint64_t *kind;                     /* owned: what keeps rows apart whose
+                                         * stacks and labels are equal */
     uint32_t *stack;                    /* owned: locations of a sample */
-    size_t n, cap;                      /* of stack */
+    size_t ntexts, text_cap, kind_cap, n, cap;      /* n, cap: of stack */
     struct slice rest;                  /* of the text */
     size_t line;                        /* number of the line read last */
+    int fd;                             /* borrowed: what follows, or -1 */
+    bool copies;                        /* the text does not outlive reading */
     int err;                            /* first failure, sticky */
 };
 
@@ -7544,6 +7549,7 @@ struct import_frame {                   /* empty or 0: not known */
     struct slice name, module, file;
     int64_t line;
     uint64_t address;
+    bool placed;                        /* address is an offset into module */
 };
 
 /* Report what is wrong with the line read last. */
@@ -7553,15 +7559,57 @@ static int import_fail(struct import *x, const char *what)
                              x->r->name, x->line, what);
 }
 
+/* Report which limit the profile exceeds. */
+static int import_fail_limit(struct import *x, const char *what, size_t most)
+{
+    return x->err = txt_fail(x->r->why, GP_ELIMIT, "%s: %s, more than %zu",
+                             x->r->name, what, most);
+}
+
+/* Read more text behind what is left of it.  A step is as long as what is left,
+ * so that a long line is not searched again and again. */
+static void import_refill(struct import *x)
+{
+    struct buf *b = &x->p->raw;
+    size_t left = x->rest.n;
+    size_t want = left > IMPORT_STEP_BYTES ? left : IMPORT_STEP_BYTES;
+    if (left)
+        memmove(b->data, x->rest.p, left);
+    b->len = left;
+    uint8_t *p = mem_reserve(b, want);
+    ssize_t n;
+    do
+        n = p ? read(x->fd, p, want) : 0;
+    while (n < 0 && errno == EINTR);
+    if (!p)
+        x->err = txt_fail(x->r->why, GP_ENOMEM, "%s: out of memory",
+                          x->r->name);
+    else if (n < 0)
+        x->err = txt_fail(x->r->why, GP_EIO, "%s: %s", x->r->name,
+                          strerror(errno));
+    b->len += n > 0 ? (size_t)n : 0;
+    x->rest = mem_slice(b);
+    if (n <= 0)
+        x->fd = -1;
+}
+
 /* Read the next line into *s, without blanks behind it; false and an empty *s
  * at the end. */
 static bool import_line(struct import *x, struct slice *s)
 {
     *s = (struct slice){0};
+    while (!x->err && x->fd >= 0 && x->rest.n <= IMPORT_LINE_BYTES &&
+           !(x->rest.n && memchr(x->rest.p, '\n', x->rest.n)))
+        import_refill(x);
     if (!x->rest.n || x->err)
         return false;
     *s = txt_next_line(&x->rest);
     x->line++;
+    if (s->n > IMPORT_LINE_BYTES) {
+        *s = (struct slice){0};
+        import_fail_limit(x, "a line has more bytes", IMPORT_LINE_BYTES);
+        return false;
+    }
     while (s->n && isspace((unsigned char)s->p[s->n - 1]))
         s->n--;
     return true;
@@ -7606,18 +7654,62 @@ static bool import_skip(struct slice *s, const char *text)
     return true;
 }
 
+/* Return v rounded towards 0, or the nearest int64_t; 0 for NAN. */
+static int64_t import_whole(double v)
+{
+    return v >= 9223372036854775807.0 ? INT64_MAX
+         : v <= -9223372036854775808.0 ? INT64_MIN
+         : v == v ? (int64_t)v : 0;
+}
+
 /* ---- tables ---- */
 
-/* Return the row of the mapping called file; MEM_NONE if file is empty. */
-static uint32_t import_mapping(struct import *x, struct slice file)
+/* Return s, copied into the profile's arena if the text does not outlive
+ * reading. */
+static struct slice import_keep(struct import *x, struct slice s)
+{
+    if (!x->copies || !s.n)
+        return s;
+    char *copy = mem_arena_dup(&x->p->arena, s.p, s.n);
+    if (!copy)
+        x->err = GP_ENOMEM;
+    return (struct slice){ copy, copy ? s.n : 0 };
+}
+
+/* Return a copy of s that outlives the text, one for all equal ones. */
+static struct slice import_intern(struct import *x, struct slice s)
+{
+    uint64_t h = mem_hash(s.p, s.n);
+    uint32_t at = 0, i;
+    if (!s.n)
+        return s;
+    while ((i = mem_index_next(&x->texts, h, &at)) != MEM_NONE)
+        if (txt_equal(x->text[i], s))
+            return x->text[i];
+    struct slice *to = PP_ADD(x->text, x->ntexts, x->text_cap);
+    if (!to || mem_index_put(&x->texts, h, (uint32_t)x->ntexts - 1)) {
+        x->err = GP_ENOMEM;
+        return (struct slice){0};
+    }
+    char *copy = mem_arena_dup(&x->p->arena, s.p, s.n);
+    if (!copy)
+        x->err = GP_ENOMEM;
+    return *to = (struct slice){ copy, copy ? s.n : 0 };
+}
+
+/* Return the row of the mapping of file; MEM_NONE if file is empty.  If placed,
+ * addresses in it are offsets into the file; else where it was is unknown. */
+static uint32_t import_mapping(struct import *x, struct slice file, bool placed)
 {
     struct pp *p = x->p;
-    uint64_t h = mem_hash(file.p, file.n);
+    uint64_t h = mem_hash_more(mem_hash(file.p, file.n), &placed,
+                               sizeof placed);
+    uint64_t limit = placed ? UINT64_MAX : 0;
     uint32_t at = 0, i;
     if (!file.n)
         return MEM_NONE;
     while ((i = mem_index_next(&x->mappings, h, &at)) != MEM_NONE)
-        if (txt_equal(p->mapping[i].file, file))
+        if (txt_equal(p->mapping[i].file, file) && p->mapping[i].limit == limit)
             return i;
     struct pp_mapping *m = PP_NEW(p, mapping);
     i = (uint32_t)p->nmappings - 1;
@@ -7625,7 +7717,8 @@ static uint32_t import_mapping(struct import *x, struct slice file)
         x->err = GP_ENOMEM;
         return MEM_NONE;
     }
-    *m = (struct pp_mapping){ .id = p->nmappings, .file = file,
+    *m = (struct pp_mapping){ .id = p->nmappings, .limit = limit,
+                              .file = import_keep(x, file),
                               .has_functions = true };
     return i;
 }
@@ -7647,68 +7740,148 @@ static uint32_t import_function(struct import *x, struct slice name,
         x->err = GP_ENOMEM;
         return MEM_NONE;
     }
-    *f = (struct pp_function){ .id = p->nfunctions, .name = name,
-                               .system_name = name, .file = file };
+    *f = (struct pp_function){ .id = p->nfunctions };
+    f->name = f->system_name = import_keep(x, name);
+    f->file = import_keep(x, file);
     return i;
+}
+
+/* Return the row of the location of f, added if new, or MEM_NONE. */
+static uint32_t import_location(struct import *x, const struct import_frame *f)
+{
+    struct pp *p = x->p;
+    uint32_t mapping = import_mapping(x, f->module, f->placed), at = 0, i;
+    uint32_t function = f->name.n ? import_function(x, f->name, f->file)
+                                  : MEM_NONE;
+    const uint64_t key[4] = { function, mapping, (uint64_t)f->line,
+                              f->address };
+    uint64_t h = mem_hash(key, sizeof key);
+    while (!x->err && (i = mem_index_next(&x->locations, h, &at)) != MEM_NONE) {
+        const struct pp_location *l = &p->location[i];
+        const struct pp_line *k = l->nlines ? &p->line[l->line] : NULL;
+        if (l->mapping == mapping && l->address == f->address &&
+            (k ? k->function == function && k->line == f->line
+               : function == MEM_NONE))
+            return i;
+    }
+    struct pp_location *l = x->err ? NULL : PP_NEW(p, location);
+    struct pp_line *k = l && function != MEM_NONE ? PP_NEW(p, line) : NULL;
+    i = (uint32_t)p->nlocations - 1;
+    if (!l || (function != MEM_NONE && !k) ||
+        mem_index_put(&x->locations, h, i)) {
+        x->err = x->err ? x->err : GP_ENOMEM;
+        return MEM_NONE;
+    }
+    *l = (struct pp_location){ .id = p->nlocations, .address = f->address,
+                               .mapping = mapping };
+    if (k) {
+        *k = (struct pp_line){ .function = function, .line = f->line };
+        l->line = (uint32_t)p->nlines - 1;
+        l->nlines = 1;
+    } else if (mapping != MEM_NONE) {
+        p->mapping[mapping].has_functions = false;
+    }
+    return i;
+}
+
+/* Append location row l to the stack. */
+static void import_push_row(struct import *x, uint32_t l)
+{
+    if (x->n >= IMPORT_MOST_DEPTH)
+        import_fail_limit(x, "a stack has more frames", IMPORT_MOST_DEPTH);
+    uint32_t *to = x->err ? NULL : MEM_ADD(x->stack, x->n, x->cap);
+    if (to)
+        *to = l;
+    else
+        x->err = x->err ? x->err : GP_ENOMEM;
 }
 
 /* Append f to the stack. */
 static void import_push(struct import *x, const struct import_frame *f)
 {
-    struct pp *p = x->p;
-    uint32_t mapping = import_mapping(x, f->module), at = 0, i;
-    uint32_t function = f->name.n ? import_function(x, f->name, f->file)
-                                  : MEM_NONE;
-    uint64_t address = function == MEM_NONE ? f->address : 0;
-    const uint64_t key[4] = { function, mapping, (uint64_t)f->line, address };
-    uint64_t h = mem_hash(key, sizeof key);
-    while ((i = mem_index_next(&x->locations, h, &at)) != MEM_NONE) {
-        const struct pp_location *l = &p->location[i];
-        const struct pp_line *k = l->nlines ? &p->line[l->line] : NULL;
-        if (l->mapping == mapping && l->address == address &&
-            (k ? k->function == function && k->line == f->line
-               : function == MEM_NONE))
-            break;
-    }
-    if (i == MEM_NONE && !x->err) {
-        struct pp_location *l = PP_NEW(p, location);
-        struct pp_line *k = l && function != MEM_NONE ? PP_NEW(p, line) : NULL;
-        i = (uint32_t)p->nlocations - 1;
-        if (!l || (function != MEM_NONE && !k) ||
-            mem_index_put(&x->locations, h, i)) {
-            x->err = GP_ENOMEM;
-            return;
-        }
-        *l = (struct pp_location){ .id = p->nlocations, .address = address,
-                                   .mapping = mapping };
-        if (k) {
-            *k = (struct pp_line){ .function = function, .line = f->line };
-            l->line = (uint32_t)p->nlines - 1;
-            l->nlines = 1;
-        }
-    }
-    uint32_t *to = x->err ? NULL : PP_ADD(x->stack, x->n, x->cap);
-    if (to)
-        *to = i;
-    else
-        x->err = x->err ? x->err : GP_ENOMEM;
+    uint32_t l = import_location(x, f);
+    if (l != MEM_NONE)
+        import_push_row(x, l);
 }
 
-/* Add the stack as a sample, turned round if it begins at the root, and empty
- * it. */
-static void import_sample(struct import *x, bool root_first,
-                          const int64_t *value, struct slice thread)
+/* Reverse the stack, which was read from the root. */
+static void import_reverse(struct import *x)
 {
-    struct pp_label label = { .key = txt_slice("thread"), .str = thread };
-    for (size_t i = 0; root_first && i < x->n / 2; i++) {
+    for (size_t i = 0; i < x->n / 2; i++) {
         uint32_t t = x->stack[i];
         x->stack[i] = x->stack[x->n - 1 - i];
         x->stack[x->n - 1 - i] = t;
     }
+}
+
+/* Add the stack as a sample, and empty it. */
+static void import_sample(struct import *x, const int64_t *value,
+                          const struct pp_label *label, size_t nl)
+{
+    if (!x->err && x->p->nstack + x->n > IMPORT_MOST_FRAMES)
+        import_fail_limit(x, "all stacks together have more frames",
+                          IMPORT_MOST_FRAMES);
     if (!x->err)
-        x->err = pp_add_sample(x->p, x->stack, x->n, value, &label,
-                               thread.n ? 1 : 0);
+        x->err = pp_add_sample(x->p, x->stack, x->n, value, label, nl);
     x->n = 0;
+}
+
+/* True if row i has the stack, the kind and these labels. */
+static bool import_is_row(const struct import *x, uint32_t i, uint64_t kind,
+                          const struct pp_label *label, size_t nl)
+{
+    const struct pp *p = x->p;
+    const struct pp_label *k = p->label + p->label_at[i];
+    if (x->kind[i] != kind || p->label_at[i + 1] - p->label_at[i] != nl ||
+        p->stack_at[i + 1] - p->stack_at[i] != x->n)
+        return false;
+    for (size_t j = 0; j < nl; j++)
+        if (k[j].num != label[j].num || k[j].str.p != label[j].str.p ||
+            !txt_equal(k[j].key, label[j].key))
+            return false;
+    return !x->n || !memcmp(p->stack + p->stack_at[i], x->stack,
+                            x->n * sizeof *x->stack);
+}
+
+/* Add the stack to the row of the same stack, kind and labels, or as a new row,
+ * and empty it.  Strings of labels come from import_intern. */
+static void import_sample_once(struct import *x, uint64_t kind,
+                               const int64_t *value,
+                               const struct pp_label *label, size_t nl)
+{
+    struct pp *p = x->p;
+    uint64_t h = mem_hash_more(kind, x->stack, x->n * sizeof *x->stack);
+    uint32_t at = 0, i = MEM_NONE;
+    for (size_t j = 0; j < nl; j++) {
+        const uint64_t key[2] = { (uint64_t)label[j].num,
+                                  (uint64_t)(uintptr_t)label[j].str.p };
+        h = mem_hash_more(h, key, sizeof key);
+    }
+    while (!x->err && (i = mem_index_next(&x->rows, h, &at)) != MEM_NONE)
+        if (import_is_row(x, i, kind, label, nl))
+            break;
+    if (x->err || i != MEM_NONE) {
+        for (size_t t = 0; !x->err && t < p->ntypes; t++) {
+            int64_t *to = &p->value[i * p->ntypes + t];
+            *to = num_add_sat(*to, value[t]);
+        }
+        x->n = 0;
+        return;
+    }
+    size_t row = p->nsamples;
+    import_sample(x, value, label, nl);
+    if (!x->err && (!MEM_ROOM(x->kind, x->kind_cap, row + 1) ||
+                    mem_index_put(&x->rows, h, (uint32_t)row)))
+        x->err = GP_ENOMEM;
+    if (!x->err)
+        x->kind[row] = kind;
+}
+
+/* Return the label of a thread called name; *n is 0 if it has no name. */
+static struct pp_label import_thread(struct slice name, size_t *n)
+{
+    *n = name.n > 0;
+    return (struct pp_label){ .key = txt_slice("thread"), .str = name };
 }
 
 /* Add a sample type. */
@@ -7728,37 +7901,63 @@ static void import_period(struct import *x, const char *type, const char *unit,
 
 /* ---- folded stacks ---- */
 
-/* Cut the count off the end of a folded line; false: it has none.  py-spy
- * writes a count alone for samples without a frame. */
-static bool import_count(struct slice *s, uint64_t *count)
+/* Cut the count, "7" or "7.5", off the end of a folded line; false: none.
+ * py-spy writes a count alone for samples without a frame. */
+static bool import_count(struct slice *s, double *count)
 {
     size_t i = s->n;
-    while (i > 0 && isdigit((unsigned char)s->p[i - 1]))
+    while (i > 0 && (isdigit((unsigned char)s->p[i - 1]) ||
+                     s->p[i - 1] == '.'))
         i--;
     struct slice digits = txt_after(*s, i);
-    if (!digits.n || (i > 0 && !isspace((unsigned char)s->p[i - 1])) ||
-        !import_number(&digits, false, count))
+    if (!digits.n || digits.n > 40 ||
+        (i > 0 && !isspace((unsigned char)s->p[i - 1])) ||
+        !isdigit((unsigned char)*digits.p) ||
+        !((*count = txt_finite(digits)) >= 0))
         return false;
     for (s->n = i; s->n && isspace((unsigned char)s->p[s->n - 1]); )
         s->n--;
     return true;
 }
 
-/* Divide a frame such as "work (app.py:12)", "libc.so.6`read" or "read_[k]",
- * where the kernel's are marked. */
+/* Cut "_[k]" and the like off the end of *s: the kernel's, or compiled code. */
+static void import_cut_mark(struct slice *s, struct import_frame *f)
+{
+    const char *m = s->n > 4 ? s->p + s->n - 4 : "    ";
+    if (m[0] != '_' || m[1] != '[' || m[3] != ']' || !strchr("kji01", m[2]))
+        return;
+    s->n -= 4;
+    if (m[2] == 'k')
+        f->module = txt_slice("[kernel.kallsyms]");
+}
+
+/* Divide a place such as "app.py:12" or "/lib/libc.so.6" into f; false: it is
+ * none. */
+static bool import_place(struct slice in, struct import_frame *f)
+{
+    const char *colon = in.n ? memrchr(in.p, ':', in.n) : NULL;
+    struct slice number = colon ? txt_after(in, (size_t)(colon + 1 - in.p))
+                                : (struct slice){0};
+    uint64_t line = 0;
+    bool has_line = number.n && import_number(&number, false, &line) &&
+                    !number.n && line < INT32_MAX;
+    if (has_line)
+        in.n = (size_t)(colon - in.p);
+    if (!in.n || (!has_line && !memchr(in.p, '.', in.n) &&
+                  !memchr(in.p, '/', in.n)))
+        return false;
+    f->line = (int64_t)line;
+    *(memmem(in.p, in.n, ".so", 3) ? &f->module : &f->file) = in;
+    return true;
+}
+
+/* Divide a frame such as "work (app.py:12)", "libc.so.6`read", "read_[k]",
+ * "/srv/web+0x55d0" or "[libc.so.6]". */
 static struct import_frame import_split(struct slice s)
 {
-    static const char *const mark[] = { "_[k]", "_[j]", "_[i]", "_[0]",
-                                        "_[1]" };
     struct import_frame f = {0};
-    const char *tick = memchr(s.p, '`', s.n);
-    for (size_t i = 0; i < sizeof mark / sizeof *mark; i++)
-        if (s.n > 4 && !memcmp(s.p + s.n - 4, mark[i], 4)) {
-            s.n -= 4;
-            if (i == 0)
-                f.module = txt_slice("[kernel.kallsyms]");
-            break;
-        }
+    const char *tick = s.n ? memchr(s.p, '`', s.n) : NULL;
+    import_cut_mark(&s, &f);
     if (tick && tick > s.p) {
         f.module = (struct slice){ s.p, (size_t)(tick - s.p) };
         s = txt_after(s, f.module.n + 1);
@@ -7768,129 +7967,239 @@ static struct import_frame import_split(struct slice s)
     if (open && open > s.p && open[-1] == ' ') {
         struct slice in = txt_after(s, (size_t)(open + 1 - s.p));
         in.n--;
-        const char *colon = memrchr(in.p, ':', in.n);
-        struct slice number = colon ? txt_after(in, (size_t)(colon + 1 - in.p))
-                                    : (struct slice){0};
-        uint64_t line = 0;
-        bool has_line = number.n && import_number(&number, false, &line) &&
-                        !number.n && line < INT32_MAX;
-        if (has_line)
-            in.n = (size_t)(colon - in.p);
-        if (has_line || memchr(in.p, '.', in.n) || memchr(in.p, '/', in.n)) {
-            f.line = (int64_t)line;
-            *(memmem(in.p, in.n, ".so", 3) ? &f.module : &f.file) = in;
+        if (import_place(in, &f))
             s.n = (size_t)(open - 1 - s.p);
-        }
     }
+    const char *plus = s.n ? memrchr(s.p, '+', s.n) : NULL;
+    struct slice file = { s.p, plus ? (size_t)(plus - s.p) : 0 };
+    struct slice offset = plus ? txt_after(s, file.n + 1) : file;
+    if (file.n && txt_starts(offset, "0x") && !f.module.n &&
+        (strchr("/[", *file.p) || memmem(file.p, file.n, ".so", 3)) &&
+        import_number(&offset, true, &f.address) && !offset.n) {
+        f.module = file;
+        f.placed = true;
+        return f;
+    }
+    f.address = 0;
+    if (s.n > 2 && *s.p == '[' && s.p[s.n - 1] == ']' && !f.module.n &&
+        memmem(s.p, s.n, ".so", 3))
+        f.module = (struct slice){ s.p + 1, s.n - 2 };
     f.name = s;
     return f;
 }
 
-/* True if text is folded stacks: each of its first lines ends in a count, and
- * one has two frames. */
-static bool import_is_folded(struct slice text)
+/* True if s holds no control characters. */
+static bool import_is_text(struct slice s)
 {
-    bool frames = false;
-    size_t lines = 0;
+    for (size_t i = 0; i < s.n; i++)
+        if ((uint8_t)s.p[i] < 0x20 && !isspace((unsigned char)s.p[i]))
+            return false;
+    return true;
+}
+
+enum import_folded { IMPORT_NOT_FOLDED, IMPORT_COUNTED, IMPORT_UNCOUNTED };
+
+/* Return whether text is folded stacks: all of its first lines, but for one
+ * heading, end in a count, or none does and all have two frames. */
+static enum import_folded import_folded_kind(struct slice text)
+{
+    size_t frames = 0, counts = 0, lines = 0, headings = 0;
     while (text.n && lines < IMPORT_PROBED_LINES) {
         struct slice s = import_trim(txt_next_line(&text));
-        uint64_t count;
+        double count;
         while (s.n && isspace((unsigned char)s.p[s.n - 1]))
             s.n--;
         if (!s.n || *s.p == '#')
             continue;
-        if (!import_count(&s, &count))
-            return false;
-        frames |= memchr(s.p, ';', s.n) != NULL;
+        if (s.n > IMPORT_LINE_BYTES || !import_is_text(s))
+            return IMPORT_NOT_FOLDED;
+        bool counted = import_count(&s, &count);
+        bool many = s.n && memchr(s.p, ';', s.n);
+        if (!counted && !many && !lines && !headings++)
+            continue;
+        if (!counted && (!many || s.p[s.n - 1] == ';' || s.p[s.n - 1] == '>' ||
+                         memmem(s.p, s.n, "; ", 2) || memchr(s.p, '{', s.n)))
+            return IMPORT_NOT_FOLDED;
+        frames += many;
+        counts += counted;
         lines++;
     }
-    return frames;
+    return counts && counts == lines && frames ? IMPORT_COUNTED
+         : !counts && lines > 1 ? IMPORT_UNCOUNTED : IMPORT_NOT_FOLDED;
+}
+
+/* Cut the frame of a thread, as async-profiler writes it, off the front of *s:
+ * "[main tid=12];"; return the thread's name. */
+static struct slice import_thread_frame(struct slice *s)
+{
+    const char *end = memchr(s->p, ';', s->n);
+    struct slice f = { s->p, end ? (size_t)(end - s->p) : 0 };
+    const char *tid = f.n ? memmem(f.p, f.n, " tid=", 5) : NULL;
+    if (!tid || *f.p != '[' || f.p[f.n - 1] != ']' || tid == f.p + 1)
+        return (struct slice){0};
+    *s = txt_after(*s, f.n + 1);
+    return (struct slice){ f.p + 1, (size_t)(tid - f.p) - 1 };
 }
 
 /* Read folded stacks. */
-static void import_folded(struct import *x)
+static void import_folded(struct import *x, bool counted)
 {
     struct slice s;
+    bool any = false;
     import_type(x, "samples", "count");
     while (import_line(x, &s)) {
-        uint64_t count;
+        double count = 1;
+        size_t nl;
         s = import_trim(s);
         if (!s.n || *s.p == '#')
             continue;
-        if (!import_count(&s, &count) || count > INT64_MAX) {
+        if (counted && !import_count(&s, &count)) {
+            if (!any && !memchr(s.p, ';', s.n))
+                continue;               /* a heading */
             import_fail(x, "want frames, divided by ;, a blank and a count");
             return;
         }
-        while (s.n) {
+        any = true;
+        struct pp_label l = import_thread(import_intern(x,
+                                          import_thread_frame(&s)), &nl);
+        while (s.n && !x->err) {
             const char *end = memchr(s.p, ';', s.n);
             size_t n = end ? (size_t)(end - s.p) : s.n;
             struct import_frame f = import_split((struct slice){ s.p, n });
-            if (f.name.n)
+            if (f.name.n || f.module.n)
                 import_push(x, &f);
             s = txt_after(s, n + (end != NULL));
         }
-        import_sample(x, true, &(int64_t){ (int64_t)count },
-                      (struct slice){0});
+        import_reverse(x);
+        import_sample_once(x, 0, &(int64_t){ import_whole(round(count)) }, &l,
+                           nl);
     }
 }
 
 /* ---- perf script ---- */
 
-struct import_event {                   /* the head of a sample */
-    struct slice comm, name;            /* of the thread; of the event */
+enum { IMPORT_EVENTS = PP_MOST_TYPES - 1 };
+
+struct import_head {                    /* of a sample of perf script */
+    struct slice comm, event, rest;     /* rest: behind the event */
+    uint64_t pid, tid;                  /* UINT64_MAX: not shown */
     uint64_t period;                    /* 1 if it is not shown */
+    int64_t  ns;                        /* its time; -1: not shown */
+    bool has_period;
+    bool is_record;                     /* of a mapping or the like */
 };
 
-/* Read the head of a sample, "comm pid [cpu] time: period event: "; false: it
- * is none. */
-static bool import_event(struct slice s, struct import_event *e)
+struct import_perf {
+    struct slice name[IMPORT_EVENTS];   /* of events */
+    bool period[IMPORT_EVENTS];         /* periods are shown */
+    size_t n;                           /* events */
+    int64_t first_ns, last_ns;          /* -1: not known */
+    uint64_t clock_period;              /* 0: differs, or not known */
+};
+
+/* Read "12.345678:" into ns; false: it is no time. */
+static bool import_time(struct slice s, int64_t *ns)
 {
-    *e = (struct import_event){ .period = 1 };
-    for (size_t i = 0; i + 1 < s.n; i++) {
-        struct slice rest = txt_after(s, i), word;
+    uint64_t whole, part = 0, scale = 1000000000;
+    if (!s.n || s.p[s.n - 1] != ':' || !import_number(&s, false, &whole) ||
+        !import_skip(&s, ".") || whole > 4000000000)
+        return false;
+    while (s.n && isdigit((unsigned char)*s.p) && scale > 1) {
+        scale /= 10;
+        part += (uint64_t)(*s.p - '0') * scale;
+        s = txt_after(s, 1);
+    }
+    *ns = (int64_t)(whole * 1000000000 + part);
+    return txt_equal(s, txt_slice(":"));
+}
+
+/* Read what follows the thread's id: "[cpu] flags time: period event: ...", any
+ * of which may be missing; false: it is something else. */
+static bool import_head_rest(struct slice s, struct import_head *e)
+{
+    struct slice left = s, word = txt_next_word(&left), n;
+    uint64_t v;
+    if (txt_starts(word, "[") && word.p[word.n - 1] == ']' && word.n > 2 &&
+        isdigit((unsigned char)word.p[1]))
+        word = txt_next_word(&left);
+    if (word.n && word.n <= 8 && isupper((unsigned char)*word.p) &&
+        !memchr(word.p, ':', word.n))
+        word = txt_next_word(&left);
+    if (import_time(word, &e->ns))
+        word = txt_next_word(&left);
+    if (!word.n)
+        return true;
+    if (txt_starts(word, "PERF_RECORD_")) {
+        e->is_record = true;
+        return true;
+    }
+    n = word;
+    if (import_number(&n, false, &v) && !n.n) {
+        e->period = v;
+        e->has_period = true;
+        word = txt_next_word(&left);
+    }
+    if (word.n < 2 || word.p[word.n - 1] != ':')
+        return false;
+    while (word.n && word.p[word.n - 1] == ':')
+        word.n--;
+    e->event = word;
+    e->rest = import_trim(left);
+    return word.n > 0;
+}
+
+/* Read the head of a sample, "comm pid/tid [cpu] time: period event:", of which
+ * comm and an id are required; false: it is none. */
+static bool import_head(struct slice s, struct import_head *e)
+{
+    s = import_trim(s);
+    for (size_t i = 1; i + 1 < s.n; i++) {
+        struct slice rest = txt_after(s, i);
         uint64_t n;
-        if (s.p[i] != ' ' || !isdigit((unsigned char)s.p[i + 1]) || !i)
+        if (s.p[i] != ' ' || s.p[i - 1] == ' ')
             continue;
-        word = rest = import_trim(rest);
-        if (!import_number(&rest, false, &n) || !rest.n ||
-            (*rest.p != ' ' && *rest.p != '/'))
+        rest = import_trim(rest);
+        *e = (struct import_head){ .comm = { s.p, i }, .period = 1, .ns = -1,
+                                   .pid = UINT64_MAX, .tid = UINT64_MAX };
+        (void)import_skip(&rest, "-");          /* -1 is no thread */
+        if (!import_number(&rest, false, &n))
             continue;
-        e->comm = (struct slice){ s.p, i };
-        while ((word = txt_next_word(&rest)).n && word.p[word.n - 1] != ':')
-            ;                           /* up to the time */
-        word = txt_next_word(&rest);
-        struct slice number = word;
-        if (import_number(&number, false, &n) && !number.n) {
-            e->period = n;
-            word = txt_next_word(&rest);
+        e->tid = n;
+        if (import_skip(&rest, "/")) {
+            e->pid = n;
+            (void)import_skip(&rest, "-");
+            if (!import_number(&rest, false, &e->tid))
+                continue;
         }
-        while (word.n && word.p[word.n - 1] == ':')
-            word.n--;
-        e->name = word;
-        return word.n > 0;
+        if ((!rest.n || *rest.p == ' ') && import_head_rest(rest, e))
+            return true;
     }
     return false;
 }
 
-/* Read a frame of perf script, "address symbol+0x10 (module)". */
-static bool import_perf_frame(struct slice s, struct import_frame *f)
+/* Read a frame of perf script, "address symbol+0x10 (module)".  In a chain the
+ * addresses in files are offsets into them, all but the leaf's return there. */
+static bool import_perf_frame(struct slice s, bool chain, bool returns,
+                              struct import_frame *f)
 {
     *f = (struct import_frame){0};
     s = import_trim(s);
     if (!import_number(&s, true, &f->address) || !s.n || *s.p != ' ')
         return false;
-    const char *open = s.p[s.n - 1] == ')' ? memmem(s.p, s.n, " (", 2) : NULL;
+    if (txt_ends(s, " (deleted))"))
+        s.n -= strlen(" (deleted))");
+    const char *open = s.n ? memmem(s.p, s.n, " (", 2) : NULL;
     for (const char *next = open; next; ) {     /* the last " (" */
         open = next;
         next = memmem(open + 2, s.n - (size_t)(open + 2 - s.p), " (", 2);
     }
     if (open) {
         f->module = txt_after(s, (size_t)(open + 2 - s.p));
-        f->module.n--;
+        f->module.n -= f->module.n && f->module.p[f->module.n - 1] == ')';
         s.n = (size_t)(open - s.p);
     }
     s = import_trim(s);
-    const char *plus = memrchr(s.p, '+', s.n);
+    const char *plus = s.n ? memrchr(s.p, '+', s.n) : NULL;
     if (plus && txt_starts(txt_after(s, (size_t)(plus - s.p)), "+0x"))
         s.n = (size_t)(plus - s.p);
     if (!txt_equal(s, txt_slice("[unknown]")))
@@ -7898,69 +8207,233 @@ static bool import_perf_frame(struct slice s, struct import_frame *f)
     if (txt_equal(f->module, txt_slice("[unknown]")) ||
         txt_equal(f->module, txt_slice("inlined")))
         f->module = (struct slice){0};
+    f->placed = chain && txt_starts(f->module, "/");
+    f->address -= returns && f->address > 0;
     return true;
 }
 
-/* True if text is what perf script prints: a head, then a frame. */
+/* True if text is what perf script prints: a head, and a frame in it or in the
+ * next line. */
 static bool import_is_perf(struct slice text)
 {
-    struct import_event e;
+    struct import_head e;
     struct import_frame f;
     for (size_t lines = 0; text.n && lines < IMPORT_PROBED_LINES; lines++) {
         struct slice s = txt_next_line(&text);
+        while (s.n && isspace((unsigned char)s.p[s.n - 1]))
+            s.n--;
         if (!s.n || *s.p == '#')
             continue;
+        if (s.n > IMPORT_LINE_BYTES || !import_is_text(s) ||
+            !import_head(s, &e))
+            return false;
+        if (e.is_record)
+            continue;
+        if (import_perf_frame(e.rest, false, false, &f))
+            return true;
         struct slice next = txt_next_line(&text);
-        return !isspace((unsigned char)*s.p) && import_event(s, &e) && next.n &&
-               isspace((unsigned char)*next.p) && import_perf_frame(next, &f);
+        return next.n && isspace((unsigned char)*next.p) &&
+               import_perf_frame(next, true, false, &f);
     }
     return false;
+}
+
+/* Return the place of the event of e, added if new; SIZE_MAX: no room. */
+static size_t import_event(struct import *x, struct import_perf *p,
+                           const struct import_head *e)
+{
+    size_t i = 0;
+    while (i < p->n && !txt_equal(p->name[i], e->event))
+        i++;
+    if (i == IMPORT_EVENTS) {
+        import_fail_limit(x, "the samples are of more events", IMPORT_EVENTS);
+        return SIZE_MAX;
+    }
+    if (i == p->n) {
+        p->name[p->n++] = import_intern(x, e->event);
+        p->clock_period = p->n == 1 ? e->period : 0;
+    }
+    p->period[i] |= e->has_period;
+    if (p->clock_period != e->period)
+        p->clock_period = 0;
+    return i;
+}
+
+/* True if the event called name counts ns of CPU time. */
+static bool import_is_clock(struct slice name)
+{
+    return name.n && memmem(name.p, name.n, "-clock", 6);
+}
+
+/* Give the profile the types of the events: samples, and a column for each
+ * event with periods.  Rows have the event in their kind. */
+static void import_perf_types(struct import *x, const struct import_perf *k)
+{
+    struct pp *p = x->p;
+    size_t column[IMPORT_EVENTS], n = 1, clocks = 0;
+    for (size_t i = 0; i < k->n; i++) {
+        bool clock = import_is_clock(k->name[i]);
+        column[i] = 0;
+        if (!k->period[i] && k->n == 1)
+            continue;
+        column[i] = n++;
+        struct slice unit = txt_slice(clock && k->period[i] ? "nanoseconds"
+                                                            : "count");
+        x->err = x->err ? x->err
+               : pp_add_type(p, clock && !clocks++ ? txt_slice("cpu")
+                                : k->name[i], unit);
+    }
+    int64_t *value = x->err ? NULL : mem_zalloc(p->nsamples * n *
+                                                sizeof *value);
+    if (!value) {
+        x->err = x->err ? x->err : GP_ENOMEM;
+        return;
+    }
+    for (size_t i = 0; i < p->nsamples; i++) {
+        size_t at = column[x->kind[i] % IMPORT_EVENTS];
+        value[i * n] = p->value[2 * i];
+        if (at)
+            value[i * n + at] = p->value[2 * i + 1];
+    }
+    mem_free(p->value);
+    p->value = value;
+    p->value_cap = p->nsamples * n;
+    if (n > 2)
+        p->default_type = p->type[1].type;
+    if (k->n == 1 && k->period[0] && import_is_clock(k->name[0]) &&
+        k->clock_period && k->clock_period <= INT64_MAX)
+        import_period(x, "cpu", "nanoseconds", (int64_t)k->clock_period);
+    if (k->first_ns >= 0 && k->last_ns > k->first_ns)
+        p->duration_ns = k->last_ns - k->first_ns;
+}
+
+/* Add the stack as a sample of e, and empty it. */
+static void import_perf_sample(struct import *x, struct import_perf *k,
+                               const struct import_head *e, size_t event)
+{
+    struct pp_label label[3];
+    size_t nl;
+    uint64_t period = e->period;
+    if (period > INT64_MAX / IMPORT_EVENTS)
+        period = INT64_MAX / IMPORT_EVENTS;
+    label[0] = import_thread(e->comm, &nl);
+    if (e->pid != UINT64_MAX)
+        label[nl++] = (struct pp_label){ .key = txt_slice("pid"),
+                                         .num = (int64_t)e->pid };
+    label[nl++] = (struct pp_label){ .key = txt_slice("tid"),
+                                     .num = (int64_t)e->tid };
+    if (e->ns >= 0) {
+        k->first_ns = k->first_ns < 0 || e->ns < k->first_ns ? e->ns
+                                                             : k->first_ns;
+        k->last_ns = e->ns > k->last_ns ? e->ns : k->last_ns;
+    }
+    import_sample_once(x, period * IMPORT_EVENTS + event,
+                       (int64_t[]){ 1, (int64_t)period }, label, nl);
+}
+
+/* Give the last frame of the stack the place in s, "app.c:12", a line of perf
+ * script's srcline; false: s is none. */
+static bool import_srcline(struct import *x, struct slice s)
+{
+    struct pp *p = x->p;
+    struct import_frame f = {0}, at = {0};
+    if (!x->n || !import_skip(&s, "  ") || !s.n || isspace((unsigned char)*s.p))
+        return false;
+    const struct pp_location *l = &p->location[x->stack[x->n - 1]];
+    if (!l->nlines || !import_place(s, &at) || !at.line || !at.file.n)
+        return true;                    /* "??:0", "dash[71c2]" */
+    f.name = p->function[p->line[l->line].function].name;
+    f.module = l->mapping == MEM_NONE ? f.module : p->mapping[l->mapping].file;
+    f.placed = l->mapping != MEM_NONE && p->mapping[l->mapping].limit;
+    f.file = at.file;
+    f.line = at.line;
+    f.address = l->address;
+    x->n--;
+    import_push(x, &f);
+    return true;
+}
+
+/* Read a line within a sample; false: it is neither a frame nor its place. */
+static bool import_perf_line(struct import *x, struct slice s, bool *user)
+{
+    struct import_frame f;
+    bool returns = x->n > 0;
+    if (!import_perf_frame(s, true, false, &f))
+        return import_srcline(x, s);
+    if (f.placed && !*user)
+        returns = false;                /* where the kernel interrupted it */
+    *user |= f.placed;
+    f.address -= returns && f.address;
+    import_push(x, &f);
+    return true;
+}
+
+/* Put the mapping of the program, which is no library, before the others. */
+static void import_program_first(struct pp *p)
+{
+    uint32_t to = 0, n = (uint32_t)p->nmappings;
+    while (to < n && (*p->mapping[to].file.p != '/' ||
+                      memmem(p->mapping[to].file.p, p->mapping[to].file.n,
+                             ".so", 3)))
+        to++;
+    if (to == 0 || to == n)
+        return;
+    struct pp_mapping first = p->mapping[0];
+    p->mapping[0] = p->mapping[to];
+    p->mapping[to] = first;
+    p->mapping[0].id = 1;
+    p->mapping[to].id = to + 1;
+    for (size_t i = 0; i < p->nlocations; i++) {
+        uint32_t *m = &p->location[i].mapping;
+        *m = *m == 0 ? to : *m == to ? 0 : *m;
+    }
 }
 
 /* Read what perf script prints; the event's unit is ns of CPU if it is a clock,
  * else a count. */
 static void import_perf(struct import *x)
 {
-    struct import_event e = {0};
-    bool open = false;
+    struct import_perf k = { .first_ns = -1, .last_ns = -1 };
+    struct import_head e = {0};
+    struct import_frame f;
+    size_t event = 0;
+    bool open = false, user = false;
     struct slice s;
     import_type(x, "samples", "count");
-    while (import_line(x, &s) || open) {
-        struct import_frame f;
-        bool end = !x->rest.n && !s.n;
-        if (open && (!s.n || end || !isspace((unsigned char)*s.p))) {
-            int64_t period = e.period > INT64_MAX ? INT64_MAX
-                                                  : (int64_t)e.period;
-            import_sample(x, false, (int64_t[]){ 1, period }, e.comm);
+    import_type(x, "", "");             /* the period, until all is read */
+    while (import_line(x, &s)) {
+        if (open && s.n && isspace((unsigned char)*s.p)) {
+            if (import_perf_line(x, s, &user))
+                continue;
+            import_fail(x, "want an address, a symbol and a module in ()");
+        }
+        if (open)
+            import_perf_sample(x, &k, &e, event);
+        open = false;
+        if (!s.n || *s.p == '#' || x->err)
+            continue;
+        if (!import_head(s, &e)) {
+            import_fail(x, "want comm, pid or tid, time and event of a sample");
+            continue;
+        }
+        e.comm = import_intern(x, e.comm);
+        event = e.is_record ? 0 : import_event(x, &k, &e);
+        if (e.is_record || x->err)
+            continue;
+        open = true;
+        user = false;
+        if (import_perf_frame(e.rest, false, false, &f)) {
+            import_push(x, &f);
+            import_perf_sample(x, &k, &e, event);
             open = false;
         }
-        if (x->err || end)
-            return;
-        if (!s.n || *s.p == '#')
-            continue;
-        if (isspace((unsigned char)*s.p)) {
-            if (!import_perf_frame(s, &f))
-                import_fail(x, "want an address, a symbol and a module");
-            else
-                import_push(x, &f);
-            continue;
-        }
-        if (!import_event(s, &e)) {
-            import_fail(x, "want comm, pid, time and event of a sample");
-            return;
-        }
-        if (x->p->ntypes == 1) {
-            bool clock = memmem(e.name.p, e.name.n, "-clock", 6) != NULL;
-            if (clock)
-                import_type(x, "cpu", "nanoseconds");
-            else
-                x->err = pp_add_type(x->p, e.name, txt_slice("count"));
-            if (clock && e.period <= INT64_MAX)
-                import_period(x, "cpu", "nanoseconds", (int64_t)e.period);
-        }
-        open = true;
-        s.n = 0;
     }
+    if (open && !x->err)
+        import_perf_sample(x, &k, &e, event);
+    x->p->ntypes = 1;
+    if (!x->err)
+        import_perf_types(x, &k);
+    import_program_first(x->p);
 }
 
 /* ---- pprof's text, jemalloc ---- */
@@ -7972,21 +8445,24 @@ struct import_text {                    /* how to read records */
     bool heap;                          /* "n: n [n: n]" */
     double rate;                        /* mean bytes between samples; 0: all */
     int64_t period;                     /* contentions per sample */
-    double ghz;                         /* cycles per ns */
+    double ghz;                         /* cycles per ns; 0: not known */
 };
 
 /* Scale count objects of size bytes by the chance that one of their mean size
- * is sampled at rate, as pprof does. */
+ * is sampled at rate, as pprof and jeprof do. */
 static void import_unsample(double rate, int64_t *count, int64_t *size)
 {
-    if (*count <= 0 || *size <= 0 || rate <= 1)
+    if (!*count || !*size)
+        *count = *size = 0;
+    if (!*count || rate <= 1)
         return;
     double scale = 1 / (1 - exp(-((double)*size / (double)*count) / rate));
-    *count = (int64_t)((double)*count * scale);
-    *size = (int64_t)((double)*size * scale);
+    *count = import_whole((double)*count * scale);
+    *size = import_whole((double)*size * scale);
 }
 
-/* Read the n values of a record and move *s behind its @. */
+/* Read the values of a record and move *s behind its @.  What a heap holds may
+ * be below 0. */
 static bool import_values(struct slice *s, const struct import_text *t,
                           int64_t *value)
 {
@@ -7995,9 +8471,10 @@ static bool import_values(struct slice *s, const struct import_text *t,
         *s = import_trim(*s);
         (void)import_skip(s, "[");
         *s = import_trim(*s);
+        bool minus = t->heap && i < 2 && import_skip(s, "-");
         if (!import_number(s, false, &v) || v > INT64_MAX)
             return false;
-        value[i] = (int64_t)v;
+        value[i] = minus ? -(int64_t)v : (int64_t)v;
         (void)import_skip(s, ":");
         *s = import_trim(*s);
         (void)import_skip(s, "]");
@@ -8006,14 +8483,15 @@ static bool import_values(struct slice *s, const struct import_text *t,
     return import_skip(s, "@");
 }
 
-/* Push the addresses in s; all but a leaf are where calls return to. */
-static void import_addresses(struct import *x, struct slice s)
+/* Push the addresses in s; each is where a call returns to, but the leaf's if
+ * leaf is true. */
+static void import_addresses(struct import *x, struct slice s, bool leaf)
 {
-    for (struct slice word; (word = txt_next_word(&s)).n; ) {
+    for (struct slice word; (word = txt_next_word(&s)).n; leaf = false) {
         struct import_frame f = {0};
         if (!import_number(&word, true, &f.address) || word.n)
             return;
-        f.address -= f.address > 0;
+        f.address -= !leaf && f.address > 0;
         import_push(x, &f);
     }
 }
@@ -8029,11 +8507,11 @@ static bool import_go_frame(struct slice s, struct import_frame *f)
     if (!txt_starts(s, "0x") || !import_number(&s, true, &f->address))
         return false;
     f->name = txt_next_word(&s);
-    const char *plus = memrchr(f->name.p, '+', f->name.n);
+    const char *plus = f->name.n ? memrchr(f->name.p, '+', f->name.n) : NULL;
     if (plus)
         f->name.n = (size_t)(plus - f->name.p);
     s = import_trim(s);
-    const char *colon = memrchr(s.p, ':', s.n);
+    const char *colon = s.n ? memrchr(s.p, ':', s.n) : NULL;
     struct slice number = colon ? txt_after(s, (size_t)(colon + 1 - s.p)) : s;
     uint64_t line = 0;
     if (colon && import_number(&number, false, &line) && line < INT32_MAX) {
@@ -8043,11 +8521,13 @@ static bool import_go_frame(struct slice s, struct import_frame *f)
     return f->name.n > 0;
 }
 
-/* Turn the values of a record into those of the profile's types. */
+/* Turn the values of a record into those of the profile's types; set *bytes to
+ * the size of one object. */
 static void import_convert(const struct import_text *t, int64_t *v, int64_t *to,
-                           size_t types)
+                           size_t types, int64_t *bytes)
 {
     if (t->heap) {
+        *bytes = v[0] ? v[1] / v[0] : types == 4 && v[2] ? v[3] / v[2] : 0;
         import_unsample(t->rate, &v[0], &v[1]);
         import_unsample(t->rate, &v[2], &v[3]);
         memcpy(to, types == 2 ? v : v + 2, 2 * sizeof *to);
@@ -8055,21 +8535,46 @@ static void import_convert(const struct import_text *t, int64_t *v, int64_t *to,
             memcpy(to + 2, v, 2 * sizeof *to);
     } else if (t->values == 2) {        /* cycles and contentions */
         to[0] = num_mul_sat(v[1], t->period);
-        to[1] = (int64_t)((double)v[0] * (double)t->period / t->ghz);
+        to[1] = t->ghz > 0 ? import_whole((double)v[0] * (double)t->period /
+                                          t->ghz) : v[0];
     } else {
         to[0] = v[0];
     }
 }
 
-/* Read records up to the end or to the list of mapped files: values, @ and
- * addresses; Go names the frames in comments below. */
+/* Add a record with these values and the stack, or else the addresses. */
+static void import_record(struct import *x, const struct import_text *t,
+                          int64_t *value, struct slice addresses)
+{
+    int64_t to[IMPORT_HEAP], bytes = 0;
+    if (t->heap && ((!value[0] && value[1]) || (!value[2] && value[3]))) {
+        import_fail(x, "bytes of 0 objects");
+        return;
+    }
+    if (!x->n)
+        import_addresses(x, addresses, false);
+    import_convert(t, value, to, x->p->ntypes, &bytes);
+    struct pp_label label = { .key = txt_slice("bytes"), .num = bytes };
+    import_sample(x, to, &label, t->heap);
+}
+
+/* True if s begins the list of mapped files. */
+static bool import_is_maps(struct slice s)
+{
+    return s.n && (memmem(s.p, s.n, "MAPPED_LIBRARIES:", 17) ||
+                   memmem(s.p, s.n, "--- Memory map: ---", 19));
+}
+
+/* Read records up to the end, a line of dashes or the list of mapped files:
+ * values, @ and addresses; Go names the frames in comments below. */
 static void import_records(struct import *x, const struct import_text *t)
 {
-    int64_t value[IMPORT_HEAP] = {0}, to[IMPORT_HEAP];
+    int64_t value[IMPORT_HEAP] = {0};
     struct slice s, addresses = {0};
     bool open = false, more = true;
-    while (more || open) {
+    while (more && !x->err) {
         struct import_frame f;
+        struct slice rest = x->rest;
         more = import_line(x, &s);
         if (more && import_go_frame(s, &f)) {
             if (open)
@@ -8077,35 +8582,42 @@ static void import_records(struct import *x, const struct import_text *t)
             continue;
         }
         struct slice record = import_trim(s);
-        bool maps = more && (txt_starts(s, "MAPPED_LIBRARIES") ||
-                             txt_starts(s, "--- Memory map"));
-        if (more && !maps && (!record.n || *record.p == '#'))
+        bool end = !more || import_is_maps(s) ||
+                   (!t->heap && txt_starts(record, "---"));
+        if (!end && (!record.n || *record.p == '#'))
             continue;
-        if (open) {
-            if (!x->n)
-                import_addresses(x, addresses);
-            import_convert(t, value, to, x->p->ntypes);
-            import_sample(x, false, to, (struct slice){0});
-            open = false;
-        }
-        if (!more || maps || x->err)
+        if (open)
+            import_record(x, t, value, addresses);
+        open = false;
+        if (end) {
+            x->rest = rest;
             return;
-        (void)import_skip(&record, "t*:");      /* jemalloc: all threads */
-        struct slice line = record;
-        if (import_values(&line, t, value)) {
-            addresses = line;
-            open = true;
-        } else {
-            import_fail(x, "want values, @ and addresses");
         }
+        addresses = record;
+        open = import_values(&addresses, t, value);
+        if (!open)
+            import_fail(x, "want values, @ and addresses");
     }
+}
+
+/* Have the frames of allocators, or of profiling, dropped from the leaf. */
+static void import_drop_allocators(struct import *x)
+{
+    x->p->drop_frames = txt_slice(
+        "(__libc_|__|tc_|_?rj?e_)?(m|c|re|v|pv)alloc|(tc_)?c?free|"
+        "(__|tc_|do_)?(posix_)?(mem|aligned_)al(ign|loc)|"
+        "tc_(new|delete)(array)?(_nothrow)?|tcmalloc::.*|je_.*|"
+        "malloc_zone_.*|(::)?do_malloc(_.*)?|operator new(\\[\\])?|"
+        "__builtin_(vec_)?(new|delete)|.*allocator.*::allocate|allocate|"
+        "DoSampledAllocation|runtime\\..*");
+    x->p->keep_frames = txt_slice("runtime\\.(panic|reflectcall|call[0-9]*)");
 }
 
 /* Read the text of a Go or gperftools heap profile. */
 static void import_heap(struct import *x)
 {
     struct import_text t = { .values = IMPORT_HEAP, .heap = true };
-    int64_t all[IMPORT_HEAP];
+    int64_t all[IMPORT_HEAP], period = 1;
     struct slice s;
     uint64_t rate = 0;
     (void)import_line(x, &s);
@@ -8115,20 +8627,28 @@ static void import_heap(struct import *x)
         return;
     }
     s = import_trim(s);
-    bool go = txt_starts(s, "heap/");
+    bool other = txt_starts(s, "growth") || txt_starts(s, "fragmentation");
     const char *slash = s.n ? memchr(s.p, '/', s.n) : NULL;
+    struct slice kind = { s.p, slash ? (size_t)(slash - s.p) : s.n };
     if (slash)
-        s = txt_after(s, (size_t)(slash + 1 - s.p));
-    if (slash && import_number(&s, false, &rate))
-        t.rate = go ? (double)(rate / 2) : (double)rate;
-    bool allocated = all[2] != all[0] || all[3] != all[1];
+        s = txt_after(s, kind.n + 1);
+    if (!slash || !import_number(&s, false, &rate) || rate > INT64_MAX)
+        rate = 0;
+    if (!other && !txt_equal(kind, txt_slice("heapprofile"))) {
+        period = (int64_t)(txt_equal(kind, txt_slice("heap")) ? rate / 2
+                                                              : rate);
+        t.rate = (double)period;
+    }
+    bool allocated = !other && ((all[2] != all[0] && all[2]) ||
+                                (all[3] != all[1] && all[3]));
     if (allocated) {
         import_type(x, "alloc_objects", "count");
         import_type(x, "alloc_space", "bytes");
     }
     import_type(x, allocated ? "inuse_objects" : "objects", "count");
     import_type(x, allocated ? "inuse_space" : "space", "bytes");
-    import_period(x, "space", "bytes", (int64_t)t.rate);
+    import_period(x, "space", "bytes", period);
+    import_drop_allocators(x);
     import_records(x, &t);
 }
 
@@ -8137,90 +8657,231 @@ static void import_heap(struct import *x)
 static void import_jemalloc(struct import *x)
 {
     struct import_text t = { .values = IMPORT_HEAP, .heap = true };
-    int64_t value[IMPORT_HEAP], to[IMPORT_HEAP];
-    struct slice s, addresses = {0};
+    int64_t value[IMPORT_HEAP];
+    struct slice s, addresses = {0}, rest;
     uint64_t rate = 0;
+    bool allocated = false;
     (void)import_line(x, &s);
     (void)import_skip(&s, "heap_v2/");
-    if (!import_number(&s, false, &rate) || !rate) {
+    if (!import_number(&s, false, &rate) || !rate || rate > INT64_MAX) {
         import_fail(x, "want heap_v2/ and the mean bytes between samples");
         return;
     }
-    import_type(x, "inuse_objects", "count");
-    import_type(x, "inuse_space", "bytes");
-    import_period(x, "space", "bytes", rate > INT64_MAX ? 0 : (int64_t)rate);
-    while (import_line(x, &s)) {
+    t.rate = (double)rate;
+    for (rest = x->rest; import_line(x, &s); rest = x->rest) {
         s = import_trim(s);
-        if (txt_starts(s, "MAPPED_LIBRARIES"))
-            return;
+        if (import_is_maps(s))
+            break;
         if (import_skip(&s, "@")) {
             addresses = s;
             continue;
         }
-        if (!import_skip(&s, "t*:") || !addresses.p)
-            continue;                   /* of one thread, or of all stacks */
-        for (size_t i = 0; i < IMPORT_HEAP; i++) {
-            uint64_t v = 0;
-            s = import_trim(s);
-            (void)import_skip(&s, "[");
-            if (!import_number(&s, false, &v) || v > INT64_MAX) {
-                import_fail(x, "want t*: n: n [n: n]");
-                return;
-            }
-            value[i] = (int64_t)v;
-            (void)import_skip(&s, ":");
+        if (!import_skip(&s, "t*:"))
+            continue;                   /* of one thread */
+        struct buf b = {0};             /* as a record of another format */
+        mem_put(&b, s.p, s.n);
+        txt_puts(&b, " @");
+        s = mem_slice(&b);
+        bool good = !b.err && import_values(&s, &t, value);
+        mem_fini(&b);
+        if (!good) {
+            import_fail(x, "want t*: n: n [n: n]");
+            return;
         }
-        t.rate = (double)rate;
-        import_addresses(x, addresses);
-        import_convert(&t, value, to, 2);
-        import_sample(x, false, to, (struct slice){0});
+        if (!addresses.p) {             /* of all stacks */
+            allocated = value[2] || value[3];
+            if (allocated) {
+                import_type(x, "alloc_objects", "count");
+                import_type(x, "alloc_space", "bytes");
+            }
+            import_type(x, "inuse_objects", "count");
+            import_type(x, "inuse_space", "bytes");
+        } else {
+            import_record(x, &t, value, addresses);
+        }
     }
+    x->rest = rest;
+    if (!x->p->ntypes && !x->err)
+        import_fail(x, "want t*: and the sum of all stacks");
+    import_period(x, "space", "bytes", (int64_t)rate);
+    import_drop_allocators(x);
 }
 
-/* Read Go's text of goroutines or threads: "n @ addresses". */
+/* Read Go's text of goroutines, threads and the like: "n @ addresses". */
 static void import_census(struct import *x)
 {
     struct import_text t = { .values = 1 };
     struct slice s;
     (void)import_line(x, &s);
-    import_type(x, txt_starts(s, "goroutine") ? "goroutine" : "threadcreate",
-                "count");
+    struct slice type = txt_next_word(&s);
+    x->err = x->err ? x->err : pp_add_type(x->p, type, txt_slice("count"));
+    x->p->period_type = (struct pp_type){ type, txt_slice("count") };
+    x->p->period = 1;
     import_records(x, &t);
+}
+
+/* Read the attribute in s, "name = number"; false: it is none. */
+static bool import_attribute(struct slice s, struct slice *name, uint64_t *v)
+{
+    const char *is = s.n ? memchr(s.p, '=', s.n) : NULL;
+    *v = 0;
+    if (!is)
+        return false;
+    *name = (struct slice){ s.p, (size_t)(is - s.p) };
+    s = import_trim(txt_after(s, name->n + 1));
+    while (name->n && name->p[name->n - 1] == ' ')
+        name->n--;
+    *name = import_trim(*name);
+    if (!import_number(&s, false, v) || *v > INT64_MAX)
+        *v = 0;
+    return true;
 }
 
 /* Read the text of a mutex or block profile: --- and its name, settings, and
  * records of cycles and contentions. */
 static void import_contention(struct import *x)
 {
-    struct import_text t = { .values = 2, .period = 1, .ghz = 1 };
-    struct slice s;
+    struct import_text t = { .values = 2, .period = 1 };
+    struct slice s, name;
+    uint64_t v;
     (void)import_line(x, &s);
     import_type(x, "contentions", "count");
     import_type(x, "delay", "nanoseconds");
-    for (struct slice rest = x->rest; ; rest = x->rest) {
-        size_t line = x->line;
-        const char *is;
-        uint64_t v;
-        if (!import_line(x, &s))
-            return;
-        if (!s.n || !(is = memchr(s.p, '=', s.n)) || memchr(s.p, '@', s.n)) {
+    for (struct slice rest = x->rest; import_line(x, &s); rest = x->rest) {
+        if (s.n && *s.p != '#' && !import_attribute(s, &name, &v)) {
             x->rest = rest;             /* the first record */
-            x->line = line;
+            x->line--;
             break;
         }
-        struct slice key = { s.p, (size_t)(is - s.p) };
-        s = import_trim(txt_after(s, key.n + 1));
-        while (key.n && key.p[key.n - 1] == ' ')
-            key.n--;
-        if (!import_number(&s, false, &v) || v > INT64_MAX)
+        if (!s.n || *s.p == '#')
             continue;
-        if (txt_equal(key, txt_slice("cycles/second")) && v)
+        if (txt_equal(name, txt_slice("cycles/second")))
             t.ghz = (double)v / 1e9;
-        else if (txt_equal(key, txt_slice("sampling period")) && v)
+        else if (txt_equal(name, txt_slice("sampling period")) && v)
             t.period = (int64_t)v;
+        else if (txt_equal(name, txt_slice("ms since reset")))
+            x->p->duration_ns = num_mul_sat((int64_t)v, 1000000);
     }
     import_period(x, "contentions", "count", t.period);
+    x->p->drop_frames = txt_slice(
+        "(base::)?(RecordLock|Submit(Mutex|SpinLock))ProfileData.*|"
+        "(base::)?(Mutex::)?(AwaitCommon|Unlock|ReaderUnlock).*|"
+        "(base::)?(MutexLock|SpinLockHolder)::~.*|(SpinLock::)?(Slow)?Unlock.*"
+        );
     import_records(x, &t);
+}
+
+/* Read a line of a thread's stack, "0x4a10 0x4b20" or "PC: 0x4a10: name". */
+static void import_thread_line(struct import *x, struct slice s)
+{
+    struct import_frame f = {0};
+    struct slice one;
+    if (import_skip(&s, "PC:") || import_skip(&s, "creator:") ||
+        import_skip(&s, "@"))
+        s = import_trim(s);
+    one = s;
+    if (txt_starts(one, "0x") && import_number(&one, true, &f.address) &&
+        import_skip(&one, ":")) {
+        f.name = import_trim(one);
+        f.address -= x->n > 0 && f.address > 0;
+        import_push(x, &f);
+    } else {
+        import_addresses(x, s, x->n == 0);
+    }
+}
+
+/* Read gperftools' threadz: for each thread its name and its stack. */
+static void import_threads(struct import *x)
+{
+    struct slice s, rest = x->rest;
+    int64_t *last;
+    bool thread = false, same = false;
+    import_type(x, "thread", "count");
+    import_period(x, "thread", "count", 1);
+    for (;;) {
+        bool more = import_line(x, &s), maps = more && import_is_maps(s);
+        s = import_trim(s);
+        bool head = txt_starts(s, "--- Thread ") ||
+                    txt_starts(s, "---- no stack trace for");
+        last = x->p->nsamples ? &x->p->value[x->p->nsamples - 1] : NULL;
+        if (thread && (head || maps || !more)) {
+            if (x->n)
+                import_sample(x, (int64_t[]){ 1 }, NULL, 0);
+            else if (same && last)
+                *last = num_add_sat(*last, 1);
+            same = false;
+        }
+        if (!more || maps || txt_starts(s, "---- no"))
+            break;
+        thread |= head;
+        if (head || !thread || !s.n)
+            continue;
+        if (memmem(s.p, s.n, "same as previous thread", 23))
+            same = true;
+        else
+            import_thread_line(x, s);
+    }
+    x->rest = rest;                     /* the list of files is in it */
+    legacy_drop_second(x->p, MEM_NONE);
+}
+
+/* Read the Java agent's heapz and contentionz: attributes, records of a value,
+ * a count and addresses, and the names of these. */
+static void import_java(struct import *x)
+{
+    struct import_text t = { .values = 2 };
+    struct pp *p = x->p;
+    struct index places = {0};
+    struct slice s, name, word, rest = x->rest;
+    uint64_t v, address;
+    int64_t value[2];
+    (void)import_line(x, &s);
+    bool heap = txt_starts(s, "--- heapz");
+    struct slice unit = txt_slice(heap ? "bytes" : "microseconds");
+    for (rest = x->rest; import_line(x, &s) &&
+         (!s.n || import_attribute(s, &name, &v)); rest = x->rest) {
+        if (!s.n)
+            continue;
+        word = txt_after(s, (size_t)((const char *)memchr(s.p, '=', s.n) -
+                                     s.p) + 1);
+        if (txt_equal(name, txt_slice("resolution")))
+            unit = import_trim(word);
+        else if (txt_equal(name, txt_slice("sampling period")))
+            p->period = (int64_t)v;
+        else if (txt_equal(name, txt_slice("ms since reset")))
+            p->duration_ns = num_mul_sat((int64_t)v, 1000000);
+    }
+    import_type(x, heap ? "inuse_objects" : "contentions", "count");
+    x->err = x->err ? x->err
+           : pp_add_type(p, txt_slice(heap ? "inuse_space" : "delay"), unit);
+    if (!heap)
+        p->period_type = (struct pp_type){ p->type[0].type,
+                                           txt_slice("count") };
+    for (x->rest = rest; import_line(x, &s); rest = x->rest) {
+        if (s.n && !import_values(&s, &t, value))
+            break;
+        if (!s.n)
+            continue;
+        while ((word = txt_next_word(&s)).n &&
+               import_number(&word, true, &address) && !x->err) {
+            uint32_t l = legacy_add_location(p, &places, address);
+            if (l == MEM_NONE)
+                x->err = GP_ENOMEM;
+            else
+                import_push_row(x, l);
+        }
+        int64_t to[2] = { value[1], value[0] };
+        struct pp_label label = { .key = txt_slice("bytes"),
+                                  .num = to[0] ? to[1] / to[0] : 0 };
+        for (int i = 0; !heap && p->period && i < 2; i++)
+            to[i] = num_mul_sat(to[i], p->period);
+        if (heap)
+            import_unsample(524288, &to[0], &to[1]);    /* the agent's rate */
+        import_sample(x, to, &label, heap);
+    }
+    x->err = x->err ? x->err : legacy_finish_java(p, rest, &places);
+    x->rest = (struct slice){0};
+    mem_index_fini(&places);
 }
 
 /* ---- JSON ---- */
@@ -8235,9 +8896,8 @@ static struct slice import_string(struct import *x, const struct js_value *v,
     if (m.kind != JS_STRING)
         return (struct slice){0};
     js_get_string(m.text, &b);
-    char *copy = b.err ? NULL : mem_arena_dup(&x->p->arena, b.data, b.len);
-    struct slice s = { copy, copy ? b.len : 0 };
-    if (!copy)
+    struct slice s = import_intern(x, mem_slice(&b));
+    if (b.err)
         x->err = GP_ENOMEM;
     mem_fini(&b);
     return s;
@@ -8250,237 +8910,372 @@ static bool import_next(struct js_members *m, struct js_value *v)
     return js_next_member(m, &key, v);
 }
 
-struct import_node {                    /* of a .cpuprofile */
-    struct import_frame frame;
-    uint64_t id;
-    uint32_t parent;                    /* row, or MEM_NONE */
-    int64_t count, ns;                  /* of samples whose leaf it is */
+struct import_node {                    /* of a tree of calls */
+    uint64_t id;                        /* in the file; 0: none */
+    uint32_t location, parent;          /* rows; parent MEM_NONE: a root */
+    int64_t count, value;               /* of samples whose leaf it is */
+    bool idle;                          /* it used no CPU time */
 };
 
-struct import_nodes {
+struct import_tree {
     struct import_node *node;           /* owned */
     size_t n, cap;
-    struct index by_id;                 /* owned */
+    struct index x;                     /* owned: by id, or by place */
 };
 
+/* Release t. */
+static void import_tree_fini(struct import_tree *t)
+{
+    mem_free(t->node);
+    mem_index_fini(&t->x);
+    *t = (struct import_tree){0};
+}
+
+/* Add node i of t as a sample, with the path to its root as stack. */
+static void import_tree_sample(struct import *x, const struct import_tree *t,
+                               uint32_t i, const int64_t *value,
+                               const struct pp_label *label, size_t nl)
+{
+    for (uint32_t at = i; at != MEM_NONE && !x->err; at = t->node[at].parent)
+        import_push_row(x, t->node[at].location);
+    import_sample(x, value, label, nl);
+}
+
 /* Return the row of the node with that id, or MEM_NONE. */
-static uint32_t import_find_node(const struct import_nodes *t, uint64_t id)
+static uint32_t import_find_node(const struct import_tree *t, uint64_t id)
 {
     uint32_t at = 0, i;
-    while ((i = mem_index_next(&t->by_id, mem_hash(&id, sizeof id), &at)) !=
+    while ((i = mem_index_next(&t->x, mem_hash(&id, sizeof id), &at)) !=
            MEM_NONE)
         if (t->node[i].id == id)
             break;
     return i;
 }
 
-/* Read the node v of a .cpuprofile. */
-static int import_read_node(struct import *x, struct import_nodes *t,
-                            const struct js_value *v)
+/* Read the node v of a .cpuprofile; of equal ids the first counts. */
+static void import_read_node(struct import *x, struct import_tree *t,
+                             const struct js_value *v)
 {
     struct js_value at = js_member(v, "callFrame"), m = js_member(v, "id");
+    struct import_frame f = { .name = import_string(x, &at, "functionName"),
+                              .file = import_string(x, &at, "url") };
     struct import_node *n = PP_ADD(t->node, t->n, t->cap);
-    if (!n)
-        return GP_ENOMEM;
+    if (!n) {
+        x->err = GP_ENOMEM;
+        return;
+    }
     *n = (struct import_node){ .id = js_get_uint(&m), .parent = MEM_NONE };
-    n->frame.name = import_string(x, &at, "functionName");
-    n->frame.file = import_string(x, &at, "url");
-    (void)import_skip(&n->frame.file, "file://");
+    (void)import_skip(&f.file, "file://");
     m = js_member(&at, "lineNumber");
-    n->frame.line = js_get_num(&m) >= 0 ? (int64_t)js_get_uint(&m) + 1 : 0;
-    if (!n->frame.name.n)
-        n->frame.name = txt_slice("(anonymous)");
-    return mem_index_put(&t->by_id, mem_hash(&n->id, sizeof n->id),
-                         (uint32_t)t->n - 1);
+    uint64_t line = js_get_num(&m) >= 0 ? js_get_uint(&m) + 1 : 0;
+    f.line = line < INT32_MAX ? (int64_t)line : 0;
+    n->idle = txt_equal(f.name, txt_slice("(idle)"));
+    if (!f.name.n)
+        f.name = txt_slice("(anonymous)");
+    n->location = import_location(x, &f);
+    m = js_member(v, "hitCount");
+    uint64_t hits = js_get_uint(&m);
+    n->count = hits < INT32_MAX ? (int64_t)hits : INT32_MAX;
+    uint64_t id = n->id;
+    if (import_find_node(t, id) == MEM_NONE && !x->err)
+        x->err = mem_index_put(&t->x, mem_hash(&id, sizeof id),
+                               (uint32_t)t->n - 1);
 }
 
-/* Add the samples of the .cpuprofile v to its nodes: a sample lasts up to the
- * next one. */
-static void import_add_ticks(struct import_nodes *t, const struct js_value *v)
+struct import_v8 {                      /* members of a .cpuprofile */
+    struct js_value nodes, samples, deltas, start, end;
+};
+
+/* Add the samples of the .cpuprofile v to the nodes: a sample lasts up to the
+ * next one.  Without samples, the nodes' counts share the time. */
+static void import_add_ticks(struct import_tree *t, const struct import_v8 *v)
 {
-    struct js_value samples = js_member(v, "samples"), id, d, end, start;
-    struct js_value deltas = js_member(v, "timeDeltas");
-    struct js_members s = js_members(&samples), k = js_members(&deltas);
+    struct js_members s = js_members(&v->samples), k = js_members(&v->deltas);
+    struct js_value id, d;
     uint32_t last = MEM_NONE;
-    double now = 0;                     /* us */
+    double now = 0, all = js_get_num(&v->end) - js_get_num(&v->start);
+    int64_t hits = 0;
+    bool sampled = import_next(&(struct js_members){ s.rest, s.end }, &id);
+    for (size_t i = 0; i < t->n; i++) {
+        hits = num_add_sat(hits, t->node[i].count);
+        t->node[i].count = sampled ? 0 : t->node[i].count;
+    }
+    for (size_t i = 0; !sampled && i < t->n && hits && all > 0; i++)
+        t->node[i].value = import_whole(round(all * 1000 *
+                               (double)t->node[i].count / (double)hits));
     while (import_next(&s, &id)) {
         double us = import_next(&k, &d) ? js_get_num(&d) : 0;
         us = us > 0 && us < 1e12 ? us : 0;
         if (last != MEM_NONE)
-            t->node[last].ns += (int64_t)(us * 1000);
+            t->node[last].value = num_add_sat(t->node[last].value,
+                                              import_whole(us * 1000));
         now += us;
         last = import_find_node(t, js_get_uint(&id));
         if (last != MEM_NONE)
             t->node[last].count++;
     }
-    end = js_member(v, "endTime");
-    start = js_member(v, "startTime");
-    double rest = js_get_num(&end) - js_get_num(&start) - now;
-    if (last != MEM_NONE && rest > 0 && rest < 1e9)
-        t->node[last].ns += (int64_t)(rest * 1000);
+    if (last != MEM_NONE && all - now > 0 && all - now < 1e9)
+        t->node[last].value = num_add_sat(t->node[last].value,
+                                          import_whole((all - now) * 1000));
+}
+
+/* Set the parents of t's nodes, which are the elements of nodes. */
+static void import_link_nodes(struct import_tree *t,
+                              const struct js_value *nodes)
+{
+    struct js_members m = js_members(nodes), k;
+    struct js_value n, children, id;
+    for (uint32_t i = 0; i < t->n && import_next(&m, &n); i++) {
+        uint64_t own = t->node[i].id;
+        uint32_t row = import_find_node(t, own);
+        children = js_member(&n, "children");
+        k = js_members(&children);
+        while (import_next(&k, &id)) {
+            uint32_t c = import_find_node(t, js_get_uint(&id));
+            if (c != MEM_NONE && c != row && t->node[c].parent == MEM_NONE)
+                t->node[c].parent = row;
+        }
+        id = js_member(&n, "parent");
+        uint32_t up = id.kind == JS_NUMBER ? import_find_node(t,
+                                             js_get_uint(&id)) : MEM_NONE;
+        if (up != MEM_NONE && up != i && t->node[i].parent == MEM_NONE)
+            t->node[i].parent = up;
+    }
 }
 
 /* Read V8's .cpuprofile.  Samples of (idle) used no CPU: they count only in the
  * duration. */
-static void import_cpuprofile(struct import *x, const struct js_value *v)
+static void import_cpuprofile(struct import *x, const struct import_v8 *v)
 {
-    struct import_nodes t = {0};
-    struct js_value nodes = js_member(v, "nodes"), n, children, id;
-    struct js_members m = js_members(&nodes), k;
+    struct import_tree t = {0};
+    struct js_value n;
+    struct js_members m = js_members(&v->nodes);
     int64_t all = 0, count = 0;
     import_type(x, "samples", "count");
     import_type(x, "cpu", "nanoseconds");
     while (!x->err && import_next(&m, &n))
-        x->err = import_read_node(x, &t, &n);
-    m = js_members(&nodes);
-    for (uint32_t i = 0; !x->err && import_next(&m, &n); i++) {
-        children = js_member(&n, "children");
-        k = js_members(&children);
-        while (import_next(&k, &id)) {
-            uint32_t c = import_find_node(&t, js_get_uint(&id));
-            if (c != MEM_NONE && c > i) /* a parent comes first: no cycles */
-                t.node[c].parent = i;
-        }
-    }
-    if (!x->err)
+        import_read_node(x, &t, &n);
+    if (!x->err) {
+        import_link_nodes(&t, &v->nodes);
         import_add_ticks(&t, v);
-    for (size_t i = 0; i < t.n && !x->err; i++) {
-        all = num_add_sat(all, t.node[i].ns);
-        count += t.node[i].count;
-        if (!t.node[i].count ||
-            txt_equal(t.node[i].frame.name, txt_slice("(idle)")))
-            continue;
-        for (uint32_t at = (uint32_t)i; at != MEM_NONE; at = t.node[at].parent)
-            import_push(x, &t.node[at].frame);
-        import_sample(x, false, (int64_t[]){ t.node[i].count, t.node[i].ns },
-                      (struct slice){0});
+    }
+    for (uint32_t i = 0; i < t.n && !x->err; i++) {
+        const struct import_node *k = &t.node[i];
+        all = num_add_sat(all, k->value);
+        count = num_add_sat(count, k->count);
+        if (k->count && !k->idle)
+            import_tree_sample(x, &t, i, (int64_t[]){ k->count, k->value },
+                               NULL, 0);
     }
     x->p->duration_ns = all;
     if (count)
         import_period(x, "cpu", "nanoseconds", all / count);
-    mem_free(t.node);
-    mem_index_fini(&t.by_id);
+    import_tree_fini(&t);
 }
 
-struct import_scope {                   /* a speedscope file */
-    struct import_frame *frame;         /* owned */
-    size_t n, cap;
-    double factor;                      /* a value's, to ns; or 1 */
-    struct slice name;                  /* of the profile being read */
+enum import_unit { IMPORT_TIME, IMPORT_BYTES, IMPORT_WEIGHT, IMPORT_UNITS };
+
+static const struct {
+    const char *name;
+    enum import_unit unit;
+    double factor;
+} import_units[] = {
+    { "nanoseconds", IMPORT_TIME, 1 }, { "microseconds", IMPORT_TIME, 1e3 },
+    { "milliseconds", IMPORT_TIME, 1e6 }, { "seconds", IMPORT_TIME, 1e9 },
+    { "bytes", IMPORT_BYTES, 1 },
 };
 
-/* Push frame number v of f; false: there is none. */
-static bool import_push_shared(struct import *x, const struct import_scope *f,
-                               const struct js_value *v)
+struct import_scope {                   /* a speedscope file */
+    uint32_t *frame;                    /* owned: locations */
+    size_t n, cap;
+    size_t column[IMPORT_UNITS];        /* of values; 0: in none */
+    size_t at;                          /* column of the profile being read */
+    double factor;                      /* a value's in that */
+    struct slice name;                  /* of the profile */
+};
+
+/* Set f's factor to that of the unit of profile v, and return what it is of. */
+static enum import_unit import_unit(struct import *x, struct import_scope *f,
+                                    const struct js_value *v)
 {
-    uint64_t i = js_get_uint(v);
-    if (v->kind != JS_NUMBER || i >= f->n)
-        return false;
-    import_push(x, &f->frame[i]);
-    return true;
+    struct slice unit = import_string(x, v, "unit");
+    f->factor = 1;
+    for (size_t i = 0; i < sizeof import_units / sizeof *import_units; i++)
+        if (txt_equal(unit, txt_slice(import_units[i].name))) {
+            f->factor = import_units[i].factor;
+            return import_units[i].unit;
+        }
+    return IMPORT_WEIGHT;
 }
 
-/* Read a sampled profile of a speedscope file. */
-static int import_sampled(struct import *x, const struct import_scope *f,
-                          const struct js_value *v)
+/* Set *frame to the location of frame number v of f; false: there is none. */
+static bool import_scope_frame(const struct import_scope *f,
+                               const struct js_value *v, uint32_t *frame)
+{
+    uint64_t i = js_get_uint(v);
+    bool good = v->kind == JS_NUMBER && i < f->n && f->frame[i] != MEM_NONE;
+    *frame = good ? f->frame[i] : MEM_NONE;
+    return good;
+}
+
+/* Add count samples of value in f's column to *to. */
+static void import_scope_value(const struct import_scope *f, int64_t count,
+                               double value, int64_t *to)
+{
+    memset(to, 0, (IMPORT_UNITS + 1) * sizeof *to);
+    to[0] = count;
+    to[f->at] = value > 0 ? import_whole(round(value)) : 0;
+}
+
+/* Read a sampled profile of a speedscope file; false: damaged. */
+static bool import_sampled(struct import *x, const struct import_scope *f,
+                           const struct js_value *v)
 {
     struct js_value samples = js_member(v, "samples"), stack, i, w;
     struct js_value weights = js_member(v, "weights");
     struct js_members s = js_members(&samples), k = js_members(&weights), m;
+    int64_t value[IMPORT_UNITS + 1];
+    size_t nl;
+    struct pp_label l = import_thread(f->name, &nl);
     while (!x->err && import_next(&s, &stack)) {
+        uint32_t frame;
         double weight = import_next(&k, &w) ? js_get_num(&w) : 1;
         m = js_members(&stack);
-        while (import_next(&m, &i))
-            if (!import_push_shared(x, f, &i))
-                return -1;
-        weight = weight * f->factor;
-        import_sample(x, true, (int64_t[]){ 1, weight < 9e18 && weight > 0
-                                            ? llround(weight) : 0 }, f->name);
+        while (!x->err && import_next(&m, &i)) {
+            if (!import_scope_frame(f, &i, &frame))
+                return false;
+            import_push_row(x, frame);
+        }
+        import_reverse(x);
+        import_scope_value(f, 1, weight * f->factor, value);
+        import_sample(x, value, &l, nl);
     }
-    return 0;
+    return true;
 }
 
-/* Read an evented profile of a speedscope file: frames open and close. */
-static int import_evented(struct import *x, const struct import_scope *f,
-                          const struct js_value *v)
+/* Return the node of t that frame opens below parent, added if new. */
+static uint32_t import_open_node(struct import *x, struct import_tree *t,
+                                 uint32_t parent, uint32_t frame)
+{
+    const uint32_t key[2] = { parent, frame };
+    uint64_t h = mem_hash(key, sizeof key);
+    uint32_t at = 0, i;
+    while ((i = mem_index_next(&t->x, h, &at)) != MEM_NONE)
+        if (t->node[i].parent == parent && t->node[i].location == frame)
+            return i;
+    struct import_node *n = PP_ADD(t->node, t->n, t->cap);
+    i = (uint32_t)t->n - 1;
+    if (!n || mem_index_put(&t->x, h, i)) {
+        x->err = GP_ENOMEM;
+        return MEM_NONE;
+    }
+    *n = (struct import_node){ .location = frame, .parent = parent };
+    return i;
+}
+
+/* Read an evented profile of a speedscope file: frames open and close.  Its
+ * stacks are a tree, so that an event takes the same time at any depth. */
+static bool import_evented(struct import *x, const struct import_scope *f,
+                           const struct js_value *v)
 {
     struct js_value events = js_member(v, "events"), e, m;
     struct js_members s = js_members(&events);
-    uint64_t *open = NULL;              /* owned: frames */
-    size_t n = 0, cap = 0;
+    struct import_tree t = {0};
+    struct pp_label l;
+    int64_t value[IMPORT_UNITS + 1];
+    uint32_t open = MEM_NONE, frame;
     double last = 0;
-    int bad = 0;
-    while (!x->err && !bad && import_next(&s, &e)) {
+    size_t depth = 0, nl;
+    bool good = true;
+    l = import_thread(f->name, &nl);
+    while (!x->err && good && import_next(&s, &e)) {
         m = js_member(&e, "at");
         double at = js_get_num(&m) * f->factor;
         m = js_member(&e, "frame");
-        uint64_t frame = js_get_uint(&m);
-        bad = frame >= f->n || !(at >= last || !n) ? -1 : 0;
-        for (size_t i = 0; i < n && !bad && at > last; i++)
-            import_push(x, &f->frame[open[i]]);
-        if (n && !bad && at > last)
-            import_sample(x, true, (int64_t[]){ 1, at - last < 9e18
-                          ? llround(at - last) : 0 }, f->name);
+        good = import_scope_frame(f, &m, &frame) && (at >= last || !depth);
+        if (good && open != MEM_NONE && at > last) {
+            struct import_node *n = &t.node[open];
+            n->count++;
+            n->value = num_add_sat(n->value, import_whole(round(at - last)));
+        }
         last = at;
         m = js_member(&e, "type");
-        bool opens = txt_equal(m.text, txt_slice("\"O\""));
-        if (!bad && opens) {
-            uint64_t *to = n < IMPORT_MOST_DEPTH ? MEM_ADD(open, n, cap) : NULL;
-            if (to)
-                *to = frame;
-            else
-                bad = -1;
-        } else if (!bad) {
-            bad = n && open[n - 1] == frame ? 0 : -1;
-            n -= n > 0;
+        if (!good)
+            break;
+        if (txt_equal(m.text, txt_slice("\"O\""))) {
+            open = import_open_node(x, &t, open, frame);
+            if (++depth > IMPORT_MOST_DEPTH)
+                import_fail_limit(x, "a stack has more frames",
+                                  IMPORT_MOST_DEPTH);
+        } else {
+            good = open != MEM_NONE && t.node[open].location == frame;
+            open = good ? t.node[open].parent : MEM_NONE;
+            depth -= good;
         }
     }
-    mem_free(open);
-    return bad;
+    for (uint32_t i = 0; i < t.n && good && !x->err; i++) {
+        import_scope_value(f, t.node[i].count, 0, value);
+        value[f->at] = t.node[i].value;
+        if (t.node[i].count)
+            import_tree_sample(x, &t, i, value, &l, nl);
+    }
+    import_tree_fini(&t);
+    return good;
 }
 
-/* Read a speedscope file; its profiles are threads. */
-static void import_speedscope(struct import *x, const struct js_value *v)
+/* Add the sample types of the speedscope file's profiles: samples, and a column
+ * for each unit. */
+static void import_scope_types(struct import *x, struct import_scope *f,
+                               const struct js_value *profiles)
 {
-    static const struct { const char *unit; double ns; } units[] = {
-        { "nanoseconds", 1 }, { "microseconds", 1e3 }, { "milliseconds", 1e6 },
-        { "seconds", 1e9 },
-    };
-    struct import_scope f = {0};
-    struct js_value shared = js_member(v, "shared"), one, m;
-    struct js_value frames = js_member(&shared, "frames");
-    struct js_value profiles = js_member(v, "profiles");
-    struct js_members k = js_members(&frames);
-    while (!x->err && import_next(&k, &one)) {
-        struct import_frame *to = PP_ADD(f.frame, f.n, f.cap);
-        if (!to) {
-            x->err = GP_ENOMEM;
-            break;
-        }
-        *to = (struct import_frame){ .name = import_string(x, &one, "name"),
-                                     .file = import_string(x, &one, "file") };
-        m = js_member(&one, "line");
-        to->line = (int64_t)js_get_uint(&m);
-        if (!to->name.n)
-            to->name = txt_slice("(anonymous)");
-    }
+    struct js_members k = js_members(profiles);
+    struct js_value one;
     import_type(x, "samples", "count");
-    k = js_members(&profiles);
     while (!x->err && import_next(&k, &one)) {
-        struct slice unit = import_string(x, &one, "unit");
+        enum import_unit unit = import_unit(x, f, &one);
+        if (f->column[unit])
+            continue;
+        f->column[unit] = x->p->ntypes;
+        import_type(x, unit == IMPORT_BYTES ? "space" : unit == IMPORT_WEIGHT
+                    ? "weight" : txt_equal(import_string(x, &one, "name"),
+                                           txt_slice("cpu")) ? "cpu" : "time",
+                    unit == IMPORT_BYTES ? "bytes" : unit == IMPORT_WEIGHT
+                    ? "count" : "nanoseconds");
+    }
+    if (x->p->ntypes > 2)
+        x->p->default_type = x->p->type[1].type;
+}
+
+/* Read a speedscope file of these frames and profiles, which are threads. */
+static void import_speedscope(struct import *x, const struct js_value *frames,
+                              const struct js_value *profiles)
+{
+    struct import_scope f = {0};
+    struct js_value one, m;
+    struct js_members k = js_members(frames);
+    while (!x->err && import_next(&k, &one)) {
+        struct import_frame frame = { .name = import_string(x, &one, "name"),
+                                      .file = import_string(x, &one, "file") };
+        m = js_member(&one, "line");
+        uint64_t line = js_get_uint(&m);
+        frame.line = line < INT32_MAX ? (int64_t)line : 0;
+        if (!frame.name.n)
+            frame.name = txt_slice("(anonymous)");
+        uint32_t *to = PP_ADD(f.frame, f.n, f.cap);
+        if (to)
+            *to = import_location(x, &frame);
+        else
+            x->err = GP_ENOMEM;
+    }
+    import_scope_types(x, &f, profiles);
+    k = js_members(profiles);
+    while (!x->err && import_next(&k, &one)) {
+        f.at = f.column[import_unit(x, &f, &one)];
         f.name = import_string(x, &one, "name");
-        f.factor = 0;
-        for (size_t i = 0; i < sizeof units / sizeof *units; i++)
-            if (txt_equal(unit, txt_slice(units[i].unit)))
-                f.factor = units[i].ns;
-        if (x->p->ntypes == 1)
-            import_type(x, f.factor > 0 ? txt_equal(f.name, txt_slice("cpu"))
-                        ? "cpu" : "time" : "weight",
-                        f.factor > 0 ? "nanoseconds" : "count");
-        f.factor = f.factor > 0 ? f.factor : 1;
         m = js_member(&one, "type");
-        if ((txt_equal(m.text, txt_slice("\"evented\""))
-             ? import_evented : import_sampled)(x, &f, &one) && !x->err)
+        bool evented = txt_equal(m.text, txt_slice("\"evented\""));
+        if (!(evented ? import_evented : import_sampled)(x, &f, &one) &&
+            !x->err)
             x->err = txt_fail(x->r->why, GP_EFORMAT, "%s: damaged: an event or "
                               "a stack of a profile fits no frame",
                               x->r->name);
@@ -8492,16 +9287,31 @@ static void import_speedscope(struct import *x, const struct js_value *v)
  * JSON. */
 static int import_json(struct import *x)
 {
-    struct js_value v, schema, nodes, samples;
+    struct import_v8 v8 = {0};
+    struct js_value v, one, frames = {0}, profiles = {0};
+    struct slice key;
+    const struct { const char *name; struct js_value *to; } members[] = {
+        { "\"nodes\"", &v8.nodes }, { "\"samples\"", &v8.samples },
+        { "\"timeDeltas\"", &v8.deltas }, { "\"startTime\"", &v8.start },
+        { "\"endTime\"", &v8.end }, { "\"shared\"", &frames },
+        { "\"profiles\"", &profiles },
+    };
     if (js_read(x->rest, &v, NULL) || v.kind != JS_OBJECT)
         return PP_NOT_FOREIGN;
-    schema = js_member(&v, "$schema");
-    nodes = js_member(&v, "nodes");
-    samples = js_member(&v, "samples");
-    if (schema.text.n && memmem(schema.text.p, schema.text.n, "speedscope", 10))
-        import_speedscope(x, &v);
-    else if (nodes.kind == JS_ARRAY && samples.kind == JS_ARRAY)
-        import_cpuprofile(x, &v);
+    struct js_members m = js_members(&v);
+    while (js_next_member(&m, &key, &one))
+        for (size_t i = 0; i < sizeof members / sizeof *members; i++)
+            if (txt_equal(key, txt_slice(members[i].name)) &&
+                !members[i].to->text.n)
+                *members[i].to = one;
+    frames = js_member(&frames, "frames");
+    m = js_members(&v8.nodes);
+    bool node = import_next(&m, &one) &&
+                js_member(&one, "callFrame").kind == JS_OBJECT;
+    if (frames.kind == JS_ARRAY && profiles.kind == JS_ARRAY)
+        import_speedscope(x, &frames, &profiles);
+    else if (node)
+        import_cpuprofile(x, &v8);
     else
         return PP_NOT_FOREIGN;
     return x->err;
@@ -8509,46 +9319,254 @@ static int import_json(struct import *x)
 
 /* ---- which it is ---- */
 
-/* Read r's profile if it is in one of these formats or LEGACY's; else return
- * PP_NOT_FOREIGN. */
-static int import_read(struct pp_reader *r)
+/* What a file is by its first bytes, or the bytes at a place, and what to do
+ * with it. */
+static const struct {
+    size_t at;
+    const char *begin, *is;
+} import_others[] = {
+    { 0, "PERFILE2", "perf data. Convert it: perf script -i FILE | grpcprof "
+                     "report -" },
+    { 0, "2ELIFREP", "perf data of another byte order. Convert it where it was "
+                     "recorded: perf script -i FILE >FILE.txt" },
+    { 0, "FLR", "a recording of Java Flight Recorder. Convert it: jfrconv -o "
+                "collapsed FILE FILE.folded (of async-profiler), or java -jar "
+                "jfr-converter.jar" },
+    { 0, "JAVA PROFILE 1.", "a heap dump of Java, not a profile" },
+    { 0, "Nettrace", "a trace of .NET. Convert it: dotnet-trace convert "
+                     "--format Speedscope FILE" },
+    { 0, "go 1.", "an execution trace of Go. Convert it: go tool trace "
+                  "-pprof=sched FILE >FILE.pb (or net, sync, syscall)" },
+    { 0, "\x7f" "ELF", "a program, library or core dump (ELF), not a profile" },
+    { 0, "\x28\xb5\x2f\xfd", "compressed by zstd. Unpack it first: zstd -d "
+                             "FILE" },
+    { 0, "\xfd" "7zXZ", "compressed by xz. Unpack it first: xz -dk FILE" },
+    { 0, "BZh", "compressed by bzip2. Unpack it first: bzip2 -dk FILE" },
+    { 0, "PK\x03\x04", "a zip archive. Unpack it first; a .trace of "
+                       "Instruments goes through: xctrace export" },
+    { 257, "ustar", "a tar archive. Unpack it first: tar xf FILE" },
+    { 0, "SQLite format 3", "a database of SQLite (Nsight, DBeaver, ...), not "
+                            "a profile" },
+    { 0, "bplist00", "a part of an Instruments .trace. Convert that: xctrace "
+                     "export --input FILE.trace --xpath '//table[@schema="
+                     "\"time-profile\"]' | inferno-collapse-xctrace" },
+    { 0, "gmon", "a profile of gprof. Print it: gprof PROGRAM FILE" },
+    { 0, "# callgrind format", "callgrind's counts. Look at them in "
+                               "kcachegrind" },
+    { 0, "v8-version,", "a log of V8. Use node --cpu-prof instead of --prof" },
+};
+
+/* What JSON is by a text in its first part. */
+static const struct {
+    const char *has, *is;
+} import_other_json[] = {
+    { "\"traceEvents\"", "a trace of Chrome. Record a profile that can be read "
+                         "here with node --cpu-prof, or save a .cpuprofile" },
+    { "\"ph\":", "a trace of Chrome. Record a profile that can be read here "
+                 "with node --cpu-prof, or save a .cpuprofile" },
+    { "\"snapshot\"", "a heap snapshot of V8, which has no stacks. Record "
+                      "allocations with node --heap-prof" },
+    { "\"latencyDistribution\"", "a result of ghz. For a profile of the server "
+                                 "see grpcprof load --profile" },
+    { "\"root_group\"", "a summary of k6, not a profile" },
+    { "\"selfSize\"", "a heap profile of V8. Look at it in Chrome's developer "
+                      "tools" },
+    { "\"preprocessedProfileVersion\"", "a profile of Firefox or samply. Look "
+                                        "at it on profiler.firefox.com" },
+    { "\"dhatFileVersion\"", "a profile of DHAT. Look at it in dh_view.html" },
+};
+
+/* Return what the JSON that s starts with is, and what to do; or NULL. */
+static const char *import_name_json(struct slice s)
+{
+    size_t n = sizeof import_other_json / sizeof *import_other_json;
+    s.n = s.n > IMPORT_PROBED_BYTES ? IMPORT_PROBED_BYTES : s.n;
+    if (!s.n || (*s.p != '{' && *s.p != '['))
+        return NULL;
+    for (size_t i = 0; i < n; i++) {
+        const char *has = import_other_json[i].has;
+        if (memmem(s.p, s.n, has, strlen(has)))
+            return import_other_json[i].is;
+    }
+    return NULL;
+}
+
+/* Return the title of the HTML page s, or its first line. */
+static struct slice import_page_title(struct slice s)
+{
+    s.n = s.n > IMPORT_PROBED_BYTES ? IMPORT_PROBED_BYTES : s.n;
+    const char *title = s.n ? memmem(s.p, s.n, "<title>", 7) : NULL;
+    if (title)
+        s = import_trim(txt_after(s, (size_t)(title - s.p) + 7));
+    const char *end = s.n && title ? memchr(s.p, '<', s.n) : NULL;
+    if (end)
+        s.n = (size_t)(end - s.p);
+    return import_trim(txt_next_line(&s));
+}
+
+/* Report what x's file is, if it is no profile but something known or text;
+ * else return PP_NOT_FOREIGN. */
+static int import_name_format(struct import *x, bool json)
+{
+    struct slice s = x->rest, line;
+    const char *name = x->r->name, *is = import_name_json(import_trim(s));
+    for (size_t i = 0; i < sizeof import_others / sizeof *import_others; i++) {
+        size_t at = import_others[i].at;
+        if (s.n > at && txt_starts(txt_after(s, at), import_others[i].begin))
+            is = import_others[i].is;
+    }
+    if (is)
+        return txt_fail(x->r->why, GP_EFORMAT, "%s: not a pprof profile but %s",
+                        name, is);
+    bool html = txt_starts(import_trim(s), "<");
+    struct slice begin = { s.p, s.n > IMPORT_PROBED_BYTES ? IMPORT_PROBED_BYTES
+                                                          : s.n };
+    size_t lead = begin.n - import_trim(begin).n;
+    if (json)
+        return txt_fail(x->r->why, GP_EFORMAT, "%s: JSON, but neither a "
+                        ".cpuprofile of V8 nor a speedscope file", name);
+    if (!begin.n || !import_is_text(begin) || lead == begin.n)
+        return PP_NOT_FOREIGN;
+    line = import_trim(s);
+    line = html ? import_page_title(line) : txt_next_line(&line);
+    line.n = line.n > 100 ? 100 : line.n;
+    while (line.n && (isspace((unsigned char)line.p[line.n - 1]) ||
+                      ((uint8_t)line.p[line.n - 1] & 0xc0) == 0x80))
+        line.n--;
+    return txt_fail(x->r->why, GP_EFORMAT, "%s: not a profile but %s: \"%.*s\"."
+                    " Profiles are at http://HOST:PORT/debug/pprof/profile",
+                    name, html ? "an HTML page" : "text", (int)line.n, line.p);
+}
+
+/* Set up x to read r's profile. */
+static void import_init(struct import *x, struct pp_reader *r)
+{
+    *x = (struct import){ .r = r, .p = r->p, .rest = mem_slice(&r->p->raw),
+                          .fd = -1 };
+    (void)import_skip(&x->rest, "\xef\xbb\xbf");        /* a byte order mark */
+}
+
+/* Release x; drop the text unless the profile borrows from it.  Return e, and
+ * say what it is if it has no text yet. */
+static int import_fini(struct import *x, int e)
+{
+    mem_index_fini(&x->functions);
+    mem_index_fini(&x->mappings);
+    mem_index_fini(&x->locations);
+    mem_index_fini(&x->texts);
+    mem_index_fini(&x->rows);
+    mem_free(x->text);
+    mem_free(x->kind);
+    mem_free(x->stack);
+    if (x->copies && !e)
+        mem_fini(&x->p->raw);
+    if (e == GP_ENOMEM || (e == GP_ELIMIT && !(x->r->why && *x->r->why->text)))
+        txt_fail(x->r->why, e, "%s: %s", x->r->name,
+                 e == GP_ELIMIT ? PP_FULL : mem_error(e));
+    return e;
+}
+
+/* True if text begins like Go's "goroutine profile: total 3". */
+static bool import_is_census(struct slice text)
+{
+    struct slice s = txt_next_line(&text), type = txt_next_word(&s);
+    return type.n && txt_starts(s, " profile: total ");
+}
+
+/* Return the function that reads the text s of pprof's or jemalloc's, or NULL.
+ * Java's has an attribute of the format. */
+static void (*import_find_text(struct slice s))(struct import *)
 {
     static const struct {
         const char *begin;
         void (*read)(struct import *);
     } known[] = {
         { "heap profile:", import_heap }, { "heap_v2/", import_jemalloc },
-        { "goroutine profile:", import_census },
-        { "threadcreate profile:", import_census },
-        { "--- mutex", import_contention },
+        { "--- mutex", import_contention }, { "--- heapz ", import_java },
         { "--- contention", import_contention },
+        { "--- threadz ", import_threads }, { "--- Thread ", import_threads },
     };
-    struct import x = { .r = r, .p = r->p, .rest = mem_slice(&r->p->raw) };
+    struct slice begin = { s.p, s.n > 512 ? 512 : s.n };
+    if (txt_starts(s, "--- contentionz ") &&
+        memmem(begin.p, begin.n, "= java", 6))
+        return import_java;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (txt_starts(s, known[i].begin))
+            return known[i].read;
+    return import_is_census(s) ? import_census : NULL;
+}
+
+/* Read r's profile if it is in one of these formats or LEGACY's; else return
+ * PP_NOT_FOREIGN. */
+static int import_read(struct pp_reader *r)
+{
+    struct import x;
+    struct slice s;
     int e = legacy_read(r);
     if (e != PP_NOT_FOREIGN)
         return e;
-    size_t i = 0, n = sizeof known / sizeof *known;
-    while (i < n && !txt_starts(x.rest, known[i].begin))
-        i++;
-    if (i < n)
-        known[i].read(&x);
-    else if (txt_starts(import_trim(x.rest), "{"))
-        x.err = import_json(&x);
-    else if (import_is_perf(x.rest))
+    import_init(&x, r);
+    while (*(s = import_trim(x.rest), s.n ? s.p : "") == '#')
+        (void)import_line(&x, &s);
+    void (*text)(struct import *) = import_find_text(s);
+    enum import_folded folded = text ? IMPORT_NOT_FOLDED
+                                     : import_folded_kind(x.rest);
+    bool json = txt_starts(s, "{");
+    if (text) {
+        x.rest = s;
+        text(&x);
+        while (!x.err && x.rest.n && import_line(&x, &s) && !import_is_maps(s))
+            ;
+        if (!x.err && ((x.err = legacy_read_maps(r->p, x.rest)) ||
+                       (x.err = legacy_find_mappings(r->p))) &&
+            x.err == GP_ELIMIT)
+            import_fail_limit(&x, "addresses times mappings",
+                              LEGACY_MOST_PLACED);
+    } else if (json) {
+        e = import_json(&x);
+        x.copies = e == GP_OK;          /* its strings are in the arena */
+    } else if (import_is_perf(x.rest)) {
+        x.copies = true;
         import_perf(&x);
-    else if (import_is_folded(x.rest))
-        import_folded(&x);
+    } else if (folded) {
+        x.copies = true;
+        import_folded(&x, folded == IMPORT_COUNTED);
+    }
+    if (!x.copies && !text && !x.err)
+        x.err = import_name_format(&x, json);
+    return import_fini(&x, x.err);
+}
+
+/* True if text, the first bytes of a file, is of a format that import_stream
+ * reads. */
+static bool import_streams(struct slice text)
+{
+    const char *end = text.n ? memrchr(text.p, '\n', text.n) : NULL;
+    text.n = end ? (size_t)(end - text.p) + 1 : 0;
+    return import_is_perf(text) || import_folded_kind(text);
+}
+
+/* Read the folded stacks or the output of perf script from fd, called name, of
+ * which import_streams has seen begin, into p. */
+static int import_stream(struct pp *p, int fd, struct slice begin,
+                         const char *name, struct gp_why *why)
+{
+    struct pp_reader r = { .p = p, .name = name, .why = why };
+    struct import x;
+    *p = (struct pp){0};
+    import_init(&x, &r);
+    x.fd = fd;
+    x.copies = true;
+    const char *end = memrchr(begin.p, '\n', begin.n);
+    begin.n = end ? (size_t)(end - begin.p) + 1 : 0;
+    if (import_is_perf(begin))
+        import_perf(&x);
     else
-        x.err = PP_NOT_FOREIGN;
-    e = x.err;
-    if (!e && i < n && !(e = legacy_read_maps(r->p, mem_slice(&r->p->raw))))
-        e = legacy_find_mappings(r->p);
-    mem_index_fini(&x.functions);
-    mem_index_fini(&x.mappings);
-    mem_index_fini(&x.locations);
-    mem_free(x.stack);
-    if (e == GP_ENOMEM || e == GP_ELIMIT)
-        txt_fail(r->why, e, "%s: %s", r->name, mem_error(e));
+        import_folded(&x, import_folded_kind(begin) == IMPORT_COUNTED);
+    int e = import_fini(&x, x.err);
+    if (e)
+        pp_fini(p);
+    assert(pp_is_sound(p));
     return e;
 }
 
@@ -39250,6 +40268,33 @@ static bool report_is_json(const char *path)
     return s.n && *s.p == '{' && !profile;
 }
 
+/* Read the profile in the file at path, called name, into p; file is empty and
+ * for this function's use. */
+static int report_read_file(const char *path, const char *name, struct pp *p,
+                            struct buf *file, struct gp_why *why)
+{
+    char text[REPORT_PEEK_BYTES];
+    struct stat st;
+    struct slice begin = report_peek(path, text, sizeof text);
+    bool input = !strcmp(path, "-");
+    if (!input && !stat(path, &st) && S_ISDIR(st.st_mode))
+        return txt_fail(why, GP_EFORMAT, "%s: a directory, not a profile%s",
+                        name, txt_ends(txt_slice(path), ".trace") ? ". Convert "
+                        "what Instruments has recorded: xctrace export | "
+                        "inferno-collapse-xctrace" : "");
+    if (import_streams(begin)) {
+        int fd = input ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+            return txt_fail(why, GP_EIO, "%s: %s", path, strerror(errno));
+        int e = import_stream(p, fd, begin, name, why);
+        if (!input)
+            close(fd);
+        return e;
+    }
+    int e = sys_read_file(path, PP_MOST_BYTES, file, why);
+    return e ? e : pp_read(p, file, name, PP_MOST_BYTES, import_read, why);
+}
+
 /* Read the profile at path into p, and print notes on it. */
 static int report_read(const struct report_args *c, const char *path,
                        struct pp *p)
@@ -39261,8 +40306,8 @@ static int report_read(const struct report_args *c, const char *path,
     bool waiting = !fetch && serve_pending_read(path, &pending);
     uint64_t repaired = 0;
     int e = fetch ? report_fetch(c, path, &file, &why)
-                  : sys_read_file(path, PP_MOST_BYTES, &file, &why);
-    if (!e)
+                  : report_read_file(path, name, p, &file, &why);
+    if (fetch && !e)
         e = pp_read(p, &file, name, PP_MOST_BYTES, import_read, &why);
     for (size_t i = 0; !e && i < PP_REPAIRS; i++)
         if (p->repaired[i] && !repaired++ && c->strict)

@@ -369,7 +369,7 @@ LINES
     has 'a heap profile of no records, has no samples' "$OUT" \
         '^  Samples +0$'
     check 'an archive' 1 "$BIN" report "$T/a.zip"
-    one_line 'an archive, named' 'zip archive: unpack it first'
+    one_line 'an archive, named' 'zip archive. Unpack it first'
     check 'a file too large' 1 bash -c "ulimit -f 1
         exec '$BIN' report --all -o '$T/large.svg' '$T/made.pb'"
     one_line 'a file too large, said' 'large.svg: .*File too large'

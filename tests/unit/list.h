@@ -47,6 +47,12 @@ TEST(rec_records_while_lines_are_read),
 TEST(smp_trap),
 TEST(smp_full_ring_counts_what_it_loses),
 TEST(profiler_api_writes_both_files),
+/* import.c */
+TEST(import_formats),
+TEST(import_damage),
+TEST(import_places),
+TEST(import_names_formats),
+TEST(import_limits),
 /* net.c */
 TEST(net_addr),
 TEST(net_timers),

@@ -20,6 +20,7 @@ static const char *unit_name;
 
 #include "base.c"
 #include "profile.c"
+#include "import.c"
 #include "net.c"
 #include "cs.c"
 #include "report.c"
