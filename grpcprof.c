@@ -458,6 +458,9 @@ enum {
 
     /* Largest coordinate, else scaled; renderers' floats are exact to 2^24. */
     SVG_MOST_UNITS = 10000000,
+
+    /* Bytes at a name's end that the shortening of its label looks at: time. */
+    SVG_NAME_BYTES = 4096,
 };
 
 /* ---- NET ---- */
@@ -11968,6 +11971,7 @@ struct view_rows {                      /* samples to be sorted by stack */
     uint32_t *frame;                    /* owned: ranks of names, root first */
     size_t   *at;                       /* owned: row i's from at[i] on */
     uint32_t *row;                      /* owned: n rows with a value */
+    bool     *cut;                      /* owned: row i's stack is cut off */
     size_t    n;
 };
 
@@ -12017,7 +12021,8 @@ static int view_rows_init(struct view_rows *r, const struct view *v,
     r->frame = mem_zalloc(n * sizeof *r->frame);
     r->at = mem_zalloc((p->nsamples + 1) * sizeof *r->at);
     r->row = mem_zalloc(p->nsamples * sizeof *r->row);
-    if (!r->frame || !r->at || !r->row)
+    r->cut = mem_zalloc(p->nsamples * sizeof *r->cut);
+    if (!r->frame || !r->at || !r->row || !r->cut)
         return GP_ENOMEM;
     n = 0;
     for (size_t i = 0; i < p->nsamples; i++) {
@@ -12035,6 +12040,7 @@ static int view_rows_init(struct view_rows *r, const struct view *v,
                     n += whole;
                 }
             }
+            r->cut[i] = !whole;
             *cut |= !whole;
         }
         r->at[i + 1] = n;
@@ -12119,7 +12125,7 @@ static int view_tree_build(struct view_tree *t, const struct view_rows *r,
                                &now, &extra);
         }
         t->pruned |= n < all;
-        if (!e && n == all)
+        if (!e && n == all && !r->cut[i])
             t->call[path[n]].self = num_add_sat(t->call[path[n]].self, w);
         now.value = num_add_sat(now.value, w);
         now.samples = num_add_sat(now.samples, view_count(v, i, w));
@@ -12167,6 +12173,7 @@ static int view_tree_init(struct view_tree *t, const struct view *v,
     mem_free(r.frame);
     mem_free(r.at);
     mem_free(r.row);
+    mem_free(r.cut);
     if (e) {
         view_tree_fini(t);
         txt_fail(why, e, "out of memory");
@@ -17976,7 +17983,10 @@ static int compare_assert_test(struct compare_assert *t, const struct anl *a,
  *
  *   <g class="c0 s1"><path d="M120 3h40v.94H120z"/></g>     x, row, width
  *   <metadata id="n">all\nmain</metadata>                    names
- *   <metadata id="d">1:12</metadata>                         name : samples
+ *   <metadata id="d">1:12:60</metadata>               name : samples : self
+ *
+ * Samples are left out where they equal the width, self, in units, where it is
+ * 0.  A name that is wider than its frame keeps its end: svg_put_fitting.
  *
  * With a base, a frame is as wide as the mean of its two shares and is grouped
  * by how its share, or its time per call, changed; its data is name : samples :
@@ -17996,6 +18006,7 @@ struct svg_config {
     unsigned    least_ppm;              /* narrowest frame; 0: SVG_LEAST_PPM */
     bool        inverted;               /* the root is at the top */
     bool        reverse;                /* stacks start at the leaf */
+    bool        by_size;                /* the widest callee stands first */
     const struct pp *base;              /* to compare with, or NULL */
     const char *base_name;              /* for errors */
     const struct compare_diff *diff;    /* borrowed: of the profile and base */
@@ -18041,7 +18052,8 @@ static const char *const svg_style[] = {
     "#t{pointer-events:none}#f path{cursor:pointer}",
     ".j #f path{stroke:#fff;stroke-width:.6;vector-effect:non-scaling-stroke}",
     ".j #f .n{stroke:none}#f .p{opacity:.5}svg{background:#fff}",
-    ".j #f .k{stroke:#000;stroke-width:2.5}",
+    ".j .a,.j .k{fill:none;stroke:#000;stroke-width:2.5;pointer-events:none;",
+    "vector-effect:non-scaling-stroke}.j .a{stroke-width:1.2}",
     "#f .h{fill:#f0f;fill-opacity:.75}.o{cursor:pointer}",
     ".o rect{fill:#eee;stroke:#888}.o:focus rect{stroke:#06c;stroke-width:2}",
     "#f:focus,.o:focus{outline:none}",
@@ -18054,7 +18066,7 @@ static const char *const svg_style[] = {
 
 static const char *const svg_style_dark[] = {
     "@media(prefers-color-scheme:dark){text{fill:#f4f4f4}.q{fill:#bbb}",
-    ".bg{fill:#1c1d20}.j #f path{stroke:#1c1d20}.j #f .k{stroke:#fff}",
+    ".bg{fill:#1c1d20}.j #f path{stroke:#1c1d20}.j .a,.j .k{stroke:#fff}",
     ".o rect{fill:#333}#f .h{fill:#b0b}#f g.x path{fill:#555}",
     "input{background:#333;color:#fff;border:1px solid #888}",
     "svg{background:#1c1d20}input::placeholder{color:#ccc}",
@@ -18095,27 +18107,43 @@ static const char *const svg_script[] = {
     "  var y = +d[1];",
     "  return e.frame = { e: e, x: +d[0], y: y, w: +d[2], name: names[+s[0]],",
     "    n: +(s[1] || d[2]), depth: down ? y : rows - 1 - y, was: +s[2],",
+    "    self: +(s[2] || 0),",
     "    now: s[3] / 1e9, base: s[4] / 1e9, c: e.parentNode.classList[0] };",
     "});",
     "frames.sort(function (a, b) { return a.x - b.x || a.depth - b.depth; });",
-    "var root = frames[0], zoom = root, current = root, pattern = '';",
+    "var open = [];                  /* by depth: the last frame */",
+    "frames.forEach(function (f) {",
+    "  f.caller = open[f.depth - 1];",
+    "  open[f.depth] = f;",
+    "});",
+    "var root = frames[0], zoom = root, current = root, marked = null;",
+    "var pattern = '', found = '';   /* the search and what it found */",
     "var summary = svg.querySelector('.q'), status = '';",
+    "var above = make('path', { class: 'a' }, $('v'));",
+    "var here = make('path', { class: 'k' }, $('v'));",
+    "var pad = make('rect', { class: 'bg', width: '100%' }, svg);",
+    "var high = 1, foot = 0;         /* lines of details; the frames' end */",
+    "svg.appendChild(info);          /* above pad and the frames */",
     "",
     "function percent(x) {",
-    "  return (100 * x).toFixed(x < 0.001 ? 3 : 1) + '%';",
+    "  return (100 * x).toFixed(x && x < 0.001 ? 3 : 1) + '%';",
     "}",
     "function count(x) { return Math.round(x).toLocaleString('en'); }",
     "/* A value in three digits and its unit: 7.46 us. */",
     "function amount(v, time) {",
     "  var steps = ns || time ? [1e9, 's', 1e6, 'ms', 1e3, 'us', 1, 'ns']",
     "    : unit === 'bytes' ? [1e9, 'GB', 1e6, 'MB', 1e3, 'kB', 1, 'B']",
-    "    : [1, unit];",
+    "    : [1, unit === 'count' ? '' : unit];",
     "  var i = 0;",
     "  v *= ns || 1;",
     "  while (i < steps.length - 2 && v < steps[i] * 0.9995) i += 2;",
     "  v /= steps[i];",
     "  return (steps[i] === 1 || v >= 999.5 ? count(v) : v.toPrecision(3)) +",
-    "    ' ' + steps[i + 1];",
+    "    (steps[i + 1] && ' ') + steps[i + 1];",
+    "}",
+    "/* The number n of frames or samples in words. */",
+    "function plural(n, noun) {",
+    "  return count(n) + ' ' + noun + (n === 1 ? '' : 's');",
     "}",
     "/* The Wilson 95% interval of share p. */",
     "function interval(p) {",
@@ -18148,18 +18176,65 @@ static const char *const svg_script[] = {
     "      count(f.was) + ' samples';",
     "  if (differs) return compare(f);",
     "  var p = f.w / units;",
-    "  return heading(f) + amount(f.w * value) + ', ' + count(f.n) +",
-    "    ' samples, ' + percent(p) + (kish > 0 && f !== root",
-    "      ? ' (95% interval ' + interval(p) + ')' : '') + (zoom !== root",
-    "      ? ', ' + percent(f.w / zoom.w) + ' of the visible part' : '');",
+    "  return heading(f) + 'total ' + amount(f.w * value) + ', ' +",
+    "    percent(p) + (kish > 0 && f !== root ? ' (95% interval ' +",
+    "      interval(p) + ')' : '') + ', ' + plural(f.n, 'sample') +",
+    "    '; self ' + amount(f.self * value) + ', ' + percent(f.self / units) +",
+    "    (zoom === root ? '' : '; total is ' + percent(f.w / zoom.w) +",
+    "      ' of the visible part');",
     "}",
     "",
-    "/* The name if it fits, else without directories, else cut off. */",
-    "function fit(name, chars) {",
-    "  if (name.length <= chars) return name;",
-    "  name = name.replace(/^[^([<{ ]*\\/(?=.)/, '');",
-    "  if (name.length <= chars) return name;",
-    "  return Array.from(name).slice(0, chars - 2).join('') + '..';",
+    "/* The width of s in characters; those past U+3000 count twice. */",
+    "function columns(s) {",
+    "  return /^[ -~]*$/.test(s) ? s.length",
+    "    : Array.from(s).reduce(function (n, c) {",
+    "      return n + (c < '\\u3000' ? 1 : 2);",
+    "    }, 0);",
+    "}",
+    "/* s without const, or the arguments in brackets, at its end. */",
+    "function strip(s) {",
+    "  var i = s.length, depth = 0, c;",
+    "  if (/ const$/.test(s)) return s.slice(0, -6);",
+    "  do {",
+    "    c = s[--i];",
+    "    if (/[([<]/.test(c)) depth--;",
+    "    else if (/[)\\]]/.test(c) || (c === '>' && s[i - 1] !== '-'))",
+    "      depth++;",
+    "  } while (i && depth > 0);",
+    "  var head = s.slice(0, i).replace(/ +$/, '');",
+    "  return depth || !/[([<]/.test(c) || /(^|[.:/!*&]|operator)$/.test(head)",
+    "    ? s : head;",
+    "}",
+    "/* The end of s, at most n wide: from where a package, type or word",
+    " * begins, outside of brackets, if one does there. */",
+    "function tail(s, n) {",
+    "  var c = Array.from(s), left = columns(s), at = -1, depth = 0, i;",
+    "  for (i = 0; i < c.length; i++) {",
+    "    if (left <= n && at < 0) at = i;",
+    "    if (left <= n && !depth && i && /[.:/! ]/.test(c[i - 1]) &&",
+    "        !/[.:/! ]/.test(c[i])) {",
+    "      at = i;",
+    "      break;",
+    "    }",
+    "    if (/[([<{]/.test(c[i])) depth++;",
+    "    else if (depth && (/[)\\]}]/.test(c[i]) ||",
+    "        (c[i] === '>' && c[i - 1] !== '-'))) depth--;",
+    "    else if (!depth && c[i] === 'o' && !/\\w/.test(c[i - 1] || ' ') &&",
+    "        /^operator[^\\w.:/]/.test(c.slice(i, i + 9).join('')))",
+    "      depth += 1e9;",
+    "    left -= columns(c[i]);",
+    "  }",
+    "  return c.slice(at).join('');",
+    "}",
+    "/* The name, as svg_put_fitting shortens it to n characters. */",
+    "function fit(name, n) {",
+    "  var last;",
+    "  if (columns(name) <= n) return name;",
+    "  name = name.slice(-4096).replace(/^[^([<{ ]*\\/(?=.)/, '');",
+    "  for (; columns(name) > n && name !== last; name = strip(name))",
+    "    last = name;",
+    "  return columns(name) <= n ? name",
+    "    : n < 5 ? '' : '..' + tail(name, n - 2);",
     "}",
     "function width() { return svg.getBoundingClientRect().width - 2 * M; }",
     "/* Write s into e in lines of width W; return the number of lines. */",
@@ -18175,7 +18250,18 @@ static const char *const svg_script[] = {
     "  });",
     "  return n + 1;",
     "}",
-    "function report(s) { wrap(info, status = s, Math.max(width(), 100)); }",
+    "/* Show s below the frames, or at the window's end if that is above. */",
+    "function report(s) {",
+    "  high = wrap(info, status = s, Math.max(width(), 100));",
+    "  pin();",
+    "}",
+    "function pin() {",
+    "  var h = 14 + high * ROW, y = innerHeight - h -",
+    "    svg.getBoundingClientRect().top;",
+    "  y = Math.max(foot - rows * ROW, Math.min(foot, y));",
+    "  set(info, { y: y + 20 });",
+    "  set(pad, { y: y, height: y < foot ? h : 0 });",
+    "}",
     "",
     "/* Place everything for the window's width and the zoom. */",
     "function layout() {",
@@ -18198,7 +18284,8 @@ static const char *const svg_script[] = {
     "  set($('v'), { y: top, width: W, height: H,",
     "    viewBox: '0 0 ' + W + ' ' + rows });",
     "  move(texts, M, top);",
-    "  set(info, { y: top + H + 20 });",
+    "  foot = top + H;",
+    "  pin();",
     "  move(reset, W - (wide ? 350 : 90) + M, tools);",
     "  move(flip, W - (wide ? 420 : 60) + M, 8);",
     "  svg.setAttribute('height', top + H + (wide ? 47 : 98));",
@@ -18217,7 +18304,9 @@ static const char *const svg_script[] = {
     "    if (chars > 2 && off.indexOf(f.c) < 0)",
     "      list.push([a + 3, f.y * ROW + 12, fit(f.name, chars)]);",
     "  });",
+    "  mark(marked);",
     "  list.forEach(function (t) {",
+    "    if (!t[2]) return;",
     "    make('text', { x: t[0].toFixed(1), y: t[1] }, texts)",
     "      .textContent = t[2];",
     "  });",
@@ -18248,12 +18337,26 @@ static const char *const svg_script[] = {
     "    });",
     "  });",
     "}",
+    "/* Outline f, unless it is null, and the frames that called it. */",
+    "function mark(f) {",
+    "  var d = '', g;",
+    "  marked = f;",
+    "  for (g = f && f.caller; g; g = g.caller)",
+    "    if (g.shown) d += g.e.getAttribute('d');",
+    "  set(above, { d: d });",
+    "  set(here, { d: f && f.shown ? f.e.getAttribute('d') : '' });",
+    "}",
     "function show(f) {",
-    "  current.e.classList.remove('k');",
     "  current = f;",
+    "  mark(f);",
     "  report(describe(f));",
     "  f.e.insertBefore(tip, null).textContent = status;",
     "  layer.setAttribute('aria-activedescendant', f.e.id);",
+    "}",
+    "/* Nothing is pointed at: tell what was found, or of the zoom. */",
+    "function rest() {",
+    "  mark(null);",
+    "  report(found || describe(zoom));",
     "}",
     "/* Hide or show the category of class c. */",
     "function toggle(c) {",
@@ -18284,10 +18387,11 @@ static const char *const svg_script[] = {
     "function search(s) {",
     "  var re, end = -1, sum = 0, part = 0, n = 0;",
     "  pattern = s;",
+    "  found = '';",
     "  try {",
     "    re = s && new RegExp(s, /[A-Z]/.test(s) ? '' : 'i');",
     "  } catch {",
-    "    report('Invalid regular expression: ' + s);",
+    "    report(found = 'Invalid regular expression: ' + s);",
     "    return;",
     "  }",
     "  frames.forEach(function (f) {",
@@ -18302,8 +18406,10 @@ static const char *const svg_script[] = {
     "      Math.max(f.x, zoom.x));",
     "  });",
     "  if (s)",
-    "    report('Matched: ' + percent(sum / units) + ' in ' + count(n) +",
-    "      ' frames' + (zoom === root ? '' : ', ' + percent(part / zoom.w) +",
+    "    report(found = 'Matched: ' +",
+    "      (meta[10] === '1' && n ? 'at least ' : '') + percent(sum / units) +",
+    "      ' in ' + plural(n, 'frame') +",
+    "      (zoom === root ? '' : ', ' + percent(part / zoom.w) +",
     "        ' of the visible part'));",
     "  saveState();",
     "}",
@@ -18325,7 +18431,9 @@ static const char *const svg_script[] = {
     "",
     "var find = make('foreignObject', { height: 26 }, svg);",
     "var input = find.appendChild(document.createElementNS(XH, 'input'));",
-    "set(input, { type: 'search', placeholder: 'Search: regex (Ctrl-F)',",
+    "var alone = document.documentElement === svg;",
+    "set(input, { type: 'search', placeholder: 'Search: regex' +",
+    "  (alone ? ' (Ctrl-F)' : ''),",
     "  'aria-label': 'Search frames by regular expression' });",
     "/* Call act on a click on e, Enter or the space bar. */",
     "function onPress(e, act) {",
@@ -18369,9 +18477,23 @@ static const char *const svg_script[] = {
     "    'aria-label': describe(f) });",
     "});",
     "set(layer, { role: 'tree', tabindex: 0, 'aria-label': 'Call stacks' });",
+    "/* For the page around the picture: the names, and a search for one that",
+    " * zooms to its frame if there is only one. */",
+    "svg.names = new Set(names);",
+    "svg.find = function (name) {",
+    "  var same = frames.filter(function (f) { return f.name === name; });",
+    "  pattern = name.replace(/[\\\\^$.*+?()[\\]{}|]/g, '\\\\$&');",
+    "  input.value = pattern = '^' + pattern + '$';",
+    "  layer.focus();",
+    "  zoomTo(same.length === 1 ? same[0] : root);",
+    "  svg.scrollIntoView({ block: 'nearest' });",
+    "};",
     "layer.addEventListener('mouseover', function (e) {",
     "  if (e.target.frame) show(e.target.frame);",
     "});",
+    "layer.addEventListener('mouseleave', rest);",
+    "layer.addEventListener('focus', function () { show(current); });",
+    "layer.addEventListener('blur', rest);",
     "layer.addEventListener('click', function (e) {",
     "  if (e.target.frame) zoomTo(e.target.frame);",
     "});",
@@ -18380,29 +18502,30 @@ static const char *const svg_script[] = {
     "    : e.key === 'Home' ? root : null;",
     "  if (e.key === 'Enter' || e.key === ' ') zoomTo(current);",
     "  else if (!f) return;",
-    "  else {",
-    "    show(f);",
-    "    f.e.classList.add('k');",
-    "  }",
+    "  else show(f);",
     "  e.preventDefault();",
     "});",
     "input.addEventListener('input', function () { search(input.value); });",
     "addEventListener('keydown', function (e) {",
-    "  if (e.key === 'F3' || (e.key === 'f' && (e.ctrlKey || e.metaKey))) {",
+    "  if (alone && (e.key === 'F3' ||",
+    "      (e.key === 'f' && (e.ctrlKey || e.metaKey)))) {",
     "    e.preventDefault();",
     "    input.focus();",
     "    input.select();",
     "  } else if (e.key === 'Escape') {",
-    "    if (pattern) search(input.value = '');",
-    "    else zoomTo(root);",
+    "    search(input.value = '');",
+    "    zoomTo(root);",
+    "    if (document.activeElement !== layer) rest();",
     "  }",
     "});",
     "addEventListener('resize', layout);",
+    "addEventListener('scroll', pin);",
     "svg.removeAttribute('viewBox');",
     "set(svg, { width: '100%', class: 'j' });",
     "loadState();",
     "zoomTo(zoom);",
     "search(input.value);",
+    "rest();",
     "})();",
 };
 
@@ -18429,25 +18552,117 @@ struct svg {
     bool      down;                     /* the root is row 0 */
 };
 
-/* Return the first n characters of s, or all. */
-static struct slice svg_cut(struct slice s, size_t n)
+/* ---- names that fit ---- */
+
+/* Return the width of the character at p, of n bytes left, in columns, and set
+ * *bytes to its length.  Past U+3000, and where U+FFFD will stand, it is 2. */
+static size_t svg_column(const char *p, size_t n, size_t *bytes)
 {
-    size_t i = 0;
-    for (; i < s.n && n > 0; n--) {
-        size_t k = txt_utf8(s.p + i, s.n - i);
-        i += k ? k : 1;
-    }
-    return (struct slice){ s.p, i };
+    bool fit;
+    *bytes = txt_printable(p, n, &fit);
+    return (fit ? (uint8_t)*p >= 0xe3 : *p != '\t') ? 2 : 1;
 }
 
-/* Append name in n >= 3 characters: whole, without directories, or cut off. */
+/* Return the width of s in columns; more than most is most + 1 or + 2. */
+static size_t svg_columns(struct slice s, size_t most)
+{
+    size_t n = 0;
+    for (size_t i = 0, k; i < s.n && n <= most; i += k)
+        n += svg_column(s.p + i, s.n - i, &k);
+    return n;
+}
+
+/* Return c's place in set, from 1 on, or 0. */
+static size_t svg_in(const char *set, char c)
+{
+    const char *p = c ? strchr(set, c) : NULL;
+    return p ? (size_t)(p - set) + 1 : 0;
+}
+
+/* True if the byte at s.p[i] closes a bracket; that of -> does not. */
+static bool svg_closes(struct slice s, size_t i)
+{
+    return svg_in(")]}", s.p[i]) ||
+           (s.p[i] == '>' && (i == 0 || s.p[i - 1] != '-'));
+}
+
+/* Return the length of s without const, or the arguments in brackets, at its
+ * end; s.n if it has none, or consists of them. */
+static size_t svg_strip(struct slice s)
+{
+    size_t i = s.n, depth = 0;
+    if (txt_ends(s, " const"))
+        return s.n - 6;
+    do {
+        if (i == 0)
+            return s.n;
+        i--;
+        if (s.p[i] != '}' && svg_closes(s, i))
+            depth++;
+        else if (depth && svg_in("([<", s.p[i]))
+            depth--;
+    } while (depth);
+    bool opens = i + 1 < s.n && svg_in("([<", s.p[i]);
+    while (i && s.p[i - 1] == ' ')
+        i--;
+    return !opens || i == 0 || svg_in(".:/!*&", s.p[i - 1]) ||
+           txt_ends((struct slice){ s.p, i }, "operator") ? s.n : i;
+}
+
+/* True if a C++ operator's name begins at s.p[i]: brackets in it are none. */
+static bool svg_is_operator(struct slice s, size_t i)
+{
+    struct slice rest = txt_after(s, i);
+    return txt_starts(rest, "operator") && rest.n > 8 &&
+           !isalnum((uint8_t)rest.p[8]) && !svg_in("_.:/", rest.p[8]) &&
+           (i == 0 || (!isalnum((uint8_t)s.p[i - 1]) && s.p[i - 1] != '_'));
+}
+
+/* Return the end of s that is at most n columns wide: from where a package, a
+ * type or a word begins, outside of brackets, if one does there. */
+static struct slice svg_tail(struct slice s, size_t n)
+{
+    static const char between[] = ".:/! ";
+    size_t left = svg_columns(s, SIZE_MAX - 2), at = s.n, depth = 0;
+    bool operator = false;
+    for (size_t i = 0, k; i < s.n; i += k) {
+        if (left <= n && at == s.n)
+            at = i;
+        if (left <= n && !depth && !operator && i &&
+            svg_in(between, s.p[i - 1]) && !svg_in(between, s.p[i]))
+            return txt_after(s, i);
+        if (svg_in("([<{", s.p[i]))
+            depth++;
+        else if (depth && svg_closes(s, i))
+            depth--;
+        else
+            operator |= !depth && svg_is_operator(s, i);
+        left -= svg_column(s.p + i, s.n - i, &k);
+    }
+    return txt_after(s, at);
+}
+
+/* Append name in n columns: whole, without directories, without arguments, or
+ * its end after "..".  Append nothing where only two characters would be left.
+ * The script's fit does the same. */
 static void svg_put_fitting(struct buf *b, struct slice name, size_t n)
 {
-    if (svg_cut(name, n).n < name.n)
-        name = txt_short_name(name);
-    bool cut = svg_cut(name, n).n < name.n;
-    txt_put_xml(b, cut ? svg_cut(name, n - 2) : name);
-    txt_puts(b, cut ? ".." : "");
+    if (svg_columns(name, n) > n) {
+        size_t skip = name.n > SVG_NAME_BYTES ? name.n - SVG_NAME_BYTES : 0;
+        while (skip && skip < name.n && (name.p[skip] & 0xc0) == 0x80)
+            skip++;
+        name = txt_short_name(txt_after(name, skip));
+    }
+    size_t k = name.n;
+    do {
+        name.n = k;
+    } while (svg_columns(name, n) > n && (k = svg_strip(name)) < name.n);
+    if (svg_columns(name, n) <= n) {
+        txt_put_xml(b, name);
+    } else if (n > 4) {
+        txt_puts(b, "..");
+        txt_put_xml(b, svg_tail(name, n - 2));
+    }
 }
 
 /* Release g and leave it all zero. */
@@ -18586,6 +18801,45 @@ static int svg_merge(struct svg *g, const struct pp *now, size_t type,
     }
     merge_fini(&m);
     return e ? txt_fail(why, e, "out of memory") : GP_OK;
+}
+
+struct svg_callee { uint32_t caller, call; int64_t total; };
+
+/* Compare two callees by caller, then the larger first. */
+static int svg_compare_callees(const void *a, const void *b)
+{
+    const struct svg_callee *x = a, *y = b;
+    int r = (x->caller > y->caller) - (x->caller < y->caller);
+    r = r ? r : (x->total < y->total) - (x->total > y->total);
+    return r ? r : (x->call > y->call) - (x->call < y->call);
+}
+
+/* Move the calls so that the largest callee of each starts where its caller
+ * does, the next one after it; self comes last. */
+static int svg_place_by_size(struct svg *g)
+{
+    struct view_tree *t = &g->tree;
+    struct svg_callee *all = mem_zalloc(t->n * sizeof *all);
+    uint32_t *open = mem_zalloc(((size_t)t->depth + 1) * sizeof *open);
+    int e = all && open ? GP_OK : GP_ENOMEM;
+    for (uint32_t i = 0; i < t->n && !e; i++) {
+        uint32_t depth = t->call[i].depth;
+        open[depth] = i;
+        all[i] = (struct svg_callee){ depth ? open[depth - 1] : 0, i,
+                                      t->call[i].total };
+    }
+    if (!e)                             /* the root is its own first callee */
+        qsort(all + 1, t->n - 1, sizeof *all, svg_compare_callees);
+    int64_t at = 0;
+    for (uint32_t k = 1; k < t->n && !e; k++) {
+        if (k == 1 || all[k].caller != all[k - 1].caller)
+            at = t->call[all[k].caller].start;
+        t->call[all[k].call].start = at;
+        at = num_add_sat(at, all[k].total);
+    }
+    mem_free(all);
+    mem_free(open);
+    return e;
 }
 
 /* Make one node of each function that has two, one in now and one in base, such
@@ -18740,6 +18994,8 @@ static int svg_build(struct svg *g, const struct pp *p,
         (g->differs && svg_test_changes(g)))
         return txt_fail(why, GP_ENOMEM, "out of memory");
     svg_choose(g);
+    if (config->by_size && svg_place_by_size(g))
+        return txt_fail(why, GP_ENOMEM, "out of memory");
     return svg_sort(g) ? txt_fail(why, GP_ENOMEM, "out of memory") : GP_OK;
 }
 
@@ -18838,10 +19094,15 @@ static void svg_put_frames(struct svg *g, struct buf *b, int top)
         double chars = ((double)w * scale - 6) / 7.25;
         if (chars < 3)
             continue;
+        const size_t begin = b->len;
         txt_putf(b, "<text x=\"%.1f\" y=\"%u\">", (double)x * scale + 3,
                  svg_row(g, g->drawn[j]) * SVG_ROW + 12);
+        const size_t label = b->len;
         svg_put_fitting(b, svg_name(g, g->drawn[j]), (size_t)chars);
-        txt_puts(b, "</text>\n");
+        if (b->len == label)
+            b->len = begin;
+        else
+            txt_puts(b, "</text>\n");
     }
     txt_puts(b, "</g>\n");
 }
@@ -18854,6 +19115,20 @@ static void svg_put_shares(const struct svg *g, struct buf *b, uint32_t i)
     for (size_t k = 0; k < 2; k++)
         txt_putf(b, ":%.0f", g->total[k].value > 0 ? SVG_PARTS *
                  (double)m->sum[k] / (double)g->total[k].value : 0.0);
+}
+
+/* Append the samples of call i, of width w, and its self value. */
+static void svg_put_samples(const struct svg *g, struct buf *b, uint32_t i,
+                            uint64_t w)
+{
+    const struct view_call *c = &g->tree.call[i];
+    uint64_t self = svg_units(g, c->self);
+    if ((uint64_t)c->samples != w)
+        txt_putf(b, ":%" PRId64, c->samples);
+    else if (self)
+        mem_put_byte(b, ':');
+    if (self)
+        txt_putf(b, ":%" PRIu64, self);
 }
 
 /* Append the metadata that the script reads. */
@@ -18869,12 +19144,13 @@ static void svg_put_data(struct svg *g, struct buf *b)
              : view_effective(&g->view.total), g->rows, g->down);
     bool word = t->unit.n && !memchr(t->unit.p, ' ', t->unit.n);
     txt_put_xml(b, word ? t->unit : txt_slice("units"));
-    txt_putf(b, " %d %.9g %.9g</metadata>\n<metadata id=\"d\">", g->differs,
+    txt_putf(b, " %d %.9g %.9g %d</metadata>\n<metadata id=\"d\">", g->differs,
              g->differs ? svg_call_ns(g, 0) : 0,
-             g->differs ? svg_call_ns(g, 1) : 0);
+             g->differs ? svg_call_ns(g, 1) : 0,
+             g->tree.pruned || g->tree.n > g->ndrawn);
     for (size_t j = 0; j < g->ndrawn; j++) {
         uint32_t i = g->drawn[j], node = g->tree.call[i].node;
-        uint64_t x, w, samples = (uint64_t)g->tree.call[i].samples;
+        uint64_t x, w;
         svg_span(g, i, &x, &w);
         if (node != MEM_NONE && g->name[node] == 0) {
             mem_put_byte(&names, '\n');
@@ -18884,8 +19160,8 @@ static void svg_put_data(struct svg *g, struct buf *b)
         txt_putf(b, j ? " %u" : "%u", node == MEM_NONE ? 0 : g->name[node]);
         if (g->differs)
             svg_put_shares(g, b, i);
-        else if (samples != w)
-            txt_putf(b, ":%" PRIu64, samples);
+        else
+            svg_put_samples(g, b, i, w);
     }
     txt_puts(b, "</metadata>\n<metadata id=\"n\">all");
     mem_put_buf(b, &names);
@@ -33655,6 +33931,7 @@ struct doc_doc {
     const char *const *block;           /* html: open block, or NULL */
     const struct doc_column *column;    /* borrowed: of the open table */
     size_t ncolumns, at;                /* at: index of the next cell */
+    size_t name;                        /* bytes of cell: a function's name */
     struct buf cell;                    /* owned */
 };
 
@@ -33830,7 +34107,7 @@ static void doc_cell_text(struct doc_doc *d,
     mem_put_byte(&d->cell, 0);
     if (!d->cell.err)
         put(d, (const char *)d->cell.data);
-    d->cell.len = 0;
+    d->cell.len = d->name = 0;
 }
 
 /* Append the cell's text as the value of name, and empty the cell. */
@@ -33851,7 +34128,14 @@ static void doc_field(struct doc_doc *d, const char *name)
         if (!d->cell.err)
             doc_wrap(d->b, (const char *)d->cell.data, 24, 24);
     }
-    d->cell.len = 0;
+    d->cell.len = d->name = 0;
+}
+
+/* Return the HTML class of c's cells: aligned left, wide numbers, or none. */
+static const char *doc_class(const struct doc_column *c)
+{
+    return c->width <= 0 ? " class=\"l\""
+         : c->width > 12 ? " class=\"w\"" : "";
 }
 
 /* Begin a table with n columns, which must outlive the table. */
@@ -33865,12 +34149,14 @@ static void doc_table(struct doc_doc *d, const struct doc_column *c, size_t n)
         txt_puts(d->b, "<thead><tr>");
         for (size_t i = 0; i < n; i++)
             txt_putf(d->b, "<th scope=\"col\"%s>%s</th>",
-                     c[i].width > 0 ? "" : " class=\"l\"", c[i].title);
+                     doc_class(&c[i]), c[i].title);
         txt_puts(d->b, "</tr></thead>\n");
         return;
     }
     if (!d->md)
         txt_puts(d->b, d->color ? "  \033[2m" : "  ");
+    else if (d->b->len && !txt_ends(mem_slice(d->b), "\n\n"))
+        mem_put_byte(d->b, '\n');       /* else it continues a list */
     for (size_t i = 0; i < n; i++)
         if (d->md)
             txt_putf(d->b, "| %s ", c[i].title);
@@ -33892,9 +34178,15 @@ static void doc_cell(struct doc_doc *d)
     size_t pad = want > have ? want - have : 0;
     bool last = ++d->at == d->ncolumns;
     if (d->html) {
+        struct slice rest = mem_slice(&d->cell), name = { rest.p, 0 };
         txt_putf(d->b, "%s<td%s>", d->at == 1 ? "<tr>" : "",
-                 width > 0 ? "" : " class=\"l\"");
-        txt_put_xml(d->b, mem_slice(&d->cell));
+                 doc_class(&d->column[d->at - 1]));
+        name.n = d->name < rest.n ? d->name : rest.n;
+        if (name.n) {
+            doc_element(d, "<span class=\"n\">", name, "</span>");
+            rest = txt_after(rest, name.n);
+        }
+        txt_put_xml(d->b, rest);
         txt_puts(d->b, last ? "</td></tr>\n" : "</td>");
     } else if (d->md) {
         txt_puts(d->b, "| ");
@@ -33910,7 +34202,7 @@ static void doc_cell(struct doc_doc *d)
     }
     if (last)
         d->at = 0;
-    d->cell.len = 0;
+    d->cell.len = d->name = 0;
 }
 
 /* Put the name s into the cell.  In text, a name of over most characters is
@@ -33922,6 +34214,7 @@ static void doc_name(struct doc_doc *d, struct slice s, size_t most)
     if (!whole && s.n > most)
         s = txt_short_name(s);
     txt_put_clean(&d->cell, s);
+    d->name = begin ? d->name : d->cell.len;
     for (size_t i = begin; i < d->cell.len && !whole; i++) {
         if ((d->cell.data[i] & 0xc0) == 0x80)
             continue;
@@ -34195,10 +34488,8 @@ static void doc_function(struct doc_doc *d, const struct anl *a,
     doc_cell(d);
     bool where = n->symbol && module.n && n->module != a->main && !c->by;
     size_t less = where ? (module.n < 20 ? module.n : 20) + 2 : 0;
-    if (c->by)                          /* never cut: the end matters most */
-        txt_put_clean(&d->cell, n->name);
-    else
-        doc_name(d, n->name, DOC_NAME_COLUMNS - less);
+    doc_name(d, n->name, c->by ? SIZE_MAX   /* the end matters most */
+                               : DOC_NAME_COLUMNS - less);
     if (where) {
         txt_puts(&d->cell, "  ");
         doc_name(d, module, 20);
@@ -34987,16 +35278,87 @@ static const char *const doc_report_style[] = {
     "max-width:78rem;color:#1b1b1b;background:#fff}",
     "h1{font-size:1.35rem}h2{font-size:1.1rem;margin-top:2rem}",
     "table{border-collapse:collapse}.s,pre{overflow-x:auto}",
-    "th,td{padding:.2rem .7rem;text-align:right;white-space:nowrap;",
-    "font-variant-numeric:tabular-nums}th{border-bottom:1px solid #888}",
-    ".l{text-align:left}tr:nth-child(even) td{background:#f4f5f7}",
+    "th,td{padding:.2rem .7rem;text-align:right;vertical-align:top;",
+    "white-space:nowrap;font-variant-numeric:tabular-nums}",
+    "thead tr{border-bottom:1px solid #888}.l{text-align:left}",
+    "td.l{white-space:normal;overflow-wrap:anywhere;min-width:12rem}",
+    "tbody tr:nth-child(even){background:#f4f5f7}",
+    "button{font:inherit;color:inherit;text-align:inherit;cursor:pointer;",
+    "background:none;border:0;padding:0;margin:0}",
+    "[aria-sort=ascending]{--arrow:\"\\25b2\"}",
+    "[aria-sort=descending]{--arrow:\"\\25bc\"}",
+    "th button::before,th.l button::after{content:var(--arrow,\"\");",
+    "display:inline-block;width:1em;font-size:.8em;text-align:center}",
+    "th.l button::before{display:none}",
+    "td button{color:#05a}button:hover{text-decoration:underline}",
     "dl{display:grid;grid-template-columns:12rem 1fr;gap:.15rem .8rem}",
     "dt{font-weight:600}dd{margin:0;grid-column:2;overflow-wrap:anywhere}",
     "pre{background:#f4f5f7;padding:.6rem}",
-    "svg{max-width:100%}li,p,h1{overflow-wrap:anywhere}",
-    "@media(max-width:40rem){dl{grid-template-columns:1fr}dd{grid-column:1}}",
+    "svg{max-width:100%}li,p,h1{overflow-wrap:anywhere}li,p{max-width:52rem}",
+    "@media(max-width:40rem){dl{grid-template-columns:1fr}dd{grid-column:1}",
+    "dt{margin-top:.3rem}ul{padding-left:1.2rem}table{width:100%}",
+    "tr{display:flex;flex-wrap:wrap;padding:.2rem 0}th,td{flex:10 1 0;",
+    "padding:0 .1rem;font-size:.75rem}.w{flex-grow:17}td.l{min-width:0}",
+    ".l{order:-1;flex:0 0 100%;font-size:.85rem}th button::before{width:0}}",
     "@media(prefers-color-scheme:dark){body{color:#eee;background:#1c1d20}",
-    "tr:nth-child(even) td,pre{background:#26282c}}",
+    "tbody tr:nth-child(even),pre{background:#26282c}td button{color:#8cf}}",
+};
+
+/* The script: a column's head sorts its table, by value; a function's name
+ * leads to its frames. */
+static const char *const doc_report_script[] = {
+    "(function () {",
+    "'use strict';",
+    "var svg = document.querySelector('svg');",
+    "var UNIT = { ns: 1, us: 1e3, ms: 1e6, s: 1e9, kB: 1e3, MB: 1e6,",
+    "  GB: 1e9, TB: 1e12 };",
+    "/* The number that text begins with, in ns or bytes; else NaN. */",
+    "function value(text) {",
+    "  var m = text.match(/^([-+]?[\\d,]*\\.?\\d+)(?: ([a-zA-Z]+))?/);",
+    "  return m ? m[1].replace(/,/g, '') * (UNIT[m[2]] || 1) : NaN;",
+    "}",
+    "/* Put what e contains into a button that calls act. */",
+    "function press(e, act) {",
+    "  var button = document.createElement('button');",
+    "  button.type = 'button';",
+    "  button.append(...e.childNodes);",
+    "  button.addEventListener('click', act);",
+    "  e.appendChild(button);",
+    "}",
+    "/* Sort by column i: numbers and then \"n/a\", or text. */",
+    "function sort(table, i, number, up) {",
+    "  var body = table.tBodies[0];",
+    "  function key(row) {",
+    "    var text = row.cells[i].textContent;",
+    "    return number ? value(text) : text;",
+    "  }",
+    "  Array.from(body.rows, function (row) {",
+    "    return { row: row, key: key(row) };",
+    "  }).sort(function (a, b) {",
+    "    var x = a.key, y = b.key, none = number && isNaN(x) - isNaN(y);",
+    "    return none || (up ? 1 : -1) * (x < y ? -1 : x > y ? 1 : 0);",
+    "  }).forEach(function (r) { body.appendChild(r.row); });",
+    "}",
+    "document.querySelectorAll('table').forEach(function (table) {",
+    "  var head = Array.from(table.tHead.rows[0].cells);",
+    "  head.forEach(function (th, i) {",
+    "    var number = !th.classList.contains('l');",
+    "    press(th, function () {",
+    "      var was = th.getAttribute('aria-sort');",
+    "      var up = was ? was === 'descending' : !number;",
+    "      head.forEach(function (h) { h.removeAttribute('aria-sort'); });",
+    "      th.setAttribute('aria-sort', up ? 'ascending' : 'descending');",
+    "      if (table.tBodies.length) sort(table, i, number, up);",
+    "    });",
+    "  });",
+    "});",
+    "document.querySelectorAll('.n').forEach(function (e) {",
+    "  var name = e.textContent;",
+    "  if (!svg || !svg.names.has(name)) return;",
+    "  e.title = 'Find it in the flame graph';",
+    "  press(e, function () { svg.find(name); });",
+    "});",
+    "})();",
 };
 
 /* Append the analysis as a self-contained page that includes picture, an SVG
@@ -35012,7 +35374,9 @@ static void doc_report_html(struct buf *b, const struct anl *a,
     TXT_PUT_LINES(b, doc_report_style);
     txt_puts(b, "</style></head><body><main>\n");
     doc_report(&d, a, c, picture);
-    txt_puts(b, "</main></body></html>\n");
+    txt_puts(b, "</main>\n<script>\n");
+    TXT_PUT_LINES(b, doc_report_script);
+    txt_puts(b, "</script></body></html>\n");
 }
 
 /* ---- JSON ---- */
@@ -39953,7 +40317,7 @@ struct report_args {
     const char *format, *out;           /* NULL: by out's extension; stdout */
     const char *sample;                 /* type to count; NULL: default */
     const char *filter[FILTER_OPTIONS];
-    const char *by, *peek, *rules, *per_call;
+    const char *by, *sort, *peek, *rules, *per_call;
     struct opt_list base, assert;
     uint64_t top;                       /* rows of a table */
     bool cum, all, normalize, explain, strict, inverted, reverse;
@@ -39987,6 +40351,9 @@ static const struct opt report_options[] = {
     { 0, "inverted", NULL, NULL, "with -f svg and html: draw the root at "
       "the top",
       OPT_FLAG, REPORT_AT(inverted), 0, 0 },
+    { 0, "sort", "name|size", "(name)", "with -f svg and html: order the "
+      "callees of a frame by name, or the widest first", OPT_CHOICE,
+      REPORT_AT(sort), 0, 0 },
     { 0, "reverse", NULL, NULL, "with -f svg, html and folded: merge stacks "
       "from the leaf, not from the root", OPT_FLAG, REPORT_AT(reverse), 0, 0 },
     OPT_GROUP("What to count"),
@@ -40783,6 +41150,7 @@ static struct svg_config report_picture(const struct report_args *c,
         .base = s->base && s->by[1].ntypes ? &s->by[1] : s->base,
         .base_name = s->base_name, .inverted = c->inverted,
         .reverse = c->reverse, .name = s->path[0],
+        .by_size = c->sort && !strcmp(c->sort, "size"),
         .least_ppm = c->all ? 1 : 0 };
 }
 
@@ -40850,7 +41218,7 @@ static const char *report_profile_option(const struct report_args *c)
          : c->rules ? "rules" : c->per_call ? "per-call" : c->cum ? "cum"
          : c->all ? "all" : c->top ? "top" : c->normalize ? "normalize"
          : c->explain ? "explain" : c->inverted ? "inverted"
-         : c->reverse ? "reverse" : NULL;
+         : c->sort ? "sort" : c->reverse ? "reverse" : NULL;
 }
 
 /* Refuse an --out that would overwrite one of the n files at path, each a what,
@@ -40975,6 +41343,7 @@ static int report_check_formats(const struct report_args *c,
         { c->by && !strcmp(c->by, "category"), "by category", "svg|folded|"
           "pprof|top|tree|peek|traces|raw|callgrind|speedscope" },
         { c->inverted, "inverted", "svg|html" },
+        { c->sort, "sort", "svg|html" },
         { c->reverse, "reverse", "svg|html|folded" },
         /* the others compare shares, which it does not change */
         { c->normalize, "normalize", "json|folded|pprof|top|tree|peek|traces|"

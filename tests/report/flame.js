@@ -3,7 +3,7 @@
 //   node flame.js MODULES CHROMIUM DIR WHAT FILE... [-- WHAT FILE...]...
 //
 //   use SVG FOLDED    differs SVG    calls SVG    names SVG HTML NAMES.json
-//   page HTML    speedscope JSON FOLDED
+//   page HTML    labels SVG    sized SVG    speedscope JSON FOLDED
 //
 // One browser does all that is asked: its start takes ten seconds of CPU.
 // MODULES has puppeteer-core, axe-core and speedscope; DIR takes screenshots.
@@ -84,6 +84,10 @@ const state = page => page.evaluate(() => {
     words: [...document.querySelectorAll('.t, .q tspan, #i tspan')].map(box),
     hash: location.hash, wide: innerWidth,
     scroll: document.documentElement.scrollWidth,
+    marked: ['.k', '.a'].map(c => {
+      const e = document.querySelector(c);
+      return { ...box(e), n: e.getAttribute('d').split('M').length - 1 };
+    }),
     legend: [...document.querySelectorAll('.l')].map(
       e => ({ ...box(e), on: e.getAttribute('aria-checked') })),
   };
@@ -119,8 +123,25 @@ async function mouse(page) {
     f.w < before.wide * 0.6);
   await point(page, '#f path', f.i);
   let s = await state(page);
-  say('pointing tells name, samples and interval', s.info.includes(f.name) &&
-    /[0-9] samples, [\d.]+% \(95% interval [\d.]+% to /.test(s.info), s.info);
+  say('pointing tells name, total, interval, samples and self',
+    s.info.includes(f.name) && /total [\d.]+ ms, [\d.]+% \(95% interval [\d.]+%/
+      .test(s.info) && /, [\d,]+ samples; self [\d.]+ m?s, [\d.]+%/
+      .test(s.info), s.info);
+  const callees = before.frames.filter(g => g.depth === f.depth + 1 &&
+    g.x > f.x - 0.5 && g.x + g.w < f.x + f.w + 0.5);
+  const self = f.w - callees.reduce((sum, g) => sum + g.w, 0);
+  const told = parseFloat(s.info.match(/self .* ([\d.]+)%/)[1]);
+  say('its self is what its callees leave', Math.abs(told - 100 * self /
+    (before.wide - 20)) < 0.2, [told, self, s.info]);
+  const [here, above] = s.marked;
+  say('and marks it and each of its callers', here.n === 1 &&
+    Math.abs(here.x - f.x) < 2 && Math.abs(here.w - f.w) < 3 &&
+    Math.abs(here.y - f.y) < 2 && above.n === f.depth - 1 &&
+    Math.abs(above.w - (before.wide - 20)) < 3, [f, s.marked]);
+  await page.mouse.move(f.x, 5);
+  s = await state(page);
+  say('pointing elsewhere marks nothing', s.marked[0].n + s.marked[1].n === 0 &&
+    s.info === before.info, [s.marked, s.info]);
   await point(page, '#f path', f.i, true);
   s = await state(page);
   const big = s.frames.find(g => g.depth === f.depth && g.name === f.name);
@@ -149,6 +170,8 @@ async function keys(page) {
   await page.keyboard.press('Enter');
   s = await state(page);
   say('Enter zooms', /z=3,/.test(s.hash) && s.info.startsWith(name), s.hash);
+  say('arrows mark the frame and its callers', s.marked[0].n === 1 &&
+    s.marked[1].n === 3, s.marked);
   await page.keyboard.press('Escape');
   s = await state(page);
   say('Escape shows everything again', !/z=/.test(s.hash), s.hash);
@@ -171,7 +194,27 @@ async function search(page, stacks) {
   say('and marks frames', s.frames.some(f => f.hit) &&
     s.frames.some(f => !f.hit));
   say('the address has the search', s.hash.includes('s='), s.hash);
+  const told = (s.info.match(/in ([\d,]+) frames/) || [])[1];
+  say('and says how many', +told.replace(',', '') ===
+    await page.evaluate(() => document.querySelectorAll('#f .h').length), told);
+  const f = s.frames.find(g => g.depth > 3 && g.w > 40);
+  await point(page, '#f path', f.i);
+  s = await state(page);
+  await page.mouse.move(1, 1);
+  say('pointing tells of a frame, and what was found comes back',
+    s.info.includes(f.name) && (await state(page)).info.includes('in ' + told),
+    s.info);
+  await point(page, '#f path', f.i, true);
+  await page.mouse.move(1, 1);
   await page.keyboard.press('Escape');
+  s = await state(page);
+  say('Escape takes back zoom, search and its counts', s.hash === '' &&
+    /^\u2068all\u2069: total .*100\.0%/.test(s.info) &&
+    !s.frames.some(g => g.hit) &&
+    s.frames.some(g => g.name === f.name && Math.abs(g.w - f.w) < 0.1) &&
+    await page.evaluate(() => document.querySelector('input').value) === '',
+    [s.hash, s.info]);
+  await page.focus('input');
   await type(page, '(');
   s = await state(page);
   say('an invalid regular expression is reported',
@@ -357,13 +400,136 @@ async function names(svg, html, list) {
   }
 }
 
+// With and without the script, the same labels, and each keeps a name's end.
+async function labels(file) {
+  const size = { width: 1200, height: 900 }, found = [];
+  for (const scripts of [false, true]) {
+    const page = await open(file, size, scripts);
+    found.push(await page.evaluate(() => [...document.querySelectorAll('#t text')]
+      .map(e => e.textContent + '@' + e.getAttribute('y') + ',' +
+        Math.round(e.getAttribute('x'))).sort()));
+    await page.close();
+  }
+  const [still, script] = found, name = path.basename(file);
+  say('labels are the same without a script, ' + name, still.length > 9 &&
+    JSON.stringify(still) === JSON.stringify(script), [
+    still.filter(t => !script.includes(t)).slice(0, 3),
+    script.filter(t => !still.includes(t)).slice(0, 3)]);
+  if (name.startsWith('labels'))
+    for (const want of ['..(*loopyWriter).run', '..run', '..Cart<int>::total'])
+      say('a label is ' + want, script.some(t => t.startsWith(want + '@')),
+        script.slice(0, 9));
+}
+
+// By size: a frame's first callee starts where it does, the next is not wider.
+async function sized(file) {
+  const page = await open(file, WIDE), { frames } = await state(page);
+  const wrong = frames.filter(f => {
+    const callees = frames.filter(g => g.depth === f.depth + 1 &&
+      g.x > f.x - 0.5 && g.x + g.w < f.x + f.w + 0.5).sort((a, b) => a.x - b.x);
+    return callees.some((g, i) => i ? g.w > callees[i - 1].w + 0.5
+      : g.x > f.x + 0.5);
+  });
+  say('by size, the widest callee stands first', frames.length > 50 &&
+    !wrong.length, wrong.slice(0, 2));
+  await page.close();
+}
+
+// A column of a table, as it stands, and what its head says.
+const column = (page, table, i) => page.evaluate((table, i) => {
+  const t = document.querySelectorAll('table')[table];
+  return { sort: t.tHead.rows[0].cells[i].getAttribute('aria-sort'),
+    sorted: t.querySelectorAll('[aria-sort]').length,
+    all: [...t.tBodies[0].rows].map(r => r.cells[i].textContent),
+    last: [...t.tBodies[0].rows].map(r => r.lastChild.textContent) };
+}, table, i);
+
+async function tables(page) {
+  const heads = await page.evaluate(() => [...document.querySelectorAll('table')]
+    .map(t => [...t.tHead.rows[0].cells].map(c => c.textContent)));
+  const t = heads.findIndex(h => h[0] === 'share');
+  const self = heads[t].indexOf('self'), total = heads[t].indexOf('total');
+  // Values of each unit, one of them unknown, two equal, in no order.
+  const given = ['98.0 ms', '1.48 s', 'n/a', '465 ns', '8.00 us', '465 ms',
+    '98.0 ms'];
+  await page.evaluate((t, i, given) => {
+    const rows = document.querySelectorAll('table')[t].tBodies[0].rows;
+    while (rows.length > given.length) rows[given.length].remove();
+    given.forEach((g, k) => { rows[k].cells[i].textContent = g; });
+  }, t, self, given);
+  const before = await column(page, t, self);
+  const sort = (i, key) => page.evaluate((t, i) =>
+    document.querySelectorAll('table')[t].tHead.rows[0].cells[i].firstChild
+      .focus(), t, i).then(() => page.keyboard.press(key));
+  await sort(self, 'Enter');
+  const fall = await column(page, t, self);
+  const order = [1, 5, 0, 6, 4, 3, 2];
+  say('a head sorts its column by value, the largest first, unknown last',
+    fall.sort === 'descending' && JSON.stringify(fall.all) ===
+    JSON.stringify(order.map(i => given[i])), fall);
+  say('whole rows move, equal ones keep their order', JSON.stringify(fall.last)
+    === JSON.stringify(order.map(i => before.last[i])), [before, fall]);
+  await sort(self, 'Space');
+  const rise = await column(page, t, self);
+  say('again: the smallest first', rise.sort === 'ascending' &&
+    JSON.stringify(rise.all) === JSON.stringify(
+      [3, 4, 0, 6, 5, 1, 2].map(i => given[i])), rise);
+  await sort(heads[t].length - 1, 'Enter');
+  const names = await column(page, t, heads[t].length - 1);
+  say('names sort as text', names.sort === 'ascending' && names.sorted === 1 &&
+    JSON.stringify(names.all) === JSON.stringify([...names.all].sort()) &&
+    JSON.stringify(names.all) !== JSON.stringify(before.last), names);
+  await sort(total, 'Enter');
+  const shares = (await column(page, t, total)).all.map(parseFloat);
+  say('shares sort as numbers', shares.length === given.length &&
+    shares.every((x, i) => !i || x <= shares[i - 1]), shares);
+}
+
+// A name in a table leads to its frames: they are what the row says.
+async function linked(page) {
+  const row = await page.evaluate(() => {
+    const b = [...document.querySelectorAll('td .n button')].find(
+      e => /^visit/.test(e.textContent));
+    const cells = [...b.closest('tr').cells];
+    b.focus();
+    return { name: b.textContent, total: cells[4].textContent };
+  });
+  await page.keyboard.press('Enter');
+  const s = await state(page), hits = s.frames.filter(f => f.hit);
+  say('a name in a table finds its frames', hits.length > 1 &&
+    hits.every(f => f.name === row.name) &&
+    s.info.startsWith('Matched: ' + row.total + ' in ' + hits.length + ' frames'),
+    [row, hits.length, s.info]);
+  const shown = await page.evaluate(() => document.getElementById('f')
+    .getBoundingClientRect().top < innerHeight &&
+    document.activeElement.id === 'f');
+  say('and shows them', shown);
+  await page.keyboard.press('Escape');
+  say('until Escape', !(await state(page)).frames.some(f => f.hit));
+}
+
 async function report(file) {
+  const still = await open(file, NARROW, false);
+  say('report without a script: no control that does nothing',
+    await still.evaluate(() => document.querySelectorAll(
+      'button, a, input, [role=button]').length) === 0);
+  await still.close();
   const page = await open(file, WIDE);
   await accessible(page, 'report');
   await colours(page, 'report');
+  await linked(page);
+  await tables(page);
+  await accessible(page, 'report, sorted');
   await page.setViewport(NARROW);
   await accessible(page, 'report, narrow');
   await colours(page, 'report-narrow');
+  await page.emulateMediaFeatures([
+    { name: 'prefers-color-scheme', value: 'dark' }]);
+  await accessible(page, 'report, narrow and dark');
+  const wide = await page.evaluate(() => [document.documentElement.scrollWidth,
+    innerWidth]);
+  say('report: a narrow page does not scroll sideways', wide[0] <= wide[1],
+    wide);
   say('report: no error, nothing loaded', !page.wrong.length, page.wrong);
 }
 
@@ -410,7 +576,8 @@ async function main() {
       end = end < 0 ? ASKED.length : end;
       const [what, ...files] = ASKED.slice(at, end);
       try {
-        await { use, differs, calls, names, page: report, speedscope }[what](...files);
+        await { use, differs, calls, names, page: report, labels, sized,
+          speedscope }[what](...files);
       } catch (e) {
         console.log('FAIL ' + what + ': ' + e.stack);
       }

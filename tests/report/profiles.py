@@ -174,7 +174,7 @@ def check_html(text, wanted):
         page.tags)
     say('html, no event attributes',
         not [n for n in page.names if n.startswith('on')], page.names)
-    say('html, one script', text.count('<script') == 1, text.count('<script'))
+    say('html, two scripts', text.count('<script') == 2, text.count('<script'))
 
 
 def check_svg(text, wanted):

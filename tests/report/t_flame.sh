@@ -23,10 +23,30 @@ drawn() {
         --base "$T/other.pb" "$T/tree.pb"
     check 'of two profiles, per call' 0 "$BIN" report -o "$T/calls.svg" \
         --per-call=900,1000 --base "$T/other.pb" "$T/tree.pb"
+    check 'a picture by size' 0 "$BIN" report --sort size -o "$T/sized.svg" \
+        "$T/tree.pb"
+    check 'in tables there is nothing to sort so' 2 "$BIN" report -f top \
+        --sort size "$T/tree.pb"
+    has 'and the message says where' "$ERR" 'sort is for -f svg or html'
     check 'a page' 0 "$BIN" report -o "$T/tree.html" "$T/tree.pb"
     check 'folded' 0 "$BIN" report -o "$T/tree.folded" "$T/tree.pb"
     check 'speedscope' 0 "$BIN" report -f speedscope -o "$T/tree.json" \
         "$T/tree.pb"
+}
+
+# Names of several languages, in frames of several widths.
+labelled() {
+    local stack='google.golang.org/grpc/internal/transport.(*loopyWriter).run'
+    stack="$stack;shop::Cart<int>::total(std::vector<int> const&) const"
+    stack="$stack;<alloc::vec::Vec<T> as core::ops::Drop>::drop"
+    stack="$stack;com.shop.Cart\$Item.total;std::ostream::operator<<(int)"
+    stack="$stack;Größe::中中中中中中中中"
+    local width
+    for width in 13 20 31 55 96 200; do
+        echo "main;of $width;$stack $width"
+    done >"$T/labels.folded"
+    check 'a picture of long names' 0 "$BIN" report -o "$T/labels.svg" \
+        "$T/labels.folded"
 }
 
 # The scripts and style sheets inside, by a linter of each language.
@@ -42,6 +62,7 @@ linted() {
 if need 'names that hurt' protoc; then
     hurt
     drawn
+    labelled
     if [ -z "$SUFFIX" ] && need 'linters' node; then
         linted
     fi
@@ -51,6 +72,8 @@ if need 'names that hurt' protoc; then
         LIMIT=600 tally 'in a browser' node tests/report/flame.js "$NODE" \
             "$CHROMIUM" "$T/shots" use "$T/tree.svg" "$T/tree.folded" \
             -- differs "$T/differs.svg" -- calls "$T/calls.svg" \
+            -- labels "$T/labels.svg" -- labels "$T/hurt.svg" \
+            -- labels "$T/tree.svg" -- sized "$T/sized.svg" \
             -- names "$T/hurt.svg" "$T/hurt.html" "$T/names.json" \
             -- page "$T/tree.html" -- speedscope "$T/tree.json" "$T/tree.folded"
     fi

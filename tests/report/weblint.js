@@ -16,7 +16,7 @@ const SCRIPT = [load('@eslint/js').configs.recommended, {
   languageOptions: {
     ecmaVersion: 2019, sourceType: 'script', globals: {
       document: 'readonly', history: 'readonly', location: 'readonly',
-      addEventListener: 'readonly' } },
+      addEventListener: 'readonly', innerHeight: 'readonly' } },
   linterOptions: { reportUnusedDisableDirectives: 'error' },
   rules: {
     'array-callback-return': 'error', 'block-scoped-var': 'error',

@@ -827,6 +827,86 @@ static void test_svg(void)
     pp_fini(&p);
 }
 
+/* Labels keep the end of a name, from where a part of it begins. */
+static void test_svg_labels(void)
+{
+    static const struct { const char *name; size_t n; const char *want; } t[] = {
+        { "google.golang.org/grpc/internal/transport.(*loopyWriter).run", 70,
+          "google.golang.org/grpc/internal/transport.(*loopyWriter).run" },
+        { "google.golang.org/grpc/internal/transport.(*loopyWriter).run", 28,
+          "transport.(*loopyWriter).run" },
+        { "google.golang.org/grpc/internal/transport.(*loopyWriter).run", 27,
+          "..(*loopyWriter).run" },
+        { "google.golang.org/grpc/internal/transport.(*loopyWriter).run", 20,
+          "..(*loopyWriter).run" },
+        { "google.golang.org/grpc/internal/transport.(*loopyWriter).run", 19,
+          "..run" },
+        { "google.golang.org/grpc/internal/transport.(*loopyWriter).run", 4,
+          "" },
+        { "void shop::Cart<int>::total(std::vector<int> const&) const", 30,
+          "void shop::Cart&lt;int&gt;::total" },
+        { "void shop::Cart<int>::total(std::vector<int> const&) const", 26,
+          "..shop::Cart&lt;int&gt;::total" },
+        { "void shop::Cart<int>::total(std::vector<int> const&) const", 18,
+          "..Cart&lt;int&gt;::total" },
+        { "void shop::Cart<int>::total(std::vector<int> const&) const", 17,
+          "..total" },
+        { "core::ptr::drop_in_place<alloc::vec::Vec<u8>>", 20,
+          "..ptr::drop_in_place" },
+        { "<alloc::vec::Vec<T> as core::ops::Drop>::drop", 20, "..drop" },
+        { "std::basic_ostream<char>::operator<<(int)", 14, "..operator&lt;&lt;" },
+        { "app::Task::operator()(int)", 15, "..operator()" },
+        { "Object.<anonymous>", 14, "..&lt;anonymous&gt;" },
+        { "main.(*T)", 8, "..(*T)" },
+        { "com.shop.Cart$Item.total", 19, "..Cart$Item.total" },
+        { "a_long_name_of_c", 8, "..e_of_c" },
+        { "operator.(*Reconciler).Run", 18, "..Run" },
+        { "\u4e2d\u4e2d\u4e2d\u4e2d", 7, "..\u4e2d\u4e2d" },
+        { "\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9", 5,
+          "..\u00e9\u00e9\u00e9" },
+        { "(program)", 6, "..ram)" }, { "foo(", 3, "" }, { "", 3, "" },
+        { "a<b", 3, "a&lt;b" }, { "f(int)", 3, "f" },
+    };
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        struct buf b = {0};
+        svg_put_fitting(&b, txt_slice(t[i].name), t[i].n);
+        CHECK(txt_equal(mem_slice(&b), txt_slice(t[i].want)));
+        mem_fini(&b);
+    }
+}
+
+/* By size, the largest callee starts where its caller does, and self is last;
+ * a callee cut off below the narrowest frame is nobody's self. */
+static void test_svg_by_size(void)
+{
+    struct pp p;
+    struct svg_config c = { .sample = "samples", .by_size = true,
+                            .least_ppm = 50000 };
+    struct buf b = {0};
+    unit_profile(&p);
+    uint32_t small = unit_location(&p, MEM_NONE, 1, "a");
+    uint32_t large = unit_location(&p, MEM_NONE, 2, "b");
+    uint32_t rare = unit_location(&p, MEM_NONE, 3, "c");
+    uint32_t m = unit_location(&p, MEM_NONE, 4, "main");
+    unit_sample(&p, 30, small, m, MEM_NONE);
+    unit_sample(&p, 60, large, m, MEM_NONE);
+    unit_sample(&p, 3, rare, m, MEM_NONE);
+    unit_sample(&p, 7, m, MEM_NONE, MEM_NONE);
+    CHECK(!svg_write(&p, &c, &b, NULL));
+    CHECK(unit_has(&b, "M0 0h60v.94H0z"));          /* b */
+    CHECK(unit_has(&b, "M60 0h30v.94H60z"));        /* a */
+    CHECK(unit_has(&b, ">all\nmain\nb\na</metadata>") ||
+          unit_has(&b, ">all\nmain\na\nb</metadata>"));
+    CHECK(unit_has(&b, "1::7"));                    /* main's self */
+    b.len = 0;
+    c.by_size = false;
+    CHECK(!svg_write(&p, &c, &b, NULL));
+    CHECK(unit_has(&b, "M10 0h30v.94H10z"));          /* a */
+    CHECK(unit_has(&b, "M40 0h60v.94H40z"));
+    mem_fini(&b);
+    pp_fini(&p);
+}
+
 /* JSON of a profile with names that hurt, and of one without samples. */
 static void test_report_json(void)
 {
