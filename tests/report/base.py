@@ -397,7 +397,8 @@ def others():
         t = got['main.main', 'main.handle', 'main.audit']
         say('of the whole, %s' % (focus or 'all'),
             near(f['cum_share'], t[2] / 1e9) and
-            near(f['base_cum_share'], t[3] / 1e9) and t[4] == 'c0' and f['cum_significant'] and not d['unrelated'],
+            near(f['base_cum_share'], t[3] / 1e9) and t[4] == 'c0' and
+            f['cum_significant'] and not d['unrelated'],
             (f, t))
     for expr, status, judged in (
             ('share(adit)<90%', 1, 0), ('share(adit)>1%', 1, 0),
@@ -406,8 +407,9 @@ def others():
             ('self(audit)<1%', 0, 1)):
         p = run('-f', 'json', '--assert', expr, *args)
         a = json.loads(p.stdout)['asserts'][0]
-        say('%s: exit %d' % (expr, status), (p.returncode, a['judged'], a['pass'])
-            == (status, bool(judged), not status), (p.returncode, a))
+        say('%s: exit %d' % (expr, status),
+            (p.returncode, a['judged'], a['pass']) ==
+            (status, bool(judged), not status), (p.returncode, a))
         say(expr + ', told', (b'cannot be judged: ' + expr.encode() in p.stderr)
             == (not judged), p.stderr)
     p = run('--assert', 'share(audit)<1%', '--assert', 'share(adit)<1%', *args)
@@ -461,8 +463,8 @@ def calls():
     told('a second without a base', 2, 'it needs --base', '--per-call=7,8', now)
     told('no numbers', 2, 'takes a number of calls', '--per-call=7,x',
          '--base', known, now)
-    told('delta in us', 2, '--per-call=NEW,BASE', '--assert', 'delta(audit)<2us',
-         '--base', bare, now)
+    told('delta in us', 2, '--per-call=NEW,BASE',
+         '--assert', 'delta(audit)<2us', '--base', bare, now)
     text = ' '.join(run('--per-call', '--base', known, now).stdout.decode()
                     .split())
     say('calls, in the text', 'Calls 4,000 before, 5,000 now' in text, text)
