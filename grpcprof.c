@@ -16490,8 +16490,8 @@ static int anl_run_apps(struct anl *a, struct anl_pass *w)
         if (weight && !(e = anl_stack(w, v, i)))
             e = anl_add_below(a, w, of, x, weight, view_count(v, i, weight));
     }
-    anl_keep_parts(a, &x[0], false);
-    anl_keep_parts(a, &x[1], true);
+    for (size_t i = 0; i < 2 && !e; i++)
+        anl_keep_parts(a, &x[i], i == 1);
     anl_parts_fini(&x[0]);
     anl_parts_fini(&x[1]);
     mem_free(of);
