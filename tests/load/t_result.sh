@@ -229,6 +229,7 @@ print('work', abs(f['flat_ns'] - own) <= room, f['flat_ns'], own)
 PYTHON
     has 'its calls are those that the server counted' "$T/said" '^calls True$'
     has 'its work is what the server took itself' "$T/said" '^work True '
+    server_cpu "127.0.0.1:$PORT"
     check 'load --profile of the address that serve prints' 0 "$BIN" load \
         -n 500 -c 10 --profile="http://$web/debug/pprof/" \
         --profile-out "$T/short.pb" "127.0.0.1:$PORT"
@@ -239,6 +240,70 @@ PYTHON
     check 'load --profile of nothing' 1 "$BIN" load -n 1 \
         --profile=127.0.0.1:1 "127.0.0.1:$PORT"
     stop_server 'the profiled server ends with status 0'
+}
+
+# The server's CPU of the result in $T/profile.json, in every format, under one
+# name, with interval and samples.
+server_cpu() {
+    local f
+    check 'a result with a profile, text' 0 "$BIN" report "$T/profile.json"
+    has 'a result with a profile, text, its CPU' "$OUT" \
+        '^  server CPU  [0-9.]+ [mu]s a call.* [0-9,]+ samples in '
+    has 'a result with a profile, text, the file' "$OUT" \
+        'its profile was written to .*/server\.pb$'
+    for f in json prometheus csv html; do
+        check "a result with a profile, -f $f" 0 "$BIN" report -f $f \
+            -o "$T/cpu.$f" "$T/profile.json"
+    done
+    check 'a result with a profile, compared' 0 "$BIN" report -f json \
+        --base "$T/profile.json" -o "$T/cpu.base" "$T/profile.json"
+    "$PY" - "$T/profile.json" "$T/cpu" >"$T/said" <<'PYTHON'
+import json, re, sys
+p = json.load(open(sys.argv[1]))['profile']
+read = {k: open('%s.%s' % (sys.argv[2], k)).read()
+        for k in ('json', 'prometheus', 'csv', 'html', 'base')}
+q = json.loads(read['json'])['profile']
+print('json', p == q)
+for name, v in (('server_cpu_ns_per_call', p['cpu_ns_per_call']),
+                ('server_cpu_low_ns_per_call', p['cpu_low_ns_per_call']),
+                ('server_cpu_high_ns_per_call', p['cpu_high_ns_per_call']),
+                ('server_profiler_ns_per_call', p['profiler_ns_per_call']),
+                ('server_cpu_samples', p['samples']),
+                ('server_cpu_calls', p['calls'])):
+    for f, r in (('prometheus', r'^grpcprof_load_%s (.*)$'),
+                 ('csv', r'^%s,(.*)\r$'),
+                 ('html', r'data-key="%s" data-value="([^"]*)"')):
+        found = re.findall(r % name, read[f], re.M)
+        print(f, name, len(found) == 1 and
+              abs(float(found[0]) - v) <= 1e-6 * v, found, v)
+c = json.loads(read['base'])['compare']['cpu_per_call']
+print('base', c == {k + b: p['cpu%s_ns_per_call' % b] for k in ('old', 'now')
+                    for b in ('', '_low', '_high')}, c)
+PYTHON
+    same 'its CPU is the same in all formats' "$(grep -c ' True' "$T/said")" 20
+    lacks 'its CPU is the same in all formats, none differs' "$T/said" ' False'
+    check 'a result with a profile, asserted' 4 "$BIN" report \
+        --assert 'cpu_per_call<1ns' "$T/profile.json"
+    has 'a result with a profile, asserted, its value' "$OUT" \
+        'does not hold  cpu_per_call<1ns: it is [0-9.]+ [mu]s$'
+    check 'a later run compared with it' 0 "$BIN" load -n 50 \
+        --compare "$T/profile.json" "$1"
+    has 'a later run compared with it, its CPU' "$OUT" \
+        '^  cpu_per_call +[0-9.]+ [mu]s  -> +n/a'
+    "$PY" - "$T/profile.json" "$T/foreign.json" <<'PYTHON'
+import json, sys
+r = json.load(open(sys.argv[1]))
+r['profile']['counted_by'] = 'load'
+json.dump(r, open(sys.argv[2], 'w'))
+PYTHON
+    check 'merged with a result without a profile' 0 "$BIN" report \
+        "$T/profile.json" "$T/closed.json"
+    has 'merged, calls that the server counted' "$OUT" '^  server CPU '
+    check 'merged, calls that load counted' 0 "$BIN" report \
+        "$T/foreign.json" "$T/closed.json"
+    lacks 'merged, calls that load counted, no CPU' "$OUT" 'server CPU'
+    has 'merged, calls that load counted, said' "$ERR" \
+        "server's CPU is left out: it is known of the calls of one result only"
 }
 
 # Results that are not of one run together; options that do nothing alone.

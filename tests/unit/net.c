@@ -1039,6 +1039,79 @@ static void test_fetch_calls(void)
     CHECK(fetch_goes_on(&p, &w, w.sent_ns) && !fetch_calls(&p, w.window_ns));
 }
 
+/* An endpoint of a program without a server of ours: any target may be its. */
+static void test_fetch_debug_alone(void)
+{
+    struct gp_debug *d;
+    struct gp_why why;
+    const char *bound;
+    CHECK(!gp_debug_new(&d, "127.0.0.1:0", NULL, &bound, &why) &&
+          !gp_debug_start(d, &why));
+    static const char *const part[][2] = { { "", "" },
+        { "http://", "/debug/pprof/" }, { "", "/debug/pprof/profile?seconds=1" } };
+    for (size_t i = 0; i < sizeof part / sizeof *part; i++) {
+        struct fetch_profile p = {0};
+        char text[100];
+        snprintf(text, sizeof text, "%s%s%s", part[i][0], bound, part[i][1]);
+        CHECK(!fetch_init(&p, text, &why) &&
+              !strcmp(p.url.path, "/debug/pprof/profile"));
+        CHECK(!fetch_check(&p, "127.0.0.1:9", &why) && p.ours);
+    }
+    gp_debug_free(d);
+}
+
+/* Results with the server's CPU, written, read and merged. */
+static void test_res_profile(void)
+{
+    static const char *const target[] = { "127.0.0.1:1" };
+    struct res_config k = { .target = target, .ntarget = 1, .call = "a.B/C" };
+    struct res r;
+    struct res_profile p = {
+        .seconds = 2, .samples = 100, .effective = 100, .calls = 1000,
+        .cpu_ns = 2000, .low_ns = 1700, .high_ns = 2300, .profiler_ns = 5,
+        .user_ns = NAN, .system_ns = NAN, .file = "x.pb" };
+    struct res_report t = { .config = &k, .result = &r, .profile = &p };
+    struct res_saved s[4];
+    struct gp_why why;
+    CHECK(!res_init(&r, 0));
+    for (size_t i = 0; i < 4; i++) {    /* ours, ours, foreign, none */
+        struct buf text = {0};
+        p.of_load = i == 2;
+        p.calls = i == 1 ? 3000 : 1000;
+        p.cpu_ns = i == 1 ? 4000 : 2000;
+        p.low_ns = p.cpu_ns - 300;
+        p.high_ns = p.cpu_ns + 300;
+        t.profile = i == 3 ? NULL : &p;
+        res_put_json(&text, &t);
+        CHECK(!res_read(&s[i], mem_slice(&text), &why));
+        mem_fini(&text);
+        CHECK(s[i].profiled == (i < 3) && s[i].profile.of_load == (i == 2));
+    }
+    CHECK(fabs(s[0].profile.low_ns - 1700) < 1e-6 &&
+          isnan(s[0].profile.user_ns) && !strcmp(s[0].profile.file, "x.pb") &&
+          fabs(s[0].profile.effective - 100) < .01);
+    res_saved_merge(&s[3], &s[0]);      /* of the server: all calls are in it */
+    CHECK(s[3].profiled && fabs(s[3].profile.cpu_ns - 2000) < 1e-6 &&
+          !strcmp(s[3].profile.file, "x.pb"));
+    res_saved_merge(&s[0], &s[1]);
+    CHECK(s[0].profiled && fabs(s[0].profile.cpu_ns - 3500) < 1e-6 &&
+          fabs(s[0].profile.calls - 4000) < 1e-6);
+    double half = hypot(300e3, 900e3) / 4000;
+    CHECK(fabs(s[0].profile.high_ns - 3500 - half) < 1e-6 &&
+          fabs(s[0].profile.low_ns - 3500 + half) < 1e-6);
+    struct res_saved none = { .n = 1 };
+    CHECK(!res_init(&none.result, 0));
+    none.config = k;
+    res_saved_merge(&s[2], &none);      /* of the load: not of the other's */
+    CHECK(!s[2].profiled && s[2].unprofiled);
+    res_saved_merge(&s[2], &s[1]);
+    CHECK(!s[2].profiled);
+    for (size_t i = 0; i < 4; i++)
+        res_saved_fini(&s[i]);
+    res_saved_fini(&none);
+    res_fini(&r);
+}
+
 static void test_res_intervals(void)
 {
     struct res_intervals t, u;

@@ -569,6 +569,50 @@ static void unit_run(struct pp *p, int64_t count, int window_s)
     pp_add_comment(p, "process_cpu_ns=%" PRId64, count * 1000000);
 }
 
+/* The CPU time per call is without the profiler's own, and has an interval
+ * unless the process's clock measured it. */
+static void test_call_cpu(void)
+{
+    for (int i = 0; i < 4; i++) {
+        bool clock = i & 1, own = i & 2;
+        struct pp p;
+        struct anl a;
+        struct buf b = {0};
+        struct anl_config c = {0};
+        struct doc_config o = { .age_ns = -1 };
+        unit_profile(&p);
+        uint32_t m = unit_mapping(&p, "/usr/bin/shop", 0x400000);
+        uint32_t work = unit_location(&p, m, 0x400010, "main.audit");
+        uint32_t self = unit_location(&p, MEM_NONE, 0, "[profiler]");
+        unit_sample(&p, 900, work, MEM_NONE, MEM_NONE);
+        if (own)
+            unit_sample(&p, 300, self, MEM_NONE, MEM_NONE);
+        if (clock)
+            pp_add_comment(&p, "process_cpu_ns=%d", own ? 1200000000
+                                                        : 900000000);
+        CHECK(!fig_write_calls(&p, "shop.v1.Orders/Place", 450));
+        CHECK(!anl_run(&p, &c, &a, NULL));
+        CHECK(fabs(a.calls - 450) < 1e-6 && a.calls_of_load && !a.calls_given &&
+              a.comment.nmethods == 1 &&
+              txt_equal(a.comment.method[0].path,
+                        txt_slice("/shop.v1.Orders/Place")));
+        CHECK(fabs(a.cpu_ns_per_call - 2e6) < 1);       /* 900 ms / 450 */
+        CHECK(fabs(a.profiler_ns_per_call - (own ? 3e8 / 450 : 0)) < 1);
+        double half = clock ? own ? sqrt(300) * 1e6 : 0 : sqrt(900) * 1e6;
+        half *= STAT_Z / 450;
+        CHECK(fabs(a.cpu_high_ns_per_call - 2e6 - half) < 1e-3 * half + 1);
+        CHECK(fabs(a.cpu_low_ns_per_call - 2e6 + half) < 1e-3 * half + 1);
+        doc_report_text(&b, &a, &o, true);
+        CHECK(unit_has(&b, "450 of the load, 2.00 ms of CPU each"));
+        CHECK(unit_has(&b, "calls of other clients are not counted"));
+        CHECK(unit_has(&b, "667 us of the profiler's own (25.0%)") == own);
+        CHECK(unit_has(&b, "CPU each (95% interval") == (half > 0));
+        mem_fini(&b);
+        anl_fini(&a);
+        pp_fini(&p);
+    }
+}
+
 /* 110 samples in 30 s: no verdict, the reason, the command that helps, and
  * nothing about input and output. */
 static void test_verdict_withheld(void)
