@@ -13964,6 +13964,12 @@ static const char cat_builtin[] =
     "+ module=libmkl* module=libgomp.* module=libpcre* module=libicu*\n"
     "+ module=libtbb.* module=libasyncProfiler* module=lib*jdwp*\n"
     "+ module=libSystem.Native*\n"
+    "# source files of crates, of Rust's and C's libraries\n"
+    "libraries file=*/.cargo/registry/src/* file=*/.cargo/git/checkouts/*\n"
+    "+ file=/rustc/* file=*/../sysdeps/* file=./string/* file=./malloc/*\n"
+    "+ file=./nptl/* file=./stdlib/* file=./posix/* file=./stdio-common/*\n"
+    "+ file=./libio/* file=./math/*\n"
+    "unknown Unknown\n"
     "# the kernel, on behalf of the frame that called it\n"
     "[lang=kernel]\n"
     "time *_sys_clock_gettime* *_sys_gettimeofday* *_sys_time\n"
@@ -17182,17 +17188,20 @@ static const char *anl_below_text(struct anl *a, const struct anl_app *x)
 }
 
 /* Put in front of the verdict what the application's largest function takes and
- * what is most of it, if it is large. */
+ * what is most of it, if it is large; behind it, if the process waited. */
 static void anl_judge_app(struct anl *a)
 {
-    if (!a->napps)
-        return;
+    struct anl_verdict *v = &a->verdict;
     const struct anl_app *x = &a->app[0];
-    const struct anl_function *f = &a->function[x->row];
-    if (f->cum.low > ANL_LARGE_APP)
-        a->verdict.text = anl_text(a, "%s takes %.1f%% of the CPU time, %s.  "
-            "%s", anl_name(a, f->node), 100 * f->cum.share,
-            anl_below_text(a, x), a->verdict.text);
+    const struct anl_function *f = a->napps ? &a->function[x->row] : NULL;
+    if (!f || !(f->cum.low > ANL_LARGE_APP))
+        return;
+    const char *text = anl_text(a, "%s takes %.1f%% of the CPU time, %s.",
+                                anl_name(a, f->node), 100 * f->cum.share,
+                                anl_below_text(a, x));
+    bool waits = v->kind == ANL_V_WAITING;
+    v->text = anl_text(a, "%s  %s", waits ? v->text : text,
+                       waits ? text : v->text);
 }
 
 /* Set the verdict, or withhold it and say why. */
@@ -17221,8 +17230,8 @@ static void anl_judge(struct anl *a)
                    a->use.wall_ns / 1e9);
     } else {
         anl_judge_rules(a);
-        anl_judge_app(a);
     }
+    anl_judge_app(a);
     if (isnan(a->use.window))
         anl_reason(a, "the profile has no duration: the CPU use is unknown, "
                    "only what the CPU time went to");

@@ -86,6 +86,7 @@ look_test()
     have slurmd  || extra="$extra slurm-wlm"
     have munged  || extra="$extra munge"
     have callgrind_annotate || extra="$extra valgrind"
+    have perf || extra="$extra linux-perf"
     chromium_starts || ! chromium_packaged || lack chromium chromium chromium
     # One start of Python for all its modules; an import of grpc would be slow.
     mods=$(/usr/bin/python3 -c 'from importlib.util import find_spec as f

@@ -9,9 +9,10 @@
 #   npm   buf, and node: the folder with the modules (@grpc/grpc-js, eslint,
 #         stylelint and others)
 #   C++   cpp: tests/serve/client.cc, on grpc++
-#   cargo inferno: inferno-flamegraph
-#   pip   hdrhistogram, kubernetes (kubernetes-validate), and re2 (google-re2):
-#         folders with them
+#   cargo inferno: inferno-flamegraph; collapse: inferno-collapse-perf
+#   pip   hdrhistogram, kubernetes (kubernetes-validate), re2 (google-re2) and
+#         spy (py-spy): folders with them
+#   hot*  programs of tests/tools/hot, which tests profile: hotgo
 # tests/tools has their pins; what was built stays in .build/tools until those
 # change.  Exits 1 and prints nothing where one cannot be built, and then does
 # not try again for an hour: no network is not worth waiting for twice.
@@ -29,13 +30,14 @@ shop)    package=./shop pins=shop/main.go ;;
 ghz)     package=github.com/bojand/ghz/cmd/ghz pins=ghz/go.sum ;;
 pprofs)  package=./pprofs pins=pprofs/main.go ;;
 webget)  package=./webget pins=webget/main.go ;;
+hotgo)   package=hot/hot.go pins=hot/hot.go ;;
 probe)   package=github.com/grpc-ecosystem/grpc-health-probe
          pins=probe/go.sum ;;
 buf|node) pins=package-lock.json ;;
-hdrhistogram|kubernetes|re2) pins=requirements.txt ;;
+hdrhistogram|kubernetes|re2|spy) pins=requirements.txt ;;
 cpp)     pins=../serve/client.cc ;;
-inferno) pins=tool.sh ;;
-*) sed -n '2,14s/^# //p' tool.sh >&2; exit 2 ;;
+inferno|collapse) pins=tool.sh ;;
+*) sed -n '2,15s/^# //p' tool.sh >&2; exit 2 ;;
 esac
 mkdir -p ../../.build/tools || exit 1
 dir=$(cd ../../.build/tools && pwd)
@@ -96,10 +98,12 @@ python_package()
         --target "$out" "$(grep -E "^$name|-$name=" requirements.txt)" && touch "$out"
 }
 
+# Their dependencies are compiled once.
 inferno_program()
 {
-    $limit cargo install --quiet --locked --version 0.12.8 --root "$dir/cargo" \
-        inferno && cp "$dir/cargo/bin/inferno-flamegraph" "$out"
+    CARGO_TARGET_DIR=$dir/cargo-target $limit cargo install --quiet --locked \
+        --version 0.12.8 --force --bin "inferno-$1" --root "$dir/cargo" \
+        inferno && cp "$dir/cargo/bin/inferno-$1" "$out"
 }
 
 cpp_program()
@@ -117,8 +121,9 @@ case $name in
 buf|node) npm_packages ;;
 cpp) cpp_program ;;
 shop) shop_program ;;
-inferno) inferno_program ;;
-hdrhistogram|kubernetes|re2) python_package ;;
+inferno) inferno_program flamegraph ;;
+collapse) inferno_program collapse-perf ;;
+hdrhistogram|kubernetes|re2|spy) python_package ;;
 *) go_program ;;
 esac >"$failed" 2>&1 || exit 1
 touch "$out"

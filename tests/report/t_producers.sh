@@ -1,0 +1,146 @@
+# producers: profiles that real profilers take of real programs, read by report.
+# long
+#
+# The programs of tests/tools/hot spend most of their time in audit_orders, which
+# only calls libraries.  They run at the same time, each until it has used so
+# much CPU time.
+
+hot=tests/tools/hot
+PRODUCED=()
+
+# produce NAME CMD...: start what makes a profile; its output is in $T/NAME.log.
+produce() {
+    timeout -k 5 120 "${@:2}" </dev/null >"$T/$1.log" 2>&1 &
+    STARTED+=($!) PRODUCED+=($!)
+}
+# produced NAME FILE: did it make FILE?
+produced() {
+    [ -s "$2" ] && return
+    fail "$1: the profile is made" "$(tail_of "$T/$1.log")"
+    return 1
+}
+producers() { tally "$2" "$PY" tests/report/producers.py "$1" "$2" "$BIN" "${@:3}"; }
+
+# ---- Go, by net/http/pprof ----
+
+GO_KINDS='heap allocs goroutine mutex block threadcreate'
+enough_of_go() {
+    "$BIN" report -q --assert 'samples>=330' "$T"/go.cpu.*.pb >/dev/null 2>&1
+}
+make_go() {
+    need 'Go' hotgo pprof curl || return
+    produce Go "$HOTGO" "$T/go.url"
+    wait_for 20 [ -s "$T/go.url" ] || return
+    local url i kind
+    read -r url <"$T/go.url"
+    # Go takes 100 samples of a second of CPU, of which a busy machine has few.
+    for i in {1..40}; do
+        curl -sf -o "$T/go.cpu.$i.pb" "$url/debug/pprof/profile?seconds=2"
+        enough_of_go && break
+    done
+    for kind in $GO_KINDS; do
+        curl -sf -o "$T/go.$kind.pb" "$url/debug/pprof/$kind"
+        curl -sf -o "$T/go.$kind.txt" "$url/debug/pprof/$kind?debug=1"
+    done
+    kill "$!" 2>/dev/null
+}
+check_go() {
+    [ -e "$T/go.url" ] && produced Go "$T/go.threadcreate.txt" || return
+    producers hot Go main.audit_orders "$T"/go.cpu.*.pb
+    producers rows 'Go cpu' "$PPROF" "$T/go.cpu.1.pb"
+    producers round 'Go cpu' "$T/go.cpu.1.pb"
+    local kind
+    for kind in $GO_KINDS; do
+        producers rows "Go $kind" "$PPROF" "$T/go.$kind.pb"
+        producers rows "Go $kind, debug=1" "$PPROF" "$T/go.$kind.txt"
+    done
+    producers round 'Go heap' "$T/go.heap.pb"
+    check 'Go heap, debug=1, by its comments' 0 "$BIN" report -f folded \
+        --sample alloc_space "$T/go.allocs.txt"
+    has 'Go heap, debug=1, names' "$OUT" 'main\.place_order;.*regexp\.'
+}
+
+# ---- Node, by --cpu-prof ----
+
+make_node() {
+    need 'Node' node || return
+    produce Node node --cpu-prof --cpu-prof-dir="$T" \
+        --cpu-prof-name=node.cpuprofile $hot/hot.js 2
+}
+check_node() {
+    [ -e "$T/Node.log" ] && produced Node "$T/node.cpuprofile" || return
+    producers hot Node audit_orders "$T/node.cpuprofile"
+    node tests/report/cpuprofile.js "$T/node.cpuprofile" >"$T/node.table"
+    producers self Node cpu "$T/node.table" "$T/node.cpuprofile"
+    producers round Node "$T/node.cpuprofile"
+}
+
+# ---- Python, by py-spy ----
+
+make_python() {
+    need 'Python' spy || return
+    local form
+    for form in raw speedscope; do
+        produce "Python-$form" "$SPY/bin/py-spy" record -r 400 -f $form \
+            -o "$T/python.$form" -- "$PY" $hot/hot.py 1.2
+    done
+}
+# py-spy says how many samples it took.
+pyspy_samples() { sed -n 's/.*Samples: \([0-9]*\).*/\1/p' "$T/Python-$1.log"; }
+check_python() {
+    [ -e "$T/Python-raw.log" ] || return
+    if ! [ -s "$T/python.raw" ] && grep -q 'Permission denied' "$T/Python-raw.log"
+    then
+        skip 'Python' 'py-spy may not read memory of its child here'
+        return
+    fi
+    produced Python-raw "$T/python.raw" || return
+    producers hot Python audit_orders "$T/python.raw"
+    "$PY" tests/report/producers.py folded "$T/python.raw" >"$T/python.table"
+    producers self 'Python, raw' samples "$T/python.table" "$T/python.raw"
+    producers total 'Python, raw, py-spy took as many samples' samples \
+        "$(pyspy_samples raw)" "$T/python.raw"
+    producers round 'Python, raw' "$T/python.raw"
+    produced Python-speedscope "$T/python.speedscope" || return
+    producers hot 'Python, speedscope' audit_orders "$T/python.speedscope"
+    producers round 'Python, speedscope' "$T/python.speedscope"
+}
+
+# ---- C, by perf ----
+
+make_c() { "${CC:-gcc}" -O1 -g -fno-omit-frame-pointer -o "$T/hot" $hot/hot.c; }
+make_perf() {
+    need 'perf' perf || return
+    if ! perf record -q -o "$T/perf.try" true 2>"$T/perf.log"; then
+        skip 'perf' "perf may not record here: $(tail_of "$T/perf.log")"
+        return
+    fi
+    produce perf perf record -q -F 999 -g -o "$T/perf.data" "$T/hot" 1
+}
+check_perf() {
+    [ -e "$T/perf.try" ] && produced perf "$T/perf.data" || return
+    perf script -i "$T/perf.data" >"$T/perf.txt" 2>/dev/null
+    perf report -i "$T/perf.data" --stdio --no-children -g none \
+        --percent-limit 0 -F sample,period,dso,sym >"$T/perf.report" 2>/dev/null
+    "$PY" tests/report/producers.py perf "$T/perf.report" >"$T/perf.table"
+    producers self perf cpu "$T/perf.table" "$T/perf.txt"
+    producers round perf "$T/perf.txt"
+    need 'perf, folded by inferno' collapse || return
+    "$COLLAPSE" "$T/perf.txt" >"$T/perf.folded" 2>"$T/perf.log"
+    "$PY" tests/report/producers.py folded "$T/perf.folded" >"$T/inferno.table"
+    producers self 'perf, folded by inferno' samples "$T/inferno.table" \
+        "$T/perf.folded"
+    producers total 'perf, folded by inferno, the total of perf' samples \
+        "$(awk '{ n += $1 } END { print n }' "$T/perf.table")" "$T/perf.folded"
+}
+
+make_c
+make_node
+make_python
+make_perf
+make_go
+wait "${PRODUCED[@]}"
+check_go
+check_node
+check_python
+check_perf
