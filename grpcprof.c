@@ -30273,7 +30273,7 @@ static void fetch_end(struct fetch_profile *p)
 /* ================================== 42 RES ===================================
  * for     the result of a load run: its figures, merging, what limited the
  *         run, assertions, and JSON both ways
- * uses    MEM, TXT, SYS, JS, HDR, ANL, RPC, CLIENT, FETCH
+ * uses    MEM, TXT, SYS, JS, HDR, STAT, ANL, RPC, CLIENT, FETCH
  * owns    struct res's histograms until res_fini
  * spec    schema grpcprof.load/1: tests/load/load.schema.json
  * prefix  res_
@@ -31102,7 +31102,8 @@ struct res_profile {                    /* of the server, of the same window */
     bool of_load;                       /* calls has only those of the load */
     const char *file;                   /* where it was written; borrowed */
     const struct anl *anl;              /* borrowed; NULL: read from a result */
-    struct slice functions;             /* then: JSON, borrowed; or empty */
+    struct slice list[2];               /* then: the members of res_lists in
+                                         * JSON, borrowed; or empty */
 };
 
 struct res_spread {                     /* one run of several */
@@ -31557,27 +31558,46 @@ static const struct { const char *key; size_t at; } res_profile_figures[] = {
 enum { RES_P_FIGURES = sizeof res_profile_figures /
                        sizeof *res_profile_figures };
 
-/* Write the functions of a profile with their CPU time per call. */
-static void res_js_functions(struct js *j, const struct anl *a)
+/* Members of the member profile: the application's functions with what they
+ * call, and all functions. */
+static const char *const res_lists[2] = { "applications", "functions" };
+
+/* Write f with its CPU time per call, if it has enough samples for share, its
+ * flat or cum one. */
+static void res_js_function(struct js *j, const struct anl *a,
+                            const struct anl_function *f,
+                            const struct stat_share *share)
 {
     double per = res_sampled_ns(a);
-    js_field_open(j, "functions", '[');
-    for (size_t i = 0; i < a->nfunctions &&
-                       a->trust.effective >= RES_RANKED_SAMPLES; i++) {
-        const struct anl_function *f = &a->function[i];
-        if ((double)f->flat.sum.samples < RES_RANKED_ROW)
-            continue;
-        js_open(j, '{');
-        js_field_str(j, "name", a->view.node[f->node].name);
-        js_field_count(j, "samples", (uint64_t)f->flat.sum.samples);
-        js_field_num(j, "flat_ns", f->per_call_ns);
-        js_field_num(j, "flat_low_ns", per * f->flat.low);
-        js_field_num(j, "flat_high_ns", per * f->flat.high);
-        js_field_num(j, "cum_ns", per * f->cum.share);
-        js_field_num(j, "pct", 100 * f->flat.share);
+    bool flat = share == &f->flat;
+    if ((double)share->sum.samples < RES_RANKED_ROW)
+        return;
+    js_open(j, '{');
+    js_field_str(j, "name", a->view.node[f->node].name);
+    js_field_count(j, "samples", (uint64_t)share->sum.samples);
+    js_field_num(j, "flat_ns", per * f->flat.share);
+    js_field_num(j, flat ? "flat_low_ns" : "cum_low_ns", per * share->low);
+    js_field_num(j, flat ? "flat_high_ns" : "cum_high_ns", per * share->high);
+    js_field_num(j, "cum_ns", per * f->cum.share);
+    js_field_num(j, "pct", 100 * share->share);
+    if (flat)
         js_field_bool(j, "rank_resolved", f->resolved);
-        js_close(j, '}');
+    js_close(j, '}');
+}
+
+/* Write both members of res_lists. */
+static void res_js_functions(struct js *j, const struct anl *a)
+{
+    bool enough = a->trust.effective >= RES_RANKED_SAMPLES;
+    js_field_open(j, res_lists[0], '[');
+    for (size_t i = 0; i < a->napps && enough; i++) {
+        const struct anl_function *f = &a->function[a->app[i].row];
+        res_js_function(j, a, f, &f->cum);
     }
+    js_close(j, ']');
+    js_field_open(j, res_lists[1], '[');
+    for (size_t i = 0; i < a->nfunctions && enough; i++)
+        res_js_function(j, a, &a->function[i], &a->function[i].flat);
     js_close(j, ']');
 }
 
@@ -31596,12 +31616,12 @@ static void res_js_profile(struct js *j, const struct res_profile *p)
     js_field_text(j, "counted_by", p->of_load ? "load" : "server");
     js_field_num(j, "rel_error", res_ratio(1, sqrt(p->effective)));
     js_field_text(j, "file", p->file);
-    if (p->anl) {
+    if (p->anl)
         res_js_functions(j, p->anl);
-    } else {
-        js_key(j, "functions");
-        mem_put(j->b, p->functions.n ? p->functions.p : "[]",
-                p->functions.n ? p->functions.n : 2);
+    for (size_t i = 0; i < 2 && !p->anl; i++) {
+        js_key(j, res_lists[i]);
+        mem_put(j->b, p->list[i].n ? p->list[i].p : "[]",
+                p->list[i].n ? p->list[i].n : 2);
         j->more = true;
     }
     js_close(j, '}');
@@ -31987,7 +32007,6 @@ static void res_read_lists(struct res_saved *s, const struct js_value *v)
 static void res_read_profile(struct res_saved *s, const struct js_value *v)
 {
     struct js_value m = js_member(v, "profile");
-    struct js_value f = js_member(&m, "functions");
     struct res_profile *p = &s->profile;
     if (m.kind != JS_OBJECT)
         return;
@@ -32003,10 +32022,13 @@ static void res_read_profile(struct res_saved *s, const struct js_value *v)
     p->effective = error > 1e-9 ? 1 / (error * error) : 0;
     p->of_load = !strcmp(res_read_text(s, &m, "counted_by"), "load");
     p->file = res_read_text(s, &m, "file");
-    char *copy = f.kind == JS_ARRAY
-               ? mem_arena_dup(&s->text, f.text.p, f.text.n) : NULL;
-    if (copy)
-        p->functions = (struct slice){ copy, f.text.n };
+    for (size_t i = 0; i < 2; i++) {
+        struct js_value f = js_member(&m, res_lists[i]);
+        char *copy = f.kind == JS_ARRAY
+                   ? mem_arena_dup(&s->text, f.text.p, f.text.n) : NULL;
+        if (copy)
+            p->list[i] = (struct slice){ copy, f.text.n };
+    }
     s->profiled = true;
 }
 
@@ -32126,7 +32148,8 @@ static void res_profile_merge(struct res_saved *to,
         to->profiled = true;
         if (one == from) {              /* its texts end with it */
             p->file = res_keep_text(to, txt_slice(f->file)).p;
-            p->functions = res_keep_text(to, f->functions);
+            for (size_t i = 0; i < 2; i++)
+                p->list[i] = res_keep_text(to, f->list[i]);
         }
         return;
     }
@@ -32145,7 +32168,7 @@ static void res_profile_merge(struct res_saved *to,
     p->seconds = fmax(p->seconds, f->seconds);
     p->of_load |= f->of_load;
     p->file = "";
-    p->functions = (struct slice){0};
+    memset(p->list, 0, sizeof p->list);
 }
 
 /* Merge from into to: their clients ran together; to's window covers both. */
@@ -35862,14 +35885,14 @@ static void doc_report_json(struct buf *b, const struct anl *a,
     struct js j = { .b = b };
     js_open(&j, '{');
     js_field_text(&j, "schema", "grpcprof.report/1");
+    doc_js_apps(&j, a);
+    doc_js_verdict(&j, a);
+    doc_js_endpoints(&j, a);
     doc_js_profile(&j, a, c);
     doc_js_trust(&j, a);
-    doc_js_apps(&j, a);
-    doc_js_endpoints(&j, a);
     doc_js_tables(&j, a, c);
     doc_js_waiting(&j, a);
     doc_js_use(&j, a);
-    doc_js_verdict(&j, a);
     doc_js_diff(&j, c);
     doc_js_asserts(&j, c);
     doc_js_whole(&j, "exit", c->exit);
