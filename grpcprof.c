@@ -242,9 +242,15 @@ enum {
     RE_LAST_CASED  = 0x1e944,   /* no character after it has another case */
 
     /* Steps, about 10 ns each, that matching may take before it gives up: this
-     * many, and so many for each byte of text. */
-    RE_MOST_STEPS   = 50000000,
-    RE_STEPS_A_BYTE = 256,
+     * many, and so many for each byte of text.  A step that is remembered is
+     * none. */
+    RE_MOST_STEPS   = 40000000,
+    RE_STEPS_A_BYTE = 16,
+
+    /* Positions that are remembered, 536 bytes each, and their states, 4 bytes
+     * each; past these all are forgotten. */
+    RE_MOST_PLACES  = 4096,
+    RE_MOST_WAITING = 500000,
 };
 
 /* ---- JS ---- */
@@ -2601,8 +2607,10 @@ static uint64_t sys_raise_file_limit(void)
  *
  * An expression becomes a program of states (Thompson); matching follows all
  * threads through it at once, one character after the other (Pike), so that it
- * takes at most states times characters steps.  Jumps are relative to their
- * state: a part of the program can be moved and copied.
+ * takes at most states times characters steps.  What an ASCII character leads
+ * to is remembered, so that most characters cost one look-up (a lazy DFA).
+ * Jumps are relative to their state: a part of the program can be moved and
+ * copied.
  *
  *   a(b|c)*    0 SET a   1 SPLIT +6   2 SPLIT +3   3 SET b   4 JUMP +2
  *              5 SET c   6 JUMP -5    7 MATCH
@@ -2630,6 +2638,11 @@ struct re_state {
 
 struct re_range { uint32_t from, to; }; /* characters, both ends included */
 
+struct re_cased {
+    struct re_range *pair;              /* owned; a character, another case */
+    size_t n, cap;
+};
+
 struct re_list {                        /* a set of states that keeps order */
     uint32_t *state;                    /* owned */
     size_t n;
@@ -2645,9 +2658,26 @@ struct re {
     struct re_run *run;                 /* owned; what matching changes */
 };
 
+enum { RE_AT_END = 128 };               /* after the text, as a character */
+
+/* Outcomes of a character; from RE_PLACES on, the next place. */
+enum { RE_UNKNOWN, RE_YES, RE_NO, RE_PLACES };
+
+struct re_place {                       /* between characters */
+    uint32_t first, n;                  /* states to follow, in run->waiting */
+    uint32_t before;                    /* a character like the one before */
+    uint32_t to[RE_AT_END + 1];         /* outcome of each ASCII character */
+};
+
 struct re_run {
     uint64_t steps;                     /* left before the match gives up */
     bool gave_up;
+    bool edges;                         /* the program has conditions */
+    struct re_place *place;             /* owned; [0] is the start of a text */
+    uint32_t *waiting;                  /* owned; of all places, each sorted */
+    size_t nplaces, places_cap, nwaiting, waiting_cap;
+    struct index known;                 /* owned: places by states and before */
+    size_t forgotten;                   /* times that all places were */
     uint32_t stamp;                     /* of the present position */
     struct re_list now, next;           /* waiting for a character */
     uint32_t *seen;                     /* owned; by state: its last stamp */
@@ -2674,8 +2704,7 @@ struct re_in {                          /* an expression being compiled */
     size_t ngroups, groups_cap, nnames, names_cap;
     struct re_range *set;               /* owned; the set being read */
     size_t nset, set_cap;
-    struct re_range *cased;             /* owned; a character, another case */
-    size_t ncased, cased_cap;
+    const struct re_cased *cased;       /* borrowed; NULL: not needed yet */
     size_t item;                        /* first state of the last item */
     long times;                         /* as a group's, of the last item */
     bool can_repeat;                    /* the last item may be repeated */
@@ -2782,30 +2811,39 @@ static locale_t re_locale(void)
     return l;
 }
 
-/* List the characters that have another case in in->cased, ordered.  U+0130 and
- * U+0131, the Turkish i's, have none. */
-static void re_list_cased(struct re_in *in)
+/* Return the pairs of characters with another case, ordered, which are listed
+ * once and stay; NULL if out of memory.  U+0130 and U+0131, the Turkish i's,
+ * have none. */
+static const struct re_cased *re_list_cased(void)
 {
+    static _Atomic(struct re_cased *) made;
+    struct re_cased *x = atomic_load(&made), *none = NULL;
     locale_t l = re_locale();
-    for (uint32_t c = 'A'; c < RE_LAST_CASED && !in->err; c++) {
+    if (x || !(x = mem_zalloc(sizeof *x)))
+        return x;
+    for (uint32_t c = 'A'; c < RE_LAST_CASED; c++) {
         uint32_t other[2] = { (uint32_t)towlower_l((wint_t)c, l),
                               (uint32_t)towupper_l((wint_t)c, l) };
-        for (int k = 0; k < 2 && c != 0x130 && c != 0x131; k++)
-            if (other[k] != c) {
-                struct re_range *p = MEM_ADD(in->cased, in->ncased,
-                                             in->cased_cap);
-                struct re_range *q = MEM_ADD(in->cased, in->ncased,
-                                             in->cased_cap);
-                if (!p || !q) {
-                    in->err = GP_ENOMEM;
-                    return;
-                }
-                in->cased[in->ncased - 2] = (struct re_range){ c, other[k] };
-                in->cased[in->ncased - 1] = (struct re_range){ other[k], c };
+        for (int k = 0; k < 2 && c != 0x130 && c != 0x131; k++) {
+            if (other[k] == c)
+                continue;
+            if (!MEM_ROOM(x->pair, x->cap, x->n + 2)) {
+                mem_free(x->pair);
+                mem_free(x);
+                return NULL;
             }
+            x->pair[x->n++] = (struct re_range){ c, other[k] };
+            x->pair[x->n++] = (struct re_range){ other[k], c };
+        }
     }
-    if (in->ncased)
-        qsort(in->cased, in->ncased, sizeof *in->cased, re_range_order);
+    if (x->n)
+        qsort(x->pair, x->n, sizeof *x->pair, re_range_order);
+    if (!atomic_compare_exchange_strong(&made, &none, x)) {
+        mem_free(x->pair);
+        mem_free(x);
+        x = none;
+    }
+    return x;
 }
 
 /* True if a range of the set, from its range first on, has c. */
@@ -2820,20 +2858,22 @@ static bool re_set_has(const struct re_in *in, size_t first, uint32_t c)
 /* Add the other cases of the set's characters, from its range first on. */
 static void re_set_fold(struct re_in *in, size_t first)
 {
-    if (!in->ncased)
-        re_list_cased(in);
-    for (size_t i = first; i < in->nset; i++) {     /* it grows meanwhile */
-        size_t low = 0, high = in->ncased;
+    const struct re_cased *x = in->cased ? in->cased : re_list_cased();
+    in->cased = x;
+    if (!x)
+        in->err = GP_ENOMEM;
+    for (size_t i = first; x && i < in->nset; i++) {    /* it grows meanwhile */
+        size_t low = 0, high = x->n;
         while (low < high) {
             size_t mid = low + (high - low) / 2;
-            if (in->cased[mid].from < in->set[i].from)
+            if (x->pair[mid].from < in->set[i].from)
                 low = mid + 1;
             else
                 high = mid;
         }
-        for (; low < in->ncased && in->cased[low].from <= in->set[i].to; low++)
-            if (!re_set_has(in, first, in->cased[low].to))
-                re_set_add(in, in->cased[low].to, in->cased[low].to);
+        for (; low < x->n && x->pair[low].from <= in->set[i].to; low++)
+            if (!re_set_has(in, first, x->pair[low].to))
+                re_set_add(in, x->pair[low].to, x->pair[low].to);
     }
 }
 
@@ -3405,7 +3445,6 @@ static int re_compile(struct re *r, const char *text, struct gp_why *why)
     mem_free(in.group);
     mem_free(in.name);
     mem_free(in.set);
-    mem_free(in.cased);
     if (e || !in.err)
         return e;
     return txt_fail(why, in.err, in.err == GP_ELIMIT ? "too large, use less "
@@ -3426,6 +3465,8 @@ static struct re_run *re_run_new(const struct re *r)
         run->now.state = run->stack + r->nstates;
         run->next.state = run->now.state + r->nstates;
     }
+    for (size_t i = 0; run && i < r->nstates; i++)
+        run->edges |= r->state[i].op >= RE_BEGIN;
     return run;
 }
 
@@ -3434,6 +3475,11 @@ static void re_fini(struct re *r)
 {
     mem_free(r->state);
     mem_free(r->range);
+    if (r->run) {
+        mem_free(r->run->place);
+        mem_free(r->run->waiting);
+        mem_index_fini(&r->run->known);
+    }
     mem_free(r->run);
     mem_fini(&r->literal);
     *r = (struct re){0};
@@ -3547,31 +3593,116 @@ static void re_stamp(const struct re *r)
     r->run->now.n = 0;
 }
 
+/* Order states. */
+static int re_state_order(const void *a, const void *b)
+{
+    const uint32_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+/* Return a character that conditions take for c. */
+static uint32_t re_like(const struct re *r, uint32_t c)
+{
+    return r->run->edges && (c == RE_NO_CHAR || c == '\n') ? c
+         : r->run->edges && re_is_word(c) ? 'a' : ' ';
+}
+
+/* Return the outcome that leads to the place of the states in run->next after
+ * the character before; RE_UNKNOWN: out of memory. */
+static uint32_t re_find_place(const struct re *r, uint32_t before)
+{
+    struct re_run *run = r->run;
+    size_t n = run->next.n, bytes = n * sizeof *run->waiting;
+    uint64_t h = mem_hash_more(mem_hash(&before, sizeof before),
+                               run->next.state, bytes);
+    uint32_t at = 0, i;
+    while ((i = mem_index_next(&run->known, h, &at)) != MEM_NONE) {
+        const struct re_place *p = &run->place[i];
+        if (p->before == before && p->n == n &&
+            (!n || !memcmp(run->waiting + p->first, run->next.state, bytes)))
+            return RE_PLACES + i;
+    }
+    struct re_place *p = MEM_ADD(run->place, run->nplaces, run->places_cap);
+    size_t need = run->nwaiting + n + 1;
+    if (!p || !MEM_ROOM(run->waiting, run->waiting_cap, need) ||
+        mem_index_put(&run->known, h, (uint32_t)run->nplaces - 1))
+        return RE_UNKNOWN;
+    *p = (struct re_place){ .first = (uint32_t)run->nwaiting, .n = (uint32_t)n,
+                            .before = before };
+    if (n)
+        memcpy(run->waiting + run->nwaiting, run->next.state, bytes);
+    run->nwaiting += n;
+    return RE_PLACES + (uint32_t)run->nplaces - 1;
+}
+
+/* Forget all places but that of the start of a text; GP_ENOMEM. */
+static int re_forget(const struct re *r)
+{
+    struct re_run *run = r->run;
+    run->nplaces = run->nwaiting = run->next.n = 0;
+    run->forgotten++;
+    mem_index_fini(&run->known);
+    return re_find_place(r, re_like(r, RE_NO_CHAR)) ? GP_OK : GP_ENOMEM;
+}
+
+/* Take c, or RE_NO_CHAR at the end, from place i; return the outcome, or
+ * RE_UNKNOWN: out of memory. */
+static uint32_t re_take(const struct re *r, uint32_t i, uint32_t c)
+{
+    struct re_run *run = r->run;
+    const struct re_place *p = &run->place[i];
+    re_stamp(r);
+    for (size_t k = 0; k < p->n; k++)
+        if (re_follow(r, run->waiting[p->first + k], p->before, c))
+            return RE_YES;
+    if (re_follow(r, 0, p->before, c))
+        return RE_YES;
+    if (c == RE_NO_CHAR || (!run->now.n && r->state[0].op == RE_BEGIN))
+        return RE_NO;
+    re_step(r, c);
+    run->steps -= run->steps < run->now.n ? run->steps : run->now.n;
+    if (run->next.n > 1)
+        qsort(run->next.state, run->next.n, sizeof *run->next.state,
+              re_state_order);
+    if (run->nplaces == RE_MOST_PLACES ||
+        run->nwaiting + run->next.n > RE_MOST_WAITING) {
+        size_t n = run->next.n;
+        if (re_forget(r))
+            return RE_UNKNOWN;
+        run->next.n = n;                /* the states are still there */
+    }
+    return re_find_place(r, re_like(r, c));
+}
+
 /* True if r matches somewhere in s.  False too after too many steps for all
- * that r was matched with: re_gave_up says so. */
+ * that r was matched with, or without memory: re_gave_up says so. */
 static bool re_matches(const struct re *r, struct slice s)
 {
     struct re_run *run = r->run;
-    uint32_t before = RE_NO_CHAR, after;
     if (r->is_literal)
         return !r->literal.len || (s.n && memmem(s.p, s.n, r->literal.data,
                                                  r->literal.len));
-    run->next.n = 0;
+    run->gave_up |= !run->nplaces && re_forget(r);
     run->steps += (uint64_t)s.n * RE_STEPS_A_BYTE;
-    for (size_t at = 0, len = 0; ; at += len, before = after) {
-        after = at < s.n ? re_char(s.p + at, s.n - at, &len) : RE_NO_CHAR;
-        re_stamp(r);
-        for (size_t k = 0; k < run->next.n; k++)
-            if (re_follow(r, run->next.state[k], before, after))
-                return true;
-        if (re_follow(r, 0, before, after))
-            return true;
-        run->gave_up |= run->steps == 0;
-        if (after == RE_NO_CHAR || run->gave_up ||
-            (!run->now.n && r->state[0].op == RE_BEGIN))
-            return false;
-        re_step(r, after);
+    uint32_t place = 0, c = 0;
+    for (size_t at = 0, len = 1; c != RE_NO_CHAR && !run->gave_up; at += len) {
+        c = at < s.n ? re_char(s.p + at, s.n - at, &len) : RE_NO_CHAR;
+        uint32_t key = c == RE_NO_CHAR ? RE_AT_END
+                     : c < RE_AT_END ? c : RE_AT_END + 1;
+        uint32_t to = key <= RE_AT_END ? run->place[place].to[key] : RE_UNKNOWN;
+        if (to == RE_UNKNOWN) {
+            size_t forgotten = run->forgotten;
+            to = re_take(r, place, c);
+            if (to == RE_UNKNOWN || !run->steps)
+                run->gave_up = true;
+            else if (key <= RE_AT_END && run->forgotten == forgotten)
+                run->place[place].to[key] = to;
+        }
+        if (to == RE_YES || to == RE_NO)
+            return to == RE_YES;
+        place = to - RE_PLACES;
     }
+    return false;
 }
 
 /* True if a match of r took too many steps: it is not known what it matches. */

@@ -745,23 +745,42 @@ static void test_re_refuses(void)
 }
 
 /* Nested repetitions, for which a backtracking matcher would need years, take
- * steps in proportion to the text; past the limit a match gives up and says so,
- * and memory follows the expression. */
+ * steps in proportion to the text, and what is remembered takes none; past the
+ * limit a match gives up and says so, and memory follows the expression. */
 static void test_re_gives_up(void)
 {
     struct re re;
     struct gp_why why;
-    char text[4000];
+    char text[6000];
     memset(text, 'a', sizeof text);
+    struct slice s = { text, sizeof text };
     CHECK(!re_init(&re, "--focus", "(a*)*(a*)*(a*)*b", &why));
-    CHECK(!re_matches(&re, (struct slice){ text, sizeof text }));
-    CHECK(!re_gave_up(&re));
+    CHECK(!re_matches(&re, s) && !re_gave_up(&re));
+    uint64_t left = re.run->steps;
+    CHECK(!re_matches(&re, s) && !re_gave_up(&re));
+    CHECK(re.run->steps == left + sizeof text * RE_STEPS_A_BYTE);
+    CHECK(re.run->nplaces < 10);
     re_fini(&re);
-    CHECK(!re_init(&re, "--focus", "(a?){1000}(a?){1000}(a?){1000}"
-                   "(a?){1000}(a?){1000}(a?){1000}(a?){1000}b", &why));
-    CHECK(re.nstates > 10000 && re.nstates <= RE_MOST_STATES);
-    CHECK(!re_matches(&re, (struct slice){ text, sizeof text }));
-    CHECK(!re_matches(&re, (struct slice){ text, sizeof text }));
-    CHECK(re_gave_up(&re));
+    for (size_t i = 0, x = 1; i < sizeof text; i++)
+        text[i] = (x = x * 1103515245 + 12345) >> 16 & 1 ? 'a' : 'b';
+    char many[200] = "";
+    for (int i = 0; i < 15; i++)
+        strcat(many, ".*a.{990}");
+    CHECK(!re_init(&re, "--focus", strcat(many, "c"), &why));
+    CHECK(re.nstates > 14000 && re.nstates <= RE_MOST_STATES);
+    for (int i = 0; i < 40 && !re_gave_up(&re); i++)
+        CHECK(!re_matches(&re, s));
+    CHECK(re_gave_up(&re) && re.run->nplaces <= RE_MOST_PLACES);
+    CHECK(re.run->waiting_cap <= 2 * RE_MOST_WAITING);
+    re_fini(&re);
+    /* Places are forgotten, and the answers stay right. */
+    CHECK(!re_init(&re, "--focus", "a.{14}c", &why));
+    CHECK(!re_matches(&re, s));
+    CHECK(re.run->forgotten > 1);
+    text[sizeof text - 1] = 'c';
+    text[sizeof text - 16] = 'a';
+    CHECK(re_matches(&re, s) && !re_gave_up(&re));
+    text[sizeof text - 16] = 'b';
+    CHECK(!re_matches(&re, s) && !re_gave_up(&re));
     re_fini(&re);
 }
