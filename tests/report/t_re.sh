@@ -1,7 +1,10 @@
-# re: expressions, beside RE2 itself; make re compares fifty times as many.
+# re: expressions, beside RE2 itself, where make re compares fifty times as many;
+# and expressions that ask for much.
 
 if need 'expressions as RE2' re2; then
     check 'what answers is built' 0 make -s .build/unit
     PYTHONPATH=$PYTHONPATH:$RE2 tally 'expressions as RE2' "$PY" \
         tests/report/beside_re2.py .build/unit 4000 1
 fi
+LIMIT=900 tally 'expressions that ask for much' "$PY" tests/report/costly.py \
+    "$BIN" "$T"
