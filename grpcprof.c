@@ -34145,7 +34145,7 @@ static void doc_plural(struct buf *b, const char *pre, uint64_t n,
 static void doc_put_md(struct buf *b, const uint8_t *p, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        if (p[i] && strchr("\\`*_[]<>|#&~", p[i]))
+        if (p[i] && strchr("\\`*_[]<>|#&~$", p[i]))
             mem_put_byte(b, '\\');
         mem_put_byte(b, p[i]);
     }

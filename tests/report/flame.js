@@ -82,6 +82,7 @@ const state = page => page.evaluate(() => {
       e => ({ ...box(e), text: e.textContent })),
     info: document.getElementById('i').textContent,
     words: [...document.querySelectorAll('.t, .q tspan, #i tspan')].map(box),
+    foot: box(document.getElementById('i')), high: innerHeight,
     hash: location.hash, wide: innerWidth,
     scroll: document.documentElement.scrollWidth,
     marked: ['.k', '.a'].map(c => {
@@ -127,6 +128,8 @@ async function mouse(page) {
     s.info.includes(f.name) && /total [\d.]+ ms, [\d.]+% \(95% interval [\d.]+%/
       .test(s.info) && /, [\d,]+ samples; self [\d.]+ m?s, [\d.]+%/
       .test(s.info), s.info);
+  say('within the window', s.foot.h > 5 && s.foot.y + s.foot.h <= s.high,
+    [s.foot, s.high]);
   const callees = before.frames.filter(g => g.depth === f.depth + 1 &&
     g.x > f.x - 0.5 && g.x + g.w < f.x + f.w + 0.5);
   const self = f.w - callees.reduce((sum, g) => sum + g.w, 0);

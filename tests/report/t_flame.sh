@@ -23,6 +23,13 @@ drawn() {
         --base "$T/other.pb" "$T/tree.pb"
     check 'of two profiles, per call' 0 "$BIN" report -o "$T/calls.svg" \
         --per-call=900,1000 --base "$T/other.pb" "$T/tree.pb"
+    check 'Markdown of two profiles' 0 "$BIN" report -o "$T/differs.md" \
+        --base "$T/other.pb" "$T/tree.pb"
+    check 'a blank line before each table' 0 awk '
+        /^\| ---/ && before !~ /^\|/ || /^\|/ && before !~ /^(\||$)/ { bad = 1 }
+        /^\| ---/ { n++ }
+        { before = $0 }
+        END { exit bad || n < 4 }' "$T/differs.md"
     check 'a picture by size' 0 "$BIN" report --sort size -o "$T/sized.svg" \
         "$T/tree.pb"
     check 'in tables there is nothing to sort so' 2 "$BIN" report -f top \
