@@ -276,7 +276,7 @@ for name, v in (('server_cpu_ns_per_call', p['cpu_ns_per_call']),
                 ('server_cpu_samples', p['samples']),
                 ('server_cpu_calls', p['calls'])):
     for f, r in (('prometheus', r'^grpcprof_load_%s (.*)$'),
-                 ('csv', r'^%s,(.*)\r$'),
+                 ('csv', r'^%s,(.*)$'),
                  ('html', r'data-key="%s" data-value="([^"]*)"')):
         found = re.findall(r % name, read[f], re.M)
         print(f, name, len(found) == 1 and
