@@ -87,6 +87,12 @@ look_test()
     have munged  || extra="$extra munge"
     have callgrind_annotate || extra="$extra valgrind"
     have perf || extra="$extra linux-perf"
+    have jeprof || extra="$extra libjemalloc-dev"
+    have cargo || extra="$extra cargo"
+    have javac || extra="$extra default-jdk-headless"
+    have mvn || extra="$extra maven"
+    [ -e /usr/include/gperftools/malloc_extension.h ] ||
+        extra="$extra libgoogle-perftools-dev"
     chromium_starts || ! chromium_packaged || lack chromium chromium chromium
     # One start of Python for all its modules; an import of grpc would be slow.
     mods=$(/usr/bin/python3 -c 'from importlib.util import find_spec as f

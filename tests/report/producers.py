@@ -17,14 +17,18 @@ Prints "ok NAME" and "FAIL NAME: WHY" lines.
 """
 import collections
 import json
+import os
 import re
 import subprocess
 import sys
 
 
 def run(*argv):
+    env = dict(os.environ)
+    if os.path.basename(argv[0]) == 'pprof':
+        env['PATH'] = '/nonexistent'    # else it starts four programs first
     p = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                       timeout=100)
+                       timeout=100, env=env)
     if p.returncode:
         raise SystemExit('FAIL %s: %s: status %d: %s' % (
             sys.argv[2], ' '.join(argv[1:4]), p.returncode,

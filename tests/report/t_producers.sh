@@ -65,7 +65,7 @@ check_go() {
 make_node() {
     need 'Node' node || return
     produce Node node --cpu-prof --cpu-prof-dir="$T" \
-        --cpu-prof-name=node.cpuprofile $hot/hot.js 2
+        --cpu-prof-name=node.cpuprofile $hot/hot.js 1.2
 }
 check_node() {
     [ -e "$T/Node.log" ] && produced Node "$T/node.cpuprofile" || return
@@ -82,7 +82,7 @@ make_python() {
     local form
     for form in raw speedscope; do
         produce "Python-$form" "$SPY/bin/py-spy" record -r 400 -f $form \
-            -o "$T/python.$form" -- "$PY" $hot/hot.py 1.2
+            -o "$T/python.$form" -- "$PY" $hot/hot.py 1
     done
 }
 # py-spy says how many samples it took.
@@ -134,13 +134,111 @@ check_perf() {
         "$(awk '{ n += $1 } END { print n }' "$T/perf.table")" "$T/perf.folded"
 }
 
+# ---- C, by gperftools ----
+
+# library NAME FILE: set $LIBRARY to it, or SKIP the check NAME.
+library() {
+    LIBRARY=$(PATH=$PATH:/sbin:/usr/sbin ldconfig -p |
+        sed -n "s/^[[:space:]]$2 .*=> //p" | head -n 1)
+    [ -n "$LIBRARY" ] || { missing "$1" "no $2 here"; return 1; }
+}
+make_gperftools() {
+    need 'gperftools' pprof g++ || return
+    if library 'gperftools, CPU' libprofiler.so.0; then
+        produce gperftools-CPU env LD_PRELOAD="$LIBRARY" \
+            CPUPROFILE="$T/gperf.cpu" CPUPROFILE_FREQUENCY=500 "$T/hot" 1
+    fi
+    library 'gperftools, heap' libtcmalloc.so.4 || return
+    produce gperftools-heap env LD_PRELOAD="$LIBRARY" HEAPPROFILE="$T/gperf" \
+        HEAP_PROFILE_ALLOCATION_INTERVAL=4000000 "$T/hot" 0.5
+    g++ -O1 -o "$T/grow" $hot/grow.cc -ltcmalloc 2>"$T/grow.log" &&
+        produce gperftools-growth "$T/grow" "$T/gperf.growth"
+}
+check_gperftools() {
+    if [ -e "$T/gperftools-CPU.log" ] && produced gperftools-CPU "$T/gperf.cpu"
+    then
+        producers rows 'gperftools, CPU' "$PPROF" "$T/gperf.cpu"
+        producers round 'gperftools, CPU' "$T/gperf.cpu"
+    fi
+    [ -e "$T/gperftools-heap.log" ] || return
+    if produced gperftools-heap "$T/gperf.0002.heap"; then
+        producers rows 'gperftools, heap' "$PPROF" "$T/gperf.0002.heap"
+        producers round 'gperftools, heap' "$T/gperf.0002.heap"
+    fi
+    if [ ! -e "$T/gperftools-growth.log" ]; then
+        missing 'gperftools, growth' "$(tail_of "$T/grow.log")"
+    elif produced gperftools-growth "$T/gperf.growth"; then
+        producers rows 'gperftools, growth' "$PPROF" "$T/gperf.growth"
+    fi
+}
+
+# ---- C, by jemalloc ----
+
+make_jemalloc() {
+    need 'jemalloc' jeprof && library 'jemalloc' libjemalloc.so.2 || return
+    local also conf=prof:true,prof_final:true,lg_prof_sample:14
+    for also in false true; do
+        produce jemalloc-$also env LD_PRELOAD="$LIBRARY" \
+            MALLOC_CONF="$conf,prof_accum:$also,prof_prefix:$T/je-$also" \
+            "$T/hot" 0.4
+    done
+}
+# jeprof prints whole numbers for each stack, each of which it has rounded.
+jeprof_total() {
+    jeprof --text --show_bytes --"$1" "$T/hot" "$2" 2>/dev/null |
+        sed -n 's/^Total: \([0-9]*\) .*/\1+-9/p'
+}
+check_jemalloc() {
+    local also kind file
+    for also in false true; do
+        [ -e "$T/jemalloc-$also.log" ] || return
+        if grep -q 'Invalid conf pair: prof' "$T/jemalloc-$also.log"; then
+            skip 'jemalloc' 'built without profiling'
+            return
+        fi
+        file=$(echo "$T/je-$also".*.heap)
+        produced jemalloc-$also "$file" || return
+        for kind in inuse_space inuse_objects \
+            $([ $also = true ] && echo alloc_space alloc_objects); do
+            producers total "jemalloc, prof_accum:$also, $kind" $kind \
+                "$(jeprof_total $kind "$file")" "$file"
+        done
+        producers round "jemalloc, prof_accum:$also" "$file"
+    done
+}
+
+# ---- Rust, by pprof-rs ----
+
+make_rust() {
+    need 'Rust' hotrust pprof || return
+    produce Rust "$HOTRUST" 1.8 "$T/rust.pb"
+}
+check_rust() {
+    [ -e "$T/Rust.log" ] && produced Rust "$T/rust.pb" || return
+    producers hot Rust hot::audit_orders "$T/rust.pb"
+    producers rows Rust "$PPROF" "$T/rust.pb"
+    producers round Rust "$T/rust.pb"
+}
+
+# ---- Java, by async-profiler ----
+
+# With the first compiler only: the second one would use more CPU than the
+# program itself.
+make_java() {
+    need 'Java' java hotjava || return
+    local how=start,event=ctimer,interval=1ms,collapsed
+    produce Java java -XX:TieredStopAtLevel=1 -cp "$HOTJAVA" \
+        "-agentpath:$HOTJAVA/libasyncProfiler.so=$how,file=$T/java.folded" Hot 1.8
+}
+check_java() {
+    [ -e "$T/Java.log" ] && produced Java "$T/java.folded" || return
+    producers hot Java Hot.audit_orders "$T/java.folded"
+    "$PY" tests/report/producers.py folded "$T/java.folded" >"$T/java.table"
+    producers self Java samples "$T/java.table" "$T/java.folded"
+    producers round Java "$T/java.folded"
+}
+
 make_c
-make_node
-make_python
-make_perf
-make_go
+for p in java rust node python perf gperftools jemalloc go; do make_$p; done
 wait "${PRODUCED[@]}"
-check_go
-check_node
-check_python
-check_perf
+for p in go node python perf gperftools jemalloc rust java; do check_$p; done

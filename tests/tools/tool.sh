@@ -12,7 +12,8 @@
 #   cargo inferno: inferno-flamegraph; collapse: inferno-collapse-perf
 #   pip   hdrhistogram, kubernetes (kubernetes-validate), re2 (google-re2) and
 #         spy (py-spy): folders with them
-#   hot*  programs of tests/tools/hot, which tests profile: hotgo
+#   hot*  programs of tests/tools/hot, which tests profile: hotgo, hotrust, and
+#         hotjava, a folder with its class and async-profiler
 # tests/tools has their pins; what was built stays in .build/tools until those
 # change.  Exits 1 and prints nothing where one cannot be built, and then does
 # not try again for an hour: no network is not worth waiting for twice.
@@ -31,13 +32,15 @@ ghz)     package=github.com/bojand/ghz/cmd/ghz pins=ghz/go.sum ;;
 pprofs)  package=./pprofs pins=pprofs/main.go ;;
 webget)  package=./webget pins=webget/main.go ;;
 hotgo)   package=hot/hot.go pins=hot/hot.go ;;
+hotrust) pins=hot/Cargo.toml ;;
+hotjava) pins=hot/Hot.java ;;
 probe)   package=github.com/grpc-ecosystem/grpc-health-probe
          pins=probe/go.sum ;;
 buf|node) pins=package-lock.json ;;
 hdrhistogram|kubernetes|re2|spy) pins=requirements.txt ;;
 cpp)     pins=../serve/client.cc ;;
 inferno|collapse) pins=tool.sh ;;
-*) sed -n '2,15s/^# //p' tool.sh >&2; exit 2 ;;
+*) sed -n '2,16s/^# //p' tool.sh >&2; exit 2 ;;
 esac
 mkdir -p ../../.build/tools || exit 1
 dir=$(cd ../../.build/tools && pwd)
@@ -106,6 +109,29 @@ inferno_program()
         inferno && cp "$dir/cargo/bin/inferno-$1" "$out"
 }
 
+# In a folder of its own: cargo writes beside its sources.
+rust_program()
+{
+    mkdir -p "$dir/hotrust.src" && cp hot/Cargo.toml hot/hot.rs \
+        "$dir/hotrust.src" && CARGO_TARGET_DIR=$dir/cargo-target $limit \
+        cargo build --quiet --release --manifest-path \
+        "$dir/hotrust.src/Cargo.toml" && cp "$dir/cargo-target/release/hot" "$out"
+}
+
+# async-profiler's package has its library for each system.
+java_program()
+{
+    mkdir -p "$out" && javac -d "$out" hot/Hot.java && $limit mvn -q -B \
+        org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy \
+        -Dartifact=tools.profiler:async-profiler:4.1 \
+        -DoutputDirectory="$out" -Dmaven.repo.local="$dir/m2" </dev/null &&
+        (cd "$out" && jar xf async-profiler-4.1.jar &&
+            case $(uname -m) in
+            aarch64) cp linux-arm64/libasyncProfiler.so . ;;
+            *) cp linux-x64/libasyncProfiler.so . ;;
+            esac) && rm -rf "$dir/m2"
+}
+
 cpp_program()
 {
     mkdir -p "$dir/pb" && protoc -I../../proto --cpp_out="$dir/pb" \
@@ -124,6 +150,8 @@ shop) shop_program ;;
 inferno) inferno_program flamegraph ;;
 collapse) inferno_program collapse-perf ;;
 hdrhistogram|kubernetes|re2|spy) python_package ;;
+hotrust) rust_program ;;
+hotjava) java_program ;;
 *) go_program ;;
 esac >"$failed" 2>&1 || exit 1
 touch "$out"
