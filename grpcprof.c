@@ -13566,6 +13566,10 @@ struct cat_rule {
     uint32_t line;                      /* of its file, from 1 */
 };
 
+/* A prefix has at most CAT_MOST_PREFIX bytes, of which cat_start makes a number
+ * below CAT_STARTS. */
+enum { CAT_MOST_PREFIX = 62, CAT_START_BYTES = 3, CAT_STARTS = 256 };
+
 struct cat_rules {
     struct cat_rule *rule;              /* owned; the user's first */
     size_t n, cap;
@@ -13573,8 +13577,10 @@ struct cat_rules {
     struct arena text;                  /* owned: a copy of what was read */
     struct index by_prefix;             /* hash of language and of the pattern
                                          * before its first `*` -> rule */
-    uint64_t lengths[CAT_LANGS];        /* bit n: a prefix of n bytes occurs;
-                                         * longer ones count as 63 */
+    uint64_t lengths[CAT_LANGS][CAT_STARTS + 1];
+                                        /* bit n: a prefix of n bytes occurs
+                                         * that has this cat_start; the last:
+                                         * shorter ones than that looks at */
 };
 
 struct cat_class {
@@ -14782,11 +14788,19 @@ static const char cat_builtin[] =
     "memory file= gc_*\n"
     "libraries file= file=<internal>*\n";
 
+/* True if the byte c of a pattern can match the byte x. */
+static inline bool cat_same(char c, char x)
+{
+    return c == x || c == '*' || (c == '.' && x == '/');
+}
+
 /* True if pattern (struct cat_rule) matches all of s.  No recursion: after a
  * mismatch only the last `*` is extended by one character. */
 static bool cat_match(struct slice pattern, struct slice s)
 {
     size_t i = 0, k = 0, back = 0, star = SIZE_MAX;
+    if (pattern.n && s.n && !cat_same(pattern.p[pattern.n - 1], s.p[s.n - 1]))
+        return false;                   /* most end here */
     while (i < s.n) {
         char c = k < pattern.n ? pattern.p[k] : 0;
         if (c == '*') {
@@ -14794,13 +14808,13 @@ static bool cat_match(struct slice pattern, struct slice s)
             back = i;
             if (star == pattern.n)
                 return true;
-        } else if (k < pattern.n && (c == s.p[i] ||
-                                     (c == '.' && s.p[i] == '/'))) {
+        } else if (k < pattern.n && cat_same(c, s.p[i])) {
             k++;
             i++;
         } else if (star != SIZE_MAX) {
             k = star;
-            i = ++back;
+            for (i = ++back; i < s.n && !cat_same(pattern.p[k], s.p[i]); i++)
+                back++;
         } else {
             return false;
         }
@@ -14837,7 +14851,14 @@ static uint64_t cat_hash_end(uint64_t h)
     return mem_fold(h, 0x9e3779b97f4a7c15u);
 }
 
-enum { CAT_MOST_PREFIX = 62 };
+/* Return the row of lengths for prefixes of n bytes of name. */
+static size_t cat_start(struct slice name, size_t n)
+{
+    uint64_t h = 0;
+    for (size_t i = 0; i < CAT_START_BYTES && n >= CAT_START_BYTES; i++)
+        h = cat_hash(h, name.p[i]);
+    return n < CAT_START_BYTES ? CAT_STARTS : cat_hash_end(h) % CAT_STARTS;
+}
 
 /* Enter rule i of r into by_prefix. */
 static int cat_rules_index(struct cat_rules *r, size_t i)
@@ -14848,7 +14869,7 @@ static int cat_rules_index(struct cat_rules *r, size_t i)
     size_t n = 0;
     for (; n < name.n && name.p[n] != '*' && n < CAT_MOST_PREFIX; n++)
         h = cat_hash(h, name.p[n]);
-    r->lengths[lang] |= (uint64_t)1 << n;
+    r->lengths[lang][cat_start(name, n)] |= (uint64_t)1 << n;
     return mem_index_put(&r->by_prefix, cat_hash_end(h), (uint32_t)i);
 }
 
@@ -15494,9 +15515,11 @@ struct cat_subject {                    /* a function to be classified */
 static void cat_find(const struct cat_rules *r, enum cat_lang lang,
                      const struct cat_subject *s, size_t *best)
 {
-    uint64_t h = lang;
-    for (size_t n = 0; n <= CAT_MOST_PREFIX && n <= s->name.n; n++) {
-        for (uint32_t at = 0, i; r->lengths[lang] >> n & 1 &&
+    const uint64_t *at_start = r->lengths[lang];
+    uint64_t h = lang, left = at_start[CAT_STARTS] |
+                              at_start[cat_start(s->name, s->name.n)];
+    for (size_t n = 0; left >> n && n <= s->name.n; n++) {
+        for (uint32_t at = 0, i; left >> n & 1 &&
              (i = mem_index_next(&r->by_prefix, cat_hash_end(h), &at)) !=
              MEM_NONE; ) {
             const struct cat_rule *x = &r->rule[i];
