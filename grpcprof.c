@@ -367,9 +367,13 @@ enum {
 enum {
     VIEW_MODULE_BYTES = 1024,   /* of a module's name; the rest is cut */
 
-    /* Frames of all samples, including inlined ones; more are an error.  Each
-     * takes four bytes while call trees are built. */
-    VIEW_MOST_FRAMES = 1 << 28,
+    /* Frames of all samples, including inlined ones, of which a call tree takes
+     * up to 44 bytes each: more than VIEW_MOST_FRAMES are an error, and more
+     * than VIEW_FREE_FRAMES with over VIEW_MOST_INLINED for each location of a
+     * stack.  Without it, 250 KB hold 50 million; real ones have up to five. */
+    VIEW_MOST_FRAMES  = 1 << 28,
+    VIEW_FREE_FRAMES  = 2 << 20,
+    VIEW_MOST_INLINED = 16,
 };
 
 /* ---- FILTER ---- */
@@ -11828,11 +11832,13 @@ static int view_init_frames(struct view *v)
         }
         v->frame_at[i + 1] = at;
     }
-    if (p->nstack < VIEW_MOST_FRAMES / most)
+    uint64_t limit = VIEW_FREE_FRAMES + (uint64_t)VIEW_MOST_INLINED * p->nstack;
+    limit = limit < VIEW_MOST_FRAMES ? limit : VIEW_MOST_FRAMES;
+    if ((uint64_t)p->nstack * most <= limit)
         return GP_OK;
-    for (size_t i = n = 0; i < p->nstack && n < VIEW_MOST_FRAMES; i++)
+    for (size_t i = n = 0; i < p->nstack && n <= limit; i++)
         n += v->frame_at[p->stack[i] + 1] - v->frame_at[p->stack[i]];
-    return n < VIEW_MOST_FRAMES ? GP_OK : GP_ELIMIT;
+    return n <= limit ? GP_OK : GP_ELIMIT;
 }
 
 /* A node's cum while rows are added: two small structs, for the cache. */
@@ -11846,9 +11852,32 @@ struct view_spread {
     double  squares;
 };
 
-/* Add row i to the nodes of its stack: tally[node], spread[node] or NULL. */
-static void view_add_sample(struct view *v, size_t i, struct view_tally *tally,
-                            struct view_spread *spread)
+struct view_adding {                    /* while rows are added */
+    struct view_tally *tally;           /* owned, by node */
+    struct view_spread *spread;         /* owned, by node; or NULL */
+    uint32_t *only;                     /* owned, by location: its one frame's
+                                         * node; MEM_NONE: it has several */
+};
+
+/* Add row i, of weight w in count samples, to node's cum. */
+static inline void view_add_cum(const struct view_adding *x, uint32_t node,
+                                size_t i, int64_t w, int64_t count,
+                                double squares)
+{
+    struct view_tally *t = &x->tally[node];
+    bool again = t->row == (uint32_t)i + 1;     /* recursion */
+    t->row = (uint32_t)i + 1;
+    t->value = num_add_sat(t->value, again ? 0 : w);
+    if (!x->spread || again)
+        return;
+    struct view_spread *d = &x->spread[node];
+    d->samples = num_add_sat(d->samples, count);
+    d->squares += squares;
+}
+
+/* Add row i to the nodes of its stack. */
+static void view_add_sample(struct view *v, size_t i,
+                            const struct view_adding *x)
 {
     const struct pp *p = v->pp;
     int64_t w = p->value[i * p->ntypes + v->type];
@@ -11869,18 +11898,14 @@ static void view_add_sample(struct view *v, size_t i, struct view_tally *tally,
     else
         v->no_stack = num_add_sat(v->no_stack, w);
     for (; l < past; l++) {
-        const uint32_t *end = frame + frame_at[*l + 1];
-        for (const uint32_t *f = frame + frame_at[*l]; f < end; f++) {
-            struct view_tally *t = &tally[*f];
-            bool again = t->row == (uint32_t)i + 1;     /* recursion */
-            t->row = (uint32_t)i + 1;
-            t->value = num_add_sat(t->value, again ? 0 : w);
-            if (!spread || again)
-                continue;
-            struct view_spread *d = &spread[*f];
-            d->samples = num_add_sat(d->samples, count);
-            d->squares += squares;
+        uint32_t only = x->only[*l];
+        if (only != MEM_NONE) {
+            view_add_cum(x, only, i, w, count, squares);
+            continue;
         }
+        const uint32_t *end = frame + frame_at[*l + 1];
+        for (const uint32_t *f = frame + frame_at[*l]; f < end; f++)
+            view_add_cum(x, *f, i, w, count, squares);
     }
 }
 
@@ -11900,21 +11925,28 @@ static void view_check_sums(const struct view *v)
 static int view_add_samples(struct view *v)
 {
     bool lean = v->names == VIEW_PPROF;
-    struct view_tally *tally = mem_zalloc_prefaulted(v->nnodes * sizeof *tally);
-    struct view_spread *spread = lean ? NULL
-        : mem_zalloc_prefaulted(v->nnodes * sizeof *spread);
-    int e = tally && (spread || lean) ? GP_OK : GP_ENOMEM;
+    size_t n = v->nnodes, locations = v->pp->nlocations;
+    struct view_adding x = {
+        .tally = mem_zalloc_prefaulted(n * sizeof *x.tally),
+        .spread = lean ? NULL : mem_zalloc_prefaulted(n * sizeof *x.spread),
+        .only = mem_zalloc_prefaulted(locations * sizeof *x.only),
+    };
+    int e = x.tally && (x.spread || lean) && x.only ? GP_OK : GP_ENOMEM;
+    for (size_t i = 0; i < locations && !e; i++)
+        x.only[i] = v->frame_at[i + 1] - v->frame_at[i] == 1
+                  ? v->frame[v->frame_at[i]] : MEM_NONE;
     for (size_t i = 0; i < v->pp->nsamples && !e; i++)
-        view_add_sample(v, i, tally, spread);
-    for (size_t i = 0; i < v->nnodes && !e; i++) {
-        v->node[i].cum.value = tally[i].value;
-        v->node[i].cum.samples = spread ? spread[i].samples : 0;
-        v->node[i].cum.squares = spread ? spread[i].squares : 0;
+        view_add_sample(v, i, &x);
+    for (size_t i = 0; i < n && !e; i++) {
+        v->node[i].cum.value = x.tally[i].value;
+        v->node[i].cum.samples = x.spread ? x.spread[i].samples : 0;
+        v->node[i].cum.squares = x.spread ? x.spread[i].squares : 0;
     }
     if (!e)
         view_check_sums(v);
-    mem_free(tally);
-    mem_free(spread);
+    mem_free(x.tally);
+    mem_free(x.spread);
+    mem_free(x.only);
     return e;
 }
 
@@ -12000,6 +12032,11 @@ struct view_node_sort {                 /* qsort_r's argument */
     enum view_by by;
 };
 
+struct view_sorted {                    /* an entry of a sort by value */
+    int64_t value;                      /* absolute; first, for the cache */
+    uint32_t node;
+};
+
 /* Compare two values: the larger absolute value first. */
 static int view_larger_first(int64_t v, int64_t w)
 {
@@ -12012,15 +12049,14 @@ static int view_larger_first(int64_t v, int64_t w)
 static int view_compare_nodes(const void *a, const void *b, void *sort)
 {
     const struct view_node_sort *s = sort;
-    uint32_t i = *(const uint32_t *)a, k = *(const uint32_t *)b;
-    const struct view_node *x = &s->node[i], *y = &s->node[k];
-    int by_flat = view_larger_first(x->flat.value, y->flat.value);
-    int by_cum = view_larger_first(x->cum.value, y->cum.value);
-    int r = s->by == VIEW_BY_FLAT ? by_flat : by_cum;
-    r = r ? r : txt_compare(x->name, y->name);
-    r = r ? r : by_cum;
-    r = r ? r : by_flat;
-    return r ? r : (i > k) - (i < k);
+    const struct view_sorted *v = a, *w = b;
+    if (v->value != w->value)
+        return v->value < w->value ? 1 : -1;
+    const struct view_node *x = &s->node[v->node], *y = &s->node[w->node];
+    int r = txt_compare(x->name, y->name);
+    r = r ? r : view_larger_first(x->cum.value, y->cum.value);
+    r = r ? r : view_larger_first(x->flat.value, y->flat.value);
+    return r ? r : (v->node > w->node) - (v->node < w->node);
 }
 
 /* Return the nodes with a value and a cum of at least least, sorted, *n of
@@ -12028,16 +12064,21 @@ static int view_compare_nodes(const void *a, const void *b, void *sort)
 static uint32_t *view_order(const struct view *v, enum view_by by,
                             int64_t least, size_t *n)
 {
-    uint32_t *order = mem_zalloc(v->nnodes * sizeof *order);
-    struct view_node_sort sort = { v->node, by };
+    struct view_sorted *sort = mem_zalloc(v->nnodes * sizeof *sort);
+    uint32_t *order = sort ? mem_zalloc(v->nnodes * sizeof *order) : NULL;
+    struct view_node_sort how = { v->node, by };
     *n = 0;
-    if (!order)
-        return NULL;
-    for (uint32_t i = 0; i < v->nnodes; i++)
-        if ((v->node[i].cum.value || v->node[i].flat.value) &&
-            num_abs_sat(v->node[i].cum.value) >= least)
-            order[(*n)++] = i;
-    qsort_r(order, *n, sizeof *order, view_compare_nodes, &sort);
+    for (uint32_t i = 0; order && i < v->nnodes; i++) {
+        int64_t flat = v->node[i].flat.value, cum = v->node[i].cum.value;
+        if ((cum || flat) && num_abs_sat(cum) >= least)
+            sort[(*n)++] = (struct view_sorted){
+                num_abs_sat(by == VIEW_BY_FLAT ? flat : cum), i };
+    }
+    if (order)
+        qsort_r(sort, *n, sizeof *sort, view_compare_nodes, &how);
+    for (size_t i = 0; i < *n; i++)
+        order[i] = sort[i].node;
+    mem_free(sort);
     return order;
 }
 
