@@ -16208,10 +16208,30 @@ static void anl_read_unit(struct anl *a)
 
 /* ---- one pass over the samples ---- */
 
+enum anl_trait {                        /* of a node, for the pass */
+    ANL_T_APP = 1, ANL_T_UNWOUND = 2,   /* ends what is not broken */
+    ANL_T_PSEUDO = 4, ANL_T_HANDLER = 8,
+};
+
+struct anl_decision {                   /* on a row */
+    uint32_t handler;                   /* frames of a profiler's handler */
+    uint32_t by;                        /* the node that decided */
+    uint8_t  category;
+};
+
+struct anl_nest {                       /* what anl_nested said last */
+    uint32_t outer;                     /* node of the caller + 1, or 0 */
+    bool nested;
+};
+
 struct anl_pass {                       /* sums of the pass */
     const struct cat_class *class;      /* borrowed */
+    uint8_t *trait;                     /* owned, by node: enum anl_trait */
+    struct anl_decision *decision;      /* owned, by row */
+    struct anl_nest *nested;            /* owned, by node called */
     uint32_t *frame;                    /* owned: a stack's nodes, leaf first */
     size_t n, cap;                      /* frames */
+    uint8_t all;                        /* traits of all frames */
     size_t leaf;                        /* the first that is no label; or n */
     struct view_sum *credit;            /* owned, two per node: samples decided
                                          * by its category; by its callers' */
@@ -16226,17 +16246,26 @@ struct anl_pass {                       /* sums of the pass */
 static int anl_stack(struct anl_pass *w, const struct view *v, size_t i)
 {
     const struct pp *p = v->pp;
-    w->n = 0;
+    const uint8_t *trait = w->trait;
+    uint32_t *to = w->frame;
+    size_t n = 0, cap = w->cap;
+    uint8_t all = 0;
     for (uint32_t k = p->stack_at[i]; k < p->stack_at[i + 1]; k++) {
-        uint32_t l = p->stack[k], from = v->frame_at[l];
-        uint32_t n = v->frame_at[l + 1] - from;
-        void *f = mem_grow(w->frame, &w->cap, w->n + n, sizeof *w->frame);
-        if (!f)
-            return GP_ENOMEM;
-        w->frame = f;
-        memcpy(w->frame + w->n, v->frame + from, n * sizeof *w->frame);
-        w->n += n;
+        uint32_t l = p->stack[k], at = v->frame_at[l];
+        uint32_t end = v->frame_at[l + 1];
+        if (n + (end - at) > cap) {
+            if (!MEM_ROOM(w->frame, w->cap, n + (end - at)))
+                return GP_ENOMEM;
+            to = w->frame;
+            cap = w->cap;
+        }
+        for (; at < end; at++) {
+            to[n] = v->frame[at];
+            all |= trait[to[n++]];
+        }
     }
+    w->n = n;
+    w->all = all;
     w->leaf = 0;
     while (w->leaf < w->n && w->class[w->frame[w->leaf]].flags & CAT_LABEL)
         w->leaf++;
@@ -16247,8 +16276,8 @@ static int anl_stack(struct anl_pass *w, const struct view *v, size_t i)
 static size_t anl_handler_frames(const struct anl_pass *w)
 {
     size_t n = 0;
-    for (size_t k = 0; k < w->n; k++)
-        if (w->class[w->frame[k]].flags & CAT_HANDLER)
+    for (size_t k = 0; k < w->n && w->all & ANL_T_HANDLER; k++)
+        if (w->trait[w->frame[k]] & ANL_T_HANDLER)
             n = k + 1;
     while (n && n < w->n && w->class[w->frame[n]].flags & CAT_TRAMPOLINE)
         n++;
@@ -16321,55 +16350,65 @@ static void anl_add_own(const struct anl *a, struct anl_pass *w, size_t k,
             seen |= has[i] == outer;
         if (seen)
             continue;
-        if (!anl_nested(a->view.node[has[n - 1]].name,
-                        a->view.node[outer].name))
+        struct anl_nest *known = &w->nested[has[n - 1]];
+        if (known->outer != outer + 1)
+            *known = (struct anl_nest){ outer + 1, anl_nested(
+                a->view.node[has[n - 1]].name, a->view.node[outer].name) };
+        if (!known->nested)
             return;
         view_sum_add(&a->own[outer], weight, count);
         has[n++] = outer;
     }
 }
 
-/* Add count samples, weight in total, whose stack is in w. */
-static void anl_add_stack(struct anl *a, struct anl_pass *w, int64_t weight,
-                          int64_t count)
+/* Add a stack with frames that are no functions, from k on, to their sums. */
+static void anl_add_pseudo(const struct anl *a, struct anl_pass *w, size_t k,
+                           int64_t weight, int64_t count)
 {
-    size_t handler = anl_handler_frames(w), by;
-    size_t leaf = handler < w->n && handler > w->leaf ? handler : w->leaf;
-    bool copied, app = false, unwound = false, pseudo = false;
-    enum cat_category c = anl_decide(w, handler, &by, &copied);
-    assert(count >= 0);
-    a->trust.stripped = num_add_sat(a->trust.stripped,
-                                    num_mul_sat((int64_t)handler, count));
-    for (size_t k = handler; k < w->n; k++) {
-        struct cat_class f = w->class[w->frame[k]];
-        if (f.category == CAT_APPLICATION && !app)
-            anl_add_own(a, w, k, weight, count);
-        app |= f.category == CAT_APPLICATION;
-        unwound |= (f.flags & CAT_ENTRY) || f.category == CAT_PROTOCOL ||
-                   f.category == CAT_NETWORK;
-        if (!(f.flags & CAT_PSEUDO))
-            continue;
+    for (; k < w->n; k++) {
         struct slice name = a->view.node[w->frame[k]].name;
-        pseudo = true;
+        if (!(w->trait[w->frame[k]] & ANL_T_PSEUDO))
+            continue;
         if (txt_equal(name, txt_slice("[truncated]")))
             view_sum_add(&w->truncated, weight, count);
         else if (txt_equal(name, txt_slice("[unsampled]")))
             view_sum_add(&w->unsampled, weight, count);
     }
+}
+
+/* Add row i, count samples, weight in total, whose stack is in w. */
+static void anl_add_stack(struct anl *a, struct anl_pass *w, size_t i,
+                          int64_t weight, int64_t count)
+{
+    size_t handler = anl_handler_frames(w), by, first = handler;
+    size_t leaf = handler < w->n && handler > w->leaf ? handler : w->leaf;
+    uint8_t all = handler ? 0 : w->all;
+    bool copied;
+    enum cat_category c = anl_decide(w, handler, &by, &copied);
+    assert(count >= 0);
+    a->trust.stripped = num_add_sat(a->trust.stripped,
+                                    num_mul_sat((int64_t)handler, count));
+    for (size_t k = handler; k < w->n && handler; k++)
+        all |= w->trait[w->frame[k]];
+    while (all & ANL_T_APP && !(w->trait[w->frame[first]] & ANL_T_APP))
+        first++;
+    if (all & ANL_T_APP)
+        anl_add_own(a, w, first, weight, count);
+    if (all & ANL_T_PSEUDO)
+        anl_add_pseudo(a, w, handler, weight, count);
     view_sum_add(&w->sum[c], weight, count);
     const struct cat_class *k = w->n ? &w->class[w->frame[by]] : NULL;
     bool own = k && c == k->category;
+    w->decision[i] = (struct anl_decision){ (uint32_t)handler,
+                                            k ? w->frame[by] : MEM_NONE, c };
     if (own || (k && k->under && c == k->below))
         view_sum_add(&w->credit[2 * w->frame[by] + !own], weight, count);
     if (copied)
         view_sum_add(&w->copy, weight, count);
     if (leaf < w->n && !a->view.node[w->frame[leaf]].symbol)
         view_sum_add(&w->unsymbolised, weight, count);
-    if (app)
-        view_sum_add(&w->behalf[c], weight, count);
-    else
-        view_sum_add(&w->no_app, weight, count);
-    if (!app && !unwound && !pseudo)
+    view_sum_add(all & ANL_T_APP ? &w->behalf[c] : &w->no_app, weight, count);
+    if (!(all & (ANL_T_APP | ANL_T_UNWOUND | ANL_T_PSEUDO)))
         view_sum_add(&w->broken, weight, count);
 }
 
@@ -16647,36 +16686,42 @@ static void anl_parts_fini(struct anl_parts *x)
     mem_index_fini(&x->at);
 }
 
-/* Add a sample, whose stack is in w, to the functions of a->app in it; of is
- * the row of a->app by node, + 1, or 0; x has the parts by function that
+/* Add row i, on which w has decided, to the functions of a->app in its stack;
+ * of is the row of a->app by node, + 1, or 0; x has the parts by function that
  * decides, then by function called. */
-static int anl_add_below(struct anl *a, const struct anl_pass *w,
+static int anl_add_below(struct anl *a, const struct anl_pass *w, size_t i,
                          const uint8_t *of, struct anl_parts x[2],
-                         int64_t weight, int64_t count)
+                         int64_t weight)
 {
-    size_t by, handler = anl_handler_frames(w);
-    bool copied, seen[ANL_APPS] = { false };
-    enum cat_category c = anl_decide(w, handler, &by, &copied);
+    const struct view *v = &a->view;
+    const struct pp *p = a->pp;
+    const struct anl_decision *d = &w->decision[i];
+    bool seen[ANL_APPS] = { false };
+    int64_t count = view_count(v, i, weight);
+    size_t n = 0;
+    uint32_t node = MEM_NONE;
     int e = GP_OK;
-    for (size_t k = handler; k < w->n && !e; k++) {
-        uint8_t i = of[w->frame[k]];
-        if (!i || seen[i - 1])
-            continue;
-        seen[i - 1] = true;
-        view_sum_add(&a->app[i - 1].below[c], weight, count);
-        if (c != CAT_APPLICATION)
-            e = anl_add_part(&x[0], (uint8_t)(i - 1), w->frame[by], (uint8_t)c,
-                             weight, count);
-        if (!e && k > handler &&
-            w->class[w->frame[k - 1]].category != CAT_APPLICATION)
-            e = anl_add_part(&x[1], (uint8_t)(i - 1), w->frame[k - 1],
-                             (uint8_t)c, weight, count);
+    for (uint32_t k = p->stack_at[i]; k < p->stack_at[i + 1] && !e; k++) {
+        uint32_t end = v->frame_at[p->stack[k] + 1];
+        for (uint32_t f = v->frame_at[p->stack[k]]; f < end && !e; f++) {
+            uint32_t callee = n > d->handler ? node : MEM_NONE;
+            uint8_t row = of[node = v->frame[f]];
+            if (n++ < d->handler || !row || seen[row - 1])
+                continue;
+            seen[--row] = true;
+            view_sum_add(&a->app[row].below[d->category], weight, count);
+            if (d->category != CAT_APPLICATION)
+                e = anl_add_part(&x[0], row, d->by, d->category, weight, count);
+            if (!e && callee != MEM_NONE && !(w->trait[callee] & ANL_T_APP))
+                e = anl_add_part(&x[1], row, callee, d->category, weight,
+                                 count);
+        }
     }
     return e;
 }
 
 /* Find where the time of the application's functions goes. */
-static int anl_run_apps(struct anl *a, struct anl_pass *w)
+static int anl_run_apps(struct anl *a, const struct anl_pass *w)
 {
     const struct view *v = &a->view;
     const struct pp *p = a->pp;
@@ -16688,8 +16733,8 @@ static int anl_run_apps(struct anl *a, struct anl_pass *w)
         of[a->function[a->app[k].row].node] = (uint8_t)(k + 1);
     for (size_t i = 0; i < p->nsamples && a->napps && !e; i++) {
         int64_t weight = p->value[i * p->ntypes + v->type];
-        if (weight && !(e = anl_stack(w, v, i)))
-            e = anl_add_below(a, w, of, x, weight, view_count(v, i, weight));
+        if (weight)
+            e = anl_add_below(a, w, i, of, x, weight);
     }
     for (size_t i = 0; i < 2 && !e; i++)
         anl_keep_parts(a, &x[i], i == 1);
@@ -16699,22 +16744,43 @@ static int anl_run_apps(struct anl *a, struct anl_pass *w)
     return e;
 }
 
+/* Allocate the arrays of w and fill in the traits.  GP_ENOMEM. */
+static int anl_pass_init(struct anl_pass *w, struct anl *a)
+{
+    size_t n = a->view.nnodes;
+    *w = (struct anl_pass){ .class = a->class };
+    w->credit = mem_zalloc(2 * n * sizeof *w->credit);
+    w->idle = mem_zalloc(n * sizeof *w->idle);
+    a->own = mem_zalloc(n * sizeof *a->own);
+    w->decision = mem_zalloc(a->pp->nsamples * sizeof *w->decision);
+    w->nested = mem_zalloc(n * sizeof *w->nested);
+    w->trait = mem_zalloc(n);
+    for (size_t i = 0; w->trait && i < n; i++) {
+        const struct cat_class *c = &a->class[i];
+        w->trait[i] = (uint8_t)(
+            (c->category == CAT_APPLICATION ? ANL_T_APP : 0) |
+            (c->flags & CAT_ENTRY || c->category == CAT_PROTOCOL ||
+             c->category == CAT_NETWORK ? ANL_T_UNWOUND : 0) |
+            (c->flags & CAT_PSEUDO ? ANL_T_PSEUDO : 0) |
+            (c->flags & CAT_HANDLER ? ANL_T_HANDLER : 0));
+    }
+    return w->credit && w->idle && a->own && w->decision && w->trait &&
+           w->nested ? GP_OK : GP_ENOMEM;
+}
+
 /* Make the passes: sum up categories, trust and threads, and what is below the
  * application's functions. */
 static int anl_run_samples(struct anl *a)
 {
     const struct view *v = &a->view;
     const struct pp *p = a->pp;
-    struct anl_pass w = { .class = a->class };
-    w.credit = mem_zalloc(2 * v->nnodes * sizeof *w.credit);
-    w.idle = mem_zalloc(v->nnodes * sizeof *w.idle);
-    a->own = mem_zalloc(v->nnodes * sizeof *a->own);
-    int e = w.credit && w.idle && a->own ? GP_OK : GP_ENOMEM;
+    struct anl_pass w;
+    int e = anl_pass_init(&w, a);
     for (size_t i = 0; i < p->nsamples && !e; i++) {
         int64_t weight = p->value[i * p->ntypes + v->type];
         if (weight && !(e = anl_stack(&w, v, i))) {
             int64_t count = view_count(v, i, weight);
-            anl_add_stack(a, &w, weight, count);
+            anl_add_stack(a, &w, i, weight, count);
             e = anl_add_thread(a, &w, i, weight, count);
             e = e ? e : anl_add_endpoint(a, &w, i, weight, count);
         }
@@ -16726,6 +16792,9 @@ static int anl_run_samples(struct anl *a)
     anl_sort_groups(&a->threads);
     anl_sort_groups(&a->endpoints);
     mem_free(w.frame);
+    mem_free(w.trait);
+    mem_free(w.nested);
+    mem_free(w.decision);
     mem_free(w.credit);
     mem_free(w.idle);
     mem_index_fini(&w.threads);
