@@ -13607,8 +13607,7 @@ struct cat_rule {
     uint32_t line;                      /* of its file, from 1 */
 };
 
-/* A prefix has at most CAT_MOST_PREFIX bytes, of which cat_start makes a number
- * below CAT_STARTS. */
+/* Of a prefix of at most CAT_MOST_PREFIX bytes cat_start makes a number. */
 enum { CAT_MOST_PREFIX = 62, CAT_START_BYTES = 3, CAT_STARTS = 256 };
 
 struct cat_rules {
@@ -13618,10 +13617,8 @@ struct cat_rules {
     struct arena text;                  /* owned: a copy of what was read */
     struct index by_prefix;             /* hash of language and of the pattern
                                          * before its first `*` -> rule */
-    uint64_t lengths[CAT_LANGS][CAT_STARTS + 1];
-                                        /* bit n: a prefix of n bytes occurs
-                                         * that has this cat_start; the last:
-                                         * shorter ones than that looks at */
+    uint64_t lengths[CAT_LANGS][CAT_STARTS + 1];    /* by cat_start, bit n: a
+                                         * prefix of n bytes occurs */
 };
 
 struct cat_class {
@@ -14883,13 +14880,7 @@ static bool cat_like(const char *pattern, struct slice s)
 /* Return the hash h continued by the byte c of a name or pattern. */
 static uint64_t cat_hash(uint64_t h, char c)
 {
-    return (h ^ (uint8_t)(c == '/' ? '.' : c)) * 0x100000001b3u;
-}
-
-/* Return the hash h spread over all its bits, as struct index wants it. */
-static uint64_t cat_hash_end(uint64_t h)
-{
-    return mem_fold(h, 0x9e3779b97f4a7c15u);
+    return mem_fold(h ^ (uint8_t)(c == '/' ? '.' : c), 0x9e3779b97f4a7c15u);
 }
 
 /* Return the row of lengths for prefixes of n bytes of name. */
@@ -14898,7 +14889,7 @@ static size_t cat_start(struct slice name, size_t n)
     uint64_t h = 0;
     for (size_t i = 0; i < CAT_START_BYTES && n >= CAT_START_BYTES; i++)
         h = cat_hash(h, name.p[i]);
-    return n < CAT_START_BYTES ? CAT_STARTS : cat_hash_end(h) % CAT_STARTS;
+    return n < CAT_START_BYTES ? CAT_STARTS : h % CAT_STARTS;
 }
 
 /* Enter rule i of r into by_prefix. */
@@ -14906,12 +14897,12 @@ static int cat_rules_index(struct cat_rules *r, size_t i)
 {
     struct slice name = r->rule[i].name;
     uint8_t lang = r->rule[i].lang;
-    uint64_t h = lang;
+    uint64_t h = cat_hash(0, (char)(lang + 1));
     size_t n = 0;
     for (; n < name.n && name.p[n] != '*' && n < CAT_MOST_PREFIX; n++)
         h = cat_hash(h, name.p[n]);
     r->lengths[lang][cat_start(name, n)] |= (uint64_t)1 << n;
-    return mem_index_put(&r->by_prefix, cat_hash_end(h), (uint32_t)i);
+    return mem_index_put(&r->by_prefix, h, (uint32_t)i);
 }
 
 /* Find word among the n words at list; n if it is none of them. */
@@ -15557,12 +15548,12 @@ static void cat_find(const struct cat_rules *r, enum cat_lang lang,
                      const struct cat_subject *s, size_t *best)
 {
     const uint64_t *at_start = r->lengths[lang];
-    uint64_t h = lang, left = at_start[CAT_STARTS] |
-                              at_start[cat_start(s->name, s->name.n)];
+    uint64_t left = at_start[CAT_STARTS] |
+                    at_start[cat_start(s->name, s->name.n)];
+    uint64_t h = cat_hash(0, (char)(lang + 1));
     for (size_t n = 0; left >> n && n <= s->name.n; n++) {
         for (uint32_t at = 0, i; left >> n & 1 &&
-             (i = mem_index_next(&r->by_prefix, cat_hash_end(h), &at)) !=
-             MEM_NONE; ) {
+             (i = mem_index_next(&r->by_prefix, h, &at)) != MEM_NONE; ) {
             const struct cat_rule *x = &r->rule[i];
             if (i < *best && x->lang == lang && (s->above || !x->under) &&
                 (!x->module.p || cat_match(x->module, s->module)) &&
@@ -15570,8 +15561,7 @@ static void cat_find(const struct cat_rules *r, enum cat_lang lang,
                 cat_match(x->name, s->name))
                 *best = i;
         }
-        if (n < s->name.n)
-            h = cat_hash(h, s->name.p[n]);
+        h = n < s->name.n ? cat_hash(h, s->name.p[n]) : h;
     }
 }
 
