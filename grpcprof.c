@@ -386,6 +386,11 @@ enum { GRAIN_NAMES_BYTES = 512 << 20 }; /* of all names of --by; more: error */
 enum {
     CAT_MOST_RULES = 20000,     /* of --rules and built in; more are refused */
     CAT_NAME_BYTES = 512,       /* of a name without arguments; cut off */
+
+    /* Bytes of a rule's text before its first `*` by which it is looked up, and
+     * rows by the first three of them. */
+    CAT_MOST_PREFIX = 62,
+    CAT_STARTS = 256,
 };
 
 /* ---- STAT ---- */
@@ -13607,9 +13612,6 @@ struct cat_rule {
     uint32_t line;                      /* of its file, from 1 */
 };
 
-/* Of a prefix of at most CAT_MOST_PREFIX bytes cat_start makes a number. */
-enum { CAT_MOST_PREFIX = 62, CAT_START_BYTES = 3, CAT_STARTS = 256 };
-
 struct cat_rules {
     struct cat_rule *rule;              /* owned; the user's first */
     size_t n, cap;
@@ -14826,19 +14828,11 @@ static const char cat_builtin[] =
     "memory file= gc_*\n"
     "libraries file= file=<internal>*\n";
 
-/* True if the byte c of a pattern can match the byte x. */
-static inline bool cat_same(char c, char x)
-{
-    return c == x || c == '*' || (c == '.' && x == '/');
-}
-
 /* True if pattern (struct cat_rule) matches all of s.  No recursion: after a
  * mismatch only the last `*` is extended by one character. */
 static bool cat_match(struct slice pattern, struct slice s)
 {
     size_t i = 0, k = 0, back = 0, star = SIZE_MAX;
-    if (pattern.n && s.n && !cat_same(pattern.p[pattern.n - 1], s.p[s.n - 1]))
-        return false;                   /* most end here */
     while (i < s.n) {
         char c = k < pattern.n ? pattern.p[k] : 0;
         if (c == '*') {
@@ -14846,13 +14840,13 @@ static bool cat_match(struct slice pattern, struct slice s)
             back = i;
             if (star == pattern.n)
                 return true;
-        } else if (k < pattern.n && cat_same(c, s.p[i])) {
+        } else if (k < pattern.n && (c == s.p[i] ||
+                                     (c == '.' && s.p[i] == '/'))) {
             k++;
             i++;
         } else if (star != SIZE_MAX) {
             k = star;
-            for (i = ++back; i < s.n && !cat_same(pattern.p[k], s.p[i]); i++)
-                back++;
+            i = ++back;
         } else {
             return false;
         }
@@ -14886,10 +14880,9 @@ static uint64_t cat_hash(uint64_t h, char c)
 /* Return the row of lengths for prefixes of n bytes of name. */
 static size_t cat_start(struct slice name, size_t n)
 {
-    uint64_t h = 0;
-    for (size_t i = 0; i < CAT_START_BYTES && n >= CAT_START_BYTES; i++)
-        h = cat_hash(h, name.p[i]);
-    return n < CAT_START_BYTES ? CAT_STARTS : h % CAT_STARTS;
+    const uint8_t *c = (const uint8_t *)name.p;     /* a dot is a slash */
+    return n < 3 ? CAT_STARTS : ((size_t)(c[0] >> 1) * 67 + (c[1] >> 1) * 13u +
+                                 (c[2] >> 1)) % CAT_STARTS;
 }
 
 /* Enter rule i of r into by_prefix. */
@@ -15547,9 +15540,8 @@ struct cat_subject {                    /* a function to be classified */
 static void cat_find(const struct cat_rules *r, enum cat_lang lang,
                      const struct cat_subject *s, size_t *best)
 {
-    const uint64_t *at_start = r->lengths[lang];
-    uint64_t left = at_start[CAT_STARTS] |
-                    at_start[cat_start(s->name, s->name.n)];
+    const uint64_t *row = r->lengths[lang];
+    uint64_t left = row[CAT_STARTS] | row[cat_start(s->name, s->name.n)];
     uint64_t h = cat_hash(0, (char)(lang + 1));
     for (size_t n = 0; left >> n && n <= s->name.n; n++) {
         for (uint32_t at = 0, i; left >> n & 1 &&
