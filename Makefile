@@ -70,12 +70,15 @@ bench-load: grpcprof .build/bench/floor ## CPU per call of load beside h2load an
 	@bash tests/bench/load.sh
 
 PROFILE = $(wildcard ../shared/profiles/gp_large.cpu)
-bench-report: grpcprof ## report of PROFILE='FILE' beside pprof and inferno
-	@[ -n '$(PROFILE)' ] || echo 'no PROFILE: nothing to measure'
-	@[ -z '$(PROFILE)' ] || PPROF=$$(sh tests/tools/tool.sh pprof) \
+.build/bench/big.pb.gz: .build/bench/big
+	$< 150 >$@.tmp
+	@mv $@.tmp $@
+bench-report: grpcprof .build/bench/big.pb.gz ## report of PROFILE, a 150 MB one
+	@PPROF=$$(sh tests/tools/tool.sh pprof) \
 	  INFERNO=$$(sh tests/tools/tool.sh inferno) \
 	  FLAMEGRAPH_PL=$${FLAMEGRAPH_PL:-$$(command -v flamegraph.pl)} \
-	  /usr/bin/python3 tests/bench/report.py ./grpcprof '$(PROFILE)'
+	  /usr/bin/python3 tests/bench/report.py ./grpcprof $(PROFILE) \
+	  .build/bench/big.pb.gz
 
 bench-serve: grpcprof ## CPU per call and memory of serve beside its peers
 	@CC='$(CC)' bash tests/bench/serve.sh

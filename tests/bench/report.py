@@ -2,9 +2,11 @@
 """What `make bench-report` runs: report beside pprof, inferno-flamegraph and
 flamegraph.pl on the same profile, as whole processes.
 
-  report.py GRPCPROF PROFILE   ROUNDS=N rounds (11); the others' paths are
-                                     in PPROF, INFERNO and FLAMEGRAPH_PL, and
-                                     those that are not there are left out
+  report.py GRPCPROF PROFILE...   ROUNDS=N rounds (11), two for a profile of
+                                     more than LARGE bytes, on which pprof takes
+                                     a minute; the others' paths are in PPROF,
+                                     INFERNO and FLAMEGRAPH_PL, and those that
+                                     are not there are left out
 
 In a round each has a run, in the other order in every second one.  Time is that
 on the clock, cpu what the process used, memory its peak: medians with the least
@@ -18,8 +20,9 @@ import sys
 import tempfile
 import time
 
-BIN, PROFILE = sys.argv[1], sys.argv[2]
+BIN, PROFILES = sys.argv[1], sys.argv[2:]
 ROUNDS = int(os.environ.get('ROUNDS', '11'))
+LARGE = 10 << 20
 
 
 def run(argv, source, out):
@@ -45,12 +48,12 @@ def interval(values):
     return v[k], v[-1 - k]
 
 
-def commands(folded):
-    yield 'report -f top', [BIN, 'report', '-q', '-f', 'top', PROFILE]
-    yield 'report -f svg', [BIN, 'report', '-q', '-f', 'svg', PROFILE]
-    yield 'report', [BIN, 'report', '-q', PROFILE]
+def commands(profile, folded):
+    yield 'report -f top', [BIN, 'report', '-q', '-f', 'top', profile]
+    yield 'report -f svg', [BIN, 'report', '-q', '-f', 'svg', profile]
+    yield 'report', [BIN, 'report', '-q', profile]
     for name, key, argv in (
-            ('pprof -top', 'PPROF', ['-symbolize=none', '-top', PROFILE]),
+            ('pprof -top', 'PPROF', ['-symbolize=none', '-top', profile]),
             ('inferno-flamegraph', 'INFERNO', [folded]),
             ('flamegraph.pl', 'FLAMEGRAPH_PL', [folded])):
         path = os.environ.get(key)
@@ -60,19 +63,21 @@ def commands(folded):
             print('goes on without %s' % name, file=sys.stderr)
 
 
-def main():
+def measure(profile):
     seen = {}
+    large = os.path.getsize(profile) > LARGE
+    rounds = min(ROUNDS, 2) if large else ROUNDS
     with tempfile.TemporaryDirectory() as folder:
         folded, out = folder + '/folded', folder + '/out'
-        run([BIN, 'report', '-q', '-f', 'folded', PROFILE], os.devnull, folded)
-        todo = list(commands(folded))
-        for r in range(ROUNDS + 1):             # the first warms up
+        run([BIN, 'report', '-q', '-f', 'folded', profile], os.devnull, folded)
+        todo = list(commands(profile, folded))
+        for r in range(large, rounds + 1):      # the first warms up
             for name, argv in todo[::-1 if r % 2 else 1]:
                 figures = run(argv, os.devnull, out)
                 if r:
                     seen.setdefault(name, []).append(figures)
         print('%s: %d bytes, %d rounds, %d CPUs' % (
-            os.path.basename(PROFILE), os.path.getsize(PROFILE), ROUNDS,
+            os.path.basename(profile), os.path.getsize(profile), rounds,
             len(os.sched_getaffinity(0))))
     print('%-20s %26s %26s %18s %10s' % ('', 'seconds', 'CPU s', 'MB', 'bytes'))
     for name, rows in seen.items():
@@ -93,6 +98,8 @@ def main():
             print('%-14s to %-20s %-7s %.4f (%.4f to %.4f)' % (
                 ours, theirs, what, statistics.median(ratios),
                 *interval(ratios)))
+    print()
 
 
-main()
+for name in PROFILES:
+    measure(name)

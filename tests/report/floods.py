@@ -85,6 +85,14 @@ def floods():
         sample(range(k, 50001)) for k in range(1, 11))
     yield 'many lines', TYPE + NAMES + function(1) + location(
         1, [1] * MANY) + sample()
+    yield 'many lines of long names', TYPE + NAMES + b''.join(
+        part(6, 'x' * 2000 + '%d' % i) + function(i, i + 4)
+        for i in range(1, 51)) + location(
+        1, [1 + i % 50 for i in range(MANY // 4)]) + sample()
+    yield 'many files of one name', TYPE + NAMES + b''.join(
+        part(6, '/src/f%d.go' % i) + part(5, number(1, i) + number(2, 3) + number(
+            4, i + 4)) + location(i, (i,)) + sample((i,))
+        for i in range(1, MANY // 20))
     yield 'many labels', ONE + sample(labels=part(
         3, number(1, 4) + number(2, 3)) * MANY)
     yield 'many different labels', ONE + b''.join(sample(labels=part(
