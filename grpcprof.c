@@ -272,6 +272,14 @@ enum {
     /* Bytes of a build id: 20 (SHA-1) or 16; a longer one is ignored. */
     ELF_BUILD_ID_BYTES = 32,
 
+    /* Bytes read of one file, most of them symbol tables, bytes of its notes,
+     * symbols (a browser has a million), and symbols that a search passes over:
+     * what is beyond has no names. */
+    ELF_MOST_BYTES   = 512 << 20,
+    ELF_NOTE_BYTES   = 64 << 10,
+    ELF_MOST_SYMBOLS = 4 << 20,
+    ELF_MOST_STEPS   = 4096,
+
     /* Bytes of addr2line's output for one file: 100,000 addresses with six
      * inlined calls each.  If it is longer, the file's lines are unknown. */
     ELF_ANSWER_BYTES = 64 << 20,
@@ -322,6 +330,8 @@ enum {
     /* Lines, and bytes, by which a format is recognised. */
     IMPORT_PROBED_LINES = 20,
     IMPORT_PROBED_BYTES = 4096,
+
+    IMPORT_MOST_FILES = 256,    /* that give names; further ones give none */
 
     IMPORT_STEP_BYTES = 256 << 10,      /* of text read at a time */
 
@@ -4905,11 +4915,20 @@ struct elf_load {                       /* a PT_LOAD segment */
     uint64_t offset, vaddr, filesz;
 };
 
+struct elf_parts {                      /* what has been read of a file */
+    struct elf_part {
+        uint64_t offset, n;             /* bytes */
+        uint8_t *data;                  /* owned */
+    } *part;                            /* owned */
+    size_t n, cap;
+    uint64_t bytes;                     /* of all parts */
+};
+
 struct elf_image {                      /* a file's bytes */
-    const uint8_t *p;                   /* borrowed from mmap, or the vDSO */
-    size_t size;                        /* bytes */
-    int  fd;                            /* owned: the open file, if mapped */
-    bool mapped;                        /* elf_close unmaps p, closes fd */
+    const uint8_t *p;                   /* borrowed: all, as of the vDSO */
+    size_t size;                        /* bytes; 0: no file */
+    int  fd;                            /* owned, if parts: the open file */
+    struct elf_parts *parts;            /* owned; NULL: p has all */
 };
 
 struct elf_file {
@@ -4953,11 +4972,35 @@ struct elf_spot {                       /* an address and what is there */
 /* Where distributions keep debug files; tests set their own. */
 static const char *elf_debug_root = "/usr/lib/debug";
 
-/* Return the n bytes at offset of m, or NULL if m ends before them. */
+/* Return the n bytes at offset of m, or NULL if m ends before them.  They are
+ * read, not mapped: a mapped file that another process shortens is a SIGBUS. */
 static const void *elf_bytes(const struct elf_image *m, uint64_t offset,
                              uint64_t n)
 {
-    return offset <= m->size && n <= m->size - offset ? m->p + offset : NULL;
+    struct elf_parts *k = m->parts;
+    if (offset > m->size || n > m->size - offset)
+        return NULL;
+    if (!k)
+        return m->p + offset;
+    for (size_t i = 0; i < k->n; i++)
+        if (k->part[i].offset == offset && k->part[i].n >= n)
+            return k->part[i].data;
+    if (k->bytes + n > ELF_MOST_BYTES)
+        return NULL;
+    struct elf_part *to = MEM_ADD(k->part, k->n, k->cap);
+    uint8_t *data = to ? mem_zalloc(n + 1) : NULL;
+    if (to)
+        *to = (struct elf_part){ offset, n, data };
+    for (uint64_t at = 0; data && at < n; ) {
+        ssize_t r = pread(m->fd, data + at, n - at, (off_t)(offset + at));
+        if (r <= 0 && !(r < 0 && errno == EINTR)) {
+            to->n = 0;
+            return NULL;
+        }
+        at += r > 0 ? (uint64_t)r : 0;
+    }
+    k->bytes += n;
+    return data;
 }
 
 /* Return m's header, or NULL if m is not of 64 bits in our byte order. */
@@ -4974,30 +5017,32 @@ static const Elf64_Ehdr *elf_header(const struct elf_image *m)
     return ok ? h : NULL;
 }
 
-/* Map the file at path; on failure return an image of size 0. */
+/* Open the file at path; on failure return an image of size 0. */
 static struct elf_image elf_open(const char *path)
 {
     struct elf_image m = {0};
     struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return m;
-    if (!fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_size > 0) {
-        void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd,
-                       0);
-        if (p != MAP_FAILED)
-            m = (struct elf_image){ p, (size_t)st.st_size, fd, true };
-    }
-    if (!m.mapped)
+    if (!fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_size > 0 &&
+        (m.parts = mem_zalloc(sizeof *m.parts))) {
+        m.size = (size_t)st.st_size;
+        m.fd = fd;
+    } else {
         close(fd);
+    }
     return m;
 }
 
-/* Unmap and close m. */
+/* Release what was read of m, and close it. */
 static void elf_close(struct elf_image *m)
 {
-    if (m->mapped) {
-        munmap((void *)(uintptr_t)m->p, m->size);
+    for (size_t i = 0; m->parts && i < m->parts->n; i++)
+        mem_free(m->parts->part[i].data);
+    if (m->parts) {
+        mem_free(m->parts->part);
+        mem_free(m->parts);
         close(m->fd);
     }
     *m = (struct elf_image){0};
@@ -5038,8 +5083,10 @@ static int elf_read_segments(struct elf_file *f)
     const Elf64_Phdr *ph = h ? elf_bytes(&f->image, h->e_phoff,
                                          h->e_phnum * sizeof *ph) : NULL;
     for (int i = 0; ph && i < h->e_phnum; i++) {
-        const uint8_t *p = elf_bytes(&f->image, ph[i].p_offset, ph[i].p_filesz);
-        if (ph[i].p_type == PT_NOTE && p)
+        const uint8_t *p = ph[i].p_type == PT_NOTE &&
+                           ph[i].p_filesz <= ELF_NOTE_BYTES
+            ? elf_bytes(&f->image, ph[i].p_offset, ph[i].p_filesz) : NULL;
+        if (p)
             elf_read_note(f->build_id, p, ph[i].p_filesz);
         if (ph[i].p_type != PT_LOAD)
             continue;
@@ -5078,6 +5125,8 @@ static int elf_read_symbol_table(struct elf_file *f, const struct elf_image *m,
             sym[i].st_name >= names->sh_size || !text[sym[i].st_name] ||
             sym[i].st_size > UINT64_MAX - sym[i].st_value)
             continue;
+        if (f->nsymbols == ELF_MOST_SYMBOLS)
+            break;
         struct elf_symbol *p = MEM_ADD(f->symbol, f->nsymbols, f->symbol_cap);
         if (!p)
             return GP_ENOMEM;
@@ -5102,9 +5151,9 @@ static const Elf64_Shdr *elf_sections(const struct elf_image *m, uint16_t *n)
     return sh;
 }
 
-/* Return m's section called name, of *size bytes; NULL if none or empty. */
-static const uint8_t *elf_section(const struct elf_image *m, const char *name,
-                                  uint64_t *size)
+/* Return the head of m's section called name; NULL if none or empty. */
+static const Elf64_Shdr *elf_find_section(const struct elf_image *m,
+                                          const char *name)
 {
     uint16_t n;
     const Elf64_Shdr *sh = elf_sections(m, &n);
@@ -5116,11 +5165,20 @@ static const uint8_t *elf_section(const struct elf_image *m, const char *name,
     for (uint16_t i = 0; i < n; i++)
         if (sh[i].sh_type != SHT_NOBITS && sh[i].sh_size &&
             sh[i].sh_name < sh[at].sh_size &&
-            !strcmp(text + sh[i].sh_name, name)) {
-            *size = sh[i].sh_size;
-            return elf_bytes(m, sh[i].sh_offset, sh[i].sh_size);
-        }
+            !strcmp(text + sh[i].sh_name, name))
+            return &sh[i];
     return NULL;
+}
+
+/* Return m's small section called name, of *size bytes; NULL if none. */
+static const uint8_t *elf_section(const struct elf_image *m, const char *name,
+                                  uint64_t *size)
+{
+    const Elf64_Shdr *h = elf_find_section(m, name);
+    if (!h || h->sh_size > ELF_NOTE_BYTES)
+        return NULL;
+    *size = h->sh_size;
+    return elf_bytes(m, h->sh_offset, h->sh_size);
 }
 
 /* Append the functions of all of m's symbol tables to f. */
@@ -5168,10 +5226,15 @@ static struct elf_image elf_open_by_id(const struct elf_file *f)
 /* Return the CRC-32 of m. */
 static uint32_t elf_crc(const struct elf_image *m)
 {
+    uint8_t step[16384];
     uLong crc = crc32(0, NULL, 0);
     for (size_t at = 0, n; at < m->size; at += n) {
-        n = m->size - at < 1 << 30 ? m->size - at : 1 << 30;
-        crc = crc32(crc, m->p + at, (uInt)n);
+        n = m->size - at < sizeof step ? m->size - at : sizeof step;
+        ssize_t r = m->parts ? pread(m->fd, step, n, (off_t)at) : 0;
+        if (m->parts && r <= 0)
+            break;
+        n = m->parts ? (size_t)r : n;
+        crc = crc32(crc, m->parts ? step : m->p + at, (uInt)n);
     }
     return (uint32_t)crc;
 }
@@ -5197,7 +5260,7 @@ static struct elf_image elf_open_by_link(const struct elf_file *f)
                          i == 1 ? ".debug/" : "", name);
         bool fits = n > 0 && (size_t)n < sizeof path;
         struct elf_image m = fits ? elf_open(path) : (struct elf_image){0};
-        if (m.p && elf_crc(&m) == crc)
+        if (m.size && elf_crc(&m) == crc)
             return m;
         elf_close(&m);
     }
@@ -5210,12 +5273,12 @@ static int elf_load(struct elf_file *f)
     if (f->tried)
         return GP_OK;
     f->tried = true;
-    if (!f->image.p)
+    if (!f->image.size)
         f->image = elf_open(f->path);
     int e = elf_read_segments(f);
     e = e ? e : elf_read_symbols(f, &f->image);
     f->debug = elf_open_by_id(f);
-    if (!f->debug.p)
+    if (!f->debug.size)
         f->debug = elf_open_by_link(f);
     e = e ? e : elf_read_symbols(f, &f->debug);
     if (f->nsymbols)
@@ -5265,7 +5328,8 @@ static int elf_read_map(struct elf *m, char *line)
     *p = k;
     if (vdso)                           /* has no file but the mapping */
         m->file[k.file].image = (struct elf_image){
-            .p = (void *)(uintptr_t)k.start, .size = k.limit - k.start };
+            .p = (void *)(uintptr_t)k.start, .size = k.limit - k.start,
+            .fd = -1 };
     return GP_OK;
 }
 
@@ -5358,7 +5422,8 @@ static const char *elf_find_name(struct elf *m, const struct elf_map *k,
             hi = mid;
     }
     const struct elf_symbol *best = NULL;
-    while (lo-- && f->symbol[lo].reach > v)
+    int steps = ELF_MOST_STEPS;
+    while (lo-- && f->symbol[lo].reach > v && steps--)
         if (f->symbol[lo].limit > v &&
             (!best || f->symbol[lo].start == best->start))
             best = &f->symbol[lo];
@@ -5371,10 +5436,9 @@ static const char *elf_find_name(struct elf *m, const struct elf_map *k,
 static const struct elf_image *elf_with_lines(const struct elf_file *f)
 {
     const struct elf_image *m[2] = { &f->image, &f->debug };
-    uint64_t size;
     for (int i = 0; i < 2; i++)
-        if (m[i]->mapped && (elf_section(m[i], ".debug_line", &size) ||
-                             elf_section(m[i], ".zdebug_line", &size)))
+        if (m[i]->fd >= 0 && (elf_find_section(m[i], ".debug_line") ||
+                              elf_find_section(m[i], ".zdebug_line")))
             return m[i];
     return NULL;
 }
@@ -5470,19 +5534,28 @@ static void elf_run_addr2line(struct elf *m, uint32_t file,
     mem_fini(&in);
 }
 
-/* Find map, name and calls of the n spots by their pc, once per elf.  Those for
- * which addr2line has no answer within ELF_LINES_NS in total have no calls. */
-static void elf_find_all(struct elf *m, struct elf_spot *spot, size_t n)
+/* Find name and calls of the n spots, whose pc and map are set, once per elf.
+ * Those for which addr2line has no answer within ELF_LINES_NS in total have no
+ * calls. */
+static void elf_name_all(struct elf *m, struct elf_spot *spot, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         struct elf_spot *s = &spot[i];
-        *s = (struct elf_spot){ .pc = s->pc, .map = elf_find_map(m, s->pc) };
         if (s->map && elf_symbol_value(m, s->map, s->pc, &s->value))
             s->name = elf_find_name(m, s->map, s->pc);
     }
     int64_t deadline_ns = sys_now_ns() + ELF_LINES_NS;
     for (uint32_t i = 0; i < m->nfiles; i++)
         elf_run_addr2line(m, i, spot, n, deadline_ns);
+}
+
+/* Find map, name and calls of the n spots by their pc in this process. */
+static void elf_find_all(struct elf *m, struct elf_spot *spot, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        spot[i] = (struct elf_spot){ .pc = spot[i].pc,
+                                     .map = elf_find_map(m, spot[i].pc) };
+    elf_name_all(m, spot, n);
 }
 
 /* ================================== 12 SMP ===================================
@@ -7648,8 +7721,8 @@ static int legacy_read(struct pp_reader *r)
 /* ================================= 15 IMPORT =================================
  * for     profiles of other tools: folded stacks, perf script, pprof's text,
  *         jemalloc, V8's .cpuprofile, speedscope
- * uses    MEM, NUM, TXT, JS, PP, LEGACY
- * owns    nothing after import_read or import_stream
+ * uses    MEM, NUM, TXT, JS, ELF, PP, LEGACY
+ * owns    nothing after import_read, import_stream or import_symbolize
  * spec    pprof's legacy_profile.go; jemalloc's heap_v2; Chrome DevTools
  *         Protocol, Profiler.Profile; speedscope's file-format-schema
  * prefix  import_
@@ -8131,11 +8204,12 @@ static struct import_frame import_split(struct slice s)
     return f;
 }
 
-/* True if s holds no control characters. */
+/* True if s holds no control characters but those of terminals. */
 static bool import_is_text(struct slice s)
 {
     for (size_t i = 0; i < s.n; i++)
-        if ((uint8_t)s.p[i] < 0x20 && !isspace((unsigned char)s.p[i]))
+        if ((uint8_t)s.p[i] < 0x20 && !isspace((unsigned char)s.p[i]) &&
+            s.p[i] != '\x1b')
             return false;
     return true;
 }
@@ -9470,8 +9544,7 @@ static const struct {
 } import_others[] = {
     { 0, "PERFILE2", "perf data. Convert it: perf script -i FILE | grpcprof "
                      "report -" },
-    { 0, "2ELIFREP", "perf data of another byte order. Convert it where it was "
-                     "recorded: perf script -i FILE >FILE.txt" },
+    { 0, "2ELIFREP", "perf data of another byte order: use perf script there" },
     { 0, "FLR", "a recording of Java Flight Recorder. Convert it: jfrconv -o "
                 "collapsed FILE FILE.folded (of async-profiler), or java -jar "
                 "jfr-converter.jar" },
@@ -9481,21 +9554,16 @@ static const struct {
     { 0, "go 1.", "an execution trace of Go. Convert it: go tool trace "
                   "-pprof=sched FILE >FILE.pb (or net, sync, syscall)" },
     { 0, "\x7f" "ELF", "a program, library or core dump (ELF), not a profile" },
-    { 0, "\x28\xb5\x2f\xfd", "compressed by zstd. Unpack it first: zstd -d "
-                             "FILE" },
-    { 0, "\xfd" "7zXZ", "compressed by xz. Unpack it first: xz -dk FILE" },
-    { 0, "BZh", "compressed by bzip2. Unpack it first: bzip2 -dk FILE" },
+    { 0, "\x28\xb5\x2f\xfd", "compressed by zstd. Unpack it: zstd -d FILE" },
+    { 0, "\xfd" "7zXZ", "compressed by xz. Unpack it: xz -dk FILE" },
+    { 0, "BZh", "compressed by bzip2. Unpack it: bzip2 -dk FILE" },
     { 0, "PK\x03\x04", "a zip archive. Unpack it first; a .trace of "
                        "Instruments goes through: xctrace export" },
     { 257, "ustar", "a tar archive. Unpack it first: tar xf FILE" },
-    { 0, "SQLite format 3", "a database of SQLite (Nsight, DBeaver, ...), not "
-                            "a profile" },
     { 0, "bplist00", "a part of an Instruments .trace. Convert that: xctrace "
                      "export --input FILE.trace --xpath '//table[@schema="
                      "\"time-profile\"]' | inferno-collapse-xctrace" },
-    { 0, "gmon", "a profile of gprof. Print it: gprof PROGRAM FILE" },
-    { 0, "# callgrind format", "callgrind's counts. Look at them in "
-                               "kcachegrind" },
+    { 0, "# callgrind format", "callgrind's counts: see kcachegrind" },
     { 0, "v8-version,", "a log of V8. Use node --cpu-prof instead of --prof" },
 };
 
@@ -9503,19 +9571,15 @@ static const struct {
 static const struct {
     const char *has, *is;
 } import_other_json[] = {
-    { "\"traceEvents\"", "a trace of Chrome. Record a profile that can be read "
-                         "here with node --cpu-prof, or save a .cpuprofile" },
-    { "\"ph\":", "a trace of Chrome. Record a profile that can be read here "
-                 "with node --cpu-prof, or save a .cpuprofile" },
+    { "\"traceEvents\"", "a trace of Chrome. Save a .cpuprofile instead" },
+    { "\"ph\":", "a trace of Chrome. Save a .cpuprofile instead" },
     { "\"snapshot\"", "a heap snapshot of V8, which has no stacks. Record "
                       "allocations with node --heap-prof" },
-    { "\"latencyDistribution\"", "a result of ghz. For a profile of the server "
-                                 "see grpcprof load --profile" },
+    { "\"latencyDistribution\"", "a result of ghz, not a profile" },
     { "\"root_group\"", "a summary of k6, not a profile" },
     { "\"selfSize\"", "a heap profile of V8. Look at it in Chrome's developer "
                       "tools" },
-    { "\"preprocessedProfileVersion\"", "a profile of Firefox or samply. Look "
-                                        "at it on profiler.firefox.com" },
+    { "\"preprocessedProfileVersion\"", "a profile of Firefox or samply" },
     { "\"dhatFileVersion\"", "a profile of DHAT. Look at it in dh_view.html" },
 };
 
@@ -9711,6 +9775,147 @@ static int import_stream(struct pp *p, int fd, struct slice begin,
         pp_fini(p);
     assert(pp_is_sound(p));
     return e;
+}
+
+/* ---- names from the mapped files ---- */
+
+struct import_names {                   /* all owned */
+    struct elf elf;
+    struct elf_map *map;                /* by mapping of p */
+    struct elf_spot *spot;
+    uint32_t *location;                 /* by spot */
+    size_t n;                           /* spots */
+};
+
+/* True if names of functions in mapping m can come from its file. */
+static bool import_wants_names(const struct pp_mapping *m)
+{
+    return !m->has_functions && !m->has_filenames && !m->has_lines &&
+           txt_starts(m->file, "/") && m->file.n < PATH_MAX &&
+           !memchr(m->file.p, 0, m->file.n) && m->limit > m->start;
+}
+
+/* Open the file of mapping m, and return its row in k's elf; MEM_NONE if it is
+ * not the file that was profiled, and say so in note.  Without a build id it is
+ * if it was not changed after the profile's end, taken_s. */
+static uint32_t import_open_file(struct import_names *k,
+                                 const struct pp_mapping *m, int64_t taken_s,
+                                 struct buf *note)
+{
+    char path[PATH_MAX];
+    struct stat st;
+    memcpy(path, m->file.p, m->file.n);
+    path[m->file.n] = 0;
+    size_t n = k->elf.nfiles;
+    uint32_t row = n < IMPORT_MOST_FILES ? elf_add_file(&k->elf, path)
+                                         : MEM_NONE;
+    struct elf_file *f = row == MEM_NONE ? NULL : &k->elf.file[row];
+    if (!f || elf_load(f) || !f->nsymbols || !f->nload)
+        return MEM_NONE;
+    struct slice id = txt_slice(f->build_id);
+    bool other = m->build_id.n && !txt_equal(m->build_id, id);
+    bool newer = !m->build_id.n && taken_s && !fstat(f->image.fd, &st) &&
+                 st.st_mtime > taken_s;
+    if (k->elf.nfiles > n) {
+        txt_puts(note, note->len ? "; " : "");
+        txt_puts(note, other || newer ? "no names from " : "names from ");
+        txt_put_clean(note, m->file);
+        txt_puts(note, other ? ", which has another build id than the profile"
+                 : newer ? ", which is newer than the profile"
+                 : m->build_id.n ? "" : " (the profile has no build id)");
+    }
+    return other || newer ? MEM_NONE : row;
+}
+
+/* Collect the locations without names that are in files of this machine. */
+static int import_find_spots(struct import_names *k, const struct pp *p,
+                             int64_t taken_s, struct buf *note)
+{
+    k->map = mem_zalloc((p->nmappings + 1) * sizeof *k->map);
+    k->spot = mem_zalloc((p->nlocations + 1) * sizeof *k->spot);
+    k->location = mem_zalloc((p->nlocations + 1) * sizeof *k->location);
+    uint8_t *seen = mem_zalloc(p->nmappings + 1);
+    int e = k->map && k->spot && k->location && seen ? GP_OK : GP_ENOMEM;
+    for (size_t i = 0; !e && i < p->nlocations; i++) {
+        const struct pp_location *l = &p->location[i];
+        if (l->nlines || l->mapping == MEM_NONE || !l->address)
+            continue;
+        const struct pp_mapping *m = &p->mapping[l->mapping];
+        struct elf_map *to = &k->map[l->mapping];
+        if (!seen[l->mapping]) {
+            seen[l->mapping] = 1;
+            *to = (struct elf_map){ m->start, m->limit, m->offset, MEM_NONE };
+            if (import_wants_names(m))
+                to->file = import_open_file(k, m, taken_s, note);
+        }
+        if (to->file == MEM_NONE || l->address < m->start ||
+            l->address >= m->limit)
+            continue;
+        k->spot[k->n] = (struct elf_spot){ .pc = l->address, .map = to };
+        k->location[k->n++] = (uint32_t)i;
+    }
+    mem_free(seen);
+    return e;
+}
+
+/* Append a line of the function called name, in file or NULL, to location l. */
+static void import_add_line(struct import *x, struct pp_location *l,
+                            const char *name, const char *file, int64_t line)
+{
+    struct pp *p = x->p;
+    struct slice s = txt_slice(name);
+    for (size_t i = 0, n; i < s.n; i += n)
+        if (!(n = txt_utf8(s.p + i, s.n - i)) || s.n > IMPORT_PROBED_BYTES)
+            return;
+    uint32_t function = import_function(x, s, txt_slice(file ? file : ""));
+    struct pp_line *to = x->err ? NULL : PP_NEW(p, line);
+    if (!to) {
+        x->err = GP_ENOMEM;
+        return;
+    }
+    *to = (struct pp_line){ .function = function, .line = line };
+    l->line = l->nlines ? l->line : (uint32_t)p->nlines - 1;
+    l->nlines++;
+}
+
+/* Name the functions of p that have no name by the symbols of the mapped files,
+ * as pprof does; taken_s is when the profile was written if it does not say so,
+ * 0: not known.  Append to note which files were used, or not and why. */
+static int import_symbolize(struct pp *p, int64_t taken_s, struct buf *note)
+{
+    struct import x = { .p = p, .fd = -1, .copies = true };
+    struct import_names k = {0};
+    int64_t end_ns;
+    if (p->time_ns > 0 &&
+        !__builtin_add_overflow(p->time_ns, p->duration_ns, &end_ns))
+        taken_s = end_ns / 1000000000 + 1;
+    x.err = import_find_spots(&k, p, taken_s, note);
+    if (!x.err && k.n)
+        elf_name_all(&k.elf, k.spot, k.n);
+    for (size_t i = 0; i < k.n && !x.err; i++) {
+        const struct elf_spot *s = &k.spot[i];
+        struct pp_location *l = &p->location[k.location[i]];
+        struct pp_mapping *m = &p->mapping[l->mapping];
+        const struct elf_call *c = s->ncalls ? &k.elf.call[s->call] : NULL;
+        for (size_t j = 0; s->name && c && j < s->ncalls; j++) {
+            bool last = j + 1 == s->ncalls;     /* the symbol, not an alias */
+            const char *name = last ? s->name : c[j].name;
+            if (name)
+                import_add_line(&x, l, name, c[j].file, c[j].line);
+            m->has_filenames |= c[j].file != NULL;
+            m->has_lines |= c[j].line > 0;
+        }
+        if (s->name && !c)
+            import_add_line(&x, l, s->name, NULL, 0);
+        m->has_functions |= l->nlines > 0;
+        m->has_inline |= l->nlines > 1;
+    }
+    mem_index_fini(&x.functions);
+    elf_fini(&k.elf);
+    mem_free(k.map);
+    mem_free(k.spot);
+    mem_free(k.location);
+    return x.err;
 }
 
 /* ================================= 16 MERGE ==================================
@@ -40606,7 +40811,7 @@ struct report_args {
     const char *format, *out;           /* NULL: by out's extension; stdout */
     const char *sample;                 /* type to count; NULL: default */
     const char *filter[FILTER_OPTIONS];
-    const char *by, *sort, *peek, *rules, *per_call;
+    const char *by, *sort, *peek, *rules, *per_call, *symbolize;
     struct opt_list base, assert;
     uint64_t top;                       /* rows of a table */
     bool cum, all, normalize, explain, strict, inverted, reverse;
@@ -40669,6 +40874,9 @@ static const struct opt report_options[] = {
       REPORT_AT(rules), 0, 0 },
     { 0, "explain", NULL, NULL, "print which rule gave each function its "
       "category", OPT_FLAG, REPORT_AT(explain), 0, 0 },
+    { 0, "symbolize", "local|none", "(local)", "names of functions that the "
+      "profile lacks: from the mapped files, if they are here, or none",
+      OPT_CHOICE, REPORT_AT(symbolize), 0, 0 },
     OPT_GROUP("Filters, as in pprof (RE: RE2 syntax)"),
     REPORT_RE("focus", FILTER_FOCUS, "RE", "keep samples with a matching "
               "frame"),
@@ -40918,7 +41126,7 @@ static bool report_is_json(const char *path)
                                        "\"profiles\"" };
     char text[4096];
     struct slice s = js_skip(report_peek(path, text, sizeof text));
-    bool profile = false;
+    bool profile = import_name_json(s) != NULL;
     for (size_t i = 0; i < sizeof key / sizeof *key; i++)
         profile |= s.n && memmem(s.p, s.n, key[i], strlen(key[i]));
     return s.n && *s.p == '{' && !profile;
@@ -40951,6 +41159,24 @@ static int report_read_file(const char *path, const char *name, struct pp *p,
     return e ? e : pp_read(p, file, name, PP_MOST_BYTES, import_read, why);
 }
 
+/* Name the functions of p, read from the file at path, called name, by the
+ * mapped files, and print which. */
+static int report_symbolize(const struct report_args *c, const char *path,
+                            const char *name, struct pp *p, struct gp_why *why)
+{
+    struct buf note = {0};
+    struct stat st;
+    bool file = !stat(path, &st) && S_ISREG(st.st_mode);
+    int e = import_symbolize(p, file ? (int64_t)st.st_mtime : 0, &note);
+    if (e)
+        txt_fail(why, e, "%s: out of memory", name);
+    else
+        SAY_NOTE(!note.len || c->common.quiet, "%s: %.400s", name,
+                 mem_string(&note));
+    mem_fini(&note);
+    return e;
+}
+
 /* Read the profile at path into p, and print notes on it. */
 static int report_read(const struct report_args *c, const char *path,
                        struct pp *p)
@@ -40969,6 +41195,10 @@ static int report_read(const struct report_args *c, const char *path,
         if (p->repaired[i] && !repaired++ && c->strict)
             e = txt_fail(&why, GP_EFORMAT, "%s: %" PRIu64 " times: %s", name,
                          p->repaired[i], pp_repair_text[i]);
+    if (!e && !(c->symbolize && !strcmp(c->symbolize, "none")))
+        e = report_symbolize(c, path, name, p, &why);
+    if (!e)
+        report_demangle(p);
     if (!e)
         e = filter_drop_frames(p, name, &why);
     if (e && waiting)
@@ -40983,8 +41213,6 @@ static int report_read(const struct report_args *c, const char *path,
     else if (waiting)
         SAY_NOTE(c->common.quiet, "%s is an older profile; %s", path,
                  mem_string(&pending));
-    if (!e)
-        report_demangle(p);
     mem_fini(&file);
     mem_fini(&pending);
     return e;
@@ -41504,8 +41732,9 @@ static const char *report_profile_option(const struct report_args *c)
         if (c->filter[i])
             return filter_name[i];
     return c->sample ? "sample" : c->by ? "by" : c->peek ? "peek"
-         : c->rules ? "rules" : c->per_call ? "per-call" : c->cum ? "cum"
-         : c->all ? "all" : c->top ? "top" : c->normalize ? "normalize"
+         : c->symbolize ? "symbolize" : c->rules ? "rules"
+         : c->per_call ? "per-call" : c->cum ? "cum" : c->all ? "all"
+         : c->top ? "top" : c->normalize ? "normalize"
          : c->explain ? "explain" : c->inverted ? "inverted"
          : c->sort ? "sort" : c->reverse ? "reverse" : NULL;
 }

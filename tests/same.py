@@ -65,7 +65,7 @@ def clean(text):
 
 def same(name, ours, theirs, path):
     p = pprof(*theirs, path)
-    o = run([BIN, 'report', '-q', *ours, path])
+    o = run([BIN, 'report', '-q', '--symbolize=none', *ours, path])
     if p[0] or o[0]:
         # Both refuse, or pprof has nothing to show, which we show as nothing.
         good = o[0] in (1, 2) if p[0] and 'no matches found' not in p[2] \

@@ -249,7 +249,9 @@ static void test_elf_survives_damaged_files(void)
     uint8_t *copy = mem_zalloc(n);
     for (int round = 0; round < 60; round++) {
         struct elf_file f = { .path = "/none", .tried = false };
-        memcpy(copy, self.p, n);
+        const void *whole = elf_bytes(&self, 0, n);
+        CHECK(whole);
+        memcpy(copy, whole, n);
         for (int i = 0; i < 24; i++)    /* header, segments, sections */
             copy[(size_t)rand_r(&seed) % (i & 1 ? 1024 : n)] ^=
                 (uint8_t)rand_r(&seed);
@@ -441,9 +443,9 @@ static void test_elf_survives_damaged_links(void)
             sh[3].sh_size = 8;
         } else if (round & 1)
             f.image.size = (size_t)rand_r(&seed) % UNIT_SIZE;
-        f.image.mapped = true;          /* as addr2line needs it */
+        f.image.fd = 0;                 /* as addr2line needs it */
         elf_with_lines(&f);
-        f.image.mapped = false;
+        f.image.fd = -1;
         CHECK(!elf_load(&f));
         elf_close(&f.debug);
         mem_free(f.load);
