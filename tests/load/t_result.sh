@@ -9,8 +9,8 @@ unplanned() {
     check 'an assertion that does not hold, JSON' 4 "$BIN" load -n 20 \
         --assert 'rps>1' --assert 'p50<1us' --assert 'p99<10s' \
         -o "$T/assert.json" "$to"
-    bg "$BIN" load -q -c 2 -d 30s --interval 50ms -o "$T/cut.json" "$to"
-    wait_for 20 grep -q '^plan' "$T/bg.out"
+    bg "$BIN" load -q -c 2 -d 60s --interval 50ms -o "$T/cut.json" "$to"
+    wait_for 20 grep -q '^Threads:.*[2-9]' "/proc/$PID/status"
     nap 0.5
     kill -INT "$PID"
     ended "$PID" 20
