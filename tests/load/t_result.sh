@@ -265,7 +265,7 @@ server_cpu() {
     "$PY" - "$T/profile.json" "$T/cpu" >"$T/said" <<'PYTHON'
 import json, re, sys
 p = json.load(open(sys.argv[1]))['profile']
-read = {k: open('%s.%s' % (sys.argv[2], k)).read()
+read = {k: open('%s.%s' % (sys.argv[2], k), newline='').read()
         for k in ('json', 'prometheus', 'csv', 'html', 'base')}
 q = json.loads(read['json'])['profile']
 print('json', p == q)
