@@ -1134,10 +1134,12 @@ static void test_intervals_cover(void)
 {
     uint64_t seed = 20261125;
     long rows[2] = {0}, held[2] = {0};
+    struct cat_rules rules;
+    CHECK(!cat_rules_init(&rules, (struct slice){0}, "", NULL));
     for (int i = 0; i < 2000; i++) {
         struct pp p;
         struct anl a;
-        struct anl_config c = {0};
+        struct anl_config c = { .rules = &rules };
         bool uneven = i % 10 == 9;
         int n = (int)(100 * pow(40, unit_random(&seed)));
         unit_draw(&p, unit_share, n, uneven, &seed);
@@ -1146,6 +1148,7 @@ static void test_intervals_cover(void)
         anl_fini(&a);
         pp_fini(&p);
     }
+    cat_rules_fini(&rules);
     for (int i = 0; i < 2; i++) {
         double share = (double)held[i] / (double)rows[i];
         CHECK(rows[i] > 1000 && share >= 0.93 && share <= 0.97);
