@@ -132,6 +132,10 @@ check_perf() {
         "$T/perf.folded"
     producers total 'perf, folded by inferno, the total of perf' samples \
         "$(awk '{ n += $1 } END { print n }' "$T/perf.table")" "$T/perf.folded"
+    check 'perf, folded by inferno, json' 0 "$BIN" report -q -f json \
+        -o "$T/perf.json" "$T/perf.folded"
+    holds 'perf, folded by inferno: what has no name is not the application' \
+        "$T/perf.json" '"[unknown]" not in [a["name"] for a in r["applications"]]'
 }
 
 # ---- C, by gperftools ----
