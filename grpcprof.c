@@ -23,45 +23,46 @@
  * 13  PP       profile.proto model: read, build, write
  * 14  LEGACY   profiles in the format of gperftools
  * 15  IMPORT   profiles of other tools: folded, perf script, pprof's text, JSON
- * 16  MERGE    the sum of profiles
- * 17  FIG      the figures of a run in a profile's comments
- * 18  REC      recorder: one table of stacks and their CPU times; marks
- * 19  BUILD    a profile of the time between two marks
- * 20  VIEW     a profile by function: flat, cum, call trees
- * 21  FILTER   pprof's filters: focus, ignore, hide, show, labels
- * 22  GRAIN    frames named by function, file, line, address or module
- * 23  CAT      what kind of work a function does: rules and categories
- * 24  STAT     shares with intervals, tests of differences
- * 25  ANL      one pass over the samples; trust, verdict, advice
- * 26  COMPARE  two profiles beside each other; assertions
- * 27  SVG      flame graph: one self-contained picture
- * 28  DSC      protobuf descriptors; messages from JSON and back
- * 29  NET      addresses, sockets, event loop, timers, wake-ups
- * 30  CS       a client's HTTP/2 session: frames, streams, windows
- * 31  FLOOD    limits on frames that cost a server work and carry no call
- * 32  H2       HTTP/2 connections without gRPC; a server's use nghttp2
- * 33  JOB      work that any loop of a pool may do
- * 34  RPC      gRPC of client and server: framing, timeouts, status, metadata
- * 35  SERVER   gRPC server: loops, calls, methods, answers
- * 36  CLIENT   gRPC calls of a client on one connection
- * 37  SVC      Greeter, Health, Reflection, TestService
- * 38  WEB      debug endpoint: HTTP/1.1
- * 39  API      what grpcprof.h promises
- * 40  REFLECT  a server's descriptors, by reflection
- * 41  FETCH    HTTP: GET of a profile; the server's profile during a load
- * 42  RES      result of a load: figures, verdict, assertions, JSON
- * 43  LOAD     load generator
- * 44  DOC      documents: text, Markdown, HTML, JSON of a report
- * 45  PPROF    pprof's views
- * 46  FOREIGN  folded stacks, callgrind, speedscope
- * 47  LOADDOC  documents of load
- * 48  SAY      what the commands print
- * 49  OPT      tables of options: parsing, help, man page, completion
- * 50  SERVE    the command serve
- * 51  MSG      what load sends: messages and metadata
- * 52  LOADCMD  the command load
- * 53  REPORT   the command report
- * 54  CLI      the list of commands, main
+ * 16  SYMBOL   names of functions from the files that a profile was taken of
+ * 17  MERGE    the sum of profiles
+ * 18  FIG      the figures of a run in a profile's comments
+ * 19  REC      recorder: one table of stacks and their CPU times; marks
+ * 20  BUILD    a profile of the time between two marks
+ * 21  VIEW     a profile by function: flat, cum, call trees
+ * 22  FILTER   pprof's filters: focus, ignore, hide, show, labels
+ * 23  GRAIN    frames named by function, file, line, address or module
+ * 24  CAT      what kind of work a function does: rules and categories
+ * 25  STAT     shares with intervals, tests of differences
+ * 26  ANL      one pass over the samples; trust, verdict, advice
+ * 27  COMPARE  two profiles beside each other; assertions
+ * 28  SVG      flame graph: one self-contained picture
+ * 29  DSC      protobuf descriptors; messages from JSON and back
+ * 30  NET      addresses, sockets, event loop, timers, wake-ups
+ * 31  CS       a client's HTTP/2 session: frames, streams, windows
+ * 32  FLOOD    limits on frames that cost a server work and carry no call
+ * 33  H2       HTTP/2 connections without gRPC; a server's use nghttp2
+ * 34  JOB      work that any loop of a pool may do
+ * 35  RPC      gRPC of client and server: framing, timeouts, status, metadata
+ * 36  SERVER   gRPC server: loops, calls, methods, answers
+ * 37  CLIENT   gRPC calls of a client on one connection
+ * 38  SVC      Greeter, Health, Reflection, TestService
+ * 39  WEB      debug endpoint: HTTP/1.1
+ * 40  API      what grpcprof.h promises
+ * 41  REFLECT  a server's descriptors, by reflection
+ * 42  FETCH    HTTP: GET of a profile; the server's profile during a load
+ * 43  RES      result of a load: figures, verdict, assertions, JSON
+ * 44  LOAD     load generator
+ * 45  DOC      documents: text, Markdown, HTML, JSON of a report
+ * 46  PPROF    pprof's views
+ * 47  FOREIGN  folded stacks, callgrind, speedscope
+ * 48  LOADDOC  documents of load
+ * 49  SAY      what the commands print
+ * 50  OPT      tables of options: parsing, help, man page, completion
+ * 51  SERVE    the command serve
+ * 52  MSG      what load sends: messages and metadata
+ * 53  LOADCMD  the command load
+ * 54  REPORT   the command report
+ * 55  CLI      the list of commands, main
  *
  * THREE TYPICAL CHANGES
  *   Another format    a writer in DOC, PPROF, FOREIGN or LOADDOC; its name, its
@@ -331,7 +332,6 @@ enum {
     IMPORT_PROBED_LINES = 20,
     IMPORT_PROBED_BYTES = 4096,
 
-    IMPORT_MOST_FILES = 256,    /* that give names; further ones give none */
 
     IMPORT_STEP_BYTES = 256 << 10,      /* of text read at a time */
 
@@ -341,6 +341,12 @@ enum {
     IMPORT_LINE_BYTES  = 16 << 20,
     IMPORT_MOST_DEPTH  = 65536,
     IMPORT_MOST_FRAMES = 64 << 20,
+};
+
+/* ---- SYMBOL ---- */
+enum {
+    SYMBOL_MOST_FILES = 256,    /* that give names; further ones give none */
+    SYMBOL_MOST_BYTES = 4096,   /* of a name; a longer one is not used */
 };
 
 /* ---- LEGACY ---- */
@@ -7721,8 +7727,8 @@ static int legacy_read(struct pp_reader *r)
 /* ================================= 15 IMPORT =================================
  * for     profiles of other tools: folded stacks, perf script, pprof's text,
  *         jemalloc, V8's .cpuprofile, speedscope
- * uses    MEM, NUM, TXT, JS, ELF, PP, LEGACY
- * owns    nothing after import_read, import_stream or import_symbolize
+ * uses    MEM, NUM, TXT, JS, PP, LEGACY
+ * owns    nothing after import_read or import_stream
  * spec    pprof's legacy_profile.go; jemalloc's heap_v2; Chrome DevTools
  *         Protocol, Profiler.Profile; speedscope's file-format-schema
  * prefix  import_
@@ -9777,9 +9783,19 @@ static int import_stream(struct pp *p, int fd, struct slice begin,
     return e;
 }
 
-/* ---- names from the mapped files ---- */
+/* ================================= 16 SYMBOL =================================
+ * for     names of functions for a profile that has none, from the symbols
+ *         of the files that its mappings name, where this machine has them
+ * uses    MEM, TXT, ELF, PP, IMPORT
+ * owns    nothing after symbol_name_all
+ * spec    `go tool pprof -symbolize=local`
+ * prefix  symbol_
+ * runs    any thread
+ *
+ * Invariant  a file with another build id than the mapping's gives no names.
+ */
 
-struct import_names {                   /* all owned */
+struct symbol_names {                   /* all owned */
     struct elf elf;
     struct elf_map *map;                /* by mapping of p */
     struct elf_spot *spot;
@@ -9788,7 +9804,7 @@ struct import_names {                   /* all owned */
 };
 
 /* True if names of functions in mapping m can come from its file. */
-static bool import_wants_names(const struct pp_mapping *m)
+static bool symbol_wants(const struct pp_mapping *m)
 {
     return !m->has_functions && !m->has_filenames && !m->has_lines &&
            txt_starts(m->file, "/") && m->file.n < PATH_MAX &&
@@ -9798,16 +9814,16 @@ static bool import_wants_names(const struct pp_mapping *m)
 /* Open the file of mapping m, and return its row in k's elf; MEM_NONE if it is
  * not the file that was profiled, and say so in note.  Without a build id it is
  * if it was not changed after the profile's end, taken_s. */
-static uint32_t import_open_file(struct import_names *k,
-                                 const struct pp_mapping *m, int64_t taken_s,
-                                 struct buf *note)
+static uint32_t symbol_open(struct symbol_names *k,
+                            const struct pp_mapping *m, int64_t taken_s,
+                            struct buf *note)
 {
     char path[PATH_MAX];
     struct stat st;
     memcpy(path, m->file.p, m->file.n);
     path[m->file.n] = 0;
     size_t n = k->elf.nfiles;
-    uint32_t row = n < IMPORT_MOST_FILES ? elf_add_file(&k->elf, path)
+    uint32_t row = n < SYMBOL_MOST_FILES ? elf_add_file(&k->elf, path)
                                          : MEM_NONE;
     struct elf_file *f = row == MEM_NONE ? NULL : &k->elf.file[row];
     if (!f || elf_load(f) || !f->nsymbols || !f->nload)
@@ -9828,7 +9844,7 @@ static uint32_t import_open_file(struct import_names *k,
 }
 
 /* Collect the locations without names that are in files of this machine. */
-static int import_find_spots(struct import_names *k, const struct pp *p,
+static int symbol_find_spots(struct symbol_names *k, const struct pp *p,
                              int64_t taken_s, struct buf *note)
 {
     k->map = mem_zalloc((p->nmappings + 1) * sizeof *k->map);
@@ -9845,8 +9861,8 @@ static int import_find_spots(struct import_names *k, const struct pp *p,
         if (!seen[l->mapping]) {
             seen[l->mapping] = 1;
             *to = (struct elf_map){ m->start, m->limit, m->offset, MEM_NONE };
-            if (import_wants_names(m))
-                to->file = import_open_file(k, m, taken_s, note);
+            if (symbol_wants(m))
+                to->file = symbol_open(k, m, taken_s, note);
         }
         if (to->file == MEM_NONE || l->address < m->start ||
             l->address >= m->limit)
@@ -9859,13 +9875,13 @@ static int import_find_spots(struct import_names *k, const struct pp *p,
 }
 
 /* Append a line of the function called name, in file or NULL, to location l. */
-static void import_add_line(struct import *x, struct pp_location *l,
+static void symbol_add_line(struct import *x, struct pp_location *l,
                             const char *name, const char *file, int64_t line)
 {
     struct pp *p = x->p;
     struct slice s = txt_slice(name);
     for (size_t i = 0, n; i < s.n; i += n)
-        if (!(n = txt_utf8(s.p + i, s.n - i)) || s.n > IMPORT_PROBED_BYTES)
+        if (!(n = txt_utf8(s.p + i, s.n - i)) || s.n > SYMBOL_MOST_BYTES)
             return;
     uint32_t function = import_function(x, s, txt_slice(file ? file : ""));
     struct pp_line *to = x->err ? NULL : PP_NEW(p, line);
@@ -9881,15 +9897,15 @@ static void import_add_line(struct import *x, struct pp_location *l,
 /* Name the functions of p that have no name by the symbols of the mapped files,
  * as pprof does; taken_s is when the profile was written if it does not say so,
  * 0: not known.  Append to note which files were used, or not and why. */
-static int import_symbolize(struct pp *p, int64_t taken_s, struct buf *note)
+static int symbol_name_all(struct pp *p, int64_t taken_s, struct buf *note)
 {
     struct import x = { .p = p, .fd = -1, .copies = true };
-    struct import_names k = {0};
+    struct symbol_names k = {0};
     int64_t end_ns;
     if (p->time_ns > 0 &&
         !__builtin_add_overflow(p->time_ns, p->duration_ns, &end_ns))
         taken_s = end_ns / 1000000000 + 1;
-    x.err = import_find_spots(&k, p, taken_s, note);
+    x.err = symbol_find_spots(&k, p, taken_s, note);
     if (!x.err && k.n)
         elf_name_all(&k.elf, k.spot, k.n);
     for (size_t i = 0; i < k.n && !x.err; i++) {
@@ -9901,12 +9917,12 @@ static int import_symbolize(struct pp *p, int64_t taken_s, struct buf *note)
             bool last = j + 1 == s->ncalls;     /* the symbol, not an alias */
             const char *name = last ? s->name : c[j].name;
             if (name)
-                import_add_line(&x, l, name, c[j].file, c[j].line);
+                symbol_add_line(&x, l, name, c[j].file, c[j].line);
             m->has_filenames |= c[j].file != NULL;
             m->has_lines |= c[j].line > 0;
         }
         if (s->name && !c)
-            import_add_line(&x, l, s->name, NULL, 0);
+            symbol_add_line(&x, l, s->name, NULL, 0);
         m->has_functions |= l->nlines > 0;
         m->has_inline |= l->nlines > 1;
     }
@@ -9918,7 +9934,7 @@ static int import_symbolize(struct pp *p, int64_t taken_s, struct buf *note)
     return x.err;
 }
 
-/* ================================= 16 MERGE ==================================
+/* ================================= 17 MERGE ==================================
  * for     merging profiles into one, as pprof does
  * uses    MEM, NUM, TXT, PP
  * owns    nothing
@@ -10272,7 +10288,7 @@ static int merge_profiles(struct pp *to, const struct pp *p, size_t n,
     return e;
 }
 
-/* ================================== 17 FIG ===================================
+/* ================================== 18 FIG ===================================
  * for     a run's figures: comments of a profile, kept true by merge and filter
  * uses    MEM, TXT, PP
  * owns    the names of the keys
@@ -10624,7 +10640,7 @@ static void fig_notes_fini(struct fig_notes *t)
     *t = (struct fig_notes){0};
 }
 
-/* ================================== 18 REC ===================================
+/* ================================== 19 REC ===================================
  * for     the recorder: finds threads and arms their timers; adds samples up in
  *         one table of stacks; takes marks, and copies what is between two
  * uses    MEM, TXT, SYS, SMP, PP, FIG
@@ -11337,7 +11353,7 @@ static void rec_window_close(struct rec_mark *from)
     rec_mark_fini(from);
 }
 
-/* ================================= 19 BUILD ==================================
+/* ================================= 20 BUILD ==================================
  * for     making a profile of what REC recorded between two marks
  * uses    MEM, TXT, SYS, ELF, SMP, PP, FIG, REC
  * owns    nothing
@@ -11715,7 +11731,7 @@ static int build_profile_now(const struct rec_mark *from,
     return e;
 }
 
-/* ================================== 20 VIEW ==================================
+/* ================================== 21 VIEW ==================================
  * for     one sample type of a profile by function: self and total values,
  *         sample counts, sort orders; call trees; call edges; pprof's units
  * uses    MEM, NUM, TXT, PP, FIG
@@ -12883,7 +12899,7 @@ static int view_label_units_init(struct view_label_units *k, const struct pp *p)
     return GP_OK;
 }
 
-/* ================================= 21 FILTER =================================
+/* ================================= 22 FILTER =================================
  * for     pprof's filters by name and label; labels as frames; drop_frames
  * uses    MEM, TXT, RE, PP, VIEW
  * owns    struct filter
@@ -13550,7 +13566,7 @@ static int filter_apply(struct pp *p, struct filter *f, struct gp_why *why)
                     "--tagroot, --tagleaf: too many frames") : GP_OK;
 }
 
-/* ================================= 22 GRAIN ==================================
+/* ================================= 23 GRAIN ==================================
  * for     granularity: frames named by function, file, line, address or module
  * uses    MEM, TXT, PP
  * owns    nothing: the names are the profile's
@@ -13709,7 +13725,7 @@ static int grain_apply(struct pp *p, enum grain_by grain, struct gp_why *why)
     return GP_OK;
 }
 
-/* ================================== 23 CAT ===================================
+/* ================================== 24 CAT ===================================
  * for     what kind of work a function does: categories, and the rules that
  *         map a function to one, built in and the user's
  * uses    MEM, TXT, PP, VIEW, GRAIN
@@ -13855,8 +13871,8 @@ static const char cat_builtin[] =
     "compression gz_*\n"
     "memory mem_*\n"
     "application svc_* load_* reflect_* fetch_* res_*\n"
-    "profiler smp_* rec_* elf_* pp_* legacy_* import_* merge_* fig_* build_*\n"
-    "+ view_* filter_* grain_* cat_* stat_* anl_* compare_* svg_*\n"
+    "profiler smp_* rec_* elf_* pp_* legacy_* import_* symbol_* merge_*\n"
+    "+ fig_* build_* view_* filter_* grain_* cat_* stat_* anl_* compare_* svg_*\n"
     "libraries num_* txt_* sys_* js_* hdr_* job_* web_* gp_* say_* opt_*\n"
     "+ serve_* msg_* loadcmd_* report_* cli_*\n"
     "[lang=native]\n"
@@ -15909,7 +15925,7 @@ static int cat_aggregate(struct pp *p, const struct cat_rules *rules,
     return GP_OK;
 }
 
-/* ================================== 24 STAT ==================================
+/* ================================== 25 STAT ==================================
  * for     intervals of shares, effective sample sizes, tests of differences
  * uses    MEM, NUM, VIEW
  * owns    nothing
@@ -16077,7 +16093,7 @@ static int stat_significant(const double *p, size_t n, double *limit)
     return GP_OK;
 }
 
-/* ================================== 25 ANL ===================================
+/* ================================== 26 ANL ===================================
  * for     the analysis: shares by category, trust, utilisation, verdict, advice
  * uses    MEM, NUM, TXT, PP, FIG, VIEW, CAT, STAT
  * owns    struct anl and its texts
@@ -17861,7 +17877,7 @@ static int anl_run(const struct pp *p, const struct anl_config *c,
     return e == GP_ENOMEM ? txt_fail(why, e, "out of memory") : e;
 }
 
-/* ================================ 26 COMPARE =================================
+/* ================================ 27 COMPARE =================================
  * for     two profiles beside each other; assertions on one or on both
  * uses    MEM, TXT, RE, PP, VIEW, CAT, STAT, ANL
  * owns    struct compare_diff, struct compare_assert
@@ -18440,7 +18456,7 @@ static int compare_assert_test(struct compare_assert *t, const struct anl *a,
     return e;
 }
 
-/* ================================== 27 SVG ===================================
+/* ================================== 28 SVG ===================================
  * for     flame graph: one self-contained SVG of a profile, or of two
  * uses    MEM, NUM, TXT, PP, MERGE, VIEW, CAT, STAT, ANL, COMPARE
  * owns    struct svg while svg_write runs
@@ -19759,7 +19775,7 @@ static int svg_write(const struct pp *p, const struct svg_config *config,
     return e;
 }
 
-/* ================================== 28 DSC ===================================
+/* ================================== 29 DSC ===================================
  * for     protobuf descriptors: files, names, imports; messages <-> JSON
  * uses    MEM, TXT, JS, PB
  * owns    struct dsc: its tables; the descriptors are borrowed
@@ -21421,7 +21437,7 @@ static int dsc_decode(const struct dsc *d, const struct dsc_symbol *s,
     return e ? e : b->err;
 }
 
-/* ================================== 29 NET ===================================
+/* ================================== 30 NET ===================================
  * for     addresses, sockets; per thread an event loop, timers, posted tasks
  * uses    MEM, TXT, SYS
  * owns    a loop's epoll, eventfd and buffers; sockets are the caller's
@@ -22070,7 +22086,7 @@ static void net_loop_join(struct net_loop *l, pthread_t thread, bool *running)
     *running = false;
 }
 
-/* =================================== 30 CS ===================================
+/* =================================== 31 CS ===================================
  * for     a client's HTTP/2 session: frames, streams, windows (HPACK: nghttp2)
  * uses    MEM, NUM, TXT
  * owns    output, a partly received frame, HPACK tables; not the streams
@@ -23122,7 +23138,7 @@ static int cs_init(struct cs *s, struct pool *pool)
            nghttp2_hd_inflate_new2(&s->inflater, &s->mem) ? GP_ENOMEM : GP_OK;
 }
 
-/* ================================= 31 FLOOD ==================================
+/* ================================= 32 FLOOD ==================================
  * for     flood protection of a server: charges its input frames to budgets
  * uses    NUM
  * owns    nothing: struct flood is a part of its connection
@@ -23333,7 +23349,7 @@ static bool flood_midway(const struct flood *f)
     return f->have || f->left || f->block;
 }
 
-/* =================================== 32 H2 ===================================
+/* =================================== 33 H2 ===================================
  * for     one HTTP/2 connection: a server's over nghttp2, a client's over CS
  * uses    MEM, NUM, NET, CS, FLOOD
  * owns    the socket, a server's nghttp2 session and the bytes not yet sent
@@ -24293,7 +24309,7 @@ static int h2_kit_init(struct h2_kit *k)
     return GP_OK;
 }
 
-/* ================================== 33 JOB ===================================
+/* ================================== 34 JOB ===================================
  * for     jobs that any loop of a pool may run, and their return
  * uses    MEM, NET
  * owns    nothing: a job belongs to the loop that shares it
@@ -24386,7 +24402,7 @@ static struct job *job_collect(struct job_inbox *in)
     return first;
 }
 
-/* ================================== 34 RPC ===================================
+/* ================================== 35 RPC ===================================
  * for     gRPC, what both ends share: framing, timeouts, status, metadata
  * uses    MEM, NUM, TXT
  * owns    nothing
@@ -24612,7 +24628,7 @@ static bool rpc_meta_binary(struct slice key)
     return key.n > 4 && !memcmp(key.p + key.n - 4, "-bin", 4);
 }
 
-/* ================================= 35 SERVER =================================
+/* ================================= 36 SERVER =================================
  * for     a gRPC server: event loops, connections, calls, methods
  * uses    MEM, NUM, TXT, SYS, GZ, SMP, REC, NET, FLOOD, H2, JOB, RPC
  * owns    struct gp_server, its threads and sockets; calls, till streams close
@@ -26681,7 +26697,7 @@ static uint64_t server_drain(struct gp_server *s, int64_t grace_ns)
     return net_get(&s->cut);
 }
 
-/* ================================= 36 CLIENT =================================
+/* ================================= 37 CLIENT =================================
  * for     a client's gRPC calls on one connection
  * uses    MEM, NUM, TXT, GZ, NET, CS, H2, RPC
  * owns    the decoder of a compressed reply; all else is the caller's
@@ -27239,7 +27255,7 @@ static int client_connect_fail(const struct client_conn *c, const char *addr,
     return txt_fail(why, GP_EIO, "connect %s: %s", addr, text);
 }
 
-/* ================================== 37 SVC ===================================
+/* ================================== 38 SVC ===================================
  * for     the services of serve: Greeter, Health, Reflection and TestService
  * uses    MEM, TXT, PB, DSC, RPC, SERVER
  * owns    its services' data; the caller holds struct svc_greeter
@@ -28058,7 +28074,7 @@ static int svc_test_add(struct gp_server *s, struct gp_why *why)
     return SVC_ADD(s, m, why);
 }
 
-/* ================================== 38 WEB ===================================
+/* ================================== 39 WEB ===================================
  * for     the debug endpoint: HTTP/1.1 for people, scrapers and pprof
  * uses    MEM, TXT, SYS, JS, ELF, SMP, PP, FIG, REC, BUILD, SVG, NET, H2, RPC,
  *         SERVER
@@ -29293,7 +29309,7 @@ static int web_start(struct gp_debug *w, struct gp_why *why)
     return e;
 }
 
-/* ================================== 39 API ===================================
+/* ================================== 40 API ===================================
  * for     what grpcprof.h promises to other programs, and to CLI
  * uses    MEM, TXT, SYS, SMP, PP, FIG, REC, BUILD, SVG, SERVER, SVC, WEB
  * owns    struct gp_profiler; the server is SERVER's, the endpoint WEB's
@@ -29614,7 +29630,7 @@ void *gp_call_alloc(struct gp_call *call, size_t n)
 
 #ifndef GRPCPROF_LIBRARY
 
-/* ================================ 40 REFLECT =================================
+/* ================================ 41 REFLECT =================================
  * for     a server's descriptors, asked for by gRPC server reflection
  * uses    MEM, TXT, SYS, PB, DSC, NET, H2, RPC, CLIENT
  * owns    a connection while reflect_ask runs
@@ -29882,7 +29898,7 @@ static int reflect_service(const char *target, struct slice service,
     return e;
 }
 
-/* ================================= 41 FETCH ==================================
+/* ================================= 42 FETCH ==================================
  * for     HTTP: GET of a profile, and a server's profile of the time that a
  *         load measures
  * uses    MEM, TXT, SYS, JS, GZ, NET
@@ -30721,7 +30737,7 @@ static void fetch_end(struct fetch_profile *p)
     fetch_ask(p, query, &w);
 }
 
-/* ================================== 42 RES ===================================
+/* ================================== 43 RES ===================================
  * for     the result of a load run: its figures, merging, what limited the
  *         run, assertions, and JSON both ways
  * uses    MEM, TXT, SYS, JS, HDR, STAT, ANL, RPC, CLIENT, FETCH
@@ -32683,7 +32699,7 @@ static void res_append(struct res *r, struct res *f)
     res_fini(f);
 }
 
-/* ================================== 43 LOAD ==================================
+/* ================================== 44 LOAD ==================================
  * for     the load generator: many clients, in a closed loop or by a schedule
  * uses    MEM, TXT, SYS, HDR, NET, CS, H2, RPC, CLIENT, RES, FETCH
  * owns    its threads, connections and calls while load_run runs
@@ -34368,7 +34384,7 @@ static int load_run(const struct res_config *k, struct res *result,
     return e;
 }
 
-/* ================================== 44 DOC ===================================
+/* ================================== 45 DOC ===================================
  * for     the report of a profile as text, Markdown, HTML and JSON
  * uses    MEM, NUM, TXT, RE, JS, PP, FIG, VIEW, CAT, STAT, ANL, COMPARE
  * owns    nothing: writers append to the caller's buf
@@ -36351,7 +36367,7 @@ static void doc_report_json(struct buf *b, const struct anl *a,
     mem_put_byte(b, '\n');
 }
 
-/* ================================= 45 PPROF ==================================
+/* ================================= 46 PPROF ==================================
  * for     pprof's views: top, tree, peek, traces, raw, tags
  * uses    MEM, NUM, TXT, RE, PP, MERGE, VIEW, DOC
  * owns    nothing: writers append to the caller's buf
@@ -37059,7 +37075,7 @@ static int pprof_report_tags(struct buf *b, const struct pp *p,
     return !e && b->err ? txt_fail(why, b->err, "out of memory") : e;
 }
 
-/* ================================ 46 FOREIGN =================================
+/* ================================ 47 FOREIGN =================================
  * for     other tools' formats: folded stacks, callgrind, speedscope
  * uses    MEM, NUM, TXT, JS, PP, VIEW, CAT, DOC, PPROF
  * owns    nothing: writers append to the caller's buf
@@ -37318,7 +37334,7 @@ static int foreign_folded(struct buf *b, const struct pp *p,
     return e;
 }
 
-/* ================================ 47 LOADDOC =================================
+/* ================================ 48 LOADDOC =================================
  * for     documents of load: text, CSV, HTML, Prometheus
  * uses    MEM, TXT, HDR, STAT, ANL, RPC, CLIENT, RES, LOAD, DOC
  * owns    nothing: writers append to the caller's buf
@@ -38273,7 +38289,7 @@ static void loaddoc_html(struct buf *b, const struct res_report *t)
     mem_fini(&text);
 }
 
-/* ================================== 48 SAY ===================================
+/* ================================== 49 SAY ===================================
  * for     what the commands print: results, notes, errors, progress
  * uses    MEM, TXT, SYS
  * owns    stdout, stderr
@@ -38404,7 +38420,7 @@ static void say_violated(const char *what, struct buf *text)
     mem_fini(text);
 }
 
-/* ================================== 49 OPT ===================================
+/* ================================== 50 OPT ===================================
  * for     tables of options: parsing, help, man page, completion
  * uses    MEM, TXT, SAY
  * owns    nothing
@@ -39100,7 +39116,7 @@ static void opt_put_bash(struct buf *b, const struct opt_command *list,
              "    fi\n}\ncomplete -o filenames -F _grpcprof grpcprof\n");
 }
 
-/* ================================= 50 SERVE ==================================
+/* ================================= 51 SERVE ==================================
  * for     the command serve
  * uses    MEM, TXT, SYS, SMP, ANL, SERVER, SVC, WEB, API, SAY, OPT
  * owns    SIGINT, SIGTERM, SIGHUP and SIGUSR1 while serve runs
@@ -39565,7 +39581,7 @@ out:
     return status;
 }
 
-/* ================================== 51 MSG ===================================
+/* ================================== 52 MSG ===================================
  * for     what load sends: messages and metadata
  * uses    MEM, TXT, SYS, JS, PB, DSC, RPC, CLIENT, SVC, REFLECT, RES, LOAD,
  *         SAY, OPT
@@ -39921,7 +39937,7 @@ static void msg_fini(struct msg *c)
     mem_fini(&c->set);
 }
 
-/* ================================ 52 LOADCMD =================================
+/* ================================ 53 LOADCMD =================================
  * for     the command load, and results of load in files
  * uses    MEM, TXT, SYS, JS, HDR, SMP, PP, IMPORT, FIG, ANL, DSC, FETCH, RES,
  *         LOAD, LOADDOC, SAY, OPT, MSG
@@ -40795,11 +40811,11 @@ static int loadcmd_run(const struct opt_command *cmd)
     return status;
 }
 
-/* ================================= 53 REPORT =================================
+/* ================================= 54 REPORT =================================
  * for     the command report
- * uses    MEM, TXT, SYS, RE, JS, ELF, PP, IMPORT, MERGE, FIG, VIEW, FILTER,
- *         GRAIN, CAT, ANL, COMPARE, SVG, FETCH, RES, DOC, PPROF, FOREIGN,
- *         LOADDOC, SAY, OPT, SERVE, LOADCMD
+ * uses    MEM, TXT, SYS, RE, JS, ELF, PP, IMPORT, SYMBOL, MERGE, FIG, VIEW,
+ *         FILTER, GRAIN, CAT, ANL, COMPARE, SVG, FETCH, RES, DOC, PPROF,
+ *         FOREIGN, LOADDOC, SAY, OPT, SERVE, LOADCMD
  * owns    nothing
  * spec    none
  * prefix  report_
@@ -41167,7 +41183,7 @@ static int report_symbolize(const struct report_args *c, const char *path,
     struct buf note = {0};
     struct stat st;
     bool file = !stat(path, &st) && S_ISREG(st.st_mode);
-    int e = import_symbolize(p, file ? (int64_t)st.st_mtime : 0, &note);
+    int e = symbol_name_all(p, file ? (int64_t)st.st_mtime : 0, &note);
     if (e)
         txt_fail(why, e, "%s: out of memory", name);
     else
@@ -41996,7 +42012,7 @@ static int report_run(const struct opt_command *cmd)
     return status;
 }
 
-/* ================================== 54 CLI ===================================
+/* ================================== 55 CLI ===================================
  * for     the commands and their help, and main
  * uses    MEM, TXT, SAY, OPT, SERVE, LOADCMD, REPORT
  * owns    the exit status
