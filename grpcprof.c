@@ -1603,7 +1603,44 @@ static void num_put_be(struct buf *b, uint64_t v, unsigned n)
 #define TXT_FORMAT_4  __attribute__((format(printf, 4, 5)))
 #define TXT_FORMAT_2V __attribute__((format(printf, 2, 0)))
 
-/* Write one formatted line to *why, which may be NULL, and return code. */
+/* Return the length in bytes of the UTF-8 character at p, of n bytes left,
+ * n > 0; 0 if invalid: overlong, a surrogate, past U+10FFFF, or truncated. */
+static size_t txt_utf8(const char *p, size_t n)
+{
+    const uint8_t *s = (const uint8_t *)p;
+    if (s[0] < 0x80)
+        return 1;
+    size_t len = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
+    if (s[0] < 0xc2 || s[0] > 0xf4 || n < len)
+        return 0;
+    for (size_t i = 1; i < len; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
+        (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
+        return 0;
+    return len;
+}
+
+/* Return the length of the character at p, of n bytes left, n > 0; set *fit if
+ * it is printable: no control character, line separator, bidi control, U+FFFE,
+ * U+FFFF or byte that is not UTF-8, which counts as a character. */
+static size_t txt_printable(const char *p, size_t n, bool *fit)
+{
+    const uint8_t *s = (const uint8_t *)p;
+    size_t len = txt_utf8(p, n);
+    uint8_t last = len ? s[len - 1] : 0;
+    *fit = len == 1 ? s[0] >= 0x20 && s[0] != 0x7f
+         : len == 2 ? s[0] != 0xc2 || last >= 0xa0
+         : len != 3 ? len > 0
+         : !memcmp(p, "\xe2\x80", 2) ? last < 0xa8 || last > 0xae
+         : !memcmp(p, "\xe2\x81", 2) ? last < 0xa6 || last > 0xa9
+         : memcmp(p, "\xef\xbf", 2) || last < 0xbe;
+    return len ? len : 1;
+}
+
+/* Write one formatted line to *why, which may be NULL, and return code.  Bytes
+ * of a name that a terminal should not get become '?'. */
 static TXT_FORMAT_3 int txt_fail(struct gp_why *why, int code, const char *fmt,
                                  ...)
 {
@@ -1612,9 +1649,13 @@ static TXT_FORMAT_3 int txt_fail(struct gp_why *why, int code, const char *fmt,
         va_start(ap, fmt);
         vsnprintf(why->text, sizeof why->text, fmt, ap);
         va_end(ap);
-        for (char *p = why->text; *p; p++)  /* a name may contain any byte */
-            if ((unsigned char)*p < 0x20 || *p == 0x7f)
-                *p = '?';
+        char *p = why->text;
+        bool fit;
+        for (size_t i = 0, k, n = strlen(p); i < n; i += k) {
+            k = txt_printable(p + i, n - i, &fit);
+            if (!fit)
+                memset(p + i, '?', k);
+        }
     }
     return code;
 }
@@ -1860,42 +1901,6 @@ static void txt_put_bytes(struct buf *b, double bytes)
     txt_putf(b, "%.*f %s", i && bytes < 99.95 ? 1 : 0, bytes, unit[i]);
 }
 
-/* Return the length in bytes of the UTF-8 character at p, of n bytes left,
- * n > 0; 0 if invalid: overlong, a surrogate, past U+10FFFF, or truncated. */
-static size_t txt_utf8(const char *p, size_t n)
-{
-    const uint8_t *s = (const uint8_t *)p;
-    if (s[0] < 0x80)
-        return 1;
-    size_t len = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
-    if (s[0] < 0xc2 || s[0] > 0xf4 || n < len)
-        return 0;
-    for (size_t i = 1; i < len; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-        (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-        return 0;
-    return len;
-}
-
-/* Return the length of the character at p, of n bytes left, n > 0; set *fit if
- * it is printable: no control character, line separator, bidi control, U+FFFE,
- * U+FFFF or byte that is not UTF-8, which counts as a character. */
-static size_t txt_printable(const char *p, size_t n, bool *fit)
-{
-    const uint8_t *s = (const uint8_t *)p;
-    size_t len = txt_utf8(p, n);
-    uint8_t last = len ? s[len - 1] : 0;
-    *fit = len == 1 ? s[0] >= 0x20 && s[0] != 0x7f
-         : len == 2 ? s[0] != 0xc2 || last >= 0xa0
-         : len != 3 ? len > 0
-         : !memcmp(p, "\xe2\x80", 2) ? last < 0xa8 || last > 0xae
-         : !memcmp(p, "\xe2\x81", 2) ? last < 0xa6 || last > 0xa9
-         : memcmp(p, "\xef\xbf", 2) || last < 0xbe;
-    return len ? len : 1;
-}
-
 /* Append s for a terminal, with tab for each tab, U+FFFD for unprintables. */
 static void txt_put_name(struct buf *b, struct slice s, char tab)
 {
@@ -2056,6 +2061,52 @@ static struct slice txt_next_line(struct slice *s)
     struct slice line = { s->p, end ? (size_t)(end - s->p) : s->n };
     *s = txt_after(*s, line.n + (end != NULL));
     return line;
+}
+
+/* Return s without the white space at its start. */
+static struct slice txt_trim_start(struct slice s)
+{
+    while (s.n && isspace((unsigned char)*s.p))
+        s = txt_after(s, 1);
+    return s;
+}
+
+/* Return s without the white space at its end. */
+static struct slice txt_trim_end(struct slice s)
+{
+    while (s.n && isspace((unsigned char)s.p[s.n - 1]))
+        s.n--;
+    return s;
+}
+
+/* Return s without the white space at both ends. */
+static struct slice txt_trim(struct slice s)
+{
+    return txt_trim_end(txt_trim_start(s));
+}
+
+/* Return at most the first n bytes of s; no character is cut in two. */
+static struct slice txt_cut(struct slice s, size_t n)
+{
+    if (s.n <= n)
+        return s;
+    while (n > 0 && ((uint8_t)s.p[n] & 0xc0) == 0x80)
+        n--;
+    return (struct slice){ s.p, n };
+}
+
+/* Return the title of the HTML page in s or, without one, the first line of s
+ * that is not blank. */
+static struct slice txt_title(struct slice s)
+{
+    const char *title = s.n ? memmem(s.p, s.n, "<title>", 7) : NULL;
+    if (title) {
+        s = txt_after(s, (size_t)(title - s.p) + 7);
+        const char *end = memchr(s.p, '<', s.n);
+        s.n = end ? (size_t)(end - s.p) : s.n;
+    }
+    s = txt_trim_start(s);
+    return txt_trim_end(txt_next_line(&s));
 }
 
 /* Return the last component of a path, borrowed. */
@@ -7365,16 +7416,6 @@ static void legacy_skip(struct slice *s, size_t n)
     *s = txt_after(*s, n);
 }
 
-/* Return s without the blanks at its ends. */
-static struct slice legacy_trim(struct slice s)
-{
-    while (s.n && isspace((unsigned char)*s.p))
-        legacy_skip(&s, 1);
-    while (s.n && isspace((unsigned char)s.p[s.n - 1]))
-        s.n--;
-    return s;
-}
-
 /* Cut a hexadecimal number of up to 16 digits from s into *v; false: none. */
 static bool legacy_hex(struct slice *s, uint64_t *v)
 {
@@ -7392,7 +7433,7 @@ static bool legacy_hex(struct slice *s, uint64_t *v)
 static bool legacy_map_line(struct slice line, struct pp_mapping *m)
 {
     *m = (struct pp_mapping){0};
-    line = legacy_trim(line);
+    line = txt_trim(line);
     if (!legacy_hex(&line, &m->start))
         return false;
     while (line.n && (*line.p == '-' || isspace((unsigned char)*line.p)))
@@ -7581,7 +7622,7 @@ static void legacy_java_name(struct slice s, struct pp_function *f,
         struct slice in = { open + 1, (size_t)(s.p + s.n - open) - 2 };
         const char *colon = memrchr(in.p, ':', in.n);
         uint64_t n = 0;
-        f->name = legacy_trim((struct slice){ s.p, (size_t)(open - s.p) });
+        f->name = txt_trim((struct slice){ s.p, (size_t)(open - s.p) });
         if (colon && !txt_slice_number((struct slice){ colon + 1,
                 (size_t)(in.p + in.n - colon) - 1 }, 0, INT64_MAX, &n)) {
             f->file = (struct slice){ in.p, (size_t)(colon - in.p) };
@@ -7609,7 +7650,7 @@ static int legacy_read_java(struct pp *p, struct slice text, struct index *x)
         if (!txt_starts(word, "0x") || !legacy_hex(&word, &address) || word.n)
             continue;
         l = legacy_find_location(p, x, address);
-        s = legacy_trim(s);
+        s = txt_trim(s);
         if (l == MEM_NONE || !s.n || p->location[l].nlines)
             continue;
         legacy_java_name(s, &f, &number);
@@ -7781,15 +7822,15 @@ static int import_fail(struct import *x, const char *what)
                              x->r->name, x->line, what);
 }
 
-/* Report which limit the profile exceeds. */
-static int import_fail_limit(struct import *x, const char *what, size_t most)
+/* Report which limit the profile exceeds: more than most of what. */
+static int import_fail_limit(struct import *x, size_t most, const char *what)
 {
-    return x->err = txt_fail(x->r->why, GP_ELIMIT, "%s: %s, more than %zu",
-                             x->r->name, what, most);
+    return x->err = txt_fail(x->r->why, GP_ELIMIT, "%s: more than %zu %s",
+                             x->r->name, most, what);
 }
 
-/* Read more text behind what is left of it.  A step is as long as what is left,
- * so that a long line is not searched again and again. */
+/* Read more text after the unread rest.  A step is as long as the rest, so that
+ * the time for a long line grows with its length, not with its square. */
 static void import_refill(struct import *x)
 {
     struct buf *b = &x->p->raw;
@@ -7815,8 +7856,8 @@ static void import_refill(struct import *x)
         x->fd = -1;
 }
 
-/* Read the next line into *s, without blanks behind it; false and an empty *s
- * at the end. */
+/* Read the next line into *s, without the white space at its end; false and an
+ * empty *s at the end of the text. */
 static bool import_line(struct import *x, struct slice *s)
 {
     *s = (struct slice){0};
@@ -7829,20 +7870,11 @@ static bool import_line(struct import *x, struct slice *s)
     x->line++;
     if (s->n > IMPORT_LINE_BYTES) {
         *s = (struct slice){0};
-        import_fail_limit(x, "a line has more bytes", IMPORT_LINE_BYTES);
+        import_fail_limit(x, IMPORT_LINE_BYTES, "bytes in a line");
         return false;
     }
-    while (s->n && isspace((unsigned char)s->p[s->n - 1]))
-        s->n--;
+    *s = txt_trim_end(*s);
     return true;
-}
-
-/* Return s without blanks in front. */
-static struct slice import_trim(struct slice s)
-{
-    while (s.n && isspace((unsigned char)*s.p))
-        s = txt_after(s, 1);
-    return s;
 }
 
 /* Cut a whole number, decimal or, after 0x or if hex, hexadecimal, off *s into
@@ -7867,7 +7899,7 @@ static bool import_number(struct slice *s, bool hex, uint64_t *v)
     return i > 0;
 }
 
-/* Cut text off the front of *s; false: it does not start so. */
+/* Cut text off the front of *s; false: *s does not start with it. */
 static bool import_skip(struct slice *s, const char *text)
 {
     if (!txt_starts(*s, text))
@@ -7920,7 +7952,7 @@ static struct slice import_intern(struct import *x, struct slice s)
 }
 
 /* Return the row of the mapping of file; MEM_NONE if file is empty.  If placed,
- * addresses in it are offsets into the file; else where it was is unknown. */
+ * addresses are offsets into the file; else its place in memory is unknown. */
 static uint32_t import_mapping(struct import *x, struct slice file, bool placed)
 {
     struct pp *p = x->p;
@@ -8010,7 +8042,7 @@ static uint32_t import_location(struct import *x, const struct import_frame *f)
 static void import_push_row(struct import *x, uint32_t l)
 {
     if (x->n >= IMPORT_MOST_DEPTH)
-        import_fail_limit(x, "a stack has more frames", IMPORT_MOST_DEPTH);
+        import_fail_limit(x, IMPORT_MOST_DEPTH, "frames in a stack");
     uint32_t *to = x->err ? NULL : MEM_ADD(x->stack, x->n, x->cap);
     if (to)
         *to = l;
@@ -8041,8 +8073,7 @@ static void import_sample(struct import *x, const int64_t *value,
                           const struct pp_label *label, size_t nl)
 {
     if (!x->err && x->p->nstack + x->n > IMPORT_MOST_FRAMES)
-        import_fail_limit(x, "all stacks together have more frames",
-                          IMPORT_MOST_FRAMES);
+        import_fail_limit(x, IMPORT_MOST_FRAMES, "frames in all stacks");
     if (!x->err)
         x->err = pp_add_sample(x->p, x->stack, x->n, value, label, nl);
     x->n = 0;
@@ -8137,8 +8168,8 @@ static bool import_count(struct slice *s, double *count)
         !isdigit((unsigned char)*digits.p) ||
         !((*count = txt_finite(digits)) >= 0))
         return false;
-    for (s->n = i; s->n && isspace((unsigned char)s->p[s->n - 1]); )
-        s->n--;
+    s->n = i;
+    *s = txt_trim_end(*s);
     return true;
 }
 
@@ -8210,7 +8241,7 @@ static struct import_frame import_split(struct slice s)
     return f;
 }
 
-/* True if s holds no control characters but those of terminals. */
+/* True if s has no control characters except white space and escape. */
 static bool import_is_text(struct slice s)
 {
     for (size_t i = 0; i < s.n; i++)
@@ -8228,10 +8259,8 @@ static enum import_folded import_folded_kind(struct slice text)
 {
     size_t frames = 0, counts = 0, lines = 0, headings = 0;
     while (text.n && lines < IMPORT_PROBED_LINES) {
-        struct slice s = import_trim(txt_next_line(&text));
+        struct slice s = txt_trim(txt_next_line(&text));
         double count;
-        while (s.n && isspace((unsigned char)s.p[s.n - 1]))
-            s.n--;
         if (!s.n || *s.p == '#')
             continue;
         if (s.n > IMPORT_LINE_BYTES || !import_is_text(s))
@@ -8273,7 +8302,7 @@ static void import_folded(struct import *x, bool counted)
     while (import_line(x, &s)) {
         double count = 1;
         size_t nl;
-        s = import_trim(s);
+        s = txt_trim_start(s);
         if (!s.n || *s.p == '#')
             continue;
         if (counted && !import_count(&s, &count)) {
@@ -8367,7 +8396,7 @@ static bool import_head_rest(struct slice s, struct import_head *e)
     while (word.n && word.p[word.n - 1] == ':')
         word.n--;
     e->event = word;
-    e->rest = import_trim(left);
+    e->rest = txt_trim_start(left);
     return word.n > 0;
 }
 
@@ -8375,13 +8404,14 @@ static bool import_head_rest(struct slice s, struct import_head *e)
  * comm and an id are required; false: it is none. */
 static bool import_head(struct slice s, struct import_head *e)
 {
-    s = import_trim(s);
-    for (size_t i = 1; i + 1 < s.n; i++) {
-        struct slice rest = txt_after(s, i);
+    s = txt_trim_start(s);
+    for (size_t i = 1, next; i + 1 < s.n; i = next) {
         uint64_t n;
-        if (s.p[i] != ' ' || s.p[i - 1] == ' ')
+        next = i + 1;
+        if (s.p[i] != ' ')
             continue;
-        rest = import_trim(rest);
+        struct slice rest = txt_trim_start(txt_after(s, i));
+        next = s.n - rest.n;            /* each run of blanks is read once */
         *e = (struct import_head){ .comm = { s.p, i }, .period = 1, .ns = -1,
                                    .pid = UINT64_MAX, .tid = UINT64_MAX };
         (void)import_skip(&rest, "-");          /* -1 is no thread */
@@ -8406,7 +8436,7 @@ static bool import_perf_frame(struct slice s, bool chain, bool returns,
                               struct import_frame *f)
 {
     *f = (struct import_frame){0};
-    s = import_trim(s);
+    s = txt_trim_start(s);
     if (!import_number(&s, true, &f->address) || !s.n || *s.p != ' ')
         return false;
     if (txt_ends(s, " (deleted))"))
@@ -8421,7 +8451,7 @@ static bool import_perf_frame(struct slice s, bool chain, bool returns,
         f->module.n -= f->module.n && f->module.p[f->module.n - 1] == ')';
         s.n = (size_t)(open - s.p);
     }
-    s = import_trim(s);
+    s = txt_trim_start(s);
     const char *plus = s.n ? memrchr(s.p, '+', s.n) : NULL;
     if (plus && txt_starts(txt_after(s, (size_t)(plus - s.p)), "+0x"))
         s.n = (size_t)(plus - s.p);
@@ -8442,9 +8472,7 @@ static bool import_is_perf(struct slice text)
     struct import_head e;
     struct import_frame f;
     for (size_t lines = 0; text.n && lines < IMPORT_PROBED_LINES; lines++) {
-        struct slice s = txt_next_line(&text);
-        while (s.n && isspace((unsigned char)s.p[s.n - 1]))
-            s.n--;
+        struct slice s = txt_trim_end(txt_next_line(&text));
         if (!s.n || *s.p == '#')
             continue;
         if (s.n > IMPORT_LINE_BYTES || !import_is_text(s) ||
@@ -8469,7 +8497,7 @@ static size_t import_event(struct import *x, struct import_perf *p,
     while (i < p->n && !txt_equal(p->name[i], e->event))
         i++;
     if (i == IMPORT_EVENTS) {
-        import_fail_limit(x, "the samples are of more events", IMPORT_EVENTS);
+        import_fail_limit(x, IMPORT_EVENTS, "different events");
         return SIZE_MAX;
     }
     if (i == p->n) {
@@ -8554,8 +8582,8 @@ static void import_perf_sample(struct import *x, struct import_perf *k,
                        (int64_t[]){ 1, (int64_t)period }, label, nl);
 }
 
-/* Give the last frame of the stack the place in s, "app.c:12", a line of perf
- * script's srcline; false: s is none. */
+/* Give the last frame of the stack the place in s, "app.c:12", which perf
+ * script prints for the field srcline; false: s is not such a line. */
 static bool import_srcline(struct import *x, struct slice s)
 {
     struct pp *p = x->p;
@@ -8591,7 +8619,7 @@ static bool import_perf_line(struct import *x, struct slice s, bool *user)
     return true;
 }
 
-/* Put the mapping of the program, which is no library, before the others. */
+/* Put the mapping of the program before those of libraries. */
 static void import_program_first(struct pp *p)
 {
     uint32_t to = 0, n = (uint32_t)p->nmappings;
@@ -8691,18 +8719,18 @@ static bool import_values(struct slice *s, const struct import_text *t,
 {
     for (size_t i = 0; i < t->values; i++) {
         uint64_t v;
-        *s = import_trim(*s);
+        *s = txt_trim_start(*s);
         (void)import_skip(s, "[");
-        *s = import_trim(*s);
+        *s = txt_trim_start(*s);
         bool minus = t->heap && i < 2 && import_skip(s, "-");
         if (!import_number(s, false, &v) || v > INT64_MAX)
             return false;
         value[i] = minus ? -(int64_t)v : (int64_t)v;
         (void)import_skip(s, ":");
-        *s = import_trim(*s);
+        *s = txt_trim_start(*s);
         (void)import_skip(s, "]");
     }
-    *s = import_trim(*s);
+    *s = txt_trim_start(*s);
     return import_skip(s, "@");
 }
 
@@ -8726,14 +8754,14 @@ static bool import_go_frame(struct slice s, struct import_frame *f)
     *f = (struct import_frame){0};
     if (!import_skip(&s, "#"))
         return false;
-    s = import_trim(s);
+    s = txt_trim_start(s);
     if (!txt_starts(s, "0x") || !import_number(&s, true, &f->address))
         return false;
     f->name = txt_next_word(&s);
     const char *plus = f->name.n ? memrchr(f->name.p, '+', f->name.n) : NULL;
     if (plus)
         f->name.n = (size_t)(plus - f->name.p);
-    s = import_trim(s);
+    s = txt_trim_start(s);
     const char *colon = s.n ? memrchr(s.p, ':', s.n) : NULL;
     struct slice number = colon ? txt_after(s, (size_t)(colon + 1 - s.p)) : s;
     uint64_t line = 0;
@@ -8765,7 +8793,8 @@ static void import_convert(const struct import_text *t, int64_t *v, int64_t *to,
     }
 }
 
-/* Add a record with these values and the stack, or else the addresses. */
+/* Add a record with these values and the stack or, if it is empty, the
+ * addresses. */
 static void import_record(struct import *x, const struct import_text *t,
                           int64_t *value, struct slice addresses)
 {
@@ -8804,7 +8833,7 @@ static void import_records(struct import *x, const struct import_text *t)
                 import_push(x, &f);
             continue;
         }
-        struct slice record = import_trim(s);
+        struct slice record = txt_trim_start(s);
         bool end = !more || import_is_maps(s) ||
                    (!t->heap && txt_starts(record, "---"));
         if (!end && (!record.n || *record.p == '#'))
@@ -8823,7 +8852,8 @@ static void import_records(struct import *x, const struct import_text *t)
     }
 }
 
-/* Have the frames of allocators, or of profiling, dropped from the leaf. */
+/* Set drop_frames and keep_frames so that the frames of allocators, and of Go's
+ * profiling, are dropped at the leaf. */
 static void import_drop_allocators(struct import *x)
 {
     x->p->drop_frames = txt_slice(
@@ -8834,6 +8864,19 @@ static void import_drop_allocators(struct import *x)
         "__builtin_(vec_)?(new|delete)|.*allocator.*::allocate|allocate|"
         "DoSampledAllocation|runtime\\..*");
     x->p->keep_frames = txt_slice("runtime\\.(panic|reflectcall|call[0-9]*)");
+}
+
+/* Add the sample types of a heap: what was allocated, if known, and what is in
+ * use, as objects and space. */
+static void import_heap_types(struct import *x, bool allocated,
+                              const char *objects, const char *space)
+{
+    if (allocated) {
+        import_type(x, "alloc_objects", "count");
+        import_type(x, "alloc_space", "bytes");
+    }
+    import_type(x, objects, "count");
+    import_type(x, space, "bytes");
 }
 
 /* Read the text of a Go or gperftools heap profile. */
@@ -8849,7 +8892,7 @@ static void import_heap(struct import *x)
         import_fail(x, "want: heap profile: n: n [n: n] @ heap/n");
         return;
     }
-    s = import_trim(s);
+    s = txt_trim_start(s);
     bool other = txt_starts(s, "growth") || txt_starts(s, "fragmentation");
     const char *slash = s.n ? memchr(s.p, '/', s.n) : NULL;
     struct slice kind = { s.p, slash ? (size_t)(slash - s.p) : s.n };
@@ -8864,12 +8907,8 @@ static void import_heap(struct import *x)
     }
     bool allocated = !other && ((all[2] != all[0] && all[2]) ||
                                 (all[3] != all[1] && all[3]));
-    if (allocated) {
-        import_type(x, "alloc_objects", "count");
-        import_type(x, "alloc_space", "bytes");
-    }
-    import_type(x, allocated ? "inuse_objects" : "objects", "count");
-    import_type(x, allocated ? "inuse_space" : "space", "bytes");
+    import_heap_types(x, allocated, allocated ? "inuse_objects" : "objects",
+                      allocated ? "inuse_space" : "space");
     import_period(x, "space", "bytes", period);
     import_drop_allocators(x);
     import_records(x, &t);
@@ -8883,7 +8922,6 @@ static void import_jemalloc(struct import *x)
     int64_t value[IMPORT_HEAP];
     struct slice s, addresses = {0}, rest;
     uint64_t rate = 0;
-    bool allocated = false;
     (void)import_line(x, &s);
     (void)import_skip(&s, "heap_v2/");
     if (!import_number(&s, false, &rate) || !rate || rate > INT64_MAX) {
@@ -8892,7 +8930,7 @@ static void import_jemalloc(struct import *x)
     }
     t.rate = (double)rate;
     for (rest = x->rest; import_line(x, &s); rest = x->rest) {
-        s = import_trim(s);
+        s = txt_trim_start(s);
         if (import_is_maps(s))
             break;
         if (import_skip(&s, "@")) {
@@ -8912,13 +8950,8 @@ static void import_jemalloc(struct import *x)
             return;
         }
         if (!addresses.p) {             /* of all stacks */
-            allocated = value[2] || value[3];
-            if (allocated) {
-                import_type(x, "alloc_objects", "count");
-                import_type(x, "alloc_space", "bytes");
-            }
-            import_type(x, "inuse_objects", "count");
-            import_type(x, "inuse_space", "bytes");
+            import_heap_types(x, value[2] || value[3], "inuse_objects",
+                              "inuse_space");
         } else {
             import_record(x, &t, value, addresses);
         }
@@ -8951,10 +8984,10 @@ static bool import_attribute(struct slice s, struct slice *name, uint64_t *v)
     if (!is)
         return false;
     *name = (struct slice){ s.p, (size_t)(is - s.p) };
-    s = import_trim(txt_after(s, name->n + 1));
+    s = txt_trim_start(txt_after(s, name->n + 1));
     while (name->n && name->p[name->n - 1] == ' ')
         name->n--;
-    *name = import_trim(*name);
+    *name = txt_trim_start(*name);
     if (!import_number(&s, false, v) || *v > INT64_MAX)
         *v = 0;
     return true;
@@ -9001,11 +9034,11 @@ static void import_thread_line(struct import *x, struct slice s)
     struct slice one;
     if (import_skip(&s, "PC:") || import_skip(&s, "creator:") ||
         import_skip(&s, "@"))
-        s = import_trim(s);
+        s = txt_trim_start(s);
     one = s;
     if (txt_starts(one, "0x") && import_number(&one, true, &f.address) &&
         import_skip(&one, ":")) {
-        f.name = import_trim(one);
+        f.name = txt_trim_start(one);
         f.address -= x->n > 0 && f.address > 0;
         import_push(x, &f);
     } else {
@@ -9023,7 +9056,7 @@ static void import_threads(struct import *x)
     import_period(x, "thread", "count", 1);
     for (;;) {
         bool more = import_line(x, &s), maps = more && import_is_maps(s);
-        s = import_trim(s);
+        s = txt_trim_start(s);
         bool head = txt_starts(s, "--- Thread ") ||
                     txt_starts(s, "---- no stack trace for");
         last = x->p->nsamples ? &x->p->value[x->p->nsamples - 1] : NULL;
@@ -9068,7 +9101,7 @@ static void import_java(struct import *x)
         word = txt_after(s, (size_t)((const char *)memchr(s.p, '=', s.n) -
                                      s.p) + 1);
         if (txt_equal(name, txt_slice("resolution")))
-            unit = import_trim(word);
+            unit = txt_trim_start(word);
         else if (txt_equal(name, txt_slice("sampling period")))
             p->period = (int64_t)v;
         else if (txt_equal(name, txt_slice("ms since reset")))
@@ -9317,7 +9350,7 @@ struct import_scope {                   /* a speedscope file */
     struct slice name;                  /* of the profile */
 };
 
-/* Set f's factor to that of the unit of profile v, and return what it is of. */
+/* Set f's factor to that of profile v's unit, and return the kind of unit. */
 static enum import_unit import_unit(struct import *x, struct import_scope *f,
                                     const struct js_value *v)
 {
@@ -9350,7 +9383,8 @@ static void import_scope_value(const struct import_scope *f, int64_t count,
     to[f->at] = value > 0 ? import_whole(round(value)) : 0;
 }
 
-/* Read a sampled profile of a speedscope file; false: damaged. */
+/* Read a sampled profile of a speedscope file; false: a stack has a frame that
+ * is not listed. */
 static bool import_sampled(struct import *x, const struct import_scope *f,
                            const struct js_value *v)
 {
@@ -9397,7 +9431,8 @@ static uint32_t import_open_node(struct import *x, struct import_tree *t,
 }
 
 /* Read an evented profile of a speedscope file: frames open and close.  Its
- * stacks are a tree, so that an event takes the same time at any depth. */
+ * stacks are a tree, so that an event takes the same time at any depth.  False:
+ * a frame is not listed or not open, or the time goes back. */
 static bool import_evented(struct import *x, const struct import_scope *f,
                            const struct js_value *v)
 {
@@ -9428,8 +9463,7 @@ static bool import_evented(struct import *x, const struct import_scope *f,
         if (txt_equal(m.text, txt_slice("\"O\""))) {
             open = import_open_node(x, &t, open, frame);
             if (++depth > IMPORT_MOST_DEPTH)
-                import_fail_limit(x, "a stack has more frames",
-                                  IMPORT_MOST_DEPTH);
+                import_fail_limit(x, IMPORT_MOST_DEPTH, "frames in a stack");
         } else {
             good = open != MEM_NONE && t.node[open].location == frame;
             open = good ? t.node[open].parent : MEM_NONE;
@@ -9499,9 +9533,10 @@ static void import_speedscope(struct import *x, const struct js_value *frames,
         bool evented = txt_equal(m.text, txt_slice("\"evented\""));
         if (!(evented ? import_evented : import_sampled)(x, &f, &one) &&
             !x->err)
-            x->err = txt_fail(x->r->why, GP_EFORMAT, "%s: damaged: an event or "
-                              "a stack of a profile fits no frame",
-                              x->r->name);
+            x->err = txt_fail(x->r->why, GP_EFORMAT, "%s: damaged: %s",
+                              x->r->name, evented ? "an event is out of order "
+                              "or has an unknown frame"
+                              : "a stack has an unknown frame");
     }
     mem_free(f.frame);
 }
@@ -9540,17 +9575,18 @@ static int import_json(struct import *x)
     return x->err;
 }
 
-/* ---- which it is ---- */
+/* ---- recognising the format ---- */
 
-/* What a file is by its first bytes, or the bytes at a place, and what to do
- * with it. */
+/* Formats that are recognised by the bytes at a place, and what to do with such
+ * a file. */
 static const struct {
     size_t at;
     const char *begin, *is;
 } import_others[] = {
     { 0, "PERFILE2", "perf data. Convert it: perf script -i FILE | grpcprof "
                      "report -" },
-    { 0, "2ELIFREP", "perf data of another byte order: use perf script there" },
+    { 0, "2ELIFREP", "perf data of another byte order. Convert it on the "
+                     "machine that recorded it: perf script" },
     { 0, "FLR", "a recording of Java Flight Recorder. Convert it: jfrconv -o "
                 "collapsed FILE FILE.folded (of async-profiler), or java -jar "
                 "jfr-converter.jar" },
@@ -9569,11 +9605,12 @@ static const struct {
     { 0, "bplist00", "a part of an Instruments .trace. Convert that: xctrace "
                      "export --input FILE.trace --xpath '//table[@schema="
                      "\"time-profile\"]' | inferno-collapse-xctrace" },
-    { 0, "# callgrind format", "callgrind's counts: see kcachegrind" },
+    { 0, "# callgrind format", "counts of callgrind. Look at them in "
+                               "kcachegrind" },
     { 0, "v8-version,", "a log of V8. Use node --cpu-prof instead of --prof" },
 };
 
-/* What JSON is by a text in its first part. */
+/* JSON that is recognised by a text near its start, and what to do with it. */
 static const struct {
     const char *has, *is;
 } import_other_json[] = {
@@ -9589,11 +9626,11 @@ static const struct {
     { "\"dhatFileVersion\"", "a profile of DHAT. Look at it in dh_view.html" },
 };
 
-/* Return what the JSON that s starts with is, and what to do; or NULL. */
+/* Return what JSON s is, as import_other_json says it; NULL if not known. */
 static const char *import_name_json(struct slice s)
 {
     size_t n = sizeof import_other_json / sizeof *import_other_json;
-    s.n = s.n > IMPORT_PROBED_BYTES ? IMPORT_PROBED_BYTES : s.n;
+    s = txt_cut(s, IMPORT_PROBED_BYTES);
     if (!s.n || (*s.p != '{' && *s.p != '['))
         return NULL;
     for (size_t i = 0; i < n; i++) {
@@ -9604,25 +9641,12 @@ static const char *import_name_json(struct slice s)
     return NULL;
 }
 
-/* Return the title of the HTML page s, or its first line. */
-static struct slice import_page_title(struct slice s)
-{
-    s.n = s.n > IMPORT_PROBED_BYTES ? IMPORT_PROBED_BYTES : s.n;
-    const char *title = s.n ? memmem(s.p, s.n, "<title>", 7) : NULL;
-    if (title)
-        s = import_trim(txt_after(s, (size_t)(title - s.p) + 7));
-    const char *end = s.n && title ? memchr(s.p, '<', s.n) : NULL;
-    if (end)
-        s.n = (size_t)(end - s.p);
-    return import_trim(txt_next_line(&s));
-}
-
 /* Report what x's file is, if it is no profile but something known or text;
  * else return PP_NOT_FOREIGN. */
 static int import_name_format(struct import *x, bool json)
 {
     struct slice s = x->rest, line;
-    const char *name = x->r->name, *is = import_name_json(import_trim(s));
+    const char *name = x->r->name, *is = import_name_json(txt_trim_start(s));
     for (size_t i = 0; i < sizeof import_others / sizeof *import_others; i++) {
         size_t at = import_others[i].at;
         if (s.n > at && txt_starts(txt_after(s, at), import_others[i].begin))
@@ -9631,21 +9655,14 @@ static int import_name_format(struct import *x, bool json)
     if (is)
         return txt_fail(x->r->why, GP_EFORMAT, "%s: not a pprof profile but %s",
                         name, is);
-    bool html = txt_starts(import_trim(s), "<");
-    struct slice begin = { s.p, s.n > IMPORT_PROBED_BYTES ? IMPORT_PROBED_BYTES
-                                                          : s.n };
-    size_t lead = begin.n - import_trim(begin).n;
+    struct slice begin = txt_cut(s, IMPORT_PROBED_BYTES);
+    line = txt_cut(txt_title(begin), 100);
     if (json)
         return txt_fail(x->r->why, GP_EFORMAT, "%s: JSON, but neither a "
                         ".cpuprofile of V8 nor a speedscope file", name);
-    if (!begin.n || !import_is_text(begin) || lead == begin.n)
+    if (!import_is_text(begin) || !line.n)
         return PP_NOT_FOREIGN;
-    line = import_trim(s);
-    line = html ? import_page_title(line) : txt_next_line(&line);
-    line.n = line.n > 100 ? 100 : line.n;
-    while (line.n && (isspace((unsigned char)line.p[line.n - 1]) ||
-                      ((uint8_t)line.p[line.n - 1] & 0xc0) == 0x80))
-        line.n--;
+    bool html = txt_starts(txt_trim_start(begin), "<");
     return txt_fail(x->r->why, GP_EFORMAT, "%s: not a profile but %s: \"%.*s\"."
                     " Profiles are at http://HOST:PORT/debug/pprof/profile",
                     name, html ? "an HTML page" : "text", (int)line.n, line.p);
@@ -9659,8 +9676,8 @@ static void import_init(struct import *x, struct pp_reader *r)
     (void)import_skip(&x->rest, "\xef\xbb\xbf");        /* a byte order mark */
 }
 
-/* Release x; drop the text unless the profile borrows from it.  Return e, and
- * say what it is if it has no text yet. */
+/* Release x; drop the text unless the profile borrows from it.  Return e, after
+ * reporting it if that was not done. */
 static int import_fini(struct import *x, int e)
 {
     mem_index_fini(&x->functions);
@@ -9719,7 +9736,7 @@ static int import_read(struct pp_reader *r)
     if (e != PP_NOT_FOREIGN)
         return e;
     import_init(&x, r);
-    while (*(s = import_trim(x.rest), s.n ? s.p : "") == '#')
+    while (*(s = txt_trim_start(x.rest), s.n ? s.p : "") == '#')
         (void)import_line(&x, &s);
     void (*text)(struct import *) = import_find_text(s);
     enum import_folded folded = text ? IMPORT_NOT_FOLDED
@@ -9733,8 +9750,8 @@ static int import_read(struct pp_reader *r)
         if (!x.err && ((x.err = legacy_read_maps(r->p, x.rest)) ||
                        (x.err = legacy_find_mappings(r->p))) &&
             x.err == GP_ELIMIT)
-            import_fail_limit(&x, "addresses times mappings",
-                              LEGACY_MOST_PLACED);
+            import_fail_limit(&x, LEGACY_MOST_PLACED,
+                              "addresses times mappings");
     } else if (json) {
         e = import_json(&x);
         x.copies = e == GP_OK;          /* its strings are in the arena */
@@ -9812,8 +9829,9 @@ static bool symbol_wants(const struct pp_mapping *m)
 }
 
 /* Open the file of mapping m, and return its row in k's elf; MEM_NONE if it is
- * not the file that was profiled, and say so in note.  Without a build id it is
- * if it was not changed after the profile's end, taken_s. */
+ * not the file that was profiled: it has another build id or, if the profile
+ * has none, was changed after the profile's end, taken_s.  Append to note which
+ * it is. */
 static uint32_t symbol_open(struct symbol_names *k,
                             const struct pp_mapping *m, int64_t taken_s,
                             struct buf *note)
@@ -9895,8 +9913,9 @@ static void symbol_add_line(struct import *x, struct pp_location *l,
 }
 
 /* Name the functions of p that have no name by the symbols of the mapped files,
- * as pprof does; taken_s is when the profile was written if it does not say so,
- * 0: not known.  Append to note which files were used, or not and why. */
+ * as pprof does.  taken_s is when the file was written, for a profile without
+ * its time; 0: not known.  Append to note which files were used, and why others
+ * were not. */
 static int symbol_name_all(struct pp *p, int64_t taken_s, struct buf *note)
 {
     struct import x = { .p = p, .fd = -1, .copies = true };
@@ -16307,7 +16326,7 @@ static const char *anl_word(struct anl *a, struct slice s)
 {
     struct buf b = {0};
     bool cut = s.n > 60;
-    txt_put_clean(&b, (struct slice){ s.p, cut ? 57 : s.n });
+    txt_put_clean(&b, txt_cut(s, cut ? 57 : 60));
     txt_puts(&b, cut ? "..." : "");
     return anl_text_of(a, &b);
 }
@@ -30179,16 +30198,6 @@ static void fetch_copy(char *to, size_t size, struct slice s)
              s.n ? s.p : "");
 }
 
-/* Return s without blanks at its ends. */
-static struct slice fetch_trim(struct slice s)
-{
-    while (s.n && (*s.p == ' ' || *s.p == '\t'))
-        s = txt_after(s, 1);
-    while (s.n && strchr(" \t\r", s.p[s.n - 1]))
-        s.n--;
-    return s;
-}
-
 /* Read a header line into r; return NULL, or what is wrong. */
 static const char *fetch_read_header(struct fetch_answer *r, struct slice line,
                                      bool *chunked)
@@ -30197,7 +30206,7 @@ static const char *fetch_read_header(struct fetch_answer *r, struct slice line,
     if (!colon)
         return NULL;
     size_t n = (size_t)(colon - line.p);
-    struct slice v = fetch_trim(txt_after(line, n + 1));
+    struct slice v = txt_trim(txt_after(line, n + 1));
     uint64_t length;
     if (n == 8 && !strncasecmp(line.p, "location", n)) {
         if (v.n >= sizeof r->location)
@@ -30245,7 +30254,8 @@ static const char *fetch_read_head(struct fetch_answer *r, struct buf *in)
     r->status = code < 200 ? 0 : (int)code;
     r->left = UINT64_MAX;
     *r->location = *r->coding = 0;
-    fetch_copy(r->reason, sizeof r->reason, fetch_trim(txt_after(line, 12)));
+    fetch_copy(r->reason, sizeof r->reason,
+               txt_trim(txt_after(line, 12)));
     while (rest.n && !wrong)
         wrong = fetch_read_header(r, txt_next_line(&rest), &chunked);
     memmove(in->data, in->data + n, in->len - n);
@@ -30294,7 +30304,7 @@ static const char *fetch_read_body(struct fetch_answer *r, struct buf *in)
             struct slice line = { (const char *)p, length };
             if (!end && n <= FETCH_HEAD_BYTES)
                 break;
-            if (!end || !fetch_read_size(r, fetch_trim(line)))
+            if (!end || !fetch_read_size(r, txt_trim(line)))
                 return "has a malformed chunk";
             n = length + 1;
         }
@@ -30454,20 +30464,11 @@ static int fetch_get(const struct fetch_url *url, struct fetch_wait *w,
 /* Append the first line of body that has text; of an HTML page, its title. */
 static void fetch_put_line(struct buf *b, const struct buf *body)
 {
-    struct slice s = mem_slice(body), line = {0};
-    s.n = s.n < FETCH_ERROR_BYTES ? s.n : FETCH_ERROR_BYTES;
-    const char *title = s.n ? memmem(s.p, s.n, "<title>", 7) : NULL;
-    if (title) {
-        s = txt_after(s, (size_t)(title - s.p) + 7);
-        const char *end = memchr(s.p, '<', s.n);
-        s.n = end ? (size_t)(end - s.p) : s.n;
-    }
-    while (s.n && !line.n)
-        line = fetch_trim(txt_next_line(&s));
+    struct slice line = txt_title(txt_cut(mem_slice(body), FETCH_ERROR_BYTES));
     if (!line.n || *line.p == '<')
         return;
     txt_puts(b, ": ");
-    txt_put_clean(b, (struct slice){ line.p, line.n < 70 ? line.n : 70 });
+    txt_put_clean(b, txt_cut(line, 70));
 }
 
 /* Fail: r's status is not 200.  Say its text and what to do next. */

@@ -126,6 +126,7 @@ def floods():
     yield 'a group', ONE + b'\x13' + sample() + b'\x14'
     yield 'a name of 16 MiB', ONE + part(6, 'y' * (16 << 20)) + function(
         2, 5) + location(2, (2,)) + sample((2, 1))
+    yield 'a line of blanks of perf script', b'a' + b' \t' * (4 * MANY) + b'x\n'
 
 
 def bombs(folder):
