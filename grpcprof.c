@@ -335,6 +335,12 @@ enum {
 
     IMPORT_STEP_BYTES = 256 << 10,      /* of text read at a time */
 
+    /* Numbers of folded stacks are weights of samples, not samples, if all are
+     * multiples of the first, or if they are more than the second in all: a day
+     * of 1,000 cores at 1 Hz has 86 million. */
+    IMPORT_LEAST_WEIGHT = 100000,
+    IMPORT_MOST_SAMPLES = 100000000,
+
     /* Bytes of a line, frames of a stack and frames of all stacks; a profile
      * with more is refused.  A tree of calls, as in a .cpuprofile or an evented
      * speedscope file, can name many more than it has bytes. */
@@ -8293,6 +8299,43 @@ static struct slice import_thread_frame(struct slice *s)
     return (struct slice){ f.p + 1, (size_t)(tid - f.p) - 1 };
 }
 
+/* Give folded stacks whose numbers are weights, such as nanoseconds or cycles,
+ * the types samples and cpu.  If all are multiples of a large number, as in
+ * what report -f folded and inferno-collapse-perf write, that is one sample's
+ * weight; otherwise the number of samples is not known, and a row is one. */
+static void import_folded_weights(struct import *x)
+{
+    struct pp *p = x->p;
+    int64_t common = 0, total = 0;
+    for (size_t i = 0; i < p->nsamples; i++) {
+        int64_t a = p->value[i], b = common;
+        total = num_add_sat(total, a);
+        while (b) {
+            int64_t rest = a % b;
+            a = b;
+            b = rest;
+        }
+        common = a;
+    }
+    if (x->err || (common < IMPORT_LEAST_WEIGHT && total < IMPORT_MOST_SAMPLES))
+        return;
+    int64_t *value = mem_zalloc(2 * p->nsamples * sizeof *value);
+    x->err = value ? pp_add_type(p, txt_slice("cpu"), txt_slice("count"))
+                   : GP_ENOMEM;
+    for (size_t i = 0; !x->err && i < p->nsamples; i++) {
+        value[2 * i] = common < IMPORT_LEAST_WEIGHT ? p->value[i] > 0
+                                                    : p->value[i] / common;
+        value[2 * i + 1] = p->value[i];
+    }
+    if (x->err) {
+        mem_free(value);
+        return;
+    }
+    mem_free(p->value);
+    p->value = value;
+    p->value_cap = 2 * p->nsamples;
+}
+
 /* Read folded stacks. */
 static void import_folded(struct import *x, bool counted)
 {
@@ -8326,6 +8369,7 @@ static void import_folded(struct import *x, bool counted)
         import_sample_once(x, 0, &(int64_t){ import_whole(round(count)) }, &l,
                            nl);
     }
+    import_folded_weights(x);
 }
 
 /* ---- perf script ---- */
