@@ -106,7 +106,7 @@ EXACT=1 bash test.sh truth || exit 1
 make -s fuzz || exit 1
 mkdir "$dir/floods"
 for b in ./grpcprof "$bin"; do
-    /usr/bin/python3 tests/report/floods.py "$b" "$dir/floods" \
+    PYTHONPATH=tests/lib /usr/bin/python3 tests/report/floods.py "$b" "$dir/floods" \
         $([ "$b" = "$bin" ] && echo 8000 || echo 1600) 1000000 >"$dir/out" 2>&1
     grep -v '^ok ' "$dir/out"
     grep -q '^FAIL' "$dir/out" && die 'a profile that asks for much'

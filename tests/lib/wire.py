@@ -9,6 +9,8 @@ import time
 
 import hpack
 
+from pb import varint
+
 DATA, HEADERS, PRIORITY, RST, SETTINGS, PUSH, PING, GOAWAY, WINDOW, CONT = \
     range(10)
 END_STREAM = ACK = 1
@@ -31,14 +33,6 @@ def message(data, flag=0):
 
 def hello(name=b'you'):
     return message(b'\x0a' + varint(len(name)) + name)
-
-
-def varint(n):
-    out = b''
-    while n > 127:
-        out += bytes([n & 127 | 128])
-        n >>= 7
-    return out + bytes([n])
 
 
 def setting(key, value):

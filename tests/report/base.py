@@ -13,31 +13,19 @@ import subprocess
 import sys
 import xml.etree.ElementTree as xml
 
+from pb import number, part, varint
+from wire import say
+
 BIN, DIR = sys.argv[1:]
 NS = 10 ** 7                            # of one sample
 Z = 1.959963984540054
 FALSE_SHARE, LEAST = 0.05, 10           # as README and LIMITS have them
 
 
-def say(name, good, why=''):
-    print('ok   ' + name if good else
-          'FAIL %s: %s' % (name, str(why).replace('\n', ' ')[:300]), flush=True)
-
-
 # ---- profiles ----
 
-def varint(n):
-    out = b''
-    while n > 127:
-        out += bytes([n & 127 | 128])
-        n >>= 7
-    return out + bytes([n])
-
-
 def field(k, v):
-    if isinstance(v, int):
-        return varint(k << 3) + varint(v)
-    return varint(k << 3 | 2) + varint(len(v)) + v
+    return number(k, v) if isinstance(v, int) else part(k, v)
 
 
 def write(name, rows, program='/opt/shop', calls=0):

@@ -7,6 +7,8 @@ import os
 import resource
 import sys
 
+from pb import number, part, varint
+
 BIN, DIR = sys.argv[1:3]
 SECONDS, MIB = 20, 100
 NAMES = ['a' * 100 + '%04d' % i for i in range(2000)] + [
@@ -20,23 +22,6 @@ COSTLY = {
     'conditions': '(?:\\b|\\B|^|$)*' * 900 + 'q', 'optional ones': '(e?){1000}' * 8 + 'zz',
     'too many states': '(a?){1000}' * 99,
 }
-
-
-def varint(v):
-    out = bytearray()
-    while v >= 0x80:
-        out.append(v & 0x7f | 0x80)
-        v >>= 7
-    return bytes(out) + bytes([v])
-
-
-def number(field, v):
-    return varint(field << 3) + varint(v)
-
-
-def part(field, data):
-    data = data.encode() if isinstance(data, str) else data
-    return varint(field << 3 | 2) + varint(len(data)) + data
 
 
 def profile(drop, keep):

@@ -12,30 +12,13 @@ import tempfile
 import time
 import zlib
 
+from pb import number, part, varint
+
 BIN, DIR, MOST, MANY = *sys.argv[1:3], *map(int, sys.argv[3:5])
 SECONDS = 60
 VIEWS = ('text', 'json', 'svg', 'top', 'tree', 'traces', 'raw', 'tags', 'html',
          'folded', 'pprof', 'callgrind', 'speedscope', 'md')
 VIEWS = sys.argv[5:] or VIEWS
-
-
-def varint(v):
-    out = bytearray()
-    v &= (1 << 64) - 1
-    while v >= 0x80:
-        out.append(v & 0x7f | 0x80)
-        v >>= 7
-    return bytes(out) + bytes([v])
-
-
-def number(field, v):
-    return varint(field << 3) + varint(v)
-
-
-def part(field, data):
-    if isinstance(data, str):
-        data = data.encode()
-    return varint(field << 3 | 2) + varint(len(data)) + data
 
 
 TYPE = part(1, number(1, 1) + number(2, 2))

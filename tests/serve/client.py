@@ -22,13 +22,7 @@ import threading
 
 import grpc
 
-
-def varint(n):
-    out = b''
-    while n > 127:
-        out += bytes([n & 127 | 128])
-        n >>= 7
-    return out + bytes([n])
+from pb import varint
 
 
 def request(name):
