@@ -243,7 +243,7 @@ enum {
     RE_LAST_CASED  = 0x1e944,   /* no character after it has another case */
 
     /* Steps, about 10 ns each, that matching may take before it gives up: this
-     * many, and so many for each byte of text.  A step that is remembered is
+     * many, and so many for each byte of text.  A remembered step costs
      * none. */
     RE_MOST_STEPS   = 40000000,
     RE_STEPS_A_BYTE = 16,
@@ -274,8 +274,8 @@ enum {
     ELF_BUILD_ID_BYTES = 32,
 
     /* Bytes read of one file, most of them symbol tables, bytes of its notes,
-     * symbols (a browser has a million), and symbols that a search passes over:
-     * what is beyond has no names. */
+     * symbols (a browser has a million), and symbols that a search passes over.
+     * Functions beyond these limits have no names. */
     ELF_MOST_BYTES   = 512 << 20,
     ELF_NOTE_BYTES   = 64 << 10,
     ELF_MOST_SYMBOLS = 4 << 20,
@@ -383,7 +383,7 @@ enum {
 
 /* ---- VIEW ---- */
 
-/* A shorter period is none. */
+/* A shorter period is not believed: the period counts as unknown. */
 #define VIEW_LEAST_PERIOD_NS INT64_C(10000)
 
 enum {
@@ -465,8 +465,8 @@ enum {
 #define ANL_TICK_LEAST_RATE 1.5
 
 /* A function of the application passes on if less of its time is its own: a
- * gRPC handler that decodes a request has a seventh of it.  Below the least
- * share functions stand behind those.  The verdict names a large one. */
+ * gRPC handler that decodes a request has a seventh of it.  Functions below the
+ * least share are listed after those.  The verdict names a large one. */
 #define ANL_PASSES    0.33
 #define ANL_LEAST_APP 0.01
 #define ANL_LARGE_APP 0.10
@@ -790,13 +790,13 @@ enum {
     FETCH_STEP_BYTES = 65536,
     FETCH_ANSWER_BYTES = 256 << 20,     /* inflated, too */
 
-    /* Bytes of an answer's head, or a line between chunks; more are an error.
-     * Of an address without its host, likewise, and of one in a message.  Of an
-     * error's body searched for its text. */
-    FETCH_HEAD_BYTES = 64 << 10,
-    FETCH_URL_BYTES = 2048,
-    FETCH_NAME_BYTES = 160,
-    FETCH_ERROR_BYTES = 4096,
+    FETCH_HEAD_BYTES = 64 << 10,        /* an answer's head, or a line between
+                                         * chunks; more are an error */
+    FETCH_URL_BYTES = 2048,             /* an address without its host; more are
+                                         * an error */
+    FETCH_NAME_BYTES = 160,             /* an address in a message; cut off */
+    FETCH_ERROR_BYTES = 4096,           /* of an error's body, searched for a
+                                         * text to print */
 
     /* Requests of a GET with its redirects, as in Go's client. */
     FETCH_ASKED = 10,
@@ -804,7 +804,7 @@ enum {
     FETCH_TICK_MS = 250,        /* an interrupt takes effect within this time */
 };
 
-/* Time to connect, while the name has another address. */
+/* Time to connect to an address, if the name has another one. */
 #define FETCH_CONNECT_NS INT64_C(2000000000)
 
 /* Time for the debug endpoint to answer, and to make a window's profile. */
@@ -922,10 +922,11 @@ enum {
      * cut.  Other formats show whole names. */
     DOC_NAME_COLUMNS = 46,
     DOC_BELOW_ROWS = 5,         /* functions whose time is divided up */
-    DOC_SAME_ROWS = 10,         /* of a comparison that may not differ */
+    DOC_SAME_ROWS = 10,         /* insignificant changes in a comparison */
 };
 
-/* Least share of the total for that; the first function always is. */
+/* Least total share of a function whose time is divided up; that of the first
+ * function always is. */
 #define DOC_BELOW_LEAST 0.01
 
 /* Share of the CPU time per call that the profiler itself took, up to which the
@@ -2697,8 +2698,8 @@ static uint64_t sys_raise_file_limit(void)
  *   a(b|c)*    0 SET a   1 SPLIT +6   2 SPLIT +3   3 SET b   4 JUMP +2
  *              5 SET c   6 JUMP -5    7 MATCH
  *
- * Text is UTF-8; each byte that is not counts as U+FFFD, as in Go.  Submatches,
- * lazy and greedy do not matter to whether an expression matches.
+ * Text is UTF-8; each invalid byte counts as U+FFFD, as in Go.  There are no
+ * submatches, so that lazy and greedy repetitions are the same.
  *
  * Invariant  no backtracking and no recursion; states, steps and memory are
  *            limited whatever the expression and the text.
@@ -2759,7 +2760,7 @@ struct re_run {
     uint32_t *waiting;                  /* owned; of all places, each sorted */
     size_t nplaces, places_cap, nwaiting, waiting_cap;
     struct index known;                 /* owned: places by states and before */
-    size_t forgotten;                   /* times that all places were */
+    size_t forgotten;                   /* how often all places were */
     uint32_t stamp;                     /* of the present position */
     struct re_list now, next;           /* waiting for a character */
     uint32_t *seen;                     /* owned; by state: its last stamp */
@@ -3279,7 +3280,7 @@ static int re_class(struct re_in *in, struct gp_why *why)
     return GP_OK;
 }
 
-/* Open a group; what it has may be repeated when it is closed. */
+/* Open a group, with these flags inside it. */
 static void re_open(struct re_in *in, unsigned flags)
 {
     struct re_group *g = MEM_ADD(in->group, in->ngroups, in->groups_cap);
@@ -3682,7 +3683,7 @@ static int re_state_order(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
-/* Return a character that conditions take for c. */
+/* Return a character that stands for c: no condition tells them apart. */
 static uint32_t re_like(const struct re *r, uint32_t c)
 {
     return r->run->edges && (c == RE_NO_CHAR || c == '\n') ? c
@@ -3756,8 +3757,8 @@ static uint32_t re_take(const struct re *r, uint32_t i, uint32_t c)
     return re_find_place(r, re_like(r, c));
 }
 
-/* True if r matches somewhere in s.  False too after too many steps for all
- * that r was matched with, or without memory: re_gave_up says so. */
+/* True if r matches somewhere in s.  Also false if r has taken too many steps,
+ * in this and earlier texts, or is out of memory: re_gave_up says so. */
 static bool re_matches(const struct re *r, struct slice s)
 {
     struct re_run *run = r->run;
@@ -3787,7 +3788,7 @@ static bool re_matches(const struct re *r, struct slice s)
     return false;
 }
 
-/* True if a match of r took too many steps: it is not known what it matches. */
+/* True if r ran out of steps or memory: re_matches may have missed a match. */
 static bool re_gave_up(const struct re *r)
 {
     return r->run && r->run->gave_up;
@@ -11816,8 +11817,8 @@ static int build_profile_now(const struct rec_mark *from,
  */
 
 enum view_names {
-    VIEW_APART,         /* a node is a name in a module, and in a file if some
-                         * have the name too; or module+0xoffset */
+    VIEW_APART,         /* a node is a name in a module, and in a file if other
+                         * files have the name too; or module+0xoffset */
     VIEW_MERGED,        /* as VIEW_APART, but a node is a name in any module and
                          * file */
     VIEW_PPROF,         /* as in pprof's tables: a node is a name or [module] */
@@ -11833,7 +11834,8 @@ struct view_sum {
 };
 
 struct view_function {                  /* what is known of a function */
-    bool shares;                        /* its name, with one of another file */
+    bool shares;                        /* a function of another file has its
+                                         * name */
     uint32_t module, node;              /* the last node made of it; or node is
                                          * MEM_NONE */
 };
@@ -11871,8 +11873,8 @@ struct view {
     size_t  negative;                   /* rows below 0, as in a difference */
 };
 
-/* Return the period of p, or 0 if it has none: nobody samples each time of less
- * than VIEW_LEAST_PERIOD_NS, which producers write who do not know theirs. */
+/* Return the period of p; 0 if it has none or one below VIEW_LEAST_PERIOD_NS.
+ * No profiler samples so often; some write 1 if they do not know it. */
 static int64_t view_period(const struct pp *p)
 {
     int64_t unit = txt_equal(p->period_type.unit, txt_slice("nanoseconds")) ? 1
@@ -12016,7 +12018,8 @@ static uint32_t view_intern_line(struct view *v, const struct pp_location *l,
     return i;
 }
 
-/* Fill v->function: find the functions whose name one of another file has. */
+/* Fill v->function: mark the functions whose name a function of another file
+ * has. */
 static int view_init_functions(struct view *v)
 {
     const struct pp *p = v->pp;
@@ -16475,7 +16478,7 @@ static void anl_read_unit(struct anl *a)
 /* ---- one pass over the samples ---- */
 
 enum anl_trait {                        /* of a node, for the pass */
-    ANL_T_APP = 1, ANL_T_UNWOUND = 2,   /* ends what is not broken */
+    ANL_T_APP = 1, ANL_T_UNWOUND = 2,   /* a stack with it is not broken */
     ANL_T_PSEUDO = 4, ANL_T_HANDLER = 8,
 };
 
@@ -16873,8 +16876,8 @@ static bool anl_app_before(const struct anl *a, const struct anl_app *x,
         : anl_nested(anl_app_name(a, y), anl_app_name(a, x));
 }
 
-/* Choose the functions of the application for a->app.  The starts of threads
- * and main, which all runs below, are left out. */
+/* Choose the functions of the application for a->app.  The starts of threads,
+ * and main, are left out: all samples are below them. */
 static void anl_choose_apps(struct anl *a)
 {
     const struct view_sum *own = a->own;
@@ -17717,8 +17720,8 @@ static const char *anl_below_text(struct anl *a, const struct anl_app *x)
                     cat_name[most], and, in, through);
 }
 
-/* Put in front of the verdict what the application's largest function takes and
- * what is most of it, if it is large; behind it, if the process waited. */
+/* Add what the application's largest function takes, if it is large, and where
+ * that goes: before the verdict's text, or after it if the process waited. */
 static void anl_judge_app(struct anl *a)
 {
     struct anl_verdict *v = &a->verdict;
@@ -18475,7 +18478,8 @@ static int compare_assert_functions(struct compare_assert *t,
     struct stat_share s[2];             /* base, a */
     bool leaf = t->measure == COMPARE_SELF;
     int e = compare_matching_share(a, &t->re, leaf, &s[1], &t->matched);
-    if (!e && base->pp)                 /* gone since is no mistyped name */
+    if (!e && base->pp)                 /* names of functions that are gone are
+                                         * not mistyped */
         e = compare_matching_share(base, &t->re, leaf, &s[0], &t->matched);
     if (e)
         return txt_fail(why, e, "out of memory");
@@ -18498,8 +18502,8 @@ static int compare_assert_functions(struct compare_assert *t,
     return GP_OK;
 }
 
-/* Test t on a and base; base->pp is NULL without one.  GP_EUSAGE without what
- * it measures. */
+/* Test t on a and base; base->pp is NULL without one.  GP_EUSAGE: the number of
+ * calls that t needs is unknown. */
 static int compare_assert_test(struct compare_assert *t, const struct anl *a,
                                const struct anl *base, struct gp_why *why)
 {
@@ -18903,7 +18907,7 @@ static const char *const svg_script[] = {
     "  f.e.insertBefore(tip, null).textContent = status;",
     "  layer.setAttribute('aria-activedescendant', f.e.id);",
     "}",
-    "/* Nothing is pointed at: tell what was found, or of the zoom. */",
+    "/* Nothing is pointed at: show what was found, else the zoomed frame. */",
     "function rest() {",
     "  mark(null);",
     "  report(found || describe(zoom));",
@@ -19438,7 +19442,7 @@ static struct stat_share svg_share(const struct svg *g, uint32_t i, size_t side)
     return stat_share(&part, &g->total[side]);
 }
 
-/* Return the ns of CPU that a call of side took in all; 0: shares are shown. */
+/* Return the CPU time per call of side, in ns; 0: shares are shown. */
 static double svg_call_ns(const struct svg *g, size_t side)
 {
     const struct anl *a = side ? g->diff->base : g->diff->now;
@@ -30011,8 +30015,7 @@ static const char *fetch_name(const struct fetch_url *u,
     return text;
 }
 
-/* True if a shell keeps text between apostrophes as it is, without surprises
- * for who reads it. */
+/* True if text can stand between apostrophes in a suggested command. */
 static bool fetch_is_plain(const char *text)
 {
     for (; *text; text++)
@@ -30022,7 +30025,7 @@ static bool fetch_is_plain(const char *text)
     return true;
 }
 
-/* Fail: the address text needs TLS, or, with redirected, leads to one. */
+/* Fail: the address text needs TLS or, if redirected, leads to one with TLS. */
 static int fetch_refuse_tls(const char *text, bool redirected,
                             struct gp_why *why)
 {
@@ -30142,9 +30145,11 @@ static int fetch_follow(struct fetch_url *u, const char *location,
 /* ---- waiting ---- */
 
 struct fetch_wait {
-    int64_t begin_ns, until_ns;
+    int64_t begin_ns;                   /* set by fetch_get */
+    int64_t until_ns;                   /* time allowed, until fetch_get adds
+                                         * begin_ns to it */
     int64_t sent_ns;                    /* when the last request was sent; 0 */
-    int64_t window_ns;                  /* call tick so long after that too */
+    int64_t window_ns;                  /* call tick also this long after it */
     /* Called at least every FETCH_TICK_MS; false: give up.  NULL: none. */
     bool  (*tick)(void *arg, const struct fetch_wait *w, int64_t now_ns);
     void   *arg;                        /* of tick; borrowed */
@@ -30402,19 +30407,25 @@ static int fetch_exchange(struct fetch_answer *r, struct fetch_wait *w,
 {
     struct buf request = {0};
     char name[FETCH_NAME_BYTES];
-    int error = 0, fd = fetch_connect(&r->url, w, why);
-    if (fd < 0)
-        return fd;
+    int error = 0, fd = -1;
     bool file = !strncmp(r->url.host, "unix:", 5);
     txt_putf(&request, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n"
              "Accept-Encoding: gzip\r\nUser-Agent: grpcprof/" GP_VERSION
              "\r\n\r\n", r->url.path, file ? "localhost" : r->url.host);
+    if (request.err)
+        fd = txt_fail(why, request.err, "out of memory for a request");
+    else
+        fd = fetch_connect(&r->url, w, why);
+    if (fd < 0) {
+        mem_fini(&request);
+        return fd;
+    }
     struct slice left = mem_slice(&request);
     ssize_t n = 1;
     while (left.n && n > 0)             /* short enough never to block */
         if ((n = send(fd, left.p, left.n, MSG_NOSIGNAL)) > 0)
             left = txt_after(left, (size_t)n);
-    const char *wrong = left.n ? "could not be asked for" : NULL;
+    const char *wrong = left.n ? "is missing: the request was not sent" : NULL;
     error = left.n ? errno : 0;
     w->sent_ns = sys_now_ns();
     fetch_tick(w, w->sent_ns);
@@ -32536,10 +32547,8 @@ static void res_read_profile(struct res_saved *s, const struct js_value *v)
     p->file = res_read_text(s, &m, "file");
     for (size_t i = 0; i < 2; i++) {
         struct js_value f = js_member(&m, res_lists[i]);
-        char *copy = f.kind == JS_ARRAY
-                   ? mem_arena_dup(&s->text, f.text.p, f.text.n) : NULL;
-        if (copy)
-            p->list[i] = (struct slice){ copy, f.text.n };
+        if (f.kind == JS_ARRAY)
+            p->list[i] = res_keep_text(s, f.text);
     }
     s->profiled = true;
 }
@@ -32587,10 +32596,8 @@ static int res_read(struct res_saved *s, struct slice text, struct gp_why *why)
     if (res_init(&s->result, 0))
         return txt_fail(why, GP_ENOMEM, "out of memory for the result");
     struct js_value reply = js_member(&v, "reply");
-    char *copy = reply.kind > JS_NULL
-               ? mem_arena_dup(&s->text, reply.text.p, reply.text.n) : NULL;
-    if (copy)
-        s->reply = (struct slice){ copy, reply.text.n };
+    if (reply.kind > JS_NULL)
+        s->reply = res_keep_text(s, reply.text);
     res_read_config(s, &v);
     res_read_profile(s, &v);
     e = res_read_result(s, &v, why);
@@ -35119,7 +35126,7 @@ static void doc_level(struct doc_doc *d, const struct anl *a,
         doc_paragraph(d, doc_unranked);
 }
 
-/* Return what a's shares are parts of. */
+/* Return in words the whole of which a's shares are parts. */
 static const char *doc_whole(const struct anl *a)
 {
     return a->cpu_profile ? "the CPU time" : a->wall ? "the threads' time"
@@ -35489,7 +35496,7 @@ static void doc_title(struct doc_doc *d, const struct anl *a,
     b->len = 0;
 }
 
-/* Append what the profile has, in a line: samples, their sum, the duration. */
+/* Append a line on the profile: samples, their sum, the duration. */
 static void doc_summary(struct doc_doc *d, const struct anl *a)
 {
     struct buf *b = &d->cell;
@@ -35763,7 +35770,7 @@ static void doc_put_assert(struct buf *b, const struct compare_assert *t)
                   t->matched == 1 ? " function matches" : " functions match");
 }
 
-/* Return what became of t. */
+/* Return in words whether t holds. */
 static const char *doc_judgement(const struct compare_assert *t)
 {
     return t->pass ? "holds" : t->judged ? "does not hold" : "cannot be judged";
@@ -37845,14 +37852,13 @@ static void loaddoc_profile(struct buf *b, const struct res_profile *p)
 /* Append the first reply, at most 100 bytes of it. */
 static void loaddoc_reply(struct buf *b, const struct res_report *t)
 {
-    size_t n = t->reply.n, most = 100;
-    while (n > most && most > 90 && ((uint8_t)t->reply.p[most] & 0xc0) == 0x80)
-        most--;                         /* do not split a character */
-    if (!n)
+    struct slice begin = txt_cut(t->reply, 100);
+    if (!begin.n)
         return;
     txt_puts(b, "  reply     ");
-    txt_put_clean(b, (struct slice){ t->reply.p, n < most ? n : most });
-    txt_puts(b, n > most ? "...   (the first)\n" : "   (the first)\n");
+    txt_put_clean(b, begin);
+    txt_puts(b, begin.n < t->reply.n ? "...   (the first)\n"
+                                     : "   (the first)\n");
 }
 
 /* Compare two numbers, for qsort. */
@@ -38458,7 +38464,8 @@ static int say_result(const char *out, const struct buf *b, struct slice kind,
     return say_why(e, &why);
 }
 
-/* Print on stderr what became of the assertion in text, and release text. */
+/* Print on stderr the assertion in text and what, such as "does not hold";
+ * release text. */
 static void say_violated(const char *what, struct buf *text)
 {
     say_error("--assert %s: %.200s", what, mem_string(text));
@@ -40935,8 +40942,8 @@ static const struct opt report_options[] = {
       REPORT_AT(rules), 0, 0 },
     { 0, "explain", NULL, NULL, "print which rule gave each function its "
       "category", OPT_FLAG, REPORT_AT(explain), 0, 0 },
-    { 0, "symbolize", "local|none", "(local)", "names of functions that the "
-      "profile lacks: from the mapped files, if they are here, or none",
+    { 0, "symbolize", "local|none", "(local)", "name the functions that the "
+      "profile does not name: by the mapped files on this machine, or not",
       OPT_CHOICE, REPORT_AT(symbolize), 0, 0 },
     OPT_GROUP("Filters, as in pprof (RE: RE2 syntax)"),
     REPORT_RE("focus", FILTER_FOCUS, "RE", "keep samples with a matching "
@@ -41122,16 +41129,16 @@ static int report_fetch(const struct report_args *c, const char *path,
     if (e)
         return e;
     unsigned s = report_fetch_seconds(u.path);
-    bool whole = u.path[1] && u.path[1] != '?';
-    if (!whole) {                       /* as go tool pprof */
+    bool has_path = u.path[1] && u.path[1] != '?';
+    if (!has_path) {                    /* as go tool pprof */
         snprintf(query, sizeof query, "%s", u.path + 1);
         snprintf(u.path, sizeof u.path, "%s%.1900s", profile, query);
     }
     struct fetch_wait w = { .until_ns = (int64_t)(s + 60) * 1000000000,
                             .tick = draw ? report_fetch_tick : NULL,
                             .arg = u.host };
-    SAY_NOTE(draw || c->common.quiet || whole, "%s: profiling for %u s", path,
-             s);
+    SAY_NOTE(draw || c->common.quiet || has_path, "%s: profiling for %u s",
+             path, s);
     e = fetch_get(&u, &w, &r, file, why);
     if (draw)
         say_progress_end();
@@ -41837,7 +41844,7 @@ static int report_read_results(const struct report_args *c,
         res_saved_fini(&one);
     }
     SAY_NOTE(!all->unprofiled || c->common.quiet, "the server's CPU is left "
-             "out: it is known of the calls of one result only");
+             "out: it is known for the calls of only one result");
     return status;
 }
 
