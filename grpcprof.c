@@ -230,6 +230,14 @@ enum {
 /* Largest buffer, larger than any profile; growth past it is GP_ELIMIT. */
 #define MEM_BUF_MOST ((size_t)2 << 30)
 
+/* ---- TXT ---- */
+enum {
+    /* Bytes at a name's end that shortening it looks at: time. */
+    TXT_NAME_BYTES = 4096,
+
+    TXT_WORD_COLUMNS = 64,      /* longest word in brackets: [unknown] */
+};
+
 /* ---- RE ---- */
 enum {
     /* Of an expression: bytes; the count in {n,m}, and the product of nested
@@ -432,6 +440,7 @@ enum {
     ANL_APPS = 10,              /* functions of the application listed, */
     ANL_PARTS = 3,              /* and functions below each */
     ANL_NESTED = 4,             /* closures within closures of a stack */
+    ANL_NAME_COLUMNS = 60,      /* of a name in a sentence; shortened to it */
 
     /* With fewer effective samples the verdict is withheld: at 300 a share of
      * 10% has an interval of 7.1 to 13.9%; wider ones decide no rule. */
@@ -495,9 +504,6 @@ enum {
 
     /* Largest coordinate, else scaled; renderers' floats are exact to 2^24. */
     SVG_MOST_UNITS = 10000000,
-
-    /* Bytes at a name's end that the shortening of its label looks at: time. */
-    SVG_NAME_BYTES = 4096,
 };
 
 /* ---- NET ---- */
@@ -918,8 +924,8 @@ enum {
     DOC_ROWS = 20,
     DOC_EXPLAINED_ROWS = 100,
 
-    /* Columns of a name in the text report, for lines of about 100; the rest is
-     * cut.  Other formats show whole names. */
+    /* Columns of a name in a table of text, for lines of about 100; it is
+     * shortened to them.  Markdown and HTML show whole names. */
     DOC_NAME_COLUMNS = 46,
     DOC_BELOW_ROWS = 5,         /* functions whose time is divided up */
     DOC_SAME_ROWS = 10,         /* insignificant changes in a comparison */
@@ -2207,6 +2213,155 @@ static void txt_put_xml(struct buf *b, struct slice s)
             mem_put(b, s.p + i, n);
         else
             txt_put_clean(b, (struct slice){ s.p + i, n });
+    }
+}
+
+/* ---- names that fit ---- */
+
+/* Return the width of the character at p, of n bytes left, in columns, and set
+ * *bytes to its length.  Past U+3000, and where U+FFFD will stand, it is 2. */
+static size_t txt_column(const char *p, size_t n, size_t *bytes)
+{
+    bool fit;
+    *bytes = txt_printable(p, n, &fit);
+    return (fit ? (uint8_t)*p >= 0xe3 : *p != '\t') ? 2 : 1;
+}
+
+/* Return the width of s in columns; more than most is most + 1 or + 2. */
+static size_t txt_columns(struct slice s, size_t most)
+{
+    size_t n = 0;
+    for (size_t i = 0, k; i < s.n && n <= most; i += k)
+        n += txt_column(s.p + i, s.n - i, &k);
+    return n;
+}
+
+/* Return c's place in set, from 1 on, or 0. */
+static size_t txt_in(const char *set, char c)
+{
+    const char *p = c ? strchr(set, c) : NULL;
+    return p ? (size_t)(p - set) + 1 : 0;
+}
+
+/* True if the byte at s.p[i] closes a bracket; that of -> does not. */
+static bool txt_closes(struct slice s, size_t i)
+{
+    return txt_in(")]}", s.p[i]) ||
+           (s.p[i] == '>' && (i == 0 || s.p[i - 1] != '-'));
+}
+
+/* Return the length of s without const, or the arguments in brackets, at its
+ * end; s.n if it has none, or consists of them. */
+static size_t txt_strip(struct slice s)
+{
+    size_t i = s.n, depth = 0;
+    if (txt_ends(s, " const"))
+        return s.n - 6;
+    do {
+        if (i == 0)
+            return s.n;
+        i--;
+        if (s.p[i] != '}' && txt_closes(s, i))
+            depth++;
+        else if (depth && txt_in("([<", s.p[i]))
+            depth--;
+    } while (depth);
+    bool opens = i + 1 < s.n && txt_in("([<", s.p[i]);
+    while (i && s.p[i - 1] == ' ')
+        i--;
+    return !opens || i == 0 || txt_in(".:/!*&", s.p[i - 1]) ||
+           txt_ends((struct slice){ s.p, i }, "operator") ? s.n : i;
+}
+
+/* True if a C++ operator's name begins at s.p[i]: brackets in it are none. */
+static bool txt_is_operator(struct slice s, size_t i)
+{
+    struct slice rest = txt_after(s, i);
+    return txt_starts(rest, "operator") && rest.n > 8 &&
+           !isalnum((uint8_t)rest.p[8]) && !txt_in("_.:/", rest.p[8]) &&
+           (i == 0 || (!isalnum((uint8_t)s.p[i - 1]) && s.p[i - 1] != '_'));
+}
+
+/* Return the end of s that is at most n columns wide: from where a package, a
+ * type or a word begins, outside of brackets, if one does there. */
+static struct slice txt_end_of(struct slice s, size_t n)
+{
+    static const char between[] = ".:/! ";
+    size_t left = txt_columns(s, SIZE_MAX - 2), at = s.n, depth = 0;
+    bool operator = false;
+    for (size_t i = 0, k; i < s.n; i += k) {
+        if (left <= n && at == s.n)
+            at = i;
+        if (left <= n && !depth && !operator && i &&
+            txt_in(between, s.p[i - 1]) && !txt_in(between, s.p[i]))
+            return txt_after(s, i);
+        if (txt_in("([<{", s.p[i]))
+            depth++;
+        else if (depth && txt_closes(s, i))
+            depth--;
+        else
+            operator |= !depth && txt_is_operator(s, i);
+        left -= txt_column(s.p + i, s.n - i, &k);
+    }
+    return txt_after(s, at);
+}
+
+/* True if s is no more than a word in brackets, such as [unknown]. */
+static bool txt_is_bracketed(struct slice s)
+{
+    if (s.n < 3 || !txt_in("([<", s.p[0]) || !txt_in(")]>", s.p[s.n - 1]) ||
+        txt_columns(s, TXT_WORD_COLUMNS) > TXT_WORD_COLUMNS)
+        return false;
+    for (size_t i = 1; i + 1 < s.n; i++)
+        if (txt_in("([<{}>])/", s.p[i]))
+            return false;
+    return true;
+}
+
+/* Append s by put, such as txt_put_clean, in at most n columns, n > 1: whole,
+ * or its start before "..". */
+static void txt_put_start(struct buf *b, struct slice s, size_t n,
+                          void (*put)(struct buf *b, struct slice s))
+{
+    size_t end = s.n, at = 0, k;
+    if (txt_columns(s, n) > n)
+        for (end = 0; ; end += k) {
+            at += txt_column(s.p + end, s.n - end, &k);
+            if (at > n - 2)
+                break;
+        }
+    put(b, (struct slice){ s.p, end });
+    txt_puts(b, end < s.n ? ".." : "");
+}
+
+/* Append a function's name by put, such as txt_put_clean, in at most n columns:
+ * whole, without directories, without arguments, or its end after "..".  A word
+ * in brackets keeps its start.  Append nothing where only two characters would
+ * be left.  The flame graph's script does the same: fit. */
+static void txt_put_fitting(struct buf *b, struct slice name, size_t n,
+                            void (*put)(struct buf *b, struct slice s))
+{
+    bool cut = txt_columns(name, n) > n;
+    if (cut && txt_is_bracketed(name)) {
+        if (n > 4)
+            txt_put_start(b, name, n, put);
+        return;
+    }
+    if (cut) {
+        size_t skip = name.n > TXT_NAME_BYTES ? name.n - TXT_NAME_BYTES : 0;
+        while (skip && skip < name.n && (name.p[skip] & 0xc0) == 0x80)
+            skip++;
+        name = txt_short_name(txt_after(name, skip));
+    }
+    size_t k = name.n;
+    do {
+        name.n = k;
+    } while (txt_columns(name, n) > n && (k = txt_strip(name)) < name.n);
+    if (txt_columns(name, n) <= n) {
+        put(b, name);
+    } else if (n > 4) {
+        txt_puts(b, "..");
+        put(b, txt_end_of(name, n - 2));
     }
 }
 
@@ -16368,13 +16523,11 @@ static const char *anl_text_of(struct anl *a, struct buf *b)
     return text;
 }
 
-/* Return s for use in a sentence: printable, at most 60 bytes of it. */
+/* Return s for use in a sentence: printable, shortened to ANL_NAME_COLUMNS. */
 static const char *anl_word(struct anl *a, struct slice s)
 {
     struct buf b = {0};
-    bool cut = s.n > 60;
-    txt_put_clean(&b, txt_cut(s, cut ? 57 : 60));
-    txt_puts(&b, cut ? "..." : "");
+    txt_put_fitting(&b, s, ANL_NAME_COLUMNS, txt_put_clean);
     return anl_text_of(a, &b);
 }
 
@@ -18540,7 +18693,7 @@ static int compare_assert_test(struct compare_assert *t, const struct anl *a,
  *   <metadata id="d">1:12:60</metadata>               name : samples : self
  *
  * Samples are left out where they equal the width, self, in units, where it is
- * 0.  A name that is wider than its frame keeps its end: svg_put_fitting.
+ * 0.  A name that is wider than its frame keeps its end: txt_put_fitting.
  *
  * With a base, a frame is as wide as the mean of its two shares and is grouped
  * by how its share, or its time per call, changed; its data is name : samples :
@@ -18780,10 +18933,16 @@ static const char *const svg_script[] = {
     "  }",
     "  return c.slice(at).join('');",
     "}",
-    "/* The name, as svg_put_fitting shortens it to n characters. */",
+    "/* The name, as txt_put_fitting shortens it to n characters. */",
     "function fit(name, n) {",
-    "  var last;",
+    "  var last, c;",
     "  if (columns(name) <= n) return name;",
+    "  if (columns(name) <= 64 &&",
+    "      /^[([<][^([<{}>\\])/]+[>\\])]$/.test(name)) {",
+    "    if (n < 5) return '';",
+    "    for (c = Array.from(name); columns(c.join('')) > n - 2;) c.pop();",
+    "    return c.join('') + '..';",
+    "  }",
     "  name = name.slice(-4096).replace(/^[^([<{ ]*\\/(?=.)/, '');",
     "  for (; columns(name) > n && name !== last; name = strip(name))",
     "    last = name;",
@@ -19105,119 +19264,6 @@ struct svg {
     uint64_t  units;                    /* width of the root */
     bool      down;                     /* the root is row 0 */
 };
-
-/* ---- names that fit ---- */
-
-/* Return the width of the character at p, of n bytes left, in columns, and set
- * *bytes to its length.  Past U+3000, and where U+FFFD will stand, it is 2. */
-static size_t svg_column(const char *p, size_t n, size_t *bytes)
-{
-    bool fit;
-    *bytes = txt_printable(p, n, &fit);
-    return (fit ? (uint8_t)*p >= 0xe3 : *p != '\t') ? 2 : 1;
-}
-
-/* Return the width of s in columns; more than most is most + 1 or + 2. */
-static size_t svg_columns(struct slice s, size_t most)
-{
-    size_t n = 0;
-    for (size_t i = 0, k; i < s.n && n <= most; i += k)
-        n += svg_column(s.p + i, s.n - i, &k);
-    return n;
-}
-
-/* Return c's place in set, from 1 on, or 0. */
-static size_t svg_in(const char *set, char c)
-{
-    const char *p = c ? strchr(set, c) : NULL;
-    return p ? (size_t)(p - set) + 1 : 0;
-}
-
-/* True if the byte at s.p[i] closes a bracket; that of -> does not. */
-static bool svg_closes(struct slice s, size_t i)
-{
-    return svg_in(")]}", s.p[i]) ||
-           (s.p[i] == '>' && (i == 0 || s.p[i - 1] != '-'));
-}
-
-/* Return the length of s without const, or the arguments in brackets, at its
- * end; s.n if it has none, or consists of them. */
-static size_t svg_strip(struct slice s)
-{
-    size_t i = s.n, depth = 0;
-    if (txt_ends(s, " const"))
-        return s.n - 6;
-    do {
-        if (i == 0)
-            return s.n;
-        i--;
-        if (s.p[i] != '}' && svg_closes(s, i))
-            depth++;
-        else if (depth && svg_in("([<", s.p[i]))
-            depth--;
-    } while (depth);
-    bool opens = i + 1 < s.n && svg_in("([<", s.p[i]);
-    while (i && s.p[i - 1] == ' ')
-        i--;
-    return !opens || i == 0 || svg_in(".:/!*&", s.p[i - 1]) ||
-           txt_ends((struct slice){ s.p, i }, "operator") ? s.n : i;
-}
-
-/* True if a C++ operator's name begins at s.p[i]: brackets in it are none. */
-static bool svg_is_operator(struct slice s, size_t i)
-{
-    struct slice rest = txt_after(s, i);
-    return txt_starts(rest, "operator") && rest.n > 8 &&
-           !isalnum((uint8_t)rest.p[8]) && !svg_in("_.:/", rest.p[8]) &&
-           (i == 0 || (!isalnum((uint8_t)s.p[i - 1]) && s.p[i - 1] != '_'));
-}
-
-/* Return the end of s that is at most n columns wide: from where a package, a
- * type or a word begins, outside of brackets, if one does there. */
-static struct slice svg_tail(struct slice s, size_t n)
-{
-    static const char between[] = ".:/! ";
-    size_t left = svg_columns(s, SIZE_MAX - 2), at = s.n, depth = 0;
-    bool operator = false;
-    for (size_t i = 0, k; i < s.n; i += k) {
-        if (left <= n && at == s.n)
-            at = i;
-        if (left <= n && !depth && !operator && i &&
-            svg_in(between, s.p[i - 1]) && !svg_in(between, s.p[i]))
-            return txt_after(s, i);
-        if (svg_in("([<{", s.p[i]))
-            depth++;
-        else if (depth && svg_closes(s, i))
-            depth--;
-        else
-            operator |= !depth && svg_is_operator(s, i);
-        left -= svg_column(s.p + i, s.n - i, &k);
-    }
-    return txt_after(s, at);
-}
-
-/* Append name in n columns: whole, without directories, without arguments, or
- * its end after "..".  Append nothing where only two characters would be left.
- * The script's fit does the same. */
-static void svg_put_fitting(struct buf *b, struct slice name, size_t n)
-{
-    if (svg_columns(name, n) > n) {
-        size_t skip = name.n > SVG_NAME_BYTES ? name.n - SVG_NAME_BYTES : 0;
-        while (skip && skip < name.n && (name.p[skip] & 0xc0) == 0x80)
-            skip++;
-        name = txt_short_name(txt_after(name, skip));
-    }
-    size_t k = name.n;
-    do {
-        name.n = k;
-    } while (svg_columns(name, n) > n && (k = svg_strip(name)) < name.n);
-    if (svg_columns(name, n) <= n) {
-        txt_put_xml(b, name);
-    } else if (n > 4) {
-        txt_puts(b, "..");
-        txt_put_xml(b, svg_tail(name, n - 2));
-    }
-}
 
 /* Release g and leave it all zero. */
 static void svg_fini(struct svg *g)
@@ -19652,7 +19698,8 @@ static void svg_put_frames(struct svg *g, struct buf *b, int top)
         txt_putf(b, "<text x=\"%.1f\" y=\"%u\">", (double)x * scale + 3,
                  svg_row(g, g->drawn[j]) * SVG_ROW + 12);
         const size_t label = b->len;
-        svg_put_fitting(b, svg_name(g, g->drawn[j]), (size_t)chars);
+        txt_put_fitting(b, svg_name(g, g->drawn[j]), (size_t)chars,
+                        txt_put_xml);
         if (b->len == label)
             b->len = begin;
         else
@@ -34736,7 +34783,7 @@ static void doc_cell(struct doc_doc *d)
 {
     int width = d->column[d->at].width;
     size_t want = (size_t)abs(width);
-    size_t have = doc_characters(d->cell.data, d->cell.len);
+    size_t have = txt_columns(mem_slice(&d->cell), SIZE_MAX - 2);
     size_t pad = want > have ? want - have : 0;
     bool last = ++d->at == d->ncolumns;
     if (d->html) {
@@ -34767,26 +34814,22 @@ static void doc_cell(struct doc_doc *d)
     d->cell.len = d->name = 0;
 }
 
-/* Put the name s into the cell.  In text, a name of over most characters is
- * shortened by txt_short_name, and cut if it is still too long. */
+/* Put the name s into the cell, in text in at most most columns. */
 static void doc_name(struct doc_doc *d, struct slice s, size_t most)
 {
-    size_t begin = d->cell.len, n = 0, end = 0;
-    bool whole = d->md || d->html;
-    if (!whole && s.n > most)
-        s = txt_short_name(s);
-    txt_put_clean(&d->cell, s);
+    size_t begin = d->cell.len;
+    if (d->md || d->html)
+        txt_put_clean(&d->cell, s);
+    else
+        txt_put_fitting(&d->cell, s, most, txt_put_clean);
     d->name = begin ? d->name : d->cell.len;
-    for (size_t i = begin; i < d->cell.len && !whole; i++) {
-        if ((d->cell.data[i] & 0xc0) == 0x80)
-            continue;
-        end = n++ == most - 2 ? i : end;
-        if (n > most) {
-            d->cell.len = end;
-            txt_puts(&d->cell, "..");
-            return;
-        }
-    }
+}
+
+/* Put s, whose start matters most, into the cell, in text in most columns. */
+static void doc_start(struct doc_doc *d, struct slice s, size_t most)
+{
+    txt_put_start(&d->cell, s, d->md || d->html ? SIZE_MAX : most,
+                  txt_put_clean);
 }
 
 /* ---- values ---- */
@@ -34906,7 +34949,7 @@ static void doc_profile(struct doc_doc *d, const struct anl *a,
         txt_put_clean(b, txt_base(m->file));
         if (m->build_id.n) {
             txt_puts(b, ", build id ");
-            doc_name(d, m->build_id, 43);
+            doc_start(d, m->build_id, 43);
         }
         doc_field(d, "Program");
     }
@@ -35054,7 +35097,7 @@ static void doc_function(struct doc_doc *d, const struct anl *a,
                                : DOC_NAME_COLUMNS - less);
     if (where) {
         txt_puts(&d->cell, "  ");
-        doc_name(d, module, 20);
+        doc_start(d, module, 20);
     }
     doc_cell(d);
 }
@@ -37762,7 +37805,8 @@ static void loaddoc_profile_row(struct buf *b, const struct anl *a,
     loaddoc_put_count(b, (uint64_t)share->sum.samples, 12);
     loaddoc_put_time(b, other, 12);
     txt_puts(b, mark);
-    txt_put_clean(b, a->view.node[f->node].name);
+    txt_put_fitting(b, a->view.node[f->node].name, DOC_NAME_COLUMNS,
+                    txt_put_clean);
     mem_put_byte(b, '\n');
 }
 

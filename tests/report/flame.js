@@ -419,7 +419,8 @@ async function labels(file) {
     still.filter(t => !script.includes(t)).slice(0, 3),
     script.filter(t => !still.includes(t)).slice(0, 3)]);
   if (name.startsWith('labels'))
-    for (const want of ['..(*loopyWriter).run', '..run', '..Cart<int>::total'])
+    for (const want of ['..(*loopyWriter).run', '..run', '..Cart<int>::total',
+      '[unkn..'])
       say('a label is ' + want, script.some(t => t.startsWith(want + '@')),
         script.slice(0, 9));
 }

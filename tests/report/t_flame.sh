@@ -47,13 +47,18 @@ labelled() {
     stack="$stack;shop::Cart<int>::total(std::vector<int> const&) const"
     stack="$stack;<alloc::vec::Vec<T> as core::ops::Drop>::drop"
     stack="$stack;com.shop.Cart\$Item.total;std::ostream::operator<<(int)"
-    stack="$stack;Größe::中中中中中中中中"
+    stack="$stack;Größe::中中中中中中中中;[unknown]"
     local width
     for width in 13 20 31 55 96 200; do
         echo "main;of $width;$stack $width"
     done >"$T/labels.folded"
     check 'a picture of long names' 0 "$BIN" report -o "$T/labels.svg" \
         "$T/labels.folded"
+    check 'a table of long names' 0 "$BIN" report --all "$T/labels.folded"
+    has 'long names in text keep their end' "$OUT" \
+        ' {2}transport\.\(\*loopyWriter\)\.run$'
+    check 'lines of text are at most 106 columns' 1 \
+        grep -E '^.{107}' "$OUT"
 }
 
 # The scripts and style sheets inside, by a linter of each language.

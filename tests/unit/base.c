@@ -224,6 +224,83 @@ static void test_txt_utf8(void)
     mem_fini(&b);
 }
 
+/* Shortened names keep the end of a name, from where a part of it begins. */
+static void test_txt_fitting(void)
+{
+    static const struct { const char *name; size_t n; const char *want; } t[] = {
+        { "google.golang.org/grpc/internal/transport.(*loopyWriter).run", 70,
+          "google.golang.org/grpc/internal/transport.(*loopyWriter).run" },
+        { "google.golang.org/grpc/internal/transport.(*loopyWriter).run", 28,
+          "transport.(*loopyWriter).run" },
+        { "google.golang.org/grpc/internal/transport.(*loopyWriter).run", 27,
+          "..(*loopyWriter).run" },
+        { "google.golang.org/grpc/internal/transport.(*loopyWriter).run", 20,
+          "..(*loopyWriter).run" },
+        { "google.golang.org/grpc/internal/transport.(*loopyWriter).run", 19,
+          "..run" },
+        { "google.golang.org/grpc/internal/transport.(*loopyWriter).run", 4,
+          "" },
+        { "void shop::Cart<int>::total(std::vector<int> const&) const", 30,
+          "void shop::Cart<int>::total" },
+        { "void shop::Cart<int>::total(std::vector<int> const&) const", 26,
+          "..shop::Cart<int>::total" },
+        { "void shop::Cart<int>::total(std::vector<int> const&) const", 18,
+          "..Cart<int>::total" },
+        { "void shop::Cart<int>::total(std::vector<int> const&) const", 17,
+          "..total" },
+        { "core::ptr::drop_in_place<alloc::vec::Vec<u8>>", 20,
+          "..ptr::drop_in_place" },
+        { "<alloc::vec::Vec<T> as core::ops::Drop>::drop", 20, "..drop" },
+        { "std::basic_ostream<char>::operator<<(int)", 14, "..operator<<" },
+        { "app::Task::operator()(int)", 15, "..operator()" },
+        { "Object.<anonymous>", 14, "..<anonymous>" },
+        { "main.(*T)", 8, "..(*T)" },
+        { "com.shop.Cart$Item.total", 19, "..Cart$Item.total" },
+        { "a_long_name_of_c", 8, "..e_of_c" },
+        { "operator.(*Reconciler).Run", 18, "..Run" },
+        { "\u4e2d\u4e2d\u4e2d\u4e2d", 7, "..\u4e2d\u4e2d" },
+        { "\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9", 5,
+          "..\u00e9\u00e9\u00e9" },
+        { "google::protobuf::internal::WireFormat::Serialize", 46,
+          "..protobuf::internal::WireFormat::Serialize" },
+        { "(program)", 6, "(pro.." }, { "[unknown]", 9, "[unknown]" },
+        { "[unknown]", 8, "[unkno.." }, { "[unknown]", 4, "" },
+        { "<\u4e2d\u4e2d\u4e2d>", 6, "<\u4e2d.." },
+        { "[/usr/lib/libssl.so]", 12, "..libssl.so]" },
+        { "foo(", 3, "" }, { "", 3, "" }, { "a<b", 3, "a<b" },
+        { "f(int)", 3, "f" },
+    };
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        struct buf b = {0};
+        txt_put_fitting(&b, txt_slice(t[i].name), t[i].n, txt_put_clean);
+        CHECK(txt_equal(mem_slice(&b), txt_slice(t[i].want)));
+        mem_fini(&b);
+    }
+    struct buf b = {0};
+    txt_put_fitting(&b, txt_slice("void A<int>::f(int) const"), 9, txt_put_xml);
+    CHECK(txt_equal(mem_slice(&b), txt_slice("..f")));
+    b.len = 0;
+    txt_put_fitting(&b, txt_slice("void A<int>::f(int) const"), 13, txt_put_xml);
+    CHECK(txt_equal(mem_slice(&b), txt_slice("..A&lt;int&gt;::f")));
+    mem_fini(&b);
+}
+
+/* The start of what must keep it. */
+static void test_txt_starts(void)
+{
+    static const struct { const char *s; size_t n; const char *want; } t[] = {
+        { "libssl.so.3", 11, "libssl.so.3" }, { "libssl.so.3", 10, "libssl.s.." },
+        { "libssl.so.3", SIZE_MAX, "libssl.so.3" }, { "", 2, "" },
+        { "abc", 2, ".." }, { "\u4e2d\u4e2d\u4e2d", 5, "\u4e2d.." },
+    };
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        struct buf b = {0};
+        txt_put_start(&b, txt_slice(t[i].s), t[i].n, txt_put_clean);
+        CHECK(txt_equal(mem_slice(&b), txt_slice(t[i].want)));
+        mem_fini(&b);
+    }
+}
+
 static void test_txt_for_people(void)
 {
     struct buf b = {0};

@@ -871,54 +871,6 @@ static void test_svg(void)
     pp_fini(&p);
 }
 
-/* Labels keep the end of a name, from where a part of it begins. */
-static void test_svg_labels(void)
-{
-    static const struct { const char *name; size_t n; const char *want; } t[] = {
-        { "google.golang.org/grpc/internal/transport.(*loopyWriter).run", 70,
-          "google.golang.org/grpc/internal/transport.(*loopyWriter).run" },
-        { "google.golang.org/grpc/internal/transport.(*loopyWriter).run", 28,
-          "transport.(*loopyWriter).run" },
-        { "google.golang.org/grpc/internal/transport.(*loopyWriter).run", 27,
-          "..(*loopyWriter).run" },
-        { "google.golang.org/grpc/internal/transport.(*loopyWriter).run", 20,
-          "..(*loopyWriter).run" },
-        { "google.golang.org/grpc/internal/transport.(*loopyWriter).run", 19,
-          "..run" },
-        { "google.golang.org/grpc/internal/transport.(*loopyWriter).run", 4,
-          "" },
-        { "void shop::Cart<int>::total(std::vector<int> const&) const", 30,
-          "void shop::Cart&lt;int&gt;::total" },
-        { "void shop::Cart<int>::total(std::vector<int> const&) const", 26,
-          "..shop::Cart&lt;int&gt;::total" },
-        { "void shop::Cart<int>::total(std::vector<int> const&) const", 18,
-          "..Cart&lt;int&gt;::total" },
-        { "void shop::Cart<int>::total(std::vector<int> const&) const", 17,
-          "..total" },
-        { "core::ptr::drop_in_place<alloc::vec::Vec<u8>>", 20,
-          "..ptr::drop_in_place" },
-        { "<alloc::vec::Vec<T> as core::ops::Drop>::drop", 20, "..drop" },
-        { "std::basic_ostream<char>::operator<<(int)", 14, "..operator&lt;&lt;" },
-        { "app::Task::operator()(int)", 15, "..operator()" },
-        { "Object.<anonymous>", 14, "..&lt;anonymous&gt;" },
-        { "main.(*T)", 8, "..(*T)" },
-        { "com.shop.Cart$Item.total", 19, "..Cart$Item.total" },
-        { "a_long_name_of_c", 8, "..e_of_c" },
-        { "operator.(*Reconciler).Run", 18, "..Run" },
-        { "\u4e2d\u4e2d\u4e2d\u4e2d", 7, "..\u4e2d\u4e2d" },
-        { "\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9", 5,
-          "..\u00e9\u00e9\u00e9" },
-        { "(program)", 6, "..ram)" }, { "foo(", 3, "" }, { "", 3, "" },
-        { "a<b", 3, "a&lt;b" }, { "f(int)", 3, "f" },
-    };
-    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
-        struct buf b = {0};
-        svg_put_fitting(&b, txt_slice(t[i].name), t[i].n);
-        CHECK(txt_equal(mem_slice(&b), txt_slice(t[i].want)));
-        mem_fini(&b);
-    }
-}
-
 /* By size, the largest callee starts where its caller does, and self is last;
  * a callee cut off below the narrowest frame is nobody's self. */
 static void test_svg_by_size(void)
