@@ -927,6 +927,7 @@ enum {
     /* Columns of a name in a table of text, for lines of about 100; it is
      * shortened to them.  Markdown and HTML show whole names. */
     DOC_NAME_COLUMNS = 46,
+    DOC_WORD_BYTES = 24,        /* of HTML: longer ones break at separators */
     DOC_BELOW_ROWS = 5,         /* functions whose time is divided up */
     DOC_SAME_ROWS = 10,         /* insignificant changes in a comparison */
 };
@@ -16447,6 +16448,7 @@ struct anl_advice {
     const char *text;                   /* one sentence */
     uint32_t node;                      /* the function it is about */
     struct stat_share share;            /* of that function */
+    const char *of;                     /* what the share counts: "self" */
 };
 
 struct anl {
@@ -17956,14 +17958,15 @@ static const struct {
     { CAT_COPY, 0.10, "pass buffers on instead of copying them" },
 };
 
-/* Add a recommendation about node, if there is room. */
+/* Add a recommendation about node, if there is room; s is its self time or
+ * whatever else of says. */
 static void anl_advise(struct anl *a, uint32_t node, const struct view_sum *s,
-                       const char *text)
+                       const char *of, const char *text)
 {
     if (a->nadvice == sizeof a->advice / sizeof *a->advice)
         return;
     a->advice[a->nadvice++] = (struct anl_advice){
-        text, node, stat_share(s, &a->view.total) };
+        text, node, stat_share(s, &a->view.total), of };
 }
 
 /* Recommend to optimise the application function with the largest share of its
@@ -17984,7 +17987,7 @@ static void anl_advise_application(struct anl *a)
     if (next && anl_nested(anl_app_name(a, next), anl_app_name(a, first)))
         next = NULL;
     if (!first && a->nfunctions && a->function[0].flat.low > 0.5)
-        anl_advise(a, a->function[0].node, &a->function[0].flat.sum,
+        anl_advise(a, a->function[0].node, &a->function[0].flat.sum, "self",
                    anl_text(a, "Look at what calls %s: it takes %.0f%% of the "
                    "CPU time", anl_name(a, a->function[0].node),
                    100 * a->function[0].flat.share));
@@ -17994,7 +17997,11 @@ static void anl_advise_application(struct anl *a)
     const char *also = next && stat_overlap(&first->own, &next->own)
         ? anl_text(a, " (or %s: the intervals of both overlap)",
                    anl_name(a, a->function[next->row].node)) : "";
-    anl_advise(a, f->node, &first->own.sum, anl_text(a,
+    const char *of =
+          first->own.sum.value == f->cum.sum.value ? "total"
+        : first->own.sum.value == f->flat.sum.value ? "self"
+        : "total without other application functions";
+    anl_advise(a, f->node, &first->own.sum, of, anl_text(a,
         "Optimise %s first%s: making it%s twice as fast saves at most %.0f%% "
         "of the CPU time", anl_name(a, f->node), also,
         f->flat.sum.value < first->own.sum.value
@@ -18030,7 +18037,8 @@ static void anl_run_advice(struct anl *a)
         struct anl_finding f = anl_finding(a, c);
         if (!(f.share.low > anl_advices[i].least) || f.leader == MEM_NONE)
             continue;
-        anl_advise(a, f.leader, &f.lead, anl_text(a,
+        anl_advise(a, f.leader, &f.lead, c == CAT_COPY ? "self"
+                                         : "in this category", anl_text(a,
             "%s, %s, mostly %s: %s", cat_name[c], anl_percent(a, &f.share),
             anl_name(a, f.leader), anl_advices[i].text));
     }
@@ -34616,12 +34624,33 @@ static void doc_block(struct doc_doc *d, const char *const *block)
     d->block = block;
 }
 
+/* Append text, escaped for HTML; a word longer than DOC_WORD_BYTES, such as a
+ * function's name or a path, may break after its / . , and ::. */
+static void doc_put_html(struct buf *b, struct slice text)
+{
+    size_t begin = 0, end = 0;          /* not yet appended; the word's end */
+    for (size_t i = 0, word = 0; i < text.n; i++) {
+        if (i >= end) {
+            for (word = end = i; end < text.n && text.p[end] != ' '; )
+                end++;
+            end += end == i;
+        }
+        if (end - word <= DOC_WORD_BYTES || i + 1 >= end ||
+            !txt_in("/.,:", text.p[i]) || txt_in("/.,:", text.p[i + 1]))
+            continue;
+        txt_put_xml(b, (struct slice){ text.p + begin, i + 1 - begin });
+        txt_puts(b, "<wbr>");
+        begin = i + 1;
+    }
+    txt_put_xml(b, txt_after(text, begin));
+}
+
 /* Append text, escaped, between two tags. */
 static void doc_element(struct doc_doc *d, const char *open, struct slice text,
                         const char *close)
 {
     txt_puts(d->b, open);
-    txt_put_xml(d->b, text);
+    doc_put_html(d->b, text);
     txt_puts(d->b, close);
 }
 
@@ -34795,7 +34824,7 @@ static void doc_cell(struct doc_doc *d)
             doc_element(d, "<span class=\"n\">", name, "</span>");
             rest = txt_after(rest, name.n);
         }
-        txt_put_xml(d->b, rest);
+        doc_put_html(d->b, rest);
         txt_puts(d->b, last ? "</td></tr>\n" : "</td>");
     } else if (d->md) {
         txt_puts(d->b, "| ");
@@ -34899,6 +34928,24 @@ static void doc_value(struct buf *b, const struct anl *a, int64_t v)
         txt_put_bytes(b, (double)num_abs_sat(v));
     else
         txt_put_commas(b, (uint64_t)num_abs_sat(v));
+}
+
+/* True if the values of a's sample type are times. */
+static bool doc_is_time(const struct anl *a)
+{
+    return !isnan(view_unit_ns(a->pp->type[a->view.type].unit));
+}
+
+/* Return a column of total or, if self, of self values; columns titled only so
+ * have shares. */
+static struct doc_column doc_values(const struct anl *a,
+                                    const struct doc_config *c, bool self)
+{
+    if (c->per_call)
+        return (struct doc_column){ self ? "self/call" : "total/call", 10 };
+    if (doc_is_time(a))
+        return (struct doc_column){ self ? "self time" : "total time", 10 };
+    return (struct doc_column){ self ? "self value" : "total value", 11 };
 }
 
 /* Append a date and time in the local time zone. */
@@ -35132,8 +35179,8 @@ static void doc_level(struct doc_doc *d, const struct anl *a,
                       const struct doc_config *c, bool application)
 {
     const struct doc_column column[] = {
-        { "share", 8 }, { "95% interval", 14 }, { "samples", 9 },
-        { c->per_call ? "self/call" : "self", 9 }, { "total", 8 },
+        { "self", 8 }, { "95% interval", 14 }, { "samples", 9 },
+        doc_values(a, c, true), { "total", 8 },
         { c->by ? c->by : "function", 0 } };
     const struct anl_table t = anl_table(a);
     size_t rows = c->top ? c->top : DOC_ROWS, shown = 0, more = 0;
@@ -35224,8 +35271,7 @@ static void doc_apps(struct doc_doc *d, const struct anl *a,
 {
     const struct doc_column column[] = {
         { "total", 8 }, { "95% interval", 14 }, { "samples", 9 },
-        { c->per_call ? "total/call" : "total", 10 },
-        { c->per_call ? "self/call" : "self", 9 }, { "function", 0 } };
+        doc_values(a, c, false), doc_values(a, c, true), { "function", 0 } };
     bool passes = false;
     doc_heading(d, "Application functions, with all that they call");
     if (!a->napps) {
@@ -35276,9 +35322,9 @@ static void doc_apps(struct doc_doc *d, const struct anl *a,
 static void doc_endpoints(struct doc_doc *d, const struct anl *a,
                           const struct doc_config *c)
 {
-    static const struct doc_column column[] = {
+    const struct doc_column column[] = {
         { "share", 8 }, { "95% interval", 14 }, { "samples", 9 },
-        { "total", 10 }, { "endpoint", 0 } };
+        { doc_is_time(a) ? "time" : "value", 10 }, { "endpoint", 0 } };
     size_t rows = c->all ? a->endpoints.n : c->top ? c->top : DOC_ROWS;
     if (!a->endpoints.n)
         return;
@@ -35499,7 +35545,7 @@ static void doc_verdict(struct doc_doc *d, const struct anl *a)
         txt_puts(&d->cell, r->text);
         txt_puts(&d->cell, " [");
         doc_name(d, a->view.node[r->node].name, 60);
-        txt_puts(&d->cell, ": ");
+        txt_putf(&d->cell, ", %s: ", r->of);
         doc_estimate(&d->cell, &r->share, "");
         doc_count(&d->cell, ", ", (double)r->share.sum.samples, " samples]");
         doc_cell_text(d, doc_item);
@@ -35530,7 +35576,7 @@ static void doc_title(struct doc_doc *d, const struct anl *a,
     } else if (d->md) {
         txt_puts(d->b, "# ");
         doc_put_md(d->b, b->data, b->len);
-        mem_put_byte(d->b, '\n');
+        txt_puts(d->b, "\n\n");
     } else {
         txt_puts(d->b, d->color ? "\033[1m" : "");
         mem_put(d->b, b->data, b->len);
@@ -35903,7 +35949,8 @@ static const char *const doc_report_style[] = {
     "@media(max-width:40rem){dl{grid-template-columns:1fr}dd{grid-column:1}",
     "dt{margin-top:.3rem}ul{padding-left:1.2rem}table{width:100%}",
     "tr{display:flex;flex-wrap:wrap;padding:.2rem 0}th,td{flex:10 1 0;",
-    "padding:0 .1rem;font-size:.75rem}.w{flex-grow:17}td.l{min-width:0}",
+    "box-sizing:border-box;padding:0 .1rem;font-size:.75rem}.w{flex-grow:17}",
+    "td.l{min-width:0}th{white-space:normal;align-self:flex-end}",
     ".l{order:-1;flex:0 0 100%;font-size:.85rem}th button::before{width:0}}",
     "@media(prefers-color-scheme:dark){body{color:#eee;background:#1c1d20}",
     "tbody tr:nth-child(even),pre{background:#26282c}td button{color:#8cf}}",
@@ -36339,6 +36386,7 @@ static void doc_js_verdict(struct js *j, const struct anl *a)
         js_field_text(j, "text", r->text);
         js_field_str(j, "function", a->view.node[r->node].name);
         js_field_num(j, "share", r->share.share);
+        js_field_text(j, "share_of", r->of);
         doc_js_interval(j, "ci", &r->share);
         doc_js_whole(j, "samples", r->share.sum.samples);
         js_close(j, '}');

@@ -166,7 +166,7 @@ find_tool() {
     case $1 in
     py:*) find_module "${1#py:}" ;;
     pprof|pprofs|grpcurl|h2spec|interop|honest|probe|webget|echo|buf|node|cpp|\
-    hdrhistogram|kubernetes|re2|spy|shop|collapse|hot*)
+    hdrhistogram|kubernetes|re2|spy|cmarkgfm|shop|collapse|hot*)
         sh tests/tools/tool.sh "$1" ;;
     chromium) find_chromium ;;
     *) command -v "$1" ;;

@@ -451,8 +451,11 @@ const column = (page, table, i) => page.evaluate((table, i) => {
 async function tables(page) {
   const heads = await page.evaluate(() => [...document.querySelectorAll('table')]
     .map(t => [...t.tHead.rows[0].cells].map(c => c.textContent)));
-  const t = heads.findIndex(h => h[0] === 'share');
-  const self = heads[t].indexOf('self'), total = heads[t].indexOf('total');
+  const twice = heads.filter(h => new Set(h).size < h.length);
+  say('no table has two columns of one name', heads.length > 3 &&
+    !twice.length, twice);
+  const t = heads.findIndex(h => h[0] === 'self');
+  const self = heads[t].indexOf('self time'), total = heads[t].indexOf('total');
   // Values of each unit, one of them unknown, two equal, in no order.
   const given = ['98.0 ms', '1.48 s', 'n/a', '465 ns', '8.00 us', '465 ms',
     '98.0 ms'];
@@ -512,6 +515,29 @@ async function linked(page) {
   say('until Escape', !(await state(page)).frames.some(f => f.hit));
 }
 
+// What in a narrow page must be scrolled, and names that break inside a word.
+const narrow = page => page.evaluate(() => {
+  const wide = [...document.querySelectorAll('.s, pre')].filter(
+    e => e.scrollWidth > e.clientWidth).map(e => e.textContent.slice(0, 40));
+  const broken = [], broke = [];
+  for (const e of document.querySelectorAll('td .n')) {
+    const walk = document.createTreeWalker(e, NodeFilter.SHOW_TEXT);
+    let before = '', low = null;
+    for (let node; (node = walk.nextNode());)
+      for (let i = 0; i < node.length; i++) {
+        const at = document.createRange();
+        at.setStart(node, i);
+        at.setEnd(node, i + 1);
+        const y = at.getBoundingClientRect().bottom;
+        if (low !== null && y > low + 2)
+          (/[/.,: ]/.test(before) ? broke : broken).push(e.textContent);
+        low = y;
+        before = node.data[i];
+      }
+  }
+  return { wide, broken, broke };
+});
+
 async function report(file) {
   const still = await open(file, NARROW, false);
   say('report without a script: no control that does nothing',
@@ -526,6 +552,11 @@ async function report(file) {
   await accessible(page, 'report, sorted');
   await page.setViewport(NARROW);
   await accessible(page, 'report, narrow');
+  const lines = await narrow(page);
+  say('report: no table of a narrow page is wider than it', !lines.wide.length,
+    lines.wide);
+  say('report: a long name breaks at a separator', lines.broke.length &&
+    !lines.broken.length, lines);
   await colours(page, 'report-narrow');
   await page.emulateMediaFeatures([
     { name: 'prefers-color-scheme', value: 'dark' }]);

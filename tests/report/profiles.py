@@ -162,7 +162,10 @@ class Page(html.parser.HTMLParser):
         self.names |= {k for k, _ in attrs}
 
     def handle_data(self, data):
-        self.text += data + '\n'
+        self.text += data
+
+    def handle_endtag(self, tag):
+        self.text += '\n'
 
 
 def check_html(text, wanted):

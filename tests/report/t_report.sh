@@ -123,6 +123,28 @@ saturated() {
     has '20,000, with reasons' "$T/full.json" '"why": ?\["[^"]*[0-9]+\.[0-9]%'
 }
 
+# A recommendation says what its share is: not the one in the verdict.
+advised() {
+    local of below
+    while IFS='|' read -r of below; do
+        # shellcheck disable=SC2086 # words
+        printf 'main.main;main.handle%s\n' '~300' $below | tr '~' ' ' \
+            >"$T/advice.folded"
+        check "advice, $of" 0 "$BIN" report "$T/advice.folded"
+        tr -s '\n ' ' ' <"$OUT" >"$T/flat"
+        has "advice, the verdict has all" "$T/flat" \
+            'main.handle takes 100.0% of the CPU time'
+        has "advice, $of, said" "$T/flat" "\\[main.handle, $of \\(95%"
+        check "advice, $of, JSON" 0 "$BIN" report -f json "$T/advice.folded"
+        has "advice, $of, said in JSON" "$OUT" \
+            "\"share_of\": ?\"${of%: *}\""
+    done <<'LINES'
+self: 75.0%|;main.audit~100
+total: 100.0%|;runtime.mallocgc~200
+total without other application functions: 83.3%|;runtime.mallocgc~200 ;main.audit~100
+LINES
+}
+
 # Each mode that JSON has, by its schema.
 modes() {
     made 6000 1000000 requests=300 wall_ns=6000000000 requests./a.B/C=300 ||
@@ -480,6 +502,7 @@ if need 'report' protoc; then
     too_few
     original
     saturated
+    advised
     demangled
     if need 'json, every mode' py:jsonschema; then modes; fi
     parts

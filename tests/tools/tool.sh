@@ -10,8 +10,8 @@
 #         stylelint and others)
 #   C++   cpp: tests/serve/client.cc, on grpc++
 #   cargo inferno: inferno-flamegraph; collapse: inferno-collapse-perf
-#   pip   hdrhistogram, kubernetes (kubernetes-validate), re2 (google-re2) and
-#         spy (py-spy): folders with them
+#   pip   hdrhistogram, kubernetes (kubernetes-validate), re2 (google-re2), spy
+#         (py-spy) and cmarkgfm (GitHub's Markdown): folders with them
 #   hot*  programs of tests/tools/hot, which tests profile: hotgo, hotrust, and
 #         hotjava, a folder with its class and async-profiler
 # tests/tools has their pins; what was built stays in .build/tools until those
@@ -37,7 +37,7 @@ hotjava) pins=hot/Hot.java ;;
 probe)   package=github.com/grpc-ecosystem/grpc-health-probe
          pins=probe/go.sum ;;
 buf|node) pins=package-lock.json ;;
-hdrhistogram|kubernetes|re2|spy) pins=requirements.txt ;;
+hdrhistogram|kubernetes|re2|spy|cmarkgfm) pins=requirements.txt ;;
 cpp)     pins=../serve/client.cc ;;
 inferno|collapse) pins=tool.sh ;;
 *) sed -n '2,16s/^# //p' tool.sh >&2; exit 2 ;;
@@ -149,7 +149,7 @@ cpp) cpp_program ;;
 shop) shop_program ;;
 inferno) inferno_program flamegraph ;;
 collapse) inferno_program collapse-perf ;;
-hdrhistogram|kubernetes|re2|spy) python_package ;;
+hdrhistogram|kubernetes|re2|spy|cmarkgfm) python_package ;;
 hotrust) rust_program ;;
 hotjava) java_program ;;
 *) go_program ;;

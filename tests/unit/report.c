@@ -871,6 +871,29 @@ static void test_svg(void)
     pp_fini(&p);
 }
 
+/* Long words of HTML may break after separators; short ones may not. */
+static void test_doc_words(void)
+{
+    static const struct { const char *text, *want; } t[] = {
+        { "", "" }, { "95.2%, of a/b", "95.2%, of a/b" },
+        { "a<b>::c.d", "a&lt;b&gt;::c.d" },
+        { "in github.com/a/b/transport.(*T).run: 4.5%",
+          "in github.<wbr>com/<wbr>a/<wbr>b/<wbr>transport.<wbr>(*T).<wbr>run: "
+          "4.5%" },
+        { "google::protobuf::internal::Wire",
+          "google::<wbr>protobuf::<wbr>internal::<wbr>Wire" },
+        { "/usr/lib/x86_64-linux-gnu/..", "/<wbr>usr/<wbr>lib/<wbr>"
+          "x86_64-linux-gnu/.." },
+        { "  aaaaaaaaaaaaaaaaaaaaaaaaa.b ", "  aaaaaaaaaaaaaaaaaaaaaaaaa.<wbr>b " },
+    };
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        struct buf b = {0};
+        doc_put_html(&b, txt_slice(t[i].text));
+        CHECK(txt_equal(mem_slice(&b), txt_slice(t[i].want)));
+        mem_fini(&b);
+    }
+}
+
 /* By size, the largest callee starts where its caller does, and self is last;
  * a callee cut off below the narrowest frame is nobody's self. */
 static void test_svg_by_size(void)
