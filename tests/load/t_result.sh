@@ -308,7 +308,7 @@ PYTHON
         "$T/foreign.json" "$T/closed.json"
     lacks 'merged, calls that load counted, no CPU' "$OUT" 'server CPU'
     has 'merged, calls that load counted, said' "$ERR" \
-        "server's CPU is left out: it is known of the calls of one result only"
+        "server's CPU is left out: it is known for the calls of only one result"
 }
 
 # Results that are not of one run together; options that do nothing alone.
