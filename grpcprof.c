@@ -329,6 +329,8 @@ enum {
 
     PP_FIELDS = 16,             /* highest known field number + 1 */
 
+    PP_FREED_BYTES = 4 << 20,   /* of samples that are read, freed at a time */
+
     /* Sample types, and inflated bytes (80 MB seen); more are an error. */
     PP_MOST_TYPES = 64,
     PP_MOST_BYTES = 1 << 30,
@@ -1103,6 +1105,16 @@ static void mem_prefault(void *p, size_t n)
 #else
     (void)to;
 #endif
+}
+
+/* Give the memory of the whole pages in the n bytes at p, which are no longer
+ * needed, back to the system; they are then undefined. */
+static void mem_forget(void *p, size_t n)
+{
+    uintptr_t page = 4096, from = ((uintptr_t)p + page - 1) & ~(page - 1);
+    uintptr_t to = ((uintptr_t)p + n) & ~(page - 1);
+    if (to > from)
+        (void)madvise((void *)from, to - from, MADV_DONTNEED);
 }
 
 /* mem_zalloc, pre-faulted. */
@@ -6330,9 +6342,9 @@ static uint64_t smp_lost(void)
  *
  * A profile is columns: sample i has the locations stack[stack_at[i]] up to
  * but not including stack[stack_at[i + 1]], leaf first, the labels
- * label[label_at[i]] up to label[label_at[i + 1]], and for each type t the
- * value value[i * ntypes + t].  Reading replaces ids, which may come in any
- * order, by indexes.
+ * label[label_row[k]] for k from label_at[i] up to label_at[i + 1], and for each
+ * type t the value value[i * ntypes + t].  Reading replaces ids, which may come
+ * in any order, by indexes.
  *
  * Invariant  every index stored is in range or MEM_NONE (pp_is_sound); every
  *            slice points into raw, into arena, or to text that outlives p.
@@ -6402,8 +6414,12 @@ struct pp {
     size_t nsamples, stack_at_cap, label_at_cap, value_cap;
     uint32_t *stack;                    /* owned: location indexes */
     size_t nstack, stack_cap;
-    struct pp_label *label;             /* owned */
+    uint32_t *label_row;                /* owned: label indexes */
+    size_t nlabel_rows, label_row_cap;
+    struct pp_label *label;             /* owned: each once, as a server has few
+                                         * and a sample several */
     size_t nlabels, label_cap;
+    struct index by_label;              /* hash of a label -> its row */
 
     struct pp_mapping *mapping;         /* owned */
     size_t nmappings, mapping_cap;
@@ -6435,7 +6451,9 @@ static void pp_fini(struct pp *p)
     mem_free(p->label_at);
     mem_free(p->value);
     mem_free(p->stack);
+    mem_free(p->label_row);
     mem_free(p->label);
+    mem_index_fini(&p->by_label);
     mem_free(p->mapping);
     mem_free(p->location);
     mem_free(p->line);
@@ -6459,13 +6477,43 @@ static int pp_add_type(struct pp *p, struct slice type, struct slice unit)
     return t ? GP_OK : GP_ENOMEM;
 }
 
+/* Return the label that is k-th of all samples' labels. */
+static inline const struct pp_label *pp_label(const struct pp *p, size_t k)
+{
+    return &p->label[p->label_row[k]];
+}
+
+/* Append l to the labels of the sample that pp_end_sample will end.  A label of
+ * the same key, text and number takes no more memory. */
+static int pp_add_label(struct pp *p, const struct pp_label *l)
+{
+    static_assert(sizeof *l == 3 * sizeof l->key + sizeof l->num, "no padding");
+    uint64_t h = mem_hash(l, sizeof *l);        /* strings are the same text */
+    uint32_t at = 0, i;                         /* if they are at one place */
+    if (p->nlabel_rows >= PP_MOST_ROWS)
+        return GP_ELIMIT;
+    if (!MEM_ROOM(p->label_row, p->label_row_cap, p->nlabel_rows + 1))
+        return GP_ENOMEM;
+    while ((i = mem_index_next(&p->by_label, h, &at)) != MEM_NONE)
+        if (!memcmp(&p->label[i], l, sizeof *l))
+            break;
+    if (i == MEM_NONE) {
+        struct pp_label *row = PP_NEW(p, label);
+        i = (uint32_t)p->nlabels - 1;
+        if (!row || mem_index_put(&p->by_label, h, i))
+            return GP_ENOMEM;
+        *row = *l;
+    }
+    p->label_row[p->nlabel_rows++] = i;
+    return GP_OK;
+}
+
 /* End a sample: it has the stack, values and labels appended to p since the
  * sample before it.  GP_ELIMIT or GP_ENOMEM. */
 static int pp_end_sample(struct pp *p)
 {
     size_t rows = p->nsamples + 1;
-    if (rows > PP_MOST_ROWS || p->nstack > PP_MOST_REFS ||
-        p->nlabels > PP_MOST_ROWS)
+    if (rows > PP_MOST_ROWS || p->nstack > PP_MOST_REFS)
         return GP_ELIMIT;
     if (!MEM_ROOM(p->stack_at, p->stack_at_cap, rows + 1) ||
         !MEM_ROOM(p->label_at, p->label_at_cap, rows + 1))
@@ -6474,32 +6522,35 @@ static int pp_end_sample(struct pp *p)
         p->stack_at[0] = p->label_at[0] = 0;
     p->nsamples = rows;
     p->stack_at[rows] = (uint32_t)p->nstack;
-    p->label_at[rows] = (uint32_t)p->nlabels;
+    p->label_at[rows] = (uint32_t)p->nlabel_rows;
     return GP_OK;
 }
 
-/* Append copies of n locations, leaf first, a value of each type, nl labels. */
+/* Append copies of n locations, leaf first, a value of each type, nl labels; the
+ * sample has the labels of pp_add_label too. */
 static int pp_add_sample(struct pp *p, const uint32_t *stack, size_t n,
                          const int64_t *value, const struct pp_label *label,
                          size_t nl)
 {
     size_t nt = p->ntypes, at = p->nsamples * nt;
-    if (n > PP_MOST_REFS || nl > PP_MOST_ROWS)
+    size_t labels = p->nlabel_rows;
+    int e = GP_OK;
+    if (n > PP_MOST_REFS)
         return GP_ELIMIT;
     if (!MEM_ROOM(p->value, p->value_cap, at + nt) ||
-        !MEM_ROOM(p->stack, p->stack_cap, p->nstack + n) ||
-        !MEM_ROOM(p->label, p->label_cap, p->nlabels + nl))
+        !MEM_ROOM(p->stack, p->stack_cap, p->nstack + n))
         return GP_ENOMEM;
     memcpy(p->value + at, value, nt * sizeof *value);
     if (n)
         memcpy(p->stack + p->nstack, stack, n * sizeof *stack);
-    if (nl)
-        memcpy(p->label + p->nlabels, label, nl * sizeof *label);
     p->nstack += n;
-    p->nlabels += nl;
-    int e = pp_end_sample(p);
-    p->nstack -= e ? n : 0;
-    p->nlabels -= e ? nl : 0;
+    for (size_t k = 0; k < nl && !e; k++)
+        e = pp_add_label(p, &label[k]);
+    e = e ? e : pp_end_sample(p);
+    if (e) {
+        p->nstack -= n;
+        p->nlabel_rows = labels;
+    }
     return e;
 }
 
@@ -6537,7 +6588,9 @@ static bool pp_is_sound(const struct pp *p)
         top = p->stack[i] > top ? p->stack[i] : top;
     bool ok = (!p->nstack || top < p->nlocations) &&
               (!n || (p->stack_at[n] == p->nstack &&
-                      p->label_at[n] == p->nlabels));
+                      p->label_at[n] == p->nlabel_rows));
+    for (size_t i = 0; ok && i < p->nlabel_rows; i++)
+        ok = p->label_row[i] < p->nlabels;
     for (size_t i = 0; ok && i < p->nlocations; i++) {
         const struct pp_location *l = &p->location[i];
         ok = (l->mapping == MEM_NONE || l->mapping < p->nmappings) &&
@@ -6566,6 +6619,10 @@ struct pp_reader {
     struct pp_ids mapping, location, function;
     struct pb_in span[PP_FIELDS];       /* by number: first field to last one */
     size_t count[PP_FIELDS];            /* by number: how many there are */
+    const uint8_t *freed;               /* NULL, or the samples up to here were
+                                         * read and their memory freed: */
+    size_t nfreed;                      /* so many, with nothing between them */
+    bool mixed;                         /* something is between samples */
     const uint8_t *at;                  /* the field being read, for errors */
     struct gp_why *why;
 };
@@ -6667,15 +6724,20 @@ static const struct pp_field {
 
 /* Append the name of the field that byte at is in to path, a string in size
  * bytes: ", sample[17].label[0].key", or ", field 99" for an unknown number. */
-static void pp_put_path(const struct pp *p, const uint8_t *at, char *path,
-                        size_t size)
+static void pp_put_path(const struct pp_reader *r, const uint8_t *at,
+                        char *path, size_t size)
 {
+    const struct pp *p = r->p;
     struct pb_in in = pb_of(mem_slice(&p->raw));
     enum pp_message message = PP_PROFILE;
     size_t count[PP_FIELDS] = {0}, n = strlen(path);
     const char *mark = ", ";
     while (message != PP_SCALAR && in.p < in.end && at < in.end) {
         struct pb_field f = {0};
+        if (r->freed && in.p == r->span[2].p && message == PP_PROFILE) {
+            in.p = r->freed;
+            count[2] = r->nfreed;
+        }
         const uint8_t *start = in.p;
         int e = pb_get_field(&in, &f);
         const struct pp_field *d = &pp_field[message][f.number % PP_FIELDS];
@@ -6704,7 +6766,7 @@ static void pp_put_path(const struct pp *p, const uint8_t *at, char *path,
 static int pp_fail_at(struct pp_reader *r, const uint8_t *at, const char *what)
 {
     char path[96] = "";
-    pp_put_path(r->p, at, path, sizeof path);
+    pp_put_path(r, at, path, sizeof path);
     return txt_fail(r->why, GP_EFORMAT, "%s: byte %zu of the profile%s: %s",
                     r->name, (size_t)(at - r->p->raw.data), path, what);
 }
@@ -6904,11 +6966,12 @@ static int pp_read_sample(struct pp_reader *r, struct pb_field *f, void *to)
             p->value[at + (*nvalues)++] = (int64_t)v;
     }
     if (f->number == 3 && f->type == PB_BYTES) {
-        struct pp_label *l = PP_NEW(p, label);
-        e = pp_read_message(r, f->bytes, PP_LABEL, l);
-        if (!e && !l->str.p && !l->num && !l->unit.n)
-            p->nlabels--;               /* pprof drops it too */
-        return e;
+        struct pp_label l = {0};
+        if ((e = pp_read_message(r, f->bytes, PP_LABEL, &l)))
+            return e;
+        if (!l.str.p && !l.num && !l.unit.n)
+            return GP_OK;               /* pprof drops it too */
+        return pp_add_label(p, &l) ? pp_fail_full(r) : GP_OK;
     }
     return e ? pp_fail(r, "a sample's numbers are damaged") : GP_OK;
 }
@@ -6995,11 +7058,25 @@ static int pp_pass_locations(struct pp_reader *r, struct pb_field *f, void *to)
     return e ? e : pp_ids_add(r, &r->location, l->id);
 }
 
-/* Fourth pass: read samples, which refer to locations. */
+/* Free the memory of the samples that end at end, if that is much: they are
+ * read, nothing points into them, and most of a large file are samples. */
+static void pp_free_samples(struct pp_reader *r, const uint8_t *end)
+{
+    const uint8_t *begin = r->freed ? r->freed : r->span[2].p;
+    if (r->mixed || end - begin < PP_FREED_BYTES)
+        return;
+    mem_forget((void *)(uintptr_t)begin, (size_t)(end - begin));
+    r->freed = end;
+    r->nfreed = r->p->nsamples;
+}
+
+/* Fourth pass: read samples, which refer to locations.  to is the rest of the
+ * profile. */
 static int pp_pass_samples(struct pp_reader *r, struct pb_field *f, void *to)
 {
+    const struct pb_in *in = to;
     size_t nvalues = 0;
-    (void)to;
+    r->mixed |= f->number != 2;
     if (f->number != 2)
         return GP_OK;
     if (f->type != PB_BYTES)
@@ -7014,7 +7091,10 @@ static int pp_pass_samples(struct pp_reader *r, struct pb_field *f, void *to)
                  nvalues, r->p->ntypes);
         return pp_fail_at(r, start, text);
     }
-    return pp_end_sample(r->p) ? pp_fail_full(r) : GP_OK;
+    if (pp_end_sample(r->p))
+        return pp_fail_full(r);
+    pp_free_samples(r, in->p);
+    return GP_OK;
 }
 
 /* Allocate the empty array a for n rows. */
@@ -7223,7 +7303,7 @@ static void pp_write_sample(struct pp_writer *w, size_t i)
         pb_put_varint(&w->sub, (uint64_t)p->value[i * p->ntypes + t]);
     pb_put_message(&w->part, 2, &w->sub);
     for (uint32_t k = p->label_at[i]; k < p->label_at[i + 1]; k++)
-        pp_write_message(w, &w->part, 3, PP_LABEL, &p->label[k], k);
+        pp_write_message(w, &w->part, 3, PP_LABEL, pp_label(p, k), k);
     pb_put_message(&w->out, 2, &w->part);
 }
 
@@ -8247,14 +8327,15 @@ static bool import_is_row(const struct import *x, uint32_t i, uint64_t kind,
                           const struct pp_label *label, size_t nl)
 {
     const struct pp *p = x->p;
-    const struct pp_label *k = p->label + p->label_at[i];
     if (x->kind[i] != kind || p->label_at[i + 1] - p->label_at[i] != nl ||
         p->stack_at[i + 1] - p->stack_at[i] != x->n)
         return false;
-    for (size_t j = 0; j < nl; j++)
-        if (k[j].num != label[j].num || k[j].str.p != label[j].str.p ||
-            !txt_equal(k[j].key, label[j].key))
+    for (size_t j = 0; j < nl; j++) {
+        const struct pp_label *k = pp_label(p, p->label_at[i] + j);
+        if (k->num != label[j].num || k->str.p != label[j].str.p ||
+            !txt_equal(k->key, label[j].key))
             return false;
+    }
     return !x->n || !memcmp(p->stack + p->stack_at[i], x->stack,
                             x->n * sizeof *x->stack);
 }
@@ -10315,17 +10396,18 @@ static bool merge_same_sample(const struct pp *to, size_t k,
                               const uint32_t *stack, size_t n,
                               const struct pp *p, size_t i)
 {
-    const struct pp_label *a = to->label + to->label_at[k],
-                          *b = p->label + p->label_at[i];
     size_t nl = p->label_at[i + 1] - p->label_at[i];
     bool same = to->stack_at[k + 1] - to->stack_at[k] == n &&
                 to->label_at[k + 1] - to->label_at[k] == nl &&
                 (n == 0 || !memcmp(to->stack + to->stack_at[k], stack,
                                    n * sizeof *stack));
-    for (size_t j = 0; same && j < nl; j++)
-        same = txt_equal(a[j].key, b[j].key) && txt_equal(a[j].str, b[j].str) &&
-               txt_equal(a[j].unit, b[j].unit) && a[j].num == b[j].num &&
-               !a[j].str.p == !b[j].str.p;
+    for (size_t j = 0; same && j < nl; j++) {
+        const struct pp_label *a = pp_label(to, to->label_at[k] + j),
+                              *b = pp_label(p, p->label_at[i] + j);
+        same = txt_equal(a->key, b->key) && txt_equal(a->str, b->str) &&
+               txt_equal(a->unit, b->unit) && a->num == b->num &&
+               !a->str.p == !b->str.p;
+    }
     return same;
 }
 
@@ -10346,7 +10428,7 @@ static void merge_sample(struct merge *g, const struct pp *p, size_t i)
         return;
     uint64_t h = n ? mem_hash(g->stack, n * sizeof *g->stack) : 1;
     for (uint32_t k = p->label_at[i]; k < p->label_at[i + 1]; k++) {
-        const struct pp_label *l = &p->label[k];
+        const struct pp_label *l = pp_label(p, k);
         h = mem_hash_more(h, l->key.p, l->key.n);
         h = mem_hash_more(h, l->str.p, l->str.n);
         h = mem_hash_more(h, &l->num, sizeof l->num);
@@ -10361,8 +10443,10 @@ static void merge_sample(struct merge *g, const struct pp *p, size_t i)
             v[t] = num_add_sat(v[t], g->value[t]);
         return;
     }
-    g->err = pp_add_sample(to, g->stack, n, g->value, p->label + p->label_at[i],
-                           p->label_at[i + 1] - p->label_at[i]);
+    for (k = p->label_at[i]; k < p->label_at[i + 1] && !g->err; k++)
+        g->err = pp_add_label(to, pp_label(p, k));
+    if (!g->err)
+        g->err = pp_add_sample(to, g->stack, n, g->value, NULL, 0);
     if (!g->err)
         g->err = mem_index_put(&g->sample, h, (uint32_t)to->nsamples - 1);
 }
@@ -13102,8 +13186,8 @@ static struct slice view_unit_of_label(const struct view_label_units *k,
 /* Collect the units of p's numeric labels. */
 static int view_label_units_init(struct view_label_units *k, const struct pp *p)
 {
-    for (size_t i = 0; i < p->nlabels; i++) {
-        const struct pp_label *l = &p->label[i];
+    for (size_t i = 0; i < p->nlabel_rows; i++) {
+        const struct pp_label *l = pp_label(p, i);
         uint64_t h = mem_hash(l->key.p, l->key.n);
         uint32_t at = 0, x;
         if (l->str.p || !l->unit.n)
@@ -13264,7 +13348,7 @@ static bool filter_label_meets(const struct pp *p, size_t i,
     struct buf b = {0};
     bool yes = false;
     for (uint32_t k = p->label_at[i]; k < p->label_at[i + 1] && !yes; k++) {
-        const struct pp_label *l = &p->label[k];
+        const struct pp_label *l = pp_label(p, k);
         if (!l->str.p || (t->key.n && !txt_equal(l->key, t->key)))
             continue;
         if (t->key.n) {
@@ -13292,7 +13376,7 @@ static bool filter_sample_meets(const struct pp *p, size_t i,
     if (t->nre)
         return t->key.n ? met > 0 : met == t->nre;
     for (uint32_t k = p->label_at[i]; k < p->label_at[i + 1]; k++) {
-        const struct pp_label *l = &p->label[k];
+        const struct pp_label *l = pp_label(p, k);
         struct slice unit;
         if (l->str.p || (t->key.n && !txt_equal(l->key, t->key)))
             continue;
@@ -13392,7 +13476,7 @@ static void filter_sift_row(struct filter_sift *s, size_t i, bool stays,
             p->stack[s->refs++] = p->stack[k];
     if (stays && (!s->gone || s->refs > refs)) {
         for (size_t k = s->label; k < label_end; k++)
-            p->label[s->labels++] = p->label[k];
+            p->label_row[s->labels++] = p->label_row[k];
         memmove(p->value + s->rows * nt, p->value + i * nt,
                 nt * sizeof *p->value);
         s->rows++;
@@ -13415,7 +13499,7 @@ static int filter_sift_end(struct filter_sift *s, int e)
     if (!e) {
         s->p->nsamples = s->rows;
         s->p->nstack = s->refs;
-        s->p->nlabels = s->labels;
+        s->p->nlabel_rows = s->labels;
     }
     mem_free(s->m);
     mem_free(s->mark);
@@ -13667,11 +13751,11 @@ static bool filter_put_label(struct buf *b, const struct pp *p, size_t i,
 {
     bool any = false, units = false;
     for (uint32_t k = p->label_at[i]; k < p->label_at[i + 1]; k++)
-        units |= !p->label[k].str.p && p->label[k].unit.n &&
-                 txt_equal(p->label[k].key, key);
+        units |= !pp_label(p, k)->str.p && pp_label(p, k)->unit.n &&
+                 txt_equal(pp_label(p, k)->key, key);
     for (int number = 0; number < 2; number++)
         for (uint32_t k = p->label_at[i]; k < p->label_at[i + 1]; k++) {
-            const struct pp_label *l = &p->label[k];
+            const struct pp_label *l = pp_label(p, k);
             if (!txt_equal(l->key, key) || (l->str.p == NULL) != number)
                 continue;
             if (any)
@@ -16862,8 +16946,9 @@ static struct anl_group *anl_group(struct anl_groups *g, struct index *x,
 static struct slice anl_label(const struct pp *p, size_t i, const char *key)
 {
     for (uint32_t k = p->label_at[i]; k < p->label_at[i + 1]; k++)
-        if (p->label[k].str.p && txt_equal(p->label[k].key, txt_slice(key)))
-            return p->label[k].str;
+        if (pp_label(p, k)->str.p &&
+            txt_equal(pp_label(p, k)->key, txt_slice(key)))
+            return pp_label(p, k)->str;
     return (struct slice){0};
 }
 
@@ -36857,22 +36942,22 @@ static void pprof_labels(struct buf *b, const struct pp *p, size_t i,
         size_t at[PPROF_MOST_LABELS + 1] = {0}, n = 0;
         uint32_t from = p->label_at[i], end = p->label_at[i + 1];
         for (uint32_t k = from; k < end && n < PPROF_MOST_LABELS; k++) {
-            const struct pp_label *l = &p->label[k];
+            const struct pp_label *l = pp_label(p, k);
             bool first = (l->str.p == NULL) == number, units = false;
             for (uint32_t m = from; m < k && first; m++)
-                first = (p->label[m].str.p == NULL) != number ||
-                        !txt_equal(p->label[m].key, l->key);
+                first = (pp_label(p, m)->str.p == NULL) != number ||
+                        !txt_equal(pp_label(p, m)->key, l->key);
             if (!first)
                 continue;
             for (uint32_t m = k; m < end; m++)
-                units |= txt_equal(p->label[m].key, l->key) &&
-                         p->label[m].unit.n > 0;
+                units |= txt_equal(pp_label(p, m)->key, l->key) &&
+                         pp_label(p, m)->unit.n > 0;
             if (!raw)
                 doc_blanks(&t, l->key.n < 10 ? 10 - l->key.n : 0);
             txt_put_clean(&t, l->key);
             txt_puts(&t, raw ? ":[" : ":  ");
             for (uint32_t m = k, more = 0; m < end; m++) {
-                const struct pp_label *o = &p->label[m];
+                const struct pp_label *o = pp_label(p, m);
                 if (!txt_equal(o->key, l->key) ||
                     (o->str.p == NULL) != number)
                     continue;
@@ -37200,7 +37285,7 @@ static int pprof_report_tags(struct buf *b, const struct pp *p,
         e = txt_fail(why, GP_ENOMEM, "out of memory");
     for (size_t i = 0; i < p->nsamples && !e; i++)
         for (uint32_t k = p->label_at[i]; k < p->label_at[i + 1] && !e; k++)
-            if (pprof_tags_add(&t, &p->label[k], &keys,
+            if (pprof_tags_add(&t, pp_label(p, k), &keys,
                                p->value[i * p->ntypes + type]))
                 e = txt_fail(why, GP_ENOMEM, "out of memory");
     if (t.n)

@@ -2,13 +2,17 @@
  *
  *   big MIB >FILE      a gzip'd profile.proto of MIB MiB inflated, the same one
  *                      in every run: 60,000 functions in 40 packages of
- *                      hundreds of services, 200,000 locations, stacks of 30 to
- *                      100 frames, labels for thread and endpoint
+ *                      hundreds of services, 200,000 locations, stacks of up to
+ *                      100 frames, labels for thread and endpoint, and for one
+ *                      sample in 16 that of a traced request
  *
  * A call site calls one function, one in four those of a library, which has a
- * few call sites of its own, the first of them the most likely.  A stack is one of TRUNKS, which form a tree
- * from the roots, the older ones the more likely, and below it a random walk.
- * So most stacks are different but share their callers, as in real profiles. */
+ * few call sites of its own, the first of them the most likely.  The calls form
+ * a tree: most continue the path made last, the others branch off any path, and
+ * a sample is the path from a call to the root, that of an older call the more
+ * likely.  So stacks share their callers and come again, as in real profiles.
+ * What a stack calls from its ENTRY-th frame on decides its endpoint: pprof
+ * keeps the labels of each function's samples apart. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -17,9 +21,9 @@
 #include <zlib.h>
 
 enum { FUNCTIONS = 60000, LOCATIONS = 200000, THREADS = 64, ENDPOINTS = 300,
-       TRUNKS = 20000, DEPTH = 100,
+       CALLS = 200000, ROOTS = 8, DEPTH = 100, ENTRY = 5, TRACED = 16,
+       SPANS = 20000,
        LIBRARY = 2000 };                /* functions that most others call */
-
 
 struct out {
     uint8_t data[4096];                 /* a message, before it is written */
@@ -161,45 +165,38 @@ static uint32_t callee(uint32_t i)
     return from + (which < 70 ? 0 : which < 90 ? 1 : which % (to - from));
 }
 
-/* Choose a stack, leaf first; return its depth, 30 to DEPTH. */
+/* Choose a stack, leaf first; return its depth, at most DEPTH. */
 static uint32_t choose(uint32_t *stack)
 {
-    static uint32_t trunk[TRUNKS][DEPTH], length[TRUNKS];   /* root first */
-    for (uint32_t i = 0; !length[TRUNKS - 1] && i < TRUNKS; i++) {
-        uint32_t from = i < 8 ? i : below(i), n = length[from];
-        uint32_t more = n + 4 + below(6);
-        memcpy(trunk[i], trunk[from], sizeof *trunk);
-        for (more = more < DEPTH - 20 ? more : DEPTH - 20; n < more; n++)
-            trunk[i][n] = n ? callee(trunk[i][n - 1]) : i;
-        length[i] = n;
+    static struct { uint32_t caller, site, depth; } call[CALLS];
+    for (uint32_t i = 0; !call[CALLS - 1].depth && i < CALLS; i++) {
+        uint32_t of = i && below(6) && call[i - 1].depth < DEPTH ? i - 1
+                    : i ? below(i) : 0;
+        while (i >= ROOTS && call[of].depth == DEPTH)
+            of = call[of].caller;
+        call[i].caller = i < ROOTS ? i : of;
+        call[i].site = i < ROOTS ? i : callee(call[of].site);
+        call[i].depth = i < ROOTS ? 1 : call[of].depth + 1;
     }
-    uint32_t i = below(below(below(TRUNKS) + 1) + 1), n = length[i];
-    uint32_t depth = n + 1 + below(12), at = trunk[i][n - 1];
-    depth = depth < 30 ? 30 : depth;
-    for (uint32_t k = 0; k < depth; k++)
-        stack[depth - 1 - k] = at = k < n ? trunk[i][k] : callee(at);
+    uint32_t at = below(below(CALLS) + 1), depth = call[at].depth;
+    for (uint32_t k = 0; k < depth; k++, at = call[at].caller)
+        stack[k] = call[at].site;
     return depth;
 }
 
-/* Write a label of a sample to o. */
-static void label(struct out *o, uint64_t key, uint64_t text, uint64_t num,
-                  uint64_t unit)
+/* Write a label of a sample to o: field 2 is a text, 3 a number. */
+static void label(struct out *o, uint64_t key, uint32_t field, uint64_t v)
 {
     struct out l = {0};
     number(&l, 1, key);
-    if (text)
-        number(&l, 2, text);
-    else
-        number(&l, 3, num);
-    if (unit)
-        number(&l, 4, unit);
+    number(&l, field, v);
     bytes(o, 3, l.data, l.n);
 }
 
 int main(int argc, char **argv)
 {
     static const char *const text[] = { "", "samples", "count", "cpu",
-        "nanoseconds", "thread", "endpoint", "request", "bytes",
+        "nanoseconds", "thread", "endpoint", "span id",
         "/srv/shop/bin/shop" };
     struct out o = {0}, part = {0};
     char name[64];
@@ -219,7 +216,7 @@ int main(int argc, char **argv)
     number(&o, 1, 1);
     number(&o, 2, 0x400000);
     number(&o, 3, 0x4000000);
-    number(&o, 5, 9);
+    number(&o, 5, 8);
     number(&o, 7, 1);
     put(3, &o);
     for (uint32_t i = 0; i < THREADS; i++) {
@@ -245,10 +242,11 @@ int main(int argc, char **argv)
         varint(&part, (uint64_t)count * 10000000);
         bytes(&o, 2, part.data, part.n);
         part.n = 0;
-        label(&o, 5, thread[below(THREADS)], 0, 0);
-        label(&o, 6, endpoint[below(ENDPOINTS)], 0, 0);
-        if (below(4) == 0)
-            label(&o, 7, 0, 1 + below(65536), 8);
+        label(&o, 5, 2, thread[below(THREADS)]);
+        if (depth > ENTRY)
+            label(&o, 6, 2, endpoint[hash(stack[depth - ENTRY], ENDPOINTS)]);
+        if (below(TRACED) == 0)
+            label(&o, 7, 3, 1000000007 * (1 + (uint64_t)below(SPANS)));
         put(2, &o);
     }
     number(&part, 12, 10000000);        /* period; then duration */

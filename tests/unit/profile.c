@@ -122,6 +122,68 @@ static void test_pp_errors_name_the_field(void)
     }
 }
 
+/* The memory of samples that are read is freed, but not what is between them;
+ * an error in a later one still has its number. */
+static void test_pp_frees_samples(void)
+{
+    enum { SAMPLES = 20, PAD = 1 << 20 };
+    const uint8_t *pad = mem_zalloc(PAD);
+    for (int mixed = 0; mixed < 2; mixed++) {
+        struct buf b = {0}, sample = {0};
+        struct pp p = {0};
+        struct pp_reader r = { .p = &p, .name = "x" };
+        struct gp_why why = {{0}};
+        mem_put(&b, "\x0a\x02\x08\x01", 4);
+        for (int i = 0; i < SAMPLES; i++) {
+            pb_put_uint(&sample, 2, 1);
+            pb_put_bytes(&sample, 15, (const char *)pad, PAD);
+            pb_put_message(&b, 2, &sample);
+            if (mixed && i == 1)
+                mem_put(&b, "\x32\x00\x32\x01k", 5);
+        }
+        mem_put(&b, "\x12\x02\x10\x01\x12\x00", 6);
+        r.why = &why;
+        p.raw = b;
+        CHECK(pp_read_raw(&r) == GP_EFORMAT);
+        CHECK(strstr(why.text, "profile, sample[21]: 0 values for 1 sample"));
+        CHECK(p.nsamples == SAMPLES + 1);
+        CHECK(mixed ? !r.freed : r.freed > p.raw.data + (SAMPLES / 2) * PAD);
+        CHECK(!mixed || (r.nstrings == 2 && r.string[1].p[0] == 'k'));
+        mem_free(r.string);
+        pp_fini(&p);
+        mem_fini(&sample);
+    }
+    mem_free((void *)(uintptr_t)pad);
+}
+
+/* A label that comes again takes a number, not another row. */
+static void test_pp_labels_once(void)
+{
+    struct pp p, q;
+    struct buf b = {0};
+    struct gp_why why;
+    struct pp_label label[2] = {
+        { .key = txt_slice("thread"), .str = txt_slice("main") },
+        { .key = txt_slice("bytes"), .unit = txt_slice("bytes") } };
+    uint32_t stack = 1;
+    int64_t value[2] = { 1, 1 };
+    unit_small_profile(&p);
+    for (int i = 0; i < 9; i++) {
+        label[1].num = i / 3 + 1;
+        CHECK(!pp_add_sample(&p, &stack, 1, value, label, 2));
+    }
+    CHECK(!pp_write(&p, &b));
+    CHECK(!pp_read(&q, &b, "x", 1 << 20, legacy_read, &why));
+    CHECK(q.nsamples == 11 && q.nlabel_rows == 19 && q.nlabels == 4);
+    CHECK(pp_label(&q, q.label_at[10])->str.n == 4);
+    CHECK(pp_label(&q, q.label_at[10] + 1)->num == 3);
+    CHECK(pp_is_sound(&q));
+    q.label_row[18] = 4;
+    CHECK(!pp_is_sound(&q));
+    pp_fini(&p);
+    pp_fini(&q);
+}
+
 /* A sample's frames are bounded while they come, whatever fields they are in. */
 static void test_pp_bounds_a_sample(void)
 {
@@ -537,7 +599,7 @@ static void test_rec_finds_the_work(void)
     uint64_t labelled = 0;
     for (size_t i = 0; i < p.nsamples; i++)
         for (uint32_t k = p.label_at[i]; k < p.label_at[i + 1]; k++)
-            if (txt_equal(p.label[k].str, txt_slice("/a.B/C")))
+            if (txt_equal(pp_label(&p, k)->str, txt_slice("/a.B/C")))
                 labelled += (uint64_t)p.value[2 * i];
     CHECK(labelled * 10 >= all * 9);
     CHECK(p.nmappings && p.mapping[0].file.n);
