@@ -6342,7 +6342,7 @@ static uint64_t smp_lost(void)
  *
  * A profile is columns: sample i has the locations stack[stack_at[i]] up to
  * but not including stack[stack_at[i + 1]], leaf first, the labels
- * label[label_row[k]] for k from label_at[i] up to label_at[i + 1], and for each
+ * label[label_row[k]] from k = label_at[i] up to label_at[i + 1], and for each
  * type t the value value[i * ntypes + t].  Reading replaces ids, which may come
  * in any order, by indexes.
  *
@@ -6526,8 +6526,8 @@ static int pp_end_sample(struct pp *p)
     return GP_OK;
 }
 
-/* Append copies of n locations, leaf first, a value of each type, nl labels; the
- * sample has the labels of pp_add_label too. */
+/* Append a sample: copies of n locations, leaf first, a value of each type, and
+ * of nl labels, after those of pp_add_label. */
 static int pp_add_sample(struct pp *p, const uint32_t *stack, size_t n,
                          const int64_t *value, const struct pp_label *label,
                          size_t nl)
