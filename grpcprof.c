@@ -9890,6 +9890,10 @@ static const struct {
     { 0, "# callgrind format", "counts of callgrind. Look at them in "
                                "kcachegrind" },
     { 0, "v8-version,", "a log of V8. Use node --cpu-prof instead of --prof" },
+    { 0, "<?xml", "XML. For a flame graph, take the folded stacks that it was "
+                  "drawn from; of py-spy: record --format raw" },
+    { 0, "<svg", "a picture. Take the folded stacks that it was drawn from" },
+    { 0, "gmon", "counts of gprof, which have no stacks" },
 };
 
 /* JSON that is recognised by a text near its start, and what to do with it. */
@@ -9923,6 +9927,18 @@ static const char *import_name_json(struct slice s)
     return NULL;
 }
 
+/* True if s begins as a page does, in any case. */
+static bool import_is_html(struct slice s)
+{
+    static const char *const begin[] = { "<!doctype", "<html", "<head", "<body",
+                                         "<title", "<!--", "<h1", "<p>" };
+    for (size_t i = 0; i < sizeof begin / sizeof *begin; i++)
+        if (s.n >= strlen(begin[i]) &&
+            !strncasecmp(s.p, begin[i], strlen(begin[i])))
+            return true;
+    return false;
+}
+
 /* Report what x's file is, if it is no profile but something known or text;
  * else return PP_NOT_FOREIGN. */
 static int import_name_format(struct import *x, bool json)
@@ -9940,11 +9956,11 @@ static int import_name_format(struct import *x, bool json)
     struct slice begin = txt_cut(s, IMPORT_PROBED_BYTES);
     line = txt_cut(txt_title(begin), 100);
     if (json)
-        return txt_fail(x->r->why, GP_EFORMAT, "%s: JSON, but neither a "
-                        ".cpuprofile of V8 nor a speedscope file", name);
+        return txt_fail(x->r->why, GP_EFORMAT, "%s: JSON, but neither a whole "
+                        ".cpuprofile of V8 nor a whole speedscope file", name);
     if (!import_is_text(begin) || !line.n)
         return PP_NOT_FOREIGN;
-    bool html = txt_starts(txt_trim_start(begin), "<");
+    bool html = import_is_html(txt_trim_start(begin));
     return txt_fail(x->r->why, GP_EFORMAT, "%s: not a profile but %s: \"%.*s\"."
                     " Profiles are at http://HOST:PORT/debug/pprof/profile",
                     name, html ? "an HTML page" : "text", (int)line.n, line.p);
@@ -14788,18 +14804,18 @@ static const char cat_builtin[] =
     "+ github.com/quic-go/*\n"
     "syscalls internal/poll.(*FD).Pread* internal/poll.(*FD).Pwrite*\n"
     "+ internal/poll.(*FD).F*\n"
-    "network runtime.poll_runtime_poll* runtime.(*pollCache*\n"
-    "+ runtime.pollInfo* runtime.netpoll* runtime.epoll* runtime.kevent*\n"
-    "+ runtime.(*pollDesc)* internal/runtime/syscall.Epoll*\n"
-    "+ runtime/internal/syscall.Epoll*\n"
+    "network runtime.poll* runtime.(*poll* runtime.kevent*\n"
+    "memory under=memory runtime.netpoll* runtime.epoll*\n"
+    "+ *syscall.Epoll* *syscall/linux.Epoll*\n"
+    "network runtime.netpoll* runtime.epoll* *syscall.Epoll*\n"
+    "+ *syscall/linux.Epoll*\n"
+    "syscalls is=helper *syscall.Syscall6 *syscall/linux.Syscall6\n"
     "syscalls os.* io/fs.* io/ioutil.* path/filepath.*\n"
-    "network under=network,protocol internal/poll.*\n"
-    "+ internal/runtime/syscall.* runtime/internal/syscall.*\n"
-    "+ internal/syscall* syscall.* golang.org/x/sys/* runtime/internal/sys.*\n"
-    "+ internal/runtime/sys.*\n"
-    "syscalls internal/poll.* internal/runtime/syscall.*\n"
-    "+ runtime/internal/syscall.* internal/syscall* syscall.*\n"
-    "+ golang.org/x/sys/* runtime/internal/sys.* internal/runtime/sys.*\n"
+    "network under=network,protocol internal/poll.* internal/syscall*\n"
+    "+ internal/runtime/sys* runtime/internal/sys* syscall.*\n"
+    "+ golang.org/x/sys/*\n"
+    "syscalls internal/poll.* internal/syscall* internal/runtime/sys*\n"
+    "+ runtime/internal/sys* syscall.* golang.org/x/sys/*\n"
     "+ runtime.write runtime.write1 runtime.writeErr* runtime.read\n"
     "+ runtime.rt_sig* runtime.open* runtime.closefd runtime.exit\n"
     "+ runtime.exitThread runtime.tgkill runtime.raise* runtime.getpid\n"

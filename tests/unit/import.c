@@ -220,7 +220,8 @@ static void test_import_names_formats(void)
         ROW("{\"traceEvents\": [", "a trace of Chrome"),
         ROW("[{\"pid\":1,\"ph\":\"X\"}]", "a trace of Chrome"),
         ROW("{\"snapshot\":{\"meta\":{}}}", "a heap snapshot of V8"),
-        ROW("{\"a\":1}", "neither a .cpuprofile of V8 nor a speedscope file"),
+        ROW("{\"a\":1}", "neither a whole .cpuprofile of V8 nor a whole "
+            "speedscope file"),
         ROW("<!DOCTYPE html>\n<head><title>\n 502 Bad Gateway</title>",
             "an HTML page: \"502 Bad Gateway\""),
         ROW("<title>Caf\u00e9 \xc2\x9b" "1m</title>", "\"Caf\u00e9 ??1m\""),
