@@ -8589,7 +8589,7 @@ static void import_folded(struct import *x, bool counted)
         if (counted && !import_count(&s, &count)) {
             if (!any && !memchr(s.p, ';', s.n))
                 continue;               /* a heading */
-            import_fail(x, "want frames, divided by ;, a blank and a count");
+            import_fail(x, "expected frames with ; between, a blank, a count");
             return;
         }
         any = true;
@@ -8938,7 +8938,7 @@ static void import_perf(struct import *x)
         if (open && s.n && isspace((unsigned char)*s.p)) {
             if (import_perf_line(x, s, &user))
                 continue;
-            import_fail(x, "want an address, a symbol and a module in ()");
+            import_fail(x, "expected an address, a symbol and a module in ()");
         }
         if (open)
             import_perf_sample(x, &k, &e, event);
@@ -8946,7 +8946,7 @@ static void import_perf(struct import *x)
         if (!s.n || *s.p == '#' || x->err)
             continue;
         if (!import_head(s, &e)) {
-            import_fail(x, "want comm, pid or tid, time and event of a sample");
+            import_fail(x, "expected a sample's comm, pid or tid, time, event");
             continue;
         }
         e.comm = import_intern(x, e.comm);
@@ -9082,7 +9082,7 @@ static void import_record(struct import *x, const struct import_text *t,
 {
     int64_t to[IMPORT_HEAP], bytes = 0;
     if (t->heap && ((!value[0] && value[1]) || (!value[2] && value[3]))) {
-        import_fail(x, "bytes of 0 objects");
+        import_fail(x, "a record has bytes but no objects");
         return;
     }
     if (!x->n)
@@ -9130,7 +9130,7 @@ static void import_records(struct import *x, const struct import_text *t)
         addresses = record;
         open = import_values(&addresses, t, value);
         if (!open)
-            import_fail(x, "want values, @ and addresses");
+            import_fail(x, "expected values, @ and addresses");
     }
 }
 
@@ -9171,7 +9171,7 @@ static void import_heap(struct import *x)
     (void)import_line(x, &s);
     (void)import_skip(&s, "heap profile:");
     if (!import_values(&s, &t, all)) {
-        import_fail(x, "want: heap profile: n: n [n: n] @ heap/n");
+        import_fail(x, "expected heap profile: n: n [n: n] @ heap/n");
         return;
     }
     s = txt_trim_start(s);
@@ -9207,7 +9207,7 @@ static void import_jemalloc(struct import *x)
     (void)import_line(x, &s);
     (void)import_skip(&s, "heap_v2/");
     if (!import_number(&s, false, &rate) || !rate || rate > INT64_MAX) {
-        import_fail(x, "want heap_v2/ and the mean bytes between samples");
+        import_fail(x, "expected heap_v2/ and the mean bytes between samples");
         return;
     }
     t.rate = (double)rate;
@@ -9228,7 +9228,7 @@ static void import_jemalloc(struct import *x)
         bool good = !b.err && import_values(&s, &t, value);
         mem_fini(&b);
         if (!good) {
-            import_fail(x, "want t*: n: n [n: n]");
+            import_fail(x, "expected t*: n: n [n: n]");
             return;
         }
         if (!addresses.p) {             /* of all stacks */
@@ -9240,7 +9240,7 @@ static void import_jemalloc(struct import *x)
     }
     x->rest = rest;
     if (!x->p->ntypes && !x->err)
-        import_fail(x, "want t*: and the sum of all stacks");
+        import_fail(x, "expected t*: and the sum of all stacks");
     import_period(x, "space", "bytes", (int64_t)rate);
     import_drop_allocators(x);
 }

@@ -5,7 +5,8 @@
 
 Serves PROFILE in every way that HTTP has, by Python's http.server, and asks
 grpcprof and pprof for it: both must get it, or both must not, except where
-one takes more.  NAME is a name of 127.0.0.1 and of ::1.  Prints "ok name", "SKIP name: why" or "FAIL name: why".
+one takes more.  NAME is a name of 127.0.0.1 and of ::1.  Prints "ok name",
+"SKIP name: why" or "FAIL name: why".
 """
 import base64
 import gzip

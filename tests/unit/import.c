@@ -226,8 +226,8 @@ static void test_import_names_formats(void)
             "an HTML page: \"502 Bad Gateway\""),
         ROW("<title>Caf\u00e9 \xc2\x9b" "1m</title>", "\"Caf\u00e9 ??1m\""),
         ROW("\n Could not enable\nmore", "but text: \"Could not enable\". Prof"),
-        ROW("goroutine profile: total 3\nx", "line 2: want values"),
-        ROW("heap_v2/0\n", "line 1: want heap_v2/ and"),
+        ROW("goroutine profile: total 3\nx", "line 2: expected values"),
+        ROW("heap_v2/0\n", "line 1: expected heap_v2/ and"),
         ROW("a;b 1\na;b\n", "not a profile but text: \"a;b 1\""),
         ROW("{\"shared\":{\"frames\":[]},\"profiles\":[{\"type\":\"evented\","
             "\"events\":[{\"type\":\"O\",\"frame\":1,\"at\":1}]}]}", "damaged"),
