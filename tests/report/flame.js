@@ -279,6 +279,29 @@ async function remembered(page, file) {
   await other.close();
 }
 
+// Pairs of the title, the line below it, tools and legend that overlap, with
+// the button that a zoom shows; a title may be long.
+const covered = page => page.evaluate(() => {
+  const title = document.querySelector('.t'), was = title.textContent;
+  title.textContent = 'Differential flame graph: wall-clock-time';
+  dispatchEvent(new Event('resize'));
+  const all = [...document.querySelectorAll('.t, .q, foreignObject, .o, .l')];
+  const hidden = all.filter(e => e.style.display === 'none');
+  hidden.forEach(e => { e.style.display = ''; });
+  const box = all.map(e => [e.textContent, e.getBoundingClientRect()]);
+  hidden.forEach(e => { e.style.display = 'none'; });
+  title.textContent = was;
+  dispatchEvent(new Event('resize'));
+  const over = [];
+  box.forEach(([a, p], i) => box.slice(i + 1).forEach(([b, q]) => {
+    if (p.left < q.right && q.left < p.right && p.top + 2 < q.bottom &&
+        q.top + 2 < p.bottom)
+      over.push([a, b]);
+  }));
+  return { n: box.length, over, right: box.filter(
+    ([, b]) => b.right > innerWidth).map(([a]) => a) };
+});
+
 async function sizes(page, file) {
   for (const size of [NARROW, { width: 2000, height: 900 }, WIDE]) {
     await page.setViewport(size);
@@ -292,6 +315,9 @@ async function sizes(page, file) {
       f.y + f.h / 2 - t.y - t.h / 2) < f.h / 2 && t.x >= f.x - 1 &&
       t.x + t.w <= f.x + f.w + 2));
     say('its names stay in their frames, ' + size.width, !over.length, over);
+    const head = await covered(page);
+    say('its title and tools do not cover each other, ' + size.width,
+      head.n > 4 && !head.over.length && !head.right.length, head);
     if (size === NARROW) await accessible(page, 'narrow');
   }
   const narrow = await open(file, NARROW);
