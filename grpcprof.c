@@ -67,8 +67,8 @@
  * THREE TYPICAL CHANGES
  *   Another format    a writer in DOC, PPROF, FOREIGN or LOADDOC; its name, its
  *                     file extension and a call of it in REPORT or LOADCMD
- *   Another category  a row in the rules of CAT, where the first match decides,
- *                     and a test in tests/unit/report.c
+ *   Another rule      a line in CAT's built-in rules, where the first match
+ *                     decides, and a stack in tests/report/names.txt
  *   Another option    a row in serve_options, loadcmd_options or report_options
  *                     and a field in the struct above it: parsing, --help, the
  *                     man page and completion follow
@@ -102,7 +102,8 @@
  *   - Unknown time is shown as [profiler] and [unsampled], not spread.
  *   - svc_work's loop is protected from the optimiser and aligned to a cache
  *     line: across two lines its five instructions take twice as long.
- *   - Categories use prefixes and names, no regular expressions: easy to read.
+ *   - Rules of categories are patterns with *, no regular expressions: easy to
+ *     read, and looked up by the start of a name.
  *   - report inflates and reads on one thread.  A second one saved 4 of 20 ms
  *     on two idle CPUs, and nothing when one was busy.
  *
@@ -35322,7 +35323,7 @@ static void doc_level(struct doc_doc *d, const struct anl *a,
 }
 
 /* Return in words the whole of which a's shares are parts. */
-static const char *doc_whole(const struct anl *a)
+static const char *doc_denominator(const struct anl *a)
 {
     return a->cpu_profile ? "the CPU time" : a->wall ? "the threads' time"
                           : "the total";
@@ -35415,7 +35416,7 @@ static void doc_apps(struct doc_doc *d, const struct anl *a,
         mem_put_byte(d->b, '\n');
     txt_puts(&d->cell, a->cpu_profile || a->wall ? "Where their time goes"
                                                  : "What is below them");
-    txt_putf(&d->cell, ", in %% of %s", doc_whole(a));
+    txt_putf(&d->cell, ", in %% of %s", doc_denominator(a));
     doc_cell_text(d, doc_heading);
     for (size_t i = 0; i < a->napps && i < DOC_BELOW_ROWS; i++)
         if (i == 0 || (!a->app[i].passes &&
