@@ -894,6 +894,24 @@ static void test_doc_words(void)
     }
 }
 
+/* load's table of server CPU has names of DOC_NAME_COLUMNS, and their end. */
+static void test_loaddoc_names(void)
+{
+    static const char name[] = "google::protobuf::internal::WireFormat::"
+                               "InternalSerialize(int, char const*) const";
+    struct view_node node = { .name = txt_slice(name) };
+    struct anl a = { .view = { .node = &node, .nnodes = 1,
+                     .total = { .value = 1000 } },
+                     .ns_per_unit = 1000, .calls = 10 };
+    struct anl_function f = { .cum = { .share = 0.5, .low = 0.4, .high = 0.6,
+                              .sum = { .value = 500, .samples = 500 } } };
+    struct buf b = {0};
+    loaddoc_profile_row(&b, &a, &f, &f.cum, 7, "  ");
+    CHECK(txt_ends(mem_slice(&b), "  ..internal::WireFormat::InternalSerialize\n"));
+    CHECK(b.len < 112);
+    mem_fini(&b);
+}
+
 /* By size, the largest callee starts where its caller does, and self is last;
  * a callee cut off below the narrowest frame is nobody's self. */
 static void test_svg_by_size(void)
