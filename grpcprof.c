@@ -2287,7 +2287,7 @@ static size_t txt_strip(struct slice s)
            txt_ends((struct slice){ s.p, i }, "operator") ? s.n : i;
 }
 
-/* True if a C++ operator's name begins at s.p[i]: brackets in it are none. */
+/* True if a C++ operator's name begins at s.p[i]: its brackets do not pair. */
 static bool txt_is_operator(struct slice s, size_t i)
 {
     struct slice rest = txt_after(s, i);
@@ -2943,8 +2943,8 @@ struct re_group {                       /* open while it is read */
     size_t branch;                      /* first state of the last branch */
     size_t jump;                        /* last jump to its end, 0: none; its
                                          * to is the one before */
-    long times;                         /* most that its counts, nested in each
-                                         * other, repeat a part of it */
+    long times;                         /* largest product of its nested
+                                         * counts */
     unsigned flags;                     /* of what stands around it */
 };
 
@@ -2958,7 +2958,7 @@ struct re_in {                          /* an expression being compiled */
     size_t nset, set_cap;
     const struct re_cased *cased;       /* borrowed; NULL: not needed yet */
     size_t item;                        /* first state of the last item */
-    long times;                         /* as a group's, of the last item */
+    long times;                         /* of the last item, as in re_group */
     bool can_repeat;                    /* the last item may be repeated */
     bool repeated;                      /* it has been */
     unsigned flags;                     /* enum re_flag */
@@ -3364,7 +3364,7 @@ static int re_escaped(struct re_in *in, uint32_t *c, struct gp_why *why)
 }
 
 /* Return the character at p, n > 0 bytes before the end, and its length in
- * *len: U+FFFD and 1 if it is not UTF-8. */
+ * *len; U+FFFD and 1 if the bytes are not UTF-8. */
 static uint32_t re_char(const char *p, size_t n, size_t *len)
 {
     uint32_t c = (uint8_t)*p;
@@ -8041,14 +8041,14 @@ struct import {
     struct index functions, mappings, locations;    /* owned: by hash */
     struct index texts, rows;           /* owned: by hash */
     struct slice *text;                 /* owned: of labels; in p's arena */
-    uint64_t *kind;                     /* owned: what keeps rows apart whose
-                                         * stacks and labels are equal */
+    uint64_t *kind;                     /* owned, by row: event and period; rows
+                                         * are merged only if it is equal */
     uint32_t *stack;                    /* owned: locations of a sample */
     size_t ntexts, text_cap, kind_cap, n, cap;      /* n, cap: of stack */
     struct slice rest;                  /* of the text */
     size_t line;                        /* number of the line read last */
     int fd;                             /* borrowed: what follows, or -1 */
-    bool copies;                        /* the text does not outlive reading */
+    bool copies;                        /* the text is not kept */
     int err;                            /* first failure, sticky */
 };
 
@@ -8162,8 +8162,7 @@ static int64_t import_whole(double v)
 
 /* ---- tables ---- */
 
-/* Return s, copied into the profile's arena if the text does not outlive
- * reading. */
+/* Return s, or a copy in the profile's arena if the text is not kept. */
 static struct slice import_keep(struct import *x, struct slice s)
 {
     if (!x->copies || !s.n)
@@ -8389,7 +8388,7 @@ static void import_type(struct import *x, const char *type, const char *unit)
         x->err = pp_add_type(x->p, txt_slice(type), txt_slice(unit));
 }
 
-/* Set the period and what it is of. */
+/* Set the period and its type. */
 static void import_period(struct import *x, const char *type, const char *unit,
                           int64_t period)
 {
@@ -8429,8 +8428,8 @@ static void import_cut_mark(struct slice *s, struct import_frame *f)
         f->module = txt_slice("[kernel.kallsyms]");
 }
 
-/* Divide a place such as "app.py:12" or "/lib/libc.so.6" into f; false: it is
- * none. */
+/* Divide a place such as "app.py:12" or "/lib/libc.so.6" into f; false: in is
+ * not a place. */
 static bool import_place(struct slice in, struct import_frame *f)
 {
     const char *colon = in.n ? memrchr(in.p, ':', in.n) : NULL;
@@ -8684,7 +8683,7 @@ static bool import_head_rest(struct slice s, struct import_head *e)
 }
 
 /* Read the head of a sample, "comm pid/tid [cpu] time: period event:", of which
- * comm and an id are required; false: it is none. */
+ * comm and an id are required; false: s is not a head. */
 static bool import_head(struct slice s, struct import_head *e)
 {
     s = txt_trim_start(s);
@@ -8995,8 +8994,8 @@ static void import_unsample(double rate, int64_t *count, int64_t *size)
     *size = import_whole((double)*size * scale);
 }
 
-/* Read the values of a record and move *s behind its @.  What a heap holds may
- * be below 0. */
+/* Read the values of a record and move *s behind its @.  The first two of a
+ * heap, what is in use, may be negative. */
 static bool import_values(struct slice *s, const struct import_text *t,
                           int64_t *value)
 {
@@ -9259,7 +9258,7 @@ static void import_census(struct import *x)
     import_records(x, &t);
 }
 
-/* Read the attribute in s, "name = number"; false: it is none. */
+/* Read the attribute in s, "name = number"; false: s is not an attribute. */
 static bool import_attribute(struct slice s, struct slice *name, uint64_t *v)
 {
     const char *is = s.n ? memchr(s.p, '=', s.n) : NULL;
@@ -9480,7 +9479,7 @@ static void import_tree_sample(struct import *x, const struct import_tree *t,
     import_sample(x, value, label, nl);
 }
 
-/* Return the row of the node with that id, or MEM_NONE. */
+/* Return the row of the first node with that id, or MEM_NONE. */
 static uint32_t import_find_node(const struct import_tree *t, uint64_t id)
 {
     uint32_t at = 0, i;
@@ -9526,7 +9525,7 @@ struct import_v8 {                      /* members of a .cpuprofile */
 };
 
 /* Add the samples of the .cpuprofile v to the nodes: a sample lasts up to the
- * next one.  Without samples, the nodes' counts share the time. */
+ * next one.  Without samples, divide the time by the nodes' counts. */
 static void import_add_ticks(struct import_tree *t, const struct import_v8 *v)
 {
     struct js_members s = js_members(&v->samples), k = js_members(&v->deltas);
@@ -10569,8 +10568,8 @@ static bool merge_shared(const struct pp *p, size_t n, const struct pp_type *t)
 }
 
 /* Make to the sum of the n profiles at p, which must outlive it, of the sample
- * types that all have; errors name name[i].  GP_EFORMAT if there is none.
- * Without a period that all have, to has none.  After a failure to is empty. */
+ * types that all have; errors name name[i].  GP_EFORMAT if they share no type.
+ * If their periods differ, to has none.  After a failure to is empty. */
 static int merge_profiles(struct pp *to, const struct pp *p, size_t n,
                           const char *const *name, struct gp_why *why)
 {
@@ -15442,7 +15441,7 @@ static int cat_rules_index(struct cat_rules *r, size_t i)
     return mem_index_put(&r->by_prefix, h, (uint32_t)i);
 }
 
-/* Find word among the n words at list; n if it is none of them. */
+/* Return the index of word among the n words at list, or n. */
 static size_t cat_find_word(const char *const *list, size_t n,
                             struct slice word)
 {
@@ -15475,8 +15474,7 @@ static bool cat_read_under(struct slice list, uint16_t *under)
         if (c >= CAT_COUNT)
             return false;
         *under |= (uint16_t)(1 << c);
-        n += comma != NULL;
-        list = (struct slice){ list.p + n, list.n - n };
+        list = txt_after(list, n + (comma != NULL));
     }
     return *under;
 }
@@ -15557,7 +15555,7 @@ static int cat_read_scope(struct cat_rule *scope, struct slice rest,
     return GP_OK;
 }
 
-/* Read a line of rules.  A file or a module without a pattern behind it is a
+/* Read a line of rules.  A file or a module without a pattern after it is a
  * rule for all names in it.  *scope holds from the last line in brackets on;
  * *last is the rule of the line above, which a + continues. */
 static int cat_read_line(struct cat_rules *r, struct slice line,
@@ -15658,11 +15656,9 @@ static struct slice cat_bare_name(struct slice name)
     for (size_t k = 0; k < sizeof kind / sizeof *kind; k++)
         if (txt_ends(name, kind[k]))
             name.n -= strlen(kind[k]);
-    for (size_t i = 3; i < name.n; i++)
-        if (!memcmp(name.p + i - 3, " - ", 3)) {
-            name = txt_after(name, i);
-            break;
-        }
+    const char *dash = name.n ? memmem(name.p, name.n, " - ", 3) : NULL;
+    if (dash && dash + 3 < name.p + name.n)
+        name = txt_after(name, (size_t)(dash + 3 - name.p));
     for (size_t i = 1; i < name.n; i++)
         for (size_t k = 0; k < sizeof tail / sizeof *tail; k++) {
             size_t end = i + strlen(tail[k]);
@@ -15810,7 +15806,7 @@ static struct slice cat_module_name(const struct view *v, uint32_t module)
                                    ? base.n : VIEW_MODULE_BYTES };
 }
 
-/* Return the language that the name of a source file tells, or CAT_ANY. */
+/* Return the language that a source file's name implies, or CAT_ANY. */
 static enum cat_lang cat_lang_of_file(struct slice file)
 {
     static const struct { const char *pattern; uint8_t lang; } table[] = {
@@ -15850,7 +15846,7 @@ static bool cat_is_kernel(struct slice module)
     return cat_like("[*]", module);     /* perf: [ext4] is a module of it */
 }
 
-/* Return the language that the node n tells about the program, or CAT_ANY. */
+/* Return the program's language as the node n implies it, or CAT_ANY. */
 static enum cat_lang cat_lang_told(const struct view *v,
                                    const struct view_node *n)
 {
@@ -15926,7 +15922,7 @@ static void cat_datadog_name(struct slice *name, struct cat_text *t)
     *name = (struct slice){ t->text + (t->n > 0), t->n - (t->n > 0) };
 }
 
-/* Return the language that the form of *name tells, or CAT_ANY; then *name is
+/* Return the language that *name's form implies, or CAT_ANY; then *name is
  * as the rules have it, in t if it was made, and *file is set if it was in the
  * name.  The forms are those of perf's maps and of Datadog. */
 static enum cat_lang cat_lang_of_form(struct slice *name, struct slice *file,
@@ -16122,7 +16118,6 @@ static struct cat_class cat_unmatched(const struct cat_program *g,
                                       const struct view_node *n,
                                       enum cat_lang lang, struct slice name)
 {
-    const struct view *v = g->view;
     if (!n->symbol)
         return (struct cat_class){ .category = CAT_UNKNOWN,
                                    .rule = txt_slice("no symbol") };
@@ -16134,7 +16129,7 @@ static struct cat_class cat_unmatched(const struct cat_program *g,
         return (struct cat_class){ .category = CAT_LIBRARIES,
             .flags = CAT_TRANSPARENT, .rule = txt_slice("Go's assembly") };
     if (n->module != MEM_NONE && n->module != g->main && lang == CAT_NATIVE) {
-        struct slice path = v->pp->mapping[n->module].file;
+        struct slice path = g->view->pp->mapping[n->module].file;
         if (cat_like("/lib*", path) || cat_like("/usr/lib*", path))
             return (struct cat_class){ .category = CAT_LIBRARIES,
                                        .rule = txt_slice("a system library") };
@@ -16697,7 +16692,7 @@ static const struct { const char *type; enum anl_kind kind; } anl_kinds[] = {
     { "*census*", ANL_CENSUS },
 };
 
-/* Return the kind of the sample type; ANL_OTHER if it is none that is known. */
+/* Return the kind of the sample type; ANL_OTHER if it is unknown. */
 static enum anl_kind anl_kind_of(struct slice type)
 {
     for (size_t i = 0; i < sizeof anl_kinds / sizeof *anl_kinds; i++)
