@@ -403,7 +403,8 @@ enum {
     /* Frames of all samples, including inlined ones, of which a call tree takes
      * up to 44 bytes each: more than VIEW_MOST_FRAMES are an error, and more
      * than VIEW_FREE_FRAMES with over VIEW_MOST_INLINED for each location of a
-     * stack.  Without it, 250 KB hold 50 million; real ones have up to five. */
+     * stack.  Without it, 250 KB hold 50 million.  Real ones that we know have
+     * at most five on average. */
     VIEW_MOST_FRAMES  = 1 << 28,
     VIEW_FREE_FRAMES  = 2 << 20,
     VIEW_MOST_INLINED = 16,
@@ -933,6 +934,8 @@ enum {
     DOC_WORD_BYTES = 24,        /* of HTML: longer ones break at separators */
     DOC_BELOW_ROWS = 5,         /* functions whose time is divided up */
     DOC_SAME_ROWS = 10,         /* insignificant changes in a comparison */
+
+    DOC_DRAIN_BYTES = 1 << 20,  /* of a result that are written at a time */
 };
 
 /* Least total share of a function whose time is divided up; that of the first
@@ -1933,6 +1936,12 @@ static void txt_put_name(struct buf *b, struct slice s, char tab)
 {
     bool fit;
     for (size_t i = 0, n; i < s.n; i += n) {
+        for (n = 0; i + n < s.n && s.p[i + n] >= ' ' && s.p[i + n] <= '~';)
+            n++;                        /* most names are plain */
+        if (n) {
+            mem_put(b, s.p + i, n);
+            continue;
+        }
         n = txt_printable(s.p + i, s.n - i, &fit);
         if (s.p[i] == '\t')
             mem_put_byte(b, (uint8_t)tab);
@@ -2573,25 +2582,48 @@ static int sys_put_in_place(int fd, const char *tmp, const char *target,
                     strerror(first));
 }
 
-/* Replace the file at path, or the target of that link, by n bytes: write a
- * file beside it, sync, rename.  Write to it if it is a device or a pipe. */
+struct sys_out {                        /* a file that is written in pieces */
+    const char *path;                   /* borrowed; NULL: not open */
+    int fd;
+    bool stream;                        /* a device or a pipe */
+    char tmp[PATH_MAX], target[PATH_MAX];   /* else: written; then replaced */
+};
+
+/* Start to replace the file at path, or the target of that link: write a file
+ * beside it.  Write to it if it is a device or a pipe. */
+static int sys_out_open(struct sys_out *o, const char *path, struct gp_why *why)
+{
+    o->stream = sys_is_stream(path);
+    if (!o->stream && !realpath(path, o->target))
+        snprintf(o->target, sizeof o->target, "%s", path);
+    o->fd = o->stream ? sys_open_stream(path, why)
+          : sys_temp_beside(o->target, o->tmp, sizeof o->tmp, why);
+    o->path = o->fd < 0 ? NULL : path;
+    return o->fd < 0 ? o->fd : GP_OK;
+}
+
+/* Put o's file in place of the old one; if ok is false, keep the old one and
+ * report errno. */
+static int sys_out_close(struct sys_out *o, bool ok, struct gp_why *why)
+{
+    const char *path = o->path;
+    o->path = NULL;
+    if (!o->stream)
+        return sys_put_in_place(o->fd, o->tmp, o->target, path, ok, why);
+    int first = errno;
+    bool closed = !close(o->fd);
+    if (ok && closed)
+        return GP_OK;
+    return txt_fail(why, GP_EIO, "%s: %s", path, strerror(ok ? errno : first));
+}
+
+/* Replace the file at path by n bytes, as sys_out_open says. */
 static int sys_write_file(const char *path, const void *src, size_t n,
                           struct gp_why *why)
 {
-    char tmp[PATH_MAX], real[PATH_MAX];
-    const char *target = realpath(path, real) ? real : path;
-    if (sys_is_stream(path)) {
-        int to = sys_open_stream(path, why);
-        int e = to < 0 ? to : sys_write_fd(to, src, n);
-        if (to >= 0 && (close(to) || e))
-            e = txt_fail(why, GP_EIO, "%s: %s", path, strerror(errno));
-        return e;
-    }
-    int fd = sys_temp_beside(target, tmp, sizeof tmp, why);
-    if (fd < 0)
-        return fd;
-    bool ok = !sys_write_fd(fd, src, n);
-    return sys_put_in_place(fd, tmp, target, path, ok, why);
+    struct sys_out o;
+    int e = sys_out_open(&o, path, why);
+    return e ? e : sys_out_close(&o, !sys_write_fd(o.fd, src, n), why);
 }
 
 /* Give the calling thread its own descriptor table, if the kernel permits: its
@@ -34634,7 +34666,17 @@ struct doc_config {
     bool per_call;                      /* tables show the time per call */
     bool explain, reverse;
     int exit;                           /* exit status of the report */
+    void (*drain)(void *, struct buf *);    /* write the buf and empty it, or */
+    void *drain_to;                     /* set its err; NULL: never */
 };
+
+/* Write out what b holds if that is much: a text can be far larger than the
+ * profile, in which a name stands once. */
+static void doc_drain(const struct doc_config *c, struct buf *b)
+{
+    if (c->drain && b->len >= DOC_DRAIN_BYTES && !b->err)
+        c->drain(c->drain_to, b);
+}
 
 /* ---- documents ---- */
 
@@ -36614,7 +36656,7 @@ static void doc_report_json(struct buf *b, const struct anl *a,
 /* ================================= 46 PPROF ==================================
  * for     pprof's views: top, tree, peek, traces, raw, tags
  * uses    MEM, NUM, TXT, RE, PP, MERGE, VIEW, DOC
- * owns    nothing: writers append to the caller's buf
+ * owns    nothing: writers append to the caller's buf, and doc_drain it
  * spec    `go tool pprof`: units, trimming, columns, order
  * prefix  pprof_
  * runs    any thread
@@ -36752,7 +36794,7 @@ static void pprof_put_line(struct buf *b, const char *label, struct slice value)
 /* Append pprof's lines on the profile; scale is for the total. */
 static void pprof_top_labels(const struct view *v,
                              const struct view_scale *scale, int64_t total,
-                             struct buf *b)
+                             struct buf *b, const struct doc_config *c)
 {
     const struct pp *p = v->pp;
     const struct pp_type *type = &p->type[v->type];
@@ -36765,6 +36807,7 @@ static void pprof_top_labels(const struct view *v,
         if (!txt_starts(p->comment[i], "#")) {
             txt_put_clean(b, p->comment[i]);
             mem_put_byte(b, '\n');
+            doc_drain(c, b);
         }
     pprof_put_line(b, "Type: ", type->type);
     if (p->time_ns) {
@@ -36796,7 +36839,7 @@ static void pprof_top_head(const struct pprof_top *t, struct buf *b,
 {
     int64_t shown = 0;
     char text[32];
-    pprof_top_labels(&t->view, &t->scale, t->total, b);
+    pprof_top_labels(&t->view, &t->scale, t->total, b, c);
     if (c->nfilters)
         txt_puts(b, "Active filters:\n");
     for (size_t i = 0; i < c->nfilters; i++) {
@@ -36836,7 +36879,8 @@ static void pprof_put_values(const struct pprof_top *t, struct buf *b,
 }
 
 /* Append the rows of -top. */
-static void pprof_top_rows(const struct pprof_top *t, struct buf *b)
+static void pprof_top_rows(const struct pprof_top *t, struct buf *b,
+                           const struct doc_config *c)
 {
     static const char *const how[] = {
         "", " (inline)", "", " (partial-inline)" };
@@ -36850,6 +36894,7 @@ static void pprof_top_rows(const struct pprof_top *t, struct buf *b)
         txt_put_name(b, n->name, '\t');
         txt_puts(b, how[t->inlining[t->order[i]]]);
         mem_put_byte(b, '\n');
+        doc_drain(c, b);
     }
 }
 
@@ -36861,7 +36906,7 @@ static int pprof_report_top(struct buf *b, const struct pp *p,
     int e = pprof_top_init(&t, p, c, c->top, false, why);
     if (!e) {
         pprof_top_head(&t, b, c);
-        pprof_top_rows(&t, b);
+        pprof_top_rows(&t, b, c);
         e = b->err ? txt_fail(why, b->err, "out of memory") : GP_OK;
     }
     pprof_top_fini(&t);
@@ -36872,8 +36917,9 @@ static int pprof_report_top(struct buf *b, const struct pp *p,
 
 /* Append the edges to or from node n, as shares of its cum. */
 static void pprof_tree_edges(const struct pprof_top *t, struct buf *b,
-                             uint32_t n, const struct view_edge *edge,
-                             const uint32_t *at, bool to)
+                             const struct doc_config *c, uint32_t n,
+                             const struct view_edge *edge, const uint32_t *at,
+                             bool to)
 {
     const struct view *v = &t->view;
     char text[32];
@@ -36884,6 +36930,7 @@ static void pprof_tree_edges(const struct pprof_top *t, struct buf *b,
                                             v->node[n].cum.value));
         txt_put_name(b, v->node[to ? x->from : x->to].name, '\t');
         txt_puts(b, x->inlined ? " (inline)\n" : "\n");
+        doc_drain(c, b);
     }
 }
 
@@ -36919,12 +36966,12 @@ static int pprof_tree(struct buf *b, const struct pp *p,
         matched++;
         sum = num_add_sat(sum, x->flat.value);
         txt_puts(b, rule);
-        pprof_tree_edges(&t, b, n, edge[0], at[0], true);
+        pprof_tree_edges(&t, b, c, n, edge[0], at[0], true);
         pprof_put_values(&t, b, x, sum);
         txt_puts(b, "              | ");
         txt_put_name(b, x->name, '\t');
         mem_put_byte(b, '\n');
-        pprof_tree_edges(&t, b, n, edge[1], at[1], false);
+        pprof_tree_edges(&t, b, c, n, edge[1], at[1], false);
     }
     if (!e && t.shown)
         txt_puts(b, rule);
@@ -37021,7 +37068,7 @@ static int pprof_traces(struct buf *b, const struct pp *p,
     int64_t total = e ? 0 : c->total ? c->total : v.total.value;
     s.to = view_unit_for(&s, (double)total);
     if (!e)
-        pprof_top_labels(&v, &s, total, b);
+        pprof_top_labels(&v, &s, total, b, c);
     for (size_t i = 0; i < p->nsamples && !e; i++) {
         int64_t w = p->value[i * p->ntypes + v.type];
         bool first = true;
@@ -37040,6 +37087,7 @@ static int pprof_traces(struct buf *b, const struct pp *p,
                 txt_puts(b, "   ");
                 txt_put_name(b, v.node[v.frame[f]].name, '\t');
                 txt_puts(b, f + 1 < end ? " (inline)\n" : "\n");
+                doc_drain(c, b);
             }
         }
     }
@@ -37078,7 +37126,8 @@ static void pprof_raw_duration(struct buf *b, int64_t ns)
 }
 
 /* Append the locations of p, for pprof_raw. */
-static void pprof_raw_locations(struct buf *b, const struct pp *p)
+static void pprof_raw_locations(struct buf *b, const struct pp *p,
+                                const struct doc_config *c)
 {
     for (size_t i = 0; i < p->nlocations; i++) {
         const struct pp_location *l = &p->location[i];
@@ -37105,13 +37154,15 @@ static void pprof_raw_locations(struct buf *b, const struct pp *p)
                 txt_put_name(b, f->system_name, '\t');
                 mem_put_byte(b, ')');
             }
+            doc_drain(c, b);
         }
         mem_put_byte(b, '\n');
     }
 }
 
 /* Append the mappings of p, for pprof_raw. */
-static void pprof_raw_mappings(struct buf *b, const struct pp *p)
+static void pprof_raw_mappings(struct buf *b, const struct pp *p,
+                               const struct doc_config *c)
 {
     txt_puts(b, "Mappings\n");
     for (size_t i = 0; i < p->nmappings; i++) {
@@ -37124,24 +37175,25 @@ static void pprof_raw_mappings(struct buf *b, const struct pp *p)
         txt_putf(b, " %s%s%s%s\n", m->has_functions ? "[FN]" : "",
                  m->has_filenames ? "[FL]" : "", m->has_lines ? "[LN]" : "",
                  m->has_inline ? "[IN]" : "");
+        doc_drain(c, b);
     }
 }
 
 /* Append the whole of p as text, as `go tool pprof -raw` does. */
-static int pprof_raw(struct buf *b, const struct pp *p, struct gp_why *why)
+static int pprof_raw(struct buf *b, const struct pp *p,
+                     const struct doc_config *c, struct gp_why *why)
 {
     for (size_t i = 0; i < p->ncomments; i++) {
         txt_puts(b, "Comment: ");
         txt_put_clean(b, p->comment[i]);
         mem_put_byte(b, '\n');
+        doc_drain(c, b);
     }
-    if (p->period_type.type.n || p->period_type.unit.n) {
-        txt_puts(b, "PeriodType: ");
-        txt_put_clean(b, p->period_type.type);
-        mem_put_byte(b, ' ');
-        txt_put_clean(b, p->period_type.unit);
-        mem_put_byte(b, '\n');
-    }
+    txt_puts(b, "PeriodType: ");
+    txt_put_clean(b, p->period_type.type);
+    mem_put_byte(b, ' ');
+    txt_put_clean(b, p->period_type.unit);
+    mem_put_byte(b, '\n');
     txt_putf(b, "Period: %" PRId64 "\n", p->period);
     if (p->time_ns) {
         char day[64];
@@ -37175,10 +37227,11 @@ static int pprof_raw(struct buf *b, const struct pp *p, struct gp_why *why)
         for (uint32_t k = p->stack_at[i]; k < p->stack_at[i + 1]; k++)
             txt_putf(b, "%" PRIu64 " ", p->location[p->stack[k]].id);
         pprof_labels(b, p, i, NULL, true);
+        doc_drain(c, b);
     }
     txt_puts(b, "\nLocations\n");
-    pprof_raw_locations(b, p);
-    pprof_raw_mappings(b, p);
+    pprof_raw_locations(b, p, c);
+    pprof_raw_mappings(b, p, c);
     return b->err ? txt_fail(why, b->err, "out of memory") : GP_OK;
 }
 
@@ -37432,6 +37485,7 @@ static int foreign_callgrind(struct buf *b, const struct pp *p,
             txt_putf(b, "calls=1 %" PRId64 "\n%" PRId64 " %" PRId64 "\n",
                      view_function(&v, &v.node[edge[k].to])->start_line, line,
                      edge[k].value);
+            doc_drain(c, b);
         }
     }
     mem_free(keep);
@@ -37460,7 +37514,8 @@ static const char *foreign_speedscope_unit(struct slice unit)
 }
 
 /* Append v's stacks of positive value, root first; return the weights' sum. */
-static int64_t foreign_speedscope_samples(struct js *j, const struct view *v)
+static int64_t foreign_speedscope_samples(struct js *j, const struct view *v,
+                                          const struct doc_config *c)
 {
     const struct pp *p = v->pp;
     int64_t end = 0;
@@ -37475,6 +37530,7 @@ static int64_t foreign_speedscope_samples(struct js *j, const struct view *v)
                 js_put_int(j, v->frame[f]);
         }
         js_close(j, ']');
+        doc_drain(c, j->b);
     }
     js_close(j, ']');
     js_field_open(j, "weights", '[');
@@ -37482,6 +37538,7 @@ static int64_t foreign_speedscope_samples(struct js *j, const struct view *v)
         int64_t w = p->value[i * p->ntypes + v->type];
         if (w > 0)
             js_put_int(j, w);
+        doc_drain(c, j->b);
         end = num_add_sat(end, w > 0 ? w : 0);
     }
     js_close(j, ']');
@@ -37514,6 +37571,7 @@ static int foreign_speedscope(struct buf *b, const struct pp *p,
         if (f->start_line > 0)
             js_field_int(&j, "line", (double)f->start_line);
         js_close(&j, '}');
+        doc_drain(c, b);
     }
     js_close(&j, ']');
     js_close(&j, '}');
@@ -37523,7 +37581,7 @@ static int foreign_speedscope(struct buf *b, const struct pp *p,
     js_field_str(&j, "name", p->type[v.type].type);
     js_field_text(&j, "unit", foreign_speedscope_unit(p->type[v.type].unit));
     doc_js_whole(&j, "startValue", 0);
-    int64_t end = foreign_speedscope_samples(&j, &v);
+    int64_t end = foreign_speedscope_samples(&j, &v, c);
     doc_js_whole(&j, "endValue", end);
     js_close(&j, '}');
     js_close(&j, ']');
@@ -37535,7 +37593,8 @@ static int foreign_speedscope(struct buf *b, const struct pp *p,
 
 /* Append the folded stacks of t, a line each, sorted: `root;caller;leaf value`.
  * The separators are replaced in names: `;` by `:`, line ends by blanks. */
-static int foreign_put_folded(const struct view_tree *t, struct buf *b)
+static int foreign_put_folded(const struct view_tree *t, struct buf *b,
+                              const struct doc_config *o)
 {
     struct buf path = {0};
     size_t *end = mem_zalloc(((size_t)t->depth + 1) * sizeof *end);
@@ -37553,6 +37612,7 @@ static int foreign_put_folded(const struct view_tree *t, struct buf *b)
         if (c->self) {
             mem_put(b, path.data, path.len);
             txt_putf(b, " %" PRId64 "\n", c->self);
+            doc_drain(o, b);
         }
     }
     b->err = !end ? GP_ENOMEM : b->err ? b->err : path.err;
@@ -37571,7 +37631,7 @@ static int foreign_folded(struct buf *b, const struct pp *p,
     t.reverse = c->reverse;
     if (!e)
         e = view_tree_init(&t, &v, 0, why);
-    if (!e && foreign_put_folded(&t, b))
+    if (!e && foreign_put_folded(&t, b, c))
         e = txt_fail(why, b->err, "out of memory");
     view_tree_fini(&t);
     view_fini(&v);
@@ -38643,18 +38703,66 @@ static bool say_to_file(const char *out)
     return out && strcmp(out, "-") != 0;
 }
 
-/* Write the result b, of a kind, to out or stdout; return the exit status. */
-static int say_result(const char *out, const struct buf *b, struct slice kind,
-                      bool quiet)
+struct say_out {                        /* a result that is written in pieces */
+    const char *path;                   /* borrowed; NULL, "-": stdout */
+    struct sys_out file;                /* open after the first piece */
+    int status;                         /* exit status: EXIT_FAILED: a piece
+                                         * could not be written, and why was
+                                         * printed */
+};
+
+/* Write the piece b of the say_out to, and empty it; set b's error if that
+ * fails. */
+static void say_drain(void *to, struct buf *b)
+{
+    struct say_out *o = to;
+    struct gp_why why = {{0}};
+    int e = GP_OK;
+    if (!say_to_file(o->path)) {
+        o->status = say_print(b);
+    } else if (!b->err) {
+        e = o->file.path ? GP_OK : sys_out_open(&o->file, o->path, &why);
+        if (!e && sys_write_fd(o->file.fd, b->data, b->len))
+            e = sys_out_close(&o->file, false, &why);
+        o->status = say_why(e, &why);
+    }
+    b->len = 0;
+    b->err = b->err ? b->err : o->status ? GP_EIO : GP_OK;
+}
+
+/* Drop what was written of a result that failed; the old file stays. */
+static void say_drop(struct say_out *o)
+{
+    if (o->file.path)
+        (void)sys_out_close(&o->file, false, NULL);
+}
+
+/* Write the rest b of the result o, of a kind; return the exit status. */
+static int say_rest(struct say_out *o, struct buf *b, struct slice kind,
+                    bool quiet)
 {
     struct gp_why why = {{0}};
-    if (!say_to_file(out))
+    if (!say_to_file(o->path))
         return say_print(b);
-    int e = b->err ? txt_fail(&why, b->err, "%s: %s", out, mem_error(b->err))
-                   : sys_write_file(out, b->data, b->len, &why);
+    int e = b->err ? txt_fail(&why, b->err, "%s: %s", o->path,
+                              mem_error(b->err)) : GP_OK;
+    if (!e && !o->file.path)
+        e = sys_write_file(o->path, b->data, b->len, &why);
+    else if (!e)
+        e = sys_out_close(&o->file, !sys_write_fd(o->file.fd, b->data, b->len),
+                          &why);
+    say_drop(o);
     if (!e && !quiet)
-        say_wrote(out, kind);
+        say_wrote(o->path, kind);
     return say_why(e, &why);
+}
+
+/* Write the result b, of a kind, to out or stdout; return the exit status. */
+static int say_result(const char *out, struct buf *b, struct slice kind,
+                      bool quiet)
+{
+    struct say_out o = { .path = out };
+    return say_rest(&o, b, kind, quiet);
 }
 
 /* Print on stderr the assertion in text and what, such as "does not hold";
@@ -41932,10 +42040,12 @@ static struct svg_config report_picture(const struct report_args *c,
         .least_ppm = c->all ? 1 : 0 };
 }
 
-/* Append s in format f to b; set *status if an assertion does not hold. */
+/* Write s in format f to to and, its end, to b; set *status if an assertion
+ * does not hold. */
 static int report_write(const struct report_args *c,
                         struct report_inputs *s, enum report_format f,
-                        struct buf *b, int *status, struct gp_why *why)
+                        struct say_out *to, struct buf *b, int *status,
+                        struct gp_why *why)
 {
     struct buf text = {0};
     const char *line[3];                /* the age, and two files */
@@ -41948,6 +42058,7 @@ static int report_write(const struct report_args *c,
         .filter = s->shown, .nfilters = s->nshown, .explain = c->explain,
         .peek = s->peek.ready ? &s->peek : NULL, .reverse = c->reverse,
         .by = c->by && strcmp(c->by, "function") ? c->by : NULL,
+        .drain = say_drain, .drain_to = to,
     };
     const struct svg_config picture = report_picture(c, s);
     int e = GP_OK;
@@ -41956,7 +42067,7 @@ static int report_write(const struct report_args *c,
     case REPORT_TREE: case REPORT_PEEK:
         return pprof_tree(b, s->now, &out, why);
     case REPORT_TRACES: return pprof_traces(b, s->now, &out, why);
-    case REPORT_RAW: return pprof_raw(b, s->now, why);
+    case REPORT_RAW: return pprof_raw(b, s->now, &out, why);
     case REPORT_TAGS: return pprof_report_tags(b, s->now, &out, why);
     case REPORT_FOLDED: return foreign_folded(b, s->now, &out, why);
     case REPORT_CALLGRIND: return foreign_callgrind(b, s->now, &out, why);
@@ -42178,6 +42289,19 @@ static int report_check(const struct report_args *c,
     return EXIT_OK;
 }
 
+/* Print why e failed, with the file that is too large; return the exit status
+ * for e. */
+static int report_fail(const struct report_inputs *s, int e,
+                       const struct gp_why *why)
+{
+    if (e != GP_ELIMIT && e != GP_ENOMEM)
+        return say_why(e, why);
+    say_error(s->n + s->nbase > 1 ? "%s and others: %s" : "%s: %s",
+              strcmp(s->path[0], "-") ? s->path[0] : "standard input",
+              why->text);
+    return EXIT_FAILED;
+}
+
 /* Run grpcprof report on profiles. */
 static int report_of_profiles(const struct report_args *c,
                               const struct opt_command *cmd,
@@ -42204,15 +42328,18 @@ static int report_of_profiles(const struct report_args *c,
         status = say_why(sys_write_check(c->out, &why), &why);
     if (status || (status = report_gather(c, s, f, grain)))
         return status;
-    int e = report_write(c, s, f, &b, &status, &why);
-    if (e)
-        status = say_why(e, &why);
+    struct say_out to = { .path = c->out };
+    int e = report_write(c, s, f, &to, &b, &status, &why);
+    if (e) {
+        say_drop(&to);
+        status = to.status ? to.status : report_fail(s, e, &why);
+    }
     if (!e && !c->common.quiet) {
         report_note_signs(c, s->now, f);
         report_note_repairs(s->now, f);
     }
-    if (!e && say_result(c->out, &b, opt_item(REPORT_FORMATS, (int)f),
-                         c->common.quiet))
+    if (!e && say_rest(&to, &b, opt_item(REPORT_FORMATS, (int)f),
+                       c->common.quiet))
         status = EXIT_FAILED;
     else if (!e)
         for (size_t i = 0; i < c->assert.n; i++)
