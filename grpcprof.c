@@ -15848,8 +15848,8 @@ static enum cat_lang cat_lang_of_file(struct slice file)
         { "file:///*", CAT_JS }, { "*.java", CAT_JAVA }, { "*.kt", CAT_JAVA },
         { "*.scala", CAT_JAVA }, { "*.groovy", CAT_JAVA },
         { "*.clj", CAT_JAVA }, { "*.cs", CAT_DOTNET }, { "*.fs", CAT_DOTNET },
-        { "*.rb", CAT_RUBY }, { "<internal:*", CAT_RUBY },
-        { "<cfunc>", CAT_RUBY }, { "*.php", CAT_PHP },
+        { "*.rb", CAT_RUBY }, { "<internal:*", CAT_RUBY }, { "*.php", CAT_PHP },
+        { "<cfunc>", CAT_RUBY }, { "*/src/runtime/*.s", CAT_GO },
         { "<frozen*", CAT_PYTHON }, { "<string>", CAT_PYTHON },
         { "*.rs", CAT_NATIVE }, { "*.c", CAT_NATIVE }, { "*.cc", CAT_NATIVE },
         { "*.cpp", CAT_NATIVE }, { "*.cxx", CAT_NATIVE }, { "*.h", CAT_NATIVE },
@@ -17297,6 +17297,16 @@ static int anl_run_apps(struct anl *a, const struct anl_pass *w)
     return e;
 }
 
+/* True if node is of a language whose profilers walk its own stack: such a
+ * stack is complete whatever its outermost frame is. */
+static bool anl_is_whole(const struct view *v, size_t node)
+{
+    enum cat_lang lang = cat_lang_of_file(view_function(v,
+                                                        &v->node[node])->file);
+    return lang == CAT_JAVA || lang == CAT_JS || lang == CAT_PYTHON ||
+           lang == CAT_DOTNET || lang == CAT_RUBY || lang == CAT_PHP;
+}
+
 /* Allocate the arrays of w and fill in the traits.  GP_ENOMEM. */
 static int anl_pass_init(struct anl_pass *w, struct anl *a)
 {
@@ -17313,7 +17323,8 @@ static int anl_pass_init(struct anl_pass *w, struct anl *a)
         w->trait[i] = (uint8_t)(
             (c->category == CAT_APPLICATION ? ANL_T_APP : 0) |
             (c->flags & CAT_ENTRY || c->category == CAT_PROTOCOL ||
-             c->category == CAT_NETWORK ? ANL_T_UNWOUND : 0) |
+             c->category == CAT_NETWORK || anl_is_whole(&a->view, i)
+             ? ANL_T_UNWOUND : 0) |
             (c->flags & CAT_PSEUDO ? ANL_T_PSEUDO : 0) |
             (c->flags & CAT_HANDLER ? ANL_T_HANDLER : 0));
     }
