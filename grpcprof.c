@@ -6470,6 +6470,7 @@ struct pp {
     struct slice drop_frames, keep_frames;  /* expressions; may be empty */
     uint64_t repaired[PP_REPAIRS];      /* how often */
     bool legacy;                        /* read from the gperftools format */
+    const char *format;                 /* of the file: static; NULL: pprof */
     bool aggregated;                    /* name is a file, line or module;
                                          * system_name is the function */
 };
@@ -8001,6 +8002,7 @@ static int legacy_fill(struct pp_reader *r, struct legacy_words *w,
     struct pp *p = r->p;
     struct index x = {0};
     p->legacy = true;
+    p->format = "legacy-cpu";
     p->period = (int64_t)period_us * 1000;
     p->period_type = (struct pp_type){ txt_slice("cpu"),
                                        txt_slice("nanoseconds") };
@@ -8077,6 +8079,9 @@ struct import {
                                          * are merged only if it is equal */
     uint32_t *stack;                    /* owned: locations of a sample */
     size_t ntexts, text_cap, kind_cap, n, cap;      /* n, cap: of stack */
+    size_t inlined;                     /* frames last read of perf script that
+                                         * are inlined, and their address */
+    uint64_t inlined_at;
     struct slice rest;                  /* of the text */
     size_t line;                        /* number of the line read last */
     int fd;                             /* borrowed: what follows, or -1 */
@@ -8611,6 +8616,7 @@ static void import_folded(struct import *x, bool counted)
 {
     struct slice s;
     bool any = false;
+    x->p->format = "folded";
     import_type(x, "samples", "count");
     while (import_line(x, &s)) {
         double count = 1;
@@ -8864,7 +8870,7 @@ static void import_perf_types(struct import *x, const struct import_perf *k)
     p->value = value;
     p->value_cap = p->nsamples * n;
     if (n > 2)
-        p->default_type = p->type[1].type;
+        p->default_type = clocks ? txt_slice("cpu") : p->type[1].type;
     if (k->n == 1 && k->period[0] && import_is_clock(k->name[0]) &&
         k->clock_period && k->clock_period <= INT64_MAX)
         import_period(x, "cpu", "nanoseconds", (int64_t)k->clock_period);
@@ -8918,18 +8924,47 @@ static bool import_srcline(struct import *x, struct slice s)
     return true;
 }
 
+/* Give the inlined frames read last the module of the function that they are
+ * in: of the next frame, if that has their address, else of the one before. */
+static void import_place_inlined(struct import *x, const struct import_frame *f,
+                                 uint64_t address)
+{
+    const struct pp *p = x->p;
+    size_t end = x->n;
+    struct slice module = f->module;
+    x->n -= x->inlined;
+    if (address != x->inlined_at && x->n) {
+        uint32_t m = p->location[x->stack[x->n - 1]].mapping;
+        module = m == MEM_NONE ? (struct slice){0} : p->mapping[m].file;
+    }
+    while (x->n < end && !x->err) {
+        const struct pp_location *l = &p->location[x->stack[x->n]];
+        struct import_frame inlined = { .module = module };
+        if (l->nlines)
+            inlined.name = p->function[p->line[l->line].function].name;
+        import_push(x, &inlined);
+    }
+}
+
 /* Read a line within a sample; false: it is neither a frame nor its place. */
 static bool import_perf_line(struct import *x, struct slice s, bool *user)
 {
     struct import_frame f;
-    bool returns = x->n > 0;
+    bool returns = x->n > 0, inlined = txt_ends(s, " (inlined)");
     if (!import_perf_frame(s, true, false, &f))
         return import_srcline(x, s);
+    uint64_t address = f.address;
+    if (x->inlined && (!inlined || address != x->inlined_at)) {
+        import_place_inlined(x, &f, address);
+        x->inlined = 0;
+    }
     if (f.placed && !*user)
         returns = false;                /* where the kernel interrupted it */
     *user |= f.placed;
     f.address -= returns && f.address;
     import_push(x, &f);
+    x->inlined += inlined;
+    x->inlined_at = address;
     return true;
 }
 
@@ -8964,6 +8999,7 @@ static void import_perf(struct import *x)
     size_t event = 0;
     bool open = false, user = false;
     struct slice s;
+    x->p->format = "perf-script";
     import_type(x, "samples", "count");
     import_type(x, "", "");             /* the period, until all is read */
     while (import_line(x, &s)) {
@@ -9236,6 +9272,7 @@ static void import_jemalloc(struct import *x)
     int64_t value[IMPORT_HEAP];
     struct slice s, addresses = {0}, rest;
     uint64_t rate = 0;
+    x->p->format = "jemalloc";
     (void)import_line(x, &s);
     (void)import_skip(&s, "heap_v2/");
     if (!import_number(&s, false, &rate) || !rate || rate > INT64_MAX) {
@@ -9621,6 +9658,7 @@ static void import_cpuprofile(struct import *x, const struct import_v8 *v)
     struct js_value n;
     struct js_members m = js_members(&v->nodes);
     int64_t all = 0, count = 0;
+    x->p->format = "cpuprofile";
     import_type(x, "samples", "count");
     import_type(x, "cpu", "nanoseconds");
     while (!x->err && import_next(&m, &n))
@@ -9824,6 +9862,7 @@ static void import_speedscope(struct import *x, const struct js_value *frames,
     struct import_scope f = {0};
     struct js_value one, m;
     struct js_members k = js_members(frames);
+    x->p->format = "speedscope";
     while (!x->err && import_next(&k, &one)) {
         struct import_frame frame = { .name = import_string(x, &one, "name"),
                                       .file = import_string(x, &one, "file") };
@@ -10074,6 +10113,7 @@ static int import_read(struct pp_reader *r)
     bool json = txt_starts(s, "{");
     if (text) {
         x.rest = s;
+        x.p->format = "pprof-text";
         text(&x);
         while (!x.err && x.rest.n && import_line(&x, &s) && !import_is_maps(s))
             ;
@@ -10564,6 +10604,7 @@ static int merge_add_head(struct merge *g, const struct pp *p)
     for (size_t i = 0; i < PP_REPAIRS; i++)
         to->repaired[i] += p->repaired[i];
     to->legacy |= p->legacy;
+    to->format = p->format;
     for (size_t i = 0; i < p->ncomments; i++) {
         uint64_t h = mem_hash(p->comment[i].p, p->comment[i].n);
         uint32_t at = 0, k;
@@ -14633,7 +14674,7 @@ static const char cat_builtin[] =
     "+ gettimeofday time clock clock_getres* ftime vdso_*\n"
     "[any]\n"
     "libraries Builtin:* Stub:* RegExp:* BytecodeHandler:* _Unwind_* __cxa_*\n"
-    "+ __gxx_* __dynamic_cast __cxxabiv1::*\n"
+    "+ __gxx_* __dynamic_cast __cxxabiv1::* __GI_* msort_with_tmp*\n"
     "# the rest of what Rust, C++ and run-time systems have\n"
     "[lang=native]\n"
     "libraries std::* core::* alloc::* absl::* _ZNSt* _ZNKSt* _ZSt*\n"
@@ -18758,7 +18799,7 @@ static int compare_matching_share(const struct anl *a, const struct re *re,
         return GP_ENOMEM;
     for (size_t i = 0; i < v->nnodes; i++)
         if ((is[i] = re_matches(re, v->node[i].name)))
-            found++;
+            found += a->kept.value != 0;        /* else a filter left nothing */
     *matched = found > *matched ? found : *matched;
     for (size_t i = 0; i < p->nsamples; i++) {
         int64_t w = p->value[i * p->ntypes + v->type];
@@ -35115,6 +35156,21 @@ static void doc_moment(struct buf *b, int64_t unix_ns)
 
 /* ---- parts of the report, in their order ---- */
 
+/* Append the sample types that the report is not about. */
+static void doc_other_types(struct doc_doc *d, const struct anl *a)
+{
+    const struct pp *p = a->pp;
+    for (size_t i = 0; i < p->ntypes; i++)
+        if (i != a->view.type) {
+            txt_puts(&d->cell, d->cell.len ? ", " : "");
+            txt_put_clean(&d->cell, p->type[i].type);
+        }
+    if (p->ntypes > 1) {
+        txt_puts(&d->cell, " (--sample NAME)");
+        doc_field(d, "Other types");
+    }
+}
+
 /* Append the part Profile: its origin and what it counts. */
 static void doc_profile(struct doc_doc *d, const struct anl *a,
                         const struct doc_config *c)
@@ -35130,6 +35186,7 @@ static void doc_profile(struct doc_doc *d, const struct anl *a,
     txt_put_clean(b, t->unit);
     txt_puts(b, ")");
     doc_field(d, "Type");
+    doc_other_types(d, a);
     if (a->view.negative) {
         doc_value(b, a, a->view.net);
         doc_count(b, ": ", (double)a->view.negative, " of ");
@@ -35606,6 +35663,8 @@ static void doc_thread(struct doc_doc *d, const struct anl *a,
     if (a->wall) {
         struct stat_share s = stat_share(&t->running, &t->all);
         doc_value(&d->cell, a, t->all.value);
+        if (isnan(a->waiting.share))    /* nobody knows */
+            return;
         txt_puts(&d->cell, ", running ");
         doc_estimate(&d->cell, &s, "");
         return;
@@ -35996,7 +36055,7 @@ static void doc_put_assert(struct buf *b, const struct compare_assert *t)
 {
     txt_put_clean(b, txt_slice(t->text));
     if (t->measure <= COMPARE_DELTA && !t->matched) {
-        txt_puts(b, ": no function matches; is the name right?");
+        txt_puts(b, ": no function matches; are name and filters right?");
         return;
     }
     txt_puts(b, ": it is ");
@@ -36034,20 +36093,21 @@ static void doc_asserts(struct doc_doc *d, const struct doc_config *c)
 static void doc_report(struct doc_doc *d, const struct anl *a,
                        const struct doc_config *c, struct slice picture)
 {
-    bool page = d->md || d->html;       /* the verdict stands at its top */
+    /* At the top of a page, unless there the comparison answers. */
+    bool top = (d->md || d->html) && !c->diff;
     doc_title(d, a, c);
     doc_summary(d, a);
-    if (page)
+    if (top)
         doc_verdict(d, a);
+    if (c->diff)
+        doc_diff(d, c->diff, c);
     if (picture.n) {
         doc_heading(d, "Flame graph");
         doc_block(d, NULL);
         mem_put(d->b, picture.p, picture.n);
     }
-    if (c->diff)
-        doc_diff(d, c->diff, c);
     doc_apps(d, a, c);
-    if (!page)
+    if (!top)
         doc_verdict(d, a);
     doc_endpoints(d, a, c);
     doc_trust(d, a);
@@ -41376,14 +41436,16 @@ static void report_put_age(struct buf *b, const struct pp *p, int64_t *age_ns)
 
 /* Append lines, each with a zero byte, on the profile at path and on the flame
  * graph written beside it at the same time; return their number. */
-static size_t report_put_files(struct buf *b, const char *path, bool legacy)
+static size_t report_put_files(struct buf *b, const char *path,
+                               const char *format)
 {
     struct stat st[2];
     char svg[PATH_MAX], head[4];
     const char *slash = strrchr(path, '/');
     if (stat(path, &st[0]) || !S_ISREG(st[0].st_mode))
         return 0;
-    txt_putf(b, "%s: %s profile, ", path, legacy ? "gperftools" : "pprof");
+    txt_putf(b, "%s: %s profile, ", path, !format ? "pprof"
+             : !strcmp(format, "legacy-cpu") ? "gperftools" : format);
     txt_put_bytes(b, (double)st[0].st_size);
     mem_put_byte(b, 0);
     int n = snprintf(svg, sizeof svg, "%.*sflamegraph.svg",
@@ -42063,7 +42125,7 @@ static int report_write(const struct report_args *c,
     struct doc_config out = {
         .file = s->path, .nfiles = s->n, .top = c->all ? 0 : (unsigned)c->top,
         .cum = c->cum, .all = c->all, .sample = c->sample,
-        .format = s->now->legacy ? "legacy-cpu" : "pprof",
+        .format = s->now->format,
         .color = !c->out && say_color(c->common.color, STDOUT_FILENO),
         .note = line, .written = line + 1, .total = s->total,
         .filter = s->shown, .nfilters = s->nshown, .explain = c->explain,
@@ -42094,8 +42156,7 @@ static int report_write(const struct report_args *c,
     mem_put_byte(&text, 0);
     size_t files = text.len;
     out.nwritten = s->n == 1 ? report_put_files(&text, s->path[0],
-                                                s->now->legacy)
-                             : 0;
+                                                s->now->format) : 0;
     line[0] = (const char *)text.data;
     line[1] = line[0] + files;
     if (text.err)
@@ -42454,9 +42515,11 @@ static const struct opt_command cli_commands[] = {
     { "report", "[PROFILE|RESULT...]", "say what a profile shows, and how sure",
       "Read a CPU profile and print where the time went, each share with its "
       "samples and its 95% interval, and what follows from that.\n\n"
-      "PROFILE is a pprof profile of any program, gzip'd or not, a gperftools "
-      "CPU profile, - for standard input, or an "
-      "http://host:port/debug/pprof/profile address.  Several are merged; "
+      "PROFILE is a file, gzip'd or not, - for standard input, or an "
+      "http://host:port/debug/pprof/profile address.  It is read as what it "
+      "holds: pprof's format or text (debug=1), gperftools', folded stacks "
+      "(py-spy --format raw, async-profiler collapsed), perf script's output, "
+      "a .cpuprofile of Node, speedscope's or jemalloc's.  Several are merged; "
       "without an argument it is profile.pb, which serve writes.\n\n"
       "RESULT is a JSON file written by grpcprof load.  Several are merged.",
       "  grpcprof report profile.pb\n"

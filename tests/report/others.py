@@ -205,6 +205,22 @@ def kinds():
     r.says('no contention samples; cpu has 500: --sample cpu')
 
 
+def whole():
+    """A stack of a language that walks its own is complete."""
+    lib = '/usr/lib/python3.11/threading.py'
+    r = Read('python threads', cpu({
+        (('wait', lib), ('run', lib), ('_bootstrap', lib)): 900}, main=None))
+    r.check('no stack is broken', r.json['trust']['no_app_frame'] == 1 and
+            '0.0% not unwound' in r.text, r.json['trust'])
+    asm = 'runtime.systemstack', '/usr/local/go/src/runtime/asm_amd64.s'
+    r = Read('assembly of go', cpu({
+        (('runtime.unlock', '/usr/local/go/src/runtime/lock.go'), asm,
+         ('main.audit', '/srv/main.go')): 900}))
+    r.check('is not the application',
+            [a['name'] for a in r.json['applications']] == ['main.audit'],
+            r.json['applications'])
+
+
 def endpoints():
     """CPU by the call that samples worked for, where a label names it."""
     p = Profile([('cpu-samples', 'count'), ('cpu-time', 'nanoseconds')], None,
@@ -248,5 +264,6 @@ def several():
 
 languages()
 kinds()
+whole()
 endpoints()
 several()

@@ -244,6 +244,10 @@ parts() {
         --assert 'cpu_per_call<8us' "$T/made.pb"
     has 'cpu_per_call without calls: not known' "$OUT" \
         'cannot be judged +cpu_per_call<8us: it is not known'
+    check 'an assertion on what no filter left' 1 "$BIN" report -q \
+        --focus typoo --assert 'share(handle)<5%' "$T/made.pb"
+    has 'an assertion on what no filter left, says so' "$OUT" \
+        'cannot be judged +share\(handle\)<5%: no function matches'
     check 'a base of unknown calls' 2 "$BIN" report --per-call \
         --base "$T/made.pb" "$T/one.pb"
     one_line 'a base of unknown calls' 'made.pb has no number of calls'

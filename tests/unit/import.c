@@ -187,6 +187,10 @@ static void test_import_places(void)
         "a 1 1.0: 7 cpu-clock: \n\t55d0 f+0x1 (/srv/web)\n  src/f.c:12\n"
         "\tff10 do_it+0x1 ([kernel.kallsyms])\n\n";
     static const char folded[] = "x;f (app.py:12);/l/libc.so.6+0x10 1\n";
+    static const char inlined[] =
+        "a 1 1.0: 7 cpu-clock: \n\t55d0 part+0x1 (inlined)\n"
+        "\t55d0 f+0x1 (/l/libc.so.6)\n\t77d0 sort+0x1 (inlined)\n"
+        "\t10 main+0x1 (/srv/web)\n\n";
     struct pp p;
     CHECK(!unit_import_read(text, strlen(text), true, &p, NULL));
     const struct pp_location *l = &p.location[p.stack[0]];
@@ -197,6 +201,14 @@ static void test_import_places(void)
                     txt_slice("src/f.c")));
     l = &p.location[p.stack[1]];
     CHECK(txt_equal(p.mapping[l->mapping].file, txt_slice("[kernel.kallsyms]")));
+    pp_fini(&p);
+    CHECK(!unit_import_read(inlined, strlen(inlined), true, &p, NULL));
+    CHECK(p.nstack == 4);
+    for (size_t i = 0; i < 4; i++) {    /* sort is in what it calls: libc */
+        l = &p.location[p.stack[i]];
+        CHECK(txt_equal(p.mapping[l->mapping].file, i < 3
+              ? txt_slice("/l/libc.so.6") : txt_slice("/srv/web")));
+    }
     pp_fini(&p);
     CHECK(!unit_import_read(folded, strlen(folded), true, &p, NULL));
     l = &p.location[p.stack[0]];
