@@ -942,6 +942,9 @@ enum {
  * function always is. */
 #define DOC_BELOW_LEAST 0.01
 
+/* Least share that is listed: a smaller one prints as 0.0%. */
+#define DOC_LEAST_SHOWN 0.0005
+
 /* Share of the CPU time per call that the profiler itself took, up to which the
  * report does not mention it. */
 #define DOC_TRIFLE 0.01
@@ -35327,6 +35330,30 @@ static const char doc_passes[] = "+ most of its time is in other functions of "
 static const char doc_unranked[] = "~ the rank is not certain: the interval "
                                    "overlaps that of a neighbouring row";
 
+/* Append the cells of s: the share and mark, its interval, its samples. */
+static void doc_share_cells(struct doc_doc *d, const struct stat_share *s,
+                            const char *mark)
+{
+    doc_share(&d->cell, s->share);
+    txt_puts(&d->cell, mark);
+    doc_cell(d);
+    doc_interval(&d->cell, s);
+    doc_cell(d);
+    doc_count(&d->cell, "", (double)s->sum.samples, "");
+    doc_cell(d);
+}
+
+/* Append the cell of the value v, in a column of doc_values. */
+static void doc_value_cell(struct doc_doc *d, const struct anl *a,
+                           const struct doc_config *c, int64_t v)
+{
+    if (c->per_call)
+        doc_time(&d->cell, "", (double)v * a->ns_per_unit / a->calls, "");
+    else
+        doc_value(&d->cell, a, v);
+    doc_cell(d);
+}
+
 /* Append a row of a table of functions; open: its rank is not resolved. */
 static void doc_function(struct doc_doc *d, const struct anl *a,
                          const struct doc_config *c,
@@ -35335,18 +35362,8 @@ static void doc_function(struct doc_doc *d, const struct anl *a,
     const struct view *v = anl_table(a).view;
     const struct view_node *n = &v->node[f->node];
     struct slice module = cat_module_name(v, n->module);
-    doc_share(&d->cell, f->flat.share);
-    txt_puts(&d->cell, open ? "~" : " ");
-    doc_cell(d);
-    doc_interval(&d->cell, &f->flat);
-    doc_cell(d);
-    doc_count(&d->cell, "", (double)n->flat.samples, "");
-    doc_cell(d);
-    if (c->per_call)
-        doc_time(&d->cell, "", f->per_call_ns, "");
-    else
-        doc_value(&d->cell, a, n->flat.value);
-    doc_cell(d);
+    doc_share_cells(d, &f->flat, open ? "~" : " ");
+    doc_value_cell(d, a, c, n->flat.value);
     doc_share(&d->cell, f->cum.share);
     doc_cell(d);
     bool where = n->symbol && module.n && n->module != a->main && !c->by;
@@ -35407,7 +35424,7 @@ static void doc_level(struct doc_doc *d, const struct anl *a,
         const struct anl_function *f = &t.row[i];
         next = doc_next_row(&t, i + 1, application);
         if (!c->all && shown && (shown == rows ||
-                                 fabs(f->flat.share) < 0.0005)) {
+                                 fabs(f->flat.share) < DOC_LEAST_SHOWN)) {
             for (; i < t.n; more++)
                 i = doc_next_row(&t, i + 1, application);
             break;
@@ -35440,7 +35457,7 @@ static void doc_parts(struct doc_doc *d, const struct anl *a, const char *lead,
 {
     for (size_t i = 0; i < n; i++) {
         struct stat_share of = stat_share(&part[i].sum, &a->view.total);
-        if (i > 0 && !(of.share >= 0.0005))
+        if (i > 0 && !(of.share >= DOC_LEAST_SHOWN))
             return;
         txt_puts(&d->cell, i ? ", " : lead);
         doc_name(d, a->view.node[part[i].node].name, 40);
@@ -35463,7 +35480,7 @@ static void doc_below(struct doc_doc *d, const struct anl *a,
     doc_name(d, a->view.node[a->function[x->row].node].name, DOC_NAME_COLUMNS);
     for (size_t i = 0, shown = 0; i < CAT_COUNT && shown < 3; i++) {
         struct stat_share of = stat_share(&x->below[order[i]], &a->view.total);
-        if (!(of.share >= 0.0005))
+        if (!(of.share >= DOC_LEAST_SHOWN))
             break;
         txt_puts(&d->cell, shown++ ? ", " : ": ");
         doc_share(&d->cell, of.share);
@@ -35493,25 +35510,10 @@ static void doc_apps(struct doc_doc *d, const struct anl *a,
     for (size_t i = 0; i < a->napps; i++) {
         const struct anl_function *f = &a->function[a->app[i].row];
         const struct view_node *n = &a->view.node[f->node];
-        double call = a->ns_per_unit / a->calls;
-        doc_share(&d->cell, f->cum.share);
-        txt_puts(&d->cell, a->app[i].passes ? "+" : " ");
         passes |= a->app[i].passes;
-        doc_cell(d);
-        doc_interval(&d->cell, &f->cum);
-        doc_cell(d);
-        doc_count(&d->cell, "", (double)n->cum.samples, "");
-        doc_cell(d);
-        if (c->per_call)
-            doc_time(&d->cell, "", (double)n->cum.value * call, "");
-        else
-            doc_value(&d->cell, a, n->cum.value);
-        doc_cell(d);
-        if (c->per_call)
-            doc_time(&d->cell, "", f->per_call_ns, "");
-        else
-            doc_value(&d->cell, a, n->flat.value);
-        doc_cell(d);
+        doc_share_cells(d, &f->cum, a->app[i].passes ? "+" : " ");
+        doc_value_cell(d, a, c, n->cum.value);
+        doc_value_cell(d, a, c, n->flat.value);
         doc_name(d, n->name, DOC_NAME_COLUMNS);
         doc_cell(d);
     }
@@ -35547,12 +35549,7 @@ static void doc_endpoints(struct doc_doc *d, const struct anl *a,
     for (size_t i = 0; i < a->endpoints.n && i < rows; i++) {
         const struct anl_group *g = &a->endpoints.row[i];
         struct stat_share of = stat_share(&g->all, &a->view.total);
-        doc_share(&d->cell, of.share);
-        doc_cell(d);
-        doc_interval(&d->cell, &of);
-        doc_cell(d);
-        doc_count(&d->cell, "", (double)g->all.samples, "");
-        doc_cell(d);
+        doc_share_cells(d, &of, "");
         doc_value(&d->cell, a, g->all.value);
         doc_cell(d);
         doc_name(d, g->name, DOC_NAME_COLUMNS);
