@@ -35642,7 +35642,8 @@ static void doc_calls(struct doc_doc *d, const struct anl *a)
     if (a->calls_given)
         txt_puts(b, "; their number is from --per-call");
     else if (a->calls_of_load)
-        txt_puts(b, "; calls of other clients are not counted");
+        txt_puts(b, "; other clients' calls are not counted, but their CPU "
+                    "is");
     doc_field(d, "Calls");
     for (size_t i = 0; i < a->comment.nmethods && i < DOC_ROWS; i++) {
         doc_count(b, "", a->comment.method[i].requests, " ");
@@ -35975,6 +35976,9 @@ static void doc_diff(struct doc_doc *d, const struct compare_diff *x,
     if (!isnan(x->base->cpu_ns_per_call) && !isnan(x->now->cpu_ns_per_call)) {
         doc_time(b, "; ", x->base->cpu_ns_per_call, " a call before, ");
         doc_time(b, "", x->now->cpu_ns_per_call, " now");
+        if (!x->per_call && x->base->calls > 0 && x->now->calls > 0)
+            txt_puts(b, ".  A share rises when another falls: --per-call "
+                        "compares each function's time per call");
     }
     doc_field(d, "Total");
     if (x->per_call) {
@@ -38127,8 +38131,8 @@ static void loaddoc_profile_calls(struct buf *b, const struct res_profile *p)
 {
     double share = p->profiler_ns / (p->profiler_ns + p->cpu_ns);
     doc_count(b, "              ", p->calls, " calls");
-    txt_puts(b, p->of_load ? " of this load; calls of other clients are not "
-                             "counted" : "");
+    txt_puts(b, p->of_load ? " of this load; other clients' calls are not "
+                             "counted, but their CPU is" : "");
     if (!isnan(p->user_ns)) {
         doc_time(b, "   user ", p->user_ns, "");
         doc_time(b, "   kernel ", p->system_ns, "");

@@ -153,7 +153,7 @@ other_tools() {
         load --call Quote --protoset README
     refuses 'an address without http://' 1 '127.0.0.1:1: Connection refused$' \
         report -q 127.0.0.1:1
-    refuses 'report x.proto'      1 'proto: not a pprof profile; take one' \
+    refuses 'report x.proto'      1 'proto: not a profile but text: .* Profiles are at http' \
         report proto/helloworld.proto
     refuses 'help --zsh'          2 'grpcprof help --bash'   help --zsh
     check 'an endpoint that refuses' 1 "$BIN" load -q --profile=127.0.0.1:1 \
