@@ -15,7 +15,7 @@ import zlib
 from pb import number, part, varint
 
 BIN, DIR, MOST, MANY = *sys.argv[1:3], *map(int, sys.argv[3:5])
-SECONDS = 60
+SECONDS, PIECES_MIB = 60, 48
 VIEWS = ('text', 'json', 'svg', 'top', 'tree', 'traces', 'raw', 'tags', 'html',
          'folded', 'pprof', 'callgrind', 'speedscope', 'md')
 VIEWS = sys.argv[5:] or VIEWS
@@ -76,6 +76,8 @@ def floods():
         part(6, '/src/f%d.go' % i) + part(5, number(1, i) + number(2, 3) + number(
             4, i + 4)) + location(i, (i,)) + sample((i,))
         for i in range(1, MANY // 20))
+    yield 'many frames in each location', TYPE + NAMES + function(
+        1) + location(1, [1] * 1000) + sample([1] * (MANY // 4))
     yield 'many labels', ONE + sample(labels=part(
         3, number(1, 4) + number(2, 3)) * MANY)
     yield 'many different labels', ONE + b''.join(sample(labels=part(
@@ -112,6 +114,15 @@ def floods():
     yield 'a line of blanks of perf script', b'a' + b' \t' * (4 * MANY) + b'x\n'
 
 
+def pieces():
+    """Views far larger than the profile, which are written in pieces."""
+    data = TYPE + NAMES + part(6, 'x' * 100000) + b''.join(
+        function(i, 5) + location(i, (i,)) + sample((i,))
+        for i in range(1, 1001))
+    for view in 'traces', 'raw', 'folded':
+        yield 'long names in ' + view, data, view
+
+
 def bombs(folder):
     """Gzip that becomes far more than it is, on disk as it is written."""
     for name, head, much in ('a bomb of zeros', b'', bytes(1 << 20)), (
@@ -128,7 +139,7 @@ def bombs(folder):
         yield name, path
 
 
-def run(name, path, view):
+def run(name, path, view, most=MOST):
     argv = [BIN, 'report', '-q', '-f', view, path]
     err, start = tempfile.TemporaryFile(), time.monotonic()
     p = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=err)
@@ -146,7 +157,7 @@ def run(name, path, view):
     if p.returncode not in (0, 1) or p.returncode and (
             len(lines) != 1 or os.path.basename(path) not in lines[0]):
         return 'status %s, %s' % (p.returncode, lines[-2:])
-    if peak > MOST:
+    if peak > most:
         return 'took %d MiB' % peak
     return ''
 
@@ -155,6 +166,13 @@ run.slowest = (0, '', '')
 
 
 def main():
+    path = os.path.join(DIR, 'flood.pb')
+    for name, data, view in pieces():   # first: a peak is that of all so far
+        with open(path, 'wb') as f:
+            f.write(data)
+        bad = run(name, path, view, PIECES_MIB)
+        print('FAIL %s: %s' % (name, bad) if bad else 'ok   ' + name, flush=True)
+    os.unlink(path)
     for i, (name, data) in enumerate(floods()):
         path = os.path.join(DIR, 'flood%d.pb' % i)
         with open(path, 'wb') as f:
