@@ -73,12 +73,13 @@ PROFILE = $(wildcard ../shared/profiles/gp_large.cpu)
 .build/bench/big.pb.gz: .build/bench/big
 	$< 150 >$@.tmp
 	@mv $@.tmp $@
-bench-report: grpcprof .build/bench/big.pb.gz ## report of PROFILE, a 150 MB one
+BIG = .build/bench/big.pb.gz
+bench-report: grpcprof $(filter-out no,$(BIG)) ## report of PROFILE and a 150 MB one (BIG=no)
 	@PPROF=$$(sh tests/tools/tool.sh pprof) \
 	  INFERNO=$$(sh tests/tools/tool.sh inferno) \
 	  FLAMEGRAPH_PL=$${FLAMEGRAPH_PL:-$$(command -v flamegraph.pl)} \
 	  /usr/bin/python3 tests/bench/report.py ./grpcprof $(PROFILE) \
-	  .build/bench/big.pb.gz
+	  $(filter-out no,$(BIG))
 
 bench-serve: grpcprof ## CPU per call and memory of serve beside its peers
 	@CC='$(CC)' bash tests/bench/serve.sh

@@ -2,11 +2,11 @@
 """What `make bench-report` runs: report beside pprof, inferno-flamegraph and
 flamegraph.pl on the same profile, as whole processes.
 
-  report.py GRPCPROF PROFILE...   ROUNDS=N rounds (11), two for a profile of
-                                     more than LARGE bytes, on which pprof takes
-                                     a minute; the others' paths are in PPROF,
-                                     INFERNO and FLAMEGRAPH_PL, and those that
-                                     are not there are left out
+  report.py GRPCPROF PROFILE...   ROUNDS=N rounds (11); the others' paths are in
+                                     PPROF, INFERNO and FLAMEGRAPH_PL, and those
+                                     that are not there are left out
+A profile of more than LARGE bytes has one round, of report and pprof only: on
+the made one of 150 MB pprof takes minutes.
 
 In a round each has a run, in the other order in every second one.  Time is that
 on the clock, cpu what the process used, memory its peak: medians with the least
@@ -50,13 +50,16 @@ def interval(values):
 
 def commands(profile, folded):
     yield 'report -f top', [BIN, 'report', '-q', '-f', 'top', profile]
-    yield 'report -f svg', [BIN, 'report', '-q', '-f', 'svg', profile]
+    if folded:
+        yield 'report -f svg', [BIN, 'report', '-q', '-f', 'svg', profile]
     yield 'report', [BIN, 'report', '-q', profile]
     for name, key, argv in (
             ('pprof -top', 'PPROF', ['-symbolize=none', '-top', profile]),
             ('inferno-flamegraph', 'INFERNO', [folded]),
             ('flamegraph.pl', 'FLAMEGRAPH_PL', [folded])):
         path = os.environ.get(key)
+        if key != 'PPROF' and not folded:
+            continue
         if path:
             yield name, [path, *argv]
         else:
@@ -66,17 +69,24 @@ def commands(profile, folded):
 def measure(profile):
     seen = {}
     large = os.path.getsize(profile) > LARGE
-    rounds = min(ROUNDS, 2) if large else ROUNDS
+    rounds = 1 if large else ROUNDS
     with tempfile.TemporaryDirectory() as folder:
-        folded, out = folder + '/folded', folder + '/out'
-        run([BIN, 'report', '-q', '-f', 'folded', profile], os.devnull, folded)
+        folded, out = None if large else folder + '/folded', folder + '/out'
+        if large:
+            print('%s: ONE round, as pprof takes minutes; BIG=no leaves it out'
+                  % os.path.basename(profile), flush=True)
+        else:
+            run([BIN, 'report', '-q', '-f', 'folded', profile], os.devnull,
+                folded)
         todo = list(commands(profile, folded))
-        for r in range(large, rounds + 1):      # the first warms up
+        for r in range(0, rounds + 1):  # the first warms up
             for name, argv in todo[::-1 if r % 2 else 1]:
+                if large and not r and 'pprof' in name:
+                    continue
                 figures = run(argv, os.devnull, out)
                 if r:
                     seen.setdefault(name, []).append(figures)
-        print('%s: %d bytes, %d rounds, %d CPUs' % (
+        print('%s: %d bytes, rounds: %d, %d CPUs' % (
             os.path.basename(profile), os.path.getsize(profile), rounds,
             len(os.sched_getaffinity(0))))
     print('%-20s %26s %26s %18s %10s' % ('', 'seconds', 'CPU s', 'MB', 'bytes'))
@@ -91,7 +101,7 @@ def measure(profile):
                          ('report', 'pprof -top'),
                          ('report -f svg', 'inferno-flamegraph'),
                          ('report -f svg', 'flamegraph.pl')):
-        if theirs not in seen:
+        if theirs not in seen or ours not in seen:
             continue
         for at, what in ((0, 'time'), (1, 'CPU'), (2, 'memory'), (3, 'bytes')):
             ratios = [a[at] / b[at] for a, b in zip(seen[ours], seen[theirs])]
