@@ -30500,10 +30500,11 @@ static void fetch_copy(char *to, size_t size, struct slice s)
 static const char *fetch_read_header(struct fetch_answer *r, struct slice line,
                                      bool *chunked)
 {
-    const char *colon = line.n ? memchr(line.p, ':', line.n) : NULL;
-    if (!colon)
+    size_t n = 0;
+    while (n < line.n && line.p[n] != ':')
+        n++;
+    if (n == line.n)
         return NULL;
-    size_t n = (size_t)(colon - line.p);
     struct slice v = txt_trim(txt_after(line, n + 1));
     uint64_t length;
     if (n == 8 && !strncasecmp(line.p, "location", n)) {
