@@ -58,6 +58,25 @@ floods() {
         svg
 }
 
+# A result that is written in pieces: the whole of it in the file, or the old.
+pieces() {
+    "$PY" -c 'print("\n".join("main;%s%d 1" % ("x" * 10000, i)
+                            for i in range(500)))' >"$T/long.folded"
+    check 'pieces on stdout' 0 "$BIN" report -q -f traces "$T/long.folded"
+    cp "$OUT" "$T/whole"
+    check 'pieces in a file' 0 "$BIN" report -q -f traces -o "$T/pieces" \
+        "$T/long.folded"
+    check 'pieces are the same' 0 cmp "$T/whole" "$T/pieces"
+    echo old >"$T/pieces"
+    check 'pieces beyond what a file may take' 1 bash -c \
+        'trap "" XFSZ; ulimit -f 2000; exec "$@"' - "$BIN" report -q \
+        -f traces -o "$T/pieces" "$T/long.folded"
+    one_line 'pieces that were not written' 'pieces: not written, left as it was'
+    same 'the old file stays' "$(cat "$T/pieces")" old
+    check 'pieces on a full disk' 1 bash -c '"$@" >/dev/full' - "$BIN" report \
+        -q -f traces "$T/long.folded"
+}
+
 truncated() {
     made 12 1000000 || return
     mkdir -p "$T/cut"
@@ -116,6 +135,7 @@ extremes() {
 if need 'hostile' protoc; then
     no_profiles
     floods
+    pieces
     truncated
     senseless
     extremes
