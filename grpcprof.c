@@ -16711,10 +16711,58 @@ static const char *anl_word(struct anl *a, struct slice s)
     return anl_text_of(a, &b);
 }
 
-/* Return the name of node for use in a sentence. */
+/* Return the line of n's functions if all its places have the same, or 0. */
+static int64_t anl_line(const struct view *v, const struct view_node *n)
+{
+    const struct pp *p = v->pp;
+    int64_t line = 0;
+    for (size_t l = 0; l < p->nlocations; l++)
+        for (uint32_t k = v->frame_at[l]; k < v->frame_at[l + 1]; k++) {
+            if (&v->node[v->frame[k]] != n ||
+                k - v->frame_at[l] >= p->location[l].nlines)
+                continue;
+            const struct pp_line *at = &p->line[p->location[l].line +
+                                                (k - v->frame_at[l])];
+            int64_t start = p->function[at->function].start_line;
+            int64_t here = start > 0 ? start : at->line;
+            if (line && here != line)
+                return 0;
+            line = here;
+        }
+    return line > 0 ? line : 0;
+}
+
+/* Append " total.js:22", where the function n is, if others share its name or
+ * it has none of its own. */
+static void anl_put_place(struct buf *b, const struct view *v,
+                          const struct view_node *n)
+{
+    static const char *const nameless[] = { "(anonymous)", "<anonymous>",
+        "anonymous", "<lambda>", "<listcomp>", "<dictcomp>", "<setcomp>",
+        "<genexpr>", "{closure}" };
+    bool any = false;
+    for (size_t i = 0; i < sizeof nameless / sizeof *nameless; i++)
+        any |= txt_equal(n->name, txt_slice(nameless[i]));
+    struct slice file = n->file.n ? n->file
+                      : any ? txt_base(view_function(v, n)->file)
+                      : (struct slice){0};
+    if (!file.n)
+        return;
+    txt_puts(b, " ");
+    txt_put_clean(b, file);
+    int64_t line = any ? anl_line(v, n) : 0;
+    if (line)
+        txt_putf(b, ":%" PRId64, line);
+}
+
+/* Return the name of node, with its place if it needs one, for use in a
+ * sentence. */
 static const char *anl_name(struct anl *a, uint32_t node)
 {
-    return anl_word(a, a->view.node[node].name);
+    struct buf b = {0};
+    txt_puts(&b, anl_word(a, a->view.node[node].name));
+    anl_put_place(&b, &a->view, &a->view.node[node]);
+    return anl_text_of(a, &b);
 }
 
 /* Return n rounded, with commas: "2,863". */
@@ -17372,7 +17420,7 @@ static int anl_pass_init(struct anl_pass *w, struct anl *a)
         const struct cat_class *c = &a->class[i];
         w->trait[i] = (uint8_t)(
             (c->category == CAT_APPLICATION ? ANL_T_APP : 0) |
-            (c->flags & CAT_ENTRY || c->category == CAT_PROTOCOL ||
+            (c->flags & (CAT_ENTRY | CAT_IDLE) || c->category == CAT_PROTOCOL ||
              c->category == CAT_NETWORK || anl_is_whole(&a->view, i)
              ? ANL_T_UNWOUND : 0) |
             (c->flags & CAT_PSEUDO ? ANL_T_PSEUDO : 0) |
@@ -35059,6 +35107,15 @@ static void doc_name(struct doc_doc *d, struct slice s, size_t most)
     d->name = begin ? d->name : d->cell.len;
 }
 
+/* Put the name of v's function n into the cell, and its place if it needs one;
+ * the name in text in most columns. */
+static void doc_node(struct doc_doc *d, const struct view *v, uint32_t node,
+                     size_t most)
+{
+    doc_name(d, v->node[node].name, most);
+    anl_put_place(&d->cell, v, &v->node[node]);
+}
+
 /* Put s, whose start matters most, into the cell, in text in most columns. */
 static void doc_start(struct doc_doc *d, struct slice s, size_t most)
 {
@@ -35375,8 +35432,8 @@ static void doc_function(struct doc_doc *d, const struct anl *a,
     doc_cell(d);
     bool where = n->symbol && module.n && n->module != a->main && !c->by;
     size_t less = where ? (module.n < 20 ? module.n : 20) + 2 : 0;
-    doc_name(d, n->name, c->by ? SIZE_MAX   /* the end matters most */
-                               : DOC_NAME_COLUMNS - less);
+    doc_node(d, v, f->node, c->by ? SIZE_MAX    /* the end matters most */
+                                  : DOC_NAME_COLUMNS - less);
     if (where) {
         txt_puts(&d->cell, "  ");
         doc_start(d, module, 20);
@@ -35467,7 +35524,7 @@ static void doc_parts(struct doc_doc *d, const struct anl *a, const char *lead,
         if (i > 0 && !(of.share >= DOC_LEAST_SHOWN))
             return;
         txt_puts(&d->cell, i ? ", " : lead);
-        doc_name(d, a->view.node[part[i].node].name, 40);
+        doc_node(d, &a->view, part[i].node, 40);
         txt_puts(&d->cell, " ");
         doc_share(&d->cell, of.share);
     }
@@ -35484,7 +35541,7 @@ static void doc_below(struct doc_doc *d, const struct anl *a,
             order[k] = order[k - 1];
         order[k] = c;
     }
-    doc_name(d, a->view.node[a->function[x->row].node].name, DOC_NAME_COLUMNS);
+    doc_node(d, &a->view, a->function[x->row].node, DOC_NAME_COLUMNS);
     for (size_t i = 0, shown = 0; i < CAT_COUNT && shown < 3; i++) {
         struct stat_share of = stat_share(&x->below[order[i]], &a->view.total);
         if (!(of.share >= DOC_LEAST_SHOWN))
@@ -35521,7 +35578,7 @@ static void doc_apps(struct doc_doc *d, const struct anl *a,
         doc_share_cells(d, &f->cum, a->app[i].passes ? "+" : " ");
         doc_value_cell(d, a, c, n->cum.value);
         doc_value_cell(d, a, c, n->flat.value);
-        doc_name(d, n->name, DOC_NAME_COLUMNS);
+        doc_node(d, &a->view, f->node, DOC_NAME_COLUMNS);
         doc_cell(d);
     }
     if (passes)
@@ -35593,7 +35650,7 @@ static void doc_findings(struct doc_doc *d, const struct anl *a)
         txt_puts(&d->cell, cat_name[a->by_share[i]]);
         doc_cell(d);
         if (f->leader != MEM_NONE)
-            doc_name(d, a->view.node[f->leader].name, 30);
+            doc_node(d, &a->view, f->leader, 30);
         doc_cell(d);
     }
     if (d->md)
@@ -35696,7 +35753,7 @@ static void doc_waiting(struct doc_doc *d, const struct anl *a)
     doc_field(d, "Waiting");
     for (size_t i = 0; i < a->nplaces; i++) {
         const struct anl_place *w = &a->place[i];
-        doc_name(d, a->view.node[w->node].name, DOC_NAME_COLUMNS);
+        doc_node(d, &a->view, w->node, DOC_NAME_COLUMNS);
         txt_puts(&d->cell, ": ");
         doc_estimate(&d->cell, &w->share, " of the waiting time");
         doc_field(d, i ? "" : "Waits in");
@@ -35762,7 +35819,7 @@ static void doc_verdict(struct doc_doc *d, const struct anl *a)
         const struct anl_advice *r = &a->advice[i];
         txt_puts(&d->cell, r->text);
         txt_puts(&d->cell, " [");
-        doc_name(d, a->view.node[r->node].name, 60);
+        doc_node(d, &a->view, r->node, 60);
         txt_putf(&d->cell, ", %s: ", r->of);
         doc_estimate(&d->cell, &r->share, "");
         doc_count(&d->cell, ", ", (double)r->share.sum.samples, " samples]");
@@ -35880,6 +35937,7 @@ static void doc_change(struct doc_doc *d, const struct compare_diff *x,
     doc_count(b, "", (double)s[1].sum.samples, "");
     doc_cell(d);
     doc_name(d, n->name, DOC_NAME_COLUMNS);
+    anl_put_place(b, v, n);
     if (c->now == MEM_NONE)
         txt_puts(b, "  (gone)");
     else if (c->base == MEM_NONE)
@@ -36031,7 +36089,7 @@ static void doc_explain(struct doc_doc *d, const struct anl *a,
         else
             txt_puts(&d->cell, "built-in");
         doc_cell(d);
-        doc_name(d, a->view.node[f->node].name, DOC_NAME_COLUMNS);
+        doc_node(d, &a->view, f->node, DOC_NAME_COLUMNS);
         doc_cell(d);
     }
     if (d->md)
@@ -38095,6 +38153,7 @@ static void loaddoc_profile_row(struct buf *b, const struct anl *a,
     txt_puts(b, mark);
     txt_put_fitting(b, a->view.node[f->node].name, DOC_NAME_COLUMNS,
                     txt_put_clean);
+    anl_put_place(b, &a->view, &a->view.node[f->node]);
     mem_put_byte(b, '\n');
 }
 

@@ -90,6 +90,8 @@ def languages():
         (f['flat_samples'], os.path.basename(f['file'] or ''))
         for f in r.json['functions'] if '(anonymous)' in f['name']) ==
         [(100, 'index.js'), (800, 'total.js')], r.json['functions'])
+    r.says('(anonymous) app/total.js:7 takes 80.0% of the CPU time',
+           '800 8.00 s 8.00 s (anonymous) app/total.js:7')
     r = Read('java', cpu({
         (('net.minefield.Server.tick', 'Server.java'),
          ('java.lang.Thread.run', 'Thread.java')): 700,
