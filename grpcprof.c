@@ -6583,7 +6583,8 @@ static int pp_add_sample(struct pp *p, const uint32_t *stack, size_t n,
     if (!MEM_ROOM(p->value, p->value_cap, at + nt) ||
         !MEM_ROOM(p->stack, p->stack_cap, p->nstack + n))
         return GP_ENOMEM;
-    memcpy(p->value + at, value, nt * sizeof *value);
+    if (nt)
+        memcpy(p->value + at, value, nt * sizeof *value);
     if (n)
         memcpy(p->stack + p->nstack, stack, n * sizeof *stack);
     p->nstack += n;
@@ -17050,7 +17051,8 @@ static void anl_add_stack(struct anl *a, struct anl_pass *w, size_t i,
     const struct cat_class *k = w->n ? &w->class[w->frame[by]] : NULL;
     bool own = k && c == k->category;
     w->decision[i] = (struct anl_decision){ (uint32_t)handler,
-                                            k ? w->frame[by] : MEM_NONE, c };
+                                            k ? w->frame[by] : MEM_NONE,
+                                            (uint8_t)c };
     if (own || (k && k->under && c == k->below))
         view_sum_add(&w->credit[2 * w->frame[by] + !own], weight, count);
     if (copied)
