@@ -1,5 +1,5 @@
 # import: files of other tools, by their content; names from the mapped files.
-# runs: plain
+# runs: plain asan
 
 # Each of them: status 1, one line, the file's name and what to do in it.
 named() {
