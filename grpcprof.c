@@ -14882,17 +14882,15 @@ static const char cat_builtin[] =
     "+ github.com/soheilhy/cmux* github.com/go-resty/*\n"
     "+ github.com/hashicorp/go-retryablehttp* github.com/cloudwego/hertz*\n"
     "+ github.com/cloudwego/kitex* github.com/cloudwego/netpoll*\n"
-    "+ github.com/labstack/echo* github.com/go-chi/chi*\n"
+    "+ github.com/labstack/echo* github.com/go-chi/chi* github.com/quic-go/*\n"
     "+ github.com/gorilla/mux* github.com/grpc-ecosystem/*\n"
-    "+ github.com/quic-go/*\n"
     "syscalls internal/poll.(*FD).Pread* internal/poll.(*FD).Pwrite*\n"
     "+ internal/poll.(*FD).F*\n"
     "network runtime.poll* runtime.(*poll* runtime.kevent*\n"
-    "memory under=memory runtime.netpoll* runtime.epoll*\n"
-    "+ *syscall.Epoll* *syscall/linux.Epoll*\n"
-    "network runtime.netpoll* runtime.epoll* *syscall.Epoll*\n"
-    "+ *syscall/linux.Epoll*\n"
-    "syscalls is=helper *syscall.Syscall6 *syscall/linux.Syscall6\n"
+    "memory under=memory runtime.netpoll* internal/runtime/syscall*.Epoll*\n"
+    "network runtime.netpoll* runtime.epoll* internal/runtime/syscall*.Epoll*\n"
+    "+ runtime/internal/syscall.Epoll*\n"
+    "syscalls is=helper internal/runtime/syscall*.Syscall6\n"
     "syscalls os.* io/fs.* io/ioutil.* path/filepath.*\n"
     "network under=network,protocol internal/poll.* internal/syscall*\n"
     "+ internal/runtime/sys* runtime/internal/sys* syscall.*\n"
@@ -15459,6 +15457,11 @@ static const char cat_builtin[] =
 static bool cat_match(struct slice pattern, struct slice s)
 {
     size_t i = 0, k = 0, back = 0, star = SIZE_MAX;
+    for (; pattern.n && pattern.p[pattern.n - 1] != '*'; pattern.n--, s.n--) {
+        char c = pattern.p[pattern.n - 1], d = s.n ? s.p[s.n - 1] : 0;
+        if (c != d && (c != '.' || d != '/'))
+            return false;
+    }
     while (i < s.n) {
         char c = k < pattern.n ? pattern.p[k] : 0;
         if (c == '*') {
