@@ -16984,7 +16984,11 @@ static bool anl_nested(struct slice inner, struct slice outer)
         memcmp(inner.p, outer.p, outer.n) == 0 &&
         memchr(".:({$/-", inner.p[outer.n], 7))
         return true;
-    for (size_t i = 0; i < sizeof nameless / sizeof *nameless; i++)
+    bool may = txt_starts(inner, "block ");     /* most names cannot be one */
+    for (size_t i = 0; i < inner.n && !may; i++)
+        may = inner.p[i] == '(' || inner.p[i] == '<' || inner.p[i] == '{' ||
+              inner.p[i] == '$' || inner.p[i] == '>';
+    for (size_t i = 0; i < sizeof nameless / sizeof *nameless && may; i++)
         if (cat_like(nameless[i], inner))
             return true;
     return false;
