@@ -18286,7 +18286,7 @@ static void anl_run_advice(struct anl *a)
             continue;
         anl_advise(a, f.leader, &f.lead, c == CAT_COPY ? "self"
                                          : "in this category", anl_text(a,
-            "%s, %s, mostly %s: %s", cat_name[c], anl_percent(a, &f.share),
+            "%s, %s, first %s: %s", cat_name[c], anl_percent(a, &f.share),
             anl_name(a, f.leader), anl_advices[i].text));
     }
 }
@@ -35561,7 +35561,7 @@ static void doc_below(struct doc_doc *d, const struct anl *a,
     }
     if (x->ncalls && (x->call[0].node != x->part[0].node || x->ncalls > 1))
         doc_parts(d, a, "; by calling ", x->call, x->ncalls);
-    doc_parts(d, a, "; mostly in ", x->part, x->nparts);
+    doc_parts(d, a, "; largest parts: ", x->part, x->nparts);
     doc_cell_text(d, doc_item);
 }
 
@@ -35640,7 +35640,7 @@ static void doc_findings(struct doc_doc *d, const struct anl *a)
 {
     static const struct doc_column column[] = {
         { "share", 8 }, { "95% interval", 14 }, { "samples", 9 },
-        { "for app", 8 }, { "category", -24 }, { "mostly", 0 } };
+        { "for app", 8 }, { "category", -24 }, { "largest function", 0 } };
     doc_heading(d, "Key findings by category");
     doc_table(d, column, sizeof column / sizeof *column);
     for (size_t i = 0; i < CAT_COUNT; i++) {
