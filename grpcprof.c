@@ -23,7 +23,7 @@
  * 13  PP       profile.proto model: read, build, write
  * 14  LEGACY   profiles in the format of gperftools
  * 15  IMPORT   profiles of other tools: folded, perf script, pprof's text, JSON
- * 16  SYMBOL   names of functions from the files that a profile was taken of
+ * 16  SYMBOL   function names from the binaries that a profile's mappings name
  * 17  MERGE    the sum of profiles
  * 18  FIG      the figures of a run in a profile's comments
  * 19  REC      recorder: one table of stacks and their CPU times; marks
@@ -103,7 +103,7 @@
  *   - svc_work's loop is protected from the optimiser and aligned to a cache
  *     line: across two lines its five instructions take twice as long.
  *   - Rules of categories are patterns with *, no regular expressions: easy to
- *     read, and looked up by the start of a name.
+ *     read, and found in an index of their prefixes.
  *   - report inflates and reads on one thread.  A second one saved 4 of 20 ms
  *     on two idle CPUs, and nothing when one was busy.
  *
@@ -257,8 +257,8 @@ enum {
     RE_MOST_STEPS   = 40000000,
     RE_STEPS_A_BYTE = 16,
 
-    /* Positions that are remembered, 536 bytes each, and their states, 4 bytes
-     * each; past these all are forgotten. */
+    /* Size of the matcher's cache: positions of 536 bytes and states of 4 bytes
+     * each.  A full cache is emptied. */
     RE_MOST_PLACES  = 4096,
     RE_MOST_WAITING = 500000,
 };
@@ -6419,8 +6419,8 @@ struct pp_location {
     uint64_t id, address;
     uint32_t mapping;                   /* index, or MEM_NONE */
     uint32_t line, nlines;              /* rows of pp.line, innermost first */
-    bool folded;                        /* stands for several addresses whose
-                                         * code the linker merged */
+    bool folded;                        /* several functions with the same code
+                                         * share the address (linker's ICF) */
 };
 
 struct pp_label {
@@ -16759,8 +16759,8 @@ static void anl_put_place(struct buf *b, const struct view *v,
         txt_putf(b, ":%" PRId64, line);
 }
 
-/* Return the name of node, with its place if it needs one, for use in a
- * sentence. */
+/* Return the name of node for use in a sentence, with file and line if other
+ * functions share the name or it is only a word such as (anonymous). */
 static const char *anl_name(struct anl *a, uint32_t node)
 {
     struct buf b = {0};

@@ -11,7 +11,7 @@
   total NAME BIN TYPE WANT FILE   is this the total?  WANT may have "+-N" behind
   folded FILE                     print a TABLE of folded stacks
   perf FILE                       print a TABLE of what perf report printed
-  round NAME BIN FILE             do folded and speedscope keep FILE's samples?
+  round NAME BIN FILE             is FILE the same after folded, speedscope?
 
 Prints "ok NAME" and "FAIL NAME: WHY" lines.
 """

@@ -285,7 +285,7 @@ static void test_txt_fitting(void)
     mem_fini(&b);
 }
 
-/* The start of what must keep it. */
+/* Text whose start matters is cut at its end: module names, build ids. */
 static void test_txt_starts(void)
 {
     static const struct { const char *s; size_t n; const char *want; } t[] = {
