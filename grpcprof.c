@@ -9,60 +9,61 @@
  * banners first; for a feature, its command's _run function near the end.
  *
  *  1  LIMITS   tunables and hard limits, each with its reason
- *  2  MEM      buffers, arenas, lists, pools, hash indexes; all allocation
- *  3  NUM      saturating arithmetic, big-endian numbers
- *  4  TXT      numbers, durations, UTF-8, percent-encoding, formatted appends
- *  5  SYS      clocks, whole files, threads, child processes, usable CPUs
- *  6  RE       regular expressions in RE2's syntax, in linear time
- *  7  JS       JSON, written and read
- *  8  PB       protobuf wire format, written and read
- *  9  GZ       gzip and zlib, both ways, with a limit on the output
- * 10  HDR      latency histogram; HdrHistogram's formats
- * 11  ELF      address -> mapping, function and line
- * 12  SMP      sampler: the only code that runs in a signal handler
- * 13  PP       profile.proto model: read, build, write
- * 14  LEGACY   profiles in the format of gperftools
- * 15  IMPORT   profiles of other tools: folded, perf script, pprof's text, JSON
- * 16  SYMBOL   function names from the binaries that a profile's mappings name
- * 17  MERGE    the sum of profiles
- * 18  FIG      the figures of a run in a profile's comments
- * 19  REC      recorder: one table of stacks and their CPU times; marks
- * 20  BUILD    a profile of the time between two marks
- * 21  VIEW     a profile by function: flat, cum, call trees
- * 22  FILTER   pprof's filters: focus, ignore, hide, show, labels
- * 23  GRAIN    frames named by function, file, line, address or module
- * 24  CAT      what kind of work a function does: rules and categories
- * 25  STAT     shares with intervals, tests of differences
- * 26  ANL      one pass over the samples; trust, verdict, advice
- * 27  COMPARE  two profiles beside each other; assertions
- * 28  SVG      flame graph: one self-contained picture
- * 29  DSC      protobuf descriptors; messages from JSON and back
- * 30  NET      addresses, sockets, event loop, timers, wake-ups
- * 31  CS       a client's HTTP/2 session: frames, streams, windows
- * 32  FLOOD    limits on frames that cost a server work and carry no call
- * 33  H2       HTTP/2 connections without gRPC; a server's use nghttp2
- * 34  JOB      work that any loop of a pool may do
- * 35  RPC      gRPC of client and server: framing, timeouts, status, metadata
- * 36  SERVER   gRPC server: loops, calls, methods, answers
- * 37  CLIENT   gRPC calls of a client on one connection
- * 38  SVC      Greeter, Health, Reflection, TestService
- * 39  WEB      debug endpoint: HTTP/1.1
- * 40  API      what grpcprof.h promises
- * 41  REFLECT  a server's descriptors, by reflection
- * 42  FETCH    HTTP: GET of a profile; the server's profile during a load
- * 43  RES      result of a load: figures, verdict, assertions, JSON
- * 44  LOAD     load generator
- * 45  DOC      documents: text, Markdown, HTML, JSON of a report
- * 46  PPROF    pprof's views
- * 47  FOREIGN  folded stacks, callgrind, speedscope
- * 48  LOADDOC  documents of load
- * 49  SAY      what the commands print
- * 50  OPT      tables of options: parsing, help, man page, completion
- * 51  SERVE    the command serve
- * 52  MSG      what load sends: messages and metadata
- * 53  LOADCMD  the command load
- * 54  REPORT   the command report
- * 55  CLI      the list of commands, main
+ *  2  RING     the queue of samples, also in memory shared with a target
+ *  3  MEM      buffers, arenas, lists, pools, hash indexes; all allocation
+ *  4  NUM      saturating arithmetic, big-endian numbers
+ *  5  TXT      numbers, durations, UTF-8, percent-encoding, formatted appends
+ *  6  SYS      clocks, whole files, threads, child processes, usable CPUs
+ *  7  RE       regular expressions in RE2's syntax, in linear time
+ *  8  JS       JSON, written and read
+ *  9  PB       protobuf wire format, written and read
+ * 10  GZ       gzip and zlib, both ways, with a limit on the output
+ * 11  HDR      latency histogram; HdrHistogram's formats
+ * 12  ELF      address -> mapping, function and line
+ * 13  SMP      sampler: the only code that runs in a signal handler
+ * 14  PP       profile.proto model: read, build, write
+ * 15  LEGACY   profiles in the format of gperftools
+ * 16  IMPORT   profiles of other tools: folded, perf script, pprof's text, JSON
+ * 17  SYMBOL   function names from the binaries that a profile's mappings name
+ * 18  MERGE    the sum of profiles
+ * 19  FIG      the figures of a run in a profile's comments
+ * 20  REC      recorder: one table of stacks and their CPU times; marks
+ * 21  BUILD    a profile of the time between two marks
+ * 22  VIEW     a profile by function: flat, cum, call trees
+ * 23  FILTER   pprof's filters: focus, ignore, hide, show, labels
+ * 24  GRAIN    frames named by function, file, line, address or module
+ * 25  CAT      what kind of work a function does: rules and categories
+ * 26  STAT     shares with intervals, tests of differences
+ * 27  ANL      one pass over the samples; trust, verdict, advice
+ * 28  COMPARE  two profiles beside each other; assertions
+ * 29  SVG      flame graph: one self-contained picture
+ * 30  DSC      protobuf descriptors; messages from JSON and back
+ * 31  NET      addresses, sockets, event loop, timers, wake-ups
+ * 32  CS       a client's HTTP/2 session: frames, streams, windows
+ * 33  FLOOD    limits on frames that cost a server work and carry no call
+ * 34  H2       HTTP/2 connections without gRPC; a server's use nghttp2
+ * 35  JOB      work that any loop of a pool may do
+ * 36  RPC      gRPC of client and server: framing, timeouts, status, metadata
+ * 37  SERVER   gRPC server: loops, calls, methods, answers
+ * 38  CLIENT   gRPC calls of a client on one connection
+ * 39  SVC      Greeter, Health, Reflection, TestService
+ * 40  WEB      debug endpoint: HTTP/1.1
+ * 41  API      what grpcprof.h promises
+ * 42  REFLECT  a server's descriptors, by reflection
+ * 43  FETCH    HTTP: GET of a profile; the server's profile during a load
+ * 44  RES      result of a load: figures, verdict, assertions, JSON
+ * 45  LOAD     load generator
+ * 46  DOC      documents: text, Markdown, HTML, JSON of a report
+ * 47  PPROF    pprof's views
+ * 48  FOREIGN  folded stacks, callgrind, speedscope
+ * 49  LOADDOC  documents of load
+ * 50  SAY      what the commands print
+ * 51  OPT      tables of options: parsing, help, man page, completion
+ * 52  SERVE    the command serve
+ * 53  MSG      what load sends: messages and metadata
+ * 54  LOADCMD  the command load
+ * 55  REPORT   the command report
+ * 56  CLI      the list of commands, main
  *
  * THREE TYPICAL CHANGES
  *   Another format    a writer in DOC, PPROF, FOREIGN or LOADDOC; its name, its
@@ -209,6 +210,14 @@
  * runs    nowhere: constants only
  */
 
+/* ---- RING, SMP, REC, BUILD ---- */
+enum {
+    /* Frames of a sample; ours have fewer than 30.  A deeper stack is truncated
+     * at the root and counted.  backtrace() adds RING_OWN of the handler. */
+    RING_DEPTH = 128,
+    RING_OWN = 6,
+};
+
 /* ---- MEM ---- */
 enum {
     /* Bytes of an arena's first block, enough for one call or a small profile,
@@ -302,11 +311,6 @@ enum {
 
 /* ---- SMP ---- */
 enum {
-    /* Frames of a sample; ours have fewer than 30.  A deeper stack is truncated
-     * at the root and counted.  backtrace() adds SMP_OWN of the handler. */
-    SMP_DEPTH = 128,
-    SMP_OWN = 6,
-
     /* Highest sampling rate: at up to 50 us per sample, 10,000 per second take
      * half of the CPU that they measure.  A higher one is an error. */
     SMP_MOST_HZ = 10000,
@@ -985,7 +989,136 @@ enum {
 enum { REPORT_PEEK_BYTES = 32768 };     /* by which a text is recognised */
 #define REPORT_DEMANGLE_NS INT64_C(5000000000)  /* then names stay mangled */
 
-/* =================================== 2 MEM ===================================
+/* ================================== 2 RING ===================================
+ * for     the queue of samples, from signal handlers of many threads to one
+ *         reader; the threads may be of other processes, over shared memory
+ * uses    LIMITS
+ * owns    nothing
+ * spec    none
+ * prefix  ring_
+ * runs    the _sig functions in a signal handler on any thread; the others on
+ *         one thread at a time
+ *
+ * A bounded queue of many producers and one consumer.  Slot i of N has a turn,
+ * first i.  The producer with ticket t fills slot t % N when its turn is t and
+ * sets it to t + 1; the consumer empties it at turn t + 1 and sets it to t + N.
+ * Nobody waits: a full ring loses samples, and counts them.
+ *
+ * Invariant  the reader trusts nothing in the ring: a program that overwrites
+ *            it loses its samples, and does no harm to the reader.
+ * Does not   allocate: the caller gives the memory, all zero.
+ */
+
+struct ring_slot {
+    _Atomic uint64_t turn;              /* who may use the slot, see above */
+    int64_t  cpu_ns;                    /* CPU time of the thread so far */
+    int64_t  wall_ns;                   /* CLOCK_MONOTONIC */
+    uint32_t process;                   /* row of AGT's table; 0: this one */
+    uint32_t tid;                       /* the kernel's thread id */
+    uint32_t cost_ns;                   /* real time that the handler took */
+    uint16_t depth;                     /* frames in pc, 1..RING_DEPTH */
+    uint16_t label;                     /* SMP's label of the thread */
+    bool     truncated;                 /* the stack is deeper */
+    bool     failed;                    /* only pc[0] is known */
+    bool     broken;                    /* the stack ends before its root */
+    bool     waiting;                   /* interrupted in a system call */
+    uint64_t pc[RING_DEPTH + RING_OWN]; /* leaf first; RING_OWN: see LIMITS */
+};
+
+struct ring_shared {                    /* what producers write */
+    _Atomic uint64_t head;              /* next ticket */
+    _Atomic uint64_t lost;              /* samples lost: the ring was full */
+    struct ring_slot slot[];
+};
+
+struct ring {                           /* one side's view of it */
+    struct ring_shared *shared;         /* borrowed; NULL: no ring yet */
+    uint64_t count;                     /* slots, a power of 2 */
+    uint64_t tail;                      /* next slot to empty; the reader's */
+};
+
+/* A type that is not lock-free would take a lock in the handler. */
+static_assert(ATOMIC_LLONG_LOCK_FREE == 2 && ATOMIC_LONG_LOCK_FREE == 2 &&
+              ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_BOOL_LOCK_FREE == 2,
+              "atomics in a signal handler");
+
+/* Return the bytes that a ring of count slots takes. */
+static size_t ring_bytes(uint64_t count)
+{
+    return sizeof(struct ring_shared) + count * sizeof(struct ring_slot);
+}
+
+/* Make r a new ring of count slots, a power of 2, in memory that is all zero
+ * and of ring_bytes(count). */
+static __attribute__((unused)) void ring_init(struct ring *r, void *memory,
+                                              uint64_t count)
+{
+    *r = (struct ring){ .shared = memory, .count = count };
+    for (uint64_t i = 0; i < count; i++)
+        atomic_init(&r->shared->slot[i].turn, i);
+}
+
+/* Claim the next free slot, of *ticket; NULL if full, which counts as lost. */
+static struct ring_slot *ring_claim_sig(const struct ring *r, uint64_t *ticket)
+{
+    struct ring_shared *g = r->shared;
+    uint64_t t = atomic_load_explicit(&g->head, memory_order_relaxed);
+    for (;;) {
+        struct ring_slot *s = &g->slot[t & (r->count - 1)];
+        uint64_t turn = atomic_load_explicit(&s->turn, memory_order_acquire);
+        if (turn == t) {
+            if (atomic_compare_exchange_weak(&g->head, &t, t + 1)) {
+                *ticket = t;
+                return s;
+            }
+        } else if (turn < t) {
+            atomic_fetch_add_explicit(&g->lost, 1, memory_order_relaxed);
+            return NULL;
+        } else {
+            t = atomic_load_explicit(&g->head, memory_order_relaxed);
+        }
+    }
+}
+
+/* Give slot s of ticket to the reader, unless that has skipped it. */
+static void ring_publish_sig(struct ring_slot *s, uint64_t ticket)
+{
+    atomic_compare_exchange_strong(&s->turn, &ticket, ticket + 1);
+}
+
+enum ring_state { RING_EMPTY, RING_TAKEN, RING_BUSY, RING_DAMAGED };
+
+/* Move the oldest sample to *to.  RING_BUSY: its producer has not finished, or
+ * died.  RING_DAMAGED: somebody else wrote to the ring; it is of no use. */
+static __attribute__((unused)) enum ring_state ring_take(struct ring *r,
+                                                         struct ring_slot *to)
+{
+    struct ring_slot *s = &r->shared->slot[r->tail & (r->count - 1)];
+    uint64_t turn = atomic_load_explicit(&s->turn, memory_order_acquire);
+    if (turn == r->tail + 1) {
+        memcpy(to, s, offsetof(struct ring_slot, pc));
+        to->depth = to->depth > RING_DEPTH ? RING_DEPTH : to->depth;
+        memcpy(to->pc, s->pc, to->depth * sizeof *to->pc);
+        atomic_store_explicit(&s->turn, r->tail + r->count,
+                              memory_order_release);
+        r->tail++;
+        return to->depth ? RING_TAKEN : RING_DAMAGED;
+    }
+    uint64_t head = atomic_load(&r->shared->head);
+    return turn != r->tail || head - r->tail > r->count ? RING_DAMAGED :
+           head == r->tail ? RING_EMPTY : RING_BUSY;
+}
+
+/* Skip the oldest slot, whose producer died in its handler. */
+static __attribute__((unused)) void ring_skip(struct ring *r)
+{
+    struct ring_slot *s = &r->shared->slot[r->tail & (r->count - 1)];
+    uint64_t turn = r->tail;
+    if (atomic_compare_exchange_strong(&s->turn, &turn, r->tail + r->count))
+        r->tail++;
+}
+
+/* =================================== 3 MEM ===================================
  * for     growable buffers, arenas, lists, pools, hashes, hash indexes
  * uses    nothing
  * owns    every allocation in the program: no other section calls malloc
@@ -1539,7 +1672,7 @@ static void mem_index_fini(struct index *x)
     *x = (struct index){0};
 }
 
-/* =================================== 3 NUM ===================================
+/* =================================== 4 NUM ===================================
  * for     saturating arithmetic and big-endian numbers
  * uses    MEM
  * owns    nothing
@@ -1617,7 +1750,7 @@ static void num_put_be(struct buf *b, uint64_t v, unsigned n)
         mem_put_byte(b, (uint8_t)(v >> 8 * n));
 }
 
-/* =================================== 4 TXT ===================================
+/* =================================== 5 TXT ===================================
  * for     text in and out: strict numbers, durations, sizes, UTF-8, base64,
  *         percent-encoding, formatted appends, the one-line error
  * uses    MEM
@@ -2397,7 +2530,7 @@ static void txt_put_fitting(struct buf *b, struct slice name, size_t n,
     }
 }
 
-/* =================================== 5 SYS ===================================
+/* =================================== 6 SYS ===================================
  * for     the system: clocks, whole files read and replaced, named threads,
  *         child processes with a time limit, usable CPUs
  * uses    MEM, TXT
@@ -2890,7 +3023,7 @@ static uint64_t sys_raise_file_limit(void)
     return setrlimit(RLIMIT_NOFILE, &up) ? r.rlim_cur : up.rlim_cur;
 }
 
-/* =================================== 6 RE ====================================
+/* =================================== 7 RE ====================================
  * for     regular expressions in RE2's syntax: does one match somewhere?
  * uses    MEM, TXT
  * owns    the compiled expression until re_fini
@@ -4004,7 +4137,7 @@ static bool re_gave_up(const struct re *r)
     return r->run && r->run->gave_up;
 }
 
-/* =================================== 7 JS ====================================
+/* =================================== 8 JS ====================================
  * for     JSON: written step by step into a buffer, read in place
  * uses    MEM, TXT
  * owns    nothing: a writer borrows its buf
@@ -4477,7 +4610,7 @@ static uint64_t js_get_uint(const struct js_value *v)
            txt_slice_number(v->text, 0, UINT64_MAX, &n) ? 0 : n;
 }
 
-/* =================================== 8 PB ====================================
+/* =================================== 9 PB ====================================
  * for     reading and writing protobuf's wire format, without a schema
  * uses    MEM
  * owns    nothing: a reader borrows its bytes, a writer borrows its buf
@@ -4716,7 +4849,7 @@ static void pb_put_message(struct buf *b, uint32_t number, struct buf *part)
     part->len = 0;
 }
 
-/* =================================== 9 GZ ====================================
+/* =================================== 10 GZ ===================================
  * for     compressing and inflating gzip files and zlib streams
  * uses    MEM
  * owns    the zlib streams while a call runs
@@ -4876,7 +5009,7 @@ static int gz_gzip_pack(const void *src, size_t n, struct buf *out)
     return ok ? GP_OK : GP_ENOMEM;
 }
 
-/* ================================== 10 HDR ===================================
+/* ================================== 11 HDR ===================================
  * for     latency histogram: 1 ns to 1 h with 3 significant digits, in fixed
  *         memory; HdrHistogram's formats
  * uses    MEM, NUM, TXT, GZ
@@ -5142,7 +5275,7 @@ static void hdr_put_hgrm(const struct hdr *h, struct buf *b)
              (double)h->max / 1e6, h->n, HDR_BUCKETS, 2 * HDR_HALF);
 }
 
-/* ================================== 11 ELF ===================================
+/* ================================== 12 ELF ===================================
  * for     address -> mapping, function, line and inlined calls, by
  *         /proc/self/maps, the symbol tables of the mapped files and addr2line
  * uses    MEM, TXT, SYS
@@ -5832,10 +5965,10 @@ static void elf_find_all(struct elf *m, struct elf_spot *spot, size_t n)
     elf_name_all(m, spot, n);
 }
 
-/* ================================== 12 SMP ===================================
+/* ================================== 13 SMP ===================================
  * for     the sampler: timers that signal threads, a handler that stores a
  *         stack, a ring from which stacks are taken
- * uses    TXT, SYS
+ * uses    RING, TXT, SYS
  * owns    the handler of SIGPROF, that of SIGTRAP if nobody else has one, the
  *         timers and the ring; for late signals all but the timers stay
  * spec    setitimer(2), timer_create(2), perf_event_open(2),
@@ -5849,11 +5982,6 @@ static void elf_find_all(struct elf *m, struct elf_spot *spot, size_t n)
  * not allocate or lock there: smp_start has called it once, which loads its
  * library; glibc 2.35 and libgcc 12 find unwind tables without a lock.
  *
- * The ring is a bounded queue of many producers and one consumer.  Slot i of N
- * has a turn, first i.  The producer with ticket t fills slot t % N when its
- * turn is t and sets it to t + 1; the consumer empties it at turn t + 1 and
- * sets it to t + N.  Nobody waits: a full ring loses samples, and counts them.
- *
  *   itimer  one timer for the process, on its CPU time; at kernel ticks
  *   thread  a timer for each thread, on its CPU time; at kernel ticks
  *   perf    a counter for each thread, on its CPU time; exact; SIGTRAP if known
@@ -5864,34 +5992,15 @@ static void elf_find_all(struct elf *m, struct elf_spot *spot, size_t n)
  * Does not   sample threads that block SIGPROF.
  */
 
-struct smp_slot {
-    _Atomic uint64_t turn;              /* who may use the slot, see above */
-    int64_t  cpu_ns;                    /* CPU time of the thread so far */
-    uint32_t tid;                       /* the kernel's thread id */
-    uint16_t depth;                     /* frames in pc, 1..SMP_DEPTH */
-    uint16_t label;                     /* smp_label of the thread */
-    bool     truncated, failed;         /* stack too deep; only pc[0] known */
-    bool     waiting;                   /* interrupted in a system call */
-    int64_t  wall_ns;                   /* CLOCK_MONOTONIC */
-    void    *pc[SMP_DEPTH + SMP_OWN];   /* leaf first; SMP_OWN: see LIMITS */
-};
-
 static struct {
-    struct smp_slot *slot;              /* never freed; NULL before a start */
-    uint64_t count;                     /* slots, a power of 2 */
-    _Atomic uint64_t head;              /* next ticket */
-    uint64_t tail;                      /* next slot to empty; consumer's */
-    _Atomic uint64_t lost;              /* samples lost: the ring was full */
+    struct ring ring;                   /* memory is never freed */
     bool     no_stacks;                 /* backtrace() has no libgcc_s */
     bool     trap;                      /* perf signals by SIGTRAP */
     atomic_bool on;                     /* the handler stores samples */
     atomic_bool wall;                   /* and sets their slot's waiting */
-} smp_ring;
+} smp_one;
 
-/* A type that is not lock-free would take a lock in the handler. */
-static_assert(ATOMIC_LLONG_LOCK_FREE == 2 && ATOMIC_LONG_LOCK_FREE == 2 &&
-              ATOMIC_BOOL_LOCK_FREE == 2, "atomics in a signal handler");
-static_assert(SMP_LABELS <= UINT16_MAX && SMP_DEPTH <= UINT16_MAX,
+static_assert(SMP_LABELS <= UINT16_MAX && RING_DEPTH <= UINT16_MAX,
               "labels and depths are uint16_t");
 
 /* The label of the running thread's samples, an id from smp_label_id; 0: none.
@@ -5928,27 +6037,6 @@ static const char *smp_label_text(uint16_t id)
     return smp_labels.text[id];
 }
 
-/* Claim the next free slot, of *ticket; NULL if full, which counts as lost. */
-static struct smp_slot *smp_claim_sig(uint64_t *ticket)
-{
-    uint64_t t = atomic_load_explicit(&smp_ring.head, memory_order_relaxed);
-    for (;;) {
-        struct smp_slot *s = &smp_ring.slot[t & (smp_ring.count - 1)];
-        uint64_t turn = atomic_load_explicit(&s->turn, memory_order_acquire);
-        if (turn == t) {
-            if (atomic_compare_exchange_weak(&smp_ring.head, &t, t + 1)) {
-                *ticket = t;
-                return s;
-            }
-        } else if (turn < t) {
-            atomic_fetch_add_explicit(&smp_ring.lost, 1, memory_order_relaxed);
-            return NULL;
-        } else {
-            t = atomic_load_explicit(&smp_ring.head, memory_order_relaxed);
-        }
-    }
-}
-
 /* Return the time of clock id in ns; 0 if it cannot be read. */
 static int64_t smp_time_sig(clockid_t id)
 {
@@ -5970,12 +6058,12 @@ static void *smp_context_pc_sig(const ucontext_t *u)
 }
 
 /* Store the interrupted stack in s, without the handler's own frames. */
-static void smp_unwind_sig(struct smp_slot *s, const ucontext_t *u)
+static void smp_unwind_sig(struct ring_slot *s, const ucontext_t *u)
 {
-    void *pc = smp_context_pc_sig(u);
-    int most = SMP_DEPTH + SMP_OWN;
-    int n = backtrace(s->pc, most), own = 0;
-    while (own < n && own < SMP_OWN && s->pc[own] != pc)
+    uint64_t pc = (uint64_t)(uintptr_t)smp_context_pc_sig(u);
+    int most = RING_DEPTH + RING_OWN;
+    int n = backtrace((void **)(void *)s->pc, most), own = 0;
+    while (own < n && own < RING_OWN && s->pc[own] != pc)
         own++;
     s->failed = own == n || s->pc[own] != pc;
     s->truncated = !s->failed && n == most;
@@ -5985,7 +6073,7 @@ static void smp_unwind_sig(struct smp_slot *s, const ucontext_t *u)
         return;
     }
     n -= own;
-    n = n < SMP_DEPTH ? n : SMP_DEPTH;
+    n = n < RING_DEPTH ? n : RING_DEPTH;
     memmove(s->pc, s->pc + own, (size_t)n * sizeof s->pc[0]);
     while (n > 1 && !s->pc[n - 1])      /* some unwinders append a zero */
         n--;
@@ -6014,16 +6102,17 @@ static void smp_signal_sig(int signo, siginfo_t *info, void *context)
     int saved = errno;
     bool timer = info->si_code > 0 || info->si_code == SI_TIMER;
     uint64_t ticket;
-    struct smp_slot *s;
+    struct ring_slot *s;
     (void)signo;
-    if (timer && atomic_load(&smp_ring.on) && (s = smp_claim_sig(&ticket))) {
+    if (timer && atomic_load(&smp_one.on) &&
+        (s = ring_claim_sig(&smp_one.ring, &ticket))) {
         s->cpu_ns = smp_time_sig(CLOCK_THREAD_CPUTIME_ID);
         s->wall_ns = smp_time_sig(CLOCK_MONOTONIC);
         s->tid = (uint32_t)syscall(SYS_gettid);
         s->label = smp_label;
-        s->waiting = atomic_load(&smp_ring.wall) && smp_waiting_sig(context);
+        s->waiting = atomic_load(&smp_one.wall) && smp_waiting_sig(context);
         smp_unwind_sig(s, context);
-        atomic_store_explicit(&s->turn, ticket + 1, memory_order_release);
+        ring_publish_sig(s, ticket);
     }
     errno = saved;
 }
@@ -6047,22 +6136,16 @@ static void smp_trap_sig(int signo, siginfo_t *info, void *context)
 
 /* Pass every stored sample to fn, those of one thread in order of time, and
  * free its slot.  Return how many.  One thread at a time. */
-static uint64_t smp_drain(void (*fn)(const struct smp_slot *, void *),
+static uint64_t smp_drain(void (*fn)(const struct ring_slot *, void *),
                           void *user)
 {
-    uint64_t begin = smp_ring.tail;
-    for (;; smp_ring.tail++) {
-        struct smp_slot *s = &smp_ring.slot[smp_ring.tail % smp_ring.count];
-        uint64_t turn = atomic_load_explicit(&s->turn, memory_order_acquire);
-        assert(turn == smp_ring.tail || turn == smp_ring.tail + 1);
-        if (turn == smp_ring.tail)
-            break;
-        fn(s, user);
-        atomic_store_explicit(&s->turn, smp_ring.tail + smp_ring.count,
-                              memory_order_release);
-    }
-    assert(atomic_load(&smp_ring.head) - smp_ring.tail <= smp_ring.count);
-    return smp_ring.tail - begin;
+    static struct ring_slot slot;
+    uint64_t begin = smp_one.ring.tail;
+    enum ring_state got;
+    while ((got = ring_take(&smp_one.ring, &slot)) == RING_TAKEN)
+        fn(&slot, user);
+    assert(got != RING_DAMAGED);
+    return smp_one.ring.tail - begin;
 }
 
 /* Return the kernel's ticks per second, at which it checks ITIMER_PROF. */
@@ -6195,7 +6278,7 @@ static bool smp_trap_init(void)
 static int smp_perf_arm(struct smp_timer *t, uint32_t tid, unsigned hz)
 {
     struct f_owner_ex owner = { F_OWNER_TID, (pid_t)tid };
-    bool trap = smp_ring.trap;
+    bool trap = smp_one.trap;
     t->fd = smp_perf_open(tid, hz, trap);
     if (t->fd < 0 && trap && (errno == EINVAL || errno == E2BIG))
         t->fd = smp_perf_open(tid, hz, trap = false);   /* before Linux 5.13 */
@@ -6264,15 +6347,12 @@ static int smp_ring_init(struct gp_why *why)
     uint64_t count = 256;
     while (count < want && count < SMP_MOST_SLOTS)
         count *= 2;
-    void *p = mmap(NULL, count * sizeof *smp_ring.slot, PROT_READ | PROT_WRITE,
+    void *p = mmap(NULL, ring_bytes(count), PROT_READ | PROT_WRITE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     if (p == MAP_FAILED)
         return txt_fail(why, GP_ENOMEM, "out of memory for the ring of "
                         "samples");
-    smp_ring.slot = p;
-    smp_ring.count = count;
-    for (uint64_t i = 0; i < count; i++)
-        atomic_init(&smp_ring.slot[i].turn, i);
+    ring_init(&smp_one.ring, p, count);
     return GP_OK;
 }
 
@@ -6282,19 +6362,19 @@ static int smp_start(const struct smp_engine *engine, unsigned hz,
 {
     void *warm[4];
     int e = GP_OK;
-    if (!smp_ring.slot && (e = smp_ring_init(why)))
+    if (!smp_one.ring.shared && (e = smp_ring_init(why)))
         return e;
-    smp_ring.no_stacks = backtrace(warm, 4) < 2;    /* loads libgcc_s */
-    smp_ring.trap = engine == &smp_perf && smp_trap_init();
+    smp_one.no_stacks = backtrace(warm, 4) < 2;    /* loads libgcc_s */
+    smp_one.trap = engine == &smp_perf && smp_trap_init();
     struct sigaction act = { .sa_sigaction = smp_signal_sig,
                              .sa_flags = SA_SIGINFO | SA_RESTART };
     sigfillset(&act.sa_mask);
     if (sigaction(SIGPROF, &act, NULL))
         return txt_fail(why, GP_EIO, "sigaction: %s", strerror(errno));
-    atomic_store(&smp_ring.wall, engine->wall);
-    atomic_store(&smp_ring.on, true);
+    atomic_store(&smp_one.wall, engine->wall);
+    atomic_store(&smp_one.on, true);
     if (engine->set && (e = engine->set(hz, why)))
-        atomic_store(&smp_ring.on, false);
+        atomic_store(&smp_one.on, false);
     return e;
 }
 
@@ -6322,7 +6402,7 @@ static double smp_calibrate(const struct smp_engine *engine)
     enum { ROUNDS = 15 };
     int64_t off[ROUNDS], on[ROUNDS];
     uint32_t tid = (uint32_t)syscall(SYS_gettid);
-    uint64_t head = atomic_load(&smp_ring.head);
+    uint64_t head = smp_taken();
     struct smp_timer t;
     unsigned steps = 1000;
     if (engine->ticks)
@@ -6336,7 +6416,7 @@ static double smp_calibrate(const struct smp_engine *engine)
         on[i] = smp_spin(steps);
         engine->disarm(&t);
     }
-    double samples = (double)(atomic_load(&smp_ring.head) - head) / ROUNDS;
+    double samples = (double)(smp_taken() - head) / ROUNDS;
     qsort(off, ROUNDS, sizeof *off, smp_by_time);
     qsort(on, ROUNDS, sizeof *on, smp_by_time);
     double cost = (double)(on[ROUNDS / 2] - off[ROUNDS / 2]) / samples;
@@ -6348,28 +6428,30 @@ static void smp_stop(const struct smp_engine *engine)
 {
     if (engine->set)
         engine->set(0, NULL);
-    atomic_store(&smp_ring.on, false);
+    atomic_store(&smp_one.on, false);
 }
 
 /* True if backtrace() found a stack at smp_start; it needs libgcc_s.so.1. */
 static bool smp_has_stacks(void)
 {
-    return !smp_ring.no_stacks;
+    return !smp_one.no_stacks;
 }
 
 /* Return the samples stored since the process started. */
 static uint64_t smp_taken(void)
 {
-    return atomic_load_explicit(&smp_ring.head, memory_order_relaxed);
+    const struct ring_shared *g = smp_one.ring.shared;
+    return g ? atomic_load_explicit(&g->head, memory_order_relaxed) : 0;
 }
 
 /* Return the samples lost because the ring was full. */
 static uint64_t smp_lost(void)
 {
-    return atomic_load_explicit(&smp_ring.lost, memory_order_relaxed);
+    const struct ring_shared *g = smp_one.ring.shared;
+    return g ? atomic_load_explicit(&g->lost, memory_order_relaxed) : 0;
 }
 
-/* =================================== 13 PP ===================================
+/* =================================== 14 PP ===================================
  * for     profile.proto: read, check, build, write
  * uses    MEM, TXT, PB, GZ
  * owns    struct pp: everything in it lives until pp_fini
@@ -7541,7 +7623,7 @@ static void pp_clone_names_fini(struct pp *p)
     *p = (struct pp){0};
 }
 
-/* ================================= 14 LEGACY =================================
+/* ================================= 15 LEGACY =================================
  * for     reading profiles of gperftools and of the Java agent
  * uses    MEM, TXT, PB, PP
  * owns    nothing
@@ -8053,7 +8135,7 @@ static int legacy_read(struct pp_reader *r)
     return legacy_fill(r, &w, period_us, java);
 }
 
-/* ================================= 15 IMPORT =================================
+/* ================================= 16 IMPORT =================================
  * for     profiles of other tools: folded stacks, perf script, pprof's text,
  *         jemalloc, V8's .cpuprofile, speedscope
  * uses    MEM, NUM, TXT, JS, PP, LEGACY
@@ -10180,7 +10262,7 @@ static int import_stream(struct pp *p, int fd, struct slice begin,
     return e;
 }
 
-/* ================================= 16 SYMBOL =================================
+/* ================================= 17 SYMBOL =================================
  * for     names of functions for a profile that has none, from the symbols
  *         of the files that its mappings name, where this machine has them
  * uses    MEM, TXT, ELF, PP, IMPORT
@@ -10333,7 +10415,7 @@ static int symbol_name_all(struct pp *p, int64_t taken_s, struct buf *note)
     return x.err;
 }
 
-/* ================================= 17 MERGE ==================================
+/* ================================= 18 MERGE ==================================
  * for     merging profiles into one, as pprof does
  * uses    MEM, NUM, TXT, PP
  * owns    nothing
@@ -10691,7 +10773,7 @@ static int merge_profiles(struct pp *to, const struct pp *p, size_t n,
     return e;
 }
 
-/* ================================== 18 FIG ===================================
+/* ================================== 19 FIG ===================================
  * for     a run's figures: comments of a profile, kept true by merge and filter
  * uses    MEM, TXT, PP
  * owns    the names of the keys
@@ -11043,10 +11125,10 @@ static void fig_notes_fini(struct fig_notes *t)
     *t = (struct fig_notes){0};
 }
 
-/* ================================== 19 REC ===================================
+/* ================================== 20 REC ===================================
  * for     the recorder: finds threads and arms their timers; adds samples up in
  *         one table of stacks; takes marks, and copies what is between two
- * uses    MEM, TXT, SYS, SMP, PP, FIG
+ * uses    RING, MEM, TXT, SYS, SMP, PP, FIG
  * owns    rec_one, rec_data, the drain thread, struct rec_mark
  * spec    proc(5) for threads and their names
  * prefix  rec_
@@ -11290,15 +11372,15 @@ static int64_t rec_charge(struct rec_row *r, struct rec_thread *t, int64_t now)
 }
 
 /* Add sample s to its row, or count it as lost.  For smp_drain, locked. */
-static void rec_on_sample(const struct smp_slot *s, void *user)
+static void rec_on_sample(const struct ring_slot *s, void *user)
 {
-    uint64_t pc[SMP_DEPTH + 1];
+    uint64_t pc[RING_DEPTH + 1];
     uint16_t depth = s->depth;
     bool wall = rec_one.engine->wall;
     int64_t now = wall ? s->wall_ns : s->cpu_ns;
     (void)user;
     for (uint16_t i = 0; i < depth; i++)    /* the call, not its return */
-        pc[i] = (uint64_t)(uintptr_t)s->pc[i] - (i > 0);
+        pc[i] = s->pc[i] - (i > 0);
     if (s->truncated)
         pc[depth++] = REC_TRUNCATED;
     enum rec_state state = !wall ? REC_ON_CPU :
@@ -11756,7 +11838,7 @@ static void rec_window_close(struct rec_mark *from)
     rec_mark_fini(from);
 }
 
-/* ================================= 20 BUILD ==================================
+/* ================================= 21 BUILD ==================================
  * for     making a profile of what REC recorded between two marks
  * uses    MEM, TXT, SYS, ELF, SMP, PP, FIG, REC
  * owns    nothing
@@ -11882,7 +11964,7 @@ static uint32_t build_location(struct build *b, uint64_t pc)
 /* Append row r of b->delta as a sample with labels. */
 static int build_sample(struct build *b, const struct rec_row *r)
 {
-    uint32_t stack[SMP_DEPTH + 1];
+    uint32_t stack[RING_DEPTH + 1];
     const char *method = smp_label_text(r->label);
     struct pp_label label[3] = {
         { .key = txt_slice("thread"), .str = b->delta.name[r->thread] } };
@@ -12134,7 +12216,7 @@ static int build_profile_now(const struct rec_mark *from,
     return e;
 }
 
-/* ================================== 21 VIEW ==================================
+/* ================================== 22 VIEW ==================================
  * for     one sample type of a profile by function: self and total values,
  *         sample counts, sort orders; call trees; call edges; pprof's units
  * uses    MEM, NUM, TXT, PP, FIG
@@ -13304,7 +13386,7 @@ static int view_label_units_init(struct view_label_units *k, const struct pp *p)
     return GP_OK;
 }
 
-/* ================================= 22 FILTER =================================
+/* ================================= 23 FILTER =================================
  * for     pprof's filters by name and label; labels as frames; drop_frames
  * uses    MEM, TXT, RE, PP, VIEW
  * owns    struct filter
@@ -13971,7 +14053,7 @@ static int filter_apply(struct pp *p, struct filter *f, struct gp_why *why)
                     "--tagroot, --tagleaf: too many frames") : GP_OK;
 }
 
-/* ================================= 23 GRAIN ==================================
+/* ================================= 24 GRAIN ==================================
  * for     granularity: frames named by function, file, line, address or module
  * uses    MEM, TXT, PP
  * owns    nothing: the names are the profile's
@@ -14130,7 +14212,7 @@ static int grain_apply(struct pp *p, enum grain_by grain, struct gp_why *why)
     return GP_OK;
 }
 
-/* ================================== 24 CAT ===================================
+/* ================================== 25 CAT ===================================
  * for     what kind of work a function does: categories, and the rules that
  *         map a function to one, built in and the user's
  * uses    MEM, TXT, PP, VIEW, GRAIN
@@ -16329,7 +16411,7 @@ static int cat_aggregate(struct pp *p, const struct cat_rules *rules,
     return GP_OK;
 }
 
-/* ================================== 25 STAT ==================================
+/* ================================== 26 STAT ==================================
  * for     intervals of shares, effective sample sizes, tests of differences
  * uses    MEM, NUM, VIEW
  * owns    nothing
@@ -16497,7 +16579,7 @@ static int stat_significant(const double *p, size_t n, double *limit)
     return GP_OK;
 }
 
-/* ================================== 26 ANL ===================================
+/* ================================== 27 ANL ===================================
  * for     the analysis: shares by category, trust, utilisation, verdict, advice
  * uses    MEM, NUM, TXT, PP, FIG, VIEW, CAT, STAT
  * owns    struct anl and its texts
@@ -18351,7 +18433,7 @@ static int anl_run(const struct pp *p, const struct anl_config *c,
     return e == GP_ENOMEM ? txt_fail(why, e, "out of memory") : e;
 }
 
-/* ================================ 27 COMPARE =================================
+/* ================================ 28 COMPARE =================================
  * for     two profiles beside each other; assertions on one or on both
  * uses    MEM, TXT, RE, PP, VIEW, CAT, STAT, ANL
  * owns    struct compare_diff, struct compare_assert
@@ -18931,7 +19013,7 @@ static int compare_assert_test(struct compare_assert *t, const struct anl *a,
     return e;
 }
 
-/* ================================== 28 SVG ===================================
+/* ================================== 29 SVG ===================================
  * for     flame graph: one self-contained SVG of a profile, or of two
  * uses    MEM, NUM, TXT, PP, MERGE, VIEW, CAT, STAT, ANL, COMPARE
  * owns    struct svg while svg_write runs
@@ -20148,7 +20230,7 @@ static int svg_write(const struct pp *p, const struct svg_config *config,
     return e;
 }
 
-/* ================================== 29 DSC ===================================
+/* ================================== 30 DSC ===================================
  * for     protobuf descriptors: files, names, imports; messages <-> JSON
  * uses    MEM, TXT, JS, PB
  * owns    struct dsc: its tables; the descriptors are borrowed
@@ -21810,7 +21892,7 @@ static int dsc_decode(const struct dsc *d, const struct dsc_symbol *s,
     return e ? e : b->err;
 }
 
-/* ================================== 30 NET ===================================
+/* ================================== 31 NET ===================================
  * for     addresses, sockets; per thread an event loop, timers, posted tasks
  * uses    MEM, TXT, SYS
  * owns    a loop's epoll, eventfd and buffers; sockets are the caller's
@@ -22459,7 +22541,7 @@ static void net_loop_join(struct net_loop *l, pthread_t thread, bool *running)
     *running = false;
 }
 
-/* =================================== 31 CS ===================================
+/* =================================== 32 CS ===================================
  * for     a client's HTTP/2 session: frames, streams, windows (HPACK: nghttp2)
  * uses    MEM, NUM, TXT
  * owns    output, a partly received frame, HPACK tables; not the streams
@@ -23511,7 +23593,7 @@ static int cs_init(struct cs *s, struct pool *pool)
            nghttp2_hd_inflate_new2(&s->inflater, &s->mem) ? GP_ENOMEM : GP_OK;
 }
 
-/* ================================= 32 FLOOD ==================================
+/* ================================= 33 FLOOD ==================================
  * for     flood protection of a server: charges its input frames to budgets
  * uses    NUM
  * owns    nothing: struct flood is a part of its connection
@@ -23722,7 +23804,7 @@ static bool flood_midway(const struct flood *f)
     return f->have || f->left || f->block;
 }
 
-/* =================================== 33 H2 ===================================
+/* =================================== 34 H2 ===================================
  * for     one HTTP/2 connection: a server's over nghttp2, a client's over CS
  * uses    MEM, NUM, NET, CS, FLOOD
  * owns    the socket, a server's nghttp2 session and the bytes not yet sent
@@ -24682,7 +24764,7 @@ static int h2_kit_init(struct h2_kit *k)
     return GP_OK;
 }
 
-/* ================================== 34 JOB ===================================
+/* ================================== 35 JOB ===================================
  * for     jobs that any loop of a pool may run, and their return
  * uses    MEM, NET
  * owns    nothing: a job belongs to the loop that shares it
@@ -24775,7 +24857,7 @@ static struct job *job_collect(struct job_inbox *in)
     return first;
 }
 
-/* ================================== 35 RPC ===================================
+/* ================================== 36 RPC ===================================
  * for     gRPC, what both ends share: framing, timeouts, status, metadata
  * uses    MEM, NUM, TXT
  * owns    nothing
@@ -25001,7 +25083,7 @@ static bool rpc_meta_binary(struct slice key)
     return key.n > 4 && !memcmp(key.p + key.n - 4, "-bin", 4);
 }
 
-/* ================================= 36 SERVER =================================
+/* ================================= 37 SERVER =================================
  * for     a gRPC server: event loops, connections, calls, methods
  * uses    MEM, NUM, TXT, SYS, GZ, SMP, REC, NET, FLOOD, H2, JOB, RPC
  * owns    struct gp_server, its threads and sockets; calls, till streams close
@@ -27070,7 +27152,7 @@ static uint64_t server_drain(struct gp_server *s, int64_t grace_ns)
     return net_get(&s->cut);
 }
 
-/* ================================= 37 CLIENT =================================
+/* ================================= 38 CLIENT =================================
  * for     a client's gRPC calls on one connection
  * uses    MEM, NUM, TXT, GZ, NET, CS, H2, RPC
  * owns    the decoder of a compressed reply; all else is the caller's
@@ -27628,7 +27710,7 @@ static int client_connect_fail(const struct client_conn *c, const char *addr,
     return txt_fail(why, GP_EIO, "connect %s: %s", addr, text);
 }
 
-/* ================================== 38 SVC ===================================
+/* ================================== 39 SVC ===================================
  * for     the services of serve: Greeter, Health, Reflection and TestService
  * uses    MEM, TXT, PB, DSC, RPC, SERVER
  * owns    its services' data; the caller holds struct svc_greeter
@@ -28447,7 +28529,7 @@ static int svc_test_add(struct gp_server *s, struct gp_why *why)
     return SVC_ADD(s, m, why);
 }
 
-/* ================================== 39 WEB ===================================
+/* ================================== 40 WEB ===================================
  * for     the debug endpoint: HTTP/1.1 for people, scrapers and pprof
  * uses    MEM, TXT, SYS, JS, ELF, SMP, PP, FIG, REC, BUILD, SVG, NET, H2, RPC,
  *         SERVER
@@ -29682,7 +29764,7 @@ static int web_start(struct gp_debug *w, struct gp_why *why)
     return e;
 }
 
-/* ================================== 40 API ===================================
+/* ================================== 41 API ===================================
  * for     what grpcprof.h promises to other programs, and to CLI
  * uses    MEM, TXT, SYS, SMP, PP, FIG, REC, BUILD, SVG, SERVER, SVC, WEB
  * owns    struct gp_profiler; the server is SERVER's, the endpoint WEB's
@@ -30003,7 +30085,7 @@ void *gp_call_alloc(struct gp_call *call, size_t n)
 
 #ifndef GRPCPROF_LIBRARY
 
-/* ================================ 41 REFLECT =================================
+/* ================================ 42 REFLECT =================================
  * for     a server's descriptors, asked for by gRPC server reflection
  * uses    MEM, TXT, SYS, PB, DSC, NET, H2, RPC, CLIENT
  * owns    a connection while reflect_ask runs
@@ -30271,7 +30353,7 @@ static int reflect_service(const char *target, struct slice service,
     return e;
 }
 
-/* ================================= 42 FETCH ==================================
+/* ================================= 43 FETCH ==================================
  * for     HTTP: GET of a profile, and a server's profile of the time that a
  *         load measures
  * uses    MEM, TXT, SYS, JS, GZ, NET
@@ -31100,7 +31182,7 @@ static void fetch_end(struct fetch_profile *p)
     fetch_ask(p, query, &w);
 }
 
-/* ================================== 43 RES ===================================
+/* ================================== 44 RES ===================================
  * for     the result of a load run: its figures, merging, what limited the
  *         run, assertions, and JSON both ways
  * uses    MEM, TXT, SYS, JS, HDR, STAT, ANL, RPC, CLIENT, FETCH
@@ -33058,7 +33140,7 @@ static void res_append(struct res *r, struct res *f)
     res_fini(f);
 }
 
-/* ================================== 44 LOAD ==================================
+/* ================================== 45 LOAD ==================================
  * for     the load generator: many clients, in a closed loop or by a schedule
  * uses    MEM, TXT, SYS, HDR, NET, CS, H2, RPC, CLIENT, RES, FETCH
  * owns    its threads, connections and calls while load_run runs
@@ -34743,7 +34825,7 @@ static int load_run(const struct res_config *k, struct res *result,
     return e;
 }
 
-/* ================================== 45 DOC ===================================
+/* ================================== 46 DOC ===================================
  * for     the report of a profile as text, Markdown, HTML and JSON
  * uses    MEM, NUM, TXT, RE, JS, PP, FIG, VIEW, CAT, STAT, ANL, COMPARE
  * owns    nothing: writers append to the caller's buf
@@ -36799,7 +36881,7 @@ static void doc_report_json(struct buf *b, const struct anl *a,
     mem_put_byte(b, '\n');
 }
 
-/* ================================= 46 PPROF ==================================
+/* ================================= 47 PPROF ==================================
  * for     pprof's views: top, tree, peek, traces, raw, tags
  * uses    MEM, NUM, TXT, RE, PP, MERGE, VIEW, DOC
  * owns    nothing: writers append to the caller's buf, and doc_drain it
@@ -37518,7 +37600,7 @@ static int pprof_report_tags(struct buf *b, const struct pp *p,
     return !e && b->err ? txt_fail(why, b->err, "out of memory") : e;
 }
 
-/* ================================ 47 FOREIGN =================================
+/* ================================ 48 FOREIGN =================================
  * for     other tools' formats: folded stacks, callgrind, speedscope
  * uses    MEM, NUM, TXT, JS, PP, VIEW, CAT, DOC, PPROF
  * owns    nothing: writers append to the caller's buf
@@ -37784,7 +37866,7 @@ static int foreign_folded(struct buf *b, const struct pp *p,
     return e;
 }
 
-/* ================================ 48 LOADDOC =================================
+/* ================================ 49 LOADDOC =================================
  * for     documents of load: text, CSV, HTML, Prometheus
  * uses    MEM, TXT, HDR, STAT, ANL, RPC, CLIENT, RES, LOAD, DOC
  * owns    nothing: writers append to the caller's buf
@@ -38740,7 +38822,7 @@ static void loaddoc_html(struct buf *b, const struct res_report *t)
     mem_fini(&text);
 }
 
-/* ================================== 49 SAY ===================================
+/* ================================== 50 SAY ===================================
  * for     what the commands print: results, notes, errors, progress
  * uses    MEM, TXT, SYS
  * owns    stdout, stderr
@@ -38920,7 +39002,7 @@ static void say_violated(const char *what, struct buf *text)
     mem_fini(text);
 }
 
-/* ================================== 50 OPT ===================================
+/* ================================== 51 OPT ===================================
  * for     tables of options: parsing, help, man page, completion
  * uses    MEM, TXT, SAY
  * owns    nothing
@@ -39616,7 +39698,7 @@ static void opt_put_bash(struct buf *b, const struct opt_command *list,
              "    fi\n}\ncomplete -o filenames -F _grpcprof grpcprof\n");
 }
 
-/* ================================= 51 SERVE ==================================
+/* ================================= 52 SERVE ==================================
  * for     the command serve
  * uses    MEM, TXT, SYS, SMP, ANL, SERVER, SVC, WEB, API, SAY, OPT
  * owns    SIGINT, SIGTERM, SIGHUP and SIGUSR1 while serve runs
@@ -40081,7 +40163,7 @@ out:
     return status;
 }
 
-/* ================================== 52 MSG ===================================
+/* ================================== 53 MSG ===================================
  * for     what load sends: messages and metadata
  * uses    MEM, TXT, SYS, JS, PB, DSC, RPC, CLIENT, SVC, REFLECT, RES, LOAD,
  *         SAY, OPT
@@ -40437,7 +40519,7 @@ static void msg_fini(struct msg *c)
     mem_fini(&c->set);
 }
 
-/* ================================ 53 LOADCMD =================================
+/* ================================ 54 LOADCMD =================================
  * for     the command load, and results of load in files
  * uses    MEM, TXT, SYS, JS, HDR, SMP, PP, IMPORT, FIG, ANL, DSC, FETCH, RES,
  *         LOAD, LOADDOC, SAY, OPT, MSG
@@ -41311,7 +41393,7 @@ static int loadcmd_run(const struct opt_command *cmd)
     return status;
 }
 
-/* ================================= 54 REPORT =================================
+/* ================================= 55 REPORT =================================
  * for     the command report
  * uses    MEM, TXT, SYS, RE, JS, ELF, PP, IMPORT, SYMBOL, MERGE, FIG, VIEW,
  *         FILTER, GRAIN, CAT, ANL, COMPARE, SVG, FETCH, RES, DOC, PPROF,
@@ -42532,7 +42614,7 @@ static int report_run(const struct opt_command *cmd)
     return status;
 }
 
-/* ================================== 55 CLI ===================================
+/* ================================== 56 CLI ===================================
  * for     the commands and their help, and main
  * uses    MEM, TXT, SAY, OPT, SERVE, LOADCMD, REPORT
  * owns    the exit status

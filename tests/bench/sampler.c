@@ -50,7 +50,7 @@ __attribute__((noinline)) static uint64_t bench_work(int depth)
 
 static int64_t bench_drained;
 
-static void bench_slot(const struct smp_slot *s, void *user)
+static void bench_slot(const struct ring_slot *s, void *user)
 {
     (void)s, (void)user;
     bench_drained++;
@@ -75,7 +75,7 @@ static void bench_own_off(struct bench *b)
 static int64_t bench_own_samples(struct bench *b)
 {
     (void)b;
-    if (smp_ring.slot)                  /* there is none before a start */
+    if (smp_one.ring.shared)                  /* there is none before a start */
         smp_drain(bench_slot, NULL);
     return bench_drained;
 }

@@ -641,8 +641,8 @@ static void test_rec_windows_overlap(void)
 static void test_rec_late_sample_is_not_charged_twice(void)
 {
     struct rec_mark m;
-    struct smp_slot s = { .depth = 1, .tid = (uint32_t)syscall(SYS_gettid) };
-    s.pc[0] = (void *)(uintptr_t)qsort;
+    struct ring_slot s = { .depth = 1, .tid = (uint32_t)syscall(SYS_gettid) };
+    s.pc[0] = (uintptr_t)qsort;
     CHECK(!rec_user_add(&unit_1, NULL));
     unit_work(5000000);
     s.cpu_ns = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID);
@@ -714,10 +714,10 @@ static const struct pp_location *unit_sample_outer(struct pp *p,
                                                    const char *path)
 {
     struct rec_mark from, to;
-    struct smp_slot s = { .depth = 1, .tid = (uint32_t)syscall(SYS_gettid) };
+    struct ring_slot s = { .depth = 1, .tid = (uint32_t)syscall(SYS_gettid) };
     uint64_t pc = unit_outer();
     char *was = getenv("PATH"), *kept = was ? strdup(was) : NULL;
-    s.pc[0] = (void *)(uintptr_t)pc;
+    s.pc[0] = (uintptr_t)pc;
     CHECK(!rec_user_add(&unit_1, NULL));
     CHECK(!rec_mark(&from, &unit_source, NULL));
     pthread_mutex_lock(&rec_one.lock);
@@ -889,7 +889,7 @@ static void test_smp_trap(void)
         if (child == 0) {
             if (theirs)
                 signal(SIGTRAP, SIG_IGN);
-            if (smp_start(&smp_perf, 100, NULL) || (theirs && smp_ring.trap))
+            if (smp_start(&smp_perf, 100, NULL) || (theirs && smp_one.trap))
                 _exit(1);
             raise(SIGTRAP);
             _exit(theirs ? 0 : 2);
@@ -911,13 +911,13 @@ static void test_smp_full_ring_counts_what_it_loses(void)
     pthread_mutex_lock(&rec_one.lock);  /* nobody drains it now */
     getcontext(&u);
     before = smp_lost();
-    for (uint64_t i = 0; i < smp_ring.count + 10; i++) {
-        struct smp_slot *s = smp_claim_sig(&ticket);
+    for (uint64_t i = 0; i < smp_one.ring.count + 10; i++) {
+        struct ring_slot *s = ring_claim_sig(&smp_one.ring, &ticket);
         if (!s)
             continue;
         s->tid = (uint32_t)getpid();
         s->depth = 1;
-        s->pc[0] = (void *)(uintptr_t)qsort;
+        s->pc[0] = (uintptr_t)qsort;
         s->cpu_ns = 0;
         s->truncated = s->failed = false;
         atomic_store(&s->turn, ticket + 1);
