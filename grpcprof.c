@@ -6394,6 +6394,13 @@ static int smp_by_time(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
+/* Return the samples stored since the process started. */
+static uint64_t smp_taken(void)
+{
+    const struct ring_shared *g = smp_one.ring.shared;
+    return g ? atomic_load_explicit(&g->head, memory_order_relaxed) : 0;
+}
+
 /* Return the CPU time in ns of a sample of engine, with timer and signal: the
  * median of some work with samples at the highest rate less that without.  NAN
  * for ticks, which are too rare.  Takes 30 ms; leaves samples in the ring. */
@@ -6435,13 +6442,6 @@ static void smp_stop(const struct smp_engine *engine)
 static bool smp_has_stacks(void)
 {
     return !smp_one.no_stacks;
-}
-
-/* Return the samples stored since the process started. */
-static uint64_t smp_taken(void)
-{
-    const struct ring_shared *g = smp_one.ring.shared;
-    return g ? atomic_load_explicit(&g->head, memory_order_relaxed) : 0;
 }
 
 /* Return the samples lost because the ring was full. */
