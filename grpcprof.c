@@ -248,6 +248,9 @@ enum {
     TXT_WORD_COLUMNS = 64,      /* longest word in brackets: [unknown] */
 };
 
+/* ---- SYS ---- */
+enum { SYS_PROC_BYTES = 64 };   /* path of a process's file in /proc */
+
 /* ---- RE ---- */
 enum {
     /* Of an expression: bytes; the count in {n,m}, and the product of nested
@@ -536,7 +539,19 @@ enum {
     NET_SLACK_BYTES = 32768,
 
     NET_ADDRS = 8,              /* tried of a host name; others are ignored */
+
+    /* Where processes listen: their sockets, the bytes of each table of the
+     * kernel, and addresses; the rest is not looked at.  A process opens its
+     * listeners early, at low descriptors, and the kernel lists them first. */
+    NET_SOCKETS     = 65536,
+    NET_TABLE_BYTES = 4 << 20,
+    NET_LISTENS     = 256,
+
+    NET_SPACE_BYTES   = 32,     /* a network namespace; with the boot's id */
+    NET_NETWORK_BYTES = 80,
 };
+
+#define NET_LISTENS_NS INT64_C(500000000)       /* time to find them */
 
 #define NET_WAIT_NS INT64_C(60000000000)        /* longest sleep of a loop */
 
@@ -777,6 +792,10 @@ enum {
      * the one idle for the longest; it gets 503 if all wait for answers. */
     WEB_CONNS = 64,
 
+    /* Profiled processes in the status and metrics; profiles have the others,
+     * too. */
+    WEB_PIDS = 256,
+
     /* Concurrent profile windows, by request or token; one more gets 503. */
     WEB_WINDOWS = 64,
 
@@ -815,6 +834,9 @@ enum {
 
     /* Requests of a GET with its redirects, as in Go's client. */
     FETCH_ASKED = 10,
+
+    FETCH_LISTENS = 2,          /* addresses in a message, with a count of the
+                                 * others */
 
     FETCH_TICK_MS = 250,        /* an interrupt takes effect within this time */
 };
@@ -2943,6 +2965,19 @@ static int sys_run(char *const argv[], int file, const void *src, size_t n,
         return e;
     int ended = sys_reap(pid, argv[0], e ? 0 : deadline_ns, e ? NULL : why);
     return e ? e : ended;
+}
+
+/* Write the path in /proc of the file name of process pid, 0: of this process,
+ * into to, and return it. */
+static const char *sys_proc(char to[SYS_PROC_BYTES], pid_t pid,
+                            const char *name)
+{
+    assert(strlen(name) < SYS_PROC_BYTES - sizeof "/proc/-2147483648/");
+    if (pid)
+        snprintf(to, SYS_PROC_BYTES, "/proc/%ld/%s", (long)pid, name);
+    else
+        snprintf(to, SYS_PROC_BYTES, "/proc/self/%s", name);
+    return to;
 }
 
 /* Read one or two numbers from the file dir/name into v; false: none. */
@@ -22134,6 +22169,239 @@ static const char *net_authority(const char *text, const struct net_addr *addr)
     return strchr(text, ':') > text ? text : addr->text;
 }
 
+/* ---- where processes listen ----
+ *
+ * /proc/PID/fd names a socket by its inode.  Tables of the kernel have a line
+ * for each socket, with its inode (here 1520; in a line of unix, 7031):
+ *
+ *   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt
+ *      uid  timeout inode
+ *    0: 0100007F:C383 00000000:0000 0A 00000000:00000000 00:00000000 00000000
+ *        0        0 1520 1 0000000000000000 100 0 0 10 0
+ *
+ *   Num       RefCount Protocol Flags    Type St Inode Path
+ *   0000000000000000: 00000002 00000000 00010000 0001 01  7031 /tmp/socket
+ */
+
+struct net_listens {                    /* where processes listen */
+    uint64_t *inode;                    /* owned: of their sockets, sorted */
+    size_t    ninodes, cap;
+    struct buf text;                    /* owned: addresses, NUL after each */
+    size_t    n;                        /* addresses in text, none twice */
+    int64_t   until_ns;                 /* look no further then */
+};
+
+/* Release l. */
+static void net_listens_fini(struct net_listens *l)
+{
+    mem_free(l->inode);
+    mem_fini(&l->text);
+}
+
+/* Return the address in l after the one at, NULL: the first; NULL after the
+ * last. */
+static const char *net_listens_next(const struct net_listens *l, const char *at)
+{
+    const char *text = (const char *)l->text.data;
+    const char *next = at ? at + strlen(at) + 1 : text;
+    return next && next < text + l->text.len ? next : NULL;
+}
+
+/* Add the address text to l, unless it is there. */
+static void net_listens_add(struct net_listens *l, const char *text)
+{
+    const char *at = NULL;
+    while ((at = net_listens_next(l, at)))
+        if (!strcmp(at, text))
+            return;
+    if (l->n == NET_LISTENS)
+        return;
+    mem_put(&l->text, text, strlen(text) + 1);
+    l->n += !l->text.err;
+}
+
+/* Order inodes, for qsort and bsearch. */
+static int net_inode_order(const void *a, const void *b)
+{
+    const uint64_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+/* True if the inode in s is that of a socket of l's processes. */
+static bool net_listens_own(const struct net_listens *l, struct slice s)
+{
+    uint64_t inode;
+    return !txt_slice_number(s, 1, UINT64_MAX, &inode) && l->ninodes &&
+           bsearch(&inode, l->inode, l->ninodes, sizeof inode, net_inode_order);
+}
+
+/* Read s, 1 to 8 hexadecimal digits, into *v; false: it is something else. */
+static bool net_hex(struct slice s, uint32_t *v)
+{
+    *v = 0;
+    for (size_t i = 0; i < s.n; i++) {
+        if (txt_hex(s.p[i]) < 0)
+            return false;
+        *v = *v << 4 | (uint32_t)txt_hex(s.p[i]);
+    }
+    return s.n >= 1 && s.n <= 8;
+}
+
+/* Set *a to the address s of a table: words of the address in memory, printed
+ * as this machine's numbers, a colon and the port.  False: it is not one. */
+static bool net_listens_address(struct slice s, struct net_addr *a)
+{
+    size_t n = s.n == 8 + 5 ? 1 : s.n == 32 + 5 ? 4 : 0;
+    uint32_t word[4], port;
+    if (!n || s.p[8 * n] != ':' || !net_hex(txt_after(s, 8 * n + 1), &port))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (!net_hex((struct slice){ s.p + 8 * i, 8 }, &word[i]))
+            return false;
+    *a = (struct net_addr){0};
+    if (n == 4 && (word[0] || word[1] || word[2] != htonl(0xffff))) {
+        a->len = sizeof a->v6;
+        a->v6.sin6_family = AF_INET6;
+        a->v6.sin6_port = htons((uint16_t)port);
+        memcpy(&a->v6.sin6_addr, word, sizeof word);
+    } else {                            /* IPv4, perhaps as ::ffff:127.0.0.1 */
+        a->len = sizeof a->v4;
+        a->v4.sin_family = AF_INET;
+        a->v4.sin_port = htons((uint16_t)port);
+        memcpy(&a->v4.sin_addr, &word[n - 1], sizeof *word);
+    }
+    net_addr_name(a);
+    return true;
+}
+
+/* Add to l the address that line, of the table tcp or tcp6, says that one of
+ * its sockets listens on. */
+static void net_listens_tcp(struct net_listens *l, struct slice line)
+{
+    enum { LOCAL = 1, STATE = 3, INODE = 9, WORDS };
+    struct slice word[WORDS];
+    struct net_addr a;
+    for (size_t i = 0; i < WORDS; i++)
+        word[i] = txt_next_word(&line);
+    if (txt_equal(word[STATE], txt_slice("0A")) &&      /* TCP_LISTEN */
+        net_listens_own(l, word[INODE]) &&
+        net_listens_address(word[LOCAL], &a))
+        net_listens_add(l, a.text);
+}
+
+/* The same of the table unix, where a line ends with a blank and the path; that
+ * of an abstract socket begins with @. */
+static void net_listens_unix(struct net_listens *l, struct slice line)
+{
+    enum { FLAGS = 3, TYPE = 4, INODE = 6, WORDS };
+    struct slice word[WORDS];
+    char text[sizeof "unix-abstract:" + sizeof (struct sockaddr_un)];
+    uint32_t flags, type;
+    for (size_t i = 0; i < WORDS; i++)
+        word[i] = txt_next_word(&line);
+    struct slice path = txt_after(line, line.n > 0);
+    bool abstract = txt_starts(path, "@");
+    path = txt_after(path, abstract);
+    if (!net_hex(word[FLAGS], &flags) || !(flags & 0x10000) ||  /* accepts */
+        !net_hex(word[TYPE], &type) || type != SOCK_STREAM ||
+        !path.n || !net_listens_own(l, word[INODE]))
+        return;
+    snprintf(text, sizeof text, "unix%s:%.*s", abstract ? "-abstract" : "",
+             (int)txt_cut(path, sizeof text).n, path.p);
+    net_listens_add(l, text);
+}
+
+/* Read a table of the kernel, at path, by its lines; the first has titles. */
+static void net_listens_table(struct net_listens *l, const char *path,
+                              void (*line)(struct net_listens *,
+                                           struct slice))
+{
+    struct buf b = {0};
+    struct gp_why why;                  /* of what was not read; no matter */
+    (void)sys_read_file(path, NET_TABLE_BYTES, &b, &why);
+    struct slice s = mem_slice(&b);
+    if (s.n)
+        (void)txt_next_line(&s);
+    while (s.n)
+        line(l, txt_next_line(&s));
+    mem_fini(&b);
+}
+
+/* Add the inodes of pid's sockets to l, if we may read them. */
+static void net_listens_sockets(struct net_listens *l, pid_t pid)
+{
+    char path[SYS_PROC_BYTES], link[64];
+    DIR *d = opendir(sys_proc(path, pid, "fd"));
+    struct dirent *entry;
+    while (d && l->ninodes < NET_SOCKETS && sys_now_ns() < l->until_ns &&
+           (entry = readdir(d))) {
+        ssize_t n = readlinkat(dirfd(d), entry->d_name, link, sizeof link);
+        struct slice s = { link, n > 0 ? (size_t)n : 0 };
+        uint64_t inode, *to;
+        if (!txt_starts(s, "socket:[") || !txt_ends(s, "]"))
+            continue;
+        s = txt_after(s, 8);
+        s.n--;
+        if (!txt_slice_number(s, 1, UINT64_MAX, &inode) &&
+            (to = MEM_ADD(l->inode, l->ninodes, l->cap)))
+            *to = inode;
+    }
+    if (d)
+        closedir(d);
+}
+
+/* Write the network namespace of process pid into to; "" if it is unknown. */
+static void net_space(pid_t pid, char to[NET_SPACE_BYTES])
+{
+    char path[SYS_PROC_BYTES];
+    ssize_t n = readlink(sys_proc(path, pid, "ns/net"), to,
+                         NET_SPACE_BYTES - 1);
+    to[n > 0 ? n : 0] = 0;
+}
+
+/* Write into to which network process pid is in, other than that of any process
+ * on another machine or in another container; "" if it is unknown. */
+static void net_network(pid_t pid, char to[NET_NETWORK_BYTES])
+{
+    struct buf boot = {0};
+    struct gp_why why;
+    char space[NET_SPACE_BYTES];
+    net_space(pid, space);
+    *to = 0;
+    if (*space && !sys_read_file("/proc/sys/kernel/random/boot_id", 64, &boot,
+                                 &why))
+        snprintf(to, NET_NETWORK_BYTES, "%.36s %s", mem_string(&boot), space);
+    mem_fini(&boot);
+}
+
+/* Set *l to where the n processes pid listen, 0 being this one; the caller
+ * owns it.  What we may not read is missing. */
+static void net_listens_init(struct net_listens *l, const pid_t *pid, size_t n)
+{
+    static const struct {
+        const char *name;
+        void (*line)(struct net_listens *, struct slice);
+    } table[] = { { "net/tcp", net_listens_tcp },
+                  { "net/tcp6", net_listens_tcp },
+                  { "net/unix", net_listens_unix } };
+    char path[SYS_PROC_BYTES], last[NET_SPACE_BYTES] = "?";
+    *l = (struct net_listens){ .until_ns = sys_now_ns() + NET_LISTENS_NS };
+    for (size_t i = 0; i < n; i++)
+        net_listens_sockets(l, pid[i]);
+    if (l->ninodes)
+        qsort(l->inode, l->ninodes, sizeof *l->inode, net_inode_order);
+    for (size_t i = 0; i < n && l->ninodes; i++) {
+        char space[NET_SPACE_BYTES];
+        net_space(pid[i], space);
+        if (!strcmp(space, last))
+            continue;                   /* read already */
+        memcpy(last, space, sizeof last);
+        for (size_t k = 0; k < 3 && sys_now_ns() < l->until_ns; k++)
+            net_listens_table(l, sys_proc(path, pid[i], table[k].name),
+                              table[k].line);
+    }
+}
+
 /* ---- sockets ---- */
 
 /* Set an option of a socket to 1, if the system has it. */
@@ -28575,9 +28843,21 @@ struct web_conn {
     bool               svg;             /* the window becomes a flame graph */
 };
 
+/* What is asked about the profiled program, on the endpoint's thread.  All
+ * NULL: it is this process. */
+struct web_program {
+    /* Put the pids of its processes, the one started first in front, into out,
+     * at most most; return how many.  0: it has ended. */
+    size_t    (*pids)(void *arg, pid_t *out, size_t most);
+    int64_t   (*cpu_ns)(void *arg);     /* with that of ended processes */
+    void      (*samples)(void *arg, uint64_t *taken, uint64_t *lost);
+    void       *arg;                    /* of these; borrowed */
+};
+
 struct web_config {
     const char *address;                /* see net_addr_parse */
     const struct gp_server *server;     /* borrowed: counts calls; or NULL */
+    struct web_program program;
     struct rec_config sampling;         /* default of a window */
 };
 
@@ -28967,13 +29247,28 @@ static void web_flamegraph(struct web_conn *c, const struct web_request *q)
     web_wait(c, q, true);
 }
 
+/* Put the pids of the profiled processes, 0: this one, into pid; return how
+ * many there are. */
+static size_t web_pids(const struct gp_debug *w, pid_t pid[WEB_PIDS])
+{
+    const struct web_program *p = &w->config.program;
+    pid[0] = 0;
+    return p->pids ? p->pids(p->arg, pid, WEB_PIDS) : 1;
+}
+
 /* /debug/pprof/cmdline: the arguments, separated by NUL bytes, as in Go. */
 static void web_cmdline(struct web_conn *c, const struct web_request *q)
 {
     struct buf b = {0};
     struct gp_why why;
+    char path[SYS_PROC_BYTES];
+    pid_t pid[WEB_PIDS];
     (void)q;
-    if (sys_read_file("/proc/self/cmdline", WEB_BODY_BYTES, &b, &why)) {
+    int e = web_pids(c->web, pid)
+          ? sys_read_file(sys_proc(path, pid[0], "cmdline"), WEB_BODY_BYTES, &b,
+                          &why)
+          : txt_fail(&why, GP_ESTATE, "the program has ended");
+    if (e) {
         mem_fini(&b);
         web_refuse(c, 500, WEB_GO_ERROR, "%s", why.text);
         return;
@@ -28997,6 +29292,8 @@ static void web_symbol(struct web_conn *c, const struct web_request *q)
         return;
     }
     txt_puts(&b, "num_symbols: 1\n");
+    if (c->web->config.program.pids)    /* not the addresses of this process */
+        s.n = 0;
     while (s.n) {
         struct slice one = web_take(&s, '+');
         uint64_t pc = 0;
@@ -29014,29 +29311,63 @@ static void web_symbol(struct web_conn *c, const struct web_request *q)
     web_answer(c, 200, WEB_TEXT, "", &b);
 }
 
+/* Write the addresses that the program, of n processes pid, listens on: those
+ * of its gp_server or, without one, those of all its sockets but w's own. */
+static void web_put_listen(const struct gp_debug *w, struct js *j,
+                           const pid_t *pid, size_t n)
+{
+    const struct gp_server *s = w->config.server;
+    struct net_listens l = {0};
+    const char *text = NULL;
+    js_field_open(j, "listen", '[');
+    for (size_t i = 0; s && (text = server_address(s, i)); i++)
+        js_put_str(j, txt_slice(text));
+    if (!s)
+        net_listens_init(&l, pid, n);
+    while ((text = net_listens_next(&l, text)))
+        if (w->config.program.pids || strcmp(text, w->addr.text))
+            js_put_str(j, txt_slice(text));
+    js_close(j, ']');
+    net_listens_fini(&l);
+}
+
+/* Write the pids of the profiled processes, and their network. */
+static void web_put_processes(struct js *j, const pid_t *pid, size_t n)
+{
+    char network[NET_NETWORK_BYTES] = "";
+    js_key(j, "pid");                   /* null: the program has ended */
+    n ? js_put_int(j, pid[0] ? pid[0] : getpid()) : js_put_null(j);
+    js_field_open(j, "pids", '[');
+    for (size_t i = 0; i < n; i++)
+        js_put_int(j, pid[i] ? pid[i] : getpid());
+    js_close(j, ']');
+    if (n)
+        net_network(pid[0], network);
+    js_field_text(j, "network", network);
+}
+
 /* /debug/status */
 static void web_status(struct web_conn *c, const struct web_request *q)
 {
     const struct gp_server *s = c->web->config.server;
     struct buf b = {0};
     struct js j = { .b = &b };
+    pid_t pid[WEB_PIDS];
+    size_t n = web_pids(c->web, pid);
     unsigned hz;
     const char *engine = rec_running(&hz);
     (void)q;
     js_open(&j, '{');
     js_field_text(&j, "schema", "grpcprof.status/1");
-    js_field_count(&j, "pid", (uint64_t)getpid());
+    web_put_processes(&j, pid, n);
     js_field_text(&j, "version", GP_VERSION);
-    js_field_open(&j, "listen", '[');
-    const char *text;
-    for (size_t i = 0; s && (text = server_address(s, i)); i++)
-        js_put_str(&j, txt_slice(text));
-    js_close(&j, ']');
+    web_put_listen(c->web, &j, pid, n);
     js_key(&j, "engine");               /* null: not sampling */
     engine ? js_put_str(&j, txt_slice(engine)) : js_put_null(&j);
     js_field_count(&j, "hz", hz ? hz : c->web->config.sampling.hz);
     js_field_count(&j, "windows", c->web->nwindows);
-    js_field_count(&j, "requests", s ? server_calls(s) : 0);
+    js_key(&j, "requests");             /* null: nobody here counts them */
+    s ? js_put_int(&j, (int64_t)server_calls(s)) : js_put_null(&j);
     js_close(&j, '}');
     mem_put_byte(&b, '\n');
     web_answer(c, 200, "application/json", "", &b);
@@ -29166,12 +29497,45 @@ static void web_put_traffic(struct buf *b, const struct gp_server *s)
                   "Bytes sent on gRPC connections.", (double)t.bytes_out);
 }
 
+/* Append the CPU time and memory of the profiled processes, and samples. */
+static void web_put_program(struct buf *b, const struct gp_debug *w)
+{
+    const struct web_program *p = &w->config.program;
+    pid_t pid[WEB_PIDS];
+    char path[SYS_PROC_BYTES];
+    double pages[2] = {0}, resident = 0;        /* total and resident pages */
+    uint64_t taken = 0, lost = 0;
+    size_t n = web_pids(w, pid), known = 0;
+    int64_t cpu_ns = p->cpu_ns ? p->cpu_ns(p->arg)
+                               : sys_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+    web_put_value(b, "process_cpu_seconds_total", "counter",
+                  "User and system CPU time.", (double)cpu_ns / 1e9);
+    for (size_t i = 0; i < n; i++)
+        if (sys_read_two(sys_proc(path, pid[i], ""), "statm", pages)) {
+            resident += pages[1];
+            known++;
+        }
+    if (known)
+        web_put_value(b, "process_resident_memory_bytes", "gauge",
+                      "Resident memory.",
+                      resident * (double)sysconf(_SC_PAGESIZE));
+    if (p->samples) {
+        p->samples(p->arg, &taken, &lost);
+    } else {
+        taken = smp_taken();
+        lost = smp_lost();
+    }
+    web_put_value(b, "grpcprof_samples_total", "counter", "Samples taken.",
+                  (double)taken);
+    web_put_value(b, "grpcprof_samples_lost_total", "counter",
+                  "Samples lost because the ring was full.", (double)lost);
+}
+
 /* /metrics */
 static void web_metrics(struct web_conn *c, const struct web_request *q)
 {
     const struct gp_server *s = c->web->config.server;
     struct buf b = {0};
-    double pages[2] = {0};              /* of memory: total, resident */
     (void)q;
     if (s) {
         web_put_calls(&b, s);
@@ -29182,18 +29546,7 @@ static void web_metrics(struct web_conn *c, const struct web_request *q)
                       "Sum of the CPU time measured, in seconds.", true);
         web_put_traffic(&b, s);
     }
-    web_put_value(&b, "process_cpu_seconds_total", "counter",
-                  "User and system CPU time.",
-                  (double)sys_clock_ns(CLOCK_PROCESS_CPUTIME_ID) / 1e9);
-    if (sys_read_two("/proc/self", "statm", pages))
-        web_put_value(&b, "process_resident_memory_bytes", "gauge",
-                      "Resident memory.",
-                      pages[1] * (double)sysconf(_SC_PAGESIZE));
-    web_put_value(&b, "grpcprof_samples_total", "counter",
-                  "Samples taken of this process.", (double)smp_taken());
-    web_put_value(&b, "grpcprof_samples_lost_total", "counter",
-                  "Samples lost because the ring was full.",
-                  (double)smp_lost());
+    web_put_program(&b, c->web);
     web_answer(c, 200, "text/plain; version=0.0.4; charset=utf-8", "", &b);
 }
 
@@ -30952,6 +31305,7 @@ struct fetch_profile {
     unsigned    hz;
     int64_t     seconds;                /* length of the window, if not ours */
     bool        ours;                   /* grpcprof's: takes start and stop */
+    struct gp_why note;                 /* what the user should check; or "" */
     bool        begun;
     char        token[64];              /* of the window, if ours */
     pthread_t   thread;                 /* waits for the profile, if not ours */
@@ -31016,41 +31370,101 @@ static void fetch_fini(struct fetch_profile *p)
     mem_fini(&p->file);
 }
 
-/* True if addr reaches a server that listens on text, "host:port". */
-static bool fetch_same_address(const char *addr, const char *text)
+/* Return what follows the last c in text, or all of it. */
+static const char *fetch_after_last(const char *text, char c)
 {
-    const char *port = strrchr(addr, ':'), *own = strrchr(text, ':');
-    bool any = !strncmp(text, "0.0.0.0:", 8) || !strncmp(text, "[::]:", 5);
-    return !strcmp(addr, text) || (any && port && own && !strcmp(port, own));
+    const char *at = strrchr(text, c);
+    return at ? at + 1 : text;
 }
 
-/* Check that the server whose status is json listens on target; one without a
- * list of addresses has no server of ours, and may listen anywhere. */
-static int fetch_check_listen(const struct fetch_profile *p,
+/* True if addr reaches a server that listens on text: both are "host:port" or
+ * "unix:path".  Relative paths may be of different directories. */
+static bool fetch_same_address(const char *addr, const char *text)
+{
+    bool any = !strncmp(text, "0.0.0.0:", 8) || !strncmp(text, "[::]:", 5);
+    if (!strncmp(addr, "unix:", 5))
+        return !strncmp(text, "unix:", 5) &&
+               (addr[5] == '/' && text[5] == '/'
+                ? !strcmp(addr, text)
+                : !strcmp(fetch_after_last(addr + 5, '/'),
+                          fetch_after_last(text + 5, '/')));
+    return !strcmp(addr, text) || (any &&
+           !strcmp(fetch_after_last(addr, ':'), fetch_after_last(text, ':')));
+}
+
+/* Read the addresses of list, the member listen of a status.  Return how many
+ * there are, and append the first to some, for a message; *same: one of them is
+ * among the n addresses addr. */
+static size_t fetch_read_listen(const struct js_value *list,
+                                const struct net_addr *addr, size_t n,
+                                struct buf *some, bool *same)
+{
+    struct js_members m = js_members(list);
+    struct js_value text;
+    struct slice key;
+    struct buf name = {0};
+    size_t listed = 0;
+    *same = false;
+    while (js_next_member(&m, &key, &text)) {
+        name.len = 0;
+        js_get_string(text.text, &name);
+        const char *s = mem_string(&name);
+        for (size_t i = 0; i < n; i++)
+            *same |= fetch_same_address(addr[i].text, s);
+        if (listed < FETCH_LISTENS) {
+            txt_puts(some, listed ? ", " : "");
+            txt_put_clean(some, txt_cut(txt_slice(s), 40));
+        }
+        listed++;
+    }
+    if (listed > FETCH_LISTENS)
+        txt_putf(some, " and %zu more", listed - FETCH_LISTENS);
+    mem_fini(&name);
+    return listed;
+}
+
+/* True if status is of a program in another network than this process, or it
+ * does not say so: what it listens on there may have another address here. */
+static bool fetch_is_elsewhere(const struct js_value *status)
+{
+    char own[NET_NETWORK_BYTES];
+    struct js_value network = js_member(status, "network");
+    struct buf theirs = {0};
+    net_network(0, own);
+    js_get_string(network.text, &theirs);
+    bool same = *own && !strcmp(mem_string(&theirs), own);
+    mem_fini(&theirs);
+    return !same;
+}
+
+/* Check that the program whose status is given listens on target.  GP_EUSAGE:
+ * it does not; where that cannot be known, p->note says what to check. */
+static int fetch_check_listen(struct fetch_profile *p,
                               const struct js_value *status,
                               const char *target, struct gp_why *why)
 {
     struct net_addr addr[NET_ADDRS];
-    struct js_value list = js_member(status, "listen"), text;
-    struct js_members m = js_members(&list);
-    struct buf name = {0};
-    struct slice key;
-    size_t n = 0, listed = 0;
+    struct js_value list = js_member(status, "listen");
+    struct buf some = {0};
+    size_t n = 0;
     bool same = false;
     int e = net_addr_parse(target, true, addr, &n, why);
-    while (!e && js_next_member(&m, &key, &text)) {
-        name.len = 0;
-        js_get_string(text.text, &name);
-        mem_put_byte(&name, 0);
-        listed++;
-        for (size_t i = 0; i < n && !name.err; i++)
-            same |= fetch_same_address(addr[i].text, (const char *)name.data);
-    }
-    mem_fini(&name);
-    if (!e && listed && !same)
-        e = txt_fail(why, GP_EUSAGE, "the server with the debug endpoint %s "
-                     "does not listen on %s: give the endpoint of the server "
-                     "under load", p->base, target);
+    size_t listed = e ? 0 : fetch_read_listen(&list, addr, n, &some, &same);
+    if (e || same)
+        goto out;
+    if (!listed)
+        txt_fail(&p->note, 0, "%.60s does not say where its program listens: "
+                 "check that it is the server at %.60s", p->base, target);
+    else if (listed >= NET_LISTENS || fetch_is_elsewhere(status))
+        txt_fail(&p->note, 0, "the program of %.40s listens on %s in its own "
+                 "network: check that it is the server at %.40s", p->base,
+                 mem_string(&some), target);
+    else
+        e = txt_fail(why, GP_EUSAGE, "the program of %.40s listens on %s, not "
+                     "on %.40s: give the debug endpoint of the server under "
+                     "load", p->base, mem_string(&some), target);
+out:
+    mem_fini(&some);
     return e;
 }
 
@@ -41172,6 +41586,8 @@ static int loadcmd_profiler(const struct loadcmd_args *c,
                   "its address by --profile=HOST:PORT" : "");
         return e == GP_EUSAGE ? EXIT_USAGE : EXIT_FAILED;
     }
+    if (*p->note.text)
+        say_error("--profile: %s", p->note.text);
     if (!p->ours && p->seconds < 1)
         return opt_misuse(cmd, "--profile: the endpoint at %s profiles for "
                           "whole seconds: give -d 1s or more", p->base);

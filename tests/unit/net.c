@@ -47,6 +47,162 @@ static void test_net_addr(void)
     CHECK(net_addr_parse(path, false, a, &n, &why) == GP_EUSAGE);
 }
 
+/* Addresses of a table made of text, for sockets 7031 and 18446744073709551615;
+ * joined by blanks into to. */
+static const char *listens(bool local, const char *text, char to[400])
+{
+    uint64_t inode[] = { 7031, UINT64_MAX };
+    struct net_listens l = { .inode = inode, .ninodes = 2 };
+    const char *at = NULL;
+    char path[] = "/tmp/grpcprof-table-XXXXXX";
+    int fd = mkstemp(path);
+    CHECK(fd >= 0 && !sys_write_fd(fd, text, strlen(text)));
+    net_listens_table(&l, path, local ? net_listens_unix : net_listens_tcp);
+    close(fd);
+    unlink(path);
+    for (*to = 0; (at = net_listens_next(&l, at)); )
+        snprintf(to + strlen(to), 400 - strlen(to), "%s%s", *to ? " " : "", at);
+    mem_fini(&l.text);
+    return to;
+}
+
+#define TCP_REST " 00000000:00000000 00:00000000 00000000  0  0 "
+
+/* Tables of /proc/PID/net, as the kernel writes them and as it does not. */
+static void test_net_listens_text(void)
+{
+    static const struct { const char *line, *want; } tcp[] = {
+        { "0: 0100007F:C383 00000000:0000 0A" TCP_REST "7031 1 0",
+          "127.0.0.1:50051" },
+        { "9999: 00000000:0050 00000000:0000 0A" TCP_REST
+          "18446744073709551615", "0.0.0.0:80" },
+        { "0: 00000000000000000000000000000000:FFFF 0:0 0A" TCP_REST "7031",
+          "[::]:65535" },
+        { "0: 00000000000000000000000001000000:0001 0:0 0A" TCP_REST "7031",
+          "[::1]:1" },
+        { "0: B80D0120000000000000000001000000:0001 0:0 0A" TCP_REST "7031",
+          "[2001:db8::1]:1" },
+        { "0: 0000000000000000FFFF00000100007F:0001 0:0 0A" TCP_REST "7031",
+          "127.0.0.1:1" },
+        /* another socket; a connection; not an inode */
+        { "0: 0100007F:C383 00000000:0000 0A" TCP_REST "7030", "" },
+        { "0: 0100007F:C383 0100007F:0001 01" TCP_REST "7031", "" },
+        { "0: 0100007F:C383 00000000:0000 0A" TCP_REST "0", "" },
+        { "0: 0100007F:C383 00000000:0000 0A" TCP_REST "7031x", "" },
+        { "0: 0100007F:C383 00000000:0000 0A" TCP_REST "-7031", "" },
+        { "0: 0100007F:C383 00000000:0000 0A" TCP_REST "18446744073709558647",
+          "" },
+        /* not an address */
+        { "0: 0100007F:C383: 0:0 0A" TCP_REST "7031", "" },
+        { "0: 0100007FC3:83 0:0 0A" TCP_REST "7031", "" },
+        { "0: 0100007G:C383 0:0 0A" TCP_REST "7031", "" },
+        { "0: 0100007F:C38G 0:0 0A" TCP_REST "7031", "" },
+        { "0: 0100007F0100007F:C383 0:0 0A" TCP_REST "7031", "" },
+        { "0: :C383 0:0 0A" TCP_REST "7031", "" },
+        { "0: 0100007F 0:0 0A" TCP_REST "7031", "" },
+        { "0: 0000000000000000FFFF00000100007:0001 0:0 0A" TCP_REST "7031",
+          "" },
+        /* too short, too long */
+        { "", "" }, { "0:", "" }, { "0: 0100007F:C383 00000000:0000 0A", "" },
+        { "\n\n\n", "" },
+        { "0: 0100007F:C383 00000000:0000 0AA" TCP_REST "7031", "" },
+    };
+    static const struct { const char *line, *want; } local[] = {
+        { "0: 00000002 00000000 00010000 0001 01  7031 /tmp/a b",
+          "unix:/tmp/a b" },
+        { "0: 00000002 00000000 00010000 0001 01  7031 @name/@@",
+          "unix-abstract:name/@@" },
+        { "0: 00000002 00000000 00010000 0001 01  7031 x", "unix:x" },
+        { "0: 00000002 00000000 00010000 0001 01  7031", "" },
+        { "0: 00000002 00000000 00010000 0001 01  7031 @", "" },
+        { "0: 00000003 00000000 00000000 0001 03  7031 /tmp/a", "" },
+        { "0: 00000002 00000000 00010000 0005 01  7031 /tmp/a", "" },
+        { "0: 00000002 00000000 00010000 0001 01  7032 /tmp/a", "" },
+        { "0: 00000002 00000000 000100000 0001 01  7031 /tmp/a", "" },
+        { "0: 00000002", "" },
+    };
+    char text[1000], got[400];
+    for (size_t i = 0; i < sizeof tcp / sizeof *tcp; i++) {
+        snprintf(text, sizeof text, "  sl  local_address\n%s", tcp[i].line);
+        CHECK(!strcmp(listens(false, text, got), tcp[i].want));
+        strcat(text, "\n");
+        CHECK(!strcmp(listens(false, text, got), tcp[i].want));
+        if (!*tcp[i].want)
+            CHECK(!strcmp(listens(true, text, got), ""));
+    }
+    for (size_t i = 0; i < sizeof local / sizeof *local; i++) {
+        snprintf(text, sizeof text, "Num RefCount\n%s\n", local[i].line);
+        CHECK(!strcmp(listens(true, text, got), local[i].want));
+        CHECK(!strcmp(listens(false, text, got), ""));
+    }
+    /* The first line has titles, an address is there once, a path is cut. */
+    snprintf(text, sizeof text, "%s\n%s\n%s\n%s\n", tcp[1].line, tcp[0].line,
+             tcp[0].line, tcp[3].line);
+    CHECK(!strcmp(listens(false, text, got), "127.0.0.1:50051 [::1]:1"));
+    CHECK(!strcmp(listens(false, tcp[0].line, got), ""));
+    CHECK(!strcmp(listens(false, "", got), ""));
+    size_t n = (size_t)snprintf(text, sizeof text, "t\n%s", local[0].line);
+    memset(text + n, 'x', 600);
+    text[n + 600] = 0;
+    CHECK(!strncmp(listens(true, text, got), "unix:/tmp/a bxxxx", 17));
+    CHECK(strlen(got) < sizeof (struct net_addr));
+}
+
+/* True if one of the n processes pid listens on text. */
+static bool listening(const pid_t *pid, size_t n, const char *text)
+{
+    struct net_listens l;
+    const char *at = NULL;
+    net_listens_init(&l, pid, n);
+    while ((at = net_listens_next(&l, at)) && strcmp(at, text))
+        ;
+    net_listens_fini(&l);
+    return at != NULL;
+}
+
+/* What this process and a child listen on. */
+static void test_net_listens(void)
+{
+    char dir[] = "/tmp/grpcprof-unit-XXXXXX", path[64];
+    const char *const where[] = { "127.0.0.1:0", "0.0.0.0:0", path, "[::1]:0",
+                                  "[::]:0" };
+    struct net_addr a[5][NET_ADDRS];
+    int fd[5], pipes[2];
+    size_t n;
+    struct gp_why why;
+    CHECK(mkdtemp(dir) != NULL && !pipe(pipes));
+    snprintf(path, sizeof path, "unix:%s/s", dir);
+    for (int i = 0; i < 5; i++) {       /* IPv6 may be off */
+        CHECK(!net_addr_parse(where[i], false, a[i], &n, &why));
+        fd[i] = net_listen(a[i], &why);
+        CHECK(fd[i] >= 0 || i > 2);
+    }
+    pid_t child = fork();
+    if (!child) {                       /* keeps its copies of the sockets */
+        close(pipes[1]);
+        _exit(read(pipes[0], path, 1) != 0);
+    }
+    const pid_t both[] = { 0, child }, nobody = 0x3fffffff;
+    for (int turn = 0; turn < 2; turn++) {
+        for (int i = 0; i < 5; i++) {
+            const char *text = a[i][0].text;
+            if (fd[i] < 0)
+                continue;
+            CHECK(listening(&both[0], 1, text) == (turn == 0));
+            CHECK(listening(&child, 1, text));
+            CHECK(listening(both, 2, text));
+            CHECK(!listening(&nobody, 1, text) && !listening(NULL, 0, text));
+            if (turn == 0)
+                close(fd[i]);
+        }
+    }
+    close(pipes[1]);
+    CHECK(waitpid(child, NULL, 0) == child);
+    close(pipes[0]);
+    unlink(path + 5);
+    rmdir(dir);
+}
+
 static int64_t test_net_fired[200];
 static size_t test_net_nfired;
 
@@ -1039,16 +1195,33 @@ static void test_fetch_calls(void)
     CHECK(fetch_goes_on(&p, &w, w.sent_ns) && !fetch_calls(&p, w.window_ns));
 }
 
-/* An endpoint of a program without a server of ours: any target may be its. */
+/* Check what load says of the endpoint bound, for target; *note gets its note.
+ * Return the error. */
+static int fetch_checked(const char *bound, const char *target,
+                         struct gp_why *note, struct gp_why *why)
+{
+    struct fetch_profile p = {0};
+    CHECK(!fetch_init(&p, bound, why));
+    int e = fetch_check(&p, target, why);
+    CHECK(p.ours);
+    *note = p.note;
+    return e;
+}
+
+/* An endpoint of a program without a server of ours: it knows from the kernel
+ * where the program listens, besides the endpoint itself. */
 static void test_fetch_debug_alone(void)
 {
     struct gp_debug *d;
-    struct gp_why why;
+    struct gp_why why, note;
+    struct net_addr a[NET_ADDRS];
+    size_t n;
     const char *bound;
     CHECK(!gp_debug_new(&d, "127.0.0.1:0", NULL, &bound, &why) &&
           !gp_debug_start(d, &why));
     static const char *const part[][2] = { { "", "" },
-        { "http://", "/debug/pprof/" }, { "", "/debug/pprof/profile?seconds=1" } };
+        { "http://", "/debug/pprof/" },
+        { "", "/debug/pprof/profile?seconds=1" } };
     for (size_t i = 0; i < sizeof part / sizeof *part; i++) {
         struct fetch_profile p = {0};
         char text[100];
@@ -1056,8 +1229,148 @@ static void test_fetch_debug_alone(void)
         CHECK(!fetch_init(&p, text, &why) &&
               !strcmp(p.url.path, "/debug/pprof/profile"));
         CHECK(!fetch_check(&p, "127.0.0.1:9", &why) && p.ours);
+        CHECK(strstr(p.note.text, "does not say where its program listens"));
     }
+    CHECK(!net_addr_parse("127.0.0.1:0", false, a, &n, &why));
+    int fd = net_listen(a, &why);
+    CHECK(fd >= 0);
+    CHECK(!fetch_checked(bound, a->text, &note, &why) && !*note.text);
+    CHECK(fetch_checked(bound, "127.0.0.1:9", &note, &why) == GP_EUSAGE);
+    CHECK(!*note.text && strstr(why.text, a->text) &&
+          strstr(why.text, "not on 127.0.0.1:9"));
+    CHECK(fetch_checked(bound, bound, &note, &why) == GP_EUSAGE);
+    close(fd);
     gp_debug_free(d);
+}
+
+/* The profiled processes of test_web_program: their pids. */
+static pid_t web_test_pid[2];
+static size_t web_test_pids(void *arg, pid_t *out, size_t most)
+{
+    size_t n = *(size_t *)arg;
+    CHECK(n <= most);
+    memcpy(out, web_test_pid, n * sizeof *out);
+    return n;
+}
+static int64_t web_test_cpu_ns(void *arg) { (void)arg; return 1234500000000; }
+static void web_test_samples(void *arg, uint64_t *taken, uint64_t *lost)
+{
+    (void)arg;
+    *taken = 77;
+    *lost = 11;
+}
+
+/* GET path from the endpoint bound; true if the answer has text, which has no
+ * white space: what the answer has of it does not count. */
+static bool web_says(const char *bound, const char *path, const char *text)
+{
+    struct fetch_wait w = { .until_ns = FETCH_ASK_NS };
+    struct fetch_answer r;
+    struct fetch_url u;
+    struct gp_why why;
+    struct buf body = {0};
+    char name[100];
+    snprintf(name, sizeof name, "%s%s", bound, path);
+    CHECK(!fetch_url_parse(&u, name, &why));
+    CHECK(!fetch_get(&u, &w, &r, &body, &why));
+    size_t n = 0;
+    for (size_t i = 0; i < body.len; i++)
+        if (body.data[i] != ' ' && body.data[i] != '\n')
+            body.data[n++] = body.data[i];
+    bool says = n && memmem(body.data, n, text, strlen(text)) != NULL;
+    mem_fini(&body);
+    return says;
+}
+
+/* An endpoint for another program, whose first process runs sleep. */
+static void test_web_program(void)
+{
+    size_t n = 2;
+    struct web_config k = { .address = "127.0.0.1:0", .sampling = { .hz = 100 },
+        .program = { web_test_pids, web_test_cpu_ns, web_test_samples, &n } };
+    struct gp_debug *d;
+    struct gp_why why, note;
+    struct net_addr a[NET_ADDRS];
+    size_t one;
+    char text[200], *argv[] = { "sleep", "60", NULL };
+    CHECK(!net_addr_parse("127.0.0.1:0", false, a, &one, &why));
+    int fd = net_listen(a, &why);       /* the second process keeps it */
+    CHECK(fd >= 0);
+    CHECK(!posix_spawnp(&web_test_pid[0], *argv, NULL, NULL, argv, environ));
+    if (!(web_test_pid[1] = fork())) {
+        pause();
+        _exit(0);
+    }
+    close(fd);
+    CHECK(!web_new(&d, &k, &why) && !web_start(d, &why));
+    const char *bound = d->addr.text;
+    CHECK(web_says(bound, "/debug/pprof/cmdline", "sleep"));
+    snprintf(text, sizeof text, "\"pid\":%d,\"pids\":[%d,%d]", web_test_pid[0],
+             web_test_pid[0], web_test_pid[1]);
+    CHECK(web_says(bound, "/debug/status", text));
+    snprintf(text, sizeof text, "\"listen\":[\"%s\"]", a->text);
+    CHECK(web_says(bound, "/debug/status", text));
+    CHECK(web_says(bound, "/debug/status", "\"requests\":null"));
+    CHECK(web_says(bound, "/metrics", "_cpu_seconds_total1234.5#HELP"));
+    CHECK(web_says(bound, "/metrics", "grpcprof_samples_total77#HELP"));
+    CHECK(web_says(bound, "/metrics", "samples_lost_total11"));
+    CHECK(web_says(bound, "/metrics", "gauge" "process_resident_memory_bytes"));
+    snprintf(text, sizeof text, "/debug/pprof/symbol?0x%" PRIxPTR,
+             (uintptr_t)web_says);
+    CHECK(!web_says(bound, text, "web_says"));
+    CHECK(!fetch_checked(bound, a->text, &note, &why) && !*note.text);
+    CHECK(fetch_checked(bound, "127.0.0.1:9", &note, &why) == GP_EUSAGE);
+    CHECK(fetch_checked(bound, bound, &note, &why) == GP_EUSAGE);
+    for (int i = 0; i < 2; i++) {
+        kill(web_test_pid[i], SIGKILL);
+        CHECK(waitpid(web_test_pid[i], NULL, 0) == web_test_pid[i]);
+    }
+    n = 0;                              /* the program has ended */
+    CHECK(web_says(bound, "/debug/pprof/cmdline", "hasended"));
+    CHECK(web_says(bound, "/debug/status", "\"pid\":null,\"pids\":[]"));
+    CHECK(!web_says(bound, "/metrics", "process_resident_memory_bytes"));
+    CHECK(!fetch_checked(bound, "127.0.0.1:9", &note, &why) && *note.text);
+    web_free(d);
+}
+
+/* What load makes of statuses, of its own network and of others. */
+static void test_fetch_listen(void)
+{
+    char own[NET_NETWORK_BYTES], text[400];
+    static const struct { const char *listen, *target; int e; bool note; } t[] =
+    {
+        { "\"127.0.0.1:5\"", "127.0.0.1:5", 0, false },
+        { "\"127.0.0.1:5\",\"[::1]:6\"", "[::1]:6", 0, false },
+        { "\"0.0.0.0:5\"", "127.0.0.1:5", 0, false },
+        { "\"[::]:5\"", "192.0.2.1:5", 0, false },
+        { "\"[::]:5\"", "192.0.2.1:55", GP_EUSAGE, false },
+        { "\"0.0.0.0:5\"", "unix:/x:5", GP_EUSAGE, false },
+        { "\"127.0.0.1:5\"", "127.0.0.2:5", GP_EUSAGE, false },
+        { "\"unix:/a/x\"", "unix:/a/x", 0, false },
+        { "\"unix:/a/x\"", "unix:/b/x", GP_EUSAGE, false },
+        { "\"unix:/a/x\"", "unix:x", 0, false },
+        { "\"unix:./x\"", "unix:/a/x", 0, false },
+        { "\"unix:./x\"", "unix:/a/y", GP_EUSAGE, false },
+        { "\"unix-abstract:x\"", "unix:x", GP_EUSAGE, false },
+        { "", "127.0.0.1:5", 0, true },
+        { "\"\"", "127.0.0.1:5", GP_EUSAGE, false },
+        { "5,null,[],{}", "127.0.0.1:5", GP_EUSAGE, false },
+    };
+    net_network(0, own);
+    CHECK(*own);                        /* CI has /proc */
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++)
+        for (int k = 0; k < 3; k++) {   /* own, another, unknown */
+            struct fetch_profile p = { .base = "127.0.0.1:6060" };
+            struct gp_why why;
+            struct js_value v;
+            snprintf(text, sizeof text, "{\"network\":%s%s\",\"listen\":[%s]}",
+                     k == 0 ? "\"" : k == 1 ? "\"x" : "1,\"x\":\"", own,
+                     t[i].listen);
+            CHECK(!js_read(txt_slice(text), &v, &why));
+            int e = fetch_check_listen(&p, &v, t[i].target, &why);
+            CHECK(e == (k == 0 ? t[i].e : 0));
+            CHECK((*p.note.text != 0) == (t[i].note || (k && t[i].e)));
+        }
 }
 
 /* Results with the server's CPU, written, read and merged. */
