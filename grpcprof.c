@@ -10,60 +10,61 @@
  *
  *  1  LIMITS   tunables and hard limits, each with its reason
  *  2  RING     the queue of samples, also in memory shared with a target
- *  3  MEM      buffers, arenas, lists, pools, hash indexes; all allocation
- *  4  NUM      saturating arithmetic, big-endian numbers
- *  5  TXT      numbers, durations, UTF-8, percent-encoding, formatted appends
- *  6  SYS      clocks, whole files, threads, child processes, usable CPUs
- *  7  RE       regular expressions in RE2's syntax, in linear time
- *  8  JS       JSON, written and read
- *  9  PB       protobuf wire format, written and read
- * 10  GZ       gzip and zlib, both ways, with a limit on the output
- * 11  HDR      latency histogram; HdrHistogram's formats
- * 12  ELF      address -> mapping, function and line
- * 13  SMP      sampler: the only code that runs in a signal handler
- * 14  PP       profile.proto model: read, build, write
- * 15  LEGACY   profiles in the format of gperftools
- * 16  IMPORT   profiles of other tools: folded, perf script, pprof's text, JSON
- * 17  SYMBOL   function names from the binaries that a profile's mappings name
- * 18  MERGE    the sum of profiles
- * 19  FIG      the figures of a run in a profile's comments
- * 20  REC      recorder: one table of stacks and their CPU times; marks
- * 21  BUILD    a profile of the time between two marks
- * 22  VIEW     a profile by function: flat, cum, call trees
- * 23  FILTER   pprof's filters: focus, ignore, hide, show, labels
- * 24  GRAIN    frames named by function, file, line, address or module
- * 25  CAT      what kind of work a function does: rules and categories
- * 26  STAT     shares with intervals, tests of differences
- * 27  ANL      one pass over the samples; trust, verdict, advice
- * 28  COMPARE  two profiles beside each other; assertions
- * 29  SVG      flame graph: one self-contained picture
- * 30  DSC      protobuf descriptors; messages from JSON and back
- * 31  NET      addresses, sockets, event loop, timers, wake-ups
- * 32  CS       a client's HTTP/2 session: frames, streams, windows
- * 33  FLOOD    limits on frames that cost a server work and carry no call
- * 34  H2       HTTP/2 connections without gRPC; a server's use nghttp2
- * 35  JOB      work that any loop of a pool may do
- * 36  RPC      gRPC of client and server: framing, timeouts, status, metadata
- * 37  SERVER   gRPC server: loops, calls, methods, answers
- * 38  CLIENT   gRPC calls of a client on one connection
- * 39  SVC      Greeter, Health, Reflection, TestService
- * 40  WEB      debug endpoint: HTTP/1.1
- * 41  API      what grpcprof.h promises
- * 42  REFLECT  a server's descriptors, by reflection
- * 43  FETCH    HTTP: GET of a profile; the server's profile during a load
- * 44  RES      result of a load: figures, verdict, assertions, JSON
- * 45  LOAD     load generator
- * 46  DOC      documents: text, Markdown, HTML, JSON of a report
- * 47  PPROF    pprof's views
- * 48  FOREIGN  folded stacks, callgrind, speedscope
- * 49  LOADDOC  documents of load
- * 50  SAY      what the commands print
- * 51  OPT      tables of options: parsing, help, man page, completion
- * 52  SERVE    the command serve
- * 53  MSG      what load sends: messages and metadata
- * 54  LOADCMD  the command load
- * 55  REPORT   the command report
- * 56  CLI      the list of commands, main
+ *  3  UNW      stack unwinder, by .eh_frame and frame pointers
+ *  4  MEM      buffers, arenas, lists, pools, hash indexes; all allocation
+ *  5  NUM      saturating arithmetic, big-endian numbers
+ *  6  TXT      numbers, durations, UTF-8, percent-encoding, formatted appends
+ *  7  SYS      clocks, whole files, threads, child processes, usable CPUs
+ *  8  RE       regular expressions in RE2's syntax, in linear time
+ *  9  JS       JSON, written and read
+ * 10  PB       protobuf wire format, written and read
+ * 11  GZ       gzip and zlib, both ways, with a limit on the output
+ * 12  HDR      latency histogram; HdrHistogram's formats
+ * 13  ELF      address -> mapping, function and line
+ * 14  SMP      sampler: the only code that runs in a signal handler
+ * 15  PP       profile.proto model: read, build, write
+ * 16  LEGACY   profiles in the format of gperftools
+ * 17  IMPORT   profiles of other tools: folded, perf script, pprof's text, JSON
+ * 18  SYMBOL   function names from the binaries that a profile's mappings name
+ * 19  MERGE    the sum of profiles
+ * 20  FIG      the figures of a run in a profile's comments
+ * 21  REC      recorder: one table of stacks and their CPU times; marks
+ * 22  BUILD    a profile of the time between two marks
+ * 23  VIEW     a profile by function: flat, cum, call trees
+ * 24  FILTER   pprof's filters: focus, ignore, hide, show, labels
+ * 25  GRAIN    frames named by function, file, line, address or module
+ * 26  CAT      what kind of work a function does: rules and categories
+ * 27  STAT     shares with intervals, tests of differences
+ * 28  ANL      one pass over the samples; trust, verdict, advice
+ * 29  COMPARE  two profiles beside each other; assertions
+ * 30  SVG      flame graph: one self-contained picture
+ * 31  DSC      protobuf descriptors; messages from JSON and back
+ * 32  NET      addresses, sockets, event loop, timers, wake-ups
+ * 33  CS       a client's HTTP/2 session: frames, streams, windows
+ * 34  FLOOD    limits on frames that cost a server work and carry no call
+ * 35  H2       HTTP/2 connections without gRPC; a server's use nghttp2
+ * 36  JOB      work that any loop of a pool may do
+ * 37  RPC      gRPC of client and server: framing, timeouts, status, metadata
+ * 38  SERVER   gRPC server: loops, calls, methods, answers
+ * 39  CLIENT   gRPC calls of a client on one connection
+ * 40  SVC      Greeter, Health, Reflection, TestService
+ * 41  WEB      debug endpoint: HTTP/1.1
+ * 42  API      what grpcprof.h promises
+ * 43  REFLECT  a server's descriptors, by reflection
+ * 44  FETCH    HTTP: GET of a profile; the server's profile during a load
+ * 45  RES      result of a load: figures, verdict, assertions, JSON
+ * 46  LOAD     load generator
+ * 47  DOC      documents: text, Markdown, HTML, JSON of a report
+ * 48  PPROF    pprof's views
+ * 49  FOREIGN  folded stacks, callgrind, speedscope
+ * 50  LOADDOC  documents of load
+ * 51  SAY      what the commands print
+ * 52  OPT      tables of options: parsing, help, man page, completion
+ * 53  SERVE    the command serve
+ * 54  MSG      what load sends: messages and metadata
+ * 55  LOADCMD  the command load
+ * 56  REPORT   the command report
+ * 57  CLI      the list of commands, main
  *
  * THREE TYPICAL CHANGES
  *   Another format    a writer in DOC, PPROF, FOREIGN or LOADDOC; its name, its
@@ -144,6 +145,7 @@
 #include <assert.h>
 #include <ctype.h>
 #include <dirent.h>
+#include <dlfcn.h>
 #include <elf.h>
 #include <errno.h>
 #include <execinfo.h>
@@ -169,6 +171,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -217,6 +220,41 @@ enum {
     RING_DEPTH = 128,
     RING_OWN = 6,
 };
+
+/* ---- UNW ---- */
+enum {
+    /* Of a table: bytes of an entry (node's longest has 20,000), of an
+     * expression, values on its stack, rows remembered at a time (gcc's
+     * functions have two), and entries read where none are sorted.  A frame
+     * whose row needs more ends the stack. */
+    UNW_ENTRY_BYTES = 1 << 18,
+    UNW_EXPR_BYTES  = 256,
+    UNW_WORDS       = 16,
+    UNW_ROWS        = 8,
+    UNW_ENTRIES     = 1 << 20,
+
+    /* Steps of a walk that may lead to a lower address: to another stack. */
+    UNW_MOST_JUMPS = 4,
+
+    /* Pages remembered as readable: a walk reads few of the stack. */
+    UNW_PAGES = 16,
+
+    /* Without a table: the largest frame, the code that JIT compilers place
+     * together, and the code searched for where a function stores lr. */
+    UNW_FRAME_BYTES  = 1 << 20,
+    UNW_ARENA_BYTES  = 256 << 20,
+    UNW_LOOKED_BYTES = 256,
+};
+
+/* Bits of a user's address.  Those above are a signature in a return address
+ * of arm64, and are cleared. */
+#if defined __aarch64__
+enum { UNW_ADDRESS_BITS = 48 };
+#define UNW_ADDRESS_MASK ((UINT64_C(1) << UNW_ADDRESS_BITS) - 1)
+#else
+enum { UNW_ADDRESS_BITS = 56 };         /* with five levels of page tables */
+#define UNW_ADDRESS_MASK UINT64_MAX
+#endif
 
 /* ---- MEM ---- */
 enum {
@@ -1140,7 +1178,1231 @@ static __attribute__((unused)) void ring_skip(struct ring *r)
         r->tail++;
 }
 
-/* =================================== 3 MEM ===================================
+/* ================================== 3 UNW ===================================
+ * for     the stack unwinder: return addresses from registers and a stack, by
+ *         the .eh_frame tables of the code; by frame pointers where code has
+ *         no table
+ * uses    nothing
+ * owns    nothing: all that a walk needs to write is in a struct unw
+ * spec    DWARF 5, 6.4 and 2.5; LSB Core Generic, .eh_frame and .eh_frame_hdr;
+ *         psABI of x86-64; AAPCS64 and DWARF for arm64
+ * prefix  unw_
+ * runs    the _sig functions in a signal handler on any thread, of programs
+ *         that are not ours too
+ *
+ * The memory is either that of this process, read in a signal handler, or what
+ * the functions of a struct unw_memory read: a stack that was copied.  Tables,
+ * stack and code are hostile: each length is compared with the bytes left, each
+ * word of the stack is read only if its page is readable, and loops have a
+ * limit.
+ *
+ * A step from a frame to its caller is the first of these that applies:
+ *   1. signal frame: the code is what the kernel lets a handler return to; the
+ *      registers are in the ucontext_t on the stack
+ *   2. the table has a row for the pc
+ *   3. code without a table that is about to return, or has just been called
+ *   4. the frame pointer, if it leads to what looks like a return address
+ * The table is looked up at pc - 1 for a return address, because a call may be
+ * the last instruction of its function; at pc itself in an exact frame: the
+ * first one, and the one that a signal interrupted.  Only in an exact frame can
+ * arm64's link register hold the return address.
+ *
+ * Invariant  a register is used only if its bit in known is set; every step
+ *            moves up the stack, except UNW_MOST_JUMPS of a walk.
+ * Does not   run longjmp, C++ exceptions or anything of the target; find
+ *            .debug_frame; follow inlined calls, which ELF does.
+ */
+
+/* Of functions that only the unit tests call; it goes when the agent and attach
+ * call them. */
+#define UNW_UNUSED __attribute__((unused))
+
+/* DWARF's numbers of registers, and a number for the pc; those that a called
+ * function preserves.  UNW_RA is the column of the return address. */
+#if defined __x86_64__
+enum {
+    UNW_FP = 6, UNW_SP = 7, UNW_RA = 16, UNW_PC = 16,
+    UNW_COLUMNS = 17,                   /* of a row */
+    UNW_REGS = 17,
+    UNW_PRESERVED = 1 << 3 | 1 << 6 | 0xf << 12,    /* rbx, rbp, r12..r15 */
+};
+#elif defined __aarch64__
+enum {
+    UNW_FP = 29, UNW_RA = 30, UNW_SP = 31, UNW_PC = 32,
+    UNW_COLUMNS = 32,
+    UNW_REGS = 33,
+    UNW_PRESERVED = 0x7ff << 19,        /* x19..x29 */
+};
+#else
+#error "grpcprof runs on x86-64 and arm64"
+#endif
+
+enum unw_end {                          /* why a walk ended */
+    UNW_ROOT = 1,                       /* at main's or a thread's start */
+    UNW_FULL,                           /* more frames than asked for */
+    UNW_NO_TABLE,                       /* and no frame pointer */
+    UNW_UNREADABLE,                     /* the stack, there */
+    UNW_STUCK,                          /* the stack leads back to itself */
+    UNW_UNSUPPORTED,                    /* or damaged: the table's row */
+};
+
+struct unw_regs {
+    uint64_t r[UNW_REGS];
+    uint64_t known;                     /* bit i: r[i] is */
+};
+
+struct unw_table {                      /* of the code at a pc; borrowed */
+    const uint8_t *hdr;                 /* .eh_frame_hdr, or NULL: */
+    const uint8_t *eh_frame;            /* .eh_frame, searched from its start */
+    const uint8_t *lo, *hi;             /* readable bytes, with both in them */
+    uint64_t bias;                      /* address in the target - that here */
+};
+
+/* Pages of this process that a walk found readable. */
+struct unw_self {
+    uint64_t page[UNW_PAGES];           /* number of the page; 0: none */
+};
+
+/* The target's memory: that of this process if self is set, which calls no
+ * pointer and is for signal handlers; else what the functions return. */
+struct unw_memory {
+    struct unw_self *self;              /* borrowed, or NULL */
+    /* Read the 8 bytes at address into *value; false if it cannot. */
+    bool (*read)(void *user, uint64_t address, uint64_t *value);
+    /* Find the table that may have a row for pc; false if there is none. */
+    bool (*table)(void *user, uint64_t pc, struct unw_table *t);
+    /* True if pc can be a return address. */
+    bool (*code)(void *user, uint64_t pc);
+    /* Return n bytes of the code at pc, or NULL. */
+    const uint8_t *(*text)(void *user, uint64_t pc, unsigned n);
+    void *user;                         /* passed to each */
+};
+
+struct unw_cursor {                     /* bytes of a table, p to end */
+    const uint8_t *p, *end;
+    bool bad;                           /* read past the end, or refused */
+};
+
+/* How a row restores a register from the CFA, or, as UNW_IN_REG and UNW_EXPR,
+ * how it computes the CFA. */
+enum unw_how {
+    UNW_UNDEFINED,                      /* it cannot */
+    UNW_AT,                             /* the word at CFA + value */
+    UNW_IS,                             /* CFA + value */
+    UNW_IN_REG,                         /* register value; CFA: + offset */
+    UNW_EXPR_AT,                        /* the word at an expression's result */
+    UNW_EXPR,                           /* the result; value: from the CIE */
+};
+
+struct unw_row {                        /* of a table, for one pc */
+    uint32_t ruled;                     /* bit i: how[i] and value[i] are set */
+    int32_t  value[UNW_COLUMNS];        /* see unw_how */
+    int32_t  cfa;                       /* offset, or the expression */
+    uint8_t  how[UNW_COLUMNS];          /* enum unw_how */
+    uint8_t  cfa_how;                   /* UNW_IN_REG or UNW_EXPR */
+    uint8_t  cfa_reg;
+};
+
+struct unw_cie {                        /* what entries of a table share */
+    const uint8_t *at;                  /* its first byte; NULL: none read */
+    const uint8_t *program, *end;       /* its instructions */
+    uint64_t code_factor;
+    int64_t  data_factor;
+    uint8_t  encoding;                  /* of addresses in its FDEs */
+    bool     augmented;                 /* its FDEs have augmentation data */
+    bool     signal;                    /* signal frame: the caller is exact */
+};
+
+/* A walk: the caller sets regs, and reads them, end and by_frame_pointer after
+ * it.  The rest is for the walk, here because a handler's stack is small. */
+struct unw {
+    struct unw_regs regs;               /* of the frame reached */
+    enum unw_end end;
+    unsigned by_frame_pointer;          /* steps without a table */
+    unsigned jumps;                     /* steps that did not move up */
+    bool exact;                         /* regs are of an exact frame */
+    uint64_t past;                      /* first address after the FDE's code */
+    struct unw_regs was;                /* regs of the frame stepped from */
+    struct unw_table table;             /* of that frame */
+    struct unw_cie cie;
+    struct unw_row row;                 /* of that frame */
+    struct unw_row first;               /* after the CIE's instructions */
+    struct unw_row saved[UNW_ROWS];     /* by DW_CFA_remember_state */
+    uint64_t stack[UNW_WORDS];          /* of an expression */
+};
+
+static_assert(sizeof(struct unw) <= 4096, "fits beside a sample");
+
+/* Call the kernel to read the 8 bytes at address: as a signal mask, for an
+ * operation that does not exist.  Return -EINVAL if it could read them, -EFAULT
+ * if not.  Leaves errno alone, which libc's syscall() would not. */
+static long unw_try_sig(uint64_t address)
+{
+#if defined __x86_64__
+    long result = SYS_rt_sigprocmask;
+    register long size __asm__("r10") = 8;
+    __asm__ volatile("syscall" : "+a"(result)
+                     : "D"(-1L), "S"(address), "d"(0L), "r"(size)
+                     : "rcx", "r11", "memory");
+    return result;
+#else
+    register long call __asm__("x8") = SYS_rt_sigprocmask;
+    register long how __asm__("x0") = -1;
+    register uint64_t mask __asm__("x1") = address;
+    register long old __asm__("x2") = 0, size __asm__("x3") = 8;
+    __asm__ volatile("svc #0" : "+r"(how)
+                     : "r"(call), "r"(mask), "r"(old), "r"(size) : "memory");
+    return how;
+#endif
+}
+
+/* True if the kernel tells readable memory from other memory as unw_try_sig
+ * expects.  If it does not, unw_self must not be used. */
+UNW_UNUSED
+static bool unw_self_usable(void)
+{
+    uint64_t word = 0;
+    return unw_try_sig((uint64_t)(uintptr_t)&word) == -EINVAL &&
+           unw_try_sig(8) == -EFAULT;
+}
+
+/* True if this process can read the page of address.  Where pages are larger
+ * than 4 KiB, a part of one is asked for as if it were a page. */
+static bool unw_self_readable_sig(struct unw_self *s, uint64_t address)
+{
+    uint64_t page = address >> 12, *known = &s->page[page % UNW_PAGES];
+    if (*known == page)
+        return page != 0;
+    if (page == 0 || address >> UNW_ADDRESS_BITS ||
+        unw_try_sig(address & ~UINT64_C(7)) != -EINVAL)
+        return false;
+    *known = page;
+    return true;
+}
+
+/* Read the aligned word of this process at address. */
+__attribute__((no_sanitize("address", "thread")))
+static bool unw_self_read_sig(struct unw_self *s, uint64_t address,
+                              uint64_t *value)
+{
+    if (address & 7 || !unw_self_readable_sig(s, address))
+        return false;
+    *value = *(const volatile uint64_t *)(uintptr_t)address;
+    return true;
+}
+
+/* Return the n bytes at pc, at most a page, or NULL if not all are readable. */
+static const uint8_t *unw_self_text_sig(struct unw_self *s, uint64_t pc,
+                                        unsigned n)
+{
+    return unw_self_readable_sig(s, pc) && unw_self_readable_sig(s, pc + n - 1)
+         ? (const uint8_t *)(uintptr_t)pc : NULL;
+}
+
+/* Only glibc from 2.35 on has it; it takes no lock. */
+#if defined __GLIBC__ && __GLIBC_PREREQ(2, 35)
+#pragma weak _dl_find_object
+#endif
+
+/* Find the table of this process's code at pc. */
+static bool unw_self_table_sig(uint64_t pc, struct unw_table *t)
+{
+#if defined __GLIBC__ && __GLIBC_PREREQ(2, 35)
+    struct dl_find_object o;
+    if (!_dl_find_object ||
+        _dl_find_object((void *)(uintptr_t)pc, &o) || !o.dlfo_eh_frame)
+        return false;
+    *t = (struct unw_table){ .hdr = o.dlfo_eh_frame, .lo = o.dlfo_map_start,
+                             .hi = o.dlfo_map_end };
+    return true;
+#else
+    (void)pc;
+    (void)t;
+    return false;
+#endif
+}
+
+/* True if the instruction before pc, in this process, is a call. */
+static bool unw_self_code_sig(struct unw_self *s, uint64_t pc)
+{
+#if defined __x86_64__
+    const uint8_t *p = pc < 8 ? NULL : unw_self_text_sig(s, pc - 8, 8);
+    if (!p)
+        return false;
+    if (p[3] == 0xe8)                   /* call rel32 */
+        return true;
+    /* call by register or memory: FF /2, and 0 to 5 bytes after the two */
+    static const uint8_t at[] = { 6, 5, 4, 2, 1 };
+    for (unsigned i = 0; i < sizeof at; i++)
+        if (p[at[i]] == 0xff && (p[at[i] + 1] & 0x38) == 0x10)
+            return true;
+    return false;
+#else
+    uint32_t w;
+    const uint8_t *p = pc < 4 || pc & 3 ? NULL
+                     : unw_self_text_sig(s, pc - 4, 4);
+    if (!p)
+        return false;
+    memcpy(&w, p, sizeof w);
+    return (w & 0xfc000000) == 0x94000000 ||        /* bl */
+           (w & 0xfffffc1f) == 0xd63f0000 ||        /* blr */
+           (w & 0xfefff800) == 0xd63f0800;          /* blraa and the like */
+#endif
+}
+
+/* Make m the memory of this process, with s for the pages that are found
+ * readable in one walk; s must live as long as m is used. */
+UNW_UNUSED
+static void unw_self_memory_sig(struct unw_memory *m, struct unw_self *s)
+{
+    memset(s, 0, sizeof *s);
+    memset(m, 0, sizeof *m);
+    m->self = s;
+}
+
+/* Read the word at address in m. */
+static bool unw_read_sig(const struct unw_memory *m, uint64_t address,
+                         uint64_t *value)
+{
+    return m->self ? unw_self_read_sig(m->self, address, value)
+                   : m->read(m->user, address, value);
+}
+
+/* Find the table of the code at pc in m. */
+static bool unw_table_sig(const struct unw_memory *m, uint64_t pc,
+                          struct unw_table *t)
+{
+    return m->self ? unw_self_table_sig(pc, t) : m->table(m->user, pc, t);
+}
+
+/* True if pc can be a return address in m. */
+static bool unw_code_sig(const struct unw_memory *m, uint64_t pc)
+{
+    return m->self ? unw_self_code_sig(m->self, pc) : m->code(m->user, pc);
+}
+
+/* Return n bytes of the code at pc in m, or NULL. */
+static const uint8_t *unw_text_sig(const struct unw_memory *m, uint64_t pc,
+                                   unsigned n)
+{
+    return m->self ? unw_self_text_sig(m->self, pc, n)
+                   : m->text(m->user, pc, n);
+}
+
+/* Take n bytes, at most 8, as a little-endian number; 0 if c is bad. */
+static uint64_t unw_uint_sig(struct unw_cursor *c, unsigned n)
+{
+    uint64_t v = 0;
+    if ((size_t)(c->end - c->p) < n) {
+        c->bad = true;
+        c->p = c->end;
+        return 0;
+    }
+    memcpy(&v, c->p, n);
+    c->p += n;
+    return v;
+}
+
+/* Take a LEB128 number; with its sign if sign. */
+static uint64_t unw_leb_sig(struct unw_cursor *c, bool sign)
+{
+    uint64_t v = 0;
+    unsigned shift = 0;
+    while (c->p < c->end) {
+        uint8_t b = *c->p++;
+        if (shift < 64)
+            v |= (uint64_t)(b & 127) << shift;
+        shift += 7;
+        if (!(b & 128)) {
+            if (sign && b & 64 && shift < 64)
+                v |= ~UINT64_C(0) << shift;
+            return v;
+        }
+    }
+    c->bad = true;
+    return 0;
+}
+
+/* Take an unsigned LEB128 number. */
+static uint64_t unw_uleb_sig(struct unw_cursor *c)
+{
+    return unw_leb_sig(c, false);
+}
+
+/* Take a signed LEB128 number. */
+static int64_t unw_sleb_sig(struct unw_cursor *c)
+{
+    return (int64_t)unw_leb_sig(c, true);
+}
+
+/* Skip n bytes. */
+static void unw_skip_sig(struct unw_cursor *c, uint64_t n)
+{
+    if (n > (uint64_t)(c->end - c->p)) {
+        c->bad = true;
+        n = (uint64_t)(c->end - c->p);
+    }
+    c->p += n;
+}
+
+/* Take an address of the target in the given encoding, of a table with bias.
+ * What is relative to a base other than itself makes c bad. */
+static uint64_t unw_address_sig(struct unw_cursor *c, uint8_t encoding,
+                                uint64_t bias)
+{
+    uint64_t v, here = (uint64_t)(uintptr_t)c->p + bias;
+    switch (encoding & 15) {
+    case 0: case 4: case 12: v = unw_uint_sig(c, 8); break;
+    case 1:  v = unw_uleb_sig(c); break;
+    case 2:  v = unw_uint_sig(c, 2); break;
+    case 3:  v = unw_uint_sig(c, 4); break;
+    case 9:  v = (uint64_t)unw_sleb_sig(c); break;
+    case 10: v = (uint64_t)(int64_t)(int16_t)unw_uint_sig(c, 2); break;
+    case 11: v = (uint64_t)(int64_t)(int32_t)unw_uint_sig(c, 4); break;
+    default: c->bad = true; return 0;
+    }
+    if (encoding & 0xe0)
+        c->bad = true;
+    return encoding & 0x10 ? v + here : v;
+}
+
+/* Return the bytes of the entry of t at p, after its length; bad if they are
+ * not all in t, or too many. */
+static struct unw_cursor unw_entry_sig(const struct unw_table *t,
+                                       const uint8_t *p)
+{
+    struct unw_cursor c = { p, t->hi, p < t->lo || p >= t->hi };
+    if (c.bad)
+        c.p = c.end;
+    uint64_t n = unw_uint_sig(&c, 4);
+    if (n > (uint64_t)(c.end - c.p) || n > UNW_ENTRY_BYTES)
+        c.bad = true;
+    else
+        c.end = c.p + n;
+    return c;
+}
+
+/* Take the CIE's augmentation data, which the letters at letter describe. */
+static void unw_augmentation_sig(struct unw_cie *cie, struct unw_cursor *c,
+                                 const uint8_t *letter)
+{
+    struct unw_cursor data = { c->p, c->end, false };
+    uint64_t n = unw_uleb_sig(&data);
+    c->p = data.p;
+    unw_skip_sig(c, n);
+    data.end = c->p;
+    cie->augmented = true;
+    for (; *letter; letter++) {
+        if (*letter == 'R')
+            cie->encoding = (uint8_t)unw_uint_sig(&data, 1);
+        else if (*letter == 'L')
+            unw_skip_sig(&data, 1);
+        else if (*letter == 'S')
+            cie->signal = true;
+        else if (*letter == 'P') {
+            uint8_t e = (uint8_t)unw_uint_sig(&data, 1);
+            unw_address_sig(&data, e & 0x0f, 0);
+        } else if (*letter != 'B' && *letter != 'G')    /* keys, tags: arm64 */
+            break;
+    }
+    c->bad |= data.bad;
+}
+
+/* Read the CIE of u's table at p into u->cie. */
+static bool unw_cie_sig(struct unw *u, const uint8_t *p)
+{
+    struct unw_cursor c = unw_entry_sig(&u->table, p);
+    struct unw_cie *cie = &u->cie;
+    const uint8_t *letters;
+    memset(cie, 0, sizeof *cie);
+    if (unw_uint_sig(&c, 4) != 0)       /* not a CIE */
+        return false;
+    uint64_t version = unw_uint_sig(&c, 1);
+    if (c.bad || (version != 1 && version != 3 && version != 4))
+        return false;
+    letters = c.p;
+    while (c.p < c.end && *c.p)
+        c.p++;
+    unw_skip_sig(&c, version == 4 ? 3 : 1);
+    cie->code_factor = unw_uleb_sig(&c);
+    cie->data_factor = unw_sleb_sig(&c);
+    uint64_t ra = version == 1 ? unw_uint_sig(&c, 1) : unw_uleb_sig(&c);
+    if (c.bad || ra != UNW_RA)
+        return false;
+    if (*letters == 'z')
+        unw_augmentation_sig(cie, &c, letters + 1);
+    else if (*letters)
+        return false;
+    cie->program = c.p;
+    cie->end = c.end;
+    cie->at = c.bad ? NULL : p;
+    return !c.bad;
+}
+
+/* Set column's rule in u->row; that of a register that is not tracked is
+ * dropped. */
+static void unw_rule_sig(struct unw *u, struct unw_cursor *c, uint64_t column,
+                         enum unw_how how, int64_t value)
+{
+    if (column >= UNW_COLUMNS)
+        return;
+    if (value != (int32_t)value)
+        c->bad = true;
+    u->row.ruled |= 1u << column;
+    u->row.how[column] = (uint8_t)how;
+    u->row.value[column] = (int32_t)value;
+}
+
+/* Give column the rule that it has after the CIE's instructions. */
+static void unw_restore_sig(struct unw *u, uint64_t column)
+{
+    if (column >= UNW_COLUMNS)
+        return;
+    u->row.ruled &= ~(1u << column);
+    u->row.ruled |= u->first.ruled & 1u << column;
+    u->row.how[column] = u->first.how[column];
+    u->row.value[column] = u->first.value[column];
+}
+
+/* Skip an expression; return its place from the CIE. */
+static int64_t unw_place_sig(const struct unw *u, struct unw_cursor *c)
+{
+    int64_t at = c->p - u->cie.at;
+    unw_skip_sig(c, unw_uleb_sig(c));
+    return at;
+}
+
+/* Take a number and return it times the CIE's factor of data. */
+static int64_t unw_factored_sig(const struct unw *u, struct unw_cursor *c,
+                                bool sign)
+{
+    return (int64_t)(unw_leb_sig(c, sign) * (uint64_t)u->cie.data_factor);
+}
+
+/* Obey instruction op if it advances the address *at; false if it is another.
+ * DWARF 5, 6.4.2.1. */
+static bool unw_advance_sig(const struct unw *u, struct unw_cursor *c,
+                            unsigned op, uint64_t *at)
+{
+    uint64_t by;
+    if (op >> 6 == 1)                   /* advance_loc */
+        by = op & 63;
+    else if (op >= 0x02 && op <= 0x04)  /* advance_loc1, 2, 4 */
+        by = unw_uint_sig(c, 1u << (op - 2));
+    else if (op == 0x01) {              /* set_loc */
+        *at = unw_address_sig(c, u->cie.encoding, u->table.bias);
+        return true;
+    } else
+        return false;
+    *at += by * u->cie.code_factor;
+    return true;
+}
+
+/* Obey instruction op if it defines the CFA; false if it is another.
+ * DWARF 5, 6.4.2.2. */
+static bool unw_define_sig(struct unw *u, struct unw_cursor *c, unsigned op)
+{
+    struct unw_row *row = &u->row;
+    int64_t value = row->cfa;
+    uint64_t reg = row->cfa_reg;
+    if (op == 0x0f)                     /* def_cfa_expression */
+        value = unw_place_sig(u, c);
+    else if (op < 0x0c || (op > 0x0e && op != 0x12 && op != 0x13))
+        return false;
+    if (op == 0x0c || op == 0x0d || op == 0x12)
+        reg = unw_uleb_sig(c);
+    if (op == 0x0c || op == 0x0e)       /* def_cfa, def_cfa_offset */
+        value = (int64_t)unw_uleb_sig(c);
+    if (op == 0x12 || op == 0x13)       /* the same, _sf */
+        value = unw_factored_sig(u, c, true);
+    if (reg >= UNW_COLUMNS || value != (int32_t)value)
+        c->bad = true;
+    row->cfa_how = op == 0x0f ? UNW_EXPR : UNW_IN_REG;
+    row->cfa_reg = (uint8_t)reg;
+    row->cfa = (int32_t)value;
+    return true;
+}
+
+/* Obey instruction op, which gives a register a rule; one that is not known
+ * makes c bad.  DWARF 5, 6.4.2.3. */
+static void unw_register_sig(struct unw *u, struct unw_cursor *c, unsigned op)
+{
+    uint64_t reg = op >> 6 ? op & 63 : unw_uleb_sig(c);
+    switch (op >> 6 ? op & 0xc0 : op) {
+    case 0x80: case 0x05:               /* offset, offset_extended */
+        unw_rule_sig(u, c, reg, UNW_AT, unw_factored_sig(u, c, false));
+        break;
+    case 0xc0: case 0x06:               /* restore, restore_extended */
+        unw_restore_sig(u, reg);
+        break;
+    case 0x07:                          /* undefined */
+        unw_rule_sig(u, c, reg, UNW_UNDEFINED, 0);
+        break;
+    case 0x08:                          /* same_value */
+        if (reg < UNW_COLUMNS)
+            u->row.ruled &= ~(1u << reg);
+        break;
+    case 0x09:                          /* register */
+        unw_rule_sig(u, c, reg, UNW_IN_REG, (int64_t)unw_uleb_sig(c));
+        break;
+    case 0x10:                          /* expression */
+        unw_rule_sig(u, c, reg, UNW_EXPR_AT, unw_place_sig(u, c));
+        break;
+    case 0x11:                          /* offset_extended_sf */
+        unw_rule_sig(u, c, reg, UNW_AT, unw_factored_sig(u, c, true));
+        break;
+    case 0x14: case 0x15:               /* val_offset, val_offset_sf */
+        unw_rule_sig(u, c, reg, UNW_IS, unw_factored_sig(u, c, op == 0x15));
+        break;
+    case 0x16:                          /* val_expression */
+        unw_rule_sig(u, c, reg, UNW_EXPR, unw_place_sig(u, c));
+        break;
+    case 0x2f:                          /* GNU_negative_offset_extended */
+        unw_rule_sig(u, c, reg, UNW_AT, -unw_factored_sig(u, c, false));
+        break;
+    default:
+        c->bad = true;
+    }
+}
+
+/* Obey the instructions of c, the first for address at, on u->row, until they
+ * are for addresses past pc.  False if one is not known or damaged. */
+static bool unw_run_sig(struct unw *u, struct unw_cursor *c, uint64_t at,
+                        uint64_t pc)
+{
+    unsigned saved = 0;
+    while (c->p < c->end && !c->bad) {
+        unsigned op = *c->p++;
+        if (unw_advance_sig(u, c, op, &at)) {
+            if (at > pc)
+                break;
+        } else if (op == 0x0a) {        /* remember_state, with the CFA */
+            if (saved == UNW_ROWS)
+                return false;
+            u->saved[saved++] = u->row;
+        } else if (op == 0x0b) {        /* restore_state */
+            if (saved == 0)
+                return false;
+            u->row = u->saved[--saved];
+        } else if (op == 0x2e) {        /* GNU_args_size */
+            unw_uleb_sig(c);
+        } else if (op != 0x00 && op != 0x2d && !unw_define_sig(u, c, op)) {
+            /* 0x2d on arm64: negate_ra_state, where signed is masked anyway */
+            unw_register_sig(u, c, op);
+        }
+    }
+    return !c->bad;
+}
+
+/* Return the result of a binary operation, DWARF 5, 2.5.1.4 and 2.5.1.5; sets
+ * *bad if op is another or divides by 0. */
+static uint64_t unw_binary_sig(unsigned op, uint64_t a, uint64_t b, bool *bad)
+{
+    int64_t x = (int64_t)a, y = (int64_t)b;
+    switch (op) {
+    case 0x1a: return a & b;
+    case 0x1b:
+        if (b != 0 && y != -1)
+            return (uint64_t)(x / y);
+        *bad |= b == 0;
+        return 0 - a;
+    case 0x1c: return a - b;
+    case 0x1d:
+        *bad |= b == 0;
+        return b != 0 ? a % b : 0;
+    case 0x1e: return a * b;
+    case 0x21: return a | b;
+    case 0x22: return a + b;
+    case 0x24: return b < 64 ? a << b : 0;
+    case 0x25: return b < 64 ? a >> b : 0;
+    case 0x26: return (uint64_t)(x >> (b < 64 ? b : 63));
+    case 0x27: return a ^ b;
+    case 0x29: return x == y;
+    case 0x2a: return x >= y;
+    case 0x2b: return x > y;
+    case 0x2c: return x <= y;
+    case 0x2d: return x < y;
+    case 0x2e: return x != y;
+    default:
+        *bad = true;
+        return 0;
+    }
+}
+
+/* Obey operation op if it pushes a value that is not on the stack; false if it
+ * is another, or the register that it wants is not known. */
+static bool unw_push_sig(const struct unw *u, struct unw_cursor *c,
+                         unsigned op, uint64_t *value)
+{
+    uint64_t reg = op - 0x70;
+    if (op >= 0x30 && op <= 0x4f) {     /* lit0 to lit31 */
+        *value = op - 0x30;
+        return true;
+    }
+    if ((op >= 0x70 && op <= 0x8f) || op == 0x92) {     /* breg0.., bregx */
+        if (op == 0x92)
+            reg = unw_uleb_sig(c);
+        *value = (uint64_t)unw_sleb_sig(c);
+        if (reg >= UNW_REGS || !(u->was.known >> reg & 1))
+            return false;
+        *value += u->was.r[reg];
+        return true;
+    }
+    switch (op) {                       /* addr, const1u to consts */
+    case 0x08: *value = unw_uint_sig(c, 1); return true;
+    case 0x09: *value = (uint64_t)(int8_t)unw_uint_sig(c, 1); return true;
+    case 0x0a: *value = unw_uint_sig(c, 2); return true;
+    case 0x0b: *value = (uint64_t)(int16_t)unw_uint_sig(c, 2); return true;
+    case 0x0c: *value = unw_uint_sig(c, 4); return true;
+    case 0x0d: *value = (uint64_t)(int32_t)unw_uint_sig(c, 4); return true;
+    case 0x0e: case 0x0f: *value = unw_uint_sig(c, 8); return true;
+    case 0x10: *value = unw_uleb_sig(c); return true;
+    case 0x11: *value = (uint64_t)unw_sleb_sig(c); return true;
+    default: return false;
+    }
+}
+
+/* Obey operation op on the stack, whose top is *top of n values, if it needs at
+ * most that one and leaves as many.  False if it is another. */
+static bool unw_unary_sig(const struct unw_memory *m, struct unw_cursor *c,
+                          unsigned op, uint64_t *top)
+{
+    switch (op) {
+    case 0x06:                          /* deref */
+        c->bad |= !unw_read_sig(m, *top, top);
+        return true;
+    case 0x1f: *top = 0 - *top; return true;
+    case 0x20: *top = ~*top; return true;
+    case 0x23: *top += unw_uleb_sig(c); return true;
+    default: return false;
+    }
+}
+
+/* Evaluate the expression at place from the CIE, DWARF 5, 2.5, over the
+ * registers u->was; the stack holds cfa at first, if with_cfa.  Operations that
+ * no table of a compiler has are refused: jumps, picks, sizes, calls. */
+static bool unw_expression_sig(struct unw *u, const struct unw_memory *m,
+                               int32_t place, bool with_cfa, uint64_t *cfa)
+{
+    struct unw_cursor c = { u->cie.at + place, u->table.hi, false };
+    uint64_t *s = u->stack, length = unw_uleb_sig(&c);
+    unsigned n = 0;
+    if (c.bad || length > (uint64_t)(c.end - c.p) || length > UNW_EXPR_BYTES)
+        return false;
+    c.end = c.p + length;
+    if (with_cfa)
+        s[n++] = *cfa;
+    while (c.p < c.end && !c.bad) {
+        unsigned op = *c.p++;
+        if (n < UNW_WORDS && unw_push_sig(u, &c, op, &s[n]))
+            n++;
+        else if (op == 0x96)            /* nop */
+            continue;
+        else if (n == 0)
+            return false;
+        else if (op == 0x12 && n < UNW_WORDS) {         /* dup */
+            s[n] = s[n - 1];
+            n++;
+        } else if (op == 0x13)          /* drop */
+            n--;
+        else if (!unw_unary_sig(m, &c, op, &s[n - 1])) {
+            if (n < 2)
+                return false;
+            n--;
+            s[n - 1] = unw_binary_sig(op, s[n - 1], s[n], &c.bad);
+        }
+    }
+    if (n == 0 || c.bad)
+        return false;
+    *cfa = s[n - 1];
+    return true;
+}
+
+/* Return the FDE for pc by the sorted table of .eh_frame_hdr, or NULL: the last
+ * that starts at or below pc. */
+static const uint8_t *unw_search_sig(const struct unw_table *t,
+                                     struct unw_cursor *c, uint64_t pc)
+{
+    uint64_t base = (uint64_t)(uintptr_t)t->hdr + t->bias;
+    uint64_t n = unw_uint_sig(c, 4), low = 0, high = n;
+    int32_t start, fde;
+    if (c->bad || n > (uint64_t)(c->end - c->p) / 8)
+        return NULL;
+    while (low < high) {
+        uint64_t mid = low + (high - low) / 2;
+        memcpy(&start, c->p + 8 * mid, sizeof start);
+        if (base + (uint64_t)(int64_t)start <= pc)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    if (low == 0)
+        return NULL;
+    memcpy(&fde, c->p + 8 * (low - 1) + 4, sizeof fde);
+    int64_t up = t->hi - t->hdr, down = t->hdr - t->lo;
+    return fde < up && -(int64_t)fde <= down ? t->hdr + fde : NULL;
+}
+
+/* Read the FDE at p, and its CIE.  Leave the first instruction for pc in *c and
+ * the first address in *start; false if the FDE is not for pc, or damaged. */
+static bool unw_fde_sig(struct unw *u, const uint8_t *p, uint64_t pc,
+                        struct unw_cursor *c, uint64_t *start)
+{
+    *c = unw_entry_sig(&u->table, p);
+    const uint8_t *here = c->p;
+    uint64_t back = unw_uint_sig(c, 4);
+    if (c->bad || back == 0 || back > (uint64_t)(here - u->table.lo))
+        return false;
+    if (u->cie.at != here - back) {
+        if (!unw_cie_sig(u, here - back))
+            return false;
+        struct unw_cursor program = { u->cie.program, u->cie.end, false };
+        memset(&u->row, 0, sizeof u->row);
+        memset(&u->first, 0, sizeof u->first);
+        if (!unw_run_sig(u, &program, 0, UINT64_MAX)) {
+            u->cie.at = NULL;
+            return false;
+        }
+        u->first = u->row;
+    }
+    *start = unw_address_sig(c, u->cie.encoding, u->table.bias);
+    uint64_t bytes = unw_address_sig(c, u->cie.encoding & 15, 0);
+    if (u->cie.augmented)
+        unw_skip_sig(c, unw_uleb_sig(c));
+    u->past = *start + bytes;
+    return !c->bad && pc - *start < bytes;
+}
+
+/* Read the FDEs from p on until one is for pc, as unw_fde_sig; false if none
+ * is. */
+static bool unw_scan_sig(struct unw *u, const uint8_t *p, uint64_t pc,
+                         struct unw_cursor *c, uint64_t *start)
+{
+    for (unsigned i = 0; i < UNW_ENTRIES; i++) {
+        *c = unw_entry_sig(&u->table, p);
+        const uint8_t *next = c->end;
+        if (c->bad || c->p == next)     /* the end: an entry of length 0 */
+            return false;
+        if (unw_uint_sig(c, 4) != 0 && unw_fde_sig(u, p, pc, c, start))
+            return true;
+        p = next;
+    }
+    return false;
+}
+
+/* Leave the row for pc in u->row.  UNW_NO_TABLE if there is none, 0 if there
+ * is, UNW_UNSUPPORTED if it cannot be read. */
+static enum unw_end unw_find_sig(struct unw *u, const struct unw_memory *m,
+                                 uint64_t pc)
+{
+    const struct unw_table *t = &u->table;
+    struct unw_cursor c;
+    uint64_t start, head = 0;
+    const uint8_t *fde = NULL;
+    u->past = 0;
+    if (!unw_table_sig(m, pc, &u->table))
+        return UNW_NO_TABLE;
+    if (t->hdr) {
+        c = (struct unw_cursor){ t->hdr, t->hi, t->hdr < t->lo ||
+                                                t->hdr >= t->hi };
+        if (!c.bad)
+            head = unw_uint_sig(&c, 4);
+        if (c.bad || (head & 0xff) != 1)
+            return UNW_NO_TABLE;
+        uint64_t frame = unw_address_sig(&c, (uint8_t)(head >> 8), t->bias);
+        if (head >> 16 == 0x3b03) {     /* a table: data-relative, 4 bytes */
+            fde = unw_search_sig(t, &c, pc);
+            if (!fde || !unw_fde_sig(u, fde, pc, &c, &start))
+                return UNW_NO_TABLE;
+        } else
+            u->table.eh_frame = (const uint8_t *)(uintptr_t)(frame - t->bias);
+    }
+    if (!fde && !unw_scan_sig(u, t->eh_frame, pc, &c, &start))
+        return UNW_NO_TABLE;
+    u->row = u->first;
+    return unw_run_sig(u, &c, start, pc) ? 0 : UNW_UNSUPPORTED;
+}
+
+/* Set register i of the frame to be reached. */
+static void unw_know_sig(struct unw *u, unsigned i, uint64_t value)
+{
+    u->regs.r[i] = value;
+    u->regs.known |= UINT64_C(1) << i;
+}
+
+/* Restore register i of the caller by its rule and the CFA; false if the word
+ * cannot be read or the expression has no result. */
+static bool unw_restored_sig(struct unw *u, const struct unw_memory *m,
+                             unsigned i, uint64_t cfa)
+{
+    int32_t value = u->row.value[i];
+    uint64_t v = cfa + (uint64_t)(int64_t)value;
+    switch (u->row.how[i]) {
+    case UNW_AT:
+        if (!unw_read_sig(m, v, &v))
+            return false;
+        break;
+    case UNW_IS:
+        break;
+    case UNW_IN_REG:
+        if (value < 0 || value >= UNW_REGS || !(u->was.known >> value & 1))
+            return false;
+        v = u->was.r[value];
+        break;
+    case UNW_EXPR: case UNW_EXPR_AT:
+        v = cfa;
+        if (!unw_expression_sig(u, m, value, true, &v) ||
+            (u->row.how[i] == UNW_EXPR_AT && !unw_read_sig(m, v, &v)))
+            return false;
+        break;
+    default:
+        return false;
+    }
+    unw_know_sig(u, i, v);
+    return true;
+}
+
+/* Step to the caller by u->row; 0, or why it cannot. */
+static enum unw_end unw_by_row_sig(struct unw *u, const struct unw_memory *m)
+{
+    const struct unw_row *row = &u->row;
+    uint64_t cfa;
+    if (row->ruled >> UNW_RA & 1 && row->how[UNW_RA] == UNW_UNDEFINED)
+        return UNW_ROOT;
+    if (row->cfa_how == UNW_EXPR) {
+        if (!unw_expression_sig(u, m, row->cfa, false, &cfa))
+            return UNW_UNSUPPORTED;
+    } else if (u->was.known >> row->cfa_reg & 1)
+        cfa = u->was.r[row->cfa_reg] + (uint64_t)(int64_t)row->cfa;
+    else
+        return UNW_UNSUPPORTED;
+    if (!u->cie.signal)
+        u->regs.known &= UNW_PRESERVED;
+    unw_know_sig(u, UNW_SP, cfa);
+    for (uint32_t left = row->ruled; left; left &= left - 1) {
+        unsigned i = (unsigned)__builtin_ctz(left);
+        u->regs.known &= ~(UINT64_C(1) << i);
+        if (!unw_restored_sig(u, m, i, cfa) && i == UNW_RA)
+            return row->how[i] == UNW_AT ? UNW_UNREADABLE : UNW_UNSUPPORTED;
+    }
+    if (row->ruled >> UNW_RA & 1)
+        unw_know_sig(u, UNW_PC, u->regs.r[UNW_RA]);
+#if defined __aarch64__
+    else if (u->exact && u->was.known >> UNW_RA & 1)
+        unw_know_sig(u, UNW_PC, u->was.r[UNW_RA]);
+#endif
+    else                                /* it made a call and saved nothing */
+        return UNW_ROOT;
+    return 0;
+}
+
+#if defined __x86_64__
+enum { UNW_SIGRETURN_BYTES = 9 };       /* mov $15, %rax; syscall */
+static const uint8_t unw_sigreturn[UNW_SIGRETURN_BYTES] = {
+    0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05 };
+/* Place of the ucontext_t from the sp there. */
+enum { UNW_SIGRETURN_CONTEXT = 0 };
+#else
+enum { UNW_SIGRETURN_BYTES = 8 };       /* mov x8, #139; svc #0 */
+static const uint8_t unw_sigreturn[UNW_SIGRETURN_BYTES] = {
+    0x68, 0x11, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4 };
+enum { UNW_SIGRETURN_CONTEXT = 128 };   /* after the siginfo_t */
+#endif
+
+/* Return the place of register i in a ucontext_t. */
+static unsigned unw_context_place_sig(unsigned i)
+{
+#if defined __x86_64__
+    static const uint8_t place[UNW_REGS] = {
+        REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI, REG_RBP, REG_RSP,
+        REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15,
+        REG_RIP };
+    return (unsigned)offsetof(ucontext_t, uc_mcontext.gregs) + 8u * place[i];
+#else
+    return (unsigned)offsetof(ucontext_t, uc_mcontext.regs) + 8u * i;
+#endif
+}
+
+/* Set r to the registers that a signal handler got. */
+UNW_UNUSED
+static void unw_regs_of_context_sig(struct unw_regs *r, const ucontext_t *c)
+{
+    for (unsigned i = 0; i < UNW_REGS; i++)
+        memcpy(&r->r[i], (const char *)c + unw_context_place_sig(i), 8);
+    r->known = (UINT64_C(1) << UNW_REGS) - 1;
+}
+
+/* True if the code at pc is what a signal handler returns to. */
+static bool unw_is_sigreturn_sig(const struct unw_memory *m, uint64_t pc)
+{
+    const uint8_t *p = unw_text_sig(m, pc, UNW_SIGRETURN_BYTES);
+#if defined __x86_64__
+    static const uint8_t brief[7] = { 0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05 };
+    if (p && !memcmp(p, brief, sizeof brief))       /* mov $15, %eax */
+        return true;
+#endif
+    return p && !memcmp(p, unw_sigreturn, sizeof unw_sigreturn);
+}
+
+/* Step from a signal frame to the code that the signal interrupted. */
+static enum unw_end unw_by_context_sig(struct unw *u,
+                                       const struct unw_memory *m)
+{
+    uint64_t v, at = u->was.r[UNW_SP] + UNW_SIGRETURN_CONTEXT;
+    for (unsigned i = 0; i < UNW_REGS; i++) {
+        if (!unw_read_sig(m, at + unw_context_place_sig(i), &v))
+            return UNW_UNREADABLE;
+        unw_know_sig(u, i, v);
+    }
+    return 0;
+}
+
+#if defined __x86_64__
+/* Step from x86-64 code without a table that is about to return: by
+ * "add $n, %rsp; pop ...; ret", or a part of it.  CPython's trampolines for
+ * perf are such code.  False if the code is another. */
+static bool unw_by_return_sig(struct unw *u, const struct unw_memory *m)
+{
+    static const uint8_t dwarf[16] = { 0, 2, 1, 3, 7, 6, 4, 5,
+                                       8, 9, 10, 11, 12, 13, 14, 15 };
+    uint64_t pc = u->was.r[UNW_PC], sp = u->was.r[UNW_SP], v;
+    unsigned n = 16, i = 0;
+    const uint8_t *p = unw_text_sig(m, pc, n);
+    if (!p)                             /* to the end of the page */
+        p = unw_text_sig(m, pc, n = (unsigned)(-pc & 4095) % 16);
+    if (!p || !(u->was.known >> UNW_SP & 1))
+        return false;
+    if (n > 4 && !memcmp(p, "\x48\x83\xc4", 3)) {
+        sp += (uint64_t)(int64_t)(int8_t)p[3];
+        i = 4;
+    } else if (n > 7 && !memcmp(p, "\x48\x81\xc4", 3)) {
+        int32_t by;
+        memcpy(&by, p + 3, sizeof by);
+        sp += (uint64_t)(int64_t)by;
+        i = 7;
+    }
+    for (; i + 1 < n; i++, sp += 8) {   /* pop */
+        unsigned high = p[i] == 0x41 ? 8 : 0;
+        uint8_t op = p[high ? i + 1 : i];
+        if (op < 0x58 || op > 0x5f)
+            break;
+        if (!unw_read_sig(m, sp, &v))
+            return false;
+        i += high != 0;
+        unw_know_sig(u, dwarf[high + op - 0x58], v);
+    }
+    if (i + 1 < n && p[i] == 0xf3)      /* rep ret */
+        i++;
+    if (i >= n || (p[i] != 0xc3 && p[i] != 0xc2) ||
+        !unw_read_sig(m, sp, &v) || !unw_code_sig(m, v))
+        return false;
+    unw_know_sig(u, UNW_PC, v);
+    unw_know_sig(u, UNW_SP, sp + 8);
+    return true;
+}
+
+/* Step from x86-64 code without a table in an exact frame that has not set its
+ * frame pointer yet: at "push %rbp", or at "mov %rsp, %rbp" after it. */
+static bool unw_by_entry_sig(struct unw *u, const struct unw_memory *m)
+{
+    uint64_t pc = u->was.r[UNW_PC], sp = u->was.r[UNW_SP], v, fp;
+    const uint8_t *p = unw_text_sig(m, pc, 1);
+    if (!p || !u->exact || !(u->was.known >> UNW_SP & 1))
+        return false;
+    fp = u->was.r[UNW_FP];
+    if (*p == 0xf3 && (p = unw_text_sig(m, pc, 5)) &&
+        !memcmp(p, "\xf3\x0f\x1e\xfa", 4))      /* endbr64 */
+        p += 4;
+    if (p && *p != 0x55) {
+        p = unw_text_sig(m, pc - 1, 4);
+        if (!p || (memcmp(p, "\x55\x48\x89\xe5", 4) &&
+                   memcmp(p, "\x55\x48\x8b\xec", 4)) ||
+            !unw_read_sig(m, sp, &fp))
+            return false;
+        sp += 8;
+    }
+    if (!p || !unw_read_sig(m, sp, &v) || !unw_code_sig(m, v))
+        return false;
+    unw_know_sig(u, UNW_FP, fp);
+    unw_know_sig(u, UNW_PC, v);
+    unw_know_sig(u, UNW_SP, sp + 8);
+    return true;
+}
+
+/* Step from code without a table at its entry or its return. */
+static bool unw_by_code_sig(struct unw *u, const struct unw_memory *m)
+{
+    if (unw_by_return_sig(u, m))
+        return true;
+    u->regs = u->was;
+    return unw_by_entry_sig(u, m);
+}
+#else
+/* Step from arm64 code without a table whose return address is in the link
+ * register: an exact frame whose function has no "stp x29, x30" before pc, or
+ * which is at its "ret".  False if it may be elsewhere. */
+static bool unw_by_code_sig(struct unw *u, const struct unw_memory *m)
+{
+    uint64_t pc = u->was.r[UNW_PC], lr = u->was.r[UNW_RA] & UNW_ADDRESS_MASK;
+    uint32_t w = 0;
+    const uint8_t *p = unw_text_sig(m, pc, sizeof w);
+    if (!u->exact || !p || !(u->was.known >> UNW_RA & 1) ||
+        !unw_code_sig(m, lr))
+        return false;
+    memcpy(&w, p, sizeof w);
+    bool ret = (w & 0xfffffbff) == 0xd65f0bff || w == 0xd65f03c0;
+    bool mov = w == 0x910003fd;         /* mov x29, sp: just stored */
+    for (unsigned back = 4; !ret && !mov; back += 4) {
+        p = back > UNW_LOOKED_BYTES ? NULL
+          : unw_text_sig(m, pc - back, sizeof w);
+        if (!p)
+            return false;
+        memcpy(&w, p, sizeof w);
+        if ((w & 0xfe407fff) == 0xa8007bfd)     /* stp x29, x30, [sp...] */
+            return false;
+        if ((w & 0xfffffbff) == 0xd65f0bff || w == 0xd65f03c0 || w == 0)
+            break;                      /* the function before, or padding */
+    }
+    unw_know_sig(u, UNW_PC, lr);
+    u->regs.known &= ~(UINT64_C(1) << UNW_RA);
+    if (!ret)                           /* it may have moved it */
+        u->regs.known &= ~(UINT64_C(1) << UNW_SP);
+    return true;
+}
+#endif
+
+/* True if to, a return address, may belong to the JIT code at from: such code
+ * calls its like, but not always by a call instruction. */
+static bool unw_same_arena_sig(struct unw *u, const struct unw_memory *m,
+                               uint64_t from, uint64_t to)
+{
+    uint64_t apart = from < to ? to - from : from - to;
+    return apart < UNW_ARENA_BYTES && !unw_table_sig(m, to, &u->table) &&
+           unw_text_sig(m, to, 1);
+}
+
+/* Step to the caller by the frame pointer; 0, or why it cannot. */
+static enum unw_end unw_by_pointer_sig(struct unw *u,
+                                       const struct unw_memory *m)
+{
+    uint64_t fp = u->was.r[UNW_FP], sp = u->was.r[UNW_SP], next, to;
+    bool near = fp >= sp && fp - sp <= UNW_FRAME_BYTES;
+    if (!(u->was.known >> UNW_FP & 1))
+        return UNW_NO_TABLE;
+    if (fp == 0 && !u->exact)           /* the ABI's mark of a first frame */
+        return UNW_ROOT;
+    if (fp & 7)
+        return UNW_NO_TABLE;
+    if (!unw_read_sig(m, fp, &next) || !unw_read_sig(m, fp + 8, &to))
+        return near || u->by_frame_pointer ? UNW_UNREADABLE : UNW_NO_TABLE;
+    to &= UNW_ADDRESS_MASK;
+    if (to == 0)
+        return UNW_ROOT;
+    if (!unw_code_sig(m, to) &&
+        (!near || !unw_same_arena_sig(u, m, u->was.r[UNW_PC], to)))
+        return UNW_NO_TABLE;
+    u->regs.known = 0;
+    unw_know_sig(u, UNW_FP, next);
+    unw_know_sig(u, UNW_PC, to);
+    unw_know_sig(u, UNW_SP, fp + 16);
+#if defined __aarch64__                 /* not the caller's, but a bound */
+    u->regs.known &= ~(UINT64_C(1) << UNW_SP);
+#endif
+    return 0;
+}
+
+/* Step from code without a row that can be used: 0, or why it cannot. */
+static enum unw_end unw_by_hand_sig(struct unw *u, const struct unw_memory *m)
+{
+    enum unw_end end = 0;
+    u->regs = u->was;
+    if (!unw_by_code_sig(u, m)) {
+        u->regs = u->was;
+        end = unw_by_pointer_sig(u, m);
+    }
+    u->by_frame_pointer += end == 0;
+    return end;
+}
+
+/* Step to the caller of u->regs' frame; 0, or why it cannot. */
+static enum unw_end unw_step_sig(struct unw *u, const struct unw_memory *m)
+{
+    uint64_t pc = u->regs.r[UNW_PC];
+    enum unw_end end, found = unw_find_sig(u, m, pc - !u->exact);
+    bool signal = !found && u->cie.signal;
+    u->was = u->regs;
+    if ((found || signal || u->past == pc) &&
+        u->was.known >> UNW_SP & 1 && unw_is_sigreturn_sig(m, pc)) {
+        signal = true;
+        end = unw_by_context_sig(u, m);
+    } else if (found == UNW_NO_TABLE)
+        end = unw_by_hand_sig(u, m);
+    else {
+        end = found ? found : unw_by_row_sig(u, m);
+        if (end == UNW_UNSUPPORTED)
+            end = unw_by_hand_sig(u, m) ? end : 0;
+    }
+    if (end)
+        return end;
+    u->regs.r[UNW_PC] &= UNW_ADDRESS_MASK;
+    if (u->regs.r[UNW_PC] == 0)
+        return UNW_ROOT;
+    uint64_t sp = u->regs.r[UNW_SP], was = u->was.r[UNW_SP];
+    if (!signal && (sp < was || (sp == was && !u->exact)) &&
+        (u->regs.r[UNW_PC] == pc || u->jumps++ == UNW_MOST_JUMPS))
+        return UNW_STUCK;
+    u->exact = signal;
+    return 0;
+}
+
+/* Fill pc with the frame of u->regs and its callers, leaf first, return
+ * addresses as they are on the stack; at most most.  Return how many. */
+UNW_UNUSED
+static unsigned unw_walk_sig(struct unw *u, const struct unw_memory *m,
+                             uint64_t *pc, unsigned most)
+{
+    u->end = 0;
+    u->by_frame_pointer = u->jumps = 0;
+    u->exact = true;
+    u->cie.at = NULL;
+    for (unsigned n = 0; n < most; ) {
+        pc[n++] = u->regs.r[UNW_PC];
+        u->end = unw_step_sig(u, m);
+        if (u->end)
+            return n;
+    }
+    u->end = UNW_FULL;
+    return most;
+}
+
+/* The registers that unw_regs_of_perf wants in a sample, as bits of
+ * perf_event_attr's sample_regs_user, and DWARF's number of each bit's. */
+#if defined __x86_64__
+#define UNW_PERF_REGS (UINT64_C(0xff0000) | 0x1ff)
+static const uint8_t unw_perf_numbers[24] = {
+    0, 3, 2, 1, 4, 5, 6, 7, UNW_PC, 0, 0, 0, 0, 0, 0, 0,
+    8, 9, 10, 11, 12, 13, 14, 15 };
+#else
+#define UNW_PERF_REGS ((UINT64_C(1) << UNW_REGS) - 1)
+static const uint8_t unw_perf_numbers[UNW_REGS] = {
+    0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20,
+    21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, UNW_PC };
+#endif
+
+/* Set r to the registers of perf's sample: values in the order of the bits of
+ * UNW_PERF_REGS. */
+UNW_UNUSED
+static void unw_regs_of_perf(struct unw_regs *r, const uint64_t *values)
+{
+    r->known = 0;
+    for (unsigned bit = 0; bit < sizeof unw_perf_numbers; bit++)
+        if (UNW_PERF_REGS >> bit & 1) {
+            r->r[unw_perf_numbers[bit]] = *values++;
+            r->known |= UINT64_C(1) << unw_perf_numbers[bit];
+        }
+}
+
+/* ================================== 4 MEM ===================================
  * for     growable buffers, arenas, lists, pools, hashes, hash indexes
  * uses    nothing
  * owns    every allocation in the program: no other section calls malloc
@@ -1694,7 +2956,7 @@ static void mem_index_fini(struct index *x)
     *x = (struct index){0};
 }
 
-/* =================================== 4 NUM ===================================
+/* ================================== 5 NUM ===================================
  * for     saturating arithmetic and big-endian numbers
  * uses    MEM
  * owns    nothing
@@ -1772,7 +3034,7 @@ static void num_put_be(struct buf *b, uint64_t v, unsigned n)
         mem_put_byte(b, (uint8_t)(v >> 8 * n));
 }
 
-/* =================================== 5 TXT ===================================
+/* ================================== 6 TXT ===================================
  * for     text in and out: strict numbers, durations, sizes, UTF-8, base64,
  *         percent-encoding, formatted appends, the one-line error
  * uses    MEM
@@ -2552,7 +3814,7 @@ static void txt_put_fitting(struct buf *b, struct slice name, size_t n,
     }
 }
 
-/* =================================== 6 SYS ===================================
+/* ================================== 7 SYS ===================================
  * for     the system: clocks, whole files read and replaced, named threads,
  *         child processes with a time limit, usable CPUs
  * uses    MEM, TXT
@@ -3058,7 +4320,7 @@ static uint64_t sys_raise_file_limit(void)
     return setrlimit(RLIMIT_NOFILE, &up) ? r.rlim_cur : up.rlim_cur;
 }
 
-/* =================================== 7 RE ====================================
+/* =================================== 8 RE ===================================
  * for     regular expressions in RE2's syntax: does one match somewhere?
  * uses    MEM, TXT
  * owns    the compiled expression until re_fini
@@ -4172,7 +5434,7 @@ static bool re_gave_up(const struct re *r)
     return r->run && r->run->gave_up;
 }
 
-/* =================================== 8 JS ====================================
+/* =================================== 9 JS ===================================
  * for     JSON: written step by step into a buffer, read in place
  * uses    MEM, TXT
  * owns    nothing: a writer borrows its buf
@@ -4645,7 +5907,7 @@ static uint64_t js_get_uint(const struct js_value *v)
            txt_slice_number(v->text, 0, UINT64_MAX, &n) ? 0 : n;
 }
 
-/* =================================== 9 PB ====================================
+/* ================================== 10 PB ===================================
  * for     reading and writing protobuf's wire format, without a schema
  * uses    MEM
  * owns    nothing: a reader borrows its bytes, a writer borrows its buf
@@ -4884,7 +6146,7 @@ static void pb_put_message(struct buf *b, uint32_t number, struct buf *part)
     part->len = 0;
 }
 
-/* =================================== 10 GZ ===================================
+/* ================================== 11 GZ ===================================
  * for     compressing and inflating gzip files and zlib streams
  * uses    MEM
  * owns    the zlib streams while a call runs
@@ -5044,7 +6306,7 @@ static int gz_gzip_pack(const void *src, size_t n, struct buf *out)
     return ok ? GP_OK : GP_ENOMEM;
 }
 
-/* ================================== 11 HDR ===================================
+/* ================================== 12 HDR ==================================
  * for     latency histogram: 1 ns to 1 h with 3 significant digits, in fixed
  *         memory; HdrHistogram's formats
  * uses    MEM, NUM, TXT, GZ
@@ -5310,7 +6572,7 @@ static void hdr_put_hgrm(const struct hdr *h, struct buf *b)
              (double)h->max / 1e6, h->n, HDR_BUCKETS, 2 * HDR_HALF);
 }
 
-/* ================================== 12 ELF ===================================
+/* ================================== 13 ELF ==================================
  * for     address -> mapping, function, line and inlined calls, by
  *         /proc/self/maps, the symbol tables of the mapped files and addr2line
  * uses    MEM, TXT, SYS
@@ -6000,7 +7262,7 @@ static void elf_find_all(struct elf *m, struct elf_spot *spot, size_t n)
     elf_name_all(m, spot, n);
 }
 
-/* ================================== 13 SMP ===================================
+/* ================================== 14 SMP ==================================
  * for     the sampler: timers that signal threads, a handler that stores a
  *         stack, a ring from which stacks are taken
  * uses    RING, TXT, SYS
@@ -6486,7 +7748,7 @@ static uint64_t smp_lost(void)
     return g ? atomic_load_explicit(&g->lost, memory_order_relaxed) : 0;
 }
 
-/* =================================== 14 PP ===================================
+/* ================================== 15 PP ===================================
  * for     profile.proto: read, check, build, write
  * uses    MEM, TXT, PB, GZ
  * owns    struct pp: everything in it lives until pp_fini
@@ -7658,7 +8920,7 @@ static void pp_clone_names_fini(struct pp *p)
     *p = (struct pp){0};
 }
 
-/* ================================= 15 LEGACY =================================
+/* ================================ 16 LEGACY =================================
  * for     reading profiles of gperftools and of the Java agent
  * uses    MEM, TXT, PB, PP
  * owns    nothing
@@ -8170,7 +9432,7 @@ static int legacy_read(struct pp_reader *r)
     return legacy_fill(r, &w, period_us, java);
 }
 
-/* ================================= 16 IMPORT =================================
+/* ================================ 17 IMPORT =================================
  * for     profiles of other tools: folded stacks, perf script, pprof's text,
  *         jemalloc, V8's .cpuprofile, speedscope
  * uses    MEM, NUM, TXT, JS, PP, LEGACY
@@ -10297,7 +11559,7 @@ static int import_stream(struct pp *p, int fd, struct slice begin,
     return e;
 }
 
-/* ================================= 17 SYMBOL =================================
+/* ================================ 18 SYMBOL =================================
  * for     names of functions for a profile that has none, from the symbols
  *         of the files that its mappings name, where this machine has them
  * uses    MEM, TXT, ELF, PP, IMPORT
@@ -10450,7 +11712,7 @@ static int symbol_name_all(struct pp *p, int64_t taken_s, struct buf *note)
     return x.err;
 }
 
-/* ================================= 18 MERGE ==================================
+/* ================================= 19 MERGE =================================
  * for     merging profiles into one, as pprof does
  * uses    MEM, NUM, TXT, PP
  * owns    nothing
@@ -10808,7 +12070,7 @@ static int merge_profiles(struct pp *to, const struct pp *p, size_t n,
     return e;
 }
 
-/* ================================== 19 FIG ===================================
+/* ================================== 20 FIG ==================================
  * for     a run's figures: comments of a profile, kept true by merge and filter
  * uses    MEM, TXT, PP
  * owns    the names of the keys
@@ -11160,7 +12422,7 @@ static void fig_notes_fini(struct fig_notes *t)
     *t = (struct fig_notes){0};
 }
 
-/* ================================== 20 REC ===================================
+/* ================================== 21 REC ==================================
  * for     the recorder: finds threads and arms their timers; adds samples up in
  *         one table of stacks; takes marks, and copies what is between two
  * uses    RING, MEM, TXT, SYS, SMP, PP, FIG
@@ -11873,7 +13135,7 @@ static void rec_window_close(struct rec_mark *from)
     rec_mark_fini(from);
 }
 
-/* ================================= 21 BUILD ==================================
+/* ================================= 22 BUILD =================================
  * for     making a profile of what REC recorded between two marks
  * uses    MEM, TXT, SYS, ELF, SMP, PP, FIG, REC
  * owns    nothing
@@ -12251,7 +13513,7 @@ static int build_profile_now(const struct rec_mark *from,
     return e;
 }
 
-/* ================================== 22 VIEW ==================================
+/* ================================= 23 VIEW ==================================
  * for     one sample type of a profile by function: self and total values,
  *         sample counts, sort orders; call trees; call edges; pprof's units
  * uses    MEM, NUM, TXT, PP, FIG
@@ -13421,7 +14683,7 @@ static int view_label_units_init(struct view_label_units *k, const struct pp *p)
     return GP_OK;
 }
 
-/* ================================= 23 FILTER =================================
+/* ================================ 24 FILTER =================================
  * for     pprof's filters by name and label; labels as frames; drop_frames
  * uses    MEM, TXT, RE, PP, VIEW
  * owns    struct filter
@@ -14088,7 +15350,7 @@ static int filter_apply(struct pp *p, struct filter *f, struct gp_why *why)
                     "--tagroot, --tagleaf: too many frames") : GP_OK;
 }
 
-/* ================================= 24 GRAIN ==================================
+/* ================================= 25 GRAIN =================================
  * for     granularity: frames named by function, file, line, address or module
  * uses    MEM, TXT, PP
  * owns    nothing: the names are the profile's
@@ -14247,7 +15509,7 @@ static int grain_apply(struct pp *p, enum grain_by grain, struct gp_why *why)
     return GP_OK;
 }
 
-/* ================================== 25 CAT ===================================
+/* ================================== 26 CAT ==================================
  * for     what kind of work a function does: categories, and the rules that
  *         map a function to one, built in and the user's
  * uses    MEM, TXT, PP, VIEW, GRAIN
@@ -16446,7 +17708,7 @@ static int cat_aggregate(struct pp *p, const struct cat_rules *rules,
     return GP_OK;
 }
 
-/* ================================== 26 STAT ==================================
+/* ================================= 27 STAT ==================================
  * for     intervals of shares, effective sample sizes, tests of differences
  * uses    MEM, NUM, VIEW
  * owns    nothing
@@ -16614,7 +17876,7 @@ static int stat_significant(const double *p, size_t n, double *limit)
     return GP_OK;
 }
 
-/* ================================== 27 ANL ===================================
+/* ================================== 28 ANL ==================================
  * for     the analysis: shares by category, trust, utilisation, verdict, advice
  * uses    MEM, NUM, TXT, PP, FIG, VIEW, CAT, STAT
  * owns    struct anl and its texts
@@ -18468,7 +19730,7 @@ static int anl_run(const struct pp *p, const struct anl_config *c,
     return e == GP_ENOMEM ? txt_fail(why, e, "out of memory") : e;
 }
 
-/* ================================ 28 COMPARE =================================
+/* ================================ 29 COMPARE ================================
  * for     two profiles beside each other; assertions on one or on both
  * uses    MEM, TXT, RE, PP, VIEW, CAT, STAT, ANL
  * owns    struct compare_diff, struct compare_assert
@@ -19048,7 +20310,7 @@ static int compare_assert_test(struct compare_assert *t, const struct anl *a,
     return e;
 }
 
-/* ================================== 29 SVG ===================================
+/* ================================== 30 SVG ==================================
  * for     flame graph: one self-contained SVG of a profile, or of two
  * uses    MEM, NUM, TXT, PP, MERGE, VIEW, CAT, STAT, ANL, COMPARE
  * owns    struct svg while svg_write runs
@@ -20265,7 +21527,7 @@ static int svg_write(const struct pp *p, const struct svg_config *config,
     return e;
 }
 
-/* ================================== 30 DSC ===================================
+/* ================================== 31 DSC ==================================
  * for     protobuf descriptors: files, names, imports; messages <-> JSON
  * uses    MEM, TXT, JS, PB
  * owns    struct dsc: its tables; the descriptors are borrowed
@@ -21927,7 +23189,7 @@ static int dsc_decode(const struct dsc *d, const struct dsc_symbol *s,
     return e ? e : b->err;
 }
 
-/* ================================== 31 NET ===================================
+/* ================================== 32 NET ==================================
  * for     addresses, sockets; per thread an event loop, timers, posted tasks
  * uses    MEM, TXT, SYS
  * owns    a loop's epoll, eventfd and buffers; sockets are the caller's
@@ -22809,7 +24071,7 @@ static void net_loop_join(struct net_loop *l, pthread_t thread, bool *running)
     *running = false;
 }
 
-/* =================================== 32 CS ===================================
+/* ================================== 33 CS ===================================
  * for     a client's HTTP/2 session: frames, streams, windows (HPACK: nghttp2)
  * uses    MEM, NUM, TXT
  * owns    output, a partly received frame, HPACK tables; not the streams
@@ -23861,7 +25123,7 @@ static int cs_init(struct cs *s, struct pool *pool)
            nghttp2_hd_inflate_new2(&s->inflater, &s->mem) ? GP_ENOMEM : GP_OK;
 }
 
-/* ================================= 33 FLOOD ==================================
+/* ================================= 34 FLOOD =================================
  * for     flood protection of a server: charges its input frames to budgets
  * uses    NUM
  * owns    nothing: struct flood is a part of its connection
@@ -24072,7 +25334,7 @@ static bool flood_midway(const struct flood *f)
     return f->have || f->left || f->block;
 }
 
-/* =================================== 34 H2 ===================================
+/* ================================== 35 H2 ===================================
  * for     one HTTP/2 connection: a server's over nghttp2, a client's over CS
  * uses    MEM, NUM, NET, CS, FLOOD
  * owns    the socket, a server's nghttp2 session and the bytes not yet sent
@@ -25032,7 +26294,7 @@ static int h2_kit_init(struct h2_kit *k)
     return GP_OK;
 }
 
-/* ================================== 35 JOB ===================================
+/* ================================== 36 JOB ==================================
  * for     jobs that any loop of a pool may run, and their return
  * uses    MEM, NET
  * owns    nothing: a job belongs to the loop that shares it
@@ -25125,7 +26387,7 @@ static struct job *job_collect(struct job_inbox *in)
     return first;
 }
 
-/* ================================== 36 RPC ===================================
+/* ================================== 37 RPC ==================================
  * for     gRPC, what both ends share: framing, timeouts, status, metadata
  * uses    MEM, NUM, TXT
  * owns    nothing
@@ -25351,7 +26613,7 @@ static bool rpc_meta_binary(struct slice key)
     return key.n > 4 && !memcmp(key.p + key.n - 4, "-bin", 4);
 }
 
-/* ================================= 37 SERVER =================================
+/* ================================ 38 SERVER =================================
  * for     a gRPC server: event loops, connections, calls, methods
  * uses    MEM, NUM, TXT, SYS, GZ, SMP, REC, NET, FLOOD, H2, JOB, RPC
  * owns    struct gp_server, its threads and sockets; calls, till streams close
@@ -27420,7 +28682,7 @@ static uint64_t server_drain(struct gp_server *s, int64_t grace_ns)
     return net_get(&s->cut);
 }
 
-/* ================================= 38 CLIENT =================================
+/* ================================ 39 CLIENT =================================
  * for     a client's gRPC calls on one connection
  * uses    MEM, NUM, TXT, GZ, NET, CS, H2, RPC
  * owns    the decoder of a compressed reply; all else is the caller's
@@ -27978,7 +29240,7 @@ static int client_connect_fail(const struct client_conn *c, const char *addr,
     return txt_fail(why, GP_EIO, "connect %s: %s", addr, text);
 }
 
-/* ================================== 39 SVC ===================================
+/* ================================== 40 SVC ==================================
  * for     the services of serve: Greeter, Health, Reflection and TestService
  * uses    MEM, TXT, PB, DSC, RPC, SERVER
  * owns    its services' data; the caller holds struct svc_greeter
@@ -28797,7 +30059,7 @@ static int svc_test_add(struct gp_server *s, struct gp_why *why)
     return SVC_ADD(s, m, why);
 }
 
-/* ================================== 40 WEB ===================================
+/* ================================== 41 WEB ==================================
  * for     the debug endpoint: HTTP/1.1 for people, scrapers and pprof
  * uses    MEM, TXT, SYS, JS, ELF, SMP, PP, FIG, REC, BUILD, SVG, NET, H2, RPC,
  *         SERVER
@@ -30117,7 +31379,7 @@ static int web_start(struct gp_debug *w, struct gp_why *why)
     return e;
 }
 
-/* ================================== 41 API ===================================
+/* ================================== 42 API ==================================
  * for     what grpcprof.h promises to other programs, and to CLI
  * uses    MEM, TXT, SYS, SMP, PP, FIG, REC, BUILD, SVG, SERVER, SVC, WEB
  * owns    struct gp_profiler; the server is SERVER's, the endpoint WEB's
@@ -30438,7 +31700,7 @@ void *gp_call_alloc(struct gp_call *call, size_t n)
 
 #ifndef GRPCPROF_LIBRARY
 
-/* ================================ 42 REFLECT =================================
+/* ================================ 43 REFLECT ================================
  * for     a server's descriptors, asked for by gRPC server reflection
  * uses    MEM, TXT, SYS, PB, DSC, NET, H2, RPC, CLIENT
  * owns    a connection while reflect_ask runs
@@ -30706,7 +31968,7 @@ static int reflect_service(const char *target, struct slice service,
     return e;
 }
 
-/* ================================= 43 FETCH ==================================
+/* ================================= 44 FETCH =================================
  * for     HTTP: GET of a profile, and a server's profile of the time that a
  *         load measures
  * uses    MEM, TXT, SYS, JS, GZ, NET
@@ -31596,7 +32858,7 @@ static void fetch_end(struct fetch_profile *p)
     fetch_ask(p, query, &w);
 }
 
-/* ================================== 44 RES ===================================
+/* ================================== 45 RES ==================================
  * for     the result of a load run: its figures, merging, what limited the
  *         run, assertions, and JSON both ways
  * uses    MEM, TXT, SYS, JS, HDR, STAT, ANL, RPC, CLIENT, FETCH
@@ -33554,7 +34816,7 @@ static void res_append(struct res *r, struct res *f)
     res_fini(f);
 }
 
-/* ================================== 45 LOAD ==================================
+/* ================================= 46 LOAD ==================================
  * for     the load generator: many clients, in a closed loop or by a schedule
  * uses    MEM, TXT, SYS, HDR, NET, CS, H2, RPC, CLIENT, RES, FETCH
  * owns    its threads, connections and calls while load_run runs
@@ -35239,7 +36501,7 @@ static int load_run(const struct res_config *k, struct res *result,
     return e;
 }
 
-/* ================================== 46 DOC ===================================
+/* ================================== 47 DOC ==================================
  * for     the report of a profile as text, Markdown, HTML and JSON
  * uses    MEM, NUM, TXT, RE, JS, PP, FIG, VIEW, CAT, STAT, ANL, COMPARE
  * owns    nothing: writers append to the caller's buf
@@ -37295,7 +38557,7 @@ static void doc_report_json(struct buf *b, const struct anl *a,
     mem_put_byte(b, '\n');
 }
 
-/* ================================= 47 PPROF ==================================
+/* ================================= 48 PPROF =================================
  * for     pprof's views: top, tree, peek, traces, raw, tags
  * uses    MEM, NUM, TXT, RE, PP, MERGE, VIEW, DOC
  * owns    nothing: writers append to the caller's buf, and doc_drain it
@@ -38014,7 +39276,7 @@ static int pprof_report_tags(struct buf *b, const struct pp *p,
     return !e && b->err ? txt_fail(why, b->err, "out of memory") : e;
 }
 
-/* ================================ 48 FOREIGN =================================
+/* ================================ 49 FOREIGN ================================
  * for     other tools' formats: folded stacks, callgrind, speedscope
  * uses    MEM, NUM, TXT, JS, PP, VIEW, CAT, DOC, PPROF
  * owns    nothing: writers append to the caller's buf
@@ -38280,7 +39542,7 @@ static int foreign_folded(struct buf *b, const struct pp *p,
     return e;
 }
 
-/* ================================ 49 LOADDOC =================================
+/* ================================ 50 LOADDOC ================================
  * for     documents of load: text, CSV, HTML, Prometheus
  * uses    MEM, TXT, HDR, STAT, ANL, RPC, CLIENT, RES, LOAD, DOC
  * owns    nothing: writers append to the caller's buf
@@ -39236,7 +40498,7 @@ static void loaddoc_html(struct buf *b, const struct res_report *t)
     mem_fini(&text);
 }
 
-/* ================================== 50 SAY ===================================
+/* ================================== 51 SAY ==================================
  * for     what the commands print: results, notes, errors, progress
  * uses    MEM, TXT, SYS
  * owns    stdout, stderr
@@ -39416,7 +40678,7 @@ static void say_violated(const char *what, struct buf *text)
     mem_fini(text);
 }
 
-/* ================================== 51 OPT ===================================
+/* ================================== 52 OPT ==================================
  * for     tables of options: parsing, help, man page, completion
  * uses    MEM, TXT, SAY
  * owns    nothing
@@ -40112,7 +41374,7 @@ static void opt_put_bash(struct buf *b, const struct opt_command *list,
              "    fi\n}\ncomplete -o filenames -F _grpcprof grpcprof\n");
 }
 
-/* ================================= 52 SERVE ==================================
+/* ================================= 53 SERVE =================================
  * for     the command serve
  * uses    MEM, TXT, SYS, SMP, ANL, SERVER, SVC, WEB, API, SAY, OPT
  * owns    SIGINT, SIGTERM, SIGHUP and SIGUSR1 while serve runs
@@ -40577,7 +41839,7 @@ out:
     return status;
 }
 
-/* ================================== 53 MSG ===================================
+/* ================================== 54 MSG ==================================
  * for     what load sends: messages and metadata
  * uses    MEM, TXT, SYS, JS, PB, DSC, RPC, CLIENT, SVC, REFLECT, RES, LOAD,
  *         SAY, OPT
@@ -40933,7 +42195,7 @@ static void msg_fini(struct msg *c)
     mem_fini(&c->set);
 }
 
-/* ================================ 54 LOADCMD =================================
+/* ================================ 55 LOADCMD ================================
  * for     the command load, and results of load in files
  * uses    MEM, TXT, SYS, JS, HDR, SMP, PP, IMPORT, FIG, ANL, DSC, FETCH, RES,
  *         LOAD, LOADDOC, SAY, OPT, MSG
@@ -41809,7 +43071,7 @@ static int loadcmd_run(const struct opt_command *cmd)
     return status;
 }
 
-/* ================================= 55 REPORT =================================
+/* ================================ 56 REPORT =================================
  * for     the command report
  * uses    MEM, TXT, SYS, RE, JS, ELF, PP, IMPORT, SYMBOL, MERGE, FIG, VIEW,
  *         FILTER, GRAIN, CAT, ANL, COMPARE, SVG, FETCH, RES, DOC, PPROF,
@@ -43030,7 +44292,7 @@ static int report_run(const struct opt_command *cmd)
     return status;
 }
 
-/* ================================== 56 CLI ===================================
+/* ================================== 57 CLI ==================================
  * for     the commands and their help, and main
  * uses    MEM, TXT, SAY, OPT, SERVE, LOADCMD, REPORT
  * owns    the exit status

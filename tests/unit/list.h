@@ -1,3 +1,5 @@
+/* unw.c */
+#include "unw_list.h"
 /* base.c */
 TEST(mem_buf_grows_and_keeps_its_bytes),
 TEST(mem_failure_is_sticky),

@@ -18,6 +18,7 @@ static const char *unit_name;
                    #cond);                                                    \
     } while (0)
 
+#include "unw.c"
 #include "base.c"
 #include "profile.c"
 #include "import.c"

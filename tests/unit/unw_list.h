@@ -1,0 +1,1 @@
+TEST(unw_agrees_with_backtrace),
