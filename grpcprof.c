@@ -188,6 +188,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <sys/utsname.h>
@@ -343,6 +344,12 @@ enum {
     /* Bytes of addr2line's output for one file: 100,000 addresses with six
      * inlined calls each.  If it is longer, the file's lines are unknown. */
     ELF_ANSWER_BYTES = 64 << 20,
+
+    /* Bytes of /proc/PID/maps, where more are an error: some 600,000 mappings,
+     * and Linux permits 65,530 unless told otherwise.  Executable mappings
+     * kept, with those that are gone; further ones have no names. */
+    ELF_MAPS_BYTES = 64 << 20,
+    ELF_MOST_MAPS  = 64 << 10,
 };
 
 /* Time to look up all lines of a profile; the others stay unknown.  addr2line
@@ -6573,16 +6580,23 @@ static void hdr_put_hgrm(const struct hdr *h, struct buf *b)
 }
 
 /* ================================== 13 ELF ==================================
- * for     address -> mapping, function, line and inlined calls, by
- *         /proc/self/maps, the symbol tables of the mapped files and addr2line
+ * for     address -> mapping, by /proc/PID/maps; place in a file -> function,
+ *         line and inlined calls, by its symbol tables and addr2line
  * uses    MEM, TXT, SYS
- * owns    struct elf: the mapped files and everything found in them
+ * owns    struct elf_space: the code mapped in a process; struct elf: files
+ *         and everything found in them
  * spec    [ELF] System V gABI; proc(5); vdso(7); addr2line(1), objcopy(1)
  * prefix  elf_
  * runs    any thread, after sampling; never in a signal handler
  *
  *   file offset = pc - mapping.start + mapping.offset
  *   symbol value = file offset - p_offset + p_vaddr   of its PT_LOAD segment
+ *
+ * A space is read while its process lives.  Files are opened later, and give
+ * names only if they have the inode that was mapped:
+ *
+ *   7f1c-7f1d r-xp 00002000 fe:00 2470   /usr/lib/libm.so.6
+ *   start-limit    offset   device inode   path
  *
  * Names come from .symtab, .dynsym and the separate debug file.  That is the
  * file of the same build id, /usr/lib/debug/.build-id/ab/cdef.debug, or the
@@ -6635,8 +6649,36 @@ struct elf_image {                      /* a file's bytes */
     struct elf_parts *parts;            /* owned; NULL: p has all */
 };
 
+enum elf_kind {                         /* what is mapped */
+    ELF_MAP_FILE, ELF_MAP_VDSO,
+    ELF_MAP_MEMFD,                      /* a file without a name, or code made
+                                         * by a JIT */
+    ELF_MAP_ANON,                       /* code made by a JIT */
+    ELF_MAP_OTHER,                      /* of the kernel, such as [vsyscall] */
+};
+
+struct elf_map {                        /* executable memory of a process */
+    uint64_t start, limit, offset;      /* addresses; bytes into the file */
+    uint64_t device, inode;             /* elf_device; 0: no file */
+    const char *path;                   /* owned by the space's arena */
+    enum elf_kind kind;
+};
+
+struct elf_space {                      /* all zero: nothing is mapped */
+    struct elf_map *map;                /* owned; by start, not overlapping */
+    size_t nmaps, map_cap;
+    struct arena arena;                 /* owned: paths */
+    pid_t pid;                          /* 0: this process */
+    pid_t inner_pid;                    /* in its own pid namespace */
+    uid_t uid;                          /* whose process it is */
+    uint64_t device, inode;             /* of its program; 0: not known */
+    bool other_root;                    /* its paths are not ours */
+};
+
 struct elf_file {
     const char *path;                   /* owned by elf's arena */
+    const struct elf_space *space;      /* borrowed; NULL: path is all */
+    const struct elf_map *map;          /* one of space's with this file */
     struct elf_image image, debug;      /* the file; its debug file */
     struct buf answer;                  /* addr2line's output, cut up */
     struct elf_load *load;              /* owned */
@@ -6646,17 +6688,11 @@ struct elf_file {
     bool tried;                         /* elf_load ran, successful or not */
 };
 
-struct elf_map {
-    uint64_t start, limit, offset;      /* addresses; bytes into the file */
-    uint32_t file;                      /* row of elf.file */
-};
-
 struct elf {
     struct arena arena;                 /* owned: paths */
-    struct elf_map  *map;               /* owned; executable ones, by start */
-    struct elf_file *file;              /* owned; row 0 is the program */
+    struct elf_file *file;              /* owned */
     struct elf_call *call;              /* owned: of all spots */
-    size_t nmaps, map_cap, nfiles, file_cap, ncalls, call_cap;
+    size_t nfiles, file_cap, ncalls, call_cap;
 };
 
 struct elf_call {                       /* a function and a place in it */
@@ -6665,16 +6701,258 @@ struct elf_call {                       /* a function and a place in it */
     int64_t line;                       /* 0: not known */
 };
 
-struct elf_spot {                       /* an address and what is there */
-    uint64_t pc;                        /* in this process; set by the caller */
-    const struct elf_map *map;          /* borrowed from elf, or NULL */
+struct elf_spot {                       /* a place in a file, what is there */
+    uint32_t file;                      /* row of elf.file, or MEM_NONE */
+    uint64_t offset;                    /* bytes into it */
     const char *name;                   /* of the function, or NULL */
-    uint64_t value;                     /* pc as a symbol value, if name */
+    uint64_t value;                     /* offset as a symbol value, if name */
     size_t   call, ncalls;              /* rows of elf.call, innermost first */
 };
 
 /* Where distributions keep debug files; tests set their own. */
 static const char *elf_debug_root = "/usr/lib/debug";
+
+/* ---- spaces: the code mapped in a process ---- */
+
+/* Return the device with the numbers of a line of maps or of stat. */
+static uint64_t elf_device(unsigned maj, unsigned min)
+{
+    return (uint64_t)maj << 32 | min;
+}
+
+/* True if a file that is mapped as inode of device is the one of st.  A file
+ * system of its own device, which has no major number, such as btrfs and
+ * overlay, maps and stats it under different ones. */
+static bool elf_is_mapped(uint64_t device, uint64_t inode,
+                          const struct stat *st)
+{
+    uint64_t other = elf_device(major(st->st_dev), minor(st->st_dev));
+    return inode && inode == st->st_ino &&
+           (device == other || !(device >> 32) || !(other >> 32));
+}
+
+/* Write the path of what in /proc/PID, or of this process if pid is 0. */
+static void elf_proc_path(char *path, size_t size, pid_t pid, const char *what)
+{
+    if (pid)
+        snprintf(path, size, "/proc/%ld/%s", (long)pid, what);
+    else
+        snprintf(path, size, "/proc/self/%s", what);
+}
+
+/* Return what is mapped under path. */
+static enum elf_kind elf_kind_of(const char *path)
+{
+    static const char *const anon[] = { "//anon", "/anon_hugepage", "/SYSV",
+        "/dev/zero", "[anon", "[heap]", "[stack" };
+    struct slice s = txt_slice(path);
+    if (!strcmp(path, "[vdso]"))
+        return ELF_MAP_VDSO;
+    if (txt_starts(s, "/memfd:"))
+        return ELF_MAP_MEMFD;
+    for (size_t i = 0; i < sizeof anon / sizeof *anon; i++)
+        if (txt_starts(s, anon[i]))
+            return ELF_MAP_ANON;
+    return *path == '/' ? ELF_MAP_FILE : *path ? ELF_MAP_OTHER : ELF_MAP_ANON;
+}
+
+/* Append k to s, with a copy of its path; beyond ELF_MOST_MAPS drop it. */
+static int elf_space_add(struct elf_space *s, const struct elf_map *k)
+{
+    if (s->nmaps == ELF_MOST_MAPS)
+        return GP_OK;
+    const char *last = s->nmaps ? s->map[s->nmaps - 1].path : NULL;
+    const char *path = last && !strcmp(last, k->path) ? last
+        : mem_arena_dup(&s->arena, k->path, strlen(k->path));
+    struct elf_map *to = path ? MEM_ADD(s->map, s->nmaps, s->map_cap) : NULL;
+    if (!to)
+        return GP_ENOMEM;
+    *to = *k;
+    to->path = path;
+    return GP_OK;
+}
+
+/* Append the mapping in a line of maps to s if it is executable. */
+static int elf_read_map(struct elf_space *s, const char *line)
+{
+    struct elf_map k = {0};
+    unsigned maj, min;
+    char perms[8];
+    int path = 0;
+    if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s %" SCNx64 " %x:%x %" SCNu64
+               " %n", &k.start, &k.limit, perms, &k.offset, &maj, &min,
+               &k.inode, &path) != 7 ||
+        perms[2] != 'x' || k.limit <= k.start ||
+        (s->nmaps && k.start < s->map[s->nmaps - 1].limit))
+        return GP_OK;
+    k.device = elf_device(maj, min);
+    k.path = path ? line + path : "";
+    k.kind = elf_kind_of(k.path);
+    return elf_space_add(s, &k);
+}
+
+/* Set how the process of s differs from us: its root and its pid. */
+static void elf_space_place(struct elf_space *s)
+{
+    static const char *const what[] = { "ns/mnt", "root/" };
+    struct stat st, own;
+    struct buf b = {0};
+    char path[64];
+    elf_proc_path(path, sizeof path, s->pid, "");
+    s->uid = stat(path, &st) ? geteuid() : st.st_uid;
+    s->inner_pid = s->pid ? s->pid : getpid();
+    for (int i = 0; s->pid && i < 2; i++) {
+        elf_proc_path(path, sizeof path, s->pid, what[i]);
+        bool known = !stat(path, &st);
+        elf_proc_path(path, sizeof path, 0, what[i]);
+        s->other_root |= known && !stat(path, &own) &&
+                         (st.st_ino != own.st_ino || st.st_dev != own.st_dev);
+    }
+    elf_proc_path(path, sizeof path, s->pid, "exe");
+    if (!stat(path, &st)) {
+        s->device = elf_device(major(st.st_dev), minor(st.st_dev));
+        s->inode = st.st_ino;
+    }
+    elf_proc_path(path, sizeof path, s->pid, "status");
+    if (!sys_read_file(path, ELF_NOTE_BYTES, &b, NULL)) {
+        const char *p = strstr(mem_string(&b), "\nNSpid:");
+        size_t n = p ? strcspn(p + 1, "\n") + 1 : 0;
+        while (n && isdigit((unsigned char)p[n - 1]))
+            n--;
+        long inner = n ? strtol(p + n, NULL, 10) : 0;
+        s->inner_pid = inner > 0 && inner <= INT_MAX ? (pid_t)inner
+                                                     : s->inner_pid;
+    }
+    mem_fini(&b);
+}
+
+/* Order mappings by their start, for qsort. */
+static int elf_by_address(const void *a, const void *b)
+{
+    const struct elf_map *x = a, *y = b;
+    return x->start < y->start ? -1 : x->start > y->start;
+}
+
+/* Add to s, which was read later than old, those parts of old's mappings that
+ * s has not: samples of a library that is gone still need its names. */
+static int elf_space_keep(struct elf_space *s, const struct elf_space *old)
+{
+    size_t now = s->nmaps, k = 0;
+    for (size_t i = 0; i < old->nmaps; i++) {
+        struct elf_map part = old->map[i];
+        while (k < now && s->map[k].limit <= part.start)
+            k++;
+        for (size_t j = k; part.start < part.limit; j++) {
+            uint64_t end = j < now && s->map[j].start < part.limit
+                         ? s->map[j].start : part.limit;
+            struct elf_map rest = part;
+            if (j < now && end < part.limit)
+                rest.start = s->map[j].limit < part.limit ? s->map[j].limit
+                                                          : part.limit;
+            else
+                rest.start = part.limit;
+            rest.offset += rest.start - part.start;
+            part.limit = end;
+            if (part.start < part.limit && elf_space_add(s, &part))
+                return GP_ENOMEM;
+            part = rest;
+        }
+    }
+    if (s->nmaps > now)
+        qsort(s->map, s->nmaps, sizeof *s->map, elf_by_address);
+    return GP_OK;
+}
+
+/* Release s, which is then empty. */
+static void elf_space_fini(struct elf_space *s)
+{
+    mem_free(s->map);
+    mem_arena_fini(&s->arena);
+    *s = (struct elf_space){0};
+}
+
+/* Make to, which is empty, a copy of s; empty after a failure. */
+static __attribute__((unused)) int
+elf_space_copy(struct elf_space *to, const struct elf_space *s)
+{
+    *to = *s;
+    to->map = NULL;
+    to->nmaps = to->map_cap = 0;
+    to->arena = (struct arena){0};
+    for (size_t i = 0; i < s->nmaps; i++)
+        if (elf_space_add(to, &s->map[i])) {
+            elf_space_fini(to);
+            return GP_ENOMEM;
+        }
+    return GP_OK;
+}
+
+/* Read what is mapped in process pid, 0: this one, into s.  If s is of that
+ * process already, mappings that are gone stay, unless others took their
+ * place.  A failure leaves s as it was. */
+static int elf_space_read(struct elf_space *s, pid_t pid, struct gp_why *why)
+{
+    struct elf_space now = { .pid = pid };
+    struct buf text = {0};
+    char path[64];
+    elf_proc_path(path, sizeof path, pid, "maps");
+    int e = sys_read_file(path, ELF_MAPS_BYTES, &text, why);
+    if (e) {
+        mem_fini(&text);
+        return e;
+    }
+    char *line = (char *)text.data, *end = line + text.len, *eol;
+    for (; !e && line < end && (eol = memchr(line, '\n', (size_t)(end - line)));
+         line = eol + 1) {
+        *eol = 0;
+        e = elf_read_map(&now, line);
+    }
+    bool ended = !now.nmaps && s->nmaps && s->pid == pid;   /* a zombie */
+    if (!e && !ended)
+        elf_space_place(&now);
+    if (!e && !ended && s->pid == pid)
+        e = elf_space_keep(&now, s);
+    mem_fini(&text);
+    if (e || ended) {
+        elf_space_fini(&now);
+        return e ? txt_fail(why, e, "%s: out of memory", path) : GP_OK;
+    }
+    elf_space_fini(s);
+    *s = now;
+    return GP_OK;
+}
+
+/* Return the mapping that holds pc, borrowed from s, or NULL. */
+static const struct elf_map *elf_space_find(const struct elf_space *s,
+                                            uint64_t pc)
+{
+    size_t lo = 0, hi = s->nmaps;
+    while (lo < hi) {                   /* first mapping that starts past pc */
+        size_t mid = lo + (hi - lo) / 2;
+        if (s->map[mid].start <= pc)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo && pc < s->map[lo - 1].limit ? &s->map[lo - 1] : NULL;
+}
+
+/* True if pc is in executable memory, of a file or not. */
+static __attribute__((unused)) bool
+elf_space_holds(const struct elf_space *s, uint64_t pc)
+{
+    return elf_space_find(s, pc) != NULL;
+}
+
+/* True if k is a mapping of the program of s. */
+static bool elf_is_program(const struct elf_space *s, const struct elf_map *k)
+{
+    return s->inode && k->inode == s->inode &&
+           (k->device == s->device || !(k->device >> 32) ||
+            !(s->device >> 32));
+}
+
+/* ---- files ---- */
 
 /* Return the n bytes at offset of m, or NULL if m ends before them.  They are
  * read, not mapped: a mapped file that another process shortens is a SIGBUS. */
@@ -6750,6 +7028,64 @@ static void elf_close(struct elf_image *m)
         close(m->fd);
     }
     *m = (struct elf_image){0};
+}
+
+/* Open the file at path as the process of s sees it.  Once it has ended, or
+ * if its root is ours, that is the file at path. */
+static struct elf_image elf_open_seen(const struct elf_space *s,
+                                      const char *path)
+{
+    char full[PATH_MAX], root[64];
+    elf_proc_path(root, sizeof root, s->pid, "root");
+    int n = s->other_root ? snprintf(full, sizeof full, "%s%s", root, path) : 0;
+    struct elf_image m = {0};
+    if (n > 0 && (size_t)n < sizeof full)
+        m = elf_open(full);
+    return m.size ? m : elf_open(path);
+}
+
+/* Open the file at path, which may be a debug file of f. */
+static struct elf_image elf_open_beside(const struct elf_file *f,
+                                        const char *path)
+{
+    return f->space ? elf_open_seen(f->space, path) : elf_open(path);
+}
+
+/* Open f as it was mapped: the program by /proc/PID/exe, which leads to it even
+ * if it was deleted; a file at its path if that has not been replaced; else, if
+ * we may, by /proc/PID/map_files.  An image of size 0: there is none. */
+static struct elf_image elf_open_mapped(const struct elf_file *f)
+{
+    const struct elf_space *s = f->space;
+    const struct elf_map *k = f->map;
+    struct elf_image m = {0};
+    struct stat st;
+    char path[96], name[64];
+    if (!s)
+        return elf_open(f->path);
+    snprintf(name, sizeof name, "map_files/%" PRIx64 "-%" PRIx64, k->start,
+             k->limit);
+    for (int i = elf_is_program(s, k) ? 0 : 1; i < 3; i++) {
+        elf_proc_path(path, sizeof path, s->pid, i ? name : "exe");
+        m = i == 1 ? elf_open_seen(s, f->path) : elf_open(path);
+        if (m.size && !fstat(m.fd, &st) &&
+            elf_is_mapped(k->device, k->inode, &st))
+            break;
+        elf_close(&m);
+    }
+    return m;
+}
+
+/* Return the vDSO: every process has the same one, so this process's. */
+static struct elf_image elf_open_vdso(void)
+{
+    const Elf64_Ehdr *h = (const void *)(uintptr_t)getauxval(AT_SYSINFO_EHDR);
+    struct elf_image m = { .p = (const void *)h, .size = sizeof *h, .fd = -1 };
+    if (!h)
+        return (struct elf_image){0};
+    if (elf_header(&m))                 /* section headers are at its end */
+        m.size = h->e_shoff + (size_t)h->e_shnum * h->e_shentsize;
+    return m;
 }
 
 /* Write the build id in the n bytes of notes at p, in hexadecimal, to
@@ -6918,7 +7254,7 @@ static struct elf_image elf_open_by_id(const struct elf_file *f)
         return (struct elf_image){0};
     snprintf(path, sizeof path, "%s/.build-id/%.2s/%s.debug", elf_debug_root,
              f->build_id, f->build_id + 2);
-    struct elf_image m = elf_open(path);
+    struct elf_image m = elf_open_beside(f, path);
     const uint8_t *note = elf_section(&m, ".note.gnu.build-id", &size);
     if (note)
         elf_read_note(id, note, size);
@@ -6963,7 +7299,8 @@ static struct elf_image elf_open_by_link(const struct elf_file *f)
                          i == 2 ? elf_debug_root : "", dir, f->path,
                          i == 1 ? ".debug/" : "", name);
         bool fits = n > 0 && (size_t)n < sizeof path;
-        struct elf_image m = fits ? elf_open(path) : (struct elf_image){0};
+        struct elf_image m = fits ? elf_open_beside(f, path)
+                                  : (struct elf_image){0};
         if (m.size && elf_crc(&m) == crc)
             return m;
         elf_close(&m);
@@ -6978,7 +7315,8 @@ static int elf_load(struct elf_file *f)
         return GP_OK;
     f->tried = true;
     if (!f->image.size)
-        f->image = elf_open(f->path);
+        f->image = f->map && f->map->kind == ELF_MAP_VDSO ? elf_open_vdso()
+                                                          : elf_open_mapped(f);
     int e = elf_read_segments(f);
     e = e ? e : elf_read_symbols(f, &f->image);
     f->debug = elf_open_by_id(f);
@@ -6995,49 +7333,30 @@ static int elf_load(struct elf_file *f)
     return e;
 }
 
-/* Return the row of the file at path, appended if new; MEM_NONE: no memory. */
-static uint32_t elf_add_file(struct elf *m, const char *path)
+/* Return the row of the file at path, mapped as map in space, both borrowed, or
+ * both NULL, appended if new; MEM_NONE: no memory. */
+static uint32_t elf_add_file(struct elf *m, const char *path,
+                             const struct elf_space *space,
+                             const struct elf_map *map)
 {
-    for (size_t i = 0; i < m->nfiles; i++)
-        if (!strcmp(m->file[i].path, path))
+    for (size_t i = 0; i < m->nfiles; i++) {
+        const struct elf_map *k = m->file[i].map;
+        bool same = map && k ? map->inode == k->inode &&
+                               map->device == k->device : map == k;
+        if (same && !strcmp(m->file[i].path, path))
             return (uint32_t)i;
+    }
     char *copy = mem_arena_dup(&m->arena, path, strlen(path));
     struct elf_file *f = copy ? MEM_ADD(m->file, m->nfiles, m->file_cap) : NULL;
     if (!f)
         return MEM_NONE;
     f->path = copy;
+    f->space = space;
+    f->map = map;
     return (uint32_t)m->nfiles - 1;
 }
 
-/* Append the mapping of a line of /proc/self/maps if it is code of a file or
- * the vDSO: "start-limit perms offset device inode   path". */
-static int elf_read_map(struct elf *m, char *line)
-{
-    struct elf_map k = {0};
-    char perms[8];
-    int path = 0;
-    line[strcspn(line, "\n")] = 0;
-    if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s %" SCNx64 " %*s %*s %n",
-               &k.start, &k.limit, perms, &k.offset, &path) != 4 ||
-        !path || perms[2] != 'x' || k.limit <= k.start)
-        return GP_OK;
-    const char *name = line + path;
-    bool vdso = !strcmp(name, "[vdso]");
-    if (*name != '/' && !vdso)
-        return GP_OK;
-    k.file = elf_add_file(m, name);
-    struct elf_map *p = MEM_ADD(m->map, m->nmaps, m->map_cap);
-    if (!p || k.file == MEM_NONE)
-        return GP_ENOMEM;
-    *p = k;
-    if (vdso)                           /* has no file but the mapping */
-        m->file[k.file].image = (struct elf_image){
-            .p = (void *)(uintptr_t)k.start, .size = k.limit - k.start,
-            .fd = -1 };
-    return GP_OK;
-}
-
-/* Release m, and unmap its files. */
+/* Release m, and close its files. */
 static void elf_fini(struct elf *m)
 {
     for (size_t i = 0; i < m->nfiles; i++) {
@@ -7048,58 +7367,40 @@ static void elf_fini(struct elf *m)
         mem_free(m->file[i].symbol);
     }
     mem_free(m->call);
-    mem_free(m->map);
     mem_free(m->file);
     mem_arena_fini(&m->arena);
     *m = (struct elf){0};
 }
 
-/* Read this process's mappings into m. */
-static int elf_init(struct elf *m, struct gp_why *why)
+/* Set file[i] to the row of the file that mapping i of s is of, added to m if
+ * new, and to MEM_NONE if it is of none.  m borrows s. */
+static int elf_add_space(struct elf *m, const struct elf_space *s,
+                         uint32_t *file)
 {
-    char line[PATH_MAX + 128], program[PATH_MAX];
-    int e = GP_OK;
-    *m = (struct elf){0};
-    ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
-    program[n < 0 ? 0 : n] = 0;
-    FILE *f = fopen("/proc/self/maps", "re");
-    if (!f)
-        return txt_fail(why, GP_EIO, "/proc/self/maps: %s", strerror(errno));
-    if (elf_add_file(m, program) == MEM_NONE)
-        e = GP_ENOMEM;
-    else                /* not its path, which may lead to a newer program */
-        m->file[0].image = elf_open("/proc/self/exe");
-    while (!e && fgets(line, sizeof line, f))
-        e = elf_read_map(m, line);
-    fclose(f);
-    if (e) {
-        txt_fail(why, e, "out of memory while reading /proc/self/maps");
-        elf_fini(m);
+    for (size_t i = 0; i < s->nmaps; i++) {
+        const struct elf_map *k = &s->map[i];
+        file[i] = MEM_NONE;
+        if (k->kind > ELF_MAP_MEMFD)
+            continue;
+        if ((file[i] = elf_add_file(m, k->path, s, k)) == MEM_NONE)
+            return GP_ENOMEM;
+        struct elf_file *f = &m->file[file[i]];
+        if (k->kind != ELF_MAP_MEMFD)
+            continue;
+        if (elf_load(f))
+            return GP_ENOMEM;
+        if (!f->nload)                  /* code of a JIT, and no file */
+            file[i] = MEM_NONE;
     }
-    return e;
+    return GP_OK;
 }
 
-/* Return the mapping that holds pc, borrowed from m, or NULL. */
-static const struct elf_map *elf_find_map(const struct elf *m, uint64_t pc)
+/* Set *v to the symbol value of a file's offset; false if that is in no segment
+ * of it.  The file's first use reads its tables. */
+static bool elf_symbol_value(struct elf *m, uint32_t file, uint64_t offset,
+                             uint64_t *v)
 {
-    size_t lo = 0, hi = m->nmaps;
-    while (lo < hi) {                   /* first mapping that starts past pc */
-        size_t mid = lo + (hi - lo) / 2;
-        if (m->map[mid].start <= pc)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo && pc < m->map[lo - 1].limit ? &m->map[lo - 1] : NULL;
-}
-
-/* Set *v to the symbol value of pc, which is in map k; false if pc is in no
- * segment of the file.  The file's first use reads its tables. */
-static bool elf_symbol_value(struct elf *m, const struct elf_map *k,
-                             uint64_t pc, uint64_t *v)
-{
-    struct elf_file *f = &m->file[k->file];
-    uint64_t offset = pc - k->start + k->offset;
+    struct elf_file *f = &m->file[file];
     if (elf_load(f))
         return false;
     for (size_t i = 0; i < f->nload; i++)
@@ -7111,13 +7412,13 @@ static bool elf_symbol_value(struct elf *m, const struct elf_map *k,
     return false;
 }
 
-/* Return the name, borrowed from m, of the function at pc in map k, or NULL. */
-static const char *elf_find_name(struct elf *m, const struct elf_map *k,
-                                 uint64_t pc)
+/* Return the name, borrowed from m, of the function at offset of a file, or
+ * NULL. */
+static const char *elf_find_name(struct elf *m, uint32_t file, uint64_t offset)
 {
-    struct elf_file *f = &m->file[k->file];
+    struct elf_file *f = &m->file[file];
     uint64_t v = 0;
-    size_t lo = 0, hi = elf_symbol_value(m, k, pc, &v) ? f->nsymbols : 0;
+    size_t lo = 0, hi = elf_symbol_value(m, file, offset, &v) ? f->nsymbols : 0;
     while (lo < hi) {                   /* first symbol that starts past v */
         size_t mid = lo + (hi - lo) / 2;
         if (f->symbol[mid].start <= v)
@@ -7196,7 +7497,7 @@ static int elf_read_answer(struct elf *m, uint32_t file, struct elf_spot *spot,
     size_t at = 0;
     char *line = elf_next_line(b, &at), *end, *where;
     for (struct elf_spot *s = spot; s < spot + n; s++) {
-        if (!s->name || s->map->file != file)
+        if (!s->name || s->file != file)
             continue;
         if (!line || strncmp(line, "0x", 2) ||
             strtoull(line, &end, 16) != s->value || *end)
@@ -7224,7 +7525,7 @@ static void elf_run_addr2line(struct elf *m, uint32_t file,
     struct buf in = {0};
     const struct elf_image *from = elf_with_lines(f);
     for (size_t i = 0; from && i < n; i++)
-        if (spot[i].name && spot[i].map->file == file)
+        if (spot[i].name && spot[i].file == file)
             txt_putf(&in, "0x%" PRIx64 "\n", spot[i].value);
     memcpy(argv, words, sizeof argv);
     bool asked = in.len && !in.err && sys_now_ns() < deadline_ns;
@@ -7233,33 +7534,25 @@ static void elf_run_addr2line(struct elf *m, uint32_t file,
                                       &f->answer, NULL) &&
                     !elf_read_answer(m, file, spot, n);
     for (size_t i = 0; asked && !answered && i < n; i++)
-        if (spot[i].name && spot[i].map->file == file)
+        if (spot[i].name && spot[i].file == file)
             spot[i].ncalls = 0;
     mem_fini(&in);
 }
 
-/* Find name and calls of the n spots, whose pc and map are set, once per elf.
- * Those for which addr2line has no answer within ELF_LINES_NS in total have no
- * calls. */
+/* Find name and calls of the n spots, whose file and offset are set, once per
+ * elf.  Those for which addr2line has no answer within ELF_LINES_NS in total
+ * have no calls. */
 static void elf_name_all(struct elf *m, struct elf_spot *spot, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         struct elf_spot *s = &spot[i];
-        if (s->map && elf_symbol_value(m, s->map, s->pc, &s->value))
-            s->name = elf_find_name(m, s->map, s->pc);
+        if (s->file != MEM_NONE &&
+            elf_symbol_value(m, s->file, s->offset, &s->value))
+            s->name = elf_find_name(m, s->file, s->offset);
     }
     int64_t deadline_ns = sys_now_ns() + ELF_LINES_NS;
     for (uint32_t i = 0; i < m->nfiles; i++)
         elf_run_addr2line(m, i, spot, n, deadline_ns);
-}
-
-/* Find map, name and calls of the n spots by their pc in this process. */
-static void elf_find_all(struct elf *m, struct elf_spot *spot, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        spot[i] = (struct elf_spot){ .pc = spot[i].pc,
-                                     .map = elf_find_map(m, spot[i].pc) };
-    elf_name_all(m, spot, n);
 }
 
 /* ================================== 14 SMP ==================================
@@ -11573,7 +11866,7 @@ static int import_stream(struct pp *p, int fd, struct slice begin,
 
 struct symbol_names {                   /* all owned */
     struct elf elf;
-    struct elf_map *map;                /* by mapping of p */
+    uint32_t *file;                     /* by mapping of p: row of elf.file */
     struct elf_spot *spot;
     uint32_t *location;                 /* by spot */
     size_t n;                           /* spots */
@@ -11600,8 +11893,8 @@ static uint32_t symbol_open(struct symbol_names *k,
     memcpy(path, m->file.p, m->file.n);
     path[m->file.n] = 0;
     size_t n = k->elf.nfiles;
-    uint32_t row = n < SYMBOL_MOST_FILES ? elf_add_file(&k->elf, path)
-                                         : MEM_NONE;
+    uint32_t row = n < SYMBOL_MOST_FILES
+                 ? elf_add_file(&k->elf, path, NULL, NULL) : MEM_NONE;
     struct elf_file *f = row == MEM_NONE ? NULL : &k->elf.file[row];
     if (!f || elf_load(f) || !f->nsymbols || !f->nload)
         return MEM_NONE;
@@ -11624,27 +11917,27 @@ static uint32_t symbol_open(struct symbol_names *k,
 static int symbol_find_spots(struct symbol_names *k, const struct pp *p,
                              int64_t taken_s, struct buf *note)
 {
-    k->map = mem_zalloc((p->nmappings + 1) * sizeof *k->map);
+    k->file = mem_zalloc((p->nmappings + 1) * sizeof *k->file);
     k->spot = mem_zalloc((p->nlocations + 1) * sizeof *k->spot);
     k->location = mem_zalloc((p->nlocations + 1) * sizeof *k->location);
     uint8_t *seen = mem_zalloc(p->nmappings + 1);
-    int e = k->map && k->spot && k->location && seen ? GP_OK : GP_ENOMEM;
+    int e = k->file && k->spot && k->location && seen ? GP_OK : GP_ENOMEM;
     for (size_t i = 0; !e && i < p->nlocations; i++) {
         const struct pp_location *l = &p->location[i];
         if (l->nlines || l->mapping == MEM_NONE || !l->address)
             continue;
         const struct pp_mapping *m = &p->mapping[l->mapping];
-        struct elf_map *to = &k->map[l->mapping];
+        uint32_t *file = &k->file[l->mapping];
         if (!seen[l->mapping]) {
             seen[l->mapping] = 1;
-            *to = (struct elf_map){ m->start, m->limit, m->offset, MEM_NONE };
-            if (symbol_wants(m))
-                to->file = symbol_open(k, m, taken_s, note);
+            *file = symbol_wants(m) ? symbol_open(k, m, taken_s, note)
+                                    : MEM_NONE;
         }
-        if (to->file == MEM_NONE || l->address < m->start ||
+        if (*file == MEM_NONE || l->address < m->start ||
             l->address >= m->limit)
             continue;
-        k->spot[k->n] = (struct elf_spot){ .pc = l->address, .map = to };
+        k->spot[k->n] = (struct elf_spot){
+            .file = *file, .offset = l->address - m->start + m->offset };
         k->location[k->n++] = (uint32_t)i;
     }
     mem_free(seen);
@@ -11706,7 +11999,7 @@ static int symbol_name_all(struct pp *p, int64_t taken_s, struct buf *note)
     }
     mem_index_fini(&x.functions);
     elf_fini(&k.elf);
-    mem_free(k.map);
+    mem_free(k.file);
     mem_free(k.spot);
     mem_free(k.location);
     return x.err;
@@ -12425,7 +12718,7 @@ static void fig_notes_fini(struct fig_notes *t)
 /* ================================== 21 REC ==================================
  * for     the recorder: finds threads and arms their timers; adds samples up in
  *         one table of stacks; takes marks, and copies what is between two
- * uses    RING, MEM, TXT, SYS, SMP, PP, FIG
+ * uses    RING, MEM, TXT, SYS, ELF, SMP, PP, FIG
  * owns    rec_one, rec_data, the drain thread, struct rec_mark
  * spec    proc(5) for threads and their names
  * prefix  rec_
@@ -12550,6 +12843,12 @@ struct rec_mark {                       /* the recorder at one moment */
     size_t  nthreads;                   /* threads alive */
 };
 
+struct rec_process_name {               /* a process of a recorder */
+    struct slice label;                 /* "name/pid", in the profile's arena */
+    const struct elf_space *space;      /* borrowed; NULL: this process's */
+    pid_t pid;                          /* 0: this process */
+};
+
 struct rec_delta {                      /* what was recorded between marks */
     struct rec_row *row;                /* owned: growth; of pc and name here */
     size_t  nrows, row_cap;
@@ -12557,6 +12856,8 @@ struct rec_delta {                      /* what was recorded between marks */
     size_t  npcs, pc_cap;
     struct slice *name;                 /* owned; text in the profile's arena */
     size_t  nnames;
+    struct rec_process_name *process;   /* owned; NULL: this process alone */
+    size_t  nprocesses;
     const struct smp_engine *engine;
     char    reason[sizeof rec_one.reason];      /* why that engine, or "" */
     unsigned hz;
@@ -13146,12 +13447,32 @@ static void rec_window_close(struct rec_mark *from)
  * Does not   lock the recorder while it reads files.
  */
 
+struct build_process {
+    const struct elf_space *space;      /* borrowed */
+    uint32_t *file;                     /* owned; by mapping: row of elf.file,
+                                         * or MEM_NONE */
+    uint32_t *mapping;                  /* owned; likewise: row of p */
+};
+
+struct build_place {                    /* what a location stands for */
+    uint32_t file;                      /* row of elf.file: code of any process;
+                                         * MEM_NONE: see process */
+    uint32_t process;                   /* row: code of this one, in no file;
+                                         * both MEM_NONE: a rec_pseudo */
+    uint64_t at;                        /* offset into file, pc or rec_pseudo */
+};
+
 struct build {
     struct pp  *p;                      /* borrowed: being filled */
     struct rec_delta delta;
-    struct elf  elf;
-    struct index location, function;    /* pc, name and file -> row of p */
-    uint32_t   *mapping;                /* owned: row of elf.map -> row of p */
+    struct elf_space own;               /* of this process */
+    struct elf  elf;                    /* of all processes */
+    struct build_process *process;      /* owned; by process of delta */
+    size_t nprocesses;
+    struct index location, function;    /* place, name and file -> row of p */
+    struct build_place *place;          /* owned; by location of p */
+    uint32_t   *mapped;                 /* owned; by mapping of p: its file */
+    size_t nplaces, place_cap, nmapped, mapped_cap;
     struct elf_spot *spot;              /* owned: by location of p */
 };
 
@@ -13203,16 +13524,18 @@ static int build_line(struct build *b, struct pp_location *l,
     return n->function == MEM_NONE ? GP_ENOMEM : GP_OK;
 }
 
-/* Append a mapping for b->elf.map[k]; return its row or MEM_NONE. */
-static uint32_t build_mapping(struct build *b, size_t k)
+/* Append a mapping for row k of process w's; return its row or MEM_NONE. */
+static uint32_t build_mapping(struct build *b, const struct build_process *w,
+                              size_t k)
 {
     struct pp *p = b->p;
-    const struct elf_map *m = &b->elf.map[k];
-    const struct elf_file *f = &b->elf.file[m->file];
-    char *path = mem_arena_dup(&p->arena, f->path, strlen(f->path));
-    struct pp_mapping *row = path ? PP_NEW(p, mapping) : NULL;
+    const struct elf_map *m = &w->space->map[k];
+    char *path = mem_arena_dup(&p->arena, m->path, strlen(m->path));
+    uint32_t *file = MEM_ADD(b->mapped, b->nmapped, b->mapped_cap);
+    struct pp_mapping *row = path && file ? PP_NEW(p, mapping) : NULL;
     if (!row)
         return MEM_NONE;
+    *file = w->file[k];
     *row = (struct pp_mapping){
         .id = p->nmappings, .start = m->start, .limit = m->limit,
         .offset = m->offset, .file = txt_slice(path),
@@ -13220,40 +13543,89 @@ static uint32_t build_mapping(struct build *b, size_t k)
     return (uint32_t)p->nmappings - 1;
 }
 
-/* Set l's mapping for pc, or its name if pc is not code (else build_names). */
-static int build_frame(struct build *b, struct pp_location *l, uint64_t pc)
+/* True if row i of p's mappings has the offset of file. */
+static bool build_is_mapped(const struct build *b, uint32_t i, uint32_t file,
+                            uint64_t offset)
 {
-    l->mapping = MEM_NONE;
-    if (pc < REC_PSEUDO_LIMIT)
-        return build_line(b, l, rec_pseudo_name[pc], NULL, 0);
-    l->address = pc;
-    const struct elf_map *m = elf_find_map(&b->elf, pc);
-    if (!m)
-        return GP_OK;
-    uint32_t *mapping = &b->mapping[m - b->elf.map];
-    if (*mapping == MEM_NONE)
-        *mapping = build_mapping(b, (size_t)(m - b->elf.map));
-    l->mapping = *mapping;
-    return l->mapping == MEM_NONE ? GP_ENOMEM : GP_OK;
+    const struct pp_mapping *m = &b->p->mapping[i];
+    return b->mapped[i] == file && offset >= m->offset &&
+           offset - m->offset < m->limit - m->start;
 }
 
-/* Return the row of pc's location, new or not; MEM_NONE if out of memory. */
-static uint32_t build_location(struct build *b, uint64_t pc)
+/* Return the row of the first mapping of p that has the offset of a file, or
+ * else of a new one for row k of process w's; MEM_NONE if out of memory. */
+static uint32_t build_find_mapping(struct build *b,
+                                   const struct build_process *w, size_t k,
+                                   uint64_t offset)
+{
+    uint32_t *last = &w->mapping[k], file = w->file[k];
+    if (*last != MEM_NONE && build_is_mapped(b, *last, file, offset))
+        return *last;
+    for (uint32_t i = 0; i < b->p->nmappings; i++)
+        if (build_is_mapped(b, i, file, offset))
+            return *last = i;
+    return *last = build_mapping(b, w, k);
+}
+
+/* Return where pc of a process is; set *map to the row of its mapping there, or
+ * to SIZE_MAX. */
+static struct build_place build_find_place(const struct build *b, uint64_t pc,
+                                           uint32_t process, size_t *map)
+{
+    *map = SIZE_MAX;
+    if (pc < REC_PSEUDO_LIMIT)
+        return (struct build_place){ MEM_NONE, MEM_NONE, pc };
+    const struct build_process *w = &b->process[process];
+    const struct elf_map *m = elf_space_find(w->space, pc);
+    size_t k = m ? (size_t)(m - w->space->map) : 0;
+    if (!m || w->file[k] == MEM_NONE)
+        return (struct build_place){ MEM_NONE, process, pc };
+    *map = k;
+    return (struct build_place){ w->file[k], MEM_NONE,
+                                 pc - m->start + m->offset };
+}
+
+/* Set l's mapping and address, or its name if it is not code: build_names sets
+ * the others. */
+static int build_frame(struct build *b, struct pp_location *l,
+                       const struct build_place *at, uint32_t process,
+                       size_t map)
+{
+    l->mapping = MEM_NONE;
+    if (at->file == MEM_NONE && at->process == MEM_NONE)
+        return build_line(b, l, rec_pseudo_name[at->at], NULL, 0);
+    l->address = at->at;
+    if (at->file == MEM_NONE)
+        return GP_OK;
+    l->mapping = build_find_mapping(b, &b->process[process], map, at->at);
+    if (l->mapping == MEM_NONE)
+        return GP_ENOMEM;
+    const struct pp_mapping *m = &b->p->mapping[l->mapping];
+    l->address = at->at - m->offset + m->start;
+    return GP_OK;
+}
+
+/* Return the row of the location of pc in a process, new or not; MEM_NONE if
+ * out of memory.  The same code of several processes is one location, at its
+ * address in the first of them. */
+static uint32_t build_location(struct build *b, uint64_t pc, uint32_t process)
 {
     struct pp *p = b->p;
-    uint64_t h = mem_hash(&pc, sizeof pc);
-    for (uint32_t at = 0, i;
-         (i = mem_index_next(&b->location, h, &at)) != MEM_NONE;)
-        if (pc < REC_PSEUDO_LIMIT ?
-                !p->location[i].address && p->location[i].nlines &&
-                !strcmp(p->function[p->line[p->location[i].line].function]
-                            .name.p, rec_pseudo_name[pc])
-              : p->location[i].address == pc)
+    size_t map;
+    struct build_place at = build_find_place(b, pc, process, &map);
+    uint64_t key[2] = { (uint64_t)at.file << 32 | at.process, at.at };
+    uint64_t h = mem_hash(key, sizeof key);
+    uint32_t next = 0, i;
+    while ((i = mem_index_next(&b->location, h, &next)) != MEM_NONE)
+        if (b->place[i].file == at.file && b->place[i].process == at.process &&
+            b->place[i].at == at.at)
             return i;
-    struct pp_location *l = PP_NEW(p, location);
-    if (!l || build_frame(b, l, pc) ||
+    struct build_place *place = MEM_ADD(b->place, b->nplaces, b->place_cap);
+    struct pp_location *l = place ? PP_NEW(p, location) : NULL;
+    if (!l || build_frame(b, l, &at, process, map) ||
         mem_index_put(&b->location, h, (uint32_t)p->nlocations - 1))
         return MEM_NONE;
+    *place = at;
     l->id = p->nlocations;
     return (uint32_t)p->nlocations - 1;
 }
@@ -13263,9 +13635,13 @@ static int build_sample(struct build *b, const struct rec_row *r)
 {
     uint32_t stack[RING_DEPTH + 1];
     const char *method = smp_label_text(r->label);
-    struct pp_label label[3] = {
+    struct pp_label label[4] = {
         { .key = txt_slice("thread"), .str = b->delta.name[r->thread] } };
     size_t n = 1;
+    uint32_t process = 0;
+    if (b->delta.nprocesses > 1)
+        label[n++] = (struct pp_label){ .key = txt_slice("process"),
+            .str = b->delta.process[process].label };
     if (r->label)
         label[n++] = (struct pp_label){ .key = txt_slice("grpc.method"),
                                         .str = txt_slice(method) };
@@ -13273,7 +13649,7 @@ static int build_sample(struct build *b, const struct rec_row *r)
         label[n++] = (struct pp_label){ .key = txt_slice("state"),
             .str = txt_slice(r->state == REC_WAITING ? "waiting" : "running") };
     for (uint16_t i = 0; i < r->depth; i++) {
-        stack[i] = build_location(b, b->delta.pc[r->at + i]);
+        stack[i] = build_location(b, b->delta.pc[r->at + i], process);
         if (stack[i] == MEM_NONE)
             return GP_ENOMEM;
     }
@@ -13291,7 +13667,7 @@ static int build_samples(struct build *b, const struct rec_mark *from,
     int64_t value[2] = { (int64_t)(to->total.lost - from->total.lost), 0 };
     if (!value[0])
         return GP_OK;
-    uint32_t at = build_location(b, REC_LOST);
+    uint32_t at = build_location(b, REC_LOST, 0);
     return at == MEM_NONE ? GP_ENOMEM
                           : pp_add_sample(b->p, &at, 1, value, NULL, 0);
 }
@@ -13301,7 +13677,8 @@ static int build_name(struct build *b, size_t i)
 {
     struct pp_location *l = &b->p->location[i];
     const struct elf_spot *s = &b->spot[i];
-    struct pp_mapping *m = s->map ? &b->p->mapping[l->mapping] : NULL;
+    struct pp_mapping *m = l->mapping == MEM_NONE ? NULL
+                         : &b->p->mapping[l->mapping];
     const struct elf_call *c = s->ncalls ? &b->elf.call[s->call] : NULL;
     const char *own = c ? c[s->ncalls - 1].name : NULL;
     bool placed = c != NULL;            /* all calls have file and line */
@@ -13335,13 +13712,14 @@ static int build_names(struct build *b)
         return GP_ENOMEM;
     for (size_t i = 0; i < p->nlocations; i++) {
         struct pp_location *l = &p->location[i];
-        b->spot[i].pc = l->address;
+        b->spot[i] = (struct elf_spot){ .file = b->place[i].file,
+                                        .offset = b->place[i].at };
         if (l->mapping != MEM_NONE) {
             struct pp_mapping *m = &p->mapping[l->mapping];
             m->has_functions = m->has_filenames = true;
         }
     }
-    elf_find_all(&b->elf, b->spot, p->nlocations);
+    elf_name_all(&b->elf, b->spot, p->nlocations);
     for (size_t i = 0; i < p->nlocations; i++)
         if (p->location[i].address && build_name(b, i))
             return GP_ENOMEM;
@@ -13438,39 +13816,90 @@ static int build_comments(struct build *b, const struct rec_mark *from,
     return e;
 }
 
+/* Add the files mapped in the processes to b->elf.  GP_ENOMEM. */
+static int build_spaces(struct build *b)
+{
+    static const struct rec_process_name own;
+    size_t n = b->delta.nprocesses ? b->delta.nprocesses : 1;
+    b->process = mem_zalloc(n * sizeof *b->process);
+    for (; b->process && b->nprocesses < n; b->nprocesses++) {
+        struct build_process *w = &b->process[b->nprocesses];
+        const struct rec_process_name *from =
+            b->delta.nprocesses ? &b->delta.process[b->nprocesses] : &own;
+        w->space = from->space ? from->space : &b->own;
+        size_t maps = w->space->nmaps;
+        w->file = mem_zalloc(maps * sizeof *w->file);
+        w->mapping = mem_zalloc(maps * sizeof *w->mapping);
+        for (size_t k = 0; w->mapping && k < maps; k++)
+            w->mapping[k] = MEM_NONE;
+        if (!w->file || !w->mapping ||
+            elf_add_space(&b->elf, w->space, w->file)) {
+            b->nprocesses++;
+            return GP_ENOMEM;
+        }
+    }
+    return b->process ? GP_OK : GP_ENOMEM;
+}
+
+/* Make p's first mapping, if any is, one of the first process's program, as
+ * [PP] has it.  GP_ENOMEM. */
+static int build_program(struct build *b)
+{
+    const struct build_process *w = b->process;
+    for (size_t k = 0; k < w->space->nmaps; k++)
+        if (w->file[k] != MEM_NONE &&
+            elf_is_program(w->space, &w->space->map[k]))
+            return elf_load(&b->elf.file[w->file[k]]) ||
+                   (w->mapping[k] = build_mapping(b, w, k)) == MEM_NONE
+                 ? GP_ENOMEM : GP_OK;
+    return GP_OK;
+}
+
 /* Fill b's profile. */
 static int build_fill(struct build *b, const struct rec_mark *from,
                       const struct rec_mark *to,
                       const struct rec_source *source)
 {
     struct pp *p = b->p;
-    size_t n = b->elf.nmaps;
     int err = GP_OK;
-    b->mapping = mem_zalloc(n * sizeof *b->mapping);
-    if (!b->mapping || rec_delta(&b->delta, &p->arena, from, to))
+    if (rec_delta(&b->delta, &p->arena, from, to) || build_spaces(b) ||
+        build_program(b))
         return GP_ENOMEM;
-    for (size_t k = 0; k < n; k++)
-        b->mapping[k] = MEM_NONE;
-    for (size_t k = 0; k < n; k++)      /* [PP]: mapping 1 is the program */
-        if (b->elf.map[k].file == 0 && p->nmappings == 0 &&
-            (elf_load(&b->elf.file[0]) ||
-             (b->mapping[k] = build_mapping(b, k)) == MEM_NONE))
-            return GP_ENOMEM;
     if (pp_add_type(p, txt_slice("samples"), txt_slice("count")) ||
         pp_add_type(p, txt_slice(b->delta.engine->wall ? "wall" : "cpu"),
                     txt_slice("nanoseconds")) ||
         build_samples(b, from, to) || build_names(b) ||
         build_comments(b, from, to, source))
         return GP_ENOMEM;
-    for (size_t k = 0; k < n; k++)      /* the files have been read by now */
-        if (b->mapping[k] != MEM_NONE)
-            p->mapping[b->mapping[k]].build_id = build_text(b,
-                b->elf.file[b->elf.map[k].file].build_id, &err);
+    for (size_t i = 0; i < p->nmappings; i++)   /* the files have been read */
+        p->mapping[i].build_id =
+            build_text(b, b->elf.file[b->mapped[i]].build_id, &err);
     p->period_type = p->type[1];
     p->period = 1000000000 / b->delta.hz;
     p->time_ns = from->unix_ns;
     p->duration_ns = to->wall_ns - from->wall_ns;
     return err;
+}
+
+/* Release what b owns. */
+static void build_fini(struct build *b)
+{
+    for (size_t i = 0; i < b->nprocesses; i++) {
+        mem_free(b->process[i].file);
+        mem_free(b->process[i].mapping);
+    }
+    mem_free(b->process);
+    mem_free(b->delta.row);
+    mem_free(b->delta.pc);
+    mem_free(b->delta.name);
+    mem_free(b->delta.process);
+    mem_free(b->place);
+    mem_free(b->mapped);
+    mem_free(b->spot);
+    mem_index_fini(&b->location);
+    mem_index_fini(&b->function);
+    elf_fini(&b->elf);
+    elf_space_fini(&b->own);
 }
 
 /* Make *p the profile of the time between two marks.  The caller is a user and
@@ -13481,21 +13910,12 @@ static int build_profile(const struct rec_mark *from, const struct rec_mark *to,
 {
     struct build b = { .p = p };
     *p = (struct pp){0};
-    int e = elf_init(&b.elf, why);
-    if (e)
-        return e;
-    if (build_fill(&b, from, to, source)) {
+    int e = elf_space_read(&b.own, 0, why);
+    if (!e && build_fill(&b, from, to, source)) {
         e = txt_fail(why, GP_ENOMEM, "out of memory");
         pp_fini(p);
     }
-    mem_free(b.delta.row);
-    mem_free(b.delta.pc);
-    mem_free(b.delta.name);
-    mem_free(b.mapping);
-    mem_free(b.spot);
-    mem_index_fini(&b.location);
-    mem_index_fini(&b.function);
-    elf_fini(&b.elf);
+    build_fini(&b);
     return e;
 }
 
@@ -30540,23 +30960,38 @@ static void web_cmdline(struct web_conn *c, const struct web_request *q)
     web_answer(c, 200, WEB_TEXT, "", &b);
 }
 
+/* Append the name of this process's function at pc to b, if it has one; file
+ * has the row of m's file for each mapping of own. */
+static void web_put_symbol(struct buf *b, struct elf *m,
+                           const struct elf_space *own, const uint32_t *file,
+                           uint64_t pc)
+{
+    const struct elf_map *k = elf_space_find(own, pc);
+    uint32_t row = k ? file[k - own->map] : MEM_NONE;
+    const char *name = row == MEM_NONE ? NULL
+        : elf_find_name(m, row, pc - k->start + k->offset);
+    if (name)
+        txt_putf(b, "0x%" PRIx64 " %s\n", pc, name);
+}
+
 /* /debug/pprof/symbol: function names of addresses "0x1+0x2", in the query of a
  * GET or the body of a POST, as in Go. */
 static void web_symbol(struct web_conn *c, const struct web_request *q)
 {
     struct slice s = txt_equal(q->method, txt_slice("POST")) ? q->body
                                                              : q->query;
-    struct elf elf;
+    struct elf elf = {0};
+    struct elf_space own = {0};
     struct buf b = {0};
     struct gp_why why;
-    if (elf_init(&elf, &why)) {
-        web_refuse(c, 500, WEB_GO_ERROR, "%s", why.text);
-        return;
-    }
+    int e = elf_space_read(&own, 0, &why);
+    uint32_t *file = e ? NULL : mem_zalloc(own.nmaps * sizeof *file);
+    if (!e && (!file || elf_add_space(&elf, &own, file)))
+        e = txt_fail(&why, GP_ENOMEM, "out of memory");
     txt_puts(&b, "num_symbols: 1\n");
     if (c->web->config.program.pids)    /* not the addresses of this process */
         s.n = 0;
-    while (s.n) {
+    while (s.n && !e) {
         struct slice one = web_take(&s, '+');
         uint64_t pc = 0;
         bool hex = one.n > 2 && one.n <= 18 && txt_starts(one, "0x");
@@ -30564,13 +30999,18 @@ static void web_symbol(struct web_conn *c, const struct web_request *q)
             hex = txt_hex(one.p[i]) >= 0;
             pc = pc << 4 | (uint64_t)(txt_hex(one.p[i]) & 15);
         }
-        const struct elf_map *m = hex ? elf_find_map(&elf, pc) : NULL;
-        const char *name = m ? elf_find_name(&elf, m, pc) : NULL;
-        if (name)
-            txt_putf(&b, "0x%" PRIx64 " %s\n", pc, name);
+        if (hex)
+            web_put_symbol(&b, &elf, &own, file, pc);
     }
     elf_fini(&elf);
-    web_answer(c, 200, WEB_TEXT, "", &b);
+    elf_space_fini(&own);
+    mem_free(file);
+    if (!e) {
+        web_answer(c, 200, WEB_TEXT, "", &b);
+        return;
+    }
+    mem_fini(&b);
+    web_refuse(c, 500, WEB_GO_ERROR, "%s", why.text);
 }
 
 /* Write the addresses that the program, of n processes pid, listens on: those

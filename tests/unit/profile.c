@@ -283,23 +283,38 @@ static void test_pp_takes_ids_in_any_order_and_unpacked(void)
     mem_fini(&sub);
 }
 
+/* The name of this process's function at pc, as m has it, whose rows for the
+ * mappings of s are file; *row is the file's. */
+static const char *unit_own_name(struct elf *m, const struct elf_space *s,
+                                 const uint32_t *file, uint64_t pc,
+                                 uint32_t *row)
+{
+    const struct elf_map *k = elf_space_find(s, pc);
+    *row = k ? file[k - s->map] : MEM_NONE;
+    return *row == MEM_NONE ? NULL
+         : elf_find_name(m, *row, pc - k->start + k->offset);
+}
+
 static void test_elf_names_our_own_code(void)
 {
-    struct elf m;
+    struct elf m = {0};
+    struct elf_space s = {0};
     struct gp_why why;
-    CHECK(!elf_init(&m, &why));
+    uint32_t file[512], row;
+    CHECK(!elf_space_read(&s, 0, &why));
+    CHECK(s.nmaps < 512 && !elf_add_space(&m, &s, file));
     uint64_t pc = (uint64_t)(uintptr_t)test_elf_names_our_own_code + 4;
-    const struct elf_map *k = elf_find_map(&m, pc);
-    const char *name = k ? elf_find_name(&m, k, pc) : NULL;
-    CHECK(k && k->file == 0);
+    const struct elf_map *k = elf_space_find(&s, pc);
+    CHECK(k && elf_is_program(&s, k));
+    const char *name = unit_own_name(&m, &s, file, pc, &row);
     CHECK(name && !strcmp(name, "test_elf_names_our_own_code"));
     pc = (uint64_t)(uintptr_t)lsearch + 1;
-    k = elf_find_map(&m, pc);
-    name = k ? elf_find_name(&m, k, pc) : NULL;
+    name = unit_own_name(&m, &s, file, pc, &row);
     CHECK(name && !strcmp(name, "lsearch"));
-    CHECK(k && strlen(m.file[k->file].build_id) == 40);
-    CHECK(!elf_find_map(&m, 0) && !elf_find_map(&m, UINT64_MAX));
+    CHECK(strlen(m.file[row].build_id) == 40);
+    CHECK(!elf_space_holds(&s, 0) && !elf_space_holds(&s, UINT64_MAX));
     elf_fini(&m);
+    elf_space_fini(&s);
 }
 
 static void test_elf_survives_damaged_files(void)
@@ -411,11 +426,10 @@ static const char *unit_name_of(uint8_t *image, const char *path,
     static char name[64];
     struct elf_file f = { .path = path, .image = { image, UNIT_SIZE, -1,
                                                    false } };
-    struct elf_map k = { 0, UNIT_SIZE, 0, 0 };
-    struct elf m = { .file = &f, .nfiles = 1, .map = &k, .nmaps = 1 };
+    struct elf m = { .file = &f, .nfiles = 1 };
     const char *was = elf_debug_root;
     elf_debug_root = root;
-    const char *found = elf_find_name(&m, &k, 0x18);
+    const char *found = elf_find_name(&m, 0, 0x18);
     elf_debug_root = was;
     snprintf(name, sizeof name, "%s", found ? found : "");
     elf_close(&f.debug);
