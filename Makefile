@@ -144,6 +144,8 @@ UNIT = $(wildcard tests/unit/*.[ch])
 	$(CC) $(FLAGS) $(LINK) -o $@ tests/profile/refuse.c
 .build/stall: tests/load/stall.c .build/flags
 	$(CC) $(FLAGS) $(LINK) -o $@ tests/load/stall.c $(LIBS)
+.build/alone: tests/load/alone.c .build/lib.o
+	$(CC) $(FLAGS) $(LINK) -I. -o $@ $^ $(LIBS)
 .build/churn.so: tests/profile/churn.c .build/flags
 	$(CC) $(FLAGS) -fPIC -shared $(LINK) -o $@ tests/profile/churn.c
 # An offset of 0 to no pointer is what gcc's check allows and clang's does not.

@@ -247,6 +247,55 @@ PYTHON
     stop_server 'the profiled server ends with status 0'
 }
 
+# A server that its endpoint does not know: the kernel says where the program
+# listens, and load counts the calls.
+unknown() {
+    local to web
+    make -s .build/alone 2>"$ERR" && bg .build/alone &&
+        wait_for 20 grep -q listening "$T/bg.out" || {
+        fail 'a server that its endpoint does not know' "$(tail_of "$ERR")"
+        return
+    }
+    to=$(sed -n 's/^listening on //p' "$T/bg.out")
+    web=$(sed -n 's/^endpoint on //p' "$T/bg.out")
+    check 'load --profile of another program' 2 "$BIN" load -n 1 \
+        --profile="$web" 127.0.0.1:1
+    one_line 'load --profile of another program: where that listens' \
+        "listens on ${to//./\\.}, not on 127\.0\.0\.1:1: give"
+    check 'load --profile of the endpoint itself' 2 "$BIN" load -n 1 \
+        --profile="$web" "$web"
+    check 'load --profile without a gp_server' 0 "$BIN" load -c 4 -d 2s \
+        --profile="$web" --profile-out "$T/unknown.pb" \
+        -o "$T/unknown.json" "$to"
+    lacks 'load --profile without a gp_server: nothing to check' "$ERR" 'check'
+    check 'report reads that profile, too' 0 "$BIN" report -f json \
+        "$T/unknown.pb"
+    kill "$PID"
+    ended "$PID" 20
+    "$PY" - "$T/unknown.json" "$OUT" "$T/bg.out" "${EXACT:-}" >"$T/said" \
+        <<'PYTHON'
+import json, sys
+d = json.load(open(sys.argv[1]))
+p, calls = d['profile'], json.load(open(sys.argv[2]))['calls']
+done = [x.split() for x in open(sys.argv[3]) if x.startswith('calls ')][0]
+own = int(done[3]) / int(done[1])
+f = p['functions'][0]
+print('first', f['name'] == 'alone_work', f)
+print('calls', calls['counted_by'] == 'load' and calls['by_method'] ==
+      {'/helloworld.Greeter/SayHello': p['calls']} and
+      p['calls'] == d['counts']['ok'] == int(done[1]), calls, done)
+room = 0.05 * own + 1.5 * (f['flat_high_ns'] - f['flat_low_ns']) / 1.96
+if not sys.argv[4]:
+    room += 0.2 * own
+print('work', abs(f['flat_ns'] - own) <= room, f['flat_ns'], own)
+PYTHON
+    has 'its work is what a call of an unknown server does first' "$T/said" \
+        '^first True '
+    has 'its calls are those that load counted' "$T/said" '^calls True '
+    has 'its work is what the unknown server took itself' "$T/said" \
+        '^work True '
+}
+
 # The server's CPU of the result in $T/profile.json, in every format, under one
 # name, with interval and samples.
 server_cpu() {
@@ -467,3 +516,4 @@ if start_server -w 100; then
     stop_server 'ends with status 0'
 fi
 profiled
+unknown
