@@ -115,7 +115,8 @@ struct gp_debug;
  * *bound, if not NULL, becomes the bound address, borrowed until gp_debug_free.
  * config has the defaults of its profiles; NULL: those of gp_profiler_start.
  * /metrics and the profiles count the calls of config's server, which must be
- * started before gp_debug_start. */
+ * started before gp_debug_start.  Without one, /debug/status has what this
+ * process listens on, and load --profile counts its own calls. */
 int gp_debug_new(struct gp_debug **d, const char *address,
                  const struct gp_profiler_config *config,
                  const char **bound, struct gp_why *why);

@@ -203,6 +203,43 @@ static void test_net_listens(void)
     rmdir(dir);
 }
 
+/* A child in a network of its own: its addresses are found there, and the
+ * network has another name. */
+static void test_net_listens_elsewhere(void)
+{
+    char name[160] = "", own[NET_NETWORK_BYTES], its[NET_NETWORK_BYTES];
+    struct net_addr a[NET_ADDRS];
+    struct gp_why why;
+    size_t n;
+    int up[2], down[2];
+    CHECK(!pipe(up) && !pipe(down));
+    pid_t child = fork();
+    if (!child) {
+        close(down[1]);
+        bool alone = !unshare(CLONE_NEWNET) ||
+                     !unshare(CLONE_NEWUSER | CLONE_NEWNET);
+        alone = alone && !net_addr_parse("0.0.0.0:0", false, a, &n, &why) &&
+                net_listen(a, &why) >= 0;
+        snprintf(name, sizeof name, "%s", alone ? a->text : "-");
+        (void)!write(up[1], name, sizeof name - 1);
+        _exit(read(down[0], name, 1) != 0);
+    }
+    close(up[1]);
+    CHECK(read(up[0], name, sizeof name - 1) > 0);
+    if (*name != '-') {                 /* else it may not have one */
+        net_network(0, own);
+        net_network(child, its);
+        CHECK(*its && strcmp(own, its));
+        CHECK(listening(&child, 1, name));
+        const pid_t both[] = { child, 0, child };
+        CHECK(listening(both, 3, name));
+    }
+    close(down[1]);
+    CHECK(waitpid(child, NULL, 0) == child);
+    close(down[0]);
+    close(up[0]);
+}
+
 static int64_t test_net_fired[200];
 static size_t test_net_nfired;
 
