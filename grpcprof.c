@@ -224,15 +224,13 @@ enum {
 
 /* ---- UNW ---- */
 enum {
-    /* Of a table: bytes of an entry (node's longest has 20,000), of an
-     * expression, values on its stack, rows remembered at a time (gcc's
-     * functions have two), and entries read where none are sorted.  A frame
-     * whose row needs more ends the stack. */
+    /* Of a table: bytes of an entry (the longest seen has some 10,000), of an
+     * expression, values on its stack, and rows remembered at a time (gcc's
+     * functions have two).  A frame whose row needs more ends the stack. */
     UNW_ENTRY_BYTES = 1 << 18,
     UNW_EXPR_BYTES  = 256,
     UNW_WORDS       = 16,
     UNW_ROWS        = 8,
-    UNW_ENTRIES     = 1 << 20,
 
     /* Steps of a walk that may lead to a lower address: to another stack. */
     UNW_MOST_JUMPS = 4,
@@ -241,7 +239,7 @@ enum {
     UNW_PAGES = 16,
 
     /* Without a table: the largest frame, the code that JIT compilers place
-     * together, and the code searched for where a function stores lr. */
+     * together, and the code before pc that may belong to its function. */
     UNW_FRAME_BYTES  = 1 << 20,
     UNW_ARENA_BYTES  = 256 << 20,
     UNW_LOOKED_BYTES = 256,
@@ -1265,9 +1263,16 @@ struct unw_regs {
     uint64_t known;                     /* bit i: r[i] is */
 };
 
+struct unw_entry {                      /* of an index of .eh_frame */
+    int32_t start;                      /* of the code, from .eh_frame */
+    int32_t fde;                        /* from .eh_frame */
+};
+
 struct unw_table {                      /* of the code at a pc; borrowed */
-    const uint8_t *hdr;                 /* .eh_frame_hdr, or NULL: */
-    const uint8_t *eh_frame;            /* .eh_frame, searched from its start */
+    const uint8_t *hdr;                 /* .eh_frame_hdr, or NULL: then */
+    const uint8_t *eh_frame;            /* .eh_frame and */
+    const struct unw_entry *index;      /* what unw_index made of it */
+    uint32_t entries;                   /* of index */
     const uint8_t *lo, *hi;             /* readable bytes, with both in them */
     uint64_t bias;                      /* address in the target - that here */
 };
@@ -1932,35 +1937,33 @@ static bool unw_expression_sig(struct unw *u, const struct unw_memory *m,
     return true;
 }
 
-/* Return the FDE for pc by the sorted table of .eh_frame_hdr, or NULL: the last
- * that starts at or below pc. */
+/* Return the entry for pc, the last that starts at or below it, of n sorted
+ * ones of 8 bytes at p, or NULL.  They are relative to base, in t. */
 static const uint8_t *unw_search_sig(const struct unw_table *t,
-                                     struct unw_cursor *c, uint64_t pc)
+                                     const uint8_t *base, const uint8_t *p,
+                                     uint64_t n, uint64_t pc)
 {
-    uint64_t base = (uint64_t)(uintptr_t)t->hdr + t->bias;
-    uint64_t n = unw_uint_sig(c, 4), low = 0, high = n;
-    int32_t start, fde;
-    if (c->bad || n > (uint64_t)(c->end - c->p) / 8)
-        return NULL;
-    while (low < high) {
-        uint64_t mid = low + (high - low) / 2;
-        memcpy(&start, c->p + 8 * mid, sizeof start);
-        if (base + (uint64_t)(int64_t)start <= pc)
-            low = mid + 1;
-        else
-            high = mid;
+    uint64_t low = 0, at = pc - t->bias - (uint64_t)(uintptr_t)base;
+    struct unw_entry e;
+    while (n > 0) {                     /* low is at or below pc, if any is */
+        memcpy(&e, p + 8 * (low + n / 2), sizeof e);
+        if ((int64_t)e.start <= (int64_t)at) {
+            low += n / 2 + 1;
+            n -= n / 2 + 1;
+        } else
+            n /= 2;
     }
     if (low == 0)
         return NULL;
-    memcpy(&fde, c->p + 8 * (low - 1) + 4, sizeof fde);
-    int64_t up = t->hi - t->hdr, down = t->hdr - t->lo;
-    return fde < up && -(int64_t)fde <= down ? t->hdr + fde : NULL;
+    memcpy(&e, p + 8 * (low - 1), sizeof e);
+    return e.fde < t->hi - base && -(int64_t)e.fde <= base - t->lo
+         ? base + e.fde : NULL;
 }
 
-/* Read the FDE at p, and its CIE.  Leave the first instruction for pc in *c and
- * the first address in *start; false if the FDE is not for pc, or damaged. */
-static bool unw_fde_sig(struct unw *u, const uint8_t *p, uint64_t pc,
-                        struct unw_cursor *c, uint64_t *start)
+/* Read the FDE at p, and its CIE.  Leave its instructions in *c, the first
+ * address in *start, that after the last in u->past. */
+static bool unw_fde_sig(struct unw *u, const uint8_t *p, struct unw_cursor *c,
+                        uint64_t *start)
 {
     *c = unw_entry_sig(&u->table, p);
     const uint8_t *here = c->p;
@@ -1980,28 +1983,30 @@ static bool unw_fde_sig(struct unw *u, const uint8_t *p, uint64_t pc,
         u->first = u->row;
     }
     *start = unw_address_sig(c, u->cie.encoding, u->table.bias);
-    uint64_t bytes = unw_address_sig(c, u->cie.encoding & 15, 0);
+    u->past = *start + unw_address_sig(c, u->cie.encoding & 15, 0);
     if (u->cie.augmented)
         unw_skip_sig(c, unw_uleb_sig(c));
-    u->past = *start + bytes;
-    return !c->bad && pc - *start < bytes;
+    return !c->bad;
 }
 
-/* Read the FDEs from p on until one is for pc, as unw_fde_sig; false if none
- * is. */
-static bool unw_scan_sig(struct unw *u, const uint8_t *p, uint64_t pc,
-                         struct unw_cursor *c, uint64_t *start)
+/* Return the FDE for pc of u's table, or NULL.  A .eh_frame_hdr without a
+ * sorted table, or with another than linkers write, has none. */
+static const uint8_t *unw_pick_sig(const struct unw *u, uint64_t pc)
 {
-    for (unsigned i = 0; i < UNW_ENTRIES; i++) {
-        *c = unw_entry_sig(&u->table, p);
-        const uint8_t *next = c->end;
-        if (c->bad || c->p == next)     /* the end: an entry of length 0 */
-            return false;
-        if (unw_uint_sig(c, 4) != 0 && unw_fde_sig(u, p, pc, c, start))
-            return true;
-        p = next;
-    }
-    return false;
+    const struct unw_table *t = &u->table;
+    if (!t->hdr)
+        return unw_search_sig(t, t->eh_frame, (const uint8_t *)t->index,
+                              t->entries, pc);
+    struct unw_cursor c = { t->hdr, t->hi, false };
+    if (t->hdr < t->lo || t->hdr >= t->hi)
+        return NULL;
+    uint64_t head = unw_uint_sig(&c, 4);
+    unw_address_sig(&c, (uint8_t)(head >> 8), t->bias);
+    uint64_t n = unw_uint_sig(&c, 4);
+    if (c.bad || (head & 0xff) != 1 || head >> 16 != 0x3b03 ||
+        n > (uint64_t)(c.end - c.p) / 8)
+        return NULL;
+    return unw_search_sig(t, t->hdr, c.p, n, pc);
 }
 
 /* Leave the row for pc in u->row.  UNW_NO_TABLE if there is none, 0 if there
@@ -2009,32 +2014,56 @@ static bool unw_scan_sig(struct unw *u, const uint8_t *p, uint64_t pc,
 static enum unw_end unw_find_sig(struct unw *u, const struct unw_memory *m,
                                  uint64_t pc)
 {
-    const struct unw_table *t = &u->table;
     struct unw_cursor c;
-    uint64_t start, head = 0;
-    const uint8_t *fde = NULL;
+    uint64_t start;
     u->past = 0;
     if (!unw_table_sig(m, pc, &u->table))
         return UNW_NO_TABLE;
-    if (t->hdr) {
-        c = (struct unw_cursor){ t->hdr, t->hi, t->hdr < t->lo ||
-                                                t->hdr >= t->hi };
-        if (!c.bad)
-            head = unw_uint_sig(&c, 4);
-        if (c.bad || (head & 0xff) != 1)
-            return UNW_NO_TABLE;
-        uint64_t frame = unw_address_sig(&c, (uint8_t)(head >> 8), t->bias);
-        if (head >> 16 == 0x3b03) {     /* a table: data-relative, 4 bytes */
-            fde = unw_search_sig(t, &c, pc);
-            if (!fde || !unw_fde_sig(u, fde, pc, &c, &start))
-                return UNW_NO_TABLE;
-        } else
-            u->table.eh_frame = (const uint8_t *)(uintptr_t)(frame - t->bias);
-    }
-    if (!fde && !unw_scan_sig(u, t->eh_frame, pc, &c, &start))
+    const uint8_t *fde = unw_pick_sig(u, pc);
+    if (!fde || !unw_fde_sig(u, fde, &c, &start) ||
+        pc - start >= u->past - start)
         return UNW_NO_TABLE;
     u->row = u->first;
     return unw_run_sig(u, &c, start, pc) ? 0 : UNW_UNSUPPORTED;
+}
+
+/* Compare two entries by their start, for qsort. */
+static int unw_by_start(const void *a, const void *b)
+{
+    const struct unw_entry *x = a, *y = b;
+    return (x->start > y->start) - (x->start < y->start);
+}
+
+/* Fill e with an entry for each FDE of t->eh_frame, sorted; at most most, the
+ * others are dropped.  Return how many there are: with most 0 nothing is
+ * written.  It is for programs whose .eh_frame_hdr is missing or has no sorted
+ * table; u is scratch.  Not for a signal handler. */
+UNW_UNUSED
+static uint32_t unw_index(struct unw *u, const struct unw_table *t,
+                          struct unw_entry *e, uint32_t most)
+{
+    uint64_t base = (uint64_t)(uintptr_t)t->eh_frame + t->bias, start;
+    const uint8_t *p = t->eh_frame;
+    uint32_t n = 0;
+    u->table = *t;
+    u->cie.at = NULL;
+    for (;;) {
+        struct unw_cursor c = unw_entry_sig(t, p), fde;
+        if (c.bad || c.p == c.end)      /* an entry of length 0 is the last */
+            break;
+        bool is_fde = unw_uint_sig(&c, 4) != 0 &&
+                      unw_fde_sig(u, p, &fde, &start);
+        int64_t from = (int64_t)(start - base), at = p - t->eh_frame;
+        if (is_fde && from == (int32_t)from && at == (int32_t)at) {
+            if (n < most)
+                e[n] = (struct unw_entry){ (int32_t)from, (int32_t)at };
+            n++;
+        }
+        p = c.end;
+    }
+    if (n > 1 && most > 1)
+        qsort(e, n < most ? n : most, sizeof *e, unw_by_start);
+    return n;
 }
 
 /* Set register i of the frame to be reached. */
@@ -2180,10 +2209,10 @@ static bool unw_by_return_sig(struct unw *u, const struct unw_memory *m)
     static const uint8_t dwarf[16] = { 0, 2, 1, 3, 7, 6, 4, 5,
                                        8, 9, 10, 11, 12, 13, 14, 15 };
     uint64_t pc = u->was.r[UNW_PC], sp = u->was.r[UNW_SP], v;
-    unsigned n = 16, i = 0;
+    uint32_t n = 16, i = 0;
     const uint8_t *p = unw_text_sig(m, pc, n);
-    if (!p)                             /* to the end of the page */
-        p = unw_text_sig(m, pc, n = (unsigned)(-pc & 4095) % 16);
+    if (!p && (n = -pc & 15) > 0)       /* to the end of the page */
+        p = unw_text_sig(m, pc, n);
     if (!p || !(u->was.known >> UNW_SP & 1))
         return false;
     if (n > 4 && !memcmp(p, "\x48\x83\xc4", 3)) {
@@ -2209,6 +2238,25 @@ static bool unw_by_return_sig(struct unw *u, const struct unw_memory *m)
         i++;
     if (i >= n || (p[i] != 0xc3 && p[i] != 0xc2) ||
         !unw_read_sig(m, sp, &v) || !unw_code_sig(m, v))
+        return false;
+    unw_know_sig(u, UNW_PC, v);
+    unw_know_sig(u, UNW_SP, sp + 8);
+    return true;
+}
+
+/* Step from x86-64 code without a table that has pushed nothing yet, or never
+ * does: the word at sp is the address after a call of code just before pc. */
+static bool unw_by_call_sig(struct unw *u, const struct unw_memory *m)
+{
+    uint64_t pc = u->was.r[UNW_PC], sp = u->was.r[UNW_SP], v;
+    int32_t by;
+    if (!u->exact || !(u->was.known >> UNW_SP & 1) || !unw_read_sig(m, sp, &v))
+        return false;
+    const uint8_t *p = unw_text_sig(m, v - 5, 5);
+    if (!p || *p != 0xe8)
+        return false;
+    memcpy(&by, p + 1, sizeof by);
+    if (pc - (v + (uint64_t)(int64_t)by) >= UNW_LOOKED_BYTES)
         return false;
     unw_know_sig(u, UNW_PC, v);
     unw_know_sig(u, UNW_SP, sp + 8);
@@ -2249,37 +2297,59 @@ static bool unw_by_code_sig(struct unw *u, const struct unw_memory *m)
     if (unw_by_return_sig(u, m))
         return true;
     u->regs = u->was;
-    return unw_by_entry_sig(u, m);
+    return unw_by_entry_sig(u, m) || unw_by_call_sig(u, m);
 }
 #else
+/* What the instruction before an arm64 leaf's pc says of it. */
+enum unw_leaf { UNW_LEAF_ON, UNW_LEAF_BEGINS, UNW_LEAF_MOVES_SP, UNW_LEAF_NOT };
+
+/* Return what instruction w, before the pc in the same code, says. */
+static enum unw_leaf unw_leaf_sig(uint32_t w)
+{
+    if ((w & 0xfe407fff) == 0xa8007bfd)             /* stp x29, x30, [sp...] */
+        return UNW_LEAF_NOT;
+    if ((w & 0x7f8003ff) == 0x510003ff ||           /* sub sp, sp, #n */
+        (w & 0x3b200fe0) == 0x38000fe0 ||           /* str r, [sp, #n]! */
+        (w & 0x3bc003e0) == 0x298003e0)             /* stp r, r, [sp, #n]! */
+        return UNW_LEAF_MOVES_SP;
+    /* the code before it: ret, a jump of .plt by x16 or x17, or padding */
+    return w == 0xd65f03c0 || (w & 0xfffffbff) == 0xd65f0bff ||
+           (w & 0xffffffdf) == 0xd61f0200 || w == 0
+         ? UNW_LEAF_BEGINS : UNW_LEAF_ON;
+}
+
 /* Step from arm64 code without a table whose return address is in the link
  * register: an exact frame whose function has no "stp x29, x30" before pc, or
- * which is at its "ret".  False if it may be elsewhere. */
+ * has not set x29 after it, or is at its "ret".  False if it may be
+ * elsewhere. */
 static bool unw_by_code_sig(struct unw *u, const struct unw_memory *m)
 {
     uint64_t pc = u->was.r[UNW_PC], lr = u->was.r[UNW_RA] & UNW_ADDRESS_MASK;
-    uint32_t w = 0;
+    uint32_t w;
+    bool sp = true;
     const uint8_t *p = unw_text_sig(m, pc, sizeof w);
     if (!u->exact || !p || !(u->was.known >> UNW_RA & 1) ||
         !unw_code_sig(m, lr))
         return false;
     memcpy(&w, p, sizeof w);
-    bool ret = (w & 0xfffffbff) == 0xd65f0bff || w == 0xd65f03c0;
-    bool mov = w == 0x910003fd;         /* mov x29, sp: just stored */
-    for (unsigned back = 4; !ret && !mov; back += 4) {
+    bool stored = (w & 0xffc003ff) == 0x910003fd;   /* add x29, sp, #n */
+    bool ret = w == 0xd65f03c0 || (w & 0xfffffbff) == 0xd65f0bff;
+    bool found = stored || ret || unw_leaf_sig(w) == UNW_LEAF_NOT;
+    for (unsigned back = 4; !found; back += 4) {
         p = back > UNW_LOOKED_BYTES ? NULL
           : unw_text_sig(m, pc - back, sizeof w);
         if (!p)
             return false;
         memcpy(&w, p, sizeof w);
-        if ((w & 0xfe407fff) == 0xa8007bfd)     /* stp x29, x30, [sp...] */
+        enum unw_leaf leaf = unw_leaf_sig(w);
+        if (leaf == UNW_LEAF_NOT)
             return false;
-        if ((w & 0xfffffbff) == 0xd65f0bff || w == 0xd65f03c0 || w == 0)
-            break;                      /* the function before, or padding */
+        sp &= leaf != UNW_LEAF_MOVES_SP;
+        found = leaf == UNW_LEAF_BEGINS;
     }
     unw_know_sig(u, UNW_PC, lr);
     u->regs.known &= ~(UINT64_C(1) << UNW_RA);
-    if (!ret)                           /* it may have moved it */
+    if (!sp || stored)
         u->regs.known &= ~(UINT64_C(1) << UNW_SP);
     return true;
 }
