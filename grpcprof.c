@@ -286,7 +286,7 @@ enum {
 };
 
 /* ---- SYS ---- */
-enum { SYS_PROC_BYTES = 64 };   /* path of a process's file in /proc */
+enum { SYS_PROC_BYTES = 96 };   /* path of a process's file in /proc */
 
 /* ---- RE ---- */
 enum {
@@ -6818,15 +6818,6 @@ static bool elf_is_mapped(uint64_t device, uint64_t inode,
            (device == other || !(device >> 32) || !(other >> 32));
 }
 
-/* Write the path of what in /proc/PID, or of this process if pid is 0. */
-static void elf_proc_path(char *path, size_t size, pid_t pid, const char *what)
-{
-    if (pid)
-        snprintf(path, size, "/proc/%ld/%s", (long)pid, what);
-    else
-        snprintf(path, size, "/proc/self/%s", what);
-}
-
 /* Return what is mapped under path. */
 static enum elf_kind elf_kind_of(const char *path)
 {
@@ -6884,23 +6875,23 @@ static void elf_space_place(struct elf_space *s)
     static const char *const what[] = { "ns/mnt", "root/" };
     struct stat st, own;
     struct buf b = {0};
-    char path[64];
-    elf_proc_path(path, sizeof path, s->pid, "");
+    char path[SYS_PROC_BYTES];
+    sys_proc(path, s->pid, "");
     s->uid = stat(path, &st) ? geteuid() : st.st_uid;
     s->inner_pid = s->pid ? s->pid : getpid();
     for (int i = 0; s->pid && i < 2; i++) {
-        elf_proc_path(path, sizeof path, s->pid, what[i]);
+        sys_proc(path, s->pid, what[i]);
         bool known = !stat(path, &st);
-        elf_proc_path(path, sizeof path, 0, what[i]);
+        sys_proc(path, 0, what[i]);
         s->other_root |= known && !stat(path, &own) &&
                          (st.st_ino != own.st_ino || st.st_dev != own.st_dev);
     }
-    elf_proc_path(path, sizeof path, s->pid, "exe");
+    sys_proc(path, s->pid, "exe");
     if (!stat(path, &st)) {
         s->device = elf_device(major(st.st_dev), minor(st.st_dev));
         s->inode = st.st_ino;
     }
-    elf_proc_path(path, sizeof path, s->pid, "status");
+    sys_proc(path, s->pid, "status");
     if (!sys_read_file(path, ELF_NOTE_BYTES, &b, NULL)) {
         const char *p = strstr(mem_string(&b), "\nNSpid:");
         size_t n = p ? strcspn(p + 1, "\n") + 1 : 0;
@@ -6981,8 +6972,8 @@ static int elf_space_read(struct elf_space *s, pid_t pid, struct gp_why *why)
 {
     struct elf_space now = { .pid = pid };
     struct buf text = {0};
-    char path[64];
-    elf_proc_path(path, sizeof path, pid, "maps");
+    char path[SYS_PROC_BYTES];
+    sys_proc(path, pid, "maps");
     int e = sys_read_file(path, ELF_MAPS_BYTES, &text, why);
     if (e) {
         mem_fini(&text);
@@ -7122,8 +7113,8 @@ static void elf_close(struct elf_image *m)
 static struct elf_image elf_open_seen(const struct elf_space *s,
                                       const char *path)
 {
-    char full[PATH_MAX], root[64];
-    elf_proc_path(root, sizeof root, s->pid, "root");
+    char full[PATH_MAX], root[SYS_PROC_BYTES];
+    sys_proc(root, s->pid, "root");
     int n = s->other_root ? snprintf(full, sizeof full, "%s%s", root, path) : 0;
     struct elf_image m = {0};
     if (n > 0 && (size_t)n < sizeof full)
@@ -7147,13 +7138,13 @@ static struct elf_image elf_open_mapped(const struct elf_file *f)
     const struct elf_map *k = f->map;
     struct elf_image m = {0};
     struct stat st;
-    char path[96], name[64];
+    char path[SYS_PROC_BYTES], name[64];
     if (!s)
         return elf_open(f->path);
     snprintf(name, sizeof name, "map_files/%" PRIx64 "-%" PRIx64, k->start,
              k->limit);
     for (int i = elf_is_program(s, k) ? 0 : 1; i < 3; i++) {
-        elf_proc_path(path, sizeof path, s->pid, i ? name : "exe");
+        sys_proc(path, s->pid, i ? name : "exe");
         m = i == 1 ? elf_open_seen(s, f->path) : elf_open(path);
         if (m.size && !fstat(m.fd, &st) &&
             elf_is_mapped(k->device, k->inode, &st))
@@ -31195,23 +31186,23 @@ static void web_put_symbol(struct buf *b, struct elf *m,
         txt_putf(b, "0x%" PRIx64 " %s\n", pc, name);
 }
 
-/* /debug/pprof/symbol: function names of addresses "0x1+0x2", in the query of a
- * GET or the body of a POST, as in Go. */
+/* /debug/pprof/symbol: function names of addresses "0x1+0x2" of the program's
+ * first process, in the query of a GET or the body of a POST, as in Go. */
 static void web_symbol(struct web_conn *c, const struct web_request *q)
 {
     struct slice s = txt_equal(q->method, txt_slice("POST")) ? q->body
                                                              : q->query;
     struct elf elf = {0};
-    struct elf_space own = {0};
+    struct elf_space space = {0};
     struct buf b = {0};
     struct gp_why why;
-    int e = elf_space_read(&own, 0, &why);
-    uint32_t *file = e ? NULL : mem_zalloc(own.nmaps * sizeof *file);
-    if (!e && (!file || elf_add_space(&elf, &own, file)))
+    pid_t pid[WEB_PIDS];
+    int e = web_pids(c->web, pid) ? elf_space_read(&space, pid[0], &why)
+          : txt_fail(&why, GP_ESTATE, "the program has ended");
+    uint32_t *file = e ? NULL : mem_zalloc(space.nmaps * sizeof *file);
+    if (!e && (!file || elf_add_space(&elf, &space, file)))
         e = txt_fail(&why, GP_ENOMEM, "out of memory");
     txt_puts(&b, "num_symbols: 1\n");
-    if (c->web->config.program.pids)    /* not the addresses of this process */
-        s.n = 0;
     while (s.n && !e) {
         struct slice one = web_take(&s, '+');
         uint64_t pc = 0;
@@ -31221,10 +31212,10 @@ static void web_symbol(struct web_conn *c, const struct web_request *q)
             pc = pc << 4 | (uint64_t)(txt_hex(one.p[i]) & 15);
         }
         if (hex)
-            web_put_symbol(&b, &elf, &own, file, pc);
+            web_put_symbol(&b, &elf, &space, file, pc);
     }
     elf_fini(&elf);
-    elf_space_fini(&own);
+    elf_space_fini(&space);
     mem_free(file);
     if (!e) {
         web_answer(c, 200, WEB_TEXT, "", &b);

@@ -1355,6 +1355,10 @@ static void test_web_program(void)
     snprintf(text, sizeof text, "/debug/pprof/symbol?0x%" PRIxPTR,
              (uintptr_t)web_says);
     CHECK(!web_says(bound, text, "web_says"));
+    pid_t first = web_test_pid[0];
+    web_test_pid[0] = web_test_pid[1];  /* a copy of this process */
+    web_test_pid[1] = first;
+    CHECK(web_says(bound, text, "web_says"));
     CHECK(!fetch_checked(bound, a->text, &note, &why) && !*note.text);
     CHECK(fetch_checked(bound, "127.0.0.1:9", &note, &why) == GP_EUSAGE);
     CHECK(fetch_checked(bound, bound, &note, &why) == GP_EUSAGE);
