@@ -443,6 +443,10 @@ enum {
      * fifth of the highest rate or less every REC_SLICE_MS, to use less CPU. */
     REC_DRAIN_MS = 20,
 
+    /* Periods between two samples of a thread that are one too many: 16 in a
+     * row are missed by chance once in 10 million samples (e^-16). */
+    REC_GAP_PERIODS = 16,
+
     REC_SLICE_MS = 100,         /* of a time slice, which is busy or idle */
 
     /* Distinct stacks (64 MB); samples of further ones are lost and counted. */
@@ -12921,8 +12925,8 @@ static void fig_notes_fini(struct fig_notes *t)
 }
 
 /* ================================== 21 REC ==================================
- * for     the recorder: finds threads and arms their timers; adds samples up in
- *         one table of stacks; takes marks, and copies what is between two
+ * for     the recorder of this process or others: finds threads; adds up samples
+ *         in one table of stacks; takes marks, copies what is between two
  * uses    RING, MEM, TXT, SYS, ELF, SMP, PP, FIG
  * owns    rec_one, rec_data, the drain thread, struct rec_mark
  * spec    proc(5) for threads and their names
@@ -12932,7 +12936,12 @@ static void fig_notes_fini(struct fig_notes *t)
  * A sample's time is what passed on its thread's clock (CPU time, or real time
  * with the wall engine) since the thread's last sample.  A mark charges what
  * passed since then to a frame [unsampled] ([profiler] for the drain thread):
- * times between two marks add up to the CPU time, whatever the timer did.
+ * times between two marks add up to the CPU time, whatever the timer did.  A
+ * time of many periods between two samples is charged to [unsampled] too, but
+ * for one period: the thread blocked the signal, or the ring was full.
+ *
+ * Without a target the recorder samples this process, by SMP.  A target samples
+ * others: it says which there are, drains their samples and reads their clocks.
  *
  * Invariant  rows are only appended while the recorder runs, so a mark is the
  *            sums of the first n; the sums never decrease.
@@ -12942,11 +12951,12 @@ static void fig_notes_fini(struct fig_notes *t)
 
 /* Frames that are not code; their pc is lower than any code's. */
 enum rec_pseudo { REC_LOST = 1, REC_TRUNCATED, REC_PROFILER, REC_UNSAMPLED,
-                  REC_PSEUDO_LIMIT };
+                  REC_INCOMPLETE, REC_PSEUDO_LIMIT };
 
 static const char *const rec_pseudo_name[REC_PSEUDO_LIMIT] = {
     [REC_LOST] = "[lost samples]", [REC_TRUNCATED] = "[truncated]",
     [REC_PROFILER] = "[profiler]", [REC_UNSAMPLED] = "[unsampled]",
+    [REC_INCOMPLETE] = "[incomplete stack]",
 };
 
 enum rec_state { REC_ON_CPU, REC_RUNNING, REC_WAITING }; /* wall: last two */
@@ -12958,13 +12968,25 @@ struct rec_count {
 
 struct rec_row {                        /* a stack of a thread, with a label */
     size_t   at;                        /* first pc in rec_data.pc */
+    uint32_t process;                   /* row of rec_data.process */
     uint32_t thread;                    /* row of rec_data.name */
     uint16_t depth, label;              /* frames; smp_label */
     enum rec_state state;
     struct rec_count sum;               /* since the recorder started */
 };
 
+struct rec_process {
+    pid_t    pid;                       /* 0: this one, or several */
+    uint32_t name;                      /* row of rec_data.name */
+    int64_t  cpu_ns;                    /* used since the recorder started */
+    int64_t  charged_ns;                /* of that, in rows */
+    uint64_t ended, ended_seen;         /* threads ended; when last charged */
+    bool     gone;                      /* its CPU time is final */
+    struct elf_space *space;            /* borrowed from the target; or NULL */
+};
+
 struct rec_thread {
+    uint32_t process;                   /* row of rec_data.process */
     uint32_t tid, name;                 /* kernel's id; row of rec_data.name */
     int64_t  ns;                        /* its clock when last charged */
     int64_t  sample_ns;                 /* its clock at its last sample */
@@ -12987,6 +13009,22 @@ struct rec_config {
     bool wall;                          /* real time */
 };
 
+struct rec_target {                     /* other processes, to be sampled */
+    const struct smp_engine *engine;    /* for its name and kind only */
+    const char *reason;                 /* why this engine; may be "" */
+    double  cost_ns;                    /* CPU per sample; NAN: not known */
+    /* Begin to sample, and call rec_process_add for those that run. */
+    int     (*start)(unsigned hz, struct gp_why *why);
+    void    (*stop)(void);
+    /* Pass every stored sample to fn; its process is a row of REC. */
+    void    (*drain)(void (*fn)(const struct ring_slot *, void *), void *user);
+    /* Bring cpu_ns and gone of the recorder's processes up to date. */
+    void    (*look)(void);
+    uint64_t (*lost)(void);             /* samples lost so far */
+    /* Return the CPU time of all processes so far; if user, its two parts. */
+    int64_t (*cpu_ns)(struct timeval *user, struct timeval *system);
+};
+
 /* Locked while the recorder starts or stops; the drain needs rec_one.lock. */
 static pthread_mutex_t rec_life_lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -12996,6 +13034,7 @@ static struct {
     pthread_t       drain;
     unsigned        users;              /* 0: not running */
     struct rec_config want;             /* as the first user asked */
+    const struct rec_target *target;    /* borrowed; NULL: this process */
     const struct smp_engine *engine;
     char            reason[224];        /* why this engine; may be empty */
     double          cost_ns;            /* CPU per sample; NAN: not known */
@@ -13014,6 +13053,8 @@ static struct rec_data {                /* empty while there are no users */
     struct index    row_index;          /* stack -> row */
     uint64_t       *pc;                 /* owned: the rows' stacks */
     size_t          npcs, pc_cap;
+    struct rec_process *process;        /* owned */
+    size_t          nprocesses, process_cap;
     struct rec_thread *thread;          /* owned */
     size_t          nthreads, thread_cap;
     struct index    thread_index;       /* tid -> row */
@@ -13021,7 +13062,6 @@ static struct rec_data {                /* empty while there are no users */
     size_t          nnames, name_cap;
     struct arena    arena;              /* the names' text */
     struct rec_totals total;
-    uint64_t        ended_seen;         /* total.ended when last charged */
 } rec_data;
 
 struct rec_calls {                      /* of one method, so far */
@@ -13061,7 +13101,8 @@ struct rec_delta {                      /* what was recorded between marks */
     size_t  npcs, pc_cap;
     struct slice *name;                 /* owned; text in the profile's arena */
     size_t  nnames;
-    struct rec_process_name *process;   /* owned; NULL: this process alone */
+    struct rec_process_name *process;   /* owned; by row of rec_data.process */
+    struct elf_space *space;            /* owned; likewise, of others */
     size_t  nprocesses;
     const struct smp_engine *engine;
     char    reason[sizeof rec_one.reason];      /* why that engine, or "" */
@@ -13083,45 +13124,88 @@ static uint32_t rec_name_row(const char *text)
     return (uint32_t)rec_data.nnames - 1;
 }
 
-/* Return the row of tid's name, "?" if it ended; MEM_NONE if out of memory. */
-static uint32_t rec_read_name(uint32_t tid)
+/* Write the path of file in the folder of process p in /proc to path[size]. */
+static void rec_proc_path(const struct rec_process *p, const char *file,
+                          char *path, size_t size)
 {
-    char path[64], text[32] = "?";
-    snprintf(path, sizeof path, "/proc/self/task/%u/comm", tid);
-    FILE *f = fopen(path, "re");
-    if (f) {
-        if (!fgets(text, sizeof text, f))
-            text[0] = '?';
-        fclose(f);
-        text[strcspn(text, "\n")] = 0;
-    }
-    return rec_name_row(text);
+    if (p->pid)
+        snprintf(path, size, "/proc/%d/%s", (int)p->pid, file);
+    else
+        snprintf(path, size, "/proc/self/%s", file);
 }
 
-/* Return thread tid, appended with charged_ns charged if new; NULL if out of
- * memory.  If its clock went back, the kernel gave tid to a new thread; but a
- * sample may be older than the last mark, if not than the last sample. */
-static struct rec_thread *rec_find_thread(uint32_t tid, int64_t now_ns,
-                                          int64_t charged_ns, bool sample)
+/* Read a line of task/TID/file of process p into text[size], and cut off its
+ * newline; false if the thread has ended. */
+static bool rec_read_task(const struct rec_process *p, uint32_t tid,
+                          const char *file, char *text, size_t size)
 {
-    uint64_t h = mem_hash(&tid, sizeof tid);
+    char name[64], path[128];
+    snprintf(name, sizeof name, "task/%u/%s", tid, file);
+    rec_proc_path(p, name, path, sizeof path);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? read(fd, text, size - 1) : -1;
+    if (fd >= 0)
+        close(fd);
+    if (n <= 0)
+        return false;
+    text[n] = 0;
+    text[strcspn(text, "\n")] = 0;
+    return true;
+}
+
+/* Return the row of the name of thread tid of process p, "?" if it ended;
+ * MEM_NONE if out of memory. */
+static uint32_t rec_read_name(const struct rec_process *p, uint32_t tid)
+{
+    char text[32];
+    return rec_name_row(rec_read_task(p, tid, "comm", text, sizeof text) ?
+                        text : "?");
+}
+
+/* Append a process called name; pid 0: this one, or several.  Return its row,
+ * MEM_NONE if out of memory.  For a target, under the lock. */
+static uint32_t rec_process_add(pid_t pid, const char *name,
+                                struct elf_space *space)
+{
+    uint32_t row = rec_name_row(name);
+    struct rec_process *p = row == MEM_NONE ? NULL :
+        PP_ADD(rec_data.process, rec_data.nprocesses, rec_data.process_cap);
+    if (!p)
+        return MEM_NONE;
+    *p = (struct rec_process){ .pid = pid, .name = row, .space = space };
+    return (uint32_t)rec_data.nprocesses - 1;
+}
+
+/* Return thread tid of a process, appended with charged_ns charged if new; NULL
+ * if out of memory.  If its clock went back, the kernel gave tid to a new
+ * thread; but a sample may be older than the last mark, if not than the last
+ * sample. */
+static struct rec_thread *rec_find_thread(uint32_t process, uint32_t tid,
+                                          int64_t now_ns, int64_t charged_ns,
+                                          bool sample)
+{
+    uint64_t key = (uint64_t)process << 32 | tid;
+    uint64_t h = mem_hash(&key, sizeof key);
+    const struct rec_process *p = &rec_data.process[process];
     uint32_t at = 0, i;
-    while ((i = mem_index_next(&rec_data.thread_index, h, &at)) != MEM_NONE)
-        if (rec_data.thread[i].tid == tid) {
-            struct rec_thread *t = &rec_data.thread[i];
-            bool late = sample && t->sample_ns < t->ns;
-            if (now_ns < (late ? t->sample_ns : t->ns)) {
-                t->ns = t->sample_ns = 0;
-                t->alive = false;
-                t->name = rec_read_name(tid);
-            }
-            return t->name == MEM_NONE ? NULL : t;
+    while ((i = mem_index_next(&rec_data.thread_index, h, &at)) != MEM_NONE) {
+        struct rec_thread *t = &rec_data.thread[i];
+        if (t->tid != tid || t->process != process)
+            continue;
+        bool late = sample && t->sample_ns < t->ns;
+        if (now_ns < (late ? t->sample_ns : t->ns)) {
+            t->ns = t->sample_ns = 0;
+            t->alive = false;
+            t->name = rec_read_name(p, tid);
         }
-    uint32_t name = rec_read_name(tid);
+        return t->name == MEM_NONE ? NULL : t;
+    }
+    uint32_t name = rec_read_name(p, tid);
     struct rec_thread *t = name == MEM_NONE ? NULL : PP_NEW(&rec_data, thread);
     if (!t)
         return NULL;
-    *t = (struct rec_thread){ .tid = tid, .name = name, .ns = charged_ns };
+    *t = (struct rec_thread){ .process = process, .tid = tid, .name = name,
+                              .ns = charged_ns };
     i = (uint32_t)rec_data.nthreads - 1;
     if (!mem_index_put(&rec_data.thread_index, h, i))
         return t;
@@ -13131,17 +13215,17 @@ static struct rec_thread *rec_find_thread(uint32_t tid, int64_t now_ns,
 
 /* Return a stack's row, new or not; NULL: out of memory, or REC_MOST_ROWS. */
 static struct rec_row *rec_find_row(const uint64_t *pc, uint16_t depth,
-                                    uint32_t thread, uint16_t label,
-                                    enum rec_state state)
+                                    uint32_t process, uint32_t thread,
+                                    uint16_t label, enum rec_state state)
 {
     uint64_t rest = (uint64_t)thread << 32 | (uint64_t)state << 16 | label;
-    uint64_t key[2] = { mem_hash(pc, depth * sizeof *pc), rest };
+    uint64_t key[3] = { mem_hash(pc, depth * sizeof *pc), rest, process };
     uint64_t h = mem_hash(key, sizeof key);
     uint32_t at = 0, i;
     while ((i = mem_index_next(&rec_data.row_index, h, &at)) != MEM_NONE) {
         struct rec_row *r = &rec_data.row[i];
         if (r->thread == thread && r->label == label && r->depth == depth &&
-            r->state == state &&
+            r->state == state && r->process == process &&
             !memcmp(rec_data.pc + r->at, pc, depth * sizeof *pc))
             return r;
     }
@@ -13158,20 +13242,42 @@ static struct rec_row *rec_find_row(const uint64_t *pc, uint16_t depth,
         return NULL;
     }
     memcpy(p + rec_data.npcs, pc, depth * sizeof *pc);
-    *r = (struct rec_row){ .at = rec_data.npcs, .thread = thread,
-                           .depth = depth, .label = label, .state = state };
+    *r = (struct rec_row){ .at = rec_data.npcs, .process = process,
+                           .thread = thread, .depth = depth, .label = label,
+                           .state = state };
     rec_data.npcs += depth;
     return r;
 }
 
-/* Charge row r with t's time since it was last charged; return that time. */
-static int64_t rec_charge(struct rec_row *r, struct rec_thread *t, int64_t now)
+/* Charge row r with ns of CPU or real time of its process. */
+static void rec_charge(struct rec_row *r, int64_t ns)
 {
-    int64_t ns = now > t->ns ? now - t->ns : 0;
     r->sum.ns += ns;
     rec_data.total.charged_ns += ns;
+    rec_data.process[r->process].charged_ns += ns;
+}
+
+/* Charge ns of t's time to the frame pc, which is not code, and move t's clock
+ * on by it; if out of memory, the time stays to be charged. */
+static void rec_charge_pseudo(struct rec_thread *t, enum rec_pseudo frame,
+                              int64_t ns)
+{
+    uint64_t pc = frame;
+    struct rec_row *r = rec_find_row(&pc, 1, t->process, t->name, 0,
+                                     REC_ON_CPU);
+    if (!r)
+        return;
+    rec_charge(r, ns);
     t->ns += ns;
-    return ns;
+}
+
+/* Return the time between two samples of a thread past which some are missing;
+ * set *period_ns to what is usual. */
+static int64_t rec_longest_gap(int64_t *period_ns)
+{
+    unsigned hz = smp_expected_hz(rec_one.engine, rec_one.want.hz);
+    *period_ns = 1000000000 / (hz ? hz : 1);
+    return REC_GAP_PERIODS * *period_ns;
 }
 
 /* Add sample s to its row, or count it as lost.  For smp_drain, locked. */
@@ -13180,49 +13286,62 @@ static void rec_on_sample(const struct ring_slot *s, void *user)
     uint64_t pc[RING_DEPTH + 1];
     uint16_t depth = s->depth;
     bool wall = rec_one.engine->wall;
-    int64_t now = wall ? s->wall_ns : s->cpu_ns;
+    int64_t now = wall ? s->wall_ns : s->cpu_ns, period;
     (void)user;
     for (uint16_t i = 0; i < depth; i++)    /* the call, not its return */
         pc[i] = s->pc[i] - (i > 0);
-    if (s->truncated)
-        pc[depth++] = REC_TRUNCATED;
+    if (s->truncated || s->broken)
+        pc[depth++] = s->truncated ? REC_TRUNCATED : REC_INCOMPLETE;
     enum rec_state state = !wall ? REC_ON_CPU :
                            s->waiting ? REC_WAITING : REC_RUNNING;
-    struct rec_thread *t = rec_find_thread(s->tid, now, wall ? now : 0, true);
-    struct rec_row *r = t ? rec_find_row(pc, depth, t->name, s->label, state)
-                          : NULL;
+    struct rec_thread *t = rec_find_thread(s->process, s->tid, now,
+                                           wall ? now : 0, true);
+    struct rec_row *r = t ? rec_find_row(pc, depth, s->process, t->name,
+                                         s->label, state) : NULL;
     rec_data.total.truncated += s->truncated;
-    rec_data.total.failed += s->failed;
+    rec_data.total.failed += s->failed || s->broken;
     if (!r) {
         rec_data.total.lost++;
         return;
     }
+    size_t row = (size_t)(r - rec_data.row);
+    if (!wall && now - t->ns > rec_longest_gap(&period))
+        rec_charge_pseudo(t, REC_UNSAMPLED, now - t->ns - period);
+    r = &rec_data.row[row];             /* the table may have moved */
+    int64_t ns = now > t->ns ? now - t->ns : 0;
     rec_data.total.samples++;
     r->sum.n++;
+    rec_charge(r, ns);
+    t->ns += ns;
     t->sample_ns = now;
-    double weight = (double)rec_charge(r, t, now);
-    rec_data.total.squares += weight * weight;
+    rec_data.total.squares += (double)ns * (double)ns;
 }
 
 /* Charge t's time since its last sample to [unsampled].  The drain thread's is
  * charged to [profiler], or ignored by a wall profile. */
 static void rec_charge_tail(struct rec_thread *t, int64_t now_ns)
 {
-    bool self = t->tid == rec_one.drain_tid;
-    uint64_t pc = self ? REC_PROFILER : REC_UNSAMPLED;
-    if (now_ns <= t->ns || (self && rec_one.engine->wall))
-        return;
-    struct rec_row *r = rec_find_row(&pc, 1, t->name, 0, REC_ON_CPU);
-    if (r)
-        rec_charge(r, t, now_ns);
+    bool self = t->tid == rec_one.drain_tid && !rec_one.target;
+    if (now_ns > t->ns && !(self && rec_one.engine->wall))
+        rec_charge_pseudo(t, self ? REC_PROFILER : REC_UNSAMPLED,
+                          now_ns - t->ns);
 }
 
-/* Return the time on thread tid's clock, or -1 if it has ended. */
-static int64_t rec_thread_ns(uint32_t tid)
+/* Return the time on the clock of thread tid of process p, or -1 if it has
+ * ended.  Of another process the kernel tells it as of its last tick. */
+static int64_t rec_thread_ns(const struct rec_process *p, uint32_t tid)
 {
     struct timespec t;
+    char text[64];
+    uint64_t ns;
     if (rec_one.engine->wall)
         return sys_now_ns();
+    if (p->pid) {
+        if (!rec_read_task(p, tid, "schedstat", text, sizeof text))
+            return -1;
+        text[strcspn(text, " ")] = 0;
+        return txt_number(text, 0, INT64_MAX, &ns) ? -1 : (int64_t)ns;
+    }
     if (clock_gettime(smp_thread_clock(tid), &t))
         return -1;
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
@@ -13232,7 +13351,8 @@ static int64_t rec_thread_ns(uint32_t tid)
 static void rec_arm(struct rec_thread *t)
 {
     const struct smp_engine *e = rec_one.engine;
-    if (!e->arm || t->timer.armed || t->tid == rec_one.drain_tid)
+    if (!e->arm || rec_one.target || t->timer.armed ||
+        t->tid == rec_one.drain_tid)
         return;
     t->timer.armed = !e->arm(&t->timer, t->tid, rec_one.want.hz);
     rec_data.total.unarmed += !t->timer.armed;
@@ -13246,14 +13366,15 @@ static void rec_disarm(struct rec_thread *t)
     t->timer.armed = false;
 }
 
-/* Note that thread tid lives, and arm its timer if it is new.  Its time counts
- * from now if this is the first scan, else from its start. */
-static void rec_see_thread(uint32_t tid, bool first, bool charge)
+/* Note that thread tid of a process lives, and arm its timer if it is new.  Its
+ * time counts from now if this is the first scan, else from its start. */
+static void rec_see_thread(uint32_t process, uint32_t tid, bool first,
+                           bool charge)
 {
-    int64_t now = rec_thread_ns(tid);
+    int64_t now = rec_thread_ns(&rec_data.process[process], tid);
     if (now < 0)
         return;
-    struct rec_thread *t = rec_find_thread(tid, now,
+    struct rec_thread *t = rec_find_thread(process, tid, now,
                                first || rec_one.engine->wall ? now : 0, false);
     if (!t)
         return;
@@ -13267,58 +13388,92 @@ static void rec_see_thread(uint32_t tid, bool first, bool charge)
         rec_charge_tail(t, now);
 }
 
-/* Arm the timers of the process's new threads, disarm those of ended ones and,
- * if charge is set, charge the time of each.  Return how many live. */
-static size_t rec_scan_threads(bool first, bool charge)
+/* See every thread of a process, as rec_see_thread; return how many live. */
+static size_t rec_scan_process(uint32_t process, bool first, bool charge)
 {
-    DIR *d = opendir("/proc/self/task");
+    char path[64];
+    rec_proc_path(&rec_data.process[process], "task", path, sizeof path);
+    DIR *d = opendir(path);
     size_t n = 0;
-    rec_one.scan++;
     for (struct dirent *e; d && (e = readdir(d));) {
         uint64_t tid;
         if (txt_number(e->d_name, 1, INT_MAX, &tid))
             continue;
-        rec_see_thread((uint32_t)tid, first, charge);
+        rec_see_thread(process, (uint32_t)tid, first, charge);
         n++;
-    }
-    for (size_t i = 0; d && i < rec_data.nthreads; i++) {
-        struct rec_thread *t = &rec_data.thread[i];
-        if (t->alive && t->scan != rec_one.scan) {
-            rec_disarm(t);
-            t->alive = false;
-            rec_data.total.ended++;
-        }
     }
     if (d)
         closedir(d);
     return n;
 }
 
-/* Charge the CPU time of threads that ended unseen to [unsampled] of "(ended)".
- * Their clocks are gone, but it is the process's time that no row has. */
-static void rec_charge_ended(int64_t process_ns)
+/* Arm the timers of the processes' new threads, disarm those of ended ones and,
+ * if charge is set, charge the time of each.  Return how many live. */
+static size_t rec_scan_threads(bool first, bool charge)
+{
+    size_t n = 0;
+    rec_one.scan++;
+    for (uint32_t i = 0; i < rec_data.nprocesses; i++)
+        if (!rec_data.process[i].gone)
+            n += rec_scan_process(i, first, charge);
+    for (size_t i = 0; i < rec_data.nthreads; i++) {
+        struct rec_thread *t = &rec_data.thread[i];
+        if (t->alive && t->scan != rec_one.scan) {
+            rec_disarm(t);
+            t->alive = false;
+            rec_data.total.ended++;
+            rec_data.process[t->process].ended++;
+        }
+    }
+    return n;
+}
+
+/* Charge the CPU time of threads of a process that ended unseen to [unsampled]
+ * of "(ended)".  Their clocks are gone, but it is the process's time that no
+ * row has. */
+static void rec_charge_ended(uint32_t process)
 {
     uint64_t pc = REC_UNSAMPLED;
-    int64_t used = process_ns - rec_one.begin_cpu_ns;
-    int64_t missing = used - rec_data.total.charged_ns;
+    struct rec_process *p = &rec_data.process[process];
+    int64_t missing = p->cpu_ns - p->charged_ns;
     uint32_t name = rec_name_row("(ended)");
     if (rec_one.engine->wall || missing <= 0 || name == MEM_NONE ||
-        rec_data.ended_seen == rec_data.total.ended)
+        (p->ended_seen == p->ended && !p->gone))
         return;
-    rec_data.ended_seen = rec_data.total.ended;
-    struct rec_row *r = rec_find_row(&pc, 1, name, 0, REC_ON_CPU);
-    if (r) {
-        r->sum.ns += missing;
-        rec_data.total.charged_ns += missing;
+    p->ended_seen = p->ended;
+    struct rec_row *r = rec_find_row(&pc, 1, process, name, 0, REC_ON_CPU);
+    if (r)
+        rec_charge(r, missing);
+}
+
+/* Return the CPU time of all that is sampled, so far; and, if user is not NULL,
+ * its two parts. */
+static int64_t rec_cpu_ns(struct timeval *user, struct timeval *system)
+{
+    struct rusage use = {0};
+    if (rec_one.target)
+        return rec_one.target->cpu_ns(user, system);
+    if (user && !getrusage(RUSAGE_SELF, &use)) {
+        *user = use.ru_utime;
+        *system = use.ru_stime;
     }
+    return sys_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+/* Take the samples that are in the ring. */
+static void rec_drain_ring(void)
+{
+    if (rec_one.target)
+        rec_one.target->drain(rec_on_sample, NULL);
+    else
+        smp_drain(rec_on_sample, NULL);
 }
 
 /* End the slice of time that started with the last call, if it is at least
  * least_ns long.  It was busy if the process used a tenth of a CPU in it. */
 static void rec_end_slice(int64_t least_ns)
 {
-    int64_t wall = sys_now_ns();
-    int64_t cpu = sys_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+    int64_t wall = sys_now_ns(), cpu = rec_cpu_ns(NULL, NULL);
     int64_t dw = wall - rec_one.slice_wall_ns;
     int64_t dc = cpu - rec_one.slice_cpu_ns;
     if (dw < least_ns)
@@ -13339,8 +13494,9 @@ static void *rec_drain(void *arg)
     rec_one.drain_tid = (uint32_t)syscall(SYS_gettid);
     while (!rec_one.stop) {
         struct timespec until;
-        smp_drain(rec_on_sample, NULL);
-        rec_scan_threads(false, false);
+        rec_drain_ring();
+        if (!rec_one.target)
+            rec_scan_threads(false, false);
         rec_end_slice(REC_SLICE_MS * 1000000);
         clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_nsec += rec_one.drain_ns;
@@ -13357,6 +13513,7 @@ static void rec_data_fini(void)
 {
     mem_free(rec_data.row);
     mem_free(rec_data.pc);
+    mem_free(rec_data.process);
     mem_free(rec_data.thread);
     mem_free(rec_data.name);
     mem_index_fini(&rec_data.row_index);
@@ -13370,7 +13527,10 @@ static void rec_engine_stop(void)
 {
     for (size_t i = 0; i < rec_data.nthreads; i++)
         rec_disarm(&rec_data.thread[i]);
-    smp_stop(rec_one.engine);
+    if (rec_one.target)
+        rec_one.target->stop();
+    else
+        smp_stop(rec_one.engine);
 }
 
 /* Choose the engine for want and write the reason to rec_one.reason.  itimer is
@@ -13414,24 +13574,12 @@ static int rec_choose_engine(const struct rec_config *want, struct gp_why *why)
                     rec_one.engine == &smp_perf ? allow : "");
 }
 
-/* Start the engine and the drain thread, under the lock and with no user. */
-static int rec_engine_start(const struct rec_config *want, struct gp_why *why)
+/* Start the engine of this process, as rec_engine_start. */
+static int rec_self_start(const struct rec_config *want, struct gp_why *why)
 {
-    pthread_condattr_t attr;
     int e = rec_choose_engine(want, why);
-    if (e)
+    if (e || (e = smp_start(rec_one.engine, want->hz, why)))
         return e;
-    rec_one.want = *want;
-    rec_one.stop = false;
-    rec_one.drain_tid = 0;
-    rec_one.drain_ns = want->hz * 5 > SMP_MOST_HZ || rec_one.engine->arm ?
-                       REC_DRAIN_MS * 1000000L : REC_SLICE_MS * 1000000L;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&rec_one.wake, &attr);
-    pthread_condattr_destroy(&attr);
-    if ((e = smp_start(rec_one.engine, want->hz, why)))
-        goto out;
     size_t n = strlen(rec_one.reason);
     if (!smp_has_stacks())
         snprintf(rec_one.reason + n, sizeof rec_one.reason - n, "%sno stacks: "
@@ -13439,20 +13587,58 @@ static int rec_engine_start(const struct rec_config *want, struct gp_why *why)
     if (isnan(rec_one.cost_ns) || rec_one.costed != rec_one.engine)
         rec_one.cost_ns = smp_calibrate(rec_one.engine);
     rec_one.costed = rec_one.engine;
-    smp_drain(rec_on_sample, NULL);     /* late samples of an earlier run */
+    if (rec_process_add(0, "self", NULL) != MEM_NONE)
+        return GP_OK;
+    smp_stop(rec_one.engine);
+    return txt_fail(why, GP_ENOMEM, "out of memory");
+}
+
+/* Drop a sample that was taken before the recorder started. */
+static void rec_drop_sample(const struct ring_slot *s, void *user)
+{
+    (void)s;
+    (void)user;
+}
+
+/* Start the engine and the drain thread, under the lock and with no user. */
+static int rec_engine_start(const struct rec_config *want, struct gp_why *why)
+{
+    pthread_condattr_t attr;
+    const struct rec_target *target = rec_one.target;
+    int e;
     rec_data_fini();
+    rec_one.want = *want;
+    if (target) {
+        rec_one.engine = target->engine;
+        rec_one.cost_ns = target->cost_ns;
+        snprintf(rec_one.reason, sizeof rec_one.reason, "%s", target->reason);
+        e = target->start(want->hz, why);
+    } else {
+        e = rec_self_start(want, why);
+    }
+    if (e)
+        return e;
+    rec_one.stop = false;
+    rec_one.drain_tid = 0;
+    rec_one.drain_ns = want->hz * 5 > SMP_MOST_HZ || rec_one.engine->arm ||
+                       target ? REC_DRAIN_MS * 1000000L
+                              : REC_SLICE_MS * 1000000L;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&rec_one.wake, &attr);
+    pthread_condattr_destroy(&attr);
+    if (!target)
+        smp_drain(rec_drop_sample, NULL);   /* late ones of an earlier run */
     rec_one.slice_wall_ns = sys_now_ns();
-    rec_one.slice_cpu_ns = sys_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+    rec_one.slice_cpu_ns = rec_cpu_ns(NULL, NULL);
     rec_one.begin_cpu_ns = rec_one.slice_cpu_ns;
     rec_scan_threads(true, false);
     if ((e = sys_thread_start(&rec_one.drain, "profiler", true, rec_drain,
                               NULL, why))) {
         rec_engine_stop();
         rec_data_fini();
-    }
-out:
-    if (e)
         pthread_cond_destroy(&rec_one.wake);
+    }
     return e;
 }
 
@@ -13525,20 +13711,24 @@ static int rec_mark(struct rec_mark *m, const struct rec_source *source,
 {
     pthread_mutex_lock(&rec_one.lock);
     assert(rec_one.users > 0);
-    smp_drain(rec_on_sample, NULL);
+    struct timeval user = {0}, system = {0};
+    rec_drain_ring();
     size_t threads = rec_scan_threads(false, true);
     rec_end_slice(1);
-    int64_t cpu_ns = sys_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
-    rec_charge_ended(cpu_ns);
-    struct rusage use = {0};
-    getrusage(RUSAGE_SELF, &use);
+    int64_t cpu_ns = rec_cpu_ns(&user, &system);
+    if (rec_one.target)
+        rec_one.target->look();
+    else
+        rec_data.process[0].cpu_ns = cpu_ns - rec_one.begin_cpu_ns;
+    for (uint32_t i = 0; i < rec_data.nprocesses; i++)
+        rec_charge_ended(i);
     *m = (struct rec_mark){
         .nrows = rec_data.nrows, .total = rec_data.total,
         .wall_ns = sys_now_ns(), .unix_ns = sys_clock_ns(CLOCK_REALTIME),
         .process_cpu_ns = cpu_ns, .nthreads = threads,
-        .user = use.ru_utime, .system = use.ru_stime,
+        .user = user, .system = system,
     };
-    m->total.lost += smp_lost();
+    m->total.lost += rec_one.target ? rec_one.target->lost() : smp_lost();
     m->row = mem_zalloc(m->nrows * sizeof *m->row);
     for (size_t i = 0; m->row && i < m->nrows; i++)
         m->row[i] = rec_data.row[i].sum;
@@ -13558,7 +13748,7 @@ static void rec_since(const struct rec_mark *m, struct gp_profiler_state *state)
         .cost_ns = rec_one.cost_ns,
         .hz_expected = smp_expected_hz(rec_one.engine, rec_one.want.hz),
         .samples = rec_data.total.samples - m->total.samples,
-        .cpu_ns = sys_clock_ns(CLOCK_PROCESS_CPUTIME_ID) - m->process_cpu_ns,
+        .cpu_ns = rec_cpu_ns(NULL, NULL) - m->process_cpu_ns,
         .wall_ns = sys_now_ns() - m->wall_ns,
     };
     pthread_mutex_unlock(&rec_one.lock);
@@ -13593,6 +13783,41 @@ static int rec_delta_rows(struct rec_delta *c, const struct rec_mark *from,
     return GP_OK;
 }
 
+/* Copy the processes into c, with text in arena a; under the lock. */
+static int rec_delta_processes(struct rec_delta *c, struct arena *a)
+{
+    size_t n = rec_data.nprocesses;
+    c->process = mem_zalloc(n * sizeof *c->process);
+    c->space = mem_zalloc(n * sizeof *c->space);
+    if (!c->process || !c->space)
+        return GP_ENOMEM;
+    for (; c->nprocesses < n; c->nprocesses++) {
+        const struct rec_process *p = &rec_data.process[c->nprocesses];
+        struct elf_space *space = &c->space[c->nprocesses];
+        struct slice s = rec_data.name[p->name];
+        const char *copy = mem_arena_dup(a, s.p, s.n);
+        c->process[c->nprocesses] = (struct rec_process_name){
+            .label = { copy, s.n }, .pid = p->pid,
+            .space = rec_one.target ? space : NULL };
+        if (!copy || (p->space && elf_space_copy(space, p->space)))
+            return GP_ENOMEM;
+    }
+    return GP_OK;
+}
+
+/* Release c. */
+static void rec_delta_fini(struct rec_delta *c)
+{
+    for (size_t i = 0; c->space && i < c->nprocesses; i++)
+        elf_space_fini(&c->space[i]);
+    mem_free(c->space);
+    mem_free(c->process);
+    mem_free(c->row);
+    mem_free(c->pc);
+    mem_free(c->name);
+    *c = (struct rec_delta){0};
+}
+
 /* Copy what the window between the marks needs into c, with text in arena a.
  * Symbols are then read without the lock, which the drain thread needs. */
 static int rec_delta(struct rec_delta *c, struct arena *a,
@@ -13604,6 +13829,7 @@ static int rec_delta(struct rec_delta *c, struct arena *a,
     c->hz = rec_one.want.hz;
     c->name = mem_zalloc(rec_data.nnames * sizeof *c->name);
     int e = c->name ? rec_delta_rows(c, from, to) : GP_ENOMEM;
+    e = e ? e : rec_delta_processes(c, a);
     for (; !e && c->nnames < rec_data.nnames; c->nnames++) {
         struct slice s = rec_data.name[c->nnames];
         const char *copy = mem_arena_dup(a, s.p, s.n);
@@ -13612,6 +13838,13 @@ static int rec_delta(struct rec_delta *c, struct arena *a,
     }
     pthread_mutex_unlock(&rec_one.lock);
     return e;
+}
+
+/* Record target, which outlives the recorder, instead of this process; before
+ * the first user. */
+__attribute__((unused)) static void rec_set_target(const struct rec_target *target)
+{
+    rec_one.target = target;
 }
 
 /* Return the running engine's name, its rate in *hz; NULL and 0: none runs. */
@@ -13848,7 +14081,7 @@ static int build_sample(struct build *b, const struct rec_row *r)
     struct pp_label label[4] = {
         { .key = txt_slice("thread"), .str = b->delta.name[r->thread] } };
     size_t n = 1;
-    uint32_t process = 0;
+    uint32_t process = r->process;
     if (b->delta.nprocesses > 1)
         label[n++] = (struct pp_label){ .key = txt_slice("process"),
             .str = b->delta.process[process].label };
@@ -14101,10 +14334,7 @@ static void build_fini(struct build *b)
         mem_free(b->process[i].mapping);
     }
     mem_free(b->process);
-    mem_free(b->delta.row);
-    mem_free(b->delta.pc);
-    mem_free(b->delta.name);
-    mem_free(b->delta.process);
+    rec_delta_fini(&b->delta);
     mem_free(b->place);
     mem_free(b->mapped);
     mem_free(b->spot);
