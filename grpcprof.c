@@ -12925,7 +12925,7 @@ static void fig_notes_fini(struct fig_notes *t)
 }
 
 /* ================================== 21 REC ==================================
- * for     the recorder of this process or others: finds threads; adds up samples
+ * for     the recorder of this process or others: finds threads; sums samples up
  *         in one table of stacks; takes marks, copies what is between two
  * uses    RING, MEM, TXT, SYS, ELF, SMP, PP, FIG
  * owns    rec_one, rec_data, the drain thread, struct rec_mark
@@ -13842,7 +13842,8 @@ static int rec_delta(struct rec_delta *c, struct arena *a,
 
 /* Record target, which outlives the recorder, instead of this process; before
  * the first user. */
-__attribute__((unused)) static void rec_set_target(const struct rec_target *target)
+static __attribute__((unused)) void
+rec_set_target(const struct rec_target *target)
 {
     rec_one.target = target;
 }
