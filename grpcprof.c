@@ -12925,8 +12925,8 @@ static void fig_notes_fini(struct fig_notes *t)
 }
 
 /* ================================== 21 REC ==================================
- * for     the recorder of this process or others: finds threads; sums samples up
- *         in one table of stacks; takes marks, copies what is between two
+ * for     the recorder of this process or others: finds threads, adds up samples
+ *         in one table of stacks; takes marks, and copies what is between two
  * uses    RING, MEM, TXT, SYS, ELF, SMP, PP, FIG
  * owns    rec_one, rec_data, the drain thread, struct rec_mark
  * spec    proc(5) for threads and their names
