@@ -12925,7 +12925,7 @@ static void fig_notes_fini(struct fig_notes *t)
 }
 
 /* ================================== 21 REC ==================================
- * for     the recorder of this process or others: finds threads, adds up samples
+ * for     the recorder of this process or others: finds threads, sums samples
  *         in one table of stacks; takes marks, and copies what is between two
  * uses    RING, MEM, TXT, SYS, ELF, SMP, PP, FIG
  * owns    rec_one, rec_data, the drain thread, struct rec_mark
