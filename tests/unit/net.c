@@ -1351,7 +1351,7 @@ static void test_web_program(void)
     CHECK(web_says(bound, "/metrics", "_cpu_seconds_total1234.5#HELP"));
     CHECK(web_says(bound, "/metrics", "grpcprof_samples_total77#HELP"));
     CHECK(web_says(bound, "/metrics", "samples_lost_total11"));
-    CHECK(web_says(bound, "/metrics", "gauge" "process_resident_memory_bytes"));
+    CHECK(web_says(bound, "/metrics", "gaugeprocess_resident_memory_bytes"));
     snprintf(text, sizeof text, "/debug/pprof/symbol?0x%" PRIxPTR,
              (uintptr_t)web_says);
     CHECK(!web_says(bound, text, "web_says"));
