@@ -1063,7 +1063,6 @@ enum {
 /* ---- REPORT ---- */
 #define REPORT_RULES_BYTES (1 << 20)    /* --rules; a larger file is refused */
 enum { REPORT_PEEK_BYTES = 32768 };     /* by which a text is recognised */
-#define REPORT_DEMANGLE_NS INT64_C(5000000000)  /* then names stay mangled */
 
 /* ================================== 2 RING ===================================
  * for     the queue of samples, from signal handlers of many threads to one
@@ -7667,6 +7666,7 @@ static const char *elf_demangled(const char *symbol, char *text)
 struct elf_names {                      /* mangled names, each once */
     struct index x;                     /* hash -> row of name */
     const char **name, **text;          /* owned; texts borrowed */
+    struct buf in;                      /* c++filt's input: a name per line */
     size_t n, name_cap;
 };
 
@@ -7681,9 +7681,8 @@ static uint32_t elf_find_mangled(const struct elf_names *t, const char *name)
     return i;
 }
 
-/* Add name to t and to in, c++filt's input, if it is mangled and new. */
-static int elf_add_mangled(struct elf_names *t, const char *name,
-                           struct buf *in)
+/* Add name, borrowed, to t if it is mangled and new; it may be NULL. */
+static int elf_add_mangled(struct elf_names *t, const char *name)
 {
     if (!name || !elf_is_mangled(name) || elf_find_mangled(t, name) != MEM_NONE)
         return GP_OK;
@@ -7692,20 +7691,20 @@ static int elf_add_mangled(struct elf_names *t, const char *name,
                              (uint32_t)t->n - 1))
         return GP_ENOMEM;
     *to = name;
-    txt_putf(in, "%s\n", name);
-    return in->err;
+    txt_putf(&t->in, "%s\n", name);
+    return t->in.err;
 }
 
-/* Set t's texts: run c++filt on in.  False: it did not answer as it should. */
-static bool elf_run_filter(struct elf_names *t, const struct buf *in,
-                           struct buf *out)
+/* Run c++filt on t's names; its answer, out, outlives t's texts.  False: there
+ * are no names, or it did not answer as it should. */
+static bool elf_run_filter(struct elf_names *t, struct buf *out)
 {
     static const char *const words[] = { "c++filt", "-i", NULL };
     char *argv[sizeof words / sizeof *words], *line;
     size_t at = 0, n = 0;
     memcpy(argv, words, sizeof argv);
-    t->text = mem_zalloc(t->n * sizeof *t->text);
-    if (!t->text || sys_run(argv, -1, in->data, in->len, ELF_ANSWER_BYTES,
+    t->text = t->n ? mem_zalloc(t->n * sizeof *t->text) : NULL;
+    if (!t->text || sys_run(argv, -1, t->in.data, t->in.len, ELF_ANSWER_BYTES,
                             sys_now_ns() + ELF_DEMANGLE_NS, out, NULL))
         return false;
     while (n < t->n && (line = elf_next_line(out, &at))) {
@@ -7715,30 +7714,37 @@ static bool elf_run_filter(struct elf_names *t, const struct buf *in,
     return n == t->n && at == out->len;
 }
 
+/* Return what to show for name, which may be NULL: itself if t has no text. */
+static const char *elf_find_text(const struct elf_names *t, const char *name)
+{
+    uint32_t row = name ? elf_find_mangled(t, name) : MEM_NONE;
+    return row == MEM_NONE ? name : t->text[row];
+}
+
+/* Release t. */
+static void elf_names_fini(struct elf_names *t)
+{
+    mem_index_fini(&t->x);
+    mem_free(t->name);
+    mem_free(t->text);
+    mem_fini(&t->in);
+}
+
 /* Demangle the names of the n spots and of their calls. */
 static void elf_demangle_all(struct elf *m, struct elf_spot *spot, size_t n)
 {
     struct elf_names t = {0};
-    struct buf in = {0};
-    uint32_t row;
     int e = GP_OK;
     for (size_t i = 0; i < n && !e; i++)
-        e = elf_add_mangled(&t, spot[i].symbol, &in);
+        e = elf_add_mangled(&t, spot[i].symbol);
     for (size_t i = 0; i < m->ncalls && !e; i++)
-        e = elf_add_mangled(&t, m->call[i].symbol, &in);
-    bool named = !e && t.n && elf_run_filter(&t, &in, &m->names);
+        e = elf_add_mangled(&t, m->call[i].symbol);
+    bool named = !e && elf_run_filter(&t, &m->names);
     for (size_t i = 0; named && i < n; i++)
-        if (spot[i].symbol &&
-            (row = elf_find_mangled(&t, spot[i].symbol)) != MEM_NONE)
-            spot[i].name = t.text[row];
+        spot[i].name = elf_find_text(&t, spot[i].symbol);
     for (size_t i = 0; named && i < m->ncalls; i++)
-        if (m->call[i].symbol &&
-            (row = elf_find_mangled(&t, m->call[i].symbol)) != MEM_NONE)
-            m->call[i].name = t.text[row];
-    mem_index_fini(&t.x);
-    mem_free(t.name);
-    mem_free(t.text);
-    mem_fini(&in);
+        m->call[i].name = elf_find_text(&t, m->call[i].symbol);
+    elf_names_fini(&t);
 }
 
 /* Find name and calls of the n spots, whose file and offset are set, once per
@@ -12057,7 +12063,8 @@ static int import_stream(struct pp *p, int fd, struct slice begin,
 
 /* ================================ 18 SYMBOL =================================
  * for     names of functions for a profile that has none, from the symbols
- *         of the files that its mappings name, where this machine has them
+ *         of the files that its mappings name, where this machine has them;
+ *         names as the source has them for one with mangled names
  * uses    MEM, TXT, ELF, PP, IMPORT
  * owns    nothing after symbol_name_all
  * spec    `go tool pprof -symbolize=local`
@@ -12212,6 +12219,38 @@ static int symbol_name_all(struct pp *p, int64_t taken_s, struct buf *note)
     mem_free(k.spot);
     mem_free(k.location);
     return x.err;
+}
+
+/* Demangle the names of C++ and Rust in p, whoever wrote them; those without an
+ * answer in time stay.  GP_ENOMEM. */
+static int symbol_demangle_all(struct pp *p)
+{
+    struct elf_names t = {0};
+    struct buf out = {0};
+    const char **name = mem_zalloc((p->nfunctions + 1) * sizeof *name);
+    int e = name ? GP_OK : GP_ENOMEM;
+    for (size_t i = 0; !e && i < p->nfunctions; i++) {
+        struct slice s = p->function[i].name;
+        if (!txt_starts(s, "_Z") && !txt_starts(s, "_R"))
+            continue;
+        name[i] = mem_arena_dup(&p->arena, s.p, s.n);
+        e = name[i] ? elf_add_mangled(&t, name[i]) : GP_ENOMEM;
+    }
+    bool named = !e && elf_run_filter(&t, &out);
+    for (size_t i = 0; named && !e && i < p->nfunctions; i++) {
+        const char *text = name[i] ? elf_find_text(&t, name[i]) : NULL;
+        if (!text || text == name[i])
+            continue;
+        size_t n = strlen(text);
+        const char *copy = mem_arena_dup(&p->arena, text, n);
+        p->function[i].name = copy ? (struct slice){ copy, n }
+                                   : p->function[i].name;
+        e = copy ? GP_OK : GP_ENOMEM;
+    }
+    mem_free(name);
+    mem_fini(&out);
+    elf_names_fini(&t);
+    return e;
 }
 
 /* ================================= 19 MERGE =================================
@@ -43956,7 +43995,7 @@ static int loadcmd_run(const struct opt_command *cmd)
 
 /* ================================ 56 REPORT =================================
  * for     the command report
- * uses    MEM, TXT, SYS, RE, JS, ELF, PP, IMPORT, SYMBOL, MERGE, FIG, VIEW,
+ * uses    MEM, TXT, SYS, RE, JS, PP, IMPORT, SYMBOL, MERGE, FIG, VIEW,
  *         FILTER, GRAIN, CAT, ANL, COMPARE, SVG, FETCH, RES, DOC, PPROF,
  *         FOREIGN, LOADDOC, SAY, OPT, SERVE, LOADCMD
  * owns    nothing
@@ -44238,47 +44277,6 @@ static int report_fetch(const struct report_args *c, const char *path,
     return e || r.status == 200 ? e : fetch_refused(&r, file, why);
 }
 
-/* True if c++filt may demangle name, given on a line. */
-static bool report_is_mangled(struct slice name)
-{
-    return (txt_starts(name, "_Z") || txt_starts(name, "_R")) &&
-           !memchr(name.p, '\n', name.n);
-}
-
-/* Demangle the C++ and Rust names in p with c++filt; keep those that it does
- * not answer in time. */
-static void report_demangle(struct pp *p)
-{
-    struct buf in = {0}, out = {0};
-    struct gp_why why = {{0}};
-    char *const argv[] = { "c++filt", NULL };
-    size_t n = 0;
-    for (size_t i = 0; i < p->nfunctions; i++) {
-        struct slice s = p->function[i].name;
-        if (report_is_mangled(s)) {
-            mem_put(&in, s.p, s.n);
-            mem_put_byte(&in, '\n');
-            n++;
-        }
-    }
-    int64_t until_ns = sys_now_ns() + REPORT_DEMANGLE_NS;
-    if (n && !in.err && !sys_run(argv, -1, in.data, in.len, ELF_ANSWER_BYTES,
-                                 until_ns, &out, &why)) {
-        struct slice rest = mem_slice(&out);
-        for (size_t i = 0; i < p->nfunctions && rest.n; i++) {
-            if (!report_is_mangled(p->function[i].name))
-                continue;
-            struct slice line = txt_next_line(&rest);
-            char *copy = line.n ? mem_arena_dup(&p->arena, line.p, line.n)
-                                : NULL;
-            if (copy)
-                p->function[i].name = (struct slice){ copy, line.n };
-        }
-    }
-    mem_fini(&in);
-    mem_fini(&out);
-}
-
 /* True if the file at path starts like JSON that is no profile of V8's or
  * speedscope's. */
 static bool report_is_json(const char *path)
@@ -44358,8 +44356,8 @@ static int report_read(const struct report_args *c, const char *path,
                          p->repaired[i], pp_repair_text[i]);
     if (!e && !(c->symbolize && !strcmp(c->symbolize, "none")))
         e = report_symbolize(c, path, name, p, &why);
-    if (!e)
-        report_demangle(p);
+    if (!e && symbol_demangle_all(p))
+        e = txt_fail(&why, GP_ENOMEM, "%s: out of memory", name);
     if (!e)
         e = filter_drop_frames(p, name, &why);
     if (e && waiting)
