@@ -351,6 +351,10 @@ enum {
 
     /* Bytes of a name, mangled or not; a longer one stays mangled. */
     ELF_NAME_BYTES = 4096,
+
+    /* Bytes read of a map of JIT code, from its end: the lines there count
+     * most.  Node writes 3 MB for a large program, Java 20 MB. */
+    ELF_JIT_BYTES = 256 << 20,
 };
 
 /* Time to look up all lines of a profile; the others stay unknown.  addr2line
@@ -6702,6 +6706,12 @@ static void hdr_put_hgrm(const struct hdr *h, struct buf *b)
  *   _ZN4core3fmt5write17h0123456789abcdefE   core::fmt::write
  *   _RNvCskwGfYPst2Cb_3foo3bar               foo::bar
  *
+ * Code that a JIT made is in no file.  Its names are in a file that the program
+ * writes, /tmp/perf-PID.map, where a later line replaces what it overlaps:
+ *
+ *   3fc2a01123ce 32 JS:*total /app/cart.js:10:3
+ *   start size      name, may contain blanks
+ *
  * Invariant  every offset and count in a file is checked against its size; a
  *            pc outside every symbol has no name, rather than the nearest
  *            symbol's; output of addr2line and c++filt in any other form is
@@ -7762,6 +7772,122 @@ static void elf_name_all(struct elf *m, struct elf_spot *spot, size_t n)
     for (uint32_t i = 0; i < m->nfiles; i++)
         elf_run_addr2line(m, i, spot, n, deadline_ns);
     elf_demangle_all(m, spot, n);
+}
+
+/* ---- code of a JIT ---- */
+
+struct elf_jit_spot {                   /* an address and its function */
+    uint64_t pc;
+    uint32_t process, location;         /* rows of the caller's */
+    struct slice name;                  /* borrowed from the map's image */
+};
+
+/* Move *s past a hexadecimal number and the blank after it; false: there is
+ * none of 64 bits. */
+static bool elf_take_hex(struct slice *s, uint64_t *v)
+{
+    size_t at = txt_starts(*s, "0x") ? 2 : 0, n = at;
+    *v = 0;
+    for (; n < s->n && n - at < 17 && txt_hex(s->p[n]) >= 0; n++)
+        *v = *v << 4 | (uint64_t)txt_hex(s->p[n]);
+    if (n == at || n - at > 16 || n >= s->n || s->p[n] != ' ')
+        return false;
+    *s = txt_after(*s, n + 1);
+    return true;
+}
+
+/* True if s is a name that a profile can hold. */
+static bool elf_is_name(struct slice s)
+{
+    for (size_t i = 0, n; i < s.n; i += n)
+        if (!(n = txt_utf8(s.p + i, s.n - i)) || (unsigned char)s.p[i] < ' ')
+            return false;
+    return s.n && s.n < ELF_NAME_BYTES;
+}
+
+/* Return the first row from i without an entry yet; next[i] is i if row i has
+ * none, or else a later row to try. */
+static uint32_t elf_jit_next(uint32_t *next, uint32_t i)
+{
+    while (next[i] != i)
+        i = next[i] = next[next[i]];
+    return i;
+}
+
+/* Name those of the n spots, sorted by pc, that the line s, "start size name",
+ * covers and no later line does. */
+static void elf_jit_line(struct slice s, struct elf_jit_spot *spot, size_t n,
+                         uint32_t *next)
+{
+    uint64_t start, size;
+    size_t lo = 0, hi = n;
+    if (!elf_take_hex(&s, &start) || !elf_take_hex(&s, &size) ||
+        size > UINT64_MAX - start)
+        return;
+    while (lo < hi) {                   /* first spot at start or past it */
+        size_t mid = lo + (hi - lo) / 2;
+        if (spot[mid].pc < start)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    for (uint32_t i = elf_jit_next(next, (uint32_t)lo);
+         i < n && spot[i].pc < start + size; i = elf_jit_next(next, i)) {
+        spot[i].name = elf_is_name(s) ? s : (struct slice){0};
+        next[i] = i + 1;
+    }
+}
+
+/* Name the n spots, sorted by pc, by text, the lines of a map, last line first.
+ * A last line without an end is not used: it may be half written. */
+static int elf_jit_read(struct slice text, struct elf_jit_spot *spot, size_t n)
+{
+    uint32_t *next = mem_zalloc((n + 1) * sizeof *next);
+    const char *end = text.n ? memrchr(text.p, '\n', text.n) : NULL;
+    if (!next)
+        return GP_ENOMEM;
+    for (size_t i = 0; i <= n; i++)
+        next[i] = (uint32_t)i;
+    for (size_t at = end ? (size_t)(end - text.p) : 0; at > 0; ) {
+        const char *eol = memrchr(text.p, '\n', at);
+        size_t begin = eol ? (size_t)(eol - text.p) + 1 : 0;
+        elf_jit_line((struct slice){ text.p + begin, at - begin }, spot, n,
+                     next);
+        at = begin ? begin - 1 : 0;
+    }
+    mem_free(next);
+    return GP_OK;
+}
+
+/* Open the map of the JIT code of s: the one that it sees, or else ours, if it
+ * belongs to its user or to us.  An image of size 0: there is none. */
+static struct elf_image elf_open_jit(const struct elf_space *s)
+{
+    char path[SYS_PROC_BYTES], name[64];
+    struct elf_image m = {0};
+    struct stat st;
+    for (int i = 0; i < 2 && !m.size; i++) {
+        pid_t pid = i == 0 ? s->inner_pid : s->pid ? s->pid : getpid();
+        snprintf(name, sizeof name, "root/tmp/perf-%ld.map", (long)pid);
+        m = elf_open(i ? name + strlen("root") : sys_proc(path, s->pid, name));
+        if (m.size && (fstat(m.fd, &st) || (st.st_uid != s->uid &&
+                                            st.st_uid != geteuid())))
+            elf_close(&m);
+    }
+    return m;
+}
+
+/* Name the n spots, sorted by pc, of the process of s by the map of its JIT
+ * code, *map, to be closed when the names are no longer used.  *found: there is
+ * a map. */
+static int elf_name_jit(const struct elf_space *s, struct elf_jit_spot *spot,
+                        size_t n, struct elf_image *map, bool *found)
+{
+    *map = elf_open_jit(s);
+    size_t most = map->size < ELF_JIT_BYTES ? map->size : ELF_JIT_BYTES;
+    const char *p = most ? elf_bytes(map, map->size - most, most) : NULL;
+    *found = p != NULL;
+    return p ? elf_jit_read((struct slice){ p, most }, spot, n) : GP_OK;
 }
 
 /* ================================== 14 SMP ==================================
@@ -12639,6 +12765,7 @@ struct fig {                            /* fields are named as their keys */
     double cpus, threads, requests, work, tick_clustered;
     struct slice tool, engine, engine_reason, clock, listen;    /* borrowed */
     struct slice requests_of;           /* "load": of one client's calls */
+    struct slice jit_hint;              /* how to get names of JIT code */
     bool filtered;                      /* filters removed samples */
     struct fig_method *method;          /* owned */
     size_t nmethods, method_cap;
@@ -12679,7 +12806,7 @@ static const struct fig_key {
     FIG_OF(requests), FIG_OF(handler_runs), FIG_OF(handler_cpu_ns),
     FIG(requests, "%.0f", FIG_ADDED), FIG(requests_of, NULL, FIG_ANY),
     FIG(work, "%.0f", FIG_COMMON),
-    FIG(listen, NULL, FIG_COMMON),
+    FIG(listen, NULL, FIG_COMMON), FIG(jit_hint, NULL, FIG_ANY),
     FIG(tick_clustered, "%.4f", FIG_DERIVED | FIG_WHOLE),
 #undef FIG
 #undef FIG_SUM
@@ -13952,47 +14079,62 @@ struct build {
     uint32_t   *mapped;                 /* owned; by mapping of p: its file */
     size_t nplaces, place_cap, nmapped, mapped_cap;
     struct elf_spot *spot;              /* owned: by location of p */
+    const char *jit_hint;               /* how to get names of JIT code, or
+                                         * NULL */
 };
 
 /* Return a copy of s in b's profile; set *err to GP_ENOMEM if that fails. */
-static struct slice build_text(struct build *b, const char *s, int *err)
+static struct slice build_text(struct build *b, struct slice s, int *err)
 {
-    size_t n = strlen(s);
-    const char *copy = mem_arena_dup(&b->p->arena, s, n);
+    const char *copy = mem_arena_dup(&b->p->arena, s.p, s.n);
     *err = copy ? *err : GP_ENOMEM;
-    return (struct slice){ copy, copy ? n : 0 };
+    return (struct slice){ copy, copy ? s.n : 0 };
 }
 
-/* Return the row of name, which the linker knows as symbol, in file, new or
- * not; MEM_NONE if out of memory. */
-static uint32_t build_function(struct build *b, const char *name,
-                               const char *symbol, const char *file)
+struct build_name {                     /* of a function; borrowed */
+    struct slice name, symbol, file;    /* symbol: as it was found */
+    int64_t start_line;                 /* of the function; 0: not known */
+};
+
+/* Return the function called name in file, which may be NULL. */
+static struct build_name build_text_name(const char *name, const char *symbol,
+                                         const char *file)
 {
-    struct slice s = txt_slice(name), in = txt_slice(file ? file : "");
-    uint64_t key[2] = { mem_hash(s.p, s.n), mem_hash(in.p, in.n) };
+    return (struct build_name){ .name = txt_slice(name),
+                                .symbol = txt_slice(symbol),
+                                .file = txt_slice(file ? file : "") };
+}
+
+/* Return the row of f, new or not; MEM_NONE if out of memory. */
+static uint32_t build_function(struct build *b, const struct build_name *f)
+{
+    uint64_t key[3] = { mem_hash(f->name.p, f->name.n),
+                        mem_hash(f->file.p, f->file.n),
+                        (uint64_t)f->start_line };
     uint64_t h = mem_hash(key, sizeof key);
     struct pp *p = b->p;
     int err = GP_OK;
     for (uint32_t at = 0, i;
          (i = mem_index_next(&b->function, h, &at)) != MEM_NONE;)
-        if (txt_equal(p->function[i].name, s) &&
-            txt_equal(p->function[i].file, in))
+        if (txt_equal(p->function[i].name, f->name) &&
+            txt_equal(p->function[i].file, f->file) &&
+            p->function[i].start_line == f->start_line)
             return i;
-    struct pp_function *f = PP_NEW(p, function);
-    if (!f || mem_index_put(&b->function, h, (uint32_t)p->nfunctions - 1))
+    struct pp_function *to = PP_NEW(p, function);
+    if (!to || mem_index_put(&b->function, h, (uint32_t)p->nfunctions - 1))
         return MEM_NONE;
-    f->name = f->system_name = build_text(b, name, &err);
-    if (strcmp(name, symbol))
-        f->system_name = build_text(b, symbol, &err);
-    f->file = build_text(b, in.p, &err);
-    f->id = p->nfunctions;
+    to->name = to->system_name = build_text(b, f->name, &err);
+    if (!txt_equal(f->name, f->symbol))
+        to->system_name = build_text(b, f->symbol, &err);
+    to->file = build_text(b, f->file, &err);
+    to->start_line = f->start_line;
+    to->id = p->nfunctions;
     return err ? MEM_NONE : (uint32_t)p->nfunctions - 1;
 }
 
-/* Append function name, the linker's symbol, at line in file to l, the last
- * location with lines. */
-static int build_line(struct build *b, struct pp_location *l, const char *name,
-                      const char *symbol, const char *file, int64_t line)
+/* Append function f at line to l, the last location with lines. */
+static int build_line(struct build *b, struct pp_location *l,
+                      const struct build_name *f, int64_t line)
 {
     struct pp *p = b->p;
     struct pp_line *n = PP_NEW(p, line);
@@ -14000,7 +14142,7 @@ static int build_line(struct build *b, struct pp_location *l, const char *name,
         return GP_ENOMEM;
     assert(!l->nlines || l->line + l->nlines == p->nlines - 1);
     n->line = line;
-    n->function = build_function(b, name, symbol, file);
+    n->function = build_function(b, f);
     l->line = l->nlines ? l->line : (uint32_t)p->nlines - 1;
     l->nlines++;
     return n->function == MEM_NONE ? GP_ENOMEM : GP_OK;
@@ -14074,9 +14216,11 @@ static int build_frame(struct build *b, struct pp_location *l,
                        size_t map)
 {
     l->mapping = MEM_NONE;
-    if (at->file == MEM_NONE && at->process == MEM_NONE)
-        return build_line(b, l, rec_pseudo_name[at->at],
-                          rec_pseudo_name[at->at], NULL, 0);
+    if (at->file == MEM_NONE && at->process == MEM_NONE) {
+        const char *text = rec_pseudo_name[at->at];
+        struct build_name f = build_text_name(text, text, NULL);
+        return build_line(b, l, &f, 0);
+    }
     l->address = at->at;
     if (at->file == MEM_NONE)
         return GP_OK;
@@ -14173,12 +14317,16 @@ static int build_name(struct build *b, size_t i)
                     (c[k].symbol && own && !strcmp(c[k].symbol, own));
         const char *name = same ? s->name : c[k].name;
         placed = placed && c[k].line && name;
-        if (name)
-            e = build_line(b, l, name, same ? s->symbol : c[k].symbol,
-                           c[k].file, c[k].line);
+        if (!name)
+            continue;
+        struct build_name f = build_text_name(name, same ? s->symbol
+                                              : c[k].symbol, c[k].file);
+        e = build_line(b, l, &f, c[k].line);
     }
-    if (s->name && !c)
-        e = build_line(b, l, s->name, s->symbol, NULL, 0);
+    if (s->name && !c) {
+        struct build_name f = build_text_name(s->name, s->symbol, NULL);
+        e = build_line(b, l, &f, 0);
+    }
     if (m) {
         m->has_functions &= s->name != NULL;
         m->has_filenames &= placed;
@@ -14210,6 +14358,192 @@ static int build_names(struct build *b)
             return GP_ENOMEM;
     return GP_OK;
 }
+
+/* ---- code of a JIT ---- */
+
+/* Cut ":12" off the end of *s; return the number, or 0 if there is none. */
+static int64_t build_cut_number(struct slice *s)
+{
+    const char *colon = s->n ? memrchr(s->p, ':', s->n) : NULL;
+    char text[16];
+    uint64_t v;
+    size_t at = colon ? (size_t)(colon - s->p) : 0, n = s->n - at - 1;
+    if (!at || !n || n >= sizeof text)
+        return 0;
+    memcpy(text, colon + 1, n);
+    text[n] = 0;
+    if (txt_number(text, 1, INT32_MAX, &v))
+        return 0;
+    s->n = at;
+    return (int64_t)v;
+}
+
+/* Divide V8's name after its kind, "*total /app/cart.js:10:3": * is a tier. */
+static void build_js_name(struct slice s, struct build_name *f)
+{
+    if (s.n && strchr("*~^+", *s.p))
+        s = txt_after(s, 1);
+    const char *blank = s.n ? memrchr(s.p, ' ', s.n) : NULL;
+    f->name = s;
+    if (blank) {
+        f->name.n = (size_t)(blank - s.p);
+        f->file = txt_after(s, f->name.n + 1);
+        int64_t column = build_cut_number(&f->file);
+        int64_t line = build_cut_number(&f->file);
+        f->start_line = line ? line : column;
+        if (txt_starts(f->file, "file://"))
+            f->file = txt_after(f->file, 7);
+    }
+    if (!f->name.n)
+        f->name = txt_slice("(anonymous)");
+}
+
+/* Make the name of a Java method in text, of at least s.n bytes:
+ * "Lcom/shop/Cart;::total" and "long com.shop.Cart.total(int)" are
+ * com.shop.Cart.total.  Empty: s is not one. */
+static struct slice build_java_name(struct slice s, char *text)
+{
+    const char *mark = memmem(s.p, s.n, ";::", 3);
+    const char *open = memchr(s.p, '(', s.n);
+    if (txt_starts(s, "L") && mark) {
+        size_t n = (size_t)(mark - s.p) - 1;
+        for (size_t i = 0; i < n; i++)
+            text[i] = s.p[i + 1] == '/' ? '.' : s.p[i + 1];
+        text[n] = '.';
+        s = txt_after(s, n + 4);
+        memcpy(text + n + 1, s.p, s.n);
+        return (struct slice){ text, n + 1 + s.n };
+    }
+    size_t n = open ? (size_t)(open - s.p) : 0;
+    const char *blank = n ? memrchr(s.p, ' ', n) : NULL;
+    if (!blank || !txt_ends(s, ")") || memmem(s.p, s.n, "::", 2))
+        return (struct slice){0};
+    struct slice name = { blank + 1, n - (size_t)(blank + 1 - s.p) };
+    return memchr(name.p, '.', name.n) ? name : (struct slice){0};
+}
+
+/* Return the function that the name s of JIT code stands for; text is of at
+ * least s.n bytes.  Names of other forms stay as they are: report reads .NET's,
+ * "void [Shop] Shop.Cart::Total()[Tier0]". */
+static struct build_name build_jit_name(struct slice s, char *text)
+{
+    static const char *const js[] = { "LazyCompile:", "Function:", "JS:",
+                                      "Script:", "Eval:" };
+    struct build_name f = { .name = s, .symbol = s, .file = txt_slice("") };
+    for (size_t i = 0; i < sizeof js / sizeof *js; i++)
+        if (txt_starts(s, js[i])) {
+            build_js_name(txt_after(s, strlen(js[i])), &f);
+            return f;
+        }
+    const char *colon = memrchr(s.p, ':', s.n);
+    if (txt_starts(s, "py::") && colon > s.p + 4) {
+        f.name = (struct slice){ s.p + 4, (size_t)(colon - s.p) - 4 };
+        f.file = txt_after(s, (size_t)(colon + 1 - s.p));
+        return f;
+    }
+    struct slice java = build_java_name(s, text);
+    if (java.n)
+        f.name = java;
+    return f;
+}
+
+/* Return how to get names of Python functions, which version "12.so" of 3 or a
+ * later one gives, or NULL. */
+static const char *build_python_hint(const char *version)
+{
+    unsigned long minor = strtoul(version, NULL, 10);
+    return minor >= 13 ? "no names; to get them, start python with -X "
+                         "perf_jit"
+         : minor == 12 ? "no names; to get them, start python with -X perf"
+                       : NULL;
+}
+
+/* Return how to get names of JIT code from the program that maps s, by the
+ * runtime that it maps, or NULL. */
+static const char *build_find_hint(const struct elf_space *s)
+{
+    static const char node[] = "no names; to get them, start node with "
+        "--perf-basic-prof --interpreted-frames-native-stack";
+    static const struct { const char *file, *hint; } table[] = {
+        { "libjvm.so", "no names; to get them, start java with "
+          "-XX:+PreserveFramePointer and, before the profile ends, run: "
+          "jcmd PID Compiler.perfmap" },
+        { "libcoreclr.so", "no names; to get them, set "
+          "DOTNET_PerfMapEnabled=1" },
+        { "node", node }, { "nodejs", node }, { "libnode.so", node },
+        { "libpython3.", NULL }, { "python3.", NULL },
+    };
+    for (size_t i = 0; i < s->nmaps; i++) {
+        struct slice base = txt_base(txt_slice(s->map[i].path));
+        for (size_t k = 0; k < sizeof table / sizeof *table; k++) {
+            if (!txt_starts(base, table[k].file))
+                continue;
+            struct slice rest = txt_after(base, strlen(table[k].file));
+            if (!table[k].hint)
+                return build_python_hint(rest.p);
+            if (!rest.n || !isalnum((unsigned char)*rest.p))
+                return table[k].hint;
+        }
+    }
+    return NULL;
+}
+
+/* Order spots by process, then pc, for qsort. */
+static int build_by_pc(const void *a, const void *b)
+{
+    const struct elf_jit_spot *x = a, *y = b;
+    if (x->process != y->process)
+        return x->process < y->process ? -1 : 1;
+    return x->pc < y->pc ? -1 : x->pc > y->pc;
+}
+
+/* Append the functions of the n spots of one process, sorted by pc. */
+static int build_jit_lines(struct build *b, struct elf_jit_spot *spot, size_t n)
+{
+    const struct elf_space *s = b->process[spot->process].space;
+    struct elf_image map = {0};
+    char text[ELF_NAME_BYTES];
+    bool found, made = false;
+    int e = elf_name_jit(s, spot, n, &map, &found);
+    for (size_t i = 0; i < n && !e; i++) {
+        const struct elf_map *k = elf_space_find(s, spot[i].pc);
+        made |= k && (k->kind == ELF_MAP_ANON || k->kind == ELF_MAP_MEMFD);
+        if (!spot[i].name.n)
+            continue;
+        struct build_name f = build_jit_name(spot[i].name, text);
+        e = build_line(b, &b->p->location[spot[i].location], &f, f.start_line);
+    }
+    if (made && !found && !b->jit_hint)
+        b->jit_hint = build_find_hint(s);
+    elf_close(&map);
+    return e;
+}
+
+/* Append the functions of all locations that are in no file: code of a JIT, if
+ * their process has left its names. */
+static int build_jit(struct build *b)
+{
+    size_t n = 0;
+    int e = GP_OK;
+    struct elf_jit_spot *spot = mem_zalloc(b->nplaces * sizeof *spot);
+    if (!spot)
+        return GP_ENOMEM;
+    for (size_t i = 0; i < b->nplaces; i++)
+        if (b->place[i].process != MEM_NONE)
+            spot[n++] = (struct elf_jit_spot){ .pc = b->place[i].at,
+                .process = b->place[i].process, .location = (uint32_t)i };
+    if (n)
+        qsort(spot, n, sizeof *spot, build_by_pc);
+    for (size_t at = 0, end; at < n && !e; at = end) {
+        for (end = at; end < n && spot[end].process == spot[at].process; )
+            end++;
+        e = build_jit_lines(b, spot + at, end - at);
+    }
+    mem_free(spot);
+    return e;
+}
+
+/* ---- comments ---- */
 
 /* Return the time from a to b in ns. */
 static double build_between(const struct timeval *a, const struct timeval *b)
@@ -14278,6 +14612,7 @@ static int build_comments(struct build *b, const struct rec_mark *from,
     f.tool = txt_slice("grpcprof " GP_VERSION);
     f.engine = txt_slice(engine->name);
     f.engine_reason = txt_slice(b->delta.reason);
+    f.jit_hint = txt_slice(b->jit_hint ? b->jit_hint : "");
     f.clock = txt_slice(engine->wall ? "wall" : "cpu");
     f.hz_asked = b->delta.hz;
     f.weight_squares = t->squares - s->squares;
@@ -14353,12 +14688,13 @@ static int build_fill(struct build *b, const struct rec_mark *from,
     if (pp_add_type(p, txt_slice("samples"), txt_slice("count")) ||
         pp_add_type(p, txt_slice(b->delta.engine->wall ? "wall" : "cpu"),
                     txt_slice("nanoseconds")) ||
-        build_samples(b, from, to) || build_names(b) ||
+        build_samples(b, from, to) || build_names(b) || build_jit(b) ||
         build_comments(b, from, to, source))
         return GP_ENOMEM;
     for (size_t i = 0; i < p->nmappings; i++)   /* the files have been read */
         p->mapping[i].build_id =
-            build_text(b, b->elf.file[b->mapped[i]].build_id, &err);
+            build_text(b, txt_slice(b->elf.file[b->mapped[i]].build_id),
+                       &err);
     p->period_type = p->type[1];
     p->period = 1000000000 / b->delta.hz;
     p->time_ns = from->unix_ns;
@@ -37978,6 +38314,10 @@ static void doc_profile(struct doc_doc *d, const struct anl *a,
     if (a->comment.engine_reason.n) {
         txt_put_clean(b, a->comment.engine_reason);
         doc_field(d, "Why this timer");
+    }
+    if (a->comment.jit_hint.n) {
+        txt_put_clean(b, a->comment.jit_hint);
+        doc_field(d, "JIT code");
     }
     for (size_t i = 0; i < c->nnotes; i++) {
         txt_puts(b, c->note[i]);
