@@ -1236,6 +1236,9 @@ static __attribute__((unused)) void ring_skip(struct ring *r)
  * call them. */
 #define UNW_UNUSED __attribute__((unused))
 
+/* Of functions that read any memory, even what a sanitizer keeps for itself. */
+#define UNW_RAW __attribute__((no_sanitize("address", "thread")))
+
 /* DWARF's numbers of registers, and a number for the pc; those that a called
  * function preserves.  UNW_RA is the column of the return address. */
 #if defined __x86_64__
@@ -1407,7 +1410,7 @@ static bool unw_self_readable_sig(struct unw_self *s, uint64_t address)
 }
 
 /* Read the aligned word of this process at address. */
-__attribute__((no_sanitize("address", "thread")))
+UNW_RAW
 static bool unw_self_read_sig(struct unw_self *s, uint64_t address,
                               uint64_t *value)
 {
@@ -1417,12 +1420,17 @@ static bool unw_self_read_sig(struct unw_self *s, uint64_t address,
     return true;
 }
 
-/* Return the n bytes at pc, at most a page, or NULL if not all are readable. */
-static const uint8_t *unw_self_text_sig(struct unw_self *s, uint64_t pc,
-                                        unsigned n)
+/* Copy the n bytes at pc, fewer than a page; false if some are unreadable. */
+UNW_RAW
+static bool unw_self_text_sig(struct unw_self *s, uint64_t pc, unsigned n,
+                              uint8_t *to)
 {
-    return unw_self_readable_sig(s, pc) && unw_self_readable_sig(s, pc + n - 1)
-         ? (const uint8_t *)(uintptr_t)pc : NULL;
+    const volatile uint8_t *from = (const uint8_t *)(uintptr_t)pc;
+    if (!unw_self_readable_sig(s, pc) || !unw_self_readable_sig(s, pc + n - 1))
+        return false;
+    for (unsigned i = 0; i < n; i++)
+        to[i] = from[i];
+    return true;
 }
 
 /* Only glibc from 2.35 on has it; it takes no lock. */
@@ -1452,8 +1460,8 @@ static bool unw_self_table_sig(uint64_t pc, struct unw_table *t)
 static bool unw_self_code_sig(struct unw_self *s, uint64_t pc)
 {
 #if defined __x86_64__
-    const uint8_t *p = pc < 8 ? NULL : unw_self_text_sig(s, pc - 8, 8);
-    if (!p)
+    uint8_t p[8];
+    if (!unw_self_text_sig(s, pc - sizeof p, sizeof p, p))
         return false;
     if (p[3] == 0xe8)                   /* call rel32 */
         return true;
@@ -1465,11 +1473,8 @@ static bool unw_self_code_sig(struct unw_self *s, uint64_t pc)
     return false;
 #else
     uint32_t w;
-    const uint8_t *p = pc < 4 || pc & 3 ? NULL
-                     : unw_self_text_sig(s, pc - 4, 4);
-    if (!p)
+    if (pc & 3 || !unw_self_text_sig(s, pc - 4, sizeof w, (uint8_t *)&w))
         return false;
-    memcpy(&w, p, sizeof w);
     return (w & 0xfc000000) == 0x94000000 ||        /* bl */
            (w & 0xfffffc1f) == 0xd63f0000 ||        /* blr */
            (w & 0xfefff800) == 0xd63f0800;          /* blraa and the like */
@@ -1507,12 +1512,16 @@ static bool unw_code_sig(const struct unw_memory *m, uint64_t pc)
     return m->self ? unw_self_code_sig(m->self, pc) : m->code(m->user, pc);
 }
 
-/* Return n bytes of the code at pc in m, or NULL. */
-static const uint8_t *unw_text_sig(const struct unw_memory *m, uint64_t pc,
-                                   unsigned n)
+/* Copy n bytes of the code at pc in m. */
+static bool unw_text_sig(const struct unw_memory *m, uint64_t pc, unsigned n,
+                         void *to)
 {
-    return m->self ? unw_self_text_sig(m->self, pc, n)
-                   : m->text(m->user, pc, n);
+    if (m->self)
+        return unw_self_text_sig(m->self, pc, n, to);
+    const uint8_t *p = m->text(m->user, pc, n);
+    if (p)
+        memcpy(to, p, n);
+    return p != NULL;
 }
 
 /* Take n bytes, at most 8, as a little-endian number; 0 if c is bad. */
@@ -2185,13 +2194,15 @@ static void unw_regs_of_context_sig(struct unw_regs *r, const ucontext_t *c)
 /* True if the code at pc is what a signal handler returns to. */
 static bool unw_is_sigreturn_sig(const struct unw_memory *m, uint64_t pc)
 {
-    const uint8_t *p = unw_text_sig(m, pc, UNW_SIGRETURN_BYTES);
+    uint8_t p[UNW_SIGRETURN_BYTES];
+    if (!unw_text_sig(m, pc, sizeof p, p))
+        return false;
 #if defined __x86_64__
     static const uint8_t brief[7] = { 0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05 };
-    if (p && !memcmp(p, brief, sizeof brief))       /* mov $15, %eax */
+    if (!memcmp(p, brief, sizeof brief))       /* mov $15, %eax */
         return true;
 #endif
-    return p && !memcmp(p, unw_sigreturn, sizeof unw_sigreturn);
+    return !memcmp(p, unw_sigreturn, sizeof unw_sigreturn);
 }
 
 /* Step from a signal frame to the code that the signal interrupted. */
@@ -2216,12 +2227,15 @@ static bool unw_by_return_sig(struct unw *u, const struct unw_memory *m)
     static const uint8_t dwarf[16] = { 0, 2, 1, 3, 7, 6, 4, 5,
                                        8, 9, 10, 11, 12, 13, 14, 15 };
     uint64_t pc = u->was.r[UNW_PC], sp = u->was.r[UNW_SP], v;
-    uint32_t n = 16, i = 0;
-    const uint8_t *p = unw_text_sig(m, pc, n);
-    if (!p && (n = -pc & 15) > 0)       /* to the end of the page */
-        p = unw_text_sig(m, pc, n);
-    if (!p || !(u->was.known >> UNW_SP & 1))
+    unsigned n = 16, i = 0;
+    uint8_t p[16];
+    if (!(u->was.known >> UNW_SP & 1))
         return false;
+    if (!unw_text_sig(m, pc, n, p)) {   /* to the end of the page */
+        n = -(unsigned)pc & 15;
+        if (n == 0 || !unw_text_sig(m, pc, n, p))
+            return false;
+    }
     if (n > 4 && !memcmp(p, "\x48\x83\xc4", 3)) {
         sp += (uint64_t)(int64_t)(int8_t)p[3];
         i = 4;
@@ -2259,8 +2273,8 @@ static bool unw_by_call_sig(struct unw *u, const struct unw_memory *m)
     int32_t by;
     if (!u->exact || !(u->was.known >> UNW_SP & 1) || !unw_read_sig(m, sp, &v))
         return false;
-    const uint8_t *p = unw_text_sig(m, v - 5, 5);
-    if (!p || *p != 0xe8)
+    uint8_t p[5];
+    if (!unw_text_sig(m, v - sizeof p, sizeof p, p) || p[0] != 0xe8)
         return false;
     memcpy(&by, p + 1, sizeof by);
     if (pc - (v + (uint64_t)(int64_t)by) >= UNW_LOOKED_BYTES)
@@ -2271,26 +2285,25 @@ static bool unw_by_call_sig(struct unw *u, const struct unw_memory *m)
 }
 
 /* Step from x86-64 code without a table in an exact frame that has not set its
- * frame pointer yet: at "push %rbp", or at "mov %rsp, %rbp" after it. */
+ * frame pointer yet: at "push %rbp", before which endbr64 may stand, or at
+ * "mov %rsp, %rbp" after it. */
 static bool unw_by_entry_sig(struct unw *u, const struct unw_memory *m)
 {
     uint64_t pc = u->was.r[UNW_PC], sp = u->was.r[UNW_SP], v, fp;
-    const uint8_t *p = unw_text_sig(m, pc, 1);
-    if (!p || !u->exact || !(u->was.known >> UNW_SP & 1))
+    uint8_t p[5];
+    if (!u->exact || !(u->was.known >> UNW_SP & 1) ||
+        !unw_text_sig(m, pc, sizeof p, p))
         return false;
     fp = u->was.r[UNW_FP];
-    if (*p == 0xf3 && (p = unw_text_sig(m, pc, 5)) &&
-        !memcmp(p, "\xf3\x0f\x1e\xfa", 4))      /* endbr64 */
-        p += 4;
-    if (p && *p != 0x55) {
-        p = unw_text_sig(m, pc - 1, 4);
-        if (!p || (memcmp(p, "\x55\x48\x89\xe5", 4) &&
-                   memcmp(p, "\x55\x48\x8b\xec", 4)) ||
+    if (p[0] != 0x55 && memcmp(p, "\xf3\x0f\x1e\xfa\x55", 5)) {
+        if (!unw_text_sig(m, pc - 1, 4, p) || p[0] != 0x55 ||
+            (memcmp(p + 1, "\x48\x89\xe5", 3) &&
+             memcmp(p + 1, "\x48\x8b\xec", 3)) ||
             !unw_read_sig(m, sp, &fp))
             return false;
         sp += 8;
     }
-    if (!p || !unw_read_sig(m, sp, &v) || !unw_code_sig(m, v))
+    if (!unw_read_sig(m, sp, &v) || !unw_code_sig(m, v))
         return false;
     unw_know_sig(u, UNW_FP, fp);
     unw_know_sig(u, UNW_PC, v);
@@ -2334,20 +2347,16 @@ static bool unw_by_code_sig(struct unw *u, const struct unw_memory *m)
     uint64_t pc = u->was.r[UNW_PC], lr = u->was.r[UNW_RA] & UNW_ADDRESS_MASK;
     uint32_t w;
     bool sp = true;
-    const uint8_t *p = unw_text_sig(m, pc, sizeof w);
-    if (!u->exact || !p || !(u->was.known >> UNW_RA & 1) ||
-        !unw_code_sig(m, lr))
+    if (!u->exact || !(u->was.known >> UNW_RA & 1) ||
+        !unw_code_sig(m, lr) || !unw_text_sig(m, pc, sizeof w, &w))
         return false;
-    memcpy(&w, p, sizeof w);
     bool stored = (w & 0xffc003ff) == 0x910003fd;   /* add x29, sp, #n */
     bool ret = w == 0xd65f03c0 || (w & 0xfffffbff) == 0xd65f0bff;
     bool found = stored || ret || unw_leaf_sig(w) == UNW_LEAF_NOT;
     for (unsigned back = 4; !found; back += 4) {
-        p = back > UNW_LOOKED_BYTES ? NULL
-          : unw_text_sig(m, pc - back, sizeof w);
-        if (!p)
+        if (back > UNW_LOOKED_BYTES ||
+            !unw_text_sig(m, pc - back, sizeof w, &w))
             return false;
-        memcpy(&w, p, sizeof w);
         enum unw_leaf leaf = unw_leaf_sig(w);
         if (leaf == UNW_LEAF_NOT)
             return false;
@@ -2368,8 +2377,9 @@ static bool unw_same_arena_sig(struct unw *u, const struct unw_memory *m,
                                uint64_t from, uint64_t to)
 {
     uint64_t apart = from < to ? to - from : from - to;
+    uint8_t byte;
     return apart < UNW_ARENA_BYTES && !unw_table_sig(m, to, &u->table) &&
-           unw_text_sig(m, to, 1);
+           unw_text_sig(m, to, 1, &byte);
 }
 
 /* Step to the caller by the frame pointer; 0, or why it cannot. */

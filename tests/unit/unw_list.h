@@ -1,1 +1,6 @@
 TEST(unw_agrees_with_backtrace),
+TEST(unw_agrees_at_every_instruction),
+TEST(unw_signal_in_signal),
+TEST(unw_code_without_table),
+TEST(unw_code_without_table_at_every_instruction),
+TEST(unw_signal_frame_without_table),
