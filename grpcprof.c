@@ -7661,7 +7661,7 @@ static size_t elf_rust_hash(const char *name)
 {
     static const char begin[] = "17h";
     size_t n = strcspn(name, "."), digits = 16, k = sizeof begin - 1 + digits;
-    if (n < k + 4 || name[n - 1] != 'E' || strncmp(name, "_ZN", 3) ||
+    if (n <= k + 4 || name[n - 1] != 'E' || strncmp(name, "_ZN", 3) ||
         strncmp(name + n - 1 - k, begin, sizeof begin - 1))
         return 0;
     for (size_t i = n - 1 - digits; i < n - 1; i++)

@@ -722,14 +722,13 @@ __attribute__((noinline)) static uint64_t unit_outer(void)
     return pc;
 }
 
-/* The profile of one sample, at pc in unit_outer, with the program at path (or
- * any that is in PATH) as addr2line; the location of it. */
-static const struct pp_location *unit_sample_outer(struct pp *p,
-                                                   const char *path)
+/* The profile of one sample, at pc, with the programs at path (or those that
+ * are in PATH) as addr2line and c++filt; the location of it. */
+static const struct pp_location *unit_sample_at(struct pp *p, uint64_t pc,
+                                                const char *path)
 {
     struct rec_mark from, to;
     struct ring_slot s = { .depth = 1, .tid = (uint32_t)syscall(SYS_gettid) };
-    uint64_t pc = unit_outer();
     char *was = getenv("PATH"), *kept = was ? strdup(was) : NULL;
     s.pc[0] = (uintptr_t)pc;
     CHECK(!rec_user_add(&unit_1, NULL));
@@ -753,6 +752,13 @@ static const struct pp_location *unit_sample_outer(struct pp *p,
             return &p->location[i];
     CHECK(false);
     return &p->location[0];
+}
+
+/* The same of a pc in unit_outer. */
+static const struct pp_location *unit_sample_outer(struct pp *p,
+                                                   const char *path)
+{
+    return unit_sample_at(p, unit_outer(), path);
 }
 
 /* Is line k of location l in the function called name, at line? */
@@ -788,12 +794,12 @@ static void test_rec_inlined_calls(void)
     pp_fini(&p);
 }
 
-/* Make the file addr2line in dir: a shell script. */
-static void unit_fake(const char *dir, const char *text)
+/* Make the file name in dir: a shell script. */
+static void unit_fake(const char *dir, const char *name, const char *text)
 {
     char path[64];
     FILE *f;
-    snprintf(path, sizeof path, "%s/addr2line", dir);
+    snprintf(path, sizeof path, "%s/%s", dir, name);
     CHECK((f = fopen(path, "we")) && fprintf(f, "#!/bin/sh\n%s\n", text) > 0);
     fclose(f);
     CHECK(!chmod(path, 0700));
@@ -829,7 +835,7 @@ static void test_rec_without_addr2line(void)
     for (size_t i = 0; i < sizeof fake / sizeof *fake; i++) {
         struct pp p;
         if (fake[i])
-            unit_fake(dir, fake[i]);
+            unit_fake(dir, "addr2line", fake[i]);
         const struct pp_location *l = unit_sample_outer(&p, dir);
         CHECK(l->nlines == 1 && unit_is_line(&p, l, 0, "unit_outer", 0));
         CHECK(p.mapping[l->mapping].has_functions &&
@@ -840,7 +846,7 @@ static void test_rec_without_addr2line(void)
             printf("# addr2line is: %s\n", fake[i] ? fake[i] : "absent");
         pp_fini(&p);
     }
-    unit_fake(dir, "read a; echo $a; echo x; echo '/a b/unit/profile.c:7"
+    unit_fake(dir, "addr2line", "read a; echo $a; echo x; echo '/a b/unit/profile.c:7"
               " (discriminator 3)'; echo x; echo /c/unit/profile.c:8;"
               "echo z; echo /unit/profile.c:9");
     struct pp p;                        /* the fakes above are well made */
@@ -877,7 +883,7 @@ static void test_rec_records_while_lines_are_read(void)
     snprintf(go, sizeof go, "%s/go", dir);
     snprintf(script, sizeof script, ": >%s; until [ -e %s ]; do "
              "/bin/sleep 0.02; done", started, go);
-    unit_fake(dir, script);
+    unit_fake(dir, "addr2line", script);
     CHECK(!rec_user_add(&unit_1, NULL));
     atomic_store(&unit_done, false);
     CHECK(!pthread_create(&t, NULL, unit_slow_window, dir));

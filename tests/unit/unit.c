@@ -21,6 +21,7 @@ static const char *unit_name;
 #include "unw.c"
 #include "base.c"
 #include "profile.c"
+#include "elf.c"
 #include "import.c"
 #include "net.c"
 #include "cs.c"
