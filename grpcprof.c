@@ -11,60 +11,61 @@
  *  1  LIMITS   tunables and hard limits, each with its reason
  *  2  RING     the queue of samples, also in memory shared with a target
  *  3  UNW      stack unwinder, by .eh_frame and frame pointers
- *  4  MEM      buffers, arenas, lists, pools, hash indexes; all allocation
- *  5  NUM      saturating arithmetic, big-endian numbers
- *  6  TXT      numbers, durations, UTF-8, percent-encoding, formatted appends
- *  7  SYS      clocks, whole files, threads, child processes, usable CPUs
- *  8  RE       regular expressions in RE2's syntax, in linear time
- *  9  JS       JSON, written and read
- * 10  PB       protobuf wire format, written and read
- * 11  GZ       gzip and zlib, both ways, with a limit on the output
- * 12  HDR      latency histogram; HdrHistogram's formats
- * 13  ELF      address -> mapping, function and line
- * 14  SMP      sampler: the only code that runs in a signal handler
- * 15  PP       profile.proto model: read, build, write
- * 16  LEGACY   profiles in the format of gperftools
- * 17  IMPORT   profiles of other tools: folded, perf script, pprof's text, JSON
- * 18  SYMBOL   function names from the binaries that a profile's mappings name
- * 19  MERGE    the sum of profiles
- * 20  FIG      the figures of a run in a profile's comments
- * 21  REC      recorder: one table of stacks and their CPU times; marks
- * 22  BUILD    a profile of the time between two marks
- * 23  VIEW     a profile by function: flat, cum, call trees
- * 24  FILTER   pprof's filters: focus, ignore, hide, show, labels
- * 25  GRAIN    frames named by function, file, line, address or module
- * 26  CAT      what kind of work a function does: rules and categories
- * 27  STAT     shares with intervals, tests of differences
- * 28  ANL      one pass over the samples; trust, verdict, advice
- * 29  COMPARE  two profiles beside each other; assertions
- * 30  SVG      flame graph: one self-contained picture
- * 31  DSC      protobuf descriptors; messages from JSON and back
- * 32  NET      addresses, sockets, event loop, timers, wake-ups
- * 33  CS       a client's HTTP/2 session: frames, streams, windows
- * 34  FLOOD    limits on frames that cost a server work and carry no call
- * 35  H2       HTTP/2 connections without gRPC; a server's use nghttp2
- * 36  JOB      work that any loop of a pool may do
- * 37  RPC      gRPC of client and server: framing, timeouts, status, metadata
- * 38  SERVER   gRPC server: loops, calls, methods, answers
- * 39  CLIENT   gRPC calls of a client on one connection
- * 40  SVC      Greeter, Health, Reflection, TestService
- * 41  WEB      debug endpoint: HTTP/1.1
- * 42  API      what grpcprof.h promises
- * 43  REFLECT  a server's descriptors, by reflection
- * 44  FETCH    HTTP: GET of a profile; the server's profile during a load
- * 45  RES      result of a load: figures, verdict, assertions, JSON
- * 46  LOAD     load generator
- * 47  DOC      documents: text, Markdown, HTML, JSON of a report
- * 48  PPROF    pprof's views
- * 49  FOREIGN  folded stacks, callgrind, speedscope
- * 50  LOADDOC  documents of load
- * 51  SAY      what the commands print
- * 52  OPT      tables of options: parsing, help, man page, completion
- * 53  SERVE    the command serve
- * 54  MSG      what load sends: messages and metadata
- * 55  LOADCMD  the command load
- * 56  REPORT   the command report
- * 57  CLI      the list of commands, main
+ *  4  AGT      what `grpcprof run` preloads into a program
+ *  5  MEM      buffers, arenas, lists, pools, hash indexes; all allocation
+ *  6  NUM      saturating arithmetic, big-endian numbers
+ *  7  TXT      numbers, durations, UTF-8, percent-encoding, formatted appends
+ *  8  SYS      clocks, whole files, threads, child processes, usable CPUs
+ *  9  RE       regular expressions in RE2's syntax, in linear time
+ * 10  JS       JSON, written and read
+ * 11  PB       protobuf wire format, written and read
+ * 12  GZ       gzip and zlib, both ways, with a limit on the output
+ * 13  HDR      latency histogram; HdrHistogram's formats
+ * 14  ELF      address -> mapping, function and line
+ * 15  SMP      sampler: the only code that runs in a signal handler
+ * 16  PP       profile.proto model: read, build, write
+ * 17  LEGACY   profiles in the format of gperftools
+ * 18  IMPORT   profiles of other tools: folded, perf script, pprof's text, JSON
+ * 19  SYMBOL   function names from the binaries that a profile's mappings name
+ * 20  MERGE    the sum of profiles
+ * 21  FIG      the figures of a run in a profile's comments
+ * 22  REC      recorder: one table of stacks and their CPU times; marks
+ * 23  BUILD    a profile of the time between two marks
+ * 24  VIEW     a profile by function: flat, cum, call trees
+ * 25  FILTER   pprof's filters: focus, ignore, hide, show, labels
+ * 26  GRAIN    frames named by function, file, line, address or module
+ * 27  CAT      what kind of work a function does: rules and categories
+ * 28  STAT     shares with intervals, tests of differences
+ * 29  ANL      one pass over the samples; trust, verdict, advice
+ * 30  COMPARE  two profiles beside each other; assertions
+ * 31  SVG      flame graph: one self-contained picture
+ * 32  DSC      protobuf descriptors; messages from JSON and back
+ * 33  NET      addresses, sockets, event loop, timers, wake-ups
+ * 34  CS       a client's HTTP/2 session: frames, streams, windows
+ * 35  FLOOD    limits on frames that cost a server work and carry no call
+ * 36  H2       HTTP/2 connections without gRPC; a server's use nghttp2
+ * 37  JOB      work that any loop of a pool may do
+ * 38  RPC      gRPC of client and server: framing, timeouts, status, metadata
+ * 39  SERVER   gRPC server: loops, calls, methods, answers
+ * 40  CLIENT   gRPC calls of a client on one connection
+ * 41  SVC      Greeter, Health, Reflection, TestService
+ * 42  WEB      debug endpoint: HTTP/1.1
+ * 43  API      what grpcprof.h promises
+ * 44  REFLECT  a server's descriptors, by reflection
+ * 45  FETCH    HTTP: GET of a profile; the server's profile during a load
+ * 46  RES      result of a load: figures, verdict, assertions, JSON
+ * 47  LOAD     load generator
+ * 48  DOC      documents: text, Markdown, HTML, JSON of a report
+ * 49  PPROF    pprof's views
+ * 50  FOREIGN  folded stacks, callgrind, speedscope
+ * 51  LOADDOC  documents of load
+ * 52  SAY      what the commands print
+ * 53  OPT      tables of options: parsing, help, man page, completion
+ * 54  SERVE    the command serve
+ * 55  MSG      what load sends: messages and metadata
+ * 56  LOADCMD  the command load
+ * 57  REPORT   the command report
+ * 58  CLI      the list of commands, main
  *
  * THREE TYPICAL CHANGES
  *   Another format    a writer in DOC, PPROF, FOREIGN or LOADDOC; its name, its
@@ -152,6 +153,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <linux/futex.h>
 #include <linux/magic.h>
 #include <linux/perf_event.h>
 #include <locale.h>
@@ -160,7 +162,6 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <nghttp2/nghttp2.h>
 #include <poll.h>
 #include <pthread.h>
 #include <wctype.h>
@@ -197,9 +198,13 @@
 #include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
+#ifndef GRPCPROF_AGENT
+#include <nghttp2/nghttp2.h>
 #include <zlib.h>
+#endif
 
-#ifdef GRPCPROF_LIBRARY         /* the report's sections serve only the CLI */
+/* The agent uses a part of RING and UNW. */
+#if defined GRPCPROF_LIBRARY || defined GRPCPROF_AGENT
 #pragma GCC diagnostic ignored "-Wunused-function"
 #endif
 
@@ -254,6 +259,29 @@ enum { UNW_ADDRESS_BITS = 48 };
 enum { UNW_ADDRESS_BITS = 56 };         /* with five levels of page tables */
 #define UNW_ADDRESS_MASK UINT64_MAX
 #endif
+
+/* ---- AGT, RUN ---- */
+enum {
+    /* Processes of a program that live at a time; further ones are not sampled,
+     * and counted. */
+    AGT_MOST_PROCESSES = 1024,
+
+    /* Slots of the ring, of 5 KB each: 100 ms of samples at the highest rate
+     * on 8 CPUs.  When full, samples are lost, counted. */
+    AGT_MOST_SLOTS = 8192,
+
+    /* Bytes of a path of ours; of a program's own LD_PRELOAD; variables of an
+     * environment.  One that has more is passed on as it is. */
+    AGT_PATH_BYTES = 128,
+    AGT_PRELOAD_BYTES = 1024,
+    AGT_MOST_VARIABLES = 512,
+
+    /* Time that a new program waits for its counter; then it goes on. */
+    AGT_WAIT_MS = 400,
+
+    /* Threads that are being made at a time; further ones have no timer. */
+    AGT_MOST_STARTS = 256,
+};
 
 /* ---- MEM ---- */
 enum {
@@ -366,7 +394,7 @@ enum {
  * takes 0.02 s for 2,000 names of grpc. */
 #define ELF_DEMANGLE_NS INT64_C(2000000000)
 
-/* ---- SMP ---- */
+/* ---- SMP, AGT, RUN ---- */
 enum {
     /* Highest sampling rate: at up to 50 us per sample, 10,000 per second take
      * half of the CPU that they measure.  A higher one is an error. */
@@ -1087,6 +1115,11 @@ enum { REPORT_PEEK_BYTES = 32768 };     /* by which a text is recognised */
  *            it loses its samples, and does no harm to the reader.
  * Does not   allocate: the caller gives the memory, all zero.
  */
+
+/* si_code of a SIGTRAP that a perf counter sent. */
+#ifndef TRAP_PERF
+#define TRAP_PERF 6
+#endif
 
 struct ring_slot {
     _Atomic uint64_t turn;              /* who may use the slot, see above */
@@ -2503,7 +2536,837 @@ static void unw_regs_of_perf(struct unw_regs *r, const uint64_t *values)
         }
 }
 
-/* ================================== 4 MEM ===================================
+/* =================================== 4 AGT ===================================
+ * for     the agent, which `grpcprof run` preloads into a program: it puts the
+ *         program's samples into memory that it shares with run
+ * uses    LIMITS, RING, UNW
+ * owns    in the program: the handler of one signal, and a timer for each
+ *         thread if run may not use perf; the layout of the shared memory
+ * spec    ld.so(8) LD_PRELOAD; sigaction(2), timer_create(2), futex(2)
+ * prefix  agt_
+ * runs    in the program: agt_begin before main, the _sig functions in a signal
+ *         handler, the others in place of the functions of libc they stand for
+ *
+ * Built with -DGRPCPROF_AGENT the file ends after this section.  The agent has
+ * no thread, no open descriptor, no memory of its own but the shared one, and
+ * no child; it takes no lock and allocates nothing.  It stands in front of the
+ * functions of libc by which a program would take the signal away or meet it:
+ *
+ *   sigaction, signal    the program's handler of our signal is only kept: it
+ *                        is called for those signals that are not ours
+ *   sigprocmask, sigwait our signal is left out of the set
+ *   exec*, posix_spawn   our signal is held until the new program's agent is
+ *                        ready; the environment has our two variables, or has
+ *                        them no more when run has ended
+ *   pthread_create       a thread arms its timer, if there are timers
+ *   fork                 the child registers; timers are held meanwhile
+ *
+ *   process row   FREE -> CLAIMED -> NEW -> ARMED -> (EXITING) -> FREE
+ *                 agent    agent     run    agent       run
+ *
+ * Invariant  without run the program goes on: nothing here waits without a
+ *            limit, and nothing but samples depends on run.
+ * Does not   see threads made by clone() itself if there are timers, nor a
+ *            program that blocks our signal by a system call of its own.
+ */
+
+enum agt_state { AGT_FREE, AGT_CLAIMED, AGT_NEW, AGT_ARMED, AGT_EXITING };
+
+struct agt_process {                    /* one process of the program */
+    _Atomic uint32_t state;             /* enum agt_state; a futex */
+    uint32_t pid;
+    uint32_t parent;                    /* row that it was forked from;
+                                         * AGT_MOST_PROCESSES: by exec */
+    int64_t  begin_cpu_ns;              /* its CPU time when it registered */
+    _Atomic int64_t end_cpu_ns;         /* when it left; 0: not known */
+    char     name[16];                  /* of the program's file */
+};
+
+struct agt_work {                       /* of the handler that fills a slot */
+    struct unw      walk;
+    struct unw_self pages;
+};
+
+/* The shared memory: this, AGT_SLOTS slots of a ring, and an agt_work for
+ * each.  Written by run before the program starts, unless marked. */
+struct agt_shared {
+    uint64_t magic;                     /* AGT_MAGIC */
+    uint32_t count;                     /* slots, a power of 2 */
+    uint32_t hz;                        /* of timers; 0: perf, armed by run */
+    bool     children;                  /* what the program starts is followed */
+    char     agent[AGT_PATH_BYTES];     /* the preloaded file */
+    _Atomic uint32_t on;                /* samples are wanted; any time */
+    _Atomic uint32_t off;               /* run has ended; then for ever */
+    _Atomic uint32_t bell;              /* a futex: a row has changed; agents */
+    _Atomic uint32_t refused;           /* processes without a row; agents */
+    struct agt_process process[AGT_MOST_PROCESSES]; /* agents, see agt_state */
+};
+
+/* Of another build, with which the layout would not agree, it differs. */
+#define AGT_MAGIC (UINT64_C(0x6772707072660000) + sizeof(struct agt_shared) + \
+                   sizeof(struct ring_slot) + sizeof(struct agt_work))
+
+/* Names of the variables in the program's environment. */
+#define AGT_PRELOAD "LD_PRELOAD="
+#define AGT_RUN "GRPCPROF_RUN="
+
+/* The signal of a thread's timer: one that programs do not use, as they do use
+ * SIGPROF for timers of their own. */
+#define AGT_TIMER_SIGNAL SIGSTKFLT
+
+/* Return the bytes of the shared memory with count slots. */
+static size_t agt_bytes(uint64_t count)
+{
+    return sizeof(struct agt_shared) + ring_bytes(count) +
+           count * sizeof(struct agt_work);
+}
+
+/* Return where the ring of g begins. */
+static void *agt_ring(struct agt_shared *g)
+{
+    return g + 1;
+}
+
+/* Set *r to the agent's or run's view of the ring of g, with count slots. */
+static void agt_view(struct ring *r, struct agt_shared *g, uint64_t count)
+{
+    *r = (struct ring){ .shared = agt_ring(g), .count = count };
+}
+
+#ifdef GRPCPROF_AGENT
+
+static struct {
+    struct agt_shared *shared;          /* never unmapped; NULL: not active */
+    struct ring ring;
+    struct agt_work *work;              /* by slot */
+    _Atomic uint32_t me;                /* row in shared->process */
+    int signo;                          /* our signal */
+    struct sigaction theirs;            /* what the program asked for */
+    pthread_key_t timer;                /* a thread's timer, id + 1 */
+    char run[AGT_PATH_BYTES];           /* path of the shared memory */
+} agt;
+
+/* True if the program believes that it blocks our signal.  Initial-exec, so
+ * that no access allocates. */
+static _Thread_local bool agt_blocked __attribute__((tls_model("initial-exec")));
+
+/* A function of this name stands in front of libc's. */
+#define AGT_REPLACE(name)                                           \
+    __asm__(".globl " #name "\n.type " #name ", %function\n"        \
+            ".set " #name ", agt_" #name)
+#define AGT_USED static __attribute__((used))
+
+/* Libc's functions that are called from here, and where they are.  agt_begin
+ * finds all: dlsym() takes a lock, which a child of fork must not wait for. */
+#define AGT_FUNCTIONS(X)                                            \
+    X(sigaction) X(signal) X(sigprocmask) X(pthread_sigmask)        \
+    X(sigwait) X(sigwaitinfo) X(sigtimedwait) X(pthread_create)     \
+    X(execve) X(execvpe) X(fexecve) X(posix_spawn) X(posix_spawnp)  \
+    X(system) X(popen)
+#define AGT_ID(name) AGT_F_##name,
+#define AGT_TEXT(name) #name,
+enum { AGT_FUNCTIONS(AGT_ID) AGT_F_COUNT };
+static const char *const agt_name[] = { AGT_FUNCTIONS(AGT_TEXT) };
+static void *agt_found[AGT_F_COUNT];
+#define AGT_REAL(name) ((__typeof__(&name))agt_find(AGT_F_##name))
+
+/* Return libc's function i. */
+static void *agt_find(int i)
+{
+    if (!agt_found[i])
+        agt_found[i] = dlsym(RTLD_NEXT, agt_name[i]);
+    return agt_found[i];
+}
+
+/* ---- samples ---- */
+
+/* Return the time of clock id in ns; 0 if it cannot be read. */
+static int64_t agt_time_sig(clockid_t id)
+{
+    struct timespec t = {0};
+    clock_gettime(id, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* Store the interrupted stack in s; w is the slot's. */
+static void agt_unwind_sig(struct ring_slot *s, struct agt_work *w,
+                           const ucontext_t *u)
+{
+    struct unw_memory memory;
+    unw_self_memory_sig(&memory, &w->pages);
+    unw_regs_of_context_sig(&w->walk.regs, u);
+    unsigned n = unw_walk_sig(&w->walk, &memory, s->pc, RING_DEPTH);
+    s->depth = (uint16_t)n;
+    s->failed = false;
+    s->truncated = w->walk.end == UNW_FULL;
+    s->broken = !s->truncated && w->walk.end != UNW_ROOT;
+}
+
+/* Take one sample. */
+static void agt_sample_sig(const ucontext_t *u)
+{
+    uint64_t ticket;
+    struct ring_slot *s = ring_claim_sig(&agt.ring, &ticket);
+    if (!s)
+        return;
+    s->cpu_ns = agt_time_sig(CLOCK_THREAD_CPUTIME_ID);
+    s->wall_ns = agt_time_sig(CLOCK_MONOTONIC);
+    s->process = agt.me;
+    s->tid = (uint32_t)syscall(SYS_gettid);
+    s->label = 0;
+    s->waiting = false;
+    agt_unwind_sig(s, &agt.work[ticket & (agt.ring.count - 1)], u);
+    s->cost_ns = (uint32_t)(agt_time_sig(CLOCK_MONOTONIC) - s->wall_ns);
+    ring_publish_sig(s, ticket);
+}
+
+/* Do what the program asked for with a signal that is not ours. */
+static void agt_pass_sig(int signo, siginfo_t *info, void *context)
+{
+    struct sigaction a = agt.theirs;
+    if (a.sa_flags & (int)SA_RESETHAND)
+        agt.theirs.sa_handler = SIG_DFL;
+    if (!(a.sa_flags & SA_SIGINFO) && a.sa_handler == SIG_IGN)
+        return;
+    if (!(a.sa_flags & SA_SIGINFO) && a.sa_handler == SIG_DFL) {
+        struct { void *handler; unsigned long flags; void *restorer;
+                 unsigned long mask; } d = {0};
+        syscall(SYS_rt_sigaction, signo, &d, NULL, sizeof d.mask);
+        raise(signo);                   /* delivered when this returns */
+        return;
+    }
+    if (a.sa_flags & SA_SIGINFO)
+        a.sa_sigaction(signo, info, context);
+    else
+        a.sa_handler(signo);
+}
+
+/* Where siginfo has the flags of a SIGTRAP of perf, and that of one that was
+ * blocked when it was due: its registers are of a later time. */
+enum { AGT_PERF_FLAGS = 36, AGT_PERF_ASYNC = 1 };
+
+/* Handle our signal. */
+static void agt_signal_sig(int signo, siginfo_t *info, void *context)
+{
+    int saved = errno;
+    bool perf = signo == SIGTRAP;
+    uint32_t flags = 0;
+    if (perf)
+        memcpy(&flags, (const char *)info + AGT_PERF_FLAGS, sizeof flags);
+    if (info->si_code != (perf ? TRAP_PERF : SI_TIMER))
+        agt_pass_sig(signo, info, context);
+    else if (atomic_load(&agt.shared->on) && !(flags & AGT_PERF_ASYNC))
+        agt_sample_sig(context);
+    errno = saved;
+}
+
+/* ---- timers ---- */
+
+/* Delete the timer of this thread, which ends. */
+static void agt_disarm(void *id)
+{
+    syscall(SYS_timer_delete, (int)((uintptr_t)id - 1));
+}
+
+/* Arm a timer on this thread's CPU time, if there are timers.  Its first signal
+ * comes after a part of the period that differs from thread to thread. */
+static void agt_arm(void)
+{
+    uint32_t hz = agt.shared->hz, tid = (uint32_t)syscall(SYS_gettid);
+    struct sigevent e = { .sigev_notify = SIGEV_THREAD_ID,
+                          .sigev_signo = AGT_TIMER_SIGNAL };
+    struct itimerspec when = {0};
+    int id;
+    if (!hz || hz > SMP_MOST_HZ)
+        return;
+    e._sigev_un._tid = (pid_t)tid;
+    when.it_interval.tv_sec = hz == 1;
+    when.it_interval.tv_nsec = hz == 1 ? 0 : 1000000000 / hz;
+    when.it_value.tv_nsec = 1 + tid * 2654435761u % (999999999 / hz);
+    if (syscall(SYS_timer_create, CLOCK_THREAD_CPUTIME_ID, &e, &id))
+        return;
+    if (syscall(SYS_timer_settime, id, 0, &when, NULL) ||
+        pthread_setspecific(agt.timer, (void *)((uintptr_t)id + 1)))
+        syscall(SYS_timer_delete, id);
+}
+
+/* ---- the environment ---- */
+
+/* Overwrite the agent's path in the value of LD_PRELOAD with blanks, which
+ * ld.so skips: it would complain of a file that is not there. */
+static void agt_blank(char *value)
+{
+    size_t n = strlen(agt.shared->agent);
+    for (char *p = value; n && (p = strstr(p, agt.shared->agent)); p += n)
+        memset(p, ' ', n);
+}
+
+/* True if a program that this one starts will find the agent and the memory. */
+static bool agt_reachable(void)
+{
+    return agt.shared->children && !atomic_load(&agt.shared->off) &&
+           !faccessat(AT_FDCWD, agt.shared->agent, R_OK, AT_EACCESS) &&
+           !faccessat(AT_FDCWD, agt.run, R_OK | W_OK, AT_EACCESS);
+}
+
+/* Return the variable of env that starts with name, or NULL. */
+static char **agt_variable(char *const *env, const char *name)
+{
+    for (char *const *p = env; p && *p; p++)
+        if (!strncmp(*p, name, strlen(name)))
+            return (char **)(uintptr_t)p;
+    return NULL;
+}
+
+/* Make this process's own environment right for what libc starts with it. */
+static void agt_mend_own(void)
+{
+    char **preload = agt.shared ? agt_variable(environ, AGT_PRELOAD) : NULL;
+    if (preload && !agt_reachable())
+        agt_blank(*preload);
+}
+
+struct agt_env {                        /* a copy, for a started program */
+    char *v[AGT_MOST_VARIABLES + 3];
+    char preload[sizeof AGT_PRELOAD + AGT_PATH_BYTES + AGT_PRELOAD_BYTES];
+    char run[sizeof AGT_RUN + AGT_PATH_BYTES];
+};
+
+/* Return env with our variables in it if the agent is reachable, without them
+ * otherwise: e, on the caller's stack, or env itself if it does not fit. */
+static char *const *agt_mend(struct agt_env *e, char *const *env)
+{
+    char **old = agt_variable(env, AGT_PRELOAD);
+    const char *value = old ? *old + sizeof AGT_PRELOAD - 1 : "";
+    size_t n = 0;
+    while (env && n <= AGT_MOST_VARIABLES && env[n])
+        n++;
+    if (!agt.shared || n > AGT_MOST_VARIABLES ||
+        strlen(value) >= AGT_PRELOAD_BYTES)
+        return env;
+    bool reachable = agt_reachable();
+    bool there = strstr(value, agt.shared->agent) != NULL;
+    if (reachable ? there && agt_variable(env, AGT_RUN)
+                  : !there && !agt_variable(env, AGT_RUN))
+        return env;
+    char **to = e->v;
+    for (size_t i = 0; i < n; i++)
+        if (strncmp(env[i], AGT_RUN, sizeof AGT_RUN - 1) &&
+            strncmp(env[i], AGT_PRELOAD, sizeof AGT_PRELOAD - 1))
+            *to++ = env[i];
+    char *end = stpcpy(e->preload, AGT_PRELOAD);
+    if (reachable && !there) {
+        end = stpcpy(end, agt.shared->agent);
+        *end++ = ':';
+    }
+    memcpy(end, value, strlen(value) + 1);
+    if (!reachable)
+        agt_blank(e->preload);
+    if (reachable || old)
+        *to++ = e->preload;
+    if (reachable) {
+        memcpy(stpcpy(e->run, AGT_RUN), agt.run, strlen(agt.run) + 1);
+        *to++ = e->run;
+    }
+    *to = NULL;
+    return e->v;
+}
+
+/* ---- processes ---- */
+
+/* Wake run: a row has changed. */
+static void agt_ring_bell(void)
+{
+    atomic_fetch_add(&agt.shared->bell, 1);
+    syscall(SYS_futex, &agt.shared->bell, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+/* Wait, AGT_WAIT_MS at most, until run has armed the process of row p. */
+static void agt_wait(struct agt_process *p)
+{
+    struct timespec t = { 0, AGT_WAIT_MS * 1000000L / 4 };
+    for (int i = 0; i < 4 && atomic_load(&p->state) == AGT_NEW; i++)
+        syscall(SYS_futex, &p->state, FUTEX_WAIT, AGT_NEW, &t, NULL, 0);
+}
+
+/* Take a row for this process, forked from that of row parent, and tell run.
+ * Without a row it is not sampled. */
+static void agt_register(uint32_t parent)
+{
+    struct agt_shared *g = agt.shared;
+    uint32_t i = 0, want = AGT_FREE;
+    while (i < AGT_MOST_PROCESSES &&
+           !atomic_compare_exchange_strong(&g->process[i].state, &want,
+                                           AGT_CLAIMED)) {
+        want = AGT_FREE;
+        i++;
+    }
+    if (i == AGT_MOST_PROCESSES) {
+        atomic_fetch_add(&g->refused, 1);
+        agt.shared = NULL;
+        return;
+    }
+    struct agt_process *p = &g->process[i];
+    p->pid = (uint32_t)getpid();
+    p->parent = parent;
+    p->begin_cpu_ns = agt_time_sig(CLOCK_PROCESS_CPUTIME_ID);
+    atomic_store(&p->end_cpu_ns, 0);
+    memset(p->name, 0, sizeof p->name);
+    strncpy(p->name, program_invocation_short_name, sizeof p->name - 1);
+    agt.me = i;
+    atomic_store(&p->state, AGT_NEW);
+    agt_ring_bell();
+}
+
+/* Note that this process exits, with its CPU time. */
+static void agt_leave(void)
+{
+    struct agt_shared *g = agt.shared;
+    struct agt_process *p = g ? &g->process[agt.me] : NULL;
+    if (p && p->pid == (uint32_t)getpid())      /* not a child of vfork */
+        atomic_store(&p->end_cpu_ns, agt_time_sig(CLOCK_PROCESS_CPUTIME_ID));
+}
+
+/* Block our signal in this thread, or set its mask back to *old. */
+static void agt_hold(bool hold, uint64_t *old)
+{
+    uint64_t both = UINT64_C(1) << (SIGTRAP - 1) |
+                    UINT64_C(1) << (AGT_TIMER_SIGNAL - 1);
+    int saved = errno;
+    if (!agt.shared)
+        return;
+    if (hold)
+        syscall(SYS_rt_sigprocmask, SIG_BLOCK, &both, old, sizeof both);
+    else
+        syscall(SYS_rt_sigprocmask, SIG_SETMASK, old, NULL, sizeof *old);
+    errno = saved;
+}
+
+/* The mask while a thread forks: a timer's signal would make fork() of a large
+ * process start again, for ever if it comes often enough. */
+static _Thread_local uint64_t agt_fork_mask
+    __attribute__((tls_model("initial-exec")));
+
+/* For pthread_atfork: hold our signal. */
+static void agt_fork_prepare(void)
+{
+    agt_hold(true, &agt_fork_mask);
+}
+
+/* For pthread_atfork: the parent goes on. */
+static void agt_fork_parent(void)
+{
+    agt_hold(false, &agt_fork_mask);
+}
+
+/* For pthread_atfork: the child registers, and does not wait for run. */
+static void agt_fork_child(void)
+{
+    struct agt_shared *g = agt.shared;
+    int saved = errno;
+    if (!g)
+        return;
+    agt_hold(false, &agt_fork_mask);
+    if (g->children && !atomic_load(&g->off))
+        agt_register(agt.me);
+    else
+        agt.shared = NULL;
+    if (agt.shared)
+        agt_arm();
+    errno = saved;
+}
+
+/* Map the shared memory at path; NULL if it is not of this build. */
+static struct agt_shared *agt_map(const char *path)
+{
+    struct agt_shared head, *g = NULL;
+    struct stat st;
+    int fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    size_t n = offsetof(struct agt_shared, on);
+    if (fd < 0)
+        return NULL;
+    if (pread(fd, &head, n, 0) == (ssize_t)n && head.magic == AGT_MAGIC &&
+        head.count && head.count <= AGT_MOST_SLOTS &&
+        !(head.count & (head.count - 1)) && !fstat(fd, &st) &&
+        (size_t)st.st_size >= agt_bytes(head.count)) {
+        void *p = mmap(NULL, agt_bytes(head.count), PROT_READ | PROT_WRITE,
+                       MAP_SHARED, fd, 0);
+        g = p == MAP_FAILED ? NULL : p;
+    }
+    close(fd);
+    return g;
+}
+
+/* Install our handler of our signal; what stood there is the program's. */
+static bool agt_install(void)
+{
+    struct sigaction a = { .sa_sigaction = agt_signal_sig,
+                           .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK };
+    uint64_t both = UINT64_C(1) << (SIGTRAP - 1) |
+                    UINT64_C(1) << (AGT_TIMER_SIGNAL - 1);
+    sigfillset(&a.sa_mask);
+    if (AGT_REAL(sigaction)(agt.signo, &a, &agt.theirs))
+        return false;
+    syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &both, NULL, sizeof both);
+    return true;
+}
+
+/* Take part in the recording whose memory is at path; false if it cannot. */
+static bool agt_join(const char *path)
+{
+    struct agt_shared *g = strlen(path) < sizeof agt.run ? agt_map(path) : NULL;
+    if (!g || atomic_load(&g->off) || !unw_self_usable())
+        return false;
+    for (int i = 0; i < AGT_F_COUNT; i++)
+        agt_find(i);
+    memcpy(agt.run, path, strlen(path) + 1);
+    agt.signo = g->hz ? AGT_TIMER_SIGNAL : SIGTRAP;
+    agt_view(&agt.ring, g, g->count);
+    agt.work = (struct agt_work *)(void *)
+               ((char *)agt_ring(g) + ring_bytes(g->count));
+    agt.shared = g;
+    return !pthread_key_create(&agt.timer, agt_disarm) && agt_install() &&
+           !pthread_atfork(agt_fork_prepare, agt_fork_parent, agt_fork_child);
+}
+
+/* Begin, before main and before the program's own constructors. */
+static __attribute__((constructor)) void agt_begin(void)
+{
+    char **run = agt_variable(environ, AGT_RUN);
+    int saved = errno;
+    if (!run || !agt_join(*run + sizeof AGT_RUN - 1))
+        agt.shared = NULL;
+    else
+        agt_register(AGT_MOST_PROCESSES);
+    if (agt.shared) {
+        agt_wait(&agt.shared->process[agt.me]);
+        agt_arm();
+    }
+    agt_mend_own();
+    errno = saved;
+}
+
+/* End, as the last of the process: exit() or a return from main. */
+static __attribute__((destructor)) void agt_end(void)
+{
+    agt_leave();
+}
+
+/* ---- in front of libc: signals ---- */
+
+/* True if signo is ours. */
+static bool agt_is_ours(int signo)
+{
+    return agt.shared && signo == agt.signo;
+}
+
+/* sigaction(2), of which our signal's handler is only kept. */
+AGT_USED int agt_sigaction(int signo, const struct sigaction *a,
+                           struct sigaction *old)
+{
+    if (!agt_is_ours(signo))
+        return AGT_REAL(sigaction)(signo, a, old);
+    struct sigaction was = agt.theirs;
+    if (a)
+        agt.theirs = *a;
+    if (old)
+        *old = was;
+    return 0;
+}
+AGT_REPLACE(sigaction);
+
+/* signal(3), likewise. */
+AGT_USED __sighandler_t agt_signal(int signo, __sighandler_t handler)
+{
+    if (!agt_is_ours(signo))
+        return AGT_REAL(signal)(signo, handler);
+    __sighandler_t was = agt.theirs.sa_handler;
+    agt.theirs = (struct sigaction){ .sa_handler = handler,
+                                     .sa_flags = SA_RESTART };
+    return was;
+}
+AGT_REPLACE(signal);
+
+/* Return set, or *room: set without our signal. */
+static const sigset_t *agt_without(const sigset_t *set, sigset_t *room)
+{
+    if (!agt.shared || !set || !sigismember(set, agt.signo))
+        return set;
+    *room = *set;
+    sigdelset(room, agt.signo);
+    return room;
+}
+
+/* sigprocmask(2) by real, without our signal.  The program is told, by old,
+ * what it believes. */
+static int agt_mask(int (*real)(int, const sigset_t *, sigset_t *), int how,
+                    const sigset_t *set, sigset_t *old)
+{
+    sigset_t room;
+    bool was = agt_blocked;
+    int e = real(how, how == SIG_UNBLOCK ? set : agt_without(set, &room), old);
+    if (e || !agt.shared)
+        return e;
+    if (set && (how == SIG_SETMASK || sigismember(set, agt.signo)))
+        agt_blocked = how != SIG_UNBLOCK && sigismember(set, agt.signo);
+    if (old && was)
+        sigaddset(old, agt.signo);
+    return e;
+}
+
+/* sigprocmask(2), as agt_mask. */
+AGT_USED int agt_sigprocmask(int how, const sigset_t *set, sigset_t *old)
+{
+    return agt_mask(AGT_REAL(sigprocmask), how, set, old);
+}
+AGT_REPLACE(sigprocmask);
+
+/* pthread_sigmask(3), as agt_mask. */
+AGT_USED int agt_pthread_sigmask(int how, const sigset_t *set, sigset_t *old)
+{
+    return agt_mask(AGT_REAL(pthread_sigmask), how, set, old);
+}
+AGT_REPLACE(pthread_sigmask);
+
+/* sigwait(3), which is not to take our signal. */
+AGT_USED int agt_sigwait(const sigset_t *set, int *signo)
+{
+    sigset_t room;
+    return AGT_REAL(sigwait)(agt_without(set, &room), signo);
+}
+AGT_REPLACE(sigwait);
+
+/* sigwaitinfo(2), likewise. */
+AGT_USED int agt_sigwaitinfo(const sigset_t *set, siginfo_t *info)
+{
+    sigset_t room;
+    return AGT_REAL(sigwaitinfo)(agt_without(set, &room), info);
+}
+AGT_REPLACE(sigwaitinfo);
+
+/* sigtimedwait(2), likewise. */
+AGT_USED int agt_sigtimedwait(const sigset_t *set, siginfo_t *info,
+                              const struct timespec *most)
+{
+    sigset_t room;
+    return AGT_REAL(sigtimedwait)(agt_without(set, &room), info, most);
+}
+AGT_REPLACE(sigtimedwait);
+
+/* ---- in front of libc: threads ---- */
+
+struct agt_start {                      /* of a thread that is being made */
+    atomic_bool used;
+    void *(*fn)(void *);
+    void *arg;
+};
+
+static struct agt_start agt_starts[AGT_MOST_STARTS];
+
+/* Run a new thread: arm its timer, then call the program's function. */
+static void *agt_thread(void *start)
+{
+    struct agt_start *s = start;
+    void *(*fn)(void *) = s->fn;
+    void *arg = s->arg;
+    atomic_store(&s->used, false);
+    agt_arm();
+    return fn(arg);
+}
+
+/* Return a free row of agt_starts, or NULL. */
+static struct agt_start *agt_start_take(void)
+{
+    for (size_t i = 0; i < AGT_MOST_STARTS; i++)
+        if (!atomic_exchange(&agt_starts[i].used, true))
+            return &agt_starts[i];
+    return NULL;
+}
+
+/* pthread_create(3), of a thread that arms a timer if there are timers. */
+AGT_USED int agt_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
+                                void *(*fn)(void *), void *arg)
+{
+    struct agt_start *s = agt.shared && agt.shared->hz ? agt_start_take()
+                                                       : NULL;
+    if (!s)
+        return AGT_REAL(pthread_create)(thread, attr, fn, arg);
+    s->fn = fn;
+    s->arg = arg;
+    int e = AGT_REAL(pthread_create)(thread, attr, agt_thread, s);
+    if (e)
+        atomic_store(&s->used, false);
+    return e;
+}
+AGT_REPLACE(pthread_create);
+
+/* ---- in front of libc: the end, and other programs ---- */
+
+/* _exit(2), after a note of the CPU time. */
+AGT_USED _Noreturn void agt__exit(int status)
+{
+    agt_leave();
+    for (;;)
+        syscall(SYS_exit_group, status);
+}
+AGT_REPLACE(_exit);
+__asm__(".globl _Exit\n.type _Exit, %function\n.set _Exit, agt__exit");
+
+/* execve(2), with our variables and with our signal held: one that came between
+ * two programs would end the second, which has no handler yet. */
+AGT_USED int agt_execve(const char *path, char *const argv[],
+                        char *const env[])
+{
+    struct agt_env e;
+    uint64_t old;
+    agt_hold(true, &old);
+    int r = AGT_REAL(execve)(path, argv, agt_mend(&e, env));
+    agt_hold(false, &old);
+    return r;
+}
+AGT_REPLACE(execve);
+
+/* execvpe(3), likewise. */
+AGT_USED int agt_execvpe(const char *file, char *const argv[],
+                         char *const env[])
+{
+    struct agt_env e;
+    uint64_t old;
+    agt_hold(true, &old);
+    int r = AGT_REAL(execvpe)(file, argv, agt_mend(&e, env));
+    agt_hold(false, &old);
+    return r;
+}
+AGT_REPLACE(execvpe);
+
+/* fexecve(3), likewise. */
+AGT_USED int agt_fexecve(int fd, char *const argv[], char *const env[])
+{
+    struct agt_env e;
+    uint64_t old;
+    agt_hold(true, &old);
+    int r = AGT_REAL(fexecve)(fd, argv, agt_mend(&e, env));
+    agt_hold(false, &old);
+    return r;
+}
+AGT_REPLACE(fexecve);
+
+/* execveat(2), likewise. */
+AGT_USED int agt_execveat(int fd, const char *path, char *const argv[],
+                          char *const env[], int flags)
+{
+    struct agt_env e;
+    uint64_t old;
+    agt_hold(true, &old);
+    long r = syscall(SYS_execveat, fd, path, argv, agt_mend(&e, env), flags);
+    agt_hold(false, &old);
+    return (int)r;
+}
+AGT_REPLACE(execveat);
+
+/* execv(3), as execve. */
+AGT_USED int agt_execv(const char *path, char *const argv[])
+{
+    return agt_execve(path, argv, environ);
+}
+AGT_REPLACE(execv);
+
+/* execvp(3), as execvpe. */
+AGT_USED int agt_execvp(const char *file, char *const argv[])
+{
+    return agt_execvpe(file, argv, environ);
+}
+AGT_REPLACE(execvp);
+
+/* The arguments of a call of execl and the like, from first on to a NULL, after
+ * which args is: as argv, in an array of this function.  E2BIG past it. */
+#define AGT_ARGV(argv, args, first)                                  \
+    char *argv[AGT_MOST_VARIABLES + 1];                              \
+    size_t argv##_n = 0;                                             \
+    va_start(args, first);                                           \
+    for (argv[0] = (char *)(uintptr_t)first;                         \
+         argv[argv##_n] && argv##_n < AGT_MOST_VARIABLES; )          \
+        argv[++argv##_n] = va_arg(args, char *);                     \
+    bool argv##_fits = !argv[argv##_n]
+
+/* execl(3), as execve. */
+AGT_USED int agt_execl(const char *path, const char *first, ...)
+{
+    va_list args;
+    AGT_ARGV(argv, args, first);
+    va_end(args);
+    errno = E2BIG;
+    return argv_fits ? agt_execve(path, argv, environ) : -1;
+}
+AGT_REPLACE(execl);
+
+/* execlp(3), as execvpe. */
+AGT_USED int agt_execlp(const char *file, const char *first, ...)
+{
+    va_list args;
+    AGT_ARGV(argv, args, first);
+    va_end(args);
+    errno = E2BIG;
+    return argv_fits ? agt_execvpe(file, argv, environ) : -1;
+}
+AGT_REPLACE(execlp);
+
+/* execle(3), as execve. */
+AGT_USED int agt_execle(const char *path, const char *first, ...)
+{
+    va_list args;
+    AGT_ARGV(argv, args, first);
+    char *const *env = argv_fits ? va_arg(args, char *const *) : NULL;
+    va_end(args);
+    errno = E2BIG;
+    return argv_fits ? agt_execve(path, argv, env) : -1;
+}
+AGT_REPLACE(execle);
+
+/* posix_spawn(3), with our variables.  Its child starts with our signal as this
+ * thread has it; no counter or timer of ours follows it there. */
+AGT_USED int agt_posix_spawn(pid_t *pid, const char *path,
+                             const posix_spawn_file_actions_t *actions,
+                             const posix_spawnattr_t *attr, char *const argv[],
+                             char *const env[])
+{
+    struct agt_env e;
+    return AGT_REAL(posix_spawn)(pid, path, actions, attr, argv,
+                                 agt_mend(&e, env));
+}
+AGT_REPLACE(posix_spawn);
+
+/* posix_spawnp(3), likewise. */
+AGT_USED int agt_posix_spawnp(pid_t *pid, const char *file,
+                              const posix_spawn_file_actions_t *actions,
+                              const posix_spawnattr_t *attr,
+                              char *const argv[], char *const env[])
+{
+    struct agt_env e;
+    return AGT_REAL(posix_spawnp)(pid, file, actions, attr, argv,
+                                  agt_mend(&e, env));
+}
+AGT_REPLACE(posix_spawnp);
+
+/* system(3): libc starts the shell with this process's environment. */
+AGT_USED int agt_system(const char *command)
+{
+    agt_mend_own();
+    return AGT_REAL(system)(command);
+}
+AGT_REPLACE(system);
+
+/* popen(3), likewise. */
+AGT_USED FILE *agt_popen(const char *command, const char *mode)
+{
+    agt_mend_own();
+    return AGT_REAL(popen)(command, mode);
+}
+AGT_REPLACE(popen);
+
+#else                                   /* the rest is not the agent's */
+
+/* =================================== 5 MEM ===================================
  * for     growable buffers, arenas, lists, pools, hashes, hash indexes
  * uses    nothing
  * owns    every allocation in the program: no other section calls malloc
@@ -3057,7 +3920,7 @@ static void mem_index_fini(struct index *x)
     *x = (struct index){0};
 }
 
-/* ================================== 5 NUM ===================================
+/* =================================== 6 NUM ===================================
  * for     saturating arithmetic and big-endian numbers
  * uses    MEM
  * owns    nothing
@@ -3135,7 +3998,7 @@ static void num_put_be(struct buf *b, uint64_t v, unsigned n)
         mem_put_byte(b, (uint8_t)(v >> 8 * n));
 }
 
-/* ================================== 6 TXT ===================================
+/* =================================== 7 TXT ===================================
  * for     text in and out: strict numbers, durations, sizes, UTF-8, base64,
  *         percent-encoding, formatted appends, the one-line error
  * uses    MEM
@@ -3915,7 +4778,7 @@ static void txt_put_fitting(struct buf *b, struct slice name, size_t n,
     }
 }
 
-/* ================================== 7 SYS ===================================
+/* =================================== 8 SYS ===================================
  * for     the system: clocks, whole files read and replaced, named threads,
  *         child processes with a time limit, usable CPUs
  * uses    MEM, TXT
@@ -4421,7 +5284,7 @@ static uint64_t sys_raise_file_limit(void)
     return setrlimit(RLIMIT_NOFILE, &up) ? r.rlim_cur : up.rlim_cur;
 }
 
-/* =================================== 8 RE ===================================
+/* =================================== 9 RE ====================================
  * for     regular expressions in RE2's syntax: does one match somewhere?
  * uses    MEM, TXT
  * owns    the compiled expression until re_fini
@@ -5535,7 +6398,7 @@ static bool re_gave_up(const struct re *r)
     return r->run && r->run->gave_up;
 }
 
-/* =================================== 9 JS ===================================
+/* =================================== 10 JS ===================================
  * for     JSON: written step by step into a buffer, read in place
  * uses    MEM, TXT
  * owns    nothing: a writer borrows its buf
@@ -6008,7 +6871,7 @@ static uint64_t js_get_uint(const struct js_value *v)
            txt_slice_number(v->text, 0, UINT64_MAX, &n) ? 0 : n;
 }
 
-/* ================================== 10 PB ===================================
+/* =================================== 11 PB ===================================
  * for     reading and writing protobuf's wire format, without a schema
  * uses    MEM
  * owns    nothing: a reader borrows its bytes, a writer borrows its buf
@@ -6247,7 +7110,7 @@ static void pb_put_message(struct buf *b, uint32_t number, struct buf *part)
     part->len = 0;
 }
 
-/* ================================== 11 GZ ===================================
+/* =================================== 12 GZ ===================================
  * for     compressing and inflating gzip files and zlib streams
  * uses    MEM
  * owns    the zlib streams while a call runs
@@ -6407,7 +7270,7 @@ static int gz_gzip_pack(const void *src, size_t n, struct buf *out)
     return ok ? GP_OK : GP_ENOMEM;
 }
 
-/* ================================== 12 HDR ==================================
+/* ================================== 13 HDR ===================================
  * for     latency histogram: 1 ns to 1 h with 3 significant digits, in fixed
  *         memory; HdrHistogram's formats
  * uses    MEM, NUM, TXT, GZ
@@ -6673,7 +7536,7 @@ static void hdr_put_hgrm(const struct hdr *h, struct buf *b)
              (double)h->max / 1e6, h->n, HDR_BUCKETS, 2 * HDR_HALF);
 }
 
-/* ================================== 13 ELF ==================================
+/* ================================== 14 ELF ===================================
  * for     address -> mapping, by /proc/PID/maps; place in a file -> function,
  *         line and inlined calls, by its symbol tables and addr2line
  * uses    MEM, TXT, SYS
@@ -7784,6 +8647,7 @@ static void elf_name_all(struct elf *m, struct elf_spot *spot, size_t n)
     elf_demangle_all(m, spot, n);
 }
 
+<<<<<<< HEAD
 /* ---- code of a JIT ---- */
 
 struct elf_jit_spot {                   /* an address and its function */
@@ -7901,6 +8765,9 @@ static int elf_name_jit(const struct elf_space *s, struct elf_jit_spot *spot,
 }
 
 /* ================================== 14 SMP ==================================
+=======
+/* ================================== 15 SMP ===================================
+>>>>>>> ada9014 (wip agent)
  * for     the sampler: timers that signal threads, a handler that stores a
  *         stack, a ring from which stacks are taken
  * uses    RING, TXT, SYS
@@ -8051,11 +8918,6 @@ static void smp_signal_sig(int signo, siginfo_t *info, void *context)
     }
     errno = saved;
 }
-
-/* si_code of a SIGTRAP that a perf counter sent. */
-#ifndef TRAP_PERF
-#define TRAP_PERF 6
-#endif
 
 /* Handle SIGTRAP: store one sample if a perf counter sent the signal.  One from
  * a breakpoint or another program ends the process, as without a handler. */
@@ -8386,7 +9248,7 @@ static uint64_t smp_lost(void)
     return g ? atomic_load_explicit(&g->lost, memory_order_relaxed) : 0;
 }
 
-/* ================================== 15 PP ===================================
+/* =================================== 16 PP ===================================
  * for     profile.proto: read, check, build, write
  * uses    MEM, TXT, PB, GZ
  * owns    struct pp: everything in it lives until pp_fini
@@ -9558,7 +10420,7 @@ static void pp_clone_names_fini(struct pp *p)
     *p = (struct pp){0};
 }
 
-/* ================================ 16 LEGACY =================================
+/* ================================= 17 LEGACY =================================
  * for     reading profiles of gperftools and of the Java agent
  * uses    MEM, TXT, PB, PP
  * owns    nothing
@@ -10070,7 +10932,7 @@ static int legacy_read(struct pp_reader *r)
     return legacy_fill(r, &w, period_us, java);
 }
 
-/* ================================ 17 IMPORT =================================
+/* ================================= 18 IMPORT =================================
  * for     profiles of other tools: folded stacks, perf script, pprof's text,
  *         jemalloc, V8's .cpuprofile, speedscope
  * uses    MEM, NUM, TXT, JS, PP, LEGACY
@@ -12197,7 +13059,7 @@ static int import_stream(struct pp *p, int fd, struct slice begin,
     return e;
 }
 
-/* ================================ 18 SYMBOL =================================
+/* ================================= 19 SYMBOL =================================
  * for     names of functions for a profile that has none, from the symbols
  *         of the files that its mappings name, where this machine has them;
  *         names as the source has them for one with mangled names
@@ -12357,6 +13219,7 @@ static int symbol_name_all(struct pp *p, int64_t taken_s, struct buf *note)
     return x.err;
 }
 
+<<<<<<< HEAD
 /* Demangle the names of C++ and Rust in p, whoever wrote them; those without an
  * answer in time stay.  GP_ENOMEM. */
 static int symbol_demangle_all(struct pp *p)
@@ -12390,6 +13253,9 @@ static int symbol_demangle_all(struct pp *p)
 }
 
 /* ================================= 19 MERGE =================================
+=======
+/* ================================= 20 MERGE ==================================
+>>>>>>> ada9014 (wip agent)
  * for     merging profiles into one, as pprof does
  * uses    MEM, NUM, TXT, PP
  * owns    nothing
@@ -12747,7 +13613,7 @@ static int merge_profiles(struct pp *to, const struct pp *p, size_t n,
     return e;
 }
 
-/* ================================== 20 FIG ==================================
+/* ================================== 21 FIG ===================================
  * for     a run's figures: comments of a profile, kept true by merge and filter
  * uses    MEM, TXT, PP
  * owns    the names of the keys
@@ -13100,7 +13966,7 @@ static void fig_notes_fini(struct fig_notes *t)
     *t = (struct fig_notes){0};
 }
 
-/* ================================== 21 REC ==================================
+/* ================================== 22 REC ===================================
  * for     the recorder of this process or others: finds threads, sums samples
  *         in one table of stacks; takes marks, and copies what is between two
  * uses    RING, MEM, TXT, SYS, ELF, SMP, PP, FIG
@@ -14051,7 +14917,7 @@ static void rec_window_close(struct rec_mark *from)
     rec_mark_fini(from);
 }
 
-/* ================================= 22 BUILD =================================
+/* ================================= 23 BUILD ==================================
  * for     making a profile of what REC recorded between two marks
  * uses    MEM, TXT, SYS, ELF, SMP, PP, FIG, REC
  * owns    nothing
@@ -14761,7 +15627,7 @@ static int build_profile_now(const struct rec_mark *from,
     return e;
 }
 
-/* ================================= 23 VIEW ==================================
+/* ================================== 24 VIEW ==================================
  * for     one sample type of a profile by function: self and total values,
  *         sample counts, sort orders; call trees; call edges; pprof's units
  * uses    MEM, NUM, TXT, PP, FIG
@@ -15931,7 +16797,7 @@ static int view_label_units_init(struct view_label_units *k, const struct pp *p)
     return GP_OK;
 }
 
-/* ================================ 24 FILTER =================================
+/* ================================= 25 FILTER =================================
  * for     pprof's filters by name and label; labels as frames; drop_frames
  * uses    MEM, TXT, RE, PP, VIEW
  * owns    struct filter
@@ -16598,7 +17464,7 @@ static int filter_apply(struct pp *p, struct filter *f, struct gp_why *why)
                     "--tagroot, --tagleaf: too many frames") : GP_OK;
 }
 
-/* ================================= 25 GRAIN =================================
+/* ================================= 26 GRAIN ==================================
  * for     granularity: frames named by function, file, line, address or module
  * uses    MEM, TXT, PP
  * owns    nothing: the names are the profile's
@@ -16757,7 +17623,7 @@ static int grain_apply(struct pp *p, enum grain_by grain, struct gp_why *why)
     return GP_OK;
 }
 
-/* ================================== 26 CAT ==================================
+/* ================================== 27 CAT ===================================
  * for     what kind of work a function does: categories, and the rules that
  *         map a function to one, built in and the user's
  * uses    MEM, TXT, PP, VIEW, GRAIN
@@ -18956,7 +19822,7 @@ static int cat_aggregate(struct pp *p, const struct cat_rules *rules,
     return GP_OK;
 }
 
-/* ================================= 27 STAT ==================================
+/* ================================== 28 STAT ==================================
  * for     intervals of shares, effective sample sizes, tests of differences
  * uses    MEM, NUM, VIEW
  * owns    nothing
@@ -19124,7 +19990,7 @@ static int stat_significant(const double *p, size_t n, double *limit)
     return GP_OK;
 }
 
-/* ================================== 28 ANL ==================================
+/* ================================== 29 ANL ===================================
  * for     the analysis: shares by category, trust, utilisation, verdict, advice
  * uses    MEM, NUM, TXT, PP, FIG, VIEW, CAT, STAT
  * owns    struct anl and its texts
@@ -20978,7 +21844,7 @@ static int anl_run(const struct pp *p, const struct anl_config *c,
     return e == GP_ENOMEM ? txt_fail(why, e, "out of memory") : e;
 }
 
-/* ================================ 29 COMPARE ================================
+/* ================================ 30 COMPARE =================================
  * for     two profiles beside each other; assertions on one or on both
  * uses    MEM, TXT, RE, PP, VIEW, CAT, STAT, ANL
  * owns    struct compare_diff, struct compare_assert
@@ -21558,7 +22424,7 @@ static int compare_assert_test(struct compare_assert *t, const struct anl *a,
     return e;
 }
 
-/* ================================== 30 SVG ==================================
+/* ================================== 31 SVG ===================================
  * for     flame graph: one self-contained SVG of a profile, or of two
  * uses    MEM, NUM, TXT, PP, MERGE, VIEW, CAT, STAT, ANL, COMPARE
  * owns    struct svg while svg_write runs
@@ -22775,7 +23641,7 @@ static int svg_write(const struct pp *p, const struct svg_config *config,
     return e;
 }
 
-/* ================================== 31 DSC ==================================
+/* ================================== 32 DSC ===================================
  * for     protobuf descriptors: files, names, imports; messages <-> JSON
  * uses    MEM, TXT, JS, PB
  * owns    struct dsc: its tables; the descriptors are borrowed
@@ -24437,7 +25303,7 @@ static int dsc_decode(const struct dsc *d, const struct dsc_symbol *s,
     return e ? e : b->err;
 }
 
-/* ================================== 32 NET ==================================
+/* ================================== 33 NET ===================================
  * for     addresses, sockets; per thread an event loop, timers, posted tasks
  * uses    MEM, TXT, SYS
  * owns    a loop's epoll, eventfd and buffers; sockets are the caller's
@@ -25319,7 +26185,7 @@ static void net_loop_join(struct net_loop *l, pthread_t thread, bool *running)
     *running = false;
 }
 
-/* ================================== 33 CS ===================================
+/* =================================== 34 CS ===================================
  * for     a client's HTTP/2 session: frames, streams, windows (HPACK: nghttp2)
  * uses    MEM, NUM, TXT
  * owns    output, a partly received frame, HPACK tables; not the streams
@@ -26371,7 +27237,7 @@ static int cs_init(struct cs *s, struct pool *pool)
            nghttp2_hd_inflate_new2(&s->inflater, &s->mem) ? GP_ENOMEM : GP_OK;
 }
 
-/* ================================= 34 FLOOD =================================
+/* ================================= 35 FLOOD ==================================
  * for     flood protection of a server: charges its input frames to budgets
  * uses    NUM
  * owns    nothing: struct flood is a part of its connection
@@ -26582,7 +27448,7 @@ static bool flood_midway(const struct flood *f)
     return f->have || f->left || f->block;
 }
 
-/* ================================== 35 H2 ===================================
+/* =================================== 36 H2 ===================================
  * for     one HTTP/2 connection: a server's over nghttp2, a client's over CS
  * uses    MEM, NUM, NET, CS, FLOOD
  * owns    the socket, a server's nghttp2 session and the bytes not yet sent
@@ -27542,7 +28408,7 @@ static int h2_kit_init(struct h2_kit *k)
     return GP_OK;
 }
 
-/* ================================== 36 JOB ==================================
+/* ================================== 37 JOB ===================================
  * for     jobs that any loop of a pool may run, and their return
  * uses    MEM, NET
  * owns    nothing: a job belongs to the loop that shares it
@@ -27635,7 +28501,7 @@ static struct job *job_collect(struct job_inbox *in)
     return first;
 }
 
-/* ================================== 37 RPC ==================================
+/* ================================== 38 RPC ===================================
  * for     gRPC, what both ends share: framing, timeouts, status, metadata
  * uses    MEM, NUM, TXT
  * owns    nothing
@@ -27861,7 +28727,7 @@ static bool rpc_meta_binary(struct slice key)
     return key.n > 4 && !memcmp(key.p + key.n - 4, "-bin", 4);
 }
 
-/* ================================ 38 SERVER =================================
+/* ================================= 39 SERVER =================================
  * for     a gRPC server: event loops, connections, calls, methods
  * uses    MEM, NUM, TXT, SYS, GZ, SMP, REC, NET, FLOOD, H2, JOB, RPC
  * owns    struct gp_server, its threads and sockets; calls, till streams close
@@ -29930,7 +30796,7 @@ static uint64_t server_drain(struct gp_server *s, int64_t grace_ns)
     return net_get(&s->cut);
 }
 
-/* ================================ 39 CLIENT =================================
+/* ================================= 40 CLIENT =================================
  * for     a client's gRPC calls on one connection
  * uses    MEM, NUM, TXT, GZ, NET, CS, H2, RPC
  * owns    the decoder of a compressed reply; all else is the caller's
@@ -30488,7 +31354,7 @@ static int client_connect_fail(const struct client_conn *c, const char *addr,
     return txt_fail(why, GP_EIO, "connect %s: %s", addr, text);
 }
 
-/* ================================== 40 SVC ==================================
+/* ================================== 41 SVC ===================================
  * for     the services of serve: Greeter, Health, Reflection and TestService
  * uses    MEM, TXT, PB, DSC, RPC, SERVER
  * owns    its services' data; the caller holds struct svc_greeter
@@ -31307,7 +32173,7 @@ static int svc_test_add(struct gp_server *s, struct gp_why *why)
     return SVC_ADD(s, m, why);
 }
 
-/* ================================== 41 WEB ==================================
+/* ================================== 42 WEB ===================================
  * for     the debug endpoint: HTTP/1.1 for people, scrapers and pprof
  * uses    MEM, TXT, SYS, JS, ELF, SMP, PP, FIG, REC, BUILD, SVG, NET, H2, RPC,
  *         SERVER
@@ -32647,7 +33513,7 @@ static int web_start(struct gp_debug *w, struct gp_why *why)
     return e;
 }
 
-/* ================================== 42 API ==================================
+/* ================================== 43 API ===================================
  * for     what grpcprof.h promises to other programs, and to CLI
  * uses    MEM, TXT, SYS, SMP, PP, FIG, REC, BUILD, SVG, SERVER, SVC, WEB
  * owns    struct gp_profiler; the server is SERVER's, the endpoint WEB's
@@ -32968,7 +33834,7 @@ void *gp_call_alloc(struct gp_call *call, size_t n)
 
 #ifndef GRPCPROF_LIBRARY
 
-/* ================================ 43 REFLECT ================================
+/* ================================ 44 REFLECT =================================
  * for     a server's descriptors, asked for by gRPC server reflection
  * uses    MEM, TXT, SYS, PB, DSC, NET, H2, RPC, CLIENT
  * owns    a connection while reflect_ask runs
@@ -33236,7 +34102,7 @@ static int reflect_service(const char *target, struct slice service,
     return e;
 }
 
-/* ================================= 44 FETCH =================================
+/* ================================= 45 FETCH ==================================
  * for     HTTP: GET of a profile, and a server's profile of the time that a
  *         load measures
  * uses    MEM, TXT, SYS, JS, GZ, NET
@@ -34126,7 +34992,7 @@ static void fetch_end(struct fetch_profile *p)
     fetch_ask(p, query, &w);
 }
 
-/* ================================== 45 RES ==================================
+/* ================================== 46 RES ===================================
  * for     the result of a load run: its figures, merging, what limited the
  *         run, assertions, and JSON both ways
  * uses    MEM, TXT, SYS, JS, HDR, STAT, ANL, RPC, CLIENT, FETCH
@@ -36084,7 +36950,7 @@ static void res_append(struct res *r, struct res *f)
     res_fini(f);
 }
 
-/* ================================= 46 LOAD ==================================
+/* ================================== 47 LOAD ==================================
  * for     the load generator: many clients, in a closed loop or by a schedule
  * uses    MEM, TXT, SYS, HDR, NET, CS, H2, RPC, CLIENT, RES, FETCH
  * owns    its threads, connections and calls while load_run runs
@@ -37769,7 +38635,7 @@ static int load_run(const struct res_config *k, struct res *result,
     return e;
 }
 
-/* ================================== 47 DOC ==================================
+/* ================================== 48 DOC ===================================
  * for     the report of a profile as text, Markdown, HTML and JSON
  * uses    MEM, NUM, TXT, RE, JS, PP, FIG, VIEW, CAT, STAT, ANL, COMPARE
  * owns    nothing: writers append to the caller's buf
@@ -39829,7 +40695,7 @@ static void doc_report_json(struct buf *b, const struct anl *a,
     mem_put_byte(b, '\n');
 }
 
-/* ================================= 48 PPROF =================================
+/* ================================= 49 PPROF ==================================
  * for     pprof's views: top, tree, peek, traces, raw, tags
  * uses    MEM, NUM, TXT, RE, PP, MERGE, VIEW, DOC
  * owns    nothing: writers append to the caller's buf, and doc_drain it
@@ -40548,7 +41414,7 @@ static int pprof_report_tags(struct buf *b, const struct pp *p,
     return !e && b->err ? txt_fail(why, b->err, "out of memory") : e;
 }
 
-/* ================================ 49 FOREIGN ================================
+/* ================================ 50 FOREIGN =================================
  * for     other tools' formats: folded stacks, callgrind, speedscope
  * uses    MEM, NUM, TXT, JS, PP, VIEW, CAT, DOC, PPROF
  * owns    nothing: writers append to the caller's buf
@@ -40814,7 +41680,7 @@ static int foreign_folded(struct buf *b, const struct pp *p,
     return e;
 }
 
-/* ================================ 50 LOADDOC ================================
+/* ================================ 51 LOADDOC =================================
  * for     documents of load: text, CSV, HTML, Prometheus
  * uses    MEM, TXT, HDR, STAT, ANL, RPC, CLIENT, RES, LOAD, DOC
  * owns    nothing: writers append to the caller's buf
@@ -41770,7 +42636,7 @@ static void loaddoc_html(struct buf *b, const struct res_report *t)
     mem_fini(&text);
 }
 
-/* ================================== 51 SAY ==================================
+/* ================================== 52 SAY ===================================
  * for     what the commands print: results, notes, errors, progress
  * uses    MEM, TXT, SYS
  * owns    stdout, stderr
@@ -41950,7 +42816,7 @@ static void say_violated(const char *what, struct buf *text)
     mem_fini(text);
 }
 
-/* ================================== 52 OPT ==================================
+/* ================================== 53 OPT ===================================
  * for     tables of options: parsing, help, man page, completion
  * uses    MEM, TXT, SAY
  * owns    nothing
@@ -42646,7 +43512,7 @@ static void opt_put_bash(struct buf *b, const struct opt_command *list,
              "    fi\n}\ncomplete -o filenames -F _grpcprof grpcprof\n");
 }
 
-/* ================================= 53 SERVE =================================
+/* ================================= 54 SERVE ==================================
  * for     the command serve
  * uses    MEM, TXT, SYS, SMP, ANL, SERVER, SVC, WEB, API, SAY, OPT
  * owns    SIGINT, SIGTERM, SIGHUP and SIGUSR1 while serve runs
@@ -43111,7 +43977,7 @@ out:
     return status;
 }
 
-/* ================================== 54 MSG ==================================
+/* ================================== 55 MSG ===================================
  * for     what load sends: messages and metadata
  * uses    MEM, TXT, SYS, JS, PB, DSC, RPC, CLIENT, SVC, REFLECT, RES, LOAD,
  *         SAY, OPT
@@ -43467,7 +44333,7 @@ static void msg_fini(struct msg *c)
     mem_fini(&c->set);
 }
 
-/* ================================ 55 LOADCMD ================================
+/* ================================ 56 LOADCMD =================================
  * for     the command load, and results of load in files
  * uses    MEM, TXT, SYS, JS, HDR, SMP, PP, IMPORT, FIG, ANL, DSC, FETCH, RES,
  *         LOAD, LOADDOC, SAY, OPT, MSG
@@ -44343,7 +45209,7 @@ static int loadcmd_run(const struct opt_command *cmd)
     return status;
 }
 
-/* ================================ 56 REPORT =================================
+/* ================================= 57 REPORT =================================
  * for     the command report
  * uses    MEM, TXT, SYS, RE, JS, PP, IMPORT, SYMBOL, MERGE, FIG, VIEW,
  *         FILTER, GRAIN, CAT, ANL, COMPARE, SVG, FETCH, RES, DOC, PPROF,
@@ -45523,7 +46389,7 @@ static int report_run(const struct opt_command *cmd)
     return status;
 }
 
-/* ================================== 57 CLI ==================================
+/* ================================== 58 CLI ===================================
  * for     the commands and their help, and main
  * uses    MEM, TXT, SAY, OPT, SERVE, LOADCMD, REPORT
  * owns    the exit status
@@ -45728,3 +46594,5 @@ int main(int argc, char **argv)
 }
 
 #endif /* GRPCPROF_LIBRARY */
+
+#endif /* GRPCPROF_AGENT */
